@@ -1,0 +1,2 @@
+Console.Error.WriteLine("The generator is being written.");
+return 1;
