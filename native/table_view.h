@@ -1,0 +1,49 @@
+// What a kernel sees of a tensor table: plain pointers into device memory, made by abi/table.cpp, the same for every backend.
+#pragma once
+
+#include <cstdint>
+
+#include "nativeamp.h"
+
+namespace namp {
+
+// Elements of a chunk, the unit of work and of partial sums: 64 KiB of float32. Part of the definition of the norm's bits.
+inline constexpr int64_t kChunkElements = 16384;
+
+// Accumulators of a chunk's sum of squares: element i of the chunk is added to lane i % kSumLanes. Part of the definition of the norm's bits:
+// 128 GPU threads of 8 halves, or 64 AVX-512 vectors.
+inline constexpr int64_t kSumLanes = 1024;
+
+// A run of elements of one tensor. Chunks are numbered tensor by tensor; an empty tensor has none.
+struct Chunk {
+  int64_t tensor;
+  int64_t begin;  // index of the first element within the tensor
+  int64_t count;  // kChunkElements, or what is left
+};
+
+// What one chunk's read found (namp_unscale_check); combined in the order of chunks.
+struct ChunkFacts {
+  double sum_of_squares;
+  int64_t non_finite_count;
+  int64_t first_non_finite_index;  // within the tensor; -1 for none
+  float largest_magnitude;
+  int32_t reserved;
+};
+
+// A table on the device. cells is [tensor_count * column_count], row-major; chunk_facts is [chunk_count], facts [tensor_count].
+struct TableView {
+  int64_t tensor_count;
+  int64_t chunk_count;
+  int32_t column_count;
+  const int64_t* counts;
+  const int64_t* first_elements;  // [tensor_count] elements in the tensors before: the counter of stochastic rounding
+  const namp_cell* cells;
+  const int32_t* groups;
+  const Chunk* chunks;
+  ChunkFacts* chunk_facts;
+  namp_overflow_facts* facts;
+
+  const namp_cell& cell(int64_t tensor, int32_t column) const { return cells[tensor * column_count + column]; }
+};
+
+}  // namespace namp
