@@ -1,0 +1,34 @@
+# nativeamp-compiler: what every native source is compiled with.
+# nativeamp-portable: what the shared library is linked with, so that it loads on systems older than the one that built it.
+
+add_library(nativeamp-compiler INTERFACE)
+add_library(nativeamp-portable INTERFACE)
+
+if(MSVC)
+  # /fp:precise neither contracts nor reorders; /utf-8 because the sources are.
+  target_compile_options(nativeamp-compiler INTERFACE /W4 /fp:precise /utf-8 $<$<BOOL:${NATIVEAMP_WERROR}>:/WX>)
+  return()
+endif()
+
+# Contraction off everywhere: a fused multiply-add where another target has none would end the promise of equal bits.
+# errno off changes no result; it lets sqrt be one instruction.
+target_compile_options(nativeamp-compiler INTERFACE
+  -Wall -Wextra -Wpedantic $<$<BOOL:${NATIVEAMP_WERROR}>:-Werror>
+  -ffp-contract=off -fno-math-errno
+  -fvisibility=hidden $<$<COMPILE_LANGUAGE:CXX>:-fvisibility-inlines-hidden>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # GCC 12 reports its own AVX-512 headers (GCC bug 105593).
+  target_compile_options(nativeamp-compiler INTERFACE -Wno-uninitialized -Wno-maybe-uninitialized)
+endif()
+
+if(NATIVEAMP_SANITIZE)
+  target_compile_options(nativeamp-compiler INTERFACE
+    -fsanitize=${NATIVEAMP_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+  target_link_options(nativeamp-compiler INTERFACE -fsanitize=${NATIVEAMP_SANITIZE})
+elseif(UNIX AND NOT APPLE)
+  # The exports file hides what the static libraries bring along.
+  target_link_options(nativeamp-portable INTERFACE
+    -static-libstdc++ -static-libgcc
+    -Wl,--no-undefined -Wl,-z,now
+    -Wl,--version-script=${CMAKE_CURRENT_LIST_DIR}/exports.map)
+endif()
