@@ -1,0 +1,250 @@
+#!/usr/bin/env bash
+# One door to everything: ./build.sh help. Thin on purpose: CMake and dotnet do the work, this says in which order.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+if [[ ${CI:-} == true ]]; then
+  # No build servers that outlive the run.
+  export MSBUILDDISABLENODEREUSE=1 UseSharedCompilation=false
+fi
+
+help() {
+  cat <<'HELP'
+Usage: ./build.sh VERB [arguments]
+
+  build                 native library, managed assemblies, and the command artifacts/nativeamp
+  train [args]          build, then train the CNN on Fashion-MNIST in FP16 (args go to nativeamp train)
+  test [--exhaustive]   build, then every test and check; --exhaustive takes every float instead of a sample
+  bench [args]          build, then run the benchmarks (args go to BenchmarkDotNet)
+  bindings              write the C# bindings anew from native/include/nativeamp.h
+  format                format C++ and C#, and apply what the analyzers can fix
+  api                   declare what is public in src/*/PublicAPI.Unshipped.txt
+  pack                  build, then make the NuGet packages in artifacts/packages
+  clean                 remove artifacts/
+  help                  this text
+
+Missing packages are installed where that is possible (apt-get, as root) and named where it is not.
+The .NET 10 SDK is the one thing that has to be there.
+HELP
+}
+
+say() { printf '\n==> %s\n' "$*"; }
+
+# ---- What has to be there ----
+
+missing=()
+want() { # want PACKAGE COMMAND...: the package is missing unless the command succeeds
+  local package=$1
+  shift
+  "$@" &>/dev/null || missing+=("$package")
+}
+has() { command -v "$1"; }
+has_header() { printf '#if !__has_include(<%s>)\n#error\n#endif\n' "$1" | g++ -E -x c++ -; }
+
+want_native() {
+  want cmake has cmake
+  want ninja-build has ninja
+  want g++ has g++
+  want libhwy-dev has_header hwy/highway.h
+  want libdnnl-dev has_header dnnl.hpp
+}
+want_native_tests() { want libgtest-dev has_header gtest/gtest.h; }
+want_clang() { want clang has clang; }
+want_second_compiler() {
+  want clang has clang++
+  want libomp-dev eval "echo '#include <omp.h>' | clang++ -fopenmp=libomp -E -x c++ -"
+}
+want_clang_format() { want clang-format has clang-format; }
+want_dataset() { want dataset-fashion-mnist test -e /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz; }
+
+install_missing() {
+  ((${#missing[@]})) || return 0
+  if [[ $(id -u) == 0 ]] && has apt-get >/dev/null; then
+    say "Installing ${missing[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    missing=()
+    return
+  fi
+  echo "Missing: ${missing[*]}" >&2
+  echo "On Debian or Ubuntu: sudo apt-get update && sudo apt-get install -y ${missing[*]}" >&2
+  exit 1
+}
+
+need_dotnet() {
+  if ! dotnet --version &>/dev/null; then # global.json decides which SDK will do
+    echo "NativeAmp needs the .NET 10 SDK, and 'dotnet --version' finds none:" >&2
+    dotnet --version >&2 || true
+    echo "Ubuntu: sudo apt-get install -y dotnet-sdk-10.0. Elsewhere: https://dotnet.microsoft.com/download" >&2
+    exit 1
+  fi
+}
+
+# ---- The pieces ----
+
+build_native() { # build_native ON|OFF: with its tests or without
+  say "Native library"
+  cmake --preset release -DNATIVEAMP_TESTS="$1" >artifacts/cmake.log || { cat artifacts/cmake.log; return 1; }
+  cmake --build --preset release
+}
+
+build_managed() { # build_managed SOLUTION_OR_PROJECT
+  say "Managed assemblies"
+  dotnet build "$1" -c Release -v quiet
+  # Not the executable beside the assembly: that one finds a .NET in its usual places only, this one the caller's.
+  cat >artifacts/nativeamp <<'LAUNCHER'
+#!/bin/sh
+exec dotnet "$(dirname "$(readlink -f "$0")")/bin/NativeAmp.Cli/release/NativeAmp.Cli.dll" "$@"
+LAUNCHER
+  chmod +x artifacts/nativeamp
+}
+
+native_sources() { find native tests/native -type f \( -name '*.h' -o -name '*.c' -o -name '*.cpp' \); }
+generate_bindings() { dotnet run --project src/NativeAmp.Bindings -c Release -- "$@"; }
+
+# ---- Tests: all of them run, whichever fails, and their results are added up ----
+
+passed=0 failed=0 skipped=0
+number() { # number ATTRIBUTE FILE: of the first ATTRIBUTE="n" in an XML report
+  grep -oE "\b$1=\"[0-9]+\"" "$2" | head -1 | grep -oE '[0-9]+'
+}
+
+check() { # check NAME COMMAND...: counts as one test
+  local name=$1
+  shift
+  say "$name"
+  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $name"; fi
+}
+
+native_tests() { # native_tests PRESET
+  say "Native tests ($1)"
+  local report="$PWD/artifacts/test-results/native-$1.xml" outcome=0
+  ctest --preset "$1" -j "$(nproc)" --progress --output-junit "$report" || outcome=$?
+  if [[ ! -e $report ]]; then failed=$((failed + 1)); return; fi
+  local bad=$(number failures "$report") idle=$(($(number skipped "$report") + $(number disabled "$report")))
+  if ((outcome && !bad)); then bad=1; fi
+  failed=$((failed + bad)) skipped=$((skipped + idle))
+  passed=$((passed + $(number tests "$report") - bad - idle))
+}
+
+managed_tests() { # managed_tests NAME
+  say "$1"
+  local report="$PWD/artifacts/test-results/$1.trx" outcome=0
+  dotnet test "tests/$1" -c Release --no-build --logger "trx;LogFileName=$report" \
+    --blame-hang-timeout 20m --blame-hang-dump-type none --results-directory artifacts/test-results || outcome=$?
+  if [[ ! -e $report ]]; then failed=$((failed + 1)); return; fi
+  local good=$(number passed "$report") bad=$(number failed "$report") total=$(number total "$report")
+  if ((outcome && !bad)); then bad=1; fi
+  passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + total - good - $(number failed "$report")))
+}
+
+sanitizer_build() { cmake --preset sanitize >/dev/null && cmake --build --preset sanitize; }
+second_compiler() { cmake --preset clang >/dev/null && cmake --build --preset clang; }
+csharp_is_formatted() { dotnet format whitespace --verify-no-changes --no-restore; } # style and analyzers: the build's
+cpp_is_formatted() { native_sources | xargs clang-format --dry-run -Werror --ferror-limit=1; }
+
+# ---- The verbs ----
+
+build() {
+  need_dotnet
+  want_native
+  install_missing
+  build_native OFF
+  build_managed NativeAmp.sln
+}
+
+train() {
+  need_dotnet
+  want_native
+  want_dataset
+  install_missing
+  build_native OFF
+  build_managed src/NativeAmp.Cli
+  artifacts/nativeamp train --model cnn --data fashion-mnist --precision fp16 --epochs 3 "$@"
+}
+
+run_tests() {
+  for argument; do
+    case $argument in
+      --exhaustive) export NATIVEAMP_EXHAUSTIVE=1 ;;
+      --gpu) echo "The GPU backend is not there yet, so there is nothing to test on a GPU." >&2; exit 1 ;;
+      *) echo "test does not know $argument" >&2; exit 2 ;;
+    esac
+  done
+  need_dotnet
+  want_native
+  want_native_tests
+  want_clang
+  want_second_compiler
+  want_clang_format
+  want_dataset
+  install_missing
+  rm -rf artifacts/test-results
+  mkdir -p artifacts/test-results
+
+  build_native ON
+  build_managed NativeAmp.sln
+  native_tests release
+  managed_tests NativeAmp.Tests
+  managed_tests NativeAmp.Training.Tests
+  check "Bindings are those of nativeamp.h" generate_bindings --check
+  check "C# is formatted" csharp_is_formatted
+  check "C++ is formatted" cpp_is_formatted
+  check "Clang builds without a warning" second_compiler
+  check "Sanitizer build" sanitizer_build
+  native_tests sanitize
+
+  if ((skipped)); then idle=", $skipped skipped"; else idle=; fi
+  printf '\n%d passed, %d failed%s\n' "$passed" "$failed" "$idle"
+  ((failed == 0))
+}
+
+bench() {
+  build
+  if (($# == 0)); then set -- --filter '*'; fi
+  dotnet run --project benchmarks/NativeAmp.Benchmarks -c Release --no-build -- "$@"
+}
+
+bindings() {
+  need_dotnet
+  want_clang
+  install_missing
+  generate_bindings
+}
+
+format() {
+  need_dotnet
+  want_clang_format
+  install_missing
+  native_sources | xargs clang-format -i
+  dotnet format
+}
+
+api() {
+  need_dotnet
+  # MSBuild takes the variable for the property.
+  NativeAmpPublicApiBaseline=true dotnet format analyzers --diagnostics RS0016 --severity info
+}
+
+pack() {
+  build
+  dotnet pack NativeAmp.sln -c Release --no-build -o artifacts/packages
+}
+
+verb=${1:-help}
+shift || true
+mkdir -p artifacts
+case $verb in
+  build) build ;;
+  train) train "$@" ;;
+  test) run_tests "$@" ;;
+  bench) bench "$@" ;;
+  bindings) bindings ;;
+  format) format ;;
+  api) api ;;
+  pack) pack ;;
+  clean) rm -rf artifacts ;;
+  help) help ;;
+  *) echo "No such verb: $verb" >&2; help >&2; exit 2 ;;
+esac

@@ -1,0 +1,124 @@
+using System.Text.RegularExpressions;
+
+namespace NativeAmp.Tests;
+
+/// <summary>
+/// Dependencies point one way: Cli → Training → core → nativeamp.h → backend.h → cpu → formulas. The compiler holds
+/// some of that; these tests hold the rest.
+/// </summary>
+public partial class ArchitectureTests
+{
+    private const int MostLinesOfAFile = 400;
+
+    // The folder of native/ → what it must not include. "backend.h" is the seam between abi and cpu: both may use it.
+    private static readonly Dictionary<string, string[]> NotForNative = new()
+    {
+        ["native/formulas/"] = ["abi/", "cpu/", "cuda/", "backend.h"],
+        ["native/cpu/"] = ["abi/", "cuda/"],
+        ["native/abi/"] = ["cpu/", "cuda/", "formulas/"],
+        ["native/include/"] = ["abi/", "cpu/", "cuda/", "formulas/", "backend.h"],
+    };
+
+    // The folder of src/ → the projects it may refer to.
+    private static readonly Dictionary<string, string[]> ForManaged = new()
+    {
+        ["NativeAmp"] = [],
+        ["NativeAmp.Training"] = ["NativeAmp"],
+        ["NativeAmp.Cli"] = ["NativeAmp.Training", "NativeAmp"],
+        ["NativeAmp.Bindings"] = [],
+    };
+
+    [GeneratedRegex("""^\s*#\s*include\s+["<]([^">]+)[">]""", RegexOptions.Multiline)]
+    private static partial Regex Include();
+
+    [GeneratedRegex("""<ProjectReference\s+Include="[^"]*?([^"/\\]+)\.csproj""")]
+    private static partial Regex ProjectReference();
+
+    [Test]
+    public void Native_folders_include_only_what_lies_below_them()
+    {
+        var wrong =
+            from file in Repository.Files("native", ".h", ".cpp", ".cu")
+            from rule in NotForNative
+            where file.StartsWith(rule.Key, StringComparison.Ordinal)
+            from include in Include().Matches(Repository.Read(file)).Select(m => FromNative(file, m.Groups[1].Value))
+            where rule.Value.Any(forbidden => include.StartsWith(forbidden, StringComparison.Ordinal))
+            select $"{file} includes {include}";
+
+        Assert.That(wrong, Is.Empty);
+    }
+
+    [Test]
+    public void Only_a_backend_knows_a_SIMD_or_GEMM_library()
+    {
+        var wrong =
+            from file in Repository.Files("native", ".h", ".cpp")
+            where !file.StartsWith("native/cpu/", StringComparison.Ordinal)
+            from include in Include().Matches(Repository.Read(file)).Select(m => m.Groups[1].Value)
+            where include.StartsWith("hwy/", StringComparison.Ordinal)
+                || include.StartsWith("dnnl", StringComparison.Ordinal)
+                || include.StartsWith("oneapi/", StringComparison.Ordinal)
+            select $"{file} includes {include}";
+
+        Assert.That(wrong, Is.Empty);
+    }
+
+    [Test]
+    public void Projects_refer_only_to_what_lies_below_them()
+    {
+        var references =
+            from file in Repository.Files("src", ".csproj")
+            let project = Path.GetFileNameWithoutExtension(file)
+            from reference in ProjectReference().Matches(Repository.Read(file)).Select(m => m.Groups[1].Value)
+            where !ForManaged.TryGetValue(project, out var allowed) || !allowed.Contains(reference)
+            select $"{project} refers to {reference}";
+
+        Assert.That(references, Is.Empty);
+    }
+
+    [Test]
+    public void The_core_knows_nothing_of_training()
+    {
+        var wrong = Repository.Files("src/NativeAmp", ".cs")
+            .Where(file => Repository.Read(file).Contains("NativeAmp.Training", StringComparison.Ordinal));
+
+        Assert.That(wrong, Is.Empty);
+    }
+
+    [Test]
+    public void Native_methods_are_called_from_the_core_alone()
+    {
+        var wrong = Repository.Files("src", ".cs")
+            .Where(file => !file.StartsWith("src/NativeAmp/", StringComparison.Ordinal))
+            .Where(file => !file.StartsWith("src/NativeAmp.Bindings/", StringComparison.Ordinal))
+            .Where(file => Repository.Read(file) is var text
+                && (text.Contains("LibraryImport", StringComparison.Ordinal)
+                    || text.Contains("DllImport", StringComparison.Ordinal)));
+
+        Assert.That(wrong, Is.Empty);
+    }
+
+    [Test]
+    public void A_file_is_about_one_thing()
+    {
+        // The header is one contract and the generated bindings are its mirror; everything else can be divided.
+        var tooLong =
+            from file in Repository.Files("native", ".h", ".cpp", ".cu").Concat(Repository.Files("src", ".cs"))
+            where !file.EndsWith(".g.cs", StringComparison.Ordinal) && file != "native/include/nativeamp.h"
+            let lines = File.ReadLines(Path.Combine(Repository.Root, file)).Count()
+            where lines > MostLinesOfAFile
+            select $"{file}: {lines} lines";
+
+        Assert.That(tooLong, Is.Empty);
+    }
+
+    // An include as a path below native/: "../abi/x.h" in native/cpu/ and "abi/x.h" are one thing.
+    private static string FromNative(string file, string include)
+    {
+        if (!include.StartsWith('.'))
+            return include;
+
+        string path = Path.GetFullPath(Path.Combine(Repository.Root, Path.GetDirectoryName(file)!, include));
+        return Path.GetRelativePath(Path.Combine(Repository.Root, "native"), path).Replace('\\', '/');
+    }
+}
