@@ -1,0 +1,29 @@
+namespace NativeAmp.Training.Data;
+
+/// <summary>Mean and standard deviation of pixels that run from 0 to 1.</summary>
+/// <param name="Mean">What is subtracted.</param>
+/// <param name="Deviation">What is divided by then.</param>
+public readonly record struct Normalization(double Mean, double Deviation)
+{
+    /// <summary>Mean and deviation of these pixels (0 to 255 stands for 0 to 1); a deviation of 0 counts as 1.</summary>
+    public static Normalization Of(ReadOnlySpan<byte> pixels)
+    {
+        // Sums of a histogram are exact in integers, so that they do not depend on an order.
+        Span<long> histogram = stackalloc long[256];
+        histogram.Clear();
+        foreach (byte pixel in pixels)
+            histogram[pixel]++;
+        long sum = 0;
+        long squares = 0;
+        for (int value = 0; value < 256; value++)
+        {
+            sum += histogram[value] * value;
+            squares += histogram[value] * value * value;
+        }
+
+        double count = Math.Max(1, pixels.Length);
+        double mean = sum / count;
+        double variance = Math.Max(0, squares / count - mean * mean);
+        return new Normalization(mean / 255, variance == 0 ? 1 : Math.Sqrt(variance) / 255);
+    }
+}

@@ -1,0 +1,77 @@
+namespace NativeAmp.Training.Data;
+
+/// <summary>
+/// A text as bytes, cut in windows: each byte is a token, and the target of each is the byte after it. Every pass cuts at
+/// another phase, so that a byte is seen at many positions.
+/// </summary>
+public sealed class TextDataset : IDataset
+{
+    private readonly byte[] _text;
+
+    /// <summary>Cuts a text.</summary>
+    /// <param name="text">The bytes; at least context + 1 of them.</param>
+    /// <param name="context">Tokens of a window.</param>
+    public TextDataset(byte[] text, int context)
+        : this("text", text, context)
+    {
+    }
+
+    private TextDataset(string name, byte[] text, int context)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(context);
+        if (text.Length <= context)
+            throw new DataFormatException(name, text.Length, $"{text.Length} bytes of text", $"more than one context of {context}");
+        _text = text;
+        TokensPerSample = context;
+        // Windows of context tokens and the byte that follows; the phase costs up to one window where there is more than one.
+        Count = Math.Max(1, (text.Length - 1 - (context - 1)) / context);
+    }
+
+    /// <inheritdoc/>
+    public long Count { get; }
+
+    /// <summary>256: one for each byte.</summary>
+    public int Classes => 256;
+
+    /// <summary>Empty.</summary>
+    public ReadOnlySpan<int> FeatureShape => [];
+
+    /// <inheritdoc/>
+    public int FeaturesPerSample => 0;
+
+    /// <inheritdoc/>
+    public int TokensPerSample { get; }
+
+    /// <inheritdoc/>
+    public int TargetsPerSample => TokensPerSample;
+
+    /// <summary>Reads a file.</summary>
+    /// <exception cref="DataFormatException">It is not longer than one context, or does not fit in one array.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static TextDataset Load(string path, int context)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        using FileStream file = File.OpenRead(path);
+        if (file.Length > Array.MaxLength)
+            throw new DataFormatException(path, 0, $"{file.Length} bytes", $"at most {Array.MaxLength}");
+        byte[] text = new byte[file.Length];
+        file.ReadExactly(text);
+        return new TextDataset(path, text, context);
+    }
+
+    /// <inheritdoc/>
+    public void Fill(long index, long epoch, Span<float> features, Span<int> tokens, Span<int> targets)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((ulong)index, (ulong)Count, nameof(index));
+        // As many phases as leave room for every window.
+        long phases = Math.Min(TokensPerSample, _text.Length - Count * TokensPerSample);
+        long phase = (long)(Shuffle.Mix((ulong)epoch + 1) % (ulong)phases);
+        ReadOnlySpan<byte> window = _text.AsSpan((int)(phase + index * TokensPerSample), TokensPerSample + 1);
+        for (int i = 0; i < TokensPerSample; i++)
+        {
+            tokens[i] = window[i];
+            targets[i] = window[i + 1];
+        }
+    }
+}
