@@ -79,7 +79,7 @@ switch ($verb) {
     'bench' {
         Invoke-Build
         $filter = if ($rest.Count) { $rest } else { @('--filter', '*') }
-        dotnet run --project benchmarks/NativeAmp.Benchmarks -c Release --no-build '--' @filter
+        dotnet run --project benchmarks/NativeAmp.Benchmarks -c Release --no-build '--' --artifacts artifacts/benchmarks @filter
     }
     'bindings' { Invoke-Bindings }
     'format' {

@@ -203,7 +203,7 @@ run_tests() {
 bench() {
   build
   if (($# == 0)); then set -- --filter '*'; fi
-  dotnet run --project benchmarks/NativeAmp.Benchmarks -c Release --no-build -- "$@"
+  dotnet run --project benchmarks/NativeAmp.Benchmarks -c Release --no-build -- --artifacts artifacts/benchmarks "$@"
 }
 
 bindings() {
