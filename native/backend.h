@@ -1,5 +1,6 @@
-// The one table a backend fills in. The abi layer has checked every argument before a call arrives here: pointers are there and aligned,
-// counts are not negative, dtypes are known, shapes fit. A backend reports failure by throwing namp::Error and then has changed nothing.
+// The one table a backend fills in. The abi layer has checked every argument before a call arrives
+// here: pointers are there and aligned, counts are not negative, dtypes are known, shapes fit. A
+// backend reports failure by throwing namp::Error and then has changed nothing.
 //
 // An operator that a backend does not override is unsupported and says so.
 #pragma once
@@ -30,14 +31,17 @@ class Backend {
   virtual void destroy_stream(namp_stream stream) = 0;
   virtual void synchronize(namp_stream stream) = 0;
 
-  // Memory as the system gives it, 256-byte aligned; abi/memory_pool.h caches it. Throws NAMP_ERROR_OUT_OF_MEMORY.
+  // Memory as the system gives it, 256-byte aligned; abi/memory_pool.h caches it. Throws
+  // NAMP_ERROR_OUT_OF_MEMORY.
   virtual void* system_allocate(int64_t bytes) = 0;
   virtual void system_free(void* pointer) = 0;
-  virtual void copy(void* destination, const void* source, int64_t bytes, namp_copy_direction direction, namp_stream stream) = 0;
+  virtual void copy(void* destination, const void* source, int64_t bytes,
+                    namp_copy_direction direction, namp_stream stream) = 0;
   virtual void fill(void* destination, int32_t value, int64_t bytes, namp_stream stream) = 0;
 
-  // Scratch memory for the operator in progress on this stream, from the pool: [0] of it stays valid until the next call of
-  // workspace on this stream. Set by the abi layer when the device is opened.
+  // Scratch memory for the operator in progress on this stream, from the pool: [0] of it stays
+  // valid until the next call of workspace on this stream. Set by the abi layer when the device is
+  // opened.
   class Workspace {
    public:
     virtual ~Workspace() = default;
@@ -46,20 +50,24 @@ class Backend {
   void set_workspace(Workspace* workspace) { workspace_ = workspace; }
 
   // The four families.
-  virtual void cast(void* destination, namp_dtype destination_dtype, const void* source, namp_dtype source_dtype, int64_t count,
-                    const namp_cast_options& options, namp_stream stream);
-  virtual void cast_table(const TableView& table, int32_t destination_column, int32_t source_column, const namp_cast_options& options,
-                          namp_stream stream);
+  virtual void cast(void* destination, namp_dtype destination_dtype, const void* source,
+                    namp_dtype source_dtype, int64_t count, const namp_cast_options& options,
+                    namp_stream stream);
+  virtual void cast_table(const TableView& table, int32_t destination_column, int32_t source_column,
+                          const namp_cast_options& options, namp_stream stream);
   virtual void cross_entropy(const namp_cross_entropy_args& args, namp_stream stream);
   virtual void mse(const namp_mse_args& args, namp_stream stream);
-  virtual void scale(void* destination, namp_dtype destination_dtype, const void* source, namp_dtype source_dtype, int64_t count,
-                     const float* factor, namp_stream stream);
-  virtual void unscale_check(const TableView& table, int32_t gradient_column, int32_t write_column, const namp_scaler_state* scaler,
-                             namp_optimizer_state* state, bool reset, namp_stream stream);
-  virtual void adam_step(const TableView& table, const namp_adam_args& args, const namp_scaler_state* scaler, namp_optimizer_state* state,
+  virtual void scale(void* destination, namp_dtype destination_dtype, const void* source,
+                     namp_dtype source_dtype, int64_t count, const float* factor,
+                     namp_stream stream);
+  virtual void unscale_check(const TableView& table, int32_t gradient_column, int32_t write_column,
+                             const namp_scaler_state* scaler, namp_optimizer_state* state,
+                             bool reset, namp_stream stream);
+  virtual void adam_step(const TableView& table, const namp_adam_args& args,
+                         const namp_scaler_state* scaler, namp_optimizer_state* state,
                          namp_stream stream);
-  virtual void scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states, int32_t count,
-                             const namp_scaler_options& options, namp_stream stream);
+  virtual void scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states,
+                             int32_t count, const namp_scaler_options& options, namp_stream stream);
 
   // Operators of networks.
   virtual void gemm(const namp_gemm_args& args, namp_stream stream);
@@ -80,13 +88,14 @@ class Backend {
   virtual void attention_backward(const namp_attention_args& args, namp_stream stream);
   virtual void embedding_forward(const namp_embedding_args& args, namp_stream stream);
   virtual void embedding_backward(const namp_embedding_args& args, namp_stream stream);
-  virtual void dropout(void* output, const void* input, namp_dtype dtype, int64_t count, float probability, uint64_t seed,
-                       uint64_t offset, namp_stream stream);
+  virtual void dropout(void* output, const void* input, namp_dtype dtype, int64_t count,
+                       float probability, uint64_t seed, uint64_t offset, namp_stream stream);
   virtual void add(const namp_add_args& args, namp_stream stream);
   virtual void sum(const namp_sum_args& args, namp_stream stream);
-  virtual void permute(void* out, const void* in, namp_dtype dtype, int32_t rank, const int64_t* shape, const int32_t* perm,
-                       namp_stream stream);
-  virtual void argmax(int32_t* out, const void* in, namp_dtype dtype, int64_t rows, int64_t width, namp_stream stream);
+  virtual void permute(void* out, const void* in, namp_dtype dtype, int32_t rank,
+                       const int64_t* shape, const int32_t* perm, namp_stream stream);
+  virtual void argmax(int32_t* out, const void* in, namp_dtype dtype, int64_t rows, int64_t width,
+                      namp_stream stream);
 
  protected:
   void* workspace(int64_t bytes, namp_stream stream) { return workspace_->reserve(bytes, stream); }

@@ -1,4 +1,5 @@
-// The one exception of the native side. The abi wall (abi/wall.h) turns it into a status and a message.
+// The one exception of the native side. The abi wall (abi/wall.h) turns it into a status and a
+// message.
 #pragma once
 
 #include <stdexcept>
@@ -10,7 +11,8 @@ namespace namp {
 
 class Error : public std::runtime_error {
  public:
-  Error(namp_status status, const std::string& message) : std::runtime_error(message), status_(status) {}
+  Error(namp_status status, const std::string& message)
+      : std::runtime_error(message), status_(status) {}
 
   namp_status status() const { return status_; }
 

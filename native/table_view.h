@@ -1,4 +1,5 @@
-// What a kernel sees of a tensor table: plain pointers into device memory, made by abi/table.cpp, the same for every backend.
+// What a kernel sees of a tensor table: plain pointers into device memory, made by abi/table.cpp,
+// the same for every backend.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +8,12 @@
 
 namespace namp {
 
-// Elements of a chunk, the unit of work and of partial sums: 64 KiB of float32. Part of the definition of the norm's bits.
+// Elements of a chunk, the unit of work and of partial sums: 64 KiB of float32. Part of the
+// definition of the norm's bits.
 inline constexpr int64_t kChunkElements = 16384;
 
-// Accumulators of a chunk's sum of squares: element i of the chunk is added to lane i % kSumLanes. Part of the definition of the norm's bits:
-// 128 GPU threads of 8 halves, or 64 AVX-512 vectors.
+// Accumulators of a chunk's sum of squares: element i of the chunk is added to lane i % kSumLanes.
+// Part of the definition of the norm's bits: 128 GPU threads of 8 halves, or 64 AVX-512 vectors.
 inline constexpr int64_t kSumLanes = 1024;
 
 // A run of elements of one tensor. Chunks are numbered tensor by tensor; an empty tensor has none.
@@ -30,20 +32,24 @@ struct ChunkFacts {
   int32_t reserved;
 };
 
-// A table on the device. cells is [tensor_count * column_count], row-major; chunk_facts is [chunk_count], facts [tensor_count].
+// A table on the device. cells is [tensor_count * column_count], row-major; chunk_facts is
+// [chunk_count], facts [tensor_count].
 struct TableView {
   int64_t tensor_count;
   int64_t chunk_count;
   int32_t column_count;
   const int64_t* counts;
-  const int64_t* first_elements;  // [tensor_count] elements in the tensors before: the counter of stochastic rounding
+  const int64_t* first_elements;  // [tensor_count] elements in the tensors before: the counter of
+                                  // stochastic rounding
   const namp_cell* cells;
   const int32_t* groups;
   const Chunk* chunks;
   ChunkFacts* chunk_facts;
   namp_overflow_facts* facts;
 
-  const namp_cell& cell(int64_t tensor, int32_t column) const { return cells[tensor * column_count + column]; }
+  const namp_cell& cell(int64_t tensor, int32_t column) const {
+    return cells[tensor * column_count + column];
+  }
 };
 
 }  // namespace namp

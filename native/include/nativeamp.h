@@ -1,25 +1,32 @@
 /*
- * nativeamp.h - the C interface of NativeAmp: mixed-precision training on the CPU and on NVIDIA GPUs.
+ * nativeamp.h - the C interface of NativeAmp: mixed-precision training on the CPU and on NVIDIA
+ * GPUs.
  *
  * Conventions, which hold for every function unless its comment says otherwise:
  *
- *  - A function is called namp_module_verb, puts its outputs first, and returns a namp_status. NAMP_OK is 0. On failure
- *    namp_last_error_message() tells, for the calling thread, what was wrong with which value and what to do. A failed
- *    call changes nothing. No C++ exception crosses this interface.
- *  - An argument struct begins with struct_size, which the caller sets to sizeof the struct it was compiled with. Fields
- *    that are not named are zero, and zero is always a valid "not used".
- *  - Tensor data is passed as plain pointers to memory that the device can access (a CUdeviceptr on a GPU, any memory of the
- *    process on the CPU). It may belong to this library or to anybody else. A pointer is aligned to its element, no more.
- *    Tensors are dense and row-major unless strides are given. A count may be 0; its pointer may then be null.
- *  - Counts, strides and sizes in elements are int64_t. A "column" or "row" count below 0 is an error.
- *  - A namp_stream is a plain handle (a CUstream on a GPU; the CPU has only the default stream and works synchronously).
- *    Null is the default stream. Work is ordered on a stream; nothing waits for the host but what says so.
- *  - Half precision is IEEE binary16 (NAMP_FLOAT16) or bfloat16 (NAMP_BFLOAT16). Narrowing rounds to nearest even unless
- *    asked otherwise; subnormals are kept; a NaN stays a NaN (with the sign and the upper payload bits, made quiet);
- *    overflow goes to infinity. Arithmetic is done in float32 and rounded once when it is stored.
- *  - In-place operation (an output that is exactly one of the inputs) is allowed for element-wise functions. Other overlap is not.
- *  - Functions over different devices, tables and streams may be called from several threads at once. One object is used by one
- *    thread at a time.
+ *  - A function is called namp_module_verb, puts its outputs first, and returns a namp_status.
+ * NAMP_OK is 0. On failure namp_last_error_message() tells, for the calling thread, what was wrong
+ * with which value and what to do. A failed call changes nothing. No C++ exception crosses this
+ * interface.
+ *  - An argument struct begins with struct_size, which the caller sets to sizeof the struct it was
+ * compiled with. Fields that are not named are zero, and zero is always a valid "not used".
+ *  - Tensor data is passed as plain pointers to memory that the device can access (a CUdeviceptr on
+ * a GPU, any memory of the process on the CPU). It may belong to this library or to anybody else. A
+ * pointer is aligned to its element, no more. Tensors are dense and row-major unless strides are
+ * given. A count may be 0; its pointer may then be null.
+ *  - Counts, strides and sizes in elements are int64_t. A "column" or "row" count below 0 is an
+ * error.
+ *  - A namp_stream is a plain handle (a CUstream on a GPU; the CPU has only the default stream and
+ * works synchronously). Null is the default stream. Work is ordered on a stream; nothing waits for
+ * the host but what says so.
+ *  - Half precision is IEEE binary16 (NAMP_FLOAT16) or bfloat16 (NAMP_BFLOAT16). Narrowing rounds
+ * to nearest even unless asked otherwise; subnormals are kept; a NaN stays a NaN (with the sign and
+ * the upper payload bits, made quiet); overflow goes to infinity. Arithmetic is done in float32 and
+ * rounded once when it is stored.
+ *  - In-place operation (an output that is exactly one of the inputs) is allowed for element-wise
+ * functions. Other overlap is not.
+ *  - Functions over different devices, tables and streams may be called from several threads at
+ * once. One object is used by one thread at a time.
  */
 #ifndef NATIVEAMP_H
 #define NATIVEAMP_H
@@ -27,40 +34,45 @@
 #include <stdint.h>
 
 #if defined(_WIN32)
-#  if defined(NAMP_BUILD)
-#    define NAMP_API __declspec(dllexport)
-#  else
-#    define NAMP_API __declspec(dllimport)
-#  endif
+#if defined(NAMP_BUILD)
+#define NAMP_API __declspec(dllexport)
 #else
-#  define NAMP_API __attribute__((visibility("default")))
+#define NAMP_API __declspec(dllimport)
+#endif
+#else
+#define NAMP_API __attribute__((visibility("default")))
 #endif
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Raised when a function, a struct or a meaning changes incompatibly. A caller compares it with namp_abi_version(). */
+/* Raised when a function, a struct or a meaning changes incompatibly. A caller compares it with
+ * namp_abi_version(). */
 #define NAMP_ABI_VERSION 1
 
-/* Most parameter groups (distinct hyperparameters) of one namp_adam_step call: they travel with the launch. */
+/* Most parameter groups (distinct hyperparameters) of one namp_adam_step call: they travel with the
+ * launch. */
 #define NAMP_ADAM_MAX_GROUPS 64
 
 /* Most dimensions of namp_permute. */
 #define NAMP_PERMUTE_MAX_RANK 6
 
-/* ---- Status ------------------------------------------------------------------------------------------------------ */
+/* ---- Status
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 /* What a call came to. Everything but NAMP_OK leaves the world as it was before the call. */
 typedef enum namp_status {
   NAMP_OK = 0,
-  NAMP_ERROR_INVALID_ARGUMENT = 1, /* a null, a negative count, an unknown dtype, sizes that do not fit each other */
-  NAMP_ERROR_MISALIGNED = 2,       /* a pointer that is not a multiple of its element's size */
-  NAMP_ERROR_OUT_OF_MEMORY = 3,    /* the device cannot give that much */
-  NAMP_ERROR_UNSUPPORTED = 4,      /* valid, but this backend does not do it */
-  NAMP_ERROR_UNAVAILABLE = 5,      /* no such device or backend on this machine */
-  NAMP_ERROR_DEVICE = 6,           /* the device or its driver failed */
-  NAMP_ERROR_INTERNAL = 7          /* a defect of NativeAmp */
+  NAMP_ERROR_INVALID_ARGUMENT =
+      1, /* a null, a negative count, an unknown dtype, sizes that do not fit each other */
+  NAMP_ERROR_MISALIGNED = 2,    /* a pointer that is not a multiple of its element's size */
+  NAMP_ERROR_OUT_OF_MEMORY = 3, /* the device cannot give that much */
+  NAMP_ERROR_UNSUPPORTED = 4,   /* valid, but this backend does not do it */
+  NAMP_ERROR_UNAVAILABLE = 5,   /* no such device or backend on this machine */
+  NAMP_ERROR_DEVICE = 6,        /* the device or its driver failed */
+  NAMP_ERROR_INTERNAL = 7       /* a defect of NativeAmp */
 } namp_status;
 
 /* Element types. Zero is none, so that a forgotten dtype is found. */
@@ -83,8 +95,8 @@ typedef enum namp_memory_kind {
   NAMP_MEMORY_HALF_COPIES = 2,     /* FP16 or BF16 copies of parameters */
   NAMP_MEMORY_OPTIMIZER_STATE = 3, /* moments */
   NAMP_MEMORY_GRADIENTS = 4,
-  NAMP_MEMORY_ACTIVATIONS = 5,     /* outputs of operators, and what they save for backward */
-  NAMP_MEMORY_WORKSPACE = 6,       /* scratch of operators, reusable after each */
+  NAMP_MEMORY_ACTIVATIONS = 5, /* outputs of operators, and what they save for backward */
+  NAMP_MEMORY_WORKSPACE = 6,   /* scratch of operators, reusable after each */
   NAMP_MEMORY_KIND_COUNT = 7
 } namp_memory_kind;
 
@@ -95,10 +107,12 @@ typedef enum namp_copy_direction {
   NAMP_COPY_DEVICE_TO_DEVICE = 3
 } namp_copy_direction;
 
-/* SIMD instruction sets of the CPU backend. Every one gives the same bits for the four kernel families. */
+/* SIMD instruction sets of the CPU backend. Every one gives the same bits for the four kernel
+ * families. */
 typedef enum namp_simd {
-  NAMP_SIMD_BEST = 0,     /* the best that this machine has */
-  NAMP_SIMD_BASELINE = 1, /* what every CPU of the architecture has (SSE2 on x86-64, NEON on arm64) */
+  NAMP_SIMD_BEST = 0, /* the best that this machine has */
+  NAMP_SIMD_BASELINE =
+      1, /* what every CPU of the architecture has (SSE2 on x86-64, NEON on arm64) */
   NAMP_SIMD_AVX2 = 2,
   NAMP_SIMD_AVX512 = 3
 } namp_simd;
@@ -106,13 +120,15 @@ typedef enum namp_simd {
 /* How a cast to half precision rounds. */
 typedef enum namp_rounding {
   NAMP_ROUND_NEAREST_EVEN = 0,
-  NAMP_ROUND_STOCHASTIC = 1 /* up with the probability of the discarded fraction; Philox4x32-10, counted by element */
+  NAMP_ROUND_STOCHASTIC =
+      1 /* up with the probability of the discarded fraction; Philox4x32-10, counted by element */
 } namp_rounding;
 
 /* Flags of a cast. */
 typedef enum namp_cast_flags {
   NAMP_CAST_DEFAULT = 0,
-  NAMP_CAST_SATURATE = 1 /* finite values beyond the largest finite half become that value, not infinity */
+  NAMP_CAST_SATURATE =
+      1 /* finite values beyond the largest finite half become that value, not infinity */
 } namp_cast_flags;
 
 /* Element-wise activations. */
@@ -126,7 +142,8 @@ typedef enum namp_activation {
 /* Kinds of pooling. */
 typedef enum namp_pooling {
   NAMP_POOL_MAX = 1,
-  NAMP_POOL_AVERAGE = 2 /* padding counts as zeros in the mean (count_include_pad, PyTorch's default) */
+  NAMP_POOL_AVERAGE =
+      2 /* padding counts as zeros in the mean (count_include_pad, PyTorch's default) */
 } namp_pooling;
 
 /* A device that was opened. */
@@ -138,7 +155,9 @@ typedef struct namp_table namp_table;
 /* A stream handle: see the conventions above. */
 typedef void* namp_stream;
 
-/* ---- Library ----------------------------------------------------------------------------------------------------- */
+/* ---- Library
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 /* NAMP_ABI_VERSION of the library as built. */
 NAMP_API int32_t namp_abi_version(void);
@@ -146,21 +165,26 @@ NAMP_API int32_t namp_abi_version(void);
 /* The library's version, such as "0.1.0". Static storage. */
 NAMP_API const char* namp_version(void);
 
-/* What the last failed call of this thread had to say, in English, or "". Valid until the thread's next call. */
+/* What the last failed call of this thread had to say, in English, or "". Valid until the thread's
+ * next call. */
 NAMP_API const char* namp_last_error_message(void);
 
-/* The name of a status, such as "NAMP_ERROR_MISALIGNED". Static storage; "unknown status" for any other value. */
+/* The name of a status, such as "NAMP_ERROR_MISALIGNED". Static storage; "unknown status" for any
+ * other value. */
 NAMP_API const char* namp_status_name(int32_t status);
 
-/* sizeof the struct of this name (such as "namp_adam_group") as the library was built, or -1: bindings check their layout. */
+/* sizeof the struct of this name (such as "namp_adam_group") as the library was built, or -1:
+ * bindings check their layout. */
 NAMP_API int64_t namp_struct_size(const char* name);
 
-/* ---- Devices ----------------------------------------------------------------------------------------------------- */
+/* ---- Devices
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 /* What a device is. */
 typedef struct namp_device_info {
   uint32_t struct_size;
-  int32_t kind;          /* namp_device_kind */
+  int32_t kind; /* namp_device_kind */
   int32_t ordinal;
   int32_t threads;       /* CPU: threads in use. GPU: 0 */
   int32_t simd;          /* CPU: namp_simd in use. GPU: 0 */
@@ -173,28 +197,31 @@ typedef struct namp_device_info {
   char libraries[256]; /* what it computes with, such as "oneDNN 2.6.3, OpenMP", zero-terminated */
 } namp_device_info;
 
-/* Number of devices of a kind (the CPU backend has one). When there are none, namp_last_error_message() says why, and the
-   status is still NAMP_OK. */
+/* Number of devices of a kind (the CPU backend has one). When there are none,
+   namp_last_error_message() says why, and the status is still NAMP_OK. */
 NAMP_API int32_t namp_device_count(int32_t* count, int32_t kind);
 
 /* Opens a device. Each call makes an object of its own, to be closed with namp_device_close. */
 NAMP_API int32_t namp_device_open(namp_device** device, int32_t kind, int32_t ordinal);
 
-/* Closes a device and gives back the memory in its cache. Refused (NAMP_ERROR_INVALID_ARGUMENT) while memory or tables of it are
-   alive. Null is ignored. */
+/* Closes a device and gives back the memory in its cache. Refused (NAMP_ERROR_INVALID_ARGUMENT)
+   while memory or tables of it are alive. Null is ignored. */
 NAMP_API int32_t namp_device_close(namp_device* device);
 
 /* Facts of a device. info->struct_size is set by the caller. */
 NAMP_API int32_t namp_device_get_info(namp_device_info* info, namp_device* device);
 
-/* Threads of the CPU backend, 1 to 1024; 0 for one a core. Unsupported on other devices. Results of the four families do not depend
-   on it. */
+/* Threads of the CPU backend, 1 to 1024; 0 for one a core. Unsupported on other devices. Results of
+   the four families do not depend on it. */
 NAMP_API int32_t namp_device_set_threads(namp_device* device, int32_t threads);
 
-/* SIMD target of the CPU backend's kernels, a namp_simd; NAMP_ERROR_UNSUPPORTED where the machine lacks it. For tests. */
+/* SIMD target of the CPU backend's kernels, a namp_simd; NAMP_ERROR_UNSUPPORTED where the machine
+ * lacks it. For tests. */
 NAMP_API int32_t namp_device_set_simd(namp_device* device, int32_t simd);
 
-/* ---- Streams ----------------------------------------------------------------------------------------------------- */
+/* ---- Streams
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 /* A new stream. The CPU gives null, its only stream. */
 NAMP_API int32_t namp_stream_create(namp_stream* stream, namp_device* device);
@@ -205,7 +232,9 @@ NAMP_API int32_t namp_stream_destroy(namp_device* device, namp_stream stream);
 /* Waits on the host until all work put on the stream is done. */
 NAMP_API int32_t namp_stream_synchronize(namp_device* device, namp_stream stream);
 
-/* ---- Memory ------------------------------------------------------------------------------------------------------ */
+/* ---- Memory
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 /* Bytes by kind, as handed out (rounded up to the allocator's granule). */
 typedef struct namp_memory_statistics {
@@ -213,61 +242,75 @@ typedef struct namp_memory_statistics {
   uint32_t reserved;
   int64_t live_bytes[NAMP_MEMORY_KIND_COUNT]; /* in use now */
   int64_t peak_bytes[NAMP_MEMORY_KIND_COUNT]; /* most in use of that kind since the last reset */
-  int64_t peak_total_bytes;                   /* most in use of all kinds together since the last reset */
-  int64_t cached_bytes;                       /* held for reuse, not in use */
-  int64_t system_allocations;                 /* times the operating system or the driver was asked for memory, ever */
+  int64_t peak_total_bytes; /* most in use of all kinds together since the last reset */
+  int64_t cached_bytes;     /* held for reuse, not in use */
+  int64_t
+      system_allocations; /* times the operating system or the driver was asked for memory, ever */
 } namp_memory_statistics;
 
-/* Memory on the device from its caching allocator, aligned to 256 bytes, contents undefined. bytes may be 0 (null is returned).
-   The kind is a namp_memory_kind. The memory may be used on the given stream at once. */
-NAMP_API int32_t namp_memory_allocate(void** pointer, namp_device* device, int64_t bytes, int32_t kind, namp_stream stream);
+/* Memory on the device from its caching allocator, aligned to 256 bytes, contents undefined. bytes
+   may be 0 (null is returned). The kind is a namp_memory_kind. The memory may be used on the given
+   stream at once. */
+NAMP_API int32_t namp_memory_allocate(void** pointer, namp_device* device, int64_t bytes,
+                                      int32_t kind, namp_stream stream);
 
-/* Gives memory back to the cache; what was put on the stream before may still use it. Null is ignored; a pointer that is not from
-   namp_memory_allocate of this device is an error. */
+/* Gives memory back to the cache; what was put on the stream before may still use it. Null is
+   ignored; a pointer that is not from namp_memory_allocate of this device is an error. */
 NAMP_API int32_t namp_memory_free(namp_device* device, void* pointer, namp_stream stream);
 
 /* Gives the cache back to the system. */
 NAMP_API int32_t namp_memory_trim(namp_device* device);
 
-/* Copies bytes; the direction is a namp_copy_direction. Host memory that is not pinned is copied before the call returns. */
-NAMP_API int32_t namp_memory_copy(namp_device* device, void* destination, const void* source, int64_t bytes, int32_t direction,
-                                  namp_stream stream);
+/* Copies bytes; the direction is a namp_copy_direction. Host memory that is not pinned is copied
+ * before the call returns. */
+NAMP_API int32_t namp_memory_copy(namp_device* device, void* destination, const void* source,
+                                  int64_t bytes, int32_t direction, namp_stream stream);
 
 /* Sets every byte to the low byte of value. */
-NAMP_API int32_t namp_memory_fill(namp_device* device, void* destination, int32_t value, int64_t bytes, namp_stream stream);
+NAMP_API int32_t namp_memory_fill(namp_device* device, void* destination, int32_t value,
+                                  int64_t bytes, namp_stream stream);
 
 /* Bytes and counts. statistics->struct_size is set by the caller. */
-NAMP_API int32_t namp_memory_get_statistics(namp_memory_statistics* statistics, namp_device* device);
+NAMP_API int32_t namp_memory_get_statistics(namp_memory_statistics* statistics,
+                                            namp_device* device);
 
 /* Sets every peak to what is in use now. */
 NAMP_API int32_t namp_memory_reset_peak(namp_device* device);
 
-/* ---- Tensor tables -----------------------------------------------------------------------------------------------
+/* ---- Tensor tables
+ * -----------------------------------------------------------------------------------------------
  *
- * Multi-tensor kernels work over a table: N tensors (rows), each with one count of elements, and a few columns, each of which gives every
- * row a pointer and a dtype: gradients, parameters, moments, half copies. It is registered once and used every step in one call
- * (one launch), whatever the number of tensors. Work is cut in chunks of equal size within tensors; partial results are kept
- * by chunk and combined in the order of chunks, so that sums do not depend on threads, SIMD target or grid.
+ * Multi-tensor kernels work over a table: N tensors (rows), each with one count of elements, and a
+ * few columns, each of which gives every row a pointer and a dtype: gradients, parameters, moments,
+ * half copies. It is registered once and used every step in one call (one launch), whatever the
+ * number of tensors. Work is cut in chunks of equal size within tensors; partial results are kept
+ * by chunk and combined in the order of chunks, so that sums do not depend on threads, SIMD target
+ * or grid.
  */
 
-/* One cell of a table. A null pointer means that this tensor has none in this column (where a function allows it). */
+/* One cell of a table. A null pointer means that this tensor has none in this column (where a
+ * function allows it). */
 typedef struct namp_cell {
   void* data;
   int32_t dtype; /* namp_dtype */
   int32_t reserved;
 } namp_cell;
 
-/* What to register. Everything is copied; the tensors' memory is not, and must outlive the table's use. */
+/* What to register. Everything is copied; the tensors' memory is not, and must outlive the table's
+ * use. */
 typedef struct namp_table_description {
   uint32_t struct_size;
   int32_t column_count;   /* 1 to 8 */
   int64_t tensor_count;   /* 0 or more */
   const int64_t* counts;  /* [tensor_count] elements of each tensor, 0 or more */
-  const namp_cell* cells; /* [tensor_count * column_count], row-major: cell of tensor t in column c at t * column_count + c */
-  const int32_t* groups;  /* [tensor_count] index of each tensor's parameter group, or null: all in group 0 */
+  const namp_cell* cells; /* [tensor_count * column_count], row-major: cell of tensor t in column c
+                             at t * column_count + c */
+  const int32_t*
+      groups; /* [tensor_count] index of each tensor's parameter group, or null: all in group 0 */
 } namp_table_description;
 
-/* What one read of a tensor's gradient showed, as still scaled. Kept in the table, on the device, one a tensor. */
+/* What one read of a tensor's gradient showed, as still scaled. Kept in the table, on the device,
+ * one a tensor. */
 typedef struct namp_overflow_facts {
   int64_t non_finite_count;       /* elements that are infinite or NaN */
   int64_t first_non_finite_index; /* index of the first of them, or -1 */
@@ -276,165 +319,203 @@ typedef struct namp_overflow_facts {
 } namp_overflow_facts;
 
 /* Registers a table. Pointers are checked for alignment and dtype; memory is not touched. */
-NAMP_API int32_t namp_table_create(namp_table** table, namp_device* device, const namp_table_description* description);
+NAMP_API int32_t namp_table_create(namp_table** table, namp_device* device,
+                                   const namp_table_description* description);
 
 /* Ends a table. Null is ignored. */
 NAMP_API int32_t namp_table_destroy(namp_table* table);
 
 /* Changes the cells of one column ([tensor_count]), for gradients that moved. Counts stay. */
-NAMP_API int32_t namp_table_set_column(namp_table* table, int32_t column, const namp_cell* cells, namp_stream stream);
+NAMP_API int32_t namp_table_set_column(namp_table* table, int32_t column, const namp_cell* cells,
+                                       namp_stream stream);
 
-/* The table's namp_overflow_facts on the device, [tensor_count], written by namp_unscale_check. Valid while the table lives. */
+/* The table's namp_overflow_facts on the device, [tensor_count], written by namp_unscale_check.
+ * Valid while the table lives. */
 NAMP_API int32_t namp_table_get_facts(namp_overflow_facts** facts, namp_table* table);
 
-/* ---- Loss scale --------------------------------------------------------------------------------------------------
+/* ---- Loss scale
+ * --------------------------------------------------------------------------------------------------
  *
- * State lives on the device in two small structs whose memory the caller allocates (namp_memory_allocate) and sets by namp_memory_copy:
- * one for the scaler, one for each optimizer that it serves. The host never waits for them.
+ * State lives on the device in two small structs whose memory the caller allocates
+ * (namp_memory_allocate) and sets by namp_memory_copy: one for the scaler, one for each optimizer
+ * that it serves. The host never waits for them.
  */
 
 /* The scaler's state, on the device. */
 typedef struct namp_scaler_state {
-  float scale;                     /* what the loss is multiplied by */
-  float inverse_scale;             /* (float)(1 / (double)scale), as PyTorch computes it */
-  int32_t growth_tracker;          /* consecutive good steps since the last change */
-  int32_t hysteresis_left;         /* overflows still tolerated before the scale backs off */
-  int64_t steps;                   /* updates so far */
-  int64_t skipped_steps;           /* of them, updates that saw an overflow */
-  int32_t consecutive_skips;       /* overflows since the last good update */
-  int32_t found_inf;               /* 1 if the last update saw an overflow, else 0 */
+  float scale;               /* what the loss is multiplied by */
+  float inverse_scale;       /* (float)(1 / (double)scale), as PyTorch computes it */
+  int32_t growth_tracker;    /* consecutive good steps since the last change */
+  int32_t hysteresis_left;   /* overflows still tolerated before the scale backs off */
+  int64_t steps;             /* updates so far */
+  int64_t skipped_steps;     /* of them, updates that saw an overflow */
+  int32_t consecutive_skips; /* overflows since the last good update */
+  int32_t found_inf;         /* 1 if the last update saw an overflow, else 0 */
   int64_t reserved;
 } namp_scaler_state;
 
-/* How the scale moves (namp_scaler_update). Zero-initialised it is no valid setting; presets are the managed layer's. */
+/* How the scale moves (namp_scaler_update). Zero-initialised it is no valid setting; presets are
+ * the managed layer's. */
 typedef struct namp_scaler_options {
   uint32_t struct_size;
-  int32_t growth_interval;    /* good steps before the scale grows; 1 or more. Grows when tracker + 1 >= interval */
-  double growth_factor;       /* above 1; or exactly 1 for never */
-  double backoff_factor;      /* in (0, 1]; 1 for a static scale, which still skips */
-  float minimum_scale;        /* the scale never backs off below it; 0 for none (PyTorch) */
-  float maximum_scale;        /* the scale never grows above it; +infinity or FLT_MAX for none. Never grows to infinity */
-  int32_t hysteresis;         /* overflows before a backoff; 1 for every overflow */
-  int32_t hysteresis_refill;  /* 0: refilled only when the scale grows (Megatron, DeepSpeed); 1: by every good step (Apex) */
+  int32_t growth_interval; /* good steps before the scale grows; 1 or more. Grows when tracker + 1
+                              >= interval */
+  double growth_factor;    /* above 1; or exactly 1 for never */
+  double backoff_factor;   /* in (0, 1]; 1 for a static scale, which still skips */
+  float minimum_scale;     /* the scale never backs off below it; 0 for none (PyTorch) */
+  float maximum_scale; /* the scale never grows above it; +infinity or FLT_MAX for none. Never grows
+                          to infinity */
+  int32_t hysteresis;  /* overflows before a backoff; 1 for every overflow */
+  int32_t hysteresis_refill; /* 0: refilled only when the scale grows (Megatron, DeepSpeed); 1: by
+                                every good step (Apex) */
 } namp_scaler_options;
 
-/* An optimizer's state, on the device: what a step found and what Adam counts. All zeros is a valid start. */
+/* An optimizer's state, on the device: what a step found and what Adam counts. All zeros is a valid
+ * start. */
 typedef struct namp_optimizer_state {
-  int64_t step;                    /* steps applied; a skipped one does not count. Bias corrections are computed from it */
-  int32_t found_inf;               /* not 0: the gradients are not to be applied */
-  int32_t unscaled;                /* 1: the gradients in memory are already unscaled (namp_unscale_check wrote them) */
-  float gradient_norm;             /* global L2 norm of the unscaled gradients, before clipping; NaN or infinite on overflow */
-  float clip_coefficient;          /* what the last namp_adam_step multiplied gradients by; 1 without clipping */
-  int64_t non_finite_count;        /* elements, over all tensors */
-  int64_t first_non_finite_tensor; /* index in the table of the first tensor with a non-finite element; -1 if none */
+  int64_t
+      step; /* steps applied; a skipped one does not count. Bias corrections are computed from it */
+  int32_t found_inf;   /* not 0: the gradients are not to be applied */
+  int32_t unscaled;    /* 1: the gradients in memory are already unscaled (namp_unscale_check wrote
+                          them) */
+  float gradient_norm; /* global L2 norm of the unscaled gradients, before clipping; NaN or infinite
+                          on overflow */
+  float clip_coefficient;   /* what the last namp_adam_step multiplied gradients by; 1 without
+                               clipping */
+  int64_t non_finite_count; /* elements, over all tensors */
+  int64_t first_non_finite_tensor; /* index in the table of the first tensor with a non-finite
+                                      element; -1 if none */
 } namp_optimizer_state;
 
-/* The scale's update after a step (one thread's work on the device), from the found_inf of all the scaler's optimizers
- * (found_inf[i] not 0 counts as an overflow, ORed):
- *   overflow: hysteresis_left -= 1; when none is left: scale = max(minimum, (float)((double)scale * backoff)); tracker = 0;
- *   good:     tracker += 1; when tracker >= interval: scale = grown if that is finite and no more than the maximum; tracker = 0.
- * With minimum 0, maximum infinite and hysteresis 1 it is torch._amp_update_scale_ bit for bit (PyTorch 2.10, amp/AmpKernels).
- * states is a host array of count device pointers, 1 to 64. */
-NAMP_API int32_t namp_scaler_update(namp_device* device, namp_scaler_state* scaler, namp_optimizer_state* const* states, int32_t count,
+/* The scale's update after a step (one thread's work on the device), from the found_inf of all the
+ * scaler's optimizers (found_inf[i] not 0 counts as an overflow, ORed): overflow: hysteresis_left
+ * -= 1; when none is left: scale = max(minimum, (float)((double)scale * backoff)); tracker = 0;
+ *   good:     tracker += 1; when tracker >= interval: scale = grown if that is finite and no more
+ * than the maximum; tracker = 0. With minimum 0, maximum infinite and hysteresis 1 it is
+ * torch._amp_update_scale_ bit for bit (PyTorch 2.10, amp/AmpKernels). states is a host array of
+ * count device pointers, 1 to 64. */
+NAMP_API int32_t namp_scaler_update(namp_device* device, namp_scaler_state* scaler,
+                                    namp_optimizer_state* const* states, int32_t count,
                                     const namp_scaler_options* options, namp_stream stream);
 
-/* ---- Family 1: fused cast ---------------------------------------------------------------------------------------- */
+/* ---- Family 1: fused cast
+ * ---------------------------------------------------------------------------------------- */
 
 /* How to cast. */
 typedef struct namp_cast_options {
   uint32_t struct_size;
-  int32_t rounding;   /* namp_rounding; matters when narrowing */
-  int32_t flags;      /* namp_cast_flags */
+  int32_t rounding; /* namp_rounding; matters when narrowing */
+  int32_t flags;    /* namp_cast_flags */
   int32_t reserved;
-  const float* scale; /* device pointer to a factor applied in float32 before narrowing, or null for none */
-  uint64_t seed;      /* stochastic rounding: key of the generator */
-  uint64_t offset;    /* stochastic rounding: added to the element's index; advance it by the number of elements cast so far */
+  const float*
+      scale; /* device pointer to a factor applied in float32 before narrowing, or null for none */
+  uint64_t seed;   /* stochastic rounding: key of the generator */
+  uint64_t offset; /* stochastic rounding: added to the element's index; advance it by the number of
+                      elements cast so far */
 } namp_cast_options;
 
-/* Converts count elements between float32, float16 and bfloat16, any to any, the same included. options may be null for the
-   defaults. Stochastic element i draws word i % 4 of Philox4x32-10 block i / 4 (i counted from offset). */
-NAMP_API int32_t namp_cast(namp_device* device, void* destination, int32_t destination_dtype, const void* source, int32_t source_dtype,
-                           int64_t count, const namp_cast_options* options, namp_stream stream);
+/* Converts count elements between float32, float16 and bfloat16, any to any, the same included.
+   options may be null for the defaults. Stochastic element i draws word i % 4 of Philox4x32-10
+   block i / 4 (i counted from offset). */
+NAMP_API int32_t namp_cast(namp_device* device, void* destination, int32_t destination_dtype,
+                           const void* source, int32_t source_dtype, int64_t count,
+                           const namp_cast_options* options, namp_stream stream);
 
-/* The same for every tensor of a table, from one column to another; rows with a null destination are left out. Stochastic element
-   indices run on over the tensors in order. */
-NAMP_API int32_t namp_cast_table(namp_table* table, int32_t destination_column, int32_t source_column, const namp_cast_options* options,
+/* The same for every tensor of a table, from one column to another; rows with a null destination
+   are left out. Stochastic element indices run on over the tensors in order. */
+NAMP_API int32_t namp_cast_table(namp_table* table, int32_t destination_column,
+                                 int32_t source_column, const namp_cast_options* options,
                                  namp_stream stream);
 
-/* ---- Family 2: scaled backward ----------------------------------------------------------------------------------- */
+/* ---- Family 2: scaled backward
+ * ----------------------------------------------------------------------------------- */
 
 /* Softmax cross-entropy over rows of logits, in float32 whatever the dtype.
-   Forward and backward in one pass over the logits: the gradient is (softmax - onehot) * weight, rounded once, where
-   weight = upstream * scale / number of counted rows (mean) or upstream * scale (sum). */
+   Forward and backward in one pass over the logits: the gradient is (softmax - onehot) * weight,
+   rounded once, where weight = upstream * scale / number of counted rows (mean) or upstream * scale
+   (sum). */
 typedef struct namp_cross_entropy_args {
   uint32_t struct_size;
   int32_t logits_dtype;
-  const void* logits;           /* [rows, classes] */
-  const int32_t* labels;        /* [rows]; a label that is neither in [0, classes) nor ignore_index makes its row's loss and gradient NaN */
+  const void* logits;    /* [rows, classes] */
+  const int32_t* labels; /* [rows]; a label that is neither in [0, classes) nor ignore_index makes
+                            its row's loss and gradient NaN */
   int64_t rows;
-  int64_t classes;              /* 1 or more */
-  int32_t ignore_index;         /* rows with this label count for nothing; PyTorch's default is -100 */
-  int32_t mean;                 /* 1: mean over counted rows; 0: sum */
-  float* loss;                  /* device float, the loss in float32, not scaled; may be null. NaN if mean and no row counts */
-  void* gradient;               /* [rows, classes], or null for the loss alone */
+  int64_t classes;      /* 1 or more */
+  int32_t ignore_index; /* rows with this label count for nothing; PyTorch's default is -100 */
+  int32_t mean;         /* 1: mean over counted rows; 0: sum */
+  float* loss; /* device float, the loss in float32, not scaled; may be null. NaN if mean and no row
+                  counts */
+  void* gradient; /* [rows, classes], or null for the loss alone */
   int32_t gradient_dtype;
   int32_t reserved;
-  const float* scale;           /* device pointer to the loss scale, or null for 1 */
-  const float* upstream;        /* device pointer to the gradient of the loss, or null for 1 */
+  const float* scale;    /* device pointer to the loss scale, or null for 1 */
+  const float* upstream; /* device pointer to the gradient of the loss, or null for 1 */
 } namp_cross_entropy_args;
 
 /* See namp_cross_entropy_args. */
-NAMP_API int32_t namp_cross_entropy(namp_device* device, const namp_cross_entropy_args* args, namp_stream stream);
+NAMP_API int32_t namp_cross_entropy(namp_device* device, const namp_cross_entropy_args* args,
+                                    namp_stream stream);
 
-/* Mean squared error in float32: loss = mean or sum of (prediction - target)^2; gradient = 2 (prediction - target) * weight. */
+/* Mean squared error in float32: loss = mean or sum of (prediction - target)^2; gradient = 2
+ * (prediction - target) * weight. */
 typedef struct namp_mse_args {
   uint32_t struct_size;
   int32_t prediction_dtype;
   const void* prediction; /* [count] */
   const void* target;     /* [count] */
   int32_t target_dtype;
-  int32_t mean;           /* 1: mean; 0: sum */
+  int32_t mean; /* 1: mean; 0: sum */
   int64_t count;
-  float* loss;            /* device float, not scaled; may be null. NaN for the mean of none */
-  void* gradient;         /* [count], or null */
+  float* loss;    /* device float, not scaled; may be null. NaN for the mean of none */
+  void* gradient; /* [count], or null */
   int32_t gradient_dtype;
   int32_t reserved;
-  const float* scale;     /* as in namp_cross_entropy_args */
+  const float* scale; /* as in namp_cross_entropy_args */
   const float* upstream;
 } namp_mse_args;
 
 /* See namp_mse_args. */
 NAMP_API int32_t namp_mse(namp_device* device, const namp_mse_args* args, namp_stream stream);
 
-/* destination = source * *factor in float32, rounded once: the plain scale of a gradient. factor is a device pointer. */
-NAMP_API int32_t namp_scale(namp_device* device, void* destination, int32_t destination_dtype, const void* source, int32_t source_dtype,
-                            int64_t count, const float* factor, namp_stream stream);
+/* destination = source * *factor in float32, rounded once: the plain scale of a gradient. factor is
+ * a device pointer. */
+NAMP_API int32_t namp_scale(namp_device* device, void* destination, int32_t destination_dtype,
+                            const void* source, int32_t source_dtype, int64_t count,
+                            const float* factor, namp_stream stream);
 
-/* ---- Family 3: unscale and check --------------------------------------------------------------------------------- */
+/* ---- Family 3: unscale and check
+ * --------------------------------------------------------------------------------- */
 
-/* One read of all gradients of a table (column gradient_column; float32, float16 or bfloat16, mixed as they come; null cells are
- * left out). Per tensor: namp_overflow_facts. In *state: found_inf,
- * first_non_finite_tensor, non_finite_count, gradient_norm. reset 1 begins a step: all of them start anew, and unscaled is 0; reset 0
- * adds to what an earlier call of the step found (an optimizer of several tables; tensor indices are each table's own). Finiteness is tested on the scaled value, before multiplying; an
- * inverse scale that is not finite counts as overflow too, so that a bad scale never makes a NaN that is applied.
- * With write_column >= 0 the unscaled values (g * inverse_scale in float32, rounded once to that column's dtype; unchanged bits where
- * inverse_scale is 1 and the dtypes agree) are written there (it may be gradient_column: in place), found_inf or not, and
- * state->unscaled becomes 1; with -1 nothing is written and namp_adam_step unscales in its own pass.
- * The norm: squares of the unscaled values in float32, summed in 1,024 lanes a chunk, combined in float64, in one fixed order.
- * scaler may be null: an inverse scale of 1. */
-NAMP_API int32_t namp_unscale_check(namp_table* table, int32_t gradient_column, int32_t write_column, const namp_scaler_state* scaler,
+/* One read of all gradients of a table (column gradient_column; float32, float16 or bfloat16, mixed
+ * as they come; null cells are left out). Per tensor: namp_overflow_facts. In *state: found_inf,
+ * first_non_finite_tensor, non_finite_count, gradient_norm. reset 1 begins a step: all of them
+ * start anew, and unscaled is 0; reset 0 adds to what an earlier call of the step found (an
+ * optimizer of several tables; tensor indices are each table's own). Finiteness is tested on the
+ * scaled value, before multiplying; an inverse scale that is not finite counts as overflow too, so
+ * that a bad scale never makes a NaN that is applied. With write_column >= 0 the unscaled values (g
+ * * inverse_scale in float32, rounded once to that column's dtype; unchanged bits where
+ * inverse_scale is 1 and the dtypes agree) are written there (it may be gradient_column: in place),
+ * found_inf or not, and state->unscaled becomes 1; with -1 nothing is written and namp_adam_step
+ * unscales in its own pass. The norm: squares of the unscaled values in float32, summed in 1,024
+ * lanes a chunk, combined in float64, in one fixed order. scaler may be null: an inverse scale
+ * of 1. */
+NAMP_API int32_t namp_unscale_check(namp_table* table, int32_t gradient_column,
+                                    int32_t write_column, const namp_scaler_state* scaler,
                                     namp_optimizer_state* state, int32_t reset, namp_stream stream);
 
-/* ---- Family 4: FP32 Adam ----------------------------------------------------------------------------------------- */
+/* ---- Family 4: FP32 Adam
+ * ----------------------------------------------------------------------------------------- */
 
 /* Which column of the table holds what. A column that is not used is -1. */
 typedef struct namp_adam_columns {
-  int32_t parameter;           /* float32, required */
-  int32_t gradient;            /* float32, float16 or bfloat16, required; a null cell leaves the tensor out of the step */
-  int32_t exp_avg;             /* m, float32, required */
-  int32_t exp_avg_sq;          /* v, float32, required */
-  int32_t max_exp_avg_sq;      /* float32, required by amsgrad */
-  int32_t half_copy;           /* float16 or bfloat16 (float32 too), or -1; null cells are left out */
+  int32_t parameter; /* float32, required */
+  int32_t gradient;  /* float32, float16 or bfloat16, required; a null cell leaves the tensor out of
+                        the step */
+  int32_t exp_avg;   /* m, float32, required */
+  int32_t exp_avg_sq;     /* v, float32, required */
+  int32_t max_exp_avg_sq; /* float32, required by amsgrad */
+  int32_t half_copy;      /* float16 or bfloat16 (float32 too), or -1; null cells are left out */
 } namp_adam_columns;
 
 /* Hyperparameters of one parameter group. */
@@ -453,140 +534,159 @@ typedef struct namp_adam_group {
 /* One Adam step. */
 typedef struct namp_adam_args {
   uint32_t struct_size;
-  int32_t group_count;            /* 1 to NAMP_ADAM_MAX_GROUPS; a tensor's group index is below it */
-  const namp_adam_group* groups;  /* host array */
+  int32_t group_count;           /* 1 to NAMP_ADAM_MAX_GROUPS; a tensor's group index is below it */
+  const namp_adam_group* groups; /* host array */
   namp_adam_columns columns;
-  int32_t half_copy_rounding;     /* namp_rounding of the half copy */
-  float max_norm;                 /* clip to this global norm; 0 for no clipping. Needs namp_unscale_check's gradient_norm */
-  uint64_t seed;                  /* stochastic rounding, as in namp_cast_table; the step is the upper half of the counter */
-  int32_t advance_step;           /* 1, but for all tables of a step before the last */
+  int32_t half_copy_rounding; /* namp_rounding of the half copy */
+  float max_norm; /* clip to this global norm; 0 for no clipping. Needs namp_unscale_check's
+                     gradient_norm */
+  uint64_t seed;  /* stochastic rounding, as in namp_cast_table; the step is the upper half of the
+                     counter */
+  int32_t advance_step; /* 1, but for all tables of a step before the last */
   int32_t reserved;
 } namp_adam_args;
 
-/* One fused pass in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam), float32, no contraction:
- *   g = gradient [* inverse_scale, unless state->unscaled] [* clip_coefficient, if max_norm > 0];  g = -g if maximize
- *   decoupled: p = p * (1 - lr * wd);   else: g = g + wd * p
- *   m = m + (g - m) * (1 - beta1);      v = v * beta2 + (1 - beta2) * (g * g)
- *   vmax = max(vmax, v) if amsgrad (and takes the place of v below)
- *   p = p - (lr / (1 - beta1^t)) * (m / (sqrt(v) / sqrt(1 - beta2^t) + eps));   half copy = p, rounded
- * with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as torch.nn.utils.clip_grad_norm_, t = state->step + 1, beta^t by
- * repeated squaring in float64, and everything that is the same for all elements computed in float64 and rounded to float32 once.
- * Where state->found_inf is not 0 nothing is touched and step does not advance; it advances at the end of a step that was applied,
- * once for advance_step 1 (an optimizer of several tables passes 0 for all but its last).
- * scaler may be null: the gradients are not scaled. */
-NAMP_API int32_t namp_adam_step(namp_table* table, const namp_adam_args* args, const namp_scaler_state* scaler, namp_optimizer_state* state,
+/* One fused pass in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam),
+ * float32, no contraction: g = gradient [* inverse_scale, unless state->unscaled] [*
+ * clip_coefficient, if max_norm > 0];  g = -g if maximize decoupled: p = p * (1 - lr * wd);   else:
+ * g = g + wd * p m = m + (g - m) * (1 - beta1);      v = v * beta2 + (1 - beta2) * (g * g) vmax =
+ * max(vmax, v) if amsgrad (and takes the place of v below) p = p - (lr / (1 - beta1^t)) * (m /
+ * (sqrt(v) / sqrt(1 - beta2^t) + eps));   half copy = p, rounded with clip_coefficient = min(1,
+ * max_norm / (gradient_norm + 1e-6)) as torch.nn.utils.clip_grad_norm_, t = state->step + 1, beta^t
+ * by repeated squaring in float64, and everything that is the same for all elements computed in
+ * float64 and rounded to float32 once. Where state->found_inf is not 0 nothing is touched and step
+ * does not advance; it advances at the end of a step that was applied, once for advance_step 1 (an
+ * optimizer of several tables passes 0 for all but its last). scaler may be null: the gradients are
+ * not scaled. */
+NAMP_API int32_t namp_adam_step(namp_table* table, const namp_adam_args* args,
+                                const namp_scaler_state* scaler, namp_optimizer_state* state,
                                 namp_stream stream);
 
-
-/* ---- Operators of networks ---------------------------------------------------------------------------------------
+/* ---- Operators of networks
+ * ---------------------------------------------------------------------------------------
  *
- * What training needs around the four families. dtype arguments are float32, float16 or bfloat16; arithmetic and accumulation are float32
- * (float16 GEMM and convolution widen, multiply and accumulate in float32 and round once: a tensor core's arithmetic).
- * Not promised bit for bit between backends; on one machine, with one number of threads, the same call gives the same bits.
+ * What training needs around the four families. dtype arguments are float32, float16 or bfloat16;
+ * arithmetic and accumulation are float32 (float16 GEMM and convolution widen, multiply and
+ * accumulate in float32 and round once: a tensor core's arithmetic). Not promised bit for bit
+ * between backends; on one machine, with one number of threads, the same call gives the same bits.
  */
 
-/* C = alpha * op(A) op(B) + beta * C [+ bias]: row-major, op(A) [m, k], op(B) [k, n], C [m, n]; batch independent products. */
+/* C = alpha * op(A) op(B) + beta * C [+ bias]: row-major, op(A) [m, k], op(B) [k, n], C [m, n];
+ * batch independent products. */
 typedef struct namp_gemm_args {
   uint32_t struct_size;
   int32_t transpose_a; /* 1: A is stored [k, m] */
   int32_t transpose_b; /* 1: B is stored [n, k] */
   int32_t a_dtype;     /* A and B have one dtype */
   int32_t b_dtype;
-  int32_t c_dtype;     /* that dtype, or float32 */
+  int32_t c_dtype; /* that dtype, or float32 */
   int64_t m, n, k;
-  int64_t batch;       /* 1 or more; 0 counts as 1 */
+  int64_t batch; /* 1 or more; 0 counts as 1 */
   const void* a;
-  int64_t lda;         /* elements from one stored row to the next */
-  int64_t stride_a;    /* elements from one product's A to the next's; 0: all share it */
+  int64_t lda;      /* elements from one stored row to the next */
+  int64_t stride_a; /* elements from one product's A to the next's; 0: all share it */
   const void* b;
   int64_t ldb;
   int64_t stride_b;
   void* c;
   int64_t ldc;
   int64_t stride_c;
-  const void* bias;    /* [n], or null */
+  const void* bias; /* [n], or null */
   int32_t bias_dtype;
-  float alpha;         /* 0 is 0, not "unset" */
-  float beta;          /* with 0, C is not read */
-  int32_t activation;  /* namp_activation applied after the bias; NAMP_ACTIVATION_NONE for none */
-  void* pre_activation;/* [m, n] in c_dtype, ldc and stride_c: receives what the activation was applied to; or null */
+  float alpha;          /* 0 is 0, not "unset" */
+  float beta;           /* with 0, C is not read */
+  int32_t activation;   /* namp_activation applied after the bias; NAMP_ACTIVATION_NONE for none */
+  void* pre_activation; /* [m, n] in c_dtype, ldc and stride_c: receives what the activation was
+                           applied to; or null */
 } namp_gemm_args;
 
 /* See namp_gemm_args. */
 NAMP_API int32_t namp_gemm(namp_device* device, const namp_gemm_args* args, namp_stream stream);
 
-/* 2-D convolution (cross-correlation, as PyTorch), NCHW, weight [out_channels, in_channels / groups, kernel_h, kernel_w].
-   Used by all three directions; each reads and writes the pointers that its comment names. All tensors have one dtype, except that
-   weight_gradient and bias_gradient may be float32. */
+/* 2-D convolution (cross-correlation, as PyTorch), NCHW, weight [out_channels, in_channels /
+   groups, kernel_h, kernel_w]. Used by all three directions; each reads and writes the pointers
+   that its comment names. All tensors have one dtype, except that weight_gradient and bias_gradient
+   may be float32. */
 typedef struct namp_conv2d_args {
   uint32_t struct_size;
   int32_t dtype;
   int64_t batch, in_channels, in_h, in_w;
   int64_t out_channels, kernel_h, kernel_w;
-  int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w; /* strides and dilations 1 or more */
-  int64_t groups;                                                   /* 1 or more */
-  const void* input;           /* [batch, in_channels, in_h, in_w] */
+  int64_t stride_h, stride_w, pad_h, pad_w, dilation_h,
+      dilation_w;    /* strides and dilations 1 or more */
+  int64_t groups;    /* 1 or more */
+  const void* input; /* [batch, in_channels, in_h, in_w] */
   const void* weight;
-  const void* bias;            /* [out_channels] of dtype, or null */
-  void* output;                /* [batch, out_channels, out_h, out_w], out = (in + 2 pad - dilation (kernel - 1) - 1) / stride + 1 */
+  const void* bias; /* [out_channels] of dtype, or null */
+  void* output; /* [batch, out_channels, out_h, out_w], out = (in + 2 pad - dilation (kernel - 1) -
+                   1) / stride + 1 */
   const void* output_gradient; /* as output */
   void* input_gradient;        /* as input */
   void* weight_gradient;       /* as weight; overwritten */
   void* bias_gradient;         /* [out_channels], or null; overwritten */
   int32_t weight_gradient_dtype;
   int32_t bias_gradient_dtype;
-  int32_t activation;          /* forward: applied after the bias; NONE or RELU */
+  int32_t activation; /* forward: applied after the bias; NONE or RELU */
   int32_t reserved;
 } namp_conv2d_args;
 
 /* output from input, weight, bias. */
-NAMP_API int32_t namp_conv2d_forward(namp_device* device, const namp_conv2d_args* args, namp_stream stream);
+NAMP_API int32_t namp_conv2d_forward(namp_device* device, const namp_conv2d_args* args,
+                                     namp_stream stream);
 
 /* input_gradient from output_gradient, weight. */
-NAMP_API int32_t namp_conv2d_backward_data(namp_device* device, const namp_conv2d_args* args, namp_stream stream);
+NAMP_API int32_t namp_conv2d_backward_data(namp_device* device, const namp_conv2d_args* args,
+                                           namp_stream stream);
 
 /* weight_gradient and bias_gradient from input, output_gradient. */
-NAMP_API int32_t namp_conv2d_backward_weights(namp_device* device, const namp_conv2d_args* args, namp_stream stream);
+NAMP_API int32_t namp_conv2d_backward_weights(namp_device* device, const namp_conv2d_args* args,
+                                              namp_stream stream);
 
 /* 2-D pooling over NCHW planes. */
 typedef struct namp_pool2d_args {
   uint32_t struct_size;
   int32_t dtype;
-  int32_t pooling;             /* namp_pooling */
+  int32_t pooling; /* namp_pooling */
   int32_t reserved;
-  int64_t planes, in_h, in_w;  /* planes = batch * channels */
-  int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w; /* pad at most half the kernel; kernel_h * kernel_w at most 256 for max */
-  const void* input;           /* [planes, in_h, in_w] */
-  void* output;                /* [planes, out_h, out_w], out = (in + 2 pad - kernel) / stride + 1 */
-  uint8_t* indices;            /* max: [planes, out_h, out_w], position of the maximum in its window, row-major; NaN wins; the first of equals */
+  int64_t planes, in_h, in_w; /* planes = batch * channels */
+  int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h,
+      pad_w;         /* pad at most half the kernel; kernel_h * kernel_w at most 256 for max */
+  const void* input; /* [planes, in_h, in_w] */
+  void* output;      /* [planes, out_h, out_w], out = (in + 2 pad - kernel) / stride + 1 */
+  uint8_t* indices;  /* max: [planes, out_h, out_w], position of the maximum in its window,
+                        row-major; NaN wins; the first of equals */
   const void* output_gradient; /* as output */
   void* input_gradient;        /* as input; overwritten */
 } namp_pool2d_args;
 
 /* output (and indices, for max, unless null) from input. */
-NAMP_API int32_t namp_pool2d_forward(namp_device* device, const namp_pool2d_args* args, namp_stream stream);
+NAMP_API int32_t namp_pool2d_forward(namp_device* device, const namp_pool2d_args* args,
+                                     namp_stream stream);
 
 /* input_gradient from output_gradient (and indices, for max). */
-NAMP_API int32_t namp_pool2d_backward(namp_device* device, const namp_pool2d_args* args, namp_stream stream);
+NAMP_API int32_t namp_pool2d_backward(namp_device* device, const namp_pool2d_args* args,
+                                      namp_stream stream);
 
 /* Activation of count elements. */
 typedef struct namp_activation_args {
   uint32_t struct_size;
-  int32_t activation;          /* namp_activation */
+  int32_t activation; /* namp_activation */
   int32_t dtype;
   int32_t reserved;
   int64_t count;
-  const void* input;           /* forward; backward of the GELUs */
-  void* output;                /* forward (may be input); read by the backward of ReLU */
+  const void* input; /* forward; backward of the GELUs */
+  void* output;      /* forward (may be input); read by the backward of ReLU */
   const void* output_gradient;
-  void* input_gradient;        /* may be output_gradient */
+  void* input_gradient; /* may be output_gradient */
 } namp_activation_args;
 
 /* output = f(input). */
-NAMP_API int32_t namp_activation_forward(namp_device* device, const namp_activation_args* args, namp_stream stream);
+NAMP_API int32_t namp_activation_forward(namp_device* device, const namp_activation_args* args,
+                                         namp_stream stream);
 
 /* input_gradient = output_gradient * f'(input); ReLU looks at output > 0 instead. */
-NAMP_API int32_t namp_activation_backward(namp_device* device, const namp_activation_args* args, namp_stream stream);
+NAMP_API int32_t namp_activation_backward(namp_device* device, const namp_activation_args* args,
+                                          namp_stream stream);
 
 /* Layer norm over rows (biased variance, as PyTorch); gamma and beta are float32. */
 typedef struct namp_layer_norm_args {
@@ -607,34 +707,41 @@ typedef struct namp_layer_norm_args {
   float* beta_gradient;        /* [width], or null; overwritten */
 } namp_layer_norm_args;
 
-NAMP_API int32_t namp_layer_norm_forward(namp_device* device, const namp_layer_norm_args* args, namp_stream stream);
-NAMP_API int32_t namp_layer_norm_backward(namp_device* device, const namp_layer_norm_args* args, namp_stream stream);
+NAMP_API int32_t namp_layer_norm_forward(namp_device* device, const namp_layer_norm_args* args,
+                                         namp_stream stream);
+NAMP_API int32_t namp_layer_norm_backward(namp_device* device, const namp_layer_norm_args* args,
+                                          namp_stream stream);
 
-/* Batch norm over [batch, channels, inner] (inner = height * width); parameters and statistics are float32. */
+/* Batch norm over [batch, channels, inner] (inner = height * width); parameters and statistics are
+ * float32. */
 typedef struct namp_batch_norm_args {
   uint32_t struct_size;
-  int32_t dtype;               /* of input, output and their gradients */
-  int32_t training;            /* 1: statistics of this batch, running ones are updated; 0: running statistics are used */
+  int32_t dtype;    /* of input, output and their gradients */
+  int32_t training; /* 1: statistics of this batch, running ones are updated; 0: running statistics
+                       are used */
   float epsilon;
-  float momentum;              /* running = (1 - momentum) * running + momentum * new, variance unbiased, as PyTorch */
+  float momentum; /* running = (1 - momentum) * running + momentum * new, variance unbiased, as
+                     PyTorch */
   int32_t reserved;
   int64_t batch, channels, inner;
   const void* input;
-  const float* gamma;          /* [channels], or null */
-  const float* beta;           /* [channels], or null */
-  float* running_mean;         /* [channels], or null in training */
+  const float* gamma;  /* [channels], or null */
+  const float* beta;   /* [channels], or null */
+  float* running_mean; /* [channels], or null in training */
   float* running_variance;
   void* output;
-  float* mean;                 /* [channels]; written by forward (in training), read by backward */
+  float* mean; /* [channels]; written by forward (in training), read by backward */
   float* inverse_deviation;
   const void* output_gradient;
-  void* input_gradient;        /* overwritten */
-  float* gamma_gradient;       /* or null; overwritten */
+  void* input_gradient;  /* overwritten */
+  float* gamma_gradient; /* or null; overwritten */
   float* beta_gradient;
 } namp_batch_norm_args;
 
-NAMP_API int32_t namp_batch_norm_forward(namp_device* device, const namp_batch_norm_args* args, namp_stream stream);
-NAMP_API int32_t namp_batch_norm_backward(namp_device* device, const namp_batch_norm_args* args, namp_stream stream);
+NAMP_API int32_t namp_batch_norm_forward(namp_device* device, const namp_batch_norm_args* args,
+                                         namp_stream stream);
+NAMP_API int32_t namp_batch_norm_backward(namp_device* device, const namp_batch_norm_args* args,
+                                          namp_stream stream);
 
 /* Softmax over rows. */
 typedef struct namp_softmax_args {
@@ -649,17 +756,20 @@ typedef struct namp_softmax_args {
   void* input_gradient;        /* input_dtype; overwritten */
 } namp_softmax_args;
 
-NAMP_API int32_t namp_softmax_forward(namp_device* device, const namp_softmax_args* args, namp_stream stream);
-NAMP_API int32_t namp_softmax_backward(namp_device* device, const namp_softmax_args* args, namp_stream stream);
+NAMP_API int32_t namp_softmax_forward(namp_device* device, const namp_softmax_args* args,
+                                      namp_stream stream);
+NAMP_API int32_t namp_softmax_backward(namp_device* device, const namp_softmax_args* args,
+                                       namp_stream stream);
 
-/* Scaled dot-product attention without materialising the scores for backward. Element (b, h, t, d) of query, key and value lies at
-   b * batch_stride + h * head_stride + t * time_stride + d (a packed [batch, time, 3, heads, head_dim] projection needs no permute);
-   gradients use the same strides. output and its gradient have output_* strides. */
+/* Scaled dot-product attention without materialising the scores for backward. Element (b, h, t, d)
+   of query, key and value lies at b * batch_stride + h * head_stride + t * time_stride + d (a
+   packed [batch, time, 3, heads, head_dim] projection needs no permute); gradients use the same
+   strides. output and its gradient have output_* strides. */
 typedef struct namp_attention_args {
   uint32_t struct_size;
   int32_t dtype;
   int32_t causal;
-  float scale;                 /* of the scores; 1 / sqrt(head_dim) as a rule */
+  float scale; /* of the scores; 1 / sqrt(head_dim) as a rule */
   int64_t batch, heads, time, head_dim;
   const void* query;
   const void* key;
@@ -667,19 +777,22 @@ typedef struct namp_attention_args {
   int64_t batch_stride, head_stride, time_stride;
   void* output;
   int64_t output_batch_stride, output_head_stride, output_time_stride;
-  float* log_sum_exp;          /* [batch, heads, time]; written by forward, read by backward */
+  float* log_sum_exp; /* [batch, heads, time]; written by forward, read by backward */
   const void* output_gradient;
-  void* query_gradient;        /* overwritten, as the next two */
+  void* query_gradient; /* overwritten, as the next two */
   void* key_gradient;
   void* value_gradient;
 } namp_attention_args;
 
-NAMP_API int32_t namp_attention_forward(namp_device* device, const namp_attention_args* args, namp_stream stream);
+NAMP_API int32_t namp_attention_forward(namp_device* device, const namp_attention_args* args,
+                                        namp_stream stream);
 
 /* Reads query, key, value, output, log_sum_exp, output_gradient; writes the three gradients. */
-NAMP_API int32_t namp_attention_backward(namp_device* device, const namp_attention_args* args, namp_stream stream);
+NAMP_API int32_t namp_attention_backward(namp_device* device, const namp_attention_args* args,
+                                         namp_stream stream);
 
-/* Rows of a table by index. An index outside [0, vocabulary) makes its output row NaN and its gradient row is dropped. */
+/* Rows of a table by index. An index outside [0, vocabulary) makes its output row NaN and its
+ * gradient row is dropped. */
 typedef struct namp_embedding_args {
   uint32_t struct_size;
   int32_t weight_dtype;
@@ -690,20 +803,26 @@ typedef struct namp_embedding_args {
   const void* weight;          /* [vocabulary, width] */
   void* output;                /* [count, width] */
   const void* output_gradient; /* [count, width] in output_dtype */
-  float* weight_gradient;      /* [vocabulary, width] float32; overwritten, or added to with accumulate; summed in order of count */
+  float* weight_gradient; /* [vocabulary, width] float32; overwritten, or added to with accumulate;
+                             summed in order of count */
   int64_t accumulate;
 } namp_embedding_args;
 
-NAMP_API int32_t namp_embedding_forward(namp_device* device, const namp_embedding_args* args, namp_stream stream);
-NAMP_API int32_t namp_embedding_backward(namp_device* device, const namp_embedding_args* args, namp_stream stream);
+NAMP_API int32_t namp_embedding_forward(namp_device* device, const namp_embedding_args* args,
+                                        namp_stream stream);
+NAMP_API int32_t namp_embedding_backward(namp_device* device, const namp_embedding_args* args,
+                                         namp_stream stream);
 
-/* Inverted dropout: output = input * keep / (1 - probability), keep drawn by Philox4x32-10 from (seed, offset + index) as in namp_cast_options.
-   The backward pass is the same call over gradients: the mask is drawn again, not stored. probability in [0, 1). */
-NAMP_API int32_t namp_dropout(namp_device* device, void* output, const void* input, int32_t dtype, int64_t count, float probability,
-                              uint64_t seed, uint64_t offset, namp_stream stream);
+/* Inverted dropout: output = input * keep / (1 - probability), keep drawn by Philox4x32-10 from
+   (seed, offset + index) as in namp_cast_options. The backward pass is the same call over
+   gradients: the mask is drawn again, not stored. probability in [0, 1). */
+NAMP_API int32_t namp_dropout(namp_device* device, void* output, const void* input, int32_t dtype,
+                              int64_t count, float probability, uint64_t seed, uint64_t offset,
+                              namp_stream stream);
 
-/* out[i] = alpha * a[i] + beta * b[i % b_period], in float32, rounded once. b may be null (then beta is not used). b_period divides
-   count; b_period == count is the plain sum. Any dtypes. out may be a or (with b_period == count) b. */
+/* out[i] = alpha * a[i] + beta * b[i % b_period], in float32, rounded once. b may be null (then
+   beta is not used). b_period divides count; b_period == count is the plain sum. Any dtypes. out
+   may be a or (with b_period == count) b. */
 typedef struct namp_add_args {
   uint32_t struct_size;
   int32_t out_dtype;
@@ -720,7 +839,8 @@ typedef struct namp_add_args {
 
 NAMP_API int32_t namp_add(namp_device* device, const namp_add_args* args, namp_stream stream);
 
-/* out[c] = alpha * sum over o and i of in[o, c, i] [+ out[c], with accumulate], float32 sums: bias gradients, means. */
+/* out[c] = alpha * sum over o and i of in[o, c, i] [+ out[c], with accumulate], float32 sums: bias
+ * gradients, means. */
 typedef struct namp_sum_args {
   uint32_t struct_size;
   int32_t out_dtype;
@@ -734,14 +854,16 @@ typedef struct namp_sum_args {
 
 NAMP_API int32_t namp_sum(namp_device* device, const namp_sum_args* args, namp_stream stream);
 
-/* out = in with its dimensions permuted: out has shape shape[perm[0]], shape[perm[1]], … Elements of 1, 2 or 4 bytes. shape and perm are
-   host arrays [rank], rank 1 to NAMP_PERMUTE_MAX_RANK. */
-NAMP_API int32_t namp_permute(namp_device* device, void* out, const void* in, int32_t dtype, int32_t rank, const int64_t* shape,
-                              const int32_t* perm, namp_stream stream);
+/* out = in with its dimensions permuted: out has shape shape[perm[0]], shape[perm[1]], … Elements
+   of 1, 2 or 4 bytes. shape and perm are host arrays [rank], rank 1 to NAMP_PERMUTE_MAX_RANK. */
+NAMP_API int32_t namp_permute(namp_device* device, void* out, const void* in, int32_t dtype,
+                              int32_t rank, const int64_t* shape, const int32_t* perm,
+                              namp_stream stream);
 
-/* out[r] = index of the largest element of row r (the first of equals; a NaN wins). out is int32 on the device. */
-NAMP_API int32_t namp_argmax(namp_device* device, int32_t* out, const void* in, int32_t dtype, int64_t rows, int64_t width,
-                             namp_stream stream);
+/* out[r] = index of the largest element of row r (the first of equals; a NaN wins). out is int32 on
+ * the device. */
+NAMP_API int32_t namp_argmax(namp_device* device, int32_t* out, const void* in, int32_t dtype,
+                             int64_t rows, int64_t width, namp_stream stream);
 
 #ifdef __cplusplus
 }
