@@ -1,0 +1,85 @@
+// The checks of arguments, one place for all functions of nativeamp.h. Each throws Error with a
+// message that names the argument and its value and says what to do; what passes is safe to compute
+// with.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+
+#include "error.h"
+#include "nativeamp.h"
+
+namespace namp {
+
+// Most elements of one tensor: sizes in bytes, and sums of a few of them, stay far from int64_t's
+// end.
+inline constexpr int64_t kMaxElements = int64_t{1} << 58;
+
+// Bytes of an element; 0 for NAMP_DTYPE_NONE and unknown values.
+int64_t dtype_size(int32_t dtype) noexcept;
+
+// "NAMP_FLOAT16" and so on; "unknown dtype 9" for other values.
+std::string dtype_name(int32_t dtype);
+
+[[noreturn]] void fail(namp_status status, const std::string& message);
+
+// Fails with NAMP_ERROR_INVALID_ARGUMENT unless condition holds.
+inline void require(bool condition, const char* message) {
+  if (!condition) fail(NAMP_ERROR_INVALID_ARGUMENT, message);
+}
+
+void check_not_null(const void* pointer, const char* name);
+
+// minimum <= value <= maximum.
+int64_t check_range(int64_t value, int64_t minimum, int64_t maximum, const char* name);
+
+// A number of elements, 0 to kMaxElements.
+inline int64_t check_count(int64_t value, const char* name) {
+  return check_range(value, 0, kMaxElements, name);
+}
+
+// A size that may not be 0.
+inline int64_t check_positive(int64_t value, const char* name) {
+  return check_range(value, 1, kMaxElements, name);
+}
+
+// The product of sizes, each 0 or more, as a number of elements that is no more than kMaxElements.
+int64_t check_product(std::initializer_list<int64_t> sizes, const char* name);
+
+// float32, float16 or bfloat16.
+namp_dtype check_float_dtype(int32_t dtype, const char* name);
+
+// One dtype that the function needs.
+void check_same_dtype(int32_t dtype, int32_t needed, const char* name);
+
+// 0 or 1.
+bool check_flag(int32_t value, const char* name);
+
+// A tensor of count elements of a dtype that is known: not null unless count is 0, and aligned to
+// its element.
+void check_tensor(const void* pointer, int32_t dtype, int64_t count, const char* name);
+
+// The same for a pointer that may be left out.
+inline void check_optional_tensor(const void* pointer, int32_t dtype, const char* name) {
+  if (pointer != nullptr) check_tensor(pointer, dtype, 1, name);
+}
+
+// A pointer to a struct or scalar: not null, and aligned.
+void check_aligned(const void* pointer, int64_t alignment, const char* name);
+
+template <class T>
+void check_object(const T* pointer, const char* name) {
+  check_aligned(pointer, alignof(T), name);
+}
+
+void check_struct_size(uint32_t given, uint64_t expected, const char* name);
+
+// An argument struct: there, and of the size that this library was built with.
+template <class Struct>
+void check_struct(const Struct* pointer, const char* name) {
+  check_object(pointer, name);
+  check_struct_size(pointer->struct_size, sizeof(Struct), name);
+}
+
+}  // namespace namp

@@ -1,0 +1,123 @@
+// Devices and streams.
+#include "abi/device.h"
+
+#include <string>
+
+#include "abi/check.h"
+#include "abi/wall.h"
+
+namespace namp {
+namespace {
+
+namp_device_kind check_kind(int32_t kind) {
+  if (kind != NAMP_DEVICE_CPU && kind != NAMP_DEVICE_CUDA) {
+    fail(NAMP_ERROR_INVALID_ARGUMENT,
+         "kind is " + std::to_string(kind) + "; it must be NAMP_DEVICE_CPU or NAMP_DEVICE_CUDA.");
+  }
+  return static_cast<namp_device_kind>(kind);
+}
+
+// Devices of a kind; reason says why there are none.
+int32_t count_devices(namp_device_kind kind, std::string& reason) {
+  const BackendFactory* factory = find_backend(kind, reason);
+  return factory == nullptr ? 0 : factory->count(reason);
+}
+
+}  // namespace
+
+namp_device& check_device(namp_device* device) {
+  check_not_null(device, "device");
+  return *device;
+}
+
+}  // namespace namp
+
+using namp::check_device;
+using namp::wall;
+
+int32_t namp_device_count(int32_t* count, int32_t kind) {
+  return wall([&] {
+    namp::check_object(count, "count");
+    std::string reason;
+    *count = namp::count_devices(namp::check_kind(kind), reason);
+    if (*count == 0) namp::set_last_error(reason.c_str());
+  });
+}
+
+int32_t namp_device_open(namp_device** device, int32_t kind, int32_t ordinal) {
+  return wall([&] {
+    namp::check_object(device, "device");
+    const namp_device_kind checked = namp::check_kind(kind);
+    std::string reason;
+    const int32_t count = namp::count_devices(checked, reason);
+    if (count == 0) namp::fail(NAMP_ERROR_UNAVAILABLE, reason);
+    if (ordinal < 0 || ordinal >= count) {
+      namp::fail(NAMP_ERROR_UNAVAILABLE,
+                 "ordinal is " + std::to_string(ordinal) + "; there " +
+                     (count == 1 ? "is 1 device" : "are " + std::to_string(count) + " devices") +
+                     " of this kind, counted from 0.");
+    }
+    *device = new namp_device(namp::find_backend(checked, reason)->open(ordinal));
+  });
+}
+
+int32_t namp_device_close(namp_device* device) {
+  return wall([&] {
+    if (device == nullptr) return;
+    const int64_t tables = device->tables;
+    const int64_t pieces = device->pool.live_pieces_except(NAMP_MEMORY_WORKSPACE);
+    if (tables != 0 || pieces != 0) {
+      namp::fail(NAMP_ERROR_INVALID_ARGUMENT,
+                 "The device cannot be closed: " + std::to_string(tables) + " tables and " +
+                     std::to_string(pieces) +
+                     " pieces of memory are still in use. Destroy and free them first.");
+    }
+    delete device;
+  });
+}
+
+int32_t namp_device_get_info(namp_device_info* info, namp_device* device) {
+  return wall([&] {
+    namp::check_struct(info, "info");
+    namp_device_info answer{};
+    answer.struct_size = sizeof(answer);
+    check_device(device).backend->get_info(answer);
+    *info = answer;
+  });
+}
+
+int32_t namp_device_set_threads(namp_device* device, int32_t threads) {
+  return wall([&] {
+    namp::check_range(threads, 0, 1024, "threads");
+    check_device(device).backend->set_threads(threads);
+  });
+}
+
+int32_t namp_device_set_simd(namp_device* device, int32_t simd) {
+  return wall([&] {
+    namp::check_range(simd, NAMP_SIMD_BEST, NAMP_SIMD_AVX512, "simd");
+    check_device(device).backend->set_simd(static_cast<namp_simd>(simd));
+  });
+}
+
+int32_t namp_stream_create(namp_stream* stream, namp_device* device) {
+  return wall([&] {
+    namp::check_object(stream, "stream");
+    *stream = check_device(device).backend->create_stream();
+  });
+}
+
+int32_t namp_stream_destroy(namp_device* device, namp_stream stream) {
+  return wall([&] {
+    namp_device& checked = check_device(device);
+    if (stream == nullptr) return;
+    checked.backend->synchronize(stream);
+    checked.workspace.release(stream);
+    checked.backend->destroy_stream(stream);
+    checked.pool.forget_stream(stream);
+  });
+}
+
+int32_t namp_stream_synchronize(namp_device* device, namp_stream stream) {
+  return wall([&] { check_device(device).backend->synchronize(stream); });
+}

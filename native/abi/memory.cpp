@@ -1,0 +1,73 @@
+// Memory of a device.
+#include <string>
+
+#include "abi/check.h"
+#include "abi/device.h"
+#include "abi/wall.h"
+
+using namp::check_device;
+using namp::wall;
+
+int32_t namp_memory_allocate(void** pointer, namp_device* device, int64_t bytes, int32_t kind,
+                             namp_stream stream) {
+  return wall([&] {
+    namp::check_object(pointer, "pointer");
+    namp_device& checked = check_device(device);
+    namp::check_range(bytes, 0, INT64_MAX, "bytes");
+    namp::check_range(kind, 0, NAMP_MEMORY_KIND_COUNT - 1, "kind");
+    *pointer = bytes == 0
+                   ? nullptr
+                   : checked.pool.allocate(bytes, static_cast<namp_memory_kind>(kind), stream);
+  });
+}
+
+int32_t namp_memory_free(namp_device* device, void* pointer, namp_stream stream) {
+  return wall([&] {
+    namp_device& checked = check_device(device);
+    if (pointer != nullptr) checked.pool.free(pointer, stream);
+  });
+}
+
+int32_t namp_memory_trim(namp_device* device) {
+  return wall([&] {
+    namp_device& checked = check_device(device);
+    checked.backend->synchronize(nullptr);
+    checked.pool.trim();
+  });
+}
+
+int32_t namp_memory_copy(namp_device* device, void* destination, const void* source, int64_t bytes,
+                         int32_t direction, namp_stream stream) {
+  return wall([&] {
+    namp_device& checked = check_device(device);
+    namp::check_range(bytes, 0, INT64_MAX, "bytes");
+    namp::check_range(direction, NAMP_COPY_HOST_TO_DEVICE, NAMP_COPY_DEVICE_TO_DEVICE, "direction");
+    if (bytes == 0) return;
+    namp::check_not_null(destination, "destination");
+    namp::check_not_null(source, "source");
+    checked.backend->copy(destination, source, bytes, static_cast<namp_copy_direction>(direction),
+                          stream);
+  });
+}
+
+int32_t namp_memory_fill(namp_device* device, void* destination, int32_t value, int64_t bytes,
+                         namp_stream stream) {
+  return wall([&] {
+    namp_device& checked = check_device(device);
+    namp::check_range(bytes, 0, INT64_MAX, "bytes");
+    if (bytes == 0) return;
+    namp::check_not_null(destination, "destination");
+    checked.backend->fill(destination, value, bytes, stream);
+  });
+}
+
+int32_t namp_memory_get_statistics(namp_memory_statistics* statistics, namp_device* device) {
+  return wall([&] {
+    namp::check_struct(statistics, "statistics");
+    check_device(device).pool.get_statistics(*statistics);
+  });
+}
+
+int32_t namp_memory_reset_peak(namp_device* device) {
+  return wall([&] { check_device(device).pool.reset_peak(); });
+}

@@ -1,0 +1,196 @@
+#include "abi/memory_pool.h"
+
+#include <algorithm>
+
+#include "abi/check.h"
+
+namespace namp {
+namespace {
+
+constexpr int64_t kGranule = 256;             // alignment, and the smallest class
+constexpr int64_t kSmallPiece = 64 << 10;     // up to here pieces are cut from a segment
+constexpr int64_t kSmallSegment = 512 << 10;  // of this size
+
+}  // namespace
+
+int64_t MemoryPool::size_class(int64_t bytes) {
+  if (bytes > kMaxElements) {
+    fail(NAMP_ERROR_OUT_OF_MEMORY,
+         "Cannot allocate " + std::to_string(bytes) + " bytes: more than any device has.");
+  }
+  // Eight classes between powers of two: at most an eighth is lost.
+  int64_t step = kGranule;
+  while (step * 16 <= bytes)
+    step *= 2;
+  return (bytes + step - 1) / step * step;
+}
+
+MemoryPool::~MemoryPool() {
+  for (auto& entry : segments_)
+    backend_.system_free(entry.first);
+}
+
+void* MemoryPool::allocate(int64_t bytes, namp_memory_kind kind, namp_stream stream) {
+  std::lock_guard lock(mutex_);
+  const int64_t size = size_class(bytes);
+  const Piece piece = take_or_make(size, stream);
+  try {
+    live_.emplace(piece.pointer, Live{piece.segment, size, kind});
+  } catch (...) {
+    cache_[{stream, size}].push_back(piece);  // had room for it a moment ago
+    throw;
+  }
+  piece.segment->live++;
+  statistics_.cached_bytes -= size;
+  count(kind, size);
+  return piece.pointer;
+}
+
+MemoryPool::Piece MemoryPool::take_or_make(int64_t bytes, namp_stream stream) {
+  auto& cached = cache_[{stream, bytes}];
+  if (cached.empty()) {
+    const int64_t pieces = bytes <= kSmallPiece ? kSmallSegment / bytes : 1;
+    cached.reserve(static_cast<size_t>(pieces));
+    Segment* segment = nullptr;
+    try {
+      segment = new_segment(bytes * pieces);
+    } catch (const Error& error) {
+      if (error.status() != NAMP_ERROR_OUT_OF_MEMORY || statistics_.cached_bytes == 0) throw;
+      trim_locked();
+      segment = new_segment(bytes * pieces);
+    }
+    segment->pieces = pieces;
+    auto& refilled = cache_[{stream, bytes}];  // trimming may have dropped the list
+    refilled.reserve(static_cast<size_t>(pieces));
+    for (int64_t i = pieces - 1; i >= 0; --i) {
+      refilled.push_back({static_cast<char*>(segment->base) + i * bytes, segment});
+    }
+    statistics_.cached_bytes += bytes * pieces;
+    const Piece piece = refilled.back();
+    refilled.pop_back();
+    return piece;
+  }
+  const Piece piece = cached.back();
+  cached.pop_back();
+  return piece;
+}
+
+MemoryPool::Segment* MemoryPool::new_segment(int64_t bytes) {
+  auto segment = std::make_unique<Segment>();
+  segment->base = backend_.system_allocate(bytes);
+  statistics_.system_allocations++;
+  Segment* raw = segment.get();
+  try {
+    segments_.emplace(raw->base, std::move(segment));
+  } catch (...) {
+    backend_.system_free(raw->base);
+    throw;
+  }
+  return raw;
+}
+
+void MemoryPool::free(void* pointer, namp_stream stream) {
+  std::lock_guard lock(mutex_);
+  const auto found = live_.find(pointer);
+  if (found == live_.end()) {
+    fail(NAMP_ERROR_INVALID_ARGUMENT,
+         "The pointer to free is not memory of this device that is in use; free what "
+         "namp_memory_allocate gave, once.");
+  }
+  const Live live = found->second;
+  cache_[{stream, live.bytes}].push_back({pointer, live.segment});
+  live_.erase(found);
+  live.segment->live--;
+  statistics_.cached_bytes += live.bytes;
+  count(live.kind, -live.bytes);
+}
+
+void MemoryPool::trim() {
+  std::lock_guard lock(mutex_);
+  trim_locked();
+}
+
+void MemoryPool::trim_locked() {
+  for (auto entry = cache_.begin(); entry != cache_.end();) {
+    auto& pieces = entry->second;
+    const auto idle = [](const Piece& piece) { return piece.segment->live == 0; };
+    const auto gone = std::count_if(pieces.begin(), pieces.end(), idle);
+    statistics_.cached_bytes -= gone * entry->first.second;
+    pieces.erase(std::remove_if(pieces.begin(), pieces.end(), idle), pieces.end());
+    entry = pieces.empty() ? cache_.erase(entry) : std::next(entry);
+  }
+  for (auto entry = segments_.begin(); entry != segments_.end();) {
+    if (entry->second->live == 0) {
+      backend_.system_free(entry->first);
+      entry = segments_.erase(entry);
+    } else {
+      ++entry;
+    }
+  }
+}
+
+void MemoryPool::forget_stream(namp_stream stream) {
+  if (stream == nullptr) return;
+  std::lock_guard lock(mutex_);
+  for (auto entry = cache_.begin(); entry != cache_.end();) {
+    if (entry->first.first == stream) {
+      auto& kept = cache_[{nullptr, entry->first.second}];
+      kept.insert(kept.end(), entry->second.begin(), entry->second.end());
+      entry = cache_.erase(entry);
+    } else {
+      ++entry;
+    }
+  }
+}
+
+void MemoryPool::count(namp_memory_kind kind, int64_t bytes) {
+  statistics_.live_bytes[kind] += bytes;
+  live_total_ += bytes;
+  statistics_.peak_bytes[kind] =
+      std::max(statistics_.peak_bytes[kind], statistics_.live_bytes[kind]);
+  statistics_.peak_total_bytes = std::max(statistics_.peak_total_bytes, live_total_);
+}
+
+void MemoryPool::get_statistics(namp_memory_statistics& statistics) {
+  std::lock_guard lock(mutex_);
+  const uint32_t struct_size = statistics.struct_size;
+  statistics = statistics_;
+  statistics.struct_size = struct_size;
+}
+
+void MemoryPool::reset_peak() {
+  std::lock_guard lock(mutex_);
+  std::copy(std::begin(statistics_.live_bytes), std::end(statistics_.live_bytes),
+            std::begin(statistics_.peak_bytes));
+  statistics_.peak_total_bytes = live_total_;
+}
+
+int64_t MemoryPool::live_pieces_except(namp_memory_kind kind) {
+  std::lock_guard lock(mutex_);
+  return std::count_if(live_.begin(), live_.end(),
+                       [kind](const auto& entry) { return entry.second.kind != kind; });
+}
+
+void* PoolWorkspace::reserve(int64_t bytes, namp_stream stream) {
+  std::lock_guard lock(mutex_);
+  Piece& piece = pieces_[stream];
+  if (piece.bytes < bytes) {
+    // The new piece first: on failure the old one stays. Growing by half more keeps the number of
+    // growths small.
+    const int64_t size = std::max(bytes, piece.bytes + piece.bytes / 2);
+    void* grown = pool_.allocate(size, NAMP_MEMORY_WORKSPACE, stream);
+    if (piece.pointer != nullptr) pool_.free(piece.pointer, stream);
+    piece = {grown, size};
+  }
+  return piece.pointer;
+}
+
+void PoolWorkspace::release(namp_stream stream) {
+  std::lock_guard lock(mutex_);
+  const auto found = pieces_.find(stream);
+  if (found == pieces_.end()) return;
+  if (found->second.pointer != nullptr) pool_.free(found->second.pointer, stream);
+  pieces_.erase(found);
+}
+
+}  // namespace namp

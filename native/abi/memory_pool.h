@@ -1,0 +1,95 @@
+// The caching allocator, the same for every backend: memory that is freed is kept for the next
+// allocation of its size class, so that a training step that has run before asks the system for
+// nothing.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "backend.h"
+#include "nativeamp.h"
+
+namespace namp {
+
+class MemoryPool {
+ public:
+  explicit MemoryPool(Backend& backend) : backend_(backend) {}
+  MemoryPool(const MemoryPool&) = delete;
+  MemoryPool& operator=(const MemoryPool&) = delete;
+  ~MemoryPool();  // gives everything back, also what is still in use
+
+  // Memory for use on stream; what another stream freed is not handed out to it. bytes is 1 or
+  // more.
+  void* allocate(int64_t bytes, namp_memory_kind kind, namp_stream stream);
+  void free(void* pointer, namp_stream stream);
+  void trim();
+
+  // What is cached for a stream that ends (and has been waited for) may be used by the default
+  // stream.
+  void forget_stream(namp_stream stream);
+
+  void get_statistics(namp_memory_statistics& statistics);
+  void reset_peak();
+
+  // Pieces in use, but for those of a kind.
+  int64_t live_pieces_except(namp_memory_kind kind);
+
+  // Bytes that an allocation of this many really takes.
+  static int64_t size_class(int64_t bytes);
+
+ private:
+  // What the system gave: one piece, or many small ones of one class.
+  struct Segment {
+    void* base;
+    int64_t pieces;
+    int64_t live = 0;
+  };
+  struct Piece {
+    void* pointer;
+    Segment* segment;
+  };
+  struct Live {
+    Segment* segment;
+    int64_t bytes;
+    namp_memory_kind kind;
+  };
+
+  Piece take_or_make(int64_t bytes, namp_stream stream);
+  Segment* new_segment(int64_t bytes);
+  void trim_locked();
+  void count(namp_memory_kind kind, int64_t bytes);
+
+  Backend& backend_;
+  std::mutex mutex_;  // finalizers free from threads of their own
+  std::unordered_map<void*, std::unique_ptr<Segment>> segments_;
+  std::map<std::pair<namp_stream, int64_t>, std::vector<Piece>> cache_;
+  std::unordered_map<void*, Live> live_;
+  namp_memory_statistics statistics_{};
+  int64_t live_total_ = 0;
+};
+
+// Scratch memory of operators: one growing piece a stream.
+class PoolWorkspace : public Backend::Workspace {
+ public:
+  explicit PoolWorkspace(MemoryPool& pool) : pool_(pool) {}
+
+  void* reserve(int64_t bytes, namp_stream stream) override;
+  void release(namp_stream stream);
+
+ private:
+  struct Piece {
+    void* pointer = nullptr;
+    int64_t bytes = 0;
+  };
+
+  MemoryPool& pool_;
+  std::mutex mutex_;
+  std::map<namp_stream, Piece> pieces_;
+};
+
+}  // namespace namp

@@ -1,0 +1,41 @@
+// The wall between C++ and C: nothing thrown gets past it. Every function of nativeamp.h that can
+// fail is
+//   return wall([&] { ... throw Error(status, message) on failure ... });
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <new>
+#include <stdexcept>
+
+#include "error.h"
+#include "nativeamp.h"
+
+namespace namp {
+
+// Keeps the message for namp_last_error_message of this thread; cut where it is longer than the
+// buffer.
+void set_last_error(const char* message) noexcept;
+
+// Runs body and turns what it throws into a status and a message.
+template <class Body>
+int32_t wall(Body&& body) noexcept {
+  try {
+    body();
+    return NAMP_OK;
+  } catch (const Error& error) {
+    set_last_error(error.what());
+    return error.status();
+  } catch (const std::bad_alloc&) {
+    set_last_error("The host is out of memory.");
+    return NAMP_ERROR_OUT_OF_MEMORY;
+  } catch (const std::exception& error) {
+    set_last_error(error.what());
+    return NAMP_ERROR_INTERNAL;
+  } catch (...) {
+    set_last_error("An unknown C++ exception reached the C interface: a defect of NativeAmp.");
+    return NAMP_ERROR_INTERNAL;
+  }
+}
+
+}  // namespace namp

@@ -1,0 +1,135 @@
+#include "cpu/cpu_backend.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <string>
+
+#if defined(_WIN32)
+#include <malloc.h>
+#endif
+#if defined(__linux__)
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
+#if NATIVEAMP_ONEDNN
+#include <dnnl.hpp>
+#endif
+
+namespace namp {
+namespace {
+
+constexpr int64_t kAlignment = 256;
+constexpr int64_t kHugePage = 2 << 20;
+
+// What /proc/cpuinfo calls the processor; elsewhere its architecture.
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.rfind("model name", 0) != 0) continue;
+    const auto colon = line.find(": ");
+    if (colon != std::string::npos) return line.substr(colon + 2);
+  }
+#if defined(__x86_64__) || defined(_M_X64)
+  return "x86-64 CPU";
+#elif defined(__aarch64__) || defined(_M_ARM64)
+  return "arm64 CPU";
+#else
+  return "CPU";
+#endif
+}
+
+// What the backend computes with, such as "oneDNN 2.6.3, OpenMP".
+std::string libraries() {
+  std::string text;
+#if NATIVEAMP_ONEDNN
+  const dnnl_version_t* version = dnnl_version();
+  text = "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
+         std::to_string(version->patch) + ", ";
+#endif
+  return text + "OpenMP";
+}
+
+void copy_text(char* destination, size_t capacity, const std::string& text) {
+  const size_t length = std::min(text.size(), capacity - 1);
+  std::memcpy(destination, text.data(), length);
+  destination[length] = '\0';
+}
+
+int32_t count_cpus(std::string&) {
+  return 1;
+}
+
+std::unique_ptr<Backend> open_cpu(int32_t) {
+  return std::make_unique<CpuBackend>();
+}
+
+}  // namespace
+
+const BackendFactory& cpu_backend_factory() {
+  static const BackendFactory factory{count_cpus, open_cpu};
+  return factory;
+}
+
+void CpuBackend::get_info(namp_device_info& info) {
+  info.kind = NAMP_DEVICE_CPU;
+  info.threads = threads_.count();
+  info.simd = simd_;
+#if defined(__linux__)
+  const int64_t page = sysconf(_SC_PAGESIZE);
+  info.memory_total = sysconf(_SC_PHYS_PAGES) * page;
+  info.memory_free = sysconf(_SC_AVPHYS_PAGES) * page;
+#endif
+  copy_text(info.name, sizeof(info.name), processor_name());
+  copy_text(info.libraries, sizeof(info.libraries), libraries());
+}
+
+void CpuBackend::set_simd(namp_simd simd) {
+  if (!has_simd(simd)) {
+    throw Error(NAMP_ERROR_UNSUPPORTED, "simd is " + std::to_string(simd) +
+                                            ", which this machine does not have; the best " +
+                                            "here is " + std::to_string(best_simd()) + ".");
+  }
+  simd_ = simd == NAMP_SIMD_BEST ? best_simd() : simd;
+}
+
+void* CpuBackend::system_allocate(int64_t bytes) {
+  // Big blocks begin at a huge page, and ask for huge ones: the optimizer streams through several
+  // at once, more than the TLB holds of small pages.
+  const int64_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
+  const int64_t padded = (bytes + alignment - 1) / alignment * alignment;
+#if defined(_WIN32)
+  void* pointer = _aligned_malloc(static_cast<size_t>(padded), static_cast<size_t>(alignment));
+#else
+  void* pointer = std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(padded));
+#endif
+  if (pointer == nullptr) {
+    throw Error(NAMP_ERROR_OUT_OF_MEMORY,
+                "Cannot allocate " + std::to_string(bytes) + " bytes on the CPU.");
+  }
+#if defined(__linux__)
+  if (bytes >= kHugePage) madvise(pointer, static_cast<size_t>(padded), MADV_HUGEPAGE);
+#endif
+  return pointer;
+}
+
+void CpuBackend::system_free(void* pointer) {
+#if defined(_WIN32)
+  _aligned_free(pointer);
+#else
+  std::free(pointer);
+#endif
+}
+
+void CpuBackend::copy(void* destination, const void* source, int64_t bytes, namp_copy_direction,
+                      namp_stream) {
+  std::memmove(destination, source, static_cast<size_t>(bytes));
+}
+
+void CpuBackend::fill(void* destination, int32_t value, int64_t bytes, namp_stream) {
+  std::memset(destination, value & 0xff, static_cast<size_t>(bytes));
+}
+
+}  // namespace namp

@@ -1,0 +1,35 @@
+// The CPU backend. Each family of operators is defined in the file of native/cpu that has its name.
+#pragma once
+
+#include "backend.h"
+#include "cpu/simd_target.h"
+#include "cpu/threads.h"
+
+namespace namp {
+
+// clang-format off: an override a line keeps the list readable, and merges easy.
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend() : simd_(best_simd()) {}
+
+  void get_info(namp_device_info& info) override;
+  void set_threads(int32_t threads) override { threads_.set(threads); }
+  void set_simd(namp_simd simd) override;
+
+  namp_stream create_stream() override { return nullptr; }
+  void destroy_stream(namp_stream) override {}
+  void synchronize(namp_stream) override {}
+
+  void* system_allocate(int64_t bytes) override;
+  void system_free(void* pointer) override;
+  void copy(void* destination, const void* source, int64_t bytes, namp_copy_direction direction,
+            namp_stream stream) override;
+  void fill(void* destination, int32_t value, int64_t bytes, namp_stream stream) override;
+
+ private:
+  Threads threads_;
+  namp_simd simd_;
+};
+// clang-format on
+
+}  // namespace namp

@@ -1,0 +1,51 @@
+// Threads of the CPU backend. Work is cut in blocks whose borders do not depend on the number of
+// threads, so that results do not either.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <exception>
+
+#include <omp.h>
+
+namespace namp {
+
+class Threads {
+ public:
+  // 0: one a core.
+  explicit Threads(int32_t count = 0) { set(count); }
+
+  void set(int32_t count) { count_ = count > 0 ? count : std::max(1, omp_get_num_procs()); }
+  int32_t count() const { return count_; }
+
+  // Calls body(begin, end) for [0, grain), [grain, 2 grain), … up to count, each once, on any
+  // thread, in no order. What the body throws arrives at the caller (the first of several); other
+  // blocks may have run or not.
+  template <class Body>
+  void parallel_for(int64_t count, int64_t grain, Body&& body) const {
+    const int64_t blocks = count <= 0 ? 0 : (count - 1) / grain + 1;
+    const int threads = static_cast<int>(std::min<int64_t>(blocks, count_));
+    if (threads <= 1) {
+      for (int64_t block = 0; block < blocks; ++block) {
+        body(block * grain, block == blocks - 1 ? count : (block + 1) * grain);
+      }
+      return;
+    }
+    std::exception_ptr failure;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t block = 0; block < blocks; ++block) {
+      try {
+        body(block * grain, block == blocks - 1 ? count : (block + 1) * grain);
+      } catch (...) {
+#pragma omp critical(namp_parallel_for)
+        if (!failure) failure = std::current_exception();
+      }
+    }
+    if (failure) std::rethrow_exception(failure);
+  }
+
+ private:
+  int32_t count_ = 1;
+};
+
+}  // namespace namp
