@@ -58,15 +58,13 @@ extern "C" {
 /* Most dimensions of namp_permute. */
 #define NAMP_PERMUTE_MAX_RANK 6
 
-/* ---- Status
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- Status ---- */
 
 /* What a call came to. Everything but NAMP_OK leaves the world as it was before the call. */
 typedef enum namp_status {
   NAMP_OK = 0,
-  NAMP_ERROR_INVALID_ARGUMENT =
-      1, /* a null, a negative count, an unknown dtype, sizes that do not fit each other */
+  /* a null, a negative count, an unknown dtype, sizes that do not fit each other */
+  NAMP_ERROR_INVALID_ARGUMENT = 1,
   NAMP_ERROR_MISALIGNED = 2,    /* a pointer that is not a multiple of its element's size */
   NAMP_ERROR_OUT_OF_MEMORY = 3, /* the device cannot give that much */
   NAMP_ERROR_UNSUPPORTED = 4,   /* valid, but this backend does not do it */
@@ -111,8 +109,8 @@ typedef enum namp_copy_direction {
  * families. */
 typedef enum namp_simd {
   NAMP_SIMD_BEST = 0, /* the best that this machine has */
-  NAMP_SIMD_BASELINE =
-      1, /* what every CPU of the architecture has (SSE2 on x86-64, NEON on arm64) */
+  /* what every CPU of the architecture has (SSE2 on x86-64, NEON on arm64) */
+  NAMP_SIMD_BASELINE = 1,
   NAMP_SIMD_AVX2 = 2,
   NAMP_SIMD_AVX512 = 3
 } namp_simd;
@@ -120,15 +118,15 @@ typedef enum namp_simd {
 /* How a cast to half precision rounds. */
 typedef enum namp_rounding {
   NAMP_ROUND_NEAREST_EVEN = 0,
-  NAMP_ROUND_STOCHASTIC =
-      1 /* up with the probability of the discarded fraction; Philox4x32-10, counted by element */
+  /* up with the probability of the discarded fraction; Philox4x32-10, counted by element */
+  NAMP_ROUND_STOCHASTIC = 1
 } namp_rounding;
 
 /* Flags of a cast. */
 typedef enum namp_cast_flags {
   NAMP_CAST_DEFAULT = 0,
-  NAMP_CAST_SATURATE =
-      1 /* finite values beyond the largest finite half become that value, not infinity */
+  /* finite values beyond the largest finite half become that value, not infinity */
+  NAMP_CAST_SATURATE = 1
 } namp_cast_flags;
 
 /* Element-wise activations. */
@@ -142,8 +140,8 @@ typedef enum namp_activation {
 /* Kinds of pooling. */
 typedef enum namp_pooling {
   NAMP_POOL_MAX = 1,
-  NAMP_POOL_AVERAGE =
-      2 /* padding counts as zeros in the mean (count_include_pad, PyTorch's default) */
+  /* padding counts as zeros in the mean (count_include_pad, PyTorch's default) */
+  NAMP_POOL_AVERAGE = 2
 } namp_pooling;
 
 /* A device that was opened. */
@@ -155,9 +153,7 @@ typedef struct namp_table namp_table;
 /* A stream handle: see the conventions above. */
 typedef void* namp_stream;
 
-/* ---- Library
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- Library ---- */
 
 /* NAMP_ABI_VERSION of the library as built. */
 NAMP_API int32_t namp_abi_version(void);
@@ -177,9 +173,7 @@ NAMP_API const char* namp_status_name(int32_t status);
  * bindings check their layout. */
 NAMP_API int64_t namp_struct_size(const char* name);
 
-/* ---- Devices
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- Devices ---- */
 
 /* What a device is. */
 typedef struct namp_device_info {
@@ -219,9 +213,7 @@ NAMP_API int32_t namp_device_set_threads(namp_device* device, int32_t threads);
  * lacks it. For tests. */
 NAMP_API int32_t namp_device_set_simd(namp_device* device, int32_t simd);
 
-/* ---- Streams
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- Streams ---- */
 
 /* A new stream. The CPU gives null, its only stream. */
 NAMP_API int32_t namp_stream_create(namp_stream* stream, namp_device* device);
@@ -232,9 +224,7 @@ NAMP_API int32_t namp_stream_destroy(namp_device* device, namp_stream stream);
 /* Waits on the host until all work put on the stream is done. */
 NAMP_API int32_t namp_stream_synchronize(namp_device* device, namp_stream stream);
 
-/* ---- Memory
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- Memory ---- */
 
 /* Bytes by kind, as handed out (rounded up to the allocator's granule). */
 typedef struct namp_memory_statistics {
@@ -277,8 +267,7 @@ NAMP_API int32_t namp_memory_get_statistics(namp_memory_statistics* statistics,
 /* Sets every peak to what is in use now. */
 NAMP_API int32_t namp_memory_reset_peak(namp_device* device);
 
-/* ---- Tensor tables
- * -----------------------------------------------------------------------------------------------
+/* ---- Tensor tables ----
  *
  * Multi-tensor kernels work over a table: N tensors (rows), each with one count of elements, and a
  * few columns, each of which gives every row a pointer and a dtype: gradients, parameters, moments,
@@ -333,8 +322,7 @@ NAMP_API int32_t namp_table_set_column(namp_table* table, int32_t column, const 
  * Valid while the table lives. */
 NAMP_API int32_t namp_table_get_facts(namp_overflow_facts** facts, namp_table* table);
 
-/* ---- Loss scale
- * --------------------------------------------------------------------------------------------------
+/* ---- Loss scale ----
  *
  * State lives on the device in two small structs whose memory the caller allocates
  * (namp_memory_allocate) and sets by namp_memory_copy: one for the scaler, one for each optimizer
@@ -398,8 +386,7 @@ NAMP_API int32_t namp_scaler_update(namp_device* device, namp_scaler_state* scal
                                     namp_optimizer_state* const* states, int32_t count,
                                     const namp_scaler_options* options, namp_stream stream);
 
-/* ---- Family 1: fused cast
- * ---------------------------------------------------------------------------------------- */
+/* ---- Family 1: fused cast ---- */
 
 /* How to cast. */
 typedef struct namp_cast_options {
@@ -427,8 +414,7 @@ NAMP_API int32_t namp_cast_table(namp_table* table, int32_t destination_column,
                                  int32_t source_column, const namp_cast_options* options,
                                  namp_stream stream);
 
-/* ---- Family 2: scaled backward
- * ----------------------------------------------------------------------------------- */
+/* ---- Family 2: scaled backward ---- */
 
 /* Softmax cross-entropy over rows of logits, in float32 whatever the dtype.
    Forward and backward in one pass over the logits: the gradient is (softmax - onehot) * weight,
@@ -484,8 +470,7 @@ NAMP_API int32_t namp_scale(namp_device* device, void* destination, int32_t dest
                             const void* source, int32_t source_dtype, int64_t count,
                             const float* factor, namp_stream stream);
 
-/* ---- Family 3: unscale and check
- * --------------------------------------------------------------------------------- */
+/* ---- Family 3: unscale and check ---- */
 
 /* One read of all gradients of a table (column gradient_column; float32, float16 or bfloat16, mixed
  * as they come; null cells are left out). Per tensor: namp_overflow_facts. In *state: found_inf,
@@ -504,8 +489,7 @@ NAMP_API int32_t namp_unscale_check(namp_table* table, int32_t gradient_column,
                                     int32_t write_column, const namp_scaler_state* scaler,
                                     namp_optimizer_state* state, int32_t reset, namp_stream stream);
 
-/* ---- Family 4: FP32 Adam
- * ----------------------------------------------------------------------------------------- */
+/* ---- Family 4: FP32 Adam ---- */
 
 /* Which column of the table holds what. A column that is not used is -1. */
 typedef struct namp_adam_columns {
@@ -562,8 +546,7 @@ NAMP_API int32_t namp_adam_step(namp_table* table, const namp_adam_args* args,
                                 const namp_scaler_state* scaler, namp_optimizer_state* state,
                                 namp_stream stream);
 
-/* ---- Operators of networks
- * ---------------------------------------------------------------------------------------
+/* ---- Operators of networks ----
  *
  * What training needs around the four families. dtype arguments are float32, float16 or bfloat16;
  * arithmetic and accumulation are float32 (float16 GEMM and convolution widen, multiply and
