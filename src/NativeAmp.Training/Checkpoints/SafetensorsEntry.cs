@@ -1,0 +1,32 @@
+namespace NativeAmp.Training.Checkpoints;
+
+/// <summary>One tensor of a safetensors file.</summary>
+/// <param name="Name">Unique in its file.</param>
+/// <param name="DType">Element type.</param>
+/// <param name="Shape">Sizes, outermost first; empty for a scalar.</param>
+public sealed record SafetensorsEntry(string Name, SafetensorsDType DType, IReadOnlyList<long> Shape)
+{
+    /// <summary>Bytes of the elements.</summary>
+    public long ByteLength { get; } = ByteLengthOf(DType, Shape)
+        ?? throw new ArgumentException($"Tensor {Name} of shape [{string.Join(", ", Shape)}] is negative or too large.", nameof(Shape));
+
+    /// <summary>Where the elements begin, in bytes from the end of the header.</summary>
+    internal long Begin { get; init; }
+
+    /// <summary>Bytes that a tensor takes, or null if the shape is negative or the product does not fit.</summary>
+    internal static long? ByteLengthOf(SafetensorsDType dtype, IReadOnlyList<long> shape)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        UInt128 bytes = (UInt128)dtype.Size();
+        foreach (long size in shape)
+        {
+            if (size < 0)
+                return null;
+            bytes *= (UInt128)size; // below 2^63 * 2^63, and kept below 2^63
+            if (bytes > long.MaxValue)
+                return null;
+        }
+
+        return (long)bytes;
+    }
+}

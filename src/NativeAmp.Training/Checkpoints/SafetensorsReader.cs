@@ -1,0 +1,88 @@
+using System.Buffers.Binary;
+using NativeAmp.Training.Data;
+
+namespace NativeAmp.Training.Checkpoints;
+
+/// <summary>Reads a safetensors file (https://github.com/huggingface/safetensors). The header is checked whole when it is opened; tensors are
+/// read on demand.</summary>
+public sealed class SafetensorsReader : IDisposable
+{
+    private readonly string _name;
+    private readonly Stream _stream;
+    private readonly long _dataStart;
+    private readonly Dictionary<string, SafetensorsEntry> _byName = [];
+
+    private SafetensorsReader(string name, Stream stream)
+    {
+        _name = name;
+        _stream = stream;
+        try
+        {
+            byte[] headerBytes = ReadHeader(name, stream);
+            _dataStart = SafetensorsHeader.PrefixLength + headerBytes.Length;
+            SafetensorsHeader header = SafetensorsHeader.Parse(name, headerBytes, stream.Length - _dataStart);
+            Entries = header.Entries;
+            Metadata = header.Metadata;
+            foreach (SafetensorsEntry entry in Entries)
+                _byName.Add(entry.Name, entry);
+        }
+        catch
+        {
+            stream.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The tensors, in the order of their data.</summary>
+    public IReadOnlyList<SafetensorsEntry> Entries { get; }
+
+    /// <summary>Strings that go with the file.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; }
+
+    /// <summary>Opens a file.</summary>
+    /// <exception cref="DataFormatException">It is not a safetensors file, or is damaged.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static SafetensorsReader Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return FromStream(path, File.OpenRead(path));
+    }
+
+    /// <summary>The tensor of a name, or null.</summary>
+    public SafetensorsEntry? Find(string name) => _byName.GetValueOrDefault(name);
+
+    /// <summary>Reads all elements of a tensor, little-endian, into exactly as many bytes.</summary>
+    public void Read(SafetensorsEntry entry, Span<byte> destination)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        if (!_byName.TryGetValue(entry.Name, out SafetensorsEntry? own) || !ReferenceEquals(own, entry))
+            throw new ArgumentException($"Tensor {entry.Name} is not of {_name}.", nameof(entry));
+        if (destination.Length != entry.ByteLength)
+            throw new ArgumentException($"Tensor {entry.Name} has {entry.ByteLength} bytes; the span has {destination.Length}.",
+                nameof(destination));
+        _stream.Position = _dataStart + entry.Begin;
+        int read = _stream.ReadAtLeast(destination, destination.Length, throwOnEndOfStream: false);
+        if (read < destination.Length)
+            throw new DataFormatException(_name, _stream.Position, "the end of the file", $"all of tensor '{entry.Name}'");
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _stream.Dispose();
+
+    internal static SafetensorsReader FromStream(string name, Stream seekable) => new(name, seekable);
+
+    /// <summary>The header's bytes; the stream stands at the data after it.</summary>
+    internal static byte[] ReadHeader(string name, Stream stream)
+    {
+        Span<byte> prefix = stackalloc byte[SafetensorsHeader.PrefixLength];
+        if (stream.ReadAtLeast(prefix, prefix.Length, throwOnEndOfStream: false) < prefix.Length)
+            throw new DataFormatException(name, stream.Length, "the end of the file", "the 8-byte length of a safetensors header");
+        ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
+        ulong most = (ulong)Math.Min(SafetensorsHeader.MaximumLength, stream.Length - prefix.Length);
+        if (length < 2 || length > most)
+            throw new DataFormatException(name, 0, $"a header of {length} bytes", $"2 to {most}");
+        byte[] header = new byte[length];
+        stream.ReadExactly(header);
+        return header;
+    }
+}
