@@ -1,0 +1,125 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+
+namespace NativeAmp.Bindings;
+
+/// <summary>Reads a C header by asking clang for its syntax tree as JSON: a compiler's view, in one apt package.</summary>
+internal sealed class ClangHeaderReader
+{
+    private const string Prefix = "namp_";
+
+    private readonly byte[] _source;
+
+    private ClangHeaderReader(byte[] source) => _source = source;
+
+    /// <summary>Reads the header.</summary>
+    /// <exception cref="BindingsException">No clang is found, or it refuses the header.</exception>
+    public static HeaderModel Read(string header)
+    {
+        if (!File.Exists(header))
+            throw new BindingsException($"There is no header at '{header}'.");
+        string clang = FindClang();
+        string ast = Run(clang, ["-x", "c", "-std=c99", "-fsyntax-only", "-fparse-all-comments", "-Xclang", "-ast-dump=json", header]);
+        string macros = Run(clang, ["-x", "c", "-std=c99", "-E", "-dM", header]);
+        using var document = JsonDocument.Parse(ast, new JsonDocumentOptions { MaxDepth = 512 });
+        return new ClangHeaderReader(File.ReadAllBytes(header)).Build(document.RootElement, macros);
+    }
+
+    private HeaderModel Build(JsonElement root, string macros)
+    {
+        var enums = new List<EnumType>();
+        var functions = new List<Function>();
+        var structs = new Dictionary<string, StructType>();
+        foreach (var node in Inner(root).Where(n => NameOf(n).StartsWith(Prefix, StringComparison.Ordinal)))
+        {
+            string name = NameOf(node);
+            switch (KindOf(node))
+            {
+                case "EnumDecl":
+                    enums.Add(new EnumType(name, CommentOf(node), [.. Inner(node, "EnumConstantDecl").Select(ReadEnumMember)]));
+                    break;
+                case "RecordDecl":
+                    // A forward declaration and the definition are two nodes; the one with fields is kept.
+                    if (!structs.TryGetValue(name, out var known) || known.Fields.Count == 0)
+                        structs[name] = new StructType(name, CommentOf(node), [.. Inner(node, "FieldDecl").Select(ReadVariable)]);
+                    break;
+                case "FunctionDecl":
+                    string type = node.GetProperty("type").GetProperty("qualType").GetString()!;
+                    functions.Add(new Function(name, CommentOf(node), type[..type.IndexOf('(', StringComparison.Ordinal)].Trim(),
+                        [.. Inner(node, "ParmVarDecl").Select(ReadVariable)]));
+                    break;
+                default:
+                    break;
+            }
+        }
+        return new HeaderModel(ReadMacros(macros), enums, [.. structs.Values], functions);
+    }
+
+    private EnumMember ReadEnumMember(JsonElement node) =>
+        new(NameOf(node), long.Parse(Inner(node, "ConstantExpr").Single().GetProperty("value").GetString()!, CultureInfo.InvariantCulture),
+            CommentOf(node));
+
+    private Variable ReadVariable(JsonElement node) =>
+        new(NameOf(node), node.GetProperty("type").GetProperty("qualType").GetString()!, CommentOf(node));
+
+    private static List<MacroConstant> ReadMacros(string macros)
+    {
+        var constants = new List<MacroConstant>();
+        foreach (string line in macros.Split('\n'))
+        {
+            string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            if (words is ["#define", var name, var value] && name.StartsWith("NAMP_", StringComparison.Ordinal)
+                && int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number))
+                constants.Add(new MacroConstant(name, number));
+        }
+        return [.. constants.OrderBy(c => c.Name, StringComparer.Ordinal)];
+    }
+
+    // The comment is cut from the source: clang's parsed form loses what looks like HTML or a Doxygen command.
+    private string CommentOf(JsonElement node)
+    {
+        foreach (var comment in Inner(node, "FullComment"))
+        {
+            int begin = comment.GetProperty("range").GetProperty("begin").GetProperty("offset").GetInt32();
+            int length = _source.AsSpan(begin).IndexOf("*/"u8);
+            if (length > 0) return Encoding.UTF8.GetString(_source, begin, length);
+        }
+        return "";
+    }
+
+    private static IEnumerable<JsonElement> Inner(JsonElement node, string? kind = null) =>
+        node.TryGetProperty("inner", out var inner) ? inner.EnumerateArray().Where(n => kind is null || KindOf(n) == kind) : [];
+
+    private static string KindOf(JsonElement node) => node.TryGetProperty("kind", out var kind) ? kind.GetString()! : "";
+
+    private static string NameOf(JsonElement node) => node.TryGetProperty("name", out var name) ? name.GetString()! : "";
+
+    private static string FindClang()
+    {
+        string[] names = ["clang", .. Enumerable.Range(14, 8).Reverse().Select(v => string.Create(CultureInfo.InvariantCulture, $"clang-{v}"))];
+        string[] folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+        string extension = OperatingSystem.IsWindows() ? ".exe" : "";
+        return names.SelectMany(n => folders.Select(f => Path.Combine(f, n + extension))).FirstOrDefault(File.Exists)
+            ?? throw new BindingsException("No clang is on the PATH. Bindings are generated from its syntax tree: install it (Debian: apt install clang).");
+    }
+
+    private static string Run(string program, string[] arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        try
+        {
+            using var process = Process.Start(start) ?? throw new BindingsException($"{program} did not start.");
+            var errors = process.StandardError.ReadToEndAsync();
+            string output = process.StandardOutput.ReadToEnd();
+            process.WaitForExit();
+            return process.ExitCode == 0 ? output : throw new BindingsException($"{program} refused the header:\n{errors.Result}");
+        }
+        catch (Win32Exception failure)
+        {
+            throw new BindingsException($"{program} cannot be run: {failure.Message}");
+        }
+    }
+}

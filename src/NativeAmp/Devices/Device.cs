@@ -1,0 +1,209 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp;
+
+/// <summary>A place to compute: the machine's processors, or an NVIDIA GPU.</summary>
+/// <remarks>
+/// A device is used by one thread at a time. Disposing it while buffers or tables of it are alive is allowed: it is closed after the last of them.
+/// </remarks>
+public sealed unsafe class Device : IDisposable
+{
+    private readonly DeviceHandle _handle = new();
+
+    private Device(DeviceKind kind, int ordinal)
+    {
+        NativeAmpRuntime.EnsureLoaded();
+        NampDevice* device;
+        Ensure.Success(NativeMethods.DeviceOpen(&device, (int)kind, ordinal));
+        _handle.Set(device);
+        Kind = kind;
+        Ordinal = ordinal;
+        Stream = new DeviceStream(this, 0);
+    }
+
+    /// <summary>The kind of device.</summary>
+    public DeviceKind Kind { get; }
+
+    /// <summary>Its number among its kind.</summary>
+    public int Ordinal { get; }
+
+    /// <summary>The default stream, on which everything runs that names no other.</summary>
+    public DeviceStream Stream { get; }
+
+    /// <summary>Whether the host reads and writes this device's memory as its own.</summary>
+    public bool IsHostMemory => Kind == DeviceKind.Cpu;
+
+    /// <summary>Facts of the device, asked now.</summary>
+    public DeviceInfo Info
+    {
+        get
+        {
+            var info = NampDeviceInfo.Create();
+            Ensure.Success(NativeMethods.DeviceGetInfo(&info, Native));
+            return new DeviceInfo(info);
+        }
+    }
+
+    /// <summary>Threads of the CPU, 1 to 1024; setting 0 takes one a core. Results of casts, scaling, checks and Adam do not depend on it.</summary>
+    /// <exception cref="NativeAmpArgumentException">The number is out of range.</exception>
+    /// <exception cref="NativeAmpUnsupportedException">It is set on a GPU.</exception>
+    public int Threads
+    {
+        get => Info.Threads;
+        set => Ensure.Success(NativeMethods.DeviceSetThreads(Native, value));
+    }
+
+    /// <summary>SIMD instruction set of the CPU's kernels. Every one gives the same bits for casts, scaling, checks and Adam.</summary>
+    /// <exception cref="NativeAmpUnsupportedException">The machine lacks it, or it is set on a GPU.</exception>
+    public SimdTarget Simd
+    {
+        get => Info.Simd;
+        set => Ensure.Success(NativeMethods.DeviceSetSimd(Native, (int)value));
+    }
+
+    /// <summary>Bytes in use by what they are for, asked now.</summary>
+    public DeviceMemoryStatistics MemoryStatistics
+    {
+        get
+        {
+            var statistics = NampMemoryStatistics.Create();
+            Ensure.Success(NativeMethods.MemoryGetStatistics(&statistics, Native));
+            return new DeviceMemoryStatistics(statistics);
+        }
+    }
+
+    /// <summary>The native device, for a call that this object outlives.</summary>
+    internal NampDevice* Native
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
+            return (NampDevice*)_handle.DangerousGetHandle();
+        }
+    }
+
+    /// <summary>The handle, for what keeps the device open.</summary>
+    internal DeviceHandle Handle => _handle;
+
+    /// <summary>Opens the machine's processors.</summary>
+    /// <param name="threads">Threads to use; 0 for one a core.</param>
+    /// <exception cref="NativeAmpLibraryException">The native library is not there.</exception>
+    /// <exception cref="NativeAmpArgumentException">The number of threads is not in 0 to 1024.</exception>
+    public static Device Cpu(int threads = 0)
+    {
+        var device = new Device(DeviceKind.Cpu, 0);
+        try
+        {
+            device.Threads = threads;
+            return device;
+        }
+        catch
+        {
+            device.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Opens an NVIDIA GPU.</summary>
+    /// <param name="ordinal">Its number, from 0.</param>
+    /// <exception cref="NativeAmpUnavailableException">There is no such GPU, no driver, or no GPU backend in this build; the message says which.</exception>
+    public static Device Cuda(int ordinal = 0) => new(DeviceKind.Cuda, ordinal);
+
+    /// <summary>The first NVIDIA GPU if there is one, else the machine's processors.</summary>
+    public static Device Best() => Available(DeviceKind.Cuda).Count > 0 ? Cuda() : Cpu();
+
+    /// <summary>How many devices of a kind there are, and if none, why.</summary>
+    public static DeviceAvailability Available(DeviceKind kind)
+    {
+        NativeAmpRuntime.EnsureLoaded();
+        int count;
+        Ensure.Success(NativeMethods.DeviceCount(&count, (int)kind));
+        return new DeviceAvailability(kind, count, count == 0 ? Ensure.LastMessage() : "");
+    }
+
+    /// <summary>Memory for elements, contents undefined.</summary>
+    /// <param name="dtype">Type of the elements.</param>
+    /// <param name="count">How many, 0 or more.</param>
+    /// <param name="kind">What it is for.</param>
+    /// <exception cref="DeviceOutOfMemoryException">The device cannot give that much.</exception>
+    public DeviceBuffer Allocate(DType dtype, long count, MemoryKind kind = MemoryKind.Other) => new(this, dtype, count, kind);
+
+    /// <summary>Memory for elements, filled with these.</summary>
+    /// <typeparam name="T"><see cref="float"/>, <see cref="Half"/>, <see cref="BFloat16"/>, <see cref="int"/> or <see cref="byte"/>.</typeparam>
+    public DeviceBuffer Allocate<T>(ReadOnlySpan<T> elements, MemoryKind kind = MemoryKind.Other)
+        where T : unmanaged
+    {
+        var buffer = new DeviceBuffer(this, DTypes.Of<T>(), elements.Length, kind);
+        buffer.CopyFrom(elements);
+        return buffer;
+    }
+
+    /// <summary>
+    /// Bare memory from the caching allocator, aligned to 256 bytes, contents undefined: for those who manage lifetimes themselves and must not
+    /// allocate managed objects. It is to be given back by <see cref="FreeMemory"/> before the device is disposed.
+    /// </summary>
+    /// <param name="bytes">How much; 0 gives a null pointer.</param>
+    /// <param name="kind">What it is for.</param>
+    /// <param name="stream">The stream that uses it; null for the default one.</param>
+    public nint AllocateMemory(long bytes, MemoryKind kind, DeviceStream? stream = null)
+    {
+        _handle.FreeAbandoned();
+        void* pointer;
+        Ensure.Success(NativeMethods.MemoryAllocate(&pointer, Native, bytes, (int)kind, DeviceStream.NativeOf(stream)));
+        return (nint)pointer;
+    }
+
+    /// <summary>Gives back what <see cref="AllocateMemory"/> gave. What was put on the stream before may still use it. Zero is ignored.</summary>
+    public void FreeMemory(nint pointer, DeviceStream? stream = null) =>
+        Ensure.Success(NativeMethods.MemoryFree(Native, (void*)pointer, DeviceStream.NativeOf(stream)));
+
+    /// <summary>Copies bytes from the host's memory to the device's.</summary>
+    public void CopyToDevice(nint destination, ReadOnlySpan<byte> source, DeviceStream? stream = null)
+    {
+        fixed (byte* pointer = source)
+            Copy((void*)destination, pointer, source.Length, NampCopyDirection.HostToDevice, DeviceStream.NativeOf(stream));
+    }
+
+    /// <summary>Copies bytes from the device's memory to the host's, and waits for them.</summary>
+    public void CopyToHost(Span<byte> destination, nint source, DeviceStream? stream = null)
+    {
+        fixed (byte* pointer = destination)
+            Copy(pointer, (void*)source, destination.Length, NampCopyDirection.DeviceToHost, DeviceStream.NativeOf(stream));
+        if (!IsHostMemory) (stream ?? Stream).Synchronize();
+    }
+
+    /// <summary>Copies bytes within the device's memory.</summary>
+    public void CopyOnDevice(nint destination, nint source, long bytes, DeviceStream? stream = null) =>
+        Copy((void*)destination, (void*)source, bytes, NampCopyDirection.DeviceToDevice, DeviceStream.NativeOf(stream));
+
+    /// <summary>Sets every byte of the device's memory there to a value.</summary>
+    public void FillMemory(nint destination, byte value, long bytes, DeviceStream? stream = null) =>
+        Ensure.Success(NativeMethods.MemoryFill(Native, (void*)destination, value, bytes, DeviceStream.NativeOf(stream)));
+
+    /// <summary>Gives memory that is cached and not in use back to the system.</summary>
+    public void TrimMemory()
+    {
+        _handle.FreeAbandoned();
+        Ensure.Success(NativeMethods.MemoryTrim(Native));
+    }
+
+    /// <summary>Sets every peak of <see cref="MemoryStatistics"/> to what is in use now.</summary>
+    public void ResetPeakMemory() => Ensure.Success(NativeMethods.MemoryResetPeak(Native));
+
+    /// <summary>A new stream; on the CPU, which has only one, the default one again.</summary>
+    public DeviceStream CreateStream()
+    {
+        void* stream;
+        Ensure.Success(NativeMethods.StreamCreate(&stream, Native));
+        return stream is null ? Stream : new DeviceStream(this, (nint)stream, owned: true);
+    }
+
+    /// <summary>A stream that belongs to somebody else, such as ManagedCuda's <c>CUstream.Pointer</c>.</summary>
+    public DeviceStream BorrowStream(nint handle) => handle == 0 ? Stream : new DeviceStream(this, handle);
+
+    /// <summary>Closes the device after the last of its buffers and tables.</summary>
+    public void Dispose() => _handle.Dispose();
+
+    private void Copy(void* destination, void* source, long bytes, NampCopyDirection direction, void* stream) =>
+        Ensure.Success(NativeMethods.MemoryCopy(Native, destination, source, bytes, (int)direction, stream));
+}

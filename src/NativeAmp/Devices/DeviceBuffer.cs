@@ -1,0 +1,136 @@
+using System.Runtime.InteropServices;
+
+namespace NativeAmp;
+
+/// <summary>Device memory for a number of elements of one type. Owned: disposing it gives the memory back to the device's cache.</summary>
+public sealed unsafe class DeviceBuffer : IDisposable
+{
+    private readonly MemoryHandle? _memory;
+    private bool _disposed;
+
+    internal DeviceBuffer(Device device, DType dtype, long count, MemoryKind kind)
+    {
+        int size = dtype.SizeInBytes();
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, long.MaxValue / size);
+        nint pointer = device.AllocateMemory(count * size, kind);
+        Device = device;
+        DType = dtype;
+        Count = count;
+        Kind = kind;
+        // Nothing is allocated for nothing, and a null pointer is no handle.
+        if (pointer != 0) _memory = new MemoryHandle(device.Handle, pointer);
+    }
+
+    /// <summary>The device.</summary>
+    public Device Device { get; }
+
+    /// <summary>Type of the elements.</summary>
+    public DType DType { get; }
+
+    /// <summary>Number of elements.</summary>
+    public long Count { get; }
+
+    /// <summary>What the memory is for.</summary>
+    public MemoryKind Kind { get; }
+
+    /// <summary>Bytes of all elements.</summary>
+    public long Bytes => Count * DType.SizeInBytes();
+
+    /// <summary>The device pointer, valid until the buffer is disposed; 0 if there are no elements.</summary>
+    /// <exception cref="ObjectDisposedException">The buffer was disposed.</exception>
+    public nint Pointer
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _memory?.DangerousGetHandle() ?? 0;
+        }
+    }
+
+    /// <summary>The elements where the host can reach them. The span must not be used after the buffer is disposed.</summary>
+    /// <typeparam name="T">The .NET type of <see cref="DType"/>.</typeparam>
+    /// <exception cref="InvalidOperationException">The memory is a GPU's, or holds more elements than a span can.</exception>
+    /// <exception cref="ArgumentException">The type is not that of the elements.</exception>
+    public Span<T> AsSpan<T>()
+        where T : unmanaged
+    {
+        EnsureType<T>();
+        if (!Device.IsHostMemory) throw new InvalidOperationException("The memory is on a GPU, where the host cannot reach it: use CopyTo.");
+        if (Count > int.MaxValue) throw new InvalidOperationException($"A span holds at most {int.MaxValue} elements; the buffer has {Count}.");
+        return new Span<T>((void*)Pointer, (int)Count);
+    }
+
+    /// <summary>Copies elements in, beginning at an offset.</summary>
+    /// <param name="source">The elements.</param>
+    /// <param name="offset">Index of the first element to overwrite.</param>
+    public void CopyFrom<T>(ReadOnlySpan<T> source, long offset = 0)
+        where T : unmanaged
+    {
+        nint destination = At<T>(offset, source.Length);
+        fixed (T* pointer = source)
+        {
+            for (long done = 0; done < source.Length; done += ByteSpanLimit<T>())
+                Device.CopyToDevice(destination + (nint)(done * sizeof(T)), Piece<T>(pointer, source.Length, done));
+        }
+    }
+
+    /// <summary>Copies elements out, beginning at an offset, and waits for them.</summary>
+    /// <param name="destination">Where they go; as many are copied as it holds.</param>
+    /// <param name="offset">Index of the first element to read.</param>
+    public void CopyTo<T>(Span<T> destination, long offset = 0)
+        where T : unmanaged
+    {
+        nint source = At<T>(offset, destination.Length);
+        fixed (T* pointer = destination)
+        {
+            for (long done = 0; done < destination.Length; done += ByteSpanLimit<T>())
+                Device.CopyToHost(Piece<T>(pointer, destination.Length, done), source + (nint)(done * sizeof(T)));
+        }
+    }
+
+    /// <summary>The elements as an array.</summary>
+    public T[] ToArray<T>()
+        where T : unmanaged
+    {
+        var array = new T[Count];
+        CopyTo(array.AsSpan());
+        return array;
+    }
+
+    /// <summary>Sets every byte to zero.</summary>
+    public void Clear() => Device.FillMemory(Pointer, 0, Bytes);
+
+    /// <summary>The whole buffer as a cell of a <see cref="TensorTable"/>.</summary>
+    public TensorCell ToCell() => new(Pointer, DType);
+
+    /// <summary>Gives the memory back. What was put on the device's stream before may still use it.</summary>
+    public void Dispose()
+    {
+        _disposed = true;
+        _memory?.Dispose();
+    }
+
+    // A span counts in int: a copy of more bytes than that goes in pieces.
+    private static int ByteSpanLimit<T>()
+        where T : unmanaged => int.MaxValue / sizeof(T);
+
+    private static Span<byte> Piece<T>(T* pointer, int length, long done)
+        where T : unmanaged => MemoryMarshal.AsBytes(new Span<T>(pointer + done, (int)Math.Min(length - done, ByteSpanLimit<T>())));
+
+    private nint At<T>(long offset, long length)
+        where T : unmanaged
+    {
+        EnsureType<T>();
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        if (offset > Count || length > Count - offset)
+            throw new ArgumentException($"Elements {offset} to {offset + length} do not lie in a buffer of {Count}.");
+        return Pointer + (nint)(offset * sizeof(T));
+    }
+
+    private void EnsureType<T>()
+        where T : unmanaged
+    {
+        if (DTypes.Of<T>() != DType) throw new ArgumentException($"The buffer holds {DType.Name()}, not {typeof(T).Name}.");
+    }
+}

@@ -1,0 +1,54 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp;
+
+/// <summary>Kinds of devices.</summary>
+public enum DeviceKind
+{
+    /// <summary>The machine's processors.</summary>
+    Cpu = NampDeviceKind.Cpu,
+
+    /// <summary>An NVIDIA GPU.</summary>
+    Cuda = NampDeviceKind.Cuda,
+}
+
+/// <summary>What a piece of device memory is for. <see cref="DeviceMemoryStatistics"/> count by it.</summary>
+public enum MemoryKind
+{
+    /// <summary>Anything else.</summary>
+    Other = NampMemoryKind.Other,
+
+    /// <summary>FP32 master weights, and buffers of modules.</summary>
+    Parameters = NampMemoryKind.Parameters,
+
+    /// <summary>FP16 or BF16 copies of parameters.</summary>
+    HalfCopies = NampMemoryKind.HalfCopies,
+
+    /// <summary>Moments of the optimizer.</summary>
+    OptimizerState = NampMemoryKind.OptimizerState,
+
+    /// <summary>Gradients of parameters.</summary>
+    Gradients = NampMemoryKind.Gradients,
+
+    /// <summary>Outputs of operators and what they keep for the backward pass.</summary>
+    Activations = NampMemoryKind.Activations,
+
+    /// <summary>Scratch of operators.</summary>
+    Workspace = NampMemoryKind.Workspace,
+}
+
+/// <summary>SIMD instruction sets of the CPU. Every one gives the same bits for casts, scaling, checks and Adam.</summary>
+public enum SimdTarget
+{
+    /// <summary>The best that the machine has.</summary>
+    Best = NampSimd.Best,
+
+    /// <summary>What every CPU of the architecture has: SSE2 on x86-64, NEON on arm64.</summary>
+    Baseline = NampSimd.Baseline,
+
+    /// <summary>AVX2.</summary>
+    Avx2 = NampSimd.Avx2,
+
+    /// <summary>AVX-512.</summary>
+    Avx512 = NampSimd.Avx512,
+}

@@ -1,0 +1,87 @@
+using System.Collections.Concurrent;
+using Microsoft.Win32.SafeHandles;
+using NativeAmp.Interop;
+
+namespace NativeAmp;
+
+/// <summary>
+/// Owns a native device. Whatever lives on the device (memory, tables, streams) holds a reference to this handle, so that the
+/// device is closed after the last of them, in whatever order they are disposed or finalized.
+/// </summary>
+internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
+{
+    // What the finalizer thread found abandoned waits here: a device is used by one thread at a time, and that is not the finalizer's.
+    private readonly ConcurrentQueue<(nint Pointer, bool IsTable)> _abandoned = new();
+
+    public DeviceHandle()
+        : base(ownsHandle: true)
+    {
+    }
+
+    public void Set(NampDevice* device) => SetHandle((nint)device);
+
+    public void Abandon(nint pointer, bool isTable) => _abandoned.Enqueue((pointer, isTable));
+
+    public void FreeAbandoned()
+    {
+        // The common case costs one read.
+        if (_abandoned.IsEmpty) return;
+        while (_abandoned.TryDequeue(out var item))
+        {
+            if (item.IsTable) Ensure.Success(NativeMethods.TableDestroy((NampTable*)item.Pointer));
+            else Ensure.Success(NativeMethods.MemoryFree((NampDevice*)handle, (void*)item.Pointer, null));
+        }
+    }
+
+    protected override bool ReleaseHandle()
+    {
+        FreeAbandoned();
+        return NativeMethods.DeviceClose((NampDevice*)handle) == (int)NampStatus.Ok;
+    }
+}
+
+/// <summary>Owns something that lives on a device, and keeps the device open as long.</summary>
+internal abstract class DeviceResourceHandle : SafeHandleZeroOrMinusOneIsInvalid
+{
+    private bool _finalizing;
+
+    private protected DeviceResourceHandle(DeviceHandle device, nint value)
+        : base(ownsHandle: true)
+    {
+        bool added = false;
+        device.DangerousAddRef(ref added);
+        Device = device;
+        SetHandle(value);
+    }
+
+    protected DeviceHandle Device { get; }
+
+    /// <summary>Gives the resource back, on a thread that uses the device.</summary>
+    protected abstract int Release();
+
+    /// <summary>Leaves the resource to the next thread that uses the device.</summary>
+    protected abstract void Abandon();
+
+    protected override void Dispose(bool disposing)
+    {
+        _finalizing = !disposing;
+        base.Dispose(disposing);
+    }
+
+    protected sealed override bool ReleaseHandle()
+    {
+        int status = (int)NampStatus.Ok;
+        if (_finalizing) Abandon();
+        else status = Release();
+        Device.DangerousRelease();
+        return status == (int)NampStatus.Ok;
+    }
+}
+
+/// <summary>Owns device memory.</summary>
+internal sealed unsafe class MemoryHandle(DeviceHandle device, nint pointer) : DeviceResourceHandle(device, pointer)
+{
+    protected override int Release() => NativeMethods.MemoryFree((NampDevice*)Device.DangerousGetHandle(), (void*)handle, null);
+
+    protected override void Abandon() => Device.Abandon(handle, isTable: false);
+}

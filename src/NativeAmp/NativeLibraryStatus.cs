@@ -1,0 +1,40 @@
+using System.Text;
+
+namespace NativeAmp;
+
+/// <summary>How the search for the native library went.</summary>
+public sealed class NativeLibraryStatus
+{
+    internal NativeLibraryStatus(string? path, string? version, IReadOnlyList<NativeLibraryAttempt> attempts)
+    {
+        Path = path;
+        Version = version;
+        Attempts = attempts;
+    }
+
+    /// <summary>Whether a library that fits was loaded.</summary>
+    public bool IsLoaded => Path is not null;
+
+    /// <summary>The path or name it was loaded by; null if it was not.</summary>
+    public string? Path { get; }
+
+    /// <summary>The library's version; null if it was not loaded.</summary>
+    public string? Version { get; }
+
+    /// <summary>Everything that was tried, in order.</summary>
+    public IReadOnlyList<NativeLibraryAttempt> Attempts { get; }
+
+    /// <summary>One line a fact: what was loaded, or every attempt with its failure.</summary>
+    public override string ToString()
+    {
+        if (IsLoaded) return $"NativeAmp's native library {Version}, from {Path}";
+        var text = new StringBuilder("NativeAmp's native library was not found. Tried:");
+        foreach (var attempt in Attempts) text.Append("\n  ").Append(attempt.Location).Append(": ").Append(attempt.Failure);
+        return text.Append("\nBuild it with ./build.sh build, or name it in the environment variable NATIVEAMP_LIBRARY.").ToString();
+    }
+}
+
+/// <summary>One place where the native library was looked for.</summary>
+/// <param name="Location">The path, or the bare name that the system's search was asked for.</param>
+/// <param name="Failure">Why it was not taken; null if it was.</param>
+public sealed record NativeLibraryAttempt(string Location, string? Failure);

@@ -1,0 +1,83 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace NativeAmp;
+
+/// <summary>What is to be known about each <see cref="DType"/>.</summary>
+public static class DTypes
+{
+    // Names are PyTorch's and NumPy's; the aliases are accepted when parsing.
+    private static readonly (DType DType, string Name, string[] Aliases)[] All =
+    [
+        (DType.Float32, "float32", ["fp32", "f32", "float", "single"]),
+        (DType.Float16, "float16", ["fp16", "f16", "half"]),
+        (DType.BFloat16, "bfloat16", ["bf16"]),
+        (DType.Int32, "int32", ["i32", "int"]),
+        (DType.UInt8, "uint8", ["u8", "byte"]),
+    ];
+
+    /// <summary>Bytes of one element.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is no element type.</exception>
+    public static int SizeInBytes(this DType dtype) => dtype switch
+    {
+        DType.Float32 or DType.Int32 => 4,
+        DType.Float16 or DType.BFloat16 => 2,
+        DType.UInt8 => 1,
+        _ => throw Unknown(dtype),
+    };
+
+    /// <summary>Whether it is float32, float16 or bfloat16.</summary>
+    public static bool IsFloatingPoint(this DType dtype) => dtype is DType.Float32 or DType.Float16 or DType.BFloat16;
+
+    /// <summary>Whether it is float16 or bfloat16.</summary>
+    public static bool IsHalfPrecision(this DType dtype) => dtype is DType.Float16 or DType.BFloat16;
+
+    /// <summary>The usual name, such as <c>float32</c>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is no element type.</exception>
+    public static string Name(this DType dtype)
+    {
+        foreach (var entry in All)
+        {
+            if (entry.DType == dtype) return entry.Name;
+        }
+        throw Unknown(dtype);
+    }
+
+    /// <summary>The element type of a .NET type: <see cref="float"/>, <see cref="Half"/>, <see cref="BFloat16"/>, <see cref="int"/>, <see cref="byte"/>.</summary>
+    /// <exception cref="ArgumentException">The type is none of them.</exception>
+    public static DType Of<T>()
+        where T : unmanaged
+    {
+        if (typeof(T) == typeof(float)) return DType.Float32;
+        if (typeof(T) == typeof(Half)) return DType.Float16;
+        if (typeof(T) == typeof(BFloat16)) return DType.BFloat16;
+        if (typeof(T) == typeof(int)) return DType.Int32;
+        if (typeof(T) == typeof(byte)) return DType.UInt8;
+        throw new ArgumentException($"{typeof(T)} is no element type of a tensor; these are float, Half, BFloat16, int and byte.");
+    }
+
+    /// <summary>Reads a name such as <c>float16</c>, <c>fp16</c> or <c>bf16</c>, in any case.</summary>
+    public static bool TryParse([NotNullWhen(true)] string? text, out DType dtype)
+    {
+        string name = text?.Trim().ToLowerInvariant() ?? "";
+        foreach (var entry in All)
+        {
+            if (entry.Name != name && !entry.Aliases.Contains(name)) continue;
+            dtype = entry.DType;
+            return true;
+        }
+        dtype = DType.None;
+        return false;
+    }
+
+    /// <summary>Reads a name such as <c>float16</c>, <c>fp16</c> or <c>bf16</c>, in any case.</summary>
+    /// <exception cref="FormatException">There is no such element type.</exception>
+    public static DType Parse(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return TryParse(text, out var dtype)
+            ? dtype
+            : throw new FormatException($"'{text}' is no element type; these are {string.Join(", ", All.Select(e => e.Name))}.");
+    }
+
+    private static ArgumentOutOfRangeException Unknown(DType dtype) => new(nameof(dtype), dtype, "The value is no element type of a tensor.");
+}

@@ -1,0 +1,26 @@
+namespace NativeAmp;
+
+/// <summary>What an optimizer needs to know of a parameter: memory, and nothing of tensors or graphs.</summary>
+public interface IParameter
+{
+    /// <summary>A name that is unique within the model, such as <c>0.weight</c>; it appears in messages and checkpoints.</summary>
+    string Name { get; }
+
+    /// <summary>Number of elements.</summary>
+    long Count { get; }
+
+    /// <summary>The device that all pointers belong to.</summary>
+    Device Device { get; }
+
+    /// <summary>Device pointer to the float32 values. It does not change while an optimizer holds the parameter.</summary>
+    nint Data { get; }
+
+    /// <summary>The gradient, float32, float16 or bfloat16; the default value while there is none.</summary>
+    TensorCell Gradient { get; }
+
+    /// <summary>The float16 or bfloat16 copy of the values, which the optimizer writes along; the default value while there is none.</summary>
+    TensorCell HalfCopy { get; }
+
+    /// <summary>Drops the gradient, so that the next backward pass begins a new one.</summary>
+    void ClearGradient();
+}
