@@ -97,16 +97,17 @@ internal enum NampCopyDirection
     DeviceToDevice = 3,
 }
 
-/// <summary>SIMD instruction sets of the CPU backend. Every one gives the same bits for the four kernel families.</summary>
+/// <summary>SIMD instruction sets of the CPU backend. Every one gives the same bits for the four kernel
+/// families.</summary>
 internal enum NampSimd
 {
     /// <summary>the best that this machine has</summary>
     Best = 0,
     /// <summary>what every CPU of the architecture has (SSE2 on x86-64, NEON on arm64)</summary>
     Baseline = 1,
-    /// <summary>NAMP_SIMD_AVX2</summary>
+    /// <summary>what every CPU of the architecture has (SSE2 on x86-64, NEON on arm64)</summary>
     Avx2 = 2,
-    /// <summary>NAMP_SIMD_AVX512</summary>
+    /// <summary>what every CPU of the architecture has (SSE2 on x86-64, NEON on arm64)</summary>
     Avx512 = 3,
 }
 
@@ -205,7 +206,8 @@ internal unsafe struct NampMemoryStatistics
     public static NampMemoryStatistics Create() => new() { StructSize = (uint)sizeof(NampMemoryStatistics) };
 }
 
-/// <summary>One cell of a table. A null pointer means that this tensor has none in this column (where a function allows it).</summary>
+/// <summary>One cell of a table. A null pointer means that this tensor has none in this column (where a
+/// function allows it).</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampCell
 {
@@ -215,7 +217,8 @@ internal unsafe struct NampCell
     public int Reserved;
 }
 
-/// <summary>What to register. Everything is copied; the tensors' memory is not, and must outlive the table's use.</summary>
+/// <summary>What to register. Everything is copied; the tensors' memory is not, and must outlive the table's
+/// use.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampTableDescription
 {
@@ -226,7 +229,8 @@ internal unsafe struct NampTableDescription
     public long TensorCount;
     /// <summary>[tensor_count] elements of each tensor, 0 or more</summary>
     public long* Counts;
-    /// <summary>[tensor_count * column_count], row-major: cell of tensor t in column c at t * column_count + c</summary>
+    /// <summary>[tensor_count * column_count], row-major: cell of tensor t in column c
+    /// at t * column_count + c</summary>
     public NampCell* Cells;
     /// <summary>[tensor_count] index of each tensor's parameter group, or null: all in group 0</summary>
     public int* Groups;
@@ -235,7 +239,8 @@ internal unsafe struct NampTableDescription
     public static NampTableDescription Create() => new() { StructSize = (uint)sizeof(NampTableDescription) };
 }
 
-/// <summary>What one read of a tensor's gradient showed, as still scaled. Kept in the table, on the device, one a tensor.</summary>
+/// <summary>What one read of a tensor's gradient showed, as still scaled. Kept in the table, on the device,
+/// one a tensor.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampOverflowFacts
 {
@@ -271,12 +276,14 @@ internal unsafe struct NampScalerState
     public long Reserved;
 }
 
-/// <summary>How the scale moves (namp_scaler_update). Zero-initialised it is no valid setting; presets are the managed layer's.</summary>
+/// <summary>How the scale moves (namp_scaler_update). Zero-initialised it is no valid setting; presets are
+/// the managed layer's.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampScalerOptions
 {
     public uint StructSize;
-    /// <summary>good steps before the scale grows; 1 or more. Grows when tracker + 1 &gt;= interval</summary>
+    /// <summary>good steps before the scale grows; 1 or more. Grows when tracker + 1
+    /// &gt;= interval</summary>
     public int GrowthInterval;
     /// <summary>above 1; or exactly 1 for never</summary>
     public double GrowthFactor;
@@ -284,18 +291,21 @@ internal unsafe struct NampScalerOptions
     public double BackoffFactor;
     /// <summary>the scale never backs off below it; 0 for none (PyTorch)</summary>
     public float MinimumScale;
-    /// <summary>the scale never grows above it; +infinity or FLT_MAX for none. Never grows to infinity</summary>
+    /// <summary>the scale never grows above it; +infinity or FLT_MAX for none. Never grows
+    /// to infinity</summary>
     public float MaximumScale;
     /// <summary>overflows before a backoff; 1 for every overflow</summary>
     public int Hysteresis;
-    /// <summary>0: refilled only when the scale grows (Megatron, DeepSpeed); 1: by every good step (Apex)</summary>
+    /// <summary>0: refilled only when the scale grows (Megatron, DeepSpeed); 1: by
+    /// every good step (Apex)</summary>
     public int HysteresisRefill;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampScalerOptions Create() => new() { StructSize = (uint)sizeof(NampScalerOptions) };
 }
 
-/// <summary>An optimizer's state, on the device: what a step found and what Adam counts. All zeros is a valid start.</summary>
+/// <summary>An optimizer's state, on the device: what a step found and what Adam counts. All zeros is a valid
+/// start.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampOptimizerState
 {
@@ -303,15 +313,19 @@ internal unsafe struct NampOptimizerState
     public long Step;
     /// <summary>not 0: the gradients are not to be applied</summary>
     public int FoundInf;
-    /// <summary>1: the gradients in memory are already unscaled (namp_unscale_check wrote them)</summary>
+    /// <summary>1: the gradients in memory are already unscaled (namp_unscale_check wrote
+    /// them)</summary>
     public int Unscaled;
-    /// <summary>global L2 norm of the unscaled gradients, before clipping; NaN or infinite on overflow</summary>
+    /// <summary>global L2 norm of the unscaled gradients, before clipping; NaN or infinite
+    /// on overflow</summary>
     public float GradientNorm;
-    /// <summary>what the last namp_adam_step multiplied gradients by; 1 without clipping</summary>
+    /// <summary>what the last namp_adam_step multiplied gradients by; 1 without
+    /// clipping</summary>
     public float ClipCoefficient;
     /// <summary>elements, over all tensors</summary>
     public long NonFiniteCount;
-    /// <summary>index in the table of the first tensor with a non-finite element; -1 if none</summary>
+    /// <summary>index in the table of the first tensor with a non-finite
+    /// element; -1 if none</summary>
     public long FirstNonFiniteTensor;
 }
 
@@ -329,7 +343,8 @@ internal unsafe struct NampCastOptions
     public float* Scale;
     /// <summary>stochastic rounding: key of the generator</summary>
     public ulong Seed;
-    /// <summary>stochastic rounding: added to the element's index; advance it by the number of elements cast so far</summary>
+    /// <summary>stochastic rounding: added to the element's index; advance it by the number of
+    /// elements cast so far</summary>
     public ulong Offset;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
@@ -337,8 +352,9 @@ internal unsafe struct NampCastOptions
 }
 
 /// <summary>Softmax cross-entropy over rows of logits, in float32 whatever the dtype.
-/// Forward and backward in one pass over the logits: the gradient is (softmax - onehot) * weight, rounded once, where
-/// weight = upstream * scale / number of counted rows (mean) or upstream * scale (sum).</summary>
+/// Forward and backward in one pass over the logits: the gradient is (softmax - onehot) * weight,
+/// rounded once, where weight = upstream * scale / number of counted rows (mean) or upstream * scale
+/// (sum).</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampCrossEntropyArgs
 {
@@ -346,7 +362,8 @@ internal unsafe struct NampCrossEntropyArgs
     public int LogitsDtype;
     /// <summary>[rows, classes]</summary>
     public void* Logits;
-    /// <summary>[rows]; a label that is neither in [0, classes) nor ignore_index makes its row's loss and gradient NaN</summary>
+    /// <summary>[rows]; a label that is neither in [0, classes) nor ignore_index makes
+    /// its row's loss and gradient NaN</summary>
     public int* Labels;
     public long Rows;
     /// <summary>1 or more</summary>
@@ -355,7 +372,8 @@ internal unsafe struct NampCrossEntropyArgs
     public int IgnoreIndex;
     /// <summary>1: mean over counted rows; 0: sum</summary>
     public int Mean;
-    /// <summary>device float, the loss in float32, not scaled; may be null. NaN if mean and no row counts</summary>
+    /// <summary>device float, the loss in float32, not scaled; may be null. NaN if mean and no row
+    /// counts</summary>
     public float* Loss;
     /// <summary>[rows, classes], or null for the loss alone</summary>
     public void* Gradient;
@@ -370,7 +388,8 @@ internal unsafe struct NampCrossEntropyArgs
     public static NampCrossEntropyArgs Create() => new() { StructSize = (uint)sizeof(NampCrossEntropyArgs) };
 }
 
-/// <summary>Mean squared error in float32: loss = mean or sum of (prediction - target)^2; gradient = 2 (prediction - target) * weight.</summary>
+/// <summary>Mean squared error in float32: loss = mean or sum of (prediction - target)^2; gradient = 2
+/// (prediction - target) * weight.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampMseArgs
 {
@@ -404,7 +423,8 @@ internal unsafe struct NampAdamColumns
 {
     /// <summary>float32, required</summary>
     public int Parameter;
-    /// <summary>float32, float16 or bfloat16, required; a null cell leaves the tensor out of the step</summary>
+    /// <summary>float32, float16 or bfloat16, required; a null cell leaves the tensor out of
+    /// the step</summary>
     public int Gradient;
     /// <summary>m, float32, required</summary>
     public int ExpAvg;
@@ -444,9 +464,11 @@ internal unsafe struct NampAdamArgs
     public NampAdamColumns Columns;
     /// <summary>namp_rounding of the half copy</summary>
     public int HalfCopyRounding;
-    /// <summary>clip to this global norm; 0 for no clipping. Needs namp_unscale_check's gradient_norm</summary>
+    /// <summary>clip to this global norm; 0 for no clipping. Needs namp_unscale_check's
+    /// gradient_norm</summary>
     public float MaxNorm;
-    /// <summary>stochastic rounding, as in namp_cast_table; the step is the upper half of the counter</summary>
+    /// <summary>stochastic rounding, as in namp_cast_table; the step is the upper half of the
+    /// counter</summary>
     public ulong Seed;
     /// <summary>1, but for all tables of a step before the last</summary>
     public int AdvanceStep;
@@ -456,7 +478,8 @@ internal unsafe struct NampAdamArgs
     public static NampAdamArgs Create() => new() { StructSize = (uint)sizeof(NampAdamArgs) };
 }
 
-/// <summary>C = alpha * op(A) op(B) + beta * C [+ bias]: row-major, op(A) [m, k], op(B) [k, n], C [m, n]; batch independent products.</summary>
+/// <summary>C = alpha * op(A) op(B) + beta * C [+ bias]: row-major, op(A) [m, k], op(B) [k, n], C [m, n];
+/// batch independent products.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampGemmArgs
 {
@@ -495,16 +518,18 @@ internal unsafe struct NampGemmArgs
     public float Beta;
     /// <summary>namp_activation applied after the bias; NAMP_ACTIVATION_NONE for none</summary>
     public int Activation;
-    /// <summary>[m, n] in c_dtype, ldc and stride_c: receives what the activation was applied to; or null</summary>
+    /// <summary>[m, n] in c_dtype, ldc and stride_c: receives what the activation was
+    /// applied to; or null</summary>
     public void* PreActivation;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampGemmArgs Create() => new() { StructSize = (uint)sizeof(NampGemmArgs) };
 }
 
-/// <summary>2-D convolution (cross-correlation, as PyTorch), NCHW, weight [out_channels, in_channels / groups, kernel_h, kernel_w].
-/// Used by all three directions; each reads and writes the pointers that its comment names. All tensors have one dtype, except that
-/// weight_gradient and bias_gradient may be float32.</summary>
+/// <summary>2-D convolution (cross-correlation, as PyTorch), NCHW, weight [out_channels, in_channels /
+/// groups, kernel_h, kernel_w]. Used by all three directions; each reads and writes the pointers
+/// that its comment names. All tensors have one dtype, except that weight_gradient and bias_gradient
+/// may be float32.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampConv2dArgs
 {
@@ -517,15 +542,10 @@ internal unsafe struct NampConv2dArgs
     public long OutChannels;
     public long KernelH;
     public long KernelW;
-    /// <summary>strides and dilations 1 or more</summary>
     public long StrideH;
-    /// <summary>strides and dilations 1 or more</summary>
     public long StrideW;
-    /// <summary>strides and dilations 1 or more</summary>
     public long PadH;
-    /// <summary>strides and dilations 1 or more</summary>
     public long PadW;
-    /// <summary>strides and dilations 1 or more</summary>
     public long DilationH;
     /// <summary>strides and dilations 1 or more</summary>
     public long DilationW;
@@ -536,7 +556,8 @@ internal unsafe struct NampConv2dArgs
     public void* Weight;
     /// <summary>[out_channels] of dtype, or null</summary>
     public void* Bias;
-    /// <summary>[batch, out_channels, out_h, out_w], out = (in + 2 pad - dilation (kernel - 1) - 1) / stride + 1</summary>
+    /// <summary>[batch, out_channels, out_h, out_w], out = (in + 2 pad - dilation (kernel - 1) -
+    /// 1) / stride + 1</summary>
     public void* Output;
     /// <summary>as output</summary>
     public void* OutputGradient;
@@ -571,15 +592,10 @@ internal unsafe struct NampPool2dArgs
     public long InH;
     /// <summary>planes = batch * channels</summary>
     public long InW;
-    /// <summary>pad at most half the kernel; kernel_h * kernel_w at most 256 for max</summary>
     public long KernelH;
-    /// <summary>pad at most half the kernel; kernel_h * kernel_w at most 256 for max</summary>
     public long KernelW;
-    /// <summary>pad at most half the kernel; kernel_h * kernel_w at most 256 for max</summary>
     public long StrideH;
-    /// <summary>pad at most half the kernel; kernel_h * kernel_w at most 256 for max</summary>
     public long StrideW;
-    /// <summary>pad at most half the kernel; kernel_h * kernel_w at most 256 for max</summary>
     public long PadH;
     /// <summary>pad at most half the kernel; kernel_h * kernel_w at most 256 for max</summary>
     public long PadW;
@@ -587,7 +603,8 @@ internal unsafe struct NampPool2dArgs
     public void* Input;
     /// <summary>[planes, out_h, out_w], out = (in + 2 pad - kernel) / stride + 1</summary>
     public void* Output;
-    /// <summary>max: [planes, out_h, out_w], position of the maximum in its window, row-major; NaN wins; the first of equals</summary>
+    /// <summary>max: [planes, out_h, out_w], position of the maximum in its window,
+    /// row-major; NaN wins; the first of equals</summary>
     public byte* Indices;
     /// <summary>as output</summary>
     public void* OutputGradient;
@@ -655,17 +672,20 @@ internal unsafe struct NampLayerNormArgs
     public static NampLayerNormArgs Create() => new() { StructSize = (uint)sizeof(NampLayerNormArgs) };
 }
 
-/// <summary>Batch norm over [batch, channels, inner] (inner = height * width); parameters and statistics are float32.</summary>
+/// <summary>Batch norm over [batch, channels, inner] (inner = height * width); parameters and statistics are
+/// float32.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampBatchNormArgs
 {
     public uint StructSize;
     /// <summary>of input, output and their gradients</summary>
     public int Dtype;
-    /// <summary>1: statistics of this batch, running ones are updated; 0: running statistics are used</summary>
+    /// <summary>1: statistics of this batch, running ones are updated; 0: running statistics
+    /// are used</summary>
     public int Training;
     public float Epsilon;
-    /// <summary>running = (1 - momentum) * running + momentum * new, variance unbiased, as PyTorch</summary>
+    /// <summary>running = (1 - momentum) * running + momentum * new, variance unbiased, as
+    /// PyTorch</summary>
     public float Momentum;
     public int Reserved;
     public long Batch;
@@ -716,9 +736,10 @@ internal unsafe struct NampSoftmaxArgs
     public static NampSoftmaxArgs Create() => new() { StructSize = (uint)sizeof(NampSoftmaxArgs) };
 }
 
-/// <summary>Scaled dot-product attention without materialising the scores for backward. Element (b, h, t, d) of query, key and value lies at
-/// b * batch_stride + h * head_stride + t * time_stride + d (a packed [batch, time, 3, heads, head_dim] projection needs no permute);
-/// gradients use the same strides. output and its gradient have output_* strides.</summary>
+/// <summary>Scaled dot-product attention without materialising the scores for backward. Element (b, h, t, d)
+/// of query, key and value lies at b * batch_stride + h * head_stride + t * time_stride + d (a
+/// packed [batch, time, 3, heads, head_dim] projection needs no permute); gradients use the same
+/// strides. output and its gradient have output_* strides.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampAttentionArgs
 {
@@ -753,7 +774,8 @@ internal unsafe struct NampAttentionArgs
     public static NampAttentionArgs Create() => new() { StructSize = (uint)sizeof(NampAttentionArgs) };
 }
 
-/// <summary>Rows of a table by index. An index outside [0, vocabulary) makes its output row NaN and its gradient row is dropped.</summary>
+/// <summary>Rows of a table by index. An index outside [0, vocabulary) makes its output row NaN and its
+/// gradient row is dropped.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampEmbeddingArgs
 {
@@ -772,7 +794,8 @@ internal unsafe struct NampEmbeddingArgs
     public void* Output;
     /// <summary>[count, width] in output_dtype</summary>
     public void* OutputGradient;
-    /// <summary>[vocabulary, width] float32; overwritten, or added to with accumulate; summed in order of count</summary>
+    /// <summary>[vocabulary, width] float32; overwritten, or added to with accumulate;
+    /// summed in order of count</summary>
     public float* WeightGradient;
     public long Accumulate;
 
@@ -780,8 +803,9 @@ internal unsafe struct NampEmbeddingArgs
     public static NampEmbeddingArgs Create() => new() { StructSize = (uint)sizeof(NampEmbeddingArgs) };
 }
 
-/// <summary>out[i] = alpha * a[i] + beta * b[i % b_period], in float32, rounded once. b may be null (then beta is not used). b_period divides
-/// count; b_period == count is the plain sum. Any dtypes. out may be a or (with b_period == count) b.</summary>
+/// <summary>out[i] = alpha * a[i] + beta * b[i % b_period], in float32, rounded once. b may be null (then
+/// beta is not used). b_period divides count; b_period == count is the plain sum. Any dtypes. out
+/// may be a or (with b_period == count) b.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampAddArgs
 {
@@ -801,7 +825,8 @@ internal unsafe struct NampAddArgs
     public static NampAddArgs Create() => new() { StructSize = (uint)sizeof(NampAddArgs) };
 }
 
-/// <summary>out[c] = alpha * sum over o and i of in[o, c, i] [+ out[c], with accumulate], float32 sums: bias gradients, means.</summary>
+/// <summary>out[c] = alpha * sum over o and i of in[o, c, i] [+ out[c], with accumulate], float32 sums: bias
+/// gradients, means.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampSumArgs
 {
@@ -864,20 +889,23 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_version")]
     internal static partial byte* Version();
 
-    /// <summary>What the last failed call of this thread had to say, in English, or "". Valid until the thread's next call.</summary>
+    /// <summary>What the last failed call of this thread had to say, in English, or "". Valid until the thread's
+    /// next call.</summary>
     [LibraryImport(Library, EntryPoint = "namp_last_error_message")]
     internal static partial byte* LastErrorMessage();
 
-    /// <summary>The name of a status, such as "NAMP_ERROR_MISALIGNED". Static storage; "unknown status" for any other value.</summary>
+    /// <summary>The name of a status, such as "NAMP_ERROR_MISALIGNED". Static storage; "unknown status" for any
+    /// other value.</summary>
     [LibraryImport(Library, EntryPoint = "namp_status_name")]
     internal static partial byte* StatusName(int status);
 
-    /// <summary>sizeof the struct of this name (such as "namp_adam_group") as the library was built, or -1: bindings check their layout.</summary>
+    /// <summary>sizeof the struct of this name (such as "namp_adam_group") as the library was built, or -1:
+    /// bindings check their layout.</summary>
     [LibraryImport(Library, EntryPoint = "namp_struct_size")]
     internal static partial long StructSize(byte* name);
 
-    /// <summary>Number of devices of a kind (the CPU backend has one). When there are none, namp_last_error_message() says why, and the
-    /// status is still NAMP_OK.</summary>
+    /// <summary>Number of devices of a kind (the CPU backend has one). When there are none,
+    /// namp_last_error_message() says why, and the status is still NAMP_OK.</summary>
     [LibraryImport(Library, EntryPoint = "namp_device_count")]
     internal static partial int DeviceCount(int* count, int kind);
 
@@ -885,8 +913,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_device_open")]
     internal static partial int DeviceOpen(NampDevice** device, int kind, int ordinal);
 
-    /// <summary>Closes a device and gives back the memory in its cache. Refused (NAMP_ERROR_INVALID_ARGUMENT) while memory or tables of it are
-    /// alive. Null is ignored.</summary>
+    /// <summary>Closes a device and gives back the memory in its cache. Refused (NAMP_ERROR_INVALID_ARGUMENT)
+    /// while memory or tables of it are alive. Null is ignored.</summary>
     [LibraryImport(Library, EntryPoint = "namp_device_close")]
     internal static partial int DeviceClose(NampDevice* device);
 
@@ -894,12 +922,13 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_device_get_info")]
     internal static partial int DeviceGetInfo(NampDeviceInfo* info, NampDevice* device);
 
-    /// <summary>Threads of the CPU backend, 1 to 1024; 0 for one a core. Unsupported on other devices. Results of the four families do not depend
-    /// on it.</summary>
+    /// <summary>Threads of the CPU backend, 1 to 1024; 0 for one a core. Unsupported on other devices. Results of
+    /// the four families do not depend on it.</summary>
     [LibraryImport(Library, EntryPoint = "namp_device_set_threads")]
     internal static partial int DeviceSetThreads(NampDevice* device, int threads);
 
-    /// <summary>SIMD target of the CPU backend's kernels, a namp_simd; NAMP_ERROR_UNSUPPORTED where the machine lacks it. For tests.</summary>
+    /// <summary>SIMD target of the CPU backend's kernels, a namp_simd; NAMP_ERROR_UNSUPPORTED where the machine
+    /// lacks it. For tests.</summary>
     [LibraryImport(Library, EntryPoint = "namp_device_set_simd")]
     internal static partial int DeviceSetSimd(NampDevice* device, int simd);
 
@@ -915,13 +944,14 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_stream_synchronize")]
     internal static partial int StreamSynchronize(NampDevice* device, void* stream);
 
-    /// <summary>Memory on the device from its caching allocator, aligned to 256 bytes, contents undefined. bytes may be 0 (null is returned).
-    /// The kind is a namp_memory_kind. The memory may be used on the given stream at once.</summary>
+    /// <summary>Memory on the device from its caching allocator, aligned to 256 bytes, contents undefined. bytes
+    /// may be 0 (null is returned). The kind is a namp_memory_kind. The memory may be used on the given
+    /// stream at once.</summary>
     [LibraryImport(Library, EntryPoint = "namp_memory_allocate")]
     internal static partial int MemoryAllocate(void** pointer, NampDevice* device, long bytes, int kind, void* stream);
 
-    /// <summary>Gives memory back to the cache; what was put on the stream before may still use it. Null is ignored; a pointer that is not from
-    /// namp_memory_allocate of this device is an error.</summary>
+    /// <summary>Gives memory back to the cache; what was put on the stream before may still use it. Null is
+    /// ignored; a pointer that is not from namp_memory_allocate of this device is an error.</summary>
     [LibraryImport(Library, EntryPoint = "namp_memory_free")]
     internal static partial int MemoryFree(NampDevice* device, void* pointer, void* stream);
 
@@ -929,7 +959,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_memory_trim")]
     internal static partial int MemoryTrim(NampDevice* device);
 
-    /// <summary>Copies bytes; the direction is a namp_copy_direction. Host memory that is not pinned is copied before the call returns.</summary>
+    /// <summary>Copies bytes; the direction is a namp_copy_direction. Host memory that is not pinned is copied
+    /// before the call returns.</summary>
     [LibraryImport(Library, EntryPoint = "namp_memory_copy")]
     internal static partial int MemoryCopy(NampDevice* device, void* destination, void* source, long bytes, int direction, void* stream);
 
@@ -957,26 +988,29 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_table_set_column")]
     internal static partial int TableSetColumn(NampTable* table, int column, NampCell* cells, void* stream);
 
-    /// <summary>The table's namp_overflow_facts on the device, [tensor_count], written by namp_unscale_check. Valid while the table lives.</summary>
+    /// <summary>The table's namp_overflow_facts on the device, [tensor_count], written by namp_unscale_check.
+    /// Valid while the table lives.</summary>
     [LibraryImport(Library, EntryPoint = "namp_table_get_facts")]
     internal static partial int TableGetFacts(NampOverflowFacts** facts, NampTable* table);
 
-    /// <summary>The scale's update after a step (one thread's work on the device), from the found_inf of all the scaler's optimizers
-    /// (found_inf[i] not 0 counts as an overflow, ORed):
-    /// overflow: hysteresis_left -= 1; when none is left: scale = max(minimum, (float)((double)scale * backoff)); tracker = 0;
-    /// good:     tracker += 1; when tracker &gt;= interval: scale = grown if that is finite and no more than the maximum; tracker = 0.
-    /// With minimum 0, maximum infinite and hysteresis 1 it is torch._amp_update_scale_ bit for bit (PyTorch 2.10, amp/AmpKernels).
-    /// states is a host array of count device pointers, 1 to 64.</summary>
+    /// <summary>The scale's update after a step (one thread's work on the device), from the found_inf of all the
+    /// scaler's optimizers (found_inf[i] not 0 counts as an overflow, ORed): overflow: hysteresis_left
+    /// -= 1; when none is left: scale = max(minimum, (float)((double)scale * backoff)); tracker = 0;
+    /// good:     tracker += 1; when tracker &gt;= interval: scale = grown if that is finite and no more
+    /// than the maximum; tracker = 0. With minimum 0, maximum infinite and hysteresis 1 it is
+    /// torch._amp_update_scale_ bit for bit (PyTorch 2.10, amp/AmpKernels). states is a host array of
+    /// count device pointers, 1 to 64.</summary>
     [LibraryImport(Library, EntryPoint = "namp_scaler_update")]
     internal static partial int ScalerUpdate(NampDevice* device, NampScalerState* scaler, NampOptimizerState** states, int count, NampScalerOptions* options, void* stream);
 
-    /// <summary>Converts count elements between float32, float16 and bfloat16, any to any, the same included. options may be null for the
-    /// defaults. Stochastic element i draws word i % 4 of Philox4x32-10 block i / 4 (i counted from offset).</summary>
+    /// <summary>Converts count elements between float32, float16 and bfloat16, any to any, the same included.
+    /// options may be null for the defaults. Stochastic element i draws word i % 4 of Philox4x32-10
+    /// block i / 4 (i counted from offset).</summary>
     [LibraryImport(Library, EntryPoint = "namp_cast")]
     internal static partial int Cast(NampDevice* device, void* destination, int destinationDtype, void* source, int sourceDtype, long count, NampCastOptions* options, void* stream);
 
-    /// <summary>The same for every tensor of a table, from one column to another; rows with a null destination are left out. Stochastic element
-    /// indices run on over the tensors in order.</summary>
+    /// <summary>The same for every tensor of a table, from one column to another; rows with a null destination
+    /// are left out. Stochastic element indices run on over the tensors in order.</summary>
     [LibraryImport(Library, EntryPoint = "namp_cast_table")]
     internal static partial int CastTable(NampTable* table, int destinationColumn, int sourceColumn, NampCastOptions* options, void* stream);
 
@@ -988,34 +1022,39 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_mse")]
     internal static partial int Mse(NampDevice* device, NampMseArgs* args, void* stream);
 
-    /// <summary>destination = source * *factor in float32, rounded once: the plain scale of a gradient. factor is a device pointer.</summary>
+    /// <summary>destination = source * *factor in float32, rounded once: the plain scale of a gradient. factor is
+    /// a device pointer.</summary>
     [LibraryImport(Library, EntryPoint = "namp_scale")]
     internal static partial int Scale(NampDevice* device, void* destination, int destinationDtype, void* source, int sourceDtype, long count, float* factor, void* stream);
 
-    /// <summary>One read of all gradients of a table (column gradient_column; float32, float16 or bfloat16, mixed as they come; null cells are
-    /// left out). Per tensor: namp_overflow_facts. In *state: found_inf,
-    /// first_non_finite_tensor, non_finite_count, gradient_norm. reset 1 begins a step: all of them start anew, and unscaled is 0; reset 0
-    /// adds to what an earlier call of the step found (an optimizer of several tables; tensor indices are each table's own). Finiteness is tested on the scaled value, before multiplying; an
-    /// inverse scale that is not finite counts as overflow too, so that a bad scale never makes a NaN that is applied.
-    /// With write_column &gt;= 0 the unscaled values (g * inverse_scale in float32, rounded once to that column's dtype; unchanged bits where
-    /// inverse_scale is 1 and the dtypes agree) are written there (it may be gradient_column: in place), found_inf or not, and
-    /// state-&gt;unscaled becomes 1; with -1 nothing is written and namp_adam_step unscales in its own pass.
-    /// The norm: squares of the unscaled values in float32, summed in 1,024 lanes a chunk, combined in float64, in one fixed order.
-    /// scaler may be null: an inverse scale of 1.</summary>
+    /// <summary>One read of all gradients of a table (column gradient_column; float32, float16 or bfloat16, mixed
+    /// as they come; null cells are left out). Per tensor: namp_overflow_facts. In *state: found_inf,
+    /// first_non_finite_tensor, non_finite_count, gradient_norm. reset 1 begins a step: all of them
+    /// start anew, and unscaled is 0; reset 0 adds to what an earlier call of the step found (an
+    /// optimizer of several tables; tensor indices are each table's own). Finiteness is tested on the
+    /// scaled value, before multiplying; an inverse scale that is not finite counts as overflow too, so
+    /// that a bad scale never makes a NaN that is applied. With write_column &gt;= 0 the unscaled values (g
+    /// * inverse_scale in float32, rounded once to that column's dtype; unchanged bits where
+    /// inverse_scale is 1 and the dtypes agree) are written there (it may be gradient_column: in place),
+    /// found_inf or not, and state-&gt;unscaled becomes 1; with -1 nothing is written and namp_adam_step
+    /// unscales in its own pass. The norm: squares of the unscaled values in float32, summed in 1,024
+    /// lanes a chunk, combined in float64, in one fixed order. scaler may be null: an inverse scale
+    /// of 1.</summary>
     [LibraryImport(Library, EntryPoint = "namp_unscale_check")]
     internal static partial int UnscaleCheck(NampTable* table, int gradientColumn, int writeColumn, NampScalerState* scaler, NampOptimizerState* state, int reset, void* stream);
 
-    /// <summary>One fused pass in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam), float32, no contraction:
-    /// g = gradient [* inverse_scale, unless state-&gt;unscaled] [* clip_coefficient, if max_norm &gt; 0];  g = -g if maximize
-    /// decoupled: p = p * (1 - lr * wd);   else: g = g + wd * p
-    /// m = m + (g - m) * (1 - beta1);      v = v * beta2 + (1 - beta2) * (g * g)
-    /// vmax = max(vmax, v) if amsgrad (and takes the place of v below)
-    /// p = p - (lr / (1 - beta1^t)) * (m / (sqrt(v) / sqrt(1 - beta2^t) + eps));   half copy = p, rounded
-    /// with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as torch.nn.utils.clip_grad_norm_, t = state-&gt;step + 1, beta^t by
-    /// repeated squaring in float64, and everything that is the same for all elements computed in float64 and rounded to float32 once.
-    /// Where state-&gt;found_inf is not 0 nothing is touched and step does not advance; it advances at the end of a step that was applied,
-    /// once for advance_step 1 (an optimizer of several tables passes 0 for all but its last).
-    /// scaler may be null: the gradients are not scaled.</summary>
+    /// <summary>One fused pass in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam),
+    /// float32, no contraction: g = gradient [* inverse_scale, unless state-&gt;unscaled] [*
+    /// clip_coefficient, if max_norm &gt; 0];  g = -g if maximize decoupled: p = p * (1 - lr * wd);   else:
+    /// g = g + wd * p m = m + (g - m) * (1 - beta1);      v = v * beta2 + (1 - beta2) * (g * g) vmax =
+    /// max(vmax, v) if amsgrad (and takes the place of v below) p = p - (lr / (1 - beta1^t)) * (m /
+    /// (sqrt(v) / sqrt(1 - beta2^t) + eps));   half copy = p, rounded with clip_coefficient = min(1,
+    /// max_norm / (gradient_norm + 1e-6)) as torch.nn.utils.clip_grad_norm_, t = state-&gt;step + 1, beta^t
+    /// by repeated squaring in float64, and everything that is the same for all elements computed in
+    /// float64 and rounded to float32 once. Where state-&gt;found_inf is not 0 nothing is touched and step
+    /// does not advance; it advances at the end of a step that was applied, once for advance_step 1 (an
+    /// optimizer of several tables passes 0 for all but its last). scaler may be null: the gradients are
+    /// not scaled.</summary>
     [LibraryImport(Library, EntryPoint = "namp_adam_step")]
     internal static partial int AdamStep(NampTable* table, NampAdamArgs* args, NampScalerState* scaler, NampOptimizerState* state, void* stream);
 
@@ -1091,8 +1130,9 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_embedding_backward")]
     internal static partial int EmbeddingBackward(NampDevice* device, NampEmbeddingArgs* args, void* stream);
 
-    /// <summary>Inverted dropout: output = input * keep / (1 - probability), keep drawn by Philox4x32-10 from (seed, offset + index) as in namp_cast_options.
-    /// The backward pass is the same call over gradients: the mask is drawn again, not stored. probability in [0, 1).</summary>
+    /// <summary>Inverted dropout: output = input * keep / (1 - probability), keep drawn by Philox4x32-10 from
+    /// (seed, offset + index) as in namp_cast_options. The backward pass is the same call over
+    /// gradients: the mask is drawn again, not stored. probability in [0, 1).</summary>
     [LibraryImport(Library, EntryPoint = "namp_dropout")]
     internal static partial int Dropout(NampDevice* device, void* output, void* input, int dtype, long count, float probability, ulong seed, ulong offset, void* stream);
 
@@ -1104,12 +1144,13 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_sum")]
     internal static partial int Sum(NampDevice* device, NampSumArgs* args, void* stream);
 
-    /// <summary>out = in with its dimensions permuted: out has shape shape[perm[0]], shape[perm[1]], … Elements of 1, 2 or 4 bytes. shape and perm are
-    /// host arrays [rank], rank 1 to NAMP_PERMUTE_MAX_RANK.</summary>
+    /// <summary>out = in with its dimensions permuted: out has shape shape[perm[0]], shape[perm[1]], … Elements
+    /// of 1, 2 or 4 bytes. shape and perm are host arrays [rank], rank 1 to NAMP_PERMUTE_MAX_RANK.</summary>
     [LibraryImport(Library, EntryPoint = "namp_permute")]
     internal static partial int Permute(NampDevice* device, void* @out, void* @in, int dtype, int rank, long* shape, int* perm, void* stream);
 
-    /// <summary>out[r] = index of the largest element of row r (the first of equals; a NaN wins). out is int32 on the device.</summary>
+    /// <summary>out[r] = index of the largest element of row r (the first of equals; a NaN wins). out is int32 on
+    /// the device.</summary>
     [LibraryImport(Library, EntryPoint = "namp_argmax")]
     internal static partial int Argmax(NampDevice* device, int* @out, void* @in, int dtype, long rows, long width, void* stream);
 }
