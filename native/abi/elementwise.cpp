@@ -1,0 +1,63 @@
+// Arguments of dropout, add and sum.
+#include <string>
+
+#include "abi/check.h"
+#include "abi/device.h"
+#include "abi/wall.h"
+
+int32_t namp_dropout(namp_device* device, void* output, const void* input, int32_t dtype,
+                     int64_t count, float probability, uint64_t seed, uint64_t offset,
+                     namp_stream stream) {
+  return namp::wall([&] {
+    namp_device& checked = namp::check_device(device);
+    const namp_dtype known = namp::check_float_dtype(dtype, "dtype");
+    namp::check_count(count, "count");
+    namp::require(probability >= 0 && probability < 1,
+                  "probability must be 0 or more and less than 1.");
+    namp::check_tensor(output, dtype, count, "output");
+    namp::check_tensor(input, dtype, count, "input");
+    if (count != 0) {
+      checked.backend->dropout(output, input, known, count, probability, seed, offset, stream);
+    }
+  });
+}
+
+int32_t namp_add(namp_device* device, const namp_add_args* args, namp_stream stream) {
+  return namp::wall([&] {
+    namp_device& checked = namp::check_device(device);
+    namp::check_struct(args, "args");
+    namp::check_float_dtype(args->out_dtype, "args->out_dtype");
+    namp::check_float_dtype(args->a_dtype, "args->a_dtype");
+    namp::check_count(args->count, "args->count");
+    namp::check_tensor(args->out, args->out_dtype, args->count, "args->out");
+    namp::check_tensor(args->a, args->a_dtype, args->count, "args->a");
+    if (args->b != nullptr) {
+      namp::check_float_dtype(args->b_dtype, "args->b_dtype");
+      namp::check_count(args->b_period, "args->b_period");
+      namp::check_optional_tensor(args->b, args->b_dtype, "args->b");
+      if (args->count != 0 && (args->b_period == 0 || args->count % args->b_period != 0)) {
+        namp::fail(NAMP_ERROR_INVALID_ARGUMENT, "args->b_period is " +
+                                                    std::to_string(args->b_period) +
+                                                    "; it must divide args->count, which is " +
+                                                    std::to_string(args->count) + ".");
+      }
+    }
+    if (args->count != 0) checked.backend->add(*args, stream);
+  });
+}
+
+int32_t namp_sum(namp_device* device, const namp_sum_args* args, namp_stream stream) {
+  return namp::wall([&] {
+    namp_device& checked = namp::check_device(device);
+    namp::check_struct(args, "args");
+    namp::check_float_dtype(args->out_dtype, "args->out_dtype");
+    namp::check_float_dtype(args->in_dtype, "args->in_dtype");
+    namp::check_range(args->accumulate, 0, 1, "args->accumulate");
+    const int64_t count = namp::check_product({args->outer, args->channels, args->inner},
+                                              "args->outer, args->channels and args->inner");
+    namp::check_tensor(args->out, args->out_dtype, args->channels, "args->out");
+    namp::check_tensor(args->in, args->in_dtype, count, "args->in");
+    // The sum of nothing is 0, and is written.
+    if (args->channels != 0) checked.backend->sum(*args, stream);
+  });
+}
