@@ -1,0 +1,107 @@
+using NativeAmp.Training.Data;
+
+namespace NativeAmp.Training.Tests.Data;
+
+public class DatasetTests
+{
+    private string _folder = "";
+
+    [SetUp]
+    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
+
+    [TearDown]
+    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+
+    [Test]
+    public void Images_are_normalised_by_the_training_set()
+    {
+        Idx.WriteTinyMnist(_folder, train: 50, test: 20, seed: 3);
+        (ImageDataset train, ImageDataset test) = FashionMnist.Load(_folder);
+        Assert.That((train.Count, test.Count, train.Classes), Is.EqualTo((50L, 20L, 10)));
+        Assert.That(train.FeatureShape.ToArray(), Is.EqualTo(new[] { 1, 28, 28 }));
+        Assert.That(test.Normalization, Is.EqualTo(train.Normalization));
+
+        double sum = 0, squares = 0;
+        float[] pixels = new float[784];
+        for (int i = 0; i < 50; i++)
+        {
+            train.Fill(i, 0, pixels, [], new int[1]);
+            sum += pixels.Sum(p => (double)p);
+            squares += pixels.Sum(p => (double)p * p);
+        }
+
+        Assert.That(sum / (50 * 784), Is.EqualTo(0).Within(1e-6));
+        Assert.That(squares / (50 * 784), Is.EqualTo(1).Within(1e-5));
+    }
+
+    [Test]
+    public void A_missing_data_set_names_the_package()
+    {
+        var e = Assert.Throws<FileNotFoundException>(() => FashionMnist.Load(_folder));
+        Assert.That(e.Message, Does.Contain("dataset-fashion-mnist").And.Contain(_folder).And.Contain(FashionMnist.DirectoryVariable));
+    }
+
+    [Test]
+    public void Labels_must_fit_the_images_and_the_classes()
+    {
+        Idx.WriteTinyMnist(_folder, train: 5, test: 5, seed: 3);
+        string labels = Path.Combine(_folder, "train-labels-idx1-ubyte");
+        File.WriteAllBytes(labels, Idx.Bytes([4], [0, 1, 2, 3]));
+        Assert.Throws<DataFormatException>(() => FashionMnist.Load(_folder));
+        File.WriteAllBytes(labels, Idx.Bytes([5], [0, 1, 10, 3, 4]));
+        var e = Assert.Throws<DataFormatException>(() => FashionMnist.Load(_folder));
+        Assert.That((e.Offset, e.Found), Is.EqualTo((10L, "label 10")));
+    }
+
+    [Test]
+    public void Text_targets_are_the_bytes_after()
+    {
+        byte[] text = Enumerable.Range(0, 1000).Select(i => (byte)(i % 256)).ToArray();
+        var data = new TextDataset(text, context: 16);
+        int[] tokens = new int[16], targets = new int[16];
+        HashSet<int> phases = [];
+        for (int epoch = 0; epoch < 40; epoch++)
+        {
+            for (int i = 0; i < data.Count; i++)
+            {
+                data.Fill(i, epoch, [], tokens, targets);
+                Assert.That(targets, Is.EqualTo(tokens.Select(t => (t + 1) % 256)));
+                if (i == 0)
+                    phases.Add(tokens[0]);
+            }
+        }
+
+        Assert.That(phases, Has.Count.GreaterThan(8), "each pass cuts anew");
+        Assert.Throws<ArgumentOutOfRangeException>(() => data.Fill(data.Count, 0, [], tokens, targets));
+    }
+
+    [TestCase(17)]
+    [TestCase(18)]
+    [TestCase(31)]
+    [TestCase(32)]
+    [TestCase(33)]
+    [TestCase(48)]
+    [TestCase(49)]
+    public void Short_texts_have_a_window_and_no_more_than_fits(int length)
+    {
+        var data = new TextDataset(Enumerable.Range(0, length).Select(i => (byte)i).ToArray(), context: 16);
+        int[] tokens = new int[16], targets = new int[16];
+        for (int epoch = 0; epoch < 20; epoch++)
+        {
+            for (int i = 0; i < data.Count; i++)
+                data.Fill(i, epoch, [], tokens, targets);
+        }
+
+        Assert.That(data.Count, Is.GreaterThanOrEqualTo(1));
+        Assert.That(targets[^1], Is.LessThan(length));
+    }
+
+    [Test]
+    public void A_text_shorter_than_its_context_is_refused()
+    {
+        string path = Path.Combine(_folder, "short.txt");
+        File.WriteAllText(path, "too short");
+        var e = Assert.Throws<DataFormatException>(() => TextDataset.Load(path, 128));
+        Assert.That(e.Message, Does.Contain("short.txt").And.Contain("128"));
+    }
+}
