@@ -11,13 +11,9 @@ namespace {
 
 }  // namespace
 
-void Backend::set_threads(int32_t) {
-  unsupported("set_threads");
-}
+void Backend::set_threads(int32_t) { unsupported("set_threads"); }
 
-void Backend::set_simd(namp_simd) {
-  unsupported("set_simd");
-}
+void Backend::set_simd(namp_simd) { unsupported("set_simd"); }
 
 void Backend::cast(void*, namp_dtype, const void*, namp_dtype, int64_t, const namp_cast_options&,
                    namp_stream) {
@@ -33,9 +29,7 @@ void Backend::cross_entropy(const namp_cross_entropy_args&, namp_stream) {
   unsupported("cross_entropy");
 }
 
-void Backend::mse(const namp_mse_args&, namp_stream) {
-  unsupported("mse");
-}
+void Backend::mse(const namp_mse_args&, namp_stream) { unsupported("mse"); }
 
 void Backend::scale(void*, namp_dtype, const void*, namp_dtype, int64_t, const float*,
                     namp_stream) {
@@ -57,9 +51,7 @@ void Backend::scaler_update(namp_scaler_state*, namp_optimizer_state* const*, in
   unsupported("scaler_update");
 }
 
-void Backend::gemm(const namp_gemm_args&, namp_stream) {
-  unsupported("gemm");
-}
+void Backend::gemm(const namp_gemm_args&, namp_stream) { unsupported("gemm"); }
 
 void Backend::conv2d_forward(const namp_conv2d_args&, namp_stream) {
   unsupported("conv2d_forward");
@@ -134,13 +126,9 @@ void Backend::dropout(void*, const void*, namp_dtype, int64_t, float, uint64_t, 
   unsupported("dropout");
 }
 
-void Backend::add(const namp_add_args&, namp_stream) {
-  unsupported("add");
-}
+void Backend::add(const namp_add_args&, namp_stream) { unsupported("add"); }
 
-void Backend::sum(const namp_sum_args&, namp_stream) {
-  unsupported("sum");
-}
+void Backend::sum(const namp_sum_args&, namp_stream) { unsupported("sum"); }
 
 void Backend::permute(void*, const void*, namp_dtype, int32_t, const int64_t*, const int32_t*,
                       namp_stream) {

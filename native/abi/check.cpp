@@ -16,9 +16,7 @@ std::string hex(const void* pointer) {
 
 }  // namespace
 
-void fail(namp_status status, const std::string& message) {
-  throw Error(status, message);
-}
+void fail(namp_status status, const std::string& message) { throw Error(status, message); }
 
 int64_t dtype_size(int32_t dtype) noexcept {
   switch (dtype) {
@@ -101,9 +99,7 @@ void check_same_dtype(int32_t dtype, int32_t needed, const char* name) {
   }
 }
 
-bool check_flag(int32_t value, const char* name) {
-  return check_range(value, 0, 1, name) != 0;
-}
+bool check_flag(int32_t value, const char* name) { return check_range(value, 0, 1, name) != 0; }
 
 void check_tensor(const void* pointer, int32_t dtype, int64_t count, const char* name) {
   if (pointer == nullptr && count == 0) return;

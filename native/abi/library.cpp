@@ -56,17 +56,11 @@ void set_last_error(const char* message) noexcept {
 
 }  // namespace namp
 
-int32_t namp_abi_version(void) {
-  return NAMP_ABI_VERSION;
-}
+int32_t namp_abi_version(void) { return NAMP_ABI_VERSION; }
 
-const char* namp_version(void) {
-  return NAMP_VERSION;
-}
+const char* namp_version(void) { return NAMP_VERSION; }
 
-const char* namp_last_error_message(void) {
-  return namp::last_error;
-}
+const char* namp_last_error_message(void) { return namp::last_error; }
 
 const char* namp_status_name(int32_t status) {
   switch (status) {

@@ -58,13 +58,9 @@ void copy_text(char* destination, size_t capacity, const std::string& text) {
   destination[length] = '\0';
 }
 
-int32_t count_cpus(std::string&) {
-  return 1;
-}
+int32_t count_cpus(std::string&) { return 1; }
 
-std::unique_ptr<Backend> open_cpu(int32_t) {
-  return std::make_unique<CpuBackend>();
-}
+std::unique_ptr<Backend> open_cpu(int32_t) { return std::make_unique<CpuBackend>(); }
 
 }  // namespace
 

@@ -33,8 +33,6 @@ namp_simd best_simd() noexcept {
   return best;
 }
 
-bool has_simd(namp_simd simd) noexcept {
-  return simd <= best_simd();
-}
+bool has_simd(namp_simd simd) noexcept { return simd <= best_simd(); }
 
 }  // namespace namp

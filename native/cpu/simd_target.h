@@ -1,26 +1,7 @@
 // Which SIMD instruction set the kernels use. Highway compiles a source once for each target; which
 // one runs is chosen here and not by libhwy, which is therefore not linked, and which could not be
 // told what to take.
-//
-// A SIMD source begins with
-//   #undef HWY_TARGET_INCLUDE
-//   #define HWY_TARGET_INCLUDE "cpu/this_file.cpp"
-//   #include "cpu/simd_target.h"
-//   #include "hwy/foreach_target.h"
-//   #include "cpu/loop-inl.h"
-// has its kernels between HWY_BEFORE_NAMESPACE(); namespace namp { namespace HWY_NAMESPACE { and
-// the matching end, and then
-//   #if HWY_ONCE
-//   namespace namp { NAMP_SIMD_TABLE(kernel); … kernel_by_simd(simd)(arguments) … }
-//   #endif
 #pragma once
-
-// Scalar code, AVX2 and AVX-512 on x86-64; NEON on arm64. What lies between is not worth its code.
-#define HWY_BROKEN_EMU128 1
-#define HWY_DISABLED_TARGETS \
-  (HWY_SSSE3 | HWY_SSE4 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
-// Highway's assertions need libhwy.
-#define HWY_IS_DEBUG_BUILD 0
 
 #include "nativeamp.h"
 
@@ -52,9 +33,3 @@ template <class Function>
 SimdTable(Function, decltype(nullptr), decltype(nullptr)) -> SimdTable<Function>;
 
 }  // namespace namp
-
-// Declares kernel_by_simd, the table of a kernel.
-#define NAMP_SIMD_TABLE(kernel)                                                    \
-  [[maybe_unused]] constexpr ::namp::SimdTable kernel##_by_simd {                  \
-    &HWY_STATIC_DISPATCH(kernel), HWY_CHOOSE_AVX2(kernel), HWY_CHOOSE_AVX3(kernel) \
-  }

@@ -1,0 +1,16 @@
+// What a cast of this call does, the same for every element.
+#pragma once
+
+#include <cstdint>
+
+namespace namp {
+
+struct CastSettings {
+  bool scaled = false;
+  bool saturate = false;
+  bool stochastic = false;
+  float factor = 1.0f;
+  uint64_t seed = 0;
+};
+
+}  // namespace namp

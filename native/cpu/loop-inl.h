@@ -1,0 +1,108 @@
+// The one SIMD loop over contiguous elements, with its tail.
+//
+//   map(out, count, [=](Lane a, Lane b) NAMP_LANES { return a + b * factor; }, in_a, in_b);
+//
+// where out, in_a and in_b are float, Float16 or BFloat16 pointers in any mix; out may be one of
+// the inputs. For more than one output, or for sums, the loop without the loads:
+//
+//   for_lanes(count, [&](int64_t i, auto part) NAMP_LANES { store(load(in + i, part) * factor, out
+//   + i, part); });
+//
+// A run-time dtype becomes a type by with_element.
+#if defined(NAMP_CPU_LOOP_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef NAMP_CPU_LOOP_INL_H
+#undef NAMP_CPU_LOOP_INL_H
+#else
+#define NAMP_CPU_LOOP_INL_H
+#endif
+
+#include <algorithm>
+#include <cstdint>
+
+#include "cpu/simd_lane-inl.h"
+#include "nativeamp.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace namp {
+namespace HWY_NAMESPACE {
+
+// How much of a lane a turn of the loop has: all of it, or the first count elements.
+struct Whole {
+  static constexpr int64_t count = kLanes;
+};
+struct Part {
+  int64_t count;
+};
+
+template <class T>
+HWY_INLINE Lane load(const T* p, Whole) {
+  return load(p);
+}
+template <class T>
+HWY_INLINE Lane load(const T* p, Part part) {
+  return load_part(p, part.count);
+}
+template <class T>
+HWY_INLINE void store(Lane x, T* p, Whole) {
+  store(x, p);
+}
+template <class T>
+HWY_INLINE void store(Lane x, T* p, Part part) {
+  store_part(x, p, part.count);
+}
+template <class T>
+HWY_INLINE void store_stochastic(Lane x, LaneBits random, T* p, Whole) {
+  store_stochastic(x, random, p);
+}
+template <class T>
+HWY_INLINE void store_stochastic(Lane x, LaneBits random, T* p, Part part) {
+  store_stochastic_part(x, random, p, part.count);
+}
+
+// The lane with fill instead of what a part does not have: 0 for a sum, -infinity for a maximum.
+HWY_INLINE Lane keep(Lane x, Lane, Whole) { return x; }
+HWY_INLINE Lane keep(Lane x, Lane fill, Part part) {
+  const auto mask = hn::FirstN(LaneTag(), static_cast<size_t>(part.count));
+  return Lane(hn::IfThenElse(mask, x.raw, fill.raw));
+}
+
+// Calls body(i, Whole{}) for i = 0, kLanes, 2 kLanes, … and body(i, Part{rest}) for what is left,
+// if anything.
+template <class Body>
+HWY_INLINE void for_lanes(int64_t count, Body&& body) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    body(i, Whole{});
+  if (i < count) body(i, Part{count - i});
+}
+
+// out[i] = op(in[i]...) for all i < count.
+template <class Out, class Op, class... In>
+HWY_INLINE void map(Out* out, int64_t count, Op op, const In*... in) {
+  for_lanes(count, [=](int64_t i, auto part)
+                       NAMP_LANES { store(op(load(in + i, part)...), out + i, part); });
+}
+
+template <class T>
+struct ElementType {
+  using Type = T;
+};
+
+// Calls body(ElementType<float or Float16 or BFloat16>{}); the dtype is one of the three.
+template <class Body>
+HWY_INLINE void with_element(namp_dtype dtype, Body&& body) {
+  switch (dtype) {
+    case NAMP_FLOAT16:
+      return body(ElementType<Float16>{});
+    case NAMP_BFLOAT16:
+      return body(ElementType<BFloat16>{});
+    default:
+      return body(ElementType<float>{});
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace namp
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,191 @@
+// The SIMD lane: a Highway vector with the functions of formulas/lane.h, and how it is loaded and
+// stored.
+#if defined(NAMP_CPU_SIMD_LANE_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef NAMP_CPU_SIMD_LANE_INL_H
+#undef NAMP_CPU_SIMD_LANE_INL_H
+#else
+#define NAMP_CPU_SIMD_LANE_INL_H
+#endif
+
+#include <cstring>
+
+#include "hwy/highway.h"
+
+#include "formulas/half.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace namp {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// The functions of the lane that is a float, beside those below, which would hide them.
+using ::namp::abs;
+using ::namp::any;
+using ::namp::bits;
+using ::namp::from_bits;
+using ::namp::less;
+using ::namp::select;
+using ::namp::shift_left;
+using ::namp::shift_right;
+using ::namp::sqrt;
+using ::namp::to_float;
+
+using LaneTag = hn::ScalableTag<float>;
+using BitsTag = hn::RebindToUnsigned<LaneTag>;
+using SignedTag = hn::RebindToSigned<LaneTag>;
+using HalfTag = hn::Rebind<uint16_t, LaneTag>;
+
+// Elements of a lane, at most 16.
+inline constexpr int64_t kLanes = HWY_LANES(float);
+
+struct LaneMask {
+  using Raw = decltype(hn::Eq(hn::Zero(LaneTag()), hn::Zero(LaneTag())));
+  Raw raw;
+};
+
+struct LaneBits {
+  using Raw = hn::Vec<BitsTag>;
+  LaneBits() = default;
+  HWY_INLINE explicit LaneBits(Raw r) : raw(r) {}
+  HWY_INLINE LaneBits(uint32_t x) : raw(hn::Set(BitsTag(), x)) {}  // NOLINT: constants convert
+  Raw raw;
+};
+
+struct Lane {
+  using Raw = hn::Vec<LaneTag>;
+  Lane() = default;
+  HWY_INLINE explicit Lane(Raw r) : raw(r) {}
+  HWY_INLINE Lane(float x) : raw(hn::Set(LaneTag(), x)) {}  // NOLINT: constants convert
+  Raw raw;
+};
+
+HWY_INLINE Lane operator+(Lane a, Lane b) { return Lane(hn::Add(a.raw, b.raw)); }
+HWY_INLINE Lane operator-(Lane a, Lane b) { return Lane(hn::Sub(a.raw, b.raw)); }
+HWY_INLINE Lane operator*(Lane a, Lane b) { return Lane(hn::Mul(a.raw, b.raw)); }
+HWY_INLINE Lane operator/(Lane a, Lane b) { return Lane(hn::Div(a.raw, b.raw)); }
+HWY_INLINE Lane operator-(Lane a) { return Lane(hn::Neg(a.raw)); }
+
+HWY_INLINE LaneMask operator<(Lane a, Lane b) { return {hn::Lt(a.raw, b.raw)}; }
+HWY_INLINE LaneMask operator<=(Lane a, Lane b) { return {hn::Le(a.raw, b.raw)}; }
+HWY_INLINE LaneMask operator>(Lane a, Lane b) { return {hn::Gt(a.raw, b.raw)}; }
+HWY_INLINE LaneMask operator>=(Lane a, Lane b) { return {hn::Ge(a.raw, b.raw)}; }
+HWY_INLINE LaneMask operator==(Lane a, Lane b) { return {hn::Eq(a.raw, b.raw)}; }
+
+HWY_INLINE LaneMask operator&&(LaneMask a, LaneMask b) { return {hn::And(a.raw, b.raw)}; }
+HWY_INLINE LaneMask operator||(LaneMask a, LaneMask b) { return {hn::Or(a.raw, b.raw)}; }
+HWY_INLINE LaneMask operator!(LaneMask a) { return {hn::Not(a.raw)}; }
+
+HWY_INLINE LaneBits operator+(LaneBits a, LaneBits b) { return LaneBits(hn::Add(a.raw, b.raw)); }
+HWY_INLINE LaneBits operator-(LaneBits a, LaneBits b) { return LaneBits(hn::Sub(a.raw, b.raw)); }
+HWY_INLINE LaneBits operator&(LaneBits a, LaneBits b) { return LaneBits(hn::And(a.raw, b.raw)); }
+HWY_INLINE LaneBits operator|(LaneBits a, LaneBits b) { return LaneBits(hn::Or(a.raw, b.raw)); }
+HWY_INLINE LaneBits operator^(LaneBits a, LaneBits b) { return LaneBits(hn::Xor(a.raw, b.raw)); }
+
+HWY_INLINE LaneMask operator==(LaneBits a, LaneBits b) {
+  return {hn::RebindMask(LaneTag(), hn::Eq(a.raw, b.raw))};
+}
+
+HWY_INLINE LaneBits bits(Lane x) { return LaneBits(hn::BitCast(BitsTag(), x.raw)); }
+HWY_INLINE Lane from_bits(LaneBits u) { return Lane(hn::BitCast(LaneTag(), u.raw)); }
+HWY_INLINE Lane to_float(LaneBits u) {
+  return Lane(hn::ConvertTo(LaneTag(), hn::BitCast(SignedTag(), u.raw)));
+}
+HWY_INLINE Lane sqrt(Lane x) { return Lane(hn::Sqrt(x.raw)); }
+HWY_INLINE Lane abs(Lane x) { return Lane(hn::Abs(x.raw)); }
+
+HWY_INLINE Lane select(LaneMask mask, Lane yes, Lane no) {
+  return Lane(hn::IfThenElse(mask.raw, yes.raw, no.raw));
+}
+HWY_INLINE LaneBits select(LaneMask mask, LaneBits yes, LaneBits no) {
+  return LaneBits(hn::IfThenElse(hn::RebindMask(BitsTag(), mask.raw), yes.raw, no.raw));
+}
+
+template <int kBits>
+HWY_INLINE LaneBits shift_left(LaneBits u) {
+  return LaneBits(hn::ShiftLeft<kBits>(u.raw));
+}
+template <int kBits>
+HWY_INLINE LaneBits shift_right(LaneBits u) {
+  return LaneBits(hn::ShiftRight<kBits>(u.raw));
+}
+
+HWY_INLINE LaneMask less(LaneBits a, LaneBits b) {
+  const SignedTag s;
+  return {hn::RebindMask(LaneTag(), hn::Lt(hn::BitCast(s, a.raw), hn::BitCast(s, b.raw)))};
+}
+
+HWY_INLINE bool any(LaneMask mask) { return !hn::AllFalse(LaneTag(), mask.raw); }
+
+// ---- Loads and stores: kLanes elements at p, which is aligned to its element and no more ----
+
+HWY_INLINE Lane load(const float* p) { return Lane(hn::LoadU(LaneTag(), p)); }
+
+HWY_INLINE Lane load(const Float16* p) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  const hn::Rebind<hwy::float16_t, LaneTag> tag;
+  return Lane(hn::PromoteTo(LaneTag(), hn::LoadU(tag, reinterpret_cast<const hwy::float16_t*>(p))));
+#else
+  return widen_float16<Lane>(LaneBits(hn::PromoteTo(BitsTag(), hn::LoadU(HalfTag(), &p->bits))));
+#endif
+}
+
+// By the formula, not by an instruction: AVX512_BF16's conversion flushes subnormals.
+HWY_INLINE Lane load(const BFloat16* p) {
+  return widen_bfloat16<Lane>(LaneBits(hn::PromoteTo(BitsTag(), hn::LoadU(HalfTag(), &p->bits))));
+}
+
+HWY_INLINE void store_low_halves(LaneBits u, uint16_t* p) {
+  hn::StoreU(hn::TruncateTo(HalfTag(), u.raw), HalfTag(), p);
+}
+
+HWY_INLINE void store(Lane x, float* p) { hn::StoreU(x.raw, LaneTag(), p); }
+
+HWY_INLINE void store(Lane x, Float16* p) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  const hn::Rebind<hwy::float16_t, LaneTag> tag;
+  hn::StoreU(hn::DemoteTo(tag, x.raw), tag, reinterpret_cast<hwy::float16_t*>(p));
+#else
+  store_low_halves(narrow_float16(x), &p->bits);
+#endif
+}
+
+HWY_INLINE void store(Lane x, BFloat16* p) { store_low_halves(narrow_bfloat16(x), &p->bits); }
+
+// Stochastically rounded (formulas/half.h); float32 is not rounded at all.
+HWY_INLINE void store_stochastic(Lane x, LaneBits, float* p) { store(x, p); }
+HWY_INLINE void store_stochastic(Lane x, LaneBits random, Float16* p) {
+  store_low_halves(narrow_float16_stochastic(x, random), &p->bits);
+}
+HWY_INLINE void store_stochastic(Lane x, LaneBits random, BFloat16* p) {
+  store_low_halves(narrow_bfloat16_stochastic(x, random), &p->bits);
+}
+
+HWY_INLINE LaneBits load_bits(const uint32_t* p) { return LaneBits(hn::LoadU(BitsTag(), p)); }
+
+// The same for the first count elements alone, 1 to kLanes - 1; what lies behind them is neither
+// read nor written. A loaded lane is 0 there.
+template <class T>
+HWY_INLINE Lane load_part(const T* p, int64_t count) {
+  T buffer[kLanes] = {};
+  std::memcpy(buffer, p, static_cast<size_t>(count) * sizeof(T));
+  return load(buffer);
+}
+template <class T>
+HWY_INLINE void store_part(Lane x, T* p, int64_t count) {
+  T buffer[kLanes];
+  store(x, buffer);
+  std::memcpy(p, buffer, static_cast<size_t>(count) * sizeof(T));
+}
+template <class T>
+HWY_INLINE void store_stochastic_part(Lane x, LaneBits random, T* p, int64_t count) {
+  T buffer[kLanes];
+  store_stochastic(x, random, buffer);
+  std::memcpy(p, buffer, static_cast<size_t>(count) * sizeof(T));
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace namp
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,83 @@
+// A lane is what a formula computes with: float here; a SIMD vector in cpu/simd_lane-inl.h; on a
+// GPU float again, one a thread. A formula is a template over the lane F and uses
+//   + - * / and unary - of F, with float constants on either side;  < <= > >= == of F, which give a
+//   mask;  && || ! of masks the functions below;  + - & | ^ == of the bits of F (U =
+//   decltype(bits(x)), uint32_t here), with uint32_t constants.
+// There is no fused multiply-add and nothing is reassociated: every kind of lane gives the same
+// bits.
+//
+// Formula headers stand between NAMP_FORMULAS_BEGIN and NAMP_FORMULAS_END instead of naming their
+// namespace, and have Highway's toggled include guard: a SIMD source (cpu/simd_source.h) includes
+// them once a target, because a function that is compiled for no target cannot inline what is
+// compiled for one.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__CUDA__) || defined(__CUDACC__)
+#define NAMP_FORMULA __host__ __device__ inline __attribute__((always_inline))
+#elif defined(__GNUC__)
+#define NAMP_FORMULA inline __attribute__((always_inline))
+#else
+#define NAMP_FORMULA __forceinline
+#endif
+
+#ifndef NAMP_FORMULAS_BEGIN
+#define NAMP_FORMULAS_BEGIN namespace namp {
+#define NAMP_FORMULAS_END }
+#endif
+
+namespace namp {
+
+// Elements of half precision as they lie in memory.
+struct Float16 {
+  uint16_t bits;
+};
+struct BFloat16 {
+  uint16_t bits;
+};
+
+NAMP_FORMULA uint32_t bits(float x) {
+  uint32_t u;
+  memcpy(&u, &x, sizeof(u));
+  return u;
+}
+
+NAMP_FORMULA float from_bits(uint32_t u) {
+  float x;
+  memcpy(&x, &u, sizeof(x));
+  return x;
+}
+
+// The signed integer in u as a float, rounded to nearest even.
+NAMP_FORMULA float to_float(uint32_t u) { return static_cast<float>(static_cast<int32_t>(u)); }
+
+// Correctly rounded.
+NAMP_FORMULA float sqrt(float x) { return ::sqrtf(x); }
+
+NAMP_FORMULA float abs(float x) { return from_bits(bits(x) & 0x7fffffffu); }
+
+NAMP_FORMULA float select(bool mask, float yes, float no) { return mask ? yes : no; }
+NAMP_FORMULA uint32_t select(bool mask, uint32_t yes, uint32_t no) { return mask ? yes : no; }
+
+template <int kBits>
+NAMP_FORMULA uint32_t shift_left(uint32_t u) {
+  return u << kBits;
+}
+
+template <int kBits>
+NAMP_FORMULA uint32_t shift_right(uint32_t u) {
+  return u >> kBits;
+}
+
+// Compares as signed integers.
+NAMP_FORMULA bool less(uint32_t a, uint32_t b) {
+  return static_cast<int32_t>(a) < static_cast<int32_t>(b);
+}
+
+// Whether any element of the lane has it.
+NAMP_FORMULA bool any(bool mask) { return mask; }
+
+}  // namespace namp

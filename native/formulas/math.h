@@ -1,0 +1,104 @@
+// Elementary functions in float32 for every kind of lane, the same bits on each: polynomials fitted
+// by Remez's exchange (their relative error is below 2^-28), evaluated without fused multiply-add.
+// NaN gives NaN.
+#if defined(NAMP_FORMULAS_MATH_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef NAMP_FORMULAS_MATH_H
+#undef NAMP_FORMULAS_MATH_H
+#else
+#define NAMP_FORMULAS_MATH_H
+#endif
+
+#include "formulas/lane.h"
+
+NAMP_FORMULAS_BEGIN
+
+// c0 + c1 x + c2 x^2 + …
+template <class F>
+NAMP_FORMULA F polynomial(F, float c0) {
+  return F(c0);
+}
+template <class F, class... C>
+NAMP_FORMULA F polynomial(F x, float c0, C... rest) {
+  return polynomial(x, rest...) * x + c0;
+}
+
+// x with the sign of sign; x is not negative.
+template <class F>
+NAMP_FORMULA F copy_sign(F x, F sign) {
+  return from_bits(bits(x) | (bits(sign) & 0x80000000u));
+}
+
+// e^x. Overflows to infinity, underflows through the subnormals to 0.
+template <class F>
+NAMP_FORMULA F exp(F x) {
+  x = select(x > 89.0f, F(89.0f), x);
+  x = select(x < -104.0f, F(-104.0f), x);
+  // x = n ln 2 + r. Adding 1.5 * 2^23 rounds to an integer, which is then in the low bits. The
+  // upper part of ln 2 has so few bits that n times it is exact.
+  const F shifted = x * 1.44269504f + 12582912.0f;
+  const F n = shifted - 12582912.0f;
+  const F r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+  const F p = polynomial(r, 0.5f, 0x1.55548ep-3f, 0x1.55545cp-5f, 0x1.123c02p-7f, 0x1.6db518p-10f);
+  const F e = (r * r * p + r) + 1.0f;
+  // 2^n in two factors, each a normal number: n is from -150 to 129.
+  const auto exponent = bits(shifted) - 0x4b400000u + 256u;  // n + 256, positive
+  const auto half = shift_right<1>(exponent);
+  const F first = from_bits(shift_left<23>(half - 1u));  // 2^(half - 128)
+  const F second = from_bits(shift_left<23>(exponent - half - 1u));
+  return e * first * second;
+}
+
+// Natural logarithm: -infinity of 0, NaN of negative numbers.
+template <class F>
+NAMP_FORMULA F log(F x) {
+  const auto subnormal = x < 0x1p-126f;
+  const F scaled = select(subnormal, x * 0x1p23f, x);
+  // scaled = 2^k m with m from sqrt(1/2) to sqrt(2).
+  const auto offset = bits(scaled) - 0x3f3504f3u;
+  const F k =
+      to_float(shift_right<23>(offset + 0x40000000u)) - select(subnormal, F(151.0f), F(128.0f));
+  const F m = from_bits((offset & 0x007fffffu) + 0x3f3504f3u);
+  // log(1 + f) = f - f^2/2 + s (f^2/2 + s^2 R(s^2)) with s = f / (2 + f), by the series of the
+  // inverse hyperbolic tangent.
+  const F f = m - 1.0f;
+  const F s = f / (f + 2.0f);
+  const F z = s * s;
+  const F series =
+      z * polynomial(z, 0x1.555554p-1f, 0x1.999a7ep-2f, 0x1.2437d2p-2f, 0x1.e31f7cp-3f);
+  const F square = f * f * 0.5f;
+  F y = k * 0.693359375f - ((square - (s * (square + series) + k * -2.12194440e-4f)) - f);
+  y = select(bits(x) == 0x7f800000u, x, y);
+  y = select(x == 0.0f, from_bits(bits(x) | 0xff800000u), y);
+  return select(x < 0.0f, from_bits(bits(x) | 0x7fc00000u), select(x == x, y, x));
+}
+
+template <class F>
+NAMP_FORMULA F tanh(F x) {
+  const F a = abs(x);
+  const F z = x * x;
+  const F near = a * z *
+                     polynomial(z, -0x1.555554p-2f, 0x1.11106ap-3f, -0x1.b9ef56p-5f, 0x1.639324p-6f,
+                                -0x1.0c1876p-7f, 0x1.1959fcp-9f) +
+                 a;
+  const F far = 1.0f - 2.0f / (exp(a + a) + 1.0f);
+  return copy_sign(select(a < 0.625f, near, far), x);
+}
+
+// The error function.
+template <class F>
+NAMP_FORMULA F erf(F x) {
+  const F a = abs(x);
+  const F z = x * x;
+  const F near = a * polynomial(z, 0x1.06eba8p-3f, -0x1.812744p-2f, 0x1.ce2e22p-4f, -0x1.b8108cp-6f,
+                                0x1.54da22p-8f, -0x1.aad91cp-11f, 0x1.5ebd9cp-14f) +
+                 a;
+  // Farther out 1 - e^-p, p fitted to -ln(1 - erf); from 4 on it is 1.
+  const F b = select(a > 4.0f, F(4.0f), a);
+  const F p = polynomial(b, -0x1.70d56ap-13f, 0x1.212846p+0f, 0x1.444470p-1f, 0x1.bb926cp-4f,
+                         -0x1.9bb50ep-6f, 0x1.1196d4p-8f, -0x1.c85bf8p-12f, 0x1.630964p-16f);
+  return copy_sign(select(a < 0.92f, near, 1.0f - exp(0.0f - p)), x);
+}
+
+NAMP_FORMULAS_END
+
+#endif
