@@ -9,6 +9,7 @@
 
 #include "cpu/cast.h"
 #include "cpu/cpu_backend.h"
+#include "cpu/element.h"
 #include "formulas/philox.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -75,13 +76,6 @@ CastSettings settings_of(const namp_cast_options& options) {
   settings.stochastic = options.rounding == NAMP_ROUND_STOCHASTIC;
   settings.seed = options.seed;
   return settings;
-}
-
-// The element at an index of an array of a floating-point dtype.
-template <class Void>
-Void* element(Void* data, namp_dtype dtype, int64_t index) {
-  using Byte = std::conditional_t<std::is_const_v<Void>, const char, char>;
-  return static_cast<Byte*>(data) + index * (dtype == NAMP_FLOAT32 ? 4 : 2);
 }
 
 }  // namespace

@@ -36,6 +36,13 @@ class CpuBackend final : public Backend {
              namp_dtype source_dtype, int64_t count, const float* factor,
              namp_stream stream) override;
 
+  // unscale_check.cpp
+  void unscale_check(const TableView& table, int32_t gradient_column, int32_t write_column, const namp_scaler_state* scaler, namp_optimizer_state* state, bool reset, namp_stream stream) override;
+  void scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states, int32_t count, const namp_scaler_options& options, namp_stream stream) override;
+
+  // adam.cpp
+  void adam_step(const TableView& table, const namp_adam_args& args, const namp_scaler_state* scaler, namp_optimizer_state* state, namp_stream stream) override;
+
  private:
   Threads threads_;
   namp_simd simd_;

@@ -1,0 +1,227 @@
+#include "abi/table.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "abi/check.h"
+#include "abi/wall.h"
+
+namespace namp {
+namespace {
+
+constexpr int32_t kMaxColumns = 8;
+
+// Any dtype, aligned; null has no dtype to check.
+void check_registered_cell(const namp_cell& cell, int64_t tensor, int32_t column) {
+  if (cell.data == nullptr) return;
+  const std::string name =
+      "cells[tensor " + std::to_string(tensor) + ", column " + std::to_string(column) + "]";
+  if (dtype_size(cell.dtype) == 0) {
+    fail(NAMP_ERROR_INVALID_ARGUMENT,
+         name + ".dtype is " + dtype_name(cell.dtype) + "; set it to the dtype of the data.");
+  }
+  check_aligned(cell.data, dtype_size(cell.dtype), (name + ".data").c_str());
+}
+
+// Lays arrays out one after the other in a block, each aligned for any use.
+class Layout {
+ public:
+  int64_t add(int64_t count, size_t size) {
+    const int64_t offset = bytes_;
+    bytes_ += (count * static_cast<int64_t>(size) + 255) / 256 * 256;
+    return offset;
+  }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  int64_t bytes_ = 0;
+};
+
+}  // namespace
+
+namp_table& check_table(namp_table* table) {
+  check_not_null(table, "table");
+  return *table;
+}
+
+void check_column(const namp_table& table, int32_t column, const char* name) {
+  check_range(column, 0, table.view.column_count - 1, name);
+}
+
+void check_cell(const namp_table& table, int64_t tensor, int32_t column, const char* column_name,
+                namp_dtype needed) {
+  if (table.counts[static_cast<size_t>(tensor)] == 0) return;
+  const namp_cell& cell = table.cell(tensor, column);
+  const auto name = [&] {
+    return std::string(column_name) + " of tensor " + std::to_string(tensor) + " (column " +
+           std::to_string(column) + ")";
+  };
+  if (cell.data == nullptr) {
+    fail(NAMP_ERROR_INVALID_ARGUMENT, name() + " is null; register its memory in the table.");
+  }
+  if (needed != NAMP_DTYPE_NONE) {
+    if (cell.dtype != needed) check_same_dtype(cell.dtype, needed, name().c_str());
+  } else if (cell.dtype != NAMP_FLOAT32 && cell.dtype != NAMP_FLOAT16 &&
+             cell.dtype != NAMP_BFLOAT16) {
+    check_float_dtype(cell.dtype, name().c_str());
+  }
+}
+
+void check_cells(const namp_table& table, int32_t column, const char* column_name,
+                 bool may_be_null) {
+  for (int64_t tensor = 0; tensor < table.view.tensor_count; ++tensor) {
+    if (may_be_null && table.cell(tensor, column).data == nullptr) continue;
+    check_cell(table, tensor, column, column_name);
+  }
+}
+
+}  // namespace namp
+
+using namp::Chunk;
+using namp::ChunkFacts;
+using namp::kChunkElements;
+
+namp_table::namp_table(namp_device& owner, const namp_table_description& description)
+    : device(owner) {
+  const auto tensors = static_cast<size_t>(description.tensor_count);
+  counts.assign(description.counts, description.counts + tensors);
+  cells.assign(description.cells,
+               description.cells + tensors * static_cast<size_t>(description.column_count));
+  groups.assign(tensors, 0);
+  if (description.groups != nullptr) {
+    std::copy(description.groups, description.groups + tensors, groups.begin());
+  }
+  std::vector<int64_t> first_elements(tensors);
+  std::vector<Chunk> chunks;
+  int64_t elements = 0;
+  for (size_t tensor = 0; tensor < tensors; ++tensor) {
+    first_elements[tensor] = elements;
+    elements += counts[tensor];
+    for (int64_t begin = 0; begin < counts[tensor]; begin += kChunkElements) {
+      chunks.push_back(
+          {static_cast<int64_t>(tensor), begin, std::min(kChunkElements, counts[tensor] - begin)});
+    }
+  }
+
+  view.tensor_count = description.tensor_count;
+  view.chunk_count = static_cast<int64_t>(chunks.size());
+  view.column_count = description.column_count;
+  namp::Layout layout;
+  const int64_t counts_at = layout.add(view.tensor_count, sizeof(int64_t));
+  const int64_t first_elements_at = layout.add(view.tensor_count, sizeof(int64_t));
+  const int64_t cells_at = layout.add(static_cast<int64_t>(cells.size()), sizeof(namp_cell));
+  const int64_t groups_at = layout.add(view.tensor_count, sizeof(int32_t));
+  const int64_t chunks_at = layout.add(view.chunk_count, sizeof(Chunk));
+  const int64_t chunk_facts_at = layout.add(view.chunk_count, sizeof(ChunkFacts));
+  const int64_t facts_at = layout.add(view.tensor_count, sizeof(namp_overflow_facts));
+
+  std::vector<char> image(static_cast<size_t>(layout.bytes()));
+  const auto put = [&](int64_t offset, const auto& array) {
+    if (!array.empty()) {
+      std::memcpy(image.data() + offset, array.data(), array.size() * sizeof(array[0]));
+    }
+  };
+  put(counts_at, counts);
+  put(first_elements_at, first_elements);
+  put(cells_at, cells);
+  put(groups_at, groups);
+  put(chunks_at, chunks);
+  // Until the first check, facts are those of nothing wrong.
+  put(facts_at, std::vector<namp_overflow_facts>(tensors, {0, -1, 0.0f, 0}));
+
+  if (layout.bytes() > 0) {
+    memory = device.pool.allocate(layout.bytes(), NAMP_MEMORY_OTHER, nullptr);
+    try {
+      device.backend->copy(memory, image.data(), layout.bytes(), NAMP_COPY_HOST_TO_DEVICE, nullptr);
+      device.backend->synchronize(nullptr);
+    } catch (...) {
+      device.pool.free(memory, nullptr);
+      throw;
+    }
+  }
+  char* base = static_cast<char*>(memory);
+  view.counts = reinterpret_cast<const int64_t*>(base + counts_at);
+  view.first_elements = reinterpret_cast<const int64_t*>(base + first_elements_at);
+  view.cells = reinterpret_cast<const namp_cell*>(base + cells_at);
+  view.groups = reinterpret_cast<const int32_t*>(base + groups_at);
+  view.chunks = reinterpret_cast<const Chunk*>(base + chunks_at);
+  view.chunk_facts = reinterpret_cast<ChunkFacts*>(base + chunk_facts_at);
+  view.facts = reinterpret_cast<namp_overflow_facts*>(base + facts_at);
+  device.tables++;
+}
+
+namp_table::~namp_table() {
+  if (memory != nullptr) device.pool.free(memory, nullptr);
+  device.tables--;
+}
+
+int32_t namp_table_create(namp_table** table, namp_device* device,
+                          const namp_table_description* description) {
+  return namp::wall([&] {
+    namp::check_object(table, "table");
+    namp_device& owner = namp::check_device(device);
+    namp::check_struct(description, "description");
+    namp::check_range(description->column_count, 1, namp::kMaxColumns, "description->column_count");
+    const int64_t tensors =
+        namp::check_range(description->tensor_count, 0, INT32_MAX, "description->tensor_count");
+    if (tensors > 0) {
+      namp::check_object(description->counts, "description->counts");
+      namp::check_object(description->cells, "description->cells");
+      if (description->groups != nullptr) {
+        namp::check_object(description->groups, "description->groups");
+      }
+    }
+    int64_t elements = 0;
+    for (int64_t tensor = 0; tensor < tensors; ++tensor) {
+      elements += namp::check_count(description->counts[tensor], "description->counts[i]");
+      namp::check_count(elements, "the number of elements of all tensors");
+      if (description->groups != nullptr) {
+        namp::check_range(description->groups[tensor], 0, NAMP_ADAM_MAX_GROUPS - 1,
+                          "description->groups[i]");
+      }
+      for (int32_t column = 0; column < description->column_count; ++column) {
+        const auto& cell = description->cells[tensor * description->column_count + column];
+        namp::check_registered_cell(cell, tensor, column);
+      }
+    }
+    *table = new namp_table(owner, *description);
+  });
+}
+
+int32_t namp_table_destroy(namp_table* table) {
+  return namp::wall([&] {
+    if (table == nullptr) return;
+    table->device.backend->synchronize(nullptr);
+    delete table;
+  });
+}
+
+int32_t namp_table_set_column(namp_table* table, int32_t column, const namp_cell* cells,
+                              namp_stream stream) {
+  return namp::wall([&] {
+    namp_table& checked = namp::check_table(table);
+    namp::check_column(checked, column, "column");
+    const int64_t tensors = checked.view.tensor_count;
+    if (tensors == 0) return;
+    namp::check_object(cells, "cells");
+    for (int64_t tensor = 0; tensor < tensors; ++tensor) {
+      namp::check_registered_cell(cells[tensor], tensor, column);
+    }
+    std::vector<namp_cell> changed = checked.cells;
+    for (int64_t tensor = 0; tensor < tensors; ++tensor) {
+      changed[static_cast<size_t>(tensor * checked.view.column_count + column)] = cells[tensor];
+    }
+    checked.device.backend->copy(const_cast<namp_cell*>(checked.view.cells), changed.data(),
+                                 static_cast<int64_t>(changed.size() * sizeof(namp_cell)),
+                                 NAMP_COPY_HOST_TO_DEVICE, stream);
+    checked.cells.swap(changed);
+  });
+}
+
+int32_t namp_table_get_facts(namp_overflow_facts** facts, namp_table* table) {
+  return namp::wall([&] {
+    namp::check_object(facts, "facts");
+    *facts = namp::check_table(table).view.facts;
+  });
+}

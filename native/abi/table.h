@@ -1,0 +1,47 @@
+// What a namp_table is: the description as the host keeps it, to check calls against, and the same
+// on the device for the kernels.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "abi/device.h"
+#include "table_view.h"
+
+struct namp_table {
+  namp_table(namp_device& owner, const namp_table_description& description);
+  namp_table(const namp_table&) = delete;
+  namp_table& operator=(const namp_table&) = delete;
+  ~namp_table();
+
+  const namp_cell& cell(int64_t tensor, int32_t column) const {
+    return cells[static_cast<size_t>(tensor * view.column_count + column)];
+  }
+
+  namp_device& device;
+  std::vector<int64_t> counts;
+  std::vector<namp_cell> cells;
+  std::vector<int32_t> groups;
+  namp::TableView view{};
+  void* memory = nullptr;  // all arrays of the view
+};
+
+namespace namp {
+
+// The table, or an error where it is null.
+namp_table& check_table(namp_table* table);
+
+// A column of the table.
+void check_column(const namp_table& table, int32_t column, const char* name);
+
+// A cell that a function needs: it has memory (unless its tensor is empty) of a floating-point
+// dtype; or of the dtype needed, where that is not NAMP_DTYPE_NONE. column_name names the column in
+// messages.
+void check_cell(const namp_table& table, int64_t tensor, int32_t column, const char* column_name,
+                namp_dtype needed = NAMP_DTYPE_NONE);
+
+// check_cell for all tensors, but for null cells where those may be left out.
+void check_cells(const namp_table& table, int32_t column, const char* column_name,
+                 bool may_be_null);
+
+}  // namespace namp

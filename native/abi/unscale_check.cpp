@@ -1,0 +1,69 @@
+// Family 3, unscale and check, and the scale's update.
+#include <cmath>
+#include <string>
+
+#include "abi/check.h"
+#include "abi/device.h"
+#include "abi/table.h"
+#include "abi/wall.h"
+
+namespace namp {
+namespace {
+
+constexpr int32_t kMaxStates = 64;
+
+void check_options(const namp_scaler_options* options) {
+  check_struct(options, "options");
+  check_range(options->growth_interval, 1, INT32_MAX, "options->growth_interval");
+  check_range(options->hysteresis, 1, INT32_MAX, "options->hysteresis");
+  check_flag(options->hysteresis_refill, "options->hysteresis_refill");
+  require(std::isfinite(options->growth_factor) && options->growth_factor >= 1.0,
+          "options->growth_factor must be finite and 1 or more.");
+  require(options->backoff_factor > 0.0 && options->backoff_factor <= 1.0,
+          "options->backoff_factor must be above 0 and no more than 1.");
+  require(std::isfinite(options->minimum_scale) && options->minimum_scale >= 0.0f,
+          "options->minimum_scale must be finite and 0 or more.");
+  require(options->maximum_scale > 0.0f && options->maximum_scale >= options->minimum_scale,
+          "options->maximum_scale must be above 0 and no less than minimum_scale.");
+}
+
+}  // namespace
+}  // namespace namp
+
+int32_t namp_unscale_check(namp_table* table, int32_t gradient_column, int32_t write_column,
+                           const namp_scaler_state* scaler, namp_optimizer_state* state,
+                           int32_t reset, namp_stream stream) {
+  return namp::wall([&] {
+    namp_table& checked = namp::check_table(table);
+    namp::check_column(checked, gradient_column, "gradient_column");
+    if (write_column != -1) namp::check_column(checked, write_column, "write_column");
+    if (scaler != nullptr) namp::check_object(scaler, "scaler");
+    namp::check_object(state, "state");
+    const bool resets = namp::check_flag(reset, "reset");
+    namp::check_cells(checked, gradient_column, "gradient", true);
+    if (write_column >= 0 && write_column != gradient_column) {
+      for (int64_t tensor = 0; tensor < checked.view.tensor_count; ++tensor) {
+        if (checked.cell(tensor, gradient_column).data != nullptr) {
+          namp::check_cell(checked, tensor, write_column, "unscaled gradient");
+        }
+      }
+    }
+    checked.device.backend->unscale_check(checked.view, gradient_column, write_column, scaler,
+                                          state, resets, stream);
+  });
+}
+
+int32_t namp_scaler_update(namp_device* device, namp_scaler_state* scaler,
+                           namp_optimizer_state* const* states, int32_t count,
+                           const namp_scaler_options* options, namp_stream stream) {
+  return namp::wall([&] {
+    namp_device& checked = namp::check_device(device);
+    namp::check_object(scaler, "scaler");
+    namp::check_range(count, 1, namp::kMaxStates, "count");
+    namp::check_object(states, "states");
+    for (int32_t i = 0; i < count; ++i)
+      namp::check_object(states[i], "states[i]");
+    namp::check_options(options);
+    checked.backend->scaler_update(scaler, states, count, *options, stream);
+  });
+}

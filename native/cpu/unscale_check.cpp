@@ -1,0 +1,168 @@
+// Family 3: unscale and check, one read of all gradients; and the scale's update from what it
+// found.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/unscale_check.cpp"
+#include "cpu/simd_source.h"
+#include "hwy/foreach_target.h"
+#include "cpu/loop-inl.h"
+#include "cpu/sum_lanes-inl.h"
+
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+
+#include "cpu/cpu_backend.h"
+#include "cpu/element.h"
+#include "formulas/loss_scale.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace namp {
+namespace HWY_NAMESPACE {
+
+// Counts what is not finite, where something is.
+template <class T>
+void find_non_finite(const T* gradient, int64_t count, int64_t first_index, ChunkFacts& facts) {
+  uint32_t largest = 0;
+  for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
+    float values[kLanes];
+    store(load(gradient + i, part), values);
+    for (int64_t j = 0; j < part.count; ++j) {
+      const uint32_t magnitude = bits(values[j]) & 0x7fffffffu;
+      if (magnitude < 0x7f800000u) {
+        largest = std::max(largest, magnitude);
+      } else if (facts.non_finite_count++ == 0) {
+        facts.first_non_finite_index = first_index + i + j;
+      }
+    }
+  });
+  facts.largest_magnitude = from_bits(largest);
+}
+
+// Magnitudes of floats order as their bits do, infinity and NaN last: one integer maximum tells
+// whether all are finite.
+template <class T>
+ChunkFacts check_chunk(const T* gradient, int64_t count, int64_t first_index, float inverse_scale) {
+  SumLanes squares;
+  LaneBits largest(0u);
+  for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
+    const Lane scaled = load(gradient + i, part);
+    const LaneBits magnitude = bits(scaled) & 0x7fffffffu;
+    largest = select(less(largest, magnitude), magnitude, largest);
+    // 0 times an infinite inverse scale is NaN, also in the part that is not there.
+    const Lane unscaled = keep(scaled * inverse_scale, Lane(0.0f), part);
+    squares.add(i, unscaled * unscaled);
+  });
+  ChunkFacts facts{squares.total(), 0, -1, 0.0f, 0};
+  float magnitudes[kLanes];
+  store(from_bits(largest), magnitudes);
+  uint32_t all = 0;
+  for (float magnitude : magnitudes)
+    all = std::max(all, bits(magnitude));
+  if (all < 0x7f800000u) {
+    facts.largest_magnitude = from_bits(all);
+  } else {
+    find_non_finite(gradient, count, first_index, facts);
+  }
+  return facts;
+}
+
+// out is null to check alone.
+ChunkFacts unscale_check_chunk(const void* gradient, namp_dtype dtype, void* out,
+                               namp_dtype out_dtype, int64_t count, int64_t first_index,
+                               float inverse_scale) {
+  ChunkFacts facts{};
+  with_element(dtype, [&](auto in_type) HWY_ATTR {
+    using In = typename decltype(in_type)::Type;
+    const In* in = static_cast<const In*>(gradient);
+    facts = check_chunk(in, count, first_index, inverse_scale);
+    if (out == nullptr) return;
+    with_element(out_dtype, [&](auto out_type) HWY_ATTR {
+      using Out = typename decltype(out_type)::Type;
+      if (std::is_same_v<In, Out> && inverse_scale == 1.0f) {
+        if (out != gradient) std::memcpy(out, in, static_cast<size_t>(count) * sizeof(In));
+      } else {
+        map(
+            static_cast<Out*>(out), count, [=](Lane x) NAMP_LANES { return x * inverse_scale; },
+            in);
+      }
+    });
+  });
+  return facts;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace namp
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace namp {
+namespace {
+
+NAMP_SIMD_TABLE(unscale_check_chunk);
+
+// The tensors' facts and the state's, from the chunks', in their order.
+void combine(const TableView& table, int32_t gradient_column, float inverse_scale, bool reset,
+             namp_optimizer_state& state) {
+  if (reset) {
+    state.found_inf = 0;
+    state.unscaled = 0;
+    state.gradient_norm = 0.0f;
+    state.non_finite_count = 0;
+    state.first_non_finite_tensor = -1;
+  }
+  for (int64_t tensor = 0; tensor < table.tensor_count; ++tensor) {
+    table.facts[tensor] = {0, -1, 0.0f, 0};
+  }
+  const double norm = static_cast<double>(state.gradient_norm);
+  double sum_of_squares = norm * norm;
+  for (int64_t index = 0; index < table.chunk_count; ++index) {
+    const int64_t tensor = table.chunks[index].tensor;
+    if (table.cell(tensor, gradient_column).data == nullptr) continue;
+    const ChunkFacts& chunk = table.chunk_facts[index];
+    namp_overflow_facts& facts = table.facts[tensor];
+    sum_of_squares += chunk.sum_of_squares;
+    facts.largest_magnitude = std::max(facts.largest_magnitude, chunk.largest_magnitude);
+    if (chunk.non_finite_count == 0) continue;
+    if (facts.non_finite_count == 0) facts.first_non_finite_index = chunk.first_non_finite_index;
+    if (state.first_non_finite_tensor < 0) state.first_non_finite_tensor = tensor;
+    facts.non_finite_count += chunk.non_finite_count;
+    state.non_finite_count += chunk.non_finite_count;
+    state.found_inf = 1;
+  }
+  state.gradient_norm = static_cast<float>(std::sqrt(sum_of_squares));
+  if (!is_finite(inverse_scale)) state.found_inf = 1;
+}
+
+}  // namespace
+
+void CpuBackend::unscale_check(const TableView& table, int32_t gradient_column,
+                               int32_t write_column, const namp_scaler_state* scaler,
+                               namp_optimizer_state* state, bool reset, namp_stream) {
+  const float inverse_scale = scaler == nullptr ? 1.0f : scaler->inverse_scale;
+  const auto kernel = unscale_check_chunk_by_simd(simd_);
+  threads_.parallel_for(table.chunk_count, 1, [&](int64_t index, int64_t) {
+    const Chunk& chunk = table.chunks[index];
+    const namp_cell& gradient = table.cell(chunk.tensor, gradient_column);
+    if (gradient.data == nullptr) return;
+    const namp_cell out = write_column < 0 ? namp_cell{} : table.cell(chunk.tensor, write_column);
+    const auto from = static_cast<namp_dtype>(gradient.dtype);
+    const auto to = static_cast<namp_dtype>(out.dtype);
+    table.chunk_facts[index] =
+        kernel(element(gradient.data, from, chunk.begin), from,
+               out.data == nullptr ? nullptr : element(out.data, to, chunk.begin), to, chunk.count,
+               chunk.begin, inverse_scale);
+  });
+  combine(table, gradient_column, inverse_scale, reset, *state);
+  if (write_column >= 0) state->unscaled = 1;
+}
+
+void CpuBackend::scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states,
+                               int32_t count, const namp_scaler_options& options, namp_stream) {
+  bool overflow = false;
+  for (int32_t i = 0; i < count; ++i)
+    overflow = overflow || states[i]->found_inf != 0;
+  update_scaler(*scaler, options, overflow);
+}
+
+}  // namespace namp
+#endif
