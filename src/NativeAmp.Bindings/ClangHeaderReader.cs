@@ -13,6 +13,9 @@ internal sealed class ClangHeaderReader
 
     private readonly byte[] _source;
 
+    // Where members' comments begin: clang gives one that runs over lines to the members after it as well, and it is the first's.
+    private readonly HashSet<int> _taken = [];
+
     private ClangHeaderReader(byte[] source) => _source = source;
 
     /// <summary>Reads the header.</summary>
@@ -60,10 +63,10 @@ internal sealed class ClangHeaderReader
 
     private EnumMember ReadEnumMember(JsonElement node) =>
         new(NameOf(node), long.Parse(Inner(node, "ConstantExpr").Single().GetProperty("value").GetString()!, CultureInfo.InvariantCulture),
-            CommentOf(node));
+            MemberCommentOf(node));
 
     private Variable ReadVariable(JsonElement node) =>
-        new(NameOf(node), node.GetProperty("type").GetProperty("qualType").GetString()!, CommentOf(node));
+        new(NameOf(node), node.GetProperty("type").GetProperty("qualType").GetString()!, MemberCommentOf(node));
 
     private static List<MacroConstant> ReadMacros(string macros)
     {
@@ -78,17 +81,19 @@ internal sealed class ClangHeaderReader
         return [.. constants.OrderBy(c => c.Name, StringComparer.Ordinal)];
     }
 
-    // The comment is cut from the source: clang's parsed form loses what looks like HTML or a Doxygen command.
-    private string CommentOf(JsonElement node)
+    private string MemberCommentOf(JsonElement node) => CommentBegin(node) is { } begin && _taken.Add(begin) ? CommentAt(begin) : "";
+
+    private string CommentOf(JsonElement node) => CommentBegin(node) is { } begin ? CommentAt(begin) : "";
+
+    private static int? CommentBegin(JsonElement node)
     {
         foreach (var comment in Inner(node, "FullComment"))
-        {
-            int begin = comment.GetProperty("range").GetProperty("begin").GetProperty("offset").GetInt32();
-            int length = _source.AsSpan(begin).IndexOf("*/"u8);
-            if (length > 0) return Encoding.UTF8.GetString(_source, begin, length);
-        }
-        return "";
+            return comment.GetProperty("range").GetProperty("begin").GetProperty("offset").GetInt32();
+        return null;
     }
+
+    // The comment is cut from the source: clang's parsed form loses what looks like HTML or a Doxygen command.
+    private string CommentAt(int begin) => Encoding.UTF8.GetString(_source, begin, Math.Max(0, _source.AsSpan(begin).IndexOf("*/"u8)));
 
     private static IEnumerable<JsonElement> Inner(JsonElement node, string? kind = null) =>
         node.TryGetProperty("inner", out var inner) ? inner.EnumerateArray().Where(n => kind is null || KindOf(n) == kind) : [];

@@ -31,6 +31,12 @@ public static class DTypes
     /// <summary>Whether it is float16 or bfloat16.</summary>
     public static bool IsHalfPrecision(this DType dtype) => dtype is DType.Float16 or DType.BFloat16;
 
+    /// <summary>The type that holds every value of both: theirs if they are the same, else float32. Both must be floating-point types.</summary>
+    /// <exception cref="ArgumentException">One is no floating-point type.</exception>
+    public static DType Widest(DType left, DType right) => left.IsFloatingPoint() && right.IsFloatingPoint()
+        ? left == right ? left : DType.Float32
+        : throw new ArgumentException($"{left} and {right} have no common type; only float32, float16 and bfloat16 have.");
+
     /// <summary>The usual name, such as <c>float32</c>.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is no element type.</exception>
     public static string Name(this DType dtype)

@@ -1,0 +1,167 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp;
+
+/// <summary>
+/// The four kernel families over plain device pointers: memory that ManagedCuda, ILGPU or TorchSharp owns works as well as NativeAmp's own.
+/// </summary>
+/// <remarks>
+/// Pointers are device pointers aligned to their elements; on the CPU any memory that does not move. A null stream is the device's default one.
+/// Nothing waits for the host. A failed call throws a <see cref="NativeAmpException"/> and has changed nothing. Results have the same bits
+/// for any number of threads and every SIMD instruction set.
+/// </remarks>
+public static unsafe class AmpKernels
+{
+    /// <summary>Converts elements between float32, float16 and bfloat16, any to any.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="destination">Where they go; may be the source where the types' sizes agree.</param>
+    /// <param name="source">Where they come from.</param>
+    /// <param name="count">How many, 0 or more.</param>
+    /// <param name="options">How to round.</param>
+    /// <param name="stream">The stream.</param>
+    public static void Cast(
+        Device device, TensorCell destination, TensorCell source, long count, in CastOptions options = default, DeviceStream? stream = null)
+    {
+        var native = options.ToNative();
+        Ensure.Success(NativeMethods.Cast(
+            Native(device), (void*)destination.Pointer, (int)destination.DType, (void*)source.Pointer, (int)source.DType, count, &native, DeviceStream.NativeOf(stream)));
+    }
+
+    /// <summary>The same for every tensor of a table, from one column to another; tensors without a destination are left out.</summary>
+    public static void CastTable(
+        TensorTable table, int destinationColumn, int sourceColumn, in CastOptions options = default, DeviceStream? stream = null)
+    {
+        var native = options.ToNative();
+        Ensure.Success(NativeMethods.CastTable(Native(table), destinationColumn, sourceColumn, &native, DeviceStream.NativeOf(stream)));
+    }
+
+    /// <summary>Softmax cross-entropy with its gradient times the loss scale, in one pass over the logits.</summary>
+    public static void CrossEntropy(Device device, in CrossEntropyArguments arguments, DeviceStream? stream = null)
+    {
+        var native = NampCrossEntropyArgs.Create();
+        native.Logits = (void*)arguments.Logits.Pointer;
+        native.LogitsDtype = (int)arguments.Logits.DType;
+        native.Labels = (int*)arguments.Labels;
+        native.Rows = arguments.Rows;
+        native.Classes = arguments.Classes;
+        native.IgnoreIndex = arguments.IgnoreIndex;
+        native.Mean = arguments.Mean ? 1 : 0;
+        native.Loss = (float*)arguments.Loss;
+        native.Gradient = (void*)arguments.Gradient.Pointer;
+        native.GradientDtype = (int)arguments.Gradient.DType;
+        native.Scale = (float*)arguments.Scale;
+        native.Upstream = (float*)arguments.Upstream;
+        Ensure.Success(NativeMethods.CrossEntropy(Native(device), &native, DeviceStream.NativeOf(stream)));
+    }
+
+    /// <summary>Mean squared error with its gradient times the loss scale, in one pass.</summary>
+    public static void MeanSquaredError(Device device, in MeanSquaredErrorArguments arguments, DeviceStream? stream = null)
+    {
+        var native = NampMseArgs.Create();
+        native.Prediction = (void*)arguments.Prediction.Pointer;
+        native.PredictionDtype = (int)arguments.Prediction.DType;
+        native.Target = (void*)arguments.Target.Pointer;
+        native.TargetDtype = (int)arguments.Target.DType;
+        native.Count = arguments.Count;
+        native.Mean = arguments.Mean ? 1 : 0;
+        native.Loss = (float*)arguments.Loss;
+        native.Gradient = (void*)arguments.Gradient.Pointer;
+        native.GradientDtype = (int)arguments.Gradient.DType;
+        native.Scale = (float*)arguments.Scale;
+        native.Upstream = (float*)arguments.Upstream;
+        Ensure.Success(NativeMethods.Mse(Native(device), &native, DeviceStream.NativeOf(stream)));
+    }
+
+    /// <summary>destination = source times a factor, in float32, rounded once.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="destination">Where the products go; may be the source.</param>
+    /// <param name="source">What is multiplied.</param>
+    /// <param name="count">How many, 0 or more.</param>
+    /// <param name="factor">Device pointer to one float32, such as <see cref="LossScaleState.ScalePointer"/>.</param>
+    /// <param name="stream">The stream.</param>
+    public static void Scale(Device device, TensorCell destination, TensorCell source, long count, nint factor, DeviceStream? stream = null) =>
+        Ensure.Success(NativeMethods.Scale(
+            Native(device), (void*)destination.Pointer, (int)destination.DType, (void*)source.Pointer, (int)source.DType, count, (float*)factor,
+            DeviceStream.NativeOf(stream)));
+
+    /// <summary>
+    /// One read of all gradients of a table: whether all are finite, their global norm, and each tensor's <see cref="OverflowFacts"/>. It begins a step.
+    /// </summary>
+    /// <param name="table">The table.</param>
+    /// <param name="gradientColumn">Its column of gradients; tensors without one are left out.</param>
+    /// <param name="scaler">The scale that they carry; null for none.</param>
+    /// <param name="state">What is found goes here.</param>
+    /// <param name="writeColumn">Column that receives the unscaled values, which may be the gradients' own; -1 to write nothing and let the Adam step unscale.</param>
+    /// <param name="reset">False adds to what an earlier table of the same step showed.</param>
+    /// <param name="stream">The stream.</param>
+    public static void UnscaleAndCheck(
+        TensorTable table, int gradientColumn, LossScaleState? scaler, OptimizerState state, int writeColumn = -1, bool reset = true, DeviceStream? stream = null)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        Ensure.Success(NativeMethods.UnscaleCheck(
+            Native(table), gradientColumn, writeColumn, LossScaleState.NativeOf(scaler), state.Native, reset ? 1 : 0, DeviceStream.NativeOf(stream)));
+    }
+
+    /// <summary>
+    /// One Adam step over all tensors of a table: unscale, clip, update parameters and moments in float32 in PyTorch's order, write half copies.
+    /// Where the state holds an overflow nothing is touched and the step is not counted.
+    /// </summary>
+    /// <param name="table">The table.</param>
+    /// <param name="columns">What its columns hold.</param>
+    /// <param name="groups">Hyperparameters of each parameter group, 1 to 64.</param>
+    /// <param name="scaler">The scale that the gradients carry; null for none.</param>
+    /// <param name="state">What the check found, and the count of steps.</param>
+    /// <param name="options">Clipping and rounding.</param>
+    /// <param name="stream">The stream.</param>
+    public static void AdamStep(
+        TensorTable table, in AdamColumns columns, ReadOnlySpan<AdamOptions> groups, LossScaleState? scaler, OptimizerState state,
+        in AdamStepOptions options, DeviceStream? stream = null)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        if (groups.Length is < 1 or > NativeConstants.AdamMaxGroups)
+            throw new ArgumentException($"A step takes 1 to {NativeConstants.AdamMaxGroups} parameter groups, not {groups.Length}.", nameof(groups));
+        var natives = stackalloc NampAdamGroup[groups.Length];
+        for (int i = 0; i < groups.Length; i++) natives[i] = groups[i].ToNative();
+        var arguments = NampAdamArgs.Create();
+        arguments.GroupCount = groups.Length;
+        arguments.Groups = natives;
+        arguments.Columns = columns.ToNative();
+        arguments.HalfCopyRounding = (int)options.HalfCopyRounding;
+        arguments.MaxNorm = options.MaxNorm;
+        arguments.Seed = options.Seed;
+        arguments.AdvanceStep = options.AdvanceStep ? 1 : 0;
+        Ensure.Success(NativeMethods.AdamStep(Native(table), &arguments, LossScaleState.NativeOf(scaler), state.Native, DeviceStream.NativeOf(stream)));
+    }
+
+    /// <summary>Moves the loss scale after a step, by what the checks of all the optimizers that share it found.</summary>
+    /// <param name="scaler">The scale.</param>
+    /// <param name="states">States of 1 to 64 optimizers.</param>
+    /// <param name="options">How the scale moves.</param>
+    /// <param name="stream">The stream.</param>
+    public static void UpdateScale(LossScaleState scaler, ReadOnlySpan<OptimizerState> states, GradScalerOptions options, DeviceStream? stream = null)
+    {
+        ArgumentNullException.ThrowIfNull(scaler);
+        ArgumentNullException.ThrowIfNull(options);
+        if (states.Length is < 1 or > MaxOptimizers)
+            throw new ArgumentException($"A scale serves 1 to {MaxOptimizers} optimizers, not {states.Length}.", nameof(states));
+        var natives = stackalloc NampOptimizerState*[states.Length];
+        for (int i = 0; i < states.Length; i++) natives[i] = states[i].Native;
+        var native = options.ToNative();
+        Ensure.Success(NativeMethods.ScalerUpdate(scaler.Device.Native, scaler.Native, natives, states.Length, &native, DeviceStream.NativeOf(stream)));
+    }
+
+    /// <summary>Most optimizers that share one scale.</summary>
+    internal const int MaxOptimizers = 64;
+
+    private static NampDevice* Native(Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        return device.Native;
+    }
+
+    private static NampTable* Native(TensorTable table)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        return table.Native;
+    }
+}

@@ -1,0 +1,220 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp;
+
+/// <summary>
+/// Adam and AdamW over float32 parameters, in two native calls a step at any number of them: one reads the gradients to check and measure them,
+/// one unscales, clips, updates and writes the half copies.
+/// </summary>
+/// <remarks>
+/// Gradients may be float32, float16 or bfloat16, mixed as they come. A step whose gradients are not finite is skipped, with or without a
+/// <see cref="GradScaler"/>: see <see cref="StepResult"/> for what it leaves behind. Parameters without a gradient are left out of a step. Gradients
+/// accumulate over as many backward passes as there are before <see cref="ZeroGrad"/>.
+/// </remarks>
+public sealed class FusedAdam : IDisposable
+{
+    private readonly IParameter[] _parameters;
+    private readonly AdamGroup[] _groups;
+    private readonly AdamOptions[] _stepOptions;
+    private readonly AdamMemory _memory;
+    private readonly StepHistory _history;
+    private float _maxNorm;
+    private bool _hasFindings;
+
+    /// <summary>An optimizer of one group.</summary>
+    /// <param name="parameters">The parameters; their device is the optimizer's.</param>
+    /// <param name="options">The hyperparameters; null for the defaults.</param>
+    /// <exception cref="ArgumentException">There is no parameter, one appears twice, or they are on several devices.</exception>
+    public FusedAdam(IEnumerable<IParameter> parameters, AdamOptions? options = null)
+        : this([new AdamGroup(parameters, options ?? new AdamOptions())])
+    {
+    }
+
+    /// <summary>An optimizer of several groups, 1 to 64.</summary>
+    /// <exception cref="ArgumentException">There is no parameter, one appears twice, or they are on several devices.</exception>
+    public FusedAdam(IEnumerable<AdamGroup> groups)
+    {
+        ArgumentNullException.ThrowIfNull(groups);
+        _groups = [.. groups];
+        _parameters = [.. _groups.SelectMany(g => g.Parameters)];
+        Validate();
+        Device = _parameters[0].Device;
+        _stepOptions = new AdamOptions[_groups.Length];
+        int[] groupOf = [.. _groups.SelectMany((g, i) => g.Parameters.Select(_ => i))];
+        _memory = new AdamMemory(Device, _parameters, groupOf, _groups);
+        State = new OptimizerState(Device);
+        _history = new StepHistory(Device);
+    }
+
+    /// <summary>The device that the parameters are on.</summary>
+    public Device Device { get; }
+
+    /// <summary>The parameter groups.</summary>
+    public IReadOnlyList<AdamGroup> Groups => _groups;
+
+    /// <summary>Changes every group's learning rate over the steps that are applied; null for no change.</summary>
+    public ILearningRateScheduler? Scheduler { get; set; }
+
+    /// <summary>
+    /// Whether gradients are read before each step to find what is not finite and to measure their norm. Without it a plain
+    /// <see cref="Step"/> applies whatever there is; with a scaler or clipping they are always read.
+    /// </summary>
+    public bool CheckGradients { get; set; } = true;
+
+    /// <summary>Steps applied so far; a skipped one does not count. Waits for the device.</summary>
+    public long AppliedSteps => State.Read().Step;
+
+    /// <summary>The state on the device, for those who go on with <see cref="AmpKernels"/>.</summary>
+    public OptimizerState State { get; }
+
+    /// <summary>Takes a step with gradients that carry no loss scale.</summary>
+    /// <exception cref="InvalidOperationException">No parameter has a gradient.</exception>
+    public StepResult Step()
+    {
+        bool check = CheckGradients || _maxNorm > 0;
+        if (!HasGradients())
+            throw new InvalidOperationException("None of the optimizer's parameters has a gradient: call Backward before the step, and ZeroGrad after it.");
+        if (check) Check(scaler: null, inPlace: false);
+        return Apply(scaler: null, wasChecked: check);
+    }
+
+    /// <summary>
+    /// Clips gradients to a global L2 norm in the next step, as <c>torch.nn.utils.clip_grad_norm_</c> does. It costs no pass of its own, and may be
+    /// called before or after <see cref="GradScaler.Unscale"/>: the norm is that of the unscaled gradients.
+    /// </summary>
+    /// <param name="maxNorm">The largest norm, above 0.</param>
+    public void ClipGradNorm(float maxNorm)
+    {
+        if (!(float.IsFinite(maxNorm) && maxNorm > 0)) throw new ArgumentOutOfRangeException(nameof(maxNorm), maxNorm, "The largest norm must be finite and above 0.");
+        _maxNorm = maxNorm;
+    }
+
+    /// <summary>Drops all gradients.</summary>
+    public void ZeroGrad()
+    {
+        foreach (var parameter in _parameters) parameter.ClearGradient();
+    }
+
+    /// <summary>The learning rate that a group's next step takes. With a <see cref="Scheduler"/> it waits for the device.</summary>
+    public double NextLearningRate(int group = 0)
+    {
+        double rate = _groups[group].Options.LearningRate;
+        return Scheduler is null ? rate : Scheduler.LearningRate(rate, AppliedSteps);
+    }
+
+    /// <summary>Copies moments and step count to the host.</summary>
+    public FusedAdamState SaveState() => new(AppliedSteps, [.. _parameters.Select((_, i) => _memory.Read(i))]);
+
+    /// <summary>Sets moments and step count; parameters are found by name.</summary>
+    /// <exception cref="ArgumentException">A parameter is missing, unknown or of another size; nothing was changed.</exception>
+    public void LoadState(FusedAdamState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentOutOfRangeException.ThrowIfNegative(state.Step);
+        var byName = state.Moments.ToDictionary(m => m.Name, StringComparer.Ordinal);
+        foreach (string name in byName.Keys.Except(_parameters.Select(p => p.Name)))
+            throw new ArgumentException($"The state holds moments of '{name}', which this optimizer does not train.", nameof(state));
+        for (int i = 0; i < _parameters.Length; i++)
+        {
+            if (!byName.TryGetValue(_parameters[i].Name, out var moments))
+                throw new ArgumentException($"The state holds no moments of '{_parameters[i].Name}'.", nameof(state));
+            if (_memory.Misfit(i, moments) is { } misfit) throw new ArgumentException(misfit, nameof(state));
+        }
+        for (int i = 0; i < _parameters.Length; i++) _memory.Write(i, byName[_parameters[i].Name]);
+        State.Reset(state.Step);
+        _hasFindings = false;
+    }
+
+    /// <summary>Gives moments and table back. Parameters are not touched.</summary>
+    public void Dispose()
+    {
+        _memory.Dispose();
+        State.Dispose();
+        _history.Dispose();
+    }
+
+    /// <summary>Whether any parameter has a gradient; the table then knows where all are.</summary>
+    internal bool HasGradients() => _memory.Refresh();
+
+    /// <summary>Reads all gradients, where HasGradients found them: finite, norm, facts. With no in-place it is decided by whether that can lose anything.</summary>
+    internal void Check(LossScaleState? scaler, bool? inPlace)
+    {
+        bool write = inPlace ?? _memory.AllGradientsFloat32;
+        AmpKernels.UnscaleAndCheck(_memory.Table, _memory.Columns.Gradient, scaler, State, write ? _memory.Columns.Gradient : -1);
+        _hasFindings = true;
+    }
+
+    /// <summary>Applies gradients that were checked, or are not to be.</summary>
+    internal StepResult Apply(LossScaleState? scaler, bool wasChecked)
+    {
+        if (!wasChecked && _hasFindings)
+        {
+            State.ForgetFindings();
+            _hasFindings = false;
+        }
+        long applied = Scheduler is null ? 0 : AppliedSteps;
+        for (int i = 0; i < _groups.Length; i++)
+        {
+            var options = _groups[i].Options;
+            _stepOptions[i] = Scheduler is null ? options : options with { LearningRate = Scheduler.LearningRate(options.LearningRate, applied) };
+        }
+        var first = _stepOptions[0];
+        AmpKernels.AdamStep(_memory.Table, _memory.Columns, _stepOptions, scaler, State,
+            new AdamStepOptions { MaxNorm = _maxNorm, HalfCopyRounding = first.HalfCopyRounding, Seed = first.RoundingSeed });
+        _maxNorm = 0;
+        return new StepResult(this, _history.Add(State, scaler, first.LearningRate, wasChecked));
+    }
+
+    internal OptimizerFacts FactsOf(long step) => _history.Facts(step);
+
+    internal bool WasChecked(long step) => _history.WasChecked(step);
+
+    internal float ScaleOf(long step) => _history.Scale(step);
+
+    internal double LearningRateOf(long step) => _history.LearningRate(step);
+
+    internal string? FirstBadParameterOf(long step) => FirstBadParameter(_history.Facts(step));
+
+    /// <summary>The first bad parameter of the last check, stepped or not.</summary>
+    internal string? LastBadParameter() => FirstBadParameter(State.Read());
+
+    internal OverflowFacts? FirstBadFactsOf(long step)
+    {
+        var facts = _history.Facts(step);
+        if (!facts.FoundInf || facts.FirstNonFiniteTensor < 0 || step != _history.Next - 1) return null;
+        var all = new OverflowFacts[_parameters.Length];
+        _memory.Table.ReadFacts(all);
+        // A check that came after the step has overwritten them; then they no longer tell of an overflow, or of another.
+        return all[facts.FirstNonFiniteTensor] is { NonFiniteCount: > 0 } bad ? bad : null;
+    }
+
+    internal string? ReasonOf(long step)
+    {
+        var facts = _history.Facts(step);
+        if (!facts.FoundInf) return null;
+        return FirstBadParameterOf(step) is { } name
+            ? FormattableString.Invariant($"{facts.NonFiniteCount} gradient elements are infinite or not a number at a loss scale of {ScaleOf(step)}, the first of them in '{name}'.")
+            : FormattableString.Invariant($"The loss scale of {ScaleOf(step)} has no finite inverse.");
+    }
+
+    private string? FirstBadParameter(in OptimizerFacts facts) =>
+        facts.FoundInf && facts.FirstNonFiniteTensor >= 0 ? _parameters[facts.FirstNonFiniteTensor].Name : null;
+
+    private void Validate()
+    {
+        if (_groups.Length is < 1 or > NativeConstants.AdamMaxGroups)
+            throw new ArgumentException($"An optimizer has 1 to {NativeConstants.AdamMaxGroups} parameter groups, not {_groups.Length}.");
+        if (_parameters.Length == 0) throw new ArgumentException("An optimizer needs at least one parameter.");
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var parameter in _parameters)
+        {
+            if (!names.Add(parameter.Name)) throw new ArgumentException($"The optimizer has two parameters called '{parameter.Name}', or one twice; names must be unique.");
+            if (parameter.Device != _parameters[0].Device) throw new ArgumentException($"The parameter '{parameter.Name}' is on another device than '{_parameters[0].Name}'.");
+        }
+        foreach (var group in _groups)
+        {
+            if (group.Options.HalfCopyRounding != _groups[0].Options.HalfCopyRounding || group.Options.RoundingSeed != _groups[0].Options.RoundingSeed)
+                throw new ArgumentException("All groups of an optimizer must round half copies in the same way.");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp;
+
+/// <summary>What a check found and what Adam counts, on the device. Kernels read and write it there; the host need not wait.</summary>
+public sealed unsafe class OptimizerState : IDisposable
+{
+    private readonly DeviceBuffer _buffer;
+
+    /// <summary>The state of an optimizer that has taken no step.</summary>
+    public OptimizerState(Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        _buffer = device.Allocate(DType.UInt8, sizeof(NampOptimizerState), MemoryKind.OptimizerState);
+        _buffer.Clear();
+    }
+
+    /// <summary>The device.</summary>
+    public Device Device => _buffer.Device;
+
+    /// <summary>Device pointer to the native <c>namp_optimizer_state</c>.</summary>
+    public nint Pointer => _buffer.Pointer;
+
+    internal NampOptimizerState* Native => (NampOptimizerState*)Pointer;
+
+    /// <summary>Copies the values to the host, and waits for them.</summary>
+    public OptimizerFacts Read()
+    {
+        NampOptimizerState native;
+        Device.CopyToHost(new Span<byte>(&native, sizeof(NampOptimizerState)), Pointer);
+        return new OptimizerFacts(native);
+    }
+
+    /// <summary>Begins anew, with this many steps applied before.</summary>
+    public void Reset(long step)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(step);
+        var native = new NampOptimizerState { Step = step, FirstNonFiniteTensor = -1 };
+        Device.CopyToDevice(Pointer, new ReadOnlySpan<byte>(&native, sizeof(NampOptimizerState)));
+    }
+
+    /// <summary>Gives the memory back.</summary>
+    public void Dispose() => _buffer.Dispose();
+
+    /// <summary>Forgets what the last check found, for a step that is taken without one.</summary>
+    internal void ForgetFindings()
+    {
+        Device.FillMemory((nint)(&Native->FoundInf), 0, sizeof(int));
+        Device.FillMemory((nint)(&Native->Unscaled), 0, sizeof(int));
+    }
+}
+
+/// <summary>An <see cref="OptimizerState"/> as read.</summary>
+public readonly record struct OptimizerFacts
+{
+    internal OptimizerFacts(in NampOptimizerState native)
+    {
+        Step = native.Step;
+        FoundInf = native.FoundInf != 0;
+        Unscaled = native.Unscaled != 0;
+        GradientNorm = native.GradientNorm;
+        ClipCoefficient = native.ClipCoefficient;
+        NonFiniteCount = native.NonFiniteCount;
+        FirstNonFiniteTensor = native.FirstNonFiniteTensor;
+    }
+
+    /// <summary>Steps applied; a skipped one does not count.</summary>
+    public long Step { get; }
+
+    /// <summary>Whether the gradients of the last check are not to be applied.</summary>
+    public bool FoundInf { get; }
+
+    /// <summary>Whether the gradients in memory are unscaled already.</summary>
+    public bool Unscaled { get; }
+
+    /// <summary>Global L2 norm of the unscaled gradients, before clipping; not finite on overflow.</summary>
+    public float GradientNorm { get; }
+
+    /// <summary>What the last Adam step multiplied gradients by; 1 without clipping.</summary>
+    public float ClipCoefficient { get; }
+
+    /// <summary>Elements that are not finite, over all tensors.</summary>
+    public long NonFiniteCount { get; }
+
+    /// <summary>Index in the table of the first tensor that has one; -1 if none has.</summary>
+    public long FirstNonFiniteTensor { get; }
+}

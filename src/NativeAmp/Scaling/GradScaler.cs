@@ -1,0 +1,207 @@
+namespace NativeAmp;
+
+/// <summary>
+/// Scales the loss so that half-precision gradients do not vanish, finds out when they overflow, skips those steps, and moves the scale.
+/// The contract is that of <c>torch.amp.GradScaler</c>.
+/// </summary>
+/// <remarks>
+/// Once a step: scale the loss and run backward; optionally <see cref="Unscale"/>; <see cref="Step"/> for each optimizer; <see cref="Update()"/>.
+/// The scale lives on the device and the host does not wait for it. Disabled, the same calls train without scaling.
+/// </remarks>
+public sealed class GradScaler : IDisposable
+{
+    private readonly LossScaleState? _scale;
+    private readonly List<(FusedAdam Optimizer, Stage Stage)> _optimizers = [];
+    private OptimizerState[] _checked = new OptimizerState[1];
+    private long _updates;
+
+    /// <summary>A scaler.</summary>
+    /// <param name="device">The device that the optimizers' parameters are on.</param>
+    /// <param name="options">How the scale begins and moves; null for the defaults.</param>
+    /// <exception cref="ArgumentException">An option is not possible.</exception>
+    public GradScaler(Device device, GradScalerOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        Options = options ?? new GradScalerOptions();
+        Options.Validate();
+        Device = device;
+        if (Options.Enabled)
+            _scale = new LossScaleState(device, new GradScalerState { Scale = Options.InitialScale, HysteresisLeft = Options.Hysteresis });
+    }
+
+    private enum Stage
+    {
+        Ready,
+        Unscaled,
+        Stepped,
+    }
+
+    /// <summary>The device.</summary>
+    public Device Device { get; }
+
+    /// <summary>How the scale begins and moves.</summary>
+    public GradScalerOptions Options { get; }
+
+    /// <summary>Whether gradients are scaled at all.</summary>
+    public bool IsEnabled => _scale is not null;
+
+    /// <summary>The scale on the device, for those who go on with <see cref="AmpKernels"/>; null when disabled.</summary>
+    public LossScaleState? DeviceState => _scale;
+
+    /// <summary>Device pointer to one float32, what the loss is to be multiplied by; 0 when disabled, which stands for 1.</summary>
+    public nint ScalePointer => _scale?.ScalePointer ?? 0;
+
+    /// <summary>The scale now; 1 when disabled. Waits for the device.</summary>
+    public float GetScale() => _scale?.Read().Scale ?? 1;
+
+    /// <summary>
+    /// Checks an optimizer's gradients before its step, to clip them or to look at them. At most once between updates, after the backward
+    /// passes and before <see cref="Step"/>, which then does not unscale again.
+    /// </summary>
+    /// <param name="optimizer">The optimizer.</param>
+    /// <param name="inPlace">
+    /// Whether gradients in memory are divided by the scale. Null does it when all of them are float32; half-precision gradients stay scaled in
+    /// memory, where dividing them would lose what scaling saved, and the step divides them in float32.
+    /// </param>
+    /// <exception cref="InvalidOperationException">It was done already, or comes after the step, or no parameter has a gradient.</exception>
+    public void Unscale(FusedAdam optimizer, bool? inPlace = null)
+    {
+        Require(optimizer);
+        if (_scale is null) return;
+        switch (StageOf(optimizer))
+        {
+            case Stage.Unscaled: throw new InvalidOperationException("Unscale has already been called on this optimizer since the last Update.");
+            case Stage.Stepped: throw new InvalidOperationException("Unscale is called after Step; it belongs between the backward pass and Step.");
+            default: break;
+        }
+        RequireGradients(optimizer);
+        optimizer.Check(_scale, inPlace);
+        Set(optimizer, Stage.Unscaled);
+    }
+
+    /// <summary>Takes an optimizer's step, which is skipped where a gradient is not finite. At most once between updates.</summary>
+    /// <exception cref="InvalidOperationException">The step was taken already, or no parameter has a gradient.</exception>
+    public StepResult Step(FusedAdam optimizer)
+    {
+        Require(optimizer);
+        if (_scale is null) return optimizer.Step();
+        var stage = StageOf(optimizer);
+        if (stage == Stage.Stepped) throw new InvalidOperationException("Step has already been called on this optimizer since the last Update.");
+        RequireGradients(optimizer);
+        if (stage == Stage.Ready) optimizer.Check(_scale, inPlace: false);
+        var result = optimizer.Apply(_scale, wasChecked: true);
+        Set(optimizer, Stage.Stepped);
+        return result;
+    }
+
+    /// <summary>Moves the scale by what the checks since the last update found, and begins the next step.</summary>
+    /// <exception cref="InvalidOperationException">Neither <see cref="Step"/> nor <see cref="Unscale"/> was called since the last update.</exception>
+    /// <exception cref="TooManySkipsException">See <see cref="GradScalerOptions.MaximumConsecutiveSkips"/>; the update is done.</exception>
+    public void Update()
+    {
+        if (_scale is null) return;
+        int count = CollectChecked();
+        if (count == 0) throw new InvalidOperationException("No inf checks were recorded prior to Update: call Step or Unscale for an optimizer first.");
+        AmpKernels.UpdateScale(_scale, _checked.AsSpan(0, count), Options);
+        _updates++;
+        try
+        {
+            if (Options.MaximumConsecutiveSkips > 0) LimitSkips(_scale);
+        }
+        finally
+        {
+            BeginNextStep();
+        }
+    }
+
+    /// <summary>Sets the scale instead of moving it, and begins the next step.</summary>
+    /// <param name="newScale">The scale, finite and above 0.</param>
+    public void Update(float newScale)
+    {
+        if (!(float.IsFinite(newScale) && newScale > 0)) throw new ArgumentOutOfRangeException(nameof(newScale), newScale, "A loss scale must be finite and above 0.");
+        if (_scale is null) return;
+        _scale.Write(_scale.Read() with { Scale = newScale });
+        BeginNextStep();
+    }
+
+    /// <summary>Copies everything that is remembered from step to step. Disabled, there is nothing but a scale of 1.</summary>
+    public GradScalerState SaveState() => _scale?.Read() ?? new GradScalerState { Scale = 1 };
+
+    /// <summary>Sets everything that is remembered from step to step, and begins a step. Disabled, it does nothing.</summary>
+    /// <exception cref="ArgumentException">A value is not possible; nothing was changed.</exception>
+    public void LoadState(GradScalerState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        state.Validate();
+        if (_scale is null) return;
+        _scale.Write(state);
+        _updates = state.Updates;
+        _optimizers.Clear();
+    }
+
+    /// <summary>Gives the state's memory back.</summary>
+    public void Dispose() => _scale?.Dispose();
+
+    private void Require(FusedAdam optimizer)
+    {
+        ArgumentNullException.ThrowIfNull(optimizer);
+        if (_scale is not null && optimizer.Device != Device)
+            throw new ArgumentException("The optimizer's parameters are on another device than the scaler.", nameof(optimizer));
+        if (_optimizers.Count >= AmpKernels.MaxOptimizers && IndexOf(optimizer) < 0)
+            throw new InvalidOperationException($"One scaler serves at most {AmpKernels.MaxOptimizers} optimizers.");
+    }
+
+    private static void RequireGradients(FusedAdam optimizer)
+    {
+        if (!optimizer.HasGradients())
+            throw new InvalidOperationException("No inf checks were recorded for this optimizer: none of its parameters has a gradient. Call Backward first.");
+    }
+
+    private Stage StageOf(FusedAdam optimizer) => IndexOf(optimizer) is >= 0 and var index ? _optimizers[index].Stage : Stage.Ready;
+
+    private void Set(FusedAdam optimizer, Stage stage)
+    {
+        int index = IndexOf(optimizer);
+        if (index < 0) _optimizers.Add((optimizer, stage));
+        else _optimizers[index] = (optimizer, stage);
+    }
+
+    private int IndexOf(FusedAdam optimizer)
+    {
+        for (int i = 0; i < _optimizers.Count; i++)
+        {
+            if (_optimizers[i].Optimizer == optimizer) return i;
+        }
+        return -1;
+    }
+
+    private int CollectChecked()
+    {
+        if (_checked.Length < _optimizers.Count) _checked = new OptimizerState[_optimizers.Count];
+        for (int i = 0; i < _optimizers.Count; i++) _checked[i] = _optimizers[i].Optimizer.State;
+        return _optimizers.Count;
+    }
+
+    private string FirstBadParameter()
+    {
+        foreach (var (optimizer, _) in _optimizers)
+        {
+            if (optimizer.LastBadParameter() is { } name) return name;
+        }
+        return "";
+    }
+
+    // The list keeps its memory, so that a step allocates nothing.
+    private void BeginNextStep() => _optimizers.Clear();
+
+    private void LimitSkips(LossScaleState scale)
+    {
+        int limit = Options.MaximumConsecutiveSkips;
+        if (!Device.IsHostMemory && _updates % limit != 0) return;
+        var native = scale.ReadNative();
+        if (native.ConsecutiveSkips < limit || (Device.IsHostMemory && native.ConsecutiveSkips % limit != 0)) return;
+        var state = scale.Read();
+        if (Options.OnTooManySkips is null) throw new TooManySkipsException(state, FirstBadParameter());
+        Options.OnTooManySkips(state);
+    }
+}

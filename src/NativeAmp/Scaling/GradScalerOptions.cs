@@ -1,0 +1,116 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp;
+
+/// <summary>When the tolerance for overflows is filled up again.</summary>
+public enum HysteresisRefill
+{
+    /// <summary>Only when the scale grows, as Megatron and DeepSpeed do.</summary>
+    OnGrowth = 0,
+
+    /// <summary>By every good step, as Apex does.</summary>
+    OnGoodStep = 1,
+}
+
+/// <summary>How a loss scale begins and moves. Immutable; "off" is a value of the same type.</summary>
+/// <remarks>
+/// The defaults are PyTorch's with a floor and a ceiling between which both the scale and its inverse are ordinary float32 numbers. A scale that is
+/// about to become infinite stays where it is under every setting.
+/// </remarks>
+public sealed record GradScalerOptions
+{
+    /// <summary>What <c>torch.amp.GradScaler</c> does: 2^16, doubled after 2,000 good steps, halved by every overflow, without a floor.</summary>
+    public static GradScalerOptions PyTorch { get; } = new() { MinimumScale = 0, MaximumScale = float.PositiveInfinity };
+
+    /// <summary>DeepSpeed's dynamic loss scale (runtime/fp16/loss_scaler.py): a floor of 1, two overflows to a backoff.</summary>
+    public static GradScalerOptions DeepSpeed { get; } = new()
+    {
+        GrowthInterval = 1000, MinimumScale = 1, MaximumScale = float.PositiveInfinity, Hysteresis = 2,
+    };
+
+    /// <summary>Megatron-LM's dynamic gradient scaler: from 2^32, a floor of 1, two overflows to a backoff.</summary>
+    public static GradScalerOptions Megatron { get; } = DeepSpeed with { InitialScale = 4294967296f };
+
+    /// <summary>Keras 3's LossScaleOptimizer: from 2^15, without a floor.</summary>
+    public static GradScalerOptions Keras { get; } = PyTorch with { InitialScale = 32768f };
+
+    /// <summary>MindSpore's DynamicLossScaleManager: from 2^24, a floor of 1.</summary>
+    public static GradScalerOptions MindSpore { get; } = PyTorch with { InitialScale = 16777216f, MinimumScale = 1 };
+
+    /// <summary>No scaling: <see cref="GradScaler.Step"/> is the optimizer's own, and <see cref="GradScaler.Update()"/> does nothing.</summary>
+    public static GradScalerOptions Disabled { get; } = new() { Enabled = false, InitialScale = 1 };
+
+    /// <summary>Whether gradients are scaled at all.</summary>
+    public bool Enabled { get; init; } = true;
+
+    /// <summary>The scale to begin with, finite and above 0.</summary>
+    public float InitialScale { get; init; } = 65536f;
+
+    /// <summary>What the scale is multiplied by to grow: above 1, or 1 for never.</summary>
+    public double GrowthFactor { get; init; } = 2.0;
+
+    /// <summary>What the scale is multiplied by on overflow: in (0, 1]. With 1 it stays, and steps are skipped all the same.</summary>
+    public double BackoffFactor { get; init; } = 0.5;
+
+    /// <summary>Consecutive good steps after which the scale grows; 1 or more.</summary>
+    public int GrowthInterval { get; init; } = 2000;
+
+    /// <summary>The scale never backs off below it; 0 for no floor.</summary>
+    public float MinimumScale { get; init; } = 1.17549435e-38f;
+
+    /// <summary>The scale never grows above it; infinity for no ceiling.</summary>
+    public float MaximumScale { get; init; } = 8.50705917e37f;
+
+    /// <summary>Overflows before the scale backs off; 1 for every overflow.</summary>
+    public int Hysteresis { get; init; } = 1;
+
+    /// <summary>When the tolerance for overflows is filled up again.</summary>
+    public HysteresisRefill HysteresisRefill { get; init; }
+
+    /// <summary>Consecutive skipped steps that are too many; 0 for no limit. See <see cref="OnTooManySkips"/>.</summary>
+    /// <remarks>The CPU is asked at every update, a GPU at every so many, so that the host seldom waits: there the limit may be noticed that much later.</remarks>
+    public int MaximumConsecutiveSkips { get; init; }
+
+    /// <summary>Called when there are too many consecutive skips, with the scaler's state; null to throw <see cref="TooManySkipsException"/> instead.</summary>
+    public Action<GradScalerState>? OnTooManySkips { get; init; }
+
+    /// <summary>A scale that never moves; steps that overflow are skipped all the same.</summary>
+    public static GradScalerOptions Static(float scale) => new()
+    {
+        InitialScale = scale, GrowthFactor = 1, BackoffFactor = 1, MinimumScale = 0, MaximumScale = float.PositiveInfinity,
+    };
+
+    internal NampScalerOptions ToNative()
+    {
+        var options = NampScalerOptions.Create();
+        options.GrowthInterval = GrowthInterval;
+        options.GrowthFactor = GrowthFactor;
+        options.BackoffFactor = BackoffFactor;
+        options.MinimumScale = MinimumScale;
+        options.MaximumScale = MaximumScale;
+        options.Hysteresis = Hysteresis;
+        options.HysteresisRefill = (int)HysteresisRefill;
+        return options;
+    }
+
+    /// <summary>Checks the values.</summary>
+    /// <exception cref="ArgumentException">One is not possible.</exception>
+    internal void Validate()
+    {
+        Check(float.IsFinite(InitialScale) && InitialScale > 0, nameof(InitialScale), InitialScale, "finite and above 0");
+        Check(double.IsFinite(GrowthFactor) && GrowthFactor >= 1, nameof(GrowthFactor), GrowthFactor, "finite, above 1, or 1 for never");
+        Check(BackoffFactor is > 0 and <= 1, nameof(BackoffFactor), BackoffFactor, "above 0 and at most 1");
+        Check(GrowthInterval >= 1, nameof(GrowthInterval), GrowthInterval, "1 or more");
+        Check(float.IsFinite(MinimumScale) && MinimumScale >= 0, nameof(MinimumScale), MinimumScale, "finite and not negative");
+        Check(MaximumScale > 0 && MaximumScale >= MinimumScale, nameof(MaximumScale), MaximumScale, $"above 0 and not below {nameof(MinimumScale)}");
+        Check(InitialScale >= MinimumScale && InitialScale <= MaximumScale, nameof(InitialScale), InitialScale, $"between {nameof(MinimumScale)} and {nameof(MaximumScale)}");
+        Check(Hysteresis >= 1, nameof(Hysteresis), Hysteresis, "1 or more");
+        Check(Enum.IsDefined(HysteresisRefill), nameof(HysteresisRefill), HysteresisRefill, "one of its names");
+        Check(MaximumConsecutiveSkips >= 0, nameof(MaximumConsecutiveSkips), MaximumConsecutiveSkips, "0 or more");
+    }
+
+    private static void Check(bool valid, string name, object value, string expected)
+    {
+        if (!valid) throw new ArgumentException(FormattableString.Invariant($"The {name} of a gradient scaler is {value}; it must be {expected}."));
+    }
+}

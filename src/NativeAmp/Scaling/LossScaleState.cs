@@ -1,0 +1,78 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp;
+
+/// <summary>A loss scale on the device, with what its updates count. Kernels read and write it there; the host need not wait.</summary>
+public sealed unsafe class LossScaleState : IDisposable
+{
+    private readonly DeviceBuffer _buffer;
+
+    /// <summary>A scale that begins with these values.</summary>
+    public LossScaleState(Device device, GradScalerState initial)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentNullException.ThrowIfNull(initial);
+        initial.Validate();
+        _buffer = device.Allocate(DType.UInt8, sizeof(NampScalerState), MemoryKind.OptimizerState);
+        Write(initial);
+    }
+
+    /// <summary>The device.</summary>
+    public Device Device => _buffer.Device;
+
+    /// <summary>Device pointer to the native <c>namp_scaler_state</c>.</summary>
+    public nint Pointer => _buffer.Pointer;
+
+    /// <summary>Device pointer to one float32, what the loss is multiplied by.</summary>
+    public nint ScalePointer => (nint)(&Native->Scale);
+
+    internal NampScalerState* Native => (NampScalerState*)Pointer;
+
+    /// <summary>Copies the values to the host, and waits for them.</summary>
+    public GradScalerState Read()
+    {
+        var native = ReadNative();
+        return new GradScalerState
+        {
+            Scale = native.Scale,
+            GrowthTracker = native.GrowthTracker,
+            HysteresisLeft = native.HysteresisLeft,
+            Updates = native.Steps,
+            SkippedUpdates = native.SkippedSteps,
+            ConsecutiveSkips = native.ConsecutiveSkips,
+        };
+    }
+
+    /// <summary>Sets the values.</summary>
+    /// <exception cref="ArgumentException">A value is not possible.</exception>
+    public void Write(GradScalerState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        state.Validate();
+        var native = new NampScalerState
+        {
+            Scale = state.Scale,
+            // As PyTorch computes it, and the kernels after an update.
+            InverseScale = (float)(1.0 / state.Scale),
+            GrowthTracker = state.GrowthTracker,
+            HysteresisLeft = state.HysteresisLeft,
+            Steps = state.Updates,
+            SkippedSteps = state.SkippedUpdates,
+            ConsecutiveSkips = state.ConsecutiveSkips,
+            FoundInf = state.ConsecutiveSkips > 0 ? 1 : 0,
+        };
+        Device.CopyToDevice(Pointer, new ReadOnlySpan<byte>(&native, sizeof(NampScalerState)));
+    }
+
+    /// <summary>Gives the memory back.</summary>
+    public void Dispose() => _buffer.Dispose();
+
+    internal static NampScalerState* NativeOf(LossScaleState? state) => state is null ? null : state.Native;
+
+    internal NampScalerState ReadNative()
+    {
+        NampScalerState native;
+        Device.CopyToHost(new Span<byte>(&native, sizeof(NampScalerState)), Pointer);
+        return native;
+    }
+}
