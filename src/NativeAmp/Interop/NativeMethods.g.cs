@@ -105,9 +105,9 @@ internal enum NampSimd
     Best = 0,
     /// <summary>what every CPU of the architecture has (SSE2 on x86-64, NEON on arm64)</summary>
     Baseline = 1,
-    /// <summary>what every CPU of the architecture has (SSE2 on x86-64, NEON on arm64)</summary>
+    /// <summary>NAMP_SIMD_AVX2</summary>
     Avx2 = 2,
-    /// <summary>what every CPU of the architecture has (SSE2 on x86-64, NEON on arm64)</summary>
+    /// <summary>NAMP_SIMD_AVX512</summary>
     Avx512 = 3,
 }
 
@@ -588,9 +588,7 @@ internal unsafe struct NampPool2dArgs
     public int Reserved;
     /// <summary>planes = batch * channels</summary>
     public long Planes;
-    /// <summary>planes = batch * channels</summary>
     public long InH;
-    /// <summary>planes = batch * channels</summary>
     public long InW;
     public long KernelH;
     public long KernelW;
