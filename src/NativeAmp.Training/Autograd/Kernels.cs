@@ -1,0 +1,77 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp.Training;
+
+/// <summary>
+/// The native calls that several operators share, beside those of <see cref="NativeOps"/>: casts, sums and losses over plain pointers.
+/// </summary>
+internal static unsafe class Kernels
+{
+    /// <summary>What a backward pass starts from: the loss scale where it is on the device, or 1.</summary>
+    public static void SeedGradient(Device device, void* destination, float* scale)
+    {
+        float one = 1;
+        if (scale is null)
+            device.CopyToDevice((nint)destination, new ReadOnlySpan<byte>(&one, sizeof(float)));
+        else
+            device.CopyOnDevice((nint)destination, (nint)scale, sizeof(float));
+    }
+
+    public static void Cast(Device device, void* destination, DType destinationType, void* source, DType sourceType, long count) =>
+        Ensure.Success(NativeMethods.Cast(device.Native, destination, (int)destinationType, source, (int)sourceType, count, null, null));
+
+    /// <summary>Writes a gradient to its target, or adds it to what is there.</summary>
+    public static void Accumulate(Device device, GradientTarget target, void* gradient, DType dtype, long count)
+    {
+        if (target.Accumulate)
+            Add(device, target.Pointer, target.DType, target.Pointer, target.DType, 1, gradient, dtype, 1, count, count);
+        else
+            Cast(device, target.Pointer, target.DType, gradient, dtype, count);
+    }
+
+    /// <summary>out[i] = alpha a[i] + beta b[i % period].</summary>
+    public static void Add(
+        Device device, void* output, DType outputType, void* a, DType aType, float alpha, void* b, DType bType, float beta, long count, long period)
+    {
+        NampAddArgs args = NampAddArgs.Create();
+        args.OutDtype = (int)outputType;
+        args.ADtype = (int)aType;
+        args.BDtype = (int)bType;
+        args.Alpha = alpha;
+        args.Beta = beta;
+        args.Count = count;
+        args.BPeriod = period;
+        args.Out = output;
+        args.A = a;
+        args.B = b;
+        NativeOps.Add(device, args);
+    }
+
+    /// <summary>output = factor * input.</summary>
+    public static void Multiply(
+        Device device, void* output, DType outputType, void* input, DType inputType, float factor, long count) =>
+        Add(device, output, outputType, input, inputType, factor, null, inputType, 0, count, count);
+
+    /// <summary>target[c] (+)= alpha * sum over outer and inner of input[outer, c, inner].</summary>
+    public static void Sum(
+        Device device, GradientTarget target, void* input, DType inputType, long outer, long channels, long inner, float alpha = 1)
+    {
+        NampSumArgs args = NampSumArgs.Create();
+        args.OutDtype = (int)target.DType;
+        args.InDtype = (int)inputType;
+        args.Alpha = alpha;
+        args.Outer = outer;
+        args.Channels = channels;
+        args.Inner = inner;
+        args.Out = target.Pointer;
+        args.In = input;
+        args.Accumulate = target.Accumulate ? 1 : 0;
+        NativeOps.Sum(device, args);
+    }
+
+    public static void CrossEntropy(Device device, NampCrossEntropyArgs* args) =>
+        Ensure.Success(NativeMethods.CrossEntropy(device.Native, args, null));
+
+    public static void MeanSquaredError(Device device, NampMseArgs* args) =>
+        Ensure.Success(NativeMethods.Mse(device.Native, args, null));
+}

@@ -1,0 +1,38 @@
+namespace NativeAmp.Training;
+
+/// <summary>
+/// An input as an operator computes with it: the elements in the operator's dtype, and the tensor to which the gradient goes. A
+/// parameter lends its half copy; anything else is cast, and the cast is on the tape.
+/// </summary>
+internal readonly unsafe struct Operand
+{
+    private readonly Storage _storage;
+
+    public Operand(Tensor tensor, DType dtype)
+    {
+        if (tensor is Parameter parameter)
+        {
+            Source = parameter;
+            _storage = parameter.InDType(dtype);
+        }
+        else
+        {
+            Source = Ops.Cast(tensor, dtype);
+            _storage = Source.Storage;
+        }
+
+        DType = dtype;
+    }
+
+    /// <summary>Where the gradient goes.</summary>
+    public Tensor Source { get; }
+
+    public DType DType { get; }
+
+    public void* Pointer => _storage.Pointer;
+
+    public static Operand? OrNull(Tensor? tensor, DType dtype) => tensor is null ? null : new Operand(tensor, dtype);
+
+    /// <summary>Keeps the elements for the backward pass.</summary>
+    public Saved Save() => new(_storage, DType);
+}

@@ -1,0 +1,66 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp.Training;
+
+/// <content>Activations.</content>
+public static partial class Ops
+{
+    /// <summary>max(x, 0), element by element.</summary>
+    public static Tensor Relu(Tensor input) => Activate(input, Activation.Relu);
+
+    /// <summary>x Φ(x), element by element, by the error function or by the tanh approximation.</summary>
+    public static Tensor Gelu(Tensor input, bool tanh = false) => Activate(input, tanh ? Activation.GeluTanh : Activation.Gelu);
+
+    /// <summary>An activation, element by element.</summary>
+    public static unsafe Tensor Activate(Tensor input, Activation activation)
+    {
+        Requires.FloatingPoint(input);
+        if (activation == Activation.None)
+            return input;
+        input = Precision.Prepare(Precision.NameOf(activation), input);
+        Tensor output = Tensor.Result(input.Device, input.DType, input.Shape);
+        NampActivationArgs args = NampActivationArgs.Create();
+        args.Activation = (int)activation;
+        args.Dtype = (int)input.DType;
+        args.Count = input.Count;
+        args.Input = input.Pointer;
+        args.Output = output.Pointer;
+        NativeOps.ActivationForward(input.Device, args);
+        if (!Records(input))
+            return output;
+        Expect(input, input.DType);
+        return Record(new ActivationNode(output, input, activation));
+    }
+
+    /// <summary>The gradient before an activation, from that after it; in place if nobody else looks at it.</summary>
+    /// <param name="output">The activation's output, for its shape and dtype.</param>
+    /// <param name="outputGradient">The gradient after the activation.</param>
+    /// <param name="activation">The function.</param>
+    /// <param name="kept">The elements of the activation's output for ReLU, of its input for the others.</param>
+    private static unsafe Storage ActivationGradient(Tensor output, Storage outputGradient, Activation activation, Saved kept)
+    {
+        Storage gradient = outputGradient.IsUnshared
+            ? outputGradient.Share()
+            : Storage.Allocate(output.Device, output.DType, output.Count, MemoryKind.Gradients);
+        NampActivationArgs args = NampActivationArgs.Create();
+        args.Activation = (int)activation;
+        args.Dtype = (int)output.DType;
+        args.Count = output.Count;
+        args.Input = kept.Pointer;
+        args.Output = kept.Pointer;
+        args.OutputGradient = outputGradient.Pointer;
+        args.InputGradient = gradient.Pointer;
+        NativeOps.ActivationBackward(output.Device, args);
+        return gradient;
+    }
+
+    private sealed class ActivationNode(Tensor output, Tensor input, Activation activation) : Node(output)
+    {
+        private readonly Saved _kept = new(activation == Activation.Relu ? output : input);
+
+        public override void Backward() =>
+            input.GradientBuffer.Accept(ActivationGradient(Output, OutputGradient, activation, _kept), Output.DType);
+
+        public override void Release() => _kept.Drop();
+    }
+}

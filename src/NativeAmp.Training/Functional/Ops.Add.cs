@@ -1,0 +1,70 @@
+namespace NativeAmp.Training;
+
+/// <content>Sums of tensors.</content>
+public static partial class Ops
+{
+    /// <summary>
+    /// alpha · a + beta · b, in the widest of their dtypes. The shape of b may be the innermost dimensions of a's: it is then
+    /// added to each of the outer ones (a bias, positions).
+    /// </summary>
+    public static unsafe Tensor Add(Tensor a, Tensor b, float alpha = 1, float beta = 1)
+    {
+        Requires.FloatingPoint(a);
+        Requires.FloatingPoint(b);
+        Requires.SameDevice(a, b);
+        Requires.That(b.Shape.IsSuffixOf(a.Shape), a, b, "the second's shape must be the first's, or its innermost dimensions");
+        DType dtype = Precision.Of("add", a, b);
+        Tensor output = Tensor.Result(a.Device, dtype, a.Shape);
+        if (a.Count > 0)
+            Kernels.Add(a.Device, output.Pointer, dtype, a.Pointer, a.DType, alpha, b.Pointer, b.DType, beta, a.Count, b.Count);
+        if (!Records(a, b))
+            return output;
+        Expect(a, a.DType);
+        Expect(b, b.DType);
+        return Record(new AddNode(output, a, b, alpha, beta));
+    }
+
+    /// <summary>factor · input, in the input's dtype.</summary>
+    public static unsafe Tensor Multiply(Tensor input, float factor)
+    {
+        Requires.FloatingPoint(input);
+        Tensor output = Tensor.Result(input.Device, input.DType, input.Shape);
+        Kernels.Multiply(input.Device, output.Pointer, input.DType, input.Pointer, input.DType, factor, input.Count);
+        if (!Records(input))
+            return output;
+        Expect(input, input.DType);
+        return Record(new AddNode(output, input, null, factor, 0));
+    }
+
+    private sealed unsafe class AddNode(Tensor output, Tensor a, Tensor? b, float alpha, float beta) : Node(output)
+    {
+        public override void Backward()
+        {
+            if (a.RequiresGrad)
+                Pass(a, alpha);
+            if (b is not { RequiresGrad: true })
+                return;
+            if (b.Count == a.Count)
+                Pass(b, beta);
+            else if (b.Count > 0)
+                Kernels.Sum(Device, b.GradientBuffer.Open(b.DType), OutputGradient.Pointer, Output.DType, a.Count / b.Count, b.Count, 1, beta);
+        }
+
+        public override void Release()
+        {
+        }
+
+        private void Pass(Tensor input, float factor)
+        {
+            if (factor == 1)
+            {
+                input.GradientBuffer.Accept(OutputGradient.Share(), Output.DType);
+                return;
+            }
+
+            Storage scaled = Storage.Allocate(Device, Output.DType, Output.Count, MemoryKind.Gradients);
+            Kernels.Multiply(Device, scaled.Pointer, Output.DType, OutputGradient.Pointer, Output.DType, factor, Output.Count);
+            input.GradientBuffer.Accept(scaled, Output.DType);
+        }
+    }
+}

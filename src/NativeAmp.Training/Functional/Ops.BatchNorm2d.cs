@@ -1,0 +1,108 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp.Training;
+
+/// <content>Batch normalisation.</content>
+public static partial class Ops
+{
+    /// <summary>
+    /// Every channel of [batch, channels, ...], shifted and scaled by its mean and (biased) variance, then times weight plus bias, in
+    /// float32 and rounded to the input's dtype. In training the statistics are the batch's, and the running ones move towards
+    /// them; else they are the running ones.
+    /// </summary>
+    /// <param name="input">[batch, channels, ...].</param>
+    /// <param name="weight">float32 [channels], or null for ones.</param>
+    /// <param name="bias">float32 [channels], or null for zeros.</param>
+    /// <param name="runningMean">float32 [channels]; updated in training, where it may be null.</param>
+    /// <param name="runningVariance">float32 [channels]; updated in training, where it may be null.</param>
+    /// <param name="training">Whether the batch's statistics are used.</param>
+    /// <param name="momentum">The weight of the batch in the running statistics.</param>
+    /// <param name="epsilon">Added to the variance.</param>
+    public static unsafe Tensor BatchNorm2d(
+        Tensor input, Tensor? weight, Tensor? bias, Tensor? runningMean, Tensor? runningVariance, bool training,
+        float momentum = 0.1f, float epsilon = 1e-5f)
+    {
+        Requires.FloatingPoint(input);
+        Requires.That(input.Shape.Rank >= 2, input, null, "it must be [batch, channels, ...]");
+        long channels = input.Shape[1];
+        foreach (Tensor? values in (ReadOnlySpan<Tensor?>)[weight, bias, runningMean, runningVariance])
+        {
+            Requires.SameDevice(input, values);
+            Requires.That(
+                values is null || (values.Shape == [channels] && values.DType == DType.Float32), input, values,
+                $"weight, bias and statistics must be float32 [{channels}]");
+        }
+
+        bool hasStatistics = runningMean is not null && runningVariance is not null;
+        if (!training && !hasStatistics)
+            throw new ArgumentException("BatchNorm2d needs running statistics when it is not training.", nameof(runningMean));
+        Requires.That(
+            !training || channels == 0 || input.Count / channels > 1, input, null, "the variance of one value per channel is not defined");
+
+        input = Precision.Prepare("batch_norm", input);
+        Tensor output = Tensor.Result(input.Device, input.DType, input.Shape);
+        Storage mean = Storage.Allocate(input.Device, DType.Float32, channels, MemoryKind.Activations);
+        Storage inverseDeviation = Storage.Allocate(input.Device, DType.Float32, channels, MemoryKind.Activations);
+        NampBatchNormArgs args = NampBatchNormArgs.Create();
+        args.Dtype = (int)input.DType;
+        args.Training = training ? 1 : 0;
+        args.Epsilon = epsilon;
+        args.Momentum = momentum;
+        args.Batch = input.Shape[0];
+        args.Channels = channels;
+        args.Inner = new Shape(input.Shape.Dimensions[2..]).Count;
+        args.Input = input.Pointer;
+        args.Gamma = weight is null ? null : (float*)weight.Pointer;
+        args.Beta = bias is null ? null : (float*)bias.Pointer;
+        args.RunningMean = hasStatistics ? (float*)runningMean!.Pointer : null;
+        args.RunningVariance = hasStatistics ? (float*)runningVariance!.Pointer : null;
+        args.Output = output.Pointer;
+        args.Mean = (float*)mean.Pointer;
+        args.InverseDeviation = (float*)inverseDeviation.Pointer;
+        NativeOps.BatchNormForward(input.Device, args);
+        if (!Records(input, weight, bias))
+        {
+            mean.Drop();
+            inverseDeviation.Drop();
+            return output;
+        }
+
+        Expect(input, input.DType);
+        Expect(weight, DType.Float32);
+        Expect(bias, DType.Float32);
+        return Record(new BatchNorm2dNode(output, input, weight, bias, mean, inverseDeviation, args));
+    }
+
+    private sealed unsafe class BatchNorm2dNode(
+        Tensor output, Tensor input, Tensor? weight, Tensor? bias, Storage mean, Storage inverseDeviation, NampBatchNormArgs forward)
+        : Node(output)
+    {
+        private readonly Saved _x = new(input);
+        private readonly Saved _weight = weight is null ? default : new Saved(weight);
+
+        public override void Backward()
+        {
+            NampBatchNormArgs args = forward;
+            var inputGradient = new GradientOverwrite(input, input.DType, always: true);
+            var weightGradient = new GradientOverwrite(weight, DType.Float32);
+            var biasGradient = new GradientOverwrite(bias, DType.Float32);
+            args.OutputGradient = OutputGradient.Pointer;
+            args.InputGradient = inputGradient.Pointer;
+            args.GammaGradient = (float*)weightGradient.Pointer;
+            args.BetaGradient = (float*)biasGradient.Pointer;
+            args.Output = null;
+            NativeOps.BatchNormBackward(Device, args);
+            inputGradient.Finish();
+            weightGradient.Finish();
+            biasGradient.Finish();
+        }
+
+        public override void Release()
+        {
+            _x.Drop();
+            _weight.Drop();
+            mean.Drop();
+            inverseDeviation.Drop();
+        }
+    }
+}

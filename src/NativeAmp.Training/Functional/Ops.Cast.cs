@@ -1,0 +1,31 @@
+namespace NativeAmp.Training;
+
+/// <content>Conversions between dtypes.</content>
+public static partial class Ops
+{
+    /// <summary>The tensor in another floating-point dtype; itself if it has that dtype. The gradient comes back in the input's.</summary>
+    public static unsafe Tensor Cast(Tensor input, DType dtype)
+    {
+        Requires.FloatingPoint(input);
+        if (!dtype.IsFloatingPoint())
+            throw new ArgumentException($"Cast converts between floating-point dtypes, not to {dtype}.", nameof(dtype));
+        if (input.DType == dtype)
+            return input;
+        Tensor output = Tensor.Result(input.Device, dtype, input.Shape);
+        Kernels.Cast(input.Device, output.Pointer, dtype, input.Pointer, input.DType, input.Count);
+        if (!Records(input))
+            return output;
+        Expect(input, input.DType);
+        return Record(new SameElementsNode(output, input));
+    }
+
+    /// <summary>A cast or a reshape: the gradient goes on as it came, in the input's dtype.</summary>
+    private sealed class SameElementsNode(Tensor output, Tensor input) : Node(output)
+    {
+        public override void Backward() => input.GradientBuffer.Accept(OutputGradient.Share(), Output.DType);
+
+        public override void Release()
+        {
+        }
+    }
+}

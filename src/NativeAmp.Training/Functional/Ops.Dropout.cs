@@ -1,0 +1,51 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp.Training;
+
+/// <content>Dropout.</content>
+public static partial class Ops
+{
+    /// <summary>
+    /// Inverted dropout: each element is zeroed with a probability and the others are divided by what is left of 1. The mask is drawn
+    /// from the generator, which moves on by the number of elements; it is not stored but drawn again in the backward pass.
+    /// </summary>
+    /// <param name="input">Any shape.</param>
+    /// <param name="probability">In [0, 1).</param>
+    /// <param name="random">Where the mask comes from.</param>
+    public static unsafe Tensor Dropout(Tensor input, float probability, RandomGenerator random)
+    {
+        Requires.FloatingPoint(input);
+        ArgumentNullException.ThrowIfNull(random);
+        if (!(probability >= 0 && probability < 1))
+            throw new ArgumentOutOfRangeException(nameof(probability), probability, "A dropout probability is in [0, 1).");
+        if (probability == 0)
+            return input;
+        input = Precision.Prepare("dropout", input);
+        Tensor output = Tensor.Result(input.Device, input.DType, input.Shape);
+        ulong seed = random.Seed;
+        ulong offset = random.Reserve(input.Count);
+        NativeOps.Dropout(
+            input.Device, (nint)output.Pointer, (nint)input.Pointer, input.DType, input.Count, probability, seed, offset);
+        if (!Records(input))
+            return output;
+        Expect(input, input.DType);
+        return Record(new DropoutNode(output, input, probability, seed, offset));
+    }
+
+    private sealed unsafe class DropoutNode(Tensor output, Tensor input, float probability, ulong seed, ulong offset) : Node(output)
+    {
+        public override void Backward()
+        {
+            Storage gradient = OutputGradient.IsUnshared
+                ? OutputGradient.Share()
+                : Storage.Allocate(Device, Output.DType, Output.Count, MemoryKind.Gradients);
+            NativeOps.Dropout(
+                Device, (nint)gradient.Pointer, (nint)OutputGradient.Pointer, Output.DType, Output.Count, probability, seed, offset);
+            input.GradientBuffer.Accept(gradient, Output.DType);
+        }
+
+        public override void Release()
+        {
+        }
+    }
+}

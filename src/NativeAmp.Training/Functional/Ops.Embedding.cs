@@ -1,0 +1,66 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp.Training;
+
+/// <content>Lookup in a table.</content>
+public static partial class Ops
+{
+    /// <summary>
+    /// Rows of a table by index: int32 indices [...] and a weight [vocabulary, width] give [..., width]. An
+    /// index outside the vocabulary gives a row of NaN, so that the loss shows it.
+    /// </summary>
+    public static unsafe Tensor Embedding(Tensor indices, Tensor weight)
+    {
+        Requires.Int32(indices);
+        Requires.FloatingPoint(weight);
+        Requires.SameDevice(indices, weight);
+        Requires.That(weight.Shape.Rank == 2, weight, null, "the table must be [vocabulary, width]");
+        DType dtype = Precision.Of("embedding", weight);
+        Tensor output = Tensor.Result(weight.Device, dtype, [.. indices.Shape.Dimensions, weight.Shape[1]]);
+        NampEmbeddingArgs args = NampEmbeddingArgs.Create();
+        args.WeightDtype = (int)weight.DType;
+        args.OutputDtype = (int)dtype;
+        args.Count = indices.Count;
+        args.Vocabulary = weight.Shape[0];
+        args.Width = weight.Shape[1];
+        args.Indices = (int*)indices.Pointer;
+        args.Weight = weight.Pointer;
+        args.Output = output.Pointer;
+        NativeOps.EmbeddingForward(weight.Device, args);
+        if (!Records(weight))
+            return output;
+        Expect(weight, DType.Float32);
+        return Record(new EmbeddingNode(output, indices, weight, args));
+    }
+
+    private sealed unsafe class EmbeddingNode(Tensor output, Tensor indices, Tensor weight, NampEmbeddingArgs forward) : Node(output)
+    {
+        private readonly Saved _indices = new(indices);
+
+        public override void Backward()
+        {
+            NampEmbeddingArgs args = forward;
+            args.Indices = (int*)_indices.Pointer;
+            args.Weight = null;
+            args.Output = null;
+            args.OutputGradient = OutputGradient.Pointer;
+            GradientTarget target = weight.GradientBuffer.Open(DType.Float32);
+            if (target.DType == DType.Float32)
+            {
+                args.WeightGradient = (float*)target.Pointer;
+                args.Accumulate = target.Accumulate ? 1 : 0;
+                NativeOps.EmbeddingBackward(Device, args);
+                return;
+            }
+
+            // A table that is itself computed in half precision: the kernel sums in float32, and the sum is rounded once.
+            Storage sum = Storage.Allocate(Device, DType.Float32, weight.Count, MemoryKind.Workspace);
+            args.WeightGradient = (float*)sum.Pointer;
+            NativeOps.EmbeddingBackward(Device, args);
+            Kernels.Accumulate(Device, target, sum.Pointer, DType.Float32, weight.Count);
+            sum.Drop();
+        }
+
+        public override void Release() => _indices.Drop();
+    }
+}

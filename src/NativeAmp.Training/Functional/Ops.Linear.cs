@@ -1,0 +1,110 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp.Training;
+
+/// <content>The linear layer.</content>
+public static partial class Ops
+{
+    /// <summary>
+    /// activation(input · weightᵀ + bias) over the last dimension: [..., in] and [out, in] give [..., out]. A low-precision operator.
+    /// Bias and activation are computed in the product's epilogue.
+    /// </summary>
+    /// <param name="input">[..., in].</param>
+    /// <param name="weight">[out, in].</param>
+    /// <param name="bias">[out], or null.</param>
+    /// <param name="activation">Applied after the bias.</param>
+    public static unsafe Tensor Linear(Tensor input, Tensor weight, Tensor? bias = null, Activation activation = Activation.None)
+    {
+        Requires.FloatingPoint(input);
+        Requires.FloatingPoint(weight);
+        Requires.SameDevice(input, weight);
+        Requires.SameDevice(input, bias);
+        Requires.That(weight.Shape.Rank == 2, weight, null, "a weight is [out, in]");
+        long inputs = weight.Shape[1];
+        long outputs = weight.Shape[0];
+        Requires.That(
+            input.Shape.Rank >= 1 && input.Shape[-1] == inputs, input, weight, $"the input's last dimension must be the weight's {inputs}");
+        Requires.That(bias is null || bias.Shape == [outputs], weight, bias, $"the bias must be [{outputs}]");
+
+        DType dtype = Precision.Of("linear", input, weight);
+        if (!Precision.Keeps(activation, dtype))
+            return Activate(Linear(input, weight, bias), activation);
+        var x = new Operand(input, dtype);
+        var w = new Operand(weight, dtype);
+        Operand? b = Operand.OrNull(bias, dtype);
+        Tensor output = Tensor.Result(input.Device, dtype, input.Shape.WithLast(outputs));
+        bool records = Records(input, weight, bias);
+        Storage? preActivation = records && activation is Activation.Gelu or Activation.GeluTanh
+            ? Storage.Allocate(input.Device, dtype, output.Count, MemoryKind.Activations)
+            : null;
+
+        NampGemmArgs args = Product(dtype, outputs == 0 ? 0 : output.Count / outputs, outputs, inputs);
+        args.A = x.Pointer;
+        args.Lda = inputs;
+        args.B = w.Pointer;
+        args.TransposeB = 1;
+        args.Ldb = inputs;
+        args.C = output.Pointer;
+        args.CDtype = (int)dtype;
+        args.Ldc = outputs;
+        args.Bias = b is { } operand ? operand.Pointer : null;
+        args.BiasDtype = (int)dtype;
+        args.Activation = (int)activation;
+        args.PreActivation = preActivation is null ? null : preActivation.Pointer;
+        NativeOps.Gemm(input.Device, args);
+
+        if (!records)
+            return output;
+        Expect(x.Source, dtype);
+        Expect(w.Source, dtype);
+        Expect(b?.Source, dtype);
+        return Record(new LinearNode(output, x, w, b?.Source, activation, preActivation));
+    }
+
+    private sealed unsafe class LinearNode(
+        Tensor output, Operand input, Operand weight, Tensor? bias, Activation activation, Storage? preActivation) : Node(output)
+    {
+        private readonly Tensor _input = input.Source;
+        private readonly Tensor _weight = weight.Source;
+        private readonly Saved _x = input.Save();
+        private readonly Saved _w = weight.Save();
+
+        // What the activation's derivative is computed from.
+        private readonly Saved _kept = activation == Activation.Relu ? new Saved(output)
+            : preActivation is null ? default
+            : Saved.TakeOver(preActivation, output.DType);
+
+        public override void Backward()
+        {
+            DType dtype = Output.DType;
+            long outputs = _weight.Shape[0];
+            long inputs = _weight.Shape[1];
+            long rows = outputs == 0 ? 0 : Output.Count / outputs;
+            Storage gradient = activation == Activation.None
+                ? OutputGradient.Share()
+                : ActivationGradient(Output, OutputGradient, activation, _kept);
+            if (_weight.RequiresGrad)
+            {
+                GradientTarget target = _weight.GradientBuffer.Open(dtype);
+                DenseProduct(Device, dtype, (outputs, inputs, rows), gradient.Pointer, true, _x.Pointer, false, target, _weight.Count);
+            }
+
+            if (bias is { RequiresGrad: true })
+                Kernels.Sum(Device, bias.GradientBuffer.Open(dtype), gradient.Pointer, dtype, rows, outputs, 1);
+            if (_input.RequiresGrad)
+            {
+                GradientTarget target = _input.GradientBuffer.Open(dtype);
+                DenseProduct(Device, dtype, (rows, inputs, outputs), gradient.Pointer, false, _w.Pointer, false, target, _input.Count);
+            }
+
+            gradient.Drop();
+        }
+
+        public override void Release()
+        {
+            _x.Drop();
+            _w.Drop();
+            _kept.Drop();
+        }
+    }
+}

@@ -1,0 +1,96 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp.Training;
+
+/// <content>Products of matrices.</content>
+public static partial class Ops
+{
+    /// <summary>
+    /// The matrix products a · b over leading batch dimensions: [..., m, k] and [..., k, n] give [..., m, n]. A low-precision operator.
+    /// </summary>
+    public static unsafe Tensor MatMul(Tensor a, Tensor b)
+    {
+        Requires.FloatingPoint(a);
+        Requires.FloatingPoint(b);
+        Requires.SameDevice(a, b);
+        int rank = a.Shape.Rank;
+        Requires.That(
+            rank >= 2 && b.Shape.Rank == rank && a.Shape.Dimensions[..^2].SequenceEqual(b.Shape.Dimensions[..^2]) && a.Shape[-1] == b.Shape[-2],
+            a, b, "they must be [..., m, k] and [..., k, n] with equal leading dimensions");
+        DType dtype = Precision.Of("matmul", a, b);
+        var left = new Operand(a, dtype);
+        var right = new Operand(b, dtype);
+        (long M, long N, long K) sizes = (a.Shape[-2], b.Shape[-1], a.Shape[-1]);
+        Tensor output = Tensor.Result(a.Device, dtype, a.Shape.WithLast(sizes.N));
+        var target = new GradientTarget(output.Storage, dtype, accumulate: false);
+        DenseProduct(a.Device, dtype, sizes, left.Pointer, false, right.Pointer, false, target, output.Count);
+        if (!Records(a, b))
+            return output;
+        Expect(left.Source, dtype);
+        Expect(right.Source, dtype);
+        return Record(new MatMulNode(output, left, right));
+    }
+
+    private static NampGemmArgs Product(DType dtype, long m, long n, long k)
+    {
+        NampGemmArgs args = NampGemmArgs.Create();
+        args.ADtype = (int)dtype;
+        args.BDtype = (int)dtype;
+        args.M = m;
+        args.N = n;
+        args.K = k;
+        args.Alpha = 1;
+        return args;
+    }
+
+    /// <summary>target (+)= op(a) op(b), as many dense products of these sizes as fill the target.</summary>
+    private static unsafe void DenseProduct(
+        Device device, DType dtype, (long M, long N, long K) sizes, void* a, bool transposeA, void* b, bool transposeB,
+        GradientTarget target, long targetCount)
+    {
+        if (targetCount == 0)
+            return;
+        (long m, long n, long k) = sizes;
+        NampGemmArgs args = Product(dtype, m, n, k);
+        args.Batch = targetCount / (m * n);
+        args.A = a;
+        args.TransposeA = transposeA ? 1 : 0;
+        args.Lda = transposeA ? m : k;
+        args.StrideA = m * k;
+        args.B = b;
+        args.TransposeB = transposeB ? 1 : 0;
+        args.Ldb = transposeB ? k : n;
+        args.StrideB = k * n;
+        args.C = target.Pointer;
+        args.CDtype = (int)target.DType;
+        args.Ldc = n;
+        args.StrideC = m * n;
+        args.Beta = target.Accumulate ? 1 : 0;
+        NativeOps.Gemm(device, args);
+    }
+
+    private sealed unsafe class MatMulNode(Tensor output, Operand a, Operand b) : Node(output)
+    {
+        private readonly Tensor _a = a.Source;
+        private readonly Tensor _b = b.Source;
+        private readonly Saved _left = a.Save();
+        private readonly Saved _right = b.Save();
+
+        public override void Backward()
+        {
+            DType dtype = Output.DType;
+            (long m, long n, long k) = (Output.Shape[-2], Output.Shape[-1], _a.Shape[-1]);
+            void* gradient = OutputGradient.Pointer;
+            if (_a.RequiresGrad)
+                DenseProduct(Device, dtype, (m, k, n), gradient, false, _right.Pointer, true, _a.GradientBuffer.Open(dtype), _a.Count);
+            if (_b.RequiresGrad)
+                DenseProduct(Device, dtype, (k, n, m), _left.Pointer, true, gradient, false, _b.GradientBuffer.Open(dtype), _b.Count);
+        }
+
+        public override void Release()
+        {
+            _left.Drop();
+            _right.Drop();
+        }
+    }
+}

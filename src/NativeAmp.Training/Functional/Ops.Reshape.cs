@@ -1,0 +1,122 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp.Training;
+
+/// <content>The same elements in another shape or order.</content>
+public static partial class Ops
+{
+    /// <summary>
+    /// The same elements in another shape, without a copy. One dimension may be given as -1: what is left.
+    /// </summary>
+    /// <exception cref="ArgumentException">The shape has another number of elements.</exception>
+    public static Tensor Reshape(Tensor input, params ReadOnlySpan<long> dimensions)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        Shape shape = Resolve(input, dimensions);
+        Tensor output = Tensor.Result(input.Device, input.DType, shape, input.Storage.Share());
+        if (!Records(input))
+            return output;
+        Expect(input, input.DType);
+        return Record(new SameElementsNode(output, input));
+    }
+
+    /// <summary>Every sample's elements in one dimension: [batch, the product of the others].</summary>
+    public static Tensor Flatten(Tensor input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        Requires.That(input.Shape.Rank >= 1, input, null, "it needs a batch dimension");
+        long batch = input.Shape[0];
+        return input.Shape.Rank == 2 ? input : Reshape(input, batch, batch == 0 ? 0 : input.Count / batch);
+    }
+
+    /// <summary>The tensor with its dimensions permuted: dimension i of the output is dimension permutation[i] of the input.</summary>
+    public static unsafe Tensor Permute(Tensor input, params ReadOnlySpan<int> permutation)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        int rank = input.Shape.Rank;
+        var inverse = new int[rank];
+        Array.Fill(inverse, -1);
+        bool isPermutation = permutation.Length == rank && rank > 0;
+        for (int i = 0; isPermutation && i < rank; i++)
+        {
+            isPermutation = permutation[i] >= 0 && permutation[i] < rank && inverse[permutation[i]] < 0;
+            if (isPermutation)
+                inverse[permutation[i]] = i;
+        }
+
+        Requires.That(isPermutation, input, null, $"[{string.Join(", ", permutation.ToArray())}] is no permutation of its dimensions");
+        var dimensions = new long[rank];
+        for (int i = 0; i < rank; i++)
+            dimensions[i] = input.Shape[permutation[i]];
+        Tensor output = Tensor.Result(input.Device, input.DType, new Shape(dimensions));
+        NativeOps.Permute(
+            input.Device, (nint)output.Pointer, (nint)input.Pointer, input.DType, input.Shape.Dimensions, permutation);
+        if (!Records(input))
+            return output;
+        Expect(input, input.DType);
+        return Record(new PermuteNode(output, input, inverse));
+    }
+
+    /// <summary>The first indices of the outermost dimension, as a copy.</summary>
+    public static unsafe Tensor FirstRows(Tensor input, long rows)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        Requires.That(
+            input.Shape.Rank >= 1 && rows >= 0 && rows <= input.Shape[0], input, null, $"it does not have {rows} outermost indices");
+        Tensor output = Tensor.Result(input.Device, input.DType, [rows, .. input.Shape.Dimensions[1..]]);
+        input.Device.CopyOnDevice((nint)output.Pointer, (nint)input.Pointer, output.Bytes);
+        if (!Records(input))
+            return output;
+        Expect(input, input.DType);
+        return Record(new FirstRowsNode(output, input));
+    }
+
+    private static Shape Resolve(Tensor input, ReadOnlySpan<long> dimensions)
+    {
+        long[] resolved = dimensions.ToArray();
+        int open = Array.IndexOf(resolved, -1);
+        if (open >= 0)
+        {
+            resolved[open] = 1;
+            long others = new Shape(resolved).Count;
+            bool divides = others != 0 && input.Count % others == 0;
+            Requires.That(divides, input, null, $"its {input.Count} elements do not divide into {others}", nameof(Reshape));
+            resolved[open] = input.Count / others;
+        }
+
+        var shape = new Shape(resolved);
+        Requires.That(shape.Count == input.Count, input, null, $"{shape} has {shape.Count} elements, not {input.Count}", nameof(Reshape));
+        return shape;
+    }
+
+    private sealed unsafe class PermuteNode(Tensor output, Tensor input, int[] inverse) : Node(output)
+    {
+        public override void Backward()
+        {
+            var gradient = new GradientOverwrite(input, Output.DType);
+            NativeOps.Permute(
+                Device, (nint)gradient.Pointer, (nint)OutputGradient.Pointer, Output.DType, Output.Shape.Dimensions, inverse);
+            gradient.Finish();
+        }
+
+        public override void Release()
+        {
+        }
+    }
+
+    private sealed unsafe class FirstRowsNode(Tensor output, Tensor input) : Node(output)
+    {
+        public override void Backward()
+        {
+            GradientTarget target = input.GradientBuffer.Open(input.DType);
+            if (!target.Accumulate)
+                Device.FillMemory((nint)target.Pointer, 0, input.Count * target.DType.SizeInBytes());
+            var rows = new GradientTarget(input.GradientBuffer.Storage, target.DType, accumulate: true);
+            Kernels.Accumulate(Device, rows, OutputGradient.Pointer, Output.DType, Output.Count);
+        }
+
+        public override void Release()
+        {
+        }
+    }
+}

@@ -1,0 +1,56 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp.Training;
+
+/// <content>Softmax and the largest of a row.</content>
+public static partial class Ops
+{
+    /// <summary>Softmax over the last dimension, computed in float32 from any dtype.</summary>
+    public static unsafe Tensor Softmax(Tensor input)
+    {
+        Requires.FloatingPoint(input);
+        Requires.That(input.Shape.Rank >= 1, input, null, "it needs a dimension");
+        DType dtype = Precision.Of("softmax", input);
+        Tensor output = Tensor.Result(input.Device, dtype, input.Shape);
+        NampSoftmaxArgs args = NampSoftmaxArgs.Create();
+        args.InputDtype = (int)input.DType;
+        args.OutputDtype = (int)dtype;
+        args.Width = input.Shape[-1];
+        args.Rows = args.Width == 0 ? 0 : input.Count / args.Width;
+        args.Input = input.Pointer;
+        args.Output = output.Pointer;
+        NativeOps.SoftmaxForward(input.Device, args);
+        if (!Records(input))
+            return output;
+        Expect(input, input.DType);
+        return Record(new SoftmaxNode(output, input, args));
+    }
+
+    /// <summary>The int32 index of the largest element of each row of the last dimension; the first of equals, a NaN if there is one.</summary>
+    public static unsafe Tensor ArgMax(Tensor input)
+    {
+        Requires.FloatingPoint(input);
+        Requires.That(input.Shape.Rank >= 1 && input.Shape[-1] >= 1, input, null, "its rows must have an element");
+        Tensor output = Tensor.Result(input.Device, DType.Int32, new Shape(input.Shape.Dimensions[..^1]));
+        NativeOps.Argmax(input.Device, (nint)output.Pointer, (nint)input.Pointer, input.DType, output.Count, input.Shape[-1]);
+        return output;
+    }
+
+    private sealed unsafe class SoftmaxNode(Tensor output, Tensor input, NampSoftmaxArgs forward) : Node(output)
+    {
+        private readonly Saved _y = new(output);
+
+        public override void Backward()
+        {
+            NampSoftmaxArgs args = forward;
+            var gradient = new GradientOverwrite(input, input.DType);
+            args.Input = null;
+            args.OutputGradient = OutputGradient.Pointer;
+            args.InputGradient = gradient.Pointer;
+            NativeOps.SoftmaxBackward(Device, args);
+            gradient.Finish();
+        }
+
+        public override void Release() => _y.Drop();
+    }
+}

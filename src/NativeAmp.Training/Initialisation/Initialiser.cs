@@ -1,0 +1,79 @@
+namespace NativeAmp.Training;
+
+/// <summary>Fills a parameter's values from a generator.</summary>
+/// <param name="shape">The parameter's shape; a weight is [out, in, ...].</param>
+/// <param name="random">Where the numbers come from.</param>
+public delegate float[] Initialiser(Shape shape, RandomGenerator random);
+
+/// <summary>
+/// The usual ways to begin. Fan-in is what one output sums over (in · kernel), fan-out what one input reaches (out · kernel).
+/// </summary>
+public static class Initialisers
+{
+    /// <summary>The gain of ReLU, √2.</summary>
+    public static float ReluGain { get; } = MathF.Sqrt(2);
+
+    /// <summary>All the same value.</summary>
+    public static Initialiser Constant(float value) => (shape, _) =>
+    {
+        var values = new float[shape.Count];
+        Array.Fill(values, value);
+        return values;
+    };
+
+    /// <summary>Uniform in [low, high).</summary>
+    public static Initialiser Uniform(float low, float high) => (shape, random) =>
+        Fill(shape, () => low + (high - low) * random.NextSingle());
+
+    /// <summary>Normal with mean 0. GPT begins with a deviation of 0.02.</summary>
+    public static Initialiser Normal(float deviation) => (shape, random) => Fill(shape, () => deviation * random.NextNormal());
+
+    /// <summary>Uniform with a variance of gain² / fan-in (He et al. 2015).</summary>
+    public static Initialiser KaimingUniform(float gain) => (shape, random) =>
+        Symmetric(gain * MathF.Sqrt(3f / Fans(shape).In))(shape, random);
+
+    /// <summary>Normal with a variance of gain² / fan-in (He et al. 2015).</summary>
+    public static Initialiser KaimingNormal(float gain) => (shape, random) => Normal(gain / MathF.Sqrt(Fans(shape).In))(shape, random);
+
+    /// <summary>Uniform with a variance of gain² · 2 / (fan-in + fan-out) (Glorot and Bengio 2010).</summary>
+    public static Initialiser XavierUniform(float gain = 1) => (shape, random) =>
+    {
+        (long fanIn, long fanOut) = Fans(shape);
+        return Symmetric(gain * MathF.Sqrt(6f / (fanIn + fanOut)))(shape, random);
+    };
+
+    /// <summary>Normal with a variance of gain² · 2 / (fan-in + fan-out) (Glorot and Bengio 2010).</summary>
+    public static Initialiser XavierNormal(float gain = 1) => (shape, random) =>
+    {
+        (long fanIn, long fanOut) = Fans(shape);
+        return Normal(gain * MathF.Sqrt(2f / (fanIn + fanOut)))(shape, random);
+    };
+
+    /// <summary>
+    /// PyTorch's default for linear and convolution layers, weight and bias alike: uniform within 1 / √fan-in of zero.
+    /// </summary>
+    /// <param name="fanIn">What one output sums over.</param>
+    public static Initialiser PyTorchDefault(long fanIn)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(fanIn);
+        return Symmetric(1 / MathF.Sqrt(fanIn));
+    }
+
+    private static Initialiser Symmetric(float bound) => Uniform(-bound, bound);
+
+    private static float[] Fill(Shape shape, Func<float> draw)
+    {
+        var values = new float[shape.Count];
+        for (int i = 0; i < values.Length; i++)
+            values[i] = draw();
+        return values;
+    }
+
+    private static (long In, long Out) Fans(Shape shape)
+    {
+        if (shape.Rank < 2)
+            throw new ArgumentException($"A fan is that of a weight of two or more dimensions, not of {shape}.", nameof(shape));
+        long kernel = new Shape(shape.Dimensions[2..]).Count;
+        return (shape[1] * kernel, shape[0] * kernel);
+    }
+}

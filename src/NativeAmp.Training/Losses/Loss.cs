@@ -1,0 +1,138 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp.Training;
+
+/// <summary>
+/// Losses. They are float32 scalars computed in float32 from any dtype; their backward pass writes the gradient, times the loss
+/// scale that is on the device, in the prediction's dtype in one pass.
+/// </summary>
+public static class Loss
+{
+    /// <summary>Rows with this label count for nothing, unless another is named.</summary>
+    public const int DefaultIgnoreIndex = -100;
+
+    /// <summary>Softmax cross-entropy of logits and class indices.</summary>
+    /// <param name="logits">[..., classes].</param>
+    /// <param name="labels">int32 [...]: the class of each row. One outside the classes makes the loss NaN.</param>
+    /// <param name="reduction">Mean over the rows that count, or sum.</param>
+    /// <param name="ignoreIndex">Rows with this label do not count.</param>
+    public static unsafe Tensor CrossEntropy(
+        Tensor logits, Tensor labels, Reduction reduction = Reduction.Mean, int ignoreIndex = DefaultIgnoreIndex)
+    {
+        Requires.FloatingPoint(logits);
+        Requires.Int32(labels);
+        Requires.SameDevice(logits, labels);
+        Requires.That(
+            logits.Shape.Rank >= 1 && logits.Shape[-1] >= 1 && labels.Shape == new Shape(logits.Shape.Dimensions[..^1]), logits, labels,
+            "logits are [..., classes] and labels [...], one a row");
+        NampCrossEntropyArgs args = NampCrossEntropyArgs.Create();
+        args.LogitsDtype = (int)logits.DType;
+        args.Logits = logits.Pointer;
+        args.Labels = (int*)labels.Pointer;
+        args.Rows = labels.Count;
+        args.Classes = logits.Shape[-1];
+        args.IgnoreIndex = ignoreIndex;
+        args.Mean = reduction == Reduction.Mean ? 1 : 0;
+        Tensor loss = Tensor.Result(logits.Device, DType.Float32, Shape.Scalar);
+        args.Loss = (float*)loss.Pointer;
+        Kernels.CrossEntropy(logits.Device, &args);
+        return Ops.Records(logits) ? Ops.Record(new CrossEntropyNode(loss, logits, labels, args)) : loss;
+    }
+
+    /// <summary>The mean (or sum) of the squared differences.</summary>
+    /// <param name="prediction">Any shape.</param>
+    /// <param name="target">The same shape; it receives no gradient.</param>
+    /// <param name="reduction">Mean over the elements, or sum.</param>
+    public static unsafe Tensor MeanSquaredError(Tensor prediction, Tensor target, Reduction reduction = Reduction.Mean)
+    {
+        Requires.FloatingPoint(prediction);
+        Requires.FloatingPoint(target);
+        Requires.SameDevice(prediction, target);
+        Requires.That(prediction.Shape == target.Shape, prediction, target, "both must have one shape");
+        if (GradMode.IsEnabled && target.RequiresGrad)
+            throw new ArgumentException("The target of MeanSquaredError receives no gradient: compute it under NoGrad, or set RequiresGrad to false.");
+        NampMseArgs args = NampMseArgs.Create();
+        args.PredictionDtype = (int)prediction.DType;
+        args.Prediction = prediction.Pointer;
+        args.Target = target.Pointer;
+        args.TargetDtype = (int)target.DType;
+        args.Mean = reduction == Reduction.Mean ? 1 : 0;
+        args.Count = prediction.Count;
+        Tensor loss = Tensor.Result(prediction.Device, DType.Float32, Shape.Scalar);
+        args.Loss = (float*)loss.Pointer;
+        Kernels.MeanSquaredError(prediction.Device, &args);
+        return Ops.Records(prediction) ? Ops.Record(new MeanSquaredErrorNode(loss, prediction, target, args)) : loss;
+    }
+
+    private sealed unsafe class CrossEntropyNode : Node
+    {
+        private readonly Tensor _logits;
+        private readonly Saved _savedLogits;
+        private readonly Saved _savedLabels;
+        private readonly NampCrossEntropyArgs _forward;
+
+        public CrossEntropyNode(Tensor loss, Tensor logits, Tensor labels, NampCrossEntropyArgs forward)
+            : base(loss)
+        {
+            _logits = logits;
+            _savedLogits = new Saved(logits);
+            _savedLabels = new Saved(labels);
+            _forward = forward;
+            Ops.Expect(logits, logits.DType);
+        }
+
+        public override void Backward()
+        {
+            NampCrossEntropyArgs args = _forward;
+            var gradient = new GradientOverwrite(_logits, _logits.DType);
+            args.Loss = null;
+            args.Gradient = gradient.Pointer;
+            args.GradientDtype = (int)gradient.DType;
+            args.Upstream = (float*)OutputGradient.Pointer;
+            Kernels.CrossEntropy(Device, &args);
+            gradient.Finish();
+        }
+
+        public override void Release()
+        {
+            _savedLogits.Drop();
+            _savedLabels.Drop();
+        }
+    }
+
+    private sealed unsafe class MeanSquaredErrorNode : Node
+    {
+        private readonly Tensor _prediction;
+        private readonly Saved _savedPrediction;
+        private readonly Saved _savedTarget;
+        private readonly NampMseArgs _forward;
+
+        public MeanSquaredErrorNode(Tensor loss, Tensor prediction, Tensor target, NampMseArgs forward)
+            : base(loss)
+        {
+            _prediction = prediction;
+            _savedPrediction = new Saved(prediction);
+            _savedTarget = new Saved(target);
+            _forward = forward;
+            Ops.Expect(prediction, prediction.DType);
+        }
+
+        public override void Backward()
+        {
+            NampMseArgs args = _forward;
+            var gradient = new GradientOverwrite(_prediction, _prediction.DType);
+            args.Loss = null;
+            args.Gradient = gradient.Pointer;
+            args.GradientDtype = (int)gradient.DType;
+            args.Upstream = (float*)OutputGradient.Pointer;
+            Kernels.MeanSquaredError(Device, &args);
+            gradient.Finish();
+        }
+
+        public override void Release()
+        {
+            _savedPrediction.Drop();
+            _savedTarget.Drop();
+        }
+    }
+}

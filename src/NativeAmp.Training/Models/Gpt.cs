@@ -1,0 +1,70 @@
+using System.Globalization;
+
+namespace NativeAmp.Training;
+
+/// <summary>
+/// A decoder-only transformer over int32 tokens [batch, time], which gives logits [batch, time, vocabulary]: learned positions,
+/// pre-norm blocks, a last norm, and a head that shares the token embedding's weight. Everything begins at N(0, 0.02).
+/// </summary>
+public sealed class Gpt : Module
+{
+    private const string Intermediate = "it was an intermediate of a Gpt";
+
+    private readonly Embedding _tokens;
+    private readonly Parameter _positions;
+    private readonly Dropout _dropout;
+    private readonly TransformerBlock[] _blocks;
+    private readonly LayerNorm _norm;
+
+    /// <summary>A model of these sizes.</summary>
+    /// <param name="options">The sizes; null for the defaults.</param>
+    /// <param name="random">Where values and masks are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
+    public Gpt(GptOptions? options = null, RandomGenerator? random = null)
+    {
+        Options = options ?? new GptOptions();
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Options.Context);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Options.Blocks);
+        Initialiser normal = Initialisers.Normal(0.02f);
+        _tokens = Register("tokens", new Embedding(Options.Vocabulary, Options.Width, normal, random));
+        _positions = Register("positions", Create([Options.Context, Options.Width], normal, random));
+        _dropout = Register("dropout", new Dropout(Options.Dropout, random));
+        _blocks = new TransformerBlock[Options.Blocks];
+        for (int i = 0; i < _blocks.Length; i++)
+        {
+            var block = new TransformerBlock(
+                Options.Width, Options.Heads, causal: true, Options.Dropout, normal, random);
+            _blocks[i] = Register($"block{i.ToString(CultureInfo.InvariantCulture)}", block);
+        }
+
+        _norm = Register("norm", new LayerNorm(Options.Width));
+    }
+
+    /// <summary>The sizes.</summary>
+    public GptOptions Options { get; }
+
+    /// <summary>int32 [batch, time], with at most the context's positions, gives logits [batch, time, vocabulary].</summary>
+    public override Tensor Forward(Tensor input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        Requires.That(
+            input.Shape.Rank == 2 && input.Shape[1] <= Options.Context, input, null,
+            $"tokens are [batch, time] with a time of at most {Options.Context}", nameof(Gpt));
+        Tensor embedded = _tokens.Forward(input);
+        Tensor positioned = Ops.Add(embedded, Positions(input.Shape[1]));
+        embedded.ReleaseUnlessCallers(Intermediate);
+        Tensor current = Replace(positioned, _dropout.Forward(positioned));
+        foreach (TransformerBlock block in _blocks)
+            current = Replace(current, block.Forward(current));
+        Tensor normalised = Replace(current, _norm.ForwardForLowPrecision(current));
+        return Replace(normalised, Ops.Linear(normalised, _tokens.Weight));
+    }
+
+    private static Tensor Replace(Tensor old, Tensor next)
+    {
+        if (old != next)
+            old.ReleaseUnlessCallers(Intermediate);
+        return next;
+    }
+
+    private Tensor Positions(long time) => time == Options.Context ? _positions : Ops.FirstRows(_positions, time);
+}

@@ -1,0 +1,23 @@
+namespace NativeAmp.Training;
+
+/// <summary>The sizes of a <see cref="Gpt"/>.</summary>
+public sealed record GptOptions
+{
+    /// <summary>Number of tokens; 256 for bytes.</summary>
+    public int Vocabulary { get; init; } = 256;
+
+    /// <summary>Most positions of a sequence.</summary>
+    public int Context { get; init; } = 128;
+
+    /// <summary>Size of the vectors.</summary>
+    public int Width { get; init; } = 256;
+
+    /// <summary>Attention heads; they divide the width.</summary>
+    public int Heads { get; init; } = 8;
+
+    /// <summary>Transformer blocks.</summary>
+    public int Blocks { get; init; } = 4;
+
+    /// <summary>Probability of dropout on every branch and on the embeddings.</summary>
+    public float Dropout { get; init; }
+}

@@ -1,0 +1,20 @@
+namespace NativeAmp.Training;
+
+/// <summary>max(x, 0).</summary>
+public sealed class ReLU : Module, IActivation
+{
+    Activation IActivation.Activation => Activation.Relu;
+
+    /// <inheritdoc/>
+    public override Tensor Forward(Tensor input) => Ops.Relu(input);
+}
+
+/// <summary>x Φ(x), by the error function or by the tanh approximation.</summary>
+/// <param name="tanh">Whether the approximation is used.</param>
+public sealed class GELU(bool tanh = false) : Module, IActivation
+{
+    Activation IActivation.Activation => tanh ? Activation.GeluTanh : Activation.Gelu;
+
+    /// <inheritdoc/>
+    public override Tensor Forward(Tensor input) => Ops.Gelu(input, tanh);
+}

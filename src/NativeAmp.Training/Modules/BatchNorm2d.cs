@@ -1,0 +1,42 @@
+namespace NativeAmp.Training;
+
+/// <summary>
+/// Batch normalisation of [batch, channels, ...]. Parameters: "weight" and "bias" [channels]; buffers: "running_mean" and
+/// "running_var".
+/// </summary>
+public sealed class BatchNorm2d : Module
+{
+    private readonly float _epsilon;
+    private readonly float _momentum;
+
+    /// <summary>A layer that begins as the identity over normalised channels.</summary>
+    /// <param name="channels">Channels of the input.</param>
+    /// <param name="epsilon">Added to the variance.</param>
+    /// <param name="momentum">The weight of each batch in the running statistics.</param>
+    public BatchNorm2d(int channels, float epsilon = 1e-5f, float momentum = 0.1f)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(channels);
+        _epsilon = epsilon;
+        _momentum = momentum;
+        Weight = Register("weight", Create([channels], Initialisers.Constant(1)));
+        Bias = Register("bias", Create([channels], Initialisers.Constant(0)));
+        RunningMean = RegisterBuffer("running_mean", Create([channels], Initialisers.Constant(0)));
+        RunningVariance = RegisterBuffer("running_var", Create([channels], Initialisers.Constant(1)));
+    }
+
+    /// <summary>[channels].</summary>
+    public Parameter Weight { get; }
+
+    /// <summary>[channels].</summary>
+    public Parameter Bias { get; }
+
+    /// <summary>[channels]; what <see cref="Module.Eval"/> normalises with.</summary>
+    public Parameter RunningMean { get; }
+
+    /// <summary>[channels], unbiased; what <see cref="Module.Eval"/> normalises with.</summary>
+    public Parameter RunningVariance { get; }
+
+    /// <inheritdoc/>
+    public override Tensor Forward(Tensor input) =>
+        Ops.BatchNorm2d(input, Weight, Bias, RunningMean, RunningVariance, IsTraining, _momentum, _epsilon);
+}

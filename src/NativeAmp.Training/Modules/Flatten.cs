@@ -1,0 +1,8 @@
+namespace NativeAmp.Training;
+
+/// <summary>[batch, ...] as [batch, the product of the others], without a copy.</summary>
+public sealed class Flatten : Module
+{
+    /// <inheritdoc/>
+    public override Tensor Forward(Tensor input) => Ops.Flatten(input);
+}

@@ -1,0 +1,31 @@
+namespace NativeAmp.Training;
+
+/// <summary>Layer normalisation over the last dimension. Parameters: "weight" and "bias" [width].</summary>
+public sealed class LayerNorm : Module
+{
+    private readonly float _epsilon;
+
+    /// <summary>A layer that begins as the identity over normalised rows.</summary>
+    /// <param name="width">Size of the last dimension.</param>
+    /// <param name="epsilon">Added to the variance.</param>
+    public LayerNorm(int width, float epsilon = 1e-5f)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
+        _epsilon = epsilon;
+        Weight = Register("weight", Create([width], Initialisers.Constant(1)));
+        Bias = Register("bias", Create([width], Initialisers.Constant(0)));
+    }
+
+    /// <summary>[width].</summary>
+    public Parameter Weight { get; }
+
+    /// <summary>[width].</summary>
+    public Parameter Bias { get; }
+
+    /// <inheritdoc/>
+    public override Tensor Forward(Tensor input) => Ops.LayerNorm(input, Weight, Bias, _epsilon);
+
+    /// <summary>The same, rounded to what the low-precision operator that follows computes in: one pass instead of two.</summary>
+    internal Tensor ForwardForLowPrecision(Tensor input) =>
+        Ops.LayerNorm(input, Weight, Bias, _epsilon, Precision.Of("linear", input));
+}

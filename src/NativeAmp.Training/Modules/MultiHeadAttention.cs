@@ -1,0 +1,46 @@
+namespace NativeAmp.Training;
+
+/// <summary>
+/// Self-attention in several heads over [batch, time, width]. Modules: "qkv", whose output packs query, key and value, and
+/// "projection".
+/// </summary>
+public sealed class MultiHeadAttention : Module
+{
+    private readonly int _heads;
+    private readonly bool _causal;
+
+    /// <summary>Attention with PyTorch's initial values, or those of an initialiser and biases of zeros.</summary>
+    /// <param name="width">Size of the last dimension.</param>
+    /// <param name="heads">Number of heads; it divides the width.</param>
+    /// <param name="causal">Whether a position sees only itself and those before it.</param>
+    /// <param name="initialiser">Draws the weights; null for PyTorch's default of linear layers.</param>
+    /// <param name="random">Where the values are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
+    public MultiHeadAttention(int width, int heads, bool causal = false, Initialiser? initialiser = null, RandomGenerator? random = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(heads);
+        if (width % heads != 0)
+            throw new ArgumentException($"{heads} heads do not divide a width of {width}.", nameof(heads));
+        _heads = heads;
+        _causal = causal;
+        Qkv = Register("qkv", new Linear(width, checked(3 * width), initialiser: initialiser, random: random));
+        Projection = Register("projection", new Linear(width, width, initialiser: initialiser, random: random));
+    }
+
+    /// <summary>[width] to query, key and value, one after the other.</summary>
+    public Linear Qkv { get; }
+
+    /// <summary>What mixes the heads.</summary>
+    public Linear Projection { get; }
+
+    /// <inheritdoc/>
+    public override Tensor Forward(Tensor input)
+    {
+        Tensor packed = Qkv.Forward(input);
+        Tensor heads = Ops.PackedAttention(packed, _heads, _causal);
+        packed.ReleaseUnlessCallers("it was the packed projection of an attention");
+        Tensor output = Projection.Forward(heads);
+        heads.ReleaseUnlessCallers("it was the output of an attention's heads");
+        return output;
+    }
+}

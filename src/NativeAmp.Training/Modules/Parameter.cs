@@ -1,0 +1,130 @@
+using System.Runtime.InteropServices;
+
+namespace NativeAmp.Training;
+
+/// <summary>
+/// A tensor that is learned: float32 values, the gradient that backward passes accumulate, and, where low-precision operators
+/// use it, a copy in half precision. Before its module is moved to a device its values are in host memory.
+/// </summary>
+public sealed class Parameter : Tensor, IParameter
+{
+    private float[]? _host;
+    private Storage? _half;
+    private DType _halfDType;
+    private bool _halfIsStale;
+
+    /// <summary>A parameter with these values, in host memory until <see cref="ModuleExtensions.To"/>.</summary>
+    /// <exception cref="ArgumentException">The shape has another number of elements.</exception>
+    public Parameter(ReadOnlySpan<float> values, Shape shape)
+        : base(shape, DType.Float32)
+    {
+        if (values.Length != shape.Count)
+            throw new ArgumentException($"Shape {shape} has {shape.Count} elements, but {values.Length} were given.", nameof(values));
+        _host = values.ToArray();
+        RequiresGrad = true;
+    }
+
+    /// <summary>
+    /// The name within the model, such as "0.weight"; empty until the model is moved to a device or its parameters are listed.
+    /// </summary>
+    public string Name { get; internal set; } = "";
+
+    /// <summary>The elements, which an optimizer reads and writes.</summary>
+    unsafe nint IParameter.Data => (nint)Pointer;
+
+    unsafe TensorCell IParameter.Gradient => GradientBufferOrNull is { HasValue: true } gradient
+        ? new TensorCell((nint)gradient.Storage.Pointer, gradient.DType)
+        : default;
+
+    unsafe TensorCell IParameter.HalfCopy => _half is null ? default : new TensorCell((nint)_half.Pointer, _halfDType);
+
+    void IParameter.ClearGradient() => ZeroGrad();
+
+    /// <inheritdoc/>
+    public override void CopyTo<T>(Span<T> destination)
+    {
+        if (_host is null)
+        {
+            base.CopyTo(destination);
+            return;
+        }
+
+        CheckHost<T>(destination.Length);
+        MemoryMarshal.Cast<float, T>(_host).CopyTo(destination);
+    }
+
+    /// <inheritdoc/>
+    public override void CopyFrom<T>(ReadOnlySpan<T> source)
+    {
+        if (_host is null)
+        {
+            base.CopyFrom(source);
+            MarkChanged();
+            return;
+        }
+
+        CheckHost<T>(source.Length);
+        source.CopyTo(MemoryMarshal.Cast<float, T>(_host.AsSpan()));
+    }
+
+    /// <summary>
+    /// Says that the values were changed by somebody who did not write the half copy along, as the optimizers of this library do: it
+    /// is cast again before it is used.
+    /// </summary>
+    public void MarkChanged() => _halfIsStale = true;
+
+    /// <summary>Moves the values to a device. The gradient and the half copy do not move; they are made again.</summary>
+    internal void MoveTo(Device device)
+    {
+        if (HasDevice && Device == device)
+            return;
+        float[] values = ToArray<float>();
+        Storage storage = Storage.Allocate(device, DType.Float32, Count, MemoryKind.Parameters);
+        storage.Write<float>(values);
+        ReleaseGradient();
+        DropHalfCopy();
+        Place(device, storage);
+        _host = null;
+    }
+
+    /// <summary>The values in a dtype: themselves, or the half copy, made or brought up to date first.</summary>
+    internal unsafe Storage InDType(DType dtype)
+    {
+        if (dtype == DType.Float32)
+            return Storage;
+        if (_half is null || _halfDType != dtype)
+        {
+            Storage half = Storage.Allocate(Device, dtype, Count, MemoryKind.HalfCopies);
+            DropHalfCopy();
+            _half = half;
+            _halfDType = dtype;
+            _halfIsStale = true;
+        }
+
+        if (_halfIsStale)
+        {
+            Kernels.Cast(Device, _half.Pointer, dtype, Pointer, DType.Float32, Count);
+            _halfIsStale = false;
+        }
+
+        return _half;
+    }
+
+    internal override string Describe() => Name.Length == 0 ? $"parameter {Shape}" : $"parameter '{Name}' {Shape}";
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        base.Dispose(disposing);
+        if (!disposing)
+            return;
+        DropHalfCopy();
+        _host = null;
+    }
+
+    private void DropHalfCopy()
+    {
+        _half?.Drop();
+        _half = null;
+    }
+}

@@ -1,0 +1,65 @@
+namespace NativeAmp.Training;
+
+/// <summary>
+/// x + attention(norm1(x)), then x + feed-forward(norm2(x)): a pre-norm block with GELU and a hidden layer four times as wide.
+/// Modules: "norm1", "attention", "norm2", "expand", "contract". The sum x stays in its dtype (float32 after an embedding), whatever
+/// the branches compute in.
+/// </summary>
+public sealed class TransformerBlock : Module
+{
+    private const string Intermediate = "it was an intermediate of a TransformerBlock";
+
+    private readonly LayerNorm _norm1;
+    private readonly MultiHeadAttention _attention;
+    private readonly LayerNorm _norm2;
+    private readonly Linear _expand;
+    private readonly Linear _contract;
+    private readonly Dropout _dropout;
+
+    /// <summary>A block with PyTorch's initial values, or those of an initialiser and biases of zeros.</summary>
+    /// <param name="width">Size of the last dimension.</param>
+    /// <param name="heads">Number of attention heads; it divides the width.</param>
+    /// <param name="causal">Whether a position sees only itself and those before it.</param>
+    /// <param name="dropout">Probability of dropout on both branches.</param>
+    /// <param name="initialiser">Draws the weights of the linear layers; null for PyTorch's default.</param>
+    /// <param name="random">Where values and masks are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
+    public TransformerBlock(
+        int width, int heads, bool causal = false, float dropout = 0, Initialiser? initialiser = null, RandomGenerator? random = null)
+    {
+        _norm1 = Register("norm1", new LayerNorm(width));
+        _attention = Register("attention", new MultiHeadAttention(width, heads, causal, initialiser, random));
+        _norm2 = Register("norm2", new LayerNorm(width));
+        _expand = Register("expand", new Linear(width, checked(4 * width), initialiser: initialiser, random: random));
+        _contract = Register("contract", new Linear(4 * width, width, initialiser: initialiser, random: random));
+        _dropout = Register("dropout", new Dropout(dropout, random));
+    }
+
+    /// <summary>[batch, time, width] gives the same shape.</summary>
+    public override Tensor Forward(Tensor input)
+    {
+        Tensor attended = AddBranch(input, _norm1, normalised => _attention.Forward(normalised));
+        Tensor output = AddBranch(attended, _norm2, FeedForward);
+        attended.ReleaseUnlessCallers(Intermediate);
+        return output;
+    }
+
+    private Tensor AddBranch(Tensor input, LayerNorm norm, Func<Tensor, Tensor> branch)
+    {
+        Tensor normalised = norm.ForwardForLowPrecision(input);
+        Tensor computed = branch(normalised);
+        normalised.ReleaseUnlessCallers(Intermediate);
+        Tensor dropped = _dropout.Forward(computed);
+        Tensor output = Ops.Add(input, dropped);
+        computed.ReleaseUnlessCallers(Intermediate);
+        dropped.ReleaseUnlessCallers(Intermediate);
+        return output;
+    }
+
+    private Tensor FeedForward(Tensor input)
+    {
+        Tensor hidden = _expand.Forward(input, Activation.Gelu);
+        Tensor output = _contract.Forward(hidden);
+        hidden.ReleaseUnlessCallers(Intermediate);
+        return output;
+    }
+}

@@ -1,0 +1,54 @@
+namespace NativeAmp.Training;
+
+/// <content>How tensors come to be.</content>
+public partial class Tensor
+{
+    /// <summary>A tensor with these elements. Its type is that of the span's: float, Half, BFloat16 or int.</summary>
+    /// <exception cref="ArgumentException">The shape has another number of elements.</exception>
+    public static Tensor From<T>(Device device, ReadOnlySpan<T> values, Shape shape)
+        where T : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        if (values.Length != shape.Count)
+            throw new ArgumentException($"Shape {shape} has {shape.Count} elements, but {values.Length} were given.", nameof(values));
+        Tensor tensor = Empty(device, DTypes.Of<T>(), shape);
+        tensor.CopyFrom(values);
+        return tensor;
+    }
+
+    /// <summary>A tensor with these elements. Its type is that of the array's: float, Half, BFloat16 or int.</summary>
+    /// <exception cref="ArgumentException">The shape has another number of elements.</exception>
+    public static Tensor From<T>(Device device, T[] values, Shape shape)
+        where T : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        return From<T>(device, values.AsSpan(), shape);
+    }
+
+    /// <summary>A tensor whose elements are undefined.</summary>
+    public static Tensor Empty(Device device, DType dtype, Shape shape)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        return new Tensor(device, shape, dtype, Storage.Allocate(device, dtype, shape.Count, MemoryKind.Other));
+    }
+
+    /// <summary>A tensor of zeros.</summary>
+    public static unsafe Tensor Zeros(Device device, DType dtype, Shape shape)
+    {
+        Tensor tensor = Empty(device, dtype, shape);
+        device.FillMemory((nint)tensor.Pointer, 0, tensor.Bytes);
+        return tensor;
+    }
+
+    /// <summary>The output of an operator, owned by the innermost scope or the tape.</summary>
+    internal static Tensor Result(Device device, DType dtype, Shape shape) =>
+        Result(device, dtype, shape, Storage.Allocate(device, dtype, shape.Count, MemoryKind.Activations));
+
+    /// <summary>The output of an operator over memory that is there already (a reference that the output takes over).</summary>
+    internal static Tensor Result(Device device, DType dtype, Shape shape, Storage storage)
+    {
+        var tensor = new Tensor(device, shape, dtype, storage);
+        TensorScope.Adopt(tensor);
+        return tensor;
+    }
+}

@@ -1,0 +1,162 @@
+namespace NativeAmp.Training;
+
+/// <summary>
+/// A dense row-major array on a device. What a caller creates belongs to the caller, who disposes it; what an operator returns
+/// belongs to the innermost <see cref="TensorScope"/> (of which <see cref="NoGrad"/> is one), or else to the tape, whose
+/// <see cref="Backward"/> gives it back. <see cref="Keep"/> takes it over. Tensors are used by one thread at a time.
+/// </summary>
+public partial class Tensor : IDisposable
+{
+    private Storage? _storage;
+    private Device? _device;
+    private string _absence = "it has no memory yet";
+
+    private protected Tensor(Shape shape, DType dtype)
+    {
+        Shape = shape;
+        DType = dtype;
+    }
+
+    internal Tensor(Device device, Shape shape, DType dtype, Storage storage)
+        : this(shape, dtype)
+    {
+        _device = device;
+        _storage = storage;
+    }
+
+    /// <summary>The sizes of the dimensions.</summary>
+    public Shape Shape { get; }
+
+    /// <summary>The type of the elements.</summary>
+    public DType DType { get; }
+
+    /// <summary>Number of elements.</summary>
+    public long Count => Shape.Count;
+
+    /// <summary>Where the elements are.</summary>
+    /// <exception cref="InvalidOperationException">A parameter of a module that is on no device yet.</exception>
+    public Device Device =>
+        _device ?? throw new InvalidOperationException($"{Describe()} is on no device: call To(device) on its module first.");
+
+    /// <summary>Whether the tensor's memory is there: neither disposed nor given back by its owner.</summary>
+    public bool IsAlive => _storage is not null;
+
+    internal bool HasDevice => _device is not null;
+
+    /// <summary>Whether the caller owns this tensor, so that tape, scope and modules leave it alone.</summary>
+    internal bool IsCallers { get; set; } = true;
+
+    internal unsafe void* Pointer => Storage.Pointer;
+
+    internal Storage Storage =>
+        _storage ?? throw new ObjectDisposedException(GetType().Name, $"{Describe()} cannot be used: {_absence}.");
+
+    /// <summary>A copy of the elements.</summary>
+    /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the type of this tensor's elements.</exception>
+    public T[] ToArray<T>()
+        where T : unmanaged
+    {
+        var values = new T[Count];
+        CopyTo<T>(values);
+        return values;
+    }
+
+    /// <summary>Copies the elements to host memory of exactly their number.</summary>
+    /// <exception cref="ArgumentException">The element types or counts differ.</exception>
+    public virtual void CopyTo<T>(Span<T> destination)
+        where T : unmanaged
+    {
+        CheckHost<T>(destination.Length);
+        Storage.Read(destination);
+    }
+
+    /// <summary>Overwrites the elements with as many from host memory.</summary>
+    /// <exception cref="ArgumentException">The element types or counts differ.</exception>
+    public virtual void CopyFrom<T>(ReadOnlySpan<T> source)
+        where T : unmanaged
+    {
+        CheckHost<T>(source.Length);
+        Storage.Write(source);
+    }
+
+    /// <summary>A copy of the elements of a floating-point tensor, widened to float32.</summary>
+    /// <exception cref="ArgumentException">The elements are not floating-point numbers.</exception>
+    public float[] ToFloats() => DType switch
+    {
+        DType.Float32 => ToArray<float>(),
+        DType.Float16 => Array.ConvertAll(ToArray<Half>(), value => (float)value),
+        DType.BFloat16 => Array.ConvertAll(ToArray<BFloat16>(), value => (float)value),
+        _ => throw new ArgumentException($"{Describe()} holds no floating-point numbers."),
+    };
+
+    /// <summary>The value of a tensor of one floating-point element. Waits for the device.</summary>
+    /// <exception cref="InvalidOperationException">The tensor has not exactly one element.</exception>
+    public float Item() => Count == 1
+        ? ToFloats()[0]
+        : throw new InvalidOperationException($"Item reads tensors of one element; {Describe()} has {Count}.");
+
+    /// <summary>Makes this tensor the caller's, who disposes it: it outlives Backward and the scope that it was made in.</summary>
+    public Tensor Keep()
+    {
+        _ = Storage;
+        IsCallers = true;
+        return this;
+    }
+
+    /// <summary>Gives the memory back. Whoever else looks at it (a view, a node of the tape) keeps it alive until done.</summary>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Gives the memory back.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
+        if (!disposing)
+            return;
+        Release("it was disposed");
+        ReleaseGradient();
+    }
+
+    /// <summary>Lets go of the elements, remembering why for whoever asks for them.</summary>
+    internal void Release(string reason)
+    {
+        if (_storage is null)
+            return;
+        _storage.Drop();
+        _storage = null;
+        _absence = reason;
+    }
+
+    /// <summary>What an owner (tape, scope) does when its time is over.</summary>
+    internal void ReleaseUnlessCallers(string reason)
+    {
+        if (!IsCallers)
+            Release(reason);
+    }
+
+    /// <summary>"float32 tensor [2, 3]", for messages.</summary>
+    internal virtual string Describe() => $"{DType.Name()} tensor {Shape}";
+
+    /// <summary>The type, the shape and the device.</summary>
+    public override string ToString() => IsAlive ? $"{Describe()} on {Device}" : Describe();
+
+    internal long Bytes => Count * DType.SizeInBytes();
+
+    private protected void Place(Device device, Storage storage)
+    {
+        _storage?.Drop();
+        _device = device;
+        _storage = storage;
+    }
+
+    private protected void CheckHost<T>(int count)
+        where T : unmanaged
+    {
+        if (DTypes.Of<T>() != DType)
+            throw new ArgumentException($"{Describe()} does not hold elements of type {typeof(T).Name}.");
+        if (count != Count)
+            throw new ArgumentException($"{Describe()} has {Count} elements, the host memory {count}.");
+    }
+}
