@@ -43,6 +43,10 @@ class CpuBackend final : public Backend {
   // adam.cpp
   void adam_step(const TableView& table, const namp_adam_args& args, const namp_scaler_state* scaler, namp_optimizer_state* state, namp_stream stream) override;
 
+  // loss.cpp
+  void cross_entropy(const namp_cross_entropy_args& args, namp_stream stream) override;
+  void mse(const namp_mse_args& args, namp_stream stream) override;
+
  private:
   Threads threads_;
   namp_simd simd_;

@@ -25,6 +25,7 @@ using ::namp::any;
 using ::namp::bits;
 using ::namp::from_bits;
 using ::namp::less;
+using ::namp::multiply_add;
 using ::namp::select;
 using ::namp::shift_left;
 using ::namp::shift_right;
@@ -92,6 +93,15 @@ HWY_INLINE Lane to_float(LaneBits u) {
   return Lane(hn::ConvertTo(LaneTag(), hn::BitCast(SignedTag(), u.raw)));
 }
 HWY_INLINE Lane sqrt(Lane x) { return Lane(hn::Sqrt(x.raw)); }
+HWY_INLINE Lane multiply_add(Lane a, Lane b, Lane c) {
+#if HWY_TARGET == HWY_SCALAR
+  // Highway's rounds twice here.
+  const float sum = multiply_add(hn::GetLane(a.raw), hn::GetLane(b.raw), hn::GetLane(c.raw));
+  return Lane(sum);
+#else
+  return Lane(hn::MulAdd(a.raw, b.raw, c.raw));
+#endif
+}
 HWY_INLINE Lane abs(Lane x) { return Lane(hn::Abs(x.raw)); }
 
 HWY_INLINE Lane select(LaneMask mask, Lane yes, Lane no) {

@@ -28,7 +28,9 @@ NAMP_FORMULA void adam_step(AdamElement<F>& x, F g, const AdamConstants& c) {
   g = g * c.inverse_scale * c.clip_coefficient * c.sign;
   x.parameter = x.parameter * c.decay;
   if (c.coupled) g = g + x.parameter * c.weight_decay;
-  x.exp_avg = x.exp_avg + (g - x.exp_avg) * c.one_minus_beta1;
+  // Fused, as PyTorch's vectorised kernel: where the two terms cancel, a rounded product would be
+  // most of what is left.
+  x.exp_avg = multiply_add(g - x.exp_avg, F(c.one_minus_beta1), x.exp_avg);
   x.exp_avg_sq = x.exp_avg_sq * c.beta2 + g * g * c.one_minus_beta2;
   F v = x.exp_avg_sq;
   if (c.amsgrad) {

@@ -57,6 +57,9 @@ NAMP_FORMULA float to_float(uint32_t u) { return static_cast<float>(static_cast<
 // Correctly rounded.
 NAMP_FORMULA float sqrt(float x) { return ::sqrtf(x); }
 
+// a * b + c, rounded once.
+NAMP_FORMULA float multiply_add(float a, float b, float c) { return ::fmaf(a, b, c); }
+
 NAMP_FORMULA float abs(float x) { return from_bits(bits(x) & 0x7fffffffu); }
 
 NAMP_FORMULA float select(bool mask, float yes, float no) { return mask ? yes : no; }

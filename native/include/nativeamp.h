@@ -375,13 +375,20 @@ typedef struct namp_optimizer_state {
                                       element; -1 if none */
 } namp_optimizer_state;
 
+/* clang-format off: formulas, a line each */
 /* The scale's update after a step (one thread's work on the device), from the found_inf of all the
- * scaler's optimizers (found_inf[i] not 0 counts as an overflow, ORed): overflow: hysteresis_left
- * -= 1; when none is left: scale = max(minimum, (float)((double)scale * backoff)); tracker = 0;
- *   good:     tracker += 1; when tracker >= interval: scale = grown if that is finite and no more
- * than the maximum; tracker = 0. With minimum 0, maximum infinite and hysteresis 1 it is
- * torch._amp_update_scale_ bit for bit (PyTorch 2.10, amp/AmpKernels). states is a host array of
- * count device pointers, 1 to 64. */
+ * scaler's optimizers (found_inf[i] not 0 counts as an overflow, ORed):
+ *
+ *   overflow:  tracker = 0; hysteresis_left -= 1, and when none is left
+ *                scale = max(minimum, (float)((double)scale * backoff))
+ *   good:      tracker += 1, and when tracker >= interval
+ *                tracker = 0; hysteresis_left = hysteresis;
+ *                scale = (float)((double)scale * growth) if that is finite and no more than the
+ * maximum
+ *
+ * With minimum 0, maximum infinite and hysteresis 1 it is torch._amp_update_scale_ bit for bit
+ * (PyTorch 2.10, amp/AmpKernels). states is a host array of count device pointers, 1 to 64. */
+/* clang-format on */
 NAMP_API int32_t namp_scaler_update(namp_device* device, namp_scaler_state* scaler,
                                     namp_optimizer_state* const* states, int32_t count,
                                     const namp_scaler_options* options, namp_stream stream);
@@ -530,18 +537,27 @@ typedef struct namp_adam_args {
   int32_t reserved;
 } namp_adam_args;
 
-/* One fused pass in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam),
- * float32, no contraction: g = gradient [* inverse_scale, unless state->unscaled] [*
- * clip_coefficient, if max_norm > 0];  g = -g if maximize decoupled: p = p * (1 - lr * wd);   else:
- * g = g + wd * p m = m + (g - m) * (1 - beta1);      v = v * beta2 + (1 - beta2) * (g * g) vmax =
- * max(vmax, v) if amsgrad (and takes the place of v below) p = p - (lr / (1 - beta1^t)) * (m /
- * (sqrt(v) / sqrt(1 - beta2^t) + eps));   half copy = p, rounded with clip_coefficient = min(1,
- * max_norm / (gradient_norm + 1e-6)) as torch.nn.utils.clip_grad_norm_, t = state->step + 1, beta^t
- * by repeated squaring in float64, and everything that is the same for all elements computed in
- * float64 and rounded to float32 once. Where state->found_inf is not 0 nothing is touched and step
- * does not advance; it advances at the end of a step that was applied, once for advance_step 1 (an
- * optimizer of several tables passes 0 for all but its last). scaler may be null: the gradients are
- * not scaled. */
+/* clang-format off: formulas, a line each */
+/* One fused pass in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam), in
+ * float32 without contraction, but for m's multiply-add, which is fused (rounded once), as in
+ * PyTorch's fused kernel:
+ *
+ *   g = gradient [* inverse_scale, unless state->unscaled] [* clip_coefficient, if max_norm > 0]
+ *   g = -g                                                   if maximize
+ *   p = p * (1 - lr * wd)                                    if decoupled, else  g = g + wd * p
+ *   m = fma(g - m, 1 - beta1, m)
+ *   v = v * beta2 + (1 - beta2) * (g * g)
+ *   vmax = max(vmax, v), which takes the place of v below    if amsgrad
+ *   p = p - (lr / (1 - beta1^t)) * (m / (sqrt(v) / sqrt(1 - beta2^t) + eps))
+ *   half copy = p, rounded
+ *
+ * with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
+ * torch.nn.utils.clip_grad_norm_, t = state->step + 1, beta^t by repeated squaring in float64, and
+ * everything that is the same for all elements computed in float64 and rounded to float32 once.
+ * Where state->found_inf is not 0 nothing is touched and step does not advance; it advances at the
+ * end of a step that was applied, once for advance_step 1 (an optimizer of several tables passes 0
+ * for all but its last). scaler may be null: the gradients are not scaled. */
+/* clang-format on */
 NAMP_API int32_t namp_adam_step(namp_table* table, const namp_adam_args* args,
                                 const namp_scaler_state* scaler, namp_optimizer_state* state,
                                 namp_stream stream);

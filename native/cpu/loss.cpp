@@ -1,0 +1,218 @@
+// Family 2: losses whose gradients come out scaled, in one pass.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/loss.cpp"
+#include "cpu/simd_source.h"
+#include "hwy/foreach_target.h"
+#include "cpu/loop-inl.h"
+#include "cpu/sum_lanes-inl.h"
+#include "formulas/math.h"
+
+#include <limits>
+
+#include "cpu/cpu_backend.h"
+#include "cpu/element.h"
+#include "cpu/loss.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace namp {
+namespace HWY_NAMESPACE {
+
+// 16 accumulators whatever the width of a lane, so that a row's sum and maximum have the same bits
+// on every target.
+inline constexpr int64_t kRowLanes = 16;
+
+struct RowLanes {
+  HWY_INLINE explicit RowLanes(float start) {
+    for (float& value : values)
+      value = start;
+  }
+  HWY_INLINE float* at(int64_t i) { return values + i % kRowLanes; }
+  // The upper half onto the lower, until one is left.
+  template <class Op>
+  HWY_INLINE float combine(Op op) {
+    for (int64_t width = kRowLanes / 2; width > 0; width /= 2) {
+      for (int64_t j = 0; j < width; ++j)
+        values[j] = op(values[j], values[j + width]);
+    }
+    return values[0];
+  }
+
+  alignas(64) float values[kRowLanes];
+};
+
+HWY_INLINE float widen_one(const float* p) { return *p; }
+HWY_INLINE float widen_one(const Float16* p) { return widen_float16<float>(uint32_t{p->bits}); }
+HWY_INLINE float widen_one(const BFloat16* p) { return widen_bfloat16<float>(uint32_t{p->bits}); }
+
+HWY_INLINE void narrow_one(float x, float* p) { *p = x; }
+HWY_INLINE void narrow_one(float x, Float16* p) {
+  p->bits = static_cast<uint16_t>(narrow_float16(x));
+}
+HWY_INLINE void narrow_one(float x, BFloat16* p) {
+  p->bits = static_cast<uint16_t>(narrow_bfloat16(x));
+}
+
+// The loss of a row, and its gradient unless that is null (it may be the logits).
+template <class In, class Out>
+float cross_entropy_run(const In* logits, int64_t classes, int64_t label, Out* gradient,
+                        float weight) {
+  RowLanes maxima(-std::numeric_limits<float>::infinity());
+  for_lanes(classes, [&](int64_t i, auto part) NAMP_LANES {
+    const Lane maximum = load(maxima.at(i));
+    const Lane x = keep(load(logits + i, part), maximum, part);
+    store(select(x > maximum, x, maximum), maxima.at(i));
+  });
+  // A NaN is no maximum, but it makes the sum NaN.
+  const float maximum = maxima.combine([](float a, float b) { return b > a ? b : a; });
+  RowLanes sums(0.0f);
+  for_lanes(classes, [&](int64_t i, auto part) NAMP_LANES {
+    const Lane e = keep(exp(load(logits + i, part) - maximum), Lane(0.0f), part);
+    store(load(sums.at(i)) + e, sums.at(i));
+  });
+  const float sum = sums.combine([](float a, float b) { return a + b; });
+  const float distance = widen_one(logits + label) - maximum;
+  if (gradient != nullptr) {
+    map(
+        gradient, classes, [=](Lane x) NAMP_LANES { return exp(x - maximum) / sum * weight; },
+        logits);
+    narrow_one((exp(distance) / sum - 1.0f) * weight, gradient + label);
+  }
+  return log(sum) - distance;
+}
+
+template <class Out>
+void fill_run(Out* out, int64_t count, float value) {
+  for (int64_t i = 0; i < count; ++i)
+    narrow_one(value, out + i);
+}
+
+// label is in [0, classes), or kIgnoredLabel, or kInvalidLabel.
+float cross_entropy_row(const void* logits, namp_dtype dtype, int64_t classes, int64_t label,
+                        void* gradient, namp_dtype gradient_dtype, float weight) {
+  const float constant = label == kIgnoredLabel ? 0.0f : std::numeric_limits<float>::quiet_NaN();
+  float loss = constant;
+  with_element(gradient_dtype, [&](auto out_type) HWY_ATTR {
+    using Out = typename decltype(out_type)::Type;
+    Out* out = static_cast<Out*>(gradient);
+    if (label < 0) {
+      if (out != nullptr) fill_run(out, classes, constant);
+      return;
+    }
+    with_element(dtype, [&](auto in_type) HWY_ATTR {
+      using In = typename decltype(in_type)::Type;
+      loss = cross_entropy_run(static_cast<const In*>(logits), classes, label, out, weight);
+    });
+  });
+  return loss;
+}
+
+// The sum of squared differences of a chunk, and its gradient unless that is null.
+double mse_chunk(const void* prediction, namp_dtype prediction_dtype, const void* target,
+                 namp_dtype target_dtype, int64_t count, void* gradient, namp_dtype gradient_dtype,
+                 float weight) {
+  SumLanes squares;
+  with_element(prediction_dtype, [&](auto prediction_type) HWY_ATTR {
+    with_element(target_dtype, [&](auto target_type) HWY_ATTR {
+      const auto* p = static_cast<const typename decltype(prediction_type)::Type*>(prediction);
+      const auto* t = static_cast<const typename decltype(target_type)::Type*>(target);
+      for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
+        const Lane difference = load(p + i, part) - load(t + i, part);
+        squares.add(i, difference * difference);
+      });
+      if (gradient == nullptr) return;
+      with_element(gradient_dtype, [&](auto gradient_type) HWY_ATTR {
+        auto* g = static_cast<typename decltype(gradient_type)::Type*>(gradient);
+        map(
+            g, count, [=](Lane a, Lane b) NAMP_LANES { return (a - b) * 2.0f * weight; }, p, t);
+      });
+    });
+  });
+  return squares.total();
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace namp
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace namp {
+namespace {
+
+NAMP_SIMD_TABLE(cross_entropy_row);
+NAMP_SIMD_TABLE(mse_chunk);
+
+// What the gradient of the loss is multiplied by: upstream * scale / divisor.
+float weight_of(const float* upstream, const float* scale, int64_t divisor) {
+  double weight = 1.0;
+  if (upstream != nullptr) weight *= static_cast<double>(*upstream);
+  if (scale != nullptr) weight *= static_cast<double>(*scale);
+  return static_cast<float>(weight / static_cast<double>(divisor));
+}
+
+// In order, in float64, whatever threads computed the parts.
+template <class T>
+float combine_loss(const T* parts, int64_t count, bool mean, int64_t divisor) {
+  double sum = 0.0;
+  for (int64_t i = 0; i < count; ++i)
+    sum += static_cast<double>(parts[i]);
+  if (!mean) return static_cast<float>(sum);
+  if (divisor == 0) return std::numeric_limits<float>::quiet_NaN();
+  return static_cast<float>(sum / static_cast<double>(divisor));
+}
+
+}  // namespace
+
+void CpuBackend::cross_entropy(const namp_cross_entropy_args& args, namp_stream stream) {
+  int64_t counted = 0;
+  for (int64_t row = 0; row < args.rows; ++row)
+    counted += args.labels[row] != args.ignore_index;
+  const bool mean = args.mean != 0;
+  const float weight = weight_of(args.upstream, args.scale, mean && counted > 0 ? counted : 1);
+  auto* losses =
+      static_cast<float*>(workspace(args.rows * static_cast<int64_t>(sizeof(float)), stream));
+  const auto dtype = static_cast<namp_dtype>(args.logits_dtype);
+  const auto gradient_dtype = static_cast<namp_dtype>(args.gradient_dtype);
+  const auto kernel = cross_entropy_row_by_simd(simd_);
+  const int64_t grain = std::max<int64_t>(1, kChunkElements / args.classes);
+  threads_.parallel_for(args.rows, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      int64_t label = args.labels[row];
+      if (label == args.ignore_index) {
+        label = kIgnoredLabel;
+      } else if (label < 0 || label >= args.classes) {
+        label = kInvalidLabel;
+      }
+      void* gradient = args.gradient == nullptr
+                           ? nullptr
+                           : element(args.gradient, gradient_dtype, row * args.classes);
+      losses[row] = kernel(element(args.logits, dtype, row * args.classes), dtype, args.classes,
+                           label, gradient, gradient_dtype, weight);
+    }
+  });
+  if (args.loss != nullptr) *args.loss = combine_loss(losses, args.rows, mean, counted);
+}
+
+void CpuBackend::mse(const namp_mse_args& args, namp_stream stream) {
+  const bool mean = args.mean != 0;
+  const float weight =
+      weight_of(args.upstream, args.scale, mean && args.count > 0 ? args.count : 1);
+  const int64_t chunks = (args.count + kChunkElements - 1) / kChunkElements;
+  auto* sums =
+      static_cast<double*>(workspace(chunks * static_cast<int64_t>(sizeof(double)), stream));
+  const auto prediction_dtype = static_cast<namp_dtype>(args.prediction_dtype);
+  const auto target_dtype = static_cast<namp_dtype>(args.target_dtype);
+  const auto gradient_dtype = static_cast<namp_dtype>(args.gradient_dtype);
+  const auto kernel = mse_chunk_by_simd(simd_);
+  threads_.parallel_for(args.count, kChunkElements, [&](int64_t begin, int64_t end) {
+    void* gradient =
+        args.gradient == nullptr ? nullptr : element(args.gradient, gradient_dtype, begin);
+    sums[begin / kChunkElements] =
+        kernel(element(args.prediction, prediction_dtype, begin), prediction_dtype,
+               element(args.target, target_dtype, begin), target_dtype, end - begin, gradient,
+               gradient_dtype, weight);
+  });
+  if (args.loss != nullptr) *args.loss = combine_loss(sums, chunks, mean, args.count);
+}
+
+}  // namespace namp
+#endif

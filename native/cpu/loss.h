@@ -1,0 +1,11 @@
+// Labels of rows that have no class.
+#pragma once
+
+#include <cstdint>
+
+namespace namp {
+
+inline constexpr int64_t kIgnoredLabel = -1;  // counts for nothing
+inline constexpr int64_t kInvalidLabel = -2;  // makes its row NaN
+
+}  // namespace namp
