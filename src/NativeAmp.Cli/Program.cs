@@ -1,4 +1,5 @@
-using System.CommandLine;
+using NativeAmp.Cli;
+using NativeAmp.Cli.Output;
 
-var root = new RootCommand("Mixed-precision training for .NET.");
-return root.Parse(args).Invoke();
+Terminal terminal = Terminal.OfProcess();
+return CommandRunner.Run(CommandTree.Build(terminal), args, terminal);

@@ -78,6 +78,8 @@ internal static class CheckpointFile
             SafetensorsEntry entry = reader.Find(items[i].Entry.Name)!;
             staged[i] = GC.AllocateUninitializedArray<byte>(checked((int)entry.ByteLength));
             reader.Read(entry, staged[i]);
+            if (items[i].Check?.Invoke(staged[i]) is { } problem)
+                throw new CheckpointException(path, [problem]);
         }
 
         for (int i = 0; i < items.Count; i++)

@@ -1,0 +1,91 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+using NativeAmp.Training.Data;
+
+namespace NativeAmp.Cli.Doctor;
+
+/// <summary>One thing that was looked for.</summary>
+/// <param name="Name">What.</param>
+/// <param name="Found">Whether it is there.</param>
+/// <param name="Detail">What was found, or why it was not.</param>
+/// <param name="Meaning">What that means for whoever runs here.</param>
+internal sealed record Finding(string Name, bool Found, string Detail, string Meaning);
+
+/// <summary>What nativeamp doctor found.</summary>
+/// <param name="Ok">Whether training works here.</param>
+/// <param name="Findings">In the order in which they depend on each other.</param>
+internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
+{
+    /// <summary>Looks at the machine.</summary>
+    public static DoctorReport Examine()
+    {
+        List<Finding> findings = [System(), Cpu()];
+        NativeLibraryStatus library = NativeAmpRuntime.Status;
+        findings.Add(library.IsLoaded
+            ? new("native library", true, $"version {library.Version} from {library.Path}", "Kernels run.")
+            : new("native library", false, library.ToString(), "Nothing can be computed: run ./build.sh build."));
+        if (library.IsLoaded)
+        {
+            findings.AddRange(CpuBackend());
+            findings.Add(Cuda());
+        }
+
+        findings.Add(DataSet());
+        return new DoctorReport(library.IsLoaded, findings);
+    }
+
+    private static Finding System() => new("system", true,
+        $"{RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}, {RuntimeInformation.FrameworkDescription}",
+        $"{Environment.ProcessorCount} processors, {Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)} of memory for .NET.");
+
+    private static Finding Cpu()
+    {
+        string[] sets =
+        [
+            .. Named(X86Base.IsSupported, "SSE2"), .. Named(Avx2.IsSupported, "AVX2"), .. Named(Avx512F.IsSupported, "AVX-512"),
+            .. Named(AdvSimd.IsSupported, "NEON"),
+        ];
+        return new("instruction sets", sets.Length > 0, string.Join(", ", sets), "The best that the kernels know is chosen when a device is opened.");
+
+        static string[] Named(bool supported, string name) => supported ? [name] : [];
+    }
+
+    private static IEnumerable<Finding> CpuBackend()
+    {
+        using Device device = Device.Cpu();
+        DeviceInfo info = device.Info;
+        yield return new("cpu device", true,
+            $"{info.Name}, {info.Threads} threads, SIMD {info.Simd}, {Bytes(info.MemoryFree)} of {Bytes(info.MemoryTotal)} memory free",
+            "Cast, scale, check and Adam give the same bits on any number of threads.");
+        bool oneDnn = info.Libraries.Contains("oneDNN", StringComparison.OrdinalIgnoreCase);
+        yield return new("oneDNN", oneDnn, info.Libraries,
+            oneDnn ? "Matrix products and convolutions run at the machine's speed." : "The built-in loops compute matrix products: correct, but slow. Install libdnnl-dev and build again.");
+        bool openMp = info.Libraries.Contains("OpenMP", StringComparison.OrdinalIgnoreCase);
+        yield return new("OpenMP", openMp, openMp ? $"{info.Threads} threads" : "not in this build", openMp ? "Kernels use all threads." : "Kernels use one thread.");
+    }
+
+    private static Finding Cuda()
+    {
+        DeviceAvailability cuda = Device.Available(DeviceKind.Cuda);
+        return cuda.Count > 0
+            ? new("cuda", true, $"{cuda.Count} device(s)", "--device auto takes the GPU.")
+            : new("cuda", false, cuda.Reason, "--device auto takes the CPU.");
+    }
+
+    private static Finding DataSet()
+    {
+        string folder = FashionMnist.ResolveDirectory();
+        try
+        {
+            (ImageDataset train, ImageDataset test) = FashionMnist.Load();
+            return new("fashion-mnist", true, $"{train.Count} training and {test.Count} test images in {folder}", "nativeamp train works as it is.");
+        }
+        catch (Exception e) when (e is IOException or DataFormatException or UnauthorizedAccessException)
+        {
+            return new("fashion-mnist", false, e.Message, "--model cnn and mlp need it; gpt takes any text.");
+        }
+    }
+
+    private static string Bytes(long bytes) => FormattableString.Invariant($"{bytes / (double)(1L << 30):0.0} GiB");
+}

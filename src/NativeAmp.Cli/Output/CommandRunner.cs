@@ -1,0 +1,58 @@
+using System.CommandLine;
+using NativeAmp.Training.Checkpoints;
+using NativeAmp.Training.Data;
+
+namespace NativeAmp.Cli.Output;
+
+/// <summary>Runs a parsed command: bad arguments and failures become one clear line and an exit code, never a stack trace.</summary>
+internal static class CommandRunner
+{
+    /// <summary>Shows the stack trace of a failure.</summary>
+    public static Option<bool> Verbose { get; } = new("--verbose")
+    {
+        Description = "Show the stack trace of a failure.",
+        Recursive = true,
+    };
+
+    /// <summary>Parses and runs.</summary>
+    /// <returns>The exit code.</returns>
+    public static int Run(RootCommand root, IReadOnlyList<string> arguments, Terminal terminal)
+    {
+        ParseResult parsed = root.Parse(arguments);
+        if (parsed.Errors.Count > 0)
+        {
+            foreach (string message in parsed.Errors.Select(error => error.Message).Distinct())
+                terminal.Error.WriteLine($"nativeamp: {message}");
+            terminal.Error.WriteLine($"Try 'nativeamp {Path(parsed)}--help'.");
+            return ExitCode.Usage;
+        }
+
+        try
+        {
+            return parsed.Invoke(new InvocationConfiguration
+            {
+                EnableDefaultExceptionHandler = false,
+                Output = terminal.Output,
+                Error = terminal.Error,
+                ProcessTerminationTimeout = null, // Ctrl-C is the train command's to handle
+            });
+        }
+        catch (Exception e) when (IsExpected(e))
+        {
+            terminal.Error.WriteLine($"nativeamp: {(parsed.GetValue(Verbose) ? e.ToString() : e.Message)}");
+            return e is UsageException ? ExitCode.Usage : ExitCode.Failure;
+        }
+        catch (Exception e)
+        {
+            // A defect: the trace is what its report needs.
+            terminal.Error.WriteLine($"nativeamp: unexpected failure, please report it: {e}");
+            return ExitCode.Failure;
+        }
+    }
+
+    private static bool IsExpected(Exception e) => e is UsageException or DataFormatException or CheckpointException or NativeAmpException
+        or IOException or UnauthorizedAccessException;
+
+    private static string Path(ParseResult parsed) =>
+        parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ";
+}

@@ -1,0 +1,48 @@
+using System.CommandLine;
+
+namespace NativeAmp.Cli.Output;
+
+/// <summary>What --device says.</summary>
+internal enum DeviceChoice
+{
+    Auto,
+    Cpu,
+    Cuda,
+}
+
+/// <summary>Options that several commands share, and what they mean.</summary>
+internal static class CommonOptions
+{
+    /// <summary>One JSON object on the standard output instead of text.</summary>
+    public static Option<bool> Json() => new("--json") { Description = "Write one JSON object instead of text." };
+
+    /// <summary>Which device to use.</summary>
+    public static Option<string> Device() => OneOf("--device", "auto", "Where to compute: auto takes a GPU if there is one.", "auto", "cpu", "cuda");
+
+    /// <summary>An option with a few values.</summary>
+    public static Option<string> OneOf(string name, string fallback, string description, params string[] values)
+    {
+        var option = new Option<string>(name)
+        {
+            Description = description,
+            DefaultValueFactory = _ => fallback,
+            HelpName = string.Join('|', values),
+        };
+        option.Validators.Add(result =>
+        {
+            string value = result.Tokens.Count == 1 ? result.Tokens[0].Value : fallback;
+            if (!values.Contains(value))
+                result.AddError($"{name} is '{value}'; it is one of {string.Join(", ", values)}.");
+        });
+        return option;
+    }
+
+    /// <summary>Opens the device.</summary>
+    /// <exception cref="NativeAmpUnavailableException">It is not there; the message says why.</exception>
+    public static Device Open(DeviceChoice choice, int threads = 0) => choice switch
+    {
+        DeviceChoice.Cpu => NativeAmp.Device.Cpu(threads),
+        DeviceChoice.Cuda => NativeAmp.Device.Cuda(),
+        _ => NativeAmp.Device.Available(DeviceKind.Cuda).Count > 0 ? NativeAmp.Device.Cuda() : NativeAmp.Device.Cpu(threads),
+    };
+}

@@ -1,0 +1,16 @@
+namespace NativeAmp.Cli.Output;
+
+/// <summary>What the process says to whoever started it.</summary>
+internal static class ExitCode
+{
+    public const int Success = 0;
+
+    /// <summary>The work failed: a file, a format, a device, a tolerance.</summary>
+    public const int Failure = 1;
+
+    /// <summary>The arguments make no sense.</summary>
+    public const int Usage = 2;
+
+    /// <summary>Stopped by Ctrl-C: 128 + SIGINT, as shells say it.</summary>
+    public const int Interrupted = 130;
+}

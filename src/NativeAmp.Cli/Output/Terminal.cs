@@ -1,0 +1,39 @@
+using Spectre.Console;
+
+namespace NativeAmp.Cli.Output;
+
+/// <summary>Where a command writes: results to one writer, troubles to another, and whether a person is watching.</summary>
+internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole? live)
+{
+    /// <summary>Results.</summary>
+    public TextWriter Output { get; } = output;
+
+    /// <summary>Troubles and notes.</summary>
+    public TextWriter Error { get; } = error;
+
+    /// <summary>A terminal that can redraw, or null where output goes to a file or a pipe.</summary>
+    public IAnsiConsole? Live { get; } = live;
+
+    /// <summary>The process's own.</summary>
+    public static Terminal OfProcess() =>
+        new(Console.Out, Console.Error, Console.IsOutputRedirected ? null : AnsiConsole.Console);
+
+    /// <summary>A table: drawn on a terminal, in plain columns otherwise.</summary>
+    public void WriteTable(IReadOnlyList<string> header, IReadOnlyList<IReadOnlyList<string>> rows)
+    {
+        if (Live is not null)
+        {
+            var table = new Table().Border(TableBorder.Rounded);
+            foreach (string title in header)
+                table.AddColumn(Markup.Escape(title));
+            foreach (IReadOnlyList<string> row in rows)
+                table.AddRow(row.Select(cell => new Text(cell)));
+            Live.Write(table);
+            return;
+        }
+
+        int[] widths = [.. header.Select((title, i) => rows.Select(row => row[i].Length).Append(title.Length).Max())];
+        foreach (IReadOnlyList<string> row in rows.Prepend(header))
+            Output.WriteLine(string.Join("  ", row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd());
+    }
+}

@@ -1,0 +1,67 @@
+using System.Text.Json.Serialization;
+
+namespace NativeAmp.Cli.Train;
+
+/// <summary>One step of --metrics.</summary>
+internal sealed record StepMetrics(
+    [property: JsonPropertyName("step")] long Step,
+    [property: JsonPropertyName("loss")] float? Loss,
+    [property: JsonPropertyName("scale")] float? Scale,
+    [property: JsonPropertyName("found_inf")] bool FoundInf,
+    [property: JsonPropertyName("skipped")] bool Skipped,
+    [property: JsonPropertyName("lr")] double LearningRate,
+    [property: JsonPropertyName("grad_norm")] float? GradientNorm,
+    [property: JsonPropertyName("step_ms")] double Milliseconds);
+
+/// <summary>What a run came to: the last line of --metrics, and what --json writes.</summary>
+internal sealed record TrainSummary
+{
+    [JsonPropertyName("summary")]
+    public bool IsSummary { get; init; } = true;
+
+    [JsonPropertyName("samples_per_second")]
+    public required double? SamplesPerSecond { get; init; }
+
+    [JsonPropertyName("median_step_ms")]
+    public required double? MedianStepMilliseconds { get; init; }
+
+    [JsonPropertyName("test_accuracy")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? TestAccuracy { get; init; }
+
+    [JsonPropertyName("final_loss")]
+    public required float? FinalLoss { get; init; }
+
+    [JsonPropertyName("skipped")]
+    public required long Skipped { get; init; }
+
+    [JsonPropertyName("final_scale")]
+    public required float FinalScale { get; init; }
+
+    [JsonPropertyName("peak_bytes")]
+    public required IReadOnlyDictionary<string, long> PeakBytes { get; init; }
+
+    [JsonPropertyName("precision")]
+    public required string Precision { get; init; }
+
+    [JsonPropertyName("device")]
+    public required string Device { get; init; }
+
+    [JsonPropertyName("threads")]
+    public required int Threads { get; init; }
+
+    [JsonPropertyName("steps")]
+    public required long Steps { get; init; }
+
+    [JsonPropertyName("interrupted")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Interrupted { get; init; }
+
+    [JsonPropertyName("sample")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Sample { get; init; }
+}
+
+[JsonSerializable(typeof(StepMetrics))]
+[JsonSerializable(typeof(TrainSummary))]
+internal sealed partial class TrainJson : JsonSerializerContext;

@@ -1,0 +1,31 @@
+using NativeAmp.Training;
+using NativeAmp.Training.Data;
+
+namespace NativeAmp.Cli.Train;
+
+/// <summary>A network and the data that it learns, as the settings name them.</summary>
+internal sealed record TrainTask(Module Model, IDataset Train, IDataset? Test) : IDisposable
+{
+    /// <summary>Reads the data and draws the initial weights.</summary>
+    /// <exception cref="DataFormatException">The data is damaged or does not fit the network.</exception>
+    /// <exception cref="IOException">The data cannot be read.</exception>
+    public static TrainTask Create(TrainSettings settings, RandomGenerator random)
+    {
+        if (settings.Model == ModelKind.Gpt)
+        {
+            GptSize size = settings.Gpt;
+            TextDataset text = TextDataset.Load(settings.Data!, size.Context);
+            var options = new GptOptions { Context = size.Context, Width = size.Width, Heads = size.Heads, Blocks = size.Blocks };
+            return new TrainTask(Models.Gpt(options, random), text, Test: null);
+        }
+
+        (ImageDataset train, ImageDataset test) = FashionMnist.Load(settings.Data);
+        if (train.FeaturesPerSample != 784)
+            throw new DataFormatException(FashionMnist.ResolveDirectory(settings.Data), 8,
+                $"images of {train.FeatureShape[1]} × {train.FeatureShape[2]}", $"28 × 28, which {settings.Model.ToString().ToLowerInvariant()} takes");
+        return new TrainTask(settings.Model == ModelKind.Cnn ? Models.Cnn(random) : Models.Mlp(random), train, test);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Model.Dispose();
+}

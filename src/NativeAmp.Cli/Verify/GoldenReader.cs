@@ -1,0 +1,127 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using NativeAmp.Training.Data;
+
+namespace NativeAmp.Cli.Verify;
+
+/// <summary>Kinds of golden files.</summary>
+internal enum GoldenKind
+{
+    Unknown,
+    Adam,
+    Scaler,
+    Unscale,
+    Layers,
+    Training,
+    AmpTraining,
+}
+
+/// <summary>Reads golden files: what kind one is, and its content, checked for form before anything is computed.</summary>
+internal static class GoldenReader
+{
+    // Sizes of these files are kilobytes; what is larger is something else.
+    private const long MaximumLength = 256L << 20;
+
+    /// <summary>Reads a file's bytes.</summary>
+    public static byte[] ReadBytes(string path)
+    {
+        using FileStream file = File.OpenRead(path);
+        if (file.Length > MaximumLength)
+            throw new DataFormatException(path, 0, $"{file.Length} bytes", $"at most {MaximumLength}");
+        byte[] bytes = new byte[file.Length];
+        file.ReadExactly(bytes);
+        return bytes;
+    }
+
+    /// <summary>The kind by the file's name, else by what its root holds.</summary>
+    public static GoldenKind Recognise(string path, ReadOnlySpan<byte> json)
+    {
+        GoldenKind named = Path.GetFileNameWithoutExtension(path).ToLowerInvariant() switch
+        {
+            "adam" => GoldenKind.Adam,
+            "scaler" => GoldenKind.Scaler,
+            "unscale" => GoldenKind.Unscale,
+            "layers" => GoldenKind.Layers,
+            "training" => GoldenKind.Training,
+            "amp_training" => GoldenKind.AmpTraining,
+            _ => GoldenKind.Unknown,
+        };
+        return named != GoldenKind.Unknown ? named : RecogniseContent(path, json);
+    }
+
+    /// <summary>The content, in the form that its kind has.</summary>
+    /// <exception cref="DataFormatException">It is not JSON, or not of that form.</exception>
+    public static T Read<T>(string path, ReadOnlySpan<byte> json, JsonTypeInfo<T> type)
+        where T : class
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(json, type) ?? throw new DataFormatException(path, 0, "null", $"a golden file");
+        }
+        catch (JsonException e)
+        {
+            throw Malformed(path, json, e);
+        }
+        catch (Exception e) when (e is InvalidOperationException or FormatException and not DataFormatException or NotSupportedException)
+        {
+            // The serializer's ways of saying that a number or a string is of another type.
+            throw new DataFormatException(path, 0, "values of another type", "a golden file", e);
+        }
+    }
+
+    private static GoldenKind RecogniseContent(string path, ReadOnlySpan<byte> json)
+    {
+        HashSet<string> names = [];
+        string source = "";
+        var reader = new Utf8JsonReader(json);
+        try
+        {
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+                return GoldenKind.Unknown;
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                string name = reader.GetString()!;
+                names.Add(name);
+                if (!reader.Read())
+                    break;
+                if (name == "source" && reader.TokenType == JsonTokenType.String)
+                    source = reader.GetString()!;
+                reader.Skip();
+            }
+        }
+        catch (JsonException e)
+        {
+            throw Malformed(path, json, e);
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new DataFormatException(path, reader.TokenStartIndex, "a string that is not Unicode", "JSON", e);
+        }
+
+        if (names.Contains("cases"))
+            return source.Contains("_fused_adam", StringComparison.Ordinal) ? GoldenKind.Adam
+                : source.Contains("_amp_update_scale_", StringComparison.Ordinal) ? GoldenKind.Scaler
+                : source.Contains("check_and_unscale_", StringComparison.Ordinal) ? GoldenKind.Unscale
+                : GoldenKind.Unknown;
+        if (names.Contains("ops"))
+            return GoldenKind.Layers;
+        if (names.Contains("losses") && names.Contains("initial"))
+            return names.Contains("scales") ? GoldenKind.AmpTraining : GoldenKind.Training;
+        return GoldenKind.Unknown;
+    }
+
+    private static DataFormatException Malformed(string path, ReadOnlySpan<byte> json, JsonException e)
+    {
+        long offset = e.BytePositionInLine ?? 0;
+        // Lines before the one at fault; these files are a single line as a rule.
+        ReadOnlySpan<byte> rest = json;
+        for (long line = e.LineNumber ?? 0; line > 0 && rest.IndexOf((byte)'\n') is >= 0 and var end; line--)
+        {
+            offset += end + 1;
+            rest = rest[(end + 1)..];
+        }
+
+        string where = string.IsNullOrEmpty(e.Path) ? "JSON that is not valid" : $"something else at {e.Path}";
+        return new DataFormatException(path, offset, where, "a golden file of its kind", e);
+    }
+}

@@ -1,0 +1,44 @@
+using System.Text.Json.Serialization;
+using NativeAmp.Training.Data;
+
+namespace NativeAmp.Cli.Verify;
+
+/// <summary>What nativeamp verify found.</summary>
+/// <param name="Ok">Whether every case is within its tolerance, and there was one.</param>
+/// <param name="Device">What computed.</param>
+/// <param name="Cases">One row a case.</param>
+/// <param name="UnknownFiles">JSON files that are of no known kind.</param>
+internal sealed record VerifyReport(bool Ok, string Device, IReadOnlyList<VerifyRow> Cases, IReadOnlyList<string> UnknownFiles)
+{
+    /// <summary>Checks every golden file of a folder against a device.</summary>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    public static VerifyReport Of(string folder, Device device)
+    {
+        List<VerifyRow> rows = [];
+        List<string> unknown = [];
+        foreach (string path in Directory.EnumerateFiles(folder, "*.json").Order(StringComparer.Ordinal))
+        {
+            string name = Path.GetFileName(path);
+            try
+            {
+                byte[] json = GoldenReader.ReadBytes(path);
+                GoldenKind kind = GoldenReader.Recognise(path, json);
+                if (kind == GoldenKind.Unknown)
+                    unknown.Add(name);
+                else
+                    rows.AddRange(GoldenChecks.Check(kind, path, json, device));
+            }
+            catch (DataFormatException e)
+            {
+                rows.Add(new VerifyRow(name, "(file)", "unreadable", "", false, e.Message));
+            }
+        }
+
+        DeviceInfo info = device.Info;
+        return new VerifyReport(rows.Count > 0 && rows.TrueForAll(row => row.Passed), $"{info.Name} ({info.Libraries})", rows, unknown);
+    }
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true)]
+[JsonSerializable(typeof(VerifyReport))]
+internal sealed partial class VerifyJson : JsonSerializerContext;

@@ -1,0 +1,93 @@
+namespace NativeAmp.Training.Checkpoints;
+
+/// <summary>
+/// Everything that a training run remembers from step to step, as items of one checkpoint: parameters, buffers, moments and step
+/// of the optimizer, the scaler, the random generator, and how far the run has come.
+/// </summary>
+internal sealed class TrainingCheckpoint(Module model, FusedAdam optimizer, GradScaler scaler, RandomGenerator random, long samples)
+{
+    /// <summary>How far the run has come: saved, and set by loading.</summary>
+    public TrainingProgress Progress { get; set; }
+
+    /// <summary>The items. Those of one list go together: they hold the optimizer's state of the moment.</summary>
+    public IReadOnlyList<CheckpointItem> Items()
+    {
+        List<CheckpointItem> items = [ProgressItem(), ScalerItem(), RandomItem()];
+        foreach ((string name, Parameter values) in model.State())
+            items.Add(CheckpointItem.Floats("model." + name, Dimensions(values), values.CopyTo<float>, values.CopyFrom<float>));
+        items.AddRange(OptimizerItems());
+        return items;
+    }
+
+    private static long[] Dimensions(Parameter parameter) => parameter.Shape.Dimensions.ToArray();
+
+    private CheckpointItem ProgressItem() => CheckpointItem.Integers("progress", 4,
+        () => [Progress.Step, Progress.Skipped, Progress.Position.Epoch, Progress.Position.Sample],
+        values => Progress = ToProgress(values),
+        values => ToProgress(values).IsPossible(samples));
+
+    private static TrainingProgress ToProgress(long[] values) => new(values[0], values[1], new(values[2], values[3]));
+
+    private CheckpointItem ScalerItem() => CheckpointItem.Integers("scaler", 6,
+        () =>
+        {
+            GradScalerState state = scaler.SaveState();
+            return
+            [
+                BitConverter.SingleToInt32Bits(state.Scale), state.GrowthTracker, state.HysteresisLeft, state.Updates, state.SkippedUpdates,
+                state.ConsecutiveSkips,
+            ];
+        },
+        values => scaler.LoadState(ToScaler(values)),
+        values =>
+        {
+            GradScalerState state = ToScaler(values);
+            return float.IsFinite(state.Scale) && state.Scale >= 0 && state.GrowthTracker >= 0 && state.SkippedUpdates >= 0
+                && state.SkippedUpdates <= state.Updates && state.ConsecutiveSkips >= 0 && state.ConsecutiveSkips <= state.SkippedUpdates;
+        });
+
+    private static GradScalerState ToScaler(long[] values) => new()
+    {
+        Scale = BitConverter.Int32BitsToSingle((int)values[0]),
+        GrowthTracker = (int)values[1],
+        HysteresisLeft = (int)values[2],
+        Updates = values[3],
+        SkippedUpdates = values[4],
+        ConsecutiveSkips = (int)values[5],
+    };
+
+    private CheckpointItem RandomItem() => CheckpointItem.Integers("random", 2,
+        () => [unchecked((long)random.State.Seed), unchecked((long)random.State.Offset)],
+        values => random.State = new RandomState(unchecked((ulong)values[0]), unchecked((ulong)values[1])));
+
+    private IEnumerable<CheckpointItem> OptimizerItems()
+    {
+        FusedAdamState saved = optimizer.SaveState();
+        List<AdamMoments> loaded = [];
+        Dictionary<string, long[]> shapes = model.Parameters().ToDictionary(parameter => parameter.Name, Dimensions);
+        foreach (AdamMoments moments in saved.Moments)
+        {
+            long[] shape = shapes[moments.Name];
+            AdamMoments target = moments with
+            {
+                First = new float[moments.First.Length],
+                Second = new float[moments.Second.Length],
+                LargestSecond = moments.LargestSecond is null ? null : new float[moments.LargestSecond.Length],
+            };
+            loaded.Add(target);
+            yield return Moment("first", moments.First, target.First);
+            yield return Moment("second", moments.Second, target.Second);
+            if (moments.LargestSecond is not null)
+                yield return Moment("largest_second", moments.LargestSecond, target.LargestSecond!);
+
+            CheckpointItem Moment(string kind, float[] from, float[] to) =>
+                CheckpointItem.Floats($"optimizer.{kind}.{moments.Name}", shape, from.CopyTo, values => values.CopyTo(to));
+        }
+
+        // Last: by then all moments are there.
+        yield return CheckpointItem.Integers("optimizer.step", 1,
+            () => [saved.Step],
+            values => optimizer.LoadState(new FusedAdamState(values[0], loaded)),
+            values => values[0] >= 0);
+    }
+}

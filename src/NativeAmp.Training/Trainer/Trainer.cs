@@ -1,0 +1,217 @@
+using System.Diagnostics;
+using System.Globalization;
+using NativeAmp.Training.Checkpoints;
+using NativeAmp.Training.Data;
+
+namespace NativeAmp.Training;
+
+/// <summary>
+/// The training loop, for those who want none: shuffled batches prepared ahead, mixed precision, loss scaling, clipping, AdamW, test accuracy
+/// after each epoch, checkpoints that resume with the same bits.
+/// </summary>
+public sealed class Trainer : IDisposable
+{
+    private readonly Module _model;
+    private readonly IDataset _data;
+    private readonly IDataset? _test;
+    private readonly Device _device;
+    private readonly TrainerOptions _options;
+    private readonly FusedAdam _optimizer;
+    private readonly GradScaler _scaler;
+    private readonly TrainingCheckpoint _checkpoint;
+    private readonly BatchTensors _tensors;
+    private readonly long _totalSteps;
+    private bool _ran;
+
+    /// <summary>Prepares a run.</summary>
+    /// <param name="model">Takes a batch of inputs and gives logits [..., classes]; moved to the device. It stays the caller's.</param>
+    /// <param name="data">What it learns.</param>
+    /// <param name="test">What it is measured on, or null.</param>
+    /// <param name="device">Where to compute.</param>
+    /// <param name="options">How.</param>
+    /// <exception cref="ArgumentException">An option is not possible, or the data set is smaller than a batch.</exception>
+    public Trainer(Module model, IDataset data, IDataset? test, Device device, TrainerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        if (data.Count < options.Batch)
+            throw new ArgumentException($"The data set has {data.Count} samples, fewer than one batch of {options.Batch}; take a smaller batch.");
+        _model = model;
+        _data = data;
+        _test = test;
+        _device = device;
+        _options = options;
+        _totalSteps = options.Steps ?? options.Epochs!.Value * (data.Count / options.Batch);
+        _model.To(device);
+        _model.Train();
+        _optimizer = new FusedAdam(_model.Parameters(), options.Adam) { Scheduler = options.Schedule };
+        _scaler = new GradScaler(device, options.Scaler ?? (options.Precision.NeedsLossScale ? new GradScalerOptions() : GradScalerOptions.Disabled));
+        _checkpoint = new TrainingCheckpoint(_model, _optimizer, _scaler, options.Random, data.Count);
+        _tensors = new BatchTensors(device, data, options.Batch);
+    }
+
+    /// <summary>A step is done; raised on the thread of <see cref="Run"/>, as all events are.</summary>
+    public event EventHandler<StepReport>? StepCompleted;
+
+    /// <summary>A pass over the data is done.</summary>
+    public event EventHandler<EpochReport>? EpochCompleted;
+
+    /// <summary>A checkpoint lies safely on the disk.</summary>
+    public event EventHandler<CheckpointReport>? CheckpointWritten;
+
+    /// <summary>The run goes on from a checkpoint, or passed over a damaged one.</summary>
+    public event EventHandler<CheckpointReport>? Resuming;
+
+    /// <summary>Trains to the last step, or until it is cancelled: then the step in hand is finished and, with a folder of checkpoints, saved.</summary>
+    /// <exception cref="DataFormatException">No checkpoint of the folder is intact.</exception>
+    /// <exception cref="CheckpointException">The checkpoint is another run's; nothing was changed.</exception>
+    /// <exception cref="InvalidOperationException">It ran before.</exception>
+    public TrainingResult Run(CancellationToken cancellation = default)
+    {
+        if (_ran)
+            throw new InvalidOperationException("A trainer runs once; resume from a checkpoint with a new one.");
+        CheckpointDirectory? directory = OpenDirectory();
+        _ran = true;
+        using var loader = new BatchLoader(_data, _options.Batch, _options.Seed, _checkpoint.Progress.Position, _options.Prefetch);
+        var clock = new StepClock();
+        var epochLoss = new MeanLoss();
+        float loss = float.NaN;
+        double? accuracy = null;
+        long saved = _checkpoint.Progress.Step;
+        while (_checkpoint.Progress.Step < _totalSteps && !cancellation.IsCancellationRequested)
+        {
+            StepReport report = Step(loader);
+            loss = report.Loss;
+            accuracy = null;
+            epochLoss.Add(loss);
+            clock.Add(report.Milliseconds, report.Samples);
+            StepCompleted?.Invoke(this, report);
+
+            bool epochEnds = _checkpoint.Progress.Position.Sample + _options.Batch > _data.Count;
+            if (epochEnds)
+            {
+                accuracy = Test();
+                EpochCompleted?.Invoke(this, new EpochReport(_checkpoint.Progress.Position.Epoch + 1, report.Step, epochLoss.TakeMean(), accuracy));
+            }
+
+            if (directory is not null && (_options.CheckpointEvery == 0 ? epochEnds : report.Step % _options.CheckpointEvery == 0))
+                saved = Save(directory);
+        }
+
+        bool interrupted = _checkpoint.Progress.Step < _totalSteps;
+        if (directory is not null && saved != _checkpoint.Progress.Step)
+            Save(directory);
+        return new TrainingResult
+        {
+            Steps = _checkpoint.Progress.Step,
+            SkippedSteps = _checkpoint.Progress.Skipped,
+            FinalLoss = loss,
+            FinalScale = _scaler.GetScale(),
+            TestAccuracy = interrupted ? null : accuracy ?? Test(),
+            Interrupted = interrupted,
+            SamplesPerSecond = clock.SamplesPerSecond,
+            MedianStepMilliseconds = clock.Median(),
+        };
+    }
+
+    /// <summary>Gives optimizer, scaler and batch memory back; the model stays.</summary>
+    public void Dispose()
+    {
+        _tensors.Dispose();
+        _scaler.Dispose();
+        _optimizer.Dispose();
+    }
+
+    private StepReport Step(BatchLoader loader)
+    {
+        long start = Stopwatch.GetTimestamp();
+        Batch batch = loader.Next();
+        _tensors.Write(batch);
+        Tensor loss;
+        using (Autocast.Enter(_options.Precision))
+        {
+            loss = Loss.CrossEntropy(_model.Forward(_tensors.Input), _tensors.Targets);
+            _scaler.Scale(loss).Backward();
+        }
+
+        if (_options.ClipNorm > 0)
+            _optimizer.ClipGradNorm(_options.ClipNorm);
+        StepResult result = _scaler.Step(_optimizer);
+        _scaler.Update();
+        _optimizer.ZeroGrad();
+        // What follows waits for the device; all its work is on the way by now.
+        float value = loss.Item();
+        bool skipped = result.Skipped;
+        double milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+
+        TrainingProgress before = _checkpoint.Progress;
+        TrainingProgress now = new(before.Step + 1, before.Skipped + (skipped ? 1 : 0), batch.Next);
+        _checkpoint.Progress = now;
+        double epoch = now.Position.Epoch + (double)now.Position.Sample / _data.Count;
+        return new StepReport(now.Step, epoch, value, result.Scale, FoundInf: skipped, skipped, now.Skipped, result.LearningRate,
+            result.GradientNorm, milliseconds, batch.Count, _totalSteps);
+    }
+
+    private double? Test() => _test is null ? null : Evaluation.Accuracy(_model, _test, _device, _options.Precision);
+
+    private CheckpointDirectory? OpenDirectory()
+    {
+        if (_options.CheckpointFolder is not { } folder)
+            return null;
+        var directory = new CheckpointDirectory(folder, _options.CheckpointsKept);
+        if (!_options.Resume)
+        {
+            return directory.HasAny
+                ? throw new CheckpointException(folder, ["it holds checkpoints of an earlier run: resume, or take another folder"])
+                : directory;
+        }
+
+        string? loaded = directory.LoadNewest(_checkpoint.Items(), Facts(),
+            damaged => Resuming?.Invoke(this, new CheckpointReport(damaged.File, $"Passing over a damaged checkpoint: {damaged.Message}")));
+        if (loaded is not null)
+            Resuming?.Invoke(this, new CheckpointReport(loaded, $"Going on after step {_checkpoint.Progress.Step}, from {loaded}."));
+        return directory;
+    }
+
+    private long Save(CheckpointDirectory directory)
+    {
+        long step = _checkpoint.Progress.Step;
+        string file = directory.Save(step, _checkpoint.Items(), Facts());
+        CheckpointWritten?.Invoke(this, new CheckpointReport(file, $"Checkpoint of step {step}: {file}"));
+        return step;
+    }
+
+    /// <summary>What must not change between a run and its resumption, or it would not be the same run.</summary>
+    private Dictionary<string, string> Facts() => new()
+    {
+        ["seed"] = _options.Seed.ToString(CultureInfo.InvariantCulture),
+        ["batch"] = _options.Batch.ToString(CultureInfo.InvariantCulture),
+        ["samples"] = _data.Count.ToString(CultureInfo.InvariantCulture),
+        ["precision"] = _options.Precision.ToString(),
+    };
+
+    /// <summary>Mean of finite losses.</summary>
+    private sealed class MeanLoss
+    {
+        private double _sum;
+        private long _count;
+
+        public void Add(float loss)
+        {
+            if (!float.IsFinite(loss))
+                return;
+            _sum += loss;
+            _count++;
+        }
+
+        public double TakeMean()
+        {
+            double mean = _count == 0 ? double.NaN : _sum / _count;
+            (_sum, _count) = (0, 0);
+            return mean;
+        }
+    }
+}

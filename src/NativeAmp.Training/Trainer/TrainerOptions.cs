@@ -1,0 +1,72 @@
+namespace NativeAmp.Training;
+
+/// <summary>How a <see cref="Trainer"/> trains.</summary>
+public sealed record TrainerOptions
+{
+    /// <summary>Passes over the data; give this or <see cref="Steps"/>.</summary>
+    public int? Epochs { get; init; }
+
+    /// <summary>Steps in all, those before a resumption included; give this or <see cref="Epochs"/>.</summary>
+    public long? Steps { get; init; }
+
+    /// <summary>Samples of a step.</summary>
+    public int Batch { get; init; } = 128;
+
+    /// <summary>Seed of the shuffle.</summary>
+    public ulong Seed { get; init; } = 1;
+
+    /// <summary>Adam's hyperparameters.</summary>
+    public AdamOptions Adam { get; init; } = new();
+
+    /// <summary>How the learning rate moves; null leaves it.</summary>
+    public ILearningRateScheduler? Schedule { get; init; }
+
+    /// <summary>What operators compute in.</summary>
+    public PrecisionPolicy Precision { get; init; } = PrecisionPolicy.Float32;
+
+    /// <summary>How the loss is scaled; null scales dynamically where <see cref="PrecisionPolicy.NeedsLossScale"/> and not at all elsewhere.</summary>
+    public GradScalerOptions? Scaler { get; init; }
+
+    /// <summary>Norm that gradients are clipped to; 0 for no clipping.</summary>
+    public float ClipNorm { get; init; }
+
+    /// <summary>Folder of checkpoints; null for none.</summary>
+    public string? CheckpointFolder { get; init; }
+
+    /// <summary>Steps from one checkpoint to the next; 0 for one at the end of each epoch. The last step is always followed by one.</summary>
+    public long CheckpointEvery { get; init; }
+
+    /// <summary>Checkpoints that are kept.</summary>
+    public int CheckpointsKept { get; init; } = 3;
+
+    /// <summary>Go on from the newest intact checkpoint of the folder, or begin anew if it holds none. Without it a folder that holds
+    /// checkpoints is refused.</summary>
+    public bool Resume { get; init; }
+
+    /// <summary>The generator whose state is part of a checkpoint: the one that the model's dropout draws from.</summary>
+    public RandomGenerator Random { get; init; } = RandomGenerator.Default;
+
+    /// <summary>Batches that are prepared ahead.</summary>
+    public int Prefetch { get; init; } = 3;
+
+    /// <summary>Refuses what cannot be meant.</summary>
+    internal void Validate()
+    {
+        if (Epochs is null == Steps is null)
+            throw new ArgumentException($"Give either {nameof(Epochs)} or {nameof(Steps)}.");
+        Check(Epochs is null or > 0, nameof(Epochs), Epochs, "1 or more");
+        Check(Steps is null or > 0, nameof(Steps), Steps, "1 or more");
+        Check(Batch > 0, nameof(Batch), Batch, "1 or more");
+        Check(float.IsFinite(ClipNorm) && ClipNorm >= 0, nameof(ClipNorm), ClipNorm, "above 0, or 0 for no clipping");
+        Check(CheckpointEvery >= 0, nameof(CheckpointEvery), CheckpointEvery, "1 or more, or 0 for once an epoch");
+        Check(CheckpointsKept > 0, nameof(CheckpointsKept), CheckpointsKept, "1 or more");
+        Check(Prefetch > 0, nameof(Prefetch), Prefetch, "1 or more");
+        Check(!Resume || CheckpointFolder is not null, nameof(Resume), Resume, $"with a {nameof(CheckpointFolder)}");
+    }
+
+    private static void Check(bool valid, string name, object? value, string expected)
+    {
+        if (!valid)
+            throw new ArgumentException(FormattableString.Invariant($"The {name} of a trainer is {value}; it must be {expected}."));
+    }
+}

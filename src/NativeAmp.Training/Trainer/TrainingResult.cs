@@ -1,0 +1,41 @@
+namespace NativeAmp.Training;
+
+/// <summary>What a run came to.</summary>
+public sealed record TrainingResult
+{
+    /// <summary>Steps in all, those before a resumption included.</summary>
+    public required long Steps { get; init; }
+
+    /// <summary>Of them, skipped ones.</summary>
+    public required long SkippedSteps { get; init; }
+
+    /// <summary>Mean loss of the last batch; NaN where there was no step.</summary>
+    public required float FinalLoss { get; init; }
+
+    /// <summary>Loss scale after the last step; 1 without scaling.</summary>
+    public required float FinalScale { get; init; }
+
+    /// <summary>Share of the test set that the network classifies rightly; null without a test set, or after an interruption.</summary>
+    public double? TestAccuracy { get; init; }
+
+    /// <summary>Whether it was cancelled before its last step.</summary>
+    public required bool Interrupted { get; init; }
+
+    /// <summary>Training samples a second over all steps of this process, NaN where there was none.</summary>
+    public required double SamplesPerSecond { get; init; }
+
+    /// <summary>Median time of a step of this process in milliseconds, NaN where there was none.</summary>
+    public required double MedianStepMilliseconds { get; init; }
+}
+
+/// <summary>The end of a pass over the data.</summary>
+/// <param name="Epoch">Passes so far: the first is 1.</param>
+/// <param name="Step">Steps so far.</param>
+/// <param name="MeanLoss">Mean loss of the pass, as far as this process saw it, over steps with a finite one.</param>
+/// <param name="TestAccuracy">Share of the test set that the network classifies rightly; null without a test set.</param>
+public sealed record EpochReport(long Epoch, long Step, double MeanLoss, double? TestAccuracy);
+
+/// <summary>A checkpoint that was written, loaded or found damaged.</summary>
+/// <param name="File">The file.</param>
+/// <param name="Message">What happened to it, in a sentence.</param>
+public sealed record CheckpointReport(string File, string Message);
