@@ -47,6 +47,27 @@ class CpuBackend final : public Backend {
   void cross_entropy(const namp_cross_entropy_args& args, namp_stream stream) override;
   void mse(const namp_mse_args& args, namp_stream stream) override;
 
+  // activation.cpp, layer_norm.cpp, batch_norm.cpp, softmax.cpp, embedding.cpp, elementwise.cpp,
+  // sum.cpp, permute.cpp
+  void activation_forward(const namp_activation_args& args, namp_stream stream) override;
+  void activation_backward(const namp_activation_args& args, namp_stream stream) override;
+  void layer_norm_forward(const namp_layer_norm_args& args, namp_stream stream) override;
+  void layer_norm_backward(const namp_layer_norm_args& args, namp_stream stream) override;
+  void batch_norm_forward(const namp_batch_norm_args& args, namp_stream stream) override;
+  void batch_norm_backward(const namp_batch_norm_args& args, namp_stream stream) override;
+  void softmax_forward(const namp_softmax_args& args, namp_stream stream) override;
+  void softmax_backward(const namp_softmax_args& args, namp_stream stream) override;
+  void argmax(int32_t* out, const void* in, namp_dtype dtype, int64_t rows, int64_t width,
+              namp_stream stream) override;
+  void embedding_forward(const namp_embedding_args& args, namp_stream stream) override;
+  void embedding_backward(const namp_embedding_args& args, namp_stream stream) override;
+  void dropout(void* output, const void* input, namp_dtype dtype, int64_t count,
+               float probability, uint64_t seed, uint64_t offset, namp_stream stream) override;
+  void add(const namp_add_args& args, namp_stream stream) override;
+  void sum(const namp_sum_args& args, namp_stream stream) override;
+  void permute(void* out, const void* in, namp_dtype dtype, int32_t rank, const int64_t* shape,
+               const int32_t* perm, namp_stream stream) override;
+
  private:
   Threads threads_;
   namp_simd simd_;

@@ -1,0 +1,16 @@
+// Sums over rows by blocks: each block of rows leaves a row of sums, and the rows of sums are added
+// in the order of the blocks, so that results do not depend on threads.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/threads.h"
+#include "nativeamp.h"
+
+namespace namp {
+
+// Adds to sums [columns] what lies behind it: [blocks - 1, columns].
+void add_blocks(const Threads& threads, namp_simd simd, float* sums, int64_t blocks,
+                int64_t columns);
+
+}  // namespace namp

@@ -1,0 +1,110 @@
+// Addition of two tensors, the second one repeated where it is shorter; and dropout.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/elementwise.cpp"
+#include "cpu/simd_source.h"
+#include "hwy/foreach_target.h"
+#include "cpu/loop-inl.h"
+
+#include "cpu/cpu_backend.h"
+#include "formulas/dropout.h"
+#include "formulas/philox.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace namp {
+namespace HWY_NAMESPACE {
+
+void add_range(const namp_add_args& args, int64_t begin, int64_t end) {
+  with_element(static_cast<namp_dtype>(args.out_dtype), [&](auto out_type) NAMP_LANES {
+    with_element(static_cast<namp_dtype>(args.a_dtype), [&](auto a_type) NAMP_LANES {
+      const Lane alpha = args.alpha;
+      auto* out = static_cast<typename decltype(out_type)::Type*>(args.out);
+      const auto* a = static_cast<const typename decltype(a_type)::Type*>(args.a);
+      if (args.b == nullptr) {
+        map(
+            out + begin, end - begin, [=](Lane x) NAMP_LANES { return alpha * x; }, a + begin);
+        return;
+      }
+      with_element(static_cast<namp_dtype>(args.b_dtype), [&](auto b_type) NAMP_LANES {
+        const Lane beta = args.beta;
+        const auto* b = static_cast<const typename decltype(b_type)::Type*>(args.b);
+        for (int64_t i = begin; i < end;) {
+          const int64_t from = i % args.b_period;
+          const int64_t count = std::min(end - i, args.b_period - from);
+          map(
+              out + i, count, [=](Lane x, Lane y) NAMP_LANES { return alpha * x + beta * y; },
+              a + i, b + from);
+          i += count;
+        }
+      });
+    });
+  });
+}
+
+void widen(float* out, const void* in, namp_dtype dtype, int64_t count) {
+  with_element(dtype, [&](auto element) NAMP_LANES {
+    map(
+        out, count, [](Lane x) NAMP_LANES { return x; },
+        static_cast<const typename decltype(element)::Type*>(in));
+  });
+}
+
+void dropout_range(void* output, const void* input, namp_dtype dtype, const Dropout& dropout,
+                   uint64_t seed, uint64_t offset, int64_t begin, int64_t end) {
+  with_element(dtype, [&](auto element) NAMP_LANES {
+    using T = typename decltype(element)::Type;
+    constexpr int64_t kBlock = 256;
+    uint32_t words[kBlock + 8];
+    for (int64_t at = begin; at < end; at += kBlock) {
+      const int64_t count = std::min(kBlock, end - at);
+      fill_philox(words, offset + static_cast<uint64_t>(at), count, 0, seed);
+      for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
+        const Lane x = load(static_cast<const T*>(input) + at + i, part);
+        store(drop(x, load_bits(words + i), dropout), static_cast<T*>(output) + at + i, part);
+      });
+    }
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace namp
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace namp {
+
+NAMP_SIMD_TABLE(add_range);
+NAMP_SIMD_TABLE(widen);
+NAMP_SIMD_TABLE(dropout_range);
+
+void CpuBackend::add(const namp_add_args& args, namp_stream stream) {
+  constexpr int64_t kShort = 512;
+  namp_add_args wide = args;
+  if (args.b != nullptr && args.b_period < kShort && args.b_period < args.count) {
+    // A short period would be all tails: repeat it first. The same values, so the same bits.
+    const int64_t repeats =
+        std::min((kShort + args.b_period - 1) / args.b_period, args.count / args.b_period);
+    wide.b_period = args.b_period * repeats;
+    auto* b =
+        static_cast<float*>(workspace(wide.b_period * static_cast<int64_t>(sizeof(float)), stream));
+    widen_by_simd(simd_)(b, args.b, static_cast<namp_dtype>(args.b_dtype), args.b_period);
+    for (int64_t i = 1; i < repeats; ++i)
+      std::copy(b, b + args.b_period, b + i * args.b_period);
+    wide.b = b;
+    wide.b_dtype = NAMP_FLOAT32;
+  }
+  const auto range = add_range_by_simd(simd_);
+  threads_.parallel_for(args.count, kChunkElements,
+                        [&](int64_t begin, int64_t end) { range(wide, begin, end); });
+}
+
+void CpuBackend::dropout(void* output, const void* input, namp_dtype dtype, int64_t count,
+                         float probability, uint64_t seed, uint64_t offset, namp_stream) {
+  const Dropout dropout(probability);
+  const auto range = dropout_range_by_simd(simd_);
+  threads_.parallel_for(count, kChunkElements, [&](int64_t begin, int64_t end) {
+    range(output, input, dtype, dropout, seed, offset, begin, end);
+  });
+}
+
+}  // namespace namp
+#endif

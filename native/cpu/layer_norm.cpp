@@ -1,0 +1,160 @@
+// Layer norm. A row is read three times forward and twice backward, but only the first time from
+// memory. Results depend neither on the SIMD target nor on the number of threads.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/layer_norm.cpp"
+#include "cpu/simd_source.h"
+#include "hwy/foreach_target.h"
+#include "cpu/loop-inl.h"
+#include "cpu/reduce-inl.h"
+#include "formulas/norm.h"
+
+#include "cpu/column_sums.h"
+#include "cpu/cpu_backend.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace namp {
+namespace HWY_NAMESPACE {
+
+struct RowStatistics {
+  float mean;
+  float inverse_deviation;
+};
+
+// Two passes: the second corrects the mean by what rounding left of it, so that a row's variance
+// keeps its digits however large its mean is.
+template <class T>
+HWY_INLINE RowStatistics row_statistics(const T* x, int64_t width, float epsilon) {
+  const auto size = static_cast<float>(width);
+  const float first =
+      reduce_one(width, Plus(),
+                 [=](int64_t i, auto part) NAMP_LANES { return load(x + i, part); }) /
+      size;
+  float sums[2];
+  reduce<2>(width, sums, Plus(), [=](int64_t i, auto part) NAMP_LANES {
+    const Lane deviation = load(x + i, part) - first;
+    return Several<2>{{deviation, deviation * deviation}};
+  });
+  const float rest = sums[0] / size;
+  const float variance = sums[1] / size - rest * rest;
+  return {first + rest, 1.0f / sqrt((variance < 0.0f ? 0.0f : variance) + epsilon)};
+}
+
+// gamma and beta are there, whatever args has.
+void layer_norm_forward_rows(const namp_layer_norm_args& args, const float* gamma,
+                             const float* beta, int64_t begin, int64_t end) {
+  with_element(static_cast<namp_dtype>(args.input_dtype), [&](auto in) NAMP_LANES {
+    with_element(static_cast<namp_dtype>(args.output_dtype), [&](auto out) NAMP_LANES {
+      const int64_t width = args.width;
+      for (int64_t r = begin; r < end; ++r) {
+        const auto* x = static_cast<const typename decltype(in)::Type*>(args.input) + r * width;
+        auto* y = static_cast<typename decltype(out)::Type*>(args.output) + r * width;
+        const RowStatistics row = row_statistics(x, width, args.epsilon);
+        const Lane mean = row.mean;
+        const Lane inverse = row.inverse_deviation;
+        map(
+            y, width,
+            [=](Lane v, Lane g, Lane b) NAMP_LANES { return normalize(v, mean, inverse) * g + b; },
+            x, gamma, beta);
+        args.mean[r] = row.mean;
+        args.inverse_deviation[r] = row.inverse_deviation;
+      }
+    });
+  });
+}
+
+// sums [2 * width] receives what these rows add to the gradients of gamma and, after it, of beta.
+void layer_norm_backward_rows(const namp_layer_norm_args& args, const float* gamma, float* sums,
+                              int64_t begin, int64_t end) {
+  std::fill(sums, sums + 2 * args.width, 0.0f);
+  with_element(static_cast<namp_dtype>(args.input_dtype), [&](auto in) NAMP_LANES {
+    with_element(static_cast<namp_dtype>(args.output_dtype), [&](auto out) NAMP_LANES {
+      const int64_t width = args.width;
+      const auto size = static_cast<float>(width);
+      float* gamma_sums = sums;
+      float* beta_sums = sums + width;
+      for (int64_t r = begin; r < end; ++r) {
+        using In = typename decltype(in)::Type;
+        const auto* x = static_cast<const In*>(args.input) + r * width;
+        auto* gx = static_cast<In*>(args.input_gradient) + r * width;
+        const auto* gy =
+            static_cast<const typename decltype(out)::Type*>(args.output_gradient) + r * width;
+        const Lane mean = args.mean[r];
+        const Lane inverse = args.inverse_deviation[r];
+        float row[2];
+        reduce<2>(width, row, Plus(), [=](int64_t i, auto part) NAMP_LANES {
+          const Lane g = load(gy + i, part) * load(gamma + i, part);
+          return Several<2>{{g, g * normalize(load(x + i, part), mean, inverse)}};
+        });
+        const Lane mean_g = row[0] / size;
+        const Lane mean_g_normal = row[1] / size;
+        for_lanes(width, [=](int64_t i, auto part) NAMP_LANES {
+          const Lane normal = normalize(load(x + i, part), mean, inverse);
+          const Lane upstream = load(gy + i, part);
+          const Lane g = upstream * load(gamma + i, part);
+          store(normalize_gradient(g, normal, inverse, mean_g, mean_g_normal), gx + i, part);
+          store(load(gamma_sums + i, part) + upstream * normal, gamma_sums + i, part);
+          store(load(beta_sums + i, part) + upstream, beta_sums + i, part);
+        });
+      }
+    });
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace namp
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace namp {
+namespace {
+
+// Rows whose parameter gradients are summed as one, and which one thread works on.
+int64_t block_rows(int64_t width) { return std::clamp<int64_t>(kChunkElements / width, 4, 64); }
+
+}  // namespace
+
+NAMP_SIMD_TABLE(layer_norm_forward_rows);
+NAMP_SIMD_TABLE(layer_norm_backward_rows);
+
+void CpuBackend::layer_norm_forward(const namp_layer_norm_args& args, namp_stream stream) {
+  const float* gamma = args.gamma;
+  const float* beta = args.beta;
+  if (gamma == nullptr || beta == nullptr) {
+    auto* constants = static_cast<float*>(
+        workspace(2 * args.width * static_cast<int64_t>(sizeof(float)), stream));
+    std::fill(constants, constants + args.width, 1.0f);
+    std::fill(constants + args.width, constants + 2 * args.width, 0.0f);
+    if (gamma == nullptr) gamma = constants;
+    if (beta == nullptr) beta = constants + args.width;
+  }
+  const auto rows = layer_norm_forward_rows_by_simd(simd_);
+  threads_.parallel_for(args.rows, block_rows(args.width),
+                        [&](int64_t begin, int64_t end) { rows(args, gamma, beta, begin, end); });
+}
+
+void CpuBackend::layer_norm_backward(const namp_layer_norm_args& args, namp_stream stream) {
+  const int64_t grain = block_rows(args.width);
+  const int64_t blocks = std::max<int64_t>(1, (args.rows + grain - 1) / grain);
+  const int64_t columns = 2 * args.width;
+  auto* sums = static_cast<float*>(
+      workspace((blocks * columns + args.width) * static_cast<int64_t>(sizeof(float)), stream));
+  const float* gamma = args.gamma;
+  if (gamma == nullptr) {
+    float* ones = sums + blocks * columns;
+    std::fill(ones, ones + args.width, 1.0f);
+    gamma = ones;
+  }
+  if (args.rows == 0) std::fill(sums, sums + columns, 0.0f);
+  const auto rows = layer_norm_backward_rows_by_simd(simd_);
+  threads_.parallel_for(args.rows, grain, [&](int64_t begin, int64_t end) {
+    rows(args, gamma, sums + begin / grain * columns, begin, end);
+  });
+  add_blocks(threads_, simd_, sums, blocks, columns);
+  if (args.gamma_gradient != nullptr) std::copy(sums, sums + args.width, args.gamma_gradient);
+  if (args.beta_gradient != nullptr) {
+    std::copy(sums + args.width, sums + columns, args.beta_gradient);
+  }
+}
+
+}  // namespace namp
+#endif

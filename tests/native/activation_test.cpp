@@ -1,0 +1,153 @@
+// Activations against their definitions in double.
+#include "operator_fixture.h"
+
+namespace namp_test {
+namespace {
+
+const double kRootTwo = std::sqrt(2.0);
+const double kPi = std::acos(-1.0);
+
+double forward(int32_t activation, double x) {
+  switch (activation) {
+    case NAMP_ACTIVATION_RELU:
+      return x > 0 || std::isnan(x) ? x : 0.0;
+    case NAMP_ACTIVATION_GELU:
+      return x * 0.5 * std::erfc(-x / kRootTwo);
+    case NAMP_ACTIVATION_GELU_TANH:
+      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / kPi) * (x + 0.044715 * x * x * x)));
+    default:
+      return x;
+  }
+}
+
+double derivative(int32_t activation, double x) {
+  switch (activation) {
+    case NAMP_ACTIVATION_RELU:
+      return x > 0 ? 1 : 0;
+    case NAMP_ACTIVATION_GELU:
+      return 0.5 * std::erfc(-x / kRootTwo) + x * std::exp(-x * x / 2) / std::sqrt(2 * kPi);
+    case NAMP_ACTIVATION_GELU_TANH: {
+      const double root = std::sqrt(2 / kPi);
+      const double t = std::tanh(root * (x + 0.044715 * x * x * x));
+      return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * root * (1 + 3 * 0.044715 * x * x);
+    }
+    default:
+      return 1;
+  }
+}
+
+class ActivationTest : public OperatorTest {
+ protected:
+  void check(int32_t activation, int32_t dtype, int64_t count, int64_t shift) {
+    const std::string what = "activation " + std::to_string(activation) + ", dtype " +
+                             std::to_string(dtype) + ", count " + std::to_string(count);
+    SCOPED_TRACE(what);
+    Buffer input(dtype, random_values(count, 1, 3.0), shift);
+    Buffer gradient(dtype, random_values(count, 2), shift + 1);
+    Buffer output(dtype, count, shift + 2);
+    Buffer input_gradient(dtype, count, shift + 3);
+    auto args = make_args<namp_activation_args>();
+    args.activation = activation;
+    args.dtype = dtype;
+    args.count = count;
+    args.input = input.data();
+    args.output = output.data();
+    args.output_gradient = gradient.data();
+    args.input_gradient = input_gradient.data();
+    run_everywhere([&] { return namp_activation_forward(device_, &args, nullptr); }, {&output});
+    run_everywhere([&] { return namp_activation_backward(device_, &args, nullptr); },
+                   {&input_gradient});
+    std::vector<double> expected(static_cast<size_t>(count));
+    std::vector<double> expected_gradient(static_cast<size_t>(count));
+    for (int64_t i = 0; i < count; ++i) {
+      const auto at = static_cast<size_t>(i);
+      expected[at] = forward(activation, input[i]);
+      expected_gradient[at] = gradient[i] * derivative(activation, input[i]);
+    }
+    expect_close(output, expected, 1e-6, "output");
+    expect_close(input_gradient, expected_gradient, 1e-6, "gradient");
+  }
+};
+
+TEST_F(ActivationTest, EveryLengthDtypeAndAlignment) {
+  for (int32_t activation : {NAMP_ACTIVATION_NONE, NAMP_ACTIVATION_RELU, NAMP_ACTIVATION_GELU,
+                             NAMP_ACTIVATION_GELU_TANH}) {
+    for (int32_t dtype : kFloats) {
+      for (int64_t count = 0; count <= 67; ++count)
+        check(activation, dtype, count, count % 5);
+      for (int64_t count : {1000, 16385, 40001})
+        check(activation, dtype, count, 1);
+    }
+  }
+}
+
+TEST_F(ActivationTest, NaNPropagatesAndInfinityGoesWhereItShould) {
+  for (int32_t activation :
+       {NAMP_ACTIVATION_RELU, NAMP_ACTIVATION_GELU, NAMP_ACTIVATION_GELU_TANH}) {
+    for (int32_t dtype : kFloats) {
+      Buffer input(dtype, {kNaN, kInfinity, 20.0, -20.0, -0.0});
+      Buffer output(dtype, 5);
+      auto args = make_args<namp_activation_args>();
+      args.activation = activation;
+      args.dtype = dtype;
+      args.count = 5;
+      args.input = input.data();
+      args.output = output.data();
+      run_everywhere([&] { return namp_activation_forward(device_, &args, nullptr); }, {&output});
+      EXPECT_TRUE(std::isnan(output[0]));
+      EXPECT_EQ(output[1], kInfinity);
+      EXPECT_EQ(output[2], 20.0);
+      EXPECT_NEAR(output[3], 0.0, 1e-30);
+      EXPECT_EQ(output[4], 0.0);
+    }
+  }
+}
+
+TEST_F(ActivationTest, WorksInPlace) {
+  Buffer values(NAMP_BFLOAT16, random_values(1003, 4, 2.0), 1);
+  const std::vector<double> before = values.values();
+  auto args = make_args<namp_activation_args>();
+  args.activation = NAMP_ACTIVATION_GELU;
+  args.dtype = NAMP_BFLOAT16;
+  args.count = values.size();
+  args.input = values.data();
+  args.output = values.data();
+  run_everywhere([&] { return namp_activation_forward(device_, &args, nullptr); }, {&values});
+  std::vector<double> expected;
+  for (double x : before)
+    expected.push_back(forward(NAMP_ACTIVATION_GELU, x));
+  expect_close(values, expected, 1e-6, "in place");
+}
+
+TEST_F(ActivationTest, RefusesBadArguments) {
+  Buffer input(NAMP_FLOAT32, 8);
+  Buffer output(NAMP_FLOAT32, 8);
+  auto good = make_args<namp_activation_args>();
+  good.activation = NAMP_ACTIVATION_RELU;
+  good.dtype = NAMP_FLOAT32;
+  good.count = 8;
+  good.input = input.data();
+  good.output = output.data();
+  const auto refused = [&](int32_t status, auto change) {
+    namp_activation_args args = good;
+    change(args);
+    expect_refused(status, namp_activation_forward(device_, &args, nullptr), {&output});
+  };
+  using Args = namp_activation_args;
+  refused(NAMP_ERROR_INVALID_ARGUMENT, [](Args& a) { a.struct_size = 4; });
+  refused(NAMP_ERROR_INVALID_ARGUMENT, [](Args& a) { a.activation = 4; });
+  refused(NAMP_ERROR_INVALID_ARGUMENT, [](Args& a) { a.activation = -1; });
+  refused(NAMP_ERROR_INVALID_ARGUMENT, [](Args& a) { a.dtype = NAMP_INT32; });
+  refused(NAMP_ERROR_INVALID_ARGUMENT, [](Args& a) { a.dtype = 0; });
+  refused(NAMP_ERROR_INVALID_ARGUMENT, [](Args& a) { a.count = -1; });
+  refused(NAMP_ERROR_INVALID_ARGUMENT, [](Args& a) { a.count = INT64_MAX; });
+  refused(NAMP_ERROR_INVALID_ARGUMENT, [](Args& a) { a.input = nullptr; });
+  refused(NAMP_ERROR_INVALID_ARGUMENT, [](Args& a) { a.output = nullptr; });
+  refused(NAMP_ERROR_MISALIGNED, [](Args& a) { a.input = static_cast<const char*>(a.input) + 2; });
+  expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_activation_forward(device_, nullptr, nullptr));
+  expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_activation_forward(nullptr, &good, nullptr));
+  expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_activation_backward(device_, &good, nullptr));
+}
+
+}  // namespace
+}  // namespace namp_test
