@@ -181,8 +181,7 @@ void CpuBackend::batch_norm_forward(const namp_batch_norm_args& args, namp_strea
     take_running_statistics(args, scratch);
   }
   const auto apply = batch_norm_apply_by_simd(simd_);
-  threads_.parallel_for(shape.units(), 1,
-                        [&](int64_t unit, int64_t) { apply(args, shape, unit, means, inverses); });
+  for_units(threads_, shape, [&](int64_t unit) { apply(args, shape, unit, means, inverses); });
 }
 
 void CpuBackend::batch_norm_backward(const namp_batch_norm_args& args, namp_stream stream) {
