@@ -67,11 +67,35 @@ public sealed class Tape
             ForgetExpectations();
     }
 
+    /// <summary>Backward from a float32 scalar whose gradient is 1, or the loss scale on the device.</summary>
     internal unsafe void Backward(Tensor root, float* scale = null)
     {
+        if (root.Count != 1)
+        {
+            throw new InvalidOperationException(
+                $"Backward starts at a scalar, such as a loss; {root.Describe()} has {root.Count} elements. Give it a gradient to start from, or take a sum.");
+        }
+
+        if (root.DType != DType.Float32)
+            throw new InvalidOperationException($"Backward starts at a float32 scalar; this is a {root.Describe()}. Cast it first.");
         CheckRoot(root);
-        GradientTarget seed = root.GradientBuffer.Open(root.DType);
-        Kernels.SeedGradient(root.Device, seed.Pointer, scale);
+        Kernels.SeedGradient(root.Device, root.GradientBuffer.Open(root.DType).Pointer, scale);
+        GoBack(root);
+    }
+
+    /// <summary>Backward from any tensor and the gradient with respect to it.</summary>
+    internal unsafe void Backward(Tensor root, Tensor gradient)
+    {
+        Requires.FloatingPoint(gradient);
+        Requires.SameDevice(root, gradient);
+        Requires.That(root.Shape == gradient.Shape, root, gradient, "the gradient must have the tensor's shape");
+        CheckRoot(root);
+        Kernels.Accumulate(root.Device, root.GradientBuffer.Open(root.DType), gradient.Pointer, gradient.DType, root.Count);
+        GoBack(root);
+    }
+
+    private void GoBack(Tensor root)
+    {
         try
         {
             for (int i = _nodes.Count - 1; i >= 0; i--)
@@ -94,8 +118,6 @@ public sealed class Tape
 
     private void CheckRoot(Tensor root)
     {
-        if (root.Count != 1)
-            throw new InvalidOperationException($"Backward starts at a scalar, such as a loss; {root.Describe()} has {root.Count} elements.");
         if (root.Producer is not { } producer)
         {
             throw new InvalidOperationException(
@@ -108,9 +130,6 @@ public sealed class Tape
                 "This tensor is not on the thread's tape: Backward has gone over it already, its scope has ended, or it was computed on another thread. "
                 + "Run the forward pass again; to go back from several losses, add them up first.");
         }
-
-        if (root.DType != DType.Float32)
-            throw new InvalidOperationException($"Backward starts at a float32 scalar; this is a {root.Describe()}.");
     }
 
     private static void Finish(Node node, Tensor? root, string reason)

@@ -41,7 +41,7 @@ public static class Loss
 
     /// <summary>The mean (or sum) of the squared differences.</summary>
     /// <param name="prediction">Any shape.</param>
-    /// <param name="target">The same shape; it receives no gradient.</param>
+    /// <param name="target">The same shape.</param>
     /// <param name="reduction">Mean over the elements, or sum.</param>
     public static unsafe Tensor MeanSquaredError(Tensor prediction, Tensor target, Reduction reduction = Reduction.Mean)
     {
@@ -49,8 +49,6 @@ public static class Loss
         Requires.FloatingPoint(target);
         Requires.SameDevice(prediction, target);
         Requires.That(prediction.Shape == target.Shape, prediction, target, "both must have one shape");
-        if (GradMode.IsEnabled && target.RequiresGrad)
-            throw new ArgumentException("The target of MeanSquaredError receives no gradient: compute it under NoGrad, or set RequiresGrad to false.");
         NampMseArgs args = NampMseArgs.Create();
         args.PredictionDtype = (int)prediction.DType;
         args.Prediction = prediction.Pointer;
@@ -61,7 +59,7 @@ public static class Loss
         Tensor loss = Tensor.Result(prediction.Device, DType.Float32, Shape.Scalar);
         args.Loss = (float*)loss.Pointer;
         Kernels.MeanSquaredError(prediction.Device, &args);
-        return Ops.Records(prediction) ? Ops.Record(new MeanSquaredErrorNode(loss, prediction, target, args)) : loss;
+        return Ops.Records(prediction, target) ? Ops.Record(new MeanSquaredErrorNode(loss, prediction, target, args)) : loss;
     }
 
     private sealed unsafe class CrossEntropyNode : Node
@@ -103,6 +101,7 @@ public static class Loss
     private sealed unsafe class MeanSquaredErrorNode : Node
     {
         private readonly Tensor _prediction;
+        private readonly Tensor _target;
         private readonly Saved _savedPrediction;
         private readonly Saved _savedTarget;
         private readonly NampMseArgs _forward;
@@ -111,28 +110,43 @@ public static class Loss
             : base(loss)
         {
             _prediction = prediction;
+            _target = target;
             _savedPrediction = new Saved(prediction);
             _savedTarget = new Saved(target);
             _forward = forward;
             Ops.Expect(prediction, prediction.DType);
+            Ops.Expect(target, target.DType);
         }
 
         public override void Backward()
         {
             NampMseArgs args = _forward;
-            var gradient = new GradientOverwrite(_prediction, _prediction.DType);
-            args.Loss = null;
-            args.Gradient = gradient.Pointer;
-            args.GradientDtype = (int)gradient.DType;
-            args.Upstream = (float*)OutputGradient.Pointer;
-            Kernels.MeanSquaredError(Device, &args);
-            gradient.Finish();
+            Write(_prediction, args);
+            // The loss is symmetric: seen from the target, the target is the prediction.
+            args.Prediction = _forward.Target;
+            args.PredictionDtype = _forward.TargetDtype;
+            args.Target = _forward.Prediction;
+            args.TargetDtype = _forward.PredictionDtype;
+            Write(_target, args);
         }
 
         public override void Release()
         {
             _savedPrediction.Drop();
             _savedTarget.Drop();
+        }
+
+        private void Write(Tensor input, NampMseArgs args)
+        {
+            if (!input.RequiresGrad)
+                return;
+            var gradient = new GradientOverwrite(input, input.DType);
+            args.Loss = null;
+            args.Gradient = gradient.Pointer;
+            args.GradientDtype = (int)gradient.DType;
+            args.Upstream = (float*)OutputGradient.Pointer;
+            Kernels.MeanSquaredError(Device, &args);
+            gradient.Finish();
         }
     }
 }

@@ -14,7 +14,7 @@ public readonly struct ScaledLoss
     /// <summary>The loss itself, not scaled.</summary>
     public Tensor Loss { get; }
 
-    /// <summary>Like <see cref="Tensor.Backward"/>, with every gradient multiplied by the loss scale.</summary>
+    /// <summary>Like <see cref="Tensor.Backward()"/>, with every gradient multiplied by the loss scale.</summary>
     public unsafe void Backward() => Tape.Current.Backward(Loss, (float*)_scaler.ScalePointer);
 }
 

@@ -50,6 +50,15 @@ public partial class Tensor
     /// </exception>
     public unsafe void Backward() => Tape.Current.Backward(this);
 
+    /// <summary>Backward from a tensor of any shape.</summary>
+    /// <param name="gradient">The gradient with respect to this tensor, of its shape.</param>
+    /// <exception cref="InvalidOperationException">As for <see cref="Backward()"/>.</exception>
+    public void Backward(Tensor gradient)
+    {
+        ArgumentNullException.ThrowIfNull(gradient);
+        Tape.Current.Backward(this, gradient);
+    }
+
     internal void ReleaseGradient()
     {
         _gradient?.Release();

@@ -3,7 +3,7 @@ namespace NativeAmp.Training;
 /// <summary>
 /// A dense row-major array on a device. What a caller creates belongs to the caller, who disposes it; what an operator returns
 /// belongs to the innermost <see cref="TensorScope"/> (of which <see cref="NoGrad"/> is one), or else to the tape, whose
-/// <see cref="Backward"/> gives it back. <see cref="Keep"/> takes it over. Tensors are used by one thread at a time.
+/// <see cref="Backward()"/> gives it back. <see cref="Keep"/> takes it over. Tensors are used by one thread at a time.
 /// </summary>
 public partial class Tensor : IDisposable
 {

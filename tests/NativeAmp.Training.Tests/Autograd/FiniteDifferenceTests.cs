@@ -1,0 +1,72 @@
+namespace NativeAmp.Training.Tests.Autograd;
+
+/// <summary>
+/// Gradients against central differences of the loss: an oracle that knows nothing of backward passes. Sizes are odd on purpose.
+/// </summary>
+internal sealed class FiniteDifferenceTests
+{
+    private const float Step = 1e-2f;
+
+    private static readonly Dictionary<string, Func<Tensor, Tensor>> Functions = new()
+    {
+        ["scale"] = x => x * -1.7f,
+        ["gelu"] = x => Ops.Gelu(x),
+        ["gelu by tanh"] = x => Ops.Gelu(x, tanh: true),
+        ["softmax"] = Ops.Softmax,
+        ["softmax of softmax"] = x => Ops.Softmax(Ops.Softmax(x) * 3),
+        ["layer norm"] = x => Ops.LayerNorm(x, null, null),
+        ["mean"] = x => Ops.Mean(x) * 5,
+        ["average pool"] = x => Ops.AvgPool2d(x.Reshape(1, 1, 6, 4), 3, stride: 1, padding: 1),
+        ["residual"] = x => x + Ops.Gelu(x),
+        ["matmul with itself"] = x => Ops.MatMul(x, Ops.Permute(x, 1, 0)),
+        ["linear with itself"] = x => Ops.Linear(x, x),
+        ["linear and gelu in one pass"] = x => Ops.Linear(x, x, null, Activation.Gelu),
+        ["batch norm"] = x => Ops.BatchNorm2d(x.Reshape(2, 3, 2, 2), null, null, null, null, training: true),
+        ["packed attention"] = x => Ops.PackedAttention(x.Reshape(1, 4, 6), heads: 2, causal: false),
+        ["packed causal attention"] = x => Ops.PackedAttention(x.Reshape(2, 2, 6), heads: 1, causal: true),
+        ["attention of a tensor over itself"] = x => Ops.Attention(x.Reshape(1, 2, 3, 4), x.Reshape(1, 2, 3, 4), x.Reshape(1, 2, 3, 4), causal: true),
+        ["convolution with groups"] = x => Ops.Conv2d(x.Reshape(1, 2, 4, 3), Kernel(x.Device), null, new Conv2dOptions(Padding: 1, Groups: 2)),
+    };
+
+    [TestCaseSource(nameof(Names))]
+    public void A_gradient_is_the_slope(string name)
+    {
+        using Device device = Device.Cpu();
+        var random = new RandomGenerator(17);
+        float[] values = Initialisers.Normal(1)([24], random);
+        using Tensor x = Tensor.From(device, values, [6, 4]);
+        x.RequiresGrad = true;
+
+        Objective(Functions[name], x).Backward();
+        float[] gradient = x.Gradient!.ToFloats();
+        for (int i = 0; i < values.Length; i++)
+        {
+            double slope = (At(i, Step) - At(i, -Step)) / (2.0 * Step);
+            Assert.That((double)gradient[i], Is.EqualTo(slope).Within(2e-3 + 1e-2 * Math.Abs(slope)), $"{name}, element {i}");
+        }
+
+        Tape.Current.Clear();
+
+        double At(int index, float change)
+        {
+            float[] moved = [.. values];
+            moved[index] += change;
+            using (NoGrad.Enter())
+            using (Tensor at = Tensor.From(device, moved, [6, 4]))
+                return Objective(Functions[name], at).Item();
+        }
+    }
+
+    // A weighted sum of squares, so that no element's gradient is like another's.
+    private static Tensor Objective(Func<Tensor, Tensor> function, Tensor x)
+    {
+        Tensor y = function(x);
+        float[] target = Initialisers.Normal(1)(y.Shape, new RandomGenerator(5));
+        return Loss.MeanSquaredError(y, Tensor.From(x.Device, target, y.Shape));
+    }
+
+    private static Tensor Kernel(Device device) =>
+        Tensor.From(device, Initialisers.Normal(1)([4, 1, 3, 3], new RandomGenerator(3)), [4, 1, 3, 3]);
+
+    private static string[] Names() => [.. Functions.Keys];
+}
