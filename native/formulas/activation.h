@@ -40,22 +40,32 @@ struct Relu {
 };
 
 // x Phi(x), Phi being the normal distribution: Hendrycks and Gimpel, "Gaussian Error Linear Units"
-// (2016).
+// (2016). Phi(-a) = e^(-a^2/2) Q(a) with a Q that varies slowly, here a polynomial in 1 / (1 + 0.3
+// a) fitted to a relative error of 2^-24 for a up to 14, where the exponential vanishes. So Phi
+// keeps its digits where it is small, and its density needs no exponential of its own.
 struct Gelu {
   static constexpr bool kSavesOutput = false;
 
   template <class F>
-  static NAMP_FORMULA F phi(F x) {
-    return (erf(x * 0.70710678f) + 1.0f) * 0.5f;
+  static NAMP_FORMULA F bell(F x) {
+    return exp(x * x * -0.5f);
+  }
+  template <class F>
+  static NAMP_FORMULA F phi(F x, F bell) {
+    const F t = 1.0f / (abs(x) * 0.3f + 1.0f);
+    const F lower = bell * polynomial(t, 0x1.e11ed6p-18f, 0x1.e96beap-4f, 0x1.f362cep-4f,
+                                      0x1.83d298p-4f, 0x1.23ea06p-3f, -0x1.395ffcp-4f,
+                                      0x1.d44c44p-3f, -0x1.5a740ap-3f, 0x1.3a6558p-5f);
+    return select(x < 0.0f, lower, 1.0f - lower);
   }
   template <class F>
   static NAMP_FORMULA F forward(F x) {
-    return x * phi(x);
+    return x * phi(x, bell(x));
   }
   template <class F>
   static NAMP_FORMULA F backward(F g, F x) {
-    const F density = exp(x * x * -0.5f) * 0.39894228f;  // of the distribution: 1 / sqrt(2 pi)
-    return g * (phi(x) + x * density);
+    const F b = bell(x);
+    return g * (phi(x, b) + x * b * 0.39894228f);  // 1 / sqrt(2 pi)
   }
 };
 
