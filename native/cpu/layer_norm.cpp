@@ -39,25 +39,65 @@ HWY_INLINE RowStatistics row_statistics(const T* x, int64_t width, float epsilon
   return {first + rest, 1.0f / sqrt((variance < 0.0f ? 0.0f : variance) + epsilon)};
 }
 
+// The functions of each pair of dtypes are kept apart (HWY_NOINLINE): nine of them in one would
+// take a compiler minutes.
+template <class In, class Out>
+HWY_NOINLINE void forward_rows(const namp_layer_norm_args& args, const float* gamma,
+                               const float* beta, int64_t begin, int64_t end) {
+  const int64_t width = args.width;
+  for (int64_t r = begin; r < end; ++r) {
+    const In* x = static_cast<const In*>(args.input) + r * width;
+    Out* y = static_cast<Out*>(args.output) + r * width;
+    const RowStatistics row = row_statistics(x, width, args.epsilon);
+    const Lane mean = row.mean;
+    const Lane inverse = row.inverse_deviation;
+    map(
+        y, width,
+        [=](Lane v, Lane g, Lane b) NAMP_LANES { return normalize(v, mean, inverse) * g + b; }, x,
+        gamma, beta);
+    args.mean[r] = row.mean;
+    args.inverse_deviation[r] = row.inverse_deviation;
+  }
+}
+
+template <class In, class Out>
+HWY_NOINLINE void backward_rows(const namp_layer_norm_args& args, const float* gamma, float* sums,
+                                int64_t begin, int64_t end) {
+  const int64_t width = args.width;
+  const auto size = static_cast<float>(width);
+  float* gamma_sums = sums;
+  float* beta_sums = sums + width;
+  for (int64_t r = begin; r < end; ++r) {
+    const In* x = static_cast<const In*>(args.input) + r * width;
+    In* gx = static_cast<In*>(args.input_gradient) + r * width;
+    const Out* gy = static_cast<const Out*>(args.output_gradient) + r * width;
+    const Lane mean = args.mean[r];
+    const Lane inverse = args.inverse_deviation[r];
+    float row[2];
+    reduce<2>(width, row, Plus(), [=](int64_t i, auto part) NAMP_LANES {
+      const Lane g = load(gy + i, part) * load(gamma + i, part);
+      return Several<2>{{g, g * normalize(load(x + i, part), mean, inverse)}};
+    });
+    const Lane mean_g = row[0] / size;
+    const Lane mean_g_normal = row[1] / size;
+    for_lanes(width, [=](int64_t i, auto part) NAMP_LANES {
+      const Lane normal = normalize(load(x + i, part), mean, inverse);
+      const Lane upstream = load(gy + i, part);
+      const Lane g = upstream * load(gamma + i, part);
+      store(normalize_gradient(g, normal, inverse, mean_g, mean_g_normal), gx + i, part);
+      store(load(gamma_sums + i, part) + upstream * normal, gamma_sums + i, part);
+      store(load(beta_sums + i, part) + upstream, beta_sums + i, part);
+    });
+  }
+}
+
 // gamma and beta are there, whatever args has.
 void layer_norm_forward_rows(const namp_layer_norm_args& args, const float* gamma,
                              const float* beta, int64_t begin, int64_t end) {
-  with_element(static_cast<namp_dtype>(args.input_dtype), [&](auto in) NAMP_LANES {
-    with_element(static_cast<namp_dtype>(args.output_dtype), [&](auto out) NAMP_LANES {
-      const int64_t width = args.width;
-      for (int64_t r = begin; r < end; ++r) {
-        const auto* x = static_cast<const typename decltype(in)::Type*>(args.input) + r * width;
-        auto* y = static_cast<typename decltype(out)::Type*>(args.output) + r * width;
-        const RowStatistics row = row_statistics(x, width, args.epsilon);
-        const Lane mean = row.mean;
-        const Lane inverse = row.inverse_deviation;
-        map(
-            y, width,
-            [=](Lane v, Lane g, Lane b) NAMP_LANES { return normalize(v, mean, inverse) * g + b; },
-            x, gamma, beta);
-        args.mean[r] = row.mean;
-        args.inverse_deviation[r] = row.inverse_deviation;
-      }
+  with_element(static_cast<namp_dtype>(args.input_dtype), [&](auto in) {
+    with_element(static_cast<namp_dtype>(args.output_dtype), [&](auto out) {
+      forward_rows<typename decltype(in)::Type, typename decltype(out)::Type>(args, gamma, beta,
+                                                                              begin, end);
     });
   });
 }
@@ -66,36 +106,10 @@ void layer_norm_forward_rows(const namp_layer_norm_args& args, const float* gamm
 void layer_norm_backward_rows(const namp_layer_norm_args& args, const float* gamma, float* sums,
                               int64_t begin, int64_t end) {
   std::fill(sums, sums + 2 * args.width, 0.0f);
-  with_element(static_cast<namp_dtype>(args.input_dtype), [&](auto in) NAMP_LANES {
-    with_element(static_cast<namp_dtype>(args.output_dtype), [&](auto out) NAMP_LANES {
-      const int64_t width = args.width;
-      const auto size = static_cast<float>(width);
-      float* gamma_sums = sums;
-      float* beta_sums = sums + width;
-      for (int64_t r = begin; r < end; ++r) {
-        using In = typename decltype(in)::Type;
-        const auto* x = static_cast<const In*>(args.input) + r * width;
-        auto* gx = static_cast<In*>(args.input_gradient) + r * width;
-        const auto* gy =
-            static_cast<const typename decltype(out)::Type*>(args.output_gradient) + r * width;
-        const Lane mean = args.mean[r];
-        const Lane inverse = args.inverse_deviation[r];
-        float row[2];
-        reduce<2>(width, row, Plus(), [=](int64_t i, auto part) NAMP_LANES {
-          const Lane g = load(gy + i, part) * load(gamma + i, part);
-          return Several<2>{{g, g * normalize(load(x + i, part), mean, inverse)}};
-        });
-        const Lane mean_g = row[0] / size;
-        const Lane mean_g_normal = row[1] / size;
-        for_lanes(width, [=](int64_t i, auto part) NAMP_LANES {
-          const Lane normal = normalize(load(x + i, part), mean, inverse);
-          const Lane upstream = load(gy + i, part);
-          const Lane g = upstream * load(gamma + i, part);
-          store(normalize_gradient(g, normal, inverse, mean_g, mean_g_normal), gx + i, part);
-          store(load(gamma_sums + i, part) + upstream * normal, gamma_sums + i, part);
-          store(load(beta_sums + i, part) + upstream, beta_sums + i, part);
-        });
-      }
+  with_element(static_cast<namp_dtype>(args.input_dtype), [&](auto in) {
+    with_element(static_cast<namp_dtype>(args.output_dtype), [&](auto out) {
+      backward_rows<typename decltype(in)::Type, typename decltype(out)::Type>(args, gamma, sums,
+                                                                               begin, end);
     });
   });
 }

@@ -77,7 +77,7 @@ HWY_INLINE void reduce(int64_t count, float* HWY_RESTRICT result, Op op, Body&& 
       const Several<kCount> values = body(i, Whole{});
       for (int k = 0; k < kCount; ++k)
         sums[u][k] = op(sums[u][k], values.at[k]);
-    } else if (i < count) {
+    } else if (kLanes > 1 && i < count) {
       const Part part{count - i};
       const Several<kCount> values = body(i, part);
       for (int k = 0; k < kCount; ++k)

@@ -14,41 +14,50 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
+template <class In, class Out>
+HWY_NOINLINE void forward_rows(const namp_softmax_args& args, int64_t begin, int64_t end) {
+  const int64_t width = args.width;
+  for (int64_t r = begin; r < end; ++r) {
+    const In* x = static_cast<const In*>(args.input) + r * width;
+    const Lane largest = reduce_one(
+        width, Maximum(), [=](int64_t i, auto part) NAMP_LANES { return load(x + i, part); });
+    const Lane scale = 1.0f / reduce_one(width, Plus(), [=](int64_t i, auto part) NAMP_LANES {
+                         return exp(load(x + i, part) - largest);
+                       });
+    // The exponential again rather than kept: the output may be half as precise.
+    map(
+        static_cast<Out*>(args.output) + r * width, width,
+        [=](Lane v) NAMP_LANES { return exp(v - largest) * scale; }, x);
+  }
+}
+
+template <class In, class Out>
+HWY_NOINLINE void backward_rows(const namp_softmax_args& args, int64_t begin, int64_t end) {
+  const int64_t width = args.width;
+  for (int64_t r = begin; r < end; ++r) {
+    const Out* y = static_cast<const Out*>(args.output) + r * width;
+    const Out* gy = static_cast<const Out*>(args.output_gradient) + r * width;
+    const Lane dot = reduce_one(width, Plus(), [=](int64_t i, auto part) NAMP_LANES {
+      return load(y + i, part) * load(gy + i, part);
+    });
+    map(
+        static_cast<In*>(args.input_gradient) + r * width, width,
+        [=](Lane p, Lane g) NAMP_LANES { return p * (g - dot); }, y, gy);
+  }
+}
+
 void softmax_forward_rows(const namp_softmax_args& args, int64_t begin, int64_t end) {
-  with_element(static_cast<namp_dtype>(args.input_dtype), [&](auto in) NAMP_LANES {
-    with_element(static_cast<namp_dtype>(args.output_dtype), [&](auto out) NAMP_LANES {
-      const int64_t width = args.width;
-      for (int64_t r = begin; r < end; ++r) {
-        const auto* x = static_cast<const typename decltype(in)::Type*>(args.input) + r * width;
-        auto* y = static_cast<typename decltype(out)::Type*>(args.output) + r * width;
-        const Lane largest = reduce_one(
-            width, Maximum(), [=](int64_t i, auto part) NAMP_LANES { return load(x + i, part); });
-        const Lane scale = 1.0f / reduce_one(width, Plus(), [=](int64_t i, auto part) NAMP_LANES {
-                             return exp(load(x + i, part) - largest);
-                           });
-        // The exponential again rather than kept: the output may be half as precise.
-        map(
-            y, width, [=](Lane v) NAMP_LANES { return exp(v - largest) * scale; }, x);
-      }
+  with_element(static_cast<namp_dtype>(args.input_dtype), [&](auto in) {
+    with_element(static_cast<namp_dtype>(args.output_dtype), [&](auto out) {
+      forward_rows<typename decltype(in)::Type, typename decltype(out)::Type>(args, begin, end);
     });
   });
 }
 
 void softmax_backward_rows(const namp_softmax_args& args, int64_t begin, int64_t end) {
-  with_element(static_cast<namp_dtype>(args.input_dtype), [&](auto in) NAMP_LANES {
-    with_element(static_cast<namp_dtype>(args.output_dtype), [&](auto out) NAMP_LANES {
-      const int64_t width = args.width;
-      for (int64_t r = begin; r < end; ++r) {
-        using Out = typename decltype(out)::Type;
-        const auto* y = static_cast<const Out*>(args.output) + r * width;
-        const auto* gy = static_cast<const Out*>(args.output_gradient) + r * width;
-        auto* gx = static_cast<typename decltype(in)::Type*>(args.input_gradient) + r * width;
-        const Lane dot = reduce_one(width, Plus(), [=](int64_t i, auto part) NAMP_LANES {
-          return load(y + i, part) * load(gy + i, part);
-        });
-        map(
-            gx, width, [=](Lane p, Lane g) NAMP_LANES { return p * (g - dot); }, y, gy);
-      }
+  with_element(static_cast<namp_dtype>(args.input_dtype), [&](auto in) {
+    with_element(static_cast<namp_dtype>(args.output_dtype), [&](auto out) {
+      backward_rows<typename decltype(in)::Type, typename decltype(out)::Type>(args, begin, end);
     });
   });
 }
