@@ -141,8 +141,14 @@ void Backend::argmax(int32_t*, const void*, namp_dtype, int64_t, int64_t, namp_s
 
 const BackendFactory* find_backend(namp_device_kind kind, std::string& reason) {
   if (kind == NAMP_DEVICE_CPU) return &cpu_backend_factory();
-  reason = "This build of NativeAmp has no CUDA backend; use the CPU.";
+#if NATIVEAMP_CUDA
+  (void)reason;
+  return &cuda_backend_factory();
+#else
+  reason =
+      "This build of NativeAmp has no CUDA backend (cmake -DNATIVEAMP_CUDA=auto); use the CPU.";
   return nullptr;
+#endif
 }
 
 }  // namespace namp

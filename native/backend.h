@@ -114,7 +114,8 @@ struct BackendFactory {
 // The factory of a kind; null for a kind that this build does not have (reason says so).
 const BackendFactory* find_backend(namp_device_kind kind, std::string& reason);
 
-// native/cpu.
+// native/cpu, and native/cuda where this build has it.
 const BackendFactory& cpu_backend_factory();
+const BackendFactory& cuda_backend_factory();
 
 }  // namespace namp

@@ -47,7 +47,8 @@ struct TableView {
   ChunkFacts* chunk_facts;
   namp_overflow_facts* facts;
 
-  const namp_cell& cell(int64_t tensor, int32_t column) const {
+  // constexpr makes it callable on a GPU.
+  constexpr const namp_cell& cell(int64_t tensor, int32_t column) const {
     return cells[tensor * column_count + column];
   }
 };

@@ -1,0 +1,184 @@
+#include "cuda/cuda_backend.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "cuda/kernel_images.h"
+
+namespace namp {
+
+using cuda::address;
+using cuda::ContextScope;
+using cuda::DevicePointer;
+using cuda::driver;
+using cuda::Result;
+using cuda::Stream;
+using cuda::stream_of;
+
+namespace {
+
+// The first compute capability whose machine code or PTX is embedded.
+constexpr int kOldestCapability = 75;
+
+void copy_text(char* destination, size_t capacity, const std::string& text) {
+  const size_t length = std::min(text.size(), capacity - 1);
+  std::memcpy(destination, text.data(), length);
+  destination[length] = '\0';
+}
+
+std::string mebibytes(size_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+
+int32_t count_devices(std::string& reason) {
+  const cuda::Driver* found = cuda::find_driver(reason);
+  if (found == nullptr) return 0;
+  int count = 0;
+  const Result result = found->cuDeviceGetCount.attempt(&count);
+  if (result != cuda::kSuccess) {
+    reason = "The CUDA driver does not count its devices: cuDeviceGetCount gave " +
+             cuda::describe(result) + ".";
+    return 0;
+  }
+  if (count == 0) {
+    reason =
+        "The CUDA driver is there, but it shows no GPU to this process; CUDA_VISIBLE_DEVICES may "
+        "hide it.";
+  }
+  return count;
+}
+
+std::unique_ptr<Backend> open_device(int32_t ordinal) {
+  return std::make_unique<CudaBackend>(ordinal);
+}
+
+}  // namespace
+
+const BackendFactory& cuda_backend_factory() {
+  static const BackendFactory factory{count_devices, open_device};
+  return factory;
+}
+
+CudaBackend::CudaBackend(int ordinal)
+    : ordinal_(ordinal),
+      context_(ordinal),
+      launcher_(context_.attribute(cuda::kMultiprocessorCount)) {
+  const int capability = context_.attribute(cuda::kComputeCapabilityMajor) * 10 +
+                         context_.attribute(cuda::kComputeCapabilityMinor);
+  if (capability < kOldestCapability) {
+    throw Error(NAMP_ERROR_UNSUPPORTED,
+                "CUDA device " + std::to_string(ordinal) + " has compute capability " +
+                    std::to_string(capability / 10) + "." + std::to_string(capability % 10) +
+                    "; the kernels need 7.5 (Turing) or newer. Use the CPU.");
+  }
+}
+
+CudaBackend::~CudaBackend() {
+  cuda::Context popped = nullptr;
+  // A driver that is going down has taken everything with it.
+  if (driver().cuCtxPushCurrent.attempt(context_.get()) != cuda::kSuccess) return;
+  staging_.release();
+  tickets_.release();
+  launcher_.release();
+  driver().cuCtxPopCurrent.attempt(&popped);
+}
+
+void CudaBackend::get_info(namp_device_info& info) {
+  const ContextScope scope(context_);
+  info.kind = NAMP_DEVICE_CUDA;
+  info.ordinal = ordinal_;
+  info.compute_major = context_.attribute(cuda::kComputeCapabilityMajor);
+  info.compute_minor = context_.attribute(cuda::kComputeCapabilityMinor);
+  info.multiprocessors = context_.attribute(cuda::kMultiprocessorCount);
+  size_t available = 0;
+  size_t total = 0;
+  driver().cuMemGetInfo(&available, &total);
+  info.memory_free = static_cast<int64_t>(available);
+  info.memory_total = static_cast<int64_t>(total);
+  driver().cuDeviceGetName(info.name, static_cast<int>(sizeof(info.name)), context_.device());
+  int version = 0;
+  driver().cuDriverGetVersion(&version);
+  copy_text(info.libraries, sizeof(info.libraries),
+            "CUDA driver " + std::to_string(version / 1000) + "." +
+                std::to_string(version % 1000 / 10) + " (" + driver().library + "), kernels as " +
+                kKernelFormat);
+}
+
+namp_stream CudaBackend::create_stream() {
+  const ContextScope scope(context_);
+  Stream stream = nullptr;
+  driver().cuStreamCreate(&stream, cuda::kStreamNonBlocking);
+  return stream;
+}
+
+void CudaBackend::destroy_stream(namp_stream stream) {
+  const ContextScope scope(context_);
+  driver().cuStreamDestroy(stream_of(stream));
+}
+
+void CudaBackend::synchronize(namp_stream stream) {
+  const ContextScope scope(context_);
+  driver().cuStreamSynchronize(stream_of(stream));
+}
+
+void* CudaBackend::system_allocate(int64_t bytes) {
+  const ContextScope scope(context_);
+  DevicePointer pointer = 0;
+  const Result result = driver().cuMemAlloc.attempt(&pointer, static_cast<size_t>(bytes));
+  if (result == cuda::kErrorOutOfMemory) {
+    size_t available = 0;
+    size_t total = 0;
+    driver().cuMemGetInfo.attempt(&available, &total);
+    throw Error(NAMP_ERROR_OUT_OF_MEMORY,
+                "CUDA device " + std::to_string(ordinal_) + " cannot give " +
+                    std::to_string(bytes) + " bytes (" + mebibytes(static_cast<size_t>(bytes)) +
+                    "): " + mebibytes(available) + " of " + mebibytes(total) +
+                    " are free. Use a smaller batch or model, or end what else "
+                    "uses the device.");
+  }
+  if (result != cuda::kSuccess) cuda::throw_driver_error(result, driver().cuMemAlloc.name());
+  return reinterpret_cast<void*>(static_cast<uintptr_t>(pointer));
+}
+
+// The pool's destructor calls this as well, so nothing is thrown: an error of the device shows in
+// the next call that does something.
+void CudaBackend::system_free(void* pointer) {
+  cuda::Context popped = nullptr;
+  if (driver().cuCtxPushCurrent.attempt(context_.get()) != cuda::kSuccess) return;
+  driver().cuMemFree.attempt(address(pointer));
+  driver().cuCtxPopCurrent.attempt(&popped);
+}
+
+void CudaBackend::copy(void* destination, const void* source, int64_t bytes,
+                       namp_copy_direction direction, namp_stream stream) {
+  const ContextScope scope(context_);
+  const auto size = static_cast<size_t>(bytes);
+  if (direction == NAMP_COPY_DEVICE_TO_DEVICE) {
+    driver().cuMemcpyDtoDAsync(address(destination), address(source), size, stream_of(stream));
+    return;
+  }
+  // Pinned memory goes by itself; what is not pinned is unknown to the driver.
+  const void* host = direction == NAMP_COPY_HOST_TO_DEVICE ? source : destination;
+  unsigned type = 0;
+  const bool pinned = driver().cuPointerGetAttribute.attempt(&type, cuda::kPointerMemoryType,
+                                                             address(host)) == cuda::kSuccess &&
+                      type == cuda::kMemoryTypeHost;
+  if (direction == NAMP_COPY_HOST_TO_DEVICE) {
+    if (pinned) {
+      driver().cuMemcpyHtoDAsync(address(destination), source, size, stream_of(stream));
+    } else {
+      staging_.upload(address(destination), source, bytes, stream_of(stream));
+    }
+  } else if (pinned) {
+    driver().cuMemcpyDtoHAsync(destination, address(source), size, stream_of(stream));
+  } else {
+    staging_.download(destination, address(source), bytes, stream_of(stream));
+  }
+}
+
+void CudaBackend::fill(void* destination, int32_t value, int64_t bytes, namp_stream stream) {
+  const ContextScope scope(context_);
+  driver().cuMemsetD8Async(address(destination), static_cast<unsigned char>(value & 0xff),
+                           static_cast<size_t>(bytes), stream_of(stream));
+}
+
+}  // namespace namp

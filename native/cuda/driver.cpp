@@ -1,0 +1,164 @@
+#include "cuda/driver.h"
+
+#include <memory>
+
+#include "cuda/dynamic_library.h"
+
+namespace namp::cuda {
+namespace {
+
+// The version of the driver API whose functions are asked for: CUDA 11.5, the first that takes the
+// embedded PTX.
+constexpr int kApiVersion = 11050;
+
+std::vector<std::string> driver_names() {
+#if defined(_WIN32)
+  return {"nvcuda.dll"};
+#else
+  return {"libcuda.so.1", "libcuda.so"};
+#endif
+}
+
+// Gives the functions of kApiVersion: by cuGetProcAddress, whose signature changed in CUDA 12; by
+// the exported names where a driver is older than that function.
+class Symbols {
+ public:
+  explicit Symbols(const DynamicLibrary& library)
+      : library_(library),
+        newer_(reinterpret_cast<Newer>(library.symbol("cuGetProcAddress_v2"))),
+        older_(reinterpret_cast<Older>(library.symbol("cuGetProcAddress"))) {}
+
+  void* find(const char* name) const {
+    void* pointer = nullptr;
+    if (newer_ != nullptr) {
+      int status = 0;
+      if (newer_(name, &pointer, kApiVersion, 0, &status) == kSuccess && pointer != nullptr) {
+        return pointer;
+      }
+    } else if (older_ != nullptr) {
+      if (older_(name, &pointer, kApiVersion, 0) == kSuccess && pointer != nullptr) return pointer;
+    }
+    pointer = library_.symbol((std::string(name) + "_v2").c_str());
+    return pointer != nullptr ? pointer : library_.symbol(name);
+  }
+
+ private:
+  using Newer = Result(NAMP_DRIVER_CALL*)(const char*, void**, int, uint64_t, int*);
+  using Older = Result(NAMP_DRIVER_CALL*)(const char*, void**, int, uint64_t);
+
+  const DynamicLibrary& library_;
+  Newer newer_;
+  Older older_;
+};
+
+struct Found {
+  std::unique_ptr<Driver> driver;
+  std::string reason;
+};
+
+// Fills the table; gives the names of what is missing.
+std::string bind(Driver& driver, const Symbols& symbols) {
+  std::string missing;
+  const auto bind_one = [&](auto& function) {
+    void* pointer = symbols.find(function.name());
+    if (pointer == nullptr) missing += (missing.empty() ? "" : ", ") + std::string(function.name());
+    function.bind(pointer);
+  };
+#define NAMP_DRIVER_BIND(name, ...) bind_one(driver.name);
+  NAMP_DRIVER_FUNCTIONS(NAMP_DRIVER_BIND)
+#undef NAMP_DRIVER_BIND
+  return missing;
+}
+
+Found find() {
+  Found found;
+  const DynamicLibrary library("NATIVEAMP_CUDA_LIBRARY", driver_names());
+  if (!library.is_open()) {
+    found.reason = "No CUDA driver was found; use the CPU, or install NVIDIA's driver. Tried: " +
+                   library.tried() + ".";
+    return found;
+  }
+  auto driver = std::make_unique<Driver>();
+  driver->library = library.name();
+  const std::string missing = bind(*driver, Symbols(library));
+  if (!missing.empty()) {
+    found.reason = "The CUDA driver " + library.name() + " lacks " + missing +
+                   "; it is older than CUDA 11.5. Update NVIDIA's driver, or use the CPU.";
+    return found;
+  }
+  const Result result = driver->cuInit.attempt(0);
+  if (result != kSuccess) {
+    const char* name = nullptr;
+    driver->cuGetErrorName.attempt(result, &name);
+    found.reason = "The CUDA driver " + library.name() + " does not start: cuInit gave " +
+                   (name != nullptr ? name : std::to_string(result)) +
+                   (result == kErrorNoDevice ? "; no NVIDIA GPU is visible to this process "
+                                               "(CUDA_VISIBLE_DEVICES may hide it)."
+                                             : "; check it with nvidia-smi, or use the CPU.");
+    return found;
+  }
+  found.driver = std::move(driver);
+  return found;
+}
+
+// Never destroyed: finalizers may free memory while the process ends.
+const Found& found() {
+  static const Found& once = *new Found(find());
+  return once;
+}
+
+// What the caller of a failed function can do about it.
+const char* advice(Result result) {
+  switch (result) {
+    case kErrorOutOfMemory:
+      return "Free memory of the device, or use a smaller batch.";
+    case kErrorNoBinaryForGpu:
+      return "NativeAmp's kernels need a GPU of compute capability 7.5 or more.";
+    case kErrorUnsupportedPtxVersion:
+      return "The driver is older than the compiler of the kernels; update NVIDIA's driver to 495 "
+             "or newer.";
+    case kErrorIllegalAddress:
+    case kErrorMisalignedAddress:
+    case kErrorLaunchFailed:
+      return "A kernel failed, and the device's context with it: end the process. Memory that was "
+             "freed while in use, or a pointer that is not the device's, is the usual cause; "
+             "NVIDIA's compute-sanitizer names the access.";
+    case kErrorSystemDriverMismatch:
+      return "The driver's library and kernel module differ; reboot after an update of the driver.";
+    case kErrorInvalidValue:
+      return "Check that pointers belong to this device and that its memory is still allocated.";
+    default:
+      return "Check the device with nvidia-smi; an error of earlier work on the device may be "
+             "reported late.";
+  }
+}
+
+}  // namespace
+
+const Driver* find_driver(std::string& reason) {
+  const Found& result = found();
+  if (result.driver == nullptr) reason = result.reason;
+  return result.driver.get();
+}
+
+const Driver& driver() { return *found().driver; }
+
+std::string describe(Result result) {
+  const char* name = nullptr;
+  const char* text = nullptr;
+  driver().cuGetErrorName.attempt(result, &name);
+  driver().cuGetErrorString.attempt(result, &text);
+  std::string description = name != nullptr ? name : "an unknown error";
+  description += " (" + std::to_string(result);
+  if (text != nullptr) description += std::string(", ") + text;
+  return description + ")";
+}
+
+void throw_driver_error(Result result, const char* call) {
+  const namp_status status =
+      result == kErrorOutOfMemory ? NAMP_ERROR_OUT_OF_MEMORY : NAMP_ERROR_DEVICE;
+  throw Error(status,
+              std::string(call) + " failed with " + describe(result) + ". " + advice(result));
+}
+
+}  // namespace namp::cuda

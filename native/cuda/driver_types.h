@@ -1,0 +1,53 @@
+// The few types and constants of the CUDA driver API that are used here, declared by hand from its
+// documentation ("CUDA Driver API", modules Data Types and Error Handling), so that no NVIDIA
+// header is needed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#if defined(_WIN32)
+#define NAMP_DRIVER_CALL __stdcall
+#else
+#define NAMP_DRIVER_CALL
+#endif
+
+namespace namp::cuda {
+
+using Result = int;              // CUresult
+using DeviceId = int;            // CUdevice
+using DevicePointer = uint64_t;  // CUdeviceptr
+using Context = struct ContextTag*;
+using Module = struct ModuleTag*;
+using Function = struct FunctionTag*;
+using Stream = struct StreamTag*;
+using Event = struct EventTag*;
+
+// CUresult
+inline constexpr Result kSuccess = 0;
+inline constexpr Result kErrorInvalidValue = 1;
+inline constexpr Result kErrorOutOfMemory = 2;
+inline constexpr Result kErrorDeinitialized = 4;
+inline constexpr Result kErrorNoDevice = 100;
+inline constexpr Result kErrorNoBinaryForGpu = 209;
+inline constexpr Result kErrorUnsupportedPtxVersion = 222;
+inline constexpr Result kErrorNotReady = 600;
+inline constexpr Result kErrorIllegalAddress = 700;
+inline constexpr Result kErrorMisalignedAddress = 716;
+inline constexpr Result kErrorLaunchFailed = 719;
+inline constexpr Result kErrorSystemDriverMismatch = 803;
+
+// CUdevice_attribute
+inline constexpr int kMultiprocessorCount = 16;
+inline constexpr int kComputeCapabilityMajor = 75;
+inline constexpr int kComputeCapabilityMinor = 76;
+
+// CUstream_flags, CUevent_flags
+inline constexpr unsigned kStreamNonBlocking = 1;
+inline constexpr unsigned kEventDisableTiming = 2;
+
+// CUpointer_attribute, CUmemorytype
+inline constexpr int kPointerMemoryType = 2;
+inline constexpr unsigned kMemoryTypeHost = 1;
+
+}  // namespace namp::cuda

@@ -1,0 +1,54 @@
+#include "cuda/launcher.h"
+
+#include <algorithm>
+
+#include "cuda/kernel_images.h"
+
+namespace namp::cuda {
+
+void Launcher::release() noexcept {
+  for (const auto& [image, module] : modules_)
+    driver().cuModuleUnload.attempt(module);
+  modules_.clear();
+  kernels_.clear();
+}
+
+Module Launcher::module(const std::string& image) {
+  const auto known = modules_.find(image);
+  if (known != modules_.end()) return known->second;
+  for (const KernelImage* entry = kKernelImages; entry->name != nullptr; ++entry) {
+    if (image != entry->name) continue;
+    Module loaded = nullptr;
+    driver().cuModuleLoadData(&loaded, entry->data);
+    modules_.emplace(image, loaded);
+    return loaded;
+  }
+  throw Error(NAMP_ERROR_INTERNAL, "This build has no kernel image \"" + image + "\".");
+}
+
+const Launcher::Loaded& Launcher::find(const Which& kernel) {
+  std::lock_guard lock(mutex_);
+  const auto known = kernels_.find(kernel.name);
+  if (known != kernels_.end()) return known->second;
+  Loaded loaded{};
+  driver().cuModuleGetFunction(&loaded.function, module(kernel.image), kernel.name);
+  int blocks = 0;
+  driver().cuOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, loaded.function, kernel.threads, 0);
+  if (blocks < 1) {
+    throw Error(NAMP_ERROR_UNSUPPORTED,
+                std::string("The kernel ") + kernel.name + " does not fit this device.");
+  }
+  loaded.resident_blocks = int64_t{blocks} * multiprocessors_;
+  return kernels_.emplace(kernel.name, loaded).first->second;
+}
+
+void Launcher::launch(const Which& kernel, int64_t tasks, const void* args, Stream stream) {
+  if (tasks <= 0) return;
+  const Loaded& loaded = find(kernel);
+  const auto blocks = static_cast<unsigned>(std::min(tasks, loaded.resident_blocks));
+  void* parameters[] = {const_cast<void*>(args)};
+  driver().cuLaunchKernel(loaded.function, blocks, 1, 1, static_cast<unsigned>(kernel.threads), 1,
+                          1, 0, stream, parameters, nullptr);
+}
+
+}  // namespace namp::cuda

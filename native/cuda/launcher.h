@@ -1,0 +1,58 @@
+// Finds kernels in the embedded images and launches them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "cuda/driver.h"
+#include "cuda/kernels.h"
+
+namespace namp::cuda {
+
+// One device's kernels. An image is loaded when the first of its kernels is launched.
+class Launcher {
+ public:
+  explicit Launcher(int multiprocessors) : multiprocessors_(multiprocessors) {}
+  Launcher(const Launcher&) = delete;
+  Launcher& operator=(const Launcher&) = delete;
+
+  // Unloads the images. The context is current.
+  void release() noexcept;
+
+  // Launches the kernel over this many tasks, one block at a time taking one: the grid is what the
+  // device can hold at once, or as many blocks as there are tasks. No task, no launch. The context
+  // is current.
+  template <class Args>
+  void operator()(const Kernel<Args>& kernel, int64_t tasks, const std::type_identity_t<Args>& args,
+                  Stream stream) {
+    static_assert(std::is_trivially_copyable_v<Args> && sizeof(Args) <= 4096,
+                  "an argument of a kernel is plain data of at most 4 KiB");
+    launch({kernel.image, kernel.name, kernel.threads}, tasks, &args, stream);
+  }
+
+ private:
+  struct Which {
+    const char* image;
+    const char* name;
+    int threads;
+  };
+  struct Loaded {
+    Function function;
+    int64_t resident_blocks;  // on the whole device
+  };
+
+  void launch(const Which& kernel, int64_t tasks, const void* args, Stream stream);
+  const Loaded& find(const Which& kernel);
+  Module module(const std::string& image);
+
+  const int multiprocessors_;
+  std::mutex mutex_;
+  std::map<std::string, Module> modules_;
+  std::map<std::string_view, Loaded> kernels_;  // by name
+};
+
+}  // namespace namp::cuda

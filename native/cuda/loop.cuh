@@ -1,0 +1,231 @@
+// The one loop over contiguous elements: a body of packs of 8, whose accesses are 16 bytes wide
+// where a pointer's alignment lets them, and single elements at the edges.
+//
+//   const int peel = choose_peel(out, in);                       // for runs whose pointers these
+//   are for_packs(count, peel, [&](int64_t i, auto part) {
+//     auto x = load(in + i, part);
+//     store(map([=](float a) { return a * factor; }, x), out + i, part);
+//   });
+//
+// part is Whole or Single; a Pack has part's width. The threads of a block share the run.
+#pragma once
+
+#include "cuda/platform.cuh"
+
+#include "cuda/kernels.h"
+#include "formulas/half.h"
+#include "formulas/lane.h"
+#include "nativeamp.h"
+
+namespace namp::cuda {
+
+// Elements of a pack: 16 bytes of halves, twice 16 bytes of floats.
+inline constexpr int kPack = 8;
+
+// How much of a pack a turn of the loop has.
+struct Whole {
+  static constexpr int count = kPack;
+};
+struct Single {
+  static constexpr int count = 1;
+};
+
+template <int kCount>
+struct Pack {
+  float at[kCount];
+};
+
+NAMP_DEVICE float widen(float x) { return x; }
+// The instruction, which does not promise what becomes of a NaN; the formula does.
+NAMP_DEVICE float widen(Float16 x) {
+  const float wide = convert_from_float16(x.bits);
+  return wide == wide ? wide : widen_float16<float>(uint32_t{x.bits});
+}
+NAMP_DEVICE float widen(BFloat16 x) { return widen_bfloat16<float>(uint32_t{x.bits}); }
+
+template <class T>
+struct ElementType {
+  using Type = T;
+};
+
+NAMP_DEVICE float narrow(float x, ElementType<float>) { return x; }
+NAMP_DEVICE Float16 narrow(float x, ElementType<Float16>) {
+  const uint16_t half = convert_to_float16(x);
+  return {x == x ? half : static_cast<uint16_t>(narrow_float16(x))};
+}
+NAMP_DEVICE BFloat16 narrow(float x, ElementType<BFloat16>) {
+  return {static_cast<uint16_t>(narrow_bfloat16(x))};
+}
+
+// Stochastically rounded by a random word; float32 is not rounded at all.
+NAMP_DEVICE float narrow_stochastic(float x, uint32_t, ElementType<float>) { return x; }
+NAMP_DEVICE Float16 narrow_stochastic(float x, uint32_t random, ElementType<Float16>) {
+  return {static_cast<uint16_t>(narrow_float16_stochastic(x, random))};
+}
+NAMP_DEVICE BFloat16 narrow_stochastic(float x, uint32_t random, ElementType<BFloat16>) {
+  return {static_cast<uint16_t>(narrow_bfloat16_stochastic(x, random))};
+}
+
+// One element, widened; narrowed.
+template <class T>
+NAMP_DEVICE float load(const T* p) {
+  return widen(load_global(p));
+}
+template <class T>
+NAMP_DEVICE void store(float x, T* p) {
+  store_global(p, narrow(x, ElementType<T>()));
+}
+
+// The elements of a pack as they lie in memory.
+template <class T, int kCount>
+struct RawPack {
+  T at[kCount];
+};
+
+template <class T>
+NAMP_DEVICE bool is_aligned(const T* p) {
+  return reinterpret_cast<uintptr_t>(p) % 16 == 0;
+}
+
+template <class T>
+NAMP_DEVICE RawPack<T, kPack> load_raw(const T* p, Whole) {
+  RawPack<T, kPack> pack;
+  if (is_aligned(p)) {
+    constexpr int kAccesses = kPack * sizeof(T) / 16;
+    Words words[kAccesses];
+#pragma unroll
+    for (int i = 0; i < kAccesses; ++i)
+      words[i] = load_global(reinterpret_cast<const Words*>(p) + i);
+    memcpy(&pack, words, sizeof(pack));
+  } else {
+#pragma unroll
+    for (int i = 0; i < kPack; ++i)
+      pack.at[i] = load_global(p + i);
+  }
+  return pack;
+}
+template <class T>
+NAMP_DEVICE RawPack<T, 1> load_raw(const T* p, Single) {
+  return {{load_global(p)}};
+}
+
+template <class T>
+NAMP_DEVICE void store_raw(const RawPack<T, kPack>& pack, T* p, Whole) {
+  if (is_aligned(p)) {
+    constexpr int kAccesses = kPack * sizeof(T) / 16;
+    Words words[kAccesses];
+    memcpy(words, &pack, sizeof(pack));
+#pragma unroll
+    for (int i = 0; i < kAccesses; ++i)
+      store_global(reinterpret_cast<Words*>(p) + i, words[i]);
+  } else {
+#pragma unroll
+    for (int i = 0; i < kPack; ++i)
+      store_global(p + i, pack.at[i]);
+  }
+}
+template <class T>
+NAMP_DEVICE void store_raw(const RawPack<T, 1>& pack, T* p, Single) {
+  store_global(p, pack.at[0]);
+}
+
+template <class T, class Part>
+NAMP_DEVICE Pack<Part::count> load(const T* p, Part part) {
+  const auto raw = load_raw(p, part);
+  Pack<Part::count> pack;
+#pragma unroll
+  for (int j = 0; j < Part::count; ++j)
+    pack.at[j] = widen(raw.at[j]);
+  return pack;
+}
+
+template <class T, class Part>
+NAMP_DEVICE void store(const Pack<Part::count>& pack, T* p, Part part) {
+  RawPack<T, Part::count> raw;
+#pragma unroll
+  for (int j = 0; j < Part::count; ++j)
+    raw.at[j] = narrow(pack.at[j], ElementType<T>());
+  store_raw(raw, p, part);
+}
+
+// Rounded by one random word an element.
+template <class T, class Part>
+NAMP_DEVICE void store_stochastic(const Pack<Part::count>& pack, const uint32_t* words, T* p,
+                                  Part part) {
+  RawPack<T, Part::count> raw;
+#pragma unroll
+  for (int j = 0; j < Part::count; ++j)
+    raw.at[j] = narrow_stochastic(pack.at[j], words[j], ElementType<T>());
+  store_raw(raw, p, part);
+}
+
+// op of each element.
+template <int kCount, class Op, class... Packs>
+NAMP_DEVICE Pack<kCount> map(Op op, const Pack<kCount>& first, const Packs&... others) {
+  Pack<kCount> result;
+#pragma unroll
+  for (int j = 0; j < kCount; ++j)
+    result.at[j] = op(first.at[j], others.at[j]...);
+  return result;
+}
+
+// The number of elements before the packs that leaves most bytes in 16-byte accesses. A null
+// pointer has no say.
+template <class... T>
+NAMP_DEVICE int choose_peel(const T*... p) {
+  int best = 0;
+  int best_bytes = -1;
+  for (int peel = 0; peel < kPack; ++peel) {
+    int bytes = 0;
+    ((bytes += p != nullptr && is_aligned(p + peel) ? static_cast<int>(sizeof(T)) : 0), ...);
+    if (bytes > best_bytes) {
+      best = peel;
+      best_bytes = bytes;
+    }
+  }
+  return best;
+}
+
+// Calls body(i, part) for every element of a run, shared by threads of which this one is the
+// thread-th.
+template <class Body>
+NAMP_DEVICE void for_packs(int64_t count, int peel, int64_t thread, int64_t threads, Body&& body) {
+  const int64_t head = peel < count ? peel : count;
+  const int64_t packs = (count - head) / kPack;
+  for (int64_t pack = thread; pack < packs; pack += threads)
+    body(head + pack * kPack, Whole{});
+  // The edges before and behind, in one loop: the body is compiled once for them.
+  for (int64_t edge = thread; edge < count - packs * kPack; edge += threads)
+    body(edge < head ? edge : edge + packs * kPack, Single{});
+}
+
+// The same by the threads of a block.
+template <class Body>
+NAMP_DEVICE void for_packs(int64_t count, int peel, Body&& body) {
+  for_packs(count, peel, thread_index(), block_threads(), body);
+}
+
+// Calls body(begin, count) for this block's tasks of a tensor.
+template <class Body>
+NAMP_DEVICE void for_tasks(int64_t elements, Body&& body) {
+  for (int64_t begin = block_index() * kTaskElements; begin < elements;
+       begin += block_count() * kTaskElements) {
+    const int64_t rest = elements - begin;
+    body(begin, rest < kTaskElements ? rest : kTaskElements);
+  }
+}
+
+// Calls body(ElementType<float or Float16 or BFloat16>{}); the dtype is one of the three.
+template <class Body>
+NAMP_DEVICE void with_element(int32_t dtype, Body&& body) {
+  switch (dtype) {
+    case NAMP_FLOAT16:
+      return body(ElementType<Float16>{});
+    case NAMP_BFLOAT16:
+      return body(ElementType<BFloat16>{});
+    default:
+      return body(ElementType<float>{});
+  }
+}
+
+}  // namespace namp::cuda

@@ -1,0 +1,50 @@
+// Launches of unscale_check.cu and adam.cu: three a step, at any number of tensors.
+#include <algorithm>
+
+#include "cuda/cuda_backend.h"
+
+namespace namp {
+
+void CudaBackend::unscale_check(const TableView& table, int32_t gradient_column,
+                                int32_t write_column, const namp_scaler_state* scaler,
+                                namp_optimizer_state* state, bool reset, namp_stream stream) {
+  const cuda::ContextScope scope(context_);
+  const cuda::UnscaleCheckArgs args{table,        gradient_column,
+                                    write_column, scaler,
+                                    state,        tickets_.of(cuda::stream_of(stream)),
+                                    reset ? 1 : 0};
+  // A table of nothing still has a state to write.
+  launch(cuda::kUnscaleCheck, std::max<int64_t>(1, table.chunk_count), args, stream);
+}
+
+void CudaBackend::adam_step(const TableView& table, const namp_adam_args& args,
+                            const namp_scaler_state* scaler, namp_optimizer_state* state,
+                            namp_stream stream) {
+  const cuda::ContextScope scope(context_);
+  cuda::AdamArgs packed{};
+  packed.table = table;
+  packed.columns = args.columns;
+  packed.group_count = args.group_count;
+  packed.half_copy_rounding = args.half_copy_rounding;
+  packed.max_norm = args.max_norm;
+  packed.advance_step = args.advance_step;
+  packed.seed = args.seed;
+  packed.scaler = scaler;
+  packed.state = state;
+  packed.ticket = tickets_.of(cuda::stream_of(stream));
+  std::copy(args.groups, args.groups + args.group_count, packed.groups);
+  launch(cuda::kAdam, std::max<int64_t>(1, table.chunk_count), packed, stream);
+}
+
+void CudaBackend::scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states,
+                                int32_t count, const namp_scaler_options& options,
+                                namp_stream stream) {
+  cuda::ScalerUpdateArgs packed{};
+  packed.scaler = scaler;
+  packed.options = options;
+  packed.count = count;
+  std::copy(states, states + count, packed.states);
+  launch(cuda::kScalerUpdate, 1, packed, stream);
+}
+
+}  // namespace namp

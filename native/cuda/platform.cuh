@@ -1,0 +1,165 @@
+// What differs between nvcc and clang without CUDA's headers: attributes, special registers,
+// barriers, shuffles, atomics, and the functions of the C library that formulas use. A .cu file
+// includes it before anything else.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__clang__) && defined(__CUDA__)
+
+#define __host__ __attribute__((host))
+#define __device__ __attribute__((device))
+#define __global__ __attribute__((global))
+#define __shared__ __attribute__((shared))
+#define NAMP_LAUNCH_BOUNDS(threads) __attribute__((launch_bounds(threads)))
+#define NAMP_DEVICE __device__ inline __attribute__((always_inline))
+
+// The compiler's own lowering: IEEE square root and fused multiply-add, and copies of known size.
+NAMP_DEVICE float sqrtf(float x) { return __builtin_sqrtf(x); }
+NAMP_DEVICE double sqrt(double x) { return __builtin_sqrt(x); }
+NAMP_DEVICE float fmaf(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+NAMP_DEVICE void* memcpy(void* to, const void* from, size_t bytes) {
+  return __builtin_memcpy(to, from, bytes);
+}
+
+#else
+
+#define NAMP_LAUNCH_BOUNDS(threads) __launch_bounds__(threads)
+#define NAMP_DEVICE __device__ __forceinline__
+
+#endif
+
+// A kernel: its name is what the driver finds it by.
+#define NAMP_KERNEL(threads) extern "C" __global__ void NAMP_LAUNCH_BOUNDS(threads)
+
+namespace namp::cuda {
+
+#if defined(__clang__) && defined(__CUDA__)
+
+NAMP_DEVICE int thread_index() { return static_cast<int>(__nvvm_read_ptx_sreg_tid_x()); }
+NAMP_DEVICE int block_threads() { return static_cast<int>(__nvvm_read_ptx_sreg_ntid_x()); }
+NAMP_DEVICE int64_t block_index() { return __nvvm_read_ptx_sreg_ctaid_x(); }
+NAMP_DEVICE int64_t block_count() { return __nvvm_read_ptx_sreg_nctaid_x(); }
+
+// All threads of the block.
+NAMP_DEVICE void barrier() { __syncthreads(); }
+// Makes what this thread wrote visible to the whole device.
+NAMP_DEVICE void fence() { __nvvm_membar_gl(); }
+
+// The value of the lane whose index differs by the bits of mask. All lanes of the warp.
+NAMP_DEVICE uint32_t shuffle_xor(uint32_t x, int mask) {
+  return static_cast<uint32_t>(
+      __nvvm_shfl_sync_bfly_i32(0xffffffffu, static_cast<int>(x), mask, 0x1f));
+}
+
+// Each gives what was there before.
+NAMP_DEVICE uint32_t atomic_add(uint32_t* at, uint32_t x) {
+  return __atomic_fetch_add(at, x, __ATOMIC_RELAXED);
+}
+NAMP_DEVICE uint64_t atomic_add(uint64_t* at, uint64_t x) {
+  return __atomic_fetch_add(at, x, __ATOMIC_RELAXED);
+}
+NAMP_DEVICE uint32_t atomic_max(uint32_t* at, uint32_t x) {
+  return __atomic_fetch_max(at, x, __ATOMIC_RELAXED);
+}
+NAMP_DEVICE uint64_t atomic_min(uint64_t* at, uint64_t x) {
+  return __atomic_fetch_min(at, x, __ATOMIC_RELAXED);
+}
+
+// Sixteen bytes, as one access. The address is a multiple of 16 in global memory.
+typedef uint32_t Words __attribute__((ext_vector_type(4)));
+
+template <int kBytes>
+struct WordOf;
+template <>
+struct WordOf<1> {
+  using Type = uint8_t;
+};
+template <>
+struct WordOf<2> {
+  using Type = uint16_t;
+};
+template <>
+struct WordOf<4> {
+  using Type = uint32_t;
+};
+template <>
+struct WordOf<8> {
+  using Type = uint64_t;
+};
+template <>
+struct WordOf<16> {
+  using Type = Words;
+};
+
+// One value of global memory, moved as a word of its size.
+template <class T>
+NAMP_DEVICE T load_global(const T* p) {
+  using Word = typename WordOf<sizeof(T)>::Type;
+  const Word word = *(const __attribute__((address_space(1))) Word*)p;
+  T x;
+  memcpy(&x, &word, sizeof(T));
+  return x;
+}
+template <class T>
+NAMP_DEVICE void store_global(T* p, T x) {
+  using Word = typename WordOf<sizeof(T)>::Type;
+  Word word;
+  memcpy(&word, &x, sizeof(T));
+  *(__attribute__((address_space(1))) Word*)p = word;
+}
+
+#else
+
+NAMP_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
+NAMP_DEVICE int block_threads() { return static_cast<int>(blockDim.x); }
+NAMP_DEVICE int64_t block_index() { return blockIdx.x; }
+NAMP_DEVICE int64_t block_count() { return gridDim.x; }
+
+NAMP_DEVICE void barrier() { __syncthreads(); }
+NAMP_DEVICE void fence() { __threadfence(); }
+
+NAMP_DEVICE uint32_t shuffle_xor(uint32_t x, int mask) {
+  return __shfl_xor_sync(0xffffffffu, x, mask);
+}
+
+NAMP_DEVICE uint32_t atomic_add(uint32_t* at, uint32_t x) { return atomicAdd(at, x); }
+NAMP_DEVICE uint64_t atomic_add(uint64_t* at, uint64_t x) {
+  return atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(x));
+}
+NAMP_DEVICE uint32_t atomic_max(uint32_t* at, uint32_t x) { return atomicMax(at, x); }
+NAMP_DEVICE uint64_t atomic_min(uint64_t* at, uint64_t x) {
+  return atomicMin(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(x));
+}
+
+using Words = uint4;
+
+template <class T>
+NAMP_DEVICE T load_global(const T* p) {
+  __builtin_assume(__isGlobal(p));
+  return *p;
+}
+template <class T>
+NAMP_DEVICE void store_global(T* p, T x) {
+  __builtin_assume(__isGlobal(p));
+  *p = x;
+}
+
+#endif
+
+// The instructions, on which both agree.
+NAMP_DEVICE uint16_t convert_to_float16(float x) {
+  uint16_t half;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(half) : "f"(x));
+  return half;
+}
+NAMP_DEVICE float convert_from_float16(uint16_t half) {
+  float x;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(half));
+  return x;
+}
+
+}  // namespace namp::cuda

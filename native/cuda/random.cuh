@@ -1,0 +1,40 @@
+// Random words of a pack: those that formulas/philox.h gives its elements.
+#pragma once
+
+#include "cuda/loop.cuh"
+#include "formulas/philox.h"
+
+namespace namp::cuda {
+
+template <int kCount>
+struct RandomWords {
+  uint32_t at[kCount];
+};
+
+// The words of elements first, first + 1, … Every index is a constant once the loops are unrolled,
+// so that the words stay in registers.
+template <class Part>
+NAMP_DEVICE RandomWords<Part::count> random_words(uint64_t first, uint64_t upper, uint64_t seed,
+                                                  Part) {
+  constexpr int kBlocks = (Part::count + 6) / 4;  // that Part::count words from any of four touch
+  uint32_t drawn[kBlocks * 4];
+#pragma unroll
+  for (int b = 0; b < kBlocks; ++b) {
+    const PhiloxBlock block = philox(first / 4 + static_cast<uint64_t>(b), upper, seed);
+#pragma unroll
+    for (int j = 0; j < 4; ++j)
+      drawn[b * 4 + j] = block.words[j];
+  }
+  const auto skipped = static_cast<int>(first % 4);
+  RandomWords<Part::count> words;
+#pragma unroll
+  for (int j = 0; j < Part::count; ++j) {
+    words.at[j] = drawn[j];
+#pragma unroll
+    for (int s = 1; s < 4; ++s)
+      words.at[j] = skipped == s ? drawn[j + s] : words.at[j];
+  }
+  return words;
+}
+
+}  // namespace namp::cuda

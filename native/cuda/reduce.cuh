@@ -1,0 +1,87 @@
+// Reductions over a warp and over a block, in an order that the number of threads alone decides,
+// and the last block of a launch.
+#pragma once
+
+#include "cuda/platform.cuh"
+
+namespace namp::cuda {
+
+inline constexpr int kWarp = 32;
+
+struct Plus {
+  template <class T>
+  NAMP_DEVICE T operator()(T a, T b) const {
+    return a + b;
+  }
+};
+// Of floats: passes over NaN.
+struct Maximum {
+  template <class T>
+  NAMP_DEVICE T operator()(T a, T b) const {
+    return a < b ? b : a;
+  }
+};
+struct Minimum {
+  template <class T>
+  NAMP_DEVICE T operator()(T a, T b) const {
+    return b < a ? b : a;
+  }
+};
+
+// x of the lane whose index differs by mask; T is 4 or 8 bytes, or several such.
+template <class T>
+NAMP_DEVICE T exchange(const T& x, int mask) {
+  static_assert(sizeof(T) % 4 == 0, "made of words");
+  uint32_t words[sizeof(T) / 4];
+  memcpy(words, &x, sizeof(T));
+#pragma unroll
+  for (uint32_t& word : words)
+    word = shuffle_xor(word, mask);
+  T other;
+  memcpy(&other, words, sizeof(T));
+  return other;
+}
+
+// The same result in every lane. All lanes of the warp take part.
+template <class T, class Op>
+NAMP_DEVICE T warp_reduce(T x, Op op) {
+#pragma unroll
+  for (int mask = kWarp / 2; mask > 0; mask /= 2)
+    x = op(x, exchange(x, mask));
+  return x;
+}
+
+// The same result in every thread. All threads of the block take part; their number is a multiple
+// of a warp, at most 1,024.
+template <class T, class Op>
+NAMP_DEVICE T block_reduce(T x, Op op) {
+  __shared__ T partial[kWarp];
+  const int warps = block_threads() / kWarp;
+  x = warp_reduce(x, op);
+  barrier();  // what an earlier call left has been read
+  if (thread_index() % kWarp == 0) partial[thread_index() / kWarp] = x;
+  barrier();
+  x = partial[0];
+  for (int warp = 1; warp < warps; ++warp)
+    x = op(x, partial[warp]);
+  return x;
+}
+
+// Whether this block is the last of the launch to get here; what the others wrote before is then
+// visible to it. The ticket is 0 before the launch and afterwards. All threads of the block ask,
+// once.
+NAMP_DEVICE bool is_last_block(uint32_t* ticket) {
+  __shared__ bool last;
+  fence();
+  barrier();
+  if (thread_index() == 0) {
+    const auto blocks = static_cast<uint32_t>(block_count());
+    last = atomic_add(ticket, 1u) == blocks - 1;
+    if (last) atomic_add(ticket, 0u - blocks);
+  }
+  barrier();
+  fence();
+  return last;
+}
+
+}  // namespace namp::cuda

@@ -1,0 +1,39 @@
+#include "cuda/tickets.h"
+
+namespace namp::cuda {
+
+Ticket Tickets::of(Stream stream) {
+  std::lock_guard lock(mutex_);
+  const auto known = by_stream_.find(stream);
+  DevicePointer counter = 0;
+  if (known != by_stream_.end()) {
+    counter = known->second;
+  } else {
+    if (by_stream_.size() == blocks_.size() * kPerBlock) {
+      constexpr size_t kBytes = kPerBlock * sizeof(uint32_t);
+      blocks_.reserve(blocks_.size() + 1);
+      DevicePointer block = 0;
+      driver().cuMemAlloc(&block, kBytes);
+      Result result = driver().cuMemsetD8Async.attempt(block, 0, kBytes, nullptr);
+      // Other streams do not wait for the default one: it has to be over.
+      if (result == kSuccess) result = driver().cuStreamSynchronize.attempt(nullptr);
+      if (result != kSuccess) {
+        driver().cuMemFree.attempt(block);
+        throw_driver_error(result, "cuMemsetD8Async");
+      }
+      blocks_.push_back(block);
+    }
+    counter = blocks_.back() + by_stream_.size() % kPerBlock * sizeof(uint32_t);
+    by_stream_.emplace(stream, counter);
+  }
+  return reinterpret_cast<Ticket>(counter);
+}
+
+void Tickets::release() noexcept {
+  for (const DevicePointer block : blocks_)
+    driver().cuMemFree.attempt(block);
+  blocks_.clear();
+  by_stream_.clear();
+}
+
+}  // namespace namp::cuda

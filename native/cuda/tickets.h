@@ -1,0 +1,34 @@
+// Zeroed counters on the device, one a stream, by which a kernel knows its last block (which zeroes
+// the counter again).
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "cuda/driver.h"
+#include "cuda/kernels.h"
+
+namespace namp::cuda {
+
+class Tickets {
+ public:
+  Tickets() = default;
+  Tickets(const Tickets&) = delete;
+  Tickets& operator=(const Tickets&) = delete;
+
+  // The stream's counter. The context is current.
+  Ticket of(Stream stream);
+
+  // Gives the memory back. The context is current, and no kernel runs.
+  void release() noexcept;
+
+ private:
+  static constexpr int kPerBlock = 1024;
+
+  std::mutex mutex_;
+  std::map<Stream, DevicePointer> by_stream_;
+  std::vector<DevicePointer> blocks_;
+};
+
+}  // namespace namp::cuda
