@@ -1,0 +1,326 @@
+using System.Text.Json;
+
+namespace NativeAmp.Tests;
+
+/// <summary>The contract of torch.amp.GradScaler, and what goes beyond it.</summary>
+public sealed class GradScalerTests
+{
+    private Device _device = null!;
+    private TestParameter _parameter = null!;
+    private FusedAdam _optimizer = null!;
+
+    public static IEnumerable<int> GoldenCases => Enumerable.Range(0, Golden.Cases("scaler.json").GetArrayLength());
+
+    [SetUp]
+    public void Open()
+    {
+        _device = Device.Cpu(1);
+        _parameter = new TestParameter(_device, "weight", 1, 2, 3);
+        _optimizer = new FusedAdam([_parameter]);
+    }
+
+    [TearDown]
+    public void Close()
+    {
+        _optimizer.Dispose();
+        _parameter.Dispose();
+        _device.Dispose();
+    }
+
+    [TestCaseSource(nameof(GoldenCases))]
+    public void The_PyTorch_preset_moves_the_scale_as_PyTorch_does_bit_for_bit(int index)
+    {
+        JsonElement golden = Golden.Cases("scaler.json")[index];
+        using var scaler = new GradScaler(_device, GradScalerOptions.PyTorch with
+        {
+            InitialScale = golden.GetProperty("init").Float(),
+            GrowthFactor = golden.GetProperty("growthFactor").GetDouble(),
+            BackoffFactor = golden.GetProperty("backoffFactor").GetDouble(),
+            GrowthInterval = golden.GetProperty("growthInterval").GetInt32(),
+        });
+        using var state = new OptimizerState(_device);
+        float[] found = golden.GetProperty("foundInf").Floats(), scales = golden.GetProperty("scales").Floats(), trackers = golden.GetProperty("trackers").Floats();
+        for (int i = 0; i < found.Length; i++)
+        {
+            SetFoundInf(state, found[i] != 0);
+            AmpKernels.UpdateScale(scaler.DeviceState!, [state], scaler.Options);
+
+            var after = scaler.SaveState();
+            if ((after.Scale, after.GrowthTracker) != (scales[i], (int)trackers[i]))
+                Assert.Fail($"after update {i}: {after.Scale}, {after.GrowthTracker}, expected {scales[i]}, {trackers[i]}");
+        }
+    }
+
+    [TestCase("PyTorch", 65536.0)]
+    [TestCase("Keras", 32768.0)]
+    [TestCase("Megatron", 4294967296.0)]
+    [TestCase("DeepSpeed", 65536.0)]
+    [TestCase("MindSpore", 16777216.0)]
+    public void A_preset_moves_the_scale_as_its_framework_does(string preset, double start)
+    {
+        var options = (GradScalerOptions)typeof(GradScalerOptions).GetProperty(preset)!.GetValue(null)!;
+        ScalerOracle oracle = preset switch
+        {
+            "Megatron" => new ScalerOracle.Megatron(start),
+            "DeepSpeed" => new ScalerOracle.DeepSpeed(start),
+            "MindSpore" => new ScalerOracle.MindSpore(start),
+            _ => new ScalerOracle.Torch(start),
+        };
+        using var scaler = new GradScaler(_device, options);
+        using var state = new OptimizerState(_device);
+        var random = new Random(17);
+        Assert.That(scaler.GetScale(), Is.EqualTo(oracle.Scale));
+        // Long good runs, so that the scale grows, between bursts of overflow that reach the floor.
+        for (int run = 0; run < 20; run++)
+        {
+            int good = random.Next(900, 4500), bad = run % 5 == 4 ? 60 : random.Next(1, 6);
+            for (int i = 0; i < good + bad; i++)
+            {
+                SetFoundInf(state, i >= good);
+                AmpKernels.UpdateScale(scaler.DeviceState!, [state], options);
+                oracle.Update(i >= good);
+                if (scaler.GetScale() != oracle.Scale) Assert.Fail($"run {run}, update {i}: {scaler.GetScale()}, expected {oracle.Scale}");
+            }
+        }
+    }
+
+    [Test]
+    public void Unscaling_twice_is_an_error()
+    {
+        using var scaler = new GradScaler(_device);
+        _parameter.SetGradient(1f, 2f, 3f);
+        scaler.Unscale(_optimizer);
+
+        Assert.That(() => scaler.Unscale(_optimizer), Throws.InvalidOperationException.With.Message.Contains("already been called"));
+    }
+
+    [Test]
+    public void Unscaling_after_the_step_is_an_error()
+    {
+        using var scaler = new GradScaler(_device);
+        _parameter.SetGradient(1f, 2f, 3f);
+        scaler.Step(_optimizer);
+
+        Assert.That(() => scaler.Unscale(_optimizer), Throws.InvalidOperationException.With.Message.Contains("after Step"));
+    }
+
+    [Test]
+    public void Stepping_twice_without_an_update_is_an_error_and_changes_nothing()
+    {
+        using var scaler = new GradScaler(_device);
+        _parameter.SetGradient(1f, 2f, 3f);
+        scaler.Step(_optimizer);
+        float[] before = _parameter.Values;
+
+        Assert.That(() => scaler.Step(_optimizer), Throws.InvalidOperationException.With.Message.Contains("already been called"));
+        Assert.That(_parameter.Values, Is.EqualTo(before));
+        scaler.Update();
+        Assert.That(() => scaler.Step(_optimizer), Throws.Nothing);
+    }
+
+    [Test]
+    public void Updating_without_a_check_is_an_error()
+    {
+        using var scaler = new GradScaler(_device);
+        Assert.That(scaler.Update, Throws.InvalidOperationException.With.Message.Contains("No inf checks were recorded"));
+
+        _parameter.SetGradient(1f, 2f, 3f);
+        scaler.Step(_optimizer);
+        scaler.Update();
+        Assert.That(scaler.Update, Throws.InvalidOperationException);
+    }
+
+    [Test]
+    public void An_optimizer_without_gradients_is_an_error()
+    {
+        using var scaler = new GradScaler(_device);
+        Assert.That(() => scaler.Step(_optimizer), Throws.InvalidOperationException.With.Message.Contains("No inf checks were recorded"));
+        Assert.That(() => scaler.Unscale(_optimizer), Throws.InvalidOperationException);
+    }
+
+    [Test]
+    public void Float32_gradients_are_unscaled_once_whether_asked_for_or_not([Values] bool explicitly)
+    {
+        using var scaler = new GradScaler(_device, GradScalerOptions.Static(8));
+        using var plain = new TestParameter(_device, "plain", 1, 2, 3);
+        using var plainOptimizer = new FusedAdam([plain]);
+        _parameter.SetGradient(8f, -16f, 0.8f);
+        plain.SetGradient(1f, -2f, 0.1f);
+
+        if (explicitly)
+        {
+            scaler.Unscale(_optimizer);
+            Assert.That(_parameter.Gradients, Is.EqualTo(new[] { 1f, -2f, 0.1f }));
+        }
+        scaler.Step(_optimizer);
+        plainOptimizer.Step();
+
+        Assert.That(_parameter.Values, Is.EqualTo(plain.Values));
+    }
+
+    [Test]
+    public void Half_gradients_keep_their_scale_in_memory_unless_asked()
+    {
+        using var scaler = new GradScaler(_device, GradScalerOptions.Static(65536));
+        Half[] tiny = [(Half)0.001f, (Half)0.002f, (Half)0.003f];
+        _parameter.SetGradient(tiny);
+
+        scaler.Unscale(_optimizer);
+        Assert.That(Bits(_optimizer), Is.EqualTo(false));
+        scaler.Step(_optimizer);
+        scaler.Update();
+        scaler.Unscale(_optimizer, inPlace: true);
+        Assert.That(Bits(_optimizer), Is.EqualTo(true));
+
+        static bool Bits(FusedAdam optimizer) => optimizer.State.Read().Unscaled;
+    }
+
+    [Test]
+    public void An_overflow_in_one_optimizer_skips_that_one_and_backs_the_shared_scale_off()
+    {
+        using var scaler = new GradScaler(_device);
+        using var other = new TestParameter(_device, "other", 1, 2);
+        using var otherOptimizer = new FusedAdam([other]);
+        _parameter.SetGradient(1f, float.PositiveInfinity, 3f);
+        other.SetGradient(1f, 2f);
+
+        var skipped = scaler.Step(_optimizer);
+        var applied = scaler.Step(otherOptimizer);
+        scaler.Update();
+
+        Assert.That((skipped.Skipped, applied.Stepped), Is.EqualTo((true, true)));
+        Assert.That(_parameter.Values, Is.EqualTo(new[] { 1f, 2f, 3f }));
+        Assert.That(other.Values, Is.Not.EqualTo(new[] { 1f, 2f }));
+        Assert.That(scaler.GetScale(), Is.EqualTo(32768));
+    }
+
+    [Test]
+    public void A_skipped_step_tells_where_and_at_which_scale()
+    {
+        using var scaler = new GradScaler(_device);
+        _parameter.SetGradient(1f, float.NaN, -7f);
+
+        var result = scaler.Step(_optimizer);
+        scaler.Update();
+
+        Assert.That(result.FirstBadParameter, Is.EqualTo("weight"));
+        Assert.That(result.FirstBadFacts!.Value.FirstNonFiniteIndex, Is.EqualTo(1));
+        Assert.That(result.FirstBadFacts!.Value.LargestMagnitude, Is.EqualTo(7));
+        Assert.That(result.NonFiniteCount, Is.EqualTo(1));
+        Assert.That(result.Scale, Is.EqualTo(65536));
+        Assert.That(result.Reason, Does.Contain("'weight'").And.Contains("65536"));
+        Assert.That(result.AppliedSteps, Is.Zero);
+    }
+
+    [Test]
+    public void A_static_scale_stays_and_still_skips()
+    {
+        using var scaler = new GradScaler(_device, GradScalerOptions.Static(128));
+        for (int step = 0; step < 5; step++)
+        {
+            _parameter.SetGradient(1f, step % 2 == 0 ? float.PositiveInfinity : 2f, 3f);
+            Assert.That(scaler.Step(_optimizer).Skipped, Is.EqualTo(step % 2 == 0));
+            scaler.Update();
+            Assert.That(scaler.GetScale(), Is.EqualTo(128));
+        }
+    }
+
+    [Test]
+    public void Disabled_it_steps_as_the_optimizer_alone_and_never_complains()
+    {
+        using var scaler = new GradScaler(_device, GradScalerOptions.Disabled);
+        _parameter.SetGradient(1f, 2f, 3f);
+
+        scaler.Unscale(_optimizer);
+        scaler.Unscale(_optimizer);
+        scaler.Step(_optimizer);
+        scaler.Step(_optimizer);
+        scaler.Update();
+        scaler.Update();
+
+        Assert.That((scaler.IsEnabled, scaler.GetScale(), scaler.ScalePointer), Is.EqualTo((false, 1f, (nint)0)));
+        Assert.That(_optimizer.AppliedSteps, Is.EqualTo(2));
+    }
+
+    [Test]
+    public void State_that_is_saved_and_loaded_goes_on_the_same()
+    {
+        var options = GradScalerOptions.Megatron with { GrowthInterval = 3 };
+        using var one = new GradScaler(_device, options);
+        using var two = new GradScaler(_device, options);
+        var random = new Random(3);
+        for (int step = 0; step < 40; step++)
+        {
+            bool overflow = random.Next(3) == 0;
+            foreach (var scaler in step < 20 ? [one] : new[] { one, two })
+            {
+                _parameter.SetGradient(1f, overflow ? float.NaN : 1f, 1f);
+                scaler.Step(_optimizer);
+                scaler.Update();
+            }
+            if (step == 19) two.LoadState(one.SaveState());
+            if (step >= 19) Assert.That(two.SaveState(), Is.EqualTo(one.SaveState()), $"step {step}");
+        }
+        Assert.That(one.SaveState().Updates, Is.EqualTo(40));
+    }
+
+    [TestCase(float.NaN)]
+    [TestCase(float.PositiveInfinity)]
+    [TestCase(-1f)]
+    public void A_scale_that_is_impossible_is_refused_and_changes_nothing(float scale)
+    {
+        using var scaler = new GradScaler(_device);
+        var before = scaler.SaveState();
+
+        Assert.That(() => scaler.LoadState(before with { Scale = scale }), Throws.ArgumentException);
+        Assert.That(() => scaler.Update(scale), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => new GradScaler(_device, new GradScalerOptions { InitialScale = scale }), Throws.ArgumentException);
+        Assert.That(scaler.SaveState(), Is.EqualTo(before));
+    }
+
+    [Test]
+    public void By_default_the_scale_never_loses_its_inverse()
+    {
+        using var scaler = new GradScaler(_device);
+        for (int step = 0; step < 200; step++)
+        {
+            _parameter.SetGradient(1f, float.NaN, 1f);
+            scaler.Step(_optimizer);
+            scaler.Update();
+        }
+        Assert.That(float.IsNormal(scaler.GetScale()) && float.IsNormal(1 / scaler.GetScale()));
+    }
+
+    [Test]
+    public void Too_many_skips_in_a_row_throw_and_name_the_parameter()
+    {
+        using var scaler = new GradScaler(_device, new GradScalerOptions { MaximumConsecutiveSkips = 3 });
+        for (int step = 0; step < 3; step++)
+        {
+            _parameter.SetGradient(1f, float.NaN, 1f);
+            scaler.Step(_optimizer);
+            if (step < 2) scaler.Update();
+        }
+
+        var failure = Assert.Throws<TooManySkipsException>(scaler.Update)!;
+
+        Assert.That((failure.State.ConsecutiveSkips, failure.FirstParameter), Is.EqualTo((3, "weight")));
+        Assert.That(() => scaler.Step(_optimizer), Throws.Nothing, "the update was done");
+    }
+
+    [Test]
+    public void Too_many_skips_in_a_row_call_back_instead_if_asked()
+    {
+        var seen = new List<int>();
+        using var scaler = new GradScaler(_device, new GradScalerOptions { MaximumConsecutiveSkips = 2, OnTooManySkips = s => seen.Add(s.ConsecutiveSkips) });
+        for (int step = 0; step < 5; step++)
+        {
+            _parameter.SetGradient(1f, float.NaN, 1f);
+            scaler.Step(_optimizer);
+            scaler.Update();
+        }
+        Assert.That(seen, Is.EqualTo(new[] { 2, 4 }));
+    }
+
+    private static unsafe void SetFoundInf(OptimizerState state, bool found) => state.Native->FoundInf = found ? 1 : 0;
+}

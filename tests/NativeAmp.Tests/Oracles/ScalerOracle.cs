@@ -1,0 +1,105 @@
+namespace NativeAmp.Tests;
+
+/// <summary>How each framework moves its loss scale, transcribed from its published algorithm and not from one another.</summary>
+internal abstract class ScalerOracle
+{
+    public double Scale { get; protected set; }
+
+    public abstract void Update(bool overflow);
+
+    /// <summary>torch/amp/grad_scaler.py; Keras 3's LossScaleOptimizer is the same from another start.</summary>
+    public sealed class Torch : ScalerOracle
+    {
+        private int _good;
+
+        public Torch(double start) => Scale = start;
+
+        public override void Update(bool overflow)
+        {
+            if (overflow)
+            {
+                Scale = (float)(Scale * 0.5);
+                _good = 0;
+            }
+            else if (++_good == 2000)
+            {
+                if (float.IsFinite((float)(Scale * 2))) Scale *= 2;
+                _good = 0;
+            }
+        }
+    }
+
+    /// <summary>megatron/core/optimizer/grad_scaler.py, DynamicGradScaler; DeepSpeed's DynamicLossScaler counts iterations to the same end.</summary>
+    public sealed class Megatron : ScalerOracle
+    {
+        private int _growth;
+        private int _hysteresis = 2;
+
+        public Megatron(double start) => Scale = start;
+
+        public override void Update(bool overflow)
+        {
+            if (overflow)
+            {
+                _growth = 0;
+                _hysteresis--;
+                if (_hysteresis <= 0) Scale = Math.Max(Scale * 0.5, 1);
+                return;
+            }
+            _growth++;
+            if (_growth < 1000) return;
+            _growth = 0;
+            _hysteresis = 2;
+            if (Scale * 2 <= float.MaxValue) Scale *= 2;
+        }
+    }
+
+    /// <summary>deepspeed/runtime/fp16/loss_scaler.py, DynamicLossScaler: by iterations since the last overflow.</summary>
+    public sealed class DeepSpeed : ScalerOracle
+    {
+        private int _iteration;
+        private int _lastOverflow = -1;
+        private int _hysteresis = 2;
+
+        public DeepSpeed(double start) => Scale = start;
+
+        public override void Update(bool overflow)
+        {
+            if (overflow)
+            {
+                if (_hysteresis == 1) Scale = Math.Max(Scale / 2, 1);
+                else _hysteresis--;
+                _lastOverflow = _iteration;
+            }
+            else if ((_iteration - _lastOverflow) % 1000 == 0)
+            {
+                _hysteresis = 2;
+                if (Scale * 2 <= float.MaxValue) Scale *= 2;
+            }
+            _iteration++;
+        }
+    }
+
+    /// <summary>mindspore/train/loss_scale_manager.py, DynamicLossScaleManager.</summary>
+    public sealed class MindSpore : ScalerOracle
+    {
+        private int _current = 1;
+        private int _lastOverflow;
+
+        public MindSpore(double start) => Scale = start;
+
+        public override void Update(bool overflow)
+        {
+            if (overflow)
+            {
+                Scale = Math.Max(Scale / 2, 1);
+                _lastOverflow = _current;
+            }
+            else if ((_current - _lastOverflow) % 2000 == 0 && Scale * 2 <= float.MaxValue)
+            {
+                Scale *= 2;
+            }
+            _current++;
+        }
+    }
+}

@@ -1,0 +1,75 @@
+namespace NativeAmp.Tests;
+
+/// <summary>All that an Adam step works on, at chosen lengths and starts, with canaries around each tensor.</summary>
+internal sealed class AdamTensors : IDisposable
+{
+    private readonly int[] _lengths;
+    private readonly TensorTable _table;
+    private readonly GuardedTensor[] _largest;
+
+    public AdamTensors(Device device, int[] lengths, DType gradientType, DType halfType, int misalignment)
+    {
+        _lengths = lengths;
+        Parameters = [.. lengths.Select(n => new GuardedTensor(DType.Float32, Sizes.Numbers(n, seed: n), misalignment))];
+        Gradients = Make(gradientType, (misalignment + 2) % 5);
+        First = Make(DType.Float32, (misalignment + 1) % 4);
+        Second = Make(DType.Float32, (misalignment + 3) % 4);
+        _largest = Make(DType.Float32, misalignment);
+        Halves = Make(halfType, misalignment);
+        _table = TensorTable.Create(device, [.. lengths.Select(n => (long)n)], Column(Parameters), Column(Gradients), Column(First), Column(Second), Column(Halves), Column(_largest));
+        State = new OptimizerState(device);
+    }
+
+    public GuardedTensor[] Parameters { get; }
+
+    public GuardedTensor[] Gradients { get; }
+
+    public GuardedTensor[] First { get; }
+
+    public GuardedTensor[] Second { get; }
+
+    public GuardedTensor[] Halves { get; }
+
+    public OptimizerState State { get; }
+
+    private IEnumerable<GuardedTensor> All => [.. Parameters, .. Gradients, .. First, .. Second, .. _largest, .. Halves];
+
+    public void FillGradients(int step)
+    {
+        for (int t = 0; t < _lengths.Length; t++)
+        {
+            float[] values = Sizes.Numbers(_lengths[t], seed: 1000 * step + t);
+            for (int i = 0; i < values.Length; i++) Gradients[t][i] = values[i];
+        }
+    }
+
+    public void Step(LossScaleState scale, AdamOptions options, AdamStepOptions? stepOptions = null)
+    {
+        AmpKernels.UnscaleAndCheck(_table, 1, scale, State);
+        AmpKernels.AdamStep(_table, new AdamColumns { HalfCopy = 4, LargestSecondMoment = 5 }, [options], scale, State, stepOptions ?? new AdamStepOptions());
+    }
+
+    /// <summary>Everything that a step may write.</summary>
+    public byte[] AllBytes() => [.. All.Except(Gradients).SelectMany(t => t.Bytes.ToArray())];
+
+    public void AssertCanariesAreAlive()
+    {
+        foreach (var tensor in All) tensor.AssertCanariesAreAlive();
+    }
+
+    public void Dispose()
+    {
+        _table.Dispose();
+        State.Dispose();
+        foreach (var tensor in All) tensor.Dispose();
+    }
+
+    private GuardedTensor[] Make(DType dtype, int misalignment) => [.. _lengths.Select(n =>
+    {
+        var tensor = new GuardedTensor(dtype, n, misalignment);
+        tensor.Bytes.Clear();
+        return tensor;
+    })];
+
+    private static TensorCell[] Column(GuardedTensor[] tensors) => [.. tensors.Select(t => t.Cell)];
+}

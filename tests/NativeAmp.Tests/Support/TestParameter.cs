@@ -1,0 +1,65 @@
+namespace NativeAmp.Tests;
+
+/// <summary>A parameter without a tensor: memory, and what it is called.</summary>
+internal sealed class TestParameter : IParameter, IDisposable
+{
+    private readonly DeviceBuffer _data;
+    private DeviceBuffer? _gradient;
+    private DeviceBuffer? _half;
+
+    public TestParameter(Device device, string name, params float[] values)
+    {
+        Name = name;
+        Device = device;
+        _data = device.Allocate<float>(values, MemoryKind.Parameters);
+    }
+
+    public string Name { get; }
+
+    public long Count => _data.Count;
+
+    public Device Device { get; }
+
+    public nint Data => _data.Pointer;
+
+    public TensorCell Gradient => _gradient?.ToCell() ?? default;
+
+    public TensorCell HalfCopy => _half?.ToCell() ?? default;
+
+    public float[] Values => _data.ToArray<float>();
+
+    public float[] Gradients => _gradient!.ToArray<float>();
+
+    public void WithHalfCopy(DType dtype)
+    {
+        _half = Device.Allocate(dtype, Count, MemoryKind.HalfCopies);
+        _half.Clear();
+    }
+
+    public T[] Half<T>()
+        where T : unmanaged => _half!.ToArray<T>();
+
+    public void SetGradient<T>(params T[] values)
+        where T : unmanaged
+    {
+        if (_gradient is null || _gradient.DType != DTypes.Of<T>())
+        {
+            _gradient?.Dispose();
+            _gradient = Device.Allocate<T>(values, MemoryKind.Gradients);
+        }
+        _gradient.CopyFrom<T>(values);
+    }
+
+    public void ClearGradient()
+    {
+        _gradient?.Dispose();
+        _gradient = null;
+    }
+
+    public void Dispose()
+    {
+        ClearGradient();
+        _half?.Dispose();
+        _data.Dispose();
+    }
+}
