@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using NativeAmp.Cli.Doctor;
 using NativeAmp.Cli.Output;
 using NativeAmp.Cli.Train;
@@ -10,9 +11,12 @@ namespace NativeAmp.Cli;
 internal static class CommandTree
 {
     /// <summary>The root, writing to a terminal.</summary>
-    public static RootCommand Build(Terminal terminal) =>
-        new("Mixed-precision training for .NET: train a network, check this machine against golden files, or see what was found.")
+    public static Command Build(Terminal terminal) =>
+        // Not a RootCommand, which would be called what the assembly is called.
+        new("nativeamp", "Mixed-precision training for .NET: train a network, check this machine against golden files, or see what was found.")
         {
+            new HelpOption { Recursive = true },
+            new VersionOption(),
             new TrainCommand().Build(terminal),
             new VerifyCommand().Build(terminal),
             new DoctorCommand().Build(terminal),

@@ -16,7 +16,7 @@ internal static class CommandRunner
 
     /// <summary>Parses and runs.</summary>
     /// <returns>The exit code.</returns>
-    public static int Run(RootCommand root, IReadOnlyList<string> arguments, Terminal terminal)
+    public static int Run(Command root, IReadOnlyList<string> arguments, Terminal terminal)
     {
         ParseResult parsed = root.Parse(arguments);
         if (parsed.Errors.Count > 0)
@@ -54,5 +54,5 @@ internal static class CommandRunner
         or IOException or UnauthorizedAccessException;
 
     private static string Path(ParseResult parsed) =>
-        parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ";
+        parsed.CommandResult.Command.Parents.FirstOrDefault() is null ? "" : parsed.CommandResult.Command.Name + " ";
 }

@@ -75,10 +75,11 @@ internal sealed class LayerOperators(GoldenForm form, Device device, LayerCase g
     private Tensor BatchNorm(Tensor x, Tensor weight, Tensor? bias)
     {
         form.Require(x.Shape.Rank == 4, $"shape {x.Shape}", "[batch, channels, height, width]");
-        float[] ones = new float[x.Shape[1]];
-        using Tensor mean = Tensor.From<float>(device, ones, new Shape(ones.Length));
-        Array.Fill(ones, 1);
-        using Tensor variance = Tensor.From<float>(device, ones, new Shape(ones.Length));
+        // What PyTorch's running statistics begin with.
+        float[] initial = new float[x.Shape[1]];
+        using Tensor mean = Tensor.From<float>(device, initial, new Shape(initial.Length));
+        Array.Fill(initial, 1);
+        using Tensor variance = Tensor.From<float>(device, initial, new Shape(initial.Length));
         Tensor y = Ops.BatchNorm2d(x, weight, bias, mean, variance, Config.Training ?? true, Config.Momentum ?? 0.1f, Config.Eps ?? 1e-5f);
         RunningMean = mean.ToFloats();
         RunningVariance = variance.ToFloats();

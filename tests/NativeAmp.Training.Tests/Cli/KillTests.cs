@@ -1,0 +1,109 @@
+using System.Diagnostics;
+using NativeAmp.Cli.Output;
+using NativeAmp.Training.Tests.Data;
+using NativeAmp.Training.Tests.Fuzzing;
+
+namespace NativeAmp.Training.Tests.Cli;
+
+[Platform(Include = "Linux")]
+public class KillTests
+{
+    private string _folder = "";
+
+    private string Data => Path.Combine(_folder, "data");
+
+    [SetUp]
+    public void MakeFolder()
+    {
+        _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
+        Idx.WriteTinyMnist(Data, train: 64, test: 10, seed: 7);
+    }
+
+    [TearDown]
+    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+
+    [Test]
+    public void Killed_at_random_moments_it_always_resumes_and_ends_with_the_same_bits()
+    {
+        int kills = Fuzz.Exhaustive ? 50 : 5;
+        int steps = kills * 6 + 10;
+        string undisturbed = Path.Combine(_folder, "undisturbed");
+        string killed = Path.Combine(_folder, "killed");
+        using (Process whole = Start(undisturbed, steps))
+            Assert.That(Finish(whole), Is.EqualTo(ExitCode.Success));
+
+        var random = new Random(20_261_123);
+        int survived = 0;
+        for (int kill = 0; kill < kills; kill++)
+        {
+            using Process process = Start(killed, steps);
+            if (random.Next(5) == 0)
+                Thread.Sleep(random.Next(400)); // while it starts, or resumes
+            else
+                WaitForSteps(process, killed, random.Next(1, 9), random);
+            process.Kill();
+            int code = Finish(process);
+            Assert.That(code, Is.AnyOf(137, ExitCode.Success), $"kill {kill}: it failed by itself");
+            survived += code == ExitCode.Success ? 1 : 0;
+        }
+
+        Assert.That(survived, Is.LessThan(kills), "no process was killed in time");
+        using (Process last = Start(killed, steps))
+            Assert.That(Finish(last), Is.EqualTo(ExitCode.Success));
+        string name = $"step-{steps:D10}.safetensors";
+        Assert.That(File.ReadAllBytes(Path.Combine(killed, name)), Is.EqualTo(File.ReadAllBytes(Path.Combine(undisturbed, name))));
+        Assert.That(Directory.EnumerateFiles(killed, "*.tmp"), Is.Empty);
+    }
+
+    [Test]
+    public void Interrupted_it_finishes_the_step_saves_and_says_so()
+    {
+        string folder = Path.Combine(_folder, "interrupted");
+        using Process process = Start(folder, steps: 1_000_000, every: 1_000_000, metrics: Path.Combine(_folder, "m.jsonl"));
+        while (!process.HasExited && !(File.Exists(Path.Combine(_folder, "m.jsonl")) && new FileInfo(Path.Combine(_folder, "m.jsonl")).Length > 0))
+            Thread.Sleep(5);
+        using (Process signal = Process.Start("kill", ["-INT", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
+            signal.WaitForExit();
+        Assert.That(Finish(process), Is.EqualTo(ExitCode.Interrupted));
+        Assert.That(Directory.EnumerateFiles(folder, "step-*.safetensors").Count(), Is.EqualTo(1));
+        Assert.That(File.ReadLines(Path.Combine(_folder, "m.jsonl")).Last(), Does.Contain("\"interrupted\":true"));
+    }
+
+    private static void WaitForSteps(Process process, string folder, int steps, Random random)
+    {
+        string? first = Newest(folder);
+        for (int seen = 0; seen < steps && !process.HasExited;)
+        {
+            Thread.Sleep(1);
+            if (Newest(folder) is { } newest && newest != first)
+                (first, seen) = (newest, seen + 1);
+        }
+
+        // Anywhere in a step: computing, writing, renaming.
+        Thread.SpinWait(random.Next(2_000_000));
+    }
+
+    private static string? Newest(string folder) =>
+        Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "step-*.safetensors").Max() : null;
+
+    private Process Start(string checkpoints, int steps, int every = 1, string? metrics = null)
+    {
+        string cli = Path.Combine(TestContext.CurrentContext.TestDirectory, "NativeAmp.Cli.dll");
+        FormattableString arguments =
+            $"{cli} train --model mlp --data {Data} --batch 16 --steps {steps} --threads 1 --checkpoint {checkpoints} --every {every} --resume --json";
+        List<string> list = [.. FormattableString.Invariant(arguments).Split(' ')];
+        if (metrics is not null)
+            list.AddRange(["--metrics", metrics]);
+        return Process.Start(new ProcessStartInfo("dotnet", list) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+    }
+
+    private static int Finish(Process process)
+    {
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        process.WaitForExit();
+        if (process.ExitCode is not (ExitCode.Success or ExitCode.Interrupted or 137))
+            TestContext.Out.WriteLine(output.Result + error.Result);
+        return process.ExitCode;
+    }
+}

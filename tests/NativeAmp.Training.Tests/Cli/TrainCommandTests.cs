@@ -1,0 +1,184 @@
+using System.Text.Json;
+using NativeAmp.Cli.Output;
+using NativeAmp.Cli.Train;
+using NativeAmp.Training.Tests.Data;
+
+namespace NativeAmp.Training.Tests.Cli;
+
+public class TrainCommandTests
+{
+    private static readonly string[] StepFields = ["step", "loss", "scale", "found_inf", "skipped", "lr", "grad_norm", "step_ms"];
+
+    private static readonly string[] SummaryFields =
+    [
+        "summary", "samples_per_second", "median_step_ms", "test_accuracy", "final_loss", "skipped", "final_scale", "peak_bytes", "precision",
+        "device", "threads",
+    ];
+
+    private string _folder = "";
+
+    private string Data => Path.Combine(_folder, "data");
+
+    [SetUp]
+    public void MakeFolder()
+    {
+        _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
+        Idx.WriteTinyMnist(Data, train: 96, test: 40, seed: 7);
+    }
+
+    [TearDown]
+    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+
+    [TestCase("fp32")]
+    [TestCase("fp16")]
+    [TestCase("bf16")]
+    public void Metrics_hold_exactly_what_is_promised(string precision)
+    {
+        string metrics = Path.Combine(_folder, "out", "metrics.jsonl");
+        (int code, string output, string error) = Train("--precision", precision, "--steps", "10", "--metrics", metrics);
+        Assert.That(code, Is.EqualTo(ExitCode.Success), output + error);
+        JsonElement[] lines = ReadLines(metrics);
+        Assert.That(lines, Has.Length.EqualTo(11));
+        for (int i = 0; i < 10; i++)
+        {
+            Assert.That(lines[i].EnumerateObject().Select(field => field.Name), Is.EqualTo(StepFields));
+            Assert.That(lines[i].GetProperty("step").GetInt64(), Is.EqualTo(i + 1));
+            Assert.That(lines[i].GetProperty("lr").GetDouble(), Is.InRange(1e-5, 1e-3));
+            Assert.That(lines[i].GetProperty("step_ms").GetDouble(), Is.Positive);
+            Assert.That(lines[i].GetProperty("scale").GetDouble(), Is.EqualTo(precision == "fp16" ? 65536 : 1));
+            Assert.That(lines[i].GetProperty("found_inf").GetBoolean(), Is.False);
+        }
+
+        JsonElement summary = lines[10];
+        Assert.That(summary.EnumerateObject().Select(field => field.Name), Is.SupersetOf(SummaryFields));
+        Assert.That(summary.GetProperty("summary").GetBoolean(), Is.True);
+        Assert.That(summary.GetProperty("precision").GetString(), Is.EqualTo(precision));
+        Assert.That(summary.GetProperty("device").GetString(), Is.EqualTo("cpu"));
+        Assert.That(summary.GetProperty("final_loss").GetDouble(), Is.EqualTo(lines[9].GetProperty("loss").GetDouble()));
+        Assert.That(summary.GetProperty("test_accuracy").GetDouble(), Is.InRange(0, 1));
+        Assert.That(summary.GetProperty("peak_bytes").GetProperty("parameters").GetInt64(), Is.GreaterThanOrEqualTo(203_530 * 4));
+        Assert.That(summary.GetProperty("peak_bytes").GetProperty("total").GetInt64(), Is.GreaterThan(203_530 * 12));
+    }
+
+    [Test]
+    public void It_learns()
+    {
+        (int code, string json, string error) = Train("--precision", "fp16", "--steps", "60", "--lr", "3e-3", "--json");
+        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
+        using JsonDocument summary = JsonDocument.Parse(json);
+        Assert.That(summary.RootElement.GetProperty("final_loss").GetDouble(), Is.LessThan(0.5), "ln 10 = 2.3 is guessing");
+        Assert.That(summary.RootElement.GetProperty("steps").GetInt64(), Is.EqualTo(60));
+    }
+
+    [Test]
+    public void A_scale_that_overflows_is_backed_off_by_skipping()
+    {
+        string metrics = Path.Combine(_folder, "metrics.jsonl");
+        (int code, string output, _) = Train("--init-scale", "4294967296", "--steps", "40", "--metrics", metrics);
+        Assert.That(code, Is.EqualTo(ExitCode.Success), output);
+        JsonElement[] lines = ReadLines(metrics);
+        Assert.That(lines[0].GetProperty("found_inf").GetBoolean(), Is.True);
+        Assert.That(lines[0].GetProperty("skipped").GetBoolean(), Is.True);
+        Assert.That(lines[0].GetProperty("scale").GetDouble(), Is.EqualTo(4294967296.0));
+        Assert.That(lines[1].GetProperty("scale").GetDouble(), Is.EqualTo(2147483648.0));
+        Assert.That(lines[39].GetProperty("skipped").GetBoolean(), Is.False);
+        Assert.That(lines[40].GetProperty("skipped").GetInt64(), Is.EqualTo(lines.Take(40).Count(line => line.GetProperty("skipped").GetBoolean())));
+    }
+
+    [Test]
+    public void A_norm_that_is_not_finite_is_null()
+    {
+        string metrics = Path.Combine(_folder, "metrics.jsonl");
+        Train("--init-scale", "4294967296", "--steps", "1", "--metrics", metrics);
+        Assert.That(ReadLines(metrics)[0].GetProperty("grad_norm").ValueKind, Is.EqualTo(JsonValueKind.Null));
+    }
+
+    [Test]
+    public void Without_a_terminal_progress_is_plain_lines()
+    {
+        (_, string output, _) = Train("--steps", "40");
+        string[] lines = output.TrimEnd().Split('\n');
+        Assert.That(lines.Count(line => line.StartsWith("step ", StringComparison.Ordinal)), Is.EqualTo(20));
+        Assert.That(output, Does.Contain("loss").And.Contain("scale 65536").And.Contain("skipped 0").And.Contain("samples/s").And.Contain("left"));
+        Assert.That(output, Does.Not.Contain("\e"));
+        Assert.That(lines[^1], Does.StartWith("test accuracy "));
+    }
+
+    [Test]
+    public void The_same_seed_gives_the_same_run()
+    {
+        double[] first = Losses("1", "2");
+        Assert.That(Losses("1", "2"), Is.EqualTo(first));
+        Assert.That(Losses("2", "2"), Is.Not.EqualTo(first));
+
+        double[] Losses(string seed, string threads)
+        {
+            string metrics = Path.Combine(_folder, "metrics.jsonl");
+            Train("--steps", "5", "--seed", seed, "--threads", threads, "--metrics", metrics);
+            return [.. ReadLines(metrics).Take(5).Select(line => line.GetProperty("loss").GetDouble())];
+        }
+    }
+
+    [Test]
+    public void Gpt_trains_on_any_text_and_prints_a_sample_that_its_seed_decides()
+    {
+        string text = Path.Combine(_folder, "text.txt");
+        File.WriteAllText(text, string.Concat(Enumerable.Repeat("the quick brown fox jumps over the lazy dog. ", 60)));
+        string[] arguments =
+        [
+            "train", "--model", "gpt", "--data", text, "--context", "16", "--width", "32", "--heads", "2", "--blocks", "1", "--batch", "8", "--steps", "20",
+            "--sample", "40", "--json",
+        ];
+        (int code, string json, string error) = CliHost.Run(arguments);
+        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
+        using JsonDocument first = JsonDocument.Parse(json);
+        using JsonDocument second = JsonDocument.Parse(CliHost.Run(arguments).Output);
+        Assert.That(first.RootElement.GetProperty("sample").GetString(), Is.Not.Empty);
+        Assert.That(second.RootElement.GetProperty("sample").GetString(), Is.EqualTo(first.RootElement.GetProperty("sample").GetString()));
+        Assert.That(first.RootElement.TryGetProperty("test_accuracy", out _), Is.False);
+    }
+
+    [Test]
+    public void A_folder_with_checkpoints_is_not_overwritten_by_chance()
+    {
+        string checkpoints = Path.Combine(_folder, "checkpoints");
+        Assert.That(Train("--steps", "3", "--checkpoint", checkpoints).Code, Is.EqualTo(ExitCode.Success));
+        (int code, _, string error) = Train("--steps", "3", "--checkpoint", checkpoints);
+        Assert.That(code, Is.EqualTo(ExitCode.Failure));
+        Assert.That(error, Does.Contain(checkpoints).And.Contain("resume"));
+        (code, _, error) = Train("--steps", "6", "--seed", "2", "--checkpoint", checkpoints, "--resume");
+        Assert.That(code, Is.EqualTo(ExitCode.Failure));
+        Assert.That(error, Does.Contain("seed was 1 and is now 2"));
+        (code, string output, error) = Train("--steps", "6", "--checkpoint", checkpoints, "--resume");
+        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
+        Assert.That(output, Does.Contain("Going on after step 3"));
+    }
+
+    [TestCase(0.0)]
+    [TestCase(1.0)]
+    public void Drawing_follows_softmax(double temperature)
+    {
+        float[] logits = [0, MathF.Log(2), MathF.Log(5), float.NaN];
+        int[] drawn = new int[4];
+        var random = new RandomGenerator(3);
+        for (int i = 0; i < 8000; i++)
+            drawn[TextSampler.Draw(logits, temperature, random)]++;
+        if (temperature == 0)
+        {
+            Assert.That(drawn, Is.EqualTo(new[] { 0, 0, 8000, 0 }));
+            return;
+        }
+
+        // 1 : 2 : 5 of 8,000, deviations below 45: six of them.
+        Assert.That(drawn[0], Is.InRange(820, 1180));
+        Assert.That(drawn[1], Is.InRange(1765, 2235));
+        Assert.That(drawn[2], Is.InRange(4740, 5260));
+        Assert.That(drawn[3], Is.Zero);
+    }
+
+    private (int Code, string Output, string Error) Train(params string[] arguments) =>
+        CliHost.Run(["train", "--model", "mlp", "--data", Data, "--batch", "16", "--device", "cpu", .. arguments]);
+
+    private static JsonElement[] ReadLines(string path) =>
+        [.. File.ReadAllLines(path).Select(line => JsonDocument.Parse(line).RootElement.Clone())];
+}

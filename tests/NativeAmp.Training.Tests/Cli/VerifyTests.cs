@@ -1,0 +1,105 @@
+using System.Text.Json;
+using NativeAmp.Cli.Output;
+using NativeAmp.Cli.Verify;
+
+namespace NativeAmp.Training.Tests.Cli;
+
+public class VerifyTests
+{
+    private static readonly string Golden = Path.Combine(TestContext.CurrentContext.TestDirectory, "golden");
+
+    private string _folder = "";
+
+    [SetUp]
+    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
+
+    [TearDown]
+    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+
+    [Test]
+    public void Every_golden_file_passes()
+    {
+        (int code, string output, string error) = CliHost.Run("verify", Golden);
+        Assert.That(code, Is.EqualTo(ExitCode.Success), output + error);
+        foreach (string kind in (string[])["adam", "scaler", "unscale", "layers", "training", "amp_training"])
+            Assert.That(output, Does.Contain(kind + ".json"));
+    }
+
+    [TestCase("adam.json", "\"step\":1", "\"step\":2")]
+    [TestCase("scaler.json", "\"trackers\":[1,", "\"trackers\":[2,")]
+    [TestCase("unscale.json", "\"foundInf\":0", "\"foundInf\":1")]
+    [TestCase("training.json", "\"losses\":[", "\"losses\":[9,")]
+    [TestCase("amp_training.json", "\"foundInf\":[1", "\"foundInf\":[0")]
+    [TestCase("layers.json", "\"output\":{\"shape\":[5,3],\"data\":[", "\"output\":{\"shape\":[16],\"data\":[1,")]
+    public void A_value_that_is_off_fails(string file, string from, string to)
+    {
+        string json = File.ReadAllText(Path.Combine(Golden, file));
+        int at = json.IndexOf(from, StringComparison.Ordinal);
+        Assert.That(at, Is.GreaterThanOrEqualTo(0), "nothing would be changed");
+        File.WriteAllText(Path.Combine(_folder, file), json[..at] + to + json[(at + from.Length)..]);
+        (int code, string output, _) = CliHost.Run("verify", _folder);
+        Assert.That(code, Is.EqualTo(ExitCode.Failure));
+        Assert.That(output, Does.Contain("FAIL").And.Contain(file));
+    }
+
+    [Test]
+    public void Other_names_are_recognised_by_content_and_unknown_files_are_named()
+    {
+        File.Copy(Path.Combine(Golden, "training.json"), Path.Combine(_folder, "seed-7.json"));
+        File.WriteAllText(Path.Combine(_folder, "package.json"), "{\"name\":\"x\"}");
+        (int code, string json, _) = CliHost.Run("verify", _folder, "--json");
+        Assert.That(code, Is.EqualTo(ExitCode.Success));
+        using JsonDocument document = JsonDocument.Parse(json);
+        Assert.That(document.RootElement.GetProperty("unknown_files")[0].GetString(), Is.EqualTo("package.json"));
+        JsonElement first = document.RootElement.GetProperty("cases")[0];
+        Assert.That(first.GetProperty("file").GetString(), Is.EqualTo("seed-7.json"));
+        Assert.That(first.GetProperty("passed").GetBoolean(), Is.True);
+    }
+
+    [Test]
+    public void A_folder_without_golden_files_is_no_success()
+    {
+        (int code, string output, _) = CliHost.Run("verify", _folder);
+        Assert.That(code, Is.EqualTo(ExitCode.Failure));
+        Assert.That(output, Does.Contain("no golden file"));
+    }
+
+    [Test]
+    public void A_file_that_is_not_json_is_named_and_the_others_are_checked()
+    {
+        File.WriteAllText(Path.Combine(_folder, "adam.json"), "{\"cases\": [");
+        File.Copy(Path.Combine(Golden, "scaler.json"), Path.Combine(_folder, "scaler.json"));
+        (int code, string output, _) = CliHost.Run("verify", _folder);
+        Assert.That(code, Is.EqualTo(ExitCode.Failure));
+        Assert.That(output, Does.Contain("FAIL adam.json").And.Contain("scaler.json"));
+    }
+
+    [TestCase(1f, 1f, 0)]
+    [TestCase(1f, 1.0000001f, 1)]
+    [TestCase(0f, -0f, 0)]
+    [TestCase(float.Epsilon, -float.Epsilon, 2)]
+    [TestCase(1.9999999f, 2f, 1)]
+    public void Ulps_count_the_floats_between(float a, float b, long ulps)
+    {
+        // Both zeros are one place on the line.
+        Assert.That(Tolerance.UlpsBetween(a, b), Is.EqualTo(ulps));
+        Assert.That(Tolerance.UlpsBetween(b, a), Is.EqualTo(ulps));
+    }
+
+    [Test]
+    public void Tolerances_are_the_golden_readmes()
+    {
+        Assert.That(Tolerance.Exact.Fraction(1, MathF.BitIncrement(1)), Is.EqualTo(double.PositiveInfinity));
+        Assert.That(Tolerance.Exact.Fraction(0f, -0f), Is.EqualTo(double.PositiveInfinity));
+        Assert.That(Tolerance.Exact.Fraction(float.NaN, float.NaN), Is.Zero);
+        Assert.That(Tolerance.Exact.Fraction(1, float.NaN), Is.EqualTo(double.PositiveInfinity));
+        Assert.That(Tolerance.Adam.Fraction(float.Epsilon, 3 * float.Epsilon), Is.EqualTo(1));
+        Assert.That(Tolerance.Adam.Fraction(1, 1.0000009f), Is.LessThan(1));
+        Assert.That(Tolerance.Adam.Fraction(1, 1.0000012f), Is.GreaterThan(1));
+        Assert.That(Tolerance.Layers.Fraction(0, 0.9e-6f), Is.LessThan(1));
+        Assert.That(Tolerance.Layers.Fraction(0, 1.1e-6f), Is.GreaterThan(1));
+        Assert.That(Tolerance.Training.Fraction(100, 100.0099f), Is.LessThan(1));
+        Assert.That(Tolerance.Training.Fraction(100, 100.0102f), Is.GreaterThan(1));
+        Assert.That(Tolerance.AmpLosses.Fraction(1, float.PositiveInfinity), Is.EqualTo(double.PositiveInfinity));
+    }
+}
