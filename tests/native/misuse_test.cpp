@@ -1,0 +1,236 @@
+// The C interface called wrongly: a status, a message that names the argument, and nothing changed.
+#include <functional>
+
+#include "support.h"
+
+namespace test {
+namespace {
+
+void expect_error(int32_t status, int32_t expected, const char* named) {
+  EXPECT_EQ(status, expected) << named << ": " << namp_last_error_message();
+  EXPECT_NE(std::string(namp_last_error_message()).find(named), std::string::npos)
+      << "'" << namp_last_error_message() << "' does not name " << named;
+}
+
+TEST(Misuse, Cast) {
+  Device device;
+  float in[4] = {1, 2, 3, 4};
+  float out[4] = {9, 9, 9, 9};
+  const auto cast = [&](namp_device* d, void* to, int32_t to_dtype, const void* from,
+                        int32_t from_dtype, int64_t count, const namp_cast_options* options) {
+    return namp_cast(d, to, to_dtype, from, from_dtype, count, options, nullptr);
+  };
+  const auto bad = NAMP_ERROR_INVALID_ARGUMENT;
+  expect_error(cast(nullptr, out, 1, in, 1, 4, nullptr), bad, "device");
+  expect_error(cast(device, nullptr, 1, in, 1, 4, nullptr), bad, "destination");
+  expect_error(cast(device, out, 1, nullptr, 1, 4, nullptr), bad, "source");
+  expect_error(cast(device, out, 0, in, 1, 4, nullptr), bad, "destination_dtype");
+  expect_error(cast(device, out, NAMP_INT32, in, 1, 4, nullptr), bad, "destination_dtype");
+  expect_error(cast(device, out, 1, in, 77, 4, nullptr), bad, "source_dtype");
+  expect_error(cast(device, out, 1, in, 1, -1, nullptr), bad, "count");
+  expect_error(cast(device, out, 1, in, 1, INT64_MAX, nullptr), bad, "count");
+  expect_error(cast(device, out, 2, in, 1, INT64_MIN, nullptr), bad, "count");
+  expect_error(cast(device, reinterpret_cast<char*>(out) + 1, 1, in, 1, 2, nullptr),
+               NAMP_ERROR_MISALIGNED, "destination");
+  expect_error(cast(device, out, 1, reinterpret_cast<char*>(in) + 1, 2, 2, nullptr),
+               NAMP_ERROR_MISALIGNED, "source");
+  expect_error(cast(device, in, 2, in, 1, 4, nullptr), bad, "overlap");
+  expect_error(cast(device, in + 1, 1, in, 1, 3, nullptr), bad, "overlap");
+  namp_cast_options options{};
+  expect_error(cast(device, out, 1, in, 1, 4, &options), bad, "struct_size");
+  options.struct_size = sizeof(options);
+  options.rounding = 2;
+  expect_error(cast(device, out, 1, in, 1, 4, &options), bad, "rounding");
+  options.rounding = 0;
+  options.flags = 6;
+  expect_error(cast(device, out, 1, in, 1, 4, &options), bad, "flags");
+  options.flags = 0;
+  options.scale = reinterpret_cast<const float*>(reinterpret_cast<char*>(in) + 2);
+  expect_error(cast(device, out, 1, in, 1, 4, &options), NAMP_ERROR_MISALIGNED, "scale");
+  for (float x : out)
+    EXPECT_EQ(x, 9.0f);
+  EXPECT_EQ(cast(device, nullptr, 1, nullptr, 2, 0, nullptr), NAMP_OK);
+}
+
+TEST(Misuse, Table) {
+  Device device;
+  Buffer data(8, NAMP_FLOAT32);
+  const auto bad = NAMP_ERROR_INVALID_ARGUMENT;
+  auto* const untouched = reinterpret_cast<namp_table*>(&data);
+  const auto create = [&](const std::function<void(namp_table_description&)>& spoil) {
+    int64_t counts[] = {8};
+    namp_cell cells[] = {cell(data)};
+    namp_table_description d{};
+    d.struct_size = sizeof(d);
+    d.column_count = 1;
+    d.tensor_count = 1;
+    d.counts = counts;
+    d.cells = cells;
+    spoil(d);
+    namp_table* table = untouched;
+    const int32_t status = namp_table_create(&table, device, &d);
+    EXPECT_EQ(table, untouched);
+    return status;
+  };
+  int64_t negative[] = {-1};
+  int64_t huge[] = {INT64_MAX};
+  int32_t group[] = {NAMP_ADAM_MAX_GROUPS};
+  namp_cell no_dtype[] = {{data.data(), 0, 0}};
+  namp_cell misaligned[] = {{static_cast<char*>(data.data()) + 2, NAMP_FLOAT32, 0}};
+  using D = namp_table_description;
+  expect_error(create([](D& d) { d.struct_size = 3; }), bad, "struct_size");
+  expect_error(create([](D& d) { d.column_count = 0; }), bad, "column_count");
+  expect_error(create([](D& d) { d.column_count = 9; }), bad, "column_count");
+  expect_error(create([](D& d) { d.tensor_count = -1; }), bad, "tensor_count");
+  expect_error(create([](D& d) { d.counts = nullptr; }), bad, "counts");
+  expect_error(create([](D& d) { d.cells = nullptr; }), bad, "cells");
+  expect_error(create([&](D& d) { d.counts = negative; }), bad, "counts");
+  expect_error(create([&](D& d) { d.counts = huge; }), bad, "counts");
+  expect_error(create([&](D& d) { d.groups = group; }), bad, "groups");
+  expect_error(create([&](D& d) { d.cells = no_dtype; }), bad, "dtype");
+  expect_error(create([&](D& d) { d.cells = misaligned; }), NAMP_ERROR_MISALIGNED, "tensor 0");
+  expect_error(namp_table_create(nullptr, device, nullptr), bad, "table");
+
+  Table table(device, {8}, {{cell(data)}});
+  expect_error(namp_device_close(device), bad, "1 tables");
+  expect_error(namp_table_set_column(table, 1, no_dtype, nullptr), bad, "column");
+  expect_error(namp_table_set_column(table, 0, no_dtype, nullptr), bad, "dtype");
+  expect_error(namp_cast_table(table, 0, -1, nullptr, nullptr), bad, "source_column");
+  expect_error(namp_cast_table(nullptr, 0, 0, nullptr, nullptr), bad, "table");
+  Buffer moved(8, NAMP_FLOAT16);
+  const namp_cell cells[] = {cell(moved)};
+  ASSERT_EQ(namp_table_set_column(table, 0, cells, nullptr), NAMP_OK);
+  moved.set(3, INFINITY);
+  namp_optimizer_state state{};
+  ASSERT_EQ(namp_unscale_check(table, 0, -1, nullptr, &state, 1, nullptr), NAMP_OK);
+  EXPECT_EQ(table.facts(0).first_non_finite_index, 3);
+  expect_error(namp_unscale_check(table, 5, -1, nullptr, &state, 1, nullptr), bad,
+               "gradient_column");
+  expect_error(namp_unscale_check(table, 0, -2, nullptr, &state, 1, nullptr), bad, "write_column");
+  expect_error(namp_unscale_check(table, 0, -1, nullptr, nullptr, 1, nullptr), bad, "state");
+  expect_error(namp_unscale_check(table, 0, -1, nullptr, &state, 2, nullptr), bad, "reset");
+}
+
+TEST(Misuse, Adam) {
+  Device device;
+  Buffer p(8, NAMP_FLOAT32), g(8, NAMP_FLOAT16), m(8, NAMP_FLOAT32), v(8, NAMP_FLOAT32);
+  p.fill_random(1, -1, 1);
+  g.fill_random(1, -1, 1);
+  const auto before = p.bytes();
+  Table table(device, {8}, {{cell(p), cell(g), cell(m), cell(v)}}, {1});
+  const auto bad = NAMP_ERROR_INVALID_ARGUMENT;
+  namp_optimizer_state state{};
+  const auto step = [&](const std::function<void(namp_adam_args&, namp_adam_group*)>& spoil) {
+    namp_adam_group groups[2] = {{1e-3, 0.9, 0.999, 1e-8, 0, 1, 0, 0, 0},
+                                 {1e-3, 0.9, 0.999, 1e-8, 0, 1, 0, 0, 0}};
+    namp_adam_args args{};
+    args.struct_size = sizeof(args);
+    args.group_count = 2;
+    args.groups = groups;
+    args.columns = {0, 1, 2, 3, -1, -1};
+    args.advance_step = 1;
+    spoil(args, groups);
+    return namp_adam_step(table, &args, nullptr, &state, nullptr);
+  };
+  using A = namp_adam_args;
+  using G = namp_adam_group;
+  expect_error(step([](A& a, G*) { a.struct_size += 8; }), bad, "struct_size");
+  expect_error(step([](A& a, G*) { a.group_count = 0; }), bad, "group_count");
+  expect_error(step([](A& a, G*) { a.group_count = 65; }), bad, "group_count");
+  expect_error(step([](A& a, G*) { a.group_count = 1; }), bad, "group 1");
+  expect_error(step([](A& a, G*) { a.groups = nullptr; }), bad, "groups");
+  expect_error(step([](A& a, G*) { a.columns.parameter = -1; }), bad, "columns.parameter");
+  expect_error(step([](A& a, G*) { a.columns.parameter = 1; }), bad, "parameter of tensor 0");
+  expect_error(step([](A& a, G*) { a.columns.half_copy = 4; }), bad, "half_copy");
+  expect_error(step([](A& a, G*) { a.half_copy_rounding = -1; }), bad, "half_copy_rounding");
+  expect_error(step([](A& a, G*) { a.max_norm = -1; }), bad, "max_norm");
+  expect_error(step([](A& a, G*) { a.max_norm = std::nanf(""); }), bad, "max_norm");
+  expect_error(step([](A& a, G*) { a.advance_step = 3; }), bad, "advance_step");
+  expect_error(step([](A&, G* g) { g[1].beta1 = 1; }), bad, "beta1");
+  expect_error(step([](A&, G* g) { g[1].beta2 = std::nan(""); }), bad, "beta2");
+  expect_error(step([](A&, G* g) { g[1].learning_rate = INFINITY; }), bad, "learning_rate");
+  expect_error(step([](A&, G* g) { g[1].epsilon = -1; }), bad, "epsilon");
+  expect_error(step([](A&, G* g) { g[1].amsgrad = 1; }), bad, "max_exp_avg_sq");
+  EXPECT_EQ(p.bytes(), before);
+  EXPECT_EQ(state.step, 0);
+  EXPECT_EQ(step([](A&, G*) {}), NAMP_OK);
+  EXPECT_EQ(state.step, 1);
+}
+
+TEST(Misuse, LossesAndScaler) {
+  Device device;
+  const auto bad = NAMP_ERROR_INVALID_ARGUMENT;
+  float logits[4] = {}, loss = 9;
+  const int32_t labels[2] = {0, 1};
+  const auto entropy = [&](const std::function<void(namp_cross_entropy_args&)>& spoil) {
+    namp_cross_entropy_args a{};
+    a.struct_size = sizeof(a);
+    a.logits_dtype = NAMP_FLOAT32;
+    a.logits = logits;
+    a.labels = labels;
+    a.rows = 2;
+    a.classes = 2;
+    a.loss = &loss;
+    spoil(a);
+    return namp_cross_entropy(device, &a, nullptr);
+  };
+  using C = namp_cross_entropy_args;
+  expect_error(entropy([](C& a) { a.struct_size = 0; }), bad, "struct_size");
+  expect_error(entropy([](C& a) { a.logits_dtype = 4; }), bad, "logits_dtype");
+  expect_error(entropy([](C& a) { a.rows = -2; }), bad, "rows");
+  expect_error(entropy([](C& a) { a.classes = 0; }), bad, "classes");
+  expect_error(entropy([](C& a) { a.rows = a.classes = int64_t{1} << 40; }), bad, "elements");
+  expect_error(entropy([](C& a) { a.labels = nullptr; }), bad, "labels");
+  expect_error(entropy([](C& a) { a.mean = 2; }), bad, "mean");
+  expect_error(entropy([&](C& a) { a.gradient = logits; }), bad, "gradient_dtype");
+  namp_mse_args mse{};
+  mse.struct_size = sizeof(mse);
+  mse.prediction_dtype = mse.target_dtype = NAMP_FLOAT32;
+  mse.prediction = logits;
+  mse.count = 4;
+  mse.loss = &loss;
+  expect_error(namp_mse(device, &mse, nullptr), bad, "target");
+  EXPECT_EQ(loss, 9.0f);
+
+  namp_scaler_state scaler{};
+  scaler.scale = 4;
+  namp_optimizer_state state{};
+  namp_optimizer_state* states[] = {&state, nullptr};
+  const auto update = [&](const std::function<void(namp_scaler_options&)>& spoil,
+                          int32_t count = 1) {
+    namp_scaler_options o{sizeof(namp_scaler_options), 1, 2.0, 0.5, 0.0f, INFINITY, 1, 0};
+    spoil(o);
+    return namp_scaler_update(device, &scaler, states, count, &o, nullptr);
+  };
+  using O = namp_scaler_options;
+  expect_error(update([](O& o) { o.growth_interval = 0; }), bad, "growth_interval");
+  expect_error(update([](O& o) { o.growth_factor = 0.5; }), bad, "growth_factor");
+  expect_error(update([](O& o) { o.backoff_factor = 0; }), bad, "backoff_factor");
+  expect_error(update([](O& o) { o.backoff_factor = std::nan(""); }), bad, "backoff_factor");
+  expect_error(update([](O& o) { o.minimum_scale = -1; }), bad, "minimum_scale");
+  expect_error(update([](O& o) { o.maximum_scale = 0; }), bad, "maximum_scale");
+  expect_error(update([](O& o) { o.hysteresis = 0; }), bad, "hysteresis");
+  expect_error(update([](O&) {}, 0), bad, "count");
+  expect_error(update([](O&) {}, 2), bad, "states");
+  EXPECT_EQ(scaler.scale, 4.0f);
+  EXPECT_EQ(scaler.steps, 0);
+}
+
+TEST(Misuse, Library) {
+  EXPECT_EQ(namp_struct_size("namp_adam_args"), static_cast<int64_t>(sizeof(namp_adam_args)));
+  EXPECT_EQ(namp_struct_size("nothing"), -1);
+  EXPECT_EQ(namp_struct_size(nullptr), -1);
+  EXPECT_EQ(std::string(namp_status_name(NAMP_ERROR_MISALIGNED)), "NAMP_ERROR_MISALIGNED");
+  EXPECT_EQ(std::string(namp_status_name(99)), "unknown status");
+  EXPECT_EQ(namp_abi_version(), NAMP_ABI_VERSION);
+  namp_device* device = nullptr;
+  expect_error(namp_device_open(&device, 3, 0), NAMP_ERROR_INVALID_ARGUMENT, "kind");
+  expect_error(namp_device_open(&device, NAMP_DEVICE_CPU, 1), NAMP_ERROR_UNAVAILABLE, "ordinal");
+  expect_error(namp_device_open(nullptr, NAMP_DEVICE_CPU, 0), NAMP_ERROR_INVALID_ARGUMENT,
+               "device");
+  EXPECT_EQ(device, nullptr);
+  EXPECT_EQ(namp_device_close(nullptr), NAMP_OK);
+}
+
+}  // namespace
+}  // namespace test
