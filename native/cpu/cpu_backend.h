@@ -1,7 +1,10 @@
 // The CPU backend. Each family of operators is defined in the file of native/cpu that has its name.
 #pragma once
 
+#include <string>
+
 #include "backend.h"
+#include "cpu/matrix_library.h"
 #include "cpu/simd_target.h"
 #include "cpu/threads.h"
 
@@ -37,11 +40,25 @@ class CpuBackend final : public Backend {
              namp_stream stream) override;
 
   // unscale_check.cpp
-  void unscale_check(const TableView& table, int32_t gradient_column, int32_t write_column, const namp_scaler_state* scaler, namp_optimizer_state* state, bool reset, namp_stream stream) override;
-  void scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states, int32_t count, const namp_scaler_options& options, namp_stream stream) override;
+  void unscale_check(const TableView& table, int32_t gradient_column, int32_t write_column,
+                     const namp_scaler_state* scaler, namp_optimizer_state* state, bool reset,
+                     namp_stream stream) override;
+  void scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states, int32_t count,
+                     const namp_scaler_options& options, namp_stream stream) override;
 
   // adam.cpp
-  void adam_step(const TableView& table, const namp_adam_args& args, const namp_scaler_state* scaler, namp_optimizer_state* state, namp_stream stream) override;
+  void adam_step(const TableView& table, const namp_adam_args& args,
+                 const namp_scaler_state* scaler, namp_optimizer_state* state,
+                 namp_stream stream) override;
+  // gemm.cpp, convolution.cpp, pooling.cpp, attention.cpp
+  void gemm(const namp_gemm_args& args, namp_stream stream) override;
+  void conv2d_forward(const namp_conv2d_args& args, namp_stream stream) override;
+  void conv2d_backward_data(const namp_conv2d_args& args, namp_stream stream) override;
+  void conv2d_backward_weights(const namp_conv2d_args& args, namp_stream stream) override;
+  void pool2d_forward(const namp_pool2d_args& args, namp_stream stream) override;
+  void pool2d_backward(const namp_pool2d_args& args, namp_stream stream) override;
+  void attention_forward(const namp_attention_args& args, namp_stream stream) override;
+  void attention_backward(const namp_attention_args& args, namp_stream stream) override;
 
   // loss.cpp
   void cross_entropy(const namp_cross_entropy_args& args, namp_stream stream) override;
@@ -69,6 +86,25 @@ class CpuBackend final : public Backend {
                const int32_t* perm, namp_stream stream) override;
 
  private:
+  // Scratch memory of so many workers, bytes for each, aligned to 64 bytes if bytes are. Sizes that
+  // no machine has are out of memory.
+  char* worker_scratch(int64_t workers, int64_t bytes, namp_stream stream) {
+    if (bytes > (int64_t{1} << 46)) {
+      throw Error(NAMP_ERROR_OUT_OF_MEMORY, "This operator would need " + std::to_string(bytes) +
+                                                " bytes of scratch memory; use smaller sizes.");
+    }
+    return static_cast<char*>(workspace(workers * bytes, stream));
+  }
+
+  void gemm_by_blocks(const namp_gemm_args& args, namp_stream stream);
+  void activate_product(const namp_gemm_args& args, const void* from, namp_stream stream);
+
+  bool convolve_by_library(const namp_conv2d_args& args, ConvolutionPass pass, namp_stream stream);
+  void conv2d_forward_by_loops(const namp_conv2d_args& args, namp_stream stream);
+  void conv2d_backward_data_by_loops(const namp_conv2d_args& args, namp_stream stream);
+  void conv2d_backward_weights_by_loops(const namp_conv2d_args& args, namp_stream stream);
+
+  MatrixLibrary library_;
   Threads threads_;
   namp_simd simd_;
 };

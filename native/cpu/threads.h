@@ -44,6 +44,17 @@ class Threads {
     if (failure) std::rethrow_exception(failure);
   }
 
+  // Cuts [0, count) into one run a thread and calls body(worker, begin, end) for each that is not
+  // empty: for work that needs scratch memory a worker. The borders depend on the number of
+  // threads, so nothing may be summed across items.
+  template <class Body>
+  void split(int64_t count, Body&& body) const {
+    const int64_t workers = std::min<int64_t>(count, count_);
+    parallel_for(workers, 1, [&](int64_t worker, int64_t) {
+      body(worker, count * worker / workers, count * (worker + 1) / workers);
+    });
+  }
+
  private:
   int32_t count_ = 1;
 };

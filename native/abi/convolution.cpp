@@ -1,0 +1,93 @@
+// namp_conv2d_*: what must hold before a backend convolves.
+#include <algorithm>
+
+#include "abi/check.h"
+#include "abi/device.h"
+#include "abi/wall.h"
+#include "abi/check_window.h"
+
+namespace namp {
+namespace {
+
+// Numbers of elements of the tensors of a convolution.
+struct Conv2dCounts {
+  int64_t input;
+  int64_t weight;
+  int64_t output;
+};
+
+Conv2dCounts check_conv2d(const namp_conv2d_args& args) {
+  check_float_dtype(args.dtype, "dtype");
+  check_count(args.batch, "batch");
+  check_positive(args.in_channels, "in_channels");
+  check_positive(args.out_channels, "out_channels");
+  check_positive(args.groups, "groups");
+  require(args.in_channels % args.groups == 0, "groups does not divide in_channels; it must.");
+  require(args.out_channels % args.groups == 0, "groups does not divide out_channels; it must.");
+  const int64_t out_h = check_window(
+      {args.in_h, args.kernel_h, args.stride_h, args.pad_h, args.dilation_h}, "height");
+  const int64_t out_w =
+      check_window({args.in_w, args.kernel_w, args.stride_w, args.pad_w, args.dilation_w}, "width");
+  check_range(args.activation, NAMP_ACTIVATION_NONE, NAMP_ACTIVATION_RELU, "activation");
+  const int64_t group_channels = args.in_channels / args.groups;
+  check_product({group_channels, args.kernel_h, args.kernel_w, 64}, "the inputs of 64 outputs");
+  return {
+      check_product({args.batch, args.in_channels, args.in_h, args.in_w}, "the input's sizes"),
+      check_product({args.out_channels, group_channels, args.kernel_h, args.kernel_w},
+                    "the weight's sizes"),
+      check_product({args.batch, args.out_channels, out_h, out_w}, "the output's sizes"),
+  };
+}
+
+void check_gradient_dtype(int32_t dtype, int32_t of_tensors, const char* name) {
+  if (dtype != NAMP_FLOAT32) check_same_dtype(dtype, of_tensors, name);
+}
+
+}  // namespace
+}  // namespace namp
+
+int32_t namp_conv2d_forward(namp_device* device, const namp_conv2d_args* args, namp_stream stream) {
+  return namp::wall([&] {
+    namp_device& checked = namp::check_device(device);
+    namp::check_struct(args, "args");
+    const auto counts = namp::check_conv2d(*args);
+    namp::check_tensor(args->input, args->dtype, counts.input, "input");
+    namp::check_tensor(args->weight, args->dtype, counts.weight, "weight");
+    namp::check_optional_tensor(args->bias, args->dtype, "bias");
+    namp::check_tensor(args->output, args->dtype, counts.output, "output");
+    if (counts.output != 0) checked.backend->conv2d_forward(*args, stream);
+  });
+}
+
+int32_t namp_conv2d_backward_data(namp_device* device, const namp_conv2d_args* args,
+                                  namp_stream stream) {
+  return namp::wall([&] {
+    namp_device& checked = namp::check_device(device);
+    namp::check_struct(args, "args");
+    const auto counts = namp::check_conv2d(*args);
+    namp::check_tensor(args->output_gradient, args->dtype, counts.output, "output_gradient");
+    namp::check_tensor(args->weight, args->dtype, counts.weight, "weight");
+    namp::check_tensor(args->input_gradient, args->dtype, counts.input, "input_gradient");
+    if (counts.input != 0) checked.backend->conv2d_backward_data(*args, stream);
+  });
+}
+
+int32_t namp_conv2d_backward_weights(namp_device* device, const namp_conv2d_args* args,
+                                     namp_stream stream) {
+  return namp::wall([&] {
+    namp_device& checked = namp::check_device(device);
+    namp::check_struct(args, "args");
+    const auto counts = namp::check_conv2d(*args);
+    namp::check_gradient_dtype(args->weight_gradient_dtype, args->dtype, "weight_gradient_dtype");
+    namp::check_tensor(args->input, args->dtype, counts.input, "input");
+    namp::check_tensor(args->output_gradient, args->dtype, counts.output, "output_gradient");
+    namp::check_tensor(args->weight_gradient, args->weight_gradient_dtype, counts.weight,
+                       "weight_gradient");
+    if (args->bias_gradient != nullptr) {
+      namp::check_gradient_dtype(args->bias_gradient_dtype, args->dtype, "bias_gradient_dtype");
+      namp::check_tensor(args->bias_gradient, args->bias_gradient_dtype, args->out_channels,
+                         "bias_gradient");
+    }
+    checked.backend->conv2d_backward_weights(*args, stream);
+  });
+}

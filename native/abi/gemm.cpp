@@ -1,0 +1,67 @@
+// namp_gemm: what must hold before a backend multiplies.
+#include <algorithm>
+#include <string>
+
+#include "abi/check.h"
+#include "abi/device.h"
+#include "abi/wall.h"
+
+namespace namp {
+namespace {
+
+// A stored matrix of rows x columns, batch of them: the distance between rows holds a row, and the
+// last element's index is a number that can be computed with.
+void check_matrix(const void* pointer, int32_t dtype, int64_t rows, int64_t columns,
+                  int64_t leading, int64_t stride, int64_t batch, const char* name) {
+  const std::string text(name);
+  check_range(leading, columns, kMaxElements, ("ld" + text).c_str());
+  check_range(stride, 0, kMaxElements, ("stride_" + text).c_str());
+  if (rows == 0 || columns == 0) return;
+  check_product({rows, leading}, ("the rows of " + text + " and ld" + text).c_str());
+  check_product({batch, stride}, ("batch and stride_" + text).c_str());
+  check_tensor(pointer, dtype, 1, name);
+}
+
+void check_gemm(const namp_gemm_args& args) {
+  const bool transpose_a = check_flag(args.transpose_a, "transpose_a");
+  const bool transpose_b = check_flag(args.transpose_b, "transpose_b");
+  const namp_dtype dtype = check_float_dtype(args.a_dtype, "a_dtype");
+  check_same_dtype(args.b_dtype, dtype, "b_dtype");
+  if (args.c_dtype != NAMP_FLOAT32) check_same_dtype(args.c_dtype, dtype, "c_dtype");
+  check_count(args.m, "m");
+  check_count(args.n, "n");
+  check_count(args.k, "k");
+  check_product({args.m, args.n}, "m and n");
+  check_product({args.m, args.k}, "m and k");
+  check_product({args.k, args.n}, "k and n");
+  check_range(args.activation, NAMP_ACTIVATION_NONE, NAMP_ACTIVATION_GELU_TANH, "activation");
+  const int64_t batch = std::max<int64_t>(1, check_count(args.batch, "batch"));
+  check_matrix(args.a, dtype, transpose_a ? args.k : args.m, transpose_a ? args.m : args.k,
+               args.lda, args.stride_a, batch, "a");
+  check_matrix(args.b, dtype, transpose_b ? args.n : args.k, transpose_b ? args.k : args.n,
+               args.ldb, args.stride_b, batch, "b");
+  check_matrix(args.c, args.c_dtype, args.m, args.n, args.ldc, args.stride_c, batch, "c");
+  require(batch == 1 || args.stride_c != 0 || args.m == 0 || args.n == 0,
+          "stride_c is 0 with more than one product; give each its own C.");
+  if (args.bias != nullptr) {
+    check_tensor(args.bias, check_float_dtype(args.bias_dtype, "bias_dtype"), args.n, "bias");
+  }
+  check_optional_tensor(args.pre_activation, args.c_dtype, "pre_activation");
+  require(args.pre_activation == nullptr || args.pre_activation != args.c,
+          "pre_activation is c; they are two outputs and need memory of their own.");
+}
+
+}  // namespace
+}  // namespace namp
+
+int32_t namp_gemm(namp_device* device, const namp_gemm_args* args, namp_stream stream) {
+  return namp::wall([&] {
+    namp_device& checked = namp::check_device(device);
+    namp::check_struct(args, "args");
+    namp::check_gemm(*args);
+    if (args->m == 0 || args->n == 0) return;
+    namp_gemm_args counted = *args;
+    if (counted.batch == 0) counted.batch = 1;
+    checked.backend->gemm(counted, stream);
+  });
+}

@@ -1,0 +1,363 @@
+// Attention block by block (Dao et al., "FlashAttention", 2022; the softmax's running maximum and
+// sum after Milakov and Gimelshein, 2018): the scores of a block of queries and a block of keys are
+// all that is ever in memory.
+#include <algorithm>
+#include <limits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/attention.cpp"
+#include "cpu/simd_source.h"
+#include "hwy/foreach_target.h"
+#include "cpu/loop-inl.h"
+#include "cpu/gemm_tile-inl.h"
+#include "formulas/math.h"
+
+#include "cpu/attention.h"
+#include "cpu/cpu_backend.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace namp {
+namespace HWY_NAMESPACE {
+
+constexpr int64_t kBlock = kAttentionBlock;
+
+// A row-major matrix of float32 in scratch memory.
+struct Rows {
+  float* data;
+  int64_t width;
+
+  float* row(int64_t index) const { return data + index * width; }
+};
+
+// out[r, :] = in[r, :] * factor, and zeros up to the width.
+template <class T>
+HWY_INLINE void widen_rows(const Rows& out, const T* in, int64_t stride, int64_t count,
+                           int64_t head_dim) {
+  for (int64_t r = 0; r < count; ++r) {
+    map(
+        out.row(r), head_dim, [](Lane x) NAMP_LANES { return x; }, in + r * stride);
+    std::fill(out.row(r) + head_dim, out.row(r) + out.width, 0.0f);
+  }
+}
+
+// out[d, r] = in[r, d] * factor, with zeros for what a short block lacks.
+template <class T>
+HWY_INLINE void transpose_rows(const Rows& out, const T* in, int64_t stride, int64_t count,
+                               int64_t head_dim, float factor, float* buffer) {
+  if (count < kBlock) std::fill_n(out.data, head_dim * out.width, 0.0f);
+  for (int64_t r = 0; r < count; ++r) {
+    const Lane times(factor);
+    map(
+        buffer, head_dim, [=](Lane x) NAMP_LANES { return x * times; }, in + r * stride);
+    for (int64_t d = 0; d < head_dim; ++d)
+      out.data[d * out.width + r] = buffer[d];
+  }
+}
+
+// A matrix by its strides, as the left operand of a product.
+struct Left {
+  const float* data;
+  int64_t row;
+  int64_t depth;
+};
+
+HWY_INLINE Left as_is(const Rows& rows) { return {rows.data, rows.width, 1}; }
+HWY_INLINE Left transposed(const Rows& rows) { return {rows.data, 1, rows.width}; }
+
+// c[rows, columns] = [c +] a[rows, depth] b[depth, columns].
+HWY_INLINE void product(const Rows& c, const Left& a, const Rows& b, int64_t rows, int64_t columns,
+                        int64_t depth, bool accumulate) {
+  const TileOperands operands{a.data, a.row, a.depth, b.data, b.width, depth};
+  multiply_panels(operands, kTileColumns, c.data, c.width, rows, columns, accumulate);
+}
+
+// Scores of keys that a query may not see. scores[key, query], counted from the start of their
+// blocks.
+HWY_INLINE void mask_future(const Rows& scores, int64_t first_key, int64_t first_query,
+                            int64_t keys) {
+  for (int64_t j = 0; j < keys; ++j) {
+    const int64_t hidden = std::clamp<int64_t>(first_key + j - first_query, 0, kBlock);
+    std::fill_n(scores.row(j), hidden, -std::numeric_limits<float>::infinity());
+  }
+}
+
+// What the softmax of each query of a block has seen so far.
+struct Running {
+  float* largest;
+  float* sum;
+  float* rescale;  // what earlier sums and outputs are multiplied by
+};
+
+// scores[key, query] become exp(score - largest); NaN stays NaN.
+HWY_INLINE void soften(const Rows& scores, int64_t keys, const Running& running, bool first) {
+  for (int64_t i = 0; i < kBlock; i += kLanes) {
+    const Lane before =
+        first ? Lane(-std::numeric_limits<float>::infinity()) : load(running.largest + i);
+    Lane largest = before;
+    for (int64_t j = 0; j < keys; ++j) {
+      const Lane x = load(scores.row(j) + i);
+      largest = select(x > largest || !(x == x), x, largest);
+    }
+    Lane sum(0.0f);
+    for (int64_t j = 0; j < keys; ++j) {
+      const Lane p = exp(load(scores.row(j) + i) - largest);
+      sum = sum + p;
+      store(p, scores.row(j) + i);
+    }
+    store(largest, running.largest + i);
+    if (first) {
+      store(sum, running.sum + i);
+      continue;
+    }
+    const Lane rescale = exp(before - largest);
+    store(rescale, running.rescale + i);
+    store(load(running.sum + i) * rescale + sum, running.sum + i);
+  }
+}
+
+// Where a head's rows begin.
+struct HeadOffsets {
+  int64_t input;
+  int64_t output;
+  int64_t log_sum_exp;
+};
+
+HWY_INLINE HeadOffsets offsets_of(const namp_attention_args& args, int64_t head_index) {
+  const int64_t batch = head_index / args.heads;
+  const int64_t head = head_index % args.heads;
+  return {batch * args.batch_stride + head * args.head_stride,
+          batch * args.output_batch_stride + head * args.output_head_stride,
+          head_index * args.time};
+}
+
+// The queries of one block of one head against all keys that they may see.
+template <class T>
+void attend_block(const namp_attention_args& args, const AttentionShape& shape, int64_t head_index,
+                  int64_t block, float* scratch) {
+  const HeadOffsets at = offsets_of(args, head_index);
+  const T* query = static_cast<const T*>(args.query) + at.input;
+  const T* key = static_cast<const T*>(args.key) + at.input;
+  const T* value = static_cast<const T*>(args.value) + at.input;
+  const Rows queries{scratch, kBlock};  // transposed: [head_dim, kBlock]
+  const Rows keys{queries.data + kBlock * shape.width, shape.width};
+  const Rows values{keys.data + kBlock * shape.width, shape.width};
+  const Rows output{values.data + kBlock * shape.width, shape.width};
+  const Rows scores{output.data + kBlock * shape.width, kBlock};
+  float* const numbers = scores.data + kBlock * kBlock;
+  const Running running{numbers, numbers + kBlock, numbers + 2 * kBlock};
+  float* const buffer = numbers + 4 * kBlock;
+
+  const int64_t head_dim = shape.head_dim;
+  const int64_t first_query = block * kBlock;
+  const int64_t count = shape.block_count(block);
+  transpose_rows(queries, query + first_query * args.time_stride, args.time_stride, count, head_dim,
+                 args.scale, buffer);
+  const int64_t key_blocks = args.causal != 0 ? block + 1 : shape.blocks;
+  for (int64_t key_block = 0; key_block < key_blocks; ++key_block) {
+    const int64_t first_key = key_block * kBlock;
+    const int64_t key_count = shape.block_count(key_block);
+    const bool first = key_block == 0;
+    widen_rows(keys, key + first_key * args.time_stride, args.time_stride, key_count, head_dim);
+    widen_rows(values, value + first_key * args.time_stride, args.time_stride, key_count, head_dim);
+    product(scores, as_is(keys), queries, key_count, kBlock, head_dim, false);
+    if (args.causal != 0 && key_block == block) {
+      mask_future(scores, first_key, first_query, key_count);
+    }
+    soften(scores, key_count, running, first);
+    if (!first) {
+      for (int64_t i = 0; i < count; ++i) {
+        const Lane rescale(running.rescale[i]);
+        map(
+            output.row(i), shape.width, [=](Lane x) NAMP_LANES { return x * rescale; },
+            output.row(i));
+      }
+    }
+    product(output, transposed(scores), values, count, head_dim, key_count, !first);
+  }
+
+  T* const out = static_cast<T*>(args.output) + at.output;
+  for (int64_t i = 0; i < count; ++i) {
+    const Lane share(1.0f / running.sum[i]);
+    map(
+        out + (first_query + i) * args.output_time_stride, head_dim,
+        [=](Lane x) NAMP_LANES { return x * share; }, output.row(i));
+  }
+  float* const log_sum_exp = args.log_sum_exp + at.log_sum_exp + first_query;
+  for_lanes(count, [=](int64_t i, auto part) NAMP_LANES {
+    store(load(running.largest + i, part) + log(load(running.sum + i, part)), log_sum_exp + i,
+          part);
+  });
+}
+
+// scores[query, key] become the probabilities, and gradients[query, key], of the probabilities,
+// those of the scores: p (g - delta) scale, delta being the sum of output times output gradient.
+HWY_INLINE void scores_backward(const Rows& scores, const Rows& gradients, const float* log_sum_exp,
+                                const float* delta, float scale, int64_t queries) {
+  for (int64_t i = 0; i < queries; ++i) {
+    const Lane shift(log_sum_exp[i]);
+    const Lane less(delta[i]);
+    const Lane times(scale);
+    float* const p = scores.row(i);
+    float* const g = gradients.row(i);
+    for (int64_t j = 0; j < kBlock; j += kLanes) {
+      const Lane probability = exp(load(p + j) - shift);
+      store(probability, p + j);
+      store(probability * (load(g + j) - less) * times, g + j);
+    }
+  }
+}
+
+// Zeros where a query may not see a key (or there is none). scores[query, key].
+HWY_INLINE void zero_future(const Rows& scores, int64_t first_query, int64_t first_key,
+                            int64_t queries) {
+  for (int64_t i = 0; i < queries; ++i) {
+    const int64_t seen = std::clamp<int64_t>(first_query + i + 1 - first_key, 0, kBlock);
+    std::fill(scores.row(i) + seen, scores.row(i) + kBlock, 0.0f);
+  }
+}
+
+// All of one head: the gradients of a block of keys and values are summed over the queries, that of
+// the queries over the blocks of keys.
+template <class T>
+void attend_head_backward(const namp_attention_args& args, const AttentionShape& shape,
+                          int64_t head_index, float* scratch) {
+  const HeadOffsets at = offsets_of(args, head_index);
+  const int64_t all = shape.blocks * kBlock;
+  const int64_t width = shape.width;
+  const int64_t head_dim = shape.head_dim;
+  float* next = scratch;
+  const auto take = [&](int64_t rows, int64_t columns) {
+    const Rows taken{next, columns};
+    next += rows * columns;
+    return taken;
+  };
+  const Rows queries = take(all, width);
+  const Rows output_gradients = take(all, width);
+  const Rows query_gradients = take(all, width);
+  const Rows keys = take(kBlock, width);
+  const Rows keys_transposed = take(width, kBlock);
+  const Rows values_transposed = take(width, kBlock);
+  const Rows key_gradients = take(kBlock, width);
+  const Rows value_gradients = take(kBlock, width);
+  const Rows scores = take(kBlock, kBlock);
+  const Rows score_gradients = take(kBlock, kBlock);
+  float* const delta = take(all, 1).data;
+  float* const buffer = take(2, width).data;
+
+  const int64_t stride = args.time_stride;
+  const T* query = static_cast<const T*>(args.query) + at.input;
+  const T* key = static_cast<const T*>(args.key) + at.input;
+  const T* value = static_cast<const T*>(args.value) + at.input;
+  const T* output = static_cast<const T*>(args.output) + at.output;
+  const T* output_gradient = static_cast<const T*>(args.output_gradient) + at.output;
+  const float* log_sum_exp = args.log_sum_exp + at.log_sum_exp;
+
+  widen_rows(queries, query, stride, shape.time, head_dim);
+  widen_rows(output_gradients, output_gradient, args.output_time_stride, shape.time, head_dim);
+  for (int64_t i = 0; i < shape.time; ++i) {
+    const float* gradient = output_gradients.row(i);
+    Lane sum(0.0f);
+    for_lanes(head_dim, [&](int64_t d, auto part) NAMP_LANES {
+      sum = sum + load(output + i * args.output_time_stride + d, part) * load(gradient + d, part);
+    });
+    delta[i] = hn::GetLane(hn::SumOfLanes(LaneTag(), sum.raw));
+  }
+
+  const auto write = [&](void* gradient, const Rows& rows, int64_t first, int64_t count) {
+    T* out = static_cast<T*>(gradient) + at.input + first * stride;
+    for (int64_t r = 0; r < count; ++r) {
+      map(
+          out + r * stride, head_dim, [](Lane x) NAMP_LANES { return x; }, rows.row(r));
+    }
+  };
+
+  for (int64_t key_block = 0; key_block < shape.blocks; ++key_block) {
+    const int64_t first_key = key_block * kBlock;
+    const int64_t key_count = shape.block_count(key_block);
+    const T* key_rows = key + first_key * stride;
+    widen_rows(keys, key_rows, stride, key_count, head_dim);
+    transpose_rows(keys_transposed, key_rows, stride, key_count, head_dim, args.scale, buffer);
+    transpose_rows(values_transposed, value + first_key * stride, stride, key_count, head_dim, 1.0f,
+                   buffer);
+    const int64_t first_block = args.causal != 0 ? key_block : 0;
+    for (int64_t block = first_block; block < shape.blocks; ++block) {
+      const int64_t first_query = block * kBlock;
+      const int64_t count = shape.block_count(block);
+      const Rows block_queries{queries.row(first_query), width};
+      const Rows block_output_gradients{output_gradients.row(first_query), width};
+      product(scores, as_is(block_queries), keys_transposed, count, kBlock, head_dim, false);
+      product(score_gradients, as_is(block_output_gradients), values_transposed, count, kBlock,
+              head_dim, false);
+      scores_backward(scores, score_gradients, log_sum_exp + first_query, delta + first_query,
+                      args.scale, count);
+      if (args.causal != 0 && block == key_block) {
+        zero_future(scores, first_query, first_key, count);
+        zero_future(score_gradients, first_query, first_key, count);
+      }
+      const bool more = block > first_block;
+      product(value_gradients, transposed(scores), block_output_gradients, key_count, head_dim,
+              count, more);
+      product(key_gradients, transposed(score_gradients), block_queries, key_count, head_dim, count,
+              more);
+      product({query_gradients.row(first_query), width}, as_is(score_gradients), keys, count,
+              head_dim, key_count, key_block > 0);
+    }
+    write(args.key_gradient, key_gradients, first_key, key_count);
+    write(args.value_gradient, value_gradients, first_key, key_count);
+  }
+  write(args.query_gradient, query_gradients, 0, shape.time);
+}
+
+// Blocks of queries first to last, counted over all heads, on one thread.
+void attend(const namp_attention_args& args, int64_t first, int64_t last, float* scratch) {
+  const AttentionShape shape(args);
+  with_element(static_cast<namp_dtype>(args.dtype), [&](auto element) HWY_ATTR {
+    using T = typename decltype(element)::Type;
+    for (int64_t item = first; item < last; ++item) {
+      attend_block<T>(args, shape, item / shape.blocks, item % shape.blocks, scratch);
+    }
+  });
+}
+
+// Heads first to last, on one thread.
+void attend_backward(const namp_attention_args& args, int64_t first, int64_t last, float* scratch) {
+  const AttentionShape shape(args);
+  with_element(static_cast<namp_dtype>(args.dtype), [&](auto element) HWY_ATTR {
+    using T = typename decltype(element)::Type;
+    for (int64_t head = first; head < last; ++head) {
+      attend_head_backward<T>(args, shape, head, scratch);
+    }
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace namp
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace namp {
+
+NAMP_SIMD_TABLE(attend);
+NAMP_SIMD_TABLE(attend_backward);
+
+void CpuBackend::attention_forward(const namp_attention_args& args, namp_stream stream) {
+  const AttentionShape shape(args);
+  const int64_t each = shape.forward_floats();
+  auto* scratch = reinterpret_cast<float*>(worker_scratch(threads_.count(), each * 4, stream));
+  threads_.split(args.batch * args.heads * shape.blocks,
+                 [&](int64_t worker, int64_t begin, int64_t end) {
+                   attend_by_simd(simd_)(args, begin, end, scratch + worker * each);
+                 });
+}
+
+void CpuBackend::attention_backward(const namp_attention_args& args, namp_stream stream) {
+  const AttentionShape shape(args);
+  const int64_t each = shape.backward_floats();
+  auto* scratch = reinterpret_cast<float*>(worker_scratch(threads_.count(), each * 4, stream));
+  threads_.split(args.batch * args.heads, [&](int64_t worker, int64_t begin, int64_t end) {
+    attend_backward_by_simd(simd_)(args, begin, end, scratch + worker * each);
+  });
+}
+
+}  // namespace namp
+#endif

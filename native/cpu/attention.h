@@ -1,0 +1,47 @@
+// How attention is cut into blocks, and the scratch memory of a worker.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "nativeamp.h"
+
+namespace namp {
+
+// Queries and keys of a block: the scores of a block stay in the first-level cache.
+inline constexpr int64_t kAttentionBlock = 64;
+
+struct AttentionShape {
+  explicit AttentionShape(const namp_attention_args& args)
+      : time(args.time),
+        head_dim(args.head_dim),
+        // Rows of float32 are padded to the widest tile.
+        width((args.head_dim + 31) / 32 * 32),
+        blocks((args.time + kAttentionBlock - 1) / kAttentionBlock) {}
+
+  // The number of queries (or keys) of a block.
+  int64_t block_count(int64_t block) const {
+    return std::min(kAttentionBlock, time - block * kAttentionBlock);
+  }
+
+  // Floats of a worker's scratch memory. Forward: queries transposed, keys, values, output, scores,
+  // three numbers a query.
+  int64_t forward_floats() const {
+    return 4 * kAttentionBlock * width + kAttentionBlock * kAttentionBlock + 4 * kAttentionBlock +
+           width;
+  }
+
+  // Backward: queries, output gradients and query gradients of all times; keys, both transposed,
+  // and two gradients of a block; two blocks of scores; a number a query.
+  int64_t backward_floats() const {
+    return 3 * blocks * kAttentionBlock * width + 5 * kAttentionBlock * width +
+           2 * kAttentionBlock * kAttentionBlock + blocks * kAttentionBlock + 2 * width;
+  }
+
+  int64_t time;
+  int64_t head_dim;
+  int64_t width;
+  int64_t blocks;
+};
+
+}  // namespace namp

@@ -1,0 +1,114 @@
+// Convolution: by oneDNN where it can (float16 as float32 in scratch memory, rounded once on the
+// way out), else by loops of our own.
+#include "cpu/convolution.h"
+
+#include <array>
+
+#include "cpu/cpu_backend.h"
+
+namespace namp {
+namespace {
+
+// A tensor that a pass reads or writes.
+struct Tensor {
+  const void* data;
+  int64_t count;
+  int32_t dtype;
+  bool written;
+};
+
+// In the order of PlanTensors: source, weights, bias, destination.
+std::array<Tensor, 4> tensors_of(const namp_conv2d_args& args, ConvolutionPass pass) {
+  const ConvolutionShape shape(args);
+  const int64_t inputs = args.batch * args.in_channels * shape.pixels;
+  const int64_t weights = args.out_channels * shape.taps;
+  const int64_t outputs = args.batch * args.out_channels * shape.positions;
+  const int64_t channels = args.out_channels;
+  const int32_t dtype = args.dtype;
+  switch (pass) {
+    case ConvolutionPass::kForward:
+      return {{{args.input, inputs, dtype, false},
+               {args.weight, weights, dtype, false},
+               {args.bias, channels, dtype, false},
+               {args.output, outputs, dtype, true}}};
+    case ConvolutionPass::kBackwardData:
+      return {{{args.input_gradient, inputs, dtype, true},
+               {args.weight, weights, dtype, false},
+               {nullptr, 0, dtype, false},
+               {args.output_gradient, outputs, dtype, false}}};
+    default:
+      return {{{args.input, inputs, dtype, false},
+               {args.weight_gradient, weights, args.weight_gradient_dtype, true},
+               {args.bias_gradient, channels, args.bias_gradient_dtype, true},
+               {args.output_gradient, outputs, dtype, false}}};
+  }
+}
+
+int32_t widened(int32_t dtype) { return dtype == NAMP_FLOAT16 ? NAMP_FLOAT32 : dtype; }
+
+constexpr int64_t align(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+}  // namespace
+
+bool CpuBackend::convolve_by_library(const namp_conv2d_args& args, ConvolutionPass pass,
+                                     namp_stream stream) {
+  namp_conv2d_args wide = args;
+  wide.dtype = widened(args.dtype);
+  wide.weight_gradient_dtype = widened(args.weight_gradient_dtype);
+  wide.bias_gradient_dtype = widened(args.bias_gradient_dtype);
+  const PlanPointer plan = library_.conv2d(wide, pass, threads_.count());
+  if (plan == nullptr) return false;
+
+  const auto tensors = tensors_of(args, pass);
+  const auto in_scratch = [](const Tensor& tensor) {
+    return tensor.data != nullptr && tensor.dtype == NAMP_FLOAT16;
+  };
+  int64_t bytes = align(plan->scratch_bytes());
+  for (const Tensor& tensor : tensors) {
+    if (in_scratch(tensor)) bytes += align(tensor.count * 4);
+  }
+  auto* scratch = static_cast<char*>(workspace(bytes, stream));
+  char* next = scratch + align(plan->scratch_bytes());
+  std::array<const void*, 4> data{};
+  std::array<char*, 4> copies{};
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const Tensor& tensor = tensors[i];
+    data[i] = tensor.data;
+    if (!in_scratch(tensor)) continue;
+    copies[i] = next;
+    data[i] = next;
+    next += align(tensor.count * 4);
+    if (!tensor.written) {
+      cast(copies[i], NAMP_FLOAT32, tensor.data, NAMP_FLOAT16, tensor.count, {}, stream);
+    }
+  }
+  plan->run({data[0], data[1], data[2], data[3]}, scratch);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const Tensor& tensor = tensors[i];
+    if (copies[i] == nullptr || !tensor.written) continue;
+    cast(const_cast<void*>(tensor.data), NAMP_FLOAT16, copies[i], NAMP_FLOAT32, tensor.count, {},
+         stream);
+  }
+  return true;
+}
+
+void CpuBackend::conv2d_forward(const namp_conv2d_args& args, namp_stream stream) {
+  if (!convolve_by_library(args, ConvolutionPass::kForward, stream)) {
+    conv2d_forward_by_loops(args, stream);
+  }
+}
+
+void CpuBackend::conv2d_backward_data(const namp_conv2d_args& args, namp_stream stream) {
+  if (!convolve_by_library(args, ConvolutionPass::kBackwardData, stream)) {
+    conv2d_backward_data_by_loops(args, stream);
+  }
+}
+
+void CpuBackend::conv2d_backward_weights(const namp_conv2d_args& args, namp_stream stream) {
+  // Sums over no images are zeros, which oneDNN does not write.
+  if (args.batch == 0 || !convolve_by_library(args, ConvolutionPass::kBackwardWeights, stream)) {
+    conv2d_backward_weights_by_loops(args, stream);
+  }
+}
+
+}  // namespace namp

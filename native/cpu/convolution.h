@@ -1,0 +1,32 @@
+// Sizes of a convolution, as its loops name them.
+#pragma once
+
+#include "nativeamp.h"
+#include "window.h"
+
+namespace namp {
+
+struct ConvolutionShape {
+  explicit ConvolutionShape(const namp_conv2d_args& args)
+      : height{args.in_h, args.kernel_h, args.stride_h, args.pad_h, args.dilation_h},
+        width{args.in_w, args.kernel_w, args.stride_w, args.pad_w, args.dilation_w},
+        out_h(window_out(height)),
+        out_w(window_out(width)),
+        positions(out_h * out_w),
+        pixels(args.in_h * args.in_w),
+        group_in(args.in_channels / args.groups),
+        group_out(args.out_channels / args.groups),
+        taps(group_in * args.kernel_h * args.kernel_w) {}
+
+  Window height;
+  Window width;
+  int64_t out_h;
+  int64_t out_w;
+  int64_t positions;  // of the output, in one channel
+  int64_t pixels;     // of the input, in one channel
+  int64_t group_in;   // channels of a group
+  int64_t group_out;
+  int64_t taps;  // inputs of one output: group_in * kernel_h * kernel_w
+};
+
+}  // namespace namp

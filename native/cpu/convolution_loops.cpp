@@ -1,0 +1,171 @@
+// Convolution without a library: im2col and products of our own. Any dtype.
+#include <algorithm>
+#include <cstring>
+
+#include "cpu/block_gemm.h"
+#include "cpu/convolution_columns.h"
+#include "cpu/cpu_backend.h"
+
+namespace namp {
+namespace {
+
+// Elements of a block of columns: it stays in the second-level cache, or has a few positions where
+// the taps are many.
+int64_t positions_at_once(const ConvolutionShape& shape) {
+  const int64_t fitting = (int64_t{1} << 18) / shape.taps;
+  return std::min(shape.positions, std::max<int64_t>(16, fitting));
+}
+
+int64_t bytes_of(namp_dtype dtype) { return dtype == NAMP_FLOAT32 ? 4 : 2; }
+
+template <class Pointer>
+Pointer at(Pointer pointer, int64_t index, namp_dtype dtype) {
+  using Byte =
+      std::conditional_t<std::is_const_v<std::remove_pointer_t<Pointer>>, const char, char>;
+  return static_cast<Byte*>(pointer) + index * bytes_of(dtype);
+}
+
+void gather(const ConvolutionShape& shape, const void* input, namp_dtype dtype, int64_t begin,
+            int64_t end, void* columns) {
+  if (dtype == NAMP_FLOAT32) {
+    gather_columns(shape, static_cast<const float*>(input), begin, end,
+                   static_cast<float*>(columns));
+  } else {
+    gather_columns(shape, static_cast<const uint16_t*>(input), begin, end,
+                   static_cast<uint16_t*>(columns));
+  }
+}
+
+constexpr int64_t align(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+// Scratch memory of one worker: that of a product, then a block of columns.
+int64_t worker_bytes(const ConvolutionShape& shape) {
+  const int64_t columns = shape.taps * positions_at_once(shape);
+  return align(kProductScratchBytes) + align(columns * static_cast<int64_t>(sizeof(float)));
+}
+
+}  // namespace
+
+void CpuBackend::conv2d_forward_by_loops(const namp_conv2d_args& args, namp_stream stream) {
+  const ConvolutionShape shape(args);
+  const auto dtype = static_cast<namp_dtype>(args.dtype);
+  const int64_t block = positions_at_once(shape);
+  const int64_t each = worker_bytes(shape);
+  char* scratch = worker_scratch(threads_.count(), each, stream);
+  threads_.split(args.batch * args.groups, [&](int64_t worker, int64_t first, int64_t last) {
+    char* product = scratch + worker * each;
+    char* columns = product + align(kProductScratchBytes);
+    for (int64_t item = first; item < last; ++item) {
+      const int64_t group = item % args.groups;
+      const int64_t channel = group * shape.group_out;
+      const MatrixView weight{at(args.weight, channel * shape.taps, dtype), dtype, shape.taps, 1};
+      const void* input = at(args.input, item * shape.group_in * shape.pixels, dtype);
+      ProductOutput output{at(args.output, item * shape.group_out * shape.positions, dtype), dtype,
+                           shape.positions};
+      output.activation = static_cast<namp_activation>(args.activation);
+      output.bias = args.bias == nullptr ? nullptr : at(args.bias, channel, dtype);
+      output.bias_dtype = dtype;
+      output.bias_by_row = true;
+      for (int64_t begin = 0; begin < shape.positions; begin += block) {
+        const int64_t count = std::min(block, shape.positions - begin);
+        gather(shape, input, dtype, begin, begin + count, columns);
+        multiply(simd_, shape.group_out, count, shape.taps, weight, {columns, dtype, count, 1},
+                 part_of(output, 0, begin), product);
+      }
+    }
+  });
+}
+
+void CpuBackend::conv2d_backward_data_by_loops(const namp_conv2d_args& args, namp_stream stream) {
+  const ConvolutionShape shape(args);
+  const auto dtype = static_cast<namp_dtype>(args.dtype);
+  const int64_t block = positions_at_once(shape);
+  const int64_t each = worker_bytes(shape);
+  const int64_t count = args.batch * args.in_channels * shape.pixels;
+  const int64_t wide_bytes = dtype == NAMP_FLOAT32 ? 0 : align(count * 4);
+  auto* scratch = static_cast<char*>(workspace(threads_.count() * each + wide_bytes, stream));
+  // Sums of float32, rounded once at the end.
+  auto* sums = reinterpret_cast<float*>(scratch + threads_.count() * each);
+  if (dtype == NAMP_FLOAT32) sums = static_cast<float*>(args.input_gradient);
+  threads_.split(args.batch * args.groups, [&](int64_t worker, int64_t first, int64_t last) {
+    char* product = scratch + worker * each;
+    auto* columns = reinterpret_cast<float*>(product + align(kProductScratchBytes));
+    for (int64_t item = first; item < last; ++item) {
+      const int64_t channel = item % args.groups * shape.group_out;
+      const MatrixView weight{at(args.weight, channel * shape.taps, dtype), dtype, 1, shape.taps};
+      const MatrixView gradient{
+          at(args.output_gradient, item * shape.group_out * shape.positions, dtype), dtype,
+          shape.positions, 1};
+      float* out = sums + item * shape.group_in * shape.pixels;
+      std::fill_n(out, shape.group_in * shape.pixels, 0.0f);
+      for (int64_t begin = 0; begin < shape.positions; begin += block) {
+        const int64_t length = std::min(block, shape.positions - begin);
+        multiply(simd_, shape.taps, length, shape.group_out, weight, part_of(gradient, 0, begin),
+                 {columns, NAMP_FLOAT32, length}, product);
+        scatter_columns(shape, columns, begin, begin + length, out);
+      }
+    }
+  });
+  if (dtype != NAMP_FLOAT32) {
+    cast(args.input_gradient, dtype, sums, NAMP_FLOAT32, count, {}, stream);
+  }
+}
+
+void CpuBackend::conv2d_backward_weights_by_loops(const namp_conv2d_args& args,
+                                                  namp_stream stream) {
+  const ConvolutionShape shape(args);
+  const auto dtype = static_cast<namp_dtype>(args.dtype);
+  const int64_t block = positions_at_once(shape);
+  const int64_t each = worker_bytes(shape);
+  const int64_t weights = args.out_channels * shape.taps;
+  const int64_t workers = std::max<int64_t>(1, std::min<int64_t>(threads_.count(), args.batch));
+  char* scratch = worker_scratch(workers, each + align(weights * 4), stream);
+  const auto sums_of = [&](int64_t worker) {
+    return reinterpret_cast<float*>(scratch + workers * each + worker * align(weights * 4));
+  };
+  std::fill_n(sums_of(0), weights, 0.0f);
+  // Every worker sums over its images; the sums are then added in the order of workers.
+  threads_.split(args.batch, [&](int64_t worker, int64_t first, int64_t last) {
+    char* product = scratch + worker * each;
+    char* columns = product + align(kProductScratchBytes);
+    std::fill_n(sums_of(worker), weights, 0.0f);
+    for (int64_t item = first * args.groups; item < last * args.groups; ++item) {
+      const int64_t channel = item % args.groups * shape.group_out;
+      const void* input = at(args.input, item * shape.group_in * shape.pixels, dtype);
+      const MatrixView gradient{
+          at(args.output_gradient, item * shape.group_out * shape.positions, dtype), dtype,
+          shape.positions, 1};
+      ProductOutput output{sums_of(worker) + channel * shape.taps, NAMP_FLOAT32, shape.taps};
+      output.beta = 1.0f;
+      for (int64_t begin = 0; begin < shape.positions; begin += block) {
+        const int64_t count = std::min(block, shape.positions - begin);
+        gather(shape, input, dtype, begin, begin + count, columns);
+        multiply(simd_, shape.group_out, shape.taps, count, part_of(gradient, 0, begin),
+                 {columns, dtype, 1, count}, output, product);
+      }
+    }
+  });
+  float* sums = sums_of(0);
+  for (int64_t worker = 1; worker < workers; ++worker) {
+    const float* more = sums_of(worker);
+    for (int64_t i = 0; i < weights; ++i)
+      sums[i] += more[i];
+  }
+  cast(args.weight_gradient, static_cast<namp_dtype>(args.weight_gradient_dtype), sums,
+       NAMP_FLOAT32, weights, {}, stream);
+  if (args.bias_gradient != nullptr) {
+    namp_sum_args bias{};
+    bias.struct_size = sizeof(bias);
+    bias.out_dtype = args.bias_gradient_dtype;
+    bias.in_dtype = args.dtype;
+    bias.alpha = 1.0f;
+    bias.outer = args.batch;
+    bias.channels = args.out_channels;
+    bias.inner = shape.positions;
+    bias.out = args.bias_gradient;
+    bias.in = args.output_gradient;
+    sum(bias, stream);
+  }
+}
+
+}  // namespace namp

@@ -1,0 +1,135 @@
+// Matrix products: by oneDNN where it can, else by blocks of our own spread over the threads.
+#include <algorithm>
+
+#include "cpu/block_gemm.h"
+#include "cpu/cpu_backend.h"
+
+namespace namp {
+namespace {
+
+struct Operands {
+  MatrixView a;
+  MatrixView b;
+  ProductOutput output;
+};
+
+int64_t bytes_of(int32_t dtype) { return dtype == NAMP_FLOAT32 ? 4 : 2; }
+
+const void* offset(const void* pointer, int64_t elements, int32_t dtype) {
+  return static_cast<const char*>(pointer) + elements * bytes_of(dtype);
+}
+
+void* offset(void* pointer, int64_t elements, int32_t dtype) {
+  return pointer == nullptr ? nullptr : static_cast<char*>(pointer) + elements * bytes_of(dtype);
+}
+
+// The operands of one product of the batch.
+Operands operands_of(const namp_gemm_args& args, int64_t product) {
+  const auto a_dtype = static_cast<namp_dtype>(args.a_dtype);
+  const auto b_dtype = static_cast<namp_dtype>(args.b_dtype);
+  const auto c_dtype = static_cast<namp_dtype>(args.c_dtype);
+  const bool ta = args.transpose_a != 0;
+  const bool tb = args.transpose_b != 0;
+  Operands operands{};
+  operands.a = {offset(args.a, product * args.stride_a, a_dtype), a_dtype, ta ? 1 : args.lda,
+                ta ? args.lda : 1};
+  operands.b = {offset(args.b, product * args.stride_b, b_dtype), b_dtype, tb ? 1 : args.ldb,
+                tb ? args.ldb : 1};
+  ProductOutput& output = operands.output;
+  output.c = offset(args.c, product * args.stride_c, c_dtype);
+  output.pre_activation = offset(args.pre_activation, product * args.stride_c, c_dtype);
+  output.dtype = c_dtype;
+  output.ldc = args.ldc;
+  output.alpha = args.alpha;
+  output.beta = args.beta;
+  output.bias = args.bias;
+  output.bias_dtype = static_cast<namp_dtype>(args.bias_dtype);
+  output.activation = static_cast<namp_activation>(args.activation);
+  return operands;
+}
+
+constexpr int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
+// How a product is cut among threads. Sums run along k alone, which is not cut: the bits do not
+// depend on the cut.
+struct Cut {
+  int64_t rows;     // of a piece
+  int64_t columns;  // of a piece
+};
+
+Cut cut_product(const namp_gemm_args& args, int64_t threads) {
+  Cut cut{kBlockRows, kBlockColumns};
+  // Twice as many pieces as threads, for balance; none smaller than a few tiles.
+  const auto pieces = [&] {
+    return args.batch * divide_up(args.m, cut.rows) * divide_up(args.n, cut.columns);
+  };
+  while (pieces() < 2 * threads && cut.rows > 48 && args.m > 48)
+    cut.rows /= 2;
+  while (pieces() < 2 * threads && cut.columns > 64 && args.n > 64)
+    cut.columns /= 2;
+  return cut;
+}
+
+}  // namespace
+
+void CpuBackend::gemm_by_blocks(const namp_gemm_args& args, namp_stream stream) {
+  const int64_t k = args.alpha == 0.0f ? 0 : args.k;  // 0 is 0: A and B are not read
+  const Cut cut = cut_product(args, threads_.count());
+  const int64_t row_pieces = divide_up(args.m, cut.rows);
+  const int64_t column_pieces = divide_up(args.n, cut.columns);
+  char* scratch = worker_scratch(threads_.count(), kProductScratchBytes, stream);
+  threads_.split(
+      args.batch * row_pieces * column_pieces, [&](int64_t worker, int64_t begin, int64_t end) {
+        for (int64_t piece = begin; piece < end; ++piece) {
+          const int64_t column = piece % column_pieces * cut.columns;
+          const int64_t row = piece / column_pieces % row_pieces * cut.rows;
+          const Operands operands = operands_of(args, piece / column_pieces / row_pieces);
+          multiply(simd_, std::min(cut.rows, args.m - row), std::min(cut.columns, args.n - column),
+                   k, part_of(operands.a, row, 0), part_of(operands.b, 0, column),
+                   part_of(operands.output, row, column), scratch + worker * kProductScratchBytes);
+        }
+      });
+}
+
+// c = activation(from), both [m, n] of the product's layout.
+void CpuBackend::activate_product(const namp_gemm_args& args, const void* from,
+                                  namp_stream stream) {
+  const bool dense = args.ldc == args.n && (args.batch == 1 || args.stride_c == args.m * args.n);
+  const int64_t runs = dense ? 1 : args.batch * args.m;
+  namp_activation_args activation{};
+  activation.struct_size = sizeof(activation);
+  activation.activation = args.activation;
+  activation.dtype = args.c_dtype;
+  activation.count = dense ? args.batch * args.m * args.n : args.n;
+  for (int64_t run = 0; run < runs; ++run) {
+    const int64_t start = run / args.m * args.stride_c + run % args.m * args.ldc;
+    activation.input = offset(from, start, args.c_dtype);
+    activation.output = offset(args.c, start, args.c_dtype);
+    activation_forward(activation, stream);
+  }
+}
+
+void CpuBackend::gemm(const namp_gemm_args& args, namp_stream stream) {
+  const bool product = args.k > 0 && args.alpha != 0.0f;
+  namp_gemm_args first = args;
+  const bool gelu =
+      args.activation == NAMP_ACTIVATION_GELU || args.activation == NAMP_ACTIVATION_GELU_TANH;
+  const bool kept = args.pre_activation != nullptr && args.activation != NAMP_ACTIVATION_NONE;
+  // oneDNN has one output, and its GELUs are too rough for float32: what the activation is applied
+  // to is stored, and the activation follows as a pass of its own.
+  const bool pass = (kept && args.beta == 0.0f) || (!kept && gelu && args.c_dtype == NAMP_FLOAT32);
+  if (pass) {
+    if (kept) first.c = args.pre_activation;
+    first.pre_activation = nullptr;
+    first.activation = NAMP_ACTIVATION_NONE;
+  }
+  const PlanPointer plan = product ? library_.gemm(first, threads_.count()) : nullptr;
+  if (plan == nullptr) {
+    gemm_by_blocks(args, stream);
+    return;
+  }
+  plan->run({first.a, first.b, first.bias, first.c}, workspace(plan->scratch_bytes(), stream));
+  if (pass) activate_product(args, first.c, stream);
+}
+
+}  // namespace namp

@@ -1,0 +1,92 @@
+// The heart of every matrix product of our own: a tile of C held in registers while k runs.
+#if defined(NAMP_CPU_GEMM_TILE_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef NAMP_CPU_GEMM_TILE_INL_H
+#undef NAMP_CPU_GEMM_TILE_INL_H
+#else
+#define NAMP_CPU_GEMM_TILE_INL_H
+#endif
+
+#include "cpu/simd_lane-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace namp {
+namespace HWY_NAMESPACE {
+
+// Columns of a tile: two vectors. Rows: as many as leave registers for B; AVX-512 has 32, the
+// others that matter 16.
+inline constexpr int64_t kTileColumns = 2 * kLanes;
+inline constexpr int64_t kTileRows = kLanes >= 16 ? 12 : 6;
+
+// The operands of a tile, float32. Element (r, k) of A is at a[r * a_row + k * a_depth]; row k of
+// B, kTileColumns wide, at b[k * b_depth].
+struct TileOperands {
+  const float* a;
+  int64_t a_row;
+  int64_t a_depth;
+  const float* b;
+  int64_t b_depth;
+  int64_t depth;
+};
+
+// C[kRows, kTileColumns] = [C +] A B. Fused multiply-add where the machine has it: products are not
+// promised bit for bit.
+template <int64_t kRows>
+HWY_INLINE void multiply_tile(const TileOperands& operands, float* HWY_RESTRICT c, int64_t ldc,
+                              bool accumulate) {
+  const LaneTag tag;
+  hn::Vec<LaneTag> left[kRows];
+  hn::Vec<LaneTag> right[kRows];
+#pragma GCC unroll 16
+  for (int64_t r = 0; r < kRows; ++r) {
+    left[r] = accumulate ? hn::LoadU(tag, c + r * ldc) : hn::Zero(tag);
+    right[r] = accumulate ? hn::LoadU(tag, c + r * ldc + kLanes) : hn::Zero(tag);
+  }
+  const float* HWY_RESTRICT a = operands.a;
+  const float* HWY_RESTRICT b = operands.b;
+  for (int64_t k = 0; k < operands.depth; ++k) {
+    const auto b_left = hn::LoadU(tag, b);
+    const auto b_right = hn::LoadU(tag, b + kLanes);
+#pragma GCC unroll 16
+    for (int64_t r = 0; r < kRows; ++r) {
+      const auto scalar = hn::Set(tag, a[r * operands.a_row]);
+      left[r] = hn::MulAdd(scalar, b_left, left[r]);
+      right[r] = hn::MulAdd(scalar, b_right, right[r]);
+    }
+    a += operands.a_depth;
+    b += operands.b_depth;
+  }
+#pragma GCC unroll 16
+  for (int64_t r = 0; r < kRows; ++r) {
+    hn::StoreU(left[r], tag, c + r * ldc);
+    hn::StoreU(right[r], tag, c + r * ldc + kLanes);
+  }
+}
+
+// C[rows, columns] = [C +] A B for any rows, with columns rounded up to kTileColumns: B and C have
+// memory for that many. Panels of kTileColumns of B lie b_panel apart.
+HWY_INLINE void multiply_panels(TileOperands operands, int64_t b_panel, float* c, int64_t ldc,
+                                int64_t rows, int64_t columns, bool accumulate) {
+  const float* a = operands.a;
+  const float* b = operands.b;
+  for (int64_t column = 0; column < columns; column += kTileColumns, b += b_panel) {
+    operands.b = b;
+    int64_t row = 0;
+    const auto next = [&](auto count) NAMP_LANES {
+      operands.a = a + row * operands.a_row;
+      multiply_tile<decltype(count)::value>(operands, c + row * ldc + column, ldc, accumulate);
+      row += count;
+    };
+    while (row + kTileRows <= rows)
+      next(std::integral_constant<int64_t, kTileRows>{});
+    while (row + 4 <= rows)
+      next(std::integral_constant<int64_t, 4>{});
+    while (row < rows)
+      next(std::integral_constant<int64_t, 1>{});
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace namp
+HWY_AFTER_NAMESPACE();
+
+#endif

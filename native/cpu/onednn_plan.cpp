@@ -1,0 +1,89 @@
+#include "cpu/onednn_plan.h"
+
+#if NATIVEAMP_ONEDNN
+
+#include <omp.h>
+
+namespace namp::onednn {
+namespace {
+
+constexpr int64_t kAlignment = 64;
+
+}  // namespace
+
+ThreadLimit::ThreadLimit(int threads) : before_(omp_get_max_threads()) {
+  omp_set_num_threads(threads);
+}
+
+ThreadLimit::~ThreadLimit() { omp_set_num_threads(before_); }
+
+PrimitivePlan::PrimitivePlan(const dnnl::engine& engine, dnnl::primitive primitive,
+                             const Desc& scratchpad, int threads)
+    : engine_(engine),
+      primitive_(std::move(primitive)),
+      threads_(threads),
+      scratchpad_(scratchpad),
+      scratchpad_offset_(place(scratchpad)) {}
+
+void PrimitivePlan::take(Part part, int id, const Desc& given, const Desc& wanted) {
+  add(part, id, false, given, wanted);
+}
+
+void PrimitivePlan::give(Part part, int id, const Desc& given, const Desc& wanted) {
+  add(part, id, true, given, wanted);
+}
+
+void PrimitivePlan::add(Part part, int id, bool output, const Desc& given, const Desc& wanted) {
+  Argument& argument = arguments_[part];
+  argument.id = id;
+  argument.output = output;
+  argument.given = given;
+  argument.wanted = wanted;
+  if (given == wanted) return;
+  argument.offset = place(wanted);
+  const Desc& from = output ? wanted : given;
+  const Desc& to = output ? given : wanted;
+  argument.reorder = dnnl::reorder(dnnl::reorder::primitive_desc(engine_, from, engine_, to));
+}
+
+int64_t PrimitivePlan::place(const Desc& desc) {
+  const int64_t offset = bytes_;
+  bytes_ += (static_cast<int64_t>(desc.get_size()) + kAlignment - 1) / kAlignment * kAlignment;
+  return offset;
+}
+
+void PrimitivePlan::run(const PlanTensors& tensors, void* scratch) const {
+  const ThreadLimit limit(threads_);
+  dnnl::stream stream(engine_);
+  auto* bytes = static_cast<char*>(scratch);
+  const std::array<const void*, kPartCount> pointers{tensors.source, tensors.weights, tensors.bias,
+                                                     tensors.destination};
+  std::unordered_map<int, dnnl::memory> primitive_arguments;
+  std::array<dnnl::memory, kPartCount> given;
+  for (int part = 0; part < kPartCount; ++part) {
+    const Argument& argument = arguments_[part];
+    if (argument.id == 0) continue;
+    // oneDNN has one type for what is read and what is written.
+    given[part] = dnnl::memory(argument.given, engine_, const_cast<void*>(pointers[part]));
+    if (argument.offset < 0) {
+      primitive_arguments.emplace(argument.id, given[part]);
+      continue;
+    }
+    dnnl::memory wanted(argument.wanted, engine_, bytes + argument.offset);
+    if (!argument.output) argument.reorder.execute(stream, given[part], wanted);
+    primitive_arguments.emplace(argument.id, wanted);
+  }
+  primitive_arguments.emplace(DNNL_ARG_SCRATCHPAD,
+                              dnnl::memory(scratchpad_, engine_, bytes + scratchpad_offset_));
+  primitive_.execute(stream, primitive_arguments);
+  for (int part = 0; part < kPartCount; ++part) {
+    const Argument& argument = arguments_[part];
+    if (argument.offset < 0 || !argument.output) continue;
+    argument.reorder.execute(stream, primitive_arguments.at(argument.id), given[part]);
+  }
+  stream.wait();
+}
+
+}  // namespace namp::onednn
+
+#endif  // NATIVEAMP_ONEDNN

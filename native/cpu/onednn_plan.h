@@ -1,0 +1,70 @@
+// A oneDNN primitive with what it takes to run it on plain row-major tensors: reorders into and out
+// of the layouts that it prefers, and scratch memory for those and for itself.
+#pragma once
+
+#include "cpu/onednn.h"
+
+#if NATIVEAMP_ONEDNN
+
+#include <array>
+#include <unordered_map>
+#include <utility>
+
+#include "cpu/matrix_library.h"
+
+namespace namp::onednn {
+
+// The parts of PlanTensors.
+enum Part { kSource, kWeights, kBias, kDestination, kPartCount };
+
+class PrimitivePlan final : public MatrixPlan {
+ public:
+  PrimitivePlan(const dnnl::engine& engine, dnnl::primitive primitive, const Desc& scratchpad,
+                int threads);
+
+  // Says that the primitive takes (or gives) a tensor as argument id; given is its layout in
+  // memory, wanted the primitive's. part_output is a result.
+  void take(Part part, int id, const Desc& given, const Desc& wanted);
+  void give(Part part, int id, const Desc& given, const Desc& wanted);
+
+  int64_t scratch_bytes() const override { return bytes_; }
+  void run(const PlanTensors& tensors, void* scratch) const override;
+
+ private:
+  struct Argument {
+    int id = 0;
+    bool output = false;
+    Desc given;
+    Desc wanted;
+    int64_t offset = -1;  // in scratch, of the reordered tensor; -1 where no reorder is needed
+    dnnl::reorder reorder;
+  };
+
+  void add(Part part, int id, bool output, const Desc& given, const Desc& wanted);
+  int64_t place(const Desc& desc);
+
+  dnnl::engine engine_;
+  dnnl::primitive primitive_;
+  int threads_;
+  std::array<Argument, kPartCount> arguments_;
+  int64_t bytes_ = 0;  // before what is placed
+  Desc scratchpad_;
+  int64_t scratchpad_offset_ = 0;
+};
+
+// While it lives, oneDNN uses this many threads: it asks OpenMP, when a primitive is made and when
+// it runs.
+class ThreadLimit {
+ public:
+  explicit ThreadLimit(int threads);
+  ~ThreadLimit();
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+
+ private:
+  int before_;
+};
+
+}  // namespace namp::onednn
+
+#endif  // NATIVEAMP_ONEDNN
