@@ -1,0 +1,26 @@
+#include "device/counters.h"
+
+namespace nampemu {
+namespace {
+
+void add(nampemu_traffic& total, const nampemu_traffic& more) {
+  for (int i = 0; i < 5; ++i) {
+    total.loaded[i] += more.loaded[i];
+    total.stored[i] += more.stored[i];
+    total.atomic[i] += more.atomic[i];
+  }
+}
+
+}  // namespace
+
+void add_launch(nampemu_counters& total, const LaunchCounters& launch) {
+  ++total.launches;
+  total.thread_instructions += launch.thread_instructions;
+  total.warp_instructions += launch.warp_instructions;
+  total.constant_loaded += launch.constant_loaded;
+  add(total.global, launch.global);
+  add(total.shared, launch.shared);
+  add(total.local, launch.local);
+}
+
+}  // namespace nampemu

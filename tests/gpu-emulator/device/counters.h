@@ -1,0 +1,23 @@
+// Counting, for one launch and then for all.
+#pragma once
+
+#include <cstdint>
+
+#include "nampemu.h"
+
+namespace nampemu {
+
+// What one launch moved and executed.
+struct LaunchCounters {
+  uint64_t thread_instructions = 0;
+  uint64_t warp_instructions = 0;
+  nampemu_traffic global{};
+  nampemu_traffic shared{};
+  nampemu_traffic local{};
+  uint64_t constant_loaded = 0;
+};
+
+// Adds a launch to a total.
+void add_launch(nampemu_counters& total, const LaunchCounters& launch);
+
+}  // namespace nampemu

@@ -1,0 +1,116 @@
+#include "device/memory.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <new>
+
+namespace nampemu {
+namespace {
+
+constexpr uint64_t kAddresses = uint64_t{1} << 39;
+constexpr uint64_t kAlignment = 256;  // a driver's
+constexpr uint64_t kRedZone = 256;    // between any two allocations at least
+constexpr uint64_t kPage = 4096;
+
+void* reserve(uint64_t bytes) {
+  void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (at == MAP_FAILED) throw std::bad_alloc();
+  madvise(at, bytes, MADV_NOHUGEPAGE);
+  return at;
+}
+
+// Gives whole pages inside the stretch back; they read as zero afterwards.
+void forget(void* begin, uint64_t bytes) {
+  const auto from = (reinterpret_cast<uint64_t>(begin) + kPage - 1) & ~(kPage - 1);
+  const auto to = (reinterpret_cast<uint64_t>(begin) + bytes) & ~(kPage - 1);
+  if (to > from) madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
+}
+
+}  // namespace
+
+Memory::Memory() {
+  data_ = reinterpret_cast<uint64_t>(reserve(kAddresses));
+  next_ = data_ + kRedZone;
+  written_ = static_cast<uint8_t*>(reserve(kAddresses));
+  touches_ = static_cast<Touch*>(reserve(kAddresses / 4 * sizeof(Touch)));
+  byte_touches_ = static_cast<Touch*>(reserve(kAddresses * sizeof(Touch)));
+}
+
+Memory::~Memory() {
+  munmap(reinterpret_cast<void*>(data_), kAddresses);
+  munmap(written_, kAddresses);
+  munmap(touches_, kAddresses / 4 * sizeof(Touch));
+  munmap(byte_touches_, kAddresses * sizeof(Touch));
+}
+
+Region* Memory::allocate(uint64_t bytes, int device, Space space, uint64_t context) {
+  const uint64_t size = (bytes + kRedZone + kAlignment - 1) & ~(kAlignment - 1);
+  if (size < bytes || size > data_ + kAddresses - next_) return nullptr;
+  Region region;
+  region.base = next_;
+  region.size = bytes;
+  region.space = space;
+  region.device = device;
+  const uint64_t offset = next_ - data_;
+  region.written = written_ + offset;
+  region.touches = touches_ + offset / 4;
+  region.byte_touches = byte_touches_ + offset;
+  region.context = context;
+  next_ += size;
+  live_bytes_[device] += bytes;
+  return &(regions_[region.base] = region);
+}
+
+void Memory::release(Region& region) {
+  region.alive = false;
+  live_bytes_[region.device] -= region.size;
+  forget(region.at(region.base), region.size);
+  forget(region.written, region.size);
+  forget(region.touches, region.size / 4 * sizeof(Touch));
+  forget(region.byte_touches, region.size * sizeof(Touch));
+}
+
+Region* Memory::nearest(uint64_t address) {
+  auto after = regions_.upper_bound(address);
+  return after == regions_.begin() ? nullptr : &std::prev(after)->second;
+}
+
+Region* Memory::find(uint64_t address) {
+  Region* region = nearest(address);
+  return region != nullptr && region->holds(address, 1) ? region : nullptr;
+}
+
+std::string Memory::describe(uint64_t address) {
+  const Region* region = nearest(address);
+  if (address < data_ || address >= data_ + kAddresses || region == nullptr) {
+    return "no device memory is there";
+  }
+  const std::string what = std::string(region->alive ? "an allocation" : "a freed allocation") +
+                           " of " + std::to_string(region->size) + " bytes";
+  const uint64_t offset = address - region->base;
+  if (offset < region->size) return "byte " + std::to_string(offset) + " of " + what;
+  return std::to_string(offset - region->size) + " bytes after " + what;
+}
+
+void Memory::clear_touches() {
+  const uint64_t used = (next_ - data_ + kPage - 1) & ~(kPage - 1);
+  forget(touches_, used / 4 * sizeof(Touch));
+  forget(byte_touches_, used * sizeof(Touch));
+}
+
+uint64_t Memory::live_bytes(int device) const {
+  const auto found = live_bytes_.find(device);
+  return found == live_bytes_.end() ? 0 : found->second;
+}
+
+size_t Memory::live_count() const {
+  size_t count = 0;
+  for (const auto& [base, region] : regions_) {
+    count += region.alive && region.device >= 0 && !region.owned_by_module;
+  }
+  return count;
+}
+
+}  // namespace nampemu

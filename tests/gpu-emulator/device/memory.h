@@ -1,0 +1,53 @@
+// Device memory: host memory from one reserved stretch of addresses, never used twice, so that a
+// stale pointer is always recognised. Its shadows lie in stretches of their own, in proportion.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "device/region.h"
+
+namespace nampemu {
+
+class Memory {
+ public:
+  Memory();
+  ~Memory();
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+
+  // Null when there are no addresses left; the device's own limit is the caller's to keep.
+  Region* allocate(uint64_t bytes, int device, Space space, uint64_t context);
+  // The pages go back; the addresses stay known as freed.
+  void release(Region& region);
+
+  // The region, alive or freed, that holds the address; null for none.
+  Region* find(uint64_t address);
+  // The last region that begins at or before the address, for messages.
+  Region* nearest(uint64_t address);
+  // "64 bytes after an allocation of 256 bytes"
+  std::string describe(uint64_t address);
+
+  // Clears who touched what: the launch number is about to start again.
+  void clear_touches();
+
+  uint64_t live_bytes(int device) const;
+  size_t live_count() const;
+  template <class F>
+  void each(F f) {
+    for (auto& [base, region] : regions_)
+      f(region);
+  }
+
+ private:
+  std::map<uint64_t, Region> regions_;
+  std::map<int, uint64_t> live_bytes_;
+  uint64_t data_ = 0;
+  uint64_t next_ = 0;
+  uint8_t* written_ = nullptr;
+  Touch* touches_ = nullptr;
+  Touch* byte_touches_ = nullptr;
+};
+
+}  // namespace nampemu

@@ -1,0 +1,36 @@
+// A stretch of memory with what is known of it: which bytes were written, and who touched them
+// last.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "ptx/syntax.h"
+
+namespace nampemu {
+
+// Who last wrote and read four bytes, or one byte where threads share a word: a stamp packs launch,
+// block, thread and the block's time.
+struct Touch {
+  uint64_t writer = 0;
+  uint64_t reader = 0;
+};
+
+struct Region {
+  uint64_t base = 0;  // generic address, which is the host's
+  uint64_t size = 0;
+  Space space = Space::global;
+  int device = -1;  // -1: every device sees it
+  bool alive = true;
+  uint8_t* written = nullptr;     // a byte for each byte; null: nothing to check
+  Touch* touches = nullptr;       // for each 4 bytes from base; null: races aren't looked for
+  Touch* byte_touches = nullptr;  // for each byte, where a word is shared by narrower accesses
+  uint64_t context = 0;           // the owner, for leaks
+  bool owned_by_module = false;
+  std::byte* at(uint64_t address) const { return reinterpret_cast<std::byte*>(address); }
+  bool holds(uint64_t address, uint64_t bytes) const {
+    return address - base < size && bytes <= size - (address - base);
+  }
+};
+
+}  // namespace nampemu

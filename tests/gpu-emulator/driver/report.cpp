@@ -1,0 +1,197 @@
+// nampemu.h: what tests ask.
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "driver/range.h"
+#include "nampemu.h"
+
+using namespace nampemu;
+
+namespace {
+
+template <class F>
+auto locked(F f) {
+  Emulator& e = Emulator::get();
+  const std::lock_guard lock(e.mutex);
+  return f(e);
+}
+
+void copy_out(const nampemu_counters& from, nampemu_counters* to, size_t size) {
+  if (to != nullptr) std::memcpy(to, &from, std::min(size, sizeof from));
+}
+
+bool contains(const std::string& name, const char* part) {
+  return part == nullptr || name.find(part) != std::string::npos;
+}
+
+void clear_counters(Emulator& e) {
+  e.counters = {};
+  e.kernels.clear();
+  e.calls.clear();
+}
+
+// Whether a driver function is exported, with or without _v2; cuBLAS's are taken on trust.
+bool is_known(const std::string& function) {
+  if (function.rfind("cublas", 0) == 0) return true;
+  Dl_info info{};
+  if (function.rfind("cu", 0) != 0 || dladdr(reinterpret_cast<void*>(&nampemu_fail), &info) == 0)
+    return false;
+  void* self = dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD);
+  if (self == nullptr) return false;
+  const bool found = dlsym(self, function.c_str()) != nullptr ||
+                     dlsym(self, (function + "_v2").c_str()) != nullptr;
+  dlclose(self);
+  return found;
+}
+
+}  // namespace
+
+NAMPEMU_API size_t nampemu_findings() { return Emulator::get().findings.size(); }
+NAMPEMU_API size_t nampemu_findings_of(nampemu_kind kind) {
+  return Emulator::get().findings.size(kind);
+}
+NAMPEMU_API const char* nampemu_finding_text(size_t index) {
+  const Finding* finding = Emulator::get().findings.get(index);
+  return finding == nullptr ? nullptr : finding->text.c_str();
+}
+NAMPEMU_API nampemu_kind nampemu_finding_kind(size_t index) {
+  const Finding* finding = Emulator::get().findings.get(index);
+  return finding == nullptr ? NAMPEMU_KINDS : finding->kind;
+}
+NAMPEMU_API uint64_t nampemu_finding_count(size_t index) {
+  const Finding* finding = Emulator::get().findings.get(index);
+  return finding == nullptr ? 0 : finding->count;
+}
+
+NAMPEMU_API void nampemu_reset() {
+  locked([](Emulator& e) {
+    e.findings.reset();
+    clear_counters(e);
+    e.failures.clear();
+    for (const auto& context : e.contexts)
+      context->sticky = CUDA_SUCCESS;
+  });
+}
+NAMPEMU_API void nampemu_reset_findings() { Emulator::get().findings.reset(); }
+NAMPEMU_API void nampemu_reset_counters() { locked(clear_counters); }
+
+NAMPEMU_API void nampemu_get_counters(nampemu_counters* counters, size_t size) {
+  locked([=](Emulator& e) { copy_out(e.counters, counters, size); });
+}
+NAMPEMU_API uint64_t nampemu_launches_of(const char* part) {
+  return locked([=](Emulator& e) {
+    uint64_t count = 0;
+    for (const auto& [name, totals] : e.kernels)
+      count += contains(name, part) ? totals.launches : 0;
+    return count;
+  });
+}
+NAMPEMU_API void nampemu_get_kernel_counters(const char* part, nampemu_counters* counters,
+                                             size_t size) {
+  locked([=](Emulator& e) {
+    nampemu_counters sum{};
+    for (const auto& [name, totals] : e.kernels) {
+      if (!contains(name, part)) continue;
+      LaunchCounters one;
+      one.thread_instructions = totals.thread_instructions;
+      one.warp_instructions = totals.warp_instructions;
+      one.global = totals.global;
+      one.shared = totals.shared;
+      one.local = totals.local;
+      one.constant_loaded = totals.constant_loaded;
+      add_launch(sum, one);
+      sum.launches += totals.launches - 1;
+    }
+    copy_out(sum, counters, size);
+  });
+}
+NAMPEMU_API uint64_t nampemu_calls_of(const char* function) {
+  return locked([=](Emulator& e) {
+    const auto found = function == nullptr ? e.calls.end() : e.calls.find(function);
+    return found == e.calls.end() ? uint64_t{0} : found->second;
+  });
+}
+NAMPEMU_API const char* nampemu_called_function(size_t index) {
+  return locked([=](Emulator& e) -> const char* {
+    if (index >= e.calls.size()) return nullptr;
+    return std::next(e.calls.begin(), static_cast<ptrdiff_t>(index))->first.c_str();
+  });
+}
+
+NAMPEMU_API size_t nampemu_live_allocations() {
+  return locked([](Emulator& e) { return e.memory().live_count(); });
+}
+NAMPEMU_API uint64_t nampemu_live_bytes() {
+  return locked([](Emulator& e) {
+    uint64_t sum = 0;
+    e.memory().each([&](const Region& region) {
+      if (region.alive && region.device >= 0 && !region.owned_by_module) sum += region.size;
+    });
+    return sum;
+  });
+}
+NAMPEMU_API size_t nampemu_live_modules() {
+  return locked([](Emulator& e) { return e.modules.size(); });
+}
+NAMPEMU_API size_t nampemu_live_streams() {
+  return locked([](Emulator& e) { return e.streams.size(); });
+}
+NAMPEMU_API size_t nampemu_live_events() {
+  return locked([](Emulator& e) { return e.events.size(); });
+}
+
+NAMPEMU_API int nampemu_fail(const char* function, uint64_t nth, int32_t result) {
+  if (function == nullptr || nth == 0 || !is_known(function)) return 1;
+  locked([=](Emulator& e) { e.failures.insert({function, {nth, result}}); });
+  return 0;
+}
+NAMPEMU_API void nampemu_fail_none() {
+  locked([](Emulator& e) { e.failures.clear(); });
+}
+
+NAMPEMU_API void nampemu_forget_writes(uint64_t address, uint64_t bytes) {
+  locked([=](Emulator& e) {
+    Region* region = check_range(e, "nampemu_forget_writes", address, bytes, "change");
+    if (region != nullptr && region->written != nullptr) {
+      std::memset(region->written + (address - region->base), 0, bytes);
+    }
+  });
+}
+NAMPEMU_API int nampemu_check_read(uint64_t address, uint64_t bytes, const char* who) {
+  return locked([=](Emulator& e) {
+    if (bytes == 0) return 1;
+    const Region* region = check_range(e, who, address, bytes, "read");
+    if (region == nullptr) return 0;
+    report_unwritten(e, who, *region, address, bytes);
+    return 1;
+  });
+}
+NAMPEMU_API int nampemu_check_write(uint64_t address, uint64_t bytes, const char* who) {
+  return locked([=](Emulator& e) {
+    if (bytes == 0) return 1;
+    const Region* region = check_range(e, who, address, bytes, "write");
+    if (region == nullptr) return 0;
+    if (region->written != nullptr)
+      std::memset(region->written + (address - region->base), 1, bytes);
+    return 1;
+  });
+}
+NAMPEMU_API int nampemu_check_context(const char* who) {
+  return locked([=](Emulator& e) {
+    const Context* context = Emulator::current();
+    if (context != nullptr && context->alive) return 1;
+    e.report(NAMPEMU_NO_CONTEXT, who, std::string(who) + " without a current context");
+    return 0;
+  });
+}
+NAMPEMU_API int32_t nampemu_enter(const char* function) {
+  return locked([=](Emulator& e) { return static_cast<int32_t>(e.enter(function)); });
+}
+NAMPEMU_API void nampemu_count_gemm() {
+  locked([](Emulator& e) { ++e.counters.gemms; });
+}
+NAMPEMU_API void nampemu_report(nampemu_kind kind, const char* text) {
+  if (text != nullptr && kind < NAMPEMU_KINDS) Emulator::get().findings.add(kind, text, text);
+}

@@ -1,0 +1,163 @@
+// Streams and events. Work is done when it is asked for, so everything is in order and nothing is
+// ever pending.
+#include "driver/emulator.h"
+
+using namespace nampemu;
+
+namespace {
+
+template <class T, class H>
+T* unwrap(const std::map<T*, std::unique_ptr<T>>& all, H handle) {
+  const auto found = all.find(reinterpret_cast<T*>(handle));
+  return found == all.end() ? nullptr : found->first;
+}
+
+CUresult no_event(Emulator& e, const char* name) {
+  return bad_argument(e, name, "the event isn't a live one", CUDA_ERROR_INVALID_HANDLE);
+}
+
+CUresult create_stream(const char* name, CUstream* stream, unsigned flags, int priority) {
+  return api(name, Needs::context, [=](Emulator& e) {
+    if (stream == nullptr || flags > 1) return CUDA_ERROR_INVALID_VALUE;
+    auto created = std::make_unique<Stream>();
+    created->context = Emulator::current()->id;
+    created->flags = flags;
+    created->priority = priority;
+    *stream = reinterpret_cast<CUstream>(created.get());
+    Stream* key = created.get();
+    e.streams[key] = std::move(created);
+    return CUDA_SUCCESS;
+  });
+}
+
+}  // namespace
+
+NAMPEMU_API CUresult cuStreamCreate(CUstream* stream, unsigned flags) {
+  return create_stream("cuStreamCreate", stream, flags, 0);
+}
+NAMPEMU_API CUresult cuStreamCreateWithPriority(CUstream* stream, unsigned flags, int priority) {
+  return create_stream("cuStreamCreateWithPriority", stream, flags, priority);
+}
+NAMPEMU_API CUresult cuStreamDestroy_v2(CUstream stream) {
+  return api("cuStreamDestroy", Needs::context, [=](Emulator& e) {
+    if (e.streams.erase(reinterpret_cast<Stream*>(stream)) == 0) {
+      return bad_argument(e, "cuStreamDestroy", "the stream isn't a live one",
+                          CUDA_ERROR_INVALID_HANDLE);
+    }
+    return CUDA_SUCCESS;
+  });
+}
+NAMPEMU_API CUresult cuStreamSynchronize(CUstream stream) {
+  return api("cuStreamSynchronize", Needs::context, [=](Emulator& e) {
+    if (const CUresult bad = check_stream(e, "cuStreamSynchronize", stream)) return bad;
+    ++e.counters.host_waits;
+    return CUDA_SUCCESS;
+  });
+}
+NAMPEMU_API CUresult cuStreamQuery(CUstream stream) {
+  return api("cuStreamQuery", Needs::context,
+             [=](Emulator& e) { return check_stream(e, "cuStreamQuery", stream); });
+}
+NAMPEMU_API CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned) {
+  return api("cuStreamWaitEvent", Needs::context, [=](Emulator& e) {
+    if (const CUresult bad = check_stream(e, "cuStreamWaitEvent", stream)) return bad;
+    return unwrap(e.events, event) == nullptr ? no_event(e, "cuStreamWaitEvent") : CUDA_SUCCESS;
+  });
+}
+NAMPEMU_API CUresult cuStreamGetFlags(CUstream stream, unsigned* flags) {
+  return api("cuStreamGetFlags", Needs::context, [=](Emulator& e) {
+    if (flags == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (const CUresult bad = check_stream(e, "cuStreamGetFlags", stream)) return bad;
+    const Stream* found = unwrap(e.streams, stream);
+    *flags = found != nullptr ? found->flags : 0;
+    return CUDA_SUCCESS;
+  });
+}
+NAMPEMU_API CUresult cuStreamGetPriority(CUstream stream, int* priority) {
+  return api("cuStreamGetPriority", Needs::context, [=](Emulator& e) {
+    if (priority == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (const CUresult bad = check_stream(e, "cuStreamGetPriority", stream)) return bad;
+    const Stream* found = unwrap(e.streams, stream);
+    *priority = found != nullptr ? found->priority : 0;
+    return CUDA_SUCCESS;
+  });
+}
+NAMPEMU_API CUresult cuStreamGetCtx(CUstream stream, CUcontext* context) {
+  return api("cuStreamGetCtx", Needs::context, [=](Emulator& e) {
+    if (context == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (const CUresult bad = check_stream(e, "cuStreamGetCtx", stream)) return bad;
+    *context = reinterpret_cast<CUcontext>(Emulator::current());
+    return CUDA_SUCCESS;
+  });
+}
+NAMPEMU_API CUresult cuLaunchHostFunc(CUstream stream, void (*function)(void*), void* data) {
+  return api("cuLaunchHostFunc", Needs::context, [=](Emulator& e) {
+    if (function == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (const CUresult bad = check_stream(e, "cuLaunchHostFunc", stream)) return bad;
+    function(data);
+    return CUDA_SUCCESS;
+  });
+}
+
+NAMPEMU_API CUresult cuEventCreate(CUevent* event, unsigned flags) {
+  return api("cuEventCreate", Needs::context, [=](Emulator& e) {
+    if (event == nullptr || flags > 7) return CUDA_ERROR_INVALID_VALUE;
+    auto created = std::make_unique<Event>();
+    created->context = Emulator::current()->id;
+    created->timing = (flags & 2) == 0;
+    *event = reinterpret_cast<CUevent>(created.get());
+    Event* key = created.get();
+    e.events[key] = std::move(created);
+    return CUDA_SUCCESS;
+  });
+}
+NAMPEMU_API CUresult cuEventDestroy_v2(CUevent event) {
+  return api("cuEventDestroy", Needs::context, [=](Emulator& e) {
+    return e.events.erase(reinterpret_cast<Event*>(event)) == 0 ? no_event(e, "cuEventDestroy")
+                                                                : CUDA_SUCCESS;
+  });
+}
+NAMPEMU_API CUresult cuEventRecord(CUevent event, CUstream stream) {
+  return api("cuEventRecord", Needs::context, [=](Emulator& e) {
+    if (const CUresult bad = check_stream(e, "cuEventRecord", stream)) return bad;
+    Event* found = unwrap(e.events, event);
+    if (found == nullptr) return no_event(e, "cuEventRecord");
+    found->recorded = true;
+    found->time = std::chrono::steady_clock::now();
+    return CUDA_SUCCESS;
+  });
+}
+NAMPEMU_API CUresult cuEventQuery(CUevent event) {
+  return api("cuEventQuery", Needs::context, [=](Emulator& e) {
+    return unwrap(e.events, event) == nullptr ? no_event(e, "cuEventQuery") : CUDA_SUCCESS;
+  });
+}
+NAMPEMU_API CUresult cuEventSynchronize(CUevent event) {
+  return api("cuEventSynchronize", Needs::context, [=](Emulator& e) {
+    if (unwrap(e.events, event) == nullptr) return no_event(e, "cuEventSynchronize");
+    ++e.counters.host_waits;
+    return CUDA_SUCCESS;
+  });
+}
+namespace {
+
+CUresult elapsed_time(float* milliseconds, CUevent from, CUevent to) {
+  return api("cuEventElapsedTime", Needs::context, [=](Emulator& e) {
+    const Event* a = unwrap(e.events, from);
+    const Event* b = unwrap(e.events, to);
+    if (a == nullptr || b == nullptr) return no_event(e, "cuEventElapsedTime");
+    if (milliseconds == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (!a->recorded || !b->recorded || !a->timing || !b->timing) return CUDA_ERROR_INVALID_HANDLE;
+    *milliseconds = std::chrono::duration<float, std::milli>(b->time - a->time).count();
+    return CUDA_SUCCESS;
+  });
+}
+
+}  // namespace
+
+NAMPEMU_API CUresult cuEventElapsedTime(float* milliseconds, CUevent from, CUevent to) {
+  return elapsed_time(milliseconds, from, to);
+}
+NAMPEMU_API CUresult cuEventElapsedTime_v2(float* milliseconds, CUevent from, CUevent to) {
+  return elapsed_time(milliseconds, from, to);
+}

@@ -1,0 +1,49 @@
+// From the addresses of a warp's lanes to host memory: which region, live, in bounds, aligned,
+// written. Every load, store and atomic goes through resolve.
+#pragma once
+
+#include <array>
+#include <bit>
+
+#include "exec/block.h"
+
+namespace nampemu {
+
+// flags of memory instructions.
+enum : uint16_t {
+  kAddress32 = 1,      // the address register has 32 bits
+  kConstantRead = 2,   // .nc
+  kAtomicAccess = 4,   // volatile, relaxed, acquire, release: not a race with its like
+  kSynchronizes = 8,   // takes part in ordering blocks
+  kFenceBefore = 16,   // release, acq_rel
+  kOfParameters = 32,  // call parameters: registers on a device, so not counted
+};
+
+struct Access {
+  std::array<uint64_t, kLanes> address;  // generic, of each active lane
+  Region* region = nullptr;              // that holds all lanes; null: they differ, look each up
+  uint32_t lanes = 0;
+  uint32_t bytes = 0;       // of a lane
+  bool contiguous = false;  // all 32 lanes, one after the other
+  bool uniform = false;     // all active lanes at one address
+};
+
+// Throws LaunchFault after reporting when a lane's address is bad. verb: "load", "store", "atomic".
+void resolve(Warp& warp, const Instruction& i, uint32_t lanes, uint32_t address_register,
+             uint32_t bytes, const char* verb, Access& access);
+// The region of one lane; it was checked by resolve.
+Region& region_of(Warp& warp, const Instruction& i, const Access& access, uint32_t lane);
+
+// Shadow work for a whole access: reports unwritten reads and races; a store marks bytes as
+// written.
+void note_load(Warp& warp, const Instruction& i, const Access& access);
+void note_store(Warp& warp, const Instruction& i, const Access& access);
+void note_atomic(Warp& warp, const Instruction& i, const Access& access);
+
+// The traffic of a space; null where nothing is counted.
+nampemu_traffic* traffic_of(Launch& launch, Space space);
+inline uint32_t width_index(uint32_t bytes) {
+  return std::min(4U, static_cast<uint32_t>(std::countr_zero(bytes)));
+}
+
+}  // namespace nampemu

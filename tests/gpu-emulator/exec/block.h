@@ -1,0 +1,93 @@
+// A launch and the block of it that is running: what the instructions of a warp can reach.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "device/counters.h"
+#include "device/findings.h"
+#include "device/memory.h"
+#include "exec/instruction.h"
+#include "exec/warp.h"
+
+namespace nampemu {
+
+// Ends a launch as a fault ends it on a device.
+class LaunchFault : public std::runtime_error {
+ public:
+  LaunchFault(int result, const std::string& message)
+      : std::runtime_error(message), result_(result) {}
+  int result() const { return result_; }
+
+ private:
+  int result_;  // a CUresult
+};
+
+// How far a block had come, by block: what others have published and this one has seen.
+using Clock = std::unordered_map<uint32_t, uint32_t>;
+
+struct Launch {
+  const Kernel* kernel = nullptr;
+  std::array<uint32_t, 3> grid{};
+  std::array<uint32_t, 3> block{};
+  std::vector<std::byte> parameters;
+  uint32_t shared_bytes = 0;  // static, padding and dynamic
+  uint32_t dynamic_shared = 0;
+  int device = 0;
+  uint64_t number = 0;  // 1 to 0xfffe
+  uint32_t multiprocessors = 1;
+  uint64_t instruction_limit = 0;
+  Memory* memory = nullptr;
+  Findings* findings = nullptr;
+  LaunchCounters counters;
+  std::unordered_map<uint64_t, Clock> published;  // by the address of a synchronizing access
+  std::vector<Region*> slots;                     // the last region of each memory instruction
+  uint64_t blocks() const { return uint64_t{grid[0]} * grid[1] * grid[2]; }
+  uint32_t threads() const { return block[0] * block[1] * block[2]; }
+};
+
+struct Barrier {
+  uint32_t arrived = 0;   // threads
+  uint32_t expected = 0;  // 0: nobody is there
+  uint32_t votes = 0;     // of bar.red: threads whose predicate is true
+};
+
+struct Block {
+  Launch* launch = nullptr;
+  uint64_t linear = 0;
+  std::array<uint32_t, 3> index{};
+  Region shared;
+  Region local;
+  Region parameters;
+  std::vector<Warp> warps;
+  std::array<Barrier, 16> barriers{};
+  // Time passes at barriers, warp barriers and fences, so that "before the last barrier" is a
+  // comparison.
+  uint32_t time = 1;
+  uint32_t barrier_time = 0;  // accesses with a smaller time are ordered before all of the block's
+  uint32_t fence_time = 0;  // accesses with a smaller time are published by the block's next atomic
+  Clock seen;               // of other blocks
+
+  uint64_t local_base(uint32_t thread) const {
+    return local.base + uint64_t{thread} * launch->kernel->local_bytes;
+  }
+  void tick() { ++time; }
+};
+
+// "kernel k, PTX line 3, block (0,0,0), thread (5,0,0)"
+std::string where(const Warp& warp, const Instruction& instruction, uint32_t lane);
+// Adds a finding of this place. message is only built for a new one.
+template <class F>
+void report(nampemu_kind kind, const Warp& warp, const Instruction& i, uint32_t lane, F message) {
+  Launch& launch = *warp.block->launch;
+  const std::string place = launch.kernel->name + ":" + std::to_string(i.line);
+  if (launch.findings->known(kind, place)) return;
+  launch.findings->add(kind, place, where(warp, i, lane) + ": " + message());
+}
+
+}  // namespace nampemu

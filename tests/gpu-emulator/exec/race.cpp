@@ -1,0 +1,223 @@
+#include "exec/race.h"
+
+namespace nampemu {
+namespace {
+
+// launch:16 block:20 thread:11 atomic:1 time:16. Thread numbers from 1024: all of a warp;
+// kManyThreads: of several warps.
+constexpr int kLaunchShift = 48;
+constexpr int kBlockShift = 28;
+constexpr int kThreadShift = 17;
+constexpr uint64_t kAtomic = uint64_t{1} << 16;
+constexpr uint64_t kTimeMask = 0xffff;
+constexpr uint32_t kBlockMask = 0xfffff;
+constexpr uint32_t kManyBlocks = kBlockMask;
+constexpr uint32_t kWarpThreads = 1024;
+constexpr uint32_t kManyThreads = 0x7ff;
+constexpr uint64_t kLowBits = (uint64_t{1} << kLaunchShift) - 1;
+
+uint64_t launch_of(uint64_t stamp) { return stamp >> kLaunchShift; }
+uint32_t block_of(uint64_t stamp) {
+  return static_cast<uint32_t>(stamp >> kBlockShift) & kBlockMask;
+}
+uint32_t thread_of(uint64_t stamp) { return static_cast<uint32_t>(stamp >> kThreadShift) & 0x7ff; }
+uint32_t time_of(uint64_t stamp) { return static_cast<uint32_t>(stamp & kTimeMask); }
+
+uint64_t make_stamp(const Block& block, uint32_t thread) {
+  return (block.launch->number << kLaunchShift) |
+         (static_cast<uint64_t>(block.linear % kManyBlocks) << kBlockShift) |
+         (static_cast<uint64_t>(thread) << kThreadShift) | block.time;
+}
+
+// Beyond 16 bits of time there is nothing to compare with.
+bool tracks(const Block& block) { return block.time < kTimeMask; }
+
+bool same_thread(uint64_t a, uint64_t b) { return (a ^ b) >> kThreadShift == 0; }
+
+bool ordered(uint64_t before, uint64_t me, const Warp& warp) {
+  const Block& block = *warp.block;
+  if (launch_of(before) != launch_of(me) || same_thread(before, me)) return true;
+  const uint32_t from = block_of(before);
+  if (from == block_of(me)) {
+    if (time_of(before) < block.barrier_time) return true;
+    const uint32_t thread = thread_of(before);
+    const bool same_warp =
+        thread < kWarpThreads ? thread / kLanes == warp.index : thread == kWarpThreads + warp.index;
+    return same_warp && time_of(before) < warp.sync_time;
+  }
+  if (from == kManyBlocks) return block.seen.size() + 1 >= block.launch->blocks();
+  const auto found = block.seen.find(from);
+  return found != block.seen.end() && time_of(before) < found->second;
+}
+
+std::string name_thread(uint64_t stamp) {
+  const uint32_t thread = thread_of(stamp);
+  std::string text = thread == kManyThreads ? "several threads"
+                     : thread >= kWarpThreads
+                         ? "several threads of warp " + std::to_string(thread - kWarpThreads)
+                         : "thread " + std::to_string(thread);
+  if (block_of(stamp) == kManyBlocks) return "several blocks";
+  return text + " of block " + std::to_string(block_of(stamp)) + " (counted through)";
+}
+
+struct Toucher {
+  Warp& warp;
+  const Instruction& i;
+  uint32_t lane;
+  uint64_t me;
+  Touching how;
+
+  [[gnu::noinline]] void report_race(uint64_t before, const char* what, uint64_t address) const {
+    report(NAMPEMU_RACE, warp, i, lane, [&] {
+      char text[32];
+      std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(address));
+      return std::string(what) + " at " + text + " and nothing orders it after " +
+             name_thread(before);
+    });
+  }
+
+  bool stale(uint64_t stamp) const { return (stamp ^ me) >> kLaunchShift != 0; }
+
+  void merge_reader(uint64_t& reader, bool atomic) const {
+    const uint64_t before = reader;
+    if (ordered(before, me, warp)) {
+      reader = me | (atomic ? kAtomic : 0);
+      return;
+    }
+    const uint64_t kept = before & (atomic ? kAtomic : 0);
+    const uint64_t launch = launch_of(me) << kLaunchShift;
+    if (block_of(before) != block_of(me)) {
+      reader = launch | (uint64_t{kManyBlocks} << kBlockShift) |
+               (uint64_t{kManyThreads} << kThreadShift) | kept | time_of(me);
+      return;
+    }
+    const uint32_t thread = thread_of(before);
+    const uint32_t mine = kWarpThreads + warp.index;
+    const bool same_warp = thread < kWarpThreads ? thread / kLanes == warp.index : thread == mine;
+    reader = launch | (uint64_t{block_of(me)} << kBlockShift) |
+             (static_cast<uint64_t>(same_warp ? mine : kManyThreads) << kThreadShift) | kept |
+             time_of(me);
+  }
+
+  void one(Touch& cell, uint64_t address) const {
+    const bool reads = how != Touching::write && how != Touching::atomic;
+    const bool atomic = how == Touching::atomic || how == Touching::atomic_read;
+    const uint64_t writer = cell.writer;
+    if (!stale(writer)) {
+      if (how == Touching::constant_read) {
+        report_race(writer, "a read through .nc of what this launch writes,", address);
+      } else if (!(atomic && (writer & kAtomic) != 0) && !ordered(writer, me, warp)) {
+        report_race(writer, reads ? "a read of what another thread wrote," : "a write over a write",
+                    address);
+      }
+    }
+    if (reads) {
+      if (stale(cell.reader) || same_thread(cell.reader, me)) {
+        cell.reader = me | (atomic ? kAtomic : 0);
+      } else if (cell.reader != me) {
+        merge_reader(cell.reader, atomic);
+      }
+      return;
+    }
+    const uint64_t reader = cell.reader;
+    if (!stale(reader) && !(atomic && (reader & kAtomic) != 0) && !ordered(reader, me, warp)) {
+      report_race(reader, "a write over what another thread reads,", address);
+    }
+    cell.writer = me | (atomic ? kAtomic : 0);
+    cell.reader = 0;
+  }
+};
+
+// A word whose bytes are kept apart has this for a writer.
+uint64_t split_mark(uint64_t me) { return (launch_of(me) << kLaunchShift) | kLowBits; }
+
+void touch_bytes(const Region& region, const Toucher& toucher, uint64_t address, uint32_t bytes) {
+  Touch& word = region.touches[(address - region.base) / 4];
+  Touch* each = region.byte_touches + ((address - region.base) & ~uint64_t{3});
+  const uint64_t mark = split_mark(toucher.me);
+  if (word.writer != mark) {
+    for (int k = 0; k < 4; ++k)
+      each[k] = word;
+    word.writer = mark;
+    word.reader = 0;
+  }
+  for (uint32_t k = 0; k < bytes; ++k)
+    toucher.one(each[(address & 3) + k], address + k);
+}
+
+void touch_word(const Region& region, const Toucher& toucher, uint64_t address) {
+  Touch& word = region.touches[(address - region.base) / 4];
+  if (word.writer != split_mark(toucher.me)) return toucher.one(word, address);
+  touch_bytes(region, toucher, address, 4);
+  if (toucher.how == Touching::write || toucher.how == Touching::atomic) {
+    word = region.byte_touches[address - region.base];
+  }
+}
+
+}  // namespace
+
+void touch(const Region& region, Warp& warp, const Instruction& i, uint32_t lane, uint64_t address,
+           uint32_t bytes, Touching how) {
+  if (region.touches == nullptr || !tracks(*warp.block)) return;
+  const Toucher toucher{warp, i, lane, make_stamp(*warp.block, warp.thread(lane)), how};
+  if (bytes < 4) return touch_bytes(region, toucher, address, bytes);
+  for (uint32_t k = 0; k < bytes; k += 4)
+    touch_word(region, toucher, address + k);
+}
+
+void touch_contiguous(const Region& region, Warp& warp, const Instruction& i, uint64_t address,
+                      uint32_t bytes_per_lane, Touching how) {
+  if (region.touches == nullptr || !tracks(*warp.block)) return;
+  if (bytes_per_lane < 4) {
+    for (uint32_t lane = 0; lane < kLanes; ++lane) {
+      touch(region, warp, i, lane, address + uint64_t{lane} * bytes_per_lane, bytes_per_lane, how);
+    }
+    return;
+  }
+  Toucher toucher{warp, i, 0, 0, how};
+  Touch* cell = region.touches + (address - region.base) / 4;
+  const uint32_t words = bytes_per_lane / 4;
+  const bool reads = how == Touching::read || how == Touching::constant_read;
+  const bool plain = reads || how == Touching::write;
+  for (uint32_t lane = 0; lane < kLanes; ++lane) {
+    toucher.lane = lane;
+    const uint64_t me = make_stamp(*warp.block, warp.thread(lane));
+    toucher.me = me;
+    for (uint32_t k = 0; k < words; ++k, ++cell) {
+      // Nobody else in this launch so far: the test of the loop's every turn.
+      const bool writer_ok = toucher.stale(cell->writer) ||
+                             (same_thread(cell->writer, me) && how != Touching::constant_read);
+      const bool reader_ok = toucher.stale(cell->reader) || same_thread(cell->reader, me);
+      if (plain && writer_ok && reader_ok) {
+        (reads ? cell->reader : cell->writer) = me;
+      } else {
+        touch_word(region, toucher, address + (uint64_t{lane} * words + k) * 4);
+      }
+    }
+  }
+}
+
+void fence(Block& block) {
+  block.tick();
+  block.fence_time = block.time;
+}
+
+void synchronize_at(Block& block, uint64_t address) {
+  Launch& launch = *block.launch;
+  const auto self = static_cast<uint32_t>(block.linear % kManyBlocks);
+  if (block.fence_time == 0 && launch.published.empty()) return;
+  Clock& at = launch.published[address];
+  for (const auto& [from, time] : at) {
+    if (from == self) continue;
+    uint32_t& mine = block.seen[from];
+    mine = std::max(mine, time);
+  }
+  if (block.fence_time == 0) return;
+  at[self] = std::max(at[self], block.fence_time);
+  for (const auto& [from, time] : block.seen) {
+    uint32_t& there = at[from];
+    there = std::max(there, time);
+  }
+}
+
+}  // namespace nampemu

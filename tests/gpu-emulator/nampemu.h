@@ -1,0 +1,145 @@
+/* What the emulated GPU tells a test. Exported by libnativeamp-emulated-cuda.so next to the driver
+ * API; load that library as the product does (dlopen, NATIVEAMP_CUDA_LIBRARY) and take these
+ * functions from it. Plain C, safe from any thread.
+ *
+ * Environment, read once when the library is first used:
+ *   NAMPEMU_DEVICES           devices, 0 to 16 (default 1)
+ *   NAMPEMU_MEMORY            bytes of memory a device (default 8 GiB)
+ *   NAMPEMU_MULTIPROCESSORS   multiprocessors a device (default 4)
+ *   NAMPEMU_COMPUTE           compute capability, e.g. 7.5 or 9.0 (default 8.0); PTX for a higher
+ * sm_ is refused as a driver would NAMPEMU_INSTRUCTIONS      warp instructions a block may execute
+ * before it counts as hung (default 2000000000) NAMPEMU_QUIET             1: findings are kept but
+ * not written to stderr NAMPEMU_ORDER             the order in which a launch's blocks run: forward
+ * (default), reverse, or shuffle
+ */
+#ifndef NAMPEMU_H
+#define NAMPEMU_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Kinds of findings: what a checker saw. */
+typedef enum nampemu_kind {
+  NAMPEMU_OUT_OF_BOUNDS =
+      0, /* an access outside every live allocation, or beyond the one it began in */
+  NAMPEMU_USE_AFTER_FREE = 1,
+  NAMPEMU_MISALIGNED = 2,     /* address not a multiple of the access's whole width */
+  NAMPEMU_UNWRITTEN_READ = 3, /* a read of bytes that nothing wrote */
+  NAMPEMU_RACE =
+      4, /* two threads, no barrier between them, one of them writing without an atomic */
+  NAMPEMU_BARRIER = 5,      /* a barrier, shuffle or vote that not all reach that must */
+  NAMPEMU_LAUNCH_LIMIT = 6, /* threads, shared memory, registers, grid over the device's limits */
+  NAMPEMU_ARGUMENT =
+      7, /* kernel arguments missing or of the wrong size, foreign handles, null pointers */
+  NAMPEMU_NO_CONTEXT = 8, /* a call that needs a current context and had none */
+  NAMPEMU_LEAK = 9,       /* alive when its context was released: memory, module, stream, event */
+  NAMPEMU_BAD_PTX = 10,   /* a module that can't be read: the text has the line */
+  NAMPEMU_HANG = 11,      /* a block that waits for ever or ran over its instructions */
+  NAMPEMU_BAD_FREE = 12,  /* a free of something that isn't allocated, or twice */
+  NAMPEMU_TRAP = 13,      /* trap executed */
+  NAMPEMU_KINDS = 14
+} nampemu_kind;
+
+/* Findings of all kinds, each place counted once: the same kernel, line and kind is one finding
+ * with a count. */
+size_t nampemu_findings(void);
+/* Findings of one kind. */
+size_t nampemu_findings_of(nampemu_kind kind);
+/* The text of finding index: kind, kernel, PTX line, block, thread, address. Null past the end.
+ * Valid until nampemu_reset. */
+const char* nampemu_finding_text(size_t index);
+/* Its kind; NAMPEMU_KINDS past the end. */
+nampemu_kind nampemu_finding_kind(size_t index);
+/* How often it was seen. */
+uint64_t nampemu_finding_count(size_t index);
+
+/* Forgets findings, counters, failures to come and a context's sticky error. Allocations, modules
+ * and contexts stay. */
+void nampemu_reset(void);
+/* Forgets findings only. */
+void nampemu_reset_findings(void);
+/* Zeroes counters only. */
+void nampemu_reset_counters(void);
+
+/* Bytes moved by one kind of access: by width of one lane's access, in bytes 1, 2, 4, 8, 16 (index
+ * 0 to 4). */
+typedef struct nampemu_traffic {
+  uint64_t loaded[5];
+  uint64_t stored[5];
+  uint64_t atomic[5]; /* atom and red: bytes of the operands */
+} nampemu_traffic;
+
+typedef struct nampemu_counters {
+  uint64_t launches;
+  uint64_t thread_instructions; /* PTX instructions executed, counted once a thread */
+  uint64_t warp_instructions;
+  nampemu_traffic global;
+  nampemu_traffic shared;
+  nampemu_traffic local;
+  uint64_t constant_loaded;
+  uint64_t copies_to_device, bytes_to_device;
+  uint64_t copies_to_host, bytes_to_host;
+  uint64_t copies_on_device, bytes_on_device;
+  uint64_t fills, bytes_filled;
+  uint64_t host_waits;  /* calls that block the host: synchronize, copies without a stream or with
+                           pageable memory, frees */
+  uint64_t allocations; /* calls that allocated device memory */
+  uint64_t frees;
+  uint64_t gemms; /* by the stand-in cuBLAS */
+} nampemu_counters;
+
+/* Copies the counters out. size is sizeof(nampemu_counters); at most that many bytes are written.
+ */
+void nampemu_get_counters(nampemu_counters* counters, size_t size);
+/* Launches of the kernels whose name contains the text; null or "" counts all. */
+uint64_t nampemu_launches_of(const char* name_part);
+/* Instructions and memory traffic of those kernels, in the same struct; what has no meaning for a
+ * kernel is 0. */
+void nampemu_get_kernel_counters(const char* name_part, nampemu_counters* counters, size_t size);
+/* Calls of a driver or cuBLAS function, by its name without _v2. */
+uint64_t nampemu_calls_of(const char* function);
+/* The name of the function at an index, among those called since the counters were reset; null past
+ * the end. */
+const char* nampemu_called_function(size_t index);
+
+/* Device memory alive, of all devices. */
+size_t nampemu_live_allocations(void);
+uint64_t nampemu_live_bytes(void);
+/* Objects alive, by kind. */
+size_t nampemu_live_modules(void);
+size_t nampemu_live_streams(void);
+size_t nampemu_live_events(void);
+
+/* The nth call from now (1 is the next) of a driver or cuBLAS function, named without _v2, does
+ * nothing and returns result, once. Several may be waiting. Returns 0, or 1 for a name that this
+ * library doesn't export or an nth of 0. */
+int nampemu_fail(const char* function, uint64_t nth, int32_t result);
+/* Forgets what nampemu_fail asked for and hasn't happened. */
+void nampemu_fail_none(void);
+
+/* Declares that the bytes, of device memory, were written by nobody: a test's way to check a
+ * suballocator's reuse. */
+void nampemu_forget_writes(uint64_t address, uint64_t bytes);
+/* Whether every byte lies in one live allocation and was written. For the stand-in cuBLAS; reports
+ * what isn't so, with the text of who. */
+int nampemu_check_read(uint64_t address, uint64_t bytes, const char* who);
+/* The same for a write, which then counts as one. */
+int nampemu_check_write(uint64_t address, uint64_t bytes, const char* who);
+/* Whether this thread has a current context; a finding otherwise. For the stand-in cuBLAS. */
+int nampemu_check_context(const char* who);
+/* Counts a call of the stand-in cuBLAS; the result that an injected failure asks for, or 0. */
+int32_t nampemu_enter(const char* function);
+/* Counts one GEMM. */
+void nampemu_count_gemm(void);
+/* Adds a finding from outside. */
+void nampemu_report(nampemu_kind kind, const char* text);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
