@@ -27,10 +27,8 @@ internal sealed class MetricsWriter : IDisposable
 
     public void Dispose() => _writer.Dispose();
 
+    /// <summary>The value, widened: a scale of 2^32 is written 4294967296 and not as the shortest digits that make the float again.</summary>
     internal static double? Finite(double value) => double.IsFinite(value) ? value : null;
-
-    // float first: 0.1f is written 0.1 and not 0.10000000149011612.
-    private static float? Finite(float value) => float.IsFinite(value) ? value : null;
 
     private void WriteLine(string line)
     {

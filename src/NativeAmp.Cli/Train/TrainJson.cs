@@ -5,12 +5,12 @@ namespace NativeAmp.Cli.Train;
 /// <summary>One step of --metrics.</summary>
 internal sealed record StepMetrics(
     [property: JsonPropertyName("step")] long Step,
-    [property: JsonPropertyName("loss")] float? Loss,
-    [property: JsonPropertyName("scale")] float? Scale,
+    [property: JsonPropertyName("loss")] double? Loss,
+    [property: JsonPropertyName("scale")] double? Scale,
     [property: JsonPropertyName("found_inf")] bool FoundInf,
     [property: JsonPropertyName("skipped")] bool Skipped,
     [property: JsonPropertyName("lr")] double LearningRate,
-    [property: JsonPropertyName("grad_norm")] float? GradientNorm,
+    [property: JsonPropertyName("grad_norm")] double? GradientNorm,
     [property: JsonPropertyName("step_ms")] double Milliseconds);
 
 /// <summary>What a run came to: the last line of --metrics, and what --json writes.</summary>
@@ -30,13 +30,13 @@ internal sealed record TrainSummary
     public double? TestAccuracy { get; init; }
 
     [JsonPropertyName("final_loss")]
-    public required float? FinalLoss { get; init; }
+    public required double? FinalLoss { get; init; }
 
     [JsonPropertyName("skipped")]
     public required long Skipped { get; init; }
 
     [JsonPropertyName("final_scale")]
-    public required float FinalScale { get; init; }
+    public required double FinalScale { get; init; }
 
     [JsonPropertyName("peak_bytes")]
     public required IReadOnlyDictionary<string, long> PeakBytes { get; init; }

@@ -118,7 +118,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             SamplesPerSecond = MetricsWriter.Finite(Math.Round(result.SamplesPerSecond, 2)),
             MedianStepMilliseconds = MetricsWriter.Finite(Math.Round(result.MedianStepMilliseconds, 4)),
             TestAccuracy = result.TestAccuracy,
-            FinalLoss = float.IsFinite(result.FinalLoss) ? result.FinalLoss : null,
+            FinalLoss = MetricsWriter.Finite(result.FinalLoss),
             Skipped = result.SkippedSteps,
             FinalScale = result.FinalScale,
             PeakBytes = peaks,
@@ -136,7 +136,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             progress.Note($"--- sample ---\n{sample}\n--------------");
         string steps = string.Create(CultureInfo.InvariantCulture,
             $"{(summary.Interrupted ? "stopped" : "done")} after {summary.Steps} steps ({summary.Skipped} skipped), final loss {summary.FinalLoss:0.0000}, " +
-            $"scale {ProgressFigures.Scale(summary.FinalScale)}, {summary.SamplesPerSecond:0} samples/s, median step {summary.MedianStepMilliseconds:0.0} ms, " +
+            $"scale {ProgressFigures.Scale((float)summary.FinalScale)}, {summary.SamplesPerSecond:0} samples/s, median step {summary.MedianStepMilliseconds:0.0} ms, " +
             $"peak memory {summary.PeakBytes["total"] / (double)(1 << 20):0.0} MiB");
         progress.Note(steps);
         if (summary.TestAccuracy is { } accuracy)
