@@ -81,14 +81,16 @@ HWY_INLINE void max_pairs(const T* top, const T* bottom, T* out, uint8_t* indice
   if (indices != nullptr) store_positions(largest.position, indices);
 }
 
+// One of the two rows that windows look at: gradients whose index is even_position or the one after
+// it, zeros elsewhere.
 template <class T>
-HWY_INLINE void spread_pairs(const T* gradient, const uint8_t* indices, T* top, T* bottom) {
+HWY_INLINE void spread_pairs(const T* gradient, const uint8_t* indices, float even_position,
+                             T* row) {
   const Lane g = load(gradient);
   const Lane position = load_positions(indices);
   const auto where = [&](float at)
                          NAMP_LANES { return select(position == Lane(at), g, Lane(0.0f)); };
-  store_pairs(where(0.0f), where(1.0f), top);
-  store_pairs(where(2.0f), where(3.0f), bottom);
+  store_pairs(where(even_position), where(even_position + 1.0f), row);
 }
 
 // Copies of the last vector of a row, for where a whole vector would reach beyond the caller's
@@ -115,22 +117,19 @@ void max_pool_2x2(const PoolShape& shape, const T* input, T* output, uint8_t* in
       const int64_t start = plane * shape.positions() + row * width;
       T* out = output + start;
       uint8_t* at = indices == nullptr ? nullptr : indices + start;
-      int64_t i = 0;
-      const auto next = [&](int64_t count) NAMP_LANES {
-        if (count == kLanes || (planes * shape.positions() - start - i >= kLanes &&
-                                planes * shape.pixels() - (bottom - input) - 2 * i >= 2 * kLanes)) {
+      for (int64_t i = 0; i < width; i += kLanes) {
+        if (planes * shape.positions() - start - i >= kLanes &&
+            planes * shape.pixels() - (bottom - input) - 2 * i >= 2 * kLanes) {
           max_pairs(top + 2 * i, bottom + 2 * i, out + i, at == nullptr ? nullptr : at + i);
-          return;
+          continue;
         }
+        const int64_t count = std::min(kLanes, width - i);
         std::copy_n(top + 2 * i, 2 * count, edge.top);
         std::copy_n(bottom + 2 * i, 2 * count, edge.bottom);
         max_pairs(edge.top, edge.bottom, edge.out, edge.indices);
         std::copy_n(edge.out, count, out + i);
         if (at != nullptr) std::copy_n(edge.indices, count, at + i);
-      };
-      for (; i + kLanes <= width; i += kLanes)
-        next(kLanes);
-      if (i < width) next(width - i);
+      }
     }
   }
 }
@@ -142,29 +141,24 @@ void max_pool_2x2_backward(const PoolShape& shape, const T* output_gradient, con
   const int64_t width = shape.out_w;
   Edge<T> edge = {};
   for (int64_t plane = 0; plane < planes; ++plane) {
-    for (int64_t row = 0; row < shape.out_h; ++row) {
-      T* top = input_gradient + plane * shape.pixels() + 2 * row * shape.width.in;
-      T* bottom = top + shape.width.in;
-      const int64_t start = plane * shape.positions() + row * width;
+    for (int64_t in_row = 0; in_row < 2 * shape.out_h; ++in_row) {
+      T* row = input_gradient + plane * shape.pixels() + in_row * shape.width.in;
+      const float even_position = in_row % 2 == 0 ? 0.0f : 2.0f;
+      const int64_t start = plane * shape.positions() + in_row / 2 * width;
       const T* gradient = output_gradient + start;
       const uint8_t* at = indices + start;
-      int64_t i = 0;
-      const auto next = [&](int64_t count) NAMP_LANES {
-        if (count == kLanes ||
-            (planes * shape.positions() - start - i >= kLanes &&
-             planes * shape.pixels() - (bottom - input_gradient) - 2 * i >= 2 * kLanes)) {
-          spread_pairs(gradient + i, at + i, top + 2 * i, bottom + 2 * i);
-          return;
+      for (int64_t i = 0; i < width; i += kLanes) {
+        if (planes * shape.positions() - start - i >= kLanes &&
+            planes * shape.pixels() - (row - input_gradient) - 2 * i >= 2 * kLanes) {
+          spread_pairs(gradient + i, at + i, even_position, row + 2 * i);
+          continue;
         }
+        const int64_t count = std::min(kLanes, width - i);
         std::copy_n(gradient + i, count, edge.out);
         std::copy_n(at + i, count, edge.indices);
-        spread_pairs(edge.out, edge.indices, edge.top, edge.bottom);
-        std::copy_n(edge.top, 2 * count, top + 2 * i);
-        std::copy_n(edge.bottom, 2 * count, bottom + 2 * i);
-      };
-      for (; i + kLanes <= width; i += kLanes)
-        next(kLanes);
-      if (i < width) next(width - i);
+        spread_pairs(edge.out, edge.indices, even_position, edge.top);
+        std::copy_n(edge.top, 2 * count, row + 2 * i);
+      }
     }
     if (shape.height.in > 2 * shape.out_h) {
       T* rest = input_gradient + plane * shape.pixels() + 2 * shape.out_h * shape.width.in;

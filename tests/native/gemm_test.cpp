@@ -162,7 +162,7 @@ TEST_F(GemmTest, EveryDtypeAndTranspose) {
 TEST_F(GemmTest, BeyondOneBlock) {
   for (int32_t dtype : kFloats) {
     for (int transposes = 0; transposes < 4; ++transposes) {
-      Case c{250, 261, 515};
+      Case c{250, 261, 300};
       c.dtype = c.c_dtype = dtype;
       c.transpose_a = (transposes & 1) != 0;
       c.transpose_b = (transposes & 2) != 0;
@@ -192,7 +192,7 @@ TEST_F(GemmTest, Mixed) {
     c.activation = static_cast<int32_t>(draw(4));
     c.pre_activation = draw(3) == 0;
     check(c);
-    if (HasFatalFailure() || HasNonfatalFailure()) return;
+    if (HasFailure()) return;
   }
 }
 

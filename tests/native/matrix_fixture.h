@@ -47,7 +47,7 @@ class MatrixTest : public OperatorTest {
             }
           }
           check();
-          if (HasFatalFailure() || HasNonfatalFailure()) return;
+          if (HasFailure()) return;
         }
       }
     }

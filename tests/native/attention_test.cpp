@@ -1,0 +1,226 @@
+// Attention and its gradients against their definition, whole matrices of scores in double.
+#include "matrix_fixture.h"
+
+namespace namp_test {
+namespace {
+
+class AttentionTest : public MatrixTest {
+ protected:
+  // Queries, keys and values packed as [batch, time, 3, heads, head_dim]; the output as [batch,
+  // time, heads, head_dim].
+  void check(int64_t batch, int64_t heads, int64_t time, int64_t head_dim, int32_t dtype,
+             bool causal, double spread) {
+    SCOPED_TRACE("batch " + std::to_string(batch) + " heads " + std::to_string(heads) + " time " +
+                 std::to_string(time) + " head_dim " + std::to_string(head_dim) + " dtype " +
+                 std::to_string(dtype) + " causal " + std::to_string(causal));
+    const int64_t width = heads * head_dim;
+    Buffer packed(dtype, random_values(batch * time * 3 * width, 1, spread), 1);
+    Buffer output(dtype, batch * time * width, 1);
+    Buffer log_sum_exp(NAMP_FLOAT32, batch * heads * time, 1);
+    Buffer output_gradient(dtype, random_values(batch * time * width, 2), 3);
+    Buffer gradient(dtype, batch * time * 3 * width, 1);
+    const auto third = [&](Buffer& buffer, int64_t index) {
+      return static_cast<char*>(buffer.data()) + index * width * element_size(dtype);
+    };
+    auto args = make_args<namp_attention_args>();
+    args.dtype = dtype;
+    args.causal = causal;
+    args.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(head_dim)));
+    args.batch = batch;
+    args.heads = heads;
+    args.time = time;
+    args.head_dim = head_dim;
+    args.query = third(packed, 0);
+    args.key = third(packed, 1);
+    args.value = third(packed, 2);
+    args.batch_stride = time * 3 * width;
+    args.head_stride = head_dim;
+    args.time_stride = 3 * width;
+    args.output = output.data();
+    args.output_batch_stride = time * width;
+    args.output_head_stride = head_dim;
+    args.output_time_stride = width;
+    args.log_sum_exp = log_sum_exp.floats();
+    args.output_gradient = output_gradient.data();
+    args.query_gradient = third(gradient, 0);
+    args.key_gradient = third(gradient, 1);
+    args.value_gradient = third(gradient, 2);
+
+    std::vector<double> expected(static_cast<size_t>(output.size()), 0.0);
+    std::vector<double> expected_gradient(static_cast<size_t>(gradient.size()), 0.0);
+    std::vector<double> expected_lse(static_cast<size_t>(log_sum_exp.size()), 0.0);
+    const auto scale = static_cast<double>(args.scale);
+    for (int64_t b = 0; b < batch; ++b) {
+      for (int64_t h = 0; h < heads; ++h) {
+        const auto at = [&](int64_t which, int64_t t, int64_t d) {
+          return ((b * time + t) * 3 + which) * width + h * head_dim + d;
+        };
+        const auto out_at = [&](int64_t t, int64_t d) {
+          return (b * time + t) * width + h * head_dim + d;
+        };
+        for (int64_t i = 0; i < time; ++i) {
+          const int64_t seen = causal ? i + 1 : time;
+          std::vector<double> p(static_cast<size_t>(seen));
+          double largest = -kInfinity;
+          for (int64_t j = 0; j < seen; ++j) {
+            double score = 0;
+            for (int64_t d = 0; d < head_dim; ++d)
+              score += packed[at(0, i, d)] * packed[at(1, j, d)];
+            p[static_cast<size_t>(j)] = score * scale;
+            largest = std::max(largest, score * scale);
+          }
+          double sum = 0;
+          for (double& x : p) {
+            x = std::exp(x - largest);
+            sum += x;
+          }
+          for (double& x : p)
+            x /= sum;
+          expected_lse[static_cast<size_t>((b * heads + h) * time + i)] = largest + std::log(sum);
+          std::vector<double> g(p.size());
+          double delta = 0;
+          for (int64_t j = 0; j < seen; ++j) {
+            const auto jj = static_cast<size_t>(j);
+            for (int64_t d = 0; d < head_dim; ++d) {
+              expected[static_cast<size_t>(out_at(i, d))] += p[jj] * packed[at(2, j, d)];
+              g[jj] += output_gradient[out_at(i, d)] * packed[at(2, j, d)];
+              expected_gradient[static_cast<size_t>(at(2, j, d))] +=
+                  p[jj] * output_gradient[out_at(i, d)];
+            }
+            delta += p[jj] * g[jj];
+          }
+          for (int64_t j = 0; j < seen; ++j) {
+            const auto jj = static_cast<size_t>(j);
+            const double ds = p[jj] * (g[jj] - delta) * scale;
+            for (int64_t d = 0; d < head_dim; ++d) {
+              expected_gradient[static_cast<size_t>(at(0, i, d))] += ds * packed[at(1, j, d)];
+              expected_gradient[static_cast<size_t>(at(1, j, d))] += ds * packed[at(0, i, d)];
+            }
+          }
+        }
+      }
+    }
+    run_targets([&] { return namp_attention_forward(device_, &args, nullptr); },
+                {&output, &log_sum_exp},
+                [&] {
+                  expect_close(output, expected, 1e-5 * spread, "output");
+                  expect_close(log_sum_exp, expected_lse, 1e-5, "log_sum_exp");
+                });
+    // Backward reads the output as it was rounded: the sum of its products with the gradient is
+    // that much off.
+    const double absolute = (dtype == NAMP_FLOAT32 ? 2e-5 : 4 * tolerance(dtype)) * spread *
+                            spread * std::sqrt(static_cast<double>(head_dim));
+    run_targets([&] { return namp_attention_backward(device_, &args, nullptr); }, {&gradient},
+                [&] { expect_close(gradient, expected_gradient, absolute, "gradient"); });
+  }
+
+  void run_targets(const std::function<int32_t()>& call, const std::vector<Buffer*>& outputs,
+                   const std::function<void()>& compare) {
+    for (int32_t simd : targets_) {
+      ASSERT_EQ(namp_device_set_simd(device_, simd), NAMP_OK);
+      std::vector<std::vector<uint8_t>> first;
+      for (int32_t threads : {1, 1, 3}) {
+        ASSERT_EQ(namp_device_set_threads(device_, threads), NAMP_OK);
+        for (Buffer* output : outputs)
+          output->restore();
+        ASSERT_EQ(call(), NAMP_OK) << namp_last_error_message();
+        for (size_t i = 0; i < outputs.size(); ++i) {
+          ASSERT_TRUE(outputs[i]->intact());
+          if (first.size() < outputs.size()) first.push_back(outputs[i]->bytes());
+          ASSERT_EQ(first[i], outputs[i]->bytes()) << "SIMD " << simd << ", threads " << threads;
+        }
+      }
+      compare();
+      if (HasFailure()) return;
+    }
+  }
+};
+
+TEST_F(AttentionTest, EveryTimeAndHead) {
+  const int64_t sizes[][2] = {{1, 1},  {1, 32}, {7, 4},    {5, 33},    {33, 7}, {64, 16},
+                              {65, 8}, {63, 3}, {128, 32}, {130, 130}, {193, 5}};
+  for (const auto& size : sizes) {
+    for (int32_t dtype : kFloats) {
+      for (bool causal : {false, true}) {
+        check(2, 2, size[0], size[1], dtype, causal, 1.0);
+        if (HasFailure()) return;
+      }
+    }
+  }
+}
+
+// The largest score moves from block to block, and far.
+TEST_F(AttentionTest, WideScores) {
+  for (bool causal : {false, true}) {
+    check(1, 1, 200, 16, NAMP_FLOAT32, causal, 6.0);
+  }
+}
+
+TEST_F(AttentionTest, NanStaysInItsRows) {
+  const int64_t time = 70;
+  std::vector<double> values(static_cast<size_t>(time * 4), 0.5);
+  values[65 * 4] = kNaN;
+  Buffer query(NAMP_FLOAT32, values);
+  Buffer key(NAMP_FLOAT32, random_values(time * 4, 1));
+  Buffer output(NAMP_FLOAT32, time * 4);
+  Buffer log_sum_exp(NAMP_FLOAT32, time);
+  auto args = make_args<namp_attention_args>();
+  args.dtype = NAMP_FLOAT32;
+  args.scale = 1;
+  args.batch = args.heads = 1;
+  args.time = time;
+  args.head_dim = args.time_stride = args.output_time_stride = 4;
+  args.query = query.data();
+  args.key = args.value = key.data();
+  args.output = output.data();
+  args.log_sum_exp = log_sum_exp.floats();
+  run_targets([&] { return namp_attention_forward(device_, &args, nullptr); }, {&output},
+              [&] {
+                for (int64_t i = 0; i < output.size(); ++i)
+                  ASSERT_EQ(std::isnan(output[i]), i / 4 == 65) << i;
+              });
+}
+
+TEST_F(AttentionTest, NothingToDoNeedsNoPointers) {
+  auto args = make_args<namp_attention_args>();
+  args.dtype = NAMP_FLOAT16;
+  args.heads = args.time = args.head_dim = 4;
+  EXPECT_EQ(namp_attention_forward(device_, &args, nullptr), NAMP_OK);
+  EXPECT_EQ(namp_attention_backward(device_, &args, nullptr), NAMP_OK);
+}
+
+TEST_F(AttentionTest, RefusesWhatDoesNotFit) {
+  Buffer input(NAMP_FLOAT32, random_values(16, 1));
+  Buffer out(NAMP_FLOAT32, random_values(16, 2));
+  auto good = make_args<namp_attention_args>();
+  good.dtype = NAMP_FLOAT32;
+  good.scale = 1;
+  good.batch = good.heads = 1;
+  good.time = good.head_dim = good.time_stride = good.output_time_stride = 4;
+  good.query = good.key = good.value = good.output_gradient = input.data();
+  good.output = good.query_gradient = good.key_gradient = good.value_gradient = out.data();
+  good.log_sum_exp = out.floats();
+  const auto refuse = [&](const std::function<void(namp_attention_args&)>& spoil) {
+    namp_attention_args args = good;
+    spoil(args);
+    expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_attention_forward(device_, &args, nullptr),
+                   {&out});
+    expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_attention_backward(device_, &args, nullptr),
+                   {&out});
+  };
+  refuse([](auto& args) { args.struct_size = 1; });
+  refuse([](auto& args) { args.dtype = NAMP_INT32; });
+  refuse([](auto& args) { args.causal = 2; });
+  refuse([](auto& args) { args.scale = std::numeric_limits<float>::quiet_NaN(); });
+  refuse([](auto& args) { args.time = -1; });
+  refuse([](auto& args) { args.time = INT64_C(1) << 40; });
+  refuse([](auto& args) { args.head_dim = INT64_C(1) << 40; });
+  refuse([](auto& args) { args.batch = args.heads = INT64_C(1) << 30; });
+  refuse([](auto& args) { args.time_stride = -4; });
+  refuse([](auto& args) { args.batch_stride = INT64_MAX; });
+  refuse([](auto& args) { args.query = nullptr; });
+  refuse([](auto& args) { args.log_sum_exp = nullptr; });
+}
+
+}  // namespace
+}  // namespace namp_test
