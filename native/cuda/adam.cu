@@ -3,74 +3,15 @@
 #include "cuda/platform.cuh"
 
 #include "cuda/kernels.h"
-#include "cuda/loop.cuh"
 #include "cuda/random.cuh"
 #include "cuda/reduce.cuh"
+#include "cuda/view.cuh"
 #include "formulas/adam.h"
 
 namespace namp::cuda {
 namespace {
 
-// The half copy's store: rounded to nearest, or stochastically; none where out is null. Asked while
-// running, for a variant of the whole loop costs more than the question.
-template <class T>
-struct HalfCopy {
-  T* out;
-  bool stochastic;
-  uint64_t first;  // index among all elements of the table
-  uint64_t step;
-  uint64_t seed;
-
-  template <class Part>
-  NAMP_DEVICE void operator()(const Pack<Part::count>& x, int64_t i, Part part) const {
-    if (out == nullptr) return;
-    if (stochastic) {
-      const auto words = random_words(first + static_cast<uint64_t>(i), step, seed, part);
-      store_stochastic(x, words.at, out + i, part);
-    } else {
-      store(x, out + i, part);
-    }
-  }
-};
-
-struct AdamRun {
-  float* parameter;
-  float* exp_avg;
-  float* exp_avg_sq;
-  float* max_exp_avg_sq;  // null without amsgrad
-  int64_t count;
-};
-
-template <class Gradient, class Half>
-NAMP_DEVICE void adam_run(const AdamRun& run, const Gradient* gradient, const AdamConstants& c,
-                          const HalfCopy<Half>& copy) {
-  const int peel = choose_peel(run.parameter, run.exp_avg, run.exp_avg_sq, run.max_exp_avg_sq,
-                               gradient, copy.out);
-  for_packs(run.count, peel, [&](int64_t i, auto part) {
-    constexpr int kCount = decltype(part)::count;
-    const auto g = load(gradient + i, part);
-    auto parameter = load(run.parameter + i, part);
-    auto exp_avg = load(run.exp_avg + i, part);
-    auto exp_avg_sq = load(run.exp_avg_sq + i, part);
-    Pack<kCount> max_exp_avg_sq{};
-    if (c.amsgrad) max_exp_avg_sq = load(run.max_exp_avg_sq + i, part);
-#pragma unroll
-    for (int j = 0; j < kCount; ++j) {
-      AdamElement<float> x{parameter.at[j], exp_avg.at[j], exp_avg_sq.at[j], max_exp_avg_sq.at[j]};
-      adam_step(x, g.at[j], c);
-      parameter.at[j] = x.parameter;
-      exp_avg.at[j] = x.exp_avg;
-      exp_avg_sq.at[j] = x.exp_avg_sq;
-      max_exp_avg_sq.at[j] = x.max_exp_avg_sq;
-    }
-    store(parameter, run.parameter + i, part);
-    store(exp_avg, run.exp_avg + i, part);
-    store(exp_avg_sq, run.exp_avg_sq + i, part);
-    if (c.amsgrad) store(max_exp_avg_sq, run.max_exp_avg_sq + i, part);
-    copy(parameter, i, part);
-  });
-}
-
+// One chunk of one tensor.
 NAMP_DEVICE void adam_chunk(const AdamArgs& args, const Chunk& chunk, const AdamConstants& c,
                             int64_t step) {
   const TableView& table = args.table;
@@ -80,22 +21,50 @@ NAMP_DEVICE void adam_chunk(const AdamArgs& args, const Chunk& chunk, const Adam
   const auto floats = [&](int32_t column) {
     return static_cast<float*>(table.cell(chunk.tensor, column).data) + chunk.begin;
   };
-  const AdamRun run{floats(columns.parameter), floats(columns.exp_avg), floats(columns.exp_avg_sq),
-                    c.amsgrad ? floats(columns.max_exp_avg_sq) : nullptr, chunk.count};
+  float* parameter = floats(columns.parameter);
+  float* exp_avg = floats(columns.exp_avg);
+  float* exp_avg_sq = floats(columns.exp_avg_sq);
+  float* max_exp_avg_sq = c.amsgrad ? floats(columns.max_exp_avg_sq) : nullptr;
   namp_cell half{};
   if (columns.half_copy >= 0) half = table.cell(chunk.tensor, columns.half_copy);
-  with_element(gradient.dtype, [&](auto gradient_type) {
-    using Gradient = typename decltype(gradient_type)::Type;
-    const Gradient* g = static_cast<const Gradient*>(gradient.data) + chunk.begin;
-    with_element(half.dtype, [&](auto half_type) {
-      using Half = typename decltype(half_type)::Type;
-      const HalfCopy<Half> copy{
-          half.data == nullptr ? nullptr : static_cast<Half*>(half.data) + chunk.begin,
-          args.half_copy_rounding == NAMP_ROUND_STOCHASTIC,
-          static_cast<uint64_t>(table.first_elements[chunk.tensor] + chunk.begin),
-          static_cast<uint64_t>(step), args.seed};
-      adam_run(run, g, c, copy);
-    });
+  const bool stochastic =
+      args.half_copy_rounding == NAMP_ROUND_STOCHASTIC && half.dtype != NAMP_FLOAT32;
+  const auto first_word = static_cast<uint64_t>(table.first_elements[chunk.tensor] + chunk.begin);
+  const uint64_t seed = args.seed;
+
+  const int peel =
+      choose_peel(access(parameter), access(exp_avg), access(exp_avg_sq), access(max_exp_avg_sq),
+                  access(gradient.data, gradient.dtype, chunk.begin),
+                  access(half.data, half.dtype, chunk.begin));
+  for_packs(chunk.count, peel, [&](int64_t i, auto part) {
+    constexpr int kCount = decltype(part)::count;
+    const auto g = load_as(gradient.data, gradient.dtype, chunk.begin + i, part);
+    auto p = load(parameter + i, part);
+    auto m = load(exp_avg + i, part);
+    auto v = load(exp_avg_sq + i, part);
+    Pack<kCount> largest_v{};
+    if (c.amsgrad) largest_v = load(max_exp_avg_sq + i, part);
+#pragma unroll
+    for (int j = 0; j < kCount; ++j) {
+      AdamElement<float> x{p.at[j], m.at[j], v.at[j], largest_v.at[j]};
+      adam_step(x, g.at[j], c);
+      p.at[j] = x.parameter;
+      m.at[j] = x.exp_avg;
+      v.at[j] = x.exp_avg_sq;
+      largest_v.at[j] = x.max_exp_avg_sq;
+    }
+    store(p, parameter + i, part);
+    store(m, exp_avg + i, part);
+    store(v, exp_avg_sq + i, part);
+    if (c.amsgrad) store(largest_v, max_exp_avg_sq + i, part);
+    if (half.data == nullptr) return;
+    if (stochastic) {
+      const auto words = random_words(first_word + static_cast<uint64_t>(i),
+                                      static_cast<uint64_t>(step), seed, part);
+      store_stochastic_as(p, words.at, half.data, half.dtype, chunk.begin + i, part);
+    } else {
+      store_as(p, half.data, half.dtype, chunk.begin + i, part);
+    }
   });
 }
 

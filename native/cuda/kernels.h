@@ -93,4 +93,169 @@ struct AdamArgs {
 };
 inline constexpr Kernel<AdamArgs> kAdam{"adam", "adam_step_kernel", kAdamThreads};
 
+// ---- loss.cu ----
+
+inline constexpr int kLossThreads = 128;
+inline constexpr int kRowLanes = 16;  // threads of a row: its accumulators, as on the CPU
+
+// At the beginning of the workspace: what all rows share.
+struct LossWeight {
+  int64_t divisor;  // of the loss; 0 makes a mean NaN
+  float weight;     // of the gradient
+  int32_t reserved;
+};
+
+struct CrossEntropyArgs {
+  namp_cross_entropy_args call;
+  LossWeight* weight;
+  float* losses;  // [rows]
+  Ticket ticket;
+};
+inline constexpr Kernel<CrossEntropyArgs> kCrossEntropyWeight{"loss", "cross_entropy_weight_kernel",
+                                                              kLossThreads};
+inline constexpr Kernel<CrossEntropyArgs> kCrossEntropy{"loss", "cross_entropy_kernel",
+                                                        kLossThreads};
+
+struct MseArgs {
+  namp_mse_args call;
+  double* sums;  // a chunk of kChunkElements
+  Ticket ticket;
+};
+inline constexpr Kernel<MseArgs> kMse{"loss", "mse_kernel", kLossThreads};
+
+// ---- elementwise.cu ----
+
+inline constexpr int kElementThreads = 256;
+
+inline constexpr Kernel<namp_activation_args> kActivationForward{
+    "elementwise", "activation_forward_kernel", kElementThreads};
+inline constexpr Kernel<namp_activation_args> kActivationBackward{
+    "elementwise", "activation_backward_kernel", kElementThreads};
+inline constexpr Kernel<namp_add_args> kAdd{"elementwise", "add_kernel", kElementThreads};
+
+struct DropoutArgs {
+  void* output;
+  const void* input;
+  int64_t count;
+  int32_t dtype;
+  float probability;
+  uint64_t seed;
+  uint64_t offset;
+};
+inline constexpr Kernel<DropoutArgs> kDropout{"elementwise", "dropout_kernel", kElementThreads};
+
+struct PermuteArgs {
+  void* out;
+  const void* in;
+  int64_t count;
+  int32_t element_bytes;
+  int32_t rank;
+  int64_t out_shape[NAMP_PERMUTE_MAX_RANK];
+  int64_t in_strides[NAMP_PERMUTE_MAX_RANK];  // of the output's dimensions
+};
+inline constexpr Kernel<PermuteArgs> kPermute{"elementwise", "permute_kernel", kElementThreads};
+
+// ---- gemm.cu ----
+
+inline constexpr int kGemmThreads = 256;
+inline constexpr int64_t kGemmTile = 64;  // rows and columns of C
+
+struct GemmArgs {
+  namp_gemm_args call;
+  int32_t bias_by_row;  // 1: the bias is a column's (convolution's channels), not a row's
+};
+inline constexpr Kernel<GemmArgs> kGemm{"gemm", "gemm_kernel", kGemmThreads};
+inline constexpr Kernel<GemmArgs> kGemmEpilogue{"gemm", "gemm_epilogue_kernel", kElementThreads};
+
+// ---- rows.cu: what a warp does to a row ----
+
+inline constexpr int kRowThreads = 256;
+inline constexpr int kRowsPerBlock = kRowThreads / 32;
+inline constexpr int kColumnThreads = 1024;
+inline constexpr int kColumnsPerBlock = 32;
+
+inline constexpr Kernel<namp_layer_norm_args> kLayerNormForward{"rows", "layer_norm_forward_kernel",
+                                                                kRowThreads};
+inline constexpr Kernel<namp_layer_norm_args> kLayerNormBackward{
+    "rows", "layer_norm_backward_kernel", kRowThreads};
+inline constexpr Kernel<namp_layer_norm_args> kLayerNormParameters{
+    "rows", "layer_norm_parameters_kernel", kColumnThreads};
+inline constexpr Kernel<namp_softmax_args> kSoftmaxForward{"rows", "softmax_forward_kernel",
+                                                           kRowThreads};
+inline constexpr Kernel<namp_softmax_args> kSoftmaxBackward{"rows", "softmax_backward_kernel",
+                                                            kRowThreads};
+
+struct ArgmaxArgs {
+  int32_t* out;
+  const void* in;
+  int64_t rows;
+  int64_t width;
+  int32_t dtype;
+};
+inline constexpr Kernel<ArgmaxArgs> kArgmax{"rows", "argmax_kernel", kRowThreads};
+
+// ---- channels.cu: sums over all but the channels ----
+
+inline constexpr int kChannelThreads = 512;
+
+inline constexpr Kernel<namp_sum_args> kSumColumns{"channels", "sum_columns_kernel",
+                                                   kColumnThreads};
+inline constexpr Kernel<namp_sum_args> kSumChannels{"channels", "sum_channels_kernel",
+                                                    kChannelThreads};
+inline constexpr Kernel<namp_batch_norm_args> kBatchNormForward{
+    "channels", "batch_norm_forward_kernel", kChannelThreads};
+inline constexpr Kernel<namp_batch_norm_args> kBatchNormBackward{
+    "channels", "batch_norm_backward_kernel", kChannelThreads};
+
+// ---- embedding.cu ----
+
+inline constexpr Kernel<namp_embedding_args> kEmbeddingForward{
+    "embedding", "embedding_forward_kernel", kElementThreads};
+inline constexpr Kernel<namp_embedding_args> kEmbeddingBackward{
+    "embedding", "embedding_backward_kernel", kElementThreads};
+
+// ---- windows.cu: convolution's columns, and pooling ----
+
+// Columns of some images and one group: [images, channels * kernel_h * kernel_w, out_h * out_w].
+struct ColumnsArgs {
+  namp_conv2d_args shape;
+  void* image;  // the first image's, from the group's first channel on
+  void* columns;
+  int32_t image_dtype;
+  int32_t columns_dtype;
+  int64_t images;
+  int64_t channels;      // of the group
+  int64_t image_stride;  // elements from one image to the next
+  int64_t out_h;
+  int64_t out_w;
+};
+inline constexpr Kernel<ColumnsArgs> kImageToColumns{"windows", "image_to_columns_kernel",
+                                                     kElementThreads};
+inline constexpr Kernel<ColumnsArgs> kColumnsToImage{"windows", "columns_to_image_kernel",
+                                                     kElementThreads};
+
+struct PoolArgs {
+  namp_pool2d_args call;
+  int64_t out_h;
+  int64_t out_w;
+};
+inline constexpr Kernel<PoolArgs> kPoolForward{"windows", "pool_forward_kernel", kElementThreads};
+inline constexpr Kernel<PoolArgs> kPoolBackward{"windows", "pool_backward_kernel", kElementThreads};
+
+// ---- attention.cu ----
+
+inline constexpr int kAttentionThreads = 128;
+inline constexpr int kAttentionWarps = kAttentionThreads / 32;
+
+struct AttentionArgs {
+  namp_attention_args call;
+  float* deltas;  // [batch, heads, time]; backward: sums of output * its gradient
+};
+inline constexpr Kernel<AttentionArgs> kAttentionForward{"attention", "attention_forward_kernel",
+                                                         kAttentionThreads};
+inline constexpr Kernel<AttentionArgs> kAttentionQueries{"attention", "attention_queries_kernel",
+                                                         kAttentionThreads};
+inline constexpr Kernel<AttentionArgs> kAttentionKeys{"attention", "attention_keys_kernel",
+                                                      kAttentionThreads};
+
 }  // namespace namp::cuda

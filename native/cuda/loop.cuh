@@ -57,8 +57,7 @@ NAMP_DEVICE BFloat16 narrow(float x, ElementType<BFloat16>) {
   return {static_cast<uint16_t>(narrow_bfloat16(x))};
 }
 
-// Stochastically rounded by a random word; float32 is not rounded at all.
-NAMP_DEVICE float narrow_stochastic(float x, uint32_t, ElementType<float>) { return x; }
+// Stochastically rounded by a random word.
 NAMP_DEVICE Float16 narrow_stochastic(float x, uint32_t random, ElementType<Float16>) {
   return {static_cast<uint16_t>(narrow_float16_stochastic(x, random))};
 }
@@ -169,15 +168,33 @@ NAMP_DEVICE Pack<kCount> map(Op op, const Pack<kCount>& first, const Packs&... o
   return result;
 }
 
-// The number of elements before the packs that leaves most bytes in 16-byte accesses. A null
-// pointer has no say.
-template <class... T>
-NAMP_DEVICE int choose_peel(const T*... p) {
+// A run that a loop reads or writes; a null pointer is none.
+struct Access {
+  const void* data;
+  int element_bytes;
+};
+
+template <class T>
+NAMP_DEVICE Access access(const T* p) {
+  return {p, static_cast<int>(sizeof(T))};
+}
+NAMP_DEVICE Access access(const void* p, int32_t dtype, int64_t first) {
+  const int bytes = dtype == NAMP_FLOAT32 ? 4 : 2;
+  return {p == nullptr ? nullptr : static_cast<const char*>(p) + first * bytes, bytes};
+}
+
+// The number of elements before the packs that leaves most bytes in 16-byte accesses.
+template <class... A>
+NAMP_DEVICE int choose_peel(A... accesses) {
   int best = 0;
   int best_bytes = -1;
   for (int peel = 0; peel < kPack; ++peel) {
     int bytes = 0;
-    ((bytes += p != nullptr && is_aligned(p + peel) ? static_cast<int>(sizeof(T)) : 0), ...);
+    const auto count = [&](const Access& access) {
+      const auto at = reinterpret_cast<uintptr_t>(access.data) + peel * access.element_bytes;
+      if (access.data != nullptr && at % 16 == 0) bytes += access.element_bytes;
+    };
+    (count(accesses), ...);
     if (bytes > best_bytes) {
       best = peel;
       best_bytes = bytes;

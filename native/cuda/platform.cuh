@@ -54,6 +54,11 @@ NAMP_DEVICE uint32_t shuffle_xor(uint32_t x, int mask) {
   return static_cast<uint32_t>(
       __nvvm_shfl_sync_bfly_i32(0xffffffffu, static_cast<int>(x), mask, 0x1f));
 }
+// The value of this lane.
+NAMP_DEVICE uint32_t shuffle_from(uint32_t x, int lane) {
+  return static_cast<uint32_t>(
+      __nvvm_shfl_sync_idx_i32(0xffffffffu, static_cast<int>(x), lane, 0x1f));
+}
 
 // Each gives what was there before.
 NAMP_DEVICE uint32_t atomic_add(uint32_t* at, uint32_t x) {
@@ -124,6 +129,9 @@ NAMP_DEVICE void fence() { __threadfence(); }
 
 NAMP_DEVICE uint32_t shuffle_xor(uint32_t x, int mask) {
   return __shfl_xor_sync(0xffffffffu, x, mask);
+}
+NAMP_DEVICE uint32_t shuffle_from(uint32_t x, int lane) {
+  return __shfl_sync(0xffffffffu, x, lane);
 }
 
 NAMP_DEVICE uint32_t atomic_add(uint32_t* at, uint32_t x) { return atomicAdd(at, x); }

@@ -10,7 +10,8 @@ struct Dropout {
   float scale;         // of what is kept
 
   // probability is 0 or more and less than 1: a float below 1 times 2^32 fits.
-  explicit Dropout(float probability)
+  // constexpr makes it callable on a GPU.
+  explicit constexpr Dropout(float probability)
       : threshold(static_cast<uint32_t>(static_cast<double>(probability) * 4294967296.0)),
         scale(static_cast<float>(1.0 / (1.0 - static_cast<double>(probability)))) {}
 };

@@ -1,0 +1,41 @@
+// Sums down the columns of a matrix: 32 neighbouring columns a block, so that a warp reads a row's
+// run; the block's warps share the rows, in an order that does not depend on the grid.
+#pragma once
+
+#include "cuda/kernels.h"
+#include "cuda/platform.cuh"
+
+namespace namp::cuda {
+
+// add(row, column, sums) adds an element's part to kCount sums; finish(column, sums) takes them.
+template <int kCount, class Add, class Finish>
+NAMP_DEVICE void sum_columns(int64_t rows, int64_t columns, Add&& add, Finish&& finish) {
+  constexpr int kWarps = kColumnThreads / kColumnsPerBlock;
+  __shared__ float partial[kCount][kWarps][kColumnsPerBlock];
+  const int own = thread_index() % kColumnsPerBlock;
+  const int warp = thread_index() / kColumnsPerBlock;
+  for (int64_t first = block_index() * kColumnsPerBlock; first < columns;
+       first += block_count() * kColumnsPerBlock) {
+    const int64_t column = first + own;
+    float sums[kCount] = {};
+    if (column < columns) {
+      for (int64_t row = warp; row < rows; row += kWarps)
+        add(row, column, sums);
+    }
+#pragma unroll
+    for (int k = 0; k < kCount; ++k)
+      partial[k][warp][own] = sums[k];
+    barrier();
+    if (warp == 0 && column < columns) {
+      for (int other = 1; other < kWarps; ++other) {
+#pragma unroll
+        for (int k = 0; k < kCount; ++k)
+          sums[k] += partial[k][other][own];
+      }
+      finish(column, sums);
+    }
+    barrier();
+  }
+}
+
+}  // namespace namp::cuda

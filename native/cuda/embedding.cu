@@ -1,0 +1,59 @@
+// Rows of a table by index, and their gradient.
+#include "cuda/platform.cuh"
+
+#include "cuda/kernels.h"
+#include "cuda/view.cuh"
+
+namespace namp::cuda {
+
+NAMP_KERNEL(kElementThreads) embedding_forward_kernel(const namp_embedding_args args) {
+  for_elements(args.count * args.width, [&](int64_t i) {
+    const int64_t index = load_global(args.indices + i / args.width);
+    const bool known = index >= 0 && index < args.vocabulary;
+    const float x =
+        known ? load_as(args.weight, args.weight_dtype, index * args.width + i % args.width)
+              : from_bits(0x7fc00000u);
+    store_as(x, args.output, args.output_dtype, i);
+  });
+}
+
+// A block a row of the table. It looks through the indices a tile at a time and adds what is its
+// own in the order of count: no atomics, so always the same bits.
+NAMP_KERNEL(kElementThreads) embedding_backward_kernel(const namp_embedding_args args) {
+  __shared__ int32_t tile[kElementThreads];
+  __shared__ uint32_t hits[2];  // of this tile, and of the one before, which may still be read
+  const int thread = thread_index();
+  for (int64_t row = block_index(); row < args.vocabulary; row += block_count()) {
+    float* sums = args.weight_gradient + row * args.width;
+    if (args.accumulate == 0) {
+      for (int64_t c = thread; c < args.width; c += kElementThreads)
+        store(0.0f, sums + c);
+    }
+    if (thread < 2) hits[thread] = 0;
+    barrier();
+    int turn = 0;
+    for (int64_t first = 0; first < args.count; first += kElementThreads) {
+      const int64_t rest = args.count - first;
+      const int filled = rest < kElementThreads ? static_cast<int>(rest) : kElementThreads;
+      const int32_t index = thread < filled ? load_global(args.indices + first + thread) : -1;
+      tile[thread] = index;
+      if (index == row) atomic_add(&hits[turn], 1u);
+      barrier();
+      if (hits[turn] != 0) {
+        for (int j = 0; j < filled; ++j) {
+          if (tile[j] != row) continue;
+          for (int64_t c = thread; c < args.width; c += kElementThreads) {
+            const float g =
+                load_as(args.output_gradient, args.output_dtype, (first + j) * args.width + c);
+            store(load(sums + c) + g, sums + c);
+          }
+        }
+      }
+      turn = 1 - turn;
+      if (thread == 0) hits[turn] = 0;
+      barrier();
+    }
+  }
+}
+
+}  // namespace namp::cuda

@@ -1,0 +1,125 @@
+// Matrix multiplication where there is no cuBLAS: tiles of C, kGemmTile square, over slices of A
+// and B in shared memory; float32 accumulation, any shape, any strides. And what follows a product
+// that cuBLAS made: bias and activation.
+#include "cuda/platform.cuh"
+
+#include "cuda/kernels.h"
+#include "cuda/view.cuh"
+#include "cuda/with_activation.cuh"
+
+namespace namp::cuda {
+namespace {
+
+constexpr int kTile = static_cast<int>(kGemmTile);
+constexpr int kSlice = 16;  // of k
+constexpr int kOwn = 4;     // rows and columns of C of one thread
+constexpr int kSide = kTile / kOwn;
+static_assert(kSide * kSide == kGemmThreads);
+
+// Bias, pre-activation and activation of one element of C at this offset of its product.
+NAMP_DEVICE void finish(const GemmArgs& gemm, float x, int64_t product, int64_t row,
+                        int64_t column) {
+  const namp_gemm_args& args = gemm.call;
+  const int64_t at = product * args.stride_c + row * args.ldc + column;
+  if (args.bias != nullptr) {
+    x = x + load_as(args.bias, args.bias_dtype, gemm.bias_by_row != 0 ? row : column);
+  }
+  if (args.pre_activation != nullptr) store_as(x, args.pre_activation, args.c_dtype, at);
+  if (args.activation != NAMP_ACTIVATION_NONE) {
+    with_activation(args.activation,
+                    [&](auto activation) { x = decltype(activation)::forward(x); });
+  }
+  store_as(x, args.c, args.c_dtype, at);
+}
+
+}  // namespace
+
+NAMP_KERNEL(kGemmThreads) gemm_kernel(const GemmArgs gemm) {
+  const namp_gemm_args& args = gemm.call;
+  // Stored along k; a column more than needed keeps threads off each other's banks.
+  __shared__ float a_tile[kSlice][kTile + 1];
+  __shared__ float b_tile[kSlice][kTile + 1];
+  const int thread = thread_index();
+  const int own_row = thread / kSide;
+  const int own_column = thread % kSide;
+  const int64_t tiles_m = (args.m + kTile - 1) / kTile;
+  const int64_t tiles_n = (args.n + kTile - 1) / kTile;
+  const int64_t products = args.batch > 0 ? args.batch : 1;
+  for (int64_t task = block_index(); task < products * tiles_m * tiles_n; task += block_count()) {
+    const int64_t product = task / (tiles_m * tiles_n);
+    const int64_t row = task / tiles_n % tiles_m * kTile;
+    const int64_t column = task % tiles_n * kTile;
+    float sums[kOwn][kOwn] = {};
+    for (int64_t k = 0; k < args.k; k += kSlice) {
+      for (int e = thread; e < kSlice * kTile; e += kGemmThreads) {
+        // Neighbouring threads read neighbours in memory, however the operand lies.
+        const int a_k = args.transpose_a != 0 ? e / kTile : e % kSlice;
+        const int a_m = args.transpose_a != 0 ? e % kTile : e / kSlice;
+        const int b_k = args.transpose_b != 0 ? e % kSlice : e / kTile;
+        const int b_n = args.transpose_b != 0 ? e / kSlice : e % kTile;
+        float a = 0.0f;
+        float b = 0.0f;
+        if (row + a_m < args.m && k + a_k < args.k) {
+          const int64_t at = args.transpose_a != 0 ? (k + a_k) * args.lda + row + a_m
+                                                   : (row + a_m) * args.lda + k + a_k;
+          a = load_as(args.a, args.a_dtype, product * args.stride_a + at);
+        }
+        if (column + b_n < args.n && k + b_k < args.k) {
+          const int64_t at = args.transpose_b != 0 ? (column + b_n) * args.ldb + k + b_k
+                                                   : (k + b_k) * args.ldb + column + b_n;
+          b = load_as(args.b, args.b_dtype, product * args.stride_b + at);
+        }
+        a_tile[a_k][a_m] = a;
+        b_tile[b_k][b_n] = b;
+      }
+      barrier();
+#pragma unroll
+      for (int s = 0; s < kSlice; ++s) {
+        float a[kOwn];
+        float b[kOwn];
+#pragma unroll
+        for (int j = 0; j < kOwn; ++j) {
+          a[j] = a_tile[s][own_row + j * kSide];
+          b[j] = b_tile[s][own_column + j * kSide];
+        }
+#pragma unroll
+        for (int i = 0; i < kOwn; ++i) {
+#pragma unroll
+          for (int j = 0; j < kOwn; ++j)
+            sums[i][j] = multiply_add(a[i], b[j], sums[i][j]);
+        }
+      }
+      barrier();
+    }
+#pragma unroll
+    for (int i = 0; i < kOwn; ++i) {
+#pragma unroll
+      for (int j = 0; j < kOwn; ++j) {
+        const int64_t m = row + own_row + i * kSide;
+        const int64_t n = column + own_column + j * kSide;
+        if (m >= args.m || n >= args.n) continue;
+        float x = args.alpha * sums[i][j];
+        if (args.beta != 0.0f) {
+          x = x +
+              args.beta * load_as(args.c, args.c_dtype, product * args.stride_c + m * args.ldc + n);
+        }
+        finish(gemm, x, product, m, n);
+      }
+    }
+  }
+}
+
+// C is the product; what is left is bias, pre-activation and activation.
+NAMP_KERNEL(kElementThreads) gemm_epilogue_kernel(const GemmArgs gemm) {
+  const namp_gemm_args& args = gemm.call;
+  const int64_t products = args.batch > 0 ? args.batch : 1;
+  for_elements(products * args.m * args.n, [&](int64_t i) {
+    const int64_t column = i % args.n;
+    const int64_t row = i / args.n % args.m;
+    const int64_t product = i / args.n / args.m;
+    const int64_t at = product * args.stride_c + row * args.ldc + column;
+    finish(gemm, load_as(args.c, args.c_dtype, at), product, row, column);
+  });
+}
+
+}  // namespace namp::cuda

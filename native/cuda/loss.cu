@@ -1,0 +1,158 @@
+// Family 2: losses whose gradients come out scaled, in one pass over the logits.
+#include "cuda/platform.cuh"
+
+#include "cuda/kernels.h"
+#include "cuda/reduce.cuh"
+#include "cuda/sum_lanes.cuh"
+#include "cuda/view.cuh"
+#include "formulas/math.h"
+
+namespace namp::cuda {
+namespace {
+
+static_assert(kLossThreads == kSumThreads);
+
+// What the gradient of the loss is multiplied by: upstream * scale / divisor.
+NAMP_DEVICE float weight_of(const float* upstream, const float* scale, int64_t divisor) {
+  double weight = 1.0;
+  if (upstream != nullptr) weight *= static_cast<double>(*upstream);
+  if (scale != nullptr) weight *= static_cast<double>(*scale);
+  return static_cast<float>(weight / static_cast<double>(divisor));
+}
+
+NAMP_DEVICE float finish_loss(double sum, bool mean, int64_t divisor) {
+  if (!mean) return static_cast<float>(sum);
+  if (divisor == 0) return from_bits(0x7fc00000u);
+  return static_cast<float>(sum / static_cast<double>(divisor));
+}
+
+// Over the threads of a row: the upper half onto the lower, until one is left.
+template <class Op>
+NAMP_DEVICE float row_reduce(float x, Op op) {
+#pragma unroll
+  for (int mask = kRowLanes / 2; mask > 0; mask /= 2)
+    x = op(x, exchange(x, mask));
+  return x;
+}
+
+// A row by kRowLanes threads. All of the warp take part; the two rows of a warp have the same
+// number of classes. Gives the row's loss to the thread that has the label's class.
+template <class In, class Out>
+NAMP_DEVICE void cross_entropy_row(const In* logits, Out* gradient, int64_t classes, int64_t label,
+                                   float weight, float* loss) {
+  const int lane = thread_index() % kRowLanes;
+  float maximum = from_bits(0xff800000u);
+  for (int64_t i = lane; i < classes; i += kRowLanes) {
+    const float x = load(logits + i);
+    maximum = x > maximum ? x : maximum;
+  }
+  // A NaN is no maximum, but it makes the sum NaN.
+  maximum = row_reduce(maximum, Maximum());
+  float sum = 0.0f;
+  for (int64_t i = lane; i < classes; i += kRowLanes)
+    sum += exp(load(logits + i) - maximum);
+  sum = row_reduce(sum, Plus());
+  for (int64_t i = lane; i < classes; i += kRowLanes) {
+    const float distance = load(logits + i) - maximum;
+    const float share = exp(distance) / sum;
+    if (i == label) *loss = log(sum) - distance;
+    if (gradient != nullptr) store((i == label ? share - 1.0f : share) * weight, gradient + i);
+  }
+}
+
+// A row whose label is no class: zeros where it is ignored, NaN where it is wrong.
+template <class Out>
+NAMP_DEVICE void fill_row(Out* gradient, int64_t classes, float value, float* loss) {
+  const int lane = thread_index() % kRowLanes;
+  if (lane == 0) *loss = value;
+  if (gradient == nullptr) return;
+  for (int64_t i = lane; i < classes; i += kRowLanes)
+    store(value, gradient + i);
+}
+
+template <class In, class Out>
+NAMP_DEVICE void cross_entropy_rows(const CrossEntropyArgs& args) {
+  const namp_cross_entropy_args& call = args.call;
+  constexpr int kRows = kLossThreads / kRowLanes;
+  const int64_t padded = (call.rows + 1) / 2 * 2;  // both rows of a warp, for the exchanges
+  const float weight = args.weight->weight;
+  for (int64_t row = block_index() * kRows + thread_index() / kRowLanes; row < padded;
+       row += block_count() * kRows) {
+    const bool there = row < call.rows;
+    const int64_t label = there ? int64_t{call.labels[row]} : call.ignore_index;
+    const bool ignored = label == call.ignore_index;
+    const bool valid = !ignored && label >= 0 && label < call.classes;
+    const In* logits = static_cast<const In*>(call.logits) + row * call.classes;
+    Out* gradient =
+        call.gradient == nullptr ? nullptr : static_cast<Out*>(call.gradient) + row * call.classes;
+    float* loss = args.losses + row;
+    // A row that has no label to learn goes through the exchanges with nothing of its own.
+    cross_entropy_row(logits, valid ? gradient : nullptr, valid ? call.classes : 0,
+                      valid ? label : -1, weight, loss);
+    if (there && !valid) {
+      fill_row(gradient, call.classes, ignored ? 0.0f : from_bits(0x7fc00000u), loss);
+    }
+  }
+}
+
+}  // namespace
+
+// Counts the rows that count. One block.
+NAMP_KERNEL(kLossThreads) cross_entropy_weight_kernel(const CrossEntropyArgs args) {
+  const namp_cross_entropy_args& call = args.call;
+  uint64_t counted = 0;
+  for (int64_t row = thread_index(); row < call.rows; row += kLossThreads)
+    counted += call.labels[row] != call.ignore_index ? 1 : 0;
+  counted = block_reduce(counted, Plus());
+  if (thread_index() != 0) return;
+  const auto divisor = static_cast<int64_t>(counted);
+  args.weight->divisor = divisor;
+  args.weight->weight =
+      weight_of(call.upstream, call.scale, call.mean != 0 && divisor > 0 ? divisor : 1);
+}
+
+NAMP_KERNEL(kLossThreads) cross_entropy_kernel(const CrossEntropyArgs args) {
+  const namp_cross_entropy_args& call = args.call;
+  with_element(call.logits_dtype, [&](auto in_type) {
+    with_element(call.gradient_dtype, [&](auto out_type) {
+      cross_entropy_rows<typename decltype(in_type)::Type, typename decltype(out_type)::Type>(args);
+    });
+  });
+  if (!is_last_block(args.ticket) || call.loss == nullptr) return;
+  const double sum = sum_in_order<kLossThreads>(
+      0.0, call.rows, [&](int64_t row) { return static_cast<double>(load(args.losses + row)); });
+  if (thread_index() == 0) *call.loss = finish_loss(sum, call.mean != 0, args.weight->divisor);
+}
+
+NAMP_KERNEL(kLossThreads) mse_kernel(const MseArgs args) {
+  const namp_mse_args& call = args.call;
+  const bool mean = call.mean != 0;
+  const float weight =
+      weight_of(call.upstream, call.scale, mean && call.count > 0 ? call.count : 1);
+  const int64_t chunks = (call.count + kChunkElements - 1) / kChunkElements;
+  for (int64_t chunk = block_index(); chunk < chunks; chunk += block_count()) {
+    const int64_t begin = chunk * kChunkElements;
+    const int64_t rest = call.count - begin;
+    // Element by element: three dtypes are 27 combinations, and the loss of a batch is short.
+    double sum = sum_in_lanes(
+        rest < kChunkElements ? rest : kChunkElements, 0, [&](int64_t i, auto part, auto&& add) {
+#pragma unroll
+          for (int j = 0; j < part.count; ++j) {
+            const int64_t at = begin + i + j;
+            const float difference = load_as(call.prediction, call.prediction_dtype, at) -
+                                     load_as(call.target, call.target_dtype, at);
+            add(j, difference * difference);
+            if (call.gradient != nullptr) {
+              store_as(difference * 2.0f * weight, call.gradient, call.gradient_dtype, at);
+            }
+          }
+        });
+    if (thread_index() == 0) args.sums[chunk] = sum;
+  }
+  if (!is_last_block(args.ticket) || call.loss == nullptr) return;
+  const double sum = sum_in_order<kLossThreads>(
+      0.0, chunks, [&](int64_t chunk) { return load_global(args.sums + chunk); });
+  if (thread_index() == 0) *call.loss = finish_loss(sum, mean, call.count);
+}
+
+}  // namespace namp::cuda

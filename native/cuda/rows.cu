@@ -1,0 +1,154 @@
+// What is done to rows, one a warp: layer norm, softmax, argmax.
+#include "cuda/platform.cuh"
+
+#include "cuda/column_sums.cuh"
+#include "cuda/kernels.h"
+#include "cuda/reduce.cuh"
+#include "cuda/view.cuh"
+#include "formulas/math.h"
+#include "formulas/norm.h"
+
+namespace namp::cuda {
+namespace {
+
+// op over body(i) of the elements of a row, in every lane of its warp.
+template <class Op, class Body>
+NAMP_DEVICE float over_row(int64_t width, int lane, float neutral, Op op, Body&& body) {
+  float x = neutral;
+  for (int64_t i = lane; i < width; i += kWarp)
+    x = op(x, body(i));
+  return warp_reduce(x, op);
+}
+
+// An element and where it is; a NaN beats everything, then the largest, then the first.
+struct Best {
+  float x;
+  int32_t at;  // -1: none yet
+};
+struct Better {
+  NAMP_DEVICE Best operator()(Best a, Best b) const {
+    if (b.at < 0) return a;
+    if (a.at < 0) return b;
+    const bool a_nan = !(a.x == a.x);
+    const bool b_nan = !(b.x == b.x);
+    const bool b_wins = a_nan != b_nan ? b_nan : (!a_nan && b.x > a.x);
+    const bool a_wins = a_nan != b_nan ? a_nan : (!a_nan && a.x > b.x);
+    if (a_wins || b_wins) return b_wins ? b : a;
+    return b.at < a.at ? b : a;
+  }
+};
+
+}  // namespace
+
+// Two passes over the row: the second corrects the mean by what rounding left of it, so that the
+// variance keeps its digits however large the mean is.
+NAMP_KERNEL(kRowThreads) layer_norm_forward_kernel(const namp_layer_norm_args args) {
+  const auto size = static_cast<float>(args.width);
+  for_warp_rows(args.rows, [&](int64_t row, int lane) {
+    const int64_t first = row * args.width;
+    const auto x = [&](int64_t i) { return load_as(args.input, args.input_dtype, first + i); };
+    const float center = over_row(args.width, lane, 0.0f, Plus(), x) / size;
+    const float rest =
+        over_row(args.width, lane, 0.0f, Plus(), [&](int64_t i) { return x(i) - center; }) / size;
+    const float squares = over_row(args.width, lane, 0.0f, Plus(),
+                                   [&](int64_t i) {
+                                     const float deviation = x(i) - center;
+                                     return deviation * deviation;
+                                   }) /
+                          size;
+    const float variance = squares - rest * rest;
+    const float mean = center + rest;
+    const float inverse = 1.0f / sqrt((variance < 0.0f ? 0.0f : variance) + args.epsilon);
+    for (int64_t i = lane; i < args.width; i += kWarp) {
+      const float y = normalize(x(i), mean, inverse) * load_or(args.gamma, i, 1.0f) +
+                      load_or(args.beta, i, 0.0f);
+      store_as(y, args.output, args.output_dtype, first + i);
+    }
+    if (lane == 0) {
+      store(mean, args.mean + row);
+      store(inverse, args.inverse_deviation + row);
+    }
+  });
+}
+
+NAMP_KERNEL(kRowThreads) layer_norm_backward_kernel(const namp_layer_norm_args args) {
+  const auto size = static_cast<float>(args.width);
+  for_warp_rows(args.rows, [&](int64_t row, int lane) {
+    const int64_t first = row * args.width;
+    const float mean = load(args.mean + row);
+    const float inverse = load(args.inverse_deviation + row);
+    const auto normal = [&](int64_t i) {
+      return normalize(load_as(args.input, args.input_dtype, first + i), mean, inverse);
+    };
+    const auto g = [&](int64_t i) {
+      return load_as(args.output_gradient, args.output_dtype, first + i) *
+             load_or(args.gamma, i, 1.0f);
+    };
+    const float mean_g = over_row(args.width, lane, 0.0f, Plus(), g) / size;
+    const float mean_g_normal =
+        over_row(args.width, lane, 0.0f, Plus(), [&](int64_t i) { return g(i) * normal(i); }) /
+        size;
+    for (int64_t i = lane; i < args.width; i += kWarp) {
+      store_as(normalize_gradient(g(i), normal(i), inverse, mean_g, mean_g_normal),
+               args.input_gradient, args.input_dtype, first + i);
+    }
+  });
+}
+
+// The gradients of gamma and beta, from what backward did not overwrite: it runs before.
+NAMP_KERNEL(kColumnThreads) layer_norm_parameters_kernel(const namp_layer_norm_args args) {
+  sum_columns<2>(
+      args.rows, args.width,
+      [&](int64_t row, int64_t column, float* sums) {
+        const int64_t at = row * args.width + column;
+        const float upstream = load_as(args.output_gradient, args.output_dtype, at);
+        sums[0] += upstream * normalize(load_as(args.input, args.input_dtype, at),
+                                        load(args.mean + row), load(args.inverse_deviation + row));
+        sums[1] += upstream;
+      },
+      [&](int64_t column, const float* sums) {
+        if (args.gamma_gradient != nullptr) store(sums[0], args.gamma_gradient + column);
+        if (args.beta_gradient != nullptr) store(sums[1], args.beta_gradient + column);
+      });
+}
+
+NAMP_KERNEL(kRowThreads) softmax_forward_kernel(const namp_softmax_args args) {
+  for_warp_rows(args.rows, [&](int64_t row, int lane) {
+    const int64_t first = row * args.width;
+    const auto x = [&](int64_t i) { return load_as(args.input, args.input_dtype, first + i); };
+    const float maximum = over_row(args.width, lane, from_bits(0xff800000u), Maximum(), x);
+    const float sum =
+        over_row(args.width, lane, 0.0f, Plus(), [&](int64_t i) { return exp(x(i) - maximum); });
+    const float share = 1.0f / sum;
+    for (int64_t i = lane; i < args.width; i += kWarp)
+      store_as(exp(x(i) - maximum) * share, args.output, args.output_dtype, first + i);
+  });
+}
+
+NAMP_KERNEL(kRowThreads) softmax_backward_kernel(const namp_softmax_args args) {
+  for_warp_rows(args.rows, [&](int64_t row, int lane) {
+    const int64_t first = row * args.width;
+    const auto y = [&](int64_t i) { return load_as(args.output, args.output_dtype, first + i); };
+    const auto g = [&](int64_t i) {
+      return load_as(args.output_gradient, args.output_dtype, first + i);
+    };
+    const float dot =
+        over_row(args.width, lane, 0.0f, Plus(), [&](int64_t i) { return y(i) * g(i); });
+    for (int64_t i = lane; i < args.width; i += kWarp)
+      store_as(y(i) * (g(i) - dot), args.input_gradient, args.input_dtype, first + i);
+  });
+}
+
+NAMP_KERNEL(kRowThreads) argmax_kernel(const ArgmaxArgs args) {
+  for_warp_rows(args.rows, [&](int64_t row, int lane) {
+    Best best{0.0f, -1};
+    for (int64_t i = lane; i < args.width; i += kWarp) {
+      best = Better()(
+          best, {load_as(args.in, args.dtype, row * args.width + i), static_cast<int32_t>(i)});
+    }
+    best = warp_reduce(best, Better());
+    if (lane == 0) store_global(args.out + row, best.at);
+  });
+}
+
+}  // namespace namp::cuda

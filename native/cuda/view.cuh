@@ -1,0 +1,94 @@
+// Tensors of a dtype that is known when the kernel runs. The question is the same for all threads,
+// so it costs no divergence.
+#pragma once
+
+#include "cuda/loop.cuh"
+
+namespace namp::cuda {
+
+NAMP_DEVICE float load_as(const void* data, int32_t dtype, int64_t i) {
+  switch (dtype) {
+    case NAMP_FLOAT16:
+      return load(static_cast<const Float16*>(data) + i);
+    case NAMP_BFLOAT16:
+      return load(static_cast<const BFloat16*>(data) + i);
+    default:
+      return load(static_cast<const float*>(data) + i);
+  }
+}
+
+NAMP_DEVICE void store_as(float x, void* data, int32_t dtype, int64_t i) {
+  switch (dtype) {
+    case NAMP_FLOAT16:
+      return store(x, static_cast<Float16*>(data) + i);
+    case NAMP_BFLOAT16:
+      return store(x, static_cast<BFloat16*>(data) + i);
+    default:
+      return store(x, static_cast<float*>(data) + i);
+  }
+}
+
+// The same for packs.
+template <class Part>
+NAMP_DEVICE Pack<Part::count> load_as(const void* data, int32_t dtype, int64_t i, Part part) {
+  switch (dtype) {
+    case NAMP_FLOAT16:
+      return load(static_cast<const Float16*>(data) + i, part);
+    case NAMP_BFLOAT16:
+      return load(static_cast<const BFloat16*>(data) + i, part);
+    default:
+      return load(static_cast<const float*>(data) + i, part);
+  }
+}
+
+template <class Part>
+NAMP_DEVICE void store_as(const Pack<Part::count>& x, void* data, int32_t dtype, int64_t i,
+                          Part part) {
+  switch (dtype) {
+    case NAMP_FLOAT16:
+      return store(x, static_cast<Float16*>(data) + i, part);
+    case NAMP_BFLOAT16:
+      return store(x, static_cast<BFloat16*>(data) + i, part);
+    default:
+      return store(x, static_cast<float*>(data) + i, part);
+  }
+}
+
+// Stochastically rounded by one random word an element.
+template <class Part>
+NAMP_DEVICE void store_stochastic_as(const Pack<Part::count>& x, const uint32_t* words, void* data,
+                                     int32_t dtype, int64_t i, Part part) {
+  switch (dtype) {
+    case NAMP_FLOAT16:
+      return store_stochastic(x, words, static_cast<Float16*>(data) + i, part);
+    case NAMP_BFLOAT16:
+      return store_stochastic(x, words, static_cast<BFloat16*>(data) + i, part);
+    default:
+      return store(x, static_cast<float*>(data) + i, part);
+  }
+}
+
+// An optional float32 vector: what stands in its place where there is none.
+NAMP_DEVICE float load_or(const float* data, int64_t i, float otherwise) {
+  return data != nullptr ? load(data + i) : otherwise;
+}
+
+// Calls body(i) for this thread's elements of a tensor: neighbours by neighbouring threads.
+template <class Body>
+NAMP_DEVICE void for_elements(int64_t count, Body&& body) {
+  const int64_t stride = block_count() * block_threads();
+  for (int64_t i = block_index() * block_threads() + thread_index(); i < count; i += stride)
+    body(i);
+}
+
+// Calls body(row, lane) for this warp's rows, with all lanes of the warp.
+template <class Body>
+NAMP_DEVICE void for_warp_rows(int64_t rows, Body&& body) {
+  constexpr int kLanes = 32;
+  const int warps = block_threads() / kLanes;
+  for (int64_t row = block_index() * warps + thread_index() / kLanes; row < rows;
+       row += block_count() * warps)
+    body(row, thread_index() % kLanes);
+}
+
+}  // namespace namp::cuda
