@@ -46,7 +46,7 @@ NAMP_DEVICE void cast_run(void* out, int32_t out_dtype, const void* in, int32_t 
   const uint64_t seed = options.seed;
   const int peel = choose_peel(access(out, out_dtype, begin), access(in, in_dtype, begin));
   for_packs(count, peel, [&](int64_t i, auto part) {
-    const auto prepare = [=](float x) { return saturate(scaled ? times(x, factor) : x, bound); };
+    const auto prepare = [=](float x) { return saturate(changes ? times(x, factor) : x, bound); };
     const auto x = map(prepare, load_as(in, in_dtype, begin + i, part));
     if (stochastic) {
       const auto words = random_words(index + static_cast<uint64_t>(i), 0, seed, part);

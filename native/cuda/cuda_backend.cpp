@@ -76,6 +76,7 @@ CudaBackend::~CudaBackend() {
   cuda::Context popped = nullptr;
   // A driver that is going down has taken everything with it.
   if (driver().cuCtxPushCurrent.attempt(context_.get()) != cuda::kSuccess) return;
+  cublas_.release();
   staging_.release();
   tickets_.release();
   launcher_.release();
@@ -100,7 +101,7 @@ void CudaBackend::get_info(namp_device_info& info) {
   copy_text(info.libraries, sizeof(info.libraries),
             "CUDA driver " + std::to_string(version / 1000) + "." +
                 std::to_string(version % 1000 / 10) + " (" + driver().library + "), kernels as " +
-                kKernelFormat);
+                kKernelFormat + ", " + cuda::Cublas::describe());
 }
 
 namp_stream CudaBackend::create_stream() {

@@ -4,6 +4,7 @@
 
 #include "backend.h"
 #include "cuda/context.h"
+#include "cuda/cublas.h"
 #include "cuda/launcher.h"
 #include "cuda/staging.h"
 #include "cuda/tickets.h"
@@ -104,6 +105,7 @@ class CudaBackend final : public Backend {
   cuda::Launcher launcher_;
   cuda::Staging staging_;
   cuda::Tickets tickets_;
+  cuda::Cublas cublas_;
 };
 // clang-format on
 

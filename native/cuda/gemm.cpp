@@ -11,6 +11,25 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
   const cuda::ContextScope scope(context_);
   const namp_gemm_args& args = gemm.call;
   const int64_t products = args.batch > 0 ? args.batch : 1;
+  const int64_t elements = products * args.m * args.n;
+  if (elements == 0) return;
+  const int64_t element_blocks = (elements + cuda::kElementThreads - 1) / cuda::kElementThreads;
+
+  cuda::GemmArgs rest = gemm;  // what cuBLAS leaves to do
+  const bool starts_from_bias = args.bias != nullptr && args.beta == 0.0f && cublas_.is_there();
+  if (starts_from_bias) {
+    // Then the sum is rounded once, bias and all.
+    launch(cuda::kGemmBias, element_blocks, gemm, stream);
+    rest.call.bias = nullptr;
+  }
+  if (cublas_.multiply(args, starts_from_bias ? 1.0f : args.beta, cuda::stream_of(stream))) {
+    const namp_gemm_args& left = rest.call;
+    if (left.bias != nullptr || left.pre_activation != nullptr ||
+        left.activation != NAMP_ACTIVATION_NONE) {
+      launch(cuda::kGemmEpilogue, element_blocks, rest, stream);
+    }
+    return;
+  }
   const int64_t tiles_m = (args.m + cuda::kGemmTile - 1) / cuda::kGemmTile;
   const int64_t tiles_n = (args.n + cuda::kGemmTile - 1) / cuda::kGemmTile;
   launch(cuda::kGemm, products * tiles_m * tiles_n, gemm, stream);

@@ -109,6 +109,19 @@ NAMP_KERNEL(kGemmThreads) gemm_kernel(const GemmArgs gemm) {
   }
 }
 
+// C is where cuBLAS starts from: the bias, in every row.
+NAMP_KERNEL(kElementThreads) gemm_bias_kernel(const GemmArgs gemm) {
+  const namp_gemm_args& args = gemm.call;
+  const int64_t products = args.batch > 0 ? args.batch : 1;
+  for_elements(products * args.m * args.n, [&](int64_t i) {
+    const int64_t column = i % args.n;
+    const int64_t row = i / args.n % args.m;
+    const int64_t product = i / args.n / args.m;
+    const float bias = load_as(args.bias, args.bias_dtype, gemm.bias_by_row != 0 ? row : column);
+    store_as(bias, args.c, args.c_dtype, product * args.stride_c + row * args.ldc + column);
+  });
+}
+
 // C is the product; what is left is bias, pre-activation and activation.
 NAMP_KERNEL(kElementThreads) gemm_epilogue_kernel(const GemmArgs gemm) {
   const namp_gemm_args& args = gemm.call;

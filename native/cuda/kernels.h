@@ -165,6 +165,7 @@ struct GemmArgs {
   int32_t bias_by_row;  // 1: the bias is a column's (convolution's channels), not a row's
 };
 inline constexpr Kernel<GemmArgs> kGemm{"gemm", "gemm_kernel", kGemmThreads};
+inline constexpr Kernel<GemmArgs> kGemmBias{"gemm", "gemm_bias_kernel", kElementThreads};
 inline constexpr Kernel<GemmArgs> kGemmEpilogue{"gemm", "gemm_epilogue_kernel", kElementThreads};
 
 // ---- rows.cu: what a warp does to a row ----
