@@ -1,0 +1,145 @@
+namespace NativeAmp.Training.Tests.Autograd;
+
+/// <summary>What a training step leaves behind: nothing that it did not have before.</summary>
+internal sealed class MemoryTests
+{
+    private static readonly string[] Precisions = ["float32", "float16", "bfloat16"];
+
+    [TestCaseSource(nameof(Precisions))]
+    public void After_the_second_step_the_system_is_asked_for_no_more_memory(string precision)
+    {
+        using Device device = Device.Cpu();
+        using var run = new Run(device, precision);
+        run.Step();
+        run.Step();
+        long allocations = device.MemoryStatistics.SystemAllocations;
+        long live = device.MemoryStatistics.LiveTotalBytes;
+        for (int step = 0; step < 5; step++)
+            run.Step();
+        Assert.That(device.MemoryStatistics.SystemAllocations, Is.EqualTo(allocations));
+        Assert.That(device.MemoryStatistics.LiveTotalBytes, Is.EqualTo(live));
+    }
+
+    [Test]
+    public void Memory_is_counted_by_what_it_is_for()
+    {
+        using Device device = Device.Cpu();
+        using var run = new Run(device, "float16");
+        run.Step();
+        DeviceMemoryStatistics statistics = device.MemoryStatistics;
+        long parameters = run.Model.ParameterCount();
+        // The allocator rounds every tensor up to its granule.
+        long slack = 4096L * run.Model.Parameters().Count;
+        Assert.That(statistics.LiveBytes(MemoryKind.Parameters), Is.InRange(4 * parameters, 4 * parameters + slack));
+        Assert.That(statistics.LiveBytes(MemoryKind.HalfCopies), Is.InRange(2 * parameters, 2 * parameters + slack));
+        Assert.That(statistics.LiveBytes(MemoryKind.Gradients), Is.InRange(2 * parameters, 2 * parameters + slack));
+        Assert.That(statistics.LiveBytes(MemoryKind.OptimizerState), Is.GreaterThanOrEqualTo(8 * parameters));
+        Assert.That(statistics.PeakBytes(MemoryKind.Activations), Is.Positive);
+    }
+
+    [Test]
+    public void Backward_gives_all_activations_back()
+    {
+        using Device device = Device.Cpu();
+        using var run = new Run(device, "float32");
+        run.Step();
+        // What is left is the loss, until the next operator.
+        Assert.That(device.MemoryStatistics.LiveBytes(MemoryKind.Activations), Is.LessThanOrEqualTo(4096));
+        Tape.Current.Clear();
+    }
+
+    [Test]
+    public void Evaluation_keeps_nothing()
+    {
+        using Device device = Device.Cpu();
+        using var run = new Run(device, "float32");
+        using (NoGrad.Enter())
+            run.Evaluate();
+        DeviceMemoryStatistics before = device.MemoryStatistics;
+        for (int batch = 0; batch < 5; batch++)
+        {
+            using (NoGrad.Enter())
+                run.Evaluate();
+        }
+
+        Assert.That(device.MemoryStatistics.LiveTotalBytes, Is.EqualTo(before.LiveTotalBytes));
+        Assert.That(device.MemoryStatistics.SystemAllocations, Is.EqualTo(before.SystemAllocations));
+        Assert.That(Tape.Current.Length, Is.Zero);
+    }
+
+    [Test]
+    public void What_a_forward_pass_left_on_the_tape_can_be_cleared()
+    {
+        using Device device = Device.Cpu();
+        using var run = new Run(device, "float32");
+        long before = device.MemoryStatistics.LiveTotalBytes;
+        run.Evaluate();
+        Assert.That(Tape.Current.Length, Is.Positive);
+        Tape.Current.Clear();
+        Assert.That(Tape.Current.Length, Is.Zero);
+        Assert.That(device.MemoryStatistics.LiveTotalBytes, Is.EqualTo(before));
+    }
+
+    [TestCaseSource(nameof(Precisions))]
+    public void The_same_seed_and_threads_give_the_same_bits(string precision)
+    {
+        Assert.That(Trained(), Is.EqualTo(Trained()));
+
+        float[] Trained()
+        {
+            using Device device = Device.Cpu(threads: 2);
+            using var run = new Run(device, precision);
+            for (int step = 0; step < 4; step++)
+                run.Step();
+            return [.. run.Model.Parameters().SelectMany(parameter => parameter.ToFloats())];
+        }
+    }
+
+    private sealed class Run : IDisposable
+    {
+        private readonly FusedAdam _optimizer;
+        private readonly GradScaler _scaler;
+        private readonly PrecisionPolicy _policy;
+        private readonly Tensor _images;
+        private readonly Tensor _labels;
+
+        public Run(Device device, string precision)
+        {
+            var random = new RandomGenerator(31);
+            Model = new Sequential(
+                new Conv2d(1, 4, kernel: 3, padding: 1, random: random), new ReLU(), new MaxPool2d(2), new Flatten(),
+                new Linear(64, 32, random: random), new GELU(), new Dropout(0.1f, random), new Linear(32, 5, random: random)).To(device);
+            _optimizer = new FusedAdam(Model.Parameters());
+            _scaler = new GradScaler(device);
+            _policy = PrecisionPolicy.Float32.WithCompute(DTypes.Parse(precision));
+            _images = Tensor.From(device, Initialisers.Normal(1)([6, 1, 8, 8], random), [6, 1, 8, 8]);
+            _labels = Tensor.From(device, [0, 1, 2, 3, 4, 0], [6]);
+        }
+
+        public Sequential Model { get; }
+
+        public Tensor Evaluate()
+        {
+            using (Autocast.Enter(_policy))
+                return Loss.CrossEntropy(Model.Forward(_images), _labels);
+        }
+
+        public void Step()
+        {
+            _scaler.Scale(Evaluate()).Backward();
+            _scaler.Step(_optimizer);
+            _scaler.Update();
+            _optimizer.ZeroGrad();
+        }
+
+        public void Dispose()
+        {
+            Tape.Current.Clear();
+            _images.Dispose();
+            _labels.Dispose();
+            _scaler.Dispose();
+            _optimizer.Dispose();
+            Model.Dispose();
+        }
+    }
+}
