@@ -41,12 +41,13 @@ public class TensorScope : IDisposable
             throw new InvalidOperationException("Scopes are closed on their own thread, the innermost first; another is still open.");
         _closed = true;
         s_innermost = _outer;
-        Tape.Current.Truncate(_tapeLength);
         foreach (Tensor tensor in _tensors)
         {
             tensor.ReleaseUnlessCallers("the TensorScope (or NoGrad) that it was made in has ended; call Keep() to take it out");
             tensor.ReleaseGradient();
         }
+
+        Tape.Current.Truncate(_tapeLength);
     }
 
     /// <summary>Gives an operator's output to its owner.</summary>
