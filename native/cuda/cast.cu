@@ -36,7 +36,9 @@ NAMP_DEVICE void cast_run(void* out, int32_t out_dtype, const void* in, int32_t 
                           uint64_t index) {
   const bool saturates = (options.flags & NAMP_CAST_SATURATE) != 0;
   const bool scaled = options.scale != nullptr;
-  if (out_dtype == in_dtype && !saturates && !scaled && options.rounding != NAMP_ROUND_STOCHASTIC) {
+  // Then there is arithmetic, which makes a signalling NaN quiet.
+  const bool changes = saturates || scaled || options.rounding == NAMP_ROUND_STOCHASTIC;
+  if (out_dtype == in_dtype && !changes) {
     return out_dtype == NAMP_FLOAT32 ? copy_run<uint32_t>(out, in, begin, count)
                                      : copy_run<uint16_t>(out, in, begin, count);
   }
