@@ -92,8 +92,18 @@ internal sealed class ClangHeaderReader
         return null;
     }
 
-    // The comment is cut from the source: clang's parsed form loses what looks like HTML or a Doxygen command.
-    private string CommentAt(int begin) => Encoding.UTF8.GetString(_source, begin, Math.Max(0, _source.AsSpan(begin).IndexOf("*/"u8)));
+    // The comment is cut from the source: clang's parsed form loses what looks like HTML or a Doxygen command. To clang a note
+    // for clang-format and the comment below it are one; only the comment is meant for a reader.
+    private string CommentAt(int begin)
+    {
+        var rest = _source.AsSpan(begin);
+        while (true)
+        {
+            string comment = Encoding.UTF8.GetString(rest[..Math.Max(0, rest.IndexOf("*/"u8))]);
+            if (!comment.TrimStart().StartsWith("clang-format", StringComparison.Ordinal)) return comment;
+            rest = rest[(rest.IndexOf("/*"u8) + 2)..];
+        }
+    }
 
     private static IEnumerable<JsonElement> Inner(JsonElement node, string? kind = null) =>
         node.TryGetProperty("inner", out var inner) ? inner.EnumerateArray().Where(n => kind is null || KindOf(n) == kind) : [];
@@ -102,13 +112,18 @@ internal sealed class ClangHeaderReader
 
     private static string NameOf(JsonElement node) => node.TryGetProperty("name", out var name) ? name.GetString()! : "";
 
-    private static string FindClang()
+    /// <summary>Whether there is a clang to ask.</summary>
+    public static bool IsAvailable => TryFindClang() is not null;
+
+    private static string FindClang() => TryFindClang()
+        ?? throw new BindingsException("No clang is on the PATH. Bindings are generated from its syntax tree: install it (Debian: apt install clang).");
+
+    private static string? TryFindClang()
     {
         string[] names = ["clang", .. Enumerable.Range(14, 8).Reverse().Select(v => string.Create(CultureInfo.InvariantCulture, $"clang-{v}"))];
         string[] folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
         string extension = OperatingSystem.IsWindows() ? ".exe" : "";
-        return names.SelectMany(n => folders.Select(f => Path.Combine(f, n + extension))).FirstOrDefault(File.Exists)
-            ?? throw new BindingsException("No clang is on the PATH. Bindings are generated from its syntax tree: install it (Debian: apt install clang).");
+        return names.SelectMany(n => folders.Select(f => Path.Combine(f, n + extension))).FirstOrDefault(File.Exists);
     }
 
     private static string Run(string program, string[] arguments)

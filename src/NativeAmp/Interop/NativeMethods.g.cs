@@ -992,12 +992,15 @@ internal static unsafe partial class NativeMethods
     internal static partial int TableGetFacts(NampOverflowFacts** facts, NampTable* table);
 
     /// <summary>The scale's update after a step (one thread's work on the device), from the found_inf of all the
-    /// scaler's optimizers (found_inf[i] not 0 counts as an overflow, ORed): overflow: hysteresis_left
-    /// -= 1; when none is left: scale = max(minimum, (float)((double)scale * backoff)); tracker = 0;
-    /// good:     tracker += 1; when tracker &gt;= interval: scale = grown if that is finite and no more
-    /// than the maximum; tracker = 0. With minimum 0, maximum infinite and hysteresis 1 it is
-    /// torch._amp_update_scale_ bit for bit (PyTorch 2.10, amp/AmpKernels). states is a host array of
-    /// count device pointers, 1 to 64.</summary>
+    /// scaler's optimizers (found_inf[i] not 0 counts as an overflow, ORed):
+    /// overflow:  tracker = 0; hysteresis_left -= 1, and when none is left
+    /// scale = max(minimum, (float)((double)scale * backoff))
+    /// good:      tracker += 1, and when tracker &gt;= interval
+    /// tracker = 0; hysteresis_left = hysteresis;
+    /// scale = (float)((double)scale * growth) if that is finite and no more than the
+    /// maximum
+    /// With minimum 0, maximum infinite and hysteresis 1 it is torch._amp_update_scale_ bit for bit
+    /// (PyTorch 2.10, amp/AmpKernels). states is a host array of count device pointers, 1 to 64.</summary>
     [LibraryImport(Library, EntryPoint = "namp_scaler_update")]
     internal static partial int ScalerUpdate(NampDevice* device, NampScalerState* scaler, NampOptimizerState** states, int count, NampScalerOptions* options, void* stream);
 
@@ -1041,18 +1044,23 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_unscale_check")]
     internal static partial int UnscaleCheck(NampTable* table, int gradientColumn, int writeColumn, NampScalerState* scaler, NampOptimizerState* state, int reset, void* stream);
 
-    /// <summary>One fused pass in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam),
-    /// float32, no contraction: g = gradient [* inverse_scale, unless state-&gt;unscaled] [*
-    /// clip_coefficient, if max_norm &gt; 0];  g = -g if maximize decoupled: p = p * (1 - lr * wd);   else:
-    /// g = g + wd * p m = m + (g - m) * (1 - beta1);      v = v * beta2 + (1 - beta2) * (g * g) vmax =
-    /// max(vmax, v) if amsgrad (and takes the place of v below) p = p - (lr / (1 - beta1^t)) * (m /
-    /// (sqrt(v) / sqrt(1 - beta2^t) + eps));   half copy = p, rounded with clip_coefficient = min(1,
-    /// max_norm / (gradient_norm + 1e-6)) as torch.nn.utils.clip_grad_norm_, t = state-&gt;step + 1, beta^t
-    /// by repeated squaring in float64, and everything that is the same for all elements computed in
-    /// float64 and rounded to float32 once. Where state-&gt;found_inf is not 0 nothing is touched and step
-    /// does not advance; it advances at the end of a step that was applied, once for advance_step 1 (an
-    /// optimizer of several tables passes 0 for all but its last). scaler may be null: the gradients are
-    /// not scaled.</summary>
+    /// <summary>One fused pass in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam), in
+    /// float32 without contraction, but for m's multiply-add, which is fused (rounded once), as in
+    /// PyTorch's fused kernel:
+    /// g = gradient [* inverse_scale, unless state-&gt;unscaled] [* clip_coefficient, if max_norm &gt; 0]
+    /// g = -g                                                   if maximize
+    /// p = p * (1 - lr * wd)                                    if decoupled, else  g = g + wd * p
+    /// m = fma(g - m, 1 - beta1, m)
+    /// v = v * beta2 + (1 - beta2) * (g * g)
+    /// vmax = max(vmax, v), which takes the place of v below    if amsgrad
+    /// p = p - (lr / (1 - beta1^t)) * (m / (sqrt(v) / sqrt(1 - beta2^t) + eps))
+    /// half copy = p, rounded
+    /// with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
+    /// torch.nn.utils.clip_grad_norm_, t = state-&gt;step + 1, beta^t by repeated squaring in float64, and
+    /// everything that is the same for all elements computed in float64 and rounded to float32 once.
+    /// Where state-&gt;found_inf is not 0 nothing is touched and step does not advance; it advances at the
+    /// end of a step that was applied, once for advance_step 1 (an optimizer of several tables passes 0
+    /// for all but its last). scaler may be null: the gradients are not scaled.</summary>
     [LibraryImport(Library, EntryPoint = "namp_adam_step")]
     internal static partial int AdamStep(NampTable* table, NampAdamArgs* args, NampScalerState* scaler, NampOptimizerState* state, void* stream);
 

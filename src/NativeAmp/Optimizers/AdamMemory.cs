@@ -39,7 +39,7 @@ internal sealed class AdamMemory : IDisposable
             Columns = new AdamColumns { HalfCopy = 4, LargestSecondMoment = _largest is null ? -1 : 5 };
             TensorCell[] largest = [.. parameters.Select((_, i) => Cell(_largest, i))];
             TensorCell[][] columns = [[.. parameters.Select(p => new TensorCell(p.Data, DType.Float32))], _gradients, Cells(_first), Cells(_second), _halfCopies];
-            Table = TensorTable.Create(device, [.. parameters.Select(p => p.Count)], groups, _largest is null ? columns : [.. columns, largest]);
+            Table = TensorTable.CreateGrouped(device, [.. parameters.Select(p => p.Count)], groups, _largest is null ? columns : [.. columns, largest]);
         }
         catch
         {

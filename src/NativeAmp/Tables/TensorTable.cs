@@ -54,7 +54,7 @@ public sealed unsafe class TensorTable : IDisposable
     /// <param name="columns">1 to 8 columns, each with a cell a tensor.</param>
     /// <exception cref="NativeAmpArgumentException">A pointer is not aligned to its type, a count negative, a type unknown.</exception>
     public static TensorTable Create(Device device, ReadOnlySpan<long> counts, params ReadOnlySpan<TensorCell[]> columns) =>
-        Create(device, counts, [], columns);
+        CreateGrouped(device, counts, [], columns);
 
     /// <summary>Registers tensors of several parameter groups.</summary>
     /// <param name="device">The device that they are on.</param>
@@ -62,7 +62,7 @@ public sealed unsafe class TensorTable : IDisposable
     /// <param name="groups">Index of each tensor's group in what an Adam step is given; empty for all in group 0.</param>
     /// <param name="columns">1 to 8 columns, each with a cell a tensor.</param>
     /// <exception cref="NativeAmpArgumentException">A pointer is not aligned to its type, a count negative, a type unknown.</exception>
-    public static TensorTable Create(Device device, ReadOnlySpan<long> counts, ReadOnlySpan<int> groups, params ReadOnlySpan<TensorCell[]> columns)
+    public static TensorTable CreateGrouped(Device device, ReadOnlySpan<long> counts, ReadOnlySpan<int> groups, params ReadOnlySpan<TensorCell[]> columns)
     {
         ArgumentNullException.ThrowIfNull(device);
         if (!groups.IsEmpty && groups.Length != counts.Length)

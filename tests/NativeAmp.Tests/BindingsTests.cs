@@ -1,0 +1,73 @@
+using NativeAmp.Bindings;
+
+namespace NativeAmp.Tests;
+
+/// <summary>The generator of NativeMethods.g.cs.</summary>
+public sealed class BindingsTests
+{
+    private const string Header = """
+        #include <stdint.h>
+        #define NAMP_ANSWER 42
+        /* Colours. */
+        typedef enum namp_colour { NAMP_COLOUR_RED = 1, /* warm
+           and bright */ NAMP_COLOUR_BLUE = 2 } namp_colour;
+        typedef struct namp_thing namp_thing;
+        typedef struct namp_part { uint32_t struct_size; char name[8]; const float* in; } namp_part;
+        /* clang-format off: a table */
+        /* Counts a < b. */
+        int32_t namp_part_count(int64_t* out, const namp_thing* thing, namp_part* const* parts);
+        """;
+
+    [Test]
+    public void The_committed_file_agrees_with_the_header()
+    {
+        RequireClang();
+        string generated = CSharpWriter.Write(ClangHeaderReader.Read(Path.Combine(Repository.Root, "native", "include", "nativeamp.h")));
+        Assert.That(Repository.Read("src/NativeAmp/Interop/NativeMethods.g.cs").ReplaceLineEndings("\n"), Is.EqualTo(generated), "run ./build.sh bindings");
+    }
+
+    [Test]
+    public void A_header_becomes_blittable_declarations()
+    {
+        RequireClang();
+        string text = Generate(Header);
+
+        Assert.That(text, Does.Contain("public const int Answer = 42;"));
+        Assert.That(text, Does.Contain("internal enum NampColour").And.Contains("    Red = 1,").And.Contains("    Blue = 2,"));
+        Assert.That(text, Does.Contain("internal struct NampThing;"));
+        Assert.That(text, Does.Contain("public fixed byte Name[8];").And.Contains("public float* In;"));
+        Assert.That(text, Does.Contain("(\"namp_part\", sizeof(NampPart)),").And.Not.Contains("sizeof(NampThing)"));
+        Assert.That(text, Does.Contain("/// <summary>Counts a &lt; b.</summary>"));
+        Assert.That(text, Does.Contain("internal static partial int PartCount(long* @out, NampThing* thing, NampPart** parts);"));
+        Assert.That(text, Does.Not.Contain("DllImport"));
+    }
+
+    [TestCase("long namp_a(void);", "fixed-width")]
+    [TestCase("#include <stdint.h>\nint32_t namp_a(int32_t (*callback)(void));", "no C# counterpart")]
+    [TestCase("int32_t namp_a(void);", "refused the header")]
+    public void What_has_no_counterpart_is_refused(string header, string reason)
+    {
+        RequireClang();
+        Assert.That(() => Generate(header), Throws.InstanceOf<BindingsException>().With.Message.Contains(reason));
+    }
+
+    private static string Generate(string header)
+    {
+        string file = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.h");
+        try
+        {
+            File.WriteAllText(file, header);
+            return CSharpWriter.Write(ClangHeaderReader.Read(file));
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    // Without clang nothing can be generated, and the drift is for the machines that have it to find.
+    private static void RequireClang()
+    {
+        if (!ClangHeaderReader.IsAvailable) Assert.Ignore("no clang is on the PATH");
+    }
+}

@@ -1,0 +1,78 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp.Tests;
+
+/// <summary>Finding the native library: in which order, and what is said when it is not there.</summary>
+public sealed class NativeLibraryTests
+{
+    [Test]
+    public void It_is_loaded_here_and_says_from_where()
+    {
+        Assert.That(NativeAmpRuntime.Status.IsLoaded, NativeAmpRuntime.Status.ToString());
+        Assert.That(NativeAmpRuntime.Status.Version, Does.Match(@"^\d+\.\d+\.\d+"));
+        Assert.That(NativeAmpRuntime.EnsureLoaded, Throws.Nothing);
+    }
+
+    [Test]
+    public void Every_struct_has_the_size_that_the_library_was_built_with()
+    {
+        Assert.That(NativeMethods.StructSizes(), Has.Length.GreaterThan(20));
+        foreach (var (name, size) in NativeMethods.StructSizes()) Assert.That(StructSize(name), Is.EqualTo(size), name);
+        Assert.That(StructSize("namp_nonsense"), Is.EqualTo(-1));
+        Assert.That(NativeMethods.AbiVersion(), Is.EqualTo(NativeConstants.AbiVersion));
+    }
+
+    [Test]
+    public void It_is_looked_for_beside_the_application_then_in_the_source_tree_then_by_the_system()
+    {
+        var candidates = NativeLibrarySearch.Candidates(null, TestContext.CurrentContext.TestDirectory);
+
+        Assert.That(candidates[0], Does.Contain(Path.Combine("runtimes", System.Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier, "native")));
+        Assert.That(candidates[1], Is.EqualTo(Path.Combine(TestContext.CurrentContext.TestDirectory, NativeLibrarySearch.FileName)));
+        Assert.That(candidates[2], Is.EqualTo(Path.Combine(Repository.Root, "artifacts", "native", NativeLibrarySearch.FileName)));
+        Assert.That(candidates[3], Is.EqualTo(NativeLibrarySearch.FileName));
+    }
+
+    [Test]
+    public void A_path_that_is_given_is_the_only_one_tried() =>
+        Assert.That(NativeLibrarySearch.Candidates("/somewhere/lib.so", "/app"), Is.EqualTo(new[] { "/somewhere/lib.so" }));
+
+    [Test]
+    public void A_failure_lists_everything_that_was_tried_and_why_it_was_not_taken()
+    {
+        string folder = Directory.CreateTempSubdirectory().FullName;
+        try
+        {
+            string missing = Path.Combine(folder, "missing.so"), text = Path.Combine(folder, "text.so");
+            File.WriteAllText(text, "no library");
+
+            var (handle, status) = NativeLibraryLoader.Load([missing, text, "nativeamp-that-is-nowhere"]);
+            var failure = new NativeAmpLibraryException(status);
+
+            Assert.That((handle, status.IsLoaded), Is.EqualTo(((nint)0, false)));
+            Assert.That(status.Attempts.Select(a => a.Location), Is.EqualTo(new[] { missing, text, "nativeamp-that-is-nowhere" }));
+            Assert.That(status.Attempts.Select(a => a.Failure), Is.All.Not.Empty);
+            Assert.That(failure.Message, Does.Contain(missing + ": there is no such file").And.Contains(text).And.Contains("NATIVEAMP_LIBRARY"));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Test]
+    public void Another_library_is_not_taken_for_it()
+    {
+        string another = OperatingSystem.IsWindows() ? "kernel32.dll" : OperatingSystem.IsMacOS() ? "libSystem.dylib" : "libc.so.6";
+
+        var (handle, status) = NativeLibraryLoader.Load([another]);
+
+        Assert.That(handle, Is.EqualTo((nint)0));
+        Assert.That(status.Attempts.Single().Failure, Does.Contain("not NativeAmp's library"));
+    }
+
+    private static unsafe long StructSize(string name)
+    {
+        fixed (byte* text = System.Text.Encoding.UTF8.GetBytes(name + '\0')) return NativeMethods.StructSize(text);
+    }
+}
