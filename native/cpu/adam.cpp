@@ -25,6 +25,15 @@ struct NearestCopy {
     store(x, out + i, part);
   }
 };
+// To nearest and past the cache.
+template <class T>
+struct StreamedCopy {
+  T* out;
+  template <class Extent>
+  HWY_INLINE void operator()(Lane x, int64_t i, Extent part) const {
+    stream(x, out + i, part);
+  }
+};
 template <class T>
 struct StochasticCopy {
   T* out;
@@ -73,6 +82,12 @@ void adam_chunk(const AdamChunk& chunk, const AdamConstants& constants, const Ad
     with_element(chunk.half_dtype, [&](auto half_type) HWY_ATTR {
       using Half = typename decltype(half_type)::Type;
       Half* half = static_cast<Half*>(chunk.half_copy);
+      const auto address = reinterpret_cast<uintptr_t>(half);
+      if (!random.stochastic && chunk.streams && address % (kLanes * sizeof(Half)) == 0) {
+        adam_run<Gradient>(chunk, 0, chunk.count, constants, StreamedCopy<Half>{half});
+        hwy::FlushStream();
+        return;
+      }
       if (!random.stochastic) {
         adam_run<Gradient>(chunk, 0, chunk.count, constants, NearestCopy<Half>{half});
         return;
@@ -99,6 +114,9 @@ namespace namp {
 namespace {
 
 NAMP_SIMD_TABLE(adam_chunk);
+
+// From here on the half copies are out of the cache before anyone reads them.
+constexpr int64_t kStreamedElements = 4 << 20;
 
 float* float_at(const TableView& table, const Chunk& chunk, int32_t column) {
   return static_cast<float*>(table.cell(chunk.tensor, column).data) + chunk.begin;
@@ -134,11 +152,15 @@ void CpuBackend::adam_step(const TableView& table, const namp_adam_args& args,
         adam_constants(args.groups[group], step, inverse_scale, state->clip_coefficient);
   }
   const namp_adam_columns& columns = args.columns;
+  const int64_t last = table.tensor_count - 1;
+  const bool streams =
+      last >= 0 && table.first_elements[last] + table.counts[last] >= kStreamedElements;
   const auto kernel = adam_chunk_by_simd(simd_);
   threads_.parallel_for(table.chunk_count, 1, [&](int64_t index, int64_t) {
     const Chunk& chunk = table.chunks[index];
     AdamChunk pointers = chunk_of(table, chunk, columns);
     if (pointers.gradient == nullptr) return;
+    pointers.streams = streams;
     const AdamConstants& group = constants[table.groups[chunk.tensor]];
     if (group.amsgrad) pointers.max_exp_avg_sq = float_at(table, chunk, columns.max_exp_avg_sq);
     if (columns.half_copy >= 0) {

@@ -18,6 +18,7 @@ struct AdamChunk {
   float* max_exp_avg_sq;  // with amsgrad
   void* half_copy;        // or null
   namp_dtype half_dtype;
+  bool streams;  // the half copy may go past the cache
 };
 
 // Stochastic rounding of the half copy.

@@ -51,6 +51,15 @@ HWY_INLINE void store(Lane x, T* p, Part part) {
   store_part(x, p, part.count);
 }
 template <class T>
+HWY_INLINE void stream(Lane x, T* p, Whole) {
+  stream(x, p);
+}
+template <class T>
+HWY_INLINE void stream(Lane x, T* p, Part part) {
+  store_part(x, p, part.count);
+}
+
+template <class T>
 HWY_INLINE void store_stochastic(Lane x, LaneBits random, T* p, Whole) {
   store_stochastic(x, random, p);
 }

@@ -9,6 +9,7 @@
 
 #include <cstring>
 
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 #include "formulas/half.h"
@@ -24,6 +25,7 @@ using ::namp::abs;
 using ::namp::any;
 using ::namp::bits;
 using ::namp::from_bits;
+using ::namp::larger;
 using ::namp::less;
 using ::namp::multiply_add;
 using ::namp::select;
@@ -125,6 +127,12 @@ HWY_INLINE LaneMask less(LaneBits a, LaneBits b) {
   return {hn::RebindMask(LaneTag(), hn::Lt(hn::BitCast(s, a.raw), hn::BitCast(s, b.raw)))};
 }
 
+HWY_INLINE LaneBits larger(LaneBits a, LaneBits b) {
+  const SignedTag s;
+  const auto maximum = hn::Max(hn::BitCast(s, a.raw), hn::BitCast(s, b.raw));
+  return LaneBits(hn::BitCast(BitsTag(), maximum));
+}
+
 HWY_INLINE bool any(LaneMask mask) { return !hn::AllFalse(LaneTag(), mask.raw); }
 
 // ---- Loads and stores: kLanes elements at p, which is aligned to its element and no more ----
@@ -161,6 +169,24 @@ HWY_INLINE void store(Lane x, Float16* p) {
 }
 
 HWY_INLINE void store(Lane x, BFloat16* p) { store_low_halves(narrow_bfloat16(x), &p->bits); }
+
+// Past the cache, to p aligned to kLanes elements: for what is written once and read much later, it
+// saves reading the line first. hwy::FlushStream() orders it before what other threads read.
+HWY_INLINE void stream(Lane x, float* p) { hn::Stream(x.raw, LaneTag(), p); }
+
+HWY_INLINE void stream(Lane x, Float16* p) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  const hn::Rebind<hwy::float16_t, LaneTag> tag;
+  const auto halves = hn::BitCast(HalfTag(), hn::DemoteTo(tag, x.raw));
+  hn::Stream(halves, HalfTag(), &p->bits);
+#else
+  store(x, p);
+#endif
+}
+
+HWY_INLINE void stream(Lane x, BFloat16* p) {
+  hn::Stream(hn::TruncateTo(HalfTag(), narrow_bfloat16(x).raw), HalfTag(), &p->bits);
+}
 
 // Stochastically rounded (formulas/half.h); float32 is not rounded at all.
 HWY_INLINE void store_stochastic(Lane x, LaneBits, float* p) { store(x, p); }

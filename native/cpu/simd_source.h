@@ -47,9 +47,10 @@
 #define NAMP_LANES __attribute__((always_inline)) HWY_ATTR
 
 // Declares kernel_by_simd, the table of a kernel.
-#define NAMP_SIMD_TABLE(kernel)                                                    \
-  [[maybe_unused]] constexpr ::namp::SimdTable kernel##_by_simd {                  \
-    &HWY_STATIC_DISPATCH(kernel), HWY_CHOOSE_AVX2(kernel), HWY_CHOOSE_AVX3(kernel) \
+#define NAMP_SIMD_TABLE(kernel)                                                        \
+  [[maybe_unused]] constexpr ::namp::SimdTable<decltype(&HWY_STATIC_DISPATCH(kernel))> \
+      kernel##_by_simd {                                                               \
+    &HWY_STATIC_DISPATCH(kernel), HWY_CHOOSE_AVX2(kernel), HWY_CHOOSE_AVX3(kernel)     \
   }
 
 #include "cpu/simd_target.h"

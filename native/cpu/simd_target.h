@@ -27,9 +27,4 @@ struct SimdTable {
   }
 };
 
-template <class Function>
-SimdTable(Function, Function, Function) -> SimdTable<Function>;
-template <class Function>
-SimdTable(Function, decltype(nullptr), decltype(nullptr)) -> SimdTable<Function>;
-
 }  // namespace namp

@@ -80,6 +80,9 @@ NAMP_FORMULA bool less(uint32_t a, uint32_t b) {
   return static_cast<int32_t>(a) < static_cast<int32_t>(b);
 }
 
+// The larger as signed integers: shorter than less and select where one waits for the other.
+NAMP_FORMULA uint32_t larger(uint32_t a, uint32_t b) { return less(a, b) ? b : a; }
+
 // Whether any element of the lane has it.
 NAMP_FORMULA bool any(bool mask) { return mask; }
 
