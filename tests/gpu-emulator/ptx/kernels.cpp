@@ -343,6 +343,7 @@ class KernelDecoder {
       }
       const Symbol& theirs = placed.symbols.at(formal.name);
       Instruction c = i;
+      c.flow = Flow::next;
       c.execute = copy_frame;
       c.immediate = static_cast<int64_t>(in ? own->second.address : theirs.address);
       c.target = static_cast<uint32_t>(in ? theirs.address : own->second.address);
