@@ -5,9 +5,18 @@ internal static class CSharpNames
 {
     private static readonly Dictionary<string, string> Scalars = new()
     {
-        ["void"] = "void", ["char"] = "byte", ["float"] = "float", ["double"] = "double",
-        ["int8_t"] = "sbyte", ["uint8_t"] = "byte", ["int16_t"] = "short", ["uint16_t"] = "ushort",
-        ["int32_t"] = "int", ["uint32_t"] = "uint", ["int64_t"] = "long", ["uint64_t"] = "ulong",
+        ["void"] = "void",
+        ["char"] = "byte",
+        ["float"] = "float",
+        ["double"] = "double",
+        ["int8_t"] = "sbyte",
+        ["uint8_t"] = "byte",
+        ["int16_t"] = "short",
+        ["uint16_t"] = "ushort",
+        ["int32_t"] = "int",
+        ["uint32_t"] = "uint",
+        ["int64_t"] = "long",
+        ["uint64_t"] = "ulong",
         ["namp_stream"] = "void*",
     };
 

@@ -26,8 +26,15 @@ public sealed class LossTests
 
             AmpKernels.CrossEntropy(device, new CrossEntropyArguments
             {
-                Logits = logits.Cell, Labels = nativeLabels.Pointer, Rows = rows, Classes = classes, Mean = mean,
-                Loss = loss.Pointer, Gradient = gradient.Cell, Scale = factors.Pointer, Upstream = factors.Pointer + sizeof(float),
+                Logits = logits.Cell,
+                Labels = nativeLabels.Pointer,
+                Rows = rows,
+                Classes = classes,
+                Mean = mean,
+                Loss = loss.Pointer,
+                Gradient = gradient.Cell,
+                Scale = factors.Pointer,
+                Upstream = factors.Pointer + sizeof(float),
             });
 
             var expected = LossOracle.CrossEntropy(logits.ToArray(), labels, classes, -100, mean, Scale * Upstream);
@@ -49,7 +56,12 @@ public sealed class LossTests
 
         AmpKernels.CrossEntropy(device, new CrossEntropyArguments
         {
-            Logits = logits.Cell, Labels = labels.Pointer, Rows = 2, Classes = 2, Loss = loss.Pointer, Gradient = gradient.Cell,
+            Logits = logits.Cell,
+            Labels = labels.Pointer,
+            Rows = 2,
+            Classes = 2,
+            Loss = loss.Pointer,
+            Gradient = gradient.Cell,
         });
 
         Assert.That(loss[0], Is.NaN);
@@ -88,8 +100,14 @@ public sealed class LossTests
 
             AmpKernels.MeanSquaredError(device, new MeanSquaredErrorArguments
             {
-                Prediction = prediction.Cell, Target = target.Cell, Count = length, Mean = mean,
-                Loss = loss.Pointer, Gradient = gradient.Cell, Scale = factors.Pointer, Upstream = factors.Pointer + sizeof(float),
+                Prediction = prediction.Cell,
+                Target = target.Cell,
+                Count = length,
+                Mean = mean,
+                Loss = loss.Pointer,
+                Gradient = gradient.Cell,
+                Scale = factors.Pointer,
+                Upstream = factors.Pointer + sizeof(float),
             });
 
             var expected = LossOracle.MeanSquaredError(prediction.ToArray(), target.ToArray(), mean, Scale * Upstream);
@@ -134,11 +152,20 @@ public sealed class LossTests
             using var second = new GuardedTensor(dtype, Rows * Classes, misalignment: 3);
             AmpKernels.CrossEntropy(device, new CrossEntropyArguments
             {
-                Logits = x.Cell, Labels = labels.Pointer, Rows = Rows, Classes = Classes, Loss = loss.Pointer, Gradient = first.Cell,
+                Logits = x.Cell,
+                Labels = labels.Pointer,
+                Rows = Rows,
+                Classes = Classes,
+                Loss = loss.Pointer,
+                Gradient = first.Cell,
             });
             AmpKernels.MeanSquaredError(device, new MeanSquaredErrorArguments
             {
-                Prediction = x.Cell, Target = y.Cell, Count = Rows * Classes, Loss = loss.Pointer + sizeof(float), Gradient = second.Cell,
+                Prediction = x.Cell,
+                Target = y.Cell,
+                Count = Rows * Classes,
+                Loss = loss.Pointer + sizeof(float),
+                Gradient = second.Cell,
             });
             return [.. loss.Bytes, .. first.Bytes, .. second.Bytes];
         });

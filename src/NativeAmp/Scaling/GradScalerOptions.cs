@@ -25,7 +25,10 @@ public sealed record GradScalerOptions
     /// <summary>DeepSpeed's dynamic loss scale (runtime/fp16/loss_scaler.py): a floor of 1, two overflows to a backoff.</summary>
     public static GradScalerOptions DeepSpeed { get; } = new()
     {
-        GrowthInterval = 1000, MinimumScale = 1, MaximumScale = float.PositiveInfinity, Hysteresis = 2,
+        GrowthInterval = 1000,
+        MinimumScale = 1,
+        MaximumScale = float.PositiveInfinity,
+        Hysteresis = 2,
     };
 
     /// <summary>Megatron-LM's dynamic gradient scaler: from 2^32, a floor of 1, two overflows to a backoff.</summary>
@@ -77,7 +80,11 @@ public sealed record GradScalerOptions
     /// <summary>A scale that never moves; steps that overflow are skipped all the same.</summary>
     public static GradScalerOptions Static(float scale) => new()
     {
-        InitialScale = scale, GrowthFactor = 1, BackoffFactor = 1, MinimumScale = 0, MaximumScale = float.PositiveInfinity,
+        InitialScale = scale,
+        GrowthFactor = 1,
+        BackoffFactor = 1,
+        MinimumScale = 0,
+        MaximumScale = float.PositiveInfinity,
     };
 
     internal NampScalerOptions ToNative()
