@@ -48,6 +48,17 @@ want_native() {
   want g++ has g++
   want libhwy-dev has_header hwy/highway.h
   want libdnnl-dev has_header dnnl.hpp
+  if ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1'; then want_cuda_compiler; fi
+}
+# nvcc, or clang: 19 where the system has it, else any from 14 on. A machine without a GPU does without.
+want_cuda_compiler() {
+  if has nvcc || has clang++-19; then
+    return
+  elif apt-cache show clang-19; then
+    missing+=(clang-19)
+  else
+    want clang has clang++
+  fi &>/dev/null
 }
 want_native_tests() { want libgtest-dev has_header gtest/gtest.h; }
 want_clang() { want clang has clang; }
@@ -175,6 +186,7 @@ run_tests() {
   need_dotnet
   want_native
   want_native_tests
+  want_cuda_compiler
   want_clang
   want_second_compiler
   want_clang_format

@@ -1,6 +1,7 @@
 #include "abi/memory_pool.h"
 
 #include <algorithm>
+#include <string>
 
 #include "abi/check.h"
 
@@ -55,9 +56,9 @@ MemoryPool::Piece MemoryPool::take_or_make(int64_t bytes, namp_stream stream) {
     try {
       segment = new_segment(bytes * pieces);
     } catch (const Error& error) {
-      if (error.status() != NAMP_ERROR_OUT_OF_MEMORY || statistics_.cached_bytes == 0) throw;
+      if (error.status() != NAMP_ERROR_OUT_OF_MEMORY) throw;
       trim_locked();
-      segment = new_segment(bytes * pieces);
+      segment = make_segment_or_explain(bytes * pieces);
     }
     segment->pieces = pieces;
     auto& refilled = cache_[{stream, bytes}];  // trimming may have dropped the list
@@ -87,6 +88,27 @@ MemoryPool::Segment* MemoryPool::new_segment(int64_t bytes) {
     throw;
   }
   return raw;
+}
+
+MemoryPool::Segment* MemoryPool::make_segment_or_explain(int64_t bytes) {
+  try {
+    return new_segment(bytes);
+  } catch (const Error& error) {
+    if (error.status() != NAMP_ERROR_OUT_OF_MEMORY) throw;
+    static constexpr const char* kNames[NAMP_MEMORY_KIND_COUNT] = {
+        "other",     "parameters",  "half copies", "optimizer state",
+        "gradients", "activations", "workspace"};
+    std::string holds;
+    for (int kind = 0; kind < NAMP_MEMORY_KIND_COUNT; ++kind) {
+      if (statistics_.live_bytes[kind] == 0) continue;
+      holds += (holds.empty() ? "" : ", ") + std::string(kNames[kind]) + " " +
+               std::to_string(statistics_.live_bytes[kind]);
+    }
+    fail(NAMP_ERROR_OUT_OF_MEMORY, std::string(error.what()) + " In use here, in bytes: " +
+                                       (holds.empty() ? "nothing" : holds) +
+                                       "; kept for reuse and not to be given back: " +
+                                       std::to_string(statistics_.cached_bytes) + ".");
+  }
 }
 
 void MemoryPool::free(void* pointer, namp_stream stream) {

@@ -61,6 +61,8 @@ class MemoryPool {
 
   Piece take_or_make(int64_t bytes, namp_stream stream);
   Segment* new_segment(int64_t bytes);
+  // The same; a failure says what the memory is used for.
+  Segment* make_segment_or_explain(int64_t bytes);
   void trim_locked();
   void count(namp_memory_kind kind, int64_t bytes);
 
