@@ -16,8 +16,10 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__CUDA__) || defined(__CUDACC__)
+#if defined(__clang__) && defined(__CUDA__)
 #define NAMP_FORMULA __host__ __device__ inline __attribute__((always_inline))
+#elif defined(__CUDACC__)
+#define NAMP_FORMULA __host__ __device__ __forceinline__
 #elif defined(__GNUC__)
 #define NAMP_FORMULA inline __attribute__((always_inline))
 #else
