@@ -27,11 +27,11 @@ NAMP_FORMULA void adam_step(AdamElement<F>& x, F g, const AdamConstants& c) {
   // Factors that do not apply are 1, which changes nothing.
   g = g * c.inverse_scale * c.clip_coefficient * c.sign;
   x.parameter = x.parameter * c.decay;
-  if (c.coupled) g = g + x.parameter * c.weight_decay;
-  // Fused, as PyTorch's vectorised kernel: where the two terms cancel, a rounded product would be
+  // Fused where PyTorch's vectorised kernel is: where two terms cancel, a rounded product would be
   // most of what is left.
+  if (c.coupled) g = multiply_add(x.parameter, F(c.weight_decay), g);
   x.exp_avg = multiply_add(g - x.exp_avg, F(c.one_minus_beta1), x.exp_avg);
-  x.exp_avg_sq = x.exp_avg_sq * c.beta2 + g * g * c.one_minus_beta2;
+  x.exp_avg_sq = multiply_add(g * c.one_minus_beta2, g, x.exp_avg_sq * c.beta2);
   F v = x.exp_avg_sq;
   if (c.amsgrad) {
     // NaN wins, as in torch.maximum.
@@ -39,7 +39,7 @@ NAMP_FORMULA void adam_step(AdamElement<F>& x, F g, const AdamConstants& c) {
     v = x.max_exp_avg_sq;
   }
   x.parameter =
-      x.parameter - (x.exp_avg / (sqrt(v) / c.sqrt_correction2 + c.epsilon)) * c.step_size;
+      x.parameter - (x.exp_avg * c.step_size) / (sqrt(v) / c.sqrt_correction2 + c.epsilon);
 }
 
 NAMP_FORMULAS_END

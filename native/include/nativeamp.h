@@ -539,16 +539,16 @@ typedef struct namp_adam_args {
 
 /* clang-format off: formulas, a line each */
 /* One fused pass in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam), in
- * float32 without contraction, but for m's multiply-add, which is fused (rounded once), as in
- * PyTorch's fused kernel:
+ * float32 without contraction, but for the multiply-adds written as fma, which are rounded once, as
+ * in PyTorch's fused kernel, whose bits these are:
  *
  *   g = gradient [* inverse_scale, unless state->unscaled] [* clip_coefficient, if max_norm > 0]
  *   g = -g                                                   if maximize
- *   p = p * (1 - lr * wd)                                    if decoupled, else  g = g + wd * p
+ *   p = p * (1 - lr * wd)                                    if decoupled, else  g = fma(p, wd, g)
  *   m = fma(g - m, 1 - beta1, m)
- *   v = v * beta2 + (1 - beta2) * (g * g)
+ *   v = fma((1 - beta2) * g, g, v * beta2)
  *   vmax = max(vmax, v), which takes the place of v below    if amsgrad
- *   p = p - (lr / (1 - beta1^t)) * (m / (sqrt(v) / sqrt(1 - beta2^t) + eps))
+ *   p = p - ((lr / (1 - beta1^t)) * m) / (sqrt(v) / sqrt(1 - beta2^t) + eps)
  *   half copy = p, rounded
  *
  * with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
