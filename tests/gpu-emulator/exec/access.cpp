@@ -190,6 +190,11 @@ void check_written(Warp& warp, const Instruction& i, const Region& region, uint6
                    uint32_t bytes, uint32_t lane) {
   if (region.written == nullptr) return;
   const uint8_t* shadow = region.written + (address - region.base);
+  if (bytes == 4) {  // a word alone: four ones
+    uint32_t marks;
+    std::memcpy(&marks, shadow, 4);
+    if (marks == 0x01010101U) return;
+  }
   const void* hole = std::memchr(shadow, 0, bytes);
   if (hole == nullptr) return;
   report(NAMPEMU_UNWRITTEN_READ, warp, i, lane, [&] {
@@ -201,13 +206,17 @@ void check_written(Warp& warp, const Instruction& i, const Region& region, uint6
 }
 
 void touch_all(Warp& warp, const Instruction& i, const Access& access, Touching how) {
-  if (access.contiguous && access.region != nullptr) {
-    return touch_contiguous(*access.region, warp, i, access.address[0], access.bytes, how);
-  }
+  uint32_t lanes = access.lanes;
   // Many readers of one address leave the same mark as two.
-  uint32_t left = access.uniform && how != Touching::write ? 2 : kLanes;
-  for (uint32_t rest = access.lanes; rest != 0 && left > 0; rest &= rest - 1, --left) {
-    const auto lane = static_cast<uint32_t>(std::countr_zero(rest));
+  if (access.uniform && how != Touching::write && std::popcount(lanes) > 2) {
+    const uint32_t without_first = lanes & (lanes - 1);
+    lanes = (lanes & ~without_first) | (without_first & ~(without_first - 1));
+  }
+  if (access.region != nullptr && access.bytes % 4 == 0) {
+    return touch_words(*access.region, warp, i, lanes, access.address.data(), access.bytes, how);
+  }
+  for (; lanes != 0; lanes &= lanes - 1) {
+    const auto lane = static_cast<uint32_t>(std::countr_zero(lanes));
     touch(region_of(warp, i, access, lane), warp, i, lane, access.address[lane], access.bytes, how);
   }
 }

@@ -1,5 +1,7 @@
 #include "exec/race.h"
 
+#include <bit>
+
 namespace nampemu {
 namespace {
 
@@ -77,6 +79,11 @@ struct Toucher {
   }
 
   bool stale(uint64_t stamp) const { return (stamp ^ me) >> kLaunchShift != 0; }
+  // Of another launch, or of this block before its last barrier.
+  bool settled(uint64_t stamp) const {
+    return stale(stamp) ||
+           ((stamp ^ me) >> kBlockShift == 0 && (stamp & kTimeMask) < warp.block->barrier_time);
+  }
 
   void merge_reader(uint64_t& reader, bool atomic) const {
     const uint64_t before = reader;
@@ -165,33 +172,44 @@ void touch(const Region& region, Warp& warp, const Instruction& i, uint32_t lane
     touch_word(region, toucher, address + k);
 }
 
-void touch_contiguous(const Region& region, Warp& warp, const Instruction& i, uint64_t address,
-                      uint32_t bytes_per_lane, Touching how) {
-  if (region.touches == nullptr || !tracks(*warp.block)) return;
-  if (bytes_per_lane < 4) {
-    for (uint32_t lane = 0; lane < kLanes; ++lane) {
-      touch(region, warp, i, lane, address + uint64_t{lane} * bytes_per_lane, bytes_per_lane, how);
-    }
-    return;
+namespace {
+
+// Nobody else in this launch so far, or one more of many readers: the usual cases, without a call.
+// False: ask touch_word.
+bool touch_quickly(const Toucher& toucher, Touch& cell, bool reads, bool plain) {
+  const uint64_t me = toucher.me;
+  const bool constant = toucher.how == Touching::constant_read;
+  const bool writer_ok = constant ? toucher.stale(cell.writer)
+                                  : toucher.settled(cell.writer) || same_thread(cell.writer, me);
+  if (!plain || !writer_ok) return false;
+  if (toucher.settled(cell.reader) || same_thread(cell.reader, me)) {
+    (reads ? cell.reader : cell.writer) = me;
+    return true;
   }
-  Toucher toucher{warp, i, 0, 0, how};
-  Touch* cell = region.touches + (address - region.base) / 4;
-  const uint32_t words = bytes_per_lane / 4;
+  constexpr uint64_t many = uint64_t{kManyThreads} << kThreadShift;
+  const uint64_t all_of_block = (me & ~many) | many;
+  const uint64_t all_blocks =
+      (me & (~uint64_t{0} << kLaunchShift)) | (uint64_t{kManyBlocks} << kBlockShift) | many;
+  return reads && (cell.reader == all_of_block || (cell.reader & ~kTimeMask) == all_blocks);
+}
+
+}  // namespace
+
+void touch_words(const Region& region, Warp& warp, const Instruction& i, uint32_t lanes,
+                 const uint64_t* address, uint32_t bytes, Touching how) {
+  if (region.touches == nullptr || !tracks(*warp.block)) return;
   const bool reads = how == Touching::read || how == Touching::constant_read;
   const bool plain = reads || how == Touching::write;
-  for (uint32_t lane = 0; lane < kLanes; ++lane) {
+  Toucher toucher{warp, i, 0, 0, how};
+  const uint64_t first = make_stamp(*warp.block, warp.thread(0));
+  for (; lanes != 0; lanes &= lanes - 1) {
+    const auto lane = static_cast<uint32_t>(std::countr_zero(lanes));
     toucher.lane = lane;
-    const uint64_t me = make_stamp(*warp.block, warp.thread(lane));
-    toucher.me = me;
-    for (uint32_t k = 0; k < words; ++k, ++cell) {
-      // Nobody else in this launch so far: the test of the loop's every turn.
-      const bool writer_ok = toucher.stale(cell->writer) ||
-                             (same_thread(cell->writer, me) && how != Touching::constant_read);
-      const bool reader_ok = toucher.stale(cell->reader) || same_thread(cell->reader, me);
-      if (plain && writer_ok && reader_ok) {
-        (reads ? cell->reader : cell->writer) = me;
-      } else {
-        touch_word(region, toucher, address + (uint64_t{lane} * words + k) * 4);
+    toucher.me = first + (uint64_t{lane} << kThreadShift);
+    Touch* cell = region.touches + (address[lane] - region.base) / 4;
+    for (uint32_t k = 0; k < bytes; k += 4, ++cell) {
+      if (!touch_quickly(toucher, *cell, reads, plain)) {
+        touch_word(region, toucher, address[lane] + k);
       }
     }
   }

@@ -17,10 +17,9 @@ enum class Touching : uint8_t { read, write, atomic, atomic_read, constant_read 
 // or a multiple of 4 on a multiple of 4.
 void touch(const Region& region, Warp& warp, const Instruction& i, uint32_t lane, uint64_t address,
            uint32_t bytes, Touching how);
-// The same for lanes that lie one after the other, all words: the usual case, without a call a
-// word.
-void touch_contiguous(const Region& region, Warp& warp, const Instruction& i, uint64_t address,
-                      uint32_t bytes_per_lane, Touching how);
+// The same for several lanes whose accesses are whole words: the usual case, without a call a word.
+void touch_words(const Region& region, Warp& warp, const Instruction& i, uint32_t lanes,
+                 const uint64_t* address, uint32_t bytes, Touching how);
 
 // Fences and synchronizing accesses.
 void fence(Block& block);
