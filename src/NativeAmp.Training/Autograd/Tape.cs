@@ -35,20 +35,13 @@ public sealed class Tape
         ReleaseOwned(null, "the tape was cleared");
     }
 
-    internal void Adopt(Tensor tensor)
-    {
-        if (_root is not null)
-        {
-            _root.ReleaseUnlessCallers("it was the root of a backward pass, after which another operator ran; call Keep() to hold on to it");
-            _root = null;
-        }
-
-        _owned.Add(tensor);
-    }
+    internal void Adopt(Tensor tensor) => _owned.Add(tensor);
 
     /// <summary>Records an operator: its output has a gradient from now on.</summary>
     internal void Record(Node node)
     {
+        _root?.ReleaseUnlessCallers("it was the root of a backward pass, and the next forward pass has begun; call Keep() to hold on to it");
+        _root = null;
         node.Output.Producer = node;
         _nodes.Add(node);
     }
@@ -142,15 +135,19 @@ public sealed class Tape
 
     private void ReleaseOwned(Tensor? root, string reason)
     {
+        bool ownsRoot = false;
         foreach (Tensor tensor in _owned)
         {
-            if (tensor != root)
-                tensor.ReleaseUnlessCallers(reason);
+            if (tensor == root)
+                ownsRoot = true;
             else
-                _root = root;
+                tensor.ReleaseUnlessCallers(reason);
         }
 
         _owned.Clear();
+        // The root of an earlier pass can still be here only if nothing was recorded since, as when a tape is cleared.
+        _root?.ReleaseUnlessCallers(reason);
+        _root = ownsRoot ? root : null;
     }
 
     private void ForgetExpectations()

@@ -25,7 +25,9 @@ public abstract class Module : IDisposable
         {
             if (!seen.Add(parameter))
                 continue;
-            parameter.Name = name;
+            // A part of the model may be asked for its parameters too; the name that reaches furthest up stays.
+            if (parameter.Name.Length == 0 || name.EndsWith($".{parameter.Name}", StringComparison.Ordinal))
+                parameter.Name = name;
             parameters.Add(parameter);
         }
 

@@ -43,7 +43,8 @@ public partial class Tensor
 
     /// <summary>
     /// Computes the gradients of everything that this scalar was computed from, adds them to the parameters' gradients, and
-    /// gives the tape's intermediates back to the device's cache as it goes. This tensor stays readable until the next operator.
+    /// gives the tape's intermediates back to the device's cache as it goes. This tensor stays readable until the next
+    /// forward pass begins.
     /// </summary>
     /// <exception cref="InvalidOperationException">
     /// This is no scalar, nothing that requires gradients led to it, or Backward went over it before.

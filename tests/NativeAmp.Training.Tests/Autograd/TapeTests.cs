@@ -145,6 +145,20 @@ internal sealed class TapeTests
     }
 
     [Test]
+    public void A_loss_stays_readable_until_the_next_forward_pass_begins()
+    {
+        using Tensor x = Leaf([1, 2]);
+        Tensor loss = Ops.Sum(x * 2);
+        loss.Backward();
+        Assert.That(x.Gradient!.ToFloats(), Is.EqualTo(new float[] { 2, 2 }));
+        using (NoGrad.Enter())
+            _ = x * 3;
+        Assert.That(loss.Item(), Is.EqualTo(6));
+        _ = x * 3;
+        Assert.That(loss.Item, Throws.TypeOf<ObjectDisposedException>().With.Message.Contains("forward pass has begun"));
+    }
+
+    [Test]
     public void A_disposed_tensor_cannot_be_used()
     {
         Tensor x = Leaf([1, 2]);

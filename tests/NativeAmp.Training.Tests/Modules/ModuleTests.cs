@@ -35,6 +35,15 @@ internal sealed class ModuleTests
     }
 
     [Test]
+    public void A_parameter_keeps_its_full_name_when_a_part_of_the_model_is_asked()
+    {
+        using var model = new Sequential(new Sequential(new Linear(2, 2)), new Linear(2, 2));
+        Assert.That(model[0].Parameters()[0].Name, Is.EqualTo("0.weight"));
+        Assert.That(model.Parameters()[0].Name, Is.EqualTo("0.0.weight"));
+        Assert.That(model[0].Parameters()[0].Name, Is.EqualTo("0.0.weight"));
+    }
+
+    [Test]
     public void A_module_that_is_on_no_device_says_so()
     {
         using Device device = Device.Cpu();
