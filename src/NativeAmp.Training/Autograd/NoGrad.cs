@@ -4,14 +4,14 @@ namespace NativeAmp.Training;
 public static class GradMode
 {
     [ThreadStatic]
-    private static int s_disabled;
+    private static int _disabled;
 
     /// <summary>Whether operators over tensors that require gradients are recorded.</summary>
-    public static bool IsEnabled => s_disabled == 0;
+    public static bool IsEnabled => _disabled == 0;
 
-    internal static void Disable() => s_disabled++;
+    internal static void Disable() => _disabled++;
 
-    internal static void Enable() => s_disabled--;
+    internal static void Enable() => _disabled--;
 }
 
 /// <summary>A <see cref="TensorScope"/> in which nothing is recorded on the tape: evaluation, sampling.</summary>

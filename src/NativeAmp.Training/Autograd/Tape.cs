@@ -9,7 +9,7 @@ public sealed class Tape
     private const string Consumed = "Backward gave it back to the cache; call Keep() before, or read it before";
 
     [ThreadStatic]
-    private static Tape? s_current;
+    private static Tape? _current;
 
     private readonly List<Node> _nodes = [];
     private readonly List<Tensor> _owned = [];
@@ -21,7 +21,7 @@ public sealed class Tape
     }
 
     /// <summary>This thread's tape.</summary>
-    public static Tape Current => s_current ??= new Tape();
+    public static Tape Current => _current ??= new Tape();
 
     /// <summary>Number of operators recorded and not yet gone over.</summary>
     public int Length => _nodes.Count;

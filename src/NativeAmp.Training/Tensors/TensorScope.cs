@@ -7,7 +7,7 @@ namespace NativeAmp.Training;
 public class TensorScope : IDisposable
 {
     [ThreadStatic]
-    private static TensorScope? s_innermost;
+    private static TensorScope? _innermost;
 
     private readonly TensorScope? _outer;
     private readonly List<Tensor> _tensors = [];
@@ -16,9 +16,9 @@ public class TensorScope : IDisposable
 
     private protected TensorScope()
     {
-        _outer = s_innermost;
+        _outer = _innermost;
         _tapeLength = Tape.Current.Length;
-        s_innermost = this;
+        _innermost = this;
     }
 
     /// <summary>Opens a scope on this thread.</summary>
@@ -37,10 +37,10 @@ public class TensorScope : IDisposable
     {
         if (_closed || !disposing)
             return;
-        if (s_innermost != this)
+        if (_innermost != this)
             throw new InvalidOperationException("Scopes are closed on their own thread, the innermost first; another is still open.");
         _closed = true;
-        s_innermost = _outer;
+        _innermost = _outer;
         foreach (Tensor tensor in _tensors)
         {
             tensor.ReleaseUnlessCallers("the TensorScope (or NoGrad) that it was made in has ended; call Keep() to take it out");
@@ -54,7 +54,7 @@ public class TensorScope : IDisposable
     internal static void Adopt(Tensor tensor)
     {
         tensor.IsCallers = false;
-        if (s_innermost is { } scope)
+        if (_innermost is { } scope)
             scope._tensors.Add(tensor);
         else
             Tape.Current.Adopt(tensor);
