@@ -1,7 +1,6 @@
 #include "exec/executor.h"
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <numeric>
 
@@ -66,8 +65,8 @@ void prepare(Block& block, Launch& launch, Storage& storage) {
   block.parameters.space = Space::param;
   block.parameters.size = kernel.parameter_bytes;
   block.parameters.base = window(storage.parameters, kernel.parameter_bytes);
-  std::memcpy(reinterpret_cast<void*>(block.parameters.base), launch.parameters.data(),
-              kernel.parameter_bytes);
+  std::copy(launch.parameters.begin(), launch.parameters.end(),
+            block.parameters.at(block.parameters.base));
   const uint32_t warps = (threads + kLanes - 1) / kLanes;
   storage.registers.assign(uint64_t{warps} * kernel.register_bytes + 64, std::byte{0});
   block.warps.resize(warps);
@@ -77,8 +76,8 @@ void prepare(Block& block, Launch& launch, Storage& storage) {
     warp.index = w;
     const uint32_t lanes = std::min(kLanes, threads - w * kLanes);
     warp.existing = lanes == kLanes ? kAllLanes : (1U << lanes) - 1;
-    std::memcpy(warp.registers + kernel.constants_at, kernel.constants.data(),
-                kernel.constants.size());
+    std::copy(kernel.constants.begin(), kernel.constants.end(),
+              warp.registers + kernel.constants_at);
   }
 }
 
