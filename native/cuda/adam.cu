@@ -5,6 +5,7 @@
 #include "cuda/kernels.h"
 #include "cuda/random.cuh"
 #include "cuda/reduce.cuh"
+#include "cuda/table_task.cuh"
 #include "cuda/view.cuh"
 #include "formulas/adam.h"
 
@@ -12,24 +13,24 @@ namespace namp::cuda {
 namespace {
 
 // One chunk of one tensor.
-NAMP_DEVICE void adam_chunk(const AdamArgs& args, const Chunk& chunk, const AdamConstants& c,
+NAMP_DEVICE void adam_chunk(const AdamArgs& args, const TableTask& task, const AdamConstants& c,
                             int64_t step) {
-  const TableView& table = args.table;
+  const Chunk chunk = task.chunk;
   const namp_adam_columns& columns = args.columns;
-  const namp_cell gradient = table.cell(chunk.tensor, columns.gradient);
+  const namp_cell gradient = task.cells[columns.gradient];
   if (gradient.data == nullptr) return;
   const auto floats = [&](int32_t column) {
-    return static_cast<float*>(table.cell(chunk.tensor, column).data) + chunk.begin;
+    return static_cast<float*>(task.cells[column].data) + chunk.begin;
   };
   float* parameter = floats(columns.parameter);
   float* exp_avg = floats(columns.exp_avg);
   float* exp_avg_sq = floats(columns.exp_avg_sq);
   float* max_exp_avg_sq = c.amsgrad ? floats(columns.max_exp_avg_sq) : nullptr;
   namp_cell half{};
-  if (columns.half_copy >= 0) half = table.cell(chunk.tensor, columns.half_copy);
+  if (columns.half_copy >= 0) half = task.cells[columns.half_copy];
   const bool stochastic =
       args.half_copy_rounding == NAMP_ROUND_STOCHASTIC && half.dtype != NAMP_FLOAT32;
-  const auto first_word = static_cast<uint64_t>(table.first_elements[chunk.tensor] + chunk.begin);
+  const auto first_word = static_cast<uint64_t>(task.first_element + chunk.begin);
   const uint64_t seed = args.seed;
 
   const int peel =
@@ -82,11 +83,9 @@ NAMP_KERNEL(kAdamThreads) adam_step_kernel(const AdamArgs args) {
     constants[group] = adam_constants(args.groups[group], step, inverse_scale, clip);
   }
   barrier();
-  const TableView& table = args.table;
-  for (int64_t index = block_index(); index < table.chunk_count; index += block_count()) {
-    const Chunk chunk = table.chunks[index];
-    adam_chunk(args, chunk, constants[table.groups[chunk.tensor]], step);
-  }
+  for_chunks(args.table, [&](const TableTask& task, int64_t) {
+    adam_chunk(args, task, constants[task.group], step);
+  });
   // Every block has read the state by now.
   if (is_last_block(args.ticket) && thread_index() == 0) {
     state.clip_coefficient = clip;

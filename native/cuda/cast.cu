@@ -4,6 +4,7 @@
 
 #include "cuda/kernels.h"
 #include "cuda/random.cuh"
+#include "cuda/table_task.cuh"
 #include "cuda/view.cuh"
 
 namespace namp::cuda {
@@ -69,17 +70,15 @@ NAMP_KERNEL(kCastThreads) cast_kernel(const CastArgs args) {
 }
 
 NAMP_KERNEL(kCastThreads) cast_table_kernel(const CastTableArgs args) {
-  const TableView& table = args.table;
-  for (int64_t index = block_index(); index < table.chunk_count; index += block_count()) {
-    const Chunk chunk = table.chunks[index];
-    const namp_cell destination = table.cell(chunk.tensor, args.destination_column);
-    const namp_cell source = table.cell(chunk.tensor, args.source_column);
-    if (destination.data == nullptr) continue;
-    cast_run(destination.data, destination.dtype, source.data, source.dtype, chunk.begin,
-             chunk.count, args.options,
-             args.options.offset +
-                 static_cast<uint64_t>(table.first_elements[chunk.tensor] + chunk.begin));
-  }
+  for_chunks(args.table, [&](const TableTask& task, int64_t) {
+    const namp_cell destination = task.cells[args.destination_column];
+    const namp_cell source = task.cells[args.source_column];
+    if (destination.data == nullptr) return;
+    const int64_t begin = task.chunk.begin;
+    cast_run(destination.data, destination.dtype, source.data, source.dtype, begin,
+             task.chunk.count, args.options,
+             args.options.offset + static_cast<uint64_t>(task.first_element + begin));
+  });
 }
 
 }  // namespace namp::cuda

@@ -94,7 +94,7 @@ NAMP_DEVICE RawPack<T, kPack> load_raw(const T* p, Whole) {
     Words words[kAccesses];
 #pragma unroll
     for (int i = 0; i < kAccesses; ++i)
-      words[i] = load_global(reinterpret_cast<const Words*>(p) + i);
+      words[i] = load_words(reinterpret_cast<const Words*>(p) + i);
     memcpy(&pack, words, sizeof(pack));
   } else {
 #pragma unroll
@@ -116,7 +116,7 @@ NAMP_DEVICE void store_raw(const RawPack<T, kPack>& pack, T* p, Whole) {
     memcpy(words, &pack, sizeof(pack));
 #pragma unroll
     for (int i = 0; i < kAccesses; ++i)
-      store_global(reinterpret_cast<Words*>(p) + i, words[i]);
+      store_words(reinterpret_cast<Words*>(p) + i, words[i]);
   } else {
 #pragma unroll
     for (int i = 0; i < kPack; ++i)

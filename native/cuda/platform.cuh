@@ -74,7 +74,7 @@ NAMP_DEVICE uint64_t atomic_min(uint64_t* at, uint64_t x) {
   return __atomic_fetch_min(at, x, __ATOMIC_RELAXED);
 }
 
-// Sixteen bytes, as one access. The address is a multiple of 16 in global memory.
+// Sixteen bytes: load_words, store_words.
 typedef uint32_t Words __attribute__((ext_vector_type(4)));
 
 template <int kBytes>
@@ -95,10 +95,10 @@ template <>
 struct WordOf<8> {
   using Type = uint64_t;
 };
-template <>
-struct WordOf<16> {
-  using Type = Words;
-};
+
+NAMP_DEVICE uint64_t global_address(const void* p) {
+  return (uint64_t)(const __attribute__((address_space(1))) void*)p;
+}
 
 // One value of global memory, moved as a word of its size.
 template <class T>
@@ -118,6 +118,8 @@ NAMP_DEVICE void store_global(T* p, T x) {
 }
 
 #else
+
+NAMP_DEVICE uint64_t global_address(const void* p) { return __cvta_generic_to_global(p); }
 
 NAMP_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
 NAMP_DEVICE int block_threads() { return static_cast<int>(blockDim.x); }
@@ -157,6 +159,28 @@ NAMP_DEVICE void store_global(T* p, T x) {
 }
 
 #endif
+
+// Sixteen bytes as one access, written as the instruction: a compiler that sees the halves or
+// floats that they are made of may load and store each by itself.
+NAMP_DEVICE Words load_words(const Words* p) {
+  uint32_t x, y, z, w;
+  asm volatile("ld.global.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(x), "=r"(y), "=r"(z), "=r"(w)
+               : "l"(global_address(p))
+               : "memory");
+  Words words;
+  words.x = x;
+  words.y = y;
+  words.z = z;
+  words.w = w;
+  return words;
+}
+NAMP_DEVICE void store_words(Words* p, const Words& words) {
+  const uint32_t x = words.x, y = words.y, z = words.z, w = words.w;
+  asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(global_address(p)), "r"(x), "r"(y),
+               "r"(z), "r"(w)
+               : "memory");
+}
 
 // The instructions, on which both agree.
 NAMP_DEVICE uint16_t convert_to_float16(float x) {

@@ -5,6 +5,7 @@
 #include "cuda/kernels.h"
 #include "cuda/reduce.cuh"
 #include "cuda/sum_lanes.cuh"
+#include "cuda/table_task.cuh"
 #include "cuda/view.cuh"
 #include "formulas/loss_scale.h"
 
@@ -124,18 +125,17 @@ NAMP_DEVICE void combine(const UnscaleCheckArgs& args, float inverse_scale) {
 NAMP_KERNEL(kCheckThreads) unscale_check_kernel(const UnscaleCheckArgs args) {
   const TableView& table = args.table;
   const float inverse_scale = args.scaler == nullptr ? 1.0f : args.scaler->inverse_scale;
-  for (int64_t index = block_index(); index < table.chunk_count; index += block_count()) {
-    const Chunk chunk = table.chunks[index];
-    const namp_cell gradient = table.cell(chunk.tensor, args.gradient_column);
-    if (gradient.data == nullptr) continue;
+  for_chunks(table, [&](const TableTask& task, int64_t index) {
+    const namp_cell gradient = task.cells[args.gradient_column];
+    if (gradient.data == nullptr) return;
     namp_cell out{};
-    if (args.write_column >= 0) out = table.cell(chunk.tensor, args.write_column);
+    if (args.write_column >= 0) out = task.cells[args.write_column];
     with_element(gradient.dtype, [&](auto in_type) {
       using In = typename decltype(in_type)::Type;
-      const In* in = static_cast<const In*>(gradient.data) + chunk.begin;
-      check_chunk(in, gradient.dtype, chunk, inverse_scale, out, table.chunk_facts[index]);
+      const In* in = static_cast<const In*>(gradient.data) + task.chunk.begin;
+      check_chunk(in, gradient.dtype, task.chunk, inverse_scale, out, table.chunk_facts[index]);
     });
-  }
+  });
   if (is_last_block(args.ticket)) combine(args, inverse_scale);
 }
 

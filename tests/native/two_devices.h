@@ -174,10 +174,11 @@ class TwoDevices : public ::testing::Test {
       setenv("NATIVEAMP_CUDA_LIBRARY", NATIVEAMP_EMULATED_CUDA, 0);
       // A cuBLAS that the machine has would not find its driver.
       setenv("NATIVEAMP_CUBLAS_LIBRARY", "none", 0);
-      if (void* emulator = dlopen(NATIVEAMP_EMULATED_CUDA, RTLD_NOW)) {
-        findings_ = reinterpret_cast<size_t (*)()>(dlsym(emulator, "nampemu_findings"));
+      emulator_ = dlopen(NATIVEAMP_EMULATED_CUDA, RTLD_NOW);
+      if (emulator_ != nullptr) {
+        findings_ = reinterpret_cast<size_t (*)()>(dlsym(emulator_, "nampemu_findings"));
         finding_ =
-            reinterpret_cast<const char* (*)(size_t)>(dlsym(emulator, "nampemu_finding_text"));
+            reinterpret_cast<const char* (*)(size_t)>(dlsym(emulator_, "nampemu_finding_text"));
       }
     }
 #endif
@@ -220,6 +221,7 @@ class TwoDevices : public ::testing::Test {
 
   namp_device* cpu_ = nullptr;
   namp_device* gpu_ = nullptr;
+  void* emulator_ = nullptr;  // null on a real GPU
 
  private:
   std::vector<std::unique_ptr<Twin>> twins_;

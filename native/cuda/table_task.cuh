@@ -1,0 +1,40 @@
+// A chunk of a table with what its tensor has in every column: fetched once a block, for the
+// table's memory is traffic too.
+#pragma once
+
+#include "cuda/platform.cuh"
+
+#include "table_view.h"
+
+namespace namp::cuda {
+
+inline constexpr int kMaxColumns = 8;
+
+struct TableTask {
+  Chunk chunk;
+  int64_t first_element;  // of the tensor, among all of the table
+  int32_t group;
+  namp_cell cells[kMaxColumns];
+};
+
+// Calls body(task, index) for this block's chunks. All threads of the block take part, in all of
+// them; the task is shared.
+template <class Body>
+NAMP_DEVICE void for_chunks(const TableView& table, Body&& body) {
+  __shared__ TableTask task;
+  for (int64_t index = block_index(); index < table.chunk_count; index += block_count()) {
+    const int thread = thread_index();
+    if (thread < table.column_count) {
+      task.cells[thread] = table.cell(table.chunks[index].tensor, thread);
+    } else if (thread == kMaxColumns) {
+      task.chunk = table.chunks[index];
+      task.first_element = table.first_elements[task.chunk.tensor];
+      task.group = table.groups[task.chunk.tensor];
+    }
+    barrier();
+    body(static_cast<const TableTask&>(task), index);
+    barrier();
+  }
+}
+
+}  // namespace namp::cuda

@@ -1,0 +1,202 @@
+// What an optimizer step costs on a GPU, as the emulated one counts it: launches, bytes, waits; and
+// what becomes of a driver that fails.
+#if defined(NATIVEAMP_EMULATED_CUDA)
+#include "../gpu-emulator/nampemu.h"
+#include "two_devices.h"
+
+namespace namp_test {
+namespace {
+
+class CudaCost : public TwoDevices {
+ protected:
+  void SetUp() override {
+    TwoDevices::SetUp();
+    if (emulator_ == nullptr) GTEST_SKIP() << "only the emulated GPU counts";
+  }
+
+  template <class Function>
+  Function* find(const char* name) {
+    return reinterpret_cast<Function*>(dlsym(emulator_, name));
+  }
+
+  nampemu_counters counters() {
+    nampemu_counters c{};
+    find<decltype(nampemu_get_counters)>("nampemu_get_counters")(&c, sizeof(c));
+    return c;
+  }
+
+  void* allocate(int64_t bytes) {
+    void* memory = nullptr;
+    EXPECT_EQ(namp_memory_allocate(&memory, gpu_, bytes, NAMP_MEMORY_OTHER, nullptr), NAMP_OK);
+    EXPECT_EQ(namp_memory_fill(gpu_, memory, 0, bytes, nullptr), NAMP_OK);
+    allocated_.push_back(memory);
+    return memory;
+  }
+
+  // float16 gradients, FP32 parameters and moments, a float16 copy.
+  void make(int64_t tensors, int64_t count) {
+    std::vector<namp_cell> cells;
+    const std::vector<int64_t> counts(static_cast<size_t>(tensors), count);
+    for (int64_t t = 0; t < tensors; ++t) {
+      for (int32_t dtype : {NAMP_FLOAT16, NAMP_FLOAT32, NAMP_FLOAT32, NAMP_FLOAT32, NAMP_FLOAT16})
+        cells.push_back({allocate(count * bytes_of(dtype)), dtype, 0});
+    }
+    auto description = sized<namp_table_description>();
+    description.column_count = 5;
+    description.tensor_count = tensors;
+    description.counts = counts.data();
+    description.cells = cells.data();
+    ASSERT_EQ(namp_table_create(&table_, gpu_, &description), NAMP_OK);
+    scaler_ = static_cast<namp_scaler_state*>(allocate(sizeof(namp_scaler_state)));
+    state_ = static_cast<namp_optimizer_state*>(allocate(sizeof(namp_optimizer_state)));
+    namp_scaler_state start{};
+    start.scale = start.inverse_scale = 1.0f;
+    ASSERT_EQ(
+        namp_memory_copy(gpu_, scaler_, &start, sizeof(start), NAMP_COPY_HOST_TO_DEVICE, nullptr),
+        NAMP_OK);
+  }
+
+  int32_t check_and_step() {
+    int32_t status = namp_unscale_check(table_, 0, -1, scaler_, state_, 1, nullptr);
+    const namp_adam_group group{1e-3, 0.9, 0.999, 1e-8, 0.01, 1, 0, 0, 0};
+    auto args = sized<namp_adam_args>();
+    args.group_count = 1;
+    args.groups = &group;
+    args.columns = {1, 0, 2, 3, -1, 4};
+    args.advance_step = 1;
+    if (status == NAMP_OK) status = namp_adam_step(table_, &args, scaler_, state_, nullptr);
+    return status;
+  }
+
+  int32_t step() {
+    const int32_t status = check_and_step();
+    auto options = sized<namp_scaler_options>();
+    options.growth_interval = 2000;
+    options.growth_factor = 2;
+    options.backoff_factor = 0.5;
+    options.maximum_scale = 65536;
+    options.hysteresis = 1;
+    return status != NAMP_OK ? status
+                             : namp_scaler_update(gpu_, scaler_, &state_, 1, &options, nullptr);
+  }
+
+  void end() {
+    EXPECT_EQ(namp_table_destroy(table_), NAMP_OK);
+    table_ = nullptr;
+    for (void* memory : allocated_)
+      EXPECT_EQ(namp_memory_free(gpu_, memory, nullptr), NAMP_OK);
+    allocated_.clear();
+  }
+
+ private:
+  namp_table* table_ = nullptr;
+  namp_scaler_state* scaler_ = nullptr;
+  namp_optimizer_state* state_ = nullptr;
+  std::vector<void*> allocated_;
+};
+
+TEST_F(CudaCost, a_step_is_three_launches_at_any_number_of_tensors_and_waits_for_nothing) {
+  for (int64_t tensors : {1, 10, 1000}) {
+    make(tensors, 33);
+    ASSERT_EQ(step(), NAMP_OK) << namp_last_error_message();
+    const nampemu_counters before = counters();
+    ASSERT_EQ(step(), NAMP_OK);
+    const nampemu_counters after = counters();
+    EXPECT_EQ(after.launches - before.launches, 3u) << tensors << " tensors";
+    EXPECT_EQ(after.host_waits, before.host_waits) << tensors << " tensors";
+    EXPECT_EQ(after.allocations, before.allocations) << tensors << " tensors";
+    end();
+  }
+}
+
+TEST_F(CudaCost, check_and_adam_move_thirty_bytes_a_parameter_sixteen_at_a_time) {
+  constexpr int64_t kCount = 1 << 20;
+  make(1, kCount);
+  ASSERT_EQ(check_and_step(), NAMP_OK) << namp_last_error_message();
+  const nampemu_counters before = counters();
+  ASSERT_EQ(check_and_step(), NAMP_OK);
+  const nampemu_counters after = counters();
+  double all = 0;
+  double wide = 0;
+  for (int width = 0; width < 5; ++width) {
+    const auto bytes = static_cast<double>(
+        after.global.loaded[width] - before.global.loaded[width] + after.global.stored[width] -
+        before.global.stored[width] + after.global.atomic[width] - before.global.atomic[width]);
+    all += bytes;
+    if (width == 4) wide += bytes;
+  }
+  EXPECT_LE(all / static_cast<double>(kCount), 30.2);
+  EXPECT_GE(wide / all, 0.99) << wide << " of " << all;
+  end();
+}
+
+// Whatever fails, a call says so by a status and a message, and the next one works.
+TEST_F(CudaCost, every_driver_function_may_fail_once) {
+  const auto fail = find<decltype(nampemu_fail)>("nampemu_fail");
+  const auto calls_of = find<decltype(nampemu_calls_of)>("nampemu_calls_of");
+  const auto reset = find<decltype(nampemu_reset_counters)>("nampemu_reset_counters");
+  const auto fail_none = find<decltype(nampemu_fail_none)>("nampemu_fail_none");
+  make(3, 100);
+  std::vector<float> values(1000, 1.5f);
+  void* memory = allocate(4000);
+  const auto work = [&] {
+    int32_t status =
+        namp_memory_copy(gpu_, memory, values.data(), 4000, NAMP_COPY_HOST_TO_DEVICE, nullptr);
+    if (status == NAMP_OK) status = step();
+    if (status == NAMP_OK) {
+      status =
+          namp_memory_copy(gpu_, values.data(), memory, 4000, NAMP_COPY_DEVICE_TO_HOST, nullptr);
+    }
+    namp_stream stream = nullptr;
+    if (status == NAMP_OK) status = namp_stream_create(&stream, gpu_);
+    if (status == NAMP_OK) status = namp_stream_synchronize(gpu_, stream);
+    const int32_t ended = namp_stream_destroy(gpu_, stream);
+    // A failed call changes nothing: the stream is still there to be ended.
+    if (ended != NAMP_OK) {
+      EXPECT_EQ(namp_stream_destroy(gpu_, stream), NAMP_OK);
+    }
+    return status != NAMP_OK ? status : ended;
+  };
+  ASSERT_EQ(work(), NAMP_OK) << namp_last_error_message();
+  constexpr int32_t kLaunchOutOfResources = 701;
+  int failed = 0;
+  for (const char* function :
+       {"cuCtxPushCurrent", "cuMemcpyHtoDAsync", "cuMemcpyDtoHAsync", "cuLaunchKernel",
+        "cuEventRecord", "cuStreamSynchronize", "cuStreamCreate"}) {
+    reset();
+    ASSERT_EQ(work(), NAMP_OK) << namp_last_error_message();
+    const uint64_t calls = calls_of(function);
+    ASSERT_GT(calls, 0u) << function;
+    for (uint64_t nth = 1; nth <= calls; ++nth) {
+      ASSERT_EQ(fail(function, nth, kLaunchOutOfResources), 0) << function;
+      const int32_t status = work();
+      if (status != NAMP_OK) {
+        ++failed;
+        EXPECT_EQ(status, NAMP_ERROR_DEVICE) << function;
+        EXPECT_NE(std::string(namp_last_error_message()).find(function), std::string::npos)
+            << namp_last_error_message();
+      }
+      fail_none();
+      ASSERT_EQ(work(), NAMP_OK) << function << ", call " << nth << ": "
+                                 << namp_last_error_message();
+    }
+  }
+  EXPECT_GT(failed, 15);
+  end();
+}
+
+TEST_F(CudaCost, too_large_an_allocation_says_what_was_asked_for_and_what_is_in_use) {
+  void* held = nullptr;
+  ASSERT_EQ(namp_memory_allocate(&held, gpu_, 1 << 20, NAMP_MEMORY_GRADIENTS, nullptr), NAMP_OK);
+  void* memory = nullptr;
+  EXPECT_EQ(namp_memory_allocate(&memory, gpu_, int64_t{1} << 50, NAMP_MEMORY_OTHER, nullptr),
+            NAMP_ERROR_OUT_OF_MEMORY);
+  const std::string message = namp_last_error_message();
+  EXPECT_NE(message.find("1125899906842624 bytes"), std::string::npos) << message;
+  EXPECT_NE(message.find("gradients 1048576"), std::string::npos) << message;
+  EXPECT_EQ(namp_memory_free(gpu_, held, nullptr), NAMP_OK);
+}
+
+}  // namespace
+}  // namespace namp_test
+#endif
