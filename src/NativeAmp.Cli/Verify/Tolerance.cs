@@ -13,6 +13,9 @@ internal sealed record Tolerance(string Text, double Relative, double Absolute =
     public static readonly Tolerance Adam = new("2 ulp or rtol 1e-6", 1e-6, Ulps: 2);
     public static readonly Tolerance Layers = new("rtol 1e-5, atol 1e-6", 1e-5, 1e-6);
     public static readonly Tolerance Training = new("rtol 1e-4", 1e-4);
+
+    // A parameter moves by about the learning rate, 0.01, a step: one that ends near 0 is held to 1e-4 of a step instead of 1e-4 of nothing.
+    public static readonly Tolerance FinalParameters = new("rtol 1e-4, atol 1e-6", 1e-4, 1e-6);
     public static readonly Tolerance AmpLosses = new("rtol 2e-2", 2e-2);
 
     /// <summary>The error as a fraction of what is allowed: 0 for the same value, 1 at the limit, infinite for what cannot be compared.</summary>

@@ -16,7 +16,7 @@ internal static class TrainingCheck
         form.SameLength("final parameters", 4, file.Final);
         string name = Path.GetFileName(path);
         Trajectory trajectory = Train(form, file, new GELU(), PrecisionPolicy.Float32, GradScalerOptions.Disabled, device);
-        var parameters = new Comparison(name, "final parameters", Tolerance.Training);
+        var parameters = new Comparison(name, "final parameters", Tolerance.FinalParameters);
         for (int i = 0; i < trajectory.Final.Count; i++)
             parameters.Add($"parameter {i}", form.Tensor(file.Final![i], "final parameter", file.Initial[i].Shape).Data, trajectory.Final[i]);
         return
