@@ -78,8 +78,8 @@ class CpuBackend final : public Backend {
               namp_stream stream) override;
   void embedding_forward(const namp_embedding_args& args, namp_stream stream) override;
   void embedding_backward(const namp_embedding_args& args, namp_stream stream) override;
-  void dropout(void* output, const void* input, namp_dtype dtype, int64_t count,
-               float probability, uint64_t seed, uint64_t offset, namp_stream stream) override;
+  void dropout(void* output, const void* input, namp_dtype dtype, int64_t count, float probability,
+               uint64_t seed, uint64_t offset, namp_stream stream) override;
   void add(const namp_add_args& args, namp_stream stream) override;
   void sum(const namp_sum_args& args, namp_stream stream) override;
   void permute(void* out, const void* in, namp_dtype dtype, int32_t rank, const int64_t* shape,
