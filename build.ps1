@@ -84,12 +84,13 @@ switch ($verb) {
     'bindings' { Invoke-Bindings }
     'format' {
         Assert-Tool clang-format 'winget install LLVM.LLVM'
-        Get-ChildItem native, tests/native -Recurse -Include *.h, *.c, *.cpp | ForEach-Object { clang-format -i $_.FullName }
+        Get-ChildItem native, tests/native -Recurse -Include *.h, *.c, *.cpp, *.cu, *.cuh | ForEach-Object { clang-format -i $_.FullName }
         dotnet format
     }
     'api' {
-        $env:NativeAmpPublicApiBaseline = 'true'
-        dotnet format analyzers --diagnostics RS0016 --severity info
+        foreach ($project in 'src/NativeAmp', 'src/NativeAmp.Training') {
+            dotnet format analyzers $project --diagnostics RS0016 --severity info
+        }
     }
     'pack' {
         Invoke-Build

@@ -235,8 +235,11 @@ format() {
 
 api() {
   need_dotnet
-  # MSBuild takes the variable for the property.
-  NativeAmpPublicApiBaseline=true dotnet format analyzers --diagnostics RS0016 --severity info
+  # A project at a time: over the whole solution only the last one's file is written.
+  local project
+  for project in src/NativeAmp src/NativeAmp.Training; do
+    dotnet format analyzers "$project" --diagnostics RS0016 --severity info
+  done
 }
 
 pack() {
