@@ -23,7 +23,7 @@ endif()
 
 if(NATIVEAMP_SANITIZE)
   target_compile_options(nativeamp-compiler INTERFACE
-    -fsanitize=${NATIVEAMP_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+    -fsanitize=${NATIVEAMP_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
   target_link_options(nativeamp-compiler INTERFACE -fsanitize=${NATIVEAMP_SANITIZE})
 elseif(UNIX AND NOT APPLE)
   # The exports file hides what the static libraries bring along.
