@@ -3,7 +3,8 @@ using System.Text.Json;
 namespace NativeAmp.Tests;
 
 /// <summary>Family 4: Adam in float32, in one pass, whatever the gradients' type, length and start.</summary>
-public sealed class AdamKernelTests
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
+public sealed class AdamKernelTests(DeviceKind kind)
 {
     private const int Steps = 3;
 
@@ -21,7 +22,7 @@ public sealed class AdamKernelTests
     public void Steps_agree_with_PyTorch_to_two_ulp(int index)
     {
         JsonElement golden = Golden.Cases("adam.json")[index];
-        using var device = Device.Cpu(2);
+        using var device = kind.Open(2);
         using var parameter = new TestParameter(device, "p", golden.GetProperty("p0").Floats());
         using var optimizer = new FusedAdam([parameter], new AdamOptions
         {
@@ -64,8 +65,8 @@ public sealed class AdamKernelTests
         [Values(0, 1, 2)] int setting)
     {
         var options = Settings.ElementAt(setting);
-        using var device = Device.Cpu(2);
-        using var tensors = new AdamTensors(device, [.. Sizes.Lengths], gradientType, halfType, misalignment);
+        using var device = kind.Open(2);
+        using var tensors = new AdamTensors(device, Sizes.LengthsOn(kind), gradientType, halfType, misalignment);
         AdamOracle[] oracles = [.. tensors.Parameters.Select(p => new AdamOracle([.. p.ToArray().Select(x => (double)x)], options))];
         using var scale = new LossScaleState(device, new GradScalerState { Scale = 256 });
         for (int step = 0; step < Steps; step++)
@@ -81,7 +82,7 @@ public sealed class AdamKernelTests
             Near.Assert(p, oracles[t].Parameters, relative: 1e-6, absolute: 1e-5 * options.LearningRate, $"p of {p.Length}");
             Near.Assert(m, oracles[t].First, relative: 2e-6, absolute: 1e-9, $"m of {m.Length}");
             Near.Assert(v, oracles[t].Second, relative: 3e-6, absolute: 1e-12, $"v of {v.Length}");
-            using var narrowed = new GuardedTensor(halfType, p);
+            using var narrowed = new GuardedTensor(null, halfType, p);
             Assert.That(tensors.Halves[t].Bytes.SequenceEqual(narrowed.Bytes), $"half copy of {p.Length}");
         }
         tensors.AssertCanariesAreAlive();
@@ -90,7 +91,7 @@ public sealed class AdamKernelTests
     [Test]
     public void A_step_with_an_overflow_touches_nothing()
     {
-        using var device = Device.Cpu(2);
+        using var device = kind.Open(2);
         using var tensors = new AdamTensors(device, [5, Sizes.Chunk + 3, 1], DType.Float16, DType.Float16, misalignment: 1);
         using var scale = new LossScaleState(device, new GradScalerState { Scale = 256 });
         tensors.FillGradients(0);
@@ -107,7 +108,7 @@ public sealed class AdamKernelTests
     [Test]
     public void Clipping_multiplies_gradients_as_clip_grad_norm_does()
     {
-        using var device = Device.Cpu(1);
+        using var device = kind.Open(1);
         using var clipped = new TestParameter(device, "clipped", 1, 1);
         using var plain = new TestParameter(device, "plain", 1, 1);
         using var clippedAdam = new FusedAdam([clipped]);
@@ -129,9 +130,9 @@ public sealed class AdamKernelTests
     public void Threads_and_instruction_sets_do_not_change_a_bit(
         [ValueSource(typeof(Sizes), nameof(Sizes.FloatingPoint))] DType gradientType, [Values] Rounding rounding)
     {
-        Everywhere.SameBits(device =>
+        Everywhere.SameBits(kind, device =>
         {
-            using var tensors = new AdamTensors(device, [.. Sizes.Lengths], gradientType, DType.BFloat16, misalignment: 1);
+            using var tensors = new AdamTensors(device, Sizes.LengthsOn(kind), gradientType, DType.BFloat16, misalignment: 1);
             using var scale = new LossScaleState(device, new GradScalerState { Scale = 3 });
             for (int step = 0; step < Steps; step++)
             {

@@ -1,12 +1,13 @@
 namespace NativeAmp.Tests;
 
 /// <summary>The optimizer around the kernels: groups, gradients that come and go, schedules, state, and no garbage.</summary>
-public sealed class FusedAdamTests
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
+public sealed class FusedAdamTests(DeviceKind kind)
 {
     private Device _device = null!;
 
     [SetUp]
-    public void Open() => _device = Device.Cpu(1);
+    public void Open() => _device = kind.Open(1);
 
     [TearDown]
     public void Close() => _device.Dispose();

@@ -3,14 +3,16 @@ namespace NativeAmp.Tests;
 /// <summary>All that an Adam step works on, at chosen lengths and starts, with canaries around each tensor.</summary>
 internal sealed class AdamTensors : IDisposable
 {
+    private readonly Device _device;
     private readonly int[] _lengths;
     private readonly TensorTable _table;
     private readonly GuardedTensor[] _largest;
 
     public AdamTensors(Device device, int[] lengths, DType gradientType, DType halfType, int misalignment)
     {
+        _device = device;
         _lengths = lengths;
-        Parameters = [.. lengths.Select(n => new GuardedTensor(DType.Float32, Sizes.Numbers(n, seed: n), misalignment))];
+        Parameters = [.. lengths.Select(n => new GuardedTensor(device, DType.Float32, Sizes.Numbers(n, seed: n), misalignment))];
         Gradients = Make(gradientType, (misalignment + 2) % 5);
         First = Make(DType.Float32, (misalignment + 1) % 4);
         Second = Make(DType.Float32, (misalignment + 3) % 4);
@@ -36,11 +38,7 @@ internal sealed class AdamTensors : IDisposable
 
     public void FillGradients(int step)
     {
-        for (int t = 0; t < _lengths.Length; t++)
-        {
-            float[] values = Sizes.Numbers(_lengths[t], seed: 1000 * step + t);
-            for (int i = 0; i < values.Length; i++) Gradients[t][i] = values[i];
-        }
+        for (int t = 0; t < _lengths.Length; t++) Gradients[t].Set(Sizes.Numbers(_lengths[t], seed: 1000 * step + t));
     }
 
     public void Step(LossScaleState scale, AdamOptions options, AdamStepOptions? stepOptions = null)
@@ -64,12 +62,7 @@ internal sealed class AdamTensors : IDisposable
         foreach (var tensor in All) tensor.Dispose();
     }
 
-    private GuardedTensor[] Make(DType dtype, int misalignment) => [.. _lengths.Select(n =>
-    {
-        var tensor = new GuardedTensor(dtype, n, misalignment);
-        tensor.Bytes.Clear();
-        return tensor;
-    })];
+    private GuardedTensor[] Make(DType dtype, int misalignment) => [.. _lengths.Select(n => new GuardedTensor(_device, dtype, new float[n], misalignment))];
 
     private static TensorCell[] Column(GuardedTensor[] tensors) => [.. tensors.Select(t => t.Cell)];
 }

@@ -1,10 +1,21 @@
 namespace NativeAmp.Tests;
 
-/// <summary>Runs a computation with 1, 2, 3 and 8 threads on every SIMD instruction set, and expects the same bytes each time.</summary>
+/// <summary>
+/// Runs a computation in all the ways in which it must give the same bytes: on the CPU with 1, 2, 3 and 8 threads on every SIMD instruction set; on a
+/// GPU there and on the CPU.
+/// </summary>
 internal static class Everywhere
 {
-    public static void SameBits(Func<Device, byte[]> compute)
+    public static void SameBits(DeviceKind kind, Func<Device, byte[]> compute)
     {
+        if (kind == DeviceKind.Cuda)
+        {
+            byte[] onCpu, onGpu;
+            using (var gpu = kind.Open()) onGpu = compute(gpu);
+            using (var cpu = Device.Cpu()) onCpu = compute(cpu);
+            AssertSame(onGpu, onCpu, "on the GPU");
+            return;
+        }
         byte[]? first = null;
         foreach (var (threads, simd) in Machine.Settings)
         {
@@ -12,8 +23,13 @@ internal static class Everywhere
             device.Simd = simd;
             byte[] bytes = compute(device);
             first ??= bytes;
-            int difference = bytes.AsSpan().CommonPrefixLength(first);
-            Assert.That(difference, Is.EqualTo(first.Length), $"with {threads} threads and {simd} byte {difference} differs");
+            AssertSame(bytes, first, $"with {threads} threads and {simd}");
         }
+    }
+
+    private static void AssertSame(byte[] bytes, byte[] expected, string where)
+    {
+        int difference = bytes.AsSpan().CommonPrefixLength(expected);
+        Assert.That(difference, Is.EqualTo(expected.Length), $"{where} byte {difference} differs");
     }
 }

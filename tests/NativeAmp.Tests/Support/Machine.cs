@@ -3,9 +3,6 @@ namespace NativeAmp.Tests;
 /// <summary>The CPU in all the ways in which it must compute the same.</summary>
 internal static class Machine
 {
-    /// <summary>Whether tests of minutes run whole: <c>./build.sh test --exhaustive</c>.</summary>
-    public static bool Exhaustive => Environment.GetEnvironmentVariable("NATIVEAMP_EXHAUSTIVE") == "1";
-
     /// <summary>The SIMD instruction sets that this machine has.</summary>
     public static IReadOnlyList<SimdTarget> SimdTargets { get; } = FindSimdTargets();
 
@@ -14,6 +11,21 @@ internal static class Machine
         from threads in (int[])[1, 2, 3, 8]
         from simd in SimdTargets
         select (threads, simd);
+
+    /// <summary>Sets each instruction set that a device has; a GPU has its own, and is run once.</summary>
+    public static IEnumerable<string> EachSimd(Device device)
+    {
+        if (device.Kind != DeviceKind.Cpu)
+        {
+            yield return device.Kind.ToString();
+            yield break;
+        }
+        foreach (var simd in SimdTargets)
+        {
+            device.Simd = simd;
+            yield return simd.ToString();
+        }
+    }
 
     private static List<SimdTarget> FindSimdTargets()
     {

@@ -11,8 +11,11 @@ internal static class Sizes
     public static readonly int[] Misalignments = [0, 1, 3, 7];
 
     /// <summary>0 to 67, and around one, two and some chunks.</summary>
-    public static IEnumerable<int> Lengths =>
+    public static int[] Lengths { get; } =
         [.. Enumerable.Range(0, 68), Chunk - 1, Chunk, Chunk + 1, Chunk + 17, 2 * Chunk - 1, 2 * Chunk, 2 * Chunk + 33, 5 * Chunk + 5];
+
+    /// <summary>Those that a device is fast enough for.</summary>
+    public static int[] LengthsOn(DeviceKind kind) => kind.IsEmulated() ? [.. Enumerable.Range(0, 34), 63, 64, 65, 67, Chunk - 1, Chunk + 17] : Lengths;
 
     /// <summary>Numbers that are the same in every run: magnitudes from 2^-20 to 2^4, both signs.</summary>
     public static float[] Numbers(int count, int seed)

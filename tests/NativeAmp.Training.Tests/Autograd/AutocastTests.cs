@@ -1,12 +1,13 @@
 namespace NativeAmp.Training.Tests.Autograd;
 
 /// <summary>In which dtype operators compute, and in which their gradients come back.</summary>
-internal sealed class AutocastTests
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
+internal sealed class AutocastTests(DeviceKind kind)
 {
     private Device _device = null!;
 
     [SetUp]
-    public void OpenDevice() => _device = Device.Cpu();
+    public void OpenDevice() => _device = kind.Open();
 
     [TearDown]
     public void CloseDevice()

@@ -3,7 +3,8 @@ namespace NativeAmp.Training.Tests.Autograd;
 /// <summary>
 /// Gradients against central differences of the loss: an oracle that knows nothing of backward passes. Sizes are odd on purpose.
 /// </summary>
-internal sealed class FiniteDifferenceTests
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
+internal sealed class FiniteDifferenceTests(DeviceKind kind)
 {
     private const float Step = 1e-2f;
 
@@ -31,7 +32,7 @@ internal sealed class FiniteDifferenceTests
     [TestCaseSource(nameof(Names))]
     public void A_gradient_is_the_slope(string name)
     {
-        using Device device = Device.Cpu();
+        using Device device = kind.Open();
         var random = new RandomGenerator(17);
         float[] values = Initialisers.Normal(1)([24], random);
         using Tensor x = Tensor.From(device, values, [6, 4]);

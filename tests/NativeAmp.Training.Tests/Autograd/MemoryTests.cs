@@ -1,14 +1,15 @@
 namespace NativeAmp.Training.Tests.Autograd;
 
 /// <summary>What a training step leaves behind: nothing that it did not have before.</summary>
-internal sealed class MemoryTests
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
+internal sealed class MemoryTests(DeviceKind kind)
 {
     private static readonly string[] Precisions = ["float32", "float16", "bfloat16"];
 
     [TestCaseSource(nameof(Precisions))]
     public void After_the_second_step_the_system_is_asked_for_no_more_memory(string precision)
     {
-        using Device device = Device.Cpu();
+        using Device device = kind.Open();
         using var run = new Run(device, precision);
         run.Step();
         run.Step();
@@ -23,7 +24,7 @@ internal sealed class MemoryTests
     [Test]
     public void Memory_is_counted_by_what_it_is_for()
     {
-        using Device device = Device.Cpu();
+        using Device device = kind.Open();
         using var run = new Run(device, "float16");
         run.Step();
         DeviceMemoryStatistics statistics = device.MemoryStatistics;
@@ -40,7 +41,7 @@ internal sealed class MemoryTests
     [Test]
     public void Backward_gives_all_activations_back()
     {
-        using Device device = Device.Cpu();
+        using Device device = kind.Open();
         using var run = new Run(device, "float32");
         run.Step();
         // What is left is the loss, until the next operator.
@@ -51,7 +52,7 @@ internal sealed class MemoryTests
     [Test]
     public void Evaluation_keeps_nothing()
     {
-        using Device device = Device.Cpu();
+        using Device device = kind.Open();
         using var run = new Run(device, "float32");
         using (NoGrad.Enter())
             run.Evaluate();
@@ -70,7 +71,7 @@ internal sealed class MemoryTests
     [Test]
     public void What_a_forward_pass_left_on_the_tape_can_be_cleared()
     {
-        using Device device = Device.Cpu();
+        using Device device = kind.Open();
         using var run = new Run(device, "float32");
         // Once for the operators' scratch memory, which stays.
         run.Evaluate();
@@ -92,7 +93,7 @@ internal sealed class MemoryTests
 
         float[] Trained()
         {
-            using Device device = Device.Cpu(threads: 2);
+            using Device device = kind.Open(2);
             using var run = new Run(device, precision);
             for (int step = 0; step < 4; step++)
                 run.Step();

@@ -1,12 +1,13 @@
 namespace NativeAmp.Training.Tests.Autograd;
 
 /// <summary>What the tape does with what it is given, wrong use included.</summary>
-internal sealed class TapeTests
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
+internal sealed class TapeTests(DeviceKind kind)
 {
     private Device _device = null!;
 
     [SetUp]
-    public void OpenDevice() => _device = Device.Cpu();
+    public void OpenDevice() => _device = kind.Open();
 
     [TearDown]
     public void CloseDevice()
@@ -211,7 +212,7 @@ internal sealed class TapeTests
     [Test]
     public void Tensors_of_two_devices_do_not_mix()
     {
-        using Device other = Device.Cpu();
+        using Device other = kind.Open();
         using Tensor x = Leaf([1, 2]);
         using Tensor y = Tensor.From(other, [1f, 2], [2]);
         Assert.That(() => x + y, Throws.ArgumentException.With.Message.Contains("device"));

@@ -119,21 +119,23 @@ public class TrainCommandTests
         }
     }
 
-    [Test]
-    public void Gpt_trains_on_any_text_and_prints_a_sample_that_its_seed_decides()
+    [TestCaseSource(typeof(TestDevices), nameof(TestDevices.All))]
+    public void Gpt_trains_on_any_text_and_prints_a_sample_that_its_seed_decides(DeviceKind kind)
     {
+        using Device device = kind.Open();
         string text = Path.Combine(_folder, "text.txt");
         File.WriteAllText(text, string.Concat(Enumerable.Repeat("the quick brown fox jumps over the lazy dog. ", 60)));
         string[] arguments =
         [
             "train", "--model", "gpt", "--data", text, "--context", "16", "--width", "32", "--heads", "2", "--blocks", "1", "--batch", "8", "--steps", "20",
-            "--sample", "40", "--json",
+            "--sample", kind.IsEmulated() ? "10" : "40", "--json", "--device", kind.ToString().ToLowerInvariant(),
         ];
         (int code, string json, string error) = CliHost.Run(arguments);
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         using JsonDocument first = JsonDocument.Parse(json);
         using JsonDocument second = JsonDocument.Parse(CliHost.Run(arguments).Output);
         Assert.That(first.RootElement.GetProperty("sample").GetString(), Is.Not.Empty);
+        Assert.That(first.RootElement.GetProperty("device").GetString(), Is.EqualTo(kind.ToString().ToLowerInvariant()));
         Assert.That(second.RootElement.GetProperty("sample").GetString(), Is.EqualTo(first.RootElement.GetProperty("sample").GetString()));
         Assert.That(first.RootElement.TryGetProperty("test_accuracy", out _), Is.False);
     }

@@ -3,7 +3,8 @@ using System.Text.Json;
 namespace NativeAmp.Training.Tests.Golden;
 
 /// <summary>Every operator, forward and backward in float32, against what libtorch computed.</summary>
-internal sealed class LayerTests
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
+internal sealed class LayerTests(DeviceKind kind)
 {
     private const double Relative = 1e-5;
     private const double Absolute = 1e-6;
@@ -27,7 +28,7 @@ internal sealed class LayerTests
     [TestCaseSource(nameof(Operations))]
     public void An_operator_agrees_with_libtorch_in_both_directions(JsonElement golden)
     {
-        using Device device = Device.Cpu();
+        using Device device = kind.Open();
         Dictionary<string, Tensor> inputs = golden.GetProperty("inputs").EnumerateObject()
             .ToDictionary(input => input.Name, input => GoldenFile.Tensor(device, input.Value));
         JsonElement gradients = golden.GetProperty("grads");
@@ -57,7 +58,7 @@ internal sealed class LayerTests
         JsonElement[] operations = [.. GoldenFile.Read("layers.json").GetProperty("ops").EnumerateArray()];
         JsonElement golden = operations.First(operation => operation.GetProperty("name").GetString() == "batchnorm2d");
         JsonElement running = operations.First(operation => operation.GetProperty("name").GetString() == "batchnorm2d_running");
-        using Device device = Device.Cpu();
+        using Device device = kind.Open();
         using Tensor x = GoldenFile.Tensor(device, golden.GetProperty("inputs").GetProperty("x"));
         using BatchNorm2d norm = new BatchNorm2d((int)x.Shape[1]).To(device);
         using (NoGrad.Enter())

@@ -3,13 +3,14 @@ using System.Text.Json;
 namespace NativeAmp.Training.Tests.Golden;
 
 /// <summary>Whole training runs against what libtorch computed.</summary>
-internal sealed class TrainingTests
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
+internal sealed class TrainingTests(DeviceKind kind)
 {
     [Test]
     public void Float32_training_follows_libtorch()
     {
         JsonElement golden = GoldenFile.Read("training.json");
-        using Device device = Device.Cpu();
+        using Device device = kind.Open();
         using Sequential model = Model(golden, device, new GELU());
         using var optimizer = new FusedAdam(model.Parameters(), Adam(golden));
         (Tensor x, Tensor y) = Batch(golden, device);
@@ -36,7 +37,7 @@ internal sealed class TrainingTests
     {
         JsonElement golden = GoldenFile.Read("amp_training.json");
         JsonElement settings = golden.GetProperty("scaler");
-        using Device device = Device.Cpu();
+        using Device device = kind.Open();
         using Sequential model = Model(golden, device, new ReLU());
         using var optimizer = new FusedAdam(model.Parameters(), Adam(golden));
         using var scaler = new GradScaler(device, GradScalerOptions.PyTorch with

@@ -1,7 +1,8 @@
 namespace NativeAmp.Training.Tests.Modules;
 
 /// <summary>Names, states and the ready-made models.</summary>
-internal sealed class ModuleTests
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
+internal sealed class ModuleTests(DeviceKind kind)
 {
     [Test]
     public void The_CNN_s_state_has_PyTorch_s_names_and_shapes()
@@ -46,7 +47,7 @@ internal sealed class ModuleTests
     [Test]
     public void A_module_that_is_on_no_device_says_so()
     {
-        using Device device = Device.Cpu();
+        using Device device = kind.Open();
         using var linear = new Linear(2, 2);
         using Tensor x = Tensor.From(device, [1f, 2], [1, 2]);
         Assert.That(() => linear.Forward(x), Throws.InvalidOperationException.With.Message.Contains("To(device)"));
@@ -55,7 +56,7 @@ internal sealed class ModuleTests
     [Test]
     public void Values_survive_the_move_to_a_device()
     {
-        using Device device = Device.Cpu();
+        using Device device = kind.Open();
         using var linear = new Linear(3, 2, random: new RandomGenerator(5));
         float[] before = linear.Weight.ToFloats();
         linear.To(device);
@@ -76,7 +77,7 @@ internal sealed class ModuleTests
     [Test]
     public void A_layer_and_its_activation_in_one_pass_are_the_two_passes()
     {
-        using Device device = Device.Cpu();
+        using Device device = kind.Open();
         using Sequential model = new Sequential(
             new Conv2d(2, 3, kernel: 3, random: new RandomGenerator(1)), new ReLU(), new Flatten(),
             new Linear(27, 5, random: new RandomGenerator(2)), new GELU()).To(device);
@@ -103,7 +104,7 @@ internal sealed class ModuleTests
     [Test]
     public void Batch_norm_in_use_normalises_with_the_running_statistics()
     {
-        using Device device = Device.Cpu();
+        using Device device = kind.Open();
         using BatchNorm2d norm = new BatchNorm2d(1, epsilon: 0).To(device);
         norm.RunningMean.CopyFrom<float>([2]);
         norm.RunningVariance.CopyFrom<float>([16]);
@@ -117,7 +118,7 @@ internal sealed class ModuleTests
     [Test]
     public void A_GPT_sees_only_what_came_before()
     {
-        using Device device = Device.Cpu();
+        using Device device = kind.Open();
         using Gpt model = SmallGpt().To(device);
         float[] logits = Logits([1, 2, 3, 4]);
         float[] changed = Logits([1, 2, 3, 0]);
@@ -140,7 +141,7 @@ internal sealed class ModuleTests
     [TestCase("bfloat16")]
     public void A_small_GPT_learns_a_sequence_by_heart(string precision)
     {
-        using Device device = Device.Cpu();
+        using Device device = kind.Open();
         using Gpt model = SmallGpt().To(device);
         using var optimizer = new FusedAdam(model.Parameters(), new AdamOptions { LearningRate = 1e-2 });
         using var scaler = new GradScaler(device);

@@ -1,0 +1,120 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace NativeAmp.TestSupport;
+
+/// <summary>
+/// The emulated GPU as tests ask it (tests/gpu-emulator/nampemu.h): what its checkers found, what it counted, what is to fail. It is chosen for the
+/// process before anything looks for a driver, where CMake has built it and NATIVEAMP_TEST_GPU does not ask for the machine's own GPU.
+/// </summary>
+internal static unsafe partial class EmulatedGpu
+{
+    // nampemu_kind
+    private const int Leak = 9;
+
+    private static readonly string Folder = Path.Combine(
+        typeof(EmulatedGpu).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "RepositoryRoot").Value!, "artifacts", "gpu-emulator");
+
+    /// <summary>The emulated libcuda.</summary>
+    public static string Driver { get; } = Path.Combine(Folder, "libnativeamp-emulated-cuda.so");
+
+    /// <summary>The stand-in cuBLAS.</summary>
+    public static string Cublas { get; } = Path.Combine(Folder, "libnativeamp-emulated-cublas.so");
+
+    private static readonly Lazy<nint> Library = new(() => NativeLibrary.Load(Driver));
+
+    /// <summary>Whether the GPU of this process is the emulated one.</summary>
+    public static bool IsChosen { get; private set; }
+
+    /// <summary>Skips a test that only an emulated GPU can do: count, and fail on demand.</summary>
+    public static void Require()
+    {
+        if (!IsChosen) Assert.Ignore("Only the emulated GPU counts calls and fails on demand: tests/gpu-emulator.");
+    }
+
+    /// <summary>What the checkers found since this was asked last, a text a finding.</summary>
+    /// <param name="leaks">False leaves out what was alive when its context was released.</param>
+    public static IReadOnlyList<string> TakeFindings(bool leaks = true)
+    {
+        var findings = new List<string>();
+        for (nuint i = 0; i < ((delegate* unmanaged<nuint>)Export("nampemu_findings"))(); i++)
+        {
+            if (!leaks && ((delegate* unmanaged<nuint, int>)Export("nampemu_finding_kind"))(i) == Leak) continue;
+            findings.Add(Text(((delegate* unmanaged<nuint, nint>)Export("nampemu_finding_text"))(i)));
+        }
+        ((delegate* unmanaged<void>)Export("nampemu_reset_findings"))();
+        return findings;
+    }
+
+    /// <summary>Adds a finding, as a checker would.</summary>
+    public static void Report(int kind, string text)
+    {
+        fixed (byte* utf8 = Utf8(text)) ((delegate* unmanaged<int, byte*, void>)Export("nampemu_report"))(kind, utf8);
+    }
+
+    /// <summary>Zeroes the counters.</summary>
+    public static void ResetCounters() => ((delegate* unmanaged<void>)Export("nampemu_reset_counters"))();
+
+    /// <summary>What was counted since <see cref="ResetCounters"/>.</summary>
+    public static EmulatorCounters Counters
+    {
+        get
+        {
+            EmulatorCounters counters = default;
+            ((delegate* unmanaged<EmulatorCounters*, nuint, void>)Export("nampemu_get_counters"))(&counters, (nuint)sizeof(EmulatorCounters));
+            return counters;
+        }
+    }
+
+    /// <summary>Driver and cuBLAS functions called since <see cref="ResetCounters"/>, by name without _v2, and how often.</summary>
+    public static IReadOnlyDictionary<string, long> Calls()
+    {
+        var calls = new SortedDictionary<string, long>(StringComparer.Ordinal);
+        for (nuint i = 0; ((delegate* unmanaged<nuint, nint>)Export("nampemu_called_function"))(i) is var name and not 0; i++)
+            calls.Add(Text(name), (long)((delegate* unmanaged<nint, ulong>)Export("nampemu_calls_of"))(name));
+        return calls;
+    }
+
+    /// <summary>Makes the nth call from now of a function do nothing and give an error.</summary>
+    public static void Fail(string function, long nth, int result)
+    {
+        fixed (byte* utf8 = Utf8(function))
+        {
+            int unknown = ((delegate* unmanaged<byte*, ulong, int, int>)Export("nampemu_fail"))(utf8, (ulong)nth, result);
+            if (unknown != 0) throw new ArgumentException($"The emulated GPU has no function {function}.", nameof(function));
+        }
+    }
+
+    /// <summary>Forgets what <see cref="Fail"/> asked for and has not happened.</summary>
+    public static void FailNone() => ((delegate* unmanaged<void>)Export("nampemu_fail_none"))();
+
+    /// <summary>Device memory, modules, streams and events that are alive.</summary>
+    public static (ulong Allocations, ulong Modules, ulong Streams, ulong Events) Alive() =>
+        (Count("nampemu_live_allocations"), Count("nampemu_live_modules"), Count("nampemu_live_streams"), Count("nampemu_live_events"));
+
+    /// <summary>A function of the emulated driver, for a test that calls the driver by itself.</summary>
+    public static nint Export(string name) => NativeLibrary.GetExport(Library.Value, name);
+
+    private static ulong Count(string name) => ((delegate* unmanaged<nuint>)Export(name))();
+
+    private static string Text(nint utf8) => Marshal.PtrToStringUTF8(utf8) ?? "";
+
+    private static byte[] Utf8(string text) => System.Text.Encoding.UTF8.GetBytes(text + '\0');
+
+    // .NET keeps an environment of its own, which getenv of the native library does not see.
+    [ModuleInitializer]
+    internal static void Choose()
+    {
+        if (Environment.GetEnvironmentVariable("NATIVEAMP_TEST_GPU") == "1" || !File.Exists(Driver)) return;
+        SetForNativeCode("NATIVEAMP_CUDA_LIBRARY", Driver);
+        SetForNativeCode("NATIVEAMP_CUBLAS_LIBRARY", Cublas);
+        SetForNativeCode("NAMPEMU_QUIET", "1"); // a failed test tells
+        IsChosen = (Environment.GetEnvironmentVariable("NATIVEAMP_CUDA_LIBRARY") ?? Driver) == Driver;
+    }
+
+    private static void SetForNativeCode(string variable, string value) => _ = SetEnvironment(variable, value, overwrite: 0);
+
+    [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int SetEnvironment(string name, string value, int overwrite);
+}

@@ -1,0 +1,28 @@
+namespace NativeAmp.TestSupport;
+
+/// <summary>
+/// The devices that tests run on, for <c>[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]</c>: the processors, and a GPU. The GPU
+/// is the emulated one of tests/gpu-emulator, which also checks every access; <c>NATIVEAMP_TEST_GPU=1</c> takes the machine's own.
+/// </summary>
+internal static class TestDevices
+{
+    /// <summary>Kinds of devices; that a kind is not there is said by tests that are skipped.</summary>
+    public static IEnumerable<DeviceKind> All => [DeviceKind.Cpu, DeviceKind.Cuda];
+
+    /// <summary>Whether tests of minutes run whole: <c>./build.sh test --exhaustive</c>.</summary>
+    public static bool Exhaustive => Environment.GetEnvironmentVariable("NATIVEAMP_EXHAUSTIVE") == "1";
+
+    /// <summary>Whether a device is so slow that a sample has to do: every instruction of the emulated GPU is interpreted.</summary>
+    public static bool IsEmulated(this DeviceKind kind) => kind == DeviceKind.Cuda && EmulatedGpu.IsChosen;
+
+    /// <summary>Opens the device; where there is none, the test is skipped and says why.</summary>
+    /// <param name="kind">The kind of device.</param>
+    /// <param name="threads">Threads of the CPU; 0 for one a core.</param>
+    public static Device Open(this DeviceKind kind, int threads = 0)
+    {
+        if (kind == DeviceKind.Cpu) return Device.Cpu(threads);
+        DeviceAvailability gpu = Device.Available(DeviceKind.Cuda);
+        if (gpu.Count == 0) Assert.Ignore(gpu.Reason);
+        return Device.Cuda();
+    }
+}
