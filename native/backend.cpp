@@ -51,6 +51,10 @@ void Backend::scaler_update(namp_scaler_state*, namp_optimizer_state* const*, in
   unsupported("scaler_update");
 }
 
+void Backend::touch_table(uint32_t*, const TableView&, const int32_t*, namp_stream) {
+  unsupported("touch_table");
+}
+
 void Backend::gemm(const namp_gemm_args&, namp_stream) { unsupported("gemm"); }
 
 void Backend::conv2d_forward(const namp_conv2d_args&, namp_stream) {

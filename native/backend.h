@@ -31,6 +31,12 @@ class Backend {
   virtual void destroy_stream(namp_stream stream) = 0;
   virtual void synchronize(namp_stream stream) = 0;
 
+  // Events. elapsed waits for both, which were recorded.
+  virtual void* create_event() = 0;
+  virtual void destroy_event(void* event) = 0;
+  virtual void record_event(void* event, namp_stream stream) = 0;
+  virtual double elapsed_seconds(void* from, void* to) = 0;
+
   // Memory as the system gives it, 256-byte aligned; abi/memory_pool.h caches it. Throws
   // NAMP_ERROR_OUT_OF_MEMORY.
   virtual void* system_allocate(int64_t bytes) = 0;
@@ -68,6 +74,10 @@ class Backend {
                          namp_stream stream);
   virtual void scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states,
                              int32_t count, const namp_scaler_options& options, namp_stream stream);
+
+  // accesses has one namp_access a column; checksum may be null.
+  virtual void touch_table(uint32_t* checksum, const TableView& table, const int32_t* accesses,
+                           namp_stream stream);
 
   // Operators of networks.
   virtual void gemm(const namp_gemm_args& args, namp_stream stream);

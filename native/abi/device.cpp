@@ -65,11 +65,12 @@ int32_t namp_device_close(namp_device* device) {
   return wall([&] {
     if (device == nullptr) return;
     const int64_t tables = device->tables;
+    const int64_t events = device->events;
     const int64_t pieces = device->pool.live_pieces_except(NAMP_MEMORY_WORKSPACE);
-    if (tables != 0 || pieces != 0) {
+    if (tables != 0 || events != 0 || pieces != 0) {
       namp::fail(NAMP_ERROR_INVALID_ARGUMENT,
-                 "The device cannot be closed: " + std::to_string(tables) + " tables and " +
-                     std::to_string(pieces) +
+                 "The device cannot be closed: " + std::to_string(tables) + " tables, " +
+                     std::to_string(events) + " events and " + std::to_string(pieces) +
                      " pieces of memory are still in use. Destroy and free them first.");
     }
     delete device;

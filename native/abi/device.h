@@ -17,6 +17,7 @@ struct namp_device {
   namp::MemoryPool pool;
   namp::PoolWorkspace workspace;
   std::atomic<int64_t> tables{0};  // alive
+  std::atomic<int64_t> events{0};
 };
 
 namespace namp {

@@ -10,6 +10,7 @@
 #include "cpu/adam_chunk.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/element.h"
+#include "cpu/streaming.h"
 #include "formulas/philox.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -115,9 +116,6 @@ namespace {
 
 NAMP_SIMD_TABLE(adam_chunk);
 
-// From here on the half copies are out of the cache before anyone reads them.
-constexpr int64_t kStreamedElements = 4 << 20;
-
 float* float_at(const TableView& table, const Chunk& chunk, int32_t column) {
   return static_cast<float*>(table.cell(chunk.tensor, column).data) + chunk.begin;
 }
@@ -152,15 +150,13 @@ void CpuBackend::adam_step(const TableView& table, const namp_adam_args& args,
         adam_constants(args.groups[group], step, inverse_scale, state->clip_coefficient);
   }
   const namp_adam_columns& columns = args.columns;
-  const int64_t last = table.tensor_count - 1;
-  const bool streams =
-      last >= 0 && table.first_elements[last] + table.counts[last] >= kStreamedElements;
+  const bool streaming = streams(table);
   const auto kernel = adam_chunk_by_simd(simd_);
   threads_.parallel_for(table.chunk_count, 1, [&](int64_t index, int64_t) {
     const Chunk& chunk = table.chunks[index];
     AdamChunk pointers = chunk_of(table, chunk, columns);
     if (pointers.gradient == nullptr) return;
-    pointers.streams = streams;
+    pointers.streams = streaming;
     const AdamConstants& group = constants[table.groups[chunk.tensor]];
     if (group.amsgrad) pointers.max_exp_avg_sq = float_at(table, chunk, columns.max_exp_avg_sq);
     if (columns.half_copy >= 0) {

@@ -23,6 +23,12 @@ class CpuBackend final : public Backend {
   void destroy_stream(namp_stream) override {}
   void synchronize(namp_stream) override {}
 
+  // event.cpp
+  void* create_event() override;
+  void destroy_event(void* event) override;
+  void record_event(void* event, namp_stream stream) override;
+  double elapsed_seconds(void* from, void* to) override;
+
   void* system_allocate(int64_t bytes) override;
   void system_free(void* pointer) override;
   void copy(void* destination, const void* source, int64_t bytes, namp_copy_direction direction,
@@ -50,6 +56,11 @@ class CpuBackend final : public Backend {
   void adam_step(const TableView& table, const namp_adam_args& args,
                  const namp_scaler_state* scaler, namp_optimizer_state* state,
                  namp_stream stream) override;
+
+  // touch.cpp
+  void touch_table(uint32_t* checksum, const TableView& table, const int32_t* accesses,
+                   namp_stream stream) override;
+
   // gemm.cpp, convolution.cpp, pooling.cpp, attention.cpp
   void gemm(const namp_gemm_args& args, namp_stream stream) override;
   void conv2d_forward(const namp_conv2d_args& args, namp_stream stream) override;

@@ -33,6 +33,12 @@ class CudaBackend final : public Backend {
   void destroy_stream(namp_stream stream) override;
   void synchronize(namp_stream stream) override;
 
+  // event.cpp
+  void* create_event() override;
+  void destroy_event(void* event) override;
+  void record_event(void* event, namp_stream stream) override;
+  double elapsed_seconds(void* from, void* to) override;
+
   void* system_allocate(int64_t bytes) override;
   void system_free(void* pointer) override;
   void copy(void* destination, const void* source, int64_t bytes, namp_copy_direction direction,
@@ -57,6 +63,9 @@ class CudaBackend final : public Backend {
                  namp_stream stream) override;
   void scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states, int32_t count,
                      const namp_scaler_options& options, namp_stream stream) override;
+  // touch.cpp
+  void touch_table(uint32_t* checksum, const TableView& table, const int32_t* accesses,
+                   namp_stream stream) override;
   // loss.cpp
   void cross_entropy(const namp_cross_entropy_args& args, namp_stream stream) override;
   void mse(const namp_mse_args& args, namp_stream stream) override;

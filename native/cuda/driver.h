@@ -72,6 +72,7 @@ class DriverFunction {
   X(cuEventRecord, Event, Stream) \
   X(cuEventQuery, Event) \
   X(cuEventSynchronize, Event) \
+  X(cuEventElapsedTime, float*, Event, Event) \
   X(cuEventDestroy, Event) \
   X(cuModuleLoadData, Module*, const void*) \
   X(cuModuleUnload, Module) \

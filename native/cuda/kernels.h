@@ -93,6 +93,18 @@ struct AdamArgs {
 };
 inline constexpr Kernel<AdamArgs> kAdam{"adam", "adam_step_kernel", kAdamThreads};
 
+// ---- touch.cu ----
+
+inline constexpr int kTouchThreads = 256;
+inline constexpr int kTouchColumns = 8;
+
+struct TouchArgs {
+  TableView table;
+  uint32_t* checksum;  // zeroed; or null
+  int32_t accesses[kTouchColumns];
+};
+inline constexpr Kernel<TouchArgs> kTouch{"touch", "touch_kernel", kTouchThreads};
+
 // ---- loss.cu ----
 
 inline constexpr int kLossThreads = 128;

@@ -73,6 +73,9 @@ NAMP_DEVICE uint32_t atomic_max(uint32_t* at, uint32_t x) {
 NAMP_DEVICE uint64_t atomic_min(uint64_t* at, uint64_t x) {
   return __atomic_fetch_min(at, x, __ATOMIC_RELAXED);
 }
+NAMP_DEVICE uint32_t atomic_xor(uint32_t* at, uint32_t x) {
+  return __atomic_fetch_xor(at, x, __ATOMIC_RELAXED);
+}
 
 // Sixteen bytes: load_words, store_words.
 typedef uint32_t Words __attribute__((ext_vector_type(4)));
@@ -144,6 +147,7 @@ NAMP_DEVICE uint32_t atomic_max(uint32_t* at, uint32_t x) { return atomicMax(at,
 NAMP_DEVICE uint64_t atomic_min(uint64_t* at, uint64_t x) {
   return atomicMin(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(x));
 }
+NAMP_DEVICE uint32_t atomic_xor(uint32_t* at, uint32_t x) { return atomicXor(at, x); }
 
 using Words = uint4;
 

@@ -129,6 +129,14 @@ typedef enum namp_cast_flags {
   NAMP_CAST_SATURATE = 1
 } namp_cast_flags;
 
+/* What namp_table_touch does with a column. */
+typedef enum namp_access {
+  NAMP_ACCESS_NONE = 0,
+  NAMP_ACCESS_READ = 1,
+  NAMP_ACCESS_WRITE = 2,     /* zeros */
+  NAMP_ACCESS_READ_WRITE = 3 /* the complement of the bits that were read */
+} namp_access;
+
 /* Element-wise activations. */
 typedef enum namp_activation {
   NAMP_ACTIVATION_NONE = 0,
@@ -149,6 +157,9 @@ typedef struct namp_device namp_device;
 
 /* A tensor table: see "Tensor tables". */
 typedef struct namp_table namp_table;
+
+/* A moment on a stream: see "Events". */
+typedef struct namp_event namp_event;
 
 /* A stream handle: see the conventions above. */
 typedef void* namp_stream;
@@ -223,6 +234,25 @@ NAMP_API int32_t namp_stream_destroy(namp_device* device, namp_stream stream);
 
 /* Waits on the host until all work put on the stream is done. */
 NAMP_API int32_t namp_stream_synchronize(namp_device* device, namp_stream stream);
+
+/* ---- Events ----
+ *
+ * Times of work as the device sees it: recorded between calls, they are reached when what was put
+ * on the stream before is done. On the CPU, which works synchronously, that is the time of the
+ * call.
+ */
+
+/* A new event, not recorded yet. */
+NAMP_API int32_t namp_event_create(namp_event** event, namp_device* device);
+
+/* Ends an event. Null is ignored. */
+NAMP_API int32_t namp_event_destroy(namp_event* event);
+
+/* Puts the event on a stream of its device; an earlier record is forgotten. */
+NAMP_API int32_t namp_event_record(namp_event* event, namp_stream stream);
+
+/* Seconds from one recorded event of a device to another; waits until both are reached. */
+NAMP_API int32_t namp_event_elapsed(double* seconds, namp_event* from, namp_event* to);
 
 /* ---- Memory ---- */
 
@@ -321,6 +351,15 @@ NAMP_API int32_t namp_table_set_column(namp_table* table, int32_t column, const 
 /* The table's namp_overflow_facts on the device, [tensor_count], written by namp_unscale_check.
  * Valid while the table lives. */
 NAMP_API int32_t namp_table_get_facts(namp_overflow_facts** facts, namp_table* table);
+
+/* Reads and writes the columns of a table (float32, float16 or bfloat16) as a kernel does, in the
+ * same chunks on the same threads, and computes nothing: what the time of a kernel is measured
+ * against. accesses is a host array [column_count] of namp_access; null cells are left out. What is
+ * read and written back is complemented, because memory that already holds what is written may be
+ * spared the write; a second call restores it. *checksum (on the device; may be null) receives the
+ * exclusive or of the bits of all elements that were read, each as the low bits of 32. */
+NAMP_API int32_t namp_table_touch(uint32_t* checksum, namp_table* table, const int32_t* accesses,
+                                  namp_stream stream);
 
 /* ---- Loss scale ----
  *

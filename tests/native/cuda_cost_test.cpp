@@ -80,6 +80,10 @@ class CudaCost : public TwoDevices {
                              : namp_scaler_update(gpu_, scaler_, &state_, 1, &options, nullptr);
   }
 
+  int32_t touch(const int32_t* accesses) {
+    return namp_table_touch(nullptr, table_, accesses, nullptr);
+  }
+
   void end() {
     EXPECT_EQ(namp_table_destroy(table_), NAMP_OK);
     table_ = nullptr;
@@ -127,6 +131,35 @@ TEST_F(CudaCost, check_and_adam_move_thirty_bytes_a_parameter_sixteen_at_a_time)
   }
   EXPECT_LE(all / static_cast<double>(kCount), 30.2);
   EXPECT_GE(wide / all, 0.99) << wide << " of " << all;
+  end();
+}
+
+// The limit that Adam is measured against on a GPU moves what Adam moves, as Adam moves it.
+TEST_F(CudaCost, touching_moves_the_bytes_of_a_step_and_events_time_it) {
+  constexpr int64_t kCount = 1 << 20;
+  make(1, kCount);
+  const int32_t adam[] = {NAMP_ACCESS_READ, NAMP_ACCESS_READ_WRITE, NAMP_ACCESS_READ_WRITE,
+                          NAMP_ACCESS_READ_WRITE, NAMP_ACCESS_WRITE};
+  namp_event *from = nullptr, *to = nullptr;
+  ASSERT_EQ(namp_event_create(&from, gpu_), NAMP_OK) << namp_last_error_message();
+  ASSERT_EQ(namp_event_create(&to, gpu_), NAMP_OK);
+  const nampemu_counters before = counters();
+  ASSERT_EQ(namp_event_record(from, nullptr), NAMP_OK);
+  ASSERT_EQ(touch(adam), NAMP_OK) << namp_last_error_message();
+  ASSERT_EQ(namp_event_record(to, nullptr), NAMP_OK);
+  const nampemu_counters after = counters();
+  EXPECT_EQ(after.launches - before.launches, 1u);
+  EXPECT_EQ(after.host_waits, before.host_waits);
+  // Sixteen bytes at a time: g, p, m and v; p, m, v and the half copy.
+  const uint64_t loaded = after.global.loaded[4] - before.global.loaded[4];
+  const uint64_t stored = after.global.stored[4] - before.global.stored[4];
+  EXPECT_NEAR(static_cast<double>(loaded) / kCount, 14, 0.1);
+  EXPECT_EQ(stored, uint64_t{14} * kCount);
+  double seconds = 0;
+  ASSERT_EQ(namp_event_elapsed(&seconds, from, to), NAMP_OK) << namp_last_error_message();
+  EXPECT_GT(seconds, 0);
+  EXPECT_EQ(namp_event_destroy(from), NAMP_OK);
+  EXPECT_EQ(namp_event_destroy(to), NAMP_OK);
   end();
 }
 

@@ -102,6 +102,39 @@ TEST_F(CudaFamilies, losses_have_the_same_bits) {
   }
 }
 
+TEST_F(CudaFamilies, touching_a_table_leaves_the_same_bits) {
+  for (int64_t count : {0, 1, 7, 67, 16384, 16391}) {
+    Twin& read = twin(NAMP_FLOAT16, count, 3).random(1);
+    Twin& both = twin(NAMP_FLOAT32, count, 1).random(2);
+    Twin& halves = twin(NAMP_BFLOAT16, count, 5).random(3);
+    Twin& written = twin(NAMP_FLOAT16, count, 2).random(4);
+    Twin& checksum = twin(NAMP_FLOAT32, 1);
+    run([&](namp_device* device, bool gpu) {
+      const namp_cell cells[] = {{read.on(gpu), NAMP_FLOAT16, 0},
+                                 {both.on(gpu), NAMP_FLOAT32, 0},
+                                 {halves.on(gpu), NAMP_BFLOAT16, 0},
+                                 {written.on(gpu), NAMP_FLOAT16, 0},
+                                 {nullptr, 0, 0}};
+      auto description = sized<namp_table_description>();
+      description.column_count = 5;
+      description.tensor_count = 1;
+      description.counts = &count;
+      description.cells = cells;
+      namp_table* table = nullptr;
+      EXPECT_EQ(namp_table_create(&table, device, &description), NAMP_OK);
+      const int32_t accesses[] = {NAMP_ACCESS_READ, NAMP_ACCESS_READ_WRITE, NAMP_ACCESS_READ_WRITE,
+                                  NAMP_ACCESS_WRITE, NAMP_ACCESS_READ};
+      const int32_t status = namp_table_touch(checksum.as<uint32_t>(gpu), table, accesses, nullptr);
+      EXPECT_EQ(namp_table_destroy(table), NAMP_OK);
+      return status;
+    });
+    for (Twin* tensor : {&read, &both, &halves, &written, &checksum})
+      tensor->expect_same_bits("a column of " + std::to_string(count));
+    forget();
+    if (HasFatalFailure()) return;
+  }
+}
+
 // What an optimizer works on: five tensors of mixed dtypes and alignments, one of them left out.
 class CudaOptimizer : public TwoDevices {
  protected:

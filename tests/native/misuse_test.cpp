@@ -216,6 +216,49 @@ TEST(Misuse, LossesAndScaler) {
   EXPECT_EQ(scaler.steps, 0);
 }
 
+TEST(Misuse, TouchAndEvent) {
+  Device device;
+  Buffer data(8, NAMP_FLOAT32);
+  data.fill_random(3, -1, 1);
+  const auto before = data.bytes();
+  std::vector<int32_t> words(8);
+  Table table(device, {8}, {{cell(data), {words.data(), NAMP_INT32, 0}}});
+  const auto bad = NAMP_ERROR_INVALID_ARGUMENT;
+  uint32_t checksum = 5;
+  const auto touch = [&](namp_table* t, std::vector<int32_t> accesses) {
+    return namp_table_touch(&checksum, t, accesses.data(), nullptr);
+  };
+  expect_error(touch(nullptr, {3, 0}), bad, "table");
+  expect_error(touch(table, {}), bad, "accesses");
+  expect_error(touch(table, {3, 4}), bad, "accesses[1]");
+  expect_error(touch(table, {-1, 0}), bad, "accesses[0]");
+  expect_error(touch(table, {3, 1}), bad, "NAMP_INT32");
+  const int32_t accesses[] = {3, 0};
+  auto* const odd = reinterpret_cast<uint32_t*>(reinterpret_cast<char*>(&checksum) + 1);
+  expect_error(namp_table_touch(odd, table, accesses, nullptr), NAMP_ERROR_MISALIGNED, "checksum");
+  EXPECT_EQ(data.bytes(), before);
+  EXPECT_EQ(checksum, 5u);
+
+  namp_event* event = nullptr;
+  namp_event* other = nullptr;
+  Device another;
+  expect_error(namp_event_create(&event, nullptr), bad, "device");
+  expect_error(namp_event_create(nullptr, device), bad, "event");
+  ASSERT_EQ(namp_event_create(&event, device), NAMP_OK);
+  ASSERT_EQ(namp_event_create(&other, another), NAMP_OK);
+  double seconds = 9;
+  expect_error(namp_event_record(nullptr, nullptr), bad, "event");
+  expect_error(namp_event_elapsed(&seconds, event, event), bad, "from");
+  ASSERT_EQ(namp_event_record(event, nullptr), NAMP_OK);
+  expect_error(namp_event_elapsed(&seconds, event, nullptr), bad, "to");
+  expect_error(namp_event_elapsed(nullptr, event, event), bad, "seconds");
+  ASSERT_EQ(namp_event_record(other, nullptr), NAMP_OK);
+  expect_error(namp_event_elapsed(&seconds, event, other), bad, "two devices");
+  EXPECT_EQ(seconds, 9);
+  EXPECT_EQ(namp_event_destroy(event), NAMP_OK);
+  EXPECT_EQ(namp_event_destroy(other), NAMP_OK);
+}
+
 TEST(Misuse, Library) {
   EXPECT_EQ(namp_struct_size("namp_adam_args"), static_cast<int64_t>(sizeof(namp_adam_args)));
   EXPECT_EQ(namp_struct_size("nothing"), -1);

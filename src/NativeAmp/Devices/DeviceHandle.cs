@@ -11,7 +11,7 @@ namespace NativeAmp;
 internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
 {
     // What the finalizer thread found abandoned waits here: a device is used by one thread at a time, and that is not the finalizer's.
-    private readonly ConcurrentQueue<(nint Pointer, bool IsTable)> _abandoned = new();
+    private readonly ConcurrentQueue<(nint Pointer, DeviceResource Kind)> _abandoned = new();
 
     public DeviceHandle()
         : base(ownsHandle: true)
@@ -20,7 +20,7 @@ internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
 
     public void Set(NampDevice* device) => SetHandle((nint)device);
 
-    public void Abandon(nint pointer, bool isTable) => _abandoned.Enqueue((pointer, isTable));
+    public void Abandon(nint pointer, DeviceResource kind) => _abandoned.Enqueue((pointer, kind));
 
     public void FreeAbandoned()
     {
@@ -28,8 +28,12 @@ internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
         if (_abandoned.IsEmpty) return;
         while (_abandoned.TryDequeue(out var item))
         {
-            if (item.IsTable) Ensure.Success(NativeMethods.TableDestroy((NampTable*)item.Pointer));
-            else Ensure.Success(NativeMethods.MemoryFree((NampDevice*)handle, (void*)item.Pointer, null));
+            Ensure.Success(item.Kind switch
+            {
+                DeviceResource.Table => NativeMethods.TableDestroy((NampTable*)item.Pointer),
+                DeviceResource.Event => NativeMethods.EventDestroy((NampEvent*)item.Pointer),
+                _ => NativeMethods.MemoryFree((NampDevice*)handle, (void*)item.Pointer, null),
+            });
         }
     }
 
@@ -38,6 +42,14 @@ internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
         FreeAbandoned();
         return NativeMethods.DeviceClose((NampDevice*)handle) == (int)NampStatus.Ok;
     }
+}
+
+/// <summary>What may be found abandoned.</summary>
+internal enum DeviceResource
+{
+    Memory,
+    Table,
+    Event,
 }
 
 /// <summary>Owns something that lives on a device, and keeps the device open as long.</summary>
@@ -83,5 +95,5 @@ internal sealed unsafe class MemoryHandle(DeviceHandle device, nint pointer) : D
 {
     protected override int Release() => NativeMethods.MemoryFree((NampDevice*)Device.DangerousGetHandle(), (void*)handle, null);
 
-    protected override void Abandon() => Device.Abandon(handle, isTable: false);
+    protected override void Abandon() => Device.Abandon(handle, DeviceResource.Memory);
 }

@@ -129,6 +129,19 @@ internal enum NampCastFlags
     Saturate = 1,
 }
 
+/// <summary>What namp_table_touch does with a column.</summary>
+internal enum NampAccess
+{
+    /// <summary>NAMP_ACCESS_NONE</summary>
+    None = 0,
+    /// <summary>NAMP_ACCESS_READ</summary>
+    Read = 1,
+    /// <summary>zeros</summary>
+    Write = 2,
+    /// <summary>the complement of the bits that were read</summary>
+    ReadWrite = 3,
+}
+
 /// <summary>Element-wise activations.</summary>
 internal enum NampActivation
 {
@@ -156,6 +169,9 @@ internal struct NampDevice;
 
 /// <summary>namp_table</summary>
 internal struct NampTable;
+
+/// <summary>namp_event</summary>
+internal struct NampEvent;
 
 /// <summary>What a device is.</summary>
 [StructLayout(LayoutKind.Sequential)]
@@ -942,6 +958,22 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_stream_synchronize")]
     internal static partial int StreamSynchronize(NampDevice* device, void* stream);
 
+    /// <summary>A new event, not recorded yet.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_event_create")]
+    internal static partial int EventCreate(NampEvent** @event, NampDevice* device);
+
+    /// <summary>Ends an event. Null is ignored.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_event_destroy")]
+    internal static partial int EventDestroy(NampEvent* @event);
+
+    /// <summary>Puts the event on a stream of its device; an earlier record is forgotten.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_event_record")]
+    internal static partial int EventRecord(NampEvent* @event, void* stream);
+
+    /// <summary>Seconds from one recorded event of a device to another; waits until both are reached.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_event_elapsed")]
+    internal static partial int EventElapsed(double* seconds, NampEvent* from, NampEvent* to);
+
     /// <summary>Memory on the device from its caching allocator, aligned to 256 bytes, contents undefined. bytes
     /// may be 0 (null is returned). The kind is a namp_memory_kind. The memory may be used on the given
     /// stream at once.</summary>
@@ -990,6 +1022,15 @@ internal static unsafe partial class NativeMethods
     /// Valid while the table lives.</summary>
     [LibraryImport(Library, EntryPoint = "namp_table_get_facts")]
     internal static partial int TableGetFacts(NampOverflowFacts** facts, NampTable* table);
+
+    /// <summary>Reads and writes the columns of a table (float32, float16 or bfloat16) as a kernel does, in the
+    /// same chunks on the same threads, and computes nothing: what the time of a kernel is measured
+    /// against. accesses is a host array [column_count] of namp_access; null cells are left out. What is
+    /// read and written back is complemented, because memory that already holds what is written may be
+    /// spared the write; a second call restores it. *checksum (on the device; may be null) receives the
+    /// exclusive or of the bits of all elements that were read, each as the low bits of 32.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_table_touch")]
+    internal static partial int TableTouch(uint* checksum, NampTable* table, int* accesses, void* stream);
 
     /// <summary>The scale's update after a step (one thread's work on the device), from the found_inf of all the
     /// scaler's optimizers (found_inf[i] not 0 counts as an overflow, ORed):

@@ -125,6 +125,6 @@ public sealed unsafe class TensorTable : IDisposable
     {
         protected override int Release() => NativeMethods.TableDestroy((NampTable*)handle);
 
-        protected override void Abandon() => Device.Abandon(handle, isTable: true);
+        protected override void Abandon() => Device.Abandon(handle, DeviceResource.Table);
     }
 }

@@ -1,0 +1,67 @@
+// Events.
+#include <string>
+
+#include "abi/check.h"
+#include "abi/device.h"
+#include "abi/wall.h"
+
+struct namp_event {
+  explicit namp_event(namp_device& owner) : device(owner), handle(owner.backend->create_event()) {
+    device.events++;
+  }
+  namp_event(const namp_event&) = delete;
+  namp_event& operator=(const namp_event&) = delete;
+  ~namp_event() {
+    device.backend->destroy_event(handle);
+    device.events--;
+  }
+
+  namp_device& device;
+  void* handle;
+  bool recorded = false;
+};
+
+namespace namp {
+namespace {
+
+namp_event& check_recorded(namp_event* event, const char* name) {
+  check_not_null(event, name);
+  if (!event->recorded) {
+    fail(NAMP_ERROR_INVALID_ARGUMENT,
+         std::string(name) + " was not recorded; call namp_event_record before.");
+  }
+  return *event;
+}
+
+}  // namespace
+}  // namespace namp
+
+int32_t namp_event_create(namp_event** event, namp_device* device) {
+  return namp::wall([&] {
+    namp::check_object(event, "event");
+    *event = new namp_event(namp::check_device(device));
+  });
+}
+
+int32_t namp_event_destroy(namp_event* event) {
+  return namp::wall([&] { delete event; });
+}
+
+int32_t namp_event_record(namp_event* event, namp_stream stream) {
+  return namp::wall([&] {
+    namp::check_not_null(event, "event");
+    event->device.backend->record_event(event->handle, stream);
+    event->recorded = true;
+  });
+}
+
+int32_t namp_event_elapsed(double* seconds, namp_event* from, namp_event* to) {
+  return namp::wall([&] {
+    namp::check_object(seconds, "seconds");
+    const namp_event& first = namp::check_recorded(from, "from");
+    const namp_event& last = namp::check_recorded(to, "to");
+    namp::require(&first.device == &last.device,
+                  "from and to are events of two devices; time has no meaning between them.");
+    *seconds = first.device.backend->elapsed_seconds(first.handle, last.handle);
+  });
+}

@@ -1,0 +1,19 @@
+// What the touching kernel of a SIMD target is given: columns at a chunk's first element.
+#pragma once
+
+#include <cstdint>
+
+#include "nativeamp.h"
+
+namespace namp {
+
+inline constexpr int32_t kTouchColumns = 8;
+
+struct TouchColumn {
+  void* data;
+  int32_t element_bytes;
+  namp_access access;
+  bool streams;  // what is written may go past the cache
+};
+
+}  // namespace namp

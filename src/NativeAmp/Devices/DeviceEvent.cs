@@ -1,0 +1,58 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp;
+
+/// <summary>
+/// A moment on a stream, reached when what was put there before is done: for timing work as the device sees it. On the CPU, which works
+/// synchronously, it is the time of the call.
+/// </summary>
+public sealed unsafe class DeviceEvent : IDisposable
+{
+    private readonly EventHandle _handle;
+
+    /// <summary>An event that is not recorded yet.</summary>
+    public DeviceEvent(Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        device.Handle.FreeAbandoned();
+        NampEvent* native;
+        Ensure.Success(NativeMethods.EventCreate(&native, device.Native));
+        Device = device;
+        _handle = new EventHandle(device.Handle, (nint)native);
+    }
+
+    /// <summary>The device.</summary>
+    public Device Device { get; }
+
+    private NampEvent* Native
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
+            return (NampEvent*)_handle.DangerousGetHandle();
+        }
+    }
+
+    /// <summary>Puts the event on a stream, or on the default one; an earlier record is forgotten.</summary>
+    public void Record(DeviceStream? stream = null) => Ensure.Success(NativeMethods.EventRecord(Native, DeviceStream.NativeOf(stream)));
+
+    /// <summary>Seconds from another event of the device to this one; waits until both are reached.</summary>
+    /// <exception cref="NativeAmpArgumentException">One was not recorded, or is another device's.</exception>
+    public double SecondsSince(DeviceEvent earlier)
+    {
+        ArgumentNullException.ThrowIfNull(earlier);
+        double seconds;
+        Ensure.Success(NativeMethods.EventElapsed(&seconds, earlier.Native, Native));
+        return seconds;
+    }
+
+    /// <summary>Ends the event.</summary>
+    public void Dispose() => _handle.Dispose();
+
+    private sealed class EventHandle(DeviceHandle device, nint handleOfEvent) : DeviceResourceHandle(device, handleOfEvent)
+    {
+        protected override int Release() => NativeMethods.EventDestroy((NampEvent*)handle);
+
+        protected override void Abandon() => Device.Abandon(handle, DeviceResource.Event);
+    }
+}
