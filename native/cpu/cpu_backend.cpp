@@ -58,6 +58,21 @@ void copy_text(char* destination, size_t capacity, const std::string& text) {
   destination[length] = '\0';
 }
 
+struct Memory {
+  int64_t total = 0;
+  int64_t available = 0;
+};
+
+// Zeros where the system is not asked.
+Memory machine_memory() {
+#if defined(__linux__)
+  const int64_t page = sysconf(_SC_PAGESIZE);
+  return {sysconf(_SC_PHYS_PAGES) * page, sysconf(_SC_AVPHYS_PAGES) * page};
+#else
+  return {};
+#endif
+}
+
 int32_t count_cpus(std::string&) { return 1; }
 
 std::unique_ptr<Backend> open_cpu(int32_t) { return std::make_unique<CpuBackend>(); }
@@ -73,11 +88,9 @@ void CpuBackend::get_info(namp_device_info& info) {
   info.kind = NAMP_DEVICE_CPU;
   info.threads = threads_.count();
   info.simd = simd_;
-#if defined(__linux__)
-  const int64_t page = sysconf(_SC_PAGESIZE);
-  info.memory_total = sysconf(_SC_PHYS_PAGES) * page;
-  info.memory_free = sysconf(_SC_AVPHYS_PAGES) * page;
-#endif
+  const Memory memory = machine_memory();
+  info.memory_total = memory.total;
+  info.memory_free = memory.available;
   copy_text(info.name, sizeof(info.name), processor_name());
   copy_text(info.libraries, sizeof(info.libraries), libraries());
 }
@@ -102,8 +115,12 @@ void* CpuBackend::system_allocate(int64_t bytes) {
   void* pointer = std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(padded));
 #endif
   if (pointer == nullptr) {
+    const Memory memory = machine_memory();
     throw Error(NAMP_ERROR_OUT_OF_MEMORY,
-                "Cannot allocate " + std::to_string(bytes) + " bytes on the CPU.");
+                "Cannot allocate " + std::to_string(bytes) +
+                    " bytes on the CPU: " + std::to_string(memory.available >> 20) +
+                    " MiB of the machine's " + std::to_string(memory.total >> 20) +
+                    " MiB are free. Use a smaller batch or model.");
   }
 #if defined(__linux__)
   if (bytes >= kHugePage) madvise(pointer, static_cast<size_t>(padded), MADV_HUGEPAGE);

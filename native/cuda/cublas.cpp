@@ -75,14 +75,41 @@ int type_of(int32_t dtype) {
 
 bool fits(int64_t value) { return value <= INT_MAX; }
 
+constexpr Status kAllocFailed = 3;
+
+// cublasStatus_t
+const char* name_of(Status status) {
+  switch (status) {
+    case 1:
+      return "CUBLAS_STATUS_NOT_INITIALIZED";
+    case kAllocFailed:
+      return "CUBLAS_STATUS_ALLOC_FAILED";
+    case 7:
+      return "CUBLAS_STATUS_INVALID_VALUE";
+    case 8:
+      return "CUBLAS_STATUS_ARCH_MISMATCH";
+    case 11:
+      return "CUBLAS_STATUS_MAPPING_ERROR";
+    case 13:
+      return "CUBLAS_STATUS_EXECUTION_FAILED";
+    case 14:
+      return "CUBLAS_STATUS_INTERNAL_ERROR";
+    case 15:
+      return "CUBLAS_STATUS_NOT_SUPPORTED";
+    default:
+      return "an unknown error";
+  }
+}
+
 void check(Status status, const char* call) {
   if (status == 0) return;
-  constexpr Status kAllocFailed = 3;
-  throw Error(status == kAllocFailed ? NAMP_ERROR_OUT_OF_MEMORY : NAMP_ERROR_DEVICE,
-              std::string(call) + " failed with cublasStatus_t " + std::to_string(status) + " (" +
-                  functions().library +
-                  "). An earlier error of the device may be reported here; to do without cuBLAS, "
-                  "set NATIVEAMP_CUBLAS_LIBRARY=none.");
+  const std::string text =
+      std::string(call) + " of " + functions().library + " failed with " + name_of(status) + " (" +
+      std::to_string(status) +
+      "). An earlier error of the device may be reported here; to do without cuBLAS, set "
+      "NATIVEAMP_CUBLAS_LIBRARY=none.";
+  if (status != kAllocFailed) throw Error(NAMP_ERROR_DEVICE, text);
+  throw Error(NAMP_ERROR_OUT_OF_MEMORY, text + " " + describe_free_memory());
 }
 
 }  // namespace

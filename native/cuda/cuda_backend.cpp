@@ -4,8 +4,6 @@
 #include <cstring>
 #include <string>
 
-#include "cuda/kernel_images.h"
-
 namespace namp {
 
 using cuda::address;
@@ -26,8 +24,6 @@ void copy_text(char* destination, size_t capacity, const std::string& text) {
   std::memcpy(destination, text.data(), length);
   destination[length] = '\0';
 }
-
-std::string mebibytes(size_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
 int32_t count_devices(std::string& reason) {
   const cuda::Driver* found = cuda::find_driver(reason);
@@ -101,7 +97,7 @@ void CudaBackend::get_info(namp_device_info& info) {
   copy_text(info.libraries, sizeof(info.libraries),
             "CUDA driver " + std::to_string(version / 1000) + "." +
                 std::to_string(version % 1000 / 10) + " (" + driver().library + "), kernels as " +
-                kKernelFormat + ", " + cuda::Cublas::describe());
+                launcher_.describe() + ", " + cuda::Cublas::describe());
 }
 
 namp_stream CudaBackend::create_stream() {
@@ -126,15 +122,12 @@ void* CudaBackend::system_allocate(int64_t bytes) {
   DevicePointer pointer = 0;
   const Result result = driver().cuMemAlloc.attempt(&pointer, static_cast<size_t>(bytes));
   if (result == cuda::kErrorOutOfMemory) {
-    size_t available = 0;
-    size_t total = 0;
-    driver().cuMemGetInfo.attempt(&available, &total);
     throw Error(NAMP_ERROR_OUT_OF_MEMORY,
                 "CUDA device " + std::to_string(ordinal_) + " cannot give " +
-                    std::to_string(bytes) + " bytes (" + mebibytes(static_cast<size_t>(bytes)) +
-                    "): " + mebibytes(available) + " of " + mebibytes(total) +
-                    " are free. Use a smaller batch or model, or end what else "
-                    "uses the device.");
+                    std::to_string(bytes) + " bytes (" + std::to_string(bytes >> 20) +
+                    " MiB): cuMemAlloc failed with " + cuda::describe(result) + ". " +
+                    cuda::describe_free_memory() +
+                    " Use a smaller batch or model, or end what else uses the device.");
   }
   if (result != cuda::kSuccess) cuda::throw_driver_error(result, driver().cuMemAlloc.name());
   return reinterpret_cast<void*>(static_cast<uintptr_t>(pointer));

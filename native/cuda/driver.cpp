@@ -154,11 +154,19 @@ std::string describe(Result result) {
   return description + ")";
 }
 
+std::string describe_free_memory() {
+  size_t available = 0;
+  size_t total = 0;
+  if (driver().cuMemGetInfo.attempt(&available, &total) != kSuccess) return "";
+  return std::to_string(available >> 20) + " MiB of the device's " + std::to_string(total >> 20) +
+         " MiB are free.";
+}
+
 void throw_driver_error(Result result, const char* call) {
-  const namp_status status =
-      result == kErrorOutOfMemory ? NAMP_ERROR_OUT_OF_MEMORY : NAMP_ERROR_DEVICE;
-  throw Error(status,
-              std::string(call) + " failed with " + describe(result) + ". " + advice(result));
+  const std::string text =
+      std::string(call) + " failed with " + describe(result) + ". " + advice(result);
+  if (result != kErrorOutOfMemory) throw Error(NAMP_ERROR_DEVICE, text);
+  throw Error(NAMP_ERROR_OUT_OF_MEMORY, text + " " + describe_free_memory());
 }
 
 }  // namespace namp::cuda

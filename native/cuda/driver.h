@@ -12,6 +12,10 @@ namespace namp::cuda {
 // The driver's name of an error, such as "CUDA_ERROR_LAUNCH_FAILED", and what it says about it.
 std::string describe(Result result);
 
+// How much memory the current context's device has, and how much of it is free; empty where the
+// driver does not say.
+std::string describe_free_memory();
+
 // Throws the error of a call: its name, the driver's name and text, and what to do.
 [[noreturn]] void throw_driver_error(Result result, const char* call);
 
@@ -77,6 +81,7 @@ class DriverFunction {
   X(cuModuleLoadData, Module*, const void*) \
   X(cuModuleUnload, Module) \
   X(cuModuleGetFunction, Function*, Module, const char*) \
+  X(cuFuncGetAttribute, int*, int, Function) \
   X(cuOccupancyMaxActiveBlocksPerMultiprocessor, int*, Function, int, size_t) \
   X(cuLaunchKernel, Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream, void**, void**)
 // clang-format on

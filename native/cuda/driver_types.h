@@ -46,6 +46,10 @@ inline constexpr int kComputeCapabilityMinor = 76;
 inline constexpr unsigned kStreamNonBlocking = 1;
 inline constexpr unsigned kEventDisableTiming = 2;
 
+// CUfunction_attribute
+inline constexpr int kFunctionPtxVersion = 5;
+inline constexpr int kFunctionBinaryVersion = 6;
+
 // CUpointer_attribute, CUmemorytype
 inline constexpr int kPointerMemoryType = 2;
 inline constexpr unsigned kMemoryTypeHost = 1;

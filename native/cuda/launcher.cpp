@@ -42,6 +42,20 @@ const Launcher::Loaded& Launcher::find(const Which& kernel) {
   return kernels_.emplace(kernel.name, loaded).first->second;
 }
 
+std::string Launcher::describe() {
+  const Function function =
+      find({kScalerUpdate.image, kScalerUpdate.name, kScalerUpdate.threads}).function;
+  const auto version = [&](int attribute) {
+    int value = 0;
+    driver().cuFuncGetAttribute(&value, attribute, function);
+    return std::to_string(value / 10) + "." + std::to_string(value % 10);
+  };
+  const std::string written = version(kFunctionPtxVersion);
+  const std::string runs = version(kFunctionBinaryVersion);
+  return std::string(kKernelFormat) + " for " + written +
+         (written == runs ? "" : ", translated for " + runs);
+}
+
 void Launcher::launch(const Which& kernel, int64_t tasks, const void* args, Stream stream) {
   if (tasks <= 0) return;
   const Loaded& loaded = find(kernel);

@@ -23,6 +23,10 @@ class Launcher {
   // Unloads the images. The context is current.
   void release() noexcept;
 
+  // What the driver took of the embedded images, such as "PTX for 7.5, translated for 9.0": it
+  // loads the smallest. Throws what a launch would. The context is current.
+  std::string describe();
+
   // Launches the kernel over this many tasks, one block at a time taking one: the grid is what the
   // device can hold at once, or as many blocks as there are tasks. No task, no launch. The context
   // is current.

@@ -198,8 +198,10 @@ typedef struct namp_device_info {
   int32_t multiprocessors;
   int64_t memory_total; /* bytes; CPU: of the machine */
   int64_t memory_free;
-  char name[128];      /* such as "AMD EPYC" or "NVIDIA H100", zero-terminated */
-  char libraries[256]; /* what it computes with, such as "oneDNN 2.6.3, OpenMP", zero-terminated */
+  char name[128]; /* such as "AMD EPYC" or "NVIDIA H100", zero-terminated */
+  /* what it computes with, such as "oneDNN 2.6.3, OpenMP", zero-terminated. GPU: the driver, how
+     the kernels were compiled and for what, and cuBLAS or what was tried to find it */
+  char libraries[1024];
 } namp_device_info;
 
 /* Number of devices of a kind (the CPU backend has one). When there are none,

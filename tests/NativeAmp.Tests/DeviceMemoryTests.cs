@@ -39,6 +39,21 @@ public sealed class DeviceMemoryTests(DeviceKind kind)
     }
 
     [Test]
+    public void Too_much_memory_is_refused_with_what_was_asked_what_is_free_and_what_holds_the_rest()
+    {
+        using var device = kind.Open(1);
+        using var gradients = device.Allocate(DType.Float32, 1000, MemoryKind.Gradients);
+        using var parameters = device.Allocate(DType.Float32, 64, MemoryKind.Parameters);
+
+        var failure = Assert.Throws<DeviceOutOfMemoryException>(() => device.Allocate(DType.Float32, 1L << 48))!;
+
+        Assert.That(failure.Message, Does.Contain($"{1L << 50} bytes").And.Match("In use here, in bytes: parameters 256, gradients 4096"));
+        Assert.That(failure.Message, Does.Match(@"\d+ MiB of the (device|machine)'s \d+ MiB are free"));
+        if (kind == DeviceKind.Cuda) Assert.That(failure.Message, Does.Contain("cuMemAlloc").And.Contains("CUDA_ERROR_OUT_OF_MEMORY"));
+        Assert.That(device.MemoryStatistics.LiveTotalBytes, Is.EqualTo(4096 + 256), "nothing was changed");
+    }
+
+    [Test]
     public void A_disposed_buffer_says_so_and_disposing_twice_is_harmless()
     {
         using var device = kind.Open(1);

@@ -17,6 +17,9 @@ internal sealed record Finding(string Name, bool Found, string Detail, string Me
 /// <param name="Findings">In the order in which they depend on each other.</param>
 internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
 {
+    // How the CUDA backend's libraries are told of where cuBLAS is not among them.
+    private const string NoCublas = "no cuBLAS";
+
     /// <summary>Looks at the machine.</summary>
     public static DoctorReport Examine()
     {
@@ -28,7 +31,7 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
         if (library.IsLoaded)
         {
             findings.AddRange(CpuBackend());
-            findings.Add(Cuda());
+            findings.AddRange(Cuda());
         }
 
         findings.Add(DataSet());
@@ -65,12 +68,45 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
         yield return new("OpenMP", openMp, openMp ? $"{info.Threads} threads" : "not in this build", openMp ? "Kernels use all threads." : "Kernels use one thread.");
     }
 
-    private static Finding Cuda()
+    private static IEnumerable<Finding> Cuda()
     {
         DeviceAvailability cuda = Device.Available(DeviceKind.Cuda);
-        return cuda.Count > 0
-            ? new("cuda", true, $"{cuda.Count} device(s)", "--device auto takes the GPU.")
+        yield return cuda.Count > 0
+            ? new("cuda", true, $"{cuda.Count} device(s)", "--device auto takes the first.")
             : new("cuda", false, cuda.Reason, "--device auto takes the CPU.");
+        DeviceInfo? first = null;
+        for (int ordinal = 0; ordinal < cuda.Count; ordinal++)
+        {
+            (Finding finding, DeviceInfo? info) = CudaDevice(ordinal);
+            first ??= info;
+            yield return finding;
+        }
+
+        if (first is null)
+            yield break;
+        bool hasCublas = !first.Libraries.Contains(NoCublas, StringComparison.Ordinal);
+        int cublas = first.Libraries.LastIndexOf(hasCublas ? ", cuBLAS " : ", " + NoCublas, StringComparison.Ordinal);
+        yield return new("cuda driver", true, first.Libraries[..cublas], "Kernels are embedded: no CUDA toolkit is needed.");
+        yield return new("cuBLAS", hasCublas, first.Libraries[(cublas + 2)..],
+            hasCublas ? "Matrix products run on tensor cores." : "A kernel of our own computes matrix products: correct, without tensor cores. Install cuBLAS 11 or newer.");
+    }
+
+    /// <summary>Opens a device and loads a kernel there: what is found works.</summary>
+    private static (Finding Finding, DeviceInfo? Info) CudaDevice(int ordinal)
+    {
+        string name = $"cuda device {ordinal}";
+        try
+        {
+            using Device device = Device.Cuda(ordinal);
+            DeviceInfo info = device.Info;
+            return (new(name, true,
+                $"{info.Name}, compute capability {info.ComputeCapability}, {info.Multiprocessors} multiprocessors, {Bytes(info.MemoryFree)} of {Bytes(info.MemoryTotal)} memory free",
+                "Cast, scale, check and Adam give the CPU's bits."), info);
+        }
+        catch (NativeAmpException e)
+        {
+            return (new(name, false, e.Message, "It cannot be used: take --device cpu."), null);
+        }
     }
 
     private static Finding DataSet()

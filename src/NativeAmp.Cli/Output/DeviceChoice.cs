@@ -37,12 +37,17 @@ internal static class CommonOptions
         return option;
     }
 
-    /// <summary>Opens the device.</summary>
+    /// <summary>Opens the device, and notes it where a GPU was looked for and there is none.</summary>
     /// <exception cref="NativeAmpUnavailableException">It is not there; the message says why.</exception>
-    public static Device Open(DeviceChoice choice, int threads = 0) => choice switch
+    public static Device Open(DeviceChoice choice, Terminal terminal, int threads = 0)
     {
-        DeviceChoice.Cpu => NativeAmp.Device.Cpu(threads),
-        DeviceChoice.Cuda => NativeAmp.Device.Cuda(),
-        _ => NativeAmp.Device.Available(DeviceKind.Cuda).Count > 0 ? NativeAmp.Device.Cuda() : NativeAmp.Device.Cpu(threads),
-    };
+        if (choice == DeviceChoice.Auto)
+        {
+            choice = NativeAmp.Device.Available(DeviceKind.Cuda).Count > 0 ? DeviceChoice.Cuda : DeviceChoice.Cpu;
+            if (choice == DeviceChoice.Cpu)
+                terminal.Error.WriteLine("nativeamp: no GPU here, computing on the CPU ('nativeamp doctor' says why)");
+        }
+
+        return choice == DeviceChoice.Cuda ? NativeAmp.Device.Cuda() : NativeAmp.Device.Cpu(threads);
+    }
 }

@@ -24,7 +24,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
     public int Run()
     {
         var random = new RandomGenerator(settings.Seed);
-        using Device device = CommonOptions.Open(settings.Device, settings.Threads);
+        using Device device = CommonOptions.Open(settings.Device, terminal, settings.Threads);
         using TrainTask task = TrainTask.Create(settings, random);
         if (settings.Batch > task.Train.Count)
             throw new UsageException($"--batch is {settings.Batch}, but the data has only {task.Train.Count} samples.");
@@ -101,9 +101,10 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
     private string Introduction(TrainTask task, Device device)
     {
         DeviceInfo info = device.Info;
+        string threads = info.Kind == DeviceKind.Cpu ? $"{info.Threads} threads, " : "";
         return string.Create(CultureInfo.InvariantCulture,
             $"{settings.Model.ToString().ToLowerInvariant()}, {task.Model.ParameterCount():N0} parameters, {Name(settings.Precision)}, " +
-            $"{info.Name} ({info.Threads} threads, {info.Libraries})");
+            $"{info.Name} ({threads}{info.Libraries})");
     }
 
     private TrainSummary Summarise(TrainingResult result, Device device)

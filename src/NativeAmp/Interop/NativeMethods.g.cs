@@ -194,8 +194,9 @@ internal unsafe struct NampDeviceInfo
     public long MemoryFree;
     /// <summary>such as "AMD EPYC" or "NVIDIA H100", zero-terminated</summary>
     public fixed byte Name[128];
-    /// <summary>what it computes with, such as "oneDNN 2.6.3, OpenMP", zero-terminated</summary>
-    public fixed byte Libraries[256];
+    /// <summary>what it computes with, such as "oneDNN 2.6.3, OpenMP", zero-terminated. GPU: the driver, how
+    /// the kernels were compiled and for what, and cuBLAS or what was tried to find it</summary>
+    public fixed byte Libraries[1024];
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampDeviceInfo Create() => new() { StructSize = (uint)sizeof(NampDeviceInfo) };

@@ -11,6 +11,14 @@ internal static class CliProcess
         ["NATIVEAMP_CUDA_LIBRARY"] = Path.Combine(TestContext.CurrentContext.TestDirectory, "no-driver.so"),
     };
 
+    /// <summary>The environment of a machine with emulated GPUs.</summary>
+    public static Dictionary<string, string> Gpus(int count, string cublas) => new()
+    {
+        ["NATIVEAMP_CUDA_LIBRARY"] = EmulatedGpu.Driver,
+        ["NATIVEAMP_CUBLAS_LIBRARY"] = cublas,
+        ["NAMPEMU_DEVICES"] = count.ToString(System.Globalization.CultureInfo.InvariantCulture),
+    };
+
     public static (int Code, string Output, string Error) Run(IReadOnlyDictionary<string, string> environment, params string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(TestContext.CurrentContext.TestDirectory, "NativeAmp.Cli.dll"), .. arguments])

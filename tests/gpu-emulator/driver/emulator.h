@@ -49,6 +49,7 @@ struct LoadedModule {
   uint64_t context = 0;
   std::map<std::string, std::unique_ptr<LoadedFunction>> functions;
   std::map<std::string, Region*> variables;
+  int target = 0;  // 75 for sm_75
 };
 
 struct Stream {

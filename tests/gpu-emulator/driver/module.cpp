@@ -145,6 +145,7 @@ CUresult load(Emulator& e, CUmodule* out, const void* image, unsigned count, con
                                                     " on a device of sm_" +
                                                     std::to_string(compute));
     }
+    module->target = syntax.target;
     std::map<std::string, Symbol> symbols;
     place_variables(e, *module, syntax, symbols);
     for (Kernel& kernel : decode_kernels(syntax, symbols)) {

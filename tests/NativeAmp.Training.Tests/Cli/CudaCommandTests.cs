@@ -1,0 +1,101 @@
+using System.Text.Json;
+using NativeAmp.Cli.Output;
+using NativeAmp.Training.Tests.Data;
+
+namespace NativeAmp.Training.Tests.Cli;
+
+/// <summary>What the command says of GPUs, with and without them: each run is a process of its own, since a process looks for a driver once.</summary>
+public class CudaCommandTests
+{
+    private string _folder = "";
+
+    [SetUp]
+    public void MakeFolder()
+    {
+        _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
+        Idx.WriteTinyMnist(_folder, train: 32, test: 10, seed: 7);
+    }
+
+    [TearDown]
+    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+
+    [TestCase("train --model mlp --steps 1 --data FOLDER --device cuda")]
+    [TestCase("verify FOLDER --device cuda")]
+    public void A_device_that_is_not_there_says_why(string arguments)
+    {
+        (int code, string output, string error) = CliProcess.Run(CliProcess.NoDriver, arguments.Replace("FOLDER", _folder, StringComparison.Ordinal).Split(' '));
+        Assert.That((code, output), Is.EqualTo((ExitCode.Failure, "")));
+        Assert.That(error, Does.StartWith("nativeamp: No CUDA driver was found").And.Contain("no-driver.so").And.Not.Contain("   at "));
+    }
+
+    [Test]
+    public void Auto_falls_back_to_the_CPU_and_says_so_once()
+    {
+        (int code, string output, string error) = CliProcess.Run(
+            CliProcess.NoDriver, "train", "--model", "mlp", "--steps", "2", "--batch", "16", "--data", _folder, "--json");
+        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
+        Assert.That(error.TrimEnd(), Is.EqualTo("nativeamp: no GPU here, computing on the CPU ('nativeamp doctor' says why)"));
+        using JsonDocument summary = JsonDocument.Parse(output);
+        Assert.That(summary.RootElement.GetProperty("device").GetString(), Is.EqualTo("cpu"));
+    }
+
+    [Test]
+    public void Auto_takes_a_GPU_and_says_nothing()
+    {
+        EmulatedGpu.Require();
+        (int code, string output, string error) = CliProcess.Run(
+            CliProcess.Gpus(1, EmulatedGpu.Cublas), "train", "--model", "mlp", "--steps", "1", "--batch", "16", "--data", _folder);
+        Assert.That((code, error), Is.EqualTo((ExitCode.Success, "")));
+        Assert.That(output.Split('\n')[0], Does.StartWith("mlp, 203,530 parameters, fp16, ").And.Contain("CUDA driver").And.Not.Contain("threads"));
+    }
+
+    [Test]
+    public void Doctor_says_what_was_tried_where_there_is_no_driver()
+    {
+        Dictionary<string, JsonElement> findings = Doctor(CliProcess.NoDriver);
+        Assert.That(findings.Keys, Has.None.StartsWith("cuda ").And.None.EqualTo("cuBLAS"));
+        Assert.That(findings["cuda"].GetProperty("found").GetBoolean(), Is.False);
+        Assert.That(Detail(findings, "cuda"), Does.Contain("Tried: ").And.Contain("no-driver.so (").And.Contain("install NVIDIA's driver"));
+    }
+
+    [Test]
+    public void Doctor_tells_a_driver_without_a_GPU_from_no_driver()
+    {
+        EmulatedGpu.Require();
+        Dictionary<string, JsonElement> findings = Doctor(CliProcess.Gpus(0, "none"));
+        Assert.That(findings["cuda"].GetProperty("found").GetBoolean(), Is.False);
+        Assert.That(Detail(findings, "cuda"), Does.Contain("CUDA_VISIBLE_DEVICES"));
+    }
+
+    [Test]
+    public void Doctor_names_every_GPU_the_driver_the_kernels_and_cuBLAS()
+    {
+        EmulatedGpu.Require();
+        Dictionary<string, JsonElement> findings = Doctor(CliProcess.Gpus(2, EmulatedGpu.Cublas));
+        Assert.That(Detail(findings, "cuda"), Is.EqualTo("2 device(s)"));
+        Assert.That(Detail(findings, "cuda device 0"), Does.Match(@"^.+, compute capability 8\.0, 4 multiprocessors, \d\.\d GiB of 8\.0 GiB memory free$"));
+        Assert.That(Detail(findings, "cuda device 1"), Does.Contain("compute capability 8.0"));
+        Assert.That(Detail(findings, "cuda driver"), Does.Match($@"^CUDA driver \d+\.\d \({EmulatedGpu.Driver}\), kernels as PTX for 7\.5, translated for 8\.0$"));
+        Assert.That(Detail(findings, "cuBLAS"), Is.EqualTo("cuBLAS " + EmulatedGpu.Cublas));
+    }
+
+    [Test]
+    public void Doctor_says_what_stands_in_for_a_missing_cuBLAS()
+    {
+        EmulatedGpu.Require();
+        Dictionary<string, JsonElement> findings = Doctor(CliProcess.Gpus(1, "no-cublas.so"));
+        Assert.That(findings["cuBLAS"].GetProperty("found").GetBoolean(), Is.False);
+        Assert.That(Detail(findings, "cuBLAS"), Does.StartWith("no cuBLAS, own GEMM (tried no-cublas.so ("));
+    }
+
+    private static Dictionary<string, JsonElement> Doctor(IReadOnlyDictionary<string, string> environment)
+    {
+        (int code, string output, string error) = CliProcess.Run(environment, "doctor", "--json");
+        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
+        using JsonDocument document = JsonDocument.Parse(output);
+        return document.RootElement.GetProperty("findings").EnumerateArray()
+            .ToDictionary(finding => finding.GetProperty("name").GetString()!, finding => finding.Clone());
+    }
+
+    private static string Detail(Dictionary<string, JsonElement> findings, string name) => findings[name].GetProperty("detail").GetString()!;
+}
