@@ -73,6 +73,21 @@ typedef struct nampemu_traffic {
   uint64_t atomic[5]; /* atom and red: bytes of the operands */
 } nampemu_traffic;
 
+/* Classes of PTX instructions. */
+typedef enum nampemu_class {
+  NAMPEMU_INTEGER = 0, /* arithmetic, logic, shifts, comparisons, selections of at most 32 bits */
+  NAMPEMU_INTEGER64 = 1, /* the same of 64 bits: two or more machine instructions each */
+  NAMPEMU_FLOAT = 2,     /* arithmetic and comparisons of at most 32 bits */
+  NAMPEMU_FLOAT64 = 3,
+  NAMPEMU_CONVERT = 4, /* cvt */
+  NAMPEMU_DIVIDE = 5,  /* div, rem, sqrt, rcp, rsqrt, ex2, lg2, sin, cos, tanh */
+  NAMPEMU_MOVE = 6,    /* mov, cvta, ld.param: most of them are operands to a machine */
+  NAMPEMU_MEMORY = 7,  /* other loads, stores, atomics */
+  NAMPEMU_CONTROL = 8, /* branches, calls, returns */
+  NAMPEMU_SYNC = 9,    /* barriers, fences, shuffles, votes */
+  NAMPEMU_CLASSES = 10
+} nampemu_class;
+
 typedef struct nampemu_counters {
   uint64_t launches;
   uint64_t thread_instructions; /* PTX instructions executed, counted once a thread */
@@ -90,6 +105,12 @@ typedef struct nampemu_counters {
   uint64_t allocations; /* calls that allocated device memory */
   uint64_t frees;
   uint64_t gemms; /* by the stand-in cuBLAS */
+  uint64_t instructions[NAMPEMU_CLASSES]; /* thread_instructions by class */
+  /* Global memory by sectors of 32 bytes, those that a warp's instruction touches counted once:
+   * bytes / (32 * sectors) is the share of what moves that was asked for. Atomics count in
+   * neither. */
+  uint64_t sectors_loaded;
+  uint64_t sectors_stored;
 } nampemu_counters;
 
 /* Copies the counters out. size is sizeof(nampemu_counters); at most that many bytes are written.
@@ -105,6 +126,21 @@ uint64_t nampemu_calls_of(const char* function);
 /* The name of the function at an index, among those called since the counters were reset; null past
  * the end. */
 const char* nampemu_called_function(size_t index);
+
+/* What the text of a kernel says, without running it. */
+typedef struct nampemu_kernel_facts {
+  char name[128];
+  uint32_t threads;      /* of a block, at most (.maxntid); 0: not said */
+  uint32_t instructions; /* of the entry, not of what it calls */
+  uint32_t shared_bytes; /* static */
+  uint32_t local_bytes;  /* of a thread */
+  /* Virtual registers by width, of the entry: names that the compiler used. Not a machine's. */
+  uint32_t predicates, registers16, registers32, registers64;
+} nampemu_kernel_facts;
+
+/* Reads a module's text and writes the facts of at most capacity of its kernels, in order. Returns
+ * how many it has; for text that can't be read 0 and a finding. */
+size_t nampemu_read_kernels(const char* ptx, nampemu_kernel_facts* facts, size_t capacity);
 
 /* Device memory alive, of all devices. */
 size_t nampemu_live_allocations(void);

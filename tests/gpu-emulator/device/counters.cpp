@@ -18,6 +18,10 @@ void add_launch(nampemu_counters& total, const LaunchCounters& launch) {
   total.thread_instructions += launch.thread_instructions;
   total.warp_instructions += launch.warp_instructions;
   total.constant_loaded += launch.constant_loaded;
+  for (int i = 0; i < NAMPEMU_CLASSES; ++i)
+    total.instructions[i] += launch.instructions[i];
+  total.sectors_loaded += launch.sectors_loaded;
+  total.sectors_stored += launch.sectors_stored;
   add(total.global, launch.global);
   add(total.shared, launch.shared);
   add(total.local, launch.local);

@@ -15,6 +15,9 @@ struct LaunchCounters {
   nampemu_traffic shared{};
   nampemu_traffic local{};
   uint64_t constant_loaded = 0;
+  uint64_t instructions[NAMPEMU_CLASSES] = {};
+  uint64_t sectors_loaded = 0;
+  uint64_t sectors_stored = 0;
 };
 
 // Adds a launch to a total.

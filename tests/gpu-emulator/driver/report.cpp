@@ -101,6 +101,9 @@ NAMPEMU_API void nampemu_get_kernel_counters(const char* part, nampemu_counters*
       one.shared = totals.shared;
       one.local = totals.local;
       one.constant_loaded = totals.constant_loaded;
+      std::copy_n(totals.instructions, NAMPEMU_CLASSES, one.instructions);
+      one.sectors_loaded = totals.sectors_loaded;
+      one.sectors_stored = totals.sectors_stored;
       add_launch(sum, one);
       sum.launches += totals.launches - 1;
     }

@@ -299,6 +299,24 @@ nampemu_traffic* traffic_of(Launch& launch, Space space) {
 
 namespace {
 
+// The sectors of 32 bytes that an access touches; none of its lanes crosses the border of one.
+uint32_t count_sectors(const Access& access) {
+  constexpr uint64_t kSector = 32;
+  if (access.contiguous) {
+    const uint64_t last = access.address[kLanes - 1] + access.bytes - 1;
+    return static_cast<uint32_t>(last / kSector - access.address[0] / kSector + 1);
+  }
+  std::array<uint64_t, kLanes> sectors;
+  size_t count = 0;
+  for (uint32_t rest = access.lanes; rest != 0; rest &= rest - 1) {
+    const uint64_t sector = access.address[static_cast<uint32_t>(std::countr_zero(rest))] / kSector;
+    if (count == 0 || sectors[count - 1] != sector) sectors[count++] = sector;
+  }
+  const auto end = sectors.begin() + static_cast<ptrdiff_t>(count);
+  if (!std::is_sorted(sectors.begin(), end)) std::sort(sectors.begin(), end);
+  return static_cast<uint32_t>(std::unique(sectors.begin(), end) - sectors.begin());
+}
+
 // The space of a generic access is its region's. Which: loaded, stored or atomic.
 void count(Warp& warp, const Instruction& i, const Access& access,
            uint64_t (nampemu_traffic::*which)[5]) {
@@ -310,6 +328,10 @@ void count(Warp& warp, const Instruction& i, const Access& access,
       uint64_t{access.bytes} * static_cast<uint64_t>(std::popcount(access.lanes));
   if (nampemu_traffic* traffic = traffic_of(launch, space)) {
     (traffic->*which)[width_index(access.bytes)] += bytes;
+    if (space == Space::global && which != &nampemu_traffic::atomic) {
+      (which == &nampemu_traffic::loaded ? launch.counters.sectors_loaded
+                                         : launch.counters.sectors_stored) += count_sectors(access);
+    }
   } else {
     launch.counters.constant_loaded += bytes;
   }

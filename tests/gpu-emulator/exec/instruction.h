@@ -42,6 +42,7 @@ struct Instruction {
   uint8_t option = 0;        // a mode; what it means is the family's own
   uint8_t width = 0;         // memory: bytes of one value
   uint8_t count = 1;         // memory: values of a vector
+  uint8_t kind = 0;          // nampemu_class, for the counters
   Space space = Space::reg;  // memory
   uint16_t flags = 0;        // the family's own
   uint32_t guard = kNone;    // offset of a predicate

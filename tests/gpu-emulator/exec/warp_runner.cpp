@@ -1,5 +1,6 @@
 #include "exec/warp_runner.h"
 
+#include <array>
 #include <bit>
 
 #include "driver/cuda_api.h"
@@ -66,12 +67,16 @@ void WarpRunner::park() {
 
 void WarpRunner::run() {
   LaunchCounters& counters = warp_.block->launch->counters;
-  uint64_t threads = 0;
+  std::array<uint64_t, NAMPEMU_CLASSES> threads{};
   uint32_t steps = 0;
   const auto count = [&] {
-    counters.thread_instructions += threads;
+    for (size_t kind = 0; kind < threads.size(); ++kind) {
+      counters.thread_instructions += threads[kind];
+      counters.instructions[kind] += threads[kind];
+    }
     counters.warp_instructions += steps;
-    threads = steps = 0;
+    threads = {};
+    steps = 0;
   };
   while (turn_ < kTurn && choose()) {
     bool stay = true;
@@ -82,7 +87,7 @@ void WarpRunner::run() {
         const uint32_t guard = warp_.mask(i.guard);
         lanes &= i.guard_negated ? ~guard : guard;
       }
-      threads += static_cast<uint64_t>(std::popcount(active_));
+      threads[i.kind] += static_cast<uint64_t>(std::popcount(active_));
       ++steps;
       ++turn_;
       if (i.flow == Flow::next) {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "exec/block.h"
+#include "ptx/classify.h"
 
 namespace nampemu {
 namespace {
@@ -266,6 +267,7 @@ class KernelDecoder {
   void add_return(const Placed& placed, int line) {
     Instruction i;
     i.line = static_cast<uint32_t>(line);
+    i.kind = NAMPEMU_CONTROL;
     i.flow = placed.return_to == kNone ? Flow::exit : Flow::ret;
     i.r[0] = placed.return_to;
     code().push_back(i);
@@ -276,6 +278,7 @@ class KernelDecoder {
                         std::vector<std::pair<size_t, const Statement*>>& branches) {
     Instruction i;
     i.line = static_cast<uint32_t>(s.line);
+    i.kind = static_cast<uint8_t>(classify(s));
     if (!s.guard.empty()) {
       const auto found = names.registers.find(s.guard);
       if (found == names.registers.end() || found->second.type.kind != Type::Kind::predicate) {
