@@ -12,9 +12,12 @@
 namespace namp::cuda {
 namespace {
 
-// One chunk of one tensor.
-NAMP_DEVICE void adam_chunk(const AdamArgs& args, const TableTask& task, const AdamConstants& c,
+// One chunk of one tensor. The constants are the thread's own: out of shared memory they would be
+// fetched again for every pack.
+template <bool kAmsgrad>
+NAMP_DEVICE void adam_chunk(const AdamArgs& args, const TableTask& task, AdamConstants c,
                             int64_t step) {
+  c.amsgrad = kAmsgrad;
   const Chunk chunk = task.chunk;
   const namp_adam_columns& columns = args.columns;
   const namp_cell gradient = task.cells[columns.gradient];
@@ -25,7 +28,7 @@ NAMP_DEVICE void adam_chunk(const AdamArgs& args, const TableTask& task, const A
   float* parameter = floats(columns.parameter);
   float* exp_avg = floats(columns.exp_avg);
   float* exp_avg_sq = floats(columns.exp_avg_sq);
-  float* max_exp_avg_sq = c.amsgrad ? floats(columns.max_exp_avg_sq) : nullptr;
+  float* max_exp_avg_sq = kAmsgrad ? floats(columns.max_exp_avg_sq) : nullptr;
   namp_cell half{};
   if (columns.half_copy >= 0) half = task.cells[columns.half_copy];
   const bool stochastic =
@@ -39,12 +42,13 @@ NAMP_DEVICE void adam_chunk(const AdamArgs& args, const TableTask& task, const A
                   access(half.data, half.dtype, chunk.begin));
   for_packs(chunk.count, peel, [&](int64_t i, auto part) {
     constexpr int kCount = decltype(part)::count;
-    const auto g = load_as(gradient.data, gradient.dtype, chunk.begin + i, part);
+    // The gradient last: converting it waits for it, and all loads should be under way by then.
     auto p = load(parameter + i, part);
     auto m = load(exp_avg + i, part);
     auto v = load(exp_avg_sq + i, part);
     Pack<kCount> largest_v{};
-    if (c.amsgrad) largest_v = load(max_exp_avg_sq + i, part);
+    if (kAmsgrad) largest_v = load(max_exp_avg_sq + i, part);
+    const auto g = load_as(gradient.data, gradient.dtype, chunk.begin + i, part);
 #pragma unroll
     for (int j = 0; j < kCount; ++j) {
       AdamElement<float> x{p.at[j], m.at[j], v.at[j], largest_v.at[j]};
@@ -57,7 +61,7 @@ NAMP_DEVICE void adam_chunk(const AdamArgs& args, const TableTask& task, const A
     store(p, parameter + i, part);
     store(m, exp_avg + i, part);
     store(v, exp_avg_sq + i, part);
-    if (c.amsgrad) store(largest_v, max_exp_avg_sq + i, part);
+    if (kAmsgrad) store(largest_v, max_exp_avg_sq + i, part);
     if (half.data == nullptr) return;
     if (stochastic) {
       const auto words = random_words(first_word + static_cast<uint64_t>(i),
@@ -84,7 +88,8 @@ NAMP_KERNEL(kAdamThreads) adam_step_kernel(const AdamArgs args) {
   }
   barrier();
   for_chunks(args.table, [&](const TableTask& task, int64_t) {
-    adam_chunk(args, task, constants[task.group], step);
+    const AdamConstants& c = constants[task.group];
+    c.amsgrad ? adam_chunk<true>(args, task, c, step) : adam_chunk<false>(args, task, c, step);
   });
   // Every block has read the state by now.
   if (is_last_block(args.ticket) && thread_index() == 0) {

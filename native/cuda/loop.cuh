@@ -81,6 +81,10 @@ struct RawPack {
   T at[kCount];
 };
 
+// Accesses of a pack: floats take two.
+template <class T>
+inline constexpr int kAccesses = kPack * sizeof(T) / 16;
+
 template <class T>
 NAMP_DEVICE bool is_aligned(const T* p) {
   return reinterpret_cast<uintptr_t>(p) % 16 == 0;
@@ -90,16 +94,15 @@ template <class T>
 NAMP_DEVICE RawPack<T, kPack> load_raw(const T* p, Whole) {
   RawPack<T, kPack> pack;
   if (is_aligned(p)) {
-    constexpr int kAccesses = kPack * sizeof(T) / 16;
-    Words words[kAccesses];
-#pragma unroll
-    for (int i = 0; i < kAccesses; ++i)
-      words[i] = load_words(reinterpret_cast<const Words*>(p) + i);
+    const Words* from = reinterpret_cast<const Words*>(p);
+    Words words[kAccesses<T>];
+    words[0] = load_words<0>(from);
+    if constexpr (kAccesses<T> == 2) words[1] = load_words<1>(from);
     memcpy(&pack, words, sizeof(pack));
   } else {
 #pragma unroll
     for (int i = 0; i < kPack; ++i)
-      pack.at[i] = load_global(p + i);
+      pack.at[i] = load_global(p, i);
   }
   return pack;
 }
@@ -111,16 +114,15 @@ NAMP_DEVICE RawPack<T, 1> load_raw(const T* p, Single) {
 template <class T>
 NAMP_DEVICE void store_raw(const RawPack<T, kPack>& pack, T* p, Whole) {
   if (is_aligned(p)) {
-    constexpr int kAccesses = kPack * sizeof(T) / 16;
-    Words words[kAccesses];
+    Words* to = reinterpret_cast<Words*>(p);
+    Words words[kAccesses<T>];
     memcpy(words, &pack, sizeof(pack));
-#pragma unroll
-    for (int i = 0; i < kAccesses; ++i)
-      store_words(reinterpret_cast<Words*>(p) + i, words[i]);
+    store_words<0>(to, words[0]);
+    if constexpr (kAccesses<T> == 2) store_words<1>(to, words[1]);
   } else {
 #pragma unroll
     for (int i = 0; i < kPack; ++i)
-      store_global(p + i, pack.at[i]);
+      store_global(p, pack.at[i], i);
   }
 }
 template <class T>
@@ -128,23 +130,93 @@ NAMP_DEVICE void store_raw(const RawPack<T, 1>& pack, T* p, Single) {
   store_global(p, pack.at[0]);
 }
 
+// ---- Packs of halves to packs of floats, and back. A NaN is asked for once a pack, two elements a
+// comparison, and a pack that has one goes through the formula, which keeps its bits.
+
+template <int kCount>
+NAMP_DEVICE bool has_nan(const Pack<kCount>& x) {
+  bool found = false;
+#pragma unroll
+  for (int j = 0; j < kCount; j += 2) {
+    const float other = x.at[j + 1 < kCount ? j + 1 : j];
+    found = found || !(x.at[j] >= other || x.at[j] < other);
+  }
+  return found;
+}
+
+template <int kCount>
+NAMP_DEVICE Pack<kCount> widen(const RawPack<float, kCount>& raw) {
+  Pack<kCount> wide;
+#pragma unroll
+  for (int j = 0; j < kCount; ++j)
+    wide.at[j] = raw.at[j];
+  return wide;
+}
+template <int kCount>
+NAMP_DEVICE Pack<kCount> widen(const RawPack<Float16, kCount>& raw) {
+  Pack<kCount> wide;
+#pragma unroll
+  for (int j = 0; j < kCount; ++j)
+    wide.at[j] = convert_from_float16(raw.at[j].bits);
+  if (has_nan(wide)) {
+#pragma unroll
+    for (int j = 0; j < kCount; ++j)
+      wide.at[j] = widen_float16<float>(uint32_t{raw.at[j].bits});
+  }
+  return wide;
+}
+template <int kCount>
+NAMP_DEVICE Pack<kCount> widen(const RawPack<BFloat16, kCount>& raw) {
+  Pack<kCount> wide;
+#pragma unroll
+  for (int j = 0; j < kCount; ++j)
+    wide.at[j] = widen(raw.at[j]);
+  return wide;
+}
+
+template <int kCount>
+NAMP_DEVICE RawPack<float, kCount> narrow(const Pack<kCount>& x, ElementType<float>) {
+  RawPack<float, kCount> raw;
+#pragma unroll
+  for (int j = 0; j < kCount; ++j)
+    raw.at[j] = x.at[j];
+  return raw;
+}
+template <int kCount>
+NAMP_DEVICE RawPack<Float16, kCount> narrow(const Pack<kCount>& x, ElementType<Float16>) {
+  RawPack<Float16, kCount> raw;
+#pragma unroll
+  for (int j = 0; j < kCount; ++j)
+    raw.at[j].bits = convert_to_float16(x.at[j]);
+  if (has_nan(x)) {
+#pragma unroll
+    for (int j = 0; j < kCount; ++j)
+      raw.at[j].bits = static_cast<uint16_t>(narrow_float16(x.at[j]));
+  }
+  return raw;
+}
+template <int kCount>
+NAMP_DEVICE RawPack<BFloat16, kCount> narrow(const Pack<kCount>& x, ElementType<BFloat16>) {
+  RawPack<BFloat16, kCount> raw;
+#pragma unroll
+  for (int j = 0; j < kCount; ++j)
+    raw.at[j].bits = static_cast<uint16_t>(round_bfloat16(x.at[j]));
+  if (has_nan(x)) {
+#pragma unroll
+    for (int j = 0; j < kCount; ++j)
+      raw.at[j].bits = static_cast<uint16_t>(narrow_bfloat16(x.at[j]));
+  }
+  return raw;
+}
+
 template <class T, class Part>
 NAMP_DEVICE Pack<Part::count> load(const T* p, Part part) {
-  const auto raw = load_raw(p, part);
-  Pack<Part::count> pack;
-#pragma unroll
-  for (int j = 0; j < Part::count; ++j)
-    pack.at[j] = widen(raw.at[j]);
-  return pack;
+  return widen(load_raw(p, part));
 }
 
 template <class T, class Part>
 NAMP_DEVICE void store(const Pack<Part::count>& pack, T* p, Part part) {
-  RawPack<T, Part::count> raw;
-#pragma unroll
-  for (int j = 0; j < Part::count; ++j)
-    raw.at[j] = narrow(pack.at[j], ElementType<T>());
-  store_raw(raw, p, part);
+  store_raw(narrow(pack, ElementType<T>()), p, part);
 }
 
 // Rounded by one random word an element.

@@ -79,7 +79,9 @@ NAMP_DEVICE void cross_entropy_rows(const CrossEntropyArgs& args) {
   for (int64_t row = block_index() * kRows + thread_index() / kRowLanes; row < padded;
        row += block_count() * kRows) {
     const bool there = row < call.rows;
-    const int64_t label = there ? int64_t{call.labels[row]} : call.ignore_index;
+    // As a load of global memory: the compiler would choose between addresses else, and keep the
+    // other label in local memory for that.
+    const int64_t label = there ? int64_t{load_global(call.labels + row)} : call.ignore_index;
     const bool ignored = label == call.ignore_index;
     const bool valid = !ignored && label >= 0 && label < call.classes;
     const In* logits = static_cast<const In*>(call.logits) + row * call.classes;
@@ -133,19 +135,21 @@ NAMP_KERNEL(kLossThreads) mse_kernel(const MseArgs args) {
   for (int64_t chunk = block_index(); chunk < chunks; chunk += block_count()) {
     const int64_t begin = chunk * kChunkElements;
     const int64_t rest = call.count - begin;
-    // Element by element: three dtypes are 27 combinations, and the loss of a batch is short.
-    double sum = sum_in_lanes(
-        rest < kChunkElements ? rest : kChunkElements, 0, [&](int64_t i, auto part, auto&& add) {
+    const int peel = choose_peel(access(call.prediction, call.prediction_dtype, begin),
+                                 access(call.target, call.target_dtype, begin),
+                                 access(call.gradient, call.gradient_dtype, begin));
+    const auto minus = [](float x, float y) { return x - y; };
+    const double sum = sum_in_lanes(
+        rest < kChunkElements ? rest : kChunkElements, peel, [&](int64_t i, auto part, auto&& add) {
+          const auto x = load_as(call.prediction, call.prediction_dtype, begin + i, part);
+          const auto y = load_as(call.target, call.target_dtype, begin + i, part);
+          const auto difference = map(minus, x, y);
 #pragma unroll
-          for (int j = 0; j < part.count; ++j) {
-            const int64_t at = begin + i + j;
-            const float difference = load_as(call.prediction, call.prediction_dtype, at) -
-                                     load_as(call.target, call.target_dtype, at);
-            add(j, difference * difference);
-            if (call.gradient != nullptr) {
-              store_as(difference * 2.0f * weight, call.gradient, call.gradient_dtype, at);
-            }
-          }
+          for (int j = 0; j < part.count; ++j)
+            add(j, difference.at[j] * difference.at[j]);
+          if (call.gradient == nullptr) return;
+          store_as(map([&](float d) { return d * 2.0f * weight; }, difference), call.gradient,
+                   call.gradient_dtype, begin + i, part);
         });
     if (thread_index() == 0) args.sums[chunk] = sum;
   }

@@ -103,21 +103,22 @@ NAMP_DEVICE uint64_t global_address(const void* p) {
   return (uint64_t)(const __attribute__((address_space(1))) void*)p;
 }
 
-// One value of global memory, moved as a word of its size.
+// The i-th value from p on in global memory, moved as a word of its size. A constant i becomes part
+// of the instruction.
 template <class T>
-NAMP_DEVICE T load_global(const T* p) {
+NAMP_DEVICE T load_global(const T* p, int i = 0) {
   using Word = typename WordOf<sizeof(T)>::Type;
-  const Word word = *(const __attribute__((address_space(1))) Word*)p;
+  const Word word = ((const __attribute__((address_space(1))) Word*)p)[i];
   T x;
   memcpy(&x, &word, sizeof(T));
   return x;
 }
 template <class T>
-NAMP_DEVICE void store_global(T* p, T x) {
+NAMP_DEVICE void store_global(T* p, T x, int i = 0) {
   using Word = typename WordOf<sizeof(T)>::Type;
   Word word;
   memcpy(&word, &x, sizeof(T));
-  *(__attribute__((address_space(1))) Word*)p = word;
+  ((__attribute__((address_space(1))) Word*)p)[i] = word;
 }
 
 #else
@@ -152,25 +153,26 @@ NAMP_DEVICE uint32_t atomic_xor(uint32_t* at, uint32_t x) { return atomicXor(at,
 using Words = uint4;
 
 template <class T>
-NAMP_DEVICE T load_global(const T* p) {
+NAMP_DEVICE T load_global(const T* p, int i = 0) {
   __builtin_assume(__isGlobal(p));
-  return *p;
+  return p[i];
 }
 template <class T>
-NAMP_DEVICE void store_global(T* p, T x) {
+NAMP_DEVICE void store_global(T* p, T x, int i = 0) {
   __builtin_assume(__isGlobal(p));
-  *p = x;
+  p[i] = x;
 }
 
 #endif
 
-// Sixteen bytes as one access, written as the instruction: a compiler that sees the halves or
-// floats that they are made of may load and store each by itself.
+// The kIndex-th sixteen bytes from p on as one access, written as the instruction: a compiler that
+// sees the halves or floats that they are made of may load and store each by itself.
+template <int kIndex>
 NAMP_DEVICE Words load_words(const Words* p) {
   uint32_t x, y, z, w;
-  asm volatile("ld.global.v4.u32 {%0, %1, %2, %3}, [%4];"
+  asm volatile("ld.global.v4.u32 {%0, %1, %2, %3}, [%4+%5];"
                : "=r"(x), "=r"(y), "=r"(z), "=r"(w)
-               : "l"(global_address(p))
+               : "l"(global_address(p)), "n"(kIndex * 16)
                : "memory");
   Words words;
   words.x = x;
@@ -179,10 +181,11 @@ NAMP_DEVICE Words load_words(const Words* p) {
   words.w = w;
   return words;
 }
+template <int kIndex>
 NAMP_DEVICE void store_words(Words* p, const Words& words) {
   const uint32_t x = words.x, y = words.y, z = words.z, w = words.w;
-  asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(global_address(p)), "r"(x), "r"(y),
-               "r"(z), "r"(w)
+  asm volatile("st.global.v4.u32 [%0+%5], {%1, %2, %3, %4};" ::"l"(global_address(p)), "r"(x),
+               "r"(y), "r"(z), "r"(w), "n"(kIndex * 16)
                : "memory");
 }
 

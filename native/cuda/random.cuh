@@ -17,15 +17,18 @@ template <class Part>
 NAMP_DEVICE RandomWords<Part::count> random_words(uint64_t first, uint64_t upper, uint64_t seed,
                                                   Part) {
   constexpr int kBlocks = (Part::count + 6) / 4;  // that Part::count words from any of four touch
-  uint32_t drawn[kBlocks * 4];
+  uint32_t drawn[kBlocks * 4] = {};
+  const auto skipped = static_cast<int>(first % 4);
 #pragma unroll
   for (int b = 0; b < kBlocks; ++b) {
+    // The last is drawn only where the words begin within a block: the same for a whole run of
+    // packs.
+    if (b * 4 >= Part::count && skipped == 0) break;
     const PhiloxBlock block = philox(first / 4 + static_cast<uint64_t>(b), upper, seed);
 #pragma unroll
     for (int j = 0; j < 4; ++j)
       drawn[b * 4 + j] = block.words[j];
   }
-  const auto skipped = static_cast<int>(first % 4);
   RandomWords<Part::count> words;
 #pragma unroll
   for (int j = 0; j < Part::count; ++j) {

@@ -27,14 +27,13 @@ struct Best {
 };
 struct Better {
   NAMP_DEVICE Best operator()(Best a, Best b) const {
-    if (b.at < 0) return a;
-    if (a.at < 0) return b;
     const bool a_nan = !(a.x == a.x);
     const bool b_nan = !(b.x == b.x);
     const bool b_wins = a_nan != b_nan ? b_nan : (!a_nan && b.x > a.x);
     const bool a_wins = a_nan != b_nan ? a_nan : (!a_nan && a.x > b.x);
-    if (a_wins || b_wins) return b_wins ? b : a;
-    return b.at < a.at ? b : a;
+    const bool takes_b = b.at >= 0 && (a.at < 0 || b_wins || (!a_wins && b.at < a.at));
+    // Field by field: a choice between two structs is one between two addresses.
+    return {takes_b ? b.x : a.x, takes_b ? b.at : a.at};
   }
 };
 

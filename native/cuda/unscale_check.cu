@@ -21,10 +21,30 @@ struct Seen {
   uint32_t non_finite = 0;
   uint64_t first = ~uint64_t{0};  // index within the tensor of the first that is not finite
 
+  // The first element of the pack has this index.
+  template <int kCount>
+  NAMP_DEVICE void look(const Pack<kCount>& x, int64_t index) {
+    uint32_t most = largest;
+#pragma unroll
+    for (int j = 0; j < kCount; ++j)
+      most = magnitude(x.at[j]) > most ? magnitude(x.at[j]) : most;
+    if (most < kInfinity) {
+      largest = most;
+      return;
+    }
+#pragma unroll
+    for (int j = 0; j < kCount; ++j)
+      look(x.at[j], index + j);
+  }
+
+ private:
+  static constexpr uint32_t kInfinity = 0x7f800000u;
+
+  NAMP_DEVICE static uint32_t magnitude(float x) { return bits(x) & 0x7fffffffu; }
+
   NAMP_DEVICE void look(float x, int64_t index) {
-    const uint32_t magnitude = bits(x) & 0x7fffffffu;
-    if (magnitude < 0x7f800000u) {
-      largest = magnitude > largest ? magnitude : largest;
+    if (magnitude(x) < kInfinity) {
+      largest = magnitude(x) > largest ? magnitude(x) : largest;
     } else {
       ++non_finite;
       first = static_cast<uint64_t>(index) < first ? static_cast<uint64_t>(index) : first;
@@ -42,14 +62,12 @@ NAMP_DEVICE void check_chunk(const In* in, int32_t in_dtype, const Chunk& chunk,
   const bool copies = out.dtype == in_dtype && inverse_scale == 1.0f;
   const double sum = sum_in_lanes(chunk.count, peel, [&](int64_t i, auto part, auto&& add) {
     const auto raw = load_raw(in + i, part);
-    Pack<decltype(part)::count> x;
+    const auto scaled = widen(raw);
+    seen.look(scaled, chunk.begin + i);
+    const auto x = map([&](float y) { return y * inverse_scale; }, scaled);
 #pragma unroll
-    for (int j = 0; j < part.count; ++j) {
-      const float scaled = widen(raw.at[j]);
-      seen.look(scaled, chunk.begin + i + j);
-      x.at[j] = scaled * inverse_scale;
+    for (int j = 0; j < part.count; ++j)
       add(j, x.at[j] * x.at[j]);
-    }
     if (out.data == nullptr) return;
     if (copies) {
       store_raw(raw, static_cast<In*>(out.data) + chunk.begin + i, part);

@@ -49,14 +49,21 @@ NAMP_FORMULA F widen_bfloat16(U half) {
   return from_bits(shift_left<16>(half));
 }
 
+// Of what is not NaN.
+template <class F>
+NAMP_FORMULA auto round_bfloat16(F x) -> decltype(bits(x)) {
+  using U = decltype(bits(x));
+  const U wide = bits(x);
+  const U odd = shift_right<16>(wide) & 1u;
+  return shift_right<16>(wide + odd + 0x7fffu);
+}
+
 template <class F>
 NAMP_FORMULA auto narrow_bfloat16(F x) -> decltype(bits(x)) {
   using U = decltype(bits(x));
   const U wide = bits(x);
-  const U odd = shift_right<16>(wide) & 1u;
-  const U rounded = shift_right<16>(wide + odd + 0x7fffu);
   const U nan = shift_right<16>(wide) | 0x40u;
-  return select(less(U(0x7f800000u), wide & 0x7fffffffu), nan, rounded);
+  return select(less(U(0x7f800000u), wide & 0x7fffffffu), nan, round_bfloat16(x));
 }
 
 // Stochastic rounding: up with the probability of the discarded fraction, drawn by a uniform 32-bit
