@@ -17,6 +17,7 @@ Usage: ./build.ps1 VERB [arguments]
   train [args]          build, then train the CNN on Fashion-MNIST in FP16 (args go to nativeamp train)
   test [--exhaustive]   build, then every test; --exhaustive takes every float instead of a sample
   bench [args]          build, then run the benchmarks (args go to BenchmarkDotNet)
+  gpu-report [args]     say what the CUDA kernels are made of, move and execute (Linux only: the emulated GPU is)
   bindings              write the C# bindings anew from native/include/nativeamp.h
   format                format C++ and C#, and apply what the analyzers can fix
   api                   declare what is public in src/*/PublicAPI.Unshipped.txt
@@ -81,6 +82,7 @@ switch ($verb) {
         $filter = if ($rest.Count) { $rest } else { @('--filter', '*') }
         dotnet run --project benchmarks/NativeAmp.Benchmarks -c Release --no-build '--' --artifacts artifacts/benchmarks @filter
     }
+    'gpu-report' { Write-Error 'The report counts on the emulated GPU, which is built on Linux alone: ./build.sh gpu-report there, or in WSL.' }
     'bindings' { Invoke-Bindings }
     'format' {
         Assert-Tool clang-format 'winget install LLVM.LLVM'

@@ -17,6 +17,7 @@ Usage: ./build.sh VERB [arguments]
   train [args]          build, then train the CNN on Fashion-MNIST in FP16 (args go to nativeamp train)
   test [--exhaustive]   build, then every test and check; --exhaustive takes every float instead of a sample
   bench [args]          build, then run the benchmarks (args go to BenchmarkDotNet)
+  gpu-report [args]     build, then say what the CUDA kernels are made of, move and execute (--json, --filter TEXT)
   bindings              write the C# bindings anew from native/include/nativeamp.h
   format                format C++ and C#, and apply what the analyzers can fix
   api                   declare what is public in src/*/PublicAPI.Unshipped.txt
@@ -217,6 +218,24 @@ bench() {
   dotnet run --project benchmarks/NativeAmp.Benchmarks -c Release --no-build -- --artifacts artifacts/benchmarks "$@"
 }
 
+# Counts on the emulated GPU, which runs PTX. Where nvcc is there and makes machine code, clang makes the kernels once more for that, and NVIDIA's
+# tools look at nvcc's; else they assemble clang's, if they are there.
+gpu_report() {
+  want_native
+  want_native_tests
+  want_cuda_compiler
+  install_missing
+  local preset=release
+  {
+    build_native OFF
+    if grep -q '^NATIVEAMP_NVCC:FILEPATH=/' artifacts/cmake/release/CMakeCache.txt; then preset=gpu-report; fi
+    say "The report and its emulated GPU"
+    cmake --preset $preset -DNATIVEAMP_TESTS=ON >artifacts/cmake.log || { cat artifacts/cmake.log; return 1; }
+    cmake --build --preset $preset --target nativeamp-gpu-report
+  } >&2
+  "artifacts/cmake/$preset/tests/gpu-report/nativeamp-gpu-report" --images artifacts/cmake/release/cuda "$@"
+}
+
 bindings() {
   need_dotnet
   want_clang
@@ -254,6 +273,7 @@ case $verb in
   train) train "$@" ;;
   test) run_tests "$@" ;;
   bench) bench "$@" ;;
+  gpu-report) gpu_report "$@" ;;
   bindings) bindings ;;
   format) format ;;
   api) api ;;

@@ -83,6 +83,7 @@ endif()
 
 file(MAKE_DIRECTORY "${cuda_outputs}")
 file(GLOB cuda_kernels CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/native/cuda/*.cu")
+set(NATIVEAMP_KERNELS ${cuda_extension}) # ptx or fatbin; unset: none
 set(cuda_images "")
 foreach(kernel IN LISTS cuda_kernels)
   get_filename_component(family "${kernel}" NAME_WE)

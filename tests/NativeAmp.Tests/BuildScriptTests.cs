@@ -7,10 +7,10 @@ namespace NativeAmp.Tests;
 public partial class BuildScriptTests
 {
     // A line of the help text: two spaces, the verb, its arguments, and at a distance what it does.
-    [GeneratedRegex(@"^  ([a-z]+)(?: \[[^\]]+\])? {2,}\S", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^  ([a-z-]+)(?: \[[^\]]+\])? {2,}\S", RegexOptions.Multiline)]
     private static partial Regex HelpLine();
 
-    [GeneratedRegex(@"^  ([a-z]+)\) ", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^  ([a-z-]+)\) ", RegexOptions.Multiline)]
     private static partial Regex ShellCase();
 
     private static string[] HelpVerbs(string script) => [.. HelpLine().Matches(script).Select(m => m.Groups[1].Value)];
@@ -28,7 +28,7 @@ public partial class BuildScriptTests
     {
         string[] shell = HelpVerbs(Repository.Read("build.sh"));
 
-        Assert.That(shell, Is.SupersetOf(new[] { "build", "train", "test", "bench", "bindings", "format", "pack", "clean", "help" }));
+        Assert.That(shell, Is.SupersetOf(new[] { "build", "train", "test", "bench", "gpu-report", "bindings", "format", "pack", "clean", "help" }));
         Assert.That(HelpVerbs(Repository.Read("build.ps1")), Is.EqualTo(shell));
     }
 

@@ -1,0 +1,25 @@
+// The report as a whole, for a person and for a program.
+#pragma once
+
+#include <iosfwd>
+#include <vector>
+
+#include "measure.h"
+#include "ptx_facts.h"
+#include "sass_facts.h"
+
+namespace gpu_report {
+
+inline constexpr double kPredictedElements = 1e9;
+
+struct Report {
+  int64_t elements = 0;
+  std::vector<PtxFacts> kernels;
+  std::vector<Measured> rows;
+  SassReport sass;
+};
+
+void write_text(std::ostream& out, const Report& report);
+void write_json(std::ostream& out, const Report& report);
+
+}  // namespace gpu_report

@@ -1,0 +1,606 @@
+#include "workloads.h"
+
+#include <numeric>
+
+namespace gpu_report {
+namespace {
+
+constexpr int32_t f32 = NAMP_FLOAT32;
+constexpr int32_t f16 = NAMP_FLOAT16;
+constexpr int32_t bf16 = NAMP_BFLOAT16;
+
+std::string short_name(int32_t dtype) {
+  return dtype == f32 ? "f32" : dtype == f16 ? "f16" : "bf16";
+}
+double d(int64_t x) { return static_cast<double>(x); }
+
+using Call = std::function<int32_t()>;
+
+// ---- The optimizer's path ----
+
+Workload cast(int64_t n, int32_t from, int32_t to, bool stochastic = false) {
+  return {"cast " + short_name(from) + " to " + short_name(to) + (stochastic ? ", stochastic" : ""),
+          "element",
+          n,
+          d(bytes_of(from) + bytes_of(to)),
+          true,
+          [=](EmulatedGpu& gpu) -> Call {
+            const void* in = gpu.numbers(from, n);
+            void* out = gpu.numbers(to, n);
+            return [=, &gpu] {
+              auto options = sized<namp_cast_options>();
+              options.rounding = stochastic ? NAMP_ROUND_STOCHASTIC : NAMP_ROUND_NEAREST_EVEN;
+              return namp_cast(gpu.device(), out, to, in, from, n, &options, nullptr);
+            };
+          }};
+}
+
+Workload cast_table(int64_t n, int32_t from, int32_t to) {
+  return {"cast table " + short_name(from) + " to " + short_name(to),
+          "element",
+          n,
+          d(bytes_of(from) + bytes_of(to)),
+          true,
+          [=](EmulatedGpu& gpu) -> Call {
+            namp_table* table = gpu.table({from, to}, n);
+            return [=] { return namp_cast_table(table, 1, 0, nullptr, nullptr); };
+          }};
+}
+
+Workload scale(int64_t n, int32_t dtype) {
+  return {"scale " + short_name(dtype),
+          "element",
+          n,
+          d(2 * bytes_of(dtype)),
+          true,
+          [=](EmulatedGpu& gpu) -> Call {
+            void* data = gpu.numbers(dtype, n);
+            const float* factor = gpu.values<float>({1024.0f});
+            return [=, &gpu] {
+              return namp_scale(gpu.device(), data, dtype, data, dtype, n, factor, nullptr);
+            };
+          }};
+}
+
+Workload cross_entropy(int64_t n, int64_t classes, int32_t dtype) {
+  const int64_t rows = n / classes;
+  return {"cross-entropy " + short_name(dtype) + ", " + std::to_string(classes) + " classes",
+          "logit",
+          rows * classes,
+          d(2 * bytes_of(dtype)) + 12.0 / d(classes),
+          true,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_cross_entropy_args>();
+            args.logits_dtype = args.gradient_dtype = dtype;
+            args.logits = gpu.numbers(dtype, rows * classes);
+            args.gradient = gpu.numbers(dtype, rows * classes);
+            args.labels = gpu.values(std::vector<int32_t>(static_cast<size_t>(rows), 3));
+            args.rows = rows;
+            args.classes = classes;
+            args.ignore_index = -100;
+            args.mean = 1;
+            args.loss = gpu.values<float>({0.0f});
+            args.scale = gpu.values<float>({1024.0f});
+            return [=, &gpu] { return namp_cross_entropy(gpu.device(), &args, nullptr); };
+          }};
+}
+
+Workload mse(int64_t n, int32_t dtype) {
+  return {"mse " + short_name(dtype),
+          "element",
+          n,
+          d(3 * bytes_of(dtype)),
+          true,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_mse_args>();
+            args.prediction_dtype = args.target_dtype = args.gradient_dtype = dtype;
+            args.prediction = gpu.numbers(dtype, n);
+            args.target = gpu.numbers(dtype, n);
+            args.gradient = gpu.numbers(dtype, n);
+            args.mean = 1;
+            args.count = n;
+            args.loss = gpu.values<float>({0.0f});
+            return [=, &gpu] { return namp_mse(gpu.device(), &args, nullptr); };
+          }};
+}
+
+struct States {
+  namp_scaler_state* scaler;
+  namp_optimizer_state* optimizer;
+};
+States states(EmulatedGpu& gpu) {
+  namp_scaler_state scaler{};
+  scaler.scale = 1024.0f;
+  scaler.inverse_scale = 1.0f / 1024.0f;
+  scaler.hysteresis_left = 1;
+  return {gpu.values<namp_scaler_state>({scaler}),
+          gpu.values<namp_optimizer_state>({namp_optimizer_state{}})};
+}
+
+Workload unscale_check(int64_t n, int32_t dtype, bool writes) {
+  return {std::string(writes ? "unscale and check " : "check ") + short_name(dtype),
+          "gradient",
+          n,
+          d(bytes_of(dtype) * (writes ? 2 : 1)),
+          true,
+          [=](EmulatedGpu& gpu) -> Call {
+            namp_table* table = gpu.table({dtype}, n);
+            const States s = states(gpu);
+            return [=] {
+              return namp_unscale_check(table, 0, writes ? 0 : -1, s.scaler, s.optimizer, 1,
+                                        nullptr);
+            };
+          }};
+}
+
+enum class Copy { none, nearest, stochastic };
+Workload adam(int64_t n, int32_t gradient, Copy copy, bool amsgrad = false) {
+  const bool has_copy = copy != Copy::none;
+  const std::string half = copy == Copy::none      ? ""
+                           : copy == Copy::nearest ? ", half copy"
+                                                   : ", stochastic half copy";
+  return {std::string(amsgrad ? "AMSGrad " : "Adam ") + short_name(gradient) + half,
+          "parameter",
+          n,
+          d(bytes_of(gradient) + (amsgrad ? 32 : 24) + (has_copy ? 2 : 0)),
+          true,
+          [=](EmulatedGpu& gpu) -> Call {
+            namp_table* table =
+                gpu.table({gradient, f32, f32, f32, f32, gradient == f32 ? f16 : gradient}, n);
+            const States s = states(gpu);
+            return [=] {
+              const namp_adam_group group{1e-3, 0.9, 0.999, 1e-8, 0.01, 1, amsgrad ? 1 : 0, 0, 0};
+              auto args = sized<namp_adam_args>();
+              args.group_count = 1;
+              args.groups = &group;
+              args.columns = {1, 0, 2, 3, 4, has_copy ? 5 : -1};
+              args.half_copy_rounding =
+                  copy == Copy::stochastic ? NAMP_ROUND_STOCHASTIC : NAMP_ROUND_NEAREST_EVEN;
+              args.advance_step = 1;
+              return namp_adam_step(table, &args, s.scaler, s.optimizer, nullptr);
+            };
+          }};
+}
+
+Workload scaler_update() {
+  return {"scaler update",
+          "step",
+          1,
+          2.0 * sizeof(namp_scaler_state) + sizeof(namp_optimizer_state),
+          true,
+          [](EmulatedGpu& gpu) -> Call {
+            const States s = states(gpu);
+            return [=, &gpu] {
+              auto options = sized<namp_scaler_options>();
+              options.growth_interval = 2000;
+              options.growth_factor = 2;
+              options.backoff_factor = 0.5;
+              options.maximum_scale = 65536;
+              options.hysteresis = 1;
+              namp_optimizer_state* optimizer = s.optimizer;
+              return namp_scaler_update(gpu.device(), s.scaler, &optimizer, 1, &options, nullptr);
+            };
+          }};
+}
+
+// ---- Operators of networks ----
+
+Workload activation(int64_t n, int32_t kind, const char* name, int32_t dtype, bool backward) {
+  return {std::string(name) + (backward ? " backward " : " ") + short_name(dtype),
+          "element",
+          n,
+          d(bytes_of(dtype) * (backward ? 3 : 2)),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_activation_args>();
+            args.activation = kind;
+            args.dtype = dtype;
+            args.count = n;
+            args.input = gpu.numbers(dtype, n);
+            args.output = gpu.numbers(dtype, n);
+            args.output_gradient = gpu.numbers(dtype, n);
+            args.input_gradient = gpu.numbers(dtype, n);
+            return [=, &gpu] {
+              return backward ? namp_activation_backward(gpu.device(), &args, nullptr)
+                              : namp_activation_forward(gpu.device(), &args, nullptr);
+            };
+          }};
+}
+
+Workload add(int64_t n, int32_t dtype, int64_t period) {
+  return {std::string(period == n ? "add " : "add a row of 1,024, ") + short_name(dtype),
+          "element",
+          n,
+          d(bytes_of(dtype)) * (period == n ? 3 : 2),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_add_args>();
+            args.out_dtype = args.a_dtype = args.b_dtype = dtype;
+            args.alpha = args.beta = 1.0f;
+            args.count = n;
+            args.b_period = period;
+            args.out = gpu.numbers(dtype, n);
+            args.a = gpu.numbers(dtype, n);
+            args.b = gpu.numbers(dtype, period);
+            return [=, &gpu] { return namp_add(gpu.device(), &args, nullptr); };
+          }};
+}
+
+Workload dropout(int64_t n, int32_t dtype) {
+  return {"dropout " + short_name(dtype),
+          "element",
+          n,
+          d(2 * bytes_of(dtype)),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            const void* in = gpu.numbers(dtype, n);
+            void* out = gpu.numbers(dtype, n);
+            return [=, &gpu] {
+              return namp_dropout(gpu.device(), out, in, dtype, n, 0.1f, 7, 0, nullptr);
+            };
+          }};
+}
+
+Workload permute(int64_t n, int32_t dtype) {
+  const int64_t inner = n / (4 * 32 * 8);
+  return {"permute 4x32x8xN to 4x8x32xN, " + short_name(dtype),
+          "element",
+          4 * 32 * 8 * inner,
+          d(2 * bytes_of(dtype)),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            const void* in = gpu.numbers(dtype, n);
+            void* out = gpu.numbers(dtype, n);
+            return [=, &gpu] {
+              const int64_t shape[] = {4, 32, 8, inner};
+              const int32_t perm[] = {0, 2, 1, 3};
+              return namp_permute(gpu.device(), out, in, dtype, 4, shape, perm, nullptr);
+            };
+          }};
+}
+
+Workload layer_norm(int64_t n, int32_t dtype, bool backward) {
+  const int64_t width = 1024;
+  const int64_t rows = n / width;
+  return {std::string("layer norm") + (backward ? " backward " : " ") + short_name(dtype),
+          "element",
+          rows * width,
+          d(bytes_of(dtype) * (backward ? 3 : 2)),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_layer_norm_args>();
+            args.input_dtype = args.output_dtype = dtype;
+            args.epsilon = 1e-5f;
+            args.rows = rows;
+            args.width = width;
+            args.input = gpu.numbers(dtype, n);
+            args.output = gpu.numbers(dtype, n);
+            args.output_gradient = gpu.numbers(dtype, n);
+            args.input_gradient = gpu.numbers(dtype, n);
+            args.gamma = static_cast<float*>(gpu.numbers(f32, width));
+            args.beta = static_cast<float*>(gpu.numbers(f32, width));
+            args.gamma_gradient = static_cast<float*>(gpu.numbers(f32, width));
+            args.beta_gradient = static_cast<float*>(gpu.numbers(f32, width));
+            args.mean = static_cast<float*>(gpu.numbers(f32, rows));
+            args.inverse_deviation = static_cast<float*>(gpu.numbers(f32, rows));
+            return [=, &gpu] {
+              return backward ? namp_layer_norm_backward(gpu.device(), &args, nullptr)
+                              : namp_layer_norm_forward(gpu.device(), &args, nullptr);
+            };
+          }};
+}
+
+Workload batch_norm(int64_t n, int32_t dtype, bool backward) {
+  const int64_t channels = 64;
+  const int64_t inner = n / (channels * 8);
+  return {std::string("batch norm") + (backward ? " backward " : " ") + short_name(dtype),
+          "element",
+          8 * channels * inner,
+          d(bytes_of(dtype) * (backward ? 3 : 2)),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_batch_norm_args>();
+            args.dtype = dtype;
+            args.training = 1;
+            args.epsilon = 1e-5f;
+            args.momentum = 0.1f;
+            args.batch = 8;
+            args.channels = channels;
+            args.inner = inner;
+            args.input = gpu.numbers(dtype, n);
+            args.output = gpu.numbers(dtype, n);
+            args.output_gradient = gpu.numbers(dtype, n);
+            args.input_gradient = gpu.numbers(dtype, n);
+            float* const rows = static_cast<float*>(gpu.numbers(f32, 8 * channels));
+            args.gamma = rows;
+            args.beta = rows + channels;
+            args.running_mean = rows + 2 * channels;
+            args.running_variance = rows + 3 * channels;
+            args.mean = rows + 4 * channels;
+            args.inverse_deviation = rows + 5 * channels;
+            args.gamma_gradient = rows + 6 * channels;
+            args.beta_gradient = rows + 7 * channels;
+            return [=, &gpu] {
+              return backward ? namp_batch_norm_backward(gpu.device(), &args, nullptr)
+                              : namp_batch_norm_forward(gpu.device(), &args, nullptr);
+            };
+          }};
+}
+
+Workload softmax(int64_t n, int32_t dtype, bool backward) {
+  const int64_t width = 1024;
+  return {std::string("softmax") + (backward ? " backward " : " ") + short_name(dtype),
+          "element",
+          n / width * width,
+          d(bytes_of(dtype) * (backward ? 3 : 2)),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_softmax_args>();
+            args.input_dtype = args.output_dtype = dtype;
+            args.rows = n / width;
+            args.width = width;
+            args.input = gpu.numbers(dtype, n);
+            args.output = gpu.numbers(dtype, n);
+            args.output_gradient = gpu.numbers(dtype, n);
+            args.input_gradient = gpu.numbers(dtype, n);
+            return [=, &gpu] {
+              return backward ? namp_softmax_backward(gpu.device(), &args, nullptr)
+                              : namp_softmax_forward(gpu.device(), &args, nullptr);
+            };
+          }};
+}
+
+Workload argmax(int64_t n, int32_t dtype) {
+  const int64_t width = 1024;
+  return {"argmax " + short_name(dtype),
+          "element",
+          n / width * width,
+          d(bytes_of(dtype)),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            const void* in = gpu.numbers(dtype, n);
+            auto* out = static_cast<int32_t*>(gpu.numbers(NAMP_INT32, n / width));
+            return [=, &gpu] {
+              return namp_argmax(gpu.device(), out, in, dtype, n / width, width, nullptr);
+            };
+          }};
+}
+
+Workload sum(int64_t n, int32_t dtype, bool columns) {
+  const int64_t channels = columns ? 1024 : 64;
+  const int64_t outer = columns ? n / channels : 8;
+  const int64_t inner = columns ? 1 : n / channels / outer;
+  return {std::string(columns ? "sum of columns " : "sum of channels ") + short_name(dtype),
+          "element",
+          outer * channels * inner,
+          d(bytes_of(dtype)),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_sum_args>();
+            args.in_dtype = dtype;
+            args.out_dtype = f32;
+            args.alpha = 1.0f;
+            args.outer = outer;
+            args.channels = channels;
+            args.inner = inner;
+            args.in = gpu.numbers(dtype, n);
+            args.out = gpu.numbers(f32, channels);
+            return [=, &gpu] { return namp_sum(gpu.device(), &args, nullptr); };
+          }};
+}
+
+Workload embedding(int64_t n, int32_t dtype, bool backward) {
+  const int64_t width = 256;
+  const int64_t vocabulary = 256;
+  const int64_t count = n / width;
+  return {std::string("embedding") + (backward ? " backward " : " ") + short_name(dtype),
+          "element",
+          count * width,
+          backward ? d(bytes_of(dtype)) + 4.0 * d(vocabulary) / d(count) : 4 + d(bytes_of(dtype)),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_embedding_args>();
+            std::vector<int32_t> indices(static_cast<size_t>(count));
+            for (size_t i = 0; i < indices.size(); ++i)
+              indices[i] = static_cast<int32_t>(i * 37 % static_cast<size_t>(vocabulary));
+            args.weight_dtype = f32;
+            args.output_dtype = dtype;
+            args.count = count;
+            args.vocabulary = vocabulary;
+            args.width = width;
+            args.indices = gpu.values(indices);
+            args.weight = gpu.numbers(f32, vocabulary * width);
+            args.output = gpu.numbers(dtype, n);
+            args.output_gradient = gpu.numbers(dtype, n);
+            args.weight_gradient = static_cast<float*>(gpu.numbers(f32, vocabulary * width));
+            return [=, &gpu] {
+              return backward ? namp_embedding_backward(gpu.device(), &args, nullptr)
+                              : namp_embedding_forward(gpu.device(), &args, nullptr);
+            };
+          }};
+}
+
+Workload pool(int64_t n, int32_t dtype, bool backward) {
+  const int64_t side = 32;
+  const int64_t planes = n / (side * side);
+  return {std::string("max pool 2x2") + (backward ? " backward " : " ") + short_name(dtype),
+          "input",
+          planes * side * side,
+          1.25 * d(bytes_of(dtype)) + 0.25,
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_pool2d_args>();
+            args.dtype = dtype;
+            args.pooling = NAMP_POOL_MAX;
+            args.planes = planes;
+            args.in_h = args.in_w = side;
+            args.kernel_h = args.kernel_w = args.stride_h = args.stride_w = 2;
+            args.input = gpu.numbers(dtype, n);
+            args.output = gpu.numbers(dtype, n / 4);
+            args.indices = gpu.values(std::vector<uint8_t>(static_cast<size_t>(n / 4), 1));
+            args.output_gradient = gpu.numbers(dtype, n / 4);
+            args.input_gradient = gpu.numbers(dtype, n);
+            return [=, &gpu] {
+              return backward ? namp_pool2d_backward(gpu.device(), &args, nullptr)
+                              : namp_pool2d_forward(gpu.device(), &args, nullptr);
+            };
+          }};
+}
+
+Workload gemm(int64_t side, int32_t dtype) {
+  return {"gemm " + short_name(dtype) + ", " + std::to_string(side) + " cubed",
+          "product",
+          side * side * side,
+          3.0 * d(bytes_of(dtype)) / d(side),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_gemm_args>();
+            args.a_dtype = args.b_dtype = args.c_dtype = dtype;
+            args.m = args.n = args.k = args.lda = args.ldb = args.ldc = side;
+            args.batch = 1;
+            args.a = gpu.numbers(dtype, side * side);
+            args.b = gpu.numbers(dtype, side * side);
+            args.c = gpu.numbers(dtype, side * side);
+            args.alpha = 1.0f;
+            return [=, &gpu] { return namp_gemm(gpu.device(), &args, nullptr); };
+          }};
+}
+
+enum class Direction { forward, data, weights };
+Workload convolution(int32_t dtype, Direction direction) {
+  const int64_t batch = 2, channels = 16, side = 16, kernel = 3;
+  const int64_t pixels = batch * channels * side * side;
+  const char* which = direction == Direction::forward ? ""
+                      : direction == Direction::data  ? " data"
+                                                      : " weights";
+  return {std::string("convolution 3x3") + which + " " + short_name(dtype),
+          "product",
+          pixels * channels * kernel * kernel,
+          (2 * d(pixels) + d(channels * channels * kernel * kernel)) * d(bytes_of(dtype)) /
+              d(pixels * channels * kernel * kernel),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_conv2d_args>();
+            args.dtype = args.weight_gradient_dtype = args.bias_gradient_dtype = dtype;
+            args.batch = batch;
+            args.in_channels = args.out_channels = channels;
+            args.in_h = args.in_w = side;
+            args.kernel_h = args.kernel_w = kernel;
+            args.stride_h = args.stride_w = args.pad_h = args.pad_w = args.dilation_h =
+                args.dilation_w = 1;
+            args.groups = 1;
+            args.input = gpu.numbers(dtype, pixels);
+            args.weight = gpu.numbers(dtype, channels * channels * kernel * kernel);
+            args.output = gpu.numbers(dtype, pixels);
+            args.output_gradient = gpu.numbers(dtype, pixels);
+            args.input_gradient = gpu.numbers(dtype, pixels);
+            args.weight_gradient = gpu.numbers(dtype, channels * channels * kernel * kernel);
+            return [=, &gpu] {
+              return direction == Direction::forward
+                         ? namp_conv2d_forward(gpu.device(), &args, nullptr)
+                     : direction == Direction::data
+                         ? namp_conv2d_backward_data(gpu.device(), &args, nullptr)
+                         : namp_conv2d_backward_weights(gpu.device(), &args, nullptr);
+            };
+          }};
+}
+
+Workload attention(int32_t dtype, bool backward) {
+  const int64_t heads = 2, time = 128, dim = 64;
+  const int64_t elements = heads * time * dim;
+  return {std::string("attention") + (backward ? " backward " : " ") + short_name(dtype),
+          "score",
+          heads * time * time,
+          d(elements * bytes_of(dtype)) * (backward ? 8 : 4) / d(heads * time * time),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_attention_args>();
+            args.dtype = dtype;
+            args.scale = 0.125f;
+            args.batch = 1;
+            args.heads = heads;
+            args.time = time;
+            args.head_dim = dim;
+            args.query = gpu.numbers(dtype, elements);
+            args.key = gpu.numbers(dtype, elements);
+            args.value = gpu.numbers(dtype, elements);
+            args.batch_stride = args.output_batch_stride = elements;
+            args.head_stride = args.output_head_stride = time * dim;
+            args.time_stride = args.output_time_stride = dim;
+            args.output = gpu.numbers(dtype, elements);
+            args.log_sum_exp = static_cast<float*>(gpu.numbers(f32, heads * time));
+            args.output_gradient = gpu.numbers(dtype, elements);
+            args.query_gradient = gpu.numbers(dtype, elements);
+            args.key_gradient = gpu.numbers(dtype, elements);
+            args.value_gradient = gpu.numbers(dtype, elements);
+            return [=, &gpu] {
+              return backward ? namp_attention_backward(gpu.device(), &args, nullptr)
+                              : namp_attention_forward(gpu.device(), &args, nullptr);
+            };
+          }};
+}
+
+}  // namespace
+
+std::vector<Workload> workloads(int64_t n) {
+  const int64_t some = n / 4;
+  return {
+      cast(n, f32, f16),
+      cast(n, f32, bf16),
+      cast(n, f16, f32),
+      cast(n, bf16, f32),
+      cast(n, f32, f16, true),
+      cast(n, f32, bf16, true),
+      cast_table(n, f32, f16),
+      scale(n, f32),
+      scale(n, f16),
+      scale(n, bf16),
+      cross_entropy(n, 1024, f32),
+      cross_entropy(n, 1024, f16),
+      cross_entropy(n, 1024, bf16),
+      mse(n, f32),
+      mse(n, f16),
+      // Two bytes an element: at n of them, what each block fetches once is a per cent.
+      unscale_check(4 * n, f16, false),
+      unscale_check(4 * n, bf16, false),
+      unscale_check(4 * n, f32, false),
+      unscale_check(4 * n, f16, true),
+      adam(n, f32, Copy::none),
+      adam(n, f16, Copy::nearest),
+      adam(n, bf16, Copy::nearest),
+      adam(n, bf16, Copy::stochastic),
+      adam(n, f16, Copy::nearest, true),
+      scaler_update(),
+      activation(some, NAMP_ACTIVATION_RELU, "ReLU", f16, false),
+      activation(some, NAMP_ACTIVATION_RELU, "ReLU", f16, true),
+      activation(some, NAMP_ACTIVATION_GELU_TANH, "GELU (tanh)", bf16, false),
+      activation(some, NAMP_ACTIVATION_GELU_TANH, "GELU (tanh)", bf16, true),
+      activation(some, NAMP_ACTIVATION_GELU, "GELU", bf16, false),
+      add(some, f16, some),
+      add(some, f16, 1024),
+      dropout(some, f16),
+      permute(some, f16),
+      layer_norm(some, f16, false),
+      layer_norm(some, f16, true),
+      batch_norm(some, f16, false),
+      batch_norm(some, f16, true),
+      softmax(some, f16, false),
+      softmax(some, f16, true),
+      argmax(some, f16),
+      sum(some, f16, true),
+      sum(some, f16, false),
+      embedding(some, f16, false),
+      embedding(some, f16, true),
+      pool(some, f16, false),
+      pool(some, f16, true),
+      gemm(128, f16),
+      gemm(128, f32),
+      convolution(f16, Direction::forward),
+      convolution(f16, Direction::data),
+      convolution(f16, Direction::weights),
+      attention(f16, false),
+      attention(f16, true),
+  };
+}
+
+}  // namespace gpu_report
