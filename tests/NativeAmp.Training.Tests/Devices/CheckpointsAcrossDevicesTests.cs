@@ -1,0 +1,57 @@
+namespace NativeAmp.Training.Tests.Devices;
+
+/// <summary>A checkpoint belongs to a run, not to a device: made on one, it goes on on the other.</summary>
+internal sealed class CheckpointsAcrossDevicesTests
+{
+    private string _folder = "";
+
+    [SetUp]
+    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
+
+    [TearDown]
+    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+
+    [TestCase(DeviceKind.Cpu, DeviceKind.Cuda)]
+    [TestCase(DeviceKind.Cuda, DeviceKind.Cpu)]
+    public void A_run_goes_on_on_the_other_device(DeviceKind one, DeviceKind other)
+    {
+        var whole = Run(one, steps: 8, folder: null);
+        var begun = Run(one, steps: 4, _folder);
+        var resumed = Run(other, steps: 8, _folder, resume: true);
+
+        Assert.That(resumed.Loaded, Is.EqualTo(begun.Final), "the parameters that were saved, bit for bit");
+        Assert.That(resumed.Losses, Has.Count.EqualTo(4));
+        for (int step = 0; step < 4; step++)
+            Assert.That((double)resumed.Losses[step], Is.EqualTo((double)whole.Losses[4 + step]).Within(1).Percent, $"step {4 + step}");
+        Assert.That(resumed.Scale, Is.EqualTo(whole.Scale));
+
+        // And back again, where the run is done: its last parameters are those that the other device saved.
+        Assert.That(Run(one, steps: 8, _folder, resume: true).Final, Is.EqualTo(resumed.Final));
+    }
+
+    private static (List<float> Losses, float[] Loaded, float[] Final, double Scale) Run(DeviceKind kind, long steps, string? folder, bool resume = false)
+    {
+        using Device device = kind.Open();
+        var random = new RandomGenerator(resume ? 99u : 5u);
+        using var model = new Sequential(new Linear(6, 8, random: random), new GELU(), new Dropout(0.1f, random), new Linear(8, 3, random: random));
+        using var trainer = new Trainer(model, new Points(32, 6, 3), test: null, device, new TrainerOptions
+        {
+            Steps = steps,
+            Batch = 8,
+            Adam = new AdamOptions { LearningRate = 1e-2 },
+            Precision = PrecisionPolicy.Float16,
+            ClipNorm = 1,
+            CheckpointFolder = folder,
+            Resume = resume,
+            Random = random,
+        });
+        List<float> losses = [];
+        float[] loaded = [];
+        trainer.StepCompleted += (_, step) => losses.Add(step.Loss);
+        trainer.Resuming += (_, _) => loaded = Parameters(model);
+        TrainingResult result = trainer.Run();
+        return (losses, loaded, Parameters(model), result.FinalScale);
+    }
+
+    private static float[] Parameters(Module model) => [.. model.Parameters().SelectMany(parameter => parameter.ToFloats())];
+}

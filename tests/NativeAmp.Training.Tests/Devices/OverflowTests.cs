@@ -1,0 +1,59 @@
+namespace NativeAmp.Training.Tests.Devices;
+
+/// <summary>An overflow that is made on purpose: skipped, reported with its place, and recovered from.</summary>
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
+internal sealed class OverflowTests(DeviceKind kind)
+{
+    [Test]
+    public void An_overflow_is_skipped_reported_and_recovered_from(
+        [ValueSource(typeof(SmallNetwork), nameof(SmallNetwork.Names))] string network,
+        [ValueSource(typeof(SmallNetwork), nameof(SmallNetwork.Precisions))] string precision)
+    {
+        using Device device = kind.Open();
+        using var run = new SmallNetwork(device, network, precision, initialScale: 256);
+        float first = run.Backward(0);
+        Assert.That(run.Step().Stepped);
+
+        run.Backward(1);
+        Parameter bad = run.Model.Parameters()[2];
+        Poison(bad.Gradient!, index: 1);
+        float[] before = run.Parameters();
+        FusedAdamState moments = run.Optimizer.SaveState();
+        StepResult skipped = run.Step();
+
+        Assert.That((skipped.Skipped, skipped.Scale, skipped.FirstBadParameter), Is.EqualTo((true, 256f, bad.Name)));
+        Assert.That((skipped.FirstBadFacts!.Value.FirstNonFiniteIndex, skipped.NonFiniteCount), Is.EqualTo((1L, 1L)));
+        Assert.That(skipped.Reason, Does.Contain($"'{bad.Name}'").And.Contain("256"));
+        Assert.That(run.Parameters(), Is.EqualTo(before));
+        Assert.That(run.Optimizer.SaveState().Moments.SelectMany(m => m.First), Is.EqualTo(moments.Moments.SelectMany(m => m.First)));
+        Assert.That(run.Scaler.GetScale(), Is.EqualTo(128f));
+
+        float last = float.NaN;
+        for (int step = 2; step < 13; step++)
+        {
+            last = run.Backward(step);
+            Assert.That(run.Step().Stepped, $"step {step}");
+        }
+
+        Assert.That(run.Optimizer.AppliedSteps, Is.EqualTo(12));
+        Assert.That(last, Is.LessThan(first));
+    }
+
+    private static void Poison(Tensor gradient, int index)
+    {
+        switch (gradient.DType)
+        {
+            case DType.Float16: Poison(gradient, index, Half.PositiveInfinity); break;
+            case DType.BFloat16: Poison(gradient, index, (BFloat16)float.PositiveInfinity); break;
+            default: Poison(gradient, index, float.PositiveInfinity); break;
+        }
+    }
+
+    private static void Poison<T>(Tensor gradient, int index, T value)
+        where T : unmanaged
+    {
+        T[] values = gradient.ToArray<T>();
+        values[index] = value;
+        gradient.CopyFrom<T>(values);
+    }
+}
