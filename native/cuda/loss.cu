@@ -35,29 +35,56 @@ NAMP_DEVICE float row_reduce(float x, Op op) {
   return x;
 }
 
+// Calls use(i, pack) for this thread's elements of a row in their order: those of a pack are
+// i, i + kRowLanes, … Four loads are under way at a time, and four halves share a question for NaN.
+template <class T, class Use>
+NAMP_DEVICE void for_lane_of_row(const T* row, int64_t count, Use&& use) {
+  constexpr int kTogether = 4;
+  int64_t i = thread_index() % kRowLanes;
+  for (; i + (kTogether - 1) * kRowLanes < count; i += kTogether * kRowLanes) {
+    RawPack<T, kTogether> raw;
+#pragma unroll
+    for (int j = 0; j < kTogether; ++j)
+      raw.at[j] = load_global(row + i, j * kRowLanes);
+    use(i, widen(raw));
+  }
+  for (; i < count; i += kRowLanes)
+    use(i, widen(RawPack<T, 1>{{load_global(row + i)}}));
+}
+
 // A row by kRowLanes threads. All of the warp take part; the two rows of a warp have the same
 // number of classes. Gives the row's loss to the thread that has the label's class.
 template <class In, class Out>
 NAMP_DEVICE void cross_entropy_row(const In* logits, Out* gradient, int64_t classes, int64_t label,
                                    float weight, float* loss) {
-  const int lane = thread_index() % kRowLanes;
   float maximum = from_bits(0xff800000u);
-  for (int64_t i = lane; i < classes; i += kRowLanes) {
-    const float x = load(logits + i);
-    maximum = x > maximum ? x : maximum;
-  }
+  for_lane_of_row(logits, classes, [&](int64_t, const auto& x) {
+#pragma unroll
+    for (const float y : x.at)
+      maximum = y > maximum ? y : maximum;
+  });
   // A NaN is no maximum, but it makes the sum NaN.
   maximum = row_reduce(maximum, Maximum());
   float sum = 0.0f;
-  for (int64_t i = lane; i < classes; i += kRowLanes)
-    sum += exp(load(logits + i) - maximum);
+  for_lane_of_row(logits, classes, [&](int64_t, const auto& x) {
+#pragma unroll
+    for (const float y : x.at)
+      sum += exp(y - maximum);
+  });
   sum = row_reduce(sum, Plus());
-  for (int64_t i = lane; i < classes; i += kRowLanes) {
-    const float distance = load(logits + i) - maximum;
-    const float share = exp(distance) / sum;
-    if (i == label) *loss = log(sum) - distance;
-    if (gradient != nullptr) store((i == label ? share - 1.0f : share) * weight, gradient + i);
-  }
+  // The thread that comes to the label's class; it writes that gradient anew after the others.
+  const bool has_label = label >= 0 && label % kRowLanes == thread_index() % kRowLanes;
+  const float distance = has_label ? load(logits + label) - maximum : 0.0f;
+  if (has_label) *loss = log(sum) - distance;
+  if (gradient == nullptr) return;
+  for_lane_of_row(logits, classes, [&](int64_t i, const auto& x) {
+    const auto share = map([&](float y) { return exp(y - maximum) / sum * weight; }, x);
+    const auto raw = narrow(share, ElementType<Out>());
+#pragma unroll
+    for (int j = 0; j < static_cast<int>(sizeof(x.at) / sizeof(float)); ++j)
+      store_global(gradient + i, raw.at[j], j * kRowLanes);
+  });
+  if (has_label) store((exp(distance) / sum - 1.0f) * weight, gradient + label);
 }
 
 // A row whose label is no class: zeros where it is ignored, NaN where it is wrong.

@@ -162,6 +162,20 @@ Workload adam(int64_t n, int32_t gradient, Copy copy, bool amsgrad = false) {
           }};
 }
 
+// What Adam with half gradients and a half copy reads and writes, and nothing else: what it is held
+// against.
+Workload touch(int64_t n) {
+  return {"touch what Adam f16 moves", "parameter", n, 28, true, [=](EmulatedGpu& gpu) -> Call {
+            namp_table* table = gpu.table({f16, f32, f32, f32, f16}, n);
+            return [=] {
+              const int32_t accesses[] = {NAMP_ACCESS_READ, NAMP_ACCESS_READ_WRITE,
+                                          NAMP_ACCESS_READ_WRITE, NAMP_ACCESS_READ_WRITE,
+                                          NAMP_ACCESS_WRITE};
+              return namp_table_touch(nullptr, table, accesses, nullptr);
+            };
+          }};
+}
+
 Workload scaler_update() {
   return {"scaler update",
           "step",
@@ -570,6 +584,7 @@ std::vector<Workload> workloads(int64_t n) {
       adam(n, bf16, Copy::nearest),
       adam(n, bf16, Copy::stochastic),
       adam(n, f16, Copy::nearest, true),
+      touch(n),
       scaler_update(),
       activation(some, NAMP_ACTIVATION_RELU, "ReLU", f16, false),
       activation(some, NAMP_ACTIVATION_RELU, "ReLU", f16, true),
