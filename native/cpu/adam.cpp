@@ -83,8 +83,7 @@ void adam_chunk(const AdamChunk& chunk, const AdamConstants& constants, const Ad
     with_element(chunk.half_dtype, [&](auto half_type) HWY_ATTR {
       using Half = typename decltype(half_type)::Type;
       Half* half = static_cast<Half*>(chunk.half_copy);
-      const auto address = reinterpret_cast<uintptr_t>(half);
-      if (!random.stochastic && chunk.streams && address % (kLanes * sizeof(Half)) == 0) {
+      if (!random.stochastic && chunk.streams && is_aligned_to_lane(half)) {
         adam_run<Gradient>(chunk, 0, chunk.count, constants, StreamedCopy<Half>{half});
         hwy::FlushStream();
         return;

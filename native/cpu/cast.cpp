@@ -10,6 +10,7 @@
 #include "cpu/cast.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/element.h"
+#include "cpu/streaming.h"
 #include "formulas/philox.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -37,13 +38,14 @@ void cast_run(Out* out, const In* in, int64_t count, const CastSettings& setting
       });
     }
   } else if (settings.saturate || settings.scaled) {
-    map(
-        out, count, [=](Lane x) NAMP_LANES { return saturate(x * factor, Lane(bound)); }, in);
+    map_streaming(
+        settings.streams, out, count,
+        [=](Lane x) NAMP_LANES { return saturate(x * factor, Lane(bound)); }, in);
   } else if constexpr (std::is_same_v<Out, In>) {
     std::memmove(out, in, static_cast<size_t>(count) * sizeof(Out));
   } else {
-    map(
-        out, count, [](Lane x) NAMP_LANES { return x; }, in);
+    map_streaming(
+        settings.streams, out, count, [](Lane x) NAMP_LANES { return x; }, in);
   }
 }
 
@@ -68,8 +70,9 @@ namespace {
 
 NAMP_SIMD_TABLE(cast_any);
 
-CastSettings settings_of(const namp_cast_options& options) {
+CastSettings settings_of(const namp_cast_options& options, bool streams) {
   CastSettings settings;
+  settings.streams = streams;
   settings.scaled = options.scale != nullptr;
   settings.factor = settings.scaled ? *options.scale : 1.0f;
   settings.saturate = (options.flags & NAMP_CAST_SATURATE) != 0;
@@ -83,7 +86,7 @@ CastSettings settings_of(const namp_cast_options& options) {
 void CpuBackend::cast(void* destination, namp_dtype destination_dtype, const void* source,
                       namp_dtype source_dtype, int64_t count, const namp_cast_options& options,
                       namp_stream) {
-  const CastSettings settings = settings_of(options);
+  const CastSettings settings = settings_of(options, streams(count));
   const auto kernel = cast_any_by_simd(simd_);
   threads_.parallel_for(count, kChunkElements, [&](int64_t begin, int64_t end) {
     kernel(element(destination, destination_dtype, begin), destination_dtype,
@@ -94,7 +97,7 @@ void CpuBackend::cast(void* destination, namp_dtype destination_dtype, const voi
 
 void CpuBackend::cast_table(const TableView& table, int32_t destination_column,
                             int32_t source_column, const namp_cast_options& options, namp_stream) {
-  const CastSettings settings = settings_of(options);
+  const CastSettings settings = settings_of(options, streams(table));
   const auto kernel = cast_any_by_simd(simd_);
   threads_.parallel_for(table.chunk_count, 1, [&](int64_t index, int64_t) {
     const Chunk& chunk = table.chunks[index];

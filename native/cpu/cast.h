@@ -9,6 +9,7 @@ struct CastSettings {
   bool scaled = false;
   bool saturate = false;
   bool stochastic = false;
+  bool streams = false;  // what is written may go past the cache
   float factor = 1.0f;
   uint64_t seed = 0;
 };

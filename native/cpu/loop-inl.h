@@ -92,6 +92,23 @@ HWY_INLINE void map(Out* out, int64_t count, Op op, const In*... in) {
                        NAMP_LANES { store(op(load(in + i, part)...), out + i, part); });
 }
 
+// Whether p is aligned as stream needs it.
+template <class T>
+HWY_INLINE bool is_aligned_to_lane(const T* p) {
+  return reinterpret_cast<uintptr_t>(p) % (kLanes * sizeof(T)) == 0;
+}
+
+// map past the cache (cpu/streaming.h), where streams says so and out is aligned. Not in place: a
+// line that was read is cheaper written back.
+template <class Out, class Op, class... In>
+HWY_INLINE void map_streaming(bool streams, Out* out, int64_t count, Op op, const In*... in) {
+  const bool in_place = ((static_cast<const void*>(in) == out) || ...);
+  if (!streams || in_place || !is_aligned_to_lane(out)) return map(out, count, op, in...);
+  for_lanes(count, [=](int64_t i, auto part)
+                       NAMP_LANES { stream(op(load(in + i, part)...), out + i, part); });
+  hwy::FlushStream();
+}
+
 template <class T>
 struct ElementType {
   using Type = T;

@@ -12,6 +12,7 @@
 #include "cpu/cpu_backend.h"
 #include "cpu/element.h"
 #include "cpu/loss.h"
+#include "cpu/streaming.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
@@ -109,21 +110,24 @@ float cross_entropy_row(const void* logits, namp_dtype dtype, int64_t classes, i
 // The sum of squared differences of a chunk, and its gradient unless that is null.
 double mse_chunk(const void* prediction, namp_dtype prediction_dtype, const void* target,
                  namp_dtype target_dtype, int64_t count, void* gradient, namp_dtype gradient_dtype,
-                 float weight) {
+                 float weight, bool streams) {
   SumLanes squares;
   with_element(prediction_dtype, [&](auto prediction_type) HWY_ATTR {
     with_element(target_dtype, [&](auto target_type) HWY_ATTR {
       const auto* p = static_cast<const typename decltype(prediction_type)::Type*>(prediction);
       const auto* t = static_cast<const typename decltype(target_type)::Type*>(target);
-      for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
+      squares.add_all(count, [&](int64_t i, auto part) NAMP_LANES {
+        SumLanes::prefetch(p + i);
+        SumLanes::prefetch(t + i);
         const Lane difference = load(p + i, part) - load(t + i, part);
-        squares.add(i, difference * difference);
+        return difference * difference;
       });
       if (gradient == nullptr) return;
       with_element(gradient_dtype, [&](auto gradient_type) HWY_ATTR {
         auto* g = static_cast<typename decltype(gradient_type)::Type*>(gradient);
-        map(
-            g, count, [=](Lane a, Lane b) NAMP_LANES { return (a - b) * 2.0f * weight; }, p, t);
+        map_streaming(
+            streams, g, count, [=](Lane a, Lane b) NAMP_LANES { return (a - b) * 2.0f * weight; },
+            p, t);
       });
     });
   });
@@ -209,7 +213,7 @@ void CpuBackend::mse(const namp_mse_args& args, namp_stream stream) {
     sums[begin / kChunkElements] =
         kernel(element(args.prediction, prediction_dtype, begin), prediction_dtype,
                element(args.target, target_dtype, begin), target_dtype, end - begin, gradient,
-               gradient_dtype, weight);
+               gradient_dtype, weight, streams(args.count));
   });
   if (args.loss != nullptr) *args.loss = combine_loss(sums, chunks, mean, args.count);
 }

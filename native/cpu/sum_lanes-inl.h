@@ -17,10 +17,45 @@ namespace HWY_NAMESPACE {
 
 class SumLanes {
  public:
-  // Adds x of element i, a multiple of kLanes. What a part does not have has to be 0.
-  HWY_INLINE void add(int64_t i, Lane x) {
-    float* lane = lanes_ + i % kSumLanes;
-    store(load(lane) + x, lane);
+  // Adds value(i, part) of all elements; value gives 0 for what a part does not have. Accumulators
+  // that registers hold are added to over some rows of kSumLanes: one fetched and kept for every
+  // element fills the queue of stores behind reads that memory has yet to answer (on a Zen 4, 19
+  // GB/s a thread instead of 25).
+  template <class Value>
+  HWY_INLINE void add_all(int64_t count, Value&& value) {
+    constexpr int64_t kVectors = 8;
+    int64_t begin = 0;
+    for (; begin + kRows * kSumLanes <= count; begin += kRows * kSumLanes) {
+      for (int64_t lane = 0; lane < kSumLanes; lane += kVectors * kLanes) {
+        Lane sums[kVectors];
+        for (int64_t v = 0; v < kVectors; ++v)
+          sums[v] = load(lanes_ + lane + v * kLanes);
+        for (int64_t row = 0; row < kRows; ++row) {
+          const int64_t first = begin + row * kSumLanes + lane;
+          for (int64_t v = 0; v < kVectors; ++v)
+            sums[v] = sums[v] + value(first + v * kLanes, Whole{});
+        }
+        for (int64_t v = 0; v < kVectors; ++v)
+          store(sums[v], lanes_ + lane + v * kLanes);
+      }
+    }
+    for_lanes(count - begin, [&](int64_t i, auto part) NAMP_LANES {
+      float* lane = lanes_ + i % kSumLanes;
+      store(load(lane) + value(begin + i, part), lane);
+    });
+  }
+
+  // Asks for what add_all reads some rows later, which may be past the end, since the hardware
+  // follows no row. Into the second cache: the first is not large enough to hold it until then.
+  template <class T>
+  static HWY_INLINE void prefetch(const T* p) {
+    const auto later =
+        reinterpret_cast<uintptr_t>(p) + static_cast<size_t>(kRows * kSumLanes) * sizeof(T);
+#if defined(__GNUC__)
+    __builtin_prefetch(reinterpret_cast<const void*>(later), 0, 2);
+#else
+    hwy::Prefetch(reinterpret_cast<const char*>(later));
+#endif
   }
 
   HWY_INLINE double total() const {
@@ -36,6 +71,8 @@ class SumLanes {
   }
 
  private:
+  static constexpr int64_t kRows = 4;
+
   alignas(64) float lanes_[kSumLanes] = {};
 };
 

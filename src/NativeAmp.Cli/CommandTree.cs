@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using NativeAmp.Cli.Bench;
 using NativeAmp.Cli.Doctor;
 using NativeAmp.Cli.Output;
 using NativeAmp.Cli.Train;
@@ -13,12 +14,13 @@ internal static class CommandTree
     /// <summary>The root, writing to a terminal.</summary>
     public static Command Build(Terminal terminal) =>
         // Not a RootCommand, which would be called what the assembly is called.
-        new("nativeamp", "Mixed-precision training for .NET: train a network, check this machine against golden files, or see what was found.")
+        new("nativeamp", "Mixed-precision training for .NET: train a network, check this machine against golden files, time its kernels, or see what was found.")
         {
             new HelpOption { Recursive = true },
             new VersionOption(),
             new TrainCommand().Build(terminal),
             new VerifyCommand().Build(terminal),
+            new BenchCommand().Build(terminal),
             new DoctorCommand().Build(terminal),
             CommandRunner.Verbose,
         };

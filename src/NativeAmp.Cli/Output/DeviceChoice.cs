@@ -13,8 +13,21 @@ internal enum DeviceChoice
 /// <summary>Options that several commands share, and what they mean.</summary>
 internal static class CommonOptions
 {
-    /// <summary>One JSON object on the standard output instead of text.</summary>
-    public static Option<bool> Json() => new("--json") { Description = "Write one JSON object instead of text." };
+    /// <summary>JSON on the standard output instead of text.</summary>
+    public static Option<bool> Json(string description = "Write one JSON object instead of text.") => new("--json") { Description = description };
+
+    /// <summary>Threads of the CPU.</summary>
+    public static Option<int> Threads()
+    {
+        var option = new Option<int>("--threads") { Description = "CPU threads; 0 for one a core.", HelpName = "N", DefaultValueFactory = _ => 0 };
+        option.Validators.Add(result =>
+        {
+            int threads = result.GetValueOrDefault<int>();
+            if (threads is < 0 or > 1024)
+                result.AddError($"--threads is {threads}; it is 1 to 1024, or 0 for one a core.");
+        });
+        return option;
+    }
 
     /// <summary>Which device to use.</summary>
     public static Option<string> Device() => OneOf("--device", "auto", "Where to compute: auto takes a GPU if there is one.", "auto", "cpu", "cuda");

@@ -23,7 +23,7 @@ internal sealed class TrainCommand
     private readonly Option<double> _clip = Number("--clip", 1.0, "Clip gradients to this norm; 0 for none.");
     private readonly Option<float?> _initScale = Number<float?>("--init-scale", "Loss scale to begin with [default: 65536 in fp16, none otherwise].");
     private readonly Option<ulong> _seed = Number("--seed", 1UL, "Seed of initial weights, shuffle and sample.");
-    private readonly Option<int> _threads = Number("--threads", 0, "CPU threads; 0 for one a core.");
+    private readonly Option<int> _threads = CommonOptions.Threads();
     private readonly Option<string> _device = CommonOptions.Device();
     private readonly Option<string?> _metrics = new("--metrics") { Description = "Write a JSON object for each step, then a summary.", HelpName = "FILE.jsonl" };
     private readonly Option<string?> _checkpoint = new("--checkpoint") { Description = "Keep the newest checkpoints in this folder.", HelpName = "DIR" };

@@ -68,7 +68,6 @@ internal sealed record TrainSettings
         Require(double.IsFinite(LearningRate) && LearningRate > 0, $"--lr is {LearningRate}; it is a number above 0");
         Require(InitialScale is null || (float.IsFinite(InitialScale.Value) && InitialScale > 0), $"--init-scale is {InitialScale}; it is a number above 0");
         Require(double.IsFinite(Clip) && Clip >= 0, $"--clip is {Clip}; it is a norm above 0, or 0 for none");
-        Require(Threads is >= 0 and <= 1024, $"--threads is {Threads}; it is 1 to 1024, or 0 for one a core");
         Require(Every is null or > 0, $"--every is {Every}; it is at least 1");
         Require(Every is null || Checkpoint is not null, "--every needs --checkpoint DIR");
         Require(!Resume || Checkpoint is not null, "--resume needs --checkpoint DIR");

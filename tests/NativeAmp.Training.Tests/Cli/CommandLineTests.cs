@@ -18,7 +18,7 @@ public class CommandLineTests
     {
         (int code, string output, _) = CliHost.Run("--help");
         Assert.That(code, Is.EqualTo(ExitCode.Success));
-        Assert.That(output, Does.Contain("nativeamp [command]").And.Contain("train").And.Contain("verify <DIR>").And.Contain("doctor"));
+        Assert.That(output, Does.Contain("nativeamp [command]").And.Contain("train").And.Contain("verify <DIR>").And.Contain("bench").And.Contain("doctor"));
 
         output = CliHost.Run("train", "--help").Output;
         foreach (string option in (string[])["--model <cnn|gpt|mlp>", "--data", "--precision <fp32|fp16|bf16>", "--epochs", "--steps", "--batch", "--lr",
@@ -44,6 +44,13 @@ public class CommandLineTests
     [TestCase("train --every 5", "--checkpoint")]
     [TestCase("train --threads 5000", "--threads is 5000")]
     [TestCase("train --model gpt --data x --width 10 --heads 3", "not a multiple")]
+    [TestCase("bench --params 0", "--params is '0'")]
+    [TestCase("bench --params 64MB", "--params is '64MB'")]
+    [TestCase("bench --params -3", "-3")]
+    [TestCase("bench --params 9999999999Gi", "--params is")]
+    [TestCase("bench --seconds 0", "--seconds is 0")]
+    [TestCase("bench --threads -1", "--threads is -1")]
+    [TestCase("bench --device tpu", "auto, cpu, cuda")]
     [TestCase("train --unknown", "--unknown")]
     [TestCase("verify", "DIR")]
     [TestCase("nonsense", "nonsense")]

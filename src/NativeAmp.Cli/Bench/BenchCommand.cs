@@ -1,0 +1,96 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using NativeAmp.Cli.Output;
+using Spectre.Console;
+
+namespace NativeAmp.Cli.Bench;
+
+/// <summary>nativeamp bench.</summary>
+internal sealed class BenchCommand
+{
+    private const long MostParameters = 1L << 40;
+
+    private readonly Option<string> _parameters = new("--params")
+    {
+        Description = "Parameters of the step, such as 64Mi, 500Ki or 1000000.",
+        HelpName = "N",
+        DefaultValueFactory = _ => "64Mi",
+    };
+
+    private readonly Option<double> _seconds = new("--seconds")
+    {
+        Description = "How long to measure, about.",
+        HelpName = "N",
+        DefaultValueFactory = _ => 20,
+    };
+
+    private readonly Option<int> _threads = CommonOptions.Threads();
+    private readonly Option<string> _device = CommonOptions.Device();
+    private readonly Option<bool> _json = CommonOptions.Json("Write a JSON array instead of a table.");
+
+    /// <summary>The command, to be added to a root.</summary>
+    public Command Build(Terminal terminal)
+    {
+        Command command = new("bench", "Time the kernels of an optimizer step, each in turns with its limit: the same loads and stores without arithmetic.")
+        {
+            _parameters, _seconds, _threads, _device, _json,
+        };
+        command.SetAction(parsed => Run(parsed, terminal));
+        return command;
+    }
+
+    /// <summary>Reads a number with one of the suffixes Ki, Mi and Gi, or none.</summary>
+    /// <exception cref="UsageException">It is none, or too large.</exception>
+    public static long ParseCount(string text)
+    {
+        (string digits, int shift) = text switch
+        {
+            [.. var number, 'K', 'i'] => (number, 10),
+            [.. var number, 'M', 'i'] => (number, 20),
+            [.. var number, 'G', 'i'] => (number, 30),
+            _ => (text, 0),
+        };
+        if (!long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out long count) || count < 1 || count > MostParameters >> shift)
+            throw new UsageException($"--params is '{text}'; it is a number from 1 to 1024Gi, such as 64Mi.");
+        return count << shift;
+    }
+
+    private int Run(ParseResult parsed, Terminal terminal)
+    {
+        long parameters = ParseCount(parsed.GetValue(_parameters)!);
+        double seconds = parsed.GetValue(_seconds);
+        if (!(seconds > 0 && seconds <= 3600)) throw new UsageException(FormattableString.Invariant($"--seconds is {seconds}; it is above 0 and at most 3600."));
+        bool json = parsed.GetValue(_json);
+        using Device device = CommonOptions.Open(Enum.Parse<DeviceChoice>(parsed.GetValue(_device)!, ignoreCase: true), parsed.GetValue(_threads));
+        BenchRow[] rows = !json && terminal.Live is { } live
+            ? live.Status().Start("measuring", status => BenchRun.Measure(device, parameters, seconds, next => status.Status(Markup.Escape(next))))
+            : BenchRun.Measure(device, parameters, seconds, _ => { });
+        if (json)
+            terminal.Output.WriteLine(JsonSerializer.Serialize(rows, BenchJson.Default.BenchRowArray));
+        else
+            Write(rows, parsed.GetValue(_parameters)!, device.Info, terminal);
+        return ExitCode.Success;
+    }
+
+    private static void Write(BenchRow[] rows, string parameters, DeviceInfo info, Terminal terminal)
+    {
+        string processors = info.Kind == DeviceKind.Cpu ? $", {info.Threads} threads, SIMD {info.Simd}" : $", {info.Libraries}";
+        terminal.Output.WriteLine($"{parameters} parameters on {info.Name}{processors}");
+        terminal.WriteTable(
+            ["kernel", "dtype", "MB", "median ms", "quartiles", "GB/s", "limit GB/s", "of limit", "Mparams/s"],
+            [.. rows.Select(Cells)]);
+        terminal.Output.WriteLine("The limit makes the same loads and stores without arithmetic, in turns with the kernel; of limit is the median of the turns' ratios.");
+    }
+
+    private static string[] Cells(BenchRow row) =>
+    [
+        row.Name, row.Dtype, Figure(row.Bytes * 1e-6), Figure(row.SecondsMedian * 1e3),
+        $"{Figure(row.SecondsLowerQuartile * 1e3)} to {Figure(row.SecondsUpperQuartile * 1e3)}",
+        Figure(row.GbPerS), Figure(row.LimitGbPerS), row.FractionOfLimit.ToString("0.00", CultureInfo.InvariantCulture), Figure(row.MparamsPerS),
+    ];
+
+    // Three digits, whatever the size.
+    private static string Figure(double value) =>
+        value.ToString(value >= 100 ? "0" : value >= 10 ? "0.0" : value >= 1 ? "0.00" : "0.0000", CultureInfo.InvariantCulture);
+}

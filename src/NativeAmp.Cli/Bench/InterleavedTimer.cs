@@ -1,0 +1,80 @@
+namespace NativeAmp.Cli.Bench;
+
+/// <summary>Times a kernel and its limit in turns, as the device sees them, so that a noisy moment of the machine meets both.</summary>
+internal sealed class InterleavedTimer : IDisposable
+{
+    // What is shorter is repeated until it is as long: an event and a call cost a microsecond or so.
+    private const double ShortestSpan = 2e-3;
+    private const int FewestRounds = 5;
+    private const int MostRounds = 1000;
+
+    private readonly DeviceEvent _begin;
+    private readonly DeviceEvent _between;
+    private readonly DeviceEvent _end;
+
+    public InterleavedTimer(Device device)
+    {
+        _begin = new DeviceEvent(device);
+        _between = new DeviceEvent(device);
+        _end = new DeviceEvent(device);
+    }
+
+    /// <summary>Times rounds of both until the time is up, each at least a few times.</summary>
+    /// <param name="kernel">Runs the kernel once; the argument counts calls from 0.</param>
+    /// <param name="limit">Runs its limit once, likewise; it is called an even number of times for each count.</param>
+    /// <param name="budget">Seconds to spend, about.</param>
+    public Timing Measure(Action<int> kernel, Action<int> limit, double budget)
+    {
+        int calls = 0;
+        Round(1); // fetches pages, kernels and clocks
+        (double once, _) = Round(1);
+        int repeats = (int)Math.Clamp(Math.Ceiling(ShortestSpan / Math.Max(once, 1e-7)), 1, 20000);
+        (double kernelSpan, double limitSpan) = Round(repeats);
+        double round = repeats * (kernelSpan + 2 * limitSpan);
+        int rounds = (int)Math.Clamp(budget / round, FewestRounds, MostRounds);
+        var kernels = new double[rounds];
+        var limits = new double[rounds];
+        for (int i = 0; i < rounds; i++) (kernels[i], limits[i]) = Round(repeats);
+        return new Timing(kernels, limits);
+
+        (double Kernel, double Limit) Round(int times)
+        {
+            int first = calls;
+            _begin.Record();
+            for (int i = 0; i < times; i++) kernel(calls++);
+            _between.Record();
+            for (int twice = 0; twice < 2; twice++)
+            {
+                for (int i = 0; i < times; i++) limit(first + i);
+            }
+            _end.Record();
+            return (_between.SecondsSince(_begin) / times, _end.SecondsSince(_between) / (2 * times));
+        }
+    }
+
+    public void Dispose()
+    {
+        _begin.Dispose();
+        _between.Dispose();
+        _end.Dispose();
+    }
+}
+
+/// <summary>Seconds of one call, round by round.</summary>
+/// <param name="Kernel">Of the kernel.</param>
+/// <param name="Limit">Of its limit in the same round.</param>
+internal sealed record Timing(double[] Kernel, double[] Limit)
+{
+    /// <summary>How near the limit the kernel is: the median of the rounds' ratios.</summary>
+    public double FractionOfLimit => Quantile([.. Kernel.Zip(Limit, (kernel, limit) => limit / kernel)], 0.5);
+
+    /// <summary>The value that a part of the others does not exceed, between neighbours in proportion.</summary>
+    public static double Quantile(double[] values, double part)
+    {
+        double[] sorted = [.. values.Order()];
+        double place = part * (sorted.Length - 1);
+        int below = (int)place;
+        int above = Math.Min(below + 1, sorted.Length - 1);
+        return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
+    }
+}

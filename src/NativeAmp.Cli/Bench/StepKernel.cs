@@ -1,0 +1,120 @@
+namespace NativeAmp.Cli.Bench;
+
+/// <summary>A kernel of an optimizer step: what it runs, and the memory traffic that limits it.</summary>
+internal sealed class StepKernel
+{
+    private static readonly AdamOptions[] Groups = [new() { LearningRate = 1e-3f, WeightDecay = 0.01f }];
+    private static readonly GradScalerOptions Scaling = GradScalerOptions.Static(65536);
+
+    private readonly ColumnAccess[][] _passes;
+    private readonly Action<StepTensors> _run;
+
+    private StepKernel(string name, Action<StepTensors> run, params ColumnAccess[][] passes)
+    {
+        Name = name;
+        _run = run;
+        _passes = passes;
+    }
+
+    public string Name { get; }
+
+    /// <summary>Parameters to their copies in half precision.</summary>
+    public static StepKernel Cast { get; } = new("cast", t => AmpKernels.CastTable(t.Table, StepTensors.Copy, StepTensors.Parameter),
+        Pass((StepTensors.Parameter, ColumnAccess.Read), (StepTensors.Copy, ColumnAccess.Write)));
+
+    /// <summary>The mean squared error with its gradient times the loss scale.</summary>
+    public static StepKernel ScaledBackward { get; } = new("scaled backward", RunScaledBackward,
+        Pass((StepTensors.Gradient, ColumnAccess.Read), (StepTensors.Copy, ColumnAccess.Read), (StepTensors.LossGradient, ColumnAccess.Write)));
+
+    /// <summary>All gradients read once: finite, and their norm.</summary>
+    public static StepKernel UnscaleAndCheck { get; } = new("unscale and check", RunCheck, CheckPass());
+
+    /// <summary>AdamW, which also unscales and writes the copies.</summary>
+    public static StepKernel Adam { get; } = new("Adam", RunAdam, AdamPass());
+
+    /// <summary>The whole step: check, Adam, the scale's update.</summary>
+    public static StepKernel AmpStep { get; } = new("AMP step", RunStep, CheckPass(), AdamPass());
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<StepKernel> All { get; } = [Cast, ScaledBackward, UnscaleAndCheck, Adam, AmpStep];
+
+    /// <summary>Whether it means anything for gradients of this type: float32 parameters have no copy to be cast to.</summary>
+    public bool Takes(DType dtype) => this != Cast || dtype.IsHalfPrecision();
+
+    /// <summary>Bytes that it reads and writes, were each moved once a pass.</summary>
+    public long Bytes(StepTensors tensors) => tensors.Shape.Count * _passes.Sum(pass =>
+        pass.Select((access, column) => tensors.TypeOf(column).SizeInBytes() * MovesOf(Access(tensors, column, access))).Sum());
+
+    /// <summary>Runs it once.</summary>
+    public void Run(StepTensors tensors) => _run(tensors);
+
+    /// <summary>Moves its bytes once, and computes nothing. A second time restores what is read and written.</summary>
+    public void RunLimit(StepTensors tensors)
+    {
+        Span<ColumnAccess> accesses = stackalloc ColumnAccess[StepTensors.ColumnCount];
+        foreach (ColumnAccess[] pass in _passes)
+        {
+            for (int column = 0; column < accesses.Length; column++) accesses[column] = Access(tensors, column, pass[column]);
+            AmpKernels.Touch(tensors.Table, accesses);
+        }
+    }
+
+    // Adam writes no copy of float32 parameters: they are it.
+    private ColumnAccess Access(StepTensors tensors, int column, ColumnAccess access) =>
+        column == StepTensors.Copy && this != ScaledBackward && !HasCopies(tensors) ? ColumnAccess.None : access;
+
+    private static bool HasCopies(StepTensors tensors) => tensors.Shape.DType.IsHalfPrecision();
+
+    private static int MovesOf(ColumnAccess access) => access switch
+    {
+        ColumnAccess.None => 0,
+        ColumnAccess.ReadWrite => 2,
+        _ => 1,
+    };
+
+    private static void RunScaledBackward(StepTensors t)
+    {
+        for (int tensor = 0; tensor < t.Counts.Length; tensor++)
+        {
+            AmpKernels.MeanSquaredError(t.Device, new MeanSquaredErrorArguments
+            {
+                Prediction = t.Cells[StepTensors.Gradient][tensor],
+                Target = t.Cells[StepTensors.Copy][tensor],
+                Gradient = t.Cells[StepTensors.LossGradient][tensor],
+                Count = t.Counts[tensor],
+                Scale = t.Scaler.ScalePointer,
+            });
+        }
+    }
+
+    private static void RunCheck(StepTensors t) => AmpKernels.UnscaleAndCheck(t.Table, StepTensors.Gradient, t.Scaler, t.State);
+
+    private static void RunAdam(StepTensors t) => AmpKernels.AdamStep(t.Table, new AdamColumns
+    {
+        Parameter = StepTensors.Parameter,
+        Gradient = StepTensors.Gradient,
+        FirstMoment = StepTensors.FirstMoment,
+        SecondMoment = StepTensors.SecondMoment,
+        HalfCopy = HasCopies(t) ? StepTensors.Copy : -1,
+    }, Groups, t.Scaler, t.State, new AdamStepOptions());
+
+    private static void RunStep(StepTensors t)
+    {
+        RunCheck(t);
+        RunAdam(t);
+        AmpKernels.UpdateScale(t.Scaler, [t.State], Scaling);
+    }
+
+    private static ColumnAccess[] CheckPass() => Pass((StepTensors.Gradient, ColumnAccess.Read));
+
+    private static ColumnAccess[] AdamPass() => Pass(
+        (StepTensors.Gradient, ColumnAccess.Read), (StepTensors.Parameter, ColumnAccess.ReadWrite), (StepTensors.FirstMoment, ColumnAccess.ReadWrite),
+        (StepTensors.SecondMoment, ColumnAccess.ReadWrite), (StepTensors.Copy, ColumnAccess.Write));
+
+    private static ColumnAccess[] Pass(params ReadOnlySpan<(int Column, ColumnAccess Access)> used)
+    {
+        var accesses = new ColumnAccess[StepTensors.ColumnCount];
+        foreach ((int column, ColumnAccess access) in used) accesses[column] = access;
+        return accesses;
+    }
+}
