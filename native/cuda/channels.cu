@@ -19,17 +19,17 @@ NAMP_DEVICE void for_channel(int64_t outer, int64_t channels, int64_t inner, int
     body((e / inner * channels + channel) * inner + e % inner);
 }
 
-// The sum of body(i) over a channel, in every thread: float32 in a thread, float64 between them.
+// The sum of body(i) over a channel, in every thread.
 template <class Body>
 NAMP_DEVICE double channel_sum(int64_t outer, int64_t channels, int64_t inner, int64_t channel,
                                Body&& body) {
-  float sum = 0.0f;
-  for_channel(outer, channels, inner, channel, [&](int64_t i) { sum += body(i); });
-  return block_reduce(static_cast<double>(sum), Plus());
+  LongSum sum;
+  for_channel(outer, channels, inner, channel, [&](int64_t i) { sum.add(body(i)); });
+  return block_reduce(sum.get(), Plus());
 }
 
-NAMP_DEVICE void store_sum(const namp_sum_args& args, int64_t channel, float sum) {
-  float x = args.alpha * sum;
+NAMP_DEVICE void store_sum(const namp_sum_args& args, int64_t channel, double sum) {
+  float x = args.alpha * static_cast<float>(sum);
   if (args.accumulate != 0) x = x + load_as(args.out, args.out_dtype, channel);
   store_as(x, args.out, args.out_dtype, channel);
 }
@@ -63,17 +63,17 @@ NAMP_DEVICE Statistics running_statistics(const namp_batch_norm_args& args, int6
 NAMP_KERNEL(kColumnThreads) sum_columns_kernel(const namp_sum_args args) {
   sum_columns<1>(
       args.outer, args.channels,
-      [&](int64_t row, int64_t column, float* sums) {
-        sums[0] += load_as(args.in, args.in_dtype, row * args.channels + column);
+      [&](int64_t row, int64_t column, LongSum* sums) {
+        sums[0].add(load_as(args.in, args.in_dtype, row * args.channels + column));
       },
-      [&](int64_t column, const float* sums) { store_sum(args, column, sums[0]); });
+      [&](int64_t column, const double* sums) { store_sum(args, column, sums[0]); });
 }
 
 NAMP_KERNEL(kChannelThreads) sum_channels_kernel(const namp_sum_args args) {
   for (int64_t channel = block_index(); channel < args.channels; channel += block_count()) {
     const double sum = channel_sum(args.outer, args.channels, args.inner, channel,
                                    [&](int64_t i) { return load_as(args.in, args.in_dtype, i); });
-    if (thread_index() == 0) store_sum(args, channel, static_cast<float>(sum));
+    if (thread_index() == 0) store_sum(args, channel, sum);
   }
 }
 

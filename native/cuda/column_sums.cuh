@@ -4,27 +4,30 @@
 
 #include "cuda/kernels.h"
 #include "cuda/platform.cuh"
+#include "cuda/reduce.cuh"
 
 namespace namp::cuda {
 
-// add(row, column, sums) adds an element's part to kCount sums; finish(column, sums) takes them.
+// add(row, column, sums) adds an element's part to kCount LongSums; finish(column, sums) takes
+// them.
 template <int kCount, class Add, class Finish>
 NAMP_DEVICE void sum_columns(int64_t rows, int64_t columns, Add&& add, Finish&& finish) {
   constexpr int kWarps = kColumnThreads / kColumnsPerBlock;
-  __shared__ float partial[kCount][kWarps][kColumnsPerBlock];
+  __shared__ double partial[kCount][kWarps][kColumnsPerBlock];
   const int own = thread_index() % kColumnsPerBlock;
   const int warp = thread_index() / kColumnsPerBlock;
   for (int64_t first = block_index() * kColumnsPerBlock; first < columns;
        first += block_count() * kColumnsPerBlock) {
     const int64_t column = first + own;
-    float sums[kCount] = {};
+    LongSum parts[kCount];
     if (column < columns) {
       for (int64_t row = warp; row < rows; row += kWarps)
-        add(row, column, sums);
+        add(row, column, parts);
     }
+    double sums[kCount];
 #pragma unroll
     for (int k = 0; k < kCount; ++k)
-      partial[k][warp][own] = sums[k];
+      partial[k][warp][own] = sums[k] = parts[k].get();
     barrier();
     if (warp == 0 && column < columns) {
       for (int other = 1; other < kWarps; ++other) {

@@ -13,6 +13,9 @@ namespace {
 constexpr int kTile = static_cast<int>(kGemmTile);
 constexpr int kSlice = 16;  // of k
 constexpr int kOwn = 4;     // rows and columns of C of one thread
+// Products that are added one after the other, as libtorch adds so few; such runs are then added
+// up: rounding grows with a run's length and with their number, not with k.
+constexpr int kRun = 8 * kSlice;
 constexpr int kSide = kTile / kOwn;
 static_assert(kSide * kSide == kGemmThreads);
 
@@ -24,7 +27,10 @@ NAMP_DEVICE void finish(const GemmArgs& gemm, float x, int64_t product, int64_t 
   if (args.bias != nullptr) {
     x = x + load_as(args.bias, args.bias_dtype, gemm.bias_by_row != 0 ? row : column);
   }
-  if (args.pre_activation != nullptr) store_as(x, args.pre_activation, args.c_dtype, at);
+  if (args.pre_activation != nullptr) {
+    x = round_to(x, args.c_dtype);  // what the activation is applied to is what backward reads
+    store_as(x, args.pre_activation, args.c_dtype, at);
+  }
   if (args.activation != NAMP_ACTIVATION_NONE) {
     with_activation(args.activation,
                     [&](auto activation) { x = decltype(activation)::forward(x); });
@@ -45,12 +51,14 @@ NAMP_KERNEL(kGemmThreads) gemm_kernel(const GemmArgs gemm) {
   const int64_t tiles_m = (args.m + kTile - 1) / kTile;
   const int64_t tiles_n = (args.n + kTile - 1) / kTile;
   const int64_t products = args.batch > 0 ? args.batch : 1;
+  const int64_t depth = args.alpha != 0.0f ? args.k : 0;  // with alpha 0, A and B are not read
   for (int64_t task = block_index(); task < products * tiles_m * tiles_n; task += block_count()) {
     const int64_t product = task / (tiles_m * tiles_n);
     const int64_t row = task / tiles_n % tiles_m * kTile;
     const int64_t column = task % tiles_n * kTile;
     float sums[kOwn][kOwn] = {};
-    for (int64_t k = 0; k < args.k; k += kSlice) {
+    float run[kOwn][kOwn] = {};
+    for (int64_t k = 0; k < depth; k += kSlice) {
       for (int e = thread; e < kSlice * kTile; e += kGemmThreads) {
         // Neighbouring threads read neighbours in memory, however the operand lies.
         const int a_k = args.transpose_a != 0 ? e / kTile : e % kSlice;
@@ -59,12 +67,12 @@ NAMP_KERNEL(kGemmThreads) gemm_kernel(const GemmArgs gemm) {
         const int b_n = args.transpose_b != 0 ? e / kSlice : e % kTile;
         float a = 0.0f;
         float b = 0.0f;
-        if (row + a_m < args.m && k + a_k < args.k) {
+        if (row + a_m < args.m && k + a_k < depth) {
           const int64_t at = args.transpose_a != 0 ? (k + a_k) * args.lda + row + a_m
                                                    : (row + a_m) * args.lda + k + a_k;
           a = load_as(args.a, args.a_dtype, product * args.stride_a + at);
         }
-        if (column + b_n < args.n && k + b_k < args.k) {
+        if (column + b_n < args.n && k + b_k < depth) {
           const int64_t at = args.transpose_b != 0 ? (column + b_n) * args.ldb + k + b_k
                                                    : (k + b_k) * args.ldb + column + b_n;
           b = load_as(args.b, args.b_dtype, product * args.stride_b + at);
@@ -86,7 +94,17 @@ NAMP_KERNEL(kGemmThreads) gemm_kernel(const GemmArgs gemm) {
         for (int i = 0; i < kOwn; ++i) {
 #pragma unroll
           for (int j = 0; j < kOwn; ++j)
-            sums[i][j] = multiply_add(a[i], b[j], sums[i][j]);
+            run[i][j] = multiply_add(a[i], b[j], run[i][j]);
+        }
+      }
+      if ((k + kSlice) % kRun == 0 || k + kSlice >= depth) {
+#pragma unroll
+        for (int i = 0; i < kOwn; ++i) {
+#pragma unroll
+          for (int j = 0; j < kOwn; ++j) {
+            sums[i][j] += run[i][j];
+            run[i][j] = 0.0f;
+          }
         }
       }
       barrier();

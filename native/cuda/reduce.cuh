@@ -28,6 +28,27 @@ struct Minimum {
   }
 };
 
+// A sum of any number of floats: float32 in runs, float64 between them, so that rounding grows with
+// a run's length alone.
+class LongSum {
+ public:
+  NAMP_DEVICE void add(float x) {
+    constexpr int kRun = 128;
+    run_ += x;
+    if (++length_ == kRun) {
+      total_ += static_cast<double>(run_);
+      run_ = 0.0f;
+      length_ = 0;
+    }
+  }
+  NAMP_DEVICE double get() const { return total_ + static_cast<double>(run_); }
+
+ private:
+  double total_ = 0.0;
+  float run_ = 0.0f;
+  int length_ = 0;
+};
+
 // x of the lane whose index differs by mask; T is 4 or 8 bytes, or several such.
 template <class T>
 NAMP_DEVICE T exchange(const T& x, int mask) {

@@ -98,16 +98,20 @@ NAMP_KERNEL(kRowThreads) layer_norm_backward_kernel(const namp_layer_norm_args a
 NAMP_KERNEL(kColumnThreads) layer_norm_parameters_kernel(const namp_layer_norm_args args) {
   sum_columns<2>(
       args.rows, args.width,
-      [&](int64_t row, int64_t column, float* sums) {
+      [&](int64_t row, int64_t column, LongSum* sums) {
         const int64_t at = row * args.width + column;
         const float upstream = load_as(args.output_gradient, args.output_dtype, at);
-        sums[0] += upstream * normalize(load_as(args.input, args.input_dtype, at),
-                                        load(args.mean + row), load(args.inverse_deviation + row));
-        sums[1] += upstream;
+        sums[0].add(upstream * normalize(load_as(args.input, args.input_dtype, at),
+                                         load(args.mean + row),
+                                         load(args.inverse_deviation + row)));
+        sums[1].add(upstream);
       },
-      [&](int64_t column, const float* sums) {
-        if (args.gamma_gradient != nullptr) store(sums[0], args.gamma_gradient + column);
-        if (args.beta_gradient != nullptr) store(sums[1], args.beta_gradient + column);
+      [&](int64_t column, const double* sums) {
+        const auto write = [&](double sum, float* gradient) {
+          if (gradient != nullptr) store(static_cast<float>(sum), gradient + column);
+        };
+        write(sums[0], args.gamma_gradient);
+        write(sums[1], args.beta_gradient);
       });
 }
 

@@ -28,6 +28,18 @@ NAMP_DEVICE void store_as(float x, void* data, int32_t dtype, int64_t i) {
   }
 }
 
+// What a store and a load make of x.
+NAMP_DEVICE float round_to(float x, int32_t dtype) {
+  switch (dtype) {
+    case NAMP_FLOAT16:
+      return widen(narrow(x, ElementType<Float16>()));
+    case NAMP_BFLOAT16:
+      return widen(narrow(x, ElementType<BFloat16>()));
+    default:
+      return x;
+  }
+}
+
 // The same for packs.
 template <class Part>
 NAMP_DEVICE Pack<Part::count> load_as(const void* data, int32_t dtype, int64_t i, Part part) {

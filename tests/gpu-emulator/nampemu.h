@@ -160,6 +160,9 @@ void nampemu_fail_none(void);
 /* Declares that the bytes, of device memory, were written by nobody: a test's way to check a
  * suballocator's reuse. */
 void nampemu_forget_writes(uint64_t address, uint64_t bytes);
+/* Copies bytes of a live allocation to the host: a test's own look, which is neither checked nor
+ * counted. Returns 0, or 1 where they are not in one live allocation. */
+int nampemu_peek(uint64_t address, uint64_t bytes, void* to);
 /* Whether every byte lies in one live allocation and was written. For the stand-in cuBLAS; reports
  * what isn't so, with the text of who. */
 int nampemu_check_read(uint64_t address, uint64_t bytes, const char* who);

@@ -1,5 +1,5 @@
 // Activations against their definitions in double.
-#include "operator_fixture.h"
+#include "backend_test.h"
 
 namespace namp_test {
 namespace {
@@ -36,16 +36,16 @@ double derivative(int32_t activation, double x) {
   }
 }
 
-class ActivationTest : public OperatorTest {
+class ActivationTest : public BackendTest {
  protected:
   void check(int32_t activation, int32_t dtype, int64_t count, int64_t shift) {
     const std::string what = "activation " + std::to_string(activation) + ", dtype " +
                              std::to_string(dtype) + ", count " + std::to_string(count);
     SCOPED_TRACE(what);
-    Buffer input(dtype, random_values(count, 1, 3.0), shift);
-    Buffer gradient(dtype, random_values(count, 2), shift + 1);
-    Buffer output(dtype, count, shift + 2);
-    Buffer input_gradient(dtype, count, shift + 3);
+    Buffer input(device_, dtype, random_values(count, 1, 3.0), shift);
+    Buffer gradient(device_, dtype, random_values(count, 2), shift + 1);
+    Buffer output(device_, dtype, count, shift + 2);
+    Buffer input_gradient(device_, dtype, count, shift + 3);
     auto args = make_args<namp_activation_args>();
     args.activation = activation;
     args.dtype = dtype;
@@ -69,11 +69,11 @@ class ActivationTest : public OperatorTest {
   }
 };
 
-TEST_F(ActivationTest, EveryLengthDtypeAndAlignment) {
+TEST_P(ActivationTest, EveryLengthDtypeAndAlignment) {
   for (int32_t activation : {NAMP_ACTIVATION_NONE, NAMP_ACTIVATION_RELU, NAMP_ACTIVATION_GELU,
                              NAMP_ACTIVATION_GELU_TANH}) {
     for (int32_t dtype : kFloats) {
-      for (int64_t count = 0; count <= 67; ++count)
+      for (int64_t count : every(0, 67))
         check(activation, dtype, count, count % 5);
       for (int64_t count : {1000, 16385, 40001})
         check(activation, dtype, count, 1);
@@ -81,12 +81,12 @@ TEST_F(ActivationTest, EveryLengthDtypeAndAlignment) {
   }
 }
 
-TEST_F(ActivationTest, NaNPropagatesAndInfinityGoesWhereItShould) {
+TEST_P(ActivationTest, NaNPropagatesAndInfinityGoesWhereItShould) {
   for (int32_t activation :
        {NAMP_ACTIVATION_RELU, NAMP_ACTIVATION_GELU, NAMP_ACTIVATION_GELU_TANH}) {
     for (int32_t dtype : kFloats) {
-      Buffer input(dtype, {kNaN, kInfinity, 20.0, -20.0, -0.0});
-      Buffer output(dtype, 5);
+      Buffer input(device_, dtype, {kNaN, kInfinity, 20.0, -20.0, -0.0});
+      Buffer output(device_, dtype, 5);
       auto args = make_args<namp_activation_args>();
       args.activation = activation;
       args.dtype = dtype;
@@ -103,8 +103,8 @@ TEST_F(ActivationTest, NaNPropagatesAndInfinityGoesWhereItShould) {
   }
 }
 
-TEST_F(ActivationTest, WorksInPlace) {
-  Buffer values(NAMP_BFLOAT16, random_values(1003, 4, 2.0), 1);
+TEST_P(ActivationTest, WorksInPlace) {
+  Buffer values(device_, NAMP_BFLOAT16, random_values(1003, 4, 2.0), 1);
   const std::vector<double> before = values.values();
   auto args = make_args<namp_activation_args>();
   args.activation = NAMP_ACTIVATION_GELU;
@@ -119,9 +119,9 @@ TEST_F(ActivationTest, WorksInPlace) {
   expect_close(values, expected, 1e-6, "in place");
 }
 
-TEST_F(ActivationTest, RefusesBadArguments) {
-  Buffer input(NAMP_FLOAT32, 8);
-  Buffer output(NAMP_FLOAT32, 8);
+TEST_P(ActivationTest, RefusesBadArguments) {
+  Buffer input(device_, NAMP_FLOAT32, 8);
+  Buffer output(device_, NAMP_FLOAT32, 8);
   auto good = make_args<namp_activation_args>();
   good.activation = NAMP_ACTIVATION_RELU;
   good.dtype = NAMP_FLOAT32;
@@ -148,6 +148,8 @@ TEST_F(ActivationTest, RefusesBadArguments) {
   expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_activation_forward(nullptr, &good, nullptr));
   expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_activation_backward(device_, &good, nullptr));
 }
+
+NAMP_ON_EVERY_DEVICE(ActivationTest);
 
 }  // namespace
 }  // namespace namp_test

@@ -1,19 +1,19 @@
 // namp_add and namp_sum against plain loops in double.
-#include "operator_fixture.h"
+#include "backend_test.h"
 
 namespace namp_test {
 namespace {
 
-class AddTest : public OperatorTest {
+class AddTest : public BackendTest {
  protected:
   void check(int32_t out_dtype, int32_t a_dtype, int32_t b_dtype, int64_t count, int64_t period,
              bool with_b = true) {
     SCOPED_TRACE("dtypes " + std::to_string(out_dtype) + std::to_string(a_dtype) +
                  std::to_string(b_dtype) + ", count " + std::to_string(count) + ", period " +
                  std::to_string(period));
-    Buffer a(a_dtype, random_values(count, 1), 1);
-    Buffer b(b_dtype, random_values(period, 2), 2);
-    Buffer out(out_dtype, count, 3);
+    Buffer a(device_, a_dtype, random_values(count, 1), 1);
+    Buffer b(device_, b_dtype, random_values(period, 2), 2);
+    Buffer out(device_, out_dtype, count, 3);
     auto args = make_args<namp_add_args>();
     args.out_dtype = out_dtype;
     args.a_dtype = a_dtype;
@@ -35,7 +35,7 @@ class AddTest : public OperatorTest {
   }
 };
 
-TEST_F(AddTest, EveryDtypeTriple) {
+TEST_P(AddTest, EveryDtypeTriple) {
   for (int32_t out : kFloats) {
     for (int32_t a : kFloats) {
       for (int32_t b : kFloats) {
@@ -48,8 +48,8 @@ TEST_F(AddTest, EveryDtypeTriple) {
   }
 }
 
-TEST_F(AddTest, EveryPeriod) {
-  for (int64_t period = 1; period <= 67; ++period) {
+TEST_P(AddTest, EveryPeriod) {
+  for (int64_t period : every(1, 67)) {
     check(NAMP_BFLOAT16, NAMP_BFLOAT16, NAMP_FLOAT32, period * 13, period);
     check(NAMP_FLOAT32, NAMP_FLOAT32, NAMP_FLOAT16, period * 400, period);
   }
@@ -57,9 +57,9 @@ TEST_F(AddTest, EveryPeriod) {
   check(NAMP_FLOAT32, NAMP_FLOAT16, NAMP_FLOAT16, 2 * 40000, 40000);
 }
 
-TEST_F(AddTest, WorksInPlaceOfEither) {
-  Buffer a(NAMP_FLOAT16, random_values(1003, 1), 1);
-  Buffer b(NAMP_FLOAT16, random_values(1003, 2), 1);
+TEST_P(AddTest, WorksInPlaceOfEither) {
+  Buffer a(device_, NAMP_FLOAT16, random_values(1003, 1), 1);
+  Buffer b(device_, NAMP_FLOAT16, random_values(1003, 2), 1);
   std::vector<double> expected;
   for (int64_t i = 0; i < a.size(); ++i)
     expected.push_back(a[i] + b[i]);
@@ -78,10 +78,10 @@ TEST_F(AddTest, WorksInPlaceOfEither) {
   }
 }
 
-TEST_F(AddTest, InfinityAndNaN) {
-  Buffer a(NAMP_FLOAT32, {kInfinity, kInfinity, kNaN, 1e30, 65520.0});
-  Buffer b(NAMP_FLOAT32, {1, -kInfinity, 1, 1e30, 0});
-  Buffer out(NAMP_FLOAT16, 5);
+TEST_P(AddTest, InfinityAndNaN) {
+  Buffer a(device_, NAMP_FLOAT32, {kInfinity, kInfinity, kNaN, 1e30, 65520.0});
+  Buffer b(device_, NAMP_FLOAT32, {1, -kInfinity, 1, 1e30, 0});
+  Buffer out(device_, NAMP_FLOAT16, 5);
   auto args = make_args<namp_add_args>();
   args.out_dtype = NAMP_FLOAT16;
   args.a_dtype = args.b_dtype = NAMP_FLOAT32;
@@ -98,8 +98,8 @@ TEST_F(AddTest, InfinityAndNaN) {
   EXPECT_EQ(out[4], kInfinity);
 }
 
-TEST_F(AddTest, RefusesBadArguments) {
-  Buffer data(NAMP_FLOAT32, 64);
+TEST_P(AddTest, RefusesBadArguments) {
+  Buffer data(device_, NAMP_FLOAT32, 64);
   auto good = make_args<namp_add_args>();
   good.out_dtype = good.a_dtype = good.b_dtype = NAMP_FLOAT32;
   good.count = 8;
@@ -128,15 +128,15 @@ TEST_F(AddTest, RefusesBadArguments) {
   expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_add(device_, nullptr, nullptr));
 }
 
-class SumTest : public OperatorTest {
+class SumTest : public BackendTest {
  protected:
   void check(int32_t out_dtype, int32_t in_dtype, int64_t outer, int64_t channels, int64_t inner,
              bool accumulate = false) {
     SCOPED_TRACE("dtypes " + std::to_string(out_dtype) + std::to_string(in_dtype) + ", " +
                  std::to_string(outer) + " x " + std::to_string(channels) + " x " +
                  std::to_string(inner));
-    Buffer in(in_dtype, random_values(outer * channels * inner, 1), 1);
-    Buffer out(out_dtype, random_values(channels, 2), 3);
+    Buffer in(device_, in_dtype, random_values(outer * channels * inner, 1), 1);
+    Buffer out(device_, out_dtype, random_values(channels, 2), 3);
     const std::vector<double> before = out.values();
     auto args = make_args<namp_sum_args>();
     args.out_dtype = out_dtype;
@@ -162,10 +162,10 @@ class SumTest : public OperatorTest {
   }
 };
 
-TEST_F(SumTest, OfColumns) {
+TEST_P(SumTest, OfColumns) {
   for (int32_t out : kFloats) {
     for (int32_t in : kFloats) {
-      for (int64_t channels = 1; channels <= 67; ++channels) {
+      for (int64_t channels : every(1, 67)) {
         check(out, in, 1 + channels % 7, channels, 1, channels % 2 == 0);
       }
       check(out, in, 2049, 257, 1);
@@ -175,9 +175,9 @@ TEST_F(SumTest, OfColumns) {
   }
 }
 
-TEST_F(SumTest, OfPlanes) {
+TEST_P(SumTest, OfPlanes) {
   for (int32_t in : kFloats) {
-    for (int64_t inner = 2; inner <= 67; ++inner) {
+    for (int64_t inner : every(2, 67)) {
       check(NAMP_FLOAT32, in, 3, 5, inner, inner % 2 == 0);
     }
     check(NAMP_FLOAT16, in, 33, 17, 196);
@@ -187,19 +187,39 @@ TEST_F(SumTest, OfPlanes) {
   }
 }
 
-TEST_F(SumTest, OfNothingIsZero) {
+// Added one after the other, terms would lose most of what they have beyond 1.
+TEST_P(SumTest, LongSumsKeepTheirDigits) {
+  constexpr int64_t kTerms = 600000;
+  Buffer in(device_, NAMP_FLOAT32, std::vector<double>(kTerms, 1.0004));
+  Buffer out(device_, NAMP_FLOAT32, 1);
+  const double sum = static_cast<double>(kTerms) * in[0];
+  for (int64_t inner : {int64_t{1}, kTerms / 100}) {
+    auto args = make_args<namp_sum_args>();
+    args.out_dtype = args.in_dtype = NAMP_FLOAT32;
+    args.alpha = 1;
+    args.outer = kTerms / inner;
+    args.channels = 1;
+    args.inner = inner;
+    args.out = out.data();
+    args.in = in.data();
+    run_everywhere([&] { return namp_sum(device_, &args, nullptr); }, {&out});
+    EXPECT_NEAR(out[0] / sum, 1.0, 5e-5) << inner;
+  }
+}
+
+TEST_P(SumTest, OfNothingIsZero) {
   check(NAMP_FLOAT32, NAMP_FLOAT16, 0, 5, 3);
   check(NAMP_FLOAT16, NAMP_FLOAT32, 4, 5, 0, true);
   check(NAMP_FLOAT32, NAMP_FLOAT32, 3, 0, 3);
   check(NAMP_FLOAT32, NAMP_FLOAT32, 0, 3, 1);
 }
 
-TEST_F(SumTest, NaNStaysInItsChannel) {
+TEST_P(SumTest, NaNStaysInItsChannel) {
   for (int64_t inner : {1, 6}) {
     std::vector<double> values = random_values(50 * 3 * inner, 1);
     values[static_cast<size_t>(30 * 3 * inner + inner)] = kNaN;
-    Buffer in(NAMP_BFLOAT16, values);
-    Buffer out(NAMP_FLOAT32, 3);
+    Buffer in(device_, NAMP_BFLOAT16, values);
+    Buffer out(device_, NAMP_FLOAT32, 3);
     auto args = make_args<namp_sum_args>();
     args.out_dtype = NAMP_FLOAT32;
     args.in_dtype = NAMP_BFLOAT16;
@@ -216,8 +236,8 @@ TEST_F(SumTest, NaNStaysInItsChannel) {
   }
 }
 
-TEST_F(SumTest, RefusesBadArguments) {
-  Buffer data(NAMP_FLOAT32, 64);
+TEST_P(SumTest, RefusesBadArguments) {
+  Buffer data(device_, NAMP_FLOAT32, 64);
   auto good = make_args<namp_sum_args>();
   good.out_dtype = good.in_dtype = NAMP_FLOAT32;
   good.outer = good.channels = good.inner = 2;
@@ -242,6 +262,9 @@ TEST_F(SumTest, RefusesBadArguments) {
   refused(NAMP_ERROR_MISALIGNED, [](Args& a) { a.in = static_cast<const char*>(a.in) + 2; });
   expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_sum(device_, nullptr, nullptr));
 }
+
+NAMP_ON_EVERY_DEVICE(AddTest);
+NAMP_ON_EVERY_DEVICE(SumTest);
 
 }  // namespace
 }  // namespace namp_test

@@ -1,10 +1,10 @@
 // Batch norm against its definition in double.
-#include "operator_fixture.h"
+#include "backend_test.h"
 
 namespace namp_test {
 namespace {
 
-class BatchNormTest : public OperatorTest {
+class BatchNormTest : public BackendTest {
  protected:
   struct Case {
     int64_t batch, channels, inner;
@@ -19,20 +19,20 @@ class BatchNormTest : public OperatorTest {
     SCOPED_TRACE(std::to_string(c.batch) + " x " + std::to_string(c.channels) + " x " +
                  std::to_string(c.inner) + ", dtype " + std::to_string(c.dtype));
     const int64_t count = c.batch * c.channels * c.inner;
-    Buffer input(c.dtype, random_values(count, 1, 1.0, c.shift), 1);
-    Buffer gradient(c.dtype, random_values(count, 2), 3);
-    Buffer gamma(NAMP_FLOAT32, random_values(c.channels, 3, 0.5, 1.0), 1);
-    Buffer beta(NAMP_FLOAT32, random_values(c.channels, 4), 2);
-    Buffer running_mean(NAMP_FLOAT32, random_values(c.channels, 5), 1);
-    Buffer running_variance(NAMP_FLOAT32, random_values(c.channels, 6, 0.1, 1.5), 1);
+    Buffer input(device_, c.dtype, random_values(count, 1, 1.0, c.shift), 1);
+    Buffer gradient(device_, c.dtype, random_values(count, 2), 3);
+    Buffer gamma(device_, NAMP_FLOAT32, random_values(c.channels, 3, 0.5, 1.0), 1);
+    Buffer beta(device_, NAMP_FLOAT32, random_values(c.channels, 4), 2);
+    Buffer running_mean(device_, NAMP_FLOAT32, random_values(c.channels, 5), 1);
+    Buffer running_variance(device_, NAMP_FLOAT32, random_values(c.channels, 6, 0.1, 1.5), 1);
     const std::vector<double> old_mean = running_mean.values();
     const std::vector<double> old_variance = running_variance.values();
-    Buffer output(c.dtype, count, 1);
-    Buffer mean(NAMP_FLOAT32, c.channels, 1);
-    Buffer inverse(NAMP_FLOAT32, c.channels, 1);
-    Buffer input_gradient(c.dtype, count, 2);
-    Buffer gamma_gradient(NAMP_FLOAT32, c.channels, 1);
-    Buffer beta_gradient(NAMP_FLOAT32, c.channels, 1);
+    Buffer output(device_, c.dtype, count, 1);
+    Buffer mean(device_, NAMP_FLOAT32, c.channels, 1);
+    Buffer inverse(device_, NAMP_FLOAT32, c.channels, 1);
+    Buffer input_gradient(device_, c.dtype, count, 2);
+    Buffer gamma_gradient(device_, NAMP_FLOAT32, c.channels, 1);
+    Buffer beta_gradient(device_, NAMP_FLOAT32, c.channels, 1);
     auto args = make_args<namp_batch_norm_args>();
     args.dtype = c.dtype;
     args.training = c.training ? 1 : 0;
@@ -118,14 +118,14 @@ class BatchNormTest : public OperatorTest {
   }
 };
 
-TEST_F(BatchNormTest, EveryInnerLength) {
+TEST_P(BatchNormTest, EveryInnerLength) {
   for (int32_t dtype : kFloats) {
-    for (int64_t inner = 1; inner <= 67; ++inner)
+    for (int64_t inner : every(1, 67))
       check({4 + inner % 3, 3, inner, dtype});
   }
 }
 
-TEST_F(BatchNormTest, LargeShapes) {
+TEST_P(BatchNormTest, LargeShapes) {
   for (int32_t dtype : kFloats) {
     check({33, 5, 196, dtype});
     check({2, 3, 17000, dtype});
@@ -134,7 +134,7 @@ TEST_F(BatchNormTest, LargeShapes) {
   }
 }
 
-TEST_F(BatchNormTest, InferenceUsesTheRunningStatistics) {
+TEST_P(BatchNormTest, InferenceUsesTheRunningStatistics) {
   for (int32_t dtype : kFloats) {
     Case c{6, 3, 35, dtype};
     c.training = false;
@@ -143,7 +143,7 @@ TEST_F(BatchNormTest, InferenceUsesTheRunningStatistics) {
 }
 
 // But for the rounding of the mean, which is stored in float32: half of 2^-10.
-TEST_F(BatchNormTest, KeepsItsDigitsWhenTheMeanIsLarge) {
+TEST_P(BatchNormTest, KeepsItsDigitsWhenTheMeanIsLarge) {
   Case c{16, 2, 100};
   c.shift = 1e4;
   c.relative = 1e-4;
@@ -151,8 +151,8 @@ TEST_F(BatchNormTest, KeepsItsDigitsWhenTheMeanIsLarge) {
   check(c);
 }
 
-TEST_F(BatchNormTest, RefusesBadArguments) {
-  Buffer data(NAMP_FLOAT32, 64);
+TEST_P(BatchNormTest, RefusesBadArguments) {
+  Buffer data(device_, NAMP_FLOAT32, random_values(64, 1));
   auto good = make_args<namp_batch_norm_args>();
   good.dtype = NAMP_FLOAT32;
   good.training = 1;
@@ -193,6 +193,8 @@ TEST_F(BatchNormTest, RefusesBadArguments) {
   expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_batch_norm_forward(device_, nullptr, nullptr));
   expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_batch_norm_backward(device_, &good, nullptr));
 }
+
+NAMP_ON_EVERY_DEVICE(BatchNormTest);
 
 }  // namespace
 }  // namespace namp_test

@@ -1,27 +1,26 @@
 // What an optimizer step costs on a GPU, as the emulated one counts it: launches, bytes, waits; and
 // what becomes of a driver that fails.
-#if defined(NATIVEAMP_EMULATED_CUDA)
-#include "../gpu-emulator/nampemu.h"
 #include "two_devices.h"
 
 namespace namp_test {
 namespace {
 
-class CudaCost : public TwoDevices {
+class CudaCost : public ::testing::Test {
  protected:
   void SetUp() override {
-    TwoDevices::SetUp();
+    emulator_ = emulated_gpu();
     if (emulator_ == nullptr) GTEST_SKIP() << "only the emulated GPU counts";
+    if (Device::count(Where::kGpu) == 0) GTEST_SKIP() << namp_last_error_message();
+    gpu_.open(Where::kGpu);
   }
-
-  template <class Function>
-  Function* find(const char* name) {
-    return reinterpret_cast<Function*>(dlsym(emulator_, name));
+  void TearDown() override {
+    if (gpu_.handle() != nullptr) gpu_.close();
+    expect_no_findings();
   }
 
   nampemu_counters counters() {
     nampemu_counters c{};
-    find<decltype(nampemu_get_counters)>("nampemu_get_counters")(&c, sizeof(c));
+    emulator_->get_counters(&c, sizeof(c));
     return c;
   }
 
@@ -39,9 +38,9 @@ class CudaCost : public TwoDevices {
     const std::vector<int64_t> counts(static_cast<size_t>(tensors), count);
     for (int64_t t = 0; t < tensors; ++t) {
       for (int32_t dtype : {NAMP_FLOAT16, NAMP_FLOAT32, NAMP_FLOAT32, NAMP_FLOAT32, NAMP_FLOAT16})
-        cells.push_back({allocate(count * bytes_of(dtype)), dtype, 0});
+        cells.push_back({allocate(count * element_size(dtype)), dtype, 0});
     }
-    auto description = sized<namp_table_description>();
+    auto description = make_args<namp_table_description>();
     description.column_count = 5;
     description.tensor_count = tensors;
     description.counts = counts.data();
@@ -49,8 +48,7 @@ class CudaCost : public TwoDevices {
     ASSERT_EQ(namp_table_create(&table_, gpu_, &description), NAMP_OK);
     scaler_ = static_cast<namp_scaler_state*>(allocate(sizeof(namp_scaler_state)));
     state_ = static_cast<namp_optimizer_state*>(allocate(sizeof(namp_optimizer_state)));
-    namp_scaler_state start{};
-    start.scale = start.inverse_scale = 1.0f;
+    const namp_scaler_state start = scaler_of(1.0f);
     ASSERT_EQ(
         namp_memory_copy(gpu_, scaler_, &start, sizeof(start), NAMP_COPY_HOST_TO_DEVICE, nullptr),
         NAMP_OK);
@@ -59,7 +57,7 @@ class CudaCost : public TwoDevices {
   int32_t check_and_step() {
     int32_t status = namp_unscale_check(table_, 0, -1, scaler_, state_, 1, nullptr);
     const namp_adam_group group{1e-3, 0.9, 0.999, 1e-8, 0.01, 1, 0, 0, 0};
-    auto args = sized<namp_adam_args>();
+    auto args = make_args<namp_adam_args>();
     args.group_count = 1;
     args.groups = &group;
     args.columns = {1, 0, 2, 3, -1, 4};
@@ -70,7 +68,7 @@ class CudaCost : public TwoDevices {
 
   int32_t step() {
     const int32_t status = check_and_step();
-    auto options = sized<namp_scaler_options>();
+    auto options = make_args<namp_scaler_options>();
     options.growth_interval = 2000;
     options.growth_factor = 2;
     options.backoff_factor = 0.5;
@@ -91,6 +89,9 @@ class CudaCost : public TwoDevices {
       EXPECT_EQ(namp_memory_free(gpu_, memory, nullptr), NAMP_OK);
     allocated_.clear();
   }
+
+  const EmulatedGpu* emulator_ = nullptr;
+  Device gpu_;
 
  private:
   namp_table* table_ = nullptr;
@@ -165,10 +166,6 @@ TEST_F(CudaCost, touching_moves_the_bytes_of_a_step_and_events_time_it) {
 
 // Whatever fails, a call says so by a status and a message, and the next one works.
 TEST_F(CudaCost, every_driver_function_may_fail_once) {
-  const auto fail = find<decltype(nampemu_fail)>("nampemu_fail");
-  const auto calls_of = find<decltype(nampemu_calls_of)>("nampemu_calls_of");
-  const auto reset = find<decltype(nampemu_reset_counters)>("nampemu_reset_counters");
-  const auto fail_none = find<decltype(nampemu_fail_none)>("nampemu_fail_none");
   make(3, 100);
   std::vector<float> values(1000, 1.5f);
   void* memory = allocate(4000);
@@ -196,12 +193,12 @@ TEST_F(CudaCost, every_driver_function_may_fail_once) {
   for (const char* function :
        {"cuCtxPushCurrent", "cuMemcpyHtoDAsync", "cuMemcpyDtoHAsync", "cuLaunchKernel",
         "cuEventRecord", "cuStreamSynchronize", "cuStreamCreate"}) {
-    reset();
+    emulator_->reset_counters();
     ASSERT_EQ(work(), NAMP_OK) << namp_last_error_message();
-    const uint64_t calls = calls_of(function);
+    const uint64_t calls = emulator_->calls_of(function);
     ASSERT_GT(calls, 0u) << function;
     for (uint64_t nth = 1; nth <= calls; ++nth) {
-      ASSERT_EQ(fail(function, nth, kLaunchOutOfResources), 0) << function;
+      ASSERT_EQ(emulator_->fail(function, nth, kLaunchOutOfResources), 0) << function;
       const int32_t status = work();
       if (status != NAMP_OK) {
         ++failed;
@@ -209,7 +206,7 @@ TEST_F(CudaCost, every_driver_function_may_fail_once) {
         EXPECT_NE(std::string(namp_last_error_message()).find(function), std::string::npos)
             << namp_last_error_message();
       }
-      fail_none();
+      emulator_->fail_none();
       ASSERT_EQ(work(), NAMP_OK) << function << ", call " << nth << ": "
                                  << namp_last_error_message();
     }
@@ -232,4 +229,3 @@ TEST_F(CudaCost, too_large_an_allocation_says_what_was_asked_for_and_what_is_in_
 
 }  // namespace
 }  // namespace namp_test
-#endif

@@ -1,5 +1,5 @@
 // Dropout against Philox4x32-10 written out again, from its paper (Salmon et al., SC 2011).
-#include "operator_fixture.h"
+#include "backend_test.h"
 
 #include <array>
 
@@ -30,15 +30,15 @@ TEST(PhiloxOracle, GivesTheKnownAnswers) {
             (std::array<uint32_t, 4>{0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8}));
 }
 
-class DropoutTest : public OperatorTest {};
+class DropoutTest : public BackendTest {};
 
-TEST_F(DropoutTest, DropsWhatTheGeneratorSays) {
+TEST_P(DropoutTest, DropsWhatTheGeneratorSays) {
   const uint64_t seed = 0x123456789ABCDEF0;
   for (int32_t dtype : kFloats) {
-    for (int64_t count = 0; count <= 67; ++count) {
+    for (int64_t count : every(0, 67)) {
       for (uint64_t offset : {uint64_t{0}, uint64_t{1}, uint64_t{6}, uint64_t{0xFFFFFFFF3}}) {
-        Buffer input(dtype, random_values(count, 1), count % 3);
-        Buffer output(dtype, count, count % 5);
+        Buffer input(device_, dtype, random_values(count, 1), count % 3);
+        Buffer output(device_, dtype, count, count % 5);
         const float probability = 0.3F;
         run_everywhere(
             [&] {
@@ -59,10 +59,10 @@ TEST_F(DropoutTest, DropsWhatTheGeneratorSays) {
   }
 }
 
-TEST_F(DropoutTest, DropsTheGivenFractionOfMany) {
+TEST_P(DropoutTest, DropsTheGivenFractionOfMany) {
   const int64_t count = 100001;
-  Buffer input(NAMP_FLOAT32, std::vector<double>(static_cast<size_t>(count), 1.0), 1);
-  Buffer output(NAMP_FLOAT32, count, 1);
+  Buffer input(device_, NAMP_FLOAT32, std::vector<double>(static_cast<size_t>(count), 1.0), 1);
+  Buffer output(device_, NAMP_FLOAT32, count, 1);
   for (float probability : {0.0F, 0.1F, 0.9F}) {
     run_everywhere(
         [&] {
@@ -81,9 +81,9 @@ TEST_F(DropoutTest, DropsTheGivenFractionOfMany) {
   }
 }
 
-TEST_F(DropoutTest, ADroppedNaNIsZeroAndAKeptOneStays) {
-  Buffer input(NAMP_FLOAT16, std::vector<double>(64, kNaN));
-  Buffer output(NAMP_FLOAT16, 64);
+TEST_P(DropoutTest, ADroppedNaNIsZeroAndAKeptOneStays) {
+  Buffer input(device_, NAMP_FLOAT16, std::vector<double>(64, kNaN));
+  Buffer output(device_, NAMP_FLOAT16, 64);
   run_everywhere(
       [&] {
         return namp_dropout(device_, output.data(), input.data(), NAMP_FLOAT16, 64, 0.5F, 3, 0,
@@ -99,8 +99,8 @@ TEST_F(DropoutTest, ADroppedNaNIsZeroAndAKeptOneStays) {
   }
 }
 
-TEST_F(DropoutTest, RefusesBadArguments) {
-  Buffer data(NAMP_FLOAT32, 64);
+TEST_P(DropoutTest, RefusesBadArguments) {
+  Buffer data(device_, NAMP_FLOAT32, 64);
   float* p = data.floats();
   const auto refused = [&](int32_t status, void* out, const void* in, int32_t dtype, int64_t count,
                            float probability) {
@@ -117,6 +117,8 @@ TEST_F(DropoutTest, RefusesBadArguments) {
   refused(invalid, p, p + 8, NAMP_FLOAT32, 4, static_cast<float>(kNaN));
   refused(NAMP_ERROR_MISALIGNED, reinterpret_cast<char*>(p) + 1, p + 8, NAMP_FLOAT16, 4, 0.5F);
 }
+
+NAMP_ON_EVERY_DEVICE(DropoutTest);
 
 }  // namespace
 }  // namespace namp_test

@@ -1,5 +1,5 @@
 // Layer norm against its definition in double.
-#include "operator_fixture.h"
+#include "backend_test.h"
 
 namespace namp_test {
 namespace {
@@ -46,7 +46,7 @@ Expected layer_norm(const Buffer& x, const Buffer& g, const std::vector<double>&
   return e;
 }
 
-class LayerNormTest : public OperatorTest {
+class LayerNormTest : public BackendTest {
  protected:
   struct Case {
     int64_t rows = 1;
@@ -65,16 +65,16 @@ class LayerNormTest : public OperatorTest {
     SCOPED_TRACE("rows " + std::to_string(c.rows) + ", width " + std::to_string(c.width) +
                  ", dtypes " + std::to_string(c.input_dtype) + std::to_string(c.output_dtype));
     const int64_t count = c.rows * c.width;
-    Buffer input(c.input_dtype, random_values(count, 1, c.scale, c.shift), c.misalignment);
-    Buffer gradient(c.output_dtype, random_values(count, 2), c.misalignment + 1);
-    Buffer gamma(NAMP_FLOAT32, random_values(c.width, 3, 0.5, 1.0), c.misalignment);
-    Buffer beta(NAMP_FLOAT32, random_values(c.width, 4), c.misalignment + 2);
-    Buffer output(c.output_dtype, count, c.misalignment);
-    Buffer mean(NAMP_FLOAT32, c.rows);
-    Buffer inverse(NAMP_FLOAT32, c.rows);
-    Buffer input_gradient(c.input_dtype, count, c.misalignment + 3);
-    Buffer gamma_gradient(NAMP_FLOAT32, c.width, 1);
-    Buffer beta_gradient(NAMP_FLOAT32, c.width, 1);
+    Buffer input(device_, c.input_dtype, random_values(count, 1, c.scale, c.shift), c.misalignment);
+    Buffer gradient(device_, c.output_dtype, random_values(count, 2), c.misalignment + 1);
+    Buffer gamma(device_, NAMP_FLOAT32, random_values(c.width, 3, 0.5, 1.0), c.misalignment);
+    Buffer beta(device_, NAMP_FLOAT32, random_values(c.width, 4), c.misalignment + 2);
+    Buffer output(device_, c.output_dtype, count, c.misalignment);
+    Buffer mean(device_, NAMP_FLOAT32, c.rows);
+    Buffer inverse(device_, NAMP_FLOAT32, c.rows);
+    Buffer input_gradient(device_, c.input_dtype, count, c.misalignment + 3);
+    Buffer gamma_gradient(device_, NAMP_FLOAT32, c.width, 1);
+    Buffer beta_gradient(device_, NAMP_FLOAT32, c.width, 1);
     auto args = make_args<namp_layer_norm_args>();
     args.input_dtype = c.input_dtype;
     args.output_dtype = c.output_dtype;
@@ -122,10 +122,10 @@ class LayerNormTest : public OperatorTest {
   }
 };
 
-TEST_F(LayerNormTest, EveryWidthAndDtypePair) {
+TEST_P(LayerNormTest, EveryWidthAndDtypePair) {
   for (int32_t input : kFloats) {
     for (int32_t output : kFloats) {
-      for (int64_t width = 2; width <= 67; ++width) {
+      for (int64_t width : every(2, 67)) {
         Case c;
         c.rows = 1 + width % 4;
         c.width = width;
@@ -138,7 +138,7 @@ TEST_F(LayerNormTest, EveryWidthAndDtypePair) {
   }
 }
 
-TEST_F(LayerNormTest, LargeShapes) {
+TEST_P(LayerNormTest, LargeShapes) {
   for (int32_t dtype : kFloats) {
     for (const auto& [rows, width] :
          {std::pair<int64_t, int64_t>{131, 256}, {300, 1023}, {3, 20011}, {2049, 33}}) {
@@ -152,7 +152,7 @@ TEST_F(LayerNormTest, LargeShapes) {
   }
 }
 
-TEST_F(LayerNormTest, WithoutParameters) {
+TEST_P(LayerNormTest, WithoutParameters) {
   Case c;
   c.rows = 9;
   c.width = 61;
@@ -161,7 +161,7 @@ TEST_F(LayerNormTest, WithoutParameters) {
 }
 
 // With one column the output is beta and nothing flows back.
-TEST_F(LayerNormTest, OfOneColumn) {
+TEST_P(LayerNormTest, OfOneColumn) {
   Case c;
   c.rows = 5;
   check(c);
@@ -169,7 +169,7 @@ TEST_F(LayerNormTest, OfOneColumn) {
 
 // The deviations are 1e-4 of the mean: a variance from E[x^2] - E[x]^2 would have no digit right.
 // What is left is the rounding of the mean, which is stored in float32: half of 2^-10.
-TEST_F(LayerNormTest, KeepsItsDigitsWhenTheMeanIsLarge) {
+TEST_P(LayerNormTest, KeepsItsDigitsWhenTheMeanIsLarge) {
   for (int64_t width : {64, 1000, 4099}) {
     Case c;
     c.rows = 3;
@@ -181,11 +181,11 @@ TEST_F(LayerNormTest, KeepsItsDigitsWhenTheMeanIsLarge) {
   }
 }
 
-TEST_F(LayerNormTest, ConstantRowsGiveBeta) {
-  Buffer input(NAMP_FLOAT16, std::vector<double>(200, 1234.0));
-  Buffer output(NAMP_FLOAT16, 200);
-  Buffer mean(NAMP_FLOAT32, 2);
-  Buffer inverse(NAMP_FLOAT32, 2);
+TEST_P(LayerNormTest, ConstantRowsGiveBeta) {
+  Buffer input(device_, NAMP_FLOAT16, std::vector<double>(200, 1234.0));
+  Buffer output(device_, NAMP_FLOAT16, 200);
+  Buffer mean(device_, NAMP_FLOAT32, 2);
+  Buffer inverse(device_, NAMP_FLOAT32, 2);
   auto args = make_args<namp_layer_norm_args>();
   args.input_dtype = args.output_dtype = NAMP_FLOAT16;
   args.epsilon = 1e-5F;
@@ -202,14 +202,14 @@ TEST_F(LayerNormTest, ConstantRowsGiveBeta) {
   EXPECT_EQ(mean[1], 1234.0);
 }
 
-TEST_F(LayerNormTest, NaNStaysInItsRow) {
+TEST_P(LayerNormTest, NaNStaysInItsRow) {
   std::vector<double> values = random_values(3 * 50, 1);
   values[60] = kNaN;
   values[110] = kInfinity;
-  Buffer input(NAMP_FLOAT32, values);
-  Buffer output(NAMP_FLOAT32, 150);
-  Buffer mean(NAMP_FLOAT32, 3);
-  Buffer inverse(NAMP_FLOAT32, 3);
+  Buffer input(device_, NAMP_FLOAT32, values);
+  Buffer output(device_, NAMP_FLOAT32, 150);
+  Buffer mean(device_, NAMP_FLOAT32, 3);
+  Buffer inverse(device_, NAMP_FLOAT32, 3);
   auto args = make_args<namp_layer_norm_args>();
   args.input_dtype = args.output_dtype = NAMP_FLOAT32;
   args.epsilon = 1e-5F;
@@ -224,9 +224,9 @@ TEST_F(LayerNormTest, NaNStaysInItsRow) {
     EXPECT_EQ(std::isnan(output[i]), i >= 50) << i;
 }
 
-TEST_F(LayerNormTest, NoRowsGiveZeroParameterGradients) {
-  Buffer gamma_gradient(NAMP_FLOAT32, 7);
-  Buffer beta_gradient(NAMP_FLOAT32, 7);
+TEST_P(LayerNormTest, NoRowsGiveZeroParameterGradients) {
+  Buffer gamma_gradient(device_, NAMP_FLOAT32, 7);
+  Buffer beta_gradient(device_, NAMP_FLOAT32, 7);
   auto args = make_args<namp_layer_norm_args>();
   args.input_dtype = args.output_dtype = NAMP_FLOAT32;
   args.epsilon = 1e-5F;
@@ -242,8 +242,8 @@ TEST_F(LayerNormTest, NoRowsGiveZeroParameterGradients) {
   }
 }
 
-TEST_F(LayerNormTest, RefusesBadArguments) {
-  Buffer data(NAMP_FLOAT32, 64);
+TEST_P(LayerNormTest, RefusesBadArguments) {
+  Buffer data(device_, NAMP_FLOAT32, 64);
   auto good = make_args<namp_layer_norm_args>();
   good.input_dtype = good.output_dtype = NAMP_FLOAT32;
   good.epsilon = 1e-5F;
@@ -275,6 +275,8 @@ TEST_F(LayerNormTest, RefusesBadArguments) {
   expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_layer_norm_forward(device_, nullptr, nullptr));
   expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_layer_norm_backward(device_, &good, nullptr));
 }
+
+NAMP_ON_EVERY_DEVICE(LayerNormTest);
 
 }  // namespace
 }  // namespace namp_test

@@ -1,12 +1,12 @@
 // namp_permute against its definition, index by index.
-#include "operator_fixture.h"
+#include "backend_test.h"
 
 #include <numeric>
 
 namespace namp_test {
 namespace {
 
-class PermuteTest : public OperatorTest {
+class PermuteTest : public BackendTest {
  protected:
   void check(int32_t dtype, const std::vector<int64_t>& shape, const std::vector<int32_t>& perm) {
     std::string what = "shape";
@@ -22,8 +22,8 @@ class PermuteTest : public OperatorTest {
     std::vector<double> values;
     for (int64_t i = 0; i < count; ++i)
       values.push_back(static_cast<double>(i % 251));
-    Buffer in(dtype, values, 1);
-    Buffer out(dtype, count, 3);
+    Buffer in(device_, dtype, values, 1);
+    Buffer out(device_, dtype, count, 3);
     const auto rank = static_cast<int32_t>(shape.size());
     run_everywhere(
         [&] {
@@ -50,7 +50,7 @@ class PermuteTest : public OperatorTest {
   }
 };
 
-TEST_F(PermuteTest, EveryPermutationOfEveryRank) {
+TEST_P(PermuteTest, EveryPermutationOfEveryRank) {
   const std::vector<int64_t> sizes = {3, 2, 5, 1, 4, 2};
   for (int32_t rank = 1; rank <= 5; ++rank) {
     std::vector<int32_t> perm(static_cast<size_t>(rank));
@@ -63,7 +63,7 @@ TEST_F(PermuteTest, EveryPermutationOfEveryRank) {
   check(NAMP_FLOAT32, sizes, {5, 3, 1, 0, 4, 2});
 }
 
-TEST_F(PermuteTest, TransposesOfEverySize) {
+TEST_P(PermuteTest, TransposesOfEverySize) {
   for (int32_t dtype : {NAMP_FLOAT32, NAMP_FLOAT16, NAMP_BFLOAT16, NAMP_INT32, NAMP_UINT8}) {
     for (int64_t rows : {1, 7, 8, 16, 31, 33, 64, 67}) {
       for (int64_t columns : {1, 5, 8, 17, 32, 65})
@@ -75,7 +75,7 @@ TEST_F(PermuteTest, TransposesOfEverySize) {
   }
 }
 
-TEST_F(PermuteTest, EmptyShapes) {
+TEST_P(PermuteTest, EmptyShapes) {
   EXPECT_EQ(
       namp_permute(device_, nullptr, nullptr, NAMP_FLOAT32, 2, std::vector<int64_t>{0, 3}.data(),
                    std::vector<int32_t>{1, 0}.data(), nullptr),
@@ -83,8 +83,8 @@ TEST_F(PermuteTest, EmptyShapes) {
       << namp_last_error_message();
 }
 
-TEST_F(PermuteTest, RefusesBadArguments) {
-  Buffer data(NAMP_FLOAT32, 64);
+TEST_P(PermuteTest, RefusesBadArguments) {
+  Buffer data(device_, NAMP_FLOAT32, 64);
   float* p = data.floats();
   const auto refused = [&](int32_t status, void* out, const void* in, int32_t dtype,
                            std::vector<int64_t> shape, std::vector<int32_t> perm) {
@@ -113,6 +113,8 @@ TEST_F(PermuteTest, RefusesBadArguments) {
   expect_refused(invalid,
                  namp_permute(device_, p, p + 32, NAMP_FLOAT32, 2, shape, nullptr, nullptr));
 }
+
+NAMP_ON_EVERY_DEVICE(PermuteTest);
 
 }  // namespace
 }  // namespace namp_test

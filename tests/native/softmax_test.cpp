@@ -1,19 +1,19 @@
 // Softmax and argmax against their definitions in double.
-#include "operator_fixture.h"
+#include "backend_test.h"
 
 namespace namp_test {
 namespace {
 
-class SoftmaxTest : public OperatorTest {
+class SoftmaxTest : public BackendTest {
  protected:
   void check(int64_t rows, int64_t width, int32_t input_dtype, int32_t output_dtype, double scale) {
     SCOPED_TRACE("rows " + std::to_string(rows) + ", width " + std::to_string(width) + ", dtypes " +
                  std::to_string(input_dtype) + std::to_string(output_dtype));
     const int64_t count = rows * width;
-    Buffer input(input_dtype, random_values(count, 1, scale), 1);
-    Buffer gradient(output_dtype, random_values(count, 2), 2);
-    Buffer output(output_dtype, count, 3);
-    Buffer input_gradient(input_dtype, count, 1);
+    Buffer input(device_, input_dtype, random_values(count, 1, scale), 1);
+    Buffer gradient(device_, output_dtype, random_values(count, 2), 2);
+    Buffer output(device_, output_dtype, count, 3);
+    Buffer input_gradient(device_, input_dtype, count, 1);
     auto args = make_args<namp_softmax_args>();
     args.input_dtype = input_dtype;
     args.output_dtype = output_dtype;
@@ -50,10 +50,10 @@ class SoftmaxTest : public OperatorTest {
   }
 };
 
-TEST_F(SoftmaxTest, EveryWidthAndDtypePair) {
+TEST_P(SoftmaxTest, EveryWidthAndDtypePair) {
   for (int32_t input : kFloats) {
     for (int32_t output : kFloats) {
-      for (int64_t width = 1; width <= 67; ++width) {
+      for (int64_t width : every(1, 67)) {
         check(1 + width % 3, width, input, output, 2.0);
       }
       check(33, 1000, input, output, 3.0);
@@ -62,15 +62,15 @@ TEST_F(SoftmaxTest, EveryWidthAndDtypePair) {
   }
 }
 
-TEST_F(SoftmaxTest, LargeLogitsDoNotOverflow) {
+TEST_P(SoftmaxTest, LargeLogitsDoNotOverflow) {
   check(5, 129, NAMP_FLOAT32, NAMP_FLOAT32, 1000.0);
   check(5, 129, NAMP_FLOAT16, NAMP_FLOAT16, 10000.0);
 }
 
-TEST_F(SoftmaxTest, InfinitiesAndNaN) {
-  Buffer input(NAMP_FLOAT32,
+TEST_P(SoftmaxTest, InfinitiesAndNaN) {
+  Buffer input(device_, NAMP_FLOAT32,
                {-kInfinity, 1, 1, -kInfinity, -kInfinity, -kInfinity, 0, kNaN, 1, 0, kInfinity, 1});
-  Buffer output(NAMP_FLOAT32, 12);
+  Buffer output(device_, NAMP_FLOAT32, 12);
   auto args = make_args<namp_softmax_args>();
   args.input_dtype = args.output_dtype = NAMP_FLOAT32;
   args.rows = 4;
@@ -85,8 +85,8 @@ TEST_F(SoftmaxTest, InfinitiesAndNaN) {
   EXPECT_TRUE(std::isnan(output[10]));
 }
 
-TEST_F(SoftmaxTest, RefusesBadArguments) {
-  Buffer data(NAMP_FLOAT32, 64);
+TEST_P(SoftmaxTest, RefusesBadArguments) {
+  Buffer data(device_, NAMP_FLOAT32, 64);
   auto good = make_args<namp_softmax_args>();
   good.input_dtype = good.output_dtype = NAMP_FLOAT32;
   good.rows = 2;
@@ -111,9 +111,9 @@ TEST_F(SoftmaxTest, RefusesBadArguments) {
   expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_softmax_backward(device_, &good, nullptr));
 }
 
-class ArgmaxTest : public OperatorTest {};
+class ArgmaxTest : public BackendTest {};
 
-TEST_F(ArgmaxTest, EveryWidthAndDtype) {
+TEST_P(ArgmaxTest, EveryWidthAndDtype) {
   for (int32_t dtype : kFloats) {
     for (int64_t width : {1, 2, 3, 7, 10, 15, 16, 17, 31, 32, 33, 63, 64, 65, 67, 1000}) {
       const int64_t rows = 40;
@@ -127,8 +127,8 @@ TEST_F(ArgmaxTest, EveryWidthAndDtype) {
       for (int64_t i = 0; i < width; ++i)
         values[static_cast<size_t>(2 * width + i)] = -kInfinity;
       values[static_cast<size_t>(4 * width - 1)] = kInfinity;
-      Buffer input(dtype, values, 1);
-      Buffer output(NAMP_INT32, rows, 1);
+      Buffer input(device_, dtype, values, 1);
+      Buffer output(device_, NAMP_INT32, rows, 1);
       run_everywhere(
           [&] {
             return namp_argmax(device_, output.ints(), input.data(), dtype, rows, width, nullptr);
@@ -148,8 +148,8 @@ TEST_F(ArgmaxTest, EveryWidthAndDtype) {
   }
 }
 
-TEST_F(ArgmaxTest, RefusesBadArguments) {
-  Buffer data(NAMP_FLOAT32, 64);
+TEST_P(ArgmaxTest, RefusesBadArguments) {
+  Buffer data(device_, NAMP_FLOAT32, 64);
   const auto call = [&](void* out, const void* in, int32_t dtype, int64_t rows, int64_t width) {
     return namp_argmax(device_, static_cast<int32_t*>(out), in, dtype, rows, width, nullptr);
   };
@@ -164,6 +164,9 @@ TEST_F(ArgmaxTest, RefusesBadArguments) {
   expect_refused(NAMP_ERROR_INVALID_ARGUMENT, call(p, p + 8, NAMP_FLOAT32, INT64_MAX / 2, 4),
                  {&data});
 }
+
+NAMP_ON_EVERY_DEVICE(SoftmaxTest);
+NAMP_ON_EVERY_DEVICE(ArgmaxTest);
 
 }  // namespace
 }  // namespace namp_test

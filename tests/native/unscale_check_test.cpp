@@ -1,75 +1,68 @@
 // Family 3 and the scale's update against plain loops in double.
-#include "support.h"
+#include "backend_test.h"
 
-namespace test {
+namespace namp_test {
 namespace {
-
-namp_scaler_state scaler_of(float scale) {
-  namp_scaler_state scaler{};
-  scaler.scale = scale;
-  scaler.inverse_scale = static_cast<float>(1.0 / static_cast<double>(scale));
-  return scaler;
-}
 
 bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
-TEST(UnscaleCheck, EveryLengthAlignmentAndDtype) {
-  Device device;
-  const namp_scaler_state scaler = scaler_of(1024.0f);
+class UnscaleCheckTest : public BackendTest {};
+class ScalerUpdateTest : public BackendTest {};
+
+TEST_P(UnscaleCheckTest, EveryLengthAlignmentAndDtype) {
+  Value<namp_scaler_state> scaler(device_, scaler_of(1024.0f));
   for (int64_t n : lengths()) {
-    for (int32_t dtype : kDtypes) {
+    for (int32_t dtype : kFloats) {
       std::vector<float> norms;
-      for (int32_t target : device.targets()) {
-        for (int32_t threads : {1, 2, 3, 8}) {
-          if (threads > 1 && n < kChunk) continue;
-          device.use(target, threads);
-          Buffer gradient(n, dtype, n % 5), unscaled(n, NAMP_FLOAT32, n % 3);
-          gradient.fill_random(7, -3000, 3000);
-          double squares = 0, largest = 0;
-          for (int64_t i = 0; i < n; ++i) {
-            squares += std::pow(gradient.get(i) / 1024.0, 2);
-            largest = std::max(largest, std::fabs(gradient.get(i)));
-          }
-          Table table(device, {n}, {{cell(gradient), cell(unscaled)}});
-          namp_optimizer_state state{};
-          ASSERT_EQ(namp_unscale_check(table, 0, 1, &scaler, &state, 1, nullptr), NAMP_OK);
-          EXPECT_EQ(state.found_inf, 0);
-          EXPECT_EQ(state.unscaled, 1);
-          EXPECT_EQ(state.first_non_finite_tensor, -1);
-          EXPECT_NEAR(state.gradient_norm, std::sqrt(squares), 1e-6 * std::sqrt(squares));
-          EXPECT_EQ(table.facts(0).non_finite_count, 0);
-          EXPECT_EQ(table.facts(0).first_non_finite_index, -1);
-          EXPECT_EQ(static_cast<double>(table.facts(0).largest_magnitude), largest);
-          for (int64_t i = 0; i < n; ++i)
-            ASSERT_EQ(unscaled.get(i), gradient.get(i) / 1024.0);
-          ASSERT_TRUE(gradient.intact() && unscaled.intact());
-          norms.push_back(state.gradient_norm);
+      for (const Setting& setting : device_.settings({1, 2, 3, 8})) {
+        if (setting.threads > 1 && n < kChunk) continue;
+        device_.use(setting);
+        Buffer gradient(device_, dtype, uniform_values(n, 7, -3000, 3000), n % 5);
+        Buffer unscaled(device_, NAMP_FLOAT32, n, n % 3);
+        double squares = 0, largest = 0;
+        for (int64_t i = 0; i < n; ++i) {
+          squares += std::pow(gradient[i] / 1024.0, 2);
+          largest = std::max(largest, std::fabs(gradient[i]));
         }
+        Table table(device_, {n}, {{gradient.cell(), unscaled.cell()}});
+        Value<namp_optimizer_state> state(device_);
+        ASSERT_EQ(namp_unscale_check(table, 0, 1, scaler.data(), state.data(), 1, nullptr),
+                  NAMP_OK);
+        EXPECT_EQ(state->found_inf, 0);
+        EXPECT_EQ(state->unscaled, 1);
+        EXPECT_EQ(state->first_non_finite_tensor, -1);
+        EXPECT_NEAR(state->gradient_norm, std::sqrt(squares), 1e-6 * std::sqrt(squares));
+        EXPECT_EQ(table.facts(0).non_finite_count, 0);
+        EXPECT_EQ(table.facts(0).first_non_finite_index, -1);
+        EXPECT_EQ(static_cast<double>(table.facts(0).largest_magnitude), largest);
+        for (int64_t i = 0; i < n; ++i)
+          ASSERT_EQ(unscaled[i], gradient[i] / 1024.0);
+        ASSERT_TRUE(gradient.intact() && unscaled.intact());
+        norms.push_back(state->gradient_norm);
       }
-      for (float norm : norms) {
+      for (float norm : norms)
         ASSERT_EQ(float_bits(norm), float_bits(norms[0])) << n << " dtype " << dtype;
-      }
     }
   }
 }
 
-TEST(UnscaleCheck, FindsEveryNonFiniteElement) {
-  Device device;
-  const namp_scaler_state scaler = scaler_of(65536.0f);
+TEST_P(UnscaleCheckTest, FindsEveryNonFiniteElement) {
+  Value<namp_scaler_state> scaler(device_, scaler_of(65536.0f));
   std::mt19937 engine(3);
-  for (int32_t target : device.targets()) {
-    for (int round = 0; round < 60; ++round) {
-      device.use(target, 1 + round % 3);
-      const int32_t dtype = kDtypes[round % 3];
-      Buffer a(1 + engine() % 200, dtype, round % 4), b(1 + engine() % (3 * kChunk), dtype, 1);
-      a.fill_random(1, -1, 1);
-      b.fill_random(2, -1, 1);
+  for (const Setting& setting : device_.settings({1, 2, 3})) {
+    for (int round = 0; round < 20; ++round) {
+      device_.use(setting);
+      const int32_t dtype = kFloats[round % 3];
+      const auto a_count = static_cast<int64_t>(1 + engine() % 200);
+      const auto b_count = static_cast<int64_t>(1 + engine() % (3 * kChunk));
+      Buffer a(device_, dtype, uniform_values(a_count, 1, -1, 1), round % 4);
+      Buffer b(device_, dtype, uniform_values(b_count, 2, -1, 1), 1);
       Buffer* bad = round % 2 != 0 ? &a : &b;
-      int64_t first = bad->count(), count = 0;
+      int64_t first = bad->size(), count = 0;
       for (int k = 0; k <= round % 4; ++k) {
-        const auto at = static_cast<int64_t>(engine()) % bad->count();
-        const double values[] = {INFINITY, -INFINITY, INFINITY};
-        if (std::isfinite(bad->get(at))) count++;
+        const auto at = static_cast<int64_t>(engine()) % bad->size();
+        const double values[] = {kInfinity, -kInfinity, kInfinity};
+        if (std::isfinite((*bad)[at])) count++;
         if (k == 3) {
           bad->set_bits(at, dtype == NAMP_FLOAT32 ? 0x7fc00001u : 0x7fc1u);
         } else {
@@ -78,20 +71,20 @@ TEST(UnscaleCheck, FindsEveryNonFiniteElement) {
         first = std::min(first, at);
       }
       double largest = 0;
-      for (int64_t i = 0; i < bad->count(); ++i) {
-        if (std::isfinite(bad->get(i))) largest = std::max(largest, std::fabs(bad->get(i)));
+      for (int64_t i = 0; i < bad->size(); ++i) {
+        if (std::isfinite((*bad)[i])) largest = std::max(largest, std::fabs((*bad)[i]));
       }
       const auto before = bad->bytes();
-      Table table(device, {0, a.count(), 5, b.count()},
-                  {{{nullptr, 0, 0}}, {cell(a)}, {{nullptr, 0, 0}}, {cell(b)}});
-      namp_optimizer_state state{};
-      ASSERT_EQ(namp_unscale_check(table, 0, -1, &scaler, &state, 1, nullptr), NAMP_OK);
+      Table table(device_, {0, a.size(), 5, b.size()},
+                  {{{nullptr, 0, 0}}, {a.cell()}, {{nullptr, 0, 0}}, {b.cell()}});
+      Value<namp_optimizer_state> state(device_);
+      ASSERT_EQ(namp_unscale_check(table, 0, -1, scaler.data(), state.data(), 1, nullptr), NAMP_OK);
       const int64_t tensor = bad == &a ? 1 : 3;
-      EXPECT_EQ(state.found_inf, 1);
-      EXPECT_EQ(state.unscaled, 0);
-      EXPECT_EQ(state.first_non_finite_tensor, tensor);
-      EXPECT_EQ(state.non_finite_count, count);
-      EXPECT_FALSE(std::isfinite(state.gradient_norm));
+      EXPECT_EQ(state->found_inf, 1);
+      EXPECT_EQ(state->unscaled, 0);
+      EXPECT_EQ(state->first_non_finite_tensor, tensor);
+      EXPECT_EQ(state->non_finite_count, count);
+      EXPECT_FALSE(std::isfinite(state->gradient_norm));
       EXPECT_EQ(table.facts(tensor).non_finite_count, count);
       EXPECT_EQ(table.facts(tensor).first_non_finite_index, first);
       EXPECT_EQ(static_cast<double>(table.facts(tensor).largest_magnitude), largest);
@@ -101,28 +94,24 @@ TEST(UnscaleCheck, FindsEveryNonFiniteElement) {
   }
 }
 
-TEST(UnscaleCheck, InPlaceKeepsBitsAtScaleOneAndWritesEvenOnOverflow) {
-  Device device;
-  for (int32_t target : device.targets()) {
-    device.use(target, 2);
-    for (int32_t dtype : kDtypes) {
-      Buffer gradient(100, dtype, 1);
-      gradient.fill_random(4, -50, 50);
-      gradient.set(40, INFINITY);
+TEST_P(UnscaleCheckTest, InPlaceKeepsBitsAtScaleOneAndWritesEvenOnOverflow) {
+  for (const Setting& setting : device_.settings({2})) {
+    device_.use(setting);
+    for (int32_t dtype : kFloats) {
+      Buffer gradient(device_, dtype, uniform_values(100, 4, -50, 50), 1);
+      gradient.set(40, kInfinity);
       const auto before = gradient.bytes();
-      Table table(device, {100}, {{cell(gradient)}});
-      namp_optimizer_state state{};
-      ASSERT_EQ(namp_unscale_check(table, 0, 0, nullptr, &state, 1, nullptr), NAMP_OK);
+      Table table(device_, {100}, {{gradient.cell()}});
+      Value<namp_optimizer_state> state(device_);
+      ASSERT_EQ(namp_unscale_check(table, 0, 0, nullptr, state.data(), 1, nullptr), NAMP_OK);
       EXPECT_EQ(gradient.bytes(), before);
-      const namp_scaler_state scaler = scaler_of(3.0f);
-      std::vector<double> old;
-      for (int64_t i = 0; i < 100; ++i)
-        old.push_back(gradient.get(i));
-      ASSERT_EQ(namp_unscale_check(table, 0, 0, &scaler, &state, 1, nullptr), NAMP_OK);
-      EXPECT_EQ(state.found_inf, 1);
+      Value<namp_scaler_state> scaler(device_, scaler_of(3.0f));
+      const std::vector<double> old = gradient.values();
+      ASSERT_EQ(namp_unscale_check(table, 0, 0, scaler.data(), state.data(), 1, nullptr), NAMP_OK);
+      EXPECT_EQ(state->found_inf, 1);
       for (int64_t i = 0; i < 100; ++i) {
         const float product =
-            static_cast<float>(old[static_cast<size_t>(i)]) * scaler.inverse_scale;
+            static_cast<float>(old[static_cast<size_t>(i)]) * scaler->inverse_scale;
         ASSERT_EQ(gradient.bits(i), encode(static_cast<double>(product), dtype));
       }
       EXPECT_TRUE(gradient.intact());
@@ -130,38 +119,37 @@ TEST(UnscaleCheck, InPlaceKeepsBitsAtScaleOneAndWritesEvenOnOverflow) {
   }
 }
 
-TEST(UnscaleCheck, SeveralTablesAddUpAndABadScaleIsAnOverflow) {
-  Device device;
-  Buffer a(1000, NAMP_FLOAT32), b(500, NAMP_FLOAT16);
-  a.fill_random(1, -1, 1);
-  b.fill_random(2, -1, 1);
+TEST_P(UnscaleCheckTest, SeveralTablesAddUpAndABadScaleIsAnOverflow) {
+  Buffer a(device_, NAMP_FLOAT32, uniform_values(1000, 1, -1, 1));
+  Buffer b(device_, NAMP_FLOAT16, uniform_values(500, 2, -1, 1));
   double squares = 0;
-  for (int64_t i = 0; i < 1000; ++i)
-    squares += a.get(i) * a.get(i);
-  for (int64_t i = 0; i < 500; ++i)
-    squares += b.get(i) * b.get(i);
-  Table first(device, {1000}, {{cell(a)}}), second(device, {500}, {{cell(b)}});
-  namp_optimizer_state state{};
-  state.found_inf = 1;  // of the step before
-  ASSERT_EQ(namp_unscale_check(first, 0, -1, nullptr, &state, 1, nullptr), NAMP_OK);
-  ASSERT_EQ(namp_unscale_check(second, 0, -1, nullptr, &state, 0, nullptr), NAMP_OK);
-  EXPECT_EQ(state.found_inf, 0);
-  EXPECT_NEAR(state.gradient_norm, std::sqrt(squares), 1e-6 * std::sqrt(squares));
+  for (const Buffer* buffer : {&a, &b}) {
+    for (int64_t i = 0; i < buffer->size(); ++i)
+      squares += (*buffer)[i] * (*buffer)[i];
+  }
+  Table first(device_, {1000}, {{a.cell()}}), second(device_, {500}, {{b.cell()}});
+  namp_optimizer_state before{};
+  before.found_inf = 1;
+  Value<namp_optimizer_state> state(device_, before);
+  ASSERT_EQ(namp_unscale_check(first, 0, -1, nullptr, state.data(), 1, nullptr), NAMP_OK);
+  ASSERT_EQ(namp_unscale_check(second, 0, -1, nullptr, state.data(), 0, nullptr), NAMP_OK);
+  EXPECT_EQ(state->found_inf, 0);
+  EXPECT_NEAR(state->gradient_norm, std::sqrt(squares), 1e-6 * std::sqrt(squares));
   for (float inverse : {INFINITY, -INFINITY, std::nanf("")}) {
-    namp_scaler_state scaler = scaler_of(1.0f);
-    scaler.inverse_scale = inverse;
-    ASSERT_EQ(namp_unscale_check(first, 0, -1, &scaler, &state, 1, nullptr), NAMP_OK);
-    EXPECT_EQ(state.found_inf, 1);
-    EXPECT_EQ(state.non_finite_count, 0);
+    namp_scaler_state bad = scaler_of(1.0f);
+    bad.inverse_scale = inverse;
+    Value<namp_scaler_state> scaler(device_, bad);
+    ASSERT_EQ(namp_unscale_check(first, 0, -1, scaler.data(), state.data(), 1, nullptr), NAMP_OK);
+    EXPECT_EQ(state->found_inf, 1);
+    EXPECT_EQ(state->non_finite_count, 0);
   }
 }
 
 // A second implementation of the rules in nativeamp.h, in another shape: overflows in a row and
 // good steps in a row.
-TEST(ScalerUpdate, FollowsItsRules) {
-  Device device;
+TEST_P(ScalerUpdateTest, FollowsItsRules) {
   std::mt19937 engine(11);
-  for (int round = 0; round < 200; ++round) {
+  for (int round = 0; round < (device_.is_gpu() ? 20 : 200); ++round) {
     namp_scaler_options options{};
     options.struct_size = sizeof(options);
     options.growth_interval = 1 + static_cast<int32_t>(engine() % 5);
@@ -171,16 +159,19 @@ TEST(ScalerUpdate, FollowsItsRules) {
     options.maximum_scale = round % 2 == 0 ? 65536.0f : INFINITY;
     options.hysteresis = 1 + static_cast<int32_t>(engine() % 3);
     options.hysteresis_refill = round % 2;
-    namp_scaler_state state = scaler_of(round % 4 == 0 ? 0x1p127f : 256.0f);
-    state.hysteresis_left = options.hysteresis;
-    double scale = static_cast<double>(state.scale);
+    namp_scaler_state start = scaler_of(round % 4 == 0 ? 0x1p127f : 256.0f);
+    start.hysteresis_left = options.hysteresis;
+    Value<namp_scaler_state> scaler(device_, start);
+    namp_optimizer_state overflowed{};
+    overflowed.found_inf = 2;
+    Value<namp_optimizer_state> quiet(device_), loud(device_, overflowed);
+    double scale = static_cast<double>(start.scale);
     int good = 0, tolerated = options.hysteresis, skipped = 0, in_a_row = 0;
     for (int step = 1; step <= 300; ++step) {
       const bool overflow = engine() % (round % 2 != 0 ? 3 : 10) == 0;
-      namp_optimizer_state quiet{}, loud{};
-      loud.found_inf = overflow ? 2 : 0;
-      namp_optimizer_state* states[] = {&quiet, &loud};
-      ASSERT_EQ(namp_scaler_update(device, &state, states, 2, &options, nullptr), NAMP_OK);
+      namp_optimizer_state* states[] = {quiet.data(), overflow ? loud.data() : quiet.data()};
+      ASSERT_EQ(namp_scaler_update(device_, scaler.data(), states, 2, &options, nullptr), NAMP_OK);
+      const namp_scaler_state state = scaler.get();
       if (overflow) {
         skipped++;
         in_a_row++;
@@ -214,5 +205,8 @@ TEST(ScalerUpdate, FollowsItsRules) {
   }
 }
 
+NAMP_ON_EVERY_DEVICE(UnscaleCheckTest);
+NAMP_ON_EVERY_DEVICE(ScalerUpdateTest);
+
 }  // namespace
-}  // namespace test
+}  // namespace namp_test

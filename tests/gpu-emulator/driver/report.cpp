@@ -162,6 +162,14 @@ NAMPEMU_API void nampemu_forget_writes(uint64_t address, uint64_t bytes) {
     }
   });
 }
+NAMPEMU_API int nampemu_peek(uint64_t address, uint64_t bytes, void* to) {
+  return locked([=](Emulator& e) {
+    const Region* region = check_range(e, "nampemu_peek", address, bytes, "look");
+    if (region == nullptr) return 1;
+    std::memcpy(to, region->at(address), bytes);
+    return 0;
+  });
+}
 NAMPEMU_API int nampemu_check_read(uint64_t address, uint64_t bytes, const char* who) {
   return locked([=](Emulator& e) {
     if (bytes == 0) return 1;

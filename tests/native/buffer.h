@@ -1,0 +1,263 @@
+// Memory of a device between canaries, with the copy that the test reads and writes. On the CPU
+// both are the same. On a GPU the device gets what the test wrote when its handle is taken for a
+// call, and the test fetches what the device wrote when it next looks.
+//
+// On the emulated GPU the canaries, and outputs that nothing has been written to, count as never
+// written: a kernel that reads them is found.
+#pragma once
+
+#include <cstring>
+#include <vector>
+
+#include "device.h"
+#include "numbers.h"
+
+namespace namp_test {
+
+// Elements, the first of them `shift` elements after a 64-byte border.
+class Buffer final : public Device::Shared {
+ public:
+  // Elements that a call is to write.
+  Buffer(Device& device, int32_t dtype, int64_t count, int64_t shift = 0)
+      : device_(device),
+        dtype_(dtype),
+        count_(count),
+        bytes_(static_cast<size_t>(count * element_size(dtype))) {
+    const auto shifted = static_cast<size_t>(shift * element_size(dtype));
+    size_ = 2 * kGuard + shifted + bytes_ + 64;
+    host_.assign(size_ + 64, kCanary);
+    const auto address = reinterpret_cast<uintptr_t>(host_.data());
+    base_ = host_.data() + (64 - address % 64) % 64;
+    begin_ = kGuard + shifted;
+    if (device_.is_gpu()) {
+      EXPECT_EQ(namp_memory_allocate(&memory_, device_.handle(), static_cast<int64_t>(size_),
+                                     NAMP_MEMORY_OTHER, nullptr),
+                NAMP_OK)
+          << namp_last_error_message();
+    }
+    device_.add(this);
+    snapshot();
+  }
+
+  Buffer(Device& device, int32_t dtype, const std::vector<double>& values, int64_t shift = 0)
+      : Buffer(device, dtype, static_cast<int64_t>(values.size()), shift) {
+    set(values);
+    snapshot();
+  }
+
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() override {
+    device_.remove(this);
+    if (memory_ != nullptr) {
+      EXPECT_EQ(namp_memory_free(device_.handle(), memory_, nullptr), NAMP_OK);
+    }
+  }
+
+  // The device's pointer.
+  void* data() const {
+    return memory_ != nullptr ? static_cast<unsigned char*>(memory_) + begin_ : base_ + begin_;
+  }
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data());
+  }
+  float* floats() const { return as<float>(); }
+  int32_t* ints() const { return as<int32_t>(); }
+  namp_cell cell() const { return {data(), dtype_, 0}; }
+  int64_t size() const { return count_; }
+  int32_t dtype() const { return dtype_; }
+
+  uint32_t bits(int64_t i) const {
+    fetch();
+    uint32_t value = 0;
+    std::memcpy(&value, at(i), static_cast<size_t>(element_size(dtype_)));
+    return value;
+  }
+  double operator[](int64_t i) const { return values()[static_cast<size_t>(i)]; }
+  // Decoded once for all that is read between two changes.
+  const std::vector<double>& values() const {
+    fetch();
+    if (decoded_.size() == static_cast<size_t>(count_)) return decoded_;
+    decoded_.clear();
+    for (int64_t i = 0; i < count_; ++i)
+      decoded_.push_back(decode(bits(i), dtype_));
+    return decoded_;
+  }
+  std::vector<uint8_t> bytes() const {
+    fetch();
+    return {at(0), at(0) + bytes_};
+  }
+
+  void set_bits(int64_t i, uint32_t value) {
+    std::memcpy(change() + i * element_size(dtype_), &value,
+                static_cast<size_t>(element_size(dtype_)));
+  }
+  void set(int64_t i, double x) { set_bits(i, encode(x, dtype_)); }
+  void set(const std::vector<double>& values) {
+    for (size_t i = 0; i < values.size(); ++i)
+      set(static_cast<int64_t>(i), values[i]);
+  }
+  void set_bytes(const void* from) {
+    if (bytes_ != 0) std::memcpy(change(), from, bytes_);
+  }
+
+  // Whether nothing outside was written.
+  bool intact() const {
+    fetch();
+    const auto canary = [](uint8_t byte) { return byte == kCanary; };
+    return std::all_of(base_, base_ + begin_, canary) &&
+           std::all_of(base_ + begin_ + bytes_, base_ + size_, canary);
+  }
+
+  // Contents to come back to before each run; until then whether they changed, canaries included.
+  void snapshot() { initial_ = bytes(); }
+  void restore() {
+    if (bytes_ != 0) std::memcpy(base_ + begin_, initial_.data(), bytes_);
+    undefined_ = !defined_;
+    written_ = true;
+    old_ = false;
+    decoded_.clear();
+  }
+  bool unchanged() const { return bytes() == initial_ && intact(); }
+
+  void hand_over() override {
+    decoded_.clear();
+    if (memory_ == nullptr) return;
+    if (written_) {
+      EXPECT_EQ(namp_memory_copy(device_.handle(), memory_, base_, static_cast<int64_t>(size_),
+                                 NAMP_COPY_HOST_TO_DEVICE, nullptr),
+                NAMP_OK)
+          << namp_last_error_message();
+      if (device_.is_emulated()) {
+        const auto forget = [&](size_t from, size_t bytes) {
+          const auto address = reinterpret_cast<uint64_t>(memory_) + from;
+          if (bytes != 0) emulated_gpu()->forget_writes(address, bytes);
+        };
+        forget(0, begin_);
+        forget(begin_ + bytes_, size_ - begin_ - bytes_);
+        if (undefined_) forget(begin_, bytes_);
+      }
+    }
+    written_ = undefined_ = false;
+    old_ = true;
+  }
+
+ private:
+  static constexpr size_t kGuard = 256;
+  static constexpr uint8_t kCanary = 0xA5;
+
+  const uint8_t* at(int64_t i) const { return base_ + begin_ + i * element_size(dtype_); }
+
+  // The copy, about to be changed.
+  uint8_t* change() {
+    fetch();
+    defined_ = written_ = true;
+    decoded_.clear();
+    return base_ + begin_;
+  }
+
+  void fetch() const {
+    if (!old_) return;
+    old_ = false;
+    const auto copy = [&](size_t from, size_t bytes) {
+      EXPECT_EQ(namp_memory_copy(device_.handle(), base_ + from,
+                                 static_cast<unsigned char*>(memory_) + from,
+                                 static_cast<int64_t>(bytes), NAMP_COPY_DEVICE_TO_HOST, nullptr),
+                NAMP_OK)
+          << namp_last_error_message();
+    };
+    if (!device_.is_emulated()) return copy(0, size_);
+    // A copy of the canaries would be a read of what nothing wrote.
+    emulated_gpu()->peek(reinterpret_cast<uint64_t>(memory_), size_, base_);
+    copy(begin_, bytes_);
+  }
+
+  Device& device_;
+  int32_t dtype_;
+  int64_t count_;
+  size_t bytes_;
+  size_t size_ = 0;   // with the canaries
+  size_t begin_ = 0;  // of the elements
+  std::vector<uint8_t> host_;
+  std::vector<uint8_t> initial_;
+  uint8_t* base_ = nullptr;  // the test's copy
+  void* memory_ = nullptr;   // a GPU's
+  bool defined_ = false;     // by the test
+  bool written_ = true;      // the copy is newer
+  bool undefined_ = false;   // and its elements are not to be read
+  mutable std::vector<double> decoded_;
+  mutable bool old_ = false;  // the device's memory is newer
+};
+
+// A struct in a device's memory.
+template <class T>
+class Value {
+ public:
+  explicit Value(Device& device, const T& value = T{})
+      : buffer_(device, NAMP_UINT8, static_cast<int64_t>(sizeof(T))) {
+    set(value);
+  }
+
+  T* data() const { return buffer_.as<T>(); }
+  void set(const T& value) { buffer_.set_bytes(&value); }
+  T get() const {
+    T value;
+    std::memcpy(&value, buffer_.bytes().data(), sizeof(T));
+    return value;
+  }
+  const T* operator->() const {
+    seen_ = get();
+    return &seen_;
+  }
+
+ private:
+  Buffer buffer_;
+  mutable T seen_{};
+};
+
+// A table of tensors, each a row of cells.
+class Table {
+ public:
+  Table(Device& device, const std::vector<int64_t>& counts,
+        const std::vector<std::vector<namp_cell>>& rows, const std::vector<int32_t>& groups = {})
+      : device_(device) {
+    std::vector<namp_cell> cells;
+    for (const auto& row : rows)
+      cells.insert(cells.end(), row.begin(), row.end());
+    namp_table_description description{};
+    description.struct_size = sizeof(description);
+    description.column_count = rows.empty() ? 1 : static_cast<int32_t>(rows[0].size());
+    description.tensor_count = static_cast<int64_t>(counts.size());
+    description.counts = counts.data();
+    description.cells = cells.data();
+    description.groups = groups.empty() ? nullptr : groups.data();
+    EXPECT_EQ(namp_table_create(&handle_, device, &description), NAMP_OK)
+        << namp_last_error_message();
+  }
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+  ~Table() { EXPECT_EQ(namp_table_destroy(handle_), NAMP_OK); }
+
+  // The handle, for a call.
+  operator namp_table*() const {
+    device_.hand_over();
+    return handle_;
+  }
+
+  namp_overflow_facts facts(int64_t tensor) const {
+    namp_overflow_facts* facts = nullptr;
+    EXPECT_EQ(namp_table_get_facts(&facts, handle_), NAMP_OK);
+    namp_overflow_facts copy{};
+    EXPECT_EQ(namp_memory_copy(device_.handle(), &copy, facts + tensor, sizeof(copy),
+                               NAMP_COPY_DEVICE_TO_HOST, nullptr),
+              NAMP_OK);
+    return copy;
+  }
+
+ private:
+  Device& device_;
+  namp_table* handle_ = nullptr;
+};
+
+}  // namespace namp_test

@@ -1,0 +1,46 @@
+// The emulated GPU (tests/gpu-emulator) as the tests see it: the same library that the CUDA backend
+// opens, asked what it found.
+#pragma once
+
+#include "../gpu-emulator/nampemu.h"
+
+namespace namp_test {
+
+// Its functions that tests call, by their names without nampemu_.
+#define NAMP_TEST_EMULATOR_FUNCTIONS(X) \
+  X(findings)                           \
+  X(finding_text)                       \
+  X(reset_findings)                     \
+  X(reset_counters)                     \
+  X(get_counters)                       \
+  X(calls_of)                           \
+  X(called_function)                    \
+  X(live_allocations)                   \
+  X(live_modules)                       \
+  X(live_streams)                       \
+  X(live_events)                        \
+  X(fail)                               \
+  X(fail_none)                          \
+  X(forget_writes)                      \
+  X(peek)
+
+struct EmulatedGpu {
+#define NAMP_TEST_MEMBER(name) decltype(&nampemu_##name) name = nullptr;
+  NAMP_TEST_EMULATOR_FUNCTIONS(NAMP_TEST_MEMBER)
+#undef NAMP_TEST_MEMBER
+
+  // A function of the driver, for what a test does beside the library.
+  void* symbol(const char* name) const;
+
+  void* library = nullptr;
+};
+
+// Null where the GPU is the machine's own (NATIVEAMP_TEST_GPU=1), and where this build has no
+// emulator. The first call also tells the library which driver to open: make it before any other.
+const EmulatedGpu* emulated_gpu();
+
+// Fails the test over what the emulated GPU's checkers found, and forgets it. After the test's
+// devices are closed, leaks are among it.
+void expect_no_findings();
+
+}  // namespace namp_test

@@ -1,0 +1,74 @@
+// What the tests of products and convolutions share: on the CPU they run with oneDNN (where the
+// build has it) and without; the same call twice gives the same bits, on a given number of threads.
+#pragma once
+
+#include <cstdlib>
+
+#include "backend_test.h"
+
+namespace namp_test {
+
+class MatrixTest : public BackendTest {
+ protected:
+  void SetUp() override {
+    BackendTest::SetUp();
+    if (device_.handle() == nullptr || device_.is_gpu()) return;
+    set_environment("0");
+    loops_.open(Where::kCpu);
+    set_environment("");
+  }
+
+  void TearDown() override {
+    if (loops_.handle() != nullptr) loops_.close();
+    BackendTest::TearDown();
+  }
+
+  // check() compares the outputs with what they should be, however they were computed.
+  void run_each(const std::function<int32_t(namp_device*)>& call,
+                const std::vector<Buffer*>& outputs, const std::function<void()>& check) {
+    std::vector<Device*> devices{&device_};
+    if (loops_.handle() != nullptr) devices.push_back(&loops_);
+    for (Device* device : devices) {
+      std::vector<std::vector<uint8_t>> first;
+      for (const Setting& setting : device->settings({1, 3})) {
+        // oneDNN does not know our targets; our own loops around it do.
+        if (!device->is_gpu() && device == &device_ && setting.simd != device->best()) continue;
+        SCOPED_TRACE(testing::Message()
+                     << (device == &device_ ? "library" : "loops") << ", " << setting);
+        device->use(setting);
+        if (!device->is_gpu()) first.clear();
+        for (int run = 0; run < (device->is_gpu() ? 1 : 2); ++run)
+          run_once(
+              [&] {
+                device_.hand_over();  // whose memory it is, whichever computes
+                return call(*device);
+              },
+              outputs, setting, first);
+        check();
+        if (HasFailure()) return;
+      }
+    }
+  }
+
+  // magnitude is the sum of the absolute values of what was summed: float32 sums in any order stay
+  // within a part of it.
+  static void expect_sum(double actual, double expected, double magnitude, int32_t dtype,
+                         const std::string& what) {
+    const double allowed = 2e-6 * magnitude + tolerance(dtype) * std::abs(expected) + 1e-7;
+    ASSERT_LE(std::abs(actual - expected), allowed)
+        << what << " is " << actual << ", expected " << expected;
+  }
+
+ private:
+  static void set_environment(const char* value) {
+#if defined(_WIN32)
+    _putenv_s("NATIVEAMP_ONEDNN", value);
+#else
+    setenv("NATIVEAMP_ONEDNN", value, 1);
+#endif
+  }
+
+  Device loops_;
+};
+
+}  // namespace namp_test
