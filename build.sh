@@ -227,10 +227,12 @@ gpu_report() {
   install_missing
   local preset=release
   {
-    build_native OFF
+    say "Kernels"
+    cmake --preset release -DNATIVEAMP_TESTS=ON >artifacts/cmake.log || { cat artifacts/cmake.log; return 1; }
+    cmake --build --preset release --target nativeamp
     if grep -q '^NATIVEAMP_NVCC:FILEPATH=/' artifacts/cmake/release/CMakeCache.txt; then preset=gpu-report; fi
     say "The report and its emulated GPU"
-    cmake --preset $preset -DNATIVEAMP_TESTS=ON >artifacts/cmake.log || { cat artifacts/cmake.log; return 1; }
+    cmake --preset $preset >artifacts/cmake.log || { cat artifacts/cmake.log; return 1; }
     cmake --build --preset $preset --target nativeamp-gpu-report
   } >&2
   "artifacts/cmake/$preset/tests/gpu-report/nativeamp-gpu-report" --images artifacts/cmake/release/cuda "$@"

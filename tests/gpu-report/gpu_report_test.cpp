@@ -218,6 +218,8 @@ TEST(GpuReport, reads_cuobjdump) {
   EXPECT_EQ(cast.loads[2], 1);
   EXPECT_EQ(cast.stores[3], 1);
   EXPECT_EQ(cast.local_accesses, 1);
+  read_resource_usage(" Function mse_kernel:\n  REG:24 STACK:0 SHARED:0 LOCAL:0\n", facts, "sm_90");
+  EXPECT_EQ((facts[{"sm_90", "mse_kernel"}].registers), 24);
 }
 
 }  // namespace

@@ -72,6 +72,7 @@ int main(int count, char** arguments) {
       for (auto& row : gpu_report::measure(gpu, workload, names))
         report.rows.push_back(std::move(row));
     }
+    if (report.rows.empty()) return usage("No call's name has \"" + filter + "\" in it");
     if (!images.empty()) report.sass = gpu_report::read_machine_code(images);
     as_json ? write_json(std::cout, report) : write_text(std::cout, report);
   } catch (const std::exception& error) {

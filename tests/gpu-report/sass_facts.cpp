@@ -97,16 +97,15 @@ void read_ptxas(std::string_view text, SassTable& facts) {
   });
 }
 
-void read_resource_usage(std::string_view text, SassTable& facts) {
-  static const std::regex architecture(R"(arch = (sm_\w+))");
+void read_resource_usage(std::string_view text, SassTable& facts, std::string architecture) {
+  static const std::regex heading(R"(arch = (sm_\w+))");
   static const std::regex function(R"(Function ([^\s:]+):)");
   static const std::regex usage(R"(REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+))");
-  std::string current;
   SassFacts* one = nullptr;
   each_line(text, [&](const std::string& line) {
     std::smatch found;
-    if (std::regex_search(line, found, architecture)) current = found[1];
-    if (std::regex_search(line, found, function)) one = &at(facts, current, found[1]);
+    if (std::regex_search(line, found, heading)) architecture = found[1];
+    if (std::regex_search(line, found, function)) one = &at(facts, architecture, found[1]);
     if (one != nullptr && std::regex_search(line, found, usage)) {
       one->registers = std::stoi(found[1]);
       one->stack_bytes = std::stoi(found[2]);
@@ -158,11 +157,11 @@ SassReport read_machine_code(const fs::path& images) {
     report.notes.emplace_back("cuobjdump was not found: no machine instructions");
   if (assembler.empty() && disassembler.empty()) return report;
 
-  const auto disassemble = [&](const fs::path& object) {
+  const auto disassemble = [&](const fs::path& object, const std::string& architecture) {
     if (disassembler.empty()) return;
     int status = 0;
     const std::string usage = run(quoted(disassembler) + " -res-usage " + quoted(object), status);
-    if (status == 0) read_resource_usage(usage, report.facts);
+    if (status == 0) read_resource_usage(usage, report.facts, architecture);
     const std::string code = run(quoted(disassembler) + " -sass " + quoted(object), status);
     if (status == 0) read_sass(code, report.facts);
     if (status != 0) report.notes.push_back("cuobjdump of " + object.string() + " failed: " + code);
@@ -173,7 +172,7 @@ SassReport read_machine_code(const fs::path& images) {
   fs::create_directories(scratch);
   for (const auto& entry : fs::directory_iterator(images)) {
     const fs::path& image = entry.path();
-    if (image.extension() == ".fatbin") disassemble(image);
+    if (image.extension() == ".fatbin") disassemble(image, "");
     if (image.extension() != ".ptx" || assembler.empty()) continue;
     for (const char* architecture : kArchitectures) {
       const fs::path object = scratch / (image.stem().string() + "." + architecture + ".cubin");
@@ -189,7 +188,7 @@ SassReport read_machine_code(const fs::path& images) {
         continue;
       }
       read_ptxas(said, report.facts);
-      disassemble(object);
+      disassemble(object, architecture);
     }
   }
   fs::remove_all(scratch);

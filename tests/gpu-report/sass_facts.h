@@ -32,9 +32,10 @@ using SassTable =
     std::map<std::pair<std::string, std::string>, SassFacts>;  // by architecture and kernel
 
 // Reads what the tools print. Text that is not understood is passed over.
-void read_ptxas(std::string_view text, SassTable& facts);           // ptxas -v
-void read_resource_usage(std::string_view text, SassTable& facts);  // cuobjdump -res-usage
-void read_sass(std::string_view text, SassTable& facts);            // cuobjdump -sass
+void read_ptxas(std::string_view text, SassTable& facts);  // ptxas -v
+// cuobjdump -res-usage; of one cubin it may not say for what, which is then this.
+void read_resource_usage(std::string_view text, SassTable& facts, std::string architecture = "");
+void read_sass(std::string_view text, SassTable& facts);  // cuobjdump -sass
 
 struct SassReport {
   SassTable facts;
