@@ -53,10 +53,11 @@ NAMP_DEVICE void for_lane_of_row(const T* row, int64_t count, Use&& use) {
 }
 
 // A row by kRowLanes threads. All of the warp take part; the two rows of a warp have the same
-// number of classes. Gives the row's loss to the thread that has the label's class.
+// number of classes. Gives the row's loss to the thread that has the label's class. other is a
+// logit that is there whatever the row.
 template <class In, class Out>
-NAMP_DEVICE void cross_entropy_row(const In* logits, Out* gradient, int64_t classes, int64_t label,
-                                   float weight, float* loss) {
+NAMP_DEVICE void cross_entropy_row(const In* logits, const In* other, Out* gradient,
+                                   int64_t classes, int64_t label, float weight, float* loss) {
   float maximum = from_bits(0xff800000u);
   for_lane_of_row(logits, classes, [&](int64_t, const auto& x) {
 #pragma unroll
@@ -74,17 +75,18 @@ NAMP_DEVICE void cross_entropy_row(const In* logits, Out* gradient, int64_t clas
   sum = row_reduce(sum, Plus());
   // The thread that comes to the label's class; it writes that gradient anew after the others.
   const bool has_label = label >= 0 && label % kRowLanes == thread_index() % kRowLanes;
-  const float distance = has_label ? load(logits + label) - maximum : 0.0f;
-  if (has_label) *loss = log(sum) - distance;
-  if (gradient == nullptr) return;
-  for_lane_of_row(logits, classes, [&](int64_t i, const auto& x) {
+  // Read by all, so that no thread falls behind in the loop that follows.
+  const float distance = load(has_label ? logits + label : other) - maximum;
+  for_lane_of_row(logits, gradient == nullptr ? 0 : classes, [&](int64_t i, const auto& x) {
     const auto share = map([&](float y) { return exp(y - maximum) / sum * weight; }, x);
     const auto raw = narrow(share, ElementType<Out>());
 #pragma unroll
     for (int j = 0; j < static_cast<int>(sizeof(x.at) / sizeof(float)); ++j)
       store_global(gradient + i, raw.at[j], j * kRowLanes);
   });
-  if (has_label) store((exp(distance) / sum - 1.0f) * weight, gradient + label);
+  if (!has_label) return;
+  *loss = log(sum) - distance;
+  if (gradient != nullptr) store((exp(distance) / sum - 1.0f) * weight, gradient + label);
 }
 
 // A row whose label is no class: zeros where it is ignored, NaN where it is wrong.
@@ -116,8 +118,8 @@ NAMP_DEVICE void cross_entropy_rows(const CrossEntropyArgs& args) {
         call.gradient == nullptr ? nullptr : static_cast<Out*>(call.gradient) + row * call.classes;
     float* loss = args.losses + row;
     // A row that has no label to learn goes through the exchanges with nothing of its own.
-    cross_entropy_row(logits, valid ? gradient : nullptr, valid ? call.classes : 0,
-                      valid ? label : -1, weight, loss);
+    cross_entropy_row(logits, static_cast<const In*>(call.logits), valid ? gradient : nullptr,
+                      valid ? call.classes : 0, valid ? label : -1, weight, loss);
     if (there && !valid) {
       fill_row(gradient, call.classes, ignored ? 0.0f : from_bits(0x7fc00000u), loss);
     }
