@@ -62,7 +62,7 @@ internal sealed class BenchCommand
         double seconds = parsed.GetValue(_seconds);
         if (!(seconds > 0 && seconds <= 3600)) throw new UsageException(FormattableString.Invariant($"--seconds is {seconds}; it is above 0 and at most 3600."));
         bool json = parsed.GetValue(_json);
-        using Device device = CommonOptions.Open(Enum.Parse<DeviceChoice>(parsed.GetValue(_device)!, ignoreCase: true), parsed.GetValue(_threads));
+        using Device device = CommonOptions.Open(Enum.Parse<DeviceChoice>(parsed.GetValue(_device)!, ignoreCase: true), terminal, parsed.GetValue(_threads));
         BenchRow[] rows = !json && terminal.Live is { } live
             ? live.Status().Start("measuring", status => BenchRun.Measure(device, parameters, seconds, next => status.Status(Markup.Escape(next))))
             : BenchRun.Measure(device, parameters, seconds, _ => { });
