@@ -32,7 +32,7 @@ int32_t count_devices(std::string& reason) {
   const Result result = found->cuDeviceGetCount.attempt(&count);
   if (result != cuda::kSuccess) {
     reason = "The CUDA driver does not count its devices: cuDeviceGetCount gave " +
-             cuda::describe(result) + ".";
+             cuda::describe(result) + "; check it with nvidia-smi, or use the CPU.";
     return 0;
   }
   if (count == 0) {
@@ -119,17 +119,7 @@ void CudaBackend::synchronize(namp_stream stream) {
 
 void* CudaBackend::system_allocate(int64_t bytes) {
   const ContextScope scope(context_);
-  DevicePointer pointer = 0;
-  const Result result = driver().cuMemAlloc.attempt(&pointer, static_cast<size_t>(bytes));
-  if (result == cuda::kErrorOutOfMemory) {
-    throw Error(NAMP_ERROR_OUT_OF_MEMORY,
-                "CUDA device " + std::to_string(ordinal_) + " cannot give " +
-                    std::to_string(bytes) + " bytes (" + std::to_string(bytes >> 20) +
-                    " MiB): cuMemAlloc failed with " + cuda::describe(result) + ". " +
-                    cuda::describe_free_memory() +
-                    " Use a smaller batch or model, or end what else uses the device.");
-  }
-  if (result != cuda::kSuccess) cuda::throw_driver_error(result, driver().cuMemAlloc.name());
+  const DevicePointer pointer = cuda::allocate_memory(static_cast<size_t>(bytes));
   return reinterpret_cast<void*>(static_cast<uintptr_t>(pointer));
 }
 

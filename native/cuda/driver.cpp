@@ -154,6 +154,21 @@ std::string describe(Result result) {
   return description + ")";
 }
 
+DevicePointer allocate_memory(size_t bytes) {
+  DevicePointer pointer = 0;
+  const auto& allocate = driver().cuMemAlloc;
+  const Result result = allocate.attempt(&pointer, bytes);
+  if (result == kErrorOutOfMemory) {
+    throw Error(NAMP_ERROR_OUT_OF_MEMORY,
+                "The CUDA device cannot give " + std::to_string(bytes) + " bytes (" +
+                    std::to_string(bytes >> 20) + " MiB): " + allocate.name() + " failed with " +
+                    describe(result) + ". " + describe_free_memory() +
+                    " Use a smaller batch or model, or end what else uses the device.");
+  }
+  if (result != kSuccess) throw_driver_error(result, allocate.name());
+  return pointer;
+}
+
 std::string describe_free_memory() {
   size_t available = 0;
   size_t total = 0;

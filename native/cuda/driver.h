@@ -12,6 +12,10 @@ namespace namp::cuda {
 // The driver's name of an error, such as "CUDA_ERROR_LAUNCH_FAILED", and what it says about it.
 std::string describe(Result result);
 
+// Memory of the current context's device. Where there is not enough, the error says how much was
+// asked for and how much is free.
+DevicePointer allocate_memory(size_t bytes);
+
 // How much memory the current context's device has, and how much of it is free; empty where the
 // driver does not say.
 std::string describe_free_memory();

@@ -12,8 +12,7 @@ Ticket Tickets::of(Stream stream) {
     if (by_stream_.size() == blocks_.size() * kPerBlock) {
       constexpr size_t kBytes = kPerBlock * sizeof(uint32_t);
       blocks_.reserve(blocks_.size() + 1);
-      DevicePointer block = 0;
-      driver().cuMemAlloc(&block, kBytes);
+      const DevicePointer block = allocate_memory(kBytes);
       Result result = driver().cuMemsetD8Async.attempt(block, 0, kBytes, nullptr);
       // Other streams do not wait for the default one: it has to be over.
       if (result == kSuccess) result = driver().cuStreamSynchronize.attempt(nullptr);

@@ -93,6 +93,9 @@ internal static unsafe partial class EmulatedGpu
     public static (ulong Allocations, ulong Modules, ulong Streams, ulong Events) Alive() =>
         (Count("nampemu_live_allocations"), Count("nampemu_live_modules"), Count("nampemu_live_streams"), Count("nampemu_live_events"));
 
+    /// <summary>Destroys the device's context whoever still holds it, and all that lives in it.</summary>
+    public static void ResetDevice() => ((delegate* unmanaged<int, int>)Export("cuDevicePrimaryCtxReset_v2"))(0);
+
     /// <summary>A function of the emulated driver, for a test that calls the driver by itself.</summary>
     public static nint Export(string name) => NativeLibrary.GetExport(Library.Value, name);
 

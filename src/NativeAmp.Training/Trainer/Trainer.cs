@@ -75,6 +75,27 @@ public sealed class Trainer : IDisposable
             throw new InvalidOperationException("A trainer runs once; resume from a checkpoint with a new one.");
         CheckpointDirectory? directory = OpenDirectory();
         _ran = true;
+        try
+        {
+            return Train(directory, cancellation);
+        }
+        finally
+        {
+            // Neither the last loss nor the half of a forward pass that failed keeps memory, and with it the device.
+            Tape.Current.Clear();
+        }
+    }
+
+    /// <summary>Gives optimizer, scaler and batch memory back; the model stays.</summary>
+    public void Dispose()
+    {
+        _tensors.Dispose();
+        _scaler.Dispose();
+        _optimizer.Dispose();
+    }
+
+    private TrainingResult Train(CheckpointDirectory? directory, CancellationToken cancellation)
+    {
         using var loader = new BatchLoader(_data, _options.Batch, _options.Seed, _checkpoint.Progress.Position, _options.Prefetch);
         var clock = new StepClock();
         var epochLoss = new MeanLoss();
@@ -115,14 +136,6 @@ public sealed class Trainer : IDisposable
             SamplesPerSecond = clock.SamplesPerSecond,
             MedianStepMilliseconds = clock.Median(),
         };
-    }
-
-    /// <summary>Gives optimizer, scaler and batch memory back; the model stays.</summary>
-    public void Dispose()
-    {
-        _tensors.Dispose();
-        _scaler.Dispose();
-        _optimizer.Dispose();
     }
 
     private StepReport Step(BatchLoader loader)

@@ -10,7 +10,8 @@ namespace NativeAmp;
 /// </summary>
 internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
 {
-    // What the finalizer thread found abandoned waits here: a device is used by one thread at a time, and that is not the finalizer's.
+    // What the finalizer thread found abandoned waits here, for a device is used by one thread at a time, and that is not the finalizer's; and what
+    // the device refused to take back, which is tried again.
     private readonly ConcurrentQueue<(nint Pointer, DeviceResource Kind)> _abandoned = new();
 
     public DeviceHandle()
@@ -28,18 +29,29 @@ internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
         if (_abandoned.IsEmpty) return;
         while (_abandoned.TryDequeue(out var item))
         {
-            Ensure.Success(item.Kind switch
+            int status = item.Kind switch
             {
                 DeviceResource.Table => NativeMethods.TableDestroy((NampTable*)item.Pointer),
                 DeviceResource.Event => NativeMethods.EventDestroy((NampEvent*)item.Pointer),
                 _ => NativeMethods.MemoryFree((NampDevice*)handle, (void*)item.Pointer, null),
-            });
+            };
+            if (status == (int)NampStatus.Ok) continue;
+            _abandoned.Enqueue(item);
+            Ensure.Success(status);
         }
     }
 
     protected override bool ReleaseHandle()
     {
-        FreeAbandoned();
+        try
+        {
+            FreeAbandoned();
+        }
+        catch (NativeAmpException)
+        {
+            // A device that has failed twice takes nothing back; the finalizer's thread must not end with an exception.
+            return false;
+        }
         return NativeMethods.DeviceClose((NampDevice*)handle) == (int)NampStatus.Ok;
     }
 }
@@ -71,7 +83,7 @@ internal abstract class DeviceResourceHandle : SafeHandleZeroOrMinusOneIsInvalid
     /// <summary>Gives the resource back, on a thread that uses the device.</summary>
     protected abstract int Release();
 
-    /// <summary>Leaves the resource to the next thread that uses the device.</summary>
+    /// <summary>Leaves the resource to the next call that uses the device.</summary>
     protected abstract void Abandon();
 
     protected override void Dispose(bool disposing)
@@ -82,11 +94,9 @@ internal abstract class DeviceResourceHandle : SafeHandleZeroOrMinusOneIsInvalid
 
     protected sealed override bool ReleaseHandle()
     {
-        int status = (int)NampStatus.Ok;
-        if (_finalizing) Abandon();
-        else status = Release();
+        if (_finalizing || Release() != (int)NampStatus.Ok) Abandon();
         Device.DangerousRelease();
-        return status == (int)NampStatus.Ok;
+        return true;
     }
 }
 
