@@ -16,7 +16,7 @@ Usage: ./build.ps1 VERB [arguments]
   build                 native library and managed assemblies
   train [args]          build, then train the CNN on Fashion-MNIST in FP16 (args go to nativeamp train)
   test [--exhaustive]   build, then every test; --exhaustive takes every float instead of a sample
-  bench [args]          build, then run the benchmarks (args go to BenchmarkDotNet)
+  bench [args]          build, then run the benchmarks (args go to BenchmarkDotNet), or: plots FOLDER
   gpu-report [args]     say what the CUDA kernels are made of, move and execute (Linux only: the emulated GPU is)
   bindings              write the C# bindings anew from native/include/nativeamp.h
   format                format C++ and C#, and apply what the analyzers can fix

@@ -16,7 +16,7 @@ Usage: ./build.sh VERB [arguments]
   build                 native library, managed assemblies, and the command artifacts/nativeamp
   train [args]          build, then train the CNN on Fashion-MNIST in FP16 (args go to nativeamp train)
   test [--exhaustive]   build, then every test and check; --exhaustive takes every float instead of a sample
-  bench [args]          build, then run the benchmarks (args go to BenchmarkDotNet)
+  bench [args]          build, then run the benchmarks (args go to BenchmarkDotNet), or: plots FOLDER
   gpu-report [args]     build, then say what the CUDA kernels are made of, move and execute (--json, --filter TEXT)
   bindings              write the C# bindings anew from native/include/nativeamp.h
   format                format C++ and C#, and apply what the analyzers can fix
@@ -152,6 +152,12 @@ managed_tests() { # managed_tests NAME
   passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + total - good - $(number failed "$report")))
 }
 
+benchmarks() { dotnet run --project benchmarks/NativeAmp.Benchmarks -c Release --no-build -- "$@"; }
+# Every class once, at sizes that tell nothing of speed. The log is long, and of interest only where something failed.
+benchmarks_run() {
+  local log=artifacts/test-results/benchmarks.log
+  if benchmarks --smoke >"$log" 2>&1; then tail -1 "$log"; else cat "$log"; return 1; fi
+}
 sanitizer_build() { cmake --preset sanitize >/dev/null && cmake --build --preset sanitize; }
 csharp_is_formatted() { dotnet format whitespace --verify-no-changes --no-restore; } # style and analyzers: the build's
 cpp_is_formatted() { native_sources | xargs clang-format --dry-run -Werror --ferror-limit=1; }
@@ -201,6 +207,7 @@ run_tests() {
   native_tests release
   managed_tests NativeAmp.Tests
   managed_tests NativeAmp.Training.Tests
+  check "Benchmarks run" benchmarks_run
   check "Bindings are those of nativeamp.h" generate_bindings --check
   check "C# is formatted" csharp_is_formatted
   check "C++ is formatted" cpp_is_formatted
@@ -215,7 +222,7 @@ run_tests() {
 bench() {
   build
   if (($# == 0)); then set -- --filter '*'; fi
-  dotnet run --project benchmarks/NativeAmp.Benchmarks -c Release --no-build -- --artifacts artifacts/benchmarks "$@"
+  benchmarks --artifacts artifacts/benchmarks "$@"
 }
 
 # Counts on the emulated GPU, which runs PTX. Where nvcc is there and makes machine code, clang makes the kernels once more for that, and NVIDIA's

@@ -1,3 +1,17 @@
 using BenchmarkDotNet.Running;
+using NativeAmp.Benchmarks;
 
-BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+// plots FOLDER: bandwidth against size. --smoke: every class once, at small sizes. Else BenchmarkDotNet's own arguments.
+switch (args)
+{
+    case [.., "plots", var folder]:
+        BandwidthPlots.Write(folder);
+        return 0;
+    case [.., "--smoke"]:
+        Scenario.Smoke = true;
+        var summaries = BenchmarkSwitcher.FromAssembly(typeof(Smoke).Assembly).Run(["--filter", "*"], BenchmarkConfig.Smoke);
+        return Smoke.Check(summaries);
+    default:
+        BenchmarkSwitcher.FromAssembly(typeof(Smoke).Assembly).Run(args, BenchmarkConfig.Full);
+        return 0;
+}

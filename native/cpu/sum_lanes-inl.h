@@ -71,7 +71,7 @@ class SumLanes {
   }
 
  private:
-  static constexpr int64_t kRows = 4;
+  static constexpr int64_t kRows = 8;
 
   alignas(64) float lanes_[kSumLanes] = {};
 };

@@ -40,6 +40,22 @@ public sealed class FusedAdamTests(DeviceKind kind)
     }
 
     [Test]
+    public void A_step_over_a_thousand_tensors_allocates_nothing_either()
+    {
+        TestParameter[] parameters = [.. Enumerable.Range(0, 1000).Select(i => new TestParameter(_device, $"p{i}", 1, 2, 3))];
+        using var optimizer = new FusedAdam(parameters);
+        foreach (var parameter in parameters) parameter.SetGradient(1f, 2f, 3f);
+        for (int warm = 0; warm < 5; warm++) optimizer.Step();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+
+        for (int i = 0; i < 5; i++) optimizer.Step();
+
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
+        Assert.That(optimizer.AppliedSteps, Is.EqualTo(10));
+        foreach (var parameter in parameters) parameter.Dispose();
+    }
+
+    [Test]
     public void A_skipped_step_changes_nothing_and_does_not_advance_the_schedule()
     {
         using var p = new TestParameter(_device, "p", 1, 2);

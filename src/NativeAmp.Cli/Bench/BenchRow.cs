@@ -21,7 +21,7 @@ internal sealed record BenchRow(
     /// <summary>The figures of a kernel over these tensors.</summary>
     public static BenchRow Of(StepKernel kernel, StepTensors tensors, Timing timing)
     {
-        long bytes = kernel.Bytes(tensors);
+        long bytes = kernel.Bytes(tensors.Shape);
         double median = Timing.Quantile(timing.Kernel, 0.5);
         return new BenchRow(
             kernel.Name, tensors.Shape.DType.Name(), bytes, median, Timing.Quantile(timing.Kernel, 0.25), Timing.Quantile(timing.Kernel, 0.75),

@@ -44,5 +44,5 @@ internal static class BenchRun
 
     // On the CPU a small number of parameters asks for what its caches give. A GPU's is measured by its memory.
     private static int Copies(Device device, StepKernel kernel, List<StepTensors> tensors) =>
-        tensors.Count == 0 || device.IsHostMemory ? 1 : (int)Math.Clamp(LargestGpuCache / kernel.Bytes(tensors[0]) + 1, 1, MostCopies);
+        tensors.Count == 0 || device.IsHostMemory ? 1 : (int)Math.Clamp(LargestGpuCache / kernel.Bytes(tensors[0].Shape) + 1, 1, MostCopies);
 }

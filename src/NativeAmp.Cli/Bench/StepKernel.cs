@@ -42,8 +42,8 @@ internal sealed class StepKernel
     public bool Takes(DType dtype) => this != Cast || dtype.IsHalfPrecision();
 
     /// <summary>Bytes that it reads and writes, were each moved once a pass.</summary>
-    public long Bytes(StepTensors tensors) => tensors.Shape.Count * _passes.Sum(pass =>
-        pass.Select((access, column) => tensors.TypeOf(column).SizeInBytes() * MovesOf(Access(tensors, column, access))).Sum());
+    public long Bytes(StepShape shape) => shape.Count * _passes.Sum(pass =>
+        pass.Select((access, column) => shape.TypeOf(column).SizeInBytes() * MovesOf(Access(shape, column, access))).Sum());
 
     /// <summary>Runs it once.</summary>
     public void Run(StepTensors tensors) => _run(tensors);
@@ -54,16 +54,16 @@ internal sealed class StepKernel
         Span<ColumnAccess> accesses = stackalloc ColumnAccess[StepTensors.ColumnCount];
         foreach (ColumnAccess[] pass in _passes)
         {
-            for (int column = 0; column < accesses.Length; column++) accesses[column] = Access(tensors, column, pass[column]);
+            for (int column = 0; column < accesses.Length; column++) accesses[column] = Access(tensors.Shape, column, pass[column]);
             AmpKernels.Touch(tensors.Table, accesses);
         }
     }
 
     // Adam writes no copy of float32 parameters: they are it.
-    private ColumnAccess Access(StepTensors tensors, int column, ColumnAccess access) =>
-        column == StepTensors.Copy && this != ScaledBackward && !HasCopies(tensors) ? ColumnAccess.None : access;
+    private ColumnAccess Access(StepShape shape, int column, ColumnAccess access) =>
+        column == StepTensors.Copy && this != ScaledBackward && !HasCopies(shape) ? ColumnAccess.None : access;
 
-    private static bool HasCopies(StepTensors tensors) => tensors.Shape.DType.IsHalfPrecision();
+    private static bool HasCopies(StepShape shape) => shape.DType.IsHalfPrecision();
 
     private static int MovesOf(ColumnAccess access) => access switch
     {
@@ -95,7 +95,7 @@ internal sealed class StepKernel
         Gradient = StepTensors.Gradient,
         FirstMoment = StepTensors.FirstMoment,
         SecondMoment = StepTensors.SecondMoment,
-        HalfCopy = HasCopies(t) ? StepTensors.Copy : -1,
+        HalfCopy = HasCopies(t.Shape) ? StepTensors.Copy : -1,
     }, Groups, t.Scaler, t.State, new AdamStepOptions());
 
     private static void RunStep(StepTensors t)

@@ -5,8 +5,11 @@ namespace NativeAmp.Cli.Bench;
 /// <param name="Count">Parameters in all.</param>
 /// <param name="Tensors">Tensors that they are cut in, of one size but for the last.</param>
 /// <param name="Shift">Elements that every tensor begins past where the allocator's memory does.</param>
-internal sealed record StepShape(DType DType, long Count, int Tensors = 1, int Shift = 0)
+public sealed record StepShape(DType DType, long Count, int Tensors = 1, int Shift = 0)
 {
+    /// <summary>Type of the elements of a column of <see cref="StepTensors"/>.</summary>
+    public DType TypeOf(int column) => column is StepTensors.Gradient or StepTensors.Copy or StepTensors.LossGradient ? DType : DType.Float32;
+
     /// <summary>Elements of each tensor.</summary>
     public long[] Counts()
     {

@@ -46,9 +46,6 @@ internal sealed class StepTensors : IDisposable
 
     public OptimizerState State { get; } = null!;
 
-    /// <summary>Type of a column's elements.</summary>
-    public DType TypeOf(int column) => column is Gradient or Copy or LossGradient ? Shape.DType : DType.Float32;
-
     public void Dispose()
     {
         State?.Dispose();
@@ -60,7 +57,7 @@ internal sealed class StepTensors : IDisposable
     // One buffer a column; values between -1/2 and 1/2, but for the moments, which begin with zeros.
     private TensorCell[] Allocate(int column)
     {
-        int size = TypeOf(column).SizeInBytes();
+        int size = Shape.TypeOf(column).SizeInBytes();
         var cells = new TensorCell[Counts.Length];
         var starts = new long[Counts.Length];
         long bytes = 0;
@@ -69,11 +66,11 @@ internal sealed class StepTensors : IDisposable
             starts[t] = bytes + Shape.Shift * size;
             bytes = (starts[t] + Counts[t] * size + Alignment - 1) / Alignment * Alignment;
         }
-        DeviceBuffer buffer = Device.Allocate(TypeOf(column), bytes / size);
+        DeviceBuffer buffer = Device.Allocate(Shape.TypeOf(column), bytes / size);
         _buffers.Add(buffer);
         if (column is FirstMoment or SecondMoment) buffer.Clear();
         else Fill(buffer, column);
-        for (int t = 0; t < cells.Length; t++) cells[t] = new TensorCell(buffer.Pointer + (nint)starts[t], TypeOf(column));
+        for (int t = 0; t < cells.Length; t++) cells[t] = new TensorCell(buffer.Pointer + (nint)starts[t], Shape.TypeOf(column));
         return cells;
     }
 

@@ -27,8 +27,17 @@ internal sealed unsafe class StepHistory : IDisposable
     public long Add(OptimizerState state, LossScaleState? scaler, double learningRate, bool wasChecked)
     {
         nint record = At(Next);
-        _buffer.Device.CopyOnDevice(record, state.Pointer, sizeof(NampOptimizerState));
-        if (scaler is not null) _buffer.Device.CopyOnDevice(record + sizeof(NampOptimizerState), scaler.Pointer, sizeof(NampScalerState));
+        if (_buffer.Device.IsHostMemory)
+        {
+            // Without another call into native code.
+            ((Record*)record)->Optimizer = *state.Native;
+            if (scaler is not null) ((Record*)record)->Scaler = *scaler.Native;
+        }
+        else
+        {
+            _buffer.Device.CopyOnDevice(record, state.Pointer, sizeof(NampOptimizerState));
+            if (scaler is not null) _buffer.Device.CopyOnDevice(record + sizeof(NampOptimizerState), scaler.Pointer, sizeof(NampScalerState));
+        }
         _slots[Next % Length] = new Slot(learningRate, wasChecked, scaler is not null);
         return Next++;
     }

@@ -1,0 +1,42 @@
+using BenchmarkDotNet.Attributes;
+using NativeAmp.Interop;
+
+namespace NativeAmp.Benchmarks;
+
+/// <summary>What a call costs beside its work: crossing into native code, and FusedAdam over tensors of one element each.</summary>
+public class OverheadBenchmark
+{
+    private readonly List<BufferParameter> _parameters = [];
+    private Device _device = null!;
+    private FusedAdam _optimizer = null!;
+
+    public IEnumerable<int> TensorCounts => Scenario.Smoke ? [3] : [1, 1000];
+
+    [ParamsSource(nameof(TensorCounts))]
+    public int Tensors { get; set; }
+
+    [GlobalSetup]
+    public void Setup()
+    {
+        _device = Device.Cpu(1);
+        var random = new Random(1);
+        for (int i = 0; i < Tensors; i++) _parameters.Add(new BufferParameter(_device, $"tensor{i}", 1, DType.Float16, random));
+        _optimizer = new FusedAdam(_parameters, new AdamOptions());
+        _optimizer.Step();
+    }
+
+    [GlobalCleanup]
+    public void Cleanup()
+    {
+        _optimizer.Dispose();
+        foreach (BufferParameter parameter in _parameters) parameter.Dispose();
+        _parameters.Clear();
+        _device.Dispose();
+    }
+
+    [Benchmark(Description = "empty P/Invoke")]
+    public int EmptyCall() => NativeMethods.AbiVersion();
+
+    [Benchmark(Description = "FusedAdam.Step, one element a tensor")]
+    public void Step() => _optimizer.Step();
+}
