@@ -18,6 +18,7 @@ struct StructSize {
   { #name, static_cast < int64_t>(sizeof(name)) }
 
 constexpr StructSize kStructs[] = {
+    NAMP_STRUCT(namp_profile_entry),
     NAMP_STRUCT(namp_device_info),
     NAMP_STRUCT(namp_memory_statistics),
     NAMP_STRUCT(namp_cell),

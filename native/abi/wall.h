@@ -8,6 +8,7 @@
 #include <new>
 #include <stdexcept>
 
+#include "abi/profile.h"
 #include "error.h"
 #include "nativeamp.h"
 
@@ -17,9 +18,12 @@ namespace namp {
 // buffer.
 void set_last_error(const char* message) noexcept;
 
-// Runs body and turns what it throws into a status and a message.
+// Runs body and turns what it throws into a status and a message. Each function's body is a type
+// of its own, so each has a slot of the profile.
 template <class Body>
-int32_t wall(Body&& body) noexcept {
+int32_t wall(Body&& body, const char* function = __builtin_FUNCTION()) noexcept {
+  static ProfileSlot slot(function);
+  const ProfileScope scope(slot);
   try {
     body();
     return NAMP_OK;

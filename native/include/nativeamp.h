@@ -184,6 +184,26 @@ NAMP_API const char* namp_status_name(int32_t status);
  * bindings check their layout. */
 NAMP_API int64_t namp_struct_size(const char* name);
 
+/* ---- Profile ---- */
+
+/* The time spent in one function of this interface. */
+typedef struct namp_profile_entry {
+  const char* function; /* such as "namp_gemm"; static storage */
+  int64_t calls;        /* 1 or more, failed ones included */
+  int64_t nanoseconds;  /* of all its calls together, over all threads */
+} namp_profile_entry;
+
+/* Starts to measure, for the whole process and all its threads, from zero. On a GPU a function's
+ * time is what the host spends in it, for the device works later. */
+NAMP_API int32_t namp_profile_start(void);
+
+/* Ends it; what was measured stays until the next start. */
+NAMP_API int32_t namp_profile_stop(void);
+
+/* The functions that were called, in no order: *count of them, of which as many are written as
+ * capacity (0 or more) allows. entries may be null if capacity is 0. */
+NAMP_API int32_t namp_profile_read(namp_profile_entry* entries, int32_t* count, int32_t capacity);
+
 /* ---- Devices ---- */
 
 /* What a device is. */

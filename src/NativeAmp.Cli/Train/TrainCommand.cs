@@ -33,6 +33,11 @@ internal sealed class TrainCommand
         Description = "Go on from the newest intact checkpoint; begin anew if there is none.",
     };
 
+    private readonly Option<bool> _profile = new("--profile")
+    {
+        Description = "Show where the time of the steps after the second goes, by function of the native library.",
+    };
+
     private readonly Option<int> _context = Number("--context", 128, "gpt: bytes that it sees.");
     private readonly Option<int> _width = Number("--width", 256, "gpt: width of the model.");
     private readonly Option<int> _heads = Number("--heads", 8, "gpt: heads of each attention.");
@@ -47,7 +52,7 @@ internal sealed class TrainCommand
         Command command = new("train", "Train a network in mixed precision.")
         {
             _model, _data, _precision, _epochs, _steps, _batch, _lr, _clip, _initScale, _seed, _threads, _device, _metrics, _checkpoint, _every,
-            _resume, _context, _width, _heads, _blocks, _temperature, _sample, _json,
+            _resume, _profile, _context, _width, _heads, _blocks, _temperature, _sample, _json,
         };
         command.SetAction(parsed => new TrainRun(Settings(parsed), terminal, parsed.GetValue(_json)).Run());
         return command;
@@ -79,6 +84,7 @@ internal sealed class TrainCommand
             Checkpoint = parsed.GetValue(_checkpoint),
             Every = parsed.GetValue(_every),
             Resume = parsed.GetValue(_resume),
+            Profile = parsed.GetValue(_profile),
             Gpt = new GptSize(parsed.GetValue(_context), parsed.GetValue(_width), parsed.GetValue(_heads), parsed.GetValue(_blocks)),
             Temperature = parsed.GetValue(_temperature),
             SampleLength = parsed.GetValue(_sample),

@@ -32,23 +32,30 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         using MetricsWriter? metrics = settings.Metrics is { } file ? new MetricsWriter(file, append: settings.Resume) : null;
         using var stop = new CancellationTokenSource();
         using ITrainProgress progress = CreateProgress();
-        Attach(trainer, progress, metrics);
+        ProfileReport? profile = settings.Profile ? new ProfileReport() : null;
+        Attach(trainer, progress, metrics, profile);
         progress.Note(Introduction(task, device));
 
         TrainingResult result;
         using (PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Stop(context, stop)))
         using (PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Stop(context, stop)))
             result = trainer.Run(stop.Token);
+        IReadOnlyList<ProfileRow>? rows = profile?.Finish();
 
         string? sample = settings is { Model: ModelKind.Gpt, SampleLength: > 0 } && !result.Interrupted
             ? TextSampler.Sample(task.Model, device, Precision, settings.Gpt.Context, settings.SampleLength, settings.Temperature, new RandomGenerator(settings.Seed))
             : null;
-        TrainSummary summary = Summarise(result, device);
+        TrainSummary summary = Summarise(result, device) with { Profile = rows };
         metrics?.Write(summary);
         if (json)
             terminal.Output.WriteLine(JsonSerializer.Serialize(summary with { Sample = sample }, TrainJson.Default.TrainSummary));
         else
+        {
             Write(summary, sample, progress);
+            if (rows is not null)
+                ProfileReport.Write(rows, terminal);
+        }
+
         return result.Interrupted ? ExitCode.Interrupted : ExitCode.Success;
     }
 
@@ -86,12 +93,13 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
     private ITrainProgress CreateProgress() =>
         json ? new SilentProgress() : terminal.Live is { } live ? new BarProgress(live) : new LineProgress(terminal.Output);
 
-    private static void Attach(Trainer trainer, ITrainProgress progress, MetricsWriter? metrics)
+    private static void Attach(Trainer trainer, ITrainProgress progress, MetricsWriter? metrics, ProfileReport? profile)
     {
         trainer.StepCompleted += (_, step) =>
         {
             progress.Step(step);
             metrics?.Write(step);
+            profile?.Step(step);
         };
         trainer.EpochCompleted += (_, epoch) => progress.Note(string.Create(CultureInfo.InvariantCulture,
             $"epoch {epoch.Epoch}: mean loss {epoch.MeanLoss:0.0000}") + (epoch.TestAccuracy is { } accuracy ? $", test accuracy {Percent(accuracy)}" : ""));

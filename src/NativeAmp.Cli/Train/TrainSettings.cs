@@ -51,6 +51,9 @@ internal sealed record TrainSettings
 
     public bool Resume { get; init; }
 
+    /// <summary>Whether to measure where the time goes.</summary>
+    public bool Profile { get; init; }
+
     public required GptSize Gpt { get; init; }
 
     public double Temperature { get; init; }

@@ -173,6 +173,18 @@ internal struct NampTable;
 /// <summary>namp_event</summary>
 internal struct NampEvent;
 
+/// <summary>The time spent in one function of this interface.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampProfileEntry
+{
+    /// <summary>such as "namp_gemm"; static storage</summary>
+    public byte* Function;
+    /// <summary>1 or more, failed ones included</summary>
+    public long Calls;
+    /// <summary>of all its calls together, over all threads</summary>
+    public long Nanoseconds;
+}
+
 /// <summary>What a device is.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampDeviceInfo
@@ -869,6 +881,7 @@ internal static unsafe partial class NativeMethods
     /// <summary>Every struct of the interface with its size here, to be compared with namp_struct_size.</summary>
     internal static (string Name, int Size)[] StructSizes() =>
     [
+        ("namp_profile_entry", sizeof(NampProfileEntry)),
         ("namp_device_info", sizeof(NampDeviceInfo)),
         ("namp_memory_statistics", sizeof(NampMemoryStatistics)),
         ("namp_cell", sizeof(NampCell)),
@@ -918,6 +931,20 @@ internal static unsafe partial class NativeMethods
     /// bindings check their layout.</summary>
     [LibraryImport(Library, EntryPoint = "namp_struct_size")]
     internal static partial long StructSize(byte* name);
+
+    /// <summary>Starts to measure, for the whole process and all its threads, from zero. On a GPU a function's
+    /// time is what the host spends in it, for the device works later.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_profile_start")]
+    internal static partial int ProfileStart();
+
+    /// <summary>Ends it; what was measured stays until the next start.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_profile_stop")]
+    internal static partial int ProfileStop();
+
+    /// <summary>The functions that were called, in no order: *count of them, of which as many are written as
+    /// capacity (0 or more) allows. entries may be null if capacity is 0.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_profile_read")]
+    internal static partial int ProfileRead(NampProfileEntry* entries, int* count, int capacity);
 
     /// <summary>Number of devices of a kind (the CPU backend has one). When there are none,
     /// namp_last_error_message() says why, and the status is still NAMP_OK.</summary>

@@ -1,0 +1,55 @@
+// namp_profile_*: where the time of a program goes, by function of the interface.
+#include "abi/profile.h"
+
+#include "abi/check.h"
+#include "abi/wall.h"
+
+namespace namp {
+
+std::atomic<bool> profiling{false};
+
+namespace {
+
+std::atomic<ProfileSlot*> slots{nullptr};
+
+}  // namespace
+
+ProfileSlot::ProfileSlot(const char* name) noexcept : function(name) {
+  next = slots.load(std::memory_order_relaxed);
+  while (!slots.compare_exchange_weak(next, this, std::memory_order_release,
+                                      std::memory_order_relaxed)) {
+  }
+}
+
+}  // namespace namp
+
+int32_t namp_profile_start(void) {
+  return namp::wall([] {
+    for (auto* slot = namp::slots.load(std::memory_order_acquire); slot; slot = slot->next) {
+      slot->calls = 0;
+      slot->nanoseconds = 0;
+    }
+    namp::profiling = true;
+  });
+}
+
+int32_t namp_profile_stop(void) {
+  return namp::wall([] { namp::profiling = false; });
+}
+
+int32_t namp_profile_read(namp_profile_entry* entries, int32_t* count, int32_t capacity) {
+  return namp::wall([&] {
+    namp::require(count != nullptr, "count is null; it receives the number of entries.");
+    namp::check_count(capacity, "capacity");
+    namp::require(entries != nullptr || capacity == 0,
+                  "entries is null; pass an array of capacity entries, or a capacity of 0.");
+    int32_t found = 0;
+    for (auto* slot = namp::slots.load(std::memory_order_acquire); slot; slot = slot->next) {
+      const int64_t calls = slot->calls;
+      if (calls == 0) continue;
+      if (found < capacity) entries[found] = {slot->function, calls, slot->nanoseconds};
+      ++found;
+    }
+    *count = found;
+  });
+}
