@@ -10,6 +10,7 @@
 #include "hwy/foreach_target.h"
 #include "cpu/loop-inl.h"
 #include "cpu/gemm_tile-inl.h"
+#include "cpu/transpose-inl.h"
 #include "formulas/math.h"
 
 #include "cpu/attention.h"
@@ -20,6 +21,7 @@ namespace namp {
 namespace HWY_NAMESPACE {
 
 constexpr int64_t kBlock = kAttentionBlock;
+constexpr int64_t kBufferRows = kAttentionBufferRows;
 
 // A row-major matrix of float32 in scratch memory.
 struct Rows {
@@ -45,12 +47,15 @@ template <class T>
 HWY_INLINE void transpose_rows(const Rows& out, const T* in, int64_t stride, int64_t count,
                                int64_t head_dim, float factor, float* buffer) {
   if (count < kBlock) std::fill_n(out.data, head_dim * out.width, 0.0f);
-  for (int64_t r = 0; r < count; ++r) {
-    const Lane times(factor);
-    map(
-        buffer, head_dim, [=](Lane x) NAMP_LANES { return x * times; }, in + r * stride);
-    for (int64_t d = 0; d < head_dim; ++d)
-      out.data[d * out.width + r] = buffer[d];
+  const Lane times(factor);
+  for (int64_t r = 0; r < count; r += kBufferRows) {
+    const int64_t some = std::min(kBufferRows, count - r);
+    for (int64_t i = 0; i < some; ++i) {
+      map(
+          buffer + i * head_dim, head_dim, [=](Lane x) NAMP_LANES { return x * times; },
+          in + (r + i) * stride);
+    }
+    transpose(out.data + r, out.width, buffer, head_dim, some, head_dim);
   }
 }
 
@@ -94,10 +99,9 @@ HWY_INLINE void soften(const Rows& scores, int64_t keys, const Running& running,
     const Lane before =
         first ? Lane(-std::numeric_limits<float>::infinity()) : load(running.largest + i);
     Lane largest = before;
-    for (int64_t j = 0; j < keys; ++j) {
-      const Lane x = load(scores.row(j) + i);
-      largest = select(x > largest || !(x == x), x, largest);
-    }
+    // A NaN may get lost here: its exponential below is NaN all the same.
+    for (int64_t j = 0; j < keys; ++j)
+      largest = Lane(hn::Max(load(scores.row(j) + i).raw, largest.raw));
     Lane sum(0.0f);
     for (int64_t j = 0; j < keys; ++j) {
       const Lane p = exp(load(scores.row(j) + i) - largest);
@@ -242,7 +246,7 @@ void attend_head_backward(const namp_attention_args& args, const AttentionShape&
   const Rows scores = take(kBlock, kBlock);
   const Rows score_gradients = take(kBlock, kBlock);
   float* const delta = take(all, 1).data;
-  float* const buffer = take(2, width).data;
+  float* const buffer = take(kBufferRows, width).data;
 
   const int64_t stride = args.time_stride;
   const T* query = static_cast<const T*>(args.query) + at.input;

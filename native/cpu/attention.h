@@ -9,7 +9,10 @@
 namespace namp {
 
 // Queries and keys of a block: the scores of a block stay in the first-level cache.
-inline constexpr int64_t kAttentionBlock = 64;
+inline constexpr int64_t kAttentionBlock = 32;
+
+// Rows that are scaled before they are transposed.
+inline constexpr int64_t kAttentionBufferRows = 16;
 
 struct AttentionShape {
   explicit AttentionShape(const namp_attention_args& args)
@@ -28,14 +31,15 @@ struct AttentionShape {
   // three numbers a query.
   int64_t forward_floats() const {
     return 4 * kAttentionBlock * width + kAttentionBlock * kAttentionBlock + 4 * kAttentionBlock +
-           width;
+           kAttentionBufferRows * width;
   }
 
   // Backward: queries, output gradients and query gradients of all times; keys, both transposed,
   // and two gradients of a block; two blocks of scores; a number a query.
   int64_t backward_floats() const {
     return 3 * blocks * kAttentionBlock * width + 5 * kAttentionBlock * width +
-           2 * kAttentionBlock * kAttentionBlock + blocks * kAttentionBlock + 2 * width;
+           2 * kAttentionBlock * kAttentionBlock + blocks * kAttentionBlock +
+           kAttentionBufferRows * width;
   }
 
   int64_t time;

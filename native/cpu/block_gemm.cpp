@@ -9,6 +9,7 @@
 #include "hwy/foreach_target.h"
 #include "cpu/loop-inl.h"
 #include "cpu/gemm_tile-inl.h"
+#include "cpu/transpose-inl.h"
 #include "formulas/activation.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -55,7 +56,7 @@ HWY_INLINE void pack_a(TileOperands& operands, float* out, const MatrixView& a, 
 // A block of B in panels: kTileColumns columns, depth rows, one after the other. What a last panel
 // lacks is zero.
 template <class T>
-HWY_INLINE void pack_b(float* out, float* row_buffer, const MatrixView& b, int64_t depth,
+HWY_INLINE void pack_b(float* out, float* columns_buffer, const MatrixView& b, int64_t depth,
                        int64_t columns) {
   const T* in = static_cast<const T*>(b.data);
   for (int64_t first = 0; first < columns; first += kTileColumns, out += depth * kTileColumns) {
@@ -65,17 +66,20 @@ HWY_INLINE void pack_b(float* out, float* row_buffer, const MatrixView& b, int64
       widen_rows(out, kTileColumns, in + first, b.row_stride, depth, count);
       continue;
     }
-    for (int64_t column = 0; column < count; ++column) {
+    for (int64_t column = 0; column < count; column += kPackedColumns) {
+      const int64_t some = std::min(kPackedColumns, count - column);
       const T* source = in + (first + column) * b.column_stride;
       if (b.row_stride == 1) {
-        widen_rows(row_buffer, 0, source, 0, 1, depth);
+        widen_rows(columns_buffer, kBlockDepth, source, b.column_stride, some, depth);
       } else {
-        for (int64_t k = 0; k < depth; ++k) {
-          widen_rows(row_buffer + k, 0, source + k * b.row_stride, 0, 1, 1);
+        for (int64_t i = 0; i < some; ++i) {
+          for (int64_t k = 0; k < depth; ++k) {
+            widen_rows(columns_buffer + i * kBlockDepth + k, 0,
+                       source + i * b.column_stride + k * b.row_stride, 0, 1, 1);
+          }
         }
       }
-      for (int64_t k = 0; k < depth; ++k)
-        out[k * kTileColumns + column] = row_buffer[k];
+      transpose(out + column, kTileColumns, columns_buffer, kBlockDepth, some, depth);
     }
   }
 }
@@ -123,7 +127,7 @@ HWY_NOINLINE void multiply_blocks(int64_t m, int64_t n, int64_t k, const MatrixV
   float* const b_block = a_block + kBlockRows * kBlockDepth;
   float* const c_block = b_block + kBlockDepth * kBlockColumns;
   float* const bias_block = c_block + kBlockRows * kBlockColumns;
-  float* const row_buffer = bias_block + kBlockColumns;
+  float* const columns_buffer = bias_block + kBlockColumns;
   for (int64_t column = 0; column < n; column += kBlockColumns) {
     const int64_t columns = std::min(kBlockColumns, n - column);
     for (int64_t row = 0; row < m; row += kBlockRows) {
@@ -138,7 +142,7 @@ HWY_NOINLINE void multiply_blocks(int64_t m, int64_t n, int64_t k, const MatrixV
           pack_a<T>(operands, a_block, part_of(a, row, begin), rows, depth);
           // One block of depth stays in place for all rows.
           if (row == 0 || k > kBlockDepth) {
-            pack_b<T>(b_block, row_buffer, part_of(b, begin, column), depth, columns);
+            pack_b<T>(b_block, columns_buffer, part_of(b, begin, column), depth, columns);
           }
         });
         operands.b = b_block;

@@ -38,14 +38,21 @@ struct ProductOutput {
 ProductOutput part_of(const ProductOutput& output, int64_t row, int64_t column);
 
 // Blocks of A, B and C together fit into a core's second-level cache.
-inline constexpr int64_t kBlockRows = 240;  // a multiple of every target's tile
+inline constexpr int64_t kBlockRows = 240;
 inline constexpr int64_t kBlockColumns = 256;
 inline constexpr int64_t kBlockDepth = 256;
+
+// Every target's tile has a number of rows that divides this, and of columns.
+inline constexpr int64_t kRowGranule = 12;
+inline constexpr int64_t kColumnGranule = 32;
+
+// Columns of a transposed B that are widened before they are laid out.
+inline constexpr int64_t kPackedColumns = 4;
 
 // Scratch memory of one product.
 inline constexpr int64_t kProductScratchBytes =
     (kBlockRows * kBlockDepth + kBlockDepth * kBlockColumns + kBlockRows * kBlockColumns +
-     kBlockColumns + kBlockDepth) *
+     kBlockColumns + kPackedColumns * kBlockDepth) *
     static_cast<int64_t>(sizeof(float));
 
 // The product of a [m, k] and b [k, n]; k may be 0.

@@ -50,45 +50,60 @@ Operands operands_of(const namp_gemm_args& args, int64_t product) {
 
 constexpr int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
-// How a product is cut among threads. Sums run along k alone, which is not cut: the bits do not
-// depend on the cut.
+// One side of a product, cut in pieces of as equal a number of granules as there is.
 struct Cut {
-  int64_t rows;     // of a piece
-  int64_t columns;  // of a piece
+  int64_t size;
+  int64_t granule;
+  int64_t pieces;
+
+  int64_t begin(int64_t piece) const {
+    return std::min(size, divide_up(size, granule) * piece / pieces * granule);
+  }
+  int64_t granules() const { return divide_up(size, granule); }
 };
 
-Cut cut_product(const namp_gemm_args& args, int64_t threads) {
-  Cut cut{kBlockRows, kBlockColumns};
-  // Twice as many pieces as threads, for balance; none smaller than a few tiles.
-  const auto pieces = [&] {
-    return args.batch * divide_up(args.m, cut.rows) * divide_up(args.n, cut.columns);
-  };
-  while (pieces() < 2 * threads && cut.rows > 48 && args.m > 48)
-    cut.rows /= 2;
-  while (pieces() < 2 * threads && cut.columns > 64 && args.n > 64)
-    cut.columns /= 2;
-  return cut;
-}
+// How a product is cut among threads. Sums run along k alone, which is not cut: the bits do not
+// depend on the cut.
+struct ProductCut {
+  ProductCut(const namp_gemm_args& args, int64_t threads)
+      : rows{args.m, kRowGranule, divide_up(args.m, kBlockRows)},
+        columns{args.n, kColumnGranule, divide_up(args.n, kBlockColumns)},
+        batch(args.batch) {
+    // As many pieces for one thread as for the next: the longer side is cut further, while its
+    // pieces have a few tiles.
+    while (pieces() % threads != 0 && pieces() < 8 * threads) {
+      Cut& longer = args.m / rows.pieces >= args.n / columns.pieces ? rows : columns;
+      if (longer.pieces >= divide_up(longer.granules(), 3)) break;
+      ++longer.pieces;
+    }
+  }
+
+  int64_t pieces() const { return batch * rows.pieces * columns.pieces; }
+
+  Cut rows;
+  Cut columns;
+  int64_t batch;
+};
 
 }  // namespace
 
 void CpuBackend::gemm_by_blocks(const namp_gemm_args& args, namp_stream stream) {
   const int64_t k = args.alpha == 0.0f ? 0 : args.k;  // 0 is 0: A and B are not read
-  const Cut cut = cut_product(args, threads_.count());
-  const int64_t row_pieces = divide_up(args.m, cut.rows);
-  const int64_t column_pieces = divide_up(args.n, cut.columns);
+  const ProductCut cut(args, threads_.count());
   char* scratch = worker_scratch(threads_.count(), kProductScratchBytes, stream);
-  threads_.split(
-      args.batch * row_pieces * column_pieces, [&](int64_t worker, int64_t begin, int64_t end) {
-        for (int64_t piece = begin; piece < end; ++piece) {
-          const int64_t column = piece % column_pieces * cut.columns;
-          const int64_t row = piece / column_pieces % row_pieces * cut.rows;
-          const Operands operands = operands_of(args, piece / column_pieces / row_pieces);
-          multiply(simd_, std::min(cut.rows, args.m - row), std::min(cut.columns, args.n - column),
-                   k, part_of(operands.a, row, 0), part_of(operands.b, 0, column),
-                   part_of(operands.output, row, column), scratch + worker * kProductScratchBytes);
-        }
-      });
+  threads_.split(cut.pieces(), [&](int64_t worker, int64_t begin, int64_t end) {
+    for (int64_t piece = begin; piece < end; ++piece) {
+      const int64_t column_piece = piece % cut.columns.pieces;
+      const int64_t row_piece = piece / cut.columns.pieces % cut.rows.pieces;
+      const int64_t column = cut.columns.begin(column_piece);
+      const int64_t row = cut.rows.begin(row_piece);
+      const Operands operands = operands_of(args, piece / cut.columns.pieces / cut.rows.pieces);
+      multiply(simd_, cut.rows.begin(row_piece + 1) - row,
+               cut.columns.begin(column_piece + 1) - column, k, part_of(operands.a, row, 0),
+               part_of(operands.b, 0, column), part_of(operands.output, row, column),
+               scratch + worker * kProductScratchBytes);
+    }
+  });
 }
 
 // c = activation(from), both [m, n] of the product's layout.

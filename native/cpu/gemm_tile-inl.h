@@ -78,6 +78,8 @@ HWY_INLINE void multiply_panels(TileOperands operands, int64_t b_panel, float* c
     };
     while (row + kTileRows <= rows)
       next(std::integral_constant<int64_t, kTileRows>{});
+    while (row + 8 <= rows && kTileRows > 8)
+      next(std::integral_constant<int64_t, 8>{});
     while (row + 4 <= rows)
       next(std::integral_constant<int64_t, 4>{});
     while (row < rows)

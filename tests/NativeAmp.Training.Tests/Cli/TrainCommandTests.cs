@@ -71,6 +71,24 @@ public class TrainCommandTests
     }
 
     [Test]
+    [NonParallelizable]
+    public void A_profile_says_which_native_functions_take_the_time()
+    {
+        (int code, string json, string error) = Train("--precision", "fp16", "--steps", "6", "--profile", "--json");
+        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
+        using JsonDocument summary = JsonDocument.Parse(json);
+        JsonElement[] rows = [.. summary.RootElement.GetProperty("profile").EnumerateArray()];
+        JsonElement adam = rows.Single(row => row.GetProperty("function").GetString() == "namp_adam_step");
+        Assert.That(adam.GetProperty("calls_per_step").GetDouble(), Is.EqualTo(1), "steps 3 to 6, each with one");
+        Assert.That(adam.GetProperty("ms_per_step").GetDouble(), Is.Positive);
+        Assert.That(rows.Sum(row => row.GetProperty("share").GetDouble()), Is.EqualTo(1).Within(1e-9));
+        Assert.That(rows[^1].GetProperty("share").GetDouble(), Is.InRange(0, 1), "the time outside");
+
+        (_, string text, _) = Train("--precision", "fp16", "--steps", "6", "--profile");
+        Assert.That(text, Does.Contain("ms a step").And.Contain("namp_gemm").And.Contain("outside the native library"));
+    }
+
+    [Test]
     public void A_scale_that_overflows_is_backed_off_by_skipping()
     {
         string metrics = Path.Combine(_folder, "metrics.jsonl");
