@@ -31,41 +31,95 @@ class CastTest : public BackendTest {
 };
 class ScaleTest : public BackendTest {};
 
-// Without the whole range: an odd stride, and all bits around the borders of the exponents.
+// What casting the floats with the bits first, first + 1, … gives: count of them, of one sign and
+// one exponent. Their halves ascend, so each is a run, and ends at the point midway to the next
+// (which belongs to the even one); that point is a float. Beyond the largest half comes infinity,
+// where the next power of two would be.
+void expect_run(uint32_t first, int64_t count, int32_t dtype, uint16_t* expected) {
+  const Format f = format_of(dtype);
+  const auto infinity = static_cast<uint32_t>(f.exponent_ones) << f.fraction;
+  const auto value = [&](uint32_t half) {
+    return half == infinity ? std::ldexp(1.0, 2 - f.minimum_exponent) : decode(half, dtype);
+  };
+  const uint32_t sign = first >> 31 << 15;
+  uint32_t half = encode(decode(first & 0x7fffffffu, NAMP_FLOAT32), dtype);
+  for (int64_t i = 0; i < count; ++half) {
+    int64_t end = count;
+    if (half != infinity) {
+      const double midway = (value(half) + value(half + 1)) / 2;
+      const auto limit = static_cast<int64_t>(float_bits(static_cast<float>(midway)));
+      const int64_t last = half % 2 == 0 ? limit : limit - 1;
+      end = std::min(count, last - static_cast<int64_t>(first & 0x7fffffffu) + 1);
+    }
+    for (; i < end; ++i)
+      expected[i] = static_cast<uint16_t>(sign | half);
+  }
+}
+
+// All 2^32 of them where NATIVEAMP_EXHAUSTIVE is 1, else one run in 64 (on a GPU, in 2^13).
 TEST_P(CastTest, RoundsEveryFloatExactly) {
-  constexpr int64_t kBlock = 1 << 16;
-  const int64_t blocks = device_.is_gpu() ? 8 : exhaustive() ? (int64_t{1} << 32) / kBlock : 64;
+  constexpr int64_t kRun = 1 << 16;
+  const int64_t runs = device_.is_gpu() ? 1 : 16;
+  const int64_t count = runs * kRun;
+  const int64_t stride = device_.is_gpu() ? 8191 : exhaustive() ? 1 : 63;
+  std::vector<uint32_t> bits(static_cast<size_t>(count));
+  std::vector<uint16_t> expected(static_cast<size_t>(count));
+  Buffer in(device_, NAMP_FLOAT32, count);
   for (int32_t dtype : {NAMP_FLOAT16, NAMP_BFLOAT16}) {
-    Buffer in(device_, NAMP_FLOAT32, kBlock), out(device_, dtype, kBlock);
-    for (int64_t block = 0; block < blocks; ++block) {
-      std::vector<uint32_t> bits(kBlock);
-      std::vector<uint16_t> expected(kBlock);
-#pragma omp parallel for
-      for (int64_t i = 0; i < kBlock; ++i) {
-        const int64_t index = block * kBlock + i;
-        uint32_t x = static_cast<uint32_t>(index);
-        if (blocks <= 64 && block < blocks - 4) x = static_cast<uint32_t>(index * 1021 + index % 7);
-        if (blocks <= 64 && block >= blocks - 4) {
-          x = (static_cast<uint32_t>(index % 512) << 23) + static_cast<uint32_t>(index / 512) -
-              static_cast<uint32_t>((blocks - 2) * kBlock / 512);
+    Buffer out(device_, dtype, count);
+    for (int64_t block = 0; block < (int64_t{1} << 32) / count; block += stride) {
+#pragma omp parallel for num_threads(2)
+      for (int64_t run = 0; run < runs; ++run) {
+        const auto first = static_cast<uint32_t>(block * count + run * kRun);
+        uint16_t* const to = expected.data() + run * kRun;
+        for (int64_t i = 0; i < kRun; ++i)
+          bits[static_cast<size_t>(run * kRun + i)] = first + static_cast<uint32_t>(i);
+        if ((first & 0x7f800000u) != 0x7f800000u) {
+          expect_run(first, kRun, dtype, to);
+          continue;
         }
-        bits[static_cast<size_t>(i)] = x;
-        expected[static_cast<size_t>(i)] =
-            static_cast<uint16_t>(expected_cast(x, NAMP_FLOAT32, dtype));
+        for (int64_t i = 0; i < kRun; ++i)  // infinity and NaN
+          to[i] = static_cast<uint16_t>(
+              expected_cast(first + static_cast<uint32_t>(i), NAMP_FLOAT32, dtype));
       }
       in.set_bytes(bits.data());
       for (const Setting& setting : device_.settings({2})) {
         device_.use(setting);
-        ASSERT_EQ(namp_cast(device_, out.data(), dtype, in.data(), NAMP_FLOAT32, kBlock, nullptr,
-                            nullptr),
-                  NAMP_OK);
+        ASSERT_EQ(
+            namp_cast(device_, out.data(), dtype, in.data(), NAMP_FLOAT32, count, nullptr, nullptr),
+            NAMP_OK);
         const auto bytes = out.bytes();
         if (std::memcmp(bytes.data(), expected.data(), bytes.size()) == 0) continue;
-        for (int64_t i = 0; i < kBlock; ++i) {
+        for (int64_t i = 0; i < count; ++i) {
           ASSERT_EQ(out.bits(i), expected[static_cast<size_t>(i)])
               << "of the bits " << bits[static_cast<size_t>(i)] << ", " << setting;
         }
       }
+    }
+  }
+}
+
+// All of the significands' first bits, about the border of every exponent: halfway cases and the
+// ends of both formats, against rounding one number at a time.
+TEST_P(CastTest, RoundsExactlyAroundEveryExponent) {
+  constexpr int64_t kPerExponent = 256;
+  constexpr int64_t kCount = 512 * kPerExponent;
+  Buffer in(device_, NAMP_FLOAT32, kCount);
+  for (int64_t i = 0; i < kCount; ++i) {
+    const auto border = static_cast<uint32_t>(i / kPerExponent) << 23;
+    in.set_bits(i, border + static_cast<uint32_t>(i % kPerExponent) - kPerExponent / 2);
+  }
+  for (int32_t dtype : {NAMP_FLOAT16, NAMP_BFLOAT16}) {
+    Buffer out(device_, dtype, kCount);
+    run_everywhere(
+        [&] {
+          return namp_cast(device_, out.data(), dtype, in.data(), NAMP_FLOAT32, kCount, nullptr,
+                           nullptr);
+        },
+        {&out});
+    for (int64_t i = 0; i < kCount; ++i) {
+      ASSERT_EQ(out.bits(i), expected_cast(in.bits(i), NAMP_FLOAT32, dtype))
+          << "of the bits " << in.bits(i);
     }
   }
 }
