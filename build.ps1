@@ -15,7 +15,7 @@ Usage: ./build.ps1 VERB [arguments]
 
   build                 native library and managed assemblies
   train [args]          build, then train the CNN on Fashion-MNIST in FP16 (args go to nativeamp train)
-  test [--exhaustive]   build, then every test; --exhaustive takes every float instead of a sample
+  test [options]        build, then every test; --exhaustive takes every float instead of a sample, --gpu this machine's GPU
   bench [args]          build, then run the benchmarks (args go to BenchmarkDotNet), or: plots FOLDER
   gpu-report [args]     say what the CUDA kernels are made of, move and execute (Linux only: the emulated GPU is)
   bindings              write the C# bindings anew from native/include/nativeamp.h
@@ -69,7 +69,7 @@ switch ($verb) {
         Invoke-NativeAmp train --model cnn --data fashion-mnist --precision fp16 --epochs 3 @rest
     }
     'test' {
-        if ($rest -contains '--gpu') { Write-Error 'The GPU backend is not there yet, so there is nothing to test on a GPU.' }
+        if ($rest -contains '--gpu') { $env:NATIVEAMP_TEST_GPU = '1' }
         if ($rest -contains '--exhaustive') { $env:NATIVEAMP_EXHAUSTIVE = '1' }
         Invoke-Build ON
         ctest --preset release

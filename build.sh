@@ -15,7 +15,8 @@ Usage: ./build.sh VERB [arguments]
 
   build                 native library, managed assemblies, and the command artifacts/nativeamp
   train [args]          build, then train the CNN on Fashion-MNIST in FP16 (args go to nativeamp train)
-  test [--exhaustive]   build, then every test and check; --exhaustive takes every float instead of a sample
+  test [options]        build, then every test and check; --exhaustive takes every float and every failure instead of a sample, --gpu the
+                        machine's own GPU instead of the emulated one
   bench [args]          build, then run the benchmarks (args go to BenchmarkDotNet), or: plots FOLDER
   gpu-report [args]     build, then say what the CUDA kernels are made of, move and execute (--json, --filter TEXT)
   bindings              write the C# bindings anew from native/include/nativeamp.h

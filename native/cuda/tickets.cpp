@@ -13,12 +13,13 @@ Ticket Tickets::of(Stream stream) {
       constexpr size_t kBytes = kPerBlock * sizeof(uint32_t);
       blocks_.reserve(blocks_.size() + 1);
       const DevicePointer block = allocate_memory(kBytes);
-      Result result = driver().cuMemsetD8Async.attempt(block, 0, kBytes, nullptr);
-      // Other streams do not wait for the default one: it has to be over.
-      if (result == kSuccess) result = driver().cuStreamSynchronize.attempt(nullptr);
-      if (result != kSuccess) {
+      try {
+        driver().cuMemsetD8Async(block, 0, kBytes, nullptr);
+        // Other streams do not wait for the default one: it has to be over.
+        driver().cuStreamSynchronize(nullptr);
+      } catch (...) {
         driver().cuMemFree.attempt(block);
-        throw_driver_error(result, "cuMemsetD8Async");
+        throw;
       }
       blocks_.push_back(block);
     }

@@ -24,6 +24,9 @@ internal static unsafe partial class EmulatedGpu
 
     private static readonly Lazy<nint> Library = new(() => NativeLibrary.Load(Driver));
 
+    /// <summary>Whether the machine's own GPU is to be tested: <c>./build.sh test --gpu</c>.</summary>
+    public static bool OwnIsAskedFor => Environment.GetEnvironmentVariable("NATIVEAMP_TEST_GPU") == "1";
+
     /// <summary>Whether the GPU of this process is the emulated one.</summary>
     public static bool IsChosen { get; private set; }
 
@@ -109,7 +112,7 @@ internal static unsafe partial class EmulatedGpu
     [ModuleInitializer]
     internal static void Choose()
     {
-        if (Environment.GetEnvironmentVariable("NATIVEAMP_TEST_GPU") == "1" || !File.Exists(Driver)) return;
+        if (OwnIsAskedFor || !File.Exists(Driver)) return;
         SetForNativeCode("NATIVEAMP_CUDA_LIBRARY", Driver);
         SetForNativeCode("NATIVEAMP_CUBLAS_LIBRARY", Cublas);
         SetForNativeCode("NAMPEMU_QUIET", "1"); // a failed test tells

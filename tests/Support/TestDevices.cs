@@ -15,13 +15,14 @@ internal static class TestDevices
     /// <summary>Whether a device is so slow that a sample has to do: every instruction of the emulated GPU is interpreted.</summary>
     public static bool IsEmulated(this DeviceKind kind) => kind == DeviceKind.Cuda && EmulatedGpu.IsChosen;
 
-    /// <summary>Opens the device; where there is none, the test is skipped and says why.</summary>
+    /// <summary>Opens the device. Where there is none the test is skipped and says why; it fails where a GPU was asked for.</summary>
     /// <param name="kind">The kind of device.</param>
     /// <param name="threads">Threads of the CPU; 0 for one a core.</param>
     public static Device Open(this DeviceKind kind, int threads = 0)
     {
         if (kind == DeviceKind.Cpu) return Device.Cpu(threads);
         DeviceAvailability gpu = Device.Available(DeviceKind.Cuda);
+        if (gpu.Count == 0 && EmulatedGpu.OwnIsAskedFor) Assert.Fail($"NATIVEAMP_TEST_GPU asks for this machine's GPU. {gpu.Reason}");
         if (gpu.Count == 0) Assert.Ignore(gpu.Reason);
         return Device.Cuda();
     }

@@ -90,7 +90,7 @@ public class KillTests
     {
         string cli = Path.Combine(TestContext.CurrentContext.TestDirectory, "NativeAmp.Cli.dll");
         FormattableString arguments =
-            $"{cli} train --model mlp --data {Data} --batch 16 --steps {steps} --threads 1 --checkpoint {checkpoints} --every {every} --resume --json";
+            $"{cli} train --model mlp --device cpu --data {Data} --batch 16 --steps {steps} --threads 1 --checkpoint {checkpoints} --every {every} --resume --json";
         List<string> list = [.. FormattableString.Invariant(arguments).Split(' ')];
         if (metrics is not null)
             list.AddRange(["--metrics", metrics]);
