@@ -3,8 +3,12 @@
 #include <cstdlib>
 
 #if defined(_WIN32)
+#if !defined(NOMINMAX)
 #define NOMINMAX
+#endif
 #include <windows.h>
+
+#include <system_error>
 #else
 #include <dlfcn.h>
 #endif
@@ -14,8 +18,14 @@ namespace {
 
 void* open_library(const std::string& name, std::string& answer) {
 #if defined(_WIN32)
-  HMODULE handle = LoadLibraryA(name.c_str());
-  if (handle == nullptr) answer = "error " + std::to_string(GetLastError());
+  // Of a library that is named by its path, those that it needs lie beside it (cublasLt).
+  const bool is_path = name.find_first_of("/\\") != std::string::npos;
+  HMODULE handle =
+      LoadLibraryExA(name.c_str(), nullptr, is_path ? LOAD_WITH_ALTERED_SEARCH_PATH : 0);
+  if (handle == nullptr) {
+    const auto error = static_cast<int>(GetLastError());
+    answer = "error " + std::to_string(error) + ": " + std::system_category().message(error);
+  }
   return reinterpret_cast<void*>(handle);
 #else
   void* handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);

@@ -107,6 +107,59 @@ TEST_F(DriverTest, FailsOnceWhereItIsAsked) {
   EXPECT_EQ(launch(load(kernel("", 0)), {}), CUDA_SUCCESS);
 }
 
+// What a backend calls, each once and in any state.
+TEST_F(DriverTest, EveryFunctionFailsAsAsked) {
+  using Call = std::pair<const char*, CUresult (*)()>;
+  const Call calls[] = {
+      {"cuInit", [] { return cuInit(0); }},
+      {"cuDriverGetVersion", [] { return cuDriverGetVersion(nullptr); }},
+      {"cuGetProcAddress", [] { return cuGetProcAddress_v2("", nullptr, 0, 0, nullptr); }},
+      {"cuDeviceGetCount", [] { return cuDeviceGetCount(nullptr); }},
+      {"cuDeviceGet", [] { return cuDeviceGet(nullptr, 0); }},
+      {"cuDeviceGetName", [] { return cuDeviceGetName(nullptr, 0, 0); }},
+      {"cuDeviceGetAttribute", [] { return cuDeviceGetAttribute(nullptr, 0, 0); }},
+      {"cuDeviceTotalMem", [] { return cuDeviceTotalMem_v2(nullptr, 0); }},
+      {"cuDevicePrimaryCtxRetain", [] { return cuDevicePrimaryCtxRetain(nullptr, 0); }},
+      {"cuDevicePrimaryCtxRelease", [] { return cuDevicePrimaryCtxRelease_v2(0); }},
+      {"cuCtxPushCurrent", [] { return cuCtxPushCurrent_v2(nullptr); }},
+      {"cuCtxPopCurrent", [] { return cuCtxPopCurrent_v2(nullptr); }},
+      {"cuCtxSynchronize", [] { return cuCtxSynchronize(); }},
+      {"cuModuleLoadData", [] { return cuModuleLoadData(nullptr, nullptr); }},
+      {"cuModuleUnload", [] { return cuModuleUnload(nullptr); }},
+      {"cuModuleGetFunction", [] { return cuModuleGetFunction(nullptr, nullptr, nullptr); }},
+      {"cuFuncGetAttribute", [] { return cuFuncGetAttribute(nullptr, 0, nullptr); }},
+      {"cuOccupancyMaxActiveBlocksPerMultiprocessor",
+       [] { return cuOccupancyMaxActiveBlocksPerMultiprocessor(nullptr, nullptr, 0, 0); }},
+      {"cuLaunchKernel",
+       [] { return cuLaunchKernel(nullptr, 1, 1, 1, 1, 1, 1, 0, nullptr, nullptr, nullptr); }},
+      {"cuMemAlloc", [] { return cuMemAlloc_v2(nullptr, 0); }},
+      {"cuMemFree", [] { return cuMemFree_v2(1); }},
+      {"cuMemAllocAsync", [] { return cuMemAllocAsync(nullptr, 0, nullptr); }},
+      {"cuMemFreeAsync", [] { return cuMemFreeAsync(1, nullptr); }},
+      {"cuMemAllocHost", [] { return cuMemAllocHost_v2(nullptr, 0); }},
+      {"cuMemFreeHost", [] { return cuMemFreeHost(nullptr); }},
+      {"cuMemGetInfo", [] { return cuMemGetInfo_v2(nullptr, nullptr); }},
+      {"cuPointerGetAttribute", [] { return cuPointerGetAttribute(nullptr, 0, 0); }},
+      {"cuMemcpyHtoDAsync", [] { return cuMemcpyHtoDAsync_v2(0, nullptr, 1, nullptr); }},
+      {"cuMemcpyDtoHAsync", [] { return cuMemcpyDtoHAsync_v2(nullptr, 0, 1, nullptr); }},
+      {"cuMemcpyDtoD", [] { return cuMemcpyDtoD_v2(0, 0, 1); }},
+      {"cuMemsetD8", [] { return cuMemsetD8_v2(0, 0, 1); }},
+      {"cuStreamCreate", [] { return cuStreamCreate(nullptr, 0); }},
+      {"cuStreamDestroy", [] { return cuStreamDestroy_v2(nullptr); }},
+      {"cuStreamSynchronize", [] { return cuStreamSynchronize(nullptr); }},
+      {"cuEventCreate", [] { return cuEventCreate(nullptr, 0); }},
+      {"cuEventDestroy", [] { return cuEventDestroy_v2(nullptr); }},
+      {"cuEventRecord", [] { return cuEventRecord(nullptr, nullptr); }},
+      {"cuEventSynchronize", [] { return cuEventSynchronize(nullptr); }},
+      {"cuEventElapsedTime", [] { return cuEventElapsedTime(nullptr, nullptr, nullptr); }}};
+  constexpr int kNumber = 909;  // of no error that there is
+  for (const auto& [name, call] : calls) {
+    ASSERT_EQ(nampemu_fail(name, 1, kNumber), 0) << name;
+    EXPECT_EQ(static_cast<int>(call()), kNumber) << name;
+  }
+  EXPECT_EQ(nampemu_findings(), 0U) << findings();  // none of them did anything
+}
+
 TEST_F(DriverTest, FindsEntryPointsByName) {
   void* function = nullptr;
   int status = -1;

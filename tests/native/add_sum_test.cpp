@@ -168,6 +168,7 @@ TEST_P(SumTest, OfColumns) {
       for (int64_t channels : every(1, 67)) {
         check(out, in, 1 + channels % 7, channels, 1, channels % 2 == 0);
       }
+      if (is_slow()) continue;
       check(out, in, 2049, 257, 1);
       check(out, in, 100000, 3, 1);
       check(out, in, 3, 20001, 1);

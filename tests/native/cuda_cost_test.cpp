@@ -1,5 +1,7 @@
 // What an optimizer step costs on a GPU, as the emulated one counts it: launches, bytes, waits; and
 // what becomes of a driver that fails.
+#include <map>
+
 #include "two_devices.h"
 
 namespace namp_test {
@@ -213,6 +215,87 @@ TEST_F(CudaCost, every_driver_function_may_fail_once) {
   }
   EXPECT_GT(failed, 15);
   end();
+}
+
+// From opening a device to closing it, whatever fails: a typed error that names the function,
+// nothing left, and the next time all is well. Functions that give back are left out: what they
+// fail to give back is lost, and nobody can be told.
+TEST_F(CudaCost, a_device_may_fail_to_open_and_to_work_at_every_call) {
+  const std::vector<float> values(1000, 1.5f);
+  const auto use = [&](namp_device* device, void** memory, namp_stream* stream) -> int32_t {
+    auto loss = make_args<namp_mse_args>();
+    loss.prediction_dtype = loss.target_dtype = NAMP_FLOAT32;
+    loss.count = 1000;
+    float result = 0;
+    const auto try_each = [](std::initializer_list<std::function<int32_t()>> calls) {
+      int32_t status = NAMP_OK;
+      for (const auto& call : calls)
+        status = status == NAMP_OK ? call() : status;
+      return status;
+    };
+    return try_each({
+        [&] { return namp_stream_create(stream, device); },
+        [&] { return namp_memory_allocate(memory, device, 8000, NAMP_MEMORY_OTHER, *stream); },
+        [&] {
+          return namp_memory_copy(device, *memory, values.data(), 4000, NAMP_COPY_HOST_TO_DEVICE,
+                                  *stream);
+        },
+        [&] {
+          loss.prediction = loss.target = *memory;
+          loss.loss = static_cast<float*>(*memory) + 1000;
+          return namp_mse(device, &loss, *stream);
+        },
+        [&] {
+          return namp_memory_copy(device, &result, loss.loss, 4, NAMP_COPY_DEVICE_TO_HOST, *stream);
+        },
+        [&] { return namp_memory_fill(device, *memory, 0, 8000, *stream); },
+    });
+  };
+  const auto work = [&] {
+    namp_device* device = nullptr;
+    int32_t status = namp_device_open(&device, NAMP_DEVICE_CUDA, 0);
+    if (status != NAMP_OK) return std::make_pair(status, std::string(namp_last_error_message()));
+    void* memory = nullptr;
+    namp_stream stream = nullptr;
+    status = use(device, &memory, &stream);
+    std::string message = namp_last_error_message();
+    EXPECT_EQ(namp_memory_free(device, memory, stream), NAMP_OK);
+    EXPECT_EQ(namp_stream_destroy(device, stream), NAMP_OK) << namp_last_error_message();
+    EXPECT_EQ(namp_device_close(device), NAMP_OK) << namp_last_error_message();
+    return std::make_pair(status, message);
+  };
+  ASSERT_EQ(work().first, NAMP_OK) << namp_last_error_message();
+  emulator_->reset_counters();
+  ASSERT_EQ(work().first, NAMP_OK);
+  std::map<std::string, uint64_t> calls;
+  for (size_t i = 0; emulator_->called_function(i) != nullptr; ++i) {
+    const std::string function = emulator_->called_function(i);
+    calls[function] = emulator_->calls_of(function.c_str());
+  }
+  const size_t allocations = emulator_->live_allocations();
+  const size_t modules = emulator_->live_modules();
+  int failed = 0;
+  for (const char* function :
+       {"cuDeviceGet", "cuDevicePrimaryCtxRetain", "cuDeviceGetAttribute", "cuStreamCreate",
+        "cuMemAlloc", "cuMemHostAlloc", "cuEventCreate", "cuMemcpyHtoDAsync", "cuEventRecord",
+        "cuModuleLoadData", "cuModuleGetFunction", "cuOccupancyMaxActiveBlocksPerMultiprocessor",
+        "cuLaunchKernel", "cuMemcpyDtoHAsync", "cuMemsetD8Async"}) {
+    ASSERT_GT(calls[function], 0u) << function;
+    for (uint64_t nth = 1; nth <= calls[function]; ++nth) {
+      constexpr int32_t kOperatingSystem = 304;
+      ASSERT_EQ(emulator_->fail(function, nth, kOperatingSystem), 0);
+      const auto [status, message] = work();
+      emulator_->fail_none();
+      if (status == NAMP_OK) continue;  // a call of a clean-up, or one that is made again
+      ++failed;
+      EXPECT_EQ(status, NAMP_ERROR_DEVICE) << function << ", call " << nth << ": " << message;
+      EXPECT_NE(message.find(function), std::string::npos) << message;
+      EXPECT_EQ(emulator_->live_allocations(), allocations) << function << ", call " << nth;
+      EXPECT_EQ(emulator_->live_modules(), modules) << function << ", call " << nth;
+      ASSERT_EQ(work().first, NAMP_OK) << function << ", call " << nth;
+    }
+  }
+  EXPECT_GE(failed, 15);
 }
 
 TEST_F(CudaCost, too_large_an_allocation_says_what_was_asked_for_and_what_is_in_use) {

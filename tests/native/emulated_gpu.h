@@ -10,6 +10,7 @@ namespace namp_test {
 #define NAMP_TEST_EMULATOR_FUNCTIONS(X) \
   X(findings)                           \
   X(finding_text)                       \
+  X(reset)                              \
   X(reset_findings)                     \
   X(reset_counters)                     \
   X(get_counters)                       \

@@ -4,6 +4,11 @@
 
 namespace nampemu {
 
+Region* find_range(Emulator& e, uint64_t address, uint64_t bytes) {
+  Region* region = e.memory().find(address);
+  return region != nullptr && region->alive && region->holds(address, bytes) ? region : nullptr;
+}
+
 Region* check_range(Emulator& e, const std::string& who, uint64_t address, uint64_t bytes,
                     const char* verb) {
   Region* region = e.memory().find(address);

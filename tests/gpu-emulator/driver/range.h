@@ -7,7 +7,10 @@
 
 namespace nampemu {
 
-// The live region that holds the range; null after a finding. verb: what who does there.
+// The live region that holds the range, whichever device's it is; null for none.
+Region* find_range(Emulator& e, uint64_t address, uint64_t bytes);
+
+// The same on the current context's device; null after a finding. verb: what who does there.
 Region* check_range(Emulator& e, const std::string& who, uint64_t address, uint64_t bytes,
                     const char* verb);
 // A finding when a byte was never written. True when all were.

@@ -156,7 +156,7 @@ NAMPEMU_API void nampemu_fail_none() {
 
 NAMPEMU_API void nampemu_forget_writes(uint64_t address, uint64_t bytes) {
   locked([=](Emulator& e) {
-    Region* region = check_range(e, "nampemu_forget_writes", address, bytes, "change");
+    const Region* region = find_range(e, address, bytes);
     if (region != nullptr && region->written != nullptr) {
       std::memset(region->written + (address - region->base), 0, bytes);
     }
@@ -164,7 +164,7 @@ NAMPEMU_API void nampemu_forget_writes(uint64_t address, uint64_t bytes) {
 }
 NAMPEMU_API int nampemu_peek(uint64_t address, uint64_t bytes, void* to) {
   return locked([=](Emulator& e) {
-    const Region* region = check_range(e, "nampemu_peek", address, bytes, "look");
+    const Region* region = find_range(e, address, bytes);
     if (region == nullptr) return 1;
     std::memcpy(to, region->at(address), bytes);
     return 0;
