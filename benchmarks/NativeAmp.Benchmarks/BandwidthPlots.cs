@@ -32,7 +32,7 @@ internal static class BandwidthPlots
                 ours[i] = gigabytes / Timing.Quantile(timing.Kernel, 0.5);
                 limits[i] = gigabytes / Timing.Quantile(timing.Limit, 0.5);
                 if (kernel == StepKernel.Cast) primitives[i] = gigabytes / SecondsOfPrimitives(timer, kernel, tensors);
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{kernel.Name}, {Sizes[i]}: {ours[i]:0.0} GB/s, limit {limits[i]:0.0}, TensorPrimitives {primitives[i]:0.0}"));
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{kernel.Name}, {Sizes[i]}: {ours[i]:0.0} GB/s, limit {limits[i]:0.0}{(primitives[i] > 0 ? $", TensorPrimitives {primitives[i]:0.0}" : "")}"));
             }
             Draw(kernel, device.Info, ours, limits, kernel == StepKernel.Cast ? primitives : null).SaveSvg(Path.Combine(folder, $"bandwidth-{kernel.Name.Replace(' ', '-').ToLowerInvariant()}.svg"), 800, 420);
         }

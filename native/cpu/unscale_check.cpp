@@ -44,14 +44,14 @@ template <class T>
 ChunkFacts check_chunk(const T* gradient, int64_t count, int64_t first_index, float inverse_scale) {
   SumLanes squares;
   LaneBits largest(0u);
-  squares.add_all(count, [&](int64_t i, auto part) NAMP_LANES {
-    SumLanes::prefetch(gradient + i);
+  const auto square = [&](int64_t i, auto part) NAMP_LANES {
     const Lane scaled = load(gradient + i, part);
     largest = larger(largest, bits(scaled) & 0x7fffffffu);
     // 0 times an infinite inverse scale is NaN, also in the part that is not there.
     const Lane unscaled = keep(scaled * inverse_scale, Lane(0.0f), part);
     return unscaled * unscaled;
-  });
+  };
+  squares.add_all(count, square, gradient);
   ChunkFacts facts{squares.total(), 0, -1, 0.0f, 0};
   float magnitudes[kLanes];
   store(from_bits(largest), magnitudes);
