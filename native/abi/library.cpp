@@ -17,6 +17,8 @@ struct StructSize {
 #define NAMP_STRUCT(name) \
   { #name, static_cast < int64_t>(sizeof(name)) }
 
+// A line each.
+// clang-format off
 constexpr StructSize kStructs[] = {
     NAMP_STRUCT(namp_profile_entry),
     NAMP_STRUCT(namp_device_info),
@@ -45,6 +47,7 @@ constexpr StructSize kStructs[] = {
     NAMP_STRUCT(namp_add_args),
     NAMP_STRUCT(namp_sum_args),
 };
+// clang-format on
 
 #undef NAMP_STRUCT
 

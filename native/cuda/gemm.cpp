@@ -2,6 +2,20 @@
 #include "cuda/cuda_backend.h"
 
 namespace namp {
+namespace {
+
+// Whether a C in half precision between product and epilogue would round what is to be rounded
+// once: a bias of another dtype or after beta C, and a GELU whose argument nobody keeps. ReLU
+// commutes with rounding, and an argument that is kept is rounded by contract.
+bool rounds_on_the_way(const namp_gemm_args& args) {
+  if (args.c_dtype == NAMP_FLOAT32) return false;
+  const bool gelu =
+      args.activation == NAMP_ACTIVATION_GELU || args.activation == NAMP_ACTIVATION_GELU_TANH;
+  return (gelu && args.pre_activation == nullptr) ||
+         (args.bias != nullptr && (args.beta != 0.0f || args.bias_dtype != args.c_dtype));
+}
+
+}  // namespace
 
 void CudaBackend::gemm(const namp_gemm_args& args, namp_stream stream) {
   multiply({args, 0}, stream);
@@ -15,6 +29,20 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
   if (elements == 0) return;
   const int64_t element_blocks = (elements + cuda::kElementThreads - 1) / cuda::kElementThreads;
 
+  if (rounds_on_the_way(args) && cublas_.is_there()) {
+    // cuBLAS leaves the product in float32, and the epilogue does the rest.
+    auto* wide =
+        static_cast<float*>(workspace(elements * static_cast<int64_t>(sizeof(float)), stream));
+    namp_gemm_args product = args;
+    product.c = wide;
+    product.c_dtype = NAMP_FLOAT32;
+    product.ldc = args.n;
+    product.stride_c = args.m * args.n;
+    if (cublas_.multiply(product, 0.0f, cuda::stream_of(stream))) {
+      launch(cuda::kGemmEpilogue, element_blocks, {args, gemm.bias_by_row, wide}, stream);
+      return;
+    }
+  }
   cuda::GemmArgs rest = gemm;  // what cuBLAS leaves to do
   const bool starts_from_bias = args.bias != nullptr && args.beta == 0.0f && cublas_.is_there();
   if (starts_from_bias) {

@@ -140,7 +140,8 @@ NAMP_KERNEL(kElementThreads) gemm_bias_kernel(const GemmArgs gemm) {
   });
 }
 
-// C is the product; what is left is bias, pre-activation and activation.
+// C or product has what cuBLAS made; what is left is bias, pre-activation and activation, and beta
+// C where C is not yet in it.
 NAMP_KERNEL(kElementThreads) gemm_epilogue_kernel(const GemmArgs gemm) {
   const namp_gemm_args& args = gemm.call;
   const int64_t products = args.batch > 0 ? args.batch : 1;
@@ -149,7 +150,14 @@ NAMP_KERNEL(kElementThreads) gemm_epilogue_kernel(const GemmArgs gemm) {
     const int64_t row = i / args.n % args.m;
     const int64_t product = i / args.n / args.m;
     const int64_t at = product * args.stride_c + row * args.ldc + column;
-    finish(gemm, load_as(args.c, args.c_dtype, at), product, row, column);
+    float x;
+    if (gemm.product == nullptr) {
+      x = load_as(args.c, args.c_dtype, at);
+    } else {
+      x = gemm.product[i];
+      if (args.beta != 0.0f) x = x + args.beta * load_as(args.c, args.c_dtype, at);
+    }
+    finish(gemm, x, product, row, column);
   });
 }
 

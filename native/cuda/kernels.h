@@ -175,6 +175,8 @@ inline constexpr int64_t kGemmTile = 64;  // rows and columns of C
 struct GemmArgs {
   namp_gemm_args call;
   int32_t bias_by_row;  // 1: the bias is a column's (convolution's channels), not a row's
+  // The epilogue's: alpha A B in float32, [batch, m, n] without gaps; null if it is in C.
+  const float* product = nullptr;
 };
 inline constexpr Kernel<GemmArgs> kGemm{"gemm", "gemm_kernel", kGemmThreads};
 inline constexpr Kernel<GemmArgs> kGemmBias{"gemm", "gemm_bias_kernel", kElementThreads};
