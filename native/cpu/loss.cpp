@@ -120,7 +120,7 @@ double mse_chunk(const void* prediction, namp_dtype prediction_dtype, const void
         const Lane difference = load(p + i, part) - load(t + i, part);
         return difference * difference;
       };
-      squares.add_all(count, square, p, t);
+      squares.add_all(count, square);
       if (gradient == nullptr) return;
       with_element(gradient_dtype, [&](auto gradient_type) HWY_ATTR {
         auto* g = static_cast<typename decltype(gradient_type)::Type*>(gradient);

@@ -51,7 +51,11 @@ ChunkFacts check_chunk(const T* gradient, int64_t count, int64_t first_index, fl
     const Lane unscaled = keep(scaled * inverse_scale, Lane(0.0f), part);
     return unscaled * unscaled;
   };
-  squares.add_all(count, square, gradient);
+  if constexpr (sizeof(T) == 2) {
+    squares.add_by_rows(count, square, gradient);
+  } else {
+    squares.add_all(count, square);
+  }
   ChunkFacts facts{squares.total(), 0, -1, 0.0f, 0};
   float magnitudes[kLanes];
   store(from_bits(largest), magnitudes);

@@ -158,7 +158,8 @@ TEST_P(MisuseTest, Adam) {
 
 TEST_P(MisuseTest, LossesAndScaler) {
   const auto bad = NAMP_ERROR_INVALID_ARGUMENT;
-  Buffer logits(device_, NAMP_FLOAT32, {0, 0, 0, 0}), loss(device_, NAMP_FLOAT32, {9});
+  Buffer logits(device_, NAMP_FLOAT32, {0, 0, 0, 0}),
+      loss(device_, NAMP_FLOAT32, std::vector<double>{9});
   Buffer labels(device_, NAMP_INT32, {0, 1});
   const auto entropy = [&](const std::function<void(namp_cross_entropy_args&)>& spoil) {
     namp_cross_entropy_args a{};
