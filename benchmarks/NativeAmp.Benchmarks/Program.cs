@@ -1,11 +1,14 @@
 using BenchmarkDotNet.Running;
 using NativeAmp.Benchmarks;
 
-// plots FOLDER: bandwidth against size. --smoke: every class once, at small sizes. Else BenchmarkDotNet's own arguments.
+// plots FOLDER: bandwidth against size. overhead: what FusedAdam.Step costs beyond its kernels. --smoke: every class once, at small sizes. Else BenchmarkDotNet's own arguments.
 switch (args)
 {
     case [.., "plots", var folder]:
         BandwidthPlots.Write(folder);
+        return 0;
+    case [.., "overhead"]:
+        OverheadReport.Write();
         return 0;
     case [.., "--smoke"]:
         Scenario.Smoke = true;

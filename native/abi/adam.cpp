@@ -26,22 +26,22 @@ void check_optional_column(const namp_table& table, int32_t column, const char* 
   if (column != -1) check_column(table, column, name);
 }
 
-void check_tensors(const namp_table& table, const namp_adam_args& args) {
-  const namp_adam_columns& columns = args.columns;
+void check_tensors(const namp_table& table, const AdamNeeds& needs) {
+  const namp_adam_columns& columns = needs.columns;
   for (int64_t tensor = 0; tensor < table.view.tensor_count; ++tensor) {
     if (table.cell(tensor, columns.gradient).data == nullptr) continue;
     const int32_t group = table.groups[static_cast<size_t>(tensor)];
-    if (group >= args.group_count) {
+    if (group >= needs.group_count) {
       fail(NAMP_ERROR_INVALID_ARGUMENT, "Tensor " + std::to_string(tensor) + " is in group " +
                                             std::to_string(group) + ", but args->group_count is " +
-                                            std::to_string(args.group_count) +
+                                            std::to_string(needs.group_count) +
                                             "; give the hyperparameters of every group.");
     }
     check_cell(table, tensor, columns.gradient, "gradient");
     check_cell(table, tensor, columns.parameter, "parameter", NAMP_FLOAT32);
     check_cell(table, tensor, columns.exp_avg, "exp_avg", NAMP_FLOAT32);
     check_cell(table, tensor, columns.exp_avg_sq, "exp_avg_sq", NAMP_FLOAT32);
-    if (args.groups[group].amsgrad != 0) {
+    if ((needs.amsgrad >> group & 1) != 0) {
       check_cell(table, tensor, columns.max_exp_avg_sq, "max_exp_avg_sq", NAMP_FLOAT32);
     }
     if (columns.half_copy >= 0 && table.cell(tensor, columns.half_copy).data != nullptr) {
@@ -61,17 +61,17 @@ int32_t namp_adam_step(namp_table* table, const namp_adam_args* args,
     namp::check_struct(args, "args");
     namp::check_range(args->group_count, 1, NAMP_ADAM_MAX_GROUPS, "args->group_count");
     namp::check_object(args->groups, "args->groups");
-    bool amsgrad = false;
+    uint64_t amsgrad = 0;
     for (int32_t group = 0; group < args->group_count; ++group) {
       namp::check_group(args->groups[group]);
-      amsgrad = amsgrad || args->groups[group].amsgrad != 0;
+      amsgrad |= static_cast<uint64_t>(args->groups[group].amsgrad) << group;
     }
     const namp_adam_columns& columns = args->columns;
     namp::check_column(checked, columns.parameter, "args->columns.parameter");
     namp::check_column(checked, columns.gradient, "args->columns.gradient");
     namp::check_column(checked, columns.exp_avg, "args->columns.exp_avg");
     namp::check_column(checked, columns.exp_avg_sq, "args->columns.exp_avg_sq");
-    if (amsgrad) {
+    if (amsgrad != 0) {
       namp::check_column(checked, columns.max_exp_avg_sq, "args->columns.max_exp_avg_sq");
     }
     namp::check_optional_column(checked, columns.half_copy, "args->columns.half_copy");
@@ -79,9 +79,18 @@ int32_t namp_adam_step(namp_table* table, const namp_adam_args* args,
                       "args->half_copy_rounding");
     namp::require(args->max_norm >= 0.0f, "args->max_norm must be 0 or more, and not NaN.");
     namp::check_flag(args->advance_step, "args->advance_step");
+    const bool checks = namp::check_flag(args->check_gradients, "args->check_gradients");
     if (scaler != nullptr) namp::check_object(scaler, "scaler");
     namp::check_object(state, "state");
-    namp::check_tensors(checked, *args);
+    const namp::AdamNeeds needs{columns, args->group_count, amsgrad};
+    if (!(checked.fulfilled == needs)) {
+      namp::check_tensors(checked, needs);
+      checked.fulfilled = needs;
+    }
+    if (checks) {
+      checked.device.backend->unscale_check(checked.view, columns.gradient, -1, scaler, state, true,
+                                            stream);
+    }
     checked.device.backend->adam_step(checked.view, *args, scaler, state, stream);
   });
 }

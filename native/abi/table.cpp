@@ -216,6 +216,7 @@ int32_t namp_table_set_column(namp_table* table, int32_t column, const namp_cell
                                  static_cast<int64_t>(changed.size() * sizeof(namp_cell)),
                                  NAMP_COPY_HOST_TO_DEVICE, stream);
     checked.cells.swap(changed);
+    checked.fulfilled.reset();
   });
 }
 

@@ -3,10 +3,31 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "abi/device.h"
 #include "table_view.h"
+
+namespace namp {
+
+// What a namp_adam_step asks of a table's cells.
+struct AdamNeeds {
+  namp_adam_columns columns;
+  int32_t group_count;
+  uint64_t amsgrad;  // a bit a group
+
+  bool operator==(const AdamNeeds& other) const {
+    return columns.parameter == other.columns.parameter &&
+           columns.gradient == other.columns.gradient && columns.exp_avg == other.columns.exp_avg &&
+           columns.exp_avg_sq == other.columns.exp_avg_sq &&
+           columns.max_exp_avg_sq == other.columns.max_exp_avg_sq &&
+           columns.half_copy == other.columns.half_copy && group_count == other.group_count &&
+           amsgrad == other.amsgrad;
+  }
+};
+
+}  // namespace namp
 
 struct namp_table {
   namp_table(namp_device& owner, const namp_table_description& description);
@@ -22,6 +43,8 @@ struct namp_table {
   std::vector<int64_t> counts;
   std::vector<namp_cell> cells;
   std::vector<int32_t> groups;
+  // What the cells were last found to fulfil: steps ask the same of the same cells.
+  std::optional<namp::AdamNeeds> fulfilled;
   namp::TableView view{};
   void* memory = nullptr;  // all arrays of the view
 };

@@ -594,8 +594,10 @@ typedef struct namp_adam_args {
                      gradient_norm */
   uint64_t seed;  /* stochastic rounding, as in namp_cast_table; the step is the upper half of the
                      counter */
-  int32_t advance_step; /* 1, but for all tables of a step before the last */
-  int32_t reserved;
+  int32_t advance_step;    /* 1, but for all tables of a step before the last */
+  int32_t check_gradients; /* 1: begins with namp_unscale_check(table, columns.gradient, -1, scaler,
+                              state, 1, stream), so that a step over one table is one call; 0: state
+                              holds what that found, or is not to hold the step back */
 } namp_adam_args;
 
 /* clang-format off: formulas, a line each */
@@ -617,7 +619,9 @@ typedef struct namp_adam_args {
  * everything that is the same for all elements computed in float64 and rounded to float32 once.
  * Where state->found_inf is not 0 nothing is touched and step does not advance; it advances at the
  * end of a step that was applied, once for advance_step 1 (an optimizer of several tables passes 0
- * for all but its last). scaler may be null: the gradients are not scaled. */
+ * for all but its last). scaler may be null: the gradients are not scaled. Should a GPU's driver
+ * take the launch of check_gradients and refuse the next, state holds what was found, and nothing
+ * else was touched. */
 /* clang-format on */
 NAMP_API int32_t namp_adam_step(namp_table* table, const namp_adam_args* args,
                                 const namp_scaler_state* scaler, namp_optimizer_state* state,

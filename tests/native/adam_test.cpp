@@ -206,6 +206,38 @@ TEST_P(AdamTest, GroupsClippingUnscaledGradientsAndTensorsLeftOut) {
   EXPECT_EQ(out.bytes(), untouched);
 }
 
+TEST_P(AdamTest, CheckingInTheSameCallIsCheckingBefore) {
+  const std::vector<namp_adam_group> groups{{1e-2, 0.9, 0.99, 1e-6, 0.05, 1, 0, 0, 0}};
+  Value<namp_scaler_state> scaler(device_, scaler_of(8.0f));
+  Parameter apart(device_, 2 * kChunk + 3, NAMP_FLOAT16, NAMP_FLOAT16, 0);
+  Parameter together(device_, 2 * kChunk + 3, NAMP_FLOAT16, NAMP_FLOAT16, 0);
+  Table apart_table(device_, {apart.p.size()}, {apart.row()});
+  Table together_table(device_, {together.p.size()}, {together.row()});
+  Value<namp_optimizer_state> apart_state(device_);
+  Value<namp_optimizer_state> together_state(device_);
+  // The second is skipped, and does not hold the third back.
+  for (int turn = 0; turn < 3; ++turn) {
+    auto values = uniform_values(apart.g.size(), static_cast<uint32_t>(turn), -8, 8);
+    if (turn == 1) values[kChunk + 1] = kInfinity;
+    apart.g.set(values);
+    together.g.set(values);
+    namp_adam_args args = args_of(groups);
+    args.max_norm = 0.5f;
+    ASSERT_EQ(namp_unscale_check(apart_table, 1, -1, scaler.data(), apart_state.data(), 1, nullptr),
+              NAMP_OK);
+    ASSERT_EQ(namp_adam_step(apart_table, &args, scaler.data(), apart_state.data(), nullptr),
+              NAMP_OK);
+    args.check_gradients = 1;
+    ASSERT_EQ(namp_adam_step(together_table, &args, scaler.data(), together_state.data(), nullptr),
+              NAMP_OK);
+    EXPECT_EQ(together.bytes(), apart.bytes()) << turn;
+    EXPECT_EQ(together_state->gradient_norm, apart_state->gradient_norm) << turn;
+    EXPECT_EQ(together_state->found_inf, turn == 1);
+    EXPECT_EQ(together_state->step, turn == 0 ? 1 : turn);
+    EXPECT_EQ(together_table.facts(0).non_finite_count, turn == 1);
+  }
+}
+
 TEST_P(AdamTest, StochasticHalfCopyIsTheStepsAndUnbiased) {
   const std::vector<namp_adam_group> groups{{0.0, 0.9, 0.99, 1e-6, 0.0, 1, 0, 0, 0}};
   Parameter x(device_, 2 * kChunk, NAMP_FLOAT32, NAMP_BFLOAT16, 0);

@@ -145,6 +145,7 @@ TEST_P(MisuseTest, Adam) {
   expect_error(step([](A& a, G*) { a.max_norm = -1; }), bad, "max_norm");
   expect_error(step([](A& a, G*) { a.max_norm = std::nanf(""); }), bad, "max_norm");
   expect_error(step([](A& a, G*) { a.advance_step = 3; }), bad, "advance_step");
+  expect_error(step([](A& a, G*) { a.check_gradients = 2; }), bad, "check_gradients");
   expect_error(step([](A&, G* g) { g[1].beta1 = 1; }), bad, "beta1");
   expect_error(step([](A&, G* g) { g[1].beta2 = std::nan(""); }), bad, "beta2");
   expect_error(step([](A&, G* g) { g[1].learning_rate = INFINITY; }), bad, "learning_rate");
@@ -154,6 +155,20 @@ TEST_P(MisuseTest, Adam) {
   EXPECT_EQ(state->step, 0);
   EXPECT_EQ(step([](A&, G*) {}), NAMP_OK);
   EXPECT_EQ(state->step, 1);
+  // What was found in order for one step is not taken to be so for another, or for other cells.
+  expect_error(step([](A& a, G*) { a.group_count = 1; }), bad, "group 1");
+  expect_error(step([](A& a, G*) { a.columns.exp_avg_sq = 1; }), bad, "exp_avg_sq of tensor 0");
+  expect_error(step([](A&, G* g) { g[1].amsgrad = 1; }), bad, "max_exp_avg_sq");
+  EXPECT_EQ(step([](A&, G*) {}), NAMP_OK);
+  namp_cell integers = g.cell();
+  integers.dtype = NAMP_UINT8;
+  ASSERT_EQ(namp_table_set_column(table, 1, &integers, nullptr), NAMP_OK);
+  expect_error(step([](A&, G*) {}), bad, "gradient of tensor 0");
+  expect_error(step([](A& a, G*) { a.check_gradients = 1; }), bad, "gradient of tensor 0");
+  const namp_cell halves = g.cell();
+  ASSERT_EQ(namp_table_set_column(table, 1, &halves, nullptr), NAMP_OK);
+  EXPECT_EQ(step([](A&, G*) {}), NAMP_OK);
+  EXPECT_EQ(state->step, 3);
 }
 
 TEST_P(MisuseTest, LossesAndScaler) {

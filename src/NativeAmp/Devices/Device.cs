@@ -172,6 +172,16 @@ public sealed unsafe class Device : IDisposable
         if (!IsHostMemory) (stream ?? Stream).Synchronize();
     }
 
+    /// <summary>Reads one value from the device's memory, and waits for it; from the host's memory without a call into native code.</summary>
+    internal T Read<T>(nint source)
+        where T : unmanaged
+    {
+        if (IsHostMemory) return *(T*)source;
+        T value;
+        CopyToHost(new Span<byte>(&value, sizeof(T)), source);
+        return value;
+    }
+
     /// <summary>Copies bytes within the device's memory.</summary>
     public void CopyOnDevice(nint destination, nint source, long bytes, DeviceStream? stream = null) =>
         Copy((void*)destination, (void*)source, bytes, NampCopyDirection.DeviceToDevice, DeviceStream.NativeOf(stream));

@@ -501,7 +501,10 @@ internal unsafe struct NampAdamArgs
     public ulong Seed;
     /// <summary>1, but for all tables of a step before the last</summary>
     public int AdvanceStep;
-    public int Reserved;
+    /// <summary>1: begins with namp_unscale_check(table, columns.gradient, -1, scaler,
+    /// state, 1, stream), so that a step over one table is one call; 0: state
+    /// holds what that found, or is not to hold the step back</summary>
+    public int CheckGradients;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampAdamArgs Create() => new() { StructSize = (uint)sizeof(NampAdamArgs) };
@@ -1129,7 +1132,9 @@ internal static unsafe partial class NativeMethods
     /// everything that is the same for all elements computed in float64 and rounded to float32 once.
     /// Where state-&gt;found_inf is not 0 nothing is touched and step does not advance; it advances at the
     /// end of a step that was applied, once for advance_step 1 (an optimizer of several tables passes 0
-    /// for all but its last). scaler may be null: the gradients are not scaled.</summary>
+    /// for all but its last). scaler may be null: the gradients are not scaled. Should a GPU's driver
+    /// take the launch of check_gradients and refuse the next, state holds what was found, and nothing
+    /// else was touched.</summary>
     [LibraryImport(Library, EntryPoint = "namp_adam_step")]
     internal static partial int AdamStep(NampTable* table, NampAdamArgs* args, NampScalerState* scaler, NampOptimizerState* state, void* stream);
 

@@ -58,4 +58,9 @@ public readonly record struct AdamStepOptions
 
     /// <summary>Whether the step is counted: not for the tables of a step before its last.</summary>
     public bool AdvanceStep { get; init; } = true;
+
+    /// <summary>
+    /// Whether the step begins with an <see cref="AmpKernels.UnscaleAndCheck"/> that writes nothing, so that a step over one table is one native call.
+    /// </summary>
+    public bool CheckGradients { get; init; }
 }

@@ -130,6 +130,7 @@ public static unsafe class AmpKernels
         arguments.MaxNorm = options.MaxNorm;
         arguments.Seed = options.Seed;
         arguments.AdvanceStep = options.AdvanceStep ? 1 : 0;
+        arguments.CheckGradients = options.CheckGradients ? 1 : 0;
         Ensure.Success(NativeMethods.AdamStep(Native(table), &arguments, LossScaleState.NativeOf(scaler), state.Native, DeviceStream.NativeOf(stream)));
     }
 

@@ -3,8 +3,8 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// Adam and AdamW over float32 parameters, in two native calls a step at any number of them: one reads the gradients to check and measure them,
-/// one unscales, clips, updates and writes the half copies.
+/// Adam and AdamW over float32 parameters, in one native call a step at any number of them: it reads the gradients to check and measure them, then
+/// unscales, clips, updates and writes the half copies. Gradients or half copies that moved since the last step cost a call a kind.
 /// </summary>
 /// <remarks>
 /// Gradients may be float32, float16 or bfloat16, mixed as they come. A step whose gradients are not finite is skipped, with or without a
@@ -16,7 +16,6 @@ public sealed class FusedAdam : IDisposable
     private readonly IParameter[] _parameters;
     private readonly AdamGroup[] _groups;
     private readonly AdamOptions[] _stepOptions;
-    private readonly AdamMemory _memory;
     private readonly StepHistory _history;
     private float _maxNorm;
     private bool _hasFindings;
@@ -41,7 +40,7 @@ public sealed class FusedAdam : IDisposable
         Device = _parameters[0].Device;
         _stepOptions = new AdamOptions[_groups.Length];
         int[] groupOf = [.. _groups.SelectMany((g, i) => g.Parameters.Select(_ => i))];
-        _memory = new AdamMemory(Device, _parameters, groupOf, _groups);
+        Memory = new AdamMemory(Device, _parameters, groupOf, _groups);
         State = new OptimizerState(Device);
         _history = new StepHistory(Device);
     }
@@ -67,6 +66,9 @@ public sealed class FusedAdam : IDisposable
     /// <summary>The state on the device, for those who go on with <see cref="AmpKernels"/>.</summary>
     public OptimizerState State { get; }
 
+    /// <summary>The moments, and the table over everything.</summary>
+    internal AdamMemory Memory { get; }
+
     /// <summary>Takes a step with gradients that carry no loss scale.</summary>
     /// <exception cref="InvalidOperationException">No parameter has a gradient.</exception>
     public StepResult Step()
@@ -74,8 +76,7 @@ public sealed class FusedAdam : IDisposable
         bool check = CheckGradients || _maxNorm > 0;
         if (!HasGradients())
             throw new InvalidOperationException("None of the optimizer's parameters has a gradient: call Backward before the step, and ZeroGrad after it.");
-        if (check) Check(scaler: null, inPlace: false);
-        return Apply(scaler: null, wasChecked: check);
+        return Apply(scaler: null, check ? GradientCheck.InThisCall : GradientCheck.None);
     }
 
     /// <summary>
@@ -103,7 +104,7 @@ public sealed class FusedAdam : IDisposable
     }
 
     /// <summary>Copies moments and step count to the host.</summary>
-    public FusedAdamState SaveState() => new(AppliedSteps, [.. _parameters.Select((_, i) => _memory.Read(i))]);
+    public FusedAdamState SaveState() => new(AppliedSteps, [.. _parameters.Select((_, i) => Memory.Read(i))]);
 
     /// <summary>Sets moments and step count; parameters are found by name.</summary>
     /// <exception cref="ArgumentException">A parameter is missing, unknown or of another size; nothing was changed.</exception>
@@ -118,9 +119,9 @@ public sealed class FusedAdam : IDisposable
         {
             if (!byName.TryGetValue(_parameters[i].Name, out var moments))
                 throw new ArgumentException($"The state holds no moments of '{_parameters[i].Name}'.", nameof(state));
-            if (_memory.Misfit(i, moments) is { } misfit) throw new ArgumentException(misfit, nameof(state));
+            if (Memory.Misfit(i, moments) is { } misfit) throw new ArgumentException(misfit, nameof(state));
         }
-        for (int i = 0; i < _parameters.Length; i++) _memory.Write(i, byName[_parameters[i].Name]);
+        for (int i = 0; i < _parameters.Length; i++) Memory.Write(i, byName[_parameters[i].Name]);
         State.Reset(state.Step);
         _hasFindings = false;
     }
@@ -128,30 +129,27 @@ public sealed class FusedAdam : IDisposable
     /// <summary>Gives moments and table back. Parameters are not touched.</summary>
     public void Dispose()
     {
-        _memory.Dispose();
+        Memory.Dispose();
         State.Dispose();
         _history.Dispose();
     }
 
     /// <summary>Whether any parameter has a gradient; the table then knows where all are.</summary>
-    internal bool HasGradients() => _memory.Refresh();
+    internal bool HasGradients() => Memory.Refresh();
 
     /// <summary>Reads all gradients, where HasGradients found them: finite, norm, facts. With no in-place it is decided by whether that can lose anything.</summary>
     internal void Check(LossScaleState? scaler, bool? inPlace)
     {
-        bool write = inPlace ?? _memory.AllGradientsFloat32;
-        AmpKernels.UnscaleAndCheck(_memory.Table, _memory.Columns.Gradient, scaler, State, write ? _memory.Columns.Gradient : -1);
+        bool write = inPlace ?? Memory.AllGradientsFloat32;
+        AmpKernels.UnscaleAndCheck(Memory.Table, Memory.Columns.Gradient, scaler, State, write ? Memory.Columns.Gradient : -1);
         _hasFindings = true;
     }
 
-    /// <summary>Applies gradients that were checked, or are not to be.</summary>
-    internal StepResult Apply(LossScaleState? scaler, bool wasChecked)
+    /// <summary>Applies gradients, where HasGradients found them.</summary>
+    internal StepResult Apply(LossScaleState? scaler, GradientCheck check)
     {
-        if (!wasChecked && _hasFindings)
-        {
-            State.ForgetFindings();
-            _hasFindings = false;
-        }
+        if (check == GradientCheck.None && _hasFindings) State.ForgetFindings();
+        _hasFindings = check != GradientCheck.None;
         long applied = Scheduler is null ? 0 : AppliedSteps;
         for (int i = 0; i < _groups.Length; i++)
         {
@@ -159,10 +157,16 @@ public sealed class FusedAdam : IDisposable
             _stepOptions[i] = Scheduler is null ? options : options with { LearningRate = Scheduler.LearningRate(options.LearningRate, applied) };
         }
         var first = _stepOptions[0];
-        AmpKernels.AdamStep(_memory.Table, _memory.Columns, _stepOptions, scaler, State,
-            new AdamStepOptions { MaxNorm = _maxNorm, HalfCopyRounding = first.HalfCopyRounding, Seed = first.RoundingSeed });
+        AmpKernels.AdamStep(Memory.Table, Memory.Columns, _stepOptions, scaler, State,
+            new AdamStepOptions
+            {
+                MaxNorm = _maxNorm,
+                HalfCopyRounding = first.HalfCopyRounding,
+                Seed = first.RoundingSeed,
+                CheckGradients = check == GradientCheck.InThisCall,
+            });
         _maxNorm = 0;
-        return new StepResult(this, _history.Add(State, scaler, first.LearningRate, wasChecked));
+        return new StepResult(this, _history.Add(State, scaler, first.LearningRate, wasChecked: check != GradientCheck.None));
     }
 
     internal OptimizerFacts FactsOf(long step) => _history.Facts(step);
@@ -183,7 +187,7 @@ public sealed class FusedAdam : IDisposable
         var facts = _history.Facts(step);
         if (!facts.FoundInf || facts.FirstNonFiniteTensor < 0 || step != _history.Next - 1) return null;
         var all = new OverflowFacts[_parameters.Length];
-        _memory.Table.ReadFacts(all);
+        Memory.Table.ReadFacts(all);
         // A check that came after the step has overwritten them; then they no longer tell of an overflow, or of another.
         return all[facts.FirstNonFiniteTensor] is { NonFiniteCount: > 0 } bad ? bad : null;
     }
@@ -217,4 +221,17 @@ public sealed class FusedAdam : IDisposable
                 throw new ArgumentException("All groups of an optimizer must round half copies in the same way.");
         }
     }
+}
+
+/// <summary>When the gradients of a step are read to find what is not finite and to measure their norm.</summary>
+internal enum GradientCheck
+{
+    /// <summary>Never: whatever there is is applied.</summary>
+    None,
+
+    /// <summary>They were, by <see cref="FusedAdam.Check"/>.</summary>
+    Before,
+
+    /// <summary>At the beginning of the call that applies them.</summary>
+    InThisCall,
 }

@@ -24,12 +24,7 @@ public sealed unsafe class OptimizerState : IDisposable
     internal NampOptimizerState* Native => (NampOptimizerState*)Pointer;
 
     /// <summary>Copies the values to the host, and waits for them.</summary>
-    public OptimizerFacts Read()
-    {
-        NampOptimizerState native;
-        Device.CopyToHost(new Span<byte>(&native, sizeof(NampOptimizerState)), Pointer);
-        return new OptimizerFacts(native);
-    }
+    public OptimizerFacts Read() => new(Device.Read<NampOptimizerState>(Pointer));
 
     /// <summary>Begins anew, with this many steps applied before.</summary>
     public void Reset(long step)

@@ -59,9 +59,7 @@ internal sealed unsafe class StepHistory : IDisposable
     private Record Read(long number)
     {
         _ = SlotOf(number);
-        Record record;
-        _buffer.Device.CopyToHost(new Span<byte>(&record, sizeof(Record)), At(number));
-        return record;
+        return _buffer.Device.Read<Record>(At(number));
     }
 
     private nint At(long number) => _buffer.Pointer + (nint)(number % Length) * sizeof(Record);

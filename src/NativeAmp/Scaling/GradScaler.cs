@@ -88,8 +88,7 @@ public sealed class GradScaler : IDisposable
         var stage = StageOf(optimizer);
         if (stage == Stage.Stepped) throw new InvalidOperationException("Step has already been called on this optimizer since the last Update.");
         RequireGradients(optimizer);
-        if (stage == Stage.Ready) optimizer.Check(_scale, inPlace: false);
-        var result = optimizer.Apply(_scale, wasChecked: true);
+        var result = optimizer.Apply(_scale, stage == Stage.Ready ? GradientCheck.InThisCall : GradientCheck.Before);
         Set(optimizer, Stage.Stepped);
         return result;
     }

@@ -69,10 +69,5 @@ public sealed unsafe class LossScaleState : IDisposable
 
     internal static NampScalerState* NativeOf(LossScaleState? state) => state is null ? null : state.Native;
 
-    internal NampScalerState ReadNative()
-    {
-        NampScalerState native;
-        Device.CopyToHost(new Span<byte>(&native, sizeof(NampScalerState)), Pointer);
-        return native;
-    }
+    internal NampScalerState ReadNative() => Device.Read<NampScalerState>(Pointer);
 }

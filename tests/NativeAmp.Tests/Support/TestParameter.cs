@@ -32,6 +32,7 @@ internal sealed class TestParameter : IParameter, IDisposable
 
     public void WithHalfCopy(DType dtype)
     {
+        _half?.Dispose();
         _half = Device.Allocate(dtype, Count, MemoryKind.HalfCopies);
         _half.Clear();
     }

@@ -1,0 +1,64 @@
+using System.Globalization;
+using NativeAmp.Cli.Bench;
+
+namespace NativeAmp.Benchmarks;
+
+/// <summary>What FusedAdam.Step costs beyond its kernels, by number of tensors: in turns with the native call over the same table, on one thread.</summary>
+internal static class OverheadReport
+{
+    private const double SecondsAPoint = 4;
+
+    private static readonly AdamOptions[] Groups = [new()];
+
+    /// <summary>Measures and writes a table.</summary>
+    public static void Write()
+    {
+        Console.WriteLine("medians in µs, one float16 element a tensor, one thread");
+        Console.WriteLine("tensors  FusedAdam.Step  native call  checks of arguments  beyond the native call  beyond the kernels  native calls a step");
+        foreach (int tensors in (int[])[1, 10, 100, 1000, 10000]) Write(tensors);
+    }
+
+    private static void Write(int tensors)
+    {
+        using Device device = Device.Cpu(1);
+        using var timer = new InterleavedTimer(device);
+        var random = new Random(1);
+        BufferParameter[] parameters = [.. Enumerable.Range(0, tensors).Select(i => new BufferParameter(device, $"tensor{i}", 1, DType.Float16, random))];
+        using var optimizer = new FusedAdam(parameters, Groups[0]);
+        using var state = new OptimizerState(device);
+        using var overflow = OverflowOf(device);
+        optimizer.Step();
+        long calls = CallsOf(optimizer);
+
+        Timing step = timer.Measure(_ => optimizer.Step(), _ => Native(optimizer.Memory, state), SecondsAPoint);
+        // Where the state tells of an overflow, Adam checks its arguments and touches nothing.
+        Timing arguments = timer.Measure(_ => Native(optimizer.Memory, overflow, check: false), _ => Native(optimizer.Memory, state), SecondsAPoint / 4);
+
+        double beyond = Median([.. step.Kernel.Zip(step.Limit, (ours, native) => ours - native)]);
+        double checks = Median(arguments.Kernel);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{tensors,7}  {Median(step.Kernel),14:0.00}  {Median(step.Limit),11:0.00}  {checks,19:0.00}  {beyond,22:0.00}  {beyond + checks,18:0.00}  {calls,19}"));
+        foreach (BufferParameter parameter in parameters) parameter.Dispose();
+    }
+
+    private static long CallsOf(FusedAdam optimizer)
+    {
+        NativeProfile.Start();
+        optimizer.Step();
+        NativeProfile.Stop();
+        // The call that ends the profile is in it.
+        return NativeProfile.Read().Where(entry => entry.Function != "namp_profile_stop").Sum(entry => entry.Calls);
+    }
+
+    private static void Native(AdamMemory memory, OptimizerState state, bool check = true) =>
+        AmpKernels.AdamStep(memory.Table, memory.Columns, Groups, scaler: null, state, new AdamStepOptions { CheckGradients = check });
+
+    private static unsafe OptimizerState OverflowOf(Device device)
+    {
+        var state = new OptimizerState(device);
+        state.Native->FoundInf = 1;
+        return state;
+    }
+
+    private static double Median(double[] seconds) => Timing.Quantile(seconds, 0.5) * 1e6;
+}
