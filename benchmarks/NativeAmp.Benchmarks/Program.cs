@@ -1,7 +1,8 @@
 using BenchmarkDotNet.Running;
 using NativeAmp.Benchmarks;
 
-// plots FOLDER: bandwidth against size. overhead: what FusedAdam.Step costs beyond its kernels. --smoke: every class once, at small sizes. Else BenchmarkDotNet's own arguments.
+// plots FOLDER: bandwidth against size. overhead: what FusedAdam.Step costs beyond its kernels.
+// tensors: one tensor in turns with many of the same total. --smoke: every class once, at small sizes. Else BenchmarkDotNet's own arguments.
 switch (args)
 {
     case [.., "plots", var folder]:
@@ -9,6 +10,9 @@ switch (args)
         return 0;
     case [.., "overhead"]:
         OverheadReport.Write();
+        return 0;
+    case [.., "tensors"]:
+        TensorCountReport.Write();
         return 0;
     case [.., "--smoke"]:
         Scenario.Smoke = true;

@@ -30,7 +30,7 @@ internal sealed class StepKernel
     public static StepKernel UnscaleAndCheck { get; } = new("unscale and check", RunCheck, CheckPass());
 
     /// <summary>AdamW, which also unscales and writes the copies.</summary>
-    public static StepKernel Adam { get; } = new("Adam", RunAdam, AdamPass());
+    public static StepKernel Adam { get; } = new("Adam", t => RunAdam(t, check: false), AdamPass());
 
     /// <summary>The whole step: check, Adam, the scale's update.</summary>
     public static StepKernel AmpStep { get; } = new("AMP step", RunStep, CheckPass(), AdamPass());
@@ -89,19 +89,18 @@ internal sealed class StepKernel
 
     private static void RunCheck(StepTensors t) => AmpKernels.UnscaleAndCheck(t.Table, StepTensors.Gradient, t.Scaler, t.State);
 
-    private static void RunAdam(StepTensors t) => AmpKernels.AdamStep(t.Table, new AdamColumns
+    private static void RunAdam(StepTensors t, bool check) => AmpKernels.AdamStep(t.Table, new AdamColumns
     {
         Parameter = StepTensors.Parameter,
         Gradient = StepTensors.Gradient,
         FirstMoment = StepTensors.FirstMoment,
         SecondMoment = StepTensors.SecondMoment,
         HalfCopy = HasCopies(t.Shape) ? StepTensors.Copy : -1,
-    }, Groups, t.Scaler, t.State, new AdamStepOptions());
+    }, Groups, t.Scaler, t.State, new AdamStepOptions { CheckGradients = check });
 
     private static void RunStep(StepTensors t)
     {
-        RunCheck(t);
-        RunAdam(t);
+        RunAdam(t, check: true);
         AmpKernels.UpdateScale(t.Scaler, [t.State], Scaling);
     }
 
