@@ -18,7 +18,7 @@ Usage: ./build.sh VERB [arguments]
   train [args]          build, then train the CNN on Fashion-MNIST in FP16 (args go to nativeamp train)
   test [options]        build, then every test and check; --exhaustive takes every float and every failure instead of a sample, --gpu the
                         machine's own GPU instead of the emulated one
-  bench [args]          build, then run the benchmarks (args go to BenchmarkDotNet), or: plots FOLDER
+  bench [args]          build, then run the benchmarks (args go to BenchmarkDotNet), or: plots FOLDER, overhead, tensors
   gpu-report [args]     build, then say what the CUDA kernels are made of, move and execute (--json, --filter TEXT)
   bindings              write the C# bindings anew from native/include/nativeamp.h
   format                format C++ and C#, and apply what the analyzers can fix

@@ -9,6 +9,7 @@ public class OverheadBenchmark
     private readonly List<BufferParameter> _parameters = [];
     private Device _device = null!;
     private FusedAdam _optimizer = null!;
+    private OptimizerState _state = null!;
 
     public IEnumerable<int> TensorCounts => Scenario.Smoke ? [3] : [1, 1000];
 
@@ -23,11 +24,13 @@ public class OverheadBenchmark
         for (int i = 0; i < Tensors; i++) _parameters.Add(new BufferParameter(_device, $"tensor{i}", 1, DType.Float16, random));
         _optimizer = new FusedAdam(_parameters, new AdamOptions());
         _optimizer.Step();
+        _state = new OptimizerState(_device);
     }
 
     [GlobalCleanup]
     public void Cleanup()
     {
+        _state.Dispose();
         _optimizer.Dispose();
         foreach (BufferParameter parameter in _parameters) parameter.Dispose();
         _parameters.Clear();
@@ -39,4 +42,7 @@ public class OverheadBenchmark
 
     [Benchmark(Description = "FusedAdam.Step, one element a tensor")]
     public void Step() => _optimizer.Step();
+
+    [Benchmark(Description = "its native call, over the same table")]
+    public void NativeStep() => OverheadReport.Native(_optimizer.Memory, _state);
 }

@@ -50,7 +50,8 @@ internal static class OverheadReport
         return NativeProfile.Read().Where(entry => entry.Function != "namp_profile_stop").Sum(entry => entry.Calls);
     }
 
-    private static void Native(AdamMemory memory, OptimizerState state, bool check = true) =>
+    /// <summary>The native call of a step, over the optimizer's own table.</summary>
+    public static void Native(AdamMemory memory, OptimizerState state, bool check = true) =>
         AmpKernels.AdamStep(memory.Table, memory.Columns, Groups, scaler: null, state, new AdamStepOptions { CheckGradients = check });
 
     private static unsafe OptimizerState OverflowOf(Device device)
