@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}" # docs/performance.md, "On a shared machine"
+export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-3000}" # docs/performance.md, "On a shared machine"
 if [[ ${CI:-} == true ]]; then
   # No build servers that outlive the run.
   export MSBUILDDISABLENODEREUSE=1 UseSharedCompilation=false
@@ -110,8 +110,8 @@ build_managed() { # build_managed SOLUTION_OR_PROJECT
   # Not the executable beside the assembly: that one finds a .NET in its usual places only, this one the caller's.
   cat >artifacts/nativeamp <<'LAUNCHER'
 #!/bin/sh
-# A thread that spins while it waits for another takes the core that the other one needs (docs/performance.md).
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
+# A thread that spins long while it waits for another takes the core that the other one needs (docs/performance.md).
+export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-3000}"
 exec dotnet "$(dirname "$(readlink -f "$0")")/bin/NativeAmp.Cli/release/NativeAmp.Cli.dll" "$@"
 LAUNCHER
   chmod +x artifacts/nativeamp

@@ -34,7 +34,7 @@ internal static class BandwidthPlots
                 if (kernel == StepKernel.Cast) primitives[i] = gigabytes / SecondsOfPrimitives(timer, kernel, tensors);
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{kernel.Name}, {Sizes[i]}: {ours[i]:0.0} GB/s, limit {limits[i]:0.0}{(primitives[i] > 0 ? $", TensorPrimitives {primitives[i]:0.0}" : "")}"));
             }
-            Draw(kernel, device.Info, ours, limits, kernel == StepKernel.Cast ? primitives : null).SaveSvg(Path.Combine(folder, $"bandwidth-{kernel.Name.Replace(' ', '-').ToLowerInvariant()}.svg"), 800, 420);
+            Draw(kernel, device.Info, ours, limits, kernel == StepKernel.Cast ? primitives : null).SaveSvg(Path.Combine(folder, $"bandwidth-{kernel.Name.Replace(' ', '-').ToLowerInvariant()}.svg"), 800, 450);
         }
     }
 
@@ -59,7 +59,7 @@ internal static class BandwidthPlots
         plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericManual(
             [.. places.Where((_, i) => i % 2 == 0)], [.. Sizes.Where((_, i) => i % 2 == 0).Select(Label)]);
         plot.Axes.SetLimitsY(0, 1.1 * Math.Max(ours.Max(), limits.Max()));
-        plot.ShowLegend(Alignment.UpperRight);
+        plot.ShowLegend(Edge.Bottom); // inside it would hide a curve
         return plot;
 
         void Add(double[] values, string label, Color color)
