@@ -39,10 +39,8 @@ int32_t namp_profile_stop(void) {
 
 int32_t namp_profile_read(namp_profile_entry* entries, int32_t* count, int32_t capacity) {
   return namp::wall([&] {
-    namp::require(count != nullptr, "count is null; it receives the number of entries.");
-    namp::check_count(capacity, "capacity");
-    namp::require(entries != nullptr || capacity == 0,
-                  "entries is null; pass an array of capacity entries, or a capacity of 0.");
+    namp::check_object(count, "count");
+    if (namp::check_count(capacity, "capacity") > 0) namp::check_object(entries, "entries");
     int32_t found = 0;
     for (auto* slot = namp::slots.load(std::memory_order_acquire); slot; slot = slot->next) {
       const int64_t calls = slot->calls;
