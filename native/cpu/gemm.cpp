@@ -3,6 +3,7 @@
 
 #include "cpu/block_gemm.h"
 #include "cpu/cpu_backend.h"
+#include "gelu.h"
 
 namespace namp {
 namespace {
@@ -127,8 +128,7 @@ void CpuBackend::activate_product(const namp_gemm_args& args, const void* from,
 void CpuBackend::gemm(const namp_gemm_args& args, namp_stream stream) {
   const bool product = args.k > 0 && args.alpha != 0.0f;
   namp_gemm_args first = args;
-  const bool gelu =
-      args.activation == NAMP_ACTIVATION_GELU || args.activation == NAMP_ACTIVATION_GELU_TANH;
+  const bool gelu = is_gelu(args.activation);
   const bool kept = args.pre_activation != nullptr && args.activation != NAMP_ACTIVATION_NONE;
   // oneDNN has one output, and its GELUs are too rough for float32: what the activation is applied
   // to is stored, and the activation follows as a pass of its own.

@@ -10,6 +10,7 @@
 
 #include "cpu/primitive_cache.h"
 #include "error.h"
+#include "gelu.h"
 #include "window.h"
 
 namespace namp {
@@ -211,8 +212,7 @@ MatrixLibrary::MatrixLibrary() {
 }
 
 PlanPointer MatrixLibrary::gemm(const namp_gemm_args& args, int threads) {
-  const bool gelu =
-      args.activation == NAMP_ACTIVATION_GELU || args.activation == NAMP_ACTIVATION_GELU_TANH;
+  const bool gelu = is_gelu(args.activation);
   // oneDNN scales the bias too, and has one output. Its GELUs approximate: good enough where the
   // result is rounded to a half, not for float32.
   if (!implementation_ || args.a_dtype == NAMP_FLOAT16 || (gelu && args.c_dtype == NAMP_FLOAT32) ||

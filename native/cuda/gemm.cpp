@@ -1,5 +1,6 @@
 // Matrix multiplication: cuBLAS where it is there, the kernel of gemm.cu where it is not.
 #include "cuda/cuda_backend.h"
+#include "gelu.h"
 
 namespace namp {
 namespace {
@@ -9,8 +10,7 @@ namespace {
 // commutes with rounding, and an argument that is kept is rounded by contract.
 bool rounds_on_the_way(const namp_gemm_args& args) {
   if (args.c_dtype == NAMP_FLOAT32) return false;
-  const bool gelu =
-      args.activation == NAMP_ACTIVATION_GELU || args.activation == NAMP_ACTIVATION_GELU_TANH;
+  const bool gelu = is_gelu(args.activation);
   return (gelu && args.pre_activation == nullptr) ||
          (args.bias != nullptr && (args.beta != 0.0f || args.bias_dtype != args.c_dtype));
 }
