@@ -26,13 +26,13 @@ public class AdamAlternatives : AlternativesBenchmark
     }
 
     [Benchmark(Description = "TensorPrimitives")]
-    public void Primitives() => StepByPrimitives(0, Parameters.Length);
+    public override void Primitives() => StepByPrimitives(0, Parameters.Length);
 
-    [Benchmark]
-    public void Loop() => StepByLoop(0, Parameters.Length);
+    [Benchmark(Description = "loop")]
+    public override void Loop() => StepByLoop(0, Parameters.Length);
 
     [Benchmark(Description = "Parallel.For of a loop")]
-    public void ParallelFor() => InParallel(StepByLoop);
+    public override void ParallelFor() => InParallel(StepByLoop);
 
     private void StepByPrimitives(int begin, int count)
     {

@@ -6,21 +6,25 @@ using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Loggers;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using Perfolizer.Horology;
 
 namespace NativeAmp.Benchmarks;
 
-/// <summary>How all benchmarks run: in this process, so that a kernel and its limit see the same machine.</summary>
+/// <summary>How all benchmarks run: in this process, so that a kernel and what it is compared with see the same machine; by the device's clock, and by medians.</summary>
 internal static class BenchmarkConfig
 {
-    public static IConfig Full { get; } = Of(Job.ShortRun);
+    // Hundreds of benchmarks in ten minutes. An unroll of more than one would make an iteration of a slow kernel that much longer.
+    public static IConfig Full { get; } = Of(Job.Default.WithId("Median")
+        .WithWarmupCount(1).WithIterationCount(9).WithIterationTime(TimeInterval.FromMilliseconds(50)).WithUnrollFactor(1));
 
     public static IConfig Smoke { get; } = Of(Job.Dry);
 
     private static ManualConfig Of(Job job) => ManualConfig.CreateEmpty()
-        .AddJob(job.WithToolchain(InProcessEmitToolchain.Instance))
+        .AddJob(job.WithToolchain(InProcessEmitToolchain.Instance).WithClock(DeviceClock.Instance))
         .AddDiagnoser(MemoryDiagnoser.Default)
-        .AddColumnProvider(DefaultColumnProviders.Instance)
-        .AddColumn(new TrafficColumn(TrafficFigure.Megabytes), new TrafficColumn(TrafficFigure.Bandwidth), new TrafficColumn(TrafficFigure.PerCentOfLimit))
+        .AddColumnProvider(DefaultColumnProviders.Descriptor, DefaultColumnProviders.Job, DefaultColumnProviders.Params, DefaultColumnProviders.Metrics)
+        .AddColumn(StatisticColumn.Median, StatisticColumn.Q1, StatisticColumn.Q3)
+        .AddColumn(TrafficColumn.All)
         .AddExporter(MarkdownExporter.GitHub)
         .AddLogger(ConsoleLogger.Default)
         .WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(60))

@@ -6,33 +6,26 @@ namespace NativeAmp.Benchmarks;
 /// The optimizer's part of a mixed-precision step over 64 Mi parameters, as an application calls it: check and measure the gradients, then unscale,
 /// AdamW and the half copy in one pass. 30 bytes a parameter. Its peer is <c>torch-peer bench 64 2</c>, line "amp step".
 /// </summary>
-public class FusedStepBenchmark
+public class FusedStepBenchmark : DeviceBenchmark
 {
     private readonly List<BufferParameter> _parameters = [];
-    private Device _device = null!;
     private FusedAdam _optimizer = null!;
     private GradScaler _scaler = null!;
 
-    public IEnumerable<int> TensorCounts => Scenario.Smoke ? [3] : [1, 64, 1000];
+    public static IEnumerable<Scenario> Scenarios => Scenario.OfWholeSteps;
 
-    [ParamsSource(nameof(TensorCounts))]
-    public int Tensors { get; set; }
-
-    [Params(1, 2)]
-    public int Threads { get; set; }
-
-    [Params(DType.Float16, DType.BFloat16)]
-    public DType Half { get; set; }
+    [ParamsSource(nameof(Scenarios))]
+    public Scenario Scenario { get; set; } = null!;
 
     [GlobalSetup]
     public void Setup()
     {
-        _device = Device.Cpu(Threads);
+        Open(Scenario.Kind, Scenario.Threads);
         var random = new Random(1);
-        long each = (Scenario.Smoke ? 3000 : 64 << 20) / Tensors;
-        for (int i = 0; i < Tensors; i++) _parameters.Add(new BufferParameter(_device, $"tensor{i}", each, Half, random));
+        long[] counts = Scenario.Shape.Counts();
+        for (int i = 0; i < counts.Length; i++) _parameters.Add(new BufferParameter(Device, $"tensor{i}", counts[i], Scenario.Shape.DType, random));
         _optimizer = new FusedAdam(_parameters, new AdamOptions { LearningRate = 1e-3f, WeightDecay = 0.01f });
-        _scaler = new GradScaler(_device, GradScalerOptions.Static(65536));
+        _scaler = new GradScaler(Device, GradScalerOptions.Static(65536));
     }
 
     [GlobalCleanup]
@@ -42,7 +35,7 @@ public class FusedStepBenchmark
         _optimizer.Dispose();
         foreach (BufferParameter parameter in _parameters) parameter.Dispose();
         _parameters.Clear();
-        _device.Dispose();
+        Close();
     }
 
     [Benchmark(Description = "check + unscale + AdamW + half copy")]

@@ -6,19 +6,17 @@ namespace NativeAmp.Benchmarks;
 /// <summary>What FusedAdam.Step costs beyond its kernels, by number of tensors: in turns with the native call over the same table, on one thread.</summary>
 internal static class OverheadReport
 {
-    private const double SecondsAPoint = 3;
-
     private static readonly AdamOptions[] Groups = [new()];
 
-    /// <summary>Measures and writes a table.</summary>
-    public static void Write()
+    /// <summary>Measures and writes a table, a row for each number of tensors.</summary>
+    public static void Write(int[] tensors, double secondsARow)
     {
         Console.WriteLine("medians in µs, one float16 element a tensor, one thread");
         Console.WriteLine("tensors  FusedAdam.Step  native call  checks of arguments  beyond the native call  beyond the kernels  native calls a step");
-        foreach (int tensors in (int[])[1, 10, 100, 1000, 10000]) Write(tensors);
+        foreach (int count in tensors) Write(count, secondsARow);
     }
 
-    private static void Write(int tensors)
+    private static void Write(int tensors, double seconds)
     {
         using Device device = Device.Cpu(1);
         using var timer = new InterleavedTimer(device);
@@ -30,9 +28,9 @@ internal static class OverheadReport
         optimizer.Step();
         long calls = CallsOf(optimizer);
 
-        Timing step = timer.Measure(_ => optimizer.Step(), _ => Native(optimizer.Memory, state), SecondsAPoint);
+        Timing step = timer.Measure(_ => optimizer.Step(), _ => Native(optimizer.Memory, state), seconds);
         // Where the state tells of an overflow, Adam checks its arguments and touches nothing.
-        Timing arguments = timer.Measure(_ => Native(optimizer.Memory, overflow, check: false), _ => Native(optimizer.Memory, state), SecondsAPoint / 4);
+        Timing arguments = timer.Measure(_ => Native(optimizer.Memory, overflow, check: false), _ => Native(optimizer.Memory, state), seconds / 4);
 
         double beyond = Median([.. step.Kernel.Zip(step.Limit, (ours, native) => ours - native)]);
         double checks = Median(arguments.Kernel);

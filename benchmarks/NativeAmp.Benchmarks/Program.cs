@@ -2,22 +2,21 @@ using BenchmarkDotNet.Running;
 using NativeAmp.Benchmarks;
 
 // plots FOLDER: bandwidth against size. overhead: what FusedAdam.Step costs beyond its kernels.
-// tensors: one tensor in turns with many of the same total. --smoke: every class once, at small sizes. Else BenchmarkDotNet's own arguments.
+// tensors: one tensor in turns with many of the same total. --smoke: every class and report once, at small sizes. Else BenchmarkDotNet's own arguments.
 switch (args)
 {
     case [.., "plots", var folder]:
-        BandwidthPlots.Write(folder);
+        // From the first cache to well past the third.
+        BandwidthPlots.Write(folder, [.. Enumerable.Range(12, 15).Select(bits => 1L << bits)], secondsAPoint: 0.4);
         return 0;
     case [.., "overhead"]:
-        OverheadReport.Write();
+        OverheadReport.Write([1, 10, 100, 1000, 10000], secondsARow: 3);
         return 0;
     case [.., "tensors"]:
-        TensorCountReport.Write();
+        TensorCountReport.Write(64 << 20, [1, 100, 1000], secondsARow: 5);
         return 0;
     case [.., "--smoke"]:
-        Scenario.Smoke = true;
-        var summaries = BenchmarkSwitcher.FromAssembly(typeof(Smoke).Assembly).Run(["--filter", "*"], BenchmarkConfig.Smoke);
-        return Smoke.Check(summaries);
+        return Smoke.Run();
     default:
         BenchmarkSwitcher.FromAssembly(typeof(Smoke).Assembly).Run(args, BenchmarkConfig.Full);
         return 0;

@@ -3,42 +3,71 @@ using NativeAmp.Cli.Bench;
 namespace NativeAmp.Benchmarks;
 
 /// <summary>What a kernel of a step is measured over.</summary>
+/// <param name="Kind">The device.</param>
 /// <param name="Shape">The tensors.</param>
-/// <param name="Threads">Threads of the CPU.</param>
-public sealed record Scenario(StepShape Shape, int Threads)
+/// <param name="Threads">Threads of the CPU; 0 on a GPU.</param>
+public sealed record Scenario(DeviceKind Kind, StepShape Shape, int Threads)
 {
     // From the first cache to well past the third: 4 Ki parameters are 16 KiB of float32, 16 Mi are 64 MiB.
-    private static readonly long[] Sizes = [4 << 10, 64 << 10, 1 << 20, 16 << 20];
+    private static readonly long[] CpuSizes = [4 << 10, 64 << 10, 1 << 20, 16 << 20];
+
+    // Past a GPU's second cache with the copies that are used in turns.
+    private static readonly long[] GpuSizes = [16 << 20, 128 << 20];
 
     private static readonly DType[] Types = [DType.Float16, DType.BFloat16, DType.Float32];
 
     /// <summary>Whether this run only shows that everything runs.</summary>
     internal static bool Smoke { get; set; }
 
-    /// <summary>Sizes by type; then, past the caches, tensors, threads and alignment, each by itself.</summary>
-    internal static IEnumerable<Scenario> All
-    {
-        get
-        {
-            if (Smoke) return [new(new StepShape(DType.Float16, 5000, Tensors: 3, Shift: 1), 2), new(new StepShape(DType.Float32, 5000), 1)];
-            int threads = Environment.ProcessorCount;
-            long large = Sizes[^1];
-            return
-            [
-                .. from dtype in Types from size in Sizes select new Scenario(new StepShape(dtype, size), threads),
-                .. from tensors in (int[])[100, 1000] select new Scenario(new StepShape(DType.Float16, large, tensors), threads),
-                new(new StepShape(DType.Float16, large), 1),
-                new(new StepShape(DType.Float16, large, Shift: 1), threads),
-            ];
-        }
-    }
+    /// <summary>All that is measured here: on the CPU, and on a GPU if there is one.</summary>
+    internal static IEnumerable<Scenario> All => DeviceBenchmark.Kinds.SelectMany(kind => Smoke ? SmallOn(kind) : On(kind));
 
-    /// <summary>Where .NET has something of its own to be compared with: Half, one tensor.</summary>
+    /// <summary>Where .NET has something of its own to be compared with: the CPU, Half, one tensor.</summary>
     internal static IEnumerable<Scenario> ForAlternatives => Smoke
-        ? [new(new StepShape(DType.Float16, 5000), 1)]
-        : from size in Sizes from threads in (int[])[1, Environment.ProcessorCount] select new Scenario(new StepShape(DType.Float16, size), threads);
+        ? [OnCpu(new StepShape(DType.Float16, 5000), 1)]
+        : from size in CpuSizes from threads in ThreadsOf(DeviceKind.Cpu) select OnCpu(new StepShape(DType.Float16, size), threads);
+
+    /// <summary>A size that libtorch is compared at.</summary>
+    internal static IEnumerable<Scenario> OfWholeSteps =>
+        from kind in DeviceBenchmark.Kinds
+        from dtype in (DType[])[DType.Float16, DType.BFloat16]
+        from tensors in Smoke ? (int[])[3] : [1, 1000]
+        from threads in ThreadsOf(kind)
+        select new Scenario(kind, new StepShape(dtype, Smoke ? 3000 : 64 << 20, tensors), threads);
+
+    /// <summary>Sizes by type and threads; then, at the size past the caches, numbers of tensors and alignment.</summary>
+    internal static IEnumerable<Scenario> On(DeviceKind kind)
+    {
+        long[] sizes = kind == DeviceKind.Cpu ? CpuSizes : GpuSizes;
+        int[] threads = ThreadsOf(kind);
+        return
+        [
+            .. from dtype in Types from size in sizes from count in threads select new Scenario(kind, new StepShape(dtype, size), count),
+            .. from tensors in (int[])[100, 1000] select new Scenario(kind, new StepShape(DType.Float16, sizes[^1], tensors), threads[^1]),
+            new(kind, new StepShape(DType.Float16, sizes[^1], Shift: 1), threads[^1]),
+        ];
+    }
 
     /// <inheritdoc/>
     public override string ToString() =>
-        $"{Shape.DType.Name()} {Shape.Count} in {Shape.Tensors}, {Threads} threads{(Shape.Shift == 0 ? "" : $", {Shape.Shift} element off")}";
+        $"{(Kind == DeviceKind.Cpu ? $"{Threads} threads" : "GPU")}, {Shape.DType.Name()} {SizeOf(Shape.Count)} in {Shape.Tensors}{(Shape.Shift == 0 ? "" : $", {Shape.Shift} element off")}";
+
+    /// <summary>A count as people write it.</summary>
+    internal static string SizeOf(long count) => count switch
+    {
+        _ when count % (1 << 20) == 0 => $"{count >> 20} Mi",
+        _ when count % (1 << 10) == 0 => $"{count >> 10} Ki",
+        _ => $"{count}",
+    };
+
+    private static IEnumerable<Scenario> SmallOn(DeviceKind kind) =>
+    [
+        new(kind, new StepShape(DType.Float16, 5000, Tensors: 3, Shift: 1), ThreadsOf(kind)[^1]),
+        new(kind, new StepShape(DType.Float32, 5000), ThreadsOf(kind)[0]),
+    ];
+
+    private static Scenario OnCpu(StepShape shape, int threads) => new(DeviceKind.Cpu, shape, threads);
+
+    // One, and all.
+    private static int[] ThreadsOf(DeviceKind kind) => kind == DeviceKind.Cuda ? [0] : [.. ((int[])[1, Environment.ProcessorCount]).Distinct()];
 }

@@ -3,10 +3,15 @@ using NativeAmp.Cli.Bench;
 
 namespace NativeAmp.Benchmarks;
 
-/// <summary>A kernel of a step beside its limit: the same loads and stores without arithmetic, on the same threads.</summary>
-public abstract class StepBenchmark
+/// <summary>
+/// A kernel of a step. After BenchmarkDotNet's iterations, which time it alone, it is timed once more in turns with its limit, the same loads and stores
+/// without arithmetic on the same threads, and on a GPU with a copy on the device.
+/// </summary>
+public abstract class StepBenchmark : DeviceBenchmark
 {
-    private Device _device = null!;
+    private RotatedTensors _tensors = null!;
+    private StepTensors[] _copies = [];
+    private int _calls;
 
     public virtual IEnumerable<Scenario> Scenarios => Scenario.All.Where(scenario => Kernel.Takes(scenario.Shape.DType));
 
@@ -15,27 +20,38 @@ public abstract class StepBenchmark
 
     internal abstract StepKernel Kernel { get; }
 
-    internal StepTensors Tensors { get; private set; } = null!;
+    /// <summary>How long what is compared runs in turns.</summary>
+    protected static double SecondsInTurns => Scenario.Smoke ? 0.001 : 0.4;
 
     [GlobalSetup]
     public virtual void Setup()
     {
-        _device = Device.Cpu(Scenario.Threads);
-        Tensors = new StepTensors(_device, Scenario.Shape);
+        Open(Scenario.Kind, Scenario.Threads);
+        _tensors = new RotatedTensors(Device, Scenario.Shape);
+        _copies = _tensors.For(Kernel);
+        _calls = 0;
     }
 
     [GlobalCleanup]
-    public void Cleanup()
+    public void Cleanup() => Finish(nameof(NativeAmp), timer =>
     {
-        Tensors.Dispose();
-        _device.Dispose();
-    }
-
-    [Benchmark(Baseline = true)]
-    public void Limit() => Kernel.RunLimit(Tensors);
+        BenchRow row = BenchRun.Measure(timer, Kernel, _tensors, SecondsInTurns);
+        return new InTurns { FractionOfLimit = row.FractionOfLimit, FractionOfCopy = row.FractionOfCopy };
+    });
 
     [Benchmark]
-    public void NativeAmp() => Kernel.Run(Tensors);
+    public void NativeAmp()
+    {
+        Kernel.Run(_copies[_calls]);
+        if (++_calls == _copies.Length) _calls = 0;
+    }
+
+    private protected void Finish(string method, Func<InterleavedTimer, InTurns> measure)
+    {
+        using (var timer = new InterleavedTimer(Device)) InTurns.Keep(this, method, measure(timer));
+        _tensors.Dispose();
+        Close();
+    }
 }
 
 public class CastBenchmark : StepBenchmark

@@ -2,71 +2,66 @@ using System.Globalization;
 using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
+using NativeAmp.Cli.Bench;
 
 namespace NativeAmp.Benchmarks;
 
-/// <summary>What a <see cref="TrafficColumn"/> shows.</summary>
-internal enum TrafficFigure
+/// <summary>A column of the kernels of a step: the bytes that one moves, how fast, and how near that is to something else that moves them.</summary>
+internal sealed class TrafficColumn : IColumn
 {
-    Megabytes,
-    Bandwidth,
-    PerCentOfLimit,
-}
+    private readonly Func<Summary, BenchmarkCase, double?> _value;
 
-/// <summary>The bytes that a kernel moves, how fast, and how near that is to moving them without computing anything.</summary>
-internal sealed class TrafficColumn(TrafficFigure figure) : IColumn
-{
-    public string Id => nameof(TrafficColumn) + figure;
-
-    public string ColumnName => figure switch
+    private TrafficColumn(string name, int place, string legend, Func<Summary, BenchmarkCase, double?> value)
     {
-        TrafficFigure.Megabytes => "MB",
-        TrafficFigure.Bandwidth => "GB/s",
-        _ => "% of limit",
-    };
+        ColumnName = name;
+        PriorityInCategory = place;
+        Legend = legend;
+        _value = value;
+    }
 
-    public string Legend => figure switch
-    {
-        TrafficFigure.Megabytes => "Megabytes that one call reads and writes, were each moved once",
-        TrafficFigure.Bandwidth => "Gigabytes by the mean",
-        _ => "Mean of the limit, the same loads and stores without arithmetic in the same process, by this mean",
-    };
+    /// <summary>All of them; which have nothing to say in a summary aren't shown there.</summary>
+    public static IColumn[] All { get; } =
+    [
+        new TrafficColumn("MB", 0, "Megabytes that one call of NativeAmp's kernel reads and writes, were each moved once", (_, benchmark) => BytesOf(benchmark) * 1e-6),
+        new TrafficColumn("GB/s", 1, "Gigabytes by the median", Bandwidth),
+        new TrafficColumn("% of limit", 2, "Time of the same loads and stores without arithmetic by this time, in turns in the same process, median of the ratios",
+            (_, benchmark) => 100 * InTurns.Of(benchmark)?.FractionOfLimit),
+        new TrafficColumn("% of copy", 3, "The same of a copy on the device of as many bytes, half read and half written",
+            (_, benchmark) => 100 * InTurns.Of(benchmark)?.FractionOfCopy),
+        new TrafficColumn("x NativeAmp", 4, "This time by that of NativeAmp's kernel, in turns in the same process, median of the ratios",
+            (_, benchmark) => InTurns.Of(benchmark)?.TimesNativeAmp),
+    ];
+
+    public string Id => nameof(TrafficColumn) + ColumnName;
+
+    public string ColumnName { get; }
+
+    public string Legend { get; }
 
     public bool AlwaysShow => false;
 
     public ColumnCategory Category => ColumnCategory.Custom;
 
-    public int PriorityInCategory => (int)figure;
+    public int PriorityInCategory { get; }
 
     public bool IsNumeric => true;
 
     public UnitType UnitType => UnitType.Dimensionless;
 
-    public bool IsAvailable(Summary summary) => summary.BenchmarksCases.Any(one => one.Descriptor.Type.IsAssignableTo(typeof(StepBenchmark)));
+    public bool IsAvailable(Summary summary) => summary.BenchmarksCases.Any(benchmark => _value(summary, benchmark) is not null);
 
     public bool IsDefault(Summary summary, BenchmarkCase benchmarkCase) => false;
 
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase) => GetValue(summary, benchmarkCase, SummaryStyle.Default);
 
-    public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style)
-    {
-        if (benchmarkCase.Parameters[nameof(StepBenchmark.Scenario)] is not Scenario scenario) return "-";
-        var benchmark = (StepBenchmark)Activator.CreateInstance(benchmarkCase.Descriptor.Type)!;
-        double bytes = benchmark.Kernel.Bytes(scenario.Shape);
-        double nanoseconds = Mean(summary, benchmarkCase);
-        double value = figure switch
-        {
-            TrafficFigure.Megabytes => bytes * 1e-6,
-            TrafficFigure.Bandwidth => bytes / nanoseconds,
-            _ => 100 * Mean(summary, LimitOf(summary, benchmarkCase)) / nanoseconds,
-        };
-        return double.IsFinite(value) ? value.ToString(value >= 100 ? "0" : "0.0##", CultureInfo.InvariantCulture) : "-";
-    }
+    public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style) =>
+        _value(summary, benchmarkCase) is { } value ? value.ToString(value >= 100 ? "0" : value >= 10 ? "0.0" : "0.00", CultureInfo.InvariantCulture) : "-";
 
-    private static BenchmarkCase? LimitOf(Summary summary, BenchmarkCase benchmarkCase) => summary.BenchmarksCases.FirstOrDefault(other =>
-        other.Descriptor.Type == benchmarkCase.Descriptor.Type && other.Parameters.DisplayInfo == benchmarkCase.Parameters.DisplayInfo
-        && other.Descriptor.WorkloadMethod.Name == nameof(StepBenchmark.Limit));
+    private static long? BytesOf(BenchmarkCase benchmark) =>
+        benchmark.Parameters[nameof(StepBenchmark.Scenario)] is Scenario scenario && benchmark.Descriptor.Type.IsAssignableTo(typeof(StepBenchmark))
+            ? ((StepBenchmark)Activator.CreateInstance(benchmark.Descriptor.Type)!).Kernel.Bytes(scenario.Shape)
+            : null;
 
-    private static double Mean(Summary summary, BenchmarkCase? benchmarkCase) =>
-        benchmarkCase is null ? double.NaN : summary[benchmarkCase]?.ResultStatistics?.Mean ?? double.NaN;
+    private static double? Bandwidth(Summary summary, BenchmarkCase benchmark) =>
+        BytesOf(benchmark) is { } bytes && summary[benchmark]?.ResultStatistics?.Median is { } nanoseconds ? BenchRow.Bandwidth(bytes, nanoseconds * 1e-9) : null;
 }

@@ -77,18 +77,25 @@ internal sealed class BenchCommand
     {
         string processors = info.Kind == DeviceKind.Cpu ? $", {info.Threads} threads, SIMD {info.Simd}" : $", {info.Libraries}";
         terminal.Output.WriteLine($"{parameters} parameters on {info.Name}{processors}");
+        bool copied = rows.Any(row => row.FractionOfCopy is not null);
+        string[] copyColumns = copied ? ["copy GB/s", "of copy"] : [];
         terminal.WriteTable(
-            ["kernel", "dtype", "MB", "median ms", "quartiles", "GB/s", "limit GB/s", "of limit", "Mparams/s"],
+            ["kernel", "dtype", "MB", "median ms", "quartiles", "GB/s", "limit GB/s", "of limit", .. copyColumns, "Mparams/s"],
             [.. rows.Select(Cells)]);
         terminal.Output.WriteLine("The limit makes the same loads and stores without arithmetic, in turns with the kernel; of limit is the median of the turns' ratios.");
+        if (copied) terminal.Output.WriteLine("The copy is the driver's on the device, of as many bytes, half read and half written, in turns with the kernel as well.");
     }
 
     private static string[] Cells(BenchRow row) =>
     [
         row.Name, row.Dtype, Figure(row.Bytes * 1e-6), Figure(row.SecondsMedian * 1e3),
         $"{Figure(row.SecondsLowerQuartile * 1e3)} to {Figure(row.SecondsUpperQuartile * 1e3)}",
-        Figure(row.GbPerS), Figure(row.LimitGbPerS), row.FractionOfLimit.ToString("0.00", CultureInfo.InvariantCulture), Figure(row.MparamsPerS),
+        Figure(row.GbPerS), Figure(row.LimitGbPerS), Fraction(row.FractionOfLimit),
+        .. row is { CopyGbPerS: { } copy, FractionOfCopy: { } fraction } ? (string[])[Figure(copy), Fraction(fraction)] : [],
+        Figure(row.MparamsPerS),
     ];
+
+    private static string Fraction(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
 
     // Three digits, whatever the size.
     private static string Figure(double value) =>

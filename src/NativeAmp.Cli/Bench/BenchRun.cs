@@ -3,10 +3,6 @@ namespace NativeAmp.Cli.Bench;
 /// <summary>Measures every kernel of a step in every type.</summary>
 internal static class BenchRun
 {
-    // Caches larger than this are still to come: copies of the tensors are used in turns until they outgrow it.
-    private const long LargestGpuCache = 256L << 20;
-    private const int MostCopies = 8;
-
     private static readonly DType[] Types = [DType.Float16, DType.BFloat16, DType.Float32];
 
     /// <summary>All rows.</summary>
@@ -21,28 +17,30 @@ internal static class BenchRun
         using var timer = new InterleavedTimer(device);
         foreach (DType dtype in Types)
         {
-            var shape = new StepShape(dtype, parameters);
-            var tensors = new List<StepTensors>();
-            try
+            using var tensors = new RotatedTensors(device, new StepShape(dtype, parameters));
+            foreach (StepKernel kernel in StepKernel.All.Where(kernel => kernel.Takes(dtype)))
             {
-                foreach (StepKernel kernel in StepKernel.All.Where(kernel => kernel.Takes(dtype)))
-                {
-                    announce($"{kernel.Name}, {dtype.Name()}");
-                    while (tensors.Count < Copies(device, kernel, tensors)) tensors.Add(new StepTensors(device, shape));
-                    int copies = Copies(device, kernel, tensors);
-                    Timing timing = timer.Measure(i => kernel.Run(tensors[i % copies]), i => kernel.RunLimit(tensors[i % copies]), each);
-                    rows.Add(BenchRow.Of(kernel, tensors[0], timing));
-                }
-            }
-            finally
-            {
-                foreach (StepTensors one in tensors) one.Dispose();
+                announce($"{kernel.Name}, {dtype.Name()}");
+                rows.Add(Measure(timer, kernel, tensors, each));
             }
         }
         return [.. rows];
     }
 
-    // On the CPU a small number of parameters asks for what its caches give. A GPU's is measured by its memory.
-    private static int Copies(Device device, StepKernel kernel, List<StepTensors> tensors) =>
-        tensors.Count == 0 || device.IsHostMemory ? 1 : (int)Math.Clamp(LargestGpuCache / kernel.Bytes(tensors[0].Shape) + 1, 1, MostCopies);
+    /// <summary>A kernel in turns with its limit; on a GPU then in turns with a copy of as many bytes as well.</summary>
+    /// <param name="timer">Of the tensors' device.</param>
+    /// <param name="kernel">What runs.</param>
+    /// <param name="tensors">Over what.</param>
+    /// <param name="budget">Seconds, about.</param>
+    public static BenchRow Measure(InterleavedTimer timer, StepKernel kernel, RotatedTensors tensors, double budget)
+    {
+        StepTensors[] copies = tensors.For(kernel);
+        if (tensors.Device.IsHostMemory) return BenchRow.Of(kernel, tensors.Shape, timer.Measure(Run, RunLimit, budget), copy: null);
+        using var copy = new DeviceCopy(tensors.Device, kernel.Bytes(tensors.Shape), copies.Length);
+        return BenchRow.Of(kernel, tensors.Shape, timer.Measure(Run, RunLimit, budget / 2), timer.Measure(Run, copy.Run, budget / 2));
+
+        void Run(int call) => kernel.Run(copies[call % copies.Length]);
+
+        void RunLimit(int call) => kernel.RunLimit(copies[call % copies.Length]);
+    }
 }

@@ -36,6 +36,11 @@ internal sealed class BenchTests(DeviceKind kind)
             Assert.That(row.GetProperty("limit_gb_per_s").GetDouble(), Is.GreaterThan(0));
             Assert.That(row.GetProperty("fraction_of_limit").GetDouble(), Is.GreaterThan(0));
             Assert.That(row.GetProperty("rounds").GetInt32(), Is.GreaterThanOrEqualTo(5));
+            bool copied = row.TryGetProperty("copy_gb_per_s", out JsonElement copy) & row.TryGetProperty("fraction_of_copy", out JsonElement fraction);
+            Assert.That(copied, Is.EqualTo(kind == DeviceKind.Cuda), "only a GPU has a driver's copy to be compared with");
+            if (!copied) continue;
+            Assert.That(copy.GetDouble(), Is.GreaterThan(0));
+            Assert.That(fraction.GetDouble(), Is.GreaterThan(0));
         }
     }
 
@@ -45,6 +50,7 @@ internal sealed class BenchTests(DeviceKind kind)
         (int code, string output, string error) = CliHost.Run(Arguments);
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         Assert.That(output, Does.StartWith("3Ki parameters on ").And.Contain("limit GB/s").And.Contain("unscale and check  bfloat16"));
+        Assert.That(output, kind == DeviceKind.Cuda ? Does.Contain("copy GB/s") : Does.Not.Contain("copy"));
     }
 
     [Test]
@@ -86,6 +92,40 @@ internal sealed class BenchTests(DeviceKind kind)
             }
             return [.. all];
         }
+    }
+
+    [TestCase(DType.Float16, 3000, 8, Description = "too small to outgrow a cache: eight")]
+    [TestCase(DType.Float16, 32 << 20, 5, Description = "four times 64 MiB just fill it")]
+    [TestCase(DType.Float32, 96 << 20, 1, Description = "384 MiB are larger")]
+    public void On_a_GPU_a_check_goes_from_copy_to_copy_until_they_outgrow_its_cache(DType dtype, long count, int copies) =>
+        Assert.That(RotatedTensors.CopiesOf(StepKernel.UnscaleAndCheck.Bytes(new StepShape(dtype, count))), Is.EqualTo(copies));
+
+    [Test]
+    public void A_GPU_has_as_many_copies_as_a_kernel_asks_for_and_the_CPU_one()
+    {
+        using Device device = kind.Open(2);
+        using var tensors = new RotatedTensors(device, new StepShape(DType.Float16, 1000));
+        StepTensors[] cast = tensors.For(StepKernel.Cast);
+        Assert.That(cast, Has.Length.EqualTo(kind == DeviceKind.Cuda ? 8 : 1).And.Unique);
+        Assert.That(tensors.For(StepKernel.Adam), Is.EqualTo(cast), "and they are made once");
+    }
+
+    [Test]
+    public void A_device_has_a_time_that_never_goes_back_and_agrees_with_the_host()
+    {
+        using Device device = kind.Open(2);
+        using var tensors = new StepTensors(device, new StepShape(DType.Float16, 100_000));
+        var host = System.Diagnostics.Stopwatch.StartNew();
+        using var time = new DeviceTime(device);
+        double last = 0;
+        for (int i = 0; i < 10; i++)
+        {
+            StepKernel.Cast.Run(tensors);
+            double now = time.Seconds();
+            Assert.That(now, Is.GreaterThan(last), "each cast takes time, and is done when the time is told");
+            last = now;
+        }
+        Assert.That(last, Is.LessThanOrEqualTo(host.Elapsed.TotalSeconds), "ten casts lie between the host's two looks at its watch");
     }
 
     [Test]

@@ -1,0 +1,44 @@
+using System.Diagnostics;
+using NativeAmp.Cli.Bench;
+using Perfolizer.Horology;
+
+namespace NativeAmp.Benchmarks;
+
+/// <summary>
+/// The clock of BenchmarkDotNet's iterations: that of the device that is measured, by its events, so that the end of an iteration is when its kernels are
+/// done; the host's where no device is followed. It never goes back.
+/// </summary>
+internal sealed class DeviceClock : IClock
+{
+    private readonly Stopwatch _host = Stopwatch.StartNew();
+    private double _secondsBefore;
+    private DeviceTime? _device;
+
+    private DeviceClock()
+    {
+    }
+
+    public static DeviceClock Instance { get; } = new();
+
+    public string Title => "device events";
+
+    public bool IsAvailable => true;
+
+    public Frequency Frequency => Frequency.GHz;
+
+    public long GetTimestamp() => (long)(Seconds() * 1e9);
+
+    /// <summary>Goes by a device from now on, or by the host where it is null.</summary>
+    public void Follow(Device? device)
+    {
+        _secondsBefore = Seconds();
+        _device?.Dispose();
+        _device = device is null ? null : new DeviceTime(device);
+        _host.Restart();
+    }
+
+    // The name of the job's setting in reports.
+    public override string ToString() => Title;
+
+    private double Seconds() => _secondsBefore + (_device?.Seconds() ?? _host.Elapsed.TotalSeconds);
+}
