@@ -6,7 +6,7 @@ namespace NativeAmp.Benchmarks;
 /// <param name="Kind">The device.</param>
 /// <param name="Shape">The tensors.</param>
 /// <param name="Threads">Threads of the CPU; 0 on a GPU.</param>
-public sealed record Scenario(DeviceKind Kind, StepShape Shape, int Threads)
+public sealed record Scenario(DeviceKind Kind, StepShape Shape, int Threads) : IComparable
 {
     // From the first cache to well past the third: 4 Ki parameters are 16 KiB of float32, 16 Mi are 64 MiB.
     private static readonly long[] CpuSizes = [4 << 10, 64 << 10, 1 << 20, 16 << 20];
@@ -50,7 +50,13 @@ public sealed record Scenario(DeviceKind Kind, StepShape Shape, int Threads)
 
     /// <inheritdoc/>
     public override string ToString() =>
-        $"{(Kind == DeviceKind.Cpu ? $"{Threads} threads" : "GPU")}, {Shape.DType.Name()} {SizeOf(Shape.Count)} in {Shape.Tensors}{(Shape.Shift == 0 ? "" : $", {Shape.Shift} element off")}";
+        $"{(Kind == DeviceKind.Cpu ? $"{Threads} thread{(Threads == 1 ? "" : "s")}" : "GPU")}, {Shape.DType.Name()} {SizeOf(Shape.Count)} in {Shape.Tensors}{(Shape.Shift == 0 ? "" : $", {Shape.Shift} element off")}";
+
+    // The order of a summary's rows.
+    int IComparable.CompareTo(object? obj) => obj is Scenario other ? Order(this).CompareTo(Order(other)) : 1;
+
+    private static (DeviceKind, DType, long, int, int, int) Order(Scenario one) =>
+        (one.Kind, one.Shape.DType, one.Shape.Count, one.Threads, one.Shape.Tensors, one.Shape.Shift);
 
     /// <summary>A count as people write it.</summary>
     internal static string SizeOf(long count) => count switch

@@ -19,7 +19,7 @@ internal sealed class TrafficColumn : IColumn
         _value = value;
     }
 
-    /// <summary>All of them; which have nothing to say in a summary aren't shown there.</summary>
+    /// <summary>All of them; one that has nothing to say in a summary isn't shown there.</summary>
     public static IColumn[] All { get; } =
     [
         new TrafficColumn("MB", 0, "Megabytes that one call of NativeAmp's kernel reads and writes, were each moved once", (_, benchmark) => BytesOf(benchmark) * 1e-6),
@@ -38,7 +38,7 @@ internal sealed class TrafficColumn : IColumn
 
     public string Legend { get; }
 
-    public bool AlwaysShow => false;
+    public bool AlwaysShow => true;
 
     public ColumnCategory Category => ColumnCategory.Custom;
 
