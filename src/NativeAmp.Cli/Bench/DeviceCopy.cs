@@ -7,7 +7,6 @@ internal sealed class DeviceCopy : IDisposable
 
     private readonly Device _device;
     private readonly DeviceBuffer _source;
-    private readonly DeviceBuffer _destination;
     private readonly long _bytes;
     private readonly long _stride;
     private readonly int _places;
@@ -24,7 +23,7 @@ internal sealed class DeviceCopy : IDisposable
         _source = device.Allocate(DType.UInt8, _stride * places);
         try
         {
-            _destination = device.Allocate(DType.UInt8, _stride * places);
+            Destination = device.Allocate(DType.UInt8, _stride * places);
         }
         catch
         {
@@ -34,16 +33,19 @@ internal sealed class DeviceCopy : IDisposable
         device.FillMemory(_source.Pointer, 0x3C, _stride * places);
     }
 
+    /// <summary>Where it copies to: the places one after the other, each a multiple of 256 bytes long.</summary>
+    public DeviceBuffer Destination { get; }
+
     /// <summary>Copies once; the argument counts calls.</summary>
     public void Run(int call)
     {
         nint place = (nint)(call % _places * _stride);
-        _device.CopyOnDevice(_destination.Pointer + place, _source.Pointer + place, _bytes);
+        _device.CopyOnDevice(Destination.Pointer + place, _source.Pointer + place, _bytes);
     }
 
     public void Dispose()
     {
         _source.Dispose();
-        _destination.Dispose();
+        Destination.Dispose();
     }
 }

@@ -111,6 +111,28 @@ internal sealed class BenchTests(DeviceKind kind)
     }
 
     [Test]
+    public void A_copy_writes_half_of_the_bytes_that_a_kernel_moves_to_one_place_after_the_other()
+    {
+        using Device device = kind.Open(2);
+        using var copy = new DeviceCopy(device, moved: 600, places: 2);
+        copy.Destination.Clear();
+        Assert.That(Written(), Is.EqualTo((0, 0)));
+        copy.Run(0);
+        Assert.That(Written(), Is.EqualTo((300, 0)));
+        copy.Run(1);
+        Assert.That(Written(), Is.EqualTo((300, 300)));
+        copy.Destination.Clear();
+        copy.Run(2);
+        Assert.That(Written(), Is.EqualTo((300, 0)), "and the first again");
+
+        (int First, int Second) Written()
+        {
+            byte[] bytes = copy.Destination.ToArray<byte>();
+            return (bytes[..512].Count(one => one != 0), bytes[512..].Count(one => one != 0));
+        }
+    }
+
+    [Test]
     public void A_device_has_a_time_that_never_goes_back_and_agrees_with_the_host()
     {
         using Device device = kind.Open(2);
