@@ -14,8 +14,6 @@ public sealed record Scenario(DeviceKind Kind, StepShape Shape, int Threads) : I
     // Past a GPU's second cache with the copies that are used in turns.
     private static readonly long[] GpuSizes = [16 << 20, 128 << 20];
 
-    private static readonly DType[] Types = [DType.Float16, DType.BFloat16, DType.Float32];
-
     /// <summary>Whether this run only shows that everything runs.</summary>
     internal static bool Smoke { get; set; }
 
@@ -30,7 +28,7 @@ public sealed record Scenario(DeviceKind Kind, StepShape Shape, int Threads) : I
     /// <summary>A size that libtorch is compared at.</summary>
     internal static IEnumerable<Scenario> OfWholeSteps =>
         from kind in DeviceBenchmark.Kinds
-        from dtype in (DType[])[DType.Float16, DType.BFloat16]
+        from dtype in StepShape.Types.Where(dtype => dtype.IsHalfPrecision())
         from tensors in Smoke ? (int[])[3] : [1, 1000]
         from threads in ThreadsOf(kind)
         select new Scenario(kind, new StepShape(dtype, Smoke ? 3000 : 64 << 20, tensors), threads);
@@ -42,7 +40,7 @@ public sealed record Scenario(DeviceKind Kind, StepShape Shape, int Threads) : I
         int[] threads = ThreadsOf(kind);
         return
         [
-            .. from dtype in Types from size in sizes from count in threads select new Scenario(kind, new StepShape(dtype, size), count),
+            .. from dtype in StepShape.Types from size in sizes from count in threads select new Scenario(kind, new StepShape(dtype, size), count),
             .. from tensors in (int[])[100, 1000] select new Scenario(kind, new StepShape(DType.Float16, sizes[^1], tensors), threads[^1]),
             new(kind, new StepShape(DType.Float16, sizes[^1], Shift: 1), threads[^1]),
         ];

@@ -3,8 +3,6 @@ namespace NativeAmp.Cli.Bench;
 /// <summary>Measures every kernel of a step in every type.</summary>
 internal static class BenchRun
 {
-    private static readonly DType[] Types = [DType.Float16, DType.BFloat16, DType.Float32];
-
     /// <summary>All rows.</summary>
     /// <param name="device">Where.</param>
     /// <param name="parameters">How many parameters.</param>
@@ -13,9 +11,9 @@ internal static class BenchRun
     public static BenchRow[] Measure(Device device, long parameters, double budget, Action<string> announce)
     {
         List<BenchRow> rows = [];
-        double each = budget / Types.Sum(dtype => StepKernel.All.Count(kernel => kernel.Takes(dtype)));
+        double each = budget / StepShape.Types.Sum(dtype => StepKernel.All.Count(kernel => kernel.Takes(dtype)));
         using var timer = new InterleavedTimer(device);
-        foreach (DType dtype in Types)
+        foreach (DType dtype in StepShape.Types)
         {
             using var tensors = new RotatedTensors(device, new StepShape(dtype, parameters));
             foreach (StepKernel kernel in StepKernel.All.Where(kernel => kernel.Takes(dtype)))

@@ -7,6 +7,9 @@ namespace NativeAmp.Cli.Bench;
 /// <param name="Shift">Elements that every tensor begins past where the allocator's memory does.</param>
 public sealed record StepShape(DType DType, long Count, int Tensors = 1, int Shift = 0)
 {
+    /// <summary>Types that a step is measured with.</summary>
+    public static IReadOnlyList<DType> Types { get; } = [DType.Float16, DType.BFloat16, DType.Float32];
+
     /// <summary>Type of the elements of a column of <see cref="StepTensors"/>.</summary>
     public DType TypeOf(int column) => column is StepTensors.Gradient or StepTensors.Copy or StepTensors.LossGradient ? DType : DType.Float32;
 
