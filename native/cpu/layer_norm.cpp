@@ -51,16 +51,56 @@ HWY_NOINLINE void forward_rows(const namp_layer_norm_args& args, const float* ga
     const RowStatistics row = row_statistics(x, width, args.epsilon);
     const Lane mean = row.mean;
     const Lane inverse = row.inverse_deviation;
-    map(
-        y, width,
-        [=](Lane v, Lane g, Lane b) NAMP_LANES { return normalize(v, mean, inverse) * g + b; }, x,
-        gamma, beta);
-    args.mean[r] = row.mean;
+    const auto shifted = [=](Lane normal, int64_t i, auto part) NAMP_LANES {
+      store(normal * load(gamma + i, part) + load(beta + i, part), y + i, part);
+    };
+    if (args.normalized == nullptr) {
+      for_lanes(width, [=](int64_t i, auto part) NAMP_LANES {
+        shifted(normalize(load(x + i, part), mean, inverse), i, part);
+      });
+    } else {
+      Out* kept = static_cast<Out*>(args.normalized) + r * width;
+      for_lanes(width, [=](int64_t i, auto part) NAMP_LANES {
+        const Lane normal = normalize(load(x + i, part), mean, inverse);
+        store(normal, kept + i, part);
+        shifted(normal, i, part);
+      });
+    }
+    if (args.mean != nullptr) args.mean[r] = row.mean;
     args.inverse_deviation[r] = row.inverse_deviation;
   }
 }
 
-template <class In, class Out>
+// The normalized elements of a row as backward finds them: in the input, or kept.
+template <class In>
+struct FromInput {
+  FromInput(const namp_layer_norm_args& args, int64_t row)
+      : x(static_cast<const In*>(args.input) + row * args.width),
+        mean(args.mean[row]),
+        inverse(args.inverse_deviation[row]) {}
+
+  template <class Part>
+  HWY_INLINE Lane at(int64_t i, Part part) const {
+    return normalize(load(x + i, part), mean, inverse);
+  }
+
+  const In* x;
+  Lane mean, inverse;
+};
+template <class Out>
+struct Kept {
+  Kept(const namp_layer_norm_args& args, int64_t row)
+      : normal(static_cast<const Out*>(args.normalized) + row * args.width) {}
+
+  template <class Part>
+  HWY_INLINE Lane at(int64_t i, Part part) const {
+    return load(normal + i, part);
+  }
+
+  const Out* normal;
+};
+
+template <class In, class Out, class Normalized>
 HWY_NOINLINE void backward_rows(const namp_layer_norm_args& args, const float* gamma, float* sums,
                                 int64_t begin, int64_t end) {
   const int64_t width = args.width;
@@ -68,20 +108,19 @@ HWY_NOINLINE void backward_rows(const namp_layer_norm_args& args, const float* g
   float* gamma_sums = sums;
   float* beta_sums = sums + width;
   for (int64_t r = begin; r < end; ++r) {
-    const In* x = static_cast<const In*>(args.input) + r * width;
+    const Normalized normalized(args, r);
     In* gx = static_cast<In*>(args.input_gradient) + r * width;
     const Out* gy = static_cast<const Out*>(args.output_gradient) + r * width;
-    const Lane mean = args.mean[r];
     const Lane inverse = args.inverse_deviation[r];
     float row[2];
     reduce<2>(width, row, Plus(), [=](int64_t i, auto part) NAMP_LANES {
       const Lane g = load(gy + i, part) * load(gamma + i, part);
-      return Several<2>{{g, g * normalize(load(x + i, part), mean, inverse)}};
+      return Several<2>{{g, g * normalized.at(i, part)}};
     });
     const Lane mean_g = row[0] / size;
     const Lane mean_g_normal = row[1] / size;
     for_lanes(width, [=](int64_t i, auto part) NAMP_LANES {
-      const Lane normal = normalize(load(x + i, part), mean, inverse);
+      const Lane normal = normalized.at(i, part);
       const Lane upstream = load(gy + i, part);
       const Lane g = upstream * load(gamma + i, part);
       store(normalize_gradient(g, normal, inverse, mean_g, mean_g_normal), gx + i, part);
@@ -108,8 +147,13 @@ void layer_norm_backward_rows(const namp_layer_norm_args& args, const float* gam
   std::fill(sums, sums + 2 * args.width, 0.0f);
   with_element(static_cast<namp_dtype>(args.input_dtype), [&](auto in) {
     with_element(static_cast<namp_dtype>(args.output_dtype), [&](auto out) {
-      backward_rows<typename decltype(in)::Type, typename decltype(out)::Type>(args, gamma, sums,
-                                                                               begin, end);
+      using In = typename decltype(in)::Type;
+      using Out = typename decltype(out)::Type;
+      if (args.normalized == nullptr) {
+        backward_rows<In, Out, FromInput<In>>(args, gamma, sums, begin, end);
+      } else {
+        backward_rows<In, Out, Kept<Out>>(args, gamma, sums, begin, end);
+      }
     });
   });
 }

@@ -37,6 +37,30 @@ struct Better {
   }
 };
 
+// The normalized elements of a row as backward finds them: kept, or in the input.
+class NormalizedRow {
+ public:
+  NAMP_DEVICE NormalizedRow(const namp_layer_norm_args& args, int64_t row)
+      : args_(args),
+        first_(row * args.width),
+        mean_(args.normalized != nullptr ? 0.0f : load(args.mean + row)),
+        inverse_(load(args.inverse_deviation + row)) {}
+
+  NAMP_DEVICE float at(int64_t column) const {
+    const int64_t i = first_ + column;
+    return args_.normalized != nullptr
+               ? load_as(args_.normalized, args_.output_dtype, i)
+               : normalize(load_as(args_.input, args_.input_dtype, i), mean_, inverse_);
+  }
+  NAMP_DEVICE float inverse_deviation() const { return inverse_; }
+
+ private:
+  const namp_layer_norm_args& args_;
+  int64_t first_;
+  float mean_;
+  float inverse_;
+};
+
 }  // namespace
 
 // Two passes over the row: the second corrects the mean by what rounding left of it, so that the
@@ -59,12 +83,15 @@ NAMP_KERNEL(kRowThreads) layer_norm_forward_kernel(const namp_layer_norm_args ar
     const float mean = center + rest;
     const float inverse = 1.0f / sqrt((variance < 0.0f ? 0.0f : variance) + args.epsilon);
     for (int64_t i = lane; i < args.width; i += kWarp) {
-      const float y = normalize(x(i), mean, inverse) * load_or(args.gamma, i, 1.0f) +
-                      load_or(args.beta, i, 0.0f);
+      const float normal = normalize(x(i), mean, inverse);
+      if (args.normalized != nullptr) {
+        store_as(normal, args.normalized, args.output_dtype, first + i);
+      }
+      const float y = normal * load_or(args.gamma, i, 1.0f) + load_or(args.beta, i, 0.0f);
       store_as(y, args.output, args.output_dtype, first + i);
     }
     if (lane == 0) {
-      store(mean, args.mean + row);
+      if (args.mean != nullptr) store(mean, args.mean + row);
       store(inverse, args.inverse_deviation + row);
     }
   });
@@ -74,22 +101,19 @@ NAMP_KERNEL(kRowThreads) layer_norm_backward_kernel(const namp_layer_norm_args a
   const auto size = static_cast<float>(args.width);
   for_warp_rows(args.rows, [&](int64_t row, int lane) {
     const int64_t first = row * args.width;
-    const float mean = load(args.mean + row);
-    const float inverse = load(args.inverse_deviation + row);
-    const auto normal = [&](int64_t i) {
-      return normalize(load_as(args.input, args.input_dtype, first + i), mean, inverse);
-    };
+    const NormalizedRow normal(args, row);
     const auto g = [&](int64_t i) {
       return load_as(args.output_gradient, args.output_dtype, first + i) *
              load_or(args.gamma, i, 1.0f);
     };
     const float mean_g = over_row(args.width, lane, 0.0f, Plus(), g) / size;
     const float mean_g_normal =
-        over_row(args.width, lane, 0.0f, Plus(), [&](int64_t i) { return g(i) * normal(i); }) /
+        over_row(args.width, lane, 0.0f, Plus(), [&](int64_t i) { return g(i) * normal.at(i); }) /
         size;
     for (int64_t i = lane; i < args.width; i += kWarp) {
-      store_as(normalize_gradient(g(i), normal(i), inverse, mean_g, mean_g_normal),
-               args.input_gradient, args.input_dtype, first + i);
+      const float gradient =
+          normalize_gradient(g(i), normal.at(i), normal.inverse_deviation(), mean_g, mean_g_normal);
+      store_as(gradient, args.input_gradient, args.input_dtype, first + i);
     }
   });
 }
@@ -99,11 +123,9 @@ NAMP_KERNEL(kColumnThreads) layer_norm_parameters_kernel(const namp_layer_norm_a
   sum_columns<2>(
       args.rows, args.width,
       [&](int64_t row, int64_t column, LongSum* sums) {
-        const int64_t at = row * args.width + column;
-        const float upstream = load_as(args.output_gradient, args.output_dtype, at);
-        sums[0].add(upstream * normalize(load_as(args.input, args.input_dtype, at),
-                                         load(args.mean + row),
-                                         load(args.inverse_deviation + row)));
+        const float upstream =
+            load_as(args.output_gradient, args.output_dtype, row * args.width + column);
+        sums[0].add(upstream * NormalizedRow(args, row).at(column));
         sums[1].add(upstream);
       },
       [&](int64_t column, const double* sums) {

@@ -752,7 +752,14 @@ NAMP_API int32_t namp_activation_forward(namp_device* device, const namp_activat
 NAMP_API int32_t namp_activation_backward(namp_device* device, const namp_activation_args* args,
                                           namp_stream stream);
 
-/* Layer norm over rows (biased variance, as PyTorch); gamma and beta are float32. */
+/* Layer norm over rows (biased variance, as PyTorch); gamma and beta are float32:
+     normal = (input - mean) * inverse_deviation; output = normal * gamma + beta.
+   Backward needs normal. It computes it from input and mean; or, where normalized is given, forward
+   rounds it to output_dtype and keeps it there, and backward reads it and neither input nor mean:
+   of a float32 input with a half output that is half the memory. The gradients of input and gamma
+   then have that rounding in them, a relative 2^-11 of each element of normal in float16 and 2^-8
+   in bfloat16, which is also that of output_gradient. No element is beyond sqrt(width), so that
+   float16 does not overflow. */
 typedef struct namp_layer_norm_args {
   uint32_t struct_size;
   int32_t input_dtype;
@@ -763,7 +770,9 @@ typedef struct namp_layer_norm_args {
   const float* gamma;          /* [width], or null for ones */
   const float* beta;           /* [width], or null for zeros */
   void* output;                /* [rows, width] */
-  float* mean;                 /* [rows]; written by forward, read by backward */
+  void* normalized;            /* [rows, width] in output_dtype, or null */
+  float* mean;                 /* [rows]; written by forward, read by backward; with normalized, or
+                                  null */
   float* inverse_deviation;    /* [rows]; 1 / sqrt(variance + epsilon) */
   const void* output_gradient; /* [rows, width] in output_dtype */
   void* input_gradient;        /* [rows, width] in input_dtype; overwritten */

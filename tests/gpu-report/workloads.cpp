@@ -273,24 +273,29 @@ Workload permute(int64_t n, int32_t dtype) {
           }};
 }
 
-Workload layer_norm(int64_t n, int32_t dtype, bool backward) {
+// With a smaller output than input, as under autocast, the normalized rows are kept for backward.
+Workload layer_norm(int64_t n, int32_t input, int32_t output, bool backward) {
   const int64_t width = 1024;
   const int64_t rows = n / width;
-  return {std::string("layer norm") + (backward ? " backward " : " ") + short_name(dtype),
+  const bool keeps = bytes_of(output) < bytes_of(input);
+  const std::string dtypes = short_name(input) + (keeps ? " to " + short_name(output) : "");
+  return {std::string("layer norm") + (backward ? " backward " : " ") + dtypes,
           "element",
           rows * width,
-          d(bytes_of(dtype) * (backward ? 3 : 2)),
+          d(bytes_of(input) + bytes_of(output) * (backward || keeps ? 2 : 1)),
           false,
           [=](EmulatedGpu& gpu) -> Call {
             auto args = sized<namp_layer_norm_args>();
-            args.input_dtype = args.output_dtype = dtype;
+            args.input_dtype = input;
+            args.output_dtype = output;
             args.epsilon = 1e-5f;
             args.rows = rows;
             args.width = width;
-            args.input = gpu.numbers(dtype, n);
-            args.output = gpu.numbers(dtype, n);
-            args.output_gradient = gpu.numbers(dtype, n);
-            args.input_gradient = gpu.numbers(dtype, n);
+            args.input = gpu.numbers(input, n);
+            args.output = gpu.numbers(output, n);
+            if (keeps) args.normalized = gpu.numbers(output, n);
+            args.output_gradient = gpu.numbers(output, n);
+            args.input_gradient = gpu.numbers(input, n);
             args.gamma = static_cast<float*>(gpu.numbers(f32, width));
             args.beta = static_cast<float*>(gpu.numbers(f32, width));
             args.gamma_gradient = static_cast<float*>(gpu.numbers(f32, width));
@@ -595,8 +600,10 @@ std::vector<Workload> workloads(int64_t n) {
       add(some, f16, 1024),
       dropout(some, f16),
       permute(some, f16),
-      layer_norm(some, f16, false),
-      layer_norm(some, f16, true),
+      layer_norm(some, f16, f16, false),
+      layer_norm(some, f16, f16, true),
+      layer_norm(some, f32, f16, false),
+      layer_norm(some, f32, f16, true),
       batch_norm(some, f16, false),
       batch_norm(some, f16, true),
       softmax(some, f16, false),

@@ -7,14 +7,32 @@ public static partial class Ops
     /// alpha · a + beta · b, in the widest of their dtypes. The shape of b may be the innermost dimensions of a's: it is then
     /// added to each of the outer ones (a bias, positions).
     /// </summary>
-    public static unsafe Tensor Add(Tensor a, Tensor b, float alpha = 1, float beta = 1)
+    public static Tensor Add(Tensor a, Tensor b, float alpha = 1, float beta = 1) => AddScaled(a, b, alpha, beta, mayOverwrite: false);
+
+    /// <summary>
+    /// a + b, where a is an intermediate that its module does not read again: it is given up, and the sum takes its memory unless somebody
+    /// else looks at that.
+    /// </summary>
+    /// <param name="a">What is added to.</param>
+    /// <param name="b">As in <see cref="Add"/>.</param>
+    /// <param name="reason">Why a is gone, for whoever asks for it.</param>
+    internal static Tensor AddInPlace(Tensor a, Tensor b, string reason)
+    {
+        Tensor sum = AddScaled(a, b, 1, 1, mayOverwrite: !a.IsCallers && a.Storage.IsUnshared);
+        a.ReleaseUnlessCallers(reason);
+        return sum;
+    }
+
+    private static unsafe Tensor AddScaled(Tensor a, Tensor b, float alpha, float beta, bool mayOverwrite)
     {
         Requires.FloatingPoint(a);
         Requires.FloatingPoint(b);
         Requires.SameDevice(a, b);
         Requires.That(b.Shape.IsSuffixOf(a.Shape), a, b, "the second's shape must be the first's, or its innermost dimensions");
         DType dtype = Precision.Of("add", a, b);
-        Tensor output = Tensor.Result(a.Device, dtype, a.Shape);
+        Tensor output = mayOverwrite && a.DType == dtype
+            ? Tensor.Result(a.Device, dtype, a.Shape, a.Storage.Share())
+            : Tensor.Result(a.Device, dtype, a.Shape);
         if (a.Count > 0)
             Kernels.Add(a.Device, output.Pointer, dtype, a.Pointer, a.DType, alpha, b.Pointer, b.DType, beta, a.Count, b.Count);
         if (!Records(a, b))

@@ -60,49 +60,26 @@ public static partial class Ops
         args.Mean = (float*)mean.Pointer;
         args.InverseDeviation = (float*)inverseDeviation.Pointer;
         NativeOps.BatchNormForward(input.Device, args);
-        if (!Records(input, weight, bias))
-        {
-            mean.Drop();
-            inverseDeviation.Drop();
-            return output;
-        }
-
-        Expect(input, input.DType);
-        Expect(weight, DType.Float32);
-        Expect(bias, DType.Float32);
-        return Record(new BatchNorm2dNode(output, input, weight, bias, mean, inverseDeviation, args));
+        if (Records(input, weight, bias))
+            return Record(new BatchNorm2dNode(output, input, weight, bias, mean, inverseDeviation, args));
+        mean.Drop();
+        inverseDeviation.Drop();
+        return output;
     }
 
     private sealed unsafe class BatchNorm2dNode(
         Tensor output, Tensor input, Tensor? weight, Tensor? bias, Storage mean, Storage inverseDeviation, NampBatchNormArgs forward)
-        : Node(output)
+        : NormNode(output, input, weight, bias, new Saved(input), mean, inverseDeviation)
     {
-        private readonly Saved _x = new(input);
-        private readonly Saved _weight = weight is null ? default : new Saved(weight);
-
-        public override void Backward()
+        protected override void Run(void* outputGradient, void* inputGradient, float* weightGradient, float* biasGradient)
         {
             NampBatchNormArgs args = forward;
-            var inputGradient = new GradientOverwrite(input, input.DType, always: true);
-            var weightGradient = new GradientOverwrite(weight, DType.Float32);
-            var biasGradient = new GradientOverwrite(bias, DType.Float32);
-            args.OutputGradient = OutputGradient.Pointer;
-            args.InputGradient = inputGradient.Pointer;
-            args.GammaGradient = (float*)weightGradient.Pointer;
-            args.BetaGradient = (float*)biasGradient.Pointer;
             args.Output = null;
+            args.OutputGradient = outputGradient;
+            args.InputGradient = inputGradient;
+            args.GammaGradient = weightGradient;
+            args.BetaGradient = biasGradient;
             NativeOps.BatchNormBackward(Device, args);
-            inputGradient.Finish();
-            weightGradient.Finish();
-            biasGradient.Finish();
-        }
-
-        public override void Release()
-        {
-            _x.Drop();
-            _weight.Drop();
-            mean.Drop();
-            inverseDeviation.Drop();
         }
     }
 }

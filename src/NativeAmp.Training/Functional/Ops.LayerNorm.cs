@@ -32,7 +32,12 @@ public static partial class Ops
         long rows = width == 0 ? 0 : input.Count / width;
         DType dtype = outputType ?? Precision.Of("layer_norm", input);
         Tensor output = Tensor.Result(input.Device, dtype, input.Shape);
-        Storage mean = Storage.Allocate(input.Device, DType.Float32, rows, MemoryKind.Activations);
+        bool records = Records(input, weight, bias);
+        // Backward reads the normalised rows; where they are smaller than the input, it is they that are kept (docs/decisions/0005).
+        Storage? normalized = records && dtype.SizeInBytes() < input.DType.SizeInBytes()
+            ? Storage.Allocate(input.Device, dtype, input.Count, MemoryKind.Activations)
+            : null;
+        Storage? mean = normalized is null ? Storage.Allocate(input.Device, DType.Float32, rows, MemoryKind.Activations) : null;
         Storage inverseDeviation = Storage.Allocate(input.Device, DType.Float32, rows, MemoryKind.Activations);
         NampLayerNormArgs args = NampLayerNormArgs.Create();
         args.InputDtype = (int)input.DType;
@@ -44,52 +49,35 @@ public static partial class Ops
         args.Gamma = weight is null ? null : (float*)weight.Pointer;
         args.Beta = bias is null ? null : (float*)bias.Pointer;
         args.Output = output.Pointer;
-        args.Mean = (float*)mean.Pointer;
+        args.Normalized = normalized is null ? null : normalized.Pointer;
+        args.Mean = mean is null ? null : (float*)mean.Pointer;
         args.InverseDeviation = (float*)inverseDeviation.Pointer;
         NativeOps.LayerNormForward(input.Device, args);
-        if (!Records(input, weight, bias))
+        if (records)
         {
-            mean.Drop();
-            inverseDeviation.Drop();
-            return output;
+            Saved kept = normalized is null ? new Saved(input) : Saved.TakeOver(normalized, dtype);
+            return Record(new LayerNormNode(output, input, weight, bias, kept, mean, inverseDeviation, args));
         }
 
-        Expect(input, input.DType);
-        Expect(weight, DType.Float32);
-        Expect(bias, DType.Float32);
-        return Record(new LayerNormNode(output, input, weight, bias, mean, inverseDeviation, args));
+        mean?.Drop();
+        inverseDeviation.Drop();
+        return output;
     }
 
     private sealed unsafe class LayerNormNode(
-        Tensor output, Tensor input, Tensor? weight, Tensor? bias, Storage mean, Storage inverseDeviation, NampLayerNormArgs forward)
-        : Node(output)
+        Tensor output, Tensor input, Tensor? weight, Tensor? bias, Saved kept, Storage? mean, Storage inverseDeviation,
+        NampLayerNormArgs forward)
+        : NormNode(output, input, weight, bias, kept, mean, inverseDeviation)
     {
-        private readonly Saved _x = new(input);
-        private readonly Saved _weight = weight is null ? default : new Saved(weight);
-
-        public override void Backward()
+        protected override void Run(void* outputGradient, void* inputGradient, float* weightGradient, float* biasGradient)
         {
             NampLayerNormArgs args = forward;
-            var inputGradient = new GradientOverwrite(input, input.DType, always: true);
-            var weightGradient = new GradientOverwrite(weight, DType.Float32);
-            var biasGradient = new GradientOverwrite(bias, DType.Float32);
-            args.OutputGradient = OutputGradient.Pointer;
-            args.InputGradient = inputGradient.Pointer;
-            args.GammaGradient = (float*)weightGradient.Pointer;
-            args.BetaGradient = (float*)biasGradient.Pointer;
             args.Output = null;
+            args.OutputGradient = outputGradient;
+            args.InputGradient = inputGradient;
+            args.GammaGradient = weightGradient;
+            args.BetaGradient = biasGradient;
             NativeOps.LayerNormBackward(Device, args);
-            inputGradient.Finish();
-            weightGradient.Finish();
-            biasGradient.Finish();
-        }
-
-        public override void Release()
-        {
-            _x.Drop();
-            _weight.Drop();
-            mean.Drop();
-            inverseDeviation.Drop();
         }
     }
 }

@@ -50,11 +50,10 @@ public sealed class Gpt : Module
             input.Shape.Rank == 2 && input.Shape[1] <= Options.Context, input, null,
             $"tokens are [batch, time] with a time of at most {Options.Context}", nameof(Gpt));
         Tensor embedded = _tokens.Forward(input);
-        Tensor positioned = Ops.Add(embedded, Positions(input.Shape[1]));
-        embedded.ReleaseUnlessCallers(Intermediate);
+        Tensor positioned = Ops.AddInPlace(embedded, Positions(input.Shape[1]), Intermediate);
         Tensor current = Replace(positioned, _dropout.Forward(positioned));
         foreach (TransformerBlock block in _blocks)
-            current = Replace(current, block.Forward(current));
+            current = block.ForwardInPlace(current);
         Tensor normalised = Replace(current, _norm.ForwardForLowPrecision(current));
         return Replace(normalised, Ops.Linear(normalised, _tokens.Weight));
     }

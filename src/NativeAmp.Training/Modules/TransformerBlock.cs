@@ -35,21 +35,24 @@ public sealed class TransformerBlock : Module
     }
 
     /// <summary>[batch, time, width] gives the same shape.</summary>
-    public override Tensor Forward(Tensor input)
+    public override Tensor Forward(Tensor input) => Forward(input, givesUpInput: false);
+
+    /// <summary>The same for an intermediate that nobody reads afterwards: the sum takes its memory where it can.</summary>
+    internal Tensor ForwardInPlace(Tensor input) => Forward(input, givesUpInput: true);
+
+    private Tensor Forward(Tensor input, bool givesUpInput)
     {
-        Tensor attended = AddBranch(input, _norm1, normalised => _attention.Forward(normalised));
-        Tensor output = AddBranch(attended, _norm2, FeedForward);
-        attended.ReleaseUnlessCallers(Intermediate);
-        return output;
+        Tensor attended = AddBranch(input, givesUpInput, _norm1, normalised => _attention.Forward(normalised));
+        return AddBranch(attended, true, _norm2, FeedForward);
     }
 
-    private Tensor AddBranch(Tensor input, LayerNorm norm, Func<Tensor, Tensor> branch)
+    private Tensor AddBranch(Tensor input, bool givesUpInput, LayerNorm norm, Func<Tensor, Tensor> branch)
     {
         Tensor normalised = norm.ForwardForLowPrecision(input);
         Tensor computed = branch(normalised);
         normalised.ReleaseUnlessCallers(Intermediate);
         Tensor dropped = _dropout.Forward(computed);
-        Tensor output = Ops.Add(input, dropped);
+        Tensor output = givesUpInput ? Ops.AddInPlace(input, dropped, Intermediate) : Ops.Add(input, dropped);
         computed.ReleaseUnlessCallers(Intermediate);
         dropped.ReleaseUnlessCallers(Intermediate);
         return output;

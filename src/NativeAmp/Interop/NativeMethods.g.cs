@@ -667,7 +667,14 @@ internal unsafe struct NampActivationArgs
     public static NampActivationArgs Create() => new() { StructSize = (uint)sizeof(NampActivationArgs) };
 }
 
-/// <summary>Layer norm over rows (biased variance, as PyTorch); gamma and beta are float32.</summary>
+/// <summary>Layer norm over rows (biased variance, as PyTorch); gamma and beta are float32:
+/// normal = (input - mean) * inverse_deviation; output = normal * gamma + beta.
+/// Backward needs normal. It computes it from input and mean; or, where normalized is given, forward
+/// rounds it to output_dtype and keeps it there, and backward reads it and neither input nor mean:
+/// of a float32 input with a half output that is half the memory. The gradients of input and gamma
+/// then have that rounding in them, a relative 2^-11 of each element of normal in float16 and 2^-8
+/// in bfloat16, which is also that of output_gradient. No element is beyond sqrt(width), so that
+/// float16 does not overflow.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampLayerNormArgs
 {
@@ -685,7 +692,10 @@ internal unsafe struct NampLayerNormArgs
     public float* Beta;
     /// <summary>[rows, width]</summary>
     public void* Output;
-    /// <summary>[rows]; written by forward, read by backward</summary>
+    /// <summary>[rows, width] in output_dtype, or null</summary>
+    public void* Normalized;
+    /// <summary>[rows]; written by forward, read by backward; with normalized, or
+    /// null</summary>
     public float* Mean;
     /// <summary>[rows]; 1 / sqrt(variance + epsilon)</summary>
     public float* InverseDeviation;
