@@ -27,19 +27,21 @@ struct AttentionShape {
     return std::min(kAttentionBlock, time - block * kAttentionBlock);
   }
 
-  // Floats of a worker's scratch memory. Forward: queries transposed, keys, values, output, scores,
-  // three numbers a query.
+  // Floats of a head's rows.
+  int64_t head_floats() const { return blocks * kAttentionBlock * width; }
+
+  // Floats of a worker's scratch memory. Forward: keys and values of all times; queries transposed
+  // and output of a block, its scores, three numbers a query.
   int64_t forward_floats() const {
-    return 4 * kAttentionBlock * width + kAttentionBlock * kAttentionBlock + 4 * kAttentionBlock +
-           kAttentionBufferRows * width;
+    return 2 * head_floats() + 2 * kAttentionBlock * width + kAttentionBlock * kAttentionBlock +
+           4 * kAttentionBlock + kAttentionBufferRows * width;
   }
 
   // Backward: queries, output gradients and query gradients of all times; keys, both transposed,
   // and two gradients of a block; two blocks of scores; a number a query.
   int64_t backward_floats() const {
-    return 3 * blocks * kAttentionBlock * width + 5 * kAttentionBlock * width +
-           2 * kAttentionBlock * kAttentionBlock + blocks * kAttentionBlock +
-           kAttentionBufferRows * width;
+    return 3 * head_floats() + 5 * kAttentionBlock * width + 2 * kAttentionBlock * kAttentionBlock +
+           blocks * kAttentionBlock + kAttentionBufferRows * width;
   }
 
   int64_t time;

@@ -28,17 +28,27 @@ NAMP_FORMULA F copy_sign(F x, F sign) {
   return from_bits(bits(x) | (bits(sign) & 0x80000000u));
 }
 
+// e^r = 1 + r + r^2 (c0 + c1 r + …) for |r| up to ln 2 / 2, and ln 2 in two parts, the upper with
+// so few bits that a small integer times it is exact.
+inline constexpr float kExp0 = 0.5f;
+inline constexpr float kExp1 = 0x1.55548ep-3f;
+inline constexpr float kExp2 = 0x1.55545cp-5f;
+inline constexpr float kExp3 = 0x1.123c02p-7f;
+inline constexpr float kExp4 = 0x1.6db518p-10f;
+inline constexpr float kLog2E = 1.44269504f;
+inline constexpr float kLn2Upper = 0.693359375f;
+inline constexpr float kLn2Lower = -2.12194440e-4f;
+
 // e^x. Overflows to infinity, underflows through the subnormals to 0.
 template <class F>
 NAMP_FORMULA F exp(F x) {
   x = select(x > 89.0f, F(89.0f), x);
   x = select(x < -104.0f, F(-104.0f), x);
-  // x = n ln 2 + r. Adding 1.5 * 2^23 rounds to an integer, which is then in the low bits. The
-  // upper part of ln 2 has so few bits that n times it is exact.
-  const F shifted = x * 1.44269504f + 12582912.0f;
+  // x = n ln 2 + r. Adding 1.5 * 2^23 rounds to an integer, which is then in the low bits.
+  const F shifted = x * kLog2E + 12582912.0f;
   const F n = shifted - 12582912.0f;
-  const F r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
-  const F p = polynomial(r, 0.5f, 0x1.55548ep-3f, 0x1.55545cp-5f, 0x1.123c02p-7f, 0x1.6db518p-10f);
+  const F r = (x - n * kLn2Upper) - n * kLn2Lower;
+  const F p = polynomial(r, kExp0, kExp1, kExp2, kExp3, kExp4);
   const F e = (r * r * p + r) + 1.0f;
   // 2^n in two factors, each a normal number: n is from -150 to 129.
   const auto exponent = bits(shifted) - 0x4b400000u + 256u;  // n + 256, positive
@@ -66,7 +76,7 @@ NAMP_FORMULA F log(F x) {
   const F series =
       z * polynomial(z, 0x1.555554p-1f, 0x1.999a7ep-2f, 0x1.2437d2p-2f, 0x1.e31f7cp-3f);
   const F square = f * f * 0.5f;
-  F y = k * 0.693359375f - ((square - (s * (square + series) + k * -2.12194440e-4f)) - f);
+  F y = k * kLn2Upper - ((square - (s * (square + series) + k * kLn2Lower)) - f);
   y = select(bits(x) == 0x7f800000u, x, y);
   y = select(x == 0.0f, from_bits(bits(x) | 0xff800000u), y);
   return select(x < 0.0f, from_bits(bits(x) | 0x7fc00000u), select(x == x, y, x));
