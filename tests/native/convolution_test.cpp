@@ -161,6 +161,40 @@ TEST_P(ConvolutionTest, EveryShapeAndDtype) {
   }
 }
 
+// More images than the CPU works on at once, and a last slice with fewer: doubled by a 1x1 kernel,
+// which is exact.
+TEST_P(ConvolutionTest, LargeBatchesAreSliced) {
+  if (device_.is_gpu()) return;
+  constexpr int64_t kImages = 7;
+  constexpr int64_t kSide = 600;
+  const std::vector<double> values = random_values(kImages * kSide * kSide, 1);
+  for (int32_t dtype : kFloats) {
+    Buffer given(device_, dtype, values);
+    Buffer two(device_, dtype, std::vector<double>{2});
+    Buffer result(device_, dtype, given.size());
+    auto args = make_args<namp_conv2d_args>();
+    args.dtype = args.weight_gradient_dtype = args.bias_gradient_dtype = dtype;
+    args.batch = kImages;
+    args.in_h = args.in_w = kSide;
+    args.in_channels = args.out_channels = args.groups = 1;
+    args.kernel_h = args.kernel_w = args.stride_h = args.stride_w = 1;
+    args.dilation_h = args.dilation_w = 1;
+    args.input = args.output_gradient = given.data();
+    args.weight = two.data();
+    args.output = args.input_gradient = result.data();
+    for (const auto call : {namp_conv2d_forward, namp_conv2d_backward_data}) {
+      result.restore();
+      ASSERT_EQ(call(device_, &args, nullptr), NAMP_OK) << namp_last_error_message();
+      EXPECT_TRUE(result.intact());
+      const std::vector<double>& doubled = result.values();
+      int64_t wrong = 0;
+      for (size_t i = 0; i < doubled.size(); ++i)
+        wrong += doubled[i] != 2 * given.values()[i] ? 1 : 0;
+      EXPECT_EQ(wrong, 0) << "dtype " << dtype;
+    }
+  }
+}
+
 TEST_P(ConvolutionTest, NoImagesMakeZeroGradients) {
   Buffer weight_gradient(device_, NAMP_FLOAT32, random_values(18, 1));
   Buffer bias_gradient(device_, NAMP_FLOAT32, random_values(2, 1));
