@@ -116,11 +116,9 @@ double mse_chunk(const void* prediction, namp_dtype prediction_dtype, const void
     with_element(target_dtype, [&](auto target_type) HWY_ATTR {
       const auto* p = static_cast<const typename decltype(prediction_type)::Type*>(prediction);
       const auto* t = static_cast<const typename decltype(target_type)::Type*>(target);
-      const auto square = [&](int64_t i, auto part) NAMP_LANES {
-        const Lane difference = load(p + i, part) - load(t + i, part);
-        return difference * difference;
-      };
-      squares.add_all(count, square);
+      squares.add_squares(0, count, [&](int64_t i, auto part) NAMP_LANES {
+        return load(p + i, part) - load(t + i, part);
+      });
       if (gradient == nullptr) return;
       with_element(gradient_dtype, [&](auto gradient_type) HWY_ATTR {
         auto* g = static_cast<typename decltype(gradient_type)::Type*>(gradient);

@@ -8,6 +8,7 @@
 #endif
 
 #include <cstring>
+#include <type_traits>
 
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
@@ -133,11 +134,27 @@ HWY_INLINE LaneBits larger(LaneBits a, LaneBits b) {
   return LaneBits(hn::BitCast(BitsTag(), maximum));
 }
 
+// Of all elements; as signed numbers, too.
+HWY_INLINE uint32_t largest_of(LaneBits u) {
+  const SignedTag s;
+  return static_cast<uint32_t>(hn::GetLane(hn::MaxOfLanes(s, hn::BitCast(s, u.raw))));
+}
+
 HWY_INLINE bool any(LaneMask mask) { return !hn::AllFalse(LaneTag(), mask.raw); }
 
 // ---- Loads and stores: kLanes elements at p, which is aligned to its element and no more ----
 
 HWY_INLINE Lane load(const float* p) { return Lane(hn::LoadU(LaneTag(), p)); }
+
+// Of halves in the low 16 bits.
+template <class T>
+HWY_INLINE Lane widen_half(LaneBits half) {
+  if constexpr (std::is_same_v<T, Float16>) {
+    return widen_float16<Lane>(half);
+  } else {
+    return widen_bfloat16<Lane>(half);
+  }
+}
 
 HWY_INLINE Lane load(const Float16* p) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3

@@ -1,6 +1,6 @@
-// A chunk's sum whose bits depend neither on the SIMD target nor on threads: element i is added, in
-// float32, to accumulator i % kSumLanes; those are then combined in float64, the upper half onto
-// the lower until one is left.
+// A chunk's sum of squares whose bits depend neither on the SIMD target nor on threads: the square
+// of element i is added, by a fused multiply-add in float32, to accumulator i % kSumLanes; those
+// are then combined in float64, the upper half onto the lower until one is left.
 #if defined(NAMP_CPU_SUM_LANES_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_CPU_SUM_LANES_INL_H
 #undef NAMP_CPU_SUM_LANES_INL_H
@@ -8,6 +8,7 @@
 #define NAMP_CPU_SUM_LANES_INL_H
 #endif
 
+#include "cpu/halves-inl.h"
 #include "cpu/loop-inl.h"
 #include "table_view.h"
 
@@ -15,93 +16,117 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
+// Elements are taken in the order of memory, and the accumulators fetched and stored again for
+// each: to read several rows of kSumLanes side by side, with accumulators in registers, costs more
+// than it saves, with prefetches as without (halves on a Zen 4: 0.70 of a bare read's bandwidth,
+// not 0.97).
 class SumLanes {
  public:
-  // Adds value(i, part) of all elements; value gives 0 for what a part does not have. In the order
-  // of memory: to read several rows side by side costs more than accumulators in registers save
-  // (float32 on a Zen 4: 22 GB/s a thread instead of 28).
+  HWY_INLINE SumLanes() {
+    for (int64_t lane = 0; lane < kSumLanes; lane += kLanes)
+      store(Lane(0.0f), lanes_ + lane);
+  }
+
+  // Adds the squares of value(i, part) for elements begin, which is a multiple of kLanes, to count;
+  // value gives 0 for what a part does not have.
   template <class Value>
-  HWY_INLINE void add_all(int64_t count, Value&& value) {
-    add_in_order(0, count, value);
-  }
-
-  // The same for half precision, of which value reads in[i]: there a fetch and a store of a float32
-  // accumulator for every element weigh more than the reads (on a Zen 4, 17 GB/s a thread instead
-  // of 24). Registers hold accumulators over some rows of kSumLanes, which are asked for before.
-  template <class Value, class In>
-  HWY_INLINE void add_by_rows(int64_t count, Value&& value, const In* in) {
-    constexpr int64_t kVectors = 8;
-    int64_t begin = 0;
-    for (; begin + kRows * kSumLanes <= count; begin += kRows * kSumLanes) {
-      for (int64_t lane = 0; lane < kSumLanes; lane += kVectors * kLanes) {
-        Lane sums[kVectors];
-        for (int64_t v = 0; v < kVectors; ++v)
-          sums[v] = load(lanes_ + lane + v * kLanes);
-        for (int64_t row = 0; row < kRows; ++row) {
-          const int64_t first = begin + row * kSumLanes + lane;
-          prefetch<kVectors * kLanes>(in + first);
-          for (int64_t v = 0; v < kVectors; ++v)
-            sums[v] = sums[v] + value(first + v * kLanes, Whole{});
-        }
-        for (int64_t v = 0; v < kVectors; ++v)
-          store(sums[v], lanes_ + lane + v * kLanes);
-      }
-    }
-    add_in_order(begin, count, value);
-  }
-
-  HWY_INLINE double total() const {
-    double sums[kSumLanes / 2];
-    for (int64_t j = 0; j < kSumLanes / 2; ++j) {
-      sums[j] = static_cast<double>(lanes_[j]) + static_cast<double>(lanes_[j + kSumLanes / 2]);
-    }
-    for (int64_t width = kSumLanes / 4; width > 0; width /= 2) {
-      for (int64_t j = 0; j < width; ++j)
-        sums[j] += sums[j + width];
-    }
-    return sums[0];
-  }
-
- private:
-  // Elements begin to count; begin is a multiple of kLanes.
-  template <class Value>
-  HWY_INLINE void add_in_order(int64_t begin, int64_t count, Value&& value) {
-    constexpr int64_t kVectors = 4;
-    static_assert(kSumLanes % (kVectors * kLanes) == 0);
-    for (; begin + kVectors * kLanes <= count; begin += kVectors * kLanes) {
+  HWY_INLINE void add_squares(int64_t begin, int64_t count, Value&& value) {
+    if (begin < count) put_in_order();
+    for (; begin % kBlock == 0 && begin + kBlock <= count; begin += kBlock) {
       float* const lanes = lanes_ + begin % kSumLanes;
       Lane sums[kVectors];
       for (int64_t v = 0; v < kVectors; ++v)
-        sums[v] = load(lanes + v * kLanes) + value(begin + v * kLanes, Whole{});
+        sums[v] = add_square(value(begin + v * kLanes, Whole{}), load(lanes + v * kLanes));
       for (int64_t v = 0; v < kVectors; ++v)
         store(sums[v], lanes + v * kLanes);
     }
     for_lanes(count - begin, [&](int64_t i, auto part) NAMP_LANES {
       float* lane = lanes_ + (begin + i) % kSumLanes;
-      store(load(lane) + value(begin + i, part), lane);
+      store(add_square(value(begin + i, part), load(lane)), lane);
     });
   }
 
-  static constexpr int64_t kRows = 8;
-
-  // Asks for the elements some rows later, which may be past the end, since the hardware follows no
-  // row. Into the second cache: the first is not large enough to hold them until then.
-  template <int64_t kElements, class T>
-  static HWY_INLINE void prefetch(const T* p) {
-    constexpr size_t kLine = 64;
-    constexpr size_t kBytes = static_cast<size_t>(kElements) * sizeof(T);
-    const auto later =
-        reinterpret_cast<uintptr_t>(p) + static_cast<size_t>(kRows * kSumLanes) * sizeof(T);
-    for (size_t byte = 0; byte < kBytes; byte += kLine) {
-#if defined(__GNUC__)
-      __builtin_prefetch(reinterpret_cast<const void*>(later + byte), 0, 2);
-#else
-      hwy::Prefetch(reinterpret_cast<const char*>(later + byte));
-#endif
+  // The same for whole blocks of halves, before anything else was added. value(halves) gives the
+  // pair whose squares count, of Halves<T> at some place of in. Returns how many elements it took.
+  template <class T, class Value>
+  HWY_INLINE int64_t add_squares_of_halves(const T* in, int64_t count, Value&& value) {
+    int64_t begin = 0;
+    for (; begin + kBlock <= count; begin += kBlock) {
+      float* const lanes = lanes_ + begin % kSumLanes;
+      Lane sums[kVectors];
+      for (int64_t v = 0; v < kVectors; v += 2) {
+        const LanePair x = value(Halves<T>(in + begin + v * kLanes));
+        sums[v] = add_square(x.first, load(lanes + v * kLanes));
+        sums[v + 1] = add_square(x.second, load(lanes + (v + 1) * kLanes));
+      }
+      for (int64_t v = 0; v < kVectors; ++v)
+        store(sums[v], lanes + v * kLanes);
     }
+    in_pairs_ = Halves<T>::kEvenThenOdd && begin > 0;
+    return begin;
   }
 
-  alignas(64) float lanes_[kSumLanes] = {};
+  HWY_INLINE double total() const {
+    // In registers as far as it goes: memory between the halvings costs 7 % of a chunk of halves.
+    using Double = hn::ScalableTag<double>;
+    const hn::Rebind<float, Double> single;
+    const Double tag;
+    const auto widen = [&](int64_t lane) NAMP_LANES {
+      return hn::PromoteTo(tag, hn::LoadU(single, lanes_ + lane));
+    };
+    constexpr int64_t kRows = kSumLanes / kLast;
+    double sums[kLast];
+    for (int64_t j = 0; j < kLast; j += HWY_LANES(double)) {
+      hn::Vec<Double> rows[kRows / 2];
+      for (int64_t k = 0; k < kRows / 2; ++k)
+        rows[k] = hn::Add(widen(j + k * kLast), widen(j + (k + kRows / 2) * kLast));
+      for (int64_t width = kRows / 4; width > 0; width /= 2) {
+        for (int64_t k = 0; k < width; ++k)
+          rows[k] = hn::Add(rows[k], rows[k + width]);
+      }
+      hn::StoreU(rows[0], tag, sums + j);
+    }
+    int64_t width = kLast / 2;
+    for (; width >= (in_pairs_ ? 2 * kLanes : 1); width /= 2)
+      halve(sums, width);
+    if (!in_pairs_) return sums[0];
+    // The neighbours of an even element are even, until one is left of either.
+    for (width = kLanes / 2; width > 0; width /= 2) {
+      halve(sums, width);
+      halve(sums + kLanes, width);
+    }
+    return sums[0] + sums[kLanes];
+  }
+
+ private:
+  static HWY_INLINE Lane add_square(Lane x, Lane sum) { return multiply_add(x, x, sum); }
+
+  // Elements of a turn of the loops.
+  static constexpr int64_t kVectors = 8;
+  static constexpr int64_t kBlock = kVectors * kLanes;
+  static_assert(kSumLanes % kBlock == 0);
+
+  static HWY_INLINE void halve(double* sums, int64_t width) {
+    for (int64_t j = 0; j < width; ++j)
+      sums[j] += sums[j + width];
+  }
+
+  // Sums that are left for memory.
+  static constexpr int64_t kLast = 32;
+  static_assert(kLast % (2 * kLanes) == 0 || !kHasHalves);
+
+  void put_in_order() {
+    if (in_pairs_) interleave_pairs(lanes_, kSumLanes);
+    in_pairs_ = false;
+  }
+
+  // Nobody's: accumulators in one page with the top of the stack, which is in use as well, cost a
+  // fifth of the bandwidth (Zen 4: halves at 0.78 of a bare read's, and at 0.97 with a page
+  // between).
+  [[maybe_unused]] unsigned char apart_[4096];
+  alignas(64) float lanes_[kSumLanes];
+  // Whether accumulators are in the order of pairs of even and odd elements, not of elements.
+  bool in_pairs_ = false;
 };
 
 }  // namespace HWY_NAMESPACE

@@ -39,34 +39,51 @@ void find_non_finite(const T* gradient, int64_t count, int64_t first_index, Chun
 }
 
 // Magnitudes of floats order as their bits do, infinity and NaN last: one integer maximum tells
-// whether all are finite.
-template <class T>
-ChunkFacts check_chunk(const T* gradient, int64_t count, int64_t first_index, float inverse_scale) {
+// whether all are finite. Unless kScales, factor is 1.
+template <bool kScales, class T>
+ChunkFacts check_chunk(const T* gradient, int64_t count, int64_t first_index, float factor) {
   SumLanes squares;
   LaneBits largest(0u);
-  const auto square = [&](int64_t i, auto part) NAMP_LANES {
+  int64_t done = 0;
+  if constexpr (sizeof(T) == 2 && kHasHalves) {
+    LargestHalf<T> largest_half;
+    done = squares.add_squares_of_halves(gradient, count, [&](Halves<T> halves) NAMP_LANES {
+      largest_half.see(halves);
+      return kScales ? halves.widen() * factor : halves.widen();
+    });
+    largest = largest_half.widen();
+  }
+  squares.add_squares(done, count, [&](int64_t i, auto part) NAMP_LANES {
     const Lane scaled = load(gradient + i, part);
     largest = larger(largest, bits(scaled) & 0x7fffffffu);
-    // 0 times an infinite inverse scale is NaN, also in the part that is not there.
-    const Lane unscaled = keep(scaled * inverse_scale, Lane(0.0f), part);
-    return unscaled * unscaled;
-  };
-  if constexpr (sizeof(T) == 2) {
-    squares.add_by_rows(count, square, gradient);
-  } else {
-    squares.add_all(count, square);
-  }
+    // 0 times an infinite factor is NaN, also in the part that is not there.
+    return keep(scaled * factor, Lane(0.0f), part);
+  });
   ChunkFacts facts{squares.total(), 0, -1, 0.0f, 0};
-  float magnitudes[kLanes];
-  store(from_bits(largest), magnitudes);
-  uint32_t all = 0;
-  for (float magnitude : magnitudes)
-    all = std::max(all, bits(magnitude));
+  const uint32_t all = largest_of(largest);
   if (all < 0x7f800000u) {
     facts.largest_magnitude = from_bits(all);
   } else {
     find_non_finite(gradient, count, first_index, facts);
   }
+  return facts;
+}
+
+// Whether the sum of squares of halves times factor is, bit for bit, factor squared times that of
+// the halves: a power of two, with which nothing gets too small or too large. Squares are multiples
+// of 2^-48 below 2^32, 16 of them in an accumulator, which keeps 24 bits; float32 has 2^-149 and
+// less than 2^128.
+inline bool scales_exactly(float factor) {
+  return (bits(factor) & 0x007fffffu) == 0 && factor >= 0x1p-50f && factor <= 0x1p45f;
+}
+
+template <class T>
+ChunkFacts check_chunk(const T* gradient, int64_t count, int64_t first_index, float inverse_scale) {
+  const bool later = std::is_same_v<T, Float16> && scales_exactly(inverse_scale);
+  if (!later && inverse_scale != 1.0f)
+    return check_chunk<true>(gradient, count, first_index, inverse_scale);
+  ChunkFacts facts = check_chunk<false>(gradient, count, first_index, 1.0f);
+  facts.sum_of_squares *= static_cast<double>(inverse_scale) * static_cast<double>(inverse_scale);
   return facts;
 }
 

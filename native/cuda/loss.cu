@@ -168,14 +168,14 @@ NAMP_KERNEL(kLossThreads) mse_kernel(const MseArgs args) {
                                  access(call.target, call.target_dtype, begin),
                                  access(call.gradient, call.gradient_dtype, begin));
     const auto minus = [](float x, float y) { return x - y; };
-    const double sum = sum_in_lanes(
+    const double sum = sum_squares_in_lanes(
         rest < kChunkElements ? rest : kChunkElements, peel, [&](int64_t i, auto part, auto&& add) {
           const auto x = load_as(call.prediction, call.prediction_dtype, begin + i, part);
           const auto y = load_as(call.target, call.target_dtype, begin + i, part);
           const auto difference = map(minus, x, y);
 #pragma unroll
           for (int j = 0; j < part.count; ++j)
-            add(j, difference.at[j] * difference.at[j]);
+            add(j, difference.at[j]);
           if (call.gradient == nullptr) return;
           store_as(map([&](float d) { return d * 2.0f * weight; }, difference), call.gradient,
                    call.gradient_dtype, begin + i, part);

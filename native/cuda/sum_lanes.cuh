@@ -1,6 +1,7 @@
-// A chunk's sum whose bits are the CPU's (cpu/sum_lanes-inl.h): element i is added, in float32, to
-// accumulator i % kSumLanes; those are then combined in float64, the upper half onto the lower
-// until one is left. And sums of parts in their order.
+// A chunk's sum of squares whose bits are the CPU's (cpu/sum_lanes-inl.h): the square of element i
+// is added, by a fused multiply-add in float32, to accumulator i % kSumLanes; those are then
+// combined in float64, the upper half onto the lower until one is left. And sums of parts in their
+// order.
 #pragma once
 
 #include "cuda/loop.cuh"
@@ -10,12 +11,12 @@ namespace namp::cuda {
 
 inline constexpr int kSumThreads = static_cast<int>(kSumLanes) / kPack;
 
-// Calls visit(i, part, add) for every element of a chunk, where add(j, x) adds x of element i + j,
-// and gives the sum to all threads of a block of kSumThreads. The packs stay in their thread's
-// registers: a turn of the loop is one of all accumulators. Elements before and behind the packs go
-// to the accumulators in between, in the order of i whatever the alignment.
+// Calls visit(i, part, add) for every element of a chunk, where add(j, x) adds the square of x,
+// which is element i + j's, and gives the sum to all threads of a block of kSumThreads. The packs
+// stay in their thread's registers: a turn of the loop is one of all accumulators. Elements before
+// and behind the packs go to the accumulators in between, in the order of i whatever the alignment.
 template <class Visit>
-NAMP_DEVICE double sum_in_lanes(int64_t count, int peel, Visit&& visit) {
+NAMP_DEVICE double sum_squares_in_lanes(int64_t count, int peel, Visit&& visit) {
   __shared__ float lanes[kSumLanes];
   __shared__ double sums[kSumLanes / 2];
   const int64_t head = peel < count ? peel : count;
@@ -26,7 +27,8 @@ NAMP_DEVICE double sum_in_lanes(int64_t count, int peel, Visit&& visit) {
     lanes[j] = 0.0f;
   barrier();
   if (thread < head) {
-    visit(int64_t{thread}, Single{}, [&](int, float x) { lanes[thread] += x; });
+    visit(int64_t{thread}, Single{},
+          [&](int, float x) { lanes[thread] = multiply_add(x, x, lanes[thread]); });
   }
   barrier();
   float mine[kPack];
@@ -35,7 +37,8 @@ NAMP_DEVICE double sum_in_lanes(int64_t count, int peel, Visit&& visit) {
   for (int j = 0; j < kPack; ++j)
     mine[j] = lanes[(first_lane + j) % kSumLanes];
   for (int64_t pack = thread; pack < packs; pack += kSumThreads) {
-    visit(head + pack * kPack, Whole{}, [&](int j, float x) { mine[j] += x; });
+    visit(head + pack * kPack, Whole{},
+          [&](int j, float x) { mine[j] = multiply_add(x, x, mine[j]); });
   }
 #pragma unroll
   for (int j = 0; j < kPack; ++j)
@@ -43,7 +46,10 @@ NAMP_DEVICE double sum_in_lanes(int64_t count, int peel, Visit&& visit) {
   barrier();
   const int64_t rest = head + packs * kPack + thread;
   if (rest < count) {
-    visit(rest, Single{}, [&](int, float x) { lanes[rest % kSumLanes] += x; });
+    visit(rest, Single{}, [&](int, float x) {
+      float& lane = lanes[rest % kSumLanes];
+      lane = multiply_add(x, x, lane);
+    });
   }
   barrier();
   for (int j = thread; j < kSumLanes / 2; j += kSumThreads) {

@@ -60,14 +60,14 @@ NAMP_DEVICE void check_chunk(const In* in, int32_t in_dtype, const Chunk& chunk,
   const int peel = choose_peel(access(in), access(out.data, out.dtype, chunk.begin));
   // Then the bits stay as they are.
   const bool copies = out.dtype == in_dtype && inverse_scale == 1.0f;
-  const double sum = sum_in_lanes(chunk.count, peel, [&](int64_t i, auto part, auto&& add) {
+  const double sum = sum_squares_in_lanes(chunk.count, peel, [&](int64_t i, auto part, auto&& add) {
     const auto raw = load_raw(in + i, part);
     const auto scaled = widen(raw);
     seen.look(scaled, chunk.begin + i);
     const auto x = map([&](float y) { return y * inverse_scale; }, scaled);
 #pragma unroll
     for (int j = 0; j < part.count; ++j)
-      add(j, x.at[j] * x.at[j]);
+      add(j, x.at[j]);
     if (out.data == nullptr) return;
     if (copies) {
       store_raw(raw, static_cast<In*>(out.data) + chunk.begin + i, part);

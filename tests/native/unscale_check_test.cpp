@@ -46,6 +46,53 @@ TEST_P(UnscaleCheckTest, EveryLengthAlignmentAndDtype) {
   }
 }
 
+// The sum that nativeamp's devices and SIMD targets agree on: the square of element i is added, by
+// a fused multiply-add, to accumulator i % 1024, and these are halved in double until one is left.
+float promised_norm(const Buffer& gradient, float inverse_scale) {
+  std::vector<float> lanes(1024, 0.0f);
+  for (int64_t i = 0; i < gradient.size(); ++i) {
+    const float x = static_cast<float>(gradient[i]) * inverse_scale;
+    float& lane = lanes[static_cast<size_t>(i % 1024)];
+    lane = std::fmaf(x, x, lane);
+  }
+  std::vector<double> sums(lanes.begin(), lanes.end());
+  while (sums.size() > 1) {
+    const size_t half = sums.size() / 2;
+    for (size_t j = 0; j < half; ++j)
+      sums[j] += sums[j + half];
+    sums.resize(half);
+  }
+  return static_cast<float>(std::sqrt(sums[0]));
+}
+
+// Powers of two that a sum of halves can be multiplied by afterwards, those that it cannot, and
+// others; over rounding, subnormal halves, and lengths within and across whole rows.
+TEST_P(UnscaleCheckTest, NormHasThePromisedBitsAtEveryScale) {
+  for (const Setting& setting : device_.settings({1})) {
+    device_.use(setting);
+    for (int32_t dtype : kFloats) {
+      for (int64_t n : {1, 129, 1000, 1100, 5000, 16384}) {
+        std::vector<double> values = uniform_values(n, 5, -3, 3);
+        for (int64_t i = 0; i < n; i += 3)
+          values[static_cast<size_t>(i)] = std::ldexp(values[static_cast<size_t>(i)], -18);
+        const Buffer gradient(device_, dtype, values, n % 3);
+        Table table(device_, {n}, {{gradient.cell()}});
+        for (float inverse : {1.0f, 0x1p-16f, 0x1p-50f, 0x1p-51f, 0x1p-75f, 0x1p45f, 0x1p46f,
+                              1.0f / 3.0f, -0x1p-8f}) {
+          namp_scaler_state state_of_scale = scaler_of(1.0f);
+          state_of_scale.inverse_scale = inverse;
+          Value<namp_scaler_state> scaler(device_, state_of_scale);
+          Value<namp_optimizer_state> state(device_);
+          ASSERT_EQ(namp_unscale_check(table, 0, -1, scaler.data(), state.data(), 1, nullptr),
+                    NAMP_OK);
+          ASSERT_EQ(float_bits(state->gradient_norm), float_bits(promised_norm(gradient, inverse)))
+              << n << " dtype " << dtype << " times " << inverse;
+        }
+      }
+    }
+  }
+}
+
 TEST_P(UnscaleCheckTest, FindsEveryNonFiniteElement) {
   Value<namp_scaler_state> scaler(device_, scaler_of(65536.0f));
   std::mt19937 engine(3);
