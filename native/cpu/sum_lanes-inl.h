@@ -27,12 +27,12 @@ class SumLanes {
       store(Lane(0.0f), lanes_ + lane);
   }
 
-  // Adds the squares of value(i, part) for elements begin, which is a multiple of kLanes, to count;
-  // value gives 0 for what a part does not have.
+  // Adds the squares of value(i, part) for elements begin, 0 or what add_squares_of_halves took, to
+  // count; value gives 0 for what a part does not have.
   template <class Value>
   HWY_INLINE void add_squares(int64_t begin, int64_t count, Value&& value) {
     if (begin < count) put_in_order();
-    for (; begin % kBlock == 0 && begin + kBlock <= count; begin += kBlock) {
+    for (; begin + kBlock <= count; begin += kBlock) {
       float* const lanes = lanes_ + begin % kSumLanes;
       Lane sums[kVectors];
       for (int64_t v = 0; v < kVectors; ++v)
