@@ -161,42 +161,32 @@ class LayerNormTest : public BackendTest {
       expect_close(beta_gradient, e.beta_gradient, c.absolute * terms, "beta", c.relative);
     }
   }
-};
 
-TEST_P(LayerNormTest, EveryWidthAndDtypePair) {
-  for (int32_t input : kFloats) {
-    for (int32_t output : kFloats) {
-      for (int64_t width : every(2, 67)) {
-        Case c;
-        c.rows = 1 + width % 4;
-        c.width = width;
-        c.input_dtype = input;
-        c.output_dtype = output;
-        c.misalignment = width % 3;
-        check(c);
+  void check_every_width_and_dtype_pair(bool keeps_normalized) {
+    for (int32_t input : kFloats) {
+      for (int32_t output : kFloats) {
+        for (int64_t width : every(2, 67)) {
+          Case c;
+          c.rows = 1 + width % 4;
+          c.width = width;
+          c.input_dtype = input;
+          c.output_dtype = output;
+          c.misalignment = width % 3;
+          c.affine = !keeps_normalized || width % 5 != 0;
+          c.keeps_normalized = keeps_normalized;
+          check(c);
+        }
       }
     }
   }
-}
+};
+
+TEST_P(LayerNormTest, EveryWidthAndDtypePair) { check_every_width_and_dtype_pair(false); }
 
 // Backward then sees neither the input nor the mean. The output has the bits that it has without;
 // the gradients are right but for what the rounding of the kept elements can change.
 TEST_P(LayerNormTest, KeepsNormalizedRowsForBackward) {
-  for (int32_t input : kFloats) {
-    for (int32_t output : kFloats) {
-      for (int64_t width : every(2, 67)) {
-        Case c;
-        c.rows = 1 + width % 4;
-        c.width = width;
-        c.input_dtype = input;
-        c.output_dtype = output;
-        c.misalignment = width % 3;
-        c.affine = width % 5 != 0;
-        c.keeps_normalized = true;
-        check(c);
-      }
-    }
-  }
+  check_every_width_and_dtype_pair(true);
   if (is_slow()) return;
   for (int32_t output : {NAMP_FLOAT16, NAMP_BFLOAT16}) {
     Case c;
