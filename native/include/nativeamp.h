@@ -550,9 +550,9 @@ NAMP_API int32_t namp_scale(namp_device* device, void* destination, int32_t dest
  * * inverse_scale in float32, rounded once to that column's dtype; unchanged bits where
  * inverse_scale is 1 and the dtypes agree) are written there (it may be gradient_column: in place),
  * found_inf or not, and state->unscaled becomes 1; with -1 nothing is written and namp_adam_step
- * unscales in its own pass. The norm: squares of the unscaled values in float32, summed in 1,024
- * lanes a chunk, combined in float64, in one fixed order. scaler may be null: an inverse scale
- * of 1. */
+ * unscales in its own pass. The norm: squares of the unscaled values, added by fused
+ * multiply-adds in float32 to 1,024 lanes a chunk, combined in float64, in one fixed order. scaler
+ * may be null: an inverse scale of 1. */
 NAMP_API int32_t namp_unscale_check(namp_table* table, int32_t gradient_column,
                                     int32_t write_column, const namp_scaler_state* scaler,
                                     namp_optimizer_state* state, int32_t reset, namp_stream stream);

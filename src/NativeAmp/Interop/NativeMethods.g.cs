@@ -1120,9 +1120,9 @@ internal static unsafe partial class NativeMethods
     /// * inverse_scale in float32, rounded once to that column's dtype; unchanged bits where
     /// inverse_scale is 1 and the dtypes agree) are written there (it may be gradient_column: in place),
     /// found_inf or not, and state-&gt;unscaled becomes 1; with -1 nothing is written and namp_adam_step
-    /// unscales in its own pass. The norm: squares of the unscaled values in float32, summed in 1,024
-    /// lanes a chunk, combined in float64, in one fixed order. scaler may be null: an inverse scale
-    /// of 1.</summary>
+    /// unscales in its own pass. The norm: squares of the unscaled values, added by fused
+    /// multiply-adds in float32 to 1,024 lanes a chunk, combined in float64, in one fixed order. scaler
+    /// may be null: an inverse scale of 1.</summary>
     [LibraryImport(Library, EntryPoint = "namp_unscale_check")]
     internal static partial int UnscaleCheck(NampTable* table, int gradientColumn, int writeColumn, NampScalerState* scaler, NampOptimizerState* state, int reset, void* stream);
 
