@@ -2,25 +2,13 @@ namespace NativeAmp.Training.Tests.Autograd;
 
 /// <summary>In which dtype operators compute, and in which their gradients come back.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
-internal sealed class AutocastTests(DeviceKind kind)
+internal sealed class AutocastTests(DeviceKind kind) : DeviceTests(kind)
 {
-    private Device _device = null!;
-
-    [SetUp]
-    public void OpenDevice() => _device = kind.Open();
-
-    [TearDown]
-    public void CloseDevice()
-    {
-        Tape.Current.Clear();
-        _device.Dispose();
-    }
-
     [TestCase(DType.Float16)]
     [TestCase(DType.BFloat16)]
     public void Low_precision_operators_compute_in_the_policy_s_dtype_and_leave_gradients_in_it(DType compute)
     {
-        using Linear linear = new Linear(3, 2).To(_device);
+        using Linear linear = new Linear(3, 2).To(Device);
         using Tensor x = Floats([2, 3]);
         x.RequiresGrad = true;
         using (Autocast.Enter(PrecisionPolicy.Float32.WithCompute(compute)))
@@ -39,7 +27,7 @@ internal sealed class AutocastTests(DeviceKind kind)
     [Test]
     public void Without_autocast_everything_stays_float32()
     {
-        using Linear linear = new Linear(3, 2).To(_device);
+        using Linear linear = new Linear(3, 2).To(Device);
         using Tensor x = Floats([2, 3]);
         Tensor y = linear.Forward(x);
         Ops.Sum(y).Backward();
@@ -50,9 +38,9 @@ internal sealed class AutocastTests(DeviceKind kind)
     [Test]
     public void Norms_softmax_and_losses_give_float32_of_any_input_and_hand_back_its_dtype()
     {
-        using Tensor half = Tensor.From(_device, [(Half)1, (Half)2, (Half)4, (Half)8], [2, 2]);
-        using Tensor labels = Tensor.From(_device, [0, 1], [2]);
-        using LayerNorm norm = new LayerNorm(2).To(_device);
+        using Tensor half = Tensor.From(Device, [(Half)1, (Half)2, (Half)4, (Half)8], [2, 2]);
+        using Tensor labels = Tensor.From(Device, [0, 1], [2]);
+        using LayerNorm norm = new LayerNorm(2).To(Device);
         half.RequiresGrad = true;
         using (Autocast.Enter(PrecisionPolicy.Float16))
         {
@@ -71,8 +59,8 @@ internal sealed class AutocastTests(DeviceKind kind)
     [Test]
     public void Sums_take_their_widest_input()
     {
-        using Tensor half = Tensor.From(_device, [(Half)1, (Half)2], [2]);
-        using Tensor brain = Tensor.From(_device, [(BFloat16)1f, (BFloat16)2f], [2]);
+        using Tensor half = Tensor.From(Device, [(Half)1, (Half)2], [2]);
+        using Tensor brain = Tensor.From(Device, [(BFloat16)1f, (BFloat16)2f], [2]);
         using Tensor full = Floats([2]);
         Assert.That((half + half).DType, Is.EqualTo(DType.Float16));
         Assert.That((full + half).DType, Is.EqualTo(DType.Float32));
@@ -82,7 +70,7 @@ internal sealed class AutocastTests(DeviceKind kind)
     [Test]
     public void A_policy_may_overrule_an_operator()
     {
-        using Linear linear = new Linear(3, 2).To(_device);
+        using Linear linear = new Linear(3, 2).To(Device);
         using Tensor x = Floats([2, 3]);
         using (Autocast.Enter(PrecisionPolicy.Float16.WithOperator("linear", OperatorPrecision.Float32)))
             Assert.That(linear.Forward(x).DType, Is.EqualTo(DType.Float32));
@@ -91,8 +79,8 @@ internal sealed class AutocastTests(DeviceKind kind)
     [Test]
     public void The_half_copy_follows_values_that_somebody_else_wrote()
     {
-        using Linear linear = new Linear(2, 1, bias: false).To(_device);
-        using Tensor x = Tensor.From(_device, [1f, 1], [1, 2]);
+        using Linear linear = new Linear(2, 1, bias: false).To(Device);
+        using Tensor x = Tensor.From(Device, [1f, 1], [1, 2]);
         using (NoGrad.Enter())
         using (Autocast.Enter(PrecisionPolicy.Float16))
         {
@@ -106,7 +94,7 @@ internal sealed class AutocastTests(DeviceKind kind)
     [Test]
     public void The_half_copy_is_the_optimizer_s_after_its_step()
     {
-        using Linear linear = new Linear(4, 3, random: new RandomGenerator(1)).To(_device);
+        using Linear linear = new Linear(4, 3, random: new RandomGenerator(1)).To(Device);
         using Tensor x = Floats([2, 4]);
         using var optimizer = new FusedAdam(linear.Parameters(), new AdamOptions { LearningRate = 0.1 });
         for (int step = 0; step < 3; step++)
@@ -121,7 +109,7 @@ internal sealed class AutocastTests(DeviceKind kind)
         TensorCell copy = ((IParameter)linear.Weight).HalfCopy;
         Assert.That(copy.DType, Is.EqualTo(DType.Float16));
         var bytes = new byte[2 * expected.Length];
-        _device.CopyToHost(bytes, copy.Pointer);
+        Device.CopyToHost(bytes, copy.Pointer);
         Assert.That(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, Half>(bytes).ToArray(), Is.EqualTo(expected));
     }
 
@@ -129,8 +117,8 @@ internal sealed class AutocastTests(DeviceKind kind)
     public void A_tied_embedding_and_head_accumulate_in_float32()
     {
         // A table of 3 x 2: the embedding gives a float32 gradient, the head under autocast a float16 one.
-        using Embedding table = new Embedding(3, 2, random: new RandomGenerator(2)).To(_device);
-        using Tensor tokens = Tensor.From(_device, [0, 2, 2], [3]);
+        using Embedding table = new Embedding(3, 2, random: new RandomGenerator(2)).To(Device);
+        using Tensor tokens = Tensor.From(Device, [0, 2, 2], [3]);
         float[] together = Run(embeds: true, heads: true);
         float[] embedding = Run(embeds: true, heads: false);
         float[] head = Run(embeds: false, heads: true);
@@ -144,7 +132,7 @@ internal sealed class AutocastTests(DeviceKind kind)
             {
                 Tensor vectors = Ops.Embedding(tokens, embeds ? table.Weight : table.Weight.Detach());
                 Tensor logits = Ops.Linear(vectors, heads ? table.Weight : table.Weight.Detach());
-                using Tensor labels = Tensor.From(_device, [1, 0, 2], [3]);
+                using Tensor labels = Tensor.From(Device, [1, 0, 2], [3]);
                 Loss.CrossEntropy(logits, labels, Reduction.Sum).Backward();
             }
 
@@ -157,9 +145,9 @@ internal sealed class AutocastTests(DeviceKind kind)
     [Test]
     public void Tied_gradients_have_the_same_bits_in_every_step()
     {
-        using Embedding table = new Embedding(5, 4, random: new RandomGenerator(2)).To(_device);
-        using Tensor tokens = Tensor.From(_device, [0, 2, 4], [3]);
-        using Tensor labels = Tensor.From(_device, [1, 0, 2], [3]);
+        using Embedding table = new Embedding(5, 4, random: new RandomGenerator(2)).To(Device);
+        using Tensor tokens = Tensor.From(Device, [0, 2, 4], [3]);
+        using Tensor labels = Tensor.From(Device, [1, 0, 2], [3]);
         float[]? first = null;
         for (int step = 0; step < 3; step++)
         {
@@ -175,10 +163,10 @@ internal sealed class AutocastTests(DeviceKind kind)
     [Test]
     public void A_scaled_backward_multiplies_every_gradient_by_the_scale()
     {
-        using Linear linear = new Linear(3, 2, random: new RandomGenerator(4)).To(_device);
+        using Linear linear = new Linear(3, 2, random: new RandomGenerator(4)).To(Device);
         using Tensor x = Floats([2, 3]);
-        using Tensor labels = Tensor.From(_device, [0, 1], [2]);
-        using var scaler = new GradScaler(_device, new GradScalerOptions { InitialScale = 1024 });
+        using Tensor labels = Tensor.From(Device, [0, 1], [2]);
+        using var scaler = new GradScaler(Device, new GradScalerOptions { InitialScale = 1024 });
         Loss.CrossEntropy(linear.Forward(x), labels).Backward();
         float[] plain = linear.Weight.Gradient!.ToFloats();
         linear.ZeroGrad();
@@ -191,11 +179,11 @@ internal sealed class AutocastTests(DeviceKind kind)
     [Test]
     public void Accumulating_two_half_batches_is_the_whole_batch()
     {
-        using Linear linear = new Linear(3, 2, random: new RandomGenerator(4)).To(_device);
+        using Linear linear = new Linear(3, 2, random: new RandomGenerator(4)).To(Device);
         using Tensor x = Floats([4, 3]);
         float[] values = x.ToFloats();
-        using Tensor first = Tensor.From(_device, values[..6], [2, 3]);
-        using Tensor second = Tensor.From(_device, values[6..], [2, 3]);
+        using Tensor first = Tensor.From(Device, values[..6], [2, 3]);
+        using Tensor second = Tensor.From(Device, values[6..], [2, 3]);
         Ops.Sum(linear.Forward(x)).Backward();
         float[] whole = linear.Weight.Gradient!.ToFloats();
         linear.ZeroGrad();
@@ -204,5 +192,5 @@ internal sealed class AutocastTests(DeviceKind kind)
         Assert.That(linear.Weight.Gradient!.ToFloats(), Is.EqualTo(whole).Within(1e-5f));
     }
 
-    private Tensor Floats(Shape shape) => Tensor.From(_device, Initialisers.Normal(1)(shape, new RandomGenerator(9)), shape);
+    private Tensor Floats(Shape shape) => Tensor.From(Device, Initialisers.Normal(1)(shape, new RandomGenerator(9)), shape);
 }

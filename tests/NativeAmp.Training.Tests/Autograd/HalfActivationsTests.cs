@@ -2,22 +2,10 @@ namespace NativeAmp.Training.Tests.Autograd;
 
 /// <summary>What a transformer keeps for its backward pass in half precision: half, though the sum that runs through it is float32.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
-internal sealed class HalfActivationsTests(DeviceKind kind)
+internal sealed class HalfActivationsTests(DeviceKind kind) : DeviceTests(kind)
 {
     private const int Rows = 5;
     private const int Width = 48;
-
-    private Device _device = null!;
-
-    [SetUp]
-    public void OpenDevice() => _device = kind.Open();
-
-    [TearDown]
-    public void CloseDevice()
-    {
-        Tape.Current.Clear();
-        _device.Dispose();
-    }
 
     // The two blocks keep half; beyond it are the logarithms of the attention's sums and, for a moment, the float32 sum itself.
     [TestCase(DType.Float16)]
@@ -30,7 +18,7 @@ internal sealed class HalfActivationsTests(DeviceKind kind)
 
         double Peak(PrecisionPolicy policy)
         {
-            using Device device = kind.Open();
+            using Device device = Kind.Open();
             using Gpt model = Models.Gpt(
                 new GptOptions { Vocabulary = 32, Context = 32, Width = 64, Heads = 1, Blocks = 2 }, new RandomGenerator(3)).To(device);
             using Tensor tokens = Tensor.From(device, Enumerable.Range(0, 128).Select(i => i * i % 31).ToArray(), [4, 32]);
@@ -87,7 +75,7 @@ internal sealed class HalfActivationsTests(DeviceKind kind)
     [TestCase(DType.Float16)]
     public void A_block_whose_input_is_given_up_computes_the_same(DType compute)
     {
-        using TransformerBlock block = new TransformerBlock(Width, heads: 2, causal: true, random: new RandomGenerator(5)).To(_device);
+        using TransformerBlock block = new TransformerBlock(Width, heads: 2, causal: true, random: new RandomGenerator(5)).To(Device);
         using Tensor x = Normal([1, Rows, Width], 6);
         x.RequiresGrad = true;
         (float[] output, float[] gradient) = Run(block.Forward);
@@ -109,7 +97,7 @@ internal sealed class HalfActivationsTests(DeviceKind kind)
     [Test]
     public void A_block_leaves_alone_what_the_caller_owns()
     {
-        using TransformerBlock block = new TransformerBlock(Width, heads: 2, random: new RandomGenerator(5)).To(_device);
+        using TransformerBlock block = new TransformerBlock(Width, heads: 2, random: new RandomGenerator(5)).To(Device);
         using Tensor x = Normal([1, Rows, Width], 6);
         float[] before = x.ToFloats();
         using (NoGrad.Enter())
@@ -126,5 +114,5 @@ internal sealed class HalfActivationsTests(DeviceKind kind)
         Assert.That(x.ToFloats(), Is.EqualTo(before));
     }
 
-    private Tensor Normal(Shape shape, ulong seed) => Tensor.From(_device, Initialisers.Normal(1)(shape, new RandomGenerator(seed)), shape);
+    private Tensor Normal(Shape shape, ulong seed) => Tensor.From(Device, Initialisers.Normal(1)(shape, new RandomGenerator(seed)), shape);
 }

@@ -2,20 +2,8 @@ namespace NativeAmp.Training.Tests.Autograd;
 
 /// <summary>What the tape does with what it is given, wrong use included.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
-internal sealed class TapeTests(DeviceKind kind)
+internal sealed class TapeTests(DeviceKind kind) : DeviceTests(kind)
 {
-    private Device _device = null!;
-
-    [SetUp]
-    public void OpenDevice() => _device = kind.Open();
-
-    [TearDown]
-    public void CloseDevice()
-    {
-        Tape.Current.Clear();
-        _device.Dispose();
-    }
-
     [Test]
     public void A_leaf_used_twice_gets_the_sum_of_its_gradients()
     {
@@ -62,7 +50,7 @@ internal sealed class TapeTests(DeviceKind kind)
     public void Reshape_and_permute_carry_gradients_back_in_the_input_s_order()
     {
         using Tensor x = Leaf([1, 2, 3, 4, 5, 6], [2, 3]);
-        using Tensor weights = Tensor.From(_device, [1f, 2, 3, 4, 5, 6], [3, 2]);
+        using Tensor weights = Tensor.From(Device, [1f, 2, 3, 4, 5, 6], [3, 2]);
         Tensor permuted = Ops.Permute(x, 1, 0);
         Assert.That(permuted.ToFloats(), Is.EqualTo(new float[] { 1, 4, 2, 5, 3, 6 }));
         permuted.Backward(weights);
@@ -115,7 +103,7 @@ internal sealed class TapeTests(DeviceKind kind)
     [Test]
     public void Backward_from_what_requires_no_gradient_is_an_error()
     {
-        using Tensor x = Tensor.From(_device, [1f], Shape.Scalar);
+        using Tensor x = Tensor.From(Device, [1f], Shape.Scalar);
         Assert.That(x.Backward, Throws.InvalidOperationException.With.Message.Contains("requires gradients"));
     }
 
@@ -171,7 +159,7 @@ internal sealed class TapeTests(DeviceKind kind)
     public void What_a_scope_owned_is_gone_after_it_unless_it_was_kept()
     {
         using Tensor x = Leaf([1, 2]);
-        long before = _device.MemoryStatistics.LiveTotalBytes;
+        long before = Device.MemoryStatistics.LiveTotalBytes;
         Tensor gone, kept;
         using (TensorScope.Enter())
         {
@@ -183,7 +171,7 @@ internal sealed class TapeTests(DeviceKind kind)
         Assert.That(() => gone.ToFloats(), Throws.TypeOf<ObjectDisposedException>().With.Message.Contains("scope").IgnoreCase);
         Assert.That(kept.ToFloats(), Is.EqualTo(new float[] { 3, 6 }));
         kept.Dispose();
-        Assert.That(_device.MemoryStatistics.LiveTotalBytes, Is.EqualTo(before));
+        Assert.That(Device.MemoryStatistics.LiveTotalBytes, Is.EqualTo(before));
     }
 
     [Test]
@@ -212,7 +200,7 @@ internal sealed class TapeTests(DeviceKind kind)
     [Test]
     public void Tensors_of_two_devices_do_not_mix()
     {
-        using Device other = kind.Open();
+        using Device other = Kind.Open();
         using Tensor x = Leaf([1, 2]);
         using Tensor y = Tensor.From(other, [1f, 2], [2]);
         Assert.That(() => x + y, Throws.ArgumentException.With.Message.Contains("device"));
@@ -221,7 +209,7 @@ internal sealed class TapeTests(DeviceKind kind)
     [Test]
     public void Integers_have_no_gradients_and_floats_are_no_indices()
     {
-        using Tensor integers = Tensor.From(_device, [1, 2], [2]);
+        using Tensor integers = Tensor.From(Device, [1, 2], [2]);
         using Tensor x = Leaf([1, 2, 3, 4], [2, 2]);
         Assert.That(() => integers.RequiresGrad = true, Throws.InvalidOperationException);
         Assert.That(() => Ops.Relu(integers), Throws.ArgumentException);
@@ -232,18 +220,18 @@ internal sealed class TapeTests(DeviceKind kind)
     [Test]
     public void Elements_come_back_as_they_went_in_and_only_in_their_own_type()
     {
-        using Tensor halves = Tensor.From(_device, [(Half)1.5f, Half.NaN], [2]);
+        using Tensor halves = Tensor.From(Device, [(Half)1.5f, Half.NaN], [2]);
         Assert.That(halves.DType, Is.EqualTo(DType.Float16));
         Assert.That(halves.ToArray<Half>(), Is.EqualTo(new[] { (Half)1.5f, Half.NaN }));
         Assert.That(halves.ToFloats(), Is.EqualTo(new[] { 1.5f, float.NaN }));
         Assert.That(() => halves.ToArray<float>(), Throws.ArgumentException);
-        Assert.That(() => Tensor.From(_device, [1f, 2], [3]), Throws.ArgumentException.With.Message.Contains("[3]"));
+        Assert.That(() => Tensor.From(Device, [1f, 2], [3]), Throws.ArgumentException.With.Message.Contains("[3]"));
         Assert.That(() => halves.Item(), Throws.InvalidOperationException);
     }
 
     private Tensor Leaf(float[] values, Shape? shape = null)
     {
-        Tensor tensor = Tensor.From(_device, values, shape ?? [values.Length]);
+        Tensor tensor = Tensor.From(Device, values, shape ?? [values.Length]);
         tensor.RequiresGrad = true;
         return tensor;
     }

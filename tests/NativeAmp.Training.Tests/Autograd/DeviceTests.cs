@@ -1,0 +1,19 @@
+namespace NativeAmp.Training.Tests.Autograd;
+
+/// <summary>Tests that each have a device to themselves, and leave nothing on the tape.</summary>
+internal abstract class DeviceTests(DeviceKind kind)
+{
+    protected DeviceKind Kind => kind;
+
+    protected Device Device { get; private set; } = null!;
+
+    [SetUp]
+    public void OpenDevice() => Device = kind.Open();
+
+    [TearDown]
+    public void CloseDevice()
+    {
+        Tape.Current.Clear();
+        Device.Dispose();
+    }
+}
