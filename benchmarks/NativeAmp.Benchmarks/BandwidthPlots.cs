@@ -29,12 +29,11 @@ internal static class BandwidthPlots
             var primitives = new double[sizes.Length];
             for (int i = 0; i < sizes.Length; i++)
             {
-                using var tensors = new StepTensors(device, new StepShape(DType.Float16, sizes[i]));
-                double gigabytes = kernel.Bytes(tensors.Shape) * 1e-9;
-                Timing timing = timer.Measure(_ => kernel.Run(tensors), _ => kernel.RunLimit(tensors), secondsAPoint);
-                ours[i] = gigabytes / Timing.Quantile(timing.Kernel, 0.5);
-                limits[i] = gigabytes / Timing.Quantile(timing.Limit, 0.5);
-                if (kernel == StepKernel.Cast) primitives[i] = gigabytes / SecondsOfPrimitives(timer, kernel, tensors, secondsAPoint);
+                using var tensors = new RotatedTensors(device, new StepShape(DType.Float16, sizes[i]));
+                BenchRow row = BenchRun.Measure(timer, kernel, tensors, secondsAPoint);
+                ours[i] = row.GbPerS;
+                limits[i] = row.LimitGbPerS;
+                if (kernel == StepKernel.Cast) primitives[i] = BenchRow.Bandwidth(row.Bytes, SecondsOfPrimitives(timer, kernel, tensors.For(kernel)[0], secondsAPoint));
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{kernel.Name}, {sizes[i]}: {ours[i]:0.0} GB/s, limit {limits[i]:0.0}{(primitives[i] > 0 ? $", TensorPrimitives {primitives[i]:0.0}" : "")}"));
             }
             Draw(kernel, device.Info, sizes, ours, limits, kernel == StepKernel.Cast ? primitives : null).SaveSvg(FileOf(folder, kernel), 800, 450);
