@@ -32,14 +32,9 @@ class SumLanes {
   template <class Value>
   HWY_INLINE void add_squares(int64_t begin, int64_t count, Value&& value) {
     if (begin < count) put_in_order();
-    for (; begin + kBlock <= count; begin += kBlock) {
-      float* const lanes = lanes_ + begin % kSumLanes;
-      Lane sums[kVectors];
-      for (int64_t v = 0; v < kVectors; ++v)
-        sums[v] = add_square(value(begin + v * kLanes, Whole{}), load(lanes + v * kLanes));
-      for (int64_t v = 0; v < kVectors; ++v)
-        store(sums[v], lanes + v * kLanes);
-    }
+    begin = add_blocks(begin, count, [&](int64_t i) NAMP_LANES {
+      return LanePair{value(i, Whole{}), value(i + kLanes, Whole{})};
+    });
     for_lanes(count - begin, [&](int64_t i, auto part) NAMP_LANES {
       float* lane = lanes_ + (begin + i) % kSumLanes;
       store(add_square(value(begin + i, part), load(lane)), lane);
@@ -50,20 +45,10 @@ class SumLanes {
   // pair whose squares count, of Halves<T> at some place of in. Returns how many elements it took.
   template <class T, class Value>
   HWY_INLINE int64_t add_squares_of_halves(const T* in, int64_t count, Value&& value) {
-    int64_t begin = 0;
-    for (; begin + kBlock <= count; begin += kBlock) {
-      float* const lanes = lanes_ + begin % kSumLanes;
-      Lane sums[kVectors];
-      for (int64_t v = 0; v < kVectors; v += 2) {
-        const LanePair x = value(Halves<T>(in + begin + v * kLanes));
-        sums[v] = add_square(x.first, load(lanes + v * kLanes));
-        sums[v + 1] = add_square(x.second, load(lanes + (v + 1) * kLanes));
-      }
-      for (int64_t v = 0; v < kVectors; ++v)
-        store(sums[v], lanes + v * kLanes);
-    }
-    in_pairs_ = Halves<T>::kEvenThenOdd && begin > 0;
-    return begin;
+    const int64_t end =
+        add_blocks(0, count, [&](int64_t i) NAMP_LANES { return value(Halves<T>(in + i)); });
+    in_pairs_ = Halves<T>::kEvenThenOdd && end > 0;
+    return end;
   }
 
   HWY_INLINE double total() const {
@@ -105,6 +90,24 @@ class SumLanes {
   static constexpr int64_t kVectors = 8;
   static constexpr int64_t kBlock = kVectors * kLanes;
   static_assert(kSumLanes % kBlock == 0);
+
+  // Adds whole blocks of elements begin to count, where pair(i) gives 2 * kLanes of them from i on.
+  // Returns where it ended.
+  template <class Pair>
+  HWY_INLINE int64_t add_blocks(int64_t begin, int64_t count, Pair&& pair) {
+    for (; begin + kBlock <= count; begin += kBlock) {
+      float* const lanes = lanes_ + begin % kSumLanes;
+      Lane sums[kVectors];
+      for (int64_t v = 0; v < kVectors; v += 2) {
+        const LanePair x = pair(begin + v * kLanes);
+        sums[v] = add_square(x.first, load(lanes + v * kLanes));
+        sums[v + 1] = add_square(x.second, load(lanes + (v + 1) * kLanes));
+      }
+      for (int64_t v = 0; v < kVectors; ++v)
+        store(sums[v], lanes + v * kLanes);
+    }
+    return begin;
+  }
 
   static HWY_INLINE void halve(double* sums, int64_t width) {
     for (int64_t j = 0; j < width; ++j)
