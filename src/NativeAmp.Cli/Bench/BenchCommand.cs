@@ -18,12 +18,8 @@ internal sealed class BenchCommand
         DefaultValueFactory = _ => "64Mi",
     };
 
-    private readonly Option<double> _seconds = new("--seconds")
-    {
-        Description = "How long to measure, about.",
-        HelpName = "N",
-        DefaultValueFactory = _ => 20,
-    };
+    private readonly Option<double> _seconds = NumberOption.Real("--seconds", 20, new RealRange(0.001, 3600, "a number from 0.001 to 3600"),
+        "How long to measure, about.");
 
     private readonly Option<int> _threads = CommonOptions.Threads();
     private readonly Option<string> _device = CommonOptions.Device();
@@ -60,7 +56,6 @@ internal sealed class BenchCommand
     {
         long parameters = ParseCount(parsed.GetValue(_parameters)!);
         double seconds = parsed.GetValue(_seconds);
-        if (!(seconds > 0 && seconds <= 3600)) throw new UsageException(FormattableString.Invariant($"--seconds is {seconds}; it is above 0 and at most 3600."));
         bool json = parsed.GetValue(_json);
         using Device device = CommonOptions.Open(Enum.Parse<DeviceChoice>(parsed.GetValue(_device)!, ignoreCase: true), terminal, parsed.GetValue(_threads));
         BenchRow[] rows = !json && terminal.Live is { } live

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using NativeAmp.Training;
 using NativeAmp.Training.Checkpoints;
 using NativeAmp.Training.Data;
 
@@ -18,6 +19,13 @@ internal static class CommandRunner
     /// <returns>The exit code.</returns>
     public static int Run(Command root, IReadOnlyList<string> arguments, Terminal terminal)
     {
+        // The parser would take the next argument for the value.
+        if (arguments.FirstOrDefault(argument => argument is ['-', '-', _, .., '=']) is { } empty)
+        {
+            terminal.Error.WriteLine($"nativeamp: {empty[..^1]} is empty.");
+            return ExitCode.Usage;
+        }
+
         ParseResult parsed = root.Parse(arguments);
         if (parsed.Errors.Count > 0)
         {
@@ -42,6 +50,11 @@ internal static class CommandRunner
             terminal.Error.WriteLine($"nativeamp: {(parsed.GetValue(Verbose) ? e.ToString() : e.Message)}");
             return e is UsageException ? ExitCode.Usage : ExitCode.Failure;
         }
+        catch (OutOfMemoryException e)
+        {
+            terminal.Error.WriteLine($"nativeamp: out of memory: {(parsed.GetValue(Verbose) ? e.ToString() : e.Message)}");
+            return ExitCode.Failure;
+        }
         catch (Exception e)
         {
             // A defect: the trace is what its report needs.
@@ -51,7 +64,7 @@ internal static class CommandRunner
     }
 
     private static bool IsExpected(Exception e) => e is UsageException or DataFormatException or CheckpointException or NativeAmpException
-        or IOException or UnauthorizedAccessException;
+        or NonFiniteLossException or IOException or UnauthorizedAccessException;
 
     private static string Path(ParseResult parsed) =>
         parsed.CommandResult.Command.Parents.FirstOrDefault() is null ? "" : parsed.CommandResult.Command.Name + " ";

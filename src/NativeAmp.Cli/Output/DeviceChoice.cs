@@ -17,17 +17,7 @@ internal static class CommonOptions
     public static Option<bool> Json(string description = "Write one JSON object instead of text.") => new("--json") { Description = description };
 
     /// <summary>Threads of the CPU.</summary>
-    public static Option<int> Threads()
-    {
-        var option = new Option<int>("--threads") { Description = "CPU threads; 0 for one a core.", HelpName = "N", DefaultValueFactory = _ => 0 };
-        option.Validators.Add(result =>
-        {
-            int threads = result.GetValueOrDefault<int>();
-            if (threads is < 0 or > 1024)
-                result.AddError($"--threads is {threads}; it is 1 to 1024, or 0 for one a core.");
-        });
-        return option;
-    }
+    public static Option<int> Threads() => NumberOption.Whole("--threads", 0, 0, 1024, "CPU threads; 0 for one a core.", ", 0 for one a core");
 
     /// <summary>Which device to use.</summary>
     public static Option<string> Device() => OneOf("--device", "auto", "Where to compute: auto takes a GPU if there is one.", "auto", "cpu", "cuda");
@@ -46,6 +36,18 @@ internal static class CommonOptions
             string value = result.Tokens.Count == 1 ? result.Tokens[0].Value : fallback;
             if (!values.Contains(value))
                 result.AddError($"{name} is '{value}'; it is one of {string.Join(", ", values)}.");
+        });
+        return option;
+    }
+
+    /// <summary>An option that names a file or a folder.</summary>
+    public static Option<string?> Path(string name, string helpName, string description)
+    {
+        var option = new Option<string?>(name) { Description = description, HelpName = helpName };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && string.IsNullOrWhiteSpace(result.Tokens[0].Value))
+                result.AddError($"{name} is empty; it is {helpName}.");
         });
         return option;
     }

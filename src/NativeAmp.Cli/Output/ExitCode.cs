@@ -11,6 +11,6 @@ internal static class ExitCode
     /// <summary>The arguments make no sense.</summary>
     public const int Usage = 2;
 
-    /// <summary>Stopped by Ctrl-C: 128 + SIGINT, as shells say it.</summary>
+    /// <summary>Stopped by Ctrl-C, SIGTERM or SIGHUP: 128 + SIGINT, as shells say it. What was done is saved.</summary>
     public const int Interrupted = 130;
 }

@@ -1,3 +1,4 @@
+using System.Text;
 using Spectre.Console;
 
 namespace NativeAmp.Cli.Output;
@@ -15,8 +16,10 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
     public IAnsiConsole? Live { get; } = live;
 
     /// <summary>The process's own.</summary>
-    public static Terminal OfProcess() =>
-        new(Console.Out, Console.Error, Console.IsOutputRedirected ? null : AnsiConsole.Console);
+    public static Terminal OfProcess() => new(
+        Writer(1, "cannot write to the standard output", Console.Out),
+        Writer(2, failure: null, Console.Error),
+        Console.IsOutputRedirected ? null : AnsiConsole.Console);
 
     /// <summary>A table: drawn on a terminal, in plain columns otherwise.</summary>
     public void WriteTable(IReadOnlyList<string> header, IReadOnlyList<IReadOnlyList<string>> rows)
@@ -35,5 +38,13 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
         int[] widths = [.. header.Select((title, i) => rows.Select(row => row[i].Length).Append(title.Length).Max())];
         foreach (IReadOnlyList<string> row in rows.Prepend(header))
             Output.WriteLine(string.Join("  ", row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd());
+    }
+
+    private static TextWriter Writer(int descriptor, string? failure, TextWriter elsewhere)
+    {
+        if (OperatingSystem.IsWindows())
+            return elsewhere;
+        Encoding encoding = elsewhere.Encoding is UTF8Encoding ? new UTF8Encoding(encoderShouldEmitUTF8Identifier: false) : elsewhere.Encoding;
+        return new StreamWriter(new DescriptorStream(descriptor, failure), encoding) { AutoFlush = true };
     }
 }

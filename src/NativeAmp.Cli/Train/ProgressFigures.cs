@@ -20,7 +20,7 @@ internal sealed class ProgressFigures
             _loss = double.IsNaN(_loss) ? step.Loss : _loss + Smoothing * (step.Loss - _loss);
     }
 
-    public string Loss => _loss.ToString("0.0000", CultureInfo.InvariantCulture);
+    public string Loss => SummaryText.Loss(_loss);
 
     public string SamplesPerSecond(in StepReport step) =>
         (step.Samples / Math.Max(1e-9, _milliseconds / 1000)).ToString("0", CultureInfo.InvariantCulture);

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using NativeAmp.Cli.Output;
+using NativeAmp.Training;
 
 namespace NativeAmp.Cli.Train;
 
@@ -7,27 +8,41 @@ namespace NativeAmp.Cli.Train;
 internal sealed class TrainCommand
 {
     private readonly Option<string> _model = CommonOptions.OneOf("--model", "cnn", "What to train.", "cnn", "gpt", "mlp");
-    private readonly Option<string?> _data = new("--data")
-    {
-        Description = "fashion-mnist (the default), or a folder of MNIST's four IDX files, for cnn and mlp; a text file for gpt.",
-        HelpName = "fashion-mnist|DIR|FILE",
-    };
+    private readonly Option<string?> _data = CommonOptions.Path("--data", "fashion-mnist|DIR|FILE",
+        "fashion-mnist (the default), or a folder of MNIST's four IDX files, for cnn and mlp; a text file, or - for the standard input, for gpt.");
 
     private readonly Option<string> _precision = CommonOptions.OneOf("--precision", "fp16",
         "What to compute in; parameters, loss and optimizer stay float32.", "fp32", "fp16", "bf16");
 
-    private readonly Option<int?> _epochs = Number<int?>("--epochs", "Passes over the data [default: 3 for cnn and mlp].");
-    private readonly Option<long?> _steps = Number<long?>("--steps", "Steps, instead of epochs [default: 300 for gpt].");
-    private readonly Option<int?> _batch = Number<int?>("--batch", "Samples of a step [default: 128, gpt 16].");
-    private readonly Option<double?> _lr = Number<double?>("--lr", "Peak learning rate of AdamW, after a warm-up and before a cosine decay [default: 2.5e-3 for cnn, 1e-3 otherwise].");
-    private readonly Option<double> _clip = Number("--clip", 1.0, "Clip gradients to this norm; 0 for none.");
-    private readonly Option<float?> _initScale = Number<float?>("--init-scale", "Loss scale to begin with [default: 65536 in fp16, none otherwise].");
-    private readonly Option<ulong> _seed = Number("--seed", 1UL, "Seed of initial weights, shuffle and sample.");
+    private readonly Option<int?> _epochs = NumberOption.Whole("--epochs", 1, int.MaxValue, "Passes over the data [default: 3 for cnn and mlp].");
+    private readonly Option<long?> _steps = NumberOption.Whole("--steps", 1L, long.MaxValue, "Steps, instead of epochs [default: 300 for gpt].");
+    private readonly Option<int?> _batch = NumberOption.Whole("--batch", 1, int.MaxValue, "Samples of a step [default: 128, gpt 16].");
+    private readonly Option<double?> _lr = NumberOption.Real("--lr", new RealRange(1e-30, 1e6, "a number from 1e-30 to 1e6"),
+        "Peak learning rate of AdamW, after a warm-up and before a cosine decay [default: 2.5e-3 for cnn, 1e-3 otherwise].");
+
+    private readonly Option<double> _weightDecay = NumberOption.Real("--weight-decay", 0.01,
+        new RealRange(1e-30, 100, "a number from 1e-30 to 100, or 0 for none", Zero: true), "Weight decay of AdamW.");
+
+    // Ordinary float32 numbers: what the norm is compared with is float32.
+    private readonly Option<double> _clip = NumberOption.Real("--clip", 1.0,
+        new RealRange(1.18e-38, 3.4e38, "a norm from 1.18e-38 to 3.4e38, inf to measure it without clipping, or 0 for none", Zero: true, Infinity: true),
+        "Clip gradients to this norm; inf only measures it, 0 is none.");
+
+    // The floor and the ceiling of a scale, whose inverse is an ordinary float32 number as well.
+    private readonly Option<double?> _initScale = NumberOption.Real("--init-scale", new RealRange(1.18e-38, 8.5e37, "a number from 1.18e-38 to 8.5e37"),
+        "Loss scale to begin with [default: 65536 in fp16, none otherwise].");
+
+    private readonly Option<string> _onNan = CommonOptions.OneOf("--on-nan", "stop",
+        "What to do where the loss is not finite: stop with exit code 1, skip the batch, or go on.", "stop", "skip", "go-on");
+
+    private readonly Option<ulong> _seed = NumberOption.Whole("--seed", 1UL, 0UL, ulong.MaxValue, "Seed of initial weights, shuffle and sample.");
     private readonly Option<int> _threads = CommonOptions.Threads();
     private readonly Option<string> _device = CommonOptions.Device();
-    private readonly Option<string?> _metrics = new("--metrics") { Description = "Write a JSON object for each step, then a summary.", HelpName = "FILE.jsonl" };
-    private readonly Option<string?> _checkpoint = new("--checkpoint") { Description = "Keep the newest checkpoints in this folder.", HelpName = "DIR" };
-    private readonly Option<long?> _every = Number<long?>("--every", "Steps from one checkpoint to the next [default: once an epoch, gpt 100].");
+    private readonly Option<string?> _metrics = CommonOptions.Path("--metrics", "FILE.jsonl", "Write a JSON object for each step, then a summary.");
+    private readonly Option<string?> _checkpoint = CommonOptions.Path("--checkpoint", "DIR", "Keep the newest checkpoints in this folder.");
+    private readonly Option<long?> _every = NumberOption.Whole("--every", 1L, long.MaxValue,
+        "Steps from one checkpoint to the next [default: once an epoch, gpt 100].");
+
     private readonly Option<bool> _resume = new("--resume")
     {
         Description = "Go on from the newest intact checkpoint; begin anew if there is none.",
@@ -38,12 +53,14 @@ internal sealed class TrainCommand
         Description = "Show where the time of the steps after the second goes, by function of the native library.",
     };
 
-    private readonly Option<int> _context = Number("--context", 128, "gpt: bytes that it sees.");
-    private readonly Option<int> _width = Number("--width", 256, "gpt: width of the model.");
-    private readonly Option<int> _heads = Number("--heads", 8, "gpt: heads of each attention.");
-    private readonly Option<int> _blocks = Number("--blocks", 4, "gpt: transformer blocks.");
-    private readonly Option<double> _temperature = Number("--temperature", 0.8, "gpt: of the sample; 0 takes the likeliest byte.");
-    private readonly Option<int> _sample = Number("--sample", 200, "gpt: bytes of the sample after training; 0 for none.");
+    private readonly Option<int> _context = NumberOption.Whole("--context", 128, 1, 1 << 20, "gpt: bytes that it sees.");
+    private readonly Option<int> _width = NumberOption.Whole("--width", 256, 1, 1 << 14, "gpt: width of the model.");
+    private readonly Option<int> _heads = NumberOption.Whole("--heads", 8, 1, 1 << 14, "gpt: heads of each attention.");
+    private readonly Option<int> _blocks = NumberOption.Whole("--blocks", 4, 1, 1 << 12, "gpt: transformer blocks.");
+    private readonly Option<double> _temperature = NumberOption.Real("--temperature", 0.8,
+        new RealRange(1e-6, 1e6, "a number from 1e-6 to 1e6, or 0 for the likeliest byte", Zero: true), "gpt: of the sample; 0 takes the likeliest byte.");
+
+    private readonly Option<int> _sample = NumberOption.Whole("--sample", 200, 0, 1_000_000, "gpt: bytes of the sample after training; 0 for none.");
     private readonly Option<bool> _json = CommonOptions.Json();
 
     /// <summary>The command, to be added to a root.</summary>
@@ -51,7 +68,7 @@ internal sealed class TrainCommand
     {
         Command command = new("train", "Train a network in mixed precision.")
         {
-            _model, _data, _precision, _epochs, _steps, _batch, _lr, _clip, _initScale, _seed, _threads, _device, _metrics, _checkpoint, _every,
+            _model, _data, _precision, _epochs, _steps, _batch, _lr, _weightDecay, _clip, _initScale, _onNan, _seed, _threads, _device, _metrics, _checkpoint, _every,
             _resume, _profile, _context, _width, _heads, _blocks, _temperature, _sample, _json,
         };
         command.SetAction(parsed => new TrainRun(Settings(parsed), terminal, parsed.GetValue(_json)).Run());
@@ -75,8 +92,15 @@ internal sealed class TrainCommand
             Steps = steps ?? (gpt && epochs is null ? 300 : null),
             Batch = parsed.GetValue(_batch) ?? (gpt ? 16 : 128),
             LearningRate = parsed.GetValue(_lr) ?? (model == ModelKind.Cnn ? 2.5e-3 : 1e-3),
-            Clip = parsed.GetValue(_clip),
-            InitialScale = parsed.GetValue(_initScale),
+            WeightDecay = parsed.GetValue(_weightDecay),
+            Clip = (float)parsed.GetValue(_clip),
+            InitialScale = (float?)parsed.GetValue(_initScale),
+            OnNan = parsed.GetValue(_onNan) switch
+            {
+                "skip" => NonFiniteLoss.Skip,
+                "go-on" => NonFiniteLoss.GoOn,
+                _ => NonFiniteLoss.Stop,
+            },
             Seed = parsed.GetValue(_seed),
             Threads = parsed.GetValue(_threads),
             Device = Enum.Parse<DeviceChoice>(parsed.GetValue(_device)!, ignoreCase: true),
@@ -90,9 +114,4 @@ internal sealed class TrainCommand
             SampleLength = parsed.GetValue(_sample),
         }.Check();
     }
-
-    private static Option<T> Number<T>(string name, string description) => new(name) { Description = description, HelpName = "N" };
-
-    private static Option<T> Number<T>(string name, T fallback, string description) =>
-        new(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => fallback };
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using NativeAmp.Cli.Output;
 using NativeAmp.Training;
@@ -25,24 +24,24 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
     {
         var random = new RandomGenerator(settings.Seed);
         using Device device = CommonOptions.Open(settings.Device, terminal, settings.Threads);
-        using TrainTask task = TrainTask.Create(settings, random);
-        if (settings.Batch > task.Train.Count)
-            throw new UsageException($"--batch is {settings.Batch}, but the data has only {task.Train.Count} samples.");
+        using TrainTask task = TrainTask.Create(settings, device, random);
         using var trainer = new Trainer(task.Model, task.Train, task.Test, device, Options(task, random));
         using MetricsWriter? metrics = settings.Metrics is { } file ? new MetricsWriter(file, append: settings.Resume) : null;
         using var stop = new CancellationTokenSource();
+        var outputs = new OutputGuard(stop);
         using ITrainProgress progress = CreateProgress();
         ProfileReport? profile = settings.Profile ? new ProfileReport() : null;
-        Attach(trainer, progress, metrics, profile);
+        Attach(trainer, progress, metrics, profile, outputs);
+        if (task.Test is { Count: 0 })
+            terminal.Error.WriteLine("nativeamp: the test set has no samples, so no accuracy is measured");
         progress.Note(Introduction(task, device));
 
-        TrainingResult result;
-        using (PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Stop(context, stop)))
-        using (PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Stop(context, stop)))
-            result = trainer.Run(stop.Token);
+        (TrainingResult result, NonFiniteLossException? failure) = Train(trainer, stop);
         IReadOnlyList<ProfileRow>? rows = profile?.Finish();
+        if (outputs.Failure is not null)
+            throw new IOException($"{outputs.Failure.Message.TrimEnd('.')}; stopped after {result.Steps} steps{(settings.Checkpoint is null ? "" : ", saved")}.", outputs.Failure);
 
-        string? sample = settings is { Model: ModelKind.Gpt, SampleLength: > 0 } && !result.Interrupted
+        string? sample = settings is { Model: ModelKind.Gpt, SampleLength: > 0 } && !result.Interrupted && failure is null
             ? TextSampler.Sample(task.Model, device, Precision, settings.Gpt.Context, settings.SampleLength, settings.Temperature, new RandomGenerator(settings.Seed))
             : null;
         TrainSummary summary = Summarise(result, device) with { Profile = rows };
@@ -51,18 +50,41 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             terminal.Output.WriteLine(JsonSerializer.Serialize(summary with { Sample = sample }, TrainJson.Default.TrainSummary));
         else
         {
-            Write(summary, sample, progress);
+            SummaryText.Write(result, summary, stopped: result.Interrupted || failure is not null, sample, progress);
             if (rows is not null)
                 ProfileReport.Write(rows, terminal);
         }
 
-        return result.Interrupted ? ExitCode.Interrupted : ExitCode.Success;
+        return Outcome(result, failure);
     }
 
-    private static void Stop(PosixSignalContext context, CancellationTokenSource stop)
+    private static (TrainingResult Result, NonFiniteLossException? Failure) Train(Trainer trainer, CancellationTokenSource stop)
     {
-        context.Cancel = true; // the step in hand is finished, and saved
-        stop.Cancel();
+        using var signals = new StopSignals(stop);
+        try
+        {
+            return (trainer.Run(stop.Token), null);
+        }
+        catch (NonFiniteLossException e)
+        {
+            return (e.Result, e);
+        }
+    }
+
+    private int Outcome(TrainingResult result, NonFiniteLossException? failure)
+    {
+        if (failure is not null)
+        {
+            string others = settings.OnNan == NonFiniteLoss.Stop ? "skip or go-on" : "go-on";
+            terminal.Error.WriteLine($"nativeamp: {failure.Message} --on-nan {others} would not stop there.");
+            return ExitCode.Failure;
+        }
+
+        if (result.NonFiniteLosses > 0)
+            terminal.Error.WriteLine($"nativeamp: the loss was not finite in {result.NonFiniteLosses} of {result.StepsNow} steps");
+        return result.Interrupted ? ExitCode.Interrupted
+            : result.StepsNow > 0 && !float.IsFinite(result.FinalLoss) ? ExitCode.Failure
+            : ExitCode.Success;
     }
 
     private TrainerOptions Options(TrainTask task, RandomGenerator random)
@@ -78,11 +100,12 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             Steps = settings.Steps,
             Batch = settings.Batch,
             Seed = settings.Seed,
-            Adam = new AdamOptions { LearningRate = settings.LearningRate },
+            Adam = new AdamOptions { LearningRate = settings.LearningRate, WeightDecay = settings.WeightDecay },
             Schedule = LearningRateSchedule.LinearWarmup(warmup, LearningRateSchedule.Cosine(Math.Max(1, steps - warmup), floor: 0.1)),
             Precision = Precision,
             Scaler = scaler is null ? null : scaler with { MaximumConsecutiveSkips = MostSkipsInARow },
-            ClipNorm = (float)settings.Clip,
+            ClipNorm = settings.Clip,
+            OnNonFiniteLoss = settings.OnNan,
             CheckpointFolder = settings.Checkpoint,
             CheckpointEvery = settings.Every ?? (settings.Model == ModelKind.Gpt ? 100 : 0),
             Resume = settings.Resume,
@@ -93,17 +116,17 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
     private ITrainProgress CreateProgress() =>
         json ? new SilentProgress() : terminal.Live is { } live ? new BarProgress(live) : new LineProgress(terminal.Output);
 
-    private static void Attach(Trainer trainer, ITrainProgress progress, MetricsWriter? metrics, ProfileReport? profile)
+    private static void Attach(Trainer trainer, ITrainProgress progress, MetricsWriter? metrics, ProfileReport? profile, OutputGuard outputs)
     {
         trainer.StepCompleted += (_, step) =>
         {
-            progress.Step(step);
-            metrics?.Write(step);
+            outputs.Write(() => progress.Step(step));
+            outputs.Write(() => metrics?.Write(step));
             profile?.Step(step);
         };
-        trainer.EpochCompleted += (_, epoch) => progress.Note(string.Create(CultureInfo.InvariantCulture,
-            $"epoch {epoch.Epoch}: mean loss {epoch.MeanLoss:0.0000}") + (epoch.TestAccuracy is { } accuracy ? $", test accuracy {Percent(accuracy)}" : ""));
-        trainer.Resuming += (_, checkpoint) => progress.Note(checkpoint.Message);
+        trainer.EpochCompleted += (_, epoch) => outputs.Write(() => progress.Note(string.Create(CultureInfo.InvariantCulture,
+            $"epoch {epoch.Epoch}: mean loss {epoch.MeanLoss:0.0000}") + (epoch.TestAccuracy is { } accuracy ? $", test accuracy {SummaryText.Percent(accuracy)}" : "")));
+        trainer.Resuming += (_, checkpoint) => outputs.Write(() => progress.Note(checkpoint.Message));
     }
 
     private string Introduction(TrainTask task, Device device)
@@ -138,21 +161,6 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             Interrupted = result.Interrupted,
         };
     }
-
-    private static void Write(TrainSummary summary, string? sample, ITrainProgress progress)
-    {
-        if (sample is not null)
-            progress.Note($"--- sample ---\n{sample}\n--------------");
-        string steps = string.Create(CultureInfo.InvariantCulture,
-            $"{(summary.Interrupted ? "stopped" : "done")} after {summary.Steps} steps ({summary.Skipped} skipped), final loss {summary.FinalLoss:0.0000}, " +
-            $"scale {ProgressFigures.Scale((float)summary.FinalScale)}, {summary.SamplesPerSecond:0} samples/s, median step {summary.MedianStepMilliseconds:0.0} ms, " +
-            $"peak memory {summary.PeakBytes["total"] / (double)(1 << 20):0.0} MiB");
-        progress.Note(steps);
-        if (summary.TestAccuracy is { } accuracy)
-            progress.Note($"test accuracy {Percent(accuracy)}");
-    }
-
-    private static string Percent(double share) => (share * 100).ToString("0.00", CultureInfo.InvariantCulture) + " %";
 
     private static string Name(PrecisionKind precision) => precision.ToString().ToLowerInvariant();
 }

@@ -1,4 +1,5 @@
 using NativeAmp.Cli.Output;
+using NativeAmp.Training;
 
 namespace NativeAmp.Cli.Train;
 
@@ -16,6 +17,9 @@ internal sealed record GptSize(int Context, int Width, int Heads, int Blocks);
 /// <summary>What is to be trained, and how: the command line's options after their defaults and checks.</summary>
 internal sealed record TrainSettings
 {
+    /// <summary>What --data calls the standard input.</summary>
+    public const string StandardInput = "-";
+
     public required ModelKind Model { get; init; }
 
     /// <summary>A text file for gpt; null or a folder of IDX files for images.</summary>
@@ -34,7 +38,12 @@ internal sealed record TrainSettings
     /// <summary>Initial loss scale; null for the precision's own.</summary>
     public float? InitialScale { get; init; }
 
-    public double Clip { get; init; }
+    public double WeightDecay { get; init; }
+
+    /// <summary>0 for no clipping, infinity to measure the norm only.</summary>
+    public float Clip { get; init; }
+
+    public NonFiniteLoss OnNan { get; init; }
 
     public ulong Seed { get; init; }
 
@@ -60,27 +69,27 @@ internal sealed record TrainSettings
 
     public int SampleLength { get; init; }
 
-    /// <summary>Refuses what cannot be meant.</summary>
-    /// <exception cref="UsageException">Says which option, and why.</exception>
+    /// <summary>Refuses what cannot be meant together; each option's range was checked where it was parsed.</summary>
+    /// <exception cref="UsageException">Says which options, and why.</exception>
     public TrainSettings Check()
     {
         Require(Epochs is null || Steps is null, "--epochs and --steps exclude each other: give one");
-        Require(Epochs is null or > 0, $"--epochs is {Epochs}; it is at least 1");
-        Require(Steps is null or > 0, $"--steps is {Steps}; it is at least 1");
-        Require(Batch > 0, $"--batch is {Batch}; it is at least 1");
-        Require(double.IsFinite(LearningRate) && LearningRate > 0, $"--lr is {LearningRate}; it is a number above 0");
-        Require(InitialScale is null || (float.IsFinite(InitialScale.Value) && InitialScale > 0), $"--init-scale is {InitialScale}; it is a number above 0");
-        Require(double.IsFinite(Clip) && Clip >= 0, $"--clip is {Clip}; it is a norm above 0, or 0 for none");
-        Require(Every is null or > 0, $"--every is {Every}; it is at least 1");
         Require(Every is null || Checkpoint is not null, "--every needs --checkpoint DIR");
         Require(!Resume || Checkpoint is not null, "--resume needs --checkpoint DIR");
-        Require(Gpt is { Context: > 0, Width: > 0, Heads: > 0, Blocks: > 0 }, "--context, --width, --heads and --blocks are at least 1");
         Require(Gpt.Width % Gpt.Heads == 0, $"--width {Gpt.Width} is not a multiple of --heads {Gpt.Heads}");
-        Require(double.IsFinite(Temperature) && Temperature >= 0, $"--temperature is {Temperature}; it is 0 (the likeliest byte) or more");
-        Require(SampleLength >= 0, $"--sample is {SampleLength}; it is 0 (none) or more");
-        Require(Model != ModelKind.Gpt || Data is not null, "--model gpt needs --data FILE, any text");
+        Require(Model != ModelKind.Gpt || Data is not null, "--model gpt needs --data FILE, any text, or - for the standard input");
+        Require(Model == ModelKind.Gpt || Data is not StandardInput, "--data - is a text from the standard input, which --model gpt takes");
+        if (Metrics is not null)
+        {
+            Require(!Same(Metrics, Data), $"--metrics and --data both name {Metrics}, which would be overwritten");
+            Require(!Same(Metrics, Checkpoint), $"--metrics and --checkpoint both name {Metrics}: one is a file, the other a folder");
+        }
+
         return this;
     }
+
+    private static bool Same(string path, string? other) =>
+        other is not null && Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)) == Path.TrimEndingDirectorySeparator(Path.GetFullPath(other));
 
     private static void Require(bool holds, string message)
     {

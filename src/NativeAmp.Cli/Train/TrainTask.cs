@@ -1,3 +1,4 @@
+using NativeAmp.Cli.Output;
 using NativeAmp.Training;
 using NativeAmp.Training.Data;
 
@@ -9,12 +10,14 @@ internal sealed record TrainTask(Module Model, IDataset Train, IDataset? Test) :
     /// <summary>Reads the data and draws the initial weights.</summary>
     /// <exception cref="DataFormatException">The data is damaged or does not fit the network.</exception>
     /// <exception cref="IOException">The data cannot be read.</exception>
-    public static TrainTask Create(TrainSettings settings, RandomGenerator random)
+    /// <exception cref="UsageException">There are fewer samples than one batch, or the run cannot fit in memory.</exception>
+    public static TrainTask Create(TrainSettings settings, Device device, RandomGenerator random)
     {
         if (settings.Model == ModelKind.Gpt)
         {
             GptSize size = settings.Gpt;
-            TextDataset text = TextDataset.Load(settings.Data!, size.Context);
+            TextDataset text = ReadText(settings);
+            Check(settings, text, device);
             var options = new GptOptions { Context = size.Context, Width = size.Width, Heads = size.Heads, Blocks = size.Blocks };
             return new TrainTask(Models.Gpt(options, random), text, Test: null);
         }
@@ -23,7 +26,23 @@ internal sealed record TrainTask(Module Model, IDataset Train, IDataset? Test) :
         if (train.FeaturesPerSample != 784)
             throw new DataFormatException(FashionMnist.ResolveDirectory(settings.Data), 8,
                 $"images of {train.FeatureShape[1]} × {train.FeatureShape[2]}", $"28 × 28, which {settings.Model.ToString().ToLowerInvariant()} takes");
+        Check(settings, train, device);
         return new TrainTask(settings.Model == ModelKind.Cnn ? Models.Cnn(random) : Models.Mlp(random), train, test);
+    }
+
+    private static TextDataset ReadText(TrainSettings settings)
+    {
+        if (settings.Data != TrainSettings.StandardInput)
+            return TextDataset.Load(settings.Data!, settings.Gpt.Context);
+        using Stream input = Console.OpenStandardInput();
+        return TextDataset.Load(input, "the standard input", settings.Gpt.Context);
+    }
+
+    private static void Check(TrainSettings settings, IDataset data, Device device)
+    {
+        if (settings.Batch > data.Count)
+            throw new UsageException($"--batch is {settings.Batch}, but the data has only {data.Count} samples.");
+        MemoryNeed.Check(settings, data, device);
     }
 
     /// <inheritdoc/>

@@ -14,6 +14,11 @@ internal sealed class VerifyCommand
     /// <summary>The command, to be added to a root.</summary>
     public Command Build(Terminal terminal)
     {
+        _folder.Validators.Add(result =>
+        {
+            if (string.IsNullOrWhiteSpace(result.GetValueOrDefault<string>()))
+                result.AddError("DIR is empty; it is a folder of golden files.");
+        });
         Command command = new("verify", "Compute the golden files of a folder on this machine and compare.") { _folder, _device, _json };
         command.SetAction(parsed => Run(parsed, terminal));
         return command;

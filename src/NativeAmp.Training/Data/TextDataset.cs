@@ -46,18 +46,26 @@ public sealed class TextDataset : IDataset
     /// <inheritdoc/>
     public int TargetsPerSample => TokensPerSample;
 
-    /// <summary>Reads a file.</summary>
-    /// <exception cref="DataFormatException">It is not longer than one context, or does not fit in one array.</exception>
+    /// <summary>Reads a file or a pipe.</summary>
+    /// <exception cref="DataFormatException">It is not longer than one context, does not fit in one array, or is a folder.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     public static TextDataset Load(string path, int context)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        using FileStream file = File.OpenRead(path);
-        if (file.Length > Array.MaxLength)
-            throw new DataFormatException(path, 0, $"{file.Length} bytes", $"at most {Array.MaxLength}");
-        byte[] text = new byte[file.Length];
-        file.ReadExactly(text);
-        return new TextDataset(path, text, context);
+        return new TextDataset(path, InputFile.ReadAll(path, Array.MaxLength), context);
+    }
+
+    /// <summary>Reads what a stream still holds, such as the standard input.</summary>
+    /// <param name="stream">The stream; left open.</param>
+    /// <param name="name">How it is called in messages.</param>
+    /// <param name="context">Tokens of a window.</param>
+    /// <exception cref="DataFormatException">It is not longer than one context, or does not fit in one array.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static TextDataset Load(Stream stream, string name, int context)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        return new TextDataset(name, InputFile.ReadToEnd(name, stream, Array.MaxLength), context);
     }
 
     /// <inheritdoc/>

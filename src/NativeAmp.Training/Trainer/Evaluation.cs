@@ -7,8 +7,9 @@ internal static class Evaluation
 {
     private const int Batch = 250;
 
-    /// <summary>Share of samples whose largest logit is their target's. The model is in training mode afterwards, as before.</summary>
-    public static double Accuracy(Module model, IDataset data, Device device, PrecisionPolicy precision)
+    /// <summary>Share of samples whose largest logit is their target's, or null where it was cancelled before its end. The model is in training mode
+    /// afterwards, as before.</summary>
+    public static double? Accuracy(Module model, IDataset data, Device device, PrecisionPolicy precision, CancellationToken cancellation = default)
     {
         model.Eval();
         try
@@ -22,6 +23,8 @@ internal static class Evaluation
             {
                 for (long first = 0; first < data.Count; first += size)
                 {
+                    if (cancellation.IsCancellationRequested)
+                        return null;
                     long[] indices = [.. Enumerable.Range(0, (int)Math.Min(size, data.Count - first)).Select(i => first + i)];
                     batch.Fill(indices, epoch: 0, next: default);
                     if (batch.Count != tensors.Count)

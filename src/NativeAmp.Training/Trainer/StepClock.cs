@@ -14,6 +14,9 @@ internal sealed class StepClock
         _samples += samples;
     }
 
+    /// <summary>Steps so far.</summary>
+    public long Count => _milliseconds.Count;
+
     /// <summary>Samples a second over all steps; NaN where there was none.</summary>
     public double SamplesPerSecond => _total > 0 ? _samples / (_total / 1000) : double.NaN;
 

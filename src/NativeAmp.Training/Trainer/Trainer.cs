@@ -21,12 +21,13 @@ public sealed class Trainer : IDisposable
     private readonly TrainingCheckpoint _checkpoint;
     private readonly BatchTensors _tensors;
     private readonly long _totalSteps;
+    private readonly LossWatch _losses;
     private bool _ran;
 
     /// <summary>Prepares a run.</summary>
     /// <param name="model">Takes a batch of inputs and gives logits [..., classes]; moved to the device. It stays the caller's.</param>
     /// <param name="data">What it learns.</param>
-    /// <param name="test">What it is measured on, or null.</param>
+    /// <param name="test">What it is measured on, or null; one without samples counts as none.</param>
     /// <param name="device">Where to compute.</param>
     /// <param name="options">How.</param>
     /// <exception cref="ArgumentException">An option is not possible, or the data set is smaller than a batch.</exception>
@@ -41,7 +42,7 @@ public sealed class Trainer : IDisposable
             throw new ArgumentException($"The data set has {data.Count} samples, fewer than one batch of {options.Batch}; take a smaller batch.");
         _model = model;
         _data = data;
-        _test = test;
+        _test = test is { Count: > 0 } ? test : null;
         _device = device;
         _options = options;
         _totalSteps = options.Steps ?? options.Epochs!.Value * (data.Count / options.Batch);
@@ -51,6 +52,7 @@ public sealed class Trainer : IDisposable
         _scaler = new GradScaler(device, options.Scaler ?? (options.Precision.NeedsLossScale ? new GradScalerOptions() : GradScalerOptions.Disabled));
         _checkpoint = new TrainingCheckpoint(_model, _optimizer, _scaler, options.Random, data.Count);
         _tensors = new BatchTensors(device, data, options.Batch);
+        _losses = new LossWatch(options.OnNonFiniteLoss);
     }
 
     /// <summary>A step is done; raised on the thread of <see cref="Run"/>, as all events are.</summary>
@@ -68,6 +70,7 @@ public sealed class Trainer : IDisposable
     /// <summary>Trains to the last step, or until it is cancelled: then the step in hand is finished and, with a folder of checkpoints, saved.</summary>
     /// <exception cref="DataFormatException">No checkpoint of the folder is intact.</exception>
     /// <exception cref="CheckpointException">The checkpoint is another run's; nothing was changed.</exception>
+    /// <exception cref="NonFiniteLossException">See <see cref="TrainerOptions.OnNonFiniteLoss"/>.</exception>
     /// <exception cref="InvalidOperationException">It ran before.</exception>
     public TrainingResult Run(CancellationToken cancellation = default)
     {
@@ -110,33 +113,45 @@ public sealed class Trainer : IDisposable
             epochLoss.Add(loss);
             clock.Add(report.Milliseconds, report.Samples);
             StepCompleted?.Invoke(this, report);
+            if (_losses.Ends(report))
+                throw new NonFiniteLossException(report, Result(clock, loss, accuracy: null, interrupted: false), _losses.InARow);
 
             bool epochEnds = _checkpoint.Progress.Position.Sample + _options.Batch > _data.Count;
-            if (epochEnds)
-            {
-                accuracy = Test();
-                EpochCompleted?.Invoke(this, new EpochReport(_checkpoint.Progress.Position.Epoch + 1, report.Step, epochLoss.TakeMean(), accuracy));
-            }
-
+            // Before the test, which takes long, may fail, and changes nothing that is saved.
             if (directory is not null && (_options.CheckpointEvery == 0 ? epochEnds : report.Step % _options.CheckpointEvery == 0))
                 saved = Save(directory);
+            if (epochEnds)
+            {
+                accuracy = Test(cancellation);
+                EpochCompleted?.Invoke(this, new EpochReport(_checkpoint.Progress.Position.Epoch + 1, report.Step, epochLoss.TakeMean(), accuracy));
+            }
         }
 
         bool interrupted = _checkpoint.Progress.Step < _totalSteps;
         if (directory is not null && saved != _checkpoint.Progress.Step)
             Save(directory);
-        return new TrainingResult
+        if (!interrupted)
         {
-            Steps = _checkpoint.Progress.Step,
-            SkippedSteps = _checkpoint.Progress.Skipped,
-            FinalLoss = loss,
-            FinalScale = _scaler.GetScale(),
-            TestAccuracy = interrupted ? null : accuracy ?? Test(),
-            Interrupted = interrupted,
-            SamplesPerSecond = clock.SamplesPerSecond,
-            MedianStepMilliseconds = clock.Median(),
-        };
+            accuracy ??= Test(cancellation);
+            interrupted = _test is not null && accuracy is null;
+        }
+
+        return Result(clock, loss, interrupted ? null : accuracy, interrupted);
     }
+
+    private TrainingResult Result(StepClock clock, float loss, double? accuracy, bool interrupted) => new()
+    {
+        Steps = _checkpoint.Progress.Step,
+        StepsNow = clock.Count,
+        SkippedSteps = _checkpoint.Progress.Skipped,
+        NonFiniteLosses = _losses.Count,
+        FinalLoss = loss,
+        FinalScale = _scaler.GetScale(),
+        TestAccuracy = accuracy,
+        Interrupted = interrupted,
+        SamplesPerSecond = clock.SamplesPerSecond,
+        MedianStepMilliseconds = clock.Median(),
+    };
 
     private StepReport Step(BatchLoader loader)
     {
@@ -147,28 +162,42 @@ public sealed class Trainer : IDisposable
         using (Autocast.Enter(_options.Precision))
         {
             loss = Loss.CrossEntropy(_model.Forward(_tensors.Input), _tensors.Targets);
+            if (_losses.PassesOver(loss))
+                return PassOver(loss, batch, start);
             _scaler.Scale(loss).Backward();
         }
 
-        if (_options.ClipNorm > 0)
+        if (_options.ClipNorm > 0 && float.IsFinite(_options.ClipNorm))
             _optimizer.ClipGradNorm(_options.ClipNorm);
         StepResult result = _scaler.Step(_optimizer);
         _scaler.Update();
         _optimizer.ZeroGrad();
         // What follows waits for the device; all its work is on the way by now.
         float value = loss.Item();
-        bool skipped = result.Skipped;
-        double milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        return Done(batch, start, value, result.Scale, foundInf: result.Skipped, result.Skipped, result.LearningRate, result.GradientNorm);
+    }
 
+    /// <summary>Leaves a batch whose loss is not finite: what its forward pass holds goes, and nothing learns of it.</summary>
+    private StepReport PassOver(Tensor loss, Batch batch, long start)
+    {
+        float value = loss.Item();
+        Tape.Current.Clear();
+        return Done(batch, start, value, _scaler.GetScale(), foundInf: false, skipped: true, _optimizer.NextLearningRate(), gradientNorm: float.NaN);
+    }
+
+    private StepReport Done(Batch batch, long start, float loss, float scale, bool foundInf, bool skipped, double learningRate, float gradientNorm)
+    {
+        double milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         TrainingProgress before = _checkpoint.Progress;
         TrainingProgress now = new(before.Step + 1, before.Skipped + (skipped ? 1 : 0), batch.Next);
         _checkpoint.Progress = now;
         double epoch = now.Position.Epoch + (double)now.Position.Sample / _data.Count;
-        return new StepReport(now.Step, epoch, value, result.Scale, FoundInf: skipped, skipped, now.Skipped, result.LearningRate,
-            result.GradientNorm, milliseconds, batch.Count, _totalSteps);
+        return new StepReport(now.Step, epoch, loss, scale, foundInf, skipped, now.Skipped, learningRate, gradientNorm, milliseconds, batch.Count,
+            _totalSteps);
     }
 
-    private double? Test() => _test is null ? null : Evaluation.Accuracy(_model, _test, _device, _options.Precision);
+    private double? Test(CancellationToken cancellation) =>
+        _test is null ? null : Evaluation.Accuracy(_model, _test, _device, _options.Precision, cancellation);
 
     private CheckpointDirectory? OpenDirectory()
     {
@@ -205,26 +234,4 @@ public sealed class Trainer : IDisposable
         ["samples"] = _data.Count.ToString(CultureInfo.InvariantCulture),
         ["precision"] = _options.Precision.ToString(),
     };
-
-    /// <summary>Mean of finite losses.</summary>
-    private sealed class MeanLoss
-    {
-        private double _sum;
-        private long _count;
-
-        public void Add(float loss)
-        {
-            if (!float.IsFinite(loss))
-                return;
-            _sum += loss;
-            _count++;
-        }
-
-        public double TakeMean()
-        {
-            double mean = _count == 0 ? double.NaN : _sum / _count;
-            (_sum, _count) = (0, 0);
-            return mean;
-        }
-    }
 }

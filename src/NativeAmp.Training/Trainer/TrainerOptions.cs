@@ -27,8 +27,11 @@ public sealed record TrainerOptions
     /// <summary>How the loss is scaled; null scales dynamically where <see cref="PrecisionPolicy.NeedsLossScale"/> and not at all elsewhere.</summary>
     public GradScalerOptions? Scaler { get; init; }
 
-    /// <summary>Norm that gradients are clipped to; 0 for no clipping.</summary>
+    /// <summary>Norm that gradients are clipped to; 0 for no clipping, as is infinity. <see cref="StepReport.GradientNorm"/> is measured in each case.</summary>
     public float ClipNorm { get; init; }
+
+    /// <summary>What to do where the loss of a batch is infinite or not a number.</summary>
+    public NonFiniteLoss OnNonFiniteLoss { get; init; }
 
     /// <summary>Folder of checkpoints; null for none.</summary>
     public string? CheckpointFolder { get; init; }
@@ -57,7 +60,8 @@ public sealed record TrainerOptions
         Check(Epochs is null or > 0, nameof(Epochs), Epochs, "1 or more");
         Check(Steps is null or > 0, nameof(Steps), Steps, "1 or more");
         Check(Batch > 0, nameof(Batch), Batch, "1 or more");
-        Check(float.IsFinite(ClipNorm) && ClipNorm >= 0, nameof(ClipNorm), ClipNorm, "above 0, or 0 for no clipping");
+        Check(ClipNorm >= 0, nameof(ClipNorm), ClipNorm, "above 0, or 0 for no clipping");
+        Check(Enum.IsDefined(OnNonFiniteLoss), nameof(OnNonFiniteLoss), OnNonFiniteLoss, "one of its names");
         Check(CheckpointEvery >= 0, nameof(CheckpointEvery), CheckpointEvery, "1 or more, or 0 for once an epoch");
         Check(CheckpointsKept > 0, nameof(CheckpointsKept), CheckpointsKept, "1 or more");
         Check(Prefetch > 0, nameof(Prefetch), Prefetch, "1 or more");

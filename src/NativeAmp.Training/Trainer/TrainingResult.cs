@@ -9,16 +9,22 @@ public sealed record TrainingResult
     /// <summary>Of them, skipped ones.</summary>
     public required long SkippedSteps { get; init; }
 
+    /// <summary>Steps of this process.</summary>
+    public required long StepsNow { get; init; }
+
+    /// <summary>Steps of this process whose loss was not finite.</summary>
+    public required long NonFiniteLosses { get; init; }
+
     /// <summary>Mean loss of the last batch; NaN where there was no step.</summary>
     public required float FinalLoss { get; init; }
 
     /// <summary>Loss scale after the last step; 1 without scaling.</summary>
     public required float FinalScale { get; init; }
 
-    /// <summary>Share of the test set that the network classifies rightly; null without a test set, or after an interruption.</summary>
+    /// <summary>Share of the test set that the network classifies rightly; null without a test set or with an empty one, or after an interruption.</summary>
     public double? TestAccuracy { get; init; }
 
-    /// <summary>Whether it was cancelled before its last step.</summary>
+    /// <summary>Whether it was cancelled before its last step, or during the test after it.</summary>
     public required bool Interrupted { get; init; }
 
     /// <summary>Training samples a second over all steps of this process, NaN where there was none.</summary>
@@ -32,7 +38,7 @@ public sealed record TrainingResult
 /// <param name="Epoch">Passes so far: the first is 1.</param>
 /// <param name="Step">Steps so far.</param>
 /// <param name="MeanLoss">Mean loss of the pass, as far as this process saw it, over steps with a finite one.</param>
-/// <param name="TestAccuracy">Share of the test set that the network classifies rightly; null without a test set.</param>
+/// <param name="TestAccuracy">Share of the test set that the network classifies rightly; null without a test set, and where the test was cancelled.</param>
 public sealed record EpochReport(long Epoch, long Step, double MeanLoss, double? TestAccuracy);
 
 /// <summary>A checkpoint that was written, loaded or found damaged.</summary>

@@ -1,0 +1,27 @@
+namespace NativeAmp.Cli.Train;
+
+/// <summary>
+/// What a run shows and writes while it goes on may fail: a closed pipe, a terminal that is gone, a full disk. The run then ends as if it had been
+/// told to, saved, and says why.
+/// </summary>
+internal sealed class OutputGuard(CancellationTokenSource stop)
+{
+    /// <summary>The first failure.</summary>
+    public IOException? Failure { get; private set; }
+
+    /// <summary>Writes, unless that failed before.</summary>
+    public void Write(Action write)
+    {
+        if (Failure is not null)
+            return;
+        try
+        {
+            write();
+        }
+        catch (IOException e)
+        {
+            Failure = e;
+            stop.Cancel();
+        }
+    }
+}

@@ -1,0 +1,93 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+
+namespace NativeAmp.Cli.Train;
+
+/// <summary>
+/// Ctrl-C, SIGTERM and SIGHUP while a run goes on: the first ends it well, with the step in hand finished and saved; a second ends the process at once.
+/// </summary>
+internal sealed partial class StopSignals : IDisposable
+{
+    // What stops a service or closes a terminal sends two kinds at once, and means one stop.
+    private static readonly TimeSpan OneStop = TimeSpan.FromMilliseconds(500);
+
+    private readonly CancellationTokenSource _stop;
+    private readonly List<PosixSignalRegistration> _registrations = [];
+    private readonly Lock _lock = new();
+    private PosixSignal? _first;
+    private long _when;
+
+    /// <summary>Listens until it is disposed.</summary>
+    /// <param name="stop">Cancelled by the first signal.</param>
+    public StopSignals(CancellationTokenSource stop)
+    {
+        _stop = stop;
+        _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, Received));
+        _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, Received));
+        if (!IsHangUpIgnored())
+            _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGHUP, Received));
+    }
+
+    public void Dispose()
+    {
+        foreach (PosixSignalRegistration registration in _registrations)
+            registration.Dispose();
+    }
+
+    private void Received(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        lock (_lock)
+        {
+            if (_first is { } first)
+            {
+                if (first == context.Signal || Stopwatch.GetElapsedTime(_when) > OneStop)
+                    End(Number(context.Signal));
+                return;
+            }
+
+            (_first, _when) = (context.Signal, Stopwatch.GetTimestamp());
+        }
+
+        _stop.Cancel();
+    }
+
+    private static int Number(PosixSignal signal) => signal switch
+    {
+        PosixSignal.SIGHUP => 1,
+        PosixSignal.SIGINT => 2,
+        _ => 15,
+    };
+
+    // Whatever the run is in, a native call that never returns included.
+    private static void End(int signal)
+    {
+        if (OperatingSystem.IsWindows())
+            Process.GetCurrentProcess().Kill();
+        else
+            Exit(128 + signal);
+    }
+
+    /// <summary>Whether whoever started the process wants it to outlast the terminal, as nohup does: then it does.</summary>
+    private static bool IsHangUpIgnored()
+    {
+        if (!OperatingSystem.IsLinux())
+            return false;
+        try
+        {
+            const string Field = "SigIgn:";
+            string? line = File.ReadLines("/proc/self/status").FirstOrDefault(line => line.StartsWith(Field, StringComparison.Ordinal));
+            return line is not null
+                && ulong.TryParse(line[Field.Length..].Trim(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong ignored)
+                && (ignored & 1) != 0;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false; // no /proc
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "_exit")]
+    private static partial void Exit(int code);
+}

@@ -1,0 +1,30 @@
+using System.Globalization;
+using NativeAmp.Training;
+
+namespace NativeAmp.Cli.Train;
+
+/// <summary>What a run came to, in words: every figure is there, or it is said why not.</summary>
+internal static class SummaryText
+{
+    public static void Write(TrainingResult result, TrainSummary summary, bool stopped, string? sample, ITrainProgress progress)
+    {
+        if (sample is not null)
+            progress.Note($"--- sample ---\n{Printable(sample)}\n--------------");
+        string loss = result.StepsNow == 0 ? "none of them now" : $"final loss {Loss(result.FinalLoss)}";
+        string speed = result.StepsNow == 0 ? "" : string.Create(CultureInfo.InvariantCulture,
+            $"{result.SamplesPerSecond:0} samples/s, median step {result.MedianStepMilliseconds:0.0} ms, ");
+        progress.Note(string.Create(CultureInfo.InvariantCulture,
+            $"{(stopped ? "stopped" : "done")} after {result.Steps} steps ({result.SkippedSteps} skipped), {loss}, " +
+            $"scale {ProgressFigures.Scale(result.FinalScale)}, {speed}peak memory {summary.PeakBytes["total"] / (double)(1 << 20):0.0} MiB"));
+        if (result.TestAccuracy is { } accuracy)
+            progress.Note($"test accuracy {Percent(accuracy)}");
+    }
+
+    public static string Percent(double share) => (share * 100).ToString("0.00", CultureInfo.InvariantCulture) + " %";
+
+    public static string Loss(double loss) =>
+        double.IsNaN(loss) ? "nan" : double.IsInfinity(loss) ? "inf" : loss.ToString("0.0000", CultureInfo.InvariantCulture);
+
+    /// <summary>A sample without what would steer a terminal.</summary>
+    private static string Printable(string text) => string.Concat(text.Select(c => char.IsControl(c) && c is not ('\n' or '\t') ? '\uFFFD' : c));
+}

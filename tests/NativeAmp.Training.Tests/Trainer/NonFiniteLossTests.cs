@@ -1,0 +1,110 @@
+using NativeAmp.Training.Data;
+
+namespace NativeAmp.Training.Tests.Trainers;
+
+/// <summary>Batches whose loss is not a number, under each of a trainer's ways to meet them.</summary>
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
+public class NonFiniteLossTests(DeviceKind kind)
+{
+    private string _folder = "";
+
+    [SetUp]
+    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
+
+    [TearDown]
+    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+
+    [Test]
+    public void By_default_the_run_ends_there_and_writes_no_checkpoint_after_it()
+    {
+        using Device device = kind.Open(1);
+        using Module model = Model();
+        using var trainer = new Trainer(model, new Points(badStep: 3), null, device, Options() with { CheckpointFolder = _folder, CheckpointEvery = 2 });
+        List<StepReport> steps = [];
+        trainer.StepCompleted += (_, step) => steps.Add(step);
+        var e = Assert.Throws<NonFiniteLossException>(() => trainer.Run());
+        Assert.That((e.Step, e.Result.Steps, e.Result.NonFiniteLosses), Is.EqualTo((3L, 3L, 1L)));
+        Assert.That(e.Message, Does.Contain("NaN at step 3").And.Contain("learning rate"));
+        Assert.That(steps, Has.Count.EqualTo(3));
+        Assert.That(steps[2].Loss, Is.NaN);
+        Assert.That(Directory.EnumerateFiles(_folder, "step-*").Select(Path.GetFileName), Is.EqualTo(new[] { "step-0000000002.safetensors" }));
+    }
+
+    [Test]
+    public void A_batch_that_is_skipped_leaves_parameters_optimizer_and_scale_as_they_were()
+    {
+        using Device device = kind.Open(1);
+        using Module model = Model();
+        using var trainer = new Trainer(model, new Points(badStep: 3), null, device, Options() with { OnNonFiniteLoss = NonFiniteLoss.Skip });
+        List<(StepReport Step, float[] Weight)> after = [];
+        trainer.StepCompleted += (_, step) => after.Add((step, model.Parameters()[0].ToFloats()));
+        TrainingResult result = trainer.Run();
+
+        Assert.That((result.Steps, result.NonFiniteLosses, result.SkippedSteps), Is.EqualTo((5L, 1L, 1L)));
+        Assert.That(after[2].Weight, Is.EqualTo(after[1].Weight));
+        Assert.That((after[2].Step.Skipped, after[2].Step.FoundInf), Is.EqualTo((true, false)));
+        Assert.That(after[3].Weight, Is.Not.EqualTo(after[2].Weight));
+        Assert.That(after.Select(step => step.Step.Scale), Is.All.EqualTo(1024f), "no loss scale is at fault");
+        Assert.That(result.FinalLoss, Is.Not.NaN);
+    }
+
+    [Test]
+    public void Going_on_takes_the_step_like_any_other()
+    {
+        using Device device = kind.Open(1);
+        using Module model = Model();
+        using var trainer = new Trainer(model, new Points(badStep: 3), null, device, Options() with { OnNonFiniteLoss = NonFiniteLoss.GoOn });
+        List<StepReport> steps = [];
+        trainer.StepCompleted += (_, step) => steps.Add(step);
+        TrainingResult result = trainer.Run();
+        Assert.That((result.Steps, result.NonFiniteLosses, result.SkippedSteps), Is.EqualTo((5L, 1L, 1L)), "its gradients are not finite");
+        Assert.That((steps[2].FoundInf, steps[3].Scale), Is.EqualTo((true, 512f)));
+    }
+
+    [Test]
+    public void Skipping_ends_where_nothing_but_such_batches_comes()
+    {
+        using Device device = kind.Open(1);
+        using Module model = Model();
+        using var trainer = new Trainer(model, new Points(badStep: null), null, device, Options() with { Steps = 1000, OnNonFiniteLoss = NonFiniteLoss.Skip });
+        var e = Assert.Throws<NonFiniteLossException>(() => trainer.Run());
+        Assert.That((e.Step, e.Message), Is.EqualTo((250L, e.Message)));
+        Assert.That(e.Message, Does.Contain("250th time in a row"));
+    }
+
+    private static Sequential Model() => new(new Linear(2, 2, random: new RandomGenerator(5)));
+
+    private static TrainerOptions Options() => new()
+    {
+        Steps = 5,
+        Batch = 2,
+        Precision = PrecisionPolicy.Float16,
+        Scaler = new GradScalerOptions { InitialScale = 1024 },
+        Random = new RandomGenerator(1),
+    };
+
+    /// <summary>Points of the plane; those of one batch, counted from 1, are not a number, or all of them.</summary>
+    private sealed class Points(int? badStep) : IDataset
+    {
+        private int _filled;
+
+        public long Count => 2;
+
+        public int Classes => 2;
+
+        public ReadOnlySpan<int> FeatureShape => new[] { 2 };
+
+        public int FeaturesPerSample => 2;
+
+        public int TokensPerSample => 0;
+
+        public int TargetsPerSample => 1;
+
+        public void Fill(long index, long epoch, Span<float> features, Span<int> tokens, Span<int> targets)
+        {
+            int step = _filled++ / 2 + 1; // one batch is all samples
+            features.Fill(badStep is null || step == badStep ? float.NaN : index);
+            targets[0] = (int)index;
+        }
+    }
+}
