@@ -1,6 +1,7 @@
 // Family 4, FP32 Adam.
 #include <cmath>
 #include <string>
+#include <utility>
 
 #include "abi/check.h"
 #include "abi/table.h"
@@ -31,17 +32,17 @@ void check_tensors(const namp_table& table, const AdamNeeds& needs) {
   for (int64_t tensor = 0; tensor < table.view.tensor_count; ++tensor) {
     if (table.cell(tensor, columns.gradient).data == nullptr) continue;
     const int32_t group = table.groups[static_cast<size_t>(tensor)];
-    if (group >= needs.group_count) {
+    if (static_cast<size_t>(group) >= needs.amsgrad.size()) {
       fail(NAMP_ERROR_INVALID_ARGUMENT, "Tensor " + std::to_string(tensor) + " is in group " +
                                             std::to_string(group) + ", but args->group_count is " +
-                                            std::to_string(needs.group_count) +
+                                            std::to_string(needs.amsgrad.size()) +
                                             "; give the hyperparameters of every group.");
     }
     check_cell(table, tensor, columns.gradient, "gradient");
     check_cell(table, tensor, columns.parameter, "parameter", NAMP_FLOAT32);
     check_cell(table, tensor, columns.exp_avg, "exp_avg", NAMP_FLOAT32);
     check_cell(table, tensor, columns.exp_avg_sq, "exp_avg_sq", NAMP_FLOAT32);
-    if ((needs.amsgrad >> group & 1) != 0) {
+    if (needs.amsgrad[static_cast<size_t>(group)]) {
       check_cell(table, tensor, columns.max_exp_avg_sq, "max_exp_avg_sq", NAMP_FLOAT32);
     }
     if (columns.half_copy >= 0 && table.cell(tensor, columns.half_copy).data != nullptr) {
@@ -59,19 +60,19 @@ int32_t namp_adam_step(namp_table* table, const namp_adam_args* args,
   return namp::wall([&] {
     namp_table& checked = namp::check_table(table);
     namp::check_struct(args, "args");
-    namp::check_range(args->group_count, 1, NAMP_ADAM_MAX_GROUPS, "args->group_count");
+    namp::check_range(args->group_count, 1, INT32_MAX, "args->group_count");
     namp::check_object(args->groups, "args->groups");
-    uint64_t amsgrad = 0;
+    bool amsgrad = false;
     for (int32_t group = 0; group < args->group_count; ++group) {
       namp::check_group(args->groups[group]);
-      amsgrad |= static_cast<uint64_t>(args->groups[group].amsgrad) << group;
+      amsgrad = amsgrad || args->groups[group].amsgrad != 0;
     }
     const namp_adam_columns& columns = args->columns;
     namp::check_column(checked, columns.parameter, "args->columns.parameter");
     namp::check_column(checked, columns.gradient, "args->columns.gradient");
     namp::check_column(checked, columns.exp_avg, "args->columns.exp_avg");
     namp::check_column(checked, columns.exp_avg_sq, "args->columns.exp_avg_sq");
-    if (amsgrad != 0) {
+    if (amsgrad) {
       namp::check_column(checked, columns.max_exp_avg_sq, "args->columns.max_exp_avg_sq");
     }
     namp::check_optional_column(checked, columns.half_copy, "args->columns.half_copy");
@@ -82,10 +83,13 @@ int32_t namp_adam_step(namp_table* table, const namp_adam_args* args,
     const bool checks = namp::check_flag(args->check_gradients, "args->check_gradients");
     if (scaler != nullptr) namp::check_object(scaler, "scaler");
     namp::check_object(state, "state");
-    const namp::AdamNeeds needs{columns, args->group_count, amsgrad};
-    if (!(checked.fulfilled == needs)) {
+    if (checked.view.tensor_count > 0) namp::check_object(args->steps, "args->steps");
+    if (!checked.fulfilled || !checked.fulfilled->are_those_of(*args)) {
+      namp::AdamNeeds needs{columns, {}};
+      for (int32_t group = 0; group < args->group_count; ++group)
+        needs.amsgrad.push_back(args->groups[group].amsgrad != 0);
       namp::check_tensors(checked, needs);
-      checked.fulfilled = needs;
+      checked.fulfilled = std::move(needs);
     }
     if (checks) {
       checked.device.backend->unscale_check(checked.view, columns.gradient, -1, scaler, state, true,

@@ -177,8 +177,7 @@ int32_t namp_table_create(namp_table** table, namp_device* device,
       elements += namp::check_count(description->counts[tensor], "description->counts[i]");
       namp::check_count(elements, "the number of elements of all tensors");
       if (description->groups != nullptr) {
-        namp::check_range(description->groups[tensor], 0, NAMP_ADAM_MAX_GROUPS - 1,
-                          "description->groups[i]");
+        namp::check_range(description->groups[tensor], 0, INT32_MAX - 1, "description->groups[i]");
       }
       for (int32_t column = 0; column < description->column_count; ++column) {
         const auto& cell = description->cells[tensor * description->column_count + column];

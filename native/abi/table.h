@@ -14,16 +14,19 @@ namespace namp {
 // What a namp_adam_step asks of a table's cells.
 struct AdamNeeds {
   namp_adam_columns columns;
-  int32_t group_count;
-  uint64_t amsgrad;  // a bit a group
+  std::vector<bool> amsgrad;  // [groups]
 
-  bool operator==(const AdamNeeds& other) const {
-    return columns.parameter == other.columns.parameter &&
-           columns.gradient == other.columns.gradient && columns.exp_avg == other.columns.exp_avg &&
-           columns.exp_avg_sq == other.columns.exp_avg_sq &&
-           columns.max_exp_avg_sq == other.columns.max_exp_avg_sq &&
-           columns.half_copy == other.columns.half_copy && group_count == other.group_count &&
-           amsgrad == other.amsgrad;
+  bool are_those_of(const namp_adam_args& args) const {
+    const namp_adam_columns& other = args.columns;
+    if (columns.parameter != other.parameter || columns.gradient != other.gradient ||
+        columns.exp_avg != other.exp_avg || columns.exp_avg_sq != other.exp_avg_sq ||
+        columns.max_exp_avg_sq != other.max_exp_avg_sq || columns.half_copy != other.half_copy)
+      return false;
+    if (amsgrad.size() != static_cast<size_t>(args.group_count)) return false;
+    for (size_t group = 0; group < amsgrad.size(); ++group) {
+      if (amsgrad[group] != (args.groups[group].amsgrad != 0)) return false;
+    }
+    return true;
   }
 };
 

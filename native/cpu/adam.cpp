@@ -119,6 +119,26 @@ float* float_at(const TableView& table, const Chunk& chunk, int32_t column) {
   return static_cast<float*>(table.cell(chunk.tensor, column).data) + chunk.begin;
 }
 
+// A tensor's constants, made anew where its group or its count differs from those of the one
+// before: seldom, for a group's tensors lie beside each other and are mostly updated together.
+class LastConstants {
+ public:
+  template <class Make>
+  const AdamConstants& of(int32_t group, int64_t step, Make&& make) {
+    if (group != group_ || step != step_) {
+      constants_ = make(group, step);
+      group_ = group;
+      step_ = step;
+    }
+    return constants_;
+  }
+
+ private:
+  int32_t group_ = -1;
+  int64_t step_ = 0;
+  AdamConstants constants_{};
+};
+
 // gradient is null where the tensor is left out.
 AdamChunk chunk_of(const TableView& table, const Chunk& chunk, const namp_adam_columns& columns) {
   AdamChunk c{};
@@ -139,25 +159,23 @@ void CpuBackend::adam_step(const TableView& table, const namp_adam_args& args,
                            const namp_scaler_state* scaler, namp_optimizer_state* state,
                            namp_stream) {
   if (state->found_inf != 0) return;
-  const int64_t step = state->step + 1;
+  const int64_t step = next_step(state->step);
   const bool scaled = scaler != nullptr && state->unscaled == 0;
   const float inverse_scale = scaled ? scaler->inverse_scale : 1.0f;
   state->clip_coefficient = clip_coefficient(args.max_norm, state->gradient_norm);
-  AdamConstants constants[NAMP_ADAM_MAX_GROUPS];
-  for (int32_t group = 0; group < args.group_count; ++group) {
-    constants[group] =
-        adam_constants(args.groups[group], step, inverse_scale, state->clip_coefficient);
-  }
   const namp_adam_columns& columns = args.columns;
   const bool streaming = streams(table);
   const auto kernel = adam_chunk_by_simd(simd_);
-  threads_.parallel_for(table.chunk_count, 1, [&](int64_t index, int64_t) {
-    const Chunk& chunk = table.chunks[index];
+  const auto step_chunk = [&](const Chunk& chunk, LastConstants& last) {
     AdamChunk pointers = chunk_of(table, chunk, columns);
     if (pointers.gradient == nullptr) return;
     pointers.streams = streaming;
-    const AdamConstants& group = constants[table.groups[chunk.tensor]];
-    if (group.amsgrad) pointers.max_exp_avg_sq = float_at(table, chunk, columns.max_exp_avg_sq);
+    const AdamConstants& constants = last.of(
+        table.groups[chunk.tensor], args.steps[chunk.tensor], [&](int32_t group, int64_t before) {
+          return adam_constants(args.groups[group], next_step(before), inverse_scale,
+                                state->clip_coefficient);
+        });
+    if (constants.amsgrad) pointers.max_exp_avg_sq = float_at(table, chunk, columns.max_exp_avg_sq);
     if (columns.half_copy >= 0) {
       const namp_cell& half = table.cell(chunk.tensor, columns.half_copy);
       pointers.half_dtype = static_cast<namp_dtype>(half.dtype);
@@ -168,8 +186,18 @@ void CpuBackend::adam_step(const TableView& table, const namp_adam_args& args,
     const AdamRandom random{
         args.half_copy_rounding == NAMP_ROUND_STOCHASTIC, args.seed, static_cast<uint64_t>(step),
         static_cast<uint64_t>(table.first_elements[chunk.tensor] + chunk.begin)};
-    kernel(pointers, group, random);
+    kernel(pointers, constants, random);
+  };
+  threads_.split(table.chunk_count, [&](int64_t, int64_t begin, int64_t end) {
+    LastConstants last;
+    for (int64_t index = begin; index < end; ++index)
+      step_chunk(table.chunks[index], last);
   });
+  // Only now: every chunk of a tensor asks for what it was before.
+  for (int64_t tensor = 0; tensor < table.tensor_count; ++tensor) {
+    if (table.cell(tensor, columns.gradient).data != nullptr)
+      args.steps[tensor] = next_step(args.steps[tensor]);
+  }
   if (args.advance_step != 0) state->step = step;
 }
 

@@ -21,7 +21,6 @@ NAMP_DEVICE void adam_chunk(const AdamArgs& args, const TableTask& task, AdamCon
   const Chunk chunk = task.chunk;
   const namp_adam_columns& columns = args.columns;
   const namp_cell gradient = task.cells[columns.gradient];
-  if (gradient.data == nullptr) return;
   const auto floats = [&](int32_t column) {
     return static_cast<float*>(task.cells[column].data) + chunk.begin;
   };
@@ -76,23 +75,43 @@ NAMP_DEVICE void adam_chunk(const AdamArgs& args, const TableTask& task, AdamCon
 }  // namespace
 
 NAMP_KERNEL(kAdamThreads) adam_step_kernel(const AdamArgs args) {
-  __shared__ AdamConstants constants[NAMP_ADAM_MAX_GROUPS];
+  __shared__ AdamConstants constants;
   namp_optimizer_state& state = *args.state;
   if (state.found_inf != 0) return;
-  const int64_t step = state.step + 1;
+  const int64_t step = next_step(state.step);
   const bool scaled = args.scaler != nullptr && state.unscaled == 0;
   const float inverse_scale = scaled ? args.scaler->inverse_scale : 1.0f;
   const float clip = clip_coefficient(args.max_norm, state.gradient_norm);
-  for (int group = thread_index(); group < args.group_count; group += kAdamThreads) {
-    constants[group] = adam_constants(args.groups[group], step, inverse_scale, clip);
+  // Whose constants these are: a group's tensors are mostly updated together, and the block's next
+  // chunk has the same.
+  int32_t group = -1;
+  int64_t before = 0;
+  for_chunks(
+      args.table,
+      [&](const TableTask& task, int64_t) {
+        if (task.cells[args.columns.gradient].data == nullptr) return;
+        if (task.group != group || task.step != before) {
+          group = task.group;
+          before = task.step;
+          // The chunk before is done with the old ones.
+          if (thread_index() == 0) {
+            constants =
+                adam_constants(args.uploaded != nullptr ? args.uploaded[group] : args.groups[group],
+                               next_step(before), inverse_scale, clip);
+          }
+          barrier();
+        }
+        constants.amsgrad ? adam_chunk<true>(args, task, constants, step)
+                          : adam_chunk<false>(args, task, constants, step);
+      },
+      args.steps);
+  // Every block has read the state and the counts by now.
+  if (!is_last_block(args.ticket)) return;
+  for (int64_t tensor = thread_index(); tensor < args.table.tensor_count; tensor += kAdamThreads) {
+    if (args.table.cell(tensor, args.columns.gradient).data != nullptr)
+      args.steps[tensor] = next_step(args.steps[tensor]);
   }
-  barrier();
-  for_chunks(args.table, [&](const TableTask& task, int64_t) {
-    const AdamConstants& c = constants[task.group];
-    c.amsgrad ? adam_chunk<true>(args, task, c, step) : adam_chunk<false>(args, task, c, step);
-  });
-  // Every block has read the state by now.
-  if (is_last_block(args.ticket) && thread_index() == 0) {
+  if (thread_index() == 0) {
     state.clip_coefficient = clip;
     if (args.advance_step != 0) state.step = step;
   }

@@ -78,6 +78,9 @@ inline constexpr Kernel<ScalerUpdateArgs> kScalerUpdate{"unscale_check", "scaler
 
 inline constexpr int kAdamThreads = 256;
 
+// Groups that travel with the launch; more are uploaded.
+inline constexpr int32_t kInlineGroups = 64;
+
 struct AdamArgs {
   TableView table;
   namp_adam_columns columns;
@@ -89,7 +92,9 @@ struct AdamArgs {
   const namp_scaler_state* scaler;
   namp_optimizer_state* state;
   Ticket ticket;
-  namp_adam_group groups[NAMP_ADAM_MAX_GROUPS];
+  int64_t* steps;                   // [tensors]
+  const namp_adam_group* uploaded;  // [group_count], or null: groups
+  namp_adam_group groups[kInlineGroups];
 };
 inline constexpr Kernel<AdamArgs> kAdam{"adam", "adam_step_kernel", kAdamThreads};
 

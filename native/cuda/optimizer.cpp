@@ -32,7 +32,17 @@ void CudaBackend::adam_step(const TableView& table, const namp_adam_args& args,
   packed.scaler = scaler;
   packed.state = state;
   packed.ticket = tickets_.of(cuda::stream_of(stream));
-  std::copy(args.groups, args.groups + args.group_count, packed.groups);
+  packed.steps = args.steps;
+  if (args.group_count <= cuda::kInlineGroups) {
+    std::copy(args.groups, args.groups + args.group_count, packed.groups);
+  } else {
+    // In the stream's order, from a copy of what the host has now: a step that is still queued
+    // keeps its own.
+    const auto bytes = static_cast<int64_t>(args.group_count * sizeof(namp_adam_group));
+    void* uploaded = workspace(bytes, stream);
+    copy(uploaded, args.groups, bytes, NAMP_COPY_HOST_TO_DEVICE, stream);
+    packed.uploaded = static_cast<const namp_adam_group*>(uploaded);
+  }
   launch(cuda::kAdam, std::max<int64_t>(1, table.chunk_count), packed, stream);
 }
 

@@ -14,13 +14,14 @@ struct TableTask {
   Chunk chunk;
   int64_t first_element;  // of the tensor, among all of the table
   int32_t group;
+  int64_t step;  // how often the tensor was updated, where that is asked for
   namp_cell cells[kMaxColumns];
 };
 
 // Calls body(task, index) for this block's chunks. All threads of the block take part, in all of
-// them; the task is shared.
+// them; the task is shared. steps is [tensors], or null.
 template <class Body>
-NAMP_DEVICE void for_chunks(const TableView& table, Body&& body) {
+NAMP_DEVICE void for_chunks(const TableView& table, Body&& body, const int64_t* steps = nullptr) {
   __shared__ TableTask task;
   for (int64_t index = block_index(); index < table.chunk_count; index += block_count()) {
     const int thread = thread_index();
@@ -30,6 +31,7 @@ NAMP_DEVICE void for_chunks(const TableView& table, Body&& body) {
       task.chunk = table.chunks[index];
       task.first_element = table.first_elements[task.chunk.tensor];
       task.group = table.groups[task.chunk.tensor];
+      if (steps != nullptr) task.step = steps[task.chunk.tensor];
     }
     barrier();
     body(static_cast<const TableTask&>(task), index);

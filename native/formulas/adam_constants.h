@@ -1,5 +1,5 @@
-// What is the same for all elements of a parameter group in an Adam step: computed in float64,
-// rounded to float32 once.
+// What is the same for all elements of a tensor in an Adam step, and for all tensors of its group
+// that were updated as often: computed in float64, rounded to float32 once.
 #pragma once
 
 #include "formulas/lane.h"
@@ -33,6 +33,9 @@ NAMP_FORMULA double power(double base, int64_t exponent) {
   return result;
 }
 
+// The count after one more step.
+NAMP_FORMULA int64_t next_step(int64_t step) { return step < INT64_MAX ? step + 1 : step; }
+
 // torch.nn.utils.clip_grad_norm_'s.
 NAMP_FORMULA float clip_coefficient(float max_norm, float gradient_norm) {
   if (!(max_norm > 0.0f)) return 1.0f;
@@ -41,7 +44,7 @@ NAMP_FORMULA float clip_coefficient(float max_norm, float gradient_norm) {
   return coefficient < 1.0 ? static_cast<float>(coefficient) : 1.0f;
 }
 
-// step counts from 1.
+// step is the tensor's own, counted from 1.
 NAMP_FORMULA AdamConstants adam_constants(const namp_adam_group& group, int64_t step,
                                           float inverse_scale, float clip) {
   AdamConstants c;

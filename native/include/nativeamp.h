@@ -49,11 +49,7 @@ extern "C" {
 
 /* Raised when a function, a struct or a meaning changes incompatibly. A caller compares it with
  * namp_abi_version(). */
-#define NAMP_ABI_VERSION 1
-
-/* Most parameter groups (distinct hyperparameters) of one namp_adam_step call: they travel with the
- * launch. */
-#define NAMP_ADAM_MAX_GROUPS 64
+#define NAMP_ABI_VERSION 2
 
 /* Most dimensions of namp_permute. */
 #define NAMP_PERMUTE_MAX_RANK 6
@@ -422,8 +418,8 @@ typedef struct namp_scaler_options {
 /* An optimizer's state, on the device: what a step found and what Adam counts. All zeros is a valid
  * start. */
 typedef struct namp_optimizer_state {
-  int64_t
-      step; /* steps applied; a skipped one does not count. Bias corrections are computed from it */
+  int64_t step; /* steps applied; a skipped one does not count. Each tensor's own count, of which
+                   its bias corrections are computed, is namp_adam_args' steps */
   int32_t found_inf;   /* not 0: the gradients are not to be applied */
   int32_t unscaled;    /* 1: the gradients in memory are already unscaled (namp_unscale_check wrote
                           them) */
@@ -586,18 +582,20 @@ typedef struct namp_adam_group {
 /* One Adam step. */
 typedef struct namp_adam_args {
   uint32_t struct_size;
-  int32_t group_count;           /* 1 to NAMP_ADAM_MAX_GROUPS; a tensor's group index is below it */
-  const namp_adam_group* groups; /* host array */
+  int32_t group_count;           /* 1 or more; a tensor's group index is below it */
+  const namp_adam_group* groups; /* host array, copied by the call */
   namp_adam_columns columns;
   int32_t half_copy_rounding; /* namp_rounding of the half copy */
   float max_norm; /* clip to this global norm; 0 for no clipping. Needs namp_unscale_check's
                      gradient_norm */
-  uint64_t seed;  /* stochastic rounding, as in namp_cast_table; the step is the upper half of the
-                     counter */
+  uint64_t seed; /* stochastic rounding, as in namp_cast_table; state->step + 1 is the upper half of
+                    the counter */
   int32_t advance_step;    /* 1, but for all tables of a step before the last */
   int32_t check_gradients; /* 1: begins with namp_unscale_check(table, columns.gradient, -1, scaler,
                               state, 1, stream), so that a step over one table is one call; 0: state
                               holds what that found, or is not to hold the step back */
+  int64_t* steps; /* device array [tensor_count]: how often each tensor was updated, 0 at first. The
+                     step adds 1 for each tensor that has a gradient, if it is applied */
 } namp_adam_args;
 
 /* clang-format off: formulas, a line each */
@@ -615,13 +613,14 @@ typedef struct namp_adam_args {
  *   half copy = p, rounded
  *
  * with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
- * torch.nn.utils.clip_grad_norm_, t = state->step + 1, beta^t by repeated squaring in float64, and
+ * torch.nn.utils.clip_grad_norm_, t = the tensor's own steps + 1 (as torch.optim counts: a tensor
+ * that had no gradient so far is at its first update), beta^t by repeated squaring in float64, and
  * everything that is the same for all elements computed in float64 and rounded to float32 once.
- * Where state->found_inf is not 0 nothing is touched and step does not advance; it advances at the
- * end of a step that was applied, once for advance_step 1 (an optimizer of several tables passes 0
- * for all but its last). scaler may be null: the gradients are not scaled. Should a GPU's driver
- * take the launch of check_gradients and refuse the next, state holds what was found, and nothing
- * else was touched. */
+ * Where state->found_inf is not 0 nothing is touched and no count advances. At the end of a step
+ * that was applied, the steps of the tensors that had a gradient advance, and state->step does,
+ * once for advance_step 1 (an optimizer of several tables passes 0 for all but its last). scaler
+ * may be null: the gradients are not scaled. Should a GPU's driver take the launch of
+ * check_gradients and refuse the next, state holds what was found, and nothing else was touched. */
 /* clang-format on */
 NAMP_API int32_t namp_adam_step(namp_table* table, const namp_adam_args* args,
                                 const namp_scaler_state* scaler, namp_optimizer_state* state,

@@ -68,6 +68,8 @@ public sealed unsafe class DeviceMisuseTests(DeviceKind kind)
         using var device = kind.Open(1);
         using var tensor = new GuardedTensor(device, DType.Float32, [1f, 2f]);
         using var state = new OptimizerState(device);
+        using var steps = new AdamSteps(device, tensorCount: 1);
+        using var tooMany = new AdamSteps(device, tensorCount: 2);
         using var table = TensorTable.CreateGrouped(device, [2], groups: [1], [tensor.Cell], [tensor.Cell], [tensor.Cell], [tensor.Cell]);
         AdamOptions good = new();
         (AdamColumns Columns, AdamOptions[] Groups, float MaxNorm)[] wrong =
@@ -78,11 +80,12 @@ public sealed unsafe class DeviceMisuseTests(DeviceKind kind)
         ];
         foreach (var (columns, groups, maxNorm) in wrong)
         {
-            Assert.That(() => AmpKernels.AdamStep(table, columns, groups, scaler: null, state, new AdamStepOptions { MaxNorm = maxNorm }),
+            Assert.That(() => AmpKernels.AdamStep(table, columns, groups, steps, scaler: null, state, new AdamStepOptions { MaxNorm = maxNorm }),
                 Throws.InstanceOf<NativeAmpArgumentException>().With.Message.Not.Empty);
         }
-        Assert.That(() => AmpKernels.AdamStep(table, new(), [], scaler: null, state, new()), Throws.ArgumentException);
-        Assert.That(() => AmpKernels.AdamStep(table, new(), new AdamOptions[65], scaler: null, state, new()), Throws.ArgumentException);
+        Assert.That(() => AmpKernels.AdamStep(table, new(), Array.Empty<AdamOptions>(), steps, scaler: null, state, new()), Throws.ArgumentException);
+        Assert.That(() => AmpKernels.AdamStep(table, new(), [good, good], tooMany, scaler: null, state, new()), Throws.ArgumentException.With.Message.Contains("counts of 2"));
+        Assert.That(() => AmpKernels.AdamStep(table, new(), [good, good], steps: null!, scaler: null, state, new()), Throws.ArgumentNullException);
         Assert.That(tensor.ToArray(), Is.EqualTo(new[] { 1f, 2f }));
     }
 

@@ -104,8 +104,9 @@ public sealed class ForeignMemoryTests
 
     private static void Step(TensorTable table, LossScaleState scale, OptimizerState state, DeviceStream? stream)
     {
+        using var steps = new AdamSteps(table.Device, table.TensorCount);
         AmpKernels.UnscaleAndCheck(table, 1, scale, state, stream: stream);
-        AmpKernels.AdamStep(table, new AdamColumns { HalfCopy = 4 }, [new AdamOptions()], scale, state, new AdamStepOptions(), stream);
+        AmpKernels.AdamStep(table, new AdamColumns { HalfCopy = 4 }, [new AdamOptions()], steps, scale, state, new AdamStepOptions(), stream);
     }
 
     private static (float[] Parameters, Half[] Halves, float[] First) OnTheCpu()

@@ -37,6 +37,17 @@ public sealed class StepCallTests
     }
 
     [Test]
+    public void Nor_do_groups_cost_more_calls([Values(1, 64, 1000)] int groups)
+    {
+        using var optimizer = new FusedAdam(_parameters.Chunk((_parameters.Length + groups - 1) / groups).Select(p => new AdamGroup(p, new AdamOptions())))
+        {
+            Scheduler = LearningRateSchedule.Cosine(100),
+        };
+
+        Assert.That(CallsOf(() => Repeat(5, () => optimizer.Step())), Is.EqualTo(new Dictionary<string, long> { ["namp_adam_step"] = 5 }));
+    }
+
+    [Test]
     public void With_a_scaler_the_scale_costs_one_more()
     {
         using var optimizer = new FusedAdam(_parameters);

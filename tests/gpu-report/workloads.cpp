@@ -148,6 +148,7 @@ Workload adam(int64_t n, int32_t gradient, Copy copy, bool amsgrad = false) {
             namp_table* table =
                 gpu.table({gradient, f32, f32, f32, f32, gradient == f32 ? f16 : gradient}, n);
             const States s = states(gpu);
+            int64_t* const steps = gpu.values<int64_t>({0});
             return [=] {
               const namp_adam_group group{1e-3, 0.9, 0.999, 1e-8, 0.01, 1, amsgrad ? 1 : 0, 0, 0};
               auto args = sized<namp_adam_args>();
@@ -157,6 +158,7 @@ Workload adam(int64_t n, int32_t gradient, Copy copy, bool amsgrad = false) {
               args.half_copy_rounding =
                   copy == Copy::stochastic ? NAMP_ROUND_STOCHASTIC : NAMP_ROUND_NEAREST_EVEN;
               args.advance_step = 1;
+              args.steps = steps;
               return namp_adam_step(table, &args, s.scaler, s.optimizer, nullptr);
             };
           }};

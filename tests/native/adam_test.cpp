@@ -1,4 +1,6 @@
 // Family 4 against a plain loop in double.
+#include <memory>
+
 #include "backend_test.h"
 
 namespace namp_test {
@@ -59,13 +61,14 @@ void step_exactly(Parameter::Exact& x, double g, const namp_adam_group& group, i
   x.p -= group.learning_rate * m_hat / (std::sqrt(v_hat) + group.epsilon);
 }
 
-namp_adam_args args_of(const std::vector<namp_adam_group>& groups) {
+namp_adam_args args_of(const std::vector<namp_adam_group>& groups, const Steps& steps) {
   namp_adam_args args{};
   args.struct_size = sizeof(args);
   args.group_count = static_cast<int32_t>(groups.size());
   args.groups = groups.data();
   args.columns = {0, 1, 2, 3, 4, 5};
   args.advance_step = 1;
+  args.steps = steps.data();
   return args;
 }
 
@@ -96,7 +99,8 @@ TEST_P(AdamTest, EveryLengthAlignmentDtypeAndSetting) {
         device_.use(setting);
         Parameter x(device_, n, gradient_dtype, half_dtype, turn % 4);
         Table table(device_, {n}, {x.row()});
-        namp_adam_args args = args_of(groups);
+        Steps steps(device_, {0});
+        namp_adam_args args = args_of(groups, steps);
         Value<namp_optimizer_state> state(device_);
         for (int step = 1; step <= 3; ++step) {
           x.g.set(uniform_values(n, static_cast<uint32_t>(step), -64, 64));
@@ -132,9 +136,11 @@ TEST_P(AdamTest, BigTablesGiveTheSameBits) {
       Table table(device_, {aligned.p.size(), many},
                   {aligned.row(),
                    {big.cell(), g.cell(), m.cell(), v.cell(), {nullptr, 0, 0}, {nullptr, 0, 0}}});
-      const namp_adam_args args = args_of(groups);
+      Steps of_two(device_, {0, 0}), of_one(device_, {0});
+      namp_adam_args args = args_of(groups, of_two);
       Value<namp_optimizer_state> first(device_), second(device_);
       ASSERT_EQ(namp_adam_step(table, &args, nullptr, first.data(), nullptr), NAMP_OK);
+      args.steps = of_one.data();
       ASSERT_EQ(namp_adam_step(small, &args, nullptr, second.data(), nullptr), NAMP_OK);
       EXPECT_EQ(aligned.bytes(), shifted.bytes());
       EXPECT_TRUE(aligned.intact());
@@ -148,7 +154,8 @@ TEST_P(AdamTest, SkipsWhollyOnOverflow) {
   x.g.set(uniform_values(3000, 5, -1, 1));
   x.g.set(1234, kInfinity);
   Table table(device_, {3000}, {x.row()});
-  namp_adam_args args = args_of(groups);
+  Steps steps(device_, {5});
+  namp_adam_args args = args_of(groups, steps);
   namp_optimizer_state start{};
   start.step = 7;
   Value<namp_optimizer_state> state(device_, start);
@@ -156,6 +163,7 @@ TEST_P(AdamTest, SkipsWhollyOnOverflow) {
   ASSERT_EQ(namp_unscale_check(table, 1, -1, nullptr, state.data(), 1, nullptr), NAMP_OK);
   ASSERT_EQ(namp_adam_step(table, &args, nullptr, state.data(), nullptr), NAMP_OK);
   EXPECT_EQ(state->step, 7);
+  EXPECT_EQ(steps.get(), std::vector<int64_t>{5});
   EXPECT_EQ(x.bytes(), before);
 }
 
@@ -169,7 +177,8 @@ TEST_P(AdamTest, GroupsClippingUnscaledGradientsAndTensorsLeftOut) {
   left_out[1] = {nullptr, 0, 0};
   const auto untouched = out.bytes();
   Table table(device_, {100, 10, b.p.size()}, {a.row(), left_out, b.row()}, {0, 0, 1});
-  namp_adam_args args = args_of(groups);
+  Steps steps(device_, {0, 0, 0});
+  namp_adam_args args = args_of(groups, steps);
   args.max_norm = 0.5f;
   Value<namp_scaler_state> scaler(device_, scaler_of(8.0f));
   Value<namp_optimizer_state> state(device_);
@@ -194,9 +203,13 @@ TEST_P(AdamTest, GroupsClippingUnscaledGradientsAndTensorsLeftOut) {
     Value<namp_optimizer_state> peek(device_, state.get());
     Parameter scratch(device_, 4, NAMP_FLOAT32, NAMP_FLOAT16, 0);
     Table other(device_, {4}, {scratch.row()});
+    Steps others(device_, {0});
+    args.steps = others.data();
     ASSERT_EQ(namp_adam_step(other, &args, scaler.data(), peek.data(), nullptr), NAMP_OK);
     EXPECT_EQ(peek->step, state->step);
+    EXPECT_EQ(others.get(), std::vector<int64_t>{1}) << "each tensor is in one table only";
     args.advance_step = 1;
+    args.steps = steps.data();
     ASSERT_EQ(namp_adam_step(table, &args, scaler.data(), state.data(), nullptr), NAMP_OK);
     EXPECT_NEAR(state->clip_coefficient, clip, 1e-6);
     EXPECT_EQ(state->step, step);
@@ -204,6 +217,7 @@ TEST_P(AdamTest, GroupsClippingUnscaledGradientsAndTensorsLeftOut) {
   expect_as_computed_exactly(a);
   expect_as_computed_exactly(b);
   EXPECT_EQ(out.bytes(), untouched);
+  EXPECT_EQ(steps.get(), (std::vector<int64_t>{2, 0, 2}));
 }
 
 TEST_P(AdamTest, CheckingInTheSameCallIsCheckingBefore) {
@@ -215,25 +229,28 @@ TEST_P(AdamTest, CheckingInTheSameCallIsCheckingBefore) {
   Table together_table(device_, {together.p.size()}, {together.row()});
   Value<namp_optimizer_state> apart_state(device_);
   Value<namp_optimizer_state> together_state(device_);
+  Steps apart_steps(device_, {0}), together_steps(device_, {0});
   // The second is skipped, and does not hold the third back.
   for (int turn = 0; turn < 3; ++turn) {
     auto values = uniform_values(apart.g.size(), static_cast<uint32_t>(turn), -8, 8);
     if (turn == 1) values[kChunk + 1] = kInfinity;
     apart.g.set(values);
     together.g.set(values);
-    namp_adam_args args = args_of(groups);
+    namp_adam_args args = args_of(groups, apart_steps);
     args.max_norm = 0.5f;
     ASSERT_EQ(namp_unscale_check(apart_table, 1, -1, scaler.data(), apart_state.data(), 1, nullptr),
               NAMP_OK);
     ASSERT_EQ(namp_adam_step(apart_table, &args, scaler.data(), apart_state.data(), nullptr),
               NAMP_OK);
     args.check_gradients = 1;
+    args.steps = together_steps.data();
     ASSERT_EQ(namp_adam_step(together_table, &args, scaler.data(), together_state.data(), nullptr),
               NAMP_OK);
     EXPECT_EQ(together.bytes(), apart.bytes()) << turn;
     EXPECT_EQ(together_state->gradient_norm, apart_state->gradient_norm) << turn;
     EXPECT_EQ(together_state->found_inf, turn == 1);
     EXPECT_EQ(together_state->step, turn == 0 ? 1 : turn);
+    EXPECT_EQ(together_steps.get(), std::vector<int64_t>{turn == 0 ? 1 : turn});
     EXPECT_EQ(together_table.facts(0).non_finite_count, turn == 1);
   }
 }
@@ -245,7 +262,8 @@ TEST_P(AdamTest, StochasticHalfCopyIsTheStepsAndUnbiased) {
     x.p.set(i, 1.001);
   x.g.set(uniform_values(x.g.size(), 1, -1, 1));
   Table table(device_, {x.p.size()}, {x.row()});
-  namp_adam_args args = args_of(groups);
+  Steps counts(device_, {0});
+  namp_adam_args args = args_of(groups, counts);
   args.half_copy_rounding = NAMP_ROUND_STOCHASTIC;
   args.seed = 9;
   std::vector<uint8_t> steps[2];
@@ -265,6 +283,104 @@ TEST_P(AdamTest, StochasticHalfCopyIsTheStepsAndUnbiased) {
     EXPECT_NEAR(sum / static_cast<double>(x.half.size()), 1.001, 1e-4);
   }
   EXPECT_NE(steps[0], steps[1]);
+}
+
+// As torch.optim counts: the first update, whenever it comes, is lr * g / (|g| + eps).
+TEST_P(AdamTest, CountsEachTensorsOwnSteps) {
+  const std::vector<namp_adam_group> groups{{1e-2, 0.9, 0.99, 1e-6, 0.0, 1, 0, 0, 0},
+                                            {1e-3, 0.8, 0.95, 1e-5, 0.1, 0, 1, 1, 0}};
+  // always, from the fourth step on, and every third; the last in the same group as the second.
+  const auto has_gradient = [](size_t tensor, int turn) {
+    return tensor == 0 || (tensor == 1 ? turn >= 4 : turn % 3 == 2);
+  };
+  constexpr int kOverflow = 5;
+  const std::vector<int64_t> counts{3 * kChunk + 1, 100, kChunk + 7};
+  std::vector<uint8_t> bytes;
+  for (const Setting& setting : device_.settings({1, 2, 5})) {
+    device_.use(setting);
+    std::vector<std::unique_ptr<Parameter>> all;
+    std::vector<std::vector<namp_cell>> rows;
+    for (int64_t count : counts) {
+      all.push_back(std::make_unique<Parameter>(device_, count, NAMP_BFLOAT16, NAMP_FLOAT16, 0));
+      rows.push_back(all.back()->row());
+    }
+    Table table(device_, counts, rows, {0, 1, 1});
+    Steps steps(device_, {0, 0, 0});
+    Value<namp_optimizer_state> state(device_);
+    namp_adam_args args = args_of(groups, steps);
+    args.check_gradients = 1;
+    std::vector<int64_t> expected{0, 0, 0};
+    for (int turn = 1; turn <= 8; ++turn) {
+      std::vector<namp_cell> gradients;
+      for (size_t t = 0; t < all.size(); ++t) {
+        Parameter& x = *all[t];
+        x.g.set(uniform_values(counts[t], static_cast<uint32_t>(10 * turn) + t, -1, 1));
+        gradients.push_back(has_gradient(t, turn) ? x.g.cell() : namp_cell{});
+        if (!has_gradient(t, turn) || turn == kOverflow) continue;
+        ++expected[t];
+        for (int64_t i = 0; i < counts[t]; ++i)
+          step_exactly(x.exact[static_cast<size_t>(i)], x.g[i], groups[t == 0 ? 0 : 1],
+                       static_cast<int>(expected[t]));
+      }
+      if (turn == kOverflow) all[0]->g.set(kChunk + 1, kInfinity);
+      ASSERT_EQ(namp_table_set_column(table, 1, gradients.data(), nullptr), NAMP_OK);
+      ASSERT_EQ(namp_adam_step(table, &args, nullptr, state.data(), nullptr), NAMP_OK)
+          << namp_last_error_message();
+      ASSERT_EQ(steps.get(), expected) << turn;
+      ASSERT_EQ(state->step, turn < kOverflow ? turn : turn - 1);
+    }
+    std::vector<uint8_t> now;
+    for (const auto& x : all) {
+      expect_as_computed_exactly(*x);
+      const auto part = x->bytes();
+      now.insert(now.end(), part.begin(), part.end());
+    }
+    if (bytes.empty()) bytes = now;
+    ASSERT_EQ(now, bytes) << setting;
+  }
+}
+
+// More than travel with a launch; the host changes them between steps that nothing waits for.
+TEST_P(AdamTest, AnyNumberOfGroupsEachWithItsOwnHyperparameters) {
+  constexpr size_t kGroups = 1000;
+  constexpr int64_t kCount = 3;
+  std::vector<namp_adam_group> groups(kGroups);
+  std::vector<std::unique_ptr<Parameter>> all;
+  std::vector<std::vector<namp_cell>> rows;
+  std::vector<int32_t> group_of;
+  for (size_t t = 0; t < kGroups; ++t) {
+    all.push_back(std::make_unique<Parameter>(device_, kCount, NAMP_FLOAT32, NAMP_FLOAT16, 0));
+    all[t]->g.set(uniform_values(kCount, static_cast<uint32_t>(t), -1, 1));
+    rows.push_back(all[t]->row());
+    group_of.push_back(static_cast<int32_t>(kGroups - 1 - t));
+    groups[t] = {
+        1e-5 * static_cast<double>(t), 0.9, 0.99, 1e-6, 0.01, 1, t % 2 == 0, t % 3 == 0, 0};
+  }
+  Table table(device_, std::vector<int64_t>(kGroups, kCount), rows, group_of);
+  Steps steps(device_, std::vector<int64_t>(kGroups, 0));
+  Value<namp_optimizer_state> state(device_);
+  namp_table* handle = table;
+  namp_adam_args args = args_of(groups, steps);
+  namp_optimizer_state* const on_device = state.data();
+  std::vector<std::vector<double>> gradients(kGroups);
+  for (size_t t = 0; t < kGroups; ++t) {
+    for (int64_t i = 0; i < kCount; ++i)
+      gradients[t].push_back(all[t]->g[i]);
+  }
+  for (int step = 1; step <= 3; ++step) {
+    for (size_t t = 0; t < kGroups; ++t) {
+      namp_adam_group& group = groups[static_cast<size_t>(group_of[t])];
+      group.learning_rate *= step;
+      for (int64_t i = 0; i < kCount; ++i)
+        step_exactly(all[t]->exact[static_cast<size_t>(i)], gradients[t][static_cast<size_t>(i)],
+                     group, step);
+    }
+    ASSERT_EQ(namp_adam_step(handle, &args, nullptr, on_device, nullptr), NAMP_OK)
+        << namp_last_error_message();
+  }
+  device_.hand_over();
+  for (const auto& x : all)
+    expect_as_computed_exactly(*x);
 }
 
 NAMP_ON_EVERY_DEVICE(AdamTest);

@@ -216,6 +216,27 @@ class Value {
   mutable T seen_{};
 };
 
+// How often each of a table's tensors was updated, in a device's memory.
+class Steps {
+ public:
+  explicit Steps(Device& device, const std::vector<int64_t>& steps)
+      : buffer_(device, NAMP_UINT8, static_cast<int64_t>(steps.size() * sizeof(int64_t))),
+        count_(steps.size()) {
+    buffer_.set_bytes(steps.data());
+  }
+
+  int64_t* data() const { return buffer_.as<int64_t>(); }
+  std::vector<int64_t> get() const {
+    std::vector<int64_t> steps(count_);
+    std::memcpy(steps.data(), buffer_.bytes().data(), count_ * sizeof(int64_t));
+    return steps;
+  }
+
+ private:
+  Buffer buffer_;
+  size_t count_;
+};
+
 // A table of tensors, each a row of cells.
 class Table {
  public:

@@ -50,6 +50,7 @@ class CudaCost : public ::testing::Test {
     ASSERT_EQ(namp_table_create(&table_, gpu_, &description), NAMP_OK);
     scaler_ = static_cast<namp_scaler_state*>(allocate(sizeof(namp_scaler_state)));
     state_ = static_cast<namp_optimizer_state*>(allocate(sizeof(namp_optimizer_state)));
+    steps_ = static_cast<int64_t*>(allocate(tensors * static_cast<int64_t>(sizeof(int64_t))));
     const namp_scaler_state start = scaler_of(1.0f);
     ASSERT_EQ(
         namp_memory_copy(gpu_, scaler_, &start, sizeof(start), NAMP_COPY_HOST_TO_DEVICE, nullptr),
@@ -64,6 +65,7 @@ class CudaCost : public ::testing::Test {
     args.groups = &group;
     args.columns = {1, 0, 2, 3, -1, 4};
     args.advance_step = 1;
+    args.steps = steps_;
     if (status == NAMP_OK) status = namp_adam_step(table_, &args, scaler_, state_, nullptr);
     return status;
   }
@@ -99,6 +101,7 @@ class CudaCost : public ::testing::Test {
   namp_table* table_ = nullptr;
   namp_scaler_state* scaler_ = nullptr;
   namp_optimizer_state* state_ = nullptr;
+  int64_t* steps_ = nullptr;
   std::vector<void*> allocated_;
 };
 

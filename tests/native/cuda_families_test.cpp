@@ -213,6 +213,10 @@ class CudaOptimizer : public TwoDevices {
     start.hysteresis_left = 1;
     scaler_ = &twin(NAMP_UINT8, sizeof(namp_scaler_state)).set_struct(start);
     state_ = &twin(NAMP_UINT8, sizeof(namp_optimizer_state)).set_struct(namp_optimizer_state{});
+    const std::vector<int64_t> none(counts_.size(), 0);
+    steps_ = &twin(NAMP_UINT8, static_cast<int64_t>(none.size() * sizeof(int64_t)));
+    for (bool gpu : {false, true})
+      steps_->on(gpu).set_bytes(none.data());
     facts_ = &twin(NAMP_UINT8, static_cast<int64_t>(counts_.size() * sizeof(namp_overflow_facts)));
   }
 
@@ -233,6 +237,7 @@ class CudaOptimizer : public TwoDevices {
     args.max_norm = 1.0f;
     args.seed = 9;
     args.advance_step = 1;
+    args.steps = steps_->on(gpu).as<int64_t>();
     if (status == NAMP_OK) status = namp_adam_step(table, &args, scaler, state, nullptr);
     auto options = make_args<namp_scaler_options>();
     options.growth_interval = 1;
@@ -255,6 +260,7 @@ class CudaOptimizer : public TwoDevices {
   void expect_same(const std::string& what) {
     scaler_->expect_same_bits(what + ": scaler state");
     facts_->expect_same_bits(what + ": facts");
+    steps_->expect_same_bits(what + ": steps");
     for (size_t c = 0; c < columns_.size(); ++c)
       columns_[c]->expect_same_bits(what + ": cell " + std::to_string(c));
   }
@@ -264,6 +270,7 @@ class CudaOptimizer : public TwoDevices {
   Twin* scaler_ = nullptr;
   Twin* state_ = nullptr;
   Twin* facts_ = nullptr;
+  Twin* steps_ = nullptr;
 };
 
 TEST_F(CudaOptimizer, a_step_has_the_same_bits) {

@@ -73,7 +73,7 @@ TEST_P(MisuseTest, Table) {
   };
   int64_t negative[] = {-1};
   int64_t huge[] = {INT64_MAX};
-  int32_t group[] = {NAMP_ADAM_MAX_GROUPS};
+  int32_t group[] = {INT32_MAX};
   namp_cell no_dtype[] = {{data.data(), 0, 0}};
   namp_cell misaligned[] = {{static_cast<char*>(data.data()) + 2, NAMP_FLOAT32, 0}};
   using D = namp_table_description;
@@ -119,6 +119,7 @@ TEST_P(MisuseTest, Adam) {
   Table table(device_, {8}, {{p.cell(), g.cell(), m.cell(), v.cell()}}, {1});
   const auto bad = NAMP_ERROR_INVALID_ARGUMENT;
   Value<namp_optimizer_state> state(device_);
+  Steps steps(device_, {0});
   const auto step = [&](const std::function<void(namp_adam_args&, namp_adam_group*)>& spoil) {
     namp_adam_group groups[2] = {{1e-3, 0.9, 0.999, 1e-8, 0, 1, 0, 0, 0},
                                  {1e-3, 0.9, 0.999, 1e-8, 0, 1, 0, 0, 0}};
@@ -128,6 +129,7 @@ TEST_P(MisuseTest, Adam) {
     args.groups = groups;
     args.columns = {0, 1, 2, 3, -1, -1};
     args.advance_step = 1;
+    args.steps = steps.data();
     spoil(args, groups);
     return namp_adam_step(table, &args, nullptr, state.data(), nullptr);
   };
@@ -135,9 +137,14 @@ TEST_P(MisuseTest, Adam) {
   using G = namp_adam_group;
   expect_error(step([](A& a, G*) { a.struct_size += 8; }), bad, "struct_size");
   expect_error(step([](A& a, G*) { a.group_count = 0; }), bad, "group_count");
-  expect_error(step([](A& a, G*) { a.group_count = 65; }), bad, "group_count");
+  expect_error(step([](A& a, G*) { a.group_count = -1; }), bad, "group_count");
   expect_error(step([](A& a, G*) { a.group_count = 1; }), bad, "group 1");
   expect_error(step([](A& a, G*) { a.groups = nullptr; }), bad, "groups");
+  expect_error(step([](A& a, G*) { a.steps = nullptr; }), bad, "steps");
+  const auto misaligned = [](A& a, G*) {
+    a.steps = reinterpret_cast<int64_t*>(reinterpret_cast<char*>(a.steps) + 4);
+  };
+  expect_error(step(misaligned), NAMP_ERROR_MISALIGNED, "steps");
   expect_error(step([](A& a, G*) { a.columns.parameter = -1; }), bad, "columns.parameter");
   expect_error(step([](A& a, G*) { a.columns.parameter = 1; }), bad, "parameter of tensor 0");
   expect_error(step([](A& a, G*) { a.columns.half_copy = 4; }), bad, "half_copy");

@@ -96,7 +96,7 @@ internal sealed class StepKernel
         FirstMoment = StepTensors.FirstMoment,
         SecondMoment = StepTensors.SecondMoment,
         HalfCopy = HasCopies(t.Shape) ? StepTensors.Copy : -1,
-    }, Groups, t.Scaler, t.State, new AdamStepOptions { CheckGradients = check });
+    }, Groups, t.Steps, t.Scaler, t.State, new AdamStepOptions { CheckGradients = check });
 
     private static void RunStep(StepTensors t)
     {

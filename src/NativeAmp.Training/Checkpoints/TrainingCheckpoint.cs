@@ -64,10 +64,10 @@ internal sealed class TrainingCheckpoint(Module model, FusedAdam optimizer, Grad
     {
         FusedAdamState saved = optimizer.SaveState();
         List<AdamMoments> loaded = [];
-        Dictionary<string, long[]> shapes = model.Parameters().ToDictionary(parameter => parameter.Name, Dimensions);
-        foreach (AdamMoments moments in saved.Moments)
+        IEnumerable<Parameter> parameters = optimizer.Groups.SelectMany(group => group.Parameters).Cast<Parameter>();
+        foreach ((Parameter parameter, AdamMoments moments) in parameters.Zip(saved.Moments))
         {
-            long[] shape = shapes[moments.Name];
+            long[] shape = Dimensions(parameter);
             AdamMoments target = moments with
             {
                 First = new float[moments.First.Length],
@@ -84,10 +84,10 @@ internal sealed class TrainingCheckpoint(Module model, FusedAdam optimizer, Grad
                 CheckpointItem.Floats($"optimizer.{kind}.{moments.Name}", shape, from.CopyTo, values => values.CopyTo(to));
         }
 
-        // Last: by then all moments are there.
-        yield return CheckpointItem.Integers("optimizer.step", 1,
-            () => [saved.Step],
-            values => optimizer.LoadState(new FusedAdamState(values[0], loaded)),
-            values => values[0] >= 0);
+        // The optimizer's count of steps, and then each parameter's. Last: by then all moments are there.
+        yield return CheckpointItem.Integers("optimizer.steps", 1 + saved.Moments.Count,
+            () => [saved.Step, .. saved.Moments.Select(moments => moments.Step)],
+            values => optimizer.LoadState(new FusedAdamState(values[0], [.. loaded.Select((moments, i) => moments with { Step = values[i + 1] })])),
+            values => values.All(count => count >= 0));
     }
 }

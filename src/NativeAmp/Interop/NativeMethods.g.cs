@@ -11,9 +11,7 @@ namespace NativeAmp.Interop;
 internal static class NativeConstants
 {
     /// <summary>NAMP_ABI_VERSION</summary>
-    public const int AbiVersion = 1;
-    /// <summary>NAMP_ADAM_MAX_GROUPS</summary>
-    public const int AdamMaxGroups = 64;
+    public const int AbiVersion = 2;
     /// <summary>NAMP_PERMUTE_MAX_RANK</summary>
     public const int PermuteMaxRank = 6;
 }
@@ -338,7 +336,8 @@ internal unsafe struct NampScalerOptions
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampOptimizerState
 {
-    /// <summary>steps applied; a skipped one does not count. Bias corrections are computed from it</summary>
+    /// <summary>steps applied; a skipped one does not count. Each tensor's own count, of which
+    /// its bias corrections are computed, is namp_adam_args' steps</summary>
     public long Step;
     /// <summary>not 0: the gradients are not to be applied</summary>
     public int FoundInf;
@@ -486,9 +485,9 @@ internal unsafe struct NampAdamGroup
 internal unsafe struct NampAdamArgs
 {
     public uint StructSize;
-    /// <summary>1 to NAMP_ADAM_MAX_GROUPS; a tensor's group index is below it</summary>
+    /// <summary>1 or more; a tensor's group index is below it</summary>
     public int GroupCount;
-    /// <summary>host array</summary>
+    /// <summary>host array, copied by the call</summary>
     public NampAdamGroup* Groups;
     public NampAdamColumns Columns;
     /// <summary>namp_rounding of the half copy</summary>
@@ -496,8 +495,8 @@ internal unsafe struct NampAdamArgs
     /// <summary>clip to this global norm; 0 for no clipping. Needs namp_unscale_check's
     /// gradient_norm</summary>
     public float MaxNorm;
-    /// <summary>stochastic rounding, as in namp_cast_table; the step is the upper half of the
-    /// counter</summary>
+    /// <summary>stochastic rounding, as in namp_cast_table; state-&gt;step + 1 is the upper half of
+    /// the counter</summary>
     public ulong Seed;
     /// <summary>1, but for all tables of a step before the last</summary>
     public int AdvanceStep;
@@ -505,6 +504,9 @@ internal unsafe struct NampAdamArgs
     /// state, 1, stream), so that a step over one table is one call; 0: state
     /// holds what that found, or is not to hold the step back</summary>
     public int CheckGradients;
+    /// <summary>device array [tensor_count]: how often each tensor was updated, 0 at first. The
+    /// step adds 1 for each tensor that has a gradient, if it is applied</summary>
+    public long* Steps;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampAdamArgs Create() => new() { StructSize = (uint)sizeof(NampAdamArgs) };
@@ -1138,11 +1140,12 @@ internal static unsafe partial class NativeMethods
     /// p = p - ((lr / (1 - beta1^t)) * m) / (sqrt(v) / sqrt(1 - beta2^t) + eps)
     /// half copy = p, rounded
     /// with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
-    /// torch.nn.utils.clip_grad_norm_, t = state-&gt;step + 1, beta^t by repeated squaring in float64, and
+    /// torch.nn.utils.clip_grad_norm_, t = the tensor's own steps + 1 (as torch.optim counts: a tensor
+    /// that had no gradient so far is at its first update), beta^t by repeated squaring in float64, and
     /// everything that is the same for all elements computed in float64 and rounded to float32 once.
-    /// Where state-&gt;found_inf is not 0 nothing is touched and step does not advance; it advances at the
-    /// end of a step that was applied, once for advance_step 1 (an optimizer of several tables passes 0
-    /// for all but its last). scaler may be null: the gradients are not scaled. Should a GPU's driver
+    /// Where state-&gt;found_inf is not 0 nothing is touched and no count advances. At the end of a step
+    /// that was applied, the steps of the tensors that had a gradient advance, and state-&gt;step does, once
+    /// for advance_step 1 (an optimizer of several tables passes 0 for all but its last). scaler may be null: the gradients are not scaled. Should a GPU's driver
     /// take the launch of check_gradients and refuse the next, state holds what was found, and nothing
     /// else was touched.</summary>
     [LibraryImport(Library, EntryPoint = "namp_adam_step")]

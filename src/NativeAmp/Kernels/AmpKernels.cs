@@ -1,3 +1,4 @@
+using System.Buffers;
 using NativeAmp.Interop;
 
 namespace NativeAmp;
@@ -108,30 +109,54 @@ public static unsafe class AmpKernels
     /// </summary>
     /// <param name="table">The table.</param>
     /// <param name="columns">What its columns hold.</param>
-    /// <param name="groups">Hyperparameters of each parameter group, 1 to 64.</param>
+    /// <param name="groups">Hyperparameters of each parameter group, 1 or more.</param>
+    /// <param name="steps">How often each tensor was updated; the step counts for those that have a gradient.</param>
     /// <param name="scaler">The scale that the gradients carry; null for none.</param>
     /// <param name="state">What the check found, and the count of steps.</param>
     /// <param name="options">Clipping and rounding.</param>
     /// <param name="stream">The stream.</param>
     public static void AdamStep(
-        TensorTable table, in AdamColumns columns, ReadOnlySpan<AdamOptions> groups, LossScaleState? scaler, OptimizerState state,
+        TensorTable table, in AdamColumns columns, ReadOnlySpan<AdamOptions> groups, AdamSteps steps, LossScaleState? scaler, OptimizerState state,
         in AdamStepOptions options, DeviceStream? stream = null)
     {
+        const int MostOnTheStack = 64;
+        if (groups.IsEmpty) throw new ArgumentException("A step takes the hyperparameters of at least one parameter group.", nameof(groups));
+        NampAdamGroup[]? rented = groups.Length > MostOnTheStack ? ArrayPool<NampAdamGroup>.Shared.Rent(groups.Length) : null;
+        try
+        {
+            Span<NampAdamGroup> natives = rented ?? stackalloc NampAdamGroup[MostOnTheStack];
+            for (int i = 0; i < groups.Length; i++) natives[i] = groups[i].ToNative();
+            AdamStep(table, columns, natives[..groups.Length], steps, scaler, state, options, stream);
+        }
+        finally
+        {
+            if (rented is not null) ArrayPool<NampAdamGroup>.Shared.Return(rented);
+        }
+    }
+
+    internal static void AdamStep(
+        TensorTable table, in AdamColumns columns, ReadOnlySpan<NampAdamGroup> groups, AdamSteps steps, LossScaleState? scaler, OptimizerState state,
+        in AdamStepOptions options, DeviceStream? stream = null)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        ArgumentNullException.ThrowIfNull(steps);
         ArgumentNullException.ThrowIfNull(state);
-        if (groups.Length is < 1 or > NativeConstants.AdamMaxGroups)
-            throw new ArgumentException($"A step takes 1 to {NativeConstants.AdamMaxGroups} parameter groups, not {groups.Length}.", nameof(groups));
-        var natives = stackalloc NampAdamGroup[groups.Length];
-        for (int i = 0; i < groups.Length; i++) natives[i] = groups[i].ToNative();
+        if (steps.TensorCount != table.TensorCount)
+            throw new ArgumentException($"The table has {table.TensorCount} tensors; there are counts of {steps.TensorCount}.", nameof(steps));
         var arguments = NampAdamArgs.Create();
         arguments.GroupCount = groups.Length;
-        arguments.Groups = natives;
         arguments.Columns = columns.ToNative();
+        arguments.Steps = (long*)steps.Pointer;
         arguments.HalfCopyRounding = (int)options.HalfCopyRounding;
         arguments.MaxNorm = options.MaxNorm;
         arguments.Seed = options.Seed;
         arguments.AdvanceStep = options.AdvanceStep ? 1 : 0;
         arguments.CheckGradients = options.CheckGradients ? 1 : 0;
-        Ensure.Success(NativeMethods.AdamStep(Native(table), &arguments, LossScaleState.NativeOf(scaler), state.Native, DeviceStream.NativeOf(stream)));
+        fixed (NampAdamGroup* pointer = groups)
+        {
+            arguments.Groups = pointer;
+            Ensure.Success(NativeMethods.AdamStep(table.Native, &arguments, LossScaleState.NativeOf(scaler), state.Native, DeviceStream.NativeOf(stream)));
+        }
     }
 
     /// <summary>Moves the loss scale after a step, by what the checks of all the optimizers that share it found.</summary>

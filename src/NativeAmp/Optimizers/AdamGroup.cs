@@ -3,6 +3,7 @@ namespace NativeAmp;
 /// <summary>Parameters that share hyperparameters.</summary>
 public sealed class AdamGroup
 {
+    private readonly string? _name;
     private AdamOptions _options;
 
     /// <summary>A group.</summary>
@@ -13,6 +14,21 @@ public sealed class AdamGroup
         options.Validate();
         Parameters = [.. parameters];
         _options = options;
+    }
+
+    /// <summary>
+    /// What the names of the group's parameters begin with, in messages and in the optimizer's state: "encoder" makes "encoder.0.weight" of "0.weight".
+    /// Null for nothing. Groups may share one.
+    /// </summary>
+    /// <exception cref="ArgumentException">It is empty.</exception>
+    public string? Name
+    {
+        get => _name;
+        init
+        {
+            if (value is not null) ArgumentException.ThrowIfNullOrEmpty(value);
+            _name = value;
+        }
     }
 
     /// <summary>The parameters.</summary>

@@ -1,12 +1,13 @@
 namespace NativeAmp;
 
-/// <summary>The moments of all parameters of an optimizer, in one buffer a kind, and the table that shows them to the kernels.</summary>
+/// <summary>The moments and step counts of all parameters of an optimizer, in one buffer a kind, and the table that shows them to the kernels.</summary>
 internal sealed class AdamMemory : IDisposable
 {
     // 256 bytes: where the allocator would begin a tensor of its own.
     private const long Alignment = 64;
 
     private readonly IParameter[] _parameters;
+    private readonly string[] _names;
     private readonly long[] _offsets;
     private readonly bool[] _amsGrad;
     private readonly DeviceBuffer _first;
@@ -17,9 +18,10 @@ internal sealed class AdamMemory : IDisposable
     private bool _gradientsMoved;
     private bool _halfCopiesMoved;
 
-    public AdamMemory(Device device, IParameter[] parameters, int[] groups, AdamGroup[] options)
+    public AdamMemory(Device device, IParameter[] parameters, string[] names, int[] groups, AdamGroup[] options)
     {
         _parameters = parameters;
+        _names = names;
         _offsets = new long[parameters.Length];
         _amsGrad = [.. groups.Select(g => options[g].Options.AmsGrad)];
         long total = 0;
@@ -30,12 +32,14 @@ internal sealed class AdamMemory : IDisposable
         }
         _gradients = [.. parameters.Select(p => p.Gradient)];
         _halfCopies = [.. parameters.Select(p => p.HalfCopy)];
-        var buffers = new List<DeviceBuffer>();
+        var buffers = new List<IDisposable>();
         try
         {
             _first = Zeros();
             _second = Zeros();
             _largest = _amsGrad.Contains(true) ? Zeros() : null;
+            Steps = new AdamSteps(device, parameters.Length);
+            buffers.Add(Steps);
             Columns = new AdamColumns { HalfCopy = 4, LargestSecondMoment = _largest is null ? -1 : 5 };
             TensorCell[] largest = [.. parameters.Select((_, i) => Cell(_largest, i))];
             TensorCell[][] columns = [[.. parameters.Select(p => new TensorCell(p.Data, DType.Float32))], _gradients, Cells(_first), Cells(_second), _halfCopies];
@@ -64,6 +68,9 @@ internal sealed class AdamMemory : IDisposable
     /// <summary>What the table's columns hold.</summary>
     public AdamColumns Columns { get; }
 
+    /// <summary>How often each parameter was updated.</summary>
+    public AdamSteps Steps { get; }
+
     /// <summary>Whether every gradient there is is float32, as of the last refresh.</summary>
     public bool AllGradientsFloat32 { get; private set; }
 
@@ -90,12 +97,13 @@ internal sealed class AdamMemory : IDisposable
         return any;
     }
 
-    /// <summary>Copies one parameter's moments to the host.</summary>
-    public AdamMoments Read(int index)
+    /// <summary>Copies all moments and counts to the host.</summary>
+    public AdamMoments[] Read()
     {
-        return new AdamMoments(_parameters[index].Name, Copy(_first), Copy(_second), _amsGrad[index] ? Copy(_largest!) : null);
+        long[] steps = Steps.Read();
+        return [.. _names.Select((name, i) => new AdamMoments(name, steps[i], Copy(_first, i), Copy(_second, i), _amsGrad[i] ? Copy(_largest!, i) : null))];
 
-        float[] Copy(DeviceBuffer buffer)
+        float[] Copy(DeviceBuffer buffer, int index)
         {
             var values = new float[_parameters[index].Count];
             buffer.CopyTo(values.AsSpan(), _offsets[index]);
@@ -103,28 +111,34 @@ internal sealed class AdamMemory : IDisposable
         }
     }
 
-    /// <summary>Sets one parameter's moments, which fit.</summary>
-    public void Write(int index, AdamMoments moments)
+    /// <summary>Sets all moments and counts, which fit.</summary>
+    public void Write(AdamMoments[] moments)
     {
-        _first.CopyFrom<float>(moments.First, _offsets[index]);
-        _second.CopyFrom<float>(moments.Second, _offsets[index]);
-        if (_amsGrad[index]) _largest!.CopyFrom<float>(moments.LargestSecond, _offsets[index]);
+        for (int i = 0; i < moments.Length; i++)
+        {
+            _first.CopyFrom<float>(moments[i].First, _offsets[i]);
+            _second.CopyFrom<float>(moments[i].Second, _offsets[i]);
+            if (_amsGrad[i]) _largest!.CopyFrom<float>(moments[i].LargestSecond, _offsets[i]);
+        }
+        Steps.Write([.. moments.Select(m => m.Step)]);
     }
 
     /// <summary>Says what does not fit, or null.</summary>
     public string? Misfit(int index, AdamMoments moments)
     {
-        var parameter = _parameters[index];
-        if (moments.First.LongLength != parameter.Count || moments.Second.LongLength != parameter.Count)
-            return $"The moments of '{parameter.Name}' have {moments.First.LongLength} and {moments.Second.LongLength} elements; the parameter has {parameter.Count}.";
-        if (_amsGrad[index] && moments.LargestSecond?.LongLength != parameter.Count)
-            return $"'{parameter.Name}' is trained with AMSGrad, and its largest second moment is missing or of the wrong size.";
+        long count = _parameters[index].Count;
+        if (moments.Step < 0) return $"'{_names[index]}' cannot have been updated {moments.Step} times.";
+        if (moments.First.LongLength != count || moments.Second.LongLength != count)
+            return $"The moments of '{_names[index]}' have {moments.First.LongLength} and {moments.Second.LongLength} elements; the parameter has {count}.";
+        if (_amsGrad[index] && moments.LargestSecond?.LongLength != count)
+            return $"'{_names[index]}' is trained with AMSGrad, and its largest second moment is missing or of the wrong size.";
         return null;
     }
 
     public void Dispose()
     {
         Table.Dispose();
+        Steps.Dispose();
         _first.Dispose();
         _second.Dispose();
         _largest?.Dispose();

@@ -9,13 +9,16 @@ namespace NativeAmp;
 /// <remarks>
 /// Gradients may be float32, float16 or bfloat16, mixed as they come. A step whose gradients are not finite is skipped, with or without a
 /// <see cref="GradScaler"/>: see <see cref="StepResult"/> for what it leaves behind. Parameters without a gradient are left out of a step. Gradients
-/// accumulate over as many backward passes as there are before <see cref="ZeroGrad"/>.
+/// accumulate over as many backward passes as there are before <see cref="ZeroGrad"/>. Bias corrections go by how often a parameter itself was updated,
+/// as in <c>torch.optim</c>: one that gets its first gradient late takes its first step then. Parameters of several models may have the same names; in
+/// messages and in the state the second "0.weight" is "2:0.weight", or has its <see cref="AdamGroup.Name"/> before it.
 /// </remarks>
 public sealed class FusedAdam : IDisposable
 {
     private readonly IParameter[] _parameters;
+    private readonly string[] _names;
     private readonly AdamGroup[] _groups;
-    private readonly AdamOptions[] _stepOptions;
+    private readonly NampAdamGroup[] _stepGroups;
     private readonly StepHistory _history;
     private float _maxNorm;
     private bool _hasFindings;
@@ -23,24 +26,26 @@ public sealed class FusedAdam : IDisposable
     /// <summary>An optimizer of one group.</summary>
     /// <param name="parameters">The parameters; their device is the optimizer's.</param>
     /// <param name="options">The hyperparameters; null for the defaults.</param>
-    /// <exception cref="ArgumentException">There is no parameter, one appears twice, or they are on several devices.</exception>
+    /// <exception cref="ArgumentException">There is no parameter, one is given twice, or they are on several devices.</exception>
     public FusedAdam(IEnumerable<IParameter> parameters, AdamOptions? options = null)
         : this([new AdamGroup(parameters, options ?? new AdamOptions())])
     {
     }
 
-    /// <summary>An optimizer of several groups, 1 to 64.</summary>
-    /// <exception cref="ArgumentException">There is no parameter, one appears twice, or they are on several devices.</exception>
+    /// <summary>An optimizer of several groups, as many as you like.</summary>
+    /// <exception cref="ArgumentException">There is no parameter, one is given twice, or they are on several devices.</exception>
     public FusedAdam(IEnumerable<AdamGroup> groups)
     {
         ArgumentNullException.ThrowIfNull(groups);
         _groups = [.. groups];
         _parameters = [.. _groups.SelectMany(g => g.Parameters)];
-        Validate();
+        if (_parameters.Length == 0) throw new ArgumentException("An optimizer needs at least one parameter.");
         Device = _parameters[0].Device;
-        _stepOptions = new AdamOptions[_groups.Length];
+        _names = ParameterNames.Of(_groups);
+        Validate();
+        _stepGroups = new NampAdamGroup[_groups.Length];
         int[] groupOf = [.. _groups.SelectMany((g, i) => g.Parameters.Select(_ => i))];
-        Memory = new AdamMemory(Device, _parameters, groupOf, _groups);
+        Memory = new AdamMemory(Device, _parameters, _names, groupOf, _groups);
         State = new OptimizerState(Device);
         _history = new StepHistory(Device);
     }
@@ -83,10 +88,14 @@ public sealed class FusedAdam : IDisposable
     /// Clips gradients to a global L2 norm in the next step, as <c>torch.nn.utils.clip_grad_norm_</c> does. It costs no pass of its own, and may be
     /// called before or after <see cref="GradScaler.Unscale"/>: the norm is that of the unscaled gradients.
     /// </summary>
-    /// <param name="maxNorm">The largest norm, above 0.</param>
+    /// <param name="maxNorm">
+    /// The largest norm, above 0. Positive infinity clips nothing: the gradients are read and <see cref="StepResult.GradientNorm"/> tells their norm, whatever
+    /// <see cref="CheckGradients"/> is.
+    /// </param>
+    /// <exception cref="ArgumentOutOfRangeException">It is not above 0: negative, NaN, or 0 because it was too small for a float.</exception>
     public void ClipGradNorm(float maxNorm)
     {
-        if (!(float.IsFinite(maxNorm) && maxNorm > 0)) throw new ArgumentOutOfRangeException(nameof(maxNorm), maxNorm, "The largest norm must be finite and above 0.");
+        if (!(maxNorm > 0)) throw new ArgumentOutOfRangeException(nameof(maxNorm), maxNorm, "The largest norm must be above 0; infinity measures the norm and clips nothing.");
         _maxNorm = maxNorm;
     }
 
@@ -103,25 +112,29 @@ public sealed class FusedAdam : IDisposable
         return Scheduler is null ? rate : Scheduler.LearningRate(rate, AppliedSteps);
     }
 
-    /// <summary>Copies moments and step count to the host.</summary>
-    public FusedAdamState SaveState() => new(AppliedSteps, [.. _parameters.Select((_, i) => Memory.Read(i))]);
+    /// <summary>Copies moments and step counts to the host.</summary>
+    public FusedAdamState SaveState() => new(AppliedSteps, Memory.Read());
 
-    /// <summary>Sets moments and step count; parameters are found by name.</summary>
+    /// <summary>Sets moments and step counts; parameters are found by name.</summary>
     /// <exception cref="ArgumentException">A parameter is missing, unknown or of another size; nothing was changed.</exception>
     public void LoadState(FusedAdamState state)
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentOutOfRangeException.ThrowIfNegative(state.Step);
-        var byName = state.Moments.ToDictionary(m => m.Name, StringComparer.Ordinal);
-        foreach (string name in byName.Keys.Except(_parameters.Select(p => p.Name)))
+        var byName = new Dictionary<string, AdamMoments>(StringComparer.Ordinal);
+        foreach (var moments in state.Moments)
+        {
+            if (!byName.TryAdd(moments.Name, moments)) throw new ArgumentException($"The state holds moments of '{moments.Name}' twice.", nameof(state));
+        }
+        foreach (string name in byName.Keys.Except(_names))
             throw new ArgumentException($"The state holds moments of '{name}', which this optimizer does not train.", nameof(state));
         for (int i = 0; i < _parameters.Length; i++)
         {
-            if (!byName.TryGetValue(_parameters[i].Name, out var moments))
-                throw new ArgumentException($"The state holds no moments of '{_parameters[i].Name}'.", nameof(state));
+            if (!byName.TryGetValue(_names[i], out var moments))
+                throw new ArgumentException($"The state holds no moments of '{_names[i]}'.", nameof(state));
             if (Memory.Misfit(i, moments) is { } misfit) throw new ArgumentException(misfit, nameof(state));
         }
-        for (int i = 0; i < _parameters.Length; i++) Memory.Write(i, byName[_parameters[i].Name]);
+        Memory.Write([.. _names.Select(name => byName[name])]);
         State.Reset(state.Step);
         _hasFindings = false;
     }
@@ -153,11 +166,11 @@ public sealed class FusedAdam : IDisposable
         long applied = Scheduler is null ? 0 : AppliedSteps;
         for (int i = 0; i < _groups.Length; i++)
         {
-            var options = _groups[i].Options;
-            _stepOptions[i] = Scheduler is null ? options : options with { LearningRate = Scheduler.LearningRate(options.LearningRate, applied) };
+            _stepGroups[i] = _groups[i].Options.ToNative();
+            if (Scheduler is not null) _stepGroups[i].LearningRate = Scheduler.LearningRate(_stepGroups[i].LearningRate, applied);
         }
-        var first = _stepOptions[0];
-        AmpKernels.AdamStep(Memory.Table, Memory.Columns, _stepOptions, scaler, State,
+        var first = _groups[0].Options;
+        AmpKernels.AdamStep(Memory.Table, Memory.Columns, _stepGroups, Memory.Steps, scaler, State,
             new AdamStepOptions
             {
                 MaxNorm = _maxNorm,
@@ -166,7 +179,7 @@ public sealed class FusedAdam : IDisposable
                 CheckGradients = check == GradientCheck.InThisCall,
             });
         _maxNorm = 0;
-        return new StepResult(this, _history.Add(State, scaler, first.LearningRate, wasChecked: check != GradientCheck.None));
+        return new StepResult(this, _history.Add(State, scaler, _stepGroups[0].LearningRate, wasChecked: check != GradientCheck.None));
     }
 
     internal OptimizerFacts FactsOf(long step) => _history.Facts(step);
@@ -202,18 +215,19 @@ public sealed class FusedAdam : IDisposable
     }
 
     private string? FirstBadParameter(in OptimizerFacts facts) =>
-        facts.FoundInf && facts.FirstNonFiniteTensor >= 0 ? _parameters[facts.FirstNonFiniteTensor].Name : null;
+        facts.FoundInf && facts.FirstNonFiniteTensor >= 0 ? _names[facts.FirstNonFiniteTensor] : null;
 
     private void Validate()
     {
-        if (_groups.Length is < 1 or > NativeConstants.AdamMaxGroups)
-            throw new ArgumentException($"An optimizer has 1 to {NativeConstants.AdamMaxGroups} parameter groups, not {_groups.Length}.");
-        if (_parameters.Length == 0) throw new ArgumentException("An optimizer needs at least one parameter.");
-        var names = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var parameter in _parameters)
+        var seen = new Dictionary<IParameter, string>(ReferenceEqualityComparer.Instance);
+        var places = new Dictionary<nint, string>();
+        for (int i = 0; i < _parameters.Length; i++)
         {
-            if (!names.Add(parameter.Name)) throw new ArgumentException($"The optimizer has two parameters called '{parameter.Name}', or one twice; names must be unique.");
-            if (parameter.Device != _parameters[0].Device) throw new ArgumentException($"The parameter '{parameter.Name}' is on another device than '{_parameters[0].Name}'.");
+            var parameter = _parameters[i];
+            if (!seen.TryAdd(parameter, _names[i])) throw new ArgumentException($"The parameter '{seen[parameter]}' is given twice; a step would update it twice.");
+            if (parameter.Device != Device) throw new ArgumentException($"The parameter '{_names[i]}' is on another device than '{_names[0]}'.");
+            if (parameter.Count > 0 && !places.TryAdd(parameter.Data, _names[i]))
+                throw new ArgumentException($"The parameters '{places[parameter.Data]}' and '{_names[i]}' are the same memory; a step would update it twice.");
         }
         foreach (var group in _groups)
         {

@@ -3,7 +3,9 @@ namespace NativeAmp;
 /// <summary>What an optimizer needs to know of a parameter: memory, and nothing of tensors or graphs.</summary>
 public interface IParameter
 {
-    /// <summary>A name that is unique within the model, such as <c>0.weight</c>; it appears in messages and checkpoints.</summary>
+    /// <summary>
+    /// A name such as <c>0.weight</c>, which appears in messages and checkpoints. An optimizer of several models tells apart what they both call so.
+    /// </summary>
     string Name { get; }
 
     /// <summary>Number of elements.</summary>

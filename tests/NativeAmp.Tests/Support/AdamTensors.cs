@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace NativeAmp.Tests;
 
 /// <summary>All that an Adam step works on, at chosen lengths and starts, with canaries around each tensor.</summary>
@@ -20,6 +22,7 @@ internal sealed class AdamTensors : IDisposable
         Halves = Make(halfType, misalignment);
         _table = TensorTable.Create(device, [.. lengths.Select(n => (long)n)], Column(Parameters), Column(Gradients), Column(First), Column(Second), Column(Halves), Column(_largest));
         State = new OptimizerState(device);
+        Steps = new AdamSteps(device, lengths.Length);
     }
 
     public GuardedTensor[] Parameters { get; }
@@ -34,6 +37,8 @@ internal sealed class AdamTensors : IDisposable
 
     public OptimizerState State { get; }
 
+    public AdamSteps Steps { get; }
+
     private IEnumerable<GuardedTensor> All => [.. Parameters, .. Gradients, .. First, .. Second, .. _largest, .. Halves];
 
     public void FillGradients(int step)
@@ -44,11 +49,11 @@ internal sealed class AdamTensors : IDisposable
     public void Step(LossScaleState scale, AdamOptions options, AdamStepOptions? stepOptions = null)
     {
         AmpKernels.UnscaleAndCheck(_table, 1, scale, State);
-        AmpKernels.AdamStep(_table, new AdamColumns { HalfCopy = 4, LargestSecondMoment = 5 }, [options], scale, State, stepOptions ?? new AdamStepOptions());
+        AmpKernels.AdamStep(_table, new AdamColumns { HalfCopy = 4, LargestSecondMoment = 5 }, [options], Steps, scale, State, stepOptions ?? new AdamStepOptions());
     }
 
     /// <summary>Everything that a step may write.</summary>
-    public byte[] AllBytes() => [.. All.Except(Gradients).SelectMany(t => t.Bytes.ToArray())];
+    public byte[] AllBytes() => [.. All.Except(Gradients).SelectMany(t => t.Bytes.ToArray()), .. MemoryMarshal.AsBytes<long>(Steps.Read())];
 
     public void AssertCanariesAreAlive()
     {
@@ -59,6 +64,7 @@ internal sealed class AdamTensors : IDisposable
     {
         _table.Dispose();
         State.Dispose();
+        Steps.Dispose();
         foreach (var tensor in All) tensor.Dispose();
     }
 
