@@ -45,7 +45,8 @@ internal sealed class TrainCommand
 
     private readonly Option<bool> _resume = new("--resume")
     {
-        Description = "Go on from the newest intact checkpoint; begin anew if there is none.",
+        Description = "Go on from the newest intact checkpoint, or begin anew if there is none. --steps, --epochs, --lr, --weight-decay and --clip change where they are given; " +
+            "where they are not they must be what they were.",
     };
 
     private readonly Option<bool> _profile = new("--profile")
@@ -108,10 +109,17 @@ internal sealed class TrainCommand
             Checkpoint = parsed.GetValue(_checkpoint),
             Every = parsed.GetValue(_every),
             Resume = parsed.GetValue(_resume),
+            GivenFacts =
+            [
+                .. Given(_steps, "steps", "schedule"), .. Given(_epochs, "steps", "schedule"), .. Given(_lr, "learning_rate"),
+                .. Given(_weightDecay, "weight_decay"), .. Given(_clip, "clip_norm"),
+            ],
             Profile = parsed.GetValue(_profile),
             Gpt = new GptSize(parsed.GetValue(_context), parsed.GetValue(_width), parsed.GetValue(_heads), parsed.GetValue(_blocks)),
             Temperature = parsed.GetValue(_temperature),
             SampleLength = parsed.GetValue(_sample),
         }.Check();
+
+        string[] Given(Option option, params string[] facts) => parsed.GetResult(option) is { Implicit: false } ? facts : [];
     }
 }

@@ -26,7 +26,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         using Device device = CommonOptions.Open(settings.Device, terminal, settings.Threads);
         using TrainTask task = TrainTask.Create(settings, device, random);
         using var trainer = new Trainer(task.Model, task.Train, task.Test, device, Options(task, random));
-        using MetricsWriter? metrics = settings.Metrics is { } file ? new MetricsWriter(file, append: settings.Resume) : null;
+        using MetricsWriter? metrics = settings.Metrics is { } file ? new MetricsWriter(file, goesOn: settings.Resume) : null;
         using var stop = new CancellationTokenSource();
         var outputs = new OutputGuard(stop);
         using ITrainProgress progress = CreateProgress();
@@ -91,6 +91,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
     {
         long steps = settings.Steps ?? settings.Epochs!.Value * (task.Train.Count / settings.Batch);
         long warmup = Math.Min(100, steps / 10);
+        long decay = Math.Max(1, steps - warmup);
         GradScalerOptions? scaler = settings.InitialScale is { } scale ? new GradScalerOptions { InitialScale = scale }
             : Precision.NeedsLossScale ? new GradScalerOptions()
             : null;
@@ -101,7 +102,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             Batch = settings.Batch,
             Seed = settings.Seed,
             Adam = new AdamOptions { LearningRate = settings.LearningRate, WeightDecay = settings.WeightDecay },
-            Schedule = LearningRateSchedule.LinearWarmup(warmup, LearningRateSchedule.Cosine(Math.Max(1, steps - warmup), floor: 0.1)),
+            Schedule = LearningRateSchedule.LinearWarmup(warmup, LearningRateSchedule.Cosine(decay, floor: 0.1)),
             Precision = Precision,
             Scaler = scaler is null ? null : scaler with { MaximumConsecutiveSkips = MostSkipsInARow },
             ClipNorm = settings.Clip,
@@ -109,6 +110,15 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             CheckpointFolder = settings.Checkpoint,
             CheckpointEvery = settings.Every ?? (settings.Model == ModelKind.Gpt ? 100 : 0),
             Resume = settings.Resume,
+            Facts = new OrderedDictionary<string, string>
+            {
+                ["model"] = settings.Model == ModelKind.Gpt
+                    ? $"gpt, context {settings.Gpt.Context}, width {settings.Gpt.Width}, heads {settings.Gpt.Heads}, blocks {settings.Gpt.Blocks}"
+                    : settings.Model.ToString().ToLowerInvariant(),
+                ["schedule"] = $"warm-up of {warmup} steps, then a cosine of {decay} to a tenth",
+                ["loss_scale"] = scaler is null ? "none" : string.Create(CultureInfo.InvariantCulture, $"from {scaler.InitialScale}"),
+            },
+            AcceptedChanges = settings.GivenFacts,
             Random = random,
         };
     }
@@ -126,7 +136,12 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         };
         trainer.EpochCompleted += (_, epoch) => outputs.Write(() => progress.Note(string.Create(CultureInfo.InvariantCulture,
             $"epoch {epoch.Epoch}: mean loss {epoch.MeanLoss:0.0000}") + (epoch.TestAccuracy is { } accuracy ? $", test accuracy {SummaryText.Percent(accuracy)}" : "")));
-        trainer.Resuming += (_, checkpoint) => outputs.Write(() => progress.Note(checkpoint.Message));
+        trainer.Resuming += (_, checkpoint) =>
+        {
+            outputs.Write(() => progress.Note(checkpoint.Message));
+            if (checkpoint.Step is { } step)
+                metrics?.GoOnAfter(step);
+        };
     }
 
     private string Introduction(TrainTask task, Device device)

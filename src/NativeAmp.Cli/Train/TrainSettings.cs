@@ -60,6 +60,9 @@ internal sealed record TrainSettings
 
     public bool Resume { get; init; }
 
+    /// <summary>Facts of the run whose options were given: those may differ from the run that is resumed.</summary>
+    public IReadOnlyList<string> GivenFacts { get; init; } = [];
+
     /// <summary>Whether to measure where the time goes.</summary>
     public bool Profile { get; init; }
 

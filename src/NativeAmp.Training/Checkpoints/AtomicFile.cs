@@ -15,10 +15,11 @@ internal static class AtomicFile
     public static void Write(string path, Action<FileStream> write)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        string temporary = $"{path}.{Environment.ProcessId}{TemporarySuffix}";
+        // A name that nobody can have made before, for a link too.
+        string temporary = $"{path}.{Guid.NewGuid():N}{TemporarySuffix}";
         try
         {
-            using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.None, 1 << 16))
+            using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16))
             {
                 write(stream);
                 stream.Flush(flushToDisk: true);

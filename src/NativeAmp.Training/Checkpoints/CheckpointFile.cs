@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using NativeAmp.Interop;
 using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training.Checkpoints;
@@ -56,81 +57,110 @@ internal static class CheckpointFile
         });
     }
 
-    /// <summary>Loads a checkpoint. Everything is read and checked before anything is changed.</summary>
+    /// <summary>Loads a checkpoint, from one read: the digest is that of the bytes that are loaded. Everything is checked before anything is changed.</summary>
     /// <param name="path">The file.</param>
     /// <param name="items">What to load into.</param>
-    /// <param name="facts">Facts of the run that must be the same.</param>
+    /// <param name="facts">Facts of the run.</param>
+    /// <param name="mayChange">Names of facts that may differ from the checkpoint's.</param>
+    /// <returns>How those differ.</returns>
     /// <exception cref="DataFormatException">The file is damaged or no checkpoint.</exception>
+    /// <exception cref="IOException">It cannot be opened or read.</exception>
     /// <exception cref="CheckpointException">It is one of another model or run.</exception>
-    public static void Read(string path, IReadOnlyList<CheckpointItem> items, IReadOnlyDictionary<string, string> facts)
+    public static IReadOnlyList<string> Read(string path, IReadOnlyList<CheckpointItem> items, IReadOnlyDictionary<string, string> facts,
+        IReadOnlySet<string> mayChange)
     {
-        using FileStream stream = File.OpenRead(path);
-        VerifyDigest(path, stream);
-        stream.Position = 0;
-        using SafetensorsReader reader = SafetensorsReader.FromStream(path, stream);
-        List<string> problems = Compare(reader, items, facts);
+        using FileStream stream = PosixFile.OpenRegular(path);
+        byte[] headerBytes = SafetensorsReader.ReadHeader(path, stream);
+        string digest = TakeDigest(path, headerBytes);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(BitConverter.GetBytes((ulong)headerBytes.Length));
+        hash.AppendData(headerBytes);
+        SafetensorsHeader header = SafetensorsHeader.Parse(path, headerBytes, stream.Length - SafetensorsHeader.PrefixLength - headerBytes.Length);
+        List<string> changes = [];
+        List<string> problems = Compare(header, items, facts, mayChange, changes);
+
+        byte[][] staged = Stage(path, stream, hash, header, problems.Count > 0 ? [] : items);
+        string computed = Convert.ToHexStringLower(hash.GetHashAndReset());
+        if (computed != digest)
+            throw new DataFormatException(path, DigestOffset, $"content with SHA-256 {computed}", $"{digest}, as the file says: it is damaged");
         if (problems.Count > 0)
             throw new CheckpointException(path, problems);
-
-        byte[][] staged = new byte[items.Count][];
         for (int i = 0; i < items.Count; i++)
         {
-            SafetensorsEntry entry = reader.Find(items[i].Entry.Name)!;
-            staged[i] = GC.AllocateUninitializedArray<byte>(checked((int)entry.ByteLength));
-            reader.Read(entry, staged[i]);
             if (items[i].Check?.Invoke(staged[i]) is { } problem)
                 throw new CheckpointException(path, [problem]);
         }
 
         for (int i = 0; i < items.Count; i++)
             items[i].Load(staged[i]);
+        return changes;
     }
 
-    private static void VerifyDigest(string path, FileStream stream)
+    /// <summary>Takes the digest out of a header, which then is what the digest is of.</summary>
+    private static string TakeDigest(string path, byte[] header)
     {
-        byte[] header = SafetensorsReader.ReadHeader(path, stream);
         Span<byte> digest = header.AsSpan(Math.Min(HeaderStart.Length, header.Length));
         if (!header.AsSpan().StartsWith(HeaderStart) || digest.Length < DigestDigits)
             throw new DataFormatException(path, SafetensorsHeader.PrefixLength, "a header without a digest", "a checkpoint of NativeAmp");
         string said = Encoding.ASCII.GetString(digest[..DigestDigits]);
         Zeros.CopyTo(digest);
-
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(BitConverter.GetBytes((ulong)header.Length));
-        hash.AppendData(header);
-        byte[] buffer = new byte[1 << 16];
-        for (int read; (read = stream.Read(buffer)) > 0;)
-            hash.AppendData(buffer, 0, read);
-        string computed = Convert.ToHexStringLower(hash.GetHashAndReset());
-        if (computed != said)
-            throw new DataFormatException(path, DigestOffset, $"content with SHA-256 {computed}",
-                $"{said}, as the file says: it is damaged");
+        return said;
     }
 
-    private static List<string> Compare(SafetensorsReader reader, IReadOnlyList<CheckpointItem> items,
-        IReadOnlyDictionary<string, string> facts)
+    /// <summary>Reads all data once, front to back, and hashes it; what belongs to an item is kept.</summary>
+    private static byte[][] Stage(string path, FileStream stream, IncrementalHash hash, SafetensorsHeader header, IReadOnlyList<CheckpointItem> items)
+    {
+        Dictionary<string, int> wanted = new(items.Count, StringComparer.Ordinal);
+        for (int i = 0; i < items.Count; i++)
+            wanted.Add(items[i].Entry.Name, i);
+        byte[][] staged = new byte[items.Count][];
+        byte[] buffer = new byte[1 << 16];
+        foreach (SafetensorsEntry entry in header.Entries)
+        {
+            if (wanted.TryGetValue(entry.Name, out int index))
+            {
+                staged[index] = GC.AllocateUninitializedArray<byte>(checked((int)entry.ByteLength));
+                Fill(staged[index], entry);
+            }
+            else
+            {
+                for (long left = entry.ByteLength; left > 0; left -= Math.Min(left, buffer.Length))
+                    Fill(buffer.AsSpan(0, (int)Math.Min(left, buffer.Length)), entry);
+            }
+        }
+
+        return stream.ReadByte() < 0 ? staged : throw new DataFormatException(path, stream.Position - 1, "more bytes", "the end of the file");
+
+        void Fill(Span<byte> bytes, SafetensorsEntry entry)
+        {
+            if (stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false) < bytes.Length)
+                throw new DataFormatException(path, stream.Position, "the end of the file", $"all of tensor '{entry.Name}'");
+            hash.AppendData(bytes);
+        }
+    }
+
+    private static List<string> Compare(SafetensorsHeader header, IReadOnlyList<CheckpointItem> items, IReadOnlyDictionary<string, string> facts,
+        IReadOnlySet<string> mayChange, List<string> changes)
     {
         List<string> problems = [];
-        if (reader.Metadata.GetValueOrDefault(FormatKey) is var format && format != Format)
+        if (header.Metadata.GetValueOrDefault(FormatKey) is var format && format != Format)
             problems.Add($"its format is '{format}', not '{Format}'");
         foreach ((string key, string value) in facts)
         {
-            if (reader.Metadata.GetValueOrDefault(key) is var saved && saved != value)
-                problems.Add($"{key} was {saved ?? "not given"} and is now {value}");
+            if (header.Metadata.GetValueOrDefault(key) is var saved && saved != value)
+                (mayChange.Contains(key) ? changes : problems).Add($"{key} was {saved ?? "not given"} and is now {value}");
         }
 
-        HashSet<string> wanted = [];
+        Dictionary<string, SafetensorsEntry> saves = header.Entries.ToDictionary(entry => entry.Name, StringComparer.Ordinal);
         foreach (SafetensorsEntry entry in items.Select(item => item.Entry))
         {
-            wanted.Add(entry.Name);
-            SafetensorsEntry? found = reader.Find(entry.Name);
-            if (found is null)
+            if (!saves.Remove(entry.Name, out SafetensorsEntry? found))
                 problems.Add($"{entry.Name} is missing");
             else if (found.DType != entry.DType || !found.Shape.SequenceEqual(entry.Shape))
                 problems.Add($"{entry.Name} is {Describe(found)}, not {Describe(entry)}");
         }
 
-        problems.AddRange(reader.Entries.Where(entry => !wanted.Contains(entry.Name)).Select(entry => $"{entry.Name} is unexpected"));
+        problems.AddRange(header.Entries.Where(entry => saves.ContainsKey(entry.Name)).Select(entry => $"{entry.Name} is unexpected"));
         return problems;
     }
 

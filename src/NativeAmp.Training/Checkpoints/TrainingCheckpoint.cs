@@ -41,6 +41,10 @@ internal sealed class TrainingCheckpoint(Module model, FusedAdam optimizer, Grad
         values => scaler.LoadState(ToScaler(values)),
         values =>
         {
+            // As many bits as the state has, and room to count on.
+            if (((long[])[values[0], values[1], values[2], values[5]]).Any(value => value != (int)value) || values[1] == int.MaxValue
+                || values[3] > long.MaxValue / 2 || values[5] == int.MaxValue)
+                return false;
             GradScalerState state = ToScaler(values);
             return float.IsFinite(state.Scale) && state.Scale >= 0 && state.GrowthTracker >= 0 && state.SkippedUpdates >= 0
                 && state.SkippedUpdates <= state.Updates && state.ConsecutiveSkips >= 0 && state.ConsecutiveSkips <= state.SkippedUpdates;

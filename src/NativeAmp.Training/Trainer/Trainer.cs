@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using NativeAmp.Training.Checkpoints;
 using NativeAmp.Training.Data;
 
@@ -22,6 +21,7 @@ public sealed class Trainer : IDisposable
     private readonly BatchTensors _tensors;
     private readonly long _totalSteps;
     private readonly LossWatch _losses;
+    private readonly RunFacts _facts;
     private bool _ran;
 
     /// <summary>Prepares a run.</summary>
@@ -53,6 +53,7 @@ public sealed class Trainer : IDisposable
         _checkpoint = new TrainingCheckpoint(_model, _optimizer, _scaler, options.Random, data.Count);
         _tensors = new BatchTensors(device, data, options.Batch);
         _losses = new LossWatch(options.OnNonFiniteLoss);
+        _facts = new RunFacts(options, data, _totalSteps);
     }
 
     /// <summary>A step is done; raised on the thread of <see cref="Run"/>, as all events are.</summary>
@@ -70,13 +71,14 @@ public sealed class Trainer : IDisposable
     /// <summary>Trains to the last step, or until it is cancelled: then the step in hand is finished and, with a folder of checkpoints, saved.</summary>
     /// <exception cref="DataFormatException">No checkpoint of the folder is intact.</exception>
     /// <exception cref="CheckpointException">The checkpoint is another run's; nothing was changed.</exception>
+    /// <exception cref="CheckpointFolderInUseException">Another run uses the folder of checkpoints.</exception>
     /// <exception cref="NonFiniteLossException">See <see cref="TrainerOptions.OnNonFiniteLoss"/>.</exception>
     /// <exception cref="InvalidOperationException">It ran before.</exception>
     public TrainingResult Run(CancellationToken cancellation = default)
     {
         if (_ran)
             throw new InvalidOperationException("A trainer runs once; resume from a checkpoint with a new one.");
-        CheckpointDirectory? directory = OpenDirectory();
+        using CheckpointDirectory? directory = OpenDirectory();
         _ran = true;
         try
         {
@@ -204,34 +206,37 @@ public sealed class Trainer : IDisposable
         if (_options.CheckpointFolder is not { } folder)
             return null;
         var directory = new CheckpointDirectory(folder, _options.CheckpointsKept);
-        if (!_options.Resume)
+        try
         {
-            return directory.HasAny
-                ? throw new CheckpointException(folder, ["it holds checkpoints of an earlier run: resume, or take another folder"])
-                : directory;
+            if (_options.Resume)
+                Resume(directory);
+            else if (directory.HasAny)
+                throw new CheckpointException(folder, ["it holds checkpoints of an earlier run: resume, or take another folder"]);
+            return directory;
         }
+        catch
+        {
+            directory.Dispose();
+            throw;
+        }
+    }
 
-        string? loaded = directory.LoadNewest(_checkpoint.Items(), Facts(),
-            damaged => Resuming?.Invoke(this, new CheckpointReport(damaged.File, $"Passing over a damaged checkpoint: {damaged.Message}")));
-        if (loaded is not null)
-            Resuming?.Invoke(this, new CheckpointReport(loaded, $"Going on after step {_checkpoint.Progress.Step}, from {loaded}."));
-        return directory;
+    private void Resume(CheckpointDirectory directory)
+    {
+        LoadedCheckpoint? loaded = directory.LoadNewest(_checkpoint.Items(), _facts.Values,
+            (file, e) => Resuming?.Invoke(this, new CheckpointReport(file, Step: null, $"Passing over a checkpoint: {e.Message}")), _facts.MayChange);
+        if (loaded is null)
+            return;
+        string changes = string.Concat(loaded.Changes.Select(change => $"; {change}"));
+        Resuming?.Invoke(this, new CheckpointReport(loaded.File, _checkpoint.Progress.Step,
+            $"Going on after step {_checkpoint.Progress.Step}, from {loaded.File}{changes}."));
     }
 
     private long Save(CheckpointDirectory directory)
     {
         long step = _checkpoint.Progress.Step;
-        string file = directory.Save(step, _checkpoint.Items(), Facts());
-        CheckpointWritten?.Invoke(this, new CheckpointReport(file, $"Checkpoint of step {step}: {file}"));
+        string file = directory.Save(step, _checkpoint.Items(), _facts.Values);
+        CheckpointWritten?.Invoke(this, new CheckpointReport(file, step, $"Checkpoint of step {step}: {file}"));
         return step;
     }
-
-    /// <summary>What must not change between a run and its resumption, or it would not be the same run.</summary>
-    private Dictionary<string, string> Facts() => new()
-    {
-        ["seed"] = _options.Seed.ToString(CultureInfo.InvariantCulture),
-        ["batch"] = _options.Batch.ToString(CultureInfo.InvariantCulture),
-        ["samples"] = _data.Count.ToString(CultureInfo.InvariantCulture),
-        ["precision"] = _options.Precision.ToString(),
-    };
 }

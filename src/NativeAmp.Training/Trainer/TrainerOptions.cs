@@ -46,6 +46,18 @@ public sealed record TrainerOptions
     /// checkpoints is refused.</summary>
     public bool Resume { get; init; }
 
+    /// <summary>
+    /// What else makes the run what it is, such as the sizes of its model or the name of its data: saved with every checkpoint. One with others is refused,
+    /// unless <see cref="AcceptedChanges"/> names them.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> Facts { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>
+    /// Facts that may differ from those of the checkpoint that the run goes on from; <see cref="Trainer.Resuming"/> tells of those that do. Null for those
+    /// that leave a run what it is: "steps", "learning_rate", "weight_decay", "adam", "clip_norm". "seed", "batch", "samples" and "precision" never may.
+    /// </summary>
+    public IReadOnlyCollection<string>? AcceptedChanges { get; init; }
+
     /// <summary>The generator whose state is part of a checkpoint: the one that the model's dropout draws from.</summary>
     public RandomGenerator Random { get; init; } = RandomGenerator.Default;
 
@@ -65,6 +77,7 @@ public sealed record TrainerOptions
         Check(CheckpointEvery >= 0, nameof(CheckpointEvery), CheckpointEvery, "1 or more, or 0 for once an epoch");
         Check(CheckpointsKept > 0, nameof(CheckpointsKept), CheckpointsKept, "1 or more");
         Check(Prefetch > 0, nameof(Prefetch), Prefetch, "1 or more");
+        Check(!Facts.Keys.Any(RunFacts.IsReserved), nameof(Facts), string.Join(", ", Facts.Keys), "of other names than the trainer's own");
         Check(!Resume || CheckpointFolder is not null, nameof(Resume), Resume, $"with a {nameof(CheckpointFolder)}");
     }
 

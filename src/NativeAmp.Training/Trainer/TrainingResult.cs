@@ -43,5 +43,6 @@ public sealed record EpochReport(long Epoch, long Step, double MeanLoss, double?
 
 /// <summary>A checkpoint that was written, loaded or found damaged.</summary>
 /// <param name="File">The file.</param>
+/// <param name="Step">Steps that it holds; null for one that was passed over.</param>
 /// <param name="Message">What happened to it, in a sentence.</param>
-public sealed record CheckpointReport(string File, string Message);
+public sealed record CheckpointReport(string File, long? Step, string Message);

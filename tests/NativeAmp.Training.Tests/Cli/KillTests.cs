@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 using NativeAmp.Cli.Output;
 using NativeAmp.Training.Tests.Data;
 using NativeAmp.Training.Tests.Fuzzing;
@@ -55,18 +56,76 @@ public class KillTests
         Assert.That(Directory.EnumerateFiles(killed, "*.tmp"), Is.Empty);
     }
 
-    [Test]
-    public void Interrupted_it_finishes_the_step_saves_and_says_so()
+    [TestCase("INT")]
+    [TestCase("TERM")]
+    [TestCase("HUP")]
+    public void Interrupted_it_finishes_the_step_saves_and_says_so(string signal)
     {
         string folder = Path.Combine(_folder, "interrupted");
-        using Process process = Start(folder, steps: 1_000_000, every: 1_000_000, metrics: Path.Combine(_folder, "m.jsonl"));
-        while (!process.HasExited && !(File.Exists(Path.Combine(_folder, "m.jsonl")) && new FileInfo(Path.Combine(_folder, "m.jsonl")).Length > 0))
-            Thread.Sleep(5);
-        using (Process signal = Process.Start("kill", ["-INT", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
-            signal.WaitForExit();
+        using Process process = Start(folder, steps: 1_000_000, every: 1_000_000, metrics: Metrics);
+        WaitForMetrics(process);
+        Signal(process, signal);
         Assert.That(Finish(process), Is.EqualTo(ExitCode.Interrupted));
         Assert.That(Directory.EnumerateFiles(folder, "step-*.safetensors").Count(), Is.EqualTo(1));
-        Assert.That(File.ReadLines(Path.Combine(_folder, "m.jsonl")).Last(), Does.Contain("\"interrupted\":true"));
+        Assert.That(Directory.EnumerateFiles(folder).Count(), Is.EqualTo(1), "nothing else is left");
+        Assert.That(File.ReadLines(Metrics).Last(), Does.Contain("\"interrupted\":true"));
+    }
+
+    [Test]
+    public void Where_hang_ups_are_ignored_it_goes_on()
+    {
+        string folder = Path.Combine(_folder, "nohup");
+        using Process process = Start(folder, steps: 400, every: 1_000_000, metrics: Metrics, launcher: "nohup");
+        WaitForMetrics(process);
+        Signal(process, "HUP");
+        Assert.That(Finish(process), Is.EqualTo(ExitCode.Success));
+    }
+
+    [Test]
+    public void Killed_between_checkpoints_and_resumed_the_metrics_hold_each_step_once()
+    {
+        string folder = Path.Combine(_folder, "metrics");
+        for (int kill = 0; kill < 3; kill++)
+        {
+            using Process process = Start(folder, steps: 400, every: 50, metrics: Metrics);
+            WaitForSteps(process, folder, 1, new Random(kill));
+            process.Kill();
+            Finish(process);
+        }
+
+        using (Process last = Start(folder, steps: 400, every: 50, metrics: Metrics))
+            Assert.That(Finish(last), Is.EqualTo(ExitCode.Success));
+        JsonElement[] lines = [.. File.ReadAllLines(Metrics).Select(line => JsonDocument.Parse(line).RootElement)];
+        Assert.That(lines[..^1].Select(line => line.GetProperty("step").GetInt64()), Is.EqualTo(Enumerable.Range(1, 400)));
+        Assert.That(lines[^1].GetProperty("summary").GetBoolean(), Is.True);
+    }
+
+    [Test]
+    public void A_folder_that_a_run_uses_is_refused_with_its_process()
+    {
+        string folder = Path.Combine(_folder, "shared");
+        using Process process = Start(folder, steps: 1_000_000, every: 1_000_000, metrics: Metrics);
+        WaitForMetrics(process);
+        (int code, _, string error) = CliHost.Run("train", "--model", "mlp", "--device", "cpu", "--data", Data, "--batch", "16", "--steps", "1000000", "--threads", "1",
+            "--checkpoint", folder, "--resume");
+        process.Kill();
+        Finish(process);
+        Assert.That(code, Is.EqualTo(ExitCode.Failure));
+        Assert.That(error, Does.Contain($"process {process.Id}").And.Contain(folder));
+    }
+
+    private string Metrics => Path.Combine(_folder, "m.jsonl");
+
+    private void WaitForMetrics(Process process)
+    {
+        while (!process.HasExited && !(File.Exists(Metrics) && new FileInfo(Metrics).Length > 0))
+            Thread.Sleep(5);
+    }
+
+    private static void Signal(Process process, string name)
+    {
+        using Process signal = Process.Start("kill", [$"-{name}", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        signal.WaitForExit();
     }
 
     private static void WaitForSteps(Process process, string folder, int steps, Random random)
@@ -86,7 +145,7 @@ public class KillTests
     private static string? Newest(string folder) =>
         Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "step-*.safetensors").Max() : null;
 
-    private Process Start(string checkpoints, int steps, int every = 1, string? metrics = null)
+    private Process Start(string checkpoints, int steps, int every = 1, string? metrics = null, string? launcher = null)
     {
         string cli = Path.Combine(TestContext.CurrentContext.TestDirectory, "NativeAmp.Cli.dll");
         FormattableString arguments =
@@ -94,7 +153,9 @@ public class KillTests
         List<string> list = [.. FormattableString.Invariant(arguments).Split(' ')];
         if (metrics is not null)
             list.AddRange(["--metrics", metrics]);
-        return Process.Start(new ProcessStartInfo("dotnet", list) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        if (launcher is not null)
+            list.Insert(0, "dotnet");
+        return Process.Start(new ProcessStartInfo(launcher ?? "dotnet", list) { RedirectStandardOutput = true, RedirectStandardError = true })!;
     }
 
     private static int Finish(Process process)

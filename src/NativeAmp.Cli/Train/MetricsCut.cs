@@ -1,0 +1,147 @@
+using System.Text.Json;
+using NativeAmp.Training.Data;
+
+namespace NativeAmp.Cli.Train;
+
+/// <summary>Cuts a metrics file back to where its run goes on.</summary>
+internal static class MetricsCut
+{
+    private const int LongestLine = 1 << 20;
+
+    /// <summary>
+    /// Keeps the records up to a step, and nothing after them: neither steps that are going to be done again, nor a summary of the part before, nor half a
+    /// line that a crash left. The file ends there in one call of the system, so that a crash leaves it as it was or cut.
+    /// </summary>
+    /// <param name="path">How the file is called in messages.</param>
+    /// <param name="file">The file; it stands at its end afterwards.</param>
+    /// <param name="step">The last step to keep.</param>
+    /// <exception cref="DataFormatException">It holds something else than metrics; nothing was changed.</exception>
+    public static void After(string path, Stream file, long step)
+    {
+        file.Position = 0;
+        var lines = new LineReader(file);
+        long keep = 0;
+        long last = 0;
+        bool cut = false;
+        while (lines.Read(LongestLine) is { } line)
+        {
+            MetricsLine kind = Recognise(line, out long number);
+            // What is foreign is not ours to cut.
+            if (kind == MetricsLine.Foreign && !(lines.IsUnfinished && IsBrokenOff(line)))
+                throw new DataFormatException(path, lines.Begin, "something else than a record of metrics", "a file that --metrics wrote: take another one");
+            cut |= kind != MetricsLine.Step || number <= last || number > step || lines.IsUnfinished;
+            if (cut)
+                continue;
+            (keep, last) = (lines.End, number);
+        }
+
+        file.SetLength(keep);
+        file.Position = keep;
+    }
+
+    private static MetricsLine Recognise(ReadOnlySpan<byte> line, out long step)
+    {
+        step = 0;
+        try
+        {
+            var json = new Utf8JsonReader(line);
+            if (!json.Read() || json.TokenType != JsonTokenType.StartObject || !json.Read() || json.TokenType != JsonTokenType.PropertyName)
+                return MetricsLine.Foreign;
+            bool isStep = json.ValueTextEquals("step"u8);
+            bool isSummary = json.ValueTextEquals("summary"u8);
+            bool known = json.Read() && (isStep ? json.TokenType == JsonTokenType.Number && json.TryGetInt64(out step) : isSummary);
+            while (json.Read())
+            {
+                // To its end: half a record is none.
+            }
+
+            return !known ? MetricsLine.Foreign : isStep ? MetricsLine.Step : MetricsLine.Summary;
+        }
+        catch (JsonException)
+        {
+            return MetricsLine.Foreign;
+        }
+    }
+
+    /// <summary>Whether it is what a crash leaves of a record: its beginning, or room that was never filled.</summary>
+    private static bool IsBrokenOff(ReadOnlySpan<byte> line)
+    {
+        ReadOnlySpan<byte> written = line.TrimEnd((byte)0);
+        return Begins(written, "{\"step\":"u8) || Begins(written, "{\"summary\":"u8);
+
+        static bool Begins(ReadOnlySpan<byte> line, ReadOnlySpan<byte> record)
+        {
+            int both = Math.Min(line.Length, record.Length);
+            return line[..both].SequenceEqual(record[..both]);
+        }
+    }
+
+    private enum MetricsLine
+    {
+        Step,
+        Summary,
+        Foreign,
+    }
+
+    /// <summary>Lines of a stream as bytes, with their places.</summary>
+    private sealed class LineReader(Stream stream)
+    {
+        private byte[] _buffer = new byte[1 << 16];
+        private int _start;
+        private int _filled;
+        private long _offset; // of the buffer's first byte in the stream
+        private bool _ended;
+
+        /// <summary>Where the line begins.</summary>
+        public long Begin { get; private set; }
+
+        /// <summary>Where the next one begins.</summary>
+        public long End { get; private set; }
+
+        /// <summary>Whether the line lacks its end.</summary>
+        public bool IsUnfinished { get; private set; }
+
+        /// <summary>The next line without its end, or null; one that is too long is cut short.</summary>
+        public byte[]? Read(int longest)
+        {
+            int newline;
+            int seen = 0;
+            while ((newline = _buffer.AsSpan(_start + seen, _filled - _start - seen).IndexOf((byte)'\n')) < 0)
+            {
+                seen = _filled - _start;
+                if (seen > longest || !Refill())
+                    break;
+            }
+
+            int length = newline >= 0 ? seen + newline : _filled - _start;
+            if (length == 0 && newline < 0)
+                return null;
+            byte[] line = _buffer.AsSpan(_start, length).ToArray();
+            IsUnfinished = newline < 0;
+            Begin = _offset + _start;
+            _start += length + (newline >= 0 ? 1 : 0);
+            End = _offset + _start;
+            return line;
+        }
+
+        private bool Refill()
+        {
+            if (_ended)
+                return false;
+            if (_start > 0)
+            {
+                _buffer.AsSpan(_start, _filled - _start).CopyTo(_buffer);
+                _offset += _start;
+                _filled -= _start;
+                _start = 0;
+            }
+
+            if (_filled == _buffer.Length)
+                Array.Resize(ref _buffer, 2 * _buffer.Length);
+            int read = stream.Read(_buffer, _filled, _buffer.Length - _filled);
+            _filled += read;
+            _ended = read == 0;
+            return !_ended;
+        }
+    }
+}
