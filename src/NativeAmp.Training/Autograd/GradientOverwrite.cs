@@ -12,20 +12,21 @@ internal readonly unsafe struct GradientOverwrite
     private readonly bool _isWanted;
 
     /// <summary>Prepares to write the gradient of an input in a dtype.</summary>
+    /// <param name="node">The operator's node, which knows whether the gradient is wanted.</param>
     /// <param name="input">The input, or null if the operator has none.</param>
     /// <param name="dtype">What the operator writes.</param>
     /// <param name="always">
     /// Whether the operator writes this gradient even where the input wants none: then there is scratch memory for it.
     /// </param>
-    public GradientOverwrite(Tensor? input, DType dtype, bool always = false)
+    public GradientOverwrite(Node node, Tensor? input, DType dtype, bool always = false)
     {
         _input = input;
         DType = dtype;
-        _isWanted = input is { RequiresGrad: true };
+        _isWanted = node.Wants(input);
         bool isDirect = false;
         if (_isWanted)
         {
-            _target = input!.GradientBuffer.Open(dtype);
+            _target = input!.GradientBuffer.Open();
             isDirect = !_target.Accumulate && _target.DType == dtype;
         }
 

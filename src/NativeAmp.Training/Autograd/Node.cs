@@ -1,55 +1,135 @@
 namespace NativeAmp.Training;
 
-/// <summary>
-/// One operator's entry on the tape: it saved what its backward pass needs, and knows the tensors to which gradients flow. Every
-/// operator has one output; the gradient with respect to it has arrived in the output's <see cref="GradientBuffer"/> when
-/// <see cref="Backward"/> is called.
-/// </summary>
-internal abstract class Node(Tensor output)
+/// <summary>Where a node is in its life.</summary>
+internal enum NodeState
 {
+    /// <summary>A backward pass may go over it.</summary>
+    Recorded,
+
+    /// <summary>A backward pass went over it and gave back what it had saved.</summary>
+    UsedUp,
+
+    /// <summary>The scope that it was recorded in has ended.</summary>
+    OutOfScope,
+}
+
+/// <summary>
+/// One operator in the graph behind a tensor: it saved what its backward pass needs, and knows the tensors to which gradients flow.
+/// It belongs to its output, and lives as long. Every operator has one output; the gradient with respect to it has arrived in the
+/// output's <see cref="GradientBuffer"/> when <see cref="Backward"/> is called.
+/// </summary>
+internal abstract class Node
+{
+    private static long s_created;
+
+    private Edge[] _edges;
+
+    /// <summary>A node over those of the inputs that require gradients now.</summary>
+    /// <param name="operation">The operator's name, for messages.</param>
+    /// <param name="output">What the operator computed.</param>
+    /// <param name="inputs">What it was computed from, as far as it may require gradients.</param>
+    protected Node(string operation, Tensor output, params ReadOnlySpan<Edge> inputs)
+    {
+        Operation = operation;
+        Output = output;
+        Number = Interlocked.Increment(ref s_created);
+        int count = 0;
+        foreach (Edge input in inputs)
+            count += input.Tensor is { RequiresGrad: true } ? 1 : 0;
+        _edges = new Edge[count];
+        foreach (Edge input in inputs)
+        {
+            if (input.Tensor is { RequiresGrad: true })
+                _edges[^count--] = input;
+        }
+    }
+
+    /// <summary>The operator's name.</summary>
+    public string Operation { get; }
+
     /// <summary>What the operator computed.</summary>
-    public Tensor Output { get; } = output;
+    public Tensor Output { get; }
+
+    /// <summary>Place in the order of creation: an input's node always has a smaller number.</summary>
+    public long Number { get; }
+
+    /// <summary>Whether a backward pass may go over it.</summary>
+    public NodeState State { get; private set; }
+
+    /// <summary>The inputs that required gradients when the operator ran.</summary>
+    public ReadOnlySpan<Edge> Edges => _edges;
+
+    /// <summary>The backward pass that found this node last.</summary>
+    public long FoundBy { get; set; }
 
     /// <summary>The gradient with respect to the output, in the output's dtype.</summary>
     protected Storage OutputGradient => Output.GradientBuffer.Storage;
 
     protected Device Device => Output.Device;
 
+    /// <summary>What was saved for the backward pass.</summary>
+    protected virtual Saved[] SavedElements => [];
+
     /// <summary>Adds the gradients with respect to the inputs to their buffers.</summary>
     public abstract void Backward();
 
-    /// <summary>Lets go of everything that was saved.</summary>
-    public abstract void Release();
-}
-
-/// <summary>Elements that a node needs later, kept alive whoever else lets go of them. The default is none.</summary>
-internal readonly unsafe struct Saved
-{
-    private readonly Storage? _storage;
-
-    public Saved(Tensor tensor)
-        : this(tensor.Storage, tensor.DType)
+    /// <summary>
+    /// Whether a gradient goes to an input: it required one when the operator ran, and still does (as with PyTorch's AccumulateGrad).
+    /// </summary>
+    public bool Wants(Tensor? input)
     {
+        if (input is not { RequiresGrad: true, IsLeftOut: false })
+            return false;
+        foreach (Edge edge in _edges)
+        {
+            if (edge.Tensor == input)
+                return true;
+        }
+
+        return false;
     }
 
-    public Saved(Storage storage, DType dtype)
+    /// <summary>Why a backward pass cannot go over this node, or null.</summary>
+    public string? Obstacle()
     {
-        _storage = storage.Share();
-        DType = dtype;
+        if (State == NodeState.UsedUp)
+        {
+            return $"a backward pass has gone over its '{Operation}' already and gave back what that had saved. "
+                + "Run the forward pass again; to go back from several losses, add them up, or call Backward(retainGraph: true) for all but the last.";
+        }
+
+        if (State == NodeState.OutOfScope)
+        {
+            return $"the TensorScope (or NoGrad) that its '{Operation}' was recorded in has ended. "
+                + "Call Backward before it ends, or cut the graph with Detach().";
+        }
+
+        foreach (Saved saved in SavedElements)
+        {
+            if (saved.WrittenSince() is { } written)
+            {
+                return $"the {written.Describe()} that its '{Operation}' needs as it was in the forward pass was written since, "
+                    + "by CopyFrom, an optimizer's step, MarkChanged or a move to another device. Call Backward before that, or run the forward pass again.";
+            }
+        }
+
+        foreach (Edge edge in _edges)
+        {
+            if (edge.Tensor!.HasDevice && edge.Tensor.Device != Device)
+                return $"the {edge.Tensor.Describe()} of its '{Operation}' was moved to another device since. Run the forward pass again.";
+        }
+
+        return null;
     }
 
-    private Saved(DType dtype, Storage storage)
+    /// <summary>Lets go of everything that was saved, and of the inputs.</summary>
+    public void Release(NodeState state)
     {
-        _storage = storage;
-        DType = dtype;
+        if (State != NodeState.Recorded)
+            return;
+        State = state;
+        foreach (Saved saved in SavedElements)
+            saved.Drop();
+        _edges = [];
     }
-
-    public DType DType { get; }
-
-    public void* Pointer => _storage is null ? null : _storage.Pointer;
-
-    /// <summary>Memory that the node alone holds from now on.</summary>
-    public static Saved TakeOver(Storage storage, DType dtype) => new(dtype, storage);
-
-    public void Drop() => _storage?.Drop();
 }

@@ -2,11 +2,12 @@ namespace NativeAmp.Training;
 
 /// <summary>
 /// An input as an operator computes with it: the elements in the operator's dtype, and the tensor to which the gradient goes. A
-/// parameter lends its half copy; anything else is cast, and the cast is on the tape.
+/// parameter lends its half copy; anything else is cast, and the cast is in the graph.
 /// </summary>
 internal readonly unsafe struct Operand
 {
     private readonly Storage _storage;
+    private readonly bool _isCast;
 
     public Operand(Tensor tensor, DType dtype)
     {
@@ -18,6 +19,7 @@ internal readonly unsafe struct Operand
         else
         {
             Source = Ops.Cast(tensor, dtype);
+            _isCast = Source != tensor;
             _storage = Source.Storage;
         }
 
@@ -33,6 +35,13 @@ internal readonly unsafe struct Operand
 
     public static Operand? OrNull(Tensor? tensor, DType dtype) => tensor is null ? null : new Operand(tensor, dtype);
 
-    /// <summary>Keeps the elements for the backward pass.</summary>
-    public Saved Save() => new(_storage, DType);
+    /// <summary>The elements, for a node that needs them in its backward pass.</summary>
+    public Saved Save() => new(Source, _storage, DType);
+
+    /// <summary>Lets go of a cast that only this operator has seen; what a node saved of it stays.</summary>
+    public void Release()
+    {
+        if (_isCast)
+            Source.Release("it was the cast of an operator's input");
+    }
 }

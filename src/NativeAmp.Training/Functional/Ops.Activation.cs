@@ -17,6 +17,7 @@ public static partial class Ops
         Requires.FloatingPoint(input);
         if (activation == Activation.None)
             return input;
+        Tensor given = input;
         input = Precision.Prepare(Precision.NameOf(activation), input);
         Tensor output = Tensor.Result(input.Device, input.DType, input.Shape);
         NampActivationArgs args = NampActivationArgs.Create();
@@ -26,10 +27,17 @@ public static partial class Ops
         args.Input = input.Pointer;
         args.Output = output.Pointer;
         NativeOps.ActivationForward(input.Device, args);
-        if (!Records(input))
-            return output;
-        Expect(input, input.DType);
-        return Record(new ActivationNode(output, input, activation));
+        Tensor result = Records(input) ? Record(new ActivationNode(output, input, activation)) : output;
+        input.ReleaseIfCastOf(given);
+        return result;
+    }
+
+    /// <summary>An activation in another dtype than the operator before it, whose output nobody else sees.</summary>
+    private static Tensor ActivateApart(Tensor input, Activation activation)
+    {
+        Tensor output = Activate(input, activation);
+        input.Release("it lay between an operator and its activation");
+        return output;
     }
 
     /// <summary>The gradient before an activation, from that after it; in place if nobody else looks at it.</summary>
@@ -54,13 +62,14 @@ public static partial class Ops
         return gradient;
     }
 
-    private sealed class ActivationNode(Tensor output, Tensor input, Activation activation) : Node(output)
+    private sealed class ActivationNode(Tensor output, Tensor input, Activation activation)
+        : Node(Precision.NameOf(activation), output, input)
     {
         private readonly Saved _kept = new(activation == Activation.Relu ? output : input);
 
+        protected override Saved[] SavedElements => [_kept];
+
         public override void Backward() =>
             input.GradientBuffer.Accept(ActivationGradient(Output, OutputGradient, activation, _kept), Output.DType);
-
-        public override void Release() => _kept.Drop();
     }
 }

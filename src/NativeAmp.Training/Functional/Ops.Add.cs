@@ -37,8 +37,6 @@ public static partial class Ops
             Kernels.Add(a.Device, output.Pointer, dtype, a.Pointer, a.DType, alpha, b.Pointer, b.DType, beta, a.Count, b.Count);
         if (!Records(a, b))
             return output;
-        Expect(a, a.DType);
-        Expect(b, b.DType);
         return Record(new AddNode(output, a, b, alpha, beta));
     }
 
@@ -50,27 +48,24 @@ public static partial class Ops
         Kernels.Multiply(input.Device, output.Pointer, input.DType, input.Pointer, input.DType, factor, input.Count);
         if (!Records(input))
             return output;
-        Expect(input, input.DType);
         return Record(new AddNode(output, input, null, factor, 0));
     }
 
-    private sealed unsafe class AddNode(Tensor output, Tensor a, Tensor? b, float alpha, float beta) : Node(output)
+    private sealed unsafe class AddNode(Tensor output, Tensor a, Tensor? b, float alpha, float beta)
+        : Node(b is null ? "multiply" : "add", output, a, b)
     {
         public override void Backward()
         {
-            if (a.RequiresGrad)
+            if (Wants(a))
                 Pass(a, alpha);
-            if (b is not { RequiresGrad: true })
+            if (b is null || !Wants(b))
                 return;
             if (b.Count == a.Count)
                 Pass(b, beta);
             else if (b.Count > 0)
-                Kernels.Sum(Device, b.GradientBuffer.Open(b.DType), OutputGradient.Pointer, Output.DType, a.Count / b.Count, b.Count, 1, beta);
+                Kernels.Sum(Device, b.GradientBuffer.Open(), OutputGradient.Pointer, Output.DType, a.Count / b.Count, b.Count, 1, beta);
         }
 
-        public override void Release()
-        {
-        }
 
         private void Pass(Tensor input, float factor)
         {

@@ -88,21 +88,20 @@ public static partial class Ops
         args.Output = output.Pointer;
         args.LogSumExp = (float*)logSumExp.Pointer;
         NativeOps.AttentionForward(output.Device, args);
-        if (!GradMode.IsEnabled || !Array.Exists(inputs, input => input.Source.RequiresGrad))
-        {
+        if (GradMode.IsEnabled && Array.Exists(inputs, input => input.Source.RequiresGrad))
+            Record(new AttentionNode(output, inputs, packed, Saved.TakeOver(logSumExp, DType.Float32), args));
+        else
             logSumExp.Drop();
-            return output;
-        }
-
         foreach (Operand input in inputs)
-            Expect(input.Source, output.DType);
-        return Record(new AttentionNode(output, inputs, packed, logSumExp, args));
+            input.Release();
+        return output;
     }
 
     private sealed unsafe class AttentionNode(
-        Tensor output, Operand[] inputs, bool packed, Storage logSumExp, NampAttentionArgs forward) : Node(output)
+        Tensor output, Operand[] inputs, bool packed, Saved logSumExp, NampAttentionArgs forward)
+        : Node("attention", output, [.. inputs.Select(input => (Edge)input)])
     {
-        private readonly Saved[] _saved = [new Saved(output), .. inputs.Select(input => input.Save())];
+        protected override Saved[] SavedElements { get; } = [new Saved(output), logSumExp, .. inputs.Select(input => input.Save())];
 
         public override void Backward()
         {
@@ -110,7 +109,7 @@ public static partial class Ops
             args.OutputGradient = OutputGradient.Pointer;
             if (packed)
             {
-                var gradient = new GradientOverwrite(inputs[0].Source, Output.DType);
+                var gradient = new GradientOverwrite(this, inputs[0].Source, Output.DType);
                 long bytes = args.Heads * args.HeadDim * Output.DType.SizeInBytes();
                 args.QueryGradient = gradient.Pointer;
                 args.KeyGradient = (byte*)gradient.Pointer + bytes;
@@ -120,9 +119,9 @@ public static partial class Ops
                 return;
             }
 
-            var query = new GradientOverwrite(inputs[0].Source, Output.DType, always: true);
-            var key = new GradientOverwrite(inputs[1].Source, Output.DType, always: true);
-            var value = new GradientOverwrite(inputs[2].Source, Output.DType, always: true);
+            var query = new GradientOverwrite(this, inputs[0].Source, Output.DType, always: true);
+            var key = new GradientOverwrite(this, inputs[1].Source, Output.DType, always: true);
+            var value = new GradientOverwrite(this, inputs[2].Source, Output.DType, always: true);
             args.QueryGradient = query.Pointer;
             args.KeyGradient = key.Pointer;
             args.ValueGradient = value.Pointer;
@@ -130,13 +129,6 @@ public static partial class Ops
             query.Finish();
             key.Finish();
             value.Finish();
-        }
-
-        public override void Release()
-        {
-            foreach (Saved saved in _saved)
-                saved.Drop();
-            logSumExp.Drop();
         }
     }
 }

@@ -39,6 +39,7 @@ public static partial class Ops
         Requires.That(
             !training || channels == 0 || input.Count / channels > 1, input, null, "the variance of one value per channel is not defined");
 
+        Tensor given = input;
         input = Precision.Prepare("batch_norm", input);
         Tensor output = Tensor.Result(input.Device, input.DType, input.Shape);
         Storage mean = Storage.Allocate(input.Device, DType.Float32, channels, MemoryKind.Activations);
@@ -60,16 +61,31 @@ public static partial class Ops
         args.Mean = (float*)mean.Pointer;
         args.InverseDeviation = (float*)inverseDeviation.Pointer;
         NativeOps.BatchNormForward(input.Device, args);
+        if (training && hasStatistics)
+        {
+            runningMean!.Storage.MarkWritten();
+            runningVariance!.Storage.MarkWritten();
+        }
+
         if (Records(input, weight, bias))
-            return Record(new BatchNorm2dNode(output, input, weight, bias, mean, inverseDeviation, args));
-        mean.Drop();
-        inverseDeviation.Drop();
+        {
+            // Backward takes the statistics from where the forward pass took them.
+            Saved[] running = training ? [] : [new Saved(runningMean!), new Saved(runningVariance!)];
+            Record(new BatchNorm2dNode(output, input, weight, bias, [Kept(mean), Kept(inverseDeviation), .. running], args));
+        }
+        else
+        {
+            mean.Drop();
+            inverseDeviation.Drop();
+        }
+
+        input.ReleaseIfCastOf(given);
         return output;
     }
 
     private sealed unsafe class BatchNorm2dNode(
-        Tensor output, Tensor input, Tensor? weight, Tensor? bias, Storage mean, Storage inverseDeviation, NampBatchNormArgs forward)
-        : NormNode(output, input, weight, bias, new Saved(input), mean, inverseDeviation)
+        Tensor output, Tensor input, Tensor? weight, Tensor? bias, Saved[] statistics, NampBatchNormArgs forward)
+        : NormNode("batch_norm", output, input, weight, bias, new Saved(input), statistics)
     {
         protected override void Run(void* outputGradient, void* inputGradient, float* weightGradient, float* biasGradient)
         {

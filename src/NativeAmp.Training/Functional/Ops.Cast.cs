@@ -15,17 +15,13 @@ public static partial class Ops
         Kernels.Cast(input.Device, output.Pointer, dtype, input.Pointer, input.DType, input.Count);
         if (!Records(input))
             return output;
-        Expect(input, input.DType);
-        return Record(new SameElementsNode(output, input));
+        return Record(new SameElementsNode("cast", output, input));
     }
 
     /// <summary>A cast or a reshape: the gradient goes on as it came, in the input's dtype.</summary>
-    private sealed class SameElementsNode(Tensor output, Tensor input) : Node(output)
+    private sealed class SameElementsNode(string operation, Tensor output, Tensor input)
+        : Node(operation, output, input)
     {
         public override void Backward() => input.GradientBuffer.Accept(OutputGradient.Share(), Output.DType);
-
-        public override void Release()
-        {
-        }
     }
 }

@@ -52,7 +52,7 @@ public static partial class Ops
 
         DType dtype = Precision.Of("conv2d", input, weight);
         if (!Precision.Keeps(activation, dtype))
-            return Activate(Conv2d(input, weight, bias, options), activation);
+            return ActivateApart(Conv2d(input, weight, bias, options), activation);
         var x = new Operand(input, dtype);
         var w = new Operand(weight, dtype);
         Operand? b = Operand.OrNull(bias, dtype);
@@ -65,12 +65,12 @@ public static partial class Ops
         args.Activation = (int)activation;
         NativeOps.Conv2dForward(input.Device, args);
 
-        if (!Records(input, weight, bias))
-            return output;
-        Expect(x.Source, dtype);
-        Expect(w.Source, dtype);
-        Expect(b?.Source, dtype);
-        return Record(new Conv2dNode(output, x, w, b?.Source, options, activation));
+        if (Records(input, weight, bias))
+            Record(new Conv2dNode(output, x, w, b?.Source, options, activation));
+        x.Release();
+        w.Release();
+        b?.Release();
+        return output;
     }
 
     private static long ConvolvedSize(long size, long kernel, Conv2dOptions options)
@@ -98,13 +98,16 @@ public static partial class Ops
     }
 
     private sealed unsafe class Conv2dNode(
-        Tensor output, Operand input, Operand weight, Tensor? bias, Conv2dOptions options, Activation activation) : Node(output)
+        Tensor output, Operand input, Operand weight, Tensor? bias, Conv2dOptions options, Activation activation)
+        : Node("conv2d", output, input, weight, new Edge(bias, output.DType))
     {
         private readonly Tensor _input = input.Source;
         private readonly Tensor _weight = weight.Source;
-        private readonly Saved _x = input.Save();
-        private readonly Saved _w = weight.Save();
+        private readonly Saved _x = weight.Source.RequiresGrad || bias is { RequiresGrad: true } ? input.Save() : default;
+        private readonly Saved _w = input.Source.RequiresGrad ? weight.Save() : default;
         private readonly Saved _kept = activation == Activation.Relu ? new Saved(output) : default;
+
+        protected override Saved[] SavedElements => [_x, _w, _kept];
 
         public override void Backward()
         {
@@ -116,11 +119,11 @@ public static partial class Ops
             args.Input = _x.Pointer;
             args.Weight = _w.Pointer;
             args.OutputGradient = gradient.Pointer;
-            if (_weight.RequiresGrad || bias is { RequiresGrad: true })
+            if (Wants(_weight) || Wants(bias))
                 BackwardWeights(ref args, dtype);
-            if (_input.RequiresGrad)
+            if (Wants(_input))
             {
-                var inputGradient = new GradientOverwrite(_input, dtype);
+                var inputGradient = new GradientOverwrite(this, _input, dtype);
                 args.InputGradient = inputGradient.Pointer;
                 NativeOps.Conv2dBackwardData(Device, args);
                 inputGradient.Finish();
@@ -129,17 +132,10 @@ public static partial class Ops
             gradient.Drop();
         }
 
-        public override void Release()
-        {
-            _x.Drop();
-            _w.Drop();
-            _kept.Drop();
-        }
-
         private void BackwardWeights(ref NampConv2dArgs args, DType dtype)
         {
-            var weightGradient = new GradientOverwrite(_weight, dtype, always: true);
-            var biasGradient = new GradientOverwrite(bias, dtype);
+            var weightGradient = new GradientOverwrite(this, _weight, dtype, always: true);
+            var biasGradient = new GradientOverwrite(this, bias, dtype);
             args.WeightGradient = weightGradient.Pointer;
             args.WeightGradientDtype = (int)dtype;
             args.BiasGradient = biasGradient.Pointer;

@@ -20,19 +20,21 @@ public static partial class Ops
             throw new ArgumentOutOfRangeException(nameof(probability), probability, "A dropout probability is in [0, 1).");
         if (probability == 0)
             return input;
+        Tensor given = input;
         input = Precision.Prepare("dropout", input);
         Tensor output = Tensor.Result(input.Device, input.DType, input.Shape);
         ulong seed = random.Seed;
         ulong offset = random.Reserve(input.Count);
         NativeOps.Dropout(
             input.Device, (nint)output.Pointer, (nint)input.Pointer, input.DType, input.Count, probability, seed, offset);
-        if (!Records(input))
-            return output;
-        Expect(input, input.DType);
-        return Record(new DropoutNode(output, input, probability, seed, offset));
+        if (Records(input))
+            Record(new DropoutNode(output, input, probability, seed, offset));
+        input.ReleaseIfCastOf(given);
+        return output;
     }
 
-    private sealed unsafe class DropoutNode(Tensor output, Tensor input, float probability, ulong seed, ulong offset) : Node(output)
+    private sealed unsafe class DropoutNode(Tensor output, Tensor input, float probability, ulong seed, ulong offset)
+        : Node("dropout", output, input)
     {
         public override void Backward()
         {
@@ -42,10 +44,6 @@ public static partial class Ops
             NativeOps.Dropout(
                 Device, (nint)gradient.Pointer, (nint)OutputGradient.Pointer, Output.DType, Output.Count, probability, seed, offset);
             input.GradientBuffer.Accept(gradient, Output.DType);
-        }
-
-        public override void Release()
-        {
         }
     }
 }

@@ -27,15 +27,18 @@ public static partial class Ops
         args.Weight = weight.Pointer;
         args.Output = output.Pointer;
         NativeOps.EmbeddingForward(weight.Device, args);
+        GC.KeepAlive(indices);
         if (!Records(weight))
             return output;
-        Expect(weight, DType.Float32);
         return Record(new EmbeddingNode(output, indices, weight, args));
     }
 
-    private sealed unsafe class EmbeddingNode(Tensor output, Tensor indices, Tensor weight, NampEmbeddingArgs forward) : Node(output)
+    private sealed unsafe class EmbeddingNode(Tensor output, Tensor indices, Tensor weight, NampEmbeddingArgs forward)
+        : Node("embedding", output, new Edge(weight, DType.Float32))
     {
         private readonly Saved _indices = new(indices);
+
+        protected override Saved[] SavedElements => [_indices];
 
         public override void Backward()
         {
@@ -44,7 +47,7 @@ public static partial class Ops
             args.Weight = null;
             args.Output = null;
             args.OutputGradient = OutputGradient.Pointer;
-            GradientTarget target = weight.GradientBuffer.Open(DType.Float32);
+            GradientTarget target = weight.GradientBuffer.Open();
             if (target.DType == DType.Float32)
             {
                 args.WeightGradient = (float*)target.Pointer;
@@ -60,7 +63,5 @@ public static partial class Ops
             Kernels.Accumulate(Device, target, sum.Pointer, DType.Float32, weight.Count);
             sum.Drop();
         }
-
-        public override void Release() => _indices.Drop();
     }
 }

@@ -53,10 +53,14 @@ public static partial class Ops
         args.Mean = mean is null ? null : (float*)mean.Pointer;
         args.InverseDeviation = (float*)inverseDeviation.Pointer;
         NativeOps.LayerNormForward(input.Device, args);
+        GC.KeepAlive(input);
+        GC.KeepAlive(weight);
+        GC.KeepAlive(bias);
         if (records)
         {
             Saved kept = normalized is null ? new Saved(input) : Saved.TakeOver(normalized, dtype);
-            return Record(new LayerNormNode(output, input, weight, bias, kept, mean, inverseDeviation, args));
+            Saved[] statistics = mean is null ? [Kept(inverseDeviation)] : [Kept(mean), Kept(inverseDeviation)];
+            return Record(new LayerNormNode(output, input, weight, bias, kept, statistics, args));
         }
 
         mean?.Drop();
@@ -65,9 +69,8 @@ public static partial class Ops
     }
 
     private sealed unsafe class LayerNormNode(
-        Tensor output, Tensor input, Tensor? weight, Tensor? bias, Saved kept, Storage? mean, Storage inverseDeviation,
-        NampLayerNormArgs forward)
-        : NormNode(output, input, weight, bias, kept, mean, inverseDeviation)
+        Tensor output, Tensor input, Tensor? weight, Tensor? bias, Saved kept, Saved[] statistics, NampLayerNormArgs forward)
+        : NormNode("layer_norm", output, input, weight, bias, kept, statistics)
     {
         protected override void Run(void* outputGradient, void* inputGradient, float* weightGradient, float* biasGradient)
         {

@@ -28,7 +28,7 @@ public static partial class Ops
 
         DType dtype = Precision.Of("linear", input, weight);
         if (!Precision.Keeps(activation, dtype))
-            return Activate(Linear(input, weight, bias), activation);
+            return ActivateApart(Linear(input, weight, bias), activation);
         var x = new Operand(input, dtype);
         var w = new Operand(weight, dtype);
         Operand? b = Operand.OrNull(bias, dtype);
@@ -53,26 +53,29 @@ public static partial class Ops
         args.PreActivation = preActivation is null ? null : preActivation.Pointer;
         NativeOps.Gemm(input.Device, args);
 
-        if (!records)
-            return output;
-        Expect(x.Source, dtype);
-        Expect(w.Source, dtype);
-        Expect(b?.Source, dtype);
-        return Record(new LinearNode(output, x, w, b?.Source, activation, preActivation));
+        if (records)
+            Record(new LinearNode(output, x, w, b?.Source, activation, preActivation));
+        x.Release();
+        w.Release();
+        b?.Release();
+        return output;
     }
 
     private sealed unsafe class LinearNode(
-        Tensor output, Operand input, Operand weight, Tensor? bias, Activation activation, Storage? preActivation) : Node(output)
+        Tensor output, Operand input, Operand weight, Tensor? bias, Activation activation, Storage? preActivation)
+        : Node("linear", output, input, weight, new Edge(bias, output.DType))
     {
         private readonly Tensor _input = input.Source;
         private readonly Tensor _weight = weight.Source;
-        private readonly Saved _x = input.Save();
-        private readonly Saved _w = weight.Save();
+        private readonly Saved _x = weight.Source.RequiresGrad ? input.Save() : default;
+        private readonly Saved _w = input.Source.RequiresGrad ? weight.Save() : default;
 
         // What the activation's derivative is computed from.
         private readonly Saved _kept = activation == Activation.Relu ? new Saved(output)
             : preActivation is null ? default
             : Saved.TakeOver(preActivation, output.DType);
+
+        protected override Saved[] SavedElements => [_x, _w, _kept];
 
         public override void Backward()
         {
@@ -83,28 +86,21 @@ public static partial class Ops
             Storage gradient = activation == Activation.None
                 ? OutputGradient.Share()
                 : ActivationGradient(Output, OutputGradient, activation, _kept);
-            if (_weight.RequiresGrad)
+            if (Wants(_weight))
             {
-                GradientTarget target = _weight.GradientBuffer.Open(dtype);
+                GradientTarget target = _weight.GradientBuffer.Open();
                 DenseProduct(Device, dtype, (outputs, inputs, rows), gradient.Pointer, true, _x.Pointer, false, target, _weight.Count);
             }
 
-            if (bias is { RequiresGrad: true })
-                Kernels.Sum(Device, bias.GradientBuffer.Open(dtype), gradient.Pointer, dtype, rows, outputs, 1);
-            if (_input.RequiresGrad)
+            if (bias is not null && Wants(bias))
+                Kernels.Sum(Device, bias.GradientBuffer.Open(), gradient.Pointer, dtype, rows, outputs, 1);
+            if (Wants(_input))
             {
-                GradientTarget target = _input.GradientBuffer.Open(dtype);
+                GradientTarget target = _input.GradientBuffer.Open();
                 DenseProduct(Device, dtype, (rows, inputs, outputs), gradient.Pointer, false, _w.Pointer, false, target, _input.Count);
             }
 
             gradient.Drop();
-        }
-
-        public override void Release()
-        {
-            _x.Drop();
-            _w.Drop();
-            _kept.Drop();
         }
     }
 }

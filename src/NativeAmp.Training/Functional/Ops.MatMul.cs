@@ -24,11 +24,11 @@ public static partial class Ops
         Tensor output = Tensor.Result(a.Device, dtype, a.Shape.WithLast(sizes.N));
         var target = new GradientTarget(output.Storage, dtype, accumulate: false);
         DenseProduct(a.Device, dtype, sizes, left.Pointer, false, right.Pointer, false, target, output.Count);
-        if (!Records(a, b))
-            return output;
-        Expect(left.Source, dtype);
-        Expect(right.Source, dtype);
-        return Record(new MatMulNode(output, left, right));
+        if (Records(a, b))
+            Record(new MatMulNode(output, left, right));
+        left.Release();
+        right.Release();
+        return output;
     }
 
     private static NampGemmArgs Product(DType dtype, long m, long n, long k)
@@ -69,28 +69,25 @@ public static partial class Ops
         NativeOps.Gemm(device, args);
     }
 
-    private sealed unsafe class MatMulNode(Tensor output, Operand a, Operand b) : Node(output)
+    private sealed unsafe class MatMulNode(Tensor output, Operand a, Operand b)
+        : Node("matmul", output, a, b)
     {
         private readonly Tensor _a = a.Source;
         private readonly Tensor _b = b.Source;
-        private readonly Saved _left = a.Save();
-        private readonly Saved _right = b.Save();
+        private readonly Saved _left = b.Source.RequiresGrad ? a.Save() : default;
+        private readonly Saved _right = a.Source.RequiresGrad ? b.Save() : default;
+
+        protected override Saved[] SavedElements => [_left, _right];
 
         public override void Backward()
         {
             DType dtype = Output.DType;
             (long m, long n, long k) = (Output.Shape[-2], Output.Shape[-1], _a.Shape[-1]);
             void* gradient = OutputGradient.Pointer;
-            if (_a.RequiresGrad)
-                DenseProduct(Device, dtype, (m, k, n), gradient, false, _right.Pointer, true, _a.GradientBuffer.Open(dtype), _a.Count);
-            if (_b.RequiresGrad)
-                DenseProduct(Device, dtype, (k, n, m), _left.Pointer, true, gradient, false, _b.GradientBuffer.Open(dtype), _b.Count);
-        }
-
-        public override void Release()
-        {
-            _left.Drop();
-            _right.Drop();
+            if (Wants(_a))
+                DenseProduct(Device, dtype, (m, k, n), gradient, false, _right.Pointer, true, _a.GradientBuffer.Open(), _a.Count);
+            if (Wants(_b))
+                DenseProduct(Device, dtype, (k, n, m), _left.Pointer, true, gradient, false, _b.GradientBuffer.Open(), _b.Count);
         }
     }
 }

@@ -3,48 +3,41 @@ namespace NativeAmp.Training;
 /// <content>What the norms share on the tape.</content>
 public static partial class Ops
 {
+    /// <summary>Statistics that a node takes over.</summary>
+    private static Saved Kept(Storage storage) => Saved.TakeOver(storage, DType.Float32);
+
     /// <summary>A norm: the gradients of its input, weight and bias in one call.</summary>
     private abstract unsafe class NormNode : Node
     {
         private readonly Tensor _input;
         private readonly Tensor? _weight;
         private readonly Tensor? _bias;
-        private readonly Saved _kept;
-        private readonly Saved _savedWeight;
-        private readonly Storage?[] _statistics;
 
-        /// <summary>Saves the weight, and takes over what was kept and the statistics (those that are there).</summary>
-        protected NormNode(Tensor output, Tensor input, Tensor? weight, Tensor? bias, Saved kept, params Storage?[] statistics)
-            : base(output)
+        /// <summary>Saves the weight, and takes over what was kept and the statistics.</summary>
+        protected NormNode(string operation, Tensor output, Tensor input, Tensor? weight, Tensor? bias, Saved kept, Saved[] statistics)
+            : base(operation, output, input, new Edge(weight, DType.Float32), new Edge(bias, DType.Float32))
         {
             _input = input;
             _weight = weight;
             _bias = bias;
-            _kept = kept;
-            _savedWeight = weight is null ? default : new Saved(weight);
-            _statistics = statistics;
-            Expect(input, input.DType);
-            Expect(weight, DType.Float32);
-            Expect(bias, DType.Float32);
+            // The input's gradient alone depends on the weight; the kernel reads it anyway.
+            Saved savedWeight = weight is null ? default
+                : input.RequiresGrad ? new Saved(weight)
+                : Kept(weight.Storage.Share());
+            SavedElements = [kept, savedWeight, .. statistics];
         }
+
+        protected override Saved[] SavedElements { get; }
 
         public override void Backward()
         {
-            var input = new GradientOverwrite(_input, _input.DType, always: true);
-            var weight = new GradientOverwrite(_weight, DType.Float32);
-            var bias = new GradientOverwrite(_bias, DType.Float32);
+            var input = new GradientOverwrite(this, _input, _input.DType, always: true);
+            var weight = new GradientOverwrite(this, _weight, DType.Float32);
+            var bias = new GradientOverwrite(this, _bias, DType.Float32);
             Run(OutputGradient.Pointer, input.Pointer, (float*)weight.Pointer, (float*)bias.Pointer);
             input.Finish();
             weight.Finish();
             bias.Finish();
-        }
-
-        public override void Release()
-        {
-            _kept.Drop();
-            _savedWeight.Drop();
-            foreach (Storage? statistic in _statistics)
-                statistic?.Drop();
         }
 
         /// <summary>The native call.</summary>

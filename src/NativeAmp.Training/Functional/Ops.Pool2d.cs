@@ -32,6 +32,7 @@ public static partial class Ops
             input.Shape[2] + 2L * padding >= kernel && input.Shape[3] + 2L * padding >= kernel, input, null,
             $"the padded image must be as large as the {kernel} x {kernel} window", operation);
 
+        Tensor given = input;
         input = Precision.Prepare(pooling == NampPooling.Max ? "max_pool2d" : "avg_pool2d", input);
         NampPool2dArgs args = NampPool2dArgs.Create();
         args.Dtype = (int)input.DType;
@@ -57,18 +58,21 @@ public static partial class Ops
         args.Input = input.Pointer;
         args.Output = output.Pointer;
         NativeOps.Pool2dForward(input.Device, args);
-        if (!records)
-            return output;
-        Expect(input, input.DType);
-        return Record(new Pool2dNode(output, input, indices, args));
+        if (records)
+            Record(new Pool2dNode(output, input, indices, args));
+        input.ReleaseIfCastOf(given);
+        return output;
     }
 
-    private sealed unsafe class Pool2dNode(Tensor output, Tensor input, Saved indices, NampPool2dArgs forward) : Node(output)
+    private sealed unsafe class Pool2dNode(Tensor output, Tensor input, Saved indices, NampPool2dArgs forward)
+        : Node(forward.Pooling == (int)NampPooling.Max ? "max_pool2d" : "avg_pool2d", output, input)
     {
+        protected override Saved[] SavedElements => [indices];
+
         public override void Backward()
         {
             NampPool2dArgs args = forward;
-            var gradient = new GradientOverwrite(input, Output.DType);
+            var gradient = new GradientOverwrite(this, input, Output.DType);
             args.Input = null;
             args.Output = null;
             args.OutputGradient = OutputGradient.Pointer;
@@ -76,7 +80,5 @@ public static partial class Ops
             NativeOps.Pool2dBackward(Device, args);
             gradient.Finish();
         }
-
-        public override void Release() => indices.Drop();
     }
 }

@@ -16,8 +16,7 @@ public static partial class Ops
         Tensor output = Tensor.Result(input.Device, input.DType, shape, input.Storage.Share());
         if (!Records(input))
             return output;
-        Expect(input, input.DType);
-        return Record(new SameElementsNode(output, input));
+        return Record(new SameElementsNode("reshape", output, input));
     }
 
     /// <summary>Every sample's elements in one dimension: [batch, the product of the others].</summary>
@@ -53,7 +52,6 @@ public static partial class Ops
             input.Device, (nint)output.Pointer, (nint)input.Pointer, input.DType, input.Shape.Dimensions, permutation);
         if (!Records(input))
             return output;
-        Expect(input, input.DType);
         return Record(new PermuteNode(output, input, inverse));
     }
 
@@ -67,7 +65,6 @@ public static partial class Ops
         input.Device.CopyOnDevice((nint)output.Pointer, (nint)input.Pointer, output.Bytes);
         if (!Records(input))
             return output;
-        Expect(input, input.DType);
         return Record(new FirstRowsNode(output, input));
     }
 
@@ -89,34 +86,28 @@ public static partial class Ops
         return shape;
     }
 
-    private sealed unsafe class PermuteNode(Tensor output, Tensor input, int[] inverse) : Node(output)
+    private sealed unsafe class PermuteNode(Tensor output, Tensor input, int[] inverse)
+        : Node("permute", output, input)
     {
         public override void Backward()
         {
-            var gradient = new GradientOverwrite(input, Output.DType);
+            var gradient = new GradientOverwrite(this, input, Output.DType);
             NativeOps.Permute(
                 Device, (nint)gradient.Pointer, (nint)OutputGradient.Pointer, Output.DType, Output.Shape.Dimensions, inverse);
             gradient.Finish();
         }
-
-        public override void Release()
-        {
-        }
     }
 
-    private sealed unsafe class FirstRowsNode(Tensor output, Tensor input) : Node(output)
+    private sealed unsafe class FirstRowsNode(Tensor output, Tensor input)
+        : Node("first_rows", output, input)
     {
         public override void Backward()
         {
-            GradientTarget target = input.GradientBuffer.Open(input.DType);
+            GradientTarget target = input.GradientBuffer.Open();
             if (!target.Accumulate)
                 Device.FillMemory((nint)target.Pointer, 0, input.Count * target.DType.SizeInBytes());
             var rows = new GradientTarget(input.GradientBuffer.Storage, target.DType, accumulate: true);
             Kernels.Accumulate(Device, rows, OutputGradient.Pointer, Output.DType, Output.Count);
-        }
-
-        public override void Release()
-        {
         }
     }
 }

@@ -22,7 +22,6 @@ public static partial class Ops
         NativeOps.SoftmaxForward(input.Device, args);
         if (!Records(input))
             return output;
-        Expect(input, input.DType);
         return Record(new SoftmaxNode(output, input, args));
     }
 
@@ -33,24 +32,26 @@ public static partial class Ops
         Requires.That(input.Shape.Rank >= 1 && input.Shape[-1] >= 1, input, null, "its rows must have an element");
         Tensor output = Tensor.Result(input.Device, DType.Int32, new Shape(input.Shape.Dimensions[..^1]));
         NativeOps.Argmax(input.Device, (nint)output.Pointer, (nint)input.Pointer, input.DType, output.Count, input.Shape[-1]);
+        GC.KeepAlive(input);
         return output;
     }
 
-    private sealed unsafe class SoftmaxNode(Tensor output, Tensor input, NampSoftmaxArgs forward) : Node(output)
+    private sealed unsafe class SoftmaxNode(Tensor output, Tensor input, NampSoftmaxArgs forward)
+        : Node("softmax", output, input)
     {
         private readonly Saved _y = new(output);
+
+        protected override Saved[] SavedElements => [_y];
 
         public override void Backward()
         {
             NampSoftmaxArgs args = forward;
-            var gradient = new GradientOverwrite(input, input.DType);
+            var gradient = new GradientOverwrite(this, input, input.DType);
             args.Input = null;
             args.OutputGradient = OutputGradient.Pointer;
             args.InputGradient = gradient.Pointer;
             NativeOps.SoftmaxBackward(Device, args);
             gradient.Finish();
         }
-
-        public override void Release() => _y.Drop();
     }
 }

@@ -21,16 +21,16 @@ public static partial class Ops
         Kernels.Sum(input.Device, target, input.Pointer, input.DType, 1, 1, input.Count, factor);
         if (!Records(input))
             return output;
-        Expect(input, input.DType);
         return Record(new ReduceNode(output, input, factor));
     }
 
-    private sealed unsafe class ReduceNode(Tensor output, Tensor input, float factor) : Node(output)
+    private sealed unsafe class ReduceNode(Tensor output, Tensor input, float factor)
+        : Node("sum", output, input)
     {
         public override void Backward()
         {
             // Every element's gradient is the same: factor times the scalar's, as a broadcast sum with nothing.
-            GradientTarget target = input.GradientBuffer.Open(input.DType);
+            GradientTarget target = input.GradientBuffer.Open();
             if (input.Count == 0)
                 return;
             if (!target.Accumulate)
@@ -38,10 +38,6 @@ public static partial class Ops
             Kernels.Add(
                 Device, target.Pointer, target.DType, target.Pointer, target.DType, 1, OutputGradient.Pointer, DType.Float32, factor,
                 input.Count, 1);
-        }
-
-        public override void Release()
-        {
         }
     }
 }

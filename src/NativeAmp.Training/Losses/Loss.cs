@@ -36,6 +36,7 @@ public static class Loss
         Tensor loss = Tensor.Result(logits.Device, DType.Float32, Shape.Scalar);
         args.Loss = (float*)loss.Pointer;
         Kernels.CrossEntropy(logits.Device, &args);
+        GC.KeepAlive(labels);
         return Ops.Records(logits) ? Ops.Record(new CrossEntropyNode(loss, logits, labels, args)) : loss;
     }
 
@@ -65,24 +66,22 @@ public static class Loss
     private sealed unsafe class CrossEntropyNode : Node
     {
         private readonly Tensor _logits;
-        private readonly Saved _savedLogits;
-        private readonly Saved _savedLabels;
         private readonly NampCrossEntropyArgs _forward;
 
         public CrossEntropyNode(Tensor loss, Tensor logits, Tensor labels, NampCrossEntropyArgs forward)
-            : base(loss)
+            : base("cross_entropy", loss, logits)
         {
             _logits = logits;
-            _savedLogits = new Saved(logits);
-            _savedLabels = new Saved(labels);
+            SavedElements = [new Saved(logits), new Saved(labels)];
             _forward = forward;
-            Ops.Expect(logits, logits.DType);
         }
+
+        protected override Saved[] SavedElements { get; }
 
         public override void Backward()
         {
             NampCrossEntropyArgs args = _forward;
-            var gradient = new GradientOverwrite(_logits, _logits.DType);
+            var gradient = new GradientOverwrite(this, _logits, _logits.DType);
             args.Loss = null;
             args.Gradient = gradient.Pointer;
             args.GradientDtype = (int)gradient.DType;
@@ -90,33 +89,24 @@ public static class Loss
             Kernels.CrossEntropy(Device, &args);
             gradient.Finish();
         }
-
-        public override void Release()
-        {
-            _savedLogits.Drop();
-            _savedLabels.Drop();
-        }
     }
 
     private sealed unsafe class MeanSquaredErrorNode : Node
     {
         private readonly Tensor _prediction;
         private readonly Tensor _target;
-        private readonly Saved _savedPrediction;
-        private readonly Saved _savedTarget;
         private readonly NampMseArgs _forward;
 
         public MeanSquaredErrorNode(Tensor loss, Tensor prediction, Tensor target, NampMseArgs forward)
-            : base(loss)
+            : base("mse", loss, prediction, target)
         {
             _prediction = prediction;
             _target = target;
-            _savedPrediction = new Saved(prediction);
-            _savedTarget = new Saved(target);
+            SavedElements = [new Saved(prediction), new Saved(target)];
             _forward = forward;
-            Ops.Expect(prediction, prediction.DType);
-            Ops.Expect(target, target.DType);
         }
+
+        protected override Saved[] SavedElements { get; }
 
         public override void Backward()
         {
@@ -130,17 +120,11 @@ public static class Loss
             Write(_target, args);
         }
 
-        public override void Release()
-        {
-            _savedPrediction.Drop();
-            _savedTarget.Drop();
-        }
-
         private void Write(Tensor input, NampMseArgs args)
         {
-            if (!input.RequiresGrad)
+            if (!Wants(input))
                 return;
-            var gradient = new GradientOverwrite(input, input.DType);
+            var gradient = new GradientOverwrite(this, input, input.DType);
             args.Loss = null;
             args.Gradient = gradient.Pointer;
             args.GradientDtype = (int)gradient.DType;

@@ -14,8 +14,10 @@ public readonly struct ScaledLoss
     /// <summary>The loss itself, not scaled.</summary>
     public Tensor Loss { get; }
 
-    /// <summary>Like <see cref="Tensor.Backward()"/>, with every gradient multiplied by the loss scale.</summary>
-    public unsafe void Backward() => Tape.Current.Backward(Loss, (float*)_scaler.ScalePointer);
+    /// <summary>Like <see cref="Tensor.Backward(bool)"/>, with every gradient multiplied by the loss scale.</summary>
+    /// <param name="retainGraph">Keeps intermediates, so that another backward pass can go over the graph, or a part of it, again.</param>
+    /// <exception cref="InvalidOperationException">As for <see cref="Tensor.Backward(bool)"/>.</exception>
+    public unsafe void Backward(bool retainGraph = false) => BackwardPass.Run(Loss, (float*)_scaler.ScalePointer, retainGraph);
 }
 
 /// <summary>What joins <see cref="GradScaler"/> to tensors.</summary>

@@ -6,12 +6,14 @@ namespace NativeAmp.Training;
 /// A tensor that is learned: float32 values, the gradient that backward passes accumulate, and, where low-precision operators
 /// use it, a copy in half precision. Before its module is moved to a device its values are in host memory.
 /// </summary>
-public sealed class Parameter : Tensor, IParameter
+public sealed class Parameter : Tensor, ITrackedParameter
 {
     private float[]? _host;
     private Storage? _half;
+    private readonly Lock _halfLock = new();
     private DType _halfDType;
-    private bool _halfIsStale;
+    private long _halfVersion;
+    private long _changes;
 
     /// <summary>A parameter with these values, in host memory until <see cref="ModuleExtensions.To"/>.</summary>
     /// <exception cref="ArgumentException">The shape has another number of elements.</exception>
@@ -32,13 +34,29 @@ public sealed class Parameter : Tensor, IParameter
     /// <summary>The elements, which an optimizer reads and writes.</summary>
     unsafe nint IParameter.Data => (nint)Pointer;
 
-    unsafe TensorCell IParameter.Gradient => GradientBufferOrNull is { HasValue: true } gradient
-        ? new TensorCell((nint)gradient.Storage.Pointer, gradient.DType)
-        : default;
+    unsafe TensorCell IParameter.Gradient
+    {
+        get
+        {
+            if (GradientBufferOrNull is not { HasValue: true } gradient)
+                return default;
+            gradient.EnsureUsable();
+            return new TensorCell((nint)gradient.Storage.Pointer, gradient.DType);
+        }
+    }
 
     unsafe TensorCell IParameter.HalfCopy => _half is null ? default : new TensorCell((nint)_half.Pointer, _halfDType);
 
-    void IParameter.ClearGradient() => ZeroGrad();
+    OptimizerLinks ITrackedParameter.Optimizers => Optimizers;
+
+    internal OptimizerLinks Optimizers { get; } = new();
+
+    // What others than optimizers wrote.
+    private long Changes => Volatile.Read(ref _changes) + (IsAlive ? Storage.Version : 0);
+
+    void IParameter.ClearGradient() => GradientBufferOrNull?.Clear();
+
+    void ITrackedParameter.WidenGradient() => GradientBufferOrNull?.Widen();
 
     /// <inheritdoc/>
     public override void CopyTo<T>(Span<T> destination)
@@ -59,7 +77,6 @@ public sealed class Parameter : Tensor, IParameter
         if (_host is null)
         {
             base.CopyFrom(source);
-            MarkChanged();
             return;
         }
 
@@ -68,10 +85,10 @@ public sealed class Parameter : Tensor, IParameter
     }
 
     /// <summary>
-    /// Says that the values were changed by somebody who did not write the half copy along, as the optimizers of this library do: it
-    /// is cast again before it is used.
+    /// Says that the values were changed through their pointer by somebody who did not write the half copy along, as the optimizers of this
+    /// library do: it is cast again before it is used, and a backward pass that needs the values from before is refused.
     /// </summary>
-    public void MarkChanged() => _halfIsStale = true;
+    public void MarkChanged() => Interlocked.Increment(ref _changes);
 
     /// <summary>Moves the values to a device. The gradient and the half copy do not move; they are made again.</summary>
     internal void MoveTo(Device device)
@@ -83,31 +100,39 @@ public sealed class Parameter : Tensor, IParameter
         storage.Write<float>(values);
         ReleaseGradient();
         DropHalfCopy();
+        Interlocked.Add(ref _changes, 1 + (IsAlive ? Storage.Version : 0));
         Place(device, storage);
         _host = null;
     }
+
+    /// <summary>How often the values were written, by whomever; those of a disposed parameter stay what they were.</summary>
+    internal long Version() => Changes + Optimizers.Writes;
 
     /// <summary>The values in a dtype: themselves, or the half copy, made or brought up to date first.</summary>
     internal unsafe Storage InDType(DType dtype)
     {
         if (dtype == DType.Float32)
             return Storage;
-        if (_half is null || _halfDType != dtype)
+        lock (_halfLock)
         {
-            Storage half = Storage.Allocate(Device, dtype, Count, MemoryKind.HalfCopies);
-            DropHalfCopy();
-            _half = half;
-            _halfDType = dtype;
-            _halfIsStale = true;
-        }
+            if (_half is null || _halfDType != dtype)
+            {
+                Storage half = Storage.Allocate(Device, dtype, Count, MemoryKind.HalfCopies);
+                DropHalfCopy();
+                _half = half;
+                _halfDType = dtype;
+                _halfVersion = -1;
+            }
 
-        if (_halfIsStale)
-        {
-            Kernels.Cast(Device, _half.Pointer, dtype, Pointer, DType.Float32, Count);
-            _halfIsStale = false;
-        }
+            long changes = Changes;
+            if (_halfVersion != changes)
+            {
+                Kernels.Cast(Device, _half.Pointer, dtype, Pointer, DType.Float32, Count);
+                _halfVersion = changes;
+            }
 
-        return _half;
+            return _half;
+        }
     }
 
     internal override string Describe() => Name.Length == 0 ? $"parameter {Shape}" : $"parameter '{Name}' {Shape}";
@@ -115,6 +140,8 @@ public sealed class Parameter : Tensor, IParameter
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        if (disposing)
+            Interlocked.Add(ref _changes, IsAlive ? Storage.Version : 0);
         base.Dispose(disposing);
         if (!disposing)
             return;

@@ -1,31 +1,34 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Device memory that several tensors look at: an output, its views, and what a node of the tape saved. Counted by reference, so
-/// that it goes back to the device's cache as soon as the last of them lets go and not when the collector gets to it. Used by one
-/// thread at a time, as its device.
+/// Device memory that several tensors look at: an output, its views, and what a node saved. Counted by reference, so that it goes back
+/// to the device's cache as soon as the last of them lets go; where nobody says so, the garbage collector finds it.
 /// </summary>
 internal sealed unsafe class Storage
 {
     private readonly DeviceBuffer _buffer;
     private int _references = 1;
+    private long _version;
 
     private Storage(DeviceBuffer buffer) => _buffer = buffer;
 
     /// <summary>Whether nobody else looks at this memory, so that it may be overwritten.</summary>
-    public bool IsUnshared => _references == 1;
+    public bool IsUnshared => Volatile.Read(ref _references) == 1;
+
+    /// <summary>How often the elements were written through a tensor: whoever saved them finds out by this whether they still are what they were.</summary>
+    public long Version => Volatile.Read(ref _version);
 
     /// <summary>The memory's address on the device.</summary>
     public void* Pointer
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_references == 0, this);
+            ObjectDisposedException.ThrowIf(Volatile.Read(ref _references) == 0, this);
             return (void*)_buffer.Pointer;
         }
     }
 
-    /// <summary>Memory for so many elements, with undefined contents.</summary>
+    /// <summary>Memory for this many elements, with undefined contents.</summary>
     public static Storage Allocate(Device device, DType dtype, long count, MemoryKind kind) =>
         new(device.Allocate(dtype, count, kind));
 
@@ -35,21 +38,29 @@ internal sealed unsafe class Storage
 
     /// <summary>Overwrites all elements from host memory.</summary>
     public void Write<T>(ReadOnlySpan<T> source)
-        where T : unmanaged => _buffer.CopyFrom(source);
+        where T : unmanaged
+    {
+        MarkWritten();
+        _buffer.CopyFrom(source);
+    }
+
+    /// <summary>Says that the elements are no longer what was saved of them.</summary>
+    public void MarkWritten() => Interlocked.Increment(ref _version);
 
     /// <summary>One more reference.</summary>
     public Storage Share()
     {
-        ObjectDisposedException.ThrowIf(_references == 0, this);
-        _references++;
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _references) == 0, this);
+        Interlocked.Increment(ref _references);
         return this;
     }
 
     /// <summary>One reference less; the last gives the memory back.</summary>
     public void Drop()
     {
-        ObjectDisposedException.ThrowIf(_references == 0, this);
-        if (--_references == 0)
+        int left = Interlocked.Decrement(ref _references);
+        ObjectDisposedException.ThrowIf(left < 0, this);
+        if (left == 0)
             _buffer.Dispose();
     }
 }

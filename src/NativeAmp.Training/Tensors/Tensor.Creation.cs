@@ -40,9 +40,9 @@ public partial class Tensor
         return tensor;
     }
 
-    /// <summary>The output of an operator, owned by the innermost scope or the tape.</summary>
+    /// <summary>The output of an operator, owned by the innermost scope, if there is one.</summary>
     internal static Tensor Result(Device device, DType dtype, Shape shape) =>
-        Result(device, dtype, shape, Storage.Allocate(device, dtype, shape.Count, MemoryKind.Activations));
+        Result(device, dtype, shape, MemoryPressure.Of(device).Allocate(dtype, shape.Count, MemoryKind.Activations));
 
     /// <summary>The output of an operator over memory that is there already (a reference that the output takes over).</summary>
     internal static Tensor Result(Device device, DType dtype, Shape shape, Storage storage)

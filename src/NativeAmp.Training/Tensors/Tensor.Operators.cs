@@ -30,6 +30,6 @@ public partial class Tensor
     /// <summary>The same elements in another shape, without a copy; see <see cref="Ops.Reshape"/>.</summary>
     public Tensor Reshape(params ReadOnlySpan<long> dimensions) => Ops.Reshape(this, dimensions);
 
-    /// <summary>The same elements, of which the tape knows nothing: gradients stop here.</summary>
+    /// <summary>The same elements outside of any graph: gradients stop here. To write to it writes to both.</summary>
     public Tensor Detach() => Result(Device, DType, Shape, Storage.Share());
 }

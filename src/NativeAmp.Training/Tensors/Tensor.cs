@@ -2,11 +2,13 @@ namespace NativeAmp.Training;
 
 /// <summary>
 /// A dense row-major array on a device. What a caller creates belongs to the caller, who disposes it; what an operator returns
-/// belongs to the innermost <see cref="TensorScope"/> (of which <see cref="NoGrad"/> is one), or else to the tape, whose
-/// <see cref="Backward()"/> gives it back. <see cref="Keep"/> takes it over. Tensors are used by one thread at a time.
+/// belongs to the innermost <see cref="TensorScope"/> (of which <see cref="NoGrad"/> is one). Without a scope <see cref="Backward(bool)"/>
+/// gives back what it went over, and the garbage collector the rest. <see cref="Keep"/> takes a tensor over.
 /// </summary>
 public partial class Tensor : IDisposable
 {
+    private static readonly Lock s_noDevice = new();
+
     private Storage? _storage;
     private Device? _device;
     private string _absence = "it has no memory yet";
@@ -43,7 +45,10 @@ public partial class Tensor : IDisposable
 
     internal bool HasDevice => _device is not null;
 
-    /// <summary>Whether the caller owns this tensor, so that tape, scope and modules leave it alone.</summary>
+    // What backward passes, optimizers and whoever touches a gradient take turns on.
+    private Lock GateOrThis => _device?.Gate ?? s_noDevice;
+
+    /// <summary>Whether the caller owns this tensor, so that backward passes, scopes and modules leave it alone.</summary>
     internal bool IsCallers { get; set; } = true;
 
     internal unsafe void* Pointer => Storage.Pointer;
@@ -72,10 +77,18 @@ public partial class Tensor : IDisposable
 
     /// <summary>Overwrites the elements with as many from host memory.</summary>
     /// <exception cref="ArgumentException">The element types or counts differ.</exception>
+    /// <exception cref="InvalidOperationException">The tensor is an operator's output that gradients flow through.</exception>
     public virtual void CopyFrom<T>(ReadOnlySpan<T> source)
         where T : unmanaged
     {
         CheckHost<T>(source.Length);
+        if (Producer is { State: NodeState.Recorded })
+        {
+            throw new InvalidOperationException(
+                $"{Describe()} is an operator's output that gradients flow through: written over, it would pass them on to what it no longer comes from. "
+                + "Write to its Detach() if that is what you want, or to a tensor of your own.");
+        }
+
         Storage.Write(source);
     }
 
@@ -103,7 +116,7 @@ public partial class Tensor : IDisposable
         return this;
     }
 
-    /// <summary>Gives the memory back. Whoever else looks at it (a view, a node of the tape) keeps it alive until done.</summary>
+    /// <summary>Gives the memory back. Whoever else looks at it (a view, a node of a graph) keeps it alive until done.</summary>
     public void Dispose()
     {
         Dispose(disposing: true);
@@ -129,11 +142,18 @@ public partial class Tensor : IDisposable
         _absence = reason;
     }
 
-    /// <summary>What an owner (tape, scope) does when its time is over.</summary>
+    /// <summary>What an owner (scope, module, backward pass) does when its time is over.</summary>
     internal void ReleaseUnlessCallers(string reason)
     {
         if (!IsCallers)
             Release(reason);
+    }
+
+    /// <summary>Lets go of an operator's cast of its input, which nobody else has seen. A tensor that needed no cast is its own.</summary>
+    internal void ReleaseIfCastOf(Tensor input)
+    {
+        if (this != input)
+            Release("it was the cast of an operator's input");
     }
 
     /// <summary>"float32 tensor [2, 3]", for messages.</summary>

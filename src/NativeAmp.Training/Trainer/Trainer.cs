@@ -80,15 +80,7 @@ public sealed class Trainer : IDisposable
             throw new InvalidOperationException("A trainer runs once; resume from a checkpoint with a new one.");
         using CheckpointDirectory? directory = OpenDirectory();
         _ran = true;
-        try
-        {
-            return Train(directory, cancellation);
-        }
-        finally
-        {
-            // Neither the last loss nor the half of a forward pass that failed keeps memory, and with it the device.
-            Tape.Current.Clear();
-        }
+        return Train(directory, cancellation);
     }
 
     /// <summary>Gives optimizer, scaler and batch memory back; the model stays.</summary>
@@ -161,6 +153,8 @@ public sealed class Trainer : IDisposable
         Batch batch = loader.Next();
         _tensors.Write(batch);
         Tensor loss;
+        // Whatever the model makes besides what Backward goes over is given back with the step.
+        using TensorScope scope = TensorScope.Enter();
         using (Autocast.Enter(_options.Precision))
         {
             loss = Loss.CrossEntropy(_model.Forward(_tensors.Input), _tensors.Targets);

@@ -82,6 +82,12 @@ public sealed unsafe class Device : IDisposable
         }
     }
 
+    /// <summary>What backward passes, optimizer steps and cleared gradients on this device take turns on.</summary>
+    internal Lock Gate { get; } = new();
+
+    /// <summary>What the training library attaches to a device.</summary>
+    internal object? Attachment { get; set; }
+
     /// <summary>The handle, for what keeps the device open.</summary>
     internal DeviceHandle Handle => _handle;
 
@@ -211,8 +217,16 @@ public sealed unsafe class Device : IDisposable
     /// <summary>A stream that belongs to somebody else, such as ManagedCuda's <c>CUstream.Pointer</c>.</summary>
     public DeviceStream BorrowStream(nint handle) => handle == 0 ? Stream : new DeviceStream(this, handle);
 
-    /// <summary>Closes the device after the last of its buffers and tables.</summary>
-    public void Dispose() => _handle.Dispose();
+    /// <summary>Closes the device after the last of its buffers and tables. Those that nobody refers to any more do not count.</summary>
+    public void Dispose()
+    {
+        if (_handle is { IsClosed: false, BufferBytes: > 0 })
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+        _handle.Dispose();
+    }
 
     private void Copy(void* destination, void* source, long bytes, NampCopyDirection direction, void* stream) =>
         Ensure.Success(NativeMethods.MemoryCopy(Native, destination, source, bytes, (int)direction, stream));

@@ -19,7 +19,7 @@ public sealed unsafe class DeviceBuffer : IDisposable
         Count = count;
         Kind = kind;
         // Nothing is allocated for nothing, and a null pointer is no handle.
-        if (pointer != 0) _memory = new MemoryHandle(device.Handle, pointer);
+        if (pointer != 0) _memory = new MemoryHandle(device.Handle, pointer, Bytes);
     }
 
     /// <summary>The device.</summary>
@@ -73,6 +73,7 @@ public sealed unsafe class DeviceBuffer : IDisposable
             for (long done = 0; done < source.Length; done += ByteSpanLimit<T>())
                 Device.CopyToDevice(destination + (nint)(done * sizeof(T)), Piece<T>(pointer, source.Length, done));
         }
+        GC.KeepAlive(this);
     }
 
     /// <summary>Copies elements out, beginning at an offset, and waits for them.</summary>
@@ -87,6 +88,7 @@ public sealed unsafe class DeviceBuffer : IDisposable
             for (long done = 0; done < destination.Length; done += ByteSpanLimit<T>())
                 Device.CopyToHost(Piece<T>(pointer, destination.Length, done), source + (nint)(done * sizeof(T)));
         }
+        GC.KeepAlive(this);
     }
 
     /// <summary>The elements as an array.</summary>

@@ -13,11 +13,17 @@ internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
     // What the finalizer thread found abandoned waits here, for a device is used by one thread at a time, and that is not the finalizer's; and what
     // the device refused to take back, which is tried again.
     private readonly ConcurrentQueue<(nint Pointer, DeviceResource Kind)> _abandoned = new();
+    private long _bufferBytes;
 
     public DeviceHandle()
         : base(ownsHandle: true)
     {
     }
+
+    /// <summary>Bytes of all buffers that were not given back, those included that nobody refers to any more.</summary>
+    public long BufferBytes => Volatile.Read(ref _bufferBytes);
+
+    public void CountBytes(long change) => Interlocked.Add(ref _bufferBytes, change);
 
     public void Set(NampDevice* device) => SetHandle((nint)device);
 
@@ -80,6 +86,9 @@ internal abstract class DeviceResourceHandle : SafeHandleZeroOrMinusOneIsInvalid
 
     protected DeviceHandle Device { get; }
 
+    /// <summary>Whether the collector found the resource, and not its owner gave it back.</summary>
+    protected bool IsFinalizing => _finalizing;
+
     /// <summary>Gives the resource back, on a thread that uses the device.</summary>
     protected abstract int Release();
 
@@ -101,9 +110,27 @@ internal abstract class DeviceResourceHandle : SafeHandleZeroOrMinusOneIsInvalid
 }
 
 /// <summary>Owns device memory.</summary>
-internal sealed unsafe class MemoryHandle(DeviceHandle device, nint pointer) : DeviceResourceHandle(device, pointer)
+internal sealed unsafe class MemoryHandle : DeviceResourceHandle
 {
-    protected override int Release() => NativeMethods.MemoryFree((NampDevice*)Device.DangerousGetHandle(), (void*)handle, null);
+    private readonly long _bytes;
 
-    protected override void Abandon() => Device.Abandon(handle, DeviceResource.Memory);
+    public MemoryHandle(DeviceHandle device, nint pointer, long bytes)
+        : base(device, pointer)
+    {
+        _bytes = bytes;
+        device.CountBytes(bytes);
+    }
+
+    protected override int Release()
+    {
+        Device.CountBytes(-_bytes);
+        return NativeMethods.MemoryFree((NampDevice*)Device.DangerousGetHandle(), (void*)handle, null);
+    }
+
+    protected override void Abandon()
+    {
+        // What Release failed to give back was subtracted there.
+        if (IsFinalizing) Device.CountBytes(-_bytes);
+        Device.Abandon(handle, DeviceResource.Memory);
+    }
 }

@@ -15,11 +15,13 @@ internal sealed class AdamMemory : IDisposable
     private readonly DeviceBuffer? _largest;
     private readonly TensorCell[] _gradients;
     private readonly TensorCell[] _halfCopies;
+    private readonly long[] _writes;
     private bool _gradientsMoved;
     private bool _halfCopiesMoved;
 
-    public AdamMemory(Device device, IParameter[] parameters, string[] names, int[] groups, AdamGroup[] options)
+    public AdamMemory(Device device, IParameter[] parameters, string[] names, int[] groups, AdamGroup[] options, OptimizerLink link)
     {
+        _writes = link.Writes;
         _parameters = parameters;
         _names = names;
         _offsets = new long[parameters.Length];
@@ -75,7 +77,8 @@ internal sealed class AdamMemory : IDisposable
     public bool AllGradientsFloat32 { get; private set; }
 
     /// <summary>Tells the table of gradients and half copies that moved since the last time; returns whether there is any gradient.</summary>
-    public bool Refresh()
+    /// <param name="stepping">Whether the parameters that have one are about to be written.</param>
+    public bool Refresh(bool stepping)
     {
         bool any = false, allFloat32 = true;
         for (int i = 0; i < _parameters.Length; i++)
@@ -84,6 +87,7 @@ internal sealed class AdamMemory : IDisposable
             if (gradient.Pointer != 0)
             {
                 any = true;
+                if (stepping) _writes[i]++;
                 allFloat32 &= gradient.DType == DType.Float32;
             }
             _gradientsMoved |= Assign(ref _gradients[i], gradient);

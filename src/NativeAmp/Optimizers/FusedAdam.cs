@@ -22,6 +22,8 @@ public sealed class FusedAdam : IDisposable
     private readonly StepHistory _history;
     private float _maxNorm;
     private bool _hasFindings;
+    private readonly OptimizerLink _link;
+    private LossScaleState? _unscaledBy;
 
     /// <summary>An optimizer of one group.</summary>
     /// <param name="parameters">The parameters; their device is the optimizer's.</param>
@@ -45,9 +47,11 @@ public sealed class FusedAdam : IDisposable
         Validate();
         _stepGroups = new NampAdamGroup[_groups.Length];
         int[] groupOf = [.. _groups.SelectMany((g, i) => g.Parameters.Select(_ => i))];
-        Memory = new AdamMemory(Device, _parameters, _names, groupOf, _groups);
+        _link = new OptimizerLink(this, _parameters.Length);
+        Memory = new AdamMemory(Device, _parameters, _names, groupOf, _groups, _link);
         State = new OptimizerState(Device);
         _history = new StepHistory(Device);
+        for (int i = 0; i < _parameters.Length; i++) (_parameters[i] as ITrackedParameter)?.Optimizers.Attach(_link, i);
     }
 
     /// <summary>The device that the parameters are on.</summary>
@@ -78,10 +82,13 @@ public sealed class FusedAdam : IDisposable
     /// <exception cref="InvalidOperationException">No parameter has a gradient.</exception>
     public StepResult Step()
     {
-        bool check = CheckGradients || _maxNorm > 0;
-        if (!HasGradients())
-            throw new InvalidOperationException("None of the optimizer's parameters has a gradient: call Backward before the step, and ZeroGrad after it.");
-        return Apply(scaler: null, check ? GradientCheck.InThisCall : GradientCheck.None);
+        lock (Device.Gate)
+        {
+            bool check = CheckGradients || _maxNorm > 0;
+            if (!HasGradients(stepping: true))
+                throw new InvalidOperationException("None of the optimizer's parameters has a gradient: call Backward before the step, and ZeroGrad after it.");
+            return Apply(scaler: null, check ? GradientCheck.InThisCall : GradientCheck.None);
+        }
     }
 
     /// <summary>
@@ -102,7 +109,11 @@ public sealed class FusedAdam : IDisposable
     /// <summary>Drops all gradients.</summary>
     public void ZeroGrad()
     {
-        foreach (var parameter in _parameters) parameter.ClearGradient();
+        lock (Device.Gate)
+        {
+            foreach (var parameter in _parameters) parameter.ClearGradient();
+            _link.GradientsAreScaled = false;
+        }
     }
 
     /// <summary>The learning rate that a group's next step takes. With a <see cref="Scheduler"/> it waits for the device.</summary>
@@ -142,13 +153,14 @@ public sealed class FusedAdam : IDisposable
     /// <summary>Gives moments and table back. Parameters are not touched.</summary>
     public void Dispose()
     {
+        foreach (var parameter in _parameters) (parameter as ITrackedParameter)?.Optimizers.Detach(_link);
         Memory.Dispose();
         State.Dispose();
         _history.Dispose();
     }
 
     /// <summary>Whether any parameter has a gradient; the table then knows where all are.</summary>
-    internal bool HasGradients() => Memory.Refresh();
+    internal bool HasGradients(bool stepping) => Memory.Refresh(stepping);
 
     /// <summary>Reads all gradients, where HasGradients found them: finite, norm, facts. With no in-place it is decided by whether that can lose anything.</summary>
     internal void Check(LossScaleState? scaler, bool? inPlace)
@@ -156,11 +168,37 @@ public sealed class FusedAdam : IDisposable
         bool write = inPlace ?? Memory.AllGradientsFloat32;
         AmpKernels.UnscaleAndCheck(Memory.Table, Memory.Columns.Gradient, scaler, State, write ? Memory.Columns.Gradient : -1);
         _hasFindings = true;
+        _link.Marks++;
+        _link.GradientsAreScaled = !write;
+        _unscaledBy = scaler;
+    }
+
+    /// <summary>
+    /// What <see cref="GradScaler.Unscale"/> does to float32 gradients, for half-precision ones that it left scaled: they become float32, where nothing
+    /// is lost by the division.
+    /// </summary>
+    internal void UnscaleInFloat32()
+    {
+        lock (Device.Gate)
+        {
+            if (!_link.GradientsAreScaled) return;
+            foreach (var parameter in _parameters)
+            {
+                if (parameter.Gradient.DType != DType.Float32 && parameter is not ITrackedParameter)
+                    throw new InvalidOperationException($"Gradients stay scaled after Unscale, and that of '{parameter.Name}' cannot be turned into float32: look at gradients before Unscale, or call it with inPlace: true.");
+            }
+            foreach (var parameter in _parameters) (parameter as ITrackedParameter)?.WidenGradient();
+            Memory.Refresh(stepping: false);
+            AmpKernels.UnscaleAndCheck(Memory.Table, Memory.Columns.Gradient, _unscaledBy, State, Memory.Columns.Gradient);
+            _link.GradientsAreScaled = false;
+        }
     }
 
     /// <summary>Applies gradients, where HasGradients found them.</summary>
     internal StepResult Apply(LossScaleState? scaler, GradientCheck check)
     {
+        if (scaler is not null && check == GradientCheck.InThisCall) _link.Marks++;
+        _link.GradientsAreScaled = false;
         if (check == GradientCheck.None && _hasFindings) State.ForgetFindings();
         _hasFindings = check != GradientCheck.None;
         long applied = Scheduler is null ? 0 : AppliedSteps;

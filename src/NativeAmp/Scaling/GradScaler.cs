@@ -74,9 +74,12 @@ public sealed class GradScaler : IDisposable
             case Stage.Stepped: throw new InvalidOperationException("Unscale is called after Step; it belongs between the backward pass and Step.");
             default: break;
         }
-        RequireGradients(optimizer);
-        optimizer.Check(_scale, inPlace);
-        Set(optimizer, Stage.Unscaled);
+        lock (Device.Gate)
+        {
+            RequireGradients(optimizer, stepping: false);
+            optimizer.Check(_scale, inPlace);
+            Set(optimizer, Stage.Unscaled);
+        }
     }
 
     /// <summary>Takes an optimizer's step, which is skipped where a gradient is not finite. At most once between updates.</summary>
@@ -87,10 +90,13 @@ public sealed class GradScaler : IDisposable
         if (_scale is null) return optimizer.Step();
         var stage = StageOf(optimizer);
         if (stage == Stage.Stepped) throw new InvalidOperationException("Step has already been called on this optimizer since the last Update.");
-        RequireGradients(optimizer);
-        var result = optimizer.Apply(_scale, stage == Stage.Ready ? GradientCheck.InThisCall : GradientCheck.Before);
-        Set(optimizer, Stage.Stepped);
-        return result;
+        lock (Device.Gate)
+        {
+            RequireGradients(optimizer, stepping: true);
+            var result = optimizer.Apply(_scale, stage == Stage.Ready ? GradientCheck.InThisCall : GradientCheck.Before);
+            Set(optimizer, Stage.Stepped);
+            return result;
+        }
     }
 
     /// <summary>Moves the scale by what the checks since the last update found, and begins the next step.</summary>
@@ -150,9 +156,9 @@ public sealed class GradScaler : IDisposable
             throw new InvalidOperationException($"One scaler serves at most {AmpKernels.MaxOptimizers} optimizers.");
     }
 
-    private static void RequireGradients(FusedAdam optimizer)
+    private static void RequireGradients(FusedAdam optimizer, bool stepping)
     {
-        if (!optimizer.HasGradients())
+        if (!optimizer.HasGradients(stepping))
             throw new InvalidOperationException("No inf checks were recorded for this optimizer: none of its parameters has a gradient. Call Backward first.");
     }
 

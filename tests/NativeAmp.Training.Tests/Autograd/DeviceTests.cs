@@ -1,6 +1,6 @@
 namespace NativeAmp.Training.Tests.Autograd;
 
-/// <summary>Tests that each have a device to themselves, and leave nothing on the tape.</summary>
+/// <summary>Tests that each have a device to themselves, and no other tensors than their own.</summary>
 internal abstract class DeviceTests(DeviceKind kind)
 {
     protected DeviceKind Kind => kind;
@@ -13,7 +13,6 @@ internal abstract class DeviceTests(DeviceKind kind)
     [TearDown]
     public void CloseDevice()
     {
-        Tape.Current.Clear();
         Device.Dispose();
     }
 }

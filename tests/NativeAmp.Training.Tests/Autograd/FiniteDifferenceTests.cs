@@ -46,8 +46,6 @@ internal sealed class FiniteDifferenceTests(DeviceKind kind)
             Assert.That((double)gradient[i], Is.EqualTo(slope).Within(2e-3 + 1e-2 * Math.Abs(slope)), $"{name}, element {i}");
         }
 
-        Tape.Current.Clear();
-
         double At(int index, float change)
         {
             float[] moved = [.. values];

@@ -70,7 +70,6 @@ internal sealed class SmallNetwork : IDisposable
 
     public void Dispose()
     {
-        Tape.Current.Clear();
         Scaler.Dispose();
         Optimizer.Dispose();
         Model.Dispose();

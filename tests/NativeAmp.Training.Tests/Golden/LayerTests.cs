@@ -49,7 +49,6 @@ internal sealed class LayerTests(DeviceKind kind)
 
         foreach (Tensor input in inputs.Values)
             input.Dispose();
-        Tape.Current.Clear();
     }
 
     [Test]

@@ -1,0 +1,47 @@
+namespace NativeAmp.Training;
+
+/// <summary>
+/// Elements that a node needs later, kept alive whoever else lets go of them, and the version that they had: a tensor that was written
+/// since would give a wrong gradient. The default is none.
+/// </summary>
+internal readonly unsafe struct Saved
+{
+    private readonly Storage? _storage;
+    private readonly Tensor? _of;
+    private readonly long _version;
+
+    /// <summary>Saves a tensor's elements.</summary>
+    public Saved(Tensor tensor)
+        : this(tensor, tensor.Storage, tensor.DType)
+    {
+    }
+
+    /// <summary>Saves elements that stand for a tensor: its own, or the half copy of a parameter, which is written along with it.</summary>
+    public Saved(Tensor tensor, Storage storage, DType dtype)
+    {
+        _storage = storage.Share();
+        _of = tensor;
+        _version = VersionNow;
+        DType = dtype;
+    }
+
+    private Saved(DType dtype, Storage storage)
+    {
+        _storage = storage;
+        DType = dtype;
+    }
+
+    public DType DType { get; }
+
+    public void* Pointer => _storage is null ? null : _storage.Pointer;
+
+    private long VersionNow => _of is Parameter parameter ? parameter.Version() : _storage!.Version;
+
+    /// <summary>Memory that the node alone holds from now on, and that nobody else can write.</summary>
+    public static Saved TakeOver(Storage storage, DType dtype) => new(dtype, storage);
+
+    /// <summary>The tensor that was written since it was saved, or null.</summary>
+    public Tensor? WrittenSince() => _of is not null && VersionNow != _version ? _of : null;
+
+    public void Drop() => _storage?.Drop();
+}

@@ -1,0 +1,81 @@
+namespace NativeAmp;
+
+/// <summary>A parameter that wants to know what optimizers did with it.</summary>
+internal interface ITrackedParameter : IParameter
+{
+    /// <summary>The optimizers that the parameter belongs to.</summary>
+    OptimizerLinks Optimizers { get; }
+
+    /// <summary>Makes the gradient, if there is one, float32.</summary>
+    void WidenGradient();
+}
+
+/// <summary>What one optimizer shows its parameters, without calling each of them in each step.</summary>
+internal sealed class OptimizerLink(FusedAdam optimizer, int parameters)
+{
+    /// <summary>How often the optimizer has written each parameter (or has left it alone in a step that was skipped).</summary>
+    public long[] Writes { get; } = new long[parameters];
+
+    /// <summary>How often gradients with a loss scale were unscaled or stepped with: what began before must not be added to.</summary>
+    public long Marks { get; set; }
+
+    /// <summary>Whether gradients were checked by <see cref="GradScaler.Unscale"/> and lie in memory with their scale.</summary>
+    public bool GradientsAreScaled { get; set; }
+
+    /// <summary>Unscales all gradients of the optimizer in float32, for somebody who looks at one.</summary>
+    public void ShowUnscaled()
+    {
+        if (GradientsAreScaled) optimizer.UnscaleInFloat32();
+    }
+}
+
+/// <summary>The optimizers of one parameter, nearly always one.</summary>
+internal sealed class OptimizerLinks
+{
+    private (OptimizerLink Link, int Index)[] _links = [];
+    private long _earlierWrites;
+    private long _earlierMarks;
+
+    /// <summary>How often an optimizer has written the parameter.</summary>
+    public long Writes
+    {
+        get
+        {
+            long sum = _earlierWrites;
+            foreach (var (link, index) in _links) sum += link.Writes[index];
+            return sum;
+        }
+    }
+
+    /// <summary>How often an optimizer unscaled its gradients or stepped with them through a scaler.</summary>
+    public long Marks
+    {
+        get
+        {
+            long sum = _earlierMarks;
+            foreach (var (link, _) in _links) sum += link.Marks;
+            return sum;
+        }
+    }
+
+    /// <summary>Adds an optimizer, to which the parameter is known by an index.</summary>
+    public void Attach(OptimizerLink link, int index) => _links = [.. _links, (link, index)];
+
+    /// <summary>Forgets an optimizer, but not what it did.</summary>
+    public void Detach(OptimizerLink link)
+    {
+        foreach (var (other, index) in _links)
+        {
+            if (other != link) continue;
+            _earlierWrites += link.Writes[index];
+            _earlierMarks += link.Marks;
+        }
+        _links = [.. _links.Where(other => other.Link != link)];
+    }
+
+    /// <summary>Before somebody looks at the parameter's gradient: it is unscaled where its optimizer's was.</summary>
+    public void ShowUnscaled()
+    {
+        foreach (var (link, _) in _links) link.ShowUnscaled();
+    }
+}
