@@ -32,6 +32,7 @@ internal sealed class BackwardPass
     /// <summary>Backward from any tensor and the gradient with respect to it.</summary>
     public static unsafe void Run(Tensor root, Tensor gradient, bool retainGraph)
     {
+        _ = root.Storage;
         Requires.FloatingPoint(gradient, nameof(Tensor.Backward));
         Requires.SameDevice(root, gradient, nameof(Tensor.Backward));
         Requires.That(root.Shape == gradient.Shape, root, gradient, "the gradient must have the tensor's shape", nameof(Tensor.Backward));
@@ -95,6 +96,7 @@ internal sealed class BackwardPass
 
     private static void CheckScalar(Tensor root)
     {
+        _ = root.Storage;
         if (root.Count != 1)
         {
             throw new InvalidOperationException(

@@ -37,7 +37,7 @@ public static partial class Ops
         if (!training && !hasStatistics)
             throw new ArgumentException("BatchNorm2d needs running statistics when it is not training.", nameof(runningMean));
         Requires.That(
-            !training || channels == 0 || input.Count / channels > 1, input, null, "the variance of one value per channel is not defined");
+            !training || input.Count == 0 || input.Count / channels > 1, input, null, "the variance of one value per channel is not defined");
 
         Tensor given = input;
         input = Precision.Prepare("batch_norm", input);
@@ -60,7 +60,9 @@ public static partial class Ops
         args.Output = output.Pointer;
         args.Mean = (float*)mean.Pointer;
         args.InverseDeviation = (float*)inverseDeviation.Pointer;
-        NativeOps.BatchNormForward(input.Device, args);
+        // A batch without samples has no statistics to take or to move.
+        if (input.Count > 0)
+            NativeOps.BatchNormForward(input.Device, args);
         if (training && hasStatistics)
         {
             runningMean!.Storage.MarkWritten();
@@ -89,6 +91,13 @@ public static partial class Ops
     {
         protected override void Run(void* outputGradient, void* inputGradient, float* weightGradient, float* biasGradient)
         {
+            if (Output.Count == 0)
+            {
+                Clear(weightGradient);
+                Clear(biasGradient);
+                return;
+            }
+
             NampBatchNormArgs args = forward;
             args.Output = null;
             args.OutputGradient = outputGradient;
@@ -96,6 +105,12 @@ public static partial class Ops
             args.GammaGradient = weightGradient;
             args.BetaGradient = biasGradient;
             NativeOps.BatchNormBackward(Device, args);
+        }
+
+        private void Clear(float* gradient)
+        {
+            if (gradient is not null)
+                Device.FillMemory((nint)gradient, 0, forward.Channels * sizeof(float));
         }
     }
 }

@@ -24,8 +24,7 @@ public static partial class Ops
     {
         ArgumentNullException.ThrowIfNull(input);
         Requires.That(input.Shape.Rank >= 1, input, null, "it needs a batch dimension");
-        long batch = input.Shape[0];
-        return input.Shape.Rank == 2 ? input : Reshape(input, batch, batch == 0 ? 0 : input.Count / batch);
+        return input.Shape.Rank == 2 ? input : Reshape(input, input.Shape[0], new Shape(input.Shape.Dimensions[1..]).Count);
     }
 
     /// <summary>The tensor with its dimensions permuted: dimension i of the output is dimension permutation[i] of the input.</summary>
