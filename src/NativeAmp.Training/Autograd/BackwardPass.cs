@@ -195,7 +195,7 @@ internal sealed class BackwardPass
         {
             foreach (Node node in _nodes)
             {
-                if (node.Output.GradientBufferOrNull is { HasValue: true } gradient)
+                if (node.Output.GradientBufferOrNull is { HasValue: true } gradient && node.WantsAny)
                     GoBack(node, gradient);
                 Finish(node, retainGraph);
             }

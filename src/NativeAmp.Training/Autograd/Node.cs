@@ -73,21 +73,13 @@ internal abstract class Node
     /// <summary>Adds the gradients with respect to the inputs to their buffers.</summary>
     public abstract void Backward();
 
+    /// <summary>Whether a gradient goes to any of the inputs. An operator of one input need not ask again.</summary>
+    public bool WantsAny => Array.Exists(_edges, edge => Accepts(edge.Tensor));
+
     /// <summary>
     /// Whether a gradient goes to an input: it required one when the operator ran, and still does (as with PyTorch's AccumulateGrad).
     /// </summary>
-    public bool Wants(Tensor? input)
-    {
-        if (input is not { RequiresGrad: true, IsLeftOut: false })
-            return false;
-        foreach (Edge edge in _edges)
-        {
-            if (edge.Tensor == input)
-                return true;
-        }
-
-        return false;
-    }
+    public bool Wants(Tensor? input) => Accepts(input) && Array.Exists(_edges, edge => edge.Tensor == input);
 
     /// <summary>Why a backward pass cannot go over this node, or null.</summary>
     public string? Obstacle()
@@ -121,6 +113,8 @@ internal abstract class Node
 
         return null;
     }
+
+    private static bool Accepts(Tensor? tensor) => tensor is { RequiresGrad: true, IsLeftOut: false };
 
     /// <summary>Lets go of everything that was saved, and of the inputs.</summary>
     public void Release(NodeState state)

@@ -10,7 +10,7 @@ internal static class Precision
     public static DType Of(string operation, Tensor a, Tensor? b = null, Tensor? c = null) =>
         Autocast.TypeOf(operation, Wider(Wider(a.DType, b), c));
 
-    /// <summary>The input in the dtype of an operator that reads and writes one dtype; the cast, if any, is on the tape.</summary>
+    /// <summary>The input in the dtype of an operator that reads and writes one dtype; the cast, if any, is in the graph.</summary>
     public static Tensor Prepare(string operation, Tensor input) => Ops.Cast(input, Of(operation, input));
 
     /// <summary>Whether an activation after an operator of this dtype stays in it, so that it may be part of the same pass.</summary>

@@ -1,6 +1,6 @@
 namespace NativeAmp.Training;
 
-/// <content>What the norms share on the tape.</content>
+/// <content>What the norms share in their backward passes.</content>
 public static partial class Ops
 {
     /// <summary>Statistics that a node takes over.</summary>

@@ -70,14 +70,9 @@ public sealed class RandomGenerator
         return (float)(Math.Sqrt(-2 * Math.Log(radius)) * Math.Cos(2 * Math.PI * angle));
     }
 
-    /// <summary>Sets words aside for a kernel that draws them itself.</summary>
+    /// <summary>Sets words aside for a kernel that draws them itself; several threads get words of their own.</summary>
     /// <returns>The index of the first.</returns>
-    internal ulong Reserve(long count)
-    {
-        ulong first = _offset;
-        _offset += (ulong)count;
-        return first;
-    }
+    internal ulong Reserve(long count) => Interlocked.Add(ref _offset, (ulong)count) - (ulong)count;
 
     private static (uint A, uint B, uint C, uint D) Philox(ulong block, ulong seed)
     {

@@ -35,13 +35,16 @@ public partial class Tensor
     {
         get
         {
-            if (_retained is { HasValue: true } retained)
-                return retained.View();
-            if (_gradient is not { HasValue: true } gradient || Producer is not null)
-                return null;
-            gradient.EnsureUsable();
-            (this as Parameter)?.Optimizers.ShowUnscaled();
-            return gradient.View();
+            lock (GateOrThis)
+            {
+                if (_retained is { HasValue: true } retained)
+                    return retained.View();
+                if (_gradient is not { HasValue: true } gradient || Producer is not null)
+                    return null;
+                gradient.EnsureUsable();
+                (this as Parameter)?.Optimizers.ShowUnscaled();
+                return gradient.View();
+            }
         }
     }
 

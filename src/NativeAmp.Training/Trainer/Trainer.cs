@@ -173,11 +173,10 @@ public sealed class Trainer : IDisposable
         return Done(batch, start, value, result.Scale, foundInf: result.Skipped, result.Skipped, result.LearningRate, result.GradientNorm);
     }
 
-    /// <summary>Leaves a batch whose loss is not finite: what its forward pass holds goes, and nothing learns of it.</summary>
+    /// <summary>Leaves a batch whose loss is not finite: what its forward pass holds goes with the step, and nothing learns of it.</summary>
     private StepReport PassOver(Tensor loss, Batch batch, long start)
     {
         float value = loss.Item();
-        Tape.Current.Clear();
         return Done(batch, start, value, _scaler.GetScale(), foundInf: false, skipped: true, _optimizer.NextLearningRate(), gradientNorm: float.NaN);
     }
 
