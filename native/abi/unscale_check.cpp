@@ -17,6 +17,7 @@ void check_options(const namp_scaler_options* options) {
   check_range(options->growth_interval, 1, INT32_MAX, "options->growth_interval");
   check_range(options->hysteresis, 1, INT32_MAX, "options->hysteresis");
   check_flag(options->hysteresis_refill, "options->hysteresis_refill");
+  check_range(options->growth_delay, 0, INT32_MAX, "options->growth_delay");
   require(std::isfinite(options->growth_factor) && options->growth_factor >= 1.0,
           "options->growth_factor must be finite and 1 or more.");
   require(options->backoff_factor > 0.0 && options->backoff_factor <= 1.0,

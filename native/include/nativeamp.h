@@ -390,13 +390,15 @@ NAMP_API int32_t namp_table_touch(uint32_t* checksum, namp_table* table, const i
 typedef struct namp_scaler_state {
   float scale;               /* what the loss is multiplied by */
   float inverse_scale;       /* (float)(1 / (double)scale), as PyTorch computes it */
-  int32_t growth_tracker;    /* consecutive good steps since the last change */
+  int32_t growth_tracker;    /* consecutive good steps since the last change; from -growth_delay on
+                                after the start, which the caller sets, and after an overflow */
   int32_t hysteresis_left;   /* overflows still tolerated before the scale backs off */
   int64_t steps;             /* updates so far */
   int64_t skipped_steps;     /* of them, updates that saw an overflow */
   int32_t consecutive_skips; /* overflows since the last good update */
   int32_t found_inf;         /* 1 if the last update saw an overflow, else 0 */
-  int64_t reserved;
+  int64_t stuck_steps; /* overflows that found the scale at its minimum with no tolerance left:
+                          where nothing can back off any more */
 } namp_scaler_state;
 
 /* How the scale moves (namp_scaler_update). Zero-initialised it is no valid setting; presets are
@@ -413,6 +415,9 @@ typedef struct namp_scaler_options {
   int32_t hysteresis;  /* overflows before a backoff; 1 for every overflow */
   int32_t hysteresis_refill; /* 0: refilled only when the scale grows (Megatron, DeepSpeed); 1: by
                                 every good step (Apex) */
+  int32_t growth_delay; /* good steps more than the interval that the first growth after an overflow
+                           needs; 0 or more (DeepSpeed from 0.17.1 on: 1) */
+  int32_t reserved;
 } namp_scaler_options;
 
 /* An optimizer's state, on the device: what a step found and what Adam counts. All zeros is a valid
@@ -436,15 +441,17 @@ typedef struct namp_optimizer_state {
 /* The scale's update after a step (one thread's work on the device), from the found_inf of all the
  * scaler's optimizers (found_inf[i] not 0 counts as an overflow, ORed):
  *
- *   overflow:  tracker = 0; hysteresis_left -= 1, and when none is left
+ *   overflow:  tracker = -growth_delay; hysteresis_left -= 1, and when none is left
  *                scale = max(minimum, (float)((double)scale * backoff))
  *   good:      tracker += 1, and when tracker >= interval
  *                tracker = 0; hysteresis_left = hysteresis;
  *                scale = (float)((double)scale * growth) if that is finite and no more than the
  * maximum
  *
- * With minimum 0, maximum infinite and hysteresis 1 it is torch._amp_update_scale_ bit for bit
- * (PyTorch 2.10, amp/AmpKernels). states is a host array of count device pointers, 1 to 64. */
+ * With minimum 0, maximum infinite, hysteresis 1 and delay 0 it gives the bits of
+ * torch._amp_update_scale_ (PyTorch 2.10, amp/AmpKernels) from any tracker below the interval;
+ * PyTorch asks whether the tracker is the interval, and never grows once it is beyond. states is a
+ * host array of count device pointers, 1 to 64. */
 /* clang-format on */
 NAMP_API int32_t namp_scaler_update(namp_device* device, namp_scaler_state* scaler,
                                     namp_optimizer_state* const* states, int32_t count,
@@ -541,8 +548,9 @@ NAMP_API int32_t namp_scale(namp_device* device, void* destination, int32_t dest
  * first_non_finite_tensor, non_finite_count, gradient_norm. reset 1 begins a step: all of them
  * start anew, and unscaled is 0; reset 0 adds to what an earlier call of the step found (an
  * optimizer of several tables; tensor indices are each table's own). Finiteness is tested on the
- * scaled value, before multiplying; an inverse scale that is not finite counts as overflow too, so
- * that a bad scale never makes a NaN that is applied. With write_column >= 0 the unscaled values (g
+ * scaled value, before multiplying; an inverse scale that is not finite (a scale of 2^-128 or less)
+ * counts as overflow too, so that the step that follows this check is skipped and applies no NaN
+ * that the scale made. With write_column >= 0 the unscaled values (g
  * * inverse_scale in float32, rounded once to that column's dtype; unchanged bits where
  * inverse_scale is 1 and the dtypes agree) are written there (it may be gradient_column: in place),
  * found_inf or not, and state->unscaled becomes 1; with -1 nothing is written and namp_adam_step

@@ -218,7 +218,7 @@ TEST_P(MisuseTest, LossesAndScaler) {
   namp_optimizer_state* states[] = {state.data(), nullptr};
   const auto update = [&](const std::function<void(namp_scaler_options&)>& spoil,
                           int32_t count = 1) {
-    namp_scaler_options o{sizeof(namp_scaler_options), 1, 2.0, 0.5, 0.0f, INFINITY, 1, 0};
+    namp_scaler_options o{sizeof(namp_scaler_options), 1, 2.0, 0.5, 0.0f, INFINITY, 1, 0, 0, 0};
     spoil(o);
     return namp_scaler_update(device_, scaler.data(), states, count, &o, nullptr);
   };
@@ -230,6 +230,7 @@ TEST_P(MisuseTest, LossesAndScaler) {
   expect_error(update([](O& o) { o.minimum_scale = -1; }), bad, "minimum_scale");
   expect_error(update([](O& o) { o.maximum_scale = 0; }), bad, "maximum_scale");
   expect_error(update([](O& o) { o.hysteresis = 0; }), bad, "hysteresis");
+  expect_error(update([](O& o) { o.growth_delay = -1; }), bad, "growth_delay");
   expect_error(update([](O&) {}, 0), bad, "count");
   expect_error(update([](O&) {}, 2), bad, "states");
   EXPECT_EQ(scaler->scale, 4.0f);

@@ -206,14 +206,17 @@ TEST_P(ScalerUpdateTest, FollowsItsRules) {
     options.maximum_scale = round % 2 == 0 ? 65536.0f : INFINITY;
     options.hysteresis = 1 + static_cast<int32_t>(engine() % 3);
     options.hysteresis_refill = round % 2;
+    options.growth_delay = round % 4 == 1 ? 1 + static_cast<int32_t>(engine() % 3) : 0;
     namp_scaler_state start = scaler_of(round % 4 == 0 ? 0x1p127f : 256.0f);
     start.hysteresis_left = options.hysteresis;
+    start.growth_tracker = -options.growth_delay;
     Value<namp_scaler_state> scaler(device_, start);
     namp_optimizer_state overflowed{};
     overflowed.found_inf = 2;
     Value<namp_optimizer_state> quiet(device_), loud(device_, overflowed);
     double scale = static_cast<double>(start.scale);
-    int good = 0, tolerated = options.hysteresis, skipped = 0, in_a_row = 0;
+    int good = 0, tolerated = options.hysteresis, skipped = 0, in_a_row = 0, stuck = 0;
+    bool delayed = true;  // no growth since the start or an overflow
     for (int step = 1; step <= 300; ++step) {
       const bool overflow = engine() % (round % 2 != 0 ? 3 : 10) == 0;
       namp_optimizer_state* states[] = {quiet.data(), overflow ? loud.data() : quiet.data()};
@@ -223,16 +226,19 @@ TEST_P(ScalerUpdateTest, FollowsItsRules) {
         skipped++;
         in_a_row++;
         good = 0;
+        delayed = true;
         if (--tolerated <= 0) {
           tolerated = 0;
+          stuck += scale <= static_cast<double>(options.minimum_scale) ? 1 : 0;
           scale = std::max(static_cast<double>(options.minimum_scale),
                            static_cast<double>(static_cast<float>(scale * options.backoff_factor)));
         }
       } else {
         in_a_row = 0;
         if (options.hysteresis_refill != 0) tolerated = options.hysteresis;
-        if (++good == options.growth_interval) {
+        if (++good == options.growth_interval + (delayed ? options.growth_delay : 0)) {
           good = 0;
+          delayed = false;
           tolerated = options.hysteresis;
           const double grown = scale * options.growth_factor;
           if (grown <= 0x1.fffffep127 && grown <= static_cast<double>(options.maximum_scale)) {
@@ -242,13 +248,36 @@ TEST_P(ScalerUpdateTest, FollowsItsRules) {
       }
       ASSERT_TRUE(same(static_cast<double>(state.scale), scale)) << round << " step " << step;
       ASSERT_EQ(float_bits(state.inverse_scale), float_bits(static_cast<float>(1.0 / scale)));
-      ASSERT_EQ(state.growth_tracker, good);
+      ASSERT_EQ(state.growth_tracker, good - (delayed ? options.growth_delay : 0));
+      ASSERT_EQ(state.stuck_steps, stuck);
       ASSERT_EQ(state.hysteresis_left, tolerated);
       ASSERT_EQ(state.steps, step);
       ASSERT_EQ(state.skipped_steps, skipped);
       ASSERT_EQ(state.consecutive_skips, in_a_row);
       ASSERT_EQ(state.found_inf, overflow ? 1 : 0);
     }
+  }
+}
+
+TEST_P(ScalerUpdateTest, CountsStopAtTheirEnd) {
+  namp_scaler_state start = scaler_of(256.0f);
+  start.steps = start.skipped_steps = start.stuck_steps = INT64_MAX;
+  start.consecutive_skips = start.growth_tracker = INT32_MAX;
+  const namp_scaler_options options{sizeof(options), INT32_MAX, 2.0, 0.5, 256.0f,
+                                    INFINITY,        1,         0,   0,   0};
+  namp_optimizer_state overflowed{};
+  overflowed.found_inf = 1;
+  Value<namp_optimizer_state> quiet(device_), loud(device_, overflowed);
+  for (bool overflow : {false, true}) {
+    Value<namp_scaler_state> scaler(device_, start);
+    namp_optimizer_state* states[] = {overflow ? loud.data() : quiet.data()};
+    ASSERT_EQ(namp_scaler_update(device_, scaler.data(), states, 1, &options, nullptr), NAMP_OK);
+    EXPECT_EQ(scaler->steps, INT64_MAX);
+    EXPECT_EQ(scaler->skipped_steps, INT64_MAX);
+    EXPECT_EQ(scaler->stuck_steps, INT64_MAX);
+    EXPECT_EQ(scaler->consecutive_skips, overflow ? INT32_MAX : 0);
+    EXPECT_EQ(scaler->growth_tracker, 0);
+    EXPECT_EQ(scaler->scale, overflow ? 256.0f : 512.0f);
   }
 }
 

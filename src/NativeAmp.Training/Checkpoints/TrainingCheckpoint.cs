@@ -46,7 +46,7 @@ internal sealed class TrainingCheckpoint(Module model, FusedAdam optimizer, Grad
                 || values[3] > long.MaxValue / 2 || values[5] == int.MaxValue)
                 return false;
             GradScalerState state = ToScaler(values);
-            return float.IsFinite(state.Scale) && state.Scale >= 0 && state.GrowthTracker >= 0 && state.SkippedUpdates >= 0
+            return float.IsFinite(state.Scale) && state.Scale >= 0 && state.GrowthTracker >= -scaler.Options.FirstGrowthDelay && state.SkippedUpdates >= 0
                 && state.SkippedUpdates <= state.Updates && state.ConsecutiveSkips >= 0 && state.ConsecutiveSkips <= state.SkippedUpdates;
         });
 

@@ -163,7 +163,7 @@ public sealed class Trainer : IDisposable
             _scaler.Scale(loss).Backward();
         }
 
-        if (_options.ClipNorm > 0 && float.IsFinite(_options.ClipNorm))
+        if (_options.ClipNorm > 0)
             _optimizer.ClipGradNorm(_options.ClipNorm);
         StepResult result = _scaler.Step(_optimizer);
         _scaler.Update();

@@ -288,7 +288,8 @@ internal unsafe struct NampScalerState
     public float Scale;
     /// <summary>(float)(1 / (double)scale), as PyTorch computes it</summary>
     public float InverseScale;
-    /// <summary>consecutive good steps since the last change</summary>
+    /// <summary>consecutive good steps since the last change; from -growth_delay on
+    /// after the start, which the caller sets, and after an overflow</summary>
     public int GrowthTracker;
     /// <summary>overflows still tolerated before the scale backs off</summary>
     public int HysteresisLeft;
@@ -300,7 +301,9 @@ internal unsafe struct NampScalerState
     public int ConsecutiveSkips;
     /// <summary>1 if the last update saw an overflow, else 0</summary>
     public int FoundInf;
-    public long Reserved;
+    /// <summary>overflows that found the scale at its minimum with no tolerance left:
+    /// where nothing can back off any more</summary>
+    public long StuckSteps;
 }
 
 /// <summary>How the scale moves (namp_scaler_update). Zero-initialised it is no valid setting; presets are
@@ -326,6 +329,10 @@ internal unsafe struct NampScalerOptions
     /// <summary>0: refilled only when the scale grows (Megatron, DeepSpeed); 1: by
     /// every good step (Apex)</summary>
     public int HysteresisRefill;
+    /// <summary>good steps more than the interval that the first growth after an overflow
+    /// needs; 0 or more (DeepSpeed from 0.17.1 on: 1)</summary>
+    public int GrowthDelay;
+    public int Reserved;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampScalerOptions Create() => new() { StructSize = (uint)sizeof(NampScalerOptions) };
@@ -1077,14 +1084,16 @@ internal static unsafe partial class NativeMethods
 
     /// <summary>The scale's update after a step (one thread's work on the device), from the found_inf of all the
     /// scaler's optimizers (found_inf[i] not 0 counts as an overflow, ORed):
-    /// overflow:  tracker = 0; hysteresis_left -= 1, and when none is left
+    /// overflow:  tracker = -growth_delay; hysteresis_left -= 1, and when none is left
     /// scale = max(minimum, (float)((double)scale * backoff))
     /// good:      tracker += 1, and when tracker &gt;= interval
     /// tracker = 0; hysteresis_left = hysteresis;
     /// scale = (float)((double)scale * growth) if that is finite and no more than the
     /// maximum
-    /// With minimum 0, maximum infinite and hysteresis 1 it is torch._amp_update_scale_ bit for bit
-    /// (PyTorch 2.10, amp/AmpKernels). states is a host array of count device pointers, 1 to 64.</summary>
+    /// With minimum 0, maximum infinite, hysteresis 1 and delay 0 it gives the bits of
+    /// torch._amp_update_scale_ (PyTorch 2.10, amp/AmpKernels) from any tracker below the interval;
+    /// PyTorch asks whether the tracker is the interval, and never grows once it is beyond. states is a
+    /// host array of count device pointers, 1 to 64.</summary>
     [LibraryImport(Library, EntryPoint = "namp_scaler_update")]
     internal static partial int ScalerUpdate(NampDevice* device, NampScalerState* scaler, NampOptimizerState** states, int count, NampScalerOptions* options, void* stream);
 
@@ -1117,8 +1126,9 @@ internal static unsafe partial class NativeMethods
     /// first_non_finite_tensor, non_finite_count, gradient_norm. reset 1 begins a step: all of them
     /// start anew, and unscaled is 0; reset 0 adds to what an earlier call of the step found (an
     /// optimizer of several tables; tensor indices are each table's own). Finiteness is tested on the
-    /// scaled value, before multiplying; an inverse scale that is not finite counts as overflow too, so
-    /// that a bad scale never makes a NaN that is applied. With write_column &gt;= 0 the unscaled values (g
+    /// scaled value, before multiplying; an inverse scale that is not finite (a scale of 2^-128 or less)
+    /// counts as overflow too, so that the step that follows this check is skipped and applies no NaN
+    /// that the scale made. With write_column &gt;= 0 the unscaled values (g
     /// * inverse_scale in float32, rounded once to that column's dtype; unchanged bits where
     /// inverse_scale is 1 and the dtypes agree) are written there (it may be gradient_column: in place),
     /// found_inf or not, and state-&gt;unscaled becomes 1; with -1 nothing is written and namp_adam_step
@@ -1144,10 +1154,10 @@ internal static unsafe partial class NativeMethods
     /// that had no gradient so far is at its first update), beta^t by repeated squaring in float64, and
     /// everything that is the same for all elements computed in float64 and rounded to float32 once.
     /// Where state-&gt;found_inf is not 0 nothing is touched and no count advances. At the end of a step
-    /// that was applied, the steps of the tensors that had a gradient advance, and state-&gt;step does, once
-    /// for advance_step 1 (an optimizer of several tables passes 0 for all but its last). scaler may be null: the gradients are not scaled. Should a GPU's driver
-    /// take the launch of check_gradients and refuse the next, state holds what was found, and nothing
-    /// else was touched.</summary>
+    /// that was applied, the steps of the tensors that had a gradient advance, and state-&gt;step does,
+    /// once for advance_step 1 (an optimizer of several tables passes 0 for all but its last). scaler
+    /// may be null: the gradients are not scaled. Should a GPU's driver take the launch of
+    /// check_gradients and refuse the next, state holds what was found, and nothing else was touched.</summary>
     [LibraryImport(Library, EntryPoint = "namp_adam_step")]
     internal static partial int AdamStep(NampTable* table, NampAdamArgs* args, NampScalerState* scaler, NampOptimizerState* state, void* stream);
 

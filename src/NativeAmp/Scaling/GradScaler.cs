@@ -10,10 +10,14 @@ namespace NativeAmp;
 /// </remarks>
 public sealed class GradScaler : IDisposable
 {
+    private const int UpdatesBetweenLooks = 64;
+
     private readonly LossScaleState? _scale;
     private readonly List<(FusedAdam Optimizer, Stage Stage)> _optimizers = [];
     private OptimizerState[] _checked = new OptimizerState[1];
     private long _updates;
+    private long _stuckSteps;
+    private bool _disposed;
 
     /// <summary>A scaler.</summary>
     /// <param name="device">The device that the optimizers' parameters are on.</param>
@@ -26,7 +30,7 @@ public sealed class GradScaler : IDisposable
         Options.Validate();
         Device = device;
         if (Options.Enabled)
-            _scale = new LossScaleState(device, new GradScalerState { Scale = Options.InitialScale, HysteresisLeft = Options.Hysteresis });
+            _scale = new LossScaleState(device, new GradScalerState { Scale = Options.InitialScale, GrowthTracker = -Options.FirstGrowthDelay, HysteresisLeft = Options.Hysteresis });
     }
 
     private enum Stage
@@ -49,10 +53,21 @@ public sealed class GradScaler : IDisposable
     public LossScaleState? DeviceState => _scale;
 
     /// <summary>Device pointer to one float32, what the loss is to be multiplied by; 0 when disabled, which stands for 1.</summary>
-    public nint ScalePointer => _scale?.ScalePointer ?? 0;
+    public nint ScalePointer
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _scale?.ScalePointer ?? 0;
+        }
+    }
 
     /// <summary>The scale now; 1 when disabled. Waits for the device.</summary>
-    public float GetScale() => _scale?.Read().Scale ?? 1;
+    public float GetScale()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return _scale?.Read().Scale ?? 1;
+    }
 
     /// <summary>
     /// Checks an optimizer's gradients before its step, to clip them or to look at them. At most once between updates, after the backward
@@ -101,9 +116,12 @@ public sealed class GradScaler : IDisposable
 
     /// <summary>Moves the scale by what the checks since the last update found, and begins the next step.</summary>
     /// <exception cref="InvalidOperationException">Neither <see cref="Step"/> nor <see cref="Unscale"/> was called since the last update.</exception>
-    /// <exception cref="TooManySkipsException">See <see cref="GradScalerOptions.MaximumConsecutiveSkips"/>; the update is done.</exception>
+    /// <exception cref="TooManySkipsException">
+    /// See <see cref="GradScalerOptions.MaximumConsecutiveSkips"/> and <see cref="GradScalerOptions.StopAtMinimumScale"/>; the update is done.
+    /// </exception>
     public void Update()
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         if (_scale is null) return;
         int count = CollectChecked();
         if (count == 0) throw new InvalidOperationException("No inf checks were recorded prior to Update: call Step or Unscale for an optimizer first.");
@@ -111,7 +129,7 @@ public sealed class GradScaler : IDisposable
         _updates++;
         try
         {
-            if (Options.MaximumConsecutiveSkips > 0) LimitSkips(_scale);
+            if (Options.MaximumConsecutiveSkips > 0 || Options.StopAtMinimumScale) LimitSkips(_scale);
         }
         finally
         {
@@ -123,32 +141,45 @@ public sealed class GradScaler : IDisposable
     /// <param name="newScale">The scale, finite and above 0.</param>
     public void Update(float newScale)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         if (!(float.IsFinite(newScale) && newScale > 0)) throw new ArgumentOutOfRangeException(nameof(newScale), newScale, "A loss scale must be finite and above 0.");
         if (_scale is null) return;
         _scale.Write(_scale.Read() with { Scale = newScale });
+        _stuckSteps = 0;
         BeginNextStep();
     }
 
     /// <summary>Copies everything that is remembered from step to step. Disabled, there is nothing but a scale of 1.</summary>
-    public GradScalerState SaveState() => _scale?.Read() ?? new GradScalerState { Scale = 1 };
+    public GradScalerState SaveState()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return _scale?.Read() ?? new GradScalerState { Scale = 1 };
+    }
 
     /// <summary>Sets everything that is remembered from step to step, and begins a step. Disabled, it does nothing.</summary>
     /// <exception cref="ArgumentException">A value is not possible; nothing was changed.</exception>
     public void LoadState(GradScalerState state)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentNullException.ThrowIfNull(state);
-        state.Validate();
+        state.Validate(Options.FirstGrowthDelay);
         if (_scale is null) return;
         _scale.Write(state);
         _updates = state.Updates;
+        _stuckSteps = 0;
         _optimizers.Clear();
     }
 
     /// <summary>Gives the state's memory back.</summary>
-    public void Dispose() => _scale?.Dispose();
+    public void Dispose()
+    {
+        _disposed = true;
+        _scale?.Dispose();
+    }
 
     private void Require(FusedAdam optimizer)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentNullException.ThrowIfNull(optimizer);
         if (_scale is not null && optimizer.Device != Device)
             throw new ArgumentException("The optimizer's parameters are on another device than the scaler.", nameof(optimizer));
@@ -202,11 +233,17 @@ public sealed class GradScaler : IDisposable
     private void LimitSkips(LossScaleState scale)
     {
         int limit = Options.MaximumConsecutiveSkips;
-        if (!Device.IsHostMemory && _updates % limit != 0) return;
+        // The host waits for a GPU as seldom as that.
+        bool asksSkips = limit > 0 && (Device.IsHostMemory || _updates % limit == 0);
+        bool asksMinimum = Options.StopAtMinimumScale && (Device.IsHostMemory || _updates % UpdatesBetweenLooks == 0);
+        if (!asksSkips && !asksMinimum) return;
         var native = scale.ReadNative();
-        if (native.ConsecutiveSkips < limit || (Device.IsHostMemory && native.ConsecutiveSkips % limit != 0)) return;
+        bool tooMany = asksSkips && native.ConsecutiveSkips >= limit && (!Device.IsHostMemory || native.ConsecutiveSkips % limit == 0);
+        bool stuck = asksMinimum && native.StuckSteps > _stuckSteps;
+        if (!tooMany && !stuck) return;
+        _stuckSteps = native.StuckSteps;
         var state = scale.Read();
-        if (Options.OnTooManySkips is null) throw new TooManySkipsException(state, FirstBadParameter());
+        if (Options.OnTooManySkips is null) throw new TooManySkipsException(state, FirstBadParameter(), atMinimum: stuck && !tooMany);
         Options.OnTooManySkips(state);
     }
 }

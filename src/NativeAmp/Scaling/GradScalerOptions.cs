@@ -15,30 +15,45 @@ public enum HysteresisRefill
 /// <summary>How a loss scale begins and moves. Immutable; "off" is a value of the same type.</summary>
 /// <remarks>
 /// The defaults are PyTorch's with a floor and a ceiling between which both the scale and its inverse are ordinary float32 numbers. A scale that is
-/// about to become infinite stays where it is under every setting.
+/// about to become infinite stays where it is under every setting, and a scale of 2^-128 or less, whose inverse is not finite, skips every step as an
+/// overflow does. In these two a preset may differ from what it is named after, which moves the scale alone; the tests hold it to the original's rule at
+/// every other step, over traces. A state that was loaded with a tracker beyond the interval grows at once, where originals that ask for equality never do.
 /// </remarks>
 public sealed record GradScalerOptions
 {
-    /// <summary>What <c>torch.amp.GradScaler</c> does: 2^16, doubled after 2,000 good steps, halved by every overflow, without a floor.</summary>
+    /// <summary>What <c>torch.amp.GradScaler</c> of PyTorch 2.10 does: 2^16, doubled after 2,000 good steps, halved by every overflow, without a floor.</summary>
     public static GradScalerOptions PyTorch { get; } = new() { MinimumScale = 0, MaximumScale = float.PositiveInfinity };
 
-    /// <summary>DeepSpeed's dynamic loss scale (runtime/fp16/loss_scaler.py): a floor of 1, two overflows to a backoff.</summary>
+    /// <summary>
+    /// The dynamic loss scale of DeepSpeed 0.17.1 to 0.19.6 (runtime/fp16/loss_scaler.py, DynamicLossScaler with the configuration's defaults): from 2^16, doubled
+    /// after 1,000 good steps, of which the first growth after the start or an overflow needs one more; two overflows to a backoff; a floor of 1, where one more
+    /// overflow ends the run with a <see cref="TooManySkipsException"/>.
+    /// </summary>
+    /// <remarks>DeepSpeed until 0.17.0: <c>with { FirstGrowthDelay = 0 }</c>. Its FP16_Optimizer stays at the floor: <c>with { StopAtMinimumScale = false }</c>.</remarks>
     public static GradScalerOptions DeepSpeed { get; } = new()
     {
         GrowthInterval = 1000,
         MinimumScale = 1,
         MaximumScale = float.PositiveInfinity,
         Hysteresis = 2,
+        FirstGrowthDelay = 1,
+        StopAtMinimumScale = true,
     };
 
-    /// <summary>Megatron-LM's dynamic gradient scaler: from 2^32, a floor of 1, two overflows to a backoff.</summary>
-    public static GradScalerOptions Megatron { get; } = DeepSpeed with { InitialScale = 4294967296f };
+    /// <summary>
+    /// Megatron-LM's DynamicGradScaler (core/optimizer/grad_scaler.py, of 2026): from 2^32, doubled after 1,000 good steps, two overflows to a backoff, a floor
+    /// of 1.
+    /// </summary>
+    public static GradScalerOptions Megatron { get; } = DeepSpeed with { InitialScale = 4294967296f, FirstGrowthDelay = 0, StopAtMinimumScale = false };
 
-    /// <summary>Keras 3's LossScaleOptimizer: from 2^15, without a floor.</summary>
+    /// <summary>Keras 3.16's LossScaleOptimizer: PyTorch's rule from 2^15.</summary>
     public static GradScalerOptions Keras { get; } = PyTorch with { InitialScale = 32768f };
 
-    /// <summary>MindSpore's DynamicLossScaleManager: from 2^24, a floor of 1.</summary>
-    public static GradScalerOptions MindSpore { get; } = PyTorch with { InitialScale = 16777216f, MinimumScale = 1 };
+    /// <summary>
+    /// MindSpore 2's DynamicLossScaleManager (train/loss_scale_manager.py): PyTorch's rule from 2^24 with a floor of 1; more than 1,000 overflows in a row end the
+    /// run with a <see cref="TooManySkipsException"/>.
+    /// </summary>
+    public static GradScalerOptions MindSpore { get; } = PyTorch with { InitialScale = 16777216f, MinimumScale = 1, MaximumConsecutiveSkips = 1001 };
 
     /// <summary>No scaling: <see cref="GradScaler.Step"/> is the optimizer's own, and <see cref="GradScaler.Update()"/> does nothing.</summary>
     public static GradScalerOptions Disabled { get; } = new() { Enabled = false, InitialScale = 1 };
@@ -58,6 +73,9 @@ public sealed record GradScalerOptions
     /// <summary>Consecutive good steps after which the scale grows; 1 or more.</summary>
     public int GrowthInterval { get; init; } = 2000;
 
+    /// <summary>Good steps more than <see cref="GrowthInterval"/> that the first growth after the start or an overflow needs; 0 or more.</summary>
+    public int FirstGrowthDelay { get; init; }
+
     /// <summary>The scale never backs off below it; 0 for no floor.</summary>
     public float MinimumScale { get; init; } = 1.17549435e-38f;
 
@@ -74,7 +92,13 @@ public sealed record GradScalerOptions
     /// <remarks>The CPU is asked at every update, a GPU at every so many, so that the host seldom waits: there the limit may be noticed that much later.</remarks>
     public int MaximumConsecutiveSkips { get; init; }
 
-    /// <summary>Called when there are too many consecutive skips, with the scaler's state; null to throw <see cref="TooManySkipsException"/> instead.</summary>
+    /// <summary>
+    /// Whether an overflow that finds the scale at <see cref="MinimumScale"/>, with no tolerance left, is one too many: nothing can back off any more.
+    /// </summary>
+    /// <remarks>The CPU is asked at every update, a GPU at every 64th.</remarks>
+    public bool StopAtMinimumScale { get; init; }
+
+    /// <summary>Called when there are too many skips, with the scaler's state; null to throw <see cref="TooManySkipsException"/> instead.</summary>
     public Action<GradScalerState>? OnTooManySkips { get; init; }
 
     /// <summary>A scale that never moves; steps that overflow are skipped all the same.</summary>
@@ -97,6 +121,7 @@ public sealed record GradScalerOptions
         options.MaximumScale = MaximumScale;
         options.Hysteresis = Hysteresis;
         options.HysteresisRefill = (int)HysteresisRefill;
+        options.GrowthDelay = FirstGrowthDelay;
         return options;
     }
 
@@ -108,6 +133,7 @@ public sealed record GradScalerOptions
         Check(double.IsFinite(GrowthFactor) && GrowthFactor >= 1, nameof(GrowthFactor), GrowthFactor, "finite, above 1, or 1 for never");
         Check(BackoffFactor is > 0 and <= 1, nameof(BackoffFactor), BackoffFactor, "above 0 and at most 1");
         Check(GrowthInterval >= 1, nameof(GrowthInterval), GrowthInterval, "1 or more");
+        Check(FirstGrowthDelay >= 0, nameof(FirstGrowthDelay), FirstGrowthDelay, "0 or more");
         Check(float.IsFinite(MinimumScale) && MinimumScale >= 0, nameof(MinimumScale), MinimumScale, "finite and not negative");
         Check(MaximumScale > 0 && MaximumScale >= MinimumScale, nameof(MaximumScale), MaximumScale, $"above 0 and not below {nameof(MinimumScale)}");
         Check(InitialScale >= MinimumScale && InitialScale <= MaximumScale, nameof(InitialScale), InitialScale, $"between {nameof(MinimumScale)} and {nameof(MaximumScale)}");

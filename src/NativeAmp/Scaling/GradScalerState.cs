@@ -6,7 +6,10 @@ public sealed record GradScalerState
     /// <summary>What the loss is multiplied by.</summary>
     public required float Scale { get; init; }
 
-    /// <summary>Good steps since the scale last changed or a step overflowed.</summary>
+    /// <summary>
+    /// Good steps since the scale last changed or a step overflowed; after the start and an overflow it counts from minus
+    /// <see cref="GradScalerOptions.FirstGrowthDelay"/> on.
+    /// </summary>
     public int GrowthTracker { get; init; }
 
     /// <summary>Overflows still tolerated before the scale backs off; 1 backs off at the next.</summary>
@@ -22,12 +25,13 @@ public sealed record GradScalerState
     public int ConsecutiveSkips { get; init; }
 
     /// <summary>Checks the values.</summary>
+    /// <param name="firstGrowthDelay">What the tracker may be below 0.</param>
     /// <exception cref="ArgumentException">One is not possible.</exception>
-    internal void Validate()
+    internal void Validate(int firstGrowthDelay)
     {
         // Zero is where PyTorch's rule, which has no floor, ends up; every step is skipped there, and nothing is ruined.
         if (!float.IsFinite(Scale) || Scale < 0) throw Impossible(nameof(Scale), Scale, "finite and not negative");
-        if (GrowthTracker < 0) throw Impossible(nameof(GrowthTracker), GrowthTracker, "0 or more");
+        if (GrowthTracker < -firstGrowthDelay) throw Impossible(nameof(GrowthTracker), GrowthTracker, $"{-firstGrowthDelay} or more");
         if (Updates < 0) throw Impossible(nameof(Updates), Updates, "0 or more");
         if (SkippedUpdates < 0 || SkippedUpdates > Updates) throw Impossible(nameof(SkippedUpdates), SkippedUpdates, $"0 to {nameof(Updates)}, {Updates}");
         if (ConsecutiveSkips < 0 || ConsecutiveSkips > SkippedUpdates)

@@ -5,6 +5,9 @@ namespace NativeAmp;
 /// <summary>A loss scale on the device, with what its updates count. Kernels read and write it there; the host need not wait.</summary>
 public sealed unsafe class LossScaleState : IDisposable
 {
+    // How the scale moves is said at each update.
+    private const int AnyDelay = int.MaxValue;
+
     private readonly DeviceBuffer _buffer;
 
     /// <summary>A scale that begins with these values.</summary>
@@ -12,7 +15,7 @@ public sealed unsafe class LossScaleState : IDisposable
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(initial);
-        initial.Validate();
+        initial.Validate(AnyDelay);
         _buffer = device.Allocate(DType.UInt8, sizeof(NampScalerState), MemoryKind.OptimizerState);
         Write(initial);
     }
@@ -48,7 +51,7 @@ public sealed unsafe class LossScaleState : IDisposable
     public void Write(GradScalerState state)
     {
         ArgumentNullException.ThrowIfNull(state);
-        state.Validate();
+        state.Validate(AnyDelay);
         var native = new NampScalerState
         {
             Scale = state.Scale,

@@ -1,10 +1,15 @@
 namespace NativeAmp;
 
-/// <summary>So many steps in a row overflowed that training makes no progress: see <see cref="GradScalerOptions.MaximumConsecutiveSkips"/>.</summary>
+/// <summary>
+/// So many steps in a row overflowed, or one at the least scale there may be, that training makes no progress: see
+/// <see cref="GradScalerOptions.MaximumConsecutiveSkips"/> and <see cref="GradScalerOptions.StopAtMinimumScale"/>.
+/// </summary>
 public sealed class TooManySkipsException : NativeAmpException
 {
-    internal TooManySkipsException(GradScalerState state, string parameter)
-        : base(FormattableString.Invariant($"{state.ConsecutiveSkips} steps in a row were skipped because gradients overflowed, at a loss scale of {state.Scale} now") +
+    internal TooManySkipsException(GradScalerState state, string parameter, bool atMinimum)
+        : base((atMinimum
+                ? FormattableString.Invariant($"A step was skipped because gradients overflowed at a loss scale of {state.Scale}, which is the least that it may be")
+                : FormattableString.Invariant($"{state.ConsecutiveSkips} steps in a row were skipped because gradients overflowed, at a loss scale of {state.Scale} now")) +
             (parameter.Length == 0 ? ". " : $"; the first in {parameter}. ") +
             "Look for a loss that is not finite, a learning rate that is too high, or an operator that overflows whatever the scale.")
     {

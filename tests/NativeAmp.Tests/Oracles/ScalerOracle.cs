@@ -1,9 +1,15 @@
 namespace NativeAmp.Tests;
 
-/// <summary>How each framework moves its loss scale, transcribed from its published algorithm and not from one another.</summary>
+/// <summary>
+/// How each framework moves its loss scale, written from what its newest release does and not from one another. None grows to infinity, where some of the
+/// originals do.
+/// </summary>
 internal abstract class ScalerOracle
 {
     public double Scale { get; protected set; }
+
+    /// <summary>Whether the last update ends the run there.</summary>
+    public bool Raises { get; protected set; }
 
     public abstract void Update(bool overflow);
 
@@ -29,7 +35,7 @@ internal abstract class ScalerOracle
         }
     }
 
-    /// <summary>megatron/core/optimizer/grad_scaler.py, DynamicGradScaler; DeepSpeed's DynamicLossScaler counts iterations to the same end.</summary>
+    /// <summary>megatron/core/optimizer/grad_scaler.py, DynamicGradScaler.</summary>
     public sealed class Megatron : ScalerOracle
     {
         private int _growth;
@@ -54,7 +60,7 @@ internal abstract class ScalerOracle
         }
     }
 
-    /// <summary>deepspeed/runtime/fp16/loss_scaler.py, DynamicLossScaler: by iterations since the last overflow.</summary>
+    /// <summary>DeepSpeed 0.19.6, deepspeed/runtime/fp16/loss_scaler.py, DynamicLossScaler: by the good iterations between this and the last overflow.</summary>
     public sealed class DeepSpeed : ScalerOracle
     {
         private int _iteration;
@@ -65,13 +71,15 @@ internal abstract class ScalerOracle
 
         public override void Update(bool overflow)
         {
+            Raises = overflow && _hysteresis == 1 && Scale == 1;
+            int between = _iteration - _lastOverflow - 1;
             if (overflow)
             {
                 if (_hysteresis == 1) Scale = Math.Max(Scale / 2, 1);
                 else _hysteresis--;
                 _lastOverflow = _iteration;
             }
-            else if ((_iteration - _lastOverflow) % 1000 == 0)
+            else if (between > 0 && between % 1000 == 0)
             {
                 _hysteresis = 2;
                 if (Scale * 2 <= float.MaxValue) Scale *= 2;
@@ -85,6 +93,7 @@ internal abstract class ScalerOracle
     {
         private int _current = 1;
         private int _lastOverflow;
+        private int _bad;
 
         public MindSpore(double start) => Scale = start;
 
@@ -94,11 +103,14 @@ internal abstract class ScalerOracle
             {
                 Scale = Math.Max(Scale / 2, 1);
                 _lastOverflow = _current;
+                _bad++;
             }
-            else if ((_current - _lastOverflow) % 2000 == 0 && Scale * 2 <= float.MaxValue)
+            else
             {
-                Scale *= 2;
+                if ((_current - _lastOverflow) % 2000 == 0 && Scale * 2 <= float.MaxValue) Scale *= 2;
+                _bad = 0;
             }
+            Raises = _bad > 1000;
             _current++;
         }
     }
