@@ -4,7 +4,9 @@ namespace NativeAmp;
 
 /// <summary>A place to compute: the machine's processors, or an NVIDIA GPU.</summary>
 /// <remarks>
-/// A device is used by one thread at a time. Disposing it while buffers or tables of it are alive is allowed: it is closed after the last of them.
+/// A device is used by one thread at a time. Disposing it while buffers, tables or events of it are alive is allowed: it is closed after the last of them, and
+/// until then serves as before, what is allocated anew included. Once it is closed everything but <see cref="Kind"/>, <see cref="Ordinal"/> and
+/// <see cref="IsHostMemory"/> is an <see cref="ObjectDisposedException"/>.
 /// </remarks>
 public sealed unsafe class Device : IDisposable
 {
@@ -215,7 +217,11 @@ public sealed unsafe class Device : IDisposable
     }
 
     /// <summary>A stream that belongs to somebody else, such as ManagedCuda's <c>CUstream.Pointer</c>.</summary>
-    public DeviceStream BorrowStream(nint handle) => handle == 0 ? Stream : new DeviceStream(this, handle);
+    public DeviceStream BorrowStream(nint handle)
+    {
+        ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
+        return handle == 0 ? Stream : new DeviceStream(this, handle);
+    }
 
     /// <summary>Closes the device after the last of its buffers and tables. Those that nobody refers to any more do not count.</summary>
     public void Dispose()

@@ -55,6 +55,7 @@ public sealed unsafe class DeviceBuffer : IDisposable
     public Span<T> AsSpan<T>()
         where T : unmanaged
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         EnsureType<T>();
         if (!Device.IsHostMemory) throw new InvalidOperationException("The memory is on a GPU, where the host cannot reach it: use CopyTo.");
         if (Count > int.MaxValue) throw new InvalidOperationException($"A span holds at most {int.MaxValue} elements; the buffer has {Count}.");

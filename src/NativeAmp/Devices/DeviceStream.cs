@@ -6,11 +6,13 @@ namespace NativeAmp;
 public sealed unsafe class DeviceStream : IDisposable
 {
     private readonly bool _owned;
+    private readonly nint _handle;
+    private bool _disposed;
 
     internal DeviceStream(Device device, nint handle, bool owned = false)
     {
         Device = device;
-        Handle = handle;
+        _handle = handle;
         _owned = owned;
     }
 
@@ -18,17 +20,28 @@ public sealed unsafe class DeviceStream : IDisposable
     public Device Device { get; }
 
     /// <summary>The native handle, a <c>CUstream</c> on a GPU; 0 for the default stream.</summary>
-    public nint Handle { get; private set; }
+    /// <exception cref="ObjectDisposedException">The stream was disposed: work put on it would go to the default one.</exception>
+    public nint Handle
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _handle;
+        }
+    }
 
     /// <summary>Waits until all work put on the stream is done.</summary>
-    public void Synchronize() => Ensure.Success(NativeMethods.StreamSynchronize(Device.Native, (void*)Handle));
+    public void Synchronize() => Ensure.Success(NativeMethods.StreamSynchronize(Device.Native, NativeOf(this)));
 
-    /// <summary>Ends the stream if <see cref="Device.CreateStream"/> made it; the default stream and borrowed ones are left as they are.</summary>
+    /// <summary>
+    /// Ends the stream if <see cref="Device.CreateStream"/> made it, and the use of one that was borrowed. The default stream, which is all that the CPU has,
+    /// stays as it is.
+    /// </summary>
     public void Dispose()
     {
-        if (!_owned || Handle == 0) return;
-        Ensure.Success(NativeMethods.StreamDestroy(Device.Native, (void*)Handle));
-        Handle = 0;
+        if (_disposed || _handle == 0) return;
+        if (_owned) Ensure.Success(NativeMethods.StreamDestroy(Device.Native, (void*)_handle));
+        _disposed = true;
     }
 
     /// <summary>The native handle of a stream, or of the default one.</summary>

@@ -24,6 +24,7 @@ public sealed class FusedAdam : IDisposable
     private bool _hasFindings;
     private readonly OptimizerLink _link;
     private LossScaleState? _unscaledBy;
+    private bool _disposed;
 
     /// <summary>An optimizer of one group.</summary>
     /// <param name="parameters">The parameters; their device is the optimizer's.</param>
@@ -70,7 +71,14 @@ public sealed class FusedAdam : IDisposable
     public bool CheckGradients { get; set; } = true;
 
     /// <summary>Steps applied so far; a skipped one does not count. Waits for the device.</summary>
-    public long AppliedSteps => State.Read().Step;
+    public long AppliedSteps
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return State.Read().Step;
+        }
+    }
 
     /// <summary>The state on the device, for those who go on with <see cref="AmpKernels"/>.</summary>
     public OptimizerState State { get; }
@@ -102,6 +110,7 @@ public sealed class FusedAdam : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">It is not above 0: negative, NaN, or 0 because it was too small for a float.</exception>
     public void ClipGradNorm(float maxNorm)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         if (!(maxNorm > 0)) throw new ArgumentOutOfRangeException(nameof(maxNorm), maxNorm, "The largest norm must be above 0; infinity measures the norm and clips nothing.");
         _maxNorm = maxNorm;
     }
@@ -109,6 +118,7 @@ public sealed class FusedAdam : IDisposable
     /// <summary>Drops all gradients.</summary>
     public void ZeroGrad()
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         lock (Device.Gate)
         {
             foreach (var parameter in _parameters) parameter.ClearGradient();
@@ -119,6 +129,7 @@ public sealed class FusedAdam : IDisposable
     /// <summary>The learning rate that a group's next step takes. With a <see cref="Scheduler"/> it waits for the device.</summary>
     public double NextLearningRate(int group = 0)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         double rate = _groups[group].Options.LearningRate;
         return Scheduler is null ? rate : Scheduler.LearningRate(rate, AppliedSteps);
     }
@@ -130,6 +141,7 @@ public sealed class FusedAdam : IDisposable
     /// <exception cref="ArgumentException">A parameter is missing, unknown or of another size; nothing was changed.</exception>
     public void LoadState(FusedAdamState state)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentNullException.ThrowIfNull(state);
         ArgumentOutOfRangeException.ThrowIfNegative(state.Step);
         var byName = new Dictionary<string, AdamMoments>(StringComparer.Ordinal);
@@ -153,6 +165,7 @@ public sealed class FusedAdam : IDisposable
     /// <summary>Gives moments and table back. Parameters are not touched.</summary>
     public void Dispose()
     {
+        _disposed = true;
         foreach (var parameter in _parameters) (parameter as ITrackedParameter)?.Optimizers.Detach(_link);
         Memory.Dispose();
         State.Dispose();
@@ -160,7 +173,11 @@ public sealed class FusedAdam : IDisposable
     }
 
     /// <summary>Whether any parameter has a gradient; the table then knows where all are.</summary>
-    internal bool HasGradients(bool stepping) => Memory.Refresh(stepping);
+    internal bool HasGradients(bool stepping)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return Memory.Refresh(stepping);
+    }
 
     /// <summary>Reads all gradients, where HasGradients found them: finite, norm, facts. With no in-place it is decided by whether that can lose anything.</summary>
     internal void Check(LossScaleState? scaler, bool? inPlace)
