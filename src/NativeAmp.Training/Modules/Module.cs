@@ -124,6 +124,8 @@ public abstract class Module : IDisposable
         ArgumentNullException.ThrowIfNull(device);
         _ = Parameters();
         foreach ((_, Parameter values) in State())
+            values.EnsureMayMoveTo(device);
+        foreach ((_, Parameter values) in State())
             values.MoveTo(device);
     }
 
@@ -161,6 +163,7 @@ public static class ModuleExtensions
 {
     /// <summary>Moves a module's parameters and buffers to a device. Do this before its optimizer is made.</summary>
     /// <returns>The same module.</returns>
+    /// <exception cref="InvalidOperationException">An optimizer holds one of its parameters, and the device is another.</exception>
     public static T To<T>(this T module, Device device)
         where T : Module
     {

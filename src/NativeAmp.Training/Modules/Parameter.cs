@@ -41,6 +41,8 @@ public sealed class Parameter : Tensor, ITrackedParameter
             if (GradientBufferOrNull is not { HasValue: true } gradient)
                 return default;
             gradient.EnsureUsable();
+            // An optimizer is about to write the values of a parameter that may be gone.
+            _ = Storage;
             return new TensorCell((nint)gradient.Storage.Pointer, gradient.DType);
         }
     }
@@ -89,6 +91,16 @@ public sealed class Parameter : Tensor, ITrackedParameter
     /// library do: it is cast again before it is used, and a backward pass that needs the values from before is refused.
     /// </summary>
     public void MarkChanged() => Interlocked.Increment(ref _changes);
+
+    /// <summary>An error where the values are not to move to a device.</summary>
+    /// <exception cref="InvalidOperationException">An optimizer holds the parameter, and the device is another.</exception>
+    internal void EnsureMayMoveTo(Device device)
+    {
+        if (!Optimizers.Any || Device == device)
+            return;
+        throw new InvalidOperationException(
+            $"{Describe()} belongs to an optimizer, which knows where its values are. Move the model to a device before its optimizer is made, or dispose that first.");
+    }
 
     /// <summary>Moves the values to a device. The gradient and the half copy do not move; they are made again.</summary>
     internal void MoveTo(Device device)

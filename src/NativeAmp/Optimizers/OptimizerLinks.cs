@@ -36,6 +36,9 @@ internal sealed class OptimizerLinks
     private long _earlierWrites;
     private long _earlierMarks;
 
+    /// <summary>Whether an optimizer holds the parameter now.</summary>
+    public bool Any => _links.Length > 0;
+
     /// <summary>How often an optimizer has written the parameter.</summary>
     public long Writes
     {

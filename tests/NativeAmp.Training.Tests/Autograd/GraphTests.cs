@@ -200,6 +200,20 @@ internal sealed class GraphTests(DeviceKind kind) : DeviceTests(kind)
         kept.Dispose();
     }
 
+    [Test]
+    public void An_optimizer_s_parameters_neither_move_away_nor_are_stepped_when_they_are_gone()
+    {
+        using Device other = Kind.Open();
+        using Linear layer = Constant(2);
+        using var optimizer = new FusedAdam(layer.Parameters());
+        using Tensor x = Tensor.From(Device, [1f], [1, 1]);
+        Assert.That(() => layer.To(other), Throws.InvalidOperationException.With.Message.Contains("optimizer"));
+        Tensor loss = Ops.Sum(layer.Forward(x));
+        layer.Dispose();
+        loss.Backward();
+        Assert.That(() => optimizer.Step(), Throws.TypeOf<ObjectDisposedException>());
+    }
+
     private Linear Constant(float value) => new Linear(1, 1, bias: false, initialiser: Initialisers.Constant(value)).To(Device);
 
     private Tensor Leaf(float value)
