@@ -32,6 +32,9 @@ internal sealed class GradientBuffer(Tensor owner)
     /// <summary>Whether a gradient has arrived since the buffer was cleared.</summary>
     public bool HasValue { get; private set; }
 
+    /// <summary>Whether it began after optimizers last unscaled or stepped with what was there before.</summary>
+    public bool IsNew => _begunAt == OptimizerMarks;
+
     public Storage Storage => _storage ?? throw new InvalidOperationException($"{owner.Describe()} has no gradient.");
 
     public DType DType => _dtype;

@@ -58,6 +58,8 @@ public sealed class Parameter : Tensor, ITrackedParameter
 
     void IParameter.ClearGradient() => GradientBufferOrNull?.Clear();
 
+    bool ITrackedParameter.HasNewGradient => GradientBufferOrNull is { HasValue: true, IsNew: true };
+
     void ITrackedParameter.WidenGradient() => GradientBufferOrNull?.Widen();
 
     /// <inheritdoc/>

@@ -76,6 +76,9 @@ internal sealed class AdamMemory : IDisposable
     /// <summary>Whether every gradient there is is float32, as of the last refresh.</summary>
     public bool AllGradientsFloat32 { get; private set; }
 
+    /// <summary>Whether a gradient appeared or moved since this was last set to false.</summary>
+    public bool HasOtherGradients { get; set; }
+
     /// <summary>Tells the table of gradients and half copies that moved since the last time; returns whether there is any gradient.</summary>
     /// <param name="stepping">Whether the parameters that have one are about to be written.</param>
     public bool Refresh(bool stepping)
@@ -90,8 +93,10 @@ internal sealed class AdamMemory : IDisposable
                 if (stepping) _writes[i]++;
                 allFloat32 &= gradient.DType == DType.Float32;
             }
-            _gradientsMoved |= Assign(ref _gradients[i], gradient);
             _halfCopiesMoved |= Assign(ref _halfCopies[i], _parameters[i].HalfCopy);
+            if (!Assign(ref _gradients[i], gradient)) continue;
+            _gradientsMoved = true;
+            HasOtherGradients |= gradient.Pointer != 0;
         }
         if (_gradientsMoved) Table.SetColumn(Columns.Gradient, _gradients);
         _gradientsMoved = false;

@@ -24,6 +24,7 @@ public sealed class FusedAdam : IDisposable
     private bool _hasFindings;
     private readonly OptimizerLink _link;
     private LossScaleState? _unscaledBy;
+    private string? _outdated;
     private bool _disposed;
 
     /// <summary>An optimizer of one group.</summary>
@@ -93,6 +94,7 @@ public sealed class FusedAdam : IDisposable
         lock (Device.Gate)
         {
             bool check = CheckGradients || _maxNorm > 0;
+            UnscaleInFloat32();
             if (!HasGradients(stepping: true))
                 throw new InvalidOperationException("None of the optimizer's parameters has a gradient: call Backward before the step, and ZeroGrad after it.");
             return Apply(scaler: null, check ? GradientCheck.InThisCall : GradientCheck.None);
@@ -123,6 +125,7 @@ public sealed class FusedAdam : IDisposable
         {
             foreach (var parameter in _parameters) parameter.ClearGradient();
             _link.GradientsAreScaled = false;
+            _outdated = "ZeroGrad dropped them";
         }
     }
 
@@ -160,6 +163,7 @@ public sealed class FusedAdam : IDisposable
         Memory.Write([.. _names.Select(name => byName[name])]);
         State.Reset(state.Step);
         _hasFindings = false;
+        _outdated = "LoadState forgot what was found";
     }
 
     /// <summary>Gives moments and table back. Parameters are not touched.</summary>
@@ -188,6 +192,31 @@ public sealed class FusedAdam : IDisposable
         _link.Marks++;
         _link.GradientsAreScaled = !write;
         _unscaledBy = scaler;
+        _outdated = null;
+        Memory.HasOtherGradients = false;
+    }
+
+    /// <summary>Why the gradients are not those of the last check, where HasGradients found them; null if they are.</summary>
+    internal string? Outdated(LossScaleState scaler)
+    {
+        if (_outdated is not null) return _outdated;
+        if (_unscaledBy != scaler) return "another scaler unscaled them";
+        if (Memory.HasOtherGradients) return "a gradient came that was not there";
+        foreach (var parameter in _parameters)
+        {
+            if (parameter is ITrackedParameter { HasNewGradient: true }) return $"that of '{parameter.Name}' was cleared and began anew";
+        }
+        return null;
+    }
+
+    /// <summary>Whether the gradients there are are those that another scaler has unscaled.</summary>
+    internal bool IsUnscaledByOther(LossScaleState scaler) =>
+        _outdated is null && _unscaledBy is not null && _unscaledBy != scaler && !Array.Exists(_parameters, p => p is ITrackedParameter { HasNewGradient: true });
+
+    /// <summary>Before the scale moves: gradients that were left with it lose it now, where they can.</summary>
+    internal void SettleScale()
+    {
+        if (_link.GradientsAreScaled && _parameters.All(p => p is ITrackedParameter || p.Gradient.DType == DType.Float32)) UnscaleInFloat32();
     }
 
     /// <summary>
@@ -208,6 +237,7 @@ public sealed class FusedAdam : IDisposable
             Memory.Refresh(stepping: false);
             AmpKernels.UnscaleAndCheck(Memory.Table, Memory.Columns.Gradient, _unscaledBy, State, Memory.Columns.Gradient);
             _link.GradientsAreScaled = false;
+            Memory.HasOtherGradients = false;
         }
     }
 
@@ -216,6 +246,7 @@ public sealed class FusedAdam : IDisposable
     {
         if (scaler is not null && check == GradientCheck.InThisCall) _link.Marks++;
         _link.GradientsAreScaled = false;
+        _outdated = "a step was taken with them";
         if (check == GradientCheck.None && _hasFindings) State.ForgetFindings();
         _hasFindings = check != GradientCheck.None;
         long applied = Scheduler is null ? 0 : AppliedSteps;

@@ -6,6 +6,9 @@ internal interface ITrackedParameter : IParameter
     /// <summary>The optimizers that the parameter belongs to.</summary>
     OptimizerLinks Optimizers { get; }
 
+    /// <summary>Whether there is a gradient, and it began after optimizers last unscaled or stepped with the one before.</summary>
+    bool HasNewGradient { get; }
+
     /// <summary>Makes the gradient, if there is one, float32.</summary>
     void WidenGradient();
 }

@@ -92,6 +92,7 @@ public sealed class GradScaler : IDisposable
         lock (Device.Gate)
         {
             RequireGradients(optimizer, stepping: false);
+            RequireNoOther(optimizer, _scale);
             optimizer.Check(_scale, inPlace);
             Set(optimizer, Stage.Unscaled);
         }
@@ -107,6 +108,9 @@ public sealed class GradScaler : IDisposable
         if (stage == Stage.Stepped) throw new InvalidOperationException("Step has already been called on this optimizer since the last Update.");
         lock (Device.Gate)
         {
+            // Before the gradients count as used: a refusal leaves all as it was.
+            if (stage == Stage.Unscaled) RequireTheCheckedGradients(optimizer, _scale);
+            else RequireNoOther(optimizer, _scale);
             RequireGradients(optimizer, stepping: true);
             var result = optimizer.Apply(_scale, stage == Stage.Ready ? GradientCheck.InThisCall : GradientCheck.Before);
             Set(optimizer, Stage.Stepped);
@@ -125,6 +129,10 @@ public sealed class GradScaler : IDisposable
         if (_scale is null) return;
         int count = CollectChecked();
         if (count == 0) throw new InvalidOperationException("No inf checks were recorded prior to Update: call Step or Unscale for an optimizer first.");
+        foreach (var (optimizer, stage) in _optimizers)
+        {
+            if (stage == Stage.Unscaled) optimizer.SettleScale();
+        }
         AmpKernels.UpdateScale(_scale, _checked.AsSpan(0, count), Options);
         _updates++;
         try
@@ -191,6 +199,19 @@ public sealed class GradScaler : IDisposable
     {
         if (!optimizer.HasGradients(stepping))
             throw new InvalidOperationException("No inf checks were recorded for this optimizer: none of its parameters has a gradient. Call Backward first.");
+    }
+
+    private static void RequireTheCheckedGradients(FusedAdam optimizer, LossScaleState scale)
+    {
+        RequireGradients(optimizer, stepping: false);
+        if (optimizer.Outdated(scale) is { } reason)
+            throw new InvalidOperationException($"The gradients are not those that Unscale checked: {reason}. Call Update, which begins a new step, before the next backward pass, and Unscale after the last.");
+    }
+
+    private static void RequireNoOther(FusedAdam optimizer, LossScaleState scale)
+    {
+        if (optimizer.IsUnscaledByOther(scale))
+            throw new InvalidOperationException("The gradients were unscaled by another scaler: take the step with that, or call ZeroGrad and Backward before.");
     }
 
     private Stage StageOf(FusedAdam optimizer) => IndexOf(optimizer) is >= 0 and var index ? _optimizers[index].Stage : Stage.Ready;
