@@ -1,0 +1,75 @@
+namespace NativeAmp.Training.Tests.Autograd;
+
+/// <summary>What Unscale left, in a loop that goes on in another way than by the step.</summary>
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
+internal sealed class UnscaledGradientsTests(DeviceKind kind)
+{
+    private Device _device = null!;
+    private Linear _model = null!;
+    private Tensor _input = null!;
+    private FusedAdam _optimizer = null!;
+    private GradScaler _scaler = null!;
+
+    [SetUp]
+    public void Open()
+    {
+        _device = kind.Open(1);
+        _model = new Linear(2, 1, bias: false).To(_device);
+        _input = Tensor.From<float>(_device, [0.25f, 0.5f], new Shape(1, 2));
+        _optimizer = new FusedAdam(_model.Parameters());
+        _scaler = new GradScaler(_device, new GradScalerOptions { InitialScale = 1024, GrowthInterval = 1 });
+    }
+
+    [TearDown]
+    public void Close()
+    {
+        _scaler.Dispose();
+        _optimizer.Dispose();
+        _input.Dispose();
+        _model.Dispose();
+        _device.Dispose();
+    }
+
+    [Test]
+    public void A_gradient_that_began_after_Unscale_is_refused_whoever_cleared_the_one_before([Values] bool half)
+    {
+        Backward(half);
+        _scaler.Unscale(_optimizer);
+        _model.ZeroGrad();
+        Backward(half);
+
+        Assert.That(() => _scaler.Step(_optimizer), Throws.InvalidOperationException.With.Message.Contains("began anew"));
+        Assert.That(_optimizer.AppliedSteps, Is.Zero);
+    }
+
+    [Test]
+    public void Without_a_step_gradients_lose_the_scale_that_they_had_and_not_the_one_that_came_after([Values] bool half)
+    {
+        Backward(half);
+        _scaler.Unscale(_optimizer);
+        _scaler.Update();
+
+        Assert.That(_scaler.GetScale(), Is.EqualTo(2048));
+        // d(mean of x w)/dw = x
+        Assert.That(_model.Weight.Gradient!.ToFloats(), Is.EqualTo(new[] { 0.25f, 0.5f }));
+    }
+
+    [Test]
+    public void The_optimizers_own_step_after_Unscale_takes_unscaled_gradients([Values] bool half)
+    {
+        Backward(half);
+        _scaler.Unscale(_optimizer);
+
+        Assert.That(_optimizer.Step().GradientNorm, Is.EqualTo(MathF.Sqrt(0.25f * 0.25f + 0.5f * 0.5f)).Within(1e-6f));
+    }
+
+    private void Backward(bool half)
+    {
+        using var scope = Autocast.Enter(half ? PrecisionPolicy.Float16 : PrecisionPolicy.Float32);
+        Tensor output = _model.Forward(_input);
+        using Tensor one = Tensor.From<float>(_device, [0], new Shape(1, 1));
+        // The gradient of (y - t)^2 is 2 (y - t): a target that makes it 1.
+        one.CopyFrom<float>([output.ToFloats()[0] - 0.5f]);
+        _scaler.Scale(Loss.MeanSquaredError(output, one)).Backward();
+    }
+}
