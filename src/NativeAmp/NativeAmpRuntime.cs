@@ -5,8 +5,7 @@ namespace NativeAmp;
 /// <summary>The native library behind this package: whether it is there, and if not, why.</summary>
 /// <remarks>
 /// The library is looked for at the path in the environment variable <c>NATIVEAMP_LIBRARY</c> (nothing else is tried when it is set), then in
-/// <c>runtimes/&lt;rid&gt;/native</c> beside the application, beside it, in <c>artifacts/native</c> of NativeAmp's source tree, and where the
-/// system looks. Its ABI version and the size of every struct are compared before the first call.
+/// <c>runtimes/&lt;rid&gt;/native</c> beside the application, beside it, and where the system looks. Its ABI version and the size of every struct are compared before the first call.
 /// </remarks>
 public static class NativeAmpRuntime
 {

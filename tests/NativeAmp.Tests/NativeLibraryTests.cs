@@ -23,15 +23,20 @@ public sealed class NativeLibraryTests
     }
 
     [Test]
-    public void It_is_looked_for_beside_the_application_then_in_the_source_tree_then_by_the_system()
+    public void It_is_looked_for_beside_the_application_then_by_the_system_and_nowhere_above()
     {
-        var candidates = NativeLibrarySearch.Candidates(null, TestContext.CurrentContext.TestDirectory);
+        string application = TestContext.CurrentContext.TestDirectory;
+        string runtime = Path.Combine("runtimes", System.Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier, "native");
 
-        Assert.That(candidates[0], Does.Contain(Path.Combine("runtimes", System.Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier, "native")));
-        Assert.That(candidates[1], Is.EqualTo(Path.Combine(TestContext.CurrentContext.TestDirectory, NativeLibrarySearch.FileName)));
-        Assert.That(candidates[2], Is.EqualTo(Path.Combine(Repository.Root, "artifacts", "native", NativeLibrarySearch.FileName)));
-        Assert.That(candidates[3], Is.EqualTo(NativeLibrarySearch.FileName));
+        Assert.That(NativeLibrarySearch.Candidates(null, application), Is.EqualTo(new[]
+        {
+            Path.Combine(application, runtime, NativeLibrarySearch.FileName), Path.Combine(application, NativeLibrarySearch.FileName), NativeLibrarySearch.FileName,
+        }));
     }
+
+    [Test]
+    public void It_lies_beside_every_application_of_the_source_tree() =>
+        Assert.That(NativeAmpRuntime.Status.Path, Is.EqualTo(Path.Combine(TestContext.CurrentContext.TestDirectory, NativeLibrarySearch.FileName)));
 
     [Test]
     public void A_path_that_is_given_is_the_only_one_tried() =>

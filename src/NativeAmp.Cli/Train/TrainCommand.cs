@@ -9,7 +9,10 @@ internal sealed class TrainCommand
 {
     private readonly Option<string> _model = CommonOptions.OneOf("--model", "cnn", "What to train.", "cnn", "gpt", "mlp");
     private readonly Option<string?> _data = CommonOptions.Path("--data", "fashion-mnist|DIR|FILE",
-        "fashion-mnist (the default), or a folder of MNIST's four IDX files, for cnn and mlp; a text file, or - for the standard input, for gpt.");
+        "fashion-mnist (the default), or a folder of the four IDX files of MNIST's family (KMNIST, EMNIST, QMNIST, …), for cnn and mlp; a text file, or - for the " +
+        "standard input, for gpt.");
+
+    private readonly Option<int?> _classes = NumberOption.Whole("--classes", 2, 256, "Classes of the images [default: as many as the labels tell, 10 at the least].");
 
     private readonly Option<string> _precision = CommonOptions.OneOf("--precision", "fp16",
         "What to compute in; parameters, loss and optimizer stay float32.", "fp32", "fp16", "bf16");
@@ -69,7 +72,7 @@ internal sealed class TrainCommand
     {
         Command command = new("train", "Train a network in mixed precision.")
         {
-            _model, _data, _precision, _epochs, _steps, _batch, _lr, _weightDecay, _clip, _initScale, _onNan, _seed, _threads, _device, _metrics, _checkpoint, _every,
+            _model, _data, _classes, _precision, _epochs, _steps, _batch, _lr, _weightDecay, _clip, _initScale, _onNan, _seed, _threads, _device, _metrics, _checkpoint, _every,
             _resume, _profile, _context, _width, _heads, _blocks, _temperature, _sample, _json,
         };
         command.SetAction(parsed => new TrainRun(Settings(parsed), terminal, parsed.GetValue(_json)).Run());
@@ -88,6 +91,7 @@ internal sealed class TrainCommand
         {
             Model = model,
             Data = parsed.GetValue(_data) is "fashion-mnist" && !gpt ? null : parsed.GetValue(_data),
+            Classes = parsed.GetValue(_classes),
             Precision = Enum.Parse<PrecisionKind>(parsed.GetValue(_precision)!, ignoreCase: true),
             Epochs = epochs ?? (gpt || steps is not null ? null : 3),
             Steps = steps ?? (gpt && epochs is null ? 300 : null),

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using NativeAmp.Cli.Output;
 using NativeAmp.Training;
+using NativeAmp.Training.Data;
 
 namespace NativeAmp.Cli.Train;
 
@@ -149,9 +150,13 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         DeviceInfo info = device.Info;
         string threads = info.Kind == DeviceKind.Cpu ? $"{info.Threads} threads, " : "";
         return string.Create(CultureInfo.InvariantCulture,
-            $"{settings.Model.ToString().ToLowerInvariant()}, {task.Model.ParameterCount():N0} parameters, {Name(settings.Precision)}, " +
+            $"{settings.Model.ToString().ToLowerInvariant()}, {task.Model.ParameterCount():N0} parameters, {Classes(task)}{Name(settings.Precision)}, " +
             $"{info.Name} ({threads}{info.Libraries})");
     }
+
+    // What was found in the files and is not what everybody expects.
+    private static string Classes(TrainTask task) => task.Train is not ImageDataset images || images is { Classes: 10, FirstLabel: 0 } ? ""
+        : $"{images.Classes} classes{(images.FirstLabel == 0 ? "" : $" labeled from {images.FirstLabel}")}, ";
 
     private TrainSummary Summarise(TrainingResult result, Device device)
     {

@@ -25,6 +25,9 @@ internal sealed record TrainSettings
     /// <summary>A text file for gpt; null or a folder of IDX files for images.</summary>
     public string? Data { get; init; }
 
+    /// <summary>Classes of the images; null for as many as their labels tell.</summary>
+    public int? Classes { get; init; }
+
     public required PrecisionKind Precision { get; init; }
 
     public int? Epochs { get; init; }
@@ -81,6 +84,7 @@ internal sealed record TrainSettings
         Require(!Resume || Checkpoint is not null, "--resume needs --checkpoint DIR");
         Require(Gpt.Width % Gpt.Heads == 0, $"--width {Gpt.Width} is not a multiple of --heads {Gpt.Heads}");
         Require(Model != ModelKind.Gpt || Data is not null, "--model gpt needs --data FILE, any text, or - for the standard input");
+        Require(Model != ModelKind.Gpt || Classes is null, "--classes is of images: --model gpt predicts bytes");
         Require(Model == ModelKind.Gpt || Data is not StandardInput, "--data - is a text from the standard input, which --model gpt takes");
         if (Metrics is not null)
         {

@@ -7,6 +7,8 @@ namespace NativeAmp.Cli.Train;
 /// <summary>A network and the data that it learns, as the settings name them.</summary>
 internal sealed record TrainTask(Module Model, IDataset Train, IDataset? Test) : IDisposable
 {
+    private const int SmallestForCnn = 4;
+
     /// <summary>Reads the data and draws the initial weights.</summary>
     /// <exception cref="DataFormatException">The data is damaged or does not fit the network.</exception>
     /// <exception cref="IOException">The data cannot be read.</exception>
@@ -22,12 +24,15 @@ internal sealed record TrainTask(Module Model, IDataset Train, IDataset? Test) :
             return new TrainTask(Models.Gpt(options, random), text, Test: null);
         }
 
-        (ImageDataset train, ImageDataset test) = FashionMnist.Load(settings.Data);
-        if (train.FeaturesPerSample != 784)
-            throw new DataFormatException(FashionMnist.ResolveDirectory(settings.Data), 8,
-                $"images of {train.FeatureShape[1]} × {train.FeatureShape[2]}", $"28 × 28, which {settings.Model.ToString().ToLowerInvariant()} takes");
+        string folder = FashionMnist.ResolveDirectory(settings.Data);
+        (ImageDataset train, ImageDataset test) = MnistFiles.Load(folder, settings.Classes);
+        (int height, int width) = (train.FeatureShape[1], train.FeatureShape[2]);
+        if (settings.Model == ModelKind.Cnn && Math.Min(height, width) < SmallestForCnn)
+            throw new DataFormatException(folder, 8, $"images of {height} × {width}", $"{SmallestForCnn} × {SmallestForCnn} at the least, which cnn halves twice");
         Check(settings, train, device);
-        return new TrainTask(settings.Model == ModelKind.Cnn ? Models.Cnn(random) : Models.Mlp(random), train, test);
+        return new TrainTask(settings.Model == ModelKind.Cnn
+            ? Models.Cnn(random, height, width, train.Classes)
+            : Models.Mlp(random, train.FeaturesPerSample, train.Classes), train, test);
     }
 
     private static TextDataset ReadText(TrainSettings settings)

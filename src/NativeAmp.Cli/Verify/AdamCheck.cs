@@ -10,7 +10,7 @@ internal static class AdamCheck
     public static IReadOnlyList<VerifyRow> Run(string path, AdamFile file, Device device)
     {
         var form = new GoldenForm(path);
-        AdamCase[] cases = form.Required(file.Cases, "cases");
+        AdamCase[] cases = form.Objects(file.Cases, "cases");
         foreach (AdamCase golden in cases)
             Check(form, golden);
         return [.. cases.Select((golden, i) => Run(Path.GetFileName(path), i, golden, device))];

@@ -13,6 +13,16 @@ internal sealed class GoldenForm(string path)
 
     public T[] Required<T>(T[]? values, string what) => values is { Length: > 0 } ? values : throw Bad($"no {what}", "at least one");
 
+    /// <summary>An array of objects, none of them null: JSON can say that in spite of its type.</summary>
+    public T[] Objects<T>(T[]? values, string what)
+        where T : class
+    {
+        Required(values, what);
+        for (int i = 0; i < values!.Length; i++)
+            Require(values[i] is not null, $"null for number {i} of {what}", "an object");
+        return values;
+    }
+
     public T Required<T>(T? value, string what)
         where T : class => value ?? throw Bad($"no {what}", "one");
 

@@ -23,15 +23,9 @@ internal static class GoldenReader
     private const long MaximumLength = 256L << 20;
 
     /// <summary>Reads a file's bytes.</summary>
-    public static byte[] ReadBytes(string path)
-    {
-        using FileStream file = File.OpenRead(path);
-        if (file.Length > MaximumLength)
-            throw new DataFormatException(path, 0, $"{file.Length} bytes", $"at most {MaximumLength}");
-        byte[] bytes = new byte[file.Length];
-        file.ReadExactly(bytes);
-        return bytes;
-    }
+    /// <exception cref="DataFormatException">It is a folder, or larger than any of these.</exception>
+    /// <exception cref="IOException">It cannot be opened or read.</exception>
+    public static byte[] ReadBytes(string path) => InputFile.ReadAll(path, MaximumLength);
 
     /// <summary>The kind by the file's name, else by what its root holds.</summary>
     public static GoldenKind Recognise(string path, ReadOnlySpan<byte> json)

@@ -9,7 +9,7 @@ internal static class LayersCheck
         string name = Path.GetFileName(path);
         List<VerifyRow> rows = [];
         LayerOperators? last = null;
-        LayerCase[] cases = form.Required(file.Ops, "ops");
+        LayerCase[] cases = form.Objects(file.Ops, "ops");
         for (int i = 0; i < cases.Length; i++)
         {
             form.Required(cases[i]?.Name, "name of an operator");

@@ -6,7 +6,7 @@ internal static class ScalerCheck
     public static IReadOnlyList<VerifyRow> Run(string path, ScalerFile file, Device device)
     {
         var form = new GoldenForm(path);
-        ScalerCase[] cases = form.Required(file.Cases, "cases");
+        ScalerCase[] cases = form.Objects(file.Cases, "cases");
         foreach (ScalerCase golden in cases)
         {
             form.Steps(form.Required(golden.FoundInf, "foundInf").Length);

@@ -28,7 +28,8 @@ internal sealed record VerifyReport(bool Ok, string Device, IReadOnlyList<Verify
                 else
                     rows.AddRange(GoldenChecks.Check(kind, path, json, device));
             }
-            catch (DataFormatException e)
+            // Also what the kernels would not take: the file names values that cannot be.
+            catch (Exception e) when (e is DataFormatException or NativeAmpException or IOException)
             {
                 rows.Add(new VerifyRow(name, "(file)", "unreadable", "", false, e.Message));
             }

@@ -8,25 +8,25 @@ public sealed record SafetensorsEntry(string Name, SafetensorsDType DType, IRead
 {
     /// <summary>Bytes of the elements.</summary>
     public long ByteLength { get; } = ByteLengthOf(DType, Shape)
-        ?? throw new ArgumentException($"Tensor {Name} of shape [{string.Join(", ", Shape)}] is negative or too large.", nameof(Shape));
+        ?? throw new ArgumentException($"Tensor {Name} of shape [{string.Join(", ", Shape)}] is negative, too large, or no whole number of bytes.", nameof(Shape));
 
     /// <summary>Where the elements begin, in bytes from the end of the header.</summary>
     internal long Begin { get; init; }
 
-    /// <summary>Bytes that a tensor takes, or null if the shape is negative or the product does not fit.</summary>
+    /// <summary>Bytes that a tensor takes, or null if the shape is negative, the product does not fit, or it is no whole number of bytes.</summary>
     internal static long? ByteLengthOf(SafetensorsDType dtype, IReadOnlyList<long> shape)
     {
         ArgumentNullException.ThrowIfNull(shape);
-        UInt128 bytes = (UInt128)dtype.Size();
+        UInt128 bits = (UInt128)dtype.Bits();
         foreach (long size in shape)
         {
             if (size < 0)
                 return null;
-            bytes *= (UInt128)size; // below 2^63 * 2^63, and kept below 2^63
-            if (bytes > long.MaxValue)
+            bits *= (UInt128)size; // below 2^66 * 2^63, and kept below 2^66
+            if (bits > (UInt128)long.MaxValue * 8)
                 return null;
         }
 
-        return (long)bytes;
+        return bits % 8 == 0 ? (long)(bits / 8) : null;
     }
 }

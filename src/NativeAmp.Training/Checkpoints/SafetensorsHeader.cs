@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using NativeAmp.Training.Data;
 
@@ -19,8 +20,11 @@ internal sealed class SafetensorsHeader
     private const string MetadataKey = "__metadata__";
     private const int MaximumRank = 16;
 
-    private SafetensorsHeader(IReadOnlyList<SafetensorsEntry> entries, IReadOnlyDictionary<string, string> metadata)
+    private readonly int[] _byName;
+
+    private SafetensorsHeader(IReadOnlyList<SafetensorsEntry> entries, IReadOnlyDictionary<string, string> metadata, int[] byName)
     {
+        _byName = byName;
         Entries = entries;
         Metadata = metadata;
     }
@@ -105,13 +109,47 @@ internal sealed class SafetensorsHeader
         if (end != dataLength)
             throw new DataFormatException(file, PrefixLength + header.Length + end, $"{dataLength} bytes of data",
                 $"{end}, as its header says");
-        return new SafetensorsHeader(entries, parser.Metadata);
+        return new SafetensorsHeader(entries, parser.Metadata, IndexNames(file, entries));
+    }
+
+    /// <summary>The tensor of a name, or null.</summary>
+    public SafetensorsEntry? Find(string name)
+    {
+        int low = 0;
+        int high = _byName.Length - 1;
+        while (low <= high)
+        {
+            int middle = (low + high) / 2;
+            int order = string.CompareOrdinal(Entries[_byName[middle]].Name, name);
+            if (order == 0)
+                return Entries[_byName[middle]];
+            (low, high) = order < 0 ? (middle + 1, high) : (low, middle - 1);
+        }
+
+        return null;
+    }
+
+    /// <summary>Indices of tensors in the order of their names: a header may hold a million of them, and a dictionary takes far more.</summary>
+    private static int[] IndexNames(string file, List<SafetensorsEntry> entries)
+    {
+        int[] index = new int[entries.Count];
+        for (int i = 0; i < index.Length; i++)
+            index[i] = i;
+        Array.Sort(index, (a, b) => string.CompareOrdinal(entries[a].Name, entries[b].Name));
+        for (int i = 1; i < index.Length; i++)
+        {
+            if (entries[index[i]].Name == entries[index[i - 1]].Name)
+                throw new DataFormatException(file, PrefixLength, $"'{entries[index[i]].Name}' twice", "unique names");
+        }
+
+        return index;
     }
 
     private ref struct Parser
     {
         private readonly string _file;
-        private readonly HashSet<string> _names = [];
+        private long[] _shape = [];
+        private bool _hasMetadata;
         private Utf8JsonReader _json;
 
         public Parser(string file, ReadOnlySpan<byte> header)
@@ -131,8 +169,6 @@ internal sealed class SafetensorsHeader
             Expect(JsonTokenType.StartObject, "an object of tensors");
             while (NextProperty() is { } name)
             {
-                if (!_names.Add(name))
-                    throw Bad($"'{name}' twice", "unique names");
                 if (name == MetadataKey)
                     ParseMetadata();
                 else
@@ -145,6 +181,9 @@ internal sealed class SafetensorsHeader
 
         private void ParseMetadata()
         {
+            if (_hasMetadata)
+                throw Bad($"'{MetadataKey}' twice", "unique names");
+            _hasMetadata = true;
             Expect(JsonTokenType.StartObject, "an object of metadata");
             while (NextProperty() is { } key)
             {
@@ -178,7 +217,10 @@ internal sealed class SafetensorsHeader
                 throw Bad($"shape [{string.Join(", ", shape)}] of tensor '{name}'", "one that fits in memory");
             if (offsets[0] > offsets[1] || offsets[1] - offsets[0] != length)
                 throw Bad($"data_offsets [{offsets[0]}, {offsets[1]}] of tensor '{name}'", $"{length} bytes, as its shape says");
-            Entries.Add(new SafetensorsEntry(name, dtype.Value, shape) { Begin = offsets[0] });
+            // Tensors that lie beside each other often have one shape: then they share it.
+            if (!CollectionsMarshal.AsSpan(shape).SequenceEqual(_shape))
+                _shape = [.. shape];
+            Entries.Add(new SafetensorsEntry(name, dtype.Value, _shape) { Begin = offsets[0] });
         }
 
         private SafetensorsDType ParseDType()
@@ -187,7 +229,7 @@ internal sealed class SafetensorsHeader
             string? name = _json.GetString();
             return SafetensorsDTypes.TryParse(name, out SafetensorsDType dtype)
                 ? dtype
-                : throw Bad($"element type '{name}'", "F32, F16, BF16, I32, I64 or U8");
+                : throw Bad($"element type '{name}'", $"one of {SafetensorsDTypes.Names}");
         }
 
         private List<long> ParseNumbers(int most, string what)

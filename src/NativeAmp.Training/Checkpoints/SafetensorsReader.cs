@@ -3,14 +3,14 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training.Checkpoints;
 
-/// <summary>Reads a safetensors file (https://github.com/huggingface/safetensors). The header is checked whole when it is opened; tensors are
-/// read on demand.</summary>
+/// <summary>Reads a safetensors file (https://github.com/huggingface/safetensors) with tensors of any type of the format. The header is checked whole when it
+/// is opened; tensors are read on demand, as bytes.</summary>
 public sealed class SafetensorsReader : IDisposable
 {
     private readonly string _name;
     private readonly Stream _stream;
     private readonly long _dataStart;
-    private readonly Dictionary<string, SafetensorsEntry> _byName = [];
+    private readonly SafetensorsHeader _header;
 
     private SafetensorsReader(string name, Stream stream)
     {
@@ -20,11 +20,7 @@ public sealed class SafetensorsReader : IDisposable
         {
             byte[] headerBytes = ReadHeader(name, stream);
             _dataStart = SafetensorsHeader.PrefixLength + headerBytes.Length;
-            SafetensorsHeader header = SafetensorsHeader.Parse(name, headerBytes, stream.Length - _dataStart);
-            Entries = header.Entries;
-            Metadata = header.Metadata;
-            foreach (SafetensorsEntry entry in Entries)
-                _byName.Add(entry.Name, entry);
+            _header = SafetensorsHeader.Parse(name, headerBytes, stream.Length - _dataStart);
         }
         catch
         {
@@ -34,28 +30,31 @@ public sealed class SafetensorsReader : IDisposable
     }
 
     /// <summary>The tensors, in the order of their data.</summary>
-    public IReadOnlyList<SafetensorsEntry> Entries { get; }
+    public IReadOnlyList<SafetensorsEntry> Entries => _header.Entries;
 
     /// <summary>Strings that go with the file.</summary>
-    public IReadOnlyDictionary<string, string> Metadata { get; }
+    public IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
 
-    /// <summary>Opens a file.</summary>
+    /// <summary>Opens a file. A pipe is read to its end first.</summary>
     /// <exception cref="DataFormatException">It is not a safetensors file, or is damaged.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     public static SafetensorsReader Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return FromStream(path, File.OpenRead(path));
+        return FromStream(path, InputFile.Open(path));
     }
 
     /// <summary>The tensor of a name, or null.</summary>
-    public SafetensorsEntry? Find(string name) => _byName.GetValueOrDefault(name);
+    public SafetensorsEntry? Find(string name) => _header.Find(name);
 
     /// <summary>Reads all elements of a tensor, little-endian, into exactly as many bytes.</summary>
+    /// <exception cref="ArgumentException">The tensor is of another file, or the span of another length.</exception>
+    /// <exception cref="DataFormatException">The file is shorter than it was when it was opened.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
     public void Read(SafetensorsEntry entry, Span<byte> destination)
     {
         ArgumentNullException.ThrowIfNull(entry);
-        if (!_byName.TryGetValue(entry.Name, out SafetensorsEntry? own) || !ReferenceEquals(own, entry))
+        if (!ReferenceEquals(_header.Find(entry.Name), entry))
             throw new ArgumentException($"Tensor {entry.Name} is not of {_name}.", nameof(entry));
         if (destination.Length != entry.ByteLength)
             throw new ArgumentException($"Tensor {entry.Name} has {entry.ByteLength} bytes; the span has {destination.Length}.",
@@ -78,11 +77,12 @@ public sealed class SafetensorsReader : IDisposable
         if (stream.ReadAtLeast(prefix, prefix.Length, throwOnEndOfStream: false) < prefix.Length)
             throw new DataFormatException(name, stream.Length, "the end of the file", "the 8-byte length of a safetensors header");
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
-        ulong most = (ulong)Math.Min(SafetensorsHeader.MaximumLength, stream.Length - prefix.Length);
+        ulong most = (ulong)Math.Clamp(stream.Length - prefix.Length, 0, SafetensorsHeader.MaximumLength);
         if (length < 2 || length > most)
-            throw new DataFormatException(name, 0, $"a header of {length} bytes", $"2 to {most}");
+            throw new DataFormatException(name, 0, $"a header of {length} bytes", most < 2 ? "a file with a header" : $"2 to {most}");
         byte[] header = new byte[length];
-        stream.ReadExactly(header);
-        return header;
+        return stream.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) == header.Length
+            ? header
+            : throw new DataFormatException(name, stream.Position, "the end of the file", $"all of a header of {length} bytes");
     }
 }

@@ -1,12 +1,11 @@
 using System.Buffers.Binary;
-using System.IO.Compression;
 
 namespace NativeAmp.Training.Data;
 
 /// <summary>
 /// Reads an IDX file of unsigned bytes (MNIST's format), plain or gzip, front to back. The header is checked when it is opened:
-/// a plain file must be exactly as long as its header says; a gzip file is checked as it is read, and its declared size against
-/// the most that deflate can expand to.
+/// a plain file must be exactly as long as its header says; a gzip file is checked as it is read, its end with the last element, and its declared size
+/// against the most that deflate can expand to.
 /// </summary>
 /// <remarks>Format: two zero bytes, an element type, a number of dimensions, each dimension as big-endian uint32, the elements
 /// row-major (http://yann.lecun.com/exdb/mnist).</remarks>
@@ -18,20 +17,26 @@ public sealed class IdxReader : IDisposable
     // Deflate's best case: a 258-byte match in 2 bits (zlib's technical notes give 1032:1).
     private const long DeflateMaximumRatio = 1032;
     private const byte UnsignedByte = 0x08;
+    private const byte SignedInt = 0x0C;
+
+    // The buffer begins small and grows by this factor with what has really been read, so that a header that promises much costs nothing.
+    private const int FirstBuffer = 1 << 16;
+    private const int BufferGrowth = 8;
 
     private readonly string _name;
     private readonly Stream _stream;
     private readonly int[] _shape;
+    private readonly int _elementSize;
     private long _position;
 
-    private IdxReader(string name, Stream file)
+    private IdxReader(string name, Stream file, bool takesIntegers = false)
     {
         _name = name;
-        bool gzip = IsGzip(file);
-        _stream = gzip ? new GZipStream(file, CompressionMode.Decompress) : file;
+        bool gzip = GzipReader.IsGzip(file);
+        _stream = gzip ? new GzipReader(name, file) : file;
         try
         {
-            _shape = ReadHeader();
+            (_shape, _elementSize) = ReadHeader(takesIntegers);
             HeaderLength = _position;
             Count = Product(_shape);
             CheckLength(file.Length, gzip);
@@ -54,12 +59,12 @@ public sealed class IdxReader : IDisposable
 
     /// <summary>Opens a file and reads its header.</summary>
     /// <param name="path">The file; gzip is recognised by its first two bytes, whatever the name.</param>
-    /// <exception cref="DataFormatException">The header is not one of unsigned bytes, or does not fit the file's length.</exception>
-    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="DataFormatException">The header is not one of unsigned bytes, or does not fit the file's length; or it is a folder.</exception>
+    /// <exception cref="IOException">The file cannot be opened or read.</exception>
     public static IdxReader Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return new IdxReader(path, File.OpenRead(path));
+        return new IdxReader(path, InputFile.Open(path));
     }
 
     /// <summary>Reads a whole file.</summary>
@@ -71,16 +76,36 @@ public sealed class IdxReader : IDisposable
         return (reader._shape, reader.ReadToEnd());
     }
 
+    /// <summary>Reads labels: bytes, or 32-bit integers as QMNIST has them, where the first of a row is the class.</summary>
+    /// <exception cref="DataFormatException">As <see cref="ReadAll"/>; or there are more dimensions than two.</exception>
+    /// <exception cref="IOException">The file cannot be opened or read.</exception>
+    internal static int[] ReadLabels(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        using var reader = new IdxReader(path, InputFile.Open(path), takesIntegers: true);
+        int[] shape = reader._shape;
+        if (shape.Length > (reader._elementSize == 1 ? 1 : 2) || (shape.Length == 2 && shape[1] == 0))
+            throw new DataFormatException(path, 3, $"shape [{string.Join(", ", shape)}]", "labels [count]");
+        byte[] bytes = reader.ReadToEnd();
+        int stride = reader._elementSize * (shape.Length == 2 ? shape[1] : 1);
+        int[] labels = new int[shape[0]];
+        for (int i = 0; i < labels.Length; i++)
+            labels[i] = reader._elementSize == 1 ? bytes[i] : BinaryPrimitives.ReadInt32BigEndian(bytes.AsSpan(i * stride));
+        return labels;
+    }
+
     /// <summary>Reads the next elements, exactly as many as fit.</summary>
     /// <exception cref="DataFormatException">The content ends before, or is damaged.</exception>
     public void Read(Span<byte> elements)
     {
-        if (elements.Length > HeaderLength + Count - _position)
-            throw new ArgumentOutOfRangeException(nameof(elements), elements.Length,
-                $"Only {HeaderLength + Count - _position} elements of {_name} are left.");
+        long left = HeaderLength + Count * _elementSize - _position;
+        if (elements.Length > left)
+            throw new ArgumentOutOfRangeException(nameof(elements), elements.Length, $"Only {left} elements of {_name} are left.");
         int read = ReadUpTo(elements);
         if (read < elements.Length)
             throw new DataFormatException(_name, _position, "the end of the content", $"{Count} elements, as its header says");
+        if (elements.Length == left && _stream is GzipReader && ReadUpTo(stackalloc byte[1]) != 0)
+            throw new DataFormatException(_name, _position - 1, "more content", $"the end, after the {Count} elements of its header");
     }
 
     /// <inheritdoc/>
@@ -90,28 +115,19 @@ public sealed class IdxReader : IDisposable
 
     internal byte[] ReadToEnd()
     {
-        // The buffer grows with what has really been read, so a header that promises much costs nothing.
-        int total = checked((int)Count);
-        byte[] data = new byte[Math.Min(total, 1 << 16)];
-        for (int filled = 0; filled < total;)
+        int total = checked((int)(Count * _elementSize));
+        byte[] data = GC.AllocateUninitializedArray<byte>(Math.Min(total, FirstBuffer));
+        int filled = 0;
+        do
         {
             if (filled == data.Length)
-                Array.Resize(ref data, (int)Math.Min(total, 2L * data.Length));
+                Array.Resize(ref data, (int)Math.Min(total, (long)BufferGrowth * data.Length));
             Read(data.AsSpan(filled));
             filled = data.Length;
         }
+        while (filled < total);
 
-        if (_stream is GZipStream && ReadUpTo(stackalloc byte[1]) != 0)
-            throw new DataFormatException(_name, _position - 1, "more content", $"the end, after the {Count} elements of its header");
         return data;
-    }
-
-    private static bool IsGzip(Stream file)
-    {
-        Span<byte> magic = stackalloc byte[2];
-        int read = file.ReadAtLeast(magic, 2, throwOnEndOfStream: false);
-        file.Position = 0;
-        return read == 2 && magic[0] == 0x1F && magic[1] == 0x8B;
     }
 
     private static long Product(int[] shape)
@@ -122,13 +138,14 @@ public sealed class IdxReader : IDisposable
         return product;
     }
 
-    private int[] ReadHeader()
+    private (int[] Shape, int ElementSize) ReadHeader(bool takesIntegers)
     {
         Span<byte> field = stackalloc byte[4];
         ReadField(field);
         if (field[0] != 0 || field[1] != 0)
             throw new DataFormatException(_name, 0, $"bytes 0x{field[0]:X2} 0x{field[1]:X2}", "an IDX file's two zero bytes");
-        if (field[2] != UnsignedByte)
+        int size = field[2] == UnsignedByte ? 1 : takesIntegers && field[2] == SignedInt ? sizeof(int) : 0;
+        if (size == 0)
             throw new DataFormatException(_name, 2, $"element type 0x{field[2]:X2}", "0x08, unsigned bytes");
         int rank = field[3];
         if (rank is 0 or > MaximumRank)
@@ -139,15 +156,15 @@ public sealed class IdxReader : IDisposable
         for (int i = 0; i < rank; i++)
         {
             ReadField(field);
-            uint size = BinaryPrimitives.ReadUInt32BigEndian(field);
+            uint extent = BinaryPrimitives.ReadUInt32BigEndian(field);
             // int * uint cannot overflow a long, and the product is kept at what one array holds.
-            if (size > int.MaxValue || (count *= size) > Array.MaxLength)
-                throw new DataFormatException(_name, _position - 4, $"size {size} of dimension {i}",
-                    $"no more than {Array.MaxLength} elements in all");
-            shape[i] = (int)size;
+            if (extent > int.MaxValue || (count *= extent) > Array.MaxLength / size)
+                throw new DataFormatException(_name, _position - 4, $"size {extent} of dimension {i}",
+                    $"no more than {Array.MaxLength / size} elements in all");
+            shape[i] = (int)extent;
         }
 
-        return shape;
+        return (shape, size);
     }
 
     private void ReadField(Span<byte> field)
@@ -158,7 +175,7 @@ public sealed class IdxReader : IDisposable
 
     private void CheckLength(long fileLength, bool gzip)
     {
-        long length = HeaderLength + Count;
+        long length = HeaderLength + Count * _elementSize;
         if (!gzip && fileLength != length)
             throw new DataFormatException(_name, Math.Min(fileLength, length), $"a file of {fileLength} bytes",
                 $"{length}, as its header [{string.Join(", ", _shape)}] says");
@@ -169,15 +186,8 @@ public sealed class IdxReader : IDisposable
 
     private int ReadUpTo(Span<byte> buffer)
     {
-        try
-        {
-            int read = _stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
-            _position += read;
-            return read;
-        }
-        catch (InvalidDataException e)
-        {
-            throw new DataFormatException(_name, _position, "damaged gzip data", "an intact gzip file", e);
-        }
+        int read = _stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
+        _position += read;
+        return read;
     }
 }

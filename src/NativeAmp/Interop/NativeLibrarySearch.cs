@@ -14,27 +14,16 @@ internal static class NativeLibrarySearch
 
     /// <summary>
     /// The paths to try. An explicit path is final: to fall back silently to another library would hide the mistake in it.
-    /// A name without a folder is left to the system's own search.
+    /// A name without a folder is left to the system's own search. Nothing above the application's folder is looked at: others may write there.
     /// </summary>
     public static IReadOnlyList<string> Candidates(string? explicitPath, string assemblyFolder)
     {
         if (!string.IsNullOrWhiteSpace(explicitPath)) return [explicitPath];
-        var candidates = new List<string>
-        {
+        return
+        [
             Path.Combine(assemblyFolder, "runtimes", RuntimeInformation.RuntimeIdentifier, "native", FileName),
             Path.Combine(assemblyFolder, FileName),
-        };
-        if (SourceTree(assemblyFolder) is { } root) candidates.Add(Path.Combine(root, "artifacts", "native", FileName));
-        candidates.Add(FileName);
-        return candidates;
-    }
-
-    private static string? SourceTree(string start)
-    {
-        for (var folder = new DirectoryInfo(start); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "NativeAmp.sln"))) return folder.FullName;
-        }
-        return null;
+            FileName,
+        ];
     }
 }

@@ -58,6 +58,49 @@ public class SafetensorsTests
         Assert.That(reader.Entries.Select(entry => entry.Name), Is.EqualTo(new[] { "x", "y" }));
     }
 
+    // Sizes in bits, from the format's own list.
+    [TestCase("BOOL", 8)]
+    [TestCase("U8", 8)]
+    [TestCase("I8", 8)]
+    [TestCase("F8_E4M3", 8)]
+    [TestCase("F8_E5M2", 8)]
+    [TestCase("F8_E8M0", 8)]
+    [TestCase("F8_E4M3FNUZ", 8)]
+    [TestCase("F8_E5M2FNUZ", 8)]
+    [TestCase("I16", 16)]
+    [TestCase("U16", 16)]
+    [TestCase("F16", 16)]
+    [TestCase("BF16", 16)]
+    [TestCase("I32", 32)]
+    [TestCase("U32", 32)]
+    [TestCase("F32", 32)]
+    [TestCase("F64", 64)]
+    [TestCase("I64", 64)]
+    [TestCase("U64", 64)]
+    [TestCase("C64", 64)]
+    [TestCase("F4", 4)]
+    [TestCase("F6_E2M3", 6)]
+    [TestCase("F6_E3M2", 6)]
+    public void A_tensor_of_any_type_is_listed_and_its_bytes_are_read_beside_float_ones(string dtype, int bits)
+    {
+        byte[] data = [.. Enumerable.Range(0, bits).Select(i => (byte)(i * 37 + 5))]; // eight elements
+        byte[] file = File($$$"""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"x":{"dtype":"{{{dtype}}}","shape":[2,4],"data_offsets":[4,{{{4 + bits}}}]}}""",
+            [0, 0, 0xC0, 0x3F, .. data]);
+        using SafetensorsReader reader = SafetensorsReader.FromStream("x", new MemoryStream(file));
+        SafetensorsEntry entry = reader.Find("x")!;
+        Assert.That((entry.DType.ToString(), entry.ByteLength), Is.EqualTo((dtype, (long)bits)));
+        byte[] read = new byte[bits];
+        reader.Read(entry, read);
+        Assert.That(read, Is.EqualTo(data));
+        byte[] a = new byte[4];
+        reader.Read(reader.Find("a")!, a);
+        Assert.That(BitConverter.ToSingle(a), Is.EqualTo(1.5f));
+    }
+
+    [TestCase("""{"x":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}}""", 2, TestName = "Half_a_byte")]
+    [TestCase("""{"x":{"dtype":"1","shape":[1],"data_offsets":[0,4]}}""", 4, TestName = "A_number_for_a_type")]
+    [TestCase("""{"x":{"dtype":"f32","shape":[1],"data_offsets":[0,4]}}""", 4, TestName = "A_type_in_small_letters")]
+    [TestCase("""{"__metadata__":{},"__metadata__":{}}""", 0, TestName = "Metadata_twice")]
     [TestCase("""{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 7, TestName = "Data_too_short")]
     [TestCase("""{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 9, TestName = "Data_too_long")]
     [TestCase("""{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}""", 4, TestName = "Shape_and_offsets_disagree")]
@@ -94,6 +137,42 @@ public class SafetensorsTests
             Assert.Throws<DataFormatException>(() => SafetensorsReader.FromStream("x", new MemoryStream(file)));
             Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(1 << 16));
         }
+    }
+
+    [Test]
+    public void A_header_of_many_tensors_takes_memory_of_its_own_size()
+    {
+        // 100,000 empty tensors: 5.5 MB of header.
+        string header = "{" + string.Join(',', Enumerable.Range(0, 100_000).Select(i => $$$"""{{{'"'}}}t{{{i:D6}}}":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}""")) + "}";
+        byte[] file = File(header, []);
+        long before = GC.GetTotalMemory(forceFullCollection: true);
+        using SafetensorsReader reader = SafetensorsReader.FromStream("x", new MemoryStream(file));
+        long live = GC.GetTotalMemory(forceFullCollection: true) - before;
+        Assert.That(reader.Find("t099999"), Is.Not.Null);
+        Assert.That(reader.Find("t100000"), Is.Null);
+        Assert.That(live, Is.LessThan(3L * file.Length));
+    }
+
+    [Test]
+    [Platform(Include = "Linux")]
+    public void Files_that_are_none_give_a_typed_error_and_pipes_are_read()
+    {
+        foreach (string path in (string[])["/proc/self/maps", "/dev/zero", "/dev/null", "/tmp", "/proc/self/mem", "/nowhere"])
+            Assert.That(() => SafetensorsReader.Open(path), Throws.InstanceOf<DataFormatException>().Or.InstanceOf<IOException>(), path);
+        Assert.That(Assert.Throws<DataFormatException>(() => SafetensorsReader.Open("/tmp")).Found, Is.EqualTo("a folder"));
+
+        byte[] file = File("""{"x":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}""", [7, 8]);
+        using var pipe = new System.IO.Pipes.AnonymousPipeServerStream(System.IO.Pipes.PipeDirection.Out);
+        pipe.Write(file);
+        string name = $"/proc/self/fd/{pipe.GetClientHandleAsString()}";
+        var open = Task.Run(() => SafetensorsReader.Open(name));
+        Thread.Sleep(50); // either order is right
+        pipe.DisposeLocalCopyOfClientHandle();
+        pipe.Dispose();
+        using SafetensorsReader reader = open.Result;
+        byte[] read = new byte[2];
+        reader.Read(reader.Find("x")!, read);
+        Assert.That(read, Is.EqualTo(new byte[] { 7, 8 }));
     }
 
     [Test]

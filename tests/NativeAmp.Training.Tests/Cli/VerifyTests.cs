@@ -76,6 +76,22 @@ public class VerifyTests(DeviceKind kind)
         Assert.That(output, Does.Contain("FAIL adam.json").And.Contain("scaler.json"));
     }
 
+    [TestCase("adam.json", "{\"cases\":[null]}")]
+    [TestCase("scaler.json", "{\"cases\":[null]}")]
+    [TestCase("unscale.json", "{\"cases\":[null]}")]
+    [TestCase("layers.json", "{\"ops\":[null]}")]
+    [TestCase("training.json", "{\"initial\":[null],\"losses\":[1]}")]
+    [TestCase("training.json", "null")]
+    public void Null_in_a_file_is_a_failed_row_and_the_others_are_checked(string file, string content)
+    {
+        File.WriteAllText(Path.Combine(_folder, file), content);
+        File.Copy(Path.Combine(Golden, "scaler.json"), Path.Combine(_folder, "z.json"));
+        Directory.CreateDirectory(Path.Combine(_folder, "folder.json"));
+        (int code, string output, string error) = Verify(_folder);
+        Assert.That((code, error), Is.EqualTo((ExitCode.Failure, "")));
+        Assert.That(output, Does.Contain("FAIL " + file).And.Contain("z.json"));
+    }
+
     private (int Code, string Output, string Error) Verify(string folder, params string[] more)
     {
         using (kind.Open())

@@ -1,0 +1,246 @@
+using System.Buffers.Binary;
+using System.IO.Compression;
+
+namespace NativeAmp.Training.Data;
+
+/// <summary>
+/// Reads a gzip file (RFC 1952) as gzip(1) does: several members are one content, each is compared with the CRC-32 and the size behind it, and what follows
+/// the last and is no member is ignored. .NET's GZipStream takes an end within those eight bytes for a good one.
+/// </summary>
+internal sealed class GzipReader : Stream
+{
+    private const int TrailerLength = 8;
+    private const int HeaderLength = 10;
+    private const byte Deflate = 8;
+
+    private readonly string _name;
+    private readonly Stream _file;
+    private readonly Tail _tail;
+    private DeflateStream? _member;
+    private Crc32 _crc;
+    private long _memberLength;
+    private long _position;
+    private bool _ended;
+
+    /// <summary>Reads from a stream that stands at its beginning, and owns it.</summary>
+    public GzipReader(string name, Stream seekable)
+    {
+        _name = name;
+        _file = seekable;
+        _tail = new Tail(seekable);
+    }
+
+    public override bool CanRead => true;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => false;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    /// <summary>Whether a file begins as a gzip file does; it stands at its beginning afterwards.</summary>
+    public static bool IsGzip(Stream file)
+    {
+        Span<byte> magic = stackalloc byte[2];
+        int read = file.ReadAtLeast(magic, 2, throwOnEndOfStream: false);
+        file.Position = 0;
+        return read == 2 && IsMagic(magic);
+    }
+
+    /// <exception cref="DataFormatException">The data is damaged or incomplete.</exception>
+    public override int Read(Span<byte> buffer)
+    {
+        while (!buffer.IsEmpty && (_member is not null || OpenMember()))
+        {
+            int read;
+            try
+            {
+                read = _member!.Read(buffer);
+            }
+            catch (InvalidDataException e)
+            {
+                throw new DataFormatException(_name, _position, "damaged gzip data", "an intact gzip file", e);
+            }
+
+            if (read > 0)
+            {
+                _crc.Append(buffer[..read]);
+                _memberLength += read;
+                _position += read;
+                return read;
+            }
+
+            CloseMember();
+        }
+
+        return 0;
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+    public override void Flush()
+    {
+    }
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _member?.Dispose();
+            _file.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private static bool IsMagic(ReadOnlySpan<byte> bytes) => bytes is [0x1F, 0x8B, ..];
+
+    private bool OpenMember()
+    {
+        if (_ended)
+            return false;
+        bool first = _file.Position == 0;
+        Span<byte> header = stackalloc byte[HeaderLength];
+        int read = _file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false);
+        if (!first && !IsMagic(header[..read]))
+        {
+            _ended = true;
+            return false;
+        }
+
+        if (read < HeaderLength)
+            throw Damaged("the end of the file within a gzip header");
+        if (header[2] != Deflate || (header[3] & 0xE0) != 0)
+            throw Damaged($"gzip data of method {header[2]} with flags 0x{header[3]:X2}");
+        SkipOptionalFields(header[3]);
+        _tail.Begin();
+        _member = new DeflateStream(_tail, CompressionMode.Decompress, leaveOpen: true);
+        _crc = default;
+        _memberLength = 0;
+        return true;
+    }
+
+    private void SkipOptionalFields(byte flags)
+    {
+        if ((flags & 4) != 0) // extra field
+        {
+            int length = NextByte() | (NextByte() << 8);
+            for (int i = 0; i < length; i++)
+                NextByte();
+        }
+
+        for (int text = 8; text <= 16; text *= 2) // name, comment
+        {
+            if ((flags & text) != 0)
+            {
+                while (NextByte() != 0)
+                {
+                    // To its zero.
+                }
+            }
+        }
+
+        if ((flags & 2) != 0) // CRC of the header
+        {
+            NextByte();
+            NextByte();
+        }
+    }
+
+    private int NextByte() => _file.ReadByte() is >= 0 and var value ? value : throw Damaged("the end of the file within a gzip header");
+
+    /// <summary>
+    /// Finds the trailer of the member that ended. DeflateStream does not say how much of what it took belongs to the member; the end lies in the last piece
+    /// that it was given, and there these eight bytes must be.
+    /// </summary>
+    private void CloseMember()
+    {
+        _member!.Dispose();
+        _member = null;
+        Span<byte> trailer = stackalloc byte[TrailerLength];
+        BinaryPrimitives.WriteUInt32LittleEndian(trailer, _crc.Value);
+        BinaryPrimitives.WriteUInt32LittleEndian(trailer[4..], unchecked((uint)_memberLength));
+        byte[] last = _tail.LastPiece(TrailerLength + 2);
+        int found = -1;
+        for (int at = 0; last.AsSpan(at).IndexOf(trailer) is >= 0 and var next; at++)
+        {
+            at += next;
+            ReadOnlySpan<byte> behind = last.AsSpan(at + TrailerLength);
+            if (found < 0 || behind.IsEmpty || IsMagic(behind))
+                found = at;
+            // Content of no bytes has a trailer of zeros, which the bits before it may resemble.
+            if (behind.IsEmpty || IsMagic(behind))
+                break;
+        }
+
+        if (found < 0)
+            throw Damaged("content that does not fit the CRC-32 and size behind it, or no such end");
+        _file.Position = _tail.LastStart + found + TrailerLength;
+    }
+
+    private DataFormatException Damaged(string found) => new(_name, _position, found, "an intact gzip file");
+
+    /// <summary>Hands a file on, and remembers where the last two pieces began.</summary>
+    private sealed class Tail(Stream file) : Stream
+    {
+        private long _start;
+
+        public long LastStart { get; private set; }
+
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public void Begin() => LastStart = _start = file.Position;
+
+        /// <summary>The last two pieces, and some bytes more.</summary>
+        public byte[] LastPiece(int more)
+        {
+            long end = Math.Min(file.Length, file.Position + more);
+            byte[] bytes = new byte[end - LastStart];
+            file.Position = LastStart;
+            int read = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+            return bytes[..read];
+        }
+
+        public override int Read(Span<byte> buffer)
+        {
+            (LastStart, _start) = (_start, file.Position);
+            return file.Read(buffer);
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+    }
+}
