@@ -114,6 +114,8 @@ internal sealed class GzipReader : Stream
         bool first = _file.Position == 0;
         Span<byte> header = stackalloc byte[HeaderLength];
         int read = _file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false);
+        if (!first && read == 1 && header[0] != 0)
+            throw Damaged("the end of the file after the first byte of something"); // as gzip(1), for half of what begins a member
         if (!first && !IsMagic(header[..read]))
         {
             _ended = true;
@@ -162,8 +164,9 @@ internal sealed class GzipReader : Stream
     private int NextByte() => _file.ReadByte() is >= 0 and var value ? value : throw Damaged("the end of the file within a gzip header");
 
     /// <summary>
-    /// Finds the trailer of the member that ended. DeflateStream does not say how much of what it took belongs to the member; the end lies in the last piece
-    /// that it was given, and there these eight bytes must be.
+    /// Compares the member that ended with the trailer behind it. DeflateStream does not say how much of what it took belongs to the member, so that it is
+    /// fed by single bytes near the end of the file. A member that ends before that is followed by others: there the trailer's eight bytes are looked for
+    /// in the last two pieces that it was given.
     /// </summary>
     private void CloseMember()
     {
@@ -172,19 +175,8 @@ internal sealed class GzipReader : Stream
         Span<byte> trailer = stackalloc byte[TrailerLength];
         BinaryPrimitives.WriteUInt32LittleEndian(trailer, _crc.Value);
         BinaryPrimitives.WriteUInt32LittleEndian(trailer[4..], unchecked((uint)_memberLength));
-        byte[] last = _tail.LastPiece(TrailerLength + 2);
-        int found = -1;
-        for (int at = 0; last.AsSpan(at).IndexOf(trailer) is >= 0 and var next; at++)
-        {
-            at += next;
-            ReadOnlySpan<byte> behind = last.AsSpan(at + TrailerLength);
-            if (found < 0 || behind.IsEmpty || IsMagic(behind))
-                found = at;
-            // Content of no bytes has a trailer of zeros, which the bits before it may resemble.
-            if (behind.IsEmpty || IsMagic(behind))
-                break;
-        }
-
+        byte[] last = _tail.Last(TrailerLength);
+        int found = _tail.IsExact ? (last.AsSpan().SequenceEqual(trailer) ? 0 : -1) : last.AsSpan().IndexOf(trailer);
         if (found < 0)
             throw Damaged("content that does not fit the CRC-32 and size behind it, or no such end");
         _file.Position = _tail.LastStart + found + TrailerLength;
@@ -192,12 +184,18 @@ internal sealed class GzipReader : Stream
 
     private DataFormatException Damaged(string found) => new(_name, _position, found, "an intact gzip file");
 
-    /// <summary>Hands a file on, and remembers where the last two pieces began.</summary>
+    /// <summary>Hands a file on, near its end by single bytes, and knows where the last of what it handed on began.</summary>
     private sealed class Tail(Stream file) : Stream
     {
+        private const int SingleBytes = 1 << 16;
+
         private long _start;
 
+        /// <summary>Where the last two pieces began, or what was taken ends.</summary>
         public long LastStart { get; private set; }
+
+        /// <summary>Whether that is the end of what was taken.</summary>
+        public bool IsExact { get; private set; }
 
         public override bool CanRead => true;
 
@@ -215,11 +213,10 @@ internal sealed class GzipReader : Stream
 
         public void Begin() => LastStart = _start = file.Position;
 
-        /// <summary>The last two pieces, and some bytes more.</summary>
-        public byte[] LastPiece(int more)
+        /// <summary>The bytes from <see cref="LastStart"/> on, some behind the last piece among them.</summary>
+        public byte[] Last(int more)
         {
-            long end = Math.Min(file.Length, file.Position + more);
-            byte[] bytes = new byte[end - LastStart];
+            byte[] bytes = new byte[Math.Min(file.Length, file.Position + more) - LastStart];
             file.Position = LastStart;
             int read = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
             return bytes[..read];
@@ -227,8 +224,10 @@ internal sealed class GzipReader : Stream
 
         public override int Read(Span<byte> buffer)
         {
-            (LastStart, _start) = (_start, file.Position);
-            return file.Read(buffer);
+            IsExact = file.Length - file.Position <= SingleBytes;
+            int read = file.Read(IsExact && buffer.Length > 1 ? buffer[..1] : buffer);
+            (LastStart, _start) = IsExact ? (file.Position, file.Position) : (_start, file.Position - read);
+            return read;
         }
 
         public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));

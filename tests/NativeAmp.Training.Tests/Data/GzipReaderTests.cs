@@ -30,6 +30,18 @@ public class GzipReaderTests
     }
 
     [Test]
+    public void Members_end_far_before_the_file_does()
+    {
+        // Random bytes, which do not become less: members of 200 kB each.
+        byte[] content = new byte[200_000];
+        new Random(1).NextBytes(content);
+        byte[] member = Idx.Gzip(content);
+        Assert.That(Read([.. member, .. member, .. member, .. new byte[100_000]]), Is.EqualTo((byte[])[.. content, .. content, .. content]));
+        member[100_000] ^= 1;
+        Assert.Throws<DataFormatException>(() => Read([.. member, .. Idx.Gzip(content)]));
+    }
+
+    [Test]
     public void Headers_with_every_optional_field_are_read()
     {
         byte[] plain = Idx.Gzip(Content);
@@ -42,7 +54,8 @@ public class GzipReaderTests
     {
         byte[] good = Idx.Gzip(Content);
         Assert.That(Read([.. good, .. new byte[512]]), Is.EqualTo(Content));
-        Assert.That(Read([.. good, 1]), Is.EqualTo(Content));
+        Assert.That(Read([.. good, 0]), Is.EqualTo(Content));
+        Assert.Throws<DataFormatException>(() => Read([.. good, 1]), "gzip(1) waits for a second byte");
         Assert.That(Read([.. good, .. "garbage"u8]), Is.EqualTo(Content));
     }
 

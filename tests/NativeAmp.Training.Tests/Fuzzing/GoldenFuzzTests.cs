@@ -22,6 +22,32 @@ public class GoldenFuzzTests
         Assert.That(refused, Is.GreaterThan(0), "mutations that hit nothing test nothing");
     }
 
+    [TestCase("adam.json")]
+    [TestCase("scaler.json")]
+    [TestCase("unscale.json")]
+    [TestCase("layers.json")]
+    [TestCase("training.json")]
+    [TestCase("amp_training.json")]
+    public void Golden_files_with_other_values_give_a_failed_row_or_rows(string file)
+    {
+        byte[] good = File.ReadAllBytes(Path.Combine(TestContext.CurrentContext.TestDirectory, "golden", file));
+        string folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
+        try
+        {
+            using Device device = Device.Cpu(threads: 1);
+            var random = new Random(20_261_125);
+            for (int i = 0; i < Fuzz.Count / 12; i++)
+            {
+                File.WriteAllBytes(Path.Combine(folder, file), JsonMutation.Mutate(good, random));
+                Assert.That(VerifyReport.Of(folder, device).Cases, Is.Not.Empty, $"mutation {i}");
+            }
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     [Test]
     public void Recognising_mutated_files_gives_a_typed_error_or_a_kind()
     {
