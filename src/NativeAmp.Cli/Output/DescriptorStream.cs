@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using NativeAmp.Interop;
 
 namespace NativeAmp.Cli.Output;
 
@@ -8,11 +8,8 @@ namespace NativeAmp.Cli.Output;
 /// </summary>
 /// <param name="descriptor">1 or 2.</param>
 /// <param name="failure">What a failure says, or null to keep quiet: where there is nobody left to tell.</param>
-internal sealed partial class DescriptorStream(int descriptor, string? failure) : Stream
+internal sealed class DescriptorStream(int descriptor, string? failure) : Stream
 {
-    private const int Interrupted = 4; // EINTR
-    private const int TryAgain = 11; // EAGAIN
-
     public override bool CanRead => false;
 
     public override bool CanSeek => false;
@@ -29,25 +26,8 @@ internal sealed partial class DescriptorStream(int descriptor, string? failure) 
 
     public override void Write(ReadOnlySpan<byte> buffer)
     {
-        while (!buffer.IsEmpty)
-        {
-            nint written = Write(descriptor, ref MemoryMarshal.GetReference(buffer), (nuint)buffer.Length);
-            if (written >= 0)
-            {
-                buffer = buffer[(int)written..];
-                continue;
-            }
-
-            int error = Marshal.GetLastPInvokeError();
-            if (error == TryAgain)
-                Thread.Sleep(1);
-            else if (error != Interrupted)
-            {
-                if (failure is null)
-                    return;
-                throw new IOException($"{failure}: {Marshal.GetPInvokeErrorMessage(error)}.");
-            }
-        }
+        if (PosixProcess.Write(descriptor, buffer) is { } error && failure is not null)
+            throw new IOException($"{failure}: {error}.");
     }
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
@@ -61,7 +41,4 @@ internal sealed partial class DescriptorStream(int descriptor, string? failure) 
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 
     public override void SetLength(long value) => throw new NotSupportedException();
-
-    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
-    private static partial nint Write(int descriptor, ref byte buffer, nuint count);
 }

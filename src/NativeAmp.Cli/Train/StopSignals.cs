@@ -1,13 +1,14 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
+using NativeAmp.Interop;
 
 namespace NativeAmp.Cli.Train;
 
 /// <summary>
 /// Ctrl-C, SIGTERM and SIGHUP while a run goes on: the first ends it well, with the step in hand finished and saved; a second ends the process at once.
 /// </summary>
-internal sealed partial class StopSignals : IDisposable
+internal sealed class StopSignals : IDisposable
 {
     // What stops a service or closes a terminal sends two kinds at once, and means one stop.
     private static readonly TimeSpan OneStop = TimeSpan.FromMilliseconds(500);
@@ -66,7 +67,7 @@ internal sealed partial class StopSignals : IDisposable
         if (OperatingSystem.IsWindows())
             Process.GetCurrentProcess().Kill();
         else
-            Exit(128 + signal);
+            PosixProcess.Exit(128 + signal);
     }
 
     /// <summary>Whether whoever started the process wants it to outlast the terminal, as nohup does: then it does.</summary>
@@ -87,7 +88,4 @@ internal sealed partial class StopSignals : IDisposable
             return false; // no /proc
         }
     }
-
-    [LibraryImport("libc", EntryPoint = "_exit")]
-    private static partial void Exit(int code);
 }

@@ -1,0 +1,40 @@
+using System.Runtime.InteropServices;
+
+namespace NativeAmp.Interop;
+
+/// <summary>What .NET does not let a process do on Unix: write to a descriptor and learn that it failed, and end at once.</summary>
+internal static partial class PosixProcess
+{
+    private const int Interrupted = 4; // EINTR
+    private const int TryAgain = 11; // EAGAIN
+
+    /// <summary>Writes all bytes.</summary>
+    /// <returns>Null, or why not all of them were.</returns>
+    public static string? Write(int descriptor, ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            nint written = Write(descriptor, ref MemoryMarshal.GetReference(bytes), (nuint)bytes.Length);
+            if (written >= 0)
+            {
+                bytes = bytes[(int)written..];
+                continue;
+            }
+
+            int error = Marshal.GetLastPInvokeError();
+            if (error == TryAgain)
+                Thread.Sleep(1);
+            else if (error != Interrupted)
+                return Marshal.GetPInvokeErrorMessage(error);
+        }
+
+        return null;
+    }
+
+    /// <summary>Ends the process, whatever its threads are in.</summary>
+    [LibraryImport("libc", EntryPoint = "_exit")]
+    public static partial void Exit(int code);
+
+    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
+    private static partial nint Write(int descriptor, ref byte buffer, nuint count);
+}
