@@ -20,18 +20,18 @@ void check_activation(const namp_activation_args* args) {
 int32_t namp_activation_forward(namp_device* device, const namp_activation_args* args,
                                 namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     namp::check_activation(args);
     namp::check_tensor(args->input, args->dtype, args->count, "args->input");
     namp::check_tensor(args->output, args->dtype, args->count, "args->output");
-    if (args->count != 0) checked.backend->activation_forward(*args, stream);
+    if (args->count != 0) checked->backend->activation_forward(*args, stream);
   });
 }
 
 int32_t namp_activation_backward(namp_device* device, const namp_activation_args* args,
                                  namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     namp::check_activation(args);
     if (args->activation == NAMP_ACTIVATION_RELU) {
       namp::check_tensor(args->output, args->dtype, args->count, "args->output");
@@ -40,6 +40,6 @@ int32_t namp_activation_backward(namp_device* device, const namp_activation_args
     }
     namp::check_tensor(args->output_gradient, args->dtype, args->count, "args->output_gradient");
     namp::check_tensor(args->input_gradient, args->dtype, args->count, "args->input_gradient");
-    if (args->count != 0) checked.backend->activation_backward(*args, stream);
+    if (args->count != 0) checked->backend->activation_backward(*args, stream);
   });
 }

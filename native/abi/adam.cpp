@@ -59,6 +59,7 @@ int32_t namp_adam_step(namp_table* table, const namp_adam_args* args,
                        namp_stream stream) {
   return namp::wall([&] {
     namp_table& checked = namp::check_table(table);
+    const namp::DeviceUse use(checked.device);
     namp::check_struct(args, "args");
     namp::check_range(args->group_count, 1, INT32_MAX, "args->group_count");
     namp::check_object(args->groups, "args->groups");

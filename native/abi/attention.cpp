@@ -45,22 +45,22 @@ int64_t check_attention(const namp_attention_args& args) {
 int32_t namp_attention_forward(namp_device* device, const namp_attention_args* args,
                                namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     namp::check_struct(args, "args");
-    if (namp::check_attention(*args) != 0) checked.backend->attention_forward(*args, stream);
+    if (namp::check_attention(*args) != 0) checked->backend->attention_forward(*args, stream);
   });
 }
 
 int32_t namp_attention_backward(namp_device* device, const namp_attention_args* args,
                                 namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     namp::check_struct(args, "args");
     const int64_t count = namp::check_attention(*args);
     namp::check_tensor(args->output_gradient, args->dtype, count, "output_gradient");
     namp::check_tensor(args->query_gradient, args->dtype, count, "query_gradient");
     namp::check_tensor(args->key_gradient, args->dtype, count, "key_gradient");
     namp::check_tensor(args->value_gradient, args->dtype, count, "value_gradient");
-    if (count != 0) checked.backend->attention_backward(*args, stream);
+    if (count != 0) checked->backend->attention_backward(*args, stream);
   });
 }

@@ -51,12 +51,12 @@ int32_t namp_cast(namp_device* device, void* destination, int32_t destination_dt
                   const void* source, int32_t source_dtype, int64_t count,
                   const namp_cast_options* options, namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     namp::check_cast(destination, destination_dtype, source, source_dtype, count);
     const namp_cast_options how = namp::check_options(options);
     if (count == 0) return;
-    checked.backend->cast(destination, static_cast<namp_dtype>(destination_dtype), source,
-                          static_cast<namp_dtype>(source_dtype), count, how, stream);
+    checked->backend->cast(destination, static_cast<namp_dtype>(destination_dtype), source,
+                           static_cast<namp_dtype>(source_dtype), count, how, stream);
   });
 }
 
@@ -64,6 +64,7 @@ int32_t namp_cast_table(namp_table* table, int32_t destination_column, int32_t s
                         const namp_cast_options* options, namp_stream stream) {
   return namp::wall([&] {
     namp_table& checked = namp::check_table(table);
+    const namp::DeviceUse use(checked.device);
     namp::check_column(checked, destination_column, "destination_column");
     namp::check_column(checked, source_column, "source_column");
     const namp_cast_options how = namp::check_options(options);
@@ -85,11 +86,11 @@ int32_t namp_scale(namp_device* device, void* destination, int32_t destination_d
                    const void* source, int32_t source_dtype, int64_t count, const float* factor,
                    namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     namp::check_cast(destination, destination_dtype, source, source_dtype, count);
     namp::check_object(factor, "factor");
     if (count == 0) return;
-    checked.backend->scale(destination, static_cast<namp_dtype>(destination_dtype), source,
-                           static_cast<namp_dtype>(source_dtype), count, factor, stream);
+    checked->backend->scale(destination, static_cast<namp_dtype>(destination_dtype), source,
+                            static_cast<namp_dtype>(source_dtype), count, factor, stream);
   });
 }

@@ -48,34 +48,34 @@ void check_gradient_dtype(int32_t dtype, int32_t of_tensors, const char* name) {
 
 int32_t namp_conv2d_forward(namp_device* device, const namp_conv2d_args* args, namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     namp::check_struct(args, "args");
     const auto counts = namp::check_conv2d(*args);
     namp::check_tensor(args->input, args->dtype, counts.input, "input");
     namp::check_tensor(args->weight, args->dtype, counts.weight, "weight");
     namp::check_optional_tensor(args->bias, args->dtype, "bias");
     namp::check_tensor(args->output, args->dtype, counts.output, "output");
-    if (counts.output != 0) checked.backend->conv2d_forward(*args, stream);
+    if (counts.output != 0) checked->backend->conv2d_forward(*args, stream);
   });
 }
 
 int32_t namp_conv2d_backward_data(namp_device* device, const namp_conv2d_args* args,
                                   namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     namp::check_struct(args, "args");
     const auto counts = namp::check_conv2d(*args);
     namp::check_tensor(args->output_gradient, args->dtype, counts.output, "output_gradient");
     namp::check_tensor(args->weight, args->dtype, counts.weight, "weight");
     namp::check_tensor(args->input_gradient, args->dtype, counts.input, "input_gradient");
-    if (counts.input != 0) checked.backend->conv2d_backward_data(*args, stream);
+    if (counts.input != 0) checked->backend->conv2d_backward_data(*args, stream);
   });
 }
 
 int32_t namp_conv2d_backward_weights(namp_device* device, const namp_conv2d_args* args,
                                      namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     namp::check_struct(args, "args");
     const auto counts = namp::check_conv2d(*args);
     namp::check_gradient_dtype(args->weight_gradient_dtype, args->dtype, "weight_gradient_dtype");
@@ -88,6 +88,6 @@ int32_t namp_conv2d_backward_weights(namp_device* device, const namp_conv2d_args
       namp::check_tensor(args->bias_gradient, args->bias_gradient_dtype, args->out_channels,
                          "bias_gradient");
     }
-    checked.backend->conv2d_backward_weights(*args, stream);
+    checked->backend->conv2d_backward_weights(*args, stream);
   });
 }

@@ -5,6 +5,7 @@
 
 #include "abi/check.h"
 #include "abi/wall.h"
+#include "forked.h"
 
 namespace namp {
 namespace {
@@ -27,12 +28,31 @@ int32_t count_devices(namp_device_kind kind, std::string& reason) {
 
 namp_device& check_device(namp_device* device) {
   check_not_null(device, "device");
+  check_process(*device);
   return *device;
+}
+
+void check_process(const namp_device& device) {
+  if (device.kind == NAMP_DEVICE_CPU || device.fork_generation == fork_generation()) return;
+  fail(NAMP_ERROR_UNAVAILABLE,
+       "This CUDA device was opened before fork(), and CUDA does not work in a forked child. Fork "
+       "before a CUDA device is opened, or start the child with exec.");
 }
 
 }  // namespace namp
 
+namp_device::namp_device(namp_device_kind opened_kind, std::unique_ptr<namp::Backend> opened)
+    : kind(opened_kind),
+      fork_generation(namp::fork_generation()),
+      backend(std::move(opened)),
+      pool(*backend),
+      workspace(pool) {
+  backend->set_workspace(&workspace);
+}
+
 using namp::check_device;
+using namp::OpenDevices;
+using namp::use_device;
 using namp::wall;
 
 int32_t namp_device_count(int32_t* count, int32_t kind) {
@@ -57,13 +77,19 @@ int32_t namp_device_open(namp_device** device, int32_t kind, int32_t ordinal) {
                      (count == 1 ? "is 1 device" : "are " + std::to_string(count) + " devices") +
                      " of this kind, counted from 0.");
     }
-    *device = new namp_device(namp::find_backend(checked, reason)->open(ordinal));
+    OpenDevices::Change devices;
+    auto opened =
+        std::make_unique<namp_device>(checked, namp::find_backend(checked, reason)->open(ordinal));
+    devices.add(opened.get());
+    *device = opened.release();
   });
 }
 
 int32_t namp_device_close(namp_device* device) {
   return wall([&] {
     if (device == nullptr) return;
+    check_device(device);
+    OpenDevices::Change devices;
     const int64_t tables = device->tables;
     const int64_t events = device->events;
     const int64_t pieces = device->pool.live_pieces_except(NAMP_MEMORY_WORKSPACE);
@@ -73,6 +99,7 @@ int32_t namp_device_close(namp_device* device) {
                      std::to_string(events) + " events and " + std::to_string(pieces) +
                      " pieces of memory are still in use. Destroy and free them first.");
     }
+    devices.remove(device);
     delete device;
   });
 }
@@ -82,7 +109,7 @@ int32_t namp_device_get_info(namp_device_info* info, namp_device* device) {
     namp::check_struct(info, "info");
     namp_device_info answer{};
     answer.struct_size = sizeof(answer);
-    check_device(device).backend->get_info(answer);
+    use_device(device)->backend->get_info(answer);
     *info = answer;
   });
 }
@@ -90,32 +117,35 @@ int32_t namp_device_get_info(namp_device_info* info, namp_device* device) {
 int32_t namp_device_set_threads(namp_device* device, int32_t threads) {
   return wall([&] {
     namp::check_range(threads, 0, 1024, "threads");
-    check_device(device).backend->set_threads(threads);
+    use_device(device)->backend->set_threads(threads);
   });
 }
 
 int32_t namp_device_set_simd(namp_device* device, int32_t simd) {
   return wall([&] {
     namp::check_range(simd, NAMP_SIMD_BEST, NAMP_SIMD_AVX512, "simd");
-    check_device(device).backend->set_simd(static_cast<namp_simd>(simd));
+    use_device(device)->backend->set_simd(static_cast<namp_simd>(simd));
   });
 }
 
 int32_t namp_stream_create(namp_stream* stream, namp_device* device) {
   return wall([&] {
     namp::check_object(stream, "stream");
-    *stream = check_device(device).backend->create_stream();
+    *stream = use_device(device)->backend->create_stream();
   });
 }
 
 int32_t namp_stream_destroy(namp_device* device, namp_stream stream) {
   return wall([&] {
-    namp_device& checked = check_device(device);
-    if (stream == nullptr) return;
-    checked.backend->synchronize(stream);
-    checked.workspace.release(stream);
-    checked.backend->destroy_stream(stream);
-    checked.pool.forget_stream(stream);
+    if (stream == nullptr) {
+      check_device(device);
+      return;
+    }
+    check_device(device).backend->synchronize(stream);
+    const auto checked = use_device(device);
+    checked->workspace.release(stream);
+    checked->backend->destroy_stream(stream);
+    checked->pool.forget_stream(stream);
   });
 }
 

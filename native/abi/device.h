@@ -4,15 +4,16 @@
 #include <atomic>
 #include <memory>
 
+#include "abi/device_lock.h"
 #include "abi/memory_pool.h"
 #include "backend.h"
 
 struct namp_device {
-  explicit namp_device(std::unique_ptr<namp::Backend> opened)
-      : backend(std::move(opened)), pool(*backend), workspace(pool) {
-    backend->set_workspace(&workspace);
-  }
+  namp_device(namp_device_kind opened_kind, std::unique_ptr<namp::Backend> opened);
 
+  const namp_device_kind kind;
+  const int32_t fork_generation;  // in which it was opened
+  namp::DeviceMutex mutex;
   std::unique_ptr<namp::Backend> backend;
   namp::MemoryPool pool;
   namp::PoolWorkspace workspace;
@@ -22,7 +23,29 @@ struct namp_device {
 
 namespace namp {
 
-// The device, or an error where it is null.
+// The device, or an error where it is null or belongs to a process that this one was forked from
+// and cannot be used here. For what needs no lock: the memory pool, and waiting.
 namp_device& check_device(namp_device* device);
+// The same for the device of something that lives on it.
+void check_process(const namp_device& device);
+
+// The same, and the device is this call's alone while it lives.
+class DeviceUse {
+ public:
+  explicit DeviceUse(namp_device& device) : device_(device) {
+    check_process(device);
+    device_.mutex.lock();
+  }
+  DeviceUse(const DeviceUse&) = delete;
+  DeviceUse& operator=(const DeviceUse&) = delete;
+  ~DeviceUse() { device_.mutex.unlock(); }
+
+  namp_device* operator->() const { return &device_; }
+
+ private:
+  namp_device& device_;
+};
+
+inline DeviceUse use_device(namp_device* device) { return DeviceUse(check_device(device)); }
 
 }  // namespace namp

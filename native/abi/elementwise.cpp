@@ -9,7 +9,7 @@ int32_t namp_dropout(namp_device* device, void* output, const void* input, int32
                      int64_t count, float probability, uint64_t seed, uint64_t offset,
                      namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     const namp_dtype known = namp::check_float_dtype(dtype, "dtype");
     namp::check_count(count, "count");
     namp::require(probability >= 0 && probability < 1,
@@ -17,14 +17,14 @@ int32_t namp_dropout(namp_device* device, void* output, const void* input, int32
     namp::check_tensor(output, dtype, count, "output");
     namp::check_tensor(input, dtype, count, "input");
     if (count != 0) {
-      checked.backend->dropout(output, input, known, count, probability, seed, offset, stream);
+      checked->backend->dropout(output, input, known, count, probability, seed, offset, stream);
     }
   });
 }
 
 int32_t namp_add(namp_device* device, const namp_add_args* args, namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     namp::check_struct(args, "args");
     namp::check_float_dtype(args->out_dtype, "args->out_dtype");
     namp::check_float_dtype(args->a_dtype, "args->a_dtype");
@@ -42,13 +42,13 @@ int32_t namp_add(namp_device* device, const namp_add_args* args, namp_stream str
                                                     std::to_string(args->count) + ".");
       }
     }
-    if (args->count != 0) checked.backend->add(*args, stream);
+    if (args->count != 0) checked->backend->add(*args, stream);
   });
 }
 
 int32_t namp_sum(namp_device* device, const namp_sum_args* args, namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     namp::check_struct(args, "args");
     namp::check_float_dtype(args->out_dtype, "args->out_dtype");
     namp::check_float_dtype(args->in_dtype, "args->in_dtype");
@@ -58,6 +58,6 @@ int32_t namp_sum(namp_device* device, const namp_sum_args* args, namp_stream str
     namp::check_tensor(args->out, args->out_dtype, args->channels, "args->out");
     namp::check_tensor(args->in, args->in_dtype, count, "args->in");
     // The sum of nothing is 0, and is written.
-    if (args->channels != 0) checked.backend->sum(*args, stream);
+    if (args->channels != 0) checked->backend->sum(*args, stream);
   });
 }

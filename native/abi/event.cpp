@@ -1,4 +1,5 @@
 // Events.
+#include <atomic>
 #include <string>
 
 #include "abi/check.h"
@@ -18,14 +19,20 @@ struct namp_event {
 
   namp_device& device;
   void* handle;
-  bool recorded = false;
+  std::atomic<bool> recorded{false};
 };
 
 namespace namp {
 namespace {
 
-namp_event& check_recorded(namp_event* event, const char* name) {
+namp_event& check_event(namp_event* event, const char* name) {
   check_not_null(event, name);
+  check_process(event->device);
+  return *event;
+}
+
+namp_event& check_recorded(namp_event* event, const char* name) {
+  check_event(event, name);
   if (!event->recorded) {
     fail(NAMP_ERROR_INVALID_ARGUMENT,
          std::string(name) + " was not recorded; call namp_event_record before.");
@@ -44,14 +51,16 @@ int32_t namp_event_create(namp_event** event, namp_device* device) {
 }
 
 int32_t namp_event_destroy(namp_event* event) {
-  return namp::wall([&] { delete event; });
+  return namp::wall([&] {
+    if (event != nullptr) delete &namp::check_event(event, "event");
+  });
 }
 
 int32_t namp_event_record(namp_event* event, namp_stream stream) {
   return namp::wall([&] {
-    namp::check_not_null(event, "event");
-    event->device.backend->record_event(event->handle, stream);
-    event->recorded = true;
+    namp_event& checked = namp::check_event(event, "event");
+    checked.device.backend->record_event(checked.handle, stream);
+    checked.recorded = true;
   });
 }
 

@@ -23,6 +23,7 @@ constexpr StructSize kStructs[] = {
     NAMP_STRUCT(namp_profile_entry),
     NAMP_STRUCT(namp_device_info),
     NAMP_STRUCT(namp_memory_statistics),
+    NAMP_STRUCT(namp_index_fact),
     NAMP_STRUCT(namp_cell),
     NAMP_STRUCT(namp_table_description),
     NAMP_STRUCT(namp_overflow_facts),

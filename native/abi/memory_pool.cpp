@@ -194,7 +194,6 @@ int64_t MemoryPool::live_pieces_except(namp_memory_kind kind) {
 }
 
 void* PoolWorkspace::reserve(int64_t bytes, namp_stream stream) {
-  std::lock_guard lock(mutex_);
   Piece& piece = pieces_[stream];
   if (piece.bytes < bytes) {
     // The new piece first: on failure the old one stays. Growing by half more keeps the number of
@@ -208,7 +207,6 @@ void* PoolWorkspace::reserve(int64_t bytes, namp_stream stream) {
 }
 
 void PoolWorkspace::release(namp_stream stream) {
-  std::lock_guard lock(mutex_);
   const auto found = pieces_.find(stream);
   if (found == pieces_.end()) return;
   if (found->second.pointer != nullptr) pool_.free(found->second.pointer, stream);

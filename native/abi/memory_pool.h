@@ -36,6 +36,10 @@ class MemoryPool {
   void get_statistics(namp_memory_statistics& statistics);
   void reset_peak();
 
+  // Around a fork, so that the child finds it whole.
+  void lock_for_fork() { mutex_.lock(); }
+  void unlock_after_fork() { mutex_.unlock(); }
+
   // Pieces in use, but for those of a kind.
   int64_t live_pieces_except(namp_memory_kind kind);
 
@@ -75,7 +79,8 @@ class MemoryPool {
   int64_t live_total_ = 0;
 };
 
-// Scratch memory of operators: one growing piece a stream.
+// Scratch memory of operators: one growing piece a stream. Used by whoever has the device
+// (DeviceUse).
 class PoolWorkspace : public Backend::Workspace {
  public:
   explicit PoolWorkspace(MemoryPool& pool) : pool_(pool) {}
@@ -90,7 +95,6 @@ class PoolWorkspace : public Backend::Workspace {
   };
 
   MemoryPool& pool_;
-  std::mutex mutex_;
   std::map<namp_stream, Piece> pieces_;
 };
 

@@ -8,7 +8,7 @@
 int32_t namp_permute(namp_device* device, void* out, const void* in, int32_t dtype, int32_t rank,
                      const int64_t* shape, const int32_t* perm, namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     if (namp::dtype_size(dtype) == 0) {
       namp::fail(NAMP_ERROR_INVALID_ARGUMENT,
                  "dtype is " + namp::dtype_name(dtype) + "; it must be a dtype with elements.");
@@ -33,7 +33,7 @@ int32_t namp_permute(namp_device* device, void* out, const void* in, int32_t dty
     namp::check_tensor(out, dtype, count, "out");
     namp::check_tensor(in, dtype, count, "in");
     if (count != 0) {
-      checked.backend->permute(out, in, static_cast<namp_dtype>(dtype), rank, shape, perm, stream);
+      checked->backend->permute(out, in, static_cast<namp_dtype>(dtype), rank, shape, perm, stream);
     }
   });
 }

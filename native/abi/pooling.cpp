@@ -37,19 +37,19 @@ Pool2dCounts check_pool2d(const namp_pool2d_args& args) {
 
 int32_t namp_pool2d_forward(namp_device* device, const namp_pool2d_args* args, namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     namp::check_struct(args, "args");
     const auto counts = namp::check_pool2d(*args);
     namp::check_tensor(args->input, args->dtype, counts.input, "input");
     namp::check_tensor(args->output, args->dtype, counts.output, "output");
-    if (counts.output != 0) checked.backend->pool2d_forward(*args, stream);
+    if (counts.output != 0) checked->backend->pool2d_forward(*args, stream);
   });
 }
 
 int32_t namp_pool2d_backward(namp_device* device, const namp_pool2d_args* args,
                              namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     namp::check_struct(args, "args");
     const auto counts = namp::check_pool2d(*args);
     namp::check_tensor(args->output_gradient, args->dtype, counts.output, "output_gradient");
@@ -57,6 +57,6 @@ int32_t namp_pool2d_backward(namp_device* device, const namp_pool2d_args* args,
     if (args->pooling == NAMP_POOL_MAX) {
       namp::check_tensor(args->indices, NAMP_UINT8, counts.output, "indices");
     }
-    if (counts.input != 0) checked.backend->pool2d_backward(*args, stream);
+    if (counts.input != 0) checked->backend->pool2d_backward(*args, stream);
   });
 }

@@ -14,7 +14,9 @@ std::atomic<ProfileSlot*> slots{nullptr};
 
 }  // namespace
 
-ProfileSlot::ProfileSlot(const char* name) noexcept : function(name) {
+void ProfileSlot::list(const char* name) noexcept {
+  if (listed.load(std::memory_order_relaxed) || listed.exchange(true)) return;
+  function = name;
   next = slots.load(std::memory_order_relaxed);
   while (!slots.compare_exchange_weak(next, this, std::memory_order_release,
                                       std::memory_order_relaxed)) {

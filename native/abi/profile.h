@@ -8,11 +8,12 @@
 namespace namp {
 
 // What one function of the interface took since the profile was started. Slots live as long as the
-// process; the first call of a function puts its slot on the list.
+// process; the first call that is measured puts the function's slot on the list.
 struct ProfileSlot {
-  explicit ProfileSlot(const char* name) noexcept;
+  void list(const char* name) noexcept;
 
-  const char* const function;
+  std::atomic<bool> listed{false};
+  const char* function = nullptr;  // set before it is on the list
   std::atomic<int64_t> calls{0};
   std::atomic<int64_t> nanoseconds{0};
   ProfileSlot* next = nullptr;
@@ -24,9 +25,11 @@ extern std::atomic<bool> profiling;
 // Times a scope, on whatever way it is left.
 class ProfileScope {
  public:
-  explicit ProfileScope(ProfileSlot& slot) noexcept
+  ProfileScope(ProfileSlot& slot, const char* function) noexcept
       : slot_(profiling.load(std::memory_order_relaxed) ? &slot : nullptr) {
-    if (slot_ != nullptr) start_ = std::chrono::steady_clock::now();
+    if (slot_ == nullptr) return;
+    slot.list(function);
+    start_ = std::chrono::steady_clock::now();
   }
   ProfileScope(const ProfileScope&) = delete;
   ProfileScope& operator=(const ProfileScope&) = delete;

@@ -9,6 +9,7 @@ int32_t namp_table_touch(uint32_t* checksum, namp_table* table, const int32_t* a
                          namp_stream stream) {
   return namp::wall([&] {
     namp_table& checked = namp::check_table(table);
+    const namp::DeviceUse use(checked.device);
     namp::check_object(accesses, "accesses");
     if (checksum != nullptr) namp::check_object(checksum, "checksum");
     for (int32_t column = 0; column < checked.view.column_count; ++column) {

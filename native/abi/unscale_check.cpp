@@ -14,6 +14,7 @@ constexpr int32_t kMaxStates = 64;
 
 void check_options(const namp_scaler_options* options) {
   check_struct(options, "options");
+  if (options->bad_index != nullptr) check_object(options->bad_index, "options->bad_index");
   check_range(options->growth_interval, 1, INT32_MAX, "options->growth_interval");
   check_range(options->hysteresis, 1, INT32_MAX, "options->hysteresis");
   check_flag(options->hysteresis_refill, "options->hysteresis_refill");
@@ -36,6 +37,7 @@ int32_t namp_unscale_check(namp_table* table, int32_t gradient_column, int32_t w
                            int32_t reset, namp_stream stream) {
   return namp::wall([&] {
     namp_table& checked = namp::check_table(table);
+    const namp::DeviceUse use(checked.device);
     namp::check_column(checked, gradient_column, "gradient_column");
     if (write_column != -1) namp::check_column(checked, write_column, "write_column");
     if (scaler != nullptr) namp::check_object(scaler, "scaler");
@@ -58,13 +60,13 @@ int32_t namp_scaler_update(namp_device* device, namp_scaler_state* scaler,
                            namp_optimizer_state* const* states, int32_t count,
                            const namp_scaler_options* options, namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     namp::check_object(scaler, "scaler");
     namp::check_range(count, 1, namp::kMaxStates, "count");
     namp::check_object(states, "states");
     for (int32_t i = 0; i < count; ++i)
       namp::check_object(states[i], "states[i]");
     namp::check_options(options);
-    checked.backend->scaler_update(scaler, states, count, *options, stream);
+    checked->backend->scaler_update(scaler, states, count, *options, stream);
   });
 }

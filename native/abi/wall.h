@@ -1,6 +1,7 @@
 // The wall between C++ and C: nothing thrown gets past it. Every function of nativeamp.h that can
 // fail is
 //   return wall([&] { ... throw Error(status, message) on failure ... });
+// Within it numbers are computed in the default floating-point mode, whatever the caller's is.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 
 #include "abi/profile.h"
 #include "error.h"
+#include "float_mode.h"
 #include "nativeamp.h"
 
 namespace namp {
@@ -19,11 +21,13 @@ namespace namp {
 void set_last_error(const char* message) noexcept;
 
 // Runs body and turns what it throws into a status and a message. Each function's body is a type
-// of its own, so each has a slot of the profile.
+// of its own, so each has a slot of the profile (made without a guard, which a fork on another
+// thread could leave taken).
 template <class Body>
 int32_t wall(Body&& body, const char* function = __builtin_FUNCTION()) noexcept {
-  static ProfileSlot slot(function);
-  const ProfileScope scope(slot);
+  static constinit ProfileSlot slot;
+  const ProfileScope scope(slot, function);
+  const FloatMode mode;
   try {
     body();
     return NAMP_OK;

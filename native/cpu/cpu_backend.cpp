@@ -92,6 +92,7 @@ void CpuBackend::get_info(namp_device_info& info) {
   info.memory_total = memory.total;
   info.memory_free = memory.available;
   copy_text(info.name, sizeof(info.name), processor_name());
+  copy_text(info.threads_reason, sizeof(info.threads_reason), threads_.reason());
   copy_text(info.libraries, sizeof(info.libraries), libraries());
 }
 

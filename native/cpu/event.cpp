@@ -1,4 +1,5 @@
 // Events: all work before a call is done when it is made, so the time of the call is the event's.
+#include <atomic>
 #include <chrono>
 
 #include "cpu/cpu_backend.h"
@@ -6,7 +7,9 @@
 namespace namp {
 namespace {
 
-using Time = std::chrono::steady_clock::time_point;
+using Clock = std::chrono::steady_clock;
+// Atomic, for threads may share an event.
+using Time = std::atomic<Clock::rep>;
 
 }  // namespace
 
@@ -15,11 +18,12 @@ void* CpuBackend::create_event() { return new Time; }
 void CpuBackend::destroy_event(void* event) { delete static_cast<Time*>(event); }
 
 void CpuBackend::record_event(void* event, namp_stream) {
-  *static_cast<Time*>(event) = std::chrono::steady_clock::now();
+  *static_cast<Time*>(event) = Clock::now().time_since_epoch().count();
 }
 
 double CpuBackend::elapsed_seconds(void* from, void* to) {
-  return std::chrono::duration<double>(*static_cast<Time*>(to) - *static_cast<Time*>(from)).count();
+  const Clock::duration elapsed(*static_cast<Time*>(to) - *static_cast<Time*>(from));
+  return std::chrono::duration<double>(elapsed).count();
 }
 
 }  // namespace namp

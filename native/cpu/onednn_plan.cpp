@@ -2,7 +2,12 @@
 
 #if NATIVEAMP_ONEDNN
 
+#include <string>
+
 #include <omp.h>
+
+#include "cpu/team_float_mode.h"
+#include "error.h"
 
 namespace namp::onednn {
 namespace {
@@ -11,11 +16,16 @@ constexpr int64_t kAlignment = 64;
 
 }  // namespace
 
-ThreadLimit::ThreadLimit(int threads) : before_(omp_get_max_threads()) {
+ThreadLimit::ThreadLimit(int threads)
+    : before_(omp_get_max_threads()), dynamic_before_(omp_get_dynamic()) {
+  if (dynamic_before_ != 0) omp_set_dynamic(0);
   omp_set_num_threads(threads);
 }
 
-ThreadLimit::~ThreadLimit() { omp_set_num_threads(before_); }
+ThreadLimit::~ThreadLimit() {
+  omp_set_num_threads(before_);
+  if (dynamic_before_ != 0) omp_set_dynamic(1);
+}
 
 PrimitivePlan::PrimitivePlan(const dnnl::engine& engine, dnnl::primitive primitive,
                              const Desc& scratchpad, int threads)
@@ -54,6 +64,14 @@ int64_t PrimitivePlan::place(const Desc& desc) {
 
 void PrimitivePlan::run(const PlanTensors& tensors, void* scratch) const {
   const ThreadLimit limit(threads_);
+  const TeamFloatMode mode(threads_);
+  // What available_threads does not foresee is an error rather than a wait without end.
+  if (mode.size() < threads_) {
+    throw Error(NAMP_ERROR_DEVICE, "OpenMP gave " + std::to_string(mode.size()) + " of " +
+                                       std::to_string(threads_) +
+                                       " threads for a matrix product or convolution; open the "
+                                       "device with no more than it gives.");
+  }
   dnnl::stream stream(engine_);
   auto* bytes = static_cast<char*>(scratch);
   const std::array<const void*, kPartCount> pointers{tensors.source, tensors.weights, tensors.bias,

@@ -53,7 +53,8 @@ class PrimitivePlan final : public MatrixPlan {
 };
 
 // While it lives, oneDNN uses this many threads: it asks OpenMP, when a primitive is made and when
-// it runs.
+// it runs, and some primitives wait for each of them, so that a region must get no fewer
+// (OMP_DYNAMIC). threads is what available_threads gave.
 class ThreadLimit {
  public:
   explicit ThreadLimit(int threads);
@@ -63,6 +64,7 @@ class ThreadLimit {
 
  private:
   int before_;
+  int dynamic_before_;
 };
 
 }  // namespace namp::onednn

@@ -5,18 +5,28 @@
 #include <algorithm>
 #include <cstdint>
 #include <exception>
+#include <string>
 
-#include <omp.h>
+#include "cpu/thread_count.h"
+#include "float_mode.h"
 
 namespace namp {
 
 class Threads {
  public:
-  // 0: one a core.
+  // 0: default_threads().
   explicit Threads(int32_t count = 0) { set(count); }
 
-  void set(int32_t count) { count_ = count > 0 ? count : std::max(1, omp_get_num_procs()); }
-  int32_t count() const { return count_; }
+  void set(int32_t count) {
+    wanted_ = count > 0 ? ThreadCount{count, "as set"} : default_threads();
+  }
+
+  // That work on this thread is spread over, now.
+  int32_t count() const { return available_threads(wanted_.count); }
+  std::string reason() const {
+    const std::string fewer = why_fewer(wanted_.count);
+    return fewer.empty() ? wanted_.reason : fewer;
+  }
 
   // Calls body(begin, end) for [0, grain), [grain, 2 grain), … up to count, each once, on any
   // thread, in no order. What the body throws arrives at the caller (the first of several); other
@@ -24,7 +34,8 @@ class Threads {
   template <class Body>
   void parallel_for(int64_t count, int64_t grain, Body&& body) const {
     const int64_t blocks = count <= 0 ? 0 : (count - 1) / grain + 1;
-    const int threads = static_cast<int>(std::min<int64_t>(blocks, count_));
+    const auto threads =
+        static_cast<int>(blocks > 1 ? std::min<int64_t>(blocks, this->count()) : 1);
     if (threads <= 1) {
       for (int64_t block = 0; block < blocks; ++block) {
         body(block * grain, block == blocks - 1 ? count : (block + 1) * grain);
@@ -32,13 +43,17 @@ class Threads {
       return;
     }
     std::exception_ptr failure;
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t block = 0; block < blocks; ++block) {
-      try {
-        body(block * grain, block == blocks - 1 ? count : (block + 1) * grain);
-      } catch (...) {
+#pragma omp parallel num_threads(threads)
+    {
+      const FloatMode mode;
+#pragma omp for schedule(static) nowait
+      for (int64_t block = 0; block < blocks; ++block) {
+        try {
+          body(block * grain, block == blocks - 1 ? count : (block + 1) * grain);
+        } catch (...) {
 #pragma omp critical(namp_parallel_for)
-        if (!failure) failure = std::current_exception();
+          if (!failure) failure = std::current_exception();
+        }
       }
     }
     if (failure) std::rethrow_exception(failure);
@@ -49,14 +64,14 @@ class Threads {
   // threads, so nothing may be summed across items.
   template <class Body>
   void split(int64_t count, Body&& body) const {
-    const int64_t workers = std::min<int64_t>(count, count_);
+    const int64_t workers = std::min<int64_t>(count, this->count());
     parallel_for(workers, 1, [&](int64_t worker, int64_t) {
       body(worker, count * worker / workers, count * (worker + 1) / workers);
     });
   }
 
  private:
-  int32_t count_ = 1;
+  ThreadCount wanted_;
 };
 
 }  // namespace namp

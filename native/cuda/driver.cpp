@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "cuda/dynamic_library.h"
+#include "forked.h"
 
 namespace namp::cuda {
 namespace {
@@ -136,8 +137,15 @@ const char* advice(Result result) {
 }  // namespace
 
 const Driver* find_driver(std::string& reason) {
+  static const int32_t generation = fork_generation();  // in which the driver was started
   const Found& result = found();
   if (result.driver == nullptr) reason = result.reason;
+  if (result.driver != nullptr && generation != fork_generation()) {
+    reason =
+        "CUDA was started in the process that this one was forked from, and does not work in a "
+        "forked child. Fork before CUDA is used, start the child with exec, or use the CPU.";
+    return nullptr;
+  }
   return result.driver.get();
 }
 

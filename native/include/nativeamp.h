@@ -25,8 +25,16 @@
  * rounded once when it is stored.
  *  - In-place operation (an output that is exactly one of the inputs) is allowed for element-wise
  * functions. Other overlap is not.
- *  - Functions over different devices, tables and streams may be called from several threads at
- * once. One object is used by one thread at a time.
+ *  - Every function may be called from several threads at once, also over one device, table or
+ * stream: calls that compute on one device follow each other in some order, each whole. What two
+ * calls read and write in memory is the callers' matter, as is destroying what another thread still
+ * uses.
+ *  - Results do not depend on the floating-point mode of the calling thread (flush to zero,
+ * rounding, traps), nor of OpenMP's threads; each has its own again when a call returns.
+ *  - After fork() the child may go on with the parent's CPU devices, or open its own; it has the
+ * calling thread alone, for OpenMP's threads stay with the parent. A fork waits until other
+ * threads' calls on CPU devices are over. CUDA devices that were opened before the fork, and new
+ * ones where the parent had started CUDA, are refused in the child (NAMP_ERROR_UNAVAILABLE).
  */
 #ifndef NATIVEAMP_H
 #define NATIVEAMP_H
@@ -148,6 +156,27 @@ typedef enum namp_pooling {
   NAMP_POOL_AVERAGE = 2
 } namp_pooling;
 
+/* The loss of namp_cross_entropy over labels of which one is out of range, as the bits of a float:
+ * a NaN that tells whoever reads it why. */
+#define NAMP_BAD_LABEL_LOSS 2143337169 /* 0x7fc0bad1 */
+
+/* What a namp_index_fact speaks of. */
+typedef enum namp_index_kind {
+  NAMP_INDEX_LABEL = 1, /* of namp_cross_entropy */
+  NAMP_INDEX_ROW = 2    /* of the table of namp_embedding_forward */
+} namp_index_kind;
+
+/* A label or index that is not in its range, as a kernel met it: on the device, for nothing waits
+ * there. All zeros is a valid start. */
+typedef struct namp_index_fact {
+  int64_t count;    /* calls that met one so far */
+  int64_t position; /* of the last such call: the first such element of its labels or indices */
+  int64_t value;    /* which it is */
+  int64_t range;    /* it should have been 0 or more, and less than this */
+  int32_t kind;     /* namp_index_kind */
+  int32_t reserved;
+} namp_index_fact;
+
 /* A device that was opened. */
 typedef struct namp_device namp_device;
 
@@ -207,7 +236,7 @@ typedef struct namp_device_info {
   uint32_t struct_size;
   int32_t kind; /* namp_device_kind */
   int32_t ordinal;
-  int32_t threads;       /* CPU: threads in use. GPU: 0 */
+  int32_t threads;       /* CPU: threads that a call of this thread uses now. GPU: 0 */
   int32_t simd;          /* CPU: namp_simd in use. GPU: 0 */
   int32_t compute_major; /* GPU: compute capability */
   int32_t compute_minor;
@@ -215,6 +244,9 @@ typedef struct namp_device_info {
   int64_t memory_total; /* bytes; CPU: of the machine */
   int64_t memory_free;
   char name[128]; /* such as "AMD EPYC" or "NVIDIA H100", zero-terminated */
+  /* CPU: why there are so many threads, such as "a CPU quota of 1.5 on 8 processors",
+     zero-terminated. GPU: "" */
+  char threads_reason[128];
   /* what it computes with, such as "oneDNN 2.6.3, OpenMP", zero-terminated. GPU: the driver, how
      the kernels were compiled and for what, and cuBLAS or what was tried to find it */
   char libraries[1024];
@@ -234,8 +266,11 @@ NAMP_API int32_t namp_device_close(namp_device* device);
 /* Facts of a device. info->struct_size is set by the caller. */
 NAMP_API int32_t namp_device_get_info(namp_device_info* info, namp_device* device);
 
-/* Threads of the CPU backend, 1 to 1024; 0 for one a core. Unsupported on other devices. Results of
-   the four families do not depend on it. */
+/* Threads of the CPU backend, 1 to 1024; 0, as when it is opened, for the least of: the processors
+   that the process may run on, a container's CPU quota (rounded up), and OMP_NUM_THREADS.
+   Unsupported on other devices. Results of the four families do not depend on it. OMP_THREAD_LIMIT
+   bounds it, and a call within a parallel region of the caller, or with OMP_MAX_ACTIVE_LEVELS=0,
+   works on the calling thread alone; OMP_DYNAMIC does not change results. */
 NAMP_API int32_t namp_device_set_threads(namp_device* device, int32_t threads);
 
 /* SIMD target of the CPU backend's kernels, a namp_simd; NAMP_ERROR_UNSUPPORTED where the machine
@@ -399,6 +434,7 @@ typedef struct namp_scaler_state {
   int32_t found_inf;         /* 1 if the last update saw an overflow, else 0 */
   int64_t stuck_steps; /* overflows that found the scale at its minimum with no tolerance left:
                           where nothing can back off any more */
+  int64_t bad_indices; /* count of the namp_index_fact at the last update */
 } namp_scaler_state;
 
 /* How the scale moves (namp_scaler_update). Zero-initialised it is no valid setting; presets are
@@ -418,6 +454,8 @@ typedef struct namp_scaler_options {
   int32_t growth_delay; /* good steps more than the interval that the first growth after an overflow
                            needs; 0 or more (DeepSpeed from 0.17.1 on: 1) */
   int32_t reserved;
+  const namp_index_fact* bad_index; /* on the device, or null: what the losses and embeddings of the
+                                       step tell; see namp_scaler_update */
 } namp_scaler_options;
 
 /* An optimizer's state, on the device: what a step found and what Adam counts. All zeros is a valid
@@ -447,6 +485,10 @@ typedef struct namp_optimizer_state {
  *                tracker = 0; hysteresis_left = hysteresis;
  *                scale = (float)((double)scale * growth) if that is finite and no more than the
  * maximum
+ *
+ * An overflow of a step in which options->bad_index was told of a label or index out of range is
+ * not the scale's: it counts as a skipped step, and nothing else changes. Counters stay at their
+ * largest value.
  *
  * With minimum 0, maximum infinite, hysteresis 1 and delay 0 it gives the bits of
  * torch._amp_update_scale_ (PyTorch 2.10, amp/AmpKernels) from any tracker below the interval;
@@ -496,7 +538,7 @@ typedef struct namp_cross_entropy_args {
   int32_t logits_dtype;
   const void* logits;    /* [rows, classes] */
   const int32_t* labels; /* [rows]; a label that is neither in [0, classes) nor ignore_index makes
-                            its row's loss and gradient NaN */
+                            its row's gradient NaN, and the loss NAMP_BAD_LABEL_LOSS */
   int64_t rows;
   int64_t classes;      /* 1 or more */
   int32_t ignore_index; /* rows with this label count for nothing; PyTorch's default is -100 */
@@ -506,8 +548,9 @@ typedef struct namp_cross_entropy_args {
   void* gradient; /* [rows, classes], or null for the loss alone */
   int32_t gradient_dtype;
   int32_t reserved;
-  const float* scale;    /* device pointer to the loss scale, or null for 1 */
-  const float* upstream; /* device pointer to the gradient of the loss, or null for 1 */
+  const float* scale;         /* device pointer to the loss scale, or null for 1 */
+  const float* upstream;      /* device pointer to the gradient of the loss, or null for 1 */
+  namp_index_fact* bad_label; /* on the device, told of a label out of range; or null */
 } namp_cross_entropy_args;
 
 /* See namp_cross_entropy_args. */
@@ -801,7 +844,8 @@ typedef struct namp_batch_norm_args {
                        are used */
   float epsilon;
   float momentum; /* running = (1 - momentum) * running + momentum * new, variance unbiased, as
-                     PyTorch */
+                     PyTorch; but a channel whose mean or variance is not finite in this batch keeps
+                     its running ones */
   int32_t reserved;
   int64_t batch, channels, inner;
   const void* input;
@@ -871,7 +915,7 @@ NAMP_API int32_t namp_attention_forward(namp_device* device, const namp_attentio
 NAMP_API int32_t namp_attention_backward(namp_device* device, const namp_attention_args* args,
                                          namp_stream stream);
 
-/* Rows of a table by index. An index outside [0, vocabulary) makes its output row NaN and its
+/* Rows of a table by index. An index outside [0, vocabulary) makes its output row NaN, and its
  * gradient row is dropped. */
 typedef struct namp_embedding_args {
   uint32_t struct_size;
@@ -886,6 +930,7 @@ typedef struct namp_embedding_args {
   float* weight_gradient; /* [vocabulary, width] float32; overwritten, or added to with accumulate;
                              summed in order of count */
   int64_t accumulate;
+  namp_index_fact* bad_index; /* on the device, told by forward of an index out of range; or null */
 } namp_embedding_args;
 
 NAMP_API int32_t namp_embedding_forward(namp_device* device, const namp_embedding_args* args,

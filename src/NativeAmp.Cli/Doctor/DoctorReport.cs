@@ -65,7 +65,7 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
         yield return new("oneDNN", oneDnn, info.Libraries,
             oneDnn ? "Matrix products and convolutions run at the machine's speed." : "The built-in loops compute matrix products: correct, but slow. Install libdnnl-dev and build again.");
         bool openMp = info.Libraries.Contains("OpenMP", StringComparison.OrdinalIgnoreCase);
-        yield return new("OpenMP", openMp, openMp ? $"{info.Threads} threads" : "not in this build", openMp ? "Kernels use all threads." : "Kernels use one thread.");
+        yield return new("OpenMP", openMp, openMp ? $"{info.Threads} threads: {info.ThreadsReason}" : "not in this build", openMp ? "Kernels use all threads." : "Kernels use one thread.");
     }
 
     private static IEnumerable<Finding> Cuda()

@@ -50,7 +50,7 @@ internal sealed record TrainSettings
 
     public ulong Seed { get; init; }
 
-    /// <summary>0 for one a core.</summary>
+    /// <summary>0 for what the machine gives (see <see cref="Device.Threads"/>).</summary>
     public int Threads { get; init; }
 
     public DeviceChoice Device { get; init; }

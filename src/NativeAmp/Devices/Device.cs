@@ -4,7 +4,8 @@ namespace NativeAmp;
 
 /// <summary>A place to compute: the machine's processors, or an NVIDIA GPU.</summary>
 /// <remarks>
-/// A device is used by one thread at a time. Disposing it while buffers, tables or events of it are alive is allowed: it is closed after the last of them, and
+/// Several threads may use a device, its buffers and tables at once: operators follow each other in some order, each whole. What two of them read and
+/// write is the callers' matter, as is disposing what another thread still uses. Disposing it while buffers, tables or events of it are alive is allowed: it is closed after the last of them, and
 /// until then serves as before, what is allocated anew included. Once it is closed everything but <see cref="Kind"/>, <see cref="Ordinal"/> and
 /// <see cref="IsHostMemory"/> is an <see cref="ObjectDisposedException"/>.
 /// </remarks>
@@ -46,7 +47,10 @@ public sealed unsafe class Device : IDisposable
         }
     }
 
-    /// <summary>Threads of the CPU, 1 to 1024; setting 0 takes one a core. Results of casts, scaling, checks and Adam do not depend on it.</summary>
+    /// <summary>
+    /// Threads of the CPU, 1 to 1024; setting 0 takes as many as there are processors to run on, a container's CPU quota pays for and
+    /// OMP_NUM_THREADS names, whichever is least (<see cref="DeviceInfo.ThreadsReason"/> says which). Results of casts, scaling, checks and Adam do not depend on it.
+    /// </summary>
     /// <exception cref="NativeAmpArgumentException">The number is out of range.</exception>
     /// <exception cref="NativeAmpUnsupportedException">It is set on a GPU.</exception>
     public int Threads
@@ -93,8 +97,11 @@ public sealed unsafe class Device : IDisposable
     /// <summary>The handle, for what keeps the device open.</summary>
     internal DeviceHandle Handle => _handle;
 
+    /// <summary>The note of labels and indices out of range.</summary>
+    internal IndexFacts IndexFacts { get; } = new();
+
     /// <summary>Opens the machine's processors.</summary>
-    /// <param name="threads">Threads to use; 0 for one a core.</param>
+    /// <param name="threads">Threads to use; 0 for as many as <see cref="Threads"/> says.</param>
     /// <exception cref="NativeAmpLibraryException">The native library is not there.</exception>
     /// <exception cref="NativeAmpArgumentException">The number of threads is not in 0 to 1024.</exception>
     public static Device Cpu(int threads = 0)

@@ -10,8 +10,8 @@ namespace NativeAmp;
 /// </summary>
 internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
 {
-    // What the finalizer thread found abandoned waits here, for a device is used by one thread at a time, and that is not the finalizer's; and what
-    // the device refused to take back, which is tried again.
+    // What the finalizer thread found abandoned waits here, for giving it back may wait for the device or for another thread's call, and the
+    // finalizer's thread must not; and what the device refused to take back, which is tried again.
     private readonly ConcurrentQueue<(nint Pointer, DeviceResource Kind)> _abandoned = new();
     private long _bufferBytes;
 

@@ -17,6 +17,7 @@ public sealed record DeviceInfo
         MemoryTotal = info.MemoryTotal;
         MemoryFree = info.MemoryFree;
         fixed (byte* name = info.Name) Name = Marshal.PtrToStringUTF8((nint)name) ?? "";
+        fixed (byte* reason = info.ThreadsReason) ThreadsReason = Marshal.PtrToStringUTF8((nint)reason) ?? "";
         fixed (byte* libraries = info.Libraries) Libraries = Marshal.PtrToStringUTF8((nint)libraries) ?? "";
     }
 
@@ -32,8 +33,11 @@ public sealed record DeviceInfo
     /// <summary>What it computes with, such as <c>oneDNN 2.6.3, OpenMP</c>.</summary>
     public string Libraries { get; }
 
-    /// <summary>Threads in use; 0 on a GPU.</summary>
+    /// <summary>Threads that a call of this thread uses now; 0 on a GPU.</summary>
     public int Threads { get; }
+
+    /// <summary>Why it is so many, such as <c>a CPU quota of 1.5 on 8 processors</c>; empty on a GPU.</summary>
+    public string ThreadsReason { get; }
 
     /// <summary>SIMD instruction set in use; <see cref="SimdTarget.Best"/> on a GPU.</summary>
     public SimdTarget Simd { get; }

@@ -12,6 +12,8 @@ internal static class NativeConstants
 {
     /// <summary>NAMP_ABI_VERSION</summary>
     public const int AbiVersion = 2;
+    /// <summary>NAMP_BAD_LABEL_LOSS</summary>
+    public const int BadLabelLoss = 2143337169;
     /// <summary>NAMP_PERMUTE_MAX_RANK</summary>
     public const int PermuteMaxRank = 6;
 }
@@ -162,6 +164,33 @@ internal enum NampPooling
     Average = 2,
 }
 
+/// <summary>What a namp_index_fact speaks of.</summary>
+internal enum NampIndexKind
+{
+    /// <summary>of namp_cross_entropy</summary>
+    Label = 1,
+    /// <summary>of the table of namp_embedding_forward</summary>
+    Row = 2,
+}
+
+/// <summary>A label or index that is not in its range, as a kernel met it: on the device, for nothing waits
+/// there. All zeros is a valid start.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampIndexFact
+{
+    /// <summary>calls that met one so far</summary>
+    public long Count;
+    /// <summary>of the last such call: the first such element of its labels or indices</summary>
+    public long Position;
+    /// <summary>which it is</summary>
+    public long Value;
+    /// <summary>it should have been 0 or more, and less than this</summary>
+    public long Range;
+    /// <summary>namp_index_kind</summary>
+    public int Kind;
+    public int Reserved;
+}
+
 /// <summary>namp_device</summary>
 internal struct NampDevice;
 
@@ -191,7 +220,7 @@ internal unsafe struct NampDeviceInfo
     /// <summary>namp_device_kind</summary>
     public int Kind;
     public int Ordinal;
-    /// <summary>CPU: threads in use. GPU: 0</summary>
+    /// <summary>CPU: threads that a call of this thread uses now. GPU: 0</summary>
     public int Threads;
     /// <summary>CPU: namp_simd in use. GPU: 0</summary>
     public int Simd;
@@ -204,6 +233,9 @@ internal unsafe struct NampDeviceInfo
     public long MemoryFree;
     /// <summary>such as "AMD EPYC" or "NVIDIA H100", zero-terminated</summary>
     public fixed byte Name[128];
+    /// <summary>CPU: why there are so many threads, such as "a CPU quota of 1.5 on 8 processors",
+    /// zero-terminated. GPU: ""</summary>
+    public fixed byte ThreadsReason[128];
     /// <summary>what it computes with, such as "oneDNN 2.6.3, OpenMP", zero-terminated. GPU: the driver, how
     /// the kernels were compiled and for what, and cuBLAS or what was tried to find it</summary>
     public fixed byte Libraries[1024];
@@ -304,6 +336,8 @@ internal unsafe struct NampScalerState
     /// <summary>overflows that found the scale at its minimum with no tolerance left:
     /// where nothing can back off any more</summary>
     public long StuckSteps;
+    /// <summary>count of the namp_index_fact at the last update</summary>
+    public long BadIndices;
 }
 
 /// <summary>How the scale moves (namp_scaler_update). Zero-initialised it is no valid setting; presets are
@@ -333,6 +367,9 @@ internal unsafe struct NampScalerOptions
     /// needs; 0 or more (DeepSpeed from 0.17.1 on: 1)</summary>
     public int GrowthDelay;
     public int Reserved;
+    /// <summary>on the device, or null: what the losses and embeddings of the
+    /// step tell; see namp_scaler_update</summary>
+    public NampIndexFact* BadIndex;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampScalerOptions Create() => new() { StructSize = (uint)sizeof(NampScalerOptions) };
@@ -398,7 +435,7 @@ internal unsafe struct NampCrossEntropyArgs
     /// <summary>[rows, classes]</summary>
     public void* Logits;
     /// <summary>[rows]; a label that is neither in [0, classes) nor ignore_index makes
-    /// its row's loss and gradient NaN</summary>
+    /// its row's gradient NaN, and the loss NAMP_BAD_LABEL_LOSS</summary>
     public int* Labels;
     public long Rows;
     /// <summary>1 or more</summary>
@@ -418,6 +455,8 @@ internal unsafe struct NampCrossEntropyArgs
     public float* Scale;
     /// <summary>device pointer to the gradient of the loss, or null for 1</summary>
     public float* Upstream;
+    /// <summary>on the device, told of a label out of range; or null</summary>
+    public NampIndexFact* BadLabel;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampCrossEntropyArgs Create() => new() { StructSize = (uint)sizeof(NampCrossEntropyArgs) };
@@ -734,7 +773,8 @@ internal unsafe struct NampBatchNormArgs
     public int Training;
     public float Epsilon;
     /// <summary>running = (1 - momentum) * running + momentum * new, variance unbiased, as
-    /// PyTorch</summary>
+    /// PyTorch; but a channel whose mean or variance is not finite in this batch keeps
+    /// its running ones</summary>
     public float Momentum;
     public int Reserved;
     public long Batch;
@@ -823,7 +863,7 @@ internal unsafe struct NampAttentionArgs
     public static NampAttentionArgs Create() => new() { StructSize = (uint)sizeof(NampAttentionArgs) };
 }
 
-/// <summary>Rows of a table by index. An index outside [0, vocabulary) makes its output row NaN and its
+/// <summary>Rows of a table by index. An index outside [0, vocabulary) makes its output row NaN, and its
 /// gradient row is dropped.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampEmbeddingArgs
@@ -847,6 +887,8 @@ internal unsafe struct NampEmbeddingArgs
     /// summed in order of count</summary>
     public float* WeightGradient;
     public long Accumulate;
+    /// <summary>on the device, told by forward of an index out of range; or null</summary>
+    public NampIndexFact* BadIndex;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampEmbeddingArgs Create() => new() { StructSize = (uint)sizeof(NampEmbeddingArgs) };
@@ -903,6 +945,7 @@ internal static unsafe partial class NativeMethods
     /// <summary>Every struct of the interface with its size here, to be compared with namp_struct_size.</summary>
     internal static (string Name, int Size)[] StructSizes() =>
     [
+        ("namp_index_fact", sizeof(NampIndexFact)),
         ("namp_profile_entry", sizeof(NampProfileEntry)),
         ("namp_device_info", sizeof(NampDeviceInfo)),
         ("namp_memory_statistics", sizeof(NampMemoryStatistics)),
@@ -986,8 +1029,11 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_device_get_info")]
     internal static partial int DeviceGetInfo(NampDeviceInfo* info, NampDevice* device);
 
-    /// <summary>Threads of the CPU backend, 1 to 1024; 0 for one a core. Unsupported on other devices. Results of
-    /// the four families do not depend on it.</summary>
+    /// <summary>Threads of the CPU backend, 1 to 1024; 0, as when it is opened, for the least of: the processors
+    /// that the process may run on, a container's CPU quota (rounded up), and OMP_NUM_THREADS.
+    /// Unsupported on other devices. Results of the four families do not depend on it. OMP_THREAD_LIMIT
+    /// bounds it, and a call within a parallel region of the caller, or with OMP_MAX_ACTIVE_LEVELS=0,
+    /// works on the calling thread alone; OMP_DYNAMIC does not change results.</summary>
     [LibraryImport(Library, EntryPoint = "namp_device_set_threads")]
     internal static partial int DeviceSetThreads(NampDevice* device, int threads);
 
@@ -1090,6 +1136,9 @@ internal static unsafe partial class NativeMethods
     /// tracker = 0; hysteresis_left = hysteresis;
     /// scale = (float)((double)scale * growth) if that is finite and no more than the
     /// maximum
+    /// An overflow of a step in which options-&gt;bad_index was told of a label or index out of range is
+    /// not the scale's: it counts as a skipped step, and nothing else changes. Counters stay at their
+    /// largest value.
     /// With minimum 0, maximum infinite, hysteresis 1 and delay 0 it gives the bits of
     /// torch._amp_update_scale_ (PyTorch 2.10, amp/AmpKernels) from any tracker below the interval;
     /// PyTorch asks whether the tracker is the interval, and never grows once it is beyond. states is a

@@ -1,0 +1,98 @@
+#include "abi/device_lock.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "abi/device.h"
+#include "forked.h"
+
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
+namespace namp {
+namespace {
+
+std::atomic<int32_t> generation{0};
+
+// Never destroyed: finalizers may close devices while the process ends.
+struct Registry {
+  DeviceMutex mutex;
+  std::vector<namp_device*> devices;
+};
+Registry& registry() {
+  static Registry& once = *new Registry;
+  return once;
+}
+
+}  // namespace
+
+std::atomic<bool> DeviceMutex::forking{false};
+
+int32_t fork_generation() noexcept { return generation.load(std::memory_order_relaxed); }
+
+// What happens around a fork, on the thread that forks.
+class ForkGate {
+ public:
+  static void prepare() {
+    gate().lock();
+    DeviceMutex::forking = true;
+    registry().mutex.lock_while_forking();
+    for (namp_device* device : registry().devices) {
+      device->mutex.lock_while_forking();
+      device->pool.lock_for_fork();
+    }
+  }
+  static void in_parent() { open(); }
+  static void in_child() {
+    generation.fetch_add(1, std::memory_order_relaxed);
+    open();
+  }
+  static std::mutex& gate() {
+    static std::mutex& once = *new std::mutex;
+    return once;
+  }
+
+ private:
+  static void open() {
+    for (namp_device* device : registry().devices) {
+      device->pool.unlock_after_fork();
+      device->mutex.unlock();
+    }
+    registry().mutex.unlock();
+    DeviceMutex::forking = false;
+    gate().unlock();
+  }
+};
+
+void DeviceMutex::wait_for_fork() const {
+  // Whoever holds it is what the fork waits for.
+  if (owner_.load(std::memory_order_relaxed) == this_thread()) return;
+  const std::lock_guard lock(ForkGate::gate());
+}
+
+OpenDevices::Change::Change() { registry().mutex.lock(); }
+OpenDevices::Change::~Change() { registry().mutex.unlock(); }
+
+void OpenDevices::Change::add(namp_device* device) { registry().devices.push_back(device); }
+
+void OpenDevices::Change::remove(namp_device* device) {
+  auto& devices = registry().devices;
+  devices.erase(std::remove(devices.begin(), devices.end(), device), devices.end());
+}
+
+#if !defined(_WIN32)
+namespace {
+
+// When the library is loaded: whoever forks later is seen.
+[[maybe_unused]] const int registered = [] {
+  // Made now, and not by the first fork.
+  registry();
+  ForkGate::gate();
+  return pthread_atfork(ForkGate::prepare, ForkGate::in_parent, ForkGate::in_child);
+}();
+
+}  // namespace
+#endif
+
+}  // namespace namp

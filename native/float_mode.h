@@ -1,0 +1,77 @@
+// The floating-point mode that results are defined in: rounding to nearest even, subnormals kept,
+// no traps. A caller's thread may have another one (a library built with -ffast-math was loaded, or
+// fesetround called), and OpenMP's workers have that of the thread that started them.
+#pragma once
+
+#include <cstdint>
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <xmmintrin.h>
+#elif !defined(__aarch64__)
+#include <cfenv>
+#endif
+
+namespace namp {
+
+// The bits of the thread's control register that change results.
+#if defined(__x86_64__) || defined(_M_X64)
+
+class FloatControl {
+ public:
+  using Bits = uint32_t;
+  static Bits read() noexcept { return _mm_getcsr(); }
+  static void write(Bits bits) noexcept { _mm_setcsr(bits); }
+  // Not the flags of what has happened.
+  static bool is_default(Bits bits) noexcept { return (bits & 0xffc0u) == kDefault; }
+  static constexpr Bits kDefault = 0x1f80;  // MXCSR with all exceptions masked
+};
+
+#elif defined(__aarch64__)
+
+class FloatControl {
+ public:
+  using Bits = uint64_t;
+  static Bits read() noexcept {
+    Bits bits;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(bits));
+    return bits;
+  }
+  static void write(Bits bits) noexcept { __asm__ volatile("msr fpcr, %0" : : "r"(bits)); }
+  static bool is_default(Bits bits) noexcept { return bits == kDefault; }
+  static constexpr Bits kDefault = 0;
+};
+
+#else
+
+// Rounding alone.
+class FloatControl {
+ public:
+  using Bits = int;
+  static Bits read() noexcept { return std::fegetround(); }
+  static void write(Bits bits) noexcept { std::fesetround(bits); }
+  static bool is_default(Bits bits) noexcept { return bits == kDefault; }
+  static constexpr Bits kDefault = FE_TONEAREST;
+};
+
+#endif
+
+// While it lives, this thread computes in the default mode; then in its own again. Where that is
+// the default one, as nearly always, it costs a read.
+class FloatMode {
+ public:
+  FloatMode() noexcept : before_(FloatControl::read()) {
+    if (!was_default()) FloatControl::write(FloatControl::kDefault);
+  }
+  FloatMode(const FloatMode&) = delete;
+  FloatMode& operator=(const FloatMode&) = delete;
+  ~FloatMode() {
+    if (!was_default()) FloatControl::write(before_);
+  }
+
+ private:
+  bool was_default() const noexcept { return FloatControl::is_default(before_); }
+
+  const FloatControl::Bits before_;
+};
+
+}  // namespace namp

@@ -1,0 +1,110 @@
+// Results do not depend on the floating-point mode of the calling thread, nor of OpenMP's workers,
+// and each has its own again afterwards.
+#include <gtest/gtest.h>
+
+#include <omp.h>
+
+#include "device.h"
+#include "every_operator.h"
+#include "float_mode.h"
+
+namespace namp_test {
+namespace {
+
+using namp::FloatControl;
+
+struct Mode {
+  const char* name;
+  FloatControl::Bits bits;
+};
+
+std::vector<Mode> modes() {
+#if defined(__x86_64__) || defined(_M_X64)
+  return {{"flush to zero", 0x9f80},
+          {"subnormals read as zero", 0x1fc0},
+          {"both", 0x9fc0},
+          {"rounding down", 0x3f80},
+          {"rounding up", 0x5f80},
+          {"rounding to zero", 0x7f80},
+          {"traps on all exceptions", 0x0000}};
+#elif defined(__aarch64__)
+  return {{"flush to zero", 1u << 24},
+          {"rounding up", 1u << 22},
+          {"rounding down", 2u << 22},
+          {"rounding to zero", 3u << 22}};
+#else
+  return {{"rounding up", FE_UPWARD}, {"rounding down", FE_DOWNWARD}};
+#endif
+}
+
+constexpr int32_t kThreads = 3;
+
+class FloatModeTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    device_.open(Where::kCpu);
+    use_threads(kThreads);
+  }
+  void TearDown() override { device_.close(); }
+
+  void use_threads(int32_t count) {
+    ASSERT_EQ(namp_device_set_threads(device_.handle(), count), NAMP_OK);
+  }
+  Results run() { return run_every_operator(device_.handle(), 1, Extent::kMany); }
+
+  Device device_;
+};
+
+TEST_F(FloatModeTest, OfTheCallerChangesNoResult) {
+  for (const int32_t threads : {1, kThreads}) {
+    use_threads(threads);
+    const Results expected = run();
+    for (const Mode& mode : modes()) {
+      const FloatControl::Bits before = FloatControl::read();
+      FloatControl::write(mode.bits);
+      const Results actual = run();
+      const FloatControl::Bits after = FloatControl::read();
+      FloatControl::write(before);
+      EXPECT_EQ(differences(expected, actual), "") << mode.name << ", threads " << threads;
+      EXPECT_EQ(after, mode.bits) << mode.name << " was not restored";
+    }
+  }
+}
+
+TEST_F(FloatModeTest, OfWorkersChangesNoResult) {
+  const Results expected = run();
+  for (const Mode& mode : modes()) {
+    // The pool of this thread: the same workers that the library gets.
+#pragma omp parallel num_threads(kThreads)
+    if (omp_get_thread_num() != 0) FloatControl::write(mode.bits);
+    const Results actual = run();
+    std::vector<FloatControl::Bits> after(kThreads, FloatControl::kDefault);
+#pragma omp parallel num_threads(kThreads)
+    {
+      after[static_cast<size_t>(omp_get_thread_num())] = FloatControl::read();
+      FloatControl::write(FloatControl::kDefault);
+    }
+    EXPECT_EQ(differences(expected, actual), "") << mode.name;
+    EXPECT_TRUE(FloatControl::is_default(after[0])) << mode.name;
+    for (int worker = 1; worker < kThreads; ++worker) {
+      // A library in between may have used fewer, and ended the others: those begin anew.
+      const FloatControl::Bits bits = after[static_cast<size_t>(worker)];
+      EXPECT_TRUE(bits == mode.bits || FloatControl::is_default(bits)) << mode.name;
+    }
+  }
+}
+
+TEST_F(FloatModeTest, OfTheCallerIsThereAgainAfterACallThatFailed) {
+  for (const Mode& mode : modes()) {
+    const FloatControl::Bits before = FloatControl::read();
+    FloatControl::write(mode.bits);
+    const int32_t status = namp_gemm(device_.handle(), nullptr, nullptr);
+    const FloatControl::Bits after = FloatControl::read();
+    FloatControl::write(before);
+    EXPECT_EQ(status, NAMP_ERROR_INVALID_ARGUMENT);
+    EXPECT_EQ(after, mode.bits) << mode.name;
+  }
+}
+
+}  // namespace
+}  // namespace namp_test
