@@ -68,10 +68,11 @@ int64_t check_range(int64_t value, int64_t minimum, int64_t maximum, const char*
 }
 
 int64_t check_product(std::initializer_list<int64_t> sizes, const char* name) {
-  for (int64_t size : sizes) {
-    check_count(size, name);
-    if (size == 0) return 0;
-  }
+  // Each by itself first: a 0 among them makes no other size right.
+  bool empty = false;
+  for (int64_t size : sizes)
+    empty = check_count(size, name) == 0 || empty;
+  if (empty) return 0;
   int64_t product = 1;
   for (int64_t size : sizes) {
     if (product > kMaxElements / size) {

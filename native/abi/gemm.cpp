@@ -16,9 +16,9 @@ void check_matrix(const void* pointer, int32_t dtype, int64_t rows, int64_t colu
   const std::string text(name);
   check_range(leading, columns, kMaxElements, ("ld" + text).c_str());
   check_range(stride, 0, kMaxElements, ("stride_" + text).c_str());
+  check_product({batch, stride}, ("batch and stride_" + text).c_str());
   if (rows == 0 || columns == 0) return;
   check_product({rows, leading}, ("the rows of " + text + " and ld" + text).c_str());
-  check_product({batch, stride}, ("batch and stride_" + text).c_str());
   check_tensor(pointer, dtype, 1, name);
 }
 
@@ -56,12 +56,12 @@ void check_gemm(const namp_gemm_args& args) {
 
 int32_t namp_gemm(namp_device* device, const namp_gemm_args* args, namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     namp::check_struct(args, "args");
     namp::check_gemm(*args);
     if (args->m == 0 || args->n == 0) return;
     namp_gemm_args counted = *args;
     if (counted.batch == 0) counted.batch = 1;
-    checked.backend->gemm(counted, stream);
+    checked->backend->gemm(counted, stream);
   });
 }

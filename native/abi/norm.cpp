@@ -64,19 +64,19 @@ int64_t check_batch_norm(const namp_batch_norm_args* args) {
 int32_t namp_layer_norm_forward(namp_device* device, const namp_layer_norm_args* args,
                                 namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     const int64_t count = namp::check_layer_norm(args);
     namp::check_tensor(args->input, args->input_dtype, count, "args->input");
     namp::check_optional_tensor(args->beta, NAMP_FLOAT32, "args->beta");
     namp::check_tensor(args->output, args->output_dtype, count, "args->output");
-    if (count != 0) checked.backend->layer_norm_forward(*args, stream);
+    if (count != 0) checked->backend->layer_norm_forward(*args, stream);
   });
 }
 
 int32_t namp_layer_norm_backward(namp_device* device, const namp_layer_norm_args* args,
                                  namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     const int64_t count = namp::check_layer_norm(args);
     if (args->normalized == nullptr) {
       namp::check_tensor(args->input, args->input_dtype, count, "args->input");
@@ -85,32 +85,38 @@ int32_t namp_layer_norm_backward(namp_device* device, const namp_layer_norm_args
     namp::check_tensor(args->input_gradient, args->input_dtype, count, "args->input_gradient");
     namp::check_optional_tensor(args->gamma_gradient, NAMP_FLOAT32, "args->gamma_gradient");
     namp::check_optional_tensor(args->beta_gradient, NAMP_FLOAT32, "args->beta_gradient");
-    // Without rows too: the parameters' gradients are then 0.
-    checked.backend->layer_norm_backward(*args, stream);
+    if (count != 0) {
+      checked->backend->layer_norm_backward(*args, stream);
+      return;
+    }
+    const int64_t bytes = args->width * static_cast<int64_t>(sizeof(float));
+    for (float* gradient : {args->gamma_gradient, args->beta_gradient}) {
+      if (gradient != nullptr) checked->backend->fill(gradient, 0, bytes, stream);
+    }
   });
 }
 
 int32_t namp_batch_norm_forward(namp_device* device, const namp_batch_norm_args* args,
                                 namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     const int64_t count = namp::check_batch_norm(args);
     namp::require(args->momentum >= 0 && args->momentum <= 1,
                   "args->momentum must be from 0 to 1; 0.1 is usual.");
     namp::check_tensor(args->output, args->dtype, count, "args->output");
-    if (count != 0) checked.backend->batch_norm_forward(*args, stream);
+    if (count != 0) checked->backend->batch_norm_forward(*args, stream);
   });
 }
 
 int32_t namp_batch_norm_backward(namp_device* device, const namp_batch_norm_args* args,
                                  namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     const int64_t count = namp::check_batch_norm(args);
     namp::check_tensor(args->output_gradient, args->dtype, count, "args->output_gradient");
     namp::check_tensor(args->input_gradient, args->dtype, count, "args->input_gradient");
     namp::check_optional_tensor(args->gamma_gradient, NAMP_FLOAT32, "args->gamma_gradient");
     namp::check_optional_tensor(args->beta_gradient, NAMP_FLOAT32, "args->beta_gradient");
-    if (args->channels != 0) checked.backend->batch_norm_backward(*args, stream);
+    if (args->channels != 0) checked->backend->batch_norm_backward(*args, stream);
   });
 }

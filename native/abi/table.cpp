@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "abi/check.h"
 #include "abi/wall.h"
@@ -42,6 +43,7 @@ class Layout {
 
 namp_table& check_table(namp_table* table) {
   check_not_null(table, "table");
+  check_process(table->device);
   return *table;
 }
 
@@ -92,28 +94,22 @@ namp_table::namp_table(namp_device& owner, const namp_table_description& descrip
   if (description.groups != nullptr) {
     std::copy(description.groups, description.groups + tensors, groups.begin());
   }
+  in_chunks_.assign(tensors, false);
   std::vector<int64_t> first_elements(tensors);
-  std::vector<Chunk> chunks;
   int64_t elements = 0;
   for (size_t tensor = 0; tensor < tensors; ++tensor) {
     first_elements[tensor] = elements;
     elements += counts[tensor];
-    for (int64_t begin = 0; begin < counts[tensor]; begin += kChunkElements) {
-      chunks.push_back(
-          {static_cast<int64_t>(tensor), begin, std::min(kChunkElements, counts[tensor] - begin)});
-    }
   }
 
   view.tensor_count = description.tensor_count;
-  view.chunk_count = static_cast<int64_t>(chunks.size());
   view.column_count = description.column_count;
+  in_chunks_ = with_memory(cells);
   namp::Layout layout;
   const int64_t counts_at = layout.add(view.tensor_count, sizeof(int64_t));
   const int64_t first_elements_at = layout.add(view.tensor_count, sizeof(int64_t));
   const int64_t cells_at = layout.add(static_cast<int64_t>(cells.size()), sizeof(namp_cell));
   const int64_t groups_at = layout.add(view.tensor_count, sizeof(int32_t));
-  const int64_t chunks_at = layout.add(view.chunk_count, sizeof(Chunk));
-  const int64_t chunk_facts_at = layout.add(view.chunk_count, sizeof(ChunkFacts));
   const int64_t facts_at = layout.add(view.tensor_count, sizeof(namp_overflow_facts));
 
   std::vector<char> image(static_cast<size_t>(layout.bytes()));
@@ -126,34 +122,90 @@ namp_table::namp_table(namp_device& owner, const namp_table_description& descrip
   put(first_elements_at, first_elements);
   put(cells_at, cells);
   put(groups_at, groups);
-  put(chunks_at, chunks);
   // Until the first check, facts are those of nothing wrong.
   put(facts_at, std::vector<namp_overflow_facts>(tensors, {0, -1, 0.0f, 0}));
 
   if (layout.bytes() > 0) {
-    memory = device.pool.allocate(layout.bytes(), NAMP_MEMORY_OTHER, nullptr);
+    memory_ = device.pool.allocate(layout.bytes(), NAMP_MEMORY_OTHER, nullptr);
     try {
-      device.backend->copy(memory, image.data(), layout.bytes(), NAMP_COPY_HOST_TO_DEVICE, nullptr);
+      device.backend->copy(memory_, image.data(), layout.bytes(), NAMP_COPY_HOST_TO_DEVICE,
+                           nullptr);
+      make_chunks(in_chunks_, nullptr);
       device.backend->synchronize(nullptr);
     } catch (...) {
-      device.pool.free(memory, nullptr);
+      if (chunk_memory_ != nullptr) device.pool.free(chunk_memory_, nullptr);
+      device.pool.free(memory_, nullptr);
       throw;
     }
   }
-  char* base = static_cast<char*>(memory);
+  char* base = static_cast<char*>(memory_);
   view.counts = reinterpret_cast<const int64_t*>(base + counts_at);
   view.first_elements = reinterpret_cast<const int64_t*>(base + first_elements_at);
   view.cells = reinterpret_cast<const namp_cell*>(base + cells_at);
   view.groups = reinterpret_cast<const int32_t*>(base + groups_at);
-  view.chunks = reinterpret_cast<const Chunk*>(base + chunks_at);
-  view.chunk_facts = reinterpret_cast<ChunkFacts*>(base + chunk_facts_at);
   view.facts = reinterpret_cast<namp_overflow_facts*>(base + facts_at);
   device.tables++;
 }
 
 namp_table::~namp_table() {
-  if (memory != nullptr) device.pool.free(memory, nullptr);
+  if (chunk_memory_ != nullptr) device.pool.free(chunk_memory_, nullptr);
+  if (memory_ != nullptr) device.pool.free(memory_, nullptr);
   device.tables--;
+}
+
+std::vector<bool> namp_table::with_memory(const std::vector<namp_cell>& of_cells) const {
+  std::vector<bool> with = in_chunks_;
+  for (size_t i = 0; i < of_cells.size(); ++i) {
+    if (of_cells[i].data != nullptr) with[i / static_cast<size_t>(view.column_count)] = true;
+  }
+  return with;
+}
+
+void namp_table::make_chunks(const std::vector<bool>& tensors, namp_stream stream) {
+  std::vector<Chunk> chunks;
+  for (size_t tensor = 0; tensor < tensors.size(); ++tensor) {
+    if (!tensors[tensor]) continue;
+    for (int64_t begin = 0; begin < counts[tensor]; begin += kChunkElements) {
+      chunks.push_back(
+          {static_cast<int64_t>(tensor), begin, std::min(kChunkElements, counts[tensor] - begin)});
+    }
+  }
+  const auto count = static_cast<int64_t>(chunks.size());
+  namp::Layout layout;
+  const int64_t chunks_at = layout.add(count, sizeof(Chunk));
+  const int64_t facts_at = layout.add(count, sizeof(ChunkFacts));
+  char* made = nullptr;
+  if (count > 0) {
+    made = static_cast<char*>(device.pool.allocate(layout.bytes(), NAMP_MEMORY_OTHER, stream));
+    try {
+      device.backend->copy(made + chunks_at, chunks.data(),
+                           count * static_cast<int64_t>(sizeof(Chunk)), NAMP_COPY_HOST_TO_DEVICE,
+                           stream);
+    } catch (...) {
+      device.pool.free(made, stream);
+      throw;
+    }
+  }
+  if (chunk_memory_ != nullptr) device.pool.free(chunk_memory_, stream);
+  chunk_memory_ = made;
+  view.chunk_count = count;
+  view.chunks = reinterpret_cast<const Chunk*>(made + (made == nullptr ? 0 : chunks_at));
+  view.chunk_facts = reinterpret_cast<ChunkFacts*>(made + (made == nullptr ? 0 : facts_at));
+}
+
+void namp_table::change_cells(std::vector<namp_cell> changed, namp_stream stream) {
+  std::vector<bool> tensors = with_memory(changed);
+  if (tensors != in_chunks_) {
+    // Kernels that were started go on with the chunks that there were: the memory goes back in the
+    // order of the stream.
+    make_chunks(tensors, stream);
+    in_chunks_.swap(tensors);
+  }
+  device.backend->copy(const_cast<namp_cell*>(view.cells), changed.data(),
+                       static_cast<int64_t>(changed.size() * sizeof(namp_cell)),
+                       NAMP_COPY_HOST_TO_DEVICE, stream);
+  cells.swap(changed);
+  fulfilled.reset();
 }
 
 int32_t namp_table_create(namp_table** table, namp_device* device,
@@ -191,7 +243,7 @@ int32_t namp_table_create(namp_table** table, namp_device* device,
 int32_t namp_table_destroy(namp_table* table) {
   return namp::wall([&] {
     if (table == nullptr) return;
-    table->device.backend->synchronize(nullptr);
+    namp::check_table(table).device.backend->synchronize(nullptr);
     delete table;
   });
 }
@@ -200,6 +252,7 @@ int32_t namp_table_set_column(namp_table* table, int32_t column, const namp_cell
                               namp_stream stream) {
   return namp::wall([&] {
     namp_table& checked = namp::check_table(table);
+    const namp::DeviceUse use(checked.device);
     namp::check_column(checked, column, "column");
     const int64_t tensors = checked.view.tensor_count;
     if (tensors == 0) return;
@@ -211,11 +264,7 @@ int32_t namp_table_set_column(namp_table* table, int32_t column, const namp_cell
     for (int64_t tensor = 0; tensor < tensors; ++tensor) {
       changed[static_cast<size_t>(tensor * checked.view.column_count + column)] = cells[tensor];
     }
-    checked.device.backend->copy(const_cast<namp_cell*>(checked.view.cells), changed.data(),
-                                 static_cast<int64_t>(changed.size() * sizeof(namp_cell)),
-                                 NAMP_COPY_HOST_TO_DEVICE, stream);
-    checked.cells.swap(changed);
-    checked.fulfilled.reset();
+    checked.change_cells(std::move(changed), stream);
   });
 }
 

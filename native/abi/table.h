@@ -49,7 +49,20 @@ struct namp_table {
   // What the cells were last found to fulfil: steps ask the same of the same cells.
   std::optional<namp::AdamNeeds> fulfilled;
   namp::TableView view{};
-  void* memory = nullptr;  // all arrays of the view
+
+  // Puts these cells in place, on a stream.
+  void change_cells(std::vector<namp_cell> changed, namp_stream stream);
+
+ private:
+  // The tensors with chunks, and those with memory among these cells.
+  std::vector<bool> with_memory(const std::vector<namp_cell>& of_cells) const;
+  void make_chunks(const std::vector<bool>& tensors, namp_stream stream);
+
+  void* memory_ = nullptr;  // the arrays of the view but for the chunks'
+  // Chunks and their facts. A tensor that never had memory in any column has none, however many
+  // elements it is to have.
+  void* chunk_memory_ = nullptr;
+  std::vector<bool> in_chunks_;
 };
 
 namespace namp {

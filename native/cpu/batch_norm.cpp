@@ -11,6 +11,7 @@
 #include <cmath>
 
 #include "cpu/cpu_backend.h"
+#include "formulas/running_statistic.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
@@ -129,9 +130,7 @@ float inverse_of(double variance, float epsilon) {
 // Moves a running value towards a new one, if there is one to move.
 void move(float* running, int64_t channel, double value, float momentum) {
   if (running == nullptr) return;
-  const auto m = static_cast<double>(momentum);
-  running[channel] =
-      static_cast<float>((1.0 - m) * static_cast<double>(running[channel]) + m * value);
+  running[channel] = move_statistic(running[channel], value, momentum);
 }
 
 // Inference: the running statistics.
@@ -169,8 +168,11 @@ void CpuBackend::batch_norm_forward(const namp_batch_norm_args& args, namp_strea
           const double variance = raw < 0 ? 0 : raw;
           args.inverse_deviation[c] = inverse_of(variance, args.epsilon);
           args.mean[c] = static_cast<float>(mean);
-          move(args.running_mean, c, mean, args.momentum);
-          move(args.running_variance, c, variance * (count / (count - 1)), args.momentum);
+          const double unbiased = variance * (count / (count - 1));
+          if (has_statistics(mean, unbiased)) {
+            move(args.running_mean, c, mean, args.momentum);
+            move(args.running_variance, c, unbiased, args.momentum);
+          }
         }
         scratch.means[c] = static_cast<float>(mean);
       }

@@ -24,18 +24,23 @@ void* offset(void* pointer, int64_t elements, int32_t dtype) {
   return pointer == nullptr ? nullptr : static_cast<char*>(pointer) + elements * bytes_of(dtype);
 }
 
-// The operands of one product of the batch.
-Operands operands_of(const namp_gemm_args& args, int64_t product) {
+// The operands of one product of the batch. Without depth there is no A and no B, whatever their
+// pointers.
+Operands operands_of(const namp_gemm_args& args, int64_t k, int64_t product) {
   const auto a_dtype = static_cast<namp_dtype>(args.a_dtype);
   const auto b_dtype = static_cast<namp_dtype>(args.b_dtype);
   const auto c_dtype = static_cast<namp_dtype>(args.c_dtype);
   const bool ta = args.transpose_a != 0;
   const bool tb = args.transpose_b != 0;
   Operands operands{};
-  operands.a = {offset(args.a, product * args.stride_a, a_dtype), a_dtype, ta ? 1 : args.lda,
-                ta ? args.lda : 1};
-  operands.b = {offset(args.b, product * args.stride_b, b_dtype), b_dtype, tb ? 1 : args.ldb,
-                tb ? args.ldb : 1};
+  operands.a = {nullptr, a_dtype, 0, 0};
+  operands.b = {nullptr, b_dtype, 0, 0};
+  if (k > 0) {
+    operands.a = {offset(args.a, product * args.stride_a, a_dtype), a_dtype, ta ? 1 : args.lda,
+                  ta ? args.lda : 1};
+    operands.b = {offset(args.b, product * args.stride_b, b_dtype), b_dtype, tb ? 1 : args.ldb,
+                  tb ? args.ldb : 1};
+  }
   ProductOutput& output = operands.output;
   output.c = offset(args.c, product * args.stride_c, c_dtype);
   output.pre_activation = offset(args.pre_activation, product * args.stride_c, c_dtype);
@@ -98,7 +103,7 @@ void CpuBackend::gemm_by_blocks(const namp_gemm_args& args, namp_stream stream) 
       const int64_t row_piece = piece / cut.columns.pieces % cut.rows.pieces;
       const int64_t column = cut.columns.begin(column_piece);
       const int64_t row = cut.rows.begin(row_piece);
-      const Operands operands = operands_of(args, piece / cut.columns.pieces / cut.rows.pieces);
+      const Operands operands = operands_of(args, k, piece / cut.columns.pieces / cut.rows.pieces);
       multiply(simd_, cut.rows.begin(row_piece + 1) - row,
                cut.columns.begin(column_piece + 1) - column, k, part_of(operands.a, row, 0),
                part_of(operands.b, 0, column), part_of(operands.output, row, column),

@@ -192,7 +192,7 @@ void CpuBackend::layer_norm_forward(const namp_layer_norm_args& args, namp_strea
 
 void CpuBackend::layer_norm_backward(const namp_layer_norm_args& args, namp_stream stream) {
   const int64_t grain = block_rows(args.width);
-  const int64_t blocks = std::max<int64_t>(1, (args.rows + grain - 1) / grain);
+  const int64_t blocks = (args.rows + grain - 1) / grain;
   const int64_t columns = 2 * args.width;
   auto* sums = static_cast<float*>(
       workspace((blocks * columns + args.width) * static_cast<int64_t>(sizeof(float)), stream));
@@ -202,7 +202,6 @@ void CpuBackend::layer_norm_backward(const namp_layer_norm_args& args, namp_stre
     std::fill(ones, ones + args.width, 1.0f);
     gamma = ones;
   }
-  if (args.rows == 0) std::fill(sums, sums + columns, 0.0f);
   const auto rows = layer_norm_backward_rows_by_simd(simd_);
   threads_.parallel_for(args.rows, grain, [&](int64_t begin, int64_t end) {
     rows(args, gamma, sums + begin / grain * columns, begin, end);

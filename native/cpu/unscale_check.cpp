@@ -147,7 +147,7 @@ void combine(const TableView& table, int32_t gradient_column, float inverse_scal
     if (facts.non_finite_count == 0) facts.first_non_finite_index = chunk.first_non_finite_index;
     if (state.first_non_finite_tensor < 0) state.first_non_finite_tensor = tensor;
     facts.non_finite_count += chunk.non_finite_count;
-    state.non_finite_count += chunk.non_finite_count;
+    state.non_finite_count = add_counts(state.non_finite_count, chunk.non_finite_count);
     state.found_inf = 1;
   }
   state.gradient_norm = static_cast<float>(std::sqrt(sum_of_squares));

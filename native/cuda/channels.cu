@@ -6,6 +6,7 @@
 #include "cuda/reduce.cuh"
 #include "cuda/view.cuh"
 #include "formulas/norm.h"
+#include "formulas/running_statistic.h"
 
 namespace namp::cuda {
 namespace {
@@ -41,9 +42,7 @@ NAMP_DEVICE float inverse_of(double variance, float epsilon) {
 // Moves a running value towards a new one, if there is one to move.
 NAMP_DEVICE void move(float* running, int64_t channel, double value, float momentum) {
   if (running == nullptr) return;
-  const auto m = static_cast<double>(momentum);
-  running[channel] =
-      static_cast<float>((1.0 - m) * static_cast<double>(running[channel]) + m * value);
+  running[channel] = move_statistic(running[channel], value, momentum);
 }
 
 struct Statistics {
@@ -102,8 +101,11 @@ NAMP_KERNEL(kChannelThreads) batch_norm_forward_kernel(const namp_batch_norm_arg
       if (thread_index() == 0) {
         store(s.mean, args.mean + channel);
         store(s.inverse, args.inverse_deviation + channel);
-        move(args.running_mean, channel, center + rest, args.momentum);
-        move(args.running_variance, channel, variance * (count / (count - 1.0)), args.momentum);
+        const double unbiased = variance * (count / (count - 1.0));
+        if (has_statistics(center + rest, unbiased)) {
+          move(args.running_mean, channel, center + rest, args.momentum);
+          move(args.running_variance, channel, unbiased, args.momentum);
+        }
       }
     } else {
       s = running_statistics(args, channel);

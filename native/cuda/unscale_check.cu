@@ -128,7 +128,7 @@ NAMP_DEVICE void combine(const UnscaleCheckArgs& args, float inverse_scale) {
   const bool had_tensor = args.reset == 0 && state.first_non_finite_tensor >= 0;
   state.found_inf = (args.reset == 0 && state.found_inf != 0) || overflow ? 1 : 0;
   state.non_finite_count =
-      (args.reset != 0 ? 0 : state.non_finite_count) + static_cast<int64_t>(non_finite);
+      add_counts(args.reset != 0 ? 0 : state.non_finite_count, static_cast<int64_t>(non_finite));
   if (!had_tensor) state.first_non_finite_tensor = static_cast<int64_t>(first_tensor);
   state.gradient_norm = static_cast<float>(::sqrt(sum_of_squares));
   if (args.write_column >= 0) {

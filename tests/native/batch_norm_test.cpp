@@ -152,6 +152,42 @@ TEST_P(BatchNormTest, KeepsItsDigitsWhenTheMeanIsLarge) {
   check(c);
 }
 
+// Channel 0 has an infinity, channel 1 a NaN, channel 2 values whose variance float32 does not
+// hold, and channel 3 nothing wrong.
+TEST_P(BatchNormTest, AChannelThatIsNotFiniteKeepsItsRunningStatistics) {
+  const double usual[] = {1, 2, 3, 4, 5, 6};
+  for (int32_t dtype : {NAMP_FLOAT32, NAMP_BFLOAT16}) {
+    const std::vector<double> values = {
+        kInfinity, 1, 2, 0, kNaN, 1, 1e30, -1e30, 2e30, usual[0], usual[1], usual[2],
+        1,         1, 1, 0, 1,    2, 1e30, 3e30,  1e30, usual[3], usual[4], usual[5]};
+    Buffer input(device_, dtype, values);
+    Buffer running_mean(device_, NAMP_FLOAT32, {0.5, 0.25, -1, 2});
+    Buffer running_variance(device_, NAMP_FLOAT32, {1, 2, 3, 4});
+    Buffer output(device_, dtype, 24);
+    Buffer mean(device_, NAMP_FLOAT32, 4), inverse(device_, NAMP_FLOAT32, 4);
+    auto args = make_args<namp_batch_norm_args>();
+    args.dtype = dtype;
+    args.training = 1;
+    args.epsilon = 1e-5F;
+    args.momentum = 0.5F;
+    args.batch = 2;
+    args.channels = 4;
+    args.inner = 3;
+    args.input = input.data();
+    args.running_mean = running_mean.floats();
+    args.running_variance = running_variance.floats();
+    args.output = output.data();
+    args.mean = mean.floats();
+    args.inverse_deviation = inverse.floats();
+    run_everywhere([&] { return namp_batch_norm_forward(device_, &args, nullptr); },
+                   {&output, &running_mean, &running_variance, &mean, &inverse});
+    // The mean of 1 to 6 is 3.5 and their unbiased variance 3.5.
+    EXPECT_EQ(running_mean.values(), (std::vector<double>{0.5, 0.25, -1, 2.75}));
+    EXPECT_EQ(running_variance.values(), (std::vector<double>{1, 2, 3, 3.75}));
+    EXPECT_TRUE(std::isnan(output[0])) << "what is wrong still shows in the output";
+  }
+}
+
 TEST_P(BatchNormTest, RefusesBadArguments) {
   Buffer data(device_, NAMP_FLOAT32, random_values(64, 1));
   auto good = make_args<namp_batch_norm_args>();

@@ -218,7 +218,8 @@ TEST_P(MisuseTest, LossesAndScaler) {
   namp_optimizer_state* states[] = {state.data(), nullptr};
   const auto update = [&](const std::function<void(namp_scaler_options&)>& spoil,
                           int32_t count = 1) {
-    namp_scaler_options o{sizeof(namp_scaler_options), 1, 2.0, 0.5, 0.0f, INFINITY, 1, 0, 0, 0};
+    namp_scaler_options o{
+        sizeof(namp_scaler_options), 1, 2.0, 0.5, 0.0f, INFINITY, 1, 0, 0, 0, nullptr};
     spoil(o);
     return namp_scaler_update(device_, scaler.data(), states, count, &o, nullptr);
   };
@@ -278,6 +279,116 @@ TEST_P(MisuseTest, TouchAndEvent) {
   EXPECT_EQ(namp_event_destroy(event), NAMP_OK);
   EXPECT_EQ(namp_event_destroy(other), NAMP_OK);
   another.close();
+}
+
+// A 0 among the sizes makes none of the others right, and what is empty costs nothing.
+TEST_P(MisuseTest, SizesBesideAZero) {
+  Buffer data(device_, NAMP_FLOAT32, uniform_values(64, 3, -1, 1));
+  float* const x = data.floats();
+  const auto bad = NAMP_ERROR_INVALID_ARGUMENT;
+  for (const int64_t wrong : {int64_t{-1}, int64_t{-1000000}, INT64_MIN, INT64_MAX}) {
+    auto sum = make_args<namp_sum_args>();
+    sum.out_dtype = sum.in_dtype = NAMP_FLOAT32;
+    sum.out = x;
+    sum.channels = wrong;
+    sum.inner = 1;
+    expect_error(namp_sum(device_, &sum, nullptr), bad, "channels");
+    auto norm = make_args<namp_batch_norm_args>();
+    norm.dtype = NAMP_FLOAT32;
+    norm.channels = wrong;
+    norm.inner = 1;
+    norm.running_mean = norm.running_variance = norm.gamma_gradient = x;
+    expect_error(namp_batch_norm_forward(device_, &norm, nullptr), bad, "channels");
+    expect_error(namp_batch_norm_backward(device_, &norm, nullptr), bad, "channels");
+    auto embedding = make_args<namp_embedding_args>();
+    embedding.weight_dtype = embedding.output_dtype = NAMP_FLOAT32;
+    embedding.vocabulary = wrong;
+    expect_error(namp_embedding_forward(device_, &embedding, nullptr), bad, "vocabulary");
+    expect_error(namp_embedding_backward(device_, &embedding, nullptr), bad, "vocabulary");
+    const int64_t shape[] = {0, wrong};
+    const int32_t perm[] = {1, 0};
+    expect_error(namp_permute(device_, x, x, NAMP_FLOAT32, 2, shape, perm, nullptr), bad, "shape");
+    auto attention = make_args<namp_attention_args>();
+    attention.dtype = NAMP_FLOAT32;
+    attention.heads = wrong;
+    expect_error(namp_attention_forward(device_, &attention, nullptr), bad, "attention");
+    auto gemm = make_args<namp_gemm_args>();
+    gemm.a_dtype = gemm.b_dtype = gemm.c_dtype = NAMP_FLOAT32;
+    gemm.k = wrong;
+    expect_error(namp_gemm(device_, &gemm, nullptr), bad, "k is");
+    gemm.k = 0;
+    gemm.stride_a = wrong;
+    expect_error(namp_gemm(device_, &gemm, nullptr), bad, "stride_a");
+  }
+  EXPECT_TRUE(data.unchanged());
+}
+
+TEST_P(MisuseTest, WithoutDepthThereIsNoAAndNoB) {
+  Buffer c(device_, NAMP_FLOAT32, std::vector<double>(8, 7.0));
+  auto gemm = make_args<namp_gemm_args>();
+  gemm.a_dtype = gemm.b_dtype = gemm.c_dtype = NAMP_FLOAT32;
+  gemm.m = gemm.n = gemm.batch = 2;
+  gemm.ldb = gemm.ldc = 2;
+  gemm.stride_a = gemm.stride_b = 1;
+  gemm.stride_c = 4;
+  gemm.c = c.data();
+  gemm.alpha = 1;
+  ASSERT_EQ(namp_gemm(device_, &gemm, nullptr), NAMP_OK) << namp_last_error_message();
+  EXPECT_EQ(c.values(), std::vector<double>(8, 0.0));
+}
+
+TEST_P(MisuseTest, WhatIsEmptyCostsNothing) {
+  const auto memory = [&] {
+    auto statistics = make_args<namp_memory_statistics>();
+    EXPECT_EQ(namp_memory_get_statistics(&statistics, device_.handle()), NAMP_OK);
+    return statistics.peak_total_bytes;
+  };
+  const int64_t before = memory();
+  auto norm = make_args<namp_layer_norm_args>();
+  norm.input_dtype = norm.output_dtype = NAMP_FLOAT32;
+  norm.width = int64_t{1} << 40;
+  EXPECT_EQ(namp_layer_norm_backward(device_, &norm, nullptr), NAMP_OK);
+  Buffer gamma(device_, NAMP_FLOAT32, {1, 2, 3}), beta(device_, NAMP_FLOAT32, {4, 5, 6});
+  const int64_t with_buffers = memory();
+  norm.width = 3;
+  norm.gamma_gradient = gamma.floats();
+  norm.beta_gradient = beta.floats();
+  EXPECT_EQ(namp_layer_norm_backward(device_, &norm, nullptr), NAMP_OK);
+  EXPECT_EQ(gamma.values(), std::vector<double>(3, 0.0));
+  EXPECT_EQ(beta.values(), std::vector<double>(3, 0.0));
+  EXPECT_EQ(memory() - with_buffers, 0);
+  EXPECT_LE(with_buffers - before, device_.is_gpu() ? 4096 : 0);
+
+  // A tensor without memory, of whatever size: until it has some.
+  const int64_t counts[] = {int64_t{1} << 50, 3};
+  const namp_cell cells[] = {{nullptr, 0, 0}, gamma.cell()};
+  auto description = make_args<namp_table_description>();
+  description.column_count = 1;
+  description.tensor_count = 2;
+  description.counts = counts;
+  description.cells = cells;
+  namp_table* table = nullptr;
+  ASSERT_EQ(namp_table_create(&table, device_, &description), NAMP_OK) << namp_last_error_message();
+  EXPECT_LE(memory() - with_buffers, 64 << 10);
+  EXPECT_EQ(namp_table_destroy(table), NAMP_OK);
+}
+
+TEST_P(MisuseTest, ATensorThatGetsMemoryLaterIsWorkedOn) {
+  const int64_t count = kChunk + 5;
+  Buffer first(device_, NAMP_FLOAT32, std::vector<double>(static_cast<size_t>(count), 1.0));
+  Buffer second(device_, NAMP_FLOAT32, std::vector<double>(static_cast<size_t>(count), 2.0));
+  Buffer half(device_, NAMP_FLOAT16, count);
+  Buffer other_half(device_, NAMP_FLOAT16, count);
+  Table table(device_, {count, count},
+              {{{nullptr, 0, 0}, {nullptr, 0, 0}}, {second.cell(), other_half.cell()}});
+  ASSERT_EQ(namp_cast_table(table, 1, 0, nullptr, nullptr), NAMP_OK) << namp_last_error_message();
+  EXPECT_EQ(other_half[count - 1], 2.0);
+  const namp_cell sources[] = {first.cell(), second.cell()};
+  const namp_cell halves[] = {half.cell(), {nullptr, 0, 0}};
+  ASSERT_EQ(namp_table_set_column(table, 0, sources, nullptr), NAMP_OK);
+  ASSERT_EQ(namp_table_set_column(table, 1, halves, nullptr), NAMP_OK);
+  ASSERT_EQ(namp_cast_table(table, 1, 0, nullptr, nullptr), NAMP_OK) << namp_last_error_message();
+  EXPECT_EQ(half.values(), std::vector<double>(static_cast<size_t>(count), 1.0));
 }
 
 TEST(LibraryTest, AnswersWhateverItIsAsked) {

@@ -8,7 +8,7 @@ public static partial class Ops
     /// <summary>
     /// Every channel of [batch, channels, ...], shifted and scaled by its mean and (biased) variance, then times weight plus bias, in
     /// float32 and rounded to the input's dtype. In training the statistics are the batch's, and the running ones move towards
-    /// them; else they are the running ones.
+    /// them, but for channels whose mean or variance is not finite; else they are the running ones.
     /// </summary>
     /// <param name="input">[batch, channels, ...].</param>
     /// <param name="weight">float32 [channels], or null for ones.</param>

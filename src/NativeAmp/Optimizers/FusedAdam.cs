@@ -146,7 +146,8 @@ public sealed class FusedAdam : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentNullException.ThrowIfNull(state);
-        ArgumentOutOfRangeException.ThrowIfNegative(state.Step);
+        if (state.Step is < 0 or long.MaxValue)
+            throw new ArgumentOutOfRangeException(nameof(state), state.Step, "A state counts 0 or more steps, and less than 2^63 - 1.");
         var byName = new Dictionary<string, AdamMoments>(StringComparer.Ordinal);
         foreach (var moments in state.Moments)
         {

@@ -31,8 +31,10 @@ public sealed record GradScalerState
     {
         // Zero is where PyTorch's rule, which has no floor, ends up; every step is skipped there, and nothing is ruined.
         if (!float.IsFinite(Scale) || Scale < 0) throw Impossible(nameof(Scale), Scale, "finite and not negative");
-        if (GrowthTracker < -firstGrowthDelay) throw Impossible(nameof(GrowthTracker), GrowthTracker, $"{-firstGrowthDelay} or more");
-        if (Updates < 0) throw Impossible(nameof(Updates), Updates, "0 or more");
+        // At their ends they count no further, and no run gets there.
+        if (GrowthTracker < -firstGrowthDelay || GrowthTracker == int.MaxValue)
+            throw Impossible(nameof(GrowthTracker), GrowthTracker, $"{-firstGrowthDelay} or more, and less than 2^31 - 1");
+        if (Updates is < 0 or long.MaxValue) throw Impossible(nameof(Updates), Updates, "0 or more, and less than 2^63 - 1");
         if (SkippedUpdates < 0 || SkippedUpdates > Updates) throw Impossible(nameof(SkippedUpdates), SkippedUpdates, $"0 to {nameof(Updates)}, {Updates}");
         if (ConsecutiveSkips < 0 || ConsecutiveSkips > SkippedUpdates)
             throw Impossible(nameof(ConsecutiveSkips), ConsecutiveSkips, $"0 to {nameof(SkippedUpdates)}, {SkippedUpdates}");
