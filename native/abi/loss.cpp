@@ -25,7 +25,7 @@ void check_gradient(const void* gradient, int32_t dtype) {
 int32_t namp_cross_entropy(namp_device* device, const namp_cross_entropy_args* args,
                            namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     namp::check_struct(args, "args");
     namp::check_float_dtype(args->logits_dtype, "args->logits_dtype");
     namp::check_count(args->rows, "args->rows");
@@ -37,13 +37,14 @@ int32_t namp_cross_entropy(namp_device* device, const namp_cross_entropy_args* a
     namp::check_tensor(args->labels, NAMP_INT32, args->rows, "args->labels");
     namp::check_gradient(args->gradient, args->gradient_dtype);
     namp::check_factors(args->loss, args->scale, args->upstream);
-    checked.backend->cross_entropy(*args, stream);
+    if (args->bad_label != nullptr) namp::check_object(args->bad_label, "args->bad_label");
+    checked->backend->cross_entropy(*args, stream);
   });
 }
 
 int32_t namp_mse(namp_device* device, const namp_mse_args* args, namp_stream stream) {
   return namp::wall([&] {
-    namp_device& checked = namp::check_device(device);
+    const auto checked = namp::use_device(device);
     namp::check_struct(args, "args");
     namp::check_float_dtype(args->prediction_dtype, "args->prediction_dtype");
     namp::check_float_dtype(args->target_dtype, "args->target_dtype");
@@ -53,6 +54,6 @@ int32_t namp_mse(namp_device* device, const namp_mse_args* args, namp_stream str
     namp::check_tensor(args->target, args->target_dtype, args->count, "args->target");
     namp::check_gradient(args->gradient, args->gradient_dtype);
     namp::check_factors(args->loss, args->scale, args->upstream);
-    checked.backend->mse(*args, stream);
+    checked->backend->mse(*args, stream);
   });
 }

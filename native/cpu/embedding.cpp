@@ -8,6 +8,7 @@
 #include "cpu/loop-inl.h"
 
 #include "cpu/cpu_backend.h"
+#include "cpu/index_search.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
@@ -70,6 +71,10 @@ void CpuBackend::embedding_forward(const namp_embedding_args& args, namp_stream)
   const auto rows = embedding_forward_rows_by_simd(simd_);
   threads_.parallel_for(args.count, std::max<int64_t>(1, kChunkElements / args.width),
                         [&](int64_t begin, int64_t end) { rows(args, begin, end); });
+  if (args.bad_index == nullptr) return;
+  const int64_t bad = first_outside(args.indices, args.count, args.vocabulary);
+  if (bad < args.count)
+    tell(args.bad_index, NAMP_INDEX_ROW, bad, args.indices[bad], args.vocabulary);
 }
 
 void CpuBackend::embedding_backward(const namp_embedding_args& args, namp_stream) {

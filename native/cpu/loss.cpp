@@ -11,6 +11,7 @@
 
 #include "cpu/cpu_backend.h"
 #include "cpu/element.h"
+#include "cpu/index_search.h"
 #include "cpu/loss.h"
 #include "cpu/streaming.h"
 
@@ -167,6 +168,7 @@ void CpuBackend::cross_entropy(const namp_cross_entropy_args& args, namp_stream 
   int64_t counted = 0;
   for (int64_t row = 0; row < args.rows; ++row)
     counted += args.labels[row] != args.ignore_index;
+  const int64_t bad_row = first_outside(args.labels, args.rows, args.classes, args.ignore_index);
   const bool mean = args.mean != 0;
   const float weight = weight_of(args.upstream, args.scale, mean && counted > 0 ? counted : 1);
   auto* losses =
@@ -190,7 +192,11 @@ void CpuBackend::cross_entropy(const namp_cross_entropy_args& args, namp_stream 
                            label, gradient, gradient_dtype, weight);
     }
   });
-  if (args.loss != nullptr) *args.loss = combine_loss(losses, args.rows, mean, counted);
+  if (bad_row < args.rows)
+    tell(args.bad_label, NAMP_INDEX_LABEL, bad_row, args.labels[bad_row], args.classes);
+  if (args.loss == nullptr) return;
+  *args.loss = bad_row < args.rows ? from_bits(uint32_t{NAMP_BAD_LABEL_LOSS})
+                                   : combine_loss(losses, args.rows, mean, counted);
 }
 
 void CpuBackend::mse(const namp_mse_args& args, namp_stream stream) {

@@ -2,11 +2,23 @@
 #include "cuda/platform.cuh"
 
 #include "cuda/kernels.h"
+#include "cuda/reduce.cuh"
 #include "cuda/view.cuh"
+#include "formulas/index_fact.h"
 
 namespace namp::cuda {
 
 NAMP_KERNEL(kElementThreads) embedding_forward_kernel(const namp_embedding_args args) {
+  if (args.bad_index != nullptr && block_index() == 0) {
+    int64_t bad = args.count;
+    for (int64_t i = thread_index(); i < args.count; i += kElementThreads) {
+      if (i < bad && is_outside(load_global(args.indices + i), args.vocabulary)) bad = i;
+    }
+    bad = block_reduce(bad, Minimum());
+    if (bad < args.count && thread_index() == 0) {
+      tell(args.bad_index, NAMP_INDEX_ROW, bad, args.indices[bad], args.vocabulary);
+    }
+  }
   for_elements(args.count * args.width, [&](int64_t i) {
     const int64_t index = load_global(args.indices + i / args.width);
     const bool known = index >= 0 && index < args.vocabulary;

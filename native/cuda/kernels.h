@@ -119,7 +119,7 @@ inline constexpr int kRowLanes = 16;  // threads of a row: its accumulators, as 
 struct LossWeight {
   int64_t divisor;  // of the loss; 0 makes a mean NaN
   float weight;     // of the gradient
-  int32_t reserved;
+  int32_t has_bad_label;
 };
 
 struct CrossEntropyArgs {

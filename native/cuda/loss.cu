@@ -5,6 +5,7 @@
 #include "cuda/reduce.cuh"
 #include "cuda/sum_lanes.cuh"
 #include "cuda/view.cuh"
+#include "formulas/index_fact.h"
 #include "formulas/math.h"
 
 namespace namp::cuda {
@@ -128,14 +129,24 @@ NAMP_DEVICE void cross_entropy_rows(const CrossEntropyArgs& args) {
 
 }  // namespace
 
-// Counts the rows that count. One block.
+// Counts the rows that count, and finds the first whose label is no class. One block.
 NAMP_KERNEL(kLossThreads) cross_entropy_weight_kernel(const CrossEntropyArgs args) {
   const namp_cross_entropy_args& call = args.call;
   uint64_t counted = 0;
-  for (int64_t row = thread_index(); row < call.rows; row += kLossThreads)
-    counted += call.labels[row] != call.ignore_index ? 1 : 0;
+  int64_t bad_row = call.rows;
+  for (int64_t row = thread_index(); row < call.rows; row += kLossThreads) {
+    const int32_t label = load_global(call.labels + row);
+    counted += label != call.ignore_index ? 1 : 0;
+    const bool bad = label != call.ignore_index && is_outside(label, call.classes);
+    if (bad && row < bad_row) bad_row = row;
+  }
   counted = block_reduce(counted, Plus());
+  bad_row = block_reduce(bad_row, Minimum());
   if (thread_index() != 0) return;
+  const bool has_bad_label = bad_row < call.rows;
+  if (has_bad_label)
+    tell(call.bad_label, NAMP_INDEX_LABEL, bad_row, call.labels[bad_row], call.classes);
+  args.weight->has_bad_label = has_bad_label ? 1 : 0;
   const auto divisor = static_cast<int64_t>(counted);
   args.weight->divisor = divisor;
   args.weight->weight =
@@ -152,7 +163,10 @@ NAMP_KERNEL(kLossThreads) cross_entropy_kernel(const CrossEntropyArgs args) {
   if (!is_last_block(args.ticket) || call.loss == nullptr) return;
   const double sum = sum_in_order<kLossThreads>(
       0.0, call.rows, [&](int64_t row) { return static_cast<double>(load(args.losses + row)); });
-  if (thread_index() == 0) *call.loss = finish_loss(sum, call.mean != 0, args.weight->divisor);
+  if (thread_index() != 0) return;
+  *call.loss = args.weight->has_bad_label != 0
+                   ? from_bits(uint32_t{NAMP_BAD_LABEL_LOSS})
+                   : finish_loss(sum, call.mean != 0, args.weight->divisor);
 }
 
 NAMP_KERNEL(kLossThreads) mse_kernel(const MseArgs args) {

@@ -2,36 +2,45 @@
 // host and on a GPU.
 #pragma once
 
-#include "formulas/lane.h"
+#include "formulas/finite.h"
 #include "nativeamp.h"
 
 namespace namp {
 
-NAMP_FORMULA bool is_finite(float x) { return (bits(x) & 0x7fffffffu) < 0x7f800000u; }
-
-// One more, where the type has room for it.
-NAMP_FORMULA int32_t count_on(int32_t x) { return x < INT32_MAX ? x + 1 : x; }
-NAMP_FORMULA int64_t count_on(int64_t x) { return x < INT64_MAX ? x + 1 : x; }
+// Whether a label or index out of its range was met since the last update: it, and no scale, then
+// made what is not finite.
+NAMP_FORMULA bool met_bad_index(namp_scaler_state& state, const namp_scaler_options& options) {
+  if (options.bad_index == nullptr) return false;
+  const int64_t count = options.bad_index->count;
+  const bool met = count != state.bad_indices;
+  state.bad_indices = count;
+  return met;
+}
 
 NAMP_FORMULA void update_scaler(namp_scaler_state& state, const namp_scaler_options& options,
                                 bool overflow) {
-  state.steps = count_on(state.steps);
+  const bool excused = met_bad_index(state, options);
+  state.steps = one_more(state.steps);
   state.found_inf = overflow ? 1 : 0;
+  if (overflow && excused) {
+    state.skipped_steps = one_more(state.skipped_steps);
+    return;
+  }
   if (overflow) {
-    state.skipped_steps = count_on(state.skipped_steps);
-    state.consecutive_skips = count_on(state.consecutive_skips);
+    state.skipped_steps = one_more(state.skipped_steps);
+    state.consecutive_skips = one_more(state.consecutive_skips);
     state.growth_tracker = -options.growth_delay;
     // Once it is spent, every overflow backs off until it is refilled.
     state.hysteresis_left = state.hysteresis_left > 1 ? state.hysteresis_left - 1 : 0;
     if (state.hysteresis_left == 0) {
-      if (state.scale <= options.minimum_scale) state.stuck_steps = count_on(state.stuck_steps);
+      if (state.scale <= options.minimum_scale) state.stuck_steps = one_more(state.stuck_steps);
       const float lowered =
           static_cast<float>(static_cast<double>(state.scale) * options.backoff_factor);
       state.scale = lowered < options.minimum_scale ? options.minimum_scale : lowered;
     }
   } else {
     state.consecutive_skips = 0;
-    state.growth_tracker = count_on(state.growth_tracker);
+    state.growth_tracker = one_more(state.growth_tracker);
     if (options.hysteresis_refill != 0) state.hysteresis_left = options.hysteresis;
     if (state.growth_tracker >= options.growth_interval) {
       const float grown =

@@ -82,6 +82,34 @@ TEST_P(EmbeddingTest, LargeAndDegenerateShapes) {
   check(0, 5, 6, NAMP_FLOAT32, NAMP_FLOAT32, false);
 }
 
+TEST_P(EmbeddingTest, AnIndexOutOfRangeIsNoted) {
+  Buffer weight(device_, NAMP_FLOAT32, random_values(5 * 3, 1));
+  Value<namp_index_fact> fact(device_);
+  Buffer indices(device_, NAMP_INT32, std::vector<double>(900, 4));
+  Buffer output(device_, NAMP_FLOAT32, 900 * 3);
+  auto args = make_args<namp_embedding_args>();
+  args.weight_dtype = args.output_dtype = NAMP_FLOAT32;
+  args.count = 900;
+  args.vocabulary = 5;
+  args.width = 3;
+  args.indices = indices.ints();
+  args.weight = weight.data();
+  args.output = output.data();
+  args.bad_index = fact.data();
+  ASSERT_EQ(namp_embedding_forward(device_, &args, nullptr), NAMP_OK) << namp_last_error_message();
+  EXPECT_EQ(fact->count, 0);
+  indices.set(877, 5);
+  indices.set(898, -1);
+  ASSERT_EQ(namp_embedding_forward(device_, &args, nullptr), NAMP_OK) << namp_last_error_message();
+  EXPECT_EQ(fact->count, 1);
+  EXPECT_EQ(fact->position, 877);
+  EXPECT_EQ(fact->value, 5);
+  EXPECT_EQ(fact->range, 5);
+  EXPECT_EQ(fact->kind, NAMP_INDEX_ROW);
+  EXPECT_TRUE(std::isnan(output[877 * 3])) << "the row is still NaN";
+  EXPECT_FALSE(std::isnan(output[876 * 3]));
+}
+
 TEST_P(EmbeddingTest, RefusesBadArguments) {
   Buffer data(device_, NAMP_FLOAT32, 64);
   auto good = make_args<namp_embedding_args>();

@@ -99,6 +99,44 @@ TEST_P(CrossEntropyTest, LabelsThatAreNone) {
   EXPECT_EQ(loss[0], 0.0);
 }
 
+// The first label that is none is noted, and the loss says that it was one: an ignored label that
+// is no class is not meant.
+TEST_P(CrossEntropyTest, ALabelOutOfRangeIsNoted) {
+  Buffer logits(device_, NAMP_FLOAT32, std::vector<double>(700 * 3, 0.5));
+  Value<namp_index_fact> fact(device_);
+  for (const int32_t label : {3, -1, 255, INT32_MIN, INT32_MAX}) {
+    SCOPED_TRACE(label);
+    std::vector<double> labels(700, 2);
+    labels[3] = -100;
+    Buffer label_buffer(device_, NAMP_INT32, labels);
+    Buffer loss(device_, NAMP_FLOAT32, 1);
+    auto args = make_args<namp_cross_entropy_args>();
+    args.logits_dtype = NAMP_FLOAT32;
+    args.logits = logits.data();
+    args.labels = label_buffer.ints();
+    args.rows = 700;
+    args.classes = 3;
+    args.ignore_index = -100;
+    args.mean = 1;
+    args.loss = loss.floats();
+    args.bad_label = fact.data();
+    const namp_index_fact before = fact.get();
+    ASSERT_EQ(namp_cross_entropy(device_, &args, nullptr), NAMP_OK) << namp_last_error_message();
+    EXPECT_FALSE(std::isnan(loss[0]));
+    EXPECT_EQ(fact->count, before.count);
+    label_buffer.set_bits(654, static_cast<uint32_t>(label));
+    label_buffer.set_bits(699, 77);
+    ASSERT_EQ(namp_cross_entropy(device_, &args, nullptr), NAMP_OK) << namp_last_error_message();
+    EXPECT_EQ(loss.bits(0), static_cast<uint32_t>(NAMP_BAD_LABEL_LOSS));
+    EXPECT_TRUE(std::isnan(loss[0]));
+    EXPECT_EQ(fact->count, before.count + 1);
+    EXPECT_EQ(fact->position, 654);
+    EXPECT_EQ(fact->value, label);
+    EXPECT_EQ(fact->range, 3);
+    EXPECT_EQ(fact->kind, NAMP_INDEX_LABEL);
+  }
+}
+
 TEST_P(MeanSquaredErrorTest, EveryLengthAlignmentAndDtype) {
   Value<float> scale(device_, 32.0f);
   for (int64_t n : lengths()) {

@@ -263,8 +263,8 @@ TEST_P(ScalerUpdateTest, CountsStopAtTheirEnd) {
   namp_scaler_state start = scaler_of(256.0f);
   start.steps = start.skipped_steps = start.stuck_steps = INT64_MAX;
   start.consecutive_skips = start.growth_tracker = INT32_MAX;
-  const namp_scaler_options options{sizeof(options), INT32_MAX, 2.0, 0.5, 256.0f,
-                                    INFINITY,        1,         0,   0,   0};
+  const namp_scaler_options options{
+      sizeof(options), INT32_MAX, 2.0, 0.5, 256.0f, INFINITY, 1, 0, 0, 0, nullptr};
   namp_optimizer_state overflowed{};
   overflowed.found_inf = 1;
   Value<namp_optimizer_state> quiet(device_), loud(device_, overflowed);
@@ -279,6 +279,57 @@ TEST_P(ScalerUpdateTest, CountsStopAtTheirEnd) {
     EXPECT_EQ(scaler->growth_tracker, 0);
     EXPECT_EQ(scaler->scale, overflow ? 256.0f : 512.0f);
   }
+}
+
+namp_scaler_options options_of(int32_t growth_interval) {
+  auto options = make_args<namp_scaler_options>();
+  options.growth_interval = growth_interval;
+  options.growth_factor = 2;
+  options.backoff_factor = 0.5;
+  options.maximum_scale = INFINITY;
+  options.hysteresis = 1;
+  return options;
+}
+
+TEST_P(UnscaleCheckTest, ACountOfEarlierTablesStaysAtItsEnd) {
+  Buffer gradient(device_, NAMP_FLOAT32, {1, kInfinity, kNaN});
+  Table table(device_, {3}, {{gradient.cell()}});
+  namp_optimizer_state before{};
+  before.non_finite_count = INT64_MAX - 1;
+  Value<namp_optimizer_state> state(device_, before);
+  ASSERT_EQ(namp_unscale_check(table, 0, -1, nullptr, state.data(), 0, nullptr), NAMP_OK);
+  EXPECT_EQ(state->non_finite_count, INT64_MAX);
+}
+
+// The scale is not to blame for a label: it and what decides over it stay, until the next step.
+TEST_P(ScalerUpdateTest, AnOverflowByALabelOutOfRangeLeavesTheScale) {
+  namp_scaler_state start = scaler_of(256.0f);
+  start.growth_tracker = 7;
+  start.hysteresis_left = 1;
+  start.bad_indices = 4;
+  Value<namp_scaler_state> scaler(device_, start);
+  namp_optimizer_state found{};
+  found.found_inf = 1;
+  Value<namp_optimizer_state> optimizer(device_, found);
+  namp_optimizer_state* states[] = {optimizer.data()};
+  namp_index_fact told{};
+  told.count = 5;
+  Value<namp_index_fact> fact(device_, told);
+  namp_scaler_options options = options_of(2000);
+  options.bad_index = fact.data();
+  ASSERT_EQ(namp_scaler_update(device_, scaler.data(), states, 1, &options, nullptr), NAMP_OK);
+  EXPECT_EQ(scaler->scale, 256.0f);
+  EXPECT_EQ(scaler->growth_tracker, 7);
+  EXPECT_EQ(scaler->hysteresis_left, 1);
+  EXPECT_EQ(scaler->consecutive_skips, 0);
+  EXPECT_EQ(scaler->steps, 1);
+  EXPECT_EQ(scaler->skipped_steps, 1);
+  EXPECT_EQ(scaler->found_inf, 1);
+  EXPECT_EQ(scaler->bad_indices, 5);
+  // Nothing new was told: this overflow is the scale's.
+  ASSERT_EQ(namp_scaler_update(device_, scaler.data(), states, 1, &options, nullptr), NAMP_OK);
+  EXPECT_EQ(scaler->scale, 128.0f);
+  EXPECT_EQ(scaler->consecutive_skips, 1);
 }
 
 NAMP_ON_EVERY_DEVICE(UnscaleCheckTest);

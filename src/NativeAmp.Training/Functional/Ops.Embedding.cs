@@ -6,9 +6,12 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// Rows of a table by index: int32 indices [...] and a weight [vocabulary, width] give [..., width]. An
-    /// index outside the vocabulary gives a row of NaN, so that the loss shows it.
+    /// Rows of a table by index: int32 indices [...] and a weight [vocabulary, width] give [..., width].
     /// </summary>
+    /// <exception cref="IndexRangeException">
+    /// On the CPU: an index is outside the vocabulary. On a GPU, which is not waited for, its row is NaN, and the <see cref="StepResult"/> and the
+    /// trainer throw it.
+    /// </exception>
     public static unsafe Tensor Embedding(Tensor indices, Tensor weight)
     {
         Requires.Int32(indices);
@@ -16,6 +19,8 @@ public static partial class Ops
         Requires.SameDevice(indices, weight);
         Requires.That(weight.Shape.Rank == 2, weight, null, "the table must be [vocabulary, width]");
         DType dtype = Precision.Of("embedding", weight);
+        if (weight.Device.IsHostMemory)
+            IndexFacts.CheckIndices((int*)indices.Pointer, indices.Count, weight.Shape[0]);
         Tensor output = Tensor.Result(weight.Device, dtype, [.. indices.Shape.Dimensions, weight.Shape[1]]);
         NampEmbeddingArgs args = NampEmbeddingArgs.Create();
         args.WeightDtype = (int)weight.DType;
@@ -26,6 +31,8 @@ public static partial class Ops
         args.Indices = (int*)indices.Pointer;
         args.Weight = weight.Pointer;
         args.Output = output.Pointer;
+        if (!weight.Device.IsHostMemory)
+            args.BadIndex = weight.Device.IndexFacts.Make(weight.Device);
         NativeOps.EmbeddingForward(weight.Device, args);
         GC.KeepAlive(indices);
         if (!Records(weight))

@@ -13,9 +13,13 @@ public static class Loss
 
     /// <summary>Softmax cross-entropy of logits and class indices.</summary>
     /// <param name="logits">[..., classes].</param>
-    /// <param name="labels">int32 [...]: the class of each row. One outside the classes makes the loss NaN.</param>
+    /// <param name="labels">int32 [...]: the class of each row.</param>
     /// <param name="reduction">Mean over the rows that count, or sum.</param>
     /// <param name="ignoreIndex">Rows with this label do not count.</param>
+    /// <exception cref="IndexRangeException">
+    /// On the CPU: a label is neither a class nor ignored. On a GPU, which is not waited for, <see cref="Tensor.Item"/> of the loss, the
+    /// <see cref="StepResult"/> and the trainer throw it; the step is skipped, and the loss scale does not fall for it.
+    /// </exception>
     public static unsafe Tensor CrossEntropy(
         Tensor logits, Tensor labels, Reduction reduction = Reduction.Mean, int ignoreIndex = DefaultIgnoreIndex)
     {
@@ -33,6 +37,10 @@ public static class Loss
         args.Classes = logits.Shape[-1];
         args.IgnoreIndex = ignoreIndex;
         args.Mean = reduction == Reduction.Mean ? 1 : 0;
+        if (logits.Device.IsHostMemory)
+            IndexFacts.CheckLabels(args.Labels, args.Rows, args.Classes, ignoreIndex);
+        else
+            args.BadLabel = logits.Device.IndexFacts.Make(logits.Device);
         Tensor loss = Tensor.Result(logits.Device, DType.Float32, Shape.Scalar);
         args.Loss = (float*)loss.Pointer;
         Kernels.CrossEntropy(logits.Device, &args);
@@ -83,6 +91,7 @@ public static class Loss
             NampCrossEntropyArgs args = _forward;
             var gradient = new GradientOverwrite(this, _logits, _logits.DType);
             args.Loss = null;
+            args.BadLabel = null;
             args.Gradient = gradient.Pointer;
             args.GradientDtype = (int)gradient.DType;
             args.Upstream = (float*)OutputGradient.Pointer;

@@ -104,9 +104,16 @@ public partial class Tensor : IDisposable
 
     /// <summary>The value of a tensor of one floating-point element. Waits for the device.</summary>
     /// <exception cref="InvalidOperationException">The tensor has not exactly one element.</exception>
-    public float Item() => Count == 1
-        ? ToFloats()[0]
-        : throw new InvalidOperationException($"Item reads tensors of one element; {Describe()} has {Count}.");
+    /// <exception cref="IndexRangeException">It is a loss over labels of which one is out of range, on a GPU.</exception>
+    public float Item()
+    {
+        if (Count != 1)
+            throw new InvalidOperationException($"Item reads tensors of one element; {Describe()} has {Count}.");
+        float value = ToFloats()[0];
+        if (BitConverter.SingleToInt32Bits(value) == Interop.NativeConstants.BadLabelLoss)
+            throw new IndexRangeException(Device.IndexFacts.Read(Device));
+        return value;
+    }
 
     /// <summary>Makes this tensor the caller's, who disposes it: it outlives Backward and the scope that it was made in.</summary>
     public Tensor Keep()

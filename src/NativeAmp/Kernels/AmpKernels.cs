@@ -37,8 +37,13 @@ public static unsafe class AmpKernels
     }
 
     /// <summary>Softmax cross-entropy with its gradient times the loss scale, in one pass over the logits.</summary>
+    /// <remarks>
+    /// A label that is neither a class nor ignored makes the loss and its row's gradient NaN; the next <see cref="FusedAdam.Step"/> is then skipped, its
+    /// <see cref="StepResult"/> throws <see cref="IndexRangeException"/>, and the loss scale does not fall for it.
+    /// </remarks>
     public static void CrossEntropy(Device device, in CrossEntropyArguments arguments, DeviceStream? stream = null)
     {
+        ArgumentNullException.ThrowIfNull(device);
         var native = NampCrossEntropyArgs.Create();
         native.Logits = (void*)arguments.Logits.Pointer;
         native.LogitsDtype = (int)arguments.Logits.DType;
@@ -52,6 +57,7 @@ public static unsafe class AmpKernels
         native.GradientDtype = (int)arguments.Gradient.DType;
         native.Scale = (float*)arguments.Scale;
         native.Upstream = (float*)arguments.Upstream;
+        native.BadLabel = device.IndexFacts.Make(device);
         Ensure.Success(NativeMethods.CrossEntropy(Native(device), &native, DeviceStream.NativeOf(stream)));
     }
 
@@ -173,6 +179,7 @@ public static unsafe class AmpKernels
         var natives = stackalloc NampOptimizerState*[states.Length];
         for (int i = 0; i < states.Length; i++) natives[i] = states[i].Native;
         var native = options.ToNative();
+        native.BadIndex = scaler.Device.IndexFacts.Pointer;
         Ensure.Success(NativeMethods.ScalerUpdate(scaler.Device.Native, scaler.Native, natives, states.Length, &native, DeviceStream.NativeOf(stream)));
     }
 

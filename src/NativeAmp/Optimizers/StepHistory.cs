@@ -11,13 +11,17 @@ internal sealed unsafe class StepHistory : IDisposable
     /// <summary>Steps that are kept.</summary>
     public const int Length = 64;
 
+    // One more than are kept: whether a step met a label out of range is seen by comparing it with the step before.
+    private const int Records = Length + 1;
+
     private readonly DeviceBuffer _buffer;
     private readonly Slot[] _slots = new Slot[Length];
 
     public StepHistory(Device device)
     {
-        _buffer = device.Allocate(DType.UInt8, Length * sizeof(Record), MemoryKind.OptimizerState);
+        _buffer = device.Allocate(DType.UInt8, Records * sizeof(Record), MemoryKind.OptimizerState);
         _buffer.Clear();
+        KeepIndexFact(At(-1));
     }
 
     /// <summary>Number of the next step.</summary>
@@ -38,6 +42,7 @@ internal sealed unsafe class StepHistory : IDisposable
             _buffer.Device.CopyOnDevice(record, state.Pointer, sizeof(NampOptimizerState));
             if (scaler is not null) _buffer.Device.CopyOnDevice(record + sizeof(NampOptimizerState), scaler.Pointer, sizeof(NampScalerState));
         }
+        KeepIndexFact(record);
         _slots[Next % Length] = new Slot(learningRate, wasChecked, scaler is not null);
         return Next++;
     }
@@ -59,15 +64,27 @@ internal sealed unsafe class StepHistory : IDisposable
     private Record Read(long number)
     {
         _ = SlotOf(number);
-        return _buffer.Device.Read<Record>(At(number));
+        var record = _buffer.Device.Read<Record>(At(number));
+        if (record.IndexFact.Count != 0 && record.IndexFact.Count != _buffer.Device.Read<Record>(At(number - 1)).IndexFact.Count)
+            throw new IndexRangeException(record.IndexFact);
+        return record;
     }
 
-    private nint At(long number) => _buffer.Pointer + (nint)(number % Length) * sizeof(Record);
+    private void KeepIndexFact(nint record)
+    {
+        NampIndexFact* fact = _buffer.Device.IndexFacts.Pointer;
+        if (fact is null) return;
+        if (_buffer.Device.IsHostMemory) ((Record*)record)->IndexFact = *fact;
+        else _buffer.Device.CopyOnDevice((nint)(&((Record*)record)->IndexFact), (nint)fact, sizeof(NampIndexFact));
+    }
+
+    private nint At(long number) => _buffer.Pointer + (nint)((number + 1) % Records) * sizeof(Record);
 
     private struct Record
     {
         public NampOptimizerState Optimizer;
         public NampScalerState Scaler;
+        public NampIndexFact IndexFact;
     }
 
     private readonly record struct Slot(double LearningRate, bool WasChecked, bool HasScaler);

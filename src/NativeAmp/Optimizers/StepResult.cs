@@ -6,6 +6,7 @@ namespace NativeAmp;
 /// <remarks>
 /// It can be looked at until its optimizer has taken 64 more steps. A skipped step leaves parameters, moments, half copies
 /// and the step count as they were, and gradients as they lie in memory: still scaled, unless <see cref="GradScaler.Unscale"/> had written them.
+/// Where a label or index out of range was met on a GPU since the step before, the properties throw <see cref="IndexRangeException"/>.
 /// </remarks>
 public readonly struct StepResult
 {

@@ -63,6 +63,7 @@ public sealed unsafe class LossScaleState : IDisposable
             SkippedSteps = state.SkippedUpdates,
             ConsecutiveSkips = state.ConsecutiveSkips,
             FoundInf = state.ConsecutiveSkips > 0 ? 1 : 0,
+            BadIndices = Device.IndexFacts.Read(Device).Count,
         };
         Device.CopyToDevice(Pointer, new ReadOnlySpan<byte>(&native, sizeof(NampScalerState)));
     }
