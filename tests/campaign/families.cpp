@@ -1,0 +1,270 @@
+// Calls of the four kernel families and of the loss scale.
+#include <cmath>
+#include <limits>
+
+#include "call.h"
+#include "table.h"
+
+namespace namp_campaign {
+namespace {
+
+// Source and destination of one size that overlap in part.
+void overlap(Call& c, void*& destination, const void*& source, int64_t count) {
+  c.wrong([&destination, &source, count] {
+    if (destination == nullptr || source == nullptr || count < 4) return false;
+    destination = reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(source) + 4);
+    return true;
+  });
+}
+
+struct Copy {
+  void* destination;
+  const void* source;
+  int64_t count;
+  int32_t to, from;
+};
+
+Copy& draw_copy(Call& c) {
+  auto& copy = *static_cast<Copy*>(c.block(sizeof(Copy)));
+  c.size(copy.count, c.small(300));
+  c.float_dtype(copy.to);
+  c.float_dtype(copy.from);
+  c.tensor(copy.source, copy.from, copy.count);
+  if (copy.to == copy.from && c.random.one_in(4)) {
+    copy.destination = const_cast<void*>(copy.source);
+  } else {
+    c.tensor(copy.destination, copy.to, copy.count);
+    // Both float32: 4 bytes on is within both, whatever dtype is wrong besides.
+    if (copy.to == NAMP_FLOAT32 && copy.from == NAMP_FLOAT32) {
+      overlap(c, copy.destination, copy.source, copy.count);
+    }
+  }
+  return copy;
+}
+
+const namp_cast_options* draw_options(Call& c) {
+  if (c.random.one_in(3)) return nullptr;
+  auto& options = c.args<namp_cast_options>();
+  c.choice(options.rounding, {NAMP_ROUND_NEAREST_EVEN, NAMP_ROUND_STOCHASTIC});
+  c.choice(options.flags, {0, NAMP_CAST_SATURATE});
+  c.tensor(options.scale, NAMP_FLOAT32, 1, false);
+  options.seed = c.random.next();
+  options.offset = c.random.one_in(2) ? UINT64_MAX - 3 : c.random.next();
+  return &options;
+}
+
+void cast(Call& c) {
+  Copy& copy = draw_copy(c);
+  const namp_cast_options* options = draw_options(c);
+  c.make("namp_cast", [&c, &copy, options] {
+    return namp_cast(c.device, copy.destination, copy.to, copy.source, copy.from, copy.count,
+                     options, nullptr);
+  });
+}
+
+void scale(Call& c) {
+  Copy& copy = draw_copy(c);
+  auto& factor = *static_cast<const float**>(c.block(sizeof(float*)));
+  c.tensor(factor, NAMP_FLOAT32, 1);
+  c.make("namp_scale", [&c, &copy, &factor] {
+    return namp_scale(c.device, copy.destination, copy.to, copy.source, copy.from, copy.count,
+                      factor, nullptr);
+  });
+}
+
+void cast_table(Call& c) {
+  TestTable& t = TestTable::draw(c, {0, 0, 0});
+  auto& columns = *static_cast<int32_t(*)[2]>(c.block(sizeof(int32_t[2])));
+  columns[0] = 0;
+  columns[1] = 1;
+  c.spoil_choice(columns[0]);
+  c.spoil_choice(columns[1]);
+  const namp_cast_options* options = draw_options(c);
+  c.make("namp_cast_table", [&t, &columns, options] {
+    return namp_cast_table(t.table, columns[0], columns[1], options, nullptr);
+  });
+}
+
+void cross_entropy(Call& c) {
+  auto& a = c.args<namp_cross_entropy_args>();
+  c.float_dtype(a.logits_dtype);
+  c.size(a.rows, c.small(20));
+  c.size(a.classes, c.random.between(1, 40));
+  a.ignore_index = c.random.of<int32_t>({-100, 0, 3, INT32_MAX});
+  c.choice(a.mean, {0, 1});
+  c.tensor(a.logits, a.logits_dtype, a.rows * a.classes);
+  c.tensor(a.labels, NAMP_INT32, a.rows);
+  c.tensor(a.loss, NAMP_FLOAT32, 1, false);
+  c.float_dtype(a.gradient_dtype, false);
+  c.tensor(a.gradient, a.gradient_dtype, a.rows * a.classes, false);
+  c.tensor(a.scale, NAMP_FLOAT32, 1, false);
+  c.tensor(a.upstream, NAMP_FLOAT32, 1, false);
+  if (c.random.one_in(2)) {
+    a.bad_label = static_cast<namp_index_fact*>(c.block(sizeof(namp_index_fact)));
+    if (c.random.one_in(2)) *a.bad_label = {};
+    c.wrong([&c, &a] { return c.misalign(a.bad_label); });
+  }
+  c.make("namp_cross_entropy", [&c, &a] { return namp_cross_entropy(c.device, &a, nullptr); });
+}
+
+void mse(Call& c) {
+  auto& a = c.args<namp_mse_args>();
+  c.float_dtype(a.prediction_dtype);
+  c.float_dtype(a.target_dtype);
+  c.size(a.count, c.small(300));
+  c.choice(a.mean, {0, 1});
+  c.tensor(a.prediction, a.prediction_dtype, a.count);
+  c.tensor(a.target, a.target_dtype, a.count);
+  c.tensor(a.loss, NAMP_FLOAT32, 1, false);
+  c.float_dtype(a.gradient_dtype, false);
+  c.tensor(a.gradient, a.gradient_dtype, a.count, false);
+  c.tensor(a.scale, NAMP_FLOAT32, 1, false);
+  c.make("namp_mse", [&c, &a] { return namp_mse(c.device, &a, nullptr); });
+}
+
+void unscale_check(Call& c) {
+  TestTable& t = TestTable::draw(c, {0, 0});
+  auto& state = draw_state<namp_optimizer_state>(c);
+  const namp_scaler_state** scaler = draw_scaler(c);
+  auto& numbers = *static_cast<int32_t(*)[3]>(c.block(sizeof(int32_t[3])));
+  numbers[0] = 0;
+  c.spoil_choice(numbers[0]);
+  numbers[1] = c.random.of({-1, 0, 1});
+  c.wrong([&numbers] {
+    numbers[1] = 2;
+    return true;
+  });
+  c.choice(numbers[2], {0, 1});
+  c.make("namp_unscale_check", [&t, &state, scaler, &numbers] {
+    return namp_unscale_check(t.table, numbers[0], numbers[1], *scaler, state, numbers[2], nullptr);
+  });
+}
+
+void adam_step(Call& c) {
+  // Parameter, gradient, two moments, the largest of the second, and a half copy.
+  TestTable& t = TestTable::draw(c, {NAMP_FLOAT32, 0, NAMP_FLOAT32, NAMP_FLOAT32, NAMP_FLOAT32, 0});
+  auto& a = c.args<namp_adam_args>();
+  constexpr int kGroups = 3;
+  auto* groups = static_cast<namp_adam_group*>(c.block(kGroups * sizeof(namp_adam_group)));
+  for (int i = 0; i < kGroups; ++i) {
+    groups[i] = {};
+    groups[i].learning_rate = c.random.of({0.0, 1e-3, 1e30, -1.0});
+    groups[i].beta1 = c.random.of({0.0, 0.9});
+    groups[i].beta2 = c.random.of({0.0, 0.999});
+    groups[i].epsilon = c.random.of({0.0, 1e-8});
+    groups[i].weight_decay = c.random.of({0.0, 0.1, 1e20});
+    c.choice(groups[i].decoupled, {0, 1});
+    c.choice(groups[i].amsgrad, {0, 1});
+    c.choice(groups[i].maximize, {0, 1});
+  }
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  c.wrong([&c, groups, nan] {
+    double* field = c.random.of({&groups[0].learning_rate, &groups[1].beta1, &groups[2].beta2,
+                                 &groups[0].epsilon, &groups[1].weight_decay});
+    *field = c.random.of({nan, HUGE_VAL, -HUGE_VAL});
+    return true;
+  });
+  a.groups = groups;
+  c.wrong([&a] {
+    a.groups = nullptr;
+    return true;
+  });
+  a.group_count = kGroups;
+  c.wrong([&c, &a] {
+    a.group_count = c.random.of<int32_t>({0, -1, INT32_MIN});
+    return true;
+  });
+  a.columns = {0, 1, 2, 3, 4, c.random.of({-1, 5})};
+  c.wrong([&c, &a] {
+    int32_t* column = c.random.of(
+        {&a.columns.parameter, &a.columns.gradient, &a.columns.exp_avg, &a.columns.exp_avg_sq});
+    *column = c.random.of<int32_t>({-1, 6, INT32_MAX, INT32_MIN});
+    return true;
+  });
+  c.choice(a.half_copy_rounding, {NAMP_ROUND_NEAREST_EVEN, NAMP_ROUND_STOCHASTIC});
+  a.max_norm = c.random.of({0.0f, 1.0f, INFINITY});
+  c.wrong([&c, &a] {
+    a.max_norm = c.random.of({-1.0f, NAN});
+    return true;
+  });
+  a.seed = c.random.next();
+  c.choice(a.advance_step, {0, 1});
+  c.choice(a.check_gradients, {0, 1});
+  // Any counts, those at their end among them.
+  a.steps = static_cast<int64_t*>(c.elements(NAMP_UINT8, 4 * 8));
+  for (int i = 0; i < 4; ++i)
+    a.steps[i] = c.random.of<int64_t>({0, 5, INT64_MAX, INT64_MIN});
+  const bool some = t.tensors > 0;
+  c.wrong([&c, &a, some] { return c.misalign(a.steps) && some; });
+  auto& state = draw_state<namp_optimizer_state>(c);
+  const namp_scaler_state** scaler = draw_scaler(c);
+  c.make("namp_adam_step",
+         [&t, &a, &state, scaler] { return namp_adam_step(t.table, &a, *scaler, state, nullptr); });
+}
+
+void scaler_update(Call& c) {
+  auto& options = c.args<namp_scaler_options>();
+  options.growth_interval = c.random.of<int32_t>({1, 2000, INT32_MAX});
+  options.hysteresis = c.random.of<int32_t>({1, 2, INT32_MAX});
+  options.growth_factor = c.random.of({1.0, 2.0, 1e30});
+  options.backoff_factor = c.random.of({1.0, 0.5, 1e-30});
+  options.minimum_scale = c.random.of({0.0f, 1.0f});
+  options.maximum_scale = c.random.of({1.0f, 65536.0f, INFINITY});
+  c.choice(options.hysteresis_refill, {0, 1});
+  c.wrong([&c, &options] {
+    *c.random.of({&options.growth_interval, &options.hysteresis}) =
+        c.random.of<int32_t>({0, -1, INT32_MIN});
+    return true;
+  });
+  c.wrong([&c, &options] {
+    *c.random.of({&options.growth_factor, &options.backoff_factor}) =
+        c.random.of({0.0, -1.0, static_cast<double>(NAN), HUGE_VAL});
+    return true;
+  });
+  c.wrong([&c, &options] {
+    *c.random.of({&options.minimum_scale, &options.maximum_scale}) = c.random.of({-1.0f, NAN});
+    return true;
+  });
+  if (c.random.one_in(2)) {
+    auto* fact = static_cast<namp_index_fact*>(c.block(sizeof(namp_index_fact)));
+    *fact = {};
+    fact->count = c.random.of<int64_t>({0, 1, INT64_MAX});
+    options.bad_index = fact;
+    c.wrong([&c, &options] { return c.misalign(options.bad_index); });
+  }
+  auto& scaler = draw_state<namp_scaler_state>(c);
+  const int64_t count = c.random.between(1, 4);
+  auto** states = static_cast<namp_optimizer_state**>(
+      c.block(static_cast<size_t>(count) * sizeof(namp_optimizer_state*)));
+  for (int64_t i = 0; i < count; ++i)
+    states[i] =
+        static_cast<namp_optimizer_state*>(c.elements(NAMP_UINT8, sizeof(namp_optimizer_state)));
+  c.wrong([&c, states, count] {
+    states[c.random.below(count)] = nullptr;
+    return true;
+  });
+  auto& number = *static_cast<int32_t*>(c.block(sizeof(int32_t)));
+  number = static_cast<int32_t>(count);
+  c.wrong([&c, &number] {
+    number = c.random.of<int32_t>({0, -1, 65, INT32_MAX});
+    return true;
+  });
+  c.make("namp_scaler_update", [&c, &scaler, states, &number, &options] {
+    return namp_scaler_update(c.device, scaler, states, number, &options, nullptr);
+  });
+}
+
+}  // namespace
+
+const std::vector<Function> kFamilies = {
+    {"namp_cast", cast},
+    {"namp_scale", scale},
+    {"namp_cast_table", cast_table},
+    {"namp_cross_entropy", cross_entropy},
+    {"namp_mse", mse},
+    {"namp_unscale_check", unscale_check},
+    {"namp_adam_step", adam_step},
+    {"namp_scaler_update", scaler_update},
+};
+
+}  // namespace namp_campaign
