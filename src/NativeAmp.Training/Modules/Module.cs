@@ -164,6 +164,7 @@ public static class ModuleExtensions
     /// <summary>Moves a module's parameters and buffers to a device. Do this before its optimizer is made.</summary>
     /// <returns>The same module.</returns>
     /// <exception cref="InvalidOperationException">An optimizer holds one of its parameters, and the device is another.</exception>
+    /// <exception cref="ObjectDisposedException">The module was disposed.</exception>
     public static T To<T>(this T module, Device device)
         where T : Module
     {

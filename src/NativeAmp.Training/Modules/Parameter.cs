@@ -96,8 +96,10 @@ public sealed class Parameter : Tensor, ITrackedParameter
 
     /// <summary>An error where the values are not to move to a device.</summary>
     /// <exception cref="InvalidOperationException">An optimizer holds the parameter, and the device is another.</exception>
+    /// <exception cref="ObjectDisposedException">The parameter was disposed.</exception>
     internal void EnsureMayMoveTo(Device device)
     {
+        ObjectDisposedException.ThrowIf(_host is null && !IsAlive, this);
         if (!Optimizers.Any || Device == device)
             return;
         throw new InvalidOperationException(

@@ -23,6 +23,7 @@ public sealed class Trainer : IDisposable
     private readonly LossWatch _losses;
     private readonly RunFacts _facts;
     private bool _ran;
+    private bool _disposed;
 
     /// <summary>Prepares a run.</summary>
     /// <param name="model">Takes a batch of inputs and gives logits [..., classes]; moved to the device. It stays the caller's.</param>
@@ -76,6 +77,7 @@ public sealed class Trainer : IDisposable
     /// <exception cref="InvalidOperationException">It ran before.</exception>
     public TrainingResult Run(CancellationToken cancellation = default)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         if (_ran)
             throw new InvalidOperationException("A trainer runs once; resume from a checkpoint with a new one.");
         using CheckpointDirectory? directory = OpenDirectory();
@@ -86,6 +88,7 @@ public sealed class Trainer : IDisposable
     /// <summary>Gives optimizer, scaler and batch memory back; the model stays.</summary>
     public void Dispose()
     {
+        _disposed = true;
         _tensors.Dispose();
         _scaler.Dispose();
         _optimizer.Dispose();

@@ -54,6 +54,23 @@ internal sealed class ModuleTests(DeviceKind kind)
     }
 
     [Test]
+    public void A_disposed_module_says_so()
+    {
+        using Device device = kind.Open();
+        var linear = new Linear(2, 2);
+        linear.Dispose();
+        Assert.That(() => linear.To(device), Throws.TypeOf<ObjectDisposedException>());
+        var moved = new Linear(2, 2).To(device);
+        using Tensor x = Tensor.From(device, [1f, 2], [1, 2]);
+        Tensor loss = Ops.Sum(moved.Forward(x));
+        moved.Dispose();
+        Assert.That(() => moved.To(device), Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(() => moved.Forward(x), Throws.TypeOf<ObjectDisposedException>());
+        loss.Dispose();
+        Assert.That(() => loss.Backward(), Throws.TypeOf<ObjectDisposedException>());
+    }
+
+    [Test]
     public void Values_survive_the_move_to_a_device()
     {
         using Device device = kind.Open();

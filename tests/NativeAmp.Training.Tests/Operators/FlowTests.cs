@@ -6,6 +6,57 @@ namespace NativeAmp.Training.Tests.Operators;
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class FlowTests(DeviceKind kind)
 {
+    private const int Threads = 4;
+
+    [Test]
+    public void Two_threads_and_more_infer_with_one_model()
+    {
+        using Device device = kind.Open();
+        foreach (OperatorCase operation in OperatorCatalogue.Of(4).Where(operation => !Draws(operation)))
+        {
+            using var inputs = new OperatorInputs(operation, device);
+            inputs.Module?.Eval();
+            float[] expected = Infer(operation, inputs);
+            float[][] results = InThreads(_ => Infer(operation, inputs));
+            Assert.That(results, Has.All.EqualTo(expected), operation.Name);
+        }
+    }
+
+    [Test]
+    public void Threads_train_models_of_their_own_on_one_device()
+    {
+        using Device device = kind.Open();
+        foreach (OperatorCase operation in OperatorCatalogue.Of(4))
+        {
+            float[]?[] expected = Train(operation, device);
+            float[]?[][] results = InThreads(_ => Train(operation, device));
+            Assert.That(results, Has.All.EqualTo(expected), operation.Name);
+        }
+    }
+
+    [Test]
+    public void Threads_add_their_gradients_to_one_model()
+    {
+        using Device device = kind.Open();
+        using var model = new Sequential(new Linear(3, 2, initialiser: Initialisers.Constant(0.5f)), new ReLU()).To(device);
+        InThreads(thread =>
+        {
+            for (int i = 0; i < 50; i++)
+            {
+                using TensorScope scope = TensorScope.Enter();
+                using Tensor x = Tensor.From(device, [1f, 2, thread], [1, 3]);
+                using (Autocast.Enter(PrecisionPolicy.Float16))
+                    Ops.Sum(model.Forward(x)).Backward();
+            }
+
+            return 0;
+        });
+        // Sums of small integers, exact in float32 in every order.
+        float third = 50 * Enumerable.Range(0, Threads).Sum();
+        float[] row = [50 * Threads, 100 * Threads, third];
+        Assert.That(model.Parameters()[0].Gradient!.ToFloats(), Is.EqualTo((float[])[.. row, .. row]));
+    }
+
     [Test]
     public async Task A_graph_goes_on_after_an_await_on_whatever_thread()
     {
@@ -60,6 +111,41 @@ internal sealed class FlowTests(DeviceKind kind)
             left = NoGrad.Enter();
             await Task.Yield();
         }
+    }
+
+    private static bool Draws(OperatorCase operation) => operation.Name.StartsWith("Dropout", StringComparison.Ordinal);
+
+    private static T[] InThreads<T>(Func<int, T> body)
+    {
+        var results = new T[Threads];
+        var errors = new Exception?[Threads];
+        using var start = new Barrier(Threads);
+        Thread[] threads = [.. Enumerable.Range(0, Threads).Select(index => new Thread(() =>
+        {
+            try
+            {
+                start.SignalAndWait();
+                results[index] = body(index);
+            }
+            catch (Exception e)
+            {
+                errors[index] = e;
+            }
+        }))];
+        foreach (Thread thread in threads)
+            thread.Start();
+        foreach (Thread thread in threads)
+            thread.Join();
+        Assert.That(errors, Has.All.Null);
+        return results;
+    }
+
+    private static float[] Infer(OperatorCase operation, OperatorInputs inputs)
+    {
+        using NoGrad noGrad = NoGrad.Enter();
+        using AutocastScope autocast = Autocast.Enter(PrecisionPolicy.Float16);
+        Tensor output = operation.Apply(inputs);
+        return output.DType == DType.Int32 ? [.. output.ToArray<int>().Select(value => (float)value)] : output.ToFloats();
     }
 
     private static float[]?[] Train(OperatorCase operation, Device device)
