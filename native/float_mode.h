@@ -3,6 +3,7 @@
 // fesetround called), and OpenMP's workers have that of the thread that started them.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #if defined(__x86_64__) || defined(_M_X64)
@@ -55,12 +56,19 @@ class FloatControl {
 
 #endif
 
+// Whether this thread, or a worker of one of its parallel regions, was ever met in another mode:
+// then the workers have to be asked before somebody else's regions run on them
+// (cpu/team_float_mode.h).
+inline constinit thread_local std::atomic<bool> met_other_mode{false};
+
 // While it lives, this thread computes in the default mode; then in its own again. Where that is
-// the default one, as nearly always, it costs a read.
+// the default one, as nearly always, it costs a read. met is told where it is not.
 class FloatMode {
  public:
-  FloatMode() noexcept : before_(FloatControl::read()) {
-    if (!was_default()) FloatControl::write(FloatControl::kDefault);
+  explicit FloatMode(std::atomic<bool>& met) noexcept : before_(FloatControl::read()) {
+    if (was_default()) return;
+    FloatControl::write(FloatControl::kDefault);
+    met.store(true, std::memory_order_relaxed);
   }
   FloatMode(const FloatMode&) = delete;
   FloatMode& operator=(const FloatMode&) = delete;

@@ -41,6 +41,20 @@ int64_t bits_of(float value) {
   return bits;
 }
 
+// Multiplications.
+double work_of(const namp_gemm_args& args) {
+  return static_cast<double>(args.batch) * static_cast<double>(args.m) *
+         static_cast<double>(args.n) * static_cast<double>(args.k);
+}
+double work_of(const namp_conv2d_args& args) {
+  const int64_t out_h =
+      window_out({args.in_h, args.kernel_h, args.stride_h, args.pad_h, args.dilation_h});
+  const int64_t out_w =
+      window_out({args.in_w, args.kernel_w, args.stride_w, args.pad_w, args.dilation_w});
+  return static_cast<double>(args.batch * args.out_channels) * static_cast<double>(out_h * out_w) *
+         static_cast<double>(args.in_channels / args.groups * args.kernel_h * args.kernel_w);
+}
+
 // A stored matrix of [batch, rows, columns]; stride 0 is one matrix for all.
 Desc matrix(int64_t batch, int64_t rows, int64_t columns, int64_t leading, int64_t stride,
             bool transpose, int32_t dtype) {
@@ -81,8 +95,8 @@ PlanPointer make_gemm(const dnnl::engine& engine, const namp_gemm_args& args, in
   const Desc bias({1, 1, args.n}, data_type(args.bias_dtype), memory::format_tag::abc);
   const auto description = onednn::describe_matmul(
       engine, a, b, args.bias != nullptr ? &bias : nullptr, c, attributes_with(ops));
-  auto plan = std::make_shared<PrimitivePlan>(engine, dnnl::matmul(description),
-                                              description.scratchpad_desc(), threads);
+  auto plan = std::make_shared<PrimitivePlan>(
+      engine, dnnl::matmul(description), description.scratchpad_desc(), threads, work_of(args));
   plan->take(onednn::kSource, DNNL_ARG_SRC, a, a);
   plan->take(onednn::kWeights, DNNL_ARG_WEIGHTS, b, b);
   if (args.bias != nullptr) plan->take(onednn::kBias, DNNL_ARG_BIAS, bias, bias);
@@ -133,8 +147,9 @@ PlanPointer make_forward(const dnnl::engine& engine, const namp_conv2d_args& arg
   const auto description = onednn::describe_forward(
       engine, descs.any_source, descs.any_weights, bias ? &descs.bias : nullptr,
       descs.any_destination, descs.slide, attributes_with(ops));
-  auto plan = std::make_shared<PrimitivePlan>(engine, dnnl::convolution_forward(description),
-                                              description.scratchpad_desc(), threads);
+  auto plan =
+      std::make_shared<PrimitivePlan>(engine, dnnl::convolution_forward(description),
+                                      description.scratchpad_desc(), threads, work_of(args));
   plan->take(onednn::kSource, DNNL_ARG_SRC, descs.source, description.src_desc());
   plan->take(onednn::kWeights, DNNL_ARG_WEIGHTS, descs.weights, description.weights_desc());
   if (bias) plan->take(onednn::kBias, DNNL_ARG_BIAS, descs.bias, description.bias_desc());
@@ -156,8 +171,9 @@ PlanPointer make_backward_data(const dnnl::engine& engine, const namp_conv2d_arg
   const auto description = onednn::describe_backward_data(
       engine, descs.any_source, descs.any_weights, descs.any_destination, descs.slide,
       attributes_with({}), forward_hint(engine, args));
-  auto plan = std::make_shared<PrimitivePlan>(engine, dnnl::convolution_backward_data(description),
-                                              description.scratchpad_desc(), threads);
+  auto plan =
+      std::make_shared<PrimitivePlan>(engine, dnnl::convolution_backward_data(description),
+                                      description.scratchpad_desc(), threads, work_of(args));
   plan->give(onednn::kSource, DNNL_ARG_DIFF_SRC, descs.source, description.diff_src_desc());
   plan->take(onednn::kWeights, DNNL_ARG_WEIGHTS, descs.weights, description.weights_desc());
   plan->take(onednn::kDestination, DNNL_ARG_DIFF_DST, descs.destination,
@@ -174,7 +190,7 @@ PlanPointer make_backward_weights(const dnnl::engine& engine, const namp_conv2d_
       descs.any_destination, descs.slide, attributes_with({}), forward_hint(engine, args));
   auto plan =
       std::make_shared<PrimitivePlan>(engine, dnnl::convolution_backward_weights(description),
-                                      description.scratchpad_desc(), threads);
+                                      description.scratchpad_desc(), threads, work_of(args));
   plan->take(onednn::kSource, DNNL_ARG_SRC, descs.source, description.src_desc());
   plan->give(onednn::kWeights, DNNL_ARG_DIFF_WEIGHTS, descs.weights,
              description.diff_weights_desc());

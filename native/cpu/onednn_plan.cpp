@@ -28,10 +28,11 @@ ThreadLimit::~ThreadLimit() {
 }
 
 PrimitivePlan::PrimitivePlan(const dnnl::engine& engine, dnnl::primitive primitive,
-                             const Desc& scratchpad, int threads)
+                             const Desc& scratchpad, int threads, double work)
     : engine_(engine),
       primitive_(std::move(primitive)),
       threads_(threads),
+      work_(work),
       scratchpad_(scratchpad),
       scratchpad_offset_(place(scratchpad)) {}
 
@@ -64,7 +65,7 @@ int64_t PrimitivePlan::place(const Desc& desc) {
 
 void PrimitivePlan::run(const PlanTensors& tensors, void* scratch) const {
   const ThreadLimit limit(threads_);
-  const TeamFloatMode mode(threads_);
+  const TeamFloatMode mode(threads_, work_);
   // What available_threads does not foresee is an error rather than a wait without end.
   if (mode.size() < threads_) {
     throw Error(NAMP_ERROR_DEVICE, "OpenMP gave " + std::to_string(mode.size()) + " of " +

@@ -19,8 +19,9 @@ enum Part { kSource, kWeights, kBias, kDestination, kPartCount };
 
 class PrimitivePlan final : public MatrixPlan {
  public:
+  // work: multiplications of a run.
   PrimitivePlan(const dnnl::engine& engine, dnnl::primitive primitive, const Desc& scratchpad,
-                int threads);
+                int threads, double work);
 
   // Says that the primitive takes (or gives) a tensor as argument id; given is its layout in
   // memory, wanted the primitive's. part_output is a result.
@@ -46,6 +47,7 @@ class PrimitivePlan final : public MatrixPlan {
   dnnl::engine engine_;
   dnnl::primitive primitive_;
   int threads_;
+  double work_;
   std::array<Argument, kPartCount> arguments_;
   int64_t bytes_ = 0;  // before what is placed
   Desc scratchpad_;

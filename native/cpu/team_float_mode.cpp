@@ -1,15 +1,27 @@
 #include "cpu/team_float_mode.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include <omp.h>
 
 namespace namp {
+namespace {
 
-// The workers have to be asked: what they inherited when they were started, or were set to since,
-// is known to them alone. They then wait for the region that follows, which so starts sooner.
-TeamFloatMode::TeamFloatMode(int threads) : threads_(threads) {
+// A millisecond or so, of which asking is a thousandth.
+constexpr double kLargeWork = 1 << 27;
+
+// The largest number of threads whose modes this thread has asked for.
+constinit thread_local int asked = 1;
+
+}  // namespace
+
+// What the workers inherited when they were started, or were set to since, is known to them alone.
+TeamFloatMode::TeamFloatMode(int threads, double work) : threads_(threads), size_(threads) {
   if (threads <= 1) return;
+  const bool known = threads <= asked && !met_other_mode.load(std::memory_order_relaxed);
+  if (known && work < kLargeWork) return;
+  asked = std::max(asked, threads);
   std::atomic<bool> differs{false};
 #pragma omp parallel num_threads(threads)
   {
@@ -19,6 +31,7 @@ TeamFloatMode::TeamFloatMode(int threads) : threads_(threads) {
     }
   }
   if (!differs) return;
+  met_other_mode.store(true, std::memory_order_relaxed);
   before_.assign(static_cast<size_t>(threads), FloatControl::kDefault);
 #pragma omp parallel num_threads(threads)
   {

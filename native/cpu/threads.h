@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <string>
@@ -43,9 +44,10 @@ class Threads {
       return;
     }
     std::exception_ptr failure;
+    std::atomic<bool>& met = met_other_mode;  // the calling thread's
 #pragma omp parallel num_threads(threads)
     {
-      const FloatMode mode;
+      const FloatMode mode(met);
 #pragma omp for schedule(static) nowait
       for (int64_t block = 0; block < blocks; ++block) {
         try {
