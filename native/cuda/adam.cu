@@ -76,12 +76,28 @@ NAMP_DEVICE void adam_chunk(const AdamArgs& args, const TableTask& task, AdamCon
 
 NAMP_KERNEL(kAdamThreads) adam_step_kernel(const AdamArgs args) {
   __shared__ AdamConstants constants;
+  __shared__ namp_adam_group few[kInlineGroups];
   namp_optimizer_state& state = *args.state;
   if (state.found_inf != 0) return;
   const int64_t step = next_step(state.step);
   const bool scaled = args.scaler != nullptr && state.unscaled == 0;
   const float inverse_scale = scaled ? args.scaler->inverse_scale : 1.0f;
   const float clip = clip_coefficient(args.max_norm, state.gradient_norm);
+  // The groups that travelled with the launch, field by field: a pointer into its arguments, or a
+  // copy of a struct of them, would have all of them in local memory.
+  if (args.uploaded == nullptr) {
+    for (int i = thread_index(); i < args.group_count; i += kAdamThreads) {
+      few[i].learning_rate = args.groups[i].learning_rate;
+      few[i].beta1 = args.groups[i].beta1;
+      few[i].beta2 = args.groups[i].beta2;
+      few[i].epsilon = args.groups[i].epsilon;
+      few[i].weight_decay = args.groups[i].weight_decay;
+      few[i].decoupled = args.groups[i].decoupled;
+      few[i].amsgrad = args.groups[i].amsgrad;
+      few[i].maximize = args.groups[i].maximize;
+    }
+  }
+  const namp_adam_group* const groups = args.uploaded == nullptr ? few : args.uploaded;
   // Whose constants these are: a group's tensors are mostly updated together, and the block's next
   // chunk has the same.
   int32_t group = -1;
@@ -95,9 +111,7 @@ NAMP_KERNEL(kAdamThreads) adam_step_kernel(const AdamArgs args) {
           before = task.step;
           // The chunk before is done with the old ones.
           if (thread_index() == 0) {
-            constants =
-                adam_constants(args.uploaded != nullptr ? args.uploaded[group] : args.groups[group],
-                               next_step(before), inverse_scale, clip);
+            constants = adam_constants(groups[group], next_step(before), inverse_scale, clip);
           }
           barrier();
         }

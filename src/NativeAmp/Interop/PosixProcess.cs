@@ -32,8 +32,10 @@ internal static partial class PosixProcess
     }
 
     /// <summary>Ends the process, whatever its threads are in.</summary>
+    public static void Exit(int code) => ExitNow(code);
+
     [LibraryImport("libc", EntryPoint = "_exit")]
-    public static partial void Exit(int code);
+    private static partial void ExitNow(int code);
 
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     private static partial nint Write(int descriptor, ref byte buffer, nuint count);
