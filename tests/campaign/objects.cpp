@@ -219,7 +219,7 @@ void memory(Call& c) {
       return true;
     });
     // What was refused is still there.
-    c.afterwards([&given, piece = piece, &c, device = c.device] {
+    c.afterwards([piece = piece, &c, device = c.device] {
       if (c.status != NAMP_OK) namp_memory_free(device, piece, nullptr);
     });
     return c.make("namp_memory_free", [&] { return namp_memory_free(c.device, given, nullptr); });
