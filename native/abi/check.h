@@ -53,6 +53,12 @@ namp_dtype check_float_dtype(int32_t dtype, const char* name);
 // One dtype that the function needs.
 void check_same_dtype(int32_t dtype, int32_t needed, const char* name);
 
+// The dtype of a tensor that may be left out: none where it is, whatever the field says, for what
+// is no namp_dtype may not become one.
+inline int32_t dtype_of(const void* optional, int32_t dtype) {
+  return optional == nullptr ? int32_t{NAMP_DTYPE_NONE} : dtype;
+}
+
 // 0 or 1.
 bool check_flag(int32_t value, const char* name);
 

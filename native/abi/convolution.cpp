@@ -55,7 +55,10 @@ int32_t namp_conv2d_forward(namp_device* device, const namp_conv2d_args* args, n
     namp::check_tensor(args->weight, args->dtype, counts.weight, "weight");
     namp::check_optional_tensor(args->bias, args->dtype, "bias");
     namp::check_tensor(args->output, args->dtype, counts.output, "output");
-    if (counts.output != 0) checked->backend->conv2d_forward(*args, stream);
+    if (counts.output == 0) return;
+    namp_conv2d_args known = *args;
+    known.weight_gradient_dtype = known.bias_gradient_dtype = NAMP_DTYPE_NONE;
+    checked->backend->conv2d_forward(known, stream);
   });
 }
 
@@ -68,7 +71,10 @@ int32_t namp_conv2d_backward_data(namp_device* device, const namp_conv2d_args* a
     namp::check_tensor(args->output_gradient, args->dtype, counts.output, "output_gradient");
     namp::check_tensor(args->weight, args->dtype, counts.weight, "weight");
     namp::check_tensor(args->input_gradient, args->dtype, counts.input, "input_gradient");
-    if (counts.input != 0) checked->backend->conv2d_backward_data(*args, stream);
+    if (counts.input == 0) return;
+    namp_conv2d_args known = *args;
+    known.weight_gradient_dtype = known.bias_gradient_dtype = NAMP_DTYPE_NONE;
+    checked->backend->conv2d_backward_data(known, stream);
   });
 }
 
@@ -88,6 +94,8 @@ int32_t namp_conv2d_backward_weights(namp_device* device, const namp_conv2d_args
       namp::check_tensor(args->bias_gradient, args->bias_gradient_dtype, args->out_channels,
                          "bias_gradient");
     }
-    checked->backend->conv2d_backward_weights(*args, stream);
+    namp_conv2d_args known = *args;
+    known.bias_gradient_dtype = namp::dtype_of(args->bias_gradient, args->bias_gradient_dtype);
+    checked->backend->conv2d_backward_weights(known, stream);
   });
 }

@@ -42,7 +42,9 @@ int32_t namp_add(namp_device* device, const namp_add_args* args, namp_stream str
                                                     std::to_string(args->count) + ".");
       }
     }
-    if (args->count != 0) checked->backend->add(*args, stream);
+    namp_add_args known = *args;
+    known.b_dtype = namp::dtype_of(args->b, args->b_dtype);
+    if (args->count != 0) checked->backend->add(known, stream);
   });
 }
 

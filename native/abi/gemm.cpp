@@ -62,6 +62,7 @@ int32_t namp_gemm(namp_device* device, const namp_gemm_args* args, namp_stream s
     if (args->m == 0 || args->n == 0) return;
     namp_gemm_args counted = *args;
     if (counted.batch == 0) counted.batch = 1;
+    counted.bias_dtype = namp::dtype_of(args->bias, args->bias_dtype);
     checked->backend->gemm(counted, stream);
   });
 }

@@ -38,7 +38,9 @@ int32_t namp_cross_entropy(namp_device* device, const namp_cross_entropy_args* a
     namp::check_gradient(args->gradient, args->gradient_dtype);
     namp::check_factors(args->loss, args->scale, args->upstream);
     if (args->bad_label != nullptr) namp::check_object(args->bad_label, "args->bad_label");
-    checked->backend->cross_entropy(*args, stream);
+    namp_cross_entropy_args known = *args;
+    known.gradient_dtype = namp::dtype_of(args->gradient, args->gradient_dtype);
+    checked->backend->cross_entropy(known, stream);
   });
 }
 
@@ -54,6 +56,8 @@ int32_t namp_mse(namp_device* device, const namp_mse_args* args, namp_stream str
     namp::check_tensor(args->target, args->target_dtype, args->count, "args->target");
     namp::check_gradient(args->gradient, args->gradient_dtype);
     namp::check_factors(args->loss, args->scale, args->upstream);
-    checked->backend->mse(*args, stream);
+    namp_mse_args known = *args;
+    known.gradient_dtype = namp::dtype_of(args->gradient, args->gradient_dtype);
+    checked->backend->mse(known, stream);
   });
 }

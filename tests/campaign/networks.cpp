@@ -87,6 +87,9 @@ void convolution(Call& c, int pass) {
   c.choice(a.activation, {NAMP_ACTIVATION_NONE, NAMP_ACTIVATION_RELU});
   a.weight_gradient_dtype = c.random.of<int32_t>({dtype, NAMP_FLOAT32});
   a.bias_gradient_dtype = c.random.of<int32_t>({dtype, NAMP_FLOAT32});
+  // Used in one pass alone, the second where there is such a gradient.
+  if (pass != 2) c.spoil_choice(a.weight_gradient_dtype, false);
+  c.spoil_choice(a.bias_gradient_dtype, false);
   const int64_t inputs = a.batch * a.in_channels * h.in * w.in;
   const int64_t outputs = a.batch * a.out_channels * h.out * w.out;
   const int64_t weights = a.out_channels * (a.in_channels / a.groups) * h.kernel * w.kernel;
