@@ -153,9 +153,9 @@ public class KillTests
         List<string> list = [.. FormattableString.Invariant(arguments).Split(' ')];
         if (metrics is not null)
             list.AddRange(["--metrics", metrics]);
-        if (launcher is not null)
-            list.Insert(0, "dotnet");
-        return Process.Start(new ProcessStartInfo(launcher ?? "dotnet", list) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        // Whoever runs the tests in the background may have signals ignored, and children would inherit that.
+        string[] command = launcher is null ? ["--default-signal=HUP,INT,TERM", "dotnet"] : [launcher, "dotnet"];
+        return Process.Start(new ProcessStartInfo("env", [.. command, .. list]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
     }
 
     private static int Finish(Process process)
