@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include <omp.h>
+
 #include "abi/device.h"
 #include "forked.h"
 
@@ -89,6 +91,10 @@ namespace {
   // Made now, and not by the first fork.
   registry();
   ForkGate::gate();
+  // LLVM's OpenMP registers a handler when it starts, which takes locks that a call needs to come
+  // to its end. What is registered last runs first: ours has to wait for calls before that one
+  // runs.
+  omp_get_num_procs();
   return pthread_atfork(ForkGate::prepare, ForkGate::in_parent, ForkGate::in_child);
 }();
 
