@@ -186,6 +186,7 @@ public sealed class FusedAdamTests(DeviceKind kind)
         Assert.That(() => optimizer.LoadState(state with { Moments = [moments, moments with { Name = "q" }] }), Throws.ArgumentException.With.Message.Contains("'q'"));
         Assert.That(() => optimizer.LoadState(state with { Moments = [moments with { First = [1] }] }), Throws.ArgumentException.With.Message.Contains("elements"));
         Assert.That(() => optimizer.LoadState(state with { Step = -1 }), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => optimizer.LoadState(state with { Step = long.MaxValue }), Throws.InstanceOf<ArgumentOutOfRangeException>());
         Assert.That(optimizer.SaveState().Moments[0].First, Is.EqualTo(moments.First));
     }
 

@@ -240,6 +240,8 @@ public sealed class GradScalerTests(DeviceKind kind)
         var before = scaler.SaveState();
 
         Assert.That(() => scaler.LoadState(before with { Scale = scale }), Throws.ArgumentException);
+        Assert.That(() => scaler.LoadState(before with { GrowthTracker = int.MaxValue }), Throws.ArgumentException.With.Message.Contains("2^31"));
+        Assert.That(() => scaler.LoadState(before with { Updates = long.MaxValue }), Throws.ArgumentException.With.Message.Contains("2^63"));
         Assert.That(() => scaler.Update(scale), Throws.InstanceOf<ArgumentOutOfRangeException>());
         Assert.That(() => new GradScaler(_device, new GradScalerOptions { InitialScale = scale }), Throws.ArgumentException);
         Assert.That(scaler.SaveState(), Is.EqualTo(before));
