@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Numerics.Tensors;
 using NativeAmp.Cli.Bench;
-using ScottPlot;
+using NativeAmp.Reports;
 
 namespace NativeAmp.Benchmarks;
 
@@ -36,7 +36,7 @@ internal static class BandwidthPlots
                 if (kernel == StepKernel.Cast) primitives[i] = BenchRow.Bandwidth(row.Bytes, SecondsOfPrimitives(timer, kernel, tensors.For(kernel)[0], secondsAPoint));
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{kernel.Name}, {sizes[i]}: {ours[i]:0.0} GB/s, limit {limits[i]:0.0}{(primitives[i] > 0 ? $", TensorPrimitives {primitives[i]:0.0}" : "")}"));
             }
-            Draw(kernel, device.Info, sizes, ours, limits, kernel == StepKernel.Cast ? primitives : null).SaveSvg(FileOf(folder, kernel), 800, 450);
+            Draw(kernel, device.Info, sizes, ours, limits, kernel == StepKernel.Cast ? primitives : null).SaveSvg(FileOf(folder, kernel));
         }
     }
 
@@ -51,27 +51,15 @@ internal static class BandwidthPlots
         return Timing.Quantile(timer.Measure(_ => TensorPrimitives.ConvertToHalf(from, to), _ => kernel.RunLimit(tensors), seconds).Kernel, 0.5);
     }
 
-    private static Plot Draw(StepKernel kernel, DeviceInfo info, long[] sizes, double[] ours, double[] limits, double[]? primitives)
+    private static Chart Draw(StepKernel kernel, DeviceInfo info, long[] sizes, double[] ours, double[] limits, double[]? primitives)
     {
-        var plot = new Plot();
+        var chart = new Chart($"{kernel.Name}, float16, {info.Threads} threads, {info.Name}", "parameters", "GB/s");
         double[] places = [.. sizes.Select(size => Math.Log2(size))];
-        Add(limits, "limit: the same loads and stores", Colors.Gray);
-        Add(ours, "NativeAmp", Colors.Blue);
-        if (primitives is not null) Add(primitives, "TensorPrimitives.ConvertToHalf, one thread", Colors.Orange);
-        plot.Title($"{kernel.Name}, float16, {info.Threads} threads, {info.Name}");
-        plot.XLabel("parameters");
-        plot.YLabel("GB/s");
-        plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericManual(
-            [.. places.Where((_, i) => i % 2 == 0)], [.. sizes.Where((_, i) => i % 2 == 0).Select(Scenario.SizeOf)]);
-        plot.Axes.SetLimitsY(0, 1.1 * Math.Max(ours.Max(), limits.Max()));
-        plot.ShowLegend(Edge.Bottom); // inside it would hide a curve
-        return plot;
-
-        void Add(double[] values, string label, Color color)
-        {
-            var line = plot.Add.Scatter(places, values, color);
-            line.LegendText = label;
-            line.LineWidth = 2;
-        }
+        chart.Line("limit: the same loads and stores", places, limits, 0, markers: true, dashed: true);
+        chart.Line("NativeAmp", places, ours, 1, markers: true);
+        if (primitives is not null) chart.Line("TensorPrimitives.ConvertToHalf, one thread", places, primitives, 2, markers: true);
+        chart.Plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericManual(
+            [.. places.Where((_, i) => i % 3 == 0)], [.. sizes.Where((_, i) => i % 3 == 0).Select(Scenario.SizeOf)]);
+        return chart.FromZero();
     }
 }

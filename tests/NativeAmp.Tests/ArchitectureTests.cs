@@ -24,7 +24,8 @@ public partial class ArchitectureTests
     {
         ["NativeAmp"] = [],
         ["NativeAmp.Training"] = ["NativeAmp"],
-        ["NativeAmp.Cli"] = ["NativeAmp.Training", "NativeAmp"],
+        ["NativeAmp.Reports"] = [],
+        ["NativeAmp.Cli"] = ["NativeAmp.Reports", "NativeAmp.Training", "NativeAmp"],
         ["NativeAmp.Bindings"] = [],
     };
 
