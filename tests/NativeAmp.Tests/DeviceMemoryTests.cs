@@ -95,6 +95,27 @@ public sealed class DeviceMemoryTests(DeviceKind kind)
     }
 
     [Test]
+    public void A_steps_kinds_add_up_to_its_peak_and_what_does_not_stay_is_activations()
+    {
+        using var device = kind.Open(1);
+        using var parameters = device.Allocate(DType.Float32, 1024, MemoryKind.Parameters);
+        using var copies = device.Allocate(DType.Float16, 1024, MemoryKind.HalfCopies);
+        using var moments = device.Allocate(DType.Float32, 2048, MemoryKind.OptimizerState);
+        using var gradients = device.Allocate(DType.Float16, 1024, MemoryKind.Gradients);
+        using var workspace = device.Allocate(DType.UInt8, 512, MemoryKind.Workspace);
+        using var batch = device.Allocate(DType.UInt8, 256);
+        using (device.Allocate(DType.Float16, 4096, MemoryKind.Activations))
+        using (device.Allocate(DType.Float16, 512, MemoryKind.Gradients))
+            device.Allocate(DType.UInt8, 256, MemoryKind.Workspace).Dispose();
+
+        StepMemory step = StepMemory.Of(device.MemoryStatistics);
+        Assert.That((step.Parameters, step.ComputeCopies, step.OptimizerState, step.Gradients), Is.EqualTo((4096L, 2048L, 8192L, 2048L)));
+        Assert.That((step.Workspace, step.Other), Is.EqualTo((512L, 256L)));
+        Assert.That(step.Activations, Is.EqualTo(8192 + 1024 + 256));
+        Assert.That(step.Peak, Is.EqualTo(4096 + 2048 + 8192 + 2048 + 512 + 256 + 8192 + 1024 + 256));
+    }
+
+    [Test]
     public void A_buffer_that_nobody_disposed_is_given_back_all_the_same()
     {
         using var device = kind.Open(1);

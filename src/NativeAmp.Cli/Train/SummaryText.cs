@@ -15,7 +15,12 @@ internal static class SummaryText
             $"{result.SamplesPerSecond:0} samples/s, median step {result.MedianStepMilliseconds:0.0} ms, ");
         progress.Note(string.Create(CultureInfo.InvariantCulture,
             $"{(stopped ? "stopped" : "done")} after {result.Steps} steps ({result.SkippedSteps} skipped), {loss}, " +
-            $"scale {ProgressFigures.Scale(result.FinalScale)}, {speed}peak memory {summary.PeakBytes["total"] / (double)(1 << 20):0.0} MiB"));
+            $"scale {ProgressFigures.Scale(result.FinalScale)}, {speed}peak memory {MiB(summary.PeakBytes["total"])} MiB"));
+        if (summary.Memory is { } memory)
+            progress.Note(string.Create(CultureInfo.InvariantCulture,
+                $"MiB of a step: parameters {MiB(memory.Parameters)}, compute copies {MiB(memory.ComputeCopies)}, gradients {MiB(memory.Gradients)}, " +
+                $"optimizer state {MiB(memory.OptimizerState)}, activations {MiB(memory.Activations)}, workspace {MiB(memory.Workspace)}, " +
+                $"other {MiB(memory.Other)}, together {MiB(memory.Peak)}"));
         if (result.TestAccuracy is { } accuracy)
             progress.Note($"test accuracy {Percent(accuracy)}");
     }
@@ -24,6 +29,8 @@ internal static class SummaryText
 
     public static string Loss(double loss) =>
         double.IsNaN(loss) ? "nan" : double.IsInfinity(loss) ? "inf" : loss.ToString("0.0000", CultureInfo.InvariantCulture);
+
+    private static string MiB(long bytes) => (bytes / (double)(1 << 20)).ToString("0.0", CultureInfo.InvariantCulture);
 
     /// <summary>A sample without what would steer a terminal.</summary>
     private static string Printable(string text) => string.Concat(text.Select(c => char.IsControl(c) && c is not ('\n' or '\t') ? '\uFFFD' : c));

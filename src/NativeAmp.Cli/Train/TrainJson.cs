@@ -38,6 +38,12 @@ internal sealed record TrainSummary
     [JsonPropertyName("final_scale")]
     public required double FinalScale { get; init; }
 
+    /// <summary>Bytes of a step by kind, which add up to their peak; null where no step was made.</summary>
+    [JsonPropertyName("memory")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public StepMemory? Memory { get; init; }
+
+    /// <summary>Peaks of the whole run, tests and samples included; those of the kinds need not have been at the same time.</summary>
     [JsonPropertyName("peak_bytes")]
     public required IReadOnlyDictionary<string, long> PeakBytes { get; init; }
 
@@ -66,6 +72,7 @@ internal sealed record TrainSummary
     public string? Sample { get; init; }
 }
 
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(StepMetrics))]
 [JsonSerializable(typeof(TrainSummary))]
 internal sealed partial class TrainJson : JsonSerializerContext;

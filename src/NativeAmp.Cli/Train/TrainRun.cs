@@ -32,7 +32,8 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         var outputs = new OutputGuard(stop);
         using ITrainProgress progress = CreateProgress();
         ProfileReport? profile = settings.Profile ? new ProfileReport() : null;
-        Attach(trainer, progress, metrics, profile, outputs);
+        var memory = new MemoryWatch(device);
+        Attach(trainer, progress, metrics, profile, memory, outputs);
         if (task.Test is { Count: 0 })
             terminal.Error.WriteLine("nativeamp: the test set has no samples, so no accuracy is measured");
         progress.Note(Introduction(task, device));
@@ -45,7 +46,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         string? sample = settings is { Model: ModelKind.Gpt, SampleLength: > 0 } && !result.Interrupted && failure is null
             ? TextSampler.Sample(task.Model, device, Precision, settings.Gpt.Context, settings.SampleLength, settings.Temperature, new RandomGenerator(settings.Seed))
             : null;
-        TrainSummary summary = Summarise(result, device) with { Profile = rows };
+        TrainSummary summary = Summarise(result, device, memory) with { Profile = rows };
         metrics?.Write(summary);
         if (json)
             terminal.Output.WriteLine(JsonSerializer.Serialize(summary with { Sample = sample }, TrainJson.Default.TrainSummary));
@@ -127,16 +128,18 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
     private ITrainProgress CreateProgress() =>
         json ? new SilentProgress() : terminal.Live is { } live ? new BarProgress(live) : new LineProgress(terminal.Output);
 
-    private static void Attach(Trainer trainer, ITrainProgress progress, MetricsWriter? metrics, ProfileReport? profile, OutputGuard outputs)
+    private static void Attach(Trainer trainer, ITrainProgress progress, MetricsWriter? metrics, ProfileReport? profile, MemoryWatch memory, OutputGuard outputs)
     {
         trainer.StepCompleted += (_, step) =>
         {
+            memory.StepDone();
             outputs.Write(() => progress.Step(step));
             outputs.Write(() => metrics?.Write(step));
             profile?.Step(step);
         };
         trainer.EpochCompleted += (_, epoch) => outputs.Write(() => progress.Note(string.Create(CultureInfo.InvariantCulture,
             $"epoch {epoch.Epoch}: mean loss {epoch.MeanLoss:0.0000}") + (epoch.TestAccuracy is { } accuracy ? $", test accuracy {SummaryText.Percent(accuracy)}" : "")));
+        trainer.EpochCompleted += (_, _) => memory.EpochDone();
         trainer.Resuming += (_, checkpoint) =>
         {
             outputs.Write(() => progress.Note(checkpoint.Message));
@@ -158,13 +161,9 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
     private static string Classes(TrainTask task) => task.Train is not ImageDataset images || images is { Classes: 10, FirstLabel: 0 } ? ""
         : $"{images.Classes} classes{(images.FirstLabel == 0 ? "" : $" labeled from {images.FirstLabel}")}, ";
 
-    private TrainSummary Summarise(TrainingResult result, Device device)
+    private TrainSummary Summarise(TrainingResult result, Device device, MemoryWatch memory)
     {
         DeviceInfo info = device.Info;
-        DeviceMemoryStatistics memory = device.MemoryStatistics;
-        var peaks = new OrderedDictionary<string, long> { ["total"] = memory.PeakTotalBytes };
-        foreach (MemoryKind kind in DeviceMemoryStatistics.Kinds)
-            peaks.Add(JsonNamingPolicy.SnakeCaseLower.ConvertName(kind.ToString()), memory.PeakBytes(kind));
         return new TrainSummary
         {
             SamplesPerSecond = MetricsWriter.Finite(Math.Round(result.SamplesPerSecond, 2)),
@@ -173,7 +172,8 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             FinalLoss = MetricsWriter.Finite(result.FinalLoss),
             Skipped = result.SkippedSteps,
             FinalScale = result.FinalScale,
-            PeakBytes = peaks,
+            Memory = memory.Step,
+            PeakBytes = memory.Peaks(),
             Precision = Name(settings.Precision),
             Device = info.Kind.ToString().ToLowerInvariant(),
             Threads = info.Threads,

@@ -15,6 +15,9 @@ public class TrainCommandTests
         "device", "threads",
     ];
 
+    private static readonly string[] MemoryFields =
+        ["parameters", "compute_copies", "gradients", "optimizer_state", "activations", "workspace", "other", "peak"];
+
     private string _folder = "";
 
     private string Data => Path.Combine(_folder, "data");
@@ -58,6 +61,27 @@ public class TrainCommandTests
         Assert.That(summary.GetProperty("test_accuracy").GetDouble(), Is.InRange(0, 1));
         Assert.That(summary.GetProperty("peak_bytes").GetProperty("parameters").GetInt64(), Is.GreaterThanOrEqualTo(203_530 * 4));
         Assert.That(summary.GetProperty("peak_bytes").GetProperty("total").GetInt64(), Is.GreaterThan(203_530 * 12));
+    }
+
+    // The mlp has 784 × 256, 256, 256 × 10 and 10 parameters. The allocator hands out eight sizes between two powers of two, 256 bytes at the least: of
+    // 802,816 bytes become 13 × 65,536, of 401,408 13 × 32,768; 10,240, 5,120, 1,024 and 512 stay; 40 and 20 become 256.
+    [TestCase("fp32", 0, 851_968 + 1024 + 10_240 + 256)]
+    [TestCase("fp16", 425_984 + 512 + 5120 + 256, 425_984 + 512 + 5120 + 256)]
+    [TestCase("bf16", 425_984 + 512 + 5120 + 256, 425_984 + 512 + 5120 + 256)]
+    public void Memory_of_a_step_adds_up_by_kind(string precision, long copies, long gradients)
+    {
+        (int code, string json, string error) = Train("--precision", precision, "--steps", "4", "--json");
+        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
+        using JsonDocument summary = JsonDocument.Parse(json);
+        var memory = summary.RootElement.GetProperty("memory").EnumerateObject().ToDictionary(kind => kind.Name, kind => kind.Value.GetInt64());
+        Assert.That(memory.Keys, Is.EqualTo(MemoryFields));
+        Assert.That(memory["parameters"], Is.EqualTo(851_968 + 1024 + 10_240 + 256));
+        Assert.That(memory["compute_copies"], Is.EqualTo(copies));
+        Assert.That(memory["gradients"], Is.EqualTo(gradients));
+        Assert.That(memory["optimizer_state"], Is.InRange(2 * 814_120, 2 * 814_120 * 9 / 8 + 16_384), "two moments, and counts");
+        Assert.That(memory["activations"], Is.GreaterThanOrEqualTo(16 * (256 + 10) * (precision == "fp32" ? 4 : 2)));
+        Assert.That(memory.Where(kind => kind.Key != "peak").Sum(kind => kind.Value), Is.EqualTo(memory["peak"]));
+        Assert.That(memory["peak"], Is.LessThanOrEqualTo(summary.RootElement.GetProperty("peak_bytes").GetProperty("total").GetInt64()));
     }
 
     [Test]

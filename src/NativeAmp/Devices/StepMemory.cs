@@ -1,0 +1,62 @@
+namespace NativeAmp;
+
+/// <summary>
+/// What a training step takes of a device's memory, by kind, in bytes as handed out (rounded up to the allocator's granule). The seven kinds add up
+/// to <see cref="Peak"/>.
+/// </summary>
+/// <remarks>
+/// Six kinds are what stays between two steps. <see cref="Activations"/> is the rest of the peak: at its moment there are the outputs of operators,
+/// what they keep for the backward pass, the gradients of those outputs, and scratch that is not kept. Count from the second step on
+/// (<see cref="Device.ResetPeakMemory"/> after the first): the first one still allocates gradients and lets the workspace grow.
+/// </remarks>
+public sealed record StepMemory
+{
+    private StepMemory()
+    {
+    }
+
+    /// <summary>FP32 parameters, and the buffers of modules, such as the running statistics of batch norms.</summary>
+    public long Parameters { get; private init; }
+
+    /// <summary>FP16 or BF16 copies of parameters, which operators compute with; 0 in FP32.</summary>
+    public long ComputeCopies { get; private init; }
+
+    /// <summary>Gradients of parameters.</summary>
+    public long Gradients { get; private init; }
+
+    /// <summary>Moments and step counts of the optimizer, the loss scale, and the history of steps.</summary>
+    public long OptimizerState { get; private init; }
+
+    /// <summary>What a step needs beyond all that stays: the rest of the peak.</summary>
+    public long Activations { get; private init; }
+
+    /// <summary>Scratch that operators share and that is kept from step to step.</summary>
+    public long Workspace { get; private init; }
+
+    /// <summary>Anything else that stays: batches of data, tensors of the caller.</summary>
+    public long Other { get; private init; }
+
+    /// <summary>Most bytes in use at once since the last <see cref="Device.ResetPeakMemory"/>.</summary>
+    public long Peak { get; private init; }
+
+    /// <summary>Counts a step.</summary>
+    /// <param name="afterStep">
+    /// <see cref="Device.MemoryStatistics"/> between two steps: the optimizer has stepped, gradients are cleared (their memory stays), and nothing of the
+    /// step's graph is alive.
+    /// </param>
+    public static StepMemory Of(DeviceMemoryStatistics afterStep)
+    {
+        ArgumentNullException.ThrowIfNull(afterStep);
+        return new StepMemory
+        {
+            Parameters = afterStep.LiveBytes(MemoryKind.Parameters),
+            ComputeCopies = afterStep.LiveBytes(MemoryKind.HalfCopies),
+            Gradients = afterStep.LiveBytes(MemoryKind.Gradients),
+            OptimizerState = afterStep.LiveBytes(MemoryKind.OptimizerState),
+            Activations = afterStep.PeakTotalBytes - afterStep.LiveTotalBytes + afterStep.LiveBytes(MemoryKind.Activations),
+            Workspace = afterStep.LiveBytes(MemoryKind.Workspace),
+            Other = afterStep.LiveBytes(MemoryKind.Other),
+            Peak = afterStep.PeakTotalBytes,
+        };
+    }
+}
