@@ -15,13 +15,13 @@ internal sealed class AdamMemory : IDisposable
     private readonly DeviceBuffer? _largest;
     private readonly TensorCell[] _gradients;
     private readonly TensorCell[] _halfCopies;
-    private readonly long[] _writes;
+    private readonly OptimizerLink _link;
     private bool _gradientsMoved;
     private bool _halfCopiesMoved;
 
     public AdamMemory(Device device, IParameter[] parameters, string[] names, int[] groups, AdamGroup[] options, OptimizerLink link)
     {
-        _writes = link.Writes;
+        _link = link;
         _parameters = parameters;
         _names = names;
         _offsets = new long[parameters.Length];
@@ -76,9 +76,6 @@ internal sealed class AdamMemory : IDisposable
     /// <summary>Whether every gradient there is is float32, as of the last refresh.</summary>
     public bool AllGradientsFloat32 { get; private set; }
 
-    /// <summary>Whether a gradient appeared or moved since this was last set to false.</summary>
-    public bool HasOtherGradients { get; set; }
-
     /// <summary>Tells the table of gradients and half copies that moved since the last time; returns whether there is any gradient.</summary>
     /// <param name="stepping">Whether the parameters that have one are about to be written.</param>
     public bool Refresh(bool stepping)
@@ -90,13 +87,13 @@ internal sealed class AdamMemory : IDisposable
             if (gradient.Pointer != 0)
             {
                 any = true;
-                if (stepping) _writes[i]++;
+                if (stepping) _link.Writes[i]++;
                 allFloat32 &= gradient.DType == DType.Float32;
             }
             _halfCopiesMoved |= Assign(ref _halfCopies[i], _parameters[i].HalfCopy);
             if (!Assign(ref _gradients[i], gradient)) continue;
             _gradientsMoved = true;
-            HasOtherGradients |= gradient.Pointer != 0;
+            _link.Gradients.OthersCame |= gradient.Pointer != 0;
         }
         if (_gradientsMoved) Table.SetColumn(Columns.Gradient, _gradients);
         _gradientsMoved = false;

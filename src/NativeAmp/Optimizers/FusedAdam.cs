@@ -23,8 +23,6 @@ public sealed class FusedAdam : IDisposable
     private float _maxNorm;
     private bool _hasFindings;
     private readonly OptimizerLink _link;
-    private LossScaleState? _unscaledBy;
-    private string? _outdated;
     private bool _disposed;
 
     /// <summary>An optimizer of one group.</summary>
@@ -49,7 +47,7 @@ public sealed class FusedAdam : IDisposable
         Validate();
         _stepGroups = new NampAdamGroup[_groups.Length];
         int[] groupOf = [.. _groups.SelectMany((g, i) => g.Parameters.Select(_ => i))];
-        _link = new OptimizerLink(this, _parameters.Length);
+        _link = new OptimizerLink(this, _parameters);
         Memory = new AdamMemory(Device, _parameters, _names, groupOf, _groups, _link);
         State = new OptimizerState(Device);
         _history = new StepHistory(Device);
@@ -83,6 +81,9 @@ public sealed class FusedAdam : IDisposable
 
     /// <summary>The state on the device, for those who go on with <see cref="AmpKernels"/>.</summary>
     public OptimizerState State { get; }
+
+    /// <summary>What became of the gradients since they were last read.</summary>
+    internal CheckedGradients Gradients => _link.Gradients;
 
     /// <summary>The moments, and the table over everything.</summary>
     internal AdamMemory Memory { get; }
@@ -124,8 +125,7 @@ public sealed class FusedAdam : IDisposable
         lock (Device.Gate)
         {
             foreach (var parameter in _parameters) parameter.ClearGradient();
-            _link.GradientsAreScaled = false;
-            _outdated = "ZeroGrad dropped them";
+            Gradients.Forget("ZeroGrad dropped them");
         }
     }
 
@@ -164,7 +164,7 @@ public sealed class FusedAdam : IDisposable
         Memory.Write([.. _names.Select(name => byName[name])]);
         State.Reset(state.Step);
         _hasFindings = false;
-        _outdated = "LoadState forgot what was found";
+        Gradients.Forget("LoadState forgot what was found");
     }
 
     /// <summary>Gives moments and table back. Parameters are not touched.</summary>
@@ -190,34 +190,13 @@ public sealed class FusedAdam : IDisposable
         bool write = inPlace ?? Memory.AllGradientsFloat32;
         AmpKernels.UnscaleAndCheck(Memory.Table, Memory.Columns.Gradient, scaler, State, write ? Memory.Columns.Gradient : -1);
         _hasFindings = true;
-        _link.Marks++;
-        _link.GradientsAreScaled = !write;
-        _unscaledBy = scaler;
-        _outdated = null;
-        Memory.HasOtherGradients = false;
+        Gradients.Read(scaler, areScaled: !write);
     }
-
-    /// <summary>Why the gradients are not those of the last check, where HasGradients found them; null if they are.</summary>
-    internal string? Outdated(LossScaleState scaler)
-    {
-        if (_outdated is not null) return _outdated;
-        if (_unscaledBy != scaler) return "another scaler unscaled them";
-        if (Memory.HasOtherGradients) return "a gradient came that was not there";
-        foreach (var parameter in _parameters)
-        {
-            if (parameter is ITrackedParameter { HasNewGradient: true }) return $"that of '{parameter.Name}' was cleared and began anew";
-        }
-        return null;
-    }
-
-    /// <summary>Whether the gradients there are are those that another scaler has unscaled.</summary>
-    internal bool IsUnscaledByOther(LossScaleState scaler) =>
-        _outdated is null && _unscaledBy is not null && _unscaledBy != scaler && !Array.Exists(_parameters, p => p is ITrackedParameter { HasNewGradient: true });
 
     /// <summary>Before the scale moves: gradients that were left with it lose it now, where they can.</summary>
     internal void SettleScale()
     {
-        if (_link.GradientsAreScaled && _parameters.All(p => p is ITrackedParameter || p.Gradient.DType == DType.Float32)) UnscaleInFloat32();
+        if (Gradients.AreScaled && _parameters.All(p => p is ITrackedParameter || p.Gradient.DType == DType.Float32)) UnscaleInFloat32();
     }
 
     /// <summary>
@@ -228,7 +207,7 @@ public sealed class FusedAdam : IDisposable
     {
         lock (Device.Gate)
         {
-            if (!_link.GradientsAreScaled) return;
+            if (!Gradients.AreScaled) return;
             foreach (var parameter in _parameters)
             {
                 if (parameter.Gradient.DType != DType.Float32 && parameter is not ITrackedParameter)
@@ -236,18 +215,15 @@ public sealed class FusedAdam : IDisposable
             }
             foreach (var parameter in _parameters) (parameter as ITrackedParameter)?.WidenGradient();
             Memory.Refresh(stepping: false);
-            AmpKernels.UnscaleAndCheck(Memory.Table, Memory.Columns.Gradient, _unscaledBy, State, Memory.Columns.Gradient);
-            _link.GradientsAreScaled = false;
-            Memory.HasOtherGradients = false;
+            AmpKernels.UnscaleAndCheck(Memory.Table, Memory.Columns.Gradient, Gradients.Scaler, State, Memory.Columns.Gradient);
+            Gradients.Unscaled();
         }
     }
 
     /// <summary>Applies gradients, where HasGradients found them.</summary>
     internal StepResult Apply(LossScaleState? scaler, GradientCheck check)
     {
-        if (scaler is not null && check == GradientCheck.InThisCall) _link.Marks++;
-        _link.GradientsAreScaled = false;
-        _outdated = "a step was taken with them";
+        Gradients.Stepped(check == GradientCheck.InThisCall ? scaler : null);
         if (check == GradientCheck.None && _hasFindings) State.ForgetFindings();
         _hasFindings = check != GradientCheck.None;
         long applied = Scheduler is null ? 0 : AppliedSteps;

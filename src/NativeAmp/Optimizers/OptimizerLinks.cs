@@ -14,21 +14,18 @@ internal interface ITrackedParameter : IParameter
 }
 
 /// <summary>What one optimizer shows its parameters, without calling each of them in each step.</summary>
-internal sealed class OptimizerLink(FusedAdam optimizer, int parameters)
+internal sealed class OptimizerLink(FusedAdam optimizer, IParameter[] parameters)
 {
     /// <summary>How often the optimizer has written each parameter (or has left it alone in a step that was skipped).</summary>
-    public long[] Writes { get; } = new long[parameters];
+    public long[] Writes { get; } = new long[parameters.Length];
 
-    /// <summary>How often gradients with a loss scale were unscaled or stepped with: what began before must not be added to.</summary>
-    public long Marks { get; set; }
-
-    /// <summary>Whether gradients were checked by <see cref="GradScaler.Unscale"/> and lie in memory with their scale.</summary>
-    public bool GradientsAreScaled { get; set; }
+    /// <summary>What became of the gradients.</summary>
+    public CheckedGradients Gradients { get; } = new(parameters);
 
     /// <summary>Unscales all gradients of the optimizer in float32, for somebody who looks at one.</summary>
     public void ShowUnscaled()
     {
-        if (GradientsAreScaled) optimizer.UnscaleInFloat32();
+        if (Gradients.AreScaled) optimizer.UnscaleInFloat32();
     }
 }
 
@@ -59,7 +56,7 @@ internal sealed class OptimizerLinks
         get
         {
             long sum = _earlierMarks;
-            foreach (var (link, _) in _links) sum += link.Marks;
+            foreach (var (link, _) in _links) sum += link.Gradients.Marks;
             return sum;
         }
     }
@@ -74,7 +71,7 @@ internal sealed class OptimizerLinks
         {
             if (other != link) continue;
             _earlierWrites += link.Writes[index];
-            _earlierMarks += link.Marks;
+            _earlierMarks += link.Gradients.Marks;
         }
         _links = [.. _links.Where(other => other.Link != link)];
     }

@@ -204,13 +204,13 @@ public sealed class GradScaler : IDisposable
     private static void RequireTheCheckedGradients(FusedAdam optimizer, LossScaleState scale)
     {
         RequireGradients(optimizer, stepping: false);
-        if (optimizer.Outdated(scale) is { } reason)
+        if (optimizer.Gradients.Outdated(scale) is { } reason)
             throw new InvalidOperationException($"The gradients are not those that Unscale checked: {reason}. Call Update, which begins a new step, before the next backward pass, and Unscale after the last.");
     }
 
     private static void RequireNoOther(FusedAdam optimizer, LossScaleState scale)
     {
-        if (optimizer.IsUnscaledByOther(scale))
+        if (optimizer.Gradients.AreUnscaledByOther(scale))
             throw new InvalidOperationException("The gradients were unscaled by another scaler: take the step with that, or call ZeroGrad and Backward before.");
     }
 
