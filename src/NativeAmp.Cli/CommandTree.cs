@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using NativeAmp.Cli.Bench;
 using NativeAmp.Cli.Doctor;
 using NativeAmp.Cli.Output;
+using NativeAmp.Cli.Plan;
 using NativeAmp.Cli.Train;
 using NativeAmp.Cli.Verify;
 
@@ -21,6 +22,7 @@ internal static class CommandTree
             new TrainCommand().Build(terminal),
             new VerifyCommand().Build(terminal),
             new BenchCommand().Build(terminal),
+            new PlanCommand().Build(terminal),
             new DoctorCommand().Build(terminal),
             CommandRunner.Verbose,
         };

@@ -25,7 +25,8 @@ public partial class ArchitectureTests
         ["NativeAmp"] = [],
         ["NativeAmp.Training"] = ["NativeAmp"],
         ["NativeAmp.Reports"] = [],
-        ["NativeAmp.Cli"] = ["NativeAmp.Reports", "NativeAmp.Training", "NativeAmp"],
+        ["NativeAmp.Planning"] = [],
+        ["NativeAmp.Cli"] = ["NativeAmp.Reports", "NativeAmp.Training", "NativeAmp", "NativeAmp.Planning"],
         ["NativeAmp.Bindings"] = [],
     };
 

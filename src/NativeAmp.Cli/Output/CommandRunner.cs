@@ -1,4 +1,5 @@
 using System.CommandLine;
+using NativeAmp.Planning;
 using NativeAmp.Training;
 using NativeAmp.Training.Checkpoints;
 using NativeAmp.Training.Data;
@@ -64,7 +65,7 @@ internal static class CommandRunner
     }
 
     private static bool IsExpected(Exception e) => e is UsageException or DataFormatException or CheckpointException or NativeAmpException
-        or NonFiniteLossException or IOException or UnauthorizedAccessException;
+        or NonFiniteLossException or PlanException or IOException or UnauthorizedAccessException;
 
     private static string Path(ParseResult parsed) =>
         parsed.CommandResult.Command.Parents.FirstOrDefault() is null ? "" : parsed.CommandResult.Command.Name + " ";

@@ -1,0 +1,34 @@
+namespace NativeAmp.Planning;
+
+/// <summary>Models of any number of parameters, of the proportions that published ones have.</summary>
+public static class ModelFamily
+{
+    private const int HeadSize = 128;
+
+    /// <summary>
+    /// A GPT of about so many parameters: a width of about 128 × its layers, as GPT-3's (arXiv 2005.14165, table 2.1), in heads of 128.
+    /// </summary>
+    /// <param name="parameters">About how many; from 1e6 to 1e14.</param>
+    /// <param name="context">Positions of a sequence.</param>
+    /// <param name="vocabulary">Number of tokens.</param>
+    /// <exception cref="PlanException">The number is outside that range.</exception>
+    public static TransformerModel Of(double parameters, int context = 2048, int vocabulary = 51200)
+    {
+        if (!(parameters >= 1e6 && parameters <= 1e14))
+            throw new PlanException(FormattableString.Invariant($"A model of {parameters} parameters cannot be made up: it is a number from 1e6 to 1e14."));
+        // 12 l h² with h = 128 l, then the layers that make it exact to one.
+        int width = Math.Max(HeadSize, (int)(Math.Round(Math.Cbrt(parameters * HeadSize / 12) / HeadSize) * HeadSize));
+        TransformerModel one = new TransformerModel
+        {
+            Name = FormattableString.Invariant($"gpt-{parameters:0.##e+0}"),
+            Layers = 1,
+            Width = width,
+            Heads = width / HeadSize,
+            Vocabulary = vocabulary,
+            Context = context,
+            Source = "made up with GPT-3's proportions",
+        }.Checked();
+        double layers = Math.Round((parameters - one.EmbeddingParameters) / one.LayerParameters);
+        return (one with { Layers = Math.Max(1, (int)layers) }).Checked();
+    }
+}

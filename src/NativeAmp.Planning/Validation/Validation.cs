@@ -1,0 +1,66 @@
+namespace NativeAmp.Planning;
+
+/// <summary>A published figure beside the planner's.</summary>
+/// <param name="Run">The run, with its source.</param>
+/// <param name="Role">fit, test, memory, compute or energy.</param>
+/// <param name="Planned">The planner's figure, in the published one's unit.</param>
+/// <param name="Error">Relative: of the time of a step for rows of time, of the figure for the others.</param>
+/// <param name="Limit">What the error's size must not exceed.</param>
+public sealed record ValidationRow(PublishedRun Run, string Role, double Planned, double Error, double Limit)
+{
+    /// <summary>Whether the planner is near enough.</summary>
+    public bool Met => Math.Abs(Error) <= Limit;
+}
+
+/// <summary>The planner held to published runs.</summary>
+public static class Validation
+{
+    /// <summary>How far a planned time may be from a published one.</summary>
+    public const double TimeLimit = 0.15;
+
+    /// <summary>How far planned memory, compute and energy may be from published ones.</summary>
+    public const double MemoryLimit = 0.05;
+
+    private const double GiB = 1L << 30;
+
+    /// <summary>Every published run, planned.</summary>
+    /// <param name="constants">Efficiencies; null for the standard ones.</param>
+    public static IReadOnlyList<ValidationRow> Rows(MachineConstants? constants = null)
+    {
+        MachineConstants c = constants ?? MachineConstants.Standard;
+        return [.. PublishedRun.All.Select(run => Row(run, c))];
+    }
+
+    private static ValidationRow Row(PublishedRun run, MachineConstants constants)
+    {
+        if (run.Request is null)
+            return Of("memory", DeepSpeedState(run));
+        TrainingPlan plan = Planner.Plan(run.Request with { Constants = constants });
+        return run.Quantity switch
+        {
+            PublishedQuantity.LayerStateGib => Of("memory", plan.Memory.LayerState / GiB),
+            PublishedQuantity.ActivationsGib => Of("memory", plan.Memory.Activations / GiB),
+            PublishedQuantity.SixNd => Of("compute", plan.Flops.SixNd),
+            PublishedQuantity.SixNdPetaflopDays => Of("compute", plan.Flops.SixNd / 1e15 / 86400),
+            PublishedQuantity.EnergyOfHours => Of("energy", TrainingPlan.EnergyOf(run.GpuHours!.Value, run.Gpu, constants)),
+            _ => new ValidationRow(run, Calibration.IsFitted(run) ? "fit" : "test", Time(run, plan), plan.Time.Step / Calibration.PublishedSeconds(run) - 1, TimeLimit),
+        };
+
+        ValidationRow Of(string role, double planned) => new(run, role, planned, planned / run.Value - 1, MemoryLimit);
+    }
+
+    private static double Time(PublishedRun run, TrainingPlan plan) => run.Quantity switch
+    {
+        PublishedQuantity.Seconds => plan.Time.Step,
+        PublishedQuantity.Tflops => plan.HardwareFlopsPerGpu / 1e12,
+        PublishedQuantity.GpuHours => plan.GpuHours,
+        PublishedQuantity.Days => plan.Days,
+        _ => plan.TokensPerSecond / run.Split.Gpus,
+    };
+
+    private static double DeepSpeedState(PublishedRun run)
+    {
+        double gathered = run.Split.ZeroStage == 3 ? run.LargestLayer!.Value * ShardedState.GatheredBytes(run.Layout) : 0;
+        return (run.Parameters!.Value * ShardedState.Of(run.Layout, run.Split).OnGpu + gathered) / GiB;
+    }
+}
