@@ -292,7 +292,7 @@ api() {
   need_dotnet
   # A project at a time: over the whole solution only the last one's file is written.
   local project
-  for project in src/NativeAmp src/NativeAmp.Planning src/NativeAmp.Training; do
+  for project in src/NativeAmp src/NativeAmp.Planning src/NativeAmp.Telemetry src/NativeAmp.Training; do
     dotnet format analyzers "$project" --diagnostics RS0016 --severity info
   done
 }

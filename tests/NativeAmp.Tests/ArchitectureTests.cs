@@ -26,7 +26,8 @@ public partial class ArchitectureTests
         ["NativeAmp.Training"] = ["NativeAmp"],
         ["NativeAmp.Reports"] = [],
         ["NativeAmp.Planning"] = [],
-        ["NativeAmp.Cli"] = ["NativeAmp.Reports", "NativeAmp.Training", "NativeAmp", "NativeAmp.Planning"],
+        ["NativeAmp.Telemetry"] = ["NativeAmp"],
+        ["NativeAmp.Cli"] = ["NativeAmp.Reports", "NativeAmp.Planning", "NativeAmp.Telemetry", "NativeAmp.Training", "NativeAmp"],
         ["NativeAmp.Bindings"] = [],
     };
 

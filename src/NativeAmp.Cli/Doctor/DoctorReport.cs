@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
+using NativeAmp.Telemetry;
 using NativeAmp.Training.Data;
 
 namespace NativeAmp.Cli.Doctor;
@@ -34,6 +35,7 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
             findings.AddRange(Cuda());
         }
 
+        findings.AddRange(Telemetry());
         findings.Add(DataSet());
         return new DoctorReport(library.IsLoaded, findings);
     }
@@ -107,6 +109,20 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
         {
             return (new(name, false, e.Message, "It cannot be used: take --device cpu."), null);
         }
+    }
+
+    private static IEnumerable<Finding> Telemetry()
+    {
+        IReadOnlyList<GpuTelemetry> gpus = GpuTelemetry.All();
+        foreach (GpuTelemetry gpu in gpus)
+        {
+            using (gpu)
+                yield return new($"telemetry of {gpu.Name}", gpu.IsAvailable, gpu.Description,
+                    gpu.IsAvailable ? "--telemetry samples power, energy, memory, utilization, temperature and clocks." : "--telemetry has no figures of a GPU.");
+        }
+
+        bool energy = CpuTelemetry.HasEnergy(out string detail);
+        yield return new("telemetry of cpu energy", energy, detail, energy ? "--telemetry counts the processors' energy." : "--telemetry has no joules of the processors.");
     }
 
     private static Finding DataSet()

@@ -6,22 +6,28 @@ namespace NativeAmp.Cli.Train;
 /// </summary>
 internal sealed class OutputGuard(CancellationTokenSource stop)
 {
+    private readonly Lock _lock = new();
+
     /// <summary>The first failure.</summary>
     public IOException? Failure { get; private set; }
 
     /// <summary>Writes, unless that failed before.</summary>
     public void Write(Action write)
     {
-        if (Failure is not null)
-            return;
-        try
+        // Steps come from one thread, telemetry from another.
+        lock (_lock)
         {
-            write();
-        }
-        catch (IOException e)
-        {
-            Failure = e;
-            stop.Cancel();
+            if (Failure is not null)
+                return;
+            try
+            {
+                write();
+            }
+            catch (IOException e)
+            {
+                Failure = e;
+                stop.Cancel();
+            }
         }
     }
 }

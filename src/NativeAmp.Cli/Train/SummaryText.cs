@@ -21,6 +21,10 @@ internal static class SummaryText
                 $"MiB of a step: parameters {MiB(memory.Parameters)}, compute copies {MiB(memory.ComputeCopies)}, gradients {MiB(memory.Gradients)}, " +
                 $"optimizer state {MiB(memory.OptimizerState)}, activations {MiB(memory.Activations)}, workspace {MiB(memory.Workspace)}, " +
                 $"other {MiB(memory.Other)}, together {MiB(memory.Peak)}"));
+        foreach (EnergyRow energy in summary.Energy ?? [])
+            progress.Note(energy.Joules is { } joules
+                ? string.Create(CultureInfo.InvariantCulture, $"energy of {energy.Source}: {joules:0.##} J in {energy.Seconds:0.0} s, {energy.JoulesPerSample:G4} J a sample (by {energy.Method})")
+                : $"energy of {energy.Source}: not available: {energy.Reason}");
         if (result.TestAccuracy is { } accuracy)
             progress.Note($"test accuracy {Percent(accuracy)}");
     }

@@ -42,6 +42,12 @@ internal sealed class TrainCommand
     private readonly Option<int> _threads = CommonOptions.Threads();
     private readonly Option<string> _device = CommonOptions.Device();
     private readonly Option<string?> _metrics = CommonOptions.Path("--metrics", "FILE.jsonl", "Write a JSON object for each step, then a summary.");
+    private readonly Option<string?> _telemetry = CommonOptions.Path("--telemetry", "FILE.jsonl",
+        "Sample power, memory, utilization and temperature beside the run, a JSON object a line, and say the energy of a sample.");
+
+    private readonly Option<int> _telemetryInterval = NumberOption.Whole("--telemetry-interval", 1000, 10, 60_000,
+        "Milliseconds from one line of --telemetry to the next, 10 to 60000.");
+
     private readonly Option<string?> _checkpoint = CommonOptions.Path("--checkpoint", "DIR", "Keep the newest checkpoints in this folder.");
     private readonly Option<long?> _every = NumberOption.Whole("--every", 1L, long.MaxValue,
         "Steps from one checkpoint to the next [default: once an epoch, gpt 100].");
@@ -72,7 +78,7 @@ internal sealed class TrainCommand
     {
         Command command = new("train", "Train a network in mixed precision.")
         {
-            _model, _data, _classes, _precision, _epochs, _steps, _batch, _lr, _weightDecay, _clip, _initScale, _onNan, _seed, _threads, _device, _metrics, _checkpoint, _every,
+            _model, _data, _classes, _precision, _epochs, _steps, _batch, _lr, _weightDecay, _clip, _initScale, _onNan, _seed, _threads, _device, _metrics, _telemetry, _telemetryInterval, _checkpoint, _every,
             _resume, _profile, _context, _width, _heads, _blocks, _temperature, _sample, _json,
         };
         command.SetAction(parsed => new TrainRun(Settings(parsed), terminal, parsed.GetValue(_json)).Run());
@@ -110,6 +116,8 @@ internal sealed class TrainCommand
             Threads = parsed.GetValue(_threads),
             Device = Enum.Parse<DeviceChoice>(parsed.GetValue(_device)!, ignoreCase: true),
             Metrics = parsed.GetValue(_metrics),
+            Telemetry = parsed.GetValue(_telemetry),
+            TelemetryInterval = parsed.GetValue(_telemetryInterval),
             Checkpoint = parsed.GetValue(_checkpoint),
             Every = parsed.GetValue(_every),
             Resume = parsed.GetValue(_resume),

@@ -47,6 +47,16 @@ internal sealed record TrainSummary
     [JsonPropertyName("peak_bytes")]
     public required IReadOnlyDictionary<string, long> PeakBytes { get; init; }
 
+    /// <summary>Joules of a sample in the steps after the first, by the device that computes; null where they could not be measured.</summary>
+    [JsonPropertyName("joules_per_sample")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? JoulesPerSample { get; init; }
+
+    /// <summary>Energy by source, or why there is none; null without --telemetry.</summary>
+    [JsonPropertyName("energy")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<EnergyRow>? Energy { get; init; }
+
     [JsonPropertyName("precision")]
     public required string Precision { get; init; }
 

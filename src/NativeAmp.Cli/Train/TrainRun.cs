@@ -30,23 +30,27 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         using MetricsWriter? metrics = settings.Metrics is { } file ? new MetricsWriter(file, goesOn: settings.Resume) : null;
         using var stop = new CancellationTokenSource();
         var outputs = new OutputGuard(stop);
+        using TrainTelemetry? telemetry = settings.Telemetry is { } samples
+            ? new TrainTelemetry(samples, settings, device, task.Train.Count / settings.Batch, outputs) : null;
         using ITrainProgress progress = CreateProgress();
         ProfileReport? profile = settings.Profile ? new ProfileReport() : null;
         var memory = new MemoryWatch(device);
         Attach(trainer, progress, metrics, profile, memory, outputs);
+        Attach(trainer, telemetry);
         if (task.Test is { Count: 0 })
             terminal.Error.WriteLine("nativeamp: the test set has no samples, so no accuracy is measured");
         progress.Note(Introduction(task, device));
 
         (TrainingResult result, NonFiniteLossException? failure) = Train(trainer, stop);
         IReadOnlyList<ProfileRow>? rows = profile?.Finish();
+        telemetry?.Finish();
         if (outputs.Failure is not null)
             throw new IOException($"{outputs.Failure.Message.TrimEnd('.')}; stopped after {result.Steps} steps{(settings.Checkpoint is null ? "" : ", saved")}.", outputs.Failure);
 
         string? sample = settings is { Model: ModelKind.Gpt, SampleLength: > 0 } && !result.Interrupted && failure is null
             ? TextSampler.Sample(task.Model, device, Precision, settings.Gpt.Context, settings.SampleLength, settings.Temperature, new RandomGenerator(settings.Seed))
             : null;
-        TrainSummary summary = Summarise(result, device, memory) with { Profile = rows };
+        TrainSummary summary = Summarise(result, device, memory) with { Profile = rows, Energy = telemetry?.Energy, JoulesPerSample = telemetry?.JoulesPerSample };
         metrics?.Write(summary);
         if (json)
             terminal.Output.WriteLine(JsonSerializer.Serialize(summary with { Sample = sample }, TrainJson.Default.TrainSummary));
@@ -146,6 +150,19 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             if (checkpoint.Step is { } step)
                 metrics?.GoOnAfter(step);
         };
+    }
+
+    private static void Attach(Trainer trainer, TrainTelemetry? telemetry)
+    {
+        if (telemetry is null)
+            return;
+        long last = 0;
+        trainer.StepCompleted += (_, step) =>
+        {
+            telemetry.StepDone(step);
+            last = step.TotalSteps;
+        };
+        trainer.EpochCompleted += (_, epoch) => telemetry.EpochDone(epoch.Step == last);
     }
 
     private string Introduction(TrainTask task, Device device)

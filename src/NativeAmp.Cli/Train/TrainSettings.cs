@@ -57,6 +57,11 @@ internal sealed record TrainSettings
 
     public string? Metrics { get; init; }
 
+    public string? Telemetry { get; init; }
+
+    /// <summary>Milliseconds from one line of telemetry to the next.</summary>
+    public int TelemetryInterval { get; init; } = 1000;
+
     public string? Checkpoint { get; init; }
 
     public long? Every { get; init; }
@@ -90,6 +95,13 @@ internal sealed record TrainSettings
         {
             Require(!Same(Metrics, Data), $"--metrics and --data both name {Metrics}, which would be overwritten");
             Require(!Same(Metrics, Checkpoint), $"--metrics and --checkpoint both name {Metrics}: one is a file, the other a folder");
+        }
+
+        if (Telemetry is not null)
+        {
+            Require(!Same(Telemetry, Data), $"--telemetry and --data both name {Telemetry}, which would be overwritten");
+            Require(!Same(Telemetry, Checkpoint), $"--telemetry and --checkpoint both name {Telemetry}: one is a file, the other a folder");
+            Require(!Same(Telemetry, Metrics), $"--telemetry and --metrics both name {Telemetry}: they are two files");
         }
 
         return this;

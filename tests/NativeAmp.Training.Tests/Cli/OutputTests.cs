@@ -34,6 +34,7 @@ public class OutputTests
     [TestCase("{0} --steps 5 >/dev/full", "standard output")]
     [TestCase("{0} --steps 5 --json >/dev/full", "standard output")]
     [TestCase("{0} --steps 5 --metrics /dev/full", "/dev/full")]
+    [TestCase("{0} --steps 5 --telemetry /dev/full", "/dev/full")]
     [TestCase("{1} doctor >/dev/full", "standard output")]
     [TestCase("{1} train --help >/dev/full", "standard output")]
     public void A_full_device_is_one_line_and_exit_code_1(string command, string where)

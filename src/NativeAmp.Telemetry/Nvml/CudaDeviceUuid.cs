@@ -1,0 +1,47 @@
+using System.Runtime.InteropServices;
+
+namespace NativeAmp.Telemetry;
+
+/// <summary>
+/// The UUID under which NVML knows a GPU that CUDA knows by its number: CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER make the numbers differ, the UUID is the same.
+/// </summary>
+internal static unsafe class CudaDeviceUuid
+{
+    private const int Bytes = 16;
+
+    /// <summary>Asks the driver, which whoever opened the device has started.</summary>
+    /// <returns>Null if it cannot be had.</returns>
+    public static string? Of(int ordinal, out string reason)
+    {
+        reason = "";
+        foreach (string path in Candidates())
+        {
+            if (!NativeLibrary.TryLoad(path, out nint library))
+                continue;
+            if (!NativeLibrary.TryGetExport(library, "cuDeviceGet", out nint get) || !NativeLibrary.TryGetExport(library, "cuDeviceGetUuid", out nint uuid))
+            {
+                reason = $"{path} has no cuDeviceGetUuid";
+                return null;
+            }
+
+            int device;
+            byte* id = stackalloc byte[Bytes];
+            int result = ((delegate* unmanaged<int*, int, int>)get)(&device, ordinal);
+            if (result == 0)
+                result = ((delegate* unmanaged<byte*, int, int>)uuid)(id, device);
+            if (result == 0)
+                return Format(new ReadOnlySpan<byte>(id, Bytes));
+            reason = $"the CUDA driver does not give the UUID of device {ordinal} (error {result})";
+            return null;
+        }
+
+        reason = "the CUDA driver was not found again";
+        return null;
+    }
+
+    /// <summary>GPU-, and the bytes in five groups.</summary>
+    private static string Format(ReadOnlySpan<byte> id) => "GPU-" + new Guid(id, bigEndian: true).ToString("D");
+
+    private static string[] Candidates() => Environment.GetEnvironmentVariable("NATIVEAMP_CUDA_LIBRARY") is { Length: > 0 } named ? [named]
+        : OperatingSystem.IsWindows() ? ["nvcuda.dll"] : ["libcuda.so.1", "libcuda.so", "/usr/lib/wsl/lib/libcuda.so.1"];
+}

@@ -1,0 +1,177 @@
+using System.Runtime.InteropServices;
+
+namespace NativeAmp.Telemetry;
+
+/// <summary>
+/// NVIDIA's management library, found at run time: it comes with the driver. The environment variable NATIVEAMP_NVML_LIBRARY names another.
+/// </summary>
+internal sealed unsafe class NvmlLibrary : IDisposable
+{
+    private const string Variable = "NATIVEAMP_NVML_LIBRARY";
+    private const int TextLength = 96; // NVML_DEVICE_UUID_V2_BUFFER_SIZE, and not less than the other texts need
+
+    private readonly nint _library;
+
+    private NvmlLibrary(nint library, string path) => (_library, Path) = (library, path);
+
+    /// <summary>What was loaded.</summary>
+    public string Path { get; }
+
+    /// <summary>Version of the driver; empty where the library does not say.</summary>
+    public string DriverVersion { get; private set; } = "";
+
+    /// <summary>Loads and initializes it.</summary>
+    /// <param name="reason">Why that cannot be done.</param>
+    /// <returns>Null if it cannot.</returns>
+    public static NvmlLibrary? TryOpen(out string reason)
+    {
+        reason = "";
+        var tried = new List<string>();
+        foreach (string path in Candidates())
+        {
+            if (!NativeLibrary.TryLoad(path, out nint handle))
+            {
+                tried.Add(path);
+                continue;
+            }
+
+            var library = new NvmlLibrary(handle, path);
+            NvmlReturn result = library.Call("nvmlInit_v2");
+            if (result == NvmlReturn.Success)
+            {
+                library.DriverVersion = library.Text("nvmlSystemGetDriverVersion") ?? "";
+                return library;
+            }
+
+            reason = $"{path} does not start: {library.Describe(result)}";
+            NativeLibrary.Free(handle);
+            return null;
+        }
+
+        reason = $"no NVML was found (it comes with NVIDIA's driver); tried {string.Join(", ", tried)}";
+        return null;
+    }
+
+    /// <summary>A device by its UUID.</summary>
+    public NvmlReturn Find(string uuid, out nint device)
+    {
+        nint found = 0;
+        NvmlReturn result;
+        fixed (byte* text = System.Text.Encoding.ASCII.GetBytes(uuid + '\0'))
+        {
+            result = Function("nvmlDeviceGetHandleByUUID") is var function and not 0
+                ? (NvmlReturn)((delegate* unmanaged[Cdecl]<byte*, nint*, int>)function)(text, &found)
+                : NvmlReturn.FunctionNotFound;
+        }
+
+        device = found;
+        return result;
+    }
+
+    /// <summary>A device by its number.</summary>
+    public NvmlReturn Find(uint index, out nint device)
+    {
+        nint found = 0;
+        NvmlReturn result = Function("nvmlDeviceGetHandleByIndex_v2") is var function and not 0
+            ? (NvmlReturn)((delegate* unmanaged[Cdecl]<uint, nint*, int>)function)(index, &found)
+            : NvmlReturn.FunctionNotFound;
+        device = found;
+        return result;
+    }
+
+    /// <summary>How many devices there are.</summary>
+    public NvmlReturn Count(out uint count)
+    {
+        uint value = 0;
+        NvmlReturn result = Function("nvmlDeviceGetCount_v2") is var function and not 0
+            ? (NvmlReturn)((delegate* unmanaged[Cdecl]<uint*, int>)function)(&value)
+            : NvmlReturn.FunctionNotFound;
+        count = value;
+        return result;
+    }
+
+    /// <summary>Calls a function that writes one value of a device.</summary>
+    public NvmlReturn Get<T>(string name, nint device, out T value)
+        where T : unmanaged
+    {
+        T read = default;
+        NvmlReturn result = Function(name) is var function and not 0
+            ? (NvmlReturn)((delegate* unmanaged[Cdecl]<nint, T*, int>)function)(device, &read)
+            : NvmlReturn.FunctionNotFound;
+        value = read;
+        return result;
+    }
+
+    /// <summary>Calls a function that writes one value of a part of a device: a clock, a sensor.</summary>
+    public NvmlReturn Get(string name, nint device, int part, out uint value)
+    {
+        uint read = 0;
+        NvmlReturn result = Function(name) is var function and not 0
+            ? (NvmlReturn)((delegate* unmanaged[Cdecl]<nint, int, uint*, int>)function)(device, part, &read)
+            : NvmlReturn.FunctionNotFound;
+        value = read;
+        return result;
+    }
+
+    /// <summary>Reads the driver's own samples since a time; asks how many there can be where none are given room.</summary>
+    public NvmlReturn GetSamples(nint device, NvmlSampling type, ulong since, out NvmlValueType valueType, ref uint count, NvmlSample* samples)
+    {
+        int kind = 0;
+        uint number = count;
+        NvmlReturn result = Function("nvmlDeviceGetSamples") is var function and not 0
+            ? (NvmlReturn)((delegate* unmanaged[Cdecl]<nint, int, ulong, int*, uint*, NvmlSample*, int>)function)(device, (int)type, since, &kind, &number, samples)
+            : NvmlReturn.FunctionNotFound;
+        (valueType, count) = ((NvmlValueType)kind, number);
+        return result;
+    }
+
+    /// <summary>A text of a device; null where there is none.</summary>
+    public string? DeviceText(string name, nint device)
+    {
+        byte* text = stackalloc byte[TextLength];
+        return Function(name) is var function and not 0
+            && ((delegate* unmanaged[Cdecl]<nint, byte*, uint, int>)function)(device, text, TextLength) == 0
+            ? Marshal.PtrToStringUTF8((nint)text) : null;
+    }
+
+    /// <summary>A result in words: the library's own, and its number.</summary>
+    public string Describe(NvmlReturn result)
+    {
+        string? text = Function("nvmlErrorString") is var function and not 0
+            ? Marshal.PtrToStringUTF8(((delegate* unmanaged[Cdecl]<int, nint>)function)((int)result)) : null;
+        return $"{text ?? "NVML error"} ({(int)result})";
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        // The library stays loaded, as libcuda does: its threads may not outlive it.
+        Call("nvmlShutdown");
+    }
+
+    private NvmlReturn Call(string name) =>
+        Function(name) is var function and not 0 ? (NvmlReturn)((delegate* unmanaged[Cdecl]<int>)function)() : NvmlReturn.FunctionNotFound;
+
+    private string? Text(string name)
+    {
+        byte* text = stackalloc byte[TextLength];
+        return Function(name) is var function and not 0 && ((delegate* unmanaged[Cdecl]<byte*, uint, int>)function)(text, TextLength) == 0
+            ? Marshal.PtrToStringUTF8((nint)text) : null;
+    }
+
+    // An old library lacks functions: that is an answer like others.
+    private nint Function(string name) => NativeLibrary.TryGetExport(_library, name, out nint function) ? function : 0;
+
+    private static IEnumerable<string> Candidates()
+    {
+        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named)
+            return [named];
+        if (!OperatingSystem.IsWindows())
+            return ["libnvidia-ml.so.1", "/usr/lib/wsl/lib/libnvidia-ml.so.1"];
+        return
+        [
+            System.IO.Path.Combine(Environment.SystemDirectory, "nvml.dll"),
+            System.IO.Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.ProgramFiles), "NVIDIA Corporation", "NVSMI", "nvml.dll"),
+        ];
+    }
+}

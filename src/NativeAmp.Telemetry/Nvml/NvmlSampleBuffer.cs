@@ -1,0 +1,87 @@
+namespace NativeAmp.Telemetry;
+
+/// <summary>The driver's own samples of one kind, taken oftener than anybody asks: mean and maximum of those since the last reading.</summary>
+/// <param name="nvml">The library.</param>
+/// <param name="device">Its handle of the GPU.</param>
+/// <param name="type">What is sampled.</param>
+/// <param name="unit">By what the driver's numbers are multiplied.</param>
+/// <param name="mean">Under which name the mean goes.</param>
+/// <param name="max">Under which name the largest goes; null for nowhere.</param>
+internal sealed unsafe class NvmlSampleBuffer(NvmlLibrary nvml, nint device, NvmlSampling type, double unit, string mean, string? max = null)
+{
+    // Drivers keep 100 to 200; what a broken one claims must not be allocated.
+    private const uint MostSamples = 1 << 16;
+
+    private NvmlSample[] _samples = [];
+    private ulong _since;
+    private bool _begun;
+
+    /// <summary>Reads what is new. What the driver sampled before the first reading is another's.</summary>
+    public void Read(TelemetryReading reading)
+    {
+        NvmlReturn result = Fetch(out NvmlValueType valueType, out uint count);
+        if (result == NvmlReturn.NotFound || (result == NvmlReturn.Success && count == 0))
+        {
+            _begun = true;
+            return;
+        }
+
+        if (result != NvmlReturn.Success)
+        {
+            Say(reading, nvml.Describe(result));
+            return;
+        }
+
+        bool first = !_begun;
+        _begun = true;
+        (double sum, double largest, int taken) = (0, double.NegativeInfinity, 0);
+        ulong since = _since;
+        foreach (NvmlSample sample in _samples.AsSpan(0, (int)count))
+        {
+            since = Math.Max(since, sample.TimeStamp);
+            if (sample.TimeStamp <= _since)
+                continue;
+            if (sample.As(valueType) is not { } value)
+            {
+                Say(reading, $"NVML gives samples of the unknown type {(int)valueType}");
+                return;
+            }
+
+            (sum, largest, taken) = (sum + value, Math.Max(largest, value), taken + 1);
+        }
+
+        _since = since;
+        if (first || taken == 0)
+            return;
+        reading.Add(mean, sum / taken * unit);
+        if (max is not null)
+            reading.Add(max, largest * unit);
+    }
+
+    private NvmlReturn Fetch(out NvmlValueType valueType, out uint count)
+    {
+        count = 0;
+        if (_samples.Length == 0)
+        {
+            NvmlReturn asked = nvml.GetSamples(device, type, 0, out valueType, ref count, null);
+            if (asked is not (NvmlReturn.Success or NvmlReturn.InsufficientSize) || count == 0)
+                return asked == NvmlReturn.InsufficientSize ? NvmlReturn.NotFound : asked;
+            _samples = new NvmlSample[Math.Min(count, MostSamples)];
+        }
+
+        count = (uint)_samples.Length;
+        fixed (NvmlSample* samples = _samples)
+        {
+            NvmlReturn result = nvml.GetSamples(device, type, _since, out valueType, ref count, samples);
+            count = Math.Min(count, (uint)_samples.Length);
+            return result;
+        }
+    }
+
+    private void Say(TelemetryReading reading, string reason)
+    {
+        reading.NotAvailable(mean, reason);
+        if (max is not null)
+            reading.NotAvailable(max, reason);
+    }
+}

@@ -1,0 +1,211 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+
+namespace NativeAmp.Telemetry;
+
+/// <summary>
+/// Reads sources at intervals on a thread of its own, beside any loop. Nothing of it throws into that loop: what a source cannot read is missing, with
+/// the reason, and the next reading tries again.
+/// </summary>
+/// <example>
+/// <code>
+/// using var telemetry = new TelemetrySampler([GpuTelemetry.Of(device), new CpuTelemetry()], TimeSpan.FromSeconds(1));
+/// using var log = new TelemetryLog("telemetry.jsonl");
+/// telemetry.Sampled += (_, sample) => log.Write(sample);
+/// telemetry.Start();
+/// EnergyWindow energy = telemetry.MeasureEnergy();
+/// // … train …
+/// foreach (EnergyMeasurement measured in energy.Stop())
+///     Console.WriteLine($"{measured.Source}: {measured.Joules} J ({measured.Method})");
+/// </code>
+/// </example>
+public sealed class TelemetrySampler : IDisposable
+{
+    // A driver that hangs must not hang the run's end.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
+
+    private readonly ITelemetrySource[] _sources;
+    private readonly TimeSpan _interval;
+    private readonly TimeProvider _time;
+    private readonly long _made;
+    private readonly Lock _gate = new();
+    private readonly ManualResetEventSlim _stop = new();
+    private readonly ConcurrentDictionary<string, string> _missing = new(StringComparer.Ordinal);
+    private readonly TelemetryMeter _meter = new();
+    private Thread? _thread;
+    private bool _disposed;
+
+    /// <summary>Prepares sampling.</summary>
+    /// <param name="sources">What to read; they are this sampler's from now on and disposed with it.</param>
+    /// <param name="interval">Time from one reading to the next, a millisecond to an hour.</param>
+    /// <param name="time">The clock of the samples' times; null for the system's.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The interval is out of range.</exception>
+    public TelemetrySampler(IEnumerable<ITelemetrySource> sources, TimeSpan interval, TimeProvider? time = null)
+    {
+        ArgumentNullException.ThrowIfNull(sources);
+        if (interval < TimeSpan.FromMilliseconds(1) || interval > TimeSpan.FromHours(1))
+            throw new ArgumentOutOfRangeException(nameof(interval), interval, "The interval of telemetry is a millisecond to an hour.");
+        _sources = [.. sources];
+        _interval = interval;
+        _time = time ?? TimeProvider.System;
+        _made = _time.GetTimestamp();
+    }
+
+    /// <summary>
+    /// A sample was taken; raised on the sampler's thread, or on that of a caller of <see cref="SampleNow"/> and of energy windows, one at a time. What a handler
+    /// throws is kept in <see cref="HandlerFailure"/>, and goes no further.
+    /// </summary>
+    public event EventHandler<TelemetrySample>? Sampled;
+
+    /// <summary>What could not be read, and why, by name: the latest reason of each. A value that came back later stays here.</summary>
+    public IReadOnlyDictionary<string, string> NotAvailable => _missing;
+
+    /// <summary>The latest sample; null before the first.</summary>
+    public TelemetrySample? Latest { get; private set; }
+
+    /// <summary>The first exception of a handler of <see cref="Sampled"/>; null if there was none.</summary>
+    public Exception? HandlerFailure { get; private set; }
+
+    /// <summary>Begins to sample: at once, and then at every interval on a thread of its own. A sampler that runs goes on.</summary>
+    public void Start()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_thread is not null)
+            return;
+        _stop.Reset();
+        SampleNow();
+        _thread = new Thread(Loop) { IsBackground = true, Name = "NativeAmp telemetry" };
+        _thread.Start();
+    }
+
+    /// <summary>Ends sampling, with a last sample. A sampler that does not run stays so; it may be started again.</summary>
+    public void Stop()
+    {
+        if (_thread is not { } thread)
+            return;
+        _stop.Set();
+        if (!thread.Join(LongestWait))
+            return;
+        _thread = null;
+        SampleNow();
+    }
+
+    /// <summary>Takes a sample now, whether the sampler runs or not.</summary>
+    public TelemetrySample SampleNow()
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            var reading = new TelemetryReading();
+            foreach (ITelemetrySource source in _sources)
+                Read(source, reading);
+            var news = new Dictionary<string, string>(StringComparer.Ordinal);
+            foreach ((string name, string reason) in reading.Missing)
+            {
+                if (_missing.TryGetValue(name, out string? before) && before == reason)
+                    continue;
+                _missing[name] = reason;
+                news.Add(name, reason);
+            }
+
+            var sample = new TelemetrySample(_time.GetUtcNow(), _time.GetElapsedTime(_made), reading.Values, news);
+            Latest = sample;
+            _meter.Show(sample);
+            Raise(sample);
+            return sample;
+        }
+    }
+
+    /// <summary>Begins to measure energy, from a sample taken now.</summary>
+    public EnergyWindow MeasureEnergy() => new(this);
+
+    /// <summary>The samples from now on, until sampling is canceled or the sampler is disposed. A reader who falls behind loses the oldest.</summary>
+    /// <param name="cancellation">Ends it.</param>
+    public async IAsyncEnumerable<TelemetrySample> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        var channel = Channel.CreateBounded<TelemetrySample>(new BoundedChannelOptions(1024) { FullMode = BoundedChannelFullMode.DropOldest });
+        void Take(object? sender, TelemetrySample sample) => channel.Writer.TryWrite(sample);
+        void End() => channel.Writer.TryComplete();
+        Sampled += Take;
+        Disposing += End;
+        try
+        {
+            if (_disposed)
+                yield break;
+            await foreach (TelemetrySample sample in channel.Reader.ReadAllAsync(cancellation).ConfigureAwait(false))
+                yield return sample;
+        }
+        finally
+        {
+            Sampled -= Take;
+            Disposing -= End;
+        }
+    }
+
+    /// <summary>Ends sampling, and gives the sources back.</summary>
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        Stop();
+        _meter.Dispose();
+        // A driver that hangs in a call still uses what it would give back.
+        if (_thread is null)
+        {
+            lock (_gate)
+            {
+                _disposed = true;
+                foreach (ITelemetrySource source in _sources)
+                    source.Dispose();
+            }
+
+            _stop.Dispose();
+        }
+
+        _disposed = true;
+        Disposing?.Invoke();
+    }
+
+    private event Action? Disposing;
+
+    private void Loop()
+    {
+        // Readings that would be late are left out, not made up for.
+        long begun = Stopwatch.GetTimestamp();
+        while (!_stop.Wait(_interval - TimeSpan.FromTicks(Stopwatch.GetElapsedTime(begun).Ticks % _interval.Ticks)))
+            SampleNow();
+    }
+
+    private static void Read(ITelemetrySource source, TelemetryReading reading)
+    {
+#pragma warning disable CA1031 // whatever a source of anybody's throws, the run that is watched goes on
+        try
+        {
+            source.Read(reading);
+        }
+        catch (Exception e)
+        {
+            reading.NotAvailable(source.Name, e.Message.TrimEnd('.'));
+        }
+#pragma warning restore CA1031
+    }
+
+    private void Raise(TelemetrySample sample)
+    {
+        foreach (Delegate handler in Sampled?.GetInvocationList() ?? [])
+        {
+#pragma warning disable CA1031 // an exception of a handler would end the process, on this thread
+            try
+            {
+                ((EventHandler<TelemetrySample>)handler)(this, sample);
+            }
+            catch (Exception e)
+            {
+                HandlerFailure ??= e;
+            }
+#pragma warning restore CA1031
+        }
+    }
+}
