@@ -2,6 +2,8 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using NativeAmp.Cli.Bench;
 using NativeAmp.Cli.Doctor;
+using NativeAmp.Cli.Formats;
+using NativeAmp.Cli.Inspect;
 using NativeAmp.Cli.Output;
 using NativeAmp.Cli.Plan;
 using NativeAmp.Cli.Train;
@@ -24,6 +26,8 @@ internal static class CommandTree
             new BenchCommand().Build(terminal),
             new PlanCommand().Build(terminal),
             new DoctorCommand().Build(terminal),
+            new FormatsCommand().Build(terminal),
+            new InspectCommand().Build(terminal),
             CommandRunner.Verbose,
         };
 }

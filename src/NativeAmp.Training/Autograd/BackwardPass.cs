@@ -191,12 +191,18 @@ internal sealed class BackwardPass
     private void Walk(bool retainGraph)
     {
         bool succeeded = false;
+        ObserverFrame? observer = ObserverFrame.Current;
         try
         {
             foreach (Node node in _nodes)
             {
                 if (node.Output.GradientBufferOrNull is { HasValue: true } gradient && node.WantsAny)
+                {
+                    observer?.GoesBack(node);
                     GoBack(node, gradient);
+                    observer?.WentBack(node);
+                }
+
                 Finish(node, retainGraph);
             }
 

@@ -59,6 +59,9 @@ internal abstract class Node
     /// <summary>The inputs that required gradients when the operator ran.</summary>
     public ReadOnlySpan<Edge> Edges => _edges;
 
+    /// <summary>The module that an observer was told when the operator ran, or null.</summary>
+    public string? ObservedModule { get; set; }
+
     /// <summary>The backward pass that found this node last.</summary>
     public long FoundBy { get; set; }
 

@@ -54,12 +54,27 @@ public sealed class SafetensorsReader : IDisposable
     public void Read(SafetensorsEntry entry, Span<byte> destination)
     {
         ArgumentNullException.ThrowIfNull(entry);
-        if (!ReferenceEquals(_header.Find(entry.Name), entry))
-            throw new ArgumentException($"Tensor {entry.Name} is not of {_name}.", nameof(entry));
         if (destination.Length != entry.ByteLength)
             throw new ArgumentException($"Tensor {entry.Name} has {entry.ByteLength} bytes; the span has {destination.Length}.",
                 nameof(destination));
-        _stream.Position = _dataStart + entry.Begin;
+        Read(entry, 0, destination);
+    }
+
+    /// <summary>Reads a part of a tensor's bytes: for one that does not fit in memory.</summary>
+    /// <param name="entry">The tensor.</param>
+    /// <param name="offset">Where in its bytes to begin.</param>
+    /// <param name="destination">Receives as many bytes as it has.</param>
+    /// <exception cref="ArgumentException">The tensor is of another file, or has no such part.</exception>
+    /// <exception cref="DataFormatException">The file is shorter than it was when it was opened.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public void Read(SafetensorsEntry entry, long offset, Span<byte> destination)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        if (!ReferenceEquals(_header.Find(entry.Name), entry))
+            throw new ArgumentException($"Tensor {entry.Name} is not of {_name}.", nameof(entry));
+        if (offset < 0 || offset > entry.ByteLength - destination.Length)
+            throw new ArgumentException($"Tensor {entry.Name} has {entry.ByteLength} bytes; {destination.Length} from {offset} are past them.", nameof(offset));
+        _stream.Position = _dataStart + entry.Begin + offset;
         int read = _stream.ReadAtLeast(destination, destination.Length, throwOnEndOfStream: false);
         if (read < destination.Length)
             throw new DataFormatException(_name, _stream.Position, "the end of the file", $"all of tensor '{entry.Name}'");

@@ -15,6 +15,7 @@ public static partial class Ops
     internal static Tensor Record(Node node)
     {
         node.Output.Producer = node;
+        ObserverFrame.Current?.Recorded(node);
         return node.Output;
     }
 }

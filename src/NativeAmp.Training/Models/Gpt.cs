@@ -49,9 +49,9 @@ public sealed class Gpt : Module
         Requires.That(
             input.Shape.Rank == 2 && input.Shape[1] <= Options.Context, input, null,
             $"tokens are [batch, time] with a time of at most {Options.Context}", nameof(Gpt));
-        Tensor embedded = _tokens.Forward(input);
+        Tensor embedded = _tokens.Call(input);
         Tensor positioned = Ops.AddInPlace(embedded, Positions(input.Shape[1]), Intermediate);
-        Tensor current = Replace(positioned, _dropout.Forward(positioned));
+        Tensor current = Replace(positioned, _dropout.Call(positioned));
         foreach (TransformerBlock block in _blocks)
             current = block.ForwardInPlace(current);
         Tensor normalised = Replace(current, _norm.ForwardForLowPrecision(current));

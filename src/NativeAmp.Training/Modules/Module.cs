@@ -16,6 +16,16 @@ public abstract class Module : IDisposable
     /// <summary>The module's output.</summary>
     public abstract Tensor Forward(Tensor input);
 
+    /// <summary>
+    /// <see cref="Forward"/>, by a name that a <see cref="ModelObserver"/> knows: what this module computes itself is this module's then. A module that calls those
+    /// inside so is seen in its parts; where nobody observes it is the same.
+    /// </summary>
+    public Tensor Call(Tensor input)
+    {
+        using ObserverFrame.ModuleScope scope = ObserverFrame.Enter(this);
+        return Forward(input);
+    }
+
     /// <summary>The parameters, each once, in the order of their names' appearance, under their full names.</summary>
     public IReadOnlyList<Parameter> Parameters()
     {
@@ -117,6 +127,12 @@ public abstract class Module : IDisposable
         _children.Add((name, module));
         return module;
     }
+
+    /// <summary>The parameters that are this module's own.</summary>
+    internal IEnumerable<Parameter> OwnParameters() => _parameters.Select(entry => entry.Parameter);
+
+    /// <summary>The modules directly inside, with their names.</summary>
+    internal IEnumerable<(string Name, Module Module)> NamedChildren() => _children;
 
     /// <summary>Moves parameters and buffers to a device, and gives parameters their names.</summary>
     internal void MoveTo(Device device)

@@ -36,10 +36,10 @@ public sealed class MultiHeadAttention : Module
     /// <inheritdoc/>
     public override Tensor Forward(Tensor input)
     {
-        Tensor packed = Qkv.Forward(input);
+        Tensor packed = Qkv.Call(input);
         Tensor heads = Ops.PackedAttention(packed, _heads, _causal);
         packed.ReleaseUnlessCallers("it was the packed projection of an attention");
-        Tensor output = Projection.Forward(heads);
+        Tensor output = Projection.Call(heads);
         heads.ReleaseUnlessCallers("it was the output of an attention's heads");
         return output;
     }

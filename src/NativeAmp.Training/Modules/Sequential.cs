@@ -32,6 +32,7 @@ public sealed class Sequential : Module
         for (int i = 0; i < _modules.Length; i++)
         {
             Tensor next;
+            using ObserverFrame.ModuleScope scope = ObserverFrame.Enter(_modules[i]);
             if (i + 1 < _modules.Length && _modules[i + 1] is IActivation { Activation: var activation }
                 && _modules[i] is IFusesActivation fusing && fusing.Fuses(activation))
             {

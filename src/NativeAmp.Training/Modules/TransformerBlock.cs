@@ -38,11 +38,15 @@ public sealed class TransformerBlock : Module
     public override Tensor Forward(Tensor input) => Forward(input, givesUpInput: false);
 
     /// <summary>The same for an intermediate that nobody reads afterwards: the sum takes its memory where it can.</summary>
-    internal Tensor ForwardInPlace(Tensor input) => Forward(input, givesUpInput: true);
+    internal Tensor ForwardInPlace(Tensor input)
+    {
+        using ObserverFrame.ModuleScope scope = ObserverFrame.Enter(this);
+        return Forward(input, givesUpInput: true);
+    }
 
     private Tensor Forward(Tensor input, bool givesUpInput)
     {
-        Tensor attended = AddBranch(input, givesUpInput, _norm1, normalised => _attention.Forward(normalised));
+        Tensor attended = AddBranch(input, givesUpInput, _norm1, normalised => _attention.Call(normalised));
         return AddBranch(attended, true, _norm2, FeedForward);
     }
 
@@ -51,7 +55,7 @@ public sealed class TransformerBlock : Module
         Tensor normalised = norm.ForwardForLowPrecision(input);
         Tensor computed = branch(normalised);
         normalised.ReleaseUnlessCallers(Intermediate);
-        Tensor dropped = _dropout.Forward(computed);
+        Tensor dropped = _dropout.Call(computed);
         Tensor output = givesUpInput ? Ops.AddInPlace(input, dropped, Intermediate) : Ops.Add(input, dropped);
         computed.ReleaseUnlessCallers(Intermediate);
         dropped.ReleaseUnlessCallers(Intermediate);
@@ -61,7 +65,7 @@ public sealed class TransformerBlock : Module
     private Tensor FeedForward(Tensor input)
     {
         Tensor hidden = _expand.Forward(input, Activation.Gelu);
-        Tensor output = _contract.Forward(hidden);
+        Tensor output = _contract.Call(hidden);
         hidden.ReleaseUnlessCallers(Intermediate);
         return output;
     }

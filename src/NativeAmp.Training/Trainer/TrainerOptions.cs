@@ -61,6 +61,9 @@ public sealed record TrainerOptions
     /// <summary>The generator whose state is part of a checkpoint: the one that the model's dropout draws from.</summary>
     public RandomGenerator Random { get; init; } = RandomGenerator.Default;
 
+    /// <summary>Looks into steps; null for nobody.</summary>
+    public StepInspector? Inspector { get; init; }
+
     /// <summary>Batches that are prepared ahead.</summary>
     public int Prefetch { get; init; } = 3;
 

@@ -1,0 +1,59 @@
+using System.CommandLine;
+using System.Text.Json;
+using NativeAmp.Cli.Output;
+
+namespace NativeAmp.Cli.Formats;
+
+/// <summary>nativeamp formats.</summary>
+internal sealed class FormatsCommand
+{
+    private readonly Argument<string[]> _numbers = new("NUMBER")
+    {
+        Description = "What to show in each format: 0.1, 1e-8, -0, inf, nan, 0x1p-24, or the bits of one, fp16:0x3c00. None shows the formats.",
+        Arity = ArgumentArity.ZeroOrMore,
+    };
+
+    private readonly Option<bool> _json = CommonOptions.Json();
+
+    /// <summary>The command, to be added to a root.</summary>
+    public Command Build(Terminal terminal)
+    {
+        Command command = new("formats", "Show number formats, fp32 to int4: bits, range, precision; or what a number becomes in each.") { _numbers, _json };
+        command.SetAction(parsed => Run(parsed.GetValue(_numbers) ?? [], parsed.GetValue(_json), terminal));
+        return command;
+    }
+
+    private static int Run(string[] texts, bool json, Terminal terminal)
+    {
+        AskedNumber[] numbers = [.. texts.Select(Read)];
+        if (json)
+        {
+            var report = texts.Length == 0 ? new FormatsReport([.. NumberFormat.All.Select(FormatFacts.Of)], null) : new FormatsReport(null, numbers);
+            terminal.Output.WriteLine(JsonSerializer.Serialize(report, FormatsJson.Default.FormatsReport));
+            return ExitCode.Success;
+        }
+
+        if (texts.Length == 0)
+            FormatsText.WriteFormats(terminal);
+        for (int i = 0; i < numbers.Length; i++)
+        {
+            if (i > 0)
+                terminal.Output.WriteLine();
+            FormatsText.WriteNumber(numbers[i], terminal);
+        }
+
+        return ExitCode.Success;
+    }
+
+    private static AskedNumber Read(string text)
+    {
+        try
+        {
+            return AskedNumber.Read(text);
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException(e.Message);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+using System.Globalization;
+
+namespace NativeAmp.Cli.Inspect;
+
+/// <summary>Figures of an inspection in words.</summary>
+internal static class FigureText
+{
+    /// <summary>A share, never rounded to 0 or to all.</summary>
+    public static string Share(long part, long whole)
+    {
+        if (part == 0 || whole == 0)
+            return "0";
+        double percent = 100.0 * part / whole;
+        return part == whole ? "100 %"
+            : percent < 0.01 ? "<0.01 %"
+            : percent > 99.99 ? ">99.99 %"
+            : percent.ToString(percent < 10 ? "0.##" : "0.#", CultureInfo.InvariantCulture) + " %";
+    }
+
+    public static string Power(int exponent) => string.Create(CultureInfo.InvariantCulture, $"2^{exponent}");
+
+    /// <summary>From which power of two to which the numbers go.</summary>
+    public static string Range(TensorReport tensor) => tensor.Values == 0 ? "–"
+        : tensor.Exponents.Count == 1 ? Power(tensor.FirstExponent)
+        : $"{Power(tensor.FirstExponent)} … {Power(tensor.FirstExponent + tensor.Exponents.Count - 1)}";
+
+    public static string Decibels(double? decibels, bool exact) => exact ? "exact"
+        : decibels is { } value ? value.ToString("0.#", CultureInfo.InvariantCulture) + " dB" : "–";
+
+    /// <summary>A format's figures in a cell: what is lost first, else how precise it is.</summary>
+    public static string Cell(TensorReport tensor, FormatReport format)
+    {
+        if (tensor.Values == 0)
+            return "–";
+        List<string> parts = [];
+        if (format.Overflow > 0)
+            parts.Add($"over {Share(format.Overflow, tensor.Values)}");
+        if (format.Underflow > 0)
+            parts.Add($"zero {Share(format.Underflow, tensor.Values)}");
+        if (format.Subnormal > 0)
+            parts.Add($"sub {Share(format.Subnormal, tensor.Values)}");
+        if (parts.Count == 0 || (format.Overflow == 0 && parts.Count == 1))
+            parts.Insert(0, Decibels(format.SnrDb, format.Exact));
+        return string.Join(", ", parts);
+    }
+
+    public static string NotFinite(TensorReport tensor) => tensor is { NaN: 0, Inf: 0 } ? ""
+        : string.Join(", ", ((string[])[tensor.NaN > 0 ? $"{Number(tensor.NaN)} nan" : "", tensor.Inf > 0 ? $"{Number(tensor.Inf)} inf" : ""]).Where(text => text.Length > 0));
+
+    public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+
+    /// <summary>Numbers as little columns by power of two, and below them where formats hold them in full (█) and as subnormals (░).</summary>
+    public static IEnumerable<string> Histogram(TensorReport tensor, IReadOnlyList<NumberFormat> formats)
+    {
+        if (tensor.Values == 0)
+            yield break;
+        const int mostColumns = 60;
+        const string heights = "▁▂▃▄▅▆▇█";
+        // Some room to the right shows how far the formats reach.
+        int first = tensor.FirstExponent;
+        int end = Math.Max(first + tensor.Exponents.Count, Math.Min(17, first + mostColumns));
+        int step = (end - first + mostColumns - 1) / mostColumns;
+        int columns = (end - first + step - 1) / step;
+        long[] counts = new long[columns];
+        for (int i = 0; i < tensor.Exponents.Count; i++)
+            counts[i / step] += tensor.Exponents[i];
+        long most = counts.Max();
+        yield return $"{"values",-9} {string.Concat(counts.Select(count => count == 0 ? ' ' : heights[(int)(7 * ((double)count / most))]))}";
+        foreach (NumberFormat format in formats)
+        {
+            yield return $"{format.Name,-9} " + string.Concat(Enumerable.Range(0, columns).Select(column =>
+            {
+                int low = first + column * step, high = low + step - 1;
+                return high >= format.MinExponent && low <= format.MaxExponent ? '█' : high >= format.SmallestExponent && low <= format.MaxExponent ? '░' : '·';
+            }));
+        }
+
+        string left = Power(first), right = Power(end - 1);
+        yield return $"{"",-9} {left}{right.PadLeft(Math.Max(right.Length + 1, columns - left.Length))}";
+    }
+}
