@@ -56,7 +56,7 @@ internal sealed record NumberFacts(
         ExactNumber? error = number.IsFinite && rounded.Value.IsFinite ? rounded.Value - number : null;
         return new NumberFacts(format.Name, bits[..1], bits[1..(1 + format.ExponentBits)], bits[(1 + format.ExponentBits)..],
             "0x" + rounded.Code.ToString("x", CultureInfo.InvariantCulture).PadLeft((format.Bits + 3) / 4, '0'), rounded.Value.ToString(), error?.ToString(),
-            error is null || number.IsZero ? null : ExactNumber.Ratio(error.Value, number), rounded.Outcome.ToString().ToLowerInvariant(),
+            error is null || number.IsZero ? null : (error.Value.IsNegative == number.IsNegative ? 1 : -1) * ExactNumber.Ratio(error.Value, number), rounded.Outcome.ToString().ToLowerInvariant(),
             Describe(format, number, rounded));
     }
 

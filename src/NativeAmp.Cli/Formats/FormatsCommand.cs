@@ -13,19 +13,22 @@ internal sealed class FormatsCommand
         Arity = ArgumentArity.ZeroOrMore,
     };
 
+    private readonly Option<string?> _html = CommonOptions.Path("--html", "FILE.html", "Write a page with a picture too.");
     private readonly Option<bool> _json = CommonOptions.Json();
 
     /// <summary>The command, to be added to a root.</summary>
     public Command Build(Terminal terminal)
     {
-        Command command = new("formats", "Show number formats, fp32 to int4: bits, range, precision; or what a number becomes in each.") { _numbers, _json };
-        command.SetAction(parsed => Run(parsed.GetValue(_numbers) ?? [], parsed.GetValue(_json), terminal));
+        Command command = new("formats", "Show number formats, fp32 to int4: bits, range, precision; or what a number becomes in each.") { _numbers, _html, _json };
+        command.SetAction(parsed => Run(parsed.GetValue(_numbers) ?? [], parsed.GetValue(_html), parsed.GetValue(_json), terminal));
         return command;
     }
 
-    private static int Run(string[] texts, bool json, Terminal terminal)
+    private static int Run(string[] texts, string? html, bool json, Terminal terminal)
     {
         AskedNumber[] numbers = [.. texts.Select(Read)];
+        if (html is not null)
+            FormatsPage.Of(numbers).Save(html);
         if (json)
         {
             var report = texts.Length == 0 ? new FormatsReport([.. NumberFormat.All.Select(FormatFacts.Of)], null) : new FormatsReport(null, numbers);

@@ -12,11 +12,16 @@ internal static class FormatsText
     private const int PerCharacter = 4;
     private const int MostDigits = 17; // as many as a double needs
 
+    /// <summary>Headings of the table of formats.</summary>
+    public static IReadOnlyList<string> FormatColumns { get; } =
+        ["format", "bits", "sign+exp+fraction", "largest", "smallest normal", "smallest", "step at 1", "integers to", "special"];
+
+    /// <summary>Headings of the table of a number in each format.</summary>
+    public static IReadOnlyList<string> NumberColumns { get; } = ["format", "sign exponent fraction", "stored", "relative error", "what became of it"];
+
     public static void WriteFormats(Terminal terminal)
     {
-        terminal.WriteTable(
-            ["format", "bits", "sign+exp+fraction", "largest", "smallest normal", "smallest", "step at 1", "integers to", "special"],
-            [.. NumberFormat.All.Select(Row)]);
+        terminal.WriteTable(FormatColumns, [.. NumberFormat.All.Select(Row)]);
         terminal.Output.WriteLine();
         terminal.Output.WriteLine("Powers of two that each can hold (█ in full precision, ░ as subnormals with fewer bits):");
         terminal.Output.WriteLine();
@@ -29,7 +34,7 @@ internal static class FormatsText
     {
         terminal.Output.WriteLine(asked.Number == asked.Value ? asked.Number : $"{asked.Number} = {asked.Value}");
         terminal.Output.WriteLine();
-        terminal.WriteTable(["format", "sign exponent fraction", "stored", "relative error", ""], [.. asked.Formats.Select(Row)]);
+        terminal.WriteTable(NumberColumns, [.. asked.Formats.Select(Row)]);
         NumberFacts[] shortened = [.. asked.Formats.Where(facts => ExactNumber.Parse(facts.Stored).ToString(MostDigits) != facts.Stored)];
         if (shortened.Length == 0)
             return;
@@ -62,7 +67,8 @@ internal static class FormatsText
         return new string(scale);
     }
 
-    private static IReadOnlyList<string> Row(NumberFormat format)
+    /// <summary>A row of the table of formats.</summary>
+    public static IReadOnlyList<string> Row(NumberFormat format)
     {
         FormatFacts facts = FormatFacts.Of(format);
         return
@@ -72,7 +78,8 @@ internal static class FormatsText
         ];
     }
 
-    private static IReadOnlyList<string> Row(NumberFacts facts)
+    /// <summary>A row of the table of a number in each format.</summary>
+    public static IReadOnlyList<string> Row(NumberFacts facts)
     {
         string stored = ExactNumber.Parse(facts.Stored).ToString(MostDigits);
         return

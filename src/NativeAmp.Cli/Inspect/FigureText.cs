@@ -14,7 +14,7 @@ internal static class FigureText
         return part == whole ? "100 %"
             : percent < 0.01 ? "<0.01 %"
             : percent > 99.99 ? ">99.99 %"
-            : percent.ToString(percent < 10 ? "0.##" : "0.#", CultureInfo.InvariantCulture) + " %";
+            : percent.ToString(percent is < 10 or > 99 ? "0.##" : "0.#", CultureInfo.InvariantCulture) + " %";
     }
 
     public static string Power(int exponent) => string.Create(CultureInfo.InvariantCulture, $"2^{exponent}");

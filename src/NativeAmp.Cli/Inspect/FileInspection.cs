@@ -62,11 +62,12 @@ internal static class TensorKinds
     public const string Tensor = "tensor";
     public const string Parameter = "parameter";
     public const string Gradient = "gradient";
+    public const string ParameterGradient = "parameter gradient";
     public const string Activation = "activation";
     public const string FirstMoment = "first moment";
     public const string SecondMoment = "second moment";
     public const string Counter = "counter";
 
     /// <summary>Whether a loss scale multiplies such numbers: gradients, and Adam's running mean of them, which shows what they were like.</summary>
-    public static bool AreScaled(string kind) => kind is Gradient or FirstMoment;
+    public static bool AreScaled(string kind) => kind is Gradient or ParameterGradient or FirstMoment;
 }

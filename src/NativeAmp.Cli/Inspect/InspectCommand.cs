@@ -9,12 +9,14 @@ internal sealed class InspectCommand
 {
     private readonly Argument<string[]> _paths = new("FILE")
     {
-        Description = "Safetensors files, folders of checkpoints or of shards, or an index of shards (model.safetensors.index.json).",
+        Description = "Safetensors files, folders of checkpoints or of shards, an index of shards (model.safetensors.index.json), or what train --inspect-out wrote (FILE.jsonl).",
         Arity = ArgumentArity.OneOrMore,
     };
 
     private readonly Option<string?> _tensor = new("--tensor") { HelpName = "TEXT", Description = "Only tensors whose names contain this text." };
     private readonly Option<bool> _detail = new("--detail") { Description = "Show each tensor's powers of two and every format." };
+    private readonly Option<long?> _step = NumberOption.Whole("--step", 1L, long.MaxValue, "The step to show of a FILE.jsonl [default: the last that did not fail].");
+    private readonly Option<string?> _html = CommonOptions.Path("--html", "FILE.html", "Write a page with pictures too.");
     private readonly Option<bool> _json = CommonOptions.Json();
 
     /// <summary>The command, to be added to a root.</summary>
@@ -22,7 +24,7 @@ internal sealed class InspectCommand
     {
         Command command = new("inspect", "Show whether the numbers of tensors fit number formats: what overflows, becomes zero or loses bits, and the scale that keeps most.")
         {
-            _paths, _tensor, _detail, _json,
+            _paths, _tensor, _step, _detail, _html, _json,
         };
         command.SetAction(parsed => Run(parsed, terminal));
         return command;
@@ -34,11 +36,26 @@ internal sealed class InspectCommand
         if (paths.Any(string.IsNullOrWhiteSpace))
             throw new UsageException("FILE is empty.");
         string part = parsed.GetValue(_tensor) ?? "";
-        InspectReport report = FileInspection.Run([.. paths.SelectMany(InspectInputs.Resolve).Distinct()], name => name.Contains(part, StringComparison.Ordinal));
+        (InspectReport report, StepRecord? step) = Read(paths, parsed.GetValue(_step), name => name.Contains(part, StringComparison.Ordinal));
+        if (parsed.GetValue(_html) is { } html)
+            InspectPage.Of(report, step).Save(html);
         if (parsed.GetValue(_json))
             terminal.Output.WriteLine(JsonSerializer.Serialize(report, InspectJson.Default.InspectReport));
         else
-            InspectText.Write(report, parsed.GetValue(_detail), terminal);
+            InspectText.Write(report, step?.Scale ?? 1, parsed.GetValue(_detail), terminal);
         return ExitCode.Success;
+    }
+
+    private static (InspectReport Report, StepRecord? Step) Read(string[] paths, long? step, Func<string, bool> isWanted)
+    {
+        if (paths is not [var path] || !path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase))
+        {
+            if (step is not null || paths.Any(each => each.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase)))
+                throw new UsageException("A FILE.jsonl is inspected alone, and --step is of one.");
+            return (FileInspection.Run([.. paths.SelectMany(InspectInputs.Resolve).Distinct()], isWanted), null);
+        }
+
+        StepRecord record = StepLog.Read(path, step);
+        return (new InspectReport([path], [.. record.Tensors.Where(tensor => isWanted(tensor.Name))], record.Totals), record);
     }
 }

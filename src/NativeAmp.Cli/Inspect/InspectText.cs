@@ -10,7 +10,15 @@ internal static class InspectText
 
     private static readonly NumberFormat[] Main = [NumberFormat.Float16, NumberFormat.BFloat16, NumberFormat.Float8E4M3, NumberFormat.Float8E5M2];
 
-    public static void Write(InspectReport report, bool detail, Terminal terminal)
+    /// <summary>Headings of the table of tensors, in a page.</summary>
+    public static IReadOnlyList<string> Columns { get; } =
+        ["kind", "tensor", "type", "values", "zeros", "powers of two", .. Main.Select(format => format.Name), "not finite"];
+
+    /// <summary>Headings of the table of formats.</summary>
+    public static IReadOnlyList<string> FormatColumns { get; } =
+        ["format", "overflow", "to zero", "subnormal", "signal/noise", "best scale", "to zero then", "subnormal then", "signal/noise then"];
+
+    public static void Write(InspectReport report, double scale, bool detail, Terminal terminal)
     {
         bool narrow = terminal.Live is { } live && live.Profile.Width < NarrowBelow;
         if (detail || narrow)
@@ -20,14 +28,15 @@ internal static class InspectText
         }
         else
         {
-            terminal.WriteTable(["tensor", "type", "values", "zeros", "powers of two", .. Main.Select(format => format.Name), ""], [.. report.Tensors.Select(Row)]);
+            terminal.WriteTable([.. Columns.Skip(1)], [.. report.Tensors.Select(Row)]);
         }
 
         foreach (TensorReport total in report.Totals.Where(total => total.Kind != TensorKinds.Counter))
-            WriteTotal(total, terminal, narrow);
+            WriteTotal(total, scale, terminal, narrow);
     }
 
-    private static IReadOnlyList<string> Row(TensorReport tensor) =>
+    /// <summary>A row of the table of tensors, without its kind.</summary>
+    public static IReadOnlyList<string> Row(TensorReport tensor) =>
     [
         tensor.Name, tensor.DType, FigureText.Number(tensor.Count), FigureText.Share(tensor.Zeros, tensor.Count), FigureText.Range(tensor),
         .. Main.Select(format => FigureText.Cell(tensor, tensor.Of(format))), FigureText.NotFinite(tensor),
@@ -52,7 +61,7 @@ internal static class InspectText
         output.WriteLine();
     }
 
-    private static void WriteTotal(TensorReport total, Terminal terminal, bool narrow)
+    private static void WriteTotal(TensorReport total, double scale, Terminal terminal, bool narrow)
     {
         terminal.Output.WriteLine();
         string notFinite = FigureText.NotFinite(total);
@@ -62,36 +71,48 @@ internal static class InspectText
             return;
         WriteFormats(total, terminal, narrow);
         if (TensorKinds.AreScaled(total.Kind))
-            terminal.Output.WriteLine(LossScale(total));
+            terminal.Output.WriteLine(LossScale(total, scale));
     }
 
     /// <summary>The loss scale that keeps most of gradients in fp16.</summary>
-    public static string LossScale(TensorReport gradients)
+    /// <param name="gradients">The gradients.</param>
+    /// <param name="scale">The loss scale that they are multiplied by already; 1 for none.</param>
+    public static string LossScale(TensorReport gradients, double scale)
     {
         FormatReport half = gradients.Of(NumberFormat.Float16);
-        string what = gradients.Kind == TensorKinds.Gradient ? "these gradients" : "these running means of gradients";
-        string scale = half.BestScalePower == 0 ? "no loss scale" : string.Create(CultureInfo.InvariantCulture,
-            $"a loss scale of {FigureText.Power(half.BestScalePower)} ({Math.ScaleB(1, half.BestScalePower):0.########})");
-        return $"In fp16 {scale} keeps most of {what}: {FigureText.Share(half.BestUnderflow, gradients.Values)} become zero " +
+        string what = gradients.Kind == TensorKinds.FirstMoment ? "these running means of gradients" : "these gradients";
+        double best = scale * Math.ScaleB(1, half.BestScalePower);
+        string said = best == 1 ? "no loss scale" : string.Create(CultureInfo.InvariantCulture, $"a loss scale of {Scale(best)}");
+        return $"In fp16 {said} keeps most of {what}: {FigureText.Share(half.BestUnderflow, gradients.Values)} become zero " +
             $"and {FigureText.Share(half.BestSubnormal, gradients.Values)} subnormal, against {FigureText.Share(half.Underflow, gradients.Values)} and " +
-            $"{FigureText.Share(half.Subnormal, gradients.Values)} without{(half.Overflow > 0 ? $", where {FigureText.Share(half.Overflow, gradients.Values)} overflow" : "")}.";
+            $"{FigureText.Share(half.Subnormal, gradients.Values)} with {(scale == 1 ? "none" : Scale(scale))}" +
+            $"{(half.Overflow > 0 ? $", where {FigureText.Share(half.Overflow, gradients.Values)} overflow" : "")}.";
     }
+
+    private static string Scale(double scale) => Math.ScaleB(1, Math.ILogB(scale)) == scale
+        ? string.Create(CultureInfo.InvariantCulture, $"{FigureText.Power(Math.ILogB(scale))} ({scale:0.########})")
+        : scale.ToString("G6", CultureInfo.InvariantCulture);
 
     private static void WriteFormats(TensorReport tensor, Terminal terminal, bool narrow)
     {
         if (narrow)
         {
             foreach (FormatReport format in tensor.Formats)
-                terminal.Output.WriteLine($"  {format.Format}: {FigureText.Cell(tensor, format)}; best {FigureText.Power(format.BestScalePower)}: {FigureText.Decibels(format.BestSnrDb, format.Exact)}");
+                terminal.Output.WriteLine($"  {format.Format}: {FigureText.Cell(tensor, format)}; best {FigureText.Power(format.BestScalePower)}: {FigureText.Decibels(format.BestSnrDb, IsBestExact(tensor, format))}");
             return;
         }
 
-        terminal.WriteTable(["format", "overflow", "to zero", "subnormal", "signal/noise", "best scale", "to zero then", "subnormal then", "signal/noise then"],
-            [.. tensor.Formats.Select(format => (IReadOnlyList<string>)
-            [
-                format.Format, FigureText.Share(format.Overflow, tensor.Values), FigureText.Share(format.Underflow, tensor.Values), FigureText.Share(format.Subnormal, tensor.Values),
-                FigureText.Decibels(format.SnrDb, format.Exact), FigureText.Power(format.BestScalePower), FigureText.Share(format.BestUnderflow, tensor.Values),
-                FigureText.Share(format.BestSubnormal, tensor.Values), FigureText.Decibels(format.BestSnrDb, format.Exact && format.BestScalePower == 0),
-            ])]);
+        terminal.WriteTable(FormatColumns, [.. tensor.Formats.Select(format => FormatRow(tensor, format))]);
     }
+
+    /// <summary>A row of the table of formats.</summary>
+    public static IReadOnlyList<string> FormatRow(TensorReport tensor, FormatReport format) =>
+    [
+        format.Format, FigureText.Share(format.Overflow, tensor.Values), FigureText.Share(format.Underflow, tensor.Values), FigureText.Share(format.Subnormal, tensor.Values),
+        FigureText.Decibels(format.SnrDb, format.Exact), FigureText.Power(format.BestScalePower), FigureText.Share(format.BestUnderflow, tensor.Values),
+        FigureText.Share(format.BestSubnormal, tensor.Values), FigureText.Decibels(format.BestSnrDb, IsBestExact(tensor, format)),
+    ];
+
+    // At the best scale nothing overflows: where there is no noise to speak of, nothing is lost.
+    private static bool IsBestExact(TensorReport tensor, FormatReport format) => tensor.Values > 0 && format.BestSnrDb is null;
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using NativeAmp.Cli.Inspect;
 using NativeAmp.Cli.Output;
 using NativeAmp.Training;
 
@@ -63,6 +64,15 @@ internal sealed class TrainCommand
         Description = "Show where the time of the steps after the second goes, by function of the native library.",
     };
 
+    private readonly Option<long?> _inspect = NumberOption.Whole("--inspect", 1L, long.MaxValue,
+        "Every N steps show what overflows, becomes zero or subnormal among activations, gradients and parameters; where a step fails, say what overflowed first.");
+
+    private readonly Option<string?> _inspectOut = CommonOptions.Path("--inspect-out", "FILE.jsonl",
+        "Write what --inspect finds, with histograms, and beside it a file for --replay of each failed step (the newest three).");
+
+    private readonly Option<string?> _replay = CommonOptions.Path("--replay", "FILE",
+        "Run a failed step again that --inspect-out kept, with every activation and gradient. Takes --data, --device, --threads and --json.");
+
     private readonly Option<int> _context = NumberOption.Whole("--context", 128, 1, 1 << 20, "gpt: bytes that it sees.");
     private readonly Option<int> _width = NumberOption.Whole("--width", 256, 1, 1 << 14, "gpt: width of the model.");
     private readonly Option<int> _heads = NumberOption.Whole("--heads", 8, 1, 1 << 14, "gpt: heads of each attention.");
@@ -79,10 +89,19 @@ internal sealed class TrainCommand
         Command command = new("train", "Train a network in mixed precision.")
         {
             _model, _data, _classes, _precision, _epochs, _steps, _batch, _lr, _weightDecay, _clip, _initScale, _onNan, _seed, _threads, _device, _metrics, _telemetry, _telemetryInterval, _checkpoint, _every,
-            _resume, _profile, _context, _width, _heads, _blocks, _temperature, _sample, _json,
+            _resume, _profile, _inspect, _inspectOut, _replay, _context, _width, _heads, _blocks, _temperature, _sample, _json,
         };
-        command.SetAction(parsed => new TrainRun(Settings(parsed), terminal, parsed.GetValue(_json)).Run());
+        command.SetAction(parsed => parsed.GetValue(_replay) is { } file ? Replay(file, command, parsed, terminal)
+            : new TrainRun(Settings(parsed), terminal, parsed.GetValue(_json)).Run());
         return command;
+    }
+
+    private int Replay(string file, Command command, ParseResult parsed, Terminal terminal)
+    {
+        Option[] taken = [_replay, _data, _device, _threads, _json];
+        if (command.Options.Except(taken).FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false }) is { } other)
+            throw new UsageException($"{other.Name} cannot be given with --replay: the file has the run's settings.");
+        return new ReplayRun(file, Settings(parsed), terminal, parsed.GetValue(_json)).Run();
     }
 
     /// <summary>The settings that the arguments mean.</summary>
@@ -127,6 +146,8 @@ internal sealed class TrainCommand
                 .. Given(_weightDecay, "weight_decay"), .. Given(_clip, "clip_norm"),
             ],
             Profile = parsed.GetValue(_profile),
+            Inspect = parsed.GetValue(_inspect),
+            InspectOut = parsed.GetValue(_inspectOut),
             Gpt = new GptSize(parsed.GetValue(_context), parsed.GetValue(_width), parsed.GetValue(_heads), parsed.GetValue(_blocks)),
             Temperature = parsed.GetValue(_temperature),
             SampleLength = parsed.GetValue(_sample),

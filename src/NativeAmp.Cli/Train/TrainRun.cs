@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using NativeAmp.Cli.Inspect;
 using NativeAmp.Cli.Output;
 using NativeAmp.Training;
 using NativeAmp.Training.Data;
@@ -26,13 +27,15 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         var random = new RandomGenerator(settings.Seed);
         using Device device = CommonOptions.Open(settings.Device, terminal, settings.Threads);
         using TrainTask task = TrainTask.Create(settings, device, random);
-        using var trainer = new Trainer(task.Model, task.Train, task.Test, device, Options(task, random));
+        using LiveInspector? inspector = settings.Inspect is null ? null : new LiveInspector(settings);
+        using var trainer = new Trainer(task.Model, task.Train, task.Test, device, Options(task, random) with { Inspector = inspector });
         using MetricsWriter? metrics = settings.Metrics is { } file ? new MetricsWriter(file, goesOn: settings.Resume) : null;
         using var stop = new CancellationTokenSource();
         var outputs = new OutputGuard(stop);
         using TrainTelemetry? telemetry = settings.Telemetry is { } samples
             ? new TrainTelemetry(samples, settings, device, task.Train.Count / settings.Batch, outputs) : null;
         using ITrainProgress progress = CreateProgress();
+        inspector?.Attach(progress, outputs);
         ProfileReport? profile = settings.Profile ? new ProfileReport() : null;
         var memory = new MemoryWatch(device);
         Attach(trainer, progress, metrics, profile, memory, outputs);
@@ -93,7 +96,8 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             : ExitCode.Success;
     }
 
-    private TrainerOptions Options(TrainTask task, RandomGenerator random)
+    /// <summary>How the trainer of these settings trains.</summary>
+    public TrainerOptions Options(TrainTask task, RandomGenerator random)
     {
         long steps = settings.Steps ?? settings.Epochs!.Value * (task.Train.Count / settings.Batch);
         long warmup = Math.Min(100, steps / 10);

@@ -74,6 +74,12 @@ internal sealed record TrainSettings
     /// <summary>Whether to measure where the time goes.</summary>
     public bool Profile { get; init; }
 
+    /// <summary>Steps from one that is inspected to the next; null for none.</summary>
+    public long? Inspect { get; init; }
+
+    /// <summary>Where inspections are written.</summary>
+    public string? InspectOut { get; init; }
+
     public required GptSize Gpt { get; init; }
 
     public double Temperature { get; init; }
@@ -91,6 +97,14 @@ internal sealed record TrainSettings
         Require(Model != ModelKind.Gpt || Data is not null, "--model gpt needs --data FILE, any text, or - for the standard input");
         Require(Model != ModelKind.Gpt || Classes is null, "--classes is of images: --model gpt predicts bytes");
         Require(Model == ModelKind.Gpt || Data is not StandardInput, "--data - is a text from the standard input, which --model gpt takes");
+        Require(InspectOut is null || Inspect is not null, "--inspect-out needs --inspect N");
+        if (InspectOut is not null)
+        {
+            Require(!Same(InspectOut, Data), $"--inspect-out and --data both name {InspectOut}, which would be overwritten");
+            Require(!Same(InspectOut, Metrics), $"--inspect-out and --metrics both name {InspectOut}");
+            Require(!Same(InspectOut, Checkpoint), $"--inspect-out and --checkpoint both name {InspectOut}: one is a file, the other a folder");
+        }
+
         if (Metrics is not null)
         {
             Require(!Same(Metrics, Data), $"--metrics and --data both name {Metrics}, which would be overwritten");

@@ -34,12 +34,40 @@ internal sealed class ElementStatistics
                 AddWide(part, entry.DType, statistics);
         }
 
-        if (!byCode)
-            return;
-        for (int code = 0; code < 1 << bits; code++)
+        if (byCode)
+            AddCounted(entry.DType, statistics);
+    }
+
+    /// <summary>Adds all elements of a floating-point tensor, wherever it is.</summary>
+    public void Add(Tensor tensor, ValueStatistics statistics)
+    {
+        switch (tensor.DType)
+        {
+            case DType.Float16:
+                AddCodes(MemoryMarshal.AsBytes<Half>(tensor.ToArray<Half>()), SafetensorsDType.F16, statistics);
+                break;
+            case DType.BFloat16:
+                AddCodes(MemoryMarshal.AsBytes<BFloat16>(tensor.ToArray<BFloat16>()), SafetensorsDType.BF16, statistics);
+                break;
+            default:
+                statistics.Add(tensor.ToFloats());
+                break;
+        }
+    }
+
+    private void AddCodes(ReadOnlySpan<byte> bytes, SafetensorsDType dtype, ValueStatistics statistics)
+    {
+        Array.Clear(_codes);
+        Count(bytes, dtype.Bits());
+        AddCounted(dtype, statistics);
+    }
+
+    private void AddCounted(SafetensorsDType dtype, ValueStatistics statistics)
+    {
+        for (int code = 0; code < 1 << dtype.Bits(); code++)
         {
             if (_codes[code] > 0)
-                statistics.Add(Decode(entry.DType, (uint)code), _codes[code]);
+                statistics.Add(Decode(dtype, (uint)code), _codes[code]);
         }
     }
 

@@ -37,12 +37,12 @@ public abstract class ModelObserver
     }
 
     /// <summary>An operator's output is computed.</summary>
-    protected internal virtual void OnActivation(in Observation activation)
+    public virtual void OnActivation(in Observation activation)
     {
     }
 
     /// <summary>The gradient with respect to an operator's output is complete; the operator goes back next.</summary>
-    protected internal virtual void OnGradient(in Observation gradient)
+    public virtual void OnGradient(in Observation gradient)
     {
     }
 
@@ -51,7 +51,7 @@ public abstract class ModelObserver
     /// <param name="gradient">
     /// Its gradient so far, with its operator. <see cref="Observation.Module"/> is that of the parameter.
     /// </param>
-    protected internal virtual void OnParameterGradient(Parameter parameter, in Observation gradient)
+    public virtual void OnParameterGradient(Parameter parameter, in Observation gradient)
     {
     }
 }

@@ -15,18 +15,18 @@ public abstract class StepInspector
 {
     /// <summary>A step begins.</summary>
     /// <returns>Who is to see its activations and gradients; null for nobody.</returns>
-    protected internal virtual ModelObserver? Begin(StepPlace place) => null;
+    public virtual ModelObserver? Begin(StepPlace place) => null;
 
     /// <summary>The backward pass is done: gradients are there, multiplied by the loss scale; nothing was unscaled, clipped or changed.</summary>
     /// <param name="place">The step.</param>
     /// <param name="model">The model, with its gradients.</param>
     /// <param name="scale">The loss scale.</param>
-    protected internal virtual void GradientsReady(StepPlace place, Module model, float scale)
+    public virtual void GradientsReady(StepPlace place, Module model, float scale)
     {
     }
 
     /// <summary>A step's loss is not finite, or it was skipped since a gradient is not.</summary>
-    protected internal virtual void Failed(FailedStep step)
+    public virtual void Failed(FailedStep step)
     {
     }
 }

@@ -22,6 +22,7 @@ public sealed class Trainer : IDisposable
     private readonly long _totalSteps;
     private readonly LossWatch _losses;
     private readonly RunFacts _facts;
+    private readonly StepProbe? _probe;
     private bool _ran;
     private bool _disposed;
 
@@ -55,6 +56,7 @@ public sealed class Trainer : IDisposable
         _tensors = new BatchTensors(device, data, options.Batch);
         _losses = new LossWatch(options.OnNonFiniteLoss);
         _facts = new RunFacts(options, data, _totalSteps);
+        _probe = options.Inspector is { } inspector ? new StepProbe(inspector, _model, _optimizer, _scaler, options, _facts, data.Count) : null;
     }
 
     /// <summary>A step is done; raised on the thread of <see cref="Run"/>, as all events are.</summary>
@@ -77,12 +79,26 @@ public sealed class Trainer : IDisposable
     /// <exception cref="InvalidOperationException">It ran before.</exception>
     public TrainingResult Run(CancellationToken cancellation = default)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_ran)
-            throw new InvalidOperationException("A trainer runs once; resume from a checkpoint with a new one.");
+        BeginRun();
         using CheckpointDirectory? directory = OpenDirectory();
         _ran = true;
         return Train(directory, cancellation);
+    }
+
+    /// <summary>Does one step again that <see cref="FailedStep.Save"/> kept, and nothing after it. <see cref="TrainerOptions.Inspector"/> sees it.</summary>
+    /// <param name="file">The file.</param>
+    /// <returns>What it came to.</returns>
+    /// <exception cref="DataFormatException">The file is damaged or none of ours.</exception>
+    /// <exception cref="CheckpointException">It is of another model or run; nothing was changed.</exception>
+    /// <exception cref="InvalidOperationException">The trainer ran before.</exception>
+    public StepReport Replay(string file)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(file);
+        BeginRun();
+        CheckpointFile.Read(file, _checkpoint.Items(), _facts.Values, _facts.MayChange);
+        _ran = true;
+        using var loader = new BatchLoader(_data, _options.Batch, _options.Seed, _checkpoint.Progress.Position, ahead: 1);
+        return Step(loader);
     }
 
     /// <summary>Gives optimizer, scaler and batch memory back; the model stays.</summary>
@@ -92,6 +108,13 @@ public sealed class Trainer : IDisposable
         _tensors.Dispose();
         _scaler.Dispose();
         _optimizer.Dispose();
+    }
+
+    private void BeginRun()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_ran)
+            throw new InvalidOperationException("A trainer runs once; resume from a checkpoint with a new one.");
     }
 
     private TrainingResult Train(CheckpointDirectory? directory, CancellationToken cancellation)
@@ -156,16 +179,22 @@ public sealed class Trainer : IDisposable
         Batch batch = loader.Next();
         _tensors.Write(batch);
         Tensor loss;
+        using IDisposable? observed = _probe?.Begin(batch, _checkpoint.Progress);
         // Whatever the model makes besides what Backward goes over is given back with the step.
         using TensorScope scope = TensorScope.Enter();
         using (Autocast.Enter(_options.Precision))
         {
-            loss = Loss.CrossEntropy(_model.Forward(_tensors.Input), _tensors.Targets);
+            loss = Forward();
             if (_losses.PassesOver(loss))
                 return PassOver(loss, batch, start);
             _scaler.Scale(loss).Backward();
         }
 
+        // Before the step: a loss may be infinite and its gradients finite. Looking again leaves the gradients that are there.
+        bool failed = _probe is not null && !float.IsFinite(loss.Item());
+        _probe?.GradientsReady();
+        if (failed)
+            _probe!.Failed(loss.Item(), Forward);
         if (_options.ClipNorm > 0)
             _optimizer.ClipGradNorm(_options.ClipNorm);
         StepResult result = _scaler.Step(_optimizer);
@@ -173,13 +202,27 @@ public sealed class Trainer : IDisposable
         _optimizer.ZeroGrad();
         // What follows waits for the device; all its work is on the way by now.
         float value = loss.Item();
+        if (_probe is not null && !failed && result.Skipped)
+        {
+            _probe.Failed(value, Forward);
+            _optimizer.ZeroGrad();
+        }
+
         return Done(batch, start, value, result.Scale, foundInf: result.Skipped, result.Skipped, result.LearningRate, result.GradientNorm);
     }
+
+    private Tensor Forward() => Loss.CrossEntropy(_model.Call(_tensors.Input), _tensors.Targets);
 
     /// <summary>Leaves a batch whose loss is not finite: what its forward pass holds goes with the step, and nothing learns of it.</summary>
     private StepReport PassOver(Tensor loss, Batch batch, long start)
     {
         float value = loss.Item();
+        if (_probe is not null)
+        {
+            _probe.Failed(value, Forward);
+            _optimizer.ZeroGrad();
+        }
+
         return Done(batch, start, value, _scaler.GetScale(), foundInf: false, skipped: true, _optimizer.NextLearningRate(), gradientNorm: float.NaN);
     }
 

@@ -1,0 +1,63 @@
+using NativeAmp.Training;
+using NativeAmp.Training.Inspection;
+
+namespace NativeAmp.Cli.Inspect;
+
+/// <summary>Makes a report of every activation and gradient, in the order in which they come.</summary>
+/// <param name="compute">
+/// What operators compute in. Only what is in it, and the parameters that are rounded to it, counts together: the rest stays float32 for a reason.
+/// </param>
+internal sealed class StatisticsObserver(DType compute) : ModelObserver
+{
+    private readonly ElementStatistics _elements = new();
+    private readonly ValueStatistics _statistics = new();
+    private readonly OrderedDictionary<string, ValueStatistics> _totals = [];
+    private readonly Dictionary<string, int> _names = [];
+    private readonly List<TensorReport> _reports = [];
+
+    /// <summary>Activations in forward order, gradients in backward order.</summary>
+    public IReadOnlyList<TensorReport> Reports => _reports;
+
+    /// <summary>Those of a kind that count, together, by kind.</summary>
+    public IReadOnlyList<TensorReport> Totals => [.. _totals.Select(total => TensorReport.Of($"all of kind {total.Key}", total.Key, "", [], total.Value))];
+
+    /// <summary>Adds a model's parameters.</summary>
+    public void AddParameters(Module model)
+    {
+        foreach (Parameter parameter in model.Parameters())
+            Add(parameter.Name, TensorKinds.Parameter, parameter);
+    }
+
+    public override void OnActivation(in Observation activation) => Add(Name(activation), TensorKinds.Activation, activation.Values);
+
+    public override void OnGradient(in Observation gradient) => Add(Name(gradient), TensorKinds.Gradient, gradient.Values);
+
+    public override void OnParameterGradient(Parameter parameter, in Observation gradient) =>
+        Add(parameter.Name, TensorKinds.ParameterGradient, gradient.Values);
+
+    private static string Name(in Observation observation) =>
+        observation.Module.Length == 0 ? observation.Operation : $"{observation.Module} ({observation.Operation})";
+
+    private void Add(string name, string kind, Tensor values)
+    {
+        if (!values.DType.IsFloatingPoint())
+            return;
+        _statistics.Clear();
+        _elements.Add(values, _statistics);
+        int number = _names[kind + name] = _names.GetValueOrDefault(kind + name) + 1;
+        _reports.Add(TensorReport.Of(number == 1 ? name : $"{name} #{number}", kind, TypeName(values.DType), values.Shape.Dimensions.ToArray(), _statistics));
+        if (values.DType != compute && kind != TensorKinds.Parameter)
+            return;
+        if (!_totals.TryGetValue(kind, out ValueStatistics? total))
+            _totals.Add(kind, total = new ValueStatistics());
+        total.Add(_statistics);
+    }
+
+    /// <summary>A type by safetensors' name.</summary>
+    public static string TypeName(DType dtype) => dtype switch
+    {
+        DType.Float16 => "F16",
+        DType.BFloat16 => "BF16",
+        _ => "F32",
+    };
+}
