@@ -17,6 +17,7 @@ internal sealed class ReplayRun(string file, TrainSettings given, Terminal termi
         {
             Data = given.Data ?? settings.Data, Device = given.Device, Threads = given.Threads, Metrics = null, Checkpoint = null, Every = null, Resume = false,
             Inspect = 1, InspectOut = null, GivenFacts = [],
+            OnNan = NonFiniteLoss.GoOn, // to see the gradients too; they are not finite either, so that the step is skipped all the same
         };
         var random = new RandomGenerator(settings.Seed);
         using Device device = CommonOptions.Open(settings.Device, terminal, settings.Threads);

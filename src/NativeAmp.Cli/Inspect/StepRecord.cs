@@ -1,6 +1,5 @@
 using System.Text.Json.Serialization;
 using NativeAmp.Cli.Train;
-using NativeAmp.Training;
 
 namespace NativeAmp.Cli.Inspect;
 

@@ -17,7 +17,7 @@ public class OptionExtremesTests
 
     // What these say is not how long a run takes, or a path; the runs themselves are kept short.
     private static readonly string[] Lasting = ["--steps", "--epochs", "--seconds", "--params", "--sample"];
-    private static readonly string[] Paths = ["--data", "--metrics", "--checkpoint"];
+    private static readonly string[] Paths = ["--data", "--metrics", "--checkpoint", "--inspect-out", "--replay", "--html"];
 
     private string _folder = "";
 
@@ -80,6 +80,12 @@ public class OptionExtremesTests
         if (command == "bench")
         {
             yield return With(option, value, "bench", ("--params", "1000"), ("--seconds", "0.01"), ("--device", "cpu"), ("--threads", "1"));
+            yield break;
+        }
+
+        if (command is "formats" or "inspect")
+        {
+            yield return [command, option + "=" + value, command == "formats" ? "0.1" : Path.Combine(_folder, "text")];
             yield break;
         }
 
