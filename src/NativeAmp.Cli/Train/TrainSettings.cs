@@ -102,6 +102,7 @@ internal sealed record TrainSettings
         {
             Require(!Same(InspectOut, Data), $"--inspect-out and --data both name {InspectOut}, which would be overwritten");
             Require(!Same(InspectOut, Metrics), $"--inspect-out and --metrics both name {InspectOut}");
+            Require(!Same(InspectOut, Telemetry), $"--inspect-out and --telemetry both name {InspectOut}");
             Require(!Same(InspectOut, Checkpoint), $"--inspect-out and --checkpoint both name {InspectOut}: one is a file, the other a folder");
         }
 
