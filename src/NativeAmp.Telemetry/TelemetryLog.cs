@@ -8,6 +8,9 @@ namespace NativeAmp.Telemetry;
 /// </summary>
 public sealed class TelemetryLog : IDisposable
 {
+    // A milliwatt, a millijoule, a hundredth of a percent are more than anything here is good for.
+    private const int Decimals = 4;
+
     private readonly FileStream _file;
     private readonly Lock _gate = new();
 
@@ -41,7 +44,7 @@ public sealed class TelemetryLog : IDisposable
             json.WriteNumber("_timestamp", sample.Time.ToUnixTimeMilliseconds() / 1e3);
             json.WriteNumber("_runtime", Math.Round(sample.Runtime.TotalSeconds, 6));
             foreach ((string name, double value) in sample.Values)
-                json.WriteNumber(name, value);
+                json.WriteNumber(name, Math.Round(value, Decimals));
             if (sample.NewlyMissing.Count > 0)
             {
                 json.WriteStartObject("_not_available");

@@ -172,11 +172,23 @@ public sealed class TelemetrySampler : IDisposable
 
     private void Loop()
     {
-        // Readings that would be late are left out, not made up for.
         long begun = Stopwatch.GetTimestamp();
-        while (!_stop.Wait(_interval - TimeSpan.FromTicks(Stopwatch.GetElapsedTime(begun).Ticks % _interval.Ticks)))
+        long number = 0;
+        while (true)
+        {
+            TimeSpan elapsed = Stopwatch.GetElapsedTime(begun);
+            number = Next(elapsed, _interval, number);
+            if (_stop.Wait((number * _interval) - elapsed))
+                return;
             SampleNow();
+        }
     }
+
+    /// <summary>
+    /// The number of the next reading, counted in intervals: what would be late is left out, not made up for, and a timer that woke a little early makes no reading
+    /// twice.
+    /// </summary>
+    internal static long Next(TimeSpan elapsed, TimeSpan interval, long last) => Math.Max(elapsed.Ticks / interval.Ticks, last) + 1;
 
     private static void Read(ITelemetrySource source, TelemetryReading reading)
     {

@@ -6,7 +6,7 @@ namespace NativeAmp.Telemetry;
 /// </summary>
 public sealed class GpuTelemetry : ITelemetrySource
 {
-    private const double Thousandth = 1e-3;
+    private const double Thousand = 1000;
 
     // What NVML gives for a value that it does not have where the call succeeds (NVML_VALUE_NOT_AVAILABLE, of 32 bits).
     private const uint NoValue = uint.MaxValue;
@@ -24,7 +24,7 @@ public sealed class GpuTelemetry : ITelemetrySource
             return;
         _buffers =
         [
-            new(nvml, device, NvmlSampling.TotalPower, Thousandth, Of("powerWattsMean"), Of("powerWattsMax")),
+            new(nvml, device, NvmlSampling.TotalPower, Thousand, Of("powerWattsMean"), Of("powerWattsMax")),
             new(nvml, device, NvmlSampling.GpuUtilization, 1, Of("gpuMean")),
             new(nvml, device, NvmlSampling.MemoryUtilization, 1, Of("memoryMean")),
         ];
@@ -118,15 +118,15 @@ public sealed class GpuTelemetry : ITelemetrySource
 
     private void ReadPower(TelemetryReading reading, NvmlLibrary nvml)
     {
-        double? power = Take(reading, "powerWatts", nvml.Get("nvmlDeviceGetPowerUsage", _device, out uint milliwatts), milliwatts, Thousandth);
-        double? limit = Take(reading, "enforcedPowerLimitWatts", nvml.Get("nvmlDeviceGetEnforcedPowerLimit", _device, out uint most), most, Thousandth);
+        double? power = Take(reading, "powerWatts", nvml.Get("nvmlDeviceGetPowerUsage", _device, out uint milliwatts), milliwatts, Thousand);
+        double? limit = Take(reading, "enforcedPowerLimitWatts", nvml.Get("nvmlDeviceGetEnforcedPowerLimit", _device, out uint most), most, Thousand);
         if (power is { } watts && limit is > 0 and { } all)
             reading.Add(Of("powerPercent"), 100 * watts / all);
         else
             reading.NotAvailable(Of("powerPercent"), limit is 0 ? "the power limit is 0" : $"{(power is null ? "the power" : "its limit")} is not available");
         NvmlReturn result = nvml.Get("nvmlDeviceGetTotalEnergyConsumption", _device, out ulong millijoules);
         if (Succeeded(reading, "energyJoules", result))
-            reading.Add(Of("energyJoules"), millijoules * Thousandth);
+            reading.Add(Of("energyJoules"), millijoules / Thousand);
     }
 
     private void ReadUse(TelemetryReading reading, NvmlLibrary nvml)
@@ -157,7 +157,7 @@ public sealed class GpuTelemetry : ITelemetrySource
             reading.Add(Of("throttleReasons"), reasons);
     }
 
-    private double? Take(TelemetryReading reading, string name, NvmlReturn result, uint value, double unit)
+    private double? Take(TelemetryReading reading, string name, NvmlReturn result, uint value, double parts)
     {
         if (!Succeeded(reading, name, result))
             return null;
@@ -167,8 +167,8 @@ public sealed class GpuTelemetry : ITelemetrySource
             return null;
         }
 
-        reading.Add(Of(name), value * unit);
-        return value * unit;
+        reading.Add(Of(name), value / parts);
+        return value / parts;
     }
 
     private bool Succeeded(TelemetryReading reading, string name, NvmlReturn result)

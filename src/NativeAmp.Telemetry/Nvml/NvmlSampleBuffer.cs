@@ -4,10 +4,10 @@ namespace NativeAmp.Telemetry;
 /// <param name="nvml">The library.</param>
 /// <param name="device">Its handle of the GPU.</param>
 /// <param name="type">What is sampled.</param>
-/// <param name="unit">By what the driver's numbers are multiplied.</param>
+/// <param name="parts">How many of the driver's units are one.</param>
 /// <param name="mean">Under which name the mean goes.</param>
 /// <param name="max">Under which name the largest goes; null for nowhere.</param>
-internal sealed unsafe class NvmlSampleBuffer(NvmlLibrary nvml, nint device, NvmlSampling type, double unit, string mean, string? max = null)
+internal sealed unsafe class NvmlSampleBuffer(NvmlLibrary nvml, nint device, NvmlSampling type, double parts, string mean, string? max = null)
 {
     // Drivers keep 100 to 200; what a broken one claims must not be allocated.
     private const uint MostSamples = 1 << 16;
@@ -53,9 +53,9 @@ internal sealed unsafe class NvmlSampleBuffer(NvmlLibrary nvml, nint device, Nvm
         _since = since;
         if (first || taken == 0)
             return;
-        reading.Add(mean, sum / taken * unit);
+        reading.Add(mean, sum / taken / parts);
         if (max is not null)
-            reading.Add(max, largest * unit);
+            reading.Add(max, largest / parts);
     }
 
     private NvmlReturn Fetch(out NvmlValueType valueType, out uint count)

@@ -77,6 +77,13 @@ public class TelemetrySamplerTests
         sampler.Dispose();
     }
 
+    [TestCase(0.0, 0, 1)]
+    [TestCase(0.999, 1, 2)]
+    [TestCase(1.0, 1, 2)]
+    [TestCase(4.2, 1, 5)]
+    public void What_is_late_is_left_out_and_what_is_early_is_not_taken_twice(double seconds, long last, long next) =>
+        Assert.That(TelemetrySampler.Next(TimeSpan.FromSeconds(seconds), Second, last), Is.EqualTo(next));
+
     [Test]
     public async Task Samples_can_be_enumerated_until_the_sampler_is_disposed()
     {
