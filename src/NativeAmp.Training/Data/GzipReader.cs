@@ -7,7 +7,7 @@ namespace NativeAmp.Training.Data;
 /// Reads a gzip file (RFC 1952) as gzip(1) does: several members are one content, each is compared with the CRC-32 and the size behind it, and what follows
 /// the last and is no member is ignored. .NET's GZipStream takes an end within those eight bytes for a good one.
 /// </summary>
-internal sealed class GzipReader : Stream
+internal sealed class GzipReader : ForwardOnlyStream
 {
     private const int TrailerLength = 8;
     private const int HeaderLength = 10;
@@ -24,24 +24,11 @@ internal sealed class GzipReader : Stream
 
     /// <summary>Reads from a stream that stands at its beginning, and owns it.</summary>
     public GzipReader(string name, Stream seekable)
+        : base(reads: true)
     {
         _name = name;
         _file = seekable;
         _tail = new Tail(seekable);
-    }
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
     }
 
     /// <summary>Whether a file begins as a gzip file does; it stands at its beginning afterwards.</summary>
@@ -81,18 +68,6 @@ internal sealed class GzipReader : Stream
 
         return 0;
     }
-
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {
@@ -185,7 +160,7 @@ internal sealed class GzipReader : Stream
     private DataFormatException Damaged(string found) => new(_name, _position, found, "an intact gzip file");
 
     /// <summary>Hands a file on, near its end by single bytes, and knows where the last of what it handed on began.</summary>
-    private sealed class Tail(Stream file) : Stream
+    private sealed class Tail(Stream file) : ForwardOnlyStream(reads: true)
     {
         private const int SingleBytes = 1 << 16;
 
@@ -196,20 +171,6 @@ internal sealed class GzipReader : Stream
 
         /// <summary>Whether that is the end of what was taken.</summary>
         public bool IsExact { get; private set; }
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
 
         public void Begin() => LastStart = _start = file.Position;
 
@@ -229,17 +190,5 @@ internal sealed class GzipReader : Stream
             (LastStart, _start) = IsExact ? (file.Position, file.Position) : (_start, file.Position - read);
             return read;
         }
-
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }

@@ -178,7 +178,7 @@ public class FileFuzzTests
         {
             using IdxReader reader = IdxReader.FromStream("x", new MemoryStream(bytes));
             byte[] data = reader.ReadToEnd();
-            byte[] content = bytes is [0x1F, 0x8B, ..] ? Gunzip(bytes) ?? throw new AssertionException($"gzip refuses {Convert.ToHexString(bytes)}") : bytes;
+            byte[] content = bytes is [0x1F, 0x8B, ..] ? GzipCommand.Gunzip(bytes) ?? throw new AssertionException($"gzip refuses {Convert.ToHexString(bytes)}") : bytes;
             (int[] shape, byte[] elements) = IndependentIdx(content) ?? throw new AssertionException($"no IDX: {Convert.ToHexString(content)}");
             Assert.That(reader.Shape.ToArray(), Is.EqualTo(shape));
             Assert.That(data, Is.EqualTo(elements));
@@ -269,17 +269,6 @@ public class FileFuzzTests
         int[] shape = [.. Enumerable.Range(0, file[3]).Select(i => BinaryPrimitives.ReadInt32BigEndian(file.AsSpan(4 + 4 * i)))];
         byte[] elements = file[(4 + 4 * shape.Length)..];
         return shape.Aggregate(1L, (product, size) => product * size) == elements.Length ? (shape, elements) : null;
-    }
-
-    private static byte[]? Gunzip(byte[] file)
-    {
-        using Process gzip = Process.Start(new ProcessStartInfo("gzip", ["-dc"]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
-        gzip.StandardInput.BaseStream.Write(file);
-        gzip.StandardInput.Close();
-        using var content = new MemoryStream();
-        gzip.StandardOutput.BaseStream.CopyTo(content);
-        gzip.WaitForExit();
-        return gzip.ExitCode is 0 or 2 ? content.ToArray() : null;
     }
 
     private sealed class State

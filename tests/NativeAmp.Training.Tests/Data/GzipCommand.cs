@@ -1,0 +1,19 @@
+using System.Diagnostics;
+
+namespace NativeAmp.Training.Tests.Data;
+
+/// <summary>gzip(1), which shares no code with what reads gzip here.</summary>
+internal static class GzipCommand
+{
+    /// <summary>What gzip(1) writes, or null where it refuses; 2 is its warning of what follows.</summary>
+    public static byte[]? Gunzip(byte[] file)
+    {
+        using Process gzip = Process.Start(new ProcessStartInfo("gzip", ["-dc"]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
+        gzip.StandardInput.BaseStream.Write(file);
+        gzip.StandardInput.Close();
+        using var content = new MemoryStream();
+        gzip.StandardOutput.BaseStream.CopyTo(content);
+        gzip.WaitForExit();
+        return gzip.ExitCode is 0 or 2 ? content.ToArray() : null;
+    }
+}
