@@ -49,12 +49,17 @@ internal static class CommandRunner
         catch (Exception e) when (IsExpected(e))
         {
             terminal.Error.WriteLine($"nativeamp: {(parsed.GetValue(Verbose) ? e.ToString() : e.Message)}");
-            return e is UsageException ? ExitCode.Usage : ExitCode.Failure;
+            return e switch
+            {
+                DoesNotFitException or DeviceOutOfMemoryException => ExitCode.OutOfMemory,
+                UsageException => ExitCode.Usage,
+                _ => ExitCode.Failure,
+            };
         }
         catch (OutOfMemoryException e)
         {
             terminal.Error.WriteLine($"nativeamp: out of memory: {(parsed.GetValue(Verbose) ? e.ToString() : e.Message)}");
-            return ExitCode.Failure;
+            return ExitCode.OutOfMemory;
         }
         catch (Exception e)
         {

@@ -13,7 +13,7 @@ internal static class MemoryNeed
     private const int BytesPerParameter = 16;
 
     /// <summary>Refuses a run that cannot fit.</summary>
-    /// <exception cref="UsageException">It takes more than the device has.</exception>
+    /// <exception cref="DoesNotFitException">It takes more than the device has.</exception>
     public static void Check(TrainSettings settings, IDataset data, Device device)
     {
         (UInt128 parameters, UInt128 perSample) = Sizes(settings, data);
@@ -21,7 +21,7 @@ internal static class MemoryNeed
         DeviceInfo info = device.Info;
         long has = info.Kind == DeviceKind.Cpu ? Math.Min(info.MemoryTotal, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes) : info.MemoryTotal;
         if (need > (UInt128)has)
-            throw new UsageException(FormattableString.Invariant(
+            throw new DoesNotFitException(FormattableString.Invariant(
                 $"{settings.Model.ToString().ToLowerInvariant()} of {parameters:N0} parameters in batches of {settings.Batch} takes at least {GiB((double)need)} GiB, and this device has {GiB(has)}: take {Smaller(settings.Model)}."));
     }
 

@@ -20,6 +20,9 @@ internal sealed class TrainCommand
 
     private readonly Option<int?> _epochs = NumberOption.Whole("--epochs", 1, int.MaxValue, "Passes over the data [default: 3 for cnn and mlp].");
     private readonly Option<long?> _steps = NumberOption.Whole("--steps", 1L, long.MaxValue, "Steps, instead of epochs [default: 300 for gpt].");
+    private readonly Option<double?> _toAccuracy = NumberOption.Real("--to-accuracy", new RealRange(1e-6, 1, "a share above 0, at most 1"),
+        "End after the first epoch whose test accuracy is this or more, as 0.9; --epochs is then the most of them [default: 20].");
+
     private readonly Option<int?> _batch = NumberOption.Whole("--batch", 1, int.MaxValue, "Samples of a step [default: 128, gpt 16].");
     private readonly Option<double?> _lr = NumberOption.Real("--lr", new RealRange(1e-30, 1e6, "a number from 1e-30 to 1e6"),
         "Peak learning rate of AdamW, after a warm-up and before a cosine decay [default: 2.5e-3 for cnn, 1e-3 otherwise].");
@@ -83,12 +86,16 @@ internal sealed class TrainCommand
     private readonly Option<int> _sample = NumberOption.Whole("--sample", 200, 0, 1_000_000, "gpt: bytes of the sample after training; 0 for none.");
     private readonly Option<bool> _json = CommonOptions.Json();
 
+    /// <summary>Options of a run that mean the same for each run of a study, which takes them and passes them on.</summary>
+    public IReadOnlyList<Option> OfAStudy =>
+        [_data, _classes, _epochs, _steps, _toAccuracy, _lr, _weightDecay, _clip, _initScale, _onNan, _threads, _device, _context, _width, _heads, _blocks];
+
     /// <summary>The command, to be added to a root.</summary>
     public Command Build(Terminal terminal)
     {
         Command command = new("train", "Train a network in mixed precision.")
         {
-            _model, _data, _classes, _precision, _epochs, _steps, _batch, _lr, _weightDecay, _clip, _initScale, _onNan, _seed, _threads, _device, _metrics, _telemetry, _telemetryInterval, _checkpoint, _every,
+            _model, _data, _classes, _precision, _epochs, _steps, _toAccuracy, _batch, _lr, _weightDecay, _clip, _initScale, _onNan, _seed, _threads, _device, _metrics, _telemetry, _telemetryInterval, _checkpoint, _every,
             _resume, _profile, _inspect, _inspectOut, _replay, _context, _width, _heads, _blocks, _temperature, _sample, _json,
         };
         command.SetAction(parsed => parsed.GetValue(_replay) is { } file ? Replay(file, command, parsed, terminal)
@@ -118,8 +125,9 @@ internal sealed class TrainCommand
             Data = parsed.GetValue(_data) is "fashion-mnist" && !gpt ? null : parsed.GetValue(_data),
             Classes = parsed.GetValue(_classes),
             Precision = Enum.Parse<PrecisionKind>(parsed.GetValue(_precision)!, ignoreCase: true),
-            Epochs = epochs ?? (gpt || steps is not null ? null : 3),
+            Epochs = epochs ?? (gpt || steps is not null ? null : parsed.GetValue(_toAccuracy) is null ? 3 : 20),
             Steps = steps ?? (gpt && epochs is null ? 300 : null),
+            ToAccuracy = parsed.GetValue(_toAccuracy),
             Batch = parsed.GetValue(_batch) ?? (gpt ? 16 : 128),
             LearningRate = parsed.GetValue(_lr) ?? (model == ModelKind.Cnn ? 2.5e-3 : 1e-3),
             WeightDecay = parsed.GetValue(_weightDecay),

@@ -29,6 +29,10 @@ internal sealed record TrainSummary
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? TestAccuracy { get; init; }
 
+    [JsonPropertyName("reached_accuracy")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public bool? ReachedAccuracy { get; init; }
+
     [JsonPropertyName("final_loss")]
     public required double? FinalLoss { get; init; }
 
@@ -63,6 +67,9 @@ internal sealed record TrainSummary
     [JsonPropertyName("device")]
     public required string Device { get; init; }
 
+    [JsonPropertyName("device_name")]
+    public required string DeviceName { get; init; }
+
     [JsonPropertyName("threads")]
     public required int Threads { get; init; }
 
@@ -76,6 +83,10 @@ internal sealed record TrainSummary
     [JsonPropertyName("profile")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<ProfileRow>? Profile { get; init; }
+
+    [JsonPropertyName("products")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ProductRow>? Products { get; init; }
 
     [JsonPropertyName("sample")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

@@ -53,7 +53,13 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         string? sample = settings is { Model: ModelKind.Gpt, SampleLength: > 0 } && !result.Interrupted && failure is null
             ? TextSampler.Sample(task.Model, device, Precision, settings.Gpt.Context, settings.SampleLength, settings.Temperature, new RandomGenerator(settings.Seed))
             : null;
-        TrainSummary summary = Summarise(result, device, memory) with { Profile = rows, Energy = telemetry?.Energy, JoulesPerSample = telemetry?.JoulesPerSample };
+        TrainSummary summary = Summarise(result, device, memory) with
+        {
+            Profile = rows,
+            Products = profile?.Products,
+            Energy = telemetry?.Energy,
+            JoulesPerSample = telemetry?.JoulesPerSample,
+        };
         metrics?.Write(summary);
         if (json)
             terminal.Output.WriteLine(JsonSerializer.Serialize(summary with { Sample = sample }, TrainJson.Default.TrainSummary));
@@ -109,6 +115,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         {
             Epochs = settings.Epochs,
             Steps = settings.Steps,
+            TargetAccuracy = settings.ToAccuracy,
             Batch = settings.Batch,
             Seed = settings.Seed,
             Adam = new AdamOptions { LearningRate = settings.LearningRate, WeightDecay = settings.WeightDecay },
@@ -190,6 +197,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             SamplesPerSecond = MetricsWriter.Finite(Math.Round(result.SamplesPerSecond, 2)),
             MedianStepMilliseconds = MetricsWriter.Finite(Math.Round(result.MedianStepMilliseconds, 4)),
             TestAccuracy = result.TestAccuracy,
+            ReachedAccuracy = settings.ToAccuracy is null ? null : result.ReachedTarget,
             FinalLoss = MetricsWriter.Finite(result.FinalLoss),
             Skipped = result.SkippedSteps,
             FinalScale = result.FinalScale,
@@ -197,6 +205,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             PeakBytes = memory.Peaks(),
             Precision = Name(settings.Precision),
             Device = info.Kind.ToString().ToLowerInvariant(),
+            DeviceName = $"{info.Name} ({info.Libraries})",
             Threads = info.Threads,
             Steps = result.Steps,
             Interrupted = result.Interrupted,

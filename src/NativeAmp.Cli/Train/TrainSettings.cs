@@ -34,6 +34,9 @@ internal sealed record TrainSettings
 
     public long? Steps { get; init; }
 
+    /// <summary>Test accuracy, from 0 to 1, at which the run ends; null for none.</summary>
+    public double? ToAccuracy { get; init; }
+
     public required int Batch { get; init; }
 
     public required double LearningRate { get; init; }
@@ -91,6 +94,8 @@ internal sealed record TrainSettings
     public TrainSettings Check()
     {
         Require(Epochs is null || Steps is null, "--epochs and --steps exclude each other: give one");
+        Require(ToAccuracy is null || Steps is null, "--to-accuracy and --steps exclude each other: the accuracy is tested after each epoch, so take --epochs for the most of them");
+        Require(ToAccuracy is null || Model != ModelKind.Gpt, "--to-accuracy is of images: --model gpt has no test set");
         Require(Every is null || Checkpoint is not null, "--every needs --checkpoint DIR");
         Require(!Resume || Checkpoint is not null, "--resume needs --checkpoint DIR");
         Require(Gpt.Width % Gpt.Heads == 0, $"--width {Gpt.Width} is not a multiple of --heads {Gpt.Heads}");

@@ -88,6 +88,7 @@ public static partial class Ops
         args.Output = output.Pointer;
         args.LogSumExp = (float*)logSumExp.Pointer;
         NativeOps.AttentionForward(output.Device, args);
+        ProductLog.Note("attention", (DType)args.Dtype, args.Time, args.Time, args.HeadDim, args.Batch * args.Heads);
         if (GradMode.IsEnabled && Array.Exists(inputs, input => input.Source.RequiresGrad))
             Record(new AttentionNode(output, inputs, packed, Saved.TakeOver(logSumExp, DType.Float32), args));
         else

@@ -64,6 +64,8 @@ public static partial class Ops
         args.Output = output.Pointer;
         args.Activation = (int)activation;
         NativeOps.Conv2dForward(input.Device, args);
+        long channels = weight.Shape[1];
+        ProductLog.Note("conv2d", dtype, args.Batch * height * width, args.OutChannels / args.Groups, channels * args.KernelH * args.KernelW, args.Groups, channels);
 
         if (Records(input, weight, bias))
             Record(new Conv2dNode(output, x, w, b?.Source, options, activation));

@@ -52,6 +52,7 @@ public static partial class Ops
         args.Activation = (int)activation;
         args.PreActivation = preActivation is null ? null : preActivation.Pointer;
         NativeOps.Gemm(input.Device, args);
+        ProductLog.Note("linear", dtype, args.M, args.N, args.K);
 
         if (records)
             Record(new LinearNode(output, x, w, b?.Source, activation, preActivation));

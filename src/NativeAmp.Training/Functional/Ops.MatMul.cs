@@ -24,6 +24,7 @@ public static partial class Ops
         Tensor output = Tensor.Result(a.Device, dtype, a.Shape.WithLast(sizes.N));
         var target = new GradientTarget(output.Storage, dtype, accumulate: false);
         DenseProduct(a.Device, dtype, sizes, left.Pointer, false, right.Pointer, false, target, output.Count);
+        ProductLog.Note("matmul", dtype, sizes.M, sizes.N, sizes.K, output.Count / Math.Max(1, sizes.M * sizes.N));
         if (Records(a, b))
             Record(new MatMulNode(output, left, right));
         left.Release();

@@ -117,6 +117,8 @@ public sealed class Trainer : IDisposable
             throw new InvalidOperationException("A trainer runs once; resume from a checkpoint with a new one.");
     }
 
+    private bool IsTarget(double? accuracy) => accuracy is { } reached && reached >= _options.TargetAccuracy;
+
     private TrainingResult Train(CheckpointDirectory? directory, CancellationToken cancellation)
     {
         using var loader = new BatchLoader(_data, _options.Batch, _options.Seed, _checkpoint.Progress.Position, _options.Prefetch);
@@ -125,7 +127,7 @@ public sealed class Trainer : IDisposable
         float loss = float.NaN;
         double? accuracy = null;
         long saved = _checkpoint.Progress.Step;
-        while (_checkpoint.Progress.Step < _totalSteps && !cancellation.IsCancellationRequested)
+        while (_checkpoint.Progress.Step < _totalSteps && !IsTarget(accuracy) && !cancellation.IsCancellationRequested)
         {
             StepReport report = Step(loader);
             loss = report.Loss;
@@ -147,7 +149,7 @@ public sealed class Trainer : IDisposable
             }
         }
 
-        bool interrupted = _checkpoint.Progress.Step < _totalSteps;
+        bool interrupted = _checkpoint.Progress.Step < _totalSteps && !IsTarget(accuracy);
         if (directory is not null && saved != _checkpoint.Progress.Step)
             Save(directory);
         if (!interrupted)
@@ -168,6 +170,7 @@ public sealed class Trainer : IDisposable
         FinalLoss = loss,
         FinalScale = _scaler.GetScale(),
         TestAccuracy = accuracy,
+        ReachedTarget = IsTarget(accuracy),
         Interrupted = interrupted,
         SamplesPerSecond = clock.SamplesPerSecond,
         MedianStepMilliseconds = clock.Median(),

@@ -9,6 +9,9 @@ public sealed record TrainerOptions
     /// <summary>Steps in all, those before a resumption included; give this or <see cref="Epochs"/>.</summary>
     public long? Steps { get; init; }
 
+    /// <summary>Ends the run after the first pass whose test accuracy, from 0 to 1, is this or more; null trains to the last step in any case.</summary>
+    public double? TargetAccuracy { get; init; }
+
     /// <summary>Samples of a step.</summary>
     public int Batch { get; init; } = 128;
 
@@ -74,6 +77,7 @@ public sealed record TrainerOptions
             throw new ArgumentException($"Give either {nameof(Epochs)} or {nameof(Steps)}.");
         Check(Epochs is null or > 0, nameof(Epochs), Epochs, "1 or more");
         Check(Steps is null or > 0, nameof(Steps), Steps, "1 or more");
+        Check(TargetAccuracy is null or (> 0 and <= 1), nameof(TargetAccuracy), TargetAccuracy, "above 0 and at most 1");
         Check(Batch > 0, nameof(Batch), Batch, "1 or more");
         Check(ClipNorm >= 0, nameof(ClipNorm), ClipNorm, "above 0, or 0 for no clipping");
         Check(Enum.IsDefined(OnNonFiniteLoss), nameof(OnNonFiniteLoss), OnNonFiniteLoss, "one of its names");

@@ -24,6 +24,9 @@ public sealed record TrainingResult
     /// <summary>Share of the test set that the network classifies rightly; null without a test set or with an empty one, or after an interruption.</summary>
     public double? TestAccuracy { get; init; }
 
+    /// <summary>Whether it ended before its last step because the test accuracy reached <see cref="TrainerOptions.TargetAccuracy"/>, or reached it with the last.</summary>
+    public bool ReachedTarget { get; init; }
+
     /// <summary>Whether it was cancelled before its last step, or during the test after it.</summary>
     public required bool Interrupted { get; init; }
 

@@ -95,6 +95,24 @@ public class TrainCommandTests
     }
 
     [Test]
+    public void It_ends_after_the_first_epoch_that_reaches_an_accuracy()
+    {
+        string metrics = Path.Combine(_folder, "metrics.jsonl");
+        (int code, string json, string error) = Train("--precision", "fp32", "--to-accuracy", "0.5", "--lr", "3e-3", "--json", "--metrics", metrics);
+        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
+        JsonElement summary = JsonDocument.Parse(json).RootElement;
+        Assert.That(summary.GetProperty("reached_accuracy").GetBoolean(), Is.True);
+        Assert.That(summary.GetProperty("test_accuracy").GetDouble(), Is.GreaterThanOrEqualTo(0.5));
+        int steps = summary.GetProperty("steps").GetInt32();
+        Assert.That(steps, Is.LessThan(20 * 6).And.Matches<int>(count => count % 6 == 0), "whole epochs of 96 samples, before the twentieth");
+        Assert.That(summary.TryGetProperty("interrupted", out _), Is.False);
+
+        (code, json, _) = Train("--precision", "fp32", "--to-accuracy", "1", "--lr", "1e-30", "--epochs", "1", "--json");
+        Assert.That(code, Is.EqualTo(ExitCode.Success), "an accuracy that is not reached is a result as well");
+        Assert.That(JsonDocument.Parse(json).RootElement.GetProperty("reached_accuracy").GetBoolean(), Is.False);
+    }
+
+    [Test]
     [NonParallelizable]
     public void A_profile_says_which_native_functions_take_the_time()
     {
@@ -107,6 +125,9 @@ public class TrainCommandTests
         Assert.That(adam.GetProperty("ms_per_step").GetDouble(), Is.Positive);
         Assert.That(rows.Sum(row => row.GetProperty("share").GetDouble()), Is.EqualTo(1).Within(1e-9));
         Assert.That(rows[^1].GetProperty("share").GetDouble(), Is.InRange(0, 1), "the time outside");
+        Assert.That(summary.RootElement.GetProperty("products").EnumerateArray().Select(row => (row.GetProperty("operator").GetString(), row.GetProperty("dtype").GetString(),
+            row.GetProperty("m").GetInt64(), row.GetProperty("n").GetInt64(), row.GetProperty("k").GetInt64(), row.GetProperty("calls_per_step").GetDouble())),
+            Is.EqualTo(new[] { ("linear", "float16", 16L, 256L, 784L, 1.0), ("linear", "float16", 16, 10, 256, 1) }), "the layers of the MLP, the larger first");
 
         (_, string text, _) = Train("--precision", "fp16", "--steps", "6", "--profile");
         Assert.That(text, Does.Contain("ms a step").And.Contain("namp_gemm").And.Contain("outside the native library"));
