@@ -71,6 +71,7 @@ want_second_compiler() {
   want libomp-dev eval "echo '#include <omp.h>' | clang++ -fopenmp=libomp -E -x c++ -"
 }
 want_clang_format() { want clang-format has clang-format; }
+want_chromium() { want chromium eval 'has chromium || has chromium-browser || has google-chrome'; }
 want_dataset() { want dataset-fashion-mnist test -e /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz; }
 
 install_missing() {
@@ -225,6 +226,7 @@ run_tests() {
   want_second_compiler
   want_clang_format
   want_dataset
+  want_chromium
   install_missing
   rm -rf artifacts/test-results
   mkdir -p artifacts/test-results

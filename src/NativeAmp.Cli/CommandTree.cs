@@ -6,6 +6,7 @@ using NativeAmp.Cli.Formats;
 using NativeAmp.Cli.Inspect;
 using NativeAmp.Cli.Output;
 using NativeAmp.Cli.Plan;
+using NativeAmp.Cli.Study;
 using NativeAmp.Cli.Train;
 using NativeAmp.Cli.Verify;
 
@@ -22,6 +23,7 @@ internal static class CommandTree
             new HelpOption { Recursive = true },
             new VersionOption(),
             new TrainCommand().Build(terminal),
+            new StudyCommand().Build(terminal),
             new VerifyCommand().Build(terminal),
             new BenchCommand().Build(terminal),
             new PlanCommand().Build(terminal),

@@ -2,11 +2,12 @@ using System.Runtime.InteropServices;
 
 namespace NativeAmp.Interop;
 
-/// <summary>What .NET does not let a process do on Unix: write to a descriptor and learn that it failed, and end at once.</summary>
+/// <summary>What .NET does not let a process do on Unix: write to a descriptor and learn that it failed, end at once, and ask another to end.</summary>
 internal static partial class PosixProcess
 {
     private const int Interrupted = 4; // EINTR
     private const int TryAgain = 11; // EAGAIN
+    private const int TerminationSignal = 15; // SIGTERM
 
     /// <summary>Writes all bytes.</summary>
     /// <returns>Null, or why not all of them were.</returns>
@@ -33,6 +34,12 @@ internal static partial class PosixProcess
 
     /// <summary>Ends the process, whatever its threads are in.</summary>
     public static void Exit(int code) => ExitNow(code);
+
+    /// <summary>Asks a process to end itself, by SIGTERM. A process that is gone is left alone.</summary>
+    public static void Terminate(int process) => _ = Kill(process, TerminationSignal);
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Kill(int process, int signal);
 
     [LibraryImport("libc", EntryPoint = "_exit")]
     private static partial void ExitNow(int code);

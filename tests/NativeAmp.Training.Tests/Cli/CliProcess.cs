@@ -34,4 +34,31 @@ internal static class CliProcess
         process.WaitForExit();
         return (process.ExitCode, output, error.Result);
     }
+
+    /// <summary>Starts it, to be signaled. Whoever runs the tests in the background may have signals ignored, and children would inherit that.</summary>
+    public static Process Start(params string[] arguments) => Process.Start(new ProcessStartInfo(
+        "env", ["--default-signal=HUP,INT,TERM", "dotnet", Path.Combine(TestContext.CurrentContext.TestDirectory, "NativeAmp.Cli.dll"), .. arguments])
+    {
+        RedirectStandardOutput = true,
+        RedirectStandardError = true,
+    })!;
+
+    /// <summary>Sends a signal by its name.</summary>
+    public static void Signal(Process process, string name)
+    {
+        using Process signal = Process.Start("kill", [$"-{name}", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        signal.WaitForExit();
+    }
+
+    /// <summary>Waits for its end; what a process that failed said is in the test's output.</summary>
+    /// <returns>The exit code.</returns>
+    public static int Finish(Process process)
+    {
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        process.WaitForExit();
+        if (process.ExitCode is not (NativeAmp.Cli.Output.ExitCode.Success or NativeAmp.Cli.Output.ExitCode.Interrupted or NativeAmp.Cli.Output.ExitCode.Killed))
+            TestContext.Out.WriteLine(output.Result + error.Result);
+        return process.ExitCode;
+    }
 }

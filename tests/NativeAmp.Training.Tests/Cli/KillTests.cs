@@ -31,7 +31,7 @@ public class KillTests
         string undisturbed = Path.Combine(_folder, "undisturbed");
         string killed = Path.Combine(_folder, "killed");
         using (Process whole = Start(undisturbed, steps))
-            Assert.That(Finish(whole), Is.EqualTo(ExitCode.Success));
+            Assert.That(CliProcess.Finish(whole), Is.EqualTo(ExitCode.Success));
 
         var random = new Random(20_261_123);
         int survived = 0;
@@ -43,14 +43,14 @@ public class KillTests
             else
                 WaitForSteps(process, killed, random.Next(1, 9), random);
             process.Kill();
-            int code = Finish(process);
+            int code = CliProcess.Finish(process);
             Assert.That(code, Is.AnyOf(137, ExitCode.Success), $"kill {kill}: it failed by itself");
             survived += code == ExitCode.Success ? 1 : 0;
         }
 
         Assert.That(survived, Is.LessThan(kills), "no process was killed in time");
         using (Process last = Start(killed, steps))
-            Assert.That(Finish(last), Is.EqualTo(ExitCode.Success));
+            Assert.That(CliProcess.Finish(last), Is.EqualTo(ExitCode.Success));
         string name = $"step-{steps:D10}.safetensors";
         Assert.That(File.ReadAllBytes(Path.Combine(killed, name)), Is.EqualTo(File.ReadAllBytes(Path.Combine(undisturbed, name))));
         Assert.That(Directory.EnumerateFiles(killed, "*.tmp"), Is.Empty);
@@ -64,8 +64,8 @@ public class KillTests
         string folder = Path.Combine(_folder, "interrupted");
         using Process process = Start(folder, steps: 1_000_000, every: 1_000_000, metrics: Metrics);
         WaitForMetrics(process);
-        Signal(process, signal);
-        Assert.That(Finish(process), Is.EqualTo(ExitCode.Interrupted));
+        CliProcess.Signal(process, signal);
+        Assert.That(CliProcess.Finish(process), Is.EqualTo(ExitCode.Interrupted));
         Assert.That(Directory.EnumerateFiles(folder, "step-*.safetensors").Count(), Is.EqualTo(1));
         Assert.That(Directory.EnumerateFiles(folder).Count(), Is.EqualTo(1), "nothing else is left");
         Assert.That(File.ReadLines(Metrics).Last(), Does.Contain("\"interrupted\":true"));
@@ -77,8 +77,8 @@ public class KillTests
         string folder = Path.Combine(_folder, "nohup");
         using Process process = Start(folder, steps: 400, every: 1_000_000, metrics: Metrics, launcher: "nohup");
         WaitForMetrics(process);
-        Signal(process, "HUP");
-        Assert.That(Finish(process), Is.EqualTo(ExitCode.Success));
+        CliProcess.Signal(process, "HUP");
+        Assert.That(CliProcess.Finish(process), Is.EqualTo(ExitCode.Success));
     }
 
     [Test]
@@ -90,11 +90,11 @@ public class KillTests
             using Process process = Start(folder, steps: 400, every: 50, metrics: Metrics);
             WaitForSteps(process, folder, 1, new Random(kill));
             process.Kill();
-            Finish(process);
+            CliProcess.Finish(process);
         }
 
         using (Process last = Start(folder, steps: 400, every: 50, metrics: Metrics))
-            Assert.That(Finish(last), Is.EqualTo(ExitCode.Success));
+            Assert.That(CliProcess.Finish(last), Is.EqualTo(ExitCode.Success));
         JsonElement[] lines = [.. File.ReadAllLines(Metrics).Select(line => JsonDocument.Parse(line).RootElement)];
         Assert.That(lines[..^1].Select(line => line.GetProperty("step").GetInt64()), Is.EqualTo(Enumerable.Range(1, 400)));
         Assert.That(lines[^1].GetProperty("summary").GetBoolean(), Is.True);
@@ -109,7 +109,7 @@ public class KillTests
         (int code, _, string error) = CliHost.Run("train", "--model", "mlp", "--device", "cpu", "--data", Data, "--batch", "16", "--steps", "1000000", "--threads", "1",
             "--checkpoint", folder, "--resume");
         process.Kill();
-        Finish(process);
+        CliProcess.Finish(process);
         Assert.That(code, Is.EqualTo(ExitCode.Failure));
         Assert.That(error, Does.Contain($"process {process.Id}").And.Contain(folder));
     }
@@ -120,12 +120,6 @@ public class KillTests
     {
         while (!process.HasExited && !(File.Exists(Metrics) && new FileInfo(Metrics).Length > 0))
             Thread.Sleep(5);
-    }
-
-    private static void Signal(Process process, string name)
-    {
-        using Process signal = Process.Start("kill", [$"-{name}", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
-        signal.WaitForExit();
     }
 
     private static void WaitForSteps(Process process, string folder, int steps, Random random)
@@ -156,15 +150,5 @@ public class KillTests
         // Whoever runs the tests in the background may have signals ignored, and children would inherit that.
         string[] command = launcher is null ? ["--default-signal=HUP,INT,TERM", "dotnet"] : [launcher, "dotnet"];
         return Process.Start(new ProcessStartInfo("env", [.. command, .. list]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-    }
-
-    private static int Finish(Process process)
-    {
-        Task<string> output = process.StandardOutput.ReadToEndAsync();
-        Task<string> error = process.StandardError.ReadToEndAsync();
-        process.WaitForExit();
-        if (process.ExitCode is not (ExitCode.Success or ExitCode.Interrupted or 137))
-            TestContext.Out.WriteLine(output.Result + error.Result);
-        return process.ExitCode;
     }
 }

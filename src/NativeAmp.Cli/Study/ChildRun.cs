@@ -1,0 +1,101 @@
+using System.Diagnostics;
+using System.Globalization;
+using NativeAmp.Cli.Output;
+using NativeAmp.Interop;
+
+namespace NativeAmp.Cli.Study;
+
+/// <summary>Runs nativeamp train in a process of its own, so that memory, peaks and failures are that run's alone.</summary>
+internal static class ChildRun
+{
+    private const int LongestReason = 600;
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(100);
+
+    // A step in hand is finished and, at the least, the process ends.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    /// <summary>What a process came to.</summary>
+    /// <param name="ExitCode">Its exit code; 128 + n for signal n.</param>
+    /// <param name="Output">Its standard output.</param>
+    /// <param name="Error">Its standard error.</param>
+    /// <param name="Seconds">How long it was there.</param>
+    internal sealed record Ended(int ExitCode, string Output, string Error, double Seconds);
+
+    /// <summary>Runs it to its end, or asks it to end when the study is stopped, and waits for that.</summary>
+    /// <param name="arguments">After "nativeamp".</param>
+    /// <param name="expendable">Whether the system may rather end it than others where the machine has no more memory.</param>
+    /// <param name="watch">Called about ten times a second with the seconds so far.</param>
+    /// <param name="stop">Stops it.</param>
+    public static Ended Run(IReadOnlyList<string> arguments, bool expendable, Action<double> watch, CancellationToken stop)
+    {
+        long began = Stopwatch.GetTimestamp();
+        using Process process = Process.Start(Start(arguments)) ?? throw new StudyException("A process for the run could not be started.");
+        if (expendable)
+            OfferToTheKiller(process.Id);
+        Task<string> output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
+        Task<string> error = process.StandardError.ReadToEndAsync(CancellationToken.None);
+        long? asked = null;
+        while (!process.WaitForExit(Look))
+        {
+            watch(Stopwatch.GetElapsedTime(began).TotalSeconds);
+            if (!stop.IsCancellationRequested)
+                continue;
+            if (asked is null)
+                Ask(process);
+            asked ??= Stopwatch.GetTimestamp();
+            if (Stopwatch.GetElapsedTime(asked.Value) > Patience)
+                process.Kill();
+        }
+
+        process.WaitForExit();
+        return new Ended(process.ExitCode, output.Result, error.Result, Stopwatch.GetElapsedTime(began).TotalSeconds);
+    }
+
+    /// <summary>Why a run ended: the last thing that it said.</summary>
+    public static string Reason(Ended ended)
+    {
+        const string Name = "nativeamp: ";
+        string last = ended.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+            .LastOrDefault(line => line.StartsWith(Name, StringComparison.Ordinal)) ?? "";
+        string said = last.Length > 0 ? last[Name.Length..] : $"it ended with exit code {ended.ExitCode.ToString(CultureInfo.InvariantCulture)} and said nothing";
+        if (ended.ExitCode == ExitCode.Killed)
+            said = "the system ended it (signal 9), as it does where memory runs out";
+        return said.Length <= LongestReason ? said : said[..LongestReason] + "…";
+    }
+
+    private static ProcessStartInfo Start(IReadOnlyList<string> arguments)
+    {
+        string assembly = typeof(ChildRun).Assembly.Location;
+        string self = Environment.ProcessPath ?? "dotnet";
+        // The same .NET that runs this; an executable of our own name is the command itself.
+        bool isCommand = Path.GetFileNameWithoutExtension(self).Equals(Path.GetFileNameWithoutExtension(assembly), StringComparison.OrdinalIgnoreCase);
+        string host = isCommand || Path.GetFileNameWithoutExtension(self) == "dotnet" ? self : "dotnet";
+        return new ProcessStartInfo(host, isCommand ? arguments : [assembly, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+    }
+
+    // After Ctrl-C the terminal has told it too; it takes both for one.
+    private static void Ask(Process process)
+    {
+        if (OperatingSystem.IsWindows())
+            process.Kill();
+        else
+            PosixProcess.Terminate(process.Id);
+    }
+
+    private static void OfferToTheKiller(int process)
+    {
+        try
+        {
+            if (OperatingSystem.IsLinux())
+                File.WriteAllText($"/proc/{process}/oom_score_adj", "1000");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It has ended already, or the system does not let us: then it decides by itself.
+        }
+    }
+}

@@ -1,0 +1,112 @@
+using System.Globalization;
+
+namespace NativeAmp.Cli.Study;
+
+/// <summary>What a study says to somebody who has to decide: three sentences, on speed, on memory and energy, and on what to take.</summary>
+internal static class Decisions
+{
+    // Less memory than this is hardly a reason to take another precision.
+    private const double WorthwhileMemory = 0.9;
+
+    /// <summary>The precision that others are compared with: FP32 where it was measured.</summary>
+    public static string Baseline(StudyFigures figures) =>
+        figures.Configurations.Any(c => c.Configuration.Precision == "fp32" && c.Done.Count > 0) || figures.Any is null ? "fp32" : figures.Any.Run.Configuration.Precision;
+
+    /// <summary>The batch at which precisions are compared: the largest that most of them did.</summary>
+    public static int CommonBatch(StudyFigures figures) => figures.Batches
+        .OrderByDescending(batch => figures.Settings.Precisions.Count(p => figures.Find(p, batch) is not null)).ThenByDescending(batch => batch).First();
+
+    /// <summary>The sentences; one where nothing came to its end.</summary>
+    public static IReadOnlyList<string> Sentences(StudyFigures figures)
+    {
+        if (figures.Any is null)
+            return ["No run came to its end, so there is nothing to decide by."];
+        string baseline = Baseline(figures);
+        return [Speed(figures, baseline), Memory(figures, baseline), Choice(figures, baseline)];
+    }
+
+    private static bool ToAccuracy(StudyFigures figures) => figures.Settings.TrainOptions.ContainsKey("--to-accuracy");
+
+    /// <summary>What is better the larger it is: samples a second, or for --to-accuracy the inverse of the seconds to it; NaN where it was not reached.</summary>
+    private static double Rate(StudyFigures figures, RunFigures run) =>
+        !ToAccuracy(figures) ? run.SamplesPerSecond : run.ReachedAccuracy == true ? 1 / run.TrainingSeconds : double.NaN;
+
+    private static ConfigurationFigures? Fastest(StudyFigures figures, Func<ConfigurationFigures, bool> among) => figures.Configurations
+        .Where(c => c.Of(run => Rate(figures, run)).Length > 0 && among(c))
+        .MaxBy(c => Statistics.Median(c.Of(run => Rate(figures, run))));
+
+    private static Estimate Faster(StudyFigures figures, ConfigurationFigures a, ConfigurationFigures b) =>
+        Statistics.Ratio(a.Of(run => Rate(figures, run)), b.Of(run => Rate(figures, run)));
+
+    private static string Speed(StudyFigures figures, string baseline)
+    {
+        if (Fastest(figures, _ => true) is not { } best)
+            return $"No run reached the accuracy of {figures.Settings.TrainOptions.GetValueOrDefault("--to-accuracy")} that was asked for.";
+        string what = ToAccuracy(figures)
+            ? $"reaches {figures.Settings.TrainOptions["--to-accuracy"]} first: {Words.Number(Statistics.Median(best.Of(run => run.TrainingSeconds)))} seconds of training"
+            : $"is the fastest: {Words.Number(Statistics.Median(best.Of(run => run.SamplesPerSecond)))} samples a second";
+        string first = $"{best.Configuration} {what} (median of {Words.Runs(best.Done.Count)})";
+        string other = best.Configuration.Precision == baseline ? "" : baseline;
+        ConfigurationFigures? against = other.Length > 0 ? Fastest(figures, c => c.Configuration.Precision == other) : Fastest(figures, c => c.Configuration.Precision != baseline);
+        if (against is null)
+            return first + ".";
+        Estimate ratio = Faster(figures, best, against);
+        return $"{first}, {Words.Number(ratio.Value)} times as fast as {Words.Precision(against.Configuration.Precision)}'s best, batch {against.Configuration.Batch.ToString(CultureInfo.InvariantCulture)}{Interval(ratio)}.";
+    }
+
+    private static string Memory(StudyFigures figures, string baseline)
+    {
+        int batch = CommonBatch(figures);
+        var all = figures.Settings.Precisions.Select(p => (Name: p, Figures: figures.Find(p, batch))).Where(p => p.Figures is not null)
+            .Select(p => (p.Name, Bytes: Statistics.Median(p.Figures!.Of(run => run.PeakBytes)), Joules: Statistics.Median(p.Figures.Of(run => run.JoulesPerSample)))).ToArray();
+        double ofBaseline = all.FirstOrDefault(p => p.Name == baseline).Bytes;
+        string memory = string.Join(", ", all.Select(p => $"{Words.Precision(p.Name)} {Words.Mebibytes(p.Bytes)}{(p.Name != baseline && ofBaseline > 0 ? $" ({Words.Number(p.Bytes / ofBaseline)} of it)" : "")}"));
+        string energy = all.All(p => double.IsFinite(p.Joules))
+            ? $"; a sample takes {string.Join(", ", all.Select(p => $"{Words.Precision(p.Name)} {Words.Number(p.Joules)} J"))}"
+            : "; energy was not measured here";
+        return string.Create(CultureInfo.InvariantCulture, $"At batch {batch} the peak memory is {memory}{energy}.");
+    }
+
+    private static string Choice(StudyFigures figures, string baseline)
+    {
+        if (Fastest(figures, c => c.Configuration.Precision == baseline) is not { } reference)
+            return $"Nothing is said of what to take: {Words.Precision(baseline)}, with which the others are compared, came to no end.";
+        int batch = CommonBatch(figures);
+        List<string> seen = [];
+        ConfigurationFigures choice = reference;
+        string why = "no other was measurably faster or smaller without being less accurate";
+        foreach (string precision in figures.Settings.Precisions.Where(p => p != baseline))
+        {
+            if (figures.Find(precision, batch) is not { } one || figures.Find(baseline, batch) is not { } other || Fastest(figures, c => c.Configuration.Precision == precision) is not { } best)
+                continue;
+            (string text, bool worse) = Accuracy(one, other, precision);
+            seen.Add(text);
+            Estimate speed = Faster(figures, best, choice);
+            double memory = Statistics.Median(one.Of(run => run.PeakBytes)) / Statistics.Median(other.Of(run => run.PeakBytes));
+            if (worse || one.Failures.Count > 0)
+                continue;
+            if (speed.Excludes(1) && speed.Value > 1)
+                (choice, why) = (best, "it is measurably faster");
+            else if (choice == reference && !(speed.Excludes(1) && speed.Value < 1) && memory < WorthwhileMemory)
+                (choice, why) = (best, "it needs less memory and is not measurably slower");
+        }
+
+        string accuracy = seen.Count == 0 ? "" : $": {string.Join(", ", seen)} at batch {batch.ToString(CultureInfo.InvariantCulture)}";
+        return $"Take {choice.Configuration}, since {why}{accuracy}.";
+    }
+
+    /// <summary>How one differs from the baseline in what it has learned, and whether it is measurably worse.</summary>
+    private static (string Text, bool Worse) Accuracy(ConfigurationFigures one, ConfigurationFigures other, string precision)
+    {
+        double[] a = one.Of(run => run.TestAccuracy), b = other.Of(run => run.TestAccuracy);
+        bool isAccuracy = a.Length > 0 && b.Length > 0;
+        Estimate difference = isAccuracy ? Statistics.Difference(a, b) : Statistics.Difference(one.Of(run => run.FinalLoss), other.Of(run => run.FinalLoss));
+        string Text(double value) => isAccuracy ? Words.Points(value) : value.ToString("+0.0000;-0.0000;0.0000", CultureInfo.InvariantCulture);
+        string interval = difference.HasInterval ? $" (95 % interval {Text(difference.Low)} to {Text(difference.High)})" : "";
+        bool worse = difference.Excludes(0) && (isAccuracy ? difference.Value < 0 : difference.Value > 0);
+        return ($"{Words.Precision(precision)}'s {(isAccuracy ? "test accuracy" : "last loss")} differs by {Text(difference.Value)}{(isAccuracy ? " points" : "")}{interval}", worse);
+    }
+
+    private static string Interval(Estimate ratio) =>
+        ratio.HasInterval ? $" (95 % interval {Words.Number(ratio.Low)} to {Words.Number(ratio.High)})" : " (one run each, so without an interval)";
+}

@@ -1,0 +1,18 @@
+using NativeAmp.Telemetry;
+
+namespace NativeAmp.Cli.Study;
+
+/// <summary>The temperature of this machine's GPUs, asked without opening one.</summary>
+internal sealed class GpuTemperature : IDisposable
+{
+    private readonly TelemetrySampler _sampler = new(GpuTelemetry.All(), TimeSpan.FromSeconds(1));
+
+    /// <summary>Degrees Celsius of the hottest, or null where none can be asked.</summary>
+    public double? Read()
+    {
+        double[] degrees = [.. _sampler.SampleNow().Values.Where(value => value.Key.EndsWith(".temp", StringComparison.Ordinal)).Select(value => value.Value)];
+        return degrees.Length > 0 ? degrees.Max() : null;
+    }
+
+    public void Dispose() => _sampler.Dispose();
+}

@@ -1,0 +1,11 @@
+using System.Text.Json.Serialization;
+
+namespace NativeAmp.Cli.Study;
+
+/// <summary>What a study reads and writes as JSON.</summary>
+[JsonSerializable(typeof(StudySettings))]
+[JsonSerializable(typeof(RunResult))]
+[JsonSerializable(typeof(RunLine))]
+[JsonSerializable(typeof(StudySummary))]
+[JsonSourceGenerationOptions(WriteIndented = false)]
+internal sealed partial class StudyJson : JsonSerializerContext;

@@ -1,0 +1,39 @@
+using System.Globalization;
+
+namespace NativeAmp.Cli.Study;
+
+/// <summary>Numbers as a report writes them.</summary>
+internal static class Words
+{
+    /// <summary>Three digits that count, without an exponent.</summary>
+    public static string Number(double value)
+    {
+        if (!double.IsFinite(value))
+            return "-";
+        double size = Math.Abs(value);
+        int digits = size is 0 or >= 100 ? 0 : Math.Min(6, 2 - (int)Math.Floor(Math.Log10(size)));
+        return value.ToString("F" + digits.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>A share as a percentage with one digit.</summary>
+    public static string Percent(double share) => double.IsFinite(share) ? (100 * share).ToString("0.0", CultureInfo.InvariantCulture) + " %" : "-";
+
+    /// <summary>An accuracy as a percentage with two digits.</summary>
+    public static string Accuracy(double share) => double.IsFinite(share) ? (100 * share).ToString("0.00", CultureInfo.InvariantCulture) + " %" : "-";
+
+    /// <summary>Bytes in mebibytes.</summary>
+    public static string Mebibytes(double bytes) => double.IsFinite(bytes) ? Number(bytes / (1 << 20)) + " MiB" : "-";
+
+    /// <summary>A value with its interval: "1.42 (1.38 to 1.47)".</summary>
+    public static string WithInterval(Estimate estimate) =>
+        estimate.HasInterval ? $"{Number(estimate.Value)} ({Number(estimate.Low)} to {Number(estimate.High)})" : Number(estimate.Value);
+
+    /// <summary>A difference of accuracies in percentage points, with its sign.</summary>
+    public static string Points(double difference) => (100 * difference).ToString("+0.00;-0.00;0.00", CultureInfo.InvariantCulture);
+
+    /// <summary>How many runs: "one run", "3 runs".</summary>
+    public static string Runs(int count) => count == 1 ? "one run" : string.Create(CultureInfo.InvariantCulture, $"{count} runs");
+
+    /// <summary>A precision as people write it.</summary>
+    public static string Precision(string name) => name.ToUpperInvariant();
+}
