@@ -10,7 +10,10 @@ internal sealed class PlanCommand
 {
     private const int MostGpus = 1 << 20;
 
-    private readonly Option<string?> _model = CommonOptions.Path("--model", "NAME|FILE.json", "What to train: a known model (--list), or a JSON file of its sizes.");
+    // GPT-3's.
+    private const double SweepTokens = 3e11;
+
+    private readonly Option<string?> _model = CommonOptions.Path("--model", "NAME|FILE.json", "What to train: a known model (--list), a JSON file of its sizes, or cnn, mlp and gpt of nativeamp train.");
     private readonly Option<string?> _gpu = CommonOptions.Path("--gpu", "NAME|FILE.json", "On what: a known GPU (--list), or a JSON file of its data sheet [default: a100-80g].");
     private readonly Option<string?> _catalog = CommonOptions.Path("--catalog", "DIR|FILE.json", "More models and GPUs: a file {\"models\": […], \"gpus\": […]}, or a folder of them.");
     private readonly Option<int?> _gpus = NumberOption.Whole("--gpus", 1, MostGpus, "How many GPUs [default: as many as the split takes, or the fewest that do].");
@@ -39,6 +42,18 @@ internal sealed class PlanCommand
     private readonly Option<double> _days = NumberOption.Real("--days", double.PositiveInfinity,
         new RealRange(1e-6, 1e6, "a number from 1e-6 to 1e6, or inf", Infinity: true), "--fit: days that the training may take.");
 
+    private readonly Option<string?> _sweep = new("--sweep")
+    {
+        Description = "Charts of parameters against compute, memory and days, for models of GPT-3's proportions on --gpus [default: 1024].",
+        HelpName = "params=1e9:1e13",
+    };
+
+    private readonly Option<string?> _out = CommonOptions.Path("--out", "DIR", "--sweep: folder for charts, page and table [default: plan-sweep].");
+
+    private readonly Option<int> _context = NumberOption.Whole("--context", 128, 1, 1 << 20, "--model gpt: bytes that it sees.");
+    private readonly Option<int> _width = NumberOption.Whole("--width", 256, 1, 1 << 14, "--model gpt: width of the model.");
+    private readonly Option<int> _heads = NumberOption.Whole("--heads", 8, 1, 1 << 14, "--model gpt: heads of each attention.");
+    private readonly Option<int> _blocks = NumberOption.Whole("--blocks", 4, 1, 1 << 12, "--model gpt: transformer blocks.");
     private readonly Option<bool> _validate = new("--validate") { Description = "Show the planner's figures beside published ones, and fit its efficiencies anew." };
     private readonly Option<bool> _rules = new("--rules") { Description = "Show what is true of rules of thumb about parameters, compute and GPUs." };
     private readonly Option<bool> _list = new("--list") { Description = "Show the models and GPUs that are known." };
@@ -51,7 +66,8 @@ internal sealed class PlanCommand
         Command command = new("plan", "Say what a model takes to train: memory, compute, GPUs, days, energy.")
         {
             _model, _gpus, _gpu, _catalog, _precision, _optimizer, _layout, _batch, _tokens, _tensor, _pipeline, _microBatch, _interleave, _zero, _recompute, _sequenceParallel,
-            _attention, _offload, _gradients, _fit, _days, _validate, _rules, _list, _explain, _json,
+            _attention, _offload, _gradients, _fit, _days, _sweep, _out, _validate, _rules, _list, _explain, _json,
+            _context, _width, _heads, _blocks,
         };
         command.SetAction(parsed => Run(parsed, terminal));
         return command;
@@ -61,11 +77,13 @@ internal sealed class PlanCommand
     {
         PlanCatalog catalog = parsed.GetValue(_catalog) is { } path ? PlanCatalog.Standard.With(path) : PlanCatalog.Standard;
         bool json = parsed.GetValue(_json);
-        Option[] answers = [.. new Option[] { _fit, _validate, _rules, _list }.Where(Given)];
+        Option[] answers = [.. new Option[] { _fit, _sweep, _validate, _rules, _list }.Where(Given)];
         if (answers.Length > 1)
             throw new UsageException($"{answers[0].Name} and {answers[1].Name} are two questions: give one.");
         if (Given(_days) && !Given(_fit))
             throw new UsageException("--days is of --fit.");
+        if (Given(_out) && !Given(_sweep))
+            throw new UsageException("--out is of --sweep.");
         if (Given(_list))
             return PlanTables.List(catalog, terminal, json);
         if (Given(_validate))
@@ -73,12 +91,38 @@ internal sealed class PlanCommand
         Gpu gpu = catalog.Gpu(parsed.GetValue(_gpu) ?? "a100-80g");
         if (Given(_rules))
             return PlanTables.Rules(gpu, terminal, json);
+        if (Given(_sweep))
+            return Sweep(parsed, gpu, terminal, json);
         if (parsed.GetValue(_model) is not { } name)
             throw new UsageException("--model is missing: a name ('nativeamp plan --list' shows them), or a JSON file.");
+        if (OwnNetworkRun.Names.Contains(name))
+            return OwnNetwork(parsed, name, terminal, json);
         PlanRequest request = Request(parsed, catalog.Model(name), gpu);
         return Write(Planned(parsed, request), parsed.GetValue(_explain), json, terminal);
 
         bool Given(Option option) => parsed.GetResult(option) is { Implicit: false };
+    }
+
+    private int Sweep(ParseResult parsed, Gpu gpu, Terminal terminal, bool json)
+    {
+        SweepRange range = SweepRange.Parse(parsed.GetValue(_sweep)!);
+        if (parsed.GetValue(_model) is not null)
+            throw new UsageException("--sweep makes up its models: leave --model out.");
+        PlanRequest request = Request(parsed, ModelFamily.Of(range.Least), gpu);
+        return SweepRun.Run(request, range, parsed.GetValue(_gpus) ?? 1024, parsed.GetValue(_tokens) ?? SweepTokens, parsed.GetValue(_out) ?? "plan-sweep", terminal, json);
+    }
+
+    private int OwnNetwork(ParseResult parsed, string name, Terminal terminal, bool json)
+    {
+        var precision = Enum.Parse<TrainingPrecision>(parsed.GetValue(_precision)!, ignoreCase: true);
+        int batch = parsed.GetResult(_batch) is { Implicit: false } ? parsed.GetValue(_batch) : name == "gpt" ? 16 : 128;
+        NetworkMemory memory = name switch
+        {
+            "cnn" => OwnNetworks.Cnn(precision, batch),
+            "mlp" => OwnNetworks.Mlp(precision, batch),
+            _ => OwnNetworks.Gpt(precision, batch, parsed.GetValue(_context), parsed.GetValue(_width), parsed.GetValue(_heads), parsed.GetValue(_blocks)),
+        };
+        return OwnNetworkRun.Run(name, memory, precision, batch, terminal, json);
     }
 
     /// <summary>The plan of the given split, or the best one where none is given.</summary>

@@ -58,4 +58,6 @@ internal sealed record GpuEntry(string Name, string What, double MemoryBytes, IR
 [JsonSerializable(typeof(ValidationTable))]
 [JsonSerializable(typeof(RulesReport))]
 [JsonSerializable(typeof(CatalogReport))]
+[JsonSerializable(typeof(NetworkReport))]
+[JsonSerializable(typeof(Dictionary<string, double?>[]))]
 internal sealed partial class PlanJson : JsonSerializerContext;

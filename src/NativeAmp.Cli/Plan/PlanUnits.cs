@@ -37,6 +37,8 @@ internal static class PlanUnits
 
     public static string Percent(double share) => string.Create(CultureInfo.InvariantCulture, $"{share * 100:0.0} %");
 
+    public static string Whole(long value) => value.ToString("#,0", CultureInfo.InvariantCulture);
+
     public static string Digits(double value) =>
         value >= 1e7 ? Power(value) : value.ToString(value >= 100 ? "#,0" : value >= 10 ? "0.0" : value >= 0.01 || value == 0 ? "0.00" : "0.0e+0", CultureInfo.InvariantCulture);
 }

@@ -3,7 +3,7 @@ namespace NativeAmp.Planning;
 /// <summary>Models of any number of parameters, of the proportions that published ones have.</summary>
 public static class ModelFamily
 {
-    private const int HeadSize = 128;
+    private const int HeadSize = 128, Stage = 8;
 
     /// <summary>
     /// A GPT of about so many parameters: a width of about 128 × its layers, as GPT-3's (arXiv 2005.14165, table 2.1), in heads of 128.
@@ -16,19 +16,33 @@ public static class ModelFamily
     {
         if (!(parameters >= 1e6 && parameters <= 1e14))
             throw new PlanException(FormattableString.Invariant($"A model of {parameters} parameters cannot be made up: it is a number from 1e6 to 1e14."));
-        // 12 l h² with h = 128 l, then the layers that make it exact to one.
-        int width = Math.Max(HeadSize, (int)(Math.Round(Math.Cbrt(parameters * HeadSize / 12) / HeadSize) * HeadSize));
+        // 12 l h² with h = 128 l. Many layers are a multiple of 8, so that stages can be made of them; few make the number exact.
+        double proportional = Math.Cbrt(parameters / (12 * HeadSize * HeadSize));
+        int stages = (int)Math.Round(proportional / Stage) * Stage;
+        bool many = proportional >= 4 * Stage;
+        double ideal = many ? Math.Sqrt(parameters / (12 * stages)) : Math.Cbrt(parameters * HeadSize / 12);
+        int width = Math.Max(HeadSize, (int)Math.Round(ideal / HeadSize) * HeadSize);
         TransformerModel one = new TransformerModel
         {
             Name = FormattableString.Invariant($"gpt-{parameters:0.##e+0}"),
             Layers = 1,
             Width = width,
-            Heads = width / HeadSize,
+            Heads = Heads(width),
             Vocabulary = vocabulary,
             Context = context,
             Source = "made up with GPT-3's proportions",
         }.Checked();
+        if (many)
+            return (one with { Layers = stages }).Checked();
         double layers = Math.Round((parameters - one.EmbeddingParameters) / one.LayerParameters);
         return (one with { Layers = Math.Max(1, (int)layers) }).Checked();
+    }
+
+    /// <summary>Heads of about 128, a multiple of 8 where the width allows it, so that a node can share them.</summary>
+    private static int Heads(int width)
+    {
+        int wanted = width / HeadSize;
+        return Enumerable.Range(1, width / Stage).Select(k => k * Stage).Where(heads => width % heads == 0)
+            .MinBy(heads => (Math.Abs(heads - wanted), heads));
     }
 }

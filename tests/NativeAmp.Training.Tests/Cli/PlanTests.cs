@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using NativeAmp.Cli.Output;
 
@@ -68,6 +69,38 @@ internal sealed class PlanTests
         Assert.That(output, Does.Contain("only if the data grows tenfold too").And.Contain("100 B parameters"));
     }
 
+    [Test]
+    public void A_sweep_writes_charts_a_table_and_a_page()
+    {
+        string folder = Directory.CreateTempSubdirectory("plan-sweep").FullName;
+        try
+        {
+            (int code, string output, string error) = CliHost.Run("plan", "--sweep", "params=1e9:1e11", "--gpus", "256", "--out", folder);
+            Assert.That(code, Is.EqualTo(ExitCode.Success), error);
+            Assert.That(output, Does.Contain("Days are of the best split on 256 a100-80g"));
+            Assert.That(Directory.GetFiles(folder).Select(Path.GetFileName), Is.EquivalentTo(new[]
+                { "index.html", "sweep.csv", "compute.svg", "compute.png", "memory.svg", "memory.png", "days.svg", "days.png" }));
+            string[][] rows = [.. File.ReadLines(Path.Combine(folder, "sweep.csv")).Select(line => line.Split(','))];
+            Assert.That(rows, Has.Length.EqualTo(1 + 9), "two decades of four, and the end");
+            double[] first = [.. rows[1].Select(cell => double.Parse(cell, CultureInfo.InvariantCulture))], last = [.. rows[^1].Select(cell => double.Parse(cell, CultureInfo.InvariantCulture))];
+            Assert.That(last[0] / first[0], Is.EqualTo(100).Within(5).Percent);
+            Assert.That(last[3] / first[3], Is.EqualTo(100).Within(12).Percent, "on the same tokens compute grows as parameters");
+            Assert.That(last[4] / first[4], Is.EqualTo(10_000).Within(15).Percent, "with growing tokens as their square");
+            Assert.That(first[5], Is.EqualTo(18 * first[0]).Within(1e-9).Percent);
+            string page = File.ReadAllText(Path.Combine(folder, "index.html"));
+            Assert.That(page, Does.Contain("<svg").And.Contain("20 tokens a parameter").And.Not.Contain("<script"));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [TestCase(ExitCode.Usage, "--sweep is 'params=1e13:1e9'; it is params=LEAST:MOST", "plan", "--sweep", "params=1e13:1e9")]
+    [TestCase(ExitCode.Usage, "--sweep is 'params=0:nan'", "plan", "--sweep", "params=0:nan")]
+    [TestCase(ExitCode.Usage, "--sweep makes up its models", "plan", "--sweep", "params=1e9:1e10", "--model", "gpt3-175b")]
+    [TestCase(ExitCode.Usage, "--out is of --sweep", "plan", "--model", "gpt3-175b", "--out", "x")]
+    [TestCase(ExitCode.Failure, "7 heads do not divide a width of 256", "plan", "--model", "gpt", "--heads", "7")]
     [TestCase(ExitCode.Usage, "--model is missing", "plan")]
     [TestCase(ExitCode.Failure, "There is no model 'gpt3-174b': near it are gpt3-175b", "plan", "--model", "gpt3-174b")]
     [TestCase(ExitCode.Failure, "There is no GPU 'a100': near it are a100-40g, a100-80g", "plan", "--model", "gpt3-175b", "--gpu", "a100")]
