@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using NativeAmp.Cli.Inspect;
 using NativeAmp.Cli.Output;
 
 namespace NativeAmp.Cli.Formats;
@@ -14,22 +15,26 @@ internal sealed class FormatsCommand
     };
 
     private readonly Option<string?> _html = CommonOptions.Path("--html", "FILE.html", "Write a page with a picture too.");
+    private readonly Option<string?> _charts = CommonOptions.Path("--charts", "DIR", "Write the picture too, as SVG and PNG.");
     private readonly Option<bool> _json = CommonOptions.Json();
 
     /// <summary>The command, to be added to a root.</summary>
     public Command Build(Terminal terminal)
     {
-        Command command = new("formats", "Show number formats, fp32 to int4: bits, range, precision; or what a number becomes in each.") { _numbers, _html, _json };
-        command.SetAction(parsed => Run(parsed.GetValue(_numbers) ?? [], parsed.GetValue(_html), parsed.GetValue(_json), terminal));
+        Command command = new("formats", "Show number formats, fp32 to int4: bits, range, precision; or what a number becomes in each.") { _numbers, _html, _charts, _json };
+        command.SetAction(parsed => Run(parsed, terminal));
         return command;
     }
 
-    private static int Run(string[] texts, string? html, bool json, Terminal terminal)
+    private int Run(ParseResult parsed, Terminal terminal)
     {
+        string[] texts = parsed.GetValue(_numbers) ?? [];
         AskedNumber[] numbers = [.. texts.Select(Read)];
-        if (html is not null)
+        if (parsed.GetValue(_html) is { } html)
             FormatsPage.Of(numbers).Save(html);
-        if (json)
+        if (parsed.GetValue(_charts) is { } folder)
+            ExponentChart.Save([ExponentChart.Formats(NumberFormat.All)], folder);
+        if (parsed.GetValue(_json))
         {
             var report = texts.Length == 0 ? new FormatsReport([.. NumberFormat.All.Select(FormatFacts.Of)], null) : new FormatsReport(null, numbers);
             terminal.Output.WriteLine(JsonSerializer.Serialize(report, FormatsJson.Default.FormatsReport));

@@ -51,6 +51,19 @@ internal static class ExponentChart
         return chart.LimitsY(-row * (formats.Count + 0.8), most * 1.06);
     }
 
+    /// <summary>Writes pictures as files, called what they show.</summary>
+    /// <exception cref="IOException">One cannot be written.</exception>
+    public static void Save(IEnumerable<Chart> charts, string folder)
+    {
+        Directory.CreateDirectory(folder);
+        foreach (Chart chart in charts)
+        {
+            string name = string.Concat(chart.Title.Select(c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : '-'));
+            chart.SaveSvg(Path.Combine(folder, name + ".svg"));
+            chart.SavePng(Path.Combine(folder, name + ".png"));
+        }
+    }
+
     /// <summary>A thick line where values are normal, a thin one where they are subnormal.</summary>
     private static void DrawRange(Chart chart, NumberFormat format, string name, double y, int color, float width)
     {

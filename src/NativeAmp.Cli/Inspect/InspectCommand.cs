@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using NativeAmp.Cli.Output;
+using NativeAmp.Training.Data;
 
 namespace NativeAmp.Cli.Inspect;
 
@@ -17,6 +18,7 @@ internal sealed class InspectCommand
     private readonly Option<bool> _detail = new("--detail") { Description = "Show each tensor's powers of two and every format." };
     private readonly Option<long?> _step = NumberOption.Whole("--step", 1L, long.MaxValue, "The step to show of a FILE.jsonl [default: the last that did not fail].");
     private readonly Option<string?> _html = CommonOptions.Path("--html", "FILE.html", "Write a page with pictures too.");
+    private readonly Option<string?> _charts = CommonOptions.Path("--charts", "DIR", "Write the pictures too, each as SVG and PNG.");
     private readonly Option<bool> _json = CommonOptions.Json();
 
     /// <summary>The command, to be added to a root.</summary>
@@ -24,7 +26,7 @@ internal sealed class InspectCommand
     {
         Command command = new("inspect", "Show whether the numbers of tensors fit number formats: what overflows, becomes zero or loses bits, and the scale that keeps most.")
         {
-            _paths, _tensor, _step, _detail, _html, _json,
+            _paths, _tensor, _step, _detail, _html, _charts, _json,
         };
         command.SetAction(parsed => Run(parsed, terminal));
         return command;
@@ -39,6 +41,8 @@ internal sealed class InspectCommand
         (InspectReport report, StepRecord? step) = Read(paths, parsed.GetValue(_step), name => name.Contains(part, StringComparison.Ordinal));
         if (parsed.GetValue(_html) is { } html)
             InspectPage.Of(report, step).Save(html);
+        if (parsed.GetValue(_charts) is { } folder)
+            ExponentChart.Save(InspectPage.Pictures(report, step), folder);
         if (parsed.GetValue(_json))
             terminal.Output.WriteLine(JsonSerializer.Serialize(report, InspectJson.Default.InspectReport));
         else
@@ -56,6 +60,10 @@ internal sealed class InspectCommand
         }
 
         StepRecord record = StepLog.Read(path, step);
-        return (new InspectReport([path], [.. record.Tensors.Where(tensor => isWanted(tensor.Name))], record.Totals), record);
+        TensorReport[] tensors = [.. record.Tensors.Where(tensor => isWanted(tensor.Name))];
+        if (tensors.Length == 0)
+            throw new DataFormatException(path, 0, "no tensor of such a name", "one to inspect");
+        // What is together in the file is of all tensors.
+        return (new InspectReport([path], tensors, tensors.Length == record.Tensors.Count ? record.Totals : []), record);
     }
 }

@@ -18,7 +18,7 @@ internal static class InspectPage
     {
         string what = string.Join(", ", report.Files.Select(Path.GetFileName));
         HtmlPage page = new HtmlPage($"Do these numbers fit? {what}").Lead([.. Lead(report, step)]);
-        page.Section("All together").Figures([.. report.Totals.Where(IsOfUse).SelectMany(total => Pictures(total, step))]);
+        page.Section("All together").Figures(Pictures(report, step));
         page.Note("Thick lines are where a format holds numbers in full precision, thin ones where they are subnormal and have fewer bits. What lies to the right " +
             "of a line overflows; what lies to its left becomes zero.");
         foreach (TensorReport total in report.Totals.Where(IsOfUse))
@@ -28,6 +28,9 @@ internal static class InspectPage
         return page.Details($"Pictures of {drawn.Length} tensors, those that lose most in fp16 first", inner =>
             inner.Figures([.. drawn.Select(tensor => ExponentChart.Histogram(tensor.Name, [(tensor.Kind, tensor, 0)], Drawn))]));
     }
+
+    /// <summary>The pictures of all tensors of a kind together.</summary>
+    public static IReadOnlyList<Chart> Pictures(InspectReport report, StepRecord? step) => [.. report.Totals.Where(IsOfUse).SelectMany(total => Pictures(total, step))];
 
     private static IEnumerable<string> Lead(InspectReport report, StepRecord? step)
     {

@@ -12,7 +12,7 @@ internal sealed class StatisticsObserver(DType compute) : ModelObserver
     private readonly ElementStatistics _elements = new();
     private readonly ValueStatistics _statistics = new();
     private readonly OrderedDictionary<string, ValueStatistics> _totals = [];
-    private readonly Dictionary<string, int> _names = [];
+    private readonly Dictionary<string, int> _passes = []; // how many operators have added to a parameter's gradient
     private readonly List<TensorReport> _reports = [];
 
     /// <summary>Activations in forward order, gradients in backward order.</summary>
@@ -33,10 +33,12 @@ internal sealed class StatisticsObserver(DType compute) : ModelObserver
     public override void OnGradient(in Observation gradient) => Add(Name(gradient), TensorKinds.Gradient, gradient.Values);
 
     public override void OnParameterGradient(Parameter parameter, in Observation gradient) =>
-        Add(parameter.Name, TensorKinds.ParameterGradient, gradient.Values);
+        Add(Numbered(parameter.Name, _passes[parameter.Name] = _passes.GetValueOrDefault(parameter.Name) + 1), TensorKinds.ParameterGradient, gradient.Values);
 
-    private static string Name(in Observation observation) =>
-        observation.Module.Length == 0 ? observation.Operation : $"{observation.Module} ({observation.Operation})";
+    private static string Name(in Observation observation) => Numbered(
+        observation.Module.Length == 0 ? observation.Operation : $"{observation.Module} ({observation.Operation})", observation.Number);
+
+    private static string Numbered(string name, int number) => number <= 1 ? name : $"{name} #{number}";
 
     private void Add(string name, string kind, Tensor values)
     {
@@ -44,8 +46,7 @@ internal sealed class StatisticsObserver(DType compute) : ModelObserver
             return;
         _statistics.Clear();
         _elements.Add(values, _statistics);
-        int number = _names[kind + name] = _names.GetValueOrDefault(kind + name) + 1;
-        _reports.Add(TensorReport.Of(number == 1 ? name : $"{name} #{number}", kind, TypeName(values.DType), values.Shape.Dimensions.ToArray(), _statistics));
+        _reports.Add(TensorReport.Of(name, kind, TypeName(values.DType), values.Shape.Dimensions.ToArray(), _statistics));
         if (values.DType != compute && kind != TensorKinds.Parameter)
             return;
         if (!_totals.TryGetValue(kind, out ValueStatistics? total))

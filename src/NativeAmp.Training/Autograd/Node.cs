@@ -62,6 +62,9 @@ internal abstract class Node
     /// <summary>The module that an observer was told when the operator ran, or null.</summary>
     public string? ObservedModule { get; set; }
 
+    /// <summary>The how-manieth operator of its name in that module it was; 0 where nobody observed it.</summary>
+    public int ObservedNumber { get; set; }
+
     /// <summary>The backward pass that found this node last.</summary>
     public long FoundBy { get; set; }
 

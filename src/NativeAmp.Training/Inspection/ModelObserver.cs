@@ -6,8 +6,9 @@ namespace NativeAmp.Training;
 /// module that was called with <see cref="NativeAmp.Training.Module.Call"/>; "" for the model itself, or for what lies outside of it, such as a loss.
 /// </param>
 /// <param name="Operation">The operator, such as "conv2d"; an activation that is computed in the same pass is part of it.</param>
+/// <param name="Number">The how-manieth it was of this operator in this module, from 1, as the forward pass came to them: the same for an output and its gradient.</param>
 /// <param name="Values">The elements, in the dtype that they have there. Good until the call returns.</param>
-public readonly record struct Observation(string Module, string Operation, Tensor Values);
+public readonly record struct Observation(string Module, string Operation, int Number, Tensor Values);
 
 /// <summary>
 /// Sees what a model computes: the output of every operator in the order of the forward pass, and as the backward pass walks back over them the gradient with

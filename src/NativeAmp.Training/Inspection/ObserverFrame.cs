@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace NativeAmp.Training;
 
 /// <summary>An observer in force in a flow of control, and the names that it knows.</summary>
@@ -11,6 +13,7 @@ internal sealed class ObserverFrame : IDisposable
     private readonly ObserverFrame? _outer;
     private readonly Dictionary<Module, string> _modules = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<Tensor, string> _parameters = new(ReferenceEqualityComparer.Instance);
+    private readonly ConcurrentDictionary<(string Module, string Operation), int> _numbers = new();
     private int _closed;
 
     public ObserverFrame(ModelObserver observer, Module model)
@@ -39,8 +42,9 @@ internal sealed class ObserverFrame : IDisposable
     public void Recorded(Node node)
     {
         node.ObservedModule = ModuleOf(node);
+        node.ObservedNumber = _numbers.AddOrUpdate((node.ObservedModule, node.Operation), 1, (_, number) => number + 1);
         using Glimpse glimpse = new(node.Output, node.Output.Storage, node.Output.DType);
-        _observer.OnActivation(new Observation(node.ObservedModule, node.Operation, glimpse.Tensor));
+        _observer.OnActivation(new Observation(node.ObservedModule, node.Operation, node.ObservedNumber, glimpse.Tensor));
     }
 
     /// <summary>A node goes back next.</summary>
@@ -48,7 +52,7 @@ internal sealed class ObserverFrame : IDisposable
     {
         GradientBuffer gradient = node.Output.GradientBuffer;
         using Glimpse glimpse = new(node.Output, gradient.Storage, gradient.DType);
-        _observer.OnGradient(new Observation(node.ObservedModule ?? ModuleOf(node), node.Operation, glimpse.Tensor));
+        _observer.OnGradient(new Observation(node.ObservedModule ?? ModuleOf(node), node.Operation, node.ObservedNumber, glimpse.Tensor));
     }
 
     /// <summary>A node has gone back.</summary>
@@ -59,7 +63,7 @@ internal sealed class ObserverFrame : IDisposable
             if (edge.Tensor is not Parameter parameter || !node.Wants(parameter) || parameter.GradientBufferOrNull is not { HasValue: true } gradient)
                 continue;
             using Glimpse glimpse = new(parameter, gradient.Storage, gradient.DType);
-            _observer.OnParameterGradient(parameter, new Observation(_parameters.GetValueOrDefault(parameter, ""), node.Operation, glimpse.Tensor));
+            _observer.OnParameterGradient(parameter, new Observation(_parameters.GetValueOrDefault(parameter, ""), node.Operation, node.ObservedNumber, glimpse.Tensor));
         }
     }
 

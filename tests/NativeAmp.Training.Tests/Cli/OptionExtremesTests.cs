@@ -17,7 +17,7 @@ public class OptionExtremesTests
 
     // What these say is not how long a run takes, or a path; the runs themselves are kept short.
     private static readonly string[] Lasting = ["--steps", "--epochs", "--seconds", "--params", "--sample"];
-    private static readonly string[] Paths = ["--data", "--metrics", "--checkpoint", "--inspect-out", "--replay", "--html"];
+    private static readonly string[] Paths = ["--data", "--metrics", "--checkpoint", "--inspect-out", "--replay", "--html", "--charts"];
 
     private string _folder = "";
 

@@ -78,12 +78,16 @@ public class TrainInspectTests
         Train("--steps", "2", "--inspect", "1");
         string page = Path.Combine(_folder, "page.html");
 
-        (int code, string output, string error) = CliHost.Run("inspect", _out, "--step", "1", "--html", page);
+        string charts = Path.Combine(_folder, "charts");
+
+        (int code, string output, string error) = CliHost.Run("inspect", _out, "--step", "1", "--html", page, "--charts", charts);
 
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         Assert.That(output, Does.Contain("1 (linear)").And.Contain("a loss scale of 2^"));
         string html = File.ReadAllText(page);
         Assert.That(html, Does.Contain("Gradients without the loss scale").And.Contain("<svg").And.Contain("at step 1 of a run in fp16 with a loss scale of 65536"));
+        Assert.That(Directory.EnumerateFiles(charts).Select(Path.GetFileName), Does.Contain("gradients-with-the-loss-scale.svg").And.Contain("parameters.png"));
+        Assert.That(CliHost.Run("inspect", _out, "--tensor", "zzz").Error, Does.Contain("no tensor of such a name"));
         Assert.That(CliHost.Run("inspect", _out, "--step", "9").Error, Does.Contain("no step 9"));
         File.AppendAllText(_out, "{\"inspect\": 3, \"comp");
         Assert.That(CliHost.Run("inspect", _out).Code, Is.EqualTo(ExitCode.Success), "a run that was killed");

@@ -22,6 +22,7 @@ internal sealed class ObserverTests(DeviceKind kind)
         Assert.That(observer.Activations.Select(seen => seen.Name).Where(name => !name.Contains("(cast)", StringComparison.Ordinal) && name != " (add)"),
             Is.EqualTo(expected.Where(name => name != " (add)")));
         Assert.That(observer.Gradients.Select(seen => seen.Name), Is.EqualTo(observer.Activations.Select(seen => seen.Name).Reverse()));
+        Assert.That(observer.Numbers.Where(seen => seen.Name == "block0 (add)").Select(seen => seen.Number), Is.EqualTo(new[] { 1, 2, 2, 1 }), "forward, then backward");
         Assert.That(observer.Parameters.Select(seen => seen.Name).Distinct(), Is.EquivalentTo(run.Model.Parameters().Select(parameter => parameter.Name)));
     }
 
@@ -114,6 +115,8 @@ internal sealed class ObserverTests(DeviceKind kind)
 
         public List<(string Name, float[] Values)> Parameters { get; } = [];
 
+        public List<(string Name, int Number)> Numbers { get; } = [];
+
         public bool Fails { get; init; }
 
         public Tensor? Last { get; private set; }
@@ -133,6 +136,10 @@ internal sealed class ObserverTests(DeviceKind kind)
 
         public override void OnParameterGradient(Parameter parameter, in Observation gradient) => Parameters.Add((parameter.Name, gradient.Values.ToFloats()));
 
-        private static void Add(List<(string, float[])> list, in Observation seen) => list.Add(($"{seen.Module} ({seen.Operation})", seen.Values.ToFloats()));
+        private void Add(List<(string, float[])> list, in Observation seen)
+        {
+            list.Add(($"{seen.Module} ({seen.Operation})", seen.Values.ToFloats()));
+            Numbers.Add(($"{seen.Module} ({seen.Operation})", seen.Number));
+        }
     }
 }
