@@ -24,7 +24,7 @@ public sealed class TelemetryLog : IDisposable
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder)
             Directory.CreateDirectory(folder);
-        // No buffer of its own: a line is written whole, so that who follows the file sees it, and what a full disk refused is not tried again.
+        // No buffer of its own: a line is written whole, so that a reader who follows the file sees it, and what a full disk refused is not tried again.
         _file = append
             ? new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0)
             : new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);

@@ -11,8 +11,8 @@ namespace NativeAmp.Telemetry;
 /// </summary>
 /// <example>
 /// <code>
-/// using var telemetry = new TelemetrySampler([GpuTelemetry.Of(device), new CpuTelemetry()], TimeSpan.FromSeconds(1));
 /// using var log = new TelemetryLog("telemetry.jsonl");
+/// using var telemetry = new TelemetrySampler([GpuTelemetry.Of(device), new CpuTelemetry()], TimeSpan.FromSeconds(1));
 /// telemetry.Sampled += (_, sample) => log.Write(sample);
 /// telemetry.Start();
 /// EnergyWindow energy = telemetry.MeasureEnergy();
@@ -23,9 +23,6 @@ namespace NativeAmp.Telemetry;
 /// </example>
 public sealed class TelemetrySampler : IDisposable
 {
-    // A driver that hangs must not hang the run's end.
-    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
-
     private readonly ITelemetrySource[] _sources;
     private readonly TimeSpan _interval;
     private readonly TimeProvider _time;
@@ -62,6 +59,9 @@ public sealed class TelemetrySampler : IDisposable
     /// <summary>What could not be read, and why, by name: the latest reason of each. A value that came back later stays here.</summary>
     public IReadOnlyDictionary<string, string> NotAvailable => _missing;
 
+    /// <summary>How long a caller waits for a source that does not answer the sampler's thread: a driver that hangs must not hang the run.</summary>
+    internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>The latest sample; null before the first.</summary>
     public TelemetrySample? Latest { get; private set; }
 
@@ -86,35 +86,39 @@ public sealed class TelemetrySampler : IDisposable
         if (_thread is not { } thread)
             return;
         _stop.Set();
-        if (!thread.Join(LongestWait))
+        if (!thread.Join(Patience))
             return;
         _thread = null;
         SampleNow();
     }
 
-    /// <summary>Takes a sample now, whether the sampler runs or not.</summary>
+    /// <summary>
+    /// Takes a sample now, whether the sampler runs or not. If the sampler's thread has been waiting for a source for five seconds, it is a sample without values.
+    /// </summary>
     public TelemetrySample SampleNow()
     {
-        lock (_gate)
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        var reading = new TelemetryReading();
+        if (!_gate.TryEnter(Patience))
+        {
+            reading.NotAvailable("telemetry", "a source does not answer");
+            return Sample(reading);
+        }
+
+        try
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            var reading = new TelemetryReading();
             foreach (ITelemetrySource source in _sources)
                 Read(source, reading);
-            var news = new Dictionary<string, string>(StringComparer.Ordinal);
-            foreach ((string name, string reason) in reading.Missing)
-            {
-                if (_missing.TryGetValue(name, out string? before) && before == reason)
-                    continue;
-                _missing[name] = reason;
-                news.Add(name, reason);
-            }
-
-            var sample = new TelemetrySample(_time.GetUtcNow(), _time.GetElapsedTime(_made), reading.Values, news);
+            TelemetrySample sample = Sample(reading);
             Latest = sample;
             _meter.Show(sample);
             Raise(sample);
             return sample;
+        }
+        finally
+        {
+            _gate.Exit();
         }
     }
 
@@ -180,7 +184,14 @@ public sealed class TelemetrySampler : IDisposable
             number = Next(elapsed, _interval, number);
             if (_stop.Wait((number * _interval) - elapsed))
                 return;
-            SampleNow();
+            try
+            {
+                SampleNow();
+            }
+            catch (ObjectDisposedException)
+            {
+                return; // a source did not answer for so long that nobody waited for this thread
+            }
         }
     }
 
@@ -189,6 +200,20 @@ public sealed class TelemetrySampler : IDisposable
     /// twice.
     /// </summary>
     internal static long Next(TimeSpan elapsed, TimeSpan interval, long last) => Math.Max(elapsed.Ticks / interval.Ticks, last) + 1;
+
+    private TelemetrySample Sample(TelemetryReading reading)
+    {
+        var news = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach ((string name, string reason) in reading.Missing)
+        {
+            if (_missing.TryGetValue(name, out string? before) && before == reason)
+                continue;
+            _missing[name] = reason;
+            news.Add(name, reason);
+        }
+
+        return new TelemetrySample(_time.GetUtcNow(), _time.GetElapsedTime(_made), reading.Values, news);
+    }
 
     private static void Read(ITelemetrySource source, TelemetryReading reading)
     {

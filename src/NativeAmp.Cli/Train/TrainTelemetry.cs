@@ -26,6 +26,7 @@ internal sealed class TrainTelemetry : IDisposable
     private readonly Dictionary<string, List<EnergyMeasurement>> _energy = new(StringComparer.Ordinal);
     private EnergyWindow? _window;
     private long _samples;
+    private long _samplesOfWindow;
 
     /// <summary>Opens the file and begins to sample.</summary>
     /// <param name="file">Where to.</param>
@@ -61,7 +62,7 @@ internal sealed class TrainTelemetry : IDisposable
     public void StepDone(in StepReport step)
     {
         if (_window is not null)
-            _samples += step.Samples;
+            _samplesOfWindow += step.Samples;
         if (step.Step == step.TotalSteps || step.Step % _stepsPerEpoch == 0)
             CloseWindow();
         else
@@ -96,12 +97,17 @@ internal sealed class TrainTelemetry : IDisposable
     {
         foreach (EnergyMeasurement measurement in _window?.Stop() ?? [])
         {
+            // A run that ends with a test has begun a window for steps that do not come.
+            if (_samplesOfWindow == 0)
+                break;
             if (!_energy.TryGetValue(measurement.Source, out List<EnergyMeasurement>? measurements))
                 _energy.Add(measurement.Source, measurements = []);
             measurements.Add(measurement);
         }
 
         _window = null;
+        _samples += _samplesOfWindow;
+        _samplesOfWindow = 0;
     }
 
     private EnergyRow Row(string source, List<EnergyMeasurement> measurements)

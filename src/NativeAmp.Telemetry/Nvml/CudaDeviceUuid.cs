@@ -9,7 +9,7 @@ internal static unsafe class CudaDeviceUuid
 {
     private const int Bytes = 16;
 
-    /// <summary>Asks the driver, which whoever opened the device has started.</summary>
+    /// <summary>Asks the driver, which was started when the device was opened.</summary>
     /// <returns>Null if it cannot be had.</returns>
     public static string? Of(int ordinal, out string reason)
     {

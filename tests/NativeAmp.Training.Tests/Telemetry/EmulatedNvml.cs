@@ -35,7 +35,7 @@ internal sealed unsafe class EmulatedNvml : IDisposable
         int left = Initialized;
         ((delegate* unmanaged<byte*, int>)Export("nampnvml_set_script"))(null);
         Environment.SetEnvironmentVariable(Variable, _before);
-        Assert.That(left, Is.Zero, "whoever initialized NVML shuts it down");
+        Assert.That(left, Is.Zero, "every initialization of NVML is shut down");
     }
 
     private nint Export(string name) => NativeLibrary.GetExport(_library, name);

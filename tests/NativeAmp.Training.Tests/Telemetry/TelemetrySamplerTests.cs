@@ -77,6 +77,32 @@ public class TelemetrySamplerTests
         sampler.Dispose();
     }
 
+    [Test]
+    public void A_source_that_does_not_answer_holds_up_nobody_else()
+    {
+        using var hangs = new ManualResetEventSlim();
+        using var answers = new ManualResetEventSlim();
+        int here = Environment.CurrentManagedThreadId;
+        var source = new FakeSource(reading =>
+        {
+            reading.Add("gpu.0.energyJoules", 1);
+            if (Environment.CurrentManagedThreadId == here)
+                return;
+            hangs.Set();
+            answers.Wait();
+        });
+        var sampler = new TelemetrySampler([source], TimeSpan.FromMilliseconds(1)) { Patience = TimeSpan.FromMilliseconds(1) };
+        sampler.Start();
+        EnergyWindow window = sampler.MeasureEnergy();
+        Assert.That(hangs.Wait(Long), Is.True);
+        TelemetrySample sample = sampler.SampleNow();
+        Assert.That((sample.Values.Count, sampler.NotAvailable["telemetry"]), Is.EqualTo((0, "a source does not answer")));
+        Assert.That(window.Stop().Select(energy => energy.Method), Is.All.EqualTo(EnergyMethod.None));
+        sampler.Dispose();
+        Assert.That(source.Disposed, Is.False, "its call still goes on");
+        answers.Set();
+    }
+
     [TestCase(0.0, 0, 1)]
     [TestCase(0.999, 1, 2)]
     [TestCase(1.0, 1, 2)]
