@@ -79,9 +79,9 @@ public static class PlanFigures
         yield return Seconds("pipeline_communication", "stage to stage", t.PipelineCommunication, FormattableString.Invariant($"m × 2 v × 2 s b h{(plan.Request.Split.ScatterGather ? " / t" : "")} / (network × {c.NetworkEfficiency:0.###})"), Megatron + ", sections 3.2 and 4.1");
         yield return Seconds("bubble", "pipeline bubble", t.Bubble, "(p - 1) / v × a micro-batch's time", Megatron + ", sections 2.2.1 and 2.2.2");
         yield return Seconds("data_communication", plan.Request.Split.ZeroStage == 3 ? "gathers of ZeRO-3" : "gradients", t.DataCommunication,
-            plan.Request.Split.ZeroStage == 3 ? FormattableString.Invariant($"what {c.Overlap:0.##} of overlap does not hide of 3 × P / (t p) × 2 (d - 1) / d / (network × {c.GatherEfficiency:0.###})")
-                : "2 (d - 1) / d × P / (t p) × 2 / bandwidth of the group" + (plan.Request.Split.OverlapGradients ? FormattableString.Invariant($", {c.Overlap:0.##} of it hidden") : ""), "arXiv 1910.02054, section 7");
-        yield return Seconds("optimizer", "optimizer", t.Optimizer, plan.Request.Split.OffloadOptimizer ? "gradients to the host, the step there, parameters back" : "P / (t p) × 40 bytes / (memory's bandwidth × efficiency)", "bytes counted");
+            plan.Request.Split.ZeroStage == 3 ? FormattableString.Invariant($"what {c.Overlap:0.##} of overlap does not hide of 3 m × P / (t p) × 2 (d - 1) / d / (network × {c.GatherEfficiency:0.###})")
+                : (plan.Request.Split.ZeroStage == 2 ? "(m + 1)" : "2") + " (d - 1) / d × P / (t p) × 2 / bandwidth of the group" + (plan.Request.Split.OverlapGradients ? FormattableString.Invariant($", {c.Overlap:0.##} of it hidden") : ""), "arXiv 1910.02054, section 7");
+        yield return Seconds("optimizer", "optimizer", t.Optimizer, plan.Request.Split.OffloadOptimizer ? "gradients to the host, the step there, parameters back" + (plan.Request.Split.OffloadParameters ? ", and 2 m times for the passes" : "") : "P / (t p) × 40 bytes / (memory's bandwidth × efficiency)", "bytes counted");
         yield return Seconds("step", "step", t.Step, "the sum", "");
     }
 

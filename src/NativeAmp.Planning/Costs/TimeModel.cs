@@ -97,14 +97,15 @@ internal static class TimeModel
         double bytes = parameters * request.ElementBytes * share;
         if (split.ZeroStage == 3)
         {
-            // Parameters are gathered for the forward and the backward pass, gradients scattered once (arXiv 1910.02054, section 7).
+            // Every micro-batch gathers parameters for its forward and its backward pass and scatters gradients (arXiv 1910.02054, section 7).
             double withinNode = DataBandwidth(request);
             double rate = split.Gpus <= request.Gpu.GpusPerNode ? withinNode : request.Gpu.NetworkBandwidth * c.GatherEfficiency;
-            double gathers = 3 * bytes / rate;
+            double gathers = 3 * request.MicroBatches * bytes / rate;
             return Math.Max(computed, gathers) + (1 - c.Overlap) * Math.Min(computed, gathers) - computed;
         }
 
-        double reduced = 2 * bytes / DataBandwidth(request);
+        // Sharded gradients are scattered by every micro-batch; whole ones are added up first.
+        double reduced = (split.ZeroStage == 2 ? request.MicroBatches + 1 : 2) * bytes / DataBandwidth(request);
         return split.OverlapGradients ? (1 - c.Overlap) * reduced : reduced;
     }
 
@@ -112,9 +113,11 @@ internal static class TimeModel
     {
         ParallelSplit split = request.Split;
         double owned = parameters / (split.ZeroStage >= 1 ? split.Data : 1);
+        // Offloaded parameters are fetched for each pass of each micro-batch.
+        double fetched = split.OffloadParameters ? 2 * request.MicroBatches * owned * request.ElementBytes / request.Gpu.HostBandwidth : 0;
         if (!split.OffloadOptimizer)
             return owned * OptimizerBytes / memory;
         // Gradients go to the host and parameters come back.
-        return owned * 2 * request.ElementBytes / request.Gpu.HostBandwidth + owned * OptimizerBytes / request.Constants.CpuOptimizerBandwidth;
+        return fetched + owned * 2 * request.ElementBytes / request.Gpu.HostBandwidth + owned * OptimizerBytes / request.Constants.CpuOptimizerBandwidth;
     }
 }

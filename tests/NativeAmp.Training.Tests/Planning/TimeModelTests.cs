@@ -77,6 +77,21 @@ internal sealed class TimeModelTests
         Assert.That(Planner.Plan(request).Time.DataCommunication, Is.EqualTo(2 * bytes * 3 / 4 / network).Within(1e-9).Percent);
     }
 
+    /// <summary>What is sharded has to move for every micro-batch: gradients under ZeRO-2, parameters twice and gradients under ZeRO-3.</summary>
+    [TestCase(2, 1, 2)]
+    [TestCase(2, 4, 5)]
+    [TestCase(3, 1, 3)]
+    [TestCase(3, 4, 12)]
+    public void Sharding_moves_gradients_and_parameters_for_every_micro_batch(int stage, int microBatches, int times)
+    {
+        // Nothing else takes time, so that nothing hides.
+        Gpu network = ProductsOnly with { NetworkBandwidth = 1e9, PeakFlops = new Dictionary<TrainingPrecision, double> { [TrainingPrecision.Fp16] = Endless } };
+        PlanRequest request = Request("gpt3-13b", new ParallelSplit { Tensor = 8, Data = 16, ZeroStage = stage }, 16 * microBatches, network);
+        MachineConstants c = MachineConstants.Standard;
+        double rate = 1e9 * (stage == 3 ? c.GatherEfficiency : c.NetworkEfficiency);
+        Assert.That(Planner.Plan(request).Time.DataCommunication, Is.EqualTo(times * 2 * request.Model.Parameters / 8 * 15 / 16 / rate).Within(1e-6).Percent);
+    }
+
     [Test]
     public void Energy_is_hours_times_power_times_PUE()
     {
