@@ -47,6 +47,9 @@ internal static class FigureText
     public static string NotFinite(TensorReport tensor) => tensor is { NaN: 0, Inf: 0 } ? ""
         : string.Join(", ", ((string[])[tensor.NaN > 0 ? $"{Number(tensor.NaN)} nan" : "", tensor.Inf > 0 ? $"{Number(tensor.Inf)} inf" : ""]).Where(text => text.Length > 0));
 
+    /// <summary>A name from a file without what would steer a terminal.</summary>
+    public static string Name(TensorReport tensor) => string.Concat(tensor.Name.Select(c => char.IsControl(c) ? '\uFFFD' : c));
+
     public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 
     /// <summary>Numbers as little columns by power of two, and below them where formats hold them in full (█) and as subnormals (░).</summary>

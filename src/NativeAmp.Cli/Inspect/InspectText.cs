@@ -38,14 +38,14 @@ internal static class InspectText
     /// <summary>A row of the table of tensors, without its kind.</summary>
     public static IReadOnlyList<string> Row(TensorReport tensor) =>
     [
-        tensor.Name, tensor.DType, FigureText.Number(tensor.Count), FigureText.Share(tensor.Zeros, tensor.Count), FigureText.Range(tensor),
+        FigureText.Name(tensor), tensor.DType, FigureText.Number(tensor.Count), FigureText.Share(tensor.Zeros, tensor.Count), FigureText.Range(tensor),
         .. Main.Select(format => FigureText.Cell(tensor, tensor.Of(format))), FigureText.NotFinite(tensor),
     ];
 
     private static void WriteBlock(TensorReport tensor, bool detail, Terminal terminal)
     {
         TextWriter output = terminal.Output;
-        output.WriteLine($"{tensor.Name}  {tensor.DType} [{string.Join(", ", tensor.Shape)}]");
+        output.WriteLine($"{FigureText.Name(tensor)}  {tensor.DType} [{string.Join(", ", tensor.Shape)}]");
         string notFinite = FigureText.NotFinite(tensor);
         output.WriteLine($"  {FigureText.Number(tensor.Count)} values, zeros {FigureText.Share(tensor.Zeros, tensor.Count)}, {FigureText.Range(tensor)}{(notFinite.Length > 0 ? $", {notFinite}" : "")}");
         if (!detail)

@@ -184,6 +184,16 @@ public class InspectCommandTests
         Assert.That(CliHost.Run("inspect", file).Output, Does.Contain("In fp16 a loss scale of 2^16 (65536) keeps most of these gradients: 0 become zero and 0 subnormal, against 50 % and 0 with none."));
     }
 
+    [Test]
+    public void A_name_cannot_steer_the_terminal()
+    {
+        string file = Write("a.safetensors", (@"\u001b[2Jevil\nname", SafetensorsDType.F32, [1], Bytes(1f)));
+
+        foreach (string[] arguments in (string[][])[["inspect", file], ["inspect", file, "--detail"]])
+            Assert.That(CliHost.Run(arguments).Output, Does.Contain("\uFFFD[2Jevil\uFFFDname").And.Not.Contain("\u001b"));
+        Assert.That(Names(file), Is.EqualTo(new[] { "\u001b[2Jevil\nname" }), "programs get it as it is");
+    }
+
     private static void AssertFails(string message, string path)
     {
         (int code, string output, string error) = CliHost.Run("inspect", path);
