@@ -72,7 +72,7 @@ public class OptionExtremesTests
     }
 
     private static bool IsRefused(string command, string option, string value) =>
-        CommandTree.Build(new Terminal(TextWriter.Null, TextWriter.Null, live: null)).Parse([command, option + "=" + value]).Errors.Count > 0;
+        CommandTree.Build(new Terminal(TextWriter.Null, TextWriter.Null, live: null)).Parse([command, option + "=" + value, .. command == "inspect" ? (string[])["file"] : []]).Errors.Count > 0;
 
     /// <summary>A short run of each kind with one of its options replaced.</summary>
     private IEnumerable<string[]> Runs(string command, string option, string value)
