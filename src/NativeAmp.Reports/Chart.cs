@@ -186,6 +186,15 @@ public sealed class Chart
         return true;
     });
 
+    /// <summary>Writes NAME.svg and NAME.png into a folder, which is made if it is not there.</summary>
+    /// <exception cref="IOException">They cannot be written.</exception>
+    public void Save(string folder, string name)
+    {
+        Directory.CreateDirectory(folder);
+        SaveSvg(Path.Combine(folder, name + ".svg"));
+        SavePng(Path.Combine(folder, name + ".png"));
+    }
+
     /// <summary>The picture for a page: without title and legend, which are the page's.</summary>
     /// <param name="id">A prefix for what is named in it, another for each picture of a page.</param>
     internal string InlineSvg(string id) => InlinePicture.Of(Plot.GetSvgXml(Width, Height), id, $"{Title}. {YLabel} by {XLabel}.");

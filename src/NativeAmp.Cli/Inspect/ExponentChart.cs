@@ -55,13 +55,8 @@ internal static class ExponentChart
     /// <exception cref="IOException">One cannot be written.</exception>
     public static void Save(IEnumerable<Chart> charts, string folder)
     {
-        Directory.CreateDirectory(folder);
         foreach (Chart chart in charts)
-        {
-            string name = string.Concat(chart.Title.Select(c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : '-'));
-            chart.SaveSvg(Path.Combine(folder, name + ".svg"));
-            chart.SavePng(Path.Combine(folder, name + ".png"));
-        }
+            chart.Save(folder, string.Concat(chart.Title.Select(c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : '-')));
     }
 
     /// <summary>A thick line where values are normal, a thin one where they are subnormal.</summary>

@@ -17,15 +17,10 @@ internal static class SweepRun
     public static int Run(PlanRequest request, SweepRange range, int gpus, double tokens, string folder, Terminal terminal, bool json)
     {
         IReadOnlyList<SweepPoint> points = ScalingSweep.Of(request, range.Least, range.Most, gpus, tokens);
-        Directory.CreateDirectory(folder);
         string data = $"{PlanUnits.Count(tokens)} tokens", grown = "20 tokens a parameter";
         Chart[] charts = [Compute(points, data, grown), Memory(points, request), Days(points, request.Gpu, gpus, data, grown)];
         foreach ((Chart chart, string name) in charts.Zip(["compute", "memory", "days"]))
-        {
-            chart.SaveSvg(Path.Combine(folder, name + ".svg"));
-            chart.SavePng(Path.Combine(folder, name + ".png"));
-        }
-
+            chart.Save(folder, name);
         File.WriteAllLines(Path.Combine(folder, "sweep.csv"), [string.Join(',', Columns), .. points.Select(point => string.Join(',', Figures(point).Select(Plain)))]);
         string page = Path.Combine(folder, "index.html");
         Page(points, request, gpus, data, grown, charts).Save(page);

@@ -90,12 +90,8 @@ internal static class StudyReport
     {
         if (Directory.Exists(folder))
             Directory.Delete(folder, recursive: true);
-        Directory.CreateDirectory(folder);
         foreach (NamedChart chart in charts)
-        {
-            chart.Chart.SaveSvg(Path.Combine(folder, chart.Name + ".svg"));
-            chart.Chart.SavePng(Path.Combine(folder, chart.Name + ".png"));
-        }
+            chart.Chart.Save(folder, chart.Name);
     }
 
     private static string Against(StudyFigures figures, string precision, int batch)
