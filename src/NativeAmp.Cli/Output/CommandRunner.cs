@@ -72,6 +72,12 @@ internal static class CommandRunner
     private static bool IsExpected(Exception e) => e is UsageException or DataFormatException or CheckpointException or NativeAmpException
         or NonFiniteLossException or PlanException or IOException or UnauthorizedAccessException;
 
-    private static string Path(ParseResult parsed) =>
-        parsed.CommandResult.Command.Parents.FirstOrDefault() is null ? "" : parsed.CommandResult.Command.Name + " ";
+    /// <summary>The names of a command below the root, each with a space behind.</summary>
+    private static string Path(ParseResult parsed)
+    {
+        string path = "";
+        for (Symbol command = parsed.CommandResult.Command; command.Parents.FirstOrDefault() is { } parent; command = parent)
+            path = $"{command.Name} {path}";
+        return path;
+    }
 }

@@ -108,5 +108,5 @@ internal static class Decisions
     }
 
     private static string Interval(Estimate ratio) =>
-        ratio.HasInterval ? $" (95 % interval {Words.Number(ratio.Low)} to {Words.Number(ratio.High)})" : " (one run each, so without an interval)";
+        ratio.HasInterval ? $" (95 % interval {Words.Number(ratio.Low)} to {Words.Number(ratio.High)}{(ratio.Excludes(1) ? "" : ": no measurable difference")})" : " (one run each, so without an interval)";
 }

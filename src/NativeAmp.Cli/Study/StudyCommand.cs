@@ -9,11 +9,13 @@ namespace NativeAmp.Cli.Study;
 internal sealed class StudyCommand
 {
     private const int MostBatches = 64;
+    private const string DefaultPrecisions = "fp32,fp16,bf16";
+    private const string DefaultBatches = "64,128,256";
 
     private readonly TrainCommand _train = new();
     private readonly Option<string> _model = CommonOptions.OneOf("--model", "cnn", "What to train.", "cnn", "gpt", "mlp");
-    private readonly Option<string[]> _precision = List("--precision", "LIST", "fp32,fp16,bf16", "Precisions to compare, with commas between.", ReadPrecisions);
-    private readonly Option<int[]> _batch = List("--batch", "LIST|auto", "64,128,256",
+    private readonly Option<string[]> _precision = List("--precision", "LIST", DefaultPrecisions, "Precisions to compare, with commas between.", ReadPrecisions);
+    private readonly Option<int[]> _batch = List("--batch", "LIST|auto", DefaultBatches,
         "Batch sizes to compare, with commas between; auto looks for the largest that fits in each precision.", ReadBatches);
 
     private readonly Option<int> _repeat = NumberOption.Whole("--repeat", 3, 1, StudySettings.MostRepeats, "Runs of each configuration, each with a seed of its own.");
@@ -58,8 +60,8 @@ internal sealed class StudyCommand
         StudySettings settings = new StudySettings
         {
             Model = parsed.GetValue(_model)!,
-            Precisions = parsed.GetValue(_precision)!,
-            Batches = parsed.GetValue(_batch)!,
+            Precisions = parsed.GetResult(_precision) is null ? ReadPrecisions(DefaultPrecisions) : parsed.GetValue(_precision)!,
+            Batches = parsed.GetResult(_batch) is null ? ReadBatches(DefaultBatches) : parsed.GetValue(_batch)!,
             Repeats = parsed.GetValue(_repeat),
             Seed = parsed.GetValue(_seed),
             Warmup = parsed.GetValue(_warmup),
@@ -81,11 +83,11 @@ internal sealed class StudyCommand
         train.Settings(parsed);
     }
 
+    // Without a factory of its default, which the help would show a second time, in another form.
     private static Option<T[]> List<T>(string name, string helpName, string fallback, string description, Func<string, T[]> read) => new(name)
     {
         Description = $"{description} [default: {fallback}]",
         HelpName = helpName,
-        DefaultValueFactory = _ => read(fallback),
         CustomParser = result =>
         {
             try

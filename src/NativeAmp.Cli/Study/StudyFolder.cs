@@ -8,6 +8,7 @@ namespace NativeAmp.Cli.Study;
 /// <summary>The files of a study.</summary>
 internal sealed class StudyFolder(string path)
 {
+    private const string ResultFile = "result.json";
     private const int LargestFile = 16 << 20;
 
     /// <summary>As it was named.</summary>
@@ -26,7 +27,8 @@ internal sealed class StudyFolder(string path)
     /// <exception cref="StudyException">It holds a study with other settings, or something else; nothing was changed.</exception>
     public void Begin(StudySettings settings)
     {
-        if (File.Exists(SettingsFile))
+        // Settings that nothing was measured with, such as those of a device that is not there, bind nobody.
+        if (File.Exists(SettingsFile) && HasResults)
         {
             IReadOnlyList<string> differences = settings.DifferencesFrom(Settings());
             if (differences.Count > 0)
@@ -34,10 +36,12 @@ internal sealed class StudyFolder(string path)
             return;
         }
 
-        if (Directory.Exists(Path) && Directory.EnumerateFileSystemEntries(Path).Any(entry => System.IO.Path.GetFileName(entry) != FolderLock.FileName))
+        if (!File.Exists(SettingsFile) && Directory.EnumerateFileSystemEntries(Path).Any(entry => System.IO.Path.GetFileName(entry) != FolderLock.FileName))
             throw new StudyException($"{Path} is not empty and holds no study: take another --out.");
         Write(SettingsFile, settings, StudyJson.Default.StudySettings);
     }
+
+    private bool HasResults => Directory.EnumerateFiles(Path, ResultFile, SearchOption.AllDirectories).Any();
 
     /// <summary>The settings of the study that lies there.</summary>
     /// <exception cref="StudyException">There is none, or it is damaged.</exception>
@@ -59,7 +63,7 @@ internal sealed class StudyFolder(string path)
     /// <exception cref="StudyException">Its file is damaged.</exception>
     public RunResult? Result(PlannedRun run)
     {
-        string file = System.IO.Path.Combine(Of(run), "result.json");
+        string file = System.IO.Path.Combine(Of(run), ResultFile);
         if (!File.Exists(file))
             return null;
         RunResult result = Read(file, StudyJson.Default.RunResult)!;
@@ -77,7 +81,7 @@ internal sealed class StudyFolder(string path)
     }
 
     /// <summary>Keeps what came of a run.</summary>
-    public void Keep(PlannedRun run, RunResult result) => Write(System.IO.Path.Combine(Of(run), "result.json"), result, StudyJson.Default.RunResult);
+    public void Keep(PlannedRun run, RunResult result) => Write(System.IO.Path.Combine(Of(run), ResultFile), result, StudyJson.Default.RunResult);
 
     private static void Write<T>(string file, T value, JsonTypeInfo<T> type) => AtomicFile.Write(file, stream => JsonSerializer.Serialize(stream, value, type));
 

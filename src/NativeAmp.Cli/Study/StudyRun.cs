@@ -19,7 +19,7 @@ internal sealed class StudyRun(StudySettings settings, StudyFolder folder, Termi
     /// <returns>The exit code.</returns>
     public int Run()
     {
-        Directory.CreateDirectory(folder.Path);
+        Make(folder.Path);
         using FolderLock own = FolderLock.Take(folder.Path);
         folder.Begin(settings);
         using var stop = new CancellationTokenSource();
@@ -34,6 +34,18 @@ internal sealed class StudyRun(StudySettings settings, StudyFolder folder, Termi
         if (open && report is not null && finished)
             StudyOutput.Open(report);
         return !finished ? ExitCode.Interrupted : figures.Any is null ? ExitCode.Failure : ExitCode.Success;
+    }
+
+    private static void Make(string path)
+    {
+        try
+        {
+            Directory.CreateDirectory(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new StudyException($"The folder {path} cannot be made: {e.Message}", e);
+        }
     }
 
     /// <returns>False when it was stopped.</returns>

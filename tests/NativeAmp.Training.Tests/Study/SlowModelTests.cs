@@ -59,6 +59,8 @@ internal sealed class SlowModelTests
         Assert.That(code, Is.EqualTo(ExitCode.Failure));
         Assert.That(error, Does.Contain("could not begin").And.Contain("nothing").And.Not.Contain("   at "));
         Assert.That(Directory.EnumerateFiles(Study, "result.json", SearchOption.AllDirectories), Is.Empty, output);
+        error = CliHost.Run("study", "--model", "mlp", "--data", Path.Combine(_folder, "nowhere"), "--steps", "5", "--device", "cpu", "--out", Study).Error;
+        Assert.That(error, Does.Contain("nowhere").And.Not.Contain("other settings"), "settings that nothing was measured with bind nobody");
     }
 
     private JsonElement Run(params string[] options)

@@ -92,7 +92,7 @@ internal sealed class StudyPlanTests
     [TestCase("--out x --model gpt --steps 4", "--data FILE")]
     [TestCase("--out x --model gpt --steps 4 --data -", "--data - can be read once only")]
     [TestCase("--out x --model gpt --steps 4 --data a --width 30 --heads 4", "--width 30 is not a multiple of --heads 4")]
-    [TestCase("report", "DIR")]
+    [TestCase("report", "nativeamp study report --help")]
     public void What_no_study_can_be_is_refused_before_anything_runs(string arguments, string expected)
     {
         (int code, string output, string error) = CliHost.Run(["study", .. arguments.Split(' ')]);
