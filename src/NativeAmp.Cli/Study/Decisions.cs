@@ -8,6 +8,9 @@ internal static class Decisions
     // Less memory than this is hardly a reason to take another precision.
     private const double WorthwhileMemory = 0.9;
 
+    // Slower than this is a price for it. That no difference was seen is not enough: with few repeats none may be seen that is there.
+    private const double WorthwhileSpeed = 0.9;
+
     /// <summary>The precision that others are compared with: FP32 where it was measured.</summary>
     public static string Baseline(StudyFigures figures) =>
         figures.Configurations.Any(c => c.Configuration.Precision == "fp32" && c.Done.Count > 0) || figures.Any is null ? "fp32" : figures.Any.Run.Configuration.Precision;
@@ -33,7 +36,7 @@ internal static class Decisions
 
     private static ConfigurationFigures? Fastest(StudyFigures figures, Func<ConfigurationFigures, bool> among) => figures.Configurations
         .Where(c => c.Of(run => Rate(figures, run)).Length > 0 && among(c))
-        .MaxBy(c => Statistics.Median(c.Of(run => Rate(figures, run))));
+        .MaxBy(c => Statistics.GeometricMean(c.Of(run => Rate(figures, run))).Value);
 
     private static Estimate Faster(StudyFigures figures, ConfigurationFigures a, ConfigurationFigures b) =>
         Statistics.Ratio(a.Of(run => Rate(figures, run)), b.Of(run => Rate(figures, run)));
@@ -43,9 +46,9 @@ internal static class Decisions
         if (Fastest(figures, _ => true) is not { } best)
             return $"No run reached the accuracy of {figures.Settings.TrainOptions.GetValueOrDefault("--to-accuracy")} that was asked for.";
         string what = ToAccuracy(figures)
-            ? $"reaches {figures.Settings.TrainOptions["--to-accuracy"]} first: {Words.Number(Statistics.Median(best.Of(run => run.TrainingSeconds)))} seconds of training"
-            : $"is the fastest: {Words.Number(Statistics.Median(best.Of(run => run.SamplesPerSecond)))} samples a second";
-        string first = $"{best.Configuration} {what} (median of {Words.Runs(best.Done.Count)})";
+            ? $"reaches {figures.Settings.TrainOptions["--to-accuracy"]} first: {Words.Number(Statistics.GeometricMean(best.Of(run => run.TrainingSeconds)).Value)} seconds of training"
+            : $"is the fastest: {Words.Number(Statistics.GeometricMean(best.Of(run => run.SamplesPerSecond)).Value)} samples a second";
+        string first = $"{best.Configuration} {what} (geometric mean of {Words.Runs(best.Done.Count)})";
         string other = best.Configuration.Precision == baseline ? "" : baseline;
         ConfigurationFigures? against = other.Length > 0 ? Fastest(figures, c => c.Configuration.Precision == other) : Fastest(figures, c => c.Configuration.Precision != baseline);
         if (against is null)
@@ -74,7 +77,7 @@ internal static class Decisions
         int batch = CommonBatch(figures);
         List<string> seen = [];
         ConfigurationFigures choice = reference;
-        string why = "no other was measurably faster or smaller without being less accurate";
+        string why = "no other was measurably faster, or smaller and as fast and as accurate";
         foreach (string precision in figures.Settings.Precisions.Where(p => p != baseline))
         {
             if (figures.Find(precision, batch) is not { } one || figures.Find(baseline, batch) is not { } other || Fastest(figures, c => c.Configuration.Precision == precision) is not { } best)
@@ -87,8 +90,8 @@ internal static class Decisions
                 continue;
             if (speed.Excludes(1) && speed.Value > 1)
                 (choice, why) = (best, "it is measurably faster");
-            else if (choice == reference && !(speed.Excludes(1) && speed.Value < 1) && memory < WorthwhileMemory)
-                (choice, why) = (best, "it needs less memory and is not measurably slower");
+            else if (choice == reference && speed.HasInterval && speed.Low > WorthwhileSpeed && memory < WorthwhileMemory)
+                (choice, why) = (best, "it needs less memory and is less than a tenth slower, if at all");
         }
 
         string accuracy = seen.Count == 0 ? "" : $": {string.Join(", ", seen)} at batch {batch.ToString(CultureInfo.InvariantCulture)}";

@@ -6,7 +6,7 @@ namespace NativeAmp.Cli.Study;
 /// <summary>The panels over time: power, memory, utilization, time accessing memory, temperature of a GPU; on a CPU utilization and resident memory.</summary>
 internal sealed class TelemetryPanels(StudyFigures figures, StudyCharts charts)
 {
-    private const int Points = 100;
+    private const int Points = 60;
 
     private static readonly (string Key, string Title, string Unit, string File)[] Gpu =
     [
