@@ -22,10 +22,17 @@ internal static class ChartStyle
         plot.HideLegend();
         plot.XLabel(xLabel);
         plot.YLabel(yLabel);
-        plot.Axes.Top.IsVisible = false;
         plot.Axes.Right.FrameLineStyle.Width = 0;
         plot.Axes.Top.FrameLineStyle.Width = 0;
-        plot.Axes.Right.MinimumSize = 18; // room for half of the last tick's text
+        // Room for half of the text of the last tick.
+        plot.Axes.Right.MinimumSize = 18;
+        plot.Axes.Top.MinimumSize = 10;
+        foreach (IAxis axis in new IAxis[] { plot.Axes.Top, plot.Axes.Right })
+        {
+            axis.TickLabelStyle.IsVisible = false;
+            axis.MajorTickStyle.Length = 0;
+            axis.MinorTickStyle.Length = 0;
+        }
         foreach (IAxis axis in new IAxis[] { plot.Axes.Bottom, plot.Axes.Left })
         {
             axis.TickLabelStyle.FontSize = fontSize;
