@@ -17,7 +17,7 @@ public class OptionExtremesTests
 
     // What these say is not how long a run takes, or a path; the runs themselves are kept short.
     private static readonly string[] Lasting = ["--steps", "--epochs", "--seconds", "--params", "--sample"];
-    private static readonly string[] Paths = ["--data", "--metrics", "--checkpoint", "--inspect-out", "--replay", "--html", "--charts"];
+    private static readonly string[] Paths = ["--data", "--metrics", "--checkpoint", "--inspect-out", "--replay", "--html", "--charts", "--out", "--catalog"];
 
     private string _folder = "";
 
@@ -86,6 +86,20 @@ public class OptionExtremesTests
         if (command is "formats" or "inspect")
         {
             yield return [command, option + "=" + value, command == "formats" ? "0.1" : Path.Combine(_folder, "text")];
+            yield break;
+        }
+
+        if (command == "plan")
+        {
+            yield return With(option, value, "plan", ("--model", "gpt3-125m"), ("--batch", "8"));
+            yield break;
+        }
+
+        // A study starts processes, which its own tests do; here only what it refuses before.
+        if (command == "study")
+        {
+            if (IsRefused(command, option, value))
+                yield return With(option, value, "study", ("--model", "mlp"), ("--data", Path.Combine(_folder, "data")), ("--steps", "2"), ("--out", Path.Combine(_folder, "study")));
             yield break;
         }
 
