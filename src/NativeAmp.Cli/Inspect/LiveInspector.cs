@@ -90,7 +90,11 @@ internal sealed class LiveInspector : StepInspector, IDisposable
         string? replay = Save(step, outcome);
         Write(Record(step.Place, step.Scale, observer) with
         {
-            Failed = true, Loss = outcome.Loss, FirstOverflow = name, Samples = step.Place.Samples, Replay = replay,
+            Failed = true,
+            Loss = outcome.Loss,
+            FirstOverflow = name,
+            Samples = step.Place.Samples,
+            Replay = replay,
         });
         Note(string.Create(CultureInfo.InvariantCulture,
             $"inspect step {step.Place.Step}: the loss is {SummaryText.Loss(step.Loss)}, at a loss scale of {ProgressFigures.Scale(step.Scale)}, epoch {step.Place.Epoch + 1}, ") +

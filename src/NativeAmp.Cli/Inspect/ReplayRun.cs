@@ -15,8 +15,17 @@ internal sealed class ReplayRun(string file, TrainSettings given, Terminal termi
         (TrainSettings settings, StepOutcome recorded) = ReplayFile.Read(file);
         settings = settings with
         {
-            Data = given.Data ?? settings.Data, Device = given.Device, Threads = given.Threads, Metrics = null, Telemetry = null, Checkpoint = null, Every = null, Resume = false,
-            Inspect = 1, InspectOut = null, GivenFacts = [],
+            Data = given.Data ?? settings.Data,
+            Device = given.Device,
+            Threads = given.Threads,
+            Metrics = null,
+            Telemetry = null,
+            Checkpoint = null,
+            Every = null,
+            Resume = false,
+            Inspect = 1,
+            InspectOut = null,
+            GivenFacts = [],
             OnNan = NonFiniteLoss.GoOn, // to see the gradients too; they are not finite either, so that the step is skipped all the same
         };
         var random = new RandomGenerator(settings.Seed);
