@@ -18,7 +18,7 @@ internal static class PageStyle
         .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 420px), 1fr)); gap: 24px 20px; align-items: start; }
         figure { margin: 0; min-width: 0; }
         figcaption { font-weight: 600; }
-        .chart { display: block; width: 100%; height: auto; max-width: 640px; margin-top: 10px; overflow: visible; }
+        .chart { display: block; width: 100%; height: auto; max-width: 640px; }
         .chart text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
         .legend { display: flex; flex-wrap: wrap; gap: 2px 16px; list-style: none; margin: 4px 0; padding: 0; font-size: 0.92rem; }
         .swatch { display: inline-block; width: 18px; margin-right: 6px; vertical-align: middle; border-top: 4px solid currentColor; }

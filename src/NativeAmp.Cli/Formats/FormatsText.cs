@@ -1,4 +1,5 @@
 using System.Globalization;
+using NativeAmp.Cli.Inspect;
 using NativeAmp.Cli.Output;
 
 namespace NativeAmp.Cli.Formats;
@@ -51,9 +52,7 @@ internal static class FormatsText
         for (int i = 0; i < line.Length; i++)
         {
             (int low, int high) = (LineStart + i * PerCharacter, LineStart + (i + 1) * PerCharacter - 1);
-            line[i] = high >= format.MinExponent && low <= format.MaxExponent ? '█'
-                : high >= format.SmallestExponent && low <= format.MaxExponent ? '░'
-                : '·';
+            line[i] = FigureText.Mark(format, low, high);
         }
 
         return new string(line);

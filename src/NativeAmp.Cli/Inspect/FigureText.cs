@@ -1,4 +1,5 @@
 using System.Globalization;
+using NativeAmp.Cli.Output;
 
 namespace NativeAmp.Cli.Inspect;
 
@@ -48,9 +49,13 @@ internal static class FigureText
         : string.Join(", ", ((string[])[tensor.NaN > 0 ? $"{Number(tensor.NaN)} nan" : "", tensor.Inf > 0 ? $"{Number(tensor.Inf)} inf" : ""]).Where(text => text.Length > 0));
 
     /// <summary>A name from a file without what would steer a terminal.</summary>
-    public static string Name(TensorReport tensor) => string.Concat(tensor.Name.Select(c => char.IsControl(c) ? '\uFFFD' : c));
+    public static string Name(TensorReport tensor) => Terminal.Printable(tensor.Name);
 
     public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+
+    /// <summary>How a format holds numbers of these powers of two: in full (█), as subnormals (░), or not at all (·).</summary>
+    public static char Mark(NumberFormat format, int low, int high) =>
+        low > format.MaxExponent || high < format.SmallestExponent ? '·' : high >= format.MinExponent ? '█' : '░';
 
     /// <summary>Numbers as little columns by power of two, and below them where formats hold them in full (█) and as subnormals (░).</summary>
     public static IEnumerable<string> Histogram(TensorReport tensor, IReadOnlyList<NumberFormat> formats)
@@ -74,7 +79,7 @@ internal static class FigureText
             yield return $"{format.Name,-9} " + string.Concat(Enumerable.Range(0, columns).Select(column =>
             {
                 int low = first + column * step, high = low + step - 1;
-                return high >= format.MinExponent && low <= format.MaxExponent ? '█' : high >= format.SmallestExponent && low <= format.MaxExponent ? '░' : '·';
+                return Mark(format, low, high);
             }));
         }
 

@@ -49,7 +49,7 @@ internal static class ReplayFile
     }
 
     // What the command line's ranges hold elsewhere: a file may be anybody's.
-    private static bool IsPossible(TrainSettings settings) => settings is { Batch: > 0, Gpt: { Context: > 0 and <= 1 << 20, Width: > 0 and <= 1 << 14, Heads: > 0, Blocks: > 0 and <= 1 << 12 } }
+    private static bool IsPossible(TrainSettings settings) => settings is { Batch: > 0, Gpt: { Context: > 0 and <= GptSize.MostContext, Width: > 0 and <= GptSize.MostWidth, Heads: > 0, Blocks: > 0 and <= GptSize.MostBlocks } }
         && settings.Gpt.Width % settings.Gpt.Heads == 0 && settings.Epochs is null != settings.Steps is null && (settings.Epochs ?? 1) > 0 && (settings.Steps ?? 1) > 0
         && settings.LearningRate > 0 && settings.WeightDecay >= 0 && settings.Clip >= 0 && settings.InitialScale is null or > 0;
 

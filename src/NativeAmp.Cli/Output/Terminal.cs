@@ -40,6 +40,11 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
             Output.WriteLine(string.Join("  ", row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd());
     }
 
+    /// <summary>A text of somebody else's without what would steer a terminal.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="keep">Control characters that stay, such as ends of lines.</param>
+    public static string Printable(string text, string keep = "") => string.Concat(text.Select(c => char.IsControl(c) && !keep.Contains(c) ? '\uFFFD' : c));
+
     private static TextWriter Writer(int descriptor, string? failure, TextWriter elsewhere)
     {
         if (OperatingSystem.IsWindows())

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using NativeAmp.Cli.Output;
+using NativeAmp.Cli.Train;
 using NativeAmp.Planning;
 
 namespace NativeAmp.Cli.Plan;
@@ -50,10 +51,7 @@ internal sealed class PlanCommand
 
     private readonly Option<string?> _out = CommonOptions.Path("--out", "DIR", "--sweep: folder for charts, page and table [default: plan-sweep].");
 
-    private readonly Option<int> _context = NumberOption.Whole("--context", 128, 1, 1 << 20, "--model gpt: bytes that it sees.");
-    private readonly Option<int> _width = NumberOption.Whole("--width", 256, 1, 1 << 14, "--model gpt: width of the model.");
-    private readonly Option<int> _heads = NumberOption.Whole("--heads", 8, 1, 1 << 14, "--model gpt: heads of each attention.");
-    private readonly Option<int> _blocks = NumberOption.Whole("--blocks", 4, 1, 1 << 12, "--model gpt: transformer blocks.");
+    private readonly GptSizeOptions _gpt = new("--model gpt");
     private readonly Option<bool> _validate = new("--validate") { Description = "Show the planner's figures beside published ones, and fit its efficiencies anew." };
     private readonly Option<bool> _rules = new("--rules") { Description = "Show what is true of rules of thumb about parameters, compute and GPUs." };
     private readonly Option<bool> _list = new("--list") { Description = "Show the models and GPUs that are known." };
@@ -67,7 +65,7 @@ internal sealed class PlanCommand
         {
             _model, _gpus, _gpu, _catalog, _precision, _optimizer, _layout, _batch, _tokens, _tensor, _pipeline, _microBatch, _interleave, _zero, _recompute, _sequenceParallel,
             _attention, _offload, _gradients, _fit, _days, _sweep, _out, _validate, _rules, _list, _explain, _json,
-            _context, _width, _heads, _blocks,
+            _gpt.Context, _gpt.Width, _gpt.Heads, _gpt.Blocks,
         };
         command.SetAction(parsed => Run(parsed, terminal));
         return command;
@@ -120,9 +118,11 @@ internal sealed class PlanCommand
         {
             "cnn" => OwnNetworks.Cnn(precision, batch),
             "mlp" => OwnNetworks.Mlp(precision, batch),
-            _ => OwnNetworks.Gpt(precision, batch, parsed.GetValue(_context), parsed.GetValue(_width), parsed.GetValue(_heads), parsed.GetValue(_blocks)),
+            _ => Gpt(_gpt.Of(parsed)),
         };
         return OwnNetworkRun.Run(name, memory, precision, batch, terminal, json);
+
+        NetworkMemory Gpt(GptSize size) => OwnNetworks.Gpt(precision, batch, size.Context, size.Width, size.Heads, size.Blocks);
     }
 
     /// <summary>The plan of the given split, or the best one where none is given.</summary>

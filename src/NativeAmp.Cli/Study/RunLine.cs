@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using NativeAmp.Cli.Train;
 
 namespace NativeAmp.Cli.Study;
 
@@ -91,21 +92,19 @@ internal sealed record RunLine
         Reason = run.Result.Reason,
         Device = run.Text("device") is { Length: > 0 } device ? device : null,
         Steps = run.Steps.Count,
-        SamplesPerSecond = Finite(run.SamplesPerSecond),
-        StepMilliseconds = Finite(run.StepMilliseconds),
-        TrainingSeconds = Finite(run.TrainingSeconds),
-        PeakBytes = Finite(run.PeakBytes),
-        JoulesPerSample = Finite(run.JoulesPerSample),
-        FinalLoss = Finite(run.FinalLoss),
-        TestAccuracy = Finite(run.TestAccuracy),
+        SamplesPerSecond = MetricsWriter.Finite(run.SamplesPerSecond),
+        StepMilliseconds = MetricsWriter.Finite(run.StepMilliseconds),
+        TrainingSeconds = MetricsWriter.Finite(run.TrainingSeconds),
+        PeakBytes = MetricsWriter.Finite(run.PeakBytes),
+        JoulesPerSample = MetricsWriter.Finite(run.JoulesPerSample),
+        FinalLoss = MetricsWriter.Finite(run.FinalLoss),
+        TestAccuracy = MetricsWriter.Finite(run.TestAccuracy),
         ReachedAccuracy = run.ReachedAccuracy,
-        Skipped = Finite(run.Skipped),
-        FinalScale = Finite(run.Number("final_scale")),
+        Skipped = MetricsWriter.Finite(run.Skipped),
+        FinalScale = MetricsWriter.Finite(run.Number("final_scale")),
         Seconds = run.Result.Seconds,
         StartTemperature = run.Result.StartTemperature,
     };
-
-    private static double? Finite(double value) => double.IsFinite(value) ? value : null;
 }
 
 /// <summary>Writes the lines of a study.</summary>

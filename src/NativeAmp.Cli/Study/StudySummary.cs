@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using NativeAmp.Cli.Train;
 
 namespace NativeAmp.Cli.Study;
 
@@ -99,8 +100,6 @@ internal sealed record EstimateLine(
     public static EstimateLine Of(double[] values, bool positive = false)
     {
         Estimate mean = positive ? Statistics.GeometricMean(values) : Statistics.Mean(values);
-        return new EstimateLine(Finite(Statistics.Median(values)), Finite(mean.Value), Finite(mean.Low), Finite(mean.High));
+        return new EstimateLine(MetricsWriter.Finite(Statistics.Median(values)), MetricsWriter.Finite(mean.Value), MetricsWriter.Finite(mean.Low), MetricsWriter.Finite(mean.High));
     }
-
-    private static double? Finite(double value) => double.IsFinite(value) ? value : null;
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using NativeAmp.Cli.Output;
 using NativeAmp.Training;
 
 namespace NativeAmp.Cli.Train;
@@ -9,7 +10,7 @@ internal static class SummaryText
     public static void Write(TrainingResult result, TrainSummary summary, bool stopped, string? sample, ITrainProgress progress)
     {
         if (sample is not null)
-            progress.Note($"--- sample ---\n{Printable(sample)}\n--------------");
+            progress.Note($"--- sample ---\n{Terminal.Printable(sample, keep: "\n\t")}\n--------------");
         string loss = result.StepsNow == 0 ? "none of them now" : $"final loss {Loss(result.FinalLoss)}";
         string speed = result.StepsNow == 0 ? "" : string.Create(CultureInfo.InvariantCulture,
             $"{result.SamplesPerSecond:0} samples/s, median step {result.MedianStepMilliseconds:0.0} ms, ");
@@ -35,7 +36,4 @@ internal static class SummaryText
         double.IsNaN(loss) ? "nan" : double.IsInfinity(loss) ? "inf" : loss.ToString("0.0000", CultureInfo.InvariantCulture);
 
     private static string MiB(long bytes) => (bytes / (double)(1 << 20)).ToString("0.0", CultureInfo.InvariantCulture);
-
-    /// <summary>A sample without what would steer a terminal.</summary>
-    private static string Printable(string text) => string.Concat(text.Select(c => char.IsControl(c) && c is not ('\n' or '\t') ? '\uFFFD' : c));
 }

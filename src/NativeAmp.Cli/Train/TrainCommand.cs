@@ -76,10 +76,7 @@ internal sealed class TrainCommand
     private readonly Option<string?> _replay = CommonOptions.Path("--replay", "FILE",
         "Run a failed step again that --inspect-out kept, with every activation and gradient. Takes --data, --device, --threads and --json.");
 
-    private readonly Option<int> _context = NumberOption.Whole("--context", 128, 1, 1 << 20, "gpt: bytes that it sees.");
-    private readonly Option<int> _width = NumberOption.Whole("--width", 256, 1, 1 << 14, "gpt: width of the model.");
-    private readonly Option<int> _heads = NumberOption.Whole("--heads", 8, 1, 1 << 14, "gpt: heads of each attention.");
-    private readonly Option<int> _blocks = NumberOption.Whole("--blocks", 4, 1, 1 << 12, "gpt: transformer blocks.");
+    private readonly GptSizeOptions _gpt = new("gpt");
     private readonly Option<double> _temperature = NumberOption.Real("--temperature", 0.8,
         new RealRange(1e-6, 1e6, "a number from 1e-6 to 1e6, or 0 for the likeliest byte", Zero: true), "gpt: of the sample; 0 takes the likeliest byte.");
 
@@ -88,7 +85,7 @@ internal sealed class TrainCommand
 
     /// <summary>Options of a run that mean the same for each run of a study, which takes them and passes them on.</summary>
     public IReadOnlyList<Option> OfAStudy =>
-        [_data, _classes, _epochs, _steps, _toAccuracy, _lr, _weightDecay, _clip, _initScale, _onNan, _threads, _device, _context, _width, _heads, _blocks];
+        [_data, _classes, _epochs, _steps, _toAccuracy, _lr, _weightDecay, _clip, _initScale, _onNan, _threads, _device, _gpt.Context, _gpt.Width, _gpt.Heads, _gpt.Blocks];
 
     /// <summary>The command, to be added to a root.</summary>
     public Command Build(Terminal terminal)
@@ -96,7 +93,7 @@ internal sealed class TrainCommand
         Command command = new("train", "Train a network in mixed precision.")
         {
             _model, _data, _classes, _precision, _epochs, _steps, _toAccuracy, _batch, _lr, _weightDecay, _clip, _initScale, _onNan, _seed, _threads, _device, _metrics, _telemetry, _telemetryInterval, _checkpoint, _every,
-            _resume, _profile, _inspect, _inspectOut, _replay, _context, _width, _heads, _blocks, _temperature, _sample, _json,
+            _resume, _profile, _inspect, _inspectOut, _replay, _gpt.Context, _gpt.Width, _gpt.Heads, _gpt.Blocks, _temperature, _sample, _json,
         };
         command.SetAction(parsed => parsed.GetValue(_replay) is { } file ? Replay(file, command, parsed, terminal)
             : new TrainRun(Settings(parsed), terminal, parsed.GetValue(_json)).Run());
@@ -156,7 +153,7 @@ internal sealed class TrainCommand
             Profile = parsed.GetValue(_profile),
             Inspect = parsed.GetValue(_inspect),
             InspectOut = parsed.GetValue(_inspectOut),
-            Gpt = new GptSize(parsed.GetValue(_context), parsed.GetValue(_width), parsed.GetValue(_heads), parsed.GetValue(_blocks)),
+            Gpt = _gpt.Of(parsed),
             Temperature = parsed.GetValue(_temperature),
             SampleLength = parsed.GetValue(_sample),
         }.Check();

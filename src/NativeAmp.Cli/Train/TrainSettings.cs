@@ -12,7 +12,17 @@ internal enum ModelKind
 }
 
 /// <summary>Sizes of the language model.</summary>
-internal sealed record GptSize(int Context, int Width, int Heads, int Blocks);
+internal sealed record GptSize(int Context, int Width, int Heads, int Blocks)
+{
+    /// <summary>Largest context that a command or a file may ask for.</summary>
+    public const int MostContext = 1 << 20;
+
+    /// <summary>Largest width, and most heads.</summary>
+    public const int MostWidth = 1 << 14;
+
+    /// <summary>Most blocks.</summary>
+    public const int MostBlocks = 1 << 12;
+}
 
 /// <summary>What is to be trained, and how: the command line's options after their defaults and checks.</summary>
 internal sealed record TrainSettings

@@ -4,22 +4,14 @@ using NativeAmp.Training.Tests.Fuzzing;
 
 namespace NativeAmp.Training.Tests.Checkpoints;
 
-public class CheckpointDirectoryTests
+public class CheckpointDirectoryTests : FolderTests
 {
     private static readonly Dictionary<string, string> Facts = new() { ["seed"] = "1" };
-
-    private string _folder = "";
-
-    [SetUp]
-    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
-
-    [TearDown]
-    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
 
     [Test]
     public void Loads_what_it_saved_and_keeps_the_newest()
     {
-        using var directory = new CheckpointDirectory(_folder, keep: 2);
+        using var directory = new CheckpointDirectory(Folder, keep: 2);
         Assert.That(directory.HasAny, Is.False);
         Assert.That(directory.LoadNewest([], Facts, (_, _) => { }), Is.Null);
         foreach (long step in (long[])[1, 2, 9, 10])
@@ -35,7 +27,7 @@ public class CheckpointDirectoryTests
     [Test]
     public void Any_safetensors_reader_opens_one()
     {
-        using var directory = new CheckpointDirectory(_folder, keep: 2);
+        using var directory = new CheckpointDirectory(Folder, keep: 2);
         string path = directory.Save(1, new State { Values = [3, 4] }.Items, Facts);
         using SafetensorsReader reader = SafetensorsReader.Open(path);
         Assert.That(reader.Metadata["seed"], Is.EqualTo("1"));
@@ -44,7 +36,7 @@ public class CheckpointDirectoryTests
     [Test]
     public void A_damaged_newest_one_is_told_of_and_the_one_before_is_loaded()
     {
-        using var directory = new CheckpointDirectory(_folder, keep: 3);
+        using var directory = new CheckpointDirectory(Folder, keep: 3);
         directory.Save(1, new State { Values = [1, 1] }.Items, Facts);
         string newest = directory.Save(2, new State { Values = [2, 2] }.Items, Facts);
         File.WriteAllBytes(newest, File.ReadAllBytes(newest)[..^1]);
@@ -60,7 +52,7 @@ public class CheckpointDirectoryTests
     [Test]
     public void Where_none_is_intact_the_newest_is_named()
     {
-        using var directory = new CheckpointDirectory(_folder, keep: 3);
+        using var directory = new CheckpointDirectory(Folder, keep: 3);
         string path = directory.Save(1, new State().Items, Facts);
         File.WriteAllBytes(path, []);
         var e = Assert.Throws<DataFormatException>(() => directory.LoadNewest(new State().Items, Facts, (_, _) => { }));
@@ -70,7 +62,7 @@ public class CheckpointDirectoryTests
     [Test]
     public void One_of_another_run_changes_nothing_and_says_all_that_differs()
     {
-        using var directory = new CheckpointDirectory(_folder, keep: 3);
+        using var directory = new CheckpointDirectory(Folder, keep: 3);
         directory.Save(1, new State { Values = [1, 2] }.Items, Facts);
         var other = new State { Values = [7, 8, 9] };
         CheckpointItem[] items = [.. other.Items, CheckpointItem.Integers("more", 1, () => [0], _ => Assert.Fail("loaded"))];
@@ -86,7 +78,7 @@ public class CheckpointDirectoryTests
     [Test]
     public void A_failed_write_leaves_the_old_one_and_no_scraps()
     {
-        using var directory = new CheckpointDirectory(_folder, keep: 3);
+        using var directory = new CheckpointDirectory(Folder, keep: 3);
         directory.Save(1, new State { Values = [1, 2] }.Items, Facts);
         CheckpointItem bad = CheckpointItem.Integers("values", 2, () => throw new IOException("disk full"), _ => { });
         Assert.Throws<IOException>(() => directory.Save(1, [bad], Facts));
@@ -99,9 +91,9 @@ public class CheckpointDirectoryTests
     [Test]
     public void What_a_killed_process_left_is_cleaned_up()
     {
-        File.WriteAllText(Path.Combine(_folder, "step-0000000001.safetensors.99.tmp"), "half");
-        File.WriteAllText(Path.Combine(_folder, "notes.tmp"), "mine");
-        using var directory = new CheckpointDirectory(_folder, keep: 3);
+        File.WriteAllText(Path.Combine(Folder, "step-0000000001.safetensors.99.tmp"), "half");
+        File.WriteAllText(Path.Combine(Folder, "notes.tmp"), "mine");
+        using var directory = new CheckpointDirectory(Folder, keep: 3);
         Assert.That(directory.HasAny, Is.False);
         directory.Save(2, new State().Items, Facts);
         Assert.That(Files(),
@@ -111,7 +103,7 @@ public class CheckpointDirectoryTests
     [Test]
     public void No_mutation_of_a_checkpoint_loads()
     {
-        using var directory = new CheckpointDirectory(_folder, keep: 1);
+        using var directory = new CheckpointDirectory(Folder, keep: 1);
         string path = directory.Save(1, new State { Values = [3, 4] }.Items, Facts);
         byte[] good = File.ReadAllBytes(path);
         int same = 0;
@@ -129,14 +121,14 @@ public class CheckpointDirectoryTests
     public void A_file_just_written_is_never_the_one_that_goes()
     {
         // Checkpoints 6, 9 and 12; the newest damaged, the run resumed at 9 with room for one, and saved at 11.
-        using var directory = new CheckpointDirectory(_folder, keep: 1);
+        using var directory = new CheckpointDirectory(Folder, keep: 1);
         foreach (long step in (long[])[6, 9, 12])
         {
-            using var other = new CheckpointDirectory(Path.Combine(_folder, "other"), keep: 9);
-            File.Move(other.Save(step, new State { Values = [step, 0] }.Items, Facts), Path.Combine(_folder, $"step-{step:D10}.safetensors"));
+            using var other = new CheckpointDirectory(Path.Combine(Folder, "other"), keep: 9);
+            File.Move(other.Save(step, new State { Values = [step, 0] }.Items, Facts), Path.Combine(Folder, $"step-{step:D10}.safetensors"));
         }
 
-        File.AppendAllText(Path.Combine(_folder, "step-0000000012.safetensors"), "x");
+        File.AppendAllText(Path.Combine(Folder, "step-0000000012.safetensors"), "x");
         List<string> passedOver = [];
         Assert.That(directory.LoadNewest(new State().Items, Facts, (file, _) => passedOver.Add(Path.GetFileName(file)))!.File, Does.Contain("0009"));
         string written = directory.Save(11, new State { Values = [11, 0] }.Items, Facts);
@@ -158,7 +150,7 @@ public class CheckpointDirectoryTests
     {
         for (int damaged = 0; damaged < 8; damaged++)
         {
-            string folder = Directory.CreateDirectory(Path.Combine(_folder, $"d{damaged}")).FullName;
+            string folder = Directory.CreateDirectory(Path.Combine(Folder, $"d{damaged}")).FullName;
             using (var first = new CheckpointDirectory(folder, keep: 4))
             {
                 foreach (long step in (long[])[3, 6, 9, 12])
@@ -189,13 +181,13 @@ public class CheckpointDirectoryTests
     [Platform(Include = "Linux")]
     public void What_cannot_be_opened_or_would_block_is_passed_over()
     {
-        using var directory = new CheckpointDirectory(_folder, keep: 3);
+        using var directory = new CheckpointDirectory(Folder, keep: 3);
         directory.Save(1, new State { Values = [1, 1] }.Items, Facts);
-        File.CreateSymbolicLink(Path.Combine(_folder, "step-0000000099.safetensors"), "/nowhere");
-        File.CreateSymbolicLink(Path.Combine(_folder, "step-0000000098.safetensors"), "/dev/zero");
-        File.CreateSymbolicLink(Path.Combine(_folder, "step-0000000097.safetensors"), "step-0000000097.safetensors");
-        Directory.CreateDirectory(Path.Combine(_folder, "step-0000000096.safetensors"));
-        using (var process = System.Diagnostics.Process.Start("mkfifo", Path.Combine(_folder, "step-0000000095.safetensors")))
+        File.CreateSymbolicLink(Path.Combine(Folder, "step-0000000099.safetensors"), "/nowhere");
+        File.CreateSymbolicLink(Path.Combine(Folder, "step-0000000098.safetensors"), "/dev/zero");
+        File.CreateSymbolicLink(Path.Combine(Folder, "step-0000000097.safetensors"), "step-0000000097.safetensors");
+        Directory.CreateDirectory(Path.Combine(Folder, "step-0000000096.safetensors"));
+        using (var process = System.Diagnostics.Process.Start("mkfifo", Path.Combine(Folder, "step-0000000095.safetensors")))
             process.WaitForExit();
         List<string> passedOver = [];
         var state = new State();
@@ -207,7 +199,7 @@ public class CheckpointDirectoryTests
     [Test]
     public void A_fact_that_may_change_is_told_of_and_others_are_refused()
     {
-        using var directory = new CheckpointDirectory(_folder, keep: 3);
+        using var directory = new CheckpointDirectory(Folder, keep: 3);
         directory.Save(1, new State { Values = [1, 2] }.Items, Facts);
         var other = new Dictionary<string, string> { ["seed"] = "2" };
         Assert.Throws<CheckpointException>(() => directory.LoadNewest(new State().Items, other, (_, _) => { }, new HashSet<string> { "rate" }));
@@ -215,7 +207,7 @@ public class CheckpointDirectoryTests
         Assert.That(loaded!.Changes, Is.EqualTo(new[] { "seed was 1 and is now 2" }));
     }
 
-    private string?[] Files() => [.. Directory.EnumerateFiles(_folder, "*.*").Select(Path.GetFileName).Where(name => name != FolderLock.FileName).Order()];
+    private string?[] Files() => [.. Directory.EnumerateFiles(Folder, "*.*").Select(Path.GetFileName).Where(name => name != FolderLock.FileName).Order()];
 
     private sealed class State
     {

@@ -3,16 +3,8 @@ using NativeAmp.Cli.Output;
 
 namespace NativeAmp.Training.Tests.Cli;
 
-public class CommandLineTests
+public class CommandLineTests : FolderTests
 {
-    private string _folder = "";
-
-    [SetUp]
-    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
-
-    [TearDown]
-    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
-
     [Test]
     public void Help_names_the_commands_and_their_options()
     {
@@ -64,13 +56,13 @@ public class CommandLineTests
     [Test]
     public void Files_that_are_missing_or_damaged_get_one_line_and_exit_code_1()
     {
-        string text = Path.Combine(_folder, "short.txt");
+        string text = Path.Combine(Folder, "short.txt");
         File.WriteAllText(text, "short");
         foreach (string[] arguments in (string[][])
                  [
-                     ["train", "--data", _folder, "--device", "cpu"], ["train", "--model", "gpt", "--data", text, "--device", "cpu"],
-                     ["train", "--model", "gpt", "--data", Path.Combine(_folder, "absent"), "--device", "cpu"],
-                     ["verify", Path.Combine(_folder, "absent"), "--device", "cpu"],
+                     ["train", "--data", Folder, "--device", "cpu"], ["train", "--model", "gpt", "--data", text, "--device", "cpu"],
+                     ["train", "--model", "gpt", "--data", Path.Combine(Folder, "absent"), "--device", "cpu"],
+                     ["verify", Path.Combine(Folder, "absent"), "--device", "cpu"],
                  ])
         {
             (int code, string output, string error) = CliHost.Run(arguments);

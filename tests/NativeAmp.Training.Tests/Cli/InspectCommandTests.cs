@@ -7,16 +7,8 @@ using Spectre.Console;
 
 namespace NativeAmp.Training.Tests.Cli;
 
-public class InspectCommandTests
+public class InspectCommandTests : FolderTests
 {
-    private string _folder = "";
-
-    [SetUp]
-    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
-
-    [TearDown]
-    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
-
     [Test]
     public void What_overflows_underflows_and_is_subnormal_is_counted()
     {
@@ -112,17 +104,17 @@ public class InspectCommandTests
     }
 
     [Test]
-    public void A_folder_of_checkpoints_means_its_newest_and_an_index_its_shards()
+    public void AFolder_of_checkpoints_means_its_newest_and_an_index_its_shards()
     {
         Write("step-0000000001.safetensors", ("old", SafetensorsDType.F32, [1], Bytes(1f)));
         Write("step-0000000012.safetensors", ("new", SafetensorsDType.F32, [1], Bytes(1f)));
-        Assert.That(Names(_folder), Is.EqualTo(new[] { "new" }));
+        Assert.That(Names(Folder), Is.EqualTo(new[] { "new" }));
 
         Write("model-1.safetensors", ("a", SafetensorsDType.F32, [1], Bytes(1f)));
         Write("model-2.safetensors", ("b", SafetensorsDType.F32, [1], Bytes(1f)));
-        string index = Path.Combine(_folder, "model.safetensors.index.json");
+        string index = Path.Combine(Folder, "model.safetensors.index.json");
         File.WriteAllText(index, """{"metadata": {"total_size": 8}, "weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}""");
-        Assert.That(Names(_folder), Is.EqualTo(new[] { "a", "b" }));
+        Assert.That(Names(Folder), Is.EqualTo(new[] { "a", "b" }));
         Assert.That(Names(index), Is.EqualTo(new[] { "a", "b" }));
         Assert.That(Names(index, "--tensor", "b"), Is.EqualTo(new[] { "b" }));
     }
@@ -136,7 +128,7 @@ public class InspectCommandTests
     [TestCase("", "not JSON")]
     public void A_damaged_index_gets_one_sentence(string text, string message)
     {
-        string index = Path.Combine(_folder, "model.safetensors.index.json");
+        string index = Path.Combine(Folder, "model.safetensors.index.json");
         File.WriteAllText(index, text);
 
         AssertFails(message, index);
@@ -153,9 +145,9 @@ public class InspectCommandTests
         AssertFails("header", file);
         File.WriteAllBytes(file, [.. Enumerable.Repeat((byte)0xFF, 64)]);
         AssertFails("header", file);
-        AssertFails("absent", Path.Combine(_folder, "absent.safetensors"));
+        AssertFails("absent", Path.Combine(Folder, "absent.safetensors"));
         File.Delete(file);
-        AssertFails("without safetensors files", _folder);
+        AssertFails("without safetensors files", Folder);
         Assert.That(CliHost.Run("inspect").Code, Is.EqualTo(ExitCode.Usage));
         Assert.That(CliHost.Run("inspect", "").Code, Is.EqualTo(ExitCode.Usage));
     }
@@ -250,7 +242,7 @@ public class InspectCommandTests
         }
 
         byte[] json = Encoding.UTF8.GetBytes(header.Append('}').ToString());
-        string path = Path.Combine(_folder, name);
+        string path = Path.Combine(Folder, name);
         File.WriteAllBytes(path, [.. BitConverter.GetBytes((ulong)json.Length), .. json, .. tensors.SelectMany(tensor => tensor.Bytes)]);
         return path;
     }

@@ -4,17 +4,9 @@ using NativeAmp.Cli.Output;
 namespace NativeAmp.Training.Tests.Cli;
 
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
-public class VerifyTests(DeviceKind kind)
+public class VerifyTests(DeviceKind kind) : FolderTests
 {
     private static readonly string Golden = Path.Combine(TestContext.CurrentContext.TestDirectory, "golden");
-
-    private string _folder = "";
-
-    [SetUp]
-    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
-
-    [TearDown]
-    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
 
     [Test]
     public void Every_golden_file_passes()
@@ -38,8 +30,8 @@ public class VerifyTests(DeviceKind kind)
         string json = File.ReadAllText(Path.Combine(Golden, file));
         int at = json.IndexOf(from, StringComparison.Ordinal);
         Assert.That(at, Is.GreaterThanOrEqualTo(0), "nothing would be changed");
-        File.WriteAllText(Path.Combine(_folder, file), json[..at] + to + json[(at + from.Length)..]);
-        (int code, string output, _) = Verify(_folder);
+        File.WriteAllText(Path.Combine(Folder, file), json[..at] + to + json[(at + from.Length)..]);
+        (int code, string output, _) = Verify(Folder);
         Assert.That(code, Is.EqualTo(ExitCode.Failure));
         Assert.That(output, Does.Contain("FAIL").And.Contain(file));
     }
@@ -47,9 +39,9 @@ public class VerifyTests(DeviceKind kind)
     [Test]
     public void Other_names_are_recognised_by_content_and_unknown_files_are_named()
     {
-        File.Copy(Path.Combine(Golden, "training.json"), Path.Combine(_folder, "seed-7.json"));
-        File.WriteAllText(Path.Combine(_folder, "package.json"), "{\"name\":\"x\"}");
-        (int code, string json, _) = Verify(_folder, "--json");
+        File.Copy(Path.Combine(Golden, "training.json"), Path.Combine(Folder, "seed-7.json"));
+        File.WriteAllText(Path.Combine(Folder, "package.json"), "{\"name\":\"x\"}");
+        (int code, string json, _) = Verify(Folder, "--json");
         Assert.That(code, Is.EqualTo(ExitCode.Success));
         using JsonDocument document = JsonDocument.Parse(json);
         Assert.That(document.RootElement.GetProperty("unknown_files")[0].GetString(), Is.EqualTo("package.json"));
@@ -59,9 +51,9 @@ public class VerifyTests(DeviceKind kind)
     }
 
     [Test]
-    public void A_folder_without_golden_files_is_no_success()
+    public void AFolder_without_golden_files_is_no_success()
     {
-        (int code, string output, _) = Verify(_folder);
+        (int code, string output, _) = Verify(Folder);
         Assert.That(code, Is.EqualTo(ExitCode.Failure));
         Assert.That(output, Does.Contain("no golden file"));
     }
@@ -69,9 +61,9 @@ public class VerifyTests(DeviceKind kind)
     [Test]
     public void A_file_that_is_not_json_is_named_and_the_others_are_checked()
     {
-        File.WriteAllText(Path.Combine(_folder, "adam.json"), "{\"cases\": [");
-        File.Copy(Path.Combine(Golden, "scaler.json"), Path.Combine(_folder, "scaler.json"));
-        (int code, string output, _) = Verify(_folder);
+        File.WriteAllText(Path.Combine(Folder, "adam.json"), "{\"cases\": [");
+        File.Copy(Path.Combine(Golden, "scaler.json"), Path.Combine(Folder, "scaler.json"));
+        (int code, string output, _) = Verify(Folder);
         Assert.That(code, Is.EqualTo(ExitCode.Failure));
         Assert.That(output, Does.Contain("FAIL adam.json").And.Contain("scaler.json"));
     }
@@ -84,10 +76,10 @@ public class VerifyTests(DeviceKind kind)
     [TestCase("training.json", "null")]
     public void Null_in_a_file_is_a_failed_row_and_the_others_are_checked(string file, string content)
     {
-        File.WriteAllText(Path.Combine(_folder, file), content);
-        File.Copy(Path.Combine(Golden, "scaler.json"), Path.Combine(_folder, "z.json"));
-        Directory.CreateDirectory(Path.Combine(_folder, "folder.json"));
-        (int code, string output, string error) = Verify(_folder);
+        File.WriteAllText(Path.Combine(Folder, file), content);
+        File.Copy(Path.Combine(Golden, "scaler.json"), Path.Combine(Folder, "z.json"));
+        Directory.CreateDirectory(Path.Combine(Folder, "folder.json"));
+        (int code, string output, string error) = Verify(Folder);
         Assert.That((code, error), Is.EqualTo((ExitCode.Failure, "")));
         Assert.That(output, Does.Contain("FAIL " + file).And.Contain("z.json"));
     }

@@ -2,21 +2,13 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training.Tests.Data;
 
-public class DatasetTests
+public class DatasetTests : FolderTests
 {
-    private string _folder = "";
-
-    [SetUp]
-    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
-
-    [TearDown]
-    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
-
     [Test]
     public void Images_are_normalised_by_the_training_set()
     {
-        Idx.WriteTinyMnist(_folder, train: 50, test: 20, seed: 3);
-        (ImageDataset train, ImageDataset test) = FashionMnist.Load(_folder);
+        Idx.WriteTinyMnist(Folder, train: 50, test: 20, seed: 3);
+        (ImageDataset train, ImageDataset test) = FashionMnist.Load(Folder);
         Assert.That((train.Count, test.Count, train.Classes), Is.EqualTo((50L, 20L, 10)));
         Assert.That(train.FeatureShape.ToArray(), Is.EqualTo(new[] { 1, 28, 28 }));
         Assert.That(test.Normalization, Is.EqualTo(train.Normalization));
@@ -37,19 +29,19 @@ public class DatasetTests
     [Test]
     public void A_missing_data_set_names_the_package()
     {
-        var e = Assert.Throws<FileNotFoundException>(() => FashionMnist.Load(_folder));
-        Assert.That(e.Message, Does.Contain("dataset-fashion-mnist").And.Contain(_folder).And.Contain(FashionMnist.DirectoryVariable));
+        var e = Assert.Throws<FileNotFoundException>(() => FashionMnist.Load(Folder));
+        Assert.That(e.Message, Does.Contain("dataset-fashion-mnist").And.Contain(Folder).And.Contain(FashionMnist.DirectoryVariable));
     }
 
     [Test]
     public void Labels_must_fit_the_images_and_the_classes()
     {
-        Idx.WriteTinyMnist(_folder, train: 5, test: 5, seed: 3);
-        string labels = Path.Combine(_folder, "train-labels-idx1-ubyte");
+        Idx.WriteTinyMnist(Folder, train: 5, test: 5, seed: 3);
+        string labels = Path.Combine(Folder, "train-labels-idx1-ubyte");
         File.WriteAllBytes(labels, Idx.Bytes([4], [0, 1, 2, 3]));
-        Assert.Throws<DataFormatException>(() => FashionMnist.Load(_folder));
+        Assert.Throws<DataFormatException>(() => FashionMnist.Load(Folder));
         File.WriteAllBytes(labels, Idx.Bytes([5], [0, 1, 10, 3, 4]));
-        var e = Assert.Throws<DataFormatException>(() => FashionMnist.Load(_folder));
+        var e = Assert.Throws<DataFormatException>(() => FashionMnist.Load(Folder));
         Assert.That((e.Offset, e.Found), Is.EqualTo((10L, "label 10")));
     }
 
@@ -99,7 +91,7 @@ public class DatasetTests
     [Test]
     public void A_text_shorter_than_its_context_is_refused()
     {
-        string path = Path.Combine(_folder, "short.txt");
+        string path = Path.Combine(Folder, "short.txt");
         File.WriteAllText(path, "too short");
         var e = Assert.Throws<DataFormatException>(() => TextDataset.Load(path, 128));
         Assert.That(e.Message, Does.Contain("short.txt").And.Contain("128"));

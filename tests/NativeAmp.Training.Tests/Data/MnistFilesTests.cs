@@ -3,16 +3,8 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Training.Tests.Data;
 
 /// <summary>Names, labels and sizes of the data sets that follow MNIST.</summary>
-public class MnistFilesTests
+public class MnistFilesTests : FolderTests
 {
-    private string _folder = "";
-
-    [SetUp]
-    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
-
-    [TearDown]
-    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
-
     [TestCase("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")]
     [TestCase("train-images.idx3-ubyte", "train-labels.idx1-ubyte", "t10k-images.idx3-ubyte", "t10k-labels.idx1-ubyte")]
     [TestCase("train_images_idx3_ubyte", "train_labels_idx1_ubyte", "test_images_idx3_ubyte", "test_labels_idx1_ubyte")]
@@ -22,7 +14,7 @@ public class MnistFilesTests
     {
         foreach (bool gzip in (bool[])[false, true])
         {
-            string folder = Directory.CreateDirectory(Path.Combine(_folder, gzip.ToString())).FullName;
+            string folder = Directory.CreateDirectory(Path.Combine(Folder, gzip.ToString())).FullName;
             Write(folder, names[0], names[1], [3, 0, 9], gzip);
             Write(folder, names[2], names[3], [1, 2], gzip);
             File.WriteAllText(Path.Combine(folder, "README.txt"), "not data");
@@ -44,9 +36,9 @@ public class MnistFilesTests
     [TestCase(new[] { 0, 255 }, null, 0, 256)]
     public void Classes_are_given_or_found(int[] labels, int? given, int first, int classes)
     {
-        Write(_folder, "train-images-idx3-ubyte", "train-labels-idx1-ubyte", labels, gzip: false);
-        Write(_folder, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", labels[..1], gzip: false);
-        (ImageDataset train, ImageDataset test) = MnistFiles.Load(_folder, given);
+        Write(Folder, "train-images-idx3-ubyte", "train-labels-idx1-ubyte", labels, gzip: false);
+        Write(Folder, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", labels[..1], gzip: false);
+        (ImageDataset train, ImageDataset test) = MnistFiles.Load(Folder, given);
         Assert.That((train.FirstLabel, train.Classes, test.FirstLabel, test.Classes), Is.EqualTo((first, classes, first, classes)));
         Assert.That(Labels(train), Is.EqualTo(labels.Select(label => label - first)));
     }
@@ -56,18 +48,18 @@ public class MnistFilesTests
     [TestCase(new[] { 1, 27 }, 26, "label 27", "0 to 25, for 26 classes")]
     public void A_label_that_does_not_fit_is_named_with_the_range(int[] labels, int given, string found, string expected)
     {
-        Write(_folder, "train-images-idx3-ubyte", "train-labels-idx1-ubyte", labels, gzip: false);
-        Write(_folder, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", [0], gzip: false);
-        var e = Assert.Throws<DataFormatException>(() => MnistFiles.Load(_folder, given));
+        Write(Folder, "train-images-idx3-ubyte", "train-labels-idx1-ubyte", labels, gzip: false);
+        Write(Folder, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", [0], gzip: false);
+        var e = Assert.Throws<DataFormatException>(() => MnistFiles.Load(Folder, given));
         Assert.That((e.Found, e.Expected), Is.EqualTo((found, expected)));
     }
 
     [Test]
     public void A_test_label_that_training_does_not_know_is_refused()
     {
-        Write(_folder, "train-images-idx3-ubyte", "train-labels-idx1-ubyte", [1, 26], gzip: false);
-        Write(_folder, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", [0], gzip: false);
-        Assert.That(Assert.Throws<DataFormatException>(() => MnistFiles.Load(_folder)).Expected, Does.StartWith("1 to 26"));
+        Write(Folder, "train-images-idx3-ubyte", "train-labels-idx1-ubyte", [1, 26], gzip: false);
+        Write(Folder, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", [0], gzip: false);
+        Assert.That(Assert.Throws<DataFormatException>(() => MnistFiles.Load(Folder)).Expected, Does.StartWith("1 to 26"));
     }
 
     [Test]
@@ -75,38 +67,38 @@ public class MnistFilesTests
     {
         foreach (string set in (string[])["emnist-letters-", "emnist-digits-"])
         {
-            Write(_folder, set + "train-images-idx3-ubyte", set + "train-labels-idx1-ubyte", [set.Length], gzip: true);
-            Write(_folder, set + "test-images-idx3-ubyte", set + "test-labels-idx1-ubyte", [1], gzip: true);
+            Write(Folder, set + "train-images-idx3-ubyte", set + "train-labels-idx1-ubyte", [set.Length], gzip: true);
+            Write(Folder, set + "test-images-idx3-ubyte", set + "test-labels-idx1-ubyte", [1], gzip: true);
         }
 
-        var e = Assert.Throws<FileNotFoundException>(() => MnistFiles.Load(_folder));
-        Assert.That(e.Message, Does.Contain("emnist-digits, emnist-letters").And.Contain(Path.Combine(_folder, "emnist-digits")));
-        Assert.That(Labels(MnistFiles.Load(Path.Combine(_folder, "emnist-digits"), 20).Train), Is.EqualTo(new[] { 14 }));
-        e = Assert.Throws<FileNotFoundException>(() => MnistFiles.Load(Path.Combine(_folder, "emnist-balanced")));
+        var e = Assert.Throws<FileNotFoundException>(() => MnistFiles.Load(Folder));
+        Assert.That(e.Message, Does.Contain("emnist-digits, emnist-letters").And.Contain(Path.Combine(Folder, "emnist-digits")));
+        Assert.That(Labels(MnistFiles.Load(Path.Combine(Folder, "emnist-digits"), 20).Train), Is.EqualTo(new[] { 14 }));
+        e = Assert.Throws<FileNotFoundException>(() => MnistFiles.Load(Path.Combine(Folder, "emnist-balanced")));
         Assert.That(e.Message, Does.Contain("emnist-digits, emnist-letters"));
 
-        Write(_folder, "train-images-idx3-ubyte", "train-labels-idx1-ubyte", [7], gzip: false);
-        Write(_folder, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", [7], gzip: false);
-        Assert.That(Labels(MnistFiles.Load(_folder).Train), Is.EqualTo(new[] { 7 }));
+        Write(Folder, "train-images-idx3-ubyte", "train-labels-idx1-ubyte", [7], gzip: false);
+        Write(Folder, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", [7], gzip: false);
+        Assert.That(Labels(MnistFiles.Load(Folder).Train), Is.EqualTo(new[] { 7 }));
     }
 
     [Test]
     public void What_is_missing_is_named_with_what_was_looked_for_and_what_is_there()
     {
-        File.WriteAllText(Path.Combine(_folder, "gzip.zip"), "the whole of EMNIST");
+        File.WriteAllText(Path.Combine(Folder, "gzip.zip"), "the whole of EMNIST");
         Assert.That(Message(), Does.Contain("it holds gzip.zip").And.Contain("train-images-idx3-ubyte"));
-        Write(_folder, "emnist-letters-train-images-idx3-ubyte", "emnist-letters-train-labels-idx1-ubyte", [1], gzip: true);
+        Write(Folder, "emnist-letters-train-images-idx3-ubyte", "emnist-letters-train-labels-idx1-ubyte", [1], gzip: true);
         Assert.That(Message(), Does.Contain("emnist-letters-t10k-images and emnist-letters-t10k-labels is not there"));
-        Assert.That(Assert.Throws<FileNotFoundException>(() => MnistFiles.Load(Path.Combine(_folder, "a", "b"))).Message, Does.Contain("no such folder"));
+        Assert.That(Assert.Throws<FileNotFoundException>(() => MnistFiles.Load(Path.Combine(Folder, "a", "b"))).Message, Does.Contain("no such folder"));
 
-        string Message() => Assert.Throws<FileNotFoundException>(() => MnistFiles.Load(_folder)).Message;
+        string Message() => Assert.Throws<FileNotFoundException>(() => MnistFiles.Load(Folder)).Message;
     }
 
     [Test]
     public void Images_whose_pixels_do_not_fit_an_array_are_refused_though_there_are_none()
     {
-        string images = Path.Combine(_folder, "images");
-        string labels = Path.Combine(_folder, "labels");
+        string images = Path.Combine(Folder, "images");
+        string labels = Path.Combine(Folder, "labels");
         File.WriteAllBytes(images, Idx.Bytes([0, 65536, 65537], []));
         File.WriteAllBytes(labels, Idx.Bytes([0], []));
         Assert.That(Assert.Throws<DataFormatException>(() => ImageDataset.Load(images, labels, 10)).Found, Is.EqualTo("images of 65536 × 65537"));

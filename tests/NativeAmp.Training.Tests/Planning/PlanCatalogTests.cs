@@ -3,17 +3,9 @@ using NativeAmp.Planning;
 namespace NativeAmp.Training.Tests.Planning;
 
 /// <summary>Models and GPUs from files: a user's own, and hostile ones.</summary>
-internal sealed class PlanCatalogTests
+internal sealed class PlanCatalogTests : FolderTests
 {
     private const string Model = """{"name": "m", "layers": 2, "width": 64, "heads": 4, "vocabulary": 256, "context": 32}""";
-
-    private string _folder = "";
-
-    [SetUp]
-    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("plan").FullName;
-
-    [TearDown]
-    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
 
     [Test]
     public void A_users_model_and_GPU_are_known_beside_the_others()
@@ -22,7 +14,7 @@ internal sealed class PlanCatalogTests
             {"models": [{{Model}}], "gpus": [{"name": "Mine", "memory_gib": 24, "memory_gb_per_s": 900, "tflops": {"fp16": 100}, "link_gb_per_s": 30,
             "network_gb_per_s": 1, "host_gb_per_s": 30, "gpus_per_node": 4, "watts": 300}]}
             """);
-        PlanCatalog catalog = PlanCatalog.Standard.With(_folder);
+        PlanCatalog catalog = PlanCatalog.Standard.With(Folder);
         // 2 (12 · 64² + 13 · 64) + (256 + 32) 64 + 2 · 64
         Assert.That(catalog.Model("m").Parameters, Is.EqualTo(2 * (12 * 64 * 64 + 13 * 64) + (256 + 32) * 64 + 2 * 64));
         Assert.That(catalog.Gpu("mine").Peak(TrainingPrecision.Fp16), Is.EqualTo(1e14));
@@ -97,7 +89,7 @@ internal sealed class PlanCatalogTests
 
     private string Write(string name, string text)
     {
-        string path = Path.Combine(_folder, name);
+        string path = Path.Combine(Folder, name);
         File.WriteAllText(path, text);
         return path;
     }

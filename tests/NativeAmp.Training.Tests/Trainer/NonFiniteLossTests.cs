@@ -4,22 +4,14 @@ namespace NativeAmp.Training.Tests.Trainers;
 
 /// <summary>Batches whose loss is not a number, under each of a trainer's ways to meet them.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
-public class NonFiniteLossTests(DeviceKind kind)
+public class NonFiniteLossTests(DeviceKind kind) : FolderTests
 {
-    private string _folder = "";
-
-    [SetUp]
-    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
-
-    [TearDown]
-    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
-
     [Test]
     public void By_default_the_run_ends_there_and_writes_no_checkpoint_after_it()
     {
         using Device device = kind.Open(1);
         using Module model = Model();
-        using var trainer = new Trainer(model, new Points(badStep: 3), null, device, Options() with { CheckpointFolder = _folder, CheckpointEvery = 2 });
+        using var trainer = new Trainer(model, new Points(badStep: 3), null, device, Options() with { CheckpointFolder = Folder, CheckpointEvery = 2 });
         List<StepReport> steps = [];
         trainer.StepCompleted += (_, step) => steps.Add(step);
         var e = Assert.Throws<NonFiniteLossException>(() => trainer.Run());
@@ -27,7 +19,7 @@ public class NonFiniteLossTests(DeviceKind kind)
         Assert.That(e.Message, Does.Contain("NaN at step 3").And.Contain("learning rate"));
         Assert.That(steps, Has.Count.EqualTo(3));
         Assert.That(steps[2].Loss, Is.NaN);
-        Assert.That(Directory.EnumerateFiles(_folder, "step-*").Select(Path.GetFileName), Is.EqualTo(new[] { "step-0000000002.safetensors" }));
+        Assert.That(Directory.EnumerateFiles(Folder, "step-*").Select(Path.GetFileName), Is.EqualTo(new[] { "step-0000000002.safetensors" }));
     }
 
     [Test]

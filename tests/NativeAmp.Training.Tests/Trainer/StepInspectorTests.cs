@@ -6,21 +6,13 @@ namespace NativeAmp.Training.Tests.Trainers;
 
 /// <summary>Steps that fail: found by name, run again, kept, and replayed. A run that is looked at stays what it is.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
-internal sealed class StepInspectorTests(DeviceKind kind)
+internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests
 {
-    private string _folder = "";
-
-    [SetUp]
-    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
-
-    [TearDown]
-    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
-
     [Test]
     public void An_activation_that_overflows_is_found_by_name_and_the_step_can_be_replayed()
     {
         using Device device = kind.Open(1);
-        string file = Path.Combine(_folder, "step.safetensors");
+        string file = Path.Combine(Folder, "step.safetensors");
         var failed = new Inspector { File = file };
         using (Module model = Model(device, factor: 1e6f))
         using (var trainer = new Trainer(model, new Points(24, 6, 3), null, device, Options(failed) with { OnNonFiniteLoss = NonFiniteLoss.Skip }))
@@ -100,7 +92,7 @@ internal sealed class StepInspectorTests(DeviceKind kind)
     public void A_file_of_another_run_and_a_second_replay_are_refused()
     {
         using Device device = kind.Open(1);
-        string file = Path.Combine(_folder, "step.safetensors");
+        string file = Path.Combine(Folder, "step.safetensors");
         using (Module model = Model(device, factor: 1e6f))
         using (var trainer = new Trainer(model, new Points(24, 6, 3), null, device, Options(new Inspector { File = file }) with { OnNonFiniteLoss = NonFiniteLoss.Skip }))
             trainer.Run();
