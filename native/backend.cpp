@@ -41,9 +41,9 @@ void Backend::unscale_check(const TableView&, int32_t, int32_t, const namp_scale
   unsupported("unscale_check");
 }
 
-void Backend::adam_step(const TableView&, const namp_adam_args&, const namp_scaler_state*,
-                        namp_optimizer_state*, namp_stream) {
-  unsupported("adam_step");
+void Backend::optimizer_step(const TableView&, const namp_optimizer_args&, const namp_scaler_state*,
+                             namp_optimizer_state*, namp_stream) {
+  unsupported("optimizer_step");
 }
 
 void Backend::scaler_update(namp_scaler_state*, namp_optimizer_state* const*, int32_t,

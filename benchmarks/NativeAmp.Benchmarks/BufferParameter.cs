@@ -5,7 +5,7 @@ internal sealed class BufferParameter : IParameter, IDisposable
 {
     private readonly DeviceBuffer _data;
     private readonly DeviceBuffer _gradient;
-    private readonly DeviceBuffer _halfCopy;
+    private readonly DeviceBuffer _computeCopy;
 
     public BufferParameter(Device device, string name, long count, DType half, Random random)
     {
@@ -13,7 +13,7 @@ internal sealed class BufferParameter : IParameter, IDisposable
         Name = name;
         _data = new DeviceBuffer(device, DType.Float32, count, MemoryKind.Parameters);
         _gradient = new DeviceBuffer(device, half, count, MemoryKind.Gradients);
-        _halfCopy = new DeviceBuffer(device, half, count, MemoryKind.HalfCopies);
+        _computeCopy = new DeviceBuffer(device, half, count, MemoryKind.ComputeCopies);
         float[] values = new float[count];
         for (int i = 0; i < values.Length; i++) values[i] = random.NextSingle() - 0.5f;
         _data.CopyFrom<float>(values);
@@ -30,7 +30,7 @@ internal sealed class BufferParameter : IParameter, IDisposable
 
     public TensorCell Gradient => _gradient.ToCell();
 
-    public TensorCell HalfCopy => _halfCopy.ToCell();
+    public TensorCell ComputeCopy => _computeCopy.ToCell();
 
     // The same gradients every step: their values do not matter to the time.
     public void ClearGradient()
@@ -41,6 +41,6 @@ internal sealed class BufferParameter : IParameter, IDisposable
     {
         _data.Dispose();
         _gradient.Dispose();
-        _halfCopy.Dispose();
+        _computeCopy.Dispose();
     }
 }

@@ -4,7 +4,7 @@ namespace NativeAmp.Benchmarks;
 
 /// <summary>
 /// The optimizer's part of a mixed-precision step over 64 Mi parameters, as an application calls it: check and measure the gradients, then unscale,
-/// AdamW and the half copy in one pass. 30 bytes a parameter. Its peer is <c>torch-peer bench 64 2</c>, line "amp step".
+/// AdamW and the compute copy in one pass. 30 bytes a parameter. Its peer is <c>torch-peer bench 64 2</c>, line "amp step".
 /// </summary>
 public class FusedStepBenchmark : DeviceBenchmark
 {
@@ -38,7 +38,7 @@ public class FusedStepBenchmark : DeviceBenchmark
         Close();
     }
 
-    [Benchmark(Description = "check + unscale + AdamW + half copy")]
+    [Benchmark(Description = "check + unscale + AdamW + compute copy")]
     public void Step()
     {
         _scaler.Step(_optimizer);

@@ -49,8 +49,8 @@ internal static class OverheadReport
     }
 
     /// <summary>The native call of a step, over the optimizer's own table.</summary>
-    public static void Native(AdamMemory memory, OptimizerState state, bool check = true) =>
-        AmpKernels.AdamStep(memory.Table, memory.Columns, Groups, memory.Steps, scaler: null, state, new AdamStepOptions { CheckGradients = check });
+    public static void Native(OptimizerMemory memory, OptimizerState state, bool check = true) =>
+        AmpKernels.OptimizerStep(memory.Table, memory.Columns, Groups, memory.Steps, scaler: null, state, new OptimizerStepOptions { CheckGradients = check });
 
     private static unsafe OptimizerState OverflowOf(Device device)
     {

@@ -96,7 +96,7 @@ MemoryPool::Segment* MemoryPool::make_segment_or_explain(int64_t bytes) {
   } catch (const Error& error) {
     if (error.status() != NAMP_ERROR_OUT_OF_MEMORY) throw;
     static constexpr const char* kNames[NAMP_MEMORY_KIND_COUNT] = {
-        "other",     "parameters",  "half copies", "optimizer state",
+        "other",     "parameters",  "compute copies", "optimizer state",
         "gradients", "activations", "workspace"};
     std::string holds;
     for (int kind = 0; kind < NAMP_MEMORY_KIND_COUNT; ++kind) {

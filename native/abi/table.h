@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <vector>
 
@@ -11,20 +12,18 @@
 
 namespace namp {
 
-// What a namp_adam_step asks of a table's cells.
-struct AdamNeeds {
-  namp_adam_columns columns;
-  std::vector<bool> amsgrad;  // [groups]
+// What a namp_optimizer_step asks of a table's cells.
+struct OptimizerNeeds {
+  namp_optimizer_columns columns;
+  std::vector<int32_t> states;  // [groups] columns of state
 
-  bool are_those_of(const namp_adam_args& args) const {
-    const namp_adam_columns& other = args.columns;
-    if (columns.parameter != other.parameter || columns.gradient != other.gradient ||
-        columns.exp_avg != other.exp_avg || columns.exp_avg_sq != other.exp_avg_sq ||
-        columns.max_exp_avg_sq != other.max_exp_avg_sq || columns.half_copy != other.half_copy)
-      return false;
-    if (amsgrad.size() != static_cast<size_t>(args.group_count)) return false;
-    for (size_t group = 0; group < amsgrad.size(); ++group) {
-      if (amsgrad[group] != (args.groups[group].amsgrad != 0)) return false;
+  // Without a call or memory: it is asked before every step.
+  template <class StatesOf>
+  bool are_those_of(const namp_optimizer_args& args, StatesOf&& states_of) const {
+    if (std::memcmp(&columns, &args.columns, sizeof(columns)) != 0) return false;
+    if (states.size() != static_cast<size_t>(args.group_count)) return false;
+    for (size_t group = 0; group < states.size(); ++group) {
+      if (states[group] != states_of(args.groups[group])) return false;
     }
     return true;
   }
@@ -47,7 +46,7 @@ struct namp_table {
   std::vector<namp_cell> cells;
   std::vector<int32_t> groups;
   // What the cells were last found to fulfil: steps ask the same of the same cells.
-  std::optional<namp::AdamNeeds> fulfilled;
+  std::optional<namp::OptimizerNeeds> fulfilled;
   namp::TableView view{};
 
   // Puts these cells in place, on a stream.

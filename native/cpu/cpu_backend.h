@@ -52,10 +52,10 @@ class CpuBackend final : public Backend {
   void scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states, int32_t count,
                      const namp_scaler_options& options, namp_stream stream) override;
 
-  // adam.cpp
-  void adam_step(const TableView& table, const namp_adam_args& args,
-                 const namp_scaler_state* scaler, namp_optimizer_state* state,
-                 namp_stream stream) override;
+  // optimizer.cpp
+  void optimizer_step(const TableView& table, const namp_optimizer_args& args,
+                      const namp_scaler_state* scaler, namp_optimizer_state* state,
+                      namp_stream stream) override;
 
   // touch.cpp
   void touch_table(uint32_t* checksum, const TableView& table, const int32_t* accesses,

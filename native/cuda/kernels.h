@@ -74,29 +74,33 @@ struct ScalerUpdateArgs {
 inline constexpr Kernel<ScalerUpdateArgs> kScalerUpdate{"unscale_check", "scaler_update_kernel",
                                                         32};
 
-// ---- adam.cu ----
+// ---- optimizer.cu: a kernel a rule ----
 
-inline constexpr int kAdamThreads = 256;
+inline constexpr int kOptimizerThreads = 256;
 
-// Groups that travel with the launch; more are uploaded.
-inline constexpr int32_t kInlineGroups = 64;
+// Groups that travel with the launch, whose arguments have 4 KiB; more are uploaded. As words: a
+// kernel that takes a pointer into its arguments, or copies a struct of them, has all of them in
+// local memory.
+inline constexpr int32_t kInlineGroups = 48;
+inline constexpr int32_t kGroupWords = sizeof(namp_optimizer_group) / sizeof(uint64_t);
+static_assert(kGroupWords * sizeof(uint64_t) == sizeof(namp_optimizer_group));
 
-struct AdamArgs {
+struct OptimizerArgs {
   TableView table;
-  namp_adam_columns columns;
+  namp_optimizer_columns columns;
   int32_t group_count;
-  int32_t half_copy_rounding;
+  int32_t copy_rounding;
   float max_norm;
   int32_t advance_step;
   uint64_t seed;
   const namp_scaler_state* scaler;
   namp_optimizer_state* state;
   Ticket ticket;
-  int64_t* steps;                   // [tensors]
-  const namp_adam_group* uploaded;  // [group_count], or null: groups
-  namp_adam_group groups[kInlineGroups];
+  int64_t* steps;                        // [tensors]
+  const namp_optimizer_group* uploaded;  // [group_count], or null: groups
+  uint64_t groups[kInlineGroups * kGroupWords];
 };
-inline constexpr Kernel<AdamArgs> kAdam{"adam", "adam_step_kernel", kAdamThreads};
+static_assert(sizeof(OptimizerArgs) <= 4096, "what a launch can carry");
 
 // ---- touch.cu ----
 

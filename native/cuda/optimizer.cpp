@@ -1,9 +1,21 @@
-// Launches of unscale_check.cu and adam.cu: three a step, at any number of tensors.
+// Launches of unscale_check.cu and optimizer.cu: three a step, at any number of tensors.
 #include <algorithm>
+#include <cstring>
 
 #include "cuda/cuda_backend.h"
+#include "lists/rules.h"
 
 namespace namp {
+namespace {
+
+#define NAMP_UPDATE_KERNEL(name, Rule, VALUE)                       \
+  constexpr cuda::Kernel<cuda::OptimizerArgs> kernel_of(Rule) {     \
+    return {"optimizer", #name "_kernel", cuda::kOptimizerThreads}; \
+  }
+NAMP_FOR_EACH_RULE(NAMP_UPDATE_KERNEL)
+#undef NAMP_UPDATE_KERNEL
+
+}  // namespace
 
 void CudaBackend::unscale_check(const TableView& table, int32_t gradient_column,
                                 int32_t write_column, const namp_scaler_state* scaler,
@@ -17,15 +29,15 @@ void CudaBackend::unscale_check(const TableView& table, int32_t gradient_column,
   launch(cuda::kUnscaleCheck, std::max<int64_t>(1, table.chunk_count), args, stream);
 }
 
-void CudaBackend::adam_step(const TableView& table, const namp_adam_args& args,
-                            const namp_scaler_state* scaler, namp_optimizer_state* state,
-                            namp_stream stream) {
+void CudaBackend::optimizer_step(const TableView& table, const namp_optimizer_args& args,
+                                 const namp_scaler_state* scaler, namp_optimizer_state* state,
+                                 namp_stream stream) {
   const cuda::ContextScope scope(context_);
-  cuda::AdamArgs packed{};
+  cuda::OptimizerArgs packed{};
   packed.table = table;
   packed.columns = args.columns;
   packed.group_count = args.group_count;
-  packed.half_copy_rounding = args.half_copy_rounding;
+  packed.copy_rounding = args.copy_rounding;
   packed.max_norm = args.max_norm;
   packed.advance_step = args.advance_step;
   packed.seed = args.seed;
@@ -34,16 +46,19 @@ void CudaBackend::adam_step(const TableView& table, const namp_adam_args& args,
   packed.ticket = tickets_.of(cuda::stream_of(stream));
   packed.steps = args.steps;
   if (args.group_count <= cuda::kInlineGroups) {
-    std::copy(args.groups, args.groups + args.group_count, packed.groups);
+    std::memcpy(packed.groups, args.groups,
+                static_cast<size_t>(args.group_count) * sizeof(namp_optimizer_group));
   } else {
     // In the stream's order, from a copy of what the host has now: a step that is still queued
     // keeps its own.
-    const auto bytes = static_cast<int64_t>(args.group_count * sizeof(namp_adam_group));
+    const auto bytes = static_cast<int64_t>(args.group_count * sizeof(namp_optimizer_group));
     void* uploaded = workspace(bytes, stream);
     copy(uploaded, args.groups, bytes, NAMP_COPY_HOST_TO_DEVICE, stream);
-    packed.uploaded = static_cast<const namp_adam_group*>(uploaded);
+    packed.uploaded = static_cast<const namp_optimizer_group*>(uploaded);
   }
-  launch(cuda::kAdam, std::max<int64_t>(1, table.chunk_count), packed, stream);
+  with_rule(args.rule, [&](auto rule) {
+    launch(kernel_of(rule), std::max<int64_t>(1, table.chunk_count), packed, stream);
+  });
 }
 
 void CudaBackend::scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states,

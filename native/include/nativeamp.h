@@ -57,7 +57,7 @@ extern "C" {
 
 /* Raised when a function, a struct or a meaning changes incompatibly. A caller compares it with
  * namp_abi_version(). */
-#define NAMP_ABI_VERSION 2
+#define NAMP_ABI_VERSION 3
 
 /* Most dimensions of namp_permute. */
 #define NAMP_PERMUTE_MAX_RANK 6
@@ -94,7 +94,7 @@ typedef enum namp_device_kind { NAMP_DEVICE_CPU = 1, NAMP_DEVICE_CUDA = 2 } namp
 typedef enum namp_memory_kind {
   NAMP_MEMORY_OTHER = 0,
   NAMP_MEMORY_PARAMETERS = 1,      /* FP32 master weights and buffers of modules */
-  NAMP_MEMORY_HALF_COPIES = 2,     /* FP16 or BF16 copies of parameters */
+  NAMP_MEMORY_COMPUTE_COPIES = 2,  /* FP16 or BF16 copies of parameters */
   NAMP_MEMORY_OPTIMIZER_STATE = 3, /* moments */
   NAMP_MEMORY_GRADIENTS = 4,
   NAMP_MEMORY_ACTIVATIONS = 5, /* outputs of operators, and what they save for backward */
@@ -205,7 +205,7 @@ NAMP_API const char* namp_last_error_message(void);
  * other value. */
 NAMP_API const char* namp_status_name(int32_t status);
 
-/* sizeof the struct of this name (such as "namp_adam_group") as the library was built, or -1:
+/* sizeof the struct of this name (such as "namp_optimizer_group") as the library was built, or -1:
  * bindings check their layout. */
 NAMP_API int64_t namp_struct_size(const char* name);
 
@@ -354,7 +354,7 @@ NAMP_API int32_t namp_memory_reset_peak(namp_device* device);
  *
  * Multi-tensor kernels work over a table: N tensors (rows), each with one count of elements, and a
  * few columns, each of which gives every row a pointer and a dtype: gradients, parameters, moments,
- * half copies. It is registered once and used every step in one call (one launch), whatever the
+ * compute copies. It is registered once and used every step in one call (one launch), whatever the
  * number of tensors. Work is cut in chunks of equal size within tensors; partial results are kept
  * by chunk and combined in the order of chunks, so that sums do not depend on threads, SIMD target
  * or grid.
@@ -458,17 +458,16 @@ typedef struct namp_scaler_options {
                                        step tell; see namp_scaler_update */
 } namp_scaler_options;
 
-/* An optimizer's state, on the device: what a step found and what Adam counts. All zeros is a valid
- * start. */
+/* An optimizer's state, on the device: what a step found and counts. All zeros is a valid start. */
 typedef struct namp_optimizer_state {
   int64_t step; /* steps applied; a skipped one does not count. Each tensor's own count, of which
-                   its bias corrections are computed, is namp_adam_args' steps */
+                   its bias corrections are computed, is namp_optimizer_args' steps */
   int32_t found_inf;   /* not 0: the gradients are not to be applied */
   int32_t unscaled;    /* 1: the gradients in memory are already unscaled (namp_unscale_check wrote
                           them) */
   float gradient_norm; /* global L2 norm of the unscaled gradients, before clipping; NaN or infinite
                           on overflow */
-  float clip_coefficient;   /* what the last namp_adam_step multiplied gradients by; 1 without
+  float clip_coefficient;   /* what the last namp_optimizer_step multiplied gradients by; 1 without
                                clipping */
   int64_t non_finite_count; /* elements, over all tensors */
   int64_t first_non_finite_tensor; /* index in the table of the first tensor with a non-finite
@@ -596,72 +595,83 @@ NAMP_API int32_t namp_scale(namp_device* device, void* destination, int32_t dest
  * that the scale made. With write_column >= 0 the unscaled values (g
  * * inverse_scale in float32, rounded once to that column's dtype; unchanged bits where
  * inverse_scale is 1 and the dtypes agree) are written there (it may be gradient_column: in place),
- * found_inf or not, and state->unscaled becomes 1; with -1 nothing is written and namp_adam_step
- * unscales in its own pass. The norm: squares of the unscaled values, added by fused
- * multiply-adds in float32 to 1,024 lanes a chunk, combined in float64, in one fixed order. scaler
- * may be null: an inverse scale of 1. */
+ * found_inf or not, and state->unscaled becomes 1; with -1 nothing is written and
+ * namp_optimizer_step unscales in its own pass. The norm: squares of the unscaled values, added by
+ * fused multiply-adds in float32 to 1,024 lanes a chunk, combined in float64, in one fixed order.
+ * scaler may be null: an inverse scale of 1. */
 NAMP_API int32_t namp_unscale_check(namp_table* table, int32_t gradient_column,
                                     int32_t write_column, const namp_scaler_state* scaler,
                                     namp_optimizer_state* state, int32_t reset, namp_stream stream);
 
-/* ---- Family 4: FP32 Adam ---- */
+/* ---- Family 4: optimizers in float32 ---- */
+
+/* How a step updates a parameter from its gradient; the formulas are at namp_optimizer_step. */
+typedef enum namp_rule {
+  NAMP_RULE_ADAM =
+      1 /* Adam, AdamW, AMSGrad; state: exp_avg, exp_avg_sq, max_exp_avg_sq (with amsgrad) */
+} namp_rule;
+
+/* Most columns of state that a rule has. */
+#define NAMP_MAX_STATE_COLUMNS 3
 
 /* Which column of the table holds what. A column that is not used is -1. */
-typedef struct namp_adam_columns {
+typedef struct namp_optimizer_columns {
   int32_t parameter; /* float32, required */
   int32_t gradient;  /* float32, float16 or bfloat16, required; a null cell leaves the tensor out of
                         the step */
-  int32_t exp_avg;   /* m, float32, required */
-  int32_t exp_avg_sq;     /* v, float32, required */
-  int32_t max_exp_avg_sq; /* float32, required by amsgrad */
-  int32_t half_copy;      /* float16 or bfloat16 (float32 too), or -1; null cells are left out */
-} namp_adam_columns;
+  int32_t state[NAMP_MAX_STATE_COLUMNS]; /* float32, as many as the rule has, in its order; all
+                                            zeros is a valid start */
+  int32_t compute_copy; /* float16 or bfloat16 (float32 too), or -1; null cells are left out */
+} namp_optimizer_columns;
 
-/* Hyperparameters of one parameter group. */
-typedef struct namp_adam_group {
+/* Hyperparameters of one parameter group. Those that a rule does not have are 0. */
+typedef struct namp_optimizer_group {
   double learning_rate;
   double beta1;
   double beta2;
   double epsilon;
   double weight_decay;
-  int32_t decoupled; /* 1: AdamW, p -= lr * wd * p before the update; 0: Adam, g += wd * p */
+  int32_t decoupled; /* 1: p -= lr * wd * p before the update (AdamW); 0: g += wd * p (L2) */
   int32_t amsgrad;
-  int32_t maximize;
+  int32_t maximize; /* 1: goes up the gradient */
   int32_t reserved;
-} namp_adam_group;
+} namp_optimizer_group;
 
-/* One Adam step. */
-typedef struct namp_adam_args {
+/* One step of an optimizer. */
+typedef struct namp_optimizer_args {
   uint32_t struct_size;
-  int32_t group_count;           /* 1 or more; a tensor's group index is below it */
-  const namp_adam_group* groups; /* host array, copied by the call */
-  namp_adam_columns columns;
-  int32_t half_copy_rounding; /* namp_rounding of the half copy */
-  float max_norm; /* clip to this global norm; 0 for no clipping. Needs namp_unscale_check's
-                     gradient_norm */
+  int32_t rule;                       /* namp_rule */
+  const namp_optimizer_group* groups; /* host array, copied by the call */
+  int32_t group_count;                /* 1 or more; a tensor's group index is below it */
+  int32_t copy_rounding;              /* namp_rounding of the compute copy */
+  namp_optimizer_columns columns;
+  float max_norm;       /* clip to this global norm; 0 for no clipping. Needs namp_unscale_check's
+                           gradient_norm */
+  int32_t advance_step; /* 1, but for all tables of a step before the last */
   uint64_t seed; /* stochastic rounding, as in namp_cast_table; state->step + 1 is the upper half of
                     the counter */
-  int32_t advance_step;    /* 1, but for all tables of a step before the last */
   int32_t check_gradients; /* 1: begins with namp_unscale_check(table, columns.gradient, -1, scaler,
                               state, 1, stream), so that a step over one table is one call; 0: state
                               holds what that found, or is not to hold the step back */
+  int32_t reserved;
   int64_t* steps; /* device array [tensor_count]: how often each tensor was updated, 0 at first. The
                      step adds 1 for each tensor that has a gradient, if it is applied */
-} namp_adam_args;
+} namp_optimizer_args;
 
 /* clang-format off: formulas, a line each */
-/* One fused pass in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam), in
- * float32 without contraction, but for the multiply-adds written as fma, which are rounded once, as
- * in PyTorch's fused kernel, whose bits these are:
+/* One fused pass of a rule over all tensors of a table, in float32 without contraction, but for the
+ * multiply-adds written as fma, which are rounded once. Before the rule:
  *
  *   g = gradient [* inverse_scale, unless state->unscaled] [* clip_coefficient, if max_norm > 0]
  *   g = -g                                                   if maximize
  *   p = p * (1 - lr * wd)                                    if decoupled, else  g = fma(p, wd, g)
- *   m = fma(g - m, 1 - beta1, m)
- *   v = fma((1 - beta2) * g, g, v * beta2)
+ *
+ * and after it: compute copy = p, rounded. The rules:
+ *
+ * Adam, in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam) and with the
+ * bits of its fused kernel: m = fma(g - m, 1 - beta1, m) v = fma((1 - beta2) * g, g, v * beta2)
  *   vmax = max(vmax, v), which takes the place of v below    if amsgrad
  *   p = p - ((lr / (1 - beta1^t)) * m) / (sqrt(v) / sqrt(1 - beta2^t) + eps)
- *   half copy = p, rounded
  *
  * with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
  * torch.nn.utils.clip_grad_norm_, t = the tensor's own steps + 1 (as torch.optim counts: a tensor
@@ -673,9 +683,9 @@ typedef struct namp_adam_args {
  * may be null: the gradients are not scaled. Should a GPU's driver take the launch of
  * check_gradients and refuse the next, state holds what was found, and nothing else was touched. */
 /* clang-format on */
-NAMP_API int32_t namp_adam_step(namp_table* table, const namp_adam_args* args,
-                                const namp_scaler_state* scaler, namp_optimizer_state* state,
-                                namp_stream stream);
+NAMP_API int32_t namp_optimizer_step(namp_table* table, const namp_optimizer_args* args,
+                                     const namp_scaler_state* scaler, namp_optimizer_state* state,
+                                     namp_stream stream);
 
 /* ---- Operators of networks ----
  *

@@ -34,5 +34,5 @@ public sealed class DeviceMemoryTelemetry(Device device) : ITelemetrySource
 
     // The names of the memory of a step in train's summary.
     internal static string NameOf(MemoryKind kind) => "nativeamp.memory." +
-        (kind == MemoryKind.HalfCopies ? "compute_copies" : JsonNamingPolicy.SnakeCaseLower.ConvertName(kind.ToString()));
+        (kind == MemoryKind.ComputeCopies ? "compute_copies" : JsonNamingPolicy.SnakeCaseLower.ConvertName(kind.ToString()));
 }

@@ -21,14 +21,14 @@ public sealed class CudaCostTests
         }
     }
 
-    // The second step, with clipping and half copies: the first loads kernels and registers gradients.
+    // The second step, with clipping and compute copies: the first loads kernels and registers gradients.
     private static (EmulatorCounters Counters, IReadOnlyDictionary<string, long> Calls) StepWith(int count)
     {
         using var device = Device.Cuda();
         TestParameter[] parameters = [.. Enumerable.Range(0, count).Select(i => new TestParameter(device, $"p{i}", Sizes.Numbers(33, seed: i)))];
         foreach (var parameter in parameters)
         {
-            parameter.WithHalfCopy(DType.Float16);
+            parameter.WithComputeCopy(DType.Float16);
             parameter.SetGradient(new Half[33]);
         }
         using (var optimizer = new FusedAdam(parameters))

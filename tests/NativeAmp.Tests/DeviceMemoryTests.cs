@@ -99,7 +99,7 @@ public sealed class DeviceMemoryTests(DeviceKind kind)
     {
         using var device = kind.Open(1);
         using var parameters = device.Allocate(DType.Float32, 1024, MemoryKind.Parameters);
-        using var copies = device.Allocate(DType.Float16, 1024, MemoryKind.HalfCopies);
+        using var copies = device.Allocate(DType.Float16, 1024, MemoryKind.ComputeCopies);
         using var moments = device.Allocate(DType.Float32, 2048, MemoryKind.OptimizerState);
         using var gradients = device.Allocate(DType.Float16, 1024, MemoryKind.Gradients);
         using var workspace = device.Allocate(DType.UInt8, 512, MemoryKind.Workspace);

@@ -68,24 +68,24 @@ public sealed unsafe class DeviceMisuseTests(DeviceKind kind)
         using var device = kind.Open(1);
         using var tensor = new GuardedTensor(device, DType.Float32, [1f, 2f]);
         using var state = new OptimizerState(device);
-        using var steps = new AdamSteps(device, tensorCount: 1);
-        using var tooMany = new AdamSteps(device, tensorCount: 2);
+        using var steps = new StepCounts(device, tensorCount: 1);
+        using var tooMany = new StepCounts(device, tensorCount: 2);
         using var table = TensorTable.CreateGrouped(device, [2], groups: [1], [tensor.Cell], [tensor.Cell], [tensor.Cell], [tensor.Cell]);
         AdamOptions good = new();
-        (AdamColumns Columns, AdamOptions[] Groups, float MaxNorm)[] wrong =
+        (OptimizerColumns Columns, AdamOptions[] Groups, float MaxNorm)[] wrong =
         [
-            (new() { Parameter = -1 }, [good, good], 0), (new() { SecondMoment = 4 }, [good, good], 0), (new() { HalfCopy = 9 }, [good, good], 0),
+            (new() { Parameter = -1 }, [good, good], 0), (new() { SecondState = 4 }, [good, good], 0), (new() { ComputeCopy = 9 }, [good, good], 0),
             (new(), [good], 0), (new(), [good, good with { Beta2 = 1 }], 0), (new(), [good, good with { LearningRate = double.NaN }], 0),
             (new(), [good, good with { AmsGrad = true }], 0), (new(), [good, good], -1), (new(), [good, good], float.NaN),
         ];
         foreach (var (columns, groups, maxNorm) in wrong)
         {
-            Assert.That(() => AmpKernels.AdamStep(table, columns, groups, steps, scaler: null, state, new AdamStepOptions { MaxNorm = maxNorm }),
+            Assert.That(() => AmpKernels.OptimizerStep(table, columns, groups, steps, scaler: null, state, new OptimizerStepOptions { MaxNorm = maxNorm }),
                 Throws.InstanceOf<NativeAmpArgumentException>().With.Message.Not.Empty);
         }
-        Assert.That(() => AmpKernels.AdamStep(table, new(), Array.Empty<AdamOptions>(), steps, scaler: null, state, new()), Throws.ArgumentException);
-        Assert.That(() => AmpKernels.AdamStep(table, new(), [good, good], tooMany, scaler: null, state, new()), Throws.ArgumentException.With.Message.Contains("counts of 2"));
-        Assert.That(() => AmpKernels.AdamStep(table, new(), [good, good], steps: null!, scaler: null, state, new()), Throws.ArgumentNullException);
+        Assert.That(() => AmpKernels.OptimizerStep(table, new(), Array.Empty<AdamOptions>(), steps, scaler: null, state, new()), Throws.ArgumentException);
+        Assert.That(() => AmpKernels.OptimizerStep(table, new(), [good, good], tooMany, scaler: null, state, new()), Throws.ArgumentException.With.Message.Contains("counts of 2"));
+        Assert.That(() => AmpKernels.OptimizerStep(table, new(), [good, good], steps: null!, scaler: null, state, new()), Throws.ArgumentNullException);
         Assert.That(tensor.ToArray(), Is.EqualTo(new[] { 1f, 2f }));
     }
 

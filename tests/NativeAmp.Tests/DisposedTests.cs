@@ -17,9 +17,9 @@ public sealed class DisposedTests(DeviceKind kind)
         [typeof(DeviceEvent)] = ["Device"],
         [typeof(TensorTable)] = ["Device", "TensorCount", "ColumnCount"],
         [typeof(OptimizerState)] = ["Device"],
-        [typeof(AdamSteps)] = ["Device", "TensorCount"],
+        [typeof(StepCounts)] = ["Device", "TensorCount"],
         [typeof(LossScaleState)] = ["Device"],
-        [typeof(FusedAdam)] = ["Device", "Groups", "Scheduler", "CheckGradients", "State"],
+        [typeof(FusedOptimizer)] = ["Device", "Groups", "Scheduler", "CheckGradients", "State"],
         [typeof(GradScaler)] = ["Device", "Options", "IsEnabled", "DeviceState"],
     };
 
@@ -110,9 +110,9 @@ public sealed class DisposedTests(DeviceKind kind)
         nameof(DeviceEvent) => new DeviceEvent(_device),
         nameof(TensorTable) => TensorTable.Create(_device, [2], [_floats.ToCell()], [_floats.ToCell()], [_floats.ToCell()], [_floats.ToCell()]),
         nameof(OptimizerState) => new OptimizerState(_device),
-        nameof(AdamSteps) => new AdamSteps(_device, 1),
+        nameof(StepCounts) => new StepCounts(_device, 1),
         nameof(LossScaleState) => new LossScaleState(_device, new GradScalerState { Scale = 1 }),
-        nameof(FusedAdam) => new FusedAdam([_parameter]),
+        nameof(FusedOptimizer) or nameof(FusedAdam) => new FusedAdam([_parameter]),
         nameof(GradScaler) => new GradScaler(_device),
         var name => throw new InvalidOperationException($"Say how to make a {name}."),
     };
@@ -141,7 +141,7 @@ public sealed class DisposedTests(DeviceKind kind)
     {
         T Or<T>(T otherwise) => given is { Value: T value } ? value : otherwise;
         using var state = new OptimizerState(_device);
-        using var steps = new AdamSteps(_device, 1);
+        using var steps = new StepCounts(_device, 1);
         using var scale = new LossScaleState(_device, new GradScalerState { Scale = 1 });
         using var table = (TensorTable)Make(typeof(TensorTable));
         var stream = given is { Value: DeviceStream s } ? s : null;
@@ -155,8 +155,8 @@ public sealed class DisposedTests(DeviceKind kind)
             (DeviceBuffer b, "AsSpan") => () => b.AsSpan<float>(),
             (TensorTable t, "SetColumn") => () => t.SetColumn(0, [_floats.ToCell()]),
             (TensorTable t, "ReadFacts") => () => t.ReadFacts(new OverflowFacts[1]),
-            (AdamSteps c, "Write") => () => c.Write([1]),
-            (null, "AdamStep") => () => AmpKernels.AdamStep(Or(table), new AdamColumns(), [new AdamOptions()], Or(steps), Or(scale), Or(state), new(), stream),
+            (StepCounts c, "Write") => () => c.Write([1]),
+            (null, "OptimizerStep") => () => AmpKernels.OptimizerStep(Or(table), new OptimizerColumns(), [new AdamOptions()], Or(steps), Or(scale), Or(state), new(), stream),
             (null, "UpdateScale") => () => AmpKernels.UpdateScale(Or(scale), [Or(state)], new GradScalerOptions(), stream),
             (null, "Touch") => () => AmpKernels.Touch(Or(table), [ColumnAccess.Read, default, default, default], stream: stream),
             _ => throw new InvalidOperationException($"Say how to call {method.DeclaringType!.Name}.{method.Name}."),
@@ -179,7 +179,11 @@ public sealed class DisposedTests(DeviceKind kind)
         _ when type == typeof(TensorCell) => _floats.ToCell(),
         _ when type == typeof(DType) => DType.Float32,
         _ when type == typeof(GradScalerState) => new GradScalerState { Scale = 2 },
-        _ when type == typeof(FusedAdamState) => new FusedAdamState(1, [new AdamMoments("p", 1, [1, 2], [1, 2], null)]),
+        _ when type == typeof(OptimizerSnapshot) => new OptimizerSnapshot
+        {
+            Step = 1,
+            Parameters = [new() { Name = "p", Step = 1, State = new Dictionary<string, float[]> { ["exp_avg"] = [1, 2], ["exp_avg_sq"] = [1, 2] } }],
+        },
         _ when type == typeof(float) => 1f,
         _ when type == typeof(DeviceStream) || type == typeof(LossScaleState) || type == typeof(ILearningRateScheduler) => null,
         _ when typeof(IDisposable).IsAssignableFrom(type) => type == typeof(Device) ? _device : Make(type),

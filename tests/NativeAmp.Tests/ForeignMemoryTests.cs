@@ -98,15 +98,15 @@ public sealed class ForeignMemoryTests
             scaler.Update();
         }
         Assert.That(_driver.Read<float>(parameter.Data, Count), Is.EqualTo(parameters));
-        Assert.That(_driver.Read<Half>(parameter.HalfCopy.Pointer, Count), Is.EqualTo(halves));
-        foreach (nint pointer in (nint[])[parameter.Data, parameter.Gradient.Pointer, parameter.HalfCopy.Pointer]) _driver.Free(pointer);
+        Assert.That(_driver.Read<Half>(parameter.ComputeCopy.Pointer, Count), Is.EqualTo(halves));
+        foreach (nint pointer in (nint[])[parameter.Data, parameter.Gradient.Pointer, parameter.ComputeCopy.Pointer]) _driver.Free(pointer);
     }
 
     private static void Step(TensorTable table, LossScaleState scale, OptimizerState state, DeviceStream? stream)
     {
-        using var steps = new AdamSteps(table.Device, table.TensorCount);
+        using var steps = new StepCounts(table.Device, table.TensorCount);
         AmpKernels.UnscaleAndCheck(table, 1, scale, state, stream: stream);
-        AmpKernels.AdamStep(table, new AdamColumns { HalfCopy = 4 }, [new AdamOptions()], steps, scale, state, new AdamStepOptions(), stream);
+        AmpKernels.OptimizerStep(table, new OptimizerColumns { ComputeCopy = 4 }, [new AdamOptions()], steps, scale, state, new OptimizerStepOptions(), stream);
     }
 
     private static (float[] Parameters, Half[] Halves, float[] First) OnTheCpu()
@@ -132,7 +132,7 @@ public sealed class ForeignMemoryTests
 
         public TensorCell Gradient => new(GradientPointer, DType.Float16);
 
-        public TensorCell HalfCopy => new(HalfPointer, DType.Float16);
+        public TensorCell ComputeCopy => new(HalfPointer, DType.Float16);
 
         public void ClearGradient() => throw new NotSupportedException();
     }

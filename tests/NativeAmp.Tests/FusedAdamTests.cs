@@ -17,10 +17,10 @@ public sealed class FusedAdamTests(DeviceKind kind)
     {
         using var a = new TestParameter(_device, "a", new float[100]);
         using var b = new TestParameter(_device, "b", new float[1000]);
-        using var optimizer = new FusedAdam([new AdamGroup([a], new AdamOptions()), new AdamGroup([b], new AdamOptions { WeightDecay = 0 })]);
+        using var optimizer = new FusedAdam([new ParameterGroup([a], new AdamOptions()), new ParameterGroup([b], new AdamOptions { WeightDecay = 0 })]);
         using var scaler = new GradScaler(_device);
         optimizer.Scheduler = LearningRateSchedule.LinearWarmup(10, LearningRateSchedule.Cosine(100));
-        a.WithHalfCopy(DType.Float16);
+        a.WithComputeCopy(DType.Float16);
         a.SetGradient(new Half[100]);
         b.SetGradient(new float[1000]);
         for (int warm = 0; warm < 50; warm++) Step();
@@ -59,7 +59,7 @@ public sealed class FusedAdamTests(DeviceKind kind)
     public void A_skipped_step_changes_nothing_and_does_not_advance_the_schedule()
     {
         using var p = new TestParameter(_device, "p", 1, 2);
-        p.WithHalfCopy(DType.BFloat16);
+        p.WithComputeCopy(DType.BFloat16);
         using var optimizer = new FusedAdam([p]) { Scheduler = LearningRateSchedule.LinearWarmup(4) };
         p.SetGradient(1f, 1f);
         optimizer.Step();
@@ -70,7 +70,7 @@ public sealed class FusedAdamTests(DeviceKind kind)
 
         Assert.That(skipped.Skipped);
         Assert.That((p.Values, p.Half<BFloat16>()), Is.EqualTo((values, halves)));
-        Assert.That(optimizer.SaveState().Moments[0].First, Is.EqualTo(state.Moments[0].First));
+        Assert.That(optimizer.SaveState().Parameters[0].State["exp_avg"], Is.EqualTo(state.Parameters[0].State["exp_avg"]));
         Assert.That(optimizer.AppliedSteps, Is.EqualTo(1));
         Assert.That(skipped.LearningRate, Is.EqualTo(2 * 0.001 / 4));
         Assert.That(optimizer.NextLearningRate(), Is.EqualTo(2 * 0.001 / 4));
@@ -82,7 +82,7 @@ public sealed class FusedAdamTests(DeviceKind kind)
         using var fast = new TestParameter(_device, "fast", 1);
         using var still = new TestParameter(_device, "still", 1);
         using var optimizer = new FusedAdam(
-            [new AdamGroup([fast], new AdamOptions { LearningRate = 0.1, WeightDecay = 0 }), new AdamGroup([still], new AdamOptions { LearningRate = 0 })]);
+            [new ParameterGroup([fast], new AdamOptions { LearningRate = 0.1, WeightDecay = 0 }), new ParameterGroup([still], new AdamOptions { LearningRate = 0 })]);
         fast.SetGradient(1f);
         still.SetGradient(1f);
 
@@ -93,10 +93,10 @@ public sealed class FusedAdamTests(DeviceKind kind)
     }
 
     [Test]
-    public void The_half_copy_is_the_parameter_rounded()
+    public void The_compute_copy_is_the_parameter_rounded()
     {
         using var p = new TestParameter(_device, "p", Sizes.Numbers(1000, seed: 1));
-        p.WithHalfCopy(DType.Float16);
+        p.WithComputeCopy(DType.Float16);
         using var optimizer = new FusedAdam([p]);
         p.SetGradient(Array.ConvertAll(Sizes.Numbers(1000, seed: 2), x => (Half)x));
 
@@ -180,14 +180,14 @@ public sealed class FusedAdamTests(DeviceKind kind)
         p.SetGradient(1f, 1f);
         optimizer.Step();
         var state = optimizer.SaveState();
-        var moments = state.Moments[0];
+        var moments = state.Parameters[0];
 
-        Assert.That(() => optimizer.LoadState(state with { Moments = [] }), Throws.ArgumentException.With.Message.Contains("'p'"));
-        Assert.That(() => optimizer.LoadState(state with { Moments = [moments, moments with { Name = "q" }] }), Throws.ArgumentException.With.Message.Contains("'q'"));
-        Assert.That(() => optimizer.LoadState(state with { Moments = [moments with { First = [1] }] }), Throws.ArgumentException.With.Message.Contains("elements"));
+        Assert.That(() => optimizer.LoadState(state with { Parameters = [] }), Throws.ArgumentException.With.Message.Contains("'p'"));
+        Assert.That(() => optimizer.LoadState(state with { Parameters = [moments, moments with { Name = "q" }] }), Throws.ArgumentException.With.Message.Contains("'q'"));
+        Assert.That(() => optimizer.LoadState(state with { Parameters = [moments with { State = new Dictionary<string, float[]> { ["exp_avg"] = [1], ["exp_avg_sq"] = [1] } }] }), Throws.ArgumentException.With.Message.Contains("elements"));
         Assert.That(() => optimizer.LoadState(state with { Step = -1 }), Throws.InstanceOf<ArgumentOutOfRangeException>());
         Assert.That(() => optimizer.LoadState(state with { Step = long.MaxValue }), Throws.InstanceOf<ArgumentOutOfRangeException>());
-        Assert.That(optimizer.SaveState().Moments[0].First, Is.EqualTo(moments.First));
+        Assert.That(optimizer.SaveState().Parameters[0].State["exp_avg"], Is.EqualTo(moments.State["exp_avg"]));
     }
 
     [Test]

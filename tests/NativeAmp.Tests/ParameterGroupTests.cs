@@ -18,7 +18,7 @@ public sealed class ParameterGroupTests(DeviceKind kind)
         AdamOptions[] options = [.. Enumerable.Range(0, count).Select(Options)];
         TestParameter[] parameters = [.. options.Select((_, i) => new TestParameter(_device, $"p{i}", 1, -0.5f))];
         AdamOracle[] oracles = [.. options.Select(o => new AdamOracle([1, -0.5], o))];
-        using var optimizer = new FusedAdam(parameters.Select((p, i) => new AdamGroup([p], options[i])));
+        using var optimizer = new FusedAdam(parameters.Select((p, i) => new ParameterGroup([p], options[i])));
 
         for (int step = 0; step < 3; step++)
         {
@@ -42,7 +42,7 @@ public sealed class ParameterGroupTests(DeviceKind kind)
     public void Changes_hold_from_the_next_step_on_and_not_for_one_that_is_under_way([Values(3, 200)] int count)
     {
         TestParameter[] parameters = [.. Enumerable.Range(0, count).Select(i => new TestParameter(_device, $"p{i}", 0))];
-        AdamGroup[] groups = [.. parameters.Select(p => new AdamGroup([p], new AdamOptions { WeightDecay = 0, Beta1 = 0, Beta2 = 0 }))];
+        ParameterGroup[] groups = [.. parameters.Select(p => new ParameterGroup([p], new AdamOptions { WeightDecay = 0, Beta1 = 0, Beta2 = 0 }))];
         using var optimizer = new FusedAdam(groups);
         foreach (var parameter in parameters) parameter.SetGradient(1f);
 
@@ -70,7 +70,7 @@ public sealed class ParameterGroupTests(DeviceKind kind)
     public void A_step_of_many_groups_allocates_nothing()
     {
         TestParameter[] parameters = [.. Enumerable.Range(0, 300).Select(i => new TestParameter(_device, $"p{i}", 1, 2))];
-        using var optimizer = new FusedAdam(parameters.Select(p => new AdamGroup([p], new AdamOptions()))) { Scheduler = LearningRateSchedule.Cosine(100) };
+        using var optimizer = new FusedAdam(parameters.Select(p => new ParameterGroup([p], new AdamOptions()))) { Scheduler = LearningRateSchedule.Cosine(100) };
         foreach (var parameter in parameters) parameter.SetGradient(1f, 2f);
         for (int warm = 0; warm < 5; warm++) optimizer.Step();
         long before = GC.GetAllocatedBytesForCurrentThread();

@@ -37,7 +37,7 @@ public sealed class SeveralModelsTests(DeviceKind kind)
     [Test]
     public void Groups_may_give_a_name_that_theirs_begin_with()
     {
-        AdamGroup[] groups =
+        ParameterGroup[] groups =
         [
             new([_encoder[0]], new AdamOptions()) { Name = "encoder" }, new([_encoder[1]], new AdamOptions { WeightDecay = 0 }) { Name = "encoder" },
             new(_decoder, new AdamOptions()) { Name = "decoder" },
@@ -46,7 +46,7 @@ public sealed class SeveralModelsTests(DeviceKind kind)
         using var optimizer = new FusedAdam(groups);
 
         Assert.That(Names(optimizer), Is.EqualTo(new[] { "encoder.0.weight", "encoder.0.bias", "decoder.0.weight", "decoder.0.bias" }));
-        Assert.That(() => new AdamGroup(_decoder, new AdamOptions()) { Name = "" }, Throws.ArgumentException);
+        Assert.That(() => new ParameterGroup(_decoder, new AdamOptions()) { Name = "" }, Throws.ArgumentException);
     }
 
     [Test]
@@ -100,7 +100,7 @@ public sealed class SeveralModelsTests(DeviceKind kind)
         var view = new SameMemory(_encoder[0]);
 
         Assert.That(() => new FusedAdam([.. _encoder, .. _encoder]), Throws.ArgumentException.With.Message.Contains("'0.weight' is given twice"));
-        Assert.That(() => new FusedAdam([new AdamGroup(_encoder, new()), new AdamGroup([_encoder[1]], new())]),
+        Assert.That(() => new FusedAdam([new ParameterGroup(_encoder, new AdamOptions()), new ParameterGroup([_encoder[1]], new AdamOptions())]),
             Throws.ArgumentException.With.Message.Contains("'0.bias' is given twice"));
         Assert.That(() => new FusedAdam([_encoder[0], view]), Throws.ArgumentException.With.Message.Contains("'0.weight' and 'view' are the same memory"));
     }
@@ -110,7 +110,7 @@ public sealed class SeveralModelsTests(DeviceKind kind)
     private TestParameter[] Copy(TestParameter[] parameters) => [.. parameters.Select(p => new TestParameter(_device, p.Name, p.Values))];
 
     private static FusedAdam Make(TestParameter[] encoder, TestParameter[] decoder, bool named) => named
-        ? new([new AdamGroup(encoder, new()) { Name = "e" }, new AdamGroup(decoder, new()) { Name = "d" }])
+        ? new([new ParameterGroup(encoder, new AdamOptions()) { Name = "e" }, new ParameterGroup(decoder, new AdamOptions()) { Name = "d" }])
         : new(encoder.Concat(decoder));
 
     private static void SetGradients(TestParameter[] encoder, TestParameter[] decoder, int step)
@@ -121,7 +121,7 @@ public sealed class SeveralModelsTests(DeviceKind kind)
         decoder[1].SetGradient(2f);
     }
 
-    private static IEnumerable<string> Names(FusedAdam optimizer) => optimizer.SaveState().Moments.Select(m => m.Name);
+    private static IEnumerable<string> Names(FusedAdam optimizer) => optimizer.SaveState().Parameters.Select(m => m.Name);
 
     private sealed class SameMemory(TestParameter of) : IParameter
     {
@@ -135,7 +135,7 @@ public sealed class SeveralModelsTests(DeviceKind kind)
 
         public TensorCell Gradient => of.Gradient;
 
-        public TensorCell HalfCopy => of.HalfCopy;
+        public TensorCell ComputeCopy => of.ComputeCopy;
 
         public void ClearGradient() => of.ClearGradient();
     }

@@ -15,7 +15,7 @@ public sealed class StepCallTests
         _parameters = [.. Enumerable.Range(0, 1000).Select(i => new TestParameter(_device, $"p{i}", 1, 2, 3))];
         foreach (var parameter in _parameters)
         {
-            parameter.WithHalfCopy(DType.Float16);
+            parameter.WithComputeCopy(DType.Float16);
             parameter.SetGradient(1f, 2f, 3f);
         }
     }
@@ -32,19 +32,19 @@ public sealed class StepCallTests
     {
         using var optimizer = new FusedAdam(_parameters) { CheckGradients = checkGradients, Scheduler = LearningRateSchedule.Cosine(100) };
 
-        Assert.That(CallsOf(() => Repeat(5, () => optimizer.Step())), Is.EqualTo(new Dictionary<string, long> { ["namp_adam_step"] = 5 }));
+        Assert.That(CallsOf(() => Repeat(5, () => optimizer.Step())), Is.EqualTo(new Dictionary<string, long> { ["namp_optimizer_step"] = 5 }));
         Assert.That(optimizer.AppliedSteps, Is.EqualTo(5));
     }
 
     [Test]
     public void Nor_do_groups_cost_more_calls([Values(1, 64, 1000)] int groups)
     {
-        using var optimizer = new FusedAdam(_parameters.Chunk((_parameters.Length + groups - 1) / groups).Select(p => new AdamGroup(p, new AdamOptions())))
+        using var optimizer = new FusedAdam(_parameters.Chunk((_parameters.Length + groups - 1) / groups).Select(p => new ParameterGroup(p, new AdamOptions())))
         {
             Scheduler = LearningRateSchedule.Cosine(100),
         };
 
-        Assert.That(CallsOf(() => Repeat(5, () => optimizer.Step())), Is.EqualTo(new Dictionary<string, long> { ["namp_adam_step"] = 5 }));
+        Assert.That(CallsOf(() => Repeat(5, () => optimizer.Step())), Is.EqualTo(new Dictionary<string, long> { ["namp_optimizer_step"] = 5 }));
     }
 
     [Test]
@@ -60,12 +60,12 @@ public sealed class StepCallTests
                 scaler.Step(optimizer);
                 scaler.Update();
             })),
-            Is.EqualTo(new Dictionary<string, long> { ["namp_adam_step"] = 5, ["namp_scaler_update"] = 5 }));
+            Is.EqualTo(new Dictionary<string, long> { ["namp_optimizer_step"] = 5, ["namp_scaler_update"] = 5 }));
         Assert.That(optimizer.AppliedSteps, Is.EqualTo(5));
     }
 
     [Test]
-    public void Gradients_and_half_copies_that_moved_cost_a_call_a_kind_once_and_are_the_ones_used()
+    public void Gradients_and_compute_copies_that_moved_cost_a_call_a_kind_once_and_are_the_ones_used()
     {
         using var optimizer = new FusedAdam(_parameters);
         optimizer.Step();
@@ -73,12 +73,12 @@ public sealed class StepCallTests
         // Another type is another buffer.
         moved.SetGradient((Half)1f, (Half)0f, (Half)1f);
         var still = _parameters[701];
-        moved.WithHalfCopy(DType.BFloat16);
+        moved.WithComputeCopy(DType.BFloat16);
         float[] before = moved.Values;
 
         var calls = CallsOf(() => Repeat(2, () => optimizer.Step()));
 
-        Assert.That(calls, Is.EqualTo(new Dictionary<string, long> { ["namp_adam_step"] = 2, ["namp_table_set_column"] = 2 }));
+        Assert.That(calls, Is.EqualTo(new Dictionary<string, long> { ["namp_optimizer_step"] = 2, ["namp_table_set_column"] = 2 }));
         Assert.That(moved.Half<BFloat16>(), Is.EqualTo(Array.ConvertAll(moved.Values, x => (BFloat16)x)));
         Assert.That(moved.Values, Is.Not.EqualTo(still.Values), "the gradient that it has now was used");
         Assert.That(moved.Values, Is.Not.EqualTo(before));

@@ -131,9 +131,9 @@ public sealed class StepOrderTests(DeviceKind kind)
         _parameter.SetGradient(Scale, -Scale);
         _scaler.Step(_optimizer);
 
-        var moments = _optimizer.SaveState().Moments[0];
+        var moments = _optimizer.SaveState().Parameters[0];
         Assert.That(_parameter.Values, Is.EqualTo(new[] { 1f, 1f }));
-        Assert.That(moments.First, Is.EqualTo(new[] { 0.1f, -0.1f }).Within(1e-6f));
+        Assert.That(moments.State["exp_avg"], Is.EqualTo(new[] { 0.1f, -0.1f }).Within(1e-6f));
         Assert.That(moments.Step, Is.EqualTo(1));
     }
 }

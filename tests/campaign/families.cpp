@@ -140,12 +140,13 @@ void unscale_check(Call& c) {
   });
 }
 
-void adam_step(Call& c) {
-  // Parameter, gradient, two moments, the largest of the second, and a half copy.
+void optimizer_step(Call& c) {
+  // Parameter, gradient, two moments, the largest of the second, and a compute copy.
   TestTable& t = TestTable::draw(c, {NAMP_FLOAT32, 0, NAMP_FLOAT32, NAMP_FLOAT32, NAMP_FLOAT32, 0});
-  auto& a = c.args<namp_adam_args>();
+  auto& a = c.args<namp_optimizer_args>();
   constexpr int kGroups = 3;
-  auto* groups = static_cast<namp_adam_group*>(c.block(kGroups * sizeof(namp_adam_group)));
+  auto* groups =
+      static_cast<namp_optimizer_group*>(c.block(kGroups * sizeof(namp_optimizer_group)));
   for (int i = 0; i < kGroups; ++i) {
     groups[i] = {};
     groups[i].learning_rate = c.random.of({0.0, 1e-3, 1e30, -1.0});
@@ -174,14 +175,19 @@ void adam_step(Call& c) {
     a.group_count = c.random.of<int32_t>({0, -1, INT32_MIN});
     return true;
   });
-  a.columns = {0, 1, 2, 3, 4, c.random.of({-1, 5})};
+  a.rule = NAMP_RULE_ADAM;
+  c.wrong([&c, &a] {
+    a.rule = c.random.of<int32_t>({0, -1, 99, INT32_MAX});
+    return true;
+  });
+  a.columns = {0, 1, {2, 3, 4}, c.random.of({-1, 5})};
   c.wrong([&c, &a] {
     int32_t* column = c.random.of(
-        {&a.columns.parameter, &a.columns.gradient, &a.columns.exp_avg, &a.columns.exp_avg_sq});
+        {&a.columns.parameter, &a.columns.gradient, &a.columns.state[0], &a.columns.state[1]});
     *column = c.random.of<int32_t>({-1, 6, INT32_MAX, INT32_MIN});
     return true;
   });
-  c.choice(a.half_copy_rounding, {NAMP_ROUND_NEAREST_EVEN, NAMP_ROUND_STOCHASTIC});
+  c.choice(a.copy_rounding, {NAMP_ROUND_NEAREST_EVEN, NAMP_ROUND_STOCHASTIC});
   a.max_norm = c.random.of({0.0f, 1.0f, INFINITY});
   c.wrong([&c, &a] {
     a.max_norm = c.random.of({-1.0f, NAN});
@@ -198,8 +204,9 @@ void adam_step(Call& c) {
   c.wrong([&c, &a, some] { return c.misalign(a.steps) && some; });
   auto& state = draw_state<namp_optimizer_state>(c);
   const namp_scaler_state** scaler = draw_scaler(c);
-  c.make("namp_adam_step",
-         [&t, &a, &state, scaler] { return namp_adam_step(t.table, &a, *scaler, state, nullptr); });
+  c.make("namp_optimizer_step", [&t, &a, &state, scaler] {
+    return namp_optimizer_step(t.table, &a, *scaler, state, nullptr);
+  });
 }
 
 void scaler_update(Call& c) {
@@ -263,7 +270,7 @@ const std::vector<Function> kFamilies = {
     {"namp_cross_entropy", cross_entropy},
     {"namp_mse", mse},
     {"namp_unscale_check", unscale_check},
-    {"namp_adam_step", adam_step},
+    {"namp_optimizer_step", optimizer_step},
     {"namp_scaler_update", scaler_update},
 };
 

@@ -113,8 +113,8 @@ TEST(GpuReport, instructions_an_element_do_not_grow) {
                                               {"mse f16", 28},
                                               {"cross-entropy f16, 1024 classes", 106},
                                               {"Adam f32", 42},
-                                              {"Adam f16, half copy", 51},
-                                              {"Adam bf16, half copy", 57}};
+                                              {"Adam f16, compute copy", 51},
+                                              {"Adam bf16, compute copy", 57}};
   size_t found = 0;
   for (const Measured& row : passes()) {
     const auto limit = most.find(row.workload);
@@ -160,8 +160,8 @@ TEST(GpuReport, reads_ptxas) {
   SassTable facts;
   read_ptxas(
       "ptxas info    : 0 bytes gmem\n"
-      "ptxas info    : Compiling entry function 'adam_step_kernel' for 'sm_90'\n"
-      "ptxas info    : Function properties for adam_step_kernel\n"
+      "ptxas info    : Compiling entry function 'adam_kernel' for 'sm_90'\n"
+      "ptxas info    : Function properties for adam_kernel\n"
       "    8 bytes stack frame, 12 bytes spill stores, 16 bytes spill loads\n"
       "ptxas info    : Used 72 registers, used 1 barriers, 3248 bytes smem, 5000 bytes cmem[0]\n"
       "ptxas info    : Compiling entry function 'cast_kernel' for 'sm_90'\n"
@@ -170,7 +170,7 @@ TEST(GpuReport, reads_ptxas) {
       "ptxas info    : Used 40 registers, 416 bytes cmem[0]\n",
       facts);
   ASSERT_EQ(facts.size(), 2U);
-  const SassFacts adam = facts[{"sm_90", "adam_step_kernel"}];
+  const SassFacts adam = facts[{"sm_90", "adam_kernel"}];
   EXPECT_EQ(adam.registers, 72);
   EXPECT_EQ(adam.stack_bytes, 8);
   EXPECT_EQ(adam.spill_stores, 12);

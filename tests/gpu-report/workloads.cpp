@@ -137,8 +137,8 @@ enum class Copy { none, nearest, stochastic };
 Workload adam(int64_t n, int32_t gradient, Copy copy, bool amsgrad = false) {
   const bool has_copy = copy != Copy::none;
   const std::string half = copy == Copy::none      ? ""
-                           : copy == Copy::nearest ? ", half copy"
-                                                   : ", stochastic half copy";
+                           : copy == Copy::nearest ? ", compute copy"
+                                                   : ", stochastic compute copy";
   return {std::string(amsgrad ? "AMSGrad " : "Adam ") + short_name(gradient) + half,
           "parameter",
           n,
@@ -150,22 +150,24 @@ Workload adam(int64_t n, int32_t gradient, Copy copy, bool amsgrad = false) {
             const States s = states(gpu);
             int64_t* const steps = gpu.values<int64_t>({0});
             return [=] {
-              const namp_adam_group group{1e-3, 0.9, 0.999, 1e-8, 0.01, 1, amsgrad ? 1 : 0, 0, 0};
-              auto args = sized<namp_adam_args>();
+              const namp_optimizer_group group{1e-3, 0.9, 0.999, 1e-8, 0.01, 1, amsgrad ? 1 : 0,
+                                               0,    0};
+              auto args = sized<namp_optimizer_args>();
               args.group_count = 1;
               args.groups = &group;
-              args.columns = {1, 0, 2, 3, 4, has_copy ? 5 : -1};
-              args.half_copy_rounding =
+              args.rule = NAMP_RULE_ADAM;
+              args.columns = {1, 0, {2, 3, 4}, has_copy ? 5 : -1};
+              args.copy_rounding =
                   copy == Copy::stochastic ? NAMP_ROUND_STOCHASTIC : NAMP_ROUND_NEAREST_EVEN;
               args.advance_step = 1;
               args.steps = steps;
-              return namp_adam_step(table, &args, s.scaler, s.optimizer, nullptr);
+              return namp_optimizer_step(table, &args, s.scaler, s.optimizer, nullptr);
             };
           }};
 }
 
-// What Adam with half gradients and a half copy reads and writes, and nothing else: what it is held
-// against.
+// What Adam with half gradients and a compute copy reads and writes, and nothing else: what it is
+// held against.
 Workload touch(int64_t n) {
   return {"touch what Adam f16 moves", "parameter", n, 28, true, [=](EmulatedGpu& gpu) -> Call {
             namp_table* table = gpu.table({f16, f32, f32, f32, f16}, n);

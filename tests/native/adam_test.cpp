@@ -1,4 +1,4 @@
-// Family 4 against a plain loop in double.
+// Adam against a plain loop in double, and the loop over any rule by its example.
 #include <memory>
 
 #include "backend_test.h"
@@ -45,7 +45,7 @@ struct Parameter {
 };
 
 // One element, as the papers have it.
-void step_exactly(Parameter::Exact& x, double g, const namp_adam_group& group, int step) {
+void step_exactly(Parameter::Exact& x, double g, const namp_optimizer_group& group, int step) {
   if (group.maximize != 0) g = -g;
   if (group.decoupled != 0) {
     x.p -= group.learning_rate * group.weight_decay * x.p;
@@ -61,12 +61,13 @@ void step_exactly(Parameter::Exact& x, double g, const namp_adam_group& group, i
   x.p -= group.learning_rate * m_hat / (std::sqrt(v_hat) + group.epsilon);
 }
 
-namp_adam_args args_of(const std::vector<namp_adam_group>& groups, const Steps& steps) {
-  namp_adam_args args{};
+namp_optimizer_args args_of(const std::vector<namp_optimizer_group>& groups, const Steps& steps) {
+  namp_optimizer_args args{};
   args.struct_size = sizeof(args);
   args.group_count = static_cast<int32_t>(groups.size());
   args.groups = groups.data();
-  args.columns = {0, 1, 2, 3, 4, 5};
+  args.rule = NAMP_RULE_ADAM;
+  args.columns = {0, 1, {2, 3, 4}, 5};
   args.advance_step = 1;
   args.steps = steps.data();
   return args;
@@ -91,8 +92,9 @@ TEST_P(AdamTest, EveryLengthAlignmentDtypeAndSetting) {
   for (int64_t n : lengths()) {
     for (int32_t gradient_dtype : kFloats) {
       const int32_t half_dtype = kFloats[++turn % 3];
-      namp_adam_group group{1e-2, 0.9, 0.99, 1e-6, 0.05, turn % 2, turn / 2 % 2, turn / 4 % 2, 0};
-      const std::vector<namp_adam_group> groups{group};
+      namp_optimizer_group group{1e-2,     0.9,          0.99,         1e-6, 0.05,
+                                 turn % 2, turn / 2 % 2, turn / 4 % 2, 0};
+      const std::vector<namp_optimizer_group> groups{group};
       std::vector<uint8_t> bytes;
       for (const Setting& setting : device_.settings({1, 2, 3, 8})) {
         if (setting.threads > 1 && n < kChunk) continue;
@@ -100,13 +102,14 @@ TEST_P(AdamTest, EveryLengthAlignmentDtypeAndSetting) {
         Parameter x(device_, n, gradient_dtype, half_dtype, turn % 4);
         Table table(device_, {n}, {x.row()});
         Steps steps(device_, {0});
-        namp_adam_args args = args_of(groups, steps);
+        namp_optimizer_args args = args_of(groups, steps);
         Value<namp_optimizer_state> state(device_);
         for (int step = 1; step <= 3; ++step) {
           x.g.set(uniform_values(n, static_cast<uint32_t>(step), -64, 64));
           for (int64_t i = 0; i < n; ++i)
             step_exactly(x.exact[static_cast<size_t>(i)], x.g[i] / 64, group, step);
-          ASSERT_EQ(namp_adam_step(table, &args, scaler.data(), state.data(), nullptr), NAMP_OK)
+          ASSERT_EQ(namp_optimizer_step(table, &args, scaler.data(), state.data(), nullptr),
+                    NAMP_OK)
               << namp_last_error_message();
           ASSERT_EQ(state->step, step);
           ASSERT_EQ(state->clip_coefficient, 1.0f);
@@ -119,9 +122,9 @@ TEST_P(AdamTest, EveryLengthAlignmentDtypeAndSetting) {
   }
 }
 
-// So many elements that the CPU's half copies go past the cache; aligned for that and not.
+// So many elements that the CPU's compute copies go past the cache; aligned for that and not.
 TEST_P(AdamTest, BigTablesGiveTheSameBits) {
-  const std::vector<namp_adam_group> groups{{1e-2, 0.9, 0.99, 1e-6, 0.05, 1, 0, 0, 0}};
+  const std::vector<namp_optimizer_group> groups{{1e-2, 0.9, 0.99, 1e-6, 0.05, 1, 0, 0, 0}};
   const int64_t many = device_.is_gpu() ? 3 * kChunk : 4 << 20;
   Buffer big(device_, NAMP_FLOAT32, many), m(device_, NAMP_FLOAT32, many);
   Buffer v(device_, NAMP_FLOAT32, many), g(device_, NAMP_BFLOAT16, many);
@@ -137,11 +140,11 @@ TEST_P(AdamTest, BigTablesGiveTheSameBits) {
                   {aligned.row(),
                    {big.cell(), g.cell(), m.cell(), v.cell(), {nullptr, 0, 0}, {nullptr, 0, 0}}});
       Steps of_two(device_, {0, 0}), of_one(device_, {0});
-      namp_adam_args args = args_of(groups, of_two);
+      namp_optimizer_args args = args_of(groups, of_two);
       Value<namp_optimizer_state> first(device_), second(device_);
-      ASSERT_EQ(namp_adam_step(table, &args, nullptr, first.data(), nullptr), NAMP_OK);
+      ASSERT_EQ(namp_optimizer_step(table, &args, nullptr, first.data(), nullptr), NAMP_OK);
       args.steps = of_one.data();
-      ASSERT_EQ(namp_adam_step(small, &args, nullptr, second.data(), nullptr), NAMP_OK);
+      ASSERT_EQ(namp_optimizer_step(small, &args, nullptr, second.data(), nullptr), NAMP_OK);
       EXPECT_EQ(aligned.bytes(), shifted.bytes());
       EXPECT_TRUE(aligned.intact());
     }
@@ -149,27 +152,27 @@ TEST_P(AdamTest, BigTablesGiveTheSameBits) {
 }
 
 TEST_P(AdamTest, SkipsWhollyOnOverflow) {
-  const std::vector<namp_adam_group> groups{{1e-2, 0.9, 0.99, 1e-6, 0.05, 1, 0, 0, 0}};
+  const std::vector<namp_optimizer_group> groups{{1e-2, 0.9, 0.99, 1e-6, 0.05, 1, 0, 0, 0}};
   Parameter x(device_, 3000, NAMP_FLOAT16, NAMP_FLOAT16, 1);
   x.g.set(uniform_values(3000, 5, -1, 1));
   x.g.set(1234, kInfinity);
   Table table(device_, {3000}, {x.row()});
   Steps steps(device_, {5});
-  namp_adam_args args = args_of(groups, steps);
+  namp_optimizer_args args = args_of(groups, steps);
   namp_optimizer_state start{};
   start.step = 7;
   Value<namp_optimizer_state> state(device_, start);
   const auto before = x.bytes();
   ASSERT_EQ(namp_unscale_check(table, 1, -1, nullptr, state.data(), 1, nullptr), NAMP_OK);
-  ASSERT_EQ(namp_adam_step(table, &args, nullptr, state.data(), nullptr), NAMP_OK);
+  ASSERT_EQ(namp_optimizer_step(table, &args, nullptr, state.data(), nullptr), NAMP_OK);
   EXPECT_EQ(state->step, 7);
   EXPECT_EQ(steps.get(), std::vector<int64_t>{5});
   EXPECT_EQ(x.bytes(), before);
 }
 
 TEST_P(AdamTest, GroupsClippingUnscaledGradientsAndTensorsLeftOut) {
-  const std::vector<namp_adam_group> groups{{1e-2, 0.9, 0.99, 1e-6, 0.0, 1, 0, 0, 0},
-                                            {1e-3, 0.8, 0.95, 1e-5, 0.1, 0, 1, 1, 0}};
+  const std::vector<namp_optimizer_group> groups{{1e-2, 0.9, 0.99, 1e-6, 0.0, 1, 0, 0, 0},
+                                                 {1e-3, 0.8, 0.95, 1e-5, 0.1, 0, 1, 1, 0}};
   Parameter a(device_, 100, NAMP_FLOAT32, NAMP_BFLOAT16, 0);
   Parameter b(device_, kChunk + 1, NAMP_FLOAT32, NAMP_FLOAT16, 1);
   Parameter out(device_, 10, NAMP_FLOAT32, NAMP_FLOAT16, 0);
@@ -178,7 +181,7 @@ TEST_P(AdamTest, GroupsClippingUnscaledGradientsAndTensorsLeftOut) {
   const auto untouched = out.bytes();
   Table table(device_, {100, 10, b.p.size()}, {a.row(), left_out, b.row()}, {0, 0, 1});
   Steps steps(device_, {0, 0, 0});
-  namp_adam_args args = args_of(groups, steps);
+  namp_optimizer_args args = args_of(groups, steps);
   args.max_norm = 0.5f;
   Value<namp_scaler_state> scaler(device_, scaler_of(8.0f));
   Value<namp_optimizer_state> state(device_);
@@ -205,12 +208,12 @@ TEST_P(AdamTest, GroupsClippingUnscaledGradientsAndTensorsLeftOut) {
     Table other(device_, {4}, {scratch.row()});
     Steps others(device_, {0});
     args.steps = others.data();
-    ASSERT_EQ(namp_adam_step(other, &args, scaler.data(), peek.data(), nullptr), NAMP_OK);
+    ASSERT_EQ(namp_optimizer_step(other, &args, scaler.data(), peek.data(), nullptr), NAMP_OK);
     EXPECT_EQ(peek->step, state->step);
     EXPECT_EQ(others.get(), std::vector<int64_t>{1}) << "each tensor is in one table only";
     args.advance_step = 1;
     args.steps = steps.data();
-    ASSERT_EQ(namp_adam_step(table, &args, scaler.data(), state.data(), nullptr), NAMP_OK);
+    ASSERT_EQ(namp_optimizer_step(table, &args, scaler.data(), state.data(), nullptr), NAMP_OK);
     EXPECT_NEAR(state->clip_coefficient, clip, 1e-6);
     EXPECT_EQ(state->step, step);
   }
@@ -221,7 +224,7 @@ TEST_P(AdamTest, GroupsClippingUnscaledGradientsAndTensorsLeftOut) {
 }
 
 TEST_P(AdamTest, CheckingInTheSameCallIsCheckingBefore) {
-  const std::vector<namp_adam_group> groups{{1e-2, 0.9, 0.99, 1e-6, 0.05, 1, 0, 0, 0}};
+  const std::vector<namp_optimizer_group> groups{{1e-2, 0.9, 0.99, 1e-6, 0.05, 1, 0, 0, 0}};
   Value<namp_scaler_state> scaler(device_, scaler_of(8.0f));
   Parameter apart(device_, 2 * kChunk + 3, NAMP_FLOAT16, NAMP_FLOAT16, 0);
   Parameter together(device_, 2 * kChunk + 3, NAMP_FLOAT16, NAMP_FLOAT16, 0);
@@ -236,16 +239,17 @@ TEST_P(AdamTest, CheckingInTheSameCallIsCheckingBefore) {
     if (turn == 1) values[kChunk + 1] = kInfinity;
     apart.g.set(values);
     together.g.set(values);
-    namp_adam_args args = args_of(groups, apart_steps);
+    namp_optimizer_args args = args_of(groups, apart_steps);
     args.max_norm = 0.5f;
     ASSERT_EQ(namp_unscale_check(apart_table, 1, -1, scaler.data(), apart_state.data(), 1, nullptr),
               NAMP_OK);
-    ASSERT_EQ(namp_adam_step(apart_table, &args, scaler.data(), apart_state.data(), nullptr),
+    ASSERT_EQ(namp_optimizer_step(apart_table, &args, scaler.data(), apart_state.data(), nullptr),
               NAMP_OK);
     args.check_gradients = 1;
     args.steps = together_steps.data();
-    ASSERT_EQ(namp_adam_step(together_table, &args, scaler.data(), together_state.data(), nullptr),
-              NAMP_OK);
+    ASSERT_EQ(
+        namp_optimizer_step(together_table, &args, scaler.data(), together_state.data(), nullptr),
+        NAMP_OK);
     EXPECT_EQ(together.bytes(), apart.bytes()) << turn;
     EXPECT_EQ(together_state->gradient_norm, apart_state->gradient_norm) << turn;
     EXPECT_EQ(together_state->found_inf, turn == 1);
@@ -255,16 +259,16 @@ TEST_P(AdamTest, CheckingInTheSameCallIsCheckingBefore) {
   }
 }
 
-TEST_P(AdamTest, StochasticHalfCopyIsTheStepsAndUnbiased) {
-  const std::vector<namp_adam_group> groups{{0.0, 0.9, 0.99, 1e-6, 0.0, 1, 0, 0, 0}};
+TEST_P(AdamTest, StochasticComputeCopyIsTheStepsAndUnbiased) {
+  const std::vector<namp_optimizer_group> groups{{0.0, 0.9, 0.99, 1e-6, 0.0, 1, 0, 0, 0}};
   Parameter x(device_, 2 * kChunk, NAMP_FLOAT32, NAMP_BFLOAT16, 0);
   for (int64_t i = 0; i < x.p.size(); ++i)
     x.p.set(i, 1.001);
   x.g.set(uniform_values(x.g.size(), 1, -1, 1));
   Table table(device_, {x.p.size()}, {x.row()});
   Steps counts(device_, {0});
-  namp_adam_args args = args_of(groups, counts);
-  args.half_copy_rounding = NAMP_ROUND_STOCHASTIC;
+  namp_optimizer_args args = args_of(groups, counts);
+  args.copy_rounding = NAMP_ROUND_STOCHASTIC;
   args.seed = 9;
   std::vector<uint8_t> steps[2];
   for (auto& bytes : steps) {
@@ -273,7 +277,7 @@ TEST_P(AdamTest, StochasticHalfCopyIsTheStepsAndUnbiased) {
       namp_optimizer_state start{};
       start.step = &bytes - steps;
       Value<namp_optimizer_state> state(device_, start);
-      ASSERT_EQ(namp_adam_step(table, &args, nullptr, state.data(), nullptr), NAMP_OK);
+      ASSERT_EQ(namp_optimizer_step(table, &args, nullptr, state.data(), nullptr), NAMP_OK);
       if (bytes.empty()) bytes = x.half.bytes();
       ASSERT_EQ(bytes, x.half.bytes());
     }
@@ -287,8 +291,8 @@ TEST_P(AdamTest, StochasticHalfCopyIsTheStepsAndUnbiased) {
 
 // As torch.optim counts: the first update, whenever it comes, is lr * g / (|g| + eps).
 TEST_P(AdamTest, CountsEachTensorsOwnSteps) {
-  const std::vector<namp_adam_group> groups{{1e-2, 0.9, 0.99, 1e-6, 0.0, 1, 0, 0, 0},
-                                            {1e-3, 0.8, 0.95, 1e-5, 0.1, 0, 1, 1, 0}};
+  const std::vector<namp_optimizer_group> groups{{1e-2, 0.9, 0.99, 1e-6, 0.0, 1, 0, 0, 0},
+                                                 {1e-3, 0.8, 0.95, 1e-5, 0.1, 0, 1, 1, 0}};
   // always, from the fourth step on, and every third; the last in the same group as the second.
   const auto has_gradient = [](size_t tensor, int turn) {
     return tensor == 0 || (tensor == 1 ? turn >= 4 : turn % 3 == 2);
@@ -307,7 +311,7 @@ TEST_P(AdamTest, CountsEachTensorsOwnSteps) {
     Table table(device_, counts, rows, {0, 1, 1});
     Steps steps(device_, {0, 0, 0});
     Value<namp_optimizer_state> state(device_);
-    namp_adam_args args = args_of(groups, steps);
+    namp_optimizer_args args = args_of(groups, steps);
     args.check_gradients = 1;
     std::vector<int64_t> expected{0, 0, 0};
     for (int turn = 1; turn <= 8; ++turn) {
@@ -324,7 +328,7 @@ TEST_P(AdamTest, CountsEachTensorsOwnSteps) {
       }
       if (turn == kOverflow) all[0]->g.set(kChunk + 1, kInfinity);
       ASSERT_EQ(namp_table_set_column(table, 1, gradients.data(), nullptr), NAMP_OK);
-      ASSERT_EQ(namp_adam_step(table, &args, nullptr, state.data(), nullptr), NAMP_OK)
+      ASSERT_EQ(namp_optimizer_step(table, &args, nullptr, state.data(), nullptr), NAMP_OK)
           << namp_last_error_message();
       ASSERT_EQ(steps.get(), expected) << turn;
       ASSERT_EQ(state->step, turn < kOverflow ? turn : turn - 1);
@@ -344,7 +348,7 @@ TEST_P(AdamTest, CountsEachTensorsOwnSteps) {
 TEST_P(AdamTest, AnyNumberOfGroupsEachWithItsOwnHyperparameters) {
   constexpr size_t kGroups = 1000;
   constexpr int64_t kCount = 3;
-  std::vector<namp_adam_group> groups(kGroups);
+  std::vector<namp_optimizer_group> groups(kGroups);
   std::vector<std::unique_ptr<Parameter>> all;
   std::vector<std::vector<namp_cell>> rows;
   std::vector<int32_t> group_of;
@@ -360,7 +364,7 @@ TEST_P(AdamTest, AnyNumberOfGroupsEachWithItsOwnHyperparameters) {
   Steps steps(device_, std::vector<int64_t>(kGroups, 0));
   Value<namp_optimizer_state> state(device_);
   namp_table* handle = table;
-  namp_adam_args args = args_of(groups, steps);
+  namp_optimizer_args args = args_of(groups, steps);
   namp_optimizer_state* const on_device = state.data();
   std::vector<std::vector<double>> gradients(kGroups);
   for (size_t t = 0; t < kGroups; ++t) {
@@ -369,13 +373,13 @@ TEST_P(AdamTest, AnyNumberOfGroupsEachWithItsOwnHyperparameters) {
   }
   for (int step = 1; step <= 3; ++step) {
     for (size_t t = 0; t < kGroups; ++t) {
-      namp_adam_group& group = groups[static_cast<size_t>(group_of[t])];
+      namp_optimizer_group& group = groups[static_cast<size_t>(group_of[t])];
       group.learning_rate *= step;
       for (int64_t i = 0; i < kCount; ++i)
         step_exactly(all[t]->exact[static_cast<size_t>(i)], gradients[t][static_cast<size_t>(i)],
                      group, step);
     }
-    ASSERT_EQ(namp_adam_step(handle, &args, nullptr, on_device, nullptr), NAMP_OK)
+    ASSERT_EQ(namp_optimizer_step(handle, &args, nullptr, on_device, nullptr), NAMP_OK)
         << namp_last_error_message();
   }
   device_.hand_over();

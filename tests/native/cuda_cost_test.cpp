@@ -59,14 +59,15 @@ class CudaCost : public ::testing::Test {
 
   int32_t check_and_step() {
     int32_t status = namp_unscale_check(table_, 0, -1, scaler_, state_, 1, nullptr);
-    const namp_adam_group group{1e-3, 0.9, 0.999, 1e-8, 0.01, 1, 0, 0, 0};
-    auto args = make_args<namp_adam_args>();
+    const namp_optimizer_group group{1e-3, 0.9, 0.999, 1e-8, 0.01, 1, 0, 0, 0};
+    auto args = make_args<namp_optimizer_args>();
     args.group_count = 1;
     args.groups = &group;
-    args.columns = {1, 0, 2, 3, -1, 4};
+    args.rule = NAMP_RULE_ADAM;
+    args.columns = {1, 0, {2, 3, -1}, 4};
     args.advance_step = 1;
     args.steps = steps_;
-    if (status == NAMP_OK) status = namp_adam_step(table_, &args, scaler_, state_, nullptr);
+    if (status == NAMP_OK) status = namp_optimizer_step(table_, &args, scaler_, state_, nullptr);
     return status;
   }
 
@@ -156,7 +157,7 @@ TEST_F(CudaCost, touching_moves_the_bytes_of_a_step_and_events_time_it) {
   const nampemu_counters after = counters();
   EXPECT_EQ(after.launches - before.launches, 1u);
   EXPECT_EQ(after.host_waits, before.host_waits);
-  // Sixteen bytes at a time: g, p, m and v; p, m, v and the half copy.
+  // Sixteen bytes at a time: g, p, m and v; p, m, v and the compute copy.
   const uint64_t loaded = after.global.loaded[4] - before.global.loaded[4];
   const uint64_t stored = after.global.stored[4] - before.global.stored[4];
   EXPECT_NEAR(static_cast<double>(loaded) / kCount, 14, 0.1);

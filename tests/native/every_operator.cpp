@@ -195,7 +195,7 @@ class Calls {
       cells.push_back({in(NAMP_FLOAT32, count), NAMP_FLOAT32, 0});
       cells.push_back({out("first moment", NAMP_FLOAT32, count), NAMP_FLOAT32, 0});
       cells.push_back({out("second moment", NAMP_FLOAT32, count), NAMP_FLOAT32, 0});
-      cells.push_back({out("half copy", NAMP_BFLOAT16, count), NAMP_BFLOAT16, 0});
+      cells.push_back({out("compute copy", NAMP_BFLOAT16, count), NAMP_BFLOAT16, 0});
       cells.push_back({out("unscaled gradient", NAMP_FLOAT32, count), NAMP_FLOAT32, 0});
     }
     auto description = args<namp_table_description>();
@@ -213,15 +213,16 @@ class Calls {
     const auto* bytes = reinterpret_cast<const uint8_t*>(&first);
     auto* scaler = static_cast<namp_scaler_state*>(
         upload("scaler", std::vector<uint8_t>(bytes, bytes + sizeof(first)), true));
-    namp_adam_group group{};
+    namp_optimizer_group group{};
     group.learning_rate = 1e-3;
     group.beta1 = 0.9;
     group.beta2 = 0.999;
     group.epsilon = 1e-8;
-    auto adam = args<namp_adam_args>();
+    auto adam = args<namp_optimizer_args>();
     adam.group_count = 1;
     adam.groups = &group;
-    adam.columns = {0, 1, 2, 3, -1, 4};
+    adam.rule = NAMP_RULE_ADAM;
+    adam.columns = {0, 1, {2, 3, -1}, 4};
     adam.max_norm = 1.0f;
     adam.advance_step = 1;
     auto options = args<namp_scaler_options>();
@@ -235,7 +236,7 @@ class Calls {
     adam.check_gradients = 1;
     adam.steps = static_cast<int64_t*>(upload("steps", std::vector<uint8_t>(2 * 8), true));
     for (int step = 0; step < 3 && status == NAMP_OK; ++step) {
-      status = namp_adam_step(table, &adam, scaler, state, stream_);
+      status = namp_optimizer_step(table, &adam, scaler, state, stream_);
       if (status == NAMP_OK) {
         status = namp_scaler_update(device_, scaler, &state, 1, &options, stream_);
       }

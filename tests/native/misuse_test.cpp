@@ -120,22 +120,26 @@ TEST_P(MisuseTest, Adam) {
   const auto bad = NAMP_ERROR_INVALID_ARGUMENT;
   Value<namp_optimizer_state> state(device_);
   Steps steps(device_, {0});
-  const auto step = [&](const std::function<void(namp_adam_args&, namp_adam_group*)>& spoil) {
-    namp_adam_group groups[2] = {{1e-3, 0.9, 0.999, 1e-8, 0, 1, 0, 0, 0},
-                                 {1e-3, 0.9, 0.999, 1e-8, 0, 1, 0, 0, 0}};
-    namp_adam_args args{};
-    args.struct_size = sizeof(args);
-    args.group_count = 2;
-    args.groups = groups;
-    args.columns = {0, 1, 2, 3, -1, -1};
-    args.advance_step = 1;
-    args.steps = steps.data();
-    spoil(args, groups);
-    return namp_adam_step(table, &args, nullptr, state.data(), nullptr);
-  };
-  using A = namp_adam_args;
-  using G = namp_adam_group;
+  const auto step =
+      [&](const std::function<void(namp_optimizer_args&, namp_optimizer_group*)>& spoil) {
+        namp_optimizer_group groups[2] = {{1e-3, 0.9, 0.999, 1e-8, 0, 1, 0, 0, 0},
+                                          {1e-3, 0.9, 0.999, 1e-8, 0, 1, 0, 0, 0}};
+        namp_optimizer_args args{};
+        args.struct_size = sizeof(args);
+        args.group_count = 2;
+        args.groups = groups;
+        args.rule = NAMP_RULE_ADAM;
+        args.columns = {0, 1, {2, 3, -1}, -1};
+        args.advance_step = 1;
+        args.steps = steps.data();
+        spoil(args, groups);
+        return namp_optimizer_step(table, &args, nullptr, state.data(), nullptr);
+      };
+  using A = namp_optimizer_args;
+  using G = namp_optimizer_group;
   expect_error(step([](A& a, G*) { a.struct_size += 8; }), bad, "struct_size");
+  expect_error(step([](A& a, G*) { a.rule = 0; }), bad, "args->rule is 0");
+  expect_error(step([](A& a, G*) { a.rule = 99; }), bad, "args->rule is 99");
   expect_error(step([](A& a, G*) { a.group_count = 0; }), bad, "group_count");
   expect_error(step([](A& a, G*) { a.group_count = -1; }), bad, "group_count");
   expect_error(step([](A& a, G*) { a.group_count = 1; }), bad, "group 1");
@@ -147,8 +151,8 @@ TEST_P(MisuseTest, Adam) {
   expect_error(step(misaligned), NAMP_ERROR_MISALIGNED, "steps");
   expect_error(step([](A& a, G*) { a.columns.parameter = -1; }), bad, "columns.parameter");
   expect_error(step([](A& a, G*) { a.columns.parameter = 1; }), bad, "parameter of tensor 0");
-  expect_error(step([](A& a, G*) { a.columns.half_copy = 4; }), bad, "half_copy");
-  expect_error(step([](A& a, G*) { a.half_copy_rounding = -1; }), bad, "half_copy_rounding");
+  expect_error(step([](A& a, G*) { a.columns.compute_copy = 4; }), bad, "compute_copy");
+  expect_error(step([](A& a, G*) { a.copy_rounding = -1; }), bad, "copy_rounding");
   expect_error(step([](A& a, G*) { a.max_norm = -1; }), bad, "max_norm");
   expect_error(step([](A& a, G*) { a.max_norm = std::nanf(""); }), bad, "max_norm");
   expect_error(step([](A& a, G*) { a.advance_step = 3; }), bad, "advance_step");
@@ -164,7 +168,7 @@ TEST_P(MisuseTest, Adam) {
   EXPECT_EQ(state->step, 1);
   // What was found in order for one step is not taken to be so for another, or for other cells.
   expect_error(step([](A& a, G*) { a.group_count = 1; }), bad, "group 1");
-  expect_error(step([](A& a, G*) { a.columns.exp_avg_sq = 1; }), bad, "exp_avg_sq of tensor 0");
+  expect_error(step([](A& a, G*) { a.columns.state[1] = 1; }), bad, "exp_avg_sq of tensor 0");
   expect_error(step([](A&, G* g) { g[1].amsgrad = 1; }), bad, "max_exp_avg_sq");
   EXPECT_EQ(step([](A&, G*) {}), NAMP_OK);
   namp_cell integers = g.cell();
@@ -392,7 +396,8 @@ TEST_P(MisuseTest, ATensorThatGetsMemoryLaterIsWorkedOn) {
 }
 
 TEST(LibraryTest, AnswersWhateverItIsAsked) {
-  EXPECT_EQ(namp_struct_size("namp_adam_args"), static_cast<int64_t>(sizeof(namp_adam_args)));
+  EXPECT_EQ(namp_struct_size("namp_optimizer_args"),
+            static_cast<int64_t>(sizeof(namp_optimizer_args)));
   EXPECT_EQ(namp_struct_size("nothing"), -1);
   EXPECT_EQ(namp_struct_size(nullptr), -1);
   EXPECT_EQ(std::string(namp_status_name(NAMP_ERROR_MISALIGNED)), "NAMP_ERROR_MISALIGNED");

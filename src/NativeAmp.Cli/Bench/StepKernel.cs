@@ -89,14 +89,14 @@ internal sealed class StepKernel
 
     private static void RunCheck(StepTensors t) => AmpKernels.UnscaleAndCheck(t.Table, StepTensors.Gradient, t.Scaler, t.State);
 
-    private static void RunAdam(StepTensors t, bool check) => AmpKernels.AdamStep(t.Table, new AdamColumns
+    private static void RunAdam(StepTensors t, bool check) => AmpKernels.OptimizerStep(t.Table, new OptimizerColumns
     {
         Parameter = StepTensors.Parameter,
         Gradient = StepTensors.Gradient,
-        FirstMoment = StepTensors.FirstMoment,
-        SecondMoment = StepTensors.SecondMoment,
-        HalfCopy = HasCopies(t.Shape) ? StepTensors.Copy : -1,
-    }, Groups, t.Steps, t.Scaler, t.State, new AdamStepOptions { CheckGradients = check });
+        FirstState = StepTensors.FirstMoment,
+        SecondState = StepTensors.SecondMoment,
+        ComputeCopy = HasCopies(t.Shape) ? StepTensors.Copy : -1,
+    }, Groups, t.Steps, t.Scaler, t.State, new OptimizerStepOptions { CheckGradients = check });
 
     private static void RunStep(StepTensors t)
     {

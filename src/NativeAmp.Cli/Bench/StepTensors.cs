@@ -22,7 +22,7 @@ internal sealed class StepTensors : IDisposable
             Table = TensorTable.Create(device, Counts, Cells);
             Scaler = new LossScaleState(device, new GradScalerState { Scale = 65536, HysteresisLeft = 1 });
             State = new OptimizerState(device);
-            Steps = new AdamSteps(device, Counts.Length);
+            Steps = new StepCounts(device, Counts.Length);
         }
         catch
         {
@@ -47,7 +47,7 @@ internal sealed class StepTensors : IDisposable
 
     public OptimizerState State { get; } = null!;
 
-    public AdamSteps Steps { get; } = null!;
+    public StepCounts Steps { get; } = null!;
 
     public void Dispose()
     {

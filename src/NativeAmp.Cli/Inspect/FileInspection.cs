@@ -50,7 +50,7 @@ internal sealed class FileInspection(Func<string, bool> isWanted)
         if (!isCheckpoint)
             return TensorKinds.Tensor;
         return name.StartsWith("model.", StringComparison.Ordinal) ? TensorKinds.Parameter
-            : name.StartsWith("optimizer.first.", StringComparison.Ordinal) ? TensorKinds.FirstMoment
+            : name.StartsWith("optimizer.exp_avg.", StringComparison.Ordinal) ? TensorKinds.FirstMoment
             : name.StartsWith("optimizer.", StringComparison.Ordinal) && entry.DType == SafetensorsDType.F32 ? TensorKinds.SecondMoment
             : TensorKinds.Counter;
     }

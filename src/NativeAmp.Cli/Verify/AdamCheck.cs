@@ -46,7 +46,7 @@ internal static class AdamCheck
         using TensorTable table = TensorTable.Create(device, [p.Count],
             [p.ToCell()], [g.ToCell()], [m.ToCell()], [v.ToCell()], [vmax.ToCell()]);
         using var state = new OptimizerState(device);
-        using var steps = new AdamSteps(device, tensorCount: 1);
+        using var steps = new StepCounts(device, tensorCount: 1);
         using LossScaleState? scaler = golden.GradScale is { } scale ? new LossScaleState(device, new GradScalerState { Scale = scale }) : null;
         AdamOptions[] options =
         [
@@ -56,7 +56,7 @@ internal static class AdamCheck
                 Decoupled = golden.Mode == "adamw", AmsGrad = golden.Amsgrad, Maximize = golden.Maximize,
             },
         ];
-        var columns = new AdamColumns { LargestSecondMoment = golden.Amsgrad ? LargestSecondMoment : -1 };
+        var columns = new OptimizerColumns { ThirdState = golden.Amsgrad ? LargestSecondMoment : -1 };
 
         var comparison = new Comparison(file, Name(index, golden), Tolerance.Adam);
         for (int step = 0; step < golden.Grads.Length; step++)
@@ -66,7 +66,7 @@ internal static class AdamCheck
                 gradient[step % gradient.Length] = float.PositiveInfinity; // what makes a step overflow
             g.CopyFrom<float>(gradient);
             AmpKernels.UnscaleAndCheck(table, Gradient, scaler, state);
-            AmpKernels.AdamStep(table, columns, options, steps, scaler, state, new AdamStepOptions());
+            AmpKernels.OptimizerStep(table, columns, options, steps, scaler, state, new OptimizerStepOptions());
 
             AdamState after = golden.After[step];
             comparison.Add($"step {step} p", after.P, p.ToArray<float>())

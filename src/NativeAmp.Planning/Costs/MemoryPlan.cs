@@ -6,10 +6,10 @@ public sealed record MemoryPlan
     /// <summary>Whether the stage that needs most is the last (with the head) and not the first (with the embeddings, and most micro-batches in flight).</summary>
     public required bool IsLastStage { get; init; }
 
-    /// <summary>Float32 masters, or float32 parameters where they are no masters of a half copy.</summary>
+    /// <summary>Float32 masters, or float32 parameters where they are no masters of a compute copy.</summary>
     public required double Parameters { get; init; }
 
-    /// <summary>Half copies that products read.</summary>
+    /// <summary>Compute copies that products read.</summary>
     public required double ComputeCopies { get; init; }
 
     /// <summary>Gradients, float32 copies of them included.</summary>

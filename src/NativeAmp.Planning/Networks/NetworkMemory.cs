@@ -6,7 +6,7 @@ namespace NativeAmp.Planning;
 /// </summary>
 /// <param name="Count">Number of parameters.</param>
 /// <param name="Parameters">FP32 parameters.</param>
-/// <param name="ComputeCopies">Half copies of the parameters that products read.</param>
+/// <param name="ComputeCopies">Compute copies of the parameters that products read.</param>
 /// <param name="Gradients">Gradients: half where one half operator gives a parameter all of it, else float32 (docs/autograd.md).</param>
 /// <param name="OptimizerState">Moments and step counts of Adam, the loss scale, the history of steps.</param>
 /// <param name="Activations">What a step needs beyond that at its peak: outputs, what is kept for the backward pass, gradients of outputs.</param>

@@ -22,7 +22,7 @@ internal sealed class NetworkParameters(TrainingPrecision precision)
 
     /// <summary>A table that is looked up in float32.</summary>
     /// <param name="count">Elements.</param>
-    /// <param name="isHead">Whether a product reads it too: it then has a half copy, and its two gradients are added in float32.</param>
+    /// <param name="isHead">Whether a product reads it too: it then has a compute copy, and its two gradients are added in float32.</param>
     public NetworkParameters Table(double count, bool isHead) => Add(count, isHead, false);
 
     public NetworkMemory With(double activations) => new(

@@ -2,7 +2,7 @@ namespace NativeAmp.Planning;
 
 /// <summary>How a framework lays out a parameter's weights, gradient, master and optimizer state: bytes of each, a parameter.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Weights">Bytes that products read: a half copy, or the float32 parameter itself.</param>
+/// <param name="Weights">Bytes that products read: a compute copy, or the float32 parameter itself.</param>
 /// <param name="Gradient">Bytes of the gradient that a backward pass writes.</param>
 /// <param name="Master">Bytes of the float32 master beside the weights; 0 where the weights are it.</param>
 /// <param name="Moments">Bytes of the optimizer's state.</param>
@@ -52,7 +52,7 @@ public sealed record StateLayout(string Name, double Weights, double Gradient, d
             "deepspeed" => new(framework, HalfBytes, HalfBytes, FloatBytes, moments, FloatBytes,
                 "DeepSpeed, stage_1_and_2.py: 2 P + 18 P / n of ZeRO-2 with Adam; stage3.py: 4 · largest layer + 18 P / n"),
             _ => new(framework, HalfBytes, HalfBytes, FloatBytes, moments, 0,
-                "NativeAmp: float32 parameter, half copy, half gradient, moments (docs/autograd.md, FusedAdam); 16 bytes with Adam"),
+                "NativeAmp: float32 parameter, compute copy, half gradient, moments (docs/autograd.md, FusedAdam); 16 bytes with Adam"),
         };
     }
 }

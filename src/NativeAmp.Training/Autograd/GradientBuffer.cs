@@ -15,7 +15,7 @@ internal readonly unsafe struct GradientTarget(Storage storage, DType dtype, boo
 /// <summary>
 /// Collects the gradient of one tensor. An operator's output has it in the output's dtype, until its node has run. A leaf (a
 /// parameter) keeps its memory from step to step. It has the dtype in which its operator computes (float16 where a linear layer used a
-/// half copy) as long as one operator in one backward pass gives it all there is; what is added up, within a pass or over several, is
+/// compute copy) as long as one operator in one backward pass gives it all there is; what is added up, within a pass or over several, is
 /// added up in float32, as torch.amp does it.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "The view shares memory that Release gives back.")]

@@ -16,7 +16,7 @@ internal readonly unsafe struct Saved
     {
     }
 
-    /// <summary>Saves elements that stand for a tensor: its own, or the half copy of a parameter, which is written along with it.</summary>
+    /// <summary>Saves elements that stand for a tensor: its own, or the compute copy of a parameter, which is written along with it.</summary>
     public Saved(Tensor tensor, Storage storage, DType dtype)
     {
         _storage = storage.Share();

@@ -1,10 +1,10 @@
 namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
-/// Everything that a training run remembers from step to step, as items of one checkpoint: parameters, buffers, moments and step
+/// Everything that a training run remembers from step to step, as items of one checkpoint: parameters, buffers, state and steps
 /// of the optimizer, the scaler, the random generator, and how far the run has come.
 /// </summary>
-internal sealed class TrainingCheckpoint(Module model, FusedAdam optimizer, GradScaler scaler, RandomGenerator random, long samples)
+internal sealed class TrainingCheckpoint(Module model, FusedOptimizer optimizer, GradScaler scaler, RandomGenerator random, long samples)
 {
     /// <summary>How far the run has come: saved, and set by loading.</summary>
     public TrainingProgress Progress { get; set; }
@@ -66,32 +66,22 @@ internal sealed class TrainingCheckpoint(Module model, FusedAdam optimizer, Grad
 
     private IEnumerable<CheckpointItem> OptimizerItems()
     {
-        FusedAdamState saved = optimizer.SaveState();
-        List<AdamMoments> loaded = [];
+        OptimizerSnapshot saved = optimizer.SaveState();
+        List<ParameterSnapshot> loaded = [];
         IEnumerable<Parameter> parameters = optimizer.Groups.SelectMany(group => group.Parameters).Cast<Parameter>();
-        foreach ((Parameter parameter, AdamMoments moments) in parameters.Zip(saved.Moments))
+        foreach ((Parameter parameter, ParameterSnapshot source) in parameters.Zip(saved.Parameters))
         {
             long[] shape = Dimensions(parameter);
-            AdamMoments target = moments with
-            {
-                First = new float[moments.First.Length],
-                Second = new float[moments.Second.Length],
-                LargestSecond = moments.LargestSecond is null ? null : new float[moments.LargestSecond.Length],
-            };
-            loaded.Add(target);
-            yield return Moment("first", moments.First, target.First);
-            yield return Moment("second", moments.Second, target.Second);
-            if (moments.LargestSecond is not null)
-                yield return Moment("largest_second", moments.LargestSecond, target.LargestSecond!);
-
-            CheckpointItem Moment(string kind, float[] from, float[] to) =>
-                CheckpointItem.Floats($"optimizer.{kind}.{moments.Name}", shape, from.CopyTo, values => values.CopyTo(to));
+            Dictionary<string, float[]> target = source.State.ToDictionary(column => column.Key, column => new float[column.Value.Length]);
+            loaded.Add(source with { State = target });
+            foreach ((string column, float[] values) in source.State)
+                yield return CheckpointItem.Floats($"optimizer.{column}.{source.Name}", shape, values.CopyTo, read => read.CopyTo(target[column]));
         }
 
-        // The optimizer's count of steps, and then each parameter's. Last: by then all moments are there.
-        yield return CheckpointItem.Integers("optimizer.steps", 1 + saved.Moments.Count,
-            () => [saved.Step, .. saved.Moments.Select(moments => moments.Step)],
-            values => optimizer.LoadState(new FusedAdamState(values[0], [.. loaded.Select((moments, i) => moments with { Step = values[i + 1] })])),
+        // The optimizer's count of steps, and then each parameter's. Last: by then all state is there.
+        yield return CheckpointItem.Integers("optimizer.steps", 1 + saved.Parameters.Count,
+            () => [saved.Step, .. saved.Parameters.Select(parameter => parameter.Step)],
+            values => optimizer.LoadState(new OptimizerSnapshot { Step = values[0], Parameters = [.. loaded.Select((parameter, i) => parameter with { Step = values[i + 1] })] }),
             values => values.All(count => count >= 0));
     }
 }

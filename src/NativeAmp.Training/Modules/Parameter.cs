@@ -47,7 +47,7 @@ public sealed class Parameter : Tensor, ITrackedParameter
         }
     }
 
-    unsafe TensorCell IParameter.HalfCopy => _half is null ? default : new TensorCell((nint)_half.Pointer, _halfDType);
+    unsafe TensorCell IParameter.ComputeCopy => _half is null ? default : new TensorCell((nint)_half.Pointer, _halfDType);
 
     OptimizerLinks ITrackedParameter.Optimizers => Optimizers;
 
@@ -89,7 +89,7 @@ public sealed class Parameter : Tensor, ITrackedParameter
     }
 
     /// <summary>
-    /// Says that the values were changed through their pointer by somebody who did not write the half copy along, as the optimizers of this
+    /// Says that the values were changed through their pointer by somebody who did not write the compute copy along, as the optimizers of this
     /// library do: it is cast again before it is used, and a backward pass that needs the values from before is refused.
     /// </summary>
     public void MarkChanged() => Interlocked.Increment(ref _changes);
@@ -106,7 +106,7 @@ public sealed class Parameter : Tensor, ITrackedParameter
             $"{Describe()} belongs to an optimizer, which knows where its values are. Move the model to a device before its optimizer is made, or dispose that first.");
     }
 
-    /// <summary>Moves the values to a device. The gradient and the half copy do not move; they are made again.</summary>
+    /// <summary>Moves the values to a device. The gradient and the compute copy do not move; they are made again.</summary>
     internal void MoveTo(Device device)
     {
         if (HasDevice && Device == device)
@@ -115,7 +115,7 @@ public sealed class Parameter : Tensor, ITrackedParameter
         Storage storage = Storage.Allocate(device, DType.Float32, Count, MemoryKind.Parameters);
         storage.Write<float>(values);
         ReleaseGradient();
-        DropHalfCopy();
+        DropComputeCopy();
         Interlocked.Add(ref _changes, 1 + (IsAlive ? Storage.Version : 0));
         Place(device, storage);
         _host = null;
@@ -124,7 +124,7 @@ public sealed class Parameter : Tensor, ITrackedParameter
     /// <summary>How often the values were written, by whomever; those of a disposed parameter stay what they were.</summary>
     internal long Version() => Changes + Optimizers.Writes;
 
-    /// <summary>The values in a dtype: themselves, or the half copy, made or brought up to date first.</summary>
+    /// <summary>The values in a dtype: themselves, or the compute copy, made or brought up to date first.</summary>
     internal unsafe Storage InDType(DType dtype)
     {
         if (dtype == DType.Float32)
@@ -133,8 +133,8 @@ public sealed class Parameter : Tensor, ITrackedParameter
         {
             if (_half is null || _halfDType != dtype)
             {
-                Storage half = Storage.Allocate(Device, dtype, Count, MemoryKind.HalfCopies);
-                DropHalfCopy();
+                Storage half = Storage.Allocate(Device, dtype, Count, MemoryKind.ComputeCopies);
+                DropComputeCopy();
                 _half = half;
                 _halfDType = dtype;
                 _halfVersion = -1;
@@ -161,11 +161,11 @@ public sealed class Parameter : Tensor, ITrackedParameter
         base.Dispose(disposing);
         if (!disposing)
             return;
-        DropHalfCopy();
+        DropComputeCopy();
         _host = null;
     }
 
-    private void DropHalfCopy()
+    private void DropComputeCopy()
     {
         _half?.Drop();
         _half = null;

@@ -7,28 +7,28 @@ namespace NativeAmp.Training;
 internal sealed class RunFacts
 {
     // With another of these it would not be the same run.
-    private static readonly string[] Fixed = ["seed", "batch", "samples", "precision"];
+    private static readonly string[] Fixed = ["rule", "seed", "batch", "samples", "precision"];
 
     // What people change on the way.
-    private static readonly string[] Movable = ["steps", "learning_rate", "weight_decay", "adam", "clip_norm"];
+    private static readonly string[] Movable = ["steps", "learning_rate", "weight_decay", "hyperparameters", "clip_norm"];
 
     // A checkpoint's own.
     private static readonly string[] Reserved = ["sha256", "format"];
 
     public RunFacts(TrainerOptions options, IDataset data, long steps)
     {
-        AdamOptions adam = options.Adam;
+        OptimizerOptions optimizer = options.Optimizer;
         Values = new OrderedDictionary<string, string>
         {
+            ["rule"] = optimizer.RuleName,
             ["seed"] = Text(options.Seed),
             ["batch"] = Text(options.Batch),
             ["samples"] = Text(data.Count),
             ["precision"] = options.Precision.ToString(),
             ["steps"] = Text(steps),
-            ["learning_rate"] = Text(adam.LearningRate),
-            ["weight_decay"] = Text(adam.WeightDecay),
-            ["adam"] = string.Create(CultureInfo.InvariantCulture,
-                $"beta1 {adam.Beta1}, beta2 {adam.Beta2}, epsilon {adam.Epsilon}{(adam.Decoupled ? "" : ", L2")}{(adam.AmsGrad ? ", AMSGrad" : "")}{(adam.Maximize ? ", maximize" : "")}"),
+            ["learning_rate"] = Text(optimizer.LearningRate),
+            ["weight_decay"] = Text(optimizer.WeightDecay),
+            ["hyperparameters"] = optimizer.Describe(),
             ["clip_norm"] = Text(options.ClipNorm),
         };
         foreach ((string name, string value) in options.Facts)

@@ -14,7 +14,7 @@ namespace NativeAmp.Training;
 /// <param name="options">How the trainer trains.</param>
 /// <param name="facts">Facts of the run.</param>
 /// <param name="samples">Samples of a pass.</param>
-internal sealed class StepProbe(StepInspector inspector, Module model, FusedAdam optimizer, GradScaler scaler, TrainerOptions options, RunFacts facts, long samples)
+internal sealed class StepProbe(StepInspector inspector, Module model, FusedOptimizer optimizer, GradScaler scaler, TrainerOptions options, RunFacts facts, long samples)
 {
     private readonly Parameter[] _buffers = [.. model.NamedBuffers().Select(entry => entry.Buffer).Distinct()];
     private StepPlace _place = new(0, 0, 0, []);

@@ -5,7 +5,7 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Training;
 
 /// <summary>
-/// The training loop, for those who want none: shuffled batches prepared ahead, mixed precision, loss scaling, clipping, AdamW, test accuracy
+/// The training loop, for those who want none: shuffled batches prepared ahead, mixed precision, loss scaling, clipping, an optimizer, test accuracy
 /// after each epoch, checkpoints that resume with the same bits.
 /// </summary>
 public sealed class Trainer : IDisposable
@@ -15,7 +15,7 @@ public sealed class Trainer : IDisposable
     private readonly IDataset? _test;
     private readonly Device _device;
     private readonly TrainerOptions _options;
-    private readonly FusedAdam _optimizer;
+    private readonly FusedOptimizer _optimizer;
     private readonly GradScaler _scaler;
     private readonly TrainingCheckpoint _checkpoint;
     private readonly BatchTensors _tensors;
@@ -50,7 +50,8 @@ public sealed class Trainer : IDisposable
         _totalSteps = options.Steps ?? options.Epochs!.Value * (data.Count / options.Batch);
         _model.To(device);
         _model.Train();
-        _optimizer = new FusedAdam(_model.Parameters(), options.Adam) { Scheduler = options.Schedule };
+        _optimizer = FusedOptimizer.Create(_model.Parameters(), options.Optimizer);
+        _optimizer.Scheduler = options.Schedule;
         _scaler = new GradScaler(device, options.Scaler ?? (options.Precision.NeedsLossScale ? new GradScalerOptions() : GradScalerOptions.Disabled));
         _checkpoint = new TrainingCheckpoint(_model, _optimizer, _scaler, options.Random, data.Count);
         _tensors = new BatchTensors(device, data, options.Batch);

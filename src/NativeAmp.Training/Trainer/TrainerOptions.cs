@@ -18,8 +18,8 @@ public sealed record TrainerOptions
     /// <summary>Seed of the shuffle.</summary>
     public ulong Seed { get; init; } = 1;
 
-    /// <summary>Adam's hyperparameters.</summary>
-    public AdamOptions Adam { get; init; } = new();
+    /// <summary>The optimizer's rule and hyperparameters: AdamW, or <see cref="OptimizerOptions"/> of another kind.</summary>
+    public OptimizerOptions Optimizer { get; init; } = new AdamOptions();
 
     /// <summary>How the learning rate moves; null leaves it.</summary>
     public ILearningRateScheduler? Schedule { get; init; }
@@ -57,7 +57,7 @@ public sealed record TrainerOptions
 
     /// <summary>
     /// Facts that may differ from those of the checkpoint that the run goes on from; <see cref="Trainer.Resuming"/> tells of those that do. Null for those
-    /// that leave a run what it is: "steps", "learning_rate", "weight_decay", "adam", "clip_norm". "seed", "batch", "samples" and "precision" never may.
+    /// that leave a run what it is: "steps", "learning_rate", "weight_decay", "hyperparameters", "clip_norm". "rule", "seed", "batch", "samples" and "precision" never may.
     /// </summary>
     public IReadOnlyCollection<string>? AcceptedChanges { get; init; }
 

@@ -22,7 +22,7 @@ public enum MemoryKind
     Parameters = NampMemoryKind.Parameters,
 
     /// <summary>FP16 or BF16 copies of parameters.</summary>
-    HalfCopies = NampMemoryKind.HalfCopies,
+    ComputeCopies = NampMemoryKind.ComputeCopies,
 
     /// <summary>Moments of the optimizer.</summary>
     OptimizerState = NampMemoryKind.OptimizerState,

@@ -24,7 +24,7 @@ public sealed class DeviceMemoryStatistics
     /// <summary>Every kind of memory, in the order in which they are best listed.</summary>
     public static ImmutableArray<MemoryKind> Kinds { get; } =
     [
-        MemoryKind.Parameters, MemoryKind.HalfCopies, MemoryKind.OptimizerState, MemoryKind.Gradients, MemoryKind.Activations,
+        MemoryKind.Parameters, MemoryKind.ComputeCopies, MemoryKind.OptimizerState, MemoryKind.Gradients, MemoryKind.Activations,
         MemoryKind.Workspace, MemoryKind.Other,
     ];
 

@@ -50,7 +50,7 @@ public sealed record StepMemory
         return new StepMemory
         {
             Parameters = afterStep.LiveBytes(MemoryKind.Parameters),
-            ComputeCopies = afterStep.LiveBytes(MemoryKind.HalfCopies),
+            ComputeCopies = afterStep.LiveBytes(MemoryKind.ComputeCopies),
             Gradients = afterStep.LiveBytes(MemoryKind.Gradients),
             OptimizerState = afterStep.LiveBytes(MemoryKind.OptimizerState),
             Activations = afterStep.PeakTotalBytes - afterStep.LiveTotalBytes + afterStep.LiveBytes(MemoryKind.Activations),

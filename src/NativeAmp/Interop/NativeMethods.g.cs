@@ -11,9 +11,11 @@ namespace NativeAmp.Interop;
 internal static class NativeConstants
 {
     /// <summary>NAMP_ABI_VERSION</summary>
-    public const int AbiVersion = 2;
+    public const int AbiVersion = 3;
     /// <summary>NAMP_BAD_LABEL_LOSS</summary>
     public const int BadLabelLoss = 2143337169;
+    /// <summary>NAMP_MAX_STATE_COLUMNS</summary>
+    public const int MaxStateColumns = 3;
     /// <summary>NAMP_PERMUTE_MAX_RANK</summary>
     public const int PermuteMaxRank = 6;
 }
@@ -73,7 +75,7 @@ internal enum NampMemoryKind
     /// <summary>FP32 master weights and buffers of modules</summary>
     Parameters = 1,
     /// <summary>FP16 or BF16 copies of parameters</summary>
-    HalfCopies = 2,
+    ComputeCopies = 2,
     /// <summary>moments</summary>
     OptimizerState = 3,
     /// <summary>NAMP_MEMORY_GRADIENTS</summary>
@@ -171,6 +173,13 @@ internal enum NampIndexKind
     Label = 1,
     /// <summary>of the table of namp_embedding_forward</summary>
     Row = 2,
+}
+
+/// <summary>How a step updates a parameter from its gradient; the formulas are at namp_optimizer_step.</summary>
+internal enum NampRule
+{
+    /// <summary>NAMP_RULE_ADAM</summary>
+    Adam = 1,
 }
 
 /// <summary>A label or index that is not in its range, as a kernel met it: on the device, for nothing waits
@@ -375,13 +384,12 @@ internal unsafe struct NampScalerOptions
     public static NampScalerOptions Create() => new() { StructSize = (uint)sizeof(NampScalerOptions) };
 }
 
-/// <summary>An optimizer's state, on the device: what a step found and what Adam counts. All zeros is a valid
-/// start.</summary>
+/// <summary>An optimizer's state, on the device: what a step found and counts. All zeros is a valid start.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampOptimizerState
 {
     /// <summary>steps applied; a skipped one does not count. Each tensor's own count, of which
-    /// its bias corrections are computed, is namp_adam_args' steps</summary>
+    /// its bias corrections are computed, is namp_optimizer_args' steps</summary>
     public long Step;
     /// <summary>not 0: the gradients are not to be applied</summary>
     public int FoundInf;
@@ -391,7 +399,7 @@ internal unsafe struct NampOptimizerState
     /// <summary>global L2 norm of the unscaled gradients, before clipping; NaN or infinite
     /// on overflow</summary>
     public float GradientNorm;
-    /// <summary>what the last namp_adam_step multiplied gradients by; 1 without
+    /// <summary>what the last namp_optimizer_step multiplied gradients by; 1 without
     /// clipping</summary>
     public float ClipCoefficient;
     /// <summary>elements, over all tensors</summary>
@@ -493,69 +501,70 @@ internal unsafe struct NampMseArgs
 
 /// <summary>Which column of the table holds what. A column that is not used is -1.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal unsafe struct NampAdamColumns
+internal unsafe struct NampOptimizerColumns
 {
     /// <summary>float32, required</summary>
     public int Parameter;
     /// <summary>float32, float16 or bfloat16, required; a null cell leaves the tensor out of
     /// the step</summary>
     public int Gradient;
-    /// <summary>m, float32, required</summary>
-    public int ExpAvg;
-    /// <summary>v, float32, required</summary>
-    public int ExpAvgSq;
-    /// <summary>float32, required by amsgrad</summary>
-    public int MaxExpAvgSq;
+    /// <summary>float32, as many as the rule has, in its order; all
+    /// zeros is a valid start</summary>
+    public fixed int State[3];
     /// <summary>float16 or bfloat16 (float32 too), or -1; null cells are left out</summary>
-    public int HalfCopy;
+    public int ComputeCopy;
 }
 
-/// <summary>Hyperparameters of one parameter group.</summary>
+/// <summary>Hyperparameters of one parameter group. Those that a rule does not have are 0.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal unsafe struct NampAdamGroup
+internal unsafe struct NampOptimizerGroup
 {
     public double LearningRate;
     public double Beta1;
     public double Beta2;
     public double Epsilon;
     public double WeightDecay;
-    /// <summary>1: AdamW, p -= lr * wd * p before the update; 0: Adam, g += wd * p</summary>
+    /// <summary>1: p -= lr * wd * p before the update (AdamW); 0: g += wd * p (L2)</summary>
     public int Decoupled;
     public int Amsgrad;
+    /// <summary>1: goes up the gradient</summary>
     public int Maximize;
     public int Reserved;
 }
 
-/// <summary>One Adam step.</summary>
+/// <summary>One step of an optimizer.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal unsafe struct NampAdamArgs
+internal unsafe struct NampOptimizerArgs
 {
     public uint StructSize;
+    /// <summary>namp_rule</summary>
+    public int Rule;
+    /// <summary>host array, copied by the call</summary>
+    public NampOptimizerGroup* Groups;
     /// <summary>1 or more; a tensor's group index is below it</summary>
     public int GroupCount;
-    /// <summary>host array, copied by the call</summary>
-    public NampAdamGroup* Groups;
-    public NampAdamColumns Columns;
-    /// <summary>namp_rounding of the half copy</summary>
-    public int HalfCopyRounding;
+    /// <summary>namp_rounding of the compute copy</summary>
+    public int CopyRounding;
+    public NampOptimizerColumns Columns;
     /// <summary>clip to this global norm; 0 for no clipping. Needs namp_unscale_check's
     /// gradient_norm</summary>
     public float MaxNorm;
+    /// <summary>1, but for all tables of a step before the last</summary>
+    public int AdvanceStep;
     /// <summary>stochastic rounding, as in namp_cast_table; state-&gt;step + 1 is the upper half of
     /// the counter</summary>
     public ulong Seed;
-    /// <summary>1, but for all tables of a step before the last</summary>
-    public int AdvanceStep;
     /// <summary>1: begins with namp_unscale_check(table, columns.gradient, -1, scaler,
     /// state, 1, stream), so that a step over one table is one call; 0: state
     /// holds what that found, or is not to hold the step back</summary>
     public int CheckGradients;
+    public int Reserved;
     /// <summary>device array [tensor_count]: how often each tensor was updated, 0 at first. The
     /// step adds 1 for each tensor that has a gradient, if it is applied</summary>
     public long* Steps;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
-    public static NampAdamArgs Create() => new() { StructSize = (uint)sizeof(NampAdamArgs) };
+    public static NampOptimizerArgs Create() => new() { StructSize = (uint)sizeof(NampOptimizerArgs) };
 }
 
 /// <summary>C = alpha * op(A) op(B) + beta * C [+ bias]: row-major, op(A) [m, k], op(B) [k, n], C [m, n];
@@ -958,9 +967,9 @@ internal static unsafe partial class NativeMethods
         ("namp_cast_options", sizeof(NampCastOptions)),
         ("namp_cross_entropy_args", sizeof(NampCrossEntropyArgs)),
         ("namp_mse_args", sizeof(NampMseArgs)),
-        ("namp_adam_columns", sizeof(NampAdamColumns)),
-        ("namp_adam_group", sizeof(NampAdamGroup)),
-        ("namp_adam_args", sizeof(NampAdamArgs)),
+        ("namp_optimizer_columns", sizeof(NampOptimizerColumns)),
+        ("namp_optimizer_group", sizeof(NampOptimizerGroup)),
+        ("namp_optimizer_args", sizeof(NampOptimizerArgs)),
         ("namp_gemm_args", sizeof(NampGemmArgs)),
         ("namp_conv2d_args", sizeof(NampConv2dArgs)),
         ("namp_pool2d_args", sizeof(NampPool2dArgs)),
@@ -992,7 +1001,7 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_status_name")]
     internal static partial byte* StatusName(int status);
 
-    /// <summary>sizeof the struct of this name (such as "namp_adam_group") as the library was built, or -1:
+    /// <summary>sizeof the struct of this name (such as "namp_optimizer_group") as the library was built, or -1:
     /// bindings check their layout.</summary>
     [LibraryImport(Library, EntryPoint = "namp_struct_size")]
     internal static partial long StructSize(byte* name);
@@ -1180,24 +1189,23 @@ internal static unsafe partial class NativeMethods
     /// that the scale made. With write_column &gt;= 0 the unscaled values (g
     /// * inverse_scale in float32, rounded once to that column's dtype; unchanged bits where
     /// inverse_scale is 1 and the dtypes agree) are written there (it may be gradient_column: in place),
-    /// found_inf or not, and state-&gt;unscaled becomes 1; with -1 nothing is written and namp_adam_step
-    /// unscales in its own pass. The norm: squares of the unscaled values, added by fused
-    /// multiply-adds in float32 to 1,024 lanes a chunk, combined in float64, in one fixed order. scaler
-    /// may be null: an inverse scale of 1.</summary>
+    /// found_inf or not, and state-&gt;unscaled becomes 1; with -1 nothing is written and
+    /// namp_optimizer_step unscales in its own pass. The norm: squares of the unscaled values, added by
+    /// fused multiply-adds in float32 to 1,024 lanes a chunk, combined in float64, in one fixed order.
+    /// scaler may be null: an inverse scale of 1.</summary>
     [LibraryImport(Library, EntryPoint = "namp_unscale_check")]
     internal static partial int UnscaleCheck(NampTable* table, int gradientColumn, int writeColumn, NampScalerState* scaler, NampOptimizerState* state, int reset, void* stream);
 
-    /// <summary>One fused pass in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam), in
-    /// float32 without contraction, but for the multiply-adds written as fma, which are rounded once, as
-    /// in PyTorch's fused kernel, whose bits these are:
+    /// <summary>One fused pass of a rule over all tensors of a table, in float32 without contraction, but for the
+    /// multiply-adds written as fma, which are rounded once. Before the rule:
     /// g = gradient [* inverse_scale, unless state-&gt;unscaled] [* clip_coefficient, if max_norm &gt; 0]
     /// g = -g                                                   if maximize
     /// p = p * (1 - lr * wd)                                    if decoupled, else  g = fma(p, wd, g)
-    /// m = fma(g - m, 1 - beta1, m)
-    /// v = fma((1 - beta2) * g, g, v * beta2)
+    /// and after it: compute copy = p, rounded. The rules:
+    /// Adam, in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam) and with the
+    /// bits of its fused kernel: m = fma(g - m, 1 - beta1, m) v = fma((1 - beta2) * g, g, v * beta2)
     /// vmax = max(vmax, v), which takes the place of v below    if amsgrad
     /// p = p - ((lr / (1 - beta1^t)) * m) / (sqrt(v) / sqrt(1 - beta2^t) + eps)
-    /// half copy = p, rounded
     /// with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
     /// torch.nn.utils.clip_grad_norm_, t = the tensor's own steps + 1 (as torch.optim counts: a tensor
     /// that had no gradient so far is at its first update), beta^t by repeated squaring in float64, and
@@ -1207,8 +1215,8 @@ internal static unsafe partial class NativeMethods
     /// once for advance_step 1 (an optimizer of several tables passes 0 for all but its last). scaler
     /// may be null: the gradients are not scaled. Should a GPU's driver take the launch of
     /// check_gradients and refuse the next, state holds what was found, and nothing else was touched.</summary>
-    [LibraryImport(Library, EntryPoint = "namp_adam_step")]
-    internal static partial int AdamStep(NampTable* table, NampAdamArgs* args, NampScalerState* scaler, NampOptimizerState* state, void* stream);
+    [LibraryImport(Library, EntryPoint = "namp_optimizer_step")]
+    internal static partial int OptimizerStep(NampTable* table, NampOptimizerArgs* args, NampScalerState* scaler, NampOptimizerState* state, void* stream);
 
     /// <summary>See namp_gemm_args.</summary>
     [LibraryImport(Library, EntryPoint = "namp_gemm")]

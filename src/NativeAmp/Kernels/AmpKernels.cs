@@ -38,7 +38,7 @@ public static unsafe class AmpKernels
 
     /// <summary>Softmax cross-entropy with its gradient times the loss scale, in one pass over the logits.</summary>
     /// <remarks>
-    /// A label that is neither a class nor ignored makes the loss and its row's gradient NaN; the next <see cref="FusedAdam.Step"/> is then skipped, its
+    /// A label that is neither a class nor ignored makes the loss and its row's gradient NaN; the next <see cref="FusedOptimizer.Step"/> is then skipped, its
     /// <see cref="StepResult"/> throws <see cref="IndexRangeException"/>, and the loss scale does not fall for it.
     /// </remarks>
     public static void CrossEntropy(Device device, in CrossEntropyArguments arguments, DeviceStream? stream = null)
@@ -98,7 +98,7 @@ public static unsafe class AmpKernels
     /// <param name="gradientColumn">Its column of gradients; tensors without one are left out.</param>
     /// <param name="scaler">The scale that they carry; null for none.</param>
     /// <param name="state">What is found goes here.</param>
-    /// <param name="writeColumn">Column that receives the unscaled values, which may be the gradients' own; -1 to write nothing and let the Adam step unscale.</param>
+    /// <param name="writeColumn">Column that receives the unscaled values, which may be the gradients' own; -1 to write nothing and let the optimizer's step unscale.</param>
     /// <param name="reset">False adds to what an earlier table of the same step showed.</param>
     /// <param name="stream">The stream.</param>
     public static void UnscaleAndCheck(
@@ -110,58 +110,65 @@ public static unsafe class AmpKernels
     }
 
     /// <summary>
-    /// One Adam step over all tensors of a table: unscale, clip, update parameters and moments in float32 in PyTorch's order, write half copies.
+    /// One optimizer's step over all tensors of a table: unscale, clip, update parameters and state in float32, write compute copies.
     /// Where the state holds an overflow nothing is touched and the step is not counted.
     /// </summary>
     /// <param name="table">The table.</param>
-    /// <param name="columns">What its columns hold.</param>
-    /// <param name="groups">Hyperparameters of each parameter group, 1 or more.</param>
+    /// <param name="columns">The meaning of its columns.</param>
+    /// <param name="groups">Hyperparameters of each parameter group, 1 or more, all of one rule.</param>
     /// <param name="steps">How often each tensor was updated; the step counts for those that have a gradient.</param>
     /// <param name="scaler">The scale that the gradients carry; null for none.</param>
     /// <param name="state">What the check found, and the count of steps.</param>
     /// <param name="options">Clipping and rounding.</param>
     /// <param name="stream">The stream.</param>
-    public static void AdamStep(
-        TensorTable table, in AdamColumns columns, ReadOnlySpan<AdamOptions> groups, AdamSteps steps, LossScaleState? scaler, OptimizerState state,
-        in AdamStepOptions options, DeviceStream? stream = null)
+    public static void OptimizerStep(
+        TensorTable table, in OptimizerColumns columns, ReadOnlySpan<OptimizerOptions> groups, StepCounts steps, LossScaleState? scaler,
+        OptimizerState state, in OptimizerStepOptions options, DeviceStream? stream = null)
     {
         const int MostOnTheStack = 64;
         if (groups.IsEmpty) throw new ArgumentException("A step takes the hyperparameters of at least one parameter group.", nameof(groups));
-        NampAdamGroup[]? rented = groups.Length > MostOnTheStack ? ArrayPool<NampAdamGroup>.Shared.Rent(groups.Length) : null;
+        NampOptimizerGroup[]? rented = groups.Length > MostOnTheStack ? ArrayPool<NampOptimizerGroup>.Shared.Rent(groups.Length) : null;
         try
         {
-            Span<NampAdamGroup> natives = rented ?? stackalloc NampAdamGroup[MostOnTheStack];
-            for (int i = 0; i < groups.Length; i++) natives[i] = groups[i].ToNative();
-            AdamStep(table, columns, natives[..groups.Length], steps, scaler, state, options, stream);
+            Span<NampOptimizerGroup> natives = rented ?? stackalloc NampOptimizerGroup[MostOnTheStack];
+            for (int i = 0; i < groups.Length; i++)
+            {
+                ArgumentNullException.ThrowIfNull(groups[i], nameof(groups));
+                if (groups[i].Rule != groups[0].Rule)
+                    throw new ArgumentException($"All groups of a step have one rule; these have {groups[0].RuleName} and {groups[i].RuleName}.", nameof(groups));
+                natives[i] = groups[i].ToNative();
+            }
+            OptimizerStep(groups[0].Rule, table, columns, natives[..groups.Length], steps, scaler, state, options, stream);
         }
         finally
         {
-            if (rented is not null) ArrayPool<NampAdamGroup>.Shared.Return(rented);
+            if (rented is not null) ArrayPool<NampOptimizerGroup>.Shared.Return(rented);
         }
     }
 
-    internal static void AdamStep(
-        TensorTable table, in AdamColumns columns, ReadOnlySpan<NampAdamGroup> groups, AdamSteps steps, LossScaleState? scaler, OptimizerState state,
-        in AdamStepOptions options, DeviceStream? stream = null)
+    internal static void OptimizerStep(
+        NampRule rule, TensorTable table, in OptimizerColumns columns, ReadOnlySpan<NampOptimizerGroup> groups, StepCounts steps, LossScaleState? scaler,
+        OptimizerState state, in OptimizerStepOptions options, DeviceStream? stream = null)
     {
         ArgumentNullException.ThrowIfNull(table);
         ArgumentNullException.ThrowIfNull(steps);
         ArgumentNullException.ThrowIfNull(state);
         if (steps.TensorCount != table.TensorCount)
             throw new ArgumentException($"The table has {table.TensorCount} tensors; there are counts of {steps.TensorCount}.", nameof(steps));
-        var arguments = NampAdamArgs.Create();
+        var arguments = NampOptimizerArgs.Create();
+        arguments.Rule = (int)rule;
         arguments.GroupCount = groups.Length;
         arguments.Columns = columns.ToNative();
         arguments.Steps = (long*)steps.Pointer;
-        arguments.HalfCopyRounding = (int)options.HalfCopyRounding;
+        arguments.CopyRounding = (int)options.CopyRounding;
         arguments.MaxNorm = options.MaxNorm;
         arguments.Seed = options.Seed;
         arguments.AdvanceStep = options.AdvanceStep ? 1 : 0;
         arguments.CheckGradients = options.CheckGradients ? 1 : 0;
-        fixed (NampAdamGroup* pointer = groups)
+        fixed (NampOptimizerGroup* pointer = groups)
         {
             arguments.Groups = pointer;
-            Ensure.Success(NativeMethods.AdamStep(table.Native, &arguments, LossScaleState.NativeOf(scaler), state.Native, DeviceStream.NativeOf(stream)));
+            Ensure.Success(NativeMethods.OptimizerStep(table.Native, &arguments, LossScaleState.NativeOf(scaler), state.Native, DeviceStream.NativeOf(stream)));
         }
     }
 

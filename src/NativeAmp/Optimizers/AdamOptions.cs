@@ -3,15 +3,16 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>Hyperparameters of Adam. The defaults are those of <c>torch.optim.AdamW</c>.</summary>
-public readonly record struct AdamOptions
+public sealed record AdamOptions : OptimizerOptions
 {
+    private static readonly string[] Moments = ["exp_avg", "exp_avg_sq"];
+    private static readonly string[] MomentsAndLargest = ["exp_avg", "exp_avg_sq", "max_exp_avg_sq"];
+
     /// <summary>The defaults.</summary>
     public AdamOptions()
     {
+        WeightDecay = 1e-2;
     }
-
-    /// <summary>Learning rate, 0 or more.</summary>
-    public double LearningRate { get; init; } = 1e-3;
 
     /// <summary>Decay of the first moment, in [0, 1).</summary>
     public double Beta1 { get; init; } = 0.9;
@@ -22,50 +23,38 @@ public readonly record struct AdamOptions
     /// <summary>Added to the denominator, 0 or more.</summary>
     public double Epsilon { get; init; } = 1e-8;
 
-    /// <summary>Weight decay, 0 or more.</summary>
-    public double WeightDecay { get; init; } = 1e-2;
-
     /// <summary>Whether the decay is taken from the parameters (AdamW) and not added to the gradients (Adam with L2).</summary>
     public bool Decoupled { get; init; } = true;
 
     /// <summary>Whether the largest second moment so far is the one divided by (Reddi et al. 2018).</summary>
     public bool AmsGrad { get; init; }
 
-    /// <summary>Whether to go up the gradient.</summary>
-    public bool Maximize { get; init; }
+    /// <inheritdoc/>
+    public override string RuleName => "adam";
 
-    /// <summary>How half copies are rounded; the same for all groups of an optimizer.</summary>
-    public Rounding HalfCopyRounding { get; init; }
+    internal override NampRule Rule => NampRule.Adam;
 
-    /// <summary>Stochastic rounding: key of the generator; the same for all groups of an optimizer.</summary>
-    public ulong RoundingSeed { get; init; }
+    internal override IReadOnlyList<string> StateNames => AmsGrad ? MomentsAndLargest : Moments;
 
-    internal NampAdamGroup ToNative() => new()
+    internal override FusedOptimizer CreateOptimizer(IEnumerable<ParameterGroup> groups) => new FusedAdam(groups);
+
+    internal override string Describe() => FormattableString.Invariant(
+        $"beta1 {Beta1}, beta2 {Beta2}, epsilon {Epsilon}{(Decoupled ? "" : ", L2")}{(AmsGrad ? ", AMSGrad" : "")}{(Maximize ? ", maximize" : "")}");
+
+    internal override NampOptimizerGroup ToNative() => base.ToNative() with
     {
-        LearningRate = LearningRate,
         Beta1 = Beta1,
         Beta2 = Beta2,
         Epsilon = Epsilon,
-        WeightDecay = WeightDecay,
         Decoupled = Decoupled ? 1 : 0,
         Amsgrad = AmsGrad ? 1 : 0,
-        Maximize = Maximize ? 1 : 0,
     };
 
-    /// <summary>Checks the values.</summary>
-    /// <exception cref="ArgumentException">One is not possible.</exception>
-    internal void Validate()
+    internal override void Validate()
     {
-        Check(double.IsFinite(LearningRate) && LearningRate >= 0, nameof(LearningRate), LearningRate, "finite and 0 or more");
+        base.Validate();
         Check(Beta1 is >= 0 and < 1, nameof(Beta1), Beta1, "in [0, 1)");
         Check(Beta2 is >= 0 and < 1, nameof(Beta2), Beta2, "in [0, 1)");
         Check(double.IsFinite(Epsilon) && Epsilon >= 0, nameof(Epsilon), Epsilon, "finite and 0 or more");
-        Check(double.IsFinite(WeightDecay) && WeightDecay >= 0, nameof(WeightDecay), WeightDecay, "finite and 0 or more");
-        Check(Enum.IsDefined(HalfCopyRounding), nameof(HalfCopyRounding), HalfCopyRounding, "one of its names");
-    }
-
-    private static void Check(bool valid, string name, object value, string expected)
-    {
-        if (!valid) throw new ArgumentException(FormattableString.Invariant($"Adam's {name} is {value}; it must be {expected}."));
     }
 }

@@ -21,7 +21,7 @@ public interface IParameter
     TensorCell Gradient { get; }
 
     /// <summary>The float16 or bfloat16 copy of the values, which the optimizer writes along; the default value while there is none.</summary>
-    TensorCell HalfCopy { get; }
+    TensorCell ComputeCopy { get; }
 
     /// <summary>Drops the gradient, so that the next backward pass begins a new one.</summary>
     void ClearGradient();

@@ -14,7 +14,7 @@ internal interface ITrackedParameter : IParameter
 }
 
 /// <summary>What one optimizer shows its parameters, without calling each of them in each step.</summary>
-internal sealed class OptimizerLink(FusedAdam optimizer, IParameter[] parameters)
+internal sealed class OptimizerLink(FusedOptimizer optimizer, IParameter[] parameters)
 {
     /// <summary>How often the optimizer has written each parameter (or has left it alone in a step that was skipped).</summary>
     public long[] Writes { get; } = new long[parameters.Length];

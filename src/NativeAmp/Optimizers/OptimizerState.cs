@@ -2,7 +2,7 @@ using NativeAmp.Interop;
 
 namespace NativeAmp;
 
-/// <summary>What a check found and what Adam counts, on the device. Kernels read and write it there; the host need not wait.</summary>
+/// <summary>Findings of a check and counts of an optimizer, on the device. Kernels read and write it there; the host need not wait.</summary>
 public sealed unsafe class OptimizerState : IDisposable
 {
     private readonly DeviceBuffer _buffer;
@@ -71,7 +71,7 @@ public readonly record struct OptimizerFacts
     /// <summary>Global L2 norm of the unscaled gradients, before clipping; not finite on overflow.</summary>
     public float GradientNorm { get; }
 
-    /// <summary>What the last Adam step multiplied gradients by; 1 without clipping.</summary>
+    /// <summary>What the last step multiplied gradients by; 1 without clipping.</summary>
     public float ClipCoefficient { get; }
 
     /// <summary>Elements that are not finite, over all tensors.</summary>

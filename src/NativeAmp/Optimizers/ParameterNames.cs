@@ -7,7 +7,7 @@ internal static class ParameterNames
     /// A name for each parameter: its own, behind its group's where that has one. Names that several models use are told apart by a number: "0.weight" is the
     /// first of that name, "2:0.weight" the second. One without a name is called by its place.
     /// </summary>
-    public static string[] Of(IEnumerable<AdamGroup> groups)
+    public static string[] Of(IEnumerable<ParameterGroup> groups)
     {
         string[] given = [.. groups.SelectMany(group => group.Parameters.Select(parameter => (group.Name, parameter.Name))).Select(Given)];
         var all = given.ToHashSet(StringComparer.Ordinal);

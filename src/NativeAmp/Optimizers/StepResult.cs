@@ -4,16 +4,16 @@ namespace NativeAmp;
 /// What a step came to. It is on the device until one of the properties is looked at, which then waits for the step; who does not look does not wait.
 /// </summary>
 /// <remarks>
-/// It can be looked at until its optimizer has taken 64 more steps. A skipped step leaves parameters, moments, half copies
+/// It can be looked at until its optimizer has taken 64 more steps. A skipped step leaves parameters, moments, compute copies
 /// and the step count as they were, and gradients as they lie in memory: still scaled, unless <see cref="GradScaler.Unscale"/> had written them.
 /// Where a label or index out of range was met on a GPU since the step before, the properties throw <see cref="IndexRangeException"/>.
 /// </remarks>
 public readonly struct StepResult
 {
-    private readonly FusedAdam? _optimizer;
+    private readonly FusedOptimizer? _optimizer;
     private readonly long _number;
 
-    internal StepResult(FusedAdam optimizer, long number)
+    internal StepResult(FusedOptimizer optimizer, long number)
     {
         _optimizer = optimizer;
         _number = number;
@@ -52,7 +52,7 @@ public readonly struct StepResult
     /// <summary>What that parameter's gradient looked like; null if there is none, or if a later check has overwritten it.</summary>
     public OverflowFacts? FirstBadFacts => Optimizer.FirstBadFactsOf(_number);
 
-    private FusedAdam Optimizer => _optimizer ?? throw new InvalidOperationException("This is the result of no step.");
+    private FusedOptimizer Optimizer => _optimizer ?? throw new InvalidOperationException("This is the result of no step.");
 
     private OptimizerFacts Facts => Optimizer.FactsOf(_number);
 }

@@ -36,7 +36,7 @@ internal static class PrecisionPolicyParser
             if (!seen.Add(key)) throw new FormatException($"The precision policy '{text}' says {key} twice.");
             policy = key switch
             {
-                "params" => Fixed(policy, value, "keeps parameters in float32, and half copies beside them"),
+                "params" => Fixed(policy, value, "keeps parameters in float32, and compute copies beside them"),
                 "loss" => Fixed(policy, value, "computes losses in float32"),
                 "compute" => policy.WithCompute(FloatingPoint(value)),
                 _ => WithOperator(policy, key, value),

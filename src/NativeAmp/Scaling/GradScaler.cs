@@ -13,7 +13,7 @@ public sealed class GradScaler : IDisposable
     private const int UpdatesBetweenLooks = 64;
 
     private readonly LossScaleState? _scale;
-    private readonly List<(FusedAdam Optimizer, Stage Stage)> _optimizers = [];
+    private readonly List<(FusedOptimizer Optimizer, Stage Stage)> _optimizers = [];
     private OptimizerState[] _checked = new OptimizerState[1];
     private long _updates;
     private long _stuckSteps;
@@ -79,7 +79,7 @@ public sealed class GradScaler : IDisposable
     /// memory, where dividing them would lose what scaling saved, and the step divides them in float32.
     /// </param>
     /// <exception cref="InvalidOperationException">It was done already, or comes after the step, or no parameter has a gradient.</exception>
-    public void Unscale(FusedAdam optimizer, bool? inPlace = null)
+    public void Unscale(FusedOptimizer optimizer, bool? inPlace = null)
     {
         Require(optimizer);
         if (_scale is null) return;
@@ -100,7 +100,7 @@ public sealed class GradScaler : IDisposable
 
     /// <summary>Takes an optimizer's step, which is skipped where a gradient is not finite. At most once between updates.</summary>
     /// <exception cref="InvalidOperationException">The step was taken already, or no parameter has a gradient.</exception>
-    public StepResult Step(FusedAdam optimizer)
+    public StepResult Step(FusedOptimizer optimizer)
     {
         Require(optimizer);
         if (_scale is null) return optimizer.Step();
@@ -185,7 +185,7 @@ public sealed class GradScaler : IDisposable
         _scale?.Dispose();
     }
 
-    private void Require(FusedAdam optimizer)
+    private void Require(FusedOptimizer optimizer)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentNullException.ThrowIfNull(optimizer);
@@ -195,35 +195,35 @@ public sealed class GradScaler : IDisposable
             throw new InvalidOperationException($"One scaler serves at most {AmpKernels.MaxOptimizers} optimizers.");
     }
 
-    private static void RequireGradients(FusedAdam optimizer, bool stepping)
+    private static void RequireGradients(FusedOptimizer optimizer, bool stepping)
     {
         if (!optimizer.HasGradients(stepping))
             throw new InvalidOperationException("No inf checks were recorded for this optimizer: none of its parameters has a gradient. Call Backward first.");
     }
 
-    private static void RequireTheCheckedGradients(FusedAdam optimizer, LossScaleState scale)
+    private static void RequireTheCheckedGradients(FusedOptimizer optimizer, LossScaleState scale)
     {
         RequireGradients(optimizer, stepping: false);
         if (optimizer.Gradients.Outdated(scale) is { } reason)
             throw new InvalidOperationException($"The gradients are not those that Unscale checked: {reason}. Call Update, which begins a new step, before the next backward pass, and Unscale after the last.");
     }
 
-    private static void RequireNoOther(FusedAdam optimizer, LossScaleState scale)
+    private static void RequireNoOther(FusedOptimizer optimizer, LossScaleState scale)
     {
         if (optimizer.Gradients.AreUnscaledByOther(scale))
             throw new InvalidOperationException("The gradients were unscaled by another scaler: take the step with that, or call ZeroGrad and Backward before.");
     }
 
-    private Stage StageOf(FusedAdam optimizer) => IndexOf(optimizer) is >= 0 and var index ? _optimizers[index].Stage : Stage.Ready;
+    private Stage StageOf(FusedOptimizer optimizer) => IndexOf(optimizer) is >= 0 and var index ? _optimizers[index].Stage : Stage.Ready;
 
-    private void Set(FusedAdam optimizer, Stage stage)
+    private void Set(FusedOptimizer optimizer, Stage stage)
     {
         int index = IndexOf(optimizer);
         if (index < 0) _optimizers.Add((optimizer, stage));
         else _optimizers[index] = (optimizer, stage);
     }
 
-    private int IndexOf(FusedAdam optimizer)
+    private int IndexOf(FusedOptimizer optimizer)
     {
         for (int i = 0; i < _optimizers.Count; i++)
         {

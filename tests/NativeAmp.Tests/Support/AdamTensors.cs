@@ -22,7 +22,7 @@ internal sealed class AdamTensors : IDisposable
         Halves = Make(halfType, misalignment);
         _table = TensorTable.Create(device, [.. lengths.Select(n => (long)n)], Column(Parameters), Column(Gradients), Column(First), Column(Second), Column(Halves), Column(_largest));
         State = new OptimizerState(device);
-        Steps = new AdamSteps(device, lengths.Length);
+        Steps = new StepCounts(device, lengths.Length);
     }
 
     public GuardedTensor[] Parameters { get; }
@@ -37,7 +37,7 @@ internal sealed class AdamTensors : IDisposable
 
     public OptimizerState State { get; }
 
-    public AdamSteps Steps { get; }
+    public StepCounts Steps { get; }
 
     private IEnumerable<GuardedTensor> All => [.. Parameters, .. Gradients, .. First, .. Second, .. _largest, .. Halves];
 
@@ -46,10 +46,10 @@ internal sealed class AdamTensors : IDisposable
         for (int t = 0; t < _lengths.Length; t++) Gradients[t].Set(Sizes.Numbers(_lengths[t], seed: 1000 * step + t));
     }
 
-    public void Step(LossScaleState scale, AdamOptions options, AdamStepOptions? stepOptions = null)
+    public void Step(LossScaleState scale, AdamOptions options, OptimizerStepOptions? stepOptions = null)
     {
         AmpKernels.UnscaleAndCheck(_table, 1, scale, State);
-        AmpKernels.AdamStep(_table, new AdamColumns { HalfCopy = 4, LargestSecondMoment = 5 }, [options], Steps, scale, State, stepOptions ?? new AdamStepOptions());
+        AmpKernels.OptimizerStep(_table, new OptimizerColumns { ComputeCopy = 4, ThirdState = 5 }, [options], Steps, scale, State, stepOptions ?? new OptimizerStepOptions());
     }
 
     /// <summary>Everything that a step may write.</summary>

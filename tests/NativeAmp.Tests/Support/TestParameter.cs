@@ -24,16 +24,16 @@ internal sealed class TestParameter : IParameter, IDisposable
 
     public TensorCell Gradient => _gradient?.ToCell() ?? default;
 
-    public TensorCell HalfCopy => _half?.ToCell() ?? default;
+    public TensorCell ComputeCopy => _half?.ToCell() ?? default;
 
     public float[] Values => _data.ToArray<float>();
 
     public float[] Gradients => _gradient!.ToArray<float>();
 
-    public void WithHalfCopy(DType dtype)
+    public void WithComputeCopy(DType dtype)
     {
         _half?.Dispose();
-        _half = Device.Allocate(dtype, Count, MemoryKind.HalfCopies);
+        _half = Device.Allocate(dtype, Count, MemoryKind.ComputeCopies);
         _half.Clear();
     }
 

@@ -32,7 +32,7 @@ internal sealed class AutocastTests(DeviceKind kind) : DeviceTests(kind)
         Tensor y = linear.Forward(x);
         Ops.Sum(y).Backward();
         Assert.That(linear.Weight.Gradient!.DType, Is.EqualTo(DType.Float32));
-        Assert.That(((IParameter)linear.Weight).HalfCopy, Is.EqualTo(default(TensorCell)));
+        Assert.That(((IParameter)linear.Weight).ComputeCopy, Is.EqualTo(default(TensorCell)));
     }
 
     [Test]
@@ -77,7 +77,7 @@ internal sealed class AutocastTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
-    public void The_half_copy_follows_values_that_somebody_else_wrote()
+    public void The_compute_copy_follows_values_that_somebody_else_wrote()
     {
         using Linear linear = new Linear(2, 1, bias: false).To(Device);
         using Tensor x = Tensor.From(Device, [1f, 1], [1, 2]);
@@ -92,7 +92,7 @@ internal sealed class AutocastTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
-    public void The_half_copy_is_the_optimizer_s_after_its_step()
+    public void The_compute_copy_is_the_optimizer_s_after_its_step()
     {
         using Linear linear = new Linear(4, 3, random: new RandomGenerator(1)).To(Device);
         using Tensor x = Floats([2, 4]);
@@ -106,7 +106,7 @@ internal sealed class AutocastTests(DeviceKind kind) : DeviceTests(kind)
         }
 
         Half[] expected = Array.ConvertAll(linear.Weight.ToFloats(), value => (Half)value);
-        TensorCell copy = ((IParameter)linear.Weight).HalfCopy;
+        TensorCell copy = ((IParameter)linear.Weight).ComputeCopy;
         Assert.That(copy.DType, Is.EqualTo(DType.Float16));
         var bytes = new byte[2 * expected.Length];
         Device.CopyToHost(bytes, copy.Pointer);

@@ -34,7 +34,7 @@ internal sealed class MemoryTests(DeviceKind kind)
         // The allocator rounds every tensor up to its granule.
         long slack = 4096L * run.Model.Parameters().Count;
         Assert.That(statistics.LiveBytes(MemoryKind.Parameters), Is.InRange(4 * parameters, 4 * parameters + slack));
-        Assert.That(statistics.LiveBytes(MemoryKind.HalfCopies), Is.InRange(2 * parameters, 2 * parameters + slack));
+        Assert.That(statistics.LiveBytes(MemoryKind.ComputeCopies), Is.InRange(2 * parameters, 2 * parameters + slack));
         Assert.That(statistics.LiveBytes(MemoryKind.Gradients), Is.InRange(2 * parameters, 2 * parameters + slack));
         Assert.That(statistics.LiveBytes(MemoryKind.OptimizerState), Is.GreaterThanOrEqualTo(8 * parameters));
         Assert.That(statistics.PeakBytes(MemoryKind.Activations), Is.Positive);

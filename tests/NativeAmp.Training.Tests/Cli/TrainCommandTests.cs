@@ -120,7 +120,7 @@ public class TrainCommandTests
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         using JsonDocument summary = JsonDocument.Parse(json);
         JsonElement[] rows = [.. summary.RootElement.GetProperty("profile").EnumerateArray()];
-        JsonElement adam = rows.Single(row => row.GetProperty("function").GetString() == "namp_adam_step");
+        JsonElement adam = rows.Single(row => row.GetProperty("function").GetString() == "namp_optimizer_step");
         Assert.That(adam.GetProperty("calls_per_step").GetDouble(), Is.EqualTo(1), "steps 3 to 6, each with one");
         Assert.That(adam.GetProperty("ms_per_step").GetDouble(), Is.Positive);
         Assert.That(rows.Sum(row => row.GetProperty("share").GetDouble()), Is.EqualTo(1).Within(1e-9));

@@ -38,7 +38,7 @@ internal sealed class CheckpointsAcrossDevicesTests
         {
             Steps = steps,
             Batch = 8,
-            Adam = new AdamOptions { LearningRate = 1e-2 },
+            Optimizer = new AdamOptions { LearningRate = 1e-2 },
             Precision = PrecisionPolicy.Float16,
             ClipNorm = 1,
             CheckpointFolder = folder,

@@ -3,17 +3,17 @@ using System.Runtime.InteropServices;
 namespace NativeAmp;
 
 /// <summary>
-/// How often each tensor of a table was updated by Adam, on the device: a number a tensor, which its bias corrections are computed from. A tensor
+/// How often each tensor of a table was updated by an optimizer, on the device: a number a tensor, which Adam computes its bias corrections from. A tensor
 /// without a gradient, and a step that is skipped, do not count.
 /// </summary>
-public sealed unsafe class AdamSteps : IDisposable
+public sealed unsafe class StepCounts : IDisposable
 {
     private readonly DeviceBuffer _buffer;
 
     /// <summary>The counts of tensors that were never updated.</summary>
     /// <param name="device">The device that the tensors are on.</param>
     /// <param name="tensorCount">Number of tensors, 0 or more.</param>
-    public AdamSteps(Device device, int tensorCount)
+    public StepCounts(Device device, int tensorCount)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentOutOfRangeException.ThrowIfNegative(tensorCount);

@@ -1,7 +1,7 @@
 namespace NativeAmp;
 
-/// <summary>The moments and step counts of all parameters of an optimizer, in one buffer a kind, and the table that shows them to the kernels.</summary>
-internal sealed class AdamMemory : IDisposable
+/// <summary>The state and step counts of all parameters of an optimizer, in one buffer a column, and the table that shows them to the kernels.</summary>
+internal sealed class OptimizerMemory : IDisposable
 {
     // 256 bytes: where the allocator would begin a tensor of its own.
     private const long Alignment = 64;
@@ -9,23 +9,21 @@ internal sealed class AdamMemory : IDisposable
     private readonly IParameter[] _parameters;
     private readonly string[] _names;
     private readonly long[] _offsets;
-    private readonly bool[] _amsGrad;
-    private readonly DeviceBuffer _first;
-    private readonly DeviceBuffer _second;
-    private readonly DeviceBuffer? _largest;
+    private readonly IReadOnlyList<string>[] _stateNames;
+    private readonly DeviceBuffer[] _state;
     private readonly TensorCell[] _gradients;
-    private readonly TensorCell[] _halfCopies;
+    private readonly TensorCell[] _computeCopies;
     private readonly OptimizerLink _link;
     private bool _gradientsMoved;
-    private bool _halfCopiesMoved;
+    private bool _computeCopiesMoved;
 
-    public AdamMemory(Device device, IParameter[] parameters, string[] names, int[] groups, AdamGroup[] options, OptimizerLink link)
+    public OptimizerMemory(Device device, IParameter[] parameters, string[] names, int[] groups, ParameterGroup[] options, OptimizerLink link)
     {
         _link = link;
         _parameters = parameters;
         _names = names;
         _offsets = new long[parameters.Length];
-        _amsGrad = [.. groups.Select(g => options[g].Options.AmsGrad)];
+        _stateNames = [.. groups.Select(g => options[g].Options.StateNames)];
         long total = 0;
         for (int i = 0; i < parameters.Length; i++)
         {
@@ -33,19 +31,16 @@ internal sealed class AdamMemory : IDisposable
             total = checked(total + (parameters[i].Count + Alignment - 1) / Alignment * Alignment);
         }
         _gradients = [.. parameters.Select(p => p.Gradient)];
-        _halfCopies = [.. parameters.Select(p => p.HalfCopy)];
+        _computeCopies = [.. parameters.Select(p => p.ComputeCopy)];
         var buffers = new List<IDisposable>();
         try
         {
-            _first = Zeros();
-            _second = Zeros();
-            _largest = _amsGrad.Contains(true) ? Zeros() : null;
-            Steps = new AdamSteps(device, parameters.Length);
+            _state = [.. Enumerable.Range(0, _stateNames.Max(names => names.Count)).Select(_ => Zeros())];
+            Steps = new StepCounts(device, parameters.Length);
             buffers.Add(Steps);
-            Columns = new AdamColumns { HalfCopy = 4, LargestSecondMoment = _largest is null ? -1 : 5 };
-            TensorCell[] largest = [.. parameters.Select((_, i) => Cell(_largest, i))];
-            TensorCell[][] columns = [[.. parameters.Select(p => new TensorCell(p.Data, DType.Float32))], _gradients, Cells(_first), Cells(_second), _halfCopies];
-            Table = TensorTable.CreateGrouped(device, [.. parameters.Select(p => p.Count)], groups, _largest is null ? columns : [.. columns, largest]);
+            Columns = OptimizerColumns.WithComputeCopy(_state.Length);
+            TensorCell[][] columns = [[.. parameters.Select(p => new TensorCell(p.Data, DType.Float32))], _gradients, .. _state.Select(Cells), _computeCopies];
+            Table = TensorTable.CreateGrouped(device, [.. parameters.Select(p => p.Count)], groups, columns);
         }
         catch
         {
@@ -68,15 +63,15 @@ internal sealed class AdamMemory : IDisposable
     public TensorTable Table { get; }
 
     /// <summary>What the table's columns hold.</summary>
-    public AdamColumns Columns { get; }
+    public OptimizerColumns Columns { get; }
 
     /// <summary>How often each parameter was updated.</summary>
-    public AdamSteps Steps { get; }
+    public StepCounts Steps { get; }
 
     /// <summary>Whether every gradient there is is float32, as of the last refresh.</summary>
     public bool AllGradientsFloat32 { get; private set; }
 
-    /// <summary>Tells the table of gradients and half copies that moved since the last time; returns whether there is any gradient.</summary>
+    /// <summary>Tells the table of gradients and compute copies that moved since the last time; returns whether there is any gradient.</summary>
     /// <param name="stepping">Whether the parameters that have one are about to be written.</param>
     public bool Refresh(bool stepping)
     {
@@ -90,24 +85,27 @@ internal sealed class AdamMemory : IDisposable
                 if (stepping) _link.Writes[i]++;
                 allFloat32 &= gradient.DType == DType.Float32;
             }
-            _halfCopiesMoved |= Assign(ref _halfCopies[i], _parameters[i].HalfCopy);
+            _computeCopiesMoved |= Assign(ref _computeCopies[i], _parameters[i].ComputeCopy);
             if (!Assign(ref _gradients[i], gradient)) continue;
             _gradientsMoved = true;
             _link.Gradients.OthersCame |= gradient.Pointer != 0;
         }
         if (_gradientsMoved) Table.SetColumn(Columns.Gradient, _gradients);
         _gradientsMoved = false;
-        if (_halfCopiesMoved) Table.SetColumn(Columns.HalfCopy, _halfCopies);
-        _halfCopiesMoved = false;
+        if (_computeCopiesMoved) Table.SetColumn(Columns.ComputeCopy, _computeCopies);
+        _computeCopiesMoved = false;
         AllGradientsFloat32 = allFloat32;
         return any;
     }
 
-    /// <summary>Copies all moments and counts to the host.</summary>
-    public AdamMoments[] Read()
+    /// <summary>Copies all state and counts to the host.</summary>
+    public ParameterSnapshot[] Read()
     {
         long[] steps = Steps.Read();
-        return [.. _names.Select((name, i) => new AdamMoments(name, steps[i], Copy(_first, i), Copy(_second, i), _amsGrad[i] ? Copy(_largest!, i) : null))];
+        return [.. _names.Select((name, i) => new ParameterSnapshot { Name = name, Step = steps[i], State = StateOf(i) })];
+
+        Dictionary<string, float[]> StateOf(int index) =>
+            _stateNames[index].Select((name, column) => (name, values: Copy(_state[column], index))).ToDictionary(pair => pair.name, pair => pair.values);
 
         float[] Copy(DeviceBuffer buffer, int index)
         {
@@ -117,40 +115,40 @@ internal sealed class AdamMemory : IDisposable
         }
     }
 
-    /// <summary>Sets all moments and counts, which fit.</summary>
-    public void Write(AdamMoments[] moments)
+    /// <summary>Sets all state and counts, which fit.</summary>
+    public void Write(ParameterSnapshot[] parameters)
     {
-        for (int i = 0; i < moments.Length; i++)
+        for (int i = 0; i < parameters.Length; i++)
         {
-            _first.CopyFrom<float>(moments[i].First, _offsets[i]);
-            _second.CopyFrom<float>(moments[i].Second, _offsets[i]);
-            if (_amsGrad[i]) _largest!.CopyFrom<float>(moments[i].LargestSecond, _offsets[i]);
+            for (int column = 0; column < _stateNames[i].Count; column++)
+                _state[column].CopyFrom<float>(parameters[i].State[_stateNames[i][column]], _offsets[i]);
         }
-        Steps.Write([.. moments.Select(m => m.Step)]);
+        Steps.Write([.. parameters.Select(p => p.Step)]);
     }
 
     /// <summary>Says what does not fit, or null.</summary>
-    public string? Misfit(int index, AdamMoments moments)
+    public string? Misfit(int index, ParameterSnapshot snapshot)
     {
         long count = _parameters[index].Count;
-        if (moments.Step < 0) return $"'{_names[index]}' cannot have been updated {moments.Step} times.";
-        if (moments.First.LongLength != count || moments.Second.LongLength != count)
-            return $"The moments of '{_names[index]}' have {moments.First.LongLength} and {moments.Second.LongLength} elements; the parameter has {count}.";
-        if (_amsGrad[index] && moments.LargestSecond?.LongLength != count)
-            return $"'{_names[index]}' is trained with AMSGrad, and its largest second moment is missing or of the wrong size.";
-        return null;
+        if (snapshot.Step < 0) return $"'{_names[index]}' cannot have been updated {snapshot.Step} times.";
+        foreach (string name in _stateNames[index])
+        {
+            if (!snapshot.State.TryGetValue(name, out float[]? values)) return $"The state of '{_names[index]}' has no {name}, which this optimizer needs.";
+            if (values.LongLength != count) return $"The {name} of '{_names[index]}' has {values.LongLength} elements; the parameter has {count}.";
+        }
+        return snapshot.State.Keys.Except(_stateNames[index]).FirstOrDefault() is { } other
+            ? $"The state of '{_names[index]}' has {other}, which this optimizer does not know."
+            : null;
     }
 
     public void Dispose()
     {
         Table.Dispose();
         Steps.Dispose();
-        _first.Dispose();
-        _second.Dispose();
-        _largest?.Dispose();
+        foreach (var buffer in _state) buffer.Dispose();
     }
 
-    private TensorCell Cell(DeviceBuffer? buffer, int index) => buffer is null || _parameters[index].Count == 0
+    private TensorCell Cell(DeviceBuffer buffer, int index) => _parameters[index].Count == 0
         ? default
         : new TensorCell(buffer.Pointer + (nint)(_offsets[index] * sizeof(float)), DType.Float32);
 

@@ -1,0 +1,115 @@
+// Family 4: the optimizers' steps.
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "abi/check.h"
+#include "abi/table.h"
+#include "abi/wall.h"
+#include "lists/rules.h"
+
+namespace namp {
+namespace {
+
+template <class Rule>
+void check_group(const namp_optimizer_group& group) {
+  require(std::isfinite(group.learning_rate), "A group's learning_rate must be finite.");
+  require(std::isfinite(group.weight_decay), "A group's weight_decay must be finite.");
+  check_flag(group.decoupled, "a group's decoupled");
+  check_flag(group.amsgrad, "a group's amsgrad");
+  check_flag(group.maximize, "a group's maximize");
+  if (const char* problem = Rule::invalid(group)) fail(NAMP_ERROR_INVALID_ARGUMENT, problem);
+}
+
+// A column that may be left out as -1.
+void check_optional_column(const namp_table& table, int32_t column, const char* name) {
+  if (column != -1) check_column(table, column, name);
+}
+
+template <class Rule>
+void check_tensors(const namp_table& table, const OptimizerNeeds& needs) {
+  const namp_optimizer_columns& columns = needs.columns;
+  for (int64_t tensor = 0; tensor < table.view.tensor_count; ++tensor) {
+    if (table.cell(tensor, columns.gradient).data == nullptr) continue;
+    const int32_t group = table.groups[static_cast<size_t>(tensor)];
+    if (static_cast<size_t>(group) >= needs.states.size()) {
+      fail(NAMP_ERROR_INVALID_ARGUMENT, "Tensor " + std::to_string(tensor) + " is in group " +
+                                            std::to_string(group) + ", but args->group_count is " +
+                                            std::to_string(needs.states.size()) +
+                                            "; give the hyperparameters of every group.");
+    }
+    check_cell(table, tensor, columns.gradient, "gradient");
+    check_cell(table, tensor, columns.parameter, "parameter", NAMP_FLOAT32);
+    for (int32_t k = 0; k < needs.states[static_cast<size_t>(group)]; ++k)
+      check_cell(table, tensor, columns.state[k], Rule::kStateNames[k], NAMP_FLOAT32);
+    if (columns.compute_copy >= 0 && table.cell(tensor, columns.compute_copy).data != nullptr) {
+      check_cell(table, tensor, columns.compute_copy, "compute_copy");
+    }
+  }
+}
+
+// The rule's part of the checks.
+template <class Rule>
+void check_rule(namp_table& table, const namp_optimizer_args& args) {
+  const namp_optimizer_columns& columns = args.columns;
+  int32_t states = 0;
+  for (int32_t group = 0; group < args.group_count; ++group) {
+    check_group<Rule>(args.groups[group]);
+    states = std::max(states, static_cast<int32_t>(Rule::states(args.groups[group])));
+  }
+  static_assert(Rule::kMaxStates <= NAMP_MAX_STATE_COLUMNS);
+  for (int32_t k = 0; k < states; ++k) {
+    if (columns.state[k] >= 0 && columns.state[k] < table.view.column_count) continue;
+    const std::string name =
+        "args->columns.state[" + std::to_string(k) + "], " + Rule::kStateNames[k];
+    check_column(table, columns.state[k], name.c_str());
+  }
+  const auto states_of = [](const namp_optimizer_group& group) {
+    return static_cast<int32_t>(Rule::states(group));
+  };
+  if (table.fulfilled && table.fulfilled->are_those_of(args, states_of)) return;
+  OptimizerNeeds needs{columns, {}};
+  for (int32_t group = 0; group < args.group_count; ++group)
+    needs.states.push_back(states_of(args.groups[group]));
+  check_tensors<Rule>(table, needs);
+  table.fulfilled = std::move(needs);
+}
+
+}  // namespace
+}  // namespace namp
+
+int32_t namp_optimizer_step(namp_table* table, const namp_optimizer_args* args,
+                            const namp_scaler_state* scaler, namp_optimizer_state* state,
+                            namp_stream stream) {
+  return namp::wall([&] {
+    namp_table& checked = namp::check_table(table);
+    const namp::DeviceUse use(checked.device);
+    namp::check_struct(args, "args");
+    namp::check_range(args->group_count, 1, INT32_MAX, "args->group_count");
+    namp::check_object(args->groups, "args->groups");
+    const namp_optimizer_columns& columns = args->columns;
+    namp::check_column(checked, columns.parameter, "args->columns.parameter");
+    namp::check_column(checked, columns.gradient, "args->columns.gradient");
+    namp::check_optional_column(checked, columns.compute_copy, "args->columns.compute_copy");
+    namp::check_range(args->copy_rounding, NAMP_ROUND_NEAREST_EVEN, NAMP_ROUND_STOCHASTIC,
+                      "args->copy_rounding");
+    namp::require(args->max_norm >= 0.0f, "args->max_norm must be 0 or more, and not NaN.");
+    namp::check_flag(args->advance_step, "args->advance_step");
+    const bool checks = namp::check_flag(args->check_gradients, "args->check_gradients");
+    if (scaler != nullptr) namp::check_object(scaler, "scaler");
+    namp::check_object(state, "state");
+    if (checked.view.tensor_count > 0) namp::check_object(args->steps, "args->steps");
+    const bool known = namp::with_rule(
+        args->rule, [&](auto rule) { namp::check_rule<decltype(rule)>(checked, *args); });
+    if (!known) {
+      namp::fail(NAMP_ERROR_INVALID_ARGUMENT,
+                 "args->rule is " + std::to_string(args->rule) + ", which is no namp_rule.");
+    }
+    if (checks) {
+      checked.device.backend->unscale_check(checked.view, columns.gradient, -1, scaler, state, true,
+                                            stream);
+    }
+    checked.device.backend->optimizer_step(checked.view, *args, scaler, state, stream);
+  });
+}

@@ -1,0 +1,31 @@
+// What the update kernel of a SIMD target is given: one chunk, its pointers at the chunk's first
+// element.
+#pragma once
+
+#include <cstdint>
+
+#include "nativeamp.h"
+
+namespace namp {
+
+struct UpdateChunk {
+  int64_t count;
+  const void* gradient;
+  namp_dtype gradient_dtype;
+  float* parameter;
+  int states;  // of the tensor's group
+  float* state[NAMP_MAX_STATE_COLUMNS];
+  void* compute_copy;  // or null
+  namp_dtype copy_dtype;
+  bool streams;  // the compute copy may go past the cache
+};
+
+// Stochastic rounding of the compute copy.
+struct UpdateRandom {
+  bool stochastic;
+  uint64_t seed;
+  uint64_t step;   // upper half of the counter
+  uint64_t first;  // index of the chunk's first element over all tensors
+};
+
+}  // namespace namp

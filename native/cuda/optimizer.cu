@@ -1,0 +1,148 @@
+// Family 4: a step of any rule in one pass over gradients, parameters and state, which also writes
+// the compute copies.
+#include "cuda/platform.cuh"
+
+#include "cuda/kernels.h"
+#include "cuda/random.cuh"
+#include "cuda/reduce.cuh"
+#include "cuda/table_task.cuh"
+#include "cuda/view.cuh"
+#include "formulas/rules/update.h"
+
+namespace namp::cuda {
+namespace {
+
+// One chunk of one tensor. The constants are the thread's own: out of shared memory they would be
+// fetched again for every pack.
+template <int kStates, class Rule>
+NAMP_DEVICE void update_chunk(const OptimizerArgs& args, const TableTask& task,
+                              UpdateConstants<Rule> c, int64_t step) {
+  constexpr int kArray = kStates > 0 ? kStates : 1;
+  const Chunk chunk = task.chunk;
+  const namp_optimizer_columns& columns = args.columns;
+  const namp_cell gradient = task.cells[columns.gradient];
+  const auto floats = [&](int32_t column) {
+    return static_cast<float*>(task.cells[column].data) + chunk.begin;
+  };
+  float* parameter = floats(columns.parameter);
+  float* state[kArray] = {};
+#pragma unroll
+  for (int k = 0; k < kStates; ++k)
+    state[k] = floats(columns.state[k]);
+  namp_cell copy{};
+  if (columns.compute_copy >= 0) copy = task.cells[columns.compute_copy];
+  const bool stochastic = args.copy_rounding == NAMP_ROUND_STOCHASTIC && copy.dtype != NAMP_FLOAT32;
+  const auto first_word = static_cast<uint64_t>(task.first_element + chunk.begin);
+  const uint64_t seed = args.seed;
+
+  const auto state_access = [&](int k) { return access(k < kStates ? state[k] : nullptr); };
+  const int peel = choose_peel(access(parameter), state_access(0), state_access(1), state_access(2),
+                               access(gradient.data, gradient.dtype, chunk.begin),
+                               access(copy.data, copy.dtype, chunk.begin));
+  for_packs(chunk.count, peel, [&](int64_t i, auto part) {
+    constexpr int kCount = decltype(part)::count;
+    // The gradient last: converting it waits for it, and all loads should be under way by then.
+    auto p = load(parameter + i, part);
+    Pack<kCount> s[kArray];
+#pragma unroll
+    for (int k = 0; k < kStates; ++k)
+      s[k] = load(state[k] + i, part);
+    const auto g = load_as(gradient.data, gradient.dtype, chunk.begin + i, part);
+#pragma unroll
+    for (int j = 0; j < kCount; ++j) {
+      float of_element[kArray];
+#pragma unroll
+      for (int k = 0; k < kStates; ++k)
+        of_element[k] = s[k].at[j];
+      update<kStates>(p.at[j], of_element, g.at[j], c);
+#pragma unroll
+      for (int k = 0; k < kStates; ++k)
+        s[k].at[j] = of_element[k];
+    }
+    store(p, parameter + i, part);
+#pragma unroll
+    for (int k = 0; k < kStates; ++k)
+      store(s[k], state[k] + i, part);
+    if (copy.data == nullptr) return;
+    if (stochastic) {
+      const auto words = random_words(first_word + static_cast<uint64_t>(i),
+                                      static_cast<uint64_t>(step), seed, part);
+      store_stochastic_as(p, words.at, copy.data, copy.dtype, chunk.begin + i, part);
+    } else {
+      store_as(p, copy.data, copy.dtype, chunk.begin + i, part);
+    }
+  });
+}
+
+// The chunk with as many columns of state as its tensor's group has.
+template <class Rule, int kStates = Rule::kMinStates>
+NAMP_DEVICE void update_chunk_of(int states, const OptimizerArgs& args, const TableTask& task,
+                                 const UpdateConstants<Rule>& constants, int64_t step) {
+  if constexpr (kStates < Rule::kMaxStates) {
+    if (states != kStates)
+      return update_chunk_of<Rule, kStates + 1>(states, args, task, constants, step);
+  }
+  update_chunk<kStates, Rule>(args, task, constants, step);
+}
+
+template <class Rule>
+NAMP_DEVICE void update_table(const OptimizerArgs& args) {
+  __shared__ UpdateConstants<Rule> constants;
+  __shared__ int states;
+  __shared__ namp_optimizer_group few[kInlineGroups];
+  namp_optimizer_state& state = *args.state;
+  if (state.found_inf != 0) return;
+  const int64_t step = next_step(state.step);
+  const bool scaled = args.scaler != nullptr && state.unscaled == 0;
+  const float inverse_scale = scaled ? args.scaler->inverse_scale : 1.0f;
+  const float clip = clip_coefficient(args.max_norm, state.gradient_norm);
+  if (args.uploaded == nullptr) {
+    auto* words = reinterpret_cast<uint64_t*>(few);
+    for (int i = thread_index(); i < args.group_count * kGroupWords; i += kOptimizerThreads)
+      words[i] = args.groups[i];
+  }
+  const namp_optimizer_group* const groups = args.uploaded == nullptr ? few : args.uploaded;
+  // Whose constants these are: a group's tensors are mostly updated together, and the block's next
+  // chunk has the same.
+  int32_t group = -1;
+  int64_t before = 0;
+  for_chunks(
+      args.table,
+      [&](const TableTask& task, int64_t) {
+        if (task.cells[args.columns.gradient].data == nullptr) return;
+        if (task.group != group || task.step != before) {
+          group = task.group;
+          before = task.step;
+          // The chunk before is done with the old ones.
+          if (thread_index() == 0) {
+            constants =
+                update_constants<Rule>(groups[group], next_step(before), inverse_scale, clip);
+            states = Rule::states(groups[group]);
+          }
+          barrier();
+        }
+        update_chunk_of<Rule>(states, args, task, constants, step);
+      },
+      args.steps);
+  // Every block has read the state and the counts by now.
+  if (!is_last_block(args.ticket)) return;
+  for (int64_t tensor = thread_index(); tensor < args.table.tensor_count;
+       tensor += kOptimizerThreads) {
+    if (args.table.cell(tensor, args.columns.gradient).data != nullptr)
+      args.steps[tensor] = next_step(args.steps[tensor]);
+  }
+  if (thread_index() == 0) {
+    state.clip_coefficient = clip;
+    if (args.advance_step != 0) state.step = step;
+  }
+}
+
+}  // namespace
+
+#define NAMP_UPDATE_KERNEL(name, Rule, VALUE)                              \
+  NAMP_KERNEL(kOptimizerThreads) name##_kernel(const OptimizerArgs args) { \
+    update_table<Rule>(args);                                              \
+  }
+NAMP_FOR_EACH_RULE(NAMP_UPDATE_KERNEL)
+
+}  // namespace namp::cuda

@@ -1,0 +1,80 @@
+// What the optimizers' rules share: counts of steps, powers, clipping, what becomes of a gradient
+// before a rule sees it. A rule is a struct R of
+//   Constants                          what is the same for all elements of a tensor in a step
+//   kMinStates, kMaxStates             how many columns of state it can have, each float32
+//   kStateNames                        what they hold, in torch.optim's words
+//   states(group)                      how many of them a group has, from the first on
+//   invalid(group)                     what is wrong with a group's hyperparameters, in a sentence;
+//   null if nothing constants(group, step)             computed in float64, rounded to float32
+//   once; step is the tensor's own, from 1
+// and, in the namespace of the lanes, a loop-free
+//   step<kStates>(F& parameter, F* state, F gradient, const R::Constants&)
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "formulas/lane.h"
+#include "nativeamp.h"
+
+namespace namp {
+
+// base^exponent by repeated squaring: the same bits wherever it runs, which pow does not promise.
+NAMP_FORMULA double power(double base, int64_t exponent) {
+  double result = 1.0;
+  for (; exponent > 0; exponent >>= 1) {
+    if ((exponent & 1) != 0) result *= base;
+    base *= base;
+  }
+  return result;
+}
+
+// The count after one more step.
+NAMP_FORMULA int64_t next_step(int64_t step) { return step < INT64_MAX ? step + 1 : step; }
+
+// torch.nn.utils.clip_grad_norm_'s.
+NAMP_FORMULA float clip_coefficient(float max_norm, float gradient_norm) {
+  if (!(max_norm > 0.0f)) return 1.0f;
+  const double coefficient =
+      static_cast<double>(max_norm) / (static_cast<double>(gradient_norm) + 1e-6);
+  return coefficient < 1.0 ? static_cast<float>(coefficient) : 1.0f;
+}
+
+// What is done to an element before its rule's step. Factors that do not apply are 1, which changes
+// nothing.
+struct UpdatePreamble {
+  float inverse_scale;     // 1 where the gradients are not scaled
+  float clip_coefficient;  // 1 without clipping
+  float sign;              // -1 to maximize
+  float decay;             // decoupled: 1 - lr * wd; else 1
+  float weight_decay;      // coupled
+  bool coupled;            // L2: decay is added to the gradient
+};
+
+// What is the same for all elements of a tensor in a step, and for all tensors of its group that
+// were updated as often.
+template <class Rule>
+struct UpdateConstants {
+  UpdatePreamble preamble;
+  typename Rule::Constants rule;
+};
+
+// step is the tensor's own, counted from 1.
+template <class Rule>
+NAMP_FORMULA UpdateConstants<Rule> update_constants(const namp_optimizer_group& group, int64_t step,
+                                                    float inverse_scale, float clip) {
+  UpdateConstants<Rule> c;
+  c.preamble.inverse_scale = inverse_scale;
+  c.preamble.clip_coefficient = clip;
+  c.preamble.sign = group.maximize != 0 ? -1.0f : 1.0f;
+  const bool decays = group.weight_decay != 0.0;
+  c.preamble.decay = group.decoupled != 0 && decays
+                         ? static_cast<float>(1.0 - group.learning_rate * group.weight_decay)
+                         : 1.0f;
+  c.preamble.coupled = group.decoupled == 0 && decays;
+  c.preamble.weight_decay = static_cast<float>(group.weight_decay);
+  c.rule = Rule::constants(group, step);
+  return c;
+}
+
+}  // namespace namp

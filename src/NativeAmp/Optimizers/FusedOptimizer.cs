@@ -1,0 +1,316 @@
+using NativeAmp.Interop;
+
+namespace NativeAmp;
+
+/// <summary>
+/// An optimizer over float32 parameters, in one native call a step at any number of them: it reads the gradients to check and measure them, then
+/// unscales, clips, updates and writes the compute copies. Gradients that moved since the last step add one native call; so do compute copies.
+/// </summary>
+/// <remarks>
+/// Gradients may be float32, float16 or bfloat16, mixed as they come. A step whose gradients are not finite is skipped, with or without a
+/// <see cref="GradScaler"/>: see <see cref="StepResult"/> for what it leaves behind. Parameters without a gradient are left out of a step. Gradients
+/// accumulate over all backward passes before <see cref="ZeroGrad"/>. Steps are counted by parameter, as in <c>torch.optim</c>: one that gets its first
+/// gradient late takes its first step then. Parameters of several models may have the same names; in
+/// messages and in the state the second "0.weight" is "2:0.weight", or has its <see cref="ParameterGroup.Name"/> before it.
+/// </remarks>
+public abstract class FusedOptimizer : IDisposable
+{
+    private readonly IParameter[] _parameters;
+    private readonly string[] _names;
+    private readonly ParameterGroup[] _groups;
+    private readonly NampOptimizerGroup[] _stepGroups;
+    private readonly StepHistory _history;
+    private float _maxNorm;
+    private bool _hasFindings;
+    private readonly OptimizerLink _link;
+    private bool _disposed;
+
+    private protected FusedOptimizer(IEnumerable<ParameterGroup> groups, Type options)
+    {
+        ArgumentNullException.ThrowIfNull(groups);
+        _groups = [.. groups];
+        _parameters = [.. _groups.SelectMany(g => g.Parameters)];
+        if (_parameters.Length == 0) throw new ArgumentException("An optimizer needs at least one parameter.");
+        if (Array.Find(_groups, group => group.Options.GetType() != options) is { } other)
+            throw new ArgumentException($"This optimizer's groups take {options.Name}; one has {other.Options.GetType().Name}.");
+        Device = _parameters[0].Device;
+        _names = ParameterNames.Of(_groups);
+        Validate();
+        _stepGroups = new NampOptimizerGroup[_groups.Length];
+        int[] groupOf = [.. _groups.SelectMany((g, i) => g.Parameters.Select(_ => i))];
+        _link = new OptimizerLink(this, _parameters);
+        Memory = new OptimizerMemory(Device, _parameters, _names, groupOf, _groups, _link);
+        State = new OptimizerState(Device);
+        _history = new StepHistory(Device);
+        for (int i = 0; i < _parameters.Length; i++) (_parameters[i] as ITrackedParameter)?.Optimizers.Attach(_link, i);
+    }
+
+    /// <summary>An optimizer of one group by the rule of its options: <see cref="FusedAdam"/> for <see cref="AdamOptions"/>, and so on.</summary>
+    /// <param name="parameters">The parameters; their device is the optimizer's.</param>
+    /// <param name="options">The hyperparameters.</param>
+    /// <exception cref="ArgumentException">There is no parameter, one is given twice, or they are on several devices.</exception>
+    public static FusedOptimizer Create(IEnumerable<IParameter> parameters, OptimizerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return options.CreateOptimizer([new ParameterGroup(parameters, options)]);
+    }
+
+    /// <summary>The device that the parameters are on.</summary>
+    public Device Device { get; }
+
+    /// <summary>The parameter groups.</summary>
+    public IReadOnlyList<ParameterGroup> Groups => _groups;
+
+    /// <summary>Changes every group's learning rate over the steps that are applied; null for no change.</summary>
+    public ILearningRateScheduler? Scheduler { get; set; }
+
+    /// <summary>
+    /// Whether gradients are read before each step to find what is not finite and to measure their norm. Without it a plain
+    /// <see cref="Step"/> applies whatever there is; with a scaler or clipping they are always read.
+    /// </summary>
+    public bool CheckGradients { get; set; } = true;
+
+    /// <summary>Steps applied so far; a skipped one does not count. Waits for the device.</summary>
+    public long AppliedSteps
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return State.Read().Step;
+        }
+    }
+
+    /// <summary>The state on the device, for those who go on with <see cref="AmpKernels"/>.</summary>
+    public OptimizerState State { get; }
+
+    /// <summary>What became of the gradients since they were last read.</summary>
+    internal CheckedGradients Gradients => _link.Gradients;
+
+    /// <summary>The rule's state, and the table over everything.</summary>
+    internal OptimizerMemory Memory { get; }
+
+    /// <summary>Takes a step with gradients that carry no loss scale.</summary>
+    /// <exception cref="InvalidOperationException">No parameter has a gradient.</exception>
+    public StepResult Step()
+    {
+        lock (Device.Gate)
+        {
+            bool check = CheckGradients || _maxNorm > 0;
+            UnscaleInFloat32();
+            if (!HasGradients(stepping: true))
+                throw new InvalidOperationException("None of the optimizer's parameters has a gradient: call Backward before the step, and ZeroGrad after it.");
+            return Apply(scaler: null, check ? GradientCheck.InThisCall : GradientCheck.None);
+        }
+    }
+
+    /// <summary>
+    /// Clips gradients to a global L2 norm in the next step, as <c>torch.nn.utils.clip_grad_norm_</c> does. It costs no pass of its own, and may be
+    /// called before or after <see cref="GradScaler.Unscale"/>: the norm is that of the unscaled gradients.
+    /// </summary>
+    /// <param name="maxNorm">
+    /// The largest norm, above 0. Positive infinity clips nothing: the gradients are read and <see cref="StepResult.GradientNorm"/> tells their norm, whatever
+    /// <see cref="CheckGradients"/> is.
+    /// </param>
+    /// <exception cref="ArgumentOutOfRangeException">It is not above 0: negative, NaN, or 0 because it was too small for a float.</exception>
+    public void ClipGradNorm(float maxNorm)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (!(maxNorm > 0)) throw new ArgumentOutOfRangeException(nameof(maxNorm), maxNorm, "The largest norm must be above 0; infinity measures the norm and clips nothing.");
+        _maxNorm = maxNorm;
+    }
+
+    /// <summary>Drops all gradients.</summary>
+    public void ZeroGrad()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        lock (Device.Gate)
+        {
+            foreach (var parameter in _parameters) parameter.ClearGradient();
+            Gradients.Forget("ZeroGrad dropped them");
+        }
+    }
+
+    /// <summary>The learning rate that a group's next step takes. With a <see cref="Scheduler"/> it waits for the device.</summary>
+    public double NextLearningRate(int group = 0)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        double rate = _groups[group].Options.LearningRate;
+        return Scheduler is null ? rate : Scheduler.LearningRate(rate, AppliedSteps);
+    }
+
+    /// <summary>Copies the state and the counts of steps to the host.</summary>
+    public OptimizerSnapshot SaveState() => new() { Step = AppliedSteps, Parameters = Memory.Read() };
+
+    /// <summary>Sets the state and the counts of steps; parameters are found by name.</summary>
+    /// <exception cref="ArgumentException">A parameter or a column of its state is missing, unknown or of another size; nothing was changed.</exception>
+    public void LoadState(OptimizerSnapshot state)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentNullException.ThrowIfNull(state);
+        if (state.Step is < 0 or long.MaxValue)
+            throw new ArgumentOutOfRangeException(nameof(state), state.Step, "A state counts 0 or more steps, and less than 2^63 - 1.");
+        var byName = new Dictionary<string, ParameterSnapshot>(StringComparer.Ordinal);
+        foreach (var parameter in state.Parameters)
+        {
+            if (!byName.TryAdd(parameter.Name, parameter)) throw new ArgumentException($"The state holds '{parameter.Name}' twice.", nameof(state));
+        }
+        foreach (string name in byName.Keys.Except(_names))
+            throw new ArgumentException($"The state holds '{name}', which this optimizer does not train.", nameof(state));
+        for (int i = 0; i < _parameters.Length; i++)
+        {
+            if (!byName.TryGetValue(_names[i], out var parameter))
+                throw new ArgumentException($"The state does not hold '{_names[i]}'.", nameof(state));
+            if (Memory.Misfit(i, parameter) is { } misfit) throw new ArgumentException(misfit, nameof(state));
+        }
+        Memory.Write([.. _names.Select(name => byName[name])]);
+        State.Reset(state.Step);
+        _hasFindings = false;
+        Gradients.Forget("LoadState forgot what was found");
+    }
+
+    /// <summary>Gives state and table back. Parameters are not touched.</summary>
+    public void Dispose()
+    {
+        _disposed = true;
+        foreach (var parameter in _parameters) (parameter as ITrackedParameter)?.Optimizers.Detach(_link);
+        Memory.Dispose();
+        State.Dispose();
+        _history.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Whether any parameter has a gradient; the table then knows where all are.</summary>
+    internal bool HasGradients(bool stepping)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return Memory.Refresh(stepping);
+    }
+
+    /// <summary>Reads all gradients, where HasGradients found them: finite, norm, facts. With no in-place it is decided by whether that can lose anything.</summary>
+    internal void Check(LossScaleState? scaler, bool? inPlace)
+    {
+        bool write = inPlace ?? Memory.AllGradientsFloat32;
+        AmpKernels.UnscaleAndCheck(Memory.Table, Memory.Columns.Gradient, scaler, State, write ? Memory.Columns.Gradient : -1);
+        _hasFindings = true;
+        Gradients.Read(scaler, areScaled: !write);
+    }
+
+    /// <summary>Before the scale moves: gradients that were left with it lose it now, where they can.</summary>
+    internal void SettleScale()
+    {
+        if (Gradients.AreScaled && _parameters.All(p => p is ITrackedParameter || p.Gradient.DType == DType.Float32)) UnscaleInFloat32();
+    }
+
+    /// <summary>
+    /// What <see cref="GradScaler.Unscale"/> does to float32 gradients, for half-precision ones that it left scaled: they become float32, where nothing
+    /// is lost by the division.
+    /// </summary>
+    internal void UnscaleInFloat32()
+    {
+        lock (Device.Gate)
+        {
+            if (!Gradients.AreScaled) return;
+            foreach (var parameter in _parameters)
+            {
+                if (parameter.Gradient.DType != DType.Float32 && parameter is not ITrackedParameter)
+                    throw new InvalidOperationException($"Gradients stay scaled after Unscale, and that of '{parameter.Name}' cannot be turned into float32: look at gradients before Unscale, or call it with inPlace: true.");
+            }
+            foreach (var parameter in _parameters) (parameter as ITrackedParameter)?.WidenGradient();
+            Memory.Refresh(stepping: false);
+            AmpKernels.UnscaleAndCheck(Memory.Table, Memory.Columns.Gradient, Gradients.Scaler, State, Memory.Columns.Gradient);
+            Gradients.Unscaled();
+        }
+    }
+
+    /// <summary>Applies gradients, where HasGradients found them.</summary>
+    internal StepResult Apply(LossScaleState? scaler, GradientCheck check)
+    {
+        Gradients.Stepped(check == GradientCheck.InThisCall ? scaler : null);
+        if (check == GradientCheck.None && _hasFindings) State.ForgetFindings();
+        _hasFindings = check != GradientCheck.None;
+        long applied = Scheduler is null ? 0 : AppliedSteps;
+        for (int i = 0; i < _groups.Length; i++)
+        {
+            _stepGroups[i] = _groups[i].Options.ToNative();
+            if (Scheduler is not null) _stepGroups[i].LearningRate = Scheduler.LearningRate(_stepGroups[i].LearningRate, applied);
+        }
+        var first = _groups[0].Options;
+        AmpKernels.OptimizerStep(first.Rule, Memory.Table, Memory.Columns, _stepGroups, Memory.Steps, scaler, State,
+            new OptimizerStepOptions
+            {
+                MaxNorm = _maxNorm,
+                CopyRounding = first.CopyRounding,
+                Seed = first.RoundingSeed,
+                CheckGradients = check == GradientCheck.InThisCall,
+            });
+        _maxNorm = 0;
+        return new StepResult(this, _history.Add(State, scaler, _stepGroups[0].LearningRate, wasChecked: check != GradientCheck.None));
+    }
+
+    internal OptimizerFacts FactsOf(long step) => _history.Facts(step);
+
+    internal bool WasChecked(long step) => _history.WasChecked(step);
+
+    internal float ScaleOf(long step) => _history.Scale(step);
+
+    internal double LearningRateOf(long step) => _history.LearningRate(step);
+
+    internal string? FirstBadParameterOf(long step) => FirstBadParameter(_history.Facts(step));
+
+    /// <summary>The first bad parameter of the last check, stepped or not.</summary>
+    internal string? LastBadParameter() => FirstBadParameter(State.Read());
+
+    internal OverflowFacts? FirstBadFactsOf(long step)
+    {
+        var facts = _history.Facts(step);
+        if (!facts.FoundInf || facts.FirstNonFiniteTensor < 0 || step != _history.Next - 1) return null;
+        var all = new OverflowFacts[_parameters.Length];
+        Memory.Table.ReadFacts(all);
+        // A check that came after the step has overwritten them; then they no longer tell of an overflow, or of another.
+        return all[facts.FirstNonFiniteTensor] is { NonFiniteCount: > 0 } bad ? bad : null;
+    }
+
+    internal string? ReasonOf(long step)
+    {
+        var facts = _history.Facts(step);
+        if (!facts.FoundInf) return null;
+        return FirstBadParameterOf(step) is { } name
+            ? FormattableString.Invariant($"{facts.NonFiniteCount} gradient elements are infinite or not a number at a loss scale of {ScaleOf(step)}, the first of them in '{name}'.")
+            : FormattableString.Invariant($"The loss scale of {ScaleOf(step)} has no finite inverse.");
+    }
+
+    private string? FirstBadParameter(in OptimizerFacts facts) =>
+        facts.FoundInf && facts.FirstNonFiniteTensor >= 0 ? _names[facts.FirstNonFiniteTensor] : null;
+
+    private void Validate()
+    {
+        var seen = new Dictionary<IParameter, string>(ReferenceEqualityComparer.Instance);
+        var places = new Dictionary<nint, string>();
+        for (int i = 0; i < _parameters.Length; i++)
+        {
+            var parameter = _parameters[i];
+            if (!seen.TryAdd(parameter, _names[i])) throw new ArgumentException($"The parameter '{seen[parameter]}' is given twice; a step would update it twice.");
+            if (parameter.Device != Device) throw new ArgumentException($"The parameter '{_names[i]}' is on another device than '{_names[0]}'.");
+            if (parameter.Count > 0 && !places.TryAdd(parameter.Data, _names[i]))
+                throw new ArgumentException($"The parameters '{places[parameter.Data]}' and '{_names[i]}' are the same memory; a step would update it twice.");
+        }
+        foreach (var group in _groups)
+        {
+            if (group.Options.CopyRounding != _groups[0].Options.CopyRounding || group.Options.RoundingSeed != _groups[0].Options.RoundingSeed)
+                throw new ArgumentException("All groups of an optimizer must round compute copies in the same way.");
+        }
+    }
+}
+
+/// <summary>When the gradients of a step are read to find what is not finite and to measure their norm.</summary>
+internal enum GradientCheck
+{
+    /// <summary>Never: whatever there is is applied.</summary>
+    None,
+
+    /// <summary>They were, by <see cref="FusedOptimizer.Check"/>.</summary>
+    Before,
+
+    /// <summary>At the beginning of the call that applies them.</summary>
+    InThisCall,
+}
