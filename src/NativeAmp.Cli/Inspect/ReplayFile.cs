@@ -51,7 +51,7 @@ internal static class ReplayFile
     // What the command line's ranges hold elsewhere: a file may be anybody's.
     private static bool IsPossible(TrainSettings settings) => settings is { Batch: > 0, Gpt: { Context: > 0 and <= GptSize.MostContext, Width: > 0 and <= GptSize.MostWidth, Heads: > 0, Blocks: > 0 and <= GptSize.MostBlocks } }
         && settings.Gpt.Width % settings.Gpt.Heads == 0 && settings.Epochs is null != settings.Steps is null && (settings.Epochs ?? 1) > 0 && (settings.Steps ?? 1) > 0
-        && settings.LearningRate > 0 && settings.WeightDecay >= 0 && settings.Clip >= 0 && settings.InitialScale is null or > 0;
+        && OptimizerChoice.Find(settings.Optimizer) is not null && settings.LearningRate > 0 && settings.WeightDecay >= 0 && settings.Clip >= 0 && settings.InitialScale is null or > 0;
 
     private static DataFormatException Foreign(string path, Exception? inner) =>
         new(path, 0, "no settings of a step", "a file that 'nativeamp train --inspect' kept of a failed step", inner);

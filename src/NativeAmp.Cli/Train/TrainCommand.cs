@@ -24,11 +24,14 @@ internal sealed class TrainCommand
         "End after the first epoch whose test accuracy is this or more, as 0.9; --epochs is then the most of them [default: 20].");
 
     private readonly Option<int?> _batch = NumberOption.Whole("--batch", 1, int.MaxValue, "Samples of a step [default: 128, gpt 16].");
-    private readonly Option<double?> _lr = NumberOption.Real("--lr", new RealRange(1e-30, 1e6, "a number from 1e-30 to 1e6"),
-        "Peak learning rate of AdamW, after a warm-up and before a cosine decay [default: 2.5e-3 for cnn, 1e-3 otherwise].");
+    private readonly Option<string> _optimizer = CommonOptions.OneOf("--optimizer", OptimizerChoice.All[0].Name,
+        $"How parameters are updated ({OptimizerChoice.Help}).", [.. OptimizerChoice.All.Select(choice => choice.Name)]);
 
-    private readonly Option<double> _weightDecay = NumberOption.Real("--weight-decay", 0.01,
-        new RealRange(1e-30, 100, "a number from 1e-30 to 100, or 0 for none", Zero: true), "Weight decay of AdamW.");
+    private readonly Option<double?> _lr = NumberOption.Real("--lr", new RealRange(1e-30, 1e6, "a number from 1e-30 to 1e6"),
+        "Peak learning rate, after a warm-up and before a cosine decay [default: 2.5e-3 for cnn, 1e-3 otherwise; see --optimizer].");
+
+    private readonly Option<double?> _weightDecay = NumberOption.Real("--weight-decay",
+        new RealRange(1e-30, 100, "a number from 1e-30 to 100, or 0 for none", Zero: true), "Weight decay [default: see --optimizer].");
 
     // Ordinary float32 numbers: what the norm is compared with is float32.
     private readonly Option<double> _clip = NumberOption.Real("--clip", 1.0,
@@ -85,14 +88,14 @@ internal sealed class TrainCommand
 
     /// <summary>Options of a run that mean the same for each run of a study, which takes them and passes them on.</summary>
     public IReadOnlyList<Option> OfAStudy =>
-        [_data, _classes, _epochs, _steps, _toAccuracy, _lr, _weightDecay, _clip, _initScale, _onNan, _threads, _device, _gpt.Context, _gpt.Width, _gpt.Heads, _gpt.Blocks];
+        [_data, _classes, _epochs, _steps, _toAccuracy, _optimizer, _lr, _weightDecay, _clip, _initScale, _onNan, _threads, _device, _gpt.Context, _gpt.Width, _gpt.Heads, _gpt.Blocks];
 
     /// <summary>The command, to be added to a root.</summary>
     public Command Build(Terminal terminal)
     {
         Command command = new("train", "Train a network in mixed precision.")
         {
-            _model, _data, _classes, _precision, _epochs, _steps, _toAccuracy, _batch, _lr, _weightDecay, _clip, _initScale, _onNan, _seed, _threads, _device, _metrics, _telemetry, _telemetryInterval, _checkpoint, _every,
+            _model, _data, _classes, _precision, _epochs, _steps, _toAccuracy, _batch, _optimizer, _lr, _weightDecay, _clip, _initScale, _onNan, _seed, _threads, _device, _metrics, _telemetry, _telemetryInterval, _checkpoint, _every,
             _resume, _profile, _inspect, _inspectOut, _replay, _gpt.Context, _gpt.Width, _gpt.Heads, _gpt.Blocks, _temperature, _sample, _json,
         };
         command.SetAction(parsed => parsed.GetValue(_replay) is { } file ? Replay(file, command, parsed, terminal)
@@ -116,6 +119,7 @@ internal sealed class TrainCommand
         bool gpt = model == ModelKind.Gpt;
         int? epochs = parsed.GetValue(_epochs);
         long? steps = parsed.GetValue(_steps);
+        OptimizerChoice optimizer = OptimizerChoice.Find(parsed.GetValue(_optimizer)!)!;
         return new TrainSettings
         {
             Model = model,
@@ -126,8 +130,9 @@ internal sealed class TrainCommand
             Steps = steps ?? (gpt && epochs is null ? 300 : null),
             ToAccuracy = parsed.GetValue(_toAccuracy),
             Batch = parsed.GetValue(_batch) ?? (gpt ? 16 : 128),
-            LearningRate = parsed.GetValue(_lr) ?? (model == ModelKind.Cnn ? 2.5e-3 : 1e-3),
-            WeightDecay = parsed.GetValue(_weightDecay),
+            Optimizer = optimizer.Name,
+            LearningRate = parsed.GetValue(_lr) ?? optimizer.Rate(model == ModelKind.Cnn ? 2.5e-3 : 1e-3),
+            WeightDecay = parsed.GetValue(_weightDecay) ?? optimizer.WeightDecay,
             Clip = (float)parsed.GetValue(_clip),
             InitialScale = (float?)parsed.GetValue(_initScale),
             OnNan = parsed.GetValue(_onNan) switch

@@ -49,6 +49,9 @@ internal sealed record TrainSettings
 
     public required int Batch { get; init; }
 
+    /// <summary>Name of an <see cref="OptimizerChoice"/>.</summary>
+    public required string Optimizer { get; init; }
+
     public required double LearningRate { get; init; }
 
     /// <summary>Initial loss scale; null for the precision's own.</summary>

@@ -1,0 +1,25 @@
+namespace NativeAmp.Cli.Train;
+
+/// <summary>An optimizer that --optimizer names.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Defaults">What is its own where nothing else is given, in words.</param>
+/// <param name="Rate">Its peak learning rate where none is given, from that of AdamW.</param>
+/// <param name="WeightDecay">Its weight decay where none is given.</param>
+/// <param name="Options">Its hyperparameters, of a learning rate and a weight decay.</param>
+internal sealed record OptimizerChoice(
+    string Name, string Defaults, Func<double, double> Rate, double WeightDecay, Func<double, double, OptimizerOptions> Options)
+{
+    /// <summary>All, the default first.</summary>
+    public static readonly IReadOnlyList<OptimizerChoice> All =
+    [
+        new("adamw", "weight decay 0.01", adamW => adamW, 0.01, (rate, decay) => new AdamOptions { LearningRate = rate, WeightDecay = decay }),
+        new("adam", "weight decay 0, added to the gradient", adamW => adamW, 0,
+            (rate, decay) => new AdamOptions { LearningRate = rate, WeightDecay = decay, Decoupled = false }),
+    ];
+
+    /// <summary>All with their defaults, for a help text.</summary>
+    public static string Help => string.Join("; ", All.Select(choice => $"{choice.Name}: {choice.Defaults}"));
+
+    /// <summary>The one of a name, or null.</summary>
+    public static OptimizerChoice? Find(string name) => All.FirstOrDefault(choice => choice.Name == name);
+}
