@@ -150,8 +150,14 @@ Workload adam(int64_t n, int32_t gradient, Copy copy, bool amsgrad = false) {
             const States s = states(gpu);
             int64_t* const steps = gpu.values<int64_t>({0});
             return [=] {
-              const namp_optimizer_group group{1e-3, 0.9, 0.999, 1e-8, 0.01, 1, amsgrad ? 1 : 0,
-                                               0,    0};
+              namp_optimizer_group group{};
+              group.learning_rate = 1e-3;
+              group.beta1 = 0.9;
+              group.beta2 = 0.999;
+              group.epsilon = 1e-8;
+              group.weight_decay = 0.01;
+              group.decoupled = 1;
+              group.amsgrad = amsgrad ? 1 : 0;
               auto args = sized<namp_optimizer_args>();
               args.group_count = 1;
               args.groups = &group;

@@ -1,6 +1,7 @@
 // Adam against a plain loop in double, and the loop over any rule by its example.
 #include <memory>
 
+#include "adam_group.h"
 #include "backend_test.h"
 
 namespace namp_test {
@@ -92,8 +93,8 @@ TEST_P(AdamTest, EveryLengthAlignmentDtypeAndSetting) {
   for (int64_t n : lengths()) {
     for (int32_t gradient_dtype : kFloats) {
       const int32_t half_dtype = kFloats[++turn % 3];
-      namp_optimizer_group group{1e-2,     0.9,          0.99,         1e-6, 0.05,
-                                 turn % 2, turn / 2 % 2, turn / 4 % 2, 0};
+      namp_optimizer_group group = adam_group(1e-2, 0.9, 0.99, 1e-6, 0.05, turn % 2 != 0,
+                                              turn / 2 % 2 != 0, turn / 4 % 2 != 0);
       const std::vector<namp_optimizer_group> groups{group};
       std::vector<uint8_t> bytes;
       for (const Setting& setting : device_.settings({1, 2, 3, 8})) {
@@ -124,7 +125,7 @@ TEST_P(AdamTest, EveryLengthAlignmentDtypeAndSetting) {
 
 // So many elements that the CPU's compute copies go past the cache; aligned for that and not.
 TEST_P(AdamTest, BigTablesGiveTheSameBits) {
-  const std::vector<namp_optimizer_group> groups{{1e-2, 0.9, 0.99, 1e-6, 0.05, 1, 0, 0, 0}};
+  const std::vector<namp_optimizer_group> groups{adam_group(1e-2, 0.9, 0.99, 1e-6, 0.05)};
   const int64_t many = device_.is_gpu() ? 3 * kChunk : 4 << 20;
   Buffer big(device_, NAMP_FLOAT32, many), m(device_, NAMP_FLOAT32, many);
   Buffer v(device_, NAMP_FLOAT32, many), g(device_, NAMP_BFLOAT16, many);
@@ -152,7 +153,7 @@ TEST_P(AdamTest, BigTablesGiveTheSameBits) {
 }
 
 TEST_P(AdamTest, SkipsWhollyOnOverflow) {
-  const std::vector<namp_optimizer_group> groups{{1e-2, 0.9, 0.99, 1e-6, 0.05, 1, 0, 0, 0}};
+  const std::vector<namp_optimizer_group> groups{adam_group(1e-2, 0.9, 0.99, 1e-6, 0.05)};
   Parameter x(device_, 3000, NAMP_FLOAT16, NAMP_FLOAT16, 1);
   x.g.set(uniform_values(3000, 5, -1, 1));
   x.g.set(1234, kInfinity);
@@ -171,8 +172,9 @@ TEST_P(AdamTest, SkipsWhollyOnOverflow) {
 }
 
 TEST_P(AdamTest, GroupsClippingUnscaledGradientsAndTensorsLeftOut) {
-  const std::vector<namp_optimizer_group> groups{{1e-2, 0.9, 0.99, 1e-6, 0.0, 1, 0, 0, 0},
-                                                 {1e-3, 0.8, 0.95, 1e-5, 0.1, 0, 1, 1, 0}};
+  const std::vector<namp_optimizer_group> groups{
+      adam_group(1e-2, 0.9, 0.99, 1e-6, 0.0),
+      adam_group(1e-3, 0.8, 0.95, 1e-5, 0.1, false, true, true)};
   Parameter a(device_, 100, NAMP_FLOAT32, NAMP_BFLOAT16, 0);
   Parameter b(device_, kChunk + 1, NAMP_FLOAT32, NAMP_FLOAT16, 1);
   Parameter out(device_, 10, NAMP_FLOAT32, NAMP_FLOAT16, 0);
@@ -224,7 +226,7 @@ TEST_P(AdamTest, GroupsClippingUnscaledGradientsAndTensorsLeftOut) {
 }
 
 TEST_P(AdamTest, CheckingInTheSameCallIsCheckingBefore) {
-  const std::vector<namp_optimizer_group> groups{{1e-2, 0.9, 0.99, 1e-6, 0.05, 1, 0, 0, 0}};
+  const std::vector<namp_optimizer_group> groups{adam_group(1e-2, 0.9, 0.99, 1e-6, 0.05)};
   Value<namp_scaler_state> scaler(device_, scaler_of(8.0f));
   Parameter apart(device_, 2 * kChunk + 3, NAMP_FLOAT16, NAMP_FLOAT16, 0);
   Parameter together(device_, 2 * kChunk + 3, NAMP_FLOAT16, NAMP_FLOAT16, 0);
@@ -260,7 +262,7 @@ TEST_P(AdamTest, CheckingInTheSameCallIsCheckingBefore) {
 }
 
 TEST_P(AdamTest, StochasticComputeCopyIsTheStepsAndUnbiased) {
-  const std::vector<namp_optimizer_group> groups{{0.0, 0.9, 0.99, 1e-6, 0.0, 1, 0, 0, 0}};
+  const std::vector<namp_optimizer_group> groups{adam_group(0.0, 0.9, 0.99, 1e-6, 0.0)};
   Parameter x(device_, 2 * kChunk, NAMP_FLOAT32, NAMP_BFLOAT16, 0);
   for (int64_t i = 0; i < x.p.size(); ++i)
     x.p.set(i, 1.001);
@@ -291,8 +293,9 @@ TEST_P(AdamTest, StochasticComputeCopyIsTheStepsAndUnbiased) {
 
 // As torch.optim counts: the first update, whenever it comes, is lr * g / (|g| + eps).
 TEST_P(AdamTest, CountsEachTensorsOwnSteps) {
-  const std::vector<namp_optimizer_group> groups{{1e-2, 0.9, 0.99, 1e-6, 0.0, 1, 0, 0, 0},
-                                                 {1e-3, 0.8, 0.95, 1e-5, 0.1, 0, 1, 1, 0}};
+  const std::vector<namp_optimizer_group> groups{
+      adam_group(1e-2, 0.9, 0.99, 1e-6, 0.0),
+      adam_group(1e-3, 0.8, 0.95, 1e-5, 0.1, false, true, true)};
   // always, from the fourth step on, and every third; the last in the same group as the second.
   const auto has_gradient = [](size_t tensor, int turn) {
     return tensor == 0 || (tensor == 1 ? turn >= 4 : turn % 3 == 2);
@@ -357,8 +360,8 @@ TEST_P(AdamTest, AnyNumberOfGroupsEachWithItsOwnHyperparameters) {
     all[t]->g.set(uniform_values(kCount, static_cast<uint32_t>(t), -1, 1));
     rows.push_back(all[t]->row());
     group_of.push_back(static_cast<int32_t>(kGroups - 1 - t));
-    groups[t] = {
-        1e-5 * static_cast<double>(t), 0.9, 0.99, 1e-6, 0.01, 1, t % 2 == 0, t % 3 == 0, 0};
+    groups[t] = adam_group(1e-5 * static_cast<double>(t), 0.9, 0.99, 1e-6, 0.01, true, t % 2 == 0,
+                           t % 3 == 0);
   }
   Table table(device_, std::vector<int64_t>(kGroups, kCount), rows, group_of);
   Steps steps(device_, std::vector<int64_t>(kGroups, 0));

@@ -2,6 +2,7 @@
 // what becomes of a driver that fails.
 #include <map>
 
+#include "adam_group.h"
 #include "two_devices.h"
 
 namespace namp_test {
@@ -59,7 +60,7 @@ class CudaCost : public ::testing::Test {
 
   int32_t check_and_step() {
     int32_t status = namp_unscale_check(table_, 0, -1, scaler_, state_, 1, nullptr);
-    const namp_optimizer_group group{1e-3, 0.9, 0.999, 1e-8, 0.01, 1, 0, 0, 0};
+    const namp_optimizer_group group = adam_group(1e-3, 0.9, 0.999, 1e-8, 0.01);
     auto args = make_args<namp_optimizer_args>();
     args.group_count = 1;
     args.groups = &group;

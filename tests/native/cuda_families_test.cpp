@@ -1,5 +1,6 @@
 // The four families on a GPU, and what is computed element by element, bit for bit those of the
 // CPU.
+#include "adam_group.h"
 #include "two_devices.h"
 
 namespace namp_test {
@@ -227,8 +228,8 @@ class CudaOptimizer : public TwoDevices {
     auto* state = state_->on(gpu).as<namp_optimizer_state>();
     int32_t status = namp_unscale_check(table, 0, write_column, scaler, state, 1, nullptr);
     namp_optimizer_group group[2]{};
-    group[0] = {1e-3, 0.9, 0.999, 1e-8, 0.01, 1, amsgrad ? 1 : 0, 0, 0};
-    group[1] = {3e-3, 0.8, 0.99, 1e-6, 0.1, 0, 0, 1, 0};
+    group[0] = adam_group(1e-3, 0.9, 0.999, 1e-8, 0.01, true, amsgrad);
+    group[1] = adam_group(3e-3, 0.8, 0.99, 1e-6, 0.1, false, false, true);
     auto args = make_args<namp_optimizer_args>();
     args.group_count = 2;
     args.groups = group;

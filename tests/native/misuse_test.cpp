@@ -1,4 +1,5 @@
 // The C interface called wrongly: a status, a message that names the argument, and nothing changed.
+#include "adam_group.h"
 #include "backend_test.h"
 
 namespace namp_test {
@@ -122,8 +123,8 @@ TEST_P(MisuseTest, Adam) {
   Steps steps(device_, {0});
   const auto step =
       [&](const std::function<void(namp_optimizer_args&, namp_optimizer_group*)>& spoil) {
-        namp_optimizer_group groups[2] = {{1e-3, 0.9, 0.999, 1e-8, 0, 1, 0, 0, 0},
-                                          {1e-3, 0.9, 0.999, 1e-8, 0, 1, 0, 0, 0}};
+        namp_optimizer_group groups[2] = {adam_group(1e-3, 0.9, 0.999, 1e-8, 0),
+                                          adam_group(1e-3, 0.9, 0.999, 1e-8, 0)};
         namp_optimizer_args args{};
         args.struct_size = sizeof(args);
         args.group_count = 2;
