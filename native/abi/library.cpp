@@ -14,11 +14,9 @@ struct StructSize {
   int64_t size;
 };
 
-#define NAMP_STRUCT(name) \
-  { #name, static_cast < int64_t>(sizeof(name)) }
-
 // A line each.
 // clang-format off
+#define NAMP_STRUCT(name) { #name, static_cast<int64_t>(sizeof(name)) }
 constexpr StructSize kStructs[] = {
     NAMP_STRUCT(namp_profile_entry),
     NAMP_STRUCT(namp_device_info),

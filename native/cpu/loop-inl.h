@@ -5,8 +5,9 @@
 // where out, in_a and in_b are float, Float16 or BFloat16 pointers in any mix; out may be one of
 // the inputs. For more than one output, or for sums, the loop without the loads:
 //
-//   for_lanes(count, [&](int64_t i, auto part) NAMP_LANES { store(load(in + i, part) * factor, out
-//   + i, part); });
+//   for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
+//     store(load(in + i, part) * factor, out + i, part);
+//   });
 //
 // A run-time dtype becomes a type by with_element.
 #if defined(NAMP_CPU_LOOP_INL_H) == defined(HWY_TARGET_TOGGLE)

@@ -1,8 +1,8 @@
 // The one loop over contiguous elements: a body of packs of 8, whose accesses are 16 bytes wide
 // where a pointer's alignment lets them, and single elements at the edges.
 //
-//   const int peel = choose_peel(out, in);                       // for runs whose pointers these
-//   are for_packs(count, peel, [&](int64_t i, auto part) {
+//   const int peel = choose_peel(out, in);  // for runs whose pointers these are
+//   for_packs(count, peel, [&](int64_t i, auto part) {
 //     auto x = load(in + i, part);
 //     store(map([=](float a) { return a * factor; }, x), out + i, part);
 //   });

@@ -5,36 +5,36 @@
  * Conventions, which hold for every function unless its comment says otherwise:
  *
  *  - A function is called namp_module_verb, puts its outputs first, and returns a namp_status.
- * NAMP_OK is 0. On failure namp_last_error_message() tells, for the calling thread, what was wrong
- * with which value and what to do. A failed call changes nothing. No C++ exception crosses this
- * interface.
+ *    NAMP_OK is 0. On failure namp_last_error_message() tells, for the calling thread, what was
+ *    wrong with which value and what to do. A failed call changes nothing. No C++ exception crosses
+ *    this interface.
  *  - An argument struct begins with struct_size, which the caller sets to sizeof the struct it was
- * compiled with. Fields that are not named are zero, and zero is always a valid "not used".
+ *    compiled with. Fields that are not named are zero, and zero is always a valid "not used".
  *  - Tensor data is passed as plain pointers to memory that the device can access (a CUdeviceptr on
- * a GPU, any memory of the process on the CPU). It may belong to this library or to anybody else. A
- * pointer is aligned to its element, no more. Tensors are dense and row-major unless strides are
- * given. A count may be 0; its pointer may then be null.
+ *    a GPU, any memory of the process on the CPU). It may belong to this library or to anybody
+ *    else. A pointer is aligned to its element, no more. Tensors are dense and row-major unless
+ *    strides are given. A count may be 0; its pointer may then be null.
  *  - Counts, strides and sizes in elements are int64_t. A "column" or "row" count below 0 is an
- * error.
+ *    error.
  *  - A namp_stream is a plain handle (a CUstream on a GPU; the CPU has only the default stream and
- * works synchronously). Null is the default stream. Work is ordered on a stream; nothing waits for
- * the host but what says so.
+ *    works synchronously). Null is the default stream. Work is ordered on a stream; nothing waits
+ *    for the host but what says so.
  *  - Half precision is IEEE binary16 (NAMP_FLOAT16) or bfloat16 (NAMP_BFLOAT16). Narrowing rounds
- * to nearest even unless asked otherwise; subnormals are kept; a NaN stays a NaN (with the sign and
- * the upper payload bits, made quiet); overflow goes to infinity. Arithmetic is done in float32 and
- * rounded once when it is stored.
+ *    to nearest even unless asked otherwise; subnormals are kept; a NaN stays a NaN (with the sign
+ *    and the upper payload bits, made quiet); overflow goes to infinity. Arithmetic is done in
+ *    float32 and rounded once when it is stored.
  *  - In-place operation (an output that is exactly one of the inputs) is allowed for element-wise
- * functions. Other overlap is not.
+ *    functions. Other overlap is not.
  *  - Every function may be called from several threads at once, also over one device, table or
- * stream: calls that compute on one device follow each other in some order, each whole. What two
- * calls read and write in memory is the callers' matter, as is destroying what another thread still
- * uses.
+ *    stream: calls that compute on one device follow each other in some order, each whole. What two
+ *    calls read and write in memory is the callers' matter, as is destroying what another thread
+ *    still uses.
  *  - Results do not depend on the floating-point mode of the calling thread (flush to zero,
- * rounding, traps), nor of OpenMP's threads; each has its own again when a call returns.
+ *    rounding, traps), nor of OpenMP's threads; each has its own again when a call returns.
  *  - After fork() the child may go on with the parent's CPU devices, or open its own; it has the
- * calling thread alone, for OpenMP's threads stay with the parent. A fork waits until other
- * threads' calls on CPU devices are over. CUDA devices that were opened before the fork, and new
- * ones where the parent had started CUDA, are refused in the child (NAMP_ERROR_UNAVAILABLE).
+ *    calling thread alone, for OpenMP's threads stay with the parent. A fork waits until other
+ *    threads' calls on CPU devices are over. CUDA devices that were opened before the fork, and new
+ *    ones where the parent had started CUDA, are refused in the child (NAMP_ERROR_UNAVAILABLE).
  */
 #ifndef NATIVEAMP_H
 #define NATIVEAMP_H
@@ -474,7 +474,6 @@ typedef struct namp_optimizer_state {
                                       element; -1 if none */
 } namp_optimizer_state;
 
-/* clang-format off: formulas, a line each */
 /* The scale's update after a step (one thread's work on the device), from the found_inf of all the
  * scaler's optimizers (found_inf[i] not 0 counts as an overflow, ORed):
  *
@@ -482,8 +481,7 @@ typedef struct namp_optimizer_state {
  *                scale = max(minimum, (float)((double)scale * backoff))
  *   good:      tracker += 1, and when tracker >= interval
  *                tracker = 0; hysteresis_left = hysteresis;
- *                scale = (float)((double)scale * growth) if that is finite and no more than the
- * maximum
+ *                scale = (float)((double)scale * growth) if that is finite and no more than the maximum
  *
  * An overflow of a step in which options->bad_index was told of a label or index out of range is
  * not the scale's: it counts as a skipped step, and nothing else changes. Counters stay at their
@@ -493,7 +491,6 @@ typedef struct namp_optimizer_state {
  * torch._amp_update_scale_ (PyTorch 2.10, amp/AmpKernels) from any tracker below the interval;
  * PyTorch asks whether the tracker is the interval, and never grows once it is beyond. states is a
  * host array of count device pointers, 1 to 64. */
-/* clang-format on */
 NAMP_API int32_t namp_scaler_update(namp_device* device, namp_scaler_state* scaler,
                                     namp_optimizer_state* const* states, int32_t count,
                                     const namp_scaler_options* options, namp_stream stream);
@@ -658,7 +655,6 @@ typedef struct namp_optimizer_args {
                      step adds 1 for each tensor that has a gradient, if it is applied */
 } namp_optimizer_args;
 
-/* clang-format off: formulas, a line each */
 /* One fused pass of a rule over all tensors of a table, in float32 without contraction, but for the
  * multiply-adds written as fma, which are rounded once. Before the rule:
  *
@@ -669,7 +665,9 @@ typedef struct namp_optimizer_args {
  * and after it: compute copy = p, rounded. The rules:
  *
  * Adam, in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam) and with the
- * bits of its fused kernel: m = fma(g - m, 1 - beta1, m) v = fma((1 - beta2) * g, g, v * beta2)
+ * bits of its fused kernel:
+ *   m = fma(g - m, 1 - beta1, m)
+ *   v = fma((1 - beta2) * g, g, v * beta2)
  *   vmax = max(vmax, v), which takes the place of v below    if amsgrad
  *   p = p - ((lr / (1 - beta1^t)) * m) / (sqrt(v) / sqrt(1 - beta2^t) + eps)
  *
@@ -682,7 +680,6 @@ typedef struct namp_optimizer_args {
  * once for advance_step 1 (an optimizer of several tables passes 0 for all but its last). scaler
  * may be null: the gradients are not scaled. Should a GPU's driver take the launch of
  * check_gradients and refuse the next, state holds what was found, and nothing else was touched. */
-/* clang-format on */
 NAMP_API int32_t namp_optimizer_step(namp_table* table, const namp_optimizer_args* args,
                                      const namp_scaler_state* scaler, namp_optimizer_state* state,
                                      namp_stream stream);

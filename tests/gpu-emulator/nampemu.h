@@ -6,11 +6,13 @@
  *   NAMPEMU_DEVICES           devices, 0 to 16 (default 1)
  *   NAMPEMU_MEMORY            bytes of memory a device (default 8 GiB)
  *   NAMPEMU_MULTIPROCESSORS   multiprocessors a device (default 4)
- *   NAMPEMU_COMPUTE           compute capability, e.g. 7.5 or 9.0 (default 8.0); PTX for a higher
- * sm_ is refused as a driver would NAMPEMU_INSTRUCTIONS      warp instructions a block may execute
- * before it counts as hung (default 2000000000) NAMPEMU_QUIET             1: findings are kept but
- * not written to stderr NAMPEMU_ORDER             the order in which a launch's blocks run: forward
- * (default), reverse, or shuffle
+ *   NAMPEMU_COMPUTE           compute capability, e.g. 7.5 or 9.0 (default 8.0); PTX for a
+ *                             higher sm_ is refused as a driver would
+ *   NAMPEMU_INSTRUCTIONS      warp instructions a block may execute before it counts as hung
+ *                             (default 2000000000)
+ *   NAMPEMU_QUIET             1: findings are kept but not written to stderr
+ *   NAMPEMU_ORDER             the order in which a launch's blocks run: forward (default),
+ *                             reverse, or shuffle
  */
 #ifndef NAMPEMU_H
 #define NAMPEMU_H
@@ -75,7 +77,7 @@ typedef struct nampemu_traffic {
 
 /* Classes of PTX instructions. */
 typedef enum nampemu_class {
-  NAMPEMU_INTEGER = 0, /* arithmetic, logic, shifts, comparisons, selections of at most 32 bits */
+  NAMPEMU_INTEGER = 0,   /* arithmetic, logic, shifts, comparisons, selections of at most 32 bits */
   NAMPEMU_INTEGER64 = 1, /* the same of 64 bits: two or more machine instructions each */
   NAMPEMU_FLOAT = 2,     /* arithmetic and comparisons of at most 32 bits */
   NAMPEMU_FLOAT64 = 3,
@@ -104,7 +106,7 @@ typedef struct nampemu_counters {
                            pageable memory, frees */
   uint64_t allocations; /* calls that allocated device memory */
   uint64_t frees;
-  uint64_t gemms; /* by the stand-in cuBLAS */
+  uint64_t gemms;                         /* by the stand-in cuBLAS */
   uint64_t instructions[NAMPEMU_CLASSES]; /* thread_instructions by class */
   /* Global memory by sectors of 32 bytes, those that a warp's instruction touches counted once:
    * bytes / (32 * sectors) is the share of what moves that was asked for. Atomics count in
