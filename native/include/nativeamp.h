@@ -605,7 +605,8 @@ NAMP_API int32_t namp_unscale_check(namp_table* table, int32_t gradient_column,
 /* How a step updates a parameter from its gradient; the formulas are at namp_optimizer_step. */
 typedef enum namp_rule {
   NAMP_RULE_ADAM =
-      1 /* Adam, AdamW, AMSGrad; state: exp_avg, exp_avg_sq, max_exp_avg_sq (with amsgrad) */
+      1, /* Adam, AdamW, AMSGrad; state: exp_avg, exp_avg_sq, max_exp_avg_sq (with amsgrad) */
+  NAMP_RULE_SGD = 2 /* SGD; state: momentum_buffer (with momentum) */
 } namp_rule;
 
 /* Most columns of state that a rule has. */
@@ -631,7 +632,9 @@ typedef struct namp_optimizer_group {
   int32_t decoupled; /* 1: p -= lr * wd * p before the update (AdamW); 0: g += wd * p (L2) */
   int32_t amsgrad;
   int32_t maximize; /* 1: goes up the gradient */
-  int32_t reserved;
+  int32_t nesterov; /* 1: a step looks ahead along the momentum buffer */
+  double momentum;
+  double dampening;
 } namp_optimizer_group;
 
 /* One step of an optimizer. */
@@ -670,6 +673,12 @@ typedef struct namp_optimizer_args {
  *   v = fma((1 - beta2) * g, g, v * beta2)
  *   vmax = max(vmax, v), which takes the place of v below    if amsgrad
  *   p = p - ((lr / (1 - beta1^t)) * m) / (sqrt(v) / sqrt(1 - beta2^t) + eps)
+ *
+ * SGD, in PyTorch's order of operations (torch/optim/sgd.py, _single_tensor_sgd); without momentum d
+ * is g:
+ *   b = fma(g, 1 - dampening, b * momentum), and in the tensor's first step  b = g
+ *   d = b                                                    if nesterov, d = fma(b, momentum, g)
+ *   p = fma(d, -lr, p)
  *
  * with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
  * torch.nn.utils.clip_grad_norm_, t = the tensor's own steps + 1 (as torch.optim counts: a tensor

@@ -15,6 +15,8 @@ internal sealed record OptimizerChoice(
         new("adamw", "weight decay 0.01", adamW => adamW, 0.01, (rate, decay) => new AdamOptions { LearningRate = rate, WeightDecay = decay }),
         new("adam", "weight decay 0, added to the gradient", adamW => adamW, 0,
             (rate, decay) => new AdamOptions { LearningRate = rate, WeightDecay = decay, Decoupled = false }),
+        new("sgd", "momentum 0.9, learning rate 0.1, weight decay 0", _ => 0.1, 0,
+            (rate, decay) => new SgdOptions { LearningRate = rate, WeightDecay = decay, Momentum = 0.9 }),
     ];
 
     /// <summary>All with their defaults, for a help text.</summary>

@@ -153,7 +153,7 @@ internal sealed class TrainCommand
             GivenFacts =
             [
                 .. Given(_steps, "steps", "schedule"), .. Given(_epochs, "steps", "schedule"), .. Given(_lr, "learning_rate"),
-                .. Given(_weightDecay, "weight_decay"), .. Given(_clip, "clip_norm"),
+                .. Given(_weightDecay, "weight_decay"), .. Given(_clip, "clip_norm"), .. Given(_optimizer, "hyperparameters"),
             ],
             Profile = parsed.GetValue(_profile),
             Inspect = parsed.GetValue(_inspect),

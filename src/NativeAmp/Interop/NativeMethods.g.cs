@@ -180,6 +180,8 @@ internal enum NampRule
 {
     /// <summary>NAMP_RULE_ADAM</summary>
     Adam = 1,
+    /// <summary>SGD; state: momentum_buffer (with momentum)</summary>
+    Sgd = 2,
 }
 
 /// <summary>A label or index that is not in its range, as a kernel met it: on the device, for nothing waits
@@ -529,7 +531,10 @@ internal unsafe struct NampOptimizerGroup
     public int Amsgrad;
     /// <summary>1: goes up the gradient</summary>
     public int Maximize;
-    public int Reserved;
+    /// <summary>1: a step looks ahead along the momentum buffer</summary>
+    public int Nesterov;
+    public double Momentum;
+    public double Dampening;
 }
 
 /// <summary>One step of an optimizer.</summary>
@@ -1143,8 +1148,7 @@ internal static unsafe partial class NativeMethods
     /// scale = max(minimum, (float)((double)scale * backoff))
     /// good:      tracker += 1, and when tracker &gt;= interval
     /// tracker = 0; hysteresis_left = hysteresis;
-    /// scale = (float)((double)scale * growth) if that is finite and no more than the
-    /// maximum
+    /// scale = (float)((double)scale * growth) if that is finite and no more than the maximum
     /// An overflow of a step in which options-&gt;bad_index was told of a label or index out of range is
     /// not the scale's: it counts as a skipped step, and nothing else changes. Counters stay at their
     /// largest value.
@@ -1203,9 +1207,16 @@ internal static unsafe partial class NativeMethods
     /// p = p * (1 - lr * wd)                                    if decoupled, else  g = fma(p, wd, g)
     /// and after it: compute copy = p, rounded. The rules:
     /// Adam, in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam) and with the
-    /// bits of its fused kernel: m = fma(g - m, 1 - beta1, m) v = fma((1 - beta2) * g, g, v * beta2)
+    /// bits of its fused kernel:
+    /// m = fma(g - m, 1 - beta1, m)
+    /// v = fma((1 - beta2) * g, g, v * beta2)
     /// vmax = max(vmax, v), which takes the place of v below    if amsgrad
     /// p = p - ((lr / (1 - beta1^t)) * m) / (sqrt(v) / sqrt(1 - beta2^t) + eps)
+    /// SGD, in PyTorch's order of operations (torch/optim/sgd.py, _single_tensor_sgd); without momentum d
+    /// is g:
+    /// b = fma(g, 1 - dampening, b * momentum), and in the tensor's first step  b = g
+    /// d = b                                                    if nesterov, d = fma(b, momentum, g)
+    /// p = fma(d, -lr, p)
     /// with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
     /// torch.nn.utils.clip_grad_norm_, t = the tensor's own steps + 1 (as torch.optim counts: a tensor
     /// that had no gradient so far is at its first update), beta^t by repeated squaring in float64, and
