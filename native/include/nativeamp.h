@@ -606,7 +606,8 @@ NAMP_API int32_t namp_unscale_check(namp_table* table, int32_t gradient_column,
 typedef enum namp_rule {
   NAMP_RULE_ADAM =
       1, /* Adam, AdamW, AMSGrad; state: exp_avg, exp_avg_sq, max_exp_avg_sq (with amsgrad) */
-  NAMP_RULE_SGD = 2 /* SGD; state: momentum_buffer (with momentum) */
+  NAMP_RULE_SGD = 2, /* SGD; state: momentum_buffer (with momentum) */
+  NAMP_RULE_LION = 3 /* Lion; state: exp_avg */
 } namp_rule;
 
 /* Most columns of state that a rule has. */
@@ -679,6 +680,10 @@ typedef struct namp_optimizer_args {
  *   b = fma(g, 1 - dampening, b * momentum), and in the tensor's first step  b = g
  *   d = b                                                    if nesterov, d = fma(b, momentum, g)
  *   p = fma(d, -lr, p)
+ *
+ * Lion (Chen et al. 2023, program 1), the sign of 0 being 0:
+ *   p = p - lr * sign(fma(g, 1 - beta1, m * beta1))
+ *   m = fma(g, 1 - beta2, m * beta2)
  *
  * with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
  * torch.nn.utils.clip_grad_norm_, t = the tensor's own steps + 1 (as torch.optim counts: a tensor

@@ -21,6 +21,12 @@ void sgd(const namp_optimizer_group& group, double& p, double* state, double g, 
   p -= group.learning_rate * direction;
 }
 
+void lion(const namp_optimizer_group& group, double& p, double* state, double g, int) {
+  const double blend = group.beta1 * state[0] + (1 - group.beta1) * g;
+  p -= group.learning_rate * ((blend > 0) - (blend < 0));
+  state[0] = group.beta2 * state[0] + (1 - group.beta2) * g;
+}
+
 struct RuleCase {
   const char* name;
   int32_t rule;
@@ -50,6 +56,10 @@ std::vector<RuleCase> cases() {
   group.momentum = 0.95;
   group.nesterov = 1;
   all.push_back({"SGD with Nesterov's momentum and decoupled decay", NAMP_RULE_SGD, 1, group, sgd});
+  group = group_of(0.01, 0.1, 1);
+  group.beta1 = 0.9;
+  group.beta2 = 0.99;
+  all.push_back({"Lion", NAMP_RULE_LION, 1, group, lion});
   return all;
 }
 
@@ -163,6 +173,8 @@ TEST_P(RulesTest, RefuseHyperparametersThatAreNone) {
     x.momentum = 0;
   };
   expect_error(step(NAMP_RULE_SGD, without_momentum), bad, "nesterov");
+  expect_error(step(NAMP_RULE_LION, [](G& x) { x.beta1 = 1; }), bad, "beta1");
+  expect_error(step(NAMP_RULE_LION, [](G& x) { x.beta2 = NAN; }), bad, "beta2");
   EXPECT_EQ(p[0], 1.0);
   EXPECT_EQ(step(NAMP_RULE_SGD, [](G&) {}), NAMP_OK) << namp_last_error_message();
   EXPECT_NE(p[0], 1.0);

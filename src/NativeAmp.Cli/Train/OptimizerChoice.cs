@@ -17,6 +17,8 @@ internal sealed record OptimizerChoice(
             (rate, decay) => new AdamOptions { LearningRate = rate, WeightDecay = decay, Decoupled = false }),
         new("sgd", "momentum 0.9, learning rate 0.1, weight decay 0", _ => 0.1, 0,
             (rate, decay) => new SgdOptions { LearningRate = rate, WeightDecay = decay, Momentum = 0.9 }),
+        new("lion", "a fifth of AdamW's learning rate, weight decay 0.05", adamW => adamW / 5, 0.05,
+            (rate, decay) => new LionOptions { LearningRate = rate, WeightDecay = decay }),
     ];
 
     /// <summary>All with their defaults, for a help text.</summary>

@@ -182,6 +182,8 @@ internal enum NampRule
     Adam = 1,
     /// <summary>SGD; state: momentum_buffer (with momentum)</summary>
     Sgd = 2,
+    /// <summary>Lion; state: exp_avg</summary>
+    Lion = 3,
 }
 
 /// <summary>A label or index that is not in its range, as a kernel met it: on the device, for nothing waits
@@ -1217,6 +1219,9 @@ internal static unsafe partial class NativeMethods
     /// b = fma(g, 1 - dampening, b * momentum), and in the tensor's first step  b = g
     /// d = b                                                    if nesterov, d = fma(b, momentum, g)
     /// p = fma(d, -lr, p)
+    /// Lion (Chen et al. 2023, program 1), the sign of 0 being 0:
+    /// p = p - lr * sign(fma(g, 1 - beta1, m * beta1))
+    /// m = fma(g, 1 - beta2, m * beta2)
     /// with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
     /// torch.nn.utils.clip_grad_norm_, t = the tensor's own steps + 1 (as torch.optim counts: a tensor
     /// that had no gradient so far is at its first update), beta^t by repeated squaring in float64, and
