@@ -3,8 +3,8 @@
 //   + - * / and unary - of F, with float constants on either side;  < <= > >= == of F, which give a
 //   mask;  && || ! of masks the functions below;  + - & | ^ == of the bits of F (U =
 //   decltype(bits(x)), uint32_t here), with uint32_t constants.
-// There is no fused multiply-add and nothing is reassociated: every kind of lane gives the same
-// bits.
+// A product and a sum are fused where multiply_add says so and nowhere else, and nothing is
+// reassociated: every kind of lane gives the same bits.
 //
 // Formula headers stand between NAMP_FORMULAS_BEGIN and NAMP_FORMULAS_END instead of naming their
 // namespace, and have Highway's toggled include guard: a SIMD source (cpu/simd_source.h) includes

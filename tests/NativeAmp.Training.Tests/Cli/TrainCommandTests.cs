@@ -244,6 +244,23 @@ public class TrainCommandTests
     }
 
     [Test]
+    public void Every_optimizer_trains_and_no_run_goes_on_with_another_rule([Values("adamw", "adam", "sgd", "lion")] string optimizer)
+    {
+        string[] run = ["--checkpoint", Path.Combine(_folder, "checkpoints"), "--resume", "--steps"];
+        (int code, string json, string error) = Train([.. run, "8", "--optimizer", optimizer, "--json"]);
+        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
+        using JsonDocument summary = JsonDocument.Parse(json);
+        // Ten classes: that of a model that has learned nothing is ln 10 or more.
+        Assert.That(summary.RootElement.GetProperty("final_loss").GetDouble(), Is.LessThan(2.25));
+
+        string other = optimizer == "sgd" ? "lion" : "sgd";
+        (code, _, error) = Train([.. run, "9", "--optimizer", other]);
+
+        Assert.That(code, Is.EqualTo(ExitCode.Failure));
+        Assert.That(error, Does.Contain($"rule was {(optimizer == "adamw" ? "adam" : optimizer)} and is now {other}"));
+    }
+
+    [Test]
     public void Another_division_into_heads_is_another_model_though_its_parameters_have_the_same_shapes()
     {
         string text = Path.Combine(_folder, "text.txt");

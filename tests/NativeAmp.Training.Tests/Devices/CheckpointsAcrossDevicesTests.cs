@@ -11,13 +11,17 @@ internal sealed class CheckpointsAcrossDevicesTests
     [TearDown]
     public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
 
-    [TestCase(DeviceKind.Cpu, DeviceKind.Cuda)]
-    [TestCase(DeviceKind.Cuda, DeviceKind.Cpu)]
-    public void A_run_goes_on_on_the_other_device(DeviceKind one, DeviceKind other)
+    private static readonly OptimizerOptions[] Optimizers =
+        [new AdamOptions { LearningRate = 1e-2 }, new SgdOptions { LearningRate = 1e-2, Momentum = 0.9, Nesterov = true }, new LionOptions { LearningRate = 1e-3 }];
+
+    [Test]
+    public void A_run_goes_on_on_the_other_device(
+        [ValueSource(nameof(Optimizers))] OptimizerOptions optimizer, [Values(DeviceKind.Cpu, DeviceKind.Cuda)] DeviceKind one)
     {
-        var whole = Run(one, steps: 8, folder: null);
-        var begun = Run(one, steps: 4, _folder);
-        var resumed = Run(other, steps: 8, _folder, resume: true);
+        DeviceKind other = one == DeviceKind.Cpu ? DeviceKind.Cuda : DeviceKind.Cpu;
+        var whole = Run(optimizer, one, steps: 8, folder: null);
+        var begun = Run(optimizer, one, steps: 4, _folder);
+        var resumed = Run(optimizer, other, steps: 8, _folder, resume: true);
 
         Assert.That(resumed.Loaded, Is.EqualTo(begun.Final), "the parameters that were saved, bit for bit");
         Assert.That(resumed.Losses, Has.Count.EqualTo(4));
@@ -26,10 +30,11 @@ internal sealed class CheckpointsAcrossDevicesTests
         Assert.That(resumed.Scale, Is.EqualTo(whole.Scale));
 
         // And back again, where the run is done: its last parameters are those that the other device saved.
-        Assert.That(Run(one, steps: 8, _folder, resume: true).Final, Is.EqualTo(resumed.Final));
+        Assert.That(Run(optimizer, one, steps: 8, _folder, resume: true).Final, Is.EqualTo(resumed.Final));
     }
 
-    private static (List<float> Losses, float[] Loaded, float[] Final, double Scale) Run(DeviceKind kind, long steps, string? folder, bool resume = false)
+    private static (List<float> Losses, float[] Loaded, float[] Final, double Scale) Run(
+        OptimizerOptions optimizer, DeviceKind kind, long steps, string? folder, bool resume = false)
     {
         using Device device = kind.Open();
         var random = new RandomGenerator(resume ? 99u : 5u);
@@ -38,7 +43,7 @@ internal sealed class CheckpointsAcrossDevicesTests
         {
             Steps = steps,
             Batch = 8,
-            Optimizer = new AdamOptions { LearningRate = 1e-2 },
+            Optimizer = optimizer,
             Precision = PrecisionPolicy.Float16,
             ClipNorm = 1,
             CheckpointFolder = folder,
