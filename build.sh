@@ -34,6 +34,23 @@ HELP
 
 say() { printf '\n==> %s\n' "$*"; }
 
+# start COMMAND... >LOG: beside what follows, in a process group of its own, which ends with this script; finish "$started": its status.
+started= running=
+start() {
+  set -m
+  ("$@") 2>&1 </dev/null &
+  set +m
+  started=$!
+  running+=" $started"
+}
+finish() {
+  local outcome=0
+  wait "$1" || outcome=$?
+  running=${running/ $1/}
+  return "$outcome"
+}
+trap 'for group in $running; do kill -- "-$group" 2>/dev/null || true; done' EXIT
+
 # ---- What has to be there ----
 
 missing=()
@@ -173,19 +190,35 @@ benchmarks_run() {
   # What the emulated GPU's checkers find begins with its name.
   if with_test_gpu benchmarks --smoke >"$log" 2>&1 && ! grep -q '^nampemu:' "$log"; then tail -1 "$log"; else cat "$log"; return 1; fi
 }
-# The second compiler builds beside the tests: they seldom keep every core busy, and a build waits for nothing.
+# Beside the tests, which seldom keep every core busy, the second compiler builds.
 sanitizer_build=
 start_sanitizer_build() {
-  setsid nice bash -c 'cmake --preset sanitize && cmake --build --preset sanitize' >artifacts/cmake-sanitize.log 2>&1 &
-  sanitizer_build=$!
-  trap 'kill -- "-$sanitizer_build" 2>/dev/null || true' EXIT
+  start nice bash -c 'cmake --preset sanitize && cmake --build --preset sanitize' >artifacts/cmake-sanitize.log
+  sanitizer_build=$started
 }
 sanitizer_is_built() { # its output is of interest only where it failed
-  local outcome=0
-  wait "$sanitizer_build" || outcome=$?
-  trap - EXIT
-  if ((outcome)); then cat artifacts/cmake-sanitize.log; fi
-  return "$outcome"
+  finish "$sanitizer_build" || { cat artifacts/cmake-sanitize.log; return 1; }
+}
+# The longest tests use one core most of the time: they run beside the others and are shown after them, so that the log reads as if in turn.
+training_tests=
+start_training_tests() {
+  start counted managed_tests NativeAmp.Training.Tests >artifacts/test-results/NativeAmp.Training.Tests.log
+  training_tests=$started
+}
+counted() { # counted COMMAND...: a stage in a process of its own, whose last line is what it adds to the results
+  passed=0 failed=0 skipped=0
+  "$@"
+  echo "$passed $failed $skipped"
+}
+finish_training_tests() {
+  local good bad idle
+  if finish "$training_tests" && read -r good bad idle < <(tail -1 artifacts/test-results/NativeAmp.Training.Tests.log); then
+    sed '$d' artifacts/test-results/NativeAmp.Training.Tests.log
+    passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + idle))
+  else
+    cat artifacts/test-results/NativeAmp.Training.Tests.log
+    failed=$((failed + 1))
+  fi
 }
 csharp_is_formatted() { dotnet format whitespace --verify-no-changes --no-restore; } # style and analyzers: the build's
 cpp_is_formatted() { native_sources | xargs clang-format --dry-run -Werror --ferror-limit=1; }
@@ -232,15 +265,16 @@ run_tests() {
   mkdir -p artifacts/test-results
 
   build_native ON
-  build_managed NativeAmp.sln
   start_sanitizer_build
+  build_managed NativeAmp.sln
+  start_training_tests
   native_tests release
   managed_tests NativeAmp.Tests
-  managed_tests NativeAmp.Training.Tests
   check "Benchmarks run" benchmarks_run
   check "Bindings are those of nativeamp.h" generate_bindings --check
   check "C# is formatted" csharp_is_formatted
   check "C++ is formatted" cpp_is_formatted
+  finish_training_tests
   check "Clang builds without a warning, with sanitizers" sanitizer_is_built
   native_tests sanitize
 
