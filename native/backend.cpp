@@ -11,6 +11,11 @@ namespace {
 
 }  // namespace
 
+#define NAMP_STUB(name, Args) \
+  void Backend::name(const Args&, namp_stream) { unsupported(#name); }
+NAMP_FOR_EACH_OPERATOR(NAMP_STUB)
+#undef NAMP_STUB
+
 void Backend::set_threads(int32_t) { unsupported("set_threads"); }
 
 void Backend::set_simd(namp_simd) { unsupported("set_simd"); }
@@ -24,12 +29,6 @@ void Backend::cast_table(const TableView&, int32_t, int32_t, const namp_cast_opt
                          namp_stream) {
   unsupported("cast_table");
 }
-
-void Backend::cross_entropy(const namp_cross_entropy_args&, namp_stream) {
-  unsupported("cross_entropy");
-}
-
-void Backend::mse(const namp_mse_args&, namp_stream) { unsupported("mse"); }
 
 void Backend::scale(void*, namp_dtype, const void*, namp_dtype, int64_t, const float*,
                     namp_stream) {
@@ -55,84 +54,10 @@ void Backend::touch_table(uint32_t*, const TableView&, const int32_t*, namp_stre
   unsupported("touch_table");
 }
 
-void Backend::gemm(const namp_gemm_args&, namp_stream) { unsupported("gemm"); }
-
-void Backend::conv2d_forward(const namp_conv2d_args&, namp_stream) {
-  unsupported("conv2d_forward");
-}
-
-void Backend::conv2d_backward_data(const namp_conv2d_args&, namp_stream) {
-  unsupported("conv2d_backward_data");
-}
-
-void Backend::conv2d_backward_weights(const namp_conv2d_args&, namp_stream) {
-  unsupported("conv2d_backward_weights");
-}
-
-void Backend::pool2d_forward(const namp_pool2d_args&, namp_stream) {
-  unsupported("pool2d_forward");
-}
-
-void Backend::pool2d_backward(const namp_pool2d_args&, namp_stream) {
-  unsupported("pool2d_backward");
-}
-
-void Backend::activation_forward(const namp_activation_args&, namp_stream) {
-  unsupported("activation_forward");
-}
-
-void Backend::activation_backward(const namp_activation_args&, namp_stream) {
-  unsupported("activation_backward");
-}
-
-void Backend::layer_norm_forward(const namp_layer_norm_args&, namp_stream) {
-  unsupported("layer_norm_forward");
-}
-
-void Backend::layer_norm_backward(const namp_layer_norm_args&, namp_stream) {
-  unsupported("layer_norm_backward");
-}
-
-void Backend::batch_norm_forward(const namp_batch_norm_args&, namp_stream) {
-  unsupported("batch_norm_forward");
-}
-
-void Backend::batch_norm_backward(const namp_batch_norm_args&, namp_stream) {
-  unsupported("batch_norm_backward");
-}
-
-void Backend::softmax_forward(const namp_softmax_args&, namp_stream) {
-  unsupported("softmax_forward");
-}
-
-void Backend::softmax_backward(const namp_softmax_args&, namp_stream) {
-  unsupported("softmax_backward");
-}
-
-void Backend::attention_forward(const namp_attention_args&, namp_stream) {
-  unsupported("attention_forward");
-}
-
-void Backend::attention_backward(const namp_attention_args&, namp_stream) {
-  unsupported("attention_backward");
-}
-
-void Backend::embedding_forward(const namp_embedding_args&, namp_stream) {
-  unsupported("embedding_forward");
-}
-
-void Backend::embedding_backward(const namp_embedding_args&, namp_stream) {
-  unsupported("embedding_backward");
-}
-
 void Backend::dropout(void*, const void*, namp_dtype, int64_t, float, uint64_t, uint64_t,
                       namp_stream) {
   unsupported("dropout");
 }
-
-void Backend::add(const namp_add_args&, namp_stream) { unsupported("add"); }
-
-void Backend::sum(const namp_sum_args&, namp_stream) { unsupported("sum"); }
 
 void Backend::permute(void*, const void*, namp_dtype, int32_t, const int64_t*, const int32_t*,
                       namp_stream) {

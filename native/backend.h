@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "error.h"
+#include "lists/operators.h"
 #include "nativeamp.h"
 #include "table_view.h"
 
@@ -61,8 +62,6 @@ class Backend {
                     namp_stream stream);
   virtual void cast_table(const TableView& table, int32_t destination_column, int32_t source_column,
                           const namp_cast_options& options, namp_stream stream);
-  virtual void cross_entropy(const namp_cross_entropy_args& args, namp_stream stream);
-  virtual void mse(const namp_mse_args& args, namp_stream stream);
   virtual void scale(void* destination, namp_dtype destination_dtype, const void* source,
                      namp_dtype source_dtype, int64_t count, const float* factor,
                      namp_stream stream);
@@ -79,29 +78,14 @@ class Backend {
   virtual void touch_table(uint32_t* checksum, const TableView& table, const int32_t* accesses,
                            namp_stream stream);
 
-  // Operators of networks.
-  virtual void gemm(const namp_gemm_args& args, namp_stream stream);
-  virtual void conv2d_forward(const namp_conv2d_args& args, namp_stream stream);
-  virtual void conv2d_backward_data(const namp_conv2d_args& args, namp_stream stream);
-  virtual void conv2d_backward_weights(const namp_conv2d_args& args, namp_stream stream);
-  virtual void pool2d_forward(const namp_pool2d_args& args, namp_stream stream);
-  virtual void pool2d_backward(const namp_pool2d_args& args, namp_stream stream);
-  virtual void activation_forward(const namp_activation_args& args, namp_stream stream);
-  virtual void activation_backward(const namp_activation_args& args, namp_stream stream);
-  virtual void layer_norm_forward(const namp_layer_norm_args& args, namp_stream stream);
-  virtual void layer_norm_backward(const namp_layer_norm_args& args, namp_stream stream);
-  virtual void batch_norm_forward(const namp_batch_norm_args& args, namp_stream stream);
-  virtual void batch_norm_backward(const namp_batch_norm_args& args, namp_stream stream);
-  virtual void softmax_forward(const namp_softmax_args& args, namp_stream stream);
-  virtual void softmax_backward(const namp_softmax_args& args, namp_stream stream);
-  virtual void attention_forward(const namp_attention_args& args, namp_stream stream);
-  virtual void attention_backward(const namp_attention_args& args, namp_stream stream);
-  virtual void embedding_forward(const namp_embedding_args& args, namp_stream stream);
-  virtual void embedding_backward(const namp_embedding_args& args, namp_stream stream);
+  // Operators that take one struct.
+#define NAMP_VIRTUAL(name, Args) virtual void name(const Args& args, namp_stream stream);
+  NAMP_FOR_EACH_OPERATOR(NAMP_VIRTUAL)
+#undef NAMP_VIRTUAL
+
+  // Other operators of networks.
   virtual void dropout(void* output, const void* input, namp_dtype dtype, int64_t count,
                        float probability, uint64_t seed, uint64_t offset, namp_stream stream);
-  virtual void add(const namp_add_args& args, namp_stream stream);
-  virtual void sum(const namp_sum_args& args, namp_stream stream);
   virtual void permute(void* out, const void* in, namp_dtype dtype, int32_t rank,
                        const int64_t* shape, const int32_t* perm, namp_stream stream);
   virtual void argmax(int32_t* out, const void* in, namp_dtype dtype, int64_t rows, int64_t width,

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "abi/wall.h"
+#include "lists/operators.h"
 
 namespace namp {
 namespace {
@@ -29,22 +30,12 @@ constexpr StructSize kStructs[] = {
     NAMP_STRUCT(namp_scaler_options),
     NAMP_STRUCT(namp_optimizer_state),
     NAMP_STRUCT(namp_cast_options),
-    NAMP_STRUCT(namp_cross_entropy_args),
-    NAMP_STRUCT(namp_mse_args),
     NAMP_STRUCT(namp_optimizer_columns),
     NAMP_STRUCT(namp_optimizer_group),
     NAMP_STRUCT(namp_optimizer_args),
-    NAMP_STRUCT(namp_gemm_args),
-    NAMP_STRUCT(namp_conv2d_args),
-    NAMP_STRUCT(namp_pool2d_args),
-    NAMP_STRUCT(namp_activation_args),
-    NAMP_STRUCT(namp_layer_norm_args),
-    NAMP_STRUCT(namp_batch_norm_args),
-    NAMP_STRUCT(namp_softmax_args),
-    NAMP_STRUCT(namp_attention_args),
-    NAMP_STRUCT(namp_embedding_args),
-    NAMP_STRUCT(namp_add_args),
-    NAMP_STRUCT(namp_sum_args),
+#define NAMP_OPERATOR_STRUCT(name, Args) NAMP_STRUCT(Args),
+    NAMP_FOR_EACH_OPERATOR(NAMP_OPERATOR_STRUCT)
+#undef NAMP_OPERATOR_STRUCT
 };
 // clang-format on
 

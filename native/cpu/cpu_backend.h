@@ -61,38 +61,16 @@ class CpuBackend final : public Backend {
   void touch_table(uint32_t* checksum, const TableView& table, const int32_t* accesses,
                    namp_stream stream) override;
 
-  // gemm.cpp, convolution.cpp, pooling.cpp, attention.cpp
-  void gemm(const namp_gemm_args& args, namp_stream stream) override;
-  void conv2d_forward(const namp_conv2d_args& args, namp_stream stream) override;
-  void conv2d_backward_data(const namp_conv2d_args& args, namp_stream stream) override;
-  void conv2d_backward_weights(const namp_conv2d_args& args, namp_stream stream) override;
-  void pool2d_forward(const namp_pool2d_args& args, namp_stream stream) override;
-  void pool2d_backward(const namp_pool2d_args& args, namp_stream stream) override;
-  void attention_forward(const namp_attention_args& args, namp_stream stream) override;
-  void attention_backward(const namp_attention_args& args, namp_stream stream) override;
+  // Each in the file of its family: loss.cpp, gemm.cpp, convolution.cpp, …
+#define NAMP_OVERRIDE(name, Args) void name(const Args& args, namp_stream stream) override;
+  NAMP_FOR_EACH_OPERATOR(NAMP_OVERRIDE)
+#undef NAMP_OVERRIDE
 
-  // loss.cpp
-  void cross_entropy(const namp_cross_entropy_args& args, namp_stream stream) override;
-  void mse(const namp_mse_args& args, namp_stream stream) override;
-
-  // activation.cpp, layer_norm.cpp, batch_norm.cpp, softmax.cpp, embedding.cpp, elementwise.cpp,
-  // sum.cpp, permute.cpp
-  void activation_forward(const namp_activation_args& args, namp_stream stream) override;
-  void activation_backward(const namp_activation_args& args, namp_stream stream) override;
-  void layer_norm_forward(const namp_layer_norm_args& args, namp_stream stream) override;
-  void layer_norm_backward(const namp_layer_norm_args& args, namp_stream stream) override;
-  void batch_norm_forward(const namp_batch_norm_args& args, namp_stream stream) override;
-  void batch_norm_backward(const namp_batch_norm_args& args, namp_stream stream) override;
-  void softmax_forward(const namp_softmax_args& args, namp_stream stream) override;
-  void softmax_backward(const namp_softmax_args& args, namp_stream stream) override;
+  // softmax.cpp, elementwise.cpp, permute.cpp
   void argmax(int32_t* out, const void* in, namp_dtype dtype, int64_t rows, int64_t width,
               namp_stream stream) override;
-  void embedding_forward(const namp_embedding_args& args, namp_stream stream) override;
-  void embedding_backward(const namp_embedding_args& args, namp_stream stream) override;
   void dropout(void* output, const void* input, namp_dtype dtype, int64_t count, float probability,
                uint64_t seed, uint64_t offset, namp_stream stream) override;
-  void add(const namp_add_args& args, namp_stream stream) override;
-  void sum(const namp_sum_args& args, namp_stream stream) override;
   void permute(void* out, const void* in, namp_dtype dtype, int32_t rank, const int64_t* shape,
                const int32_t* perm, namp_stream stream) override;
 

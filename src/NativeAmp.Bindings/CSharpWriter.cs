@@ -29,6 +29,7 @@ internal sealed class CSharpWriter
         foreach (var type in header.Enums) writer.Enum(type);
         foreach (var type in header.Structs) writer.Struct(type);
         writer.Methods(header);
+        writer.Operators(header);
         return writer._text.ToString();
     }
 
@@ -105,6 +106,28 @@ internal sealed class CSharpWriter
         }
         Lines(0, "}");
     }
+
+    // Operators that take one struct: a device, arguments by reference, a stream, and a failure as an exception.
+    private void Operators(HeaderModel header)
+    {
+        Function[] operators = [.. header.Functions.Where(IsOperator)];
+        if (operators.Length == 0) return;
+        Lines(0, "", "/// <content>The operators that take one struct of arguments. Begin it with its <c>Create()</c>, which fills in its size.</content>",
+            "internal static unsafe partial class NativeOps", "{");
+        foreach (var function in operators)
+        {
+            if (function != operators[0]) Lines(0, "");
+            string name = CSharpNames.Member(function.Name);
+            string args = CSharpNames.Type(function.Parameters[1].Type).Type.TrimEnd('*');
+            Lines(1, $"/// <inheritdoc cref=\"NativeMethods.{name}\"/>",
+                $"public static void {name}(Device device, in {args} args, DeviceStream? stream = null)", "{");
+            Lines(2, $"fixed ({args}* pointer = &args) Ensure.Success(NativeMethods.{name}(device.Native, pointer, DeviceStream.NativeOf(stream)));");
+            Lines(1, "}");
+        }
+        Lines(0, "}");
+    }
+
+    private static bool IsOperator(Function function) => function.Parameters is [{ Name: "device" }, { Name: "args" }, { Name: "stream" }];
 
     private void Summary(int indent, string comment, string native)
     {

@@ -1,0 +1,28 @@
+// The operators that take one struct of arguments: NAMP_FOR_EACH_OPERATOR(X) is X(name, Args) for
+// each. The virtual of Backend, its stub, the declarations of both backends and the struct's size
+// follow from a line here; an operator's own code is in the files of its name.
+#pragma once
+
+#define NAMP_FOR_EACH_OPERATOR(X)              \
+  X(cross_entropy, namp_cross_entropy_args)    \
+  X(mse, namp_mse_args)                        \
+  X(gemm, namp_gemm_args)                      \
+  X(conv2d_forward, namp_conv2d_args)          \
+  X(conv2d_backward_data, namp_conv2d_args)    \
+  X(conv2d_backward_weights, namp_conv2d_args) \
+  X(pool2d_forward, namp_pool2d_args)          \
+  X(pool2d_backward, namp_pool2d_args)         \
+  X(activation_forward, namp_activation_args)  \
+  X(activation_backward, namp_activation_args) \
+  X(layer_norm_forward, namp_layer_norm_args)  \
+  X(layer_norm_backward, namp_layer_norm_args) \
+  X(batch_norm_forward, namp_batch_norm_args)  \
+  X(batch_norm_backward, namp_batch_norm_args) \
+  X(softmax_forward, namp_softmax_args)        \
+  X(softmax_backward, namp_softmax_args)       \
+  X(attention_forward, namp_attention_args)    \
+  X(attention_backward, namp_attention_args)   \
+  X(embedding_forward, namp_embedding_args)    \
+  X(embedding_backward, namp_embedding_args)   \
+  X(add, namp_add_args)                        \
+  X(sum, namp_sum_args)
