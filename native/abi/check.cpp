@@ -1,5 +1,7 @@
 #include "abi/check.h"
 
+#include <cmath>
+
 namespace namp {
 namespace {
 
@@ -101,6 +103,11 @@ void check_same_dtype(int32_t dtype, int32_t needed, const char* name) {
 }
 
 bool check_flag(int32_t value, const char* name) { return check_range(value, 0, 1, name) != 0; }
+
+void check_epsilon(float epsilon) {
+  require(std::isfinite(epsilon) && epsilon >= 0,
+          "args->epsilon must be finite and 0 or more; 1e-5 is usual.");
+}
 
 void check_tensor(const void* pointer, int32_t dtype, int64_t count, const char* name) {
   if (pointer == nullptr && count == 0) return;

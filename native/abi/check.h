@@ -62,6 +62,9 @@ inline int32_t dtype_of(const void* optional, int32_t dtype) {
 // 0 or 1.
 bool check_flag(int32_t value, const char* name);
 
+// What a norm adds to a variance: finite and 0 or more.
+void check_epsilon(float epsilon);
+
 // A tensor of count elements of a dtype that is known: not null unless count is 0, and aligned to
 // its element.
 void check_tensor(const void* pointer, int32_t dtype, int64_t count, const char* name);

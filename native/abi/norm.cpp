@@ -1,17 +1,10 @@
 // Arguments of layer norm and batch norm.
-#include <limits>
-
 #include "abi/check.h"
 #include "abi/device.h"
 #include "abi/wall.h"
 
 namespace namp {
 namespace {
-
-void check_epsilon(float epsilon) {
-  require(epsilon >= 0 && epsilon <= std::numeric_limits<float>::max(),
-          "args->epsilon must be finite and 0 or more; 1e-5 is usual.");
-}
 
 // The number of elements. The input is the caller's matter: backward can do without it.
 int64_t check_layer_norm(const namp_layer_norm_args* args) {

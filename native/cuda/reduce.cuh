@@ -72,6 +72,15 @@ NAMP_DEVICE T warp_reduce(T x, Op op) {
   return x;
 }
 
+// op over body(i) of the elements of a row, in every lane of its warp.
+template <class Op, class Body>
+NAMP_DEVICE float over_row(int64_t width, int lane, float neutral, Op op, Body&& body) {
+  float x = neutral;
+  for (int64_t i = lane; i < width; i += kWarp)
+    x = op(x, body(i));
+  return warp_reduce(x, op);
+}
+
 // The same result in every thread. All threads of the block take part; their number is a multiple
 // of a warp, at most 1,024.
 template <class T, class Op>

@@ -11,15 +11,6 @@
 namespace namp::cuda {
 namespace {
 
-// op over body(i) of the elements of a row, in every lane of its warp.
-template <class Op, class Body>
-NAMP_DEVICE float over_row(int64_t width, int lane, float neutral, Op op, Body&& body) {
-  float x = neutral;
-  for (int64_t i = lane; i < width; i += kWarp)
-    x = op(x, body(i));
-  return warp_reduce(x, op);
-}
-
 // An element and where it is; a NaN beats everything, then the largest, then the first.
 struct Best {
   float x;
