@@ -2,12 +2,19 @@
 // in the order of the blocks, so that results do not depend on threads.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "cpu/threads.h"
 #include "nativeamp.h"
+#include "table_view.h"
 
 namespace namp {
+
+// Rows of a norm whose parameter gradients are summed as one, and which one thread works on.
+inline int64_t block_rows(int64_t width) {
+  return std::clamp<int64_t>(kChunkElements / width, 4, 64);
+}
 
 // Adds to sums [columns] what lies behind it: [blocks - 1, columns].
 void add_blocks(const Threads& threads, namp_simd simd, float* sums, int64_t blocks,

@@ -164,13 +164,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace namp {
-namespace {
-
-// Rows whose parameter gradients are summed as one, and which one thread works on.
-int64_t block_rows(int64_t width) { return std::clamp<int64_t>(kChunkElements / width, 4, 64); }
-
-}  // namespace
-
 NAMP_SIMD_TABLE(layer_norm_forward_rows);
 NAMP_SIMD_TABLE(layer_norm_backward_rows);
 

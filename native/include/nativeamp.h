@@ -856,6 +856,31 @@ NAMP_API int32_t namp_layer_norm_forward(namp_device* device, const namp_layer_n
 NAMP_API int32_t namp_layer_norm_backward(namp_device* device, const namp_layer_norm_args* args,
                                           namp_stream stream);
 
+/* Root mean square norm over the last dimension (Zhang and Sennrich 2019): y = x / sqrt(mean(x^2) +
+ * epsilon) * gamma. Arithmetic in float32. Backward reads input, gamma, inverse_rms and
+ * output_gradient; input_gradient may be output_gradient where the dtypes agree. */
+typedef struct namp_rms_norm_args {
+  uint32_t struct_size;
+  int32_t input_dtype;
+  int32_t output_dtype;
+  float epsilon; /* finite, 0 or more */
+  int64_t rows;
+  int64_t width;               /* 1 or more */
+  const void* input;           /* [rows, width] */
+  const float* gamma;          /* [width], or null for ones */
+  void* output;                /* [rows, width] */
+  float* inverse_rms;          /* [rows]; 1 / sqrt(mean(x^2) + epsilon); written by forward, read by
+                                  backward */
+  const void* output_gradient; /* [rows, width] in output_dtype */
+  void* input_gradient;        /* [rows, width] in input_dtype; overwritten */
+  float* gamma_gradient;       /* [width], or null; overwritten */
+} namp_rms_norm_args;
+
+NAMP_API int32_t namp_rms_norm_forward(namp_device* device, const namp_rms_norm_args* args,
+                                       namp_stream stream);
+NAMP_API int32_t namp_rms_norm_backward(namp_device* device, const namp_rms_norm_args* args,
+                                        namp_stream stream);
+
 /* Batch norm over [batch, channels, inner] (inner = height * width); parameters and statistics are
  * float32. */
 typedef struct namp_batch_norm_args {

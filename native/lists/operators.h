@@ -16,6 +16,8 @@
   X(activation_backward, namp_activation_args) \
   X(layer_norm_forward, namp_layer_norm_args)  \
   X(layer_norm_backward, namp_layer_norm_args) \
+  X(rms_norm_forward, namp_rms_norm_args)      \
+  X(rms_norm_backward, namp_rms_norm_args)     \
   X(batch_norm_forward, namp_batch_norm_args)  \
   X(batch_norm_backward, namp_batch_norm_args) \
   X(softmax_forward, namp_softmax_args)        \

@@ -215,6 +215,27 @@ void layer_norm(Call& c, bool backward) {
          [&] { return namp_layer_norm_backward(c.device, &a, nullptr); });
 }
 
+void rms_norm(Call& c, bool backward) {
+  auto& a = c.args<namp_rms_norm_args>();
+  const int32_t in = c.float_dtype(a.input_dtype), out = c.float_dtype(a.output_dtype);
+  spoil_epsilon(c, a.epsilon);
+  c.size(a.rows, c.small(12));
+  c.size(a.width, c.random.between(1, 70));
+  const int64_t count = a.rows * a.width;
+  c.tensor(a.input, in, count);
+  c.tensor(a.gamma, NAMP_FLOAT32, a.width, false);
+  c.tensor(a.inverse_rms, NAMP_FLOAT32, a.rows);
+  if (!backward) {
+    c.tensor(a.output, out, count);
+    c.make("namp_rms_norm_forward", [&] { return namp_rms_norm_forward(c.device, &a, nullptr); });
+    return;
+  }
+  c.tensor(a.output_gradient, out, count);
+  c.tensor(a.input_gradient, in, count);
+  c.tensor(a.gamma_gradient, NAMP_FLOAT32, a.width, false);
+  c.make("namp_rms_norm_backward", [&] { return namp_rms_norm_backward(c.device, &a, nullptr); });
+}
+
 void batch_norm(Call& c, bool backward) {
   auto& a = c.args<namp_batch_norm_args>();
   const int32_t dtype = c.float_dtype(a.dtype);
@@ -457,6 +478,8 @@ const std::vector<Function> kNetworks = {
     {"namp_activation_backward", [](Call& c) { activation(c, true); }},
     {"namp_layer_norm_forward", [](Call& c) { layer_norm(c, false); }},
     {"namp_layer_norm_backward", [](Call& c) { layer_norm(c, true); }},
+    {"namp_rms_norm_forward", [](Call& c) { rms_norm(c, false); }},
+    {"namp_rms_norm_backward", [](Call& c) { rms_norm(c, true); }},
     {"namp_batch_norm_forward", [](Call& c) { batch_norm(c, false); }},
     {"namp_batch_norm_backward", [](Call& c) { batch_norm(c, true); }},
     {"namp_softmax_forward", [](Call& c) { softmax(c, false); }},

@@ -369,6 +369,21 @@ class Calls {
     check(namp_layer_norm_forward(device_, &layer, stream_), "layer norm");
     check(namp_layer_norm_backward(device_, &layer, stream_), "layer norm's gradient");
 
+    auto rms = args<namp_rms_norm_args>();
+    rms.input_dtype = rms.output_dtype = dtype;
+    rms.epsilon = 1e-6f;
+    rms.rows = rows;
+    rms.width = width;
+    rms.input = layer.input;
+    rms.gamma = layer.gamma;
+    rms.output = out("RMS norm" + suffix(dtype), dtype, rows * width);
+    rms.inverse_rms = float_out("RMS norm's inverses" + suffix(dtype), rows);
+    rms.output_gradient = layer.output_gradient;
+    rms.input_gradient = out("RMS norm's input" + suffix(dtype), dtype, rows * width);
+    rms.gamma_gradient = float_out("RMS norm's gamma" + suffix(dtype), width);
+    check(namp_rms_norm_forward(device_, &rms, stream_), "RMS norm");
+    check(namp_rms_norm_backward(device_, &rms, stream_), "RMS norm's gradient");
+
     auto batch = args<namp_batch_norm_args>();
     batch.dtype = dtype;
     batch.training = 1;

@@ -776,6 +776,40 @@ internal unsafe struct NampLayerNormArgs
     public static NampLayerNormArgs Create() => new() { StructSize = (uint)sizeof(NampLayerNormArgs) };
 }
 
+/// <summary>Root mean square norm over the last dimension (Zhang and Sennrich 2019): y = x / sqrt(mean(x^2) +
+/// epsilon) * gamma. Arithmetic in float32. Backward reads input, gamma, inverse_rms and
+/// output_gradient; input_gradient may be output_gradient where the dtypes agree.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampRmsNormArgs
+{
+    public uint StructSize;
+    public int InputDtype;
+    public int OutputDtype;
+    /// <summary>finite, 0 or more</summary>
+    public float Epsilon;
+    public long Rows;
+    /// <summary>1 or more</summary>
+    public long Width;
+    /// <summary>[rows, width]</summary>
+    public void* Input;
+    /// <summary>[width], or null for ones</summary>
+    public float* Gamma;
+    /// <summary>[rows, width]</summary>
+    public void* Output;
+    /// <summary>[rows]; 1 / sqrt(mean(x^2) + epsilon); written by forward, read by
+    /// backward</summary>
+    public float* InverseRms;
+    /// <summary>[rows, width] in output_dtype</summary>
+    public void* OutputGradient;
+    /// <summary>[rows, width] in input_dtype; overwritten</summary>
+    public void* InputGradient;
+    /// <summary>[width], or null; overwritten</summary>
+    public float* GammaGradient;
+
+    /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
+    public static NampRmsNormArgs Create() => new() { StructSize = (uint)sizeof(NampRmsNormArgs) };
+}
+
 /// <summary>Batch norm over [batch, channels, inner] (inner = height * width); parameters and statistics are
 /// float32.</summary>
 [StructLayout(LayoutKind.Sequential)]
@@ -982,6 +1016,7 @@ internal static unsafe partial class NativeMethods
         ("namp_pool2d_args", sizeof(NampPool2dArgs)),
         ("namp_activation_args", sizeof(NampActivationArgs)),
         ("namp_layer_norm_args", sizeof(NampLayerNormArgs)),
+        ("namp_rms_norm_args", sizeof(NampRmsNormArgs)),
         ("namp_batch_norm_args", sizeof(NampBatchNormArgs)),
         ("namp_softmax_args", sizeof(NampSoftmaxArgs)),
         ("namp_attention_args", sizeof(NampAttentionArgs)),
@@ -1274,6 +1309,14 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_layer_norm_backward")]
     internal static partial int LayerNormBackward(NampDevice* device, NampLayerNormArgs* args, void* stream);
 
+    /// <summary>namp_rms_norm_forward</summary>
+    [LibraryImport(Library, EntryPoint = "namp_rms_norm_forward")]
+    internal static partial int RmsNormForward(NampDevice* device, NampRmsNormArgs* args, void* stream);
+
+    /// <summary>namp_rms_norm_backward</summary>
+    [LibraryImport(Library, EntryPoint = "namp_rms_norm_backward")]
+    internal static partial int RmsNormBackward(NampDevice* device, NampRmsNormArgs* args, void* stream);
+
     /// <summary>namp_batch_norm_forward</summary>
     [LibraryImport(Library, EntryPoint = "namp_batch_norm_forward")]
     internal static partial int BatchNormForward(NampDevice* device, NampBatchNormArgs* args, void* stream);
@@ -1404,6 +1447,18 @@ internal static unsafe partial class NativeOps
     public static void LayerNormBackward(Device device, in NampLayerNormArgs args, DeviceStream? stream = null)
     {
         fixed (NampLayerNormArgs* pointer = &args) Ensure.Success(NativeMethods.LayerNormBackward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+    }
+
+    /// <inheritdoc cref="NativeMethods.RmsNormForward"/>
+    public static void RmsNormForward(Device device, in NampRmsNormArgs args, DeviceStream? stream = null)
+    {
+        fixed (NampRmsNormArgs* pointer = &args) Ensure.Success(NativeMethods.RmsNormForward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+    }
+
+    /// <inheritdoc cref="NativeMethods.RmsNormBackward"/>
+    public static void RmsNormBackward(Device device, in NampRmsNormArgs args, DeviceStream? stream = null)
+    {
+        fixed (NampRmsNormArgs* pointer = &args) Ensure.Success(NativeMethods.RmsNormBackward(device.Native, pointer, DeviceStream.NativeOf(stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.BatchNormForward"/>

@@ -18,6 +18,7 @@ public static class OperatorLists
         ["attention"] = OperatorPrecision.Compute,
         ["softmax"] = OperatorPrecision.Float32,
         ["layer_norm"] = OperatorPrecision.Float32,
+        ["rms_norm"] = OperatorPrecision.Float32,
         ["sum"] = OperatorPrecision.Float32,
         ["mean"] = OperatorPrecision.Float32,
         ["cross_entropy"] = OperatorPrecision.Float32,
@@ -36,5 +37,5 @@ public static class OperatorLists
     internal static FrozenSet<string> Losses { get; } = FrozenSet.ToFrozenSet(["cross_entropy", "mse_loss"]);
 
     /// <summary>Normalisations: float32 under O2.</summary>
-    internal static FrozenSet<string> Norms { get; } = FrozenSet.ToFrozenSet(["layer_norm", "batch_norm"]);
+    internal static FrozenSet<string> Norms { get; } = FrozenSet.ToFrozenSet(["layer_norm", "rms_norm", "batch_norm"]);
 }

@@ -16,6 +16,7 @@ internal sealed class FiniteDifferenceTests(DeviceKind kind)
         ["softmax"] = Ops.Softmax,
         ["softmax of softmax"] = x => Ops.Softmax(Ops.Softmax(x) * 3),
         ["layer norm"] = x => Ops.LayerNorm(x, null, null),
+        ["rms norm"] = x => Ops.RmsNorm(x, null),
         ["mean"] = x => Ops.Mean(x) * 5,
         ["average pool"] = x => Ops.AvgPool2d(x.Reshape(1, 1, 6, 4), 3, stride: 1, padding: 1),
         ["residual"] = x => x + Ops.Gelu(x),

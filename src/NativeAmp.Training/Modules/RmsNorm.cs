@@ -1,0 +1,23 @@
+namespace NativeAmp.Training;
+
+/// <summary>Root mean square normalization over the last dimension (Zhang and Sennrich 2019). Parameter: "weight" [width].</summary>
+public sealed class RmsNorm : Module
+{
+    private readonly float _epsilon;
+
+    /// <summary>A layer that begins as the identity over normalized rows.</summary>
+    /// <param name="width">Size of the last dimension.</param>
+    /// <param name="epsilon">Added to the mean of squares.</param>
+    public RmsNorm(int width, float epsilon = 1e-6f)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
+        _epsilon = epsilon;
+        Weight = Register("weight", Create([width], Initialisers.Constant(1)));
+    }
+
+    /// <summary>[width].</summary>
+    public Parameter Weight { get; }
+
+    /// <inheritdoc/>
+    public override Tensor Forward(Tensor input) => Ops.RmsNorm(input, Weight, _epsilon);
+}
