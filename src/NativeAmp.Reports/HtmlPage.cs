@@ -130,15 +130,6 @@ public sealed class HtmlPage
 
         """;
 
-    /// <summary>Writes the file; an old one is replaced when the new one is whole.</summary>
-    /// <exception cref="IOException">It cannot be written.</exception>
-    public void Save(string path)
-    {
-        string part = path + ".part";
-        File.WriteAllText(part, ToString());
-        File.Move(part, path, overwrite: true);
-    }
-
     private void Figure(Chart chart)
     {
         _body.Append($"<figure>\n<figcaption>{Text(chart.Title)}</figcaption>\n{chart.InlineSvg($"p{++_pictures}-")}\n");

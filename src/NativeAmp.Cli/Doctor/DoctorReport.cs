@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
+using NativeAmp.Planning;
 using NativeAmp.Telemetry;
 using NativeAmp.Training.Data;
 
@@ -139,5 +140,5 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
         }
     }
 
-    private static string Bytes(long bytes) => FormattableString.Invariant($"{bytes / (double)(1L << 30):0.0} GiB");
+    private static string Bytes(long bytes) => FormattableString.Invariant($"{bytes / BinaryUnits.GiB:0.0} GiB");
 }

@@ -14,8 +14,8 @@ internal sealed class FormatsCommand
         Arity = ArgumentArity.ZeroOrMore,
     };
 
-    private readonly Option<string?> _html = CommonOptions.Path("--html", "FILE.html", "Write a page with a picture too.");
-    private readonly Option<string?> _charts = CommonOptions.Path("--charts", "DIR", "Write the picture too, as SVG and PNG.");
+    private readonly Option<string?> _html = CommonOptions.Html();
+    private readonly Option<string?> _charts = CommonOptions.Charts();
     private readonly Option<bool> _json = CommonOptions.Json();
 
     /// <summary>The command, to be added to a root.</summary>

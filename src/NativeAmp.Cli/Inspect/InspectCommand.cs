@@ -17,8 +17,8 @@ internal sealed class InspectCommand
     private readonly Option<string?> _tensor = new("--tensor") { HelpName = "TEXT", Description = "Only tensors whose names contain this text." };
     private readonly Option<bool> _detail = new("--detail") { Description = "Show each tensor's powers of two and every format." };
     private readonly Option<long?> _step = NumberOption.Whole("--step", 1L, long.MaxValue, "The step to show of a FILE.jsonl [default: the last that did not fail].");
-    private readonly Option<string?> _html = CommonOptions.Path("--html", "FILE.html", "Write a page with pictures too.");
-    private readonly Option<string?> _charts = CommonOptions.Path("--charts", "DIR", "Write the pictures too, each as SVG and PNG.");
+    private readonly Option<string?> _html = CommonOptions.Html();
+    private readonly Option<string?> _charts = CommonOptions.Charts();
     private readonly Option<bool> _json = CommonOptions.Json();
 
     /// <summary>The command, to be added to a root.</summary>
@@ -64,6 +64,6 @@ internal sealed class InspectCommand
         if (tensors.Length == 0)
             throw new DataFormatException(path, 0, "no tensor of such a name", "one to inspect");
         // What is together in the file is of all tensors.
-        return (new InspectReport([path], tensors, tensors.Length == record.Tensors.Count ? record.Totals : []), record);
+        return (new InspectReport([path], tensors, tensors.Length == record.Tensors.Count ? record.Totals : ChosenTotals.Of(tensors, record.Compute)), record);
     }
 }

@@ -114,5 +114,5 @@ internal static class InspectText
     ];
 
     // At the best scale nothing overflows: where there is no noise to speak of, nothing is lost.
-    private static bool IsBestExact(TensorReport tensor, FormatReport format) => tensor.Values > 0 && format.BestSnrDb is null;
+    private static bool IsBestExact(TensorReport tensor, FormatReport format) => tensor is { Values: > 0, IsSum: false } && format.BestSnrDb is null;
 }

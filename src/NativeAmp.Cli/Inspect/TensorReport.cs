@@ -59,6 +59,10 @@ internal sealed record TensorReport(
     /// <summary>The formats that numbers are held against: fp32 holds all but what a double alone can be.</summary>
     public static IReadOnlyList<NumberFormat> Compared { get; } = [.. NumberFormat.All.Where(format => format != NumberFormat.Float32)];
 
+    /// <summary>Whether it was added up from reports of several tensors, whose noise together is not known.</summary>
+    [JsonIgnore]
+    public bool IsSum { get; init; }
+
     /// <summary>Numbers that are finite and not zero.</summary>
     [JsonIgnore]
     public long Values => Count - Zeros - NaN - Inf;

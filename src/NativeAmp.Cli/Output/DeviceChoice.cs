@@ -52,6 +52,12 @@ internal static class CommonOptions
         return option;
     }
 
+    /// <summary>A page beside the text.</summary>
+    public static Option<string?> Html() => Path("--html", "FILE.html", "Write a page with pictures too.");
+
+    /// <summary>Pictures beside the text.</summary>
+    public static Option<string?> Charts() => Path("--charts", "DIR", "Write the pictures too, each as SVG and PNG.");
+
     /// <summary>Opens the device, and notes it where a GPU was looked for and there is none.</summary>
     /// <exception cref="NativeAmpUnavailableException">It is not there; the message says why.</exception>
     public static Device Open(DeviceChoice choice, Terminal terminal, int threads = 0)

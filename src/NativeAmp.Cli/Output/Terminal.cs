@@ -6,6 +6,9 @@ namespace NativeAmp.Cli.Output;
 /// <summary>Where a command writes: results to one writer, troubles to another, and whether a person is watching.</summary>
 internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole? live)
 {
+    // Between plain columns.
+    private const int Gap = 2;
+
     /// <summary>Results.</summary>
     public TextWriter Output { get; } = output;
 
@@ -21,24 +24,41 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
         Writer(2, failure: null, Console.Error),
         Console.IsOutputRedirected ? null : AnsiConsole.Console);
 
-    /// <summary>A table: drawn on a terminal, in plain columns otherwise.</summary>
+    /// <summary>
+    /// A table: drawn on a terminal where it fits, in plain columns where those fit or nobody watches. What is wider is drawn with its cells wrapped between words;
+    /// where words would be cut, each row is a line of headings and cells.
+    /// </summary>
     public void WriteTable(IReadOnlyList<string> header, IReadOnlyList<IReadOnlyList<string>> rows)
     {
-        if (Live is not null)
+        int[] widths = Widths(header, rows, text => text.Length);
+        int[] words = Widths(header, rows, text => text.Split(' ').Max(word => word.Length));
+        int room = Live?.Profile.Width ?? int.MaxValue, plain = widths.Sum() + (Gap * (widths.Length - 1));
+        if (Live is null || (Drawn(widths) > room && plain <= room))
+        {
+            foreach (IReadOnlyList<string> row in rows.Prepend(header))
+                Output.WriteLine(string.Join(new string(' ', Gap), row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd());
+        }
+        else if (Drawn(words) > room)
+        {
+            foreach (IReadOnlyList<string> row in rows)
+                Live.WriteLine(string.Join(", ", header.Zip(row).Where(cell => cell.Second.Length > 0).Select(cell => $"{cell.First} {cell.Second}".TrimStart())));
+        }
+        else
         {
             var table = new Table().Border(TableBorder.Rounded);
-            foreach (string title in header)
-                table.AddColumn(Markup.Escape(title));
+            for (int i = 0; i < header.Count; i++)
+                table.AddColumn(new TableColumn(Markup.Escape(header[i])) { NoWrap = words[i] == widths[i] });
             foreach (IReadOnlyList<string> row in rows)
                 table.AddRow(row.Select(cell => new Text(cell)));
             Live.Write(table);
-            return;
         }
-
-        int[] widths = [.. header.Select((title, i) => rows.Select(row => row[i].Length).Append(title.Length).Max())];
-        foreach (IReadOnlyList<string> row in rows.Prepend(header))
-            Output.WriteLine(string.Join("  ", row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd());
     }
+
+    private static int[] Widths(IReadOnlyList<string> header, IReadOnlyList<IReadOnlyList<string>> rows, Func<string, int> width) =>
+        [.. header.Select((title, i) => rows.Select(row => width(row[i])).Append(width(title)).Max())];
+
+    // A drawn column has a line and a space at either side; the last has one more line.
+    private static int Drawn(int[] widths) => widths.Sum() + (3 * widths.Length) + 1;
 
     /// <summary>A text of somebody else's without what would steer a terminal.</summary>
     /// <param name="text">The text.</param>

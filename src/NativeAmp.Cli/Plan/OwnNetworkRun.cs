@@ -29,7 +29,7 @@ internal static class OwnNetworkRun
         terminal.Output.WriteLine("Workspace of the device's libraries and batches of data come on top; 'nativeamp train --json' counts them (\"memory\").");
         return ExitCode.Success;
 
-        static string[] Row(string kind, double bytes) => [kind, bytes.ToString("#,0", System.Globalization.CultureInfo.InvariantCulture), PlanUnits.Digits(bytes / (1 << 20))];
+        static string[] Row(string kind, double bytes) => [kind, bytes.ToString("#,0", System.Globalization.CultureInfo.InvariantCulture), PlanUnits.Digits(bytes / BinaryUnits.MiB)];
     }
 }
 

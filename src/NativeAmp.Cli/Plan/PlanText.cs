@@ -46,8 +46,8 @@ internal static class PlanText
         double has = plan.Request.Gpu.MemoryBytes;
         List<IReadOnlyList<string>> memory =
         [
-            .. plan.Memory.Kinds.Where(kind => kind.Bytes > 0).Select(kind => (IReadOnlyList<string>)[kind.Name, PlanUnits.GiB(kind.Bytes), PlanUnits.Percent(kind.Bytes / has)]),
-            ["total", PlanUnits.GiB(plan.Memory.Total), PlanUnits.Percent(plan.Memory.Total / has)],
+            .. plan.Memory.Kinds.Where(kind => kind.Bytes > 0).Select(kind => (IReadOnlyList<string>)[kind.Name, PlanUnits.GiB(kind.Bytes), Percentage.Of(kind.Bytes / has)]),
+            ["total", PlanUnits.GiB(plan.Memory.Total), Percentage.Of(plan.Memory.Total / has)],
         ];
         if (plan.Memory.Host > 0)
             memory.Add(["host's, for each GPU", PlanUnits.GiB(plan.Memory.Host), ""]);
@@ -56,7 +56,7 @@ internal static class PlanText
         terminal.WriteTable(["time of a step", "time", "share"],
         [
             .. PlanFigures.Of(plan).Where(figure => figure is { Unit: "s", Value: > 0 })
-                .Select(figure => (IReadOnlyList<string>)[figure.Name, PlanUnits.Seconds(figure.Value), PlanUnits.Percent(figure.Value / plan.Time.Step)]),
+                .Select(figure => (IReadOnlyList<string>)[figure.Name, PlanUnits.Seconds(figure.Value), Percentage.Of(figure.Value / plan.Time.Step)]),
         ]);
         terminal.Output.WriteLine();
         terminal.WriteTable(["the whole training", ""],
@@ -64,7 +64,7 @@ internal static class PlanText
             ["steps", PlanUnits.Digits(plan.Flops.Steps)],
             ["FLOP by layer", PlanUnits.Power(plan.Flops.Total)],
             ["FLOP by 6 N D", PlanUnits.Power(plan.Flops.SixNd)],
-            ["speed of a GPU", $"{PlanUnits.Digits(plan.HardwareFlopsPerGpu / 1e12)} TFLOP/s, MFU {PlanUnits.Percent(plan.ModelUtilization)}, {PlanUnits.Digits(plan.TokensPerSecond / plan.Request.Split.Gpus)} tokens/s"],
+            ["speed of a GPU", $"{PlanUnits.Digits(plan.HardwareFlopsPerGpu / 1e12)} TFLOP/s, MFU {Percentage.Of(plan.ModelUtilization)}, {PlanUnits.Digits(plan.TokensPerSecond / plan.Request.Split.Gpus)} tokens/s"],
             ["time", $"{PlanUnits.Seconds(plan.Seconds)}, {PlanUnits.Digits(plan.GpuHours)} GPU hours"],
             ["energy", $"{PlanUnits.Digits(plan.MegawattHours)} MWh"],
         ]);
@@ -79,7 +79,7 @@ internal static class PlanText
             {
                 "bytes" => PlanUnits.GiB(figure.Value),
                 "s" => PlanUnits.Seconds(figure.Value),
-                "of peak" => PlanUnits.Percent(figure.Value),
+                "of peak" => Percentage.Of(figure.Value),
                 "FLOP" => $"{PlanUnits.Power(figure.Value)} FLOP",
                 _ => $"{PlanUnits.Digits(figure.Value)} {figure.Unit}",
             };
@@ -93,7 +93,7 @@ internal static class PlanText
     private static void Compare(TrainingPlan plan, Terminal terminal)
     {
         double nodes = plan.Flops.SixNd / plan.Flops.Total - 1;
-        terminal.Output.WriteLine($"6 N D is {PlanUnits.Percent(Math.Abs(nodes))} {(nodes < 0 ? "below" : "above")} the FLOP by layer. " +
+        terminal.Output.WriteLine($"6 N D is {Percentage.Of(Math.Abs(nodes))} {(nodes < 0 ? "below" : "above")} the FLOP by layer. " +
             "Ten times the parameters cost a hundred times the compute only if tokens grow tenfold too, else ten times ('nativeamp plan --rules').");
     }
 }

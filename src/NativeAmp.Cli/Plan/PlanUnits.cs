@@ -1,4 +1,5 @@
 using System.Globalization;
+using NativeAmp.Planning;
 
 namespace NativeAmp.Cli.Plan;
 
@@ -8,7 +9,7 @@ internal static class PlanUnits
     private static readonly (double Size, string Name)[] Counts = [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
     private static readonly (double Size, string Name)[] Times = [(86400, "d"), (3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms")];
 
-    public static string GiB(double bytes) => $"{Digits(bytes / (1L << 30))} GiB";
+    public static string GiB(double bytes) => $"{Digits(bytes / BinaryUnits.GiB)} GiB";
 
     /// <summary>Parameters, tokens: 175 G is said as 175 billion by those who name models, so B it is.</summary>
     public static string Count(double value)
@@ -34,8 +35,6 @@ internal static class PlanUnits
     }
 
     public static string Power(double value) => value.ToString("0.00e+0", CultureInfo.InvariantCulture);
-
-    public static string Percent(double share) => string.Create(CultureInfo.InvariantCulture, $"{share * 100:0.0} %");
 
     public static string Whole(long value) => value.ToString("#,0", CultureInfo.InvariantCulture);
 

@@ -9,8 +9,6 @@ namespace NativeAmp.Cli.Plan;
 /// <summary>nativeamp plan --sweep: a table, charts as SVG and PNG, and one page with all of them.</summary>
 internal static class SweepRun
 {
-    private const double GiB = 1L << 30;
-
     private static readonly string[] Columns =
         ["parameters", "layers", "width", "flop_fixed_data", "flop_20_tokens_a_parameter", "state_bytes", "gpus_for_state", "days_fixed_data", "days_20_tokens_a_parameter"];
 
@@ -55,9 +53,9 @@ internal static class SweepRun
             ("NativeAmp's, 8-bit moments", StateLayout.Of("nativeamp", TrainingPrecision.Bf16, "adamw-8bit")),
         ];
         foreach (((string name, StateLayout layout), int i) in layouts.Select((l, i) => (l, i)))
-            chart.Line($"{name}: {PlanUnits.Digits(layout.Total)} bytes", parameters, [.. points.Select(p => p.Model.Parameters * layout.Total / GiB)], i, markers: true);
-        return chart.Limit(request.Gpu.MemoryBytes / GiB, $"one {request.Gpu.Name}")
-            .Limit(request.Gpu.MemoryBytes * request.Gpu.GpusPerNode / GiB, $"a node of {request.Gpu.GpusPerNode}");
+            chart.Line($"{name}: {PlanUnits.Digits(layout.Total)} bytes", parameters, [.. points.Select(p => p.Model.Parameters * layout.Total / BinaryUnits.GiB)], i, markers: true);
+        return chart.Limit(request.Gpu.MemoryBytes / BinaryUnits.GiB, $"one {request.Gpu.Name}")
+            .Limit(request.Gpu.MemoryBytes * request.Gpu.GpusPerNode / BinaryUnits.GiB, $"a node of {request.Gpu.GpusPerNode}");
     }
 
     private static Chart Days(IReadOnlyList<SweepPoint> points, Gpu gpu, int gpus, string data, string grown)

@@ -1,90 +1,127 @@
+using NativeAmp.Cli.Output;
 using NativeAmp.Reports;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>Two studies in one report: what changed from the first to the second, with intervals, then each by itself.</summary>
-internal static class ComparisonReport
+/// <summary>Two studies of one model in one report: what changed from the first to the second, with intervals, then each by itself.</summary>
+internal sealed class ComparisonReport
 {
-    private static readonly string[] Columns = ["precision", "batch", "speed", "peak memory", "J/sample", "last loss", "accuracy, points"];
+    // What makes the work itself another, and not how much of it is done, or where.
+    private static readonly string[] Work = ["--data", "--classes", "--context", "--width", "--heads", "--blocks"];
+
+    private readonly StudyFigures _first;
+    private readonly StudyFigures _second;
+    private readonly string _a;
+    private readonly string _b;
+    private readonly Pair[] _pairs;
+
+    private ComparisonReport(StudyFigures first, StudyFigures second)
+    {
+        if (first.Settings.Model != second.Settings.Model)
+            throw new UsageException($"{first.Folder} is a study of {first.Settings.Model} and {second.Folder} of {second.Settings.Model}: only studies of one model can be compared.");
+        (_first, _second, _a, _b) = (first, second, Name(first), Name(second));
+        if (_a == _b)
+            (_a, _b) = ("first", "second");
+        _pairs =
+        [
+            .. second.Configurations.Where(now => now.Done.Count > 0)
+                .SelectMany(now => first.Find(now.Configuration.Precision, now.Configuration.Batch) is { } before ? (Pair[])[new Pair(before, now)] : []),
+        ];
+    }
 
     /// <summary>Writes it.</summary>
     /// <returns>Its path.</returns>
+    /// <exception cref="UsageException">They are of two models.</exception>
     public static string Write(string path, StudyFigures first, StudyFigures second)
     {
-        (string a, string b) = (Name(first), Name(second));
-        if (a == b)
-            (a, b) = ("first", "second");
-        var page = new HtmlPage($"{b} compared with {a}");
-        (ConfigurationFigures Before, ConfigurationFigures Now)[] pairs =
-        [
-            .. second.Configurations.Where(now => now.Done.Count > 0)
-                .Select(now => (first.Find(now.Configuration.Precision, now.Configuration.Batch), now)).Where(pair => pair.Item1 is not null).Select(pair => (pair.Item1!, pair.now)),
-        ];
-        page.Lead(Lead(first, second, pairs, a, b));
+        new ComparisonReport(first, second).Page().Save(path);
+        return path;
+    }
+
+    private HtmlPage Page()
+    {
+        var page = new HtmlPage($"{_b} compared with {_a}");
+        page.Lead(Lead());
+        if (_a != Name(_first))
+            page.Note($"The first is {_first.Folder}, the second {_second.Folder}.");
         page.Section("What changed");
-        IReadOnlyList<string> differences = second.Settings.DifferencesFrom(first.Settings);
-        page.Paragraph(differences.Count == 0 ? "Both studies have the same settings." : $"Settings that differ, {a} then {b}: {string.Join("; ", differences)}.");
-        if (pairs.Length > 0)
+        IReadOnlyList<string> differences = _second.Settings.DifferencesFrom(_first.Settings);
+        page.Paragraph(differences.Count == 0 ? "Both studies have the same settings." : $"Settings that differ, {_a} then {_b}: {string.Join("; ", differences)}.");
+        if (_pairs.Length > 0)
         {
-            page.Figures(Speed(pairs, a, b));
-            page.Table($"{b} over {a}: ratios of speed, memory and energy, differences of loss and accuracy, with 95 % intervals by Welch's t", Columns, pairs.Select(Row));
+            page.Figures(_pairs.GroupBy(pair => pair.Now.Configuration.Precision).Select(precision => Speed(precision.Key, [.. precision])));
+            page.Note("Bars are medians of the repeats; each dot is a repeat.");
+            page.Table($"{_b} over {_a}: ratios of speed, memory, energy and time, differences of loss and accuracy, with 95 % intervals by Welch's t",
+                [.. Columns.Select(column => column.Heading)], _pairs.Select(pair => (IReadOnlyList<string>)[.. Columns.Select(column => column.Cell(pair))]));
         }
 
-        foreach ((StudyFigures figures, string name) in new[] { (first, a), (second, b) })
+        foreach ((StudyFigures figures, string name) in new[] { (_first, _a), (_second, _b) })
         {
             page.Section(name);
             page.Lead(Decisions.Sentences(figures));
             StudyReport.AddTo(page, figures, name + ": ");
         }
 
-        page.Save(path);
-        return path;
+        return page;
     }
 
-    private static string Name(StudyFigures figures) => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(figures.Folder)));
-
-    private static IEnumerable<string> Lead(StudyFigures first, StudyFigures second, (ConfigurationFigures Before, ConfigurationFigures Now)[] pairs, string a, string b)
+    private IEnumerable<string> Lead()
     {
-        if (pairs.Length == 0)
+        if (_pairs.Length == 0)
         {
-            yield return $"{a} and {b} have no precision and batch in common, so that nothing can be compared.";
+            yield return $"{_a} and {_b} have no precision and batch in common, so that nothing can be compared.";
             yield break;
         }
 
-        int faster = pairs.Count(pair => Speed(pair) is var ratio && ratio.Excludes(1) && ratio.Value > 1);
-        int slower = pairs.Count(pair => Speed(pair) is var ratio && ratio.Excludes(1) && ratio.Value < 1);
-        yield return FormattableString.Invariant($"Of {pairs.Length} configurations that both have, {b} is measurably faster in {faster} and slower in {slower}.");
-        (ConfigurationFigures Before, ConfigurationFigures Now) most = pairs.MaxBy(pair => Math.Abs(Math.Log(Speed(pair).Value)));
-        yield return $"The largest change of speed is {most.Now.Configuration}: {Words.WithInterval(Speed(most))} times as fast.";
-        if (first.Any!.Text("device_name") != second.Any!.Text("device_name"))
-            yield return $"They ran on different machines: {first.Any.Text("device_name")}, and {second.Any.Text("device_name")}.";
+        Estimate[] speeds = [.. _pairs.Select(pair => pair.Speed)];
+        string differs = speeds.Any(speed => speed.HasInterval)
+            ? FormattableString.Invariant($"{_b} is measurably faster in {speeds.Count(speed => speed.Excludes(1) && speed.Value > 1)} and slower in {speeds.Count(speed => speed.Excludes(1) && speed.Value < 1)}")
+            : "each ran once in one of them, so that no difference can be told from chance";
+        yield return FormattableString.Invariant($"Of {_pairs.Length} configurations that both have, {differs}.");
+        Pair most = _pairs.MaxBy(pair => Math.Abs(Math.Log(pair.Speed.Value)))!;
+        yield return $"The largest change of speed is {most.Now.Configuration}: {Words.WithInterval(most.Speed)} times as fast.";
+        string[] work = [.. Work.Where(option => Option(_first, option) != Option(_second, option))];
+        if (work.Length > 0)
+            yield return $"The work is not the same ({string.Join(", ", work)}), so that the differences are not of the machine or the program alone.";
+        if (Machine(_first) != Machine(_second))
+            yield return $"They ran on different machines: {Machine(_first)}, and {Machine(_second)}.";
     }
 
-    private static Estimate Speed((ConfigurationFigures Before, ConfigurationFigures Now) pair) =>
-        Statistics.Ratio(pair.Now.Of(run => run.SamplesPerSecond), pair.Before.Of(run => run.SamplesPerSecond));
+    private Chart Speed(string precision, Pair[] pairs) => RepeatBars.Of($"Speed in {Words.Precision(precision)}", "samples a second", [.. pairs.Select(pair => pair.Now.Configuration.Batch)],
+    [
+        (_a, [.. pairs.Select(pair => pair.Before.Of(run => run.SamplesPerSecond))]),
+        (_b, [.. pairs.Select(pair => pair.Now.Of(run => run.SamplesPerSecond))]),
+    ]);
 
-    private static Chart Speed((ConfigurationFigures Before, ConfigurationFigures Now)[] pairs, string a, string b) =>
-        new Chart("Speed", "precision and batch", "samples a second").Bars(
-            [.. pairs.Select(pair => FormattableString.Invariant($"{pair.Now.Configuration.Precision} {pair.Now.Configuration.Batch}"))],
-            [
-                (a, [.. pairs.Select(pair => Statistics.Mean(pair.Before.Of(run => run.SamplesPerSecond)).Value)]),
-                (b, [.. pairs.Select(pair => Statistics.Mean(pair.Now.Of(run => run.SamplesPerSecond)).Value)]),
-            ]).FromZero();
-
-    private static IReadOnlyList<string> Row((ConfigurationFigures Before, ConfigurationFigures Now) pair)
-    {
-        return
+    private IReadOnlyList<(string Heading, Func<Pair, string> Cell)> Columns =>
+    [
+        ("precision", pair => Words.Precision(pair.Now.Configuration.Precision)),
+        ("batch", pair => FormattableString.Invariant($"{pair.Now.Configuration.Batch}")),
+        ("speed", pair => Words.WithInterval(pair.Speed)),
+        ("peak memory", pair => Words.WithInterval(pair.Ratio(run => run.PeakBytes))),
+        ("J/sample", pair => Words.WithInterval(pair.Ratio(run => run.JoulesPerSample))),
+        ("last loss", pair => Words.WithInterval(pair.Difference(run => run.FinalLoss), Words.LossDifference)),
+        ("accuracy, points", pair => Words.WithInterval(pair.Difference(run => run.TestAccuracy), Words.Points)),
+        .. _second.Settings.ToAccuracy is not { } accuracy || _first.Settings.ToAccuracy != accuracy ? Array.Empty<(string, Func<Pair, string>)>() :
         [
-            Words.Precision(pair.Now.Configuration.Precision), FormattableString.Invariant($"{pair.Now.Configuration.Batch}"), Words.WithInterval(Speed(pair)),
-            Ratio(run => run.PeakBytes), Ratio(run => run.JoulesPerSample), Difference(run => run.FinalLoss, Words.Number), Difference(run => run.TestAccuracy, Words.Points),
-        ];
+            ($"s to {accuracy}", pair => Words.WithInterval(pair.Ratio(run => run.SecondsToAccuracy))),
+            ($"J to {accuracy}", pair => Words.WithInterval(pair.Ratio(run => run.JoulesToAccuracy))),
+        ],
+    ];
 
-        string Ratio(Func<RunFigures, double> figure) => Words.WithInterval(Statistics.Ratio(pair.Now.Of(figure), pair.Before.Of(figure)));
+    private static string Name(StudyFigures figures) => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(figures.Folder)));
 
-        string Difference(Func<RunFigures, double> figure, Func<double, string> text)
-        {
-            Estimate estimate = Statistics.Difference(pair.Now.Of(figure), pair.Before.Of(figure));
-            return !double.IsFinite(estimate.Value) ? "-" : text(estimate.Value) + (estimate.HasInterval ? $" ({text(estimate.Low)} to {text(estimate.High)})" : "");
-        }
+    private static string Machine(StudyFigures figures) => figures.Any!.Text("device_name");
+
+    private static string? Option(StudyFigures figures, string name) => figures.Settings.TrainOptions.GetValueOrDefault(name);
+
+    /// <summary>A configuration in both studies.</summary>
+    private sealed record Pair(ConfigurationFigures Before, ConfigurationFigures Now)
+    {
+        public Estimate Speed => Ratio(run => run.SamplesPerSecond);
+
+        public Estimate Ratio(Func<RunFigures, double> figure) => Statistics.Ratio(Now.Of(figure), Before.Of(figure));
+
+        public Estimate Difference(Func<RunFigures, double> figure) => Statistics.Difference(Now.Of(figure), Before.Of(figure));
     }
 }

@@ -28,11 +28,9 @@ internal static class Decisions
         return [Speed(figures, baseline), Memory(figures, baseline), Choice(figures, baseline)];
     }
 
-    private static bool ToAccuracy(StudyFigures figures) => figures.Settings.TrainOptions.ContainsKey("--to-accuracy");
-
     /// <summary>What is better the larger it is: samples a second, or for --to-accuracy the inverse of the seconds to it; NaN where it was not reached.</summary>
     private static double Rate(StudyFigures figures, RunFigures run) =>
-        !ToAccuracy(figures) ? run.SamplesPerSecond : run.ReachedAccuracy == true ? 1 / run.TrainingSeconds : double.NaN;
+        figures.Settings.ToAccuracy is null ? run.SamplesPerSecond : 1 / run.SecondsToAccuracy;
 
     private static ConfigurationFigures? Fastest(StudyFigures figures, Func<ConfigurationFigures, bool> among) => figures.Configurations
         .Where(c => c.Of(run => Rate(figures, run)).Length > 0 && among(c))
@@ -44,11 +42,11 @@ internal static class Decisions
     private static string Speed(StudyFigures figures, string baseline)
     {
         if (Fastest(figures, _ => true) is not { } best)
-            return $"No run reached the accuracy of {figures.Settings.TrainOptions.GetValueOrDefault("--to-accuracy")} that was asked for.";
-        string what = ToAccuracy(figures)
-            ? $"reaches {figures.Settings.TrainOptions["--to-accuracy"]} first: {Words.Number(Statistics.GeometricMean(best.Of(run => run.TrainingSeconds)).Value)} seconds of training"
+            return $"No run reached the accuracy of {figures.Settings.ToAccuracy} that was asked for.";
+        string what = figures.Settings.ToAccuracy is { } accuracy
+            ? $"reaches {accuracy} first: {Words.Number(Statistics.GeometricMean(best.Of(run => run.SecondsToAccuracy)).Value)} seconds of training"
             : $"is the fastest: {Words.Number(Statistics.GeometricMean(best.Of(run => run.SamplesPerSecond)).Value)} samples a second";
-        string first = $"{best.Configuration} {what} (geometric mean of {Words.Runs(best.Done.Count)})";
+        string first = $"{best.Configuration} {what} (geometric mean of {Words.Runs(best.Of(run => Rate(figures, run)).Length)})";
         string other = best.Configuration.Precision == baseline ? "" : baseline;
         ConfigurationFigures? against = other.Length > 0 ? Fastest(figures, c => c.Configuration.Precision == other) : Fastest(figures, c => c.Configuration.Precision != baseline);
         if (against is null)
@@ -61,14 +59,22 @@ internal static class Decisions
     {
         int batch = CommonBatch(figures);
         var all = figures.Settings.Precisions.Select(p => (Name: p, Figures: figures.Find(p, batch))).Where(p => p.Figures is not null)
-            .Select(p => (p.Name, Bytes: Statistics.Median(p.Figures!.Of(run => run.PeakBytes)), Joules: Statistics.Median(p.Figures.Of(run => run.JoulesPerSample)))).ToArray();
+            .Select(p => (p.Name, Bytes: Median(p.Figures!, run => run.PeakBytes), OfSample: Median(p.Figures!, run => run.JoulesPerSample), ToAccuracy: Median(p.Figures!, run => run.JoulesToAccuracy))).ToArray();
         double ofBaseline = all.FirstOrDefault(p => p.Name == baseline).Bytes;
         string memory = string.Join(", ", all.Select(p => $"{Words.Precision(p.Name)} {Words.Mebibytes(p.Bytes)}{(p.Name != baseline && ofBaseline > 0 ? $" ({Words.Number(p.Bytes / ofBaseline)} of it)" : "")}"));
-        string energy = all.All(p => double.IsFinite(p.Joules))
-            ? $"; a sample takes {string.Join(", ", all.Select(p => $"{Words.Precision(p.Name)} {Words.Number(p.Joules)} J"))}"
-            : "; energy was not measured here";
+        string energy = Joules("a sample takes", all.Select(p => (p.Name, p.OfSample)));
+        if (energy.Length == 0)
+            energy = "; energy was not measured here";
+        else if (figures.Settings.ToAccuracy is { } accuracy)
+            energy += Joules($"the training to {accuracy} takes", all.Select(p => (p.Name, p.ToAccuracy)));
         return string.Create(CultureInfo.InvariantCulture, $"At batch {batch} the peak memory is {memory}{energy}.");
+
+        static double Median(ConfigurationFigures figures, Func<RunFigures, double> figure) => Statistics.Median(figures.Of(figure));
     }
+
+    /// <summary>Joules of each precision after a semicolon; empty where one has none.</summary>
+    private static string Joules(string what, IEnumerable<(string Precision, double Joules)> all) =>
+        all.All(one => double.IsFinite(one.Joules)) ? $"; {what} {string.Join(", ", all.Select(one => $"{Words.Precision(one.Precision)} {Words.Number(one.Joules)} J"))}" : "";
 
     private static string Choice(StudyFigures figures, string baseline)
     {
@@ -104,7 +110,7 @@ internal static class Decisions
         double[] a = one.Of(run => run.TestAccuracy), b = other.Of(run => run.TestAccuracy);
         bool isAccuracy = a.Length > 0 && b.Length > 0;
         Estimate difference = isAccuracy ? Statistics.Difference(a, b) : Statistics.Difference(one.Of(run => run.FinalLoss), other.Of(run => run.FinalLoss));
-        string Text(double value) => isAccuracy ? Words.Points(value) : value.ToString("+0.0000;-0.0000;0.0000", CultureInfo.InvariantCulture);
+        string Text(double value) => isAccuracy ? Words.Points(value) : Words.LossDifference(value);
         string interval = difference.HasInterval ? $" (95 % interval {Text(difference.Low)} to {Text(difference.High)})" : "";
         bool worse = difference.Excludes(0) && (isAccuracy ? difference.Value < 0 : difference.Value > 0);
         return ($"{Words.Precision(precision)}'s {(isAccuracy ? "test accuracy" : "last loss")} differs by {Text(difference.Value)}{(isAccuracy ? " points" : "")}{interval}", worse);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using NativeAmp.Cli.Output;
 
 namespace NativeAmp.Cli.Study;
 
@@ -30,11 +31,11 @@ internal static class Diagnosis
     {
         ProfileGroups before = other ?? groups;
         double share = before.Products / before.Total;
-        yield return $"Products (GEMM, convolution, attention): {Words.Percent(share)} of {(other is null ? "a step" : $"{otherName}'s step")}, so that a step could become at most {Words.Number(1 / Math.Max(1e-9, 1 - share))} times as fast if they took no time at all"
+        yield return $"Products (GEMM, convolution, attention): {Percentage.Of(share)} of {(other is null ? "a step" : $"{otherName}'s step")}, so that a step could become at most {Words.Number(1 / Math.Max(1e-9, 1 - share))} times as fast if they took no time at all"
             + $"{Against(groups.Products, other?.Products, name, otherName)}.";
-        yield return $"Work bound by memory (activations, norms, pooling, loss, optimizer): {Words.Percent(groups.MemoryBound / groups.Total)} of a {name} step{Against(groups.MemoryBound, other?.MemoryBound, name, otherName)}.";
-        yield return $"Casts: {Words.Percent(groups.Casts / groups.Total)} of a {name} step, {Words.Number(groups.Casts)} ms that {otherName} does not need.";
-        yield return $"Host (managed code, allocator, copies): {Words.Percent((groups.Host + groups.Waiting) / groups.Total)} of a {name} step, {Words.Number(groups.Host + groups.Waiting)} ms that no precision changes.";
+        yield return $"Work bound by memory (activations, norms, pooling, loss, optimizer): {Percentage.Of(groups.MemoryBound / groups.Total)} of {name}'s step{Against(groups.MemoryBound, other?.MemoryBound, name, otherName)}.";
+        yield return $"Casts: {Percentage.Of(groups.Casts / groups.Total)} of {name}'s step, {Words.Number(groups.Casts)} ms that {otherName} does not need.";
+        yield return $"Host (managed code, allocator, copies): {Percentage.Of((groups.Host + groups.Waiting) / groups.Total)} of {name}'s step, {Words.Number(groups.Host + groups.Waiting)} ms that no precision changes.";
         if (run.Result.Processor.Count > 0 && !Processor.Multiplies(run.Result.Processor, precision))
             yield return $"Instructions: this processor has none that multiply in {name} (it has {string.Join(", ", run.Result.Processor)}), so products are computed in FP32 after a conversion, and only bytes are saved.";
     }
@@ -43,7 +44,7 @@ internal static class Diagnosis
     private static string Gpu(ProfileGroups groups, string name)
     {
         double waiting = groups.Waiting / groups.Total;
-        return $"Host: of a {name} step of {Words.Number(groups.Total)} ms the host spends {Words.Percent(1 - waiting)} giving out work and {Words.Percent(waiting)} waiting for the GPU"
+        return $"Host: of {name}'s step of {Words.Number(groups.Total)} ms the host spends {Percentage.Of(1 - waiting)} giving out work and {Percentage.Of(waiting)} waiting for the GPU"
             + (waiting < 0.5 ? ": the GPU waits for the host, so that no precision can help much; a larger batch would." : ": the GPU is the limit, and what it computes in matters.")
             + $" Casts are {Words.Number(groups.Casts)} ms of the host's time.";
     }
@@ -62,7 +63,7 @@ internal static class Diagnosis
         double share = missed.Sum(product => product.Flop) / products.Sum(product => product.Flop);
         string names = string.Join(", ", missed.Take(MostShapes).Select(product => product.ToString())) + (missed.Length > MostShapes ? ", …" : "");
         return string.Create(CultureInfo.InvariantCulture,
-            $"{missed.Length} of {products.Count} products, {Words.Percent(share)} of the arithmetic, have a size that is no multiple of 8 and miss the tensor cores' tiles{place}: {names}.");
+            $"{missed.Length} of {products.Count} products, {Percentage.Of(share)} of the arithmetic, have a size that is no multiple of 8 and miss the tensor cores' tiles{place}: {names}.");
     }
 
     /// <summary>What a small batch leaves unused, from the largest batch.</summary>

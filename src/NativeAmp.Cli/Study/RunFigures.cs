@@ -46,6 +46,15 @@ internal sealed record RunFigures
     /// <summary>Joules of a training sample; NaN where energy was not measured.</summary>
     public double JoulesPerSample => Number("joules_per_sample");
 
+    /// <summary>Steps to the accuracy of --to-accuracy; NaN where it was not reached, or none was asked for.</summary>
+    public double StepsToAccuracy => ReachedAccuracy == true ? Steps.Count : double.NaN;
+
+    /// <summary>Seconds of the training steps to that accuracy; NaN likewise.</summary>
+    public double SecondsToAccuracy => ReachedAccuracy == true ? TrainingSeconds : double.NaN;
+
+    /// <summary>Joules of the training steps to that accuracy; NaN likewise. The first step, which no window of energy has, counts like the others.</summary>
+    public double JoulesToAccuracy => ReachedAccuracy == true ? JoulesPerSample * Samples : double.NaN;
+
     /// <summary>Steps that were skipped.</summary>
     public double Skipped => Number("skipped");
 

@@ -66,6 +66,12 @@ internal sealed record RunLine
     [JsonPropertyName("reached_accuracy")]
     public bool? ReachedAccuracy { get; init; }
 
+    [JsonPropertyName("seconds_to_accuracy")]
+    public double? SecondsToAccuracy { get; init; }
+
+    [JsonPropertyName("joules_to_accuracy")]
+    public double? JoulesToAccuracy { get; init; }
+
     [JsonPropertyName("skipped")]
     public double? Skipped { get; init; }
 
@@ -100,6 +106,8 @@ internal sealed record RunLine
         FinalLoss = MetricsWriter.Finite(run.FinalLoss),
         TestAccuracy = MetricsWriter.Finite(run.TestAccuracy),
         ReachedAccuracy = run.ReachedAccuracy,
+        SecondsToAccuracy = MetricsWriter.Finite(run.SecondsToAccuracy),
+        JoulesToAccuracy = MetricsWriter.Finite(run.JoulesToAccuracy),
         Skipped = MetricsWriter.Finite(run.Skipped),
         FinalScale = MetricsWriter.Finite(run.Number("final_scale")),
         Seconds = run.Result.Seconds,

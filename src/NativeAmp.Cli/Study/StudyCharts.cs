@@ -1,3 +1,4 @@
+using NativeAmp.Planning;
 using NativeAmp.Reports;
 using ScottPlot.Plottables;
 
@@ -21,31 +22,35 @@ internal sealed class StudyCharts(StudyFigures figures)
     {
         yield return new NamedChart("speed", Bars("Speed by batch and precision", "samples a second", run => run.SamplesPerSecond));
         yield return new NamedChart("step-time", Bars("Time of a step", "milliseconds", run => run.StepMilliseconds));
-        if (figures.Settings.TrainOptions.ContainsKey("--to-accuracy"))
+        if (Has(run => run.StepsToAccuracy))
         {
-            yield return new NamedChart("time-to-accuracy", Bars("Training until the accuracy is reached", "seconds", run => run.ReachedAccuracy == true ? run.TrainingSeconds : double.NaN));
-            yield return new NamedChart("steps-to-accuracy", Bars("Steps until the accuracy is reached", "steps", run => run.ReachedAccuracy == true ? run.Steps.Count : double.NaN));
+            yield return new NamedChart("time-to-accuracy", Bars("Training until the accuracy is reached", "seconds", run => run.SecondsToAccuracy));
+            yield return new NamedChart("steps-to-accuracy", Bars("Steps until the accuracy is reached", "steps", run => run.StepsToAccuracy));
         }
     }
 
     /// <summary>Peaks by batch, and by kind at the common batch.</summary>
     public IEnumerable<NamedChart> Memory()
     {
-        yield return new NamedChart("memory", Bars("Peak memory, by our own count", "MiB", run => run.PeakBytes / (1 << 20)));
+        yield return new NamedChart("memory", Bars("Peak memory, by our own count", "MiB", run => run.PeakBytes / BinaryUnits.MiB));
         int batch = Decisions.CommonBatch(figures);
         RunFigures[] runs = [.. Precisions.Select(p => figures.Find(p, batch)?.Done[0]).OfType<RunFigures>()];
         string[] kinds = [.. runs.SelectMany(run => run.MemoryByKind.Select(kind => kind.Kind)).Distinct()];
         if (kinds.Length == 0)
             yield break;
-        var groups = kinds.Select(kind => (kind, runs.Select(run => run.MemoryByKind.FirstOrDefault(one => one.Kind == kind).Bytes / (1 << 20)).ToArray()));
+        var groups = kinds.Select(kind => (kind, runs.Select(run => run.MemoryByKind.FirstOrDefault(one => one.Kind == kind).Bytes / BinaryUnits.MiB).ToArray()));
         yield return new NamedChart("memory-by-kind", new Chart(FormattableString.Invariant($"Memory of a step by kind, batch {batch}"), "precision", "MiB")
             .Bars([.. runs.Select(run => Words.Precision(run.Run.Configuration.Precision))], [.. groups], stacked: true).FromZero());
     }
 
-    /// <summary>Energy of a sample, where it was measured.</summary>
-    public IEnumerable<NamedChart> Energy() => figures.Configurations.Any(c => c.Of(run => run.JoulesPerSample).Length > 0)
-        ? [new NamedChart("energy", Bars("Energy of a sample", "joules", run => run.JoulesPerSample))]
-        : [];
+    /// <summary>Energy of a sample, and to an accuracy, where it was measured.</summary>
+    public IEnumerable<NamedChart> Energy()
+    {
+        if (Has(run => run.JoulesPerSample))
+            yield return new NamedChart("energy", Bars("Energy of a sample", "joules", run => run.JoulesPerSample));
+        if (Has(run => run.JoulesToAccuracy))
+            yield return new NamedChart("energy-to-accuracy", Bars("Energy until the accuracy is reached", "joules", run => run.JoulesToAccuracy));
+    }
 
     /// <summary>Loss over steps, a chart a batch: the mean of the repeats with a band from the least to the most.</summary>
     public IEnumerable<NamedChart> Losses() => Batches.Select(batch =>
@@ -71,7 +76,7 @@ internal sealed class StudyCharts(StudyFigures figures)
     /// <summary>Accuracy by batch: every repeat, their mean and its interval; none without a test set.</summary>
     public IEnumerable<NamedChart> Accuracy()
     {
-        if (!figures.Configurations.Any(c => c.Of(run => run.TestAccuracy).Length > 0))
+        if (!Has(run => run.TestAccuracy))
             yield break;
         var chart = new Chart("Test accuracy: repeats, mean, 95 % interval", "batch", "%");
         foreach (string precision in Precisions)
@@ -132,29 +137,10 @@ internal sealed class StudyCharts(StudyFigures figures)
     /// <summary>The color of a precision.</summary>
     public int Color(string precision) => figures.Settings.Precisions.ToList().IndexOf(precision);
 
-    /// <summary>Bars of medians by batch, and each repeat as a dot on its bar.</summary>
-    private Chart Bars(string title, string unit, Func<RunFigures, double> figure)
-    {
-        double[][][] values = [.. Precisions.Select(p => Batches.Select(batch => figures.Find(p, batch)?.Of(figure) ?? []).ToArray())];
-        Chart chart = new Chart(title, "batch", unit).Bars(
-            [.. Batches.Select(batch => FormattableString.Invariant($"{batch}"))],
-            [.. Precisions.Select((p, i) => (Words.Precision(p), values[i].Select(Statistics.Median).ToArray()))]);
-        // Where Chart puts the bars of a group.
-        double width = 0.8 / Precisions.Count;
-        for (int p = 0; p < Precisions.Count; p++)
-        {
-            for (int b = 0; b < Batches.Count; b++)
-            {
-                double[] repeats = values[p][b];
-                if (repeats.Length < 2)
-                    continue;
-                var dots = chart.Plot.Add.ScatterPoints([.. repeats.Select(_ => b + (p - (Precisions.Count - 1) / 2.0) * width)], repeats, Palette.Ink);
-                dots.MarkerSize = 5;
-            }
-        }
+    private bool Has(Func<RunFigures, double> figure) => figures.Configurations.Any(c => c.Of(figure).Length > 0);
 
-        return chart.FromZero();
-    }
+    private Chart Bars(string title, string unit, Func<RunFigures, double> figure) => RepeatBars.Of(title, unit, Batches,
+        [.. Precisions.Select(p => (Words.Precision(p), Batches.Select(batch => figures.Find(p, batch)?.Of(figure) ?? []).ToArray()))]);
 
     // Lines that lie on each other are all seen: the first is the widest.
     private void Widen(Chart chart, string precision)

@@ -23,6 +23,8 @@ internal static class StudyMethod
             $"Speed is samples over the time of the steps, without the first {settings.Warmup} (at most a quarter of a run), which compile code and fill caches, and without tests of the accuracy.");
         yield return "Intervals are of 95 %, by Student's t for a mean and by Welch's for a difference; ratios are compared by their logarithms. With few repeats they are wide, and say so.";
         yield return "The last loss is the mean of the last tenth of a run's steps. Memory is what a training step takes of what the library handed out, counted by itself, tests left out; its kinds add up to its peak.";
+        if (settings.ToAccuracy is { } accuracy)
+            yield return $"Seconds and joules to {accuracy} are those of the training steps up to the first test that found it, tests left out. Joules are those of a sample times the samples of all steps: the first step, which no window of energy has, counts like the others. A run that never found it has neither.";
         yield return "The profile is of a run of its own, which is in no other figure.";
         if (figures.IsGpu)
         {

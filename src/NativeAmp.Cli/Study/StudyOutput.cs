@@ -8,6 +8,8 @@ namespace NativeAmp.Cli.Study;
 /// <summary>What a study says at its end.</summary>
 internal static class StudyOutput
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
     /// <summary>Writes it: a table and the decision, or JSON.</summary>
     public static void Write(StudyFigures figures, string? report, bool interrupted, Terminal terminal, bool json)
     {
@@ -17,7 +19,8 @@ internal static class StudyOutput
             return;
         }
 
-        terminal.WriteTable(StudyTables.Columns, StudyTables.Rows(figures));
+        StudyTable table = StudyTables.Configurations(figures);
+        terminal.WriteTable(table.Columns, table.Rows);
         foreach (string sentence in figures.Any is null ? [] : Decisions.Sentences(figures))
             terminal.Output.WriteLine(sentence);
         if (report is not null)
@@ -26,17 +29,28 @@ internal static class StudyOutput
             terminal.Output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"stopped with {figures.Missing} runs left; the same command goes on from there"));
     }
 
-    /// <summary>Shows a report in the browser.</summary>
-    /// <exception cref="StudyException">There is none to show it with.</exception>
-    public static void Open(string report)
+    /// <summary>Shows a report in the browser. Where that cannot be done it is said, and what was measured stands.</summary>
+    public static void Open(string report, Terminal terminal)
     {
+        string? why = null;
         try
         {
-            using Process? shown = Process.Start(new ProcessStartInfo(Path.GetFullPath(report)) { UseShellExecute = true });
+            using Process? shown = Process.Start(Opener(Path.GetFullPath(report)));
+            // It fails at once, or ends when somebody has read enough.
+            if (!OperatingSystem.IsWindows() && shown is not null && shown.WaitForExit(Patience) && shown.ExitCode != 0)
+                why = "no program here shows it";
         }
         catch (System.ComponentModel.Win32Exception e)
         {
-            throw new StudyException($"{report} could not be opened: {e.Message}. Open it with a browser.", e);
+            why = e.Message;
         }
+
+        if (why is not null)
+            terminal.Error.WriteLine($"nativeamp: {report} could not be opened: {why.TrimEnd('.')}. Open it with a browser.");
     }
+
+    // What a browser has to say must not come between our own lines, or into JSON.
+    private static ProcessStartInfo Opener(string path) => OperatingSystem.IsWindows()
+        ? new ProcessStartInfo(path) { UseShellExecute = true }
+        : new ProcessStartInfo("/bin/sh", ["-c", "exec \"$0\" \"$1\" </dev/null >/dev/null 2>&1", OperatingSystem.IsMacOS() ? "open" : "xdg-open", path]);
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using NativeAmp.Cli.Output;
 using NativeAmp.Reports;
 
 namespace NativeAmp.Cli.Study;
@@ -64,7 +65,8 @@ internal static class StudyReport
         }
 
         page.Section(prefix + "All figures");
-        page.Table(prefix + "Medians of the repeats, and the 95 % interval of the speed (t, of its logarithm)", StudyTables.Columns, StudyTables.Rows(figures));
+        StudyTable medians = StudyTables.Configurations(figures), runs = StudyTables.Runs(figures);
+        page.Table(prefix + "Medians of the repeats, and the 95 % interval of the speed (t, of its logarithm)", medians.Columns, medians.Rows);
         string[] failures = [.. figures.Configurations.Where(c => c.Failures.Count > 0).Select(c => $"{c.Configuration}: {string.Join("; ", c.Failures)}")];
         if (failures.Length > 0)
         {
@@ -72,7 +74,7 @@ internal static class StudyReport
             page.List(failures);
         }
 
-        page.Details("every run", inner => inner.Table(prefix + "Every run, in the order in which they were made", StudyTables.RunColumns, StudyTables.Runs(figures)));
+        page.Details("every run", inner => inner.Table(prefix + "Every run, in the order in which they were made", runs.Columns, runs.Rows));
         page.Section(prefix + "How it was measured");
         page.List(StudyMethod.Sentences(figures));
         return all;

@@ -30,7 +30,7 @@ internal sealed class StudyReportCommand
                 : ComparisonReport.Write(parsed.GetValue(_out) ?? folders[1].In("comparison.html"), figures[0], figures[1]);
             terminal.Output.WriteLine($"report: {report}");
             if (parsed.GetValue(_open))
-                StudyOutput.Open(report);
+                StudyOutput.Open(report, terminal);
             return ExitCode.Success;
         });
         return command;

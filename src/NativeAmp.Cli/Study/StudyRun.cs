@@ -32,7 +32,7 @@ internal sealed class StudyRun(StudySettings settings, StudyFolder folder, Termi
         string? report = figures.Any is null ? null : StudyReport.Write(folder, figures);
         StudyOutput.Write(figures, report, interrupted: !finished, terminal, json);
         if (open && report is not null && finished)
-            StudyOutput.Open(report);
+            StudyOutput.Open(report, terminal);
         return !finished ? ExitCode.Interrupted : figures.Any is null ? ExitCode.Failure : ExitCode.Success;
     }
 

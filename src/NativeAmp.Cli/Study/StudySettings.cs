@@ -41,6 +41,10 @@ internal sealed record StudySettings
     [JsonIgnore]
     public bool AutoBatch => Batches.Count == 0;
 
+    /// <summary>The accuracy to which runs go, as it was given; null where they have a length.</summary>
+    [JsonIgnore]
+    public string? ToAccuracy => TrainOptions.GetValueOrDefault("--to-accuracy");
+
     /// <summary>Refuses what no study can be.</summary>
     /// <exception cref="UsageException">Says which setting.</exception>
     public StudySettings Check()

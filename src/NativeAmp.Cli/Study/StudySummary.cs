@@ -73,6 +73,12 @@ internal sealed record ConfigurationLine
     [JsonPropertyName("test_accuracy")]
     public required EstimateLine TestAccuracy { get; init; }
 
+    [JsonPropertyName("seconds_to_accuracy")]
+    public required EstimateLine SecondsToAccuracy { get; init; }
+
+    [JsonPropertyName("joules_to_accuracy")]
+    public required EstimateLine JoulesToAccuracy { get; init; }
+
     public static ConfigurationLine Of(ConfigurationFigures figures) => new()
     {
         Precision = figures.Configuration.Precision,
@@ -85,6 +91,8 @@ internal sealed record ConfigurationLine
         JoulesPerSample = EstimateLine.Of(figures.Of(run => run.JoulesPerSample), positive: true),
         FinalLoss = EstimateLine.Of(figures.Of(run => run.FinalLoss)),
         TestAccuracy = EstimateLine.Of(figures.Of(run => run.TestAccuracy)),
+        SecondsToAccuracy = EstimateLine.Of(figures.Of(run => run.SecondsToAccuracy), positive: true),
+        JoulesToAccuracy = EstimateLine.Of(figures.Of(run => run.JoulesToAccuracy), positive: true),
     };
 }
 

@@ -1,52 +1,67 @@
 using System.Globalization;
+using NativeAmp.Cli.Output;
+using NativeAmp.Planning;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>A study's figures as tables.</summary>
+/// <summary>A study's figures as a table: headings and rows.</summary>
+internal sealed record StudyTable(IReadOnlyList<string> Columns, IReadOnlyList<IReadOnlyList<string>> Rows);
+
+/// <summary>The tables of a study. Time and energy to an accuracy have columns where runs went to one.</summary>
 internal static class StudyTables
 {
-    /// <summary>Headings of <see cref="Rows"/>.</summary>
-    public static IReadOnlyList<string> Columns { get; } =
-        ["precision", "batch", "runs", "samples/s", "95 % interval", "step ms", "peak MiB", "J/sample", "last loss", "accuracy", "skipped"];
-
     /// <summary>A row a configuration: medians of its repeats, and the interval of its mean speed.</summary>
-    public static IReadOnlyList<IReadOnlyList<string>> Rows(StudyFigures figures) => [.. figures.Configurations.Select(Row)];
-
-    /// <summary>Headings of <see cref="Runs"/>.</summary>
-    public static IReadOnlyList<string> RunColumns { get; } =
-        ["order", "run", "outcome", "samples/s", "step ms", "peak MiB", "J/sample", "last loss", "accuracy", "skipped", "seconds", "°C at start"];
+    public static StudyTable Configurations(StudyFigures figures) => Table(figures.Configurations,
+    [
+        ("precision", c => Words.Precision(c.Configuration.Precision)),
+        ("batch", c => Text(c.Configuration.Batch)),
+        ("runs", Done),
+        ("samples/s", c => Words.Number(Median(c, run => run.SamplesPerSecond))),
+        ("95 % interval", c => Statistics.GeometricMean(c.Of(run => run.SamplesPerSecond)) is { HasInterval: true } speed ? $"{Words.Number(speed.Low)} to {Words.Number(speed.High)}" : "-"),
+        ("step ms", c => Words.Number(Median(c, run => run.StepMilliseconds))),
+        ("peak MiB", c => Words.Number(Median(c, run => run.PeakBytes) / BinaryUnits.MiB)),
+        ("J/sample", c => Words.Number(Median(c, run => run.JoulesPerSample))),
+        ("last loss", c => Loss(Median(c, run => run.FinalLoss))),
+        ("accuracy", c => Percentage.Fine(Median(c, run => run.TestAccuracy))),
+        ("skipped", c => Words.Number(Median(c, run => run.Skipped))),
+        .. ToAccuracy<ConfigurationFigures>(figures,
+            c => Of(c.Done.Count(run => run.ReachedAccuracy == true), c.Done.Count), c => Median(c, run => run.SecondsToAccuracy), c => Median(c, run => run.JoulesToAccuracy)),
+    ]);
 
     /// <summary>A row a run, in the order in which they were made.</summary>
-    public static IReadOnlyList<IReadOnlyList<string>> Runs(StudyFigures figures) =>
+    public static StudyTable Runs(StudyFigures figures) => Table([.. figures.Configurations.SelectMany(c => c.Runs).OrderBy(run => run.Result.Order)],
     [
-        .. figures.Configurations.SelectMany(c => c.Runs).OrderBy(run => run.Result.Order).Select(run => (IReadOnlyList<string>)
-        [
-            Text(run.Result.Order), run.Run.Name, run.IsDone ? "done" : run.Result.Outcome == RunOutcome.OutOfMemory ? "out of memory" : "failed",
-            Words.Number(run.SamplesPerSecond), Words.Number(run.StepMilliseconds), Words.Number(run.PeakBytes / (1 << 20)), Words.Number(run.JoulesPerSample),
-            Loss(run.FinalLoss), Words.Accuracy(run.TestAccuracy), Words.Number(run.Skipped), Words.Number(run.Result.Seconds),
-            Words.Number(run.Result.StartTemperature ?? double.NaN),
-        ]),
-    ];
+        ("order", run => Text(run.Result.Order)),
+        ("run", run => run.Run.Name),
+        ("outcome", run => run.IsDone ? "done" : run.Result.Outcome == RunOutcome.OutOfMemory ? "out of memory" : "failed"),
+        ("samples/s", run => Words.Number(run.SamplesPerSecond)),
+        ("step ms", run => Words.Number(run.StepMilliseconds)),
+        ("peak MiB", run => Words.Number(run.PeakBytes / BinaryUnits.MiB)),
+        ("J/sample", run => Words.Number(run.JoulesPerSample)),
+        ("last loss", run => Loss(run.FinalLoss)),
+        ("accuracy", run => Percentage.Fine(run.TestAccuracy)),
+        ("skipped", run => Words.Number(run.Skipped)),
+        .. ToAccuracy<RunFigures>(figures, run => run.ReachedAccuracy == true ? "yes" : "no", run => run.SecondsToAccuracy, run => run.JoulesToAccuracy),
+        ("seconds", run => Words.Number(run.Result.Seconds)),
+        ("°C at start", run => Words.Number(run.Result.StartTemperature ?? double.NaN)),
+    ]);
 
-    private static IReadOnlyList<string> Row(ConfigurationFigures figures)
-    {
-        double[] speeds = figures.Of(run => run.SamplesPerSecond);
-        Estimate speed = Statistics.GeometricMean(speeds);
-        string done = figures.Runs.Count == figures.Done.Count ? Text(figures.Done.Count)
-            : figures.Done.Count == 0 && figures.IsOutOfMemory ? "out of memory"
-            : $"{Text(figures.Done.Count)} of {Text(figures.Runs.Count)}";
-        return
-        [
-            Words.Precision(figures.Configuration.Precision), Text(figures.Configuration.Batch), done, Words.Number(Statistics.Median(speeds)),
-            speed.HasInterval ? $"{Words.Number(speed.Low)} to {Words.Number(speed.High)}" : "-",
-            Words.Number(Median(run => run.StepMilliseconds)), Words.Number(Median(run => run.PeakBytes) / (1 << 20)), Words.Number(Median(run => run.JoulesPerSample)),
-            Loss(Median(run => run.FinalLoss)), Words.Accuracy(Median(run => run.TestAccuracy)), Words.Number(Median(run => run.Skipped)),
-        ];
+    private static StudyTable Table<T>(IReadOnlyList<T> items, IReadOnlyList<(string Heading, Func<T, string> Cell)> columns) =>
+        new([.. columns.Select(column => column.Heading)], [.. items.Select(item => (IReadOnlyList<string>)[.. columns.Select(column => column.Cell(item))])]);
 
-        double Median(Func<RunFigures, double> figure) => Statistics.Median(figures.Of(figure));
-    }
+    private static IEnumerable<(string, Func<T, string>)> ToAccuracy<T>(StudyFigures figures, Func<T, string> reached, Func<T, double> seconds, Func<T, double> joules) =>
+        figures.Settings.ToAccuracy is not { } accuracy ? []
+        : [($"reached {accuracy}", reached), ($"s to {accuracy}", item => Words.Number(seconds(item))), ($"J to {accuracy}", item => Words.Number(joules(item)))];
+
+    private static string Done(ConfigurationFigures figures) => figures.Runs.Count == figures.Done.Count ? Text(figures.Done.Count)
+        : figures.Done.Count == 0 && figures.IsOutOfMemory ? "out of memory"
+        : Of(figures.Done.Count, figures.Runs.Count);
+
+    private static double Median(ConfigurationFigures figures, Func<RunFigures, double> figure) => Statistics.Median(figures.Of(figure));
 
     private static string Loss(double loss) => double.IsFinite(loss) ? loss.ToString("0.0000", CultureInfo.InvariantCulture) : "-";
+
+    private static string Of(int some, int all) => $"{Text(some)} of {Text(all)}";
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 }

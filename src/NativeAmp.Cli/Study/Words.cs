@@ -1,4 +1,5 @@
 using System.Globalization;
+using NativeAmp.Planning;
 
 namespace NativeAmp.Cli.Study;
 
@@ -15,21 +16,21 @@ internal static class Words
         return value.ToString("F" + digits.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
     }
 
-    /// <summary>A share as a percentage with one digit.</summary>
-    public static string Percent(double share) => double.IsFinite(share) ? (100 * share).ToString("0.0", CultureInfo.InvariantCulture) + " %" : "-";
-
-    /// <summary>An accuracy as a percentage with two digits.</summary>
-    public static string Accuracy(double share) => double.IsFinite(share) ? (100 * share).ToString("0.00", CultureInfo.InvariantCulture) + " %" : "-";
-
     /// <summary>Bytes in mebibytes.</summary>
-    public static string Mebibytes(double bytes) => double.IsFinite(bytes) ? Number(bytes / (1 << 20)) + " MiB" : "-";
+    public static string Mebibytes(double bytes) => double.IsFinite(bytes) ? Number(bytes / BinaryUnits.MiB) + " MiB" : "-";
 
     /// <summary>A value with its interval: "1.42 (1.38 to 1.47)".</summary>
-    public static string WithInterval(Estimate estimate) =>
-        estimate.HasInterval ? $"{Number(estimate.Value)} ({Number(estimate.Low)} to {Number(estimate.High)})" : Number(estimate.Value);
+    public static string WithInterval(Estimate estimate) => WithInterval(estimate, Number);
+
+    /// <summary>The same of numbers that are written in another way.</summary>
+    public static string WithInterval(Estimate estimate, Func<double, string> text) =>
+        !double.IsFinite(estimate.Value) ? "-" : text(estimate.Value) + (estimate.HasInterval ? $" ({text(estimate.Low)} to {text(estimate.High)})" : "");
 
     /// <summary>A difference of accuracies in percentage points, with its sign.</summary>
     public static string Points(double difference) => (100 * difference).ToString("+0.00;-0.00;0.00", CultureInfo.InvariantCulture);
+
+    /// <summary>A difference of losses, with its sign.</summary>
+    public static string LossDifference(double difference) => difference.ToString("+0.0000;-0.0000;0.0000", CultureInfo.InvariantCulture);
 
     /// <summary>How many runs: "one run", "3 runs".</summary>
     public static string Runs(int count) => count == 1 ? "one run" : string.Create(CultureInfo.InvariantCulture, $"{count} runs");

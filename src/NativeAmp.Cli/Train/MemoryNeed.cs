@@ -1,4 +1,5 @@
 using NativeAmp.Cli.Output;
+using NativeAmp.Planning;
 using NativeAmp.Training.Data;
 
 namespace NativeAmp.Cli.Train;
@@ -43,5 +44,5 @@ internal static class MemoryNeed
 
     private static string Smaller(ModelKind model) => model == ModelKind.Gpt ? "a smaller --width, --blocks, --context or --batch" : "a smaller --batch, or smaller images";
 
-    private static string GiB(double bytes) => FormattableString.Invariant($"{bytes / (1L << 30):0.0}");
+    private static string GiB(double bytes) => FormattableString.Invariant($"{bytes / BinaryUnits.GiB:0.0}");
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using NativeAmp.Cli.Output;
+using NativeAmp.Planning;
 using NativeAmp.Training;
 
 namespace NativeAmp.Cli.Train;
@@ -27,13 +28,11 @@ internal static class SummaryText
                 ? string.Create(CultureInfo.InvariantCulture, $"energy of {energy.Source}: {joules:0.##} J in {energy.Seconds:0.0} s, {energy.JoulesPerSample:G4} J a sample (by {energy.Method})")
                 : $"energy of {energy.Source}: not available: {energy.Reason}");
         if (result.TestAccuracy is { } accuracy)
-            progress.Note($"test accuracy {Percent(accuracy)}");
+            progress.Note($"test accuracy {Percentage.Fine(accuracy)}");
     }
-
-    public static string Percent(double share) => (share * 100).ToString("0.00", CultureInfo.InvariantCulture) + " %";
 
     public static string Loss(double loss) =>
         double.IsNaN(loss) ? "nan" : double.IsInfinity(loss) ? "inf" : loss.ToString("0.0000", CultureInfo.InvariantCulture);
 
-    private static string MiB(long bytes) => (bytes / (double)(1 << 20)).ToString("0.0", CultureInfo.InvariantCulture);
+    private static string MiB(long bytes) => (bytes / BinaryUnits.MiB).ToString("0.0", CultureInfo.InvariantCulture);
 }

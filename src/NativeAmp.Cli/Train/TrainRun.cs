@@ -153,7 +153,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             profile?.Step(step);
         };
         trainer.EpochCompleted += (_, epoch) => outputs.Write(() => progress.Note(string.Create(CultureInfo.InvariantCulture,
-            $"epoch {epoch.Epoch}: mean loss {epoch.MeanLoss:0.0000}") + (epoch.TestAccuracy is { } accuracy ? $", test accuracy {SummaryText.Percent(accuracy)}" : "")));
+            $"epoch {epoch.Epoch}: mean loss {epoch.MeanLoss:0.0000}") + (epoch.TestAccuracy is { } accuracy ? $", test accuracy {Percentage.Fine(accuracy)}" : "")));
         trainer.EpochCompleted += (_, _) => memory.EpochDone();
         trainer.Resuming += (_, checkpoint) =>
         {

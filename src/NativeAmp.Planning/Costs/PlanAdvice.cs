@@ -1,10 +1,10 @@
+using static NativeAmp.Planning.BinaryUnits;
+
 namespace NativeAmp.Planning;
 
 /// <summary>What would help a plan that does not fit. Each proposal is planned, so that its figure is known.</summary>
 internal static class PlanAdvice
 {
-    private const double GiB = 1L << 30;
-
     public static IReadOnlyList<string> Of(TrainingPlan plan)
     {
         double has = plan.Request.Gpu.MemoryBytes;

@@ -8,7 +8,9 @@ internal sealed class FactReader
 {
     private readonly JsonElement _object;
     private readonly string _where;
-    private readonly HashSet<string> _read = [];
+
+    // Which facts somebody has compared with their source, and when: for those who read the file.
+    private readonly HashSet<string> _read = ["checked"];
 
     public FactReader(JsonElement element, string where)
     {

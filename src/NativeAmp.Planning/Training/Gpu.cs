@@ -54,7 +54,7 @@ public sealed record Gpu
         {
             Name = facts.Text("name"),
             Description = facts.Text("what", ""),
-            MemoryBytes = facts.Real("memory_gib", 0.1, 1e6) * (1L << 30),
+            MemoryBytes = facts.Real("memory_gib", 0.1, 1e6) * BinaryUnits.GiB,
             MemoryBandwidth = facts.Real("memory_gb_per_s", 0.1, 1e9) * 1e9,
             PeakFlops = Enum.GetValues<TrainingPrecision>()
                 .Select(p => (Precision: p, Peak: peaks.OptionalReal(p.ToString().ToLowerInvariant(), 1e-3, 1e9)))

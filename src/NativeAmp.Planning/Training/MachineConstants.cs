@@ -63,9 +63,9 @@ public sealed record MachineConstants
             CpuOptimizerBandwidth = Value("cpu_optimizer_bytes_per_second"),
             PowerShare = Value("power_share"),
             PowerUsageEffectiveness = Value("power_usage_effectiveness"),
-            ReservedBytes = Value("reserved_gib") * (1L << 30),
-            ProductWorkspaceBytes = Value("product_workspace_mib") * (1 << 20),
-            GradientBucketBytes = Value("gradient_bucket_mib") * (1 << 20),
+            ReservedBytes = Value("reserved_gib") * BinaryUnits.GiB,
+            ProductWorkspaceBytes = Value("product_workspace_mib") * BinaryUnits.MiB,
+            GradientBucketBytes = Value("gradient_bucket_mib") * BinaryUnits.MiB,
         };
         facts.RefuseOthers();
         return constants;

@@ -1,3 +1,5 @@
+using static NativeAmp.Planning.BinaryUnits;
+
 namespace NativeAmp.Planning;
 
 /// <summary>A published figure beside the planner's.</summary>
@@ -20,8 +22,6 @@ public static class Validation
 
     /// <summary>How far planned memory, compute and energy may be from published ones.</summary>
     public const double MemoryLimit = 0.05;
-
-    private const double GiB = 1L << 30;
 
     /// <summary>Every published run, planned.</summary>
     /// <param name="constants">Efficiencies; null for the standard ones.</param>

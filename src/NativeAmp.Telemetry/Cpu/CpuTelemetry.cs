@@ -14,9 +14,9 @@ public sealed class CpuTelemetry : ITelemetrySource
 
     private readonly string _proc;
     private readonly RaplCounter _rapl;
+    private readonly ProcessClock _clock;
     private Dictionary<string, ProcessorTime> _machine;
-    private TimeSpan _process;
-    private long _at;
+    private ProcessMoment _process;
     private double? _joules;
     private long _joulesAt;
 
@@ -26,12 +26,13 @@ public sealed class CpuTelemetry : ITelemetrySource
     {
     }
 
-    internal CpuTelemetry(string proc, string powercap)
+    internal CpuTelemetry(string proc, string powercap, ProcessClock? clock = null)
     {
         _proc = proc;
         _rapl = new RaplCounter(powercap);
+        _clock = clock ?? new ProcessClock(() => Environment.CpuUsage.TotalTime, TimeProvider.System);
         _machine = TryReadMachine(out _) ?? [];
-        (_process, _at) = (Environment.CpuUsage.TotalTime, Stopwatch.GetTimestamp());
+        _process = _clock.Read();
     }
 
     /// <inheritdoc/>
@@ -64,11 +65,12 @@ public sealed class CpuTelemetry : ITelemetrySource
 
     private void ReadProcessTime(TelemetryReading reading)
     {
-        (TimeSpan used, long now) = (Environment.CpuUsage.TotalTime, Stopwatch.GetTimestamp());
-        TimeSpan elapsed = Stopwatch.GetElapsedTime(_at, now);
+        ProcessMoment now = _clock.Read();
+        TimeSpan elapsed = _clock.Elapsed(_process, now);
+        // The kernel counts a thread that runs elsewhere at its next tick: a tick that comes late may seem more than there is.
         if (elapsed > TimeSpan.Zero)
-            reading.Add("cpu", 100 * (used - _process) / elapsed / Environment.ProcessorCount);
-        (_process, _at) = (used, now);
+            reading.Add("cpu", Math.Min(100, 100 * (now.Used - _process.Used) / elapsed / Environment.ProcessorCount));
+        _process = now;
     }
 
     private void ReadMachine(TelemetryReading reading)

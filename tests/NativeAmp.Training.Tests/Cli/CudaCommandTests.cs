@@ -49,6 +49,27 @@ public class CudaCommandTests
         Assert.That(output.Split('\n')[0], Does.StartWith("mlp, 203,530 parameters, fp16, ").And.Contain("CUDA driver").And.Not.Contain("threads"));
     }
 
+    // No half holds the gradient of a loss that is multiplied by a thousand million.
+    [Test]
+    public void A_step_that_overflowed_on_a_GPU_is_kept_and_replayed_with_the_same_first_tensor()
+    {
+        EmulatedGpu.Require();
+        Dictionary<string, string> gpu = CliProcess.Gpus(1, EmulatedGpu.Cublas);
+        string log = Path.Combine(_folder, "run.jsonl");
+        (int code, _, string error) = CliProcess.Run(gpu,
+            "train", "--model", "mlp", "--steps", "1", "--batch", "8", "--data", _folder, "--device", "cuda", "--inspect", "10", "--inspect-out", log, "--init-scale", "1e9");
+        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
+        using JsonDocument failed = JsonDocument.Parse(File.ReadLines(log).Last());
+        Assert.That(failed.RootElement.GetProperty("first_overflow").GetString(), Is.EqualTo("gradient of 3 (linear)"));
+        (code, string output, error) = CliProcess.Run(gpu, "train", "--replay", failed.RootElement.GetProperty("replay").GetString()!, "--device", "cuda", "--json");
+        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
+        using JsonDocument replayed = JsonDocument.Parse(output);
+        Assert.That(replayed.RootElement.GetProperty("same").GetBoolean());
+        JsonElement step = replayed.RootElement.GetProperty("step");
+        Assert.That(step.GetProperty("first_overflow").GetString(), Is.EqualTo("gradient of 3 (linear)"));
+        Assert.That(step.GetProperty("tensors").GetRawText(), Is.EqualTo(failed.RootElement.GetProperty("tensors").GetRawText()), "every figure of every tensor");
+    }
+
     [Test]
     public void Doctor_says_what_was_tried_where_there_is_no_driver()
     {

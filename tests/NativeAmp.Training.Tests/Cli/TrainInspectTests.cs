@@ -96,6 +96,29 @@ public class TrainInspectTests
     }
 
     [Test]
+    public void Chosen_tensors_have_totals_of_their_own()
+    {
+        Train("--steps", "1", "--inspect", "1");
+        string page = Path.Combine(_folder, "page.html");
+        JsonElement Totals(string tensor, string kind) => JsonDocument.Parse(CliHost.Run("inspect", _out, "--tensor", tensor, "--json", "--html", page).Output).RootElement
+            .GetProperty("totals").EnumerateArray().Single(total => total.GetProperty("kind").GetString() == kind);
+
+        JsonElement[] tensors = [.. Records()[0].GetProperty("tensors").EnumerateArray().Where(tensor => tensor.GetProperty("kind").GetString() == "activation")];
+        JsonElement two = Totals("linear", "activation");
+        foreach (string count in (string[])["count", "zeros"])
+            Assert.That(two.GetProperty(count).GetInt64(), Is.EqualTo(tensors[..2].Sum(tensor => tensor.GetProperty(count).GetInt64())), "1 (linear) and 3 (linear)");
+        Assert.That(Powers(two), Is.EqualTo(tensors[..2].SelectMany(Powers).GroupBy(power => power.Exponent).Select(same => (same.Key, same.Sum(power => power.Count))).OrderBy(power => power.Key)));
+        Assert.That(Format(two, "bf16", "underflow"), Is.EqualTo(tensors[..2].Sum(tensor => Format(tensor, "bf16", "underflow"))));
+        Assert.That(two.GetProperty("formats")[0].GetProperty("snr_db").ValueKind, Is.EqualTo(JsonValueKind.Null), "the noise of both is not in the file");
+        Assert.That(File.ReadAllText(page), Does.Contain("Gradients without the loss scale").And.Contain("Activations lie at").And.Contain("<svg"));
+
+        JsonElement one = Totals("1 (linear)", "activation");
+        Assert.That(Text(one.GetProperty("exponents")), Is.EqualTo(Text(tensors[0].GetProperty("exponents"))));
+        Assert.That(Noise(one), Is.EqualTo(Noise(tensors[0])).And.Positive, "one is itself");
+        Assert.That(Totals("cross_entropy", "activation").GetProperty("count").GetInt64(), Is.EqualTo(tensors[2].GetProperty("count").GetInt64()), "float32, but chosen");
+    }
+
+    [Test]
     public void What_cannot_be_meant_gets_one_sentence()
     {
         Assert.Multiple(() =>
@@ -125,4 +148,13 @@ public class TrainInspectTests
     private JsonElement[] Records() => [.. File.ReadAllLines(_out).Select(line => JsonDocument.Parse(line).RootElement)];
 
     private static string Text(JsonElement element) => element.GetRawText();
+
+    private static IEnumerable<(int Exponent, long Count)> Powers(JsonElement tensor) =>
+        tensor.GetProperty("exponents").EnumerateArray().Select((count, i) => (tensor.GetProperty("first_exponent").GetInt32() + i, count.GetInt64())).Where(power => power.Item2 > 0);
+
+    private static double Noise(JsonElement tensor) =>
+        tensor.GetProperty("formats").EnumerateArray().Single(format => format.GetProperty("format").GetString() == "fp8-e5m2").GetProperty("snr_db").GetDouble();
+
+    private static long Format(JsonElement tensor, string name, string figure) =>
+        tensor.GetProperty("formats").EnumerateArray().Single(format => format.GetProperty("format").GetString() == name).GetProperty(figure).GetInt64();
 }

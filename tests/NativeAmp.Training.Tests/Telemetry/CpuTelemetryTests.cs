@@ -41,11 +41,43 @@ public class CpuTelemetryTests
         var cpu = new CpuTelemetry();
         Thread.SpinWait(1_000_000);
         Dictionary<string, double> values = Read(cpu).Values;
-        Assert.That(values["cpu"], Is.InRange(0, 110), "of all processors");
+        Assert.That(values["cpu"], Is.InRange(0, 100), "of all processors");
         Assert.That(values["proc.cpu.threads"], Is.GreaterThanOrEqualTo(2));
         Assert.That(values["proc.memory.rssMB"], Is.GreaterThan(10));
         Assert.That(values["proc.memory.peakRssMB"], Is.GreaterThanOrEqualTo(values["proc.memory.rssMB"] * 0.99));
         Assert.That(values["proc.memory.percent"], Is.InRange(0.01, 100));
+    }
+
+    // Half of all processors' time is used. The sampler loses its processor for 50 ms between that reading and the clock's.
+    [Test]
+    public void A_sampler_that_loses_its_processor_finds_no_more_work_than_there_was()
+    {
+        var time = new HandTime();
+        TimeSpan lost = TimeSpan.Zero;
+        var cpu = new CpuTelemetry(Proc, PowerCap, new ProcessClock(
+            () =>
+            {
+                TimeSpan used = time.Now * Environment.ProcessorCount / 2;
+                time.Now += lost;
+                lost = TimeSpan.Zero;
+                return used;
+            },
+            time));
+        time.Now += TimeSpan.FromSeconds(1);
+        lost = TimeSpan.FromMilliseconds(50);
+        Assert.That(Read(cpu).Values["cpu"], Is.EqualTo(50).Within(1e-9));
+        time.Now += TimeSpan.FromMilliseconds(100);
+        Assert.That(Read(cpu).Values["cpu"], Is.EqualTo(50).Within(1e-9));
+    }
+
+    // Five milliseconds that another processor's tick counts too late.
+    [Test]
+    public void A_tick_that_comes_late_makes_no_more_than_all_processors()
+    {
+        var time = new HandTime();
+        var cpu = new CpuTelemetry(Proc, PowerCap, new ProcessClock(() => (time.Now * Environment.ProcessorCount) + TimeSpan.FromMilliseconds(time.Now > TimeSpan.Zero ? 5 : 0), time));
+        time.Now += TimeSpan.FromMilliseconds(10);
+        Assert.That(Read(cpu).Values["cpu"], Is.EqualTo(100));
     }
 
     [TestCase("cpu  1 2 x 4 5", "'x'")]
@@ -101,6 +133,15 @@ public class CpuTelemetryTests
         File.Delete(Path.Combine(PowerCap, "intel-rapl:0", "energy_uj"));
         Directory.CreateDirectory(Path.Combine(PowerCap, "intel-rapl:0", "energy_uj"));
         Assert.That(Read(new CpuTelemetry(Proc, PowerCap)).Missing["cpu.energyJoules"], Does.Contain("Only root may read it"));
+    }
+
+    private sealed class HandTime : TimeProvider
+    {
+        public TimeSpan Now { get; set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Now.Ticks;
     }
 
     private static (Dictionary<string, double> Values, Dictionary<string, string> Missing) Read(CpuTelemetry cpu)

@@ -1,0 +1,15 @@
+using System.Globalization;
+
+namespace NativeAmp.Cli.Output;
+
+/// <summary>Shares as percentages; "-" where there is none.</summary>
+internal static class Percentage
+{
+    /// <summary>With one digit.</summary>
+    public static string Of(double share) => Text(share, "0.0");
+
+    /// <summary>With two digits, as accuracies have them.</summary>
+    public static string Fine(double share) => Text(share, "0.00");
+
+    private static string Text(double share, string format) => double.IsFinite(share) ? (100 * share).ToString(format, CultureInfo.InvariantCulture) + " %" : "-";
+}
