@@ -47,7 +47,7 @@ public class ProductBenchmark : DeviceBenchmark
 
     private Tensor Random(Shape shape, ulong seed)
     {
-        Tensor floats = Tensor.From(Device, Initialisers.Normal(1)(shape, new RandomGenerator(seed)), shape);
+        Tensor floats = Tensor.From(Device, Initializers.Normal(1)(shape, new RandomGenerator(seed)), shape);
         if (DType == DType.Float32) return floats;
         using (floats)
         using (NoGrad.Enter()) return Ops.Cast(floats, DType).Keep();

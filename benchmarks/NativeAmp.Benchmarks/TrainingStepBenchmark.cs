@@ -31,7 +31,7 @@ public class TrainingStepBenchmark : DeviceBenchmark
         if (Model == "cnn")
         {
             _model = Models.Cnn(random).To(Device);
-            _inputs = Tensor.From(Device, Initialisers.Normal(1)([batch, 1, 28, 28], random), [batch, 1, 28, 28]);
+            _inputs = Tensor.From(Device, Initializers.Normal(1)([batch, 1, 28, 28], random), [batch, 1, 28, 28]);
             _labels = Tensor.From(Device, Labels(batch, 10), [batch]);
         }
         else

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes this study anew: run it in the repository's root after './build.sh build', with the folder to write as its argument.
+# Makes this study anew: run it in the repository's root after './build.sh test', with the folder to write as its argument.
 set -eu
 out=${1:?give the folder to write}
 source=/usr/share/datasets/fashion-mnist

@@ -15,7 +15,7 @@ internal static class TrainingCheck
         Check(form, file);
         form.SameLength("final parameters", 4, file.Final);
         string name = Path.GetFileName(path);
-        Trajectory trajectory = Train(form, file, new GELU(), PrecisionPolicy.Float32, GradScalerOptions.Disabled, device);
+        Trajectory trajectory = Train(form, file, new Gelu(), PrecisionPolicy.Float32, GradScalerOptions.Disabled, device);
         var parameters = new Comparison(name, "final parameters", Tolerance.FinalParameters);
         for (int i = 0; i < trajectory.Final.Count; i++)
             parameters.Add($"parameter {i}", form.Tensor(file.Final![i], "final parameter", file.Initial[i].Shape).Data, trajectory.Final[i]);
@@ -45,7 +45,7 @@ internal static class TrainingCheck
             GrowthInterval = golden.GrowthInterval,
         };
         string name = Path.GetFileName(path);
-        Trajectory trajectory = Train(form, file, new ReLU(), PrecisionPolicy.Float16, scaler, device);
+        Trajectory trajectory = Train(form, file, new Relu(), PrecisionPolicy.Float16, scaler, device);
         var found = new Comparison(name, "foundInf", Tolerance.Exact);
         for (int i = 0; i < trajectory.FoundInf.Count; i++)
             found.Same($"step {i}", file.FoundInf![i], trajectory.FoundInf[i] ? 1 : 0);

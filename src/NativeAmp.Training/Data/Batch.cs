@@ -35,7 +35,7 @@ public sealed class Batch
     /// <summary>Where the run stands once this batch is used.</summary>
     public DataPosition Next { get; internal set; }
 
-    /// <summary>Float inputs, sample by sample: normalised pixels. Empty for text.</summary>
+    /// <summary>Float inputs, sample by sample: normalized pixels. Empty for text.</summary>
     public Span<float> Features => _features.AsSpan(0, Count * Data.FeaturesPerSample);
 
     /// <summary>Integer inputs, sample by sample: token ids. Empty for images.</summary>

@@ -18,7 +18,7 @@ public static class FashionMnist
         return string.IsNullOrEmpty(fromEnvironment) ? DebianDirectory : fromEnvironment;
     }
 
-    /// <summary>Reads training and test set of 10 classes; the test set is normalised with the training set's mean and deviation.</summary>
+    /// <summary>Reads training and test set of 10 classes; the test set is normalized with the training set's mean and deviation.</summary>
     /// <param name="directory">As of <see cref="MnistFiles.Load"/>; null for <see cref="DirectoryVariable"/> or <see cref="DebianDirectory"/>.</param>
     /// <exception cref="FileNotFoundException">A file is missing; the message says how to get it.</exception>
     /// <exception cref="DataFormatException">A file is damaged.</exception>

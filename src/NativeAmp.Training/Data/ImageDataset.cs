@@ -1,6 +1,6 @@
 namespace NativeAmp.Training.Data;
 
-/// <summary>Grey images of one size with one label each, kept as bytes and normalised as they are used.</summary>
+/// <summary>Grey images of one size with one label each, kept as bytes and normalized as they are used.</summary>
 public sealed class ImageDataset : IDataset
 {
     private readonly byte[] _images;
@@ -49,7 +49,7 @@ public sealed class ImageDataset : IDataset
     /// <param name="imagesPath">[count, height, width] unsigned bytes.</param>
     /// <param name="labelsPath">[count] unsigned bytes, or 32-bit integers [count] or [count, columns], of which the first counts.</param>
     /// <param name="classes">Number of classes, 1 to 256.</param>
-    /// <param name="normalization">What the pixels are normalised with; null for these images' own mean and deviation.
+    /// <param name="normalization">What the pixels are normalized with; null for these images' own mean and deviation.
     /// A test set takes its training set's.</param>
     /// <param name="firstLabel">The label of class 0: labels run from it to <paramref name="firstLabel"/> + <paramref name="classes"/> - 1.</param>
     /// <exception cref="DataFormatException">A file is damaged, or the two do not fit each other.</exception>

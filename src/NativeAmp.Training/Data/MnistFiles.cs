@@ -15,7 +15,7 @@ public static partial class MnistFiles
 
     private static readonly string[] Parts = ["train-images", "train-labels", "t10k-images", "t10k-labels"];
 
-    /// <summary>Reads training and test set; the test set is normalised with the training set's mean and deviation.</summary>
+    /// <summary>Reads training and test set; the test set is normalized with the training set's mean and deviation.</summary>
     /// <param name="folder">The folder. Where it holds several sets, the name of one after it: FOLDER/emnist-letters.</param>
     /// <param name="classes">
     /// Number of classes, 1 to 256. Labels run from 0; where the training labels need it and do without 0, from 1. Null for as many as the training

@@ -2,7 +2,7 @@ using NativeAmp.Interop;
 
 namespace NativeAmp.Training;
 
-/// <content>Batch normalisation.</content>
+/// <content>Batch normalization.</content>
 public static partial class Ops
 {
     /// <summary>

@@ -2,7 +2,7 @@ using NativeAmp.Interop;
 
 namespace NativeAmp.Training;
 
-/// <content>Layer normalisation.</content>
+/// <content>Layer normalization.</content>
 public static partial class Ops
 {
     /// <summary>
@@ -23,7 +23,7 @@ public static partial class Ops
         Requires.FloatingPoint(input);
         Requires.SameDevice(input, weight);
         Requires.SameDevice(input, bias);
-        Requires.That(input.Shape.Rank >= 1, input, null, "it needs a dimension to normalise");
+        Requires.That(input.Shape.Rank >= 1, input, null, "it needs a dimension to normalize");
         long width = input.Shape[-1];
         Requires.That(
             weight is null || (weight.Shape == [width] && weight.DType == DType.Float32), input, weight, $"the weight must be float32 [{width}]");
@@ -33,7 +33,7 @@ public static partial class Ops
         DType dtype = outputType ?? Precision.Of("layer_norm", input);
         Tensor output = Tensor.Result(input.Device, dtype, input.Shape);
         bool records = Records(input, weight, bias);
-        // Backward reads the normalised rows; where they are smaller than the input, it is they that are kept (docs/decisions/0005).
+        // Backward reads the normalized rows; where they are smaller than the input, it is they that are kept (docs/decisions/0005).
         Storage? normalized = records && dtype.SizeInBytes() < input.DType.SizeInBytes()
             ? Storage.Allocate(input.Device, dtype, input.Count, MemoryKind.Activations)
             : null;

@@ -24,7 +24,7 @@ public sealed class Gpt : Module
         Options = options ?? new GptOptions();
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Options.Context);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Options.Blocks);
-        Initialiser normal = Initialisers.Normal(0.02f);
+        Initializer normal = Initializers.Normal(0.02f);
         _tokens = Register("tokens", new Embedding(Options.Vocabulary, Options.Width, normal, random));
         _positions = Register("positions", Create([Options.Context, Options.Width], normal, random));
         _dropout = Register("dropout", new Dropout(Options.Dropout, random));
@@ -54,8 +54,8 @@ public sealed class Gpt : Module
         Tensor current = Replace(positioned, _dropout.Call(positioned));
         foreach (TransformerBlock block in _blocks)
             current = block.ForwardInPlace(current);
-        Tensor normalised = Replace(current, _norm.ForwardForLowPrecision(current));
-        return Replace(normalised, Ops.Linear(normalised, _tokens.Weight));
+        Tensor normalized = Replace(current, _norm.ForwardForLowPrecision(current));
+        return Replace(normalized, Ops.Linear(normalized, _tokens.Weight));
     }
 
     private static Tensor Replace(Tensor old, Tensor next)

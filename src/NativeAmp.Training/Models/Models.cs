@@ -16,9 +16,9 @@ public static class Models
         ArgumentOutOfRangeException.ThrowIfLessThan(height, 4);
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 4);
         return new(
-            new Conv2d(1, 32, kernel: 3, padding: 1, random: random), new ReLU(), new MaxPool2d(2),
-            new Conv2d(32, 64, kernel: 3, padding: 1, random: random), new ReLU(), new MaxPool2d(2),
-            new Flatten(), new Linear(checked(64 * (height / 4) * (width / 4)), 128, random: random), new ReLU(), new Linear(128, classes, random: random));
+            new Conv2d(1, 32, kernel: 3, padding: 1, random: random), new Relu(), new MaxPool2d(2),
+            new Conv2d(32, 64, kernel: 3, padding: 1, random: random), new Relu(), new MaxPool2d(2),
+            new Flatten(), new Linear(checked(64 * (height / 4) * (width / 4)), 128, random: random), new Relu(), new Linear(128, classes, random: random));
     }
 
     /// <summary>A classifier of [batch, ...]: linear inputs→256, ReLU, linear 256→classes.</summary>
@@ -26,7 +26,7 @@ public static class Models
     /// <param name="inputs">Numbers of a sample.</param>
     /// <param name="classes">Number of classes.</param>
     public static Sequential Mlp(RandomGenerator? random = null, int inputs = 784, int classes = 10) => new(
-        new Flatten(), new Linear(inputs, 256, random: random), new ReLU(), new Linear(256, classes, random: random));
+        new Flatten(), new Linear(inputs, 256, random: random), new Relu(), new Linear(256, classes, random: random));
 
     /// <summary>A language model over bytes, or of other sizes.</summary>
     public static Gpt Gpt(GptOptions? options = null, RandomGenerator? random = null) => new(options, random);

@@ -1,7 +1,7 @@
 namespace NativeAmp.Training;
 
 /// <summary>max(x, 0).</summary>
-public sealed class ReLU : Module, IActivation
+public sealed class Relu : Module, IActivation
 {
     Activation IActivation.Activation => Activation.Relu;
 
@@ -11,7 +11,7 @@ public sealed class ReLU : Module, IActivation
 
 /// <summary>x Φ(x), by the error function or by the tanh approximation.</summary>
 /// <param name="tanh">Whether the approximation is used.</param>
-public sealed class GELU(bool tanh = false) : Module, IActivation
+public sealed class Gelu(bool tanh = false) : Module, IActivation
 {
     Activation IActivation.Activation => tanh ? Activation.GeluTanh : Activation.Gelu;
 

@@ -1,7 +1,7 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Batch normalisation of [batch, channels, ...]. Parameters: "weight" and "bias" [channels]; buffers: "running_mean" and
+/// Batch normalization of [batch, channels, ...]. Parameters: "weight" and "bias" [channels]; buffers: "running_mean" and
 /// "running_var". In training a channel whose mean or variance is not finite in a batch (an activation overflowed) keeps its running ones, so that
 /// evaluation stays right when the step is skipped; the running statistics of other channels move with a skipped step too.
 /// </summary>
@@ -10,7 +10,7 @@ public sealed class BatchNorm2d : Module
     private readonly float _epsilon;
     private readonly float _momentum;
 
-    /// <summary>A layer that begins as the identity over normalised channels.</summary>
+    /// <summary>A layer that begins as the identity over normalized channels.</summary>
     /// <param name="channels">Channels of the input.</param>
     /// <param name="epsilon">Added to the variance.</param>
     /// <param name="momentum">The weight of each batch in the running statistics.</param>
@@ -19,10 +19,10 @@ public sealed class BatchNorm2d : Module
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(channels);
         _epsilon = epsilon;
         _momentum = momentum;
-        Weight = Register("weight", Create([channels], Initialisers.Constant(1)));
-        Bias = Register("bias", Create([channels], Initialisers.Constant(0)));
-        RunningMean = RegisterBuffer("running_mean", Create([channels], Initialisers.Constant(0)));
-        RunningVariance = RegisterBuffer("running_var", Create([channels], Initialisers.Constant(1)));
+        Weight = Register("weight", Create([channels], Initializers.Constant(1)));
+        Bias = Register("bias", Create([channels], Initializers.Constant(0)));
+        RunningMean = RegisterBuffer("running_mean", Create([channels], Initializers.Constant(0)));
+        RunningVariance = RegisterBuffer("running_var", Create([channels], Initializers.Constant(1)));
     }
 
     /// <summary>[channels].</summary>
@@ -31,10 +31,10 @@ public sealed class BatchNorm2d : Module
     /// <summary>[channels].</summary>
     public Parameter Bias { get; }
 
-    /// <summary>[channels]; what <see cref="Module.Eval"/> normalises with.</summary>
+    /// <summary>[channels]; what <see cref="Module.Eval"/> normalizes with.</summary>
     public Parameter RunningMean { get; }
 
-    /// <summary>[channels], unbiased; what <see cref="Module.Eval"/> normalises with.</summary>
+    /// <summary>[channels], unbiased; what <see cref="Module.Eval"/> normalizes with.</summary>
     public Parameter RunningVariance { get; }
 
     /// <inheritdoc/>

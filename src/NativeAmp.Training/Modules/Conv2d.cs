@@ -5,7 +5,7 @@ public sealed class Conv2d : Module, IFusesActivation
 {
     private readonly Conv2dOptions _options;
 
-    /// <summary>A layer with PyTorch's initial values, or those of an initialiser and a bias of zeros.</summary>
+    /// <summary>A layer with PyTorch's initial values, or those of an initializer and a bias of zeros.</summary>
     /// <param name="inChannels">Channels of the input.</param>
     /// <param name="outChannels">Channels of the output.</param>
     /// <param name="kernel">Height and width of the kernel.</param>
@@ -14,11 +14,11 @@ public sealed class Conv2d : Module, IFusesActivation
     /// <param name="dilation">Pixels from one of the kernel's weights to the next.</param>
     /// <param name="groups">Channels are convolved in so many groups.</param>
     /// <param name="bias">Whether there is a bias.</param>
-    /// <param name="initialiser">Draws the weight; null for PyTorch's default, which draws the bias too.</param>
+    /// <param name="initializer">Draws the weight; null for PyTorch's default, which draws the bias too.</param>
     /// <param name="random">Where the values are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
     public Conv2d(
         int inChannels, int outChannels, int kernel, int stride = 1, int padding = 0, int dilation = 1, int groups = 1, bool bias = true,
-        Initialiser? initialiser = null, RandomGenerator? random = null)
+        Initializer? initializer = null, RandomGenerator? random = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(inChannels);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(outChannels);
@@ -31,10 +31,10 @@ public sealed class Conv2d : Module, IFusesActivation
             throw new ArgumentException($"{groups} groups do not divide {inChannels} input and {outChannels} output channels.", nameof(groups));
         _options = new Conv2dOptions(stride, padding, dilation, groups);
         int groupChannels = inChannels / groups;
-        Initialiser byDefault = Initialisers.PyTorchDefault((long)groupChannels * kernel * kernel);
-        Weight = Register("weight", Create([outChannels, groupChannels, kernel, kernel], initialiser ?? byDefault, random));
+        Initializer byDefault = Initializers.PyTorchDefault((long)groupChannels * kernel * kernel);
+        Weight = Register("weight", Create([outChannels, groupChannels, kernel, kernel], initializer ?? byDefault, random));
         if (bias)
-            Bias = Register("bias", Create([outChannels], initialiser is null ? byDefault : Initialisers.Constant(0), random));
+            Bias = Register("bias", Create([outChannels], initializer is null ? byDefault : Initializers.Constant(0), random));
     }
 
     /// <summary>[out, in / groups, kernel, kernel].</summary>

@@ -3,16 +3,16 @@ namespace NativeAmp.Training;
 /// <summary>Vectors by index. Parameter: "weight" [vocabulary, width].</summary>
 public sealed class Embedding : Module
 {
-    /// <summary>A table with normally distributed values, of deviation 1 unless another initialiser is given.</summary>
+    /// <summary>A table with normally distributed values, of deviation 1 unless another initializer is given.</summary>
     /// <param name="vocabulary">Number of indices.</param>
     /// <param name="width">Size of a vector.</param>
-    /// <param name="initialiser">Draws the table; null for the standard normal distribution.</param>
+    /// <param name="initializer">Draws the table; null for the standard normal distribution.</param>
     /// <param name="random">Where the values are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
-    public Embedding(int vocabulary, int width, Initialiser? initialiser = null, RandomGenerator? random = null)
+    public Embedding(int vocabulary, int width, Initializer? initializer = null, RandomGenerator? random = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(vocabulary);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
-        Weight = Register("weight", Create([vocabulary, width], initialiser ?? Initialisers.Normal(1), random));
+        Weight = Register("weight", Create([vocabulary, width], initializer ?? Initializers.Normal(1), random));
     }
 
     /// <summary>[vocabulary, width].</summary>

@@ -1,19 +1,19 @@
 namespace NativeAmp.Training;
 
-/// <summary>Layer normalisation over the last dimension. Parameters: "weight" and "bias" [width].</summary>
+/// <summary>Layer normalization over the last dimension. Parameters: "weight" and "bias" [width].</summary>
 public sealed class LayerNorm : Module
 {
     private readonly float _epsilon;
 
-    /// <summary>A layer that begins as the identity over normalised rows.</summary>
+    /// <summary>A layer that begins as the identity over normalized rows.</summary>
     /// <param name="width">Size of the last dimension.</param>
     /// <param name="epsilon">Added to the variance.</param>
     public LayerNorm(int width, float epsilon = 1e-5f)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
         _epsilon = epsilon;
-        Weight = Register("weight", Create([width], Initialisers.Constant(1)));
-        Bias = Register("bias", Create([width], Initialisers.Constant(0)));
+        Weight = Register("weight", Create([width], Initializers.Constant(1)));
+        Bias = Register("bias", Create([width], Initializers.Constant(0)));
     }
 
     /// <summary>[width].</summary>

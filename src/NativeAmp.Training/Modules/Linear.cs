@@ -3,20 +3,20 @@ namespace NativeAmp.Training;
 /// <summary>input · weightᵀ + bias over the last dimension. Parameters: "weight" [out, in] and "bias" [out].</summary>
 public sealed class Linear : Module, IFusesActivation
 {
-    /// <summary>A layer with PyTorch's initial values, or those of an initialiser and a bias of zeros.</summary>
+    /// <summary>A layer with PyTorch's initial values, or those of an initializer and a bias of zeros.</summary>
     /// <param name="inputs">Size of the input's last dimension.</param>
     /// <param name="outputs">Size of the output's last dimension.</param>
     /// <param name="bias">Whether there is a bias.</param>
-    /// <param name="initialiser">Draws the weight; null for PyTorch's default, which draws the bias too.</param>
+    /// <param name="initializer">Draws the weight; null for PyTorch's default, which draws the bias too.</param>
     /// <param name="random">Where the values are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
-    public Linear(int inputs, int outputs, bool bias = true, Initialiser? initialiser = null, RandomGenerator? random = null)
+    public Linear(int inputs, int outputs, bool bias = true, Initializer? initializer = null, RandomGenerator? random = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(inputs);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(outputs);
-        Initialiser byDefault = Initialisers.PyTorchDefault(inputs);
-        Weight = Register("weight", Create([outputs, inputs], initialiser ?? byDefault, random));
+        Initializer byDefault = Initializers.PyTorchDefault(inputs);
+        Weight = Register("weight", Create([outputs, inputs], initializer ?? byDefault, random));
         if (bias)
-            Bias = Register("bias", Create([outputs], initialiser is null ? byDefault : Initialisers.Constant(0), random));
+            Bias = Register("bias", Create([outputs], initializer is null ? byDefault : Initializers.Constant(0), random));
     }
 
     /// <summary>[out, in].</summary>

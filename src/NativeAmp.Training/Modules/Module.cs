@@ -89,14 +89,14 @@ public abstract class Module : IDisposable
             values.Dispose();
     }
 
-    /// <summary>A parameter with the initial values of an initialiser.</summary>
+    /// <summary>A parameter with the initial values of an initializer.</summary>
     /// <param name="shape">The parameter's shape.</param>
-    /// <param name="initialiser">Draws the values.</param>
+    /// <param name="initializer">Draws the values.</param>
     /// <param name="random">From where; null for <see cref="RandomGenerator.Default"/>.</param>
-    protected static Parameter Create(Shape shape, Initialiser initialiser, RandomGenerator? random = null)
+    protected static Parameter Create(Shape shape, Initializer initializer, RandomGenerator? random = null)
     {
-        ArgumentNullException.ThrowIfNull(initialiser);
-        return new Parameter(initialiser(shape, random ?? RandomGenerator.Default), shape);
+        ArgumentNullException.ThrowIfNull(initializer);
+        return new Parameter(initializer(shape, random ?? RandomGenerator.Default), shape);
     }
 
     /// <summary>Adds a parameter under a name.</summary>

@@ -9,13 +9,13 @@ public sealed class MultiHeadAttention : Module
     private readonly int _heads;
     private readonly bool _causal;
 
-    /// <summary>Attention with PyTorch's initial values, or those of an initialiser and biases of zeros.</summary>
+    /// <summary>Attention with PyTorch's initial values, or those of an initializer and biases of zeros.</summary>
     /// <param name="width">Size of the last dimension.</param>
     /// <param name="heads">Number of heads; it divides the width.</param>
     /// <param name="causal">Whether a position sees only itself and those before it.</param>
-    /// <param name="initialiser">Draws the weights; null for PyTorch's default of linear layers.</param>
+    /// <param name="initializer">Draws the weights; null for PyTorch's default of linear layers.</param>
     /// <param name="random">Where the values are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
-    public MultiHeadAttention(int width, int heads, bool causal = false, Initialiser? initialiser = null, RandomGenerator? random = null)
+    public MultiHeadAttention(int width, int heads, bool causal = false, Initializer? initializer = null, RandomGenerator? random = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(heads);
@@ -23,8 +23,8 @@ public sealed class MultiHeadAttention : Module
             throw new ArgumentException($"{heads} heads do not divide a width of {width}.", nameof(heads));
         _heads = heads;
         _causal = causal;
-        Qkv = Register("qkv", new Linear(width, checked(3 * width), initialiser: initialiser, random: random));
-        Projection = Register("projection", new Linear(width, width, initialiser: initialiser, random: random));
+        Qkv = Register("qkv", new Linear(width, checked(3 * width), initializer: initializer, random: random));
+        Projection = Register("projection", new Linear(width, width, initializer: initializer, random: random));
     }
 
     /// <summary>[width] to query, key and value, one after the other.</summary>

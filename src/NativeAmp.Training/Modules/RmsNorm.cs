@@ -12,7 +12,7 @@ public sealed class RmsNorm : Module
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
         _epsilon = epsilon;
-        Weight = Register("weight", Create([width], Initialisers.Constant(1)));
+        Weight = Register("weight", Create([width], Initializers.Constant(1)));
     }
 
     /// <summary>[width].</summary>

@@ -16,21 +16,21 @@ public sealed class TransformerBlock : Module
     private readonly Linear _contract;
     private readonly Dropout _dropout;
 
-    /// <summary>A block with PyTorch's initial values, or those of an initialiser and biases of zeros.</summary>
+    /// <summary>A block with PyTorch's initial values, or those of an initializer and biases of zeros.</summary>
     /// <param name="width">Size of the last dimension.</param>
     /// <param name="heads">Number of attention heads; it divides the width.</param>
     /// <param name="causal">Whether a position sees only itself and those before it.</param>
     /// <param name="dropout">Probability of dropout on both branches.</param>
-    /// <param name="initialiser">Draws the weights of the linear layers; null for PyTorch's default.</param>
+    /// <param name="initializer">Draws the weights of the linear layers; null for PyTorch's default.</param>
     /// <param name="random">Where values and masks are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
     public TransformerBlock(
-        int width, int heads, bool causal = false, float dropout = 0, Initialiser? initialiser = null, RandomGenerator? random = null)
+        int width, int heads, bool causal = false, float dropout = 0, Initializer? initializer = null, RandomGenerator? random = null)
     {
         _norm1 = Register("norm1", new LayerNorm(width));
-        _attention = Register("attention", new MultiHeadAttention(width, heads, causal, initialiser, random));
+        _attention = Register("attention", new MultiHeadAttention(width, heads, causal, initializer, random));
         _norm2 = Register("norm2", new LayerNorm(width));
-        _expand = Register("expand", new Linear(width, checked(4 * width), initialiser: initialiser, random: random));
-        _contract = Register("contract", new Linear(4 * width, width, initialiser: initialiser, random: random));
+        _expand = Register("expand", new Linear(width, checked(4 * width), initializer: initializer, random: random));
+        _contract = Register("contract", new Linear(4 * width, width, initializer: initializer, random: random));
         _dropout = Register("dropout", new Dropout(dropout, random));
     }
 
@@ -46,15 +46,15 @@ public sealed class TransformerBlock : Module
 
     private Tensor Forward(Tensor input, bool givesUpInput)
     {
-        Tensor attended = AddBranch(input, givesUpInput, _norm1, normalised => _attention.Call(normalised));
+        Tensor attended = AddBranch(input, givesUpInput, _norm1, normalized => _attention.Call(normalized));
         return AddBranch(attended, true, _norm2, FeedForward);
     }
 
     private Tensor AddBranch(Tensor input, bool givesUpInput, LayerNorm norm, Func<Tensor, Tensor> branch)
     {
-        Tensor normalised = norm.ForwardForLowPrecision(input);
-        Tensor computed = branch(normalised);
-        normalised.ReleaseUnlessCallers(Intermediate);
+        Tensor normalized = norm.ForwardForLowPrecision(input);
+        Tensor computed = branch(normalized);
+        normalized.ReleaseUnlessCallers(Intermediate);
         Tensor dropped = _dropout.Call(computed);
         Tensor output = givesUpInput ? Ops.AddInPlace(input, dropped, Intermediate) : Ops.Add(input, dropped);
         computed.ReleaseUnlessCallers(Intermediate);

@@ -146,7 +146,13 @@ public sealed class Trainer : IDisposable
             if (epochEnds)
             {
                 accuracy = Test(cancellation);
-                EpochCompleted?.Invoke(this, new EpochReport(_checkpoint.Progress.Position.Epoch + 1, report.Step, epochLoss.TakeMean(), accuracy));
+                EpochCompleted?.Invoke(this, new EpochReport
+                {
+                    Epoch = _checkpoint.Progress.Position.Epoch + 1,
+                    Step = report.Step,
+                    MeanLoss = epochLoss.TakeMean(),
+                    TestAccuracy = accuracy,
+                });
             }
         }
 
@@ -237,8 +243,21 @@ public sealed class Trainer : IDisposable
         TrainingProgress now = new(before.Step + 1, before.Skipped + (skipped ? 1 : 0), batch.Next);
         _checkpoint.Progress = now;
         double epoch = now.Position.Epoch + (double)now.Position.Sample / _data.Count;
-        return new StepReport(now.Step, epoch, loss, scale, foundInf, skipped, now.Skipped, learningRate, gradientNorm, milliseconds, batch.Count,
-            _totalSteps);
+        return new StepReport
+        {
+            Step = now.Step,
+            Epoch = epoch,
+            Loss = loss,
+            Scale = scale,
+            FoundInf = foundInf,
+            Skipped = skipped,
+            SkippedSoFar = now.Skipped,
+            LearningRate = learningRate,
+            GradientNorm = gradientNorm,
+            Milliseconds = milliseconds,
+            Samples = batch.Count,
+            TotalSteps = _totalSteps,
+        };
     }
 
     private double? Test(CancellationToken cancellation) =>
@@ -267,19 +286,23 @@ public sealed class Trainer : IDisposable
     private void Resume(CheckpointDirectory directory)
     {
         LoadedCheckpoint? loaded = directory.LoadNewest(_checkpoint.Items(), _facts.Values,
-            (file, e) => Resuming?.Invoke(this, new CheckpointReport(file, Step: null, $"Passing over a checkpoint: {e.Message}")), _facts.MayChange);
+            (file, e) => Resuming?.Invoke(this, new CheckpointReport { File = file, Step = null, Message = $"Passing over a checkpoint: {e.Message}" }), _facts.MayChange);
         if (loaded is null)
             return;
         string changes = string.Concat(loaded.Changes.Select(change => $"; {change}"));
-        Resuming?.Invoke(this, new CheckpointReport(loaded.File, _checkpoint.Progress.Step,
-            $"Going on after step {_checkpoint.Progress.Step}, from {loaded.File}{changes}."));
+        Resuming?.Invoke(this, new CheckpointReport
+        {
+            File = loaded.File,
+            Step = _checkpoint.Progress.Step,
+            Message = $"Going on after step {_checkpoint.Progress.Step}, from {loaded.File}{changes}.",
+        });
     }
 
     private long Save(CheckpointDirectory directory)
     {
         long step = _checkpoint.Progress.Step;
         string file = directory.Save(step, _checkpoint.Items(), _facts.Values);
-        CheckpointWritten?.Invoke(this, new CheckpointReport(file, step, $"Checkpoint of step {step}: {file}"));
+        CheckpointWritten?.Invoke(this, new CheckpointReport { File = file, Step = step, Message = $"Checkpoint of step {step}: {file}" });
         return step;
     }
 }

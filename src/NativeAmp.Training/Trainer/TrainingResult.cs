@@ -38,14 +38,30 @@ public sealed record TrainingResult
 }
 
 /// <summary>The end of a pass over the data.</summary>
-/// <param name="Epoch">Passes so far: the first is 1.</param>
-/// <param name="Step">Steps so far.</param>
-/// <param name="MeanLoss">Mean loss of the pass, as far as this process saw it, over steps with a finite one.</param>
-/// <param name="TestAccuracy">Share of the test set that the network classifies rightly; null without a test set, and where the test was cancelled.</param>
-public sealed record EpochReport(long Epoch, long Step, double MeanLoss, double? TestAccuracy);
+public sealed record EpochReport
+{
+    /// <summary>Passes so far: the first is 1.</summary>
+    public required long Epoch { get; init; }
+
+    /// <summary>Steps so far.</summary>
+    public required long Step { get; init; }
+
+    /// <summary>Mean loss of the pass, as far as this process saw it, over steps with a finite one.</summary>
+    public required double MeanLoss { get; init; }
+
+    /// <summary>Share of the test set that the network classifies rightly; null without a test set, and where the test was cancelled.</summary>
+    public required double? TestAccuracy { get; init; }
+}
 
 /// <summary>A checkpoint that was written, loaded or found damaged.</summary>
-/// <param name="File">The file.</param>
-/// <param name="Step">Steps that it holds; null for one that was passed over.</param>
-/// <param name="Message">What happened to it, in a sentence.</param>
-public sealed record CheckpointReport(string File, long? Step, string Message);
+public sealed record CheckpointReport
+{
+    /// <summary>The file.</summary>
+    public required string File { get; init; }
+
+    /// <summary>Steps that it holds; null for one that was passed over.</summary>
+    public required long? Step { get; init; }
+
+    /// <summary>What happened to it, in a sentence.</summary>
+    public required string Message { get; init; }
+}

@@ -36,6 +36,6 @@ public static class OperatorLists
     /// <summary>Losses: float32 under every policy.</summary>
     internal static FrozenSet<string> Losses { get; } = FrozenSet.ToFrozenSet(["cross_entropy", "mse_loss"]);
 
-    /// <summary>Normalisations: float32 under O2.</summary>
+    /// <summary>Normalizations: float32 under O2.</summary>
     internal static FrozenSet<string> Norms { get; } = FrozenSet.ToFrozenSet(["layer_norm", "rms_norm", "batch_norm"]);
 }

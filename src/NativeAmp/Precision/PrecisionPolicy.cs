@@ -33,7 +33,7 @@ public sealed class PrecisionPolicy : IEquatable<PrecisionPolicy>
     /// <summary>O1 of Apex and MindSpore: float16 by operator lists.</summary>
     public static PrecisionPolicy O1 => Float16;
 
-    /// <summary>O2 of Apex and MindSpore: everything in float16 but normalisations and losses; master weights in float32.</summary>
+    /// <summary>O2 of Apex and MindSpore: everything in float16 but normalizations and losses; master weights in float32.</summary>
     public static PrecisionPolicy O2 { get; } = AllBut(Float16, OperatorLists.Norms, OperatorPrecision.Float32);
 
     /// <summary>O3 of Apex and MindSpore: everything in float16 but losses. Other than there, master weights stay in float32.</summary>

@@ -55,7 +55,7 @@ internal sealed class AccumulationTests(DeviceKind kind) : DeviceTests(kind)
     public void After_Unscale_a_gradient_shows_and_takes_unscaled_values(bool? inPlace)
     {
         using Linear layer = Layer();
-        using var other = new Linear(1, 1, bias: false, initialiser: Initialisers.Constant(1)).To(Device);
+        using var other = new Linear(1, 1, bias: false, initializer: Initializers.Constant(1)).To(Device);
         using var model = new Sequential(layer, other);
         using var optimizer = new FusedAdam(model.Parameters(), new AdamOptions { LearningRate = 1, Epsilon = 0, WeightDecay = 0 });
         using var scaler = new GradScaler(Device, GradScalerOptions.Static(1024));
@@ -109,7 +109,7 @@ internal sealed class AccumulationTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(optimizer.Step().GradientNorm, Is.EqualTo(3));
     }
 
-    private Linear Layer() => new Linear(1, 1, bias: false, initialiser: Initialisers.Constant(1)).To(Device);
+    private Linear Layer() => new Linear(1, 1, bias: false, initializer: Initializers.Constant(1)).To(Device);
 
     // The weight's gradient is the factor.
     private void Pass(Linear layer, PrecisionPolicy policy, float factor, GradScaler? scaler = null)

@@ -192,5 +192,5 @@ internal sealed class AutocastTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(linear.Weight.Gradient!.ToFloats(), Is.EqualTo(whole).Within(1e-5f));
     }
 
-    private Tensor Floats(Shape shape) => Tensor.From(Device, Initialisers.Normal(1)(shape, new RandomGenerator(9)), shape);
+    private Tensor Floats(Shape shape) => Tensor.From(Device, Initializers.Normal(1)(shape, new RandomGenerator(9)), shape);
 }

@@ -35,7 +35,7 @@ internal sealed class FiniteDifferenceTests(DeviceKind kind)
     {
         using Device device = kind.Open();
         var random = new RandomGenerator(17);
-        float[] values = Initialisers.Normal(1)([24], random);
+        float[] values = Initializers.Normal(1)([24], random);
         using Tensor x = Tensor.From(device, values, [6, 4]);
         x.RequiresGrad = true;
 
@@ -61,12 +61,12 @@ internal sealed class FiniteDifferenceTests(DeviceKind kind)
     private static Tensor Objective(Func<Tensor, Tensor> function, Tensor x)
     {
         Tensor y = function(x);
-        float[] target = Initialisers.Normal(1)(y.Shape, new RandomGenerator(5));
+        float[] target = Initializers.Normal(1)(y.Shape, new RandomGenerator(5));
         return Loss.MeanSquaredError(y, Tensor.From(x.Device, target, y.Shape));
     }
 
     private static Tensor Kernel(Device device) =>
-        Tensor.From(device, Initialisers.Normal(1)([4, 1, 3, 3], new RandomGenerator(3)), [4, 1, 3, 3]);
+        Tensor.From(device, Initializers.Normal(1)([4, 1, 3, 3], new RandomGenerator(3)), [4, 1, 3, 3]);
 
     private static string[] Names() => [.. Functions.Keys];
 }

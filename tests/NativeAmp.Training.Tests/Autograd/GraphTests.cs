@@ -56,7 +56,7 @@ internal sealed class GraphTests(DeviceKind kind) : DeviceTests(kind)
             Tensor output = operation.Apply(inputs);
             if (!output.RequiresGrad)
                 continue;
-            using Tensor seed = Tensor.From(Device, Initialisers.Normal(1)(output.Shape, new RandomGenerator(9)), output.Shape);
+            using Tensor seed = Tensor.From(Device, Initializers.Normal(1)(output.Shape, new RandomGenerator(9)), output.Shape);
             output.Backward(seed, retainGraph: true);
             float[]?[] once = [.. inputs.Leaves.Select(leaf => leaf.Gradient?.ToFloats())];
             foreach (Tensor leaf in inputs.Leaves)
@@ -214,7 +214,7 @@ internal sealed class GraphTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(() => optimizer.Step(), Throws.TypeOf<ObjectDisposedException>());
     }
 
-    private Linear Constant(float value) => new Linear(1, 1, bias: false, initialiser: Initialisers.Constant(value)).To(Device);
+    private Linear Constant(float value) => new Linear(1, 1, bias: false, initializer: Initializers.Constant(value)).To(Device);
 
     private Tensor Leaf(float value)
     {

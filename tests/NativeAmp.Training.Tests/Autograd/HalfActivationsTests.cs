@@ -28,7 +28,7 @@ internal sealed class HalfActivationsTests(DeviceKind kind) : DeviceTests(kind)
         }
     }
 
-    // Backward of a norm that rounds its output knows each normalised element with a relative error of the rounding.
+    // Backward of a norm that rounds its output knows each normalized element with a relative error of the rounding.
     [TestCase(DType.Float16, 1.0 / 2048)]
     [TestCase(DType.BFloat16, 1.0 / 256)]
     public void A_norm_that_rounds_has_the_gradients_of_its_float32_input(DType dtype, double error)
@@ -113,5 +113,5 @@ internal sealed class HalfActivationsTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(x.ToFloats(), Is.EqualTo(before));
     }
 
-    private Tensor Normal(Shape shape, ulong seed) => Tensor.From(Device, Initialisers.Normal(1)(shape, new RandomGenerator(seed)), shape);
+    private Tensor Normal(Shape shape, ulong seed) => Tensor.From(Device, Initializers.Normal(1)(shape, new RandomGenerator(seed)), shape);
 }

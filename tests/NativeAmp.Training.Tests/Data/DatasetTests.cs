@@ -5,7 +5,7 @@ namespace NativeAmp.Training.Tests.Data;
 public class DatasetTests : FolderTests
 {
     [Test]
-    public void Images_are_normalised_by_the_training_set()
+    public void Images_are_normalized_by_the_training_set()
     {
         Idx.WriteTinyMnist(Folder, train: 50, test: 20, seed: 3);
         (ImageDataset train, ImageDataset test) = FashionMnist.Load(Folder);

@@ -38,7 +38,7 @@ internal sealed class CheckpointsAcrossDevicesTests
     {
         using Device device = kind.Open();
         var random = new RandomGenerator(resume ? 99u : 5u);
-        using var model = new Sequential(new Linear(6, 8, random: random), new GELU(), new Dropout(0.1f, random), new Linear(8, 3, random: random));
+        using var model = new Sequential(new Linear(6, 8, random: random), new Gelu(), new Dropout(0.1f, random), new Linear(8, 3, random: random));
         using var trainer = new Trainer(model, new Points(32, 6, 3), test: null, device, new TrainerOptions
         {
             Steps = steps,

@@ -157,7 +157,7 @@ internal sealed class DriverFailureTests
     {
         var outcome = new Outcome();
         var random = new RandomGenerator(5);
-        using var model = new Sequential(new Linear(6, 8, random: random), new GELU(), new Dropout(0.1f, random), new Linear(8, 3, random: random));
+        using var model = new Sequential(new Linear(6, 8, random: random), new Gelu(), new Dropout(0.1f, random), new Linear(8, 3, random: random));
         Device? device = null;
         Trainer? trainer = null;
         try

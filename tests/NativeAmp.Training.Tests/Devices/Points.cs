@@ -23,7 +23,7 @@ internal sealed class Points(int count, int features, int classes) : IDataset
     {
         var random = new RandomGenerator((ulong)index);
         targets[0] = (int)(index % classes);
-        Initialisers.Normal(0.5f)([features], random).CopyTo(featureValues);
+        Initializers.Normal(0.5f)([features], random).CopyTo(featureValues);
         featureValues[targets[0] % features] += 2;
     }
 }

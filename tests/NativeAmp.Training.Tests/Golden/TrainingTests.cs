@@ -11,7 +11,7 @@ internal sealed class TrainingTests(DeviceKind kind)
     {
         JsonElement golden = GoldenFile.Read("training.json");
         using Device device = kind.Open();
-        using Sequential model = Model(golden, device, new GELU());
+        using Sequential model = Model(golden, device, new Gelu());
         using var optimizer = new FusedAdam(model.Parameters(), Adam(golden));
         (Tensor x, Tensor y) = Batch(golden, device);
         float[] expected = GoldenFile.Floats(golden.GetProperty("losses"));
@@ -38,7 +38,7 @@ internal sealed class TrainingTests(DeviceKind kind)
         JsonElement golden = GoldenFile.Read("amp_training.json");
         JsonElement settings = golden.GetProperty("scaler");
         using Device device = kind.Open();
-        using Sequential model = Model(golden, device, new ReLU());
+        using Sequential model = Model(golden, device, new Relu());
         using var optimizer = new FusedAdam(model.Parameters(), Adam(golden));
         using var scaler = new GradScaler(device, GradScalerOptions.PyTorch with
         {

@@ -20,7 +20,7 @@ internal sealed class ModuleTests(DeviceKind kind)
     [Test]
     public void Buffers_belong_to_the_state_and_not_to_the_parameters()
     {
-        using var model = new Sequential(new BatchNorm2d(3), new ReLU());
+        using var model = new Sequential(new BatchNorm2d(3), new Relu());
         Assert.That(model.Parameters().Select(parameter => parameter.Name), Is.EqualTo(new[] { "0.weight", "0.bias" }));
         Assert.That(model.NamedBuffers().Select(buffer => buffer.Name), Is.EqualTo(new[] { "0.running_mean", "0.running_var" }));
         Assert.That(model.State().Count(), Is.EqualTo(4));
@@ -96,9 +96,9 @@ internal sealed class ModuleTests(DeviceKind kind)
     {
         using Device device = kind.Open();
         using Sequential model = new Sequential(
-            new Conv2d(2, 3, kernel: 3, random: new RandomGenerator(1)), new ReLU(), new Flatten(),
-            new Linear(27, 5, random: new RandomGenerator(2)), new GELU()).To(device);
-        float[] values = Initialisers.Normal(1)([2, 2, 5, 5], new RandomGenerator(3));
+            new Conv2d(2, 3, kernel: 3, random: new RandomGenerator(1)), new Relu(), new Flatten(),
+            new Linear(27, 5, random: new RandomGenerator(2)), new Gelu()).To(device);
+        float[] values = Initializers.Normal(1)([2, 2, 5, 5], new RandomGenerator(3));
         using Tensor x = Tensor.From(device, values, [2, 2, 5, 5]);
         x.RequiresGrad = true;
         Tensor fused = model.Forward(x);
@@ -119,7 +119,7 @@ internal sealed class ModuleTests(DeviceKind kind)
     }
 
     [Test]
-    public void Batch_norm_in_use_normalises_with_the_running_statistics()
+    public void Batch_norm_in_use_normalizes_with_the_running_statistics()
     {
         using Device device = kind.Open();
         using BatchNorm2d norm = new BatchNorm2d(1, epsilon: 0).To(device);
@@ -197,8 +197,8 @@ internal sealed class ModuleTests(DeviceKind kind)
     {
         public Clashing(string first, string second)
         {
-            Register(first, Create([1], Initialisers.Constant(0)));
-            Register(second, Create([1], Initialisers.Constant(0)));
+            Register(first, Create([1], Initializers.Constant(0)));
+            Register(second, Create([1], Initializers.Constant(0)));
         }
 
         public override Tensor Forward(Tensor input) => input;

@@ -38,7 +38,7 @@ internal sealed class FlowTests(DeviceKind kind)
     public void Threads_add_their_gradients_to_one_model()
     {
         using Device device = kind.Open();
-        using var model = new Sequential(new Linear(3, 2, initialiser: Initialisers.Constant(0.5f)), new ReLU()).To(device);
+        using var model = new Sequential(new Linear(3, 2, initializer: Initializers.Constant(0.5f)), new Relu()).To(device);
         InThreads(thread =>
         {
             for (int i = 0; i < 50; i++)
@@ -175,7 +175,7 @@ internal sealed class FlowTests(DeviceKind kind)
     {
         if (!output.RequiresGrad)
             return;
-        using Tensor seed = Tensor.From(device, Initialisers.Normal(1)(output.Shape, new RandomGenerator(9)), output.Shape);
+        using Tensor seed = Tensor.From(device, Initializers.Normal(1)(output.Shape, new RandomGenerator(9)), output.Shape);
         output.Backward(seed);
     }
 

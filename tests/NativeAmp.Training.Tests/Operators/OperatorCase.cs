@@ -64,7 +64,7 @@ internal sealed class OperatorInputs : IDisposable
 
     private static Tensor Leaf(Device device, RandomGenerator random, Shape shape, float size)
     {
-        Tensor tensor = Tensor.From(device, Initialisers.Normal(size)(shape, random), shape);
+        Tensor tensor = Tensor.From(device, Initializers.Normal(size)(shape, random), shape);
         tensor.RequiresGrad = true;
         return tensor;
     }

@@ -45,8 +45,8 @@ internal sealed class OperatorCatalogue
         Operator("Mean", [[batch, 6]], x => Ops.Mean(x[0])),
         Operator("CrossEntropy", [[batch, 5]], x => Loss.CrossEntropy(x[0], x.Integers!), ([batch], 5)),
         Operator("MeanSquaredError", [[batch, 6], [batch, 6]], x => Loss.MeanSquaredError(x[0], x[1])),
-        Layer("ReLU", [batch, 6], _ => new ReLU()),
-        Layer("GELU", [batch, 6], _ => new GELU()),
+        Layer("Relu", [batch, 6], _ => new Relu()),
+        Layer("Gelu", [batch, 6], _ => new Gelu()),
         Layer("BatchNorm2d", [batch, 3, 2, 2], _ => new BatchNorm2d(3)),
         Layer("BatchNorm2d in use", [batch, 3, 2, 2], _ => InUse(new BatchNorm2d(3))),
         Layer("Conv2d", [batch, 2, 4, 4], random => new Conv2d(2, 3, 3, random: random)),
@@ -61,7 +61,7 @@ internal sealed class OperatorCatalogue
         Layer("MultiHeadAttention", [batch, 3, 8], random => new MultiHeadAttention(8, 2, causal: true, random: random)),
         Layer("TransformerBlock", [batch, 3, 8], random => new TransformerBlock(8, 2, causal: true, random: random)),
         Layer("Sequential", [batch, 1, 6, 6], random => new Sequential(
-            new Conv2d(1, 2, 3, random: random), new BatchNorm2d(2), new ReLU(), new Flatten(), new Linear(32, 8, random: random), new GELU(),
+            new Conv2d(1, 2, 3, random: random), new BatchNorm2d(2), new Relu(), new Flatten(), new Linear(32, 8, random: random), new Gelu(),
             new Linear(8, 3, random: random))),
         Layer("Gpt", null, random => new Gpt(new GptOptions { Vocabulary = 7, Context = 4, Blocks = 1, Width = 8, Heads = 2 }, random), ([batch, 4], 7)),
     ];

@@ -74,7 +74,7 @@ internal sealed class WrittenBetweenTests(DeviceKind kind)
         Tensor output;
         using (Autocast.Enter(policy))
             output = operation.Apply(inputs);
-        using Tensor seed = Tensor.From(device, Initialisers.Normal(1)(output.Shape, new RandomGenerator(9)), output.Shape);
+        using Tensor seed = Tensor.From(device, Initializers.Normal(1)(output.Shape, new RandomGenerator(9)), output.Shape);
         try
         {
             Tensor[] places = [.. inputs.All, output];

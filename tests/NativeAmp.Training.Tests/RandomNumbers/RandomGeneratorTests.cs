@@ -31,8 +31,8 @@ internal sealed class RandomGeneratorTests
     {
         var random = new RandomGenerator(3);
         const int count = 40_000;
-        float[] uniform = Initialisers.Uniform(-1, 3)([count], random);
-        float[] normal = Initialisers.Normal(0.02f)([count], random);
+        float[] uniform = Initializers.Uniform(-1, 3)([count], random);
+        float[] normal = Initializers.Normal(0.02f)([count], random);
         Assert.That(uniform, Is.All.InRange(-1f, 3f));
         // Five standard errors: the seed is fixed, so this either always holds or never.
         Assert.That(uniform.Average(), Is.EqualTo(1).Within(5 * 1.155 / Math.Sqrt(count)));
@@ -41,23 +41,23 @@ internal sealed class RandomGeneratorTests
     }
 
     [Test]
-    public void Initialisers_have_the_variances_of_their_papers()
+    public void Initializers_have_the_variances_of_their_papers()
     {
         Shape shape = [64, 8, 3, 3];
         const double fanIn = 72, fanOut = 576;
-        foreach ((string name, Initialiser initialiser, double variance) in new (string, Initialiser, double)[]
+        foreach ((string name, Initializer initializer, double variance) in new (string, Initializer, double)[]
         {
-            ("Kaiming uniform", Initialisers.KaimingUniform(Initialisers.ReluGain), 2 / fanIn),
-            ("Kaiming normal", Initialisers.KaimingNormal(Initialisers.ReluGain), 2 / fanIn),
-            ("Xavier uniform", Initialisers.XavierUniform(), 2 / (fanIn + fanOut)),
-            ("Xavier normal", Initialisers.XavierNormal(), 2 / (fanIn + fanOut)),
-            ("PyTorch's default", Initialisers.PyTorchDefault((long)fanIn), 1 / (3 * fanIn)),
+            ("Kaiming uniform", Initializers.KaimingUniform(Initializers.ReluGain), 2 / fanIn),
+            ("Kaiming normal", Initializers.KaimingNormal(Initializers.ReluGain), 2 / fanIn),
+            ("Xavier uniform", Initializers.XavierUniform(), 2 / (fanIn + fanOut)),
+            ("Xavier normal", Initializers.XavierNormal(), 2 / (fanIn + fanOut)),
+            ("PyTorch's default", Initializers.PyTorchDefault((long)fanIn), 1 / (3 * fanIn)),
         })
         {
-            float[] values = initialiser(shape, new RandomGenerator(11));
+            float[] values = initializer(shape, new RandomGenerator(11));
             Assert.That(values.Select(x => (double)x * x).Average(), Is.EqualTo(variance).Within(8).Percent, name);
         }
 
-        Assert.That(() => Initialisers.KaimingNormal(1)([4], new RandomGenerator(0)), Throws.ArgumentException);
+        Assert.That(() => Initializers.KaimingNormal(1)([4], new RandomGenerator(0)), Throws.ArgumentException);
     }
 }

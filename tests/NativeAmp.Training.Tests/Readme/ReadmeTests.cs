@@ -48,9 +48,9 @@ public class ReadmeTests
         var policy = PrecisionPolicy.Parse("params=float32,compute=float16,loss=float32");
 
         using var model = new Sequential(
-            new Conv2d(1, 32, kernel: 3, padding: 1), new ReLU(), new MaxPool2d(2),
-            new Conv2d(32, 64, kernel: 3, padding: 1), new ReLU(), new MaxPool2d(2),
-            new Flatten(), new Linear(3136, 128), new ReLU(), new Linear(128, 10)).To(device);
+            new Conv2d(1, 32, kernel: 3, padding: 1), new Relu(), new MaxPool2d(2),
+            new Conv2d(32, 64, kernel: 3, padding: 1), new Relu(), new MaxPool2d(2),
+            new Flatten(), new Linear(3136, 128), new Relu(), new Linear(128, 10)).To(device);
 
         using var optimizer = new FusedAdam(model.Parameters(), new AdamOptions { LearningRate = 1e-3f, WeightDecay = 0.01f });
         using var scaler = new GradScaler(device, GradScalerOptions.PyTorch);

@@ -119,7 +119,7 @@ internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests
     private static Sequential Model(Device device, float factor)
     {
         var random = new RandomGenerator(3);
-        Sequential model = new Sequential(new Linear(6, 8, random: random), new GELU(), new Linear(8, 8, random: random), new ReLU(), new Linear(8, 3, random: random)).To(device);
+        Sequential model = new Sequential(new Linear(6, 8, random: random), new Gelu(), new Linear(8, 8, random: random), new Relu(), new Linear(8, 3, random: random)).To(device);
         Parameter weight = model.NamedParameters().Single(entry => entry.Name == "2.weight").Parameter;
         weight.CopyFrom<float>([.. weight.ToFloats().Select(value => factor * value)]);
         return model;

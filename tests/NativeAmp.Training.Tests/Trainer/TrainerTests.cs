@@ -134,7 +134,7 @@ public class TrainerTests(DeviceKind kind)
         var random = new RandomGenerator(seed);
         using Device device = kind.Open(1);
         using var model = new Sequential(
-            new Conv2d(1, 2, kernel: 3, padding: 1, random: random), new BatchNorm2d(2), new ReLU(), new Flatten(), new Dropout(0.2f, random),
+            new Conv2d(1, 2, kernel: 3, padding: 1, random: random), new BatchNorm2d(2), new Relu(), new Flatten(), new Dropout(0.2f, random),
             new Linear(2 * 784, 10, random: random));
         using var stop = new CancellationTokenSource();
         using var trainer = new Trainer(model, _train, null, device, options with { Random = random });

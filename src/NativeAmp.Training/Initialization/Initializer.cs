@@ -3,18 +3,18 @@ namespace NativeAmp.Training;
 /// <summary>Fills a parameter's values from a generator.</summary>
 /// <param name="shape">The parameter's shape; a weight is [out, in, ...].</param>
 /// <param name="random">Where the numbers come from.</param>
-public delegate float[] Initialiser(Shape shape, RandomGenerator random);
+public delegate float[] Initializer(Shape shape, RandomGenerator random);
 
 /// <summary>
 /// The usual ways to begin. Fan-in is what one output sums over (in · kernel), fan-out what one input reaches (out · kernel).
 /// </summary>
-public static class Initialisers
+public static class Initializers
 {
     /// <summary>The gain of ReLU, √2.</summary>
     public static float ReluGain { get; } = MathF.Sqrt(2);
 
     /// <summary>All the same value.</summary>
-    public static Initialiser Constant(float value) => (shape, _) =>
+    public static Initializer Constant(float value) => (shape, _) =>
     {
         var values = new float[shape.Count];
         Array.Fill(values, value);
@@ -22,28 +22,28 @@ public static class Initialisers
     };
 
     /// <summary>Uniform in [low, high).</summary>
-    public static Initialiser Uniform(float low, float high) => (shape, random) =>
+    public static Initializer Uniform(float low, float high) => (shape, random) =>
         Fill(shape, () => low + (high - low) * random.NextSingle());
 
     /// <summary>Normal with mean 0. GPT begins with a deviation of 0.02.</summary>
-    public static Initialiser Normal(float deviation) => (shape, random) => Fill(shape, () => deviation * random.NextNormal());
+    public static Initializer Normal(float deviation) => (shape, random) => Fill(shape, () => deviation * random.NextNormal());
 
     /// <summary>Uniform with a variance of gain² / fan-in (He et al. 2015).</summary>
-    public static Initialiser KaimingUniform(float gain) => (shape, random) =>
+    public static Initializer KaimingUniform(float gain) => (shape, random) =>
         Symmetric(gain * MathF.Sqrt(3f / Fans(shape).In))(shape, random);
 
     /// <summary>Normal with a variance of gain² / fan-in (He et al. 2015).</summary>
-    public static Initialiser KaimingNormal(float gain) => (shape, random) => Normal(gain / MathF.Sqrt(Fans(shape).In))(shape, random);
+    public static Initializer KaimingNormal(float gain) => (shape, random) => Normal(gain / MathF.Sqrt(Fans(shape).In))(shape, random);
 
     /// <summary>Uniform with a variance of gain² · 2 / (fan-in + fan-out) (Glorot and Bengio 2010).</summary>
-    public static Initialiser XavierUniform(float gain = 1) => (shape, random) =>
+    public static Initializer XavierUniform(float gain = 1) => (shape, random) =>
     {
         (long fanIn, long fanOut) = Fans(shape);
         return Symmetric(gain * MathF.Sqrt(6f / (fanIn + fanOut)))(shape, random);
     };
 
     /// <summary>Normal with a variance of gain² · 2 / (fan-in + fan-out) (Glorot and Bengio 2010).</summary>
-    public static Initialiser XavierNormal(float gain = 1) => (shape, random) =>
+    public static Initializer XavierNormal(float gain = 1) => (shape, random) =>
     {
         (long fanIn, long fanOut) = Fans(shape);
         return Normal(gain * MathF.Sqrt(2f / (fanIn + fanOut)))(shape, random);
@@ -53,13 +53,13 @@ public static class Initialisers
     /// PyTorch's default for linear and convolution layers, weight and bias alike: uniform within 1 / √fan-in of zero.
     /// </summary>
     /// <param name="fanIn">What one output sums over.</param>
-    public static Initialiser PyTorchDefault(long fanIn)
+    public static Initializer PyTorchDefault(long fanIn)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(fanIn);
         return Symmetric(1 / MathF.Sqrt(fanIn));
     }
 
-    private static Initialiser Symmetric(float bound) => Uniform(-bound, bound);
+    private static Initializer Symmetric(float bound) => Uniform(-bound, bound);
 
     private static float[] Fill(Shape shape, Func<float> draw)
     {
