@@ -172,6 +172,34 @@ Workload adam(int64_t n, int32_t gradient, Copy copy, bool amsgrad = false) {
           }};
 }
 
+// A rule of one column of state, with float16 gradients and compute copies.
+Workload one_state(int64_t n, const std::string& name, int32_t rule) {
+  return {name + " f16, compute copy", "parameter", n, 20, true, [=](EmulatedGpu& gpu) -> Call {
+            namp_table* table = gpu.table({f16, f32, f32, f16}, n);
+            const States s = states(gpu);
+            int64_t* const steps = gpu.values<int64_t>({0});
+            return [=] {
+              namp_optimizer_group group{};
+              group.learning_rate = 1e-3;
+              group.weight_decay = 0.01;
+              if (rule == NAMP_RULE_SGD) group.momentum = 0.9;
+              if (rule == NAMP_RULE_LION) {
+                group.beta1 = 0.9;
+                group.beta2 = 0.99;
+                group.decoupled = 1;
+              }
+              auto args = sized<namp_optimizer_args>();
+              args.rule = rule;
+              args.group_count = 1;
+              args.groups = &group;
+              args.columns = {1, 0, {2, -1, -1}, 3};
+              args.advance_step = 1;
+              args.steps = steps;
+              return namp_optimizer_step(table, &args, s.scaler, s.optimizer, nullptr);
+            };
+          }};
+}
+
 // What Adam with half gradients and a compute copy reads and writes, and nothing else: what it is
 // held against.
 Workload touch(int64_t n) {
@@ -315,6 +343,34 @@ Workload layer_norm(int64_t n, int32_t input, int32_t output, bool backward) {
             return [=, &gpu] {
               return backward ? namp_layer_norm_backward(gpu.device(), &args, nullptr)
                               : namp_layer_norm_forward(gpu.device(), &args, nullptr);
+            };
+          }};
+}
+
+Workload rms_norm(int64_t n, int32_t dtype, bool backward) {
+  const int64_t width = 1024;
+  const int64_t rows = n / width;
+  return {std::string("RMS norm") + (backward ? " backward " : " ") + short_name(dtype),
+          "element",
+          rows * width,
+          d(bytes_of(dtype) * (backward ? 3 : 2)),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_rms_norm_args>();
+            args.input_dtype = args.output_dtype = dtype;
+            args.epsilon = 1e-6f;
+            args.rows = rows;
+            args.width = width;
+            args.input = gpu.numbers(dtype, n);
+            args.output = gpu.numbers(dtype, n);
+            args.output_gradient = gpu.numbers(dtype, n);
+            args.input_gradient = gpu.numbers(dtype, n);
+            args.gamma = static_cast<float*>(gpu.numbers(f32, width));
+            args.gamma_gradient = static_cast<float*>(gpu.numbers(f32, width));
+            args.inverse_rms = static_cast<float*>(gpu.numbers(f32, rows));
+            return [=, &gpu] {
+              return backward ? namp_rms_norm_backward(gpu.device(), &args, nullptr)
+                              : namp_rms_norm_forward(gpu.device(), &args, nullptr);
             };
           }};
 }
@@ -599,6 +655,8 @@ std::vector<Workload> workloads(int64_t n) {
       adam(n, bf16, Copy::nearest),
       adam(n, bf16, Copy::stochastic),
       adam(n, f16, Copy::nearest, true),
+      one_state(n, "SGD", NAMP_RULE_SGD),
+      one_state(n, "Lion", NAMP_RULE_LION),
       touch(n),
       scaler_update(),
       activation(some, NAMP_ACTIVATION_RELU, "ReLU", f16, false),
@@ -614,6 +672,8 @@ std::vector<Workload> workloads(int64_t n) {
       layer_norm(some, f16, f16, true),
       layer_norm(some, f32, f16, false),
       layer_norm(some, f32, f16, true),
+      rms_norm(some, f16, false),
+      rms_norm(some, f16, true),
       batch_norm(some, f16, false),
       batch_norm(some, f16, true),
       softmax(some, f16, false),

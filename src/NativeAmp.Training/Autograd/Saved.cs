@@ -43,5 +43,8 @@ internal readonly unsafe struct Saved
     /// <summary>The tensor that was written since it was saved, or null.</summary>
     public Tensor? WrittenSince() => _of is not null && VersionNow != _version ? _of : null;
 
+    /// <summary>The elements as a tensor of the innermost scope, over the same memory.</summary>
+    public Tensor View(Device device, Shape shape) => Tensor.Result(device, DType, shape, _storage!.Share());
+
     public void Drop() => _storage?.Drop();
 }

@@ -51,6 +51,13 @@ public partial class Tensor : IDisposable
     /// <summary>Whether the caller owns this tensor, so that backward passes, scopes and modules leave it alone.</summary>
     internal bool IsCallers { get; set; } = true;
 
+    /// <summary>
+    /// Device pointer and dtype of the elements, row-major, for kernels of your own: on the CPU any code of this process may read and write them. It is valid
+    /// while the tensor is alive; work that reads or writes it is ordered on the device's default stream. A write through it is not noticed by the graph: write
+    /// tensors that you have just made, or call <see cref="Parameter.MarkChanged"/> for a parameter.
+    /// </summary>
+    public unsafe TensorCell Cell => new((nint)Pointer, DType);
+
     internal unsafe void* Pointer => Storage.Pointer;
 
     internal Storage Storage =>
