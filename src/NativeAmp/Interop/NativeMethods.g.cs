@@ -353,7 +353,7 @@ internal unsafe struct NampScalerState
     public long BadIndices;
 }
 
-/// <summary>How the scale moves (namp_scaler_update). Zero-initialized it is no valid setting; presets are
+/// <summary>How the scale moves (namp_scaler_update). Zero-initialised it is no valid setting; presets are
 /// the managed layer's.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampScalerOptions
