@@ -33,6 +33,5 @@ public sealed class DeviceMemoryTelemetry(Device device) : ITelemetrySource
     }
 
     // The names of the memory of a step in train's summary.
-    internal static string NameOf(MemoryKind kind) => "nativeamp.memory." +
-        (kind == MemoryKind.ComputeCopies ? "compute_copies" : JsonNamingPolicy.SnakeCaseLower.ConvertName(kind.ToString()));
+    internal static string NameOf(MemoryKind kind) => "nativeamp.memory." + JsonNamingPolicy.SnakeCaseLower.ConvertName(kind.ToString());
 }
