@@ -5,21 +5,13 @@ using NativeAmp.Training.Tests.Pages;
 namespace NativeAmp.Training.Tests.Study;
 
 /// <summary>Two studies that differ, compared.</summary>
-internal sealed class ComparisonTests
+internal sealed class ComparisonTests : FolderTests
 {
     private static readonly int[] Batches = [8, 16, 32, 64];
 
-    private string _folder = "";
+    private string Page => Path.Combine(Folder, "page.html");
 
-    private string Page => Path.Combine(_folder, "page.html");
-
-    private string In(string name) => Path.Combine(_folder, name);
-
-    [SetUp]
-    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
-
-    [TearDown]
-    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+    private string In(string name) => Path.Combine(Folder, name);
 
     // Steps of 10 ms become steps of 5 ms in the batches up to 32, and steps of 20 ms in that of 64; the second study has no batch of 128.
     [Test]

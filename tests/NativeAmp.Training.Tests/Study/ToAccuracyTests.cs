@@ -8,17 +8,9 @@ namespace NativeAmp.Training.Tests.Study;
 
 /// <summary>Seconds and joules that training takes to an accuracy.</summary>
 [Platform(Include = "Linux")]
-internal sealed class ToAccuracyTests
+internal sealed class ToAccuracyTests : FolderTests
 {
-    private string _folder = "";
-
-    private string Study => Path.Combine(_folder, "study");
-
-    [SetUp]
-    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
-
-    [TearDown]
-    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+    private string Study => Path.Combine(Folder, "study");
 
     // 10 steps of 100 ms and 8 samples at 2.5 J: 1 s and 200 J. The second repeat takes 20 steps: 2 s and 400 J. The third does not get there.
     [Test]
@@ -55,13 +47,13 @@ internal sealed class ToAccuracyTests
         EmulatedGpu.Require();
         if (!File.Exists(EmulatedNvml.Path))
             Assert.Ignore("The emulated NVML was not built: tests/gpu-emulator.");
-        Idx.WriteTinyMnist(Path.Combine(_folder, "data"), train: 48, test: 4, seed: 7);
-        string answers = Path.Combine(_folder, "answers");
+        Idx.WriteTinyMnist(Path.Combine(Folder, "data"), train: 48, test: 4, seed: 7);
+        string answers = Path.Combine(Folder, "answers");
         File.WriteAllText(answers, "0 power=100000\n");
         Dictionary<string, string> environment = CliProcess.Gpus(1, EmulatedGpu.Cublas);
         environment["NATIVEAMP_NVML_LIBRARY"] = EmulatedNvml.Path;
         environment["NAMPNVML_SCRIPT"] = answers;
-        (int code, string output, string error) = CliProcess.Run(environment, "study", "--model", "mlp", "--data", Path.Combine(_folder, "data"), "--device", "cuda",
+        (int code, string output, string error) = CliProcess.Run(environment, "study", "--model", "mlp", "--data", Path.Combine(Folder, "data"), "--device", "cuda",
             "--precision", "fp16", "--batch", "16", "--repeat", "1", "--to-accuracy", "0.001", "--epochs", "9", "--out", Study, "--json");
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
 
