@@ -53,10 +53,11 @@ void check_tensors(const namp_table& table, const OptimizerNeeds& needs) {
 template <class Rule>
 void check_rule(namp_table& table, const namp_optimizer_args& args) {
   const namp_optimizer_columns& columns = args.columns;
+  const auto states_of = [](const namp_optimizer_group& group) { return Rule::states(group); };
   int32_t states = 0;
   for (int32_t group = 0; group < args.group_count; ++group) {
     check_group<Rule>(args.groups[group]);
-    states = std::max(states, static_cast<int32_t>(Rule::states(args.groups[group])));
+    states = std::max(states, states_of(args.groups[group]));
   }
   static_assert(Rule::kMaxStates <= NAMP_MAX_STATE_COLUMNS);
   for (int32_t k = 0; k < states; ++k) {
@@ -65,9 +66,6 @@ void check_rule(namp_table& table, const namp_optimizer_args& args) {
         "args->columns.state[" + std::to_string(k) + "], " + Rule::kStateNames[k];
     check_column(table, columns.state[k], name.c_str());
   }
-  const auto states_of = [](const namp_optimizer_group& group) {
-    return static_cast<int32_t>(Rule::states(group));
-  };
   if (table.fulfilled && table.fulfilled->are_those_of(args, states_of)) return;
   OptimizerNeeds needs{columns, {}};
   for (int32_t group = 0; group < args.group_count; ++group)

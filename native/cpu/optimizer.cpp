@@ -63,13 +63,15 @@ void update_run(const UpdateChunk& chunk, int64_t begin, int64_t count,
   });
 }
 
+// Elements between an update and its second look.
+constexpr int64_t kCopyBlock = 256;
+
 // Compute copies that are seldom made, by a second look at parameters that are still in the first
 // cache.
 template <int kStates, class Gradient, class Rule, class Copy>
 void update_and_copy(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants, Copy copy) {
-  constexpr int64_t kBlock = 256;
-  for (int64_t begin = 0; begin < chunk.count; begin += kBlock) {
-    const int64_t count = std::min(kBlock, chunk.count - begin);
+  for (int64_t begin = 0; begin < chunk.count; begin += kCopyBlock) {
+    const int64_t count = std::min(kCopyBlock, chunk.count - begin);
     update_run<kStates, Gradient>(chunk, begin, count, constants, NoCopy{});
     copy(begin, count);
   }
@@ -91,7 +93,7 @@ void update_with_copy(const UpdateChunk& chunk, const UpdateConstants<Rule>& con
     } else if (random.stochastic) {
       update_and_copy<kStates, Gradient>(
           chunk, constants, [&](int64_t begin, int64_t count) HWY_ATTR {
-            uint32_t words[256 + 8];
+            uint32_t words[kCopyBlock + 8];
             fill_philox(words, random.first + static_cast<uint64_t>(begin), count, random.step,
                         random.seed);
             for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
@@ -205,10 +207,8 @@ void CpuBackend::optimizer_step(const TableView& table, const namp_optimizer_arg
                                 const namp_scaler_state* scaler, namp_optimizer_state* state,
                                 namp_stream) {
   if (state->found_inf != 0) return;
-  const int64_t step = next_step(state->step);
-  const bool scaled = scaler != nullptr && state->unscaled == 0;
-  const float inverse_scale = scaled ? scaler->inverse_scale : 1.0f;
-  state->clip_coefficient = clip_coefficient(args.max_norm, state->gradient_norm);
+  const StepStart start = step_start(*state, scaler, args.max_norm);
+  state->clip_coefficient = start.clip;
   const bool streaming = streams(table);
   with_rule(args.rule, [&](auto rule) {
     using Rule = decltype(rule);
@@ -220,11 +220,11 @@ void CpuBackend::optimizer_step(const TableView& table, const namp_optimizer_arg
       pointers.streams = streaming;
       const UpdateConstants<Rule>& constants =
           last.of(group, args.steps[chunk.tensor], [&](int32_t of_group, int64_t before) {
-            return update_constants<Rule>(args.groups[of_group], next_step(before), inverse_scale,
-                                          state->clip_coefficient);
+            return update_constants<Rule>(args.groups[of_group], next_step(before),
+                                          start.inverse_scale, start.clip);
           });
       const UpdateRandom random{
-          args.copy_rounding == NAMP_ROUND_STOCHASTIC, args.seed, static_cast<uint64_t>(step),
+          args.copy_rounding == NAMP_ROUND_STOCHASTIC, args.seed, static_cast<uint64_t>(start.step),
           static_cast<uint64_t>(table.first_elements[chunk.tensor] + chunk.begin)};
       kernel(pointers, constants, random);
     };
@@ -239,7 +239,7 @@ void CpuBackend::optimizer_step(const TableView& table, const namp_optimizer_arg
     if (table.cell(tensor, args.columns.gradient).data != nullptr)
       args.steps[tensor] = next_step(args.steps[tensor]);
   }
-  if (args.advance_step != 0) state->step = step;
+  if (args.advance_step != 0) state->step = start.step;
 }
 
 }  // namespace namp

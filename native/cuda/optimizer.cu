@@ -92,10 +92,7 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args) {
   __shared__ namp_optimizer_group few[kInlineGroups];
   namp_optimizer_state& state = *args.state;
   if (state.found_inf != 0) return;
-  const int64_t step = next_step(state.step);
-  const bool scaled = args.scaler != nullptr && state.unscaled == 0;
-  const float inverse_scale = scaled ? args.scaler->inverse_scale : 1.0f;
-  const float clip = clip_coefficient(args.max_norm, state.gradient_norm);
+  const StepStart start = step_start(state, args.scaler, args.max_norm);
   if (args.uploaded == nullptr) {
     auto* words = reinterpret_cast<uint64_t*>(few);
     for (int i = thread_index(); i < args.group_count * kGroupWords; i += kOptimizerThreads)
@@ -115,13 +112,13 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args) {
           before = task.step;
           // The chunk before is done with the old ones.
           if (thread_index() == 0) {
-            constants =
-                update_constants<Rule>(groups[group], next_step(before), inverse_scale, clip);
+            constants = update_constants<Rule>(groups[group], next_step(before),
+                                               start.inverse_scale, start.clip);
             states = Rule::states(groups[group]);
           }
           barrier();
         }
-        update_chunk_of<Rule>(states, args, task, constants, step);
+        update_chunk_of<Rule>(states, args, task, constants, start.step);
       },
       args.steps);
   // Every block has read the state and the counts by now.
@@ -132,8 +129,8 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args) {
       args.steps[tensor] = next_step(args.steps[tensor]);
   }
   if (thread_index() == 0) {
-    state.clip_coefficient = clip;
-    if (args.advance_step != 0) state.step = step;
+    state.clip_coefficient = start.clip;
+    if (args.advance_step != 0) state.step = start.step;
   }
 }
 

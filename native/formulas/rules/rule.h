@@ -40,6 +40,21 @@ NAMP_FORMULA float clip_coefficient(float max_norm, float gradient_norm) {
   return coefficient < 1.0 ? static_cast<float>(coefficient) : 1.0f;
 }
 
+// What a step of an optimizer begins with, the same for all its tensors.
+struct StepStart {
+  int64_t step;         // the optimizer's count after it
+  float inverse_scale;  // 1 where the gradients are not scaled
+  float clip;           // the clip coefficient
+};
+
+// scaler may be null.
+NAMP_FORMULA StepStart step_start(const namp_optimizer_state& state,
+                                  const namp_scaler_state* scaler, float max_norm) {
+  const bool scaled = scaler != nullptr && state.unscaled == 0;
+  return {next_step(state.step), scaled ? scaler->inverse_scale : 1.0f,
+          clip_coefficient(max_norm, state.gradient_norm)};
+}
+
 // What is done to an element before its rule's step. Factors that do not apply are 1, which changes
 // nothing.
 struct UpdatePreamble {
