@@ -20,7 +20,7 @@ void Backend::set_threads(int32_t) { unsupported("set_threads"); }
 
 void Backend::set_simd(namp_simd) { unsupported("set_simd"); }
 
-void Backend::cast(void*, namp_dtype, const void*, namp_dtype, int64_t, const namp_cast_options&,
+void Backend::cast(const namp_cell&, const namp_cell&, int64_t, const namp_cast_options&,
                    namp_stream) {
   unsupported("cast");
 }
@@ -28,11 +28,6 @@ void Backend::cast(void*, namp_dtype, const void*, namp_dtype, int64_t, const na
 void Backend::cast_table(const TableView&, int32_t, int32_t, const namp_cast_options&,
                          namp_stream) {
   unsupported("cast_table");
-}
-
-void Backend::scale(void*, namp_dtype, const void*, namp_dtype, int64_t, const float*,
-                    namp_stream) {
-  unsupported("scale");
 }
 
 void Backend::unscale_check(const TableView&, int32_t, int32_t, const namp_scaler_state*,

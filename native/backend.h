@@ -57,14 +57,10 @@ class Backend {
   void set_workspace(Workspace* workspace) { workspace_ = workspace; }
 
   // The four families.
-  virtual void cast(void* destination, namp_dtype destination_dtype, const void* source,
-                    namp_dtype source_dtype, int64_t count, const namp_cast_options& options,
-                    namp_stream stream);
+  virtual void cast(const namp_cell& destination, const namp_cell& source, int64_t count,
+                    const namp_cast_options& options, namp_stream stream);
   virtual void cast_table(const TableView& table, int32_t destination_column, int32_t source_column,
                           const namp_cast_options& options, namp_stream stream);
-  virtual void scale(void* destination, namp_dtype destination_dtype, const void* source,
-                     namp_dtype source_dtype, int64_t count, const float* factor,
-                     namp_stream stream);
   virtual void unscale_check(const TableView& table, int32_t gradient_column, int32_t write_column,
                              const namp_scaler_state* scaler, namp_optimizer_state* state,
                              bool reset, namp_stream stream);

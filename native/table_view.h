@@ -16,6 +16,11 @@ inline constexpr int64_t kChunkElements = 16384;
 // Part of the definition of the norm's bits: 128 GPU threads of 8 halves, or 64 AVX-512 vectors.
 inline constexpr int64_t kSumLanes = 1024;
 
+// A tensor that has no scale.
+inline namp_cell cell_of(const void* data, int32_t dtype) {
+  return {const_cast<void*>(data), nullptr, dtype, 0};
+}
+
 // A run of elements of one tensor. Chunks are numbered tensor by tensor; an empty tensor has none.
 struct Chunk {
   int64_t tensor;

@@ -20,12 +20,11 @@ namp_cast_options check_options(const namp_cast_options* options) {
 }
 
 // Destination and source are the same or apart: threads read one part while they write another.
-void check_apart(const void* destination, int32_t destination_dtype, const void* source,
-                 int32_t source_dtype, int64_t count) {
-  const auto to = reinterpret_cast<uintptr_t>(destination);
-  const auto from = reinterpret_cast<uintptr_t>(source);
-  const auto to_bytes = static_cast<uintptr_t>(count * dtype_size(destination_dtype));
-  const auto from_bytes = static_cast<uintptr_t>(count * dtype_size(source_dtype));
+void check_apart(const namp_cell& destination, const namp_cell& source, int64_t count) {
+  const auto to = reinterpret_cast<uintptr_t>(destination.data);
+  const auto from = reinterpret_cast<uintptr_t>(source.data);
+  const auto to_bytes = static_cast<uintptr_t>(count * dtype_size(destination.dtype));
+  const auto from_bytes = static_cast<uintptr_t>(count * dtype_size(source.dtype));
   if (to == from && to_bytes == from_bytes) return;
   if (to < from + from_bytes && from < to + to_bytes) {
     fail(NAMP_ERROR_INVALID_ARGUMENT,
@@ -34,29 +33,32 @@ void check_apart(const void* destination, int32_t destination_dtype, const void*
   }
 }
 
-void check_cast(const void* destination, int32_t destination_dtype, const void* source,
-                int32_t source_dtype, int64_t count) {
+const namp_cell& check_stored_cell(const namp_cell* cell, int64_t count, const char* name) {
+  check_object(cell, name);
+  check_stored_dtype(cell->dtype, (std::string(name) + "->dtype").c_str());
+  check_tensor(cell->data, cell->dtype, count, (std::string(name) + "->data").c_str());
+  check_cell_rest(*cell, name);
+  return *cell;
+}
+
+void cast(namp_device* device, const namp_cell* destination, const namp_cell* source, int64_t count,
+          const namp_cast_options& options, namp_stream stream) {
   check_count(count, "count");
-  check_float_dtype(destination_dtype, "destination_dtype");
-  check_float_dtype(source_dtype, "source_dtype");
-  check_tensor(destination, destination_dtype, count, "destination");
-  check_tensor(source, source_dtype, count, "source");
-  check_apart(destination, destination_dtype, source, source_dtype, count);
+  const namp_cell to = check_stored_cell(destination, count, "destination");
+  const namp_cell from = check_stored_cell(source, count, "source");
+  check_apart(to, from, count);
+  if (count == 0) return;
+  device->backend->cast(to, from, count, options, stream);
 }
 
 }  // namespace
 }  // namespace namp
 
-int32_t namp_cast(namp_device* device, void* destination, int32_t destination_dtype,
-                  const void* source, int32_t source_dtype, int64_t count,
-                  const namp_cast_options* options, namp_stream stream) {
+int32_t namp_cast(namp_device* device, const namp_cell* destination, const namp_cell* source,
+                  int64_t count, const namp_cast_options* options, namp_stream stream) {
   return namp::wall([&] {
     const auto checked = namp::use_device(device);
-    namp::check_cast(destination, destination_dtype, source, source_dtype, count);
-    const namp_cast_options how = namp::check_options(options);
-    if (count == 0) return;
-    checked->backend->cast(destination, static_cast<namp_dtype>(destination_dtype), source,
-                           static_cast<namp_dtype>(source_dtype), count, how, stream);
+    namp::cast(device, destination, source, count, namp::check_options(options), stream);
   });
 }
 
@@ -68,13 +70,12 @@ int32_t namp_cast_table(namp_table* table, int32_t destination_column, int32_t s
     namp::check_column(checked, destination_column, "destination_column");
     namp::check_column(checked, source_column, "source_column");
     const namp_cast_options how = namp::check_options(options);
-    namp::check_cells(checked, destination_column, "destination", true);
     for (int64_t tensor = 0; tensor < checked.view.tensor_count; ++tensor) {
       const namp_cell& destination = checked.cell(tensor, destination_column);
       if (destination.data == nullptr) continue;
-      namp::check_cell(checked, tensor, source_column, "source");
-      const namp_cell& source = checked.cell(tensor, source_column);
-      namp::check_apart(destination.data, destination.dtype, source.data, source.dtype,
+      namp::check_stored_cell(checked, tensor, destination_column, "destination");
+      namp::check_stored_cell(checked, tensor, source_column, "source");
+      namp::check_apart(destination, checked.cell(tensor, source_column),
                         checked.counts[static_cast<size_t>(tensor)]);
     }
     checked.device.backend->cast_table(checked.view, destination_column, source_column, how,
@@ -82,15 +83,13 @@ int32_t namp_cast_table(namp_table* table, int32_t destination_column, int32_t s
   });
 }
 
-int32_t namp_scale(namp_device* device, void* destination, int32_t destination_dtype,
-                   const void* source, int32_t source_dtype, int64_t count, const float* factor,
-                   namp_stream stream) {
+int32_t namp_scale(namp_device* device, const namp_cell* destination, const namp_cell* source,
+                   int64_t count, const float* factor, namp_stream stream) {
   return namp::wall([&] {
     const auto checked = namp::use_device(device);
-    namp::check_cast(destination, destination_dtype, source, source_dtype, count);
     namp::check_object(factor, "factor");
-    if (count == 0) return;
-    checked->backend->scale(destination, static_cast<namp_dtype>(destination_dtype), source,
-                            static_cast<namp_dtype>(source_dtype), count, factor, stream);
+    namp_cast_options options{};
+    options.scale = factor;
+    namp::cast(device, destination, source, count, options, stream);
   });
 }

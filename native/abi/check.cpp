@@ -1,6 +1,7 @@
 #include "abi/check.h"
 
 #include <cmath>
+#include <vector>
 
 namespace namp {
 namespace {
@@ -16,42 +17,36 @@ std::string hex(const void* pointer) {
   return "0x" + text;
 }
 
+// Names the dtypes that would do.
+[[noreturn]] void fail_dtype(int32_t dtype, const char* name, bool (*is_right)(int32_t)) {
+  std::vector<std::string> right;
+#define NAMP_ADD(DTYPE, ...) \
+  if (is_right(DTYPE)) right.push_back(dtype_name(DTYPE));
+  NAMP_FOR_EACH_STORED_FLOAT(NAMP_ADD)
+#undef NAMP_ADD
+  std::string list = right.front();
+  for (size_t i = 1; i < right.size(); ++i)
+    list += (i + 1 < right.size() ? ", " : " or ") + right[i];
+  fail(NAMP_ERROR_INVALID_ARGUMENT,
+       std::string(name) + " is " + dtype_name(dtype) + "; it must be " + list + ".");
+}
+
 }  // namespace
 
 void fail(namp_status status, const std::string& message) { throw Error(status, message); }
-
-int64_t dtype_size(int32_t dtype) noexcept {
-  switch (dtype) {
-    case NAMP_FLOAT32:
-    case NAMP_INT32:
-      return 4;
-    case NAMP_FLOAT16:
-    case NAMP_BFLOAT16:
-      return 2;
-    case NAMP_UINT8:
-      return 1;
-    default:
-      return 0;
-  }
-}
 
 std::string dtype_name(int32_t dtype) {
   switch (dtype) {
     case NAMP_DTYPE_NONE:
       return "NAMP_DTYPE_NONE";
-    case NAMP_FLOAT32:
-      return "NAMP_FLOAT32";
-    case NAMP_FLOAT16:
-      return "NAMP_FLOAT16";
-    case NAMP_BFLOAT16:
-      return "NAMP_BFLOAT16";
-    case NAMP_INT32:
-      return "NAMP_INT32";
-    case NAMP_UINT8:
-      return "NAMP_UINT8";
-    default:
-      return "unknown dtype " + std::to_string(dtype);
+#define NAMP_NAME(DTYPE, ...) \
+  case DTYPE:                 \
+    return #DTYPE;
+      NAMP_FOR_EACH_STORED_FLOAT(NAMP_NAME)
+      NAMP_FOR_EACH_INTEGER(NAMP_NAME)
+#undef NAMP_NAME
   }
+  return "unknown dtype " + std::to_string(dtype);
 }
 
 void check_not_null(const void* pointer, const char* name) {
@@ -87,11 +82,12 @@ int64_t check_product(std::initializer_list<int64_t> sizes, const char* name) {
 }
 
 namp_dtype check_float_dtype(int32_t dtype, const char* name) {
-  if (dtype != NAMP_FLOAT32 && dtype != NAMP_FLOAT16 && dtype != NAMP_BFLOAT16) {
-    fail(NAMP_ERROR_INVALID_ARGUMENT,
-         std::string(name) + " is " + dtype_name(dtype) +
-             "; it must be NAMP_FLOAT32, NAMP_FLOAT16 or NAMP_BFLOAT16.");
-  }
+  if (!is_float(dtype)) fail_dtype(dtype, name, is_float);
+  return static_cast<namp_dtype>(dtype);
+}
+
+namp_dtype check_stored_dtype(int32_t dtype, const char* name) {
+  if (!is_stored_float(dtype)) fail_dtype(dtype, name, is_stored_float);
   return static_cast<namp_dtype>(dtype);
 }
 
@@ -112,6 +108,19 @@ void check_epsilon(float epsilon) {
 void check_tensor(const void* pointer, int32_t dtype, int64_t count, const char* name) {
   if (pointer == nullptr && count == 0) return;
   check_aligned(pointer, dtype_size(dtype), name);
+}
+
+void check_cell_rest(const namp_cell& cell, const std::string& name) {
+  if (cell.reserved != 0) {
+    fail(NAMP_ERROR_INVALID_ARGUMENT,
+         name + ".reserved is " + std::to_string(cell.reserved) + "; set what is not used to 0.");
+  }
+  if (cell.scale == nullptr) return;
+  if (!may_have_scale(cell.dtype)) {
+    fail(NAMP_ERROR_INVALID_ARGUMENT, name + ".scale is given; a tensor of " +
+                                          dtype_name(cell.dtype) + " has none: set it to null.");
+  }
+  check_tensor(cell.scale, NAMP_FLOAT32, 1, (name + ".scale").c_str());
 }
 
 void check_aligned(const void* pointer, int64_t alignment, const char* name) {

@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <string>
 
+#include "dtype.h"
 #include "error.h"
 #include "nativeamp.h"
 
@@ -15,9 +16,6 @@ namespace namp {
 // Most elements of one tensor: sizes in bytes, and sums of a few of them, stay far from int64_t's
 // end.
 inline constexpr int64_t kMaxElements = int64_t{1} << 58;
-
-// Bytes of an element; 0 for NAMP_DTYPE_NONE and unknown values.
-int64_t dtype_size(int32_t dtype) noexcept;
 
 // "NAMP_FLOAT16" and so on; "unknown dtype 9" for other values.
 std::string dtype_name(int32_t dtype);
@@ -50,13 +48,16 @@ int64_t check_product(std::initializer_list<int64_t> sizes, const char* name);
 // float32, float16 or bfloat16.
 namp_dtype check_float_dtype(int32_t dtype, const char* name);
 
+// What a cast takes.
+namp_dtype check_stored_dtype(int32_t dtype, const char* name);
+
 // One dtype that the function needs.
 void check_same_dtype(int32_t dtype, int32_t needed, const char* name);
 
-// The dtype of a tensor that may be left out: none where it is, whatever the field says, for what
-// is no namp_dtype may not become one.
+// The dtype of a tensor that may be left out: float32 where it is, whatever the field says, for
+// kernels are chosen by dtypes, and what is no namp_dtype may not become one.
 inline int32_t dtype_of(const void* optional, int32_t dtype) {
-  return optional == nullptr ? int32_t{NAMP_DTYPE_NONE} : dtype;
+  return optional == nullptr ? int32_t{NAMP_FLOAT32} : dtype;
 }
 
 // 0 or 1.
@@ -73,6 +74,10 @@ void check_tensor(const void* pointer, int32_t dtype, int64_t count, const char*
 inline void check_optional_tensor(const void* pointer, int32_t dtype, const char* name) {
   if (pointer != nullptr) check_tensor(pointer, dtype, 1, name);
 }
+
+// What a cell has beside its data and dtype: a scale only where its dtype may have one, and zeros.
+// name is the cell's.
+void check_cell_rest(const namp_cell& cell, const std::string& name);
 
 // A pointer to a struct or scalar: not null, and aligned.
 void check_aligned(const void* pointer, int64_t alignment, const char* name);

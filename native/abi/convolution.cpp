@@ -57,7 +57,7 @@ int32_t namp_conv2d_forward(namp_device* device, const namp_conv2d_args* args, n
     namp::check_tensor(args->output, args->dtype, counts.output, "output");
     if (counts.output == 0) return;
     namp_conv2d_args known = *args;
-    known.weight_gradient_dtype = known.bias_gradient_dtype = NAMP_DTYPE_NONE;
+    known.weight_gradient_dtype = known.bias_gradient_dtype = NAMP_FLOAT32;
     checked->backend->conv2d_forward(known, stream);
   });
 }
@@ -73,7 +73,7 @@ int32_t namp_conv2d_backward_data(namp_device* device, const namp_conv2d_args* a
     namp::check_tensor(args->input_gradient, args->dtype, counts.input, "input_gradient");
     if (counts.input == 0) return;
     namp_conv2d_args known = *args;
-    known.weight_gradient_dtype = known.bias_gradient_dtype = NAMP_DTYPE_NONE;
+    known.weight_gradient_dtype = known.bias_gradient_dtype = NAMP_FLOAT32;
     checked->backend->conv2d_backward_data(known, stream);
   });
 }

@@ -23,6 +23,24 @@ void check_registered_cell(const namp_cell& cell, int64_t tensor, int32_t column
          name + ".dtype is " + dtype_name(cell.dtype) + "; set it to the dtype of the data.");
   }
   check_aligned(cell.data, dtype_size(cell.dtype), (name + ".data").c_str());
+  check_cell_rest(cell, name);
+}
+
+// That a cell has memory, unless its tensor is empty, and of a dtype that does: check_dtype(dtype,
+// name), where name() makes the cell's name only for what is wrong.
+template <class CheckDtype>
+void check_memory(const namp_table& table, int64_t tensor, int32_t column, const char* column_name,
+                  CheckDtype&& check_dtype) {
+  if (table.counts[static_cast<size_t>(tensor)] == 0) return;
+  const namp_cell& cell = table.cell(tensor, column);
+  const auto name = [&] {
+    return std::string(column_name) + " of tensor " + std::to_string(tensor) + " (column " +
+           std::to_string(column) + ")";
+  };
+  if (cell.data == nullptr) {
+    fail(NAMP_ERROR_INVALID_ARGUMENT, name() + " is null; register its memory in the table.");
+  }
+  check_dtype(cell.dtype, name);
 }
 
 // Lays arrays out one after the other in a block, each aligned for any use.
@@ -53,21 +71,20 @@ void check_column(const namp_table& table, int32_t column, const char* name) {
 
 void check_cell(const namp_table& table, int64_t tensor, int32_t column, const char* column_name,
                 namp_dtype needed) {
-  if (table.counts[static_cast<size_t>(tensor)] == 0) return;
-  const namp_cell& cell = table.cell(tensor, column);
-  const auto name = [&] {
-    return std::string(column_name) + " of tensor " + std::to_string(tensor) + " (column " +
-           std::to_string(column) + ")";
-  };
-  if (cell.data == nullptr) {
-    fail(NAMP_ERROR_INVALID_ARGUMENT, name() + " is null; register its memory in the table.");
-  }
-  if (needed != NAMP_DTYPE_NONE) {
-    if (cell.dtype != needed) check_same_dtype(cell.dtype, needed, name().c_str());
-  } else if (cell.dtype != NAMP_FLOAT32 && cell.dtype != NAMP_FLOAT16 &&
-             cell.dtype != NAMP_BFLOAT16) {
-    check_float_dtype(cell.dtype, name().c_str());
-  }
+  check_memory(table, tensor, column, column_name, [needed](int32_t dtype, const auto& name) {
+    if (needed != NAMP_DTYPE_NONE) {
+      if (dtype != needed) check_same_dtype(dtype, needed, name().c_str());
+    } else if (!is_float(dtype)) {
+      check_float_dtype(dtype, name().c_str());
+    }
+  });
+}
+
+void check_stored_cell(const namp_table& table, int64_t tensor, int32_t column,
+                       const char* column_name) {
+  check_memory(table, tensor, column, column_name, [](int32_t dtype, const auto& name) {
+    if (!is_stored_float(dtype)) check_stored_dtype(dtype, name().c_str());
+  });
 }
 
 void check_cells(const namp_table& table, int32_t column, const char* column_name,

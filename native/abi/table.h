@@ -78,6 +78,10 @@ void check_column(const namp_table& table, int32_t column, const char* name);
 void check_cell(const namp_table& table, int64_t tensor, int32_t column, const char* column_name,
                 namp_dtype needed = NAMP_DTYPE_NONE);
 
+// A cell that a cast reads or writes: the same, of any dtype that a cast takes.
+void check_stored_cell(const namp_table& table, int64_t tensor, int32_t column,
+                       const char* column_name);
+
 // check_cell for all tensors, but for null cells where those may be left out.
 void check_cells(const namp_table& table, int32_t column, const char* column_name,
                  bool may_be_null);

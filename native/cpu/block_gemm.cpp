@@ -178,19 +178,17 @@ namespace {
 
 NAMP_SIMD_TABLE(multiply_blocks);
 
-int64_t bytes_of(namp_dtype dtype) { return dtype == NAMP_FLOAT32 ? 4 : 2; }
-
 }  // namespace
 
 MatrixView part_of(const MatrixView& matrix, int64_t row, int64_t column) {
   const int64_t index = row * matrix.row_stride + column * matrix.column_stride;
   MatrixView part = matrix;
-  part.data = static_cast<const char*>(matrix.data) + index * bytes_of(matrix.dtype);
+  part.data = static_cast<const char*>(matrix.data) + index * dtype_size(matrix.dtype);
   return part;
 }
 
 ProductOutput part_of(const ProductOutput& output, int64_t row, int64_t column) {
-  const int64_t offset = (row * output.ldc + column) * bytes_of(output.dtype);
+  const int64_t offset = (row * output.ldc + column) * dtype_size(output.dtype);
   ProductOutput part = output;
   part.c = static_cast<char*>(output.c) + offset;
   if (output.pre_activation != nullptr) {
@@ -198,7 +196,7 @@ ProductOutput part_of(const ProductOutput& output, int64_t row, int64_t column) 
   }
   if (output.bias != nullptr) {
     const int64_t index = output.bias_by_row ? row : column;
-    part.bias = static_cast<const char*>(output.bias) + index * bytes_of(output.bias_dtype);
+    part.bias = static_cast<const char*>(output.bias) + index * dtype_size(output.bias_dtype);
   }
   return part;
 }

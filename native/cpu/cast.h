@@ -1,4 +1,4 @@
-// What a cast of this call does, the same for every element.
+// What a cast does, the same for every element of a tensor.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,9 @@ struct CastSettings {
   bool stochastic = false;
   bool streams = false;  // what is written may go past the cache
   float factor = 1.0f;
+  // The cells'.
+  float source_scale = 1.0f;
+  float destination_scale = 1.0f;
   uint64_t seed = 0;
 };
 

@@ -111,14 +111,15 @@ bool CpuBackend::convolve_by_library(const namp_conv2d_args& args, ConvolutionPa
     data[i] = next;
     next += align(tensor.count * 4);
     if (!tensor.written) {
-      cast(copies[i], NAMP_FLOAT32, tensor.data, NAMP_FLOAT16, tensor.count, {}, stream);
+      cast(cell_of(copies[i], NAMP_FLOAT32), cell_of(tensor.data, NAMP_FLOAT16), tensor.count, {},
+           stream);
     }
   }
   plan->run({data[0], data[1], data[2], data[3]}, scratch);
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& tensor = tensors[i];
     if (copies[i] == nullptr || !tensor.written) continue;
-    cast(const_cast<void*>(tensor.data), NAMP_FLOAT16, copies[i], NAMP_FLOAT32, tensor.count, {},
+    cast(cell_of(tensor.data, NAMP_FLOAT16), cell_of(copies[i], NAMP_FLOAT32), tensor.count, {},
          stream);
   }
   return true;

@@ -5,6 +5,7 @@
 #include "cpu/block_gemm.h"
 #include "cpu/convolution_columns.h"
 #include "cpu/cpu_backend.h"
+#include "dtype.h"
 
 namespace namp {
 namespace {
@@ -16,13 +17,11 @@ int64_t positions_at_once(const ConvolutionShape& shape) {
   return std::min(shape.positions, std::max<int64_t>(16, fitting));
 }
 
-int64_t bytes_of(namp_dtype dtype) { return dtype == NAMP_FLOAT32 ? 4 : 2; }
-
 template <class Pointer>
 Pointer at(Pointer pointer, int64_t index, namp_dtype dtype) {
   using Byte =
       std::conditional_t<std::is_const_v<std::remove_pointer_t<Pointer>>, const char, char>;
-  return static_cast<Byte*>(pointer) + index * bytes_of(dtype);
+  return static_cast<Byte*>(pointer) + index * dtype_size(dtype);
 }
 
 void gather(const ConvolutionShape& shape, const void* input, namp_dtype dtype, int64_t begin,
@@ -107,7 +106,7 @@ void CpuBackend::conv2d_backward_data_by_loops(const namp_conv2d_args& args, nam
     }
   });
   if (dtype != NAMP_FLOAT32) {
-    cast(args.input_gradient, dtype, sums, NAMP_FLOAT32, count, {}, stream);
+    cast(cell_of(args.input_gradient, dtype), cell_of(sums, NAMP_FLOAT32), count, {}, stream);
   }
 }
 
@@ -151,8 +150,8 @@ void CpuBackend::conv2d_backward_weights_by_loops(const namp_conv2d_args& args,
     for (int64_t i = 0; i < weights; ++i)
       sums[i] += more[i];
   }
-  cast(args.weight_gradient, static_cast<namp_dtype>(args.weight_gradient_dtype), sums,
-       NAMP_FLOAT32, weights, {}, stream);
+  cast(cell_of(args.weight_gradient, args.weight_gradient_dtype), cell_of(sums, NAMP_FLOAT32),
+       weights, {}, stream);
   if (args.bias_gradient != nullptr) {
     namp_sum_args bias{};
     bias.struct_size = sizeof(bias);

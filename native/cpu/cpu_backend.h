@@ -36,14 +36,10 @@ class CpuBackend final : public Backend {
   void fill(void* destination, int32_t value, int64_t bytes, namp_stream stream) override;
 
   // cast.cpp
-  void cast(void* destination, namp_dtype destination_dtype, const void* source,
-            namp_dtype source_dtype, int64_t count, const namp_cast_options& options,
-            namp_stream stream) override;
+  void cast(const namp_cell& destination, const namp_cell& source, int64_t count,
+            const namp_cast_options& options, namp_stream stream) override;
   void cast_table(const TableView& table, int32_t destination_column, int32_t source_column,
                   const namp_cast_options& options, namp_stream stream) override;
-  void scale(void* destination, namp_dtype destination_dtype, const void* source,
-             namp_dtype source_dtype, int64_t count, const float* factor,
-             namp_stream stream) override;
 
   // unscale_check.cpp
   void unscale_check(const TableView& table, int32_t gradient_column, int32_t write_column,

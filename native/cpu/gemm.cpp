@@ -3,6 +3,7 @@
 
 #include "cpu/block_gemm.h"
 #include "cpu/cpu_backend.h"
+#include "dtype.h"
 #include "gelu.h"
 
 namespace namp {
@@ -14,14 +15,12 @@ struct Operands {
   ProductOutput output;
 };
 
-int64_t bytes_of(int32_t dtype) { return dtype == NAMP_FLOAT32 ? 4 : 2; }
-
 const void* offset(const void* pointer, int64_t elements, int32_t dtype) {
-  return static_cast<const char*>(pointer) + elements * bytes_of(dtype);
+  return static_cast<const char*>(pointer) + elements * dtype_size(dtype);
 }
 
 void* offset(void* pointer, int64_t elements, int32_t dtype) {
-  return pointer == nullptr ? nullptr : static_cast<char*>(pointer) + elements * bytes_of(dtype);
+  return pointer == nullptr ? nullptr : static_cast<char*>(pointer) + elements * dtype_size(dtype);
 }
 
 // The operands of one product of the batch. Without depth there is no A and no B, whatever their

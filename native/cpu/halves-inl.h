@@ -80,7 +80,7 @@ class Halves<BFloat16> {
 
   HWY_INLINE LanePair widen() const {
     const LaneBits both(hn::BitCast(BitsTag(), raw_));
-    return {widen_bfloat16<Lane>(both), from_bits(both & 0xffff0000u)};
+    return {decode<BFloat16, Lane>(both), from_bits(both & 0xffff0000u)};
   }
 
  private:
@@ -100,7 +100,7 @@ class LargestHalf {
   // As bits of float32, of some elements each.
   HWY_INLINE LaneBits widen() const {
     const LaneBits both(hn::BitCast(BitsTag(), largest_));
-    return bits(widen_half<T>(larger(both & 0xffffu, shift_right<16>(both))));
+    return bits(decode<T, Lane>(larger(both & 0xffffu, shift_right<16>(both))));
   }
 
  private:

@@ -9,7 +9,7 @@
 //     store(load(in + i, part) * factor, out + i, part);
 //   });
 //
-// A run-time dtype becomes a type by with_element.
+// A run-time dtype becomes a type by with_element, or with_stored_element in a cast.
 #if defined(NAMP_CPU_LOOP_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_CPU_LOOP_INL_H
 #undef NAMP_CPU_LOOP_INL_H
@@ -115,17 +115,26 @@ struct ElementType {
   using Type = T;
 };
 
-// Calls body(ElementType<float or Float16 or BFloat16>{}); the dtype is one of the three.
+// Calls body(ElementType<float or Float16 or BFloat16>{}). The wall lets no other dtype come here.
 template <class Body>
-HWY_INLINE void with_element(namp_dtype dtype, Body&& body) {
+HWY_INLINE void with_element(int32_t dtype, Body&& body) {
   switch (dtype) {
-    case NAMP_FLOAT16:
-      return body(ElementType<Float16>{});
-    case NAMP_BFLOAT16:
-      return body(ElementType<BFloat16>{});
-    default:
-      return body(ElementType<float>{});
+#define NAMP_CASE(DTYPE, Element, ...) \
+  case DTYPE:                          \
+    return body(ElementType<Element>{});
+    NAMP_FOR_EACH_FLOAT(NAMP_CASE)
   }
+  __builtin_trap();
+}
+
+// The same for what a cast stores.
+template <class Body>
+HWY_INLINE void with_stored_element(int32_t dtype, Body&& body) {
+  switch (dtype) {
+    NAMP_FOR_EACH_STORED_FLOAT(NAMP_CASE)
+#undef NAMP_CASE
+  }
+  __builtin_trap();
 }
 
 }  // namespace HWY_NAMESPACE

@@ -43,15 +43,15 @@ struct RowLanes {
 };
 
 HWY_INLINE float widen_one(const float* p) { return *p; }
-HWY_INLINE float widen_one(const Float16* p) { return widen_float16<float>(uint32_t{p->bits}); }
-HWY_INLINE float widen_one(const BFloat16* p) { return widen_bfloat16<float>(uint32_t{p->bits}); }
+HWY_INLINE float widen_one(const Float16* p) { return decode<Float16, float>(uint32_t{p->bits}); }
+HWY_INLINE float widen_one(const BFloat16* p) { return decode<BFloat16, float>(uint32_t{p->bits}); }
 
 HWY_INLINE void narrow_one(float x, float* p) { *p = x; }
 HWY_INLINE void narrow_one(float x, Float16* p) {
-  p->bits = static_cast<uint16_t>(narrow_float16(x));
+  p->bits = static_cast<uint16_t>(encode<Float16>(x));
 }
 HWY_INLINE void narrow_one(float x, BFloat16* p) {
-  p->bits = static_cast<uint16_t>(narrow_bfloat16(x));
+  p->bits = static_cast<uint16_t>(encode<BFloat16>(x));
 }
 
 // The loss of a row, and its gradient unless that is null (it may be the logits).

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "cpu/cpu_backend.h"
+#include "dtype.h"
 
 namespace namp {
 namespace {
@@ -162,15 +163,15 @@ void permute_elements(const Threads& threads, void* out, const void* in, const P
 void CpuBackend::permute(void* out, const void* in, namp_dtype dtype, int32_t rank,
                          const int64_t* shape, const int32_t* perm, namp_stream) {
   const Plan plan(rank, shape, perm);
-  switch (dtype) {
-    case NAMP_UINT8:
+  switch (dtype_size(dtype)) {
+    case 1:
       return permute_elements<uint8_t>(threads_, out, in, plan);
-    case NAMP_FLOAT16:
-    case NAMP_BFLOAT16:
+    case 2:
       return permute_elements<uint16_t>(threads_, out, in, plan);
-    default:
+    case 4:
       return permute_elements<uint32_t>(threads_, out, in, plan);
   }
+  __builtin_trap();
 }
 
 }  // namespace namp

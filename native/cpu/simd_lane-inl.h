@@ -13,7 +13,7 @@
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
-#include "formulas/half.h"
+#include "formulas/codec.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
@@ -146,28 +146,18 @@ HWY_INLINE bool any(LaneMask mask) { return !hn::AllFalse(LaneTag(), mask.raw); 
 
 HWY_INLINE Lane load(const float* p) { return Lane(hn::LoadU(LaneTag(), p)); }
 
-// Of halves in the low 16 bits.
-template <class T>
-HWY_INLINE Lane widen_half(LaneBits half) {
-  if constexpr (std::is_same_v<T, Float16>) {
-    return widen_float16<Lane>(half);
-  } else {
-    return widen_bfloat16<Lane>(half);
-  }
-}
-
 HWY_INLINE Lane load(const Float16* p) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
   const hn::Rebind<hwy::float16_t, LaneTag> tag;
   return Lane(hn::PromoteTo(LaneTag(), hn::LoadU(tag, reinterpret_cast<const hwy::float16_t*>(p))));
 #else
-  return widen_float16<Lane>(LaneBits(hn::PromoteTo(BitsTag(), hn::LoadU(HalfTag(), &p->bits))));
+  return decode<Float16, Lane>(LaneBits(hn::PromoteTo(BitsTag(), hn::LoadU(HalfTag(), &p->bits))));
 #endif
 }
 
 // By the formula, not by an instruction: AVX512_BF16's conversion flushes subnormals.
 HWY_INLINE Lane load(const BFloat16* p) {
-  return widen_bfloat16<Lane>(LaneBits(hn::PromoteTo(BitsTag(), hn::LoadU(HalfTag(), &p->bits))));
+  return decode<BFloat16, Lane>(LaneBits(hn::PromoteTo(BitsTag(), hn::LoadU(HalfTag(), &p->bits))));
 }
 
 HWY_INLINE void store_low_halves(LaneBits u, uint16_t* p) {
@@ -181,11 +171,11 @@ HWY_INLINE void store(Lane x, Float16* p) {
   const hn::Rebind<hwy::float16_t, LaneTag> tag;
   hn::StoreU(hn::DemoteTo(tag, x.raw), tag, reinterpret_cast<hwy::float16_t*>(p));
 #else
-  store_low_halves(narrow_float16(x), &p->bits);
+  store_low_halves(encode<Float16>(x), &p->bits);
 #endif
 }
 
-HWY_INLINE void store(Lane x, BFloat16* p) { store_low_halves(narrow_bfloat16(x), &p->bits); }
+HWY_INLINE void store(Lane x, BFloat16* p) { store_low_halves(encode<BFloat16>(x), &p->bits); }
 
 // Past the cache, to p aligned to kLanes elements: for what is written once and read much later, it
 // saves reading the line first. hwy::FlushStream() orders it before what other threads read.
@@ -202,16 +192,16 @@ HWY_INLINE void stream(Lane x, Float16* p) {
 }
 
 HWY_INLINE void stream(Lane x, BFloat16* p) {
-  hn::Stream(hn::TruncateTo(HalfTag(), narrow_bfloat16(x).raw), HalfTag(), &p->bits);
+  hn::Stream(hn::TruncateTo(HalfTag(), encode<BFloat16>(x).raw), HalfTag(), &p->bits);
 }
 
-// Stochastically rounded (formulas/half.h); float32 is not rounded at all.
+// Stochastically rounded (formulas/codec.h); float32 is not rounded at all.
 HWY_INLINE void store_stochastic(Lane x, LaneBits, float* p) { store(x, p); }
 HWY_INLINE void store_stochastic(Lane x, LaneBits random, Float16* p) {
-  store_low_halves(narrow_float16_stochastic(x, random), &p->bits);
+  store_low_halves(encode_stochastic<Float16>(x, random), &p->bits);
 }
 HWY_INLINE void store_stochastic(Lane x, LaneBits random, BFloat16* p) {
-  store_low_halves(narrow_bfloat16_stochastic(x, random), &p->bits);
+  store_low_halves(encode_stochastic<BFloat16>(x, random), &p->bits);
 }
 
 HWY_INLINE LaneBits load_bits(const uint32_t* p) { return LaneBits(hn::LoadU(BitsTag(), p)); }

@@ -129,8 +129,8 @@ void CpuBackend::touch_table(uint32_t* checksum, const TableView& table, const i
       const auto access = static_cast<namp_access>(accesses[column]);
       if (access == NAMP_ACCESS_NONE || cell.data == nullptr) continue;
       const auto dtype = static_cast<namp_dtype>(cell.dtype);
-      columns[used++] = {element(cell.data, dtype, chunk.begin), dtype == NAMP_FLOAT32 ? 4 : 2,
-                         access, streaming && access == NAMP_ACCESS_WRITE};
+      columns[used++] = {element(cell.data, dtype, chunk.begin), dtype_size(dtype), access,
+                         streaming && access == NAMP_ACCESS_WRITE};
     }
     all.fetch_xor(kernel(columns, used, chunk.count), std::memory_order_relaxed);
   });

@@ -10,11 +10,6 @@
 namespace namp::cuda {
 namespace {
 
-// The largest finite value of a dtype.
-NAMP_DEVICE float limit_of(int32_t dtype) {
-  return dtype == NAMP_FLOAT16 ? 65504.0f : dtype == NAMP_BFLOAT16 ? 0x1.fep127f : 0x1.fffffep127f;
-}
-
 // x * factor where a NaN keeps its sign and payload, as a CPU's multiplication does and a GPU's
 // does not.
 template <int kCount>
@@ -34,40 +29,78 @@ NAMP_DEVICE void copy_run(void* out, const void* in, int64_t begin, int64_t coun
             [=](int64_t i, auto part) { store_raw(load_raw(from + i, part), to + i, part); });
 }
 
-NAMP_DEVICE float factor_of(const namp_cast_options& options) {
-  return options.scale != nullptr ? *options.scale : 1.0f;
+NAMP_DEVICE float value_or_one(const float* scale) { return scale != nullptr ? load(scale) : 1.0f; }
+
+template <class Part>
+NAMP_DEVICE Pack<Part::count> load_stored(const namp_cell& cell, int64_t i, Part part) {
+  return with_stored_element(cell.dtype, [&](auto element) {
+    return load(static_cast<const typename decltype(element)::Type*>(cell.data) + i, part);
+  });
+}
+
+template <class Part>
+NAMP_DEVICE void store_stored(const Pack<Part::count>& x, const namp_cell& cell, int64_t i,
+                              Part part) {
+  with_stored_element(cell.dtype, [&](auto element) {
+    store(x, static_cast<typename decltype(element)::Type*>(cell.data) + i, part);
+  });
+}
+
+template <class Part>
+NAMP_DEVICE void store_stored(const Pack<Part::count>& x, const uint32_t* words,
+                              const namp_cell& cell, int64_t i, Part part) {
+  with_stored_element(cell.dtype, [&](auto element) {
+    store_stochastic(x, words, static_cast<typename decltype(element)::Type*>(cell.data) + i, part);
+  });
+}
+
+// What saturation makes of x: the same question for all elements of a tensor.
+template <int kCount>
+NAMP_DEVICE Pack<kCount> saturate_as(const Pack<kCount>& x, int32_t dtype) {
+  return with_stored_element(dtype, [&](auto element) {
+    using Element = typename decltype(element)::Type;
+    return map([](float y) { return saturate<Element>(y, Format<Element>::kLargest); }, x);
+  });
 }
 
 // count elements from begin on, the first of which has this index among all elements of the call.
-NAMP_DEVICE void cast_run(void* out, int32_t out_dtype, const void* in, int32_t in_dtype,
-                          int64_t begin, int64_t count, const namp_cast_options& options,
-                          float factor, uint64_t index) {
+NAMP_DEVICE void cast_run(const namp_cell& out, const namp_cell& in, int64_t begin, int64_t count,
+                          const namp_cast_options& options, float factor, uint64_t index) {
   const bool saturates = (options.flags & NAMP_CAST_SATURATE) != 0;
-  const bool scaled = options.scale != nullptr;
+  const bool scales = in.scale != nullptr || out.scale != nullptr;
   // Then there is arithmetic, which makes a signalling NaN quiet.
-  const bool changes = saturates || scaled || options.rounding == NAMP_ROUND_STOCHASTIC;
-  if (out_dtype == in_dtype && !changes) {
-    return out_dtype == NAMP_FLOAT32 ? copy_run<uint32_t>(out, in, begin, count)
-                                     : copy_run<uint16_t>(out, in, begin, count);
+  const bool changes =
+      saturates || scales || options.scale != nullptr || options.rounding == NAMP_ROUND_STOCHASTIC;
+  if (out.dtype == in.dtype && !changes) {
+    with_stored_element(in.dtype, [&](auto element) {
+      using Word = typename WordOf<sizeof(typename decltype(element)::Type)>::Type;
+      copy_run<Word>(out.data, in.data, begin, count);
+    });
+    return;
   }
-  const bool stochastic = options.rounding == NAMP_ROUND_STOCHASTIC && out_dtype != NAMP_FLOAT32;
-  const float bound = limit_of(out_dtype);
+  const bool stochastic = options.rounding == NAMP_ROUND_STOCHASTIC;
+  const float in_scale = value_or_one(in.scale);
+  const float out_scale = value_or_one(out.scale);
   const uint64_t seed = options.seed;
-  const int peel = choose_peel(access(out, out_dtype, begin), access(in, in_dtype, begin));
+  const int peel =
+      choose_peel(access(out.data, out.dtype, begin), access(in.data, in.dtype, begin));
   if (!changes) {
     for_packs(count, peel, [&](int64_t i, auto part) {
-      store_as(load_as(in, in_dtype, begin + i, part), out, out_dtype, begin + i, part);
+      store_stored(load_stored(in, begin + i, part), out, begin + i, part);
     });
     return;
   }
   for_packs(count, peel, [&](int64_t i, auto part) {
-    auto x = times(load_as(in, in_dtype, begin + i, part), factor);
-    if (saturates) x = map([=](float y) { return saturate(y, bound); }, x);
+    auto x = load_stored(in, begin + i, part);
+    if (in.scale != nullptr) x = map([=](float y) { return times_scale(y, in_scale); }, x);
+    x = times(x, factor);
+    if (out.scale != nullptr) x = map([=](float y) { return over_scale(y, out_scale); }, x);
+    if (saturates) x = saturate_as(x, out.dtype);
     if (stochastic) {
       const auto words = random_words(index + static_cast<uint64_t>(i), 0, seed, part);
-      store_stochastic_as(x, words.at, out, out_dtype, begin + i, part);
+      store_stored(x, words.at, out, begin + i, part);
     } else {
-      store_as(x, out, out_dtype, begin + i, part);
+      store_stored(x, out, begin + i, part);
     }
   });
 }
@@ -75,22 +108,21 @@ NAMP_DEVICE void cast_run(void* out, int32_t out_dtype, const void* in, int32_t 
 }  // namespace
 
 NAMP_KERNEL(kCastThreads) cast_kernel(const CastArgs args) {
-  const float factor = factor_of(args.options);
+  const float factor = value_or_one(args.options.scale);
   for_tasks(args.count, [&](int64_t begin, int64_t count) {
-    cast_run(args.destination, args.destination_dtype, args.source, args.source_dtype, begin, count,
-             args.options, factor, args.options.offset + static_cast<uint64_t>(begin));
+    cast_run(args.destination, args.source, begin, count, args.options, factor,
+             args.options.offset + static_cast<uint64_t>(begin));
   });
 }
 
 NAMP_KERNEL(kCastThreads) cast_table_kernel(const CastTableArgs args) {
-  const float factor = factor_of(args.options);
+  const float factor = value_or_one(args.options.scale);
   for_chunks(args.table, [&](const TableTask& task, int64_t) {
     const namp_cell destination = task.cells[args.destination_column];
     const namp_cell source = task.cells[args.source_column];
     if (destination.data == nullptr) return;
     const int64_t begin = task.chunk.begin;
-    cast_run(destination.data, destination.dtype, source.data, source.dtype, begin,
-             task.chunk.count, args.options, factor,
+    cast_run(destination, source, begin, task.chunk.count, args.options, factor,
              args.options.offset + static_cast<uint64_t>(task.first_element + begin));
   });
 }

@@ -3,16 +3,15 @@
 #include <algorithm>
 
 #include "cuda/cuda_backend.h"
+#include "dtype.h"
 
 namespace namp {
 namespace {
 
 constexpr int64_t kWorkspaceBytes = 256 << 20;
 
-int64_t bytes_of(int32_t dtype) { return dtype == NAMP_FLOAT32 ? 4 : 2; }
-
 void* offset(const void* data, int32_t dtype, int64_t elements) {
-  return static_cast<char*>(const_cast<void*>(data)) + elements * bytes_of(dtype);
+  return static_cast<char*>(const_cast<void*>(data)) + elements * dtype_size(dtype);
 }
 
 // The sizes that a call's products have.
@@ -73,7 +72,7 @@ int64_t blocks(int64_t count) {
 void CudaBackend::conv2d_forward(const namp_conv2d_args& args, namp_stream stream) {
   const cuda::ContextScope scope(context_);
   const Shape s(args);
-  const int64_t image_bytes = s.taps * s.plane * bytes_of(args.dtype);
+  const int64_t image_bytes = s.taps * s.plane * dtype_size(args.dtype);
   if (args.batch == 0 || args.out_channels == 0) return;
   const int64_t images = s.images_at_once(args.batch, image_bytes);
   void* columns = workspace(std::max<int64_t>(1, images * image_bytes), stream);
@@ -107,7 +106,7 @@ void CudaBackend::conv2d_backward_data(const namp_conv2d_args& args, namp_stream
   const cuda::ContextScope scope(context_);
   const Shape s(args);
   // The columns' gradients stay in float32 until a pixel's are summed.
-  const int64_t image_bytes = s.taps * s.plane * bytes_of(NAMP_FLOAT32);
+  const int64_t image_bytes = s.taps * s.plane * dtype_size(NAMP_FLOAT32);
   if (args.batch == 0 || args.in_channels == 0) return;
   const int64_t images = s.images_at_once(args.batch, image_bytes);
   void* columns = workspace(std::max<int64_t>(1, images * image_bytes), stream);
@@ -139,8 +138,8 @@ void CudaBackend::conv2d_backward_weights(const namp_conv2d_args& args, namp_str
   const cuda::ContextScope scope(context_);
   const Shape s(args);
   const int64_t weights = s.out_channels * s.taps;
-  const int64_t column_bytes = (s.taps * s.plane * bytes_of(args.dtype) + 255) / 256 * 256;
-  const int64_t weight_bytes = weights * bytes_of(NAMP_FLOAT32);
+  const int64_t column_bytes = (s.taps * s.plane * dtype_size(args.dtype) + 255) / 256 * 256;
+  const int64_t weight_bytes = weights * dtype_size(NAMP_FLOAT32);
   const int64_t images = s.images_at_once(args.batch, column_bytes + weight_bytes);
   const int64_t output_stride = args.out_channels * s.plane;
   // Of each group: float32 sums over the images done so far, the images' own, and their columns.
@@ -182,9 +181,8 @@ void CudaBackend::conv2d_backward_weights(const namp_conv2d_args& args, namp_str
       sum.accumulate = first > 0 ? 1 : 0;
       this->sum(sum, stream);
       if (last) {
-        namp_cast_options options{};
-        cast(gradient, static_cast<namp_dtype>(args.weight_gradient_dtype), sums, NAMP_FLOAT32,
-             weights, options, stream);
+        cast(cell_of(gradient, args.weight_gradient_dtype), cell_of(sums, NAMP_FLOAT32), weights,
+             {}, stream);
       }
     }
   }

@@ -46,14 +46,10 @@ class CudaBackend final : public Backend {
   void fill(void* destination, int32_t value, int64_t bytes, namp_stream stream) override;
 
   // cast.cpp
-  void cast(void* destination, namp_dtype destination_dtype, const void* source,
-            namp_dtype source_dtype, int64_t count, const namp_cast_options& options,
-            namp_stream stream) override;
+  void cast(const namp_cell& destination, const namp_cell& source, int64_t count,
+            const namp_cast_options& options, namp_stream stream) override;
   void cast_table(const TableView& table, int32_t destination_column, int32_t source_column,
                   const namp_cast_options& options, namp_stream stream) override;
-  void scale(void* destination, namp_dtype destination_dtype, const void* source,
-             namp_dtype source_dtype, int64_t count, const float* factor,
-             namp_stream stream) override;
   // optimizer.cpp
   void unscale_check(const TableView& table, int32_t gradient_column, int32_t write_column,
                      const namp_scaler_state* scaler, namp_optimizer_state* state, bool reset,

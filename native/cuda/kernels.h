@@ -31,10 +31,8 @@ constexpr int64_t task_count(int64_t elements) {
 inline constexpr int kCastThreads = 256;
 
 struct CastArgs {
-  void* destination;
-  const void* source;
-  int32_t destination_dtype;
-  int32_t source_dtype;
+  namp_cell destination;
+  namp_cell source;
   int64_t count;
   namp_cast_options options;
 };

@@ -13,7 +13,7 @@
 #include "cuda/platform.cuh"
 
 #include "cuda/kernels.h"
-#include "formulas/half.h"
+#include "formulas/codec.h"
 #include "formulas/lane.h"
 #include "nativeamp.h"
 
@@ -39,9 +39,9 @@ NAMP_DEVICE float widen(float x) { return x; }
 // The instruction, which does not promise what becomes of a NaN; the formula does.
 NAMP_DEVICE float widen(Float16 x) {
   const float wide = convert_from_float16(x.bits);
-  return wide == wide ? wide : widen_float16<float>(uint32_t{x.bits});
+  return wide == wide ? wide : decode<Float16, float>(uint32_t{x.bits});
 }
-NAMP_DEVICE float widen(BFloat16 x) { return widen_bfloat16<float>(uint32_t{x.bits}); }
+NAMP_DEVICE float widen(BFloat16 x) { return decode<BFloat16, float>(uint32_t{x.bits}); }
 
 template <class T>
 struct ElementType {
@@ -51,18 +51,19 @@ struct ElementType {
 NAMP_DEVICE float narrow(float x, ElementType<float>) { return x; }
 NAMP_DEVICE Float16 narrow(float x, ElementType<Float16>) {
   const uint16_t half = convert_to_float16(x);
-  return {x == x ? half : static_cast<uint16_t>(narrow_float16(x))};
+  return {x == x ? half : static_cast<uint16_t>(encode<Float16>(x))};
 }
 NAMP_DEVICE BFloat16 narrow(float x, ElementType<BFloat16>) {
-  return {static_cast<uint16_t>(narrow_bfloat16(x))};
+  return {static_cast<uint16_t>(encode<BFloat16>(x))};
 }
 
-// Stochastically rounded by a random word.
+// Stochastically rounded by a random word; float32 is not rounded at all.
+NAMP_DEVICE float narrow_stochastic(float x, uint32_t, ElementType<float>) { return x; }
 NAMP_DEVICE Float16 narrow_stochastic(float x, uint32_t random, ElementType<Float16>) {
-  return {static_cast<uint16_t>(narrow_float16_stochastic(x, random))};
+  return {static_cast<uint16_t>(encode_stochastic<Float16>(x, random))};
 }
 NAMP_DEVICE BFloat16 narrow_stochastic(float x, uint32_t random, ElementType<BFloat16>) {
-  return {static_cast<uint16_t>(narrow_bfloat16_stochastic(x, random))};
+  return {static_cast<uint16_t>(encode_stochastic<BFloat16>(x, random))};
 }
 
 // One element, widened; narrowed.
@@ -161,7 +162,7 @@ NAMP_DEVICE Pack<kCount> widen(const RawPack<Float16, kCount>& raw) {
   if (has_nan(wide)) {
 #pragma unroll
     for (int j = 0; j < kCount; ++j)
-      wide.at[j] = widen_float16<float>(uint32_t{raw.at[j].bits});
+      wide.at[j] = decode<Float16, float>(uint32_t{raw.at[j].bits});
   }
   return wide;
 }
@@ -191,7 +192,7 @@ NAMP_DEVICE RawPack<Float16, kCount> narrow(const Pack<kCount>& x, ElementType<F
   if (has_nan(x)) {
 #pragma unroll
     for (int j = 0; j < kCount; ++j)
-      raw.at[j].bits = static_cast<uint16_t>(narrow_float16(x.at[j]));
+      raw.at[j].bits = static_cast<uint16_t>(encode<Float16>(x.at[j]));
   }
   return raw;
 }
@@ -200,11 +201,11 @@ NAMP_DEVICE RawPack<BFloat16, kCount> narrow(const Pack<kCount>& x, ElementType<
   RawPack<BFloat16, kCount> raw;
 #pragma unroll
   for (int j = 0; j < kCount; ++j)
-    raw.at[j].bits = static_cast<uint16_t>(round_bfloat16(x.at[j]));
+    raw.at[j].bits = static_cast<uint16_t>(round_fraction<BFloat16>(x.at[j]));
   if (has_nan(x)) {
 #pragma unroll
     for (int j = 0; j < kCount; ++j)
-      raw.at[j].bits = static_cast<uint16_t>(narrow_bfloat16(x.at[j]));
+      raw.at[j].bits = static_cast<uint16_t>(encode<BFloat16>(x.at[j]));
   }
   return raw;
 }
@@ -251,7 +252,7 @@ NAMP_DEVICE Access access(const T* p) {
   return {p, static_cast<int>(sizeof(T))};
 }
 NAMP_DEVICE Access access(const void* p, int32_t dtype, int64_t first) {
-  const int bytes = dtype == NAMP_FLOAT32 ? 4 : 2;
+  const int bytes = dtype_size(dtype);
   return {p == nullptr ? nullptr : static_cast<const char*>(p) + first * bytes, bytes};
 }
 
@@ -304,17 +305,27 @@ NAMP_DEVICE void for_tasks(int64_t elements, Body&& body) {
   }
 }
 
-// Calls body(ElementType<float or Float16 or BFloat16>{}); the dtype is one of the three.
+// What body(ElementType<float or Float16 or BFloat16>{}) gives. The wall lets no other dtype come
+// here.
 template <class Body>
-NAMP_DEVICE void with_element(int32_t dtype, Body&& body) {
+NAMP_DEVICE auto with_element(int32_t dtype, Body&& body) {
   switch (dtype) {
-    case NAMP_FLOAT16:
-      return body(ElementType<Float16>{});
-    case NAMP_BFLOAT16:
-      return body(ElementType<BFloat16>{});
-    default:
-      return body(ElementType<float>{});
+#define NAMP_CASE(DTYPE, Element, ...) \
+  case DTYPE:                          \
+    return body(ElementType<Element>{});
+    NAMP_FOR_EACH_FLOAT(NAMP_CASE)
   }
+  trap();
+}
+
+// The same for what a cast stores.
+template <class Body>
+NAMP_DEVICE auto with_stored_element(int32_t dtype, Body&& body) {
+  switch (dtype) {
+    NAMP_FOR_EACH_STORED_FLOAT(NAMP_CASE)
+#undef NAMP_CASE
+  }
+  trap();
 }
 
 }  // namespace namp::cuda

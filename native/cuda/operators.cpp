@@ -1,6 +1,7 @@
 // Launches of elementwise.cu, rows.cu, channels.cu, embedding.cu and attention.cu: kernels that
 // take the call's arguments as they are.
 #include "cuda/cuda_backend.h"
+#include "dtype.h"
 
 namespace namp {
 namespace {
@@ -33,9 +34,7 @@ void CudaBackend::permute(void* out, const void* in, namp_dtype dtype, int32_t r
   args.out = out;
   args.in = in;
   args.count = 1;
-  args.element_bytes = dtype == NAMP_UINT8                               ? 1
-                       : dtype == NAMP_FLOAT16 || dtype == NAMP_BFLOAT16 ? 2
-                                                                         : 4;
+  args.element_bytes = dtype_size(dtype);
   args.rank = rank;
   int64_t in_strides[NAMP_PERMUTE_MAX_RANK];
   for (int32_t d = rank; d-- > 0;) {

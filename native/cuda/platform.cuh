@@ -37,12 +37,35 @@ NAMP_DEVICE void* memcpy(void* to, const void* from, size_t bytes) {
 
 namespace namp::cuda {
 
+// The word of a size.
+template <int kBytes>
+struct WordOf;
+template <>
+struct WordOf<1> {
+  using Type = uint8_t;
+};
+template <>
+struct WordOf<2> {
+  using Type = uint16_t;
+};
+template <>
+struct WordOf<4> {
+  using Type = uint32_t;
+};
+template <>
+struct WordOf<8> {
+  using Type = uint64_t;
+};
+
 #if defined(__clang__) && defined(__CUDA__)
 
 NAMP_DEVICE int thread_index() { return static_cast<int>(__nvvm_read_ptx_sreg_tid_x()); }
 NAMP_DEVICE int block_threads() { return static_cast<int>(__nvvm_read_ptx_sreg_ntid_x()); }
 NAMP_DEVICE int64_t block_index() { return __nvvm_read_ptx_sreg_ctaid_x(); }
 NAMP_DEVICE int64_t block_count() { return __nvvm_read_ptx_sreg_nctaid_x(); }
+
+// Ends the launch with an error.
+[[noreturn]] NAMP_DEVICE void trap() { __builtin_trap(); }
 
 // All threads of the block.
 NAMP_DEVICE void barrier() { __syncthreads(); }
@@ -80,25 +103,6 @@ NAMP_DEVICE uint32_t atomic_xor(uint32_t* at, uint32_t x) {
 // Sixteen bytes: load_words, store_words.
 typedef uint32_t Words __attribute__((ext_vector_type(4)));
 
-template <int kBytes>
-struct WordOf;
-template <>
-struct WordOf<1> {
-  using Type = uint8_t;
-};
-template <>
-struct WordOf<2> {
-  using Type = uint16_t;
-};
-template <>
-struct WordOf<4> {
-  using Type = uint32_t;
-};
-template <>
-struct WordOf<8> {
-  using Type = uint64_t;
-};
-
 NAMP_DEVICE uint64_t global_address(const void* p) {
   return (uint64_t)(const __attribute__((address_space(1))) void*)p;
 }
@@ -130,6 +134,10 @@ NAMP_DEVICE int block_threads() { return static_cast<int>(blockDim.x); }
 NAMP_DEVICE int64_t block_index() { return blockIdx.x; }
 NAMP_DEVICE int64_t block_count() { return gridDim.x; }
 
+[[noreturn]] NAMP_DEVICE void trap() {
+  __trap();
+  __builtin_unreachable();
+}
 NAMP_DEVICE void barrier() { __syncthreads(); }
 NAMP_DEVICE void fence() { __threadfence(); }
 

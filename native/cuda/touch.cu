@@ -43,9 +43,10 @@ NAMP_KERNEL(kTouchThreads) touch_kernel(const TouchArgs args) {
       const int32_t wanted = args.accesses[column];
       if (wanted == NAMP_ACCESS_NONE || cell.data == nullptr) continue;
       const int64_t begin = task.chunk.begin;
-      seen ^= cell.dtype == NAMP_FLOAT32
-                  ? touch_run(static_cast<uint32_t*>(cell.data) + begin, task.chunk.count, wanted)
-                  : touch_run(static_cast<uint16_t*>(cell.data) + begin, task.chunk.count, wanted);
+      with_element(cell.dtype, [&](auto element) {
+        using Word = typename WordOf<sizeof(typename decltype(element)::Type)>::Type;
+        seen ^= touch_run(static_cast<Word*>(cell.data) + begin, task.chunk.count, wanted);
+      });
     }
   });
   // Whether somebody asks is known only at run time, so no compiler leaves the reads out.

@@ -7,77 +7,45 @@
 namespace namp::cuda {
 
 NAMP_DEVICE float load_as(const void* data, int32_t dtype, int64_t i) {
-  switch (dtype) {
-    case NAMP_FLOAT16:
-      return load(static_cast<const Float16*>(data) + i);
-    case NAMP_BFLOAT16:
-      return load(static_cast<const BFloat16*>(data) + i);
-    default:
-      return load(static_cast<const float*>(data) + i);
-  }
+  return with_element(dtype, [&](auto element) {
+    return load(static_cast<const typename decltype(element)::Type*>(data) + i);
+  });
 }
 
 NAMP_DEVICE void store_as(float x, void* data, int32_t dtype, int64_t i) {
-  switch (dtype) {
-    case NAMP_FLOAT16:
-      return store(x, static_cast<Float16*>(data) + i);
-    case NAMP_BFLOAT16:
-      return store(x, static_cast<BFloat16*>(data) + i);
-    default:
-      return store(x, static_cast<float*>(data) + i);
-  }
+  with_element(dtype, [&](auto element) {
+    store(x, static_cast<typename decltype(element)::Type*>(data) + i);
+  });
 }
 
 // What a store and a load make of x.
 NAMP_DEVICE float round_to(float x, int32_t dtype) {
-  switch (dtype) {
-    case NAMP_FLOAT16:
-      return widen(narrow(x, ElementType<Float16>()));
-    case NAMP_BFLOAT16:
-      return widen(narrow(x, ElementType<BFloat16>()));
-    default:
-      return x;
-  }
+  return with_element(dtype, [&](auto element) { return widen(narrow(x, element)); });
 }
 
 // The same for packs.
 template <class Part>
 NAMP_DEVICE Pack<Part::count> load_as(const void* data, int32_t dtype, int64_t i, Part part) {
-  switch (dtype) {
-    case NAMP_FLOAT16:
-      return load(static_cast<const Float16*>(data) + i, part);
-    case NAMP_BFLOAT16:
-      return load(static_cast<const BFloat16*>(data) + i, part);
-    default:
-      return load(static_cast<const float*>(data) + i, part);
-  }
+  return with_element(dtype, [&](auto element) {
+    return load(static_cast<const typename decltype(element)::Type*>(data) + i, part);
+  });
 }
 
 template <class Part>
 NAMP_DEVICE void store_as(const Pack<Part::count>& x, void* data, int32_t dtype, int64_t i,
                           Part part) {
-  switch (dtype) {
-    case NAMP_FLOAT16:
-      return store(x, static_cast<Float16*>(data) + i, part);
-    case NAMP_BFLOAT16:
-      return store(x, static_cast<BFloat16*>(data) + i, part);
-    default:
-      return store(x, static_cast<float*>(data) + i, part);
-  }
+  with_element(dtype, [&](auto element) {
+    store(x, static_cast<typename decltype(element)::Type*>(data) + i, part);
+  });
 }
 
 // Stochastically rounded by one random word an element.
 template <class Part>
 NAMP_DEVICE void store_stochastic_as(const Pack<Part::count>& x, const uint32_t* words, void* data,
                                      int32_t dtype, int64_t i, Part part) {
-  switch (dtype) {
-    case NAMP_FLOAT16:
-      return store_stochastic(x, words, static_cast<Float16*>(data) + i, part);
-    case NAMP_BFLOAT16:
-      return store_stochastic(x, words, static_cast<BFloat16*>(data) + i, part);
-    default:
-      return store(x, static_cast<float*>(data) + i, part);
-  }
+  with_element(dtype, [&](auto element) {
+    store_stochastic(x, words, static_cast<typename decltype(element)::Type*>(data) + i, part);
+  });
 }
 
 // An optional float32 vector: what stands in its place where there is none.

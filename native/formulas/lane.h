@@ -33,14 +33,6 @@
 
 namespace namp {
 
-// Elements of half precision as they lie in memory.
-struct Float16 {
-  uint16_t bits;
-};
-struct BFloat16 {
-  uint16_t bits;
-};
-
 NAMP_FORMULA uint32_t bits(float x) {
   uint32_t u;
   memcpy(&u, &x, sizeof(u));

@@ -364,6 +364,9 @@ NAMP_API int32_t namp_memory_reset_peak(namp_device* device);
  * function allows it). */
 typedef struct namp_cell {
   void* data;
+  /* device pointer to the one float32 that every code of this tensor is multiplied by to give its
+     value; null for 1. Only for a dtype that may have one */
+  const float* scale;
   int32_t dtype; /* namp_dtype */
   int32_t reserved;
 } namp_cell;
@@ -513,9 +516,9 @@ typedef struct namp_cast_options {
 /* Converts count elements between float32, float16 and bfloat16, any to any, the same included.
    options may be null for the defaults. Stochastic element i draws word i % 4 of Philox4x32-10
    block i / 4 (i counted from offset). */
-NAMP_API int32_t namp_cast(namp_device* device, void* destination, int32_t destination_dtype,
-                           const void* source, int32_t source_dtype, int64_t count,
-                           const namp_cast_options* options, namp_stream stream);
+NAMP_API int32_t namp_cast(namp_device* device, const namp_cell* destination,
+                           const namp_cell* source, int64_t count, const namp_cast_options* options,
+                           namp_stream stream);
 
 /* The same for every tensor of a table, from one column to another; rows with a null destination
    are left out. Stochastic element indices run on over the tensors in order. */
@@ -576,9 +579,9 @@ NAMP_API int32_t namp_mse(namp_device* device, const namp_mse_args* args, namp_s
 
 /* destination = source * *factor in float32, rounded once: the plain scale of a gradient. factor is
  * a device pointer. */
-NAMP_API int32_t namp_scale(namp_device* device, void* destination, int32_t destination_dtype,
-                            const void* source, int32_t source_dtype, int64_t count,
-                            const float* factor, namp_stream stream);
+NAMP_API int32_t namp_scale(namp_device* device, const namp_cell* destination,
+                            const namp_cell* source, int64_t count, const float* factor,
+                            namp_stream stream);
 
 /* ---- Family 3: unscale and check ---- */
 

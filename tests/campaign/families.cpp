@@ -9,7 +9,7 @@ namespace namp_campaign {
 namespace {
 
 // Source and destination of one size that overlap in part.
-void overlap(Call& c, void*& destination, const void*& source, int64_t count) {
+void overlap(Call& c, void*& destination, void*& source, int64_t count) {
   c.wrong([&destination, &source, count] {
     if (destination == nullptr || source == nullptr || count < 4) return false;
     destination = reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(source) + 4);
@@ -18,25 +18,40 @@ void overlap(Call& c, void*& destination, const void*& source, int64_t count) {
 }
 
 struct Copy {
-  void* destination;
-  const void* source;
+  namp_cell* destination;
+  namp_cell* source;
   int64_t count;
-  int32_t to, from;
 };
+
+namp_cell* draw_cell(Call& c, namp_cell*& cell) {
+  cell = static_cast<namp_cell*>(c.block(sizeof(namp_cell)));
+  *cell = {};
+  c.float_dtype(cell->dtype);
+  c.wrong([cell] {
+    cell->reserved = 1;
+    return true;
+  });
+  c.wrong([&c, &cell] {
+    if (c.random.one_in(2)) return c.misalign(cell);
+    cell = nullptr;
+    return true;
+  });
+  return cell;
+}
 
 Copy& draw_copy(Call& c) {
   auto& copy = *static_cast<Copy*>(c.block(sizeof(Copy)));
   c.size(copy.count, c.small(300));
-  c.float_dtype(copy.to);
-  c.float_dtype(copy.from);
-  c.tensor(copy.source, copy.from, copy.count);
-  if (copy.to == copy.from && c.random.one_in(4)) {
-    copy.destination = const_cast<void*>(copy.source);
+  namp_cell* const to = draw_cell(c, copy.destination);
+  namp_cell* const from = draw_cell(c, copy.source);
+  c.tensor(from->data, from->dtype, copy.count);
+  if (to->dtype == from->dtype && c.random.one_in(4)) {
+    to->data = from->data;
   } else {
-    c.tensor(copy.destination, copy.to, copy.count);
+    c.tensor(to->data, to->dtype, copy.count);
     // Both float32: 4 bytes on is within both, whatever dtype is wrong besides.
-    if (copy.to == NAMP_FLOAT32 && copy.from == NAMP_FLOAT32) {
-      overlap(c, copy.destination, copy.source, copy.count);
+    if (to->dtype == NAMP_FLOAT32 && from->dtype == NAMP_FLOAT32) {
+      overlap(c, to->data, from->data, copy.count);
     }
   }
   return copy;
@@ -57,8 +72,7 @@ void cast(Call& c) {
   Copy& copy = draw_copy(c);
   const namp_cast_options* options = draw_options(c);
   c.make("namp_cast", [&c, &copy, options] {
-    return namp_cast(c.device, copy.destination, copy.to, copy.source, copy.from, copy.count,
-                     options, nullptr);
+    return namp_cast(c.device, copy.destination, copy.source, copy.count, options, nullptr);
   });
 }
 
@@ -67,8 +81,7 @@ void scale(Call& c) {
   auto& factor = *static_cast<const float**>(c.block(sizeof(float*)));
   c.tensor(factor, NAMP_FLOAT32, 1);
   c.make("namp_scale", [&c, &copy, &factor] {
-    return namp_scale(c.device, copy.destination, copy.to, copy.source, copy.from, copy.count,
-                      factor, nullptr);
+    return namp_scale(c.device, copy.destination, copy.source, copy.count, factor, nullptr);
   });
 }
 

@@ -262,7 +262,7 @@ void spoil_cell(Call& c, namp_cell* cells, int64_t count) {
     namp_cell& cell = cells[c.random.below(count)];
     if (cell.data == nullptr) return false;
     if (c.random.one_in(2)) {
-      cell.dtype = c.random.of<int32_t>({NAMP_DTYPE_NONE, 6, -1});
+      cell.dtype = c.random.of<int32_t>({NAMP_DTYPE_NONE, 99, -1});
       return true;
     }
     return element_size(cell.dtype) > 1 && c.misalign(cell.data);
@@ -298,7 +298,7 @@ void create_table(Call& c) {
     for (int64_t i = tensor * d.column_count; i < (tensor + 1) * d.column_count; ++i) {
       const int32_t dtype =
           c.random.of<int32_t>({NAMP_FLOAT32, NAMP_FLOAT16, NAMP_BFLOAT16, NAMP_INT32, NAMP_UINT8});
-      cells[i] = {nothing ? nullptr : c.elements(dtype, counts[tensor]), dtype, 0};
+      cells[i] = namp_test::cell(nothing ? nullptr : c.elements(dtype, counts[tensor]), dtype);
     }
   }
   d.counts = counts;
@@ -338,7 +338,7 @@ void use_table(Call& c) {
     auto* cells = static_cast<namp_cell*>(c.block(4 * sizeof(namp_cell)));
     for (int i = 0; i < 4; ++i) {
       const bool missing = c.random.one_in(3);
-      cells[i] = {missing ? nullptr : c.elements(NAMP_FLOAT16, 20000), NAMP_FLOAT16, 0};
+      cells[i] = namp_test::cell(missing ? nullptr : c.elements(NAMP_FLOAT16, 20000), NAMP_FLOAT16);
     }
     const namp_cell*& given = value<const namp_cell*>(c, cells);
     c.make("namp_table_set_column",

@@ -1,6 +1,7 @@
 // Tables, and the states that go with them.
 #pragma once
 
+#include "../native/cells.h"
 #include "call.h"
 
 namespace namp_campaign {
@@ -29,8 +30,8 @@ struct TestTable {
         if (dtype == 0) dtype = c.random.of<int32_t>({NAMP_FLOAT32, NAMP_FLOAT16, NAMP_BFLOAT16});
         const bool missing =
             counts.back() == 0 || (column == 0 && columns < 6 && c.random.one_in(6));
-        cells.push_back(
-            {missing ? nullptr : c.elements(dtype, counts.back()), missing ? 0 : dtype, 0});
+        cells.push_back(missing ? namp_cell{}
+                                : namp_test::cell(c.elements(dtype, counts.back()), dtype));
       }
     }
     namp_table_description description{};

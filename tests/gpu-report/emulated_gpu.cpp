@@ -1,5 +1,7 @@
 #include "emulated_gpu.h"
 
+#include "../native/cells.h"
+
 #include <cstdlib>
 
 namespace gpu_report {
@@ -29,7 +31,7 @@ void* EmulatedGpu::numbers(int32_t dtype, int64_t count) {
 namp_table* EmulatedGpu::table(const std::vector<int32_t>& dtypes, int64_t count) {
   std::vector<namp_cell> cells;
   for (const int32_t dtype : dtypes)
-    cells.push_back({numbers(dtype, count), dtype, 0});
+    cells.push_back(namp_test::cell(numbers(dtype, count), dtype));
   auto description = sized<namp_table_description>();
   description.column_count = static_cast<int32_t>(dtypes.size());
   description.tensor_count = 1;

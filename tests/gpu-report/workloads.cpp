@@ -1,5 +1,7 @@
 #include "workloads.h"
 
+#include "../native/cells.h"
+
 #include <numeric>
 
 namespace gpu_report {
@@ -30,7 +32,8 @@ Workload cast(int64_t n, int32_t from, int32_t to, bool stochastic = false) {
             return [=, &gpu] {
               auto options = sized<namp_cast_options>();
               options.rounding = stochastic ? NAMP_ROUND_STOCHASTIC : NAMP_ROUND_NEAREST_EVEN;
-              return namp_cast(gpu.device(), out, to, in, from, n, &options, nullptr);
+              return namp_test::cast(gpu.device(), namp_test::cell(out, to),
+                                     namp_test::cell(in, from), n, &options);
             };
           }};
 }
@@ -57,7 +60,8 @@ Workload scale(int64_t n, int32_t dtype) {
             void* data = gpu.numbers(dtype, n);
             const float* factor = gpu.values<float>({1024.0f});
             return [=, &gpu] {
-              return namp_scale(gpu.device(), data, dtype, data, dtype, n, factor, nullptr);
+              return namp_test::scale(gpu.device(), namp_test::cell(data, dtype),
+                                      namp_test::cell(data, dtype), n, factor);
             };
           }};
 }

@@ -137,9 +137,9 @@ TEST_P(AdamTest, BigTablesGiveTheSameBits) {
       aligned.g.set(uniform_values(kChunk + 9, 3, -1, 1));
       shifted.g.set(uniform_values(kChunk + 9, 3, -1, 1));
       Table small(device_, {shifted.p.size()}, {shifted.row()});
-      Table table(device_, {aligned.p.size(), many},
-                  {aligned.row(),
-                   {big.cell(), g.cell(), m.cell(), v.cell(), {nullptr, 0, 0}, {nullptr, 0, 0}}});
+      Table table(
+          device_, {aligned.p.size(), many},
+          {aligned.row(), {big.cell(), g.cell(), m.cell(), v.cell(), namp_cell{}, namp_cell{}}});
       Steps of_two(device_, {0, 0}), of_one(device_, {0});
       namp_optimizer_args args = args_of(groups, of_two);
       Value<namp_optimizer_state> first(device_), second(device_);
@@ -179,7 +179,7 @@ TEST_P(AdamTest, GroupsClippingUnscaledGradientsAndTensorsLeftOut) {
   Parameter b(device_, kChunk + 1, NAMP_FLOAT32, NAMP_FLOAT16, 1);
   Parameter out(device_, 10, NAMP_FLOAT32, NAMP_FLOAT16, 0);
   auto left_out = out.row();
-  left_out[1] = {nullptr, 0, 0};
+  left_out[1] = namp_cell{};
   const auto untouched = out.bytes();
   Table table(device_, {100, 10, b.p.size()}, {a.row(), left_out, b.row()}, {0, 0, 1});
   Steps steps(device_, {0, 0, 0});

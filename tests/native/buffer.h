@@ -9,6 +9,7 @@
 #include <cstring>
 #include <vector>
 
+#include "cells.h"
 #include "device.h"
 #include "numbers.h"
 
@@ -64,7 +65,7 @@ class Buffer final : public Device::Shared {
   }
   float* floats() const { return as<float>(); }
   int32_t* ints() const { return as<int32_t>(); }
-  namp_cell cell() const { return {data(), dtype_, 0}; }
+  namp_cell cell() const { return namp_test::cell(data(), dtype_); }
   int64_t size() const { return count_; }
   int32_t dtype() const { return dtype_; }
 

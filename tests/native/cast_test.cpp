@@ -85,9 +85,7 @@ TEST_P(CastTest, RoundsEveryFloatExactly) {
       in.set_bytes(bits.data());
       for (const Setting& setting : device_.settings({2})) {
         device_.use(setting);
-        ASSERT_EQ(
-            namp_cast(device_, out.data(), dtype, in.data(), NAMP_FLOAT32, count, nullptr, nullptr),
-            NAMP_OK);
+        ASSERT_EQ(cast(device_, out.cell(), in.cell(), count), NAMP_OK);
         const auto bytes = out.bytes();
         if (std::memcmp(bytes.data(), expected.data(), bytes.size()) == 0) continue;
         for (int64_t i = 0; i < count; ++i) {
@@ -111,12 +109,7 @@ TEST_P(CastTest, RoundsExactlyAroundEveryExponent) {
   }
   for (int32_t dtype : {NAMP_FLOAT16, NAMP_BFLOAT16}) {
     Buffer out(device_, dtype, kCount);
-    run_everywhere(
-        [&] {
-          return namp_cast(device_, out.data(), dtype, in.data(), NAMP_FLOAT32, kCount, nullptr,
-                           nullptr);
-        },
-        {&out});
+    run_everywhere([&] { return cast(device_, out.cell(), in.cell(), kCount); }, {&out});
     for (int64_t i = 0; i < kCount; ++i) {
       ASSERT_EQ(out.bits(i), expected_cast(in.bits(i), NAMP_FLOAT32, dtype))
           << "of the bits " << in.bits(i);
@@ -129,12 +122,7 @@ TEST_P(CastTest, WidensEveryHalfExactly) {
     Buffer in(device_, dtype, 1 << 16), out(device_, NAMP_FLOAT32, 1 << 16);
     for (int64_t i = 0; i < in.size(); ++i)
       in.set_bits(i, static_cast<uint32_t>(i));
-    run_everywhere(
-        [&] {
-          return namp_cast(device_, out.data(), NAMP_FLOAT32, in.data(), dtype, in.size(), nullptr,
-                           nullptr);
-        },
-        {&out});
+    run_everywhere([&] { return cast(device_, out.cell(), in.cell(), in.size()); }, {&out});
     for (int64_t i = 0; i < in.size(); ++i) {
       ASSERT_EQ(out.bits(i), expected_cast(static_cast<uint32_t>(i), dtype, NAMP_FLOAT32))
           << "half " << i;
@@ -150,11 +138,7 @@ TEST_P(CastTest, EveryLengthAlignmentAndDtype) {
         Buffer in(device_, from, uniform_values(n, static_cast<uint32_t>(n), -70000.0, 70000.0),
                   shift);
         Buffer out(device_, to, n, (shift * 3 + 1) % 5);
-        run_everywhere(
-            [&] {
-              return namp_cast(device_, out.data(), to, in.data(), from, n, nullptr, nullptr);
-            },
-            {&out});
+        run_everywhere([&] { return cast(device_, out.cell(), in.cell(), n); }, {&out});
         for (int64_t i = 0; i < n; ++i) {
           ASSERT_EQ(out.bits(i), expected_cast(in.bits(i), from, to))
               << "element " << i << " of " << n << ", " << from << " to " << to;
@@ -172,12 +156,7 @@ TEST_P(CastTest, ScalesAndSaturates) {
   Buffer in(device_, NAMP_FLOAT32,
             {1.0, 30000.0, -30000.0, kInfinity, -kInfinity, double{1e-8f}, double{3e38f}});
   Buffer out(device_, NAMP_FLOAT16, 7), narrow(device_, NAMP_BFLOAT16, 7);
-  run_everywhere(
-      [&] {
-        return namp_cast(device_, out.data(), NAMP_FLOAT16, in.data(), NAMP_FLOAT32, 7, &options_,
-                         nullptr);
-      },
-      {&out});
+  run_everywhere([&] { return cast(device_, out.cell(), in.cell(), 7, &options_); }, {&out});
   EXPECT_EQ(out[0], 3.0);
   EXPECT_EQ(out[1], 65504.0);
   EXPECT_EQ(out[2], -65504.0);
@@ -185,12 +164,7 @@ TEST_P(CastTest, ScalesAndSaturates) {
   EXPECT_EQ(out[4], -kInfinity);
   EXPECT_EQ(out.bits(5), encode(static_cast<double>(1e-8f * 3.0f), NAMP_FLOAT16));
   options_.scale = nullptr;
-  run_everywhere(
-      [&] {
-        return namp_cast(device_, narrow.data(), NAMP_BFLOAT16, in.data(), NAMP_FLOAT32, 7,
-                         &options_, nullptr);
-      },
-      {&narrow});
+  run_everywhere([&] { return cast(device_, narrow.cell(), in.cell(), 7, &options_); }, {&narrow});
   EXPECT_EQ(narrow.bits(6), encode(static_cast<double>(3e38f), NAMP_BFLOAT16));
 }
 
@@ -204,12 +178,8 @@ TEST_P(CastTest, StochasticRoundingIsUnbiasedAndReproducible) {
       Buffer in(device_, NAMP_FLOAT32, std::vector<double>(kCount, x));
       Buffer out(device_, dtype, kCount), part(device_, dtype, 1000, 1);
       const double exact = in[0];
-      run_everywhere(
-          [&] {
-            return namp_cast(device_, out.data(), dtype, in.data(), NAMP_FLOAT32, kCount, &options_,
-                             nullptr);
-          },
-          {&out});
+      run_everywhere([&] { return cast(device_, out.cell(), in.cell(), kCount, &options_); },
+                     {&out});
       double sum = 0, low = kInfinity, high = -kInfinity;
       for (int64_t i = 0; i < kCount; ++i) {
         sum += out[i];
@@ -222,12 +192,8 @@ TEST_P(CastTest, StochasticRoundingIsUnbiasedAndReproducible) {
       EXPECT_NEAR(sum / kCount, exact, 2.5 * (high - low) / std::sqrt(double{kCount}) + 1e-300);
       // Element i does not depend on where the call began.
       options_.offset = 777;
-      run_everywhere(
-          [&] {
-            return namp_cast(device_, part.data(), dtype, in.data(), NAMP_FLOAT32, 1000, &options_,
-                             nullptr);
-          },
-          {&part});
+      run_everywhere([&] { return cast(device_, part.cell(), in.cell(), 1000, &options_); },
+                     {&part});
       options_.offset = 0;
       for (int64_t i = 0; i < 1000; ++i)
         ASSERT_EQ(part.bits(i), out.bits(i + 777));
@@ -242,9 +208,9 @@ TEST_P(CastTest, TableCastsWhatHasADestination) {
   Buffer a_half(device_, NAMP_FLOAT16, 33, 3), b_half(device_, NAMP_BFLOAT16, kChunk + 5, 1);
   Table table(device_, {33, 0, kChunk + 5, 9},
               {{a.cell(), a_half.cell()},
-               {{nullptr, 0, 0}, {nullptr, 0, 0}},
+               {namp_cell{}, namp_cell{}},
                {b.cell(), b_half.cell()},
-               {c.cell(), {nullptr, 0, 0}}});
+               {c.cell(), namp_cell{}}});
   run_everywhere([&] { return namp_cast_table(table, 1, 0, nullptr, nullptr); },
                  {&a_half, &b_half});
   for (int64_t i = 0; i < 33; ++i)
@@ -260,11 +226,7 @@ TEST_P(ScaleTest, MultipliesInFloat32AndRoundsOnce) {
       Buffer in(device_, from, uniform_values(kChunk + 21, 5, -100, 100), 1);
       Buffer out(device_, to, kChunk + 21, 2);
       run_everywhere(
-          [&] {
-            return namp_scale(device_, out.data(), to, in.data(), from, in.size(), factor.data(),
-                              nullptr);
-          },
-          {&out});
+          [&] { return scale(device_, out.cell(), in.cell(), in.size(), factor.data()); }, {&out});
       for (int64_t i = 0; i < in.size(); ++i) {
         const float product = static_cast<float>(in[i]) * 1024.5f;
         ASSERT_EQ(out.bits(i), encode(static_cast<double>(product), to));

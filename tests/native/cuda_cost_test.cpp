@@ -41,7 +41,7 @@ class CudaCost : public ::testing::Test {
     const std::vector<int64_t> counts(static_cast<size_t>(tensors), count);
     for (int64_t t = 0; t < tensors; ++t) {
       for (int32_t dtype : {NAMP_FLOAT16, NAMP_FLOAT32, NAMP_FLOAT32, NAMP_FLOAT32, NAMP_FLOAT16})
-        cells.push_back({allocate(count * element_size(dtype)), dtype, 0});
+        cells.push_back(cell(allocate(count * element_size(dtype)), dtype));
     }
     auto description = make_args<namp_table_description>();
     description.column_count = 5;

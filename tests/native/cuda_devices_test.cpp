@@ -42,10 +42,7 @@ class CudaDevices : public ::testing::Test {
     args.target = in.data();
     args.count = 3000;
     args.loss = loss.floats();
-    ASSERT_EQ(namp_cast(device, out.data(), NAMP_FLOAT16, in.data(), NAMP_FLOAT32, 3000, nullptr,
-                        nullptr),
-              NAMP_OK)
-        << namp_last_error_message();
+    ASSERT_EQ(cast(device, out.cell(), in.cell(), 3000), NAMP_OK) << namp_last_error_message();
     ASSERT_EQ(namp_mse(device, &args, nullptr), NAMP_OK) << namp_last_error_message();
     for (int64_t i = 0; i < 3000; ++i)
       ASSERT_EQ(out[i], value);
@@ -160,8 +157,8 @@ TEST_F(CudaDevices, work_with_contexts_memory_and_streams_of_others) {
   allocate(&out, 2000);
   create_stream(&stream, 1);
   upload(in, values.data(), 4000);
-  ASSERT_EQ(namp_cast(second_, reinterpret_cast<void*>(out), NAMP_FLOAT16,
-                      reinterpret_cast<void*>(in), NAMP_FLOAT32, 1000, nullptr, stream),
+  ASSERT_EQ(cast(second_, cell(reinterpret_cast<void*>(out), NAMP_FLOAT16),
+                 cell(reinterpret_cast<void*>(in), NAMP_FLOAT32), 1000, nullptr, stream),
             NAMP_OK)
       << namp_last_error_message();
   ASSERT_EQ(namp_stream_synchronize(second_, stream), NAMP_OK);
@@ -182,8 +179,7 @@ TEST_F(CudaDevices, memory_of_the_other_is_an_error) {
     Buffer in(first_, NAMP_FLOAT32, std::vector<double>(100, 1.0));
     Buffer out(second_, NAMP_FLOAT16, 100);
     first_.hand_over();
-    int32_t status = namp_cast(second_, out.data(), NAMP_FLOAT16, in.data(), NAMP_FLOAT32, 100,
-                               nullptr, nullptr);
+    int32_t status = cast(second_, out.cell(), in.cell(), 100);
     if (status == NAMP_OK) status = namp_stream_synchronize(second_, nullptr);
     EXPECT_EQ(status, NAMP_ERROR_DEVICE);
     const std::string message = namp_last_error_message();

@@ -27,8 +27,8 @@ TEST_F(CudaFamilies, casts_have_the_same_bits) {
               options.flags = mode == 3 ? NAMP_CAST_SATURATE : NAMP_CAST_DEFAULT;
               options.seed = 77;
               options.offset = 6;
-              return namp_cast(device, out.on(gpu).data(), to, in.on(gpu).data(), from, count,
-                               &options, nullptr);
+              return cast(device, cell(out.on(gpu).data(), to), cell(in.on(gpu).data(), from),
+                          count, &options);
             });
             out.expect_same_bits(std::to_string(from) + " to " + std::to_string(to) + ", count " +
                                  std::to_string(count) + ", shift " + std::to_string(shift) +
@@ -117,11 +117,8 @@ TEST_F(CudaFamilies, touching_a_table_leaves_the_same_bits) {
     Twin& checksum = twin(NAMP_INT32, 1);
     run([&](Device& device, bool gpu) {
       const Table table(device, {count},
-                        {{read.on(gpu).cell(),
-                          both.on(gpu).cell(),
-                          halves.on(gpu).cell(),
-                          written.on(gpu).cell(),
-                          {nullptr, 0, 0}}});
+                        {{read.on(gpu).cell(), both.on(gpu).cell(), halves.on(gpu).cell(),
+                          written.on(gpu).cell(), namp_cell{}}});
       const int32_t accesses[] = {NAMP_ACCESS_READ, NAMP_ACCESS_READ_WRITE, NAMP_ACCESS_READ_WRITE,
                                   NAMP_ACCESS_WRITE, NAMP_ACCESS_READ};
       return namp_table_touch(checksum.on(gpu).as<uint32_t>(), table, accesses, nullptr);

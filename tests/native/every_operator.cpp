@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "cells.h"
 #include "numbers.h"
 
 namespace namp_test {
@@ -111,14 +112,14 @@ class Calls {
     options.scale = factor;
     options.rounding = NAMP_ROUND_STOCHASTIC;
     options.seed = 7;
-    check(namp_cast(device_, out("cast to bfloat16", NAMP_BFLOAT16, n), NAMP_BFLOAT16, x,
-                    NAMP_FLOAT32, n, nullptr, stream_),
+    check(cast(device_, cell(out("cast to bfloat16", NAMP_BFLOAT16, n), NAMP_BFLOAT16),
+               cell(x, NAMP_FLOAT32), n, nullptr, stream_),
           "cast");
-    check(namp_cast(device_, out("cast, scaled and stochastic", NAMP_FLOAT16, n), NAMP_FLOAT16, x,
-                    NAMP_FLOAT32, n, &options, stream_),
+    check(cast(device_, cell(out("cast, scaled and stochastic", NAMP_FLOAT16, n), NAMP_FLOAT16),
+               cell(x, NAMP_FLOAT32), n, &options, stream_),
           "cast");
-    check(namp_scale(device_, out("scale", NAMP_FLOAT32, n), NAMP_FLOAT32, x, NAMP_FLOAT32, n,
-                     factor, stream_),
+    check(scale(device_, cell(out("scale", NAMP_FLOAT32, n), NAMP_FLOAT32), cell(x, NAMP_FLOAT32),
+                n, factor, stream_),
           "scale");
     check(namp_dropout(device_, out("dropout", NAMP_FLOAT32, n), x, NAMP_FLOAT32, n, 0.3f, 5, 0,
                        stream_),
@@ -191,12 +192,12 @@ class Calls {
     constexpr int kColumns = 6;
     std::vector<namp_cell> cells;
     for (const int64_t count : counts) {
-      cells.push_back({out("parameter", NAMP_FLOAT32, count), NAMP_FLOAT32, 0});
-      cells.push_back({in(NAMP_FLOAT32, count), NAMP_FLOAT32, 0});
-      cells.push_back({out("first moment", NAMP_FLOAT32, count), NAMP_FLOAT32, 0});
-      cells.push_back({out("second moment", NAMP_FLOAT32, count), NAMP_FLOAT32, 0});
-      cells.push_back({out("compute copy", NAMP_BFLOAT16, count), NAMP_BFLOAT16, 0});
-      cells.push_back({out("unscaled gradient", NAMP_FLOAT32, count), NAMP_FLOAT32, 0});
+      cells.push_back(cell(out("parameter", NAMP_FLOAT32, count), NAMP_FLOAT32));
+      cells.push_back(cell(in(NAMP_FLOAT32, count), NAMP_FLOAT32));
+      cells.push_back(cell(out("first moment", NAMP_FLOAT32, count), NAMP_FLOAT32));
+      cells.push_back(cell(out("second moment", NAMP_FLOAT32, count), NAMP_FLOAT32));
+      cells.push_back(cell(out("compute copy", NAMP_BFLOAT16, count), NAMP_BFLOAT16));
+      cells.push_back(cell(out("unscaled gradient", NAMP_FLOAT32, count), NAMP_FLOAT32));
     }
     auto description = args<namp_table_description>();
     description.column_count = kColumns;

@@ -19,15 +19,15 @@ TEST_P(MisuseTest, Cast) {
   float* const out = target.floats();
   const auto cast = [&](namp_device* d, void* to, int32_t to_dtype, const void* from,
                         int32_t from_dtype, int64_t count, const namp_cast_options* options) {
-    return namp_cast(d, to, to_dtype, from, from_dtype, count, options, nullptr);
+    return namp_test::cast(d, cell(to, to_dtype), cell(from, from_dtype), count, options);
   };
   const auto bad = NAMP_ERROR_INVALID_ARGUMENT;
   expect_error(cast(nullptr, out, 1, in, 1, 4, nullptr), bad, "device");
   expect_error(cast(device_, nullptr, 1, in, 1, 4, nullptr), bad, "destination");
   expect_error(cast(device_, out, 1, nullptr, 1, 4, nullptr), bad, "source");
-  expect_error(cast(device_, out, 0, in, 1, 4, nullptr), bad, "destination_dtype");
-  expect_error(cast(device_, out, NAMP_INT32, in, 1, 4, nullptr), bad, "destination_dtype");
-  expect_error(cast(device_, out, 1, in, 77, 4, nullptr), bad, "source_dtype");
+  expect_error(cast(device_, out, 0, in, 1, 4, nullptr), bad, "destination->dtype");
+  expect_error(cast(device_, out, NAMP_INT32, in, 1, 4, nullptr), bad, "destination->dtype");
+  expect_error(cast(device_, out, 1, in, 77, 4, nullptr), bad, "source->dtype");
   expect_error(cast(device_, out, 1, in, 1, -1, nullptr), bad, "count");
   expect_error(cast(device_, out, 1, in, 1, INT64_MAX, nullptr), bad, "count");
   expect_error(cast(device_, out, 2, in, 1, INT64_MIN, nullptr), bad, "count");
@@ -75,8 +75,11 @@ TEST_P(MisuseTest, Table) {
   int64_t negative[] = {-1};
   int64_t huge[] = {INT64_MAX};
   int32_t group[] = {INT32_MAX};
-  namp_cell no_dtype[] = {{data.data(), 0, 0}};
-  namp_cell misaligned[] = {{static_cast<char*>(data.data()) + 2, NAMP_FLOAT32, 0}};
+  namp_cell no_dtype[] = {cell(data.data(), NAMP_DTYPE_NONE)};
+  namp_cell misaligned[] = {cell(static_cast<char*>(data.data()) + 2, NAMP_FLOAT32)};
+  namp_cell scaled[] = {cell(data.data(), NAMP_FLOAT32, data.floats())};
+  namp_cell reserved[] = {data.cell()};
+  reserved[0].reserved = 1;
   using D = namp_table_description;
   expect_error(create([](D& d) { d.struct_size = 3; }), bad, "struct_size");
   expect_error(create([](D& d) { d.column_count = 0; }), bad, "column_count");
@@ -89,6 +92,8 @@ TEST_P(MisuseTest, Table) {
   expect_error(create([&](D& d) { d.groups = group; }), bad, "groups");
   expect_error(create([&](D& d) { d.cells = no_dtype; }), bad, "dtype");
   expect_error(create([&](D& d) { d.cells = misaligned; }), NAMP_ERROR_MISALIGNED, "tensor 0");
+  expect_error(create([&](D& d) { d.cells = scaled; }), bad, "NAMP_FLOAT32 has none");
+  expect_error(create([&](D& d) { d.cells = reserved; }), bad, "reserved is 1");
   expect_error(namp_table_create(nullptr, device_, nullptr), bad, "table");
 
   Table table(device_, {8}, {{data.cell()}});
@@ -366,7 +371,7 @@ TEST_P(MisuseTest, WhatIsEmptyCostsNothing) {
 
   // A tensor without memory, of whatever size: until it has some.
   const int64_t counts[] = {int64_t{1} << 50, 3};
-  const namp_cell cells[] = {{nullptr, 0, 0}, gamma.cell()};
+  const namp_cell cells[] = {namp_cell{}, gamma.cell()};
   auto description = make_args<namp_table_description>();
   description.column_count = 1;
   description.tensor_count = 2;
@@ -385,11 +390,11 @@ TEST_P(MisuseTest, ATensorThatGetsMemoryLaterIsWorkedOn) {
   Buffer half(device_, NAMP_FLOAT16, count);
   Buffer other_half(device_, NAMP_FLOAT16, count);
   Table table(device_, {count, count},
-              {{{nullptr, 0, 0}, {nullptr, 0, 0}}, {second.cell(), other_half.cell()}});
+              {{namp_cell{}, namp_cell{}}, {second.cell(), other_half.cell()}});
   ASSERT_EQ(namp_cast_table(table, 1, 0, nullptr, nullptr), NAMP_OK) << namp_last_error_message();
   EXPECT_EQ(other_half[count - 1], 2.0);
   const namp_cell sources[] = {first.cell(), second.cell()};
-  const namp_cell halves[] = {half.cell(), {nullptr, 0, 0}};
+  const namp_cell halves[] = {half.cell(), namp_cell{}};
   ASSERT_EQ(namp_table_set_column(table, 0, sources, nullptr), NAMP_OK);
   ASSERT_EQ(namp_table_set_column(table, 1, halves, nullptr), NAMP_OK);
   ASSERT_EQ(namp_cast_table(table, 1, 0, nullptr, nullptr), NAMP_OK) << namp_last_error_message();

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cells.h"
 #include "nativeamp.h"
 
 namespace {
@@ -37,8 +38,8 @@ class Profile : public ::testing::Test {
     EXPECT_EQ(namp_device_close(device_), NAMP_OK);
   }
   int32_t cast(int64_t count) {
-    return namp_cast(device_, half_.data(), NAMP_FLOAT16, values_.data(), NAMP_FLOAT32, count,
-                     nullptr, nullptr);
+    return namp_test::cast(device_, namp_test::cell(half_.data(), NAMP_FLOAT16),
+                           namp_test::cell(values_.data(), NAMP_FLOAT32), count);
   }
 
   namp_device* device_ = nullptr;

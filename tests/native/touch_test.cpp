@@ -87,7 +87,7 @@ TEST_P(TouchTest, StreamsWhatIsLarge) {
 TEST_P(TouchTest, LeavesOutNullCellsAndNeedsNoChecksum) {
   Buffer b(device_, NAMP_FLOAT32, uniform_values(9, 2, -1, 1));
   const auto complement = checksum_of(b);
-  Table table(device_, {9, 9, 0}, {{{nullptr, 0, 0}}, {b.cell()}, {{nullptr, 0, 0}}});
+  Table table(device_, {9, 9, 0}, {{namp_cell{}}, {b.cell()}, {namp_cell{}}});
   const int32_t accesses[] = {NAMP_ACCESS_READ_WRITE};
   Value<uint32_t> checksum(device_);
   ASSERT_EQ(namp_table_touch(nullptr, table, accesses, nullptr), NAMP_OK);
@@ -107,9 +107,7 @@ TEST_P(EventTest, TimesWhatLiesBetween) {
   EXPECT_EQ(seconds, -1);
   ASSERT_EQ(namp_event_record(from, nullptr), NAMP_OK);
   Buffer in(device_, NAMP_FLOAT32, 1 << 16), out(device_, NAMP_FLOAT16, 1 << 16);
-  ASSERT_EQ(namp_cast(device_, out.data(), NAMP_FLOAT16, in.data(), NAMP_FLOAT32, in.size(),
-                      nullptr, nullptr),
-            NAMP_OK);
+  ASSERT_EQ(cast(device_, out.cell(), in.cell(), in.size()), NAMP_OK);
   ASSERT_EQ(namp_event_record(to, nullptr), NAMP_OK);
   ASSERT_EQ(namp_event_elapsed(&seconds, from, to), NAMP_OK);
   EXPECT_GT(seconds, 0);

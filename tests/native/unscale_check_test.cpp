@@ -123,7 +123,7 @@ TEST_P(UnscaleCheckTest, FindsEveryNonFiniteElement) {
       }
       const auto before = bad->bytes();
       Table table(device_, {0, a.size(), 5, b.size()},
-                  {{{nullptr, 0, 0}}, {a.cell()}, {{nullptr, 0, 0}}, {b.cell()}});
+                  {{namp_cell{}}, {a.cell()}, {namp_cell{}}, {b.cell()}});
       Value<namp_optimizer_state> state(device_);
       ASSERT_EQ(namp_unscale_check(table, 0, -1, scaler.data(), state.data(), 1, nullptr), NAMP_OK);
       const int64_t tensor = bad == &a ? 1 : 3;

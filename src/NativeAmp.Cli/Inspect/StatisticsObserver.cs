@@ -42,7 +42,7 @@ internal sealed class StatisticsObserver(DType compute) : ModelObserver
 
     private void Add(string name, string kind, Tensor values)
     {
-        if (!values.DType.IsFloatingPoint())
+        if (!values.DType.IsComputeType())
             return;
         _statistics.Clear();
         _elements.Add(values, _statistics);

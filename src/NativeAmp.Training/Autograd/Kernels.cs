@@ -17,8 +17,12 @@ internal static unsafe class Kernels
             device.CopyOnDevice((nint)destination, (nint)scale, sizeof(float));
     }
 
-    public static void Cast(Device device, void* destination, DType destinationType, void* source, DType sourceType, long count) =>
-        Ensure.Success(NativeMethods.Cast(device.Native, destination, (int)destinationType, source, (int)sourceType, count, null, null));
+    public static void Cast(Device device, void* destination, DType destinationType, void* source, DType sourceType, long count)
+    {
+        NampCell to = new() { Data = destination, Dtype = (int)destinationType };
+        NampCell from = new() { Data = source, Dtype = (int)sourceType };
+        Ensure.Success(NativeMethods.Cast(device.Native, &to, &from, count, null, null));
+    }
 
     /// <summary>Writes a gradient to its target, or adds it to what is there.</summary>
     public static void Accumulate(Device device, GradientTarget target, void* gradient, DType dtype, long count)

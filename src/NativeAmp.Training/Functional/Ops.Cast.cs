@@ -7,7 +7,7 @@ public static partial class Ops
     public static unsafe Tensor Cast(Tensor input, DType dtype)
     {
         Requires.FloatingPoint(input);
-        if (!dtype.IsFloatingPoint())
+        if (!dtype.IsComputeType())
             throw new ArgumentException($"Cast converts between floating-point dtypes, not to {dtype}.", nameof(dtype));
         if (input.DType == dtype)
             return input;

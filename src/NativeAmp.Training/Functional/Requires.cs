@@ -28,7 +28,7 @@ internal static class Requires
     public static void FloatingPoint(Tensor tensor, [CallerMemberName] string operation = "")
     {
         ArgumentNullException.ThrowIfNull(tensor);
-        if (!tensor.DType.IsFloatingPoint())
+        if (!tensor.DType.IsComputeType())
             throw new ArgumentException($"{operation} computes with floating-point numbers, not with a {tensor.Describe()}.");
     }
 

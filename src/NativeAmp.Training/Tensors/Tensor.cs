@@ -188,7 +188,7 @@ public partial class Tensor : IDisposable
     private protected void CheckHost<T>(int count)
         where T : unmanaged
     {
-        if (DTypes.Of<T>() != DType)
+        if (!DType.Holds<T>())
             throw new ArgumentException($"{Describe()} does not hold elements of type {typeof(T).Name}.");
         if (count != Count)
             throw new ArgumentException($"{Describe()} has {Count} elements, the host memory {count}.");

@@ -134,6 +134,6 @@ public sealed unsafe class DeviceBuffer : IDisposable
     private void EnsureType<T>()
         where T : unmanaged
     {
-        if (DTypes.Of<T>() != DType) throw new ArgumentException($"The buffer holds {DType.Name()}, not {typeof(T).Name}.");
+        if (!DType.Holds<T>()) throw new ArgumentException($"The buffer holds {DType.Name()}, not {typeof(T).Name}.");
     }
 }

@@ -284,6 +284,9 @@ internal unsafe struct NampMemoryStatistics
 internal unsafe struct NampCell
 {
     public void* Data;
+    /// <summary>device pointer to the one float32 that every code of this tensor is multiplied by to give its
+    /// value; null for 1. Only for a dtype that may have one</summary>
+    public float* Scale;
     /// <summary>namp_dtype</summary>
     public int Dtype;
     public int Reserved;
@@ -1200,7 +1203,7 @@ internal static unsafe partial class NativeMethods
     /// options may be null for the defaults. Stochastic element i draws word i % 4 of Philox4x32-10
     /// block i / 4 (i counted from offset).</summary>
     [LibraryImport(Library, EntryPoint = "namp_cast")]
-    internal static partial int Cast(NampDevice* device, void* destination, int destinationDtype, void* source, int sourceDtype, long count, NampCastOptions* options, void* stream);
+    internal static partial int Cast(NampDevice* device, NampCell* destination, NampCell* source, long count, NampCastOptions* options, void* stream);
 
     /// <summary>The same for every tensor of a table, from one column to another; rows with a null destination
     /// are left out. Stochastic element indices run on over the tensors in order.</summary>
@@ -1218,7 +1221,7 @@ internal static unsafe partial class NativeMethods
     /// <summary>destination = source * *factor in float32, rounded once: the plain scale of a gradient. factor is
     /// a device pointer.</summary>
     [LibraryImport(Library, EntryPoint = "namp_scale")]
-    internal static partial int Scale(NampDevice* device, void* destination, int destinationDtype, void* source, int sourceDtype, long count, float* factor, void* stream);
+    internal static partial int Scale(NampDevice* device, NampCell* destination, NampCell* source, long count, float* factor, void* stream);
 
     /// <summary>One read of all gradients of a table (column gradient_column; float32, float16 or bfloat16, mixed
     /// as they come; null cells are left out). Per tensor: namp_overflow_facts. In *state: found_inf,

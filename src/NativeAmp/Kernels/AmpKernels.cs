@@ -24,8 +24,7 @@ public static unsafe class AmpKernels
         Device device, TensorCell destination, TensorCell source, long count, in CastOptions options = default, DeviceStream? stream = null)
     {
         var native = options.ToNative();
-        Ensure.Success(NativeMethods.Cast(
-            Native(device), (void*)destination.Pointer, (int)destination.DType, (void*)source.Pointer, (int)source.DType, count, &native, DeviceStream.NativeOf(stream)));
+        Ensure.Success(NativeMethods.Cast(Native(device), (NampCell*)&destination, (NampCell*)&source, count, &native, DeviceStream.NativeOf(stream)));
     }
 
     /// <summary>The same for every tensor of a table, from one column to another; tensors without a destination are left out.</summary>
@@ -88,8 +87,7 @@ public static unsafe class AmpKernels
     /// <param name="stream">The stream.</param>
     public static void Scale(Device device, TensorCell destination, TensorCell source, long count, nint factor, DeviceStream? stream = null) =>
         Ensure.Success(NativeMethods.Scale(
-            Native(device), (void*)destination.Pointer, (int)destination.DType, (void*)source.Pointer, (int)source.DType, count, (float*)factor,
-            DeviceStream.NativeOf(stream)));
+            Native(device), (NampCell*)&destination, (NampCell*)&source, count, (float*)factor, DeviceStream.NativeOf(stream)));
 
     /// <summary>
     /// One read of all gradients of a table: whether all are finite, their global norm, and each tensor's <see cref="OverflowFacts"/>. It begins a step.

@@ -6,34 +6,35 @@ namespace NativeAmp;
 public static class DTypes
 {
     // Names are PyTorch's and NumPy's; the aliases are accepted when parsing.
-    private static readonly (DType DType, string Name, string[] Aliases)[] All =
+    private static readonly (DType DType, int Bytes, string Name, string[] Aliases)[] All =
     [
-        (DType.Float32, "float32", ["fp32", "f32", "float", "single"]),
-        (DType.Float16, "float16", ["fp16", "f16", "half"]),
-        (DType.BFloat16, "bfloat16", ["bf16"]),
-        (DType.Int32, "int32", ["i32", "int"]),
-        (DType.UInt8, "uint8", ["u8", "byte"]),
+        (DType.Float32, 4, "float32", ["fp32", "f32", "float", "single"]),
+        (DType.Float16, 2, "float16", ["fp16", "f16", "half"]),
+        (DType.BFloat16, 2, "bfloat16", ["bf16"]),
+        (DType.Int32, 4, "int32", ["i32", "int"]),
+        (DType.UInt8, 1, "uint8", ["u8", "byte"]),
     ];
 
     /// <summary>Bytes of one element.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is no element type.</exception>
-    public static int SizeInBytes(this DType dtype) => dtype switch
+    public static int SizeInBytes(this DType dtype)
     {
-        DType.Float32 or DType.Int32 => 4,
-        DType.Float16 or DType.BFloat16 => 2,
-        DType.UInt8 => 1,
-        _ => throw Unknown(dtype),
-    };
+        foreach (var entry in All)
+        {
+            if (entry.DType == dtype) return entry.Bytes;
+        }
+        throw Unknown(dtype);
+    }
 
-    /// <summary>Whether it is float32, float16 or bfloat16.</summary>
-    public static bool IsFloatingPoint(this DType dtype) => dtype is DType.Float32 or DType.Float16 or DType.BFloat16;
+    /// <summary>Whether operators compute with it: float32, float16 or bfloat16.</summary>
+    public static bool IsComputeType(this DType dtype) => dtype is DType.Float32 or DType.Float16 or DType.BFloat16;
 
     /// <summary>Whether it is float16 or bfloat16.</summary>
     public static bool IsHalfPrecision(this DType dtype) => dtype is DType.Float16 or DType.BFloat16;
 
-    /// <summary>The type that holds every value of both: theirs if they are the same, else float32. Both must be floating-point types.</summary>
-    /// <exception cref="ArgumentException">One is no floating-point type.</exception>
-    public static DType Widest(DType left, DType right) => left.IsFloatingPoint() && right.IsFloatingPoint()
+    /// <summary>The type that holds every value of both: theirs if they are the same, else float32. Operators compute with both.</summary>
+    /// <exception cref="ArgumentException">Operators do not compute with one of them.</exception>
+    public static DType Widest(DType left, DType right) => left.IsComputeType() && right.IsComputeType()
         ? left == right ? left : DType.Float32
         : throw new ArgumentException($"{left} and {right} have no common type; only float32, float16 and bfloat16 have.");
 
@@ -60,6 +61,10 @@ public static class DTypes
         if (typeof(T) == typeof(byte)) return DType.UInt8;
         throw new ArgumentException($"{typeof(T)} is no element type of a tensor; these are float, Half, BFloat16, int and byte.");
     }
+
+    /// <summary>Whether elements of the .NET type are this type's: its own, or bytes as the codes of a one-byte type.</summary>
+    internal static bool Holds<T>(this DType dtype)
+        where T : unmanaged => Of<T>() == dtype || (typeof(T) == typeof(byte) && dtype.SizeInBytes() == 1);
 
     /// <summary>Reads a name such as <c>float16</c>, <c>fp16</c> or <c>bf16</c>, in any case.</summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out DType dtype)

@@ -56,7 +56,7 @@ public sealed class PrecisionPolicy : IEquatable<PrecisionPolicy>
 
     /// <summary>The same policy with another compute type.</summary>
     /// <exception cref="ArgumentException">The type is not float32, float16 or bfloat16.</exception>
-    public PrecisionPolicy WithCompute(DType compute) => compute.IsFloatingPoint()
+    public PrecisionPolicy WithCompute(DType compute) => compute.IsComputeType()
         ? new PrecisionPolicy(compute, _overrides)
         : throw new ArgumentException($"A network cannot compute in {compute}; the types are float32, float16 and bfloat16.", nameof(compute));
 

@@ -48,7 +48,7 @@ internal static class PrecisionPolicyParser
     private static PrecisionPolicy Fixed(PrecisionPolicy policy, string value, string what) =>
         FloatingPoint(value) == DType.Float32 ? policy : throw new FormatException($"NativeAmp {what}: '{value}' cannot be chosen there.");
 
-    private static DType FloatingPoint(string value) => DTypes.TryParse(value, out var dtype) && dtype.IsFloatingPoint()
+    private static DType FloatingPoint(string value) => DTypes.TryParse(value, out var dtype) && dtype.IsComputeType()
         ? dtype
         : throw new FormatException($"'{value}' is no type to compute in; these are float32, float16 and bfloat16.");
 
