@@ -15,6 +15,12 @@ struct Float16 {
 struct BFloat16 {
   uint16_t bits;
 };
+struct Float8E4M3 {
+  uint8_t bits;
+};
+struct Float8E5M2 {
+  uint8_t bits;
+};
 
 constexpr float power_of_two(int exponent) {
   float x = 1.0f;

@@ -204,6 +204,34 @@ HWY_INLINE void store_stochastic(Lane x, LaneBits random, BFloat16* p) {
   store_low_halves(encode_stochastic<BFloat16>(x, random), &p->bits);
 }
 
+// The 8-bit formats, by the formulas on every target.
+template <class T>
+inline constexpr bool kIsByte = sizeof(T) == 1;
+
+using ByteTag = hn::Rebind<uint8_t, LaneTag>;
+
+template <class T, std::enable_if_t<kIsByte<T>, int> = 0>
+HWY_INLINE Lane load(const T* p) {
+  return decode<T, Lane>(LaneBits(hn::PromoteTo(BitsTag(), hn::LoadU(ByteTag(), &p->bits))));
+}
+template <class T, std::enable_if_t<kIsByte<T>, int> = 0>
+HWY_INLINE void store_code(LaneBits u, T* p) {
+  hn::StoreU(hn::TruncateTo(ByteTag(), u.raw), ByteTag(), &p->bits);
+}
+template <class T, std::enable_if_t<kIsByte<T>, int> = 0>
+HWY_INLINE void store(Lane x, T* p) {
+  store_code(encode<T>(x), p);
+}
+// A vector of them is too short to go past the cache.
+template <class T, std::enable_if_t<kIsByte<T>, int> = 0>
+HWY_INLINE void stream(Lane x, T* p) {
+  store(x, p);
+}
+template <class T, std::enable_if_t<kIsByte<T>, int> = 0>
+HWY_INLINE void store_stochastic(Lane x, LaneBits random, T* p) {
+  store_code(encode_stochastic<T>(x, random), p);
+}
+
 HWY_INLINE LaneBits load_bits(const uint32_t* p) { return LaneBits(hn::LoadU(BitsTag(), p)); }
 
 // The same for the first count elements alone, 1 to kLanes - 1; what lies behind them is neither

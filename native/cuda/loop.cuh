@@ -43,10 +43,28 @@ NAMP_DEVICE float widen(Float16 x) {
 }
 NAMP_DEVICE float widen(BFloat16 x) { return decode<BFloat16, float>(uint32_t{x.bits}); }
 
+// The 8-bit formats: the formulas, for their instructions are of 8.9 and later.
+template <class T>
+inline constexpr bool kIsByte = sizeof(T) == 1;
+
+template <class T, std::enable_if_t<kIsByte<T>, int> = 0>
+NAMP_DEVICE float widen(T x) {
+  return decode<T, float>(uint32_t{x.bits});
+}
+
 template <class T>
 struct ElementType {
   using Type = T;
 };
+
+template <class T, std::enable_if_t<kIsByte<T>, int> = 0>
+NAMP_DEVICE T narrow(float x, ElementType<T>) {
+  return {static_cast<uint8_t>(encode<T>(x))};
+}
+template <class T, std::enable_if_t<kIsByte<T>, int> = 0>
+NAMP_DEVICE T narrow_stochastic(float x, uint32_t random, ElementType<T>) {
+  return {static_cast<uint8_t>(encode_stochastic<T>(x, random))};
+}
 
 NAMP_DEVICE float narrow(float x, ElementType<float>) { return x; }
 NAMP_DEVICE Float16 narrow(float x, ElementType<Float16>) {
@@ -82,28 +100,35 @@ struct RawPack {
   T at[kCount];
 };
 
-// Accesses of a pack: floats take two.
+// Bytes of an access of a pack, and how many of them a pack takes: floats two of 16 bytes, halves
+// one, bytes one of 8.
+constexpr int access_bytes(int element_bytes) {
+  return kPack * element_bytes < 16 ? kPack * element_bytes : 16;
+}
 template <class T>
-inline constexpr int kAccesses = kPack * sizeof(T) / 16;
+inline constexpr int kAccesses = kPack * sizeof(T) / access_bytes(sizeof(T));
 
 template <class T>
 NAMP_DEVICE bool is_aligned(const T* p) {
-  return reinterpret_cast<uintptr_t>(p) % 16 == 0;
+  return reinterpret_cast<uintptr_t>(p) % access_bytes(sizeof(T)) == 0;
 }
 
 template <class T>
 NAMP_DEVICE RawPack<T, kPack> load_raw(const T* p, Whole) {
   RawPack<T, kPack> pack;
-  if (is_aligned(p)) {
+  if (!is_aligned(p)) {
+#pragma unroll
+    for (int i = 0; i < kPack; ++i)
+      pack.at[i] = load_global(p, i);
+  } else if constexpr (sizeof(T) == 1) {
+    const uint64_t word = load_global(reinterpret_cast<const uint64_t*>(p));
+    memcpy(&pack, &word, sizeof(pack));
+  } else {
     const Words* from = reinterpret_cast<const Words*>(p);
     Words words[kAccesses<T>];
     words[0] = load_words<0>(from);
     if constexpr (kAccesses<T> == 2) words[1] = load_words<1>(from);
     memcpy(&pack, words, sizeof(pack));
-  } else {
-#pragma unroll
-    for (int i = 0; i < kPack; ++i)
-      pack.at[i] = load_global(p, i);
   }
   return pack;
 }
@@ -114,16 +139,20 @@ NAMP_DEVICE RawPack<T, 1> load_raw(const T* p, Single) {
 
 template <class T>
 NAMP_DEVICE void store_raw(const RawPack<T, kPack>& pack, T* p, Whole) {
-  if (is_aligned(p)) {
+  if (!is_aligned(p)) {
+#pragma unroll
+    for (int i = 0; i < kPack; ++i)
+      store_global(p, pack.at[i], i);
+  } else if constexpr (sizeof(T) == 1) {
+    uint64_t word;
+    memcpy(&word, &pack, sizeof(pack));
+    store_global(reinterpret_cast<uint64_t*>(p), word);
+  } else {
     Words* to = reinterpret_cast<Words*>(p);
     Words words[kAccesses<T>];
     memcpy(words, &pack, sizeof(pack));
     store_words<0>(to, words[0]);
     if constexpr (kAccesses<T> == 2) store_words<1>(to, words[1]);
-  } else {
-#pragma unroll
-    for (int i = 0; i < kPack; ++i)
-      store_global(p, pack.at[i], i);
   }
 }
 template <class T>
@@ -173,6 +202,23 @@ NAMP_DEVICE Pack<kCount> widen(const RawPack<BFloat16, kCount>& raw) {
   for (int j = 0; j < kCount; ++j)
     wide.at[j] = widen(raw.at[j]);
   return wide;
+}
+
+template <class T, int kCount, std::enable_if_t<kIsByte<T>, int> = 0>
+NAMP_DEVICE Pack<kCount> widen(const RawPack<T, kCount>& raw) {
+  Pack<kCount> wide;
+#pragma unroll
+  for (int j = 0; j < kCount; ++j)
+    wide.at[j] = widen(raw.at[j]);
+  return wide;
+}
+template <class T, int kCount, std::enable_if_t<kIsByte<T>, int> = 0>
+NAMP_DEVICE RawPack<T, kCount> narrow(const Pack<kCount>& x, ElementType<T> type) {
+  RawPack<T, kCount> raw;
+#pragma unroll
+  for (int j = 0; j < kCount; ++j)
+    raw.at[j] = narrow(x.at[j], type);
+  return raw;
 }
 
 template <int kCount>
@@ -256,7 +302,7 @@ NAMP_DEVICE Access access(const void* p, int32_t dtype, int64_t first) {
   return {p == nullptr ? nullptr : static_cast<const char*>(p) + first * bytes, bytes};
 }
 
-// The number of elements before the packs that leaves most bytes in 16-byte accesses.
+// The number of elements before the packs that leaves most bytes in whole accesses.
 template <class... A>
 NAMP_DEVICE int choose_peel(A... accesses) {
   int best = 0;
@@ -265,7 +311,8 @@ NAMP_DEVICE int choose_peel(A... accesses) {
     int bytes = 0;
     const auto count = [&](const Access& access) {
       const auto at = reinterpret_cast<uintptr_t>(access.data) + peel * access.element_bytes;
-      if (access.data != nullptr && at % 16 == 0) bytes += access.element_bytes;
+      if (access.data != nullptr && at % access_bytes(access.element_bytes) == 0)
+        bytes += access.element_bytes;
     };
     (count(accesses), ...);
     if (bytes > best_bytes) {

@@ -21,8 +21,8 @@
  *    for the host but what says so.
  *  - Half precision is IEEE binary16 (NAMP_FLOAT16) or bfloat16 (NAMP_BFLOAT16). Narrowing rounds
  *    to nearest even unless asked otherwise; subnormals are kept; a NaN stays a NaN (with the sign
- *    and the upper payload bits, made quiet); overflow goes to infinity. Arithmetic is done in
- *    float32 and rounded once when it is stored.
+ *    and the upper payload bits, made quiet); overflow goes to infinity, or to NaN where there is
+ *    none. Arithmetic is done in float32 and rounded once when it is stored.
  *  - In-place operation (an output that is exactly one of the inputs) is allowed for element-wise
  *    functions. Other overlap is not.
  *  - Every function may be called from several threads at once, also over one device, table or
@@ -84,7 +84,11 @@ typedef enum namp_dtype {
   NAMP_FLOAT16 = 2,
   NAMP_BFLOAT16 = 3,
   NAMP_INT32 = 4,
-  NAMP_UINT8 = 5
+  NAMP_UINT8 = 5,
+  /* eight bits, OCP 8-bit Floating Point Specification 1.0, for casts alone: E4M3 (PyTorch's
+     float8_e4m3fn: to 448, NaN, no infinity) and E5M2 (to 57,344) */
+  NAMP_FLOAT8_E4M3 = 6,
+  NAMP_FLOAT8_E5M2 = 7
 } namp_dtype;
 
 /* Kinds of devices. */
@@ -129,7 +133,8 @@ typedef enum namp_rounding {
 /* Flags of a cast. */
 typedef enum namp_cast_flags {
   NAMP_CAST_DEFAULT = 0,
-  /* finite values beyond the largest finite half become that value, not infinity */
+  /* finite values beyond the largest finite one become that value, not infinity (or NaN, in E4M3);
+     in 8 bits infinity does, too, as the OCP specification has it */
   NAMP_CAST_SATURATE = 1
 } namp_cast_flags;
 
@@ -513,8 +518,10 @@ typedef struct namp_cast_options {
                       elements cast so far */
 } namp_cast_options;
 
-/* Converts count elements between float32, float16 and bfloat16, any to any, the same included.
-   options may be null for the defaults. Stochastic element i draws word i % 4 of Philox4x32-10
+/* Converts count elements between float32, float16, bfloat16 and the 8-bit formats, any to any, the
+   same included. A source with a scale is multiplied by it first; then comes the options' factor;
+   what a destination with a scale is to hold is divided by it: each in float32, rounded, before the
+   one rounding to the destination. options may be null for the defaults. Stochastic element i draws word i % 4 of Philox4x32-10
    block i / 4 (i counted from offset). */
 NAMP_API int32_t namp_cast(namp_device* device, const namp_cell* destination,
                            const namp_cell* source, int64_t count, const namp_cast_options* options,

@@ -22,7 +22,17 @@ inline constexpr bool kRedzones = false;
 #endif
 
 inline int64_t element_size(int32_t dtype) {
-  return dtype == NAMP_FLOAT32 || dtype == NAMP_INT32 ? 4 : dtype == NAMP_UINT8 ? 1 : 2;
+  switch (dtype) {
+    case NAMP_FLOAT16:
+    case NAMP_BFLOAT16:
+      return 2;
+    case NAMP_UINT8:
+    case NAMP_FLOAT8_E4M3:
+    case NAMP_FLOAT8_E5M2:
+      return 1;
+    default:
+      return 4;
+  }
 }
 
 class Call {
@@ -93,8 +103,19 @@ class Call {
   int32_t float_dtype(int32_t& field, bool checked = true) {
     field = random.of<int32_t>({NAMP_FLOAT32, NAMP_FLOAT16, NAMP_BFLOAT16});
     wrong([this, &field, checked] {
-      field = random.of<int32_t>({NAMP_DTYPE_NONE, NAMP_INT32, NAMP_UINT8, -1, 99});
+      field = random.of<int32_t>(
+          {NAMP_DTYPE_NONE, NAMP_INT32, NAMP_UINT8, NAMP_FLOAT8_E4M3, NAMP_FLOAT8_E5M2, -1, 99});
       return checked;
+    });
+    return field;
+  }
+  // Of a cast.
+  int32_t stored_dtype(int32_t& field) {
+    field = random.of<int32_t>(
+        {NAMP_FLOAT32, NAMP_FLOAT16, NAMP_BFLOAT16, NAMP_FLOAT8_E4M3, NAMP_FLOAT8_E5M2});
+    wrong([this, &field] {
+      field = random.of<int32_t>({NAMP_DTYPE_NONE, NAMP_INT32, NAMP_UINT8, -1, 99});
+      return true;
     });
     return field;
   }

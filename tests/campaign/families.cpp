@@ -26,7 +26,15 @@ struct Copy {
 namp_cell* draw_cell(Call& c, namp_cell*& cell) {
   cell = static_cast<namp_cell*>(c.block(sizeof(namp_cell)));
   *cell = {};
-  c.float_dtype(cell->dtype);
+  c.stored_dtype(cell->dtype);
+  if (cell->dtype == NAMP_FLOAT8_E4M3 || cell->dtype == NAMP_FLOAT8_E5M2) {
+    c.tensor(cell->scale, NAMP_FLOAT32, 1, false);
+  } else {
+    c.wrong([&c, cell] {
+      cell->scale = static_cast<const float*>(c.elements(NAMP_FLOAT32, 1));
+      return true;
+    });
+  }
   c.wrong([cell] {
     cell->reserved = 1;
     return true;

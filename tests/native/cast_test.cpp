@@ -1,5 +1,6 @@
 // Family 1 against exact rounding in double.
 #include <cstdlib>
+#include <memory>
 
 #include "backend_test.h"
 
@@ -11,12 +12,8 @@ uint32_t expected_cast(uint32_t bits, int32_t from, int32_t to) {
   if (from == to) return bits;
   const double x = decode(bits, from);
   if (!std::isnan(x)) return encode(x, to);
-  // By way of float32, whose payload holds every half's.
-  uint32_t wide = bits;
-  if (from == NAMP_BFLOAT16) wide = bits << 16;
-  if (from == NAMP_FLOAT16) {
-    wide = ((bits & 0x8000u) << 16) | 0x7fc00000u | ((bits & 0x3ffu) << 13);
-  }
+  // By way of float32, whose payload holds every other's. bfloat16 is its upper half as it is.
+  const uint32_t wide = from == NAMP_BFLOAT16 ? bits << 16 : decode_nan(bits, from);
   return encode_nan(wide, to);
 }
 
@@ -32,27 +29,34 @@ class CastTest : public BackendTest {
 class ScaleTest : public BackendTest {};
 
 // What casting the floats with the bits first, first + 1, … gives: count of them, of one sign and
-// one exponent. Their halves ascend, so each is a run, and ends at the point midway to the next
-// (which belongs to the even one); that point is a float. Beyond the largest half comes infinity,
-// where the next power of two would be.
-void expect_run(uint32_t first, int64_t count, int32_t dtype, uint16_t* expected) {
+// one exponent. Their codes ascend, so each is a run, and ends at the point midway to the next
+// (which belongs to the even one); that point is a float. Beyond the largest code comes the one for
+// what overflows, where the next number would be.
+template <class Code>
+void expect_run(uint32_t first, int64_t count, int32_t dtype, Code* expected) {
   const Format f = format_of(dtype);
-  const auto infinity = static_cast<uint32_t>(f.exponent_ones) << f.fraction;
-  const auto value = [&](uint32_t half) {
-    return half == infinity ? std::ldexp(1.0, 2 - f.minimum_exponent) : decode(half, dtype);
-  };
-  const uint32_t sign = first >> 31 << 15;
-  uint32_t half = encode(decode(first & 0x7fffffffu, NAMP_FLOAT32), dtype);
-  for (int64_t i = 0; i < count; ++half) {
+  const uint32_t sign = first >> 31 << (8 * sizeof(Code) - 1);
+  uint32_t code = encode(decode(first & 0x7fffffffu, NAMP_FLOAT32), dtype);
+  for (int64_t i = 0; i < count; ++code) {
     int64_t end = count;
-    if (half != infinity) {
-      const double midway = (value(half) + value(half + 1)) / 2;
+    if (code != f.overflow) {
+      const double midway = (magnitude_of(code, f) + magnitude_of(code + 1, f)) / 2;
       const auto limit = static_cast<int64_t>(float_bits(static_cast<float>(midway)));
-      const int64_t last = half % 2 == 0 ? limit : limit - 1;
+      const int64_t last = code % 2 == 0 ? limit : limit - 1;
       end = std::min(count, last - static_cast<int64_t>(first & 0x7fffffffu) + 1);
     }
     for (; i < end; ++i)
-      expected[i] = static_cast<uint16_t>(sign | half);
+      expected[i] = static_cast<Code>(sign | code);
+  }
+}
+
+// The same, and what infinity and NaN give.
+template <class Code>
+void expect_any_run(uint32_t first, int64_t count, int32_t dtype, Code* expected) {
+  if ((first & 0x7f800000u) != 0x7f800000u) return expect_run(first, count, dtype, expected);
+  for (int64_t i = 0; i < count; ++i) {
+    expected[i] =
+        static_cast<Code>(expected_cast(first + static_cast<uint32_t>(i), NAMP_FLOAT32, dtype));
   }
 }
 
@@ -63,24 +67,23 @@ TEST_P(CastTest, RoundsEveryFloatExactly) {
   const int64_t count = runs * kRun;
   const int64_t stride = device_.is_gpu() ? 8191 : exhaustive() ? 1 : 63;
   std::vector<uint32_t> bits(static_cast<size_t>(count));
-  std::vector<uint16_t> expected(static_cast<size_t>(count));
+  std::vector<uint8_t> expected(static_cast<size_t>(count) * sizeof(uint16_t));
   Buffer in(device_, NAMP_FLOAT32, count);
-  for (int32_t dtype : {NAMP_FLOAT16, NAMP_BFLOAT16}) {
+  for (int32_t dtype : kNarrowFloats) {
     Buffer out(device_, dtype, count);
+    const int64_t size = element_size(dtype);
     for (int64_t block = 0; block < (int64_t{1} << 32) / count; block += stride) {
 #pragma omp parallel for num_threads(2)
       for (int64_t run = 0; run < runs; ++run) {
         const auto first = static_cast<uint32_t>(block * count + run * kRun);
-        uint16_t* const to = expected.data() + run * kRun;
+        uint8_t* const to = expected.data() + run * kRun * size;
         for (int64_t i = 0; i < kRun; ++i)
           bits[static_cast<size_t>(run * kRun + i)] = first + static_cast<uint32_t>(i);
-        if ((first & 0x7f800000u) != 0x7f800000u) {
-          expect_run(first, kRun, dtype, to);
-          continue;
+        if (size == 1) {
+          expect_any_run(first, kRun, dtype, to);
+        } else {
+          expect_any_run(first, kRun, dtype, reinterpret_cast<uint16_t*>(to));
         }
-        for (int64_t i = 0; i < kRun; ++i)  // infinity and NaN
-          to[i] = static_cast<uint16_t>(
-              expected_cast(first + static_cast<uint32_t>(i), NAMP_FLOAT32, dtype));
       }
       in.set_bytes(bits.data());
       for (const Setting& setting : device_.settings({2})) {
@@ -89,7 +92,9 @@ TEST_P(CastTest, RoundsEveryFloatExactly) {
         const auto bytes = out.bytes();
         if (std::memcmp(bytes.data(), expected.data(), bytes.size()) == 0) continue;
         for (int64_t i = 0; i < count; ++i) {
-          ASSERT_EQ(out.bits(i), expected[static_cast<size_t>(i)])
+          uint32_t code = 0;
+          std::memcpy(&code, expected.data() + i * size, static_cast<size_t>(size));
+          ASSERT_EQ(out.bits(i), code)
               << "of the bits " << bits[static_cast<size_t>(i)] << ", " << setting;
         }
       }
@@ -107,7 +112,7 @@ TEST_P(CastTest, RoundsExactlyAroundEveryExponent) {
     const auto border = static_cast<uint32_t>(i / kPerExponent) << 23;
     in.set_bits(i, border + static_cast<uint32_t>(i % kPerExponent) - kPerExponent / 2);
   }
-  for (int32_t dtype : {NAMP_FLOAT16, NAMP_BFLOAT16}) {
+  for (int32_t dtype : kNarrowFloats) {
     Buffer out(device_, dtype, kCount);
     run_everywhere([&] { return cast(device_, out.cell(), in.cell(), kCount); }, {&out});
     for (int64_t i = 0; i < kCount; ++i) {
@@ -117,23 +122,27 @@ TEST_P(CastTest, RoundsExactlyAroundEveryExponent) {
   }
 }
 
-TEST_P(CastTest, WidensEveryHalfExactly) {
-  for (int32_t dtype : {NAMP_FLOAT16, NAMP_BFLOAT16}) {
-    Buffer in(device_, dtype, 1 << 16), out(device_, NAMP_FLOAT32, 1 << 16);
-    for (int64_t i = 0; i < in.size(); ++i)
+TEST_P(CastTest, CastsEveryCodeToEveryDtypeExactly) {
+  for (int32_t from : kNarrowFloats) {
+    const int64_t codes = int64_t{1} << (8 * element_size(from));
+    Buffer in(device_, from, codes);
+    for (int64_t i = 0; i < codes; ++i)
       in.set_bits(i, static_cast<uint32_t>(i));
-    run_everywhere([&] { return cast(device_, out.cell(), in.cell(), in.size()); }, {&out});
-    for (int64_t i = 0; i < in.size(); ++i) {
-      ASSERT_EQ(out.bits(i), expected_cast(static_cast<uint32_t>(i), dtype, NAMP_FLOAT32))
-          << "half " << i;
+    for (int32_t to : kStoredFloats) {
+      Buffer out(device_, to, codes);
+      run_everywhere([&] { return cast(device_, out.cell(), in.cell(), codes); }, {&out});
+      for (int64_t i = 0; i < codes; ++i) {
+        ASSERT_EQ(out.bits(i), expected_cast(static_cast<uint32_t>(i), from, to))
+            << "code " << i << " of " << from << " to " << to;
+      }
     }
   }
 }
 
 TEST_P(CastTest, EveryLengthAlignmentAndDtype) {
   for (int64_t n : lengths()) {
-    for (int32_t from : kFloats) {
-      for (int32_t to : kFloats) {
+    for (int32_t from : kStoredFloats) {
+      for (int32_t to : kStoredFloats) {
         const int64_t shift = n % 4;
         Buffer in(device_, from, uniform_values(n, static_cast<uint32_t>(n), -70000.0, 70000.0),
                   shift);
@@ -168,13 +177,106 @@ TEST_P(CastTest, ScalesAndSaturates) {
   EXPECT_EQ(narrow.bits(6), encode(static_cast<double>(3e38f), NAMP_BFLOAT16));
 }
 
+// As the OCP specification has it: infinity, too.
+TEST_P(CastTest, SaturatesToBytes) {
+  options_.flags = NAMP_CAST_SATURATE;
+  for (int32_t dtype : kByteFloats) {
+    const double largest = dtype == NAMP_FLOAT8_E4M3 ? 448 : 57344;
+    Buffer in(device_, NAMP_FLOAT32,
+              {largest, -largest * 1.01, largest * 3, -double{3e38f}, kInfinity, -kInfinity, kNaN,
+               1.0, -0.0});
+    Buffer out(device_, dtype, in.size());
+    run_everywhere([&] { return cast(device_, out.cell(), in.cell(), in.size(), &options_); },
+                   {&out});
+    const double sign[] = {1, -1, 1, -1, 1, -1};
+    for (int64_t i = 0; i < 6; ++i)
+      EXPECT_EQ(out[i], sign[i] * largest) << "element " << i << " to " << dtype;
+    EXPECT_EQ(out.bits(6), nan_of(format_of(dtype)));
+    EXPECT_EQ(out[7], 1.0);
+    EXPECT_EQ(out.bits(8), 0x80u);
+  }
+}
+
+// What a cell with a scale is to hold is divided by it, what it holds is multiplied: in float32,
+// each rounded, as the oracle computes.
+TEST_P(CastTest, AppliesTheScalesOfCells) {
+  Value<float> three(device_, 3.7f), small(device_, 0x1.8p-9f), factor(device_, 0.3f);
+  for (int32_t to : kByteFloats) {
+    for (int32_t from : kByteFloats) {
+      const int64_t n = kChunk + 77;
+      Buffer wide(device_, NAMP_FLOAT32, uniform_values(n, 11, -2000, 2000), 1);
+      Buffer codes(device_, from, n, 3), out(device_, to, n, 1), back(device_, NAMP_FLOAT32, n);
+      run_everywhere(
+          [&] { return cast(device_, cell(codes.data(), from, three.data()), wide.cell(), n); },
+          {&codes});
+      for (int64_t i = 0; i < n; ++i) {
+        const float quotient = static_cast<float>(wide[i]) / 3.7f;
+        ASSERT_EQ(codes.bits(i), encode(static_cast<double>(quotient), from));
+      }
+      options_.scale = factor.data();
+      run_everywhere(
+          [&] {
+            return cast(device_, cell(out.data(), to, small.data()),
+                        cell(codes.data(), from, three.data()), n, &options_);
+          },
+          {&out});
+      options_.scale = nullptr;
+      run_everywhere(
+          [&] { return cast(device_, back.cell(), cell(codes.data(), from, three.data()), n); },
+          {&back});
+      for (int64_t i = 0; i < n; ++i) {
+        const float value = static_cast<float>(codes[i]) * 3.7f;
+        if (!std::isnan(value)) {
+          ASSERT_EQ(back.bits(i), float_bits(value));
+          ASSERT_EQ(out.bits(i), encode(static_cast<double>(value * 0.3f / 0x1.8p-9f), to));
+        }
+      }
+    }
+  }
+}
+
+// No scale makes bits that depend on the device: a NaN that arithmetic makes is the positive one.
+TEST_P(CastTest, OddScalesGiveTheSameBitsEverywhere) {
+  const double values[] = {0.0, -0.0, 1.0, -1.0, kInfinity, -kInfinity, kNaN};
+  for (float odd : {0.0f, -0.0f, HUGE_VALF, -HUGE_VALF, std::nanf(""), -2.0f, 0x1p-149f}) {
+    Value<float> scale_value(device_, odd);
+    for (int32_t dtype : kByteFloats) {
+      Buffer wide(device_, NAMP_FLOAT32, std::vector<double>(std::begin(values), std::end(values)));
+      Buffer codes(device_, dtype, std::vector<double>(std::begin(values), std::end(values)));
+      Buffer out(device_, dtype, wide.size()), back(device_, NAMP_FLOAT32, wide.size());
+      const namp_cell to = cell(out.data(), dtype, scale_value.data());
+      const namp_cell from = cell(codes.data(), dtype, scale_value.data());
+      run_everywhere([&] { return cast(device_, to, wide.cell(), wide.size()); }, {&out});
+      run_everywhere([&] { return cast(device_, back.cell(), from, wide.size()); }, {&back});
+      const auto made_nan = [](float result, float x, int32_t of) {
+        if (!std::isnan(result)) return encode(static_cast<double>(result), of);
+        if (!std::isnan(x)) return encode_nan(0x7fc00000u, of);
+        return encode_nan(float_bits(x) | 0x400000u, of);
+      };
+      for (int64_t i = 0; i < wide.size(); ++i) {
+        const auto x = static_cast<float>(wide[i]);
+        ASSERT_EQ(out.bits(i), made_nan(x / odd, x, dtype)) << x << " over " << odd;
+        auto code = static_cast<float>(codes[i]);
+        if (std::isnan(code)) {
+          const uint32_t nan = decode_nan(codes.bits(i), dtype);
+          std::memcpy(&code, &nan, sizeof(code));
+        }
+        ASSERT_EQ(back.bits(i), made_nan(code * odd, code, NAMP_FLOAT32)) << code << " by " << odd;
+      }
+    }
+  }
+}
+
 // philox_test.cpp pins the generator; this, what it is used for.
 TEST_P(CastTest, StochasticRoundingIsUnbiasedAndReproducible) {
   options_.rounding = NAMP_ROUND_STOCHASTIC;
   options_.seed = 42;
   constexpr int64_t kCount = 40000;
-  for (int32_t dtype : {NAMP_FLOAT16, NAMP_BFLOAT16}) {
-    for (double x : {1.0003, -1.0003, 3.1e-6, 5e-8, 2.0}) {
+  for (int32_t dtype : kNarrowFloats) {
+    const Format f = format_of(dtype);
+    const double unit = std::ldexp(1.0, f.minimum_exponent - f.fraction);  // of subnormals
+    const double beside_one = 1.0 + std::ldexp(0.3, -f.fraction);
+    for (double x : {beside_one, -beside_one, 1.37 * unit, 0.84 * unit, 2.0}) {
       Buffer in(device_, NAMP_FLOAT32, std::vector<double>(kCount, x));
       Buffer out(device_, dtype, kCount), part(device_, dtype, 1000, 1);
       const double exact = in[0];
@@ -217,6 +319,45 @@ TEST_P(CastTest, TableCastsWhatHasADestination) {
     ASSERT_EQ(a_half.bits(i), encode(a[i], NAMP_FLOAT16));
   for (int64_t i = 0; i < b.size(); ++i)
     ASSERT_EQ(b_half.bits(i), encode(b[i], NAMP_BFLOAT16));
+}
+
+// Many tensors in a call, to bytes and back, each by its own scale.
+TEST_P(CastTest, TableCastsToBytesAndBack) {
+  const int64_t counts[] = {33, kChunk + 5, 1000};
+  const float scales[] = {0.5f, 3.1f, 0x1p-20f};
+  const int32_t dtypes[] = {NAMP_FLOAT8_E4M3, NAMP_FLOAT8_E5M2, NAMP_FLOAT8_E4M3};
+  std::vector<std::unique_ptr<Buffer>> wide, codes, back;
+  std::vector<std::unique_ptr<Value<float>>> values;
+  std::vector<std::vector<namp_cell>> rows;
+  for (size_t t = 0; t < 3; ++t) {
+    const auto seed = static_cast<uint32_t>(t);
+    const auto shift = static_cast<int64_t>(t);
+    wide.push_back(std::make_unique<Buffer>(
+        device_, NAMP_FLOAT32,
+        uniform_values(counts[t], seed, -900 * double{scales[t]}, 900 * double{scales[t]}), shift));
+    codes.push_back(std::make_unique<Buffer>(device_, dtypes[t], counts[t], 2 * shift + 1));
+    back.push_back(std::make_unique<Buffer>(device_, NAMP_BFLOAT16, counts[t], 3 - shift));
+    values.push_back(std::make_unique<Value<float>>(device_, scales[t]));
+    // The second has no scale: 1.
+    const float* const scale_of = t == 1 ? nullptr : values[t]->data();
+    rows.push_back({wide[t]->cell(), cell(codes[t]->data(), dtypes[t], scale_of), back[t]->cell()});
+  }
+  Table table(device_, {counts[0], counts[1], counts[2]}, rows);
+  options_.flags = NAMP_CAST_SATURATE;
+  run_everywhere([&] { return namp_cast_table(table, 1, 0, &options_, nullptr); },
+                 {codes[0].get(), codes[1].get(), codes[2].get()});
+  run_everywhere([&] { return namp_cast_table(table, 2, 1, nullptr, nullptr); },
+                 {back[0].get(), back[1].get(), back[2].get()});
+  for (size_t t = 0; t < 3; ++t) {
+    const float s = t == 1 ? 1.0f : scales[t];
+    const double largest = dtypes[t] == NAMP_FLOAT8_E4M3 ? 448 : 57344;
+    for (int64_t i = 0; i < counts[t]; ++i) {
+      const double x = double{static_cast<float>((*wide[t])[i]) / s};
+      ASSERT_EQ(codes[t]->bits(i), encode(std::clamp(x, -largest, largest), dtypes[t]));
+      const float value = static_cast<float>((*codes[t])[i]) * s;
+      ASSERT_EQ(back[t]->bits(i), encode(double{value}, NAMP_BFLOAT16));
+    }
+  }
 }
 
 TEST_P(ScaleTest, MultipliesInFloat32AndRoundsOnce) {

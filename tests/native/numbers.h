@@ -18,9 +18,25 @@ inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 inline constexpr int32_t kFloats[] = {NAMP_FLOAT32, NAMP_FLOAT16, NAMP_BFLOAT16};
+// What a cast takes, and those of them that it can round to.
+inline constexpr int32_t kStoredFloats[] = {NAMP_FLOAT32, NAMP_FLOAT16, NAMP_BFLOAT16,
+                                            NAMP_FLOAT8_E4M3, NAMP_FLOAT8_E5M2};
+inline constexpr int32_t kNarrowFloats[] = {NAMP_FLOAT16, NAMP_BFLOAT16, NAMP_FLOAT8_E4M3,
+                                            NAMP_FLOAT8_E5M2};
+inline constexpr int32_t kByteFloats[] = {NAMP_FLOAT8_E4M3, NAMP_FLOAT8_E5M2};
 
 inline int64_t element_size(int32_t dtype) {
-  return dtype == NAMP_FLOAT32 || dtype == NAMP_INT32 ? 4 : dtype == NAMP_UINT8 ? 1 : 2;
+  switch (dtype) {
+    case NAMP_FLOAT16:
+    case NAMP_BFLOAT16:
+      return 2;
+    case NAMP_UINT8:
+    case NAMP_FLOAT8_E4M3:
+    case NAMP_FLOAT8_E5M2:
+      return 1;
+    default:
+      return 4;
+  }
 }
 
 // What one rounding to this dtype may cost, relatively, on top of what float32 arithmetic costs.
@@ -28,18 +44,31 @@ inline double tolerance(int32_t dtype) {
   return dtype == NAMP_FLOAT16 ? 0x1p-10 : dtype == NAMP_BFLOAT16 ? 0x1p-7 : 1e-5;
 }
 
-// A format of floating-point numbers: bits of the fraction, and the exponent of the smallest normal
-// number.
+// A format of floating-point numbers: bits of the fraction, the exponent of the smallest normal
+// number, and the code after the largest finite one, without its sign: infinity's, or the only
+// NaN's.
 struct Format {
   int fraction;
   int minimum_exponent;
-  int exponent_ones;  // the exponent field of infinity
+  uint32_t overflow;
+  bool has_infinity = true;
 };
 
 inline Format format_of(int32_t dtype) {
-  if (dtype == NAMP_FLOAT16) return {10, -14, 31};
-  if (dtype == NAMP_BFLOAT16) return {7, -126, 255};
-  return {23, -126, 255};
+  if (dtype == NAMP_FLOAT16) return {10, -14, 0x7c00};
+  if (dtype == NAMP_BFLOAT16) return {7, -126, 0x7f80};
+  if (dtype == NAMP_FLOAT8_E4M3) return {3, -6, 0x7f, false};
+  if (dtype == NAMP_FLOAT8_E5M2) return {2, -14, 0x7c};
+  return {23, -126, 0x7f800000};
+}
+
+// The value of a code without a sign as if nothing were infinite or NaN.
+inline double magnitude_of(uint32_t code, const Format& f) {
+  const auto exponent = static_cast<int>(code >> f.fraction);
+  const double fraction = code & ((1u << f.fraction) - 1u);
+  if (exponent == 0) return std::ldexp(fraction, f.minimum_exponent - f.fraction);
+  return std::ldexp(std::ldexp(1.0, f.fraction) + fraction,
+                    exponent - 1 + f.minimum_exponent - f.fraction);
 }
 
 // The number that bits stand for.
@@ -54,12 +83,14 @@ inline double decode(uint32_t bits, int32_t dtype) {
   const Format f = format_of(dtype);
   const auto sign_bit = static_cast<uint32_t>(element_size(dtype) * 8 - 1);
   const double sign = (bits >> sign_bit) != 0 ? -1.0 : 1.0;
-  const int exponent = static_cast<int>(bits >> f.fraction) & f.exponent_ones;
-  const double fraction = bits & ((1u << f.fraction) - 1u);
-  if (exponent == f.exponent_ones) return fraction != 0 ? kNaN : sign * kInfinity;
-  const double one = std::ldexp(1.0, f.fraction);
-  if (exponent == 0) return sign * std::ldexp(fraction, f.minimum_exponent - f.fraction);
-  return sign * std::ldexp(one + fraction, exponent - 1 + f.minimum_exponent - f.fraction);
+  const uint32_t code = bits & ((1u << sign_bit) - 1u);
+  if (code < f.overflow) return sign * magnitude_of(code, f);
+  return code == f.overflow && f.has_infinity ? sign * kInfinity : kNaN;
+}
+
+// The bits of a NaN of a format without a payload.
+inline uint32_t nan_of(const Format& f) {
+  return f.has_infinity ? f.overflow | 1u << (f.fraction - 1) : f.overflow;
 }
 
 // The nearest number's bits, ties to even; a NaN without a payload.
@@ -68,24 +99,33 @@ inline uint32_t encode(double x, int32_t dtype) {
   if (dtype == NAMP_INT32) return static_cast<uint32_t>(static_cast<int32_t>(x));
   const Format f = format_of(dtype);
   const uint32_t sign = (std::signbit(x) ? 1u : 0u) << (element_size(dtype) * 8 - 1);
-  const uint32_t infinity = static_cast<uint32_t>(f.exponent_ones) << f.fraction;
   const double a = std::fabs(x);
   if (a == 0) return sign;
-  if (std::isinf(a)) return sign | infinity;
-  if (std::isnan(a)) return sign | infinity | 1u << (f.fraction - 1);
+  if (std::isinf(a)) return sign | f.overflow;
+  if (std::isnan(a)) return sign | nan_of(f);
   const int exponent = std::max(std::ilogb(a), f.minimum_exponent);
   const double units = std::nearbyint(std::ldexp(a, f.fraction - exponent));
   // Counting on from the number of units carries into the exponent by itself.
   const double from_normal =
       units + std::ldexp(static_cast<double>(exponent - f.minimum_exponent), f.fraction);
-  return sign | std::min(static_cast<uint32_t>(from_normal), infinity);
+  return sign | static_cast<uint32_t>(std::min(from_normal, static_cast<double>(f.overflow)));
 }
 
 // The bits of a float32 NaN, made quiet and cut to a dtype.
 inline uint32_t encode_nan(uint32_t bits, int32_t dtype) {
   if (dtype == NAMP_FLOAT32) return bits;
-  if (dtype == NAMP_BFLOAT16) return (bits >> 16) | 0x40u;
-  return ((bits >> 16) & 0x8000u) | 0x7e00u | ((bits >> 13) & 0x3ffu);
+  const Format f = format_of(dtype);
+  const uint32_t sign = bits >> 31 << (element_size(dtype) * 8 - 1);
+  if (!f.has_infinity) return sign | nan_of(f);
+  return sign | nan_of(f) | ((bits & 0x7fffffu) >> (23 - f.fraction));
+}
+
+// The float32 NaN that a NaN's code stands for, made quiet.
+inline uint32_t decode_nan(uint32_t bits, int32_t dtype) {
+  const Format f = format_of(dtype);
+  const uint32_t sign = bits >> (element_size(dtype) * 8 - 1) << 31;
+  const uint32_t payload = f.has_infinity ? bits & ((1u << f.fraction) - 1u) : 0u;
+  return sign | 0x7fc00000u | payload << (23 - f.fraction);
 }
 
 inline double rounded(double value, int32_t dtype) { return decode(encode(value, dtype), dtype); }

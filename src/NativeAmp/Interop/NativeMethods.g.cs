@@ -56,6 +56,11 @@ internal enum NampDtype
     Int32 = 4,
     /// <summary>NAMP_UINT8</summary>
     Uint8 = 5,
+    /// <summary>eight bits, OCP 8-bit Floating Point Specification 1.0, for casts alone: E4M3 (PyTorch's
+    /// float8_e4m3fn: to 448, NaN, no infinity) and E5M2 (to 57,344)</summary>
+    Float8E4m3 = 6,
+    /// <summary>NAMP_FLOAT8_E5M2</summary>
+    Float8E5m2 = 7,
 }
 
 /// <summary>Kinds of devices.</summary>
@@ -127,7 +132,8 @@ internal enum NampCastFlags
 {
     /// <summary>NAMP_CAST_DEFAULT</summary>
     Default = 0,
-    /// <summary>finite values beyond the largest finite half become that value, not infinity</summary>
+    /// <summary>finite values beyond the largest finite one become that value, not infinity (or NaN, in E4M3);
+    /// in 8 bits infinity does, too, as the OCP specification has it</summary>
     Saturate = 1,
 }
 
@@ -1199,8 +1205,10 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_scaler_update")]
     internal static partial int ScalerUpdate(NampDevice* device, NampScalerState* scaler, NampOptimizerState** states, int count, NampScalerOptions* options, void* stream);
 
-    /// <summary>Converts count elements between float32, float16 and bfloat16, any to any, the same included.
-    /// options may be null for the defaults. Stochastic element i draws word i % 4 of Philox4x32-10
+    /// <summary>Converts count elements between float32, float16, bfloat16 and the 8-bit formats, any to any, the
+    /// same included. A source with a scale is multiplied by it first; then comes the options' factor;
+    /// what a destination with a scale is to hold is divided by it: each in float32, rounded, before the
+    /// one rounding to the destination. options may be null for the defaults. Stochastic element i draws word i % 4 of Philox4x32-10
     /// block i / 4 (i counted from offset).</summary>
     [LibraryImport(Library, EntryPoint = "namp_cast")]
     internal static partial int Cast(NampDevice* device, NampCell* destination, NampCell* source, long count, NampCastOptions* options, void* stream);

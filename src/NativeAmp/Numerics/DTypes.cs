@@ -13,6 +13,8 @@ public static class DTypes
         (DType.BFloat16, 2, "bfloat16", ["bf16"]),
         (DType.Int32, 4, "int32", ["i32", "int"]),
         (DType.UInt8, 1, "uint8", ["u8", "byte"]),
+        (DType.Float8E4M3, 1, "float8_e4m3fn", ["fp8-e4m3", "e4m3"]),
+        (DType.Float8E5M2, 1, "float8_e5m2", ["fp8-e5m2", "e5m2"]),
     ];
 
     /// <summary>Bytes of one element.</summary>
