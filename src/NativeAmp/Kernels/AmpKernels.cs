@@ -13,7 +13,7 @@ namespace NativeAmp;
 /// </remarks>
 public static unsafe class AmpKernels
 {
-    /// <summary>Converts elements between float32, float16 and bfloat16, any to any.</summary>
+    /// <summary>Converts elements between float32, float16, bfloat16 and the 8-bit formats, any to any; a cell's scale is applied.</summary>
     /// <param name="device">The device.</param>
     /// <param name="destination">Where they go; may be the source where the types' sizes agree.</param>
     /// <param name="source">Where they come from.</param>

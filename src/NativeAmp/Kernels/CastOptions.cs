@@ -2,7 +2,7 @@ using NativeAmp.Interop;
 
 namespace NativeAmp;
 
-/// <summary>How a float32 value is rounded to half precision.</summary>
+/// <summary>How a float32 value is rounded to fewer bits.</summary>
 public enum Rounding
 {
     /// <summary>To the nearest, ties to even.</summary>
@@ -18,7 +18,7 @@ public readonly record struct CastOptions
     /// <summary>How to round when narrowing.</summary>
     public Rounding Rounding { get; init; }
 
-    /// <summary>Whether finite values beyond the largest finite half become that value instead of infinity.</summary>
+    /// <summary>Whether finite values beyond the largest finite one become that value instead of infinity (NaN in E4M3); in 8 bits infinity does, too.</summary>
     public bool Saturate { get; init; }
 
     /// <summary>Device pointer to a float32 factor applied before narrowing; 0 for none.</summary>
