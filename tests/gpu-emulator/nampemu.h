@@ -174,6 +174,9 @@ int nampemu_check_write(uint64_t address, uint64_t bytes, const char* who);
 int nampemu_check_context(const char* who);
 /* Counts a call of the stand-in cuBLAS; the result that an injected failure asks for, or 0. */
 int32_t nampemu_enter(const char* function);
+/* Puts work on a stream (a CUstream): it is called once, in the stream's order. For the stand-in
+ * cuBLAS. Returns a CUresult. */
+int32_t nampemu_put(void* stream, void (*work)(void* data), void* data);
 /* Counts one GEMM. */
 void nampemu_count_gemm(void);
 /* Adds a finding from outside. */

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -233,6 +234,35 @@ void multiply_double(const Gemm& g, int batch, double alpha, double beta) {
   }
 }
 
+// A product in its stream's order: what is on the device is read when it is its turn.
+struct Product {
+  const char* who;
+  Handle handle;
+  Gemm g;
+  float alpha = 0, beta = 0;
+  double alpha_wide = 0, beta_wide = 0;
+
+  bool is_wide() const { return g.compute == CUBLAS_COMPUTE_64F; }
+
+  bool read_scalars() {
+    return is_wide()
+               ? read_scalar(handle, g.alpha, who, alpha_wide) &&
+                     read_scalar(handle, g.beta, who, beta_wide)
+               : read_scalar(handle, g.alpha, who, alpha) && read_scalar(handle, g.beta, who, beta);
+  }
+
+  void run() {
+    const bool wide = is_wide();
+    if (handle.pointer_mode == CUBLAS_POINTER_MODE_DEVICE && !read_scalars()) return;
+    const bool reads_product = g.k != 0 && (wide ? alpha_wide != 0 : alpha != 0);
+    const bool reads_c = wide ? beta_wide != 0 : beta != 0;
+    if (!check_memory(g, reads_product, reads_c, who) || !mark_result(g, who)) return;
+    for (int i = 0; i < g.batch; ++i) {
+      wide ? multiply_double(g, i, alpha_wide, beta_wide) : multiply(g, i, alpha, beta);
+    }
+  }
+};
+
 cublasStatus_t run(const char* who, cublasHandle_t raw, Gemm g) {
   if (const int32_t injected = nampemu_enter(who)) return static_cast<cublasStatus_t>(injected);
   const Handle* handle = unwrap(raw);
@@ -247,21 +277,14 @@ cublasStatus_t run(const char* who, cublasHandle_t raw, Gemm g) {
   if (!supported(g)) return CUBLAS_STATUS_NOT_SUPPORTED;
   if (g.m == 0 || g.n == 0 || g.batch == 0) return CUBLAS_STATUS_SUCCESS;
   nampemu_count_gemm();
-  const bool wide = g.compute == CUBLAS_COMPUTE_64F;
-  float alpha = 0, beta = 0;
-  double alpha_wide = 0, beta_wide = 0;
-  const bool scalars =
-      wide ? read_scalar(*handle, g.alpha, who, alpha_wide) &&
-                 read_scalar(*handle, g.beta, who, beta_wide)
-           : read_scalar(*handle, g.alpha, who, alpha) && read_scalar(*handle, g.beta, who, beta);
-  if (!scalars) return CUBLAS_STATUS_EXECUTION_FAILED;
-  const bool reads_product = g.k != 0 && (wide ? alpha_wide != 0 : alpha != 0);
-  const bool reads_c = wide ? beta_wide != 0 : beta != 0;
-  if (!check_memory(g, reads_product, reads_c, who) || !mark_result(g, who))
-    return CUBLAS_STATUS_EXECUTION_FAILED;
-  for (int i = 0; i < g.batch; ++i) {
-    wide ? multiply_double(g, i, alpha_wide, beta_wide) : multiply(g, i, alpha, beta);
-  }
+  auto work = std::make_unique<Product>(Product{who, *handle, g});
+  if (handle->pointer_mode == CUBLAS_POINTER_MODE_HOST) work->read_scalars();
+  const auto call = [](void* data) {
+    const std::unique_ptr<Product> product(static_cast<Product*>(data));
+    product->run();
+  };
+  if (nampemu_put(handle->stream, call, work.get()) != 0) return CUBLAS_STATUS_EXECUTION_FAILED;
+  work.release();  // the queue's now
   return CUBLAS_STATUS_SUCCESS;
 }
 

@@ -81,13 +81,18 @@ NAMPEMU_API CUresult cuMemAllocFromPoolAsync(CUdeviceptr* address, size_t bytes,
 NAMPEMU_API CUresult cuMemFree_v2(CUdeviceptr address) {
   return api("cuMemFree", Needs::context, [=](Emulator& e) {
     ++e.counters.host_waits;  // a driver waits for the device here
+    e.queue.finish_all();
     return free_memory(e, "cuMemFree", address);
   });
 }
 NAMPEMU_API CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream) {
   return api("cuMemFreeAsync", Needs::context, [=](Emulator& e) {
     if (const CUresult bad = check_stream(e, "cuMemFreeAsync", stream)) return bad;
-    return free_memory(e, "cuMemFreeAsync", address);
+    if (address == 0) return CUDA_SUCCESS;
+    if (find_allocation(e, "cuMemFreeAsync", address, false) == nullptr)
+      return CUDA_ERROR_INVALID_VALUE;
+    e.queue.put(stream, [&e, address] { free_memory(e, "cuMemFreeAsync", address); });
+    return CUDA_SUCCESS;
   });
 }
 NAMPEMU_API CUresult cuMemGetInfo_v2(size_t* available, size_t* total) {
@@ -117,6 +122,7 @@ NAMPEMU_API CUresult cuMemHostAlloc(void** pointer, size_t bytes, unsigned) {
 }
 NAMPEMU_API CUresult cuMemFreeHost(void* pointer) {
   return api("cuMemFreeHost", Needs::context, [=](Emulator& e) {
+    e.queue.finish_all();
     Region* region = find_allocation(e, "cuMemFreeHost", reinterpret_cast<uint64_t>(pointer), true);
     if (region == nullptr) return CUDA_ERROR_INVALID_VALUE;
     e.memory().release(*region);

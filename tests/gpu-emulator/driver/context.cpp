@@ -123,7 +123,7 @@ NAMPEMU_API CUresult cuCtxGetDevice(CUdevice* device) {
 NAMPEMU_API CUresult cuCtxSynchronize() {
   return api("cuCtxSynchronize", Needs::context, [](Emulator& e) {
     ++e.counters.host_waits;
-    return CUDA_SUCCESS;
+    return e.queue.finish_all(Emulator::current());
   });
 }
 NAMPEMU_API CUresult cuCtxGetApiVersion(CUcontext, unsigned* version) {

@@ -42,71 +42,96 @@ bool find_end(Emulator& e, const char* name, uint64_t address, uint64_t bytes, S
 
 bool on_device(const End& end) { return end.region != nullptr && end.region->device >= 0; }
 
-CUresult copy(Emulator& e, const char* name, uint64_t to, Side to_side, uint64_t from,
-              Side from_side, uint64_t bytes, bool async) {
-  if (bytes == 0) return CUDA_SUCCESS;
+struct Copy {
+  const char* name;
+  uint64_t to;
+  Side to_side;
+  uint64_t from;
+  Side from_side;
+  uint64_t bytes;
+};
+
+// Checks the ends, which may have been freed since the copy was asked for, and moves the bytes.
+void move_bytes(Emulator& e, const Copy& c) {
   End target, source;
-  if (!find_end(e, name, to, bytes, to_side, true, target) ||
-      !find_end(e, name, from, bytes, from_side, false, source)) {
-    return CUDA_ERROR_INVALID_VALUE;
+  if (!find_end(e, c.name, c.to, c.bytes, c.to_side, true, target) ||
+      !find_end(e, c.name, c.from, c.bytes, c.from_side, false, source)) {
+    return;
   }
   const uint8_t* written = nullptr;
   if (on_device(source)) {
-    written = source.region->written + (from - source.region->base);
+    written = source.region->written + (c.from - source.region->base);
     // On the device, what isn't written stays so; the host would see it.
-    if (!on_device(target)) report_unwritten(e, name, *source.region, from, bytes);
+    if (!on_device(target)) report_unwritten(e, c.name, *source.region, c.from, c.bytes);
   }
-  std::memmove(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
+  std::memmove(reinterpret_cast<void*>(c.to), reinterpret_cast<const void*>(c.from), c.bytes);
   if (on_device(target)) {
-    uint8_t* mark = target.region->written + (to - target.region->base);
+    uint8_t* mark = target.region->written + (c.to - target.region->base);
     if (written != nullptr) {
-      std::memmove(mark, written, bytes);
+      std::memmove(mark, written, c.bytes);
     } else {
-      std::memset(mark, 1, bytes);
+      std::memset(mark, 1, c.bytes);
     }
+  }
+}
+
+CUresult copy(Emulator& e, const Copy& c, bool async, CUstream stream) {
+  if (c.bytes == 0) return CUDA_SUCCESS;
+  End target, source;
+  if (!find_end(e, c.name, c.to, c.bytes, c.to_side, true, target) ||
+      !find_end(e, c.name, c.from, c.bytes, c.from_side, false, source)) {
+    return CUDA_ERROR_INVALID_VALUE;
   }
   const bool device_only = on_device(source) && on_device(target);
   if (device_only) {
     ++e.counters.copies_on_device;
-    e.counters.bytes_on_device += bytes;
+    e.counters.bytes_on_device += c.bytes;
   } else if (on_device(target)) {
     ++e.counters.copies_to_device;
-    e.counters.bytes_to_device += bytes;
+    e.counters.bytes_to_device += c.bytes;
   } else if (on_device(source)) {
     ++e.counters.copies_to_host;
-    e.counters.bytes_to_host += bytes;
+    e.counters.bytes_to_host += c.bytes;
   }
-  const bool pinned = is_pinned(e, target, bytes) && is_pinned(e, source, bytes);
-  if ((!async && !device_only) || !pinned) ++e.counters.host_waits;
-  return CUDA_SUCCESS;
+  const auto place = e.queue.put(stream, [&e, c] { move_bytes(e, c); });
+  // Pinned memory is read and written in the stream's order; other memory before the call is over.
+  const bool pinned = is_pinned(e, target, c.bytes) && is_pinned(e, source, c.bytes);
+  if ((async || device_only) && pinned) return CUDA_SUCCESS;
+  ++e.counters.host_waits;
+  return e.queue.finish(place);
 }
 
 CUresult copy_call(const char* name, uint64_t to, Side to_side, uint64_t from, Side from_side,
                    uint64_t bytes) {
   return api(name, Needs::context, [=](Emulator& e) {
-    return copy(e, name, to, to_side, from, from_side, bytes, false);
+    return copy(e, {name, to, to_side, from, from_side, bytes}, false, nullptr);
   });
 }
 CUresult copy_async(const char* name, uint64_t to, Side to_side, uint64_t from, Side from_side,
                     uint64_t bytes, CUstream stream) {
   return api(name, Needs::context, [=](Emulator& e) {
     if (const CUresult bad = check_stream(e, name, stream)) return bad;
-    return copy(e, name, to, to_side, from, from_side, bytes, true);
+    return copy(e, {name, to, to_side, from, from_side, bytes}, true, stream);
   });
 }
 
 template <class T>
-CUresult fill(Emulator& e, const char* name, CUdeviceptr address, T value, uint64_t count) {
+CUresult fill(Emulator& e, const char* name, CUdeviceptr address, T value, uint64_t count,
+              CUstream stream) {
   if (address % sizeof(T) != 0)
     return bad_argument(e, name, "the address isn't a multiple of the value's width");
   if (count == 0) return CUDA_SUCCESS;
   if (count > (uint64_t{1} << 48)) return CUDA_ERROR_INVALID_VALUE;
   const uint64_t bytes = count * sizeof(T);
-  Region* region = check_range(e, name, address, bytes, "fill");
-  if (region == nullptr) return CUDA_ERROR_INVALID_VALUE;
-  T* to = reinterpret_cast<T*>(address);
-  std::fill(to, to + count, value);
-  if (region->written != nullptr) std::memset(region->written + (address - region->base), 1, bytes);
+  if (check_range(e, name, address, bytes, "fill") == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  e.queue.put(stream, [=, &e] {
+    Region* region = check_range(e, name, address, bytes, "fill");
+    if (region == nullptr) return;
+    T* to = reinterpret_cast<T*>(address);
+    std::fill(to, to + count, value);
+    if (region->written != nullptr)
+      std::memset(region->written + (address - region->base), 1, bytes);
+  });
   ++e.counters.fills;
   e.counters.bytes_filled += bytes;
   return CUDA_SUCCESS;
@@ -115,13 +140,13 @@ CUresult fill(Emulator& e, const char* name, CUdeviceptr address, T value, uint6
 template <class T>
 CUresult fill_call(const char* name, CUdeviceptr address, T value, size_t count) {
   return api(name, Needs::context,
-             [=](Emulator& e) { return fill<T>(e, name, address, value, count); });
+             [=](Emulator& e) { return fill<T>(e, name, address, value, count, nullptr); });
 }
 template <class T>
 CUresult fill_async(const char* name, CUdeviceptr address, T value, size_t count, CUstream stream) {
   return api(name, Needs::context, [=](Emulator& e) {
     if (const CUresult bad = check_stream(e, name, stream)) return bad;
-    return fill<T>(e, name, address, value, count);
+    return fill<T>(e, name, address, value, count, stream);
   });
 }
 

@@ -92,6 +92,7 @@ bool Emulator::valid(const Context* context) const {
 }
 
 void Emulator::destroy_context(Context& context) {
+  queue.finish_all(&context);
   context.alive = false;
   context.references = 0;
   const std::string place = "context of device " + std::to_string(context.device);
@@ -112,7 +113,7 @@ void Emulator::destroy_context(Context& context) {
     }
     return count;
   };
-  leaked(drop(streams), "streams");
+  leaked(queue.drop(context.id), "streams");
   leaked(drop(events), "events");
   leaked(drop(modules), "modules");
   size_t allocations = 0;
@@ -138,11 +139,11 @@ CUresult bad_argument(Emulator& emulator, const char* name, const std::string& t
 CUresult check_stream(Emulator& emulator, const char* name, CUstream stream) {
   const auto number = reinterpret_cast<uintptr_t>(stream);
   if (number <= 2) return CUDA_SUCCESS;  // the default, the legacy and the thread's own stream
-  const auto found = emulator.streams.find(reinterpret_cast<Stream*>(stream));
-  if (found == emulator.streams.end()) {
+  const Stream* found = emulator.queue.find(stream);
+  if (found == nullptr) {
     return bad_argument(emulator, name, "the stream isn't a live one", CUDA_ERROR_INVALID_HANDLE);
   }
-  if (found->second->context != Emulator::current()->id) {
+  if (found->context != Emulator::current()->id) {
     return bad_argument(emulator, name, "the stream is another context's",
                         CUDA_ERROR_INVALID_HANDLE);
   }

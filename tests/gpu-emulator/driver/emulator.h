@@ -13,6 +13,7 @@
 #include "device/findings.h"
 #include "device/memory.h"
 #include "driver/cuda_api.h"
+#include "driver/queue.h"
 #include "exec/executor.h"
 #include "exec/instruction.h"
 
@@ -52,16 +53,11 @@ struct LoadedModule {
   int target = 0;  // 75 for sm_75
 };
 
-struct Stream {
-  uint64_t context = 0;
-  unsigned flags = 0;
-  int priority = 0;
-};
-
 struct Event {
   uint64_t context = 0;
   bool timing = true;
   bool recorded = false;
+  Stream::Place place;  // of the last record
   std::chrono::steady_clock::time_point time;
 };
 
@@ -88,7 +84,7 @@ class Emulator {
   std::multimap<std::string, Failure> failures;
   std::vector<std::unique_ptr<Context>> contexts;  // by device, then created ones; never moved
   std::map<LoadedModule*, std::unique_ptr<LoadedModule>> modules;
-  std::map<Stream*, std::unique_ptr<Stream>> streams;
+  Queue queue;
   std::map<Event*, std::unique_ptr<Event>> events;
   std::vector<std::unique_ptr<Pool>> pools;  // by device
   std::map<uint64_t, uint64_t> host_memory;  // pinned: registered by the caller, base to size

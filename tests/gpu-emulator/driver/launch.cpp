@@ -123,6 +123,23 @@ CUresult collect_parameters(Emulator& e, const Kernel& kernel, void** parameters
   return CUDA_SUCCESS;
 }
 
+void execute(Emulator& e, Context& context, Launch& run) {
+  // 16 bits of the number are kept with every access; before they repeat, all is forgotten.
+  if (++e.launch_number > 0xfffe) {
+    e.memory().clear_touches();
+    e.launch_number = 1;
+  }
+  run.number = e.launch_number;
+  try {
+    run_launch(run, e.settings.order);
+  } catch (const LaunchFault& fault) {
+    // As a device does: the launch has been accepted, what comes after it hears of the fault.
+    context.sticky = static_cast<CUresult>(fault.result());
+  }
+  add_launch(e.counters, run.counters);
+  add_launch(e.kernels[run.kernel->name], run.counters);
+}
+
 CUresult launch(Emulator& e, CUfunction handle, const Shape& shape, CUstream stream,
                 void** parameters, void** extra) {
   if (const CUresult bad = check_stream(e, "cuLaunchKernel", stream)) return bad;
@@ -144,30 +161,17 @@ CUresult launch(Emulator& e, CUfunction handle, const Shape& shape, CUstream str
           collect_parameters(e, function->kernel, parameters, extra, run.parameters)) {
     return bad;
   }
-  // 16 bits of the number are kept with every access; before they repeat, all is forgotten.
-  if (++e.launch_number > 0xfffe) {
-    e.memory().clear_touches();
-    e.launch_number = 1;
-  }
   run.kernel = &function->kernel;
   run.grid = shape.grid;
   run.block = shape.block;
   run.dynamic_shared = shape.shared;
   run.shared_bytes = function->kernel.shared_bytes + shape.shared;
   run.device = context.device;
-  run.number = e.launch_number;
   run.multiprocessors = e.settings.multiprocessors;
   run.instruction_limit = e.settings.instructions;
   run.memory = &e.memory();
   run.findings = &e.findings;
-  try {
-    run_launch(run, e.settings.order);
-  } catch (const LaunchFault& fault) {
-    // As a device does: the launch has been accepted, what comes after it hears of the fault.
-    context.sticky = static_cast<CUresult>(fault.result());
-  }
-  add_launch(e.counters, run.counters);
-  add_launch(e.kernels[function->kernel.name], run.counters);
+  e.queue.put(stream, [&e, &context, run = std::move(run)]() mutable { execute(e, context, run); });
   return CUDA_SUCCESS;
 }
 

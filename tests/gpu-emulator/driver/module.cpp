@@ -212,6 +212,7 @@ NAMPEMU_API CUresult cuModuleUnload(CUmodule module) {
   return api("cuModuleUnload", Needs::context, [=](Emulator& e) {
     LoadedModule* found = unwrap(e, module);
     if (found == nullptr) return no_module(e, "cuModuleUnload");
+    e.queue.finish_all();
     release_variables(e, *found);
     e.modules.erase(found);
     return CUDA_SUCCESS;

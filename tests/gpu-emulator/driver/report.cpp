@@ -18,6 +18,15 @@ auto locked(F f) {
   return f(e);
 }
 
+// A test's look at what has happened: all that was asked for is done first, in its order.
+template <class F>
+auto looked(F f) {
+  return locked([&](Emulator& e) {
+    e.queue.finish_all();
+    return f(e);
+  });
+}
+
 void copy_out(const nampemu_counters& from, nampemu_counters* to, size_t size) {
   if (to != nullptr) std::memcpy(to, &from, std::min(size, sizeof from));
 }
@@ -48,9 +57,11 @@ bool is_known(const std::string& function) {
 
 }  // namespace
 
-NAMPEMU_API size_t nampemu_findings() { return Emulator::get().findings.size(); }
+NAMPEMU_API size_t nampemu_findings() {
+  return looked([](Emulator& e) { return e.findings.size(); });
+}
 NAMPEMU_API size_t nampemu_findings_of(nampemu_kind kind) {
-  return Emulator::get().findings.size(kind);
+  return looked([=](Emulator& e) { return e.findings.size(kind); });
 }
 NAMPEMU_API const char* nampemu_finding_text(size_t index) {
   const Finding* finding = Emulator::get().findings.get(index);
@@ -66,7 +77,7 @@ NAMPEMU_API uint64_t nampemu_finding_count(size_t index) {
 }
 
 NAMPEMU_API void nampemu_reset() {
-  locked([](Emulator& e) {
+  looked([](Emulator& e) {
     e.findings.reset();
     clear_counters(e);
     e.failures.clear();
@@ -74,14 +85,16 @@ NAMPEMU_API void nampemu_reset() {
       context->sticky = CUDA_SUCCESS;
   });
 }
-NAMPEMU_API void nampemu_reset_findings() { Emulator::get().findings.reset(); }
-NAMPEMU_API void nampemu_reset_counters() { locked(clear_counters); }
+NAMPEMU_API void nampemu_reset_findings() {
+  looked([](Emulator& e) { e.findings.reset(); });
+}
+NAMPEMU_API void nampemu_reset_counters() { looked(clear_counters); }
 
 NAMPEMU_API void nampemu_get_counters(nampemu_counters* counters, size_t size) {
-  locked([=](Emulator& e) { copy_out(e.counters, counters, size); });
+  looked([=](Emulator& e) { copy_out(e.counters, counters, size); });
 }
 NAMPEMU_API uint64_t nampemu_launches_of(const char* part) {
-  return locked([=](Emulator& e) {
+  return looked([=](Emulator& e) {
     uint64_t count = 0;
     for (const auto& [name, totals] : e.kernels)
       count += contains(name, part) ? totals.launches : 0;
@@ -90,7 +103,7 @@ NAMPEMU_API uint64_t nampemu_launches_of(const char* part) {
 }
 NAMPEMU_API void nampemu_get_kernel_counters(const char* part, nampemu_counters* counters,
                                              size_t size) {
-  locked([=](Emulator& e) {
+  looked([=](Emulator& e) {
     nampemu_counters sum{};
     for (const auto& [name, totals] : e.kernels) {
       if (!contains(name, part)) continue;
@@ -124,10 +137,10 @@ NAMPEMU_API const char* nampemu_called_function(size_t index) {
 }
 
 NAMPEMU_API size_t nampemu_live_allocations() {
-  return locked([](Emulator& e) { return e.memory().live_count(); });
+  return looked([](Emulator& e) { return e.memory().live_count(); });
 }
 NAMPEMU_API uint64_t nampemu_live_bytes() {
-  return locked([](Emulator& e) {
+  return looked([](Emulator& e) {
     uint64_t sum = 0;
     e.memory().each([&](const Region& region) {
       if (region.alive && region.device >= 0 && !region.owned_by_module) sum += region.size;
@@ -139,7 +152,7 @@ NAMPEMU_API size_t nampemu_live_modules() {
   return locked([](Emulator& e) { return e.modules.size(); });
 }
 NAMPEMU_API size_t nampemu_live_streams() {
-  return locked([](Emulator& e) { return e.streams.size(); });
+  return locked([](Emulator& e) { return e.queue.live(); });
 }
 NAMPEMU_API size_t nampemu_live_events() {
   return locked([](Emulator& e) { return e.events.size(); });
@@ -155,7 +168,7 @@ NAMPEMU_API void nampemu_fail_none() {
 }
 
 NAMPEMU_API void nampemu_forget_writes(uint64_t address, uint64_t bytes) {
-  locked([=](Emulator& e) {
+  looked([=](Emulator& e) {
     const Region* region = find_range(e, address, bytes);
     if (region != nullptr && region->written != nullptr) {
       std::memset(region->written + (address - region->base), 0, bytes);
@@ -163,7 +176,7 @@ NAMPEMU_API void nampemu_forget_writes(uint64_t address, uint64_t bytes) {
   });
 }
 NAMPEMU_API int nampemu_peek(uint64_t address, uint64_t bytes, void* to) {
-  return locked([=](Emulator& e) {
+  return looked([=](Emulator& e) {
     const Region* region = find_range(e, address, bytes);
     if (region == nullptr) return 1;
     std::memcpy(to, region->at(address), bytes);
@@ -199,6 +212,16 @@ NAMPEMU_API int nampemu_check_context(const char* who) {
 }
 NAMPEMU_API int32_t nampemu_enter(const char* function) {
   return locked([=](Emulator& e) { return static_cast<int32_t>(e.enter(function)); });
+}
+NAMPEMU_API int32_t nampemu_put(void* stream, void (*work)(void*), void* data) {
+  return locked([=](Emulator& e) {
+    if (const CUresult failed = Emulator::current()->sticky) return static_cast<int32_t>(failed);
+    const auto handle = static_cast<CUstream>(stream);
+    if (const CUresult bad = check_stream(e, "nampemu_put", handle))
+      return static_cast<int32_t>(bad);
+    e.queue.put(handle, [=] { work(data); });
+    return int32_t{CUDA_SUCCESS};
+  });
 }
 NAMPEMU_API void nampemu_count_gemm() {
   locked([](Emulator& e) { ++e.counters.gemms; });

@@ -1,15 +1,14 @@
-// Streams and events. Work is done when it is asked for, so everything is in order and nothing is
-// ever pending.
+// Streams and events. A query that finds work pending lets it catch up, for time passes: it says
+// done, and only what waits for nothing is late.
 #include "driver/emulator.h"
 
 using namespace nampemu;
 
 namespace {
 
-template <class T, class H>
-T* unwrap(const std::map<T*, std::unique_ptr<T>>& all, H handle) {
-  const auto found = all.find(reinterpret_cast<T*>(handle));
-  return found == all.end() ? nullptr : found->first;
+Event* unwrap(Emulator& e, CUevent event) {
+  const auto found = e.events.find(reinterpret_cast<Event*>(event));
+  return found == e.events.end() ? nullptr : found->first;
 }
 
 CUresult no_event(Emulator& e, const char* name) {
@@ -19,14 +18,7 @@ CUresult no_event(Emulator& e, const char* name) {
 CUresult create_stream(const char* name, CUstream* stream, unsigned flags, int priority) {
   return api(name, Needs::context, [=](Emulator& e) {
     if (stream == nullptr || flags > 1) return CUDA_ERROR_INVALID_VALUE;
-    auto created = std::make_unique<Stream>();
-    created->context = Emulator::current()->id;
-    created->flags = flags;
-    created->priority = priority;
-    *stream = reinterpret_cast<CUstream>(created.get());
-    Stream* key = created.get();
-    e.streams[key] = std::move(created);
-    return CUDA_SUCCESS;
+    return e.queue.create(stream, flags, priority);
   });
 }
 
@@ -40,7 +32,7 @@ NAMPEMU_API CUresult cuStreamCreateWithPriority(CUstream* stream, unsigned flags
 }
 NAMPEMU_API CUresult cuStreamDestroy_v2(CUstream stream) {
   return api("cuStreamDestroy", Needs::context, [=](Emulator& e) {
-    if (e.streams.erase(reinterpret_cast<Stream*>(stream)) == 0) {
+    if (!e.queue.destroy(stream)) {
       return bad_argument(e, "cuStreamDestroy", "the stream isn't a live one",
                           CUDA_ERROR_INVALID_HANDLE);
     }
@@ -51,24 +43,29 @@ NAMPEMU_API CUresult cuStreamSynchronize(CUstream stream) {
   return api("cuStreamSynchronize", Needs::context, [=](Emulator& e) {
     if (const CUresult bad = check_stream(e, "cuStreamSynchronize", stream)) return bad;
     ++e.counters.host_waits;
-    return CUDA_SUCCESS;
+    return e.queue.finish(stream);
   });
 }
 NAMPEMU_API CUresult cuStreamQuery(CUstream stream) {
-  return api("cuStreamQuery", Needs::context,
-             [=](Emulator& e) { return check_stream(e, "cuStreamQuery", stream); });
+  return api("cuStreamQuery", Needs::context, [=](Emulator& e) {
+    if (const CUresult bad = check_stream(e, "cuStreamQuery", stream)) return bad;
+    return e.queue.finish(stream);
+  });
 }
 NAMPEMU_API CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned) {
   return api("cuStreamWaitEvent", Needs::context, [=](Emulator& e) {
     if (const CUresult bad = check_stream(e, "cuStreamWaitEvent", stream)) return bad;
-    return unwrap(e.events, event) == nullptr ? no_event(e, "cuStreamWaitEvent") : CUDA_SUCCESS;
+    const Event* found = unwrap(e, event);
+    if (found == nullptr) return no_event(e, "cuStreamWaitEvent");
+    if (found->recorded) e.queue.put(stream, [] {}, {found->place});
+    return CUDA_SUCCESS;
   });
 }
 NAMPEMU_API CUresult cuStreamGetFlags(CUstream stream, unsigned* flags) {
   return api("cuStreamGetFlags", Needs::context, [=](Emulator& e) {
     if (flags == nullptr) return CUDA_ERROR_INVALID_VALUE;
     if (const CUresult bad = check_stream(e, "cuStreamGetFlags", stream)) return bad;
-    const Stream* found = unwrap(e.streams, stream);
+    const Stream* found = e.queue.find(stream);
     *flags = found != nullptr ? found->flags : 0;
     return CUDA_SUCCESS;
   });
@@ -77,7 +74,7 @@ NAMPEMU_API CUresult cuStreamGetPriority(CUstream stream, int* priority) {
   return api("cuStreamGetPriority", Needs::context, [=](Emulator& e) {
     if (priority == nullptr) return CUDA_ERROR_INVALID_VALUE;
     if (const CUresult bad = check_stream(e, "cuStreamGetPriority", stream)) return bad;
-    const Stream* found = unwrap(e.streams, stream);
+    const Stream* found = e.queue.find(stream);
     *priority = found != nullptr ? found->priority : 0;
     return CUDA_SUCCESS;
   });
@@ -94,7 +91,7 @@ NAMPEMU_API CUresult cuLaunchHostFunc(CUstream stream, void (*function)(void*), 
   return api("cuLaunchHostFunc", Needs::context, [=](Emulator& e) {
     if (function == nullptr) return CUDA_ERROR_INVALID_VALUE;
     if (const CUresult bad = check_stream(e, "cuLaunchHostFunc", stream)) return bad;
-    function(data);
+    e.queue.put(stream, [=] { function(data); });
     return CUDA_SUCCESS;
   });
 }
@@ -120,34 +117,41 @@ NAMPEMU_API CUresult cuEventDestroy_v2(CUevent event) {
 NAMPEMU_API CUresult cuEventRecord(CUevent event, CUstream stream) {
   return api("cuEventRecord", Needs::context, [=](Emulator& e) {
     if (const CUresult bad = check_stream(e, "cuEventRecord", stream)) return bad;
-    Event* found = unwrap(e.events, event);
+    Event* found = unwrap(e, event);
     if (found == nullptr) return no_event(e, "cuEventRecord");
     found->recorded = true;
-    found->time = std::chrono::steady_clock::now();
+    found->place = e.queue.put(stream, [&e, event] {
+      // It may be gone by then.
+      if (Event* still = unwrap(e, event)) still->time = std::chrono::steady_clock::now();
+    });
     return CUDA_SUCCESS;
   });
 }
 NAMPEMU_API CUresult cuEventQuery(CUevent event) {
   return api("cuEventQuery", Needs::context, [=](Emulator& e) {
-    return unwrap(e.events, event) == nullptr ? no_event(e, "cuEventQuery") : CUDA_SUCCESS;
+    const Event* found = unwrap(e, event);
+    return found == nullptr ? no_event(e, "cuEventQuery") : e.queue.finish(found->place);
   });
 }
 NAMPEMU_API CUresult cuEventSynchronize(CUevent event) {
   return api("cuEventSynchronize", Needs::context, [=](Emulator& e) {
-    if (unwrap(e.events, event) == nullptr) return no_event(e, "cuEventSynchronize");
+    const Event* found = unwrap(e, event);
+    if (found == nullptr) return no_event(e, "cuEventSynchronize");
     ++e.counters.host_waits;
-    return CUDA_SUCCESS;
+    return e.queue.finish(found->place);
   });
 }
 namespace {
 
 CUresult elapsed_time(float* milliseconds, CUevent from, CUevent to) {
   return api("cuEventElapsedTime", Needs::context, [=](Emulator& e) {
-    const Event* a = unwrap(e.events, from);
-    const Event* b = unwrap(e.events, to);
+    const Event* a = unwrap(e, from);
+    const Event* b = unwrap(e, to);
     if (a == nullptr || b == nullptr) return no_event(e, "cuEventElapsedTime");
     if (milliseconds == nullptr) return CUDA_ERROR_INVALID_VALUE;
     if (!a->recorded || !b->recorded || !a->timing || !b->timing) return CUDA_ERROR_INVALID_HANDLE;
+    if (const CUresult failed = e.queue.finish(a->place)) return failed;
+    if (const CUresult failed = e.queue.finish(b->place)) return failed;
     *milliseconds = std::chrono::duration<float, std::milli>(b->time - a->time).count();
     return CUDA_SUCCESS;
   });
