@@ -27,21 +27,29 @@ class Backend {
   virtual void set_threads(int32_t threads);
   virtual void set_simd(namp_simd simd);
 
-  // Streams.
+  // Streams. Null is the device's own, which others know as own_stream.
+  virtual namp_stream own_stream() = 0;
   virtual namp_stream create_stream() = 0;
   virtual void destroy_stream(namp_stream stream) = 0;
   virtual void synchronize(namp_stream stream) = 0;
+  // What is put on later from now on waits, on the device, for what is on earlier by now.
+  virtual void order(namp_stream later, namp_stream earlier) = 0;
 
-  // Events. elapsed waits for both, which were recorded.
+  // Events. Those that are waited for, queried or measured were recorded.
   virtual void* create_event() = 0;
   virtual void destroy_event(void* event) = 0;
   virtual void record_event(void* event, namp_stream stream) = 0;
+  virtual void wait_event(namp_stream stream, void* event) = 0;
+  virtual bool query_event(void* event) = 0;
+  virtual void synchronize_event(void* event) = 0;
   virtual double elapsed_seconds(void* from, void* to) = 0;
 
   // Memory as the system gives it, 256-byte aligned; abi/memory_pool.h caches it. Throws
   // NAMP_ERROR_OUT_OF_MEMORY.
   virtual void* system_allocate(int64_t bytes) = 0;
   virtual void system_free(void* pointer) = 0;
+  virtual void* allocate_host(int64_t bytes) = 0;
+  virtual void free_host(void* pointer) = 0;
   virtual void copy(void* destination, const void* source, int64_t bytes,
                     namp_copy_direction direction, namp_stream stream) = 0;
   virtual void fill(void* destination, int32_t value, int64_t bytes, namp_stream stream) = 0;

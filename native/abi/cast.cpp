@@ -78,6 +78,7 @@ int32_t namp_cast_table(namp_table* table, int32_t destination_column, int32_t s
       namp::check_apart(destination, checked.cell(tensor, source_column),
                         checked.counts[static_cast<size_t>(tensor)]);
     }
+    checked.use_on(stream);
     checked.device.backend->cast_table(checked.view, destination_column, source_column, how,
                                        stream);
   });

@@ -1,6 +1,8 @@
 // Devices and streams.
 #include "abi/device.h"
 
+#include <algorithm>
+#include <cstring>
 #include <string>
 
 #include "abi/check.h"
@@ -55,12 +57,18 @@ using namp::OpenDevices;
 using namp::use_device;
 using namp::wall;
 
-int32_t namp_device_count(int32_t* count, int32_t kind) {
+int32_t namp_device_count(int32_t* count, int32_t kind, char* reason, int64_t reason_capacity) {
   return wall([&] {
     namp::check_object(count, "count");
-    std::string reason;
-    *count = namp::count_devices(namp::check_kind(kind), reason);
-    if (*count == 0) namp::set_last_error(reason.c_str());
+    namp::check_range(reason_capacity, 0, INT64_MAX, "reason_capacity");
+    if (reason_capacity > 0) namp::check_not_null(reason, "reason");
+    std::string why;
+    *count = namp::count_devices(namp::check_kind(kind), why);
+    if (*count > 0) why.clear();
+    if (reason_capacity == 0) return;
+    const size_t length = std::min(why.size(), static_cast<size_t>(reason_capacity - 1));
+    std::memcpy(reason, why.data(), length);
+    reason[length] = '\0';
   });
 }
 
@@ -125,6 +133,13 @@ int32_t namp_device_set_simd(namp_device* device, int32_t simd) {
   return wall([&] {
     namp::check_range(simd, NAMP_SIMD_BEST, NAMP_SIMD_AVX512, "simd");
     use_device(device)->backend->set_simd(static_cast<namp_simd>(simd));
+  });
+}
+
+int32_t namp_device_get_stream(namp_stream* stream, namp_device* device) {
+  return wall([&] {
+    namp::check_object(stream, "stream");
+    *stream = check_device(device).backend->own_stream();
   });
 }
 

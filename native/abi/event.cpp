@@ -64,6 +64,31 @@ int32_t namp_event_record(namp_event* event, namp_stream stream) {
   });
 }
 
+int32_t namp_stream_wait_event(namp_device* device, namp_stream stream, namp_event* event) {
+  return namp::wall([&] {
+    namp_device& checked = namp::check_device(device);
+    const namp_event& waited = namp::check_event(event, "event");
+    namp::require(&waited.device == &checked,
+                  "event is of another device; wait on the host for it: namp_event_synchronize.");
+    if (waited.recorded) checked.backend->wait_event(stream, waited.handle);
+  });
+}
+
+int32_t namp_event_query(int32_t* reached, namp_event* event) {
+  return namp::wall([&] {
+    namp::check_object(reached, "reached");
+    const namp_event& checked = namp::check_recorded(event, "event");
+    *reached = checked.device.backend->query_event(checked.handle) ? 1 : 0;
+  });
+}
+
+int32_t namp_event_synchronize(namp_event* event) {
+  return namp::wall([&] {
+    const namp_event& checked = namp::check_recorded(event, "event");
+    checked.device.backend->synchronize_event(checked.handle);
+  });
+}
+
 int32_t namp_event_elapsed(double* seconds, namp_event* from, namp_event* to) {
   return namp::wall([&] {
     namp::check_object(seconds, "seconds");

@@ -1,4 +1,5 @@
 // Memory of a device.
+#include <cstring>
 #include <string>
 
 #include "abi/check.h"
@@ -25,6 +26,32 @@ int32_t namp_memory_free(namp_device* device, void* pointer, namp_stream stream)
   return wall([&] {
     namp_device& checked = check_device(device);
     if (pointer != nullptr) checked.pool.free(pointer, stream);
+  });
+}
+
+int32_t namp_memory_record_stream(namp_device* device, void* pointer, namp_stream stream) {
+  return wall([&] {
+    namp_device& checked = check_device(device);
+    namp::check_not_null(pointer, "pointer");
+    checked.pool.record_stream(pointer, stream);
+  });
+}
+
+int32_t namp_memory_allocate_host(void** pointer, namp_device* device, int64_t bytes) {
+  return wall([&] {
+    namp::check_object(pointer, "pointer");
+    namp_device& checked = check_device(device);
+    namp::check_range(bytes, 1, namp::kMaxElements, "bytes");
+    void* memory = checked.backend->allocate_host(bytes);
+    std::memset(memory, 0, static_cast<size_t>(bytes));
+    *pointer = memory;
+  });
+}
+
+int32_t namp_memory_free_host(namp_device* device, void* pointer) {
+  return wall([&] {
+    namp_device& checked = check_device(device);
+    if (pointer != nullptr) checked.backend->free_host(pointer);
   });
 }
 

@@ -36,7 +36,7 @@ void* MemoryPool::allocate(int64_t bytes, namp_memory_kind kind, namp_stream str
   const int64_t size = size_class(bytes);
   const Piece piece = take_or_make(size, stream);
   try {
-    live_.emplace(piece.pointer, Live{piece.segment, size, kind});
+    live_.emplace(piece.pointer, Live{piece.segment, size, kind, stream, {}});
   } catch (...) {
     cache_[{stream, size}].push_back(piece);  // had room for it a moment ago
     throw;
@@ -111,20 +111,38 @@ MemoryPool::Segment* MemoryPool::make_segment_or_explain(int64_t bytes) {
   }
 }
 
-void MemoryPool::free(void* pointer, namp_stream stream) {
-  std::lock_guard lock(mutex_);
+MemoryPool::Live& MemoryPool::find_live(void* pointer, const char* what) {
   const auto found = live_.find(pointer);
   if (found == live_.end()) {
-    fail(NAMP_ERROR_INVALID_ARGUMENT,
-         "The pointer to free is not memory of this device that is in use; free what "
-         "namp_memory_allocate gave, once.");
+    fail(NAMP_ERROR_INVALID_ARGUMENT, std::string("The pointer to ") + what +
+                                          " is not memory of this device that is in use; " + what +
+                                          " what namp_memory_allocate gave, before it is freed.");
   }
-  const Live live = found->second;
-  cache_[{stream, live.bytes}].push_back({pointer, live.segment});
-  live_.erase(found);
+  return found->second;
+}
+
+void MemoryPool::add_user(Live& live, namp_stream stream) {
+  if (stream == live.stream) return;
+  if (std::find(live.users.begin(), live.users.end(), stream) != live.users.end()) return;
+  live.users.push_back(stream);
+}
+
+void MemoryPool::record_stream(void* pointer, namp_stream stream) {
+  std::lock_guard lock(mutex_);
+  add_user(find_live(pointer, "record"), stream);
+}
+
+void MemoryPool::free(void* pointer, namp_stream stream) {
+  std::lock_guard lock(mutex_);
+  Live& live = find_live(pointer, "free");
+  add_user(live, stream);
+  for (const namp_stream user : live.users)
+    backend_.order(live.stream, user);
+  cache_[{live.stream, live.bytes}].push_back({pointer, live.segment});
   live.segment->live--;
   statistics_.cached_bytes += live.bytes;
   count(live.kind, -live.bytes);
+  live_.erase(pointer);
 }
 
 void MemoryPool::trim() {
@@ -162,6 +180,14 @@ void MemoryPool::forget_stream(namp_stream stream) {
     } else {
       ++entry;
     }
+  }
+  for (auto& [pointer, live] : live_) {
+    if (live.stream == stream) live.stream = nullptr;
+    auto& users = live.users;
+    users.erase(
+        std::remove_if(users.begin(), users.end(),
+                       [&](namp_stream user) { return user == stream || user == live.stream; }),
+        users.end());
   }
 }
 

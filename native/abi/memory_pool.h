@@ -1,6 +1,7 @@
 // The caching allocator, the same for every backend: memory that is freed is kept for the next
 // allocation of its size class, so that a training step that has run before asks the system for
-// nothing.
+// nothing. A piece belongs to the stream that it was allocated on and goes back to that stream's
+// cache; where other streams used it, its own waits for them, on the device.
 #pragma once
 
 #include <cstdint>
@@ -23,14 +24,14 @@ class MemoryPool {
   MemoryPool& operator=(const MemoryPool&) = delete;
   ~MemoryPool();  // gives everything back, also what is still in use
 
-  // Memory for use on stream; what another stream freed is not handed out to it. bytes is 1 or
-  // more.
+  // Memory of a stream. bytes is 1 or more.
   void* allocate(int64_t bytes, namp_memory_kind kind, namp_stream stream);
+  // The stream has used it as well, if it is not the piece's own.
   void free(void* pointer, namp_stream stream);
+  void record_stream(void* pointer, namp_stream stream);
   void trim();
 
-  // What is cached for a stream that ends (and has been waited for) may be used by the default
-  // stream.
+  // What belongs to a stream that ends (and has been waited for) is the device's own stream's.
   void forget_stream(namp_stream stream);
 
   void get_statistics(namp_memory_statistics& statistics);
@@ -61,7 +62,13 @@ class MemoryPool {
     Segment* segment;
     int64_t bytes;
     namp_memory_kind kind;
+    namp_stream stream;
+    std::vector<namp_stream> users;  // other streams
   };
+
+  // Throws where the pointer is none of ours.
+  Live& find_live(void* pointer, const char* what);
+  static void add_user(Live& live, namp_stream stream);
 
   Piece take_or_make(int64_t bytes, namp_stream stream);
   Segment* new_segment(int64_t bytes);

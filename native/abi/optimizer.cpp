@@ -49,15 +49,22 @@ void check_tensors(const namp_table& table, const OptimizerNeeds& needs) {
   }
 }
 
+int32_t rows_of(const namp_optimizer_args& args) { return std::max(args.row_count, 1); }
+
 // The rule's part of the checks.
 template <class Rule>
 void check_rule(namp_table& table, const namp_optimizer_args& args) {
   const namp_optimizer_columns& columns = args.columns;
   const auto states_of = [](const namp_optimizer_group& group) { return Rule::states(group); };
   int32_t states = 0;
-  for (int32_t group = 0; group < args.group_count; ++group) {
-    check_group<Rule>(args.groups[group]);
-    states = std::max(states, states_of(args.groups[group]));
+  for (int64_t i = 0; i < int64_t{rows_of(args)} * args.group_count; ++i) {
+    check_group<Rule>(args.groups[i]);
+    if (states_of(args.groups[i]) != states_of(args.groups[i % args.group_count])) {
+      fail(NAMP_ERROR_INVALID_ARGUMENT,
+           "args->groups has rows that need different columns of state for group " +
+               std::to_string(i % args.group_count) + "; only its numbers may differ.");
+    }
+    states = std::max(states, states_of(args.groups[i]));
   }
   static_assert(Rule::kMaxStates <= NAMP_MAX_STATE_COLUMNS);
   for (int32_t k = 0; k < states; ++k) {
@@ -86,6 +93,10 @@ int32_t namp_optimizer_step(namp_table* table, const namp_optimizer_args* args,
     namp::check_struct(args, "args");
     namp::check_range(args->group_count, 1, INT32_MAX, "args->group_count");
     namp::check_object(args->groups, "args->groups");
+    namp::check_range(args->row_count, 0, INT32_MAX, "args->row_count");
+    namp::check_count(args->first_step, "args->first_step");
+    namp::check_product({std::max(args->row_count, 1), args->group_count},
+                        "args->row_count and args->group_count");
     const namp_optimizer_columns& columns = args->columns;
     namp::check_column(checked, columns.parameter, "args->columns.parameter");
     namp::check_column(checked, columns.gradient, "args->columns.gradient");
@@ -104,6 +115,7 @@ int32_t namp_optimizer_step(namp_table* table, const namp_optimizer_args* args,
       namp::fail(NAMP_ERROR_INVALID_ARGUMENT,
                  "args->rule is " + std::to_string(args->rule) + ", which is no namp_rule.");
     }
+    checked.use_on(stream);
     if (checks) {
       checked.device.backend->unscale_check(checked.view, columns.gradient, -1, scaler, state, true,
                                             stream);

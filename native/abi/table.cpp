@@ -170,6 +170,19 @@ namp_table::~namp_table() {
   device.tables--;
 }
 
+void namp_table::use_on(namp_stream stream) {
+  if (std::find(streams_.begin(), streams_.end(), stream) != streams_.end()) return;
+  streams_.push_back(stream);
+  record_streams(memory_);
+  record_streams(chunk_memory_);
+}
+
+void namp_table::record_streams(void* memory) {
+  if (memory == nullptr) return;
+  for (const namp_stream stream : streams_)
+    device.pool.record_stream(memory, stream);
+}
+
 std::vector<bool> namp_table::with_memory(const std::vector<namp_cell>& of_cells) const {
   std::vector<bool> with = in_chunks_;
   for (size_t i = 0; i < of_cells.size(); ++i) {
@@ -205,6 +218,7 @@ void namp_table::make_chunks(const std::vector<bool>& tensors, namp_stream strea
   }
   if (chunk_memory_ != nullptr) device.pool.free(chunk_memory_, stream);
   chunk_memory_ = made;
+  record_streams(chunk_memory_);
   view.chunk_count = count;
   view.chunks = reinterpret_cast<const Chunk*>(made + (made == nullptr ? 0 : chunks_at));
   view.chunk_facts = reinterpret_cast<ChunkFacts*>(made + (made == nullptr ? 0 : facts_at));
@@ -260,7 +274,7 @@ int32_t namp_table_create(namp_table** table, namp_device* device,
 int32_t namp_table_destroy(namp_table* table) {
   return namp::wall([&] {
     if (table == nullptr) return;
-    namp::check_table(table).device.backend->synchronize(nullptr);
+    namp::check_table(table);
     delete table;
   });
 }
@@ -281,6 +295,7 @@ int32_t namp_table_set_column(namp_table* table, int32_t column, const namp_cell
     for (int64_t tensor = 0; tensor < tensors; ++tensor) {
       changed[static_cast<size_t>(tensor * checked.view.column_count + column)] = cells[tensor];
     }
+    checked.use_on(stream);
     checked.change_cells(std::move(changed), stream);
   });
 }

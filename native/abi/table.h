@@ -52,7 +52,11 @@ struct namp_table {
   // Puts these cells in place, on a stream.
   void change_cells(std::vector<namp_cell> changed, namp_stream stream);
 
+  // Before work with the table is put on a stream: the table's memory outlives it.
+  void use_on(namp_stream stream);
+
  private:
+  void record_streams(void* memory);
   // The tensors with chunks, and those with memory among these cells.
   std::vector<bool> with_memory(const std::vector<namp_cell>& of_cells) const;
   void make_chunks(const std::vector<bool>& tensors, namp_stream stream);
@@ -62,6 +66,7 @@ struct namp_table {
   // elements it is to have.
   void* chunk_memory_ = nullptr;
   std::vector<bool> in_chunks_;
+  std::vector<namp_stream> streams_;  // that it was used on
 };
 
 namespace namp {

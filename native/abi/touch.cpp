@@ -19,6 +19,7 @@ int32_t namp_table_touch(uint32_t* checksum, namp_table* table, const int32_t* a
         namp::check_cells(checked, column, "the cell", true);
       }
     }
+    checked.use_on(stream);
     checked.device.backend->touch_table(checksum, checked.view, accesses, stream);
   });
 }

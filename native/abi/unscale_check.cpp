@@ -51,6 +51,7 @@ int32_t namp_unscale_check(namp_table* table, int32_t gradient_column, int32_t w
         }
       }
     }
+    checked.use_on(stream);
     checked.device.backend->unscale_check(checked.view, gradient_column, write_column, scaler,
                                           state, resets, stream);
   });

@@ -19,18 +19,25 @@ class CpuBackend final : public Backend {
   void set_threads(int32_t threads) override { threads_.set(threads); }
   void set_simd(namp_simd simd) override;
 
+  namp_stream own_stream() override { return nullptr; }
   namp_stream create_stream() override { return nullptr; }
   void destroy_stream(namp_stream) override {}
   void synchronize(namp_stream) override {}
+  void order(namp_stream, namp_stream) override {}
 
   // event.cpp
   void* create_event() override;
   void destroy_event(void* event) override;
   void record_event(void* event, namp_stream stream) override;
+  void wait_event(namp_stream, void*) override {}
+  bool query_event(void*) override { return true; }
+  void synchronize_event(void*) override {}
   double elapsed_seconds(void* from, void* to) override;
 
   void* system_allocate(int64_t bytes) override;
   void system_free(void* pointer) override;
+  void* allocate_host(int64_t bytes) override { return system_allocate(bytes); }
+  void free_host(void* pointer) override { system_free(pointer); }
   void copy(void* destination, const void* source, int64_t bytes, namp_copy_direction direction,
             namp_stream stream) override;
   void fill(void* destination, int32_t value, int64_t bytes, namp_stream stream) override;

@@ -210,18 +210,20 @@ void CpuBackend::optimizer_step(const TableView& table, const namp_optimizer_arg
   const StepStart start = step_start(*state, scaler, args.max_norm);
   state->clip_coefficient = start.clip;
   const bool streaming = streams(table);
+  const namp_optimizer_group* const groups =
+      args.groups + group_row(state->step, args.first_step, args.row_count) * args.group_count;
   with_rule(args.rule, [&](auto rule) {
     using Rule = decltype(rule);
     const auto kernel = update_of(rule, simd_);
     const auto update_chunk = [&](const Chunk& chunk, LastConstants<Rule>& last) {
       const int32_t group = table.groups[chunk.tensor];
-      UpdateChunk pointers = chunk_of(table, chunk, Rule::states(args.groups[group]), args.columns);
+      UpdateChunk pointers = chunk_of(table, chunk, Rule::states(groups[group]), args.columns);
       if (pointers.gradient == nullptr) return;
       pointers.streams = streaming;
       const UpdateConstants<Rule>& constants =
           last.of(group, args.steps[chunk.tensor], [&](int32_t of_group, int64_t before) {
-            return update_constants<Rule>(args.groups[of_group], next_step(before),
-                                          start.inverse_scale, start.clip);
+            return update_constants<Rule>(groups[of_group], next_step(before), start.inverse_scale,
+                                          start.clip);
           });
       const UpdateRandom random{
           args.copy_rounding == NAMP_ROUND_STOCHASTIC, args.seed, static_cast<uint64_t>(start.step),

@@ -12,7 +12,6 @@ using cuda::DevicePointer;
 using cuda::driver;
 using cuda::Result;
 using cuda::Stream;
-using cuda::stream_of;
 
 namespace {
 
@@ -66,6 +65,12 @@ CudaBackend::CudaBackend(int ordinal)
                     std::to_string(capability / 10) + "." + std::to_string(capability % 10) +
                     "; the kernels need 7.5 (Turing) or newer. Use the CPU.");
   }
+  const ContextScope scope(context_);
+  driver().cuStreamCreate(&own_stream_, cuda::kStreamNonBlocking);
+  const Result made = driver().cuEventCreate.attempt(&moment_, cuda::kEventDisableTiming);
+  if (made == cuda::kSuccess) return;
+  driver().cuStreamDestroy.attempt(own_stream_);
+  cuda::throw_driver_error(made, driver().cuEventCreate.name());
 }
 
 CudaBackend::~CudaBackend() {
@@ -76,6 +81,8 @@ CudaBackend::~CudaBackend() {
   staging_.release();
   tickets_.release();
   launcher_.release();
+  driver().cuEventDestroy.attempt(moment_);
+  driver().cuStreamDestroy.attempt(own_stream_);
   driver().cuCtxPopCurrent.attempt(&popped);
 }
 
@@ -104,7 +111,22 @@ namp_stream CudaBackend::create_stream() {
   const ContextScope scope(context_);
   Stream stream = nullptr;
   driver().cuStreamCreate(&stream, cuda::kStreamNonBlocking);
+  try {
+    order(stream, nullptr);
+  } catch (...) {
+    driver().cuStreamDestroy.attempt(stream);
+    throw;
+  }
   return stream;
+}
+
+// One event serves all: a wait is for what its record meant when it was asked for.
+void CudaBackend::order(namp_stream later, namp_stream earlier) {
+  if (stream_of(later) == stream_of(earlier)) return;
+  const ContextScope scope(context_);
+  const std::lock_guard lock(ordering_);
+  driver().cuEventRecord(moment_, stream_of(earlier));
+  driver().cuStreamWaitEvent(stream_of(later), moment_, 0);
 }
 
 void CudaBackend::destroy_stream(namp_stream stream) {
@@ -129,6 +151,23 @@ void CudaBackend::system_free(void* pointer) {
   cuda::Context popped = nullptr;
   if (driver().cuCtxPushCurrent.attempt(context_.get()) != cuda::kSuccess) return;
   driver().cuMemFree.attempt(address(pointer));
+  driver().cuCtxPopCurrent.attempt(&popped);
+}
+
+void* CudaBackend::allocate_host(int64_t bytes) {
+  const ContextScope scope(context_);
+  void* memory = nullptr;
+  const Result result = driver().cuMemHostAlloc.attempt(&memory, static_cast<size_t>(bytes), 0);
+  if (result == cuda::kErrorOutOfMemory) cuda::throw_out_of_pinned_memory(bytes, result);
+  if (result != cuda::kSuccess) cuda::throw_driver_error(result, driver().cuMemHostAlloc.name());
+  return memory;
+}
+
+// As system_free.
+void CudaBackend::free_host(void* pointer) {
+  cuda::Context popped = nullptr;
+  if (driver().cuCtxPushCurrent.attempt(context_.get()) != cuda::kSuccess) return;
+  driver().cuMemFreeHost.attempt(pointer);
   driver().cuCtxPopCurrent.attempt(&popped);
 }
 

@@ -2,6 +2,8 @@
 // launched from the file of native/cuda that has its name, over kernels of the .cu file beside it.
 #pragma once
 
+#include <mutex>
+
 #include "backend.h"
 #include "cuda/context.h"
 #include "cuda/cublas.h"
@@ -12,8 +14,6 @@
 namespace namp {
 
 namespace cuda {
-
-inline Stream stream_of(namp_stream stream) { return static_cast<Stream>(stream); }
 
 inline DevicePointer address(const void* pointer) {
   return static_cast<DevicePointer>(reinterpret_cast<uintptr_t>(pointer));
@@ -29,18 +29,25 @@ class CudaBackend final : public Backend {
 
   void get_info(namp_device_info& info) override;
 
+  namp_stream own_stream() override { return own_stream_; }
   namp_stream create_stream() override;
   void destroy_stream(namp_stream stream) override;
   void synchronize(namp_stream stream) override;
+  void order(namp_stream later, namp_stream earlier) override;
 
   // event.cpp
   void* create_event() override;
   void destroy_event(void* event) override;
   void record_event(void* event, namp_stream stream) override;
+  void wait_event(namp_stream stream, void* event) override;
+  bool query_event(void* event) override;
+  void synchronize_event(void* event) override;
   double elapsed_seconds(void* from, void* to) override;
 
   void* system_allocate(int64_t bytes) override;
   void system_free(void* pointer) override;
+  void* allocate_host(int64_t bytes) override;
+  void free_host(void* pointer) override;
   void copy(void* destination, const void* source, int64_t bytes, namp_copy_direction direction,
             namp_stream stream) override;
   void fill(void* destination, int32_t value, int64_t bytes, namp_stream stream) override;
@@ -77,16 +84,23 @@ class CudaBackend final : public Backend {
  private:
   void multiply(const cuda::GemmArgs& gemm, namp_stream stream);
 
+  cuda::Stream stream_of(namp_stream stream) const {
+    return stream == nullptr ? own_stream_ : static_cast<cuda::Stream>(stream);
+  }
+
   // Makes the context current and launches.
   template <class Args>
   void launch(const cuda::Kernel<Args>& kernel, int64_t tasks,
               const std::type_identity_t<Args>& args, namp_stream stream) {
     const cuda::ContextScope scope(context_);
-    launcher_(kernel, tasks, args, cuda::stream_of(stream));
+    launcher_(kernel, tasks, args, stream_of(stream));
   }
 
   const int ordinal_;
   cuda::PrimaryContext context_;
+  cuda::Stream own_stream_ = nullptr;
+  cuda::Event moment_ = nullptr;  // between order's record and wait, under its lock
+  std::mutex ordering_;
   cuda::Launcher launcher_;
   cuda::Staging staging_;
   cuda::Tickets tickets_;

@@ -177,6 +177,14 @@ DevicePointer allocate_memory(size_t bytes) {
   return pointer;
 }
 
+void throw_out_of_pinned_memory(int64_t bytes, Result result) {
+  throw Error(NAMP_ERROR_OUT_OF_MEMORY,
+              "The system cannot give " + std::to_string(bytes) +
+                  " bytes of pinned memory for copies: cuMemHostAlloc failed with " +
+                  describe(result) +
+                  ". Free memory of the host, or raise its limit on locked memory.");
+}
+
 std::string describe_free_memory() {
   size_t available = 0;
   size_t total = 0;

@@ -20,6 +20,9 @@ DevicePointer allocate_memory(size_t bytes);
 // driver does not say.
 std::string describe_free_memory();
 
+// Throws the error of page-locked memory that there is not enough of.
+[[noreturn]] void throw_out_of_pinned_memory(int64_t bytes, Result result);
+
 // Throws the error of a call: its name, the driver's name and text, and what to do.
 [[noreturn]] void throw_driver_error(Result result, const char* call);
 
@@ -76,6 +79,7 @@ class DriverFunction {
   X(cuStreamCreate, Stream*, unsigned) \
   X(cuStreamDestroy, Stream) \
   X(cuStreamSynchronize, Stream) \
+  X(cuStreamWaitEvent, Stream, Event, unsigned) \
   X(cuEventCreate, Event*, unsigned) \
   X(cuEventRecord, Event, Stream) \
   X(cuEventQuery, Event) \

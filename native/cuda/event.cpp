@@ -24,7 +24,25 @@ void CudaBackend::destroy_event(void* event) {
 
 void CudaBackend::record_event(void* event, namp_stream stream) {
   const ContextScope scope(context_);
-  driver().cuEventRecord(static_cast<Event>(event), cuda::stream_of(stream));
+  driver().cuEventRecord(static_cast<Event>(event), stream_of(stream));
+}
+
+void CudaBackend::wait_event(namp_stream stream, void* event) {
+  const ContextScope scope(context_);
+  driver().cuStreamWaitEvent(stream_of(stream), static_cast<Event>(event), 0);
+}
+
+bool CudaBackend::query_event(void* event) {
+  const ContextScope scope(context_);
+  const cuda::Result state = driver().cuEventQuery.attempt(static_cast<Event>(event));
+  if (state == cuda::kErrorNotReady) return false;
+  if (state != cuda::kSuccess) cuda::throw_driver_error(state, driver().cuEventQuery.name());
+  return true;
+}
+
+void CudaBackend::synchronize_event(void* event) {
+  const ContextScope scope(context_);
+  driver().cuEventSynchronize(static_cast<Event>(event));
 }
 
 double CudaBackend::elapsed_seconds(void* from, void* to) {

@@ -38,7 +38,7 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
     product.c_dtype = NAMP_FLOAT32;
     product.ldc = args.n;
     product.stride_c = args.m * args.n;
-    if (cublas_.multiply(product, 0.0f, cuda::stream_of(stream))) {
+    if (cublas_.multiply(product, 0.0f, stream_of(stream))) {
       launch(cuda::kGemmEpilogue, element_blocks, {args, gemm.bias_by_row, wide}, stream);
       return;
     }
@@ -50,7 +50,7 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
     launch(cuda::kGemmBias, element_blocks, gemm, stream);
     rest.call.bias = nullptr;
   }
-  if (cublas_.multiply(args, starts_from_bias ? 1.0f : args.beta, cuda::stream_of(stream))) {
+  if (cublas_.multiply(args, starts_from_bias ? 1.0f : args.beta, stream_of(stream))) {
     const namp_gemm_args& left = rest.call;
     if (left.bias != nullptr || left.pre_activation != nullptr ||
         left.activation != NAMP_ACTIVATION_NONE) {

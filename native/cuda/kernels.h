@@ -87,6 +87,8 @@ struct OptimizerArgs {
   TableView table;
   namp_optimizer_columns columns;
   int32_t group_count;
+  int32_t row_count;  // 1 or more
+  int64_t first_step;
   int32_t copy_rounding;
   float max_norm;
   int32_t advance_step;
@@ -95,7 +97,7 @@ struct OptimizerArgs {
   namp_optimizer_state* state;
   Ticket ticket;
   int64_t* steps;                        // [tensors]
-  const namp_optimizer_group* uploaded;  // [group_count], or null: groups
+  const namp_optimizer_group* uploaded;  // [row_count, group_count], or null: groups
   uint64_t groups[kInlineGroups * kGroupWords];
 };
 static_assert(sizeof(OptimizerArgs) <= 4096, "what a launch can carry");

@@ -12,7 +12,7 @@ void CudaBackend::cross_entropy(const namp_cross_entropy_args& args, namp_stream
                                                    args.rows * static_cast<int64_t>(sizeof(float)),
                                                stream));
   const cuda::CrossEntropyArgs packed{args, weight, reinterpret_cast<float*>(weight + 1),
-                                      tickets_.of(cuda::stream_of(stream))};
+                                      tickets_.of(stream_of(stream))};
   launch(cuda::kCrossEntropyWeight, 1, packed, stream);
   constexpr int64_t kRows = cuda::kLossThreads / cuda::kRowLanes;
   // Without rows there is still a loss to write.
@@ -25,7 +25,7 @@ void CudaBackend::mse(const namp_mse_args& args, namp_stream stream) {
   const int64_t chunks = std::max<int64_t>(1, (args.count + kChunkElements - 1) / kChunkElements);
   auto* sums =
       static_cast<double*>(workspace(chunks * static_cast<int64_t>(sizeof(double)), stream));
-  launch(cuda::kMse, chunks, {args, sums, tickets_.of(cuda::stream_of(stream))}, stream);
+  launch(cuda::kMse, chunks, {args, sums, tickets_.of(stream_of(stream))}, stream);
 }
 
 }  // namespace namp

@@ -21,9 +21,8 @@ void CudaBackend::unscale_check(const TableView& table, int32_t gradient_column,
                                 int32_t write_column, const namp_scaler_state* scaler,
                                 namp_optimizer_state* state, bool reset, namp_stream stream) {
   const cuda::ContextScope scope(context_);
-  const cuda::UnscaleCheckArgs args{table,        gradient_column,
-                                    write_column, scaler,
-                                    state,        tickets_.of(cuda::stream_of(stream)),
+  const cuda::UnscaleCheckArgs args{table,        gradient_column, write_column,
+                                    scaler,       state,           tickets_.of(stream_of(stream)),
                                     reset ? 1 : 0};
   // A table of nothing still has a state to write.
   launch(cuda::kUnscaleCheck, std::max<int64_t>(1, table.chunk_count), args, stream);
@@ -43,15 +42,18 @@ void CudaBackend::optimizer_step(const TableView& table, const namp_optimizer_ar
   packed.seed = args.seed;
   packed.scaler = scaler;
   packed.state = state;
-  packed.ticket = tickets_.of(cuda::stream_of(stream));
+  packed.ticket = tickets_.of(stream_of(stream));
   packed.steps = args.steps;
-  if (args.group_count <= cuda::kInlineGroups) {
+  packed.row_count = std::max(args.row_count, 1);
+  packed.first_step = args.first_step;
+  const int64_t count = int64_t{packed.row_count} * args.group_count;
+  if (count <= cuda::kInlineGroups) {
     std::memcpy(packed.groups, args.groups,
-                static_cast<size_t>(args.group_count) * sizeof(namp_optimizer_group));
+                static_cast<size_t>(count) * sizeof(namp_optimizer_group));
   } else {
     // In the stream's order, from a copy of what the host has now: a step that is still queued
     // keeps its own.
-    const auto bytes = static_cast<int64_t>(args.group_count * sizeof(namp_optimizer_group));
+    const auto bytes = count * static_cast<int64_t>(sizeof(namp_optimizer_group));
     void* uploaded = workspace(bytes, stream);
     copy(uploaded, args.groups, bytes, NAMP_COPY_HOST_TO_DEVICE, stream);
     packed.uploaded = static_cast<const namp_optimizer_group*>(uploaded);

@@ -93,12 +93,16 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args) {
   namp_optimizer_state& state = *args.state;
   if (state.found_inf != 0) return;
   const StepStart start = step_start(state, args.scaler, args.max_norm);
+  const int64_t row = group_row(state.step, args.first_step, args.row_count);
   if (args.uploaded == nullptr) {
     auto* words = reinterpret_cast<uint64_t*>(few);
-    for (int i = thread_index(); i < args.group_count * kGroupWords; i += kOptimizerThreads)
-      words[i] = args.groups[i];
+    const int row_words = args.group_count * kGroupWords;
+    const auto first = static_cast<int>(row) * row_words;
+    for (int i = thread_index(); i < row_words; i += kOptimizerThreads)
+      words[i] = args.groups[first + i];
   }
-  const namp_optimizer_group* const groups = args.uploaded == nullptr ? few : args.uploaded;
+  const namp_optimizer_group* const groups =
+      args.uploaded == nullptr ? few : args.uploaded + row * args.group_count;
   // Whose constants these are: a group's tensors are mostly updated together, and the block's next
   // chunk has the same.
   int32_t group = -1;

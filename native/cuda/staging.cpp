@@ -18,14 +18,7 @@ void Staging::release() noexcept {
 Staging::Slot& Staging::next_slot() {
   if (memory_ == nullptr) {
     const Result result = driver().cuMemHostAlloc.attempt(&memory_, kSlots * kSlotBytes, 0);
-    if (result == kErrorOutOfMemory) {
-      throw Error(NAMP_ERROR_OUT_OF_MEMORY,
-                  "The system cannot give " + std::to_string(kSlots * kSlotBytes) +
-                      " bytes of pinned memory for copies: cuMemHostAlloc failed with " +
-                      describe(result) +
-                      ". Free memory of the host, or raise its limit on "
-                      "locked memory.");
-    }
+    if (result == kErrorOutOfMemory) throw_out_of_pinned_memory(kSlots * kSlotBytes, result);
     if (result != kSuccess) throw_driver_error(result, driver().cuMemHostAlloc.name());
   }
   Slot& slot = slots_[next_];

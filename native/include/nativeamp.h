@@ -16,9 +16,10 @@
  *    strides are given. A count may be 0; its pointer may then be null.
  *  - Counts, strides and sizes in elements are int64_t. A "column" or "row" count below 0 is an
  *    error.
- *  - A namp_stream is a plain handle (a CUstream on a GPU; the CPU has only the default stream and
- *    works synchronously). Null is the default stream. Work is ordered on a stream; nothing waits
- *    for the host but what says so.
+ *  - A namp_stream is a plain handle (a CUstream on a GPU; the CPU has only one stream and works
+ *    synchronously). Null is the device's own stream (namp_device_get_stream), which is not CUDA's
+ *    default one and does not wait for it, nor for any other. Work is ordered on a stream, and
+ *    between streams by events alone; nothing waits for the host but what says so.
  *  - Half precision is IEEE binary16 (NAMP_FLOAT16) or bfloat16 (NAMP_BFLOAT16). Narrowing rounds
  *    to nearest even unless asked otherwise; subnormals are kept; a NaN stays a NaN (with the sign
  *    and the upper payload bits, made quiet); overflow goes to infinity, or to NaN where there is
@@ -57,7 +58,7 @@ extern "C" {
 
 /* Raised when a function, a struct or a meaning changes incompatibly. A caller compares it with
  * namp_abi_version(). */
-#define NAMP_ABI_VERSION 3
+#define NAMP_ABI_VERSION 4
 
 /* Most dimensions of namp_permute. */
 #define NAMP_PERMUTE_MAX_RANK 6
@@ -257,9 +258,11 @@ typedef struct namp_device_info {
   char libraries[1024];
 } namp_device_info;
 
-/* Number of devices of a kind (the CPU backend has one). When there are none,
-   namp_last_error_message() says why, and the status is still NAMP_OK. */
-NAMP_API int32_t namp_device_count(int32_t* count, int32_t kind);
+/* Number of devices of a kind (the CPU backend has one). When there are none, reason says why, in
+   English, zero-terminated, and cut to its capacity in bytes; it is "" where there are some, and may
+   be null if the capacity is 0. */
+NAMP_API int32_t namp_device_count(int32_t* count, int32_t kind, char* reason,
+                                   int64_t reason_capacity);
 
 /* Opens a device. Each call makes an object of its own, to be closed with namp_device_close. */
 NAMP_API int32_t namp_device_open(namp_device** device, int32_t kind, int32_t ordinal);
@@ -284,7 +287,12 @@ NAMP_API int32_t namp_device_set_simd(namp_device* device, int32_t simd);
 
 /* ---- Streams ---- */
 
-/* A new stream. The CPU gives null, its only stream. */
+/* The device's own stream, which null stands for, as others can use it: a CUstream on a GPU, null
+ * on the CPU. It lives as long as the device. */
+NAMP_API int32_t namp_device_get_stream(namp_stream* stream, namp_device* device);
+
+/* A new stream; what was put on the device's own before is done before what is put on it. The CPU
+ * gives null, its only stream. */
 NAMP_API int32_t namp_stream_create(namp_stream* stream, namp_device* device);
 
 /* Ends a stream made by namp_stream_create. Null is ignored. */
@@ -295,9 +303,9 @@ NAMP_API int32_t namp_stream_synchronize(namp_device* device, namp_stream stream
 
 /* ---- Events ----
  *
- * Times of work as the device sees it: recorded between calls, they are reached when what was put
- * on the stream before is done. On the CPU, which works synchronously, that is the time of the
- * call.
+ * Moments of work as the device sees it: recorded between calls, they are reached when what was put
+ * on the stream before is done. They order streams and measure time. On the CPU, which works
+ * synchronously, an event is the time of the call and is reached at once.
  */
 
 /* A new event, not recorded yet. */
@@ -308,6 +316,16 @@ NAMP_API int32_t namp_event_destroy(namp_event* event);
 
 /* Puts the event on a stream of its device; an earlier record is forgotten. */
 NAMP_API int32_t namp_event_record(namp_event* event, namp_stream stream);
+
+/* Lets what is put on the stream from now on wait for the event as it was last recorded, on the
+ * device; the host goes on. An event that was not recorded is waited for by nothing. */
+NAMP_API int32_t namp_stream_wait_event(namp_device* device, namp_stream stream, namp_event* event);
+
+/* Whether a recorded event is reached: 1 or 0, without waiting. */
+NAMP_API int32_t namp_event_query(int32_t* reached, namp_event* event);
+
+/* Waits on the host until a recorded event is reached. */
+NAMP_API int32_t namp_event_synchronize(namp_event* event);
 
 /* Seconds from one recorded event of a device to another; waits until both are reached. */
 NAMP_API int32_t namp_event_elapsed(double* seconds, namp_event* from, namp_event* to);
@@ -327,20 +345,34 @@ typedef struct namp_memory_statistics {
 } namp_memory_statistics;
 
 /* Memory on the device from its caching allocator, aligned to 256 bytes, contents undefined. bytes
-   may be 0 (null is returned). The kind is a namp_memory_kind. The memory may be used on the given
-   stream at once. */
+   may be 0 (null is returned). The kind is a namp_memory_kind. The memory belongs to the given
+   stream and may be used on it at once; on another, namp_memory_record_stream says so. */
 NAMP_API int32_t namp_memory_allocate(void** pointer, namp_device* device, int64_t bytes,
                                       int32_t kind, namp_stream stream);
 
-/* Gives memory back to the cache; what was put on the stream before may still use it. Null is
-   ignored; a pointer that is not from namp_memory_allocate of this device is an error. */
+/* Gives memory back to the cache of its stream; what was put on that stream, on the given one, and
+   on those that namp_memory_record_stream named may still use it: the memory's stream waits for
+   them before it uses the memory for something else. Null is ignored; a pointer that is not from
+   namp_memory_allocate of this device is an error. */
 NAMP_API int32_t namp_memory_free(namp_device* device, void* pointer, namp_stream stream);
+
+/* Says that memory from namp_memory_allocate is used on a stream that it does not belong to, so that
+   namp_memory_free waits for what is on that stream by then (PyTorch's record_stream). */
+NAMP_API int32_t namp_memory_record_stream(namp_device* device, void* pointer, namp_stream stream);
+
+/* Memory of the host that the device copies to and from on its own, in the order of a stream
+   (page-locked), bytes of it, 1 or more, zeroed. */
+NAMP_API int32_t namp_memory_allocate_host(void** pointer, namp_device* device, int64_t bytes);
+
+/* Gives it back; the caller has waited for what uses it. Null is ignored. */
+NAMP_API int32_t namp_memory_free_host(namp_device* device, void* pointer);
 
 /* Gives the cache back to the system. */
 NAMP_API int32_t namp_memory_trim(namp_device* device);
 
-/* Copies bytes; the direction is a namp_copy_direction. Host memory that is not pinned is copied
- * before the call returns. */
+/* Copies bytes; the direction is a namp_copy_direction. Memory of namp_memory_allocate_host, or
+ * that others have page-locked, is read and written in the order of the stream: look at it, or
+ * change it, after an event. Other host memory is copied before the call returns. */
 NAMP_API int32_t namp_memory_copy(namp_device* device, void* destination, const void* source,
                                   int64_t bytes, int32_t direction, namp_stream stream);
 
@@ -398,14 +430,16 @@ typedef struct namp_overflow_facts {
   int32_t reserved;
 } namp_overflow_facts;
 
-/* Registers a table. Pointers are checked for alignment and dtype; memory is not touched. */
+/* Registers a table, which may be used on any stream at once. Pointers are checked for alignment
+   and dtype; memory is not touched. */
 NAMP_API int32_t namp_table_create(namp_table** table, namp_device* device,
                                    const namp_table_description* description);
 
-/* Ends a table. Null is ignored. */
+/* Ends a table; what was put on streams with it before goes on. Null is ignored. */
 NAMP_API int32_t namp_table_destroy(namp_table* table);
 
-/* Changes the cells of one column ([tensor_count]), for gradients that moved. Counts stay. */
+/* Changes the cells of one column ([tensor_count]), for gradients that moved, in the order of the
+   stream. Counts stay. */
 NAMP_API int32_t namp_table_set_column(namp_table* table, int32_t column, const namp_cell* cells,
                                        namp_stream stream);
 
@@ -652,7 +686,7 @@ typedef struct namp_optimizer_group {
 typedef struct namp_optimizer_args {
   uint32_t struct_size;
   int32_t rule;                       /* namp_rule */
-  const namp_optimizer_group* groups; /* host array, copied by the call */
+  const namp_optimizer_group* groups; /* host array [group_count], copied by the call */
   int32_t group_count;                /* 1 or more; a tensor's group index is below it */
   int32_t copy_rounding;              /* namp_rounding of the compute copy */
   namp_optimizer_columns columns;
@@ -667,6 +701,13 @@ typedef struct namp_optimizer_args {
   int32_t reserved;
   int64_t* steps; /* device array [tensor_count]: how often each tensor was updated, 0 at first. The
                      step adds 1 for each tensor that has a gradient, if it is applied */
+  /* Hyperparameters that depend on how many steps were applied, such as a learning rate's schedule:
+     only the device knows that number while the host does not wait. groups is then [row_count,
+     group_count], and the step takes row state->step - first_step, or the first or last where that
+     is outside. 0 rows are 1. */
+  int64_t first_step;
+  int32_t row_count;
+  int32_t reserved_rows;
 } namp_optimizer_args;
 
 /* One fused pass of a rule over all tensors of a table, in float32 without contraction, but for the

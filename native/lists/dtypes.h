@@ -15,9 +15,9 @@
   X(NAMP_BFLOAT16, BFloat16, uint16_t, 8, 7, 0x1.fep127f, true, false, false)
 
 // What a cast stores as well, and no operator computes with.
-#define NAMP_FOR_EACH_STORED_FLOAT(X)                                                  \
-  NAMP_FOR_EACH_FLOAT(X)                                                               \
-  X(NAMP_FLOAT8_E4M3, Float8E4M3, uint8_t, 4, 3, 448.0f, false, true, true)            \
+#define NAMP_FOR_EACH_STORED_FLOAT(X)                                       \
+  NAMP_FOR_EACH_FLOAT(X)                                                    \
+  X(NAMP_FLOAT8_E4M3, Float8E4M3, uint8_t, 4, 3, 448.0f, false, true, true) \
   X(NAMP_FLOAT8_E5M2, Float8E5M2, uint8_t, 5, 2, 57344.0f, true, true, true)
 
 // X(dtype, Word)

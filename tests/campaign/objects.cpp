@@ -71,13 +71,25 @@ void profile(Call& c) {
   c.make("namp_profile_read", [&] { return namp_profile_read(entries, count, capacity); });
 }
 
+void negative(Call& c, int64_t& bytes) {
+  c.wrong([&c, &bytes] {
+    bytes = c.random.of<int64_t>({-1, INT64_MIN});
+    return true;
+  });
+}
+
 void devices(Call& c) {
   int32_t& kind = value<int32_t>(c, NAMP_DEVICE_CPU);
   if (c.random.one_in(3)) {
     c.takes_device = false;
     c.spoil_choice(kind);
     int32_t*& count = room<int32_t>(c);
-    return c.make("namp_device_count", [&] { return namp_device_count(count, kind); });
+    int64_t& capacity = value<int64_t>(c, c.small(300));
+    char*& reason = value<char*>(c);
+    c.tensor(reason, NAMP_UINT8, capacity);
+    negative(c, capacity);
+    return c.make("namp_device_count",
+                  [&] { return namp_device_count(count, kind, reason, capacity); });
   }
   if (c.random.one_in(3)) {
     c.takes_device = false;
@@ -145,6 +157,11 @@ void streams(Call& c) {
     namp_stream*& stream = room<namp_stream>(c);
     return c.make("namp_stream_create", [&] { return namp_stream_create(stream, c.device); });
   }
+  if (c.random.one_in(3)) {
+    namp_stream*& stream = room<namp_stream>(c);
+    return c.make("namp_device_get_stream",
+                  [&] { return namp_device_get_stream(stream, c.device); });
+  }
   if (c.random.one_in(2)) {
     return c.make("namp_stream_destroy", [&] { return namp_stream_destroy(c.device, nullptr); });
   }
@@ -177,22 +194,29 @@ void events(Call& c) {
     first = nullptr;
     return true;
   });
-  if (c.random.one_in(2)) {
+  if (c.random.one_in(3)) {
     return c.make("namp_event_record", [&] { return namp_event_record(first, nullptr); });
   }
-  namp_event_record(first, nullptr);
   const bool recorded = !c.random.one_in(4);
+  if (c.random.one_in(2)) {
+    if (recorded) namp_event_record(first, nullptr);
+    if (c.random.one_in(3)) {
+      return c.make("namp_stream_wait_event", [&, device = c.device] {
+        return namp_stream_wait_event(device, nullptr, first);
+      });
+    }
+    c.may_fail = !recorded;
+    if (c.random.one_in(2)) {
+      return c.make("namp_event_synchronize", [&] { return namp_event_synchronize(first); });
+    }
+    int32_t*& reached = room<int32_t>(c);
+    return c.make("namp_event_query", [&] { return namp_event_query(reached, first); });
+  }
+  namp_event_record(first, nullptr);
   if (recorded) namp_event_record(last, nullptr);
   c.may_fail = !recorded;
   double*& seconds = room<double>(c);
   c.make("namp_event_elapsed", [&] { return namp_event_elapsed(seconds, first, last); });
-}
-
-void negative(Call& c, int64_t& bytes) {
-  c.wrong([&c, &bytes] {
-    bytes = c.random.of<int64_t>({-1, INT64_MIN});
-    return true;
-  });
 }
 
 void memory(Call& c) {
@@ -223,6 +247,36 @@ void memory(Call& c) {
       if (c.status != NAMP_OK) namp_memory_free(device, piece, nullptr);
     });
     return c.make("namp_memory_free", [&] { return namp_memory_free(c.device, given, nullptr); });
+  }
+  if (c.random.one_in(3)) {
+    namp_memory_allocate(&piece, c.device, 1 + c.small(5000), kind, nullptr);
+    c.afterwards([piece = piece, device = c.device] { namp_memory_free(device, piece, nullptr); });
+    void*& given = value<void*>(c, piece);
+    c.wrong([&c, &given] {
+      given = c.random.one_in(2) ? nullptr : c.block(8);
+      return true;
+    });
+    return c.make("namp_memory_record_stream",
+                  [&] { return namp_memory_record_stream(c.device, given, nullptr); });
+  }
+  if (c.random.one_in(3)) {
+    int64_t& bytes = value<int64_t>(c, 1 + c.small(5000));
+    negative(c, bytes);
+    void**& pointer = value<void**>(c, &piece);
+    c.wrong([&pointer] {
+      pointer = nullptr;
+      return true;
+    });
+    c.afterwards([&piece, device = c.device] { namp_memory_free_host(device, piece); });
+    return c.make("namp_memory_allocate_host",
+                  [&] { return namp_memory_allocate_host(pointer, c.device, bytes); });
+  }
+  if (c.random.one_in(3)) {
+    namp_memory_allocate_host(&piece, c.device, 64);
+    c.afterwards([piece = piece, &c, device = c.device] {
+      if (c.status != NAMP_OK) namp_memory_free_host(device, piece);
+    });
+    return c.make("namp_memory_free_host", [&] { return namp_memory_free_host(c.device, piece); });
   }
   if (c.random.one_in(3)) {
     return c.make("namp_memory_trim", [&] { return namp_memory_trim(c.device); });

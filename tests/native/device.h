@@ -41,11 +41,11 @@ class Device {
   Device& operator=(const Device&) = delete;
   ~Device() { EXPECT_EQ(handle_, nullptr) << "close() was not called"; }
 
-  // How many there are; 0 where last_error_message tells why.
+  // How many there are.
   static int32_t count(Where where) {
     emulated_gpu();
     int32_t count = 0;
-    EXPECT_EQ(namp_device_count(&count, kind_of(where)), NAMP_OK);
+    EXPECT_EQ(namp_device_count(&count, kind_of(where), nullptr, 0), NAMP_OK);
     return count;
   }
 

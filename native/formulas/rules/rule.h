@@ -32,6 +32,13 @@ NAMP_FORMULA double power(double base, int64_t exponent) {
 // The count after one more step.
 NAMP_FORMULA int64_t next_step(int64_t step) { return step < INT64_MAX ? step + 1 : step; }
 
+// The row of hyperparameters that a step takes where there are several.
+NAMP_FORMULA int64_t group_row(int64_t step, int64_t first_step, int32_t row_count) {
+  if (row_count <= 1 || step <= first_step) return 0;
+  const int64_t row = step - first_step;
+  return row < row_count ? row : row_count - 1;
+}
+
 // torch.nn.utils.clip_grad_norm_'s.
 NAMP_FORMULA float clip_coefficient(float max_norm, float gradient_norm) {
   if (!(max_norm > 0.0f)) return 1.0f;

@@ -160,7 +160,7 @@ int forked_with_gpu() {
     std::printf("free %s\n", namp_status_name(namp_memory_free(device, piece, nullptr)));
     std::printf("close %s\n", namp_status_name(namp_device_close(device)));
     int32_t count = -1;
-    check(namp_device_count(&count, NAMP_DEVICE_CUDA));
+    check(namp_device_count(&count, NAMP_DEVICE_CUDA, nullptr, 0));
     std::printf("count %d\n", count);
     namp_device* own = nullptr;
     std::printf("open %s\n", namp_status_name(namp_device_open(&own, NAMP_DEVICE_CUDA, 0)));
