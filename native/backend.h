@@ -52,6 +52,8 @@ class Backend {
   virtual void free_host(void* pointer) = 0;
   virtual void copy(void* destination, const void* source, int64_t bytes,
                     namp_copy_direction direction, namp_stream stream) = 0;
+  // To the host, and waits.
+  virtual void read(void* destination, const void* source, int64_t bytes, namp_stream stream) = 0;
   virtual void fill(void* destination, int32_t value, int64_t bytes, namp_stream stream) = 0;
 
   // Scratch memory for the operator in progress on this stream, from the pool: [0] of it stays

@@ -77,6 +77,18 @@ int32_t namp_memory_copy(namp_device* device, void* destination, const void* sou
   });
 }
 
+int32_t namp_memory_read(namp_device* device, void* destination, const void* source, int64_t bytes,
+                         namp_stream stream) {
+  return wall([&] {
+    namp_device& checked = check_device(device);
+    namp::check_range(bytes, 0, INT64_MAX, "bytes");
+    if (bytes == 0) return;
+    namp::check_not_null(destination, "destination");
+    namp::check_not_null(source, "source");
+    checked.backend->read(destination, source, bytes, stream);
+  });
+}
+
 int32_t namp_memory_fill(namp_device* device, void* destination, int32_t value, int64_t bytes,
                          namp_stream stream) {
   return wall([&] {

@@ -167,6 +167,7 @@ void* CudaBackend::allocate_host(int64_t bytes) {
 void CudaBackend::free_host(void* pointer) {
   cuda::Context popped = nullptr;
   if (driver().cuCtxPushCurrent.attempt(context_.get()) != cuda::kSuccess) return;
+  driver().cuCtxSynchronize.attempt();
   driver().cuMemFreeHost.attempt(pointer);
   driver().cuCtxPopCurrent.attempt(&popped);
 }
@@ -196,6 +197,11 @@ void CudaBackend::copy(void* destination, const void* source, int64_t bytes,
   } else {
     staging_.download(destination, address(source), bytes, stream_of(stream));
   }
+}
+
+void CudaBackend::read(void* destination, const void* source, int64_t bytes, namp_stream stream) {
+  const ContextScope scope(context_);
+  staging_.download(destination, address(source), bytes, stream_of(stream));
 }
 
 void CudaBackend::fill(void* destination, int32_t value, int64_t bytes, namp_stream stream) {

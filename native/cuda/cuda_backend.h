@@ -50,6 +50,7 @@ class CudaBackend final : public Backend {
   void free_host(void* pointer) override;
   void copy(void* destination, const void* source, int64_t bytes, namp_copy_direction direction,
             namp_stream stream) override;
+  void read(void* destination, const void* source, int64_t bytes, namp_stream stream) override;
   void fill(void* destination, int32_t value, int64_t bytes, namp_stream stream) override;
 
   // cast.cpp

@@ -66,6 +66,7 @@ class DriverFunction {
   X(cuDevicePrimaryCtxRelease, DeviceId) \
   X(cuCtxPushCurrent, Context) \
   X(cuCtxPopCurrent, Context*) \
+  X(cuCtxSynchronize) \
   X(cuMemGetInfo, size_t*, size_t*) \
   X(cuMemAlloc, DevicePointer*, size_t) \
   X(cuMemFree, DevicePointer) \

@@ -1,5 +1,7 @@
 // Pinned memory through which pageable host memory goes to the device and back, so that an upload
-// does not wait for the device, and the host memory is free when the call returns.
+// does not wait for the device, and the host memory is free when the call returns. Uploads and
+// downloads have slots and a lock of their own: what waits for one stream's queue keeps no other
+// waiting.
 #pragma once
 
 #include <cstdint>
@@ -21,26 +23,38 @@ class Staging {
   // Returns when source has been read. Waits only where all slots are still on their way.
   void upload(DevicePointer destination, const void* source, int64_t bytes, Stream stream);
 
-  // Returns when the destination has been written: waits for the stream.
+  // Returns when the destination has been written: waits for the stream, one slot's copy while the
+  // next is under way.
   void download(void* destination, DevicePointer source, int64_t bytes, Stream stream);
 
  private:
-  static constexpr int kSlots = 8;
   static constexpr int64_t kSlotBytes = 1 << 20;
 
   // A slot is free when its event has passed.
   struct Slot {
     char* memory = nullptr;
-    Event sent = nullptr;
+    Event passed = nullptr;
     bool in_use = false;
   };
 
-  Slot& next_slot();
+  // Slots in one piece of pinned memory, made at the first use.
+  template <int kCount>
+  struct Ring {
+    void release() noexcept;
+    // The next slot in turn, free again.
+    Slot& next();
 
-  std::mutex mutex_;
-  void* memory_ = nullptr;
-  Slot slots_[kSlots];
-  int next_ = 0;
+    std::mutex mutex;
+    void* memory = nullptr;
+    Slot slots[kCount];
+    int turn = 0;
+  };
+
+  static void record(Slot& slot, Stream stream);
+  static void wait(Slot& slot);
+
+  Ring<8> uploads_;
+  Ring<2> downloads_;
 };
 
 }  // namespace namp::cuda

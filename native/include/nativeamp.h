@@ -364,7 +364,7 @@ NAMP_API int32_t namp_memory_record_stream(namp_device* device, void* pointer, n
    (page-locked), bytes of it, 1 or more, zeroed. */
 NAMP_API int32_t namp_memory_allocate_host(void** pointer, namp_device* device, int64_t bytes);
 
-/* Gives it back; the caller has waited for what uses it. Null is ignored. */
+/* Gives it back, after all work of the device. Null is ignored. */
 NAMP_API int32_t namp_memory_free_host(namp_device* device, void* pointer);
 
 /* Gives the cache back to the system. */
@@ -375,6 +375,10 @@ NAMP_API int32_t namp_memory_trim(namp_device* device);
  * change it, after an event. Other host memory is copied before the call returns. */
 NAMP_API int32_t namp_memory_copy(namp_device* device, void* destination, const void* source,
                                   int64_t bytes, int32_t direction, namp_stream stream);
+
+/* Copies bytes from the device to any memory of the host, and waits for them. */
+NAMP_API int32_t namp_memory_read(namp_device* device, void* destination, const void* source,
+                                  int64_t bytes, namp_stream stream);
 
 /* Sets every byte to the low byte of value. */
 NAMP_API int32_t namp_memory_fill(namp_device* device, void* destination, int32_t value,

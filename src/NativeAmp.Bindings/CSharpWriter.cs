@@ -121,7 +121,7 @@ internal sealed class CSharpWriter
             string args = CSharpNames.Type(function.Parameters[1].Type).Type.TrimEnd('*');
             Lines(1, $"/// <inheritdoc cref=\"NativeMethods.{name}\"/>",
                 $"public static void {name}(Device device, in {args} args, DeviceStream? stream = null)", "{");
-            Lines(2, $"fixed ({args}* pointer = &args) Ensure.Success(NativeMethods.{name}(device.Native, pointer, DeviceStream.NativeOf(stream)));");
+            Lines(2, $"fixed ({args}* pointer = &args) Ensure.Success(NativeMethods.{name}(device.Native, pointer, DeviceStream.NativeOf(device, stream)));");
             Lines(1, "}");
         }
         Lines(0, "}");

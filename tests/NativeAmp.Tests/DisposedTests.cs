@@ -126,7 +126,8 @@ public sealed class DisposedTests(DeviceKind kind)
         try
         {
             foreach (var parameter in method.GetParameters())
-                made.Add(given is { } g && g.Parameter.Position == parameter.Position ? g.Value : Argument(parameter.ParameterType));
+                made.Add(given is { } g && g.Parameter.Position == parameter.Position ? g.Value
+                    : parameter is { IsOptional: false } && parameter.ParameterType == typeof(DeviceStream) ? _device.Stream : Argument(parameter.ParameterType));
             method.Invoke(target, [.. made]);
             return null;
         }

@@ -38,11 +38,11 @@ public sealed class ForeignMemoryTests
         nint m = _driver.Allocate<float>(new float[Count]), v = _driver.Allocate<float>(new float[Count]);
         nint current = _driver.Current();
         using (var stream = _device.BorrowStream(_stream))
+        using (_device.Use(stream))
         using (var table = TensorTable.Create(_device, [Count], [new(p, DType.Float32)], [new(g, DType.Float16)], [new(m, DType.Float32)], [new(v, DType.Float32)], [new(h, DType.Float16)]))
         using (var scale = new LossScaleState(_device, new GradScalerState { Scale = 256 }))
         using (var state = new OptimizerState(_device))
         {
-            _device.Stream.Synchronize();
             Step(table, scale, state, stream);
             _driver.Synchronize(_stream);
 

@@ -206,7 +206,7 @@ public sealed class GradScalerTests(DeviceKind kind)
         scaler.Update();
 
         Assert.That((scaler.IsEnabled, scaler.GetScale(), scaler.ScalePointer), Is.EqualTo((false, 1f, (nint)0)));
-        Assert.That(_optimizer.AppliedSteps, Is.EqualTo(2));
+        Assert.That(_optimizer.CountAppliedSteps(), Is.EqualTo(2));
     }
 
     [Test]

@@ -50,7 +50,7 @@ public sealed class StepOrderTests(DeviceKind kind)
         Assert.That(() => _scaler.Step(both), Throws.InvalidOperationException.With.Message.Contains("not those that Unscale checked"));
 
         Assert.That((_parameter.Values, other.Values), Is.EqualTo((new[] { 1f, 1f }, new[] { 1f, 1f })));
-        Assert.That(both.AppliedSteps, Is.Zero);
+        Assert.That(both.CountAppliedSteps(), Is.Zero);
         // The way out that the message names.
         _scaler.Update();
         Assert.That(_scaler.Step(both).Skipped);

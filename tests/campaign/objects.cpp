@@ -294,6 +294,12 @@ void copies(Call& c) {
   void*& destination = value<void*>(c);
   c.tensor(destination, NAMP_UINT8, bytes);
   negative(c, bytes);
+  if (c.random.one_in(3)) {
+    const void*& from = value<const void*>(c);
+    c.tensor(from, NAMP_UINT8, bytes);
+    return c.make("namp_memory_read",
+                  [&] { return namp_memory_read(c.device, destination, from, bytes, nullptr); });
+  }
   if (c.random.one_in(2)) {
     const auto byte = static_cast<int32_t>(c.random.next());
     return c.make("namp_memory_fill", [&, byte] {

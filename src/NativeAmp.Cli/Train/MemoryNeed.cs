@@ -35,7 +35,8 @@ internal static class MemoryNeed
             return ((256 + context + 2) * width + blocks * (12 * width * width + 13 * width), context * (1024 + 20 * blocks * width));
         }
 
-        (UInt128 height, UInt128 breadth, UInt128 classes) = ((UInt128)data.FeatureShape[1], (UInt128)data.FeatureShape[2], (UInt128)data.Classes);
+        var images = (ImageDataset)data;
+        (UInt128 height, UInt128 breadth, UInt128 classes) = ((UInt128)images.Height, (UInt128)images.Width, (UInt128)images.Classes);
         UInt128 pixels = height * breadth;
         return settings.Model == ModelKind.Cnn
             ? (18_816 + (64 * (height / 4) * (breadth / 4) + 1) * 128 + 129 * classes, pixels * (4 + 32 * 2))

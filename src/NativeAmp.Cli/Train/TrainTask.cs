@@ -26,13 +26,13 @@ internal sealed record TrainTask(Module Model, IDataset Train, IDataset? Test) :
 
         string folder = FashionMnist.ResolveDirectory(settings.Data);
         (ImageDataset train, ImageDataset test) = MnistFiles.Load(folder, settings.Classes);
-        (int height, int width) = (train.FeatureShape[1], train.FeatureShape[2]);
+        (int height, int width) = (train.Height, train.Width);
         if (settings.Model == ModelKind.Cnn && Math.Min(height, width) < SmallestForCnn)
             throw new DataFormatException(folder, 8, $"images of {height} × {width}", $"{SmallestForCnn} × {SmallestForCnn} at the least, which cnn halves twice");
         Check(settings, train, device);
         return new TrainTask(settings.Model == ModelKind.Cnn
             ? Models.Cnn(random, height, width, train.Classes)
-            : Models.Mlp(random, train.FeaturesPerSample, train.Classes), train, test);
+            : Models.Mlp(random, height * width, train.Classes), train, test);
     }
 
     private static TextDataset ReadText(TrainSettings settings)

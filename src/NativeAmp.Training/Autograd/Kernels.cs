@@ -21,7 +21,7 @@ internal static unsafe class Kernels
     {
         NampCell to = new() { Data = destination, Dtype = (int)destinationType };
         NampCell from = new() { Data = source, Dtype = (int)sourceType };
-        Ensure.Success(NativeMethods.Cast(device.Native, &to, &from, count, null, null));
+        Ensure.Success(NativeMethods.Cast(device.Native, &to, &from, count, null, DeviceStream.NativeOf(device, null)));
     }
 
     /// <summary>Writes a gradient to its target, or adds it to what is there.</summary>
@@ -74,8 +74,8 @@ internal static unsafe class Kernels
     }
 
     public static void CrossEntropy(Device device, NampCrossEntropyArgs* args) =>
-        Ensure.Success(NativeMethods.CrossEntropy(device.Native, args, null));
+        Ensure.Success(NativeMethods.CrossEntropy(device.Native, args, DeviceStream.NativeOf(device, null)));
 
     public static void MeanSquaredError(Device device, NampMseArgs* args) =>
-        Ensure.Success(NativeMethods.Mse(device.Native, args, null));
+        Ensure.Success(NativeMethods.Mse(device.Native, args, DeviceStream.NativeOf(device, null)));
 }

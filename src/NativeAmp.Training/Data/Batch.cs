@@ -5,22 +5,22 @@ namespace NativeAmp.Training.Data;
 /// </summary>
 public sealed class Batch
 {
-    private readonly float[] _features;
-    private readonly int[] _tokens;
-    private readonly int[] _targets;
+    // float[] or int[], by the field's type.
+    private readonly Array[] _values;
+    private readonly int[] _sizes;
 
     /// <summary>Makes room for a batch of a data set.</summary>
     /// <param name="data">What it will be filled from.</param>
     /// <param name="capacity">Most samples that it holds.</param>
+    /// <exception cref="ArgumentException">A field is neither float32 nor int32, or a batch of it does not fit in an array.</exception>
     public Batch(IDataset data, int capacity)
     {
         ArgumentNullException.ThrowIfNull(data);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(capacity);
         Data = data;
         Capacity = capacity;
-        _features = new float[checked(capacity * data.FeaturesPerSample)];
-        _tokens = new int[checked(capacity * data.TokensPerSample)];
-        _targets = new int[checked(capacity * data.TargetsPerSample)];
+        _sizes = [.. data.Fields.Select(field => Size(field, capacity))];
+        _values = [.. data.Fields.Select((field, i) => field.DType == DType.Float32 ? (Array)new float[capacity * _sizes[i]] : new int[capacity * _sizes[i]])];
     }
 
     /// <summary>The data set that it is filled from.</summary>
@@ -30,29 +30,52 @@ public sealed class Batch
     public int Capacity { get; }
 
     /// <summary>Samples in it.</summary>
-    public int Count { get; internal set; }
+    public int Count { get; private set; }
 
     /// <summary>Where the run stands once this batch is used.</summary>
-    public DataPosition Next { get; internal set; }
+    public DataPosition Next { get; private set; }
 
-    /// <summary>Float inputs, sample by sample: normalized pixels. Empty for text.</summary>
-    public Span<float> Features => _features.AsSpan(0, Count * Data.FeaturesPerSample);
+    /// <summary>A float32 field, sample by sample.</summary>
+    /// <param name="field">Its index in <see cref="IDataset.Fields"/>.</param>
+    /// <exception cref="ArgumentException">The field is int32.</exception>
+    public Span<float> Floats(int field) => Values<float>(field).AsSpan(0, Count * _sizes[field]);
 
-    /// <summary>Integer inputs, sample by sample: token ids. Empty for images.</summary>
-    public Span<int> Tokens => _tokens.AsSpan(0, Count * Data.TokensPerSample);
-
-    /// <summary>What is to be predicted, sample by sample: class or token ids.</summary>
-    public Span<int> Targets => _targets.AsSpan(0, Count * Data.TargetsPerSample);
+    /// <summary>An int32 field, sample by sample.</summary>
+    /// <param name="field">Its index in <see cref="IDataset.Fields"/>.</param>
+    /// <exception cref="ArgumentException">The field is float32.</exception>
+    public Span<int> Integers(int field) => Values<int>(field).AsSpan(0, Count * _sizes[field]);
 
     /// <summary>Fills it with the samples of these indices.</summary>
+    /// <param name="indices">No more than <see cref="Capacity"/>.</param>
+    /// <param name="epoch">The pass that they are for.</param>
+    public void Fill(ReadOnlySpan<long> indices, long epoch = 0) => Fill(indices, epoch, default);
+
     internal void Fill(ReadOnlySpan<long> indices, long epoch, DataPosition next)
     {
+        if (indices.Length > Capacity)
+            throw new ArgumentException($"A batch with room for {Capacity} samples cannot hold {indices.Length}.", nameof(indices));
         Count = indices.Length;
         Next = next;
         for (int i = 0; i < indices.Length; i++)
-            Data.Fill(indices[i], epoch,
-                _features.AsSpan(i * Data.FeaturesPerSample, Data.FeaturesPerSample),
-                _tokens.AsSpan(i * Data.TokensPerSample, Data.TokensPerSample),
-                _targets.AsSpan(i * Data.TargetsPerSample, Data.TargetsPerSample));
+            Data.Fill(indices[i], epoch, new Sample(this, i));
+    }
+
+    internal Span<T> Of<T>(int field, int sample) => Values<T>(field).AsSpan(sample * _sizes[field], _sizes[field]);
+
+    private static int Size(DataField field, int capacity)
+    {
+        if (field.DType is not (DType.Float32 or DType.Int32))
+            throw new ArgumentException($"The field '{field.Name}' is {field.DType.Name()}; a data set has float32 and int32.");
+        if (field.Shape.Count > Array.MaxLength / capacity)
+            throw new ArgumentException($"{capacity} samples of the field '{field.Name}', {field.Shape}, do not fit in an array: take a smaller batch.");
+        return (int)field.Shape.Count;
+    }
+
+    private T[] Values<T>(int field)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(field);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(field, _values.Length);
+        return _values[field] as T[]
+            ?? throw new ArgumentException($"The field '{Data.Fields[field].Name}' is {Data.Fields[field].DType.Name()}, not {typeof(T).Name}.", nameof(field));
     }
 }

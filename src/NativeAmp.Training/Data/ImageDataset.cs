@@ -5,7 +5,6 @@ public sealed class ImageDataset : IDataset
 {
     private readonly byte[] _images;
     private readonly byte[] _labels;
-    private readonly int[] _featureShape;
     private readonly float[] _normalized = new float[256];
 
     private ImageDataset(byte[] images, byte[] labels, int height, int width, int classes, int firstLabel, Normalization normalization)
@@ -14,8 +13,12 @@ public sealed class ImageDataset : IDataset
         _labels = labels;
         Classes = classes;
         FirstLabel = firstLabel;
-        _featureShape = [1, height, width];
-        FeaturesPerSample = height * width;
+        (Height, Width) = (height, width);
+        Fields =
+        [
+            new DataField { Name = "image", DType = DType.Float32, Shape = [1, height, width] },
+            new DataField { Name = "label", DType = DType.Int32 },
+        ];
         Normalization = normalization;
         for (int value = 0; value < 256; value++)
             _normalized[value] = (float)((value / 255.0 - normalization.Mean) / normalization.Deviation);
@@ -24,23 +27,20 @@ public sealed class ImageDataset : IDataset
     /// <inheritdoc/>
     public long Count => _labels.Length;
 
-    /// <inheritdoc/>
+    /// <summary>The image, float32 [1, height, width], and its label.</summary>
+    public IReadOnlyList<DataField> Fields { get; }
+
+    /// <summary>Number of classes: labels lie below it.</summary>
     public int Classes { get; }
+
+    /// <summary>Rows of an image.</summary>
+    public int Height { get; }
+
+    /// <summary>Pixels of a row.</summary>
+    public int Width { get; }
 
     /// <summary>The label in the file of what is class 0 here.</summary>
     public int FirstLabel { get; }
-
-    /// <summary>[1, height, width].</summary>
-    public ReadOnlySpan<int> FeatureShape => _featureShape;
-
-    /// <inheritdoc/>
-    public int FeaturesPerSample { get; }
-
-    /// <inheritdoc/>
-    public int TokensPerSample => 0;
-
-    /// <inheritdoc/>
-    public int TargetsPerSample => 1;
 
     /// <summary>How pixels are brought to mean 0 and deviation 1.</summary>
     public Normalization Normalization { get; }
@@ -80,12 +80,13 @@ public sealed class ImageDataset : IDataset
     }
 
     /// <inheritdoc/>
-    public void Fill(long index, long epoch, Span<float> features, Span<int> tokens, Span<int> targets)
+    public void Fill(long index, long epoch, Sample sample)
     {
-        ReadOnlySpan<byte> image = _images.AsSpan(checked((int)index) * FeaturesPerSample, FeaturesPerSample);
+        Span<float> pixels = sample.Floats(0);
+        ReadOnlySpan<byte> image = _images.AsSpan(checked((int)index) * pixels.Length, pixels.Length);
         ReadOnlySpan<float> normalized = _normalized;
         for (int i = 0; i < image.Length; i++)
-            features[i] = normalized[image[i]];
-        targets[0] = _labels[(int)index];
+            pixels[i] = normalized[image[i]];
+        sample.Integers(1)[0] = _labels[(int)index];
     }
 }

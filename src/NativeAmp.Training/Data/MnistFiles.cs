@@ -31,9 +31,9 @@ public static partial class MnistFiles
         (int first, int count) = Classes(files[1], classes);
         ImageDataset train = ImageDataset.Load(files[0], files[1], count, normalization: null, first);
         ImageDataset test = ImageDataset.Load(files[2], files[3], count, train.Normalization, first);
-        if (!train.FeatureShape.SequenceEqual(test.FeatureShape))
-            throw new DataFormatException(files[2], 8, $"images of {test.FeatureShape[1]} × {test.FeatureShape[2]}",
-                $"{train.FeatureShape[1]} × {train.FeatureShape[2]}, as in {files[0]}");
+        if ((train.Height, train.Width) != (test.Height, test.Width))
+            throw new DataFormatException(files[2], 8, $"images of {test.Height} × {test.Width}",
+                $"{train.Height} × {train.Width}, as in {files[0]}");
         return (train, test);
     }
 

@@ -23,7 +23,12 @@ public sealed class TextDataset : IDataset
         if (text.Length <= context)
             throw new DataFormatException(name, text.Length, $"{text.Length} bytes of text", $"more than one context of {context}");
         _text = text;
-        TokensPerSample = context;
+        Context = context;
+        Fields =
+        [
+            new DataField { Name = "tokens", DType = DType.Int32, Shape = [context] },
+            new DataField { Name = "targets", DType = DType.Int32, Shape = [context] },
+        ];
         // Windows of context tokens and the byte that follows; the phase costs up to one window where there is more than one.
         Count = Math.Max(1, (text.Length - 1 - (context - 1)) / context);
     }
@@ -31,20 +36,11 @@ public sealed class TextDataset : IDataset
     /// <inheritdoc/>
     public long Count { get; }
 
-    /// <summary>256: one for each byte.</summary>
-    public int Classes => 256;
+    /// <summary>Tokens of a window.</summary>
+    public int Context { get; }
 
-    /// <summary>Empty.</summary>
-    public ReadOnlySpan<int> FeatureShape => [];
-
-    /// <inheritdoc/>
-    public int FeaturesPerSample => 0;
-
-    /// <inheritdoc/>
-    public int TokensPerSample { get; }
-
-    /// <inheritdoc/>
-    public int TargetsPerSample => TokensPerSample;
+    /// <summary>The tokens of a window, int32 [context], and the token after each.</summary>
+    public IReadOnlyList<DataField> Fields { get; }
 
     /// <summary>Reads a file or a pipe.</summary>
     /// <exception cref="DataFormatException">It is not longer than one context, does not fit in one array, or is a folder.</exception>
@@ -69,14 +65,16 @@ public sealed class TextDataset : IDataset
     }
 
     /// <inheritdoc/>
-    public void Fill(long index, long epoch, Span<float> features, Span<int> tokens, Span<int> targets)
+    public void Fill(long index, long epoch, Sample sample)
     {
+        Span<int> tokens = sample.Integers(0);
+        Span<int> targets = sample.Integers(1);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((ulong)index, (ulong)Count, nameof(index));
         // As many phases as leave room for every window.
-        long phases = Math.Min(TokensPerSample, _text.Length - Count * TokensPerSample);
+        long phases = Math.Min(Context, _text.Length - Count * Context);
         long phase = (long)(Shuffle.Mix((ulong)epoch + 1) % (ulong)phases);
-        ReadOnlySpan<byte> window = _text.AsSpan((int)(phase + index * TokensPerSample), TokensPerSample + 1);
-        for (int i = 0; i < TokensPerSample; i++)
+        ReadOnlySpan<byte> window = _text.AsSpan((int)(phase + index * Context), Context + 1);
+        for (int i = 0; i < Context; i++)
         {
             tokens[i] = window[i];
             targets[i] = window[i + 1];

@@ -24,6 +24,8 @@ internal sealed unsafe class Storage
         get
         {
             ObjectDisposedException.ThrowIf(Volatile.Read(ref _references) == 0, this);
+            // Whoever asks uses it on the current stream.
+            _buffer.RecordStream();
             return (void*)_buffer.Pointer;
         }
     }

@@ -2,7 +2,7 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training;
 
-/// <summary>Measures a classifier on a test set.</summary>
+/// <summary>Measures a model on a test set.</summary>
 internal static class Evaluation
 {
     private const int Batch = 250;
@@ -11,14 +11,33 @@ internal static class Evaluation
     /// afterwards, as before.</summary>
     public static double? Accuracy(Module model, IDataset data, Device device, PrecisionPolicy precision, CancellationToken cancellation = default)
     {
+        long asked = 0;
+        return Mean(model, data, device, precision, (tensors, batch) =>
+        {
+            int[] predicted = Ops.ArgMax(model.Forward(tensors.Fields[0])).ToArray<int>();
+            ReadOnlySpan<int> targets = batch.Integers(1);
+            long right = 0;
+            for (int i = 0; i < predicted.Length; i++)
+                right += predicted[i] == targets[i] ? 1 : 0;
+            asked += predicted.Length;
+            return right;
+        }, _ => asked, cancellation);
+    }
+
+    /// <summary>Mean loss of the samples, or null where it was cancelled before its end. The model is in training mode afterwards, as before.</summary>
+    public static double? Loss(Module model, BatchLoss loss, IDataset data, Device device, PrecisionPolicy precision, CancellationToken cancellation = default) =>
+        Mean(model, data, device, precision, (tensors, batch) => (double)loss(model, tensors.Fields).Item() * batch.Count, samples => samples, cancellation);
+
+    private static double? Mean(
+        Module model, IDataset data, Device device, PrecisionPolicy precision, Func<BatchTensors, Batch, double> sumOf, Func<long, long> countOf, CancellationToken cancellation)
+    {
         model.Eval();
         try
         {
             int size = (int)Math.Min(Batch, data.Count);
             var batch = new Batch(data, size);
             var tensors = new BatchTensors(device, data, size);
-            long right = 0;
-            long asked = 0;
+            double sum = 0;
             try
             {
                 for (long first = 0; first < data.Count; first += size)
@@ -26,7 +45,7 @@ internal static class Evaluation
                     if (cancellation.IsCancellationRequested)
                         return null;
                     long[] indices = [.. Enumerable.Range(0, (int)Math.Min(size, data.Count - first)).Select(i => first + i)];
-                    batch.Fill(indices, epoch: 0, next: default);
+                    batch.Fill(indices);
                     if (batch.Count != tensors.Count)
                     {
                         tensors.Dispose();
@@ -36,11 +55,7 @@ internal static class Evaluation
                     tensors.Write(batch);
                     using NoGrad noGrad = NoGrad.Enter();
                     using AutocastScope autocast = Autocast.Enter(precision);
-                    int[] predicted = Ops.ArgMax(model.Forward(tensors.Input)).ToArray<int>();
-                    ReadOnlySpan<int> targets = batch.Targets;
-                    for (int i = 0; i < predicted.Length; i++)
-                        right += predicted[i] == targets[i] ? 1 : 0;
-                    asked += predicted.Length;
+                    sum += sumOf(tensors, batch);
                 }
             }
             finally
@@ -48,7 +63,8 @@ internal static class Evaluation
                 tensors.Dispose();
             }
 
-            return asked == 0 ? double.NaN : (double)right / asked;
+            long count = countOf(data.Count);
+            return count == 0 ? double.NaN : sum / count;
         }
         finally
         {

@@ -10,6 +10,8 @@ namespace NativeAmp.Training;
 /// </summary>
 public sealed class Trainer : IDisposable
 {
+    private const int MostPending = 4;
+
     private readonly Module _model;
     private readonly IDataset _data;
     private readonly IDataset? _test;
@@ -22,12 +24,20 @@ public sealed class Trainer : IDisposable
     private readonly long _totalSteps;
     private readonly LossWatch _losses;
     private readonly RunFacts _facts;
+    private readonly BatchLoss _loss;
     private readonly StepProbe? _probe;
+    private readonly Readback _lossValues;
+    private readonly Queue<PendingStep> _pending = new();
+    private readonly int _stepsBehind;
+    private long _skipped;
     private bool _ran;
     private bool _disposed;
 
     /// <summary>Prepares a run.</summary>
-    /// <param name="model">Takes a batch of inputs and gives logits [..., classes]; moved to the device. It stays the caller's.</param>
+    /// <param name="model">
+    /// Takes a batch of inputs and gives logits [..., classes], or what <see cref="TrainerOptions.Loss"/> makes of it; moved to the device. It stays the
+    /// caller's.
+    /// </param>
     /// <param name="data">What it learns.</param>
     /// <param name="test">What it is measured on, or null; one without samples counts as none.</param>
     /// <param name="device">Where to compute.</param>
@@ -47,6 +57,9 @@ public sealed class Trainer : IDisposable
         _test = test is { Count: > 0 } ? test : null;
         _device = device;
         _options = options;
+        _loss = options.Loss ?? ClassLoss;
+        if (options.Loss is null) RequireClasses(data);
+        if (_test is not null) RequireSameFields(data, _test);
         _totalSteps = options.Steps ?? options.Epochs!.Value * (data.Count / options.Batch);
         _model.To(device);
         _model.Train();
@@ -57,10 +70,16 @@ public sealed class Trainer : IDisposable
         _tensors = new BatchTensors(device, data, options.Batch);
         _losses = new LossWatch(options.OnNonFiniteLoss);
         _facts = new RunFacts(options, data, _totalSteps);
+        // One step behind, a GPU has the next step's work while the host learns what this one came to. An inspector looks at once.
+        _stepsBehind = device.IsHostMemory || options.Inspector is not null ? 0 : 1;
+        _lossValues = new Readback(device, MostPending, sizeof(float));
         _probe = options.Inspector is { } inspector ? new StepProbe(inspector, _model, _optimizer, _scaler, options, _facts, data.Count) : null;
     }
 
-    /// <summary>A step is done; raised on the thread of <see cref="Run"/>, as all events are.</summary>
+    /// <summary>
+    /// A step is done; raised on the thread of <see cref="Run"/>, as all events are. On a GPU it is raised when the work of the step after it is on its way, so
+    /// that the device has something to do while the host learns what came of it; before a test, a checkpoint and the end of the run no step is left over.
+    /// </summary>
     public event EventHandler<StepReport>? StepCompleted;
 
     /// <summary>A pass over the data is done.</summary>
@@ -99,13 +118,16 @@ public sealed class Trainer : IDisposable
         CheckpointFile.Read(file, _checkpoint.Items(), _facts.Values, _facts.MayChange);
         _ran = true;
         using var loader = new BatchLoader(_data, _options.Batch, _options.Seed, _checkpoint.Progress.Position, ahead: 1);
-        return Step(loader);
+        _skipped = _checkpoint.Progress.Skipped;
+        Step(loader);
+        return Report(_pending.Dequeue());
     }
 
     /// <summary>Gives optimizer, scaler and batch memory back; the model stays.</summary>
     public void Dispose()
     {
         _disposed = true;
+        _lossValues.Dispose();
         _tensors.Dispose();
         _scaler.Dispose();
         _optimizer.Dispose();
@@ -118,7 +140,21 @@ public sealed class Trainer : IDisposable
             throw new InvalidOperationException("A trainer runs once; resume from a checkpoint with a new one.");
     }
 
-    private bool IsTarget(double? accuracy) => accuracy is { } reached && reached >= _options.TargetAccuracy;
+    private static void RequireClasses(IDataset data)
+    {
+        if (data.Fields is not [_, { DType: DType.Int32 }])
+            throw new ArgumentException($"The data set has the fields {Names(data)}; without a {nameof(TrainerOptions.Loss)} of its own a trainer takes two, an input and int32 classes.");
+    }
+
+    private static void RequireSameFields(IDataset data, IDataset test)
+    {
+        if (!data.Fields.SequenceEqual(test.Fields))
+            throw new ArgumentException($"The data set has the fields {Names(data)} and the test set {Names(test)}; they are to be the same.");
+    }
+
+    private static string Names(IDataset data) => string.Join(", ", data.Fields.Select(field => $"{field.Name} ({field.DType.Name()} {field.Shape})"));
+
+    private bool IsTarget(Score score) => score.Accuracy is { } reached && reached >= _options.TargetAccuracy;
 
     private TrainingResult Train(CheckpointDirectory? directory, CancellationToken cancellation)
     {
@@ -126,49 +162,65 @@ public sealed class Trainer : IDisposable
         var clock = new StepClock();
         var epochLoss = new MeanLoss();
         float loss = float.NaN;
-        double? accuracy = null;
+        Score score = default;
         long saved = _checkpoint.Progress.Step;
-        while (_checkpoint.Progress.Step < _totalSteps && !IsTarget(accuracy) && !cancellation.IsCancellationRequested)
-        {
-            StepReport report = Step(loader);
-            loss = report.Loss;
-            accuracy = null;
-            epochLoss.Add(loss);
-            clock.Add(report.Milliseconds, report.Samples);
-            StepCompleted?.Invoke(this, report);
-            if (_losses.Ends(report))
-                throw new NonFiniteLossException(report, Result(clock, loss, accuracy: null, interrupted: false), _losses.InARow);
+        _skipped = _checkpoint.Progress.Skipped;
 
+        // Until no more than so many steps are left whose outcome is not known.
+        void Complete(int left)
+        {
+            while (_pending.Count > left)
+            {
+                StepReport report = Report(_pending.Dequeue());
+                loss = report.Loss;
+                epochLoss.Add(loss);
+                clock.Add(report.Milliseconds, report.Samples);
+                StepCompleted?.Invoke(this, report);
+                if (_losses.Ends(report))
+                    throw new NonFiniteLossException(report, Result(clock, loss, default, interrupted: false), _losses.InARow);
+            }
+        }
+
+        while (_checkpoint.Progress.Step < _totalSteps && !IsTarget(score) && !cancellation.IsCancellationRequested)
+        {
+            Step(loader);
+            score = default;
+            long step = _checkpoint.Progress.Step;
             bool epochEnds = _checkpoint.Progress.Position.Sample + _options.Batch > _data.Count;
+            bool saves = directory is not null && (_options.CheckpointEvery == 0 ? epochEnds : step % _options.CheckpointEvery == 0);
+            Complete(epochEnds || saves ? 0 : _stepsBehind);
             // Before the test, which takes long, may fail, and changes nothing that is saved.
-            if (directory is not null && (_options.CheckpointEvery == 0 ? epochEnds : report.Step % _options.CheckpointEvery == 0))
-                saved = Save(directory);
+            if (saves)
+                saved = Save(directory!);
             if (epochEnds)
             {
-                accuracy = Test(cancellation);
+                score = Test(cancellation);
                 EpochCompleted?.Invoke(this, new EpochReport
                 {
                     Epoch = _checkpoint.Progress.Position.Epoch + 1,
-                    Step = report.Step,
+                    Step = step,
                     MeanLoss = epochLoss.TakeMean(),
-                    TestAccuracy = accuracy,
+                    TestAccuracy = score.Accuracy,
+                    TestLoss = score.Loss,
                 });
             }
         }
 
-        bool interrupted = _checkpoint.Progress.Step < _totalSteps && !IsTarget(accuracy);
+        Complete(0);
+        bool interrupted = _checkpoint.Progress.Step < _totalSteps && !IsTarget(score);
         if (directory is not null && saved != _checkpoint.Progress.Step)
             Save(directory);
         if (!interrupted)
         {
-            accuracy ??= Test(cancellation);
-            interrupted = _test is not null && accuracy is null;
+            if (score == default)
+                score = Test(cancellation);
+            interrupted = _test is not null && score == default;
         }
 
-        return Result(clock, loss, interrupted ? null : accuracy, interrupted);
+        return Result(clock, loss, interrupted ? default : score, interrupted);
     }
 
-    private TrainingResult Result(StepClock clock, float loss, double? accuracy, bool interrupted) => new()
+    private TrainingResult Result(StepClock clock, float loss, Score score, bool interrupted) => new()
     {
         Steps = _checkpoint.Progress.Step,
         StepsNow = clock.Count,
@@ -176,14 +228,16 @@ public sealed class Trainer : IDisposable
         NonFiniteLosses = _losses.Count,
         FinalLoss = loss,
         FinalScale = _scaler.GetScale(),
-        TestAccuracy = accuracy,
-        ReachedTarget = IsTarget(accuracy),
+        TestAccuracy = score.Accuracy,
+        TestLoss = score.Loss,
+        ReachedTarget = IsTarget(score),
         Interrupted = interrupted,
         SamplesPerSecond = clock.SamplesPerSecond,
         MedianStepMilliseconds = clock.Median(),
     };
 
-    private StepReport Step(BatchLoader loader)
+    /// <summary>Puts a step's work on its way.</summary>
+    private void Step(BatchLoader loader)
     {
         long start = Stopwatch.GetTimestamp();
         Batch batch = loader.Next();
@@ -196,7 +250,10 @@ public sealed class Trainer : IDisposable
         {
             loss = Forward();
             if (_losses.PassesOver(loss))
-                return PassOver(loss, batch, start);
+            {
+                PassOver(loss.Item(), batch, start);
+                return;
+            }
             _scaler.Scale(loss).Backward();
         }
 
@@ -210,58 +267,86 @@ public sealed class Trainer : IDisposable
         StepResult result = _scaler.Step(_optimizer);
         _scaler.Update();
         _optimizer.ZeroGrad();
-        // What follows waits for the device; all its work is on the way by now.
-        float value = loss.Item();
         if (_probe is not null && !failed && result.Skipped)
         {
-            _probe.Failed(value, Forward);
+            _probe.Failed(loss.Item(), Forward);
             _optimizer.ZeroGrad();
         }
 
-        return Done(batch, start, value, result.Scale, foundInf: result.Skipped, result.Skipped, result.LearningRate, result.GradientNorm);
+        long number = Advance(batch);
+        KeepLoss(number, loss);
+        _pending.Enqueue(new PendingStep(number, batch, start) { Result = result });
     }
 
-    private Tensor Forward() => Loss.CrossEntropy(_model.Call(_tensors.Input), _tensors.Targets);
+    private Tensor Forward()
+    {
+        Tensor loss = _loss(_model, _tensors.Fields);
+        return loss is { DType: DType.Float32, Count: 1 }
+            ? loss
+            : throw new InvalidOperationException($"The loss of a batch is one float32; it is {loss.DType.Name()} {loss.Shape}. Take the mean over its elements.");
+    }
+
+    private static Tensor ClassLoss(Module model, IReadOnlyList<Tensor> fields) => Loss.CrossEntropy(model.Call(fields[0]), fields[1]);
 
     /// <summary>Leaves a batch whose loss is not finite: what its forward pass holds goes with the step, and nothing learns of it.</summary>
-    private StepReport PassOver(Tensor loss, Batch batch, long start)
+    private void PassOver(float loss, Batch batch, long start)
     {
-        float value = loss.Item();
         if (_probe is not null)
         {
-            _probe.Failed(value, Forward);
+            _probe.Failed(loss, Forward);
             _optimizer.ZeroGrad();
         }
 
-        return Done(batch, start, value, _scaler.GetScale(), foundInf: false, skipped: true, _optimizer.NextLearningRate(), gradientNorm: float.NaN);
+        _pending.Enqueue(new PendingStep(Advance(batch), batch, start) { Loss = loss, PassedOver = (_scaler.GetScale(), _optimizer.NextLearningRate()) });
     }
 
-    private StepReport Done(Batch batch, long start, float loss, float scale, bool foundInf, bool skipped, double learningRate, float gradientNorm)
+    private long Advance(Batch batch)
     {
-        double milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
-        TrainingProgress before = _checkpoint.Progress;
-        TrainingProgress now = new(before.Step + 1, before.Skipped + (skipped ? 1 : 0), batch.Next);
-        _checkpoint.Progress = now;
-        double epoch = now.Position.Epoch + (double)now.Position.Sample / _data.Count;
-        return new StepReport
+        _checkpoint.Progress = _checkpoint.Progress with { Step = _checkpoint.Progress.Step + 1, Position = batch.Next };
+        return _checkpoint.Progress.Step;
+    }
+
+    private unsafe void KeepLoss(long step, Tensor loss)
+    {
+        int record = (int)(step % MostPending);
+        _lossValues.Copy(record, 0, (nint)loss.Pointer, sizeof(float));
+        _lossValues.Post(record);
+    }
+
+    /// <summary>What a step came to; waits for it where it is not done.</summary>
+    private StepReport Report(PendingStep step)
+    {
+        long start = Stopwatch.GetTimestamp();
+        float loss = step.Loss ?? _lossValues.Read<float>((int)(step.Number % MostPending));
+        bool foundInf = step.Result?.Skipped ?? false;
+        bool skipped = foundInf || step.Result is null;
+        if (skipped)
+            _skipped++;
+        _checkpoint.Progress = _checkpoint.Progress with { Skipped = _skipped };
+        var report = new StepReport
         {
-            Step = now.Step,
-            Epoch = epoch,
+            Step = step.Number,
+            Epoch = step.Next.Epoch + (double)step.Next.Sample / _data.Count,
             Loss = loss,
-            Scale = scale,
+            Scale = step.Result?.Scale ?? step.PassedOver.Scale,
             FoundInf = foundInf,
             Skipped = skipped,
-            SkippedSoFar = now.Skipped,
-            LearningRate = learningRate,
-            GradientNorm = gradientNorm,
-            Milliseconds = milliseconds,
-            Samples = batch.Count,
+            SkippedSoFar = _skipped,
+            LearningRate = step.Result?.LearningRate ?? step.PassedOver.LearningRate,
+            GradientNorm = step.Result?.GradientNorm ?? float.NaN,
+            Milliseconds = 0,
+            Samples = step.Samples,
             TotalSteps = _totalSteps,
         };
+        step.AddTimeSince(start);
+        return report with { Milliseconds = step.Milliseconds };
     }
 
-    private double? Test(CancellationToken cancellation) =>
-        _test is null ? null : Evaluation.Accuracy(_model, _test, _device, _options.Precision, cancellation);
+    /// <summary>The accuracy on the test set, or with a loss of its own that loss; neither where it was cancelled.</summary>
+    private Score Test(CancellationToken cancellation) =>
+        _test is null ? default
+        : _options.Loss is null ? new Score(Evaluation.Accuracy(_model, _test, _device, _options.Precision, cancellation), null)
+        : new Score(null, Evaluation.Loss(_model, _loss, _test, _device, _options.Precision, cancellation));
 
     private CheckpointDirectory? OpenDirectory()
     {
@@ -305,4 +390,6 @@ public sealed class Trainer : IDisposable
         CheckpointWritten?.Invoke(this, new CheckpointReport { File = file, Step = step, Message = $"Checkpoint of step {step}: {file}" });
         return step;
     }
+
+    private readonly record struct Score(double? Accuracy, double? Loss);
 }

@@ -27,6 +27,12 @@ public sealed record TrainerOptions
     /// <summary>What operators compute in.</summary>
     public PrecisionPolicy Precision { get; init; } = PrecisionPolicy.Float32;
 
+    /// <summary>
+    /// The loss of a batch: for regression, several inputs, several targets. Null takes the cross-entropy of the model's output for the first field, logits
+    /// [..., classes], with the second, int32 classes; and tests measure accuracy. With a loss of its own a test measures that loss, and there is no accuracy.
+    /// </summary>
+    public BatchLoss? Loss { get; init; }
+
     /// <summary>How the loss is scaled; null scales dynamically where <see cref="PrecisionPolicy.NeedsLossScale"/> and not at all elsewhere.</summary>
     public GradScalerOptions? Scaler { get; init; }
 
@@ -78,6 +84,7 @@ public sealed record TrainerOptions
         Check(Epochs is null or > 0, nameof(Epochs), Epochs, "1 or more");
         Check(Steps is null or > 0, nameof(Steps), Steps, "1 or more");
         Check(TargetAccuracy is null or (> 0 and <= 1), nameof(TargetAccuracy), TargetAccuracy, "above 0 and at most 1");
+        Check(TargetAccuracy is null || Loss is null, nameof(TargetAccuracy), TargetAccuracy, $"left out where there is a {nameof(Loss)}, which has no accuracy");
         Check(Batch > 0, nameof(Batch), Batch, "1 or more");
         Check(ClipNorm >= 0, nameof(ClipNorm), ClipNorm, "above 0, or 0 for no clipping");
         Check(Enum.IsDefined(OnNonFiniteLoss), nameof(OnNonFiniteLoss), OnNonFiniteLoss, "one of its names");

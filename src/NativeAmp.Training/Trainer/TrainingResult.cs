@@ -24,6 +24,9 @@ public sealed record TrainingResult
     /// <summary>Share of the test set that the network classifies rightly; null without a test set or with an empty one, or after an interruption.</summary>
     public double? TestAccuracy { get; init; }
 
+    /// <summary>Mean of <see cref="TrainerOptions.Loss"/> over the test set; null without it, and where there is no <see cref="TestAccuracy"/> either.</summary>
+    public double? TestLoss { get; init; }
+
     /// <summary>Whether it ended before its last step because the test accuracy reached <see cref="TrainerOptions.TargetAccuracy"/>, or reached it with the last.</summary>
     public bool ReachedTarget { get; init; }
 
@@ -51,6 +54,9 @@ public sealed record EpochReport
 
     /// <summary>Share of the test set that the network classifies rightly; null without a test set, and where the test was cancelled.</summary>
     public required double? TestAccuracy { get; init; }
+
+    /// <summary>Mean of <see cref="TrainerOptions.Loss"/> over the test set; null without it, and where there is no <see cref="TestAccuracy"/> either.</summary>
+    public double? TestLoss { get; init; }
 }
 
 /// <summary>A checkpoint that was written, loaded or found damaged.</summary>

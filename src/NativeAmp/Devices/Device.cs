@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using NativeAmp.Interop;
 
 namespace NativeAmp;
@@ -11,6 +12,9 @@ namespace NativeAmp;
 /// </remarks>
 public sealed unsafe class Device : IDisposable
 {
+    // CU_STREAM_LEGACY: what 0 means to everybody else.
+    private const nint LegacyStream = 1;
+
     private readonly DeviceHandle _handle = new();
 
     private Device(DeviceKind kind, int ordinal)
@@ -21,7 +25,9 @@ public sealed unsafe class Device : IDisposable
         _handle.Set(device);
         Kind = kind;
         Ordinal = ordinal;
-        Stream = new DeviceStream(this, 0);
+        void* stream;
+        Ensure.Success(NativeMethods.DeviceGetStream(&stream, device));
+        Stream = new DeviceStream(this, (nint)stream, isOwn: true);
     }
 
     /// <summary>The kind of device.</summary>
@@ -30,8 +36,18 @@ public sealed unsafe class Device : IDisposable
     /// <summary>Its number among its kind.</summary>
     public int Ordinal { get; }
 
-    /// <summary>The default stream, on which everything runs that names no other.</summary>
+    /// <summary>The device's own stream, on which everything runs where no other is named or in use. It is not CUDA's default stream.</summary>
     public DeviceStream Stream { get; }
+
+    /// <summary>The stream on which everything runs, here and now, that names no other: that of the innermost <see cref="Use"/>, or <see cref="Stream"/>.</summary>
+    public DeviceStream CurrentStream
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
+            return StreamInUse ?? Stream;
+        }
+    }
 
     /// <summary>Whether the host reads and writes this device's memory as its own.</summary>
     public bool IsHostMemory => Kind == DeviceKind.Cpu;
@@ -88,6 +104,8 @@ public sealed unsafe class Device : IDisposable
         }
     }
 
+    internal DeviceStream? StreamInUse => StreamScope.InUse(this);
+
     /// <summary>What backward passes, optimizer steps and cleared gradients on this device take turns on.</summary>
     internal Lock Gate { get; } = new();
 
@@ -131,9 +149,11 @@ public sealed unsafe class Device : IDisposable
     public static DeviceAvailability Available(DeviceKind kind)
     {
         NativeAmpRuntime.EnsureLoaded();
+        const int Capacity = 1024;
+        byte* reason = stackalloc byte[Capacity];
         int count;
-        Ensure.Success(NativeMethods.DeviceCount(&count, (int)kind));
-        return new DeviceAvailability(kind, count, count == 0 ? Ensure.LastMessage() : "");
+        Ensure.Success(NativeMethods.DeviceCount(&count, (int)kind, reason, Capacity));
+        return new DeviceAvailability(kind, count, Marshal.PtrToStringUTF8((nint)reason)!);
     }
 
     /// <summary>Memory for elements, contents undefined.</summary>
@@ -159,33 +179,36 @@ public sealed unsafe class Device : IDisposable
     /// </summary>
     /// <param name="bytes">How much; 0 gives a null pointer.</param>
     /// <param name="kind">What it is for.</param>
-    /// <param name="stream">The stream that uses it; null for the default one.</param>
+    /// <param name="stream">The stream that it belongs to; null for the current one.</param>
     public nint AllocateMemory(long bytes, MemoryKind kind, DeviceStream? stream = null)
     {
         _handle.FreeAbandoned();
         void* pointer;
-        Ensure.Success(NativeMethods.MemoryAllocate(&pointer, Native, bytes, (int)kind, DeviceStream.NativeOf(stream)));
+        Ensure.Success(NativeMethods.MemoryAllocate(&pointer, Native, bytes, (int)kind, DeviceStream.NativeOf(this, stream)));
         return (nint)pointer;
     }
 
     /// <summary>Gives back what <see cref="AllocateMemory"/> gave. What was put on the stream before may still use it. Zero is ignored.</summary>
     public void FreeMemory(nint pointer, DeviceStream? stream = null) =>
-        Ensure.Success(NativeMethods.MemoryFree(Native, (void*)pointer, DeviceStream.NativeOf(stream)));
+        Ensure.Success(NativeMethods.MemoryFree(Native, (void*)pointer, DeviceStream.NativeOf(this, stream)));
 
     /// <summary>Copies bytes from the host's memory to the device's.</summary>
     public void CopyToDevice(nint destination, ReadOnlySpan<byte> source, DeviceStream? stream = null)
     {
         fixed (byte* pointer = source)
-            Copy((void*)destination, pointer, source.Length, NampCopyDirection.HostToDevice, DeviceStream.NativeOf(stream));
+            Copy((void*)destination, pointer, source.Length, NampCopyDirection.HostToDevice, DeviceStream.NativeOf(this, stream));
     }
 
     /// <summary>Copies bytes from the device's memory to the host's, and waits for them.</summary>
     public void CopyToHost(Span<byte> destination, nint source, DeviceStream? stream = null)
     {
         fixed (byte* pointer = destination)
-            Copy(pointer, (void*)source, destination.Length, NampCopyDirection.DeviceToHost, DeviceStream.NativeOf(stream));
-        if (!IsHostMemory) (stream ?? Stream).Synchronize();
+            Ensure.Success(NativeMethods.MemoryRead(Native, pointer, (void*)source, destination.Length, DeviceStream.NativeOf(this, stream)));
     }
+
+    /// <summary>Copies bytes into pinned memory, when it is their turn on the current stream.</summary>
+    internal void CopyToPinned(byte* destination, nint source, long bytes) =>
+        Copy(destination, (void*)source, bytes, NampCopyDirection.DeviceToHost, DeviceStream.NativeOf(this, null));
 
     /// <summary>Reads one value from the device's memory, and waits for it; from the host's memory without a call into native code.</summary>
     internal T Read<T>(nint source)
@@ -199,11 +222,11 @@ public sealed unsafe class Device : IDisposable
 
     /// <summary>Copies bytes within the device's memory.</summary>
     public void CopyOnDevice(nint destination, nint source, long bytes, DeviceStream? stream = null) =>
-        Copy((void*)destination, (void*)source, bytes, NampCopyDirection.DeviceToDevice, DeviceStream.NativeOf(stream));
+        Copy((void*)destination, (void*)source, bytes, NampCopyDirection.DeviceToDevice, DeviceStream.NativeOf(this, stream));
 
     /// <summary>Sets every byte of the device's memory there to a value.</summary>
     public void FillMemory(nint destination, byte value, long bytes, DeviceStream? stream = null) =>
-        Ensure.Success(NativeMethods.MemoryFill(Native, (void*)destination, value, bytes, DeviceStream.NativeOf(stream)));
+        Ensure.Success(NativeMethods.MemoryFill(Native, (void*)destination, value, bytes, DeviceStream.NativeOf(this, stream)));
 
     /// <summary>Gives memory that is cached and not in use back to the system.</summary>
     public void TrimMemory()
@@ -215,7 +238,9 @@ public sealed unsafe class Device : IDisposable
     /// <summary>Sets every peak of <see cref="MemoryStatistics"/> to what is in use now.</summary>
     public void ResetPeakMemory() => Ensure.Success(NativeMethods.MemoryResetPeak(Native));
 
-    /// <summary>A new stream; on the CPU, which has only one, the default one again.</summary>
+    /// <summary>
+    /// A new stream; what was put on <see cref="Stream"/> before is done before what is put on it. On the CPU, which has only one, that one again.
+    /// </summary>
     public DeviceStream CreateStream()
     {
         void* stream;
@@ -223,11 +248,28 @@ public sealed unsafe class Device : IDisposable
         return stream is null ? Stream : new DeviceStream(this, (nint)stream, owned: true);
     }
 
-    /// <summary>A stream that belongs to somebody else, such as ManagedCuda's <c>CUstream.Pointer</c>.</summary>
+    /// <summary>
+    /// A stream that belongs to somebody else, such as ManagedCuda's <c>CUstream.Pointer</c>. 0 is CUDA's default stream, as everybody else has it; on the CPU
+    /// it is <see cref="Stream"/>.
+    /// </summary>
     public DeviceStream BorrowStream(nint handle)
     {
         ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
-        return handle == 0 ? Stream : new DeviceStream(this, handle);
+        if (IsHostMemory) return Stream;
+        return new DeviceStream(this, handle == 0 ? LegacyStream : handle);
+    }
+
+    /// <summary>
+    /// Makes a stream current in this flow of control until the scope is disposed: it stays over <c>await</c>, goes into tasks that are started within, and is
+    /// nowhere else. Scopes nest. What was put on the stream before is not waited for: see <see cref="DeviceStream.WaitFor(DeviceStream)"/>.
+    /// </summary>
+    /// <exception cref="ArgumentException">The stream is of another device.</exception>
+    public StreamScope Use(DeviceStream stream)
+    {
+        ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
+        ArgumentNullException.ThrowIfNull(stream);
+        if (stream.Device != this) throw new ArgumentException("The stream is of another device.", nameof(stream));
+        return StreamScope.Enter(stream);
     }
 
     /// <summary>Closes the device after the last of its buffers and tables. Those that nobody refers to any more do not count.</summary>

@@ -1,11 +1,16 @@
 using System.Runtime.InteropServices;
+using NativeAmp.Interop;
 
 namespace NativeAmp;
 
-/// <summary>Device memory for a number of elements of one type. Owned: disposing it gives the memory back to the device's cache.</summary>
+/// <summary>
+/// Device memory for a number of elements of one type, of the stream that was current when it was allocated. Owned: disposing it gives the memory back to the
+/// device's cache.
+/// </summary>
 public sealed unsafe class DeviceBuffer : IDisposable
 {
     private readonly MemoryHandle? _memory;
+    private readonly nint _stream;
     private bool _disposed;
 
     internal DeviceBuffer(Device device, DType dtype, long count, MemoryKind kind)
@@ -13,13 +18,14 @@ public sealed unsafe class DeviceBuffer : IDisposable
         int size = dtype.SizeInBytes();
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, long.MaxValue / size);
+        _stream = (nint)DeviceStream.NativeOf(device, null);
         nint pointer = device.AllocateMemory(count * size, kind);
         Device = device;
         DType = dtype;
         Count = count;
         Kind = kind;
         // Nothing is allocated for nothing, and a null pointer is no handle.
-        if (pointer != 0) _memory = new MemoryHandle(device.Handle, pointer, Bytes);
+        if (pointer != 0) _memory = new MemoryHandle(device.Handle, pointer, Bytes, _stream);
     }
 
     /// <summary>The device.</summary>
@@ -74,6 +80,7 @@ public sealed unsafe class DeviceBuffer : IDisposable
             for (long done = 0; done < source.Length; done += ByteSpanLimit<T>())
                 Device.CopyToDevice(destination + (nint)(done * sizeof(T)), Piece<T>(pointer, source.Length, done));
         }
+        RecordStream();
         GC.KeepAlive(this);
     }
 
@@ -102,12 +109,29 @@ public sealed unsafe class DeviceBuffer : IDisposable
     }
 
     /// <summary>Sets every byte to zero.</summary>
-    public void Clear() => Device.FillMemory(Pointer, 0, Bytes);
+    public void Clear()
+    {
+        Device.FillMemory(Pointer, 0, Bytes);
+        RecordStream();
+    }
+
+    /// <summary>
+    /// Says that the memory is used on another stream than the one it was allocated on, so that it is not handed out again before that stream is done with what
+    /// it has by then (PyTorch's <c>record_stream</c>). The buffer's own methods do it for the stream that they use.
+    /// </summary>
+    /// <param name="stream">The stream; null for the current one.</param>
+    public void RecordStream(DeviceStream? stream = null)
+    {
+        nint pointer = Pointer;
+        void* user = DeviceStream.NativeOf(Device, stream);
+        if ((nint)user == _stream || pointer == 0) return;
+        Ensure.Success(NativeMethods.MemoryRecordStream(Device.Native, (void*)pointer, user));
+    }
 
     /// <summary>The whole buffer as a cell of a <see cref="TensorTable"/>.</summary>
     public TensorCell ToCell() => new(Pointer, DType);
 
-    /// <summary>Gives the memory back. What was put on the device's stream before may still use it.</summary>
+    /// <summary>Gives the memory back. What was put before on the stream that was current when it was allocated, and on those of <see cref="RecordStream"/>, may still use it.</summary>
     public void Dispose()
     {
         _disposed = true;

@@ -3,8 +3,8 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// A moment on a stream, reached when what was put there before is done: for timing work as the device sees it. On the CPU, which works
-/// synchronously, it is the time of the call.
+/// A moment on a stream, reached when what was put there before is done: for ordering streams, and for timing work as the device sees it. On the CPU,
+/// which works synchronously, it is the time of the call, and reached at once.
 /// </summary>
 public sealed unsafe class DeviceEvent : IDisposable
 {
@@ -24,7 +24,7 @@ public sealed unsafe class DeviceEvent : IDisposable
     /// <summary>The device.</summary>
     public Device Device { get; }
 
-    private NampEvent* Native
+    internal NampEvent* Native
     {
         get
         {
@@ -33,8 +33,24 @@ public sealed unsafe class DeviceEvent : IDisposable
         }
     }
 
-    /// <summary>Puts the event on a stream, or on the default one; an earlier record is forgotten.</summary>
-    public void Record(DeviceStream? stream = null) => Ensure.Success(NativeMethods.EventRecord(Native, DeviceStream.NativeOf(stream)));
+    /// <summary>Puts the event on a stream, or on the current one; an earlier record is forgotten.</summary>
+    public void Record(DeviceStream? stream = null) => Ensure.Success(NativeMethods.EventRecord(Native, DeviceStream.NativeOf(Device, stream)));
+
+    /// <summary>Whether what was put on the stream before it was recorded is done; without waiting.</summary>
+    /// <exception cref="NativeAmpArgumentException">It was not recorded.</exception>
+    public bool IsReached
+    {
+        get
+        {
+            int reached;
+            Ensure.Success(NativeMethods.EventQuery(&reached, Native));
+            return reached != 0;
+        }
+    }
+
+    /// <summary>Waits on the host until it is reached.</summary>
+    /// <exception cref="NativeAmpArgumentException">It was not recorded.</exception>
+    public void Synchronize() => Ensure.Success(NativeMethods.EventSynchronize(Native));
 
     /// <summary>Seconds from another event of the device to this one; waits until both are reached.</summary>
     /// <exception cref="NativeAmpArgumentException">One was not recorded, or is another device's.</exception>

@@ -39,6 +39,7 @@ internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
             {
                 DeviceResource.Table => NativeMethods.TableDestroy((NampTable*)item.Pointer),
                 DeviceResource.Event => NativeMethods.EventDestroy((NampEvent*)item.Pointer),
+                DeviceResource.HostMemory => NativeMethods.MemoryFreeHost((NampDevice*)handle, (void*)item.Pointer),
                 _ => NativeMethods.MemoryFree((NampDevice*)handle, (void*)item.Pointer, null),
             };
             if (status == (int)NampStatus.Ok) continue;
@@ -68,6 +69,7 @@ internal enum DeviceResource
     Memory,
     Table,
     Event,
+    HostMemory,
 }
 
 /// <summary>Owns something that lives on a device, and keeps the device open as long.</summary>
@@ -113,18 +115,24 @@ internal abstract class DeviceResourceHandle : SafeHandleZeroOrMinusOneIsInvalid
 internal sealed unsafe class MemoryHandle : DeviceResourceHandle
 {
     private readonly long _bytes;
+    private readonly nint _stream;
 
-    public MemoryHandle(DeviceHandle device, nint pointer, long bytes)
+    /// <param name="device">The device.</param>
+    /// <param name="pointer">The memory.</param>
+    /// <param name="bytes">Of it.</param>
+    /// <param name="stream">The stream that it belongs to.</param>
+    public MemoryHandle(DeviceHandle device, nint pointer, long bytes, nint stream)
         : base(device, pointer)
     {
         _bytes = bytes;
+        _stream = stream;
         device.CountBytes(bytes);
     }
 
     protected override int Release()
     {
         Device.CountBytes(-_bytes);
-        return NativeMethods.MemoryFree((NampDevice*)Device.DangerousGetHandle(), (void*)handle, null);
+        return NativeMethods.MemoryFree((NampDevice*)Device.DangerousGetHandle(), (void*)handle, (void*)_stream);
     }
 
     protected override void Abandon()

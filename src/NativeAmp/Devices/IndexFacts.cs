@@ -24,8 +24,8 @@ internal sealed unsafe class IndexFacts
             // Memory of this kind goes back with the device.
             nint pointer = device.AllocateMemory(sizeof(NampIndexFact), MemoryKind.Workspace);
             device.FillMemory(pointer, 0, sizeof(NampIndexFact));
-            // Other streams do not wait for the default one.
-            device.Stream.Synchronize();
+            // Other streams do not wait for this one.
+            device.CurrentStream.Synchronize();
             _fact = (NampIndexFact*)pointer;
             return _fact;
         }

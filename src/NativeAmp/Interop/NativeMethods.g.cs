@@ -11,7 +11,7 @@ namespace NativeAmp.Interop;
 internal static class NativeConstants
 {
     /// <summary>NAMP_ABI_VERSION</summary>
-    public const int AbiVersion = 3;
+    public const int AbiVersion = 4;
     /// <summary>NAMP_BAD_LABEL_LOSS</summary>
     public const int BadLabelLoss = 2143337169;
     /// <summary>NAMP_MAX_STATE_COLUMNS</summary>
@@ -555,7 +555,7 @@ internal unsafe struct NampOptimizerArgs
     public uint StructSize;
     /// <summary>namp_rule</summary>
     public int Rule;
-    /// <summary>host array, copied by the call</summary>
+    /// <summary>host array [group_count], copied by the call</summary>
     public NampOptimizerGroup* Groups;
     /// <summary>1 or more; a tensor's group index is below it</summary>
     public int GroupCount;
@@ -578,6 +578,13 @@ internal unsafe struct NampOptimizerArgs
     /// <summary>device array [tensor_count]: how often each tensor was updated, 0 at first. The
     /// step adds 1 for each tensor that has a gradient, if it is applied</summary>
     public long* Steps;
+    /// <summary>Hyperparameters that depend on how many steps were applied, such as a learning rate's schedule:
+    /// only the device knows that number while the host does not wait. groups is then [row_count,
+    /// group_count], and the step takes row state-&gt;step - first_step, or the first or last where that
+    /// is outside. 0 rows are 1.</summary>
+    public long FirstStep;
+    public int RowCount;
+    public int ReservedRows;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampOptimizerArgs Create() => new() { StructSize = (uint)sizeof(NampOptimizerArgs) };
@@ -1071,10 +1078,11 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_profile_read")]
     internal static partial int ProfileRead(NampProfileEntry* entries, int* count, int capacity);
 
-    /// <summary>Number of devices of a kind (the CPU backend has one). When there are none,
-    /// namp_last_error_message() says why, and the status is still NAMP_OK.</summary>
+    /// <summary>Number of devices of a kind (the CPU backend has one). When there are none, reason says why, in
+    /// English, zero-terminated, and cut to its capacity in bytes; it is "" where there are some, and may
+    /// be null if the capacity is 0.</summary>
     [LibraryImport(Library, EntryPoint = "namp_device_count")]
-    internal static partial int DeviceCount(int* count, int kind);
+    internal static partial int DeviceCount(int* count, int kind, byte* reason, long reasonCapacity);
 
     /// <summary>Opens a device. Each call makes an object of its own, to be closed with namp_device_close.</summary>
     [LibraryImport(Library, EntryPoint = "namp_device_open")]
@@ -1102,7 +1110,13 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_device_set_simd")]
     internal static partial int DeviceSetSimd(NampDevice* device, int simd);
 
-    /// <summary>A new stream. The CPU gives null, its only stream.</summary>
+    /// <summary>The device's own stream, which null stands for, as others can use it: a CUstream on a GPU, null
+    /// on the CPU. It lives as long as the device.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_device_get_stream")]
+    internal static partial int DeviceGetStream(void** stream, NampDevice* device);
+
+    /// <summary>A new stream; what was put on the device's own before is done before what is put on it. The CPU
+    /// gives null, its only stream.</summary>
     [LibraryImport(Library, EntryPoint = "namp_stream_create")]
     internal static partial int StreamCreate(void** stream, NampDevice* device);
 
@@ -1126,29 +1140,63 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_event_record")]
     internal static partial int EventRecord(NampEvent* @event, void* stream);
 
+    /// <summary>Lets what is put on the stream from now on wait for the event as it was last recorded, on the
+    /// device; the host goes on. An event that was not recorded is waited for by nothing.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_stream_wait_event")]
+    internal static partial int StreamWaitEvent(NampDevice* device, void* stream, NampEvent* @event);
+
+    /// <summary>Whether a recorded event is reached: 1 or 0, without waiting.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_event_query")]
+    internal static partial int EventQuery(int* reached, NampEvent* @event);
+
+    /// <summary>Waits on the host until a recorded event is reached.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_event_synchronize")]
+    internal static partial int EventSynchronize(NampEvent* @event);
+
     /// <summary>Seconds from one recorded event of a device to another; waits until both are reached.</summary>
     [LibraryImport(Library, EntryPoint = "namp_event_elapsed")]
     internal static partial int EventElapsed(double* seconds, NampEvent* from, NampEvent* to);
 
     /// <summary>Memory on the device from its caching allocator, aligned to 256 bytes, contents undefined. bytes
-    /// may be 0 (null is returned). The kind is a namp_memory_kind. The memory may be used on the given
-    /// stream at once.</summary>
+    /// may be 0 (null is returned). The kind is a namp_memory_kind. The memory belongs to the given
+    /// stream and may be used on it at once; on another, namp_memory_record_stream says so.</summary>
     [LibraryImport(Library, EntryPoint = "namp_memory_allocate")]
     internal static partial int MemoryAllocate(void** pointer, NampDevice* device, long bytes, int kind, void* stream);
 
-    /// <summary>Gives memory back to the cache; what was put on the stream before may still use it. Null is
-    /// ignored; a pointer that is not from namp_memory_allocate of this device is an error.</summary>
+    /// <summary>Gives memory back to the cache of its stream; what was put on that stream, on the given one, and
+    /// on those that namp_memory_record_stream named may still use it: the memory's stream waits for
+    /// them before it uses the memory for something else. Null is ignored; a pointer that is not from
+    /// namp_memory_allocate of this device is an error.</summary>
     [LibraryImport(Library, EntryPoint = "namp_memory_free")]
     internal static partial int MemoryFree(NampDevice* device, void* pointer, void* stream);
+
+    /// <summary>Says that memory from namp_memory_allocate is used on a stream that it does not belong to, so that
+    /// namp_memory_free waits for what is on that stream by then (PyTorch's record_stream).</summary>
+    [LibraryImport(Library, EntryPoint = "namp_memory_record_stream")]
+    internal static partial int MemoryRecordStream(NampDevice* device, void* pointer, void* stream);
+
+    /// <summary>Memory of the host that the device copies to and from on its own, in the order of a stream
+    /// (page-locked), bytes of it, 1 or more, zeroed.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_memory_allocate_host")]
+    internal static partial int MemoryAllocateHost(void** pointer, NampDevice* device, long bytes);
+
+    /// <summary>Gives it back, after all work of the device. Null is ignored.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_memory_free_host")]
+    internal static partial int MemoryFreeHost(NampDevice* device, void* pointer);
 
     /// <summary>Gives the cache back to the system.</summary>
     [LibraryImport(Library, EntryPoint = "namp_memory_trim")]
     internal static partial int MemoryTrim(NampDevice* device);
 
-    /// <summary>Copies bytes; the direction is a namp_copy_direction. Host memory that is not pinned is copied
-    /// before the call returns.</summary>
+    /// <summary>Copies bytes; the direction is a namp_copy_direction. Memory of namp_memory_allocate_host, or
+    /// that others have page-locked, is read and written in the order of the stream: look at it, or
+    /// change it, after an event. Other host memory is copied before the call returns.</summary>
     [LibraryImport(Library, EntryPoint = "namp_memory_copy")]
     internal static partial int MemoryCopy(NampDevice* device, void* destination, void* source, long bytes, int direction, void* stream);
+
+    /// <summary>Copies bytes from the device to any memory of the host, and waits for them.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_memory_read")]
+    internal static partial int MemoryRead(NampDevice* device, void* destination, void* source, long bytes, void* stream);
 
     /// <summary>Sets every byte to the low byte of value.</summary>
     [LibraryImport(Library, EntryPoint = "namp_memory_fill")]
@@ -1162,15 +1210,17 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_memory_reset_peak")]
     internal static partial int MemoryResetPeak(NampDevice* device);
 
-    /// <summary>Registers a table. Pointers are checked for alignment and dtype; memory is not touched.</summary>
+    /// <summary>Registers a table, which may be used on any stream at once. Pointers are checked for alignment
+    /// and dtype; memory is not touched.</summary>
     [LibraryImport(Library, EntryPoint = "namp_table_create")]
     internal static partial int TableCreate(NampTable** table, NampDevice* device, NampTableDescription* description);
 
-    /// <summary>Ends a table. Null is ignored.</summary>
+    /// <summary>Ends a table; what was put on streams with it before goes on. Null is ignored.</summary>
     [LibraryImport(Library, EntryPoint = "namp_table_destroy")]
     internal static partial int TableDestroy(NampTable* table);
 
-    /// <summary>Changes the cells of one column ([tensor_count]), for gradients that moved. Counts stay.</summary>
+    /// <summary>Changes the cells of one column ([tensor_count]), for gradients that moved, in the order of the
+    /// stream. Counts stay.</summary>
     [LibraryImport(Library, EntryPoint = "namp_table_set_column")]
     internal static partial int TableSetColumn(NampTable* table, int column, NampCell* cells, void* stream);
 
@@ -1391,144 +1441,144 @@ internal static unsafe partial class NativeOps
     /// <inheritdoc cref="NativeMethods.CrossEntropy"/>
     public static void CrossEntropy(Device device, in NampCrossEntropyArgs args, DeviceStream? stream = null)
     {
-        fixed (NampCrossEntropyArgs* pointer = &args) Ensure.Success(NativeMethods.CrossEntropy(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampCrossEntropyArgs* pointer = &args) Ensure.Success(NativeMethods.CrossEntropy(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.Mse"/>
     public static void Mse(Device device, in NampMseArgs args, DeviceStream? stream = null)
     {
-        fixed (NampMseArgs* pointer = &args) Ensure.Success(NativeMethods.Mse(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampMseArgs* pointer = &args) Ensure.Success(NativeMethods.Mse(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.Gemm"/>
     public static void Gemm(Device device, in NampGemmArgs args, DeviceStream? stream = null)
     {
-        fixed (NampGemmArgs* pointer = &args) Ensure.Success(NativeMethods.Gemm(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampGemmArgs* pointer = &args) Ensure.Success(NativeMethods.Gemm(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.Conv2dForward"/>
     public static void Conv2dForward(Device device, in NampConv2dArgs args, DeviceStream? stream = null)
     {
-        fixed (NampConv2dArgs* pointer = &args) Ensure.Success(NativeMethods.Conv2dForward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampConv2dArgs* pointer = &args) Ensure.Success(NativeMethods.Conv2dForward(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.Conv2dBackwardData"/>
     public static void Conv2dBackwardData(Device device, in NampConv2dArgs args, DeviceStream? stream = null)
     {
-        fixed (NampConv2dArgs* pointer = &args) Ensure.Success(NativeMethods.Conv2dBackwardData(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampConv2dArgs* pointer = &args) Ensure.Success(NativeMethods.Conv2dBackwardData(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.Conv2dBackwardWeights"/>
     public static void Conv2dBackwardWeights(Device device, in NampConv2dArgs args, DeviceStream? stream = null)
     {
-        fixed (NampConv2dArgs* pointer = &args) Ensure.Success(NativeMethods.Conv2dBackwardWeights(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampConv2dArgs* pointer = &args) Ensure.Success(NativeMethods.Conv2dBackwardWeights(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.Pool2dForward"/>
     public static void Pool2dForward(Device device, in NampPool2dArgs args, DeviceStream? stream = null)
     {
-        fixed (NampPool2dArgs* pointer = &args) Ensure.Success(NativeMethods.Pool2dForward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampPool2dArgs* pointer = &args) Ensure.Success(NativeMethods.Pool2dForward(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.Pool2dBackward"/>
     public static void Pool2dBackward(Device device, in NampPool2dArgs args, DeviceStream? stream = null)
     {
-        fixed (NampPool2dArgs* pointer = &args) Ensure.Success(NativeMethods.Pool2dBackward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampPool2dArgs* pointer = &args) Ensure.Success(NativeMethods.Pool2dBackward(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.ActivationForward"/>
     public static void ActivationForward(Device device, in NampActivationArgs args, DeviceStream? stream = null)
     {
-        fixed (NampActivationArgs* pointer = &args) Ensure.Success(NativeMethods.ActivationForward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampActivationArgs* pointer = &args) Ensure.Success(NativeMethods.ActivationForward(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.ActivationBackward"/>
     public static void ActivationBackward(Device device, in NampActivationArgs args, DeviceStream? stream = null)
     {
-        fixed (NampActivationArgs* pointer = &args) Ensure.Success(NativeMethods.ActivationBackward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampActivationArgs* pointer = &args) Ensure.Success(NativeMethods.ActivationBackward(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.LayerNormForward"/>
     public static void LayerNormForward(Device device, in NampLayerNormArgs args, DeviceStream? stream = null)
     {
-        fixed (NampLayerNormArgs* pointer = &args) Ensure.Success(NativeMethods.LayerNormForward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampLayerNormArgs* pointer = &args) Ensure.Success(NativeMethods.LayerNormForward(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.LayerNormBackward"/>
     public static void LayerNormBackward(Device device, in NampLayerNormArgs args, DeviceStream? stream = null)
     {
-        fixed (NampLayerNormArgs* pointer = &args) Ensure.Success(NativeMethods.LayerNormBackward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampLayerNormArgs* pointer = &args) Ensure.Success(NativeMethods.LayerNormBackward(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.RmsNormForward"/>
     public static void RmsNormForward(Device device, in NampRmsNormArgs args, DeviceStream? stream = null)
     {
-        fixed (NampRmsNormArgs* pointer = &args) Ensure.Success(NativeMethods.RmsNormForward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampRmsNormArgs* pointer = &args) Ensure.Success(NativeMethods.RmsNormForward(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.RmsNormBackward"/>
     public static void RmsNormBackward(Device device, in NampRmsNormArgs args, DeviceStream? stream = null)
     {
-        fixed (NampRmsNormArgs* pointer = &args) Ensure.Success(NativeMethods.RmsNormBackward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampRmsNormArgs* pointer = &args) Ensure.Success(NativeMethods.RmsNormBackward(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.BatchNormForward"/>
     public static void BatchNormForward(Device device, in NampBatchNormArgs args, DeviceStream? stream = null)
     {
-        fixed (NampBatchNormArgs* pointer = &args) Ensure.Success(NativeMethods.BatchNormForward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampBatchNormArgs* pointer = &args) Ensure.Success(NativeMethods.BatchNormForward(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.BatchNormBackward"/>
     public static void BatchNormBackward(Device device, in NampBatchNormArgs args, DeviceStream? stream = null)
     {
-        fixed (NampBatchNormArgs* pointer = &args) Ensure.Success(NativeMethods.BatchNormBackward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampBatchNormArgs* pointer = &args) Ensure.Success(NativeMethods.BatchNormBackward(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.SoftmaxForward"/>
     public static void SoftmaxForward(Device device, in NampSoftmaxArgs args, DeviceStream? stream = null)
     {
-        fixed (NampSoftmaxArgs* pointer = &args) Ensure.Success(NativeMethods.SoftmaxForward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampSoftmaxArgs* pointer = &args) Ensure.Success(NativeMethods.SoftmaxForward(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.SoftmaxBackward"/>
     public static void SoftmaxBackward(Device device, in NampSoftmaxArgs args, DeviceStream? stream = null)
     {
-        fixed (NampSoftmaxArgs* pointer = &args) Ensure.Success(NativeMethods.SoftmaxBackward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampSoftmaxArgs* pointer = &args) Ensure.Success(NativeMethods.SoftmaxBackward(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.AttentionForward"/>
     public static void AttentionForward(Device device, in NampAttentionArgs args, DeviceStream? stream = null)
     {
-        fixed (NampAttentionArgs* pointer = &args) Ensure.Success(NativeMethods.AttentionForward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampAttentionArgs* pointer = &args) Ensure.Success(NativeMethods.AttentionForward(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.AttentionBackward"/>
     public static void AttentionBackward(Device device, in NampAttentionArgs args, DeviceStream? stream = null)
     {
-        fixed (NampAttentionArgs* pointer = &args) Ensure.Success(NativeMethods.AttentionBackward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampAttentionArgs* pointer = &args) Ensure.Success(NativeMethods.AttentionBackward(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.EmbeddingForward"/>
     public static void EmbeddingForward(Device device, in NampEmbeddingArgs args, DeviceStream? stream = null)
     {
-        fixed (NampEmbeddingArgs* pointer = &args) Ensure.Success(NativeMethods.EmbeddingForward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampEmbeddingArgs* pointer = &args) Ensure.Success(NativeMethods.EmbeddingForward(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.EmbeddingBackward"/>
     public static void EmbeddingBackward(Device device, in NampEmbeddingArgs args, DeviceStream? stream = null)
     {
-        fixed (NampEmbeddingArgs* pointer = &args) Ensure.Success(NativeMethods.EmbeddingBackward(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampEmbeddingArgs* pointer = &args) Ensure.Success(NativeMethods.EmbeddingBackward(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.Add"/>
     public static void Add(Device device, in NampAddArgs args, DeviceStream? stream = null)
     {
-        fixed (NampAddArgs* pointer = &args) Ensure.Success(NativeMethods.Add(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampAddArgs* pointer = &args) Ensure.Success(NativeMethods.Add(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.Sum"/>
     public static void Sum(Device device, in NampSumArgs args, DeviceStream? stream = null)
     {
-        fixed (NampSumArgs* pointer = &args) Ensure.Success(NativeMethods.Sum(device.Native, pointer, DeviceStream.NativeOf(stream)));
+        fixed (NampSumArgs* pointer = &args) Ensure.Success(NativeMethods.Sum(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 }

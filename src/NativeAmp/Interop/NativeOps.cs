@@ -10,7 +10,7 @@ internal static unsafe partial class NativeOps
     public static void Dropout(
         Device device, nint output, nint input, DType dtype, long count, float probability, ulong seed, ulong offset, DeviceStream? stream = null) =>
         Ensure.Success(NativeMethods.Dropout(
-            device.Native, (void*)output, (void*)input, (int)dtype, count, probability, seed, offset, DeviceStream.NativeOf(stream)));
+            device.Native, (void*)output, (void*)input, (int)dtype, count, probability, seed, offset, DeviceStream.NativeOf(device, stream)));
 
     /// <inheritdoc cref="NativeMethods.Permute"/>
     public static void Permute(
@@ -22,11 +22,11 @@ internal static unsafe partial class NativeOps
         fixed (int* permutationPointer = permutation)
         {
             Ensure.Success(NativeMethods.Permute(
-                device.Native, (void*)output, (void*)input, (int)dtype, shape.Length, shapePointer, permutationPointer, DeviceStream.NativeOf(stream)));
+                device.Native, (void*)output, (void*)input, (int)dtype, shape.Length, shapePointer, permutationPointer, DeviceStream.NativeOf(device, stream)));
         }
     }
 
     /// <inheritdoc cref="NativeMethods.Argmax"/>
     public static void Argmax(Device device, nint output, nint input, DType dtype, long rows, long width, DeviceStream? stream = null) =>
-        Ensure.Success(NativeMethods.Argmax(device.Native, (int*)output, (void*)input, (int)dtype, rows, width, DeviceStream.NativeOf(stream)));
+        Ensure.Success(NativeMethods.Argmax(device.Native, (int*)output, (void*)input, (int)dtype, rows, width, DeviceStream.NativeOf(device, stream)));
 }

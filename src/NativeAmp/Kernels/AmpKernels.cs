@@ -24,7 +24,7 @@ public static unsafe class AmpKernels
         Device device, TensorCell destination, TensorCell source, long count, in CastOptions options = default, DeviceStream? stream = null)
     {
         var native = options.ToNative();
-        Ensure.Success(NativeMethods.Cast(Native(device), (NampCell*)&destination, (NampCell*)&source, count, &native, DeviceStream.NativeOf(stream)));
+        Ensure.Success(NativeMethods.Cast(Native(device), (NampCell*)&destination, (NampCell*)&source, count, &native, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <summary>The same for every tensor of a table, from one column to another; tensors without a destination are left out.</summary>
@@ -32,7 +32,7 @@ public static unsafe class AmpKernels
         TensorTable table, int destinationColumn, int sourceColumn, in CastOptions options = default, DeviceStream? stream = null)
     {
         var native = options.ToNative();
-        Ensure.Success(NativeMethods.CastTable(Native(table), destinationColumn, sourceColumn, &native, DeviceStream.NativeOf(stream)));
+        Ensure.Success(NativeMethods.CastTable(Native(table), destinationColumn, sourceColumn, &native, DeviceStream.NativeOf(table.Device, stream)));
     }
 
     /// <summary>Softmax cross-entropy with its gradient times the loss scale, in one pass over the logits.</summary>
@@ -57,7 +57,7 @@ public static unsafe class AmpKernels
         native.Scale = (float*)arguments.Scale;
         native.Upstream = (float*)arguments.Upstream;
         native.BadLabel = device.IndexFacts.Make(device);
-        Ensure.Success(NativeMethods.CrossEntropy(Native(device), &native, DeviceStream.NativeOf(stream)));
+        Ensure.Success(NativeMethods.CrossEntropy(Native(device), &native, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <summary>Mean squared error with its gradient times the loss scale, in one pass.</summary>
@@ -75,7 +75,7 @@ public static unsafe class AmpKernels
         native.GradientDtype = (int)arguments.Gradient.DType;
         native.Scale = (float*)arguments.Scale;
         native.Upstream = (float*)arguments.Upstream;
-        Ensure.Success(NativeMethods.Mse(Native(device), &native, DeviceStream.NativeOf(stream)));
+        Ensure.Success(NativeMethods.Mse(Native(device), &native, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <summary>destination = source times a factor, in float32, rounded once.</summary>
@@ -87,7 +87,7 @@ public static unsafe class AmpKernels
     /// <param name="stream">The stream.</param>
     public static void Scale(Device device, TensorCell destination, TensorCell source, long count, nint factor, DeviceStream? stream = null) =>
         Ensure.Success(NativeMethods.Scale(
-            Native(device), (NampCell*)&destination, (NampCell*)&source, count, (float*)factor, DeviceStream.NativeOf(stream)));
+            Native(device), (NampCell*)&destination, (NampCell*)&source, count, (float*)factor, DeviceStream.NativeOf(device, stream)));
 
     /// <summary>
     /// One read of all gradients of a table: whether all are finite, their global norm, and each tensor's <see cref="OverflowFacts"/>. It begins a step.
@@ -104,7 +104,7 @@ public static unsafe class AmpKernels
     {
         ArgumentNullException.ThrowIfNull(state);
         Ensure.Success(NativeMethods.UnscaleCheck(
-            Native(table), gradientColumn, writeColumn, LossScaleState.NativeOf(scaler), state.Native, reset ? 1 : 0, DeviceStream.NativeOf(stream)));
+            Native(table), gradientColumn, writeColumn, LossScaleState.On(stream, scaler), state.On(stream), reset ? 1 : 0, DeviceStream.NativeOf(table.Device, stream)));
     }
 
     /// <summary>
@@ -136,7 +136,7 @@ public static unsafe class AmpKernels
                     throw new ArgumentException($"All groups of a step have one rule; these have {groups[0].RuleName} and {groups[i].RuleName}.", nameof(groups));
                 natives[i] = groups[i].ToNative();
             }
-            OptimizerStep(groups[0].Rule, table, columns, natives[..groups.Length], steps, scaler, state, options, stream);
+            OptimizerStep(groups[0].Rule, table, columns, natives[..groups.Length], 1, 0, steps, scaler, state, options, stream);
         }
         finally
         {
@@ -144,9 +144,20 @@ public static unsafe class AmpKernels
         }
     }
 
+    /// <param name="rule">The rule.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="columns">The meaning of its columns.</param>
+    /// <param name="groups">Hyperparameters: as many rows of all groups as there are numbers of applied steps that the device may be at.</param>
+    /// <param name="rows">How many rows.</param>
+    /// <param name="firstStep">The number of applied steps that the first row is for.</param>
+    /// <param name="steps">How often each tensor was updated.</param>
+    /// <param name="scaler">The scale that the gradients carry; null for none.</param>
+    /// <param name="state">What the check found, and the count of steps.</param>
+    /// <param name="options">Clipping and rounding.</param>
+    /// <param name="stream">The stream.</param>
     internal static void OptimizerStep(
-        NampRule rule, TensorTable table, in OptimizerColumns columns, ReadOnlySpan<NampOptimizerGroup> groups, StepCounts steps, LossScaleState? scaler,
-        OptimizerState state, in OptimizerStepOptions options, DeviceStream? stream = null)
+        NampRule rule, TensorTable table, in OptimizerColumns columns, ReadOnlySpan<NampOptimizerGroup> groups, int rows, long firstStep, StepCounts steps,
+        LossScaleState? scaler, OptimizerState state, in OptimizerStepOptions options, DeviceStream? stream = null)
     {
         ArgumentNullException.ThrowIfNull(table);
         ArgumentNullException.ThrowIfNull(steps);
@@ -155,9 +166,11 @@ public static unsafe class AmpKernels
             throw new ArgumentException($"The table has {table.TensorCount} tensors; there are counts of {steps.TensorCount}.", nameof(steps));
         var arguments = NampOptimizerArgs.Create();
         arguments.Rule = (int)rule;
-        arguments.GroupCount = groups.Length;
+        arguments.GroupCount = groups.Length / rows;
+        arguments.RowCount = rows;
+        arguments.FirstStep = firstStep;
         arguments.Columns = columns.ToNative();
-        arguments.Steps = (long*)steps.Pointer;
+        arguments.Steps = (long*)steps.On(stream);
         arguments.CopyRounding = (int)options.CopyRounding;
         arguments.MaxNorm = options.MaxNorm;
         arguments.Seed = options.Seed;
@@ -166,7 +179,7 @@ public static unsafe class AmpKernels
         fixed (NampOptimizerGroup* pointer = groups)
         {
             arguments.Groups = pointer;
-            Ensure.Success(NativeMethods.OptimizerStep(table.Native, &arguments, LossScaleState.NativeOf(scaler), state.Native, DeviceStream.NativeOf(stream)));
+            Ensure.Success(NativeMethods.OptimizerStep(table.Native, &arguments, LossScaleState.On(stream, scaler), state.On(stream), DeviceStream.NativeOf(table.Device, stream)));
         }
     }
 
@@ -182,10 +195,10 @@ public static unsafe class AmpKernels
         if (states.Length is < 1 or > MaxOptimizers)
             throw new ArgumentException($"A scale serves 1 to {MaxOptimizers} optimizers, not {states.Length}.", nameof(states));
         var natives = stackalloc NampOptimizerState*[states.Length];
-        for (int i = 0; i < states.Length; i++) natives[i] = states[i].Native;
+        for (int i = 0; i < states.Length; i++) natives[i] = states[i].On(stream);
         var native = options.ToNative();
         native.BadIndex = scaler.Device.IndexFacts.Pointer;
-        Ensure.Success(NativeMethods.ScalerUpdate(scaler.Device.Native, scaler.Native, natives, states.Length, &native, DeviceStream.NativeOf(stream)));
+        Ensure.Success(NativeMethods.ScalerUpdate(scaler.Device.Native, LossScaleState.On(stream, scaler), natives, states.Length, &native, DeviceStream.NativeOf(scaler.Device, stream)));
     }
 
     /// <summary>
@@ -202,7 +215,7 @@ public static unsafe class AmpKernels
         if (accesses.Length != table.ColumnCount)
             throw new ArgumentException($"The table has {table.ColumnCount} columns; there are {accesses.Length} accesses.", nameof(accesses));
         fixed (ColumnAccess* pointer = accesses)
-            Ensure.Success(NativeMethods.TableTouch((uint*)checksum, table.Native, (int*)pointer, DeviceStream.NativeOf(stream)));
+            Ensure.Success(NativeMethods.TableTouch((uint*)checksum, table.Native, (int*)pointer, DeviceStream.NativeOf(table.Device, stream)));
     }
 
     /// <summary>Most optimizers that share one scale.</summary>

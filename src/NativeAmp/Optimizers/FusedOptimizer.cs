@@ -18,7 +18,9 @@ public abstract class FusedOptimizer : IDisposable
     private readonly IParameter[] _parameters;
     private readonly string[] _names;
     private readonly ParameterGroup[] _groups;
-    private readonly NampOptimizerGroup[] _stepGroups;
+    private NampOptimizerGroup[] _stepGroups;
+    private long _knownNumber = -1;
+    private long _knownApplied;
     private readonly StepHistory _history;
     private float _maxNorm;
     private bool _hasFindings;
@@ -61,7 +63,10 @@ public abstract class FusedOptimizer : IDisposable
     /// <summary>The parameter groups.</summary>
     public IReadOnlyList<ParameterGroup> Groups => _groups;
 
-    /// <summary>Changes every group's learning rate over the steps that are applied; null for no change.</summary>
+    /// <summary>
+    /// Changes every group's learning rate over the steps that are applied; null for no change. It is asked before each step; on a GPU, where the host does not
+    /// wait to learn whether the last steps were skipped, for each number of applied steps that there may be by then.
+    /// </summary>
     public ILearningRateScheduler? Scheduler { get; set; }
 
     /// <summary>
@@ -71,13 +76,10 @@ public abstract class FusedOptimizer : IDisposable
     public bool CheckGradients { get; set; } = true;
 
     /// <summary>Steps applied so far; a skipped one does not count. Waits for the device.</summary>
-    public long AppliedSteps
+    public long CountAppliedSteps()
     {
-        get
-        {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            return State.Read().Step;
-        }
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return State.Read().Step;
     }
 
     /// <summary>The state on the device, for those who go on with <see cref="AmpKernels"/>.</summary>
@@ -135,11 +137,11 @@ public abstract class FusedOptimizer : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         double rate = _groups[group].Options.LearningRate;
-        return Scheduler is null ? rate : Scheduler.LearningRate(rate, AppliedSteps);
+        return Scheduler is null ? rate : Scheduler.LearningRate(rate, CountAppliedSteps());
     }
 
     /// <summary>Copies the state and the counts of steps to the host.</summary>
-    public OptimizerSnapshot SaveState() => new() { Step = AppliedSteps, Parameters = Memory.Read() };
+    public OptimizerSnapshot SaveState() => new() { Step = CountAppliedSteps(), Parameters = Memory.Read() };
 
     /// <summary>Sets the state and the counts of steps; parameters are found by name.</summary>
     /// <exception cref="ArgumentException">A parameter or a column of its state is missing, unknown or of another size; nothing was changed.</exception>
@@ -164,6 +166,8 @@ public abstract class FusedOptimizer : IDisposable
         }
         Memory.Write([.. _names.Select(name => byName[name])]);
         State.Reset(state.Step);
+        _knownNumber = _history.Next - 1;
+        _knownApplied = state.Step;
         _hasFindings = false;
         Gradients.Forget("LoadState forgot what was found");
     }
@@ -228,14 +232,9 @@ public abstract class FusedOptimizer : IDisposable
         Gradients.Stepped(check == GradientCheck.InThisCall ? scaler : null);
         if (check == GradientCheck.None && _hasFindings) State.ForgetFindings();
         _hasFindings = check != GradientCheck.None;
-        long applied = Scheduler is null ? 0 : AppliedSteps;
-        for (int i = 0; i < _groups.Length; i++)
-        {
-            _stepGroups[i] = _groups[i].Options.ToNative();
-            if (Scheduler is not null) _stepGroups[i].LearningRate = Scheduler.LearningRate(_stepGroups[i].LearningRate, applied);
-        }
+        int rows = PrepareGroups();
         var first = _groups[0].Options;
-        AmpKernels.OptimizerStep(first.Rule, Memory.Table, Memory.Columns, _stepGroups, Memory.Steps, scaler, State,
+        AmpKernels.OptimizerStep(first.Rule, Memory.Table, Memory.Columns, _stepGroups.AsSpan(0, rows * _groups.Length), rows, _knownApplied, Memory.Steps, scaler, State,
             new OptimizerStepOptions
             {
                 MaxNorm = _maxNorm,
@@ -244,7 +243,33 @@ public abstract class FusedOptimizer : IDisposable
                 CheckGradients = check == GradientCheck.InThisCall,
             });
         _maxNorm = 0;
-        return new StepResult(this, _history.Add(State, scaler, _stepGroups[0].LearningRate, wasChecked: check != GradientCheck.None));
+        Span<double> rates = stackalloc double[rows];
+        for (int row = 0; row < rows; row++) rates[row] = _stepGroups[row * _groups.Length].LearningRate;
+        return new StepResult(this, _history.Add(State, scaler, rates, _knownApplied, wasChecked: check != GradientCheck.None));
+    }
+
+    /// <summary>
+    /// The hyperparameters of the next step: where a schedule changes them, a row for each number of steps that may have been applied by then, for which of the
+    /// last steps were skipped only the device knows.
+    /// </summary>
+    /// <returns>How many rows there are; the first is for as many applied steps as are known.</returns>
+    private int PrepareGroups()
+    {
+        int rows = 1;
+        if (Scheduler is not null)
+        {
+            // A device that is so far behind is waited for.
+            if (_history.Next - 1 - _history.Known >= StepHistory.Length / 2) _history.Facts(_history.Next - 1 - StepHistory.Length / 4);
+            if (_history.Known > _knownNumber) (_knownNumber, _knownApplied) = (_history.Known, _history.AppliedAfter(_history.Known, _knownApplied));
+            rows = (int)(_history.Next - _knownNumber);
+        }
+        if (_stepGroups.Length < rows * _groups.Length) _stepGroups = new NampOptimizerGroup[rows * _groups.Length];
+        for (int i = 0; i < rows * _groups.Length; i++)
+        {
+            _stepGroups[i] = _groups[i % _groups.Length].Options.ToNative();
+            if (Scheduler is not null) _stepGroups[i].LearningRate = Scheduler.LearningRate(_stepGroups[i].LearningRate, _knownApplied + i / _groups.Length);
+        }
+        return rows;
     }
 
     internal OptimizerFacts FactsOf(long step) => _history.Facts(step);

@@ -23,6 +23,13 @@ public sealed unsafe class OptimizerState : IDisposable
 
     internal NampOptimizerState* Native => (NampOptimizerState*)Pointer;
 
+    /// <summary>The native state, for work on a stream.</summary>
+    internal NampOptimizerState* On(DeviceStream? stream)
+    {
+        _buffer.RecordStream(stream);
+        return Native;
+    }
+
     /// <summary>Copies the values to the host, and waits for them.</summary>
     public OptimizerFacts Read() => new(Device.Read<NampOptimizerState>(Pointer));
 

@@ -31,6 +31,13 @@ public sealed unsafe class StepCounts : IDisposable
     /// <summary>Device pointer to the counts, an <see cref="long"/> a tensor; 0 if there are no tensors.</summary>
     public nint Pointer => _buffer.Pointer;
 
+    /// <summary>The counts, for work on a stream.</summary>
+    internal nint On(DeviceStream? stream)
+    {
+        _buffer.RecordStream(stream);
+        return Pointer;
+    }
+
     /// <summary>Copies the counts to the host, and waits for them.</summary>
     public long[] Read()
     {

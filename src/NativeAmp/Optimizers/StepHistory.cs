@@ -3,7 +3,7 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// Copies of an optimizer's and its scaler's state after each of the last steps, made on the device in the order of its work, so that a result
+/// What an optimizer's and its scaler's state were after each of the last steps, brought to the host in the order of the device's work, so that a result
 /// can be looked at later without the host having waited for it.
 /// </summary>
 internal sealed unsafe class StepHistory : IDisposable
@@ -14,48 +14,74 @@ internal sealed unsafe class StepHistory : IDisposable
     // One more than are kept: whether a step met a label out of range is seen by comparing it with the step before.
     private const int Records = Length + 1;
 
-    private readonly DeviceBuffer _buffer;
+    private readonly Device _device;
+    private readonly Readback _records;
     private readonly Slot[] _slots = new Slot[Length];
+    private long _known = -1;
 
     public StepHistory(Device device)
     {
-        _buffer = device.Allocate(DType.UInt8, Records * sizeof(Record), MemoryKind.OptimizerState);
-        _buffer.Clear();
-        KeepIndexFact(At(-1));
+        _device = device;
+        _records = new Readback(device, Records, sizeof(Record));
+        KeepIndexFact(RecordOf(-1));
+        _records.Post(RecordOf(-1));
     }
 
     /// <summary>Number of the next step.</summary>
     public long Next { get; private set; }
 
-    /// <summary>Keeps a step; returns its number.</summary>
-    public long Add(OptimizerState state, LossScaleState? scaler, double learningRate, bool wasChecked)
+    /// <summary>Number of the last step whose record is there, as far as can be known without waiting for it; -1 for none.</summary>
+    public long Known
     {
-        nint record = At(Next);
-        if (_buffer.Device.IsHostMemory)
+        get
         {
-            // Without another call into native code.
-            ((Record*)record)->Optimizer = *state.Native;
-            if (scaler is not null) ((Record*)record)->Scaler = *scaler.Native;
+            // What fell out of the ring was overwritten by what came after it.
+            _known = Math.Max(_known, Next - Length - 1);
+            while (_known < Next - 1 && _records.IsThere(RecordOf(_known + 1))) _known++;
+            return _known;
         }
-        else
-        {
-            _buffer.Device.CopyOnDevice(record, state.Pointer, sizeof(NampOptimizerState));
-            if (scaler is not null) _buffer.Device.CopyOnDevice(record + sizeof(NampOptimizerState), scaler.Pointer, sizeof(NampScalerState));
-        }
+    }
+
+    /// <summary>Keeps a step; returns its number.</summary>
+    /// <param name="state">The optimizer's state.</param>
+    /// <param name="scaler">The scale that its gradients carried, or null.</param>
+    /// <param name="learningRates">The first group's, for each number of applied steps that it may have begun with.</param>
+    /// <param name="firstStep">The first of these numbers.</param>
+    /// <param name="wasChecked">Whether the gradients were.</param>
+    public long Add(OptimizerState state, LossScaleState? scaler, ReadOnlySpan<double> learningRates, long firstStep, bool wasChecked)
+    {
+        int record = RecordOf(Next);
+        _records.Copy(record, 0, state.Pointer, sizeof(NampOptimizerState));
+        if (scaler is not null) _records.Copy(record, sizeof(NampOptimizerState), scaler.Pointer, sizeof(NampScalerState));
         KeepIndexFact(record);
-        _slots[Next % Length] = new Slot(learningRate, wasChecked, scaler is not null);
+        _records.Post(record);
+        ref Slot slot = ref _slots[Next % Length];
+        double[]? several = learningRates.Length == 1 ? null : slot.LearningRates is { } kept && kept.Length >= learningRates.Length ? kept : new double[Length];
+        if (several is not null) learningRates.CopyTo(several);
+        slot = new Slot(learningRates[0], several, learningRates.Length, firstStep, wasChecked, scaler is not null);
         return Next++;
     }
 
     public OptimizerFacts Facts(long number) => new(Read(number).Optimizer);
 
+    /// <summary>Steps that were applied when a step, whose record is there, was over; those before the first one for -1.</summary>
+    public long AppliedAfter(long number, long atFirst) => number < 0 ? atFirst : _records.Read<Record>(RecordOf(number)).Optimizer.Step;
+
     public float Scale(long number) => SlotOf(number).HasScaler ? Read(number).Scaler.Scale : 1;
 
     public bool WasChecked(long number) => SlotOf(number).WasChecked;
 
-    public double LearningRate(long number) => SlotOf(number).LearningRate;
+    /// <summary>The first group's; waits only where it depends on how many steps were applied.</summary>
+    public double LearningRate(long number)
+    {
+        Slot slot = SlotOf(number);
+        if (slot.LearningRates is null) return slot.LearningRate;
+        NampOptimizerState after = Read(number).Optimizer;
+        long before = after.Step - (after.FoundInf != 0 ? 0 : 1);
+        return slot.LearningRates[Math.Clamp(before - slot.FirstStep, 0, slot.Rows - 1)];
+    }
 
-    public void Dispose() => _buffer.Dispose();
+    public void Dispose() => _records.Dispose();
 
     private Slot SlotOf(long number) => number >= Next - Length
         ? _slots[number % Length]
@@ -64,28 +90,28 @@ internal sealed unsafe class StepHistory : IDisposable
     private Record Read(long number)
     {
         _ = SlotOf(number);
-        var record = _buffer.Device.Read<Record>(At(number));
-        if (record.IndexFact.Count != 0 && record.IndexFact.Count != _buffer.Device.Read<Record>(At(number - 1)).IndexFact.Count)
+        Record record = _records.Read<Record>(RecordOf(number));
+        if (record.IndexFact.Count != 0 && record.IndexFact.Count != _records.Read<Record>(RecordOf(number - 1)).IndexFact.Count)
             throw new IndexRangeException(record.IndexFact);
         return record;
     }
 
-    private void KeepIndexFact(nint record)
+    private void KeepIndexFact(int record)
     {
-        NampIndexFact* fact = _buffer.Device.IndexFacts.Pointer;
-        if (fact is null) return;
-        if (_buffer.Device.IsHostMemory) ((Record*)record)->IndexFact = *fact;
-        else _buffer.Device.CopyOnDevice((nint)(&((Record*)record)->IndexFact), (nint)fact, sizeof(NampIndexFact));
+        NampIndexFact* fact = _device.IndexFacts.Pointer;
+        if (fact is not null) _records.Copy(record, sizeof(NampOptimizerState) + sizeof(NampScalerState), (nint)fact, sizeof(NampIndexFact));
     }
 
-    private nint At(long number) => _buffer.Pointer + (nint)((number + 1) % Records) * sizeof(Record);
+    private static int RecordOf(long number) => (int)((number + 1) % Records);
 
+#pragma warning disable CS0649 // The device assigns them.
     private struct Record
     {
         public NampOptimizerState Optimizer;
         public NampScalerState Scaler;
         public NampIndexFact IndexFact;
     }
+#pragma warning restore CS0649
 
-    private readonly record struct Slot(double LearningRate, bool WasChecked, bool HasScaler);
+    private readonly record struct Slot(double LearningRate, double[]? LearningRates, int Rows, long FirstStep, bool WasChecked, bool HasScaler);
 }

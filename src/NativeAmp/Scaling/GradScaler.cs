@@ -1,3 +1,5 @@
+using NativeAmp.Interop;
+
 namespace NativeAmp;
 
 /// <summary>
@@ -8,7 +10,7 @@ namespace NativeAmp;
 /// Once a step: scale the loss and run backward; optionally <see cref="Unscale"/>; <see cref="Step"/> for each optimizer; <see cref="Update()"/>.
 /// The scale lives on the device and the host does not wait for it. Disabled, the same calls train without scaling.
 /// </remarks>
-public sealed class GradScaler : IDisposable
+public sealed unsafe class GradScaler : IDisposable
 {
     private const int UpdatesBetweenLooks = 64;
 
@@ -17,6 +19,8 @@ public sealed class GradScaler : IDisposable
     private OptimizerState[] _checked = new OptimizerState[1];
     private long _updates;
     private long _stuckSteps;
+    private Readback? _counts;
+    private (bool Skips, bool Minimum)? _asked;
     private bool _disposed;
 
     /// <summary>A scaler.</summary>
@@ -182,6 +186,7 @@ public sealed class GradScaler : IDisposable
     public void Dispose()
     {
         _disposed = true;
+        _counts?.Dispose();
         _scale?.Dispose();
     }
 
@@ -254,11 +259,24 @@ public sealed class GradScaler : IDisposable
     private void LimitSkips(LossScaleState scale)
     {
         int limit = Options.MaximumConsecutiveSkips;
-        // The host waits for a GPU as seldom as that.
+        // On a GPU, whose counts come a few updates late, they are asked for as seldom as that.
         bool asksSkips = limit > 0 && (Device.IsHostMemory || _updates % limit == 0);
         bool asksMinimum = Options.StopAtMinimumScale && (Device.IsHostMemory || _updates % UpdatesBetweenLooks == 0);
-        if (!asksSkips && !asksMinimum) return;
-        var native = scale.ReadNative();
+        if ((asksSkips || asksMinimum) && _asked is null)
+        {
+            _counts ??= new Readback(Device, 1, sizeof(NampScalerState));
+            _counts.Copy(0, 0, scale.Pointer, sizeof(NampScalerState));
+            _counts.Post(0);
+            _asked = (asksSkips, asksMinimum);
+        }
+        if (_asked is not { } asked || !_counts!.IsThere(0)) return;
+        _asked = null;
+        Judge(scale, _counts.Read<NampScalerState>(0), asked.Skips, asked.Minimum);
+    }
+
+    private void Judge(LossScaleState scale, in NampScalerState native, bool asksSkips, bool asksMinimum)
+    {
+        int limit = Options.MaximumConsecutiveSkips;
         bool tooMany = asksSkips && native.ConsecutiveSkips >= limit && (!Device.IsHostMemory || native.ConsecutiveSkips % limit == 0);
         bool stuck = asksMinimum && native.StuckSteps > _stuckSteps;
         if (!tooMany && !stuck) return;

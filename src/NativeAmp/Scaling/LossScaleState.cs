@@ -71,7 +71,12 @@ public sealed unsafe class LossScaleState : IDisposable
     /// <summary>Gives the memory back.</summary>
     public void Dispose() => _buffer.Dispose();
 
-    internal static NampScalerState* NativeOf(LossScaleState? state) => state is null ? null : state.Native;
+    /// <summary>The native state, for work on a stream; null for none.</summary>
+    internal static NampScalerState* On(DeviceStream? stream, LossScaleState? state)
+    {
+        state?._buffer.RecordStream(stream);
+        return state is null ? null : state.Native;
+    }
 
     internal NampScalerState ReadNative() => Device.Read<NampScalerState>(Pointer);
 }

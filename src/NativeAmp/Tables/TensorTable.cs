@@ -93,7 +93,7 @@ public sealed unsafe class TensorTable : IDisposable
     {
         if (cells.Length != TensorCount) throw new ArgumentException($"The table has {TensorCount} tensors; there are {cells.Length} cells.", nameof(cells));
         fixed (TensorCell* pointer = cells)
-            Ensure.Success(NativeMethods.TableSetColumn(Native, column, (NampCell*)pointer, DeviceStream.NativeOf(stream)));
+            Ensure.Success(NativeMethods.TableSetColumn(Native, column, (NampCell*)pointer, DeviceStream.NativeOf(Device, stream)));
     }
 
     /// <summary>Copies the facts of every tensor to the host, and waits for them.</summary>

@@ -67,13 +67,13 @@ public class BatchLoaderTests
         for (int i = 0; i < 30; i++)
         {
             Batch batch = whole.Next();
-            steps.Add((batch.Targets.ToArray(), batch.Next));
+            steps.Add((batch.Integers(0).ToArray(), batch.Next));
         }
 
         for (int at = 0; at < 29; at++)
         {
             using var resumed = new BatchLoader(data, 5, seed: 9, steps[at].Next, ahead: 1 + at % 4);
-            Assert.That(resumed.Next().Targets.ToArray(), Is.EqualTo(steps[at + 1].Targets), $"after step {at}");
+            Assert.That(resumed.Next().Integers(0).ToArray(), Is.EqualTo(steps[at + 1].Targets), $"after step {at}");
         }
     }
 
@@ -84,10 +84,10 @@ public class BatchLoaderTests
         for (int i = 0; i < 50; i++)
         {
             Batch batch = loader.Next();
-            int[] before = batch.Targets.ToArray();
+            int[] before = batch.Integers(0).ToArray();
             for (int spin = 0; spin < 20; spin++)
                 Thread.Yield();
-            Assert.That(batch.Targets.ToArray(), Is.EqualTo(before));
+            Assert.That(batch.Integers(0).ToArray(), Is.EqualTo(before));
         }
     }
 
@@ -148,7 +148,7 @@ public class BatchLoaderTests
     {
         List<int> targets = [];
         for (int i = 0; i < batches; i++)
-            targets.AddRange(loader.Next().Targets);
+            targets.AddRange(loader.Next().Integers(0));
         return [.. targets];
     }
 
@@ -162,22 +162,14 @@ public class BatchLoaderTests
 
         public long Count => count;
 
-        public int Classes => count;
+        public IReadOnlyList<DataField> Fields { get; } = [new() { Name = "number", DType = DType.Int32 }];
 
-        public ReadOnlySpan<int> FeatureShape => [];
-
-        public int FeaturesPerSample => 0;
-
-        public int TokensPerSample => 0;
-
-        public int TargetsPerSample => 1;
-
-        public void Fill(long index, long epoch, Span<float> features, Span<int> tokens, Span<int> targets)
+        public void Fill(long index, long epoch, Sample sample)
         {
             Gate?.Wait();
             if (FailAt >= 0 && _filled++ >= FailAt * 10)
                 throw new DataFormatException("counting", 0, "nothing", "something");
-            targets[0] = (int)index;
+            sample.Integers(0)[0] = (int)index;
         }
     }
 }

@@ -10,14 +10,15 @@ public class DatasetTests : FolderTests
         Idx.WriteTinyMnist(Folder, train: 50, test: 20, seed: 3);
         (ImageDataset train, ImageDataset test) = FashionMnist.Load(Folder);
         Assert.That((train.Count, test.Count, train.Classes), Is.EqualTo((50L, 20L, 10)));
-        Assert.That(train.FeatureShape.ToArray(), Is.EqualTo(new[] { 1, 28, 28 }));
+        Assert.That(train.Fields[0].Shape, Is.EqualTo(new Shape(1, 28, 28)));
         Assert.That(test.Normalization, Is.EqualTo(train.Normalization));
 
         double sum = 0, squares = 0;
-        float[] pixels = new float[784];
+        var batch = new Batch(train, 1);
         for (int i = 0; i < 50; i++)
         {
-            train.Fill(i, 0, pixels, [], new int[1]);
+            batch.Fill([i]);
+            float[] pixels = batch.Floats(0).ToArray();
             sum += pixels.Sum(p => (double)p);
             squares += pixels.Sum(p => (double)p * p);
         }
@@ -50,13 +51,14 @@ public class DatasetTests : FolderTests
     {
         byte[] text = Enumerable.Range(0, 1000).Select(i => (byte)(i % 256)).ToArray();
         var data = new TextDataset(text, context: 16);
-        int[] tokens = new int[16], targets = new int[16];
+        var batch = new Batch(data, 1);
         HashSet<int> phases = [];
         for (int epoch = 0; epoch < 40; epoch++)
         {
             for (int i = 0; i < data.Count; i++)
             {
-                data.Fill(i, epoch, [], tokens, targets);
+                batch.Fill([i], epoch);
+                int[] tokens = batch.Integers(0).ToArray(), targets = batch.Integers(1).ToArray();
                 Assert.That(targets, Is.EqualTo(tokens.Select(t => (t + 1) % 256)));
                 if (i == 0)
                     phases.Add(tokens[0]);
@@ -64,7 +66,7 @@ public class DatasetTests : FolderTests
         }
 
         Assert.That(phases, Has.Count.GreaterThan(8), "each pass cuts anew");
-        Assert.Throws<ArgumentOutOfRangeException>(() => data.Fill(data.Count, 0, [], tokens, targets));
+        Assert.Throws<ArgumentOutOfRangeException>(() => batch.Fill([data.Count]));
     }
 
     [TestCase(17)]
@@ -77,15 +79,15 @@ public class DatasetTests : FolderTests
     public void Short_texts_have_a_window_and_no_more_than_fits(int length)
     {
         var data = new TextDataset(Enumerable.Range(0, length).Select(i => (byte)i).ToArray(), context: 16);
-        int[] tokens = new int[16], targets = new int[16];
+        var batch = new Batch(data, 1);
         for (int epoch = 0; epoch < 20; epoch++)
         {
             for (int i = 0; i < data.Count; i++)
-                data.Fill(i, epoch, [], tokens, targets);
+                batch.Fill([i], epoch);
         }
 
         Assert.That(data.Count, Is.GreaterThanOrEqualTo(1));
-        Assert.That(targets[^1], Is.LessThan(length));
+        Assert.That(batch.Integers(1)[^1], Is.LessThan(length));
     }
 
     [Test]

@@ -106,11 +106,11 @@ public class MnistFilesTests : FolderTests
 
     private static int[] Labels(ImageDataset data)
     {
-        int[] label = new int[1];
+        var batch = new Batch(data, 1);
         return [.. Enumerable.Range(0, (int)data.Count).Select(i =>
         {
-            data.Fill(i, 0, new float[data.FeaturesPerSample], [], label);
-            return label[0];
+            batch.Fill([i]);
+            return batch.Integers(1)[0];
         })];
     }
 

@@ -28,7 +28,7 @@ internal sealed class DriverFailureTests
     [
         "cuDeviceGetCount", "cuDeviceGet", "cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease", "cuDeviceGetAttribute", "cuCtxPushCurrent",
         "cuCtxPopCurrent", "cuMemAlloc", "cuMemFree", "cuMemHostAlloc", "cuMemFreeHost", "cuPointerGetAttribute", "cuMemcpyHtoDAsync", "cuMemcpyDtoHAsync",
-        "cuMemcpyDtoDAsync", "cuMemsetD8Async", "cuStreamSynchronize", "cuEventCreate", "cuEventRecord", "cuEventQuery", "cuEventDestroy",
+        "cuMemcpyDtoDAsync", "cuMemsetD8Async", "cuCtxSynchronize", "cuStreamCreate", "cuStreamDestroy", "cuStreamSynchronize", "cuEventSynchronize", "cuEventCreate", "cuEventRecord", "cuEventQuery", "cuEventDestroy",
         "cuModuleLoadData", "cuModuleUnload", "cuModuleGetFunction", "cuOccupancyMaxActiveBlocksPerMultiprocessor", "cuLaunchKernel",
         "cublasCreate", "cublasDestroy", "cublasSetStream", "cublasGemmStridedBatchedEx",
     ];

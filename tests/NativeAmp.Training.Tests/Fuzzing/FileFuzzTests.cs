@@ -99,13 +99,13 @@ public class FileFuzzTests
                     ImageDataset data = ImageDataset.Load(images, labels, classes: 10, new Normalization(0, 1));
                     (int[] shape, byte[] pixels) = IndependentIdx(File.ReadAllBytes(images))!.Value;
                     (_, byte[] classes) = IndependentIdx(File.ReadAllBytes(labels))!.Value;
-                    Assert.That((data.Count, data.FeaturesPerSample), Is.EqualTo(((long)shape[0], shape[1] * shape[2])));
-                    float[] features = new float[data.FeaturesPerSample];
-                    int[] label = new int[1];
+                    Assert.That((data.Count, data.Height, data.Width), Is.EqualTo(((long)shape[0], shape[1], shape[2])));
+                    var batch = new Batch(data, 1);
                     for (int i = 0; i < Math.Min(4, data.Count); i++)
                     {
-                        data.Fill(i, 0, features, [], label);
-                        Assert.That(label[0], Is.EqualTo(classes[i]));
+                        batch.Fill([i]);
+                        float[] features = batch.Floats(0).ToArray();
+                        Assert.That(batch.Integers(1)[0], Is.EqualTo(classes[i]));
                         Assert.That(features, Is.EqualTo(pixels.AsSpan(i * features.Length, features.Length).ToArray().Select(pixel => (float)(pixel / 255.0))));
                     }
 
@@ -128,8 +128,9 @@ public class FileFuzzTests
         {
             TextDataset data = TextDataset.Load(new MemoryStream(bytes), "text", context: 16);
             Assert.That(bytes, Has.Length.GreaterThan(16));
-            int[] tokens = new int[16], targets = new int[16];
-            data.Fill(data.Count - 1, 3, [], tokens, targets);
+            var batch = new Batch(data, 1);
+            batch.Fill([data.Count - 1], 3);
+            int[] tokens = batch.Integers(0).ToArray(), targets = batch.Integers(1).ToArray();
             byte[] window = [(byte)tokens[0], .. targets.Select(target => (byte)target)];
             Assert.That(bytes.AsSpan().IndexOf(window), Is.GreaterThanOrEqualTo(0), "what is no run of the text");
             Assert.That(targets[..15], Is.EqualTo(tokens[1..]));

@@ -82,21 +82,14 @@ public class NonFiniteLossTests(DeviceKind kind) : FolderTests
 
         public long Count => 2;
 
-        public int Classes => 2;
+        public IReadOnlyList<DataField> Fields { get; } =
+            [new() { Name = "point", DType = DType.Float32, Shape = [2] }, new() { Name = "class", DType = DType.Int32 }];
 
-        public ReadOnlySpan<int> FeatureShape => new[] { 2 };
-
-        public int FeaturesPerSample => 2;
-
-        public int TokensPerSample => 0;
-
-        public int TargetsPerSample => 1;
-
-        public void Fill(long index, long epoch, Span<float> features, Span<int> tokens, Span<int> targets)
+        public void Fill(long index, long epoch, Sample sample)
         {
             int step = _filled++ / 2 + 1; // one batch is all samples
-            features.Fill(badStep is null || step == badStep ? float.NaN : index);
-            targets[0] = (int)index;
+            sample.Floats(0).Fill(badStep is null || step == badStep ? float.NaN : index);
+            sample.Integers(1)[0] = (int)index;
         }
     }
 }

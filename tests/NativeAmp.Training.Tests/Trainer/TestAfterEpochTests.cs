@@ -95,20 +95,12 @@ public class TestAfterEpochTests(DeviceKind kind)
     {
         public long Count => inner.Count;
 
-        public int Classes => inner.Classes;
+        public IReadOnlyList<DataField> Fields => inner.Fields;
 
-        public ReadOnlySpan<int> FeatureShape => inner.FeatureShape;
-
-        public int FeaturesPerSample => inner.FeaturesPerSample;
-
-        public int TokensPerSample => inner.TokensPerSample;
-
-        public int TargetsPerSample => inner.TargetsPerSample;
-
-        public void Fill(long index, long epoch, Span<float> features, Span<int> tokens, Span<int> targets)
+        public void Fill(long index, long epoch, Sample sample)
         {
             asked(index);
-            inner.Fill(index, epoch, features, tokens, targets);
+            inner.Fill(index, epoch, sample);
         }
     }
 }

@@ -91,9 +91,9 @@ public class TrainerTests(DeviceKind kind)
         (_, ImageDataset test) = FashionMnist.Load(data);
         int zeros = Enumerable.Range(0, 260).Count(i =>
         {
-            int[] label = new int[1];
-            test.Fill(i, 0, new float[784], [], label);
-            return label[0] == 0;
+            var batch = new Batch(test, 1);
+            batch.Fill([i]);
+            return batch.Integers(1)[0] == 0;
         });
         using Device device = kind.Open(1);
         var linear = new Linear(784, 10);
