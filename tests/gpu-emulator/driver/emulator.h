@@ -40,9 +40,17 @@ struct Context {
   CUresult sticky = CUDA_SUCCESS;  // after a fault nothing works any more
 };
 
+// The kernels of a text. They hold no address, unless the text has variables, so that a text that is
+// loaded again need not be read again.
+struct ReadModule {
+  int target = 0;  // 75 for sm_75
+  std::vector<Kernel> kernels;
+};
+
 struct LoadedFunction {
-  struct LoadedModule* module = nullptr;
-  Kernel kernel;
+  struct LoadedModule* module;
+  std::shared_ptr<const ReadModule> text;
+  const Kernel& kernel;  // of text
   uint32_t dynamic_shared_limit = 48 * 1024;
 };
 
@@ -50,7 +58,7 @@ struct LoadedModule {
   uint64_t context = 0;
   std::map<std::string, std::unique_ptr<LoadedFunction>> functions;
   std::map<std::string, Region*> variables;
-  int target = 0;  // 75 for sm_75
+  std::shared_ptr<const ReadModule> text;
 };
 
 struct Event {
@@ -84,6 +92,7 @@ class Emulator {
   std::multimap<std::string, Failure> failures;
   std::vector<std::unique_ptr<Context>> contexts;  // by device, then created ones; never moved
   std::map<LoadedModule*, std::unique_ptr<LoadedModule>> modules;
+  std::map<std::string, std::shared_ptr<const ReadModule>, std::less<>> read;  // by text
   Queue queue;
   std::map<Event*, std::unique_ptr<Event>> events;
   std::vector<std::unique_ptr<Pool>> pools;  // by device

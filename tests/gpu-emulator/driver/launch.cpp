@@ -209,7 +209,7 @@ NAMPEMU_API CUresult cuFuncGetAttribute(int* value, int attribute, CUfunction ha
         *value = register_estimate(function->kernel);
         break;
       case 5:
-        *value = function->module->target;
+        *value = function->module->text->target;
         break;
       case 6:
         *value = compute;

@@ -119,6 +119,17 @@ void write_log(char* log, size_t bytes, const std::string& text, unsigned count,
   }
 }
 
+std::shared_ptr<const ReadModule> read(Emulator& e, LoadedModule& module, std::string_view text) {
+  const Syntax syntax = parse_ptx(text.data());
+  std::map<std::string, Symbol> symbols;
+  place_variables(e, module, syntax, symbols);
+  auto made = std::make_shared<ReadModule>();
+  made->target = syntax.target;
+  made->kernels = decode_kernels(syntax, symbols);
+  if (module.variables.empty()) e.read.emplace(text, made);
+  return made;
+}
+
 CUresult load(Emulator& e, CUmodule* out, const void* image, unsigned count, const int* options,
               void** values) {
   if (out == nullptr || image == nullptr) return CUDA_ERROR_INVALID_VALUE;
@@ -138,22 +149,19 @@ CUresult load(Emulator& e, CUmodule* out, const void* image, unsigned count, con
   auto module = std::make_unique<LoadedModule>();
   module->context = Emulator::current()->id;
   try {
-    const Syntax syntax = parse_ptx(reinterpret_cast<const char*>(image));
+    const std::string_view text = reinterpret_cast<const char*>(image);
+    const auto known = e.read.find(text);
+    module->text = known != e.read.end() ? known->second : read(e, *module, text);
     const int compute = e.settings.major * 10 + e.settings.minor;
-    if (syntax.target > compute) {
-      return fail(CUDA_ERROR_NO_BINARY_FOR_GPU, "PTX for sm_" + std::to_string(syntax.target) +
-                                                    " on a device of sm_" +
-                                                    std::to_string(compute));
+    if (module->text->target > compute) {
+      release_variables(e, *module);
+      return fail(CUDA_ERROR_NO_BINARY_FOR_GPU,
+                  "PTX for sm_" + std::to_string(module->text->target) + " on a device of sm_" +
+                      std::to_string(compute));
     }
-    module->target = syntax.target;
-    std::map<std::string, Symbol> symbols;
-    place_variables(e, *module, syntax, symbols);
-    for (Kernel& kernel : decode_kernels(syntax, symbols)) {
-      auto function = std::make_unique<LoadedFunction>();
-      function->module = module.get();
-      function->kernel = std::move(kernel);
-      const std::string name = function->kernel.name;
-      module->functions[name] = std::move(function);
+    for (const Kernel& kernel : module->text->kernels) {
+      module->functions[kernel.name] =
+          std::make_unique<LoadedFunction>(LoadedFunction{module.get(), module->text, kernel});
     }
   } catch (const PtxError& error) {
     release_variables(e, *module);
