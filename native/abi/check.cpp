@@ -1,5 +1,6 @@
 #include "abi/check.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -133,13 +134,29 @@ void check_aligned(const void* pointer, int64_t alignment, const char* name) {
   }
 }
 
-void check_struct_size(uint32_t given, uint64_t expected, const char* name) {
-  if (given != expected) {
-    fail(NAMP_ERROR_INVALID_ARGUMENT,
-         std::string(name) + "->struct_size is " + std::to_string(given) + "; this library has " +
-             std::to_string(expected) + ". Set it to sizeof the struct, and use the nativeamp.h " +
-             "that the library was built with.");
+void check_struct_size(const void* pointer, uint32_t given, uint64_t expected, const char* name) {
+  constexpr uint32_t kLargest = 1 << 16;
+  if (given >= expected && given <= kLargest) {
+    const auto* bytes = static_cast<const char*>(pointer);
+    if (pointer == nullptr ||
+        std::all_of(bytes + expected, bytes + given, [](char byte) { return byte == 0; })) {
+      return;
+    }
+    fail(NAMP_ERROR_UNSUPPORTED,
+         std::string(name) + " has " + std::to_string(given) +
+             " bytes, of which this library knows " + std::to_string(expected) +
+             ", and something is set beyond them: it asks for what only a newer library does.");
   }
+  fail(NAMP_ERROR_INVALID_ARGUMENT,
+       std::string(name) + "->struct_size is " + std::to_string(given) + "; this library has " +
+           std::to_string(expected) + ". Set it to sizeof the struct, and use the nativeamp.h " +
+           "that the library was built with, or a newer one.");
+}
+
+void check_reserved(int64_t value, const char* name, const char* field) {
+  if (value == 0) return;
+  fail(NAMP_ERROR_INVALID_ARGUMENT, std::string(name) + "->" + field + " is " +
+                                        std::to_string(value) + "; set what is not used to 0.");
 }
 
 }  // namespace namp

@@ -87,13 +87,28 @@ void check_object(const T* pointer, const char* name) {
   check_aligned(pointer, alignof(T), name);
 }
 
-void check_struct_size(uint32_t given, uint64_t expected, const char* name);
+// A struct of given bytes where this library knows the first expected ones: what lies beyond them
+// is zero.
+void check_struct_size(const void* pointer, uint32_t given, uint64_t expected, const char* name);
 
-// An argument struct: there, and of the size that this library was built with.
+void check_reserved(int64_t value, const char* name, const char* field);
+
+// A struct that the library fills: there, and no smaller than this library knows it.
+template <class Struct>
+void check_result(const Struct* pointer, const char* name) {
+  check_object(pointer, name);
+  check_struct_size(nullptr, pointer->struct_size, sizeof(Struct), name);
+}
+
+// An argument struct: there, of this library's size or larger, and zero where it is to be.
 template <class Struct>
 void check_struct(const Struct* pointer, const char* name) {
   check_object(pointer, name);
-  check_struct_size(pointer->struct_size, sizeof(Struct), name);
+  check_struct_size(pointer, pointer->struct_size, sizeof(Struct), name);
+  if constexpr (requires { pointer->reserved; })
+    check_reserved(pointer->reserved, name, "reserved");
+  if constexpr (requires { pointer->reserved_rows; })
+    check_reserved(pointer->reserved_rows, name, "reserved_rows");
 }
 
 }  // namespace namp

@@ -114,7 +114,7 @@ int32_t namp_device_close(namp_device* device) {
 
 int32_t namp_device_get_info(namp_device_info* info, namp_device* device) {
   return wall([&] {
-    namp::check_struct(info, "info");
+    namp::check_result(info, "info");
     namp_device_info answer{};
     answer.struct_size = sizeof(answer);
     use_device(device)->backend->get_info(answer);

@@ -102,7 +102,7 @@ int32_t namp_memory_fill(namp_device* device, void* destination, int32_t value, 
 
 int32_t namp_memory_get_statistics(namp_memory_statistics* statistics, namp_device* device) {
   return wall([&] {
-    namp::check_struct(statistics, "statistics");
+    namp::check_result(statistics, "statistics");
     check_device(device).pool.get_statistics(*statistics);
   });
 }

@@ -201,9 +201,8 @@ void MemoryPool::count(namp_memory_kind kind, int64_t bytes) {
 
 void MemoryPool::get_statistics(namp_memory_statistics& statistics) {
   std::lock_guard lock(mutex_);
-  const uint32_t struct_size = statistics.struct_size;
   statistics = statistics_;
-  statistics.struct_size = struct_size;
+  statistics.struct_size = sizeof(statistics);
 }
 
 void MemoryPool::reset_peak() {

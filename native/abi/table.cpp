@@ -11,8 +11,6 @@
 namespace namp {
 namespace {
 
-constexpr int32_t kMaxColumns = 8;
-
 // Any dtype, aligned; null has no dtype to check.
 void check_registered_cell(const namp_cell& cell, int64_t tensor, int32_t column) {
   if (cell.data == nullptr) return;
@@ -245,7 +243,8 @@ int32_t namp_table_create(namp_table** table, namp_device* device,
     namp::check_object(table, "table");
     namp_device& owner = namp::check_device(device);
     namp::check_struct(description, "description");
-    namp::check_range(description->column_count, 1, namp::kMaxColumns, "description->column_count");
+    namp::check_range(description->column_count, 1, NAMP_TABLE_MAX_COLUMNS,
+                      "description->column_count");
     const int64_t tensors =
         namp::check_range(description->tensor_count, 0, INT32_MAX, "description->tensor_count");
     if (tensors > 0) {

@@ -10,8 +10,6 @@
 namespace namp {
 namespace {
 
-constexpr int32_t kMaxStates = 64;
-
 void check_options(const namp_scaler_options* options) {
   check_struct(options, "options");
   if (options->bad_index != nullptr) check_object(options->bad_index, "options->bad_index");
@@ -63,7 +61,7 @@ int32_t namp_scaler_update(namp_device* device, namp_scaler_state* scaler,
   return namp::wall([&] {
     const auto checked = namp::use_device(device);
     namp::check_object(scaler, "scaler");
-    namp::check_range(count, 1, namp::kMaxStates, "count");
+    namp::check_range(count, 1, NAMP_SCALER_MAX_STATES, "count");
     namp::check_object(states, "states");
     for (int32_t i = 0; i < count; ++i)
       namp::check_object(states[i], "states[i]");

@@ -15,11 +15,6 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-struct RowStatistics {
-  float mean;
-  float inverse_deviation;
-};
-
 // Two passes: the second corrects the mean by what rounding left of it, so that a row's variance
 // keeps its digits however large its mean is.
 template <class T>
@@ -34,9 +29,7 @@ HWY_INLINE RowStatistics row_statistics(const T* x, int64_t width, float epsilon
     const Lane deviation = load(x + i, part) - first;
     return Several<2>{{deviation, deviation * deviation}};
   });
-  const float rest = sums[0] / size;
-  const float variance = sums[1] / size - rest * rest;
-  return {first + rest, 1.0f / sqrt((variance < 0.0f ? 0.0f : variance) + epsilon)};
+  return row_statistics(first, sums[0] / size, sums[1] / size, epsilon);
 }
 
 // The functions of each pair of dtypes are kept apart (HWY_NOINLINE): nine of them in one would

@@ -5,6 +5,7 @@
 #include "hwy/foreach_target.h"
 #include "cpu/loop-inl.h"
 #include "cpu/sum_lanes-inl.h"
+#include "formulas/loss.h"
 #include "formulas/math.h"
 
 #include <limits>
@@ -143,23 +144,13 @@ namespace {
 NAMP_SIMD_TABLE(cross_entropy_row);
 NAMP_SIMD_TABLE(mse_chunk);
 
-// What the gradient of the loss is multiplied by: upstream * scale / divisor.
-float weight_of(const float* upstream, const float* scale, int64_t divisor) {
-  double weight = 1.0;
-  if (upstream != nullptr) weight *= static_cast<double>(*upstream);
-  if (scale != nullptr) weight *= static_cast<double>(*scale);
-  return static_cast<float>(weight / static_cast<double>(divisor));
-}
-
 // In order, in float64, whatever threads computed the parts.
 template <class T>
 float combine_loss(const T* parts, int64_t count, bool mean, int64_t divisor) {
   double sum = 0.0;
   for (int64_t i = 0; i < count; ++i)
     sum += static_cast<double>(parts[i]);
-  if (!mean) return static_cast<float>(sum);
-  if (divisor == 0) return std::numeric_limits<float>::quiet_NaN();
-  return static_cast<float>(sum / static_cast<double>(divisor));
+  return finish_loss(sum, mean, divisor);
 }
 
 }  // namespace
@@ -170,7 +161,7 @@ void CpuBackend::cross_entropy(const namp_cross_entropy_args& args, namp_stream 
     counted += args.labels[row] != args.ignore_index;
   const int64_t bad_row = first_outside(args.labels, args.rows, args.classes, args.ignore_index);
   const bool mean = args.mean != 0;
-  const float weight = weight_of(args.upstream, args.scale, mean && counted > 0 ? counted : 1);
+  const float weight = loss_weight(args.upstream, args.scale, mean && counted > 0 ? counted : 1);
   auto* losses =
       static_cast<float*>(workspace(args.rows * static_cast<int64_t>(sizeof(float)), stream));
   const auto dtype = static_cast<namp_dtype>(args.logits_dtype);
@@ -202,7 +193,7 @@ void CpuBackend::cross_entropy(const namp_cross_entropy_args& args, namp_stream 
 void CpuBackend::mse(const namp_mse_args& args, namp_stream stream) {
   const bool mean = args.mean != 0;
   const float weight =
-      weight_of(args.upstream, args.scale, mean && args.count > 0 ? args.count : 1);
+      loss_weight(args.upstream, args.scale, mean && args.count > 0 ? args.count : 1);
   const int64_t chunks = (args.count + kChunkElements - 1) / kChunkElements;
   auto* sums =
       static_cast<double*>(workspace(chunks * static_cast<int64_t>(sizeof(double)), stream));

@@ -122,7 +122,7 @@ void CpuBackend::touch_table(uint32_t* checksum, const TableView& table, const i
   std::atomic<uint32_t> all{0};
   threads_.parallel_for(table.chunk_count, 1, [&](int64_t index, int64_t) {
     const Chunk& chunk = table.chunks[index];
-    TouchColumn columns[kTouchColumns];
+    TouchColumn columns[NAMP_TABLE_MAX_COLUMNS];
     int32_t used = 0;
     for (int32_t column = 0; column < table.column_count; ++column) {
       const namp_cell& cell = table.cell(chunk.tensor, column);

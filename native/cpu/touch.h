@@ -7,8 +7,6 @@
 
 namespace namp {
 
-inline constexpr int32_t kTouchColumns = 8;
-
 struct TouchColumn {
   void* data;
   int32_t element_bytes;

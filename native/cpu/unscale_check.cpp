@@ -13,6 +13,7 @@
 
 #include "cpu/cpu_backend.h"
 #include "cpu/element.h"
+#include "formulas/check.h"
 #include "formulas/loss_scale.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -123,19 +124,12 @@ NAMP_SIMD_TABLE(unscale_check_chunk);
 
 // The tensors' facts and the state's, from the chunks', in their order.
 void combine(const TableView& table, int32_t gradient_column, float inverse_scale, bool reset,
-             namp_optimizer_state& state) {
-  if (reset) {
-    state.found_inf = 0;
-    state.unscaled = 0;
-    state.gradient_norm = 0.0f;
-    state.non_finite_count = 0;
-    state.first_non_finite_tensor = -1;
-  }
+             bool writes, namp_optimizer_state& state) {
   for (int64_t tensor = 0; tensor < table.tensor_count; ++tensor) {
     table.facts[tensor] = {0, -1, 0.0f, 0};
   }
-  const double norm = static_cast<double>(state.gradient_norm);
-  double sum_of_squares = norm * norm;
+  double sum_of_squares = squares_before(state, reset);
+  NonFinite found{0, -1};
   for (int64_t index = 0; index < table.chunk_count; ++index) {
     const int64_t tensor = table.chunks[index].tensor;
     if (table.cell(tensor, gradient_column).data == nullptr) continue;
@@ -145,13 +139,11 @@ void combine(const TableView& table, int32_t gradient_column, float inverse_scal
     facts.largest_magnitude = std::max(facts.largest_magnitude, chunk.largest_magnitude);
     if (chunk.non_finite_count == 0) continue;
     if (facts.non_finite_count == 0) facts.first_non_finite_index = chunk.first_non_finite_index;
-    if (state.first_non_finite_tensor < 0) state.first_non_finite_tensor = tensor;
+    if (found.first_tensor < 0) found.first_tensor = tensor;
     facts.non_finite_count += chunk.non_finite_count;
-    state.non_finite_count = add_counts(state.non_finite_count, chunk.non_finite_count);
-    state.found_inf = 1;
+    found.count += chunk.non_finite_count;
   }
-  state.gradient_norm = static_cast<float>(std::sqrt(sum_of_squares));
-  if (!is_finite(inverse_scale)) state.found_inf = 1;
+  finish_check(state, reset, writes, sum_of_squares, found, inverse_scale);
 }
 
 }  // namespace
@@ -173,8 +165,7 @@ void CpuBackend::unscale_check(const TableView& table, int32_t gradient_column,
                out.data == nullptr ? nullptr : element(out.data, to, chunk.begin), to, chunk.count,
                chunk.begin, inverse_scale);
   });
-  combine(table, gradient_column, inverse_scale, reset, *state);
-  if (write_column >= 0) state->unscaled = 1;
+  combine(table, gradient_column, inverse_scale, reset, write_column >= 0, *state);
 }
 
 void CpuBackend::scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states,

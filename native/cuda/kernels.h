@@ -105,12 +105,11 @@ static_assert(sizeof(OptimizerArgs) <= 4096, "what a launch can carry");
 // ---- touch.cu ----
 
 inline constexpr int kTouchThreads = 256;
-inline constexpr int kTouchColumns = 8;
 
 struct TouchArgs {
   TableView table;
   uint32_t* checksum;  // zeroed; or null
-  int32_t accesses[kTouchColumns];
+  int32_t accesses[NAMP_TABLE_MAX_COLUMNS];
 };
 inline constexpr Kernel<TouchArgs> kTouch{"touch", "touch_kernel", kTouchThreads};
 

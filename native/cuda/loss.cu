@@ -5,6 +5,7 @@
 #include "cuda/reduce.cuh"
 #include "cuda/sum_lanes.cuh"
 #include "cuda/view.cuh"
+#include "formulas/loss.h"
 #include "formulas/index_fact.h"
 #include "formulas/math.h"
 
@@ -12,20 +13,6 @@ namespace namp::cuda {
 namespace {
 
 static_assert(kLossThreads == kSumThreads);
-
-// What the gradient of the loss is multiplied by: upstream * scale / divisor.
-NAMP_DEVICE float weight_of(const float* upstream, const float* scale, int64_t divisor) {
-  double weight = 1.0;
-  if (upstream != nullptr) weight *= static_cast<double>(*upstream);
-  if (scale != nullptr) weight *= static_cast<double>(*scale);
-  return static_cast<float>(weight / static_cast<double>(divisor));
-}
-
-NAMP_DEVICE float finish_loss(double sum, bool mean, int64_t divisor) {
-  if (!mean) return static_cast<float>(sum);
-  if (divisor == 0) return from_bits(0x7fc00000u);
-  return static_cast<float>(sum / static_cast<double>(divisor));
-}
 
 // Over the threads of a row: the upper half onto the lower, until one is left.
 template <class Op>
@@ -150,7 +137,7 @@ NAMP_KERNEL(kLossThreads) cross_entropy_weight_kernel(const CrossEntropyArgs arg
   const auto divisor = static_cast<int64_t>(counted);
   args.weight->divisor = divisor;
   args.weight->weight =
-      weight_of(call.upstream, call.scale, call.mean != 0 && divisor > 0 ? divisor : 1);
+      loss_weight(call.upstream, call.scale, call.mean != 0 && divisor > 0 ? divisor : 1);
 }
 
 NAMP_KERNEL(kLossThreads) cross_entropy_kernel(const CrossEntropyArgs args) {
@@ -173,7 +160,7 @@ NAMP_KERNEL(kLossThreads) mse_kernel(const MseArgs args) {
   const namp_mse_args& call = args.call;
   const bool mean = call.mean != 0;
   const float weight =
-      weight_of(call.upstream, call.scale, mean && call.count > 0 ? call.count : 1);
+      loss_weight(call.upstream, call.scale, mean && call.count > 0 ? call.count : 1);
   const int64_t chunks = (call.count + kChunkElements - 1) / kChunkElements;
   for (int64_t chunk = block_index(); chunk < chunks; chunk += block_count()) {
     const int64_t begin = chunk * kChunkElements;

@@ -54,8 +54,7 @@ class NormalizedRow {
 
 }  // namespace
 
-// Two passes over the row: the second corrects the mean by what rounding left of it, so that the
-// variance keeps its digits however large the mean is.
+// Two passes over the row: the second corrects the first's mean.
 NAMP_KERNEL(kRowThreads) layer_norm_forward_kernel(const namp_layer_norm_args args) {
   const auto size = static_cast<float>(args.width);
   for_warp_rows(args.rows, [&](int64_t row, int lane) {
@@ -70,9 +69,7 @@ NAMP_KERNEL(kRowThreads) layer_norm_forward_kernel(const namp_layer_norm_args ar
                                      return deviation * deviation;
                                    }) /
                           size;
-    const float variance = squares - rest * rest;
-    const float mean = center + rest;
-    const float inverse = 1.0f / sqrt((variance < 0.0f ? 0.0f : variance) + args.epsilon);
+    const auto [mean, inverse] = row_statistics(center, rest, squares, args.epsilon);
     for (int64_t i = lane; i < args.width; i += kWarp) {
       const float normal = normalize(x(i), mean, inverse);
       if (args.normalized != nullptr) {

@@ -8,14 +8,12 @@
 
 namespace namp::cuda {
 
-inline constexpr int kMaxColumns = 8;
-
 struct TableTask {
   Chunk chunk;
   int64_t first_element;  // of the tensor, among all of the table
   int32_t group;
   int64_t step;  // how often the tensor was updated, where that is asked for
-  namp_cell cells[kMaxColumns];
+  namp_cell cells[NAMP_TABLE_MAX_COLUMNS];
 };
 
 // Calls body(task, index) for this block's chunks. All threads of the block take part, in all of
@@ -27,7 +25,7 @@ NAMP_DEVICE void for_chunks(const TableView& table, Body&& body, const int64_t* 
     const int thread = thread_index();
     if (thread < table.column_count) {
       task.cells[thread] = table.cell(table.chunks[index].tensor, thread);
-    } else if (thread == kMaxColumns) {
+    } else if (thread == NAMP_TABLE_MAX_COLUMNS) {
       task.chunk = table.chunks[index];
       task.first_element = table.first_elements[task.chunk.tensor];
       task.group = table.groups[task.chunk.tensor];

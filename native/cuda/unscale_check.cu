@@ -7,6 +7,7 @@
 #include "cuda/sum_lanes.cuh"
 #include "cuda/table_task.cuh"
 #include "cuda/view.cuh"
+#include "formulas/check.h"
 #include "formulas/loss_scale.h"
 
 namespace namp::cuda {
@@ -102,9 +103,11 @@ NAMP_DEVICE void combine(const UnscaleCheckArgs& args, float inverse_scale) {
     first_tensor = ~uint64_t{0};
     non_finite = 0;
   }
+  const bool reset = args.reset != 0;
+  // By all threads, and before the one that is left writes it.
+  const double before = squares_before(state, reset);
   fence();
   barrier();
-  const double norm = args.reset != 0 ? 0.0 : static_cast<double>(state.gradient_norm);
   const auto visit = [&](int64_t index) {
     const int64_t tensor = table.chunks[index].tensor;
     if (table.cell(tensor, args.gradient_column).data == nullptr) return 0.0;
@@ -122,20 +125,10 @@ NAMP_DEVICE void combine(const UnscaleCheckArgs& args, float inverse_scale) {
     }
     return chunk.sum_of_squares;
   };
-  const double sum_of_squares = sum_in_order<kThreads>(norm * norm, table.chunk_count, visit);
+  const double sum_of_squares = sum_in_order<kThreads>(before, table.chunk_count, visit);
   if (thread != 0) return;
-  const bool overflow = non_finite != 0 || !is_finite(inverse_scale);
-  const bool had_tensor = args.reset == 0 && state.first_non_finite_tensor >= 0;
-  state.found_inf = (args.reset == 0 && state.found_inf != 0) || overflow ? 1 : 0;
-  state.non_finite_count =
-      add_counts(args.reset != 0 ? 0 : state.non_finite_count, static_cast<int64_t>(non_finite));
-  if (!had_tensor) state.first_non_finite_tensor = static_cast<int64_t>(first_tensor);
-  state.gradient_norm = static_cast<float>(::sqrt(sum_of_squares));
-  if (args.write_column >= 0) {
-    state.unscaled = 1;
-  } else if (args.reset != 0) {
-    state.unscaled = 0;
-  }
+  const NonFinite found{static_cast<int64_t>(non_finite), static_cast<int64_t>(first_tensor)};
+  finish_check(state, reset, args.write_column >= 0, sum_of_squares, found, inverse_scale);
 }
 
 }  // namespace

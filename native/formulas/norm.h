@@ -11,6 +11,20 @@
 
 NAMP_FORMULAS_BEGIN
 
+// What the elements of a row share.
+struct RowStatistics {
+  float mean;
+  float inverse_deviation;
+};
+
+// From the mean as it was first computed, and the means of the deviations from it and of their
+// squares: the first corrects what rounding left of it, so that the variance keeps its digits
+// however large the mean is.
+NAMP_FORMULA RowStatistics row_statistics(float first, float rest, float squares, float epsilon) {
+  const float variance = squares - rest * rest;
+  return {first + rest, 1.0f / sqrt((variance < 0.0f ? 0.0f : variance) + epsilon)};
+}
+
 // The mean is subtracted first, and not folded into the shift: where it is large the digits of x
 // that matter are the last ones.
 template <class F>

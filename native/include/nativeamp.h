@@ -9,7 +9,8 @@
  *    wrong with which value and what to do. A failed call changes nothing. No C++ exception crosses
  *    this interface.
  *  - An argument struct begins with struct_size, which the caller sets to sizeof the struct it was
- *    compiled with. Fields that are not named are zero, and zero is always a valid "not used".
+ *    compiled with. A larger one than the library knows is taken if what lies beyond is zero. Fields
+ *    that are not named are zero, reserved ones always; where zero is no default, NAMP_…_INIT has it.
  *  - Tensor data is passed as plain pointers to memory that the device can access (a CUdeviceptr on
  *    a GPU, any memory of the process on the CPU). It may belong to this library or to anybody
  *    else. A pointer is aligned to its element, no more. Tensors are dense and row-major unless
@@ -60,8 +61,19 @@ extern "C" {
  * namp_abi_version(). */
 #define NAMP_ABI_VERSION 4
 
+/* The library's version, as this header has it; namp_version() is the library's own. */
+#define NAMP_VERSION_MAJOR 0
+#define NAMP_VERSION_MINOR 1
+#define NAMP_VERSION_PATCH 0
+
 /* Most dimensions of namp_permute. */
 #define NAMP_PERMUTE_MAX_RANK 6
+
+/* Most columns of a tensor table. */
+#define NAMP_TABLE_MAX_COLUMNS 8
+
+/* Most optimizers that share a loss scale. */
+#define NAMP_SCALER_MAX_STATES 64
 
 /* ---- Status ---- */
 
@@ -416,7 +428,7 @@ typedef struct namp_cell {
  * use. */
 typedef struct namp_table_description {
   uint32_t struct_size;
-  int32_t column_count;   /* 1 to 8 */
+  int32_t column_count;   /* 1 to NAMP_TABLE_MAX_COLUMNS */
   int64_t tensor_count;   /* 0 or more */
   const int64_t* counts;  /* [tensor_count] elements of each tensor, 0 or more */
   const namp_cell* cells; /* [tensor_count * column_count], row-major: cell of tensor t in column c
@@ -504,6 +516,10 @@ typedef struct namp_scaler_options {
                                        step tell; see namp_scaler_update */
 } namp_scaler_options;
 
+/* PyTorch's: a growth by 2 every 2,000 steps, a backoff by 0.5, no limits. */
+#define NAMP_SCALER_OPTIONS_INIT \
+  { sizeof(namp_scaler_options), 2000, 2.0, 0.5, 0.0f, 3.402823466e+38f, 1, 0, 0, 0, 0 }
+
 /* An optimizer's state, on the device: what a step found and counts. All zeros is a valid start. */
 typedef struct namp_optimizer_state {
   int64_t step; /* steps applied; a skipped one does not count. Each tensor's own count, of which
@@ -536,7 +552,7 @@ typedef struct namp_optimizer_state {
  * With minimum 0, maximum infinite, hysteresis 1 and delay 0 it gives the bits of
  * torch._amp_update_scale_ (PyTorch 2.10, amp/AmpKernels) from any tracker below the interval;
  * PyTorch asks whether the tracker is the interval, and never grows once it is beyond. states is a
- * host array of count device pointers, 1 to 64. */
+ * host array of count device pointers, 1 to NAMP_SCALER_MAX_STATES. */
 NAMP_API int32_t namp_scaler_update(namp_device* device, namp_scaler_state* scaler,
                                     namp_optimizer_state* const* states, int32_t count,
                                     const namp_scaler_options* options, namp_stream stream);
@@ -713,6 +729,14 @@ typedef struct namp_optimizer_args {
   int32_t row_count;
   int32_t reserved_rows;
 } namp_optimizer_args;
+
+/* A step of one table that checks, with column 0 the parameters and column 1 the gradients: set rule,
+ * groups, group_count, columns.state and steps. */
+#define NAMP_OPTIMIZER_ARGS_INIT                                                                  \
+  {                                                                                               \
+    sizeof(namp_optimizer_args), 0, 0, 0, 0, {0, 1, {-1, -1, -1}, -1}, 0.0f, 1, 0, 1, 0, 0, 0, 0, \
+        0                                                                                         \
+  }
 
 /* One fused pass of a rule over all tensors of a table, in float32 without contraction, but for the
  * multiply-adds written as fma, which are rounded once. Before the rule:

@@ -121,8 +121,8 @@ public sealed class AdamKernelTests(DeviceKind kind)
         var result = clippedAdam.Step();
         plainAdam.Step();
 
-        Assert.That(result.GradientNorm, Is.EqualTo(Norm));
-        Assert.That(result.ClipCoefficient, Is.EqualTo(MaxNorm / (Norm + 1e-6)).Within(1e-7));
+        Assert.That(result.Read().GradientNorm, Is.EqualTo(Norm));
+        Assert.That(result.Read().ClipCoefficient, Is.EqualTo(MaxNorm / (Norm + 1e-6)).Within(1e-7));
         Assert.That(clipped.Values, Is.EqualTo(plain.Values).Within(1).Ulps);
     }
 

@@ -1,4 +1,5 @@
 using System.Reflection;
+using NativeAmp.Instruments;
 
 namespace NativeAmp.Tests;
 
@@ -30,7 +31,7 @@ public sealed class DisposedTests(DeviceKind kind)
 
     public static IEnumerable<Type> Disposables => typeof(Device).Assembly.GetExportedTypes().Where(t => t.IsClass && typeof(IDisposable).IsAssignableFrom(t));
 
-    public static IEnumerable<MethodInfo> Kernels => typeof(AmpKernels).GetMethods(BindingFlags.Public | BindingFlags.Static);
+    public static IEnumerable<MethodInfo> Kernels => typeof(AmpKernels).GetMethods(BindingFlags.Public | BindingFlags.Static).Append(typeof(MemoryTouch).GetMethod(nameof(MemoryTouch.Run))!);
 
     [SetUp]
     public void Open()
@@ -159,7 +160,7 @@ public sealed class DisposedTests(DeviceKind kind)
             (StepCounts c, "Write") => () => c.Write([1]),
             (null, "OptimizerStep") => () => AmpKernels.OptimizerStep(Or(table), new OptimizerColumns(), [new AdamOptions()], Or(steps), Or(scale), Or(state), new(), stream),
             (null, "UpdateScale") => () => AmpKernels.UpdateScale(Or(scale), [Or(state)], new GradScalerOptions(), stream),
-            (null, "Touch") => () => AmpKernels.Touch(Or(table), [ColumnAccess.Read, default, default, default], stream: stream),
+            (null, "Run") => () => MemoryTouch.Run(Or(table), [ColumnAccess.Read, default, default, default], stream: stream),
             _ => throw new InvalidOperationException($"Say how to call {method.DeclaringType!.Name}.{method.Name}."),
         };
         try

@@ -94,7 +94,7 @@ public sealed class ForeignMemoryTests
         using (var optimizer = new FusedAdam([parameter]))
         using (var scaler = new GradScaler(_device, GradScalerOptions.Static(256)))
         {
-            Assert.That(scaler.Step(optimizer).Stepped);
+            Assert.That(scaler.Step(optimizer).Read().Stepped);
             scaler.Update();
         }
         Assert.That(_driver.Read<float>(parameter.Data, Count), Is.EqualTo(parameters));

@@ -155,7 +155,7 @@ public sealed class GradScalerTests(DeviceKind kind)
         var applied = scaler.Step(otherOptimizer);
         scaler.Update();
 
-        Assert.That((skipped.Skipped, applied.Stepped), Is.EqualTo((true, true)));
+        Assert.That((skipped.Read().Skipped, applied.Read().Stepped), Is.EqualTo((true, true)));
         Assert.That(_parameter.Values, Is.EqualTo(new[] { 1f, 2f, 3f }));
         Assert.That(other.Values, Is.Not.EqualTo(new[] { 1f, 2f }));
         Assert.That(scaler.GetScale(), Is.EqualTo(32768));
@@ -170,13 +170,13 @@ public sealed class GradScalerTests(DeviceKind kind)
         var result = scaler.Step(_optimizer);
         scaler.Update();
 
-        Assert.That(result.FirstBadParameter, Is.EqualTo("weight"));
-        Assert.That(result.FirstBadFacts!.Value.FirstNonFiniteIndex, Is.EqualTo(1));
-        Assert.That(result.FirstBadFacts!.Value.LargestMagnitude, Is.EqualTo(7));
-        Assert.That(result.NonFiniteCount, Is.EqualTo(1));
-        Assert.That(result.Scale, Is.EqualTo(65536));
-        Assert.That(result.Reason, Does.Contain("'weight'").And.Contains("65536"));
-        Assert.That(result.AppliedSteps, Is.Zero);
+        Assert.That(result.Read().FirstBadParameter, Is.EqualTo("weight"));
+        Assert.That(result.ReadFirstBadFacts()!.Value.FirstNonFiniteIndex, Is.EqualTo(1));
+        Assert.That(result.ReadFirstBadFacts()!.Value.LargestMagnitude, Is.EqualTo(7));
+        Assert.That(result.Read().NonFiniteCount, Is.EqualTo(1));
+        Assert.That(result.Read().Scale, Is.EqualTo(65536));
+        Assert.That(result.Read().Reason, Does.Contain("'weight'").And.Contains("65536"));
+        Assert.That(result.Read().AppliedSteps, Is.Zero);
     }
 
     [Test]
@@ -186,7 +186,7 @@ public sealed class GradScalerTests(DeviceKind kind)
         for (int step = 0; step < 5; step++)
         {
             _parameter.SetGradient(1f, step % 2 == 0 ? float.PositiveInfinity : 2f, 3f);
-            Assert.That(scaler.Step(_optimizer).Skipped, Is.EqualTo(step % 2 == 0));
+            Assert.That(scaler.Step(_optimizer).Read().Skipped, Is.EqualTo(step % 2 == 0));
             scaler.Update();
             Assert.That(scaler.GetScale(), Is.EqualTo(128));
         }
@@ -273,7 +273,7 @@ public sealed class GradScalerTests(DeviceKind kind)
 
         var failure = Assert.Throws<TooManySkipsException>(scaler.Update)!;
 
-        Assert.That((failure.State.ConsecutiveSkips, failure.FirstParameter), Is.EqualTo((3, "weight")));
+        Assert.That((failure.State.ConsecutiveSkips, failure.FirstBadParameter), Is.EqualTo((3, "weight")));
         Assert.That(() => scaler.Step(_optimizer), Throws.Nothing, "the update was done");
     }
 

@@ -80,7 +80,7 @@ public sealed class ScalerPresetTests(DeviceKind kind)
             }
             catch (TooManySkipsException failure)
             {
-                Assert.That(failure.FirstParameter, Is.EqualTo("weight"));
+                Assert.That(failure.FirstBadParameter, Is.EqualTo("weight"));
                 Assert.That(failure.State.Scale, Is.EqualTo(1));
                 ended = update;
                 break;
@@ -165,8 +165,8 @@ public sealed class ScalerPresetTests(DeviceKind kind)
 
         var result = scaler.Step(optimizer);
 
-        Assert.That((result.Skipped, parameter.Values[0]), Is.EqualTo((true, 1f)));
-        Assert.That(result.Reason, Does.Contain("no finite inverse"));
+        Assert.That((result.Read().Skipped, parameter.Values[0]), Is.EqualTo((true, 1f)));
+        Assert.That(result.Read().Reason, Does.Contain("no finite inverse"));
     }
 
     private static GradScalerOptions Options(string preset) => (GradScalerOptions)typeof(GradScalerOptions).GetProperty(preset)!.GetValue(null)!;

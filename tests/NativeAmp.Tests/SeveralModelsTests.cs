@@ -91,7 +91,7 @@ public sealed class SeveralModelsTests(DeviceKind kind)
         SetGradients(_encoder, _decoder, step: 0);
         _decoder[1].SetGradient(float.NaN);
 
-        Assert.That(optimizer.Step().FirstBadParameter, Is.EqualTo("2:0.bias"));
+        Assert.That(optimizer.Step().Read().FirstBadParameter, Is.EqualTo("2:0.bias"));
     }
 
     [Test]

@@ -60,7 +60,7 @@ public sealed class StepCountTests(DeviceKind kind)
                 alone[i].SetGradient(gradient);
                 together[i].SetGradient(i == 0 && Overflows(step) ? [.. gradient[..^1], float.PositiveInfinity] : gradient);
             }
-            Assert.That(scaler.Step(one).Stepped, Is.EqualTo(!Overflows(step)));
+            Assert.That(scaler.Step(one).Read().Stepped, Is.EqualTo(!Overflows(step)));
             for (int i = 0; i < has.Length; i++)
             {
                 if (has[i](step) && !Overflows(step)) scaler.Step(each[i]);
@@ -136,9 +136,9 @@ public sealed class StepCountTests(DeviceKind kind)
         late.SetGradient(1f);
         var result = optimizer.Step();
 
-        Assert.That(result.LearningRate, Is.EqualTo(0.5));
+        Assert.That(result.Read().LearningRate, Is.EqualTo(0.5));
         Assert.That(late.Values[0], Is.EqualTo(0.5f).Within(1e-6f));
-        Assert.That(result.AppliedSteps, Is.EqualTo(5));
+        Assert.That(result.Read().AppliedSteps, Is.EqualTo(5));
     }
 
     [Test]

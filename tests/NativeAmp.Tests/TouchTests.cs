@@ -1,3 +1,5 @@
+using NativeAmp.Instruments;
+
 namespace NativeAmp.Tests;
 
 /// <summary>The limit that kernels are measured against, and what it is timed with.</summary>
@@ -14,14 +16,14 @@ public sealed class TouchTests
         using var checksum = device.Allocate<int>([0]);
         using var table = TensorTable.Create(device, [3L], [a.ToCell()], [b.ToCell()], [c.ToCell()]);
 
-        AmpKernels.Touch(table, [ColumnAccess.Read, ColumnAccess.ReadWrite, ColumnAccess.Write], checksum.Pointer);
+        MemoryTouch.Run(table, [ColumnAccess.Read, ColumnAccess.ReadWrite, ColumnAccess.Write], checksum.Pointer);
 
         Assert.That(a.ToArray<float>(), Is.EqualTo(read));
         Assert.That(Bits(b.ToArray<float>()), Is.EqualTo(Bits(both).Select(bits => ~bits)));
         Assert.That(c.ToArray<Half>(), Is.All.EqualTo(Half.Zero));
         Assert.That(checksum.ToArray<int>()[0], Is.EqualTo(Bits(read).Concat(Bits(both)).Aggregate(0, (x, y) => x ^ y)));
 
-        AmpKernels.Touch(table, [ColumnAccess.None, ColumnAccess.ReadWrite, ColumnAccess.None]);
+        MemoryTouch.Run(table, [ColumnAccess.None, ColumnAccess.ReadWrite, ColumnAccess.None]);
         Assert.That(b.ToArray<float>(), Is.EqualTo(both));
     }
 
@@ -31,8 +33,8 @@ public sealed class TouchTests
         using var device = Device.Cpu(1);
         using var a = device.Allocate<float>([1, 2]);
         using var table = TensorTable.Create(device, [2L], [a.ToCell()]);
-        Assert.That(() => AmpKernels.Touch(table, []), Throws.ArgumentException.With.Message.Contains("1 columns"));
-        Assert.That(() => AmpKernels.Touch(table, [(ColumnAccess)9]), Throws.InstanceOf<NativeAmpArgumentException>().With.Message.Contains("accesses[0]"));
+        Assert.That(() => MemoryTouch.Run(table, []), Throws.ArgumentException.With.Message.Contains("1 columns"));
+        Assert.That(() => MemoryTouch.Run(table, [(ColumnAccess)9]), Throws.InstanceOf<NativeAmpArgumentException>().With.Message.Contains("accesses[0]"));
         Assert.That(a.ToArray<float>(), Is.EqualTo(new[] { 1f, 2 }));
     }
 

@@ -48,9 +48,39 @@ TEST_P(MisuseTest, Cast) {
   options.flags = 0;
   options.scale = reinterpret_cast<const float*>(reinterpret_cast<char*>(in) + 2);
   expect_error(cast(device_, out, 1, in, 1, 4, &options), NAMP_ERROR_MISALIGNED, "scale");
+  options.scale = nullptr;
+  options.reserved = 7;
+  expect_error(cast(device_, out, 1, in, 1, 4, &options), bad, "options->reserved is 7");
   EXPECT_TRUE(source.unchanged());
   EXPECT_TRUE(target.unchanged());
   EXPECT_EQ(cast(device_, nullptr, 1, nullptr, 2, 0, nullptr), NAMP_OK);
+}
+
+// A caller that was compiled with a newer header asks for nothing new, or for something.
+TEST_P(MisuseTest, StructsThatGrew) {
+  Buffer source(device_, NAMP_FLOAT32, {1, 2, 3, 4}), target(device_, NAMP_FLOAT32, {9, 9, 9, 9});
+  struct {
+    namp_cast_options known;
+    uint64_t later[2];
+  } options{};
+  options.known.struct_size = sizeof(options);
+  const namp_cell to = target.cell(), from = source.cell();
+  options.later[1] = 1;
+  expect_error(namp_cast(device_, &to, &from, 4, &options.known, nullptr), NAMP_ERROR_UNSUPPORTED,
+               "newer library");
+  EXPECT_TRUE(target.unchanged());
+  options.later[1] = 0;
+  EXPECT_EQ(namp_cast(device_, &to, &from, 4, &options.known, nullptr), NAMP_OK);
+  EXPECT_EQ(target[3], 4.0);
+  struct {
+    namp_device_info known;
+    uint64_t later;
+  } info{};
+  info.known.struct_size = sizeof(info);
+  info.later = 5;
+  EXPECT_EQ(namp_device_get_info(&info.known, device_), NAMP_OK);
+  EXPECT_EQ(info.known.struct_size, sizeof(namp_device_info));  // what is filled in
+  EXPECT_EQ(info.later, 5u);
 }
 
 TEST_P(MisuseTest, Table) {
@@ -143,7 +173,7 @@ TEST_P(MisuseTest, Adam) {
       };
   using A = namp_optimizer_args;
   using G = namp_optimizer_group;
-  expect_error(step([](A& a, G*) { a.struct_size += 8; }), bad, "struct_size");
+  expect_error(step([](A& a, G*) { a.struct_size -= 8; }), bad, "struct_size");
   expect_error(step([](A& a, G*) { a.rule = 0; }), bad, "args->rule is 0");
   expect_error(step([](A& a, G*) { a.rule = 99; }), bad, "args->rule is 99");
   expect_error(step([](A& a, G*) { a.group_count = 0; }), bad, "group_count");

@@ -1,3 +1,5 @@
+using NativeAmp.Instruments;
+
 namespace NativeAmp.Cli.Bench;
 
 /// <summary>A kernel of an optimizer step: what it runs, and the memory traffic that limits it.</summary>
@@ -55,7 +57,7 @@ internal sealed class StepKernel
         foreach (ColumnAccess[] pass in _passes)
         {
             for (int column = 0; column < accesses.Length; column++) accesses[column] = Access(tensors.Shape, column, pass[column]);
-            AmpKernels.Touch(tensors.Table, accesses);
+            MemoryTouch.Run(tensors.Table, accesses);
         }
     }
 

@@ -102,8 +102,8 @@ internal static class TrainingCheck
 
             StepResult result = scaler.Step(optimizer);
             trajectory.Losses[step] = loss.Item();
-            trajectory.Scales[step] = result.Scale;
-            trajectory.FoundInf.Add(result.Skipped);
+            trajectory.Scales[step] = result.Read().Scale;
+            trajectory.FoundInf.Add(result.Read().Skipped);
             scaler.Update();
             optimizer.ZeroGrad();
         }

@@ -267,7 +267,7 @@ public sealed class Trainer : IDisposable
         StepResult result = _scaler.Step(_optimizer);
         _scaler.Update();
         _optimizer.ZeroGrad();
-        if (_probe is not null && !failed && result.Skipped)
+        if (_probe is not null && !failed && result.Read().Skipped)
         {
             _probe.Failed(loss.Item(), Forward);
             _optimizer.ZeroGrad();
@@ -318,8 +318,9 @@ public sealed class Trainer : IDisposable
     {
         long start = Stopwatch.GetTimestamp();
         float loss = step.Loss ?? _lossValues.Read<float>((int)(step.Number % MostPending));
-        bool foundInf = step.Result?.Skipped ?? false;
-        bool skipped = foundInf || step.Result is null;
+        StepOutcome? outcome = step.Result?.Read();
+        bool foundInf = outcome?.Skipped ?? false;
+        bool skipped = foundInf || outcome is null;
         if (skipped)
             _skipped++;
         _checkpoint.Progress = _checkpoint.Progress with { Skipped = _skipped };
@@ -328,12 +329,12 @@ public sealed class Trainer : IDisposable
             Step = step.Number,
             Epoch = step.Next.Epoch + (double)step.Next.Sample / _data.Count,
             Loss = loss,
-            Scale = step.Result?.Scale ?? step.PassedOver.Scale,
+            Scale = outcome?.Scale ?? step.PassedOver.Scale,
             FoundInf = foundInf,
             Skipped = skipped,
             SkippedSoFar = _skipped,
-            LearningRate = step.Result?.LearningRate ?? step.PassedOver.LearningRate,
-            GradientNorm = step.Result?.GradientNorm ?? float.NaN,
+            LearningRate = outcome?.LearningRate ?? step.PassedOver.LearningRate,
+            GradientNorm = outcome?.GradientNorm ?? float.NaN,
             Milliseconds = 0,
             Samples = step.Samples,
             TotalSteps = _totalSteps,

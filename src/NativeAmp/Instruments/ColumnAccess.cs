@@ -1,8 +1,8 @@
 using NativeAmp.Interop;
 
-namespace NativeAmp;
+namespace NativeAmp.Instruments;
 
-/// <summary>What <see cref="AmpKernels.Touch"/> does with a column.</summary>
+/// <summary>What <see cref="MemoryTouch.Run"/> does with a column.</summary>
 public enum ColumnAccess
 {
     /// <summary>Nothing.</summary>

@@ -18,6 +18,16 @@ internal static class NativeConstants
     public const int MaxStateColumns = 3;
     /// <summary>NAMP_PERMUTE_MAX_RANK</summary>
     public const int PermuteMaxRank = 6;
+    /// <summary>NAMP_SCALER_MAX_STATES</summary>
+    public const int ScalerMaxStates = 64;
+    /// <summary>NAMP_TABLE_MAX_COLUMNS</summary>
+    public const int TableMaxColumns = 8;
+    /// <summary>NAMP_VERSION_MAJOR</summary>
+    public const int VersionMajor = 0;
+    /// <summary>NAMP_VERSION_MINOR</summary>
+    public const int VersionMinor = 1;
+    /// <summary>NAMP_VERSION_PATCH</summary>
+    public const int VersionPatch = 0;
 }
 
 /// <summary>What a call came to. Everything but NAMP_OK leaves the world as it was before the call.</summary>
@@ -304,7 +314,7 @@ internal unsafe struct NampCell
 internal unsafe struct NampTableDescription
 {
     public uint StructSize;
-    /// <summary>1 to 8</summary>
+    /// <summary>1 to NAMP_TABLE_MAX_COLUMNS</summary>
     public int ColumnCount;
     /// <summary>0 or more</summary>
     public long TensorCount;
@@ -1251,7 +1261,7 @@ internal static unsafe partial class NativeMethods
     /// With minimum 0, maximum infinite, hysteresis 1 and delay 0 it gives the bits of
     /// torch._amp_update_scale_ (PyTorch 2.10, amp/AmpKernels) from any tracker below the interval;
     /// PyTorch asks whether the tracker is the interval, and never grows once it is beyond. states is a
-    /// host array of count device pointers, 1 to 64.</summary>
+    /// host array of count device pointers, 1 to NAMP_SCALER_MAX_STATES.</summary>
     [LibraryImport(Library, EntryPoint = "namp_scaler_update")]
     internal static partial int ScalerUpdate(NampDevice* device, NampScalerState* scaler, NampOptimizerState** states, int count, NampScalerOptions* options, void* stream);
 

@@ -110,7 +110,7 @@ public abstract class FusedOptimizer : IDisposable
     /// called before or after <see cref="GradScaler.Unscale"/>: the norm is that of the unscaled gradients.
     /// </summary>
     /// <param name="maxNorm">
-    /// The largest norm, above 0. Positive infinity clips nothing: the gradients are read and <see cref="StepResult.GradientNorm"/> tells their norm, whatever
+    /// The largest norm, above 0. Positive infinity clips nothing: the gradients are read and <see cref="StepOutcome.GradientNorm"/> tells their norm, whatever
     /// <see cref="CheckGradients"/> is.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">It is not above 0: negative, NaN, or 0 because it was too small for a float.</exception>
@@ -272,15 +272,23 @@ public abstract class FusedOptimizer : IDisposable
         return rows;
     }
 
-    internal OptimizerFacts FactsOf(long step) => _history.Facts(step);
+    internal bool IsKnown(long step) => _history.IsKnown(step);
 
-    internal bool WasChecked(long step) => _history.WasChecked(step);
-
-    internal float ScaleOf(long step) => _history.Scale(step);
-
-    internal double LearningRateOf(long step) => _history.LearningRate(step);
-
-    internal string? FirstBadParameterOf(long step) => FirstBadParameter(_history.Facts(step));
+    internal StepOutcome OutcomeOf(long step)
+    {
+        OptimizerFacts facts = _history.Facts(step);
+        return new StepOutcome
+        {
+            Skipped = facts.FoundInf,
+            AppliedSteps = facts.Step,
+            GradientNorm = _history.WasChecked(step) ? facts.GradientNorm : float.NaN,
+            ClipCoefficient = facts.ClipCoefficient,
+            Scale = _history.Scale(step),
+            LearningRate = _history.LearningRate(step),
+            NonFiniteCount = facts.NonFiniteCount,
+            FirstBadParameter = FirstBadParameter(facts),
+        };
+    }
 
     /// <summary>The first bad parameter of the last check, stepped or not.</summary>
     internal string? LastBadParameter() => FirstBadParameter(State.Read());
@@ -293,15 +301,6 @@ public abstract class FusedOptimizer : IDisposable
         Memory.Table.ReadFacts(all);
         // A check that came after the step has overwritten them; then they no longer tell of an overflow, or of another.
         return all[facts.FirstNonFiniteTensor] is { NonFiniteCount: > 0 } bad ? bad : null;
-    }
-
-    internal string? ReasonOf(long step)
-    {
-        var facts = _history.Facts(step);
-        if (!facts.FoundInf) return null;
-        return FirstBadParameterOf(step) is { } name
-            ? FormattableString.Invariant($"{facts.NonFiniteCount} gradient elements are infinite or not a number at a loss scale of {ScaleOf(step)}, the first of them in '{name}'.")
-            : FormattableString.Invariant($"The loss scale of {ScaleOf(step)} has no finite inverse.");
     }
 
     private string? FirstBadParameter(in OptimizerFacts facts) =>

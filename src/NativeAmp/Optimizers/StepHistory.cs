@@ -62,6 +62,13 @@ internal sealed unsafe class StepHistory : IDisposable
         return Next++;
     }
 
+    /// <summary>Whether a step's record is there.</summary>
+    public bool IsKnown(long number)
+    {
+        _ = SlotOf(number);
+        return _records.IsThere(RecordOf(number));
+    }
+
     public OptimizerFacts Facts(long number) => new(Read(number).Optimizer);
 
     /// <summary>Steps that were applied when a step, whose record is there, was over; those before the first one for -1.</summary>

@@ -244,13 +244,13 @@ public sealed unsafe class GradScaler : IDisposable
         return _optimizers.Count;
     }
 
-    private string FirstBadParameter()
+    private string? FirstBadParameter()
     {
         foreach (var (optimizer, _) in _optimizers)
         {
             if (optimizer.LastBadParameter() is { } name) return name;
         }
-        return "";
+        return null;
     }
 
     // The list keeps its memory, so that a step allocates nothing.

@@ -6,20 +6,20 @@ namespace NativeAmp;
 /// </summary>
 public sealed class TooManySkipsException : NativeAmpException
 {
-    internal TooManySkipsException(GradScalerState state, string parameter, bool atMinimum)
+    internal TooManySkipsException(GradScalerState state, string? parameter, bool atMinimum)
         : base((atMinimum
                 ? FormattableString.Invariant($"A step was skipped because gradients overflowed at a loss scale of {state.Scale}, which is the least that it may be")
                 : FormattableString.Invariant($"{state.ConsecutiveSkips} steps in a row were skipped because gradients overflowed, at a loss scale of {state.Scale} now")) +
-            (parameter.Length == 0 ? ". " : $"; the first in {parameter}. ") +
+            (parameter is null ? ". " : $"; the first in {parameter}. ") +
             "Look for a loss that is not finite, a learning rate that is too high, or an operator that overflows whatever the scale.")
     {
         State = state;
-        FirstParameter = parameter;
+        FirstBadParameter = parameter;
     }
 
     /// <summary>The scaler's state.</summary>
     public GradScalerState State { get; }
 
-    /// <summary>Name of the first parameter whose gradient was not finite in the last step; empty if none of an optimizer's still is.</summary>
-    public string FirstParameter { get; }
+    /// <summary>Name of the first parameter whose gradient was not finite in the last step; null if none of an optimizer's still is.</summary>
+    public string? FirstBadParameter { get; }
 }

@@ -50,7 +50,7 @@ internal static class RuleSteps
                     SetGradient(parameters[t], gradientType, gradient);
                 }
 
-                Assert.That(scaler.Step(optimizer).Skipped, Is.EqualTo(overflows));
+                Assert.That(scaler.Step(optimizer).Read().Skipped, Is.EqualTo(overflows));
                 scaler.Update();
             }
 

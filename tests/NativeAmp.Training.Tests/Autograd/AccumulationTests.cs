@@ -47,7 +47,7 @@ internal sealed class AccumulationTests(DeviceKind kind) : DeviceTests(kind)
         for (int i = 0; i < 8; i++)
             Pass(layer, PrecisionPolicy.Float16, 1, scaler);
         StepResult result = scaler.Step(optimizer);
-        Assert.That((result.Stepped, result.GradientNorm), Is.EqualTo((true, 8f)));
+        Assert.That((result.Read().Stepped, result.Read().GradientNorm), Is.EqualTo((true, 8f)));
     }
 
     [TestCase(null)]
@@ -74,7 +74,7 @@ internal sealed class AccumulationTests(DeviceKind kind) : DeviceTests(kind)
         }
 
         StepResult result = scaler.Step(optimizer);
-        Assert.That(result.Stepped, Is.True);
+        Assert.That(result.Read().Stepped, Is.True);
         // Adam's first step is the learning rate in the gradient's direction.
         Assert.That(layer.Weight.Item(), Is.EqualTo(inPlace is null ? 2 : 0).Within(1e-6));
         Assert.That(other.Weight.Item(), Is.EqualTo(0).Within(1e-6));
@@ -95,7 +95,7 @@ internal sealed class AccumulationTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(() => scaler.Step(optimizer), Throws.InvalidOperationException.With.Message.Contains("ZeroGrad"));
         optimizer.ZeroGrad();
         Pass(layer, PrecisionPolicy.Float16, 2, scaler);
-        Assert.That(scaler.Step(optimizer).GradientNorm, Is.EqualTo(2));
+        Assert.That(scaler.Step(optimizer).Read().GradientNorm, Is.EqualTo(2));
     }
 
     [Test]
@@ -106,7 +106,7 @@ internal sealed class AccumulationTests(DeviceKind kind) : DeviceTests(kind)
         Pass(layer, PrecisionPolicy.BFloat16, 1);
         optimizer.Step();
         Pass(layer, PrecisionPolicy.BFloat16, 2);
-        Assert.That(optimizer.Step().GradientNorm, Is.EqualTo(3));
+        Assert.That(optimizer.Step().Read().GradientNorm, Is.EqualTo(3));
     }
 
     private Linear Layer() => new Linear(1, 1, bias: false, initializer: Initializers.Constant(1)).To(Device);

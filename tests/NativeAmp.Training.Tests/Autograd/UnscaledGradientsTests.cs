@@ -60,7 +60,7 @@ internal sealed class UnscaledGradientsTests(DeviceKind kind)
         Backward(half);
         _scaler.Unscale(_optimizer);
 
-        Assert.That(_optimizer.Step().GradientNorm, Is.EqualTo(MathF.Sqrt(0.25f * 0.25f + 0.5f * 0.5f)).Within(1e-6f));
+        Assert.That(_optimizer.Step().Read().GradientNorm, Is.EqualTo(MathF.Sqrt(0.25f * 0.25f + 0.5f * 0.5f)).Within(1e-6f));
     }
 
     private void Backward(bool half)

@@ -24,9 +24,9 @@ internal sealed class DevicesAgreeTests
             float expected = here.Backward(step), actual = there.Backward(step);
             Assert.That((double)actual, Is.EqualTo((double)expected).Within(1).Percent, $"loss of step {step}");
             StepResult onCpu = here.Step(), onGpu = there.Step();
-            Assert.That((onGpu.Skipped, onGpu.Scale), Is.EqualTo((onCpu.Skipped, onCpu.Scale)), $"found_inf and scale of step {step}");
-            Assert.That(onGpu.FirstBadParameter, Is.EqualTo(onCpu.FirstBadParameter), $"step {step}");
-            skipped.Add(onCpu.Skipped);
+            Assert.That((onGpu.Read().Skipped, onGpu.Read().Scale), Is.EqualTo((onCpu.Read().Skipped, onCpu.Read().Scale)), $"found_inf and scale of step {step}");
+            Assert.That(onGpu.Read().FirstBadParameter, Is.EqualTo(onCpu.Read().FirstBadParameter), $"step {step}");
+            skipped.Add(onCpu.Read().Skipped);
             (first, last) = (step == 0 ? actual : first, actual);
         }
 

@@ -44,7 +44,7 @@ internal sealed class IndexRangeTests(DeviceKind kind) : Autograd.DeviceTests(ki
             StepResult result = run.Step(4).Result;
             var properties = new List<Func<object?>>
             {
-                () => result.Skipped, () => result.Stepped, () => result.Reason, () => result.GradientNorm, () => result.Scale, () => result.FirstBadParameter,
+                () => result.Read().Skipped, () => result.Read().Stepped, () => result.Read().Reason, () => result.Read().GradientNorm, () => result.Read().Scale, () => result.Read().FirstBadParameter,
             };
             foreach (Func<object?> property in properties)
                 Assert.That(Assert.Throws<IndexRangeException>(() => property())!.Value, Is.EqualTo(4));
@@ -74,7 +74,7 @@ internal sealed class IndexRangeTests(DeviceKind kind) : Autograd.DeviceTests(ki
     public void What_the_scaler_was_told_before_does_not_excuse_an_overflow()
     {
         using var run = new Run(Device);
-        Assert.That(() => run.Step(9).Result.Skipped, Throws.TypeOf<IndexRangeException>());
+        Assert.That(() => run.Step(9).Result.Read().Skipped, Throws.TypeOf<IndexRangeException>());
         run.Optimizer.ZeroGrad();
         run.Scaler.LoadState(run.Scaler.SaveState());
 
@@ -94,7 +94,7 @@ internal sealed class IndexRangeTests(DeviceKind kind) : Autograd.DeviceTests(ki
         IndexRangeException thrown = Assert.Throws<IndexRangeException>(() =>
         {
             Loss.CrossEntropy(model.Forward(tokens), labels).Backward();
-            _ = optimizer.Step().Skipped;
+            _ = optimizer.Step().Read().Skipped;
         })!;
 
         Assert.That((thrown.Value, thrown.Position, thrown.Range, thrown.IsLabel), Is.EqualTo((8L, 2L, 8L, false)));
@@ -154,6 +154,6 @@ internal sealed class IndexRangeTests(DeviceKind kind) : Autograd.DeviceTests(ki
 
     private readonly record struct Outcome(StepResult Result)
     {
-        public void Expect(bool stepped) => Assert.That(Result.Stepped, Is.EqualTo(stepped));
+        public void Expect(bool stepped) => Assert.That(Result.Read().Stepped, Is.EqualTo(stepped));
     }
 }

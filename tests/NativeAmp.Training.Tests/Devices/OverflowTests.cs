@@ -12,7 +12,7 @@ internal sealed class OverflowTests(DeviceKind kind)
         using Device device = kind.Open();
         using var run = new SmallNetwork(device, network, precision, initialScale: 256);
         float first = run.Backward(0);
-        Assert.That(run.Step().Stepped);
+        Assert.That(run.Step().Read().Stepped);
 
         run.Backward(1);
         Parameter bad = run.Model.Parameters()[2];
@@ -21,9 +21,9 @@ internal sealed class OverflowTests(DeviceKind kind)
         OptimizerSnapshot state = run.Optimizer.SaveState();
         StepResult skipped = run.Step();
 
-        Assert.That((skipped.Skipped, skipped.Scale, skipped.FirstBadParameter), Is.EqualTo((true, 256f, bad.Name)));
-        Assert.That((skipped.FirstBadFacts!.Value.FirstNonFiniteIndex, skipped.NonFiniteCount), Is.EqualTo((1L, 1L)));
-        Assert.That(skipped.Reason, Does.Contain($"'{bad.Name}'").And.Contain("256"));
+        Assert.That((skipped.Read().Skipped, skipped.Read().Scale, skipped.Read().FirstBadParameter), Is.EqualTo((true, 256f, bad.Name)));
+        Assert.That((skipped.ReadFirstBadFacts()!.Value.FirstNonFiniteIndex, skipped.Read().NonFiniteCount), Is.EqualTo((1L, 1L)));
+        Assert.That(skipped.Read().Reason, Does.Contain($"'{bad.Name}'").And.Contain("256"));
         Assert.That(run.Parameters(), Is.EqualTo(before));
         Assert.That(run.Optimizer.SaveState().Parameters.SelectMany(p => p.State["exp_avg"]), Is.EqualTo(state.Parameters.SelectMany(p => p.State["exp_avg"])));
         Assert.That(run.Scaler.GetScale(), Is.EqualTo(128f));
@@ -32,7 +32,7 @@ internal sealed class OverflowTests(DeviceKind kind)
         for (int step = 2; step < 13; step++)
         {
             last = run.Backward(step);
-            Assert.That(run.Step().Stepped, $"step {step}");
+            Assert.That(run.Step().Read().Stepped, $"step {step}");
         }
 
         Assert.That(run.Optimizer.CountAppliedSteps(), Is.EqualTo(12));

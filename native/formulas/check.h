@@ -1,0 +1,39 @@
+// What a check of gradients makes of its chunks' facts, on the host and on a GPU.
+#pragma once
+
+#include <cmath>
+
+#include "formulas/finite.h"
+#include "nativeamp.h"
+
+namespace namp {
+
+// What the sum of squares begins with: the norm of the tables that were checked before in the step.
+NAMP_FORMULA double squares_before(const namp_optimizer_state& state, bool reset) {
+  const double norm = reset ? 0.0 : static_cast<double>(state.gradient_norm);
+  return norm * norm;
+}
+
+// Elements of a table that are not finite, and the first tensor that has one, or -1.
+struct NonFinite {
+  int64_t count;
+  int64_t first_tensor;
+};
+
+// The state after a check, which begins a step (reset) or adds to what it found.
+NAMP_FORMULA void finish_check(namp_optimizer_state& state, bool reset, bool writes,
+                               double sum_of_squares, NonFinite found, float inverse_scale) {
+  const bool overflow = found.count != 0 || !is_finite(inverse_scale);
+  const bool had_tensor = !reset && state.first_non_finite_tensor >= 0;
+  state.found_inf = (!reset && state.found_inf != 0) || overflow ? 1 : 0;
+  state.non_finite_count = add_counts(reset ? 0 : state.non_finite_count, found.count);
+  if (!had_tensor) state.first_non_finite_tensor = found.first_tensor;
+  state.gradient_norm = static_cast<float>(::sqrt(sum_of_squares));
+  if (writes) {
+    state.unscaled = 1;
+  } else if (reset) {
+    state.unscaled = 0;
+  }
+}
+
+}  // namespace namp

@@ -1,0 +1,42 @@
+namespace NativeAmp;
+
+/// <summary>What a step came to.</summary>
+/// <remarks>
+/// A skipped step leaves parameters, moments, compute copies and the step count as they were, and gradients as they lie in memory: still scaled, unless
+/// <see cref="GradScaler.Unscale"/> had written them.
+/// </remarks>
+public readonly record struct StepOutcome
+{
+    /// <summary>Whether the step was skipped because a gradient was not finite.</summary>
+    public required bool Skipped { get; init; }
+
+    /// <summary>Whether the step was applied.</summary>
+    public bool Stepped => !Skipped;
+
+    /// <summary>Why the step was skipped, in a sentence; null if it was applied.</summary>
+    public string? Reason => !Skipped ? null
+        : FirstBadParameter is { } name
+            ? FormattableString.Invariant($"{NonFiniteCount} gradient elements are infinite or not a number at a loss scale of {Scale}, the first of them in '{name}'.")
+            : FormattableString.Invariant($"The loss scale of {Scale} has no finite inverse.");
+
+    /// <summary>Steps applied by the optimizer, this one included.</summary>
+    public required long AppliedSteps { get; init; }
+
+    /// <summary>Global L2 norm of the unscaled gradients, before clipping; not finite on overflow. NaN if the step was taken without a check.</summary>
+    public required float GradientNorm { get; init; }
+
+    /// <summary>What clipping multiplied the gradients by; 1 without.</summary>
+    public required float ClipCoefficient { get; init; }
+
+    /// <summary>The loss scale that the gradients carried; 1 without a scaler.</summary>
+    public required float Scale { get; init; }
+
+    /// <summary>The learning rate of the first parameter group.</summary>
+    public required double LearningRate { get; init; }
+
+    /// <summary>Gradient elements that were not finite, over all parameters.</summary>
+    public required long NonFiniteCount { get; init; }
+
+    /// <summary>Name of the first parameter whose gradient was not finite; null if there is none.</summary>
+    public required string? FirstBadParameter { get; init; }
+}
