@@ -26,10 +26,16 @@
 // between is compiled for the target.
 #pragma once
 
-// Scalar code, AVX2 and AVX-512 on x86-64; NEON on arm64. What lies between is not worth its code.
+// Scalar code, AVX2 and AVX-512 (but under sanitizers) on x86-64; NEON on arm64. What lies between is
+// not worth its code.
 #define HWY_BROKEN_EMU128 1
+#if defined(NAMP_SANITIZED)
+#define NAMP_ALSO_DISABLED HWY_AVX3
+#else
+#define NAMP_ALSO_DISABLED 0
+#endif
 #define HWY_DISABLED_TARGETS \
-  (HWY_SSSE3 | HWY_SSE4 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+  (HWY_SSSE3 | HWY_SSE4 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | NAMP_ALSO_DISABLED)
 // Highway's assertions need libhwy.
 #define HWY_IS_DEBUG_BUILD 0
 
