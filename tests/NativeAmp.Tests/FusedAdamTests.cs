@@ -241,6 +241,8 @@ public sealed class FusedAdamTests(DeviceKind kind)
     {
         using var p = new TestParameter(_device, "p", 1);
         Assert.That(() => new FusedAdam(Array.Empty<IParameter>()), Throws.ArgumentException);
+        using var odd = new TestParameter(_device, "odd", 1, 2) { ShapeOverride = 3 };
+        Assert.That(() => new FusedAdam([odd]), Throws.ArgumentException.With.Message.Contains("'odd' has 2 elements, which is not the product of its shape, [3]"));
         Assert.That(() => new FusedAdam([p, p]), Throws.ArgumentException.With.Message.Contains("'p' is given twice"));
         Assert.That(() => new FusedAdam([p], new AdamOptions { Beta1 = 1 }), Throws.ArgumentException.With.Message.Contains("Beta1"));
         Assert.That(() => new FusedAdam([p], new AdamOptions { LearningRate = double.NaN }), Throws.ArgumentException);

@@ -129,6 +129,8 @@ public sealed class SeveralModelsTests(DeviceKind kind)
 
         public long Count => of.Count;
 
+        public ReadOnlySpan<long> Shape => of.Shape;
+
         public Device Device => of.Device;
 
         public nint Data => of.Data;

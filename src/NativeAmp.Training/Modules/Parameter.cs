@@ -31,6 +31,8 @@ public sealed class Parameter : Tensor, ITrackedParameter
     /// </summary>
     public string Name { get; internal set; } = "";
 
+    ReadOnlySpan<long> IParameter.Shape => Shape.Dimensions;
+
     /// <summary>The elements, which an optimizer reads and writes.</summary>
     unsafe nint IParameter.Data => (nint)Pointer;
 

@@ -315,6 +315,8 @@ public abstract class FusedOptimizer : IDisposable
             var parameter = _parameters[i];
             if (!seen.TryAdd(parameter, _names[i])) throw new ArgumentException($"The parameter '{seen[parameter]}' is given twice; a step would update it twice.");
             if (parameter.Device != Device) throw new ArgumentException($"The parameter '{_names[i]}' is on another device than '{_names[0]}'.");
+            if (Product(parameter.Shape) != parameter.Count)
+                throw new ArgumentException($"The parameter '{_names[i]}' has {parameter.Count} elements, which is not the product of its shape, [{string.Join(", ", parameter.Shape.ToArray())}].");
             if (parameter.Count > 0 && !places.TryAdd(parameter.Data, _names[i]))
                 throw new ArgumentException($"The parameters '{places[parameter.Data]}' and '{_names[i]}' are the same memory; a step would update it twice.");
         }
@@ -323,6 +325,14 @@ public abstract class FusedOptimizer : IDisposable
             if (group.Options.CopyRounding != _groups[0].Options.CopyRounding || group.Options.RoundingSeed != _groups[0].Options.RoundingSeed)
                 throw new ArgumentException("All groups of an optimizer must round compute copies in the same way.");
         }
+    }
+
+    private static Int128 Product(ReadOnlySpan<long> shape)
+    {
+        Int128 product = 1;
+        foreach (long size in shape)
+            product = Int128.Min(product * Math.Max(size, 0), long.MaxValue);
+        return product;
     }
 }
 

@@ -8,7 +8,10 @@ public interface IParameter
     /// </summary>
     string Name { get; }
 
-    /// <summary>Number of elements.</summary>
+    /// <summary>The sizes of its dimensions, outermost first; none for a scalar.</summary>
+    ReadOnlySpan<long> Shape { get; }
+
+    /// <summary>Number of elements: the product of the dimensions.</summary>
     long Count { get; }
 
     /// <summary>The device that all pointers belong to.</summary>

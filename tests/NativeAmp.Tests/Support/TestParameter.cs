@@ -18,6 +18,11 @@ internal sealed class TestParameter : IParameter, IDisposable
 
     public long Count => _data.Count;
 
+    public ReadOnlySpan<long> Shape => new[] { ShapeOverride ?? Count };
+
+    /// <summary>A size that the parameter says to have instead of its own.</summary>
+    public long? ShapeOverride { get; init; }
+
     public Device Device { get; }
 
     public nint Data => _data.Pointer;
