@@ -24,6 +24,8 @@ internal sealed class BufferParameter : IParameter, IDisposable
 
     public long Count => _data.Count;
 
+    public ReadOnlySpan<long> Shape => new[] { Count };
+
     public Device Device { get; }
 
     public nint Data => _data.Pointer;

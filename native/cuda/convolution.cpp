@@ -63,9 +63,7 @@ namp_gemm_args product_of(int64_t m, int64_t n, int64_t k, int64_t batch, int32_
   return g;
 }
 
-int64_t blocks(int64_t count) {
-  return (count + cuda::kElementThreads - 1) / cuda::kElementThreads;
-}
+int64_t element_blocks(int64_t count) { return cuda::blocks(count, cuda::kElementThreads); }
 
 }  // namespace
 
@@ -80,7 +78,7 @@ void CudaBackend::conv2d_forward(const namp_conv2d_args& args, namp_stream strea
   for (int64_t first = 0; first < args.batch; first += images) {
     const int64_t count = std::min(images, args.batch - first);
     for (int64_t group = 0; group < args.groups; ++group) {
-      launch(cuda::kImageToColumns, blocks(count * s.taps * s.plane),
+      launch(cuda::kImageToColumns, element_blocks(count * s.taps * s.plane),
              columns_of(args, s, args.input, columns, args.dtype, first, count, group), stream);
       namp_gemm_args g = product_of(s.out_channels, s.plane, s.taps, count, args.dtype);
       g.a = offset(args.weight, args.dtype, group * s.out_channels * s.taps);
@@ -127,7 +125,7 @@ void CudaBackend::conv2d_backward_data(const namp_conv2d_args& args, namp_stream
       g.ldc = s.plane;
       g.stride_c = s.taps * s.plane;
       gemm(g, stream);
-      launch(cuda::kColumnsToImage, blocks(count * s.in_channels * args.in_h * args.in_w),
+      launch(cuda::kColumnsToImage, element_blocks(count * s.in_channels * args.in_h * args.in_w),
              columns_of(args, s, args.input_gradient, columns, NAMP_FLOAT32, first, count, group),
              stream);
     }
@@ -151,7 +149,7 @@ void CudaBackend::conv2d_backward_weights(const namp_conv2d_args& args, namp_str
     void* gradient = offset(args.weight_gradient, args.weight_gradient_dtype, group * weights);
     for (int64_t first = 0; first == 0 || first < args.batch; first += images) {
       const int64_t count = std::min(images, args.batch - first);
-      launch(cuda::kImageToColumns, blocks(count * s.taps * s.plane),
+      launch(cuda::kImageToColumns, element_blocks(count * s.taps * s.plane),
              columns_of(args, s, args.input, columns, args.dtype, first, count, group), stream);
       namp_gemm_args g = product_of(s.out_channels, s.taps, s.plane, count, args.dtype);
       g.transpose_b = 1;

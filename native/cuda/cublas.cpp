@@ -16,6 +16,9 @@ constexpr int kFloat16 = 2;    // CUDA_R_16F
 constexpr int kBFloat16 = 14;  // CUDA_R_16BF
 constexpr int kCompute32F = 68;
 constexpr int kDefaultAlgorithm = -1;
+// CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION: partial sums of half-precision products stay
+// float32, as is promised.
+constexpr int kMathMode = 16;
 
 using Status = int;
 using Handle = void*;
@@ -24,6 +27,7 @@ struct Functions {
   Status(NAMP_DRIVER_CALL* create)(Handle*) = nullptr;
   Status(NAMP_DRIVER_CALL* destroy)(Handle) = nullptr;
   Status(NAMP_DRIVER_CALL* set_stream)(Handle, Stream) = nullptr;
+  Status(NAMP_DRIVER_CALL* set_math_mode)(Handle, int) = nullptr;
   Status(NAMP_DRIVER_CALL* multiply)(Handle, int, int, int, int, int, const void*, const void*, int,
                                      int, long long, const void*, int, int, long long, const void*,
                                      void*, int, int, long long, int, int, int) = nullptr;
@@ -55,6 +59,7 @@ Functions find() {
   const bool complete = bind(library, f.create, "cublasCreate_v2") &&
                         bind(library, f.destroy, "cublasDestroy_v2") &&
                         bind(library, f.set_stream, "cublasSetStream_v2") &&
+                        bind(library, f.set_math_mode, "cublasSetMathMode") &&
                         bind(library, f.multiply, "cublasGemmStridedBatchedEx");
   if (complete) {
     f.library = library.name();
@@ -129,7 +134,14 @@ bool Cublas::multiply(const namp_gemm_args& args, float beta, Stream stream) {
     return false;
   }
   const std::lock_guard lock(mutex_);
-  if (handle_ == nullptr) check(f.create(&handle_), "cublasCreate");
+  if (handle_ == nullptr) {
+    Handle made = nullptr;
+    check(f.create(&made), "cublasCreate");
+    const Status status = f.set_math_mode(made, kMathMode);
+    if (status != 0) f.destroy(made);
+    check(status, "cublasSetMathMode");
+    handle_ = made;
+  }
   check(f.set_stream(handle_, stream), "cublasSetStream");
   // cuBLAS counts by columns: C transposed is B transposed times A transposed, and a transposed
   // matrix by columns is the matrix by rows.

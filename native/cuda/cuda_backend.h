@@ -58,7 +58,7 @@ class CudaBackend final : public Backend {
             const namp_cast_options& options, namp_stream stream) override;
   void cast_table(const TableView& table, int32_t destination_column, int32_t source_column,
                   const namp_cast_options& options, namp_stream stream) override;
-  // optimizer.cpp
+  // unscale_check.cpp, optimizer.cpp
   void unscale_check(const TableView& table, int32_t gradient_column, int32_t write_column,
                      const namp_scaler_state* scaler, namp_optimizer_state* state, bool reset,
                      namp_stream stream) override;
@@ -70,11 +70,11 @@ class CudaBackend final : public Backend {
   // touch.cpp
   void touch_table(uint32_t* checksum, const TableView& table, const int32_t* accesses,
                    namp_stream stream) override;
-  // Each in the file of its family; those whose launch is a line in operators.cpp.
+  // Each in the file of its name.
 #define NAMP_OVERRIDE(name, Args) void name(const Args& args, namp_stream stream) override;
   NAMP_FOR_EACH_OPERATOR(NAMP_OVERRIDE)
 #undef NAMP_OVERRIDE
-  // operators.cpp
+  // elementwise.cpp, permute.cpp, softmax.cpp
   void dropout(void* output, const void* input, namp_dtype dtype, int64_t count, float probability,
                uint64_t seed, uint64_t offset, namp_stream stream) override;
   void permute(void* out, const void* in, namp_dtype dtype, int32_t rank, const int64_t* shape,

@@ -113,6 +113,26 @@ const char* advice(Result result) {
   switch (result) {
     case kErrorOutOfMemory:
       return "Free memory of the device, or use a smaller batch.";
+    case kErrorDevicesUnavailable:
+      return "The device is in use by another process alone (compute mode exclusive), or prohibited; "
+             "nvidia-smi shows its compute mode.";
+    case kErrorInvalidImage:
+      return "The driver cannot read the kernels' image: it is older than the toolkit that made it. "
+             "Update NVIDIA's driver, or build with clang's PTX (NATIVEAMP_CUDA=clang).";
+    case kErrorInvalidPtx:
+      return "The driver's compiler refused the kernels' PTX: a defect of NativeAmp or of the driver; "
+             "please report it with the log.";
+    case kErrorJitCompilerNotFound:
+      return "The driver's PTX compiler (libnvidia-ptxjitcompiler) is not there. In a container, ask "
+             "for the capability \"compute\": NVIDIA_DRIVER_CAPABILITIES=compute,utility.";
+    case kErrorJitDisabled:
+      return "Compiling PTX is switched off by CUDA_DISABLE_PTX_JIT; unset it.";
+    case kErrorOperatingSystem:
+      return "The operating system refused the driver something: look for limits of the container, "
+             "such as locked memory, or missing device files.";
+    case kErrorLaunchTimeout:
+      return "A kernel ran longer than the system lets one on a GPU with a display (on Windows two "
+             "seconds, TdrDelay). End the process; use smaller work or another GPU.";
     case kErrorNoBinaryForGpu:
       return "NativeAmp's kernels need a GPU of compute capability 7.5 or more.";
     case kErrorUnsupportedPtxVersion:
@@ -193,9 +213,9 @@ std::string describe_free_memory() {
          " MiB are free.";
 }
 
-void throw_driver_error(Result result, const char* call) {
-  const std::string text =
-      std::string(call) + " failed with " + describe(result) + ". " + advice(result);
+void throw_driver_error(Result result, const char* call, const std::string& detail) {
+  const std::string text = std::string(call) + " failed with " + describe(result) + ". " +
+                           (detail.empty() ? "" : detail + " ") + advice(result);
   if (result != kErrorOutOfMemory) throw Error(NAMP_ERROR_DEVICE, text);
   throw Error(NAMP_ERROR_OUT_OF_MEMORY, text + " " + describe_free_memory());
 }

@@ -23,8 +23,10 @@ std::string describe_free_memory();
 // Throws the error of page-locked memory that there is not enough of.
 [[noreturn]] void throw_out_of_pinned_memory(int64_t bytes, Result result);
 
-// Throws the error of a call: its name, the driver's name and text, and what to do.
-[[noreturn]] void throw_driver_error(Result result, const char* call);
+// Throws the error of a call: its name, the driver's name and text, what else is known of it, and
+// what to do.
+[[noreturn]] void throw_driver_error(Result result, const char* call,
+                                     const std::string& detail = {});
 
 // One function of the driver.
 template <class... Args>
@@ -87,7 +89,7 @@ class DriverFunction {
   X(cuEventSynchronize, Event) \
   X(cuEventElapsedTime, float*, Event, Event) \
   X(cuEventDestroy, Event) \
-  X(cuModuleLoadData, Module*, const void*) \
+  X(cuModuleLoadDataEx, Module*, const void*, unsigned, int*, void**) \
   X(cuModuleUnload, Module) \
   X(cuModuleGetFunction, Function*, Module, const char*) \
   X(cuFuncGetAttribute, int*, int, Function) \

@@ -28,11 +28,18 @@ inline constexpr Result kSuccess = 0;
 inline constexpr Result kErrorInvalidValue = 1;
 inline constexpr Result kErrorOutOfMemory = 2;
 inline constexpr Result kErrorDeinitialized = 4;
+inline constexpr Result kErrorDevicesUnavailable = 46;
 inline constexpr Result kErrorNoDevice = 100;
+inline constexpr Result kErrorInvalidImage = 200;
 inline constexpr Result kErrorNoBinaryForGpu = 209;
+inline constexpr Result kErrorInvalidPtx = 218;
+inline constexpr Result kErrorJitCompilerNotFound = 221;
 inline constexpr Result kErrorUnsupportedPtxVersion = 222;
+inline constexpr Result kErrorJitDisabled = 223;
+inline constexpr Result kErrorOperatingSystem = 304;
 inline constexpr Result kErrorNotReady = 600;
 inline constexpr Result kErrorIllegalAddress = 700;
+inline constexpr Result kErrorLaunchTimeout = 702;
 inline constexpr Result kErrorMisalignedAddress = 716;
 inline constexpr Result kErrorLaunchFailed = 719;
 inline constexpr Result kErrorSystemDriverMismatch = 803;
@@ -49,6 +56,10 @@ inline constexpr unsigned kEventDisableTiming = 2;
 // CUfunction_attribute
 inline constexpr int kFunctionPtxVersion = 5;
 inline constexpr int kFunctionBinaryVersion = 6;
+
+// CUjit_option
+inline constexpr int kJitErrorLog = 5;
+inline constexpr int kJitErrorLogBytes = 6;
 
 // CUpointer_attribute, CUmemorytype
 inline constexpr int kPointerMemoryType = 2;

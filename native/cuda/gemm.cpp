@@ -27,7 +27,7 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
   const int64_t products = args.batch > 0 ? args.batch : 1;
   const int64_t elements = products * args.m * args.n;
   if (elements == 0) return;
-  const int64_t element_blocks = (elements + cuda::kElementThreads - 1) / cuda::kElementThreads;
+  const int64_t element_blocks = cuda::blocks(elements, cuda::kElementThreads);
 
   if (rounds_on_the_way(args) && cublas_.is_there()) {
     // cuBLAS leaves the product in float32, and the epilogue does the rest.

@@ -26,6 +26,11 @@ constexpr int64_t task_count(int64_t elements) {
   return (elements + kTaskElements - 1) / kTaskElements;
 }
 
+// Blocks for so many pieces of work, each block taking some.
+constexpr int64_t blocks(int64_t count, int64_t per_block) {
+  return (count + per_block - 1) / per_block;
+}
+
 // ---- cast.cu ----
 
 inline constexpr int kCastThreads = 256;
@@ -143,14 +148,14 @@ struct MseArgs {
 };
 inline constexpr Kernel<MseArgs> kMse{"loss", "mse_kernel", kLossThreads};
 
-// ---- elementwise.cu ----
+// ---- activation.cu, elementwise.cu, permute.cu ----
 
 inline constexpr int kElementThreads = 256;
 
 inline constexpr Kernel<namp_activation_args> kActivationForward{
-    "elementwise", "activation_forward_kernel", kElementThreads};
+    "activation", "activation_forward_kernel", kElementThreads};
 inline constexpr Kernel<namp_activation_args> kActivationBackward{
-    "elementwise", "activation_backward_kernel", kElementThreads};
+    "activation", "activation_backward_kernel", kElementThreads};
 inline constexpr Kernel<namp_add_args> kAdd{"elementwise", "add_kernel", kElementThreads};
 
 struct DropoutArgs {
@@ -173,7 +178,7 @@ struct PermuteArgs {
   int64_t out_shape[NAMP_PERMUTE_MAX_RANK];
   int64_t in_strides[NAMP_PERMUTE_MAX_RANK];  // of the output's dimensions
 };
-inline constexpr Kernel<PermuteArgs> kPermute{"elementwise", "permute_kernel", kElementThreads};
+inline constexpr Kernel<PermuteArgs> kPermute{"permute", "permute_kernel", kElementThreads};
 
 // ---- gemm.cu ----
 
@@ -190,22 +195,22 @@ inline constexpr Kernel<GemmArgs> kGemm{"gemm", "gemm_kernel", kGemmThreads};
 inline constexpr Kernel<GemmArgs> kGemmBias{"gemm", "gemm_bias_kernel", kElementThreads};
 inline constexpr Kernel<GemmArgs> kGemmEpilogue{"gemm", "gemm_epilogue_kernel", kElementThreads};
 
-// ---- rows.cu: what a warp does to a row ----
+// ---- layer_norm.cu, softmax.cu: what a warp does to a row ----
 
 inline constexpr int kRowThreads = 256;
 inline constexpr int kRowsPerBlock = kRowThreads / 32;
 inline constexpr int kColumnThreads = 1024;
 inline constexpr int kColumnsPerBlock = 32;
 
-inline constexpr Kernel<namp_layer_norm_args> kLayerNormForward{"rows", "layer_norm_forward_kernel",
-                                                                kRowThreads};
+inline constexpr Kernel<namp_layer_norm_args> kLayerNormForward{
+    "layer_norm", "layer_norm_forward_kernel", kRowThreads};
 inline constexpr Kernel<namp_layer_norm_args> kLayerNormBackward{
-    "rows", "layer_norm_backward_kernel", kRowThreads};
+    "layer_norm", "layer_norm_backward_kernel", kRowThreads};
 inline constexpr Kernel<namp_layer_norm_args> kLayerNormParameters{
-    "rows", "layer_norm_parameters_kernel", kColumnThreads};
-inline constexpr Kernel<namp_softmax_args> kSoftmaxForward{"rows", "softmax_forward_kernel",
+    "layer_norm", "layer_norm_parameters_kernel", kColumnThreads};
+inline constexpr Kernel<namp_softmax_args> kSoftmaxForward{"softmax", "softmax_forward_kernel",
                                                            kRowThreads};
-inline constexpr Kernel<namp_softmax_args> kSoftmaxBackward{"rows", "softmax_backward_kernel",
+inline constexpr Kernel<namp_softmax_args> kSoftmaxBackward{"softmax", "softmax_backward_kernel",
                                                             kRowThreads};
 
 struct ArgmaxArgs {
@@ -215,20 +220,18 @@ struct ArgmaxArgs {
   int64_t width;
   int32_t dtype;
 };
-inline constexpr Kernel<ArgmaxArgs> kArgmax{"rows", "argmax_kernel", kRowThreads};
+inline constexpr Kernel<ArgmaxArgs> kArgmax{"softmax", "argmax_kernel", kRowThreads};
 
-// ---- channels.cu: sums over all but the channels ----
+// ---- sum.cu, batch_norm.cu: sums over all but the channels ----
 
 inline constexpr int kChannelThreads = 512;
 
-inline constexpr Kernel<namp_sum_args> kSumColumns{"channels", "sum_columns_kernel",
-                                                   kColumnThreads};
-inline constexpr Kernel<namp_sum_args> kSumChannels{"channels", "sum_channels_kernel",
-                                                    kChannelThreads};
+inline constexpr Kernel<namp_sum_args> kSumColumns{"sum", "sum_columns_kernel", kColumnThreads};
+inline constexpr Kernel<namp_sum_args> kSumChannels{"sum", "sum_channels_kernel", kChannelThreads};
 inline constexpr Kernel<namp_batch_norm_args> kBatchNormForward{
-    "channels", "batch_norm_forward_kernel", kChannelThreads};
+    "batch_norm", "batch_norm_forward_kernel", kChannelThreads};
 inline constexpr Kernel<namp_batch_norm_args> kBatchNormBackward{
-    "channels", "batch_norm_backward_kernel", kChannelThreads};
+    "batch_norm", "batch_norm_backward_kernel", kChannelThreads};
 
 // ---- embedding.cu ----
 
@@ -237,7 +240,7 @@ inline constexpr Kernel<namp_embedding_args> kEmbeddingForward{
 inline constexpr Kernel<namp_embedding_args> kEmbeddingBackward{
     "embedding", "embedding_backward_kernel", kElementThreads};
 
-// ---- windows.cu: convolution's columns, and pooling ----
+// ---- convolution.cu's columns, and pooling.cu ----
 
 // Columns of some images and one group: [images, channels * kernel_h * kernel_w, out_h * out_w].
 struct ColumnsArgs {
@@ -252,9 +255,9 @@ struct ColumnsArgs {
   int64_t out_h;
   int64_t out_w;
 };
-inline constexpr Kernel<ColumnsArgs> kImageToColumns{"windows", "image_to_columns_kernel",
+inline constexpr Kernel<ColumnsArgs> kImageToColumns{"convolution", "image_to_columns_kernel",
                                                      kElementThreads};
-inline constexpr Kernel<ColumnsArgs> kColumnsToImage{"windows", "columns_to_image_kernel",
+inline constexpr Kernel<ColumnsArgs> kColumnsToImage{"convolution", "columns_to_image_kernel",
                                                      kElementThreads};
 
 struct PoolArgs {
@@ -262,8 +265,8 @@ struct PoolArgs {
   int64_t out_h;
   int64_t out_w;
 };
-inline constexpr Kernel<PoolArgs> kPoolForward{"windows", "pool_forward_kernel", kElementThreads};
-inline constexpr Kernel<PoolArgs> kPoolBackward{"windows", "pool_backward_kernel", kElementThreads};
+inline constexpr Kernel<PoolArgs> kPoolForward{"pooling", "pool_forward_kernel", kElementThreads};
+inline constexpr Kernel<PoolArgs> kPoolBackward{"pooling", "pool_backward_kernel", kElementThreads};
 
 // ---- attention.cu ----
 

@@ -19,7 +19,16 @@ Module Launcher::module(const std::string& image) {
   for (const KernelImage* entry = kKernelImages; entry->name != nullptr; ++entry) {
     if (image != entry->name) continue;
     Module loaded = nullptr;
-    driver().cuModuleLoadData(&loaded, entry->data);
+    // What the driver's compiler says of PTX that it does not take: the first of it is enough.
+    char log[1024] = {};
+    int options[] = {kJitErrorLog, kJitErrorLogBytes};
+    void* values[] = {log, reinterpret_cast<void*>(sizeof(log) - 1)};
+    const Result result =
+        driver().cuModuleLoadDataEx.attempt(&loaded, entry->data, 2, options, values);
+    if (result != kSuccess) {
+      const std::string said = log[0] == '\0' ? "" : "The driver's compiler says: " + std::string(log);
+      throw_driver_error(result, driver().cuModuleLoadDataEx.name(), said);
+    }
     modules_.emplace(image, loaded);
     return loaded;
   }

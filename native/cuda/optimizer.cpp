@@ -1,4 +1,4 @@
-// Launches of unscale_check.cu and optimizer.cu: three a step, at any number of tensors.
+// Launches of optimizer.cu: one a step, at any number of tensors.
 #include <algorithm>
 #include <cstring>
 
@@ -16,17 +16,6 @@ NAMP_FOR_EACH_RULE(NAMP_UPDATE_KERNEL)
 #undef NAMP_UPDATE_KERNEL
 
 }  // namespace
-
-void CudaBackend::unscale_check(const TableView& table, int32_t gradient_column,
-                                int32_t write_column, const namp_scaler_state* scaler,
-                                namp_optimizer_state* state, bool reset, namp_stream stream) {
-  const cuda::ContextScope scope(context_);
-  const cuda::UnscaleCheckArgs args{table,        gradient_column, write_column,
-                                    scaler,       state,           tickets_.of(stream_of(stream)),
-                                    reset ? 1 : 0};
-  // A table of nothing still has a state to write.
-  launch(cuda::kUnscaleCheck, std::max<int64_t>(1, table.chunk_count), args, stream);
-}
 
 void CudaBackend::optimizer_step(const TableView& table, const namp_optimizer_args& args,
                                  const namp_scaler_state* scaler, namp_optimizer_state* state,
@@ -61,17 +50,6 @@ void CudaBackend::optimizer_step(const TableView& table, const namp_optimizer_ar
   with_rule(args.rule, [&](auto rule) {
     launch(kernel_of(rule), std::max<int64_t>(1, table.chunk_count), packed, stream);
   });
-}
-
-void CudaBackend::scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states,
-                                int32_t count, const namp_scaler_options& options,
-                                namp_stream stream) {
-  cuda::ScalerUpdateArgs packed{};
-  packed.scaler = scaler;
-  packed.options = options;
-  packed.count = count;
-  std::copy(states, states + count, packed.states);
-  launch(cuda::kScalerUpdate, 1, packed, stream);
 }
 
 }  // namespace namp

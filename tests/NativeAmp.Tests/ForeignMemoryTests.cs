@@ -130,6 +130,8 @@ public sealed class ForeignMemoryTests
 
         public long Count => ForeignMemoryTests.Count;
 
+        public ReadOnlySpan<long> Shape => new[] { Count };
+
         public TensorCell Gradient => new(GradientPointer, DType.Float16);
 
         public TensorCell ComputeCopy => new(HalfPointer, DType.Float16);

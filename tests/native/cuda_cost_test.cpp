@@ -283,7 +283,7 @@ TEST_F(CudaCost, a_device_may_fail_to_open_and_to_work_at_every_call) {
   for (const char* function :
        {"cuDeviceGet", "cuDevicePrimaryCtxRetain", "cuDeviceGetAttribute", "cuStreamCreate",
         "cuMemAlloc", "cuMemHostAlloc", "cuEventCreate", "cuMemcpyHtoDAsync", "cuEventRecord",
-        "cuModuleLoadData", "cuModuleGetFunction", "cuOccupancyMaxActiveBlocksPerMultiprocessor",
+        "cuModuleLoadDataEx", "cuModuleGetFunction", "cuOccupancyMaxActiveBlocksPerMultiprocessor",
         "cuLaunchKernel", "cuMemcpyDtoHAsync", "cuMemsetD8Async"}) {
     ASSERT_GT(calls[function], 0u) << function;
     for (uint64_t nth = 1; nth <= calls[function]; ++nth) {

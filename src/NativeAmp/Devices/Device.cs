@@ -142,8 +142,23 @@ public sealed unsafe class Device : IDisposable
     /// <exception cref="NativeAmpUnavailableException">There is no such GPU, no driver, or no GPU backend in this build; the message says which.</exception>
     public static Device Cuda(int ordinal = 0) => new(DeviceKind.Cuda, ordinal);
 
-    /// <summary>The first NVIDIA GPU if there is one, else the machine's processors.</summary>
-    public static Device Best() => Available(DeviceKind.Cuda).Count > 0 ? Cuda() : Cpu();
+    /// <summary>The first NVIDIA GPU that can be opened, else the machine's processors: a GPU may be too old, or in use by another process alone.</summary>
+    public static Device Best()
+    {
+        int count = Available(DeviceKind.Cuda).Count;
+        for (int ordinal = 0; ordinal < count; ordinal++)
+        {
+            try
+            {
+                return Cuda(ordinal);
+            }
+            catch (NativeAmpException)
+            {
+                // The next one. `nativeamp doctor` and Cuda say why this one is none.
+            }
+        }
+        return Cpu();
+    }
 
     /// <summary>How many devices of a kind there are, and if none, why.</summary>
     public static DeviceAvailability Available(DeviceKind kind)

@@ -29,8 +29,8 @@ internal sealed class DriverFailureTests
         "cuDeviceGetCount", "cuDeviceGet", "cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease", "cuDeviceGetAttribute", "cuCtxPushCurrent",
         "cuCtxPopCurrent", "cuMemAlloc", "cuMemFree", "cuMemHostAlloc", "cuMemFreeHost", "cuPointerGetAttribute", "cuMemcpyHtoDAsync", "cuMemcpyDtoHAsync",
         "cuMemcpyDtoDAsync", "cuMemsetD8Async", "cuCtxSynchronize", "cuStreamCreate", "cuStreamDestroy", "cuStreamSynchronize", "cuEventSynchronize", "cuEventCreate", "cuEventRecord", "cuEventQuery", "cuEventDestroy",
-        "cuModuleLoadData", "cuModuleUnload", "cuModuleGetFunction", "cuOccupancyMaxActiveBlocksPerMultiprocessor", "cuLaunchKernel",
-        "cublasCreate", "cublasDestroy", "cublasSetStream", "cublasGemmStridedBatchedEx",
+        "cuModuleLoadDataEx", "cuModuleUnload", "cuModuleGetFunction", "cuOccupancyMaxActiveBlocksPerMultiprocessor", "cuLaunchKernel",
+        "cublasCreate", "cublasDestroy", "cublasSetStream", "cublasSetMathMode", "cublasGemmStridedBatchedEx",
     ];
 
     [OneTimeSetUp]

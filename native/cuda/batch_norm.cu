@@ -1,39 +1,14 @@
-// Sums over everything but the channels, and batch norm, which is made of them: a block a channel.
+// Batch norm, a block a channel.
 #include "cuda/platform.cuh"
 
-#include "cuda/column_sums.cuh"
+#include "cuda/channels.cuh"
 #include "cuda/kernels.h"
-#include "cuda/reduce.cuh"
 #include "cuda/view.cuh"
 #include "formulas/norm.h"
 #include "formulas/running_statistic.h"
 
 namespace namp::cuda {
 namespace {
-
-// Calls body(i) for this thread's elements of a channel of [outer, channels, inner].
-template <class Body>
-NAMP_DEVICE void for_channel(int64_t outer, int64_t channels, int64_t inner, int64_t channel,
-                             Body&& body) {
-  const int64_t count = outer * inner;
-  for (int64_t e = thread_index(); e < count; e += block_threads())
-    body((e / inner * channels + channel) * inner + e % inner);
-}
-
-// The sum of body(i) over a channel, in every thread.
-template <class Body>
-NAMP_DEVICE double channel_sum(int64_t outer, int64_t channels, int64_t inner, int64_t channel,
-                               Body&& body) {
-  LongSum sum;
-  for_channel(outer, channels, inner, channel, [&](int64_t i) { sum.add(body(i)); });
-  return block_reduce(sum.get(), Plus());
-}
-
-NAMP_DEVICE void store_sum(const namp_sum_args& args, int64_t channel, double sum) {
-  float x = args.alpha * static_cast<float>(sum);
-  if (args.accumulate != 0) x = x + load_as(args.out, args.out_dtype, channel);
-  store_as(x, args.out, args.out_dtype, channel);
-}
 
 NAMP_DEVICE float inverse_of(double variance, float epsilon) {
   return static_cast<float>(1.0 / ::sqrt(variance + static_cast<double>(epsilon)));
@@ -57,24 +32,6 @@ NAMP_DEVICE Statistics running_statistics(const namp_batch_norm_args& args, int6
 }
 
 }  // namespace
-
-// inner is 1: channels are columns.
-NAMP_KERNEL(kColumnThreads) sum_columns_kernel(const namp_sum_args args) {
-  sum_columns<1>(
-      args.outer, args.channels,
-      [&](int64_t row, int64_t column, LongSum* sums) {
-        sums[0].add(load_as(args.in, args.in_dtype, row * args.channels + column));
-      },
-      [&](int64_t column, const double* sums) { store_sum(args, column, sums[0]); });
-}
-
-NAMP_KERNEL(kChannelThreads) sum_channels_kernel(const namp_sum_args args) {
-  for (int64_t channel = block_index(); channel < args.channels; channel += block_count()) {
-    const double sum = channel_sum(args.outer, args.channels, args.inner, channel,
-                                   [&](int64_t i) { return load_as(args.in, args.in_dtype, i); });
-    if (thread_index() == 0) store_sum(args, channel, sum);
-  }
-}
 
 NAMP_KERNEL(kChannelThreads) batch_norm_forward_kernel(const namp_batch_norm_args args) {
   const double count = static_cast<double>(args.batch) * static_cast<double>(args.inner);

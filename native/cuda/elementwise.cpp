@@ -1,0 +1,16 @@
+// Launches of elementwise.cu.
+#include "cuda/cuda_backend.h"
+
+namespace namp {
+
+void CudaBackend::add(const namp_add_args& args, namp_stream stream) {
+  launch(cuda::kAdd, cuda::task_count(args.count), args, stream);
+}
+
+void CudaBackend::dropout(void* output, const void* input, namp_dtype dtype, int64_t count,
+                          float probability, uint64_t seed, uint64_t offset, namp_stream stream) {
+  launch(cuda::kDropout, cuda::task_count(count),
+         {output, input, count, dtype, probability, seed, offset}, stream);
+}
+
+}  // namespace namp

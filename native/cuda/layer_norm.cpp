@@ -1,0 +1,19 @@
+// Launches of layer_norm.cu.
+#include "cuda/cuda_backend.h"
+
+namespace namp {
+
+void CudaBackend::layer_norm_forward(const namp_layer_norm_args& args, namp_stream stream) {
+  launch(cuda::kLayerNormForward, cuda::blocks(args.rows, cuda::kRowsPerBlock), args, stream);
+}
+
+void CudaBackend::layer_norm_backward(const namp_layer_norm_args& args, namp_stream stream) {
+  // The input's gradient may take the place of what the parameters' are made from.
+  if (args.gamma_gradient != nullptr || args.beta_gradient != nullptr) {
+    launch(cuda::kLayerNormParameters, cuda::blocks(args.width, cuda::kColumnsPerBlock), args,
+           stream);
+  }
+  launch(cuda::kLayerNormBackward, cuda::blocks(args.rows, cuda::kRowsPerBlock), args, stream);
+}
+
+}  // namespace namp

@@ -1,0 +1,14 @@
+// Launches of sum.cu.
+#include "cuda/cuda_backend.h"
+
+namespace namp {
+
+void CudaBackend::sum(const namp_sum_args& args, namp_stream stream) {
+  if (args.inner == 1) {
+    launch(cuda::kSumColumns, cuda::blocks(args.channels, cuda::kColumnsPerBlock), args, stream);
+  } else {
+    launch(cuda::kSumChannels, args.channels, args, stream);
+  }
+}
+
+}  // namespace namp
