@@ -114,16 +114,20 @@ const char* advice(Result result) {
     case kErrorOutOfMemory:
       return "Free memory of the device, or use a smaller batch.";
     case kErrorDevicesUnavailable:
-      return "The device is in use by another process alone (compute mode exclusive), or prohibited; "
+      return "The device is in use by another process alone (compute mode exclusive), or "
+             "prohibited; "
              "nvidia-smi shows its compute mode.";
     case kErrorInvalidImage:
-      return "The driver cannot read the kernels' image: it is older than the toolkit that made it. "
+      return "The driver cannot read the kernels' image: it is older than the toolkit that made "
+             "it. "
              "Update NVIDIA's driver, or build with clang's PTX (NATIVEAMP_CUDA=clang).";
     case kErrorInvalidPtx:
-      return "The driver's compiler refused the kernels' PTX: a defect of NativeAmp or of the driver; "
+      return "The driver's compiler refused the kernels' PTX: a defect of NativeAmp or of the "
+             "driver; "
              "please report it with the log.";
     case kErrorJitCompilerNotFound:
-      return "The driver's PTX compiler (libnvidia-ptxjitcompiler) is not there. In a container, ask "
+      return "The driver's PTX compiler (libnvidia-ptxjitcompiler) is not there. In a container, "
+             "ask "
              "for the capability \"compute\": NVIDIA_DRIVER_CAPABILITIES=compute,utility.";
     case kErrorJitDisabled:
       return "Compiling PTX is switched off by CUDA_DISABLE_PTX_JIT; unset it.";

@@ -26,7 +26,8 @@ Module Launcher::module(const std::string& image) {
     const Result result =
         driver().cuModuleLoadDataEx.attempt(&loaded, entry->data, 2, options, values);
     if (result != kSuccess) {
-      const std::string said = log[0] == '\0' ? "" : "The driver's compiler says: " + std::string(log);
+      const std::string said =
+          log[0] == '\0' ? "" : "The driver's compiler says: " + std::string(log);
       throw_driver_error(result, driver().cuModuleLoadDataEx.name(), said);
     }
     modules_.emplace(image, loaded);
