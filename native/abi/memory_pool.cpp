@@ -181,7 +181,8 @@ void MemoryPool::forget_stream(namp_stream stream) {
       ++entry;
     }
   }
-  for (auto& [pointer, live] : live_) {
+  for (auto& entry : live_) {
+    Live& live = entry.second;
     if (live.stream == stream) live.stream = nullptr;
     auto& users = live.users;
     users.erase(
