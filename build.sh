@@ -220,7 +220,8 @@ finish_training_tests() {
     failed=$((failed + 1))
   fi
 }
-csharp_is_formatted() { dotnet format whitespace --verify-no-changes --no-restore; } # style and analyzers: the build's
+csharp_formatter() { dotnet tool restore >/dev/null && dotnet csharpier "$@" src tests benchmarks samples; }
+csharp_is_formatted() { csharp_formatter check; } # style and analyzers: the build's
 cpp_is_formatted() { native_sources | xargs clang-format --dry-run -Werror --ferror-limit=1; }
 
 # ---- The verbs ----
@@ -321,7 +322,9 @@ format() {
   want_clang_format
   install_missing
   native_sources | xargs clang-format -i
-  dotnet format
+  dotnet format style
+  dotnet format analyzers
+  csharp_formatter format
 }
 
 api() {

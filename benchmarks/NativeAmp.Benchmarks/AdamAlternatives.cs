@@ -7,7 +7,11 @@ namespace NativeAmp.Benchmarks;
 /// <summary>AdamW over half gradients as a .NET user would write it.</summary>
 public class AdamAlternatives : AlternativesBenchmark
 {
-    private const float Beta1 = 0.9f, Beta2 = 0.999f, Epsilon = 1e-8f, LearningRate = 1e-3f, Decay = 1 - LearningRate * 0.01f;
+    private const float Beta1 = 0.9f,
+        Beta2 = 0.999f,
+        Epsilon = 1e-8f,
+        LearningRate = 1e-3f,
+        Decay = 1 - LearningRate * 0.01f;
 
     private float[] _first = [];
     private float[] _second = [];
@@ -36,8 +40,11 @@ public class AdamAlternatives : AlternativesBenchmark
 
     private void StepByPrimitives(int begin, int count)
     {
-        Span<float> p = Parameters.AsSpan(begin, count), m = _first.AsSpan(begin, count), v = _second.AsSpan(begin, count);
-        Span<float> g = _gradient.AsSpan(begin, count), update = _update.AsSpan(begin, count);
+        Span<float> p = Parameters.AsSpan(begin, count),
+            m = _first.AsSpan(begin, count),
+            v = _second.AsSpan(begin, count);
+        Span<float> g = _gradient.AsSpan(begin, count),
+            update = _update.AsSpan(begin, count);
         TensorPrimitives.ConvertToSingle(Gradients.AsSpan(begin, count), g);
         TensorPrimitives.Multiply(p, Decay, p);
         TensorPrimitives.Multiply(m, Beta1, m);

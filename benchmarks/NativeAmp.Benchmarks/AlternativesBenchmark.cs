@@ -4,8 +4,9 @@ using BenchmarkDotNet.Attributes;
 namespace NativeAmp.Benchmarks;
 
 /// <summary>
-/// A kernel beside what a .NET user would write instead of it, over arrays of the same size. After its iterations each of these is timed in turns with the
-/// kernel. Loop and TensorPrimitives are one thread's, whatever the scenario; what they find is kept, so that nothing is left out as unused.
+/// A kernel beside what a .NET user would write instead of it, over arrays of the same size. After its iterations each
+/// of these is timed in turns with the kernel. Loop and TensorPrimitives are one thread's, whatever the scenario; what
+/// they find is kept, so that nothing is left out as unused.
 /// </summary>
 public abstract class AlternativesBenchmark : StepBenchmark
 {
@@ -46,27 +47,43 @@ public abstract class AlternativesBenchmark : StepBenchmark
         Gradients = new Half[count];
         Copies = new Half[count];
         var random = new Random(1);
-        foreach (ref float parameter in Parameters.AsSpan()) parameter = random.NextSingle() - 0.5f;
+        foreach (ref float parameter in Parameters.AsSpan())
+            parameter = random.NextSingle() - 0.5f;
         TensorPrimitives.ConvertToHalf(Parameters, Gradients);
     }
 
     /// <summary>Shares parts out among threads.</summary>
-    protected void InParallel(Action<int, int> body) => Parallel.For(0, (Parameters.Length + Part - 1) / Part,
-        new ParallelOptions { MaxDegreeOfParallelism = Scenario.Threads }, part => body(part * Part, Math.Min(Part, Parameters.Length - part * Part)));
+    protected void InParallel(Action<int, int> body) =>
+        Parallel.For(
+            0,
+            (Parameters.Length + Part - 1) / Part,
+            new ParallelOptions { MaxDegreeOfParallelism = Scenario.Threads },
+            part => body(part * Part, Math.Min(Part, Parameters.Length - part * Part))
+        );
 
     /// <summary>Adds up what each part gave.</summary>
     protected void AddInParallel(Func<int, int, double> body)
     {
         double sum = 0;
         var gate = new Lock();
-        InParallel((begin, count) =>
-        {
-            double part = body(begin, count);
-            lock (gate) sum += part;
-        });
+        InParallel(
+            (begin, count) =>
+            {
+                double part = body(begin, count);
+                lock (gate)
+                    sum += part;
+            }
+        );
         Sum = sum;
     }
 
-    private void Compare(string method, Action alternative) => Finish(method, timer =>
-        new InTurns { TimesNativeAmp = 1 / timer.Measure(_ => alternative(), _ => NativeAmp(), SecondsInTurns).FractionOfLimit });
+    private void Compare(string method, Action alternative) =>
+        Finish(
+            method,
+            timer => new InTurns
+            {
+                TimesNativeAmp =
+                    1 / timer.Measure(_ => alternative(), _ => NativeAmp(), SecondsInTurns).FractionOfLimit,
+            }
+        );
 }

@@ -1,6 +1,8 @@
 namespace NativeAmp.Benchmarks;
 
-/// <summary>A parameter over plain device memory, as an application with tensors of its own would hand to the optimizer.</summary>
+/// <summary>
+/// A parameter over plain device memory, as an application with tensors of its own would hand to the optimizer.
+/// </summary>
 internal sealed class BufferParameter : IParameter, IDisposable
 {
     private readonly DeviceBuffer _data;
@@ -15,7 +17,8 @@ internal sealed class BufferParameter : IParameter, IDisposable
         _gradient = new DeviceBuffer(device, half, count, MemoryKind.Gradients);
         _computeCopy = new DeviceBuffer(device, half, count, MemoryKind.ComputeCopies);
         float[] values = new float[count];
-        for (int i = 0; i < values.Length; i++) values[i] = random.NextSingle() - 0.5f;
+        for (int i = 0; i < values.Length; i++)
+            values[i] = random.NextSingle() - 0.5f;
         _data.CopyFrom<float>(values);
         AmpKernels.Cast(device, _gradient.ToCell(), _data.ToCell(), count);
     }
@@ -35,9 +38,7 @@ internal sealed class BufferParameter : IParameter, IDisposable
     public TensorCell ComputeCopy => _computeCopy.ToCell();
 
     // The same gradients every step: their values do not matter to the time.
-    public void ClearGradient()
-    {
-    }
+    public void ClearGradient() { }
 
     public void Dispose()
     {

@@ -14,9 +14,13 @@ public class CastAlternatives : AlternativesBenchmark
     [Benchmark(Description = "loop")]
     public override void Loop()
     {
-        for (int i = 0; i < Parameters.Length; i++) Copies[i] = (Half)Parameters[i];
+        for (int i = 0; i < Parameters.Length; i++)
+            Copies[i] = (Half)Parameters[i];
     }
 
     [Benchmark(Description = "Parallel.For of TensorPrimitives")]
-    public override void ParallelFor() => InParallel((begin, count) => TensorPrimitives.ConvertToHalf(Parameters.AsSpan(begin, count), Copies.AsSpan(begin)));
+    public override void ParallelFor() =>
+        InParallel(
+            (begin, count) => TensorPrimitives.ConvertToHalf(Parameters.AsSpan(begin, count), Copies.AsSpan(begin))
+        );
 }

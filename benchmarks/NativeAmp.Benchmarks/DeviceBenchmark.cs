@@ -4,7 +4,8 @@ namespace NativeAmp.Benchmarks;
 public abstract class DeviceBenchmark
 {
     /// <summary>The kinds that are here.</summary>
-    public static IEnumerable<DeviceKind> Kinds => Device.Available(DeviceKind.Cuda).Count > 0 ? [DeviceKind.Cpu, DeviceKind.Cuda] : [DeviceKind.Cpu];
+    public static IEnumerable<DeviceKind> Kinds =>
+        Device.Available(DeviceKind.Cuda).Count > 0 ? [DeviceKind.Cpu, DeviceKind.Cuda] : [DeviceKind.Cpu];
 
     protected Device Device { get; private set; } = null!;
 

@@ -5,8 +5,8 @@ using Perfolizer.Horology;
 namespace NativeAmp.Benchmarks;
 
 /// <summary>
-/// The clock of BenchmarkDotNet's iterations: that of the device that is measured, by its events, so that the end of an iteration is when its kernels are
-/// done; the host's where no device is followed. It never goes back.
+/// The clock of BenchmarkDotNet's iterations: that of the device that is measured, by its events, so that the end of an
+/// iteration is when its kernels are done; the host's where no device is followed. It never goes back.
 /// </summary>
 internal sealed class DeviceClock : IClock
 {
@@ -14,9 +14,7 @@ internal sealed class DeviceClock : IClock
     private double _secondsBefore;
     private DeviceTime? _device;
 
-    private DeviceClock()
-    {
-    }
+    private DeviceClock() { }
 
     public static DeviceClock Instance { get; } = new();
 

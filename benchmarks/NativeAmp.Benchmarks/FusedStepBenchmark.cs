@@ -3,8 +3,9 @@ using BenchmarkDotNet.Attributes;
 namespace NativeAmp.Benchmarks;
 
 /// <summary>
-/// The optimizer's part of a mixed-precision step over 64 Mi parameters, as an application calls it: check and measure the gradients, then unscale,
-/// AdamW and the compute copy in one pass. 30 bytes a parameter. Its peer is <c>torch-peer bench 64 2</c>, line "amp step".
+/// The optimizer's part of a mixed-precision step over 64 Mi parameters, as an application calls it: check and measure
+/// the gradients, then unscale, AdamW and the compute copy in one pass. 30 bytes a parameter. Its peer is <c>torch-peer
+/// bench 64 2</c>, line "amp step".
 /// </summary>
 public class FusedStepBenchmark : DeviceBenchmark
 {
@@ -23,7 +24,8 @@ public class FusedStepBenchmark : DeviceBenchmark
         Open(Scenario.Kind, Scenario.Threads);
         var random = new Random(1);
         long[] counts = Scenario.Shape.Counts();
-        for (int i = 0; i < counts.Length; i++) _parameters.Add(new BufferParameter(Device, $"tensor{i}", counts[i], Scenario.Shape.DType, random));
+        for (int i = 0; i < counts.Length; i++)
+            _parameters.Add(new BufferParameter(Device, $"tensor{i}", counts[i], Scenario.Shape.DType, random));
         _optimizer = new FusedAdam(_parameters, new AdamOptions { LearningRate = 1e-3f, WeightDecay = 0.01f });
         _scaler = new GradScaler(Device, GradScalerOptions.Static(65536));
     }
@@ -33,7 +35,8 @@ public class FusedStepBenchmark : DeviceBenchmark
     {
         _scaler.Dispose();
         _optimizer.Dispose();
-        foreach (BufferParameter parameter in _parameters) parameter.Dispose();
+        foreach (BufferParameter parameter in _parameters)
+            parameter.Dispose();
         _parameters.Clear();
         Close();
     }

@@ -2,7 +2,10 @@ using BenchmarkDotNet.Running;
 
 namespace NativeAmp.Benchmarks;
 
-/// <summary>What a benchmark was found to be beside another thing over the same tensors, in turns with it, by the median of the turns' ratios.</summary>
+/// <summary>
+/// What a benchmark was found to be beside another thing over the same tensors, in turns with it, by the median of the
+/// turns' ratios.
+/// </summary>
 internal sealed record InTurns
 {
     private static readonly Dictionary<(Type Class, Scenario Scenario, string Method), InTurns> Known = [];
@@ -21,7 +24,8 @@ internal sealed record InTurns
     {
         // BenchmarkDotNet runs a class that it derives from ours.
         Type type = benchmark.GetType();
-        while (type.Assembly != typeof(InTurns).Assembly) type = type.BaseType!;
+        while (type.Assembly != typeof(InTurns).Assembly)
+            type = type.BaseType!;
         Known[(type, benchmark.Scenario, method)] = figures;
     }
 

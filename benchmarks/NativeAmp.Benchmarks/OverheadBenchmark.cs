@@ -3,7 +3,9 @@ using NativeAmp.Interop;
 
 namespace NativeAmp.Benchmarks;
 
-/// <summary>What a call costs beside its work: crossing into native code, and FusedAdam over tensors of one element each.</summary>
+/// <summary>
+/// What a call costs beside its work: crossing into native code, and FusedAdam over tensors of one element each.
+/// </summary>
 public class OverheadBenchmark
 {
     private readonly List<BufferParameter> _parameters = [];
@@ -21,7 +23,8 @@ public class OverheadBenchmark
     {
         _device = Device.Cpu(1);
         var random = new Random(1);
-        for (int i = 0; i < Tensors; i++) _parameters.Add(new BufferParameter(_device, $"tensor{i}", 1, DType.Float16, random));
+        for (int i = 0; i < Tensors; i++)
+            _parameters.Add(new BufferParameter(_device, $"tensor{i}", 1, DType.Float16, random));
         _optimizer = new FusedAdam(_parameters, new AdamOptions());
         _optimizer.Step();
         _state = new OptimizerState(_device);
@@ -32,7 +35,8 @@ public class OverheadBenchmark
     {
         _state.Dispose();
         _optimizer.Dispose();
-        foreach (BufferParameter parameter in _parameters) parameter.Dispose();
+        foreach (BufferParameter parameter in _parameters)
+            parameter.Dispose();
         _parameters.Clear();
         _device.Dispose();
     }

@@ -3,7 +3,10 @@ using NativeAmp.Cli.Bench;
 
 namespace NativeAmp.Benchmarks;
 
-/// <summary>What FusedAdam.Step costs beyond its kernels, by number of tensors: in turns with the native call over the same table, on one thread.</summary>
+/// <summary>
+/// What FusedAdam.Step costs beyond its kernels, by number of tensors: in turns with the native call over the same
+/// table, on one thread.
+/// </summary>
 internal static class OverheadReport
 {
     private static readonly AdamOptions[] Groups = [new()];
@@ -12,8 +15,12 @@ internal static class OverheadReport
     public static void Write(int[] tensors, double secondsARow)
     {
         Console.WriteLine("medians in µs, one float16 element a tensor, one thread");
-        Console.WriteLine("tensors  FusedAdam.Step  native call  checks of arguments  beyond the native call  beyond the kernels  native calls a step");
-        foreach (int count in tensors) Write(count, secondsARow);
+        Console.WriteLine(
+            "tensors  FusedAdam.Step  native call  checks of arguments  beyond the native call  beyond the kernels  "
+                + "native calls a step"
+        );
+        foreach (int count in tensors)
+            Write(count, secondsARow);
     }
 
     private static void Write(int tensors, double seconds)
@@ -21,7 +28,12 @@ internal static class OverheadReport
         using Device device = Device.Cpu(1);
         using var timer = new InterleavedTimer(device);
         var random = new Random(1);
-        BufferParameter[] parameters = [.. Enumerable.Range(0, tensors).Select(i => new BufferParameter(device, $"tensor{i}", 1, DType.Float16, random))];
+        BufferParameter[] parameters =
+        [
+            .. Enumerable
+                .Range(0, tensors)
+                .Select(i => new BufferParameter(device, $"tensor{i}", 1, DType.Float16, random)),
+        ];
         using var optimizer = new FusedAdam(parameters, Groups[0]);
         using var state = new OptimizerState(device);
         using var overflow = OverflowOf(device);
@@ -30,13 +42,23 @@ internal static class OverheadReport
 
         Timing step = timer.Measure(_ => optimizer.Step(), _ => Native(optimizer.Memory, state), seconds);
         // Where the state tells of an overflow, Adam checks its arguments and touches nothing.
-        Timing arguments = timer.Measure(_ => Native(optimizer.Memory, overflow, check: false), _ => Native(optimizer.Memory, state), seconds / 4);
+        Timing arguments = timer.Measure(
+            _ => Native(optimizer.Memory, overflow, check: false),
+            _ => Native(optimizer.Memory, state),
+            seconds / 4
+        );
 
         double beyond = Median([.. step.Kernel.Zip(step.Limit, (ours, native) => ours - native)]);
         double checks = Median(arguments.Kernel);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{tensors,7}  {Median(step.Kernel),14:0.00}  {Median(step.Limit),11:0.00}  {checks,19:0.00}  {beyond,22:0.00}  {beyond + checks,18:0.00}  {calls,19}"));
-        foreach (BufferParameter parameter in parameters) parameter.Dispose();
+        Console.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{tensors, 7}  {Median(step.Kernel), 14:0.00}  {Median(step.Limit), 11:0.00}  {checks, 19:0.00}  "
+                    + $"{beyond, 22:0.00}  {beyond + checks, 18:0.00}  {calls, 19}"
+            )
+        );
+        foreach (BufferParameter parameter in parameters)
+            parameter.Dispose();
     }
 
     private static long CallsOf(FusedAdam optimizer)
@@ -50,7 +72,15 @@ internal static class OverheadReport
 
     /// <summary>The native call of a step, over the optimizer's own table.</summary>
     public static void Native(OptimizerMemory memory, OptimizerState state, bool check = true) =>
-        AmpKernels.OptimizerStep(memory.Table, memory.Columns, Groups, memory.Steps, scaler: null, state, new OptimizerStepOptions { CheckGradients = check });
+        AmpKernels.OptimizerStep(
+            memory.Table,
+            memory.Columns,
+            Groups,
+            memory.Steps,
+            scaler: null,
+            state,
+            new OptimizerStepOptions { CheckGradients = check }
+        );
 
     private static unsafe OptimizerState OverflowOf(Device device)
     {

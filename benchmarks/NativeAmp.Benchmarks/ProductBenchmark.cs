@@ -6,7 +6,10 @@ namespace NativeAmp.Benchmarks;
 /// <summary>Matrix products and convolutions by precision, forward.</summary>
 public class ProductBenchmark : DeviceBenchmark
 {
-    private Tensor _a = null!, _b = null!, _images = null!, _filters = null!;
+    private Tensor _a = null!,
+        _b = null!,
+        _images = null!,
+        _filters = null!;
 
     [ParamsSource(nameof(Kinds))]
     public DeviceKind Kind { get; set; }
@@ -17,8 +20,14 @@ public class ProductBenchmark : DeviceBenchmark
     [GlobalSetup]
     public void Setup()
     {
-        int side = Scenario.Smoke ? 32 : Kind == DeviceKind.Cpu ? 1024 : 4096;
-        int batch = Scenario.Smoke ? 1 : Kind == DeviceKind.Cpu ? 128 : 1024;
+        int side =
+            Scenario.Smoke ? 32
+            : Kind == DeviceKind.Cpu ? 1024
+            : 4096;
+        int batch =
+            Scenario.Smoke ? 1
+            : Kind == DeviceKind.Cpu ? 128
+            : 1024;
         Open(Kind);
         _a = Random([side, side], 1);
         _b = Random([side, side], 2);
@@ -29,27 +38,32 @@ public class ProductBenchmark : DeviceBenchmark
     [GlobalCleanup]
     public void Cleanup()
     {
-        foreach (Tensor tensor in (Tensor[])[_a, _b, _images, _filters]) tensor.Dispose();
+        foreach (Tensor tensor in (Tensor[])[_a, _b, _images, _filters])
+            tensor.Dispose();
         Close();
     }
 
     [Benchmark(Description = "GEMM, 1024 cubed (GPU: 4096)")]
     public void Gemm()
     {
-        using (NoGrad.Enter()) Ops.MatMul(_a, _b);
+        using (NoGrad.Enter())
+            Ops.MatMul(_a, _b);
     }
 
     [Benchmark(Description = "3x3 convolution, 128 (GPU: 1024) x 32 x 14 x 14 to 64")]
     public void Convolution()
     {
-        using (NoGrad.Enter()) Ops.Conv2d(_images, _filters, null, new Conv2dOptions(Padding: 1));
+        using (NoGrad.Enter())
+            Ops.Conv2d(_images, _filters, null, new Conv2dOptions(Padding: 1));
     }
 
     private Tensor Random(Shape shape, ulong seed)
     {
         Tensor floats = Tensor.From(Device, Initializers.Normal(1)(shape, new RandomGenerator(seed)), shape);
-        if (DType == DType.Float32) return floats;
+        if (DType == DType.Float32)
+            return floats;
         using (floats)
-        using (NoGrad.Enter()) return Ops.Cast(floats, DType).Keep();
+        using (NoGrad.Enter())
+            return Ops.Cast(floats, DType).Keep();
     }
 }

@@ -2,7 +2,8 @@ using BenchmarkDotNet.Running;
 using NativeAmp.Benchmarks;
 
 // plots FOLDER: bandwidth against size. overhead: what FusedAdam.Step costs beyond its kernels.
-// tensors: one tensor in turns with many of the same total. --smoke: every class and report once, at small sizes. Else BenchmarkDotNet's own arguments.
+// tensors: one tensor in turns with many of the same total. --smoke: every class and report once, at small sizes. Else
+// BenchmarkDotNet's own arguments.
 switch (args)
 {
     case [.., "plots", var folder]:

@@ -30,7 +30,8 @@ public class ScaledBackwardAlternatives : AlternativesBenchmark
         for (int begin = 0; begin < Gradients.Length; begin += _prediction.Length)
         {
             int count = Math.Min(_prediction.Length, Gradients.Length - begin);
-            Span<float> difference = _prediction.AsSpan(0, count), target = _target.AsSpan(0, count);
+            Span<float> difference = _prediction.AsSpan(0, count),
+                target = _target.AsSpan(0, count);
             TensorPrimitives.ConvertToSingle(Gradients.AsSpan(begin, count), difference);
             TensorPrimitives.ConvertToSingle(Copies.AsSpan(begin, count), target);
             TensorPrimitives.Subtract(difference, target, difference);

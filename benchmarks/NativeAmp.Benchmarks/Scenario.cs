@@ -8,7 +8,8 @@ namespace NativeAmp.Benchmarks;
 /// <param name="Threads">Threads of the CPU; 0 on a GPU.</param>
 public sealed record Scenario(DeviceKind Kind, StepShape Shape, int Threads) : IComparable
 {
-    // From the first cache to well past the third: 4 Ki halves, all that a check reads, are 8 KiB, and 64 Mi are 128 MiB.
+    // From the first cache to well past the third: 4 Ki halves, all that a check reads, are 8 KiB, and 64 Mi are 128
+    // MiB.
     private static readonly long[] CpuSizes = [4 << 10, 64 << 10, 1 << 20, 64 << 20];
 
     // A loop over more would take half a second.
@@ -21,12 +22,16 @@ public sealed record Scenario(DeviceKind Kind, StepShape Shape, int Threads) : I
     internal static bool Smoke { get; set; }
 
     /// <summary>All that is measured here: on the CPU, and on a GPU if there is one.</summary>
-    internal static IEnumerable<Scenario> All => DeviceBenchmark.Kinds.SelectMany(kind => Smoke ? SmallOn(kind) : On(kind));
+    internal static IEnumerable<Scenario> All =>
+        DeviceBenchmark.Kinds.SelectMany(kind => Smoke ? SmallOn(kind) : On(kind));
 
     /// <summary>Where .NET has something of its own to be compared with: the CPU, Half, one tensor.</summary>
-    internal static IEnumerable<Scenario> ForAlternatives => Smoke
-        ? [OnCpu(new StepShape(DType.Float16, 5000), 1)]
-        : from size in SizesOfAlternatives from threads in ThreadsOf(DeviceKind.Cpu) select OnCpu(new StepShape(DType.Float16, size), threads);
+    internal static IEnumerable<Scenario> ForAlternatives =>
+        Smoke
+            ? [OnCpu(new StepShape(DType.Float16, 5000), 1)]
+            : from size in SizesOfAlternatives
+            from threads in ThreadsOf(DeviceKind.Cpu)
+            select OnCpu(new StepShape(DType.Float16, size), threads);
 
     /// <summary>A size that libtorch is compared at.</summary>
     internal static IEnumerable<Scenario> OfWholeSteps =>
@@ -36,22 +41,29 @@ public sealed record Scenario(DeviceKind Kind, StepShape Shape, int Threads) : I
         from threads in ThreadsOf(kind)
         select new Scenario(kind, new StepShape(dtype, Smoke ? 3000 : 64 << 20, tensors), threads);
 
-    /// <summary>Sizes by type and threads; then, at the size past the caches, numbers of tensors and alignment.</summary>
+    /// <summary>
+    /// Sizes by type and threads; then, at the size past the caches, numbers of tensors and alignment.
+    /// </summary>
     internal static IEnumerable<Scenario> On(DeviceKind kind)
     {
         long[] sizes = kind == DeviceKind.Cpu ? CpuSizes : GpuSizes;
         int[] threads = ThreadsOf(kind);
         return
         [
-            .. from dtype in StepShape.Types from size in sizes from count in threads select new Scenario(kind, new StepShape(dtype, size), count),
-            .. from tensors in (int[])[100, 1000] select new Scenario(kind, new StepShape(DType.Float16, sizes[^1], tensors), threads[^1]),
+            .. from dtype in StepShape.Types
+            from size in sizes
+            from count in threads
+            select new Scenario(kind, new StepShape(dtype, size), count),
+            .. from tensors in (int[])[100, 1000]
+            select new Scenario(kind, new StepShape(DType.Float16, sizes[^1], tensors), threads[^1]),
             new(kind, new StepShape(DType.Float16, sizes[^1], Shift: 1), threads[^1]),
         ];
     }
 
     /// <inheritdoc/>
     public override string ToString() =>
-        $"{(Kind == DeviceKind.Cpu ? $"{Threads} thread{(Threads == 1 ? "" : "s")}" : "GPU")}, {Shape.DType.Name()} {SizeOf(Shape.Count)} in {Shape.Tensors}{(Shape.Shift == 0 ? "" : $", {Shape.Shift} element off")}";
+        $"{(Kind == DeviceKind.Cpu ? $"{Threads} thread{(Threads == 1 ? "" : "s")}" : "GPU")}, {Shape.DType.Name()} "
+        + $"{SizeOf(Shape.Count)} in {Shape.Tensors}{(Shape.Shift == 0 ? "" : $", {Shape.Shift} element off")}";
 
     // The order of a summary's rows.
     int IComparable.CompareTo(object? obj) => obj is Scenario other ? Order(this).CompareTo(Order(other)) : 1;
@@ -60,21 +72,23 @@ public sealed record Scenario(DeviceKind Kind, StepShape Shape, int Threads) : I
         (one.Kind, one.Shape.DType, one.Shape.Count, one.Threads, one.Shape.Tensors, one.Shape.Shift);
 
     /// <summary>A count as people write it.</summary>
-    internal static string SizeOf(long count) => count switch
-    {
-        _ when count % (1 << 20) == 0 => $"{count >> 20} Mi",
-        _ when count % (1 << 10) == 0 => $"{count >> 10} Ki",
-        _ => $"{count}",
-    };
+    internal static string SizeOf(long count) =>
+        count switch
+        {
+            _ when count % (1 << 20) == 0 => $"{count >> 20} Mi",
+            _ when count % (1 << 10) == 0 => $"{count >> 10} Ki",
+            _ => $"{count}",
+        };
 
     private static IEnumerable<Scenario> SmallOn(DeviceKind kind) =>
-    [
-        new(kind, new StepShape(DType.Float16, 5000, Tensors: 3, Shift: 1), ThreadsOf(kind)[^1]),
-        new(kind, new StepShape(DType.Float32, 5000), ThreadsOf(kind)[0]),
-    ];
+        [
+            new(kind, new StepShape(DType.Float16, 5000, Tensors: 3, Shift: 1), ThreadsOf(kind)[^1]),
+            new(kind, new StepShape(DType.Float32, 5000), ThreadsOf(kind)[0]),
+        ];
 
     private static Scenario OnCpu(StepShape shape, int threads) => new(DeviceKind.Cpu, shape, threads);
 
     // One, and all.
-    private static int[] ThreadsOf(DeviceKind kind) => kind == DeviceKind.Cuda ? [0] : [.. ((int[])[1, Environment.ProcessorCount]).Distinct()];
+    private static int[] ThreadsOf(DeviceKind kind) =>
+        kind == DeviceKind.Cuda ? [0] : [.. ((int[])[1, Environment.ProcessorCount]).Distinct()];
 }

@@ -7,12 +7,17 @@ namespace NativeAmp.Benchmarks;
 /// <summary>Runs everything once, at sizes that tell nothing of speed.</summary>
 internal static class Smoke
 {
-    /// <summary>0 if every class of this assembly with benchmarks ran on every device, all of them gave a result, and the reports were written.</summary>
+    /// <summary>
+    /// 0 if every class of this assembly with benchmarks ran on every device, all of them gave a result, and the
+    /// reports were written.
+    /// </summary>
     public static int Run()
     {
         Scenario.Smoke = true;
         Report();
-        return Check([.. BenchmarkSwitcher.FromAssembly(typeof(Smoke).Assembly).Run(["--filter", "*"], BenchmarkConfig.Smoke)]);
+        return Check([
+            .. BenchmarkSwitcher.FromAssembly(typeof(Smoke).Assembly).Run(["--filter", "*"], BenchmarkConfig.Smoke),
+        ]);
     }
 
     private static void Report()
@@ -23,7 +28,8 @@ internal static class Smoke
         BandwidthPlots.Write(folder.FullName, [1 << 10, 1 << 12], secondsAPoint: 0.001);
         foreach (string file in BandwidthPlots.Files(folder.FullName))
         {
-            if (new FileInfo(file).Length == 0) throw new InvalidOperationException($"{file} is empty.");
+            if (new FileInfo(file).Length == 0)
+                throw new InvalidOperationException($"{file} is empty.");
         }
         folder.Delete(recursive: true);
     }
@@ -31,17 +37,32 @@ internal static class Smoke
     private static int Check(Summary[] summaries)
     {
         BenchmarkReport[] reports = [.. summaries.SelectMany(summary => summary.Reports)];
-        string[] failed = [.. reports.Where(report => !report.Success).Select(report => report.BenchmarkCase.DisplayInfo)];
-        string[] missing = [.. Expected().Except(reports.Select(report => RanOf(report.BenchmarkCase))).Select(one => $"{one.Class.Name}.{one.Method} {one.Kind}")];
-        foreach (string name in failed) Console.Error.WriteLine($"failed: {name}");
-        foreach (string name in missing) Console.Error.WriteLine($"did not run: {name}");
-        Console.WriteLine($"{reports.Length - failed.Length} benchmarks ran ({string.Join(", ", Kinds)}), {failed.Length} failed, {missing.Length} are missing");
+        string[] failed =
+        [
+            .. reports.Where(report => !report.Success).Select(report => report.BenchmarkCase.DisplayInfo),
+        ];
+        string[] missing =
+        [
+            .. Expected()
+                .Except(reports.Select(report => RanOf(report.BenchmarkCase)))
+                .Select(one => $"{one.Class.Name}.{one.Method} {one.Kind}"),
+        ];
+        foreach (string name in failed)
+            Console.Error.WriteLine($"failed: {name}");
+        foreach (string name in missing)
+            Console.Error.WriteLine($"did not run: {name}");
+        Console.WriteLine(
+            $"{reports.Length - failed.Length} benchmarks ran ({string.Join(", ", Kinds)}), {failed.Length} failed, "
+                + $"{missing.Length} are missing"
+        );
         return failed.Length + missing.Length == 0 && reports.Length > 0 ? 0 : 1;
     }
 
     // A GPU that was asked for and is not there is missing as well.
     private static IEnumerable<DeviceKind> Kinds =>
-        Environment.GetEnvironmentVariable("NATIVEAMP_CUDA_LIBRARY") is null ? DeviceBenchmark.Kinds : [DeviceKind.Cpu, DeviceKind.Cuda];
+        Environment.GetEnvironmentVariable("NATIVEAMP_CUDA_LIBRARY") is null
+            ? DeviceBenchmark.Kinds
+            : [DeviceKind.Cpu, DeviceKind.Cuda];
 
     private static IEnumerable<(Type Class, string Method, DeviceKind Kind)> Expected() =>
         from type in typeof(Smoke).Assembly.GetTypes()
@@ -54,10 +75,12 @@ internal static class Smoke
     private static (Type Class, string Method, DeviceKind Kind) RanOf(BenchmarkCase benchmark) =>
         (benchmark.Descriptor.Type, benchmark.Descriptor.WorkloadMethod.Name, KindOf(benchmark));
 
-    private static DeviceKind KindOf(BenchmarkCase benchmark) => benchmark.Parameters["Scenario"] is Scenario scenario ? scenario.Kind
+    private static DeviceKind KindOf(BenchmarkCase benchmark) =>
+        benchmark.Parameters["Scenario"] is Scenario scenario ? scenario.Kind
         : benchmark.Parameters["Kind"] is DeviceKind kind ? kind
         : DeviceKind.Cpu;
 
     // .NET's own code, and what a call costs the host.
-    private static bool OnTheCpuAlone(Type type) => !type.IsAssignableTo(typeof(DeviceBenchmark)) || type.IsAssignableTo(typeof(AlternativesBenchmark));
+    private static bool OnTheCpuAlone(Type type) =>
+        !type.IsAssignableTo(typeof(DeviceBenchmark)) || type.IsAssignableTo(typeof(AlternativesBenchmark));
 }

@@ -4,8 +4,8 @@ using NativeAmp.Cli.Bench;
 namespace NativeAmp.Benchmarks;
 
 /// <summary>
-/// A kernel of a step. After BenchmarkDotNet's iterations, which time it alone, it is timed once more in turns with its limit, the same loads and stores
-/// without arithmetic on the same threads, and on a GPU with a copy on the device.
+/// A kernel of a step. After BenchmarkDotNet's iterations, which time it alone, it is timed once more in turns with its
+/// limit, the same loads and stores without arithmetic on the same threads, and on a GPU with a copy on the device.
 /// </summary>
 public abstract class StepBenchmark : DeviceBenchmark
 {
@@ -13,7 +13,8 @@ public abstract class StepBenchmark : DeviceBenchmark
     private StepTensors[] _copies = [];
     private int _calls;
 
-    public virtual IEnumerable<Scenario> Scenarios => Scenario.All.Where(scenario => Kernel.Takes(scenario.Shape.DType));
+    public virtual IEnumerable<Scenario> Scenarios =>
+        Scenario.All.Where(scenario => Kernel.Takes(scenario.Shape.DType));
 
     [ParamsSource(nameof(Scenarios))]
     public Scenario Scenario { get; set; } = null!;
@@ -33,22 +34,28 @@ public abstract class StepBenchmark : DeviceBenchmark
     }
 
     [GlobalCleanup]
-    public void Cleanup() => Finish(nameof(NativeAmp), timer =>
-    {
-        BenchRow row = BenchRun.Measure(timer, Kernel, _tensors, SecondsInTurns);
-        return new InTurns { FractionOfLimit = row.FractionOfLimit, FractionOfCopy = row.FractionOfCopy };
-    });
+    public void Cleanup() =>
+        Finish(
+            nameof(NativeAmp),
+            timer =>
+            {
+                BenchRow row = BenchRun.Measure(timer, Kernel, _tensors, SecondsInTurns);
+                return new InTurns { FractionOfLimit = row.FractionOfLimit, FractionOfCopy = row.FractionOfCopy };
+            }
+        );
 
     [Benchmark]
     public void NativeAmp()
     {
         Kernel.Run(_copies[_calls]);
-        if (++_calls == _copies.Length) _calls = 0;
+        if (++_calls == _copies.Length)
+            _calls = 0;
     }
 
     private protected void Finish(string method, Func<InterleavedTimer, InTurns> measure)
     {
-        using (var timer = new InterleavedTimer(Device)) InTurns.Keep(this, method, measure(timer));
+        using (var timer = new InterleavedTimer(Device))
+            InTurns.Keep(this, method, measure(timer));
         _tensors.Dispose();
         Close();
     }

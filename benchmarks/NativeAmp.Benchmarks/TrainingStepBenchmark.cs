@@ -3,14 +3,17 @@ using NativeAmp.Training;
 
 namespace NativeAmp.Benchmarks;
 
-/// <summary>A whole training step of the command's networks over made-up data: forward, scaled backward, check, AdamW.</summary>
+/// <summary>
+/// A whole training step of the command's networks over made-up data: forward, scaled backward, check, AdamW.
+/// </summary>
 public class TrainingStepBenchmark : DeviceBenchmark
 {
     private Module _model = null!;
     private FusedAdam _optimizer = null!;
     private GradScaler _scaler = null!;
     private PrecisionPolicy _policy = null!;
-    private Tensor _inputs = null!, _labels = null!;
+    private Tensor _inputs = null!,
+        _labels = null!;
 
     [Params("cnn", "gpt")]
     public string Model { get; set; } = "";
@@ -27,7 +30,10 @@ public class TrainingStepBenchmark : DeviceBenchmark
         Open(Kind);
         var random = new RandomGenerator(1);
         var draw = new Random(1);
-        int batch = Scenario.Smoke ? 1 : Model == "cnn" ? 128 : 16;
+        int batch =
+            Scenario.Smoke ? 1
+            : Model == "cnn" ? 128
+            : 16;
         if (Model == "cnn")
         {
             _model = Models.Cnn(random).To(Device);
@@ -48,7 +54,10 @@ public class TrainingStepBenchmark : DeviceBenchmark
             _ => PrecisionPolicy.Float32,
         };
         _optimizer = new FusedAdam(_model.Parameters(), new AdamOptions());
-        _scaler = new GradScaler(Device, _policy.NeedsLossScale ? GradScalerOptions.PyTorch : GradScalerOptions.Disabled);
+        _scaler = new GradScaler(
+            Device,
+            _policy.NeedsLossScale ? GradScalerOptions.PyTorch : GradScalerOptions.Disabled
+        );
 
         int[] Labels(int count, int classes) => [.. Enumerable.Range(0, count).Select(_ => draw.Next(classes))];
     }
@@ -67,7 +76,8 @@ public class TrainingStepBenchmark : DeviceBenchmark
     [Benchmark]
     public void Step()
     {
-        using (Autocast.Enter(_policy)) _scaler.Scale(Loss.CrossEntropy(_model.Forward(_inputs), _labels)).Backward();
+        using (Autocast.Enter(_policy))
+            _scaler.Scale(Loss.CrossEntropy(_model.Forward(_inputs), _labels)).Backward();
         _scaler.Step(_optimizer);
         _scaler.Update();
         _optimizer.ZeroGrad();

@@ -38,7 +38,8 @@ public class UnscaleCheckAlternatives : AlternativesBenchmark
         foreach (Half gradient in Gradients.AsSpan(begin, count))
         {
             float unscaled = (float)gradient * InverseScale;
-            if (!float.IsFinite(unscaled)) return double.NaN;
+            if (!float.IsFinite(unscaled))
+                return double.NaN;
             sum += unscaled * unscaled;
         }
         return sum;

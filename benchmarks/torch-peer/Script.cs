@@ -27,10 +27,43 @@ def norms(x: List[Tensor]):
     static readonly torch.jit.CompilationUnit Unit = torch.jit.compile(Source);
 
     public static void Unscale(Tensor[] grads, Tensor found, Tensor inv) => Unit.invoke("unscale", grads, found, inv);
-    public static void Update(Tensor scale, Tensor tracker, Tensor found, double g, double b, long n) => Unit.invoke("update", scale, tracker, found, g, b, n);
-    public static void Adam(bool decoupled, Tensor[] p, Tensor[] g, Tensor[] m, Tensor[] v, Tensor[] mv, Tensor[] st, double lr, double b1, double b2, double wd, double eps, bool ams, bool maxi, Tensor? gs, Tensor? fi)
-        => Unit.invoke(decoupled ? "adamw" : "adam", p, g, m, v, mv, st, lr, b1, b2, wd, eps, ams, maxi, gs!, fi!);
-    public static void Sgd(Tensor[] p, Tensor[] g, Tensor[] buffers, double wd, double momentum, double lr, double dampening, bool nesterov, bool maxi, bool first, Tensor? gs, Tensor? fi)
-        => Unit.invoke("sgd", p, g, buffers, wd, momentum, lr, dampening, nesterov, maxi, first, gs!, fi!);
+
+    public static void Update(Tensor scale, Tensor tracker, Tensor found, double g, double b, long n) =>
+        Unit.invoke("update", scale, tracker, found, g, b, n);
+
+    public static void Adam(
+        bool decoupled,
+        Tensor[] p,
+        Tensor[] g,
+        Tensor[] m,
+        Tensor[] v,
+        Tensor[] mv,
+        Tensor[] st,
+        double lr,
+        double b1,
+        double b2,
+        double wd,
+        double eps,
+        bool ams,
+        bool maxi,
+        Tensor? gs,
+        Tensor? fi
+    ) => Unit.invoke(decoupled ? "adamw" : "adam", p, g, m, v, mv, st, lr, b1, b2, wd, eps, ams, maxi, gs!, fi!);
+
+    public static void Sgd(
+        Tensor[] p,
+        Tensor[] g,
+        Tensor[] buffers,
+        double wd,
+        double momentum,
+        double lr,
+        double dampening,
+        bool nesterov,
+        bool maxi,
+        bool first,
+        Tensor? gs,
+        Tensor? fi
+    ) => Unit.invoke("sgd", p, g, buffers, wd, momentum, lr, dampening, nesterov, maxi, first, gs!, fi!);
+
     public static void Norms(Tensor[] x) => Unit.invoke("norms", (object)x);
 }

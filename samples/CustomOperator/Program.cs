@@ -1,11 +1,15 @@
-using SiluSample;
 using NativeAmp;
 using NativeAmp.Training;
+using SiluSample;
 
 // A network with an operator of its own learns the sign of a sum.
 using var device = Device.Cpu();
 var random = new RandomGenerator(1);
-using var model = new Sequential(new Linear(4, 16, random: random), new SiluLayer(), new Linear(16, 2, random: random)).To(device);
+using var model = new Sequential(
+    new Linear(4, 16, random: random),
+    new SiluLayer(),
+    new Linear(16, 2, random: random)
+).To(device);
 using var optimizer = new FusedAdam(model.Parameters(), new AdamOptions { LearningRate = 1e-2 });
 var data = new Random(1);
 for (int step = 1; step <= 200; step++)

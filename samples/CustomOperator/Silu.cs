@@ -24,13 +24,16 @@ public sealed class Silu() : CustomOperator("silu")
         if (!left.Device.IsHostMemory || left.DType != DType.Float32 || right.DType != DType.Float32)
             throw new NotSupportedException("This SiLU is for float32 tensors on the CPU.");
         Tensor result = Tensor.Empty(left.Device, DType.Float32, left.Shape);
-        Span<float> a = Elements(left), b = Elements(right), to = Elements(result);
+        Span<float> a = Elements(left),
+            b = Elements(right),
+            to = Elements(result);
         for (int i = 0; i < to.Length; i++)
             to[i] = function(a[i], b[i]);
         return result;
     }
 
-    private static unsafe Span<float> Elements(Tensor tensor) => new((void*)tensor.Cell.Pointer, checked((int)tensor.Count));
+    private static unsafe Span<float> Elements(Tensor tensor) =>
+        new((void*)tensor.Cell.Pointer, checked((int)tensor.Count));
 }
 
 /// <summary>SiLU as a layer.</summary>

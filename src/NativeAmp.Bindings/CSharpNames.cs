@@ -20,11 +20,26 @@ internal static class CSharpNames
         ["namp_stream"] = "void*",
     };
 
-    private static readonly HashSet<string> Keywords = ["in", "out", "ref", "params", "object", "string", "base", "event", "lock", "fixed"];
+    private static readonly HashSet<string> Keywords =
+    [
+        "in",
+        "out",
+        "ref",
+        "params",
+        "object",
+        "string",
+        "base",
+        "event",
+        "lock",
+        "fixed",
+    ];
 
     /// <summary><c>exp_avg_sq</c> to <c>ExpAvgSq</c>; also of upper-case constants.</summary>
     public static string Pascal(string name) =>
-        string.Concat(name.Split('_', StringSplitOptions.RemoveEmptyEntries).Select(w => char.ToUpperInvariant(w[0]) + w[1..].ToLowerInvariant()));
+        string.Concat(
+            name.Split('_', StringSplitOptions.RemoveEmptyEntries)
+                .Select(w => char.ToUpperInvariant(w[0]) + w[1..].ToLowerInvariant())
+        );
 
     /// <summary>A function's or constant's name without the library's prefix, which the class already says.</summary>
     public static string Member(string name) => Pascal(name["namp_".Length..]);
@@ -45,17 +60,24 @@ internal static class CSharpNames
         if (bracket >= 0)
         {
             if (!int.TryParse(c[(bracket + 1)..].TrimEnd(']'), out length))
-                throw new BindingsException($"The C type '{c}' has no C# counterpart here: only arrays of one dimension have.");
+                throw new BindingsException(
+                    $"The C type '{c}' has no C# counterpart here: only arrays of one dimension have."
+                );
             c = c[..bracket];
         }
         string pointers = new('*', c.Count(ch => ch == '*'));
-        string[] words = c.Replace("*", " ", StringComparison.Ordinal).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        string[] words = c.Replace("*", " ", StringComparison.Ordinal)
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries);
         string[] names = [.. words.Where(w => w is not ("const" or "struct" or "enum"))];
         if (names is not [var name] || c.Contains('(', StringComparison.Ordinal))
             throw new BindingsException($"The C type '{c}' has no C# counterpart here.");
-        if (Scalars.TryGetValue(name, out string? scalar)) return (scalar + pointers, length);
-        if (name.StartsWith("namp_", StringComparison.Ordinal)) return (Pascal(name) + pointers, length);
-        throw new BindingsException($"The C type '{c}' has no C# counterpart here: the interface uses fixed-width types.");
+        if (Scalars.TryGetValue(name, out string? scalar))
+            return (scalar + pointers, length);
+        if (name.StartsWith("namp_", StringComparison.Ordinal))
+            return (Pascal(name) + pointers, length);
+        throw new BindingsException(
+            $"The C type '{c}' has no C# counterpart here: the interface uses fixed-width types."
+        );
     }
 
     /// <summary>What all members' names begin with, in whole words, leaving each at least one word.</summary>
@@ -63,7 +85,8 @@ internal static class CSharpNames
     {
         string[][] words = [.. names.Select(n => n.Split('_'))];
         int common = 0;
-        while (words.All(w => common < w.Length - 1 && w[common] == words[0][common])) common++;
+        while (words.All(w => common < w.Length - 1 && w[common] == words[0][common]))
+            common++;
         return words[0].Take(common).Sum(w => w.Length + 1);
     }
 }

@@ -6,14 +6,17 @@ using System.Text.Json;
 
 namespace NativeAmp.Bindings;
 
-/// <summary>Reads a C header by asking clang for its syntax tree as JSON: a compiler's view, in one apt package.</summary>
+/// <summary>
+/// Reads a C header by asking clang for its syntax tree as JSON: a compiler's view, in one apt package.
+/// </summary>
 internal sealed class ClangHeaderReader
 {
     private const string Prefix = "namp_";
 
     private readonly byte[] _source;
 
-    // Where members' comments begin: clang gives one that runs over lines to the members after it as well, and it is the first's.
+    // Where members' comments begin: clang gives one that runs over lines to the members after it as well, and it is
+    // the first's.
     private readonly HashSet<int> _taken = [];
 
     private ClangHeaderReader(byte[] source) => _source = source;
@@ -25,7 +28,10 @@ internal sealed class ClangHeaderReader
         if (!File.Exists(header))
             throw new BindingsException($"There is no header at '{header}'.");
         string clang = FindClang();
-        string ast = Run(clang, ["-x", "c", "-std=c99", "-fsyntax-only", "-fparse-all-comments", "-Xclang", "-ast-dump=json", header]);
+        string ast = Run(
+            clang,
+            ["-x", "c", "-std=c99", "-fsyntax-only", "-fparse-all-comments", "-Xclang", "-ast-dump=json", header]
+        );
         string macros = Run(clang, ["-x", "c", "-std=c99", "-E", "-dM", header]);
         using var document = JsonDocument.Parse(ast, new JsonDocumentOptions { MaxDepth = 512 });
         return new ClangHeaderReader(File.ReadAllBytes(header)).Build(document.RootElement, macros);
@@ -42,17 +48,29 @@ internal sealed class ClangHeaderReader
             switch (KindOf(node))
             {
                 case "EnumDecl":
-                    enums.Add(new EnumType(name, CommentOf(node), [.. Inner(node, "EnumConstantDecl").Select(ReadEnumMember)]));
+                    enums.Add(
+                        new EnumType(name, CommentOf(node), [.. Inner(node, "EnumConstantDecl").Select(ReadEnumMember)])
+                    );
                     break;
                 case "RecordDecl":
                     // A forward declaration and the definition are two nodes; the one with fields is kept.
                     if (!structs.TryGetValue(name, out var known) || known.Fields.Count == 0)
-                        structs[name] = new StructType(name, CommentOf(node), [.. Inner(node, "FieldDecl").Select(ReadVariable)]);
+                        structs[name] = new StructType(
+                            name,
+                            CommentOf(node),
+                            [.. Inner(node, "FieldDecl").Select(ReadVariable)]
+                        );
                     break;
                 case "FunctionDecl":
                     string type = node.GetProperty("type").GetProperty("qualType").GetString()!;
-                    functions.Add(new Function(name, CommentOf(node), type[..type.IndexOf('(', StringComparison.Ordinal)].Trim(),
-                        [.. Inner(node, "ParmVarDecl").Select(ReadVariable)]));
+                    functions.Add(
+                        new Function(
+                            name,
+                            CommentOf(node),
+                            type[..type.IndexOf('(', StringComparison.Ordinal)].Trim(),
+                            [.. Inner(node, "ParmVarDecl").Select(ReadVariable)]
+                        )
+                    );
                     break;
                 default:
                     break;
@@ -62,8 +80,14 @@ internal sealed class ClangHeaderReader
     }
 
     private EnumMember ReadEnumMember(JsonElement node) =>
-        new(NameOf(node), long.Parse(Inner(node, "ConstantExpr").Single().GetProperty("value").GetString()!, CultureInfo.InvariantCulture),
-            MemberCommentOf(node));
+        new(
+            NameOf(node),
+            long.Parse(
+                Inner(node, "ConstantExpr").Single().GetProperty("value").GetString()!,
+                CultureInfo.InvariantCulture
+            ),
+            MemberCommentOf(node)
+        );
 
     private Variable ReadVariable(JsonElement node) =>
         new(NameOf(node), node.GetProperty("type").GetProperty("qualType").GetString()!, MemberCommentOf(node));
@@ -74,14 +98,18 @@ internal sealed class ClangHeaderReader
         foreach (string line in macros.Split('\n'))
         {
             string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            if (words is ["#define", var name, var value] && name.StartsWith("NAMP_", StringComparison.Ordinal)
-                && int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number))
+            if (
+                words is ["#define", var name, var value]
+                && name.StartsWith("NAMP_", StringComparison.Ordinal)
+                && int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
+            )
                 constants.Add(new MacroConstant(name, number));
         }
         return [.. constants.OrderBy(c => c.Name, StringComparer.Ordinal)];
     }
 
-    private string MemberCommentOf(JsonElement node) => CommentBegin(node) is { } begin && _taken.Add(begin) ? CommentAt(begin) : "";
+    private string MemberCommentOf(JsonElement node) =>
+        CommentBegin(node) is { } begin && _taken.Add(begin) ? CommentAt(begin) : "";
 
     private string CommentOf(JsonElement node) => CommentBegin(node) is { } begin ? CommentAt(begin) : "";
 
@@ -92,50 +120,72 @@ internal sealed class ClangHeaderReader
         return null;
     }
 
-    // The comment is cut from the source: clang's parsed form loses what looks like HTML or a Doxygen command. To clang a note
-    // for clang-format and the comment below it are one; only the comment is meant for a reader.
+    // The comment is cut from the source: clang's parsed form loses what looks like HTML or a Doxygen command. To clang
+    // a note for clang-format and the comment below it are one; only the comment is meant for a reader.
     private string CommentAt(int begin)
     {
         var rest = _source.AsSpan(begin);
         while (true)
         {
             string comment = Encoding.UTF8.GetString(rest[..Math.Max(0, rest.IndexOf("*/"u8))]);
-            if (!comment.TrimStart().StartsWith("clang-format", StringComparison.Ordinal)) return comment;
+            if (!comment.TrimStart().StartsWith("clang-format", StringComparison.Ordinal))
+                return comment;
             rest = rest[(rest.IndexOf("/*"u8) + 2)..];
         }
     }
 
     private static IEnumerable<JsonElement> Inner(JsonElement node, string? kind = null) =>
-        node.TryGetProperty("inner", out var inner) ? inner.EnumerateArray().Where(n => kind is null || KindOf(n) == kind) : [];
+        node.TryGetProperty("inner", out var inner)
+            ? inner.EnumerateArray().Where(n => kind is null || KindOf(n) == kind)
+            : [];
 
-    private static string KindOf(JsonElement node) => node.TryGetProperty("kind", out var kind) ? kind.GetString()! : "";
+    private static string KindOf(JsonElement node) =>
+        node.TryGetProperty("kind", out var kind) ? kind.GetString()! : "";
 
-    private static string NameOf(JsonElement node) => node.TryGetProperty("name", out var name) ? name.GetString()! : "";
+    private static string NameOf(JsonElement node) =>
+        node.TryGetProperty("name", out var name) ? name.GetString()! : "";
 
     /// <summary>Whether there is a clang to ask.</summary>
     public static bool IsAvailable => TryFindClang() is not null;
 
-    private static string FindClang() => TryFindClang()
-        ?? throw new BindingsException("No clang is on the PATH. Bindings are generated from its syntax tree: install it (Debian: apt install clang).");
+    private static string FindClang() =>
+        TryFindClang()
+        ?? throw new BindingsException(
+            "No clang is on the PATH. Bindings are generated from its syntax tree: install it (Debian: apt install "
+                + "clang)."
+        );
 
     private static string? TryFindClang()
     {
-        string[] names = ["clang", .. Enumerable.Range(14, 8).Reverse().Select(v => string.Create(CultureInfo.InvariantCulture, $"clang-{v}"))];
-        string[] folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+        string[] names =
+        [
+            "clang",
+            .. Enumerable.Range(14, 8).Reverse().Select(v => string.Create(CultureInfo.InvariantCulture, $"clang-{v}")),
+        ];
+        string[] folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(
+            Path.PathSeparator,
+            StringSplitOptions.RemoveEmptyEntries
+        );
         string extension = OperatingSystem.IsWindows() ? ".exe" : "";
         return names.SelectMany(n => folders.Select(f => Path.Combine(f, n + extension))).FirstOrDefault(File.Exists);
     }
 
     private static string Run(string program, string[] arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         try
         {
             using var process = Process.Start(start) ?? throw new BindingsException($"{program} did not start.");
             var errors = process.StandardError.ReadToEndAsync();
             string output = process.StandardOutput.ReadToEnd();
             process.WaitForExit();
-            return process.ExitCode == 0 ? output : throw new BindingsException($"{program} refused the header:\n{errors.Result}");
+            return process.ExitCode == 0
+                ? output
+                : throw new BindingsException($"{program} refused the header:\n{errors.Result}");
         }
         catch (Win32Exception failure)
         {

@@ -5,7 +5,8 @@ internal sealed record HeaderModel(
     IReadOnlyList<MacroConstant> Constants,
     IReadOnlyList<EnumType> Enums,
     IReadOnlyList<StructType> Structs,
-    IReadOnlyList<Function> Functions);
+    IReadOnlyList<Function> Functions
+);
 
 /// <summary>An integer <c>#define</c>.</summary>
 internal sealed record MacroConstant(string Name, int Value);
@@ -22,5 +23,8 @@ internal sealed record StructType(string Name, string Comment, IReadOnlyList<Var
 /// <summary>A function with its parameters in order.</summary>
 internal sealed record Function(string Name, string Comment, string ReturnType, IReadOnlyList<Variable> Parameters);
 
-/// <summary>A field or parameter; <paramref name="Type"/> is as clang spells it, such as <c>const float *</c> or <c>char[128]</c>.</summary>
+/// <summary>
+/// A field or parameter; <paramref name="Type"/> is as clang spells it, such as <c>const float *</c> or
+/// <c>char[128]</c>.
+/// </summary>
 internal sealed record Variable(string Name, string Type, string Comment);

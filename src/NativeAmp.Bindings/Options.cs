@@ -3,24 +3,36 @@ namespace NativeAmp.Bindings;
 /// <summary>What the command line asked for.</summary>
 internal sealed record Options(bool Check, string Header, string Output)
 {
-    /// <summary>Parses the arguments; paths default to those of the source tree that the program or the shell is in.</summary>
+    /// <summary>
+    /// Parses the arguments; paths default to those of the source tree that the program or the shell is in.
+    /// </summary>
     public static Options Parse(string[] arguments)
     {
         bool check = false;
-        string? header = null, output = null;
+        string? header = null,
+            output = null;
         for (int i = 0; i < arguments.Length; i++)
         {
             switch (arguments[i])
             {
-                case "--check": check = true; break;
-                case "--header" when i + 1 < arguments.Length: header = arguments[++i]; break;
-                case "--output" when i + 1 < arguments.Length: output = arguments[++i]; break;
-                default: throw new BindingsException($"Unknown or incomplete argument '{arguments[i]}'.");
+                case "--check":
+                    check = true;
+                    break;
+                case "--header" when i + 1 < arguments.Length:
+                    header = arguments[++i];
+                    break;
+                case "--output" when i + 1 < arguments.Length:
+                    output = arguments[++i];
+                    break;
+                default:
+                    throw new BindingsException($"Unknown or incomplete argument '{arguments[i]}'.");
             }
         }
-        return new Options(check,
+        return new Options(
+            check,
             header ?? Path.Combine(FindRoot(), "native", "include", "nativeamp.h"),
-            output ?? Path.Combine(FindRoot(), "src", "NativeAmp", "Interop", "NativeMethods.g.cs"));
+            output ?? Path.Combine(FindRoot(), "src", "NativeAmp", "Interop", "NativeMethods.g.cs")
+        );
     }
 
     private static string FindRoot()
@@ -29,9 +41,12 @@ internal sealed record Options(bool Check, string Header, string Output)
         {
             for (var folder = new DirectoryInfo(start); folder is not null; folder = folder.Parent)
             {
-                if (File.Exists(Path.Combine(folder.FullName, "NativeAmp.sln"))) return folder.FullName;
+                if (File.Exists(Path.Combine(folder.FullName, "NativeAmp.sln")))
+                    return folder.FullName;
             }
         }
-        throw new BindingsException("Neither the current folder nor the program lies in NativeAmp's source tree: name --header and --output.");
+        throw new BindingsException(
+            "Neither the current folder nor the program lies in NativeAmp's source tree: name --header and --output."
+        );
     }
 }

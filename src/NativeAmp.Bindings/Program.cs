@@ -15,7 +15,9 @@ try
     }
     if (options.Check)
     {
-        Console.Error.WriteLine($"{options.Output} has drifted from {options.Header}: run ./build.sh bindings and commit the result.");
+        Console.Error.WriteLine(
+            $"{options.Output} has drifted from {options.Header}: run ./build.sh bindings and commit the result."
+        );
         return 1;
     }
     File.WriteAllText(options.Output, wanted);

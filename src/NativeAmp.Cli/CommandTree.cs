@@ -18,7 +18,11 @@ internal static class CommandTree
     /// <summary>The root, writing to a terminal.</summary>
     public static Command Build(Terminal terminal) =>
         // Not a RootCommand, which would be called what the assembly is called.
-        new("nativeamp", "Mixed-precision training for .NET: train a network, check this machine against golden files, time its kernels, or see what was found.")
+        new(
+            "nativeamp",
+            "Mixed-precision training for .NET: train a network, check this machine against golden files, time its "
+                + "kernels, or see what was found."
+        )
         {
             new HelpOption { Recursive = true },
             new VersionOption(),

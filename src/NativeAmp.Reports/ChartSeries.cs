@@ -5,4 +5,9 @@ namespace NativeAmp.Reports;
 /// <param name="ColorIndex">For <see cref="Palette.Series"/>; below 0 for a line of reference.</param>
 /// <param name="Points">Horizontal place, as text, and value.</param>
 /// <param name="IsDashed">Whether its line is dashed.</param>
-public sealed record ChartSeries(string Name, int ColorIndex, IReadOnlyList<(string X, double Y)> Points, bool IsDashed = false);
+public sealed record ChartSeries(
+    string Name,
+    int ColorIndex,
+    IReadOnlyList<(string X, double Y)> Points,
+    bool IsDashed = false
+);

@@ -9,8 +9,14 @@ namespace NativeAmp.Reports;
 internal static class ChartStyle
 {
     // ScottPlot's own choice is a font with serifs where none of its favorites is installed.
-    private static readonly string? Sans = new[] { "Segoe UI", "Helvetica Neue", "Noto Sans", "DejaVu Sans", "Liberation Sans" }
-        .FirstOrDefault(SKFontManager.Default.FontFamilies.Contains);
+    private static readonly string? Sans = new[]
+    {
+        "Segoe UI",
+        "Helvetica Neue",
+        "Noto Sans",
+        "DejaVu Sans",
+        "Liberation Sans",
+    }.FirstOrDefault(SKFontManager.Default.FontFamilies.Contains);
 
     /// <summary>Axes, grid and letters in the palette's colors, on nothing.</summary>
     public static void Apply(Plot plot, string xLabel, string yLabel, float fontSize)
@@ -45,11 +51,12 @@ internal static class ChartStyle
     }
 
     /// <summary>Ticks at powers of ten, for values that are drawn by their logarithms.</summary>
-    public static void Logarithmic(IAxis axis) => axis.TickGenerator = new NumericAutomatic
-    {
-        IntegerTicksOnly = true,
-        LabelFormatter = power => PowerOfTen((int)Math.Round(power)),
-    };
+    public static void Logarithmic(IAxis axis) =>
+        axis.TickGenerator = new NumericAutomatic
+        {
+            IntegerTicksOnly = true,
+            LabelFormatter = power => PowerOfTen((int)Math.Round(power)),
+        };
 
     /// <summary>Does something while the plot has a white page, a title and a legend.</summary>
     public static T Whole<T>(Chart chart, Func<T> draw)
@@ -59,19 +66,26 @@ internal static class ChartStyle
         plot.Title(chart.Title, 15);
         plot.Axes.Title.Label.ForeColor = Palette.Ink;
         SetFont(plot);
-        var items = chart.Series.Where(series => series.Name.Length > 0).Select(series => new LegendItem
-        {
-            LabelText = series.Name,
-            LineColor = series.ColorIndex < 0 ? Palette.Muted : Palette.Series(series.ColorIndex),
-            LineWidth = 3,
-            LinePattern = series.ColorIndex < 0 ? LinePattern.Dotted : series.IsDashed ? LinePattern.Dashed : LinePattern.Solid,
-        }).ToArray();
+        var items = chart
+            .Series.Where(series => series.Name.Length > 0)
+            .Select(series => new LegendItem
+            {
+                LabelText = series.Name,
+                LineColor = series.ColorIndex < 0 ? Palette.Muted : Palette.Series(series.ColorIndex),
+                LineWidth = 3,
+                LinePattern =
+                    series.ColorIndex < 0 ? LinePattern.Dotted
+                    : series.IsDashed ? LinePattern.Dashed
+                    : LinePattern.Solid,
+            })
+            .ToArray();
         plot.Legend.FontSize = 13;
         plot.Legend.FontColor = Palette.Ink;
         plot.Legend.OutlineWidth = 0;
         plot.Legend.ShadowColor = Colors.Transparent;
         plot.Legend.BackgroundColor = Colors.Transparent;
-        if (items.Length > 0) plot.ShowLegend(items);
+        if (items.Length > 0)
+            plot.ShowLegend(items);
         var panel = items.Length > 0 ? plot.ShowLegend(Edge.Bottom) : null;
         try
         {
@@ -79,7 +93,8 @@ internal static class ChartStyle
         }
         finally
         {
-            if (panel is not null) plot.Axes.Remove(panel);
+            if (panel is not null)
+                plot.Axes.Remove(panel);
             plot.HideLegend();
             plot.Axes.Title.Label.Text = "";
             plot.Axes.Title.IsVisible = false;
@@ -89,7 +104,8 @@ internal static class ChartStyle
 
     private static void SetFont(Plot plot)
     {
-        if (Sans is null) return;
+        if (Sans is null)
+            return;
         plot.Font.Set(Sans);
         plot.Legend.FontName = Sans;
     }
@@ -97,7 +113,8 @@ internal static class ChartStyle
     // Unicode's superscripts, which every sans serif has.
     private static string PowerOfTen(int power)
     {
-        if (power is >= -2 and <= 3) return Math.Pow(10, power).ToString(CultureInfo.InvariantCulture);
+        if (power is >= -2 and <= 3)
+            return Math.Pow(10, power).ToString(CultureInfo.InvariantCulture);
         string digits = power.ToString(CultureInfo.InvariantCulture);
         return "10" + string.Concat(digits.Select(digit => digit == '-' ? '⁻' : "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit - '0']));
     }

@@ -5,8 +5,9 @@ using System.Text.Encodings.Web;
 namespace NativeAmp.Reports;
 
 /// <summary>
-/// A report as one HTML file that asks for nothing else: no script, no network, pictures inside. It follows the reader's light or dark setting, fits a telephone, and
-/// prints. All text is encoded, so names from files cannot become markup.
+/// A report as one HTML file that asks for nothing else: no script, no network, pictures inside. It follows the
+/// reader's light or dark setting, fits a telephone, and prints. All text is encoded, so names from files cannot become
+/// markup.
 /// </summary>
 public sealed class HtmlPage
 {
@@ -29,7 +30,8 @@ public sealed class HtmlPage
     public HtmlPage Lead(params IEnumerable<string> sentences)
     {
         _body.Append("<div class=\"lead\">\n");
-        foreach (string sentence in sentences) _body.Append($"<p>{Text(sentence)}</p>\n");
+        foreach (string sentence in sentences)
+            _body.Append($"<p>{Text(sentence)}</p>\n");
         _body.Append("</div>\n");
         return this;
     }
@@ -59,27 +61,39 @@ public sealed class HtmlPage
     public HtmlPage List(params IEnumerable<string> items)
     {
         _body.Append("<ul>\n");
-        foreach (string item in items) _body.Append($"<li>{Text(item)}</li>\n");
+        foreach (string item in items)
+            _body.Append($"<li>{Text(item)}</li>\n");
         _body.Append("</ul>\n");
         return this;
     }
 
-    /// <summary>A table. Columns whose cells are all numbers are set to the right; a table too wide for the page is scrolled by itself.</summary>
+    /// <summary>
+    /// A table. Columns whose cells are all numbers are set to the right; a table too wide for the page is scrolled by
+    /// itself.
+    /// </summary>
     /// <param name="caption">What it shows.</param>
     /// <param name="columns">Headings.</param>
     /// <param name="rows">Cells, as many as there are columns.</param>
     public HtmlPage Table(string caption, IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows)
     {
         IReadOnlyList<string>[] all = [.. rows];
-        string[] kinds = [.. columns.Select((_, c) => all.Length > 0 && all.All(row => IsNumber(row[c])) ? " class=\"number\"" : "")];
+        string[] kinds =
+        [
+            .. columns.Select((_, c) => all.Length > 0 && all.All(row => IsNumber(row[c])) ? " class=\"number\"" : ""),
+        ];
         // A region that scrolls must be reachable by keyboard.
-        _body.Append($"<div class=\"table\" tabindex=\"0\" role=\"region\" aria-label=\"{Text(caption)}\"><table><caption>{Text(caption)}</caption>\n<thead><tr>");
-        for (int c = 0; c < columns.Count; c++) _body.Append($"<th scope=\"col\"{kinds[c]}>{Text(columns[c])}</th>");
+        _body.Append(
+            "<div class=\"table\" tabindex=\"0\" role=\"region\" "
+                + $"aria-label=\"{Text(caption)}\"><table><caption>{Text(caption)}</caption>\n<thead><tr>"
+        );
+        for (int c = 0; c < columns.Count; c++)
+            _body.Append($"<th scope=\"col\"{kinds[c]}>{Text(columns[c])}</th>");
         _body.Append("</tr></thead>\n<tbody>\n");
         foreach (IReadOnlyList<string> row in all)
         {
             _body.Append("<tr>");
-            for (int c = 0; c < columns.Count; c++) _body.Append($"<td{kinds[c]}>{Text(row[c])}</td>");
+            for (int c = 0; c < columns.Count; c++)
+                _body.Append($"<td{kinds[c]}>{Text(row[c])}</td>");
             _body.Append("</tr>\n");
         }
         _body.Append("</tbody></table></div>\n");
@@ -90,7 +104,8 @@ public sealed class HtmlPage
     public HtmlPage Figures(params IEnumerable<Chart> charts)
     {
         _body.Append("<div class=\"figures\">\n");
-        foreach (Chart chart in charts) Figure(chart);
+        foreach (Chart chart in charts)
+            Figure(chart);
         _body.Append("</div>\n");
         return this;
     }
@@ -109,37 +124,42 @@ public sealed class HtmlPage
     /// <summary>The whole file.</summary>
     public override string ToString() =>
         $"""
-        <!DOCTYPE html>
-        <html lang="en">
-        <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta name="color-scheme" content="light dark">
-        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-        <link rel="icon" href="data:,">
-        <title>{Text(_title)}</title>
-        <style>
-        {Palette.StyleSheet()}{PageStyle.Rules}
-        </style>
-        </head>
-        <body>
-        <main>
-        {_body}</main>
-        </body>
-        </html>
+            <!DOCTYPE html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <meta name="color-scheme" content="light dark">
+            <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+            <link rel="icon" href="data:,">
+            <title>{Text(_title)}</title>
+            <style>
+            {Palette.StyleSheet()}{PageStyle.Rules}
+            </style>
+            </head>
+            <body>
+            <main>
+            {_body}</main>
+            </body>
+            </html>
 
-        """;
+            """;
 
     private void Figure(Chart chart)
     {
-        _body.Append($"<figure>\n<figcaption>{Text(chart.Title)}</figcaption>\n{chart.InlineSvg($"p{++_pictures}-")}\n");
+        _body.Append(
+            $"<figure>\n<figcaption>{Text(chart.Title)}</figcaption>\n{chart.InlineSvg($"p{++_pictures}-")}\n"
+        );
         ChartSeries[] named = [.. chart.Series.Where(series => series.Name.Length > 0)];
         if (named.Length > 0)
         {
             _body.Append("<ul class=\"legend\">");
             foreach (ChartSeries series in named)
             {
-                string mark = series.ColorIndex < 0 ? "limit" : Palette.SeriesClass(series.ColorIndex) + (series.IsDashed ? " dashed" : "");
+                string mark =
+                    series.ColorIndex < 0
+                        ? "limit"
+                        : Palette.SeriesClass(series.ColorIndex) + (series.IsDashed ? " dashed" : "");
                 _body.Append($"<li><span class=\"swatch {mark}\"></span>{Text(series.Name)}</li>");
             }
             _body.Append("</ul>\n");
@@ -153,16 +173,26 @@ public sealed class HtmlPage
         var rows =
             from series in chart.Series
             from point in Some(series.Points)
-            select new[] { series.Name, point.X, double.IsFinite(point.Y) ? point.Y.ToString("G6", CultureInfo.InvariantCulture) : "none" };
+            select new[]
+            {
+                series.Name,
+                point.X,
+                double.IsFinite(point.Y) ? point.Y.ToString("G6", CultureInfo.InvariantCulture) : "none",
+            };
         Table($"{chart.Title}: numbers", ["series", chart.XLabel, chart.YLabel], rows);
-        if (chart.Series.Any(series => series.Points.Count > MostPointsOfASeries)) Note($"Of longer series {MostPointsOfASeries} points, evenly spaced.");
+        if (chart.Series.Any(series => series.Points.Count > MostPointsOfASeries))
+            Note($"Of longer series {MostPointsOfASeries} points, evenly spaced.");
     }
 
     private static IEnumerable<(string X, double Y)> Some(IReadOnlyList<(string X, double Y)> points) =>
         points.Count <= MostPointsOfASeries
             ? points
-            : Enumerable.Range(0, MostPointsOfASeries).Select(i => points[(int)((long)i * (points.Count - 1) / (MostPointsOfASeries - 1))]);
+            : Enumerable
+                .Range(0, MostPointsOfASeries)
+                .Select(i => points[(int)((long)i * (points.Count - 1) / (MostPointsOfASeries - 1))]);
 
-    private static bool IsNumber(string cell) => cell is "" or "none" or "-" || char.IsAsciiDigit(cell.TrimStart('-', '+', '±').FirstOrDefault());
+    private static bool IsNumber(string cell) =>
+        cell is "" or "none" or "-" || char.IsAsciiDigit(cell.TrimStart('-', '+', '±').FirstOrDefault());
+
     private static string Text(string text) => HtmlEncoder.Default.Encode(text);
 }

@@ -6,28 +6,43 @@ namespace NativeAmp.Reports;
 /// <summary>An SVG file made a part of a page.</summary>
 internal static partial class InlinePicture
 {
-    [GeneratedRegex("""\bid="([^"]+)"|url\(#([^)]+)\)|href="#([^"]+)"|stroke="#[0-9A-Fa-f]{6}"|fill="#[0-9A-Fa-f]{6}"|>\s+<""")]
+    [GeneratedRegex(
+        """\bid="([^"]+)"|url\(#([^)]+)\)|href="#([^"]+)"|stroke="#[0-9A-Fa-f]{6}"|fill="#[0-9A-Fa-f]{6}"|>\s+<"""
+    )]
     private static partial Regex Rewritten();
 
     [GeneratedRegex("""^<svg[^>]*?width="([0-9.]+)"\s+height="([0-9.]+)"[^>]*>""")]
     private static partial Regex Opening();
 
     /// <summary>
-    /// Names get a prefix, because every picture of Skia's calls its clip paths cl_1 and so on; the size becomes a view box, so that the picture is as wide as its
-    /// place; and it says in words what it shows, for those who do not see it.
+    /// Names get a prefix, because every picture of Skia's calls its clip paths cl_1 and so on; the size becomes a view
+    /// box, so that the picture is as wide as its place; and it says in words what it shows, for those who do not see
+    /// it.
     /// </summary>
     public static string Of(string svg, string prefix, string description)
     {
         svg = svg[svg.IndexOf("<svg", StringComparison.Ordinal)..];
-        svg = Rewritten().Replace(svg, match => match.Value switch
-        {
-            ['>', ..] => "><",
-            ['s', ..] or ['f', ..] => match.Value.ToUpperInvariant().Replace("STROKE", "stroke", StringComparison.Ordinal).Replace("FILL", "fill", StringComparison.Ordinal),
-            _ when match.Groups[1].Success => $"id=\"{prefix}{match.Groups[1].Value}\"",
-            _ when match.Groups[2].Success => $"url(#{prefix}{match.Groups[2].Value})",
-            _ => $"href=\"#{prefix}{match.Groups[3].Value}\"",
-        });
-        return Opening().Replace(svg, match =>
-            $"""<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {match.Groups[1].Value} {match.Groups[2].Value}" role="img" aria-label="{HtmlEncoder.Default.Encode(description)}">""");
+        svg = Rewritten()
+            .Replace(
+                svg,
+                match =>
+                    match.Value switch
+                    {
+                        ['>', ..] => "><",
+                        ['s', ..] or ['f', ..] => match
+                            .Value.ToUpperInvariant()
+                            .Replace("STROKE", "stroke", StringComparison.Ordinal)
+                            .Replace("FILL", "fill", StringComparison.Ordinal),
+                        _ when match.Groups[1].Success => $"id=\"{prefix}{match.Groups[1].Value}\"",
+                        _ when match.Groups[2].Success => $"url(#{prefix}{match.Groups[2].Value})",
+                        _ => $"href=\"#{prefix}{match.Groups[3].Value}\"",
+                    }
+            );
+        return Opening()
+            .Replace(
+                svg,
+                match =>
+                    $"""<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {match.Groups[1].Value} {match.Groups[2].Value}" role="img" aria-label="{HtmlEncoder.Default.Encode(description)}">"""
+            );
     }
 }

@@ -3,8 +3,7 @@ namespace NativeAmp.Reports;
 /// <summary>The style sheet of a page, without its colors.</summary>
 internal static class PageStyle
 {
-    public const string Rules =
-        """
+    public const string Rules = """
         :root { color-scheme: light dark; --page: #FFFFFF; --raised: #F4F6F8; --link: #0B57B7; }
         @media screen and (prefers-color-scheme: dark) { :root { --page: #16191D; --raised: #20252B; --link: #8AB8FF; } }
         * { box-sizing: border-box; }

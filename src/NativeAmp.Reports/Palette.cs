@@ -4,12 +4,13 @@ using ScottPlot;
 namespace NativeAmp.Reports;
 
 /// <summary>
-/// The colors of charts and pages, each for a light and a dark page. A chart is drawn in the light ones; a page recolors it by rules of its style sheet,
-/// which is why every color here is one that nothing else uses.
+/// The colors of charts and pages, each for a light and a dark page. A chart is drawn in the light ones; a page
+/// recolors it by rules of its style sheet, which is why every color here is one that nothing else uses.
 /// </summary>
 public static class Palette
 {
-    // Against the page behind them: text 7:1 and more, muted text and series 4.5:1 and more (WCAG 2.2, 1.4.3 and 1.4.11).
+    // Against the page behind them: text 7:1 and more, muted text and series 4.5:1 and more (WCAG 2.2, 1.4.3 and
+    // 1.4.11).
     private static readonly PageColor[] All =
     [
         new("ink", "#1B1F24", "#E9EBEE"),
@@ -26,7 +27,8 @@ public static class Palette
     ];
 
     /// <summary>Colors of series; <see cref="Series"/> begins anew after as many.</summary>
-    public static int SeriesCount { get; } = All.Count(color => color.Name.StartsWith("series", StringComparison.Ordinal));
+    public static int SeriesCount { get; } =
+        All.Count(color => color.Name.StartsWith("series", StringComparison.Ordinal));
 
     /// <summary>Text, axes.</summary>
     public static Color Ink { get; } = Of("ink");
@@ -44,7 +46,10 @@ public static class Palette
     /// <summary>The class of a page's elements that have the color of a series.</summary>
     internal static string SeriesClass(int index) => $"series-{index % SeriesCount}";
 
-    /// <summary>Custom properties of the light page, rules that put them on the charts' marks, and the properties of the dark page.</summary>
+    /// <summary>
+    /// Custom properties of the light page, rules that put them on the charts' marks, and the properties of the dark
+    /// page.
+    /// </summary>
     internal static string StyleSheet()
     {
         var css = new StringBuilder(":root {").Append(Properties(color => color.Light)).Append("}\n");
@@ -52,13 +57,19 @@ public static class Palette
         {
             css.Append($".chart [fill=\"{color.Light}\"] {{ fill: var(--{color.Name}); }}\n");
             css.Append($".chart [stroke=\"{color.Light}\"] {{ stroke: var(--{color.Name}); }}\n");
-            if (color.Name.StartsWith("series", StringComparison.Ordinal)) css.Append($".{color.Name} {{ color: var(--{color.Name}); }}\n");
+            if (color.Name.StartsWith("series", StringComparison.Ordinal))
+                css.Append($".{color.Name} {{ color: var(--{color.Name}); }}\n");
         }
         // Paper is light.
-        return css.Append("@media screen and (prefers-color-scheme: dark) { :root {").Append(Properties(color => color.Dark)).Append("} }\n").ToString();
+        return css.Append("@media screen and (prefers-color-scheme: dark) { :root {")
+            .Append(Properties(color => color.Dark))
+            .Append("} }\n")
+            .ToString();
     }
 
-    private static string Properties(Func<PageColor, string> value) => string.Concat(All.Select(color => $" --{color.Name}: {value(color)};"));
+    private static string Properties(Func<PageColor, string> value) =>
+        string.Concat(All.Select(color => $" --{color.Name}: {value(color)};"));
+
     private static Color Of(string name) => Color.FromHex(All.First(color => color.Name == name).Light);
 
     private sealed record PageColor(string Name, string Light, string Dark);

@@ -28,10 +28,9 @@ public sealed class DeviceMemoryTelemetry(Device device) : ITelemetrySource
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 
     // The names of the memory of a step in train's summary.
-    internal static string NameOf(MemoryKind kind) => "nativeamp.memory." + JsonNamingPolicy.SnakeCaseLower.ConvertName(kind.ToString());
+    internal static string NameOf(MemoryKind kind) =>
+        "nativeamp.memory." + JsonNamingPolicy.SnakeCaseLower.ConvertName(kind.ToString());
 }

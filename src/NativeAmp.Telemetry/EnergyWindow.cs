@@ -19,7 +19,13 @@ public enum EnergyMethod
 /// <param name="Method">How it was measured.</param>
 /// <param name="Duration">How long the window was.</param>
 /// <param name="Reason">Why it could not be measured, or not by the counter; empty if it was.</param>
-public sealed record EnergyMeasurement(string Source, double? Joules, EnergyMethod Method, TimeSpan Duration, string Reason);
+public sealed record EnergyMeasurement(
+    string Source,
+    double? Joules,
+    EnergyMethod Method,
+    TimeSpan Duration,
+    string Reason
+);
 
 /// <summary>Measures energy from its beginning to <see cref="Stop"/>; a sample is taken at both ends.</summary>
 public sealed class EnergyWindow
@@ -50,9 +56,16 @@ public sealed class EnergyWindow
         Add(this, last);
         lock (_gate)
         {
-            IEnumerable<string> names = _first.Values.Keys.Concat(last.Values.Keys).Concat(_sampler.NotAvailable.Keys)
+            IEnumerable<string> names = _first
+                .Values.Keys.Concat(last.Values.Keys)
+                .Concat(_sampler.NotAvailable.Keys)
                 .Where(name => name.EndsWith(TelemetryNames.Energy, StringComparison.Ordinal));
-            return _result = [.. names.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).Select(name => Measure(name, last))];
+            return _result = [
+                .. names
+                    .Distinct(StringComparer.Ordinal)
+                    .Order(StringComparer.Ordinal)
+                    .Select(name => Measure(name, last)),
+            ];
         }
     }
 
@@ -64,9 +77,15 @@ public sealed class EnergyWindow
         bool ended = last.Values.TryGetValue(counter, out double to);
         if (begun && ended && to >= from)
             return new(source, to - from, EnergyMethod.Counter, duration, "");
-        string reason = begun && ended ? "the counter of energy went back" : _sampler.NotAvailable.GetValueOrDefault(counter, "the counter of energy could not be read");
+        string reason =
+            begun && ended
+                ? "the counter of energy went back"
+                : _sampler.NotAvailable.GetValueOrDefault(counter, "the counter of energy could not be read");
         string power = source + TelemetryNames.Power;
-        bool integrable = _power.TryGetValue(power, out PowerIntegral? integral) && _first.Values.ContainsKey(power) && last.Values.ContainsKey(power);
+        bool integrable =
+            _power.TryGetValue(power, out PowerIntegral? integral)
+            && _first.Values.ContainsKey(power)
+            && last.Values.ContainsKey(power);
         return integrable
             ? new(source, integral!.Joules, EnergyMethod.Power, duration, reason)
             : new(source, null, EnergyMethod.None, duration, reason);

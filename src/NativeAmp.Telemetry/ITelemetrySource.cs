@@ -8,7 +8,8 @@ public interface ITelemetrySource : IDisposable
 
     /// <summary>
     /// Reads everything now. One thread at a time calls it, not always the same one. What cannot be read is said by
-    /// <see cref="TelemetryReading.NotAvailable"/>; an exception is caught by the sampler and said under <see cref="Name"/>.
+    /// <see cref="TelemetryReading.NotAvailable"/>; an exception is caught by the sampler and said under
+    /// <see cref="Name"/>.
     /// </summary>
     void Read(TelemetryReading reading);
 }

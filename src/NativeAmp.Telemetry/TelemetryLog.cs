@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace NativeAmp.Telemetry;
 
 /// <summary>
-/// Writes samples to a file of JSON lines: <c>_timestamp</c> in seconds since 1970, <c>_runtime</c> in seconds since the sampler was made, then the values by name;
-/// <c>_not_available</c> holds reasons by name, each once.
+/// Writes samples to a file of JSON lines: <c>_timestamp</c> in seconds since 1970, <c>_runtime</c> in seconds since
+/// the sampler was made, then the values by name; <c>_not_available</c> holds reasons by name, each once.
 /// </summary>
 public sealed class TelemetryLog : IDisposable
 {
@@ -24,7 +24,8 @@ public sealed class TelemetryLog : IDisposable
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder)
             Directory.CreateDirectory(folder);
-        // No buffer of its own: a line is written whole, so that a reader who follows the file sees it, and what a full disk refused is not tried again.
+        // No buffer of its own: a line is written whole, so that a reader who follows the file sees it, and what a full
+        // disk refused is not tried again.
         _file = append
             ? new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0)
             : new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);

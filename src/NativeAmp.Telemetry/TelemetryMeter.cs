@@ -3,8 +3,8 @@ using System.Diagnostics.Metrics;
 namespace NativeAmp.Telemetry;
 
 /// <summary>
-/// Shows the latest sample as metrics of .NET, for collectors of OpenTelemetry: the meter "NativeAmp.Telemetry", an instrument a name, made when the name first has
-/// a value.
+/// Shows the latest sample as metrics of .NET, for collectors of OpenTelemetry: the meter "NativeAmp.Telemetry", an
+/// instrument a name, made when the name first has a value.
 /// </summary>
 internal sealed class TelemetryMeter : IDisposable
 {
@@ -35,5 +35,6 @@ internal sealed class TelemetryMeter : IDisposable
     public void Dispose() => _meter.Dispose();
 
     // What could not be read is no measurement, and not the last value once more.
-    private IEnumerable<Measurement<double>> Latest(string name) => _latest.TryGetValue(name, out double value) ? [new(value)] : [];
+    private IEnumerable<Measurement<double>> Latest(string name) =>
+        _latest.TryGetValue(name, out double value) ? [new(value)] : [];
 }

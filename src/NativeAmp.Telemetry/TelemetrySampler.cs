@@ -6,8 +6,8 @@ using System.Threading.Channels;
 namespace NativeAmp.Telemetry;
 
 /// <summary>
-/// Reads sources at intervals on a thread of its own, beside any loop. Nothing of it throws into that loop: what a source cannot read is missing, with
-/// the reason, and the next reading tries again.
+/// Reads sources at intervals on a thread of its own, beside any loop. Nothing of it throws into that loop: what a
+/// source cannot read is missing, with the reason, and the next reading tries again.
 /// </summary>
 /// <example>
 /// <code>
@@ -43,7 +43,11 @@ public sealed class TelemetrySampler : IDisposable
     {
         ArgumentNullException.ThrowIfNull(sources);
         if (interval < TimeSpan.FromMilliseconds(1) || interval > TimeSpan.FromHours(1))
-            throw new ArgumentOutOfRangeException(nameof(interval), interval, "The interval of telemetry is a millisecond to an hour.");
+            throw new ArgumentOutOfRangeException(
+                nameof(interval),
+                interval,
+                "The interval of telemetry is a millisecond to an hour."
+            );
         _sources = [.. sources];
         _interval = interval;
         _time = time ?? TimeProvider.System;
@@ -51,15 +55,21 @@ public sealed class TelemetrySampler : IDisposable
     }
 
     /// <summary>
-    /// A sample was taken; raised on the sampler's thread, or on that of a caller of <see cref="SampleNow"/> and of energy windows, one at a time. What a handler
-    /// throws is kept in <see cref="HandlerFailure"/>, and goes no further.
+    /// A sample was taken; raised on the sampler's thread, or on that of a caller of <see cref="SampleNow"/> and of
+    /// energy windows, one at a time. What a handler throws is kept in <see cref="HandlerFailure"/>, and goes no
+    /// further.
     /// </summary>
     public event EventHandler<TelemetrySample>? Sampled;
 
-    /// <summary>What could not be read, and why, by name: the latest reason of each. A value that came back later stays here.</summary>
+    /// <summary>
+    /// What could not be read, and why, by name: the latest reason of each. A value that came back later stays here.
+    /// </summary>
     public IReadOnlyDictionary<string, string> NotAvailable => _missing;
 
-    /// <summary>How long a caller waits for a source that does not answer the sampler's thread: a driver that hangs must not hang the run.</summary>
+    /// <summary>
+    /// How long a caller waits for a source that does not answer the sampler's thread: a driver that hangs must not
+    /// hang the run.
+    /// </summary>
     internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>The latest sample; null before the first.</summary>
@@ -68,7 +78,9 @@ public sealed class TelemetrySampler : IDisposable
     /// <summary>The first exception of a handler of <see cref="Sampled"/>; null if there was none.</summary>
     public Exception? HandlerFailure { get; private set; }
 
-    /// <summary>Begins to sample: at once, and then at every interval on a thread of its own. A sampler that runs goes on.</summary>
+    /// <summary>
+    /// Begins to sample: at once, and then at every interval on a thread of its own. A sampler that runs goes on.
+    /// </summary>
     public void Start()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -80,7 +92,9 @@ public sealed class TelemetrySampler : IDisposable
         _thread.Start();
     }
 
-    /// <summary>Ends sampling, with a last sample. A sampler that does not run stays so; it may be started again.</summary>
+    /// <summary>
+    /// Ends sampling, with a last sample. A sampler that does not run stays so; it may be started again.
+    /// </summary>
     public void Stop()
     {
         if (_thread is not { } thread)
@@ -93,7 +107,8 @@ public sealed class TelemetrySampler : IDisposable
     }
 
     /// <summary>
-    /// Takes a sample now, whether the sampler runs or not. If the sampler's thread has been waiting for a source for five seconds, it is a sample without values.
+    /// Takes a sample now, whether the sampler runs or not. If the sampler's thread has been waiting for a source for
+    /// five seconds, it is a sample without values.
     /// </summary>
     public TelemetrySample SampleNow()
     {
@@ -125,11 +140,18 @@ public sealed class TelemetrySampler : IDisposable
     /// <summary>Begins to measure energy, from a sample taken now.</summary>
     public EnergyWindow MeasureEnergy() => new(this);
 
-    /// <summary>The samples from now on, until sampling is canceled or the sampler is disposed. A reader who falls behind loses the oldest.</summary>
+    /// <summary>
+    /// The samples from now on, until sampling is canceled or the sampler is disposed. A reader who falls behind loses
+    /// the oldest.
+    /// </summary>
     /// <param name="cancellation">Ends it.</param>
-    public async IAsyncEnumerable<TelemetrySample> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellation = default)
+    public async IAsyncEnumerable<TelemetrySample> ReadAllAsync(
+        [EnumeratorCancellation] CancellationToken cancellation = default
+    )
     {
-        var channel = Channel.CreateBounded<TelemetrySample>(new BoundedChannelOptions(1024) { FullMode = BoundedChannelFullMode.DropOldest });
+        var channel = Channel.CreateBounded<TelemetrySample>(
+            new BoundedChannelOptions(1024) { FullMode = BoundedChannelFullMode.DropOldest }
+        );
         void Take(object? sender, TelemetrySample sample) => channel.Writer.TryWrite(sample);
         void End() => channel.Writer.TryComplete();
         Sampled += Take;
@@ -196,10 +218,11 @@ public sealed class TelemetrySampler : IDisposable
     }
 
     /// <summary>
-    /// The number of the next reading, counted in intervals: what would be late is left out, not made up for, and a timer that woke a little early makes no reading
-    /// twice.
+    /// The number of the next reading, counted in intervals: what would be late is left out, not made up for, and a
+    /// timer that woke a little early makes no reading twice.
     /// </summary>
-    internal static long Next(TimeSpan elapsed, TimeSpan interval, long last) => Math.Max(elapsed.Ticks / interval.Ticks, last) + 1;
+    internal static long Next(TimeSpan elapsed, TimeSpan interval, long last) =>
+        Math.Max(elapsed.Ticks / interval.Ticks, last) + 1;
 
     private TelemetrySample Sample(TelemetryReading reading)
     {

@@ -4,8 +4,9 @@ namespace NativeAmp;
 
 /// <summary>The native library behind this package: whether it is there, and if not, why.</summary>
 /// <remarks>
-/// The library is looked for at the path in the environment variable <c>NATIVEAMP_LIBRARY</c> (nothing else is tried when it is set), then in
-/// <c>runtimes/&lt;rid&gt;/native</c> beside the application, beside it, and where the system looks. Its ABI version and the size of every struct are compared before the first call.
+/// The library is looked for at the path in the environment variable <c>NATIVEAMP_LIBRARY</c> (nothing else is tried
+/// when it is set), then in <c>runtimes/&lt;rid&gt;/native</c> beside the application, beside it, and where the system
+/// looks. Its ABI version and the size of every struct are compared before the first call.
 /// </remarks>
 public static class NativeAmpRuntime
 {
@@ -13,6 +14,7 @@ public static class NativeAmpRuntime
     public static NativeLibraryStatus Status => NativeLibraryLoader.Status;
 
     /// <summary>Loads the library.</summary>
-    /// <exception cref="NativeAmpLibraryException">It was not found or does not fit; the message lists what was tried.</exception>
+    /// <exception cref="NativeAmpLibraryException">It was not found or does not fit; the message lists what was
+    /// tried.</exception>
     public static void EnsureLoaded() => _ = NativeLibraryLoader.Handle;
 }

@@ -27,10 +27,15 @@ public sealed class NativeLibraryStatus
     /// <summary>One line a fact: what was loaded, or every attempt with its failure.</summary>
     public override string ToString()
     {
-        if (IsLoaded) return $"NativeAmp's native library {Version}, from {Path}";
+        if (IsLoaded)
+            return $"NativeAmp's native library {Version}, from {Path}";
         var text = new StringBuilder("NativeAmp's native library was not found. Tried:");
-        foreach (var attempt in Attempts) text.Append("\n  ").Append(attempt.Location).Append(": ").Append(attempt.Failure);
-        return text.Append("\nBuild it with ./build.sh build, or name it in the environment variable NATIVEAMP_LIBRARY.").ToString();
+        foreach (var attempt in Attempts)
+            text.Append("\n  ").Append(attempt.Location).Append(": ").Append(attempt.Failure);
+        return text.Append(
+                "\nBuild it with ./build.sh build, or name it in the environment variable NATIVEAMP_LIBRARY."
+            )
+            .ToString();
     }
 }
 

@@ -9,6 +9,7 @@ namespace NativeAmp.Tests;
 public partial class ArchitectureTests
 {
     private const int MostLinesOfAFile = 400;
+    private const int MostColumns = 120;
 
     // The folder of native/ → what it must not include. "backend.h" is the seam between abi and cpu: both may use it.
     private static readonly Dictionary<string, string[]> NotForNative = new()
@@ -29,7 +30,14 @@ public partial class ArchitectureTests
         ["NativeAmp.Reports"] = [],
         ["NativeAmp.Planning"] = [],
         ["NativeAmp.Telemetry"] = ["NativeAmp"],
-        ["NativeAmp.Cli"] = ["NativeAmp.Reports", "NativeAmp.Planning", "NativeAmp.Telemetry", "NativeAmp.Training", "NativeAmp"],
+        ["NativeAmp.Cli"] =
+        [
+            "NativeAmp.Reports",
+            "NativeAmp.Planning",
+            "NativeAmp.Telemetry",
+            "NativeAmp.Training",
+            "NativeAmp",
+        ],
         ["NativeAmp.Bindings"] = [],
     };
 
@@ -60,7 +68,8 @@ public partial class ArchitectureTests
             from file in Repository.Files("native", ".h", ".cpp")
             where !file.StartsWith("native/cpu/", StringComparison.Ordinal)
             from include in Include().Matches(Repository.Read(file)).Select(m => m.Groups[1].Value)
-            where include.StartsWith("hwy/", StringComparison.Ordinal)
+            where
+                include.StartsWith("hwy/", StringComparison.Ordinal)
                 || include.StartsWith("dnnl", StringComparison.Ordinal)
                 || include.StartsWith("oneapi/", StringComparison.Ordinal)
             select $"{file} includes {include}";
@@ -84,7 +93,8 @@ public partial class ArchitectureTests
     [Test]
     public void The_core_knows_nothing_of_training()
     {
-        var wrong = Repository.Files("src/NativeAmp", ".cs")
+        var wrong = Repository
+            .Files("src/NativeAmp", ".cs")
             .Where(file => Repository.Read(file).Contains("NativeAmp.Training", StringComparison.Ordinal));
 
         Assert.That(wrong, Is.Empty);
@@ -93,12 +103,17 @@ public partial class ArchitectureTests
     [Test]
     public void Native_methods_are_called_from_the_core_alone()
     {
-        var wrong = Repository.Files("src", ".cs")
+        var wrong = Repository
+            .Files("src", ".cs")
             .Where(file => !file.StartsWith("src/NativeAmp/", StringComparison.Ordinal))
             .Where(file => !file.StartsWith("src/NativeAmp.Bindings/", StringComparison.Ordinal))
-            .Where(file => Repository.Read(file) is var text
-                && (text.Contains("LibraryImport", StringComparison.Ordinal)
-                    || text.Contains("DllImport", StringComparison.Ordinal)));
+            .Where(file =>
+                Repository.Read(file) is var text
+                && (
+                    text.Contains("LibraryImport", StringComparison.Ordinal)
+                    || text.Contains("DllImport", StringComparison.Ordinal)
+                )
+            );
 
         Assert.That(wrong, Is.Empty);
     }
@@ -115,6 +130,36 @@ public partial class ArchitectureTests
             select $"{file}: {lines} lines";
 
         Assert.That(tooLong, Is.Empty);
+    }
+
+    [Test]
+    public void A_line_of_csharp_has_120_columns()
+    {
+        var tooLong =
+            from folder in new[] { "src", "tests", "benchmarks", "samples" }
+            from file in Repository.Files(folder, ".cs")
+            where !file.EndsWith(".g.cs", StringComparison.Ordinal)
+            from line in LinesWithoutText(Repository.Read(file))
+            where line.Text.Length > MostColumns
+            select $"{file}:{line.Number}: {line.Text.Length} columns";
+
+        Assert.That(tooLong, Is.Empty);
+    }
+
+    // Comments, and code that holds no text: the formatter breaks code but not text, and not every text can be broken.
+    private static IEnumerable<(string Text, int Number)> LinesWithoutText(string file)
+    {
+        bool isRaw = false;
+        int number = 0;
+        foreach (string line in file.Split('\n'))
+        {
+            number++;
+            bool isComment = line.TrimStart().StartsWith("//", StringComparison.Ordinal);
+            if (line.Split("\"\"\"").Length % 2 == 0)
+                isRaw = !isRaw;
+            else if (!isRaw && (isComment || !line.Contains('"', StringComparison.Ordinal)))
+                yield return (line, number);
+        }
     }
 
     // An include as a path below native/: "../abi/x.h" in native/cpu/ and "abi/x.h" are one thing.

@@ -17,8 +17,10 @@ public sealed class AutocastTests
             Assert.That(Autocast.TypeOf("linear", DType.Float32), Is.EqualTo(DType.Float16));
             Assert.That(Autocast.TypeOf("softmax", DType.Float16), Is.EqualTo(DType.Float32));
             Assert.That(Autocast.TypeOf("relu", DType.Float16), Is.EqualTo(DType.Float16));
-            using (Autocast.Enter(PrecisionPolicy.BFloat16)) Assert.That(Autocast.Current, Is.EqualTo(PrecisionPolicy.BFloat16));
-            using (Autocast.Disable()) Assert.That(Autocast.TypeOf("linear", DType.Float32), Is.EqualTo(DType.Float32));
+            using (Autocast.Enter(PrecisionPolicy.BFloat16))
+                Assert.That(Autocast.Current, Is.EqualTo(PrecisionPolicy.BFloat16));
+            using (Autocast.Disable())
+                Assert.That(Autocast.TypeOf("linear", DType.Float32), Is.EqualTo(DType.Float32));
             Assert.That(Autocast.Current, Is.EqualTo(PrecisionPolicy.Float16));
         }
         Assert.That(Autocast.Current, Is.Null);

@@ -22,8 +22,14 @@ public sealed class BindingsTests
     public void The_committed_file_agrees_with_the_header()
     {
         RequireClang();
-        string generated = CSharpWriter.Write(ClangHeaderReader.Read(Path.Combine(Repository.Root, "native", "include", "nativeamp.h")));
-        Assert.That(Repository.Read("src/NativeAmp/Interop/NativeMethods.g.cs").ReplaceLineEndings("\n"), Is.EqualTo(generated), "run ./build.sh bindings");
+        string generated = CSharpWriter.Write(
+            ClangHeaderReader.Read(Path.Combine(Repository.Root, "native", "include", "nativeamp.h"))
+        );
+        Assert.That(
+            Repository.Read("src/NativeAmp/Interop/NativeMethods.g.cs").ReplaceLineEndings("\n"),
+            Is.EqualTo(generated),
+            "run ./build.sh bindings"
+        );
     }
 
     [Test]
@@ -33,12 +39,18 @@ public sealed class BindingsTests
         string text = Generate(Header);
 
         Assert.That(text, Does.Contain("public const int Answer = 42;"));
-        Assert.That(text, Does.Contain("internal enum NampColour").And.Contains("    Red = 1,").And.Contains("    Blue = 2,"));
+        Assert.That(
+            text,
+            Does.Contain("internal enum NampColour").And.Contains("    Red = 1,").And.Contains("    Blue = 2,")
+        );
         Assert.That(text, Does.Contain("internal struct NampThing;"));
         Assert.That(text, Does.Contain("public fixed byte Name[8];").And.Contains("public float* In;"));
         Assert.That(text, Does.Contain("(\"namp_part\", sizeof(NampPart)),").And.Not.Contains("sizeof(NampThing)"));
         Assert.That(text, Does.Contain("/// <summary>Counts a &lt; b.</summary>"));
-        Assert.That(text, Does.Contain("internal static partial int PartCount(long* @out, NampThing* thing, NampPart** parts);"));
+        Assert.That(
+            text,
+            Does.Contain("internal static partial int PartCount(long* @out, NampThing* thing, NampPart** parts);")
+        );
         Assert.That(text, Does.Not.Contain("DllImport"));
     }
 
@@ -68,6 +80,7 @@ public sealed class BindingsTests
     // Without clang nothing can be generated, and the drift is for the machines that have it to find.
     private static void RequireClang()
     {
-        if (!ClangHeaderReader.IsAvailable) Assert.Ignore("no clang is on the PATH");
+        if (!ClangHeaderReader.IsAvailable)
+            Assert.Ignore("no clang is on the PATH");
     }
 }

@@ -28,7 +28,12 @@ public partial class BuildScriptTests
     {
         string[] shell = HelpVerbs(Repository.Read("build.sh"));
 
-        Assert.That(shell, Is.SupersetOf(new[] { "build", "train", "test", "bench", "gpu-report", "bindings", "format", "pack", "clean", "help" }));
+        Assert.That(
+            shell,
+            Is.SupersetOf(
+                new[] { "build", "train", "test", "bench", "gpu-report", "bindings", "format", "pack", "clean", "help" }
+            )
+        );
         Assert.That(HelpVerbs(Repository.Read("build.ps1")), Is.EqualTo(shell));
     }
 

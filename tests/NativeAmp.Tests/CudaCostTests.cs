@@ -1,6 +1,9 @@
 namespace NativeAmp.Tests;
 
-/// <summary>What an optimizer step asks of the driver, counted by the emulated GPU: the same at any number of parameters, and no wait.</summary>
+/// <summary>
+/// What an optimizer step asks of the driver, counted by the emulated GPU: the same at any number of parameters, and no
+/// wait.
+/// </summary>
 public sealed class CudaCostTests
 {
     [SetUp]
@@ -14,8 +17,16 @@ public sealed class CudaCostTests
         foreach (int parameters in (int[])[1, 10, 1000])
         {
             var (counters, calls) = StepWith(parameters);
-            Assert.That((counters.HostWaits, counters.Allocations, counters.Frees), Is.EqualTo((0, 0, 0)), $"{parameters} parameters");
-            Assert.That((counters.CopiesToDevice, counters.CopiesToHost), Is.EqualTo((0, 2)), $"{parameters} parameters: what the step and the scale came to");
+            Assert.That(
+                (counters.HostWaits, counters.Allocations, counters.Frees),
+                Is.EqualTo((0, 0, 0)),
+                $"{parameters} parameters"
+            );
+            Assert.That(
+                (counters.CopiesToDevice, counters.CopiesToHost),
+                Is.EqualTo((0, 2)),
+                $"{parameters} parameters: what the step and the scale came to"
+            );
             Assert.That(counters.Launches, Is.EqualTo(one.Counters.Launches), $"{parameters} parameters");
             Assert.That(calls, Is.EqualTo(one.Calls), $"{parameters} parameters");
         }
@@ -25,7 +36,10 @@ public sealed class CudaCostTests
     private static (EmulatorCounters Counters, IReadOnlyDictionary<string, long> Calls) StepWith(int count)
     {
         using var device = Device.Cuda();
-        TestParameter[] parameters = [.. Enumerable.Range(0, count).Select(i => new TestParameter(device, $"p{i}", Sizes.Numbers(33, seed: i)))];
+        TestParameter[] parameters =
+        [
+            .. Enumerable.Range(0, count).Select(i => new TestParameter(device, $"p{i}", Sizes.Numbers(33, seed: i))),
+        ];
         foreach (var parameter in parameters)
         {
             parameter.WithComputeCopy(DType.Float16);
@@ -39,7 +53,8 @@ public sealed class CudaCostTests
             Step();
             var counted = (EmulatedGpu.Counters, EmulatedGpu.Calls());
             Assert.That(optimizer.CountAppliedSteps(), Is.EqualTo(2));
-            foreach (var parameter in parameters) parameter.Dispose();
+            foreach (var parameter in parameters)
+                parameter.Dispose();
             return counted;
 
             void Step()

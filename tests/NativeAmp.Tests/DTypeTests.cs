@@ -18,7 +18,10 @@ public sealed class DTypeTests
     [Test]
     public void What_is_no_type_is_refused()
     {
-        Assert.That(() => DTypes.Parse("float8"), Throws.InstanceOf<FormatException>().With.Message.Contains("'float8'"));
+        Assert.That(
+            () => DTypes.Parse("float8"),
+            Throws.InstanceOf<FormatException>().With.Message.Contains("'float8'")
+        );
         Assert.That(() => DType.None.SizeInBytes(), Throws.InstanceOf<ArgumentOutOfRangeException>());
         Assert.That(() => ((DType)99).Name(), Throws.InstanceOf<ArgumentOutOfRangeException>());
         Assert.That(DTypes.Of<double>, Throws.ArgumentException);

@@ -15,8 +15,13 @@ public sealed class DeviceMemoryTests(DeviceKind kind)
 
         Assert.That(buffer.ToArray<float>(), Is.EqualTo(new[] { 1f, 9, 8, 4 }));
         Assert.That(two, Is.EqualTo(new[] { 8f, 4 }));
-        if (device.IsHostMemory) Assert.That(buffer.AsSpan<float>()[1], Is.EqualTo(9));
-        else Assert.That(() => buffer.AsSpan<float>().Length, Throws.InvalidOperationException.With.Message.Contains("CopyTo"));
+        if (device.IsHostMemory)
+            Assert.That(buffer.AsSpan<float>()[1], Is.EqualTo(9));
+        else
+            Assert.That(
+                () => buffer.AsSpan<float>().Length,
+                Throws.InvalidOperationException.With.Message.Contains("CopyTo")
+            );
         buffer.Clear();
         Assert.That(buffer.ToArray<float>(), Is.All.Zero);
     }
@@ -26,15 +31,24 @@ public sealed class DeviceMemoryTests(DeviceKind kind)
     {
         using var device = kind.Open(1);
         using var buffer = device.Allocate(DType.Float32, 4);
-        Assert.That(() => buffer.CopyFrom<Half>(new Half[1]), Throws.ArgumentException.With.Message.Contains("float32"));
+        Assert.That(
+            () => buffer.CopyFrom<Half>(new Half[1]),
+            Throws.ArgumentException.With.Message.Contains("float32")
+        );
         Assert.That(() => buffer.AsSpan<int>().Length, Throws.ArgumentException);
         Assert.That(() => buffer.CopyFrom<float>(new float[5]), Throws.ArgumentException);
         Assert.That(() => buffer.CopyTo<float>(new float[1], offset: 4), Throws.ArgumentException);
-        Assert.That(() => buffer.CopyTo<float>(new float[1], offset: -1), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(
+            () => buffer.CopyTo<float>(new float[1], offset: -1),
+            Throws.InstanceOf<ArgumentOutOfRangeException>()
+        );
         Assert.That(() => buffer.CopyTo<float>(new float[1], offset: long.MaxValue), Throws.ArgumentException);
         Assert.That(() => device.Allocate(DType.None, 1), Throws.InstanceOf<ArgumentOutOfRangeException>());
         Assert.That(() => device.Allocate(DType.Float32, -1), Throws.InstanceOf<ArgumentOutOfRangeException>());
-        Assert.That(() => device.Allocate(DType.Float32, long.MaxValue / 2), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(
+            () => device.Allocate(DType.Float32, long.MaxValue / 2),
+            Throws.InstanceOf<ArgumentOutOfRangeException>()
+        );
         Assert.That(() => device.Allocate(DType.Float32, 1L << 50), Throws.InstanceOf<DeviceOutOfMemoryException>());
     }
 
@@ -47,9 +61,13 @@ public sealed class DeviceMemoryTests(DeviceKind kind)
 
         var failure = Assert.Throws<DeviceOutOfMemoryException>(() => device.Allocate(DType.Float32, 1L << 48))!;
 
-        Assert.That(failure.Message, Does.Contain($"{1L << 50} bytes").And.Match("In use here, in bytes: parameters 256, gradients 4096"));
+        Assert.That(
+            failure.Message,
+            Does.Contain($"{1L << 50} bytes").And.Match("In use here, in bytes: parameters 256, gradients 4096")
+        );
         Assert.That(failure.Message, Does.Match(@"\d+ MiB of the (device|machine)'s \d+ MiB are free"));
-        if (kind == DeviceKind.Cuda) Assert.That(failure.Message, Does.Contain("cuMemAlloc").And.Contains("CUDA_ERROR_OUT_OF_MEMORY"));
+        if (kind == DeviceKind.Cuda)
+            Assert.That(failure.Message, Does.Contain("cuMemAlloc").And.Contains("CUDA_ERROR_OUT_OF_MEMORY"));
         Assert.That(device.MemoryStatistics.LiveTotalBytes, Is.EqualTo(4096 + 256), "nothing was changed");
     }
 
@@ -83,15 +101,22 @@ public sealed class DeviceMemoryTests(DeviceKind kind)
         using (device.Allocate(DType.Float32, 1000, MemoryKind.Gradients))
             Assert.That(device.MemoryStatistics.LiveBytes(MemoryKind.Gradients), Is.InRange(4000, 8192));
         long asked = device.MemoryStatistics.SystemAllocations;
-        for (int i = 0; i < 10; i++) device.Allocate(DType.Float32, 1000, MemoryKind.Activations).Dispose();
+        for (int i = 0; i < 10; i++)
+            device.Allocate(DType.Float32, 1000, MemoryKind.Activations).Dispose();
 
         var after = device.MemoryStatistics;
         Assert.That((after.SystemAllocations, after.LiveTotalBytes), Is.EqualTo((asked, 0L)));
-        Assert.That(after.PeakBytes(MemoryKind.Activations), Is.EqualTo(after.PeakBytes(MemoryKind.Gradients)).And.GreaterThan(0));
+        Assert.That(
+            after.PeakBytes(MemoryKind.Activations),
+            Is.EqualTo(after.PeakBytes(MemoryKind.Gradients)).And.GreaterThan(0)
+        );
         Assert.That(after.PeakTotalBytes, Is.EqualTo(after.PeakBytes(MemoryKind.Gradients)));
         device.ResetPeakMemory();
         device.TrimMemory();
-        Assert.That((device.MemoryStatistics.PeakTotalBytes, device.MemoryStatistics.CachedBytes), Is.EqualTo((0L, 0L)));
+        Assert.That(
+            (device.MemoryStatistics.PeakTotalBytes, device.MemoryStatistics.CachedBytes),
+            Is.EqualTo((0L, 0L))
+        );
     }
 
     [Test]
@@ -109,7 +134,10 @@ public sealed class DeviceMemoryTests(DeviceKind kind)
             device.Allocate(DType.UInt8, 256, MemoryKind.Workspace).Dispose();
 
         StepMemory step = StepMemory.Of(device.MemoryStatistics);
-        Assert.That((step.Parameters, step.ComputeCopies, step.OptimizerState, step.Gradients), Is.EqualTo((4096L, 2048L, 8192L, 2048L)));
+        Assert.That(
+            (step.Parameters, step.ComputeCopies, step.OptimizerState, step.Gradients),
+            Is.EqualTo((4096L, 2048L, 8192L, 2048L))
+        );
         Assert.That((step.Workspace, step.Other), Is.EqualTo((512L, 256L)));
         Assert.That(step.Activations, Is.EqualTo(8192 + 1024 + 256));
         Assert.That(step.Peak, Is.EqualTo(4096 + 2048 + 8192 + 2048 + 512 + 256 + 8192 + 1024 + 256));

@@ -2,7 +2,9 @@ using NativeAmp.Interop;
 
 namespace NativeAmp.Tests;
 
-/// <summary>Calls with a device and wrong arguments: a typed exception that says which, and nothing is changed.</summary>
+/// <summary>
+/// Calls with a device and wrong arguments: a typed exception that says which, and nothing is changed.
+/// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed unsafe class DeviceMisuseTests(DeviceKind kind)
 {
@@ -34,14 +36,27 @@ public sealed unsafe class DeviceMisuseTests(DeviceKind kind)
         TensorCell good = to.Cell;
         (TensorCell To, TensorCell From, long Count)[] wrong =
         [
-            (good, from.Cell, -1), (good, from.Cell, long.MaxValue), (default, from.Cell, 4), (good, default, 4),
-            (new(to.Pointer, DType.None), from.Cell, 4), (new(to.Pointer, (DType)77), from.Cell, 4), (good, new(from.Pointer, DType.Int32), 4),
-            (new(to.Pointer + 1, DType.Float16), from.Cell, 1), (good, new(from.Pointer + 2, DType.Float32), 1),
+            (good, from.Cell, -1),
+            (good, from.Cell, long.MaxValue),
+            (default, from.Cell, 4),
+            (good, default, 4),
+            (new(to.Pointer, DType.None), from.Cell, 4),
+            (new(to.Pointer, (DType)77), from.Cell, 4),
+            (good, new(from.Pointer, DType.Int32), 4),
+            (new(to.Pointer + 1, DType.Float16), from.Cell, 1),
+            (good, new(from.Pointer + 2, DType.Float32), 1),
         ];
         foreach (var (destination, source, count) in wrong)
-            Assert.That(() => AmpKernels.Cast(device, destination, source, count), Throws.InstanceOf<NativeAmpArgumentException>().With.Message.Not.Empty);
+            Assert.That(
+                () => AmpKernels.Cast(device, destination, source, count),
+                Throws.InstanceOf<NativeAmpArgumentException>().With.Message.Not.Empty
+            );
         Assert.That(to.Bytes.ToArray(), Is.EqualTo(before));
-        Assert.That(() => AmpKernels.Cast(device, new(0, DType.Float16), new(0, DType.Float32), 0), Throws.Nothing, "nothing needs no pointer");
+        Assert.That(
+            () => AmpKernels.Cast(device, new(0, DType.Float16), new(0, DType.Float32), 0),
+            Throws.Nothing,
+            "nothing needs no pointer"
+        );
     }
 
     [Test]
@@ -49,13 +64,32 @@ public sealed unsafe class DeviceMisuseTests(DeviceKind kind)
     {
         using var device = kind.Open(1);
         using var tensor = new GuardedTensor(device, DType.Float32, [1f, 2f]);
-        Assert.That(() => TensorTable.Create(device, [-1], [tensor.Cell]), Throws.InstanceOf<NativeAmpArgumentException>());
-        Assert.That(() => TensorTable.Create(device, [1], [new TensorCell(tensor.Pointer + 1, DType.Float32)]), Throws.InstanceOf<NativeAmpArgumentException>());
-        Assert.That(() => TensorTable.Create(device, [1], [new TensorCell(tensor.Pointer, (DType)9)]), Throws.InstanceOf<NativeAmpArgumentException>());
-        Assert.That(() => TensorTable.Create(device, [1]), Throws.InstanceOf<NativeAmpArgumentException>(), "no column");
+        Assert.That(
+            () => TensorTable.Create(device, [-1], [tensor.Cell]),
+            Throws.InstanceOf<NativeAmpArgumentException>()
+        );
+        Assert.That(
+            () => TensorTable.Create(device, [1], [new TensorCell(tensor.Pointer + 1, DType.Float32)]),
+            Throws.InstanceOf<NativeAmpArgumentException>()
+        );
+        Assert.That(
+            () => TensorTable.Create(device, [1], [new TensorCell(tensor.Pointer, (DType)9)]),
+            Throws.InstanceOf<NativeAmpArgumentException>()
+        );
+        Assert.That(
+            () => TensorTable.Create(device, [1]),
+            Throws.InstanceOf<NativeAmpArgumentException>(),
+            "no column"
+        );
         Assert.That(() => TensorTable.Create(device, [1, 2], [tensor.Cell]), Throws.ArgumentException);
-        Assert.That(() => TensorTable.CreateGrouped(device, [1], groups: [-1], [tensor.Cell]), Throws.InstanceOf<NativeAmpArgumentException>());
-        Assert.That(() => TensorTable.CreateGrouped(device, [1], groups: [0, 0], [tensor.Cell]), Throws.ArgumentException);
+        Assert.That(
+            () => TensorTable.CreateGrouped(device, [1], groups: [-1], [tensor.Cell]),
+            Throws.InstanceOf<NativeAmpArgumentException>()
+        );
+        Assert.That(
+            () => TensorTable.CreateGrouped(device, [1], groups: [0, 0], [tensor.Cell]),
+            Throws.ArgumentException
+        );
         using var table = TensorTable.Create(device, [2], [tensor.Cell]);
         Assert.That(() => table.SetColumn(1, [tensor.Cell]), Throws.InstanceOf<NativeAmpArgumentException>());
         Assert.That(() => table.SetColumn(-1, [tensor.Cell]), Throws.InstanceOf<NativeAmpArgumentException>());
@@ -70,22 +104,56 @@ public sealed unsafe class DeviceMisuseTests(DeviceKind kind)
         using var state = new OptimizerState(device);
         using var steps = new StepCounts(device, tensorCount: 1);
         using var tooMany = new StepCounts(device, tensorCount: 2);
-        using var table = TensorTable.CreateGrouped(device, [2], groups: [1], [tensor.Cell], [tensor.Cell], [tensor.Cell], [tensor.Cell]);
+        using var table = TensorTable.CreateGrouped(
+            device,
+            [2],
+            groups: [1],
+            [tensor.Cell],
+            [tensor.Cell],
+            [tensor.Cell],
+            [tensor.Cell]
+        );
         AdamOptions good = new();
         (OptimizerColumns Columns, AdamOptions[] Groups, float MaxNorm)[] wrong =
         [
-            (new() { Parameter = -1 }, [good, good], 0), (new() { SecondState = 4 }, [good, good], 0), (new() { ComputeCopy = 9 }, [good, good], 0),
-            (new(), [good], 0), (new(), [good, good with { Beta2 = 1 }], 0), (new(), [good, good with { LearningRate = double.NaN }], 0),
-            (new(), [good, good with { AmsGrad = true }], 0), (new(), [good, good], -1), (new(), [good, good], float.NaN),
+            (new() { Parameter = -1 }, [good, good], 0),
+            (new() { SecondState = 4 }, [good, good], 0),
+            (new() { ComputeCopy = 9 }, [good, good], 0),
+            (new(), [good], 0),
+            (new(), [good, good with { Beta2 = 1 }], 0),
+            (new(), [good, good with { LearningRate = double.NaN }], 0),
+            (new(), [good, good with { AmsGrad = true }], 0),
+            (new(), [good, good], -1),
+            (new(), [good, good], float.NaN),
         ];
         foreach (var (columns, groups, maxNorm) in wrong)
         {
-            Assert.That(() => AmpKernels.OptimizerStep(table, columns, groups, steps, scaler: null, state, new OptimizerStepOptions { MaxNorm = maxNorm }),
-                Throws.InstanceOf<NativeAmpArgumentException>().With.Message.Not.Empty);
+            Assert.That(
+                () =>
+                    AmpKernels.OptimizerStep(
+                        table,
+                        columns,
+                        groups,
+                        steps,
+                        scaler: null,
+                        state,
+                        new OptimizerStepOptions { MaxNorm = maxNorm }
+                    ),
+                Throws.InstanceOf<NativeAmpArgumentException>().With.Message.Not.Empty
+            );
         }
-        Assert.That(() => AmpKernels.OptimizerStep(table, new(), Array.Empty<AdamOptions>(), steps, scaler: null, state, new()), Throws.ArgumentException);
-        Assert.That(() => AmpKernels.OptimizerStep(table, new(), [good, good], tooMany, scaler: null, state, new()), Throws.ArgumentException.With.Message.Contains("counts of 2"));
-        Assert.That(() => AmpKernels.OptimizerStep(table, new(), [good, good], steps: null!, scaler: null, state, new()), Throws.ArgumentNullException);
+        Assert.That(
+            () => AmpKernels.OptimizerStep(table, new(), Array.Empty<AdamOptions>(), steps, scaler: null, state, new()),
+            Throws.ArgumentException
+        );
+        Assert.That(
+            () => AmpKernels.OptimizerStep(table, new(), [good, good], tooMany, scaler: null, state, new()),
+            Throws.ArgumentException.With.Message.Contains("counts of 2")
+        );
+        Assert.That(
+            () => AmpKernels.OptimizerStep(table, new(), [good, good], steps: null!, scaler: null, state, new()),
+            Throws.ArgumentNullException
+        );
         Assert.That(tensor.ToArray(), Is.EqualTo(new[] { 1f, 2f }));
     }
 
@@ -96,7 +164,11 @@ public sealed unsafe class DeviceMisuseTests(DeviceKind kind)
         nint pointer = device.AllocateMemory(100, MemoryKind.Other);
         Assert.That(() => device.FreeMemory(pointer + 8), Throws.InstanceOf<NativeAmpArgumentException>());
         device.FreeMemory(pointer);
-        Assert.That(() => device.FreeMemory(pointer), Throws.InstanceOf<NativeAmpArgumentException>(), "given back twice");
+        Assert.That(
+            () => device.FreeMemory(pointer),
+            Throws.InstanceOf<NativeAmpArgumentException>(),
+            "given back twice"
+        );
         Assert.That(() => device.AllocateMemory(-1, MemoryKind.Other), Throws.InstanceOf<NativeAmpArgumentException>());
         Assert.That(() => device.AllocateMemory(1, (MemoryKind)99), Throws.InstanceOf<NativeAmpArgumentException>());
         device.FreeMemory(0);

@@ -7,7 +7,10 @@ public sealed class DeviceTests
     {
         using var device = Device.Cpu(3);
         var info = device.Info;
-        Assert.That((info.Kind, info.Ordinal, info.Threads, device.IsHostMemory), Is.EqualTo((DeviceKind.Cpu, 0, 3, true)));
+        Assert.That(
+            (info.Kind, info.Ordinal, info.Threads, device.IsHostMemory),
+            Is.EqualTo((DeviceKind.Cpu, 0, 3, true))
+        );
         Assert.That(info.Name, Is.Not.Empty);
         Assert.That(info.MemoryTotal, Is.GreaterThan(0));
         Assert.That(Machine.SimdTargets, Does.Contain(SimdTarget.Baseline));
@@ -26,7 +29,10 @@ public sealed class DeviceTests
     {
         int count = Device.Available(DeviceKind.Cuda).Count;
         Assert.That(Device.Available(DeviceKind.Cpu).Count, Is.EqualTo(1));
-        Assert.That(() => Device.Cuda(ordinal < 0 ? ordinal : count + ordinal), Throws.InstanceOf<NativeAmpUnavailableException>().With.Message.Not.Empty);
+        Assert.That(
+            () => Device.Cuda(ordinal < 0 ? ordinal : count + ordinal),
+            Throws.InstanceOf<NativeAmpUnavailableException>().With.Message.Not.Empty
+        );
     }
 
     [Test]

@@ -4,7 +4,8 @@ using NativeAmp.Instruments;
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// Every member of everything that can be disposed, found by reflection: after Dispose what works says ObjectDisposedException, and what only describes goes on.
+/// Every member of everything that can be disposed, found by reflection: after Dispose what works says
+/// ObjectDisposedException, and what only describes goes on.
 /// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class DisposedTests(DeviceKind kind)
@@ -29,9 +30,13 @@ public sealed class DisposedTests(DeviceKind kind)
     private DeviceBuffer _floats = null!;
     private List<IDisposable> _made = null!;
 
-    public static IEnumerable<Type> Disposables => typeof(Device).Assembly.GetExportedTypes().Where(t => t.IsClass && typeof(IDisposable).IsAssignableFrom(t));
+    public static IEnumerable<Type> Disposables =>
+        typeof(Device).Assembly.GetExportedTypes().Where(t => t.IsClass && typeof(IDisposable).IsAssignableFrom(t));
 
-    public static IEnumerable<MethodInfo> Kernels => typeof(AmpKernels).GetMethods(BindingFlags.Public | BindingFlags.Static).Append(typeof(MemoryTouch).GetMethod(nameof(MemoryTouch.Run))!);
+    public static IEnumerable<MethodInfo> Kernels =>
+        typeof(AmpKernels)
+            .GetMethods(BindingFlags.Public | BindingFlags.Static)
+            .Append(typeof(MemoryTouch).GetMethod(nameof(MemoryTouch.Run))!);
 
     [SetUp]
     public void Open()
@@ -46,7 +51,8 @@ public sealed class DisposedTests(DeviceKind kind)
     [TearDown]
     public void Close()
     {
-        foreach (var made in _made) made.Dispose();
+        foreach (var made in _made)
+            made.Dispose();
         _floats.Dispose();
         _parameter.Dispose();
         _device.Dispose();
@@ -55,7 +61,10 @@ public sealed class DisposedTests(DeviceKind kind)
     [TestCaseSource(nameof(Disposables))]
     public void Every_member_says_that_it_was_disposed_or_only_describes(Type type)
     {
-        foreach (var member in type.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly).Where(m => m.Name != "Dispose"))
+        foreach (
+            var member in type.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
+                .Where(m => m.Name != "Dispose")
+        )
         {
             var disposed = Make(type);
             disposed.Dispose();
@@ -64,8 +73,10 @@ public sealed class DisposedTests(DeviceKind kind)
 
             var failure = Call(disposed, member, null);
 
-            if (describes || isDefaultStream) Assert.That(failure, Is.Null, $"{type.Name}.{member.Name}");
-            else Assert.That(failure, Is.TypeOf<ObjectDisposedException>(), $"{type.Name}.{member.Name}");
+            if (describes || isDefaultStream)
+                Assert.That(failure, Is.Null, $"{type.Name}.{member.Name}");
+            else
+                Assert.That(failure, Is.TypeOf<ObjectDisposedException>(), $"{type.Name}.{member.Name}");
             Assert.That(disposed.Dispose, Throws.Nothing, "disposing twice is harmless");
         }
     }
@@ -73,13 +84,20 @@ public sealed class DisposedTests(DeviceKind kind)
     [TestCaseSource(nameof(Kernels))]
     public void Every_kernel_refuses_what_was_disposed(MethodInfo kernel)
     {
-        foreach (var parameter in kernel.GetParameters().Where(p => typeof(IDisposable).IsAssignableFrom(p.ParameterType)))
+        foreach (
+            var parameter in kernel.GetParameters().Where(p => typeof(IDisposable).IsAssignableFrom(p.ParameterType))
+        )
         {
-            if (parameter.ParameterType == typeof(DeviceStream) && _device.IsHostMemory) continue;
+            if (parameter.ParameterType == typeof(DeviceStream) && _device.IsHostMemory)
+                continue;
             var disposed = Make(parameter.ParameterType);
             disposed.Dispose();
 
-            Assert.That(Call(null, kernel, (parameter, disposed)), Is.TypeOf<ObjectDisposedException>(), $"{kernel.Name}, {parameter.Name}");
+            Assert.That(
+                Call(null, kernel, (parameter, disposed)),
+                Is.TypeOf<ObjectDisposedException>(),
+                $"{kernel.Name}, {parameter.Name}"
+            );
         }
     }
 
@@ -103,32 +121,46 @@ public sealed class DisposedTests(DeviceKind kind)
         return _made[^1];
     }
 
-    private IDisposable New(Type type) => type.Name switch
-    {
-        nameof(Device) => kind.Open(1),
-        nameof(DeviceBuffer) => _device.Allocate<float>([1, 2]),
-        nameof(DeviceStream) => _device.CreateStream(),
-        nameof(DeviceEvent) => new DeviceEvent(_device),
-        nameof(TensorTable) => TensorTable.Create(_device, [2], [_floats.ToCell()], [_floats.ToCell()], [_floats.ToCell()], [_floats.ToCell()]),
-        nameof(OptimizerState) => new OptimizerState(_device),
-        nameof(StepCounts) => new StepCounts(_device, 1),
-        nameof(LossScaleState) => new LossScaleState(_device, new GradScalerState { Scale = 1 }),
-        nameof(FusedOptimizer) or nameof(FusedAdam) => new FusedAdam([_parameter]),
-        nameof(GradScaler) => new GradScaler(_device),
-        var name => throw new InvalidOperationException($"Say how to make a {name}."),
-    };
+    private IDisposable New(Type type) =>
+        type.Name switch
+        {
+            nameof(Device) => kind.Open(1),
+            nameof(DeviceBuffer) => _device.Allocate<float>([1, 2]),
+            nameof(DeviceStream) => _device.CreateStream(),
+            nameof(DeviceEvent) => new DeviceEvent(_device),
+            nameof(TensorTable) => TensorTable.Create(
+                _device,
+                [2],
+                [_floats.ToCell()],
+                [_floats.ToCell()],
+                [_floats.ToCell()],
+                [_floats.ToCell()]
+            ),
+            nameof(OptimizerState) => new OptimizerState(_device),
+            nameof(StepCounts) => new StepCounts(_device, 1),
+            nameof(LossScaleState) => new LossScaleState(_device, new GradScalerState { Scale = 1 }),
+            nameof(FusedOptimizer) or nameof(FusedAdam) => new FusedAdam([_parameter]),
+            nameof(GradScaler) => new GradScaler(_device),
+            var name => throw new InvalidOperationException($"Say how to make a {name}."),
+        };
 
     // What a call with arguments that are right comes to.
     private Exception? Call(object? target, MethodInfo method, (ParameterInfo Parameter, object Value)? given)
     {
-        if (method.ContainsGenericParameters) method = method.MakeGenericMethod(typeof(float));
-        if (method.ReturnType.IsByRefLike || method.GetParameters().Any(p => p.ParameterType.IsByRefLike)) return CallWithSpans(target, method, given);
+        if (method.ContainsGenericParameters)
+            method = method.MakeGenericMethod(typeof(float));
+        if (method.ReturnType.IsByRefLike || method.GetParameters().Any(p => p.ParameterType.IsByRefLike))
+            return CallWithSpans(target, method, given);
         var made = new List<object?>();
         try
         {
             foreach (var parameter in method.GetParameters())
-                made.Add(given is { } g && g.Parameter.Position == parameter.Position ? g.Value
-                    : parameter is { IsOptional: false } && parameter.ParameterType == typeof(DeviceStream) ? _device.Stream : Argument(parameter.ParameterType));
+                made.Add(
+                    given is { } g && g.Parameter.Position == parameter.Position ? g.Value
+                    : parameter is { IsOptional: false } && parameter.ParameterType == typeof(DeviceStream)
+                        ? _device.Stream
+                    : Argument(parameter.ParameterType)
+                );
             method.Invoke(target, [.. made]);
             return null;
         }
@@ -158,9 +190,21 @@ public sealed class DisposedTests(DeviceKind kind)
             (TensorTable t, "SetColumn") => () => t.SetColumn(0, [_floats.ToCell()]),
             (TensorTable t, "ReadFacts") => () => t.ReadFacts(new OverflowFacts[1]),
             (StepCounts c, "Write") => () => c.Write([1]),
-            (null, "OptimizerStep") => () => AmpKernels.OptimizerStep(Or(table), new OptimizerColumns(), [new AdamOptions()], Or(steps), Or(scale), Or(state), new(), stream),
-            (null, "UpdateScale") => () => AmpKernels.UpdateScale(Or(scale), [Or(state)], new GradScalerOptions(), stream),
-            (null, "Run") => () => MemoryTouch.Run(Or(table), [ColumnAccess.Read, default, default, default], stream: stream),
+            (null, "OptimizerStep") => () =>
+                AmpKernels.OptimizerStep(
+                    Or(table),
+                    new OptimizerColumns(),
+                    [new AdamOptions()],
+                    Or(steps),
+                    Or(scale),
+                    Or(state),
+                    new(),
+                    stream
+                ),
+            (null, "UpdateScale") => () =>
+                AmpKernels.UpdateScale(Or(scale), [Or(state)], new GradScalerOptions(), stream),
+            (null, "Run") => () =>
+                MemoryTouch.Run(Or(table), [ColumnAccess.Read, default, default, default], stream: stream),
             _ => throw new InvalidOperationException($"Say how to call {method.DeclaringType!.Name}.{method.Name}."),
         };
         try
@@ -174,23 +218,34 @@ public sealed class DisposedTests(DeviceKind kind)
         }
     }
 
-    private object? Argument(Type type) => type switch
-    {
-        { IsByRef: true } => Argument(type.GetElementType()!),
-        _ when type == typeof(nint) => _floats.Pointer,
-        _ when type == typeof(TensorCell) => _floats.ToCell(),
-        _ when type == typeof(DType) => DType.Float32,
-        _ when type == typeof(GradScalerState) => new GradScalerState { Scale = 2 },
-        _ when type == typeof(OptimizerSnapshot) => new OptimizerSnapshot
+    private object? Argument(Type type) =>
+        type switch
         {
-            Step = 1,
-            Parameters = [new() { Name = "p", Step = 1, State = new Dictionary<string, float[]> { ["exp_avg"] = [1, 2], ["exp_avg_sq"] = [1, 2] } }],
-        },
-        _ when type == typeof(float) => 1f,
-        _ when type == typeof(DeviceStream) || type == typeof(LossScaleState) || type == typeof(ILearningRateScheduler) => null,
-        _ when typeof(IDisposable).IsAssignableFrom(type) => type == typeof(Device) ? _device : Make(type),
-        _ when Nullable.GetUnderlyingType(type) is not null => null,
-        { IsValueType: true } => Activator.CreateInstance(type),
-        _ => throw new InvalidOperationException($"Say what to give for a {type.Name}."),
-    };
+            { IsByRef: true } => Argument(type.GetElementType()!),
+            _ when type == typeof(nint) => _floats.Pointer,
+            _ when type == typeof(TensorCell) => _floats.ToCell(),
+            _ when type == typeof(DType) => DType.Float32,
+            _ when type == typeof(GradScalerState) => new GradScalerState { Scale = 2 },
+            _ when type == typeof(OptimizerSnapshot) => new OptimizerSnapshot
+            {
+                Step = 1,
+                Parameters =
+                [
+                    new()
+                    {
+                        Name = "p",
+                        Step = 1,
+                        State = new Dictionary<string, float[]> { ["exp_avg"] = [1, 2], ["exp_avg_sq"] = [1, 2] },
+                    },
+                ],
+            },
+            _ when type == typeof(float) => 1f,
+            _ when type == typeof(DeviceStream)
+                    || type == typeof(LossScaleState)
+                    || type == typeof(ILearningRateScheduler) => null,
+            _ when typeof(IDisposable).IsAssignableFrom(type) => type == typeof(Device) ? _device : Make(type),
+            _ when Nullable.GetUnderlyingType(type) is not null => null,
+            { IsValueType: true } => Activator.CreateInstance(type),
+            _ => throw new InvalidOperationException($"Say what to give for a {type.Name}."),
+        };
 }

@@ -11,7 +11,10 @@ public sealed class EmulatedGpuTests
     {
         EmulatedGpu.Report(kind: 0, "planted");
 
-        Assert.That(() => new FindingsFailTestsAttribute().AfterTest(null!), Throws.InstanceOf<AssertionException>().With.Message.Contains("planted"));
+        Assert.That(
+            () => new FindingsFailTestsAttribute().AfterTest(null!),
+            Throws.InstanceOf<AssertionException>().With.Message.Contains("planted")
+        );
         Assert.That(EmulatedGpu.TakeFindings(), Is.Empty, "a finding is told once");
     }
 
@@ -27,15 +30,21 @@ public sealed class EmulatedGpuTests
         {
             // Far beyond the buffer, its pool's segment and everything else.
             nint wrong = (nint)((long)buffer.Pointer + (1L << 32));
-            Assert.That(() =>
-            {
-                AmpKernels.Cast(device, new(wrong, DType.Float32), buffer.ToCell(), 4);
-                device.Stream.Synchronize();
-            }, Throws.InstanceOf<NativeAmpDeviceException>().With.Message.Contains("CUDA_ERROR_ILLEGAL_ADDRESS"));
+            Assert.That(
+                () =>
+                {
+                    AmpKernels.Cast(device, new(wrong, DType.Float32), buffer.ToCell(), 4);
+                    device.Stream.Synchronize();
+                },
+                Throws.InstanceOf<NativeAmpDeviceException>().With.Message.Contains("CUDA_ERROR_ILLEGAL_ADDRESS")
+            );
         }
 
         // A context that a kernel broke takes nothing back: the leaks belong to it.
-        Assert.That(EmulatedGpu.TakeFindings(leaks: false), Has.Count.EqualTo(1).And.All.Contains("out of bounds").And.All.Contains("cast"));
+        Assert.That(
+            EmulatedGpu.TakeFindings(leaks: false),
+            Has.Count.EqualTo(1).And.All.Contains("out of bounds").And.All.Contains("cast")
+        );
     }
 
     [Test]
@@ -43,7 +52,8 @@ public sealed class EmulatedGpuTests
     {
         var driver = new CudaDriver();
         var device = Device.Cuda();
-        using (driver.MakeCurrent()) driver.Allocate(64);
+        using (driver.MakeCurrent())
+            driver.Allocate(64);
         device.Dispose();
 
         Assert.That(EmulatedGpu.TakeFindings(), Has.Some.Contains("1 allocations (64 bytes)"));
@@ -61,7 +71,10 @@ public sealed class EmulatedGpuTests
         halves.ToArray<Half>();
 
         EmulatorCounters counters = EmulatedGpu.Counters;
-        Assert.That((counters.Launches, counters.Global.Loaded[4], counters.Global.Stored[4]), Is.EqualTo((1, 4096, 2048)));
+        Assert.That(
+            (counters.Launches, counters.Global.Loaded[4], counters.Global.Stored[4]),
+            Is.EqualTo((1, 4096, 2048))
+        );
         Assert.That((counters.CopiesToHost, counters.BytesToHost, counters.Gemms), Is.EqualTo((1, 2048, 0)));
         Assert.That(counters.HostWaits, Is.GreaterThan(0));
         Assert.That(EmulatedGpu.Calls()["cuLaunchKernel"], Is.EqualTo(1));

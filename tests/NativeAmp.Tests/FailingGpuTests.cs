@@ -23,8 +23,13 @@ public sealed class FailingGpuTests
         using var halves = device.Allocate(DType.Float16, 1);
         EmulatedGpu.Fail("cuModuleLoadDataEx", 1, code);
 
-        Assert.That(() => AmpKernels.Cast(device, halves.ToCell(), values.ToCell(), 1),
-            Throws.InstanceOf<NativeAmpDeviceException>().With.Message.Contains("cuModuleLoadDataEx").And.Message.Contains(advice));
+        Assert.That(
+            () => AmpKernels.Cast(device, halves.ToCell(), values.ToCell(), 1),
+            Throws
+                .InstanceOf<NativeAmpDeviceException>()
+                .With.Message.Contains("cuModuleLoadDataEx")
+                .And.Message.Contains(advice)
+        );
     }
 
     [Test]
@@ -32,7 +37,10 @@ public sealed class FailingGpuTests
     {
         EmulatedGpu.Fail("cuDevicePrimaryCtxRetain", 1, 46);
         using (var device = Device.Best())
-            Assert.That(device.Kind, Is.EqualTo(Device.Available(DeviceKind.Cuda).Count > 1 ? DeviceKind.Cuda : DeviceKind.Cpu));
+            Assert.That(
+                device.Kind,
+                Is.EqualTo(Device.Available(DeviceKind.Cuda).Count > 1 ? DeviceKind.Cuda : DeviceKind.Cpu)
+            );
         EmulatedGpu.FailNone();
         using (var device = Device.Best())
             Assert.That(device.Kind, Is.EqualTo(DeviceKind.Cuda));

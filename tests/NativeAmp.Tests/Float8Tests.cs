@@ -42,8 +42,10 @@ public sealed class Float8Tests(DeviceKind kind)
         for (int i = 0; i < Count; i++)
         {
             var half = BitConverter.UInt16BitsToHalf(bits[i]);
-            if (Half.IsNaN(half)) Assert.That(format.Decode(found[i]).IsNaN, $"{i:X4}");
-            else Assert.That(found[i], Is.EqualTo(format.Round(ExactNumber.From((double)half)).Code), $"{i:X4}");
+            if (Half.IsNaN(half))
+                Assert.That(format.Decode(found[i]).IsNaN, $"{i:X4}");
+            else
+                Assert.That(found[i], Is.EqualTo(format.Round(ExactNumber.From((double)half)).Code), $"{i:X4}");
         }
     }
 
@@ -61,7 +63,8 @@ public sealed class Float8Tests(DeviceKind kind)
 
         var back = new float[4];
         wide.CopyTo<float>(back);
-        Assert.That(back, Is.EqualTo(new float[] { 1, -2, 96, 112 })); // 400 is midway to 416: 384, the even code; 800 is beyond 448
+        // 400 is midway to 416: 384, the even code; 800 is beyond 448
+        Assert.That(back, Is.EqualTo(new float[] { 1, -2, 96, 112 }));
     }
 
     [Test]
@@ -71,8 +74,15 @@ public sealed class Float8Tests(DeviceKind kind)
         using var values = device.Allocate<float>([1]);
 
         Assert.That(
-            () => AmpKernels.Cast(device, new TensorCell(values.Pointer, DType.Float32, values.Pointer), values.ToCell(), 1),
-            Throws.InstanceOf<NativeAmpException>().With.Message.Contains("a tensor of NAMP_FLOAT32 has none"));
+            () =>
+                AmpKernels.Cast(
+                    device,
+                    new TensorCell(values.Pointer, DType.Float32, values.Pointer),
+                    values.ToCell(),
+                    1
+                ),
+            Throws.InstanceOf<NativeAmpException>().With.Message.Contains("a tensor of NAMP_FLOAT32 has none")
+        );
     }
 
     [Test]
@@ -85,8 +95,12 @@ public sealed class Float8Tests(DeviceKind kind)
 
         Assert.That(
             () => AmpKernels.UnscaleAndCheck(table, 0, null, state),
-            Throws.InstanceOf<NativeAmpException>().With.Message.Contains("NAMP_FLOAT8_E5M2; it must be NAMP_FLOAT32, NAMP_FLOAT16 or NAMP_BFLOAT16"));
+            Throws
+                .InstanceOf<NativeAmpException>()
+                .With.Message.Contains("NAMP_FLOAT8_E5M2; it must be NAMP_FLOAT32, NAMP_FLOAT16 or NAMP_BFLOAT16")
+        );
     }
 
-    private static NumberFormat FormatOf(DType dtype) => dtype == DType.Float8E4M3 ? NumberFormat.Float8E4M3 : NumberFormat.Float8E5M2;
+    private static NumberFormat FormatOf(DType dtype) =>
+        dtype == DType.Float8E4M3 ? NumberFormat.Float8E4M3 : NumberFormat.Float8E5M2;
 }

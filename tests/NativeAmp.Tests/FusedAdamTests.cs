@@ -1,6 +1,8 @@
 namespace NativeAmp.Tests;
 
-/// <summary>The optimizer around the kernels: groups, gradients that come and go, schedules, state, and no garbage.</summary>
+/// <summary>
+/// The optimizer around the kernels: groups, gradients that come and go, schedules, state, and no garbage.
+/// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class FusedAdamTests(DeviceKind kind)
 {
@@ -17,16 +19,21 @@ public sealed class FusedAdamTests(DeviceKind kind)
     {
         using var a = new TestParameter(_device, "a", new float[100]);
         using var b = new TestParameter(_device, "b", new float[1000]);
-        using var optimizer = new FusedAdam([new ParameterGroup([a], new AdamOptions()), new ParameterGroup([b], new AdamOptions { WeightDecay = 0 })]);
+        using var optimizer = new FusedAdam([
+            new ParameterGroup([a], new AdamOptions()),
+            new ParameterGroup([b], new AdamOptions { WeightDecay = 0 }),
+        ]);
         using var scaler = new GradScaler(_device);
         optimizer.Scheduler = LearningRateSchedule.LinearWarmup(10, LearningRateSchedule.Cosine(100));
         a.WithComputeCopy(DType.Float16);
         a.SetGradient(new Half[100]);
         b.SetGradient(new float[1000]);
-        for (int warm = 0; warm < 50; warm++) Step();
+        for (int warm = 0; warm < 50; warm++)
+            Step();
         long before = GC.GetAllocatedBytesForCurrentThread();
 
-        for (int i = 0; i < 100; i++) Step();
+        for (int i = 0; i < 100; i++)
+            Step();
 
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
 
@@ -42,17 +49,24 @@ public sealed class FusedAdamTests(DeviceKind kind)
     [Test]
     public void A_step_over_a_thousand_tensors_allocates_nothing_either()
     {
-        TestParameter[] parameters = [.. Enumerable.Range(0, 1000).Select(i => new TestParameter(_device, $"p{i}", 1, 2, 3))];
+        TestParameter[] parameters =
+        [
+            .. Enumerable.Range(0, 1000).Select(i => new TestParameter(_device, $"p{i}", 1, 2, 3)),
+        ];
         using var optimizer = new FusedAdam(parameters);
-        foreach (var parameter in parameters) parameter.SetGradient(1f, 2f, 3f);
-        for (int warm = 0; warm < 5; warm++) optimizer.Step();
+        foreach (var parameter in parameters)
+            parameter.SetGradient(1f, 2f, 3f);
+        for (int warm = 0; warm < 5; warm++)
+            optimizer.Step();
         long before = GC.GetAllocatedBytesForCurrentThread();
 
-        for (int i = 0; i < 5; i++) optimizer.Step();
+        for (int i = 0; i < 5; i++)
+            optimizer.Step();
 
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
         Assert.That(optimizer.CountAppliedSteps(), Is.EqualTo(10));
-        foreach (var parameter in parameters) parameter.Dispose();
+        foreach (var parameter in parameters)
+            parameter.Dispose();
     }
 
     [Test]
@@ -70,7 +84,10 @@ public sealed class FusedAdamTests(DeviceKind kind)
 
         Assert.That(skipped.Read().Skipped);
         Assert.That((p.Values, p.Half<BFloat16>()), Is.EqualTo((values, halves)));
-        Assert.That(optimizer.SaveState().Parameters[0].State["exp_avg"], Is.EqualTo(state.Parameters[0].State["exp_avg"]));
+        Assert.That(
+            optimizer.SaveState().Parameters[0].State["exp_avg"],
+            Is.EqualTo(state.Parameters[0].State["exp_avg"])
+        );
         Assert.That(optimizer.CountAppliedSteps(), Is.EqualTo(1));
         Assert.That(skipped.Read().LearningRate, Is.EqualTo(2 * 0.001 / 4));
         Assert.That(optimizer.NextLearningRate(), Is.EqualTo(2 * 0.001 / 4));
@@ -81,8 +98,10 @@ public sealed class FusedAdamTests(DeviceKind kind)
     {
         using var fast = new TestParameter(_device, "fast", 1);
         using var still = new TestParameter(_device, "still", 1);
-        using var optimizer = new FusedAdam(
-            [new ParameterGroup([fast], new AdamOptions { LearningRate = 0.1, WeightDecay = 0 }), new ParameterGroup([still], new AdamOptions { LearningRate = 0 })]);
+        using var optimizer = new FusedAdam([
+            new ParameterGroup([fast], new AdamOptions { LearningRate = 0.1, WeightDecay = 0 }),
+            new ParameterGroup([still], new AdamOptions { LearningRate = 0 }),
+        ]);
         fast.SetGradient(1f);
         still.SetGradient(1f);
 
@@ -182,11 +201,38 @@ public sealed class FusedAdamTests(DeviceKind kind)
         var state = optimizer.SaveState();
         var moments = state.Parameters[0];
 
-        Assert.That(() => optimizer.LoadState(state with { Parameters = [] }), Throws.ArgumentException.With.Message.Contains("'p'"));
-        Assert.That(() => optimizer.LoadState(state with { Parameters = [moments, moments with { Name = "q" }] }), Throws.ArgumentException.With.Message.Contains("'q'"));
-        Assert.That(() => optimizer.LoadState(state with { Parameters = [moments with { State = new Dictionary<string, float[]> { ["exp_avg"] = [1], ["exp_avg_sq"] = [1] } }] }), Throws.ArgumentException.With.Message.Contains("elements"));
-        Assert.That(() => optimizer.LoadState(state with { Step = -1 }), Throws.InstanceOf<ArgumentOutOfRangeException>());
-        Assert.That(() => optimizer.LoadState(state with { Step = long.MaxValue }), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(
+            () => optimizer.LoadState(state with { Parameters = [] }),
+            Throws.ArgumentException.With.Message.Contains("'p'")
+        );
+        Assert.That(
+            () => optimizer.LoadState(state with { Parameters = [moments, moments with { Name = "q" }] }),
+            Throws.ArgumentException.With.Message.Contains("'q'")
+        );
+        Assert.That(
+            () =>
+                optimizer.LoadState(
+                    state with
+                    {
+                        Parameters =
+                        [
+                            moments with
+                            {
+                                State = new Dictionary<string, float[]> { ["exp_avg"] = [1], ["exp_avg_sq"] = [1] },
+                            },
+                        ],
+                    }
+                ),
+            Throws.ArgumentException.With.Message.Contains("elements")
+        );
+        Assert.That(
+            () => optimizer.LoadState(state with { Step = -1 }),
+            Throws.InstanceOf<ArgumentOutOfRangeException>()
+        );
+        Assert.That(
+            () => optimizer.LoadState(state with { Step = long.MaxValue }),
+            Throws.InstanceOf<ArgumentOutOfRangeException>()
+        );
         Assert.That(optimizer.SaveState().Parameters[0].State["exp_avg"], Is.EqualTo(moments.State["exp_avg"]));
     }
 
@@ -198,7 +244,8 @@ public sealed class FusedAdamTests(DeviceKind kind)
         p.SetGradient(3f);
         var first = optimizer.Step();
         p.SetGradient(4f);
-        for (int i = 0; i < 63; i++) optimizer.Step();
+        for (int i = 0; i < 63; i++)
+            optimizer.Step();
 
         Assert.That(first.Read().GradientNorm, Is.EqualTo(3));
         optimizer.Step();
@@ -219,17 +266,25 @@ public sealed class FusedAdamTests(DeviceKind kind)
         var result = clipped.Step();
         plain.Step();
 
-        Assert.That((result.Read().Stepped, result.Read().GradientNorm, result.Read().ClipCoefficient), Is.EqualTo((true, 5e15f, 1f)));
+        Assert.That(
+            (result.Read().Stepped, result.Read().GradientNorm, result.Read().ClipCoefficient),
+            Is.EqualTo((true, 5e15f, 1f))
+        );
         Assert.That(p.Values, Is.EqualTo(q.Values));
     }
 
     [Test]
-    public void A_norm_that_would_clip_nothing_by_accident_is_refused([Values(0f, -0f, -1f, float.NaN, float.NegativeInfinity)] float maxNorm)
+    public void A_norm_that_would_clip_nothing_by_accident_is_refused(
+        [Values(0f, -0f, -1f, float.NaN, float.NegativeInfinity)] float maxNorm
+    )
     {
         using var p = new TestParameter(_device, "p", 1);
         using var optimizer = new FusedAdam([p]);
 
-        Assert.That(() => optimizer.ClipGradNorm(maxNorm), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("above 0"));
+        Assert.That(
+            () => optimizer.ClipGradNorm(maxNorm),
+            Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("above 0")
+        );
         Assert.That(() => optimizer.ClipGradNorm((float)1e-46), Throws.InstanceOf<ArgumentOutOfRangeException>());
         p.SetGradient(1f);
         optimizer.ClipGradNorm(float.Epsilon);
@@ -242,11 +297,23 @@ public sealed class FusedAdamTests(DeviceKind kind)
         using var p = new TestParameter(_device, "p", 1);
         Assert.That(() => new FusedAdam(Array.Empty<IParameter>()), Throws.ArgumentException);
         using var odd = new TestParameter(_device, "odd", 1, 2) { ShapeOverride = 3 };
-        Assert.That(() => new FusedAdam([odd]), Throws.ArgumentException.With.Message.Contains("'odd' has 2 elements, which is not the product of its shape, [3]"));
+        Assert.That(
+            () => new FusedAdam([odd]),
+            Throws.ArgumentException.With.Message.Contains(
+                "'odd' has 2 elements, which is not the product of its shape, [3]"
+            )
+        );
         Assert.That(() => new FusedAdam([p, p]), Throws.ArgumentException.With.Message.Contains("'p' is given twice"));
-        Assert.That(() => new FusedAdam([p], new AdamOptions { Beta1 = 1 }), Throws.ArgumentException.With.Message.Contains("Beta1"));
+        Assert.That(
+            () => new FusedAdam([p], new AdamOptions { Beta1 = 1 }),
+            Throws.ArgumentException.With.Message.Contains("Beta1")
+        );
         Assert.That(() => new FusedAdam([p], new AdamOptions { LearningRate = double.NaN }), Throws.ArgumentException);
-        Assert.That(_device.MemoryStatistics.LiveBytes(MemoryKind.OptimizerState), Is.Zero, "what was begun was given back");
+        Assert.That(
+            _device.MemoryStatistics.LiveBytes(MemoryKind.OptimizerState),
+            Is.Zero,
+            "what was begun was given back"
+        );
     }
 
     [Test]

@@ -32,22 +32,30 @@ public sealed class GradScalerTests(DeviceKind kind)
     public void The_PyTorch_preset_moves_the_scale_as_PyTorch_does_bit_for_bit(int index)
     {
         JsonElement golden = Golden.Cases("scaler.json")[index];
-        using var scaler = new GradScaler(_device, GradScalerOptions.PyTorch with
-        {
-            InitialScale = golden.GetProperty("init").Float(),
-            GrowthFactor = golden.GetProperty("growthFactor").GetDouble(),
-            BackoffFactor = golden.GetProperty("backoffFactor").GetDouble(),
-            GrowthInterval = golden.GetProperty("growthInterval").GetInt32(),
-        });
-        using OptimizerState good = Checked(1), overflown = Checked(float.PositiveInfinity);
-        float[] found = golden.GetProperty("foundInf").Floats(), scales = golden.GetProperty("scales").Floats(), trackers = golden.GetProperty("trackers").Floats();
+        using var scaler = new GradScaler(
+            _device,
+            GradScalerOptions.PyTorch with
+            {
+                InitialScale = golden.GetProperty("init").Float(),
+                GrowthFactor = golden.GetProperty("growthFactor").GetDouble(),
+                BackoffFactor = golden.GetProperty("backoffFactor").GetDouble(),
+                GrowthInterval = golden.GetProperty("growthInterval").GetInt32(),
+            }
+        );
+        using OptimizerState good = Checked(1),
+            overflown = Checked(float.PositiveInfinity);
+        float[] found = golden.GetProperty("foundInf").Floats(),
+            scales = golden.GetProperty("scales").Floats(),
+            trackers = golden.GetProperty("trackers").Floats();
         for (int i = 0; i < found.Length; i++)
         {
             AmpKernels.UpdateScale(scaler.DeviceState!, [found[i] != 0 ? overflown : good], scaler.Options);
 
             var after = scaler.SaveState();
             if ((after.Scale, after.GrowthTracker) != (scales[i], (int)trackers[i]))
-                Assert.Fail($"after update {i}: {after.Scale}, {after.GrowthTracker}, expected {scales[i]}, {trackers[i]}");
+                Assert.Fail(
+                    $"after update {i}: {after.Scale}, {after.GrowthTracker}, expected {scales[i]}, {trackers[i]}"
+                );
         }
     }
 
@@ -58,7 +66,10 @@ public sealed class GradScalerTests(DeviceKind kind)
         _parameter.SetGradient(1f, 2f, 3f);
         scaler.Unscale(_optimizer);
 
-        Assert.That(() => scaler.Unscale(_optimizer), Throws.InvalidOperationException.With.Message.Contains("already been called"));
+        Assert.That(
+            () => scaler.Unscale(_optimizer),
+            Throws.InvalidOperationException.With.Message.Contains("already been called")
+        );
     }
 
     [Test]
@@ -68,7 +79,10 @@ public sealed class GradScalerTests(DeviceKind kind)
         _parameter.SetGradient(1f, 2f, 3f);
         scaler.Step(_optimizer);
 
-        Assert.That(() => scaler.Unscale(_optimizer), Throws.InvalidOperationException.With.Message.Contains("after Step"));
+        Assert.That(
+            () => scaler.Unscale(_optimizer),
+            Throws.InvalidOperationException.With.Message.Contains("after Step")
+        );
     }
 
     [Test]
@@ -79,7 +93,10 @@ public sealed class GradScalerTests(DeviceKind kind)
         scaler.Step(_optimizer);
         float[] before = _parameter.Values;
 
-        Assert.That(() => scaler.Step(_optimizer), Throws.InvalidOperationException.With.Message.Contains("already been called"));
+        Assert.That(
+            () => scaler.Step(_optimizer),
+            Throws.InvalidOperationException.With.Message.Contains("already been called")
+        );
         Assert.That(_parameter.Values, Is.EqualTo(before));
         scaler.Update();
         Assert.That(() => scaler.Step(_optimizer), Throws.Nothing);
@@ -89,7 +106,10 @@ public sealed class GradScalerTests(DeviceKind kind)
     public void Updating_without_a_check_is_an_error()
     {
         using var scaler = new GradScaler(_device);
-        Assert.That(scaler.Update, Throws.InvalidOperationException.With.Message.Contains("No inf checks were recorded"));
+        Assert.That(
+            scaler.Update,
+            Throws.InvalidOperationException.With.Message.Contains("No inf checks were recorded")
+        );
 
         _parameter.SetGradient(1f, 2f, 3f);
         scaler.Step(_optimizer);
@@ -101,7 +121,10 @@ public sealed class GradScalerTests(DeviceKind kind)
     public void An_optimizer_without_gradients_is_an_error()
     {
         using var scaler = new GradScaler(_device);
-        Assert.That(() => scaler.Step(_optimizer), Throws.InvalidOperationException.With.Message.Contains("No inf checks were recorded"));
+        Assert.That(
+            () => scaler.Step(_optimizer),
+            Throws.InvalidOperationException.With.Message.Contains("No inf checks were recorded")
+        );
         Assert.That(() => scaler.Unscale(_optimizer), Throws.InvalidOperationException);
     }
 
@@ -225,8 +248,10 @@ public sealed class GradScalerTests(DeviceKind kind)
                 scaler.Step(_optimizer);
                 scaler.Update();
             }
-            if (step == 19) two.LoadState(one.SaveState());
-            if (step >= 19) Assert.That(two.SaveState(), Is.EqualTo(one.SaveState()), $"step {step}");
+            if (step == 19)
+                two.LoadState(one.SaveState());
+            if (step >= 19)
+                Assert.That(two.SaveState(), Is.EqualTo(one.SaveState()), $"step {step}");
         }
         Assert.That(one.SaveState().Updates, Is.EqualTo(40));
     }
@@ -240,10 +265,19 @@ public sealed class GradScalerTests(DeviceKind kind)
         var before = scaler.SaveState();
 
         Assert.That(() => scaler.LoadState(before with { Scale = scale }), Throws.ArgumentException);
-        Assert.That(() => scaler.LoadState(before with { GrowthTracker = int.MaxValue }), Throws.ArgumentException.With.Message.Contains("2^31"));
-        Assert.That(() => scaler.LoadState(before with { Updates = long.MaxValue }), Throws.ArgumentException.With.Message.Contains("2^63"));
+        Assert.That(
+            () => scaler.LoadState(before with { GrowthTracker = int.MaxValue }),
+            Throws.ArgumentException.With.Message.Contains("2^31")
+        );
+        Assert.That(
+            () => scaler.LoadState(before with { Updates = long.MaxValue }),
+            Throws.ArgumentException.With.Message.Contains("2^63")
+        );
         Assert.That(() => scaler.Update(scale), Throws.InstanceOf<ArgumentOutOfRangeException>());
-        Assert.That(() => new GradScaler(_device, new GradScalerOptions { InitialScale = scale }), Throws.ArgumentException);
+        Assert.That(
+            () => new GradScaler(_device, new GradScalerOptions { InitialScale = scale }),
+            Throws.ArgumentException
+        );
         Assert.That(scaler.SaveState(), Is.EqualTo(before));
     }
 
@@ -268,7 +302,8 @@ public sealed class GradScalerTests(DeviceKind kind)
         {
             _parameter.SetGradient(1f, float.NaN, 1f);
             scaler.Step(_optimizer);
-            if (step < 2) scaler.Update();
+            if (step < 2)
+                scaler.Update();
         }
 
         var failure = Assert.Throws<TooManySkipsException>(scaler.Update)!;
@@ -281,7 +316,10 @@ public sealed class GradScalerTests(DeviceKind kind)
     public void Too_many_skips_in_a_row_call_back_instead_if_asked()
     {
         var seen = new List<int>();
-        using var scaler = new GradScaler(_device, new GradScalerOptions { MaximumConsecutiveSkips = 2, OnTooManySkips = s => seen.Add(s.ConsecutiveSkips) });
+        using var scaler = new GradScaler(
+            _device,
+            new GradScalerOptions { MaximumConsecutiveSkips = 2, OnTooManySkips = s => seen.Add(s.ConsecutiveSkips) }
+        );
         for (int step = 0; step < 5; step++)
         {
             _parameter.SetGradient(1f, float.NaN, 1f);

@@ -5,16 +5,28 @@ namespace NativeAmp.Tests;
 public sealed class LionTests(DeviceKind kind)
 {
     public static IEnumerable<LionOptions> Settings =>
-    [
-        new() { LearningRate = 0.001 },
-        new() { LearningRate = 0.01, WeightDecay = 0.1, Maximize = true },
-        new() { LearningRate = 0.002, Beta1 = 0.95, Beta2 = 0.98, WeightDecay = 0.01 },
-    ];
+        [
+            new() { LearningRate = 0.001 },
+            new()
+            {
+                LearningRate = 0.01,
+                WeightDecay = 0.1,
+                Maximize = true,
+            },
+            new()
+            {
+                LearningRate = 0.002,
+                Beta1 = 0.95,
+                Beta2 = 0.98,
+                WeightDecay = 0.01,
+            },
+        ];
 
     [Test]
     public void Fifty_steps_agree_with_the_formulas_in_double(
-        [ValueSource(nameof(Settings))] LionOptions options, [Values(DType.Float32, DType.Float16, DType.BFloat16)] DType gradientType) =>
-        RuleSteps.AgreeInDouble(kind, options, gradientType, Step);
+        [ValueSource(nameof(Settings))] LionOptions options,
+        [Values(DType.Float32, DType.Float16, DType.BFloat16)] DType gradientType
+    ) => RuleSteps.AgreeInDouble(kind, options, gradientType, Step);
 
     [Test]
     public void An_element_whose_gradients_were_all_zero_only_decays()
@@ -31,7 +43,8 @@ public sealed class LionTests(DeviceKind kind)
 
     private static void Step(LionOptions options, ref double p, double[] state, double g, int step)
     {
-        if (options.Maximize) g = -g;
+        if (options.Maximize)
+            g = -g;
         p -= options.LearningRate * options.WeightDecay * p;
         (double kept, double came) = (options.Beta1 * state[0], (1 - options.Beta1) * g);
         // Where they cancel, the sign is that of what float32 rounded.

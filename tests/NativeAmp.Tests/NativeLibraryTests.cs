@@ -17,7 +17,8 @@ public sealed class NativeLibraryTests
     public void Every_struct_has_the_size_that_the_library_was_built_with()
     {
         Assert.That(NativeMethods.StructSizes(), Has.Length.GreaterThan(20));
-        foreach (var (name, size) in NativeMethods.StructSizes()) Assert.That(StructSize(name), Is.EqualTo(size), name);
+        foreach (var (name, size) in NativeMethods.StructSizes())
+            Assert.That(StructSize(name), Is.EqualTo(size), name);
         Assert.That(StructSize("namp_nonsense"), Is.EqualTo(-1));
         Assert.That(NativeMethods.AbiVersion(), Is.EqualTo(NativeConstants.AbiVersion));
     }
@@ -26,21 +27,38 @@ public sealed class NativeLibraryTests
     public void It_is_looked_for_beside_the_application_then_by_the_system_and_nowhere_above()
     {
         string application = TestContext.CurrentContext.TestDirectory;
-        string runtime = Path.Combine("runtimes", System.Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier, "native");
+        string runtime = Path.Combine(
+            "runtimes",
+            System.Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier,
+            "native"
+        );
 
-        Assert.That(NativeLibrarySearch.Candidates(null, application), Is.EqualTo(new[]
-        {
-            Path.Combine(application, runtime, NativeLibrarySearch.FileName), Path.Combine(application, NativeLibrarySearch.FileName), NativeLibrarySearch.FileName,
-        }));
+        Assert.That(
+            NativeLibrarySearch.Candidates(null, application),
+            Is.EqualTo(
+                new[]
+                {
+                    Path.Combine(application, runtime, NativeLibrarySearch.FileName),
+                    Path.Combine(application, NativeLibrarySearch.FileName),
+                    NativeLibrarySearch.FileName,
+                }
+            )
+        );
     }
 
     [Test]
     public void It_lies_beside_every_application_of_the_source_tree() =>
-        Assert.That(NativeAmpRuntime.Status.Path, Is.EqualTo(Path.Combine(TestContext.CurrentContext.TestDirectory, NativeLibrarySearch.FileName)));
+        Assert.That(
+            NativeAmpRuntime.Status.Path,
+            Is.EqualTo(Path.Combine(TestContext.CurrentContext.TestDirectory, NativeLibrarySearch.FileName))
+        );
 
     [Test]
     public void A_path_that_is_given_is_the_only_one_tried() =>
-        Assert.That(NativeLibrarySearch.Candidates("/somewhere/lib.so", "/app"), Is.EqualTo(new[] { "/somewhere/lib.so" }));
+        Assert.That(
+            NativeLibrarySearch.Candidates("/somewhere/lib.so", "/app"),
+            Is.EqualTo(new[] { "/somewhere/lib.so" })
+        );
 
     [Test]
     public void A_failure_lists_everything_that_was_tried_and_why_it_was_not_taken()
@@ -48,16 +66,23 @@ public sealed class NativeLibraryTests
         string folder = Directory.CreateTempSubdirectory().FullName;
         try
         {
-            string missing = Path.Combine(folder, "missing.so"), text = Path.Combine(folder, "text.so");
+            string missing = Path.Combine(folder, "missing.so"),
+                text = Path.Combine(folder, "text.so");
             File.WriteAllText(text, "no library");
 
             var (handle, status) = NativeLibraryLoader.Load([missing, text, "nativeamp-that-is-nowhere"]);
             var failure = new NativeAmpLibraryException(status);
 
             Assert.That((handle, status.IsLoaded), Is.EqualTo(((nint)0, false)));
-            Assert.That(status.Attempts.Select(a => a.Location), Is.EqualTo(new[] { missing, text, "nativeamp-that-is-nowhere" }));
+            Assert.That(
+                status.Attempts.Select(a => a.Location),
+                Is.EqualTo(new[] { missing, text, "nativeamp-that-is-nowhere" })
+            );
             Assert.That(status.Attempts.Select(a => a.Failure), Is.All.Not.Empty);
-            Assert.That(failure.Message, Does.Contain(missing + ": there is no such file").And.Contains(text).And.Contains("NATIVEAMP_LIBRARY"));
+            Assert.That(
+                failure.Message,
+                Does.Contain(missing + ": there is no such file").And.Contains(text).And.Contains("NATIVEAMP_LIBRARY")
+            );
         }
         finally
         {
@@ -68,7 +93,10 @@ public sealed class NativeLibraryTests
     [Test]
     public void Another_library_is_not_taken_for_it()
     {
-        string another = OperatingSystem.IsWindows() ? "kernel32.dll" : OperatingSystem.IsMacOS() ? "libSystem.dylib" : "libc.so.6";
+        string another =
+            OperatingSystem.IsWindows() ? "kernel32.dll"
+            : OperatingSystem.IsMacOS() ? "libSystem.dylib"
+            : "libc.so.6";
 
         var (handle, status) = NativeLibraryLoader.Load([another]);
 
@@ -78,6 +106,7 @@ public sealed class NativeLibraryTests
 
     private static unsafe long StructSize(string name)
     {
-        fixed (byte* text = System.Text.Encoding.UTF8.GetBytes(name + '\0')) return NativeMethods.StructSize(text);
+        fixed (byte* text = System.Text.Encoding.UTF8.GetBytes(name + '\0'))
+            return NativeMethods.StructSize(text);
     }
 }

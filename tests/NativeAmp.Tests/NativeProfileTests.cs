@@ -17,7 +17,12 @@ public class NativeProfileTests
             fixed (Half* to = halves)
             {
                 for (int i = 0; i < 4; i++)
-                    AmpKernels.Cast(device, new TensorCell((nint)to, DType.Float16), new TensorCell((nint)from, DType.Float32), values.Length);
+                    AmpKernels.Cast(
+                        device,
+                        new TensorCell((nint)to, DType.Float16),
+                        new TensorCell((nint)from, DType.Float32),
+                        values.Length
+                    );
             }
         }
         finally

@@ -33,7 +33,13 @@ public sealed class ParameterGroupTests(DeviceKind kind)
 
         for (int i = 0; i < count; i++)
         {
-            Near.Assert(parameters[i].Values, oracles[i].Parameters, relative: 1e-6, absolute: 1e-5 * options[i].LearningRate, $"group {i}");
+            Near.Assert(
+                parameters[i].Values,
+                oracles[i].Parameters,
+                relative: 1e-6,
+                absolute: 1e-5 * options[i].LearningRate,
+                $"group {i}"
+            );
             parameters[i].Dispose();
         }
     }
@@ -41,10 +47,25 @@ public sealed class ParameterGroupTests(DeviceKind kind)
     [Test]
     public void Changes_hold_from_the_next_step_on_and_not_for_one_that_is_under_way([Values(3, 200)] int count)
     {
-        TestParameter[] parameters = [.. Enumerable.Range(0, count).Select(i => new TestParameter(_device, $"p{i}", 0))];
-        ParameterGroup[] groups = [.. parameters.Select(p => new ParameterGroup([p], new AdamOptions { WeightDecay = 0, Beta1 = 0, Beta2 = 0 }))];
+        TestParameter[] parameters =
+        [
+            .. Enumerable.Range(0, count).Select(i => new TestParameter(_device, $"p{i}", 0)),
+        ];
+        ParameterGroup[] groups =
+        [
+            .. parameters.Select(p => new ParameterGroup(
+                [p],
+                new AdamOptions
+                {
+                    WeightDecay = 0,
+                    Beta1 = 0,
+                    Beta2 = 0,
+                }
+            )),
+        ];
         using var optimizer = new FusedAdam(groups);
-        foreach (var parameter in parameters) parameter.SetGradient(1f);
+        foreach (var parameter in parameters)
+            parameter.SetGradient(1f);
 
         // With no memory of gradients a step of 1 is the rate itself; nobody waits in between.
         double[] expected = new double[count];
@@ -69,27 +90,38 @@ public sealed class ParameterGroupTests(DeviceKind kind)
     [Test]
     public void A_step_of_many_groups_allocates_nothing()
     {
-        TestParameter[] parameters = [.. Enumerable.Range(0, 300).Select(i => new TestParameter(_device, $"p{i}", 1, 2))];
-        using var optimizer = new FusedAdam(parameters.Select(p => new ParameterGroup([p], new AdamOptions()))) { Scheduler = LearningRateSchedule.Cosine(100) };
-        foreach (var parameter in parameters) parameter.SetGradient(1f, 2f);
-        for (int warm = 0; warm < 5; warm++) optimizer.Step();
+        TestParameter[] parameters =
+        [
+            .. Enumerable.Range(0, 300).Select(i => new TestParameter(_device, $"p{i}", 1, 2)),
+        ];
+        using var optimizer = new FusedAdam(parameters.Select(p => new ParameterGroup([p], new AdamOptions())))
+        {
+            Scheduler = LearningRateSchedule.Cosine(100),
+        };
+        foreach (var parameter in parameters)
+            parameter.SetGradient(1f, 2f);
+        for (int warm = 0; warm < 5; warm++)
+            optimizer.Step();
         long before = GC.GetAllocatedBytesForCurrentThread();
 
-        for (int i = 0; i < 5; i++) optimizer.Step();
+        for (int i = 0; i < 5; i++)
+            optimizer.Step();
 
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
         Assert.That(optimizer.Groups, Has.Count.EqualTo(300));
-        foreach (var parameter in parameters) parameter.Dispose();
+        foreach (var parameter in parameters)
+            parameter.Dispose();
     }
 
-    private static AdamOptions Options(int i) => new()
-    {
-        LearningRate = 1e-3 * (1 + i % 17),
-        WeightDecay = i % 3 * 0.05,
-        Decoupled = i % 2 == 0,
-        AmsGrad = i % 5 == 0,
-        Maximize = i % 7 == 0,
-        Beta1 = 0.9 - 0.001 * (i % 13),
-        Epsilon = 1e-4,
-    };
+    private static AdamOptions Options(int i) =>
+        new()
+        {
+            LearningRate = 1e-3 * (1 + i % 17),
+            WeightDecay = i % 3 * 0.05,
+            Decoupled = i % 2 == 0,
+            AmsGrad = i % 5 == 0,
+            Maximize = i % 7 == 0,
+            Beta1 = 0.9 - 0.001 * (i % 13),
+            Epsilon = 1e-4,
+        };
 }

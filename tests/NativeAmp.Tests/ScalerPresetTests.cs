@@ -1,6 +1,8 @@
 namespace NativeAmp.Tests;
 
-/// <summary>Presets move the scale as what they are named after, step by step over traces, and end a run where that does.</summary>
+/// <summary>
+/// Presets move the scale as what they are named after, step by step over traces, and end a run where that does.
+/// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class ScalerPresetTests(DeviceKind kind)
 {
@@ -18,7 +20,8 @@ public sealed class ScalerPresetTests(DeviceKind kind)
     public void A_preset_moves_the_scale_as_its_framework_does(string preset)
     {
         var options = Options(preset);
-        using OptimizerState good = Checked(1), overflown = Checked(float.PositiveInfinity);
+        using OptimizerState good = Checked(1),
+            overflown = Checked(float.PositiveInfinity);
         foreach (int trace in kind.IsEmulated() ? [3] : Enumerable.Range(0, 40))
         {
             var oracle = Oracle(preset);
@@ -29,7 +32,8 @@ public sealed class ScalerPresetTests(DeviceKind kind)
             {
                 AmpKernels.UpdateScale(scaler.DeviceState!, [overflow ? overflown : good], options);
                 oracle.Update(overflow);
-                if (scaler.GetScale() != oracle.Scale) Assert.Fail($"trace {trace}, update {update}: {scaler.GetScale()}, expected {oracle.Scale}");
+                if (scaler.GetScale() != oracle.Scale)
+                    Assert.Fail($"trace {trace}, update {update}: {scaler.GetScale()}, expected {oracle.Scale}");
                 update++;
             }
         }
@@ -40,11 +44,16 @@ public sealed class ScalerPresetTests(DeviceKind kind)
     [TestCase("PyTorch", 2000, 0)]
     [TestCase("Keras", 2000, 0)]
     [TestCase("MindSpore", 2000, 0)]
-    public void The_first_growth_comes_after_as_many_good_steps_and_the_second_after_the_interval(string preset, int interval, int more)
+    public void The_first_growth_comes_after_as_many_good_steps_and_the_second_after_the_interval(
+        string preset,
+        int interval,
+        int more
+    )
     {
         var options = Options(preset);
         Assert.That(options.GrowthInterval, Is.EqualTo(interval));
-        if (kind.IsEmulated()) options = options with { GrowthInterval = interval = 20 };
+        if (kind.IsEmulated())
+            options = options with { GrowthInterval = interval = 20 };
         using var good = Checked(1);
         using var scaler = new GradScaler(_device, options);
         var changes = new List<int>();
@@ -52,7 +61,8 @@ public sealed class ScalerPresetTests(DeviceKind kind)
         for (int update = 1; changes.Count < 2; update++)
         {
             AmpKernels.UpdateScale(scaler.DeviceState!, [good], options);
-            if (scaler.GetScale() == before) continue;
+            if (scaler.GetScale() == before)
+                continue;
             changes.Add(update);
             before = scaler.GetScale();
         }
@@ -68,12 +78,14 @@ public sealed class ScalerPresetTests(DeviceKind kind)
         using var parameter = new TestParameter(_device, "weight", 1);
         using var optimizer = new FusedAdam([parameter]);
         parameter.SetGradient(float.PositiveInfinity);
-        int ended = 0, expected = 0;
+        int ended = 0,
+            expected = 0;
         for (int update = 1; update <= (preset == "MindSpore" ? 1100 : 200); update++)
         {
             scaler.Step(optimizer);
             oracle.Update(overflow: true);
-            if (oracle.Raises && expected == 0) expected = update;
+            if (oracle.Raises && expected == 0)
+                expected = update;
             try
             {
                 scaler.Update();
@@ -88,7 +100,10 @@ public sealed class ScalerPresetTests(DeviceKind kind)
         }
 
         // The host asks a GPU now and then.
-        int asked = preset == "MindSpore" ? 1001 : _device.IsHostMemory ? 1 : 64;
+        int asked =
+            preset == "MindSpore" ? 1001
+            : _device.IsHostMemory ? 1
+            : 64;
         Assert.That(ended, Is.EqualTo((expected + asked - 1) / asked * asked));
     }
 
@@ -118,7 +133,14 @@ public sealed class ScalerPresetTests(DeviceKind kind)
     [Test]
     public void What_is_said_at_the_floor_names_the_scale()
     {
-        using var scaler = new GradScaler(_device, GradScalerOptions.DeepSpeed with { InitialScale = 1, Hysteresis = 1 });
+        using var scaler = new GradScaler(
+            _device,
+            GradScalerOptions.DeepSpeed with
+            {
+                InitialScale = 1,
+                Hysteresis = 1,
+            }
+        );
         using var parameter = new TestParameter(_device, "weight", 1);
         using var optimizer = new FusedAdam([parameter]);
         parameter.SetGradient(float.NaN);
@@ -147,12 +169,19 @@ public sealed class ScalerPresetTests(DeviceKind kind)
         resumed.LoadState(scaler.SaveState());
         using var impatient = new GradScaler(_device);
 
-        Assert.That(() => impatient.LoadState(scaler.SaveState()), Throws.ArgumentException.With.Message.Contains("-2"));
-        for (int update = 0; update < 3; update++) AmpKernels.UpdateScale(resumed.DeviceState!, [good], options);
+        Assert.That(
+            () => impatient.LoadState(scaler.SaveState()),
+            Throws.ArgumentException.With.Message.Contains("-2")
+        );
+        for (int update = 0; update < 3; update++)
+            AmpKernels.UpdateScale(resumed.DeviceState!, [good], options);
         Assert.That(resumed.GetScale(), Is.EqualTo(65536));
         AmpKernels.UpdateScale(resumed.DeviceState!, [good], options);
         Assert.That(resumed.GetScale(), Is.EqualTo(131072));
-        Assert.That(() => new GradScaler(_device, options with { FirstGrowthDelay = -1 }), Throws.ArgumentException.With.Message.Contains("FirstGrowthDelay"));
+        Assert.That(
+            () => new GradScaler(_device, options with { FirstGrowthDelay = -1 }),
+            Throws.ArgumentException.With.Message.Contains("FirstGrowthDelay")
+        );
     }
 
     [Test]
@@ -169,18 +198,23 @@ public sealed class ScalerPresetTests(DeviceKind kind)
         Assert.That(result.Read().Reason, Does.Contain("no finite inverse"));
     }
 
-    private static GradScalerOptions Options(string preset) => (GradScalerOptions)typeof(GradScalerOptions).GetProperty(preset)!.GetValue(null)!;
+    private static GradScalerOptions Options(string preset) =>
+        (GradScalerOptions)typeof(GradScalerOptions).GetProperty(preset)!.GetValue(null)!;
 
-    private static ScalerOracle Oracle(string preset) => preset switch
-    {
-        "Megatron" => new ScalerOracle.Megatron(4294967296),
-        "DeepSpeed" => new ScalerOracle.DeepSpeed(65536),
-        "MindSpore" => new ScalerOracle.MindSpore(16777216),
-        "Keras" => new ScalerOracle.Torch(32768),
-        _ => new ScalerOracle.Torch(65536),
-    };
+    private static ScalerOracle Oracle(string preset) =>
+        preset switch
+        {
+            "Megatron" => new ScalerOracle.Megatron(4294967296),
+            "DeepSpeed" => new ScalerOracle.DeepSpeed(65536),
+            "MindSpore" => new ScalerOracle.MindSpore(16777216),
+            "Keras" => new ScalerOracle.Torch(32768),
+            _ => new ScalerOracle.Torch(65536),
+        };
 
-    /// <summary>Overflows: none; seldom or often, at random; in bursts that reach the floor; and between good runs about as long as the intervals.</summary>
+    /// <summary>
+    /// Overflows: none; seldom or often, at random; in bursts that reach the floor; and between good runs about as long
+    /// as the intervals.
+    /// </summary>
     private static IEnumerable<bool> Trace(int seed)
     {
         var random = new Random(seed);
@@ -194,8 +228,10 @@ public sealed class ScalerPresetTests(DeviceKind kind)
                 _ => (random.Next(2) + 1) * 1000 + random.Next(-3, 4),
             };
             int bad = random.Next(5) == 0 ? random.Next(40, 80) : random.Next(1, 4);
-            for (int i = 0; i < good; i++) yield return false;
-            for (int i = 0; i < bad; i++) yield return true;
+            for (int i = 0; i < good; i++)
+                yield return false;
+            for (int i = 0; i < bad; i++)
+                yield return true;
         }
     }
 

@@ -19,7 +19,8 @@ public sealed class SeveralModelsTests(DeviceKind kind)
     [TearDown]
     public void Close()
     {
-        foreach (var parameter in _encoder.Concat(_decoder)) parameter.Dispose();
+        foreach (var parameter in _encoder.Concat(_decoder))
+            parameter.Dispose();
         _device.Dispose();
     }
 
@@ -31,7 +32,10 @@ public sealed class SeveralModelsTests(DeviceKind kind)
 
         using var optimizer = new FusedAdam([.. _encoder, .. _decoder, third, fourth]);
 
-        Assert.That(Names(optimizer), Is.EqualTo(new[] { "0.weight", "0.bias", "3:0.weight", "2:0.bias", "2:0.weight", "4:0.weight" }));
+        Assert.That(
+            Names(optimizer),
+            Is.EqualTo(new[] { "0.weight", "0.bias", "3:0.weight", "2:0.bias", "2:0.weight", "4:0.weight" })
+        );
     }
 
     [Test]
@@ -39,13 +43,17 @@ public sealed class SeveralModelsTests(DeviceKind kind)
     {
         ParameterGroup[] groups =
         [
-            new([_encoder[0]], new AdamOptions()) { Name = "encoder" }, new([_encoder[1]], new AdamOptions { WeightDecay = 0 }) { Name = "encoder" },
+            new([_encoder[0]], new AdamOptions()) { Name = "encoder" },
+            new([_encoder[1]], new AdamOptions { WeightDecay = 0 }) { Name = "encoder" },
             new(_decoder, new AdamOptions()) { Name = "decoder" },
         ];
 
         using var optimizer = new FusedAdam(groups);
 
-        Assert.That(Names(optimizer), Is.EqualTo(new[] { "encoder.0.weight", "encoder.0.bias", "decoder.0.weight", "decoder.0.bias" }));
+        Assert.That(
+            Names(optimizer),
+            Is.EqualTo(new[] { "encoder.0.weight", "encoder.0.bias", "decoder.0.weight", "decoder.0.bias" })
+        );
         Assert.That(() => new ParameterGroup(_decoder, new AdamOptions()) { Name = "" }, Throws.ArgumentException);
     }
 
@@ -69,7 +77,8 @@ public sealed class SeveralModelsTests(DeviceKind kind)
             SetGradients(_encoder, _decoder, step);
             optimizer.Step();
         }
-        TestParameter[] encoder = Copy(_encoder), decoder = Copy(_decoder);
+        TestParameter[] encoder = Copy(_encoder),
+            decoder = Copy(_decoder);
         using var resumed = Make(encoder, decoder, named);
         resumed.LoadState(optimizer.SaveState());
 
@@ -79,9 +88,13 @@ public sealed class SeveralModelsTests(DeviceKind kind)
             o.Step();
         }
 
-        Assert.That(encoder.Concat(decoder).Select(p => p.Values), Is.EqualTo(_encoder.Concat(_decoder).Select(p => p.Values)));
+        Assert.That(
+            encoder.Concat(decoder).Select(p => p.Values),
+            Is.EqualTo(_encoder.Concat(_decoder).Select(p => p.Values))
+        );
         Assert.That(_encoder[0].Values, Is.Not.EqualTo(_decoder[0].Values));
-        foreach (var parameter in encoder.Concat(decoder)) parameter.Dispose();
+        foreach (var parameter in encoder.Concat(decoder))
+            parameter.Dispose();
     }
 
     [Test]
@@ -99,19 +112,36 @@ public sealed class SeveralModelsTests(DeviceKind kind)
     {
         var view = new SameMemory(_encoder[0]);
 
-        Assert.That(() => new FusedAdam([.. _encoder, .. _encoder]), Throws.ArgumentException.With.Message.Contains("'0.weight' is given twice"));
-        Assert.That(() => new FusedAdam([new ParameterGroup(_encoder, new AdamOptions()), new ParameterGroup([_encoder[1]], new AdamOptions())]),
-            Throws.ArgumentException.With.Message.Contains("'0.bias' is given twice"));
-        Assert.That(() => new FusedAdam([_encoder[0], view]), Throws.ArgumentException.With.Message.Contains("'0.weight' and 'view' are the same memory"));
+        Assert.That(
+            () => new FusedAdam([.. _encoder, .. _encoder]),
+            Throws.ArgumentException.With.Message.Contains("'0.weight' is given twice")
+        );
+        Assert.That(
+            () =>
+                new FusedAdam([
+                    new ParameterGroup(_encoder, new AdamOptions()),
+                    new ParameterGroup([_encoder[1]], new AdamOptions()),
+                ]),
+            Throws.ArgumentException.With.Message.Contains("'0.bias' is given twice")
+        );
+        Assert.That(
+            () => new FusedAdam([_encoder[0], view]),
+            Throws.ArgumentException.With.Message.Contains("'0.weight' and 'view' are the same memory")
+        );
     }
 
     private TestParameter[] Model() => [new(_device, "0.weight", 1, 2, 3), new(_device, "0.bias", 1)];
 
-    private TestParameter[] Copy(TestParameter[] parameters) => [.. parameters.Select(p => new TestParameter(_device, p.Name, p.Values))];
+    private TestParameter[] Copy(TestParameter[] parameters) =>
+        [.. parameters.Select(p => new TestParameter(_device, p.Name, p.Values))];
 
-    private static FusedAdam Make(TestParameter[] encoder, TestParameter[] decoder, bool named) => named
-        ? new([new ParameterGroup(encoder, new AdamOptions()) { Name = "e" }, new ParameterGroup(decoder, new AdamOptions()) { Name = "d" }])
-        : new(encoder.Concat(decoder));
+    private static FusedAdam Make(TestParameter[] encoder, TestParameter[] decoder, bool named) =>
+        named
+            ? new([
+                new ParameterGroup(encoder, new AdamOptions()) { Name = "e" },
+                new ParameterGroup(decoder, new AdamOptions()) { Name = "d" },
+            ])
+            : new(encoder.Concat(decoder));
 
     private static void SetGradients(TestParameter[] encoder, TestParameter[] decoder, int step)
     {
@@ -121,7 +151,8 @@ public sealed class SeveralModelsTests(DeviceKind kind)
         decoder[1].SetGradient(2f);
     }
 
-    private static IEnumerable<string> Names(FusedAdam optimizer) => optimizer.SaveState().Parameters.Select(m => m.Name);
+    private static IEnumerable<string> Names(FusedAdam optimizer) =>
+        optimizer.SaveState().Parameters.Select(m => m.Name);
 
     private sealed class SameMemory(TestParameter of) : IParameter
     {

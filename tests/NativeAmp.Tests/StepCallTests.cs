@@ -23,28 +23,43 @@ public sealed class StepCallTests
     [TearDown]
     public void Close()
     {
-        foreach (var parameter in _parameters) parameter.Dispose();
+        foreach (var parameter in _parameters)
+            parameter.Dispose();
         _device.Dispose();
     }
 
     [Test]
     public void A_step_over_a_thousand_tensors_is_one_native_call([Values] bool checkGradients)
     {
-        using var optimizer = new FusedAdam(_parameters) { CheckGradients = checkGradients, Scheduler = LearningRateSchedule.Cosine(100) };
+        using var optimizer = new FusedAdam(_parameters)
+        {
+            CheckGradients = checkGradients,
+            Scheduler = LearningRateSchedule.Cosine(100),
+        };
 
-        Assert.That(CallsOf(() => Repeat(5, () => optimizer.Step())), Is.EqualTo(new Dictionary<string, long> { ["namp_optimizer_step"] = 5 }));
+        Assert.That(
+            CallsOf(() => Repeat(5, () => optimizer.Step())),
+            Is.EqualTo(new Dictionary<string, long> { ["namp_optimizer_step"] = 5 })
+        );
         Assert.That(optimizer.CountAppliedSteps(), Is.EqualTo(5));
     }
 
     [Test]
     public void Nor_do_groups_cost_more_calls([Values(1, 64, 1000)] int groups)
     {
-        using var optimizer = new FusedAdam(_parameters.Chunk((_parameters.Length + groups - 1) / groups).Select(p => new ParameterGroup(p, new AdamOptions())))
+        using var optimizer = new FusedAdam(
+            _parameters
+                .Chunk((_parameters.Length + groups - 1) / groups)
+                .Select(p => new ParameterGroup(p, new AdamOptions()))
+        )
         {
             Scheduler = LearningRateSchedule.Cosine(100),
         };
 
-        Assert.That(CallsOf(() => Repeat(5, () => optimizer.Step())), Is.EqualTo(new Dictionary<string, long> { ["namp_optimizer_step"] = 5 }));
+        Assert.That(
+            CallsOf(() => Repeat(5, () => optimizer.Step())),
+            Is.EqualTo(new Dictionary<string, long> { ["namp_optimizer_step"] = 5 })
+        );
     }
 
     [Test]
@@ -54,13 +69,19 @@ public sealed class StepCallTests
         using var scaler = new GradScaler(_device);
 
         Assert.That(
-            CallsOf(() => Repeat(5, () =>
-            {
-                optimizer.ClipGradNorm(1);
-                scaler.Step(optimizer);
-                scaler.Update();
-            })),
-            Is.EqualTo(new Dictionary<string, long> { ["namp_optimizer_step"] = 5, ["namp_scaler_update"] = 5 }));
+            CallsOf(() =>
+                Repeat(
+                    5,
+                    () =>
+                    {
+                        optimizer.ClipGradNorm(1);
+                        scaler.Step(optimizer);
+                        scaler.Update();
+                    }
+                )
+            ),
+            Is.EqualTo(new Dictionary<string, long> { ["namp_optimizer_step"] = 5, ["namp_scaler_update"] = 5 })
+        );
         Assert.That(optimizer.CountAppliedSteps(), Is.EqualTo(5));
     }
 
@@ -78,7 +99,10 @@ public sealed class StepCallTests
 
         var calls = CallsOf(() => Repeat(2, () => optimizer.Step()));
 
-        Assert.That(calls, Is.EqualTo(new Dictionary<string, long> { ["namp_optimizer_step"] = 2, ["namp_table_set_column"] = 2 }));
+        Assert.That(
+            calls,
+            Is.EqualTo(new Dictionary<string, long> { ["namp_optimizer_step"] = 2, ["namp_table_set_column"] = 2 })
+        );
         Assert.That(moved.Half<BFloat16>(), Is.EqualTo(Array.ConvertAll(moved.Values, x => (BFloat16)x)));
         Assert.That(moved.Values, Is.Not.EqualTo(still.Values), "the gradient that it has now was used");
         Assert.That(moved.Values, Is.Not.EqualTo(before));
@@ -86,7 +110,8 @@ public sealed class StepCallTests
 
     private static void Repeat(int times, Action action)
     {
-        for (int i = 0; i < times; i++) action();
+        for (int i = 0; i < times; i++)
+            action();
     }
 
     // Of the functions that a step might call: finalizers of earlier tests give devices back on a thread of their own.
@@ -101,7 +126,17 @@ public sealed class StepCallTests
         {
             NativeProfile.Stop();
         }
-        string[] others = ["namp_profile_", "namp_device_close", "namp_memory_free", "namp_table_destroy", "namp_event_destroy"];
-        return NativeProfile.Read().Where(entry => !others.Any(entry.Function.StartsWith)).ToDictionary(entry => entry.Function, entry => entry.Calls);
+        string[] others =
+        [
+            "namp_profile_",
+            "namp_device_close",
+            "namp_memory_free",
+            "namp_table_destroy",
+            "namp_event_destroy",
+        ];
+        return NativeProfile
+            .Read()
+            .Where(entry => !others.Any(entry.Function.StartsWith))
+            .ToDictionary(entry => entry.Function, entry => entry.Calls);
     }
 }

@@ -1,13 +1,23 @@
 namespace NativeAmp.Tests;
 
-/// <summary>Steps are counted by parameter, as in torch.optim.Adam: what a parameter becomes depends on its own gradients alone.</summary>
+/// <summary>
+/// Steps are counted by parameter, as in torch.optim.Adam: what a parameter becomes depends on its own gradients alone.
+/// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class StepCountTests(DeviceKind kind)
 {
     private static readonly AdamOptions[] Settings =
     [
         new() { LearningRate = 0.1 },
-        new() { LearningRate = 0.02, AmsGrad = true, WeightDecay = 0.1, Decoupled = false, Beta2 = 0.95, Maximize = true },
+        new()
+        {
+            LearningRate = 0.02,
+            AmsGrad = true,
+            WeightDecay = 0.1,
+            Decoupled = false,
+            Beta2 = 0.95,
+            Maximize = true,
+        },
     ];
 
     // More than a chunk, so that several threads or blocks ask for one count.
@@ -28,7 +38,8 @@ public sealed class StepCountTests(DeviceKind kind)
         using var late = new TestParameter(_device, "late", 1, 1, 1);
         using var optimizer = new FusedAdam([always, late], new AdamOptions { LearningRate = 0.125, WeightDecay = 0 });
         always.SetGradient(1f);
-        for (int i = 0; i < stepsBefore; i++) optimizer.Step();
+        for (int i = 0; i < stepsBefore; i++)
+            optimizer.Step();
 
         late.SetGradient(0.5f, -4f, 1e-3f);
         optimizer.Step();
@@ -38,14 +49,21 @@ public sealed class StepCountTests(DeviceKind kind)
     }
 
     [Test]
-    public void Gradients_that_come_and_go_step_as_an_optimizer_of_that_parameter_alone([Values(0, 1)] int setting, [Values] bool withScaler)
+    public void Gradients_that_come_and_go_step_as_an_optimizer_of_that_parameter_alone(
+        [Values(0, 1)] int setting,
+        [Values] bool withScaler
+    )
     {
         var options = Settings[setting];
         // When each has a gradient, and the steps that overflow.
         Func<int, bool>[] has = [step => true, step => step >= 4, step => step % 3 == 1, step => step is 2 or 9];
         bool Overflows(int step) => step is 3 or 7;
-        TestParameter[] together = [.. has.Select((_, i) => Make(i))], alone = [.. has.Select((_, i) => Make(i))];
-        using var scaler = new GradScaler(_device, withScaler ? GradScalerOptions.Static(8) : GradScalerOptions.Disabled);
+        TestParameter[] together = [.. has.Select((_, i) => Make(i))],
+            alone = [.. has.Select((_, i) => Make(i))];
+        using var scaler = new GradScaler(
+            _device,
+            withScaler ? GradScalerOptions.Static(8) : GradScalerOptions.Disabled
+        );
         using var one = new FusedAdam(together, options);
         FusedAdam[] each = [.. alone.Select(p => new FusedAdam([p], options))];
 
@@ -55,15 +73,18 @@ public sealed class StepCountTests(DeviceKind kind)
             {
                 together[i].ClearGradient();
                 alone[i].ClearGradient();
-                if (!has[i](step)) continue;
+                if (!has[i](step))
+                    continue;
                 float[] gradient = Sizes.Numbers(Length, seed: 100 * step + i);
                 alone[i].SetGradient(gradient);
-                together[i].SetGradient(i == 0 && Overflows(step) ? [.. gradient[..^1], float.PositiveInfinity] : gradient);
+                together[i]
+                    .SetGradient(i == 0 && Overflows(step) ? [.. gradient[..^1], float.PositiveInfinity] : gradient);
             }
             Assert.That(scaler.Step(one).Read().Stepped, Is.EqualTo(!Overflows(step)));
             for (int i = 0; i < has.Length; i++)
             {
-                if (has[i](step) && !Overflows(step)) scaler.Step(each[i]);
+                if (has[i](step) && !Overflows(step))
+                    scaler.Step(each[i]);
             }
             scaler.Update();
         }
@@ -74,8 +95,10 @@ public sealed class StepCountTests(DeviceKind kind)
             Assert.That(one.SaveState().Parameters[i].Step, Is.EqualTo(each[i].CountAppliedSteps()), $"parameter {i}");
         }
         Assert.That(one.CountAppliedSteps(), Is.EqualTo(10));
-        foreach (var optimizer in each) optimizer.Dispose();
-        foreach (var parameter in together.Concat(alone)) parameter.Dispose();
+        foreach (var optimizer in each)
+            optimizer.Dispose();
+        foreach (var parameter in together.Concat(alone))
+            parameter.Dispose();
     }
 
     [Test]
@@ -87,7 +110,8 @@ public sealed class StepCountTests(DeviceKind kind)
         for (int step = 0; step < 6; step++)
         {
             a.SetGradient(Sizes.Numbers(Length, seed: step));
-            if (step >= 4) b.SetGradient(Sizes.Numbers(Length, seed: 50 + step));
+            if (step >= 4)
+                b.SetGradient(Sizes.Numbers(Length, seed: 50 + step));
             saved.Step();
         }
         var state = saved.SaveState();
@@ -105,7 +129,10 @@ public sealed class StepCountTests(DeviceKind kind)
         }
 
         Assert.That((p.Values, q.Values), Is.EqualTo((a.Values, b.Values)));
-        Assert.That(loaded.SaveState().Parameters.Select(m => (m.Name, m.Step)), Is.EqualTo(new[] { ("1", 3L), ("0", 7L) }));
+        Assert.That(
+            loaded.SaveState().Parameters.Select(m => (m.Name, m.Step)),
+            Is.EqualTo(new[] { ("1", 3L), ("0", 7L) })
+        );
     }
 
     [Test]
@@ -117,10 +144,21 @@ public sealed class StepCountTests(DeviceKind kind)
         optimizer.Step();
         var state = optimizer.SaveState();
 
-        Assert.That(() => optimizer.LoadState(state with { Parameters = [state.Parameters[0] with { Step = -1, State = Zeros(state.Parameters[0]) }] }),
-            Throws.ArgumentException.With.Message.Contains("'0' cannot have been updated -1 times"));
+        Assert.That(
+            () =>
+                optimizer.LoadState(
+                    state with
+                    {
+                        Parameters = [state.Parameters[0] with { Step = -1, State = Zeros(state.Parameters[0]) }],
+                    }
+                ),
+            Throws.ArgumentException.With.Message.Contains("'0' cannot have been updated -1 times")
+        );
 
-        Assert.That(optimizer.SaveState().Parameters[0].State["exp_avg"], Is.EqualTo(state.Parameters[0].State["exp_avg"]));
+        Assert.That(
+            optimizer.SaveState().Parameters[0].State["exp_avg"],
+            Is.EqualTo(state.Parameters[0].State["exp_avg"])
+        );
         Assert.That(optimizer.SaveState().Parameters[0].Step, Is.EqualTo(1));
     }
 
@@ -129,9 +167,13 @@ public sealed class StepCountTests(DeviceKind kind)
     {
         using var always = new TestParameter(_device, "always", 1);
         using var late = new TestParameter(_device, "late", 1);
-        using var optimizer = new FusedAdam([always, late], new AdamOptions { LearningRate = 1, WeightDecay = 0 }) { Scheduler = LearningRateSchedule.Step(4, 0.5) };
+        using var optimizer = new FusedAdam([always, late], new AdamOptions { LearningRate = 1, WeightDecay = 0 })
+        {
+            Scheduler = LearningRateSchedule.Step(4, 0.5),
+        };
         always.SetGradient(1f);
-        for (int i = 0; i < 4; i++) optimizer.Step();
+        for (int i = 0; i < 4; i++)
+            optimizer.Step();
 
         late.SetGradient(1f);
         var result = optimizer.Step();
@@ -148,7 +190,10 @@ public sealed class StepCountTests(DeviceKind kind)
         Assert.That(steps.Read(), Is.EqualTo(new long[3]));
         steps.Write([1, 0, long.MaxValue]);
 
-        Assert.That(() => steps.Write([1, 2]), Throws.ArgumentException.With.Message.Contains("3 tensors and 2 counts"));
+        Assert.That(
+            () => steps.Write([1, 2]),
+            Throws.ArgumentException.With.Message.Contains("3 tensors and 2 counts")
+        );
         Assert.That(() => steps.Write([1, -2, 3]), Throws.ArgumentException.With.Message.Contains("-2"));
 
         Assert.That(steps.Read(), Is.EqualTo(new[] { 1, 0, long.MaxValue }));
@@ -157,5 +202,6 @@ public sealed class StepCountTests(DeviceKind kind)
 
     private TestParameter Make(int index) => new(_device, $"{index}", Sizes.Numbers(Length, seed: 1000 + index));
 
-    private static Dictionary<string, float[]> Zeros(ParameterSnapshot like) => like.State.ToDictionary(column => column.Key, column => new float[column.Value.Length]);
+    private static Dictionary<string, float[]> Zeros(ParameterSnapshot like) =>
+        like.State.ToDictionary(column => column.Key, column => new float[column.Value.Length]);
 }

@@ -1,6 +1,9 @@
 namespace NativeAmp.Tests;
 
-/// <summary>Calls in orders that a training loop may bring them in: the right step, or an error; never a step with gradients that nobody checked.</summary>
+/// <summary>
+/// Calls in orders that a training loop may bring them in: the right step, or an error; never a step with gradients
+/// that nobody checked.
+/// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class StepOrderTests(DeviceKind kind)
 {
@@ -17,7 +20,15 @@ public sealed class StepOrderTests(DeviceKind kind)
         _device = kind.Open(1);
         _parameter = new TestParameter(_device, "p", 1, 1);
         // An epsilon that tells a scaled gradient from one that is not.
-        _optimizer = new FusedAdam([_parameter], new AdamOptions { LearningRate = 1, Epsilon = 1, WeightDecay = 0 });
+        _optimizer = new FusedAdam(
+            [_parameter],
+            new AdamOptions
+            {
+                LearningRate = 1,
+                Epsilon = 1,
+                WeightDecay = 0,
+            }
+        );
         _scaler = new GradScaler(_device, GradScalerOptions.Static(Scale));
     }
 
@@ -47,7 +58,10 @@ public sealed class StepOrderTests(DeviceKind kind)
             other.SetGradient(float.NaN, Scale);
         }
 
-        Assert.That(() => _scaler.Step(both), Throws.InvalidOperationException.With.Message.Contains("not those that Unscale checked"));
+        Assert.That(
+            () => _scaler.Step(both),
+            Throws.InvalidOperationException.With.Message.Contains("not those that Unscale checked")
+        );
 
         Assert.That((_parameter.Values, other.Values), Is.EqualTo((new[] { 1f, 1f }, new[] { 1f, 1f })));
         Assert.That(both.CountAppliedSteps(), Is.Zero);
@@ -64,7 +78,10 @@ public sealed class StepOrderTests(DeviceKind kind)
         _scaler.Unscale(_optimizer);
         _optimizer.LoadState(state);
 
-        Assert.That(() => _scaler.Step(_optimizer), Throws.InvalidOperationException.With.Message.Contains("LoadState"));
+        Assert.That(
+            () => _scaler.Step(_optimizer),
+            Throws.InvalidOperationException.With.Message.Contains("LoadState")
+        );
         Assert.That(_parameter.Values, Is.EqualTo(new[] { 1f, 1f }));
     }
 
@@ -78,7 +95,10 @@ public sealed class StepOrderTests(DeviceKind kind)
 
         // lr * g / (g + eps) with g = 1
         Assert.That(_parameter.Values, Is.EqualTo(new[] { 0.5f, 0.5f }).Within(1e-6f));
-        Assert.That(() => _scaler.Step(_optimizer), Throws.InvalidOperationException.With.Message.Contains("a step was taken"));
+        Assert.That(
+            () => _scaler.Step(_optimizer),
+            Throws.InvalidOperationException.With.Message.Contains("a step was taken")
+        );
     }
 
     [Test]
@@ -100,8 +120,14 @@ public sealed class StepOrderTests(DeviceKind kind)
         _parameter.SetGradient(Scale, Scale);
         _scaler.Unscale(_optimizer);
 
-        Assert.That(() => other.Step(_optimizer), Throws.InvalidOperationException.With.Message.Contains("another scaler"));
-        Assert.That(() => other.Unscale(_optimizer), Throws.InvalidOperationException.With.Message.Contains("another scaler"));
+        Assert.That(
+            () => other.Step(_optimizer),
+            Throws.InvalidOperationException.With.Message.Contains("another scaler")
+        );
+        Assert.That(
+            () => other.Unscale(_optimizer),
+            Throws.InvalidOperationException.With.Message.Contains("another scaler")
+        );
 
         _scaler.Step(_optimizer);
         Assert.That(_parameter.Values, Is.EqualTo(new[] { 0.5f, 0.5f }).Within(1e-6f));

@@ -9,7 +9,8 @@ public sealed class TouchTests
     public void Touching_reads_writes_and_complements_what_it_is_told_to()
     {
         using var device = Device.Cpu(2);
-        float[] read = [1, 2, 3], both = [-4, 5.5f, 0];
+        float[] read = [1, 2, 3],
+            both = [-4, 5.5f, 0];
         using var a = device.Allocate<float>(read);
         using var b = device.Allocate<float>(both);
         using var c = device.Allocate<Half>([(Half)7, (Half)8, (Half)9]);
@@ -21,7 +22,10 @@ public sealed class TouchTests
         Assert.That(a.ToArray<float>(), Is.EqualTo(read));
         Assert.That(Bits(b.ToArray<float>()), Is.EqualTo(Bits(both).Select(bits => ~bits)));
         Assert.That(c.ToArray<Half>(), Is.All.EqualTo(Half.Zero));
-        Assert.That(checksum.ToArray<int>()[0], Is.EqualTo(Bits(read).Concat(Bits(both)).Aggregate(0, (x, y) => x ^ y)));
+        Assert.That(
+            checksum.ToArray<int>()[0],
+            Is.EqualTo(Bits(read).Concat(Bits(both)).Aggregate(0, (x, y) => x ^ y))
+        );
 
         MemoryTouch.Run(table, [ColumnAccess.None, ColumnAccess.ReadWrite, ColumnAccess.None]);
         Assert.That(b.ToArray<float>(), Is.EqualTo(both));
@@ -34,7 +38,10 @@ public sealed class TouchTests
         using var a = device.Allocate<float>([1, 2]);
         using var table = TensorTable.Create(device, [2L], [a.ToCell()]);
         Assert.That(() => MemoryTouch.Run(table, []), Throws.ArgumentException.With.Message.Contains("1 columns"));
-        Assert.That(() => MemoryTouch.Run(table, [(ColumnAccess)9]), Throws.InstanceOf<NativeAmpArgumentException>().With.Message.Contains("accesses[0]"));
+        Assert.That(
+            () => MemoryTouch.Run(table, [(ColumnAccess)9]),
+            Throws.InstanceOf<NativeAmpArgumentException>().With.Message.Contains("accesses[0]")
+        );
         Assert.That(a.ToArray<float>(), Is.EqualTo(new[] { 1f, 2 }));
     }
 
@@ -45,7 +52,10 @@ public sealed class TouchTests
         using var from = new DeviceEvent(device);
         using var to = new DeviceEvent(device);
         from.Record();
-        Assert.That(() => to.SecondsSince(from), Throws.InstanceOf<NativeAmpArgumentException>().With.Message.Contains("not recorded"));
+        Assert.That(
+            () => to.SecondsSince(from),
+            Throws.InstanceOf<NativeAmpArgumentException>().With.Message.Contains("not recorded")
+        );
         Thread.Sleep(10);
         to.Record();
         Assert.That(to.SecondsSince(from), Is.GreaterThanOrEqualTo(0.01));

@@ -2,7 +2,10 @@ using System.Text.Json;
 
 namespace NativeAmp.Tests;
 
-/// <summary>Family 3: one read of the gradients tells whether they are finite, where not, how large they are; and unscales them if asked.</summary>
+/// <summary>
+/// Family 3: one read of the gradients tells whether they are finite, where not, how large they are; and unscales them
+/// if asked.
+/// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class UnscaleTests(DeviceKind kind)
 {
@@ -21,7 +24,8 @@ public sealed class UnscaleTests(DeviceKind kind)
         check.Run(write: true);
 
         Assert.That(check.State.Read().FoundInf, Is.EqualTo(golden.GetProperty("foundInf").Float() != 0));
-        if (kind == DeviceKind.Cpu) Assert.That(gradients.Bytes.ToArray(), Is.EqualTo(expected.Bytes.ToArray()));
+        if (kind == DeviceKind.Cpu)
+            Assert.That(gradients.Bytes.ToArray(), Is.EqualTo(expected.Bytes.ToArray()));
         Assert.That(Bits(gradients), Is.EqualTo(Bits(expected)));
         gradients.AssertCanariesAreAlive();
     }
@@ -29,10 +33,16 @@ public sealed class UnscaleTests(DeviceKind kind)
     [Test]
     public void Facts_and_norm_are_those_of_a_plain_loop(
         [ValueSource(typeof(Sizes), nameof(Sizes.FloatingPoint))] DType dtype,
-        [ValueSource(typeof(Sizes), nameof(Sizes.Misalignments))] int misalignment)
+        [ValueSource(typeof(Sizes), nameof(Sizes.Misalignments))] int misalignment
+    )
     {
         using var device = kind.Open(2);
-        GuardedTensor[] tensors = [.. Sizes.LengthsOn(kind).Select(n => new GuardedTensor(device, dtype, Sizes.Numbers(n, seed: n), misalignment))];
+        GuardedTensor[] tensors =
+        [
+            .. Sizes
+                .LengthsOn(kind)
+                .Select(n => new GuardedTensor(device, dtype, Sizes.Numbers(n, seed: n), misalignment)),
+        ];
         float[][] values = [.. tensors.Select(t => t.ToArray())];
         using var check = new Check(device, tensors, scale: 1024);
 
@@ -43,20 +53,29 @@ public sealed class UnscaleTests(DeviceKind kind)
         Assert.That(state.FoundInf, Is.False);
         Assert.That(state.GradientNorm, Is.EqualTo(norm).Within(1e-6 * norm));
         Assert.That(state.FirstNonFiniteTensor, Is.EqualTo(-1));
-        Assert.That(check.Facts.Select(f => f.LargestMagnitude), Is.EqualTo(values.Select(v => v.Length == 0 ? 0 : v.Max(Math.Abs))));
+        Assert.That(
+            check.Facts.Select(f => f.LargestMagnitude),
+            Is.EqualTo(values.Select(v => v.Length == 0 ? 0 : v.Max(Math.Abs)))
+        );
         Assert.That(check.Facts.Select(f => f.NonFiniteCount), Is.All.Zero);
-        for (int i = 0; i < tensors.Length; i++) Assert.That(tensors[i].ToArray(), Is.EqualTo(values[i]), "reading wrote something");
-        foreach (var tensor in tensors) tensor.Dispose();
+        for (int i = 0; i < tensors.Length; i++)
+            Assert.That(tensors[i].ToArray(), Is.EqualTo(values[i]), "reading wrote something");
+        foreach (var tensor in tensors)
+            tensor.Dispose();
     }
 
     [Test]
     public void A_single_bad_element_is_found_wherever_it_is(
         [ValueSource(typeof(Sizes), nameof(Sizes.FloatingPoint))] DType dtype,
-        [Values(float.NaN, float.PositiveInfinity, float.NegativeInfinity)] float bad)
+        [Values(float.NaN, float.PositiveInfinity, float.NegativeInfinity)] float bad
+    )
     {
         using var device = kind.Open(2);
         int[] lengths = [1, 7, 33, 67, Sizes.Chunk + 17, 3 * Sizes.Chunk];
-        GuardedTensor[] tensors = [.. lengths.Select(n => new GuardedTensor(device, dtype, Sizes.Numbers(n, seed: n), misalignment: n % 4))];
+        GuardedTensor[] tensors =
+        [
+            .. lengths.Select(n => new GuardedTensor(device, dtype, Sizes.Numbers(n, seed: n), misalignment: n % 4)),
+        ];
         using var check = new Check(device, tensors, scale: 1);
         for (int t = 0; t < tensors.Length; t++)
         {
@@ -77,11 +96,14 @@ public sealed class UnscaleTests(DeviceKind kind)
                 tensors[t][at] = good;
             }
         }
-        foreach (var tensor in tensors) tensor.Dispose();
+        foreach (var tensor in tensors)
+            tensor.Dispose();
     }
 
     [Test]
-    public void Finiteness_is_that_of_the_scaled_value_and_a_scale_without_an_inverse_is_an_overflow([Values(0f, 1e-45f)] float scale)
+    public void Finiteness_is_that_of_the_scaled_value_and_a_scale_without_an_inverse_is_an_overflow(
+        [Values(0f, 1e-45f)] float scale
+    )
     {
         using var device = kind.Open(1);
         using var gradients = new GuardedTensor(device, DType.Float32, [1f, 2f, 3f]);
@@ -110,19 +132,29 @@ public sealed class UnscaleTests(DeviceKind kind)
     }
 
     [Test]
-    public void Threads_and_instruction_sets_do_not_change_a_bit([ValueSource(typeof(Sizes), nameof(Sizes.FloatingPoint))] DType dtype)
+    public void Threads_and_instruction_sets_do_not_change_a_bit(
+        [ValueSource(typeof(Sizes), nameof(Sizes.FloatingPoint))] DType dtype
+    )
     {
         float[][] values = [.. Sizes.LengthsOn(kind).Select(n => Sizes.Numbers(n, seed: n))];
-        Everywhere.SameBits(kind, device =>
-        {
-            GuardedTensor[] tensors = [.. values.Select((v, i) => new GuardedTensor(device, dtype, v, i % 3))];
-            using var check = new Check(device, tensors, scale: 3);
-            check.Run(write: true);
-            var state = check.State.Read();
-            byte[] bytes = [.. BitConverter.GetBytes(state.GradientNorm), .. tensors.SelectMany(t => t.Bytes.ToArray())];
-            foreach (var tensor in tensors) tensor.Dispose();
-            return bytes;
-        });
+        Everywhere.SameBits(
+            kind,
+            device =>
+            {
+                GuardedTensor[] tensors = [.. values.Select((v, i) => new GuardedTensor(device, dtype, v, i % 3))];
+                using var check = new Check(device, tensors, scale: 3);
+                check.Run(write: true);
+                var state = check.State.Read();
+                byte[] bytes =
+                [
+                    .. BitConverter.GetBytes(state.GradientNorm),
+                    .. tensors.SelectMany(t => t.Bytes.ToArray()),
+                ];
+                foreach (var tensor in tensors)
+                    tensor.Dispose();
+                return bytes;
+            }
+        );
     }
 
     // A NaN that arithmetic makes has the payload that its processor gives it: to a GPU all are one.
@@ -137,7 +169,11 @@ public sealed class UnscaleTests(DeviceKind kind)
 
         public Check(Device device, GuardedTensor[] gradients, float scale)
         {
-            _table = TensorTable.Create(device, [.. gradients.Select(g => (long)g.Count)], [.. gradients.Select(g => g.Count == 0 ? default : g.Cell)]);
+            _table = TensorTable.Create(
+                device,
+                [.. gradients.Select(g => (long)g.Count)],
+                [.. gradients.Select(g => g.Count == 0 ? default : g.Cell)]
+            );
             _scale = new LossScaleState(device, new GradScalerState { Scale = scale });
             State = new OptimizerState(device);
         }

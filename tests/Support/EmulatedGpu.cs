@@ -5,8 +5,9 @@ using System.Runtime.InteropServices;
 namespace NativeAmp.TestSupport;
 
 /// <summary>
-/// The emulated GPU as tests ask it (tests/gpu-emulator/nampemu.h): what its checkers found, what it counted, what is to fail. It is chosen for the
-/// process before anything looks for a driver, where CMake has built it and NATIVEAMP_TEST_GPU does not ask for the machine's own GPU.
+/// The emulated GPU as tests ask it (tests/gpu-emulator/nampemu.h): what its checkers found, what it counted, what is
+/// to fail. It is chosen for the process before anything looks for a driver, where CMake has built it and
+/// NATIVEAMP_TEST_GPU does not ask for the machine's own GPU.
 /// </summary>
 internal static unsafe partial class EmulatedGpu
 {
@@ -14,7 +15,13 @@ internal static unsafe partial class EmulatedGpu
     private const int Leak = 9;
 
     private static readonly string Folder = Path.Combine(
-        typeof(EmulatedGpu).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "RepositoryRoot").Value!, "artifacts", "gpu-emulator");
+        typeof(EmulatedGpu)
+            .Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+            .Single(a => a.Key == "RepositoryRoot")
+            .Value!,
+        "artifacts",
+        "gpu-emulator"
+    );
 
     /// <summary>The emulated libcuda.</summary>
     public static string Driver { get; } = Path.Combine(Folder, "libnativeamp-emulated-cuda.so");
@@ -33,7 +40,8 @@ internal static unsafe partial class EmulatedGpu
     /// <summary>Skips a test that only an emulated GPU can do: count, and fail on demand.</summary>
     public static void Require()
     {
-        if (!IsChosen) Assert.Ignore("Only the emulated GPU counts calls and fails on demand: tests/gpu-emulator.");
+        if (!IsChosen)
+            Assert.Ignore("Only the emulated GPU counts calls and fails on demand: tests/gpu-emulator.");
     }
 
     /// <summary>What the checkers found since this was asked last, a text a finding.</summary>
@@ -43,7 +51,8 @@ internal static unsafe partial class EmulatedGpu
         var findings = new List<string>();
         for (nuint i = 0; i < ((delegate* unmanaged<nuint>)Export("nampemu_findings"))(); i++)
         {
-            if (!leaks && ((delegate* unmanaged<nuint, int>)Export("nampemu_finding_kind"))(i) == Leak) continue;
+            if (!leaks && ((delegate* unmanaged<nuint, int>)Export("nampemu_finding_kind"))(i) == Leak)
+                continue;
             findings.Add(Text(((delegate* unmanaged<nuint, nint>)Export("nampemu_finding_text"))(i)));
         }
         ((delegate* unmanaged<void>)Export("nampemu_reset_findings"))();
@@ -53,7 +62,8 @@ internal static unsafe partial class EmulatedGpu
     /// <summary>Adds a finding, as a checker would.</summary>
     public static void Report(int kind, string text)
     {
-        fixed (byte* utf8 = Utf8(text)) ((delegate* unmanaged<int, byte*, void>)Export("nampemu_report"))(kind, utf8);
+        fixed (byte* utf8 = Utf8(text))
+            ((delegate* unmanaged<int, byte*, void>)Export("nampemu_report"))(kind, utf8);
     }
 
     /// <summary>Zeroes the counters.</summary>
@@ -65,16 +75,25 @@ internal static unsafe partial class EmulatedGpu
         get
         {
             EmulatorCounters counters = default;
-            ((delegate* unmanaged<EmulatorCounters*, nuint, void>)Export("nampemu_get_counters"))(&counters, (nuint)sizeof(EmulatorCounters));
+            ((delegate* unmanaged<EmulatorCounters*, nuint, void>)Export("nampemu_get_counters"))(
+                &counters,
+                (nuint)sizeof(EmulatorCounters)
+            );
             return counters;
         }
     }
 
-    /// <summary>Driver and cuBLAS functions called since <see cref="ResetCounters"/>, by name without _v2, and how often.</summary>
+    /// <summary>
+    /// Driver and cuBLAS functions called since <see cref="ResetCounters"/>, by name without _v2, and how often.
+    /// </summary>
     public static IReadOnlyDictionary<string, long> Calls()
     {
         var calls = new SortedDictionary<string, long>(StringComparer.Ordinal);
-        for (nuint i = 0; ((delegate* unmanaged<nuint, nint>)Export("nampemu_called_function"))(i) is var name and not 0; i++)
+        for (
+            nuint i = 0;
+            ((delegate* unmanaged<nuint, nint>)Export("nampemu_called_function"))(i) is var name and not 0;
+            i++
+        )
             calls.Add(Text(name), (long)((delegate* unmanaged<nint, ulong>)Export("nampemu_calls_of"))(name));
         return calls;
     }
@@ -84,8 +103,13 @@ internal static unsafe partial class EmulatedGpu
     {
         fixed (byte* utf8 = Utf8(function))
         {
-            int unknown = ((delegate* unmanaged<byte*, ulong, int, int>)Export("nampemu_fail"))(utf8, (ulong)nth, result);
-            if (unknown != 0) throw new ArgumentException($"The emulated GPU has no function {function}.", nameof(function));
+            int unknown = ((delegate* unmanaged<byte*, ulong, int, int>)Export("nampemu_fail"))(
+                utf8,
+                (ulong)nth,
+                result
+            );
+            if (unknown != 0)
+                throw new ArgumentException($"The emulated GPU has no function {function}.", nameof(function));
         }
     }
 
@@ -94,7 +118,12 @@ internal static unsafe partial class EmulatedGpu
 
     /// <summary>Device memory, modules, streams and events that are alive.</summary>
     public static (ulong Allocations, ulong Modules, ulong Streams, ulong Events) Alive() =>
-        (Count("nampemu_live_allocations"), Count("nampemu_live_modules"), Count("nampemu_live_streams"), Count("nampemu_live_events"));
+        (
+            Count("nampemu_live_allocations"),
+            Count("nampemu_live_modules"),
+            Count("nampemu_live_streams"),
+            Count("nampemu_live_events")
+        );
 
     /// <summary>Destroys the device's context whoever still holds it, and all that lives in it.</summary>
     public static void ResetDevice() => ((delegate* unmanaged<int, int>)Export("cuDevicePrimaryCtxReset_v2"))(0);
@@ -112,14 +141,16 @@ internal static unsafe partial class EmulatedGpu
     [ModuleInitializer]
     internal static void Choose()
     {
-        if (OwnIsAskedFor || !File.Exists(Driver)) return;
+        if (OwnIsAskedFor || !File.Exists(Driver))
+            return;
         SetForNativeCode("NATIVEAMP_CUDA_LIBRARY", Driver);
         SetForNativeCode("NATIVEAMP_CUBLAS_LIBRARY", Cublas);
         SetForNativeCode("NAMPEMU_QUIET", "1"); // a failed test tells
         IsChosen = (Environment.GetEnvironmentVariable("NATIVEAMP_CUDA_LIBRARY") ?? Driver) == Driver;
     }
 
-    private static void SetForNativeCode(string variable, string value) => _ = SetEnvironment(variable, value, overwrite: 0);
+    private static void SetForNativeCode(string variable, string value) =>
+        _ = SetEnvironment(variable, value, overwrite: 0);
 
     [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int SetEnvironment(string name, string value, int overwrite);

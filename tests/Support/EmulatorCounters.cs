@@ -14,10 +14,14 @@ internal struct EmulatorCounters
     public EmulatorTraffic Shared;
     public EmulatorTraffic Local;
     public ulong ConstantLoaded;
-    public ulong CopiesToDevice, BytesToDevice;
-    public ulong CopiesToHost, BytesToHost;
-    public ulong CopiesOnDevice, BytesOnDevice;
-    public ulong Fills, BytesFilled;
+    public ulong CopiesToDevice,
+        BytesToDevice;
+    public ulong CopiesToHost,
+        BytesToHost;
+    public ulong CopiesOnDevice,
+        BytesOnDevice;
+    public ulong Fills,
+        BytesFilled;
     public ulong HostWaits;
     public ulong Allocations;
     public ulong Frees;

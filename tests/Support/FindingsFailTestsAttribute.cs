@@ -4,7 +4,10 @@ using NUnit.Framework.Interfaces;
 
 namespace NativeAmp.TestSupport;
 
-/// <summary>Fails a test during which a checker of the emulated GPU found something: an access outside an allocation, a race, a leak.</summary>
+/// <summary>
+/// Fails a test during which a checker of the emulated GPU found something: an access outside an allocation, a race, a
+/// leak.
+/// </summary>
 [AttributeUsage(AttributeTargets.Assembly)]
 internal sealed class FindingsFailTestsAttribute : Attribute, ITestAction
 {
@@ -12,15 +15,15 @@ internal sealed class FindingsFailTestsAttribute : Attribute, ITestAction
     public ActionTargets Targets => ActionTargets.Test;
 
     /// <inheritdoc/>
-    public void BeforeTest(ITest test)
-    {
-    }
+    public void BeforeTest(ITest test) { }
 
     /// <inheritdoc/>
     public void AfterTest(ITest test)
     {
-        if (!EmulatedGpu.IsChosen) return;
+        if (!EmulatedGpu.IsChosen)
+            return;
         IReadOnlyList<string> findings = EmulatedGpu.TakeFindings();
-        if (findings.Count > 0) Assert.Fail($"The emulated GPU's checkers found:\n  {string.Join("\n  ", findings.Take(5))}");
+        if (findings.Count > 0)
+            Assert.Fail($"The emulated GPU's checkers found:\n  {string.Join("\n  ", findings.Take(5))}");
     }
 }

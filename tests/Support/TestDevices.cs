@@ -1,8 +1,9 @@
 namespace NativeAmp.TestSupport;
 
 /// <summary>
-/// The devices that tests run on, for <c>[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]</c>: the processors, and a GPU. The GPU
-/// is the emulated one of tests/gpu-emulator, which also checks every access; <c>NATIVEAMP_TEST_GPU=1</c> takes the machine's own.
+/// The devices that tests run on, for <c>[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]</c>: the
+/// processors, and a GPU. The GPU is the emulated one of tests/gpu-emulator, which also checks every access;
+/// <c>NATIVEAMP_TEST_GPU=1</c> takes the machine's own.
 /// </summary>
 internal static class TestDevices
 {
@@ -12,18 +13,25 @@ internal static class TestDevices
     /// <summary>Whether tests of minutes run whole: <c>./build.sh test --exhaustive</c>.</summary>
     public static bool Exhaustive => Environment.GetEnvironmentVariable("NATIVEAMP_EXHAUSTIVE") == "1";
 
-    /// <summary>Whether a device is so slow that a sample has to do: every instruction of the emulated GPU is interpreted.</summary>
+    /// <summary>
+    /// Whether a device is so slow that a sample has to do: every instruction of the emulated GPU is interpreted.
+    /// </summary>
     public static bool IsEmulated(this DeviceKind kind) => kind == DeviceKind.Cuda && EmulatedGpu.IsChosen;
 
-    /// <summary>Opens the device. Where there is none the test is skipped and says why; it fails where a GPU was asked for.</summary>
+    /// <summary>
+    /// Opens the device. Where there is none the test is skipped and says why; it fails where a GPU was asked for.
+    /// </summary>
     /// <param name="kind">The kind of device.</param>
     /// <param name="threads">Threads of the CPU; 0 for one a core.</param>
     public static Device Open(this DeviceKind kind, int threads = 0)
     {
-        if (kind == DeviceKind.Cpu) return Device.Cpu(threads);
+        if (kind == DeviceKind.Cpu)
+            return Device.Cpu(threads);
         DeviceAvailability gpu = Device.Available(DeviceKind.Cuda);
-        if (gpu.Count == 0 && EmulatedGpu.OwnIsAskedFor) Assert.Fail($"NATIVEAMP_TEST_GPU asks for this machine's GPU. {gpu.Reason}");
-        if (gpu.Count == 0) Assert.Ignore(gpu.Reason);
+        if (gpu.Count == 0 && EmulatedGpu.OwnIsAskedFor)
+            Assert.Fail($"NATIVEAMP_TEST_GPU asks for this machine's GPU. {gpu.Reason}");
+        if (gpu.Count == 0)
+            Assert.Ignore(gpu.Reason);
         return Device.Cuda();
     }
 }

@@ -18,8 +18,12 @@ internal sealed class BenchCommand
         DefaultValueFactory = _ => "64Mi",
     };
 
-    private readonly Option<double> _seconds = NumberOption.Real("--seconds", 20, new RealRange(0.001, 3600, "a number from 0.001 to 3600"),
-        "How long to measure, about.");
+    private readonly Option<double> _seconds = NumberOption.Real(
+        "--seconds",
+        20,
+        new RealRange(0.001, 3600, "a number from 0.001 to 3600"),
+        "How long to measure, about."
+    );
 
     private readonly Option<int> _threads = CommonOptions.Threads();
     private readonly Option<string> _device = CommonOptions.Device();
@@ -28,9 +32,17 @@ internal sealed class BenchCommand
     /// <summary>The command, to be added to a root.</summary>
     public Command Build(Terminal terminal)
     {
-        Command command = new("bench", "Time the kernels of an optimizer step, each in turns with its limit: the same loads and stores without arithmetic.")
+        Command command = new(
+            "bench",
+            "Time the kernels of an optimizer step, each in turns with its limit: the same loads and stores without "
+                + "arithmetic."
+        )
         {
-            _parameters, _seconds, _threads, _device, _json,
+            _parameters,
+            _seconds,
+            _threads,
+            _device,
+            _json,
         };
         command.SetAction(parsed => Run(parsed, terminal));
         return command;
@@ -47,7 +59,11 @@ internal sealed class BenchCommand
             [.. var number, 'G', 'i'] => (number, 30),
             _ => (text, 0),
         };
-        if (!long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out long count) || count < 1 || count > MostParameters >> shift)
+        if (
+            !long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out long count)
+            || count < 1
+            || count > MostParameters >> shift
+        )
             throw new UsageException($"--params is '{text}'; it is a number from 1 to 1024Gi, such as 64Mi.");
         return count << shift;
     }
@@ -57,10 +73,20 @@ internal sealed class BenchCommand
         long parameters = ParseCount(parsed.GetValue(_parameters)!);
         double seconds = parsed.GetValue(_seconds);
         bool json = parsed.GetValue(_json);
-        using Device device = CommonOptions.Open(Enum.Parse<DeviceChoice>(parsed.GetValue(_device)!, ignoreCase: true), terminal, parsed.GetValue(_threads));
-        BenchRow[] rows = !json && terminal.Live is { } live
-            ? live.Status().Start("measuring", status => BenchRun.Measure(device, parameters, seconds, next => status.Status(Markup.Escape(next))))
-            : BenchRun.Measure(device, parameters, seconds, _ => { });
+        using Device device = CommonOptions.Open(
+            Enum.Parse<DeviceChoice>(parsed.GetValue(_device)!, ignoreCase: true),
+            terminal,
+            parsed.GetValue(_threads)
+        );
+        BenchRow[] rows =
+            !json && terminal.Live is { } live
+                ? live.Status()
+                    .Start(
+                        "measuring",
+                        status =>
+                            BenchRun.Measure(device, parameters, seconds, next => status.Status(Markup.Escape(next)))
+                    )
+                : BenchRun.Measure(device, parameters, seconds, _ => { });
         if (json)
             terminal.Output.WriteLine(JsonSerializer.Serialize(rows, BenchJson.Default.BenchRowArray));
         else
@@ -70,29 +96,62 @@ internal sealed class BenchCommand
 
     private static void Write(BenchRow[] rows, string parameters, DeviceInfo info, Terminal terminal)
     {
-        string processors = info.Kind == DeviceKind.Cpu ? $", {info.Threads} threads, SIMD {info.Simd}" : $", {info.Libraries}";
+        string processors =
+            info.Kind == DeviceKind.Cpu ? $", {info.Threads} threads, SIMD {info.Simd}" : $", {info.Libraries}";
         terminal.Output.WriteLine($"{parameters} parameters on {info.Name}{processors}");
         bool copied = rows.Any(row => row.FractionOfCopy is not null);
         string[] copyColumns = copied ? ["copy GB/s", "of copy"] : [];
         terminal.WriteTable(
-            ["kernel", "dtype", "MB", "median ms", "quartiles", "GB/s", "limit GB/s", "of limit", .. copyColumns, "Mparams/s"],
-            [.. rows.Select(Cells)]);
-        terminal.Output.WriteLine("The limit makes the same loads and stores without arithmetic, in turns with the kernel; of limit is the median of the turns' ratios.");
-        if (copied) terminal.Output.WriteLine("The copy is the driver's on the device, of as many bytes, half read and half written, in turns with the kernel as well.");
+            [
+                "kernel",
+                "dtype",
+                "MB",
+                "median ms",
+                "quartiles",
+                "GB/s",
+                "limit GB/s",
+                "of limit",
+                .. copyColumns,
+                "Mparams/s",
+            ],
+            [.. rows.Select(Cells)]
+        );
+        terminal.Output.WriteLine(
+            "The limit makes the same loads and stores without arithmetic, in turns with the kernel; of limit is the "
+                + "median of the turns' ratios."
+        );
+        if (copied)
+            terminal.Output.WriteLine(
+                "The copy is the driver's on the device, of as many bytes, half read and half written, in turns with "
+                    + "the kernel as well."
+            );
     }
 
     private static string[] Cells(BenchRow row) =>
-    [
-        row.Name, row.Dtype, Figure(row.Bytes * 1e-6), Figure(row.SecondsMedian * 1e3),
-        $"{Figure(row.SecondsLowerQuartile * 1e3)} to {Figure(row.SecondsUpperQuartile * 1e3)}",
-        Figure(row.GbPerS), Figure(row.LimitGbPerS), Fraction(row.FractionOfLimit),
-        .. row is { CopyGbPerS: { } copy, FractionOfCopy: { } fraction } ? (string[])[Figure(copy), Fraction(fraction)] : [],
-        Figure(row.MparamsPerS),
-    ];
+        [
+            row.Name,
+            row.Dtype,
+            Figure(row.Bytes * 1e-6),
+            Figure(row.SecondsMedian * 1e3),
+            $"{Figure(row.SecondsLowerQuartile * 1e3)} to {Figure(row.SecondsUpperQuartile * 1e3)}",
+            Figure(row.GbPerS),
+            Figure(row.LimitGbPerS),
+            Fraction(row.FractionOfLimit),
+            .. row is { CopyGbPerS: { } copy, FractionOfCopy: { } fraction }
+                ? (string[])[Figure(copy), Fraction(fraction)]
+                : [],
+            Figure(row.MparamsPerS),
+        ];
 
     private static string Fraction(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
 
     // Three digits, whatever the size.
     private static string Figure(double value) =>
-        value.ToString(value >= 100 ? "0" : value >= 10 ? "0.0" : value >= 1 ? "0.00" : "0.0000", CultureInfo.InvariantCulture);
+        value.ToString(
+            value >= 100 ? "0"
+                : value >= 10 ? "0.0"
+                : value >= 1 ? "0.00"
+                : "0.0000",
+            CultureInfo.InvariantCulture
+        );
 }

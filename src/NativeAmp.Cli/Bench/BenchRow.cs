@@ -13,29 +13,58 @@ namespace NativeAmp.Cli.Bench;
 /// <param name="GbPerS">Bytes by the median.</param>
 /// <param name="LimitGbPerS">The same of the limit, which moves the same bytes and computes nothing.</param>
 /// <param name="FractionOfLimit">Median over the rounds of the limit's time by the kernel's.</param>
-/// <param name="CopyGbPerS">The same of the driver's copy on the device, which reads half of the bytes and writes half; null on the CPU.</param>
+/// <param name="CopyGbPerS">The same of the driver's copy on the device, which reads half of the bytes and writes half;
+/// null on the CPU.</param>
 /// <param name="FractionOfCopy">Median over rounds with the copy of its time by the kernel's; null on the CPU.</param>
 /// <param name="MparamsPerS">Millions of parameters a second.</param>
 internal sealed record BenchRow(
-    string Name, string Dtype, long Bytes, double SecondsMedian, double SecondsLowerQuartile, double SecondsUpperQuartile, int Rounds,
-    double GbPerS, double LimitGbPerS, double FractionOfLimit, double? CopyGbPerS, double? FractionOfCopy, double MparamsPerS)
+    string Name,
+    string Dtype,
+    long Bytes,
+    double SecondsMedian,
+    double SecondsLowerQuartile,
+    double SecondsUpperQuartile,
+    int Rounds,
+    double GbPerS,
+    double LimitGbPerS,
+    double FractionOfLimit,
+    double? CopyGbPerS,
+    double? FractionOfCopy,
+    double MparamsPerS
+)
 {
-    /// <summary>The figures of a kernel over tensors of a shape: from rounds with its limit, and with a copy if there were any.</summary>
+    /// <summary>
+    /// The figures of a kernel over tensors of a shape: from rounds with its limit, and with a copy if there were any.
+    /// </summary>
     public static BenchRow Of(StepKernel kernel, StepShape shape, Timing limit, Timing? copy)
     {
         long bytes = kernel.Bytes(shape);
         double median = Timing.Quantile(limit.Kernel, 0.5);
         return new BenchRow(
-            kernel.Name, shape.DType.Name(), bytes, median, Timing.Quantile(limit.Kernel, 0.25), Timing.Quantile(limit.Kernel, 0.75),
-            limit.Kernel.Length, Bandwidth(bytes, median), Bandwidth(bytes, Timing.Quantile(limit.Limit, 0.5)), limit.FractionOfLimit,
-            copy is null ? null : Bandwidth(bytes, Timing.Quantile(copy.Limit, 0.5)), copy?.FractionOfLimit, shape.Count / median * 1e-6);
+            kernel.Name,
+            shape.DType.Name(),
+            bytes,
+            median,
+            Timing.Quantile(limit.Kernel, 0.25),
+            Timing.Quantile(limit.Kernel, 0.75),
+            limit.Kernel.Length,
+            Bandwidth(bytes, median),
+            Bandwidth(bytes, Timing.Quantile(limit.Limit, 0.5)),
+            limit.FractionOfLimit,
+            copy is null ? null : Bandwidth(bytes, Timing.Quantile(copy.Limit, 0.5)),
+            copy?.FractionOfLimit,
+            shape.Count / median * 1e-6
+        );
     }
 
     /// <summary>Gigabytes a second.</summary>
     public static double Bandwidth(long bytes, double seconds) => bytes / seconds * 1e-9;
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true,
-    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    WriteIndented = true,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull
+)]
 [JsonSerializable(typeof(BenchRow[]))]
 internal sealed partial class BenchJson : JsonSerializerContext;

@@ -25,7 +25,9 @@ internal static class BenchRun
         return [.. rows];
     }
 
-    /// <summary>A kernel in turns with its limit; on a GPU then in turns with a copy of as many bytes as well.</summary>
+    /// <summary>
+    /// A kernel in turns with its limit; on a GPU then in turns with a copy of as many bytes as well.
+    /// </summary>
     /// <param name="timer">Of the tensors' device.</param>
     /// <param name="kernel">What runs.</param>
     /// <param name="tensors">Over what.</param>
@@ -33,9 +35,15 @@ internal static class BenchRun
     public static BenchRow Measure(InterleavedTimer timer, StepKernel kernel, RotatedTensors tensors, double budget)
     {
         StepTensors[] copies = tensors.For(kernel);
-        if (tensors.Device.IsHostMemory) return BenchRow.Of(kernel, tensors.Shape, timer.Measure(Run, RunLimit, budget), copy: null);
+        if (tensors.Device.IsHostMemory)
+            return BenchRow.Of(kernel, tensors.Shape, timer.Measure(Run, RunLimit, budget), copy: null);
         using var copy = new DeviceCopy(tensors.Device, kernel.Bytes(tensors.Shape), copies.Length);
-        return BenchRow.Of(kernel, tensors.Shape, timer.Measure(Run, RunLimit, budget / 2), timer.Measure(Run, copy.Run, budget / 2));
+        return BenchRow.Of(
+            kernel,
+            tensors.Shape,
+            timer.Measure(Run, RunLimit, budget / 2),
+            timer.Measure(Run, copy.Run, budget / 2)
+        );
 
         void Run(int call) => kernel.Run(copies[call % copies.Length]);
 

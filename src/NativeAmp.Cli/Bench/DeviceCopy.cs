@@ -1,6 +1,9 @@
 namespace NativeAmp.Cli.Bench;
 
-/// <summary>What a driver's copy on the device moves in the same time: as many bytes as a kernel, half of them read and half written.</summary>
+/// <summary>
+/// What a driver's copy on the device moves in the same time: as many bytes as a kernel, half of them read and half
+/// written.
+/// </summary>
 internal sealed class DeviceCopy : IDisposable
 {
     private const long Alignment = 256;

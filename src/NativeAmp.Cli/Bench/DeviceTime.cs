@@ -1,8 +1,9 @@
 namespace NativeAmp.Cli.Bench;
 
 /// <summary>
-/// Seconds as a device sees them: asking waits for all work that was put there before. Events give a span in float32 milliseconds, of which a
-/// minute has four microseconds; so the short spans between two questions are added up in float64.
+/// Seconds as a device sees them: asking waits for all work that was put there before. Events give a span in float32
+/// milliseconds, of which a minute has four microseconds; so the short spans between two questions are added up in
+/// float64.
 /// </summary>
 internal sealed class DeviceTime : IDisposable
 {

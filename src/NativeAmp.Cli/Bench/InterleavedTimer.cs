@@ -1,6 +1,8 @@
 namespace NativeAmp.Cli.Bench;
 
-/// <summary>Times a kernel and its limit in turns, as the device sees them, so that a noisy moment of the machine meets both.</summary>
+/// <summary>
+/// Times a kernel and its limit in turns, as the device sees them, so that a noisy moment of the machine meets both.
+/// </summary>
 internal sealed class InterleavedTimer : IDisposable
 {
     // What is shorter is repeated until it is as long: an event and a call cost a microsecond or so.
@@ -25,26 +27,31 @@ internal sealed class InterleavedTimer : IDisposable
     /// <param name="budget">Seconds to spend, about.</param>
     public Timing Measure(Action<int> kernel, Action<int> limit, double budget)
     {
-        int calls = 0, limitCalls = 0;
+        int calls = 0,
+            limitCalls = 0;
         Round(1, 1); // fetches pages, kernels and clocks
         (double once, double limitOnce) = Round(1, 1);
-        int times = Repeats(once), limitTimes = Repeats(limitOnce);
+        int times = Repeats(once),
+            limitTimes = Repeats(limitOnce);
         (double kernelSpan, double limitSpan) = Round(times, limitTimes);
         double round = times * kernelSpan + 2 * limitTimes * limitSpan;
         int rounds = (int)Math.Clamp(budget / round, FewestRounds, MostRounds);
         var kernels = new double[rounds];
         var limits = new double[rounds];
-        for (int i = 0; i < rounds; i++) (kernels[i], limits[i]) = Round(times, limitTimes);
+        for (int i = 0; i < rounds; i++)
+            (kernels[i], limits[i]) = Round(times, limitTimes);
         return new Timing(kernels, limits);
 
         (double Kernel, double Limit) Round(int times, int limitTimes)
         {
             _begin.Record();
-            for (int i = 0; i < times; i++) kernel(calls++);
+            for (int i = 0; i < times; i++)
+                kernel(calls++);
             _between.Record();
             for (int twice = 0; twice < 2; twice++)
             {
-                for (int i = 0; i < limitTimes; i++) limit(limitCalls + i);
+                for (int i = 0; i < limitTimes; i++)
+                    limit(limitCalls + i);
             }
             _end.Record();
             limitCalls += limitTimes;
@@ -52,8 +59,10 @@ internal sealed class InterleavedTimer : IDisposable
         }
     }
 
-    // Each by its own time: a fast one after a slow one, called once, would be measured waking threads and fetching what the other drove out of the caches.
-    private static int Repeats(double once) => (int)Math.Clamp(Math.Ceiling(ShortestSpan / Math.Max(once, 1e-7)), 1, 20000);
+    // Each by its own time: a fast one after a slow one, called once, would be measured waking threads and fetching
+    // what the other drove out of the caches.
+    private static int Repeats(double once) =>
+        (int)Math.Clamp(Math.Ceiling(ShortestSpan / Math.Max(once, 1e-7)), 1, 20000);
 
     public void Dispose()
     {

@@ -21,12 +21,24 @@ internal sealed class StepKernel
     public string Name { get; }
 
     /// <summary>Parameters to their copies in half precision.</summary>
-    public static StepKernel Cast { get; } = new("cast", t => AmpKernels.CastTable(t.Table, StepTensors.Copy, StepTensors.Parameter),
-        Pass((StepTensors.Parameter, ColumnAccess.Read), (StepTensors.Copy, ColumnAccess.Write)));
+    public static StepKernel Cast { get; } =
+        new(
+            "cast",
+            t => AmpKernels.CastTable(t.Table, StepTensors.Copy, StepTensors.Parameter),
+            Pass((StepTensors.Parameter, ColumnAccess.Read), (StepTensors.Copy, ColumnAccess.Write))
+        );
 
     /// <summary>The mean squared error with its gradient times the loss scale.</summary>
-    public static StepKernel ScaledBackward { get; } = new("scaled backward", RunScaledBackward,
-        Pass((StepTensors.Gradient, ColumnAccess.Read), (StepTensors.Copy, ColumnAccess.Read), (StepTensors.LossGradient, ColumnAccess.Write)));
+    public static StepKernel ScaledBackward { get; } =
+        new(
+            "scaled backward",
+            RunScaledBackward,
+            Pass(
+                (StepTensors.Gradient, ColumnAccess.Read),
+                (StepTensors.Copy, ColumnAccess.Read),
+                (StepTensors.LossGradient, ColumnAccess.Write)
+            )
+        );
 
     /// <summary>All gradients read once: finite, and their norm.</summary>
     public static StepKernel UnscaleAndCheck { get; } = new("unscale and check", RunCheck, CheckPass());
@@ -40,12 +52,18 @@ internal sealed class StepKernel
     /// <summary>All of them.</summary>
     public static IReadOnlyList<StepKernel> All { get; } = [Cast, ScaledBackward, UnscaleAndCheck, Adam, AmpStep];
 
-    /// <summary>Whether it means anything for gradients of this type: float32 parameters have no copy to be cast to.</summary>
+    /// <summary>
+    /// Whether it means anything for gradients of this type: float32 parameters have no copy to be cast to.
+    /// </summary>
     public bool Takes(DType dtype) => this != Cast || dtype.IsHalfPrecision();
 
     /// <summary>Bytes that it reads and writes, were each moved once a pass.</summary>
-    public long Bytes(StepShape shape) => shape.Count * _passes.Sum(pass =>
-        pass.Select((access, column) => shape.TypeOf(column).SizeInBytes() * MovesOf(Access(shape, column, access))).Sum());
+    public long Bytes(StepShape shape) =>
+        shape.Count
+        * _passes.Sum(pass =>
+            pass.Select((access, column) => shape.TypeOf(column).SizeInBytes() * MovesOf(Access(shape, column, access)))
+                .Sum()
+        );
 
     /// <summary>Runs it once.</summary>
     public void Run(StepTensors tensors) => _run(tensors);
@@ -56,7 +74,8 @@ internal sealed class StepKernel
         Span<ColumnAccess> accesses = stackalloc ColumnAccess[StepTensors.ColumnCount];
         foreach (ColumnAccess[] pass in _passes)
         {
-            for (int column = 0; column < accesses.Length; column++) accesses[column] = Access(tensors.Shape, column, pass[column]);
+            for (int column = 0; column < accesses.Length; column++)
+                accesses[column] = Access(tensors.Shape, column, pass[column]);
             MemoryTouch.Run(tensors.Table, accesses);
         }
     }
@@ -67,38 +86,52 @@ internal sealed class StepKernel
 
     private static bool HasCopies(StepShape shape) => shape.DType.IsHalfPrecision();
 
-    private static int MovesOf(ColumnAccess access) => access switch
-    {
-        ColumnAccess.None => 0,
-        ColumnAccess.ReadWrite => 2,
-        _ => 1,
-    };
+    private static int MovesOf(ColumnAccess access) =>
+        access switch
+        {
+            ColumnAccess.None => 0,
+            ColumnAccess.ReadWrite => 2,
+            _ => 1,
+        };
 
     private static void RunScaledBackward(StepTensors t)
     {
         for (int tensor = 0; tensor < t.Counts.Length; tensor++)
         {
-            AmpKernels.MeanSquaredError(t.Device, new MeanSquaredErrorArguments
-            {
-                Prediction = t.Cells[StepTensors.Gradient][tensor],
-                Target = t.Cells[StepTensors.Copy][tensor],
-                Gradient = t.Cells[StepTensors.LossGradient][tensor],
-                Count = t.Counts[tensor],
-                Scale = t.Scaler.ScalePointer,
-            });
+            AmpKernels.MeanSquaredError(
+                t.Device,
+                new MeanSquaredErrorArguments
+                {
+                    Prediction = t.Cells[StepTensors.Gradient][tensor],
+                    Target = t.Cells[StepTensors.Copy][tensor],
+                    Gradient = t.Cells[StepTensors.LossGradient][tensor],
+                    Count = t.Counts[tensor],
+                    Scale = t.Scaler.ScalePointer,
+                }
+            );
         }
     }
 
-    private static void RunCheck(StepTensors t) => AmpKernels.UnscaleAndCheck(t.Table, StepTensors.Gradient, t.Scaler, t.State);
+    private static void RunCheck(StepTensors t) =>
+        AmpKernels.UnscaleAndCheck(t.Table, StepTensors.Gradient, t.Scaler, t.State);
 
-    private static void RunAdam(StepTensors t, bool check) => AmpKernels.OptimizerStep(t.Table, new OptimizerColumns
-    {
-        Parameter = StepTensors.Parameter,
-        Gradient = StepTensors.Gradient,
-        FirstState = StepTensors.FirstMoment,
-        SecondState = StepTensors.SecondMoment,
-        ComputeCopy = HasCopies(t.Shape) ? StepTensors.Copy : -1,
-    }, Groups, t.Steps, t.Scaler, t.State, new OptimizerStepOptions { CheckGradients = check });
+    private static void RunAdam(StepTensors t, bool check) =>
+        AmpKernels.OptimizerStep(
+            t.Table,
+            new OptimizerColumns
+            {
+                Parameter = StepTensors.Parameter,
+                Gradient = StepTensors.Gradient,
+                FirstState = StepTensors.FirstMoment,
+                SecondState = StepTensors.SecondMoment,
+                ComputeCopy = HasCopies(t.Shape) ? StepTensors.Copy : -1,
+            },
+            Groups,
+            t.Steps,
+            t.Scaler,
+            t.State,
+            new OptimizerStepOptions { CheckGradients = check }
+        );
 
     private static void RunStep(StepTensors t)
     {
@@ -108,14 +141,20 @@ internal sealed class StepKernel
 
     private static ColumnAccess[] CheckPass() => Pass((StepTensors.Gradient, ColumnAccess.Read));
 
-    private static ColumnAccess[] AdamPass() => Pass(
-        (StepTensors.Gradient, ColumnAccess.Read), (StepTensors.Parameter, ColumnAccess.ReadWrite), (StepTensors.FirstMoment, ColumnAccess.ReadWrite),
-        (StepTensors.SecondMoment, ColumnAccess.ReadWrite), (StepTensors.Copy, ColumnAccess.Write));
+    private static ColumnAccess[] AdamPass() =>
+        Pass(
+            (StepTensors.Gradient, ColumnAccess.Read),
+            (StepTensors.Parameter, ColumnAccess.ReadWrite),
+            (StepTensors.FirstMoment, ColumnAccess.ReadWrite),
+            (StepTensors.SecondMoment, ColumnAccess.ReadWrite),
+            (StepTensors.Copy, ColumnAccess.Write)
+        );
 
     private static ColumnAccess[] Pass(params ReadOnlySpan<(int Column, ColumnAccess Access)> used)
     {
         var accesses = new ColumnAccess[StepTensors.ColumnCount];
-        foreach ((int column, ColumnAccess access) in used) accesses[column] = access;
+        foreach ((int column, ColumnAccess access) in used)
+            accesses[column] = access;
         return accesses;
     }
 }

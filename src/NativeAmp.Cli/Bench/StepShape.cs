@@ -11,7 +11,8 @@ public sealed record StepShape(DType DType, long Count, int Tensors = 1, int Shi
     public static IReadOnlyList<DType> Types { get; } = [DType.Float16, DType.BFloat16, DType.Float32];
 
     /// <summary>Type of the elements of a column of <see cref="StepTensors"/>.</summary>
-    public DType TypeOf(int column) => column is StepTensors.Gradient or StepTensors.Copy or StepTensors.LossGradient ? DType : DType.Float32;
+    public DType TypeOf(int column) =>
+        column is StepTensors.Gradient or StepTensors.Copy or StepTensors.LossGradient ? DType : DType.Float32;
 
     /// <summary>Elements of each tensor.</summary>
     public long[] Counts()

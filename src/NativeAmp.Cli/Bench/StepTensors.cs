@@ -1,10 +1,19 @@
 namespace NativeAmp.Cli.Bench;
 
-/// <summary>The tensors of an optimizer step in one table, with what its kernels need beside them: what every measurement works on.</summary>
+/// <summary>
+/// The tensors of an optimizer step in one table, with what its kernels need beside them: what every measurement works
+/// on.
+/// </summary>
 internal sealed class StepTensors : IDisposable
 {
     /// <summary>Columns of the table.</summary>
-    public const int Gradient = 0, Parameter = 1, FirstMoment = 2, SecondMoment = 3, Copy = 4, LossGradient = 5, ColumnCount = 6;
+    public const int Gradient = 0,
+        Parameter = 1,
+        FirstMoment = 2,
+        SecondMoment = 3,
+        Copy = 4,
+        LossGradient = 5,
+        ColumnCount = 6;
 
     // Where the allocator would begin a tensor of its own.
     private const long Alignment = 256;
@@ -55,7 +64,8 @@ internal sealed class StepTensors : IDisposable
         State?.Dispose();
         Scaler?.Dispose();
         Table?.Dispose();
-        foreach (DeviceBuffer buffer in _buffers) buffer.Dispose();
+        foreach (DeviceBuffer buffer in _buffers)
+            buffer.Dispose();
     }
 
     // One buffer a column; values between -1/2 and 1/2, but for the moments, which begin with zeros.
@@ -72,9 +82,12 @@ internal sealed class StepTensors : IDisposable
         }
         DeviceBuffer buffer = Device.Allocate(Shape.TypeOf(column), bytes / size);
         _buffers.Add(buffer);
-        if (column is FirstMoment or SecondMoment) buffer.Clear();
-        else Fill(buffer, column);
-        for (int t = 0; t < cells.Length; t++) cells[t] = new TensorCell(buffer.Pointer + (nint)starts[t], Shape.TypeOf(column));
+        if (column is FirstMoment or SecondMoment)
+            buffer.Clear();
+        else
+            Fill(buffer, column);
+        for (int t = 0; t < cells.Length; t++)
+            cells[t] = new TensorCell(buffer.Pointer + (nint)starts[t], Shape.TypeOf(column));
         return cells;
     }
 
@@ -82,14 +95,20 @@ internal sealed class StepTensors : IDisposable
     private void Fill(DeviceBuffer buffer, int seed)
     {
         int count = (int)Math.Min(buffer.Count, 1 << 16);
-        if (count == 0) return;
+        if (count == 0)
+            return;
         var random = new Random(seed);
         var values = new float[count];
-        foreach (ref float value in values.AsSpan()) value = random.NextSingle() - 0.5f;
+        foreach (ref float value in values.AsSpan())
+            value = random.NextSingle() - 0.5f;
         using DeviceBuffer floats = Device.Allocate<float>(values);
         AmpKernels.Cast(Device, buffer.ToCell(), floats.ToCell(), count);
         int size = buffer.DType.SizeInBytes();
         for (long done = count; done < buffer.Count; done += Math.Min(done, buffer.Count - done))
-            Device.CopyOnDevice(buffer.Pointer + (nint)(done * size), buffer.Pointer, Math.Min(done, buffer.Count - done) * size);
+            Device.CopyOnDevice(
+                buffer.Pointer + (nint)(done * size),
+                buffer.Pointer,
+                Math.Min(done, buffer.Count - done) * size
+            );
     }
 }

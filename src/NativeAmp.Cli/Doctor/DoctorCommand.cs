@@ -13,7 +13,13 @@ internal sealed class DoctorCommand
     /// <summary>The command, to be added to a root.</summary>
     public Command Build(Terminal terminal)
     {
-        Command command = new("doctor", "Show what was found on this machine, what was not and why, and what that means.") { _json };
+        Command command = new(
+            "doctor",
+            "Show what was found on this machine, what was not and why, and what that means."
+        )
+        {
+            _json,
+        };
         command.SetAction(parsed => Write(DoctorReport.Examine(), terminal, parsed.GetValue(_json)));
         return command;
     }

@@ -27,9 +27,11 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
     {
         List<Finding> findings = [System(), Cpu()];
         NativeLibraryStatus library = NativeAmpRuntime.Status;
-        findings.Add(library.IsLoaded
-            ? new("native library", true, $"version {library.Version} from {library.Path}", "Kernels run.")
-            : new("native library", false, library.ToString(), "Nothing can be computed: run ./build.sh build."));
+        findings.Add(
+            library.IsLoaded
+                ? new("native library", true, $"version {library.Version} from {library.Path}", "Kernels run.")
+                : new("native library", false, library.ToString(), "Nothing can be computed: run ./build.sh build.")
+        );
         if (library.IsLoaded)
         {
             findings.AddRange(CpuBackend());
@@ -41,18 +43,31 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
         return new DoctorReport(library.IsLoaded, findings);
     }
 
-    private static Finding System() => new("system", true,
-        $"{RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}, {RuntimeInformation.FrameworkDescription}",
-        $"{Environment.ProcessorCount} processors, {Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)} of memory for .NET.");
+    private static Finding System() =>
+        new(
+            "system",
+            true,
+            $"{RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}, "
+                + $"{RuntimeInformation.FrameworkDescription}",
+            $"{Environment.ProcessorCount} processors, {Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)} of "
+                + "memory for .NET."
+        );
 
     private static Finding Cpu()
     {
         string[] sets =
         [
-            .. Named(X86Base.IsSupported, "SSE2"), .. Named(Avx2.IsSupported, "AVX2"), .. Named(Avx512F.IsSupported, "AVX-512"),
+            .. Named(X86Base.IsSupported, "SSE2"),
+            .. Named(Avx2.IsSupported, "AVX2"),
+            .. Named(Avx512F.IsSupported, "AVX-512"),
             .. Named(AdvSimd.IsSupported, "NEON"),
         ];
-        return new("instruction sets", sets.Length > 0, string.Join(", ", sets), "The best that the kernels know is chosen when a device is opened.");
+        return new(
+            "instruction sets",
+            sets.Length > 0,
+            string.Join(", ", sets),
+            "The best that the kernels know is chosen when a device is opened."
+        );
 
         static string[] Named(bool supported, string name) => supported ? [name] : [];
     }
@@ -61,14 +76,29 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
     {
         using Device device = Device.Cpu();
         DeviceInfo info = device.Info;
-        yield return new("cpu device", true,
-            $"{info.Name}, {info.Threads} threads, SIMD {info.Simd}, {Bytes(info.MemoryFree)} of {Bytes(info.MemoryTotal)} memory free",
-            "Cast, scale, check and Adam give the same bits on any number of threads.");
+        yield return new(
+            "cpu device",
+            true,
+            $"{info.Name}, {info.Threads} threads, SIMD {info.Simd}, {Bytes(info.MemoryFree)} of "
+                + $"{Bytes(info.MemoryTotal)} memory free",
+            "Cast, scale, check and Adam give the same bits on any number of threads."
+        );
         bool oneDnn = info.Libraries.Contains("oneDNN", StringComparison.OrdinalIgnoreCase);
-        yield return new("oneDNN", oneDnn, info.Libraries,
-            oneDnn ? "Matrix products and convolutions run at the machine's speed." : "The built-in loops compute matrix products: correct, but slow. Install libdnnl-dev and build again.");
+        yield return new(
+            "oneDNN",
+            oneDnn,
+            info.Libraries,
+            oneDnn
+                ? "Matrix products and convolutions run at the machine's speed."
+                : "The built-in loops compute matrix products: correct, but slow. Install libdnnl-dev and build again."
+        );
         bool openMp = info.Libraries.Contains("OpenMP", StringComparison.OrdinalIgnoreCase);
-        yield return new("OpenMP", openMp, openMp ? $"{info.Threads} threads: {info.ThreadsReason}" : "not in this build", openMp ? "Kernels use all threads." : "Kernels use one thread.");
+        yield return new(
+            "OpenMP",
+            openMp,
+            openMp ? $"{info.Threads} threads: {info.ThreadsReason}" : "not in this build",
+            openMp ? "Kernels use all threads." : "Kernels use one thread."
+        );
     }
 
     private static IEnumerable<Finding> Cuda()
@@ -89,9 +119,21 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
             yield break;
         bool hasCublas = !first.Libraries.Contains(NoCublas, StringComparison.Ordinal);
         int cublas = first.Libraries.LastIndexOf(hasCublas ? ", cuBLAS " : ", " + NoCublas, StringComparison.Ordinal);
-        yield return new("cuda driver", true, first.Libraries[..cublas], "Kernels are embedded: no CUDA toolkit is needed.");
-        yield return new("cuBLAS", hasCublas, first.Libraries[(cublas + 2)..],
-            hasCublas ? "Matrix products run on tensor cores." : "A kernel of our own computes matrix products: correct, without tensor cores. Install cuBLAS 11 or newer.");
+        yield return new(
+            "cuda driver",
+            true,
+            first.Libraries[..cublas],
+            "Kernels are embedded: no CUDA toolkit is needed."
+        );
+        yield return new(
+            "cuBLAS",
+            hasCublas,
+            first.Libraries[(cublas + 2)..],
+            hasCublas
+                ? "Matrix products run on tensor cores."
+                : "A kernel of our own computes matrix products: correct, without tensor cores. Install cuBLAS 11 or "
+                    + "newer."
+        );
     }
 
     /// <summary>Opens a device and loads a kernel there: what is found works.</summary>
@@ -102,9 +144,16 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
         {
             using Device device = Device.Cuda(ordinal);
             DeviceInfo info = device.Info;
-            return (new(name, true,
-                $"{info.Name}, compute capability {info.ComputeCapability}, {info.Multiprocessors} multiprocessors, {Bytes(info.MemoryFree)} of {Bytes(info.MemoryTotal)} memory free",
-                "Cast, scale, check and Adam give the CPU's bits."), info);
+            return (
+                new(
+                    name,
+                    true,
+                    $"{info.Name}, compute capability {info.ComputeCapability}, {info.Multiprocessors} "
+                        + $"multiprocessors, {Bytes(info.MemoryFree)} of {Bytes(info.MemoryTotal)} memory free",
+                    "Cast, scale, check and Adam give the CPU's bits."
+                ),
+                info
+            );
         }
         catch (NativeAmpException e)
         {
@@ -118,12 +167,23 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
         foreach (GpuTelemetry gpu in gpus)
         {
             using (gpu)
-                yield return new($"telemetry of {gpu.Name}", gpu.IsAvailable, gpu.Description,
-                    gpu.IsAvailable ? "--telemetry samples power, energy, memory, utilization, temperature and clocks." : "--telemetry has no figures of a GPU.");
+                yield return new(
+                    $"telemetry of {gpu.Name}",
+                    gpu.IsAvailable,
+                    gpu.Description,
+                    gpu.IsAvailable
+                        ? "--telemetry samples power, energy, memory, utilization, temperature and clocks."
+                        : "--telemetry has no figures of a GPU."
+                );
         }
 
         bool energy = CpuTelemetry.HasEnergy(out string detail);
-        yield return new("telemetry of cpu energy", energy, detail, energy ? "--telemetry counts the processors' energy." : "--telemetry has no joules of the processors.");
+        yield return new(
+            "telemetry of cpu energy",
+            energy,
+            detail,
+            energy ? "--telemetry counts the processors' energy." : "--telemetry has no joules of the processors."
+        );
     }
 
     private static Finding DataSet()
@@ -132,7 +192,12 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
         try
         {
             (ImageDataset train, ImageDataset test) = FashionMnist.Load();
-            return new("fashion-mnist", true, $"{train.Count} training and {test.Count} test images in {folder}", "nativeamp train works as it is.");
+            return new(
+                "fashion-mnist",
+                true,
+                $"{train.Count} training and {test.Count} test images in {folder}",
+                "nativeamp train works as it is."
+            );
         }
         catch (Exception e) when (e is IOException or DataFormatException or UnauthorizedAccessException)
         {

@@ -10,7 +10,9 @@ internal sealed class FormatsCommand
 {
     private readonly Argument<string[]> _numbers = new("NUMBER")
     {
-        Description = "What to show in each format: 0.1, 1e-8, -0, inf, nan, 0x1p-24, or the bits of one, fp16:0x3c00. None shows the formats.",
+        Description =
+            "What to show in each format: 0.1, 1e-8, -0, inf, nan, 0x1p-24, or the bits of one, fp16:0x3c00. None "
+            + "shows the formats.",
         Arity = ArgumentArity.ZeroOrMore,
     };
 
@@ -21,7 +23,16 @@ internal sealed class FormatsCommand
     /// <summary>The command, to be added to a root.</summary>
     public Command Build(Terminal terminal)
     {
-        Command command = new("formats", "Show number formats, fp32 to int4: bits, range, precision; or what a number becomes in each.") { _numbers, _html, _charts, _json };
+        Command command = new(
+            "formats",
+            "Show number formats, fp32 to int4: bits, range, precision; or what a number becomes in each."
+        )
+        {
+            _numbers,
+            _html,
+            _charts,
+            _json,
+        };
         command.SetAction(parsed => Run(parsed, terminal));
         return command;
     }
@@ -36,7 +47,10 @@ internal sealed class FormatsCommand
             ExponentChart.Save([ExponentChart.Formats(NumberFormat.All)], folder);
         if (parsed.GetValue(_json))
         {
-            var report = texts.Length == 0 ? new FormatsReport([.. NumberFormat.All.Select(FormatFacts.Of)], null) : new FormatsReport(null, numbers);
+            var report =
+                texts.Length == 0
+                    ? new FormatsReport([.. NumberFormat.All.Select(FormatFacts.Of)], null)
+                    : new FormatsReport(null, numbers);
             terminal.Output.WriteLine(JsonSerializer.Serialize(report, FormatsJson.Default.FormatsReport));
             return ExitCode.Success;
         }

@@ -7,7 +7,8 @@ namespace NativeAmp.Cli.Formats;
 /// <summary>Formats and numbers in them, for people.</summary>
 internal static class FormatsText
 {
-    // Powers of two of the number line, and how many a character stands for: from below the smallest float32 to above the largest.
+    // Powers of two of the number line, and how many a character stands for: from below the smallest float32 to above
+    // the largest.
     private const int LineStart = -152;
     private const int LineEnd = 136;
     private const int PerCharacter = 4;
@@ -15,20 +16,33 @@ internal static class FormatsText
 
     /// <summary>Headings of the table of formats.</summary>
     public static IReadOnlyList<string> FormatColumns { get; } =
-        ["format", "bits", "sign+exp+fraction", "largest", "smallest normal", "smallest", "step at 1", "integers to", "special"];
+    [
+        "format",
+        "bits",
+        "sign+exp+fraction",
+        "largest",
+        "smallest normal",
+        "smallest",
+        "step at 1",
+        "integers to",
+        "special",
+    ];
 
     /// <summary>Headings of the table of a number in each format.</summary>
-    public static IReadOnlyList<string> NumberColumns { get; } = ["format", "sign exponent fraction", "stored", "relative error", "what became of it"];
+    public static IReadOnlyList<string> NumberColumns { get; } =
+    ["format", "sign exponent fraction", "stored", "relative error", "what became of it"];
 
     public static void WriteFormats(Terminal terminal)
     {
         terminal.WriteTable(FormatColumns, [.. NumberFormat.All.Select(Row)]);
         terminal.Output.WriteLine();
-        terminal.Output.WriteLine("Powers of two that each can hold (█ in full precision, ░ as subnormals with fewer bits):");
+        terminal.Output.WriteLine(
+            "Powers of two that each can hold (█ in full precision, ░ as subnormals with fewer bits):"
+        );
         terminal.Output.WriteLine();
         foreach (NumberFormat format in NumberFormat.All)
-            terminal.Output.WriteLine($"{format.Name,-8}  {Line(format)}".TrimEnd());
-        terminal.Output.WriteLine($"{"",-8}  {Scale()}".TrimEnd());
+            terminal.Output.WriteLine($"{format.Name, -8}  {Line(format)}".TrimEnd());
+        terminal.Output.WriteLine($"{"", -8}  {Scale()}".TrimEnd());
     }
 
     public static void WriteNumber(AskedNumber asked, Terminal terminal)
@@ -36,7 +50,10 @@ internal static class FormatsText
         terminal.Output.WriteLine(asked.Number == asked.Value ? asked.Number : $"{asked.Number} = {asked.Value}");
         terminal.Output.WriteLine();
         terminal.WriteTable(NumberColumns, [.. asked.Formats.Select(Row)]);
-        NumberFacts[] shortened = [.. asked.Formats.Where(facts => ExactNumber.Parse(facts.Stored).ToString(MostDigits) != facts.Stored)];
+        NumberFacts[] shortened =
+        [
+            .. asked.Formats.Where(facts => ExactNumber.Parse(facts.Stored).ToString(MostDigits) != facts.Stored),
+        ];
         if (shortened.Length == 0)
             return;
         terminal.Output.WriteLine();
@@ -62,7 +79,15 @@ internal static class FormatsText
     {
         char[] scale = new string(' ', (LineEnd - LineStart) / PerCharacter + 4).ToCharArray();
         foreach (int power in (int[])[-128, -64, 0, 64, 128])
-            $"2^{power.ToString(CultureInfo.InvariantCulture)}".CopyTo(0, scale, (power - LineStart) / PerCharacter, power is 0 ? 3 : power > 0 && power < 100 ? 4 : power > 0 || power > -100 ? 5 : 6);
+            $"2^{power.ToString(CultureInfo.InvariantCulture)}".CopyTo(
+                0,
+                scale,
+                (power - LineStart) / PerCharacter,
+                power is 0 ? 3
+                    : power > 0 && power < 100 ? 4
+                    : power > 0 || power > -100 ? 5
+                    : 6
+            );
         return new string(scale);
     }
 
@@ -72,8 +97,15 @@ internal static class FormatsText
         FormatFacts facts = FormatFacts.Of(format);
         return
         [
-            format.Name, Text(format.Bits), format.IsInteger ? $"1+0+{format.FractionBits}" : $"1+{format.ExponentBits}+{format.FractionBits}", Short(facts.Largest),
-            format.IsInteger ? "–" : Short(facts.SmallestNormal), Short(facts.SmallestAboveZero), Short(facts.StepAtOne), Short(facts.IntegersExactUpTo), facts.SpecialValues,
+            format.Name,
+            Text(format.Bits),
+            format.IsInteger ? $"1+0+{format.FractionBits}" : $"1+{format.ExponentBits}+{format.FractionBits}",
+            Short(facts.Largest),
+            format.IsInteger ? "–" : Short(facts.SmallestNormal),
+            Short(facts.SmallestAboveZero),
+            Short(facts.StepAtOne),
+            Short(facts.IntegersExactUpTo),
+            facts.SpecialValues,
         ];
     }
 
@@ -83,16 +115,27 @@ internal static class FormatsText
         string stored = ExactNumber.Parse(facts.Stored).ToString(MostDigits);
         return
         [
-            facts.Format, string.Join(' ', ((string[])[facts.Sign, facts.Exponent, facts.Fraction]).Where(part => part.Length > 0)),
-            stored == facts.Stored ? stored : stored.Contains('e', StringComparison.Ordinal) ? stored.Replace("e", "…e", StringComparison.Ordinal) : stored + "…",
-            facts.RelativeError is { } error ? Percent(error) : "–", facts.Meaning,
+            facts.Format,
+            string.Join(' ', ((string[])[facts.Sign, facts.Exponent, facts.Fraction]).Where(part => part.Length > 0)),
+            stored == facts.Stored ? stored
+            : stored.Contains('e', StringComparison.Ordinal) ? stored.Replace("e", "…e", StringComparison.Ordinal)
+            : stored + "…",
+            facts.RelativeError is { } error ? Percent(error) : "–",
+            facts.Meaning,
         ];
     }
 
     // Four significant digits, of a percentage that may be tiny.
-    private static string Percent(double share) => share == 0 ? "0" : (share * 100).ToString(Math.Abs(share) < 1e-6 ? "+0.###e0;-0.###e0" : "+0.####;-0.####", CultureInfo.InvariantCulture) + " %";
+    private static string Percent(double share) =>
+        share == 0
+            ? "0"
+            : (share * 100).ToString(
+                Math.Abs(share) < 1e-6 ? "+0.###e0;-0.###e0" : "+0.####;-0.####",
+                CultureInfo.InvariantCulture
+            ) + " %";
 
-    private static string Short(double value) => value.ToString(value is >= 1e6 or < 1e-3 ? "0.#####e0" : "0.######", CultureInfo.InvariantCulture);
+    private static string Short(double value) =>
+        value.ToString(value is >= 1e6 or < 1e-3 ? "0.#####e0" : "0.######", CultureInfo.InvariantCulture);
 
     private static string Text(int value) => value.ToString(CultureInfo.InvariantCulture);
 }

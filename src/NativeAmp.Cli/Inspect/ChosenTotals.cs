@@ -3,24 +3,33 @@ using NativeAmp.Cli.Train;
 namespace NativeAmp.Cli.Inspect;
 
 /// <summary>
-/// The tensors that --tensor chose of a step of a run, together by kind. The file has reports of tensors and not their numbers: counts add up exactly, the best scale
-/// is to a power of two, and the noise of several tensors is not known.
+/// The tensors that --tensor chose of a step of a run, together by kind. The file has reports of tensors and not their
+/// numbers: counts add up exactly, the best scale is to a power of two, and the noise of several tensors is not known.
 /// </summary>
 internal static class ChosenTotals
 {
-    /// <summary>A total for each kind. What is kept in float32 on purpose counts where nothing else of its kind was chosen.</summary>
+    /// <summary>
+    /// A total for each kind. What is kept in float32 on purpose counts where nothing else of its kind was chosen.
+    /// </summary>
     /// <param name="tensors">The chosen ones.</param>
     /// <param name="compute">What operators computed in, as the record says it.</param>
     public static IReadOnlyList<TensorReport> Of(IReadOnlyList<TensorReport> tensors, string compute)
     {
-        string type = Enum.TryParse(compute, ignoreCase: true, out PrecisionKind precision) ? StatisticsObserver.TypeName(LiveInspector.ComputeType(precision)) : "";
+        string type = Enum.TryParse(compute, ignoreCase: true, out PrecisionKind precision)
+            ? StatisticsObserver.TypeName(LiveInspector.ComputeType(precision))
+            : "";
         return
         [
-            .. tensors.GroupBy(tensor => tensor.Kind).Select(kind =>
-            {
-                TensorReport[] counted = [.. kind.Where(tensor => tensor.DType == type || tensor.Kind == TensorKinds.Parameter)];
-                return Together(kind.Key, counted.Length > 0 ? counted : [.. kind]);
-            }),
+            .. tensors
+                .GroupBy(tensor => tensor.Kind)
+                .Select(kind =>
+                {
+                    TensorReport[] counted =
+                    [
+                        .. kind.Where(tensor => tensor.DType == type || tensor.Kind == TensorKinds.Parameter),
+                    ];
+                    return Together(kind.Key, counted.Length > 0 ? counted : [.. kind]);
+                }),
         ];
     }
 
@@ -32,7 +41,9 @@ internal static class ChosenTotals
         TensorReport[] some = [.. all.Where(tensor => tensor.Values > 0)];
         double largest = all.Max(tensor => tensor.Largest);
         int first = some.Length == 0 ? 0 : some.Min(tensor => tensor.FirstExponent);
-        long[] exponents = new long[some.Length == 0 ? 0 : some.Max(tensor => tensor.FirstExponent + tensor.Exponents.Count) - first];
+        long[] exponents = new long[
+            some.Length == 0 ? 0 : some.Max(tensor => tensor.FirstExponent + tensor.Exponents.Count) - first
+        ];
         foreach (TensorReport tensor in some)
         {
             for (int i = 0; i < tensor.Exponents.Count; i++)
@@ -48,16 +59,41 @@ internal static class ChosenTotals
             statistics.Add(largest, isTop ? 1 : 0);
         }
 
-        return new TensorReport(name, kind, "", [], all.Sum(tensor => tensor.Count), all.Sum(tensor => tensor.Zeros), all.Sum(tensor => tensor.NaN), all.Sum(tensor => tensor.Inf),
-            largest, some.Length == 0 ? 0 : some.Min(tensor => tensor.Smallest), first, exponents, [.. TensorReport.Compared.Select(format => Together(format, some, statistics))])
-        { IsSum = true };
+        return new TensorReport(
+            name,
+            kind,
+            "",
+            [],
+            all.Sum(tensor => tensor.Count),
+            all.Sum(tensor => tensor.Zeros),
+            all.Sum(tensor => tensor.NaN),
+            all.Sum(tensor => tensor.Inf),
+            largest,
+            some.Length == 0 ? 0 : some.Min(tensor => tensor.Smallest),
+            first,
+            exponents,
+            [.. TensorReport.Compared.Select(format => Together(format, some, statistics))]
+        )
+        {
+            IsSum = true,
+        };
     }
 
     private static FormatReport Together(NumberFormat format, TensorReport[] all, ValueStatistics statistics)
     {
         FormatReport[] reports = [.. all.Select(tensor => tensor.Of(format))];
         FormatFit best = FormatFit.Best(statistics, format);
-        return new FormatReport(format.Name, reports.Sum(report => report.Overflow), reports.Sum(report => report.Underflow), reports.Sum(report => report.Subnormal),
-            SnrDb: null, reports.All(report => report.Exact), best.Scale, best.Underflow, best.Subnormal, BestSnrDb: null);
+        return new FormatReport(
+            format.Name,
+            reports.Sum(report => report.Overflow),
+            reports.Sum(report => report.Underflow),
+            reports.Sum(report => report.Subnormal),
+            SnrDb: null,
+            reports.All(report => report.Exact),
+            best.Scale,
+            best.Underflow,
+            best.Subnormal,
+            BestSnrDb: null
+        );
     }
 }

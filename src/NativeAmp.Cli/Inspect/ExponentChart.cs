@@ -16,7 +16,10 @@ internal static class ExponentChart
         var chart = new Chart("What each format can hold", XLabel, "");
         for (int i = 0; i < formats.Count; i++)
             DrawRange(chart, formats[i], "", formats.Count - 1 - i, i, width: 9);
-        chart.Plot.Axes.Left.TickGenerator = new NumericManual([.. formats.Select((_, i) => (double)(formats.Count - 1 - i))], [.. formats.Select(format => format.Name)]);
+        chart.Plot.Axes.Left.TickGenerator = new NumericManual(
+            [.. formats.Select((_, i) => (double)(formats.Count - 1 - i))],
+            [.. formats.Select(format => format.Name)]
+        );
         chart.Plot.Axes.SetLimitsX(-155, 135);
         return chart.LimitsY(-0.8, formats.Count - 0.2);
     }
@@ -25,7 +28,11 @@ internal static class ExponentChart
     /// <param name="title">What it shows.</param>
     /// <param name="series">Names, numbers, and a power of two that they are multiplied by.</param>
     /// <param name="formats">The formats below.</param>
-    public static Chart Histogram(string title, IReadOnlyList<(string Name, TensorReport Numbers, int Scale)> series, IReadOnlyList<NumberFormat> formats)
+    public static Chart Histogram(
+        string title,
+        IReadOnlyList<(string Name, TensorReport Numbers, int Scale)> series,
+        IReadOnlyList<NumberFormat> formats
+    )
     {
         var chart = new Chart(title, XLabel, "share of the numbers, %");
         double most = 0;
@@ -42,11 +49,22 @@ internal static class ExponentChart
         double row = most * 0.09;
         for (int i = 0; i < formats.Count; i++)
             DrawRange(chart, formats[i], formats[i].Name, -row * (i + 1), series.Count + i, width: 7);
-        int lowest = series.Where(entry => entry.Numbers.Values > 0).Select(entry => entry.Numbers.FirstExponent + entry.Scale).Append(-30).Min();
-        int highest = series.Where(entry => entry.Numbers.Values > 0).Select(entry => entry.Numbers.FirstExponent + entry.Numbers.Exponents.Count + entry.Scale).Append(18).Max();
+        int lowest = series
+            .Where(entry => entry.Numbers.Values > 0)
+            .Select(entry => entry.Numbers.FirstExponent + entry.Scale)
+            .Append(-30)
+            .Min();
+        int highest = series
+            .Where(entry => entry.Numbers.Values > 0)
+            .Select(entry => entry.Numbers.FirstExponent + entry.Numbers.Exponents.Count + entry.Scale)
+            .Append(18)
+            .Max();
         double step = Nice(most);
         double[] ticks = [.. Enumerable.Range(0, (int)(most / step) + 1).Select(i => i * step)];
-        chart.Plot.Axes.Left.TickGenerator = new NumericManual(ticks, [.. ticks.Select(tick => tick.ToString("0.##", CultureInfo.InvariantCulture))]);
+        chart.Plot.Axes.Left.TickGenerator = new NumericManual(
+            ticks,
+            [.. ticks.Select(tick => tick.ToString("0.##", CultureInfo.InvariantCulture))]
+        );
         chart.Plot.Axes.SetLimitsX(lowest - 2, highest + 2);
         return chart.LimitsY(-row * (formats.Count + 0.8), most * 1.06);
     }
@@ -56,7 +74,10 @@ internal static class ExponentChart
     public static void Save(IEnumerable<Chart> charts, string folder)
     {
         foreach (Chart chart in charts)
-            chart.Save(folder, string.Concat(chart.Title.Select(c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : '-')));
+            chart.Save(
+                folder,
+                string.Concat(chart.Title.Select(c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : '-'))
+            );
     }
 
     /// <summary>A thick line where values are normal, a thin one where they are subnormal.</summary>
@@ -71,7 +92,8 @@ internal static class ExponentChart
 
     private static (double[] Xs, double[] Ys) Steps(TensorReport numbers, int scale)
     {
-        List<double> xs = [], ys = [];
+        List<double> xs = [],
+            ys = [];
         if (numbers.Values == 0)
             return ([], []);
         double first = numbers.FirstExponent + scale;

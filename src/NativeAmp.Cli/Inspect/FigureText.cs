@@ -21,12 +21,15 @@ internal static class FigureText
     public static string Power(int exponent) => string.Create(CultureInfo.InvariantCulture, $"2^{exponent}");
 
     /// <summary>From which power of two to which the numbers go.</summary>
-    public static string Range(TensorReport tensor) => tensor.Values == 0 ? "–"
+    public static string Range(TensorReport tensor) =>
+        tensor.Values == 0 ? "–"
         : tensor.Exponents.Count == 1 ? Power(tensor.FirstExponent)
         : $"{Power(tensor.FirstExponent)} … {Power(tensor.FirstExponent + tensor.Exponents.Count - 1)}";
 
-    public static string Decibels(double? decibels, bool exact) => exact ? "exact"
-        : decibels is { } value ? value.ToString("0.#", CultureInfo.InvariantCulture) + " dB" : "–";
+    public static string Decibels(double? decibels, bool exact) =>
+        exact ? "exact"
+        : decibels is { } value ? value.ToString("0.#", CultureInfo.InvariantCulture) + " dB"
+        : "–";
 
     /// <summary>A format's figures in a cell: what is lost first, else how precise it is.</summary>
     public static string Cell(TensorReport tensor, FormatReport format)
@@ -45,19 +48,37 @@ internal static class FigureText
         return string.Join(", ", parts);
     }
 
-    public static string NotFinite(TensorReport tensor) => tensor is { NaN: 0, Inf: 0 } ? ""
-        : string.Join(", ", ((string[])[tensor.NaN > 0 ? $"{Number(tensor.NaN)} nan" : "", tensor.Inf > 0 ? $"{Number(tensor.Inf)} inf" : ""]).Where(text => text.Length > 0));
+    public static string NotFinite(TensorReport tensor) =>
+        tensor is { NaN: 0, Inf: 0 }
+            ? ""
+            : string.Join(
+                ", ",
+                (
+                    (string[])
+                        [
+                            tensor.NaN > 0 ? $"{Number(tensor.NaN)} nan" : "",
+                            tensor.Inf > 0 ? $"{Number(tensor.Inf)} inf" : "",
+                        ]
+                ).Where(text => text.Length > 0)
+            );
 
     /// <summary>A name from a file without what would steer a terminal.</summary>
     public static string Name(TensorReport tensor) => Terminal.Printable(tensor.Name);
 
     public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 
-    /// <summary>How a format holds numbers of these powers of two: in full (█), as subnormals (░), or not at all (·).</summary>
+    /// <summary>
+    /// How a format holds numbers of these powers of two: in full (█), as subnormals (░), or not at all (·).
+    /// </summary>
     public static char Mark(NumberFormat format, int low, int high) =>
-        low > format.MaxExponent || high < format.SmallestExponent ? '·' : high >= format.MinExponent ? '█' : '░';
+        low > format.MaxExponent || high < format.SmallestExponent ? '·'
+        : high >= format.MinExponent ? '█'
+        : '░';
 
-    /// <summary>Numbers as little columns by power of two, and below them where formats hold them in full (█) and as subnormals (░).</summary>
+    /// <summary>
+    /// Numbers as little columns by power of two, and below them where formats hold them in full (█) and as subnormals
+    /// (░).
+    /// </summary>
     public static IEnumerable<string> Histogram(TensorReport tensor, IReadOnlyList<NumberFormat> formats)
     {
         if (tensor.Values == 0)
@@ -73,17 +94,25 @@ internal static class FigureText
         for (int i = 0; i < tensor.Exponents.Count; i++)
             counts[i / step] += tensor.Exponents[i];
         long most = counts.Max();
-        yield return $"{"values",-9} {string.Concat(counts.Select(count => count == 0 ? ' ' : heights[(int)(7 * ((double)count / most))]))}";
+        yield return $"{"values", -9} "
+            + $"{string.Concat(counts.Select(count => count == 0 ? ' ' : heights[(int)(7 * ((double)count / most))]))}";
         foreach (NumberFormat format in formats)
         {
-            yield return $"{format.Name,-9} " + string.Concat(Enumerable.Range(0, columns).Select(column =>
-            {
-                int low = first + column * step, high = low + step - 1;
-                return Mark(format, low, high);
-            }));
+            yield return $"{format.Name, -9} "
+                + string.Concat(
+                    Enumerable
+                        .Range(0, columns)
+                        .Select(column =>
+                        {
+                            int low = first + column * step,
+                                high = low + step - 1;
+                            return Mark(format, low, high);
+                        })
+                );
         }
 
-        string left = Power(first), right = Power(end - 1);
-        yield return $"{"",-9} {left}{right.PadLeft(Math.Max(right.Length + 1, columns - left.Length))}";
+        string left = Power(first),
+            right = Power(end - 1);
+        yield return $"{"", -9} {left}{right.PadLeft(Math.Max(right.Length + 1, columns - left.Length))}";
     }
 }

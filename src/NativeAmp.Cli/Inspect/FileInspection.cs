@@ -22,8 +22,15 @@ internal sealed class FileInspection(Func<string, bool> isWanted)
             inspection.Add(file);
         if (inspection._tensors.Count == 0)
             throw new DataFormatException(files[0], 0, "no tensor of such a name", "one to inspect");
-        return new InspectReport(files, inspection._tensors, [.. inspection._totals.Select(total => TensorReport.Of(
-            $"all of kind {total.Key}", total.Key, "", [], total.Value))]);
+        return new InspectReport(
+            files,
+            inspection._tensors,
+            [
+                .. inspection._totals.Select(total =>
+                    TensorReport.Of($"all of kind {total.Key}", total.Key, "", [], total.Value)
+                ),
+            ]
+        );
     }
 
     private void Add(string file)
@@ -51,7 +58,8 @@ internal sealed class FileInspection(Func<string, bool> isWanted)
             return TensorKinds.Tensor;
         return name.StartsWith("model.", StringComparison.Ordinal) ? TensorKinds.Parameter
             : name.StartsWith("optimizer.exp_avg.", StringComparison.Ordinal) ? TensorKinds.FirstMoment
-            : name.StartsWith("optimizer.", StringComparison.Ordinal) && entry.DType == SafetensorsDType.F32 ? TensorKinds.SecondMoment
+            : name.StartsWith("optimizer.", StringComparison.Ordinal) && entry.DType == SafetensorsDType.F32
+                ? TensorKinds.SecondMoment
             : TensorKinds.Counter;
     }
 }
@@ -68,6 +76,9 @@ internal static class TensorKinds
     public const string SecondMoment = "second moment";
     public const string Counter = "counter";
 
-    /// <summary>Whether a loss scale multiplies such numbers: gradients, and Adam's running mean of them, which shows what they were like.</summary>
+    /// <summary>
+    /// Whether a loss scale multiplies such numbers: gradients, and Adam's running mean of them, which shows what they
+    /// were like.
+    /// </summary>
     public static bool AreScaled(string kind) => kind is Gradient or ParameterGradient or FirstMoment;
 }

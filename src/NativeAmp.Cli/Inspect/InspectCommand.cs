@@ -10,13 +10,27 @@ internal sealed class InspectCommand
 {
     private readonly Argument<string[]> _paths = new("FILE")
     {
-        Description = "Safetensors files, folders of checkpoints or of shards, an index of shards (model.safetensors.index.json), or what train --inspect-out wrote (FILE.jsonl).",
+        Description =
+            "Safetensors files, folders of checkpoints or of shards, an index of shards "
+            + "(model.safetensors.index.json), or what train --inspect-out wrote (FILE.jsonl).",
         Arity = ArgumentArity.OneOrMore,
     };
 
-    private readonly Option<string?> _tensor = new("--tensor") { HelpName = "TEXT", Description = "Only tensors whose names contain this text." };
-    private readonly Option<bool> _detail = new("--detail") { Description = "Show each tensor's powers of two and every format." };
-    private readonly Option<long?> _step = NumberOption.Whole("--step", 1L, long.MaxValue, "The step to show of a FILE.jsonl [default: the last that did not fail].");
+    private readonly Option<string?> _tensor = new("--tensor")
+    {
+        HelpName = "TEXT",
+        Description = "Only tensors whose names contain this text.",
+    };
+    private readonly Option<bool> _detail = new("--detail")
+    {
+        Description = "Show each tensor's powers of two and every format.",
+    };
+    private readonly Option<long?> _step = NumberOption.Whole(
+        "--step",
+        1L,
+        long.MaxValue,
+        "The step to show of a FILE.jsonl [default: the last that did not fail]."
+    );
     private readonly Option<string?> _html = CommonOptions.Html();
     private readonly Option<string?> _charts = CommonOptions.Charts();
     private readonly Option<bool> _json = CommonOptions.Json();
@@ -24,9 +38,19 @@ internal sealed class InspectCommand
     /// <summary>The command, to be added to a root.</summary>
     public Command Build(Terminal terminal)
     {
-        Command command = new("inspect", "Show whether the numbers of tensors fit number formats: what overflows, becomes zero or loses bits, and the scale that keeps most.")
+        Command command = new(
+            "inspect",
+            "Show whether the numbers of tensors fit number formats: what overflows, becomes zero or loses bits, and "
+                + "the scale that keeps most."
+        )
         {
-            _paths, _tensor, _step, _detail, _html, _charts, _json,
+            _paths,
+            _tensor,
+            _step,
+            _detail,
+            _html,
+            _charts,
+            _json,
         };
         command.SetAction(parsed => Run(parsed, terminal));
         return command;
@@ -38,7 +62,11 @@ internal sealed class InspectCommand
         if (paths.Any(string.IsNullOrWhiteSpace))
             throw new UsageException("FILE is empty.");
         string part = parsed.GetValue(_tensor) ?? "";
-        (InspectReport report, StepRecord? step) = Read(paths, parsed.GetValue(_step), name => name.Contains(part, StringComparison.Ordinal));
+        (InspectReport report, StepRecord? step) = Read(
+            paths,
+            parsed.GetValue(_step),
+            name => name.Contains(part, StringComparison.Ordinal)
+        );
         if (parsed.GetValue(_html) is { } html)
             InspectPage.Of(report, step).Save(html);
         if (parsed.GetValue(_charts) is { } folder)
@@ -50,7 +78,11 @@ internal sealed class InspectCommand
         return ExitCode.Success;
     }
 
-    private static (InspectReport Report, StepRecord? Step) Read(string[] paths, long? step, Func<string, bool> isWanted)
+    private static (InspectReport Report, StepRecord? Step) Read(
+        string[] paths,
+        long? step,
+        Func<string, bool> isWanted
+    )
     {
         if (paths is not [var path] || !path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase))
         {
@@ -64,6 +96,13 @@ internal sealed class InspectCommand
         if (tensors.Length == 0)
             throw new DataFormatException(path, 0, "no tensor of such a name", "one to inspect");
         // What is together in the file is of all tensors.
-        return (new InspectReport([path], tensors, tensors.Length == record.Tensors.Count ? record.Totals : ChosenTotals.Of(tensors, record.Compute)), record);
+        return (
+            new InspectReport(
+                [path],
+                tensors,
+                tensors.Length == record.Tensors.Count ? record.Totals : ChosenTotals.Of(tensors, record.Compute)
+            ),
+            record
+        );
     }
 }

@@ -3,20 +3,39 @@ using NativeAmp.Cli.Output;
 
 namespace NativeAmp.Cli.Inspect;
 
-/// <summary>An inspection for people: a line a tensor, or a block where the terminal is narrow or details are asked for, and what it comes to.</summary>
+/// <summary>
+/// An inspection for people: a line a tensor, or a block where the terminal is narrow or details are asked for, and
+/// what it comes to.
+/// </summary>
 internal static class InspectText
 {
     private const int NarrowBelow = 110;
 
-    private static readonly NumberFormat[] Main = [NumberFormat.Float16, NumberFormat.BFloat16, NumberFormat.Float8E4M3, NumberFormat.Float8E5M2];
+    private static readonly NumberFormat[] Main =
+    [
+        NumberFormat.Float16,
+        NumberFormat.BFloat16,
+        NumberFormat.Float8E4M3,
+        NumberFormat.Float8E5M2,
+    ];
 
     /// <summary>Headings of the table of tensors, in a page.</summary>
     public static IReadOnlyList<string> Columns { get; } =
-        ["kind", "tensor", "type", "values", "zeros", "powers of two", .. Main.Select(format => format.Name), "not finite"];
+    ["kind", "tensor", "type", "values", "zeros", "powers of two", .. Main.Select(format => format.Name), "not finite"];
 
     /// <summary>Headings of the table of formats.</summary>
     public static IReadOnlyList<string> FormatColumns { get; } =
-        ["format", "overflow", "to zero", "subnormal", "signal/noise", "best scale", "to zero then", "subnormal then", "signal/noise then"];
+    [
+        "format",
+        "overflow",
+        "to zero",
+        "subnormal",
+        "signal/noise",
+        "best scale",
+        "to zero then",
+        "subnormal then",
+        "signal/noise then",
+    ];
 
     public static void Write(InspectReport report, double scale, bool detail, Terminal terminal)
     {
@@ -37,17 +56,25 @@ internal static class InspectText
 
     /// <summary>A row of the table of tensors, without its kind.</summary>
     public static IReadOnlyList<string> Row(TensorReport tensor) =>
-    [
-        FigureText.Name(tensor), tensor.DType, FigureText.Number(tensor.Count), FigureText.Share(tensor.Zeros, tensor.Count), FigureText.Range(tensor),
-        .. Main.Select(format => FigureText.Cell(tensor, tensor.Of(format))), FigureText.NotFinite(tensor),
-    ];
+        [
+            FigureText.Name(tensor),
+            tensor.DType,
+            FigureText.Number(tensor.Count),
+            FigureText.Share(tensor.Zeros, tensor.Count),
+            FigureText.Range(tensor),
+            .. Main.Select(format => FigureText.Cell(tensor, tensor.Of(format))),
+            FigureText.NotFinite(tensor),
+        ];
 
     private static void WriteBlock(TensorReport tensor, bool detail, Terminal terminal)
     {
         TextWriter output = terminal.Output;
         output.WriteLine($"{FigureText.Name(tensor)}  {tensor.DType} [{string.Join(", ", tensor.Shape)}]");
         string notFinite = FigureText.NotFinite(tensor);
-        output.WriteLine($"  {FigureText.Number(tensor.Count)} values, zeros {FigureText.Share(tensor.Zeros, tensor.Count)}, {FigureText.Range(tensor)}{(notFinite.Length > 0 ? $", {notFinite}" : "")}");
+        output.WriteLine(
+            $"  {FigureText.Number(tensor.Count)} values, zeros {FigureText.Share(tensor.Zeros, tensor.Count)}, "
+                + $"{FigureText.Range(tensor)}{(notFinite.Length > 0 ? $", {notFinite}" : "")}"
+        );
         if (!detail)
         {
             foreach (NumberFormat format in Main)
@@ -65,8 +92,11 @@ internal static class InspectText
     {
         terminal.Output.WriteLine();
         string notFinite = FigureText.NotFinite(total);
-        terminal.Output.WriteLine($"{total.Name}: {FigureText.Number(total.Count)} values, zeros {FigureText.Share(total.Zeros, total.Count)}, {FigureText.Range(total)}" +
-            (notFinite.Length > 0 ? $", {notFinite}" : ""));
+        terminal.Output.WriteLine(
+            $"{total.Name}: {FigureText.Number(total.Count)} values, zeros "
+                + $"{FigureText.Share(total.Zeros, total.Count)}, {FigureText.Range(total)}"
+                + (notFinite.Length > 0 ? $", {notFinite}" : "")
+        );
         if (total.Values == 0)
             return;
         WriteFormats(total, terminal, narrow);
@@ -80,25 +110,34 @@ internal static class InspectText
     public static string LossScale(TensorReport gradients, double scale)
     {
         FormatReport half = gradients.Of(NumberFormat.Float16);
-        string what = gradients.Kind == TensorKinds.FirstMoment ? "these running means of gradients" : "these gradients";
+        string what =
+            gradients.Kind == TensorKinds.FirstMoment ? "these running means of gradients" : "these gradients";
         double best = scale * Math.ScaleB(1, half.BestScalePower);
-        string said = best == 1 ? "no loss scale" : string.Create(CultureInfo.InvariantCulture, $"a loss scale of {Scale(best)}");
-        return $"In fp16 {said} keeps most of {what}: {FigureText.Share(half.BestUnderflow, gradients.Values)} become zero " +
-            $"and {FigureText.Share(half.BestSubnormal, gradients.Values)} subnormal, against {FigureText.Share(half.Underflow, gradients.Values)} and " +
-            $"{FigureText.Share(half.Subnormal, gradients.Values)} with {(scale == 1 ? "none" : Scale(scale))}" +
-            $"{(half.Overflow > 0 ? $", where {FigureText.Share(half.Overflow, gradients.Values)} overflow" : "")}.";
+        string said =
+            best == 1 ? "no loss scale" : string.Create(CultureInfo.InvariantCulture, $"a loss scale of {Scale(best)}");
+        return $"In fp16 {said} keeps most of {what}: {FigureText.Share(half.BestUnderflow, gradients.Values)} become "
+            + "zero "
+            + $"and {FigureText.Share(half.BestSubnormal, gradients.Values)} subnormal, against "
+            + $"{FigureText.Share(half.Underflow, gradients.Values)} and "
+            + $"{FigureText.Share(half.Subnormal, gradients.Values)} with {(scale == 1 ? "none" : Scale(scale))}"
+            + $"{(half.Overflow > 0 ? $", where {FigureText.Share(half.Overflow, gradients.Values)} overflow" : "")}.";
     }
 
-    private static string Scale(double scale) => Math.ScaleB(1, Math.ILogB(scale)) == scale
-        ? string.Create(CultureInfo.InvariantCulture, $"{FigureText.Power(Math.ILogB(scale))} ({scale:0.########})")
-        : scale.ToString("G6", CultureInfo.InvariantCulture);
+    private static string Scale(double scale) =>
+        Math.ScaleB(1, Math.ILogB(scale)) == scale
+            ? string.Create(CultureInfo.InvariantCulture, $"{FigureText.Power(Math.ILogB(scale))} ({scale:0.########})")
+            : scale.ToString("G6", CultureInfo.InvariantCulture);
 
     private static void WriteFormats(TensorReport tensor, Terminal terminal, bool narrow)
     {
         if (narrow)
         {
             foreach (FormatReport format in tensor.Formats)
-                terminal.Output.WriteLine($"  {format.Format}: {FigureText.Cell(tensor, format)}; best {FigureText.Power(format.BestScalePower)}: {FigureText.Decibels(format.BestSnrDb, IsBestExact(tensor, format))}");
+                terminal.Output.WriteLine(
+                    $"  {format.Format}: {FigureText.Cell(tensor, format)}; best "
+                        + $"{FigureText.Power(format.BestScalePower)}: "
+                        + $"{FigureText.Decibels(format.BestSnrDb, IsBestExact(tensor, format))}"
+                );
             return;
         }
 
@@ -107,12 +146,19 @@ internal static class InspectText
 
     /// <summary>A row of the table of formats.</summary>
     public static IReadOnlyList<string> FormatRow(TensorReport tensor, FormatReport format) =>
-    [
-        format.Format, FigureText.Share(format.Overflow, tensor.Values), FigureText.Share(format.Underflow, tensor.Values), FigureText.Share(format.Subnormal, tensor.Values),
-        FigureText.Decibels(format.SnrDb, format.Exact), FigureText.Power(format.BestScalePower), FigureText.Share(format.BestUnderflow, tensor.Values),
-        FigureText.Share(format.BestSubnormal, tensor.Values), FigureText.Decibels(format.BestSnrDb, IsBestExact(tensor, format)),
-    ];
+        [
+            format.Format,
+            FigureText.Share(format.Overflow, tensor.Values),
+            FigureText.Share(format.Underflow, tensor.Values),
+            FigureText.Share(format.Subnormal, tensor.Values),
+            FigureText.Decibels(format.SnrDb, format.Exact),
+            FigureText.Power(format.BestScalePower),
+            FigureText.Share(format.BestUnderflow, tensor.Values),
+            FigureText.Share(format.BestSubnormal, tensor.Values),
+            FigureText.Decibels(format.BestSnrDb, IsBestExact(tensor, format)),
+        ];
 
     // At the best scale nothing overflows: where there is no noise to speak of, nothing is lost.
-    private static bool IsBestExact(TensorReport tensor, FormatReport format) => tensor is { Values: > 0, IsSum: false } && format.BestSnrDb is null;
+    private static bool IsBestExact(TensorReport tensor, FormatReport format) =>
+        tensor is { Values: > 0, IsSum: false } && format.BestSnrDb is null;
 }

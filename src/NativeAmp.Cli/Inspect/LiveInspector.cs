@@ -6,8 +6,8 @@ using NativeAmp.Training;
 namespace NativeAmp.Cli.Inspect;
 
 /// <summary>
-/// Looks into a run (--inspect): every so many steps at activations, gradients and parameters; and where a step fails, at that step once more, to say what
-/// overflowed first and to keep what runs it again.
+/// Looks into a run (--inspect): every so many steps at activations, gradients and parameters; and where a step fails,
+/// at that step once more, to say what overflowed first and to keep what runs it again.
 /// </summary>
 internal sealed class LiveInspector : StepInspector, IDisposable
 {
@@ -34,19 +34,27 @@ internal sealed class LiveInspector : StepInspector, IDisposable
             return;
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder)
             Directory.CreateDirectory(folder);
-        _out = new StreamWriter(new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read)) { NewLine = "\n" };
+        _out = new StreamWriter(new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read))
+        {
+            NewLine = "\n",
+        };
     }
 
-    /// <summary>The format that numbers are held against: that which operators compute in; fp16 for a run in float32, which asks what it would lose.</summary>
-    public static NumberFormat ComputeFormat(PrecisionKind precision) => precision == PrecisionKind.Bf16 ? NumberFormat.BFloat16 : NumberFormat.Float16;
+    /// <summary>
+    /// The format that numbers are held against: that which operators compute in; fp16 for a run in float32, which asks
+    /// what it would lose.
+    /// </summary>
+    public static NumberFormat ComputeFormat(PrecisionKind precision) =>
+        precision == PrecisionKind.Bf16 ? NumberFormat.BFloat16 : NumberFormat.Float16;
 
     /// <summary>What operators compute in.</summary>
-    public static DType ComputeType(PrecisionKind precision) => precision switch
-    {
-        PrecisionKind.Fp16 => DType.Float16,
-        PrecisionKind.Bf16 => DType.BFloat16,
-        _ => DType.Float32,
-    };
+    public static DType ComputeType(PrecisionKind precision) =>
+        precision switch
+        {
+            PrecisionKind.Fp16 => DType.Float16,
+            PrecisionKind.Bf16 => DType.BFloat16,
+            _ => DType.Float32,
+        };
 
     /// <summary>Says where lines are shown, and who hears of a file that cannot be written.</summary>
     public void Attach(ITrainProgress progress, OutputGuard outputs) => (_progress, _outputs) = (progress, outputs);
@@ -88,40 +96,76 @@ internal sealed class LiveInspector : StepInspector, IDisposable
         string? name = first is null ? null : Overflow.Name(first);
         var outcome = new StepOutcome(MetricsWriter.Finite(step.Loss), step.Scale, Failed: true, name);
         string? replay = Save(step, outcome);
-        Write(Record(step.Place, step.Scale, observer) with
-        {
-            Failed = true,
-            Loss = outcome.Loss,
-            FirstOverflow = name,
-            Samples = step.Place.Samples,
-            Replay = replay,
-        });
-        Note(string.Create(CultureInfo.InvariantCulture,
-            $"inspect step {step.Place.Step}: the loss is {SummaryText.Loss(step.Loss)}, at a loss scale of {ProgressFigures.Scale(step.Scale)}, epoch {step.Place.Epoch + 1}, ") +
-            $"samples {step.Place.FirstSample} to {step.Place.FirstSample + step.Place.Samples.Count - 1} of the pass. " +
-            Overflow.Describe(first, observer.Reports, step.Model, _compute, step.Scale) +
-            (replay is null ? "" : $" Run it again: nativeamp train --replay {replay}"));
+        Write(
+            Record(step.Place, step.Scale, observer) with
+            {
+                Failed = true,
+                Loss = outcome.Loss,
+                FirstOverflow = name,
+                Samples = step.Place.Samples,
+                Replay = replay,
+            }
+        );
+        Note(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"inspect step {step.Place.Step}: the loss is {SummaryText.Loss(step.Loss)}, at a loss scale of "
+                    + $"{ProgressFigures.Scale(step.Scale)}, epoch {step.Place.Epoch + 1}, "
+            )
+                + $"samples {step.Place.FirstSample} to {step.Place.FirstSample + step.Place.Samples.Count - 1} of "
+                + "the pass. "
+                + Overflow.Describe(first, observer.Reports, step.Model, _compute, step.Scale)
+                + (replay is null ? "" : $" Run it again: nativeamp train --replay {replay}")
+        );
     }
 
     /// <summary>A step's figures as a record.</summary>
-    public StepRecord Record(StepPlace place, float scale, StatisticsObserver observer) => new(
-        place.Step, _settings.Precision.ToString().ToLowerInvariant(), scale, place.Epoch, place.FirstSample, Failed: false, Loss: null, FirstOverflow: null,
-        Samples: null, Replay: null, observer.Reports, observer.Totals);
+    public StepRecord Record(StepPlace place, float scale, StatisticsObserver observer) =>
+        new(
+            place.Step,
+            _settings.Precision.ToString().ToLowerInvariant(),
+            scale,
+            place.Epoch,
+            place.FirstSample,
+            Failed: false,
+            Loss: null,
+            FirstOverflow: null,
+            Samples: null,
+            Replay: null,
+            observer.Reports,
+            observer.Totals
+        );
 
-    private string Summary(StepRecord record) => string.Join("; ", record.Totals.Select(total =>
-    {
-        FormatReport all = total.Of(_compute);
-        string text = $"{total.Kind}s " + (FigureText.NotFinite(total) is { Length: > 0 } bad ? bad + ", " : "") +
-            (all.Overflow > 0 ? $"{FigureText.Share(all.Overflow, total.Values)} overflow, " : "") +
-            (all.Underflow > 0 ? $"{FigureText.Share(all.Underflow, total.Values)} become zero, " : "") +
-            $"{FigureText.Share(all.Subnormal, total.Values)} subnormal, {FigureText.Share(total.Zeros, total.Count)} zero";
-        TensorReport worst = record.Tensors.Where(tensor => tensor.Kind == total.Kind && (tensor.DType == StatisticsObserver.TypeName(_dtype) || tensor.Kind == TensorKinds.Parameter))
-            .MaxBy(tensor => Lost(tensor, _compute))!;
-        return Lost(worst, _compute) < 0.01 ? text : $"{text} (most: {worst.Name}, {FigureText.Cell(worst, worst.Of(_compute))})";
-    }));
+    private string Summary(StepRecord record) =>
+        string.Join(
+            "; ",
+            record.Totals.Select(total =>
+            {
+                FormatReport all = total.Of(_compute);
+                string text =
+                    $"{total.Kind}s "
+                    + (FigureText.NotFinite(total) is { Length: > 0 } bad ? bad + ", " : "")
+                    + (all.Overflow > 0 ? $"{FigureText.Share(all.Overflow, total.Values)} overflow, " : "")
+                    + (all.Underflow > 0 ? $"{FigureText.Share(all.Underflow, total.Values)} become zero, " : "")
+                    + $"{FigureText.Share(all.Subnormal, total.Values)} subnormal, "
+                    + $"{FigureText.Share(total.Zeros, total.Count)} zero";
+                TensorReport worst = record
+                    .Tensors.Where(tensor =>
+                        tensor.Kind == total.Kind
+                        && (tensor.DType == StatisticsObserver.TypeName(_dtype) || tensor.Kind == TensorKinds.Parameter)
+                    )
+                    .MaxBy(tensor => Lost(tensor, _compute))!;
+                return Lost(worst, _compute) < 0.01
+                    ? text
+                    : $"{text} (most: {worst.Name}, {FigureText.Cell(worst, worst.Of(_compute))})";
+            })
+        );
 
     private static double Lost(TensorReport tensor, NumberFormat compute) =>
-        tensor.Values == 0 ? 0 : tensor.Of(compute) is var format ? (double)(format.Overflow + format.Underflow + format.Subnormal) / tensor.Values : 0;
+        tensor.Values == 0 ? 0
+        : tensor.Of(compute) is var format
+            ? (double)(format.Overflow + format.Underflow + format.Subnormal) / tensor.Values
+        : 0;
 
     private string? Save(FailedStep step, StepOutcome outcome)
     {

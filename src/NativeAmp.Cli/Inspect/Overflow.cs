@@ -6,10 +6,14 @@ namespace NativeAmp.Cli.Inspect;
 /// <summary>Where a step's numbers first were no longer finite.</summary>
 internal static class Overflow
 {
-    /// <summary>The first activation in forward order, else the first gradient in backward order; null where all are finite.</summary>
+    /// <summary>
+    /// The first activation in forward order, else the first gradient in backward order; null where all are finite.
+    /// </summary>
     public static TensorReport? First(IReadOnlyList<TensorReport> reports) =>
         reports.FirstOrDefault(report => report.Kind == TensorKinds.Activation && IsBad(report))
-        ?? reports.FirstOrDefault(report => report.Kind is TensorKinds.Gradient or TensorKinds.ParameterGradient && IsBad(report));
+        ?? reports.FirstOrDefault(report =>
+            report.Kind is TensorKinds.Gradient or TensorKinds.ParameterGradient && IsBad(report)
+        );
 
     /// <summary>What was first, in a few words.</summary>
     public static string Name(TensorReport report) => $"{report.Kind} of {report.Name}";
@@ -20,21 +24,38 @@ internal static class Overflow
     /// <param name="model">The model, whose parameters may be what is too large.</param>
     /// <param name="compute">What operators compute in.</param>
     /// <param name="scale">The loss scale.</param>
-    public static string Describe(TensorReport? first, IReadOnlyList<TensorReport> reports, Module model, NumberFormat compute, double scale)
+    public static string Describe(
+        TensorReport? first,
+        IReadOnlyList<TensorReport> reports,
+        Module model,
+        NumberFormat compute,
+        double scale
+    )
     {
         if (first is null)
             return "No activation or gradient is infinite or nan.";
         string count = $"{FigureText.NotFinite(first)} of {FigureText.Number(first.Count)}";
         string text = $"The first that is not finite is the {Name(first)}: {count}.";
         if (first.Kind != TensorKinds.Activation)
-            return text + string.Create(CultureInfo.InvariantCulture, $" Every activation is finite, so the loss scale of {scale:G6} is too high for this batch.");
+            return text
+                + string.Create(
+                    CultureInfo.InvariantCulture,
+                    $" Every activation is finite, so the loss scale of {scale:G6} is too high for this batch."
+                );
         if (Before(first, reports) is { } before)
-            text += string.Create(CultureInfo.InvariantCulture, $" Before it, {before.Name} reached {before.Largest:G4}.");
+            text += string.Create(
+                CultureInfo.InvariantCulture,
+                $" Before it, {before.Name} reached {before.Largest:G4}."
+            );
         foreach (Parameter parameter in model.Parameters().Where(parameter => OwnerIs(parameter, first)))
         {
             double largest = parameter.ToFloats().Max(Math.Abs);
             if (!(largest <= compute.Largest.ToDouble()))
-                text += string.Create(CultureInfo.InvariantCulture, $" {parameter.Name} reaches {largest:G4} itself, past {compute.Name}'s {compute.Largest.ToString(6)}.");
+                text += string.Create(
+                    CultureInfo.InvariantCulture,
+                    $" {parameter.Name} reaches {largest:G4} itself, past {compute.Name}'s "
+                        + $"{compute.Largest.ToString(6)}."
+                );
         }
 
         return text;
@@ -46,5 +67,7 @@ internal static class Overflow
         reports.TakeWhile(report => report != first).LastOrDefault(report => report.Kind == TensorKinds.Activation);
 
     private static bool OwnerIs(Parameter parameter, TensorReport activation) =>
-        parameter.Name.LastIndexOf('.') is var dot && dot > 0 && activation.Name.StartsWith(parameter.Name[..dot] + " (", StringComparison.Ordinal);
+        parameter.Name.LastIndexOf('.') is var dot
+        && dot > 0
+        && activation.Name.StartsWith(parameter.Name[..dot] + " (", StringComparison.Ordinal);
 }

@@ -17,13 +17,18 @@ internal static class ReplayFile
     /// <returns>Its path.</returns>
     public static string Save(FailedStep step, TrainSettings settings, StepOutcome outcome, string beside)
     {
-        string file = Path.ChangeExtension(beside, null) + string.Create(CultureInfo.InvariantCulture, $"-step-{step.Place.Step}.safetensors");
+        string file =
+            Path.ChangeExtension(beside, null)
+            + string.Create(CultureInfo.InvariantCulture, $"-step-{step.Place.Step}.safetensors");
         TrainSettings kept = settings with { Data = settings.Data is { } data ? Path.GetFullPath(data) : null };
-        step.Save(file, new Dictionary<string, string>
-        {
-            [SettingsKey] = JsonSerializer.Serialize(kept, StepJson.Default.TrainSettings),
-            [OutcomeKey] = JsonSerializer.Serialize(outcome, StepJson.Default.StepOutcome),
-        });
+        step.Save(
+            file,
+            new Dictionary<string, string>
+            {
+                [SettingsKey] = JsonSerializer.Serialize(kept, StepJson.Default.TrainSettings),
+                [OutcomeKey] = JsonSerializer.Serialize(outcome, StepJson.Default.StepOutcome),
+            }
+        );
         return file;
     }
 
@@ -35,9 +40,13 @@ internal static class ReplayFile
         using SafetensorsReader reader = SafetensorsReader.Open(path);
         try
         {
-            if (reader.Metadata.TryGetValue(SettingsKey, out string? settings) && reader.Metadata.TryGetValue(OutcomeKey, out string? outcome)
+            if (
+                reader.Metadata.TryGetValue(SettingsKey, out string? settings)
+                && reader.Metadata.TryGetValue(OutcomeKey, out string? outcome)
                 && JsonSerializer.Deserialize(settings, StepJson.Default.TrainSettings) is { } read
-                && JsonSerializer.Deserialize(outcome, StepJson.Default.StepOutcome) is { } recorded && IsPossible(read))
+                && JsonSerializer.Deserialize(outcome, StepJson.Default.StepOutcome) is { } recorded
+                && IsPossible(read)
+            )
                 return (read, recorded);
         }
         catch (JsonException e)
@@ -49,9 +58,27 @@ internal static class ReplayFile
     }
 
     // What the command line's ranges hold elsewhere: a file may be anybody's.
-    private static bool IsPossible(TrainSettings settings) => settings is { Batch: > 0, Gpt: { Context: > 0 and <= GptSize.MostContext, Width: > 0 and <= GptSize.MostWidth, Heads: > 0, Blocks: > 0 and <= GptSize.MostBlocks } }
-        && settings.Gpt.Width % settings.Gpt.Heads == 0 && settings.Epochs is null != settings.Steps is null && (settings.Epochs ?? 1) > 0 && (settings.Steps ?? 1) > 0
-        && OptimizerChoice.Find(settings.Optimizer) is not null && settings.LearningRate > 0 && settings.WeightDecay >= 0 && settings.Clip >= 0 && settings.InitialScale is null or > 0;
+    private static bool IsPossible(TrainSettings settings) =>
+        settings
+            is {
+                Batch: > 0,
+                Gpt:
+                {
+                    Context: > 0 and <= GptSize.MostContext,
+                    Width: > 0 and <= GptSize.MostWidth,
+                    Heads: > 0,
+                    Blocks: > 0 and <= GptSize.MostBlocks
+                }
+            }
+        && settings.Gpt.Width % settings.Gpt.Heads == 0
+        && settings.Epochs is null != settings.Steps is null
+        && (settings.Epochs ?? 1) > 0
+        && (settings.Steps ?? 1) > 0
+        && OptimizerChoice.Find(settings.Optimizer) is not null
+        && settings.LearningRate > 0
+        && settings.WeightDecay >= 0
+        && settings.Clip >= 0
+        && settings.InitialScale is null or > 0;
 
     private static DataFormatException Foreign(string path, Exception? inner) =>
         new(path, 0, "no settings of a step", "a file that 'nativeamp train --inspect' kept of a failed step", inner);

@@ -26,29 +26,63 @@ internal sealed class ReplayRun(string file, TrainSettings given, Terminal termi
             Inspect = 1,
             InspectOut = null,
             GivenFacts = [],
-            OnNan = NonFiniteLoss.GoOn, // to see the gradients too; they are not finite either, so that the step is skipped all the same
+            // to see the gradients too; they are not finite either, so that the step is skipped all the same
+            OnNan = NonFiniteLoss.GoOn,
         };
         var random = new RandomGenerator(settings.Seed);
         using Device device = CommonOptions.Open(settings.Device, terminal, settings.Threads);
         using TrainTask task = TrainTask.Create(settings, device, random);
         var inspector = new OneStep(LiveInspector.ComputeType(settings.Precision));
-        using var trainer = new Trainer(task.Model, task.Train, task.Test, device, new TrainRun(settings, terminal, json).Options(task, random) with { Inspector = inspector });
+        using var trainer = new Trainer(
+            task.Model,
+            task.Train,
+            task.Test,
+            device,
+            new TrainRun(settings, terminal, json).Options(task, random) with
+            {
+                Inspector = inspector,
+            }
+        );
         StepReport step = trainer.Replay(file);
 
         TensorReport? first = Overflow.First(inspector.Observer.Reports);
-        var outcome = new StepOutcome(MetricsWriter.Finite(step.Loss), step.Scale, step.Skipped || !float.IsFinite(step.Loss), first is null ? null : Overflow.Name(first));
+        var outcome = new StepOutcome(
+            MetricsWriter.Finite(step.Loss),
+            step.Scale,
+            step.Skipped || !float.IsFinite(step.Loss),
+            first is null ? null : Overflow.Name(first)
+        );
         bool same = outcome == recorded;
         if (json)
         {
             StepPlace place = inspector.Place!;
-            var record = new StepRecord(step.Step, settings.Precision.ToString().ToLowerInvariant(), step.Scale, place.Epoch, place.FirstSample, outcome.Failed,
-                outcome.Loss, outcome.FirstOverflow, place.Samples, file, inspector.Observer.Reports, inspector.Observer.Totals);
-            terminal.Output.WriteLine(JsonSerializer.Serialize(new ReplayReport(record, recorded, same), StepJson.Default.ReplayReport));
+            var record = new StepRecord(
+                step.Step,
+                settings.Precision.ToString().ToLowerInvariant(),
+                step.Scale,
+                place.Epoch,
+                place.FirstSample,
+                outcome.Failed,
+                outcome.Loss,
+                outcome.FirstOverflow,
+                place.Samples,
+                file,
+                inspector.Observer.Reports,
+                inspector.Observer.Totals
+            );
+            terminal.Output.WriteLine(
+                JsonSerializer.Serialize(new ReplayReport(record, recorded, same), StepJson.Default.ReplayReport)
+            );
         }
         else
         {
             Write(inspector, settings, task.Model, step, first);
-            terminal.Output.WriteLine(same ? "The outcome is the recorded one." : $"Recorded was another outcome: loss {Loss(recorded.Loss)}, {recorded.FirstOverflow ?? "nothing overflowed"}.");
+            terminal.Output.WriteLine(
+                same
+                    ? "The outcome is the recorded one."
+                    : $"Recorded was another outcome: loss {Loss(recorded.Loss)}, "
+                        + $"{recorded.FirstOverflow ?? "nothing overflowed"}."
+            );
         }
 
         return same ? ExitCode.Success : ExitCode.Failure;
@@ -58,18 +92,33 @@ internal sealed class ReplayRun(string file, TrainSettings given, Terminal termi
     {
         NumberFormat compute = LiveInspector.ComputeFormat(settings.Precision);
         IReadOnlyList<TensorReport> reports = inspector.Observer.Reports;
-        terminal.WriteTable(["", "what", "module", "type", "values", "zeros", "powers of two", $"in {compute.Name}", "not finite"],
-        [
-            .. reports.Select(report => (IReadOnlyList<string>)
+        terminal.WriteTable(
+            ["", "what", "module", "type", "values", "zeros", "powers of two", $"in {compute.Name}", "not finite"],
             [
-                report == first ? "→" : "", report.Kind, report.Name, report.DType, FigureText.Number(report.Count), FigureText.Share(report.Zeros, report.Count),
-                FigureText.Range(report), FigureText.Cell(report, report.Of(compute)), FigureText.NotFinite(report),
-            ]),
-        ]);
+                .. reports.Select(report =>
+                    (IReadOnlyList<string>)
+                        [
+                            report == first ? "→" : "",
+                            report.Kind,
+                            report.Name,
+                            report.DType,
+                            FigureText.Number(report.Count),
+                            FigureText.Share(report.Zeros, report.Count),
+                            FigureText.Range(report),
+                            FigureText.Cell(report, report.Of(compute)),
+                            FigureText.NotFinite(report),
+                        ]
+                ),
+            ]
+        );
         terminal.Output.WriteLine();
         StepPlace place = inspector.Place!;
-        terminal.Output.WriteLine($"Step {step.Step} again, epoch {place.Epoch + 1}, samples {place.FirstSample} to {place.FirstSample + place.Samples.Count - 1} of the pass: " +
-            $"loss {SummaryText.Loss(step.Loss)} at a loss scale of {ProgressFigures.Scale(step.Scale)}{(step.Skipped ? ", skipped" : "")}.");
+        terminal.Output.WriteLine(
+            $"Step {step.Step} again, epoch {place.Epoch + 1}, samples {place.FirstSample} to "
+                + $"{place.FirstSample + place.Samples.Count - 1} of the pass: "
+                + $"loss {SummaryText.Loss(step.Loss)} at a loss scale of "
+                + $"{ProgressFigures.Scale(step.Scale)}{(step.Skipped ? ", skipped" : "")}."
+        );
         terminal.Output.WriteLine(Overflow.Describe(first, reports, model, compute, step.Scale));
     }
 
@@ -87,6 +136,7 @@ internal sealed class ReplayRun(string file, TrainSettings given, Terminal termi
             return Observer;
         }
 
-        public override void GradientsReady(StepPlace place, Module model, float scale) => Observer.AddParameters(model);
+        public override void GradientsReady(StepPlace place, Module model, float scale) =>
+            Observer.AddParameters(model);
     }
 }

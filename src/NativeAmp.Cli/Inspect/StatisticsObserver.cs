@@ -5,7 +5,8 @@ namespace NativeAmp.Cli.Inspect;
 
 /// <summary>Makes a report of every activation and gradient, in the order in which they come.</summary>
 /// <param name="compute">
-/// What operators compute in. Only what is in it, and the parameters that are rounded to it, counts together: the rest stays float32 for a reason.
+/// What operators compute in. Only what is in it, and the parameters that are rounded to it, counts together: the rest
+/// stays float32 for a reason.
 /// </param>
 internal sealed class StatisticsObserver(DType compute) : ModelObserver
 {
@@ -19,7 +20,8 @@ internal sealed class StatisticsObserver(DType compute) : ModelObserver
     public IReadOnlyList<TensorReport> Reports => _reports;
 
     /// <summary>Those of a kind that count, together, by kind.</summary>
-    public IReadOnlyList<TensorReport> Totals => [.. _totals.Select(total => TensorReport.Of($"all of kind {total.Key}", total.Key, "", [], total.Value))];
+    public IReadOnlyList<TensorReport> Totals =>
+        [.. _totals.Select(total => TensorReport.Of($"all of kind {total.Key}", total.Key, "", [], total.Value))];
 
     /// <summary>Adds a model's parameters.</summary>
     public void AddParameters(Module model)
@@ -28,15 +30,24 @@ internal sealed class StatisticsObserver(DType compute) : ModelObserver
             Add(parameter.Name, TensorKinds.Parameter, parameter);
     }
 
-    public override void OnActivation(in Observation activation) => Add(Name(activation), TensorKinds.Activation, activation.Values);
+    public override void OnActivation(in Observation activation) =>
+        Add(Name(activation), TensorKinds.Activation, activation.Values);
 
-    public override void OnGradient(in Observation gradient) => Add(Name(gradient), TensorKinds.Gradient, gradient.Values);
+    public override void OnGradient(in Observation gradient) =>
+        Add(Name(gradient), TensorKinds.Gradient, gradient.Values);
 
     public override void OnParameterGradient(Parameter parameter, in Observation gradient) =>
-        Add(Numbered(parameter.Name, _passes[parameter.Name] = _passes.GetValueOrDefault(parameter.Name) + 1), TensorKinds.ParameterGradient, gradient.Values);
+        Add(
+            Numbered(parameter.Name, _passes[parameter.Name] = _passes.GetValueOrDefault(parameter.Name) + 1),
+            TensorKinds.ParameterGradient,
+            gradient.Values
+        );
 
-    private static string Name(in Observation observation) => Numbered(
-        observation.Module.Length == 0 ? observation.Operation : $"{observation.Module} ({observation.Operation})", observation.Number);
+    private static string Name(in Observation observation) =>
+        Numbered(
+            observation.Module.Length == 0 ? observation.Operation : $"{observation.Module} ({observation.Operation})",
+            observation.Number
+        );
 
     private static string Numbered(string name, int number) => number <= 1 ? name : $"{name} #{number}";
 
@@ -46,7 +57,9 @@ internal sealed class StatisticsObserver(DType compute) : ModelObserver
             return;
         _statistics.Clear();
         _elements.Add(values, _statistics);
-        _reports.Add(TensorReport.Of(name, kind, TypeName(values.DType), values.Shape.Dimensions.ToArray(), _statistics));
+        _reports.Add(
+            TensorReport.Of(name, kind, TypeName(values.DType), values.Shape.Dimensions.ToArray(), _statistics)
+        );
         if (values.DType != compute && kind != TensorKinds.Parameter)
             return;
         if (!_totals.TryGetValue(kind, out ValueStatistics? total))
@@ -55,10 +68,11 @@ internal sealed class StatisticsObserver(DType compute) : ModelObserver
     }
 
     /// <summary>A type by safetensors' name.</summary>
-    public static string TypeName(DType dtype) => dtype switch
-    {
-        DType.Float16 => "F16",
-        DType.BFloat16 => "BF16",
-        _ => "F32",
-    };
+    public static string TypeName(DType dtype) =>
+        dtype switch
+        {
+            DType.Float16 => "F16",
+            DType.BFloat16 => "BF16",
+            _ => "F32",
+        };
 }

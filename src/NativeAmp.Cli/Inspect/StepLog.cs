@@ -23,7 +23,13 @@ internal static class StepLog
                 found = record;
         }
 
-        return found ?? throw new DataFormatException(path, 0, step is null ? "no step" : string.Create(CultureInfo.InvariantCulture, $"no step {step}"), "a step that --inspect wrote");
+        return found
+            ?? throw new DataFormatException(
+                path,
+                0,
+                step is null ? "no step" : string.Create(CultureInfo.InvariantCulture, $"no step {step}"),
+                "a step that --inspect wrote"
+            );
     }
 
     // A run that was killed leaves half a line at the end.
@@ -31,8 +37,12 @@ internal static class StepLog
     {
         try
         {
-            if (JsonSerializer.Deserialize(line, StepJson.Default.StepRecord) is { Tensors: not null, Totals: not null, Compute: not null } record && record.Totals.All(IsWhole)
-                && record.Tensors.All(IsWhole))
+            if (
+                JsonSerializer.Deserialize(line, StepJson.Default.StepRecord)
+                    is { Tensors: not null, Totals: not null, Compute: not null } record
+                && record.Totals.All(IsWhole)
+                && record.Tensors.All(IsWhole)
+            )
                 return record;
         }
         catch (JsonException) when (mayBeHalf)
@@ -41,13 +51,29 @@ internal static class StepLog
         }
         catch (JsonException e)
         {
-            throw new DataFormatException(path, 0, $"something else in line {number}", "a step that --inspect wrote", e);
+            throw new DataFormatException(
+                path,
+                0,
+                $"something else in line {number}",
+                "a step that --inspect wrote",
+                e
+            );
         }
 
         throw new DataFormatException(path, 0, $"something else in line {number}", "a step that --inspect wrote");
     }
 
-    private static bool IsWhole(TensorReport? tensor) => tensor is { Name: not null, Kind.Length: > 0, DType: not null, Shape: not null, Exponents: not null, Formats: not null }
-        && tensor.FirstExponent is > -2000 and < 2000 && tensor.Exponents.Count < 4000
+    private static bool IsWhole(TensorReport? tensor) =>
+        tensor
+            is {
+                Name: not null,
+                Kind.Length: > 0,
+                DType: not null,
+                Shape: not null,
+                Exponents: not null,
+                Formats: not null
+            }
+        && tensor.FirstExponent is > -2000 and < 2000
+        && tensor.Exponents.Count < 4000
         && TensorReport.Compared.All(format => tensor.Formats.Any(report => report?.Format == format.Name));
 }

@@ -11,7 +11,8 @@ namespace NativeAmp.Cli.Inspect;
 /// <param name="FirstSample">Samples of its pass before its own.</param>
 /// <param name="Failed">Whether its loss or a gradient was not finite.</param>
 /// <param name="Loss">Its loss where it failed; null where that is not finite.</param>
-/// <param name="FirstOverflow">What was the first not to be finite: an activation in forward order, else a gradient in backward order.</param>
+/// <param name="FirstOverflow">What was the first not to be finite: an activation in forward order, else a gradient in
+/// backward order.</param>
 /// <param name="Samples">Indices of its samples in the data, where it failed.</param>
 /// <param name="Replay">A file that 'nativeamp train --replay' runs again.</param>
 /// <param name="Tensors">Activations in forward order, gradients in backward order, parameters.</param>
@@ -28,7 +29,8 @@ internal sealed record StepRecord(
     IReadOnlyList<long>? Samples,
     string? Replay,
     IReadOnlyList<TensorReport> Tensors,
-    IReadOnlyList<TensorReport> Totals);
+    IReadOnlyList<TensorReport> Totals
+);
 
 /// <summary>What a step came to, kept with the file that runs it again.</summary>
 internal sealed record StepOutcome(double? Loss, double Scale, bool Failed, string? FirstOverflow);
@@ -36,8 +38,11 @@ internal sealed record StepOutcome(double? Loss, double Scale, bool Failed, stri
 /// <summary>What --json writes of a replay.</summary>
 internal sealed record ReplayReport(StepRecord Step, StepOutcome Recorded, bool Same);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-    UseStringEnumConverter = true)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    UseStringEnumConverter = true
+)]
 [JsonSerializable(typeof(StepRecord))]
 [JsonSerializable(typeof(StepOutcome))]
 [JsonSerializable(typeof(ReplayReport))]

@@ -7,24 +7,46 @@ namespace NativeAmp.Cli.Inspect;
 /// <param name="Overflow">Numbers past its largest value.</param>
 /// <param name="Underflow">Numbers that become zero.</param>
 /// <param name="Subnormal">Numbers with fewer significant bits.</param>
-/// <param name="SnrDb">Signal to noise of rounding; null where numbers overflow, there are none, or nothing is lost.</param>
+/// <param name="SnrDb">Signal to noise of rounding; null where numbers overflow, there are none, or nothing is
+/// lost.</param>
 /// <param name="Exact">Whether nothing is lost.</param>
 /// <param name="BestScalePower">The scale that keeps most, as a power of two.</param>
 /// <param name="BestUnderflow">What becomes zero then.</param>
 /// <param name="BestSubnormal">What has fewer significant bits then.</param>
 /// <param name="BestSnrDb">Signal to noise then.</param>
 internal sealed record FormatReport(
-    string Format, long Overflow, long Underflow, long Subnormal, double? SnrDb, bool Exact, int BestScalePower, long BestUnderflow, long BestSubnormal, double? BestSnrDb)
+    string Format,
+    long Overflow,
+    long Underflow,
+    long Subnormal,
+    double? SnrDb,
+    bool Exact,
+    int BestScalePower,
+    long BestUnderflow,
+    long BestSubnormal,
+    double? BestSnrDb
+)
 {
     public static FormatReport Of(ValueStatistics statistics, NumberFormat format)
     {
         FormatFit fit = FormatFit.Of(statistics, format);
         FormatFit best = FormatFit.Best(statistics, format);
-        return new FormatReport(format.Name, fit.Overflow, fit.Underflow, fit.Subnormal, Finite(fit.SignalToNoise),
-            fit.SignalToNoise is double.PositiveInfinity, best.Scale, best.Underflow, best.Subnormal, Finite(best.SignalToNoise));
+        return new FormatReport(
+            format.Name,
+            fit.Overflow,
+            fit.Underflow,
+            fit.Subnormal,
+            Finite(fit.SignalToNoise),
+            fit.SignalToNoise is double.PositiveInfinity,
+            best.Scale,
+            best.Underflow,
+            best.Subnormal,
+            Finite(best.SignalToNoise)
+        );
     }
 
-    private static double? Finite(double? decibels) => decibels is { } value && double.IsFinite(value) ? Math.Round(value, 2) : null;
+    private static double? Finite(double? decibels) =>
+        decibels is { } value && double.IsFinite(value) ? Math.Round(value, 2) : null;
 }
 
 /// <summary>What a tensor's numbers are like, and how each format would hold them.</summary>
@@ -54,10 +76,12 @@ internal sealed record TensorReport(
     double Smallest,
     int FirstExponent,
     IReadOnlyList<long> Exponents,
-    IReadOnlyList<FormatReport> Formats)
+    IReadOnlyList<FormatReport> Formats
+)
 {
     /// <summary>The formats that numbers are held against: fp32 holds all but what a double alone can be.</summary>
-    public static IReadOnlyList<NumberFormat> Compared { get; } = [.. NumberFormat.All.Where(format => format != NumberFormat.Float32)];
+    public static IReadOnlyList<NumberFormat> Compared { get; } =
+    [.. NumberFormat.All.Where(format => format != NumberFormat.Float32)];
 
     /// <summary>Whether it was added up from reports of several tensors, whose noise together is not known.</summary>
     [JsonIgnore]
@@ -67,11 +91,30 @@ internal sealed record TensorReport(
     [JsonIgnore]
     public long Values => Count - Zeros - NaN - Inf;
 
-    public static TensorReport Of(string name, string kind, string dtype, IReadOnlyList<long> shape, ValueStatistics statistics)
+    public static TensorReport Of(
+        string name,
+        string kind,
+        string dtype,
+        IReadOnlyList<long> shape,
+        ValueStatistics statistics
+    )
     {
         ExponentHistogram exponents = statistics.Exponents;
-        return new TensorReport(name, kind, dtype, shape, statistics.Count, statistics.Zeros, statistics.NaNs, statistics.Infinities, statistics.Largest,
-            statistics.Smallest, exponents.First, exponents.Counts, [.. Compared.Select(format => FormatReport.Of(statistics, format))]);
+        return new TensorReport(
+            name,
+            kind,
+            dtype,
+            shape,
+            statistics.Count,
+            statistics.Zeros,
+            statistics.NaNs,
+            statistics.Infinities,
+            statistics.Largest,
+            statistics.Smallest,
+            exponents.First,
+            exponents.Counts,
+            [.. Compared.Select(format => FormatReport.Of(statistics, format))]
+        );
     }
 
     /// <summary>The report of a format.</summary>
@@ -82,7 +125,11 @@ internal sealed record TensorReport(
 /// <param name="Files">What was read.</param>
 /// <param name="Tensors">Each tensor.</param>
 /// <param name="Totals">All tensors of a kind together.</param>
-internal sealed record InspectReport(IReadOnlyList<string> Files, IReadOnlyList<TensorReport> Tensors, IReadOnlyList<TensorReport> Totals);
+internal sealed record InspectReport(
+    IReadOnlyList<string> Files,
+    IReadOnlyList<TensorReport> Tensors,
+    IReadOnlyList<TensorReport> Totals
+);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(InspectReport))]

@@ -6,15 +6,14 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Cli.Output;
 
-/// <summary>Runs a parsed command: bad arguments and failures become one clear line and an exit code, never a stack trace.</summary>
+/// <summary>
+/// Runs a parsed command: bad arguments and failures become one clear line and an exit code, never a stack trace.
+/// </summary>
 internal static class CommandRunner
 {
     /// <summary>Shows the stack trace of a failure.</summary>
-    public static Option<bool> Verbose { get; } = new("--verbose")
-    {
-        Description = "Show the stack trace of a failure.",
-        Recursive = true,
-    };
+    public static Option<bool> Verbose { get; } =
+        new("--verbose") { Description = "Show the stack trace of a failure.", Recursive = true };
 
     /// <summary>Parses and runs.</summary>
     /// <returns>The exit code.</returns>
@@ -38,13 +37,15 @@ internal static class CommandRunner
 
         try
         {
-            return parsed.Invoke(new InvocationConfiguration
-            {
-                EnableDefaultExceptionHandler = false,
-                Output = terminal.Output,
-                Error = terminal.Error,
-                ProcessTerminationTimeout = null, // Ctrl-C is the train command's to handle
-            });
+            return parsed.Invoke(
+                new InvocationConfiguration
+                {
+                    EnableDefaultExceptionHandler = false,
+                    Output = terminal.Output,
+                    Error = terminal.Error,
+                    ProcessTerminationTimeout = null, // Ctrl-C is the train command's to handle
+                }
+            );
         }
         catch (Exception e) when (IsExpected(e))
         {
@@ -58,7 +59,9 @@ internal static class CommandRunner
         }
         catch (OutOfMemoryException e)
         {
-            terminal.Error.WriteLine($"nativeamp: out of memory: {(parsed.GetValue(Verbose) ? e.ToString() : e.Message)}");
+            terminal.Error.WriteLine(
+                $"nativeamp: out of memory: {(parsed.GetValue(Verbose) ? e.ToString() : e.Message)}"
+            );
             return ExitCode.OutOfMemory;
         }
         catch (Exception e)
@@ -69,14 +72,26 @@ internal static class CommandRunner
         }
     }
 
-    private static bool IsExpected(Exception e) => e is UsageException or DataFormatException or CheckpointException or NativeAmpException
-        or NonFiniteLossException or PlanException or IOException or UnauthorizedAccessException;
+    private static bool IsExpected(Exception e) =>
+        e
+            is UsageException
+                or DataFormatException
+                or CheckpointException
+                or NativeAmpException
+                or NonFiniteLossException
+                or PlanException
+                or IOException
+                or UnauthorizedAccessException;
 
     /// <summary>The names of a command below the root, each with a space behind.</summary>
     private static string Path(ParseResult parsed)
     {
         string path = "";
-        for (Symbol command = parsed.CommandResult.Command; command.Parents.FirstOrDefault() is { } parent; command = parent)
+        for (
+            Symbol command = parsed.CommandResult.Command;
+            command.Parents.FirstOrDefault() is { } parent;
+            command = parent
+        )
             path = $"{command.Name} {path}";
         return path;
     }

@@ -4,8 +4,8 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Cli.Output;
 
 /// <summary>
-/// Writes to the standard output or error as it is. .NET's own stream drops what a closed pipe does not take, and says nothing: a run would go on
-/// for hours that nobody hears.
+/// Writes to the standard output or error as it is. .NET's own stream drops what a closed pipe does not take, and says
+/// nothing: a run would go on for hours that nobody hears.
 /// </summary>
 /// <param name="descriptor">1 or 2.</param>
 /// <param name="failure">What a failure says, or null to keep quiet: where there is nobody left to tell.</param>

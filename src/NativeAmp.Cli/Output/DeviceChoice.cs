@@ -14,13 +14,23 @@ internal enum DeviceChoice
 internal static class CommonOptions
 {
     /// <summary>JSON on the standard output instead of text.</summary>
-    public static Option<bool> Json(string description = "Write one JSON object instead of text.") => new("--json") { Description = description };
+    public static Option<bool> Json(string description = "Write one JSON object instead of text.") =>
+        new("--json") { Description = description };
 
     /// <summary>Threads of the CPU.</summary>
-    public static Option<int> Threads() => NumberOption.Whole("--threads", 0, 0, 1024, "CPU threads; 0 for what processors, CPU quota and OMP_NUM_THREADS allow.", ", 0 for as many as the machine gives");
+    public static Option<int> Threads() =>
+        NumberOption.Whole(
+            "--threads",
+            0,
+            0,
+            1024,
+            "CPU threads; 0 for what processors, CPU quota and OMP_NUM_THREADS allow.",
+            ", 0 for as many as the machine gives"
+        );
 
     /// <summary>Which device to use.</summary>
-    public static Option<string> Device() => OneOf("--device", "auto", "Where to compute: auto takes a GPU if there is one.", "auto", "cpu", "cuda");
+    public static Option<string> Device() =>
+        OneOf("--device", "auto", "Where to compute: auto takes a GPU if there is one.", "auto", "cpu", "cuda");
 
     /// <summary>An option with a few values.</summary>
     public static Option<string> OneOf(string name, string fallback, string description, params string[] values)

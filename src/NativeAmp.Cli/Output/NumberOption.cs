@@ -5,12 +5,15 @@ using System.Numerics;
 
 namespace NativeAmp.Cli.Output;
 
-/// <summary>Options that are numbers of a range. What lies outside is refused where it is parsed, with the range in the message.</summary>
+/// <summary>
+/// Options that are numbers of a range. What lies outside is refused where it is parsed, with the range in the message.
+/// </summary>
 internal static class NumberOption
 {
     /// <summary>A whole number; null where it is not given.</summary>
     public static Option<T?> Whole<T>(string name, T least, T most, string description)
-        where T : struct, IBinaryInteger<T> => new(name)
+        where T : struct, IBinaryInteger<T> =>
+        new(name)
         {
             Description = description,
             HelpName = "N",
@@ -25,7 +28,8 @@ internal static class NumberOption
     /// <param name="description">For the help.</param>
     /// <param name="aside">What the range leaves to be said, such as what 0 means.</param>
     public static Option<T> Whole<T>(string name, T fallback, T least, T most, string description, string aside = "")
-        where T : struct, IBinaryInteger<T> => new(name)
+        where T : struct, IBinaryInteger<T> =>
+        new(name)
         {
             Description = description,
             HelpName = "N",
@@ -34,30 +38,37 @@ internal static class NumberOption
         };
 
     /// <summary>A number of a range; null where it is not given.</summary>
-    public static Option<double?> Real(string name, RealRange range, string description) => new(name)
-    {
-        Description = description,
-        HelpName = "N",
-        CustomParser = result => ParseReal(result, name, range),
-    };
+    public static Option<double?> Real(string name, RealRange range, string description) =>
+        new(name)
+        {
+            Description = description,
+            HelpName = "N",
+            CustomParser = result => ParseReal(result, name, range),
+        };
 
     /// <summary>A number of a range with a default.</summary>
-    public static Option<double> Real(string name, double fallback, RealRange range, string description) => new(name)
-    {
-        Description = description,
-        HelpName = "N",
-        DefaultValueFactory = _ => fallback,
-        CustomParser = result => ParseReal(result, name, range) ?? fallback,
-    };
+    public static Option<double> Real(string name, double fallback, RealRange range, string description) =>
+        new(name)
+        {
+            Description = description,
+            HelpName = "N",
+            DefaultValueFactory = _ => fallback,
+            CustomParser = result => ParseReal(result, name, range) ?? fallback,
+        };
 
     private static T? ParseWhole<T>(ArgumentResult result, string name, T least, T most, string aside)
         where T : struct, IBinaryInteger<T>
     {
         string text = result.Tokens.Single().Value;
-        if (Int128.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out Int128 value)
-            && value >= Int128.CreateChecked(least) && value <= Int128.CreateChecked(most))
+        if (
+            Int128.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out Int128 value)
+            && value >= Int128.CreateChecked(least)
+            && value <= Int128.CreateChecked(most)
+        )
             return T.CreateChecked(value);
-        result.AddError(Message(name, text, FormattableString.Invariant($"a whole number from {least} to {most}{aside}")));
+        result.AddError(
+            Message(name, text, FormattableString.Invariant($"a whole number from {least} to {most}{aside}"))
+        );
         return null;
     }
 
@@ -70,12 +81,18 @@ internal static class NumberOption
         return null;
     }
 
-    /// <summary>The value, or null where the text is none, or one that a double cannot hold: it must not become 0 or infinity in silence.</summary>
+    /// <summary>
+    /// The value, or null where the text is none, or one that a double cannot hold: it must not become 0 or infinity in
+    /// silence.
+    /// </summary>
     private static double? TryParse(string text)
     {
         if (text.ToLowerInvariant() is "inf" or "+inf" or "infinity" or "+infinity")
             return double.PositiveInfinity;
-        if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) || !double.IsFinite(value))
+        if (
+            !double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
+            || !double.IsFinite(value)
+        )
             return null;
         bool saysZero = text.Split('e', 'E')[0].All(c => c is < '1' or > '9');
         return value == 0 && !saysZero ? null : value;

@@ -9,5 +9,6 @@ internal static class PageFile
 {
     /// <summary>Writes a page; an old one is replaced when the new one is whole.</summary>
     /// <exception cref="IOException">It cannot be written.</exception>
-    public static void Save(this HtmlPage page, string path) => AtomicFile.Write(path, file => file.Write(Encoding.UTF8.GetBytes(page.ToString())));
+    public static void Save(this HtmlPage page, string path) =>
+        AtomicFile.Write(path, file => file.Write(Encoding.UTF8.GetBytes(page.ToString())));
 }

@@ -11,5 +11,6 @@ internal static class Percentage
     /// <summary>With two digits, as accuracies have them.</summary>
     public static string Fine(double share) => Text(share, "0.00");
 
-    private static string Text(double share, string format) => double.IsFinite(share) ? (100 * share).ToString(format, CultureInfo.InvariantCulture) + " %" : "-";
+    private static string Text(double share, string format) =>
+        double.IsFinite(share) ? (100 * share).ToString(format, CultureInfo.InvariantCulture) + " %" : "-";
 }

@@ -3,7 +3,9 @@ using Spectre.Console;
 
 namespace NativeAmp.Cli.Output;
 
-/// <summary>Where a command writes: results to one writer, troubles to another, and whether a person is watching.</summary>
+/// <summary>
+/// Where a command writes: results to one writer, troubles to another, and whether a person is watching.
+/// </summary>
 internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole? live)
 {
     // Between plain columns.
@@ -19,29 +21,42 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
     public IAnsiConsole? Live { get; } = live;
 
     /// <summary>The process's own.</summary>
-    public static Terminal OfProcess() => new(
-        Writer(1, "cannot write to the standard output", Console.Out),
-        Writer(2, failure: null, Console.Error),
-        Console.IsOutputRedirected ? null : AnsiConsole.Console);
+    public static Terminal OfProcess() =>
+        new(
+            Writer(1, "cannot write to the standard output", Console.Out),
+            Writer(2, failure: null, Console.Error),
+            Console.IsOutputRedirected ? null : AnsiConsole.Console
+        );
 
     /// <summary>
-    /// A table: drawn on a terminal where it fits, in plain columns where those fit or nobody watches. What is wider is drawn with its cells wrapped between words;
-    /// where words would be cut, each row is a line of headings and cells.
+    /// A table: drawn on a terminal where it fits, in plain columns where those fit or nobody watches. What is wider is
+    /// drawn with its cells wrapped between words; where words would be cut, each row is a line of headings and cells.
     /// </summary>
     public void WriteTable(IReadOnlyList<string> header, IReadOnlyList<IReadOnlyList<string>> rows)
     {
         int[] widths = Widths(header, rows, text => text.Length);
         int[] words = Widths(header, rows, text => text.Split(' ').Max(word => word.Length));
-        int room = Live?.Profile.Width ?? int.MaxValue, plain = widths.Sum() + (Gap * (widths.Length - 1));
+        int room = Live?.Profile.Width ?? int.MaxValue,
+            plain = widths.Sum() + (Gap * (widths.Length - 1));
         if (Live is null || (Drawn(widths) > room && plain <= room))
         {
             foreach (IReadOnlyList<string> row in rows.Prepend(header))
-                Output.WriteLine(string.Join(new string(' ', Gap), row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd());
+                Output.WriteLine(
+                    string.Join(new string(' ', Gap), row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd()
+                );
         }
         else if (Drawn(words) > room)
         {
             foreach (IReadOnlyList<string> row in rows)
-                Live.WriteLine(string.Join(", ", header.Zip(row).Where(cell => cell.Second.Length > 0).Select(cell => $"{cell.First} {cell.Second}".TrimStart())));
+                Live.WriteLine(
+                    string.Join(
+                        ", ",
+                        header
+                            .Zip(row)
+                            .Where(cell => cell.Second.Length > 0)
+                            .Select(cell => $"{cell.First} {cell.Second}".TrimStart())
+                    )
+                );
         }
         else
         {
@@ -54,8 +69,11 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
         }
     }
 
-    private static int[] Widths(IReadOnlyList<string> header, IReadOnlyList<IReadOnlyList<string>> rows, Func<string, int> width) =>
-        [.. header.Select((title, i) => rows.Select(row => width(row[i])).Append(width(title)).Max())];
+    private static int[] Widths(
+        IReadOnlyList<string> header,
+        IReadOnlyList<IReadOnlyList<string>> rows,
+        Func<string, int> width
+    ) => [.. header.Select((title, i) => rows.Select(row => width(row[i])).Append(width(title)).Max())];
 
     // A drawn column has a line and a space at either side; the last has one more line.
     private static int Drawn(int[] widths) => widths.Sum() + (3 * widths.Length) + 1;
@@ -63,13 +81,17 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
     /// <summary>A text of somebody else's without what would steer a terminal.</summary>
     /// <param name="text">The text.</param>
     /// <param name="keep">Control characters that stay, such as ends of lines.</param>
-    public static string Printable(string text, string keep = "") => string.Concat(text.Select(c => char.IsControl(c) && !keep.Contains(c) ? '\uFFFD' : c));
+    public static string Printable(string text, string keep = "") =>
+        string.Concat(text.Select(c => char.IsControl(c) && !keep.Contains(c) ? '\uFFFD' : c));
 
     private static TextWriter Writer(int descriptor, string? failure, TextWriter elsewhere)
     {
         if (OperatingSystem.IsWindows())
             return elsewhere;
-        Encoding encoding = elsewhere.Encoding is UTF8Encoding ? new UTF8Encoding(encoderShouldEmitUTF8Identifier: false) : elsewhere.Encoding;
+        Encoding encoding =
+            elsewhere.Encoding is UTF8Encoding
+                ? new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)
+                : elsewhere.Encoding;
         return new StreamWriter(new DescriptorStream(descriptor, failure), encoding) { AutoFlush = true };
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
 using NativeAmp.Cli.Output;
 using NativeAmp.Cli.Train;
@@ -14,48 +15,162 @@ internal sealed class PlanCommand
     // GPT-3's.
     private const double SweepTokens = 3e11;
 
-    private readonly Option<string?> _model = CommonOptions.Path("--model", "NAME|FILE.json", "What to train: a known model (--list), a JSON file of its sizes, or cnn, mlp and gpt of nativeamp train.");
-    private readonly Option<string?> _gpu = CommonOptions.Path("--gpu", "NAME|FILE.json", "On what: a known GPU (--list), or a JSON file of its data sheet [default: a100-80g].");
-    private readonly Option<string?> _catalog = CommonOptions.Path("--catalog", "DIR|FILE.json", "More models and GPUs: a file {\"models\": […], \"gpus\": […]}, or a folder of them.");
-    private readonly Option<int?> _gpus = NumberOption.Whole("--gpus", 1, MostGpus, "How many GPUs [default: as many as the split takes, or the fewest that do].");
+    private readonly Option<string?> _model = CommonOptions.Path(
+        "--model",
+        "NAME|FILE.json",
+        "What to train: a known model (--list), a JSON file of its sizes, or cnn, mlp and gpt of nativeamp train."
+    );
+    private readonly Option<string?> _gpu = CommonOptions.Path(
+        "--gpu",
+        "NAME|FILE.json",
+        "On what: a known GPU (--list), or a JSON file of its data sheet [default: a100-80g]."
+    );
+    private readonly Option<string?> _catalog = CommonOptions.Path(
+        "--catalog",
+        "DIR|FILE.json",
+        "More models and GPUs: a file {\"models\": […], \"gpus\": […]}, or a folder of them."
+    );
+    private readonly Option<int?> _gpus = NumberOption.Whole(
+        "--gpus",
+        1,
+        MostGpus,
+        "How many GPUs [default: as many as the split takes, or the fewest that do]."
+    );
 
-    private readonly Option<string> _precision = CommonOptions.OneOf("--precision", "bf16", "What products compute in.", "fp32", "tf32", "fp16", "bf16");
-    private readonly Option<string> _optimizer = CommonOptions.OneOf("--optimizer", "adamw", "Which optimizer's state.", [.. StateLayout.Optimizers]);
-    private readonly Option<string> _layout = CommonOptions.OneOf("--layout", "megatron",
-        "Whose bytes a parameter in mixed precision with AdamW: megatron's 18, deepspeed's 20, nativeamp's 16.", [.. StateLayout.Names]);
+    private readonly Option<string> _precision = CommonOptions.OneOf(
+        "--precision",
+        "bf16",
+        "What products compute in.",
+        "fp32",
+        "tf32",
+        "fp16",
+        "bf16"
+    );
+    private readonly Option<string> _optimizer = CommonOptions.OneOf(
+        "--optimizer",
+        "adamw",
+        "Which optimizer's state.",
+        [.. StateLayout.Optimizers]
+    );
+    private readonly Option<string> _layout = CommonOptions.OneOf(
+        "--layout",
+        "megatron",
+        "Whose bytes a parameter in mixed precision with AdamW: megatron's 18, deepspeed's 20, nativeamp's 16.",
+        [.. StateLayout.Names]
+    );
 
-    private readonly Option<int?> _tensor = NumberOption.Whole("--tensor", 1, 1024, "GPUs that share each layer's products.");
+    private readonly Option<int?> _tensor = NumberOption.Whole(
+        "--tensor",
+        1,
+        1024,
+        "GPUs that share each layer's products."
+    );
     private readonly Option<int?> _pipeline = NumberOption.Whole("--pipeline", 1, 100_000, "Stages of layers.");
-    private readonly Option<int?> _microBatch = NumberOption.Whole("--micro-batch", 1, 1 << 20, "Samples that a GPU computes at once.");
-    private readonly Option<int?> _interleave = NumberOption.Whole("--interleave", 1, 1024, "Groups of layers a stage, in the interleaved schedule.");
-    private readonly Option<int?> _zero = NumberOption.Whole("--zero", 0, 3, "What copies of the model shard: 1 optimizer state, 2 gradients too, 3 parameters too.");
-    private readonly Option<string> _recompute = CommonOptions.OneOf("--recompute", "none", "What the backward pass computes again instead of keeping it.", "none", "selective", "full");
-    private readonly Option<bool> _sequenceParallel = new("--sequence-parallel") { Description = "Split norms and dropouts over the tensor group too." };
-    private readonly Option<string> _attention = CommonOptions.OneOf("--attention", "flash", "flash keeps no scores and skips what is masked; standard does neither.", "flash", "standard");
-    private readonly Option<string> _offload = CommonOptions.OneOf("--offload", "none", "What lives in the host's memory.", "none", "optimizer", "all");
-    private readonly Option<string> _gradients = CommonOptions.OneOf("--gradients", "overlap", "When gradients are reduced: while the backward pass goes on, or after it.", "overlap", "after");
+    private readonly Option<int?> _microBatch = NumberOption.Whole(
+        "--micro-batch",
+        1,
+        1 << 20,
+        "Samples that a GPU computes at once."
+    );
+    private readonly Option<int?> _interleave = NumberOption.Whole(
+        "--interleave",
+        1,
+        1024,
+        "Groups of layers a stage, in the interleaved schedule."
+    );
+    private readonly Option<int?> _zero = NumberOption.Whole(
+        "--zero",
+        0,
+        3,
+        "What copies of the model shard: 1 optimizer state, 2 gradients too, 3 parameters too."
+    );
+    private readonly Option<string> _recompute = CommonOptions.OneOf(
+        "--recompute",
+        "none",
+        "What the backward pass computes again instead of keeping it.",
+        "none",
+        "selective",
+        "full"
+    );
+    private readonly Option<bool> _sequenceParallel = new("--sequence-parallel")
+    {
+        Description = "Split norms and dropouts over the tensor group too.",
+    };
+    private readonly Option<string> _attention = CommonOptions.OneOf(
+        "--attention",
+        "flash",
+        "flash keeps no scores and skips what is masked; standard does neither.",
+        "flash",
+        "standard"
+    );
+    private readonly Option<string> _offload = CommonOptions.OneOf(
+        "--offload",
+        "none",
+        "What lives in the host's memory.",
+        "none",
+        "optimizer",
+        "all"
+    );
+    private readonly Option<string> _gradients = CommonOptions.OneOf(
+        "--gradients",
+        "overlap",
+        "When gradients are reduced: while the backward pass goes on, or after it.",
+        "overlap",
+        "after"
+    );
 
-    private readonly Option<int> _batch = NumberOption.Whole("--batch", 1024, 1, 1 << 24, "Samples of a step, over all GPUs.");
-    private readonly Option<double?> _tokens = NumberOption.Real("--tokens", new RealRange(1, 1e18, "a number from 1 to 1e18"),
-        "Tokens of the whole training [default: the model's own, or 20 a parameter].");
+    private readonly Option<int> _batch = NumberOption.Whole(
+        "--batch",
+        1024,
+        1,
+        1 << 24,
+        "Samples of a step, over all GPUs."
+    );
+    private readonly Option<double?> _tokens = NumberOption.Real(
+        "--tokens",
+        new RealRange(1, 1e18, "a number from 1 to 1e18"),
+        "Tokens of the whole training [default: the model's own, or 20 a parameter]."
+    );
 
-    private readonly Option<bool> _fit = new("--fit") { Description = "Look for the fewest GPUs, and the best split, that train it within --days." };
-    private readonly Option<double> _days = NumberOption.Real("--days", double.PositiveInfinity,
-        new RealRange(1e-6, 1e6, "a number from 1e-6 to 1e6, or inf", Infinity: true), "--fit: days that the training may take.");
+    private readonly Option<bool> _fit = new("--fit")
+    {
+        Description = "Look for the fewest GPUs, and the best split, that train it within --days.",
+    };
+    private readonly Option<double> _days = NumberOption.Real(
+        "--days",
+        double.PositiveInfinity,
+        new RealRange(1e-6, 1e6, "a number from 1e-6 to 1e6, or inf", Infinity: true),
+        "--fit: days that the training may take."
+    );
 
     private readonly Option<string?> _sweep = new("--sweep")
     {
-        Description = "Charts of parameters against compute, memory and days, for models of GPT-3's proportions on --gpus [default: 1024].",
+        Description =
+            "Charts of parameters against compute, memory and days, for models of GPT-3's proportions on --gpus "
+            + "[default: 1024].",
         HelpName = "params=1e9:1e13",
     };
 
-    private readonly Option<string?> _out = CommonOptions.Path("--out", "DIR", "--sweep: folder for charts, page and table [default: plan-sweep].");
+    private readonly Option<string?> _out = CommonOptions.Path(
+        "--out",
+        "DIR",
+        "--sweep: folder for charts, page and table [default: plan-sweep]."
+    );
 
     private readonly GptSizeOptions _gpt = new("--model gpt");
-    private readonly Option<bool> _validate = new("--validate") { Description = "Show the planner's figures beside published ones, and fit its efficiencies anew." };
-    private readonly Option<bool> _rules = new("--rules") { Description = "Show what is true of rules of thumb about parameters, compute and GPUs." };
+    private readonly Option<bool> _validate = new("--validate")
+    {
+        Description = "Show the planner's figures beside published ones, and fit its efficiencies anew.",
+    };
+    private readonly Option<bool> _rules = new("--rules")
+    {
+        Description = "Show what is true of rules of thumb about parameters, compute and GPUs.",
+    };
     private readonly Option<bool> _list = new("--list") { Description = "Show the models and GPUs that are known." };
-    private readonly Option<bool> _explain = new("--explain") { Description = "Show every figure with its formula and source." };
+    private readonly Option<bool> _explain = new("--explain")
+    {
+        Description = "Show every figure with its formula and source.",
+    };
     private readonly Option<bool> _json = CommonOptions.Json();
 
     /// <summary>The command, to be added to a root.</summary>
@@ -63,9 +178,38 @@ internal sealed class PlanCommand
     {
         Command command = new("plan", "Say what a model takes to train: memory, compute, GPUs, days, energy.")
         {
-            _model, _gpus, _gpu, _catalog, _precision, _optimizer, _layout, _batch, _tokens, _tensor, _pipeline, _microBatch, _interleave, _zero, _recompute, _sequenceParallel,
-            _attention, _offload, _gradients, _fit, _days, _sweep, _out, _validate, _rules, _list, _explain, _json,
-            _gpt.Context, _gpt.Width, _gpt.Heads, _gpt.Blocks,
+            _model,
+            _gpus,
+            _gpu,
+            _catalog,
+            _precision,
+            _optimizer,
+            _layout,
+            _batch,
+            _tokens,
+            _tensor,
+            _pipeline,
+            _microBatch,
+            _interleave,
+            _zero,
+            _recompute,
+            _sequenceParallel,
+            _attention,
+            _offload,
+            _gradients,
+            _fit,
+            _days,
+            _sweep,
+            _out,
+            _validate,
+            _rules,
+            _list,
+            _explain,
+            _json,
+            _gpt.Context,
+            _gpt.Width,
+            _gpt.Heads,
+            _gpt.Blocks,
         };
         command.SetAction(parsed => Run(parsed, terminal));
         return command;
@@ -73,7 +217,9 @@ internal sealed class PlanCommand
 
     private int Run(ParseResult parsed, Terminal terminal)
     {
-        PlanCatalog catalog = parsed.GetValue(_catalog) is { } path ? PlanCatalog.Standard.With(path) : PlanCatalog.Standard;
+        PlanCatalog catalog = parsed.GetValue(_catalog) is { } path
+            ? PlanCatalog.Standard.With(path)
+            : PlanCatalog.Standard;
         bool json = parsed.GetValue(_json);
         Option[] answers = [.. new Option[] { _fit, _sweep, _validate, _rules, _list }.Where(Given)];
         if (answers.Length > 1)
@@ -92,7 +238,9 @@ internal sealed class PlanCommand
         if (Given(_sweep))
             return Sweep(parsed, gpu, terminal, json);
         if (parsed.GetValue(_model) is not { } name)
-            throw new UsageException("--model is missing: a name ('nativeamp plan --list' shows them), or a JSON file.");
+            throw new UsageException(
+                "--model is missing: a name ('nativeamp plan --list' shows them), or a JSON file."
+            );
         if (OwnNetworkRun.Names.Contains(name))
             return OwnNetwork(parsed, name, terminal, json);
         PlanRequest request = Request(parsed, catalog.Model(name), gpu);
@@ -107,13 +255,24 @@ internal sealed class PlanCommand
         if (parsed.GetValue(_model) is not null)
             throw new UsageException("--sweep makes up its models: leave --model out.");
         PlanRequest request = Request(parsed, ModelFamily.Of(range.Least), gpu);
-        return SweepRun.Run(request, range, parsed.GetValue(_gpus) ?? 1024, parsed.GetValue(_tokens) ?? SweepTokens, parsed.GetValue(_out) ?? "plan-sweep", terminal, json);
+        return SweepRun.Run(
+            request,
+            range,
+            parsed.GetValue(_gpus) ?? 1024,
+            parsed.GetValue(_tokens) ?? SweepTokens,
+            parsed.GetValue(_out) ?? "plan-sweep",
+            terminal,
+            json
+        );
     }
 
     private int OwnNetwork(ParseResult parsed, string name, Terminal terminal, bool json)
     {
         var precision = Enum.Parse<TrainingPrecision>(parsed.GetValue(_precision)!, ignoreCase: true);
-        int batch = parsed.GetResult(_batch) is { Implicit: false } ? parsed.GetValue(_batch) : name == "gpt" ? 16 : 128;
+        int batch =
+            parsed.GetResult(_batch) is { Implicit: false } ? parsed.GetValue(_batch)
+            : name == "gpt" ? 16
+            : 128;
         NetworkMemory memory = name switch
         {
             "cnn" => OwnNetworks.Cnn(precision, batch),
@@ -122,7 +281,8 @@ internal sealed class PlanCommand
         };
         return OwnNetworkRun.Run(name, memory, precision, batch, terminal, json);
 
-        NetworkMemory Gpt(GptSize size) => OwnNetworks.Gpt(precision, batch, size.Context, size.Width, size.Heads, size.Blocks);
+        NetworkMemory Gpt(GptSize size) =>
+            OwnNetworks.Gpt(precision, batch, size.Context, size.Width, size.Heads, size.Blocks);
     }
 
     /// <summary>The plan of the given split, or the best one where none is given.</summary>
@@ -138,28 +298,44 @@ internal sealed class PlanCommand
         {
             double days = parsed.GetValue(_days);
             int most = gpus ?? MostGpus >> 4;
-            return SplitSearch.Fit(request, days, most) ?? throw new PlanException(FormattableString.Invariant(
-                $"No split over up to {most} {request.Gpu.Name} trains {request.Model.Name} in batches of {request.Batch} within {days} days: allow more days, a larger --batch, or a larger --gpus."));
+            return SplitSearch.Fit(request, days, most)
+                ?? throw new PlanException(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"No split over up to {most} {request.Gpu.Name} trains {request.Model.Name} in batches of "
+                            + $"{request.Batch} within {days} days: allow more days, a larger --batch, or a larger "
+                            + $"--gpus."
+                    )
+                );
         }
 
         if (given is null)
-            return SplitSearch.Best(request, gpus!.Value) ?? Planner.Plan(request with { Split = Full(request, gpus.Value) });
+            return SplitSearch.Best(request, gpus!.Value)
+                ?? Planner.Plan(request with { Split = Full(request, gpus.Value) });
         ParallelSplit split = request.Split;
         int group = split.Tensor * split.Pipeline;
         int all = gpus ?? group;
         if (all % group != 0)
-            throw new UsageException($"--gpus is {all}, which is no multiple of --tensor {split.Tensor} × --pipeline {split.Pipeline}.");
+            throw new UsageException(
+                $"--gpus is {all}, which is no multiple of --tensor {split.Tensor} × --pipeline {split.Pipeline}."
+            );
         return Planner.Plan(request with { Split = split with { Data = all / group } });
     }
 
     /// <summary>What no split makes fit is shown with the one that takes most care of memory.</summary>
     private static ParallelSplit Full(PlanRequest request, int gpus)
     {
-        int tensor = Enumerable.Range(1, Math.Min(gpus, request.Gpu.GpusPerNode)).Last(t => gpus % t == 0 && request.Model.Heads % t == 0);
-        int pipeline = Enumerable.Range(1, request.Model.Layers).Last(p => request.Model.Layers % p == 0 && gpus / tensor % p == 0);
+        int tensor = Enumerable
+            .Range(1, Math.Min(gpus, request.Gpu.GpusPerNode))
+            .Last(t => gpus % t == 0 && request.Model.Heads % t == 0);
+        int pipeline = Enumerable
+            .Range(1, request.Model.Layers)
+            .Last(p => request.Model.Layers % p == 0 && gpus / tensor % p == 0);
         int data = gpus / tensor / pipeline;
         if (request.Batch % data != 0)
-            throw new UsageException($"--batch {request.Batch} is no multiple of the {data} copies of the model that {gpus} GPUs hold.");
+            throw new UsageException(
+                $"--batch {request.Batch} is no multiple of the {data} copies of the model that {gpus} GPUs hold."
+            );
         return request.Split with
         {
             Tensor = tensor,
@@ -205,7 +381,9 @@ internal sealed class PlanCommand
     private static int Write(TrainingPlan plan, bool explain, bool json, Terminal terminal)
     {
         if (json)
-            terminal.Output.WriteLine(JsonSerializer.Serialize(PlanReport.Of(plan, explain), PlanJson.Default.PlanReport));
+            terminal.Output.WriteLine(
+                JsonSerializer.Serialize(PlanReport.Of(plan, explain), PlanJson.Default.PlanReport)
+            );
         else
             PlanText.Write(plan, explain, terminal);
         return plan.Fits ? ExitCode.Success : ExitCode.Failure;

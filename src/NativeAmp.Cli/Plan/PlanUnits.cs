@@ -6,8 +6,22 @@ namespace NativeAmp.Cli.Plan;
 /// <summary>Numbers as people read them: three digits and a unit.</summary>
 internal static class PlanUnits
 {
-    private static readonly (double Size, string Name)[] Counts = [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
-    private static readonly (double Size, string Name)[] Times = [(86400, "d"), (3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms")];
+    private static readonly (double Size, string Name)[] Counts =
+    [
+        (1e15, "P"),
+        (1e12, "T"),
+        (1e9, "G"),
+        (1e6, "M"),
+        (1e3, "k"),
+    ];
+    private static readonly (double Size, string Name)[] Times =
+    [
+        (86400, "d"),
+        (3600, "h"),
+        (60, "min"),
+        (1, "s"),
+        (1e-3, "ms"),
+    ];
 
     public static string GiB(double bytes) => $"{Digits(bytes / BinaryUnits.GiB)} GiB";
 
@@ -39,5 +53,13 @@ internal static class PlanUnits
     public static string Whole(long value) => value.ToString("#,0", CultureInfo.InvariantCulture);
 
     public static string Digits(double value) =>
-        value >= 1e7 ? Power(value) : value.ToString(value >= 100 ? "#,0" : value >= 10 ? "0.0" : value >= 0.01 || value == 0 ? "0.00" : "0.0e+0", CultureInfo.InvariantCulture);
+        value >= 1e7
+            ? Power(value)
+            : value.ToString(
+                value >= 100 ? "#,0"
+                    : value >= 10 ? "0.0"
+                    : value >= 0.01 || value == 0 ? "0.00"
+                    : "0.0e+0",
+                CultureInfo.InvariantCulture
+            );
 }

@@ -11,8 +11,8 @@ namespace NativeAmp.Cli.Study;
 internal sealed record BatchLimit(string Precision, int Largest, int Smallest, string Reason);
 
 /// <summary>
-/// Looks for the largest batch that fits (--batch auto): doubled until a run of two steps has no memory, then halved between. Each run of it is kept, so
-/// that a study that was stopped goes on.
+/// Looks for the largest batch that fits (--batch auto): doubled until a run of two steps has no memory, then halved
+/// between. Each run of it is kept, so that a study that was stopped goes on.
 /// </summary>
 internal sealed class BatchSearch(StudySettings settings, StudyFolder folder)
 {
@@ -28,7 +28,9 @@ internal sealed class BatchSearch(StudySettings settings, StudyFolder folder)
     public static int Next(int fits, int fails)
     {
         if (fails == 0)
-            return fits == 0 ? First : fits >= Most ? 0 : fits * 2;
+            return fits == 0 ? First
+                : fits >= Most ? 0
+                : fits * 2;
         int granule = fails <= 2 * Granule ? 1 : Granule;
         if (fails - fits <= Math.Max(granule, fits / 8))
             return 0;
@@ -36,7 +38,10 @@ internal sealed class BatchSearch(StudySettings settings, StudyFolder folder)
         return Math.Max(middle / granule * granule, fits + 1);
     }
 
-    /// <summary>What to measure: each precision at its largest batch, and at the largest that fits in all of them, so that there is something to compare.</summary>
+    /// <summary>
+    /// What to measure: each precision at its largest batch, and at the largest that fits in all of them, so that there
+    /// is something to compare.
+    /// </summary>
     public static IReadOnlyList<Configuration> Configurations(StudySettings settings, IReadOnlyList<BatchLimit> limits)
     {
         if (!settings.AutoBatch)
@@ -45,11 +50,17 @@ internal sealed class BatchSearch(StudySettings settings, StudyFolder folder)
         if (fitting.Length == 0)
             return [];
         int common = fitting.Min(limit => limit.Largest);
-        return [.. fitting.SelectMany(limit => new[] { common, limit.Largest }.Distinct().Select(batch => new Configuration(limit.Precision, batch)))];
+        return
+        [
+            .. fitting.SelectMany(limit =>
+                new[] { common, limit.Largest }.Distinct().Select(batch => new Configuration(limit.Precision, batch))
+            ),
+        ];
     }
 
     /// <summary>What earlier runs tell.</summary>
-    public IReadOnlyList<BatchLimit> Known() => [.. settings.Precisions.Select(precision => Search(precision, probe: null))];
+    public IReadOnlyList<BatchLimit> Known() =>
+        [.. settings.Precisions.Select(precision => Search(precision, probe: null))];
 
     /// <summary>Looks for the largest batch of each precision.</summary>
     /// <param name="probe">Runs one and gives what came of it, or null when it was stopped.</param>
@@ -60,12 +71,17 @@ internal sealed class BatchSearch(StudySettings settings, StudyFolder folder)
         List<BatchLimit> limits = [];
         foreach (string precision in settings.Precisions)
         {
-            limits.Add(Search(precision, run =>
-            {
-                RunResult? result = probe(run);
-                stopped |= result is null;
-                return result;
-            }));
+            limits.Add(
+                Search(
+                    precision,
+                    run =>
+                    {
+                        RunResult? result = probe(run);
+                        stopped |= result is null;
+                        return result;
+                    }
+                )
+            );
             if (stopped)
                 return null;
         }
@@ -77,7 +93,11 @@ internal sealed class BatchSearch(StudySettings settings, StudyFolder folder)
     public static IReadOnlyDictionary<string, string> TrainOptions(StudySettings settings)
     {
         var options = new OrderedDictionary<string, string>();
-        foreach ((string name, string value) in settings.TrainOptions.Where(option => option.Key is not ("--steps" or "--epochs" or "--to-accuracy")))
+        foreach (
+            (string name, string value) in settings.TrainOptions.Where(option =>
+                option.Key is not ("--steps" or "--epochs" or "--to-accuracy")
+            )
+        )
             options[name] = value;
         options["--steps"] = "2";
         return options;
@@ -100,7 +120,12 @@ internal sealed class BatchSearch(StudySettings settings, StudyFolder folder)
 
             // Arguments that make no sense are those of too few samples for such a batch: a limit as well.
             if (result.Outcome == RunOutcome.Failed && result.ExitCode != ExitCode.Usage)
-                throw new StudyException(string.Create(CultureInfo.InvariantCulture, $"Looking for the largest batch, {run.Name} failed: {result.Reason}"));
+                throw new StudyException(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"Looking for the largest batch, {run.Name} failed: {result.Reason}"
+                    )
+                );
             (fails, reason) = (batch, result.Reason ?? "");
         }
 

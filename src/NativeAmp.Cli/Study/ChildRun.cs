@@ -5,7 +5,9 @@ using NativeAmp.Interop;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>Runs nativeamp train in a process of its own, so that memory, peaks and failures are that run's alone.</summary>
+/// <summary>
+/// Runs nativeamp train in a process of its own, so that memory, peaks and failures are that run's alone.
+/// </summary>
 internal static class ChildRun
 {
     private const int LongestReason = 600;
@@ -23,13 +25,20 @@ internal static class ChildRun
 
     /// <summary>Runs it to its end, or asks it to end when the study is stopped, and waits for that.</summary>
     /// <param name="arguments">After "nativeamp".</param>
-    /// <param name="expendable">Whether the system may rather end it than others where the machine has no more memory.</param>
+    /// <param name="expendable">Whether the system may rather end it than others where the machine has no more
+    /// memory.</param>
     /// <param name="watch">Called about ten times a second with the seconds so far.</param>
     /// <param name="stop">Stops it.</param>
-    public static Ended Run(IReadOnlyList<string> arguments, bool expendable, Action<double> watch, CancellationToken stop)
+    public static Ended Run(
+        IReadOnlyList<string> arguments,
+        bool expendable,
+        Action<double> watch,
+        CancellationToken stop
+    )
     {
         long began = Stopwatch.GetTimestamp();
-        using Process process = Process.Start(Start(arguments)) ?? throw new StudyException("A process for the run could not be started.");
+        using Process process =
+            Process.Start(Start(arguments)) ?? throw new StudyException("A process for the run could not be started.");
         if (expendable)
             OfferToTheKiller(process.Id);
         Task<string> output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
@@ -55,9 +64,15 @@ internal static class ChildRun
     public static string Reason(Ended ended)
     {
         const string Name = "nativeamp: ";
-        string last = ended.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-            .LastOrDefault(line => line.StartsWith(Name, StringComparison.Ordinal)) ?? "";
-        string said = last.Length > 0 ? last[Name.Length..] : $"it ended with exit code {ended.ExitCode.ToString(CultureInfo.InvariantCulture)} and said nothing";
+        string last =
+            ended
+                .Error.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+                .LastOrDefault(line => line.StartsWith(Name, StringComparison.Ordinal))
+            ?? "";
+        string said =
+            last.Length > 0
+                ? last[Name.Length..]
+                : $"it ended with exit code {ended.ExitCode.ToString(CultureInfo.InvariantCulture)} and said nothing";
         if (ended.ExitCode == ExitCode.Killed)
             said = "the system ended it (signal 9), as it does where memory runs out";
         return said.Length <= LongestReason ? said : said[..LongestReason] + "…";
@@ -68,7 +83,8 @@ internal static class ChildRun
         string assembly = typeof(ChildRun).Assembly.Location;
         string self = Environment.ProcessPath ?? "dotnet";
         // The same .NET that runs this; an executable of our own name is the command itself.
-        bool isCommand = Path.GetFileNameWithoutExtension(self).Equals(Path.GetFileNameWithoutExtension(assembly), StringComparison.OrdinalIgnoreCase);
+        bool isCommand = Path.GetFileNameWithoutExtension(self)
+            .Equals(Path.GetFileNameWithoutExtension(assembly), StringComparison.OrdinalIgnoreCase);
         string host = isCommand || Path.GetFileNameWithoutExtension(self) == "dotnet" ? self : "dotnet";
         return new ProcessStartInfo(host, isCommand ? arguments : [assembly, .. arguments])
         {

@@ -1,9 +1,13 @@
+using System.Globalization;
 using NativeAmp.Cli.Output;
 using NativeAmp.Reports;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>Two studies of one model in one report: what changed from the first to the second, with intervals, then each by itself.</summary>
+/// <summary>
+/// Two studies of one model in one report: what changed from the first to the second, with intervals, then each by
+/// itself.
+/// </summary>
 internal sealed class ComparisonReport
 {
     // What makes the work itself another, and not how much of it is done, or where.
@@ -18,14 +22,22 @@ internal sealed class ComparisonReport
     private ComparisonReport(StudyFigures first, StudyFigures second)
     {
         if (first.Settings.Model != second.Settings.Model)
-            throw new UsageException($"{first.Folder} is a study of {first.Settings.Model} and {second.Folder} of {second.Settings.Model}: only studies of one model can be compared.");
+            throw new UsageException(
+                $"{first.Folder} is a study of {first.Settings.Model} and {second.Folder} of {second.Settings.Model}: "
+                    + "only studies of one model can be compared."
+            );
         (_first, _second, _a, _b) = (first, second, Name(first), Name(second));
         if (_a == _b)
             (_a, _b) = ("first", "second");
         _pairs =
         [
-            .. second.Configurations.Where(now => now.Done.Count > 0)
-                .SelectMany(now => first.Find(now.Configuration.Precision, now.Configuration.Batch) is { } before ? (Pair[])[new Pair(before, now)] : []),
+            .. second
+                .Configurations.Where(now => now.Done.Count > 0)
+                .SelectMany(now =>
+                    first.Find(now.Configuration.Precision, now.Configuration.Batch) is { } before
+                        ? (Pair[])[new Pair(before, now)]
+                        : []
+                ),
         ];
     }
 
@@ -46,13 +58,25 @@ internal sealed class ComparisonReport
             page.Note($"The first is {_first.Folder}, the second {_second.Folder}.");
         page.Section("What changed");
         IReadOnlyList<string> differences = _second.Settings.DifferencesFrom(_first.Settings);
-        page.Paragraph(differences.Count == 0 ? "Both studies have the same settings." : $"Settings that differ, {_a} then {_b}: {string.Join("; ", differences)}.");
+        page.Paragraph(
+            differences.Count == 0
+                ? "Both studies have the same settings."
+                : $"Settings that differ, {_a} then {_b}: {string.Join("; ", differences)}."
+        );
         if (_pairs.Length > 0)
         {
-            page.Figures(_pairs.GroupBy(pair => pair.Now.Configuration.Precision).Select(precision => Speed(precision.Key, [.. precision])));
+            page.Figures(
+                _pairs
+                    .GroupBy(pair => pair.Now.Configuration.Precision)
+                    .Select(precision => Speed(precision.Key, [.. precision]))
+            );
             page.Note("Bars are medians of the repeats; each dot is a repeat.");
-            page.Table($"{_b} over {_a}: ratios of speed, memory, energy and time, differences of loss and accuracy, with 95 % intervals by Welch's t",
-                [.. Columns.Select(column => column.Heading)], _pairs.Select(pair => (IReadOnlyList<string>)[.. Columns.Select(column => column.Cell(pair))]));
+            page.Table(
+                $"{_b} over {_a}: ratios of speed, memory, energy and time, differences of loss and accuracy, with 95 "
+                    + "% intervals by Welch's t",
+                [.. Columns.Select(column => column.Heading)],
+                _pairs.Select(pair => (IReadOnlyList<string>)[.. Columns.Select(column => column.Cell(pair))])
+            );
         }
 
         foreach ((StudyFigures figures, string name) in new[] { (_first, _a), (_second, _b) })
@@ -75,45 +99,60 @@ internal sealed class ComparisonReport
 
         Estimate[] speeds = [.. _pairs.Select(pair => pair.Speed)];
         string differs = speeds.Any(speed => speed.HasInterval)
-            ? FormattableString.Invariant($"{_b} is measurably faster in {speeds.Count(speed => speed.Excludes(1) && speed.Value > 1)} and slower in {speeds.Count(speed => speed.Excludes(1) && speed.Value < 1)}")
+            ? string.Create(
+                CultureInfo.InvariantCulture,
+                $"{_b} is measurably faster in {speeds.Count(speed => speed.Excludes(1) && speed.Value > 1)} and "
+                    + $"slower in {speeds.Count(speed => speed.Excludes(1) && speed.Value < 1)}"
+            )
             : "each ran once in one of them, so that no difference can be told from chance";
         yield return FormattableString.Invariant($"Of {_pairs.Length} configurations that both have, {differs}.");
         Pair most = _pairs.MaxBy(pair => Math.Abs(Math.Log(pair.Speed.Value)))!;
-        yield return $"The largest change of speed is {most.Now.Configuration}: {Words.WithInterval(most.Speed)} times as fast.";
+        yield return $"The largest change of speed is {most.Now.Configuration}: {Words.WithInterval(most.Speed)} "
+            + "times as fast.";
         string[] work = [.. Work.Where(option => Option(_first, option) != Option(_second, option))];
         if (work.Length > 0)
-            yield return $"The work is not the same ({string.Join(", ", work)}), so that the differences are not of the machine or the program alone.";
+            yield return $"The work is not the same ({string.Join(", ", work)}), so that the differences are not of "
+                + "the machine or the program alone.";
         if (Machine(_first) != Machine(_second))
             yield return $"They ran on different machines: {Machine(_first)}, and {Machine(_second)}.";
     }
 
-    private Chart Speed(string precision, Pair[] pairs) => RepeatBars.Of($"Speed in {Words.Precision(precision)}", "samples a second", [.. pairs.Select(pair => pair.Now.Configuration.Batch)],
-    [
-        (_a, [.. pairs.Select(pair => pair.Before.Of(run => run.SamplesPerSecond))]),
-        (_b, [.. pairs.Select(pair => pair.Now.Of(run => run.SamplesPerSecond))]),
-    ]);
+    private Chart Speed(string precision, Pair[] pairs) =>
+        RepeatBars.Of(
+            $"Speed in {Words.Precision(precision)}",
+            "samples a second",
+            [.. pairs.Select(pair => pair.Now.Configuration.Batch)],
+            [
+                (_a, [.. pairs.Select(pair => pair.Before.Of(run => run.SamplesPerSecond))]),
+                (_b, [.. pairs.Select(pair => pair.Now.Of(run => run.SamplesPerSecond))]),
+            ]
+        );
 
     private IReadOnlyList<(string Heading, Func<Pair, string> Cell)> Columns =>
-    [
-        ("precision", pair => Words.Precision(pair.Now.Configuration.Precision)),
-        ("batch", pair => FormattableString.Invariant($"{pair.Now.Configuration.Batch}")),
-        ("speed", pair => Words.WithInterval(pair.Speed)),
-        ("peak memory", pair => Words.WithInterval(pair.Ratio(run => run.PeakBytes))),
-        ("J/sample", pair => Words.WithInterval(pair.Ratio(run => run.JoulesPerSample))),
-        ("last loss", pair => Words.WithInterval(pair.Difference(run => run.FinalLoss), Words.LossDifference)),
-        ("accuracy, points", pair => Words.WithInterval(pair.Difference(run => run.TestAccuracy), Words.Points)),
-        .. _second.Settings.ToAccuracy is not { } accuracy || _first.Settings.ToAccuracy != accuracy ? Array.Empty<(string, Func<Pair, string>)>() :
         [
-            ($"s to {accuracy}", pair => Words.WithInterval(pair.Ratio(run => run.SecondsToAccuracy))),
-            ($"J to {accuracy}", pair => Words.WithInterval(pair.Ratio(run => run.JoulesToAccuracy))),
-        ],
-    ];
+            ("precision", pair => Words.Precision(pair.Now.Configuration.Precision)),
+            ("batch", pair => FormattableString.Invariant($"{pair.Now.Configuration.Batch}")),
+            ("speed", pair => Words.WithInterval(pair.Speed)),
+            ("peak memory", pair => Words.WithInterval(pair.Ratio(run => run.PeakBytes))),
+            ("J/sample", pair => Words.WithInterval(pair.Ratio(run => run.JoulesPerSample))),
+            ("last loss", pair => Words.WithInterval(pair.Difference(run => run.FinalLoss), Words.LossDifference)),
+            ("accuracy, points", pair => Words.WithInterval(pair.Difference(run => run.TestAccuracy), Words.Points)),
+            .. _second.Settings.ToAccuracy is not { } accuracy || _first.Settings.ToAccuracy != accuracy
+                ? Array.Empty<(string, Func<Pair, string>)>()
+                :
+                [
+                    ($"s to {accuracy}", pair => Words.WithInterval(pair.Ratio(run => run.SecondsToAccuracy))),
+                    ($"J to {accuracy}", pair => Words.WithInterval(pair.Ratio(run => run.JoulesToAccuracy))),
+                ],
+        ];
 
-    private static string Name(StudyFigures figures) => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(figures.Folder)));
+    private static string Name(StudyFigures figures) =>
+        Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(figures.Folder)));
 
     private static string Machine(StudyFigures figures) => figures.Any!.Text("device_name");
 
-    private static string? Option(StudyFigures figures, string name) => figures.Settings.TrainOptions.GetValueOrDefault(name);
+    private static string? Option(StudyFigures figures, string name) =>
+        figures.Settings.TrainOptions.GetValueOrDefault(name);
 
     /// <summary>A configuration in both studies.</summary>
     private sealed record Pair(ConfigurationFigures Before, ConfigurationFigures Now)
@@ -122,6 +161,7 @@ internal sealed class ComparisonReport
 
         public Estimate Ratio(Func<RunFigures, double> figure) => Statistics.Ratio(Now.Of(figure), Before.Of(figure));
 
-        public Estimate Difference(Func<RunFigures, double> figure) => Statistics.Difference(Now.Of(figure), Before.Of(figure));
+        public Estimate Difference(Func<RunFigures, double> figure) =>
+            Statistics.Difference(Now.Of(figure), Before.Of(figure));
     }
 }

@@ -8,7 +8,7 @@ internal sealed record ConfigurationFigures(Configuration Configuration, IReadOn
 
     /// <summary>What the others said, each once.</summary>
     public IReadOnlyList<string> Failures { get; } =
-        [.. Runs.Where(run => !run.IsDone).Select(run => run.Result.Reason ?? "it failed").Distinct()];
+    [.. Runs.Where(run => !run.IsDone).Select(run => run.Result.Reason ?? "it failed").Distinct()];
 
     /// <summary>Whether a repeat had not enough memory.</summary>
     public bool IsOutOfMemory => Runs.Any(run => run.Result.Outcome == RunOutcome.OutOfMemory);

@@ -2,7 +2,10 @@ using System.Diagnostics;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>Lets a GPU cool down before a run, so that each begins alike: a warm one clocks lower, and whichever runs last would seem slower.</summary>
+/// <summary>
+/// Lets a GPU cool down before a run, so that each begins alike: a warm one clocks lower, and whichever runs last would
+/// seem slower.
+/// </summary>
 /// <param name="temperature">Degrees Celsius of the hottest GPU, or null where that is not known.</param>
 /// <param name="longest">The longest wait.</param>
 /// <param name="between">How long from one look to the next.</param>

@@ -8,14 +8,25 @@ internal static class Diagnosis
 {
     private const int MostShapes = 4;
 
-    /// <summary>The causes for a precision at a batch against the baseline at the same batch; empty where there is no profile of it.</summary>
+    /// <summary>
+    /// The causes for a precision at a batch against the baseline at the same batch; empty where there is no profile of
+    /// it.
+    /// </summary>
     public static IReadOnlyList<string> Of(StudyFigures figures, string precision, int batch)
     {
-        if (!figures.Profiles.TryGetValue(new Configuration(precision, batch), out RunFigures? run) || ProfileGroups.Of(run) is not { } groups)
+        if (
+            !figures.Profiles.TryGetValue(new Configuration(precision, batch), out RunFigures? run)
+            || ProfileGroups.Of(run) is not { } groups
+        )
             return [];
         string baseline = Decisions.Baseline(figures);
-        ProfileGroups? other = precision != baseline && figures.Profiles.TryGetValue(new Configuration(baseline, batch), out RunFigures? reference) ? ProfileGroups.Of(reference) : null;
-        string name = Words.Precision(precision), otherName = Words.Precision(baseline);
+        ProfileGroups? other =
+            precision != baseline
+            && figures.Profiles.TryGetValue(new Configuration(baseline, batch), out RunFigures? reference)
+                ? ProfileGroups.Of(reference)
+                : null;
+        string name = Words.Precision(precision),
+            otherName = Words.Precision(baseline);
         List<string> causes = [];
         if (figures.IsGpu)
             causes.Add(Gpu(groups, name));
@@ -27,30 +38,54 @@ internal static class Diagnosis
         return causes;
     }
 
-    private static IEnumerable<string> Cpu(ProfileGroups groups, ProfileGroups? other, string name, string otherName, RunFigures run, string precision)
+    private static IEnumerable<string> Cpu(
+        ProfileGroups groups,
+        ProfileGroups? other,
+        string name,
+        string otherName,
+        RunFigures run,
+        string precision
+    )
     {
         ProfileGroups before = other ?? groups;
         double share = before.Products / before.Total;
-        yield return $"Products (GEMM, convolution, attention): {Percentage.Of(share)} of {(other is null ? "a step" : $"{otherName}'s step")}, so that a step could become at most {Words.Number(1 / Math.Max(1e-9, 1 - share))} times as fast if they took no time at all"
+        yield return $"Products (GEMM, convolution, attention): {Percentage.Of(share)} of "
+            + $"{(other is null ? "a step" : $"{otherName}'s step")}, so that a step could become at most "
+            + $"{Words.Number(1 / Math.Max(1e-9, 1 - share))} times as fast if they took no time at all"
             + $"{Against(groups.Products, other?.Products, name, otherName)}.";
-        yield return $"Work bound by memory (activations, norms, pooling, loss, optimizer): {Percentage.Of(groups.MemoryBound / groups.Total)} of {name}'s step{Against(groups.MemoryBound, other?.MemoryBound, name, otherName)}.";
-        yield return $"Casts: {Percentage.Of(groups.Casts / groups.Total)} of {name}'s step, {Words.Number(groups.Casts)} ms that {otherName} does not need.";
-        yield return $"Host (managed code, allocator, copies): {Percentage.Of((groups.Host + groups.Waiting) / groups.Total)} of {name}'s step, {Words.Number(groups.Host + groups.Waiting)} ms that no precision changes.";
+        yield return "Work bound by memory (activations, norms, pooling, loss, optimizer): "
+            + $"{Percentage.Of(groups.MemoryBound / groups.Total)} of {name}'s "
+            + $"step{Against(groups.MemoryBound, other?.MemoryBound, name, otherName)}.";
+        yield return $"Casts: {Percentage.Of(groups.Casts / groups.Total)} of {name}'s step, "
+            + $"{Words.Number(groups.Casts)} ms that {otherName} does not need.";
+        yield return "Host (managed code, allocator, copies): "
+            + $"{Percentage.Of((groups.Host + groups.Waiting) / groups.Total)} of {name}'s step, "
+            + $"{Words.Number(groups.Host + groups.Waiting)} ms that no precision changes.";
         if (run.Result.Processor.Count > 0 && !Processor.Multiplies(run.Result.Processor, precision))
-            yield return $"Instructions: this processor has none that multiply in {name} (it has {string.Join(", ", run.Result.Processor)}), so products are computed in FP32 after a conversion, and only bytes are saved.";
+            yield return $"Instructions: this processor has none that multiply in {name} (it has "
+                + $"{string.Join(", ", run.Result.Processor)}), so products are computed in FP32 after a conversion, "
+                + "and only bytes are saved.";
     }
 
     // On a GPU the profile is the host's: what the device did is seen only in how long the host waits for it.
     private static string Gpu(ProfileGroups groups, string name)
     {
         double waiting = groups.Waiting / groups.Total;
-        return $"Host: of {name}'s step of {Words.Number(groups.Total)} ms the host spends {Percentage.Of(1 - waiting)} giving out work and {Percentage.Of(waiting)} waiting for the GPU"
-            + (waiting < 0.5 ? ": the GPU waits for the host, so that no precision can help much; a larger batch would." : ": the GPU is the limit, and what it computes in matters.")
+        return $"Host: of {name}'s step of {Words.Number(groups.Total)} ms the host spends "
+            + $"{Percentage.Of(1 - waiting)} giving out work and {Percentage.Of(waiting)} waiting for the GPU"
+            + (
+                waiting < 0.5
+                    ? ": the GPU waits for the host, so that no precision can help much; a larger batch would."
+                    : ": the GPU is the limit, and what it computes in matters."
+            )
             + $" Casts are {Words.Number(groups.Casts)} ms of the host's time.";
     }
 
     private static string Against(double now, double? before, string name, string otherName) =>
-        before is { } b && now > 0 ? $"; they take {Words.Number(now)} ms in {name} and {Words.Number(b)} ms in {otherName}, {Words.Number(b / now)} times as fast" : "";
+        before is { } b && now > 0
+            ? $"; they take {Words.Number(now)} ms in {name} and {Words.Number(b)} ms in {otherName}, "
+                + $"{Words.Number(b / now)} times as fast"
+            : "";
 
     private static string Shapes(IReadOnlyList<Product> products, bool isGpu)
     {
@@ -59,22 +94,39 @@ internal static class Diagnosis
         Product[] missed = [.. products.Where(product => !product.IsAligned)];
         string place = isGpu ? "" : " (this machine has none; on a GPU it would matter)";
         if (missed.Length == 0)
-            return $"every product has sizes that are multiples of 8, as tensor cores want them in FP16 and BF16{place}.";
+            return "every product has sizes that are multiples of 8, as tensor cores want them in FP16 and "
+                + $"BF16{place}.";
         double share = missed.Sum(product => product.Flop) / products.Sum(product => product.Flop);
-        string names = string.Join(", ", missed.Take(MostShapes).Select(product => product.ToString())) + (missed.Length > MostShapes ? ", …" : "");
-        return string.Create(CultureInfo.InvariantCulture,
-            $"{missed.Length} of {products.Count} products, {Percentage.Of(share)} of the arithmetic, have a size that is no multiple of 8 and miss the tensor cores' tiles{place}: {names}.");
+        string names =
+            string.Join(", ", missed.Take(MostShapes).Select(product => product.ToString()))
+            + (missed.Length > MostShapes ? ", …" : "");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{missed.Length} of {products.Count} products, {Percentage.Of(share)} of the arithmetic, have a size "
+                + $"that is no multiple of 8 and miss the tensor cores' tiles{place}: {names}."
+        );
     }
 
     /// <summary>What a small batch leaves unused, from the largest batch.</summary>
     private static string? Batches(StudyFigures figures, string precision)
     {
-        ConfigurationFigures[] all = [.. figures.Batches.Select(batch => figures.Find(precision, batch)).OfType<ConfigurationFigures>()];
+        ConfigurationFigures[] all =
+        [
+            .. figures.Batches.Select(batch => figures.Find(precision, batch)).OfType<ConfigurationFigures>(),
+        ];
         if (all.Length < 2)
             return null;
-        double small = Statistics.Median(all[0].Of(run => run.SamplesPerSecond)), large = Statistics.Median(all[^1].Of(run => run.SamplesPerSecond));
-        return string.Create(CultureInfo.InvariantCulture,
-            $"Batch: a sample takes {Words.Number(large / small)} times as long in batches of {all[0].Configuration.Batch} as of {all[^1].Configuration.Batch}") +
-            (large / small > 1.25 ? ": much of a small batch's step does not depend on its samples." : ": the batch matters little here.");
+        double small = Statistics.Median(all[0].Of(run => run.SamplesPerSecond)),
+            large = Statistics.Median(all[^1].Of(run => run.SamplesPerSecond));
+        return string.Create(
+                CultureInfo.InvariantCulture,
+                $"Batch: a sample takes {Words.Number(large / small)} times as long in batches of "
+                    + $"{all[0].Configuration.Batch} as of {all[^1].Configuration.Batch}"
+            )
+            + (
+                large / small > 1.25
+                    ? ": much of a small batch's step does not depend on its samples."
+                    : ": the batch matters little here."
+            );
     }
 }

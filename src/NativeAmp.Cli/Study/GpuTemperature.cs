@@ -10,7 +10,13 @@ internal sealed class GpuTemperature : IDisposable
     /// <summary>Degrees Celsius of the hottest, or null where none can be asked.</summary>
     public double? Read()
     {
-        double[] degrees = [.. _sampler.SampleNow().Values.Where(value => value.Key.EndsWith(".temp", StringComparison.Ordinal)).Select(value => value.Value)];
+        double[] degrees =
+        [
+            .. _sampler
+                .SampleNow()
+                .Values.Where(value => value.Key.EndsWith(".temp", StringComparison.Ordinal))
+                .Select(value => value.Value),
+        ];
         return degrees.Length > 0 ? degrees.Max() : null;
     }
 

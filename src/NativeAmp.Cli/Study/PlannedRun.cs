@@ -6,7 +6,8 @@ namespace NativeAmp.Cli.Study;
 internal readonly record struct Configuration(string Precision, int Batch)
 {
     /// <summary>As people read it.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Precision.ToUpperInvariant()}, batch {Batch}");
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"{Precision.ToUpperInvariant()}, batch {Batch}");
 }
 
 /// <summary>Why a run is made.</summary>
@@ -30,20 +31,23 @@ internal enum RunKind
 internal sealed record PlannedRun(Configuration Configuration, int Repeat, ulong Seed, RunKind Kind)
 {
     /// <summary>Its folder's name.</summary>
-    public string Name => string.Create(CultureInfo.InvariantCulture, $"{Configuration.Precision}-b{Configuration.Batch}-") + Kind switch
-    {
-        RunKind.Measured => string.Create(CultureInfo.InvariantCulture, $"r{Repeat}"),
-        RunKind.Profile => "profile",
-        _ => "probe",
-    };
+    public string Name =>
+        string.Create(CultureInfo.InvariantCulture, $"{Configuration.Precision}-b{Configuration.Batch}-")
+        + Kind switch
+        {
+            RunKind.Measured => string.Create(CultureInfo.InvariantCulture, $"r{Repeat}"),
+            RunKind.Profile => "profile",
+            _ => "probe",
+        };
 }
 
 /// <summary>The runs of a study in their order.</summary>
 internal static class StudyPlan
 {
     /// <summary>
-    /// Repeat after repeat, each configuration once in a repeat and in an order of its own, so that what changes with time (warmth, other work) meets
-    /// all of them: a randomized block design. Profiles follow, which disturb nobody there.
+    /// Repeat after repeat, each configuration once in a repeat and in an order of its own, so that what changes with
+    /// time (warmth, other work) meets all of them: a randomized block design. Profiles follow, which disturb nobody
+    /// there.
     /// </summary>
     public static IReadOnlyList<PlannedRun> Of(StudySettings settings, IReadOnlyList<Configuration> configurations)
     {
@@ -54,7 +58,9 @@ internal static class StudyPlan
         {
             Configuration[] block = [.. configurations];
             random.Shuffle(block);
-            runs.AddRange(block.Select(c => new PlannedRun(c, repeat, settings.Seed + (ulong)repeat - 1, RunKind.Measured)));
+            runs.AddRange(
+                block.Select(c => new PlannedRun(c, repeat, settings.Seed + (ulong)repeat - 1, RunKind.Measured))
+            );
         }
 
         runs.AddRange(configurations.Select(c => new PlannedRun(c, 0, settings.Seed, RunKind.Profile)));

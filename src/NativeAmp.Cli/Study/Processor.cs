@@ -3,19 +3,35 @@ namespace NativeAmp.Cli.Study;
 /// <summary>Which instructions for low precision this machine's processor has.</summary>
 internal static class Processor
 {
-    // x86: conversions, products of BF16 and of FP16, each as vectors and as tiles. ARM: FP16 arithmetic and BF16 products.
-    private static readonly string[] Known = ["avx2", "f16c", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16", "asimd", "asimdhp", "bf16"];
+    // x86: conversions, products of BF16 and of FP16, each as vectors and as tiles. ARM: FP16 arithmetic and BF16
+    // products.
+    private static readonly string[] Known =
+    [
+        "avx2",
+        "f16c",
+        "avx512f",
+        "avx512_bf16",
+        "avx512_fp16",
+        "amx_bf16",
+        "amx_fp16",
+        "asimd",
+        "asimdhp",
+        "bf16",
+    ];
 
     /// <summary>Those that the system names; empty where it names none.</summary>
     public static IReadOnlyList<string> Features { get; } = Read();
 
     /// <summary>Whether one of them multiplies in this precision.</summary>
-    public static bool Multiplies(IReadOnlyList<string> features, string precision) => features.Any(feature => precision switch
-    {
-        "fp16" => feature is "avx512_fp16" or "amx_fp16" or "asimdhp",
-        "bf16" => feature is "avx512_bf16" or "amx_bf16" or "bf16",
-        _ => true,
-    });
+    public static bool Multiplies(IReadOnlyList<string> features, string precision) =>
+        features.Any(feature =>
+            precision switch
+            {
+                "fp16" => feature is "avx512_fp16" or "amx_fp16" or "asimdhp",
+                "bf16" => feature is "avx512_bf16" or "amx_bf16" or "bf16",
+                _ => true,
+            }
+        );
 
     private static string[] Read()
     {
@@ -23,7 +39,11 @@ internal static class Processor
         {
             if (!OperatingSystem.IsLinux())
                 return [];
-            string? line = File.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("flags", StringComparison.Ordinal) || line.StartsWith("Features", StringComparison.Ordinal));
+            string? line = File.ReadLines("/proc/cpuinfo")
+                .FirstOrDefault(line =>
+                    line.StartsWith("flags", StringComparison.Ordinal)
+                    || line.StartsWith("Features", StringComparison.Ordinal)
+                );
             string[] all = line?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
             return [.. Known.Intersect(all)];
         }

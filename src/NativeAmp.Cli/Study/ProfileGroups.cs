@@ -11,7 +11,8 @@ namespace NativeAmp.Cli.Study;
 internal sealed record ProfileGroups(double Products, double MemoryBound, double Casts, double Waiting, double Host)
 {
     /// <summary>Names for charts, in the order of <see cref="Values"/>.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["products", "bound by memory", "casts", "copies and waiting", "host"];
+    public static IReadOnlyList<string> Names { get; } =
+    ["products", "bound by memory", "casts", "copies and waiting", "host"];
 
     /// <summary>The parts.</summary>
     public IReadOnlyList<double> Values => [Products, MemoryBound, Casts, Waiting, Host];
@@ -29,14 +30,17 @@ internal sealed record ProfileGroups(double Products, double MemoryBound, double
         return groups.Total > 0 ? groups : null;
     }
 
-    private static int Group(string function) => function switch
-    {
-        _ when function.StartsWith("namp_gemm", StringComparison.Ordinal) || function.StartsWith("namp_conv2d", StringComparison.Ordinal)
-            || function.StartsWith("namp_attention", StringComparison.Ordinal) => 0,
-        _ when function.StartsWith("namp_cast", StringComparison.Ordinal) => 2,
-        "namp_memory_copy" or "namp_stream_synchronize" or "namp_event_synchronize" or "namp_device_synchronize" => 3,
-        "namp_memory_allocate" or "namp_memory_free" or "namp_profile_start" or "namp_profile_stop" => 4,
-        _ when !function.StartsWith("namp_", StringComparison.Ordinal) => 4,
-        _ => 1,
-    };
+    private static int Group(string function) =>
+        function switch
+        {
+            _ when function.StartsWith("namp_gemm", StringComparison.Ordinal)
+                    || function.StartsWith("namp_conv2d", StringComparison.Ordinal)
+                    || function.StartsWith("namp_attention", StringComparison.Ordinal) => 0,
+            _ when function.StartsWith("namp_cast", StringComparison.Ordinal) => 2,
+            "namp_memory_copy" or "namp_stream_synchronize" or "namp_event_synchronize" or "namp_device_synchronize" =>
+                3,
+            "namp_memory_allocate" or "namp_memory_free" or "namp_profile_start" or "namp_profile_stop" => 4,
+            _ when !function.StartsWith("namp_", StringComparison.Ordinal) => 4,
+            _ => 1,
+        };
 }

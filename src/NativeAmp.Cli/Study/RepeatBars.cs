@@ -9,11 +9,17 @@ internal static class RepeatBars
     /// <param name="unit">Of the values.</param>
     /// <param name="batches">Names below the groups.</param>
     /// <param name="groups">For each series its name and the repeats at each batch.</param>
-    public static Chart Of(string title, string unit, IReadOnlyList<int> batches, IReadOnlyList<(string Name, double[][] Repeats)> groups)
+    public static Chart Of(
+        string title,
+        string unit,
+        IReadOnlyList<int> batches,
+        IReadOnlyList<(string Name, double[][] Repeats)> groups
+    )
     {
         Chart chart = new Chart(title, "batch", unit).Bars(
             [.. batches.Select(batch => FormattableString.Invariant($"{batch}"))],
-            [.. groups.Select(group => (group.Name, group.Repeats.Select(Statistics.Median).ToArray()))]);
+            [.. groups.Select(group => (group.Name, group.Repeats.Select(Statistics.Median).ToArray()))]
+        );
         // Where Chart puts the bars of a group.
         double width = 0.8 / groups.Count;
         for (int g = 0; g < groups.Count; g++)
@@ -23,7 +29,11 @@ internal static class RepeatBars
                 double[] repeats = groups[g].Repeats[b];
                 if (repeats.Length < 2)
                     continue;
-                var dots = chart.Plot.Add.ScatterPoints([.. repeats.Select(_ => b + (g - (groups.Count - 1) / 2.0) * width)], repeats, Palette.Ink);
+                var dots = chart.Plot.Add.ScatterPoints(
+                    [.. repeats.Select(_ => b + (g - (groups.Count - 1) / 2.0) * width)],
+                    repeats,
+                    Palette.Ink
+                );
                 dots.MarkerSize = 5;
             }
         }

@@ -30,15 +30,24 @@ internal sealed record RunFigures
     /// <summary>Training samples that it saw.</summary>
     public double Samples => (double)Steps.Count * Run.Configuration.Batch;
 
-    /// <summary>Mean loss of the last tenth of the steps, at least one: that of the last alone is mostly noise.</summary>
-    public double FinalLoss => Steps.Count == 0 ? double.NaN : Steps.Skip(Steps.Count - Math.Max(1, Steps.Count / 10)).Average(step => step.Loss);
+    /// <summary>
+    /// Mean loss of the last tenth of the steps, at least one: that of the last alone is mostly noise.
+    /// </summary>
+    public double FinalLoss =>
+        Steps.Count == 0
+            ? double.NaN
+            : Steps.Skip(Steps.Count - Math.Max(1, Steps.Count / 10)).Average(step => step.Loss);
 
     /// <summary>Share of the test set that is classified rightly; NaN where there is none.</summary>
     public double TestAccuracy => Number("test_accuracy");
 
     /// <summary>Whether --to-accuracy was reached; null where none was asked for.</summary>
-    public bool? ReachedAccuracy => Result.Summary is { ValueKind: JsonValueKind.Object } s && s.TryGetProperty("reached_accuracy", out JsonElement reached)
-        && reached.ValueKind is JsonValueKind.True or JsonValueKind.False ? reached.ValueKind == JsonValueKind.True : null;
+    public bool? ReachedAccuracy =>
+        Result.Summary is { ValueKind: JsonValueKind.Object } s
+        && s.TryGetProperty("reached_accuracy", out JsonElement reached)
+        && reached.ValueKind is JsonValueKind.True or JsonValueKind.False
+            ? reached.ValueKind == JsonValueKind.True
+            : null;
 
     /// <summary>Seconds of all steps together, tests left out.</summary>
     public double TrainingSeconds => Steps.Sum(step => step.Milliseconds) / 1000;
@@ -52,17 +61,26 @@ internal sealed record RunFigures
     /// <summary>Seconds of the training steps to that accuracy; NaN likewise.</summary>
     public double SecondsToAccuracy => ReachedAccuracy == true ? TrainingSeconds : double.NaN;
 
-    /// <summary>Joules of the training steps to that accuracy; NaN likewise. The first step, which no window of energy has, counts like the others.</summary>
+    /// <summary>
+    /// Joules of the training steps to that accuracy; NaN likewise. The first step, which no window of energy has,
+    /// counts like the others.
+    /// </summary>
     public double JoulesToAccuracy => ReachedAccuracy == true ? JoulesPerSample * Samples : double.NaN;
 
     /// <summary>Steps that were skipped.</summary>
     public double Skipped => Number("skipped");
 
     /// <summary>Most bytes that a step has in use on the device, by our own count.</summary>
-    public double PeakBytes => Memory.TryGetValue("peak", out double peak) || Memory.TryGetValue("total", out peak) ? peak : double.NaN;
+    public double PeakBytes =>
+        Memory.TryGetValue("peak", out double peak) || Memory.TryGetValue("total", out peak) ? peak : double.NaN;
 
     /// <summary>Bytes of a step by kind, which add up to <see cref="PeakBytes"/>.</summary>
-    public IReadOnlyList<(string Kind, double Bytes)> MemoryByKind => [.. Memory.Where(pair => !NotKinds.Contains(pair.Key)).Select(pair => (pair.Key.Replace('_', ' '), pair.Value))];
+    public IReadOnlyList<(string Kind, double Bytes)> MemoryByKind =>
+        [
+            .. Memory
+                .Where(pair => !NotKinds.Contains(pair.Key))
+                .Select(pair => (pair.Key.Replace('_', ' '), pair.Value)),
+        ];
 
     /// <summary>A number of the summary; NaN where it is not there.</summary>
     public double Number(string name) => Json.Number(Result.Summary, name);
@@ -70,24 +88,45 @@ internal sealed record RunFigures
     /// <summary>A text of the summary; empty where it is not there.</summary>
     public string Text(string name) => Json.Text(Result.Summary, name);
 
-    private IReadOnlyDictionary<string, double> Memory => Json.Numbers(Result.Summary, "memory") is { Count: > 0 } memory ? memory : Json.Numbers(Result.Summary, "peak_bytes");
+    private IReadOnlyDictionary<string, double> Memory =>
+        Json.Numbers(Result.Summary, "memory") is { Count: > 0 } memory
+            ? memory
+            : Json.Numbers(Result.Summary, "peak_bytes");
 }
 
-/// <summary>Reads JSON that may not be what it should: what is not there, or is something else, is NaN or empty.</summary>
+/// <summary>
+/// Reads JSON that may not be what it should: what is not there, or is something else, is NaN or empty.
+/// </summary>
 internal static class Json
 {
     public static double Number(JsonElement? json, string name) =>
-        json is { ValueKind: JsonValueKind.Object } o && o.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : double.NaN;
+        json is { ValueKind: JsonValueKind.Object } o
+        && o.TryGetProperty(name, out JsonElement value)
+        && value.ValueKind == JsonValueKind.Number
+            ? value.GetDouble()
+            : double.NaN;
 
     public static string Text(JsonElement? json, string name) =>
-        json is { ValueKind: JsonValueKind.Object } o && o.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : "";
+        json is { ValueKind: JsonValueKind.Object } o
+        && o.TryGetProperty(name, out JsonElement value)
+        && value.ValueKind == JsonValueKind.String
+            ? value.GetString()!
+            : "";
 
     public static IReadOnlyDictionary<string, double> Numbers(JsonElement? json, string name)
     {
         var numbers = new OrderedDictionary<string, double>();
-        if (json is { ValueKind: JsonValueKind.Object } o && o.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Object)
+        if (
+            json is { ValueKind: JsonValueKind.Object } o
+            && o.TryGetProperty(name, out JsonElement value)
+            && value.ValueKind == JsonValueKind.Object
+        )
         {
-            foreach (JsonProperty member in value.EnumerateObject().Where(member => member.Value.ValueKind == JsonValueKind.Number))
+            foreach (
+                JsonProperty member in value
+                    .EnumerateObject()
+                    .Where(member => member.Value.ValueKind == JsonValueKind.Number)
+            )
                 numbers[member.Name] = member.Value.GetDouble();
         }
 
@@ -96,5 +135,9 @@ internal static class Json
 
     /// <summary>Elements of an array; none where it is none.</summary>
     public static IEnumerable<JsonElement> Elements(JsonElement? json, string name) =>
-        json is { ValueKind: JsonValueKind.Object } o && o.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Array ? value.EnumerateArray() : [];
+        json is { ValueKind: JsonValueKind.Object } o
+        && o.TryGetProperty(name, out JsonElement value)
+        && value.ValueKind == JsonValueKind.Array
+            ? value.EnumerateArray()
+            : [];
 }

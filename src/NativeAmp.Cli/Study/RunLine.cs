@@ -6,7 +6,9 @@ using NativeAmp.Cli.Train;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>A measured run as study.csv and study.jsonl have it, a line each. What was not measured is empty, or null.</summary>
+/// <summary>
+/// A measured run as study.csv and study.jsonl have it, a line each. What was not measured is empty, or null.
+/// </summary>
 internal sealed record RunLine
 {
     [JsonPropertyName("name")]
@@ -85,41 +87,43 @@ internal sealed record RunLine
     public double? StartTemperature { get; init; }
 
     /// <summary>The line of a run.</summary>
-    public static RunLine Of(StudySettings settings, RunFigures run) => new()
-    {
-        Name = run.Run.Name,
-        Model = settings.Model,
-        Precision = run.Run.Configuration.Precision,
-        Batch = run.Run.Configuration.Batch,
-        Repeat = run.Run.Repeat,
-        Seed = run.Run.Seed,
-        Order = run.Result.Order,
-        Outcome = JsonNamingPolicy.SnakeCaseLower.ConvertName(run.Result.Outcome.ToString()),
-        Reason = run.Result.Reason,
-        Device = run.Text("device") is { Length: > 0 } device ? device : null,
-        Steps = run.Steps.Count,
-        SamplesPerSecond = MetricsWriter.Finite(run.SamplesPerSecond),
-        StepMilliseconds = MetricsWriter.Finite(run.StepMilliseconds),
-        TrainingSeconds = MetricsWriter.Finite(run.TrainingSeconds),
-        PeakBytes = MetricsWriter.Finite(run.PeakBytes),
-        JoulesPerSample = MetricsWriter.Finite(run.JoulesPerSample),
-        FinalLoss = MetricsWriter.Finite(run.FinalLoss),
-        TestAccuracy = MetricsWriter.Finite(run.TestAccuracy),
-        ReachedAccuracy = run.ReachedAccuracy,
-        SecondsToAccuracy = MetricsWriter.Finite(run.SecondsToAccuracy),
-        JoulesToAccuracy = MetricsWriter.Finite(run.JoulesToAccuracy),
-        Skipped = MetricsWriter.Finite(run.Skipped),
-        FinalScale = MetricsWriter.Finite(run.Number("final_scale")),
-        Seconds = run.Result.Seconds,
-        StartTemperature = run.Result.StartTemperature,
-    };
+    public static RunLine Of(StudySettings settings, RunFigures run) =>
+        new()
+        {
+            Name = run.Run.Name,
+            Model = settings.Model,
+            Precision = run.Run.Configuration.Precision,
+            Batch = run.Run.Configuration.Batch,
+            Repeat = run.Run.Repeat,
+            Seed = run.Run.Seed,
+            Order = run.Result.Order,
+            Outcome = JsonNamingPolicy.SnakeCaseLower.ConvertName(run.Result.Outcome.ToString()),
+            Reason = run.Result.Reason,
+            Device = run.Text("device") is { Length: > 0 } device ? device : null,
+            Steps = run.Steps.Count,
+            SamplesPerSecond = MetricsWriter.Finite(run.SamplesPerSecond),
+            StepMilliseconds = MetricsWriter.Finite(run.StepMilliseconds),
+            TrainingSeconds = MetricsWriter.Finite(run.TrainingSeconds),
+            PeakBytes = MetricsWriter.Finite(run.PeakBytes),
+            JoulesPerSample = MetricsWriter.Finite(run.JoulesPerSample),
+            FinalLoss = MetricsWriter.Finite(run.FinalLoss),
+            TestAccuracy = MetricsWriter.Finite(run.TestAccuracy),
+            ReachedAccuracy = run.ReachedAccuracy,
+            SecondsToAccuracy = MetricsWriter.Finite(run.SecondsToAccuracy),
+            JoulesToAccuracy = MetricsWriter.Finite(run.JoulesToAccuracy),
+            Skipped = MetricsWriter.Finite(run.Skipped),
+            FinalScale = MetricsWriter.Finite(run.Number("final_scale")),
+            Seconds = run.Result.Seconds,
+            StartTemperature = run.Result.StartTemperature,
+        };
 }
 
 /// <summary>Writes the lines of a study.</summary>
 internal static class RunLines
 {
     /// <summary>JSON, an object a line.</summary>
-    public static string Jsonl(IEnumerable<RunLine> lines) => string.Concat(lines.Select(line => JsonSerializer.Serialize(line, StudyJson.Default.RunLine) + "\n"));
+    public static string Jsonl(IEnumerable<RunLine> lines) =>
+        string.Concat(lines.Select(line => JsonSerializer.Serialize(line, StudyJson.Default.RunLine) + "\n"));
 
     /// <summary>CSV as RFC 4180 has it, with a header; lines end with a line feed alone.</summary>
     public static string Csv(IEnumerable<RunLine> lines)
@@ -128,13 +132,20 @@ internal static class RunLines
         string[] names = [.. StudyJson.Default.RunLine.Properties.Select(property => property.Name)];
         csv.AppendJoin(',', names).Append('\n');
         foreach (RunLine line in lines)
-            csv.AppendJoin(',', StudyJson.Default.RunLine.Properties.Select(property => Cell(property.Get!(line)))).Append('\n');
+            csv.AppendJoin(',', StudyJson.Default.RunLine.Properties.Select(property => Cell(property.Get!(line))))
+                .Append('\n');
         return csv.ToString();
     }
 
     private static string Cell(object? value)
     {
-        string text = value is bool truth ? truth ? "true" : "false" : Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
-        return text.AsSpan().IndexOfAny(",\"\r\n") < 0 ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+        string text = value is bool truth
+            ? truth
+                ? "true"
+                : "false"
+            : Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
+        return text.AsSpan().IndexOfAny(",\"\r\n") < 0
+            ? text
+            : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
     }
 }

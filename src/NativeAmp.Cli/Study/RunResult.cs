@@ -20,7 +20,10 @@ internal enum RunOutcome
     Failed,
 }
 
-/// <summary>What came of a run: its result.json, written when it ended by itself. One that was stopped has none, and is made again.</summary>
+/// <summary>
+/// What came of a run: its result.json, written when it ended by itself. One that was stopped has none, and is made
+/// again.
+/// </summary>
 internal sealed record RunResult
 {
     [JsonPropertyName("name")]

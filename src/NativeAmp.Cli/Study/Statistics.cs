@@ -3,7 +3,10 @@ using NativeAmp.Cli.Bench;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>A mean, or a ratio or difference of means, with its 95 % confidence interval; the interval is NaN where there are too few values for one.</summary>
+/// <summary>
+/// A mean, or a ratio or difference of means, with its 95 % confidence interval; the interval is NaN where there are
+/// too few values for one.
+/// </summary>
 /// <param name="Value">The estimate.</param>
 /// <param name="Low">Lower end of the interval.</param>
 /// <param name="High">Upper end of the interval.</param>
@@ -17,8 +20,9 @@ internal readonly record struct Estimate(double Value, double Low, double High)
 }
 
 /// <summary>
-/// Statistics of repeats. Intervals are Student's t (W. S. Gosset, "The Probable Error of a Mean", Biometrika 6, 1908), for two samples with Welch's
-/// degrees of freedom (B. L. Welch, Biometrika 34, 1947): they hold for few repeats, where a bootstrap has next to nothing to draw from.
+/// Statistics of repeats. Intervals are Student's t (W. S. Gosset, "The Probable Error of a Mean", Biometrika 6, 1908),
+/// for two samples with Welch's degrees of freedom (B. L. Welch, Biometrika 34, 1947): they hold for few repeats, where
+/// a bootstrap has next to nothing to draw from.
 /// </summary>
 internal static class Statistics
 {
@@ -29,7 +33,8 @@ internal static class Statistics
     public static double Quantile(double degrees) => StudentT.InvCDF(0, 1, degrees, Upper);
 
     /// <summary>The median; NaN of none.</summary>
-    public static double Median(IReadOnlyCollection<double> values) => values.Count == 0 ? double.NaN : Timing.Quantile([.. values], 0.5);
+    public static double Median(IReadOnlyCollection<double> values) =>
+        values.Count == 0 ? double.NaN : Timing.Quantile([.. values], 0.5);
 
     /// <summary>The mean and its interval; NaN of none.</summary>
     public static Estimate Mean(IReadOnlyCollection<double> values)
@@ -62,10 +67,15 @@ internal static class Statistics
         return new Estimate(difference, difference - half, difference + half);
     }
 
-    /// <summary>How many times b a is: the ratio of their geometric means, whose logarithms are compared. Values are above 0.</summary>
+    /// <summary>
+    /// How many times b a is: the ratio of their geometric means, whose logarithms are compared. Values are above 0.
+    /// </summary>
     public static Estimate Ratio(IReadOnlyCollection<double> a, IReadOnlyCollection<double> b)
     {
-        Estimate logarithm = Difference([.. a.Select(value => Math.Log(value))], [.. b.Select(value => Math.Log(value))]);
+        Estimate logarithm = Difference(
+            [.. a.Select(value => Math.Log(value))],
+            [.. b.Select(value => Math.Log(value))]
+        );
         return new Estimate(Math.Exp(logarithm.Value), Math.Exp(logarithm.Low), Math.Exp(logarithm.High));
     }
 

@@ -13,34 +13,69 @@ internal sealed class StudyCharts(StudyFigures figures)
     private const int CurvePoints = 60;
 
     private IReadOnlyList<string> Precisions { get; } =
-        [.. figures.Settings.Precisions.Where(p => figures.Configurations.Any(c => c.Configuration.Precision == p && c.Done.Count > 0))];
+    [
+        .. figures.Settings.Precisions.Where(p =>
+            figures.Configurations.Any(c => c.Configuration.Precision == p && c.Done.Count > 0)
+        ),
+    ];
 
-    private IReadOnlyList<int> Batches { get; } = [.. figures.Batches.Where(batch => figures.Configurations.Any(c => c.Configuration.Batch == batch && c.Done.Count > 0))];
+    private IReadOnlyList<int> Batches { get; } =
+    [
+        .. figures.Batches.Where(batch =>
+            figures.Configurations.Any(c => c.Configuration.Batch == batch && c.Done.Count > 0)
+        ),
+    ];
 
     /// <summary>Speed, time to an accuracy, memory.</summary>
     public IEnumerable<NamedChart> Speed()
     {
-        yield return new NamedChart("speed", Bars("Speed by batch and precision", "samples a second", run => run.SamplesPerSecond));
+        yield return new NamedChart(
+            "speed",
+            Bars("Speed by batch and precision", "samples a second", run => run.SamplesPerSecond)
+        );
         yield return new NamedChart("step-time", Bars("Time of a step", "milliseconds", run => run.StepMilliseconds));
         if (Has(run => run.StepsToAccuracy))
         {
-            yield return new NamedChart("time-to-accuracy", Bars("Training until the accuracy is reached", "seconds", run => run.SecondsToAccuracy));
-            yield return new NamedChart("steps-to-accuracy", Bars("Steps until the accuracy is reached", "steps", run => run.StepsToAccuracy));
+            yield return new NamedChart(
+                "time-to-accuracy",
+                Bars("Training until the accuracy is reached", "seconds", run => run.SecondsToAccuracy)
+            );
+            yield return new NamedChart(
+                "steps-to-accuracy",
+                Bars("Steps until the accuracy is reached", "steps", run => run.StepsToAccuracy)
+            );
         }
     }
 
     /// <summary>Peaks by batch, and by kind at the common batch.</summary>
     public IEnumerable<NamedChart> Memory()
     {
-        yield return new NamedChart("memory", Bars("Peak memory, by our own count", "MiB", run => run.PeakBytes / BinaryUnits.MiB));
+        yield return new NamedChart(
+            "memory",
+            Bars("Peak memory, by our own count", "MiB", run => run.PeakBytes / BinaryUnits.MiB)
+        );
         int batch = Decisions.CommonBatch(figures);
         RunFigures[] runs = [.. Precisions.Select(p => figures.Find(p, batch)?.Done[0]).OfType<RunFigures>()];
         string[] kinds = [.. runs.SelectMany(run => run.MemoryByKind.Select(kind => kind.Kind)).Distinct()];
         if (kinds.Length == 0)
             yield break;
-        var groups = kinds.Select(kind => (kind, runs.Select(run => run.MemoryByKind.FirstOrDefault(one => one.Kind == kind).Bytes / BinaryUnits.MiB).ToArray()));
-        yield return new NamedChart("memory-by-kind", new Chart(FormattableString.Invariant($"Memory of a step by kind, batch {batch}"), "precision", "MiB")
-            .Bars([.. runs.Select(run => Words.Precision(run.Run.Configuration.Precision))], [.. groups], stacked: true).FromZero());
+        var groups = kinds.Select(kind =>
+            (
+                kind,
+                runs.Select(run => run.MemoryByKind.FirstOrDefault(one => one.Kind == kind).Bytes / BinaryUnits.MiB)
+                    .ToArray()
+            )
+        );
+        yield return new NamedChart(
+            "memory-by-kind",
+            new Chart(FormattableString.Invariant($"Memory of a step by kind, batch {batch}"), "precision", "MiB")
+                .Bars(
+                    [.. runs.Select(run => Words.Precision(run.Run.Configuration.Precision))],
+                    [.. groups],
+                    stacked: true
+                )
+                .FromZero()
+        );
     }
 
     /// <summary>Energy of a sample, and to an accuracy, where it was measured.</summary>
@@ -49,29 +84,51 @@ internal sealed class StudyCharts(StudyFigures figures)
         if (Has(run => run.JoulesPerSample))
             yield return new NamedChart("energy", Bars("Energy of a sample", "joules", run => run.JoulesPerSample));
         if (Has(run => run.JoulesToAccuracy))
-            yield return new NamedChart("energy-to-accuracy", Bars("Energy until the accuracy is reached", "joules", run => run.JoulesToAccuracy));
+            yield return new NamedChart(
+                "energy-to-accuracy",
+                Bars("Energy until the accuracy is reached", "joules", run => run.JoulesToAccuracy)
+            );
     }
 
-    /// <summary>Loss over steps, a chart a batch: the mean of the repeats with a band from the least to the most.</summary>
-    public IEnumerable<NamedChart> Losses() => Batches.Select(batch =>
-    {
-        var chart = new Chart(FormattableString.Invariant($"Loss, batch {batch}"), "step", "loss");
-        foreach (string precision in Precisions)
+    /// <summary>
+    /// Loss over steps, a chart a batch: the mean of the repeats with a band from the least to the most.
+    /// </summary>
+    public IEnumerable<NamedChart> Losses() =>
+        Batches.Select(batch =>
         {
-            if (figures.Find(precision, batch) is not { } configuration)
-                continue;
-            double[][] curves = [.. configuration.Done.Select(run => Curve([.. run.Steps.Select(step => step.Loss)]))];
-            int length = curves.Min(curve => curve.Length);
-            int steps = configuration.Done.Min(run => run.Steps.Count);
-            double[] xs = [.. Enumerable.Range(1, length).Select(i => (double)((long)i * steps / length))];
-            double[][] at = [.. Enumerable.Range(0, length).Select(i => curves.Select(curve => curve[i]).ToArray())];
-            chart.Band(xs, [.. at.Select(values => values.Min())], [.. at.Select(values => values.Max())], Color(precision));
-            chart.Line(Words.Precision(precision), xs, [.. at.Select(values => values.Average())], Color(precision));
-            Widen(chart, precision);
-        }
+            var chart = new Chart(FormattableString.Invariant($"Loss, batch {batch}"), "step", "loss");
+            foreach (string precision in Precisions)
+            {
+                if (figures.Find(precision, batch) is not { } configuration)
+                    continue;
+                double[][] curves =
+                [
+                    .. configuration.Done.Select(run => Curve([.. run.Steps.Select(step => step.Loss)])),
+                ];
+                int length = curves.Min(curve => curve.Length);
+                int steps = configuration.Done.Min(run => run.Steps.Count);
+                double[] xs = [.. Enumerable.Range(1, length).Select(i => (double)((long)i * steps / length))];
+                double[][] at =
+                [
+                    .. Enumerable.Range(0, length).Select(i => curves.Select(curve => curve[i]).ToArray()),
+                ];
+                chart.Band(
+                    xs,
+                    [.. at.Select(values => values.Min())],
+                    [.. at.Select(values => values.Max())],
+                    Color(precision)
+                );
+                chart.Line(
+                    Words.Precision(precision),
+                    xs,
+                    [.. at.Select(values => values.Average())],
+                    Color(precision)
+                );
+                Widen(chart, precision);
+            }
 
-        return new NamedChart(FormattableString.Invariant($"loss-b{batch}"), chart);
-    });
+            return new NamedChart(FormattableString.Invariant($"loss-b{batch}"), chart);
+        });
 
     /// <summary>Accuracy by batch: every repeat, their mean and its interval; none without a test set.</summary>
     public IEnumerable<NamedChart> Accuracy()
@@ -81,14 +138,33 @@ internal sealed class StudyCharts(StudyFigures figures)
         var chart = new Chart("Test accuracy: repeats, mean, 95 % interval", "batch", "%");
         foreach (string precision in Precisions)
         {
-            ConfigurationFigures[] all = [.. Batches.Select(batch => figures.Find(precision, batch)).OfType<ConfigurationFigures>()];
+            ConfigurationFigures[] all =
+            [
+                .. Batches.Select(batch => figures.Find(precision, batch)).OfType<ConfigurationFigures>(),
+            ];
             double[] xs = [.. all.Select(c => (double)c.Configuration.Batch)];
-            Estimate[] means = [.. all.Select(c => Statistics.Mean([.. c.Of(run => run.TestAccuracy).Select(share => 100 * share)]))];
-            chart.Band(xs, [.. means.Select(mean => mean.Low)], [.. means.Select(mean => Math.Min(100, mean.High))], Color(precision));
+            Estimate[] means =
+            [
+                .. all.Select(c => Statistics.Mean([.. c.Of(run => run.TestAccuracy).Select(share => 100 * share)])),
+            ];
+            chart.Band(
+                xs,
+                [.. means.Select(mean => mean.Low)],
+                [.. means.Select(mean => Math.Min(100, mean.High))],
+                Color(precision)
+            );
             chart.Line(Words.Precision(precision), xs, [.. means.Select(mean => mean.Value)], Color(precision));
             Widen(chart, precision);
-            var repeats = all.SelectMany(c => c.Done.Select(run => (X: (double)c.Configuration.Batch, Y: 100 * run.TestAccuracy))).ToArray();
-            chart.Scatter("", [.. repeats.Select(point => point.X)], [.. repeats.Select(point => point.Y)], Color(precision));
+            var repeats = all.SelectMany(c =>
+                    c.Done.Select(run => (X: (double)c.Configuration.Batch, Y: 100 * run.TestAccuracy))
+                )
+                .ToArray();
+            chart.Scatter(
+                "",
+                [.. repeats.Select(point => point.X)],
+                [.. repeats.Select(point => point.Y)],
+                Color(precision)
+            );
         }
 
         yield return new NamedChart("accuracy", chart);
@@ -97,7 +173,9 @@ internal sealed class StudyCharts(StudyFigures figures)
     /// <summary>The loss scale's path and the skipped steps, where there is a scale.</summary>
     public IEnumerable<NamedChart> Scale()
     {
-        var scaled = figures.Configurations.Where(c => c.Done.Any(run => run.Steps.Any(step => step.Scale != 1))).ToArray();
+        var scaled = figures
+            .Configurations.Where(c => c.Done.Any(run => run.Steps.Any(step => step.Scale != 1)))
+            .ToArray();
         if (scaled.Length == 0)
             yield break;
         var path = new Chart("The loss scale's path, every repeat", "step", "scale").LogarithmicY();
@@ -124,14 +202,30 @@ internal sealed class StudyCharts(StudyFigures figures)
     public IEnumerable<NamedChart> Profile()
     {
         int batch = Decisions.CommonBatch(figures);
-        var profiles = Precisions.Where(p => figures.Profiles.ContainsKey(new Configuration(p, batch)))
-            .Select(p => (Name: p, Groups: ProfileGroups.Of(figures.Profiles[new Configuration(p, batch)]))).Where(p => p.Groups is not null).ToArray();
+        var profiles = Precisions
+            .Where(p => figures.Profiles.ContainsKey(new Configuration(p, batch)))
+            .Select(p => (Name: p, Groups: ProfileGroups.Of(figures.Profiles[new Configuration(p, batch)])))
+            .Where(p => p.Groups is not null)
+            .ToArray();
         if (profiles.Length == 0)
             yield break;
-        string title = FormattableString.Invariant($"Where a step's time goes, batch {batch}") + (figures.IsGpu ? ", on the host" : "");
-        yield return new NamedChart("profile", new Chart(title, "precision", "milliseconds")
-            .Bars([.. profiles.Select(p => Words.Precision(p.Name))],
-                [.. ProfileGroups.Names.Select((name, i) => (name, profiles.Select(p => p.Groups!.Values[i]).ToArray()))], stacked: true).FromZero());
+        string title =
+            FormattableString.Invariant($"Where a step's time goes, batch {batch}")
+            + (figures.IsGpu ? ", on the host" : "");
+        yield return new NamedChart(
+            "profile",
+            new Chart(title, "precision", "milliseconds")
+                .Bars(
+                    [.. profiles.Select(p => Words.Precision(p.Name))],
+                    [
+                        .. ProfileGroups.Names.Select(
+                            (name, i) => (name, profiles.Select(p => p.Groups!.Values[i]).ToArray())
+                        ),
+                    ],
+                    stacked: true
+                )
+                .FromZero()
+        );
     }
 
     /// <summary>The color of a precision.</summary>
@@ -139,8 +233,17 @@ internal sealed class StudyCharts(StudyFigures figures)
 
     private bool Has(Func<RunFigures, double> figure) => figures.Configurations.Any(c => c.Of(figure).Length > 0);
 
-    private Chart Bars(string title, string unit, Func<RunFigures, double> figure) => RepeatBars.Of(title, unit, Batches,
-        [.. Precisions.Select(p => (Words.Precision(p), Batches.Select(batch => figures.Find(p, batch)?.Of(figure) ?? []).ToArray()))]);
+    private Chart Bars(string title, string unit, Func<RunFigures, double> figure) =>
+        RepeatBars.Of(
+            title,
+            unit,
+            Batches,
+            [
+                .. Precisions.Select(p =>
+                    (Words.Precision(p), Batches.Select(batch => figures.Find(p, batch)?.Of(figure) ?? []).ToArray())
+                ),
+            ]
+        );
 
     // Lines that lie on each other are all seen: the first is the widest.
     private void Widen(Chart chart, string precision)
@@ -155,19 +258,31 @@ internal sealed class StudyCharts(StudyFigures figures)
         int points = Math.Min(CurvePoints, values.Length);
         return
         [
-            .. Enumerable.Range(0, points).Select(i =>
-            {
-                int from = (int)((long)i * values.Length / points), to = (int)((long)(i + 1) * values.Length / points);
-                double[] finite = [.. values[from..to].Where(double.IsFinite)];
-                return finite.Length > 0 ? finite.Average() : double.NaN;
-            }),
+            .. Enumerable
+                .Range(0, points)
+                .Select(i =>
+                {
+                    int from = (int)((long)i * values.Length / points),
+                        to = (int)((long)(i + 1) * values.Length / points);
+                    double[] finite = [.. values[from..to].Where(double.IsFinite)];
+                    return finite.Length > 0 ? finite.Average() : double.NaN;
+                }),
         ];
     }
 
     /// <summary>A path by its corners.</summary>
     private static (double[] Xs, double[] Ys) Changes(IReadOnlyList<StepPoint> steps)
     {
-        StepPoint[] corners = [.. steps.Where((step, i) => i == 0 || i == steps.Count - 1 || step.Scale != steps[i - 1].Scale || step.Scale != steps[i + 1].Scale)];
+        StepPoint[] corners =
+        [
+            .. steps.Where(
+                (step, i) =>
+                    i == 0
+                    || i == steps.Count - 1
+                    || step.Scale != steps[i - 1].Scale
+                    || step.Scale != steps[i + 1].Scale
+            ),
+        ];
         return ([.. corners.Select(step => (double)step.Step)], [.. corners.Select(step => step.Scale)]);
     }
 }

@@ -20,7 +20,8 @@ internal sealed class StudyClock
         : double.NaN;
 
     /// <summary>The part of a run that is over, never quite all of it.</summary>
-    public double Part(PlannedRun run, double seconds) => Expected(run) is var expected && expected > 0 ? Math.Min(0.99, seconds / expected) : 0;
+    public double Part(PlannedRun run, double seconds) =>
+        Expected(run) is var expected && expected > 0 ? Math.Min(0.99, seconds / expected) : 0;
 
     /// <summary>Time that the runs from one on still take; null where nothing is known.</summary>
     /// <param name="plan">All runs.</param>
@@ -29,6 +30,8 @@ internal sealed class StudyClock
     public TimeSpan? Left(IReadOnlyList<PlannedRun> plan, int index, double seconds)
     {
         double left = plan.Skip(index - 1).Sum(Expected) - Math.Min(seconds, Expected(plan[index - 1]));
-        return double.IsFinite(left) ? TimeSpan.FromSeconds(Math.Clamp(left, 0, TimeSpan.FromDays(10_000).TotalSeconds)) : null;
+        return double.IsFinite(left)
+            ? TimeSpan.FromSeconds(Math.Clamp(left, 0, TimeSpan.FromDays(10_000).TotalSeconds))
+            : null;
     }
 }

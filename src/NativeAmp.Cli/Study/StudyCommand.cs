@@ -13,24 +13,73 @@ internal sealed class StudyCommand
     private const string DefaultBatches = "64,128,256";
 
     private readonly TrainCommand _train = new();
-    private readonly Option<string> _model = CommonOptions.OneOf("--model", "cnn", "What to train.", "cnn", "gpt", "mlp");
-    private readonly Option<string[]> _precision = List("--precision", "LIST", DefaultPrecisions, "Precisions to compare, with commas between.", ReadPrecisions);
-    private readonly Option<int[]> _batch = List("--batch", "LIST|auto", DefaultBatches,
-        "Batch sizes to compare, with commas between; auto looks for the largest that fits in each precision.", ReadBatches);
+    private readonly Option<string> _model = CommonOptions.OneOf(
+        "--model",
+        "cnn",
+        "What to train.",
+        "cnn",
+        "gpt",
+        "mlp"
+    );
+    private readonly Option<string[]> _precision = List(
+        "--precision",
+        "LIST",
+        DefaultPrecisions,
+        "Precisions to compare, with commas between.",
+        ReadPrecisions
+    );
+    private readonly Option<int[]> _batch = List(
+        "--batch",
+        "LIST|auto",
+        DefaultBatches,
+        "Batch sizes to compare, with commas between; auto looks for the largest that fits in each precision.",
+        ReadBatches
+    );
 
-    private readonly Option<int> _repeat = NumberOption.Whole("--repeat", 3, 1, StudySettings.MostRepeats, "Runs of each configuration, each with a seed of its own.");
-    private readonly Option<ulong> _seed = NumberOption.Whole("--seed", 1UL, 0UL, ulong.MaxValue - StudySettings.MostRepeats, "Seed of the order and of the first repeat; the second takes the next.");
-    private readonly Option<int> _warmup = NumberOption.Whole("--warmup", 5, 0, 1_000_000, "Steps at the beginning of a run, at most a quarter of it, that speed leaves out.");
-    private readonly Option<string?> _out = CommonOptions.Path("--out", "DIR", "Folder of the study. One that was stopped goes on there.");
+    private readonly Option<int> _repeat = NumberOption.Whole(
+        "--repeat",
+        3,
+        1,
+        StudySettings.MostRepeats,
+        "Runs of each configuration, each with a seed of its own."
+    );
+    private readonly Option<ulong> _seed = NumberOption.Whole(
+        "--seed",
+        1UL,
+        0UL,
+        ulong.MaxValue - StudySettings.MostRepeats,
+        "Seed of the order and of the first repeat; the second takes the next."
+    );
+    private readonly Option<int> _warmup = NumberOption.Whole(
+        "--warmup",
+        5,
+        0,
+        1_000_000,
+        "Steps at the beginning of a run, at most a quarter of it, that speed leaves out."
+    );
+    private readonly Option<string?> _out = CommonOptions.Path(
+        "--out",
+        "DIR",
+        "Folder of the study. One that was stopped goes on there."
+    );
     private readonly Option<bool> _open = new("--open") { Description = "Show the report in the browser." };
     private readonly Option<bool> _json = CommonOptions.Json();
 
     /// <summary>The command, to be added to a root.</summary>
     public Command Build(Terminal terminal)
     {
-        Command command = new("study", "Compare precisions and batch sizes by measured runs: speed, memory, power, accuracy, in one report.")
+        Command command = new(
+            "study",
+            "Compare precisions and batch sizes by measured runs: speed, memory, power, accuracy, in one report."
+        )
         {
-            _model, _precision, _batch, _repeat, _seed, _warmup, _out,
+            _model,
+            _precision,
+            _batch,
+            _repeat,
+            _seed,
+            _warmup,
+            _out,
         };
         foreach (Option option in _train.OfAStudy)
             command.Add(option);
@@ -40,8 +89,15 @@ internal sealed class StudyCommand
         command.SetAction(parsed =>
         {
             StudySettings settings = Settings(parsed);
-            string folder = parsed.GetValue(_out) ?? throw new UsageException("Give --out DIR, the folder of the study.");
-            return new StudyRun(settings, new StudyFolder(folder), terminal, parsed.GetValue(_json), parsed.GetValue(_open)).Run();
+            string folder =
+                parsed.GetValue(_out) ?? throw new UsageException("Give --out DIR, the folder of the study.");
+            return new StudyRun(
+                settings,
+                new StudyFolder(folder),
+                terminal,
+                parsed.GetValue(_json),
+                parsed.GetValue(_open)
+            ).Run();
         });
         return command;
     }
@@ -60,7 +116,9 @@ internal sealed class StudyCommand
         StudySettings settings = new StudySettings
         {
             Model = parsed.GetValue(_model)!,
-            Precisions = parsed.GetResult(_precision) is null ? ReadPrecisions(DefaultPrecisions) : parsed.GetValue(_precision)!,
+            Precisions = parsed.GetResult(_precision) is null
+                ? ReadPrecisions(DefaultPrecisions)
+                : parsed.GetValue(_precision)!,
             Batches = parsed.GetResult(_batch) is null ? ReadBatches(DefaultBatches) : parsed.GetValue(_batch)!,
             Repeats = parsed.GetValue(_repeat),
             Seed = parsed.GetValue(_seed),
@@ -75,8 +133,14 @@ internal sealed class StudyCommand
     private static void CheckRun(StudySettings settings)
     {
         var train = new TrainCommand();
-        var run = new PlannedRun(new Configuration(settings.Precisions[0], settings.AutoBatch ? 1 : settings.Batches[0]), 1, settings.Seed, RunKind.Measured);
-        ParseResult parsed = train.Build(new Terminal(TextWriter.Null, TextWriter.Null, live: null))
+        var run = new PlannedRun(
+            new Configuration(settings.Precisions[0], settings.AutoBatch ? 1 : settings.Batches[0]),
+            1,
+            settings.Seed,
+            RunKind.Measured
+        );
+        ParseResult parsed = train
+            .Build(new Terminal(TextWriter.Null, TextWriter.Null, live: null))
             .Parse([.. TrainArguments.Of(settings, run, settings.TrainOptions, "run").Skip(1)]);
         if (parsed.Errors.Count > 0)
             throw new UsageException(parsed.Errors[0].Message);
@@ -84,29 +148,42 @@ internal sealed class StudyCommand
     }
 
     // Without a factory of its default, which the help would show a second time, in another form.
-    private static Option<T[]> List<T>(string name, string helpName, string fallback, string description, Func<string, T[]> read) => new(name)
-    {
-        Description = $"{description} [default: {fallback}]",
-        HelpName = helpName,
-        CustomParser = result =>
+    private static Option<T[]> List<T>(
+        string name,
+        string helpName,
+        string fallback,
+        string description,
+        Func<string, T[]> read
+    ) =>
+        new(name)
         {
-            try
+            Description = $"{description} [default: {fallback}]",
+            HelpName = helpName,
+            CustomParser = result =>
             {
-                return read(result.Tokens.Single().Value);
-            }
-            catch (UsageException e)
-            {
-                result.AddError(e.Message);
-                return [];
-            }
-        },
-    };
+                try
+                {
+                    return read(result.Tokens.Single().Value);
+                }
+                catch (UsageException e)
+                {
+                    result.AddError(e.Message);
+                    return [];
+                }
+            },
+        };
 
     private static string[] ReadPrecisions(string text) =>
-    [
-        .. text.Split(',', StringSplitOptions.TrimEntries).Select(name => StudySettings.PrecisionNames.Contains(name) ? name
-            : throw new UsageException($"--precision is '{text}'; it is a list of fp32, fp16, bf16, with commas between.")),
-    ];
+        [
+            .. text.Split(',', StringSplitOptions.TrimEntries)
+                .Select(name =>
+                    StudySettings.PrecisionNames.Contains(name)
+                        ? name
+                        : throw new UsageException(
+                            $"--precision is '{text}'; it is a list of fp32, fp16, bf16, with commas between."
+                        )
+                ),
+        ];
 
     private static int[] ReadBatches(string text)
     {
@@ -114,10 +191,18 @@ internal sealed class StudyCommand
             return [];
         int[] batches =
         [
-            .. text.Split(',', StringSplitOptions.TrimEntries).Select(item =>
-                int.TryParse(item, NumberStyles.None, CultureInfo.InvariantCulture, out int batch) && batch > 0 ? batch
-                    : throw new UsageException($"--batch is '{text}'; it is auto, or a list of whole numbers from 1 to {int.MaxValue}, with commas between.")),
+            .. text.Split(',', StringSplitOptions.TrimEntries)
+                .Select(item =>
+                    int.TryParse(item, NumberStyles.None, CultureInfo.InvariantCulture, out int batch) && batch > 0
+                        ? batch
+                        : throw new UsageException(
+                            $"--batch is '{text}'; it is auto, or a list of whole numbers from 1 to {int.MaxValue}, "
+                                + "with commas between."
+                        )
+                ),
         ];
-        return batches.Length <= MostBatches ? batches : throw new UsageException($"--batch names {batches.Length} sizes; it is {MostBatches} at the most.");
+        return batches.Length <= MostBatches
+            ? batches
+            : throw new UsageException($"--batch names {batches.Length} sizes; it is {MostBatches} at the most.");
     }
 }

@@ -41,7 +41,12 @@ internal sealed record StudyFigures
         IReadOnlyList<Configuration> configurations = BatchSearch.Configurations(settings, limits);
         PlannedRun[] plan = [.. StudyPlan.Of(settings, configurations)];
         var results = plan.Select(run => (Run: run, Result: folder.Result(run))).ToArray();
-        RunFigures[] figures = [.. results.Where(r => r.Result is not null).Select(r => StudyReader.Read(folder, r.Run, r.Result!, settings.Warmup))];
+        RunFigures[] figures =
+        [
+            .. results
+                .Where(r => r.Result is not null)
+                .Select(r => StudyReader.Read(folder, r.Run, r.Result!, settings.Warmup)),
+        ];
         return new StudyFigures
         {
             Folder = folder.Path,
@@ -49,7 +54,13 @@ internal sealed record StudyFigures
             Configurations =
             [
                 .. configurations.Select(c => new ConfigurationFigures(
-                    c, [.. figures.Where(f => f.Run.Kind == RunKind.Measured && f.Run.Configuration == c).OrderBy(f => f.Run.Repeat)])),
+                    c,
+                    [
+                        .. figures
+                            .Where(f => f.Run.Kind == RunKind.Measured && f.Run.Configuration == c)
+                            .OrderBy(f => f.Run.Repeat),
+                    ]
+                )),
             ],
             Profiles = figures.Where(f => f.Run.Kind == RunKind.Profile).ToDictionary(f => f.Run.Configuration),
             Limits = limits,

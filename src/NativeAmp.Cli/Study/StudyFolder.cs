@@ -21,10 +21,12 @@ internal sealed class StudyFolder(string path)
     public string In(string name) => System.IO.Path.Combine(Path, name);
 
     /// <summary>The folder of a run.</summary>
-    public string Of(PlannedRun run) => System.IO.Path.Combine(Path, run.Kind == RunKind.Probe ? "probes" : "runs", run.Name);
+    public string Of(PlannedRun run) =>
+        System.IO.Path.Combine(Path, run.Kind == RunKind.Probe ? "probes" : "runs", run.Name);
 
     /// <summary>Takes the folder for a study: a new one, or the same as before.</summary>
-    /// <exception cref="StudyException">It holds a study with other settings, or something else; nothing was changed.</exception>
+    /// <exception cref="StudyException">It holds a study with other settings, or something else; nothing was
+    /// changed.</exception>
     public void Begin(StudySettings settings)
     {
         // Settings that nothing was measured with, such as those of a device that is not there, bind nobody.
@@ -32,11 +34,19 @@ internal sealed class StudyFolder(string path)
         {
             IReadOnlyList<string> differences = settings.DifferencesFrom(Settings());
             if (differences.Count > 0)
-                throw new StudyException($"{Path} holds a study with other settings: {string.Join("; ", differences)}. Take the same settings, or another --out.");
+                throw new StudyException(
+                    $"{Path} holds a study with other settings: {string.Join("; ", differences)}. Take the same "
+                        + "settings, or another --out."
+                );
             return;
         }
 
-        if (!File.Exists(SettingsFile) && Directory.EnumerateFileSystemEntries(Path).Any(entry => System.IO.Path.GetFileName(entry) != FolderLock.FileName))
+        if (
+            !File.Exists(SettingsFile)
+            && Directory
+                .EnumerateFileSystemEntries(Path)
+                .Any(entry => System.IO.Path.GetFileName(entry) != FolderLock.FileName)
+        )
             throw new StudyException($"{Path} is not empty and holds no study: take another --out.");
         Write(SettingsFile, settings, StudyJson.Default.StudySettings);
     }
@@ -67,7 +77,11 @@ internal sealed class StudyFolder(string path)
         if (!File.Exists(file))
             return null;
         RunResult result = Read(file, StudyJson.Default.RunResult)!;
-        return result.Name == run.Name ? result : throw new StudyException($"{file} is the result of '{result.Name}': remove the folder, and the run is made again.");
+        return result.Name == run.Name
+            ? result
+            : throw new StudyException(
+                $"{file} is the result of '{result.Name}': remove the folder, and the run is made again."
+            );
     }
 
     /// <summary>An empty folder for a run; what a stopped one left is removed.</summary>
@@ -81,9 +95,11 @@ internal sealed class StudyFolder(string path)
     }
 
     /// <summary>Keeps what came of a run.</summary>
-    public void Keep(PlannedRun run, RunResult result) => Write(System.IO.Path.Combine(Of(run), ResultFile), result, StudyJson.Default.RunResult);
+    public void Keep(PlannedRun run, RunResult result) =>
+        Write(System.IO.Path.Combine(Of(run), ResultFile), result, StudyJson.Default.RunResult);
 
-    private static void Write<T>(string file, T value, JsonTypeInfo<T> type) => AtomicFile.Write(file, stream => JsonSerializer.Serialize(stream, value, type));
+    private static void Write<T>(string file, T value, JsonTypeInfo<T> type) =>
+        AtomicFile.Write(file, stream => JsonSerializer.Serialize(stream, value, type));
 
     private static T? Read<T>(string file, JsonTypeInfo<T> type)
         where T : class
@@ -93,7 +109,8 @@ internal sealed class StudyFolder(string path)
             if (new FileInfo(file).Length > LargestFile)
                 throw new StudyException($"{file} is damaged: it is larger than {LargestFile >> 20} MiB.");
             using FileStream stream = File.OpenRead(file);
-            return JsonSerializer.Deserialize(stream, type) ?? throw new StudyException($"{file} is damaged: it says null.");
+            return JsonSerializer.Deserialize(stream, type)
+                ?? throw new StudyException($"{file} is damaged: it says null.");
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or NotSupportedException)
         {

@@ -15,7 +15,9 @@ internal static class StudyOutput
     {
         if (json)
         {
-            terminal.Output.WriteLine(JsonSerializer.Serialize(StudySummary.Of(figures, report, interrupted), StudyJson.Default.StudySummary));
+            terminal.Output.WriteLine(
+                JsonSerializer.Serialize(StudySummary.Of(figures, report, interrupted), StudyJson.Default.StudySummary)
+            );
             return;
         }
 
@@ -26,10 +28,17 @@ internal static class StudyOutput
         if (report is not null)
             terminal.Output.WriteLine($"report: {report}");
         if (interrupted)
-            terminal.Output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"stopped with {figures.Missing} runs left; the same command goes on from there"));
+            terminal.Output.WriteLine(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"stopped with {figures.Missing} runs left; the same command goes on from there"
+                )
+            );
     }
 
-    /// <summary>Shows a report in the browser. Where that cannot be done it is said, and what was measured stands.</summary>
+    /// <summary>
+    /// Shows a report in the browser. Where that cannot be done it is said, and what was measured stands.
+    /// </summary>
     public static void Open(string report, Terminal terminal)
     {
         string? why = null;
@@ -46,11 +55,22 @@ internal static class StudyOutput
         }
 
         if (why is not null)
-            terminal.Error.WriteLine($"nativeamp: {report} could not be opened: {why.TrimEnd('.')}. Open it with a browser.");
+            terminal.Error.WriteLine(
+                $"nativeamp: {report} could not be opened: {why.TrimEnd('.')}. Open it with a browser."
+            );
     }
 
     // What a browser has to say must not come between our own lines, or into JSON.
-    private static ProcessStartInfo Opener(string path) => OperatingSystem.IsWindows()
-        ? new ProcessStartInfo(path) { UseShellExecute = true }
-        : new ProcessStartInfo("/bin/sh", ["-c", "exec \"$0\" \"$1\" </dev/null >/dev/null 2>&1", OperatingSystem.IsMacOS() ? "open" : "xdg-open", path]);
+    private static ProcessStartInfo Opener(string path) =>
+        OperatingSystem.IsWindows()
+            ? new ProcessStartInfo(path) { UseShellExecute = true }
+            : new ProcessStartInfo(
+                "/bin/sh",
+                [
+                    "-c",
+                    "exec \"$0\" \"$1\" </dev/null >/dev/null 2>&1",
+                    OperatingSystem.IsMacOS() ? "open" : "xdg-open",
+                    path,
+                ]
+            );
 }

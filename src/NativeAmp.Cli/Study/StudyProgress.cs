@@ -17,7 +17,9 @@ internal abstract class StudyProgress
 {
     /// <summary>The one that fits.</summary>
     public static StudyProgress For(Terminal terminal, bool json) =>
-        json ? new Silent() : terminal.Live is { } console ? new Bar(console) : new Lines(terminal.Output);
+        json ? new Silent()
+        : terminal.Live is { } console ? new Bar(console)
+        : new Lines(terminal.Output);
 
     /// <summary>Does the work, with something to show it.</summary>
     public abstract T Run<T>(Func<T> work);
@@ -29,9 +31,13 @@ internal abstract class StudyProgress
     public abstract void Note(string line);
 
     /// <summary>As h:mm:ss or m:ss.</summary>
-    public static string Time(TimeSpan time) => time.TotalHours >= 1
-        ? string.Create(CultureInfo.InvariantCulture, $"{(long)time.TotalHours}:{time.Minutes:D2}:{time.Seconds:D2}")
-        : string.Create(CultureInfo.InvariantCulture, $"{time.Minutes}:{time.Seconds:D2}");
+    public static string Time(TimeSpan time) =>
+        time.TotalHours >= 1
+            ? string.Create(
+                CultureInfo.InvariantCulture,
+                $"{(long)time.TotalHours}:{time.Minutes:D2}:{time.Seconds:D2}"
+            )
+            : string.Create(CultureInfo.InvariantCulture, $"{time.Minutes}:{time.Seconds:D2}");
 
     private static string Left(in StudyMoment moment) => moment.Left is { } left ? $", {Time(left)} left" : "";
 
@@ -39,13 +45,9 @@ internal abstract class StudyProgress
     {
         public override T Run<T>(Func<T> work) => work();
 
-        public override void Show(in StudyMoment moment)
-        {
-        }
+        public override void Show(in StudyMoment moment) { }
 
-        public override void Note(string line)
-        {
-        }
+        public override void Note(string line) { }
     }
 
     private sealed class Lines(TextWriter output) : StudyProgress
@@ -59,7 +61,12 @@ internal abstract class StudyProgress
             if (moment.Name == _shown)
                 return;
             _shown = moment.Name;
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"run {moment.Index}/{moment.Count}  {moment.Name}{Left(moment)}"));
+            output.WriteLine(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"run {moment.Index}/{moment.Count}  {moment.Name}{Left(moment)}"
+                )
+            );
         }
 
         public override void Note(string line) => output.WriteLine(line);
@@ -69,13 +76,20 @@ internal abstract class StudyProgress
     {
         private ProgressTask? _task;
 
-        public override T Run<T>(Func<T> work) => console.Progress().AutoClear(true)
-            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn())
-            .Start(context =>
-            {
-                _task = context.AddTask("study");
-                return work();
-            });
+        public override T Run<T>(Func<T> work) =>
+            console
+                .Progress()
+                .AutoClear(true)
+                .Columns(
+                    new TaskDescriptionColumn { Alignment = Justify.Left },
+                    new ProgressBarColumn(),
+                    new PercentageColumn()
+                )
+                .Start(context =>
+                {
+                    _task = context.AddTask("study");
+                    return work();
+                });
 
         public override void Show(in StudyMoment moment)
         {
@@ -83,7 +97,12 @@ internal abstract class StudyProgress
                 return;
             _task.MaxValue = moment.Count;
             _task.Value = moment.Index - 1 + moment.Part;
-            _task.Description = Markup.Escape(string.Create(CultureInfo.InvariantCulture, $"{moment.Index}/{moment.Count} {moment.Name}{Left(moment)}"));
+            _task.Description = Markup.Escape(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{moment.Index}/{moment.Count} {moment.Name}{Left(moment)}"
+                )
+            );
         }
 
         public override void Note(string line) => console.WriteLine(line);

@@ -39,8 +39,17 @@ internal static class StudyReader
             {
                 using JsonDocument document = JsonDocument.Parse(line);
                 JsonElement step = document.RootElement;
-                bool skipped = step.TryGetProperty("skipped", out JsonElement value) && value.ValueKind == JsonValueKind.True;
-                steps.Add(new StepPoint((long)Json.Number(step, "step"), Json.Number(step, "loss"), Json.Number(step, "scale"), skipped, Json.Number(step, "step_ms")));
+                bool skipped =
+                    step.TryGetProperty("skipped", out JsonElement value) && value.ValueKind == JsonValueKind.True;
+                steps.Add(
+                    new StepPoint(
+                        (long)Json.Number(step, "step"),
+                        Json.Number(step, "loss"),
+                        Json.Number(step, "scale"),
+                        skipped,
+                        Json.Number(step, "step_ms")
+                    )
+                );
             }
             catch (JsonException)
             {

@@ -11,13 +11,27 @@ internal static class StudyReport
     /// <returns>The report's path.</returns>
     public static string Write(StudyFolder folder, StudyFigures figures)
     {
-        RunLine[] lines = [.. figures.Configurations.SelectMany(c => c.Runs).OrderBy(run => run.Result.Order).Select(run => RunLine.Of(figures.Settings, run))];
+        RunLine[] lines =
+        [
+            .. figures
+                .Configurations.SelectMany(c => c.Runs)
+                .OrderBy(run => run.Result.Order)
+                .Select(run => RunLine.Of(figures.Settings, run)),
+        ];
         File.WriteAllText(folder.In("study.csv"), RunLines.Csv(lines));
         File.WriteAllText(folder.In("study.jsonl"), RunLines.Jsonl(lines));
-        var page = new HtmlPage($"{figures.Settings.Model} in {string.Join(", ", figures.Settings.Precisions.Select(Words.Precision))}: which to take");
+        var page = new HtmlPage(
+            $"{figures.Settings.Model} in {string.Join(", ", figures.Settings.Precisions.Select(Words.Precision))}: "
+                + "which to take"
+        );
         page.Lead(Decisions.Sentences(figures));
         if (figures.Missing > 0)
-            page.Note(string.Create(CultureInfo.InvariantCulture, $"The study is not complete: {figures.Missing} of its runs are still to be made."));
+            page.Note(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The study is not complete: {figures.Missing} of its runs are still to be made."
+                )
+            );
         IReadOnlyList<NamedChart> charts = AddTo(page, figures);
         string report = folder.In("report.html");
         page.Save(report);
@@ -51,7 +65,10 @@ internal static class StudyReport
         Show([.. charts.Losses(), .. charts.Accuracy(), .. charts.Scale()]);
         if (!figures.Configurations.SelectMany(c => c.Done).Any(run => run.Skipped > 0))
             page.Paragraph("No step was skipped in any run.");
-        page.Note("Loss: means of equal parts of a run, averaged over repeats; the band reaches from the least repeat to the most.");
+        page.Note(
+            "Loss: means of equal parts of a run, averaged over repeats; the band reaches from the least repeat to "
+                + "the most."
+        );
 
         page.Section(prefix + "Why it is not faster");
         Show([.. charts.Profile()]);
@@ -65,16 +82,29 @@ internal static class StudyReport
         }
 
         page.Section(prefix + "All figures");
-        StudyTable medians = StudyTables.Configurations(figures), runs = StudyTables.Runs(figures);
-        page.Table(prefix + "Medians of the repeats, and the 95 % interval of the speed (t, of its logarithm)", medians.Columns, medians.Rows);
-        string[] failures = [.. figures.Configurations.Where(c => c.Failures.Count > 0).Select(c => $"{c.Configuration}: {string.Join("; ", c.Failures)}")];
+        StudyTable medians = StudyTables.Configurations(figures),
+            runs = StudyTables.Runs(figures);
+        page.Table(
+            prefix + "Medians of the repeats, and the 95 % interval of the speed (t, of its logarithm)",
+            medians.Columns,
+            medians.Rows
+        );
+        string[] failures =
+        [
+            .. figures
+                .Configurations.Where(c => c.Failures.Count > 0)
+                .Select(c => $"{c.Configuration}: {string.Join("; ", c.Failures)}"),
+        ];
         if (failures.Length > 0)
         {
             page.Paragraph("Runs that did not come to their end:");
             page.List(failures);
         }
 
-        page.Details("every run", inner => inner.Table(prefix + "Every run, in the order in which they were made", runs.Columns, runs.Rows));
+        page.Details(
+            "every run",
+            inner => inner.Table(prefix + "Every run, in the order in which they were made", runs.Columns, runs.Rows)
+        );
         page.Section(prefix + "How it was measured");
         page.List(StudyMethod.Sentences(figures));
         return all;
@@ -105,8 +135,19 @@ internal static class StudyReport
         return $", is {Words.WithInterval(ratio)} times as fast as {Words.Precision(baseline)}";
     }
 
-    private static string Limit(BatchLimit limit) => limit.Largest == 0
-        ? string.Create(CultureInfo.InvariantCulture, $"{Words.Precision(limit.Precision)}: not even a batch of {limit.Smallest} fits: {limit.Reason}")
-        : string.Create(CultureInfo.InvariantCulture, $"{Words.Precision(limit.Precision)}: the largest batch that fits is {limit.Largest}")
-            + (limit.Smallest > 0 ? string.Create(CultureInfo.InvariantCulture, $"; {limit.Smallest} does not: {limit.Reason}") : ".");
+    private static string Limit(BatchLimit limit) =>
+        limit.Largest == 0
+            ? string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Words.Precision(limit.Precision)}: not even a batch of {limit.Smallest} fits: {limit.Reason}"
+            )
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Words.Precision(limit.Precision)}: the largest batch that fits is {limit.Largest}"
+            )
+                + (
+                    limit.Smallest > 0
+                        ? string.Create(CultureInfo.InvariantCulture, $"; {limit.Smallest} does not: {limit.Reason}")
+                        : "."
+                );
 }

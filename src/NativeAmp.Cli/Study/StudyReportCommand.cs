@@ -12,22 +12,38 @@ internal sealed class StudyReportCommand
         Arity = new ArgumentArity(1, 2),
     };
 
-    private readonly Option<string?> _out = CommonOptions.Path("--out", "FILE.html", "Where to write the comparison of two studies [default: comparison.html in the second folder].");
+    private readonly Option<string?> _out = CommonOptions.Path(
+        "--out",
+        "FILE.html",
+        "Where to write the comparison of two studies [default: comparison.html in the second folder]."
+    );
     private readonly Option<bool> _open = new("--open") { Description = "Show the report in the browser." };
 
     /// <summary>The command, to be added to its parent.</summary>
     public Command Build(Terminal terminal)
     {
-        Command command = new("report", "Write the report of a study anew, or compare two studies.") { _folders, _out, _open };
+        Command command = new("report", "Write the report of a study anew, or compare two studies.")
+        {
+            _folders,
+            _out,
+            _open,
+        };
         command.SetAction(parsed =>
         {
             StudyFolder[] folders = [.. parsed.GetValue(_folders)!.Select(path => new StudyFolder(path))];
             StudyFigures[] figures = [.. folders.Select(StudyFigures.Read)];
             foreach (StudyFigures empty in figures.Where(f => f.Any is null))
-                throw new StudyException($"{empty.Folder} has no run that came to its end: there is nothing to report.");
-            string report = figures.Length == 1
-                ? StudyReport.Write(folders[0], figures[0])
-                : ComparisonReport.Write(parsed.GetValue(_out) ?? folders[1].In("comparison.html"), figures[0], figures[1]);
+                throw new StudyException(
+                    $"{empty.Folder} has no run that came to its end: there is nothing to report."
+                );
+            string report =
+                figures.Length == 1
+                    ? StudyReport.Write(folders[0], figures[0])
+                    : ComparisonReport.Write(
+                        parsed.GetValue(_out) ?? folders[1].In("comparison.html"),
+                        figures[0],
+                        figures[1]
+                    );
             terminal.Output.WriteLine($"report: {report}");
             if (parsed.GetValue(_open))
                 StudyOutput.Open(report, terminal);

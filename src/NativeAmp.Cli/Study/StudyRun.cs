@@ -23,7 +23,8 @@ internal sealed class StudyRun(StudySettings settings, StudyFolder folder, Termi
         using FolderLock own = FolderLock.Take(folder.Path);
         folder.Begin(settings);
         using var stop = new CancellationTokenSource();
-        using GpuTemperature? temperature = settings.TrainOptions.GetValueOrDefault("--device") == "cpu" ? null : new GpuTemperature();
+        using GpuTemperature? temperature =
+            settings.TrainOptions.GetValueOrDefault("--device") == "cpu" ? null : new GpuTemperature();
         var coolDown = new CoolDown(temperature is null ? null : temperature.Read);
         bool finished;
         using (new StopSignals(stop))
@@ -33,7 +34,9 @@ internal sealed class StudyRun(StudySettings settings, StudyFolder folder, Termi
         StudyOutput.Write(figures, report, interrupted: !finished, terminal, json);
         if (open && report is not null && finished)
             StudyOutput.Open(report, terminal);
-        return !finished ? ExitCode.Interrupted : figures.Any is null ? ExitCode.Failure : ExitCode.Success;
+        return !finished ? ExitCode.Interrupted
+            : figures.Any is null ? ExitCode.Failure
+            : ExitCode.Success;
     }
 
     private static void Make(string path)
@@ -53,7 +56,9 @@ internal sealed class StudyRun(StudySettings settings, StudyFolder folder, Termi
     {
         IReadOnlyList<BatchLimit>? limits = [];
         if (settings.AutoBatch)
-            limits = new BatchSearch(settings, folder).Search(run => Make(run, BatchSearch.TrainOptions(settings), index: 1, [run], coolDown, stop));
+            limits = new BatchSearch(settings, folder).Search(run =>
+                Make(run, BatchSearch.TrainOptions(settings), index: 1, [run], coolDown, stop)
+            );
         if (limits is null)
             return false;
         IReadOnlyList<PlannedRun> plan = StudyPlan.Of(settings, BatchSearch.Configurations(settings, limits));
@@ -66,7 +71,17 @@ internal sealed class StudyRun(StudySettings settings, StudyFolder folder, Termi
                 continue;
             }
 
-            if (Make(run, run.Kind == RunKind.Profile ? ProfileOptions() : settings.TrainOptions, i + 1, plan, coolDown, stop) is null)
+            if (
+                Make(
+                    run,
+                    run.Kind == RunKind.Profile ? ProfileOptions() : settings.TrainOptions,
+                    i + 1,
+                    plan,
+                    coolDown,
+                    stop
+                )
+                is null
+            )
                 return false;
         }
 
@@ -75,7 +90,14 @@ internal sealed class StudyRun(StudySettings settings, StudyFolder folder, Termi
 
     /// <summary>Makes a run and keeps what came of it.</summary>
     /// <returns>The result, or null when it was stopped.</returns>
-    private RunResult? Make(PlannedRun run, IReadOnlyDictionary<string, string> options, int index, IReadOnlyList<PlannedRun> plan, CoolDown coolDown, CancellationToken stop)
+    private RunResult? Make(
+        PlannedRun run,
+        IReadOnlyDictionary<string, string> options,
+        int index,
+        IReadOnlyList<PlannedRun> plan,
+        CoolDown coolDown,
+        CancellationToken stop
+    )
     {
         string place = folder.Clear(run);
         Show(0);
@@ -83,7 +105,12 @@ internal sealed class StudyRun(StudySettings settings, StudyFolder folder, Termi
         if (stop.IsCancellationRequested)
             return null;
         DateTimeOffset started = DateTimeOffset.UtcNow;
-        ChildRun.Ended ended = ChildRun.Run(TrainArguments.Of(settings, run, options, place), run.Kind == RunKind.Probe, Show, stop);
+        ChildRun.Ended ended = ChildRun.Run(
+            TrainArguments.Of(settings, run, options, place),
+            run.Kind == RunKind.Probe,
+            Show,
+            stop
+        );
         if (stop.IsCancellationRequested || ended.ExitCode == ExitCode.Interrupted)
             return null;
         RunOutcome outcome = ended.ExitCode switch
@@ -106,15 +133,28 @@ internal sealed class StudyRun(StudySettings settings, StudyFolder folder, Termi
             Processor = Processor.Features,
             Summary = Summary(ended.Output),
         };
-        // What fails before its first step, and not for memory, would fail every time: wrong data, a device that is gone.
+        // What fails before its first step, and not for memory, would fail every time: wrong data, a device that is
+        // gone.
         if (outcome == RunOutcome.Failed && run.Kind != RunKind.Probe && !HasSteps(place))
-            throw new StudyException($"{run.Name} could not begin: {result.Reason} The runs before it are kept; the same command goes on from there.");
+            throw new StudyException(
+                $"{run.Name} could not begin: {result.Reason} The runs before it are kept; the same command goes on "
+                    + "from there."
+            );
         folder.Keep(run, result);
         _clock.Add(run, result.Seconds);
         Note(run, result);
         return result;
 
-        void Show(double seconds) => _progress.Show(new StudyMoment(run.Name, index, plan.Count, _clock.Part(run, seconds), _clock.Left(plan, index, seconds)));
+        void Show(double seconds) =>
+            _progress.Show(
+                new StudyMoment(
+                    run.Name,
+                    index,
+                    plan.Count,
+                    _clock.Part(run, seconds),
+                    _clock.Left(plan, index, seconds)
+                )
+            );
     }
 
     private OrderedDictionary<string, string> ProfileOptions()
@@ -139,15 +179,25 @@ internal sealed class StudyRun(StudySettings settings, StudyFolder folder, Termi
         }
     }
 
-    private static bool HasSteps(string place) => new FileInfo(Path.Combine(place, TrainArguments.Metrics)) is { Exists: true, Length: > 0 };
+    private static bool HasSteps(string place) =>
+        new FileInfo(Path.Combine(place, TrainArguments.Metrics)) is { Exists: true, Length: > 0 };
 
     private void Note(PlannedRun run, RunResult result)
     {
         string took = StudyProgress.Time(TimeSpan.FromSeconds(result.Seconds));
         if (result.Outcome != RunOutcome.Done)
-            _progress.Note($"{run.Name}: {(result.Outcome == RunOutcome.OutOfMemory ? "out of memory" : "failed")}, {result.Reason}");
+            _progress.Note(
+                $"{run.Name}: {(result.Outcome == RunOutcome.OutOfMemory ? "out of memory" : "failed")}, "
+                    + $"{result.Reason}"
+            );
         else if (run.Kind == RunKind.Measured)
-            _progress.Note(string.Create(CultureInfo.InvariantCulture, $"{run.Name}: {StudyReader.Read(folder, run, result, settings.Warmup).SamplesPerSecond:0.0} samples/s, {took}"));
+            _progress.Note(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{run.Name}: {StudyReader.Read(folder, run, result, settings.Warmup).SamplesPerSecond:0.0} "
+                        + $"samples/s, {took}"
+                )
+            );
         else
             _progress.Note($"{run.Name}: done, {took}");
     }

@@ -1,5 +1,5 @@
-using System.Text.Json.Nodes;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using NativeAmp.Cli.Output;
 using NativeAmp.Cli.Train;
@@ -49,39 +49,69 @@ internal sealed record StudySettings
     /// <exception cref="UsageException">Says which setting.</exception>
     public StudySettings Check()
     {
-        Require(Enum.TryParse<ModelKind>(Model, ignoreCase: true, out _) && !int.TryParse(Model, out _), $"--model is '{Model}'; it is one of cnn, gpt, mlp");
-        Require(Precisions.Count > 0 && Precisions.All(p => PrecisionNames.Contains(p)), $"--precision is '{string.Join(',', Precisions)}'; it is a list of fp32, fp16, bf16");
-        Require(Precisions.Distinct().Count() == Precisions.Count, $"--precision names one twice: {string.Join(',', Precisions)}");
+        Require(
+            Enum.TryParse<ModelKind>(Model, ignoreCase: true, out _) && !int.TryParse(Model, out _),
+            $"--model is '{Model}'; it is one of cnn, gpt, mlp"
+        );
+        Require(
+            Precisions.Count > 0 && Precisions.All(p => PrecisionNames.Contains(p)),
+            $"--precision is '{string.Join(',', Precisions)}'; it is a list of fp32, fp16, bf16"
+        );
+        Require(
+            Precisions.Distinct().Count() == Precisions.Count,
+            $"--precision names one twice: {string.Join(',', Precisions)}"
+        );
         Require(Batches.All(b => b > 0), $"--batch is {string.Join(',', Batches)}; each is 1 or more");
         Require(Batches.Distinct().Count() == Batches.Count, $"--batch names one twice: {string.Join(',', Batches)}");
         Require(Repeats is >= 1 and <= MostRepeats, $"--repeat is {Repeats}; it is from 1 to {MostRepeats}");
-        Require(Seed <= ulong.MaxValue - MostRepeats, $"--seed is {Seed}, and each repeat takes the next: take a smaller one");
+        Require(
+            Seed <= ulong.MaxValue - MostRepeats,
+            $"--seed is {Seed}, and each repeat takes the next: take a smaller one"
+        );
         Require(Warmup >= 0, $"--warmup is {Warmup}; it is 0 or more");
-        Require(TrainOptions.ContainsKey("--steps") || TrainOptions.ContainsKey("--epochs") || TrainOptions.ContainsKey("--to-accuracy"),
-            "give --steps N, --epochs N or --to-accuracy X: how long each run is");
-        Require(TrainOptions.GetValueOrDefault("--data") != TrainSettings.StandardInput, "--data - can be read once only, and a study has many runs: give a file");
+        Require(
+            TrainOptions.ContainsKey("--steps")
+                || TrainOptions.ContainsKey("--epochs")
+                || TrainOptions.ContainsKey("--to-accuracy"),
+            "give --steps N, --epochs N or --to-accuracy X: how long each run is"
+        );
+        Require(
+            TrainOptions.GetValueOrDefault("--data") != TrainSettings.StandardInput,
+            "--data - can be read once only, and a study has many runs: give a file"
+        );
         return this;
     }
 
     /// <summary>Names of what differs from other settings, with both values; empty where they are the same.</summary>
     public IReadOnlyList<string> DifferencesFrom(StudySettings other)
     {
-        IReadOnlyDictionary<string, string> now = Values(), then = other.Values();
+        IReadOnlyDictionary<string, string> now = Values(),
+            then = other.Values();
         return
         [
-            .. now.Keys.Union(then.Keys).Where(name => now.GetValueOrDefault(name) != then.GetValueOrDefault(name))
-                .Select(name => $"{name} was {then.GetValueOrDefault(name) ?? "not given"}, now {now.GetValueOrDefault(name) ?? "not given"}"),
+            .. now
+                .Keys.Union(then.Keys)
+                .Where(name => now.GetValueOrDefault(name) != then.GetValueOrDefault(name))
+                .Select(name =>
+                    $"{name} was {then.GetValueOrDefault(name) ?? "not given"}, now "
+                    + $"{now.GetValueOrDefault(name) ?? "not given"}"
+                ),
         ];
     }
 
     /// <summary>Precisions that there are.</summary>
-    public static IReadOnlyList<string> PrecisionNames { get; } = [.. Enum.GetNames<PrecisionKind>().Select(name => name.ToLowerInvariant())];
+    public static IReadOnlyList<string> PrecisionNames { get; } =
+    [.. Enum.GetNames<PrecisionKind>().Select(name => name.ToLowerInvariant())];
 
     /// <summary>Every setting as its option and text.</summary>
     public IReadOnlyDictionary<string, string> Values()
     {
         var values = new OrderedDictionary<string, string>();
-        foreach ((string name, JsonNode? node) in JsonSerializer.SerializeToNode(this, StudyJson.Default.StudySettings)!.AsObject())
+        foreach (
+            (string name, JsonNode? node) in JsonSerializer
+                .SerializeToNode(this, StudyJson.Default.StudySettings)!
+                .AsObject()
+        )
         {
             if (node is JsonObject options)
             {
@@ -90,7 +120,11 @@ internal sealed record StudySettings
             }
             else
             {
-                values["--" + name] = node is JsonArray list ? list.Count == 0 ? "auto" : string.Join(',', list.Select(item => item!.ToString())) : node!.ToString();
+                values["--" + name] = node is JsonArray list
+                    ? list.Count == 0
+                        ? "auto"
+                        : string.Join(',', list.Select(item => item!.ToString()))
+                    : node!.ToString();
             }
         }
 

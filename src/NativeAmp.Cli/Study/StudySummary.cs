@@ -28,16 +28,17 @@ internal sealed record StudySummary
     public required IReadOnlyList<ConfigurationLine> Configurations { get; init; }
 
     /// <summary>Of what has been measured.</summary>
-    public static StudySummary Of(StudyFigures figures, string? report, bool interrupted) => new()
-    {
-        Study = figures.Folder,
-        Report = report,
-        Interrupted = interrupted,
-        RunsLeft = figures.Missing,
-        Decision = Decisions.Sentences(figures),
-        LargestBatch = figures.Limits.ToDictionary(limit => limit.Precision, limit => limit.Largest),
-        Configurations = [.. figures.Configurations.Select(ConfigurationLine.Of)],
-    };
+    public static StudySummary Of(StudyFigures figures, string? report, bool interrupted) =>
+        new()
+        {
+            Study = figures.Folder,
+            Report = report,
+            Interrupted = interrupted,
+            RunsLeft = figures.Missing,
+            Decision = Decisions.Sentences(figures),
+            LargestBatch = figures.Limits.ToDictionary(limit => limit.Precision, limit => limit.Largest),
+            Configurations = [.. figures.Configurations.Select(ConfigurationLine.Of)],
+        };
 }
 
 /// <summary>A configuration in a summary.</summary>
@@ -79,35 +80,45 @@ internal sealed record ConfigurationLine
     [JsonPropertyName("joules_to_accuracy")]
     public required EstimateLine JoulesToAccuracy { get; init; }
 
-    public static ConfigurationLine Of(ConfigurationFigures figures) => new()
-    {
-        Precision = figures.Configuration.Precision,
-        Batch = figures.Configuration.Batch,
-        Done = figures.Done.Count,
-        Failures = figures.Failures,
-        OutOfMemory = figures.IsOutOfMemory,
-        SamplesPerSecond = EstimateLine.Of(figures.Of(run => run.SamplesPerSecond), positive: true),
-        PeakBytes = EstimateLine.Of(figures.Of(run => run.PeakBytes), positive: true),
-        JoulesPerSample = EstimateLine.Of(figures.Of(run => run.JoulesPerSample), positive: true),
-        FinalLoss = EstimateLine.Of(figures.Of(run => run.FinalLoss)),
-        TestAccuracy = EstimateLine.Of(figures.Of(run => run.TestAccuracy)),
-        SecondsToAccuracy = EstimateLine.Of(figures.Of(run => run.SecondsToAccuracy), positive: true),
-        JoulesToAccuracy = EstimateLine.Of(figures.Of(run => run.JoulesToAccuracy), positive: true),
-    };
+    public static ConfigurationLine Of(ConfigurationFigures figures) =>
+        new()
+        {
+            Precision = figures.Configuration.Precision,
+            Batch = figures.Configuration.Batch,
+            Done = figures.Done.Count,
+            Failures = figures.Failures,
+            OutOfMemory = figures.IsOutOfMemory,
+            SamplesPerSecond = EstimateLine.Of(figures.Of(run => run.SamplesPerSecond), positive: true),
+            PeakBytes = EstimateLine.Of(figures.Of(run => run.PeakBytes), positive: true),
+            JoulesPerSample = EstimateLine.Of(figures.Of(run => run.JoulesPerSample), positive: true),
+            FinalLoss = EstimateLine.Of(figures.Of(run => run.FinalLoss)),
+            TestAccuracy = EstimateLine.Of(figures.Of(run => run.TestAccuracy)),
+            SecondsToAccuracy = EstimateLine.Of(figures.Of(run => run.SecondsToAccuracy), positive: true),
+            JoulesToAccuracy = EstimateLine.Of(figures.Of(run => run.JoulesToAccuracy), positive: true),
+        };
 }
 
-/// <summary>Median and mean of repeats, with the mean's 95 % interval by Student's t; null where there are too few.</summary>
+/// <summary>
+/// Median and mean of repeats, with the mean's 95 % interval by Student's t; null where there are too few.
+/// </summary>
 internal sealed record EstimateLine(
     [property: JsonPropertyName("median")] double? Median,
     [property: JsonPropertyName("mean")] double? Mean,
     [property: JsonPropertyName("low")] double? Low,
-    [property: JsonPropertyName("high")] double? High)
+    [property: JsonPropertyName("high")] double? High
+)
 {
     /// <param name="values">The repeats'.</param>
-    /// <param name="positive">Whether they are above 0 and are compared by ratios: then the mean is the geometric one.</param>
+    /// <param name="positive">Whether they are above 0 and are compared by ratios: then the mean is the geometric
+    /// one.</param>
     public static EstimateLine Of(double[] values, bool positive = false)
     {
         Estimate mean = positive ? Statistics.GeometricMean(values) : Statistics.Mean(values);
-        return new EstimateLine(MetricsWriter.Finite(Statistics.Median(values)), MetricsWriter.Finite(mean.Value), MetricsWriter.Finite(mean.Low), MetricsWriter.Finite(mean.High));
+        return new EstimateLine(
+            MetricsWriter.Finite(Statistics.Median(values)),
+            MetricsWriter.Finite(mean.Value),
+            MetricsWriter.Finite(mean.Low),
+            MetricsWriter.Finite(mean.High)
+        );
     }
 }

@@ -5,14 +5,17 @@ namespace NativeAmp.Cli.Study;
 /// <summary>What was sampled beside a run: series by W&amp;B's names, over seconds since the first sample.</summary>
 internal sealed class Telemetry
 {
-    private readonly SortedDictionary<string, List<(double Seconds, double Value)>> _series = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, List<(double Seconds, double Value)>> _series = new(
+        StringComparer.Ordinal
+    );
     private double _first = double.NaN;
 
     /// <summary>Names that have values.</summary>
     public IReadOnlyCollection<string> Names => _series.Keys;
 
     /// <summary>A series; empty where it was not measured.</summary>
-    public IReadOnlyList<(double Seconds, double Value)> Series(string name) => _series.TryGetValue(name, out List<(double, double)>? points) ? points : [];
+    public IReadOnlyList<(double Seconds, double Value)> Series(string name) =>
+        _series.TryGetValue(name, out List<(double, double)>? points) ? points : [];
 
     /// <summary>What could not be measured, and why, as the sampler says it.</summary>
     public SortedDictionary<string, string> NotAvailable { get; } = new(StringComparer.Ordinal);
@@ -37,7 +40,11 @@ internal sealed class Telemetry
                         NotAvailable[missing.Name] = missing.Value.ToString();
                 }
 
-                if (member.Value.ValueKind == JsonValueKind.Number && !member.Name.StartsWith('_') && double.IsFinite(time))
+                if (
+                    member.Value.ValueKind == JsonValueKind.Number
+                    && !member.Name.StartsWith('_')
+                    && double.IsFinite(time)
+                )
                 {
                     if (!_series.TryGetValue(member.Name, out List<(double, double)>? points))
                         _series.Add(member.Name, points = []);

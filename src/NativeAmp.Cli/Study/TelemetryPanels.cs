@@ -3,7 +3,10 @@ using NativeAmp.Reports;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>The panels over time: power, memory, utilization, time accessing memory, temperature of a GPU; on a CPU utilization and resident memory.</summary>
+/// <summary>
+/// The panels over time: power, memory, utilization, time accessing memory, temperature of a GPU; on a CPU utilization
+/// and resident memory.
+/// </summary>
 internal sealed class TelemetryPanels(StudyFigures figures, StudyCharts charts)
 {
     private const int Points = 60;
@@ -30,8 +33,16 @@ internal sealed class TelemetryPanels(StudyFigures figures, StudyCharts charts)
     {
         foreach ((string key, string title, string unit, string file) in Panels.Where(panel => IsMeasured(panel.Key)))
         {
-            var chart = new Chart(string.Create(CultureInfo.InvariantCulture, $"{title}, batch {batch}"), "seconds", unit);
-            foreach (IGrouping<string, RunFigures> precision in _runs.Where(run => run.Run.Configuration.Batch == batch).GroupBy(run => run.Run.Configuration.Precision))
+            var chart = new Chart(
+                string.Create(CultureInfo.InvariantCulture, $"{title}, batch {batch}"),
+                "seconds",
+                unit
+            );
+            foreach (
+                IGrouping<string, RunFigures> precision in _runs
+                    .Where(run => run.Run.Configuration.Batch == batch)
+                    .GroupBy(run => run.Run.Configuration.Precision)
+            )
             {
                 string name = Words.Precision(precision.Key);
                 foreach (RunFigures run in precision)
@@ -58,26 +69,49 @@ internal sealed class TelemetryPanels(StudyFigures figures, StudyCharts charts)
             yield break;
         }
 
-        Dictionary<string, string> reasons = _runs.SelectMany(run => run.Telemetry.NotAvailable).DistinctBy(pair => pair.Key).ToDictionary();
+        Dictionary<string, string> reasons = _runs
+            .SelectMany(run => run.Telemetry.NotAvailable)
+            .DistinctBy(pair => pair.Key)
+            .ToDictionary();
         if (!figures.IsGpu)
-            yield return "Power, memory allocated, utilization, time accessing memory and temperature are a GPU's, and these runs used none: instead the CPU's utilization and the resident memory of the process are shown.";
+            yield return "Power, memory allocated, utilization, time accessing memory and temperature are a GPU's, "
+                + "and these runs used none: instead the CPU's utilization and the resident memory of the process are "
+                + "shown.";
         foreach ((string key, string title, _, _) in Panels.Where(panel => !IsMeasured(panel.Key)))
-            yield return $"{title} ({key}) was not available{(reasons.TryGetValue(key, out string? why) ? $": {why.TrimEnd('.')}" : " in any run")}.";
-        foreach ((string name, string reason) in reasons.Where(pair => Panels.All(panel => panel.Key != pair.Key) && !IsMeasured(pair.Key)))
+            yield return $"{title} ({key}) was not "
+                + $"available{(reasons.TryGetValue(key, out string? why) ? $": {why.TrimEnd('.')}" : " in any run")}.";
+        foreach (
+            (string name, string reason) in reasons.Where(pair =>
+                Panels.All(panel => panel.Key != pair.Key) && !IsMeasured(pair.Key)
+            )
+        )
             yield return $"{name} was not available: {reason.TrimEnd('.')}.";
     }
 
-    private IEnumerable<(string Key, string Title, string Unit, string File)> Panels => figures.IsGpu ? Gpu.Select(panel => panel with { Key = $"gpu.{Index}.{panel.Key}" }) : Cpu;
+    private IEnumerable<(string Key, string Title, string Unit, string File)> Panels =>
+        figures.IsGpu ? Gpu.Select(panel => panel with { Key = $"gpu.{Index}.{panel.Key}" }) : Cpu;
 
     // The GPU that has samples: a study runs on one.
-    private string Index => _runs.SelectMany(run => run.Telemetry.Names).Where(name => name.StartsWith("gpu.", StringComparison.Ordinal)).Select(name => name.Split('.')[1]).FirstOrDefault() ?? "0";
+    private string Index =>
+        _runs
+            .SelectMany(run => run.Telemetry.Names)
+            .Where(name => name.StartsWith("gpu.", StringComparison.Ordinal))
+            .Select(name => name.Split('.')[1])
+            .FirstOrDefault()
+        ?? "0";
 
     private bool IsMeasured(string key) => _runs.Any(run => run.Telemetry.Series(key).Count > 0);
 
     private static (double[] Xs, double[] Ys) Thin(IReadOnlyList<(double Seconds, double Value)> points)
     {
         int count = Math.Min(Points, points.Count);
-        int[] places = [.. Enumerable.Range(0, count).Select(i => (int)((long)i * (points.Count - 1) / Math.Max(1, count - 1))).Distinct()];
+        int[] places =
+        [
+            .. Enumerable
+                .Range(0, count)
+                .Select(i => (int)((long)i * (points.Count - 1) / Math.Max(1, count - 1)))
+                .Distinct(),
+        ];
         return ([.. places.Select(i => points[i].Seconds)], [.. places.Select(i => points[i].Value)]);
     }
 }

@@ -19,12 +19,29 @@ internal static class TrainArguments
     /// <param name="run">The run.</param>
     /// <param name="options">The options that it has in common with others.</param>
     /// <param name="place">Its folder.</param>
-    public static IReadOnlyList<string> Of(StudySettings settings, PlannedRun run, IReadOnlyDictionary<string, string> options, string place)
+    public static IReadOnlyList<string> Of(
+        StudySettings settings,
+        PlannedRun run,
+        IReadOnlyDictionary<string, string> options,
+        string place
+    )
     {
         List<string> arguments =
         [
-            "train", "--model", settings.Model, "--precision", run.Configuration.Precision, "--batch", Text(run.Configuration.Batch),
-            "--seed", run.Seed.ToString(CultureInfo.InvariantCulture), "--sample", "0", "--json", "--metrics", Path.Combine(place, Metrics),
+            "train",
+            "--model",
+            settings.Model,
+            "--precision",
+            run.Configuration.Precision,
+            "--batch",
+            Text(run.Configuration.Batch),
+            "--seed",
+            run.Seed.ToString(CultureInfo.InvariantCulture),
+            "--sample",
+            "0",
+            "--json",
+            "--metrics",
+            Path.Combine(place, Metrics),
         ];
         foreach ((string name, string value) in options)
             arguments.AddRange([name, value]);

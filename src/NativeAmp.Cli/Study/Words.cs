@@ -17,23 +17,29 @@ internal static class Words
     }
 
     /// <summary>Bytes in mebibytes.</summary>
-    public static string Mebibytes(double bytes) => double.IsFinite(bytes) ? Number(bytes / BinaryUnits.MiB) + " MiB" : "-";
+    public static string Mebibytes(double bytes) =>
+        double.IsFinite(bytes) ? Number(bytes / BinaryUnits.MiB) + " MiB" : "-";
 
     /// <summary>A value with its interval: "1.42 (1.38 to 1.47)".</summary>
     public static string WithInterval(Estimate estimate) => WithInterval(estimate, Number);
 
     /// <summary>The same of numbers that are written in another way.</summary>
     public static string WithInterval(Estimate estimate, Func<double, string> text) =>
-        !double.IsFinite(estimate.Value) ? "-" : text(estimate.Value) + (estimate.HasInterval ? $" ({text(estimate.Low)} to {text(estimate.High)})" : "");
+        !double.IsFinite(estimate.Value)
+            ? "-"
+            : text(estimate.Value) + (estimate.HasInterval ? $" ({text(estimate.Low)} to {text(estimate.High)})" : "");
 
     /// <summary>A difference of accuracies in percentage points, with its sign.</summary>
-    public static string Points(double difference) => (100 * difference).ToString("+0.00;-0.00;0.00", CultureInfo.InvariantCulture);
+    public static string Points(double difference) =>
+        (100 * difference).ToString("+0.00;-0.00;0.00", CultureInfo.InvariantCulture);
 
     /// <summary>A difference of losses, with its sign.</summary>
-    public static string LossDifference(double difference) => difference.ToString("+0.0000;-0.0000;0.0000", CultureInfo.InvariantCulture);
+    public static string LossDifference(double difference) =>
+        difference.ToString("+0.0000;-0.0000;0.0000", CultureInfo.InvariantCulture);
 
     /// <summary>How many runs: "one run", "3 runs".</summary>
-    public static string Runs(int count) => count == 1 ? "one run" : string.Create(CultureInfo.InvariantCulture, $"{count} runs");
+    public static string Runs(int count) =>
+        count == 1 ? "one run" : string.Create(CultureInfo.InvariantCulture, $"{count} runs");
 
     /// <summary>A precision as people write it.</summary>
     public static string Precision(string name) => name.ToUpperInvariant();

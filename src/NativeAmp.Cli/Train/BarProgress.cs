@@ -24,9 +24,12 @@ internal sealed class BarProgress(IAnsiConsole console) : ITrainProgress
         _drawn = Stopwatch.GetTimestamp();
         _open = true;
         int full = (int)(Width * step.Step / Math.Max(1, step.TotalSteps));
-        string line = string.Create(CultureInfo.InvariantCulture,
-            $"step {step.Step}/{step.TotalSteps}  loss {_figures.Loss}  scale {ProgressFigures.Scale(step.Scale)}  " +
-            $"skipped {step.SkippedSoFar}  {_figures.SamplesPerSecond(step)} samples/s  {_figures.TimeLeft(step)} left");
+        string line = string.Create(
+            CultureInfo.InvariantCulture,
+            $"step {step.Step}/{step.TotalSteps}  loss {_figures.Loss}  scale {ProgressFigures.Scale(step.Scale)}  "
+                + $"skipped {step.SkippedSoFar}  {_figures.SamplesPerSecond(step)} samples/s  "
+                + $"{_figures.TimeLeft(step)} left"
+        );
         // What does not fit would wrap, and a wrapped line cannot be redrawn.
         int room = Math.Max(0, console.Profile.Width - Width - 2);
         console.Write(new ControlCode(Erase));

@@ -8,17 +8,22 @@ namespace NativeAmp.Cli.Train;
 internal sealed class GptSizeOptions(string of)
 {
     /// <summary>Bytes that it sees.</summary>
-    public Option<int> Context { get; } = NumberOption.Whole("--context", 128, 1, GptSize.MostContext, $"{of}: bytes that it sees.");
+    public Option<int> Context { get; } =
+        NumberOption.Whole("--context", 128, 1, GptSize.MostContext, $"{of}: bytes that it sees.");
 
     /// <summary>Width of the model.</summary>
-    public Option<int> Width { get; } = NumberOption.Whole("--width", 256, 1, GptSize.MostWidth, $"{of}: width of the model.");
+    public Option<int> Width { get; } =
+        NumberOption.Whole("--width", 256, 1, GptSize.MostWidth, $"{of}: width of the model.");
 
     /// <summary>Heads of each attention.</summary>
-    public Option<int> Heads { get; } = NumberOption.Whole("--heads", 8, 1, GptSize.MostWidth, $"{of}: heads of each attention.");
+    public Option<int> Heads { get; } =
+        NumberOption.Whole("--heads", 8, 1, GptSize.MostWidth, $"{of}: heads of each attention.");
 
     /// <summary>Transformer blocks.</summary>
-    public Option<int> Blocks { get; } = NumberOption.Whole("--blocks", 4, 1, GptSize.MostBlocks, $"{of}: transformer blocks.");
+    public Option<int> Blocks { get; } =
+        NumberOption.Whole("--blocks", 4, 1, GptSize.MostBlocks, $"{of}: transformer blocks.");
 
     /// <summary>The size that was asked for.</summary>
-    public GptSize Of(ParseResult parsed) => new(parsed.GetValue(Context), parsed.GetValue(Width), parsed.GetValue(Heads), parsed.GetValue(Blocks));
+    public GptSize Of(ParseResult parsed) =>
+        new(parsed.GetValue(Context), parsed.GetValue(Width), parsed.GetValue(Heads), parsed.GetValue(Blocks));
 }

@@ -15,15 +15,9 @@ internal interface ITrainProgress : IDisposable
 /// <summary>Says nothing: for --json.</summary>
 internal sealed class SilentProgress : ITrainProgress
 {
-    public void Step(in StepReport step)
-    {
-    }
+    public void Step(in StepReport step) { }
 
-    public void Note(string line)
-    {
-    }
+    public void Note(string line) { }
 
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 }

@@ -16,9 +16,15 @@ internal sealed class LineProgress(TextWriter output) : ITrainProgress
         // By step, not by clock: the same run writes the same lines.
         long every = Math.Max(1, step.TotalSteps / Lines);
         if (step.Step % every == 0 || step.Step == step.TotalSteps)
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"step {step.Step,6}/{step.TotalSteps}  loss {_figures.Loss}  scale {ProgressFigures.Scale(step.Scale)}  " +
-                $"skipped {step.SkippedSoFar}  {_figures.SamplesPerSecond(step)} samples/s  {_figures.TimeLeft(step)} left"));
+            output.WriteLine(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"step {step.Step, 6}/{step.TotalSteps}  loss {_figures.Loss}  scale "
+                        + $"{ProgressFigures.Scale(step.Scale)}  "
+                        + $"skipped {step.SkippedSoFar}  {_figures.SamplesPerSecond(step)} samples/s  "
+                        + $"{_figures.TimeLeft(step)} left"
+                )
+            );
     }
 
     public void Note(string line) => output.WriteLine(line);

@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace NativeAmp.Cli.Train;
 
 /// <summary>
-/// Counts a run's memory: by kind for a step, from the second one of the run to the end of its first epoch (a test takes other batches), and the peaks
-/// of the whole run.
+/// Counts a run's memory: by kind for a step, from the second one of the run to the end of its first epoch (a test
+/// takes other batches), and the peaks of the whole run.
 /// </summary>
 internal sealed class MemoryWatch(Device device)
 {
@@ -34,9 +34,15 @@ internal sealed class MemoryWatch(Device device)
     public IReadOnlyDictionary<string, long> Peaks()
     {
         DeviceMemoryStatistics now = device.MemoryStatistics;
-        var peaks = new OrderedDictionary<string, long> { ["total"] = Math.Max(now.PeakTotalBytes, _first?.PeakTotalBytes ?? 0) };
+        var peaks = new OrderedDictionary<string, long>
+        {
+            ["total"] = Math.Max(now.PeakTotalBytes, _first?.PeakTotalBytes ?? 0),
+        };
         foreach (MemoryKind kind in DeviceMemoryStatistics.Kinds)
-            peaks.Add(JsonNamingPolicy.SnakeCaseLower.ConvertName(kind.ToString()), Math.Max(now.PeakBytes(kind), _first?.PeakBytes(kind) ?? 0));
+            peaks.Add(
+                JsonNamingPolicy.SnakeCaseLower.ConvertName(kind.ToString()),
+                Math.Max(now.PeakBytes(kind), _first?.PeakBytes(kind) ?? 0)
+            );
         return peaks;
     }
 }

@@ -9,8 +9,9 @@ internal static class MetricsCut
     private const int LongestLine = 1 << 20;
 
     /// <summary>
-    /// Keeps the records up to a step, and nothing after them: neither steps that are going to be done again, nor a summary of the part before, nor half a
-    /// line that a crash left. The file ends there in one call of the system, so that a crash leaves it as it was or cut.
+    /// Keeps the records up to a step, and nothing after them: neither steps that are going to be done again, nor a
+    /// summary of the part before, nor half a line that a crash left. The file ends there in one call of the system, so
+    /// that a crash leaves it as it was or cut.
     /// </summary>
     /// <param name="path">How the file is called in messages.</param>
     /// <param name="file">The file; it stands at its end afterwards.</param>
@@ -28,7 +29,12 @@ internal static class MetricsCut
             MetricsLine kind = Recognise(line, out long number);
             // What is foreign is not ours to cut.
             if (kind == MetricsLine.Foreign && !(lines.IsUnfinished && IsBrokenOff(line)))
-                throw new DataFormatException(path, lines.Begin, "something else than a record of metrics", "a file that --metrics wrote: take another one");
+                throw new DataFormatException(
+                    path,
+                    lines.Begin,
+                    "something else than a record of metrics",
+                    "a file that --metrics wrote: take another one"
+                );
             cut |= kind != MetricsLine.Step || number <= last || number > step || lines.IsUnfinished;
             if (cut)
                 continue;
@@ -45,17 +51,26 @@ internal static class MetricsCut
         try
         {
             var json = new Utf8JsonReader(line);
-            if (!json.Read() || json.TokenType != JsonTokenType.StartObject || !json.Read() || json.TokenType != JsonTokenType.PropertyName)
+            if (
+                !json.Read()
+                || json.TokenType != JsonTokenType.StartObject
+                || !json.Read()
+                || json.TokenType != JsonTokenType.PropertyName
+            )
                 return MetricsLine.Foreign;
             bool isStep = json.ValueTextEquals("step"u8);
             bool isSummary = json.ValueTextEquals("summary"u8);
-            bool known = json.Read() && (isStep ? json.TokenType == JsonTokenType.Number && json.TryGetInt64(out step) : isSummary);
+            bool known =
+                json.Read()
+                && (isStep ? json.TokenType == JsonTokenType.Number && json.TryGetInt64(out step) : isSummary);
             while (json.Read())
             {
                 // To its end: half a record is none.
             }
 
-            return !known ? MetricsLine.Foreign : isStep ? MetricsLine.Step : MetricsLine.Summary;
+            return !known ? MetricsLine.Foreign
+                : isStep ? MetricsLine.Step
+                : MetricsLine.Summary;
         }
         catch (JsonException)
         {

@@ -4,8 +4,8 @@ using NativeAmp.Training;
 namespace NativeAmp.Cli.Train;
 
 /// <summary>
-/// Writes --metrics: a JSON object a line, one for each step and the summary last. JSON has no NaN and no infinities: such a
-/// loss or norm is null.
+/// Writes --metrics: a JSON object a line, one for each step and the summary last. JSON has no NaN and no infinities:
+/// such a loss or norm is null.
 /// </summary>
 internal sealed class MetricsWriter : IDisposable
 {
@@ -33,11 +33,25 @@ internal sealed class MetricsWriter : IDisposable
     /// <summary>Says after which step the run goes on; 0 where it begins anew.</summary>
     public void GoOnAfter(long step) => _lastStep = step;
 
-    public void Write(in StepReport step) => WriteLine(JsonSerializer.Serialize(
-        new StepMetrics(step.Step, Finite(step.Loss), Finite(step.Scale), step.FoundInf, step.Skipped, step.LearningRate,
-            Finite(step.GradientNorm), Math.Round(step.Milliseconds, 4)), TrainJson.Default.StepMetrics));
+    public void Write(in StepReport step) =>
+        WriteLine(
+            JsonSerializer.Serialize(
+                new StepMetrics(
+                    step.Step,
+                    Finite(step.Loss),
+                    Finite(step.Scale),
+                    step.FoundInf,
+                    step.Skipped,
+                    step.LearningRate,
+                    Finite(step.GradientNorm),
+                    Math.Round(step.Milliseconds, 4)
+                ),
+                TrainJson.Default.StepMetrics
+            )
+        );
 
-    public void Write(TrainSummary summary) => WriteLine(JsonSerializer.Serialize(summary, TrainJson.Default.TrainSummary));
+    public void Write(TrainSummary summary) =>
+        WriteLine(JsonSerializer.Serialize(summary, TrainJson.Default.TrainSummary));
 
     public void Dispose()
     {
@@ -51,7 +65,10 @@ internal sealed class MetricsWriter : IDisposable
         }
     }
 
-    /// <summary>The value, widened: a scale of 2^32 is written 4294967296 and not as the shortest digits that make the float again.</summary>
+    /// <summary>
+    /// The value, widened: a scale of 2^32 is written 4294967296 and not as the shortest digits that make the float
+    /// again.
+    /// </summary>
     internal static double? Finite(double value) => double.IsFinite(value) ? value : null;
 
     private void WriteLine(string line)

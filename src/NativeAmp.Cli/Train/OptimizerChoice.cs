@@ -7,18 +7,56 @@ namespace NativeAmp.Cli.Train;
 /// <param name="WeightDecay">Its weight decay where none is given.</param>
 /// <param name="Options">Its hyperparameters, of a learning rate and a weight decay.</param>
 internal sealed record OptimizerChoice(
-    string Name, string Defaults, Func<double, double> Rate, double WeightDecay, Func<double, double, OptimizerOptions> Options)
+    string Name,
+    string Defaults,
+    Func<double, double> Rate,
+    double WeightDecay,
+    Func<double, double, OptimizerOptions> Options
+)
 {
     /// <summary>All, the default first.</summary>
     public static readonly IReadOnlyList<OptimizerChoice> All =
     [
-        new("adamw", "weight decay 0.01", adamW => adamW, 0.01, (rate, decay) => new AdamOptions { LearningRate = rate, WeightDecay = decay }),
-        new("adam", "weight decay 0, added to the gradient", adamW => adamW, 0,
-            (rate, decay) => new AdamOptions { LearningRate = rate, WeightDecay = decay, Decoupled = false }),
-        new("sgd", "momentum 0.9, learning rate 0.1, weight decay 0", _ => 0.1, 0,
-            (rate, decay) => new SgdOptions { LearningRate = rate, WeightDecay = decay, Momentum = 0.9 }),
-        new("lion", "a fifth of AdamW's learning rate, weight decay 0.05", adamW => adamW / 5, 0.05,
-            (rate, decay) => new LionOptions { LearningRate = rate, WeightDecay = decay }),
+        new(
+            "adamw",
+            "weight decay 0.01",
+            adamW => adamW,
+            0.01,
+            (rate, decay) => new AdamOptions { LearningRate = rate, WeightDecay = decay }
+        ),
+        new(
+            "adam",
+            "weight decay 0, added to the gradient",
+            adamW => adamW,
+            0,
+            (rate, decay) =>
+                new AdamOptions
+                {
+                    LearningRate = rate,
+                    WeightDecay = decay,
+                    Decoupled = false,
+                }
+        ),
+        new(
+            "sgd",
+            "momentum 0.9, learning rate 0.1, weight decay 0",
+            _ => 0.1,
+            0,
+            (rate, decay) =>
+                new SgdOptions
+                {
+                    LearningRate = rate,
+                    WeightDecay = decay,
+                    Momentum = 0.9,
+                }
+        ),
+        new(
+            "lion",
+            "a fifth of AdamW's learning rate, weight decay 0.05",
+            adamW => adamW / 5,
+            0.05,
+            (rate, decay) => new LionOptions { LearningRate = rate, WeightDecay = decay }
+        ),
     ];
 
     /// <summary>All with their defaults, for a help text.</summary>

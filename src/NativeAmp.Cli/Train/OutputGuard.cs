@@ -1,8 +1,8 @@
 namespace NativeAmp.Cli.Train;
 
 /// <summary>
-/// What a run shows and writes while it goes on may fail: a closed pipe, a terminal that is gone, a full disk. The run then ends as if it had been
-/// told to, saved, and says why.
+/// What a run shows and writes while it goes on may fail: a closed pipe, a terminal that is gone, a full disk. The run
+/// then ends as if it had been told to, saved, and says why.
 /// </summary>
 internal sealed class OutputGuard(CancellationTokenSource stop)
 {

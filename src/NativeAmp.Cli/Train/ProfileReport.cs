@@ -11,7 +11,8 @@ internal sealed record ProfileRow(
     [property: JsonPropertyName("function")] string Function,
     [property: JsonPropertyName("calls_per_step")] double CallsPerStep,
     [property: JsonPropertyName("ms_per_step")] double MillisecondsPerStep,
-    [property: JsonPropertyName("share")] double Share);
+    [property: JsonPropertyName("share")] double Share
+);
 
 /// <summary>A product's sizes, and how often a step's forward pass asks for it.</summary>
 internal sealed record ProductRow(
@@ -22,10 +23,12 @@ internal sealed record ProductRow(
     [property: JsonPropertyName("k")] long K,
     [property: JsonPropertyName("batch")] long Batch,
     [property: JsonPropertyName("channels")] long Channels,
-    [property: JsonPropertyName("calls_per_step")] double CallsPerStep);
+    [property: JsonPropertyName("calls_per_step")] double CallsPerStep
+);
 
 /// <summary>
-/// Measures where a run's time goes (--profile), from the end of its second step on: the first two compile code, build primitives and fill caches.
+/// Measures where a run's time goes (--profile), from the end of its second step on: the first two compile code, build
+/// primitives and fill caches.
 /// </summary>
 internal sealed class ProfileReport
 {
@@ -51,11 +54,14 @@ internal sealed class ProfileReport
             Stop();
     }
 
-    /// <summary>The products of a step's forward pass, after <see cref="Finish"/>; those with the most arithmetic first.</summary>
+    /// <summary>
+    /// The products of a step's forward pass, after <see cref="Finish"/>; those with the most arithmetic first.
+    /// </summary>
     public IReadOnlyList<ProductRow> Products { get; private set; } = [];
 
     /// <summary>
-    /// Ends the measurement. The last row is the time outside native functions: managed code, and waiting for data. Empty if no step was measured.
+    /// Ends the measurement. The last row is the time outside native functions: managed code, and waiting for data.
+    /// Empty if no step was measured.
     /// </summary>
     public IReadOnlyList<ProfileRow> Finish()
     {
@@ -73,17 +79,22 @@ internal sealed class ProfileReport
     }
 
     /// <summary>Writes the rows that take at least a thousandth of the time.</summary>
-    public static void Write(IReadOnlyList<ProfileRow> rows, Terminal terminal) => terminal.WriteTable(
-        ["function", "calls a step", "ms a step", "share"],
-        [
-            .. rows.Where(row => row.Share >= 0.001).Select(row => (IReadOnlyList<string>)
+    public static void Write(IReadOnlyList<ProfileRow> rows, Terminal terminal) =>
+        terminal.WriteTable(
+            ["function", "calls a step", "ms a step", "share"],
             [
-                row.Function,
-                row.CallsPerStep.ToString("0.#", CultureInfo.InvariantCulture),
-                row.MillisecondsPerStep.ToString("0.00", CultureInfo.InvariantCulture),
-                (row.Share * 100).ToString("0.0", CultureInfo.InvariantCulture) + " %",
-            ]),
-        ]);
+                .. rows.Where(row => row.Share >= 0.001)
+                    .Select(row =>
+                        (IReadOnlyList<string>)
+                            [
+                                row.Function,
+                                row.CallsPerStep.ToString("0.#", CultureInfo.InvariantCulture),
+                                row.MillisecondsPerStep.ToString("0.00", CultureInfo.InvariantCulture),
+                                (row.Share * 100).ToString("0.0", CultureInfo.InvariantCulture) + " %",
+                            ]
+                    ),
+            ]
+        );
 
     private void Stop()
     {
@@ -91,7 +102,19 @@ internal sealed class ProfileReport
         IReadOnlyList<(ProductShape Shape, long Calls)> products = ProductLog.Stop();
         // Empty the second time: a run that was interrupted is stopped here, any other after its last step.
         if (products.Count > 0)
-            Products = [.. products.Select(p => new ProductRow(p.Shape.Operator, p.Shape.DType.Name(), p.Shape.M, p.Shape.N, p.Shape.K, p.Shape.Batch, p.Shape.Channels, (double)p.Calls / _steps))];
+            Products =
+            [
+                .. products.Select(p => new ProductRow(
+                    p.Shape.Operator,
+                    p.Shape.DType.Name(),
+                    p.Shape.M,
+                    p.Shape.N,
+                    p.Shape.K,
+                    p.Shape.Batch,
+                    p.Shape.Channels,
+                    (double)p.Calls / _steps
+                )),
+            ];
     }
 
     private ProfileRow Row(string function, long calls, TimeSpan time, TimeSpan total) =>

@@ -15,7 +15,8 @@ internal sealed class ProgressFigures
     /// <summary>Takes in a step.</summary>
     public void Add(in StepReport step)
     {
-        _milliseconds = _milliseconds == 0 ? step.Milliseconds : _milliseconds + Smoothing * (step.Milliseconds - _milliseconds);
+        _milliseconds =
+            _milliseconds == 0 ? step.Milliseconds : _milliseconds + Smoothing * (step.Milliseconds - _milliseconds);
         if (float.IsFinite(step.Loss))
             _loss = double.IsNaN(_loss) ? step.Loss : _loss + Smoothing * (step.Loss - _loss);
     }
@@ -27,7 +28,10 @@ internal sealed class ProgressFigures
 
     public string TimeLeft(in StepReport step)
     {
-        double seconds = Math.Min(TimeSpan.MaxValue.TotalSeconds / 2, (step.TotalSteps - step.Step) * _milliseconds / 1000);
+        double seconds = Math.Min(
+            TimeSpan.MaxValue.TotalSeconds / 2,
+            (step.TotalSteps - step.Step) * _milliseconds / 1000
+        );
         var left = TimeSpan.FromSeconds(Math.Round(seconds));
         return string.Create(CultureInfo.InvariantCulture, $"{(long)left.TotalMinutes}:{left.Seconds:D2}");
     }

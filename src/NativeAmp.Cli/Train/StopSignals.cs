@@ -6,7 +6,8 @@ using NativeAmp.Interop;
 namespace NativeAmp.Cli.Train;
 
 /// <summary>
-/// Ctrl-C, SIGTERM and SIGHUP while a run goes on: the first ends it well, with the step in hand finished and saved; a second ends the process at once.
+/// Ctrl-C, SIGTERM and SIGHUP while a run goes on: the first ends it well, with the step in hand finished and saved; a
+/// second ends the process at once.
 /// </summary>
 internal sealed class StopSignals : IDisposable
 {
@@ -54,12 +55,13 @@ internal sealed class StopSignals : IDisposable
         _stop.Cancel();
     }
 
-    private static int Number(PosixSignal signal) => signal switch
-    {
-        PosixSignal.SIGHUP => 1,
-        PosixSignal.SIGINT => 2,
-        _ => 15,
-    };
+    private static int Number(PosixSignal signal) =>
+        signal switch
+        {
+            PosixSignal.SIGHUP => 1,
+            PosixSignal.SIGINT => 2,
+            _ => 15,
+        };
 
     // Whatever the run is in, a native call that never returns included.
     private static void End(int signal)
@@ -70,7 +72,9 @@ internal sealed class StopSignals : IDisposable
             PosixProcess.Exit(128 + signal);
     }
 
-    /// <summary>Whether whoever started the process wants it to outlast the terminal, as nohup does: then it does.</summary>
+    /// <summary>
+    /// Whether whoever started the process wants it to outlast the terminal, as nohup does: then it does.
+    /// </summary>
     private static bool IsHangUpIgnored()
     {
         if (!OperatingSystem.IsLinux())
@@ -78,9 +82,15 @@ internal sealed class StopSignals : IDisposable
         try
         {
             const string Field = "SigIgn:";
-            string? line = File.ReadLines("/proc/self/status").FirstOrDefault(line => line.StartsWith(Field, StringComparison.Ordinal));
+            string? line = File.ReadLines("/proc/self/status")
+                .FirstOrDefault(line => line.StartsWith(Field, StringComparison.Ordinal));
             return line is not null
-                && ulong.TryParse(line[Field.Length..].Trim(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong ignored)
+                && ulong.TryParse(
+                    line[Field.Length..].Trim(),
+                    NumberStyles.AllowHexSpecifier,
+                    CultureInfo.InvariantCulture,
+                    out ulong ignored
+                )
                 && (ignored & 1) != 0;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -14,7 +14,15 @@ internal static class TextSampler
     /// <param name="length">Bytes to write.</param>
     /// <param name="temperature">1 draws as likely as the model says, less is bolder, 0 takes the likeliest.</param>
     /// <param name="random">Draws.</param>
-    public static string Sample(Module model, Device device, PrecisionPolicy precision, int context, int length, double temperature, RandomGenerator random)
+    public static string Sample(
+        Module model,
+        Device device,
+        PrecisionPolicy precision,
+        int context,
+        int length,
+        double temperature,
+        RandomGenerator random
+    )
     {
         byte[] text = new byte[length + 1];
         text[0] = (byte)'\n'; // what a line begins after
@@ -25,8 +33,8 @@ internal static class TextSampler
             using Tensor tokens = Tensor.Empty(device, DType.Int32, [1, context]);
             for (int written = 1; written <= length; written++)
             {
-                // The window always has its full length, so that every step is the same work in the same memory. Causal attention keeps
-                // what stands after the last byte from mattering.
+                // The window always has its full length, so that every step is the same work in the same memory. Causal
+                // attention keeps what stands after the last byte from mattering.
                 int seen = Math.Min(written, context);
                 Array.Clear(window);
                 for (int i = 0; i < seen; i++)
@@ -61,7 +69,9 @@ internal static class TextSampler
         Span<double> weights = stackalloc double[logits.Length];
         double sum = 0;
         for (int i = 0; i < logits.Length; i++)
-            sum += weights[i] = float.IsNaN(logits[i]) ? 0 : Math.Exp(((double)logits[i] - logits[largest]) / temperature);
+            sum += weights[i] = float.IsNaN(logits[i])
+                ? 0
+                : Math.Exp(((double)logits[i] - logits[largest]) / temperature);
         double left = random.NextSingle() * sum;
         for (int i = 0; i < weights.Length; i++)
         {

@@ -8,61 +8,160 @@ namespace NativeAmp.Cli.Train;
 /// <summary>nativeamp train: the options, their defaults and their help.</summary>
 internal sealed class TrainCommand
 {
-    private readonly Option<string> _model = CommonOptions.OneOf("--model", "cnn", "What to train.", "cnn", "gpt", "mlp");
-    private readonly Option<string?> _data = CommonOptions.Path("--data", "fashion-mnist|DIR|FILE",
-        "fashion-mnist (the default), or a folder of the four IDX files of MNIST's family (KMNIST, EMNIST, QMNIST, …), for cnn and mlp; a text file, or - for the " +
-        "standard input, for gpt.");
+    private readonly Option<string> _model = CommonOptions.OneOf(
+        "--model",
+        "cnn",
+        "What to train.",
+        "cnn",
+        "gpt",
+        "mlp"
+    );
+    private readonly Option<string?> _data = CommonOptions.Path(
+        "--data",
+        "fashion-mnist|DIR|FILE",
+        "fashion-mnist (the default), or a folder of the four IDX files of MNIST's family (KMNIST, EMNIST, QMNIST, "
+            + "…), for cnn and mlp; a text file, or - for the "
+            + "standard input, for gpt."
+    );
 
-    private readonly Option<int?> _classes = NumberOption.Whole("--classes", 2, 256, "Classes of the images [default: as many as the labels tell, 10 at the least].");
+    private readonly Option<int?> _classes = NumberOption.Whole(
+        "--classes",
+        2,
+        256,
+        "Classes of the images [default: as many as the labels tell, 10 at the least]."
+    );
 
-    private readonly Option<string> _precision = CommonOptions.OneOf("--precision", "fp16",
-        "What to compute in; parameters, loss and optimizer stay float32.", "fp32", "fp16", "bf16");
+    private readonly Option<string> _precision = CommonOptions.OneOf(
+        "--precision",
+        "fp16",
+        "What to compute in; parameters, loss and optimizer stay float32.",
+        "fp32",
+        "fp16",
+        "bf16"
+    );
 
-    private readonly Option<int?> _epochs = NumberOption.Whole("--epochs", 1, int.MaxValue, "Passes over the data [default: 3 for cnn and mlp].");
-    private readonly Option<long?> _steps = NumberOption.Whole("--steps", 1L, long.MaxValue, "Steps, instead of epochs [default: 300 for gpt].");
-    private readonly Option<double?> _toAccuracy = NumberOption.Real("--to-accuracy", new RealRange(1e-6, 1, "a share above 0, at most 1"),
-        "End after the first epoch whose test accuracy is this or more, as 0.9; --epochs is then the most of them [default: 20].");
+    private readonly Option<int?> _epochs = NumberOption.Whole(
+        "--epochs",
+        1,
+        int.MaxValue,
+        "Passes over the data [default: 3 for cnn and mlp]."
+    );
+    private readonly Option<long?> _steps = NumberOption.Whole(
+        "--steps",
+        1L,
+        long.MaxValue,
+        "Steps, instead of epochs [default: 300 for gpt]."
+    );
+    private readonly Option<double?> _toAccuracy = NumberOption.Real(
+        "--to-accuracy",
+        new RealRange(1e-6, 1, "a share above 0, at most 1"),
+        "End after the first epoch whose test accuracy is this or more, as 0.9; --epochs is then the most of them "
+            + "[default: 20]."
+    );
 
-    private readonly Option<int?> _batch = NumberOption.Whole("--batch", 1, int.MaxValue, "Samples of a step [default: 128, gpt 16].");
-    private readonly Option<string> _optimizer = CommonOptions.OneOf("--optimizer", OptimizerChoice.All[0].Name,
-        $"How parameters are updated ({OptimizerChoice.Help}).", [.. OptimizerChoice.All.Select(choice => choice.Name)]);
+    private readonly Option<int?> _batch = NumberOption.Whole(
+        "--batch",
+        1,
+        int.MaxValue,
+        "Samples of a step [default: 128, gpt 16]."
+    );
+    private readonly Option<string> _optimizer = CommonOptions.OneOf(
+        "--optimizer",
+        OptimizerChoice.All[0].Name,
+        $"How parameters are updated ({OptimizerChoice.Help}).",
+        [.. OptimizerChoice.All.Select(choice => choice.Name)]
+    );
 
-    private readonly Option<double?> _lr = NumberOption.Real("--lr", new RealRange(1e-30, 1e6, "a number from 1e-30 to 1e6"),
-        "Peak learning rate, after a warm-up and before a cosine decay [default: 2.5e-3 for cnn, 1e-3 otherwise; see --optimizer].");
+    private readonly Option<double?> _lr = NumberOption.Real(
+        "--lr",
+        new RealRange(1e-30, 1e6, "a number from 1e-30 to 1e6"),
+        "Peak learning rate, after a warm-up and before a cosine decay [default: 2.5e-3 for cnn, 1e-3 otherwise; see "
+            + "--optimizer]."
+    );
 
-    private readonly Option<double?> _weightDecay = NumberOption.Real("--weight-decay",
-        new RealRange(1e-30, 100, "a number from 1e-30 to 100, or 0 for none", Zero: true), "Weight decay [default: see --optimizer].");
+    private readonly Option<double?> _weightDecay = NumberOption.Real(
+        "--weight-decay",
+        new RealRange(1e-30, 100, "a number from 1e-30 to 100, or 0 for none", Zero: true),
+        "Weight decay [default: see --optimizer]."
+    );
 
     // Ordinary float32 numbers: what the norm is compared with is float32.
-    private readonly Option<double> _clip = NumberOption.Real("--clip", 1.0,
-        new RealRange(1.18e-38, 3.4e38, "a norm from 1.18e-38 to 3.4e38, inf to measure it without clipping, or 0 for none", Zero: true, Infinity: true),
-        "Clip gradients to this norm; inf only measures it, 0 is none.");
+    private readonly Option<double> _clip = NumberOption.Real(
+        "--clip",
+        1.0,
+        new RealRange(
+            1.18e-38,
+            3.4e38,
+            "a norm from 1.18e-38 to 3.4e38, inf to measure it without clipping, or 0 for none",
+            Zero: true,
+            Infinity: true
+        ),
+        "Clip gradients to this norm; inf only measures it, 0 is none."
+    );
 
     // The floor and the ceiling of a scale, whose inverse is an ordinary float32 number as well.
-    private readonly Option<double?> _initScale = NumberOption.Real("--init-scale", new RealRange(1.18e-38, 8.5e37, "a number from 1.18e-38 to 8.5e37"),
-        "Loss scale to begin with [default: 65536 in fp16, none otherwise].");
+    private readonly Option<double?> _initScale = NumberOption.Real(
+        "--init-scale",
+        new RealRange(1.18e-38, 8.5e37, "a number from 1.18e-38 to 8.5e37"),
+        "Loss scale to begin with [default: 65536 in fp16, none otherwise]."
+    );
 
-    private readonly Option<string> _onNan = CommonOptions.OneOf("--on-nan", "stop",
-        "What to do where the loss is not finite: stop with exit code 1, skip the batch, or go on.", "stop", "skip", "go-on");
+    private readonly Option<string> _onNan = CommonOptions.OneOf(
+        "--on-nan",
+        "stop",
+        "What to do where the loss is not finite: stop with exit code 1, skip the batch, or go on.",
+        "stop",
+        "skip",
+        "go-on"
+    );
 
-    private readonly Option<ulong> _seed = NumberOption.Whole("--seed", 1UL, 0UL, ulong.MaxValue, "Seed of initial weights, shuffle and sample.");
+    private readonly Option<ulong> _seed = NumberOption.Whole(
+        "--seed",
+        1UL,
+        0UL,
+        ulong.MaxValue,
+        "Seed of initial weights, shuffle and sample."
+    );
     private readonly Option<int> _threads = CommonOptions.Threads();
     private readonly Option<string> _device = CommonOptions.Device();
-    private readonly Option<string?> _metrics = CommonOptions.Path("--metrics", "FILE.jsonl", "Write a JSON object for each step, then a summary.");
-    private readonly Option<string?> _telemetry = CommonOptions.Path("--telemetry", "FILE.jsonl",
-        "Sample power, memory, utilization and temperature beside the run, a JSON object a line, and say the energy of a sample.");
+    private readonly Option<string?> _metrics = CommonOptions.Path(
+        "--metrics",
+        "FILE.jsonl",
+        "Write a JSON object for each step, then a summary."
+    );
+    private readonly Option<string?> _telemetry = CommonOptions.Path(
+        "--telemetry",
+        "FILE.jsonl",
+        "Sample power, memory, utilization and temperature beside the run, a JSON object a line, and say the energy "
+            + "of a sample."
+    );
 
-    private readonly Option<int> _telemetryInterval = NumberOption.Whole("--telemetry-interval", 1000, 10, 60_000,
-        "Milliseconds from one line of --telemetry to the next, 10 to 60000.");
+    private readonly Option<int> _telemetryInterval = NumberOption.Whole(
+        "--telemetry-interval",
+        1000,
+        10,
+        60_000,
+        "Milliseconds from one line of --telemetry to the next, 10 to 60000."
+    );
 
-    private readonly Option<string?> _checkpoint = CommonOptions.Path("--checkpoint", "DIR", "Keep the newest checkpoints in this folder.");
-    private readonly Option<long?> _every = NumberOption.Whole("--every", 1L, long.MaxValue,
-        "Steps from one checkpoint to the next [default: once an epoch, gpt 100].");
+    private readonly Option<string?> _checkpoint = CommonOptions.Path(
+        "--checkpoint",
+        "DIR",
+        "Keep the newest checkpoints in this folder."
+    );
+    private readonly Option<long?> _every = NumberOption.Whole(
+        "--every",
+        1L,
+        long.MaxValue,
+        "Steps from one checkpoint to the next [default: once an epoch, gpt 100]."
+    );
 
     private readonly Option<bool> _resume = new("--resume")
     {
-        Description = "Go on from the newest intact checkpoint, or begin anew if there is none. --steps, --epochs, --lr, --weight-decay and --clip change where they are given; " +
-            "where they are not they must be what they were.",
+        Description =
+            "Go on from the newest intact checkpoint, or begin anew if there is none. --steps, --epochs, --lr, "
+            + "--weight-decay and --clip change where they are given; "
+            + "where they are not they must be what they were.",
     };
 
     private readonly Option<bool> _profile = new("--profile")
@@ -70,43 +169,124 @@ internal sealed class TrainCommand
         Description = "Show where the time of the steps after the second goes, by function of the native library.",
     };
 
-    private readonly Option<long?> _inspect = NumberOption.Whole("--inspect", 1L, long.MaxValue,
-        "Every N steps show what overflows, becomes zero or subnormal among activations, gradients and parameters; where a step fails, say what overflowed first.");
+    private readonly Option<long?> _inspect = NumberOption.Whole(
+        "--inspect",
+        1L,
+        long.MaxValue,
+        "Every N steps show what overflows, becomes zero or subnormal among activations, gradients and parameters; "
+            + "where a step fails, say what overflowed first."
+    );
 
-    private readonly Option<string?> _inspectOut = CommonOptions.Path("--inspect-out", "FILE.jsonl",
-        "Write what --inspect finds, with histograms, and beside it a file for --replay of each failed step (the newest three).");
+    private readonly Option<string?> _inspectOut = CommonOptions.Path(
+        "--inspect-out",
+        "FILE.jsonl",
+        "Write what --inspect finds, with histograms, and beside it a file for --replay of each failed step (the "
+            + "newest three)."
+    );
 
-    private readonly Option<string?> _replay = CommonOptions.Path("--replay", "FILE",
-        "Run a failed step again that --inspect-out kept, with every activation and gradient. Takes --data, --device, --threads and --json.");
+    private readonly Option<string?> _replay = CommonOptions.Path(
+        "--replay",
+        "FILE",
+        "Run a failed step again that --inspect-out kept, with every activation and gradient. Takes --data, --device, "
+            + "--threads and --json."
+    );
 
     private readonly GptSizeOptions _gpt = new("gpt");
-    private readonly Option<double> _temperature = NumberOption.Real("--temperature", 0.8,
-        new RealRange(1e-6, 1e6, "a number from 1e-6 to 1e6, or 0 for the likeliest byte", Zero: true), "gpt: of the sample; 0 takes the likeliest byte.");
+    private readonly Option<double> _temperature = NumberOption.Real(
+        "--temperature",
+        0.8,
+        new RealRange(1e-6, 1e6, "a number from 1e-6 to 1e6, or 0 for the likeliest byte", Zero: true),
+        "gpt: of the sample; 0 takes the likeliest byte."
+    );
 
-    private readonly Option<int> _sample = NumberOption.Whole("--sample", 200, 0, 1_000_000, "gpt: bytes of the sample after training; 0 for none.");
+    private readonly Option<int> _sample = NumberOption.Whole(
+        "--sample",
+        200,
+        0,
+        1_000_000,
+        "gpt: bytes of the sample after training; 0 for none."
+    );
     private readonly Option<bool> _json = CommonOptions.Json();
 
-    /// <summary>Options of a run that mean the same for each run of a study, which takes them and passes them on.</summary>
+    /// <summary>
+    /// Options of a run that mean the same for each run of a study, which takes them and passes them on.
+    /// </summary>
     public IReadOnlyList<Option> OfAStudy =>
-        [_data, _classes, _epochs, _steps, _toAccuracy, _optimizer, _lr, _weightDecay, _clip, _initScale, _onNan, _threads, _device, _gpt.Context, _gpt.Width, _gpt.Heads, _gpt.Blocks];
+        [
+            _data,
+            _classes,
+            _epochs,
+            _steps,
+            _toAccuracy,
+            _optimizer,
+            _lr,
+            _weightDecay,
+            _clip,
+            _initScale,
+            _onNan,
+            _threads,
+            _device,
+            _gpt.Context,
+            _gpt.Width,
+            _gpt.Heads,
+            _gpt.Blocks,
+        ];
 
     /// <summary>The command, to be added to a root.</summary>
     public Command Build(Terminal terminal)
     {
         Command command = new("train", "Train a network in mixed precision.")
         {
-            _model, _data, _classes, _precision, _epochs, _steps, _toAccuracy, _batch, _optimizer, _lr, _weightDecay, _clip, _initScale, _onNan, _seed, _threads, _device, _metrics, _telemetry, _telemetryInterval, _checkpoint, _every,
-            _resume, _profile, _inspect, _inspectOut, _replay, _gpt.Context, _gpt.Width, _gpt.Heads, _gpt.Blocks, _temperature, _sample, _json,
+            _model,
+            _data,
+            _classes,
+            _precision,
+            _epochs,
+            _steps,
+            _toAccuracy,
+            _batch,
+            _optimizer,
+            _lr,
+            _weightDecay,
+            _clip,
+            _initScale,
+            _onNan,
+            _seed,
+            _threads,
+            _device,
+            _metrics,
+            _telemetry,
+            _telemetryInterval,
+            _checkpoint,
+            _every,
+            _resume,
+            _profile,
+            _inspect,
+            _inspectOut,
+            _replay,
+            _gpt.Context,
+            _gpt.Width,
+            _gpt.Heads,
+            _gpt.Blocks,
+            _temperature,
+            _sample,
+            _json,
         };
-        command.SetAction(parsed => parsed.GetValue(_replay) is { } file ? Replay(file, command, parsed, terminal)
-            : new TrainRun(Settings(parsed), terminal, parsed.GetValue(_json)).Run());
+        command.SetAction(parsed =>
+            parsed.GetValue(_replay) is { } file
+                ? Replay(file, command, parsed, terminal)
+                : new TrainRun(Settings(parsed), terminal, parsed.GetValue(_json)).Run()
+        );
         return command;
     }
 
     private int Replay(string file, Command command, ParseResult parsed, Terminal terminal)
     {
         Option[] taken = [_replay, _data, _device, _threads, _json];
-        if (command.Options.Except(taken).FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false }) is { } other)
+        if (
+            command.Options.Except(taken).FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false }) is
+            { } other
+        )
             throw new UsageException($"{other.Name} cannot be given with --replay: the file has the run's settings.");
         return new ReplayRun(file, Settings(parsed), terminal, parsed.GetValue(_json)).Run();
     }
@@ -126,7 +306,13 @@ internal sealed class TrainCommand
             Data = parsed.GetValue(_data) is "fashion-mnist" && !gpt ? null : parsed.GetValue(_data),
             Classes = parsed.GetValue(_classes),
             Precision = Enum.Parse<PrecisionKind>(parsed.GetValue(_precision)!, ignoreCase: true),
-            Epochs = epochs ?? (gpt || steps is not null ? null : parsed.GetValue(_toAccuracy) is null ? 3 : 20),
+            Epochs =
+                epochs
+                ?? (
+                    gpt || steps is not null ? null
+                    : parsed.GetValue(_toAccuracy) is null ? 3
+                    : 20
+                ),
             Steps = steps ?? (gpt && epochs is null ? 300 : null),
             ToAccuracy = parsed.GetValue(_toAccuracy),
             Batch = parsed.GetValue(_batch) ?? (gpt ? 16 : 128),
@@ -152,8 +338,12 @@ internal sealed class TrainCommand
             Resume = parsed.GetValue(_resume),
             GivenFacts =
             [
-                .. Given(_steps, "steps", "schedule"), .. Given(_epochs, "steps", "schedule"), .. Given(_lr, "learning_rate"),
-                .. Given(_weightDecay, "weight_decay"), .. Given(_clip, "clip_norm"), .. Given(_optimizer, "hyperparameters"),
+                .. Given(_steps, "steps", "schedule"),
+                .. Given(_epochs, "steps", "schedule"),
+                .. Given(_lr, "learning_rate"),
+                .. Given(_weightDecay, "weight_decay"),
+                .. Given(_clip, "clip_norm"),
+                .. Given(_optimizer, "hyperparameters"),
             ],
             Profile = parsed.GetValue(_profile),
             Inspect = parsed.GetValue(_inspect),
@@ -163,6 +353,7 @@ internal sealed class TrainCommand
             SampleLength = parsed.GetValue(_sample),
         }.Check();
 
-        string[] Given(Option option, params string[] facts) => parsed.GetResult(option) is { Implicit: false } ? facts : [];
+        string[] Given(Option option, params string[] facts) =>
+            parsed.GetResult(option) is { Implicit: false } ? facts : [];
     }
 }

@@ -11,7 +11,8 @@ internal sealed record StepMetrics(
     [property: JsonPropertyName("skipped")] bool Skipped,
     [property: JsonPropertyName("lr")] double LearningRate,
     [property: JsonPropertyName("grad_norm")] double? GradientNorm,
-    [property: JsonPropertyName("step_ms")] double Milliseconds);
+    [property: JsonPropertyName("step_ms")] double Milliseconds
+);
 
 /// <summary>What a run came to: the last line of --metrics, and what --json writes.</summary>
 internal sealed record TrainSummary
@@ -47,11 +48,16 @@ internal sealed record TrainSummary
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public StepMemory? Memory { get; init; }
 
-    /// <summary>Peaks of the whole run, tests and samples included; those of the kinds need not have been at the same time.</summary>
+    /// <summary>
+    /// Peaks of the whole run, tests and samples included; those of the kinds need not have been at the same time.
+    /// </summary>
     [JsonPropertyName("peak_bytes")]
     public required IReadOnlyDictionary<string, long> PeakBytes { get; init; }
 
-    /// <summary>Joules of a sample in the steps after the first, by the device that computes; null where they could not be measured.</summary>
+    /// <summary>
+    /// Joules of a sample in the steps after the first, by the device that computes; null where they could not be
+    /// measured.
+    /// </summary>
     [JsonPropertyName("joules_per_sample")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? JoulesPerSample { get; init; }

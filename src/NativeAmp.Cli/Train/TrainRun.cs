@@ -13,12 +13,13 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
     // Where no scale helps, the loss itself is not finite: better to say so than to go on skipping.
     private const int MostSkipsInARow = 250;
 
-    private PrecisionPolicy Precision => settings.Precision switch
-    {
-        PrecisionKind.Fp16 => PrecisionPolicy.Float16,
-        PrecisionKind.Bf16 => PrecisionPolicy.BFloat16,
-        _ => PrecisionPolicy.Float32,
-    };
+    private PrecisionPolicy Precision =>
+        settings.Precision switch
+        {
+            PrecisionKind.Fp16 => PrecisionPolicy.Float16,
+            PrecisionKind.Bf16 => PrecisionPolicy.BFloat16,
+            _ => PrecisionPolicy.Float32,
+        };
 
     /// <summary>Trains, and writes what came of it.</summary>
     /// <returns>The exit code.</returns>
@@ -28,12 +29,24 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         using Device device = CommonOptions.Open(settings.Device, terminal, settings.Threads);
         using TrainTask task = TrainTask.Create(settings, device, random);
         using LiveInspector? inspector = settings.Inspect is null ? null : new LiveInspector(settings);
-        using var trainer = new Trainer(task.Model, task.Train, task.Test, device, Options(task, random) with { Inspector = inspector });
-        using MetricsWriter? metrics = settings.Metrics is { } file ? new MetricsWriter(file, goesOn: settings.Resume) : null;
+        using var trainer = new Trainer(
+            task.Model,
+            task.Train,
+            task.Test,
+            device,
+            Options(task, random) with
+            {
+                Inspector = inspector,
+            }
+        );
+        using MetricsWriter? metrics = settings.Metrics is { } file
+            ? new MetricsWriter(file, goesOn: settings.Resume)
+            : null;
         using var stop = new CancellationTokenSource();
         var outputs = new OutputGuard(stop);
         using TrainTelemetry? telemetry = settings.Telemetry is { } samples
-            ? new TrainTelemetry(samples, settings, device, task.Train.Count / settings.Batch, outputs) : null;
+            ? new TrainTelemetry(samples, settings, device, task.Train.Count / settings.Batch, outputs)
+            : null;
         using ITrainProgress progress = CreateProgress();
         inspector?.Attach(progress, outputs);
         ProfileReport? profile = settings.Profile ? new ProfileReport() : null;
@@ -48,11 +61,24 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         IReadOnlyList<ProfileRow>? rows = profile?.Finish();
         telemetry?.Finish();
         if (outputs.Failure is not null)
-            throw new IOException($"{outputs.Failure.Message.TrimEnd('.')}; stopped after {result.Steps} steps{(settings.Checkpoint is null ? "" : ", saved")}.", outputs.Failure);
+            throw new IOException(
+                $"{outputs.Failure.Message.TrimEnd('.')}; stopped after {result.Steps} "
+                    + $"steps{(settings.Checkpoint is null ? "" : ", saved")}.",
+                outputs.Failure
+            );
 
-        string? sample = settings is { Model: ModelKind.Gpt, SampleLength: > 0 } && !result.Interrupted && failure is null
-            ? TextSampler.Sample(task.Model, device, Precision, settings.Gpt.Context, settings.SampleLength, settings.Temperature, new RandomGenerator(settings.Seed))
-            : null;
+        string? sample =
+            settings is { Model: ModelKind.Gpt, SampleLength: > 0 } && !result.Interrupted && failure is null
+                ? TextSampler.Sample(
+                    task.Model,
+                    device,
+                    Precision,
+                    settings.Gpt.Context,
+                    settings.SampleLength,
+                    settings.Temperature,
+                    new RandomGenerator(settings.Seed)
+                )
+                : null;
         TrainSummary summary = Summarise(result, device, memory) with
         {
             Profile = rows,
@@ -62,7 +88,9 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         };
         metrics?.Write(summary);
         if (json)
-            terminal.Output.WriteLine(JsonSerializer.Serialize(summary with { Sample = sample }, TrainJson.Default.TrainSummary));
+            terminal.Output.WriteLine(
+                JsonSerializer.Serialize(summary with { Sample = sample }, TrainJson.Default.TrainSummary)
+            );
         else
         {
             SummaryText.Write(result, summary, stopped: result.Interrupted || failure is not null, sample, progress);
@@ -73,7 +101,10 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         return Outcome(result, failure);
     }
 
-    private static (TrainingResult Result, NonFiniteLossException? Failure) Train(Trainer trainer, CancellationTokenSource stop)
+    private static (TrainingResult Result, NonFiniteLossException? Failure) Train(
+        Trainer trainer,
+        CancellationTokenSource stop
+    )
     {
         using var signals = new StopSignals(stop);
         try
@@ -96,7 +127,9 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         }
 
         if (result.NonFiniteLosses > 0)
-            terminal.Error.WriteLine($"nativeamp: the loss was not finite in {result.NonFiniteLosses} of {result.StepsNow} steps");
+            terminal.Error.WriteLine(
+                $"nativeamp: the loss was not finite in {result.NonFiniteLosses} of {result.StepsNow} steps"
+            );
         return result.Interrupted ? ExitCode.Interrupted
             : result.StepsNow > 0 && !float.IsFinite(result.FinalLoss) ? ExitCode.Failure
             : ExitCode.Success;
@@ -108,7 +141,8 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         long steps = settings.Steps ?? settings.Epochs!.Value * (task.Train.Count / settings.Batch);
         long warmup = Math.Min(100, steps / 10);
         long decay = Math.Max(1, steps - warmup);
-        GradScalerOptions? scaler = settings.InitialScale is { } scale ? new GradScalerOptions { InitialScale = scale }
+        GradScalerOptions? scaler =
+            settings.InitialScale is { } scale ? new GradScalerOptions { InitialScale = scale }
             : Precision.NeedsLossScale ? new GradScalerOptions()
             : null;
         return new TrainerOptions
@@ -129,11 +163,15 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             Resume = settings.Resume,
             Facts = new OrderedDictionary<string, string>
             {
-                ["model"] = settings.Model == ModelKind.Gpt
-                    ? $"gpt, context {settings.Gpt.Context}, width {settings.Gpt.Width}, heads {settings.Gpt.Heads}, blocks {settings.Gpt.Blocks}"
-                    : settings.Model.ToString().ToLowerInvariant(),
+                ["model"] =
+                    settings.Model == ModelKind.Gpt
+                        ? $"gpt, context {settings.Gpt.Context}, width {settings.Gpt.Width}, heads "
+                            + $"{settings.Gpt.Heads}, blocks {settings.Gpt.Blocks}"
+                        : settings.Model.ToString().ToLowerInvariant(),
                 ["schedule"] = $"warm-up of {warmup} steps, then a cosine of {decay} to a tenth",
-                ["loss_scale"] = scaler is null ? "none" : string.Create(CultureInfo.InvariantCulture, $"from {scaler.InitialScale}"),
+                ["loss_scale"] = scaler is null
+                    ? "none"
+                    : string.Create(CultureInfo.InvariantCulture, $"from {scaler.InitialScale}"),
             },
             AcceptedChanges = settings.GivenFacts,
             Random = random,
@@ -141,9 +179,18 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
     }
 
     private ITrainProgress CreateProgress() =>
-        json ? new SilentProgress() : terminal.Live is { } live ? new BarProgress(live) : new LineProgress(terminal.Output);
+        json ? new SilentProgress()
+        : terminal.Live is { } live ? new BarProgress(live)
+        : new LineProgress(terminal.Output);
 
-    private static void Attach(Trainer trainer, ITrainProgress progress, MetricsWriter? metrics, ProfileReport? profile, MemoryWatch memory, OutputGuard outputs)
+    private static void Attach(
+        Trainer trainer,
+        ITrainProgress progress,
+        MetricsWriter? metrics,
+        ProfileReport? profile,
+        MemoryWatch memory,
+        OutputGuard outputs
+    )
     {
         trainer.StepCompleted += (_, step) =>
         {
@@ -152,8 +199,15 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             outputs.Write(() => metrics?.Write(step));
             profile?.Step(step);
         };
-        trainer.EpochCompleted += (_, epoch) => outputs.Write(() => progress.Note(string.Create(CultureInfo.InvariantCulture,
-            $"epoch {epoch.Epoch}: mean loss {epoch.MeanLoss:0.0000}") + (epoch.TestAccuracy is { } accuracy ? $", test accuracy {Percentage.Fine(accuracy)}" : "")));
+        trainer.EpochCompleted += (_, epoch) =>
+            outputs.Write(() =>
+                progress.Note(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"epoch {epoch.Epoch}: mean loss {epoch.MeanLoss:0.0000}"
+                    ) + (epoch.TestAccuracy is { } accuracy ? $", test accuracy {Percentage.Fine(accuracy)}" : "")
+                )
+            );
         trainer.EpochCompleted += (_, _) => memory.EpochDone();
         trainer.Resuming += (_, checkpoint) =>
         {
@@ -180,14 +234,19 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
     {
         DeviceInfo info = device.Info;
         string threads = info.Kind == DeviceKind.Cpu ? $"{info.Threads} threads, " : "";
-        return string.Create(CultureInfo.InvariantCulture,
-            $"{settings.Model.ToString().ToLowerInvariant()}, {task.Model.ParameterCount():N0} parameters, {Classes(task)}{Name(settings.Precision)}, " +
-            $"{info.Name} ({threads}{info.Libraries})");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{settings.Model.ToString().ToLowerInvariant()}, {task.Model.ParameterCount():N0} parameters, "
+                + $"{Classes(task)}{Name(settings.Precision)}, "
+                + $"{info.Name} ({threads}{info.Libraries})"
+        );
     }
 
     // What was found in the files and is not what everybody expects.
-    private static string Classes(TrainTask task) => task.Train is not ImageDataset images || images is { Classes: 10, FirstLabel: 0 } ? ""
-        : $"{images.Classes} classes{(images.FirstLabel == 0 ? "" : $" labeled from {images.FirstLabel}")}, ";
+    private static string Classes(TrainTask task) =>
+        task.Train is not ImageDataset images || images is { Classes: 10, FirstLabel: 0 }
+            ? ""
+            : $"{images.Classes} classes{(images.FirstLabel == 0 ? "" : $" labeled from {images.FirstLabel}")}, ";
 
     private TrainSummary Summarise(TrainingResult result, Device device, MemoryWatch memory)
     {

@@ -107,33 +107,61 @@ internal sealed record TrainSettings
     public TrainSettings Check()
     {
         Require(Epochs is null || Steps is null, "--epochs and --steps exclude each other: give one");
-        Require(ToAccuracy is null || Steps is null, "--to-accuracy and --steps exclude each other: the accuracy is tested after each epoch, so take --epochs for the most of them");
-        Require(ToAccuracy is null || Model != ModelKind.Gpt, "--to-accuracy is of images: --model gpt has no test set");
+        Require(
+            ToAccuracy is null || Steps is null,
+            "--to-accuracy and --steps exclude each other: the accuracy is tested after each epoch, so take --epochs "
+                + "for the most of them"
+        );
+        Require(
+            ToAccuracy is null || Model != ModelKind.Gpt,
+            "--to-accuracy is of images: --model gpt has no test set"
+        );
         Require(Every is null || Checkpoint is not null, "--every needs --checkpoint DIR");
         Require(!Resume || Checkpoint is not null, "--resume needs --checkpoint DIR");
         Require(Gpt.Width % Gpt.Heads == 0, $"--width {Gpt.Width} is not a multiple of --heads {Gpt.Heads}");
-        Require(Model != ModelKind.Gpt || Data is not null, "--model gpt needs --data FILE, any text, or - for the standard input");
+        Require(
+            Model != ModelKind.Gpt || Data is not null,
+            "--model gpt needs --data FILE, any text, or - for the standard input"
+        );
         Require(Model != ModelKind.Gpt || Classes is null, "--classes is of images: --model gpt predicts bytes");
-        Require(Model == ModelKind.Gpt || Data is not StandardInput, "--data - is a text from the standard input, which --model gpt takes");
+        Require(
+            Model == ModelKind.Gpt || Data is not StandardInput,
+            "--data - is a text from the standard input, which --model gpt takes"
+        );
         Require(InspectOut is null || Inspect is not null, "--inspect-out needs --inspect N");
         if (InspectOut is not null)
         {
-            Require(!Same(InspectOut, Data), $"--inspect-out and --data both name {InspectOut}, which would be overwritten");
+            Require(
+                !Same(InspectOut, Data),
+                $"--inspect-out and --data both name {InspectOut}, which would be overwritten"
+            );
             Require(!Same(InspectOut, Metrics), $"--inspect-out and --metrics both name {InspectOut}");
             Require(!Same(InspectOut, Telemetry), $"--inspect-out and --telemetry both name {InspectOut}");
-            Require(!Same(InspectOut, Checkpoint), $"--inspect-out and --checkpoint both name {InspectOut}: one is a file, the other a folder");
+            Require(
+                !Same(InspectOut, Checkpoint),
+                $"--inspect-out and --checkpoint both name {InspectOut}: one is a file, the other a folder"
+            );
         }
 
         if (Metrics is not null)
         {
             Require(!Same(Metrics, Data), $"--metrics and --data both name {Metrics}, which would be overwritten");
-            Require(!Same(Metrics, Checkpoint), $"--metrics and --checkpoint both name {Metrics}: one is a file, the other a folder");
+            Require(
+                !Same(Metrics, Checkpoint),
+                $"--metrics and --checkpoint both name {Metrics}: one is a file, the other a folder"
+            );
         }
 
         if (Telemetry is not null)
         {
-            Require(!Same(Telemetry, Data), $"--telemetry and --data both name {Telemetry}, which would be overwritten");
-            Require(!Same(Telemetry, Checkpoint), $"--telemetry and --checkpoint both name {Telemetry}: one is a file, the other a folder");
+            Require(
+                !Same(Telemetry, Data),
+                $"--telemetry and --data both name {Telemetry}, which would be overwritten"
+            );
+            Require(
+                !Same(Telemetry, Checkpoint),
+                $"--telemetry and --checkpoint both name {Telemetry}: one is a file, the other a folder"
+            );
             Require(!Same(Telemetry, Metrics), $"--telemetry and --metrics both name {Telemetry}: they are two files");
         }
 
@@ -141,7 +169,9 @@ internal sealed record TrainSettings
     }
 
     private static bool Same(string path, string? other) =>
-        other is not null && Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)) == Path.TrimEndingDirectorySeparator(Path.GetFullPath(other));
+        other is not null
+        && Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))
+            == Path.TrimEndingDirectorySeparator(Path.GetFullPath(other));
 
     private static void Require(bool holds, string message)
     {

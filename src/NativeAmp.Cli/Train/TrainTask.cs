@@ -12,7 +12,8 @@ internal sealed record TrainTask(Module Model, IDataset Train, IDataset? Test) :
     /// <summary>Reads the data and draws the initial weights.</summary>
     /// <exception cref="DataFormatException">The data is damaged or does not fit the network.</exception>
     /// <exception cref="IOException">The data cannot be read.</exception>
-    /// <exception cref="UsageException">There are fewer samples than one batch, or the run cannot fit in memory.</exception>
+    /// <exception cref="UsageException">There are fewer samples than one batch, or the run cannot fit in
+    /// memory.</exception>
     public static TrainTask Create(TrainSettings settings, Device device, RandomGenerator random)
     {
         if (settings.Model == ModelKind.Gpt)
@@ -20,7 +21,13 @@ internal sealed record TrainTask(Module Model, IDataset Train, IDataset? Test) :
             GptSize size = settings.Gpt;
             TextDataset text = ReadText(settings);
             Check(settings, text, device);
-            var options = new GptOptions { Context = size.Context, Width = size.Width, Heads = size.Heads, Blocks = size.Blocks };
+            var options = new GptOptions
+            {
+                Context = size.Context,
+                Width = size.Width,
+                Heads = size.Heads,
+                Blocks = size.Blocks,
+            };
             return new TrainTask(Models.Gpt(options, random), text, Test: null);
         }
 
@@ -28,11 +35,20 @@ internal sealed record TrainTask(Module Model, IDataset Train, IDataset? Test) :
         (ImageDataset train, ImageDataset test) = MnistFiles.Load(folder, settings.Classes);
         (int height, int width) = (train.Height, train.Width);
         if (settings.Model == ModelKind.Cnn && Math.Min(height, width) < SmallestForCnn)
-            throw new DataFormatException(folder, 8, $"images of {height} × {width}", $"{SmallestForCnn} × {SmallestForCnn} at the least, which cnn halves twice");
+            throw new DataFormatException(
+                folder,
+                8,
+                $"images of {height} × {width}",
+                $"{SmallestForCnn} × {SmallestForCnn} at the least, which cnn halves twice"
+            );
         Check(settings, train, device);
-        return new TrainTask(settings.Model == ModelKind.Cnn
-            ? Models.Cnn(random, height, width, train.Classes)
-            : Models.Mlp(random, height * width, train.Classes), train, test);
+        return new TrainTask(
+            settings.Model == ModelKind.Cnn
+                ? Models.Cnn(random, height, width, train.Classes)
+                : Models.Mlp(random, height * width, train.Classes),
+            train,
+            test
+        );
     }
 
     private static TextDataset ReadText(TrainSettings settings)

@@ -12,10 +12,14 @@ internal sealed record EnergyRow(
     [property: JsonPropertyName("method")] string Method,
     [property: JsonPropertyName("seconds")] double Seconds,
     [property: JsonPropertyName("samples")] long Samples,
-    [property: JsonPropertyName("reason")][property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Reason);
+    [property: JsonPropertyName("reason")]
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        string? Reason
+);
 
 /// <summary>
-/// What is sampled beside a run (--telemetry), and the energy of its steps: from the end of the first one on, without the tests between epochs.
+/// What is sampled beside a run (--telemetry), and the energy of its steps: from the end of the first one on, without
+/// the tests between epochs.
 /// </summary>
 internal sealed class TrainTelemetry : IDisposable
 {
@@ -121,7 +125,17 @@ internal sealed class TrainTelemetry : IDisposable
         }
 
         double joules = measurements.Sum(m => m.Joules!.Value);
-        EnergyMethod method = measurements.Any(m => m.Method == EnergyMethod.Power) ? EnergyMethod.Power : EnergyMethod.Counter;
-        return new EnergyRow(source, joules, joules / _samples, method.ToString().ToLowerInvariant(), seconds, _samples, reason);
+        EnergyMethod method = measurements.Any(m => m.Method == EnergyMethod.Power)
+            ? EnergyMethod.Power
+            : EnergyMethod.Counter;
+        return new EnergyRow(
+            source,
+            joules,
+            joules / _samples,
+            method.ToString().ToLowerInvariant(),
+            seconds,
+            _samples,
+            reason
+        );
     }
 }

@@ -1,6 +1,8 @@
 namespace NativeAmp.Cli.Verify;
 
-/// <summary>adam.json: the fused Adam step over raw memory, six steps a case, against libtorch's fused Adam and AdamW.</summary>
+/// <summary>
+/// adam.json: the fused Adam step over raw memory, six steps a case, against libtorch's fused Adam and AdamW.
+/// </summary>
 internal static class AdamCheck
 {
     // Columns of the table.
@@ -31,8 +33,16 @@ internal static class AdamCheck
         }
 
         // A step that overflows has to be made one, which takes a scale to check against.
-        form.Require(golden.GradScale is not null || !golden.FoundInf.Contains(1), "an overflow without gradScale", "a gradScale");
-        form.Require(golden.GradScale is null or > 0 and < float.PositiveInfinity, $"gradScale {golden.GradScale}", "a number above 0");
+        form.Require(
+            golden.GradScale is not null || !golden.FoundInf.Contains(1),
+            "an overflow without gradScale",
+            "a gradScale"
+        );
+        form.Require(
+            golden.GradScale is null or > 0 and < float.PositiveInfinity,
+            $"gradScale {golden.GradScale}",
+            "a number above 0"
+        );
     }
 
     private static VerifyRow Run(string file, int index, AdamCase golden, Device device)
@@ -43,17 +53,32 @@ internal static class AdamCheck
         using DeviceBuffer m = device.Allocate<float>(zeros);
         using DeviceBuffer v = device.Allocate<float>(zeros);
         using DeviceBuffer vmax = device.Allocate<float>(zeros);
-        using TensorTable table = TensorTable.Create(device, [p.Count],
-            [p.ToCell()], [g.ToCell()], [m.ToCell()], [v.ToCell()], [vmax.ToCell()]);
+        using TensorTable table = TensorTable.Create(
+            device,
+            [p.Count],
+            [p.ToCell()],
+            [g.ToCell()],
+            [m.ToCell()],
+            [v.ToCell()],
+            [vmax.ToCell()]
+        );
         using var state = new OptimizerState(device);
         using var steps = new StepCounts(device, tensorCount: 1);
-        using LossScaleState? scaler = golden.GradScale is { } scale ? new LossScaleState(device, new GradScalerState { Scale = scale }) : null;
+        using LossScaleState? scaler = golden.GradScale is { } scale
+            ? new LossScaleState(device, new GradScalerState { Scale = scale })
+            : null;
         AdamOptions[] options =
         [
             new()
             {
-                LearningRate = golden.Lr, Beta1 = golden.Beta1, Beta2 = golden.Beta2, Epsilon = golden.Eps, WeightDecay = golden.WeightDecay,
-                Decoupled = golden.Mode == "adamw", AmsGrad = golden.Amsgrad, Maximize = golden.Maximize,
+                LearningRate = golden.Lr,
+                Beta1 = golden.Beta1,
+                Beta2 = golden.Beta2,
+                Epsilon = golden.Eps,
+                WeightDecay = golden.WeightDecay,
+                Decoupled = golden.Mode == "adamw",
+                AmsGrad = golden.Amsgrad,
+                Maximize = golden.Maximize,
             },
         ];
         var columns = new OptimizerColumns { ThirdState = golden.Amsgrad ? LargestSecondMoment : -1 };
@@ -69,7 +94,8 @@ internal static class AdamCheck
             AmpKernels.OptimizerStep(table, columns, options, steps, scaler, state, new OptimizerStepOptions());
 
             AdamState after = golden.After[step];
-            comparison.Add($"step {step} p", after.P, p.ToArray<float>())
+            comparison
+                .Add($"step {step} p", after.P, p.ToArray<float>())
                 .Add($"step {step} m", after.M, m.ToArray<float>())
                 .Add($"step {step} v", after.V, v.ToArray<float>())
                 .Same($"step {step} count", after.Step, steps.Read()[0]);
@@ -80,7 +106,11 @@ internal static class AdamCheck
         return comparison.Row();
     }
 
-    private static string Name(int index, AdamCase golden) => string.Concat(
-        FormattableString.Invariant($"{index} {golden.Mode} wd={golden.WeightDecay}"), golden.Amsgrad ? " amsgrad" : "",
-        golden.Maximize ? " maximize" : "", golden.GradScale is { } scale ? FormattableString.Invariant($" scale={scale}") : "");
+    private static string Name(int index, AdamCase golden) =>
+        string.Concat(
+            FormattableString.Invariant($"{index} {golden.Mode} wd={golden.WeightDecay}"),
+            golden.Amsgrad ? " amsgrad" : "",
+            golden.Maximize ? " maximize" : "",
+            golden.GradScale is { } scale ? FormattableString.Invariant($" scale={scale}") : ""
+        );
 }

@@ -7,7 +7,14 @@ namespace NativeAmp.Cli.Verify;
 /// <param name="Tolerance">What is allowed.</param>
 /// <param name="Passed">Whether it is within.</param>
 /// <param name="Detail">Where the worst is, or why it could not be compared; empty when all is equal.</param>
-internal sealed record VerifyRow(string File, string Case, string WorstError, string Tolerance, bool Passed, string Detail);
+internal sealed record VerifyRow(
+    string File,
+    string Case,
+    string WorstError,
+    string Tolerance,
+    bool Passed,
+    string Detail
+);
 
 /// <summary>Gathers the worst error of one case.</summary>
 internal sealed class Comparison(string file, string name, Tolerance tolerance)

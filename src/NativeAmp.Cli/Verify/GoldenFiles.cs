@@ -9,8 +9,20 @@ internal sealed record GoldenTensor(long[] Shape, float[] Data);
 internal sealed record AdamFile(AdamCase[] Cases);
 
 internal sealed record AdamCase(
-    string Mode, double Lr, double Beta1, double Beta2, double Eps, double WeightDecay, bool Amsgrad, bool Maximize, float? GradScale,
-    int[] FoundInf, float[] P0, float[][] Grads, AdamState[] After);
+    string Mode,
+    double Lr,
+    double Beta1,
+    double Beta2,
+    double Eps,
+    double WeightDecay,
+    bool Amsgrad,
+    bool Maximize,
+    float? GradScale,
+    int[] FoundInf,
+    float[] P0,
+    float[][] Grads,
+    AdamState[] After
+);
 
 internal sealed record AdamState(float[] P, float[] M, float[] V, float[]? Vmax, int Step);
 
@@ -18,30 +30,79 @@ internal sealed record AdamState(float[] P, float[] M, float[] V, float[]? Vmax,
 internal sealed record ScalerFile(ScalerCase[] Cases);
 
 internal sealed record ScalerCase(
-    float Init, double GrowthFactor, double BackoffFactor, int GrowthInterval, int[] FoundInf, float[] Scales, int[] Trackers);
+    float Init,
+    double GrowthFactor,
+    double BackoffFactor,
+    int GrowthInterval,
+    int[] FoundInf,
+    float[] Scales,
+    int[] Trackers
+);
 
 /// <summary>unscale.json.</summary>
 internal sealed record UnscaleFile(UnscaleCase[] Cases);
 
-internal sealed record UnscaleCase(string Dtype, float Scale, float Inverse, float[] Input, float[] Output, float FoundInf);
+internal sealed record UnscaleCase(
+    string Dtype,
+    float Scale,
+    float Inverse,
+    float[] Input,
+    float[] Output,
+    float FoundInf
+);
 
 /// <summary>layers.json.</summary>
 internal sealed record LayersFile(LayerCase[] Ops);
 
 internal sealed record LayerCase(
-    string Name, LayerConfig? Config, Dictionary<string, int[]>? Ints, Dictionary<string, GoldenTensor>? Inputs, GoldenTensor? Output,
-    GoldenTensor? OutputGrad, Dictionary<string, GoldenTensor>? Grads, float[]? RunningMean, float[]? RunningVar);
+    string Name,
+    LayerConfig? Config,
+    Dictionary<string, int[]>? Ints,
+    Dictionary<string, GoldenTensor>? Inputs,
+    GoldenTensor? Output,
+    GoldenTensor? OutputGrad,
+    Dictionary<string, GoldenTensor>? Grads,
+    float[]? RunningMean,
+    float[]? RunningVar
+);
 
 internal sealed record LayerConfig(
-    string? Approximate, float? Eps, float? Momentum, bool? Training, int? Kernel, int? Stride, int? Padding, int? Dilation, int? Dim,
-    bool? Causal, string? Scale, string? Layout, string? Reduction);
+    string? Approximate,
+    float? Eps,
+    float? Momentum,
+    bool? Training,
+    int? Kernel,
+    int? Stride,
+    int? Padding,
+    int? Dilation,
+    int? Dim,
+    bool? Causal,
+    string? Scale,
+    string? Layout,
+    string? Reduction
+);
 
 /// <summary>training.json and amp_training.json.</summary>
 internal sealed record TrainingFile(
-    GoldenOptimizer Optimizer, GoldenTensor X, int[] Y, GoldenTensor[] Initial, float[] Losses, GoldenTensor[]? Final,
-    GoldenScaler? Scaler, float[]? Scales, int[]? FoundInf);
+    GoldenOptimizer Optimizer,
+    GoldenTensor X,
+    int[] Y,
+    GoldenTensor[] Initial,
+    float[] Losses,
+    GoldenTensor[]? Final,
+    GoldenScaler? Scaler,
+    float[]? Scales,
+    int[]? FoundInf
+);
 
-internal sealed record GoldenOptimizer(string Mode, double Lr, double Beta1, double Beta2, double Eps, double WeightDecay);
+internal sealed record GoldenOptimizer(
+    string Mode,
+    double Lr,
+    double Beta1,
+    double Beta2,
+    double Eps,
+    double WeightDecay
+);
 
 internal sealed record GoldenScaler(float Init, double GrowthFactor, double BackoffFactor, int GrowthInterval);
 
@@ -50,7 +111,8 @@ internal sealed record GoldenScaler(float Init, double GrowthFactor, double Back
     NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = false,
-    UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip)]
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip
+)]
 [JsonSerializable(typeof(AdamFile))]
 [JsonSerializable(typeof(ScalerFile))]
 [JsonSerializable(typeof(UnscaleFile))]

@@ -3,15 +3,16 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Cli.Verify;
 
 /// <summary>
-/// Checks that what a golden file holds fits together, before anything is computed with it: JSON can say a shape of [1000000000]
-/// in a few bytes.
+/// Checks that what a golden file holds fits together, before anything is computed with it: JSON can say a shape of
+/// [1000000000] in a few bytes.
 /// </summary>
 internal sealed class GoldenForm(string path)
 {
     // Far above any golden file's, far below what hurts.
     private const int MostSteps = 1_000_000;
 
-    public T[] Required<T>(T[]? values, string what) => values is { Length: > 0 } ? values : throw Bad($"no {what}", "at least one");
+    public T[] Required<T>(T[]? values, string what) =>
+        values is { Length: > 0 } ? values : throw Bad($"no {what}", "at least one");
 
     /// <summary>An array of objects, none of them null: JSON can say that in spite of its type.</summary>
     public T[] Objects<T>(T[]? values, string what)
@@ -34,14 +35,19 @@ internal sealed class GoldenForm(string path)
         UInt128 count = 1;
         foreach (long size in tensor.Shape)
         {
-            count *= size is >= 0 and <= int.MaxValue ? (UInt128)size : throw Bad($"size {size} in {what}", "0 or more");
+            count *= size is >= 0 and <= int.MaxValue
+                ? (UInt128)size
+                : throw Bad($"size {size} in {what}", "0 or more");
             if (count > int.MaxValue)
                 break;
         }
 
         return count == (UInt128)tensor.Data.Length
             ? tensor
-            : throw Bad($"{tensor.Data.Length} values of {what}", $"as many as its shape [{string.Join(", ", tensor.Shape)}] says");
+            : throw Bad(
+                $"{tensor.Data.Length} values of {what}",
+                $"as many as its shape [{string.Join(", ", tensor.Shape)}] says"
+            );
     }
 
     /// <summary>A tensor of a given shape.</summary>

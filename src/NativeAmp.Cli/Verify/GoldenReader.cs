@@ -16,7 +16,9 @@ internal enum GoldenKind
     AmpTraining,
 }
 
-/// <summary>Reads golden files: what kind one is, and its content, checked for form before anything is computed.</summary>
+/// <summary>
+/// Reads golden files: what kind one is, and its content, checked for form before anything is computed.
+/// </summary>
 internal static class GoldenReader
 {
     // Sizes of these files are kilobytes; what is larger is something else.
@@ -50,13 +52,16 @@ internal static class GoldenReader
     {
         try
         {
-            return JsonSerializer.Deserialize(json, type) ?? throw new DataFormatException(path, 0, "null", $"a golden file");
+            return JsonSerializer.Deserialize(json, type)
+                ?? throw new DataFormatException(path, 0, "null", $"a golden file");
         }
         catch (JsonException e)
         {
             throw Malformed(path, json, e);
         }
-        catch (Exception e) when (e is InvalidOperationException or FormatException and not DataFormatException or NotSupportedException)
+        catch (Exception e)
+            when (e is InvalidOperationException or FormatException and not DataFormatException or NotSupportedException
+            )
         {
             // The serializer's ways of saying that a number or a string is of another type.
             throw new DataFormatException(path, 0, "values of another type", "a golden file", e);

@@ -31,7 +31,9 @@ internal sealed class LayerOperators(GoldenForm form, Device device, LayerCase g
                 tensor.RequiresGrad = true;
             }
 
-            return name == "mse" ? MeanSquaredError(inputs) : Differentiate(Forward(name, inputs), inputs, outputGradient);
+            return name == "mse"
+                ? MeanSquaredError(inputs)
+                : Differentiate(Forward(name, inputs), inputs, outputGradient);
         }
         finally
         {
@@ -53,8 +55,17 @@ internal sealed class LayerOperators(GoldenForm form, Device device, LayerCase g
             "avgpool2d" => Ops.AvgPool2d(Input("x"), Kernel(), Config.Stride ?? 0),
             "softmax" => Ops.Softmax(Input("x")),
             "attention" => Ops.Attention(Input("q"), Input("k"), Input("v"), Config.Causal ?? false),
-            "conv2d" => Ops.Conv2d(Input("x"), Input("weight"), bias,
-                new Conv2dOptions { Stride = Config.Stride ?? 1, Padding = Config.Padding ?? 0, Dilation = Config.Dilation ?? 1 }),
+            "conv2d" => Ops.Conv2d(
+                Input("x"),
+                Input("weight"),
+                bias,
+                new Conv2dOptions
+                {
+                    Stride = Config.Stride ?? 1,
+                    Padding = Config.Padding ?? 0,
+                    Dilation = Config.Dilation ?? 1,
+                }
+            ),
             "embedding" => Ops.Embedding(Integers("indices"), Input("weight")),
             "cross_entropy" => Loss.CrossEntropy(Input("x"), Integers("targets")),
             "batchnorm2d" => BatchNorm(Input("x"), Input("weight"), bias),
@@ -80,7 +91,16 @@ internal sealed class LayerOperators(GoldenForm form, Device device, LayerCase g
         using Tensor mean = Tensor.From<float>(device, initial, new Shape(initial.Length));
         Array.Fill(initial, 1);
         using Tensor variance = Tensor.From<float>(device, initial, new Shape(initial.Length));
-        Tensor y = Ops.BatchNorm2d(x, weight, bias, mean, variance, Config.Training ?? true, Config.Momentum ?? 0.1f, Config.Eps ?? 1e-5f);
+        Tensor y = Ops.BatchNorm2d(
+            x,
+            weight,
+            bias,
+            mean,
+            variance,
+            Config.Training ?? true,
+            Config.Momentum ?? 0.1f,
+            Config.Eps ?? 1e-5f
+        );
         RunningMean = mean.ToFloats();
         RunningVariance = variance.ToFloats();
         return y;
@@ -89,22 +109,35 @@ internal sealed class LayerOperators(GoldenForm form, Device device, LayerCase g
     /// <summary>Gradients of output · outputGradient, which are those of the output from outputGradient.</summary>
     private LayerResult Differentiate(Tensor output, Dictionary<string, Tensor> inputs, GoldenTensor outputGradient)
     {
-        form.Require(output.Count == outputGradient.Data.Length, $"{outputGradient.Data.Length} values of outputGrad", $"{output.Count}");
+        form.Require(
+            output.Count == outputGradient.Data.Length,
+            $"{outputGradient.Data.Length} values of outputGrad",
+            $"{output.Count}"
+        );
         float[] values = output.ToFloats();
         using Tensor weights = Tensor.From<float>(device, outputGradient.Data, new Shape(output.Count, 1));
         Tensor loss = Ops.MatMul(Ops.Reshape(output, 1, output.Count), weights);
         loss.Backward();
-        return new LayerResult(values, inputs.ToDictionary(input => input.Key, input => input.Value.Gradient?.ToFloats() ?? []));
+        return new LayerResult(
+            values,
+            inputs.ToDictionary(input => input.Key, input => input.Value.Gradient?.ToFloats() ?? [])
+        );
     }
 
-    /// <summary>Loss.MeanSquaredError gives its target no gradient; the loss is symmetric, so the target's is had by turning it around.</summary>
+    /// <summary>
+    /// Loss.MeanSquaredError gives its target no gradient; the loss is symmetric, so the target's is had by turning it
+    /// around.
+    /// </summary>
     private LayerResult MeanSquaredError(Dictionary<string, Tensor> inputs)
     {
         Tensor x = form.Required(inputs.GetValueOrDefault("x"), "input x of mse");
         Tensor target = form.Required(inputs.GetValueOrDefault("target"), "input target of mse");
         Dictionary<string, float[]> gradients = [];
         float[] values = [];
-        foreach ((string name, Tensor prediction, Tensor other) in ((string, Tensor, Tensor)[])[("target", target, x), ("x", x, target)])
+        foreach (
+            (string name, Tensor prediction, Tensor other) in ((string, Tensor, Tensor)[])
+                [("target", target, x), ("x", x, target)]
+        )
         {
             prediction.RequiresGrad = true;
             other.RequiresGrad = false;

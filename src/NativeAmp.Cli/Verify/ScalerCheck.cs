@@ -13,8 +13,16 @@ internal static class ScalerCheck
             form.SameLength("scales and trackers", golden.FoundInf.Length, golden.Scales, golden.Trackers);
             form.Require(float.IsFinite(golden.Init) && golden.Init > 0, $"init {golden.Init}", "a number above 0");
             form.Require(golden.GrowthInterval > 0, $"growthInterval {golden.GrowthInterval}", "1 or more");
-            form.Require(golden.GrowthFactor is >= 1 and < double.PositiveInfinity, $"growthFactor {golden.GrowthFactor}", "1 or more");
-            form.Require(golden.BackoffFactor is > 0 and <= 1, $"backoffFactor {golden.BackoffFactor}", "above 0, at most 1");
+            form.Require(
+                golden.GrowthFactor is >= 1 and < double.PositiveInfinity,
+                $"growthFactor {golden.GrowthFactor}",
+                "1 or more"
+            );
+            form.Require(
+                golden.BackoffFactor is > 0 and <= 1,
+                $"backoffFactor {golden.BackoffFactor}",
+                "above 0, at most 1"
+            );
         }
 
         return [.. cases.Select((golden, i) => Run(Path.GetFileName(path), i, golden, device))];
@@ -33,7 +41,11 @@ internal static class ScalerCheck
         using OptimizerState good = Checked(device, 1);
         using OptimizerState overflown = Checked(device, float.PositiveInfinity);
 
-        var comparison = new Comparison(file, FormattableString.Invariant($"{index} init={golden.Init} interval={golden.GrowthInterval}"), Tolerance.Exact);
+        var comparison = new Comparison(
+            file,
+            FormattableString.Invariant($"{index} init={golden.Init} interval={golden.GrowthInterval}"),
+            Tolerance.Exact
+        );
         float[] scales = new float[golden.Scales.Length];
         for (int i = 0; i < scales.Length; i++)
         {

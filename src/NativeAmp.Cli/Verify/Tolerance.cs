@@ -14,20 +14,30 @@ internal sealed record Tolerance(string Text, double Relative, double Absolute =
     public static readonly Tolerance Layers = new("rtol 1e-5, atol 1e-6", 1e-5, 1e-6);
     public static readonly Tolerance Training = new("rtol 1e-4", 1e-4);
 
-    // A parameter moves by about the learning rate, 0.01, a step: one that ends near 0 is held to 1e-4 of a step instead of 1e-4 of nothing.
+    // A parameter moves by about the learning rate, 0.01, a step: one that ends near 0 is held to 1e-4 of a step
+    // instead of 1e-4 of nothing.
     public static readonly Tolerance FinalParameters = new("rtol 1e-4, atol 1e-6", 1e-4, 1e-6);
     public static readonly Tolerance AmpLosses = new("rtol 2e-2", 2e-2);
 
-    /// <summary>The error as a fraction of what is allowed: 0 for the same value, 1 at the limit, infinite for what cannot be compared.</summary>
+    /// <summary>
+    /// The error as a fraction of what is allowed: 0 for the same value, 1 at the limit, infinite for what cannot be
+    /// compared.
+    /// </summary>
     public double Fraction(float expected, float actual)
     {
-        if (BitConverter.SingleToInt32Bits(expected) == BitConverter.SingleToInt32Bits(actual) || (float.IsNaN(expected) && float.IsNaN(actual)))
+        if (
+            BitConverter.SingleToInt32Bits(expected) == BitConverter.SingleToInt32Bits(actual)
+            || (float.IsNaN(expected) && float.IsNaN(actual))
+        )
             return 0;
         if (!float.IsFinite(expected) || !float.IsFinite(actual))
             return double.PositiveInfinity;
         double error = Math.Abs((double)expected - actual);
         double allowed = Absolute + Relative * Math.Abs((double)expected);
-        double fraction = error == 0 && this != Exact ? 0 : allowed > 0 ? error / allowed : double.PositiveInfinity;
+        double fraction =
+            error == 0 && this != Exact ? 0
+            : allowed > 0 ? error / allowed
+            : double.PositiveInfinity;
         return Ulps > 0 ? Math.Min(fraction, UlpsBetween(expected, actual) / (double)Ulps) : fraction;
     }
 
@@ -45,10 +55,11 @@ internal sealed record Tolerance(string Text, double Relative, double Absolute =
     }
 
     /// <summary>A fraction, for people.</summary>
-    public static string Describe(double fraction) => fraction switch
-    {
-        0 => "0",
-        double.PositiveInfinity => "differs",
-        _ => fraction.ToString("0.###", CultureInfo.InvariantCulture) + " × tolerance",
-    };
+    public static string Describe(double fraction) =>
+        fraction switch
+        {
+            0 => "0",
+            double.PositiveInfinity => "differs",
+            _ => fraction.ToString("0.###", CultureInfo.InvariantCulture) + " × tolerance",
+        };
 }

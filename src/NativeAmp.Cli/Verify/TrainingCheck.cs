@@ -3,8 +3,8 @@ using NativeAmp.Training;
 namespace NativeAmp.Cli.Verify;
 
 /// <summary>
-/// training.json and amp_training.json: a two-layer net trained from given weights, in float32 and through the whole mixed-precision
-/// flow in float16.
+/// training.json and amp_training.json: a two-layer net trained from given weights, in float32 and through the whole
+/// mixed-precision flow in float16.
 /// </summary>
 internal static class TrainingCheck
 {
@@ -15,13 +15,26 @@ internal static class TrainingCheck
         Check(form, file);
         form.SameLength("final parameters", 4, file.Final);
         string name = Path.GetFileName(path);
-        Trajectory trajectory = Train(form, file, new Gelu(), PrecisionPolicy.Float32, GradScalerOptions.Disabled, device);
+        Trajectory trajectory = Train(
+            form,
+            file,
+            new Gelu(),
+            PrecisionPolicy.Float32,
+            GradScalerOptions.Disabled,
+            device
+        );
         var parameters = new Comparison(name, "final parameters", Tolerance.FinalParameters);
         for (int i = 0; i < trajectory.Final.Count; i++)
-            parameters.Add($"parameter {i}", form.Tensor(file.Final![i], "final parameter", file.Initial[i].Shape).Data, trajectory.Final[i]);
+            parameters.Add(
+                $"parameter {i}",
+                form.Tensor(file.Final![i], "final parameter", file.Initial[i].Shape).Data,
+                trajectory.Final[i]
+            );
         return
         [
-            new Comparison(name, $"losses of {file.Losses.Length} steps", Tolerance.Training).Add("loss", file.Losses, trajectory.Losses).Row(),
+            new Comparison(name, $"losses of {file.Losses.Length} steps", Tolerance.Training)
+                .Add("loss", file.Losses, trajectory.Losses)
+                .Row(),
             parameters.Row(),
         ];
     }
@@ -35,8 +48,11 @@ internal static class TrainingCheck
         form.SameLength("scales and foundInf", file.Losses.Length, file.Scales, file.FoundInf);
         form.Require(golden.GrowthInterval > 0, $"growthInterval {golden.GrowthInterval}", "1 or more");
         form.Require(float.IsFinite(golden.Init) && golden.Init > 0, $"scaler init {golden.Init}", "a number above 0");
-        form.Require(golden.GrowthFactor is >= 1 and < double.PositiveInfinity && golden.BackoffFactor is > 0 and <= 1,
-            $"factors {golden.GrowthFactor} and {golden.BackoffFactor}", "growth of 1 or more, backoff above 0 and at most 1");
+        form.Require(
+            golden.GrowthFactor is >= 1 and < double.PositiveInfinity && golden.BackoffFactor is > 0 and <= 1,
+            $"factors {golden.GrowthFactor} and {golden.BackoffFactor}",
+            "growth of 1 or more, backoff above 0 and at most 1"
+        );
         GradScalerOptions scaler = GradScalerOptions.PyTorch with
         {
             InitialScale = golden.Init,
@@ -53,7 +69,9 @@ internal static class TrainingCheck
         [
             found.Row(),
             new Comparison(name, "scales", Tolerance.Exact).Add("scale", file.Scales, trajectory.Scales).Row(),
-            new Comparison(name, $"losses of {file.Losses.Length} steps", Tolerance.AmpLosses).Add("loss", file.Losses, trajectory.Losses).Row(),
+            new Comparison(name, $"losses of {file.Losses.Length} steps", Tolerance.AmpLosses)
+                .Add("loss", file.Losses, trajectory.Losses)
+                .Row(),
         ];
     }
 
@@ -67,16 +85,31 @@ internal static class TrainingCheck
         form.Require(x.Shape.Length == 2, $"x of {x.Shape.Length} dimensions", "2");
         long hidden = form.Tensor(file.Initial[0], "initial parameter 0").Shape.FirstOrDefault();
         long classes = form.Tensor(file.Initial[2], "initial parameter 2").Shape.FirstOrDefault();
-        form.Require(x.Shape[0] > 0 && x.Shape[1] > 0 && hidden > 0 && classes > 0, "an empty dimension", "1 or more everywhere");
+        form.Require(
+            x.Shape[0] > 0 && x.Shape[1] > 0 && hidden > 0 && classes > 0,
+            "an empty dimension",
+            "1 or more everywhere"
+        );
         form.Tensor(file.Initial[0], "initial parameter 0", hidden, x.Shape[1]);
         form.Tensor(file.Initial[1], "initial parameter 1", hidden);
         form.Tensor(file.Initial[2], "initial parameter 2", classes, hidden);
         form.Tensor(file.Initial[3], "initial parameter 3", classes);
         form.SameLength("labels y", (int)x.Shape[0], file.Y);
-        form.Require(Array.TrueForAll(file.Y, label => label >= 0 && label < classes), "a label outside", $"0 to {classes - 1}");
+        form.Require(
+            Array.TrueForAll(file.Y, label => label >= 0 && label < classes),
+            "a label outside",
+            $"0 to {classes - 1}"
+        );
     }
 
-    private static Trajectory Train(GoldenForm form, TrainingFile file, Module activation, PrecisionPolicy precision, GradScalerOptions scale, Device device)
+    private static Trajectory Train(
+        GoldenForm form,
+        TrainingFile file,
+        Module activation,
+        PrecisionPolicy precision,
+        GradScalerOptions scale,
+        Device device
+    )
     {
         GoldenTensor[] initial = file.Initial;
         var first = new Linear((int)initial[0].Shape[1], (int)initial[0].Shape[0]);
@@ -116,15 +149,18 @@ internal static class TrainingCheck
     {
         try
         {
-            return new FusedAdam(model.Parameters(), new AdamOptions
-            {
-                LearningRate = golden.Lr,
-                Beta1 = golden.Beta1,
-                Beta2 = golden.Beta2,
-                Epsilon = golden.Eps,
-                WeightDecay = golden.WeightDecay,
-                Decoupled = golden.Mode == "adamw",
-            });
+            return new FusedAdam(
+                model.Parameters(),
+                new AdamOptions
+                {
+                    LearningRate = golden.Lr,
+                    Beta1 = golden.Beta1,
+                    Beta2 = golden.Beta2,
+                    Epsilon = golden.Eps,
+                    WeightDecay = golden.WeightDecay,
+                    Decoupled = golden.Mode == "adamw",
+                }
+            );
         }
         catch (ArgumentException e)
         {

@@ -9,7 +9,11 @@ internal static class UnscaleCheck
         UnscaleCase[] cases = form.Objects(file.Cases, "cases");
         foreach (UnscaleCase golden in cases)
         {
-            form.Require(golden.Dtype is "Float32" or "Float16" or "BFloat16", $"dtype '{golden.Dtype}'", "Float32, Float16 or BFloat16");
+            form.Require(
+                golden.Dtype is "Float32" or "Float16" or "BFloat16",
+                $"dtype '{golden.Dtype}'",
+                "Float32, Float16 or BFloat16"
+            );
             form.SameLength("values of output", form.Required(golden.Input, "input").Length, golden.Output);
             form.Require(float.IsFinite(golden.Scale) && golden.Scale > 0, $"scale {golden.Scale}", "a number above 0");
         }
@@ -25,13 +29,22 @@ internal static class UnscaleCheck
             "BFloat16" => Unscale(device, golden, value => (BFloat16)value, value => (float)value),
             _ => Unscale(device, golden, value => value, value => value),
         };
-        return new Comparison(file, FormattableString.Invariant($"{index} {golden.Dtype} scale={golden.Scale} found={golden.FoundInf}"), Tolerance.Exact)
+        return new Comparison(
+            file,
+            FormattableString.Invariant($"{index} {golden.Dtype} scale={golden.Scale} found={golden.FoundInf}"),
+            Tolerance.Exact
+        )
             .Add("output", golden.Output, output)
             .Same("found_inf", golden.FoundInf != 0 ? 1 : 0, foundInf ? 1 : 0)
             .Row();
     }
 
-    private static (float[] Output, bool FoundInf) Unscale<T>(Device device, UnscaleCase golden, Converter<float, T> narrow, Converter<T, float> widen)
+    private static (float[] Output, bool FoundInf) Unscale<T>(
+        Device device,
+        UnscaleCase golden,
+        Converter<float, T> narrow,
+        Converter<T, float> widen
+    )
         where T : unmanaged
     {
         using DeviceBuffer gradient = device.Allocate<T>(Array.ConvertAll(golden.Input, narrow));

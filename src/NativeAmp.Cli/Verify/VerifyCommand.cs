@@ -7,7 +7,10 @@ namespace NativeAmp.Cli.Verify;
 /// <summary>nativeamp verify DIR.</summary>
 internal sealed class VerifyCommand
 {
-    private readonly Argument<string> _folder = new("DIR") { Description = "Folder of golden files: adam, scaler, unscale, layers, training, amp_training." };
+    private readonly Argument<string> _folder = new("DIR")
+    {
+        Description = "Folder of golden files: adam, scaler, unscale, layers, training, amp_training.",
+    };
     private readonly Option<string> _device = CommonOptions.Device();
     private readonly Option<bool> _json = CommonOptions.Json();
 
@@ -19,7 +22,12 @@ internal sealed class VerifyCommand
             if (string.IsNullOrWhiteSpace(result.GetValueOrDefault<string>()))
                 result.AddError("DIR is empty; it is a folder of golden files.");
         });
-        Command command = new("verify", "Compute the golden files of a folder on this machine and compare.") { _folder, _device, _json };
+        Command command = new("verify", "Compute the golden files of a folder on this machine and compare.")
+        {
+            _folder,
+            _device,
+            _json,
+        };
         command.SetAction(parsed => Run(parsed, terminal));
         return command;
     }
@@ -27,7 +35,10 @@ internal sealed class VerifyCommand
     private int Run(ParseResult parsed, Terminal terminal)
     {
         string folder = parsed.GetRequiredValue(_folder);
-        using Device device = CommonOptions.Open(Enum.Parse<DeviceChoice>(parsed.GetValue(_device)!, ignoreCase: true), terminal);
+        using Device device = CommonOptions.Open(
+            Enum.Parse<DeviceChoice>(parsed.GetValue(_device)!, ignoreCase: true),
+            terminal
+        );
         VerifyReport report = VerifyReport.Of(folder, device);
         if (parsed.GetValue(_json))
             terminal.Output.WriteLine(JsonSerializer.Serialize(report, VerifyJson.Default.VerifyReport));
@@ -40,14 +51,21 @@ internal sealed class VerifyCommand
     {
         terminal.WriteTable(
             ["file", "case", "worst error", "tolerance", "result"],
-            [.. report.Cases.Select(row => (string[])[row.File, row.Case, row.WorstError, row.Tolerance, row.Passed ? "pass" : "FAIL"])]);
+            [
+                .. report.Cases.Select(row =>
+                    (string[])[row.File, row.Case, row.WorstError, row.Tolerance, row.Passed ? "pass" : "FAIL"]
+                ),
+            ]
+        );
         foreach (VerifyRow row in report.Cases.Where(row => !row.Passed))
             terminal.Output.WriteLine($"FAIL {row.File} {row.Case}: {row.Detail}");
         foreach (string unknown in report.UnknownFiles)
             terminal.Output.WriteLine($"{unknown}: not a golden file of a known kind, left out");
         int passed = report.Cases.Count(row => row.Passed);
-        terminal.Output.WriteLine(report.Cases.Count == 0
-            ? $"There is no golden file in {folder}."
-            : $"{passed} of {report.Cases.Count} cases within tolerance on {report.Device}.");
+        terminal.Output.WriteLine(
+            report.Cases.Count == 0
+                ? $"There is no golden file in {folder}."
+                : $"{passed} of {report.Cases.Count} cases within tolerance on {report.Device}."
+        );
     }
 }

@@ -8,7 +8,12 @@ namespace NativeAmp.Cli.Verify;
 /// <param name="Device">What computed.</param>
 /// <param name="Cases">One row a case.</param>
 /// <param name="UnknownFiles">JSON files that are of no known kind.</param>
-internal sealed record VerifyReport(bool Ok, string Device, IReadOnlyList<VerifyRow> Cases, IReadOnlyList<string> UnknownFiles)
+internal sealed record VerifyReport(
+    bool Ok,
+    string Device,
+    IReadOnlyList<VerifyRow> Cases,
+    IReadOnlyList<string> UnknownFiles
+)
 {
     /// <summary>Checks every golden file of a folder against a device.</summary>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
@@ -36,7 +41,12 @@ internal sealed record VerifyReport(bool Ok, string Device, IReadOnlyList<Verify
         }
 
         DeviceInfo info = device.Info;
-        return new VerifyReport(rows.Count > 0 && rows.TrueForAll(row => row.Passed), $"{info.Name} ({info.Libraries})", rows, unknown);
+        return new VerifyReport(
+            rows.Count > 0 && rows.TrueForAll(row => row.Passed),
+            $"{info.Name} ({info.Libraries})",
+            rows,
+            unknown
+        );
     }
 }
 

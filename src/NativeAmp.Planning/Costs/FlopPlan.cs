@@ -48,7 +48,9 @@ public sealed record FlopPlan
         };
     }
 
-    /// <summary>Scores and weighted values: 4 s h a token and layer, half of it where what is masked is skipped.</summary>
+    /// <summary>
+    /// Scores and weighted values: 4 s h a token and layer, half of it where what is masked is skipped.
+    /// </summary>
     internal static double CorePerToken(PlanRequest request) =>
         4.0 * request.Model.Context * request.Model.Width * (request.Split.FlashAttention ? 0.5 : 1);
 }

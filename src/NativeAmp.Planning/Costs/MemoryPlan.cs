@@ -3,7 +3,10 @@ namespace NativeAmp.Planning;
 /// <summary>Bytes of a GPU's memory by kind, on the stage that needs most.</summary>
 public sealed record MemoryPlan
 {
-    /// <summary>Whether the stage that needs most is the last (with the head) and not the first (with the embeddings, and most micro-batches in flight).</summary>
+    /// <summary>
+    /// Whether the stage that needs most is the last (with the head) and not the first (with the embeddings, and most
+    /// micro-batches in flight).
+    /// </summary>
     public required bool IsLastStage { get; init; }
 
     /// <summary>Float32 masters, or float32 parameters where they are no masters of a compute copy.</summary>
@@ -21,7 +24,9 @@ public sealed record MemoryPlan
     /// <summary>What the forward pass keeps for the backward pass.</summary>
     public required double Activations { get; init; }
 
-    /// <summary>A layer that is computed again, gradients of logits, the products' workspace, a gathered layer of ZeRO-3.</summary>
+    /// <summary>
+    /// A layer that is computed again, gradients of logits, the products' workspace, a gathered layer of ZeRO-3.
+    /// </summary>
     public required double Workspace { get; init; }
 
     /// <summary>Buffers of transfers and collectives.</summary>
@@ -33,7 +38,9 @@ public sealed record MemoryPlan
     /// <summary>Bytes in the host's memory for each GPU.</summary>
     public required double Host { get; init; }
 
-    /// <summary>Bytes of weights, gradients, masters and state of the stage's layers alone, without embeddings and head.</summary>
+    /// <summary>
+    /// Bytes of weights, gradients, masters and state of the stage's layers alone, without embeddings and head.
+    /// </summary>
     public required double LayerState { get; init; }
 
     /// <summary>Parameters, copies, gradients and optimizer state.</summary>
@@ -44,11 +51,17 @@ public sealed record MemoryPlan
 
     /// <summary>The kinds by name, largest first.</summary>
     public IReadOnlyList<(string Name, double Bytes)> Kinds =>
-    [
-        .. new[]
-        {
-            ("parameters", Parameters), ("compute copies", ComputeCopies), ("gradients", Gradients), ("optimizer state", OptimizerState),
-            ("activations", Activations), ("workspace", Workspace), ("communication buffers", Communication), ("reserved", Reserved),
-        }.OrderByDescending(kind => kind.Item2),
-    ];
+        [
+            .. new[]
+            {
+                ("parameters", Parameters),
+                ("compute copies", ComputeCopies),
+                ("gradients", Gradients),
+                ("optimizer state", OptimizerState),
+                ("activations", Activations),
+                ("workspace", Workspace),
+                ("communication buffers", Communication),
+                ("reserved", Reserved),
+            }.OrderByDescending(kind => kind.Item2),
+        ];
 }

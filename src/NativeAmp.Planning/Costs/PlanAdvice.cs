@@ -1,3 +1,4 @@
+using System.Globalization;
 using static NativeAmp.Planning.BinaryUnits;
 
 namespace NativeAmp.Planning;
@@ -11,13 +12,26 @@ internal static class PlanAdvice
         (string kind, double bytes) = plan.Memory.Kinds[0];
         List<string> lines =
         [
-            FormattableString.Invariant(
-                $"It does not fit: {plan.Memory.Total / GiB:0.0} GiB are needed and {plan.Request.Gpu.Name} has {has / GiB:0.0}. Most of it is {kind}, {bytes / GiB:0.0} GiB."),
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"It does not fit: {plan.Memory.Total / GiB:0.0} GiB are needed and {plan.Request.Gpu.Name} has "
+                    + $"{has / GiB:0.0}. Most of it is {kind}, {bytes / GiB:0.0} GiB."
+            ),
         ];
-        var better = Proposals(plan.Request).Select(p => (p.Text, Plan: TryPlan(p.Request))).Where(p => p.Plan is not null)
-            .Select(p => (p.Text, p.Plan!.Memory.Total)).Where(p => p.Total < plan.Memory.Total * 0.98).OrderBy(p => p.Total).Take(5);
-        lines.AddRange(better.Select(p => FormattableString.Invariant(
-            $"{p.Text} brings it to {p.Total / GiB:0.0} GiB{(p.Total <= has ? ", which fits" : "")}.")));
+        var better = Proposals(plan.Request)
+            .Select(p => (p.Text, Plan: TryPlan(p.Request)))
+            .Where(p => p.Plan is not null)
+            .Select(p => (p.Text, p.Plan!.Memory.Total))
+            .Where(p => p.Total < plan.Memory.Total * 0.98)
+            .OrderBy(p => p.Total)
+            .Take(5);
+        lines.AddRange(
+            better.Select(p =>
+                FormattableString.Invariant(
+                    $"{p.Text} brings it to {p.Total / GiB:0.0} GiB{(p.Total <= has ? ", which fits" : "")}."
+                )
+            )
+        );
         return lines;
     }
 
@@ -37,7 +51,10 @@ internal static class PlanAdvice
         for (int stage = s.ZeroStage + 1; stage <= 3 && s.Data > 1; stage++)
             yield return ($"--zero {stage}", With(s with { ZeroStage = stage }));
         if (s.Tensor < request.Gpu.GpusPerNode)
-            yield return ($"--tensor {request.Gpu.GpusPerNode} (on more GPUs)", With(s with { Tensor = request.Gpu.GpusPerNode }));
+            yield return (
+                $"--tensor {request.Gpu.GpusPerNode} (on more GPUs)",
+                With(s with { Tensor = request.Gpu.GpusPerNode })
+            );
         if (request.Model.Layers % (s.Pipeline * 2) == 0)
             yield return ($"--pipeline {s.Pipeline * 2} (on more GPUs)", With(s with { Pipeline = s.Pipeline * 2 }));
         if (!s.OffloadOptimizer)

@@ -1,18 +1,35 @@
 namespace NativeAmp.Planning;
 
-/// <summary>Bytes that one GPU holds of each parameter of its part of the model, by kind, after ZeRO and offloading (arXiv 1910.02054, section 5).</summary>
-internal readonly record struct ShardedState(double Weights, double Gradients, double Masters, double Moments, double GradientCopies, double Host)
+/// <summary>
+/// Bytes that one GPU holds of each parameter of its part of the model, by kind, after ZeRO and offloading (arXiv
+/// 1910.02054, section 5).
+/// </summary>
+internal readonly record struct ShardedState(
+    double Weights,
+    double Gradients,
+    double Masters,
+    double Moments,
+    double GradientCopies,
+    double Host
+)
 {
     /// <summary>All that is on the GPU.</summary>
     public double OnGpu => Weights + Gradients + Masters + Moments + GradientCopies;
 
     public static ShardedState Of(StateLayout layout, ParallelSplit split)
     {
-        double d = split.Data, shard = split.ZeroStage >= 1 ? d : 1;
+        double d = split.Data,
+            shard = split.ZeroStage >= 1 ? d : 1;
         double weights = layout.Weights / (split.ZeroStage == 3 ? d : 1);
         // DeepSpeed's ZeRO-3 reduces a half gradient into the sharded float32 one as it comes.
-        double gradients = split.ZeroStage == 3 && layout.GradientCopy > 0 ? 0 : layout.Gradient / (split.ZeroStage >= 2 ? d : 1);
-        (double masters, double moments, double copies, double host) = (layout.Master / shard, layout.Moments / shard, layout.GradientCopy / shard, 0);
+        double gradients =
+            split.ZeroStage == 3 && layout.GradientCopy > 0 ? 0 : layout.Gradient / (split.ZeroStage >= 2 ? d : 1);
+        (double masters, double moments, double copies, double host) = (
+            layout.Master / shard,
+            layout.Moments / shard,
+            layout.GradientCopy / shard,
+            0
+        );
         if (split.OffloadOptimizer)
         {
             host = masters + moments + copies;

@@ -1,13 +1,14 @@
 namespace NativeAmp.Planning;
 
 /// <summary>
-/// Time of a step: FLOP of products over a share of the peak, bytes of element-wise kernels over a share of the memory's bandwidth, bytes of
-/// communication over a share of the links, for each micro-batch on the slowest stage; the bubble (p - 1) / v micro-batches
-/// (arXiv 2104.04473, section 2.2); then gradients and the optimizer.
+/// Time of a step: FLOP of products over a share of the peak, bytes of element-wise kernels over a share of the
+/// memory's bandwidth, bytes of communication over a share of the links, for each micro-batch on the slowest stage; the
+/// bubble (p - 1) / v micro-batches (arXiv 2104.04473, section 2.2); then gradients and the optimizer.
 /// </summary>
 internal static class TimeModel
 {
-    // Bytes of a pass over a layer, by sbh, in half precision. Norms read and write (2 × 4), branches get bias, dropout and the sum (2 × 7).
+    // Bytes of a pass over a layer, by sbh, in half precision. Norms read and write (2 × 4), branches get bias, dropout
+    // and the sum (2 × 7).
     private const double OutsideTensorGroup = 22;
 
     // Queries, keys and values are moved to their heads and back.
@@ -24,27 +25,52 @@ internal static class TimeModel
 
     public static TimePlan Of(PlanRequest request)
     {
-        (TransformerModel model, ParallelSplit split, MachineConstants c) = (request.Model, request.Split, request.Constants);
+        (TransformerModel model, ParallelSplit split, MachineConstants c) = (
+            request.Model,
+            request.Split,
+            request.Constants
+        );
         (double t, double p, double v) = (split.Tensor, split.Pipeline, split.Interleave);
-        double tokens = (double)split.MicroBatch * model.Context, m = request.MicroBatches;
+        double tokens = (double)split.MicroBatch * model.Context,
+            m = request.MicroBatches;
         double layers = model.Layers / p;
-        double peak = request.Gpu.Peak(request.Precision) * c.ProductEfficiency, memory = request.Gpu.MemoryBandwidth * c.MemoryEfficiency;
+        double peak = request.Gpu.Peak(request.Precision) * c.ProductEfficiency,
+            memory = request.Gpu.MemoryBandwidth * c.MemoryEfficiency;
 
         double products = tokens * (2 * model.LayerMatrixElements + FlopPlan.CorePerToken(request)) / t / peak;
         double elementWise = ElementBytes(request) / memory;
-        double sums = split.Tensor == 1 ? 0
-            : 2 * 2 * (t - 1) / t * tokens * model.Width * request.ElementBytes / (request.Gpu.LinkBandwidth * c.LinkEfficiency);
+        double sums =
+            split.Tensor == 1
+                ? 0
+                : 2
+                    * 2
+                    * (t - 1)
+                    / t
+                    * tokens
+                    * model.Width
+                    * request.ElementBytes
+                    / (request.Gpu.LinkBandwidth * c.LinkEfficiency);
         double again = split.Recompute switch
         {
             Recomputation.Full => products + elementWise + sums,
-            Recomputation.Selective when !split.FlashAttention => tokens * FlopPlan.CorePerToken(request) / t / peak + ScoreBytes(request) / memory,
+            Recomputation.Selective when !split.FlashAttention => tokens * FlopPlan.CorePerToken(request) / t / peak
+                + ScoreBytes(request) / memory,
             _ => 0,
         };
         double headProducts = 6 * tokens * model.Width * model.Vocabulary / t / peak;
         double headBytes = LogitBytes * tokens * model.Vocabulary / t / memory;
-        double transfer = p == 1 ? 0
-            : 2 * v * tokens * model.Width * request.ElementBytes / (split.ScatterGather ? t : 1) / (request.Gpu.NetworkBandwidth * c.NetworkEfficiency);
-        double microBatch = layers * (3 * products + 3 * elementWise + 2 * sums + again) + headProducts + headBytes + transfer;
+        double transfer =
+            p == 1
+                ? 0
+                : 2
+                    * v
+                    * tokens
+                    * model.Width
+                    * request.ElementBytes
+                    / (split.ScatterGather ? t : 1)
+                    / (request.Gpu.NetworkBandwidth * c.NetworkEfficiency);
+        double microBatch =
+            layers * (3 * products + 3 * elementWise + 2 * sums + again) + headProducts + headBytes + transfer;
         double bubble = (p - 1) / v * microBatch;
         double computed = m * microBatch + bubble;
         double parameters = model.Parameters / t / p;
@@ -61,24 +87,42 @@ internal static class TimeModel
         };
     }
 
-    /// <summary>Bytes that a forward pass over a layer reads and writes in element-wise kernels, for one micro-batch on one GPU.</summary>
+    /// <summary>
+    /// Bytes that a forward pass over a layer reads and writes in element-wise kernels, for one micro-batch on one GPU.
+    /// </summary>
     private static double ElementBytes(PlanRequest request)
     {
         (TransformerModel model, ParallelSplit split) = (request.Model, request.Split);
         double sbh = (double)model.Context * split.MicroBatch * model.Width;
         double activation = (model.GatedFeedForward ? 6.0 : 4.0) * model.FeedForward / model.Width;
-        double inHalf = sbh * (OutsideTensorGroup / (split.SequenceParallel ? split.Tensor : 1) + (Transposes + activation) / split.Tensor);
+        double inHalf =
+            sbh
+            * (
+                OutsideTensorGroup / (split.SequenceParallel ? split.Tensor : 1)
+                + (Transposes + activation) / split.Tensor
+            );
         return inHalf * request.ElementBytes / 2 + ScoreBytes(request);
     }
 
     private static double ScoreBytes(PlanRequest request)
     {
         (TransformerModel model, ParallelSplit split) = (request.Model, request.Split);
-        return split.FlashAttention ? 0
-            : Scores * model.Heads * model.Context * (double)model.Context * split.MicroBatch / split.Tensor * request.ElementBytes / 2;
+        return split.FlashAttention
+            ? 0
+            : Scores
+                * model.Heads
+                * model.Context
+                * (double)model.Context
+                * split.MicroBatch
+                / split.Tensor
+                * request.ElementBytes
+                / 2;
     }
 
-    /// <summary>Bytes a second of a collective over the data-parallel group: by the links where it lies within a node, else by the network of its members there.</summary>
+    /// <summary>
+    /// Bytes a second of a collective over the data-parallel group: by the links where it lies within a node, else by
+    /// the network of its members there.
+    /// </summary>
     private static double DataBandwidth(PlanRequest request)
     {
         (Gpu gpu, ParallelSplit split) = (request.Gpu, request.Split);
@@ -97,9 +141,11 @@ internal static class TimeModel
         double bytes = parameters * request.ElementBytes * share;
         if (split.ZeroStage == 3)
         {
-            // Every micro-batch gathers parameters for its forward and its backward pass and scatters gradients (arXiv 1910.02054, section 7).
+            // Every micro-batch gathers parameters for its forward and its backward pass and scatters gradients (arXiv
+            // 1910.02054, section 7).
             double withinNode = DataBandwidth(request);
-            double rate = split.Gpus <= request.Gpu.GpusPerNode ? withinNode : request.Gpu.NetworkBandwidth * c.GatherEfficiency;
+            double rate =
+                split.Gpus <= request.Gpu.GpusPerNode ? withinNode : request.Gpu.NetworkBandwidth * c.GatherEfficiency;
             double gathers = 3 * request.MicroBatches * bytes / rate;
             return Math.Max(computed, gathers) + (1 - c.Overlap) * Math.Min(computed, gathers) - computed;
         }
@@ -114,10 +160,14 @@ internal static class TimeModel
         ParallelSplit split = request.Split;
         double owned = parameters / (split.ZeroStage >= 1 ? split.Data : 1);
         // Offloaded parameters are fetched for each pass of each micro-batch.
-        double fetched = split.OffloadParameters ? 2 * request.MicroBatches * owned * request.ElementBytes / request.Gpu.HostBandwidth : 0;
+        double fetched = split.OffloadParameters
+            ? 2 * request.MicroBatches * owned * request.ElementBytes / request.Gpu.HostBandwidth
+            : 0;
         if (!split.OffloadOptimizer)
             return owned * OptimizerBytes / memory;
         // Gradients go to the host and parameters come back.
-        return fetched + owned * 2 * request.ElementBytes / request.Gpu.HostBandwidth + owned * OptimizerBytes / request.Constants.CpuOptimizerBandwidth;
+        return fetched
+            + owned * 2 * request.ElementBytes / request.Gpu.HostBandwidth
+            + owned * OptimizerBytes / request.Constants.CpuOptimizerBandwidth;
     }
 }

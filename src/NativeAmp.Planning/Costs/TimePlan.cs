@@ -28,5 +28,13 @@ public sealed record TimePlan
     public required double Optimizer { get; init; }
 
     /// <summary>Seconds of a step.</summary>
-    public double Step => Products + ElementWise + TensorCommunication + Recomputation + PipelineCommunication + Bubble + DataCommunication + Optimizer;
+    public double Step =>
+        Products
+        + ElementWise
+        + TensorCommunication
+        + Recomputation
+        + PipelineCommunication
+        + Bubble
+        + DataCommunication
+        + Optimizer;
 }

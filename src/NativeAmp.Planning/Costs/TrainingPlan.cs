@@ -21,11 +21,14 @@ public sealed record TrainingPlan(PlanRequest Request, MemoryPlan Memory, FlopPl
     /// <summary>Hours of one GPU, over all.</summary>
     public double GpuHours => Seconds / 3600 * Request.Split.Gpus;
 
-    /// <summary>FLOP a second and GPU, recomputed ones included, as Megatron's tables count (arXiv 2104.04473, equation 3).</summary>
+    /// <summary>
+    /// FLOP a second and GPU, recomputed ones included, as Megatron's tables count (arXiv 2104.04473, equation 3).
+    /// </summary>
     public double HardwareFlopsPerGpu => Flops.Hardware / Time.Step / Request.Split.Gpus;
 
     /// <summary>Share of the peak that the model's own FLOP reach: MFU (arXiv 2204.02311, appendix B).</summary>
-    public double ModelUtilization => Flops.Model / Time.Step / Request.Split.Gpus / Request.Gpu.Peak(Request.Precision);
+    public double ModelUtilization =>
+        Flops.Model / Time.Step / Request.Split.Gpus / Request.Gpu.Peak(Request.Precision);
 
     /// <summary>Share of the peak with what is recomputed: HFU.</summary>
     public double HardwareUtilization => HardwareFlopsPerGpu / Request.Gpu.Peak(Request.Precision);
@@ -33,10 +36,14 @@ public sealed record TrainingPlan(PlanRequest Request, MemoryPlan Memory, FlopPl
     /// <summary>Tokens a second, over all GPUs.</summary>
     public double TokensPerSecond => Flops.TokensPerStep / Time.Step;
 
-    /// <summary>Energy of the whole training in megawatt hours: GPU hours × watts × PUE (arXiv 2302.13971, section 6).</summary>
+    /// <summary>
+    /// Energy of the whole training in megawatt hours: GPU hours × watts × PUE (arXiv 2302.13971, section 6).
+    /// </summary>
     public double MegawattHours => EnergyOf(GpuHours, Request.Gpu, Request.Constants);
 
-    /// <summary>Where it does not fit: the kinds of memory that are too large, and what would help; else empty.</summary>
+    /// <summary>
+    /// Where it does not fit: the kinds of memory that are too large, and what would help; else empty.
+    /// </summary>
     public IReadOnlyList<string> Advice => Fits ? [] : PlanAdvice.Of(this);
 
     internal static double EnergyOf(double gpuHours, Gpu gpu, MachineConstants constants) =>

@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace NativeAmp.Planning;
 
-/// <summary>Reads one JSON object of facts. What is missing, unknown, of the wrong type or outside its range is refused by name.</summary>
+/// <summary>
+/// Reads one JSON object of facts. What is missing, unknown, of the wrong type or outside its range is refused by name.
+/// </summary>
 internal sealed class FactReader
 {
     private readonly JsonElement _object;
@@ -29,11 +31,25 @@ internal sealed class FactReader
     {
         try
         {
-            return JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = 16, CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+            return JsonDocument.Parse(
+                json,
+                new JsonDocumentOptions
+                {
+                    MaxDepth = 16,
+                    CommentHandling = JsonCommentHandling.Skip,
+                    AllowTrailingCommas = true,
+                }
+            );
         }
         catch (JsonException e)
         {
-            throw new PlanException(FormattableString.Invariant($"{where} is no JSON that can be read, or is cut off: line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}."));
+            throw new PlanException(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{where} is no JSON that can be read, or is cut off: line {e.LineNumber + 1}, byte "
+                        + $"{e.BytePositionInLine + 1}."
+                )
+            );
         }
     }
 
@@ -48,7 +64,8 @@ internal sealed class FactReader
         return text;
     }
 
-    public bool Flag(string name, bool fallback) => Find(name, optional: true) is not { } value ? fallback
+    public bool Flag(string name, bool fallback) =>
+        Find(name, optional: true) is not { } value ? fallback
         : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()
         : throw Wrong(name, value, "true or false");
 
@@ -56,7 +73,12 @@ internal sealed class FactReader
     {
         if (Find(name, fallback is not null) is not { } value)
             return fallback!.Value;
-        if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt64(out long number) || number < least || number > most)
+        if (
+            value.ValueKind != JsonValueKind.Number
+            || !value.TryGetInt64(out long number)
+            || number < least
+            || number > most
+        )
             throw Wrong(name, value, FormattableString.Invariant($"a whole number from {least} to {most}"));
         return (int)number;
     }
@@ -65,7 +87,13 @@ internal sealed class FactReader
     {
         if (Find(name, fallback is not null) is not { } value)
             return fallback!.Value;
-        if (value.ValueKind != JsonValueKind.Number || !value.TryGetDouble(out double number) || !double.IsFinite(number) || number < least || number > most)
+        if (
+            value.ValueKind != JsonValueKind.Number
+            || !value.TryGetDouble(out double number)
+            || !double.IsFinite(number)
+            || number < least
+            || number > most
+        )
             throw Wrong(name, value, FormattableString.Invariant($"a number from {least:R} to {most:R}"));
         return number;
     }
@@ -77,8 +105,12 @@ internal sealed class FactReader
     {
         if (Find(name, optional: true) is not { } value)
             return fallback;
-        if (value.ValueKind == JsonValueKind.String && Enum.TryParse(value.GetString(), ignoreCase: true, out T parsed) && Enum.IsDefined(parsed)
-            && !char.IsAsciiDigit(value.GetString()![0]))
+        if (
+            value.ValueKind == JsonValueKind.String
+            && Enum.TryParse(value.GetString(), ignoreCase: true, out T parsed)
+            && Enum.IsDefined(parsed)
+            && !char.IsAsciiDigit(value.GetString()![0])
+        )
             return parsed;
         throw Wrong(name, value, $"one of {string.Join(", ", Enum.GetNames<T>().Select(n => n.ToLowerInvariant()))}");
     }
@@ -91,7 +123,9 @@ internal sealed class FactReader
         foreach (JsonProperty property in _object.EnumerateObject())
         {
             if (!_read.Contains(property.Name))
-                throw new PlanException($"{_where} has '{Shortened(property.Name)}', which is unknown{Nearest.Hint(property.Name, _read)}.");
+                throw new PlanException(
+                    $"{_where} has '{Shortened(property.Name)}', which is unknown{Nearest.Hint(property.Name, _read)}."
+                );
         }
     }
 
@@ -106,5 +140,6 @@ internal sealed class FactReader
     private PlanException Wrong(string name, JsonElement value, string expected) =>
         new($"'{name}' of {_where} is {Shortened(value.GetRawText())}; it is {expected}.");
 
-    private static string Shortened(string text) => text.Length <= 40 ? text : string.Create(CultureInfo.InvariantCulture, $"{text.AsSpan(0, 40)}…");
+    private static string Shortened(string text) =>
+        text.Length <= 40 ? text : string.Create(CultureInfo.InvariantCulture, $"{text.AsSpan(0, 40)}…");
 }

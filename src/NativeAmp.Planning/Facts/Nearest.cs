@@ -12,7 +12,9 @@ internal static class Nearest
         return near.Length == 0 ? "" : $" (near: {string.Join(", ", near)})";
     }
 
-    /// <summary>Up to three known names, the nearest first: those that begin alike, or differ in at most a third of the letters.</summary>
+    /// <summary>
+    /// Up to three known names, the nearest first: those that begin alike, or differ in at most a third of the letters.
+    /// </summary>
     public static string[] Names(string name, IEnumerable<string> known)
     {
         string wanted = name.ToLowerInvariant();
@@ -20,10 +22,19 @@ internal static class Nearest
             return [];
         return
         [
-            .. known.Select(k => (Name: k, Distance: Distance(wanted, k), Alike: wanted.Length >= 3 && k.StartsWith(wanted, StringComparison.Ordinal)))
+            .. known
+                .Select(k =>
+                    (
+                        Name: k,
+                        Distance: Distance(wanted, k),
+                        Alike: wanted.Length >= 3 && k.StartsWith(wanted, StringComparison.Ordinal)
+                    )
+                )
                 .Where(k => k.Alike || k.Distance <= Math.Max(1, wanted.Length / 3))
-                .OrderBy(k => k.Alike ? 0 : k.Distance).ThenBy(k => k.Name, StringComparer.Ordinal)
-                .Take(3).Select(k => k.Name),
+                .OrderBy(k => k.Alike ? 0 : k.Distance)
+                .ThenBy(k => k.Name, StringComparer.Ordinal)
+                .Take(3)
+                .Select(k => k.Name),
         ];
     }
 

@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace NativeAmp.Planning;
 
-/// <summary>The models and GPUs that are known by name: those of this library, and those that a user adds from JSON files.</summary>
+/// <summary>
+/// The models and GPUs that are known by name: those of this library, and those that a user adds from JSON files.
+/// </summary>
 public sealed class PlanCatalog
 {
     private const long MostBytes = 4 << 20;
@@ -10,7 +12,8 @@ public sealed class PlanCatalog
     private readonly Dictionary<string, TransformerModel> _models;
     private readonly Dictionary<string, Gpu> _gpus;
 
-    private PlanCatalog(Dictionary<string, TransformerModel> models, Dictionary<string, Gpu> gpus) => (_models, _gpus) = (models, gpus);
+    private PlanCatalog(Dictionary<string, TransformerModel> models, Dictionary<string, Gpu> gpus) =>
+        (_models, _gpus) = (models, gpus);
 
     /// <summary>What this library knows: models.json and gpus.json within it, each entry with its source.</summary>
     public static PlanCatalog Standard { get; } = ReadStandard();
@@ -21,7 +24,10 @@ public sealed class PlanCatalog
     /// <summary>All GPUs by name.</summary>
     public IEnumerable<Gpu> Gpus => _gpus.Values;
 
-    /// <summary>A catalog with the models and GPUs of a file, or of all *.json files of a folder, besides; what has a known name replaces it.</summary>
+    /// <summary>
+    /// A catalog with the models and GPUs of a file, or of all *.json files of a folder, besides; what has a known name
+    /// replaces it.
+    /// </summary>
     /// <param name="path">A file {"models": […], "gpus": […]}, either alone, or a folder of such files.</param>
     /// <exception cref="PlanException">The path does not exist or cannot be read, or an entry is not right.</exception>
     public PlanCatalog With(string path)
@@ -29,7 +35,9 @@ public sealed class PlanCatalog
         ArgumentNullException.ThrowIfNull(path);
         var models = new Dictionary<string, TransformerModel>(_models);
         var gpus = new Dictionary<string, Gpu>(_gpus);
-        string[] files = Directory.Exists(path) ? [.. Directory.GetFiles(path, "*.json").Order(StringComparer.Ordinal)] : [path];
+        string[] files = Directory.Exists(path)
+            ? [.. Directory.GetFiles(path, "*.json").Order(StringComparer.Ordinal)]
+            : [path];
         if (files.Length == 0)
             throw new PlanException($"The folder {path} has no *.json file.");
         foreach (string file in files)
@@ -40,15 +48,18 @@ public sealed class PlanCatalog
     /// <summary>A model by its name, or by a JSON file that describes one.</summary>
     /// <param name="nameOrFile">A known name, such as gpt3-175b, or the path of a file.</param>
     /// <exception cref="PlanException">It is neither; the message names the nearest known ones.</exception>
-    public TransformerModel Model(string nameOrFile) => Find(nameOrFile, _models, "model", element => TransformerModel.Read(element, nameOrFile));
+    public TransformerModel Model(string nameOrFile) =>
+        Find(nameOrFile, _models, "model", element => TransformerModel.Read(element, nameOrFile));
 
     /// <summary>A GPU by its name, or by a JSON file that describes one.</summary>
     /// <param name="nameOrFile">A known name, such as a100-80g, or the path of a file.</param>
     /// <exception cref="PlanException">It is neither; the message names the nearest known ones.</exception>
-    public Gpu Gpu(string nameOrFile) => Find(nameOrFile, _gpus, "GPU", element => Planning.Gpu.Read(element, nameOrFile));
+    public Gpu Gpu(string nameOrFile) =>
+        Find(nameOrFile, _gpus, "GPU", element => Planning.Gpu.Read(element, nameOrFile));
 
     internal static Stream Embedded(string name) =>
-        typeof(PlanCatalog).Assembly.GetManifestResourceStream(name) ?? throw new InvalidOperationException($"{name} is not in this assembly.");
+        typeof(PlanCatalog).Assembly.GetManifestResourceStream(name)
+        ?? throw new InvalidOperationException($"{name} is not in this assembly.");
 
     private static T Find<T>(string name, Dictionary<string, T> known, string kind, Func<JsonElement, T> read)
     {
@@ -62,8 +73,12 @@ public sealed class PlanCatalog
         }
 
         string[] near = Nearest.Names(name, known.Keys);
-        string hint = near.Length > 0 ? $"near it are {string.Join(", ", near)}" : $"known are {string.Join(", ", known.Keys)}";
-        throw new PlanException($"There is no {kind} '{(name.Length <= 60 ? name : name[..60] + "…")}': {hint}, or the name of a .json file.");
+        string hint =
+            near.Length > 0 ? $"near it are {string.Join(", ", near)}" : $"known are {string.Join(", ", known.Keys)}";
+        throw new PlanException(
+            $"There is no {kind} '{(name.Length <= 60 ? name : name[..60] + "…")}': {hint}, or the name of a .json "
+                + "file."
+        );
     }
 
     private static JsonDocument Open(string path)
@@ -72,7 +87,9 @@ public sealed class PlanCatalog
         {
             using FileStream stream = File.OpenRead(path);
             if (stream.CanSeek && stream.Length > MostBytes)
-                throw new PlanException($"{path} has {stream.Length} bytes; a file of models or GPUs has at most {MostBytes}.");
+                throw new PlanException(
+                    $"{path} has {stream.Length} bytes; a file of models or GPUs has at most {MostBytes}."
+                );
             return FactReader.Parse(stream, path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -94,12 +111,20 @@ public sealed class PlanCatalog
         return new PlanCatalog(models, gpus);
     }
 
-    private static void AddAll(JsonDocument document, string where, Dictionary<string, TransformerModel> models, Dictionary<string, Gpu> gpus)
+    private static void AddAll(
+        JsonDocument document,
+        string where,
+        Dictionary<string, TransformerModel> models,
+        Dictionary<string, Gpu> gpus
+    )
     {
         using (document)
         {
             JsonElement root = document.RootElement;
-            if (root.ValueKind != JsonValueKind.Object || !root.EnumerateObject().All(p => p.Name is "models" or "gpus"))
+            if (
+                root.ValueKind != JsonValueKind.Object
+                || !root.EnumerateObject().All(p => p.Name is "models" or "gpus")
+            )
                 throw new PlanException($"{where} is not {{\"models\": [ … ], \"gpus\": [ … ]}}.");
             foreach (JsonElement element in List(root, "models", where))
             {
@@ -119,6 +144,8 @@ public sealed class PlanCatalog
     {
         if (!root.TryGetProperty(name, out JsonElement list))
             return default;
-        return list.ValueKind == JsonValueKind.Array ? list.EnumerateArray() : throw new PlanException($"'{name}' of {where} is no list.");
+        return list.ValueKind == JsonValueKind.Array
+            ? list.EnumerateArray()
+            : throw new PlanException($"'{name}' of {where} is no list.");
     }
 }

@@ -1,6 +1,8 @@
 namespace NativeAmp.Planning;
 
-/// <summary>The parameters of a network, one by one, and what they take: each is a piece of memory of its own.</summary>
+/// <summary>
+/// The parameters of a network, one by one, and what they take: each is a piece of memory of its own.
+/// </summary>
 /// <param name="precision">What products compute in.</param>
 internal sealed class NetworkParameters(TrainingPrecision precision)
 {
@@ -8,7 +10,10 @@ internal sealed class NetworkParameters(TrainingPrecision precision)
     private const double Alignment = 64;
 
     // Records of the last 64 steps and of the one before (StepHistory), the optimizer's own facts, the loss scale.
-    private const double HistoryBytes = 65 * 136, FactsBytes = 256, ScaleBytes = 256, StepCountBytes = 8;
+    private const double HistoryBytes = 65 * 136,
+        FactsBytes = 256,
+        ScaleBytes = 256,
+        StepCountBytes = 8;
 
     private readonly List<(double Count, bool InProducts, bool OneHalfGradient)> _all = [];
 
@@ -22,17 +27,23 @@ internal sealed class NetworkParameters(TrainingPrecision precision)
 
     /// <summary>A table that is looked up in float32.</summary>
     /// <param name="count">Elements.</param>
-    /// <param name="isHead">Whether a product reads it too: it then has a compute copy, and its two gradients are added in float32.</param>
+    /// <param name="isHead">Whether a product reads it too: it then has a compute copy, and its two gradients are added
+    /// in float32.</param>
     public NetworkParameters Table(double count, bool isHead) => Add(count, isHead, false);
 
-    public NetworkMemory With(double activations) => new(
-        _all.Sum(p => p.Count),
-        _all.Sum(p => PoolSize.Of(4 * p.Count)),
-        IsHalf ? _all.Where(p => p.InProducts).Sum(p => PoolSize.Of(2 * p.Count)) : 0,
-        _all.Sum(p => PoolSize.Of((IsHalf && p.OneHalfGradient ? 2 : 4) * p.Count)),
-        2 * PoolSize.Of(4 * _all.Sum(p => Math.Ceiling(p.Count / Alignment) * Alignment)) + PoolSize.Of(StepCountBytes * _all.Count)
-            + PoolSize.Of(HistoryBytes) + FactsBytes + (precision == TrainingPrecision.Fp16 ? ScaleBytes : 0),
-        activations);
+    public NetworkMemory With(double activations) =>
+        new(
+            _all.Sum(p => p.Count),
+            _all.Sum(p => PoolSize.Of(4 * p.Count)),
+            IsHalf ? _all.Where(p => p.InProducts).Sum(p => PoolSize.Of(2 * p.Count)) : 0,
+            _all.Sum(p => PoolSize.Of((IsHalf && p.OneHalfGradient ? 2 : 4) * p.Count)),
+            2 * PoolSize.Of(4 * _all.Sum(p => Math.Ceiling(p.Count / Alignment) * Alignment))
+                + PoolSize.Of(StepCountBytes * _all.Count)
+                + PoolSize.Of(HistoryBytes)
+                + FactsBytes
+                + (precision == TrainingPrecision.Fp16 ? ScaleBytes : 0),
+            activations
+        );
 
     private NetworkParameters Add(double count, bool inProducts, bool oneHalfGradient)
     {

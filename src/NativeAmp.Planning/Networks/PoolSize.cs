@@ -1,6 +1,9 @@
 namespace NativeAmp.Planning;
 
-/// <summary>Sizes that NativeAmp's memory pool hands out: eight classes between powers of two, 256 bytes at the least (native/abi/memory_pool.cpp).</summary>
+/// <summary>
+/// Sizes that NativeAmp's memory pool hands out: eight classes between powers of two, 256 bytes at the least
+/// (native/abi/memory_pool.cpp).
+/// </summary>
 internal static class PoolSize
 {
     private const long Granule = 256;

@@ -3,10 +3,12 @@ namespace NativeAmp.Planning;
 /// <summary>Models of any number of parameters, of the proportions that published ones have.</summary>
 public static class ModelFamily
 {
-    private const int HeadSize = 128, Stage = 8;
+    private const int HeadSize = 128,
+        Stage = 8;
 
     /// <summary>
-    /// A GPT of about so many parameters: a width of about 128 × its layers, as GPT-3's (arXiv 2005.14165, table 2.1), in heads of 128.
+    /// A GPT of about so many parameters: a width of about 128 × its layers, as GPT-3's (arXiv 2005.14165, table 2.1),
+    /// in heads of 128.
     /// </summary>
     /// <param name="parameters">About how many; from 1e6 to 1e14.</param>
     /// <param name="context">Positions of a sequence.</param>
@@ -15,8 +17,13 @@ public static class ModelFamily
     public static TransformerModel Of(double parameters, int context = 2048, int vocabulary = 51200)
     {
         if (!(parameters >= 1e6 && parameters <= 1e14))
-            throw new PlanException(FormattableString.Invariant($"A model of {parameters} parameters cannot be made up: it is a number from 1e6 to 1e14."));
-        // 12 l h² with h = 128 l. Many layers are a multiple of 8, so that stages can be made of them; few make the number exact.
+            throw new PlanException(
+                FormattableString.Invariant(
+                    $"A model of {parameters} parameters cannot be made up: it is a number from 1e6 to 1e14."
+                )
+            );
+        // 12 l h² with h = 128 l. Many layers are a multiple of 8, so that stages can be made of them; few make the
+        // number exact.
         double proportional = Math.Cbrt(parameters / (12 * HeadSize * HeadSize));
         int stages = (int)Math.Round(proportional / Stage) * Stage;
         bool many = proportional >= 4 * Stage;
@@ -42,7 +49,10 @@ public static class ModelFamily
     private static int Heads(int width)
     {
         int wanted = width / HeadSize;
-        return Enumerable.Range(1, width / Stage).Select(k => k * Stage).Where(heads => width % heads == 0)
+        return Enumerable
+            .Range(1, width / Stage)
+            .Select(k => k * Stage)
+            .Where(heads => width % heads == 0)
             .MinBy(heads => (Math.Abs(heads - wanted), heads));
     }
 }

@@ -22,16 +22,25 @@ public static class RulesOfThumb
     {
         (TransformerModel a, TransformerModel b) = (ModelFamily.Of(small), ModelFamily.Of(small * factor));
         double tokens = 20 * a.Parameters;
-        return new(b.Parameters / a.Parameters, Compute(b, tokens) / Compute(a, tokens), Compute(b, 20 * b.Parameters) / Compute(a, tokens));
+        return new(
+            b.Parameters / a.Parameters,
+            Compute(b, tokens) / Compute(a, tokens),
+            Compute(b, 20 * b.Parameters) / Compute(a, tokens)
+        );
 
-        static double Compute(TransformerModel model, double tokens) => FlopPlan.Of(new PlanRequest
-        {
-            Model = model,
-            Gpu = PlanCatalog.Standard.Gpu("a100-80g"),
-            Layout = StateLayout.Of("nativeamp", TrainingPrecision.Bf16),
-            Batch = 1,
-            Tokens = tokens,
-        }).Total;
+        static double Compute(TransformerModel model, double tokens) =>
+            FlopPlan
+                .Of(
+                    new PlanRequest
+                    {
+                        Model = model,
+                        Gpu = PlanCatalog.Standard.Gpu("a100-80g"),
+                        Layout = StateLayout.Of("nativeamp", TrainingPrecision.Bf16),
+                        Batch = 1,
+                        Tokens = tokens,
+                    }
+                )
+                .Total;
     }
 
     /// <summary>GPUs to hold the state of so many parameters, by layout.</summary>
@@ -47,9 +56,13 @@ public static class RulesOfThumb
             Of("mixed, DeepSpeed (float32 copy of gradients)", StateLayout.Of("deepspeed", TrainingPrecision.Fp16)),
             Of("mixed, Megatron (float32 gradients)", StateLayout.Of("megatron", TrainingPrecision.Fp16)),
             Of("mixed, NativeAmp (half gradients)", StateLayout.Of("nativeamp", TrainingPrecision.Fp16)),
-            Of("mixed, NativeAmp's layout with 8-bit moments", StateLayout.Of("nativeamp", TrainingPrecision.Fp16, "adamw-8bit")),
+            Of(
+                "mixed, NativeAmp's layout with 8-bit moments",
+                StateLayout.Of("nativeamp", TrainingPrecision.Fp16, "adamw-8bit")
+            ),
         ];
 
-        StateCount Of(string name, StateLayout layout) => new(name, layout.Total, (long)Math.Ceiling(parameters * layout.Total / room));
+        StateCount Of(string name, StateLayout layout) =>
+            new(name, layout.Total, (long)Math.Ceiling(parameters * layout.Total / room));
     }
 }

@@ -6,10 +6,18 @@ namespace NativeAmp.Planning;
 /// <param name="FlopGrowingData">FLOP by layer of a training on 20 tokens a parameter.</param>
 /// <param name="StateBytes">Bytes of weights, gradients, masters and optimizer state, over all GPUs.</param>
 /// <param name="Gpus">GPUs that just hold that.</param>
-/// <param name="FixedData">The best plan on the given GPUs, on the same tokens for every model; null where none fits.</param>
+/// <param name="FixedData">The best plan on the given GPUs, on the same tokens for every model; null where none
+/// fits.</param>
 /// <param name="GrowingData">Likewise on 20 tokens a parameter.</param>
 public sealed record SweepPoint(
-    TransformerModel Model, double FlopFixedData, double FlopGrowingData, double StateBytes, long Gpus, TrainingPlan? FixedData, TrainingPlan? GrowingData);
+    TransformerModel Model,
+    double FlopFixedData,
+    double FlopGrowingData,
+    double StateBytes,
+    long Gpus,
+    TrainingPlan? FixedData,
+    TrainingPlan? GrowingData
+);
 
 /// <summary>Parameters against compute, memory and days.</summary>
 public static class ScalingSweep
@@ -24,22 +32,47 @@ public static class ScalingSweep
     /// <param name="tokens">The tokens that are the same for every model.</param>
     /// <param name="pointsPerDecade">Models between one power of ten and the next.</param>
     /// <exception cref="PlanException">The range is none, or of more than 200 models.</exception>
-    public static IReadOnlyList<SweepPoint> Of(PlanRequest request, double least, double most, int gpus, double tokens, int pointsPerDecade = 4)
+    public static IReadOnlyList<SweepPoint> Of(
+        PlanRequest request,
+        double least,
+        double most,
+        int gpus,
+        double tokens,
+        int pointsPerDecade = 4
+    )
     {
         ArgumentNullException.ThrowIfNull(request);
         if (!(least > 0 && most >= least))
-            throw new PlanException(FormattableString.Invariant($"A sweep goes from fewer parameters to more, not from {least} to {most}."));
+            throw new PlanException(
+                FormattableString.Invariant($"A sweep goes from fewer parameters to more, not from {least} to {most}.")
+            );
         int count = (int)Math.Floor(Math.Log10(most / least) * pointsPerDecade + 1e-9) + 1;
         if (count > MostPoints)
             throw new PlanException($"A sweep of {count} models is too long; {MostPoints} are possible.");
-        return [.. Enumerable.Range(0, count).Select(i => Point(request, ModelFamily.Of(least * Math.Pow(10, (double)i / pointsPerDecade)), gpus, tokens))];
+        return
+        [
+            .. Enumerable
+                .Range(0, count)
+                .Select(i =>
+                    Point(request, ModelFamily.Of(least * Math.Pow(10, (double)i / pointsPerDecade)), gpus, tokens)
+                ),
+        ];
     }
 
     private static SweepPoint Point(PlanRequest request, TransformerModel model, int gpus, double tokens)
     {
-        PlanRequest same = request with { Model = model, Tokens = tokens }, growing = same with { Tokens = 20 * model.Parameters };
-        double state = model.Parameters * request.Layout.Total, room = request.Gpu.MemoryBytes - request.Constants.ReservedBytes;
-        return new(model, FlopPlan.Of(same).Total, FlopPlan.Of(growing).Total, state, (long)Math.Ceiling(state / room),
-            SplitSearch.Best(same, gpus), SplitSearch.Best(growing, gpus));
+        PlanRequest same = request with { Model = model, Tokens = tokens },
+            growing = same with { Tokens = 20 * model.Parameters };
+        double state = model.Parameters * request.Layout.Total,
+            room = request.Gpu.MemoryBytes - request.Constants.ReservedBytes;
+        return new(
+            model,
+            FlopPlan.Of(same).Total,
+            FlopPlan.Of(growing).Total,
+            state,
+            (long)Math.Ceiling(state / room),
+            SplitSearch.Best(same, gpus),
+            SplitSearch.Best(growing, gpus)
+        );
     }
 }

@@ -1,14 +1,16 @@
 namespace NativeAmp.Planning;
 
-/// <summary>Looks through splits for the best one: tensor × pipeline × data, interleaving, ZeRO, recomputation, micro-batch.</summary>
+/// <summary>
+/// Looks through splits for the best one: tensor × pipeline × data, interleaving, ZeRO, recomputation, micro-batch.
+/// </summary>
 public static class SplitSearch
 {
     private const int MostMicroBatch = 16;
 
     /// <summary>The fastest split that fits on so many GPUs.</summary>
     /// <param name="request">
-    /// What is to be trained. Of its split the search keeps <see cref="ParallelSplit.FlashAttention"/>, <see cref="ParallelSplit.OverlapGradients"/>
-    /// and offloading, and chooses the rest.
+    /// What is to be trained. Of its split the search keeps <see cref="ParallelSplit.FlashAttention"/>,
+    /// <see cref="ParallelSplit.OverlapGradients"/> and offloading, and chooses the rest.
     /// </param>
     /// <param name="gpus">How many GPUs.</param>
     /// <returns>The fastest plan, of several alike the one with the least memory; null where none fits.</returns>
@@ -23,7 +25,13 @@ public static class SplitSearch
             PlanRequest candidate = full with { Split = split };
             // The time is cheap and decides most: memory only where it would win.
             double seconds = TimeModel.Of(candidate).Step;
-            if (best is not null && (seconds > best.Time.Step || (seconds == best.Time.Step && MemoryModel.Of(candidate).Total >= best.Memory.Total)))
+            if (
+                best is not null
+                && (
+                    seconds > best.Time.Step
+                    || (seconds == best.Time.Step && MemoryModel.Of(candidate).Total >= best.Memory.Total)
+                )
+            )
                 continue;
             if (MemoryModel.Of(candidate).Total <= full.Gpu.MemoryBytes)
                 best = Planner.Plan(candidate);
@@ -42,7 +50,8 @@ public static class SplitSearch
         ArgumentNullException.ThrowIfNull(request);
         PlanRequest full = request with { Model = request.Model.Checked() };
         // No split computes faster than its products alone do.
-        double secondsOfOne = FlopPlan.Of(full).Total / (full.Gpu.Peak(full.Precision) * full.Constants.ProductEfficiency);
+        double secondsOfOne =
+            FlopPlan.Of(full).Total / (full.Gpu.Peak(full.Precision) * full.Constants.ProductEfficiency);
         foreach (int gpus in Counts(full, mostGpus))
         {
             if (secondsOfOne / gpus / 86400 <= days && Best(full, gpus) is { } plan && plan.Days <= days)
@@ -61,7 +70,11 @@ public static class SplitSearch
             from pipeline in Divisors(request.Model.Layers)
             from data in Divisors(request.Batch)
             select (long)tensor * pipeline * data;
-        return counts.Where(count => count <= most && (count % node == 0 || node % count == 0)).Select(count => (int)count).Distinct().Order();
+        return counts
+            .Where(count => count <= most && (count % node == 0 || node % count == 0))
+            .Select(count => (int)count)
+            .Distinct()
+            .Order();
     }
 
     private static IEnumerable<int> Tensors(PlanRequest request, int most)
@@ -83,7 +96,18 @@ public static class SplitSearch
                 int data = gpus / tensor / pipeline;
                 foreach (int micro in MicroBatches(request.Batch, data))
                 {
-                    foreach (ParallelSplit split in Variants(request, given with { Tensor = tensor, Pipeline = pipeline, Data = data, MicroBatch = micro }))
+                    foreach (
+                        ParallelSplit split in Variants(
+                            request,
+                            given with
+                            {
+                                Tensor = tensor,
+                                Pipeline = pipeline,
+                                Data = data,
+                                MicroBatch = micro,
+                            }
+                        )
+                    )
                         yield return split;
                 }
             }
@@ -92,10 +116,15 @@ public static class SplitSearch
 
     private static IEnumerable<ParallelSplit> Variants(PlanRequest request, ParallelSplit split)
     {
-        int[] stages = split.Data == 1 ? [0] : split.Pipeline > 1 ? [0, 1] : [0, 1, 2, 3];
+        int[] stages =
+            split.Data == 1 ? [0]
+            : split.Pipeline > 1 ? [0, 1]
+            : [0, 1, 2, 3];
         int microBatches = request.Batch / split.Data / split.MicroBatch;
-        int[] interleaves = split.Pipeline == 1 || microBatches % split.Pipeline != 0 ? [1]
-            : [.. Divisors(request.Model.Layers / split.Pipeline).Where(v => v <= 4)];
+        int[] interleaves =
+            split.Pipeline == 1 || microBatches % split.Pipeline != 0
+                ? [1]
+                : [.. Divisors(request.Model.Layers / split.Pipeline).Where(v => v <= 4)];
         foreach (int stage in stages)
         {
             if (split.OffloadParameters && stage != 3)

@@ -41,9 +41,13 @@ public sealed record Gpu
     /// <summary>FLOP a second of dense products.</summary>
     /// <param name="precision">What they compute in.</param>
     /// <exception cref="PlanException">The GPU does not compute in it.</exception>
-    public double Peak(TrainingPrecision precision) => PeakFlops.TryGetValue(precision, out double peak) ? peak
-        : throw new PlanException(
-            $"The GPU {Name} does not compute in {precision.ToString().ToLowerInvariant()}; it has {string.Join(", ", PeakFlops.Keys.Select(p => p.ToString().ToLowerInvariant()))}.");
+    public double Peak(TrainingPrecision precision) =>
+        PeakFlops.TryGetValue(precision, out double peak)
+            ? peak
+            : throw new PlanException(
+                $"The GPU {Name} does not compute in {precision.ToString().ToLowerInvariant()}; it has "
+                    + $"{string.Join(", ", PeakFlops.Keys.Select(p => p.ToString().ToLowerInvariant()))}."
+            );
 
     internal static Gpu Read(JsonElement element, string where)
     {
@@ -58,7 +62,8 @@ public sealed record Gpu
             MemoryBandwidth = facts.Real("memory_gb_per_s", 0.1, 1e9) * 1e9,
             PeakFlops = Enum.GetValues<TrainingPrecision>()
                 .Select(p => (Precision: p, Peak: peaks.OptionalReal(p.ToString().ToLowerInvariant(), 1e-3, 1e9)))
-                .Where(p => p.Peak is not null).ToDictionary(p => p.Precision, p => p.Peak!.Value * 1e12),
+                .Where(p => p.Peak is not null)
+                .ToDictionary(p => p.Precision, p => p.Peak!.Value * 1e12),
             LinkBandwidth = facts.Real("link_gb_per_s", 1e-3, 1e9) * 1e9,
             NetworkBandwidth = facts.Real("network_gb_per_s", 1e-3, 1e9) * 1e9,
             HostBandwidth = facts.Real("host_gb_per_s", 1e-3, 1e9) * 1e9,
@@ -67,6 +72,10 @@ public sealed record Gpu
             Source = facts.Text("source", where),
         };
         facts.RefuseOthers();
-        return gpu.PeakFlops.Count > 0 ? gpu : throw new PlanException($"'tflops' of GPU '{name}' in {where} says no precision: fp32, tf32, fp16 or bf16.");
+        return gpu.PeakFlops.Count > 0
+            ? gpu
+            : throw new PlanException(
+                $"'tflops' of GPU '{name}' in {where} says no precision: fp32, tf32, fp16 or bf16."
+            );
     }
 }

@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace NativeAmp.Planning;
 
 /// <summary>
-/// What data sheets do not say: which shares of their peaks products, memory and links reach. Two are fitted over half of the published runs
-/// (<see cref="Calibration"/>), the rest was fixed before; each has its source in machine.json.
+/// What data sheets do not say: which shares of their peaks products, memory and links reach. Two are fitted over half
+/// of the published runs (<see cref="Calibration"/>), the rest was fixed before; each has its source in machine.json.
 /// </summary>
 public sealed record MachineConstants
 {

@@ -15,13 +15,20 @@ public sealed record ParallelSplit
     /// <summary>Samples of a micro-batch, b.</summary>
     public int MicroBatch { get; init; } = 1;
 
-    /// <summary>Groups of layers a stage, v, in the interleaved schedule (arXiv 2104.04473, section 2.2); 1 for the plain one.</summary>
+    /// <summary>
+    /// Groups of layers a stage, v, in the interleaved schedule (arXiv 2104.04473, section 2.2); 1 for the plain one.
+    /// </summary>
     public int Interleave { get; init; } = 1;
 
-    /// <summary>Whether norms and dropouts are split over the tensor group, along the sequence (arXiv 2205.05198, section 4.2).</summary>
+    /// <summary>
+    /// Whether norms and dropouts are split over the tensor group, along the sequence (arXiv 2205.05198, section 4.2).
+    /// </summary>
     public bool SequenceParallel { get; init; }
 
-    /// <summary>What is sharded over the data-parallel group: 0 nothing, 1 optimizer state, 2 gradients as well, 3 parameters as well (arXiv 1910.02054).</summary>
+    /// <summary>
+    /// What is sharded over the data-parallel group: 0 nothing, 1 optimizer state, 2 gradients as well, 3 parameters as
+    /// well (arXiv 1910.02054).
+    /// </summary>
     public int ZeroStage { get; init; }
 
     /// <summary>What is computed again.</summary>

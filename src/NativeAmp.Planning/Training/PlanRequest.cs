@@ -21,7 +21,9 @@ public sealed record PlanRequest
     /// <summary>Samples of a step, over all GPUs, B.</summary>
     public required int Batch { get; init; }
 
-    /// <summary>Tokens of the whole training, D; null for the model's, or else for 20 a parameter (arXiv 2203.15556).</summary>
+    /// <summary>
+    /// Tokens of the whole training, D; null for the model's, or else for 20 a parameter (arXiv 2203.15556).
+    /// </summary>
     public double? Tokens { get; init; }
 
     /// <summary>Efficiencies.</summary>
@@ -41,20 +43,55 @@ public sealed record PlanRequest
     public void Check()
     {
         ParallelSplit s = Split;
-        foreach ((int value, string name) in new[]
-            { (s.Tensor, "tensor"), (s.Pipeline, "pipeline"), (s.Data, "data"), (s.MicroBatch, "micro-batch"), (s.Interleave, "interleave"), (Batch, "batch") })
+        foreach (
+            (int value, string name) in new[]
+            {
+                (s.Tensor, "tensor"),
+                (s.Pipeline, "pipeline"),
+                (s.Data, "data"),
+                (s.MicroBatch, "micro-batch"),
+                (s.Interleave, "interleave"),
+                (Batch, "batch"),
+            }
+        )
             Require(value >= 1, $"{name} is {value}; it is 1 or more");
         Require(s.ZeroStage is >= 0 and <= 3, $"ZeRO stage is {s.ZeroStage}; it is 0, 1, 2 or 3");
-        Require(s.Tensor <= Gpu.GpusPerNode, $"tensor is {s.Tensor}, but a node of {Gpu.Name} has {Gpu.GpusPerNode} GPUs, which alone have links fast enough");
-        Require(Model.Heads % s.Tensor == 0, $"tensor is {s.Tensor}, which does not divide the {Model.Heads} heads of {Model.Name}");
-        Require(Model.Layers % s.Pipeline == 0, $"pipeline is {s.Pipeline}, which does not divide the {Model.Layers} layers of {Model.Name}");
+        Require(
+            s.Tensor <= Gpu.GpusPerNode,
+            $"tensor is {s.Tensor}, but a node of {Gpu.Name} has {Gpu.GpusPerNode} GPUs, which alone have links fast "
+                + "enough"
+        );
+        Require(
+            Model.Heads % s.Tensor == 0,
+            $"tensor is {s.Tensor}, which does not divide the {Model.Heads} heads of {Model.Name}"
+        );
+        Require(
+            Model.Layers % s.Pipeline == 0,
+            $"pipeline is {s.Pipeline}, which does not divide the {Model.Layers} layers of {Model.Name}"
+        );
         Require(s.Interleave == 1 || s.Pipeline > 1, $"interleave is {s.Interleave}, but there is one stage");
-        Require(Model.Layers / s.Pipeline % s.Interleave == 0, $"interleave is {s.Interleave}, which does not divide the {Model.Layers / s.Pipeline} layers of a stage");
-        Require(Batch % ((long)s.Data * s.MicroBatch) == 0, $"batch is {Batch}, which is no multiple of {s.Data} copies × {s.MicroBatch} samples");
+        Require(
+            Model.Layers / s.Pipeline % s.Interleave == 0,
+            $"interleave is {s.Interleave}, which does not divide the {Model.Layers / s.Pipeline} layers of a stage"
+        );
+        Require(
+            Batch % ((long)s.Data * s.MicroBatch) == 0,
+            $"batch is {Batch}, which is no multiple of {s.Data} copies × {s.MicroBatch} samples"
+        );
         Require(!s.OffloadParameters || s.ZeroStage == 3, "to offload parameters needs ZeRO-3");
-        Require(!s.SequenceParallel || s.Tensor > 1, "sequence parallelism splits over the tensor group, and tensor is 1");
-        Require(s.ZeroStage == 0 || s.Data > 1, $"ZeRO-{s.ZeroStage} shards over copies of the model, and there is one");
-        Require(s.ZeroStage <= 1 || s.Pipeline == 1, $"ZeRO-{s.ZeroStage} under a pipeline of {s.Pipeline} would move all of it for every micro-batch; take ZeRO-1, or no pipeline");
+        Require(
+            !s.SequenceParallel || s.Tensor > 1,
+            "sequence parallelism splits over the tensor group, and tensor is 1"
+        );
+        Require(
+            s.ZeroStage == 0 || s.Data > 1,
+            $"ZeRO-{s.ZeroStage} shards over copies of the model, and there is one"
+        );
+        Require(
+            s.ZeroStage <= 1 || s.Pipeline == 1,
+            $"ZeRO-{s.ZeroStage} under a pipeline of {s.Pipeline} would move all of it for every micro-batch; take "
+                + "ZeRO-1, or no pipeline"
+        );
         _ = Gpu.Peak(Precision);
     }
 

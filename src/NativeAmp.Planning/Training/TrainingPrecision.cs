@@ -16,13 +16,17 @@ public enum TrainingPrecision
     Bf16,
 }
 
-/// <summary>What of the forward pass is computed again in the backward pass instead of being kept (arXiv 2205.05198).</summary>
+/// <summary>
+/// What of the forward pass is computed again in the backward pass instead of being kept (arXiv 2205.05198).
+/// </summary>
 public enum Recomputation
 {
     /// <summary>Nothing: all is kept.</summary>
     None,
 
-    /// <summary>The core of the attention: scores, softmax, its dropout and the product with the values (section 5).</summary>
+    /// <summary>
+    /// The core of the attention: scores, softmax, its dropout and the product with the values (section 5).
+    /// </summary>
     Selective,
 
     /// <summary>Each layer; its input alone is kept.</summary>

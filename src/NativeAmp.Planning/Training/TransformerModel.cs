@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace NativeAmp.Planning;
@@ -19,7 +20,10 @@ public sealed record TransformerModel
     /// <summary>Attention heads, a; they divide the width.</summary>
     public required int Heads { get; init; }
 
-    /// <summary>Heads of keys and values (grouped-query attention); they divide the heads. As many as <see cref="Heads"/> by default.</summary>
+    /// <summary>
+    /// Heads of keys and values (grouped-query attention); they divide the heads. As many as <see cref="Heads"/> by
+    /// default.
+    /// </summary>
     public int KeyValueHeads { get; init; }
 
     /// <summary>Size of the feed-forward network's hidden vectors; 4 h by default.</summary>
@@ -49,22 +53,29 @@ public sealed record TransformerModel
     /// <summary>Where the sizes are from.</summary>
     public string Source { get; init; } = "given";
 
-    /// <summary>Elements of a layer's matrices: 2 h² (1 + kv / a) of attention and 2 or 3 h f of the feed-forward network; 12 h² for GPT.</summary>
+    /// <summary>
+    /// Elements of a layer's matrices: 2 h² (1 + kv / a) of attention and 2 or 3 h f of the feed-forward network; 12 h²
+    /// for GPT.
+    /// </summary>
     public double LayerMatrixElements
     {
         get
         {
-            double h = Width, f = FeedForward;
+            double h = Width,
+                f = FeedForward;
             return 2 * h * h * (1 + (double)KeyValueHeads / Heads) + (GatedFeedForward ? 3 : 2) * h * f;
         }
     }
 
-    /// <summary>Parameters of a layer, with biases and norms: 12 h² + 13 h for GPT (arXiv 2104.04473, section 5.1).</summary>
+    /// <summary>
+    /// Parameters of a layer, with biases and norms: 12 h² + 13 h for GPT (arXiv 2104.04473, section 5.1).
+    /// </summary>
     public double LayerParameters
     {
         get
         {
-            double h = Width, kv = h * KeyValueHeads / Heads;
+            double h = Width,
+                kv = h * KeyValueHeads / Heads;
             double vectors = Biases ? h + 2 * kv + h + FeedForward * (GatedFeedForward ? 2.0 : 1) + h + 4 * h : 2 * h;
             return LayerMatrixElements + vectors;
         }
@@ -76,12 +87,16 @@ public sealed record TransformerModel
     /// <summary>Parameters of the last norm and, where it is not the embedding's, of the head.</summary>
     public double HeadParameters => (Biases ? 2.0 : 1) * Width + (TiedEmbeddings ? 0 : (double)Vocabulary * Width);
 
-    /// <summary>All parameters, N. P = 12 l h² (1 + 13 / 12h + (V + s) / 12lh) for GPT (arXiv 2104.04473, equation 2), and 2 h of the last norm.</summary>
+    /// <summary>
+    /// All parameters, N. P = 12 l h² (1 + 13 / 12h + (V + s) / 12lh) for GPT (arXiv 2104.04473, equation 2), and 2 h
+    /// of the last norm.
+    /// </summary>
     public double Parameters => Layers * LayerParameters + EmbeddingParameters + HeadParameters;
 
     /// <summary>The same model with what was left open filled in, and checked.</summary>
     /// <returns>A model whose numbers go together.</returns>
-    /// <exception cref="PlanException">They do not: a negative width, heads that do not divide it, too many parameters.</exception>
+    /// <exception cref="PlanException">They do not: a negative width, heads that do not divide it, too many
+    /// parameters.</exception>
     public TransformerModel Checked()
     {
         Positive(Layers, "layers");
@@ -90,7 +105,9 @@ public sealed record TransformerModel
         Positive(Vocabulary, "vocabulary");
         Positive(Context, "context");
         if (KeyValueHeads < 0 || FeedForward < 0)
-            throw new PlanException($"The model '{Name}' has a negative number of key-value heads or a negative feed-forward size.");
+            throw new PlanException(
+                $"The model '{Name}' has a negative number of key-value heads or a negative feed-forward size."
+            );
         if (Width % Heads != 0)
             throw new PlanException($"The model '{Name}' has {Heads} heads, which do not divide its width of {Width}.");
         TransformerModel full = this with
@@ -99,11 +116,23 @@ public sealed record TransformerModel
             FeedForward = FeedForward == 0 ? (int)Math.Min(4L * Width, int.MaxValue) : FeedForward,
         };
         if (Heads % full.KeyValueHeads != 0)
-            throw new PlanException($"The model '{Name}' has {full.KeyValueHeads} key-value heads, which do not divide its {Heads} heads.");
+            throw new PlanException(
+                $"The model '{Name}' has {full.KeyValueHeads} key-value heads, which do not divide its {Heads} heads."
+            );
         if (Tokens is { } tokens && !(tokens >= 1 && tokens <= 1e18))
-            throw new PlanException(FormattableString.Invariant($"The model '{Name}' is trained on {tokens} tokens; that is a number from 1 to 1e18."));
+            throw new PlanException(
+                FormattableString.Invariant(
+                    $"The model '{Name}' is trained on {tokens} tokens; that is a number from 1 to 1e18."
+                )
+            );
         if (full.Parameters > MostParameters)
-            throw new PlanException(FormattableString.Invariant($"The model '{Name}' has {full.Parameters:0.0e+0} parameters; more than {MostParameters:0e+0} cannot be planned."));
+            throw new PlanException(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The model '{Name}' has {full.Parameters:0.0e+0} parameters; more than {MostParameters:0e+0} "
+                        + $"cannot be planned."
+                )
+            );
         return full;
 
         void Positive(int value, string what)

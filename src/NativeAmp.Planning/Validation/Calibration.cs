@@ -1,17 +1,20 @@
 namespace NativeAmp.Planning;
 
 /// <summary>
-/// Fits the two efficiencies that no data sheet has, of products and of ZeRO-3's gathers, over every second published time (the first, the
-/// third, …): the least sum of squared relative errors. The others are kept for the test.
+/// Fits the two efficiencies that no data sheet has, of products and of ZeRO-3's gathers, over every second published
+/// time (the first, the third, …): the least sum of squared relative errors. The others are kept for the test.
 /// </summary>
 public static class Calibration
 {
-    private const double FirstStep = 0.1, LastStep = 0.0005, Least = 0.05;
+    private const double FirstStep = 0.1,
+        LastStep = 0.0005,
+        Least = 0.05;
 
     /// <summary>Whether a published time is fitted over.</summary>
     /// <param name="run">One of <see cref="PublishedRun.All"/>.</param>
     public static bool IsFitted(PublishedRun run) =>
-        run is { IsTime: true } && PublishedRun.All.Where(r => r.IsTime).Index().First(r => r.Item == run).Index % 2 == 0;
+        run is { IsTime: true }
+        && PublishedRun.All.Where(r => r.IsTime).Index().First(r => r.Item == run).Index % 2 == 0;
 
     /// <summary>The fit, made anew: a pattern search from fixed values, so that it always ends at the same.</summary>
     /// <param name="start">What is not fitted.</param>
@@ -22,12 +25,16 @@ public static class Calibration
         double[] published = [.. PublishedRun.All.Where(IsFitted).Select(PublishedSeconds)];
         (double product, double gather) = (0.5, 0.5);
         double best = Error(product, gather);
-        for (double step = FirstStep; step >= LastStep;)
+        for (double step = FirstStep; step >= LastStep; )
         {
             bool moved = false;
             foreach ((double dp, double dg) in ((double, double)[])[(step, 0), (-step, 0), (0, step), (0, -step)])
             {
-                if (product + dp < Least || gather + dg < Least || Error(product + dp, gather + dg) is var error && error >= best)
+                if (
+                    product + dp < Least
+                    || gather + dg < Least
+                    || Error(product + dp, gather + dg) is var error && error >= best
+                )
                     continue;
                 (product, gather, best, moved) = (product + dp, gather + dg, error, true);
             }
@@ -36,7 +43,11 @@ public static class Calibration
                 step /= 2;
         }
 
-        return start with { ProductEfficiency = product, GatherEfficiency = gather };
+        return start with
+        {
+            ProductEfficiency = product,
+            GatherEfficiency = gather,
+        };
 
         double Error(double p, double g)
         {

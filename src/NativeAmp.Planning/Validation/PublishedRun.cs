@@ -96,8 +96,11 @@ public sealed record PublishedRun
     /// <summary>All published runs of published-runs.json, in its order.</summary>
     public static IReadOnlyList<PublishedRun> All { get; } = ReadAll();
 
-    /// <summary>Whether the figure is a time of a whole step or training that <see cref="Calibration"/> may be fitted over.</summary>
-    public bool IsTime => Quantity is PublishedQuantity.Seconds or PublishedQuantity.Tflops or PublishedQuantity.GpuHours;
+    /// <summary>
+    /// Whether the figure is a time of a whole step or training that <see cref="Calibration"/> may be fitted over.
+    /// </summary>
+    public bool IsTime =>
+        Quantity is PublishedQuantity.Seconds or PublishedQuantity.Tflops or PublishedQuantity.GpuHours;
 
     private static PublishedRun[] ReadAll()
     {
@@ -110,8 +113,12 @@ public sealed record PublishedRun
     {
         string id = new FactReader(element, "published-runs.json").Text("id");
         var facts = new FactReader(element, $"run '{id}' of published-runs.json");
-        string quantity = facts.Text("quantity"), offload = facts.Text("offload", "none"), model = facts.Text("model");
-        int gpus = facts.Whole("gpus", 1, 1_000_000), tensor = facts.Whole("tensor", 1, 64, 1), pipeline = facts.Whole("pipeline", 1, 1000, 1);
+        string quantity = facts.Text("quantity"),
+            offload = facts.Text("offload", "none"),
+            model = facts.Text("model");
+        int gpus = facts.Whole("gpus", 1, 1_000_000),
+            tensor = facts.Whole("tensor", 1, 64, 1),
+            pipeline = facts.Whole("pipeline", 1, 1000, 1);
         var precision = facts.OneOf("precision", TrainingPrecision.Fp16);
         var split = new ParallelSplit
         {
@@ -145,16 +152,18 @@ public sealed record PublishedRun
             Layout = layout,
             Split = split,
             Gpu = gpu,
-            Request = parameters is not null ? null : new PlanRequest
-            {
-                Model = PlanCatalog.Standard.Model(model),
-                Gpu = gpu,
-                Precision = precision,
-                Layout = layout,
-                Split = split,
-                Batch = facts.Whole("batch", 1, 1_000_000),
-                Tokens = facts.OptionalReal("tokens", 1, 1e18),
-            },
+            Request = parameters is not null
+                ? null
+                : new PlanRequest
+                {
+                    Model = PlanCatalog.Standard.Model(model),
+                    Gpu = gpu,
+                    Precision = precision,
+                    Layout = layout,
+                    Split = split,
+                    Batch = facts.Whole("batch", 1, 1_000_000),
+                    Tokens = facts.OptionalReal("tokens", 1, 1e18),
+                },
         };
         _ = facts.Has("batch") ? facts.Whole("batch", 1, 1_000_000) : 0;
         facts.RefuseOthers();

@@ -42,25 +42,36 @@ public static class Validation
             PublishedQuantity.ActivationsGib => Of("memory", plan.Memory.Activations / GiB),
             PublishedQuantity.SixNd => Of("compute", plan.Flops.SixNd),
             PublishedQuantity.SixNdPetaflopDays => Of("compute", plan.Flops.SixNd / 1e15 / 86400),
-            PublishedQuantity.EnergyOfHours => Of("energy", TrainingPlan.EnergyOf(run.GpuHours!.Value, run.Gpu, constants)),
-            _ => new ValidationRow(run, Calibration.IsFitted(run) ? "fit" : "test", Time(run, plan), plan.Time.Step / Calibration.PublishedSeconds(run) - 1, TimeLimit),
+            PublishedQuantity.EnergyOfHours => Of(
+                "energy",
+                TrainingPlan.EnergyOf(run.GpuHours!.Value, run.Gpu, constants)
+            ),
+            _ => new ValidationRow(
+                run,
+                Calibration.IsFitted(run) ? "fit" : "test",
+                Time(run, plan),
+                plan.Time.Step / Calibration.PublishedSeconds(run) - 1,
+                TimeLimit
+            ),
         };
 
         ValidationRow Of(string role, double planned) => new(run, role, planned, planned / run.Value - 1, MemoryLimit);
     }
 
-    private static double Time(PublishedRun run, TrainingPlan plan) => run.Quantity switch
-    {
-        PublishedQuantity.Seconds => plan.Time.Step,
-        PublishedQuantity.Tflops => plan.HardwareFlopsPerGpu / 1e12,
-        PublishedQuantity.GpuHours => plan.GpuHours,
-        PublishedQuantity.Days => plan.Days,
-        _ => plan.TokensPerSecond / run.Split.Gpus,
-    };
+    private static double Time(PublishedRun run, TrainingPlan plan) =>
+        run.Quantity switch
+        {
+            PublishedQuantity.Seconds => plan.Time.Step,
+            PublishedQuantity.Tflops => plan.HardwareFlopsPerGpu / 1e12,
+            PublishedQuantity.GpuHours => plan.GpuHours,
+            PublishedQuantity.Days => plan.Days,
+            _ => plan.TokensPerSecond / run.Split.Gpus,
+        };
 
     private static double DeepSpeedState(PublishedRun run)
     {
-        double gathered = run.Split.ZeroStage == 3 ? run.LargestLayer!.Value * ShardedState.GatheredBytes(run.Layout) : 0;
+        double gathered =
+            run.Split.ZeroStage == 3 ? run.LargestLayer!.Value * ShardedState.GatheredBytes(run.Layout) : 0;
         return (run.Parameters!.Value * ShardedState.Of(run.Layout, run.Split).OnGpu + gathered) / GiB;
     }
 }

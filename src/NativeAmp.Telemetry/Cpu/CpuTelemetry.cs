@@ -4,8 +4,9 @@ using System.Globalization;
 namespace NativeAmp.Telemetry;
 
 /// <summary>
-/// The machine's processors and this process: processor time, resident memory, and the packages' energy where RAPL (Intel's and AMD's running average power
-/// limit) can be read. On systems other than Linux the machine's own figures are not available.
+/// The machine's processors and this process: processor time, resident memory, and the packages' energy where RAPL
+/// (Intel's and AMD's running average power limit) can be read. On systems other than Linux the machine's own figures
+/// are not available.
 /// </summary>
 public sealed class CpuTelemetry : ITelemetrySource
 {
@@ -22,9 +23,7 @@ public sealed class CpuTelemetry : ITelemetrySource
 
     /// <summary>Looks for what can be read.</summary>
     public CpuTelemetry()
-        : this("/proc", "/sys/class/powercap")
-    {
-    }
+        : this("/proc", "/sys/class/powercap") { }
 
     internal CpuTelemetry(string proc, string powercap, ProcessClock? clock = null)
     {
@@ -59,15 +58,14 @@ public sealed class CpuTelemetry : ITelemetrySource
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 
     private void ReadProcessTime(TelemetryReading reading)
     {
         ProcessMoment now = _clock.Read();
         TimeSpan elapsed = _clock.Elapsed(_process, now);
-        // The kernel counts a thread that runs elsewhere at its next tick: a tick that comes late may seem more than there is.
+        // The kernel counts a thread that runs elsewhere at its next tick: a tick that comes late may seem more than
+        // there is.
         if (elapsed > TimeSpan.Zero)
             reading.Add("cpu", Math.Min(100, 100 * (now.Used - _process.Used) / elapsed / Environment.ProcessorCount));
         _process = now;

@@ -4,8 +4,9 @@ namespace NativeAmp.Telemetry;
 internal readonly record struct ProcessMoment(TimeSpan Used, long At);
 
 /// <summary>
-/// Reads a process's time together with the moment. A thread that loses its processor between the two would pair a time with a later moment, and the reading
-/// after it would find more work than there was time for: such a pair is read again.
+/// Reads a process's time together with the moment. A thread that loses its processor between the two would pair a time
+/// with a later moment, and the reading after it would find more work than there was time for: such a pair is read
+/// again.
 /// </summary>
 /// <param name="used">The time of all processors that was used so far.</param>
 /// <param name="time">The moment.</param>

@@ -22,14 +22,25 @@ internal readonly record struct ProcessorTime(long Busy, long Total)
             string[] fields = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
             if (fields.Length == 0 || !fields[0].StartsWith("cpu", StringComparison.Ordinal))
                 continue;
-            long[] ticks = [.. fields.Skip(1).Take(Fields).Select(field => long.TryParse(field, CultureInfo.InvariantCulture, out long value)
-                ? value
-                : throw new FormatException($"/proc/stat says '{field}' where a number was expected"))];
+            long[] ticks =
+            [
+                .. fields
+                    .Skip(1)
+                    .Take(Fields)
+                    .Select(field =>
+                        long.TryParse(field, CultureInfo.InvariantCulture, out long value)
+                            ? value
+                            : throw new FormatException($"/proc/stat says '{field}' where a number was expected")
+                    ),
+            ];
             if (ticks.Length <= WaitingForDisk)
                 throw new FormatException($"/proc/stat has {ticks.Length} numbers for {fields[0]}, fewer than five");
             long total = ticks.Sum();
             string number = fields[0][3..];
-            times[number.Length == 0 ? "cpu.total.cpu_percent" : $"cpu.{number}.cpu_percent"] = new(total - ticks[Idle] - ticks[WaitingForDisk], total);
+            times[number.Length == 0 ? "cpu.total.cpu_percent" : $"cpu.{number}.cpu_percent"] = new(
+                total - ticks[Idle] - ticks[WaitingForDisk],
+                total
+            );
         }
 
         return times.Count > 0 ? times : throw new FormatException("/proc/stat names no processor");

@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 namespace NativeAmp.Telemetry;
 
 /// <summary>
-/// The UUID under which NVML knows a GPU that CUDA knows by its number: CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER make the numbers differ, the UUID is the same.
+/// The UUID under which NVML knows a GPU that CUDA knows by its number: CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER make
+/// the numbers differ, the UUID is the same.
 /// </summary>
 internal static unsafe class CudaDeviceUuid
 {
@@ -18,7 +19,10 @@ internal static unsafe class CudaDeviceUuid
         {
             if (!NativeLibrary.TryLoad(path, out nint library))
                 continue;
-            if (!NativeLibrary.TryGetExport(library, "cuDeviceGet", out nint get) || !NativeLibrary.TryGetExport(library, "cuDeviceGetUuid", out nint uuid))
+            if (
+                !NativeLibrary.TryGetExport(library, "cuDeviceGet", out nint get)
+                || !NativeLibrary.TryGetExport(library, "cuDeviceGetUuid", out nint uuid)
+            )
             {
                 reason = $"{path} has no cuDeviceGetUuid";
                 return null;
@@ -42,6 +46,8 @@ internal static unsafe class CudaDeviceUuid
     /// <summary>GPU-, and the bytes in five groups.</summary>
     private static string Format(ReadOnlySpan<byte> id) => "GPU-" + new Guid(id, bigEndian: true).ToString("D");
 
-    private static string[] Candidates() => Environment.GetEnvironmentVariable("NATIVEAMP_CUDA_LIBRARY") is { Length: > 0 } named ? [named]
-        : OperatingSystem.IsWindows() ? ["nvcuda.dll"] : ["libcuda.so.1", "libcuda.so", "/usr/lib/wsl/lib/libcuda.so.1"];
+    private static string[] Candidates() =>
+        Environment.GetEnvironmentVariable("NATIVEAMP_CUDA_LIBRARY") is { Length: > 0 } named ? [named]
+        : OperatingSystem.IsWindows() ? ["nvcuda.dll"]
+        : ["libcuda.so.1", "libcuda.so", "/usr/lib/wsl/lib/libcuda.so.1"];
 }

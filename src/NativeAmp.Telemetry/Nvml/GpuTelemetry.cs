@@ -1,8 +1,8 @@
 namespace NativeAmp.Telemetry;
 
 /// <summary>
-/// An NVIDIA GPU, as NVML sees it: power, energy, memory, utilization, temperature, clocks. Making one never fails: where there is no NVML, no driver, or no
-/// such GPU, every reading says so.
+/// An NVIDIA GPU, as NVML sees it: power, energy, memory, utilization, temperature, clocks. Making one never fails:
+/// where there is no NVML, no driver, or no such GPU, every reading says so.
 /// </summary>
 public sealed class GpuTelemetry : ITelemetrySource
 {
@@ -30,15 +30,21 @@ public sealed class GpuTelemetry : ITelemetrySource
         ];
     }
 
-    /// <summary><c>gpu.</c> and NVML's number of the GPU, with which its values begin; <c>gpu</c> where there is none.</summary>
+    /// <summary>
+    /// <c>gpu.</c> and NVML's number of the GPU, with which its values begin; <c>gpu</c> where there is none.
+    /// </summary>
     public string Name { get; }
 
     /// <summary>Whether there is a GPU that can be asked.</summary>
     public bool IsAvailable => _nvml is not null;
 
     /// <summary>The GPU's name, UUID and driver; or why there is none.</summary>
-    public string Description => _nvml is null ? _reason
-        : $"{_nvml.DeviceText("nvmlDeviceGetName", _device) ?? "a GPU"}, {_nvml.DeviceText("nvmlDeviceGetUUID", _device) ?? "no UUID"}, driver {_nvml.DriverVersion}, {_nvml.Path}";
+    public string Description =>
+        _nvml is null
+            ? _reason
+            : $"{_nvml.DeviceText("nvmlDeviceGetName", _device) ?? "a GPU"}, "
+                + $"{_nvml.DeviceText("nvmlDeviceGetUUID", _device) ?? "no UUID"}, driver {_nvml.DriverVersion}, "
+                + $"{_nvml.Path}";
 
     /// <summary>The GPU that a device of CUDA is, found by its UUID.</summary>
     /// <param name="device">The device; it stays the caller's.</param>
@@ -47,8 +53,13 @@ public sealed class GpuTelemetry : ITelemetrySource
     {
         ArgumentNullException.ThrowIfNull(device);
         if (device.Kind != DeviceKind.Cuda)
-            throw new ArgumentException($"Telemetry of a GPU needs a device of CUDA; this one is of kind {device.Kind}.", nameof(device));
-        return CudaDeviceUuid.Of(device.Ordinal, out string reason) is { } uuid ? ByUuid(uuid) : new GpuTelemetry(null, 0, "gpu", reason);
+            throw new ArgumentException(
+                $"Telemetry of a GPU needs a device of CUDA; this one is of kind {device.Kind}.",
+                nameof(device)
+            );
+        return CudaDeviceUuid.Of(device.Ordinal, out string reason) is { } uuid
+            ? ByUuid(uuid)
+            : new GpuTelemetry(null, 0, "gpu", reason);
     }
 
     /// <summary>A GPU by its UUID, as <c>nvidia-smi -L</c> lists it.</summary>
@@ -68,8 +79,23 @@ public sealed class GpuTelemetry : ITelemetrySource
         {
             NvmlReturn result = nvml.Count(out uint count);
             if (result != NvmlReturn.Success || count == 0)
-                return [new GpuTelemetry(null, 0, "gpu", result == NvmlReturn.Success ? $"{nvml.Path} knows no GPU" : $"GPUs cannot be counted: {nvml.Describe(result)}")];
-            return [.. Enumerable.Range(0, (int)count).Select(i => Open(each => (each.Find((uint)i, out nint device), device), $"GPU {i}"))];
+                return
+                [
+                    new GpuTelemetry(
+                        null,
+                        0,
+                        "gpu",
+                        result == NvmlReturn.Success
+                            ? $"{nvml.Path} knows no GPU"
+                            : $"GPUs cannot be counted: {nvml.Describe(result)}"
+                    ),
+                ];
+            return
+            [
+                .. Enumerable
+                    .Range(0, (int)count)
+                    .Select(i => Open(each => (each.Find((uint)i, out nint device), device), $"GPU {i}")),
+            ];
         }
     }
 
@@ -118,12 +144,27 @@ public sealed class GpuTelemetry : ITelemetrySource
 
     private void ReadPower(TelemetryReading reading, NvmlLibrary nvml)
     {
-        double? power = Take(reading, "powerWatts", nvml.Get("nvmlDeviceGetPowerUsage", _device, out uint milliwatts), milliwatts, Thousand);
-        double? limit = Take(reading, "enforcedPowerLimitWatts", nvml.Get("nvmlDeviceGetEnforcedPowerLimit", _device, out uint most), most, Thousand);
+        double? power = Take(
+            reading,
+            "powerWatts",
+            nvml.Get("nvmlDeviceGetPowerUsage", _device, out uint milliwatts),
+            milliwatts,
+            Thousand
+        );
+        double? limit = Take(
+            reading,
+            "enforcedPowerLimitWatts",
+            nvml.Get("nvmlDeviceGetEnforcedPowerLimit", _device, out uint most),
+            most,
+            Thousand
+        );
         if (power is { } watts && limit is > 0 and { } all)
             reading.Add(Of("powerPercent"), 100 * watts / all);
         else
-            reading.NotAvailable(Of("powerPercent"), limit is 0 ? "the power limit is 0" : $"{(power is null ? "the power" : "its limit")} is not available");
+            reading.NotAvailable(
+                Of("powerPercent"),
+                limit is 0 ? "the power limit is 0" : $"{(power is null ? "the power" : "its limit")} is not available"
+            );
         NvmlReturn result = nvml.Get("nvmlDeviceGetTotalEnergyConsumption", _device, out ulong millijoules);
         if (Succeeded(reading, "energyJoules", result))
             reading.Add(Of("energyJoules"), millijoules / Thousand);
@@ -142,13 +183,31 @@ public sealed class GpuTelemetry : ITelemetrySource
             reading.Add(Of("memoryAllocated"), 100.0 * memory.Used / memory.Total);
         else if (Succeeded(reading, "memoryAllocated", result))
             reading.NotAvailable(Of("memoryAllocated"), "NVML gives 0 bytes of memory in all");
-        Take(reading, "temp", nvml.Get("nvmlDeviceGetTemperature", _device, (int)NvmlTemperatureSensor.Gpu, out uint celsius), celsius, 1);
+        Take(
+            reading,
+            "temp",
+            nvml.Get("nvmlDeviceGetTemperature", _device, (int)NvmlTemperatureSensor.Gpu, out uint celsius),
+            celsius,
+            1
+        );
     }
 
     private void ReadClocks(TelemetryReading reading, NvmlLibrary nvml)
     {
-        Take(reading, "smClock", nvml.Get("nvmlDeviceGetClockInfo", _device, (int)NvmlClock.Sm, out uint clock), clock, 1);
-        Take(reading, "memoryClock", nvml.Get("nvmlDeviceGetClockInfo", _device, (int)NvmlClock.Memory, out clock), clock, 1);
+        Take(
+            reading,
+            "smClock",
+            nvml.Get("nvmlDeviceGetClockInfo", _device, (int)NvmlClock.Sm, out uint clock),
+            clock,
+            1
+        );
+        Take(
+            reading,
+            "memoryClock",
+            nvml.Get("nvmlDeviceGetClockInfo", _device, (int)NvmlClock.Memory, out clock),
+            clock,
+            1
+        );
         NvmlReturn result = nvml.Get("nvmlDeviceGetCurrentClocksEventReasons", _device, out ulong reasons);
         // The name before driver 535.
         if (result == NvmlReturn.FunctionNotFound)

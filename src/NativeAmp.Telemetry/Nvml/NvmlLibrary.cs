@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 namespace NativeAmp.Telemetry;
 
 /// <summary>
-/// NVIDIA's management library, found at run time: it comes with the driver. The environment variable NATIVEAMP_NVML_LIBRARY names another.
+/// NVIDIA's management library, found at run time: it comes with the driver. The environment variable
+/// NATIVEAMP_NVML_LIBRARY names another.
 /// </summary>
 internal sealed unsafe class NvmlLibrary : IDisposable
 {
@@ -113,13 +114,30 @@ internal sealed unsafe class NvmlLibrary : IDisposable
         return result;
     }
 
-    /// <summary>Reads the driver's own samples since a time; asks how many there can be where none are given room.</summary>
-    public NvmlReturn GetSamples(nint device, NvmlSampling type, ulong since, out NvmlValueType valueType, ref uint count, NvmlSample* samples)
+    /// <summary>
+    /// Reads the driver's own samples since a time; asks how many there can be where none are given room.
+    /// </summary>
+    public NvmlReturn GetSamples(
+        nint device,
+        NvmlSampling type,
+        ulong since,
+        out NvmlValueType valueType,
+        ref uint count,
+        NvmlSample* samples
+    )
     {
         int kind = 0;
         uint number = count;
         NvmlReturn result = Function("nvmlDeviceGetSamples") is var function and not 0
-            ? (NvmlReturn)((delegate* unmanaged[Cdecl]<nint, int, ulong, int*, uint*, NvmlSample*, int>)function)(device, (int)type, since, &kind, &number, samples)
+            ? (NvmlReturn)
+                ((delegate* unmanaged[Cdecl]<nint, int, ulong, int*, uint*, NvmlSample*, int>)function)(
+                    device,
+                    (int)type,
+                    since,
+                    &kind,
+                    &number,
+                    samples
+                )
             : NvmlReturn.FunctionNotFound;
         (valueType, count) = ((NvmlValueType)kind, number);
         return result;
@@ -129,16 +147,19 @@ internal sealed unsafe class NvmlLibrary : IDisposable
     public string? DeviceText(string name, nint device)
     {
         byte* text = stackalloc byte[TextLength];
-        return Function(name) is var function and not 0
+        return
+            Function(name) is var function and not 0
             && ((delegate* unmanaged[Cdecl]<nint, byte*, uint, int>)function)(device, text, TextLength) == 0
-            ? Marshal.PtrToStringUTF8((nint)text) : null;
+            ? Marshal.PtrToStringUTF8((nint)text)
+            : null;
     }
 
     /// <summary>A result in words: the library's own, and its number.</summary>
     public string Describe(NvmlReturn result)
     {
         string? text = Function("nvmlErrorString") is var function and not 0
-            ? Marshal.PtrToStringUTF8(((delegate* unmanaged[Cdecl]<int, nint>)function)((int)result)) : null;
+            ? Marshal.PtrToStringUTF8(((delegate* unmanaged[Cdecl]<int, nint>)function)((int)result))
+            : null;
         return $"{text ?? "NVML error"} ({(int)result})";
     }
 
@@ -150,13 +171,18 @@ internal sealed unsafe class NvmlLibrary : IDisposable
     }
 
     private NvmlReturn Call(string name) =>
-        Function(name) is var function and not 0 ? (NvmlReturn)((delegate* unmanaged[Cdecl]<int>)function)() : NvmlReturn.FunctionNotFound;
+        Function(name) is var function and not 0
+            ? (NvmlReturn)((delegate* unmanaged[Cdecl]<int>)function)()
+            : NvmlReturn.FunctionNotFound;
 
     private string? Text(string name)
     {
         byte* text = stackalloc byte[TextLength];
-        return Function(name) is var function and not 0 && ((delegate* unmanaged[Cdecl]<byte*, uint, int>)function)(text, TextLength) == 0
-            ? Marshal.PtrToStringUTF8((nint)text) : null;
+        return
+            Function(name) is var function and not 0
+            && ((delegate* unmanaged[Cdecl]<byte*, uint, int>)function)(text, TextLength) == 0
+            ? Marshal.PtrToStringUTF8((nint)text)
+            : null;
     }
 
     // An old library lacks functions: that is an answer like others.
@@ -171,7 +197,12 @@ internal sealed unsafe class NvmlLibrary : IDisposable
         return
         [
             System.IO.Path.Combine(Environment.SystemDirectory, "nvml.dll"),
-            System.IO.Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.ProgramFiles), "NVIDIA Corporation", "NVSMI", "nvml.dll"),
+            System.IO.Path.Combine(
+                Environment.GetFolderPath(Environment.SpecialFolder.ProgramFiles),
+                "NVIDIA Corporation",
+                "NVSMI",
+                "nvml.dll"
+            ),
         ];
     }
 }

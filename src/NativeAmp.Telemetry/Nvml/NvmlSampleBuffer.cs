@@ -1,13 +1,23 @@
 namespace NativeAmp.Telemetry;
 
-/// <summary>The driver's own samples of one kind, taken oftener than anybody asks: mean and maximum of those since the last reading.</summary>
+/// <summary>
+/// The driver's own samples of one kind, taken oftener than anybody asks: mean and maximum of those since the last
+/// reading.
+/// </summary>
 /// <param name="nvml">The library.</param>
 /// <param name="device">Its handle of the GPU.</param>
 /// <param name="type">What is sampled.</param>
 /// <param name="parts">How many of the driver's units are one.</param>
 /// <param name="mean">Under which name the mean goes.</param>
 /// <param name="max">Under which name the largest goes; null for nowhere.</param>
-internal sealed unsafe class NvmlSampleBuffer(NvmlLibrary nvml, nint device, NvmlSampling type, double parts, string mean, string? max = null)
+internal sealed unsafe class NvmlSampleBuffer(
+    NvmlLibrary nvml,
+    nint device,
+    NvmlSampling type,
+    double parts,
+    string mean,
+    string? max = null
+)
 {
     // Drivers keep 100 to 200; what a broken one claims must not be allocated.
     private const uint MostSamples = 1 << 16;

@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace NativeAmp.Telemetry;
 
-// Names, numbers and layouts of NVIDIA's nvml.h (version 12); tests/gpu-emulator/nvml/layout_check.cpp compares its own with that header.
+// Names, numbers and layouts of NVIDIA's nvml.h (version 12); tests/gpu-emulator/nvml/layout_check.cpp compares its own
+// with that header.
 
 /// <summary>nvmlReturn_t, as far as answers differ.</summary>
 internal enum NvmlReturn
@@ -72,15 +73,16 @@ internal struct NvmlSample
     public ulong Value;
 
     /// <summary>The union's value, of the type that the call named; null for a type that is not known.</summary>
-    public readonly double? As(NvmlValueType type) => type switch
-    {
-        NvmlValueType.Double => BitConverter.UInt64BitsToDouble(Value),
-        NvmlValueType.UnsignedInt => (uint)Value,
-        // unsigned long has four bytes on Windows.
-        NvmlValueType.UnsignedLong => OperatingSystem.IsWindows() ? (uint)Value : Value,
-        NvmlValueType.UnsignedLongLong => Value,
-        NvmlValueType.SignedLongLong => (long)Value,
-        NvmlValueType.SignedInt => (int)Value,
-        _ => null,
-    };
+    public readonly double? As(NvmlValueType type) =>
+        type switch
+        {
+            NvmlValueType.Double => BitConverter.UInt64BitsToDouble(Value),
+            NvmlValueType.UnsignedInt => (uint)Value,
+            // unsigned long has four bytes on Windows.
+            NvmlValueType.UnsignedLong => OperatingSystem.IsWindows() ? (uint)Value : Value,
+            NvmlValueType.UnsignedLongLong => Value,
+            NvmlValueType.SignedLongLong => (long)Value,
+            NvmlValueType.SignedInt => (int)Value,
+            _ => null,
+        };
 }

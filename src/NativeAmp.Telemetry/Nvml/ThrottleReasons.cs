@@ -1,7 +1,8 @@
 namespace NativeAmp.Telemetry;
 
 /// <summary>
-/// Why a GPU's clocks are not higher: the bits of <c>gpu.{i}.throttleReasons</c>, as nvml.h defines them (nvmlClocksEventReasons).
+/// Why a GPU's clocks are not higher: the bits of <c>gpu.{i}.throttleReasons</c>, as nvml.h defines them
+/// (nvmlClocksEventReasons).
 /// </summary>
 [Flags]
 public enum ThrottleReasons : long
@@ -18,7 +19,9 @@ public enum ThrottleReasons : long
     /// <summary>The power limit, kept by software.</summary>
     SoftwarePowerCap = 0x4,
 
-    /// <summary>Hardware halves the clocks or more: too hot, a power brake from outside, or too much power drawn at once.</summary>
+    /// <summary>
+    /// Hardware halves the clocks or more: too hot, a power brake from outside, or too much power drawn at once.
+    /// </summary>
     HardwareSlowdown = 0x8,
 
     /// <summary>The GPU is held to the clocks of others in its group.</summary>

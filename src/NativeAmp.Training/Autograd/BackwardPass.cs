@@ -1,8 +1,8 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// One walk back through the graph behind a tensor: only what the tensor reaches, each node after all that used its output. Everything
-/// that can be wrong is looked for first, so that a pass that is refused has changed nothing.
+/// One walk back through the graph behind a tensor: only what the tensor reaches, each node after all that used its
+/// output. Everything that can be wrong is looked for first, so that a pass that is refused has changed nothing.
 /// </summary>
 internal sealed class BackwardPass
 {
@@ -35,7 +35,13 @@ internal sealed class BackwardPass
         _ = root.Storage;
         Requires.FloatingPoint(gradient, nameof(Tensor.Backward));
         Requires.SameDevice(root, gradient, nameof(Tensor.Backward));
-        Requires.That(root.Shape == gradient.Shape, root, gradient, "the gradient must have the tensor's shape", nameof(Tensor.Backward));
+        Requires.That(
+            root.Shape == gradient.Shape,
+            root,
+            gradient,
+            "the gradient must have the tensor's shape",
+            nameof(Tensor.Backward)
+        );
         lock (root.Device.Gate)
         {
             BackwardPass pass = Prepare(root);
@@ -100,14 +106,20 @@ internal sealed class BackwardPass
         if (root.Count != 1)
         {
             throw new InvalidOperationException(
-                $"Backward starts at a scalar, such as a loss; {root.Describe()} has {root.Count} elements. Give it a gradient to start from, or take a sum.");
+                $"Backward starts at a scalar, such as a loss; {root.Describe()} has {root.Count} elements. Give it a "
+                    + "gradient to start from, or take a sum."
+            );
         }
 
         if (root.DType != DType.Float32)
-            throw new InvalidOperationException($"Backward starts at a float32 scalar; this is a {root.Describe()}. Cast it first.");
+            throw new InvalidOperationException(
+                $"Backward starts at a float32 scalar; this is a {root.Describe()}. Cast it first."
+            );
     }
 
-    /// <summary>Finds what the root reaches and makes sure that a pass can go over it; nothing is changed if it cannot.</summary>
+    /// <summary>
+    /// Finds what the root reaches and makes sure that a pass can go over it; nothing is changed if it cannot.
+    /// </summary>
     private static BackwardPass Prepare(Tensor root)
     {
         var pass = new BackwardPass(root);
@@ -122,9 +134,14 @@ internal sealed class BackwardPass
         pass.Find();
         foreach (Tensor tensor in wanted)
         {
-            bool reached = tensor.Producer is { } producer ? producer.FoundBy == pass._number : pass._leaves.Contains(tensor);
+            bool reached = tensor.Producer is { } producer
+                ? producer.FoundBy == pass._number
+                : pass._leaves.Contains(tensor);
             if (!reached || tensor == root)
-                throw new ArgumentException($"The scalar was not computed from the {tensor.Describe()}, or that requires no gradient.", nameof(wanted));
+                throw new ArgumentException(
+                    $"The scalar was not computed from the {tensor.Describe()}, or that requires no gradient.",
+                    nameof(wanted)
+                );
         }
 
         foreach (Tensor leaf in pass._leaves)
@@ -139,7 +156,9 @@ internal sealed class BackwardPass
             if (!_root.RequiresGrad)
             {
                 throw new InvalidOperationException(
-                    $"{_root.Describe()} was not computed from anything that requires gradients (or was computed under NoGrad), so there is nothing to go back over.");
+                    $"{_root.Describe()} was not computed from anything that requires gradients (or was computed "
+                        + "under NoGrad), so there is nothing to go back over."
+                );
             }
 
             _leaves.Add(_root);

@@ -13,10 +13,10 @@ internal readonly unsafe struct GradientTarget(Storage storage, DType dtype, boo
 }
 
 /// <summary>
-/// Collects the gradient of one tensor. An operator's output has it in the output's dtype, until its node has run. A leaf (a
-/// parameter) keeps its memory from step to step. It has the dtype in which its operator computes (float16 where a linear layer used a
-/// compute copy) as long as one operator in one backward pass gives it all there is; what is added up, within a pass or over several, is
-/// added up in float32, as torch.amp does it.
+/// Collects the gradient of one tensor. An operator's output has it in the output's dtype, until its node has run. A
+/// leaf (a parameter) keeps its memory from step to step. It has the dtype in which its operator computes (float16
+/// where a linear layer used a compute copy) as long as one operator in one backward pass gives it all there is; what
+/// is added up, within a pass or over several, is added up in float32, as torch.amp does it.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "The view shares memory that Release gives back.")]
 internal sealed class GradientBuffer(Tensor owner)
@@ -67,9 +67,12 @@ internal sealed class GradientBuffer(Tensor owner)
             return new GradientTarget(Storage, dtype, accumulate: false);
         }
 
-        // A GAN's second loss adds to what its critic has stepped with, and nobody minds: it is cleared before it is used.
+        // A GAN's second loss adds to what its critic has stepped with, and nobody minds: it is cleared before it is
+        // used.
         if (OptimizerMarks != _begunAt)
-            _failure ??= "a gradient was added to one that had been unscaled or stepped with through a GradScaler. Call ZeroGrad after each step";
+            _failure ??=
+                "a gradient was added to one that had been unscaled or stepped with through a GradScaler. Call "
+                + "ZeroGrad after each step";
         if (_dtype != dtype)
             Convert(dtype);
         else if (!IsLeaf && !Storage.IsUnshared)
@@ -78,7 +81,8 @@ internal sealed class GradientBuffer(Tensor owner)
     }
 
     /// <summary>
-    /// Takes over a gradient that is already there in memory (one reference to it): as it is where that is possible, else by adding it.
+    /// Takes over a gradient that is already there in memory (one reference to it): as it is where that is possible,
+    /// else by adding it.
     /// </summary>
     public unsafe void Accept(Storage gradient, DType dtype)
     {

@@ -1,8 +1,8 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// The gradient of an input for an operator that can only overwrite: straight into the input's buffer where that is empty and of
-/// the right dtype, else through scratch memory that <see cref="Finish"/> adds.
+/// The gradient of an input for an operator that can only overwrite: straight into the input's buffer where that is
+/// empty and of the right dtype, else through scratch memory that <see cref="Finish"/> adds.
 /// </summary>
 internal readonly unsafe struct GradientOverwrite
 {
@@ -35,7 +35,10 @@ internal readonly unsafe struct GradientOverwrite
     }
 
     /// <summary>Where the operator writes, or null if nobody wants this gradient.</summary>
-    public void* Pointer => _scratch is not null ? _scratch.Pointer : _isWanted ? _target.Pointer : null;
+    public void* Pointer =>
+        _scratch is not null ? _scratch.Pointer
+        : _isWanted ? _target.Pointer
+        : null;
 
     public DType DType { get; }
 

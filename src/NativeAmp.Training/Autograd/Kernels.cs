@@ -3,7 +3,8 @@ using NativeAmp.Interop;
 namespace NativeAmp.Training;
 
 /// <summary>
-/// The native calls that several operators share, beside those of <see cref="NativeOps"/>: casts, sums and losses over plain pointers.
+/// The native calls that several operators share, beside those of <see cref="NativeOps"/>: casts, sums and losses over
+/// plain pointers.
 /// </summary>
 internal static unsafe class Kernels
 {
@@ -17,7 +18,14 @@ internal static unsafe class Kernels
             device.CopyOnDevice((nint)destination, (nint)scale, sizeof(float));
     }
 
-    public static void Cast(Device device, void* destination, DType destinationType, void* source, DType sourceType, long count)
+    public static void Cast(
+        Device device,
+        void* destination,
+        DType destinationType,
+        void* source,
+        DType sourceType,
+        long count
+    )
     {
         NampCell to = new() { Data = destination, Dtype = (int)destinationType };
         NampCell from = new() { Data = source, Dtype = (int)sourceType };
@@ -28,14 +36,37 @@ internal static unsafe class Kernels
     public static void Accumulate(Device device, GradientTarget target, void* gradient, DType dtype, long count)
     {
         if (target.Accumulate)
-            Add(device, target.Pointer, target.DType, target.Pointer, target.DType, 1, gradient, dtype, 1, count, count);
+            Add(
+                device,
+                target.Pointer,
+                target.DType,
+                target.Pointer,
+                target.DType,
+                1,
+                gradient,
+                dtype,
+                1,
+                count,
+                count
+            );
         else
             Cast(device, target.Pointer, target.DType, gradient, dtype, count);
     }
 
     /// <summary>out[i] = alpha a[i] + beta b[i % period].</summary>
     public static void Add(
-        Device device, void* output, DType outputType, void* a, DType aType, float alpha, void* b, DType bType, float beta, long count, long period)
+        Device device,
+        void* output,
+        DType outputType,
+        void* a,
+        DType aType,
+        float alpha,
+        void* b,
+        DType bType,
+        float beta,
+        long count,
+        long period
+    )
     {
         NampAddArgs args = NampAddArgs.Create();
         args.OutDtype = (int)outputType;
@@ -53,12 +84,26 @@ internal static unsafe class Kernels
 
     /// <summary>output = factor * input.</summary>
     public static void Multiply(
-        Device device, void* output, DType outputType, void* input, DType inputType, float factor, long count) =>
-        Add(device, output, outputType, input, inputType, factor, null, inputType, 0, count, count);
+        Device device,
+        void* output,
+        DType outputType,
+        void* input,
+        DType inputType,
+        float factor,
+        long count
+    ) => Add(device, output, outputType, input, inputType, factor, null, inputType, 0, count, count);
 
     /// <summary>target[c] (+)= alpha * sum over outer and inner of input[outer, c, inner].</summary>
     public static void Sum(
-        Device device, GradientTarget target, void* input, DType inputType, long outer, long channels, long inner, float alpha = 1)
+        Device device,
+        GradientTarget target,
+        void* input,
+        DType inputType,
+        long outer,
+        long channels,
+        long inner,
+        float alpha = 1
+    )
     {
         NampSumArgs args = NampSumArgs.Create();
         args.OutDtype = (int)target.DType;

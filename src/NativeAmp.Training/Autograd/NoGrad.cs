@@ -8,15 +8,13 @@ public static class GradMode
 }
 
 /// <summary>
-/// A <see cref="TensorScope"/> in which nothing is recorded: evaluation, sampling. Like every scope it follows the flow of control over
-/// <c>await</c> and into tasks that are started within it.
+/// A <see cref="TensorScope"/> in which nothing is recorded: evaluation, sampling. Like every scope it follows the flow
+/// of control over <c>await</c> and into tasks that are started within it.
 /// </summary>
 public sealed class NoGrad : TensorScope
 {
     private NoGrad()
-        : base(recordsGraph: false)
-    {
-    }
+        : base(recordsGraph: false) { }
 
     /// <summary>Stops recording in this flow of control until the result is disposed.</summary>
     public static new NoGrad Enter() => new();

@@ -14,9 +14,9 @@ internal enum NodeState
 }
 
 /// <summary>
-/// One operator in the graph behind a tensor: it saved what its backward pass needs, and knows the tensors to which gradients flow.
-/// It belongs to its output, and lives as long. Every operator has one output; the gradient with respect to it has arrived in the
-/// output's <see cref="GradientBuffer"/> when <see cref="Backward"/> is called.
+/// One operator in the graph behind a tensor: it saved what its backward pass needs, and knows the tensors to which
+/// gradients flow. It belongs to its output, and lives as long. Every operator has one output; the gradient with
+/// respect to it has arrived in the output's <see cref="GradientBuffer"/> when <see cref="Backward"/> is called.
 /// </summary>
 internal abstract class Node
 {
@@ -83,7 +83,8 @@ internal abstract class Node
     public bool WantsAny => Array.Exists(_edges, edge => Accepts(edge.Tensor));
 
     /// <summary>
-    /// Whether a gradient goes to an input: it required one when the operator ran, and still does (as with PyTorch's AccumulateGrad).
+    /// Whether a gradient goes to an input: it required one when the operator ran, and still does (as with PyTorch's
+    /// AccumulateGrad).
     /// </summary>
     public bool Wants(Tensor? input) => Accepts(input) && Array.Exists(_edges, edge => edge.Tensor == input);
 
@@ -93,7 +94,8 @@ internal abstract class Node
         if (State == NodeState.UsedUp)
         {
             return $"a backward pass has gone over its '{Operation}' already and gave back what that had saved. "
-                + "Run the forward pass again; to go back from several losses, add them up, or call Backward(retainGraph: true) for all but the last.";
+                + "Run the forward pass again; to go back from several losses, add them up, or call "
+                + "Backward(retainGraph: true) for all but the last.";
         }
 
         if (State == NodeState.OutOfScope)
@@ -106,15 +108,18 @@ internal abstract class Node
         {
             if (saved.WrittenSince() is { } written)
             {
-                return $"the {written.Describe()} that its '{Operation}' needs as it was in the forward pass was written since, "
-                    + "by CopyFrom, an optimizer's step, MarkChanged or a move to another device. Call Backward before that, or run the forward pass again.";
+                return $"the {written.Describe()} that its '{Operation}' needs as it was in the forward pass was "
+                    + "written since, "
+                    + "by CopyFrom, an optimizer's step, MarkChanged or a move to another device. Call Backward "
+                    + "before that, or run the forward pass again.";
             }
         }
 
         foreach (Edge edge in _edges)
         {
             if (edge.Tensor!.HasDevice && edge.Tensor.Device != Device)
-                return $"the {edge.Tensor.Describe()} of its '{Operation}' was moved to another device since. Run the forward pass again.";
+                return $"the {edge.Tensor.Describe()} of its '{Operation}' was moved to another device since. Run the "
+                    + "forward pass again.";
         }
 
         return null;

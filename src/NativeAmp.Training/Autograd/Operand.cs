@@ -1,8 +1,8 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// An input as an operator computes with it: the elements in the operator's dtype, and the tensor to which the gradient goes. A
-/// parameter lends its compute copy; anything else is cast, and the cast is in the graph.
+/// An input as an operator computes with it: the elements in the operator's dtype, and the tensor to which the gradient
+/// goes. A parameter lends its compute copy; anything else is cast, and the cast is in the graph.
 /// </summary>
 internal readonly unsafe struct Operand
 {

@@ -1,8 +1,8 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// In which dtype an operator computes: the decision of the active <see cref="Autocast"/> policy, not of the operator's code. The
-/// names are those of <see cref="OperatorLists"/>.
+/// In which dtype an operator computes: the decision of the active <see cref="Autocast"/> policy, not of the operator's
+/// code. The names are those of <see cref="OperatorLists"/>.
 /// </summary>
 internal static class Precision
 {
@@ -10,10 +10,14 @@ internal static class Precision
     public static DType Of(string operation, Tensor a, Tensor? b = null, Tensor? c = null) =>
         Autocast.TypeOf(operation, Wider(Wider(a.DType, b), c));
 
-    /// <summary>The input in the dtype of an operator that reads and writes one dtype; the cast, if any, is in the graph.</summary>
+    /// <summary>
+    /// The input in the dtype of an operator that reads and writes one dtype; the cast, if any, is in the graph.
+    /// </summary>
     public static Tensor Prepare(string operation, Tensor input) => Ops.Cast(input, Of(operation, input));
 
-    /// <summary>Whether an activation after an operator of this dtype stays in it, so that it may be part of the same pass.</summary>
+    /// <summary>
+    /// Whether an activation after an operator of this dtype stays in it, so that it may be part of the same pass.
+    /// </summary>
     public static bool Keeps(Activation activation, DType dtype) =>
         activation == Activation.None || Autocast.TypeOf(NameOf(activation), dtype) == dtype;
 

@@ -1,8 +1,8 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Elements that a node needs later, kept alive whoever else lets go of them, and the version that they had: a tensor that was written
-/// since would give a wrong gradient. The default is none.
+/// Elements that a node needs later, kept alive whoever else lets go of them, and the version that they had: a tensor
+/// that was written since would give a wrong gradient. The default is none.
 /// </summary>
 internal readonly unsafe struct Saved
 {
@@ -12,11 +12,12 @@ internal readonly unsafe struct Saved
 
     /// <summary>Saves a tensor's elements.</summary>
     public Saved(Tensor tensor)
-        : this(tensor, tensor.Storage, tensor.DType)
-    {
-    }
+        : this(tensor, tensor.Storage, tensor.DType) { }
 
-    /// <summary>Saves elements that stand for a tensor: its own, or the compute copy of a parameter, which is written along with it.</summary>
+    /// <summary>
+    /// Saves elements that stand for a tensor: its own, or the compute copy of a parameter, which is written along with
+    /// it.
+    /// </summary>
     public Saved(Tensor tensor, Storage storage, DType dtype)
     {
         _storage = storage.Share();

@@ -3,8 +3,8 @@ using NativeAmp.Interop;
 namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
-/// Writes a file so that a crash, even of the machine, leaves either what was there before or all of what is new: into a
-/// temporary file of the same folder, flushed to the disk, renamed over the name, and the folder flushed too.
+/// Writes a file so that a crash, even of the machine, leaves either what was there before or all of what is new: into
+/// a temporary file of the same folder, flushed to the disk, renamed over the name, and the folder flushed too.
 /// </summary>
 internal static class AtomicFile
 {
@@ -19,7 +19,15 @@ internal static class AtomicFile
         string temporary = $"{path}.{Guid.NewGuid():N}{TemporarySuffix}";
         try
         {
-            using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16))
+            using (
+                var stream = new FileStream(
+                    temporary,
+                    FileMode.CreateNew,
+                    FileAccess.ReadWrite,
+                    FileShare.None,
+                    1 << 16
+                )
+            )
             {
                 write(stream);
                 stream.Flush(flushToDisk: true);

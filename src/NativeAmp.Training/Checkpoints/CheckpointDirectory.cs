@@ -5,8 +5,8 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
-/// A folder of checkpoints, of which the newest few are kept. A new one is complete before an old one goes, so that a crash at any
-/// moment leaves one to resume from. It is one run's alone until it is disposed.
+/// A folder of checkpoints, of which the newest few are kept. A new one is complete before an old one goes, so that a
+/// crash at any moment leaves one to resume from. It is one run's alone until it is disposed.
 /// </summary>
 internal sealed class CheckpointDirectory : IDisposable
 {
@@ -37,17 +37,22 @@ internal sealed class CheckpointDirectory : IDisposable
     public bool HasAny => Newest().Count > 0;
 
     /// <summary>
-    /// Writes the checkpoint of a step, then removes what is older than the newest few up to it. Files of later steps, which this run passed over, are left;
-    /// no file that it passed over counts as one that is kept.
+    /// Writes the checkpoint of a step, then removes what is older than the newest few up to it. Files of later steps,
+    /// which this run passed over, are left; no file that it passed over counts as one that is kept.
     /// </summary>
     /// <returns>The file.</returns>
     public string Save(long step, IReadOnlyList<CheckpointItem> items, IReadOnlyDictionary<string, string> facts)
     {
-        string path = Path.Combine(_folder, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:D10}{Extension}"));
+        string path = Path.Combine(
+            _folder,
+            string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:D10}{Extension}")
+        );
         CheckpointFile.Write(path, items, facts);
         _passedOver.Remove(path);
         int room = _keep - 1;
-        foreach (string older in Newest().Where(file => file.Step <= step && file.Path != path).Select(file => file.Path))
+        foreach (
+            string older in Newest().Where(file => file.Step <= step && file.Path != path).Select(file => file.Path)
+        )
         {
             if (room == 0)
                 File.Delete(older);
@@ -67,17 +72,25 @@ internal sealed class CheckpointDirectory : IDisposable
     /// <param name="passedOver">Told of each newer one that is damaged or cannot be read, and why.</param>
     /// <param name="mayChange">Names of facts that may differ; null for none.</param>
     /// <returns>The checkpoint, or null where there is none at all.</returns>
-    /// <exception cref="DataFormatException">There are checkpoints, and none is intact; or <see cref="IOException"/>, of the newest.</exception>
+    /// <exception cref="DataFormatException">There are checkpoints, and none is intact; or <see cref="IOException"/>,
+    /// of the newest.</exception>
     /// <exception cref="CheckpointException">The newest intact one belongs to another run.</exception>
-    public LoadedCheckpoint? LoadNewest(IReadOnlyList<CheckpointItem> items, IReadOnlyDictionary<string, string> facts,
-        Action<string, Exception> passedOver, IReadOnlySet<string>? mayChange = null)
+    public LoadedCheckpoint? LoadNewest(
+        IReadOnlyList<CheckpointItem> items,
+        IReadOnlyDictionary<string, string> facts,
+        Action<string, Exception> passedOver,
+        IReadOnlySet<string>? mayChange = null
+    )
     {
         ExceptionDispatchInfo? first = null;
         foreach ((string path, _) in Newest())
         {
             try
             {
-                return new LoadedCheckpoint(path, CheckpointFile.Read(path, items, facts, mayChange ?? new HashSet<string>()));
+                return new LoadedCheckpoint(
+                    path,
+                    CheckpointFile.Read(path, items, facts, mayChange ?? new HashSet<string>())
+                );
             }
             catch (Exception e) when (e is DataFormatException or IOException or UnauthorizedAccessException)
             {
@@ -95,11 +108,13 @@ internal sealed class CheckpointDirectory : IDisposable
     public void Dispose() => _lock.Dispose();
 
     /// <summary>Files that are named as checkpoints, the newest first.</summary>
-    private List<(string Path, long Step)> Newest() => Directory.EnumerateFiles(_folder, Prefix + "*" + Extension)
-        .Select(path => (Path: path, Step: StepOf(path)))
-        .Where(file => file.Step >= 0)
-        .OrderByDescending(file => file.Step)
-        .ToList();
+    private List<(string Path, long Step)> Newest() =>
+        Directory
+            .EnumerateFiles(_folder, Prefix + "*" + Extension)
+            .Select(path => (Path: path, Step: StepOf(path)))
+            .Where(file => file.Step >= 0)
+            .OrderByDescending(file => file.Step)
+            .ToList();
 
     private static long StepOf(string path)
     {

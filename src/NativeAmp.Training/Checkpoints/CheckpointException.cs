@@ -1,11 +1,16 @@
 namespace NativeAmp.Training.Checkpoints;
 
-/// <summary>An intact checkpoint belongs to another model, optimizer or run than the one it is loaded into. Nothing was changed.</summary>
+/// <summary>
+/// An intact checkpoint belongs to another model, optimizer or run than the one it is loaded into. Nothing was changed.
+/// </summary>
 public sealed class CheckpointException : Exception
 {
     /// <summary>Says what does not fit.</summary>
     public CheckpointException(string file, IReadOnlyList<string> problems)
-        : base($"{file} does not belong to this run: {string.Join("; ", problems ?? throw new ArgumentNullException(nameof(problems)))}.")
+        : base(
+            $"{file} does not belong to this run: "
+                + $"{string.Join("; ", problems ?? throw new ArgumentNullException(nameof(problems)))}."
+        )
     {
         File = file;
         Problems = problems;

@@ -6,8 +6,8 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
-/// One checkpoint: a safetensors file with a SHA-256 of itself (the digest's digits taken as zeros) in its metadata, so that a
-/// damaged one is never mistaken for a good one. Any safetensors reader opens it.
+/// One checkpoint: a safetensors file with a SHA-256 of itself (the digest's digits taken as zeros) in its metadata, so
+/// that a damaged one is never mistaken for a good one. Any safetensors reader opens it.
 /// </summary>
 internal static class CheckpointFile
 {
@@ -17,7 +17,9 @@ internal static class CheckpointFile
     private const string Format = "nativeamp-checkpoint-1";
 
     // The digest is the header's first value, so that its place is known.
-    private static readonly byte[] HeaderStart = Encoding.ASCII.GetBytes($$"""{"__metadata__":{"{{DigestKey}}":" """.TrimEnd());
+    private static readonly byte[] HeaderStart = Encoding.ASCII.GetBytes(
+        $$"""{"__metadata__":{"{{DigestKey}}":" """.TrimEnd()
+    );
     private static readonly byte[] Zeros = Encoding.ASCII.GetBytes(new string('0', DigestDigits));
 
     private static int DigestOffset => SafetensorsHeader.PrefixLength + HeaderStart.Length;
@@ -26,7 +28,11 @@ internal static class CheckpointFile
     /// <param name="path">The file.</param>
     /// <param name="items">Everything there is to save, by unique name.</param>
     /// <param name="facts">Facts of the run that loading compares.</param>
-    public static void Write(string path, IReadOnlyList<CheckpointItem> items, IReadOnlyDictionary<string, string> facts)
+    public static void Write(
+        string path,
+        IReadOnlyList<CheckpointItem> items,
+        IReadOnlyDictionary<string, string> facts
+    )
     {
         var metadata = new OrderedDictionary<string, string>
         {
@@ -36,28 +42,34 @@ internal static class CheckpointFile
         foreach ((string key, string value) in facts)
             metadata.Add(key, value);
 
-        AtomicFile.Write(path, file =>
-        {
-            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-            using var hashed = new HashingStream(file, hash);
-            var writer = new SafetensorsWriter(hashed, items.Select(item => item.Entry), metadata);
-            byte[] buffer = [];
-            foreach (CheckpointItem item in items)
+        AtomicFile.Write(
+            path,
+            file =>
             {
-                int length = checked((int)item.Entry.ByteLength);
-                if (buffer.Length < length)
-                    buffer = GC.AllocateUninitializedArray<byte>(length);
-                item.Save(buffer.AsSpan(0, length));
-                writer.Write(buffer.AsSpan(0, length));
-            }
+                using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+                using var hashed = new HashingStream(file, hash);
+                var writer = new SafetensorsWriter(hashed, items.Select(item => item.Entry), metadata);
+                byte[] buffer = [];
+                foreach (CheckpointItem item in items)
+                {
+                    int length = checked((int)item.Entry.ByteLength);
+                    if (buffer.Length < length)
+                        buffer = GC.AllocateUninitializedArray<byte>(length);
+                    item.Save(buffer.AsSpan(0, length));
+                    writer.Write(buffer.AsSpan(0, length));
+                }
 
-            writer.Complete();
-            file.Position = DigestOffset;
-            file.Write(Encoding.ASCII.GetBytes(Convert.ToHexStringLower(hash.GetHashAndReset())));
-        });
+                writer.Complete();
+                file.Position = DigestOffset;
+                file.Write(Encoding.ASCII.GetBytes(Convert.ToHexStringLower(hash.GetHashAndReset())));
+            }
+        );
     }
 
-    /// <summary>Loads a checkpoint, from one read: the digest is that of the bytes that are loaded. Everything is checked before anything is changed.</summary>
+    /// <summary>
+    /// Loads a checkpoint, from one read: the digest is that of the bytes that are loaded. Everything is checked before
+    /// anything is changed.
+    /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="items">What to load into.</param>
     /// <param name="facts">Facts of the run.</param>
@@ -66,8 +78,12 @@ internal static class CheckpointFile
     /// <exception cref="DataFormatException">The file is damaged or no checkpoint.</exception>
     /// <exception cref="IOException">It cannot be opened or read.</exception>
     /// <exception cref="CheckpointException">It is one of another model or run.</exception>
-    public static IReadOnlyList<string> Read(string path, IReadOnlyList<CheckpointItem> items, IReadOnlyDictionary<string, string> facts,
-        IReadOnlySet<string> mayChange)
+    public static IReadOnlyList<string> Read(
+        string path,
+        IReadOnlyList<CheckpointItem> items,
+        IReadOnlyDictionary<string, string> facts,
+        IReadOnlySet<string> mayChange
+    )
     {
         using FileStream stream = PosixFile.OpenRegular(path);
         byte[] headerBytes = SafetensorsReader.ReadHeader(path, stream);
@@ -75,14 +91,23 @@ internal static class CheckpointFile
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(BitConverter.GetBytes((ulong)headerBytes.Length));
         hash.AppendData(headerBytes);
-        SafetensorsHeader header = SafetensorsHeader.Parse(path, headerBytes, stream.Length - SafetensorsHeader.PrefixLength - headerBytes.Length);
+        SafetensorsHeader header = SafetensorsHeader.Parse(
+            path,
+            headerBytes,
+            stream.Length - SafetensorsHeader.PrefixLength - headerBytes.Length
+        );
         List<string> changes = [];
         List<string> problems = Compare(header, items, facts, mayChange, changes);
 
         byte[][] staged = Stage(path, stream, hash, header, problems.Count > 0 ? [] : items);
         string computed = Convert.ToHexStringLower(hash.GetHashAndReset());
         if (computed != digest)
-            throw new DataFormatException(path, DigestOffset, $"content with SHA-256 {computed}", $"{digest}, as the file says: it is damaged");
+            throw new DataFormatException(
+                path,
+                DigestOffset,
+                $"content with SHA-256 {computed}",
+                $"{digest}, as the file says: it is damaged"
+            );
         if (problems.Count > 0)
             throw new CheckpointException(path, problems);
         for (int i = 0; i < items.Count; i++)
@@ -101,14 +126,25 @@ internal static class CheckpointFile
     {
         Span<byte> digest = header.AsSpan(Math.Min(HeaderStart.Length, header.Length));
         if (!header.AsSpan().StartsWith(HeaderStart) || digest.Length < DigestDigits)
-            throw new DataFormatException(path, SafetensorsHeader.PrefixLength, "a header without a digest", "a checkpoint of NativeAmp");
+            throw new DataFormatException(
+                path,
+                SafetensorsHeader.PrefixLength,
+                "a header without a digest",
+                "a checkpoint of NativeAmp"
+            );
         string said = Encoding.ASCII.GetString(digest[..DigestDigits]);
         Zeros.CopyTo(digest);
         return said;
     }
 
     /// <summary>Reads all data once, front to back, and hashes it; what belongs to an item is kept.</summary>
-    private static byte[][] Stage(string path, FileStream stream, IncrementalHash hash, SafetensorsHeader header, IReadOnlyList<CheckpointItem> items)
+    private static byte[][] Stage(
+        string path,
+        FileStream stream,
+        IncrementalHash hash,
+        SafetensorsHeader header,
+        IReadOnlyList<CheckpointItem> items
+    )
     {
         Dictionary<string, int> wanted = new(items.Count, StringComparer.Ordinal);
         for (int i = 0; i < items.Count; i++)
@@ -129,18 +165,30 @@ internal static class CheckpointFile
             }
         }
 
-        return stream.ReadByte() < 0 ? staged : throw new DataFormatException(path, stream.Position - 1, "more bytes", "the end of the file");
+        return stream.ReadByte() < 0
+            ? staged
+            : throw new DataFormatException(path, stream.Position - 1, "more bytes", "the end of the file");
 
         void Fill(Span<byte> bytes, SafetensorsEntry entry)
         {
             if (stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false) < bytes.Length)
-                throw new DataFormatException(path, stream.Position, "the end of the file", $"all of tensor '{entry.Name}'");
+                throw new DataFormatException(
+                    path,
+                    stream.Position,
+                    "the end of the file",
+                    $"all of tensor '{entry.Name}'"
+                );
             hash.AppendData(bytes);
         }
     }
 
-    private static List<string> Compare(SafetensorsHeader header, IReadOnlyList<CheckpointItem> items, IReadOnlyDictionary<string, string> facts,
-        IReadOnlySet<string> mayChange, List<string> changes)
+    private static List<string> Compare(
+        SafetensorsHeader header,
+        IReadOnlyList<CheckpointItem> items,
+        IReadOnlyDictionary<string, string> facts,
+        IReadOnlySet<string> mayChange,
+        List<string> changes
+    )
     {
         List<string> problems = [];
         if (header.Metadata.GetValueOrDefault(FormatKey) is var format && format != Format)
@@ -148,10 +196,15 @@ internal static class CheckpointFile
         foreach ((string key, string value) in facts)
         {
             if (header.Metadata.GetValueOrDefault(key) is var saved && saved != value)
-                (mayChange.Contains(key) ? changes : problems).Add($"{key} was {saved ?? "not given"} and is now {value}");
+                (mayChange.Contains(key) ? changes : problems).Add(
+                    $"{key} was {saved ?? "not given"} and is now {value}"
+                );
         }
 
-        Dictionary<string, SafetensorsEntry> saves = header.Entries.ToDictionary(entry => entry.Name, StringComparer.Ordinal);
+        Dictionary<string, SafetensorsEntry> saves = header.Entries.ToDictionary(
+            entry => entry.Name,
+            StringComparer.Ordinal
+        );
         foreach (SafetensorsEntry entry in items.Select(item => item.Entry))
         {
             if (!saves.Remove(entry.Name, out SafetensorsEntry? found))
@@ -160,7 +213,9 @@ internal static class CheckpointFile
                 problems.Add($"{entry.Name} is {Describe(found)}, not {Describe(entry)}");
         }
 
-        problems.AddRange(header.Entries.Where(entry => saves.ContainsKey(entry.Name)).Select(entry => $"{entry.Name} is unexpected"));
+        problems.AddRange(
+            header.Entries.Where(entry => saves.ContainsKey(entry.Name)).Select(entry => $"{entry.Name} is unexpected")
+        );
         return problems;
     }
 

@@ -4,7 +4,10 @@ namespace NativeAmp.Training.Checkpoints;
 public sealed class CheckpointFolderInUseException : IOException
 {
     internal CheckpointFolderInUseException(string folder, int? process)
-        : base($"{folder} is in use by {(process is null ? "another run" : $"the run of process {process}")}: wait for its end, or take another folder.")
+        : base(
+            $"{folder} is in use by {(process is null ? "another run" : $"the run of process {process}")}: wait for "
+                + "its end, or take another folder."
+        )
     {
         Folder = folder;
         ProcessId = process;

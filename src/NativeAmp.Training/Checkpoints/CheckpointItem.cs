@@ -20,21 +20,39 @@ internal sealed record CheckpointItem(SafetensorsEntry Entry, SaveBytes Save, Lo
     /// <param name="save">Gives them.</param>
     /// <param name="load">Takes them over.</param>
     /// <param name="isPossible">Whether they can be meant, asked before anything is loaded.</param>
-    public static CheckpointItem Integers(string name, int count, Func<long[]> save, Action<long[]> load, Predicate<long[]>? isPossible = null) =>
-        new(new SafetensorsEntry(name, SafetensorsDType.I64, [count]),
+    public static CheckpointItem Integers(
+        string name,
+        int count,
+        Func<long[]> save,
+        Action<long[]> load,
+        Predicate<long[]>? isPossible = null
+    ) =>
+        new(
+            new SafetensorsEntry(name, SafetensorsDType.I64, [count]),
             destination => MemoryMarshal.AsBytes<long>(save()).CopyTo(destination),
             source => load(Values(source)),
-            source => isPossible is null || isPossible(Values(source)) ? null : $"{name} is [{string.Join(", ", Values(source))}], which cannot be");
+            source =>
+                isPossible is null || isPossible(Values(source))
+                    ? null
+                    : $"{name} is [{string.Join(", ", Values(source))}], which cannot be"
+        );
 
     /// <summary>A float32 array.</summary>
     /// <param name="name">Name of the item.</param>
     /// <param name="shape">Its shape.</param>
     /// <param name="save">Gives the elements.</param>
     /// <param name="load">Takes them over.</param>
-    public static CheckpointItem Floats(string name, IReadOnlyList<long> shape, Action<Span<float>> save, Action<ReadOnlySpan<float>> load) =>
-        new(new SafetensorsEntry(name, SafetensorsDType.F32, shape),
+    public static CheckpointItem Floats(
+        string name,
+        IReadOnlyList<long> shape,
+        Action<Span<float>> save,
+        Action<ReadOnlySpan<float>> load
+    ) =>
+        new(
+            new SafetensorsEntry(name, SafetensorsDType.F32, shape),
             destination => save(MemoryMarshal.Cast<byte, float>(destination)),
-            source => load(MemoryMarshal.Cast<byte, float>(source)));
+            source => load(MemoryMarshal.Cast<byte, float>(source))
+        );
 
     private static long[] Values(ReadOnlySpan<byte> source) => MemoryMarshal.Cast<byte, long>(source).ToArray();
 }

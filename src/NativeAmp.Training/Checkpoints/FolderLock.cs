@@ -5,8 +5,8 @@ using NativeAmp.Interop;
 namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
-/// Says that a process uses a folder: a file with its number, under a lock that the system takes back when the process ends, killed or not. A file that
-/// nobody locks is of no meaning, and is taken over.
+/// Says that a process uses a folder: a file with its number, under a lock that the system takes back when the process
+/// ends, killed or not. A file that nobody locks is of no meaning, and is taken over.
 /// </summary>
 internal sealed class FolderLock : IDisposable
 {
@@ -41,11 +41,15 @@ internal sealed class FolderLock : IDisposable
             {
                 if (!PosixFile.TryLock(file))
                     throw new CheckpointFolderInUseException(folder, ProcessIn(Text(file)));
-                string text = string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId} {Guid.NewGuid():N}");
+                string text = string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{Environment.ProcessId} {Guid.NewGuid():N}"
+                );
                 file.SetLength(0);
                 file.Write(Encoding.ASCII.GetBytes(text));
                 file.Flush();
-                // Whoever had it may have deleted it between our opening and our locking: then this is the lock of nothing.
+                // Whoever had it may have deleted it between our opening and our locking: then this is the lock of
+                // nothing.
                 if (!OperatingSystem.IsLinux() || TextOf(path) == text)
                     return new FolderLock(path, file);
                 file.Dispose();
@@ -112,5 +116,7 @@ internal sealed class FolderLock : IDisposable
     }
 
     private static int? ProcessIn(string? text) =>
-        int.TryParse(text?.Split(' ')[0], NumberStyles.None, CultureInfo.InvariantCulture, out int process) ? process : null;
+        int.TryParse(text?.Split(' ')[0], NumberStyles.None, CultureInfo.InvariantCulture, out int process)
+            ? process
+            : null;
 }

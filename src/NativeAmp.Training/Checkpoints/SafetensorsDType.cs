@@ -3,8 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
-/// Element types of the safetensors format, by the format's names. <see cref="SafetensorsReader"/> opens files with any of them and gives their bytes;
-/// what NativeAmp computes with is F32, F16, BF16 and I32.
+/// Element types of the safetensors format, by the format's names. <see cref="SafetensorsReader"/> opens files with any
+/// of them and gives their bytes; what NativeAmp computes with is F32, F16, BF16 and I32.
 /// </summary>
 [SuppressMessage("Naming", "CA1008", Justification = "The format has no type that means none.")]
 [SuppressMessage("Naming", "CA1707", Justification = "The names are the format's.")]
@@ -81,20 +81,21 @@ public enum SafetensorsDType
 internal static class SafetensorsDTypes
 {
     /// <summary>Bits of an element; those of a tensor together are whole bytes.</summary>
-    public static int Bits(this SafetensorsDType dtype) => dtype switch
-    {
-        SafetensorsDType.F64 or SafetensorsDType.I64 or SafetensorsDType.U64 or SafetensorsDType.C64 => 64,
-        SafetensorsDType.F32 or SafetensorsDType.I32 or SafetensorsDType.U32 => 32,
-        SafetensorsDType.F16 or SafetensorsDType.BF16 or SafetensorsDType.I16 or SafetensorsDType.U16 => 16,
-        SafetensorsDType.F6_E2M3 or SafetensorsDType.F6_E3M2 => 6,
-        SafetensorsDType.F4 => 4,
-        _ when Enum.IsDefined(dtype) => 8,
-        _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "Not an element type of safetensors."),
-    };
+    public static int Bits(this SafetensorsDType dtype) =>
+        dtype switch
+        {
+            SafetensorsDType.F64 or SafetensorsDType.I64 or SafetensorsDType.U64 or SafetensorsDType.C64 => 64,
+            SafetensorsDType.F32 or SafetensorsDType.I32 or SafetensorsDType.U32 => 32,
+            SafetensorsDType.F16 or SafetensorsDType.BF16 or SafetensorsDType.I16 or SafetensorsDType.U16 => 16,
+            SafetensorsDType.F6_E2M3 or SafetensorsDType.F6_E3M2 => 6,
+            SafetensorsDType.F4 => 4,
+            _ when Enum.IsDefined(dtype) => 8,
+            _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "Not an element type of safetensors."),
+        };
 
     // By exact name: Enum.TryParse would take numbers too.
-    private static readonly Dictionary<string, SafetensorsDType> ByName =
-        Enum.GetValues<SafetensorsDType>().ToDictionary(dtype => dtype.ToString(), StringComparer.Ordinal);
+    private static readonly Dictionary<string, SafetensorsDType> ByName = Enum.GetValues<SafetensorsDType>()
+        .ToDictionary(dtype => dtype.ToString(), StringComparer.Ordinal);
 
     public static string Names { get; } = string.Join(", ", ByName.Keys);
 

@@ -7,13 +7,20 @@ namespace NativeAmp.Training.Checkpoints;
 public sealed record SafetensorsEntry(string Name, SafetensorsDType DType, IReadOnlyList<long> Shape)
 {
     /// <summary>Bytes of the elements.</summary>
-    public long ByteLength { get; } = ByteLengthOf(DType, Shape)
-        ?? throw new ArgumentException($"Tensor {Name} of shape [{string.Join(", ", Shape)}] is negative, too large, or no whole number of bytes.", nameof(Shape));
+    public long ByteLength { get; } =
+        ByteLengthOf(DType, Shape)
+        ?? throw new ArgumentException(
+            $"Tensor {Name} of shape [{string.Join(", ", Shape)}] is negative, too large, or no whole number of bytes.",
+            nameof(Shape)
+        );
 
     /// <summary>Where the elements begin, in bytes from the end of the header.</summary>
     internal long Begin { get; init; }
 
-    /// <summary>Bytes that a tensor takes, or null if the shape is negative, the product does not fit, or it is no whole number of bytes.</summary>
+    /// <summary>
+    /// Bytes that a tensor takes, or null if the shape is negative, the product does not fit, or it is no whole number
+    /// of bytes.
+    /// </summary>
     internal static long? ByteLengthOf(SafetensorsDType dtype, IReadOnlyList<long> shape)
     {
         ArgumentNullException.ThrowIfNull(shape);

@@ -6,8 +6,8 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
-/// The JSON header of a safetensors file, read strictly: an object of {"dtype", "shape", "data_offsets"} by unique name and at
-/// most one "__metadata__" of strings; offsets cover the data exactly once, without gaps or overlaps.
+/// The JSON header of a safetensors file, read strictly: an object of {"dtype", "shape", "data_offsets"} by unique name
+/// and at most one "__metadata__" of strings; offsets cover the data exactly once, without gaps or overlaps.
 /// </summary>
 internal sealed class SafetensorsHeader
 {
@@ -22,7 +22,11 @@ internal sealed class SafetensorsHeader
 
     private readonly int[] _byName;
 
-    private SafetensorsHeader(IReadOnlyList<SafetensorsEntry> entries, IReadOnlyDictionary<string, string> metadata, int[] byName)
+    private SafetensorsHeader(
+        IReadOnlyList<SafetensorsEntry> entries,
+        IReadOnlyDictionary<string, string> metadata,
+        int[] byName
+    )
     {
         _byName = byName;
         Entries = entries;
@@ -34,7 +38,9 @@ internal sealed class SafetensorsHeader
 
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
-    /// <summary>The header's bytes for tensors in this order, metadata first, padded with spaces to a multiple of 8.</summary>
+    /// <summary>
+    /// The header's bytes for tensors in this order, metadata first, padded with spaces to a multiple of 8.
+    /// </summary>
     public static byte[] Serialize(IEnumerable<SafetensorsEntry> entries, IReadOnlyDictionary<string, string> metadata)
     {
         var buffer = new ArrayBufferWriter<byte>();
@@ -84,12 +90,23 @@ internal sealed class SafetensorsHeader
         }
         catch (JsonException e)
         {
-            throw new DataFormatException(file, PrefixLength + parser.Position, "text that is not JSON", "a safetensors header", e);
+            throw new DataFormatException(
+                file,
+                PrefixLength + parser.Position,
+                "text that is not JSON",
+                "a safetensors header",
+                e
+            );
         }
         catch (InvalidOperationException e) // Utf8JsonReader: a string that is not valid UTF-16
         {
-            throw new DataFormatException(file, PrefixLength + parser.Position, "a string that is not Unicode",
-                "a safetensors header", e);
+            throw new DataFormatException(
+                file,
+                PrefixLength + parser.Position,
+                "a string that is not Unicode",
+                "a safetensors header",
+                e
+            );
         }
 
         List<SafetensorsEntry> entries = parser.Entries;
@@ -98,17 +115,29 @@ internal sealed class SafetensorsHeader
         foreach (SafetensorsEntry entry in entries)
         {
             if (entry.Begin != end)
-                throw new DataFormatException(file, PrefixLength, $"tensor '{entry.Name}' at data offset {entry.Begin}",
-                    $"{end}, where the one before it ends");
+                throw new DataFormatException(
+                    file,
+                    PrefixLength,
+                    $"tensor '{entry.Name}' at data offset {entry.Begin}",
+                    $"{end}, where the one before it ends"
+                );
             end += entry.ByteLength;
             if (end > dataLength)
-                throw new DataFormatException(file, PrefixLength + header.Length + dataLength, $"{dataLength} bytes of data",
-                    $"at least {end}, for tensor '{entry.Name}'");
+                throw new DataFormatException(
+                    file,
+                    PrefixLength + header.Length + dataLength,
+                    $"{dataLength} bytes of data",
+                    $"at least {end}, for tensor '{entry.Name}'"
+                );
         }
 
         if (end != dataLength)
-            throw new DataFormatException(file, PrefixLength + header.Length + end, $"{dataLength} bytes of data",
-                $"{end}, as its header says");
+            throw new DataFormatException(
+                file,
+                PrefixLength + header.Length + end,
+                $"{dataLength} bytes of data",
+                $"{end}, as its header says"
+            );
         return new SafetensorsHeader(entries, parser.Metadata, IndexNames(file, entries));
     }
 
@@ -129,7 +158,10 @@ internal sealed class SafetensorsHeader
         return null;
     }
 
-    /// <summary>Indices of tensors in the order of their names: a header may hold a million of them, and a dictionary takes far more.</summary>
+    /// <summary>
+    /// Indices of tensors in the order of their names: a header may hold a million of them, and a dictionary takes far
+    /// more.
+    /// </summary>
     private static int[] IndexNames(string file, List<SafetensorsEntry> entries)
     {
         int[] index = new int[entries.Count];
@@ -216,7 +248,10 @@ internal sealed class SafetensorsHeader
             if (SafetensorsEntry.ByteLengthOf(dtype.Value, shape) is not { } length)
                 throw Bad($"shape [{string.Join(", ", shape)}] of tensor '{name}'", "one that fits in memory");
             if (offsets[0] > offsets[1] || offsets[1] - offsets[0] != length)
-                throw Bad($"data_offsets [{offsets[0]}, {offsets[1]}] of tensor '{name}'", $"{length} bytes, as its shape says");
+                throw Bad(
+                    $"data_offsets [{offsets[0]}, {offsets[1]}] of tensor '{name}'",
+                    $"{length} bytes, as its shape says"
+                );
             // Tensors that lie beside each other often have one shape: then they share it.
             if (!CollectionsMarshal.AsSpan(shape).SequenceEqual(_shape))
                 _shape = [.. shape];
@@ -238,7 +273,12 @@ internal sealed class SafetensorsHeader
             Expect(JsonTokenType.StartArray, $"an array of {what}");
             while (Read() != JsonTokenType.EndArray)
             {
-                if (_json.TokenType != JsonTokenType.Number || !_json.TryGetInt64(out long number) || number < 0 || numbers.Count == most)
+                if (
+                    _json.TokenType != JsonTokenType.Number
+                    || !_json.TryGetInt64(out long number)
+                    || number < 0
+                    || numbers.Count == most
+                )
                     throw Bad("something else", $"an array of at most {most} {what}, 0 or more");
                 numbers.Add(number);
             }
@@ -254,7 +294,8 @@ internal sealed class SafetensorsHeader
                 throw Bad($"{_json.TokenType}", expected);
         }
 
-        private JsonTokenType Read() => _json.Read() ? _json.TokenType : throw Bad("the end of the header", "more of it");
+        private JsonTokenType Read() =>
+            _json.Read() ? _json.TokenType : throw Bad("the end of the header", "more of it");
 
         private readonly DataFormatException Bad(string found, string expected) =>
             new(_file, PrefixLength + _json.TokenStartIndex, found, expected);

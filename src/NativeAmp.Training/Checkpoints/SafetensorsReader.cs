@@ -3,8 +3,10 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training.Checkpoints;
 
-/// <summary>Reads a safetensors file (https://github.com/huggingface/safetensors) with tensors of any type of the format. The header is checked whole when it
-/// is opened; tensors are read on demand, as bytes.</summary>
+/// <summary>
+/// Reads a safetensors file (https://github.com/huggingface/safetensors) with tensors of any type of the format. The
+/// header is checked whole when it is opened; tensors are read on demand, as bytes.
+/// </summary>
 public sealed class SafetensorsReader : IDisposable
 {
     private readonly string _name;
@@ -55,8 +57,10 @@ public sealed class SafetensorsReader : IDisposable
     {
         ArgumentNullException.ThrowIfNull(entry);
         if (destination.Length != entry.ByteLength)
-            throw new ArgumentException($"Tensor {entry.Name} has {entry.ByteLength} bytes; the span has {destination.Length}.",
-                nameof(destination));
+            throw new ArgumentException(
+                $"Tensor {entry.Name} has {entry.ByteLength} bytes; the span has {destination.Length}.",
+                nameof(destination)
+            );
         Read(entry, 0, destination);
     }
 
@@ -73,11 +77,19 @@ public sealed class SafetensorsReader : IDisposable
         if (!ReferenceEquals(_header.Find(entry.Name), entry))
             throw new ArgumentException($"Tensor {entry.Name} is not of {_name}.", nameof(entry));
         if (offset < 0 || offset > entry.ByteLength - destination.Length)
-            throw new ArgumentException($"Tensor {entry.Name} has {entry.ByteLength} bytes; {destination.Length} from {offset} are past them.", nameof(offset));
+            throw new ArgumentException(
+                $"Tensor {entry.Name} has {entry.ByteLength} bytes; {destination.Length} from {offset} are past them.",
+                nameof(offset)
+            );
         _stream.Position = _dataStart + entry.Begin + offset;
         int read = _stream.ReadAtLeast(destination, destination.Length, throwOnEndOfStream: false);
         if (read < destination.Length)
-            throw new DataFormatException(_name, _stream.Position, "the end of the file", $"all of tensor '{entry.Name}'");
+            throw new DataFormatException(
+                _name,
+                _stream.Position,
+                "the end of the file",
+                $"all of tensor '{entry.Name}'"
+            );
     }
 
     /// <inheritdoc/>
@@ -90,14 +102,29 @@ public sealed class SafetensorsReader : IDisposable
     {
         Span<byte> prefix = stackalloc byte[SafetensorsHeader.PrefixLength];
         if (stream.ReadAtLeast(prefix, prefix.Length, throwOnEndOfStream: false) < prefix.Length)
-            throw new DataFormatException(name, stream.Length, "the end of the file", "the 8-byte length of a safetensors header");
+            throw new DataFormatException(
+                name,
+                stream.Length,
+                "the end of the file",
+                "the 8-byte length of a safetensors header"
+            );
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
         ulong most = (ulong)Math.Clamp(stream.Length - prefix.Length, 0, SafetensorsHeader.MaximumLength);
         if (length < 2 || length > most)
-            throw new DataFormatException(name, 0, $"a header of {length} bytes", most < 2 ? "a file with a header" : $"2 to {most}");
+            throw new DataFormatException(
+                name,
+                0,
+                $"a header of {length} bytes",
+                most < 2 ? "a file with a header" : $"2 to {most}"
+            );
         byte[] header = new byte[length];
         return stream.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) == header.Length
             ? header
-            : throw new DataFormatException(name, stream.Position, "the end of the file", $"all of a header of {length} bytes");
+            : throw new DataFormatException(
+                name,
+                stream.Position,
+                "the end of the file",
+                $"all of a header of {length} bytes"
+            );
     }
 }

@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
-/// Writes a safetensors file front to back: the header from the tensors' names, types and shapes, then their elements in that
-/// order as they come.
+/// Writes a safetensors file front to back: the header from the tensors' names, types and shapes, then their elements
+/// in that order as they come.
 /// </summary>
 public sealed class SafetensorsWriter
 {
@@ -15,9 +15,14 @@ public sealed class SafetensorsWriter
 
     /// <summary>Writes the header.</summary>
     /// <param name="stream">Where to; left open.</param>
-    /// <param name="entries">The tensors in the order in which their elements follow; names are unique and not "__metadata__".</param>
+    /// <param name="entries">The tensors in the order in which their elements follow; names are unique and not
+    /// "__metadata__".</param>
     /// <param name="metadata">Strings that go with the file, or null.</param>
-    public SafetensorsWriter(Stream stream, IEnumerable<SafetensorsEntry> entries, IReadOnlyDictionary<string, string>? metadata = null)
+    public SafetensorsWriter(
+        Stream stream,
+        IEnumerable<SafetensorsEntry> entries,
+        IReadOnlyDictionary<string, string>? metadata = null
+    )
     {
         ArgumentNullException.ThrowIfNull(stream);
         ArgumentNullException.ThrowIfNull(entries);
@@ -33,7 +38,10 @@ public sealed class SafetensorsWriter
 
         byte[] header = SafetensorsHeader.Serialize(_entries, metadata ?? new Dictionary<string, string>());
         if (header.Length > SafetensorsHeader.MaximumLength)
-            throw new ArgumentException($"The header would be {header.Length} bytes, past the format's limit.", nameof(entries));
+            throw new ArgumentException(
+                $"The header would be {header.Length} bytes, past the format's limit.",
+                nameof(entries)
+            );
         Span<byte> prefix = stackalloc byte[SafetensorsHeader.PrefixLength];
         BinaryPrimitives.WriteUInt64LittleEndian(prefix, (ulong)header.Length);
         stream.Write(prefix);
@@ -44,8 +52,10 @@ public sealed class SafetensorsWriter
     public void Write(ReadOnlySpan<byte> elements)
     {
         if (elements.Length > _dataLength - _written)
-            throw new ArgumentException($"{elements.Length} bytes are more than the {_dataLength - _written} that the header leaves.",
-                nameof(elements));
+            throw new ArgumentException(
+                $"{elements.Length} bytes are more than the {_dataLength - _written} that the header leaves.",
+                nameof(elements)
+            );
         _stream.Write(elements);
         _written += elements.Length;
     }

@@ -1,10 +1,16 @@
 namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
-/// Everything that a training run remembers from step to step, as items of one checkpoint: parameters, buffers, state and steps
-/// of the optimizer, the scaler, the random generator, and how far the run has come.
+/// Everything that a training run remembers from step to step, as items of one checkpoint: parameters, buffers, state
+/// and steps of the optimizer, the scaler, the random generator, and how far the run has come.
 /// </summary>
-internal sealed class TrainingCheckpoint(Module model, FusedOptimizer optimizer, GradScaler scaler, RandomGenerator random, long samples)
+internal sealed class TrainingCheckpoint(
+    Module model,
+    FusedOptimizer optimizer,
+    GradScaler scaler,
+    RandomGenerator random,
+    long samples
+)
 {
     /// <summary>How far the run has come: saved, and set by loading.</summary>
     public TrainingProgress Progress { get; set; }
@@ -14,55 +20,83 @@ internal sealed class TrainingCheckpoint(Module model, FusedOptimizer optimizer,
     {
         List<CheckpointItem> items = [ProgressItem(), ScalerItem(), RandomItem()];
         foreach ((string name, Parameter values) in model.State())
-            items.Add(CheckpointItem.Floats("model." + name, Dimensions(values), values.CopyTo<float>, values.CopyFrom<float>));
+            items.Add(
+                CheckpointItem.Floats("model." + name, Dimensions(values), values.CopyTo<float>, values.CopyFrom<float>)
+            );
         items.AddRange(OptimizerItems());
         return items;
     }
 
     private static long[] Dimensions(Parameter parameter) => parameter.Shape.Dimensions.ToArray();
 
-    private CheckpointItem ProgressItem() => CheckpointItem.Integers("progress", 4,
-        () => [Progress.Step, Progress.Skipped, Progress.Position.Epoch, Progress.Position.Sample],
-        values => Progress = ToProgress(values),
-        values => ToProgress(values).IsPossible(samples));
+    private CheckpointItem ProgressItem() =>
+        CheckpointItem.Integers(
+            "progress",
+            4,
+            () => [Progress.Step, Progress.Skipped, Progress.Position.Epoch, Progress.Position.Sample],
+            values => Progress = ToProgress(values),
+            values => ToProgress(values).IsPossible(samples)
+        );
 
     private static TrainingProgress ToProgress(long[] values) => new(values[0], values[1], new(values[2], values[3]));
 
-    private CheckpointItem ScalerItem() => CheckpointItem.Integers("scaler", 6,
-        () =>
-        {
-            GradScalerState state = scaler.SaveState();
-            return
-            [
-                BitConverter.SingleToInt32Bits(state.Scale), state.GrowthTracker, state.HysteresisLeft, state.Updates, state.SkippedUpdates,
-                state.ConsecutiveSkips,
-            ];
-        },
-        values => scaler.LoadState(ToScaler(values)),
-        values =>
-        {
-            // As many bits as the state has, and room to count on.
-            if (((long[])[values[0], values[1], values[2], values[5]]).Any(value => value != (int)value) || values[1] == int.MaxValue
-                || values[3] > long.MaxValue / 2 || values[5] == int.MaxValue)
-                return false;
-            GradScalerState state = ToScaler(values);
-            return float.IsFinite(state.Scale) && state.Scale >= 0 && state.GrowthTracker >= -scaler.Options.FirstGrowthDelay && state.SkippedUpdates >= 0
-                && state.SkippedUpdates <= state.Updates && state.ConsecutiveSkips >= 0 && state.ConsecutiveSkips <= state.SkippedUpdates;
-        });
+    private CheckpointItem ScalerItem() =>
+        CheckpointItem.Integers(
+            "scaler",
+            6,
+            () =>
+            {
+                GradScalerState state = scaler.SaveState();
+                return
+                [
+                    BitConverter.SingleToInt32Bits(state.Scale),
+                    state.GrowthTracker,
+                    state.HysteresisLeft,
+                    state.Updates,
+                    state.SkippedUpdates,
+                    state.ConsecutiveSkips,
+                ];
+            },
+            values => scaler.LoadState(ToScaler(values)),
+            values =>
+            {
+                // As many bits as the state has, and room to count on.
+                if (
+                    ((long[])[values[0], values[1], values[2], values[5]]).Any(value => value != (int)value)
+                    || values[1] == int.MaxValue
+                    || values[3] > long.MaxValue / 2
+                    || values[5] == int.MaxValue
+                )
+                    return false;
+                GradScalerState state = ToScaler(values);
+                return float.IsFinite(state.Scale)
+                    && state.Scale >= 0
+                    && state.GrowthTracker >= -scaler.Options.FirstGrowthDelay
+                    && state.SkippedUpdates >= 0
+                    && state.SkippedUpdates <= state.Updates
+                    && state.ConsecutiveSkips >= 0
+                    && state.ConsecutiveSkips <= state.SkippedUpdates;
+            }
+        );
 
-    private static GradScalerState ToScaler(long[] values) => new()
-    {
-        Scale = BitConverter.Int32BitsToSingle((int)values[0]),
-        GrowthTracker = (int)values[1],
-        HysteresisLeft = (int)values[2],
-        Updates = values[3],
-        SkippedUpdates = values[4],
-        ConsecutiveSkips = (int)values[5],
-    };
+    private static GradScalerState ToScaler(long[] values) =>
+        new()
+        {
+            Scale = BitConverter.Int32BitsToSingle((int)values[0]),
+            GrowthTracker = (int)values[1],
+            HysteresisLeft = (int)values[2],
+            Updates = values[3],
+            SkippedUpdates = values[4],
+            ConsecutiveSkips = (int)values[5],
+        };
 
-    private CheckpointItem RandomItem() => CheckpointItem.Integers("random", 2,
-        () => [unchecked((long)random.State.Seed), unchecked((long)random.State.Offset)],
-        values => random.State = new RandomState(unchecked((ulong)values[0]), unchecked((ulong)values[1])));
+    private CheckpointItem RandomItem() =>
+        CheckpointItem.Integers(
+            "random",
+            2,
+            () => [unchecked((long)random.State.Seed), unchecked((long)random.State.Offset)],
+            values => random.State = new RandomState(unchecked((ulong)values[0]), unchecked((ulong)values[1]))
+        );
 
     private IEnumerable<CheckpointItem> OptimizerItems()
     {
@@ -72,16 +106,34 @@ internal sealed class TrainingCheckpoint(Module model, FusedOptimizer optimizer,
         foreach ((Parameter parameter, ParameterSnapshot source) in parameters.Zip(saved.Parameters))
         {
             long[] shape = Dimensions(parameter);
-            Dictionary<string, float[]> target = source.State.ToDictionary(column => column.Key, column => new float[column.Value.Length]);
+            Dictionary<string, float[]> target = source.State.ToDictionary(
+                column => column.Key,
+                column => new float[column.Value.Length]
+            );
             loaded.Add(source with { State = target });
             foreach ((string column, float[] values) in source.State)
-                yield return CheckpointItem.Floats($"optimizer.{column}.{source.Name}", shape, values.CopyTo, read => read.CopyTo(target[column]));
+                yield return CheckpointItem.Floats(
+                    $"optimizer.{column}.{source.Name}",
+                    shape,
+                    values.CopyTo,
+                    read => read.CopyTo(target[column])
+                );
         }
 
         // The optimizer's count of steps, and then each parameter's. Last: by then all state is there.
-        yield return CheckpointItem.Integers("optimizer.steps", 1 + saved.Parameters.Count,
+        yield return CheckpointItem.Integers(
+            "optimizer.steps",
+            1 + saved.Parameters.Count,
             () => [saved.Step, .. saved.Parameters.Select(parameter => parameter.Step)],
-            values => optimizer.LoadState(new OptimizerSnapshot { Step = values[0], Parameters = [.. loaded.Select((parameter, i) => parameter with { Step = values[i + 1] })] }),
-            values => values.All(count => count >= 0));
+            values =>
+                optimizer.LoadState(
+                    new OptimizerSnapshot
+                    {
+                        Step = values[0],
+                        Parameters = [.. loaded.Select((parameter, i) => parameter with { Step = values[i + 1] })],
+                    }
+                ),
+            values => values.All(count => count >= 0)
+        );
     }
 }

@@ -46,20 +46,34 @@ public sealed class ArrayDataset : IDataset
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((ulong)index, (ulong)Count, nameof(index));
         for (int field = 0; field < _fields.Count; field++)
         {
-            if (_values[field] is float[] floats) Copy(floats, index, sample.Floats(field));
-            else Copy((int[])_values[field], index, sample.Integers(field));
+            if (_values[field] is float[] floats)
+                Copy(floats, index, sample.Floats(field));
+            else
+                Copy((int[])_values[field], index, sample.Integers(field));
         }
     }
 
-    private static void Copy<T>(T[] values, long index, Span<T> target) => values.AsSpan((int)(index * target.Length), target.Length).CopyTo(target);
+    private static void Copy<T>(T[] values, long index, Span<T> target) =>
+        values.AsSpan((int)(index * target.Length), target.Length).CopyTo(target);
 
     private void Add(string name, DType dtype, Array values, Shape shape)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(values);
         if (Int128.CreateChecked(Count) * shape.Count != values.LongLength)
-            throw new ArgumentException($"'{name}' has {values.LongLength} values; {Count} samples of {shape} take {Int128.CreateChecked(Count) * shape.Count}.", nameof(values));
-        _fields.Add(new DataField { Name = name, DType = dtype, Shape = shape });
+            throw new ArgumentException(
+                $"'{name}' has {values.LongLength} values; {Count} samples of {shape} take "
+                    + $"{Int128.CreateChecked(Count) * shape.Count}.",
+                nameof(values)
+            );
+        _fields.Add(
+            new DataField
+            {
+                Name = name,
+                DType = dtype,
+                Shape = shape,
+            }
+        );
         _values.Add(values);
     }
 }

@@ -1,7 +1,8 @@
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// One minibatch in host memory. Its arrays are used again for a later batch: a loader's batch is good until the next one is asked for.
+/// One minibatch in host memory. Its arrays are used again for a later batch: a loader's batch is good until the next
+/// one is asked for.
 /// </summary>
 public sealed class Batch
 {
@@ -12,7 +13,8 @@ public sealed class Batch
     /// <summary>Makes room for a batch of a data set.</summary>
     /// <param name="data">What it will be filled from.</param>
     /// <param name="capacity">Most samples that it holds.</param>
-    /// <exception cref="ArgumentException">A field is neither float32 nor int32, or a batch of it does not fit in an array.</exception>
+    /// <exception cref="ArgumentException">A field is neither float32 nor int32, or a batch of it does not fit in an
+    /// array.</exception>
     public Batch(IDataset data, int capacity)
     {
         ArgumentNullException.ThrowIfNull(data);
@@ -20,7 +22,15 @@ public sealed class Batch
         Data = data;
         Capacity = capacity;
         _sizes = [.. data.Fields.Select(field => Size(field, capacity))];
-        _values = [.. data.Fields.Select((field, i) => field.DType == DType.Float32 ? (Array)new float[capacity * _sizes[i]] : new int[capacity * _sizes[i]])];
+        _values =
+        [
+            .. data.Fields.Select(
+                (field, i) =>
+                    field.DType == DType.Float32
+                        ? (Array)new float[capacity * _sizes[i]]
+                        : new int[capacity * _sizes[i]]
+            ),
+        ];
     }
 
     /// <summary>The data set that it is filled from.</summary>
@@ -53,7 +63,10 @@ public sealed class Batch
     internal void Fill(ReadOnlySpan<long> indices, long epoch, DataPosition next)
     {
         if (indices.Length > Capacity)
-            throw new ArgumentException($"A batch with room for {Capacity} samples cannot hold {indices.Length}.", nameof(indices));
+            throw new ArgumentException(
+                $"A batch with room for {Capacity} samples cannot hold {indices.Length}.",
+                nameof(indices)
+            );
         Count = indices.Length;
         Next = next;
         for (int i = 0; i < indices.Length; i++)
@@ -65,9 +78,14 @@ public sealed class Batch
     private static int Size(DataField field, int capacity)
     {
         if (field.DType is not (DType.Float32 or DType.Int32))
-            throw new ArgumentException($"The field '{field.Name}' is {field.DType.Name()}; a data set has float32 and int32.");
+            throw new ArgumentException(
+                $"The field '{field.Name}' is {field.DType.Name()}; a data set has float32 and int32."
+            );
         if (field.Shape.Count > Array.MaxLength / capacity)
-            throw new ArgumentException($"{capacity} samples of the field '{field.Name}', {field.Shape}, do not fit in an array: take a smaller batch.");
+            throw new ArgumentException(
+                $"{capacity} samples of the field '{field.Name}', {field.Shape}, do not fit in an array: take a "
+                    + "smaller batch."
+            );
         return (int)field.Shape.Count;
     }
 
@@ -76,6 +94,9 @@ public sealed class Batch
         ArgumentOutOfRangeException.ThrowIfNegative(field);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(field, _values.Length);
         return _values[field] as T[]
-            ?? throw new ArgumentException($"The field '{Data.Fields[field].Name}' is {Data.Fields[field].DType.Name()}, not {typeof(T).Name}.", nameof(field));
+            ?? throw new ArgumentException(
+                $"The field '{Data.Fields[field].Name}' is {Data.Fields[field].DType.Name()}, not {typeof(T).Name}.",
+                nameof(field)
+            );
     }
 }

@@ -3,8 +3,8 @@ using System.Runtime.ExceptionServices;
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// Endless minibatches of a data set, shuffled anew each epoch by a seed, prepared ahead on a thread of its own. The order
-/// depends on seed and position alone, and batches live in a ring that is used again.
+/// Endless minibatches of a data set, shuffled anew each epoch by a seed, prepared ahead on a thread of its own. The
+/// order depends on seed and position alone, and batches live in a ring that is used again.
 /// </summary>
 public sealed class BatchLoader : IDisposable
 {
@@ -23,8 +23,8 @@ public sealed class BatchLoader : IDisposable
 
     /// <summary>Starts preparing batches.</summary>
     /// <param name="data">The samples; the loader reads them from its own thread.</param>
-    /// <param name="batch">Samples of a batch, at most as many as the data set has. What is left at the end of an epoch is left out, so
-    /// that all batches are of one size.</param>
+    /// <param name="batch">Samples of a batch, at most as many as the data set has. What is left at the end of an epoch
+    /// is left out, so that all batches are of one size.</param>
     /// <param name="seed">Seed of the shuffle.</param>
     /// <param name="start">Where to begin: a <see cref="Batch.Next"/> of an earlier run.</param>
     /// <param name="ahead">Batches that are prepared ahead, 1 or more.</param>
@@ -34,10 +34,17 @@ public sealed class BatchLoader : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batch);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ahead);
         if (batch > data.Count)
-            throw new ArgumentOutOfRangeException(nameof(batch), batch,
-                $"The data set has {data.Count} samples, fewer than one batch; take a smaller batch.");
+            throw new ArgumentOutOfRangeException(
+                nameof(batch),
+                batch,
+                $"The data set has {data.Count} samples, fewer than one batch; take a smaller batch."
+            );
         if (start.Epoch < 0 || start.Sample < 0 || start.Sample > data.Count)
-            throw new ArgumentOutOfRangeException(nameof(start), start, $"Not a position in a data set of {data.Count} samples.");
+            throw new ArgumentOutOfRangeException(
+                nameof(start),
+                start,
+                $"Not a position in a data set of {data.Count} samples."
+            );
 
         Data = data;
         BatchSize = batch;
@@ -63,7 +70,9 @@ public sealed class BatchLoader : IDisposable
 
     /// <summary>The next batch, good until the next call. Waits for it if it is not ready.</summary>
     /// <exception cref="OperationCanceledException">Cancelled while waiting.</exception>
-    /// <remarks>What the data set threw while the batch was prepared is thrown here, then and on every later call.</remarks>
+    /// <remarks>
+    /// What the data set threw while the batch was prepared is thrown here, then and on every later call.
+    /// </remarks>
     public Batch Next(CancellationToken cancellation = default)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);

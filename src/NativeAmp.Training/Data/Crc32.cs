@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace NativeAmp.Training.Data;
 
-/// <summary>The CRC-32 of gzip and PNG (RFC 1952: polynomial 0xEDB88320, reflected), eight bytes at a time by tables.</summary>
+/// <summary>
+/// The CRC-32 of gzip and PNG (RFC 1952: polynomial 0xEDB88320, reflected), eight bytes at a time by tables.
+/// </summary>
 internal struct Crc32
 {
     private const int Slices = 8;
@@ -22,8 +24,15 @@ internal struct Crc32
         {
             uint low = crc ^ BinaryPrimitives.ReadUInt32LittleEndian(bytes);
             uint high = BinaryPrimitives.ReadUInt32LittleEndian(bytes[4..]);
-            crc = tables[7][low & 0xFF] ^ tables[6][(low >> 8) & 0xFF] ^ tables[5][(low >> 16) & 0xFF] ^ tables[4][low >> 24]
-                ^ tables[3][high & 0xFF] ^ tables[2][(high >> 8) & 0xFF] ^ tables[1][(high >> 16) & 0xFF] ^ tables[0][high >> 24];
+            crc =
+                tables[7][low & 0xFF]
+                ^ tables[6][(low >> 8) & 0xFF]
+                ^ tables[5][(low >> 16) & 0xFF]
+                ^ tables[4][low >> 24]
+                ^ tables[3][high & 0xFF]
+                ^ tables[2][(high >> 8) & 0xFF]
+                ^ tables[1][(high >> 16) & 0xFF]
+                ^ tables[0][high >> 24];
         }
 
         foreach (byte value in bytes)

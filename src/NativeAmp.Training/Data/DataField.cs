@@ -9,6 +9,9 @@ public sealed record DataField
     /// <summary>float32 or int32.</summary>
     public required DType DType { get; init; }
 
-    /// <summary>Its shape in one sample; a batch has the number of samples before it. One element without dimensions if not given.</summary>
+    /// <summary>
+    /// Its shape in one sample; a batch has the number of samples before it. One element without dimensions if not
+    /// given.
+    /// </summary>
     public Shape Shape { get; init; } = Shape.Scalar;
 }

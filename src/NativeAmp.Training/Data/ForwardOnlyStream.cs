@@ -1,8 +1,9 @@
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// A stream that only reads, or only writes, and knows no position. A derived class overrides <see cref="Stream.Read(Span{byte})"/> or
-/// <see cref="Stream.Write(ReadOnlySpan{byte})"/>, which everything else here comes down to.
+/// A stream that only reads, or only writes, and knows no position. A derived class overrides
+/// <see cref="Stream.Read(Span{byte})"/> or <see cref="Stream.Write(ReadOnlySpan{byte})"/>, which everything else here
+/// comes down to.
 /// </summary>
 internal abstract class ForwardOnlyStream(bool reads) : Stream
 {
@@ -20,7 +21,8 @@ internal abstract class ForwardOnlyStream(bool reads) : Stream
         set => throw new NotSupportedException();
     }
 
-    public sealed override int Read(byte[] buffer, int offset, int count) => reads ? Read(buffer.AsSpan(offset, count)) : throw new NotSupportedException();
+    public sealed override int Read(byte[] buffer, int offset, int count) =>
+        reads ? Read(buffer.AsSpan(offset, count)) : throw new NotSupportedException();
 
     public sealed override void Write(byte[] buffer, int offset, int count)
     {
@@ -29,9 +31,7 @@ internal abstract class ForwardOnlyStream(bool reads) : Stream
         Write(buffer.AsSpan(offset, count));
     }
 
-    public override void Flush()
-    {
-    }
+    public override void Flush() { }
 
     public sealed override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 

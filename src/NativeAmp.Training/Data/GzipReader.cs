@@ -4,8 +4,9 @@ using System.IO.Compression;
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// Reads a gzip file (RFC 1952) as gzip(1) does: several members are one content, each is compared with the CRC-32 and the size behind it, and what follows
-/// the last and is no member is ignored. .NET's GZipStream takes an end within those eight bytes for a good one.
+/// Reads a gzip file (RFC 1952) as gzip(1) does: several members are one content, each is compared with the CRC-32 and
+/// the size behind it, and what follows the last and is no member is ignored. .NET's GZipStream takes an end within
+/// those eight bytes for a good one.
 /// </summary>
 internal sealed class GzipReader : ForwardOnlyStream
 {
@@ -90,7 +91,8 @@ internal sealed class GzipReader : ForwardOnlyStream
         Span<byte> header = stackalloc byte[HeaderLength];
         int read = _file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false);
         if (!first && read == 1 && header[0] != 0)
-            throw Damaged("the end of the file after the first byte of something"); // as gzip(1), for half of what begins a member
+            // as gzip(1), for half of what begins a member
+            throw Damaged("the end of the file after the first byte of something");
         if (!first && !IsMagic(header[..read]))
         {
             _ended = true;
@@ -136,12 +138,14 @@ internal sealed class GzipReader : ForwardOnlyStream
         }
     }
 
-    private int NextByte() => _file.ReadByte() is >= 0 and var value ? value : throw Damaged("the end of the file within a gzip header");
+    private int NextByte() =>
+        _file.ReadByte() is >= 0 and var value ? value : throw Damaged("the end of the file within a gzip header");
 
     /// <summary>
-    /// Compares the member that ended with the trailer behind it. DeflateStream does not say how much of what it took belongs to the member, so that it is
-    /// fed by single bytes near the end of the file. A member that ends before that is followed by others: there the trailer's eight bytes are looked for
-    /// in the last two pieces that it was given.
+    /// Compares the member that ended with the trailer behind it. DeflateStream does not say how much of what it took
+    /// belongs to the member, so that it is fed by single bytes near the end of the file. A member that ends before
+    /// that is followed by others: there the trailer's eight bytes are looked for in the last two pieces that it was
+    /// given.
     /// </summary>
     private void CloseMember()
     {
@@ -159,7 +163,9 @@ internal sealed class GzipReader : ForwardOnlyStream
 
     private DataFormatException Damaged(string found) => new(_name, _position, found, "an intact gzip file");
 
-    /// <summary>Hands a file on, near its end by single bytes, and knows where the last of what it handed on began.</summary>
+    /// <summary>
+    /// Hands a file on, near its end by single bytes, and knows where the last of what it handed on began.
+    /// </summary>
     private sealed class Tail(Stream file) : ForwardOnlyStream(reads: true)
     {
         private const int SingleBytes = 1 << 16;

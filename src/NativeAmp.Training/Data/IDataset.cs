@@ -7,8 +7,8 @@ public interface IDataset
     long Count { get; }
 
     /// <summary>
-    /// What a sample consists of. A <see cref="Trainer"/> without a loss of its own takes the first for the model's input and the second, int32, for the
-    /// classes to be predicted.
+    /// What a sample consists of. A <see cref="Trainer"/> without a loss of its own takes the first for the model's
+    /// input and the second, int32, for the classes to be predicted.
     /// </summary>
     IReadOnlyList<DataField> Fields { get; }
 

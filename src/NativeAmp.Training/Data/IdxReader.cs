@@ -3,12 +3,14 @@ using System.Buffers.Binary;
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// Reads an IDX file of unsigned bytes (MNIST's format), plain or gzip, front to back. The header is checked when it is opened:
-/// a plain file must be exactly as long as its header says; a gzip file is checked as it is read, its end with the last element, and its declared size
-/// against the most that deflate can expand to.
+/// Reads an IDX file of unsigned bytes (MNIST's format), plain or gzip, front to back. The header is checked when it is
+/// opened: a plain file must be exactly as long as its header says; a gzip file is checked as it is read, its end with
+/// the last element, and its declared size against the most that deflate can expand to.
 /// </summary>
-/// <remarks>Format: two zero bytes, an element type, a number of dimensions, each dimension as big-endian uint32, the elements
-/// row-major (http://yann.lecun.com/exdb/mnist).</remarks>
+/// <remarks>
+/// Format: two zero bytes, an element type, a number of dimensions, each dimension as big-endian uint32, the elements
+/// row-major (http://yann.lecun.com/exdb/mnist).
+/// </remarks>
 public sealed class IdxReader : IDisposable
 {
     /// <summary>More dimensions than any data set has; a header that says more is not one.</summary>
@@ -19,7 +21,8 @@ public sealed class IdxReader : IDisposable
     private const byte UnsignedByte = 0x08;
     private const byte SignedInt = 0x0C;
 
-    // The buffer begins small and grows by this factor with what has really been read, so that a header that promises much costs nothing.
+    // The buffer begins small and grows by this factor with what has really been read, so that a header that promises
+    // much costs nothing.
     private const int FirstBuffer = 1 << 16;
     private const int BufferGrowth = 8;
 
@@ -59,7 +62,8 @@ public sealed class IdxReader : IDisposable
 
     /// <summary>Opens a file and reads its header.</summary>
     /// <param name="path">The file; gzip is recognised by its first two bytes, whatever the name.</param>
-    /// <exception cref="DataFormatException">The header is not one of unsigned bytes, or does not fit the file's length; or it is a folder.</exception>
+    /// <exception cref="DataFormatException">The header is not one of unsigned bytes, or does not fit the file's
+    /// length; or it is a folder.</exception>
     /// <exception cref="IOException">The file cannot be opened or read.</exception>
     public static IdxReader Open(string path)
     {
@@ -69,15 +73,19 @@ public sealed class IdxReader : IDisposable
 
     /// <summary>Reads a whole file.</summary>
     /// <returns>The shape, and the elements row-major.</returns>
-    /// <exception cref="DataFormatException">As <see cref="Open"/>; or the content is shorter, longer or damaged.</exception>
+    /// <exception cref="DataFormatException">As <see cref="Open"/>; or the content is shorter, longer or
+    /// damaged.</exception>
     public static (int[] Shape, byte[] Data) ReadAll(string path)
     {
         using IdxReader reader = Open(path);
         return (reader._shape, reader.ReadToEnd());
     }
 
-    /// <summary>Reads labels: bytes, or 32-bit integers as QMNIST has them, where the first of a row is the class.</summary>
-    /// <exception cref="DataFormatException">As <see cref="ReadAll"/>; or there are more dimensions than two.</exception>
+    /// <summary>
+    /// Reads labels: bytes, or 32-bit integers as QMNIST has them, where the first of a row is the class.
+    /// </summary>
+    /// <exception cref="DataFormatException">As <see cref="ReadAll"/>; or there are more dimensions than
+    /// two.</exception>
     /// <exception cref="IOException">The file cannot be opened or read.</exception>
     internal static int[] ReadLabels(string path)
     {
@@ -90,7 +98,8 @@ public sealed class IdxReader : IDisposable
         int stride = reader._elementSize * (shape.Length == 2 ? shape[1] : 1);
         int[] labels = new int[shape[0]];
         for (int i = 0; i < labels.Length; i++)
-            labels[i] = reader._elementSize == 1 ? bytes[i] : BinaryPrimitives.ReadInt32BigEndian(bytes.AsSpan(i * stride));
+            labels[i] =
+                reader._elementSize == 1 ? bytes[i] : BinaryPrimitives.ReadInt32BigEndian(bytes.AsSpan(i * stride));
         return labels;
     }
 
@@ -100,12 +109,26 @@ public sealed class IdxReader : IDisposable
     {
         long left = HeaderLength + Count * _elementSize - _position;
         if (elements.Length > left)
-            throw new ArgumentOutOfRangeException(nameof(elements), elements.Length, $"Only {left} elements of {_name} are left.");
+            throw new ArgumentOutOfRangeException(
+                nameof(elements),
+                elements.Length,
+                $"Only {left} elements of {_name} are left."
+            );
         int read = ReadUpTo(elements);
         if (read < elements.Length)
-            throw new DataFormatException(_name, _position, "the end of the content", $"{Count} elements, as its header says");
+            throw new DataFormatException(
+                _name,
+                _position,
+                "the end of the content",
+                $"{Count} elements, as its header says"
+            );
         if (elements.Length == left && _stream is GzipReader && ReadUpTo(stackalloc byte[1]) != 0)
-            throw new DataFormatException(_name, _position - 1, "more content", $"the end, after the {Count} elements of its header");
+            throw new DataFormatException(
+                _name,
+                _position - 1,
+                "more content",
+                $"the end, after the {Count} elements of its header"
+            );
     }
 
     /// <inheritdoc/>
@@ -124,8 +147,7 @@ public sealed class IdxReader : IDisposable
                 Array.Resize(ref data, (int)Math.Min(total, (long)BufferGrowth * data.Length));
             Read(data.AsSpan(filled));
             filled = data.Length;
-        }
-        while (filled < total);
+        } while (filled < total);
 
         return data;
     }
@@ -143,8 +165,16 @@ public sealed class IdxReader : IDisposable
         Span<byte> field = stackalloc byte[4];
         ReadField(field);
         if (field[0] != 0 || field[1] != 0)
-            throw new DataFormatException(_name, 0, $"bytes 0x{field[0]:X2} 0x{field[1]:X2}", "an IDX file's two zero bytes");
-        int size = field[2] == UnsignedByte ? 1 : takesIntegers && field[2] == SignedInt ? sizeof(int) : 0;
+            throw new DataFormatException(
+                _name,
+                0,
+                $"bytes 0x{field[0]:X2} 0x{field[1]:X2}",
+                "an IDX file's two zero bytes"
+            );
+        int size =
+            field[2] == UnsignedByte ? 1
+            : takesIntegers && field[2] == SignedInt ? sizeof(int)
+            : 0;
         if (size == 0)
             throw new DataFormatException(_name, 2, $"element type 0x{field[2]:X2}", "0x08, unsigned bytes");
         int rank = field[3];
@@ -159,8 +189,12 @@ public sealed class IdxReader : IDisposable
             uint extent = BinaryPrimitives.ReadUInt32BigEndian(field);
             // int * uint cannot overflow a long, and the product is kept at what one array holds.
             if (extent > int.MaxValue || (count *= extent) > Array.MaxLength / size)
-                throw new DataFormatException(_name, _position - 4, $"size {extent} of dimension {i}",
-                    $"no more than {Array.MaxLength / size} elements in all");
+                throw new DataFormatException(
+                    _name,
+                    _position - 4,
+                    $"size {extent} of dimension {i}",
+                    $"no more than {Array.MaxLength / size} elements in all"
+                );
             shape[i] = (int)extent;
         }
 
@@ -177,11 +211,19 @@ public sealed class IdxReader : IDisposable
     {
         long length = HeaderLength + Count * _elementSize;
         if (!gzip && fileLength != length)
-            throw new DataFormatException(_name, Math.Min(fileLength, length), $"a file of {fileLength} bytes",
-                $"{length}, as its header [{string.Join(", ", _shape)}] says");
+            throw new DataFormatException(
+                _name,
+                Math.Min(fileLength, length),
+                $"a file of {fileLength} bytes",
+                $"{length}, as its header [{string.Join(", ", _shape)}] says"
+            );
         if (gzip && length / DeflateMaximumRatio > fileLength)
-            throw new DataFormatException(_name, HeaderLength, $"{Count} elements in the header",
-                $"no more than {fileLength} compressed bytes can hold");
+            throw new DataFormatException(
+                _name,
+                HeaderLength,
+                $"{Count} elements in the header",
+                $"no more than {fileLength} compressed bytes can hold"
+            );
     }
 
     private int ReadUpTo(Span<byte> buffer)

@@ -7,7 +7,15 @@ public sealed class ImageDataset : IDataset
     private readonly byte[] _labels;
     private readonly float[] _normalized = new float[256];
 
-    private ImageDataset(byte[] images, byte[] labels, int height, int width, int classes, int firstLabel, Normalization normalization)
+    private ImageDataset(
+        byte[] images,
+        byte[] labels,
+        int height,
+        int width,
+        int classes,
+        int firstLabel,
+        Normalization normalization
+    )
     {
         _images = images;
         _labels = labels;
@@ -16,7 +24,12 @@ public sealed class ImageDataset : IDataset
         (Height, Width) = (height, width);
         Fields =
         [
-            new DataField { Name = "image", DType = DType.Float32, Shape = [1, height, width] },
+            new DataField
+            {
+                Name = "image",
+                DType = DType.Float32,
+                Shape = [1, height, width],
+            },
             new DataField { Name = "label", DType = DType.Int32 },
         ];
         Normalization = normalization;
@@ -47,36 +60,72 @@ public sealed class ImageDataset : IDataset
 
     /// <summary>Reads a pair of IDX files, plain or gzip.</summary>
     /// <param name="imagesPath">[count, height, width] unsigned bytes.</param>
-    /// <param name="labelsPath">[count] unsigned bytes, or 32-bit integers [count] or [count, columns], of which the first counts.</param>
+    /// <param name="labelsPath">[count] unsigned bytes, or 32-bit integers [count] or [count, columns], of which the
+    /// first counts.</param>
     /// <param name="classes">Number of classes, 1 to 256.</param>
     /// <param name="normalization">What the pixels are normalized with; null for these images' own mean and deviation.
     /// A test set takes its training set's.</param>
-    /// <param name="firstLabel">The label of class 0: labels run from it to <paramref name="firstLabel"/> + <paramref name="classes"/> - 1.</param>
+    /// <param name="firstLabel">The label of class 0: labels run from it to <paramref name="firstLabel"/> +
+    /// <paramref name="classes"/> - 1.</param>
     /// <exception cref="DataFormatException">A file is damaged, or the two do not fit each other.</exception>
     /// <exception cref="IOException">A file cannot be opened or read.</exception>
-    public static ImageDataset Load(string imagesPath, string labelsPath, int classes, Normalization? normalization = null, int firstLabel = 0)
+    public static ImageDataset Load(
+        string imagesPath,
+        string labelsPath,
+        int classes,
+        Normalization? normalization = null,
+        int firstLabel = 0
+    )
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(classes);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(classes, 256);
         ArgumentOutOfRangeException.ThrowIfNegative(firstLabel);
         (int[] shape, byte[] images) = IdxReader.ReadAll(imagesPath);
         if (shape.Length != 3 || shape[1] == 0 || shape[2] == 0)
-            throw new DataFormatException(imagesPath, 3, $"shape [{string.Join(", ", shape)}]", "images [count, height, width]");
+            throw new DataFormatException(
+                imagesPath,
+                3,
+                $"shape [{string.Join(", ", shape)}]",
+                "images [count, height, width]"
+            );
         if ((long)shape[1] * shape[2] > Array.MaxLength)
-            throw new DataFormatException(imagesPath, 8, $"images of {shape[1]} × {shape[2]}", $"no more than {Array.MaxLength} pixels");
+            throw new DataFormatException(
+                imagesPath,
+                8,
+                $"images of {shape[1]} × {shape[2]}",
+                $"no more than {Array.MaxLength} pixels"
+            );
         int[] labels = IdxReader.ReadLabels(labelsPath);
         if (labels.Length != shape[0])
-            throw new DataFormatException(labelsPath, 3, $"{labels.Length} labels", $"{shape[0]}, one for each image of {imagesPath}");
+            throw new DataFormatException(
+                labelsPath,
+                3,
+                $"{labels.Length} labels",
+                $"{shape[0]}, one for each image of {imagesPath}"
+            );
         byte[] classOf = new byte[labels.Length];
         for (int i = 0; i < labels.Length; i++)
         {
             long label = (long)labels[i] - firstLabel;
             if (label < 0 || label >= classes)
-                throw new DataFormatException(labelsPath, 8 + i, $"label {labels[i]}", $"{firstLabel} to {(long)firstLabel + classes - 1}, for {classes} classes");
+                throw new DataFormatException(
+                    labelsPath,
+                    8 + i,
+                    $"label {labels[i]}",
+                    $"{firstLabel} to {(long)firstLabel + classes - 1}, for {classes} classes"
+                );
             classOf[i] = (byte)label;
         }
 
-        return new ImageDataset(images, classOf, shape[1], shape[2], classes, firstLabel, normalization ?? Normalization.Of(images));
+        return new ImageDataset(
+            images,
+            classOf,
+            shape[1],
+            shape[2],
+            classes,
+            firstLabel,
+            normalization ?? Normalization.Of(images)
+        );
     }
 
     /// <inheritdoc/>

@@ -1,8 +1,8 @@
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// Opens what somebody names as a file, whatever it is: a pipe is read to its end first, and so is what says that it has no length (/proc), because
-/// readers ask for a length and go back.
+/// Opens what somebody names as a file, whatever it is: a pipe is read to its end first, and so is what says that it
+/// has no length (/proc), because readers ask for a length and go back.
 /// </summary>
 internal static class InputFile
 {

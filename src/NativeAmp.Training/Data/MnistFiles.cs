@@ -3,26 +3,34 @@ using System.Text.RegularExpressions;
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// Data sets in the four files of MNIST's family: images and labels to train with and to test with, as IDX, plain or gzip, with dashes, dots or underscores
-/// in their names, and a name of the set before them (MNIST, Fashion-MNIST, KMNIST, EMNIST, QMNIST).
+/// Data sets in the four files of MNIST's family: images and labels to train with and to test with, as IDX, plain or
+/// gzip, with dashes, dots or underscores in their names, and a name of the set before them (MNIST, Fashion-MNIST,
+/// KMNIST, EMNIST, QMNIST).
 /// </summary>
 public static partial class MnistFiles
 {
-    private const string LookedFor = "[NAME-]train-images-idx3-ubyte, [NAME-]train-labels-idx1-ubyte, [NAME-]t10k-images-idx3-ubyte and " +
-        "[NAME-]t10k-labels-idx1-ubyte (or test for t10k, idx2-int for labels), each plain or with .gz";
+    private const string LookedFor =
+        "[NAME-]train-images-idx3-ubyte, [NAME-]train-labels-idx1-ubyte, [NAME-]t10k-images-idx3-ubyte and "
+        + "[NAME-]t10k-labels-idx1-ubyte (or test for t10k, idx2-int for labels), each plain or with .gz";
 
     private const int MostListed = 8;
 
     private static readonly string[] Parts = ["train-images", "train-labels", "t10k-images", "t10k-labels"];
 
-    /// <summary>Reads training and test set; the test set is normalized with the training set's mean and deviation.</summary>
-    /// <param name="folder">The folder. Where it holds several sets, the name of one after it: FOLDER/emnist-letters.</param>
+    /// <summary>
+    /// Reads training and test set; the test set is normalized with the training set's mean and deviation.
+    /// </summary>
+    /// <param name="folder">The folder. Where it holds several sets, the name of one after it:
+    /// FOLDER/emnist-letters.</param>
     /// <param name="classes">
-    /// Number of classes, 1 to 256. Labels run from 0; where the training labels need it and do without 0, from 1. Null for as many as the training
-    /// labels tell, and 10 at the least: from 1 where they do not begin at 0 and one is above 9.
+    /// Number of classes, 1 to 256. Labels run from 0; where the training labels need it and do without 0, from 1. Null
+    /// for as many as the training labels tell, and 10 at the least: from 1 where they do not begin at 0 and one is
+    /// above 9.
     /// </param>
-    /// <exception cref="FileNotFoundException">A file is missing, or there are several sets; the message says what was looked for and what is there.</exception>
-    /// <exception cref="DataFormatException">A file is damaged, or the files do not fit each other or the classes.</exception>
+    /// <exception cref="FileNotFoundException">A file is missing, or there are several sets; the message says what was
+    /// looked for and what is there.</exception>
+    /// <exception cref="DataFormatException">A file is damaged, or the files do not fit each other or the
+    /// classes.</exception>
     /// <exception cref="IOException">A file cannot be opened or read.</exception>
     public static (ImageDataset Train, ImageDataset Test) Load(string folder, int? classes = null)
     {
@@ -32,8 +40,12 @@ public static partial class MnistFiles
         ImageDataset train = ImageDataset.Load(files[0], files[1], count, normalization: null, first);
         ImageDataset test = ImageDataset.Load(files[2], files[3], count, train.Normalization, first);
         if ((train.Height, train.Width) != (test.Height, test.Width))
-            throw new DataFormatException(files[2], 8, $"images of {test.Height} × {test.Width}",
-                $"{train.Height} × {train.Width}, as in {files[0]}");
+            throw new DataFormatException(
+                files[2],
+                8,
+                $"images of {test.Height} × {test.Width}",
+                $"{train.Height} × {train.Width}, as in {files[0]}"
+            );
         return (train, test);
     }
 
@@ -46,7 +58,9 @@ public static partial class MnistFiles
             return (least >= 1 && largest == given ? 1 : 0, given);
         if (least < 0 || largest > 256)
             return (0, 256); // which names the label that does not fit
-        return largest <= 9 ? (0, 10) : least >= 1 ? (1, largest) : (0, Math.Min(256, largest + 1));
+        return largest <= 9 ? (0, 10)
+            : least >= 1 ? (1, largest)
+            : (0, Math.Min(256, largest + 1));
     }
 
     /// <summary>The files in the order of <see cref="Parts"/>.</summary>
@@ -54,17 +68,32 @@ public static partial class MnistFiles
     {
         string? named = null;
         string directory = folder;
-        if (!Directory.Exists(folder) && Path.GetDirectoryName(Path.GetFullPath(folder)) is { } parent && Directory.Exists(parent))
+        if (
+            !Directory.Exists(folder)
+            && Path.GetDirectoryName(Path.GetFullPath(folder)) is { } parent
+            && Directory.Exists(parent)
+        )
             (directory, named) = (parent, Path.GetFileName(folder));
         Dictionary<string, string?[]> sets = Directory.Exists(directory) ? Sets(directory) : [];
         if (named is not null)
-            return sets.TryGetValue(named, out string?[]? set) && set.All(file => file is not null) ? Whole(set) : throw Missing(folder, null, sets);
+            return sets.TryGetValue(named, out string?[]? set) && set.All(file => file is not null)
+                ? Whole(set)
+                : throw Missing(folder, null, sets);
 
-        string[] complete = [.. sets.Where(pair => pair.Value.All(file => file is not null)).Select(pair => pair.Key).Order(StringComparer.Ordinal)];
+        string[] complete =
+        [
+            .. sets.Where(pair => pair.Value.All(file => file is not null))
+                .Select(pair => pair.Key)
+                .Order(StringComparer.Ordinal),
+        ];
         if (complete.Length == 0)
             throw Missing(folder, directory, sets);
         if (complete.Length > 1 && complete[0].Length > 0)
-            throw new FileNotFoundException($"{folder} holds several data sets: {string.Join(", ", complete)}. Name one: {Path.Combine(folder, complete[0])}.", folder);
+            throw new FileNotFoundException(
+                $"{folder} holds several data sets: {string.Join(", ", complete)}. Name one: "
+                    + $"{Path.Combine(folder, complete[0])}.",
+                folder
+            );
         return Whole(sets[complete[0]]); // the one without a name where there is one
     }
 
@@ -95,18 +124,34 @@ public static partial class MnistFiles
         string there;
         string[] missing = sets.Count == 0 ? [] : [.. Closest(sets)];
         if (directory is null || !Directory.Exists(directory))
-            there = sets.Count == 0 ? "there is no such folder" : $"there is no such folder, and beside it lie the sets {string.Join(", ", sets.Keys.Order(StringComparer.Ordinal))}";
+            there =
+                sets.Count == 0
+                    ? "there is no such folder"
+                    : "there is no such folder, and beside it lie the sets "
+                        + $"{string.Join(", ", sets.Keys.Order(StringComparer.Ordinal))}";
         else if (missing.Length > 0)
             there = $"{string.Join(" and ", missing)} is not there";
         else
         {
-            string[] names = [.. Directory.EnumerateFileSystemEntries(directory).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
-            there = names.Length == 0 ? "the folder is empty"
-                : $"it holds {string.Join(", ", names.Take(MostListed))}{(names.Length > MostListed ? $" and {names.Length - MostListed} more" : "")}";
+            string[] names =
+            [
+                .. Directory
+                    .EnumerateFileSystemEntries(directory)
+                    .Select(path => Path.GetFileName(path))
+                    .Order(StringComparer.Ordinal),
+            ];
+            there =
+                names.Length == 0
+                    ? "the folder is empty"
+                    : $"it holds {string.Join(", ", names.Take(MostListed))}{(names.Length > MostListed ? $" and {names.Length - MostListed} more" : "")}";
         }
 
-        return new FileNotFoundException($"No data set in {folder}: {there}. Looked for {LookedFor}. Fashion-MNIST comes with 'apt install dataset-fashion-mnist'; " +
-            $"another folder is named by --data DIR or {FashionMnist.DirectoryVariable}=DIR.", folder);
+        return new FileNotFoundException(
+            $"No data set in {folder}: {there}. Looked for {LookedFor}. Fashion-MNIST comes with 'apt install "
+                + "dataset-fashion-mnist'; "
+                + $"another folder is named by --data DIR or {FashionMnist.DirectoryVariable}=DIR.",
+            folder
+        );
     }
 
     /// <summary>What the set that lacks least still lacks.</summary>
@@ -116,7 +161,9 @@ public static partial class MnistFiles
         return Parts.Where((_, i) => files[i] is null).Select(part => (set.Length == 0 ? "" : set + "-") + part);
     }
 
-    [GeneratedRegex(@"^(?<set>.*?)(?<part>train|t10k|test)[-._]?(?<kind>images|labels)[-._]idx[0-9][-._](ubyte|int)(\.gz)?$",
-        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(
+        @"^(?<set>.*?)(?<part>train|t10k|test)[-._]?(?<kind>images|labels)[-._]idx[0-9][-._](ubyte|int)(\.gz)?$",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture
+    )]
     private static partial Regex FileName();
 }

@@ -5,7 +5,9 @@ namespace NativeAmp.Training.Data;
 /// <param name="Deviation">What is divided by then.</param>
 public readonly record struct Normalization(double Mean, double Deviation)
 {
-    /// <summary>Mean and deviation of these pixels (0 to 255 stands for 0 to 1); a deviation of 0 counts as 1.</summary>
+    /// <summary>
+    /// Mean and deviation of these pixels (0 to 255 stands for 0 to 1); a deviation of 0 counts as 1.
+    /// </summary>
     public static Normalization Of(ReadOnlySpan<byte> pixels)
     {
         // Sums of a histogram are exact in integers, so that they do not depend on an order.

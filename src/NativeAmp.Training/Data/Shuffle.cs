@@ -1,11 +1,13 @@
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// A seeded permutation of 0 … count-1 that is computed, not stored: any position of any epoch is known at once, whatever the
-/// size, so that a run resumes with nothing to replay.
+/// A seeded permutation of 0 … count-1 that is computed, not stored: any position of any epoch is known at once,
+/// whatever the size, so that a run resumes with nothing to replay.
 /// </summary>
-/// <remarks>A balanced Feistel network over the smallest even number of bits that holds the count, walked until it lands inside
-/// (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002): a bijection by construction.</remarks>
+/// <remarks>
+/// A balanced Feistel network over the smallest even number of bits that holds the count, walked until it lands inside
+/// (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002): a bijection by construction.
+/// </remarks>
 internal readonly struct Shuffle
 {
     private const int Rounds = 6;
@@ -32,8 +34,7 @@ internal readonly struct Shuffle
             do
             {
                 value = Encipher(value);
-            }
-            while (value >= _count);
+            } while (value >= _count);
             return (long)value;
         }
     }

@@ -1,8 +1,8 @@
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// A text as bytes, cut in windows: each byte is a token, and the target of each is the byte after it. Every pass cuts at
-/// another phase, so that a byte is seen at many positions.
+/// A text as bytes, cut in windows: each byte is a token, and the target of each is the byte after it. Every pass cuts
+/// at another phase, so that a byte is seen at many positions.
 /// </summary>
 public sealed class TextDataset : IDataset
 {
@@ -12,24 +12,38 @@ public sealed class TextDataset : IDataset
     /// <param name="text">The bytes; at least context + 1 of them.</param>
     /// <param name="context">Tokens of a window.</param>
     public TextDataset(byte[] text, int context)
-        : this("text", text, context)
-    {
-    }
+        : this("text", text, context) { }
 
     private TextDataset(string name, byte[] text, int context)
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(context);
         if (text.Length <= context)
-            throw new DataFormatException(name, text.Length, $"{text.Length} bytes of text", $"more than one context of {context}");
+            throw new DataFormatException(
+                name,
+                text.Length,
+                $"{text.Length} bytes of text",
+                $"more than one context of {context}"
+            );
         _text = text;
         Context = context;
         Fields =
         [
-            new DataField { Name = "tokens", DType = DType.Int32, Shape = [context] },
-            new DataField { Name = "targets", DType = DType.Int32, Shape = [context] },
+            new DataField
+            {
+                Name = "tokens",
+                DType = DType.Int32,
+                Shape = [context],
+            },
+            new DataField
+            {
+                Name = "targets",
+                DType = DType.Int32,
+                Shape = [context],
+            },
         ];
-        // Windows of context tokens and the byte that follows; the phase costs up to one window where there is more than one.
+        // Windows of context tokens and the byte that follows; the phase costs up to one window where there is more
+        // than one.
         Count = Math.Max(1, (text.Length - 1 - (context - 1)) / context);
     }
 
@@ -43,7 +57,8 @@ public sealed class TextDataset : IDataset
     public IReadOnlyList<DataField> Fields { get; }
 
     /// <summary>Reads a file or a pipe.</summary>
-    /// <exception cref="DataFormatException">It is not longer than one context, does not fit in one array, or is a folder.</exception>
+    /// <exception cref="DataFormatException">It is not longer than one context, does not fit in one array, or is a
+    /// folder.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     public static TextDataset Load(string path, int context)
     {
@@ -55,7 +70,8 @@ public sealed class TextDataset : IDataset
     /// <param name="stream">The stream; left open.</param>
     /// <param name="name">How it is called in messages.</param>
     /// <param name="context">Tokens of a window.</param>
-    /// <exception cref="DataFormatException">It is not longer than one context, or does not fit in one array.</exception>
+    /// <exception cref="DataFormatException">It is not longer than one context, or does not fit in one
+    /// array.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     public static TextDataset Load(Stream stream, string name, int context)
     {

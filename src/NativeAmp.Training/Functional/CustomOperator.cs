@@ -1,10 +1,13 @@
 namespace NativeAmp.Training;
 
-/// <summary>An operator with its backward pass, written outside the library: the counterpart of <c>torch.autograd.Function</c>.</summary>
+/// <summary>
+/// An operator with its backward pass, written outside the library: the counterpart of <c>torch.autograd.Function</c>.
+/// </summary>
 /// <remarks>
-/// One object may serve any number of calls; what a call needs later it saves. Both passes run without recording, so operators of the library may be used
-/// in them, and so may the memory of tensors (<see cref="Tensor.Cell"/>) by kernels of your own. The result is recorded as any operator's is: versions of saved
-/// tensors are checked, gradients of several uses are added up in float32, observers see it by its name.
+/// One object may serve any number of calls; what a call needs later it saves. Both passes run without recording, so
+/// operators of the library may be used in them, and so may the memory of tensors (<see cref="Tensor.Cell"/>) by
+/// kernels of your own. The result is recorded as any operator's is: versions of saved tensors are checked, gradients
+/// of several uses are added up in float32, observers see it by its name.
 /// </remarks>
 public abstract class CustomOperator
 {
@@ -22,7 +25,8 @@ public abstract class CustomOperator
     /// <summary>Computes the output, and records the operator where an input requires a gradient.</summary>
     /// <param name="inputs">One or more tensors on one device.</param>
     /// <returns>A new tensor, which belongs to the innermost <see cref="TensorScope"/>.</returns>
-    /// <exception cref="InvalidOperationException">The forward pass gave back one of its inputs, or nothing.</exception>
+    /// <exception cref="InvalidOperationException">The forward pass gave back one of its inputs, or
+    /// nothing.</exception>
     public Tensor Apply(params ReadOnlySpan<Tensor> inputs)
     {
         Tensor[] all = inputs.ToArray();
@@ -39,9 +43,13 @@ public abstract class CustomOperator
         Tensor output;
         using (NoGrad.Enter())
         {
-            Tensor made = Forward(all, saved) ?? throw new InvalidOperationException($"The forward pass of '{Name}' gave back nothing.");
+            Tensor made =
+                Forward(all, saved)
+                ?? throw new InvalidOperationException($"The forward pass of '{Name}' gave back nothing.");
             if (Array.Exists(all, input => input.Storage == made.Storage))
-                throw new InvalidOperationException($"The forward pass of '{Name}' gave back the memory of an input; give back a new tensor.");
+                throw new InvalidOperationException(
+                    $"The forward pass of '{Name}' gave back the memory of an input; give back a new tensor."
+                );
             saved.Close(records);
             output = new Tensor(made.Device, made.Shape, made.DType, made.Storage.Share());
             made.Dispose();
@@ -60,7 +68,8 @@ public abstract class CustomOperator
     /// <summary>Computes the gradients of the inputs from that of the output.</summary>
     /// <param name="saved">What the forward pass saved, in its order, with the values that it had.</param>
     /// <param name="outputGradient">In the output's shape and dtype; scaled, where the loss was.</param>
-    /// <returns>A gradient for each input, in its shape and any floating-point dtype; null for none. They are given back after use.</returns>
+    /// <returns>A gradient for each input, in its shape and any floating-point dtype; null for none. They are given
+    /// back after use.</returns>
     protected abstract IReadOnlyList<Tensor?> Backward(IReadOnlyList<Tensor> saved, Tensor outputGradient);
 
     private sealed unsafe class CustomNode(CustomOperator custom, Tensor output, Tensor[] inputs, SavedTensors saved)
@@ -76,7 +85,9 @@ public abstract class CustomOperator
             if (gradients is null || gradients.Count != inputs.Length)
             {
                 throw new InvalidOperationException(
-                    $"The backward pass of '{custom.Name}' gave {gradients?.Count ?? 0} gradients for {inputs.Length} inputs; give one for each, null for none.");
+                    $"The backward pass of '{custom.Name}' gave {gradients?.Count ?? 0} gradients for {inputs.Length} "
+                        + "inputs; give one for each, null for none."
+                );
             }
 
             for (int i = 0; i < inputs.Length; i++)
@@ -85,7 +96,13 @@ public abstract class CustomOperator
                     continue;
                 Requires.FloatingPoint(given, custom.Name);
                 Requires.SameDevice(inputs[i], given, custom.Name);
-                Requires.That(given.Shape == inputs[i].Shape, inputs[i], given, $"gradient {i} must have its input's shape", custom.Name);
+                Requires.That(
+                    given.Shape == inputs[i].Shape,
+                    inputs[i],
+                    given,
+                    $"gradient {i} must have its input's shape",
+                    custom.Name
+                );
                 Kernels.Accumulate(Device, inputs[i].GradientBuffer.Open(), given.Pointer, given.DType, given.Count);
             }
 

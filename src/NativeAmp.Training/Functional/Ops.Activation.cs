@@ -9,7 +9,8 @@ public static partial class Ops
     public static Tensor Relu(Tensor input) => Activate(input, Activation.Relu);
 
     /// <summary>x Φ(x), element by element, by the error function or by the tanh approximation.</summary>
-    public static Tensor Gelu(Tensor input, bool tanh = false) => Activate(input, tanh ? Activation.GeluTanh : Activation.Gelu);
+    public static Tensor Gelu(Tensor input, bool tanh = false) =>
+        Activate(input, tanh ? Activation.GeluTanh : Activation.Gelu);
 
     /// <summary>An activation, element by element.</summary>
     public static unsafe Tensor Activate(Tensor input, Activation activation)
@@ -45,7 +46,12 @@ public static partial class Ops
     /// <param name="outputGradient">The gradient after the activation.</param>
     /// <param name="activation">The function.</param>
     /// <param name="kept">The elements of the activation's output for ReLU, of its input for the others.</param>
-    private static unsafe Storage ActivationGradient(Tensor output, Storage outputGradient, Activation activation, Saved kept)
+    private static unsafe Storage ActivationGradient(
+        Tensor output,
+        Storage outputGradient,
+        Activation activation,
+        Saved kept
+    )
     {
         Storage gradient = outputGradient.IsUnshared
             ? outputGradient.Share()

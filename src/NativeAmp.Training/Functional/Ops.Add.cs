@@ -4,14 +4,15 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// alpha · a + beta · b, in the widest of their dtypes. The shape of b may be the innermost dimensions of a's: it is then
-    /// added to each of the outer ones (a bias, positions).
+    /// alpha · a + beta · b, in the widest of their dtypes. The shape of b may be the innermost dimensions of a's: it
+    /// is then added to each of the outer ones (a bias, positions).
     /// </summary>
-    public static Tensor Add(Tensor a, Tensor b, float alpha = 1, float beta = 1) => AddScaled(a, b, alpha, beta, mayOverwrite: false);
+    public static Tensor Add(Tensor a, Tensor b, float alpha = 1, float beta = 1) =>
+        AddScaled(a, b, alpha, beta, mayOverwrite: false);
 
     /// <summary>
-    /// a + b, where a is an intermediate that its module does not read again: it is given up, and the sum takes its memory unless somebody
-    /// else looks at that.
+    /// a + b, where a is an intermediate that its module does not read again: it is given up, and the sum takes its
+    /// memory unless somebody else looks at that.
     /// </summary>
     /// <param name="a">What is added to.</param>
     /// <param name="b">As in <see cref="Add"/>.</param>
@@ -28,13 +29,31 @@ public static partial class Ops
         Requires.FloatingPoint(a);
         Requires.FloatingPoint(b);
         Requires.SameDevice(a, b);
-        Requires.That(b.Shape.IsSuffixOf(a.Shape), a, b, "the second's shape must be the first's, or its innermost dimensions");
+        Requires.That(
+            b.Shape.IsSuffixOf(a.Shape),
+            a,
+            b,
+            "the second's shape must be the first's, or its innermost dimensions"
+        );
         DType dtype = Precision.Of("add", a, b);
-        Tensor output = mayOverwrite && a.DType == dtype
-            ? Tensor.Result(a.Device, dtype, a.Shape, a.Storage.Share())
-            : Tensor.Result(a.Device, dtype, a.Shape);
+        Tensor output =
+            mayOverwrite && a.DType == dtype
+                ? Tensor.Result(a.Device, dtype, a.Shape, a.Storage.Share())
+                : Tensor.Result(a.Device, dtype, a.Shape);
         if (a.Count > 0)
-            Kernels.Add(a.Device, output.Pointer, dtype, a.Pointer, a.DType, alpha, b.Pointer, b.DType, beta, a.Count, b.Count);
+            Kernels.Add(
+                a.Device,
+                output.Pointer,
+                dtype,
+                a.Pointer,
+                a.DType,
+                alpha,
+                b.Pointer,
+                b.DType,
+                beta,
+                a.Count,
+                b.Count
+            );
         if (!Records(a, b))
             return output;
         return Record(new AddNode(output, a, b, alpha, beta));
@@ -63,9 +82,17 @@ public static partial class Ops
             if (b.Count == a.Count)
                 Pass(b, beta);
             else if (b.Count > 0)
-                Kernels.Sum(Device, b.GradientBuffer.Open(), OutputGradient.Pointer, Output.DType, a.Count / b.Count, b.Count, 1, beta);
+                Kernels.Sum(
+                    Device,
+                    b.GradientBuffer.Open(),
+                    OutputGradient.Pointer,
+                    Output.DType,
+                    a.Count / b.Count,
+                    b.Count,
+                    1,
+                    beta
+                );
         }
-
 
         private void Pass(Tensor input, float factor)
         {
@@ -76,7 +103,15 @@ public static partial class Ops
             }
 
             Storage scaled = Storage.Allocate(Device, Output.DType, Output.Count, MemoryKind.Gradients);
-            Kernels.Multiply(Device, scaled.Pointer, Output.DType, OutputGradient.Pointer, Output.DType, factor, Output.Count);
+            Kernels.Multiply(
+                Device,
+                scaled.Pointer,
+                Output.DType,
+                OutputGradient.Pointer,
+                Output.DType,
+                factor,
+                Output.Count
+            );
             input.GradientBuffer.Accept(scaled, Output.DType);
         }
     }

@@ -6,8 +6,8 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// softmax(q · kᵀ / √headDim) · v of separate [batch, heads, time, headDim] tensors, without keeping the scores. A low-precision
-    /// operator.
+    /// softmax(q · kᵀ / √headDim) · v of separate [batch, heads, time, headDim] tensors, without keeping the scores. A
+    /// low-precision operator.
     /// </summary>
     /// <param name="query">[batch, heads, time, headDim].</param>
     /// <param name="key">As the query.</param>
@@ -20,14 +20,26 @@ public static partial class Ops
         Requires.FloatingPoint(value);
         Requires.SameDevice(query, key);
         Requires.SameDevice(query, value);
-        Requires.That(query.Shape.Rank == 4 && query.Shape == key.Shape, query, key, "both must be [batch, heads, time, headDim]");
+        Requires.That(
+            query.Shape.Rank == 4 && query.Shape == key.Shape,
+            query,
+            key,
+            "both must be [batch, heads, time, headDim]"
+        );
         Requires.That(query.Shape == value.Shape, query, value, "both must be [batch, heads, time, headDim]");
         DType dtype = Precision.Of("attention", query, key, value);
         var q = new Operand(query, dtype);
         var k = new Operand(key, dtype);
         var v = new Operand(value, dtype);
         Tensor output = Tensor.Result(query.Device, dtype, query.Shape);
-        NampAttentionArgs args = AttentionOver(dtype, query.Shape[0], query.Shape[1], query.Shape[2], query.Shape[3], causal);
+        NampAttentionArgs args = AttentionOver(
+            dtype,
+            query.Shape[0],
+            query.Shape[1],
+            query.Shape[2],
+            query.Shape[3],
+            causal
+        );
         args.TimeStride = args.OutputTimeStride = args.HeadDim;
         args.HeadStride = args.OutputHeadStride = args.Time * args.HeadDim;
         args.BatchStride = args.OutputBatchStride = args.Heads * args.Time * args.HeadDim;
@@ -38,18 +50,22 @@ public static partial class Ops
     }
 
     /// <summary>
-    /// Self-attention over a packed projection, without moving its parts: [batch, time, 3 · width] holds query, key and value of
-    /// every head and gives [batch, time, width]. A low-precision operator.
+    /// Self-attention over a packed projection, without moving its parts: [batch, time, 3 · width] holds query, key and
+    /// value of every head and gives [batch, time, width]. A low-precision operator.
     /// </summary>
-    /// <param name="projection">[batch, time, 3 · width]: query, key and value one after the other, each head by head.</param>
+    /// <param name="projection">[batch, time, 3 · width]: query, key and value one after the other, each head by
+    /// head.</param>
     /// <param name="heads">Number of heads; it divides the width.</param>
     /// <param name="causal">Whether a position sees only itself and those before it.</param>
     public static unsafe Tensor PackedAttention(Tensor projection, int heads, bool causal)
     {
         Requires.FloatingPoint(projection);
         Requires.That(
-            projection.Shape.Rank == 3 && heads >= 1 && projection.Shape[2] % (3L * heads) == 0, projection, null,
-            $"it must be [batch, time, 3 * width] with a width that {heads} heads divide");
+            projection.Shape.Rank == 3 && heads >= 1 && projection.Shape[2] % (3L * heads) == 0,
+            projection,
+            null,
+            $"it must be [batch, time, 3 * width] with a width that {heads} heads divide"
+        );
         DType dtype = Precision.Of("attention", projection);
         var packed = new Operand(projection, dtype);
         long time = projection.Shape[1];
@@ -68,7 +84,14 @@ public static partial class Ops
         return Attend(output, args, [packed], packed: true);
     }
 
-    private static NampAttentionArgs AttentionOver(DType dtype, long batch, long heads, long time, long headDim, bool causal)
+    private static NampAttentionArgs AttentionOver(
+        DType dtype,
+        long batch,
+        long heads,
+        long time,
+        long headDim,
+        bool causal
+    )
     {
         NampAttentionArgs args = NampAttentionArgs.Create();
         args.Dtype = (int)dtype;
@@ -84,7 +107,11 @@ public static partial class Ops
     private static unsafe Tensor Attend(Tensor output, NampAttentionArgs args, Operand[] inputs, bool packed)
     {
         Storage logSumExp = Storage.Allocate(
-            output.Device, DType.Float32, args.Batch * args.Heads * args.Time, MemoryKind.Activations);
+            output.Device,
+            DType.Float32,
+            args.Batch * args.Heads * args.Time,
+            MemoryKind.Activations
+        );
         args.Output = output.Pointer;
         args.LogSumExp = (float*)logSumExp.Pointer;
         NativeOps.AttentionForward(output.Device, args);
@@ -99,10 +126,15 @@ public static partial class Ops
     }
 
     private sealed unsafe class AttentionNode(
-        Tensor output, Operand[] inputs, bool packed, Saved logSumExp, NampAttentionArgs forward)
-        : Node("attention", output, [.. inputs.Select(input => (Edge)input)])
+        Tensor output,
+        Operand[] inputs,
+        bool packed,
+        Saved logSumExp,
+        NampAttentionArgs forward
+    ) : Node("attention", output, [.. inputs.Select(input => (Edge)input)])
     {
-        protected override Saved[] SavedElements { get; } = [new Saved(output), logSumExp, .. inputs.Select(input => input.Save())];
+        protected override Saved[] SavedElements { get; } =
+        [new Saved(output), logSumExp, .. inputs.Select(input => input.Save())];
 
         public override void Backward()
         {

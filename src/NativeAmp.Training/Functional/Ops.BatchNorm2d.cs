@@ -6,9 +6,10 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// Every channel of [batch, channels, ...], shifted and scaled by its mean and (biased) variance, then times weight plus bias, in
-    /// float32 and rounded to the input's dtype. In training the statistics are the batch's, and the running ones move towards
-    /// them, but for channels whose mean or variance is not finite; else they are the running ones.
+    /// Every channel of [batch, channels, ...], shifted and scaled by its mean and (biased) variance, then times weight
+    /// plus bias, in float32 and rounded to the input's dtype. In training the statistics are the batch's, and the
+    /// running ones move towards them, but for channels whose mean or variance is not finite; else they are the running
+    /// ones.
     /// </summary>
     /// <param name="input">[batch, channels, ...].</param>
     /// <param name="weight">float32 [channels], or null for ones.</param>
@@ -19,8 +20,15 @@ public static partial class Ops
     /// <param name="momentum">The weight of the batch in the running statistics.</param>
     /// <param name="epsilon">Added to the variance.</param>
     public static unsafe Tensor BatchNorm2d(
-        Tensor input, Tensor? weight, Tensor? bias, Tensor? runningMean, Tensor? runningVariance, bool training,
-        float momentum = 0.1f, float epsilon = 1e-5f)
+        Tensor input,
+        Tensor? weight,
+        Tensor? bias,
+        Tensor? runningMean,
+        Tensor? runningVariance,
+        bool training,
+        float momentum = 0.1f,
+        float epsilon = 1e-5f
+    )
     {
         Requires.FloatingPoint(input);
         Requires.That(input.Shape.Rank >= 2, input, null, "it must be [batch, channels, ...]");
@@ -29,15 +37,25 @@ public static partial class Ops
         {
             Requires.SameDevice(input, values);
             Requires.That(
-                values is null || (values.Shape == [channels] && values.DType == DType.Float32), input, values,
-                $"weight, bias and statistics must be float32 [{channels}]");
+                values is null || (values.Shape == [channels] && values.DType == DType.Float32),
+                input,
+                values,
+                $"weight, bias and statistics must be float32 [{channels}]"
+            );
         }
 
         bool hasStatistics = runningMean is not null && runningVariance is not null;
         if (!training && !hasStatistics)
-            throw new ArgumentException("BatchNorm2d needs running statistics when it is not training.", nameof(runningMean));
+            throw new ArgumentException(
+                "BatchNorm2d needs running statistics when it is not training.",
+                nameof(runningMean)
+            );
         Requires.That(
-            !training || input.Count == 0 || input.Count / channels > 1, input, null, "the variance of one value per channel is not defined");
+            !training || input.Count == 0 || input.Count / channels > 1,
+            input,
+            null,
+            "the variance of one value per channel is not defined"
+        );
 
         Tensor given = input;
         input = Precision.Prepare("batch_norm", input);
@@ -73,7 +91,9 @@ public static partial class Ops
         {
             // Backward takes the statistics from where the forward pass took them.
             Saved[] running = training ? [] : [new Saved(runningMean!), new Saved(runningVariance!)];
-            Record(new BatchNorm2dNode(output, input, weight, bias, [Kept(mean), Kept(inverseDeviation), .. running], args));
+            Record(
+                new BatchNorm2dNode(output, input, weight, bias, [Kept(mean), Kept(inverseDeviation), .. running], args)
+            );
         }
         else
         {
@@ -86,10 +106,20 @@ public static partial class Ops
     }
 
     private sealed unsafe class BatchNorm2dNode(
-        Tensor output, Tensor input, Tensor? weight, Tensor? bias, Saved[] statistics, NampBatchNormArgs forward)
-        : NormNode("batch_norm", output, input, weight, bias, new Saved(input), statistics)
+        Tensor output,
+        Tensor input,
+        Tensor? weight,
+        Tensor? bias,
+        Saved[] statistics,
+        NampBatchNormArgs forward
+    ) : NormNode("batch_norm", output, input, weight, bias, new Saved(input), statistics)
     {
-        protected override void Run(void* outputGradient, void* inputGradient, float* weightGradient, float* biasGradient)
+        protected override void Run(
+            void* outputGradient,
+            void* inputGradient,
+            float* weightGradient,
+            float* biasGradient
+        )
         {
             if (Output.Count == 0)
             {

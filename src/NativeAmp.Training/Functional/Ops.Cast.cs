@@ -3,7 +3,9 @@ namespace NativeAmp.Training;
 /// <content>Conversions between dtypes.</content>
 public static partial class Ops
 {
-    /// <summary>The tensor in another floating-point dtype; itself if it has that dtype. The gradient comes back in the input's.</summary>
+    /// <summary>
+    /// The tensor in another floating-point dtype; itself if it has that dtype. The gradient comes back in the input's.
+    /// </summary>
     public static unsafe Tensor Cast(Tensor input, DType dtype)
     {
         Requires.FloatingPoint(input);

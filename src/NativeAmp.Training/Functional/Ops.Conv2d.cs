@@ -11,16 +11,15 @@ public readonly record struct Conv2dOptions(int Stride = 1, int Padding = 0, int
 {
     /// <summary>Stride 1, no padding, no dilation, one group.</summary>
     public Conv2dOptions()
-        : this(1)
-    {
-    }
+        : this(1) { }
 }
 
 /// <content>Convolutions.</content>
 public static partial class Ops
 {
     /// <summary>
-    /// activation(2-D cross-correlation + bias) over [batch, in, height, width], as PyTorch's conv2d. A low-precision operator.
+    /// activation(2-D cross-correlation + bias) over [batch, in, height, width], as PyTorch's conv2d. A low-precision
+    /// operator.
     /// </summary>
     /// <param name="input">[batch, in, height, width].</param>
     /// <param name="weight">[out, in / groups, kernel height, kernel width].</param>
@@ -28,27 +27,55 @@ public static partial class Ops
     /// <param name="options">Stride, padding, dilation and groups.</param>
     /// <param name="activation">Applied after the bias: none or ReLU.</param>
     public static unsafe Tensor Conv2d(
-        Tensor input, Tensor weight, Tensor? bias, Conv2dOptions options, Activation activation = Activation.None)
+        Tensor input,
+        Tensor weight,
+        Tensor? bias,
+        Conv2dOptions options,
+        Activation activation = Activation.None
+    )
     {
         Requires.FloatingPoint(input);
         Requires.FloatingPoint(weight);
         Requires.SameDevice(input, weight);
         Requires.SameDevice(input, bias);
         if (activation is not (Activation.None or Activation.Relu))
-            throw new ArgumentException($"A convolution computes ReLU in its epilogue, not {activation}.", nameof(activation));
+            throw new ArgumentException(
+                $"A convolution computes ReLU in its epilogue, not {activation}.",
+                nameof(activation)
+            );
         Requires.That(
-            input.Shape.Rank == 4 && weight.Shape.Rank == 4, input, weight,
-            "the input must be [batch, in, height, width] and the weight [out, in / groups, height, width]");
+            input.Shape.Rank == 4 && weight.Shape.Rank == 4,
+            input,
+            weight,
+            "the input must be [batch, in, height, width] and the weight [out, in / groups, height, width]"
+        );
         Requires.That(
-            options is { Stride: >= 1, Padding: >= 0, Dilation: >= 1, Groups: >= 1 }, input, weight,
-            $"stride, dilation and groups are 1 or more and padding is not negative, but {options} was given");
+            options is { Stride: >= 1, Padding: >= 0, Dilation: >= 1, Groups: >= 1 },
+            input,
+            weight,
+            $"stride, dilation and groups are 1 or more and padding is not negative, but {options} was given"
+        );
         Requires.That(
-            input.Shape[1] == weight.Shape[1] * options.Groups && weight.Shape[0] % options.Groups == 0, input, weight,
-            $"with {options.Groups} group(s) the input needs {weight.Shape[1] * options.Groups} channels, and the groups divide the outputs");
-        Requires.That(bias is null || bias.Shape == [weight.Shape[0]], weight, bias, $"the bias must be [{weight.Shape[0]}]");
+            input.Shape[1] == weight.Shape[1] * options.Groups && weight.Shape[0] % options.Groups == 0,
+            input,
+            weight,
+            $"with {options.Groups} group(s) the input needs {weight.Shape[1] * options.Groups} channels, and the "
+                + "groups divide the outputs"
+        );
+        Requires.That(
+            bias is null || bias.Shape == [weight.Shape[0]],
+            weight,
+            bias,
+            $"the bias must be [{weight.Shape[0]}]"
+        );
         long height = ConvolvedSize(input.Shape[2], weight.Shape[2], options);
         long width = ConvolvedSize(input.Shape[3], weight.Shape[3], options);
-        Requires.That(height >= 1 && width >= 1, input, weight, "the padded image must be as large as the dilated kernel");
+        Requires.That(
+            height >= 1 && width >= 1,
+            input,
+            weight,
+            "the padded image must be as large as the dilated kernel"
+        );
 
         DType dtype = Precision.Of("conv2d", input, weight);
         if (!Precision.Keeps(activation, dtype))
@@ -65,7 +92,15 @@ public static partial class Ops
         args.Activation = (int)activation;
         NativeOps.Conv2dForward(input.Device, args);
         long channels = weight.Shape[1];
-        ProductLog.Note("conv2d", dtype, args.Batch * height * width, args.OutChannels / args.Groups, channels * args.KernelH * args.KernelW, args.Groups, channels);
+        ProductLog.Note(
+            "conv2d",
+            dtype,
+            args.Batch * height * width,
+            args.OutChannels / args.Groups,
+            channels * args.KernelH * args.KernelW,
+            args.Groups,
+            channels
+        );
 
         if (Records(input, weight, bias))
             Record(new Conv2dNode(output, x, w, b?.Source, options, activation));
@@ -100,12 +135,18 @@ public static partial class Ops
     }
 
     private sealed unsafe class Conv2dNode(
-        Tensor output, Operand input, Operand weight, Tensor? bias, Conv2dOptions options, Activation activation)
-        : Node("conv2d", output, input, weight, new Edge(bias, output.DType))
+        Tensor output,
+        Operand input,
+        Operand weight,
+        Tensor? bias,
+        Conv2dOptions options,
+        Activation activation
+    ) : Node("conv2d", output, input, weight, new Edge(bias, output.DType))
     {
         private readonly Tensor _input = input.Source;
         private readonly Tensor _weight = weight.Source;
-        private readonly Saved _x = weight.Source.RequiresGrad || bias is { RequiresGrad: true } ? input.Save() : default;
+        private readonly Saved _x =
+            weight.Source.RequiresGrad || bias is { RequiresGrad: true } ? input.Save() : default;
         private readonly Saved _w = input.Source.RequiresGrad ? weight.Save() : default;
         private readonly Saved _kept = activation == Activation.Relu ? new Saved(output) : default;
 
@@ -114,9 +155,10 @@ public static partial class Ops
         public override void Backward()
         {
             DType dtype = Output.DType;
-            Storage gradient = activation == Activation.None
-                ? OutputGradient.Share()
-                : ActivationGradient(Output, OutputGradient, activation, _kept);
+            Storage gradient =
+                activation == Activation.None
+                    ? OutputGradient.Share()
+                    : ActivationGradient(Output, OutputGradient, activation, _kept);
             NampConv2dArgs args = Convolution(dtype, _input.Shape, _weight.Shape, options);
             args.Input = _x.Pointer;
             args.Weight = _w.Pointer;

@@ -6,8 +6,9 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// Inverted dropout: each element is zeroed with a probability and the others are divided by what is left of 1. The mask is drawn
-    /// from the generator, which moves on by the number of elements; it is not stored but drawn again in the backward pass.
+    /// Inverted dropout: each element is zeroed with a probability and the others are divided by what is left of 1. The
+    /// mask is drawn from the generator, which moves on by the number of elements; it is not stored but drawn again in
+    /// the backward pass.
     /// </summary>
     /// <param name="input">Any shape.</param>
     /// <param name="probability">In [0, 1).</param>
@@ -17,7 +18,11 @@ public static partial class Ops
         Requires.FloatingPoint(input);
         ArgumentNullException.ThrowIfNull(random);
         if (!(probability >= 0 && probability < 1))
-            throw new ArgumentOutOfRangeException(nameof(probability), probability, "A dropout probability is in [0, 1).");
+            throw new ArgumentOutOfRangeException(
+                nameof(probability),
+                probability,
+                "A dropout probability is in [0, 1)."
+            );
         if (probability == 0)
             return input;
         Tensor given = input;
@@ -26,7 +31,15 @@ public static partial class Ops
         ulong seed = random.Seed;
         ulong offset = random.Reserve(input.Count);
         NativeOps.Dropout(
-            input.Device, (nint)output.Pointer, (nint)input.Pointer, input.DType, input.Count, probability, seed, offset);
+            input.Device,
+            (nint)output.Pointer,
+            (nint)input.Pointer,
+            input.DType,
+            input.Count,
+            probability,
+            seed,
+            offset
+        );
         if (Records(input))
             Record(new DropoutNode(output, input, probability, seed, offset));
         input.ReleaseIfCastOf(given);
@@ -42,7 +55,15 @@ public static partial class Ops
                 ? OutputGradient.Share()
                 : Storage.Allocate(Device, Output.DType, Output.Count, MemoryKind.Gradients);
             NativeOps.Dropout(
-                Device, (nint)gradient.Pointer, (nint)OutputGradient.Pointer, Output.DType, Output.Count, probability, seed, offset);
+                Device,
+                (nint)gradient.Pointer,
+                (nint)OutputGradient.Pointer,
+                Output.DType,
+                Output.Count,
+                probability,
+                seed,
+                offset
+            );
             input.GradientBuffer.Accept(gradient, Output.DType);
         }
     }

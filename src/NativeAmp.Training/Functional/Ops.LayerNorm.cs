@@ -6,19 +6,24 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// Every row of the last dimension, shifted and scaled to mean 0 and (biased) variance 1, then times weight plus bias. Computed in
-    /// float32 from any dtype.
+    /// Every row of the last dimension, shifted and scaled to mean 0 and (biased) variance 1, then times weight plus
+    /// bias. Computed in float32 from any dtype.
     /// </summary>
     /// <param name="input">[..., width].</param>
     /// <param name="weight">float32 [width], or null for ones.</param>
     /// <param name="bias">float32 [width], or null for zeros.</param>
     /// <param name="epsilon">Added to the variance.</param>
     /// <param name="outputType">
-    /// What the result is rounded to; by default what <see cref="Autocast"/> says (float32), and without it the input's dtype. To name the dtype
-    /// of the matmul that follows saves a cast.
+    /// What the result is rounded to; by default what <see cref="Autocast"/> says (float32), and without it the input's
+    /// dtype. To name the dtype of the matmul that follows saves a cast.
     /// </param>
     public static unsafe Tensor LayerNorm(
-        Tensor input, Tensor? weight, Tensor? bias, float epsilon = 1e-5f, DType? outputType = null)
+        Tensor input,
+        Tensor? weight,
+        Tensor? bias,
+        float epsilon = 1e-5f,
+        DType? outputType = null
+    )
     {
         Requires.FloatingPoint(input);
         Requires.SameDevice(input, weight);
@@ -26,18 +31,31 @@ public static partial class Ops
         Requires.That(input.Shape.Rank >= 1, input, null, "it needs a dimension to normalize");
         long width = input.Shape[-1];
         Requires.That(
-            weight is null || (weight.Shape == [width] && weight.DType == DType.Float32), input, weight, $"the weight must be float32 [{width}]");
-        Requires.That(bias is null || (bias.Shape == [width] && bias.DType == DType.Float32), input, bias, $"the bias must be float32 [{width}]");
+            weight is null || (weight.Shape == [width] && weight.DType == DType.Float32),
+            input,
+            weight,
+            $"the weight must be float32 [{width}]"
+        );
+        Requires.That(
+            bias is null || (bias.Shape == [width] && bias.DType == DType.Float32),
+            input,
+            bias,
+            $"the bias must be float32 [{width}]"
+        );
 
         long rows = width == 0 ? 0 : input.Count / width;
         DType dtype = outputType ?? Precision.Of("layer_norm", input);
         Tensor output = Tensor.Result(input.Device, dtype, input.Shape);
         bool records = Records(input, weight, bias);
-        // Backward reads the normalized rows; where they are smaller than the input, it is they that are kept (docs/decisions/0005).
-        Storage? normalized = records && dtype.SizeInBytes() < input.DType.SizeInBytes()
-            ? Storage.Allocate(input.Device, dtype, input.Count, MemoryKind.Activations)
+        // Backward reads the normalized rows; where they are smaller than the input, it is they that are kept
+        // (docs/decisions/0005).
+        Storage? normalized =
+            records && dtype.SizeInBytes() < input.DType.SizeInBytes()
+                ? Storage.Allocate(input.Device, dtype, input.Count, MemoryKind.Activations)
+                : null;
+        Storage? mean = normalized is null
+            ? Storage.Allocate(input.Device, DType.Float32, rows, MemoryKind.Activations)
             : null;
-        Storage? mean = normalized is null ? Storage.Allocate(input.Device, DType.Float32, rows, MemoryKind.Activations) : null;
         Storage inverseDeviation = Storage.Allocate(input.Device, DType.Float32, rows, MemoryKind.Activations);
         NampLayerNormArgs args = NampLayerNormArgs.Create();
         args.InputDtype = (int)input.DType;
@@ -69,10 +87,21 @@ public static partial class Ops
     }
 
     private sealed unsafe class LayerNormNode(
-        Tensor output, Tensor input, Tensor? weight, Tensor? bias, Saved kept, Saved[] statistics, NampLayerNormArgs forward)
-        : NormNode("layer_norm", output, input, weight, bias, kept, statistics)
+        Tensor output,
+        Tensor input,
+        Tensor? weight,
+        Tensor? bias,
+        Saved kept,
+        Saved[] statistics,
+        NampLayerNormArgs forward
+    ) : NormNode("layer_norm", output, input, weight, bias, kept, statistics)
     {
-        protected override void Run(void* outputGradient, void* inputGradient, float* weightGradient, float* biasGradient)
+        protected override void Run(
+            void* outputGradient,
+            void* inputGradient,
+            float* weightGradient,
+            float* biasGradient
+        )
         {
             NampLayerNormArgs args = forward;
             args.Output = null;

@@ -6,14 +6,19 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// activation(input · weightᵀ + bias) over the last dimension: [..., in] and [out, in] give [..., out]. A low-precision operator.
-    /// Bias and activation are computed in the product's epilogue.
+    /// activation(input · weightᵀ + bias) over the last dimension: [..., in] and [out, in] give [..., out]. A
+    /// low-precision operator. Bias and activation are computed in the product's epilogue.
     /// </summary>
     /// <param name="input">[..., in].</param>
     /// <param name="weight">[out, in].</param>
     /// <param name="bias">[out], or null.</param>
     /// <param name="activation">Applied after the bias.</param>
-    public static unsafe Tensor Linear(Tensor input, Tensor weight, Tensor? bias = null, Activation activation = Activation.None)
+    public static unsafe Tensor Linear(
+        Tensor input,
+        Tensor weight,
+        Tensor? bias = null,
+        Activation activation = Activation.None
+    )
     {
         Requires.FloatingPoint(input);
         Requires.FloatingPoint(weight);
@@ -23,7 +28,11 @@ public static partial class Ops
         long inputs = weight.Shape[1];
         long outputs = weight.Shape[0];
         Requires.That(
-            input.Shape.Rank >= 1 && input.Shape[-1] == inputs, input, weight, $"the input's last dimension must be the weight's {inputs}");
+            input.Shape.Rank >= 1 && input.Shape[-1] == inputs,
+            input,
+            weight,
+            $"the input's last dimension must be the weight's {inputs}"
+        );
         Requires.That(bias is null || bias.Shape == [outputs], weight, bias, $"the bias must be [{outputs}]");
 
         DType dtype = Precision.Of("linear", input, weight);
@@ -34,9 +43,10 @@ public static partial class Ops
         Operand? b = Operand.OrNull(bias, dtype);
         Tensor output = Tensor.Result(input.Device, dtype, input.Shape.WithLast(outputs));
         bool records = Records(input, weight, bias);
-        Storage? preActivation = records && activation is Activation.Gelu or Activation.GeluTanh
-            ? Storage.Allocate(input.Device, dtype, output.Count, MemoryKind.Activations)
-            : null;
+        Storage? preActivation =
+            records && activation is Activation.Gelu or Activation.GeluTanh
+                ? Storage.Allocate(input.Device, dtype, output.Count, MemoryKind.Activations)
+                : null;
 
         NampGemmArgs args = Product(dtype, outputs == 0 ? 0 : output.Count / outputs, outputs, inputs);
         args.A = x.Pointer;
@@ -63,8 +73,13 @@ public static partial class Ops
     }
 
     private sealed unsafe class LinearNode(
-        Tensor output, Operand input, Operand weight, Tensor? bias, Activation activation, Storage? preActivation)
-        : Node("linear", output, input, weight, new Edge(bias, output.DType))
+        Tensor output,
+        Operand input,
+        Operand weight,
+        Tensor? bias,
+        Activation activation,
+        Storage? preActivation
+    ) : Node("linear", output, input, weight, new Edge(bias, output.DType))
     {
         private readonly Tensor _input = input.Source;
         private readonly Tensor _weight = weight.Source;
@@ -72,7 +87,8 @@ public static partial class Ops
         private readonly Saved _w = input.Source.RequiresGrad ? weight.Save() : default;
 
         // What the activation's derivative is computed from.
-        private readonly Saved _kept = activation == Activation.Relu ? new Saved(output)
+        private readonly Saved _kept =
+            activation == Activation.Relu ? new Saved(output)
             : preActivation is null ? default
             : Saved.TakeOver(preActivation, output.DType);
 
@@ -84,13 +100,24 @@ public static partial class Ops
             long outputs = _weight.Shape[0];
             long inputs = _weight.Shape[1];
             long rows = outputs == 0 ? 0 : Output.Count / outputs;
-            Storage gradient = activation == Activation.None
-                ? OutputGradient.Share()
-                : ActivationGradient(Output, OutputGradient, activation, _kept);
+            Storage gradient =
+                activation == Activation.None
+                    ? OutputGradient.Share()
+                    : ActivationGradient(Output, OutputGradient, activation, _kept);
             if (Wants(_weight))
             {
                 GradientTarget target = _weight.GradientBuffer.Open();
-                DenseProduct(Device, dtype, (outputs, inputs, rows), gradient.Pointer, true, _x.Pointer, false, target, _weight.Count);
+                DenseProduct(
+                    Device,
+                    dtype,
+                    (outputs, inputs, rows),
+                    gradient.Pointer,
+                    true,
+                    _x.Pointer,
+                    false,
+                    target,
+                    _weight.Count
+                );
             }
 
             if (bias is not null && Wants(bias))
@@ -98,7 +125,17 @@ public static partial class Ops
             if (Wants(_input))
             {
                 GradientTarget target = _input.GradientBuffer.Open();
-                DenseProduct(Device, dtype, (rows, inputs, outputs), gradient.Pointer, false, _w.Pointer, false, target, _input.Count);
+                DenseProduct(
+                    Device,
+                    dtype,
+                    (rows, inputs, outputs),
+                    gradient.Pointer,
+                    false,
+                    _w.Pointer,
+                    false,
+                    target,
+                    _input.Count
+                );
             }
 
             gradient.Drop();

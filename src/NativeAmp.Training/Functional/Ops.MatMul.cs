@@ -6,7 +6,8 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// The matrix products a · b over leading batch dimensions: [..., m, k] and [..., k, n] give [..., m, n]. A low-precision operator.
+    /// The matrix products a · b over leading batch dimensions: [..., m, k] and [..., k, n] give [..., m, n]. A
+    /// low-precision operator.
     /// </summary>
     public static unsafe Tensor MatMul(Tensor a, Tensor b)
     {
@@ -15,8 +16,14 @@ public static partial class Ops
         Requires.SameDevice(a, b);
         int rank = a.Shape.Rank;
         Requires.That(
-            rank >= 2 && b.Shape.Rank == rank && a.Shape.Dimensions[..^2].SequenceEqual(b.Shape.Dimensions[..^2]) && a.Shape[-1] == b.Shape[-2],
-            a, b, "they must be [..., m, k] and [..., k, n] with equal leading dimensions");
+            rank >= 2
+                && b.Shape.Rank == rank
+                && a.Shape.Dimensions[..^2].SequenceEqual(b.Shape.Dimensions[..^2])
+                && a.Shape[-1] == b.Shape[-2],
+            a,
+            b,
+            "they must be [..., m, k] and [..., k, n] with equal leading dimensions"
+        );
         DType dtype = Precision.Of("matmul", a, b);
         var left = new Operand(a, dtype);
         var right = new Operand(b, dtype);
@@ -46,8 +53,16 @@ public static partial class Ops
 
     /// <summary>target (+)= op(a) op(b), as many dense products of these sizes as fill the target.</summary>
     private static unsafe void DenseProduct(
-        Device device, DType dtype, (long M, long N, long K) sizes, void* a, bool transposeA, void* b, bool transposeB,
-        GradientTarget target, long targetCount)
+        Device device,
+        DType dtype,
+        (long M, long N, long K) sizes,
+        void* a,
+        bool transposeA,
+        void* b,
+        bool transposeB,
+        GradientTarget target,
+        long targetCount
+    )
     {
         if (targetCount == 0)
             return;
@@ -70,8 +85,7 @@ public static partial class Ops
         NativeOps.Gemm(device, args);
     }
 
-    private sealed unsafe class MatMulNode(Tensor output, Operand a, Operand b)
-        : Node("matmul", output, a, b)
+    private sealed unsafe class MatMulNode(Tensor output, Operand a, Operand b) : Node("matmul", output, a, b)
     {
         private readonly Tensor _a = a.Source;
         private readonly Tensor _b = b.Source;
@@ -86,9 +100,29 @@ public static partial class Ops
             (long m, long n, long k) = (Output.Shape[-2], Output.Shape[-1], _a.Shape[-1]);
             void* gradient = OutputGradient.Pointer;
             if (Wants(_a))
-                DenseProduct(Device, dtype, (m, k, n), gradient, false, _right.Pointer, true, _a.GradientBuffer.Open(), _a.Count);
+                DenseProduct(
+                    Device,
+                    dtype,
+                    (m, k, n),
+                    gradient,
+                    false,
+                    _right.Pointer,
+                    true,
+                    _a.GradientBuffer.Open(),
+                    _a.Count
+                );
             if (Wants(_b))
-                DenseProduct(Device, dtype, (k, n, m), _left.Pointer, true, gradient, false, _b.GradientBuffer.Open(), _b.Count);
+                DenseProduct(
+                    Device,
+                    dtype,
+                    (k, n, m),
+                    _left.Pointer,
+                    true,
+                    gradient,
+                    false,
+                    _b.GradientBuffer.Open(),
+                    _b.Count
+                );
         }
     }
 }

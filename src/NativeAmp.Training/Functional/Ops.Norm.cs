@@ -14,14 +14,23 @@ public static partial class Ops
         private readonly Tensor? _bias;
 
         /// <summary>Saves the weight, and takes over what was kept and the statistics.</summary>
-        protected NormNode(string operation, Tensor output, Tensor input, Tensor? weight, Tensor? bias, Saved kept, Saved[] statistics)
+        protected NormNode(
+            string operation,
+            Tensor output,
+            Tensor input,
+            Tensor? weight,
+            Tensor? bias,
+            Saved kept,
+            Saved[] statistics
+        )
             : base(operation, output, input, new Edge(weight, DType.Float32), new Edge(bias, DType.Float32))
         {
             _input = input;
             _weight = weight;
             _bias = bias;
             // The input's gradient alone depends on the weight; the kernel reads it anyway.
-            Saved savedWeight = weight is null ? default
+            Saved savedWeight =
+                weight is null ? default
                 : input.RequiresGrad ? new Saved(weight)
                 : Kept(weight.Storage.Share());
             SavedElements = [kept, savedWeight, .. statistics];
@@ -41,6 +50,11 @@ public static partial class Ops
         }
 
         /// <summary>The native call.</summary>
-        protected abstract void Run(void* outputGradient, void* inputGradient, float* weightGradient, float* biasGradient);
+        protected abstract void Run(
+            void* outputGradient,
+            void* inputGradient,
+            float* weightGradient,
+            float* biasGradient
+        );
     }
 }

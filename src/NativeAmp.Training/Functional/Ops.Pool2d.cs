@@ -21,16 +21,32 @@ public static partial class Ops
     public static Tensor AvgPool2d(Tensor input, int kernel, int stride = 0, int padding = 0) =>
         Pool2d(input, NampPooling.Average, kernel, stride == 0 ? kernel : stride, padding, nameof(AvgPool2d));
 
-    private static unsafe Tensor Pool2d(Tensor input, NampPooling pooling, int kernel, int stride, int padding, string operation)
+    private static unsafe Tensor Pool2d(
+        Tensor input,
+        NampPooling pooling,
+        int kernel,
+        int stride,
+        int padding,
+        string operation
+    )
     {
         Requires.FloatingPoint(input, operation);
         Requires.That(input.Shape.Rank == 4, input, null, "it must be [batch, channels, height, width]", operation);
         Requires.That(
-            kernel >= 1 && stride >= 1 && padding >= 0 && padding <= kernel / 2, input, null,
-            $"kernel and stride are 1 or more and the padding at most half the kernel, but {kernel}, {stride} and {padding} were given", operation);
+            kernel >= 1 && stride >= 1 && padding >= 0 && padding <= kernel / 2,
+            input,
+            null,
+            $"kernel and stride are 1 or more and the padding at most half the kernel, but {kernel}, {stride} and "
+                + $"{padding} were given",
+            operation
+        );
         Requires.That(
-            input.Shape[2] + 2L * padding >= kernel && input.Shape[3] + 2L * padding >= kernel, input, null,
-            $"the padded image must be as large as the {kernel} x {kernel} window", operation);
+            input.Shape[2] + 2L * padding >= kernel && input.Shape[3] + 2L * padding >= kernel,
+            input,
+            null,
+            $"the padded image must be as large as the {kernel} x {kernel} window",
+            operation
+        );
 
         Tensor given = input;
         input = Precision.Prepare(pooling == NampPooling.Max ? "max_pool2d" : "avg_pool2d", input);
@@ -45,15 +61,20 @@ public static partial class Ops
         args.PadH = args.PadW = padding;
         Shape shape =
         [
-            input.Shape[0], input.Shape[1],
+            input.Shape[0],
+            input.Shape[1],
             (input.Shape[2] + 2L * padding - kernel) / stride + 1,
             (input.Shape[3] + 2L * padding - kernel) / stride + 1,
         ];
         Tensor output = Tensor.Result(input.Device, input.DType, shape);
         bool records = Records(input);
-        Saved indices = records && pooling == NampPooling.Max
-            ? Saved.TakeOver(Storage.Allocate(input.Device, DType.UInt8, shape.Count, MemoryKind.Activations), DType.UInt8)
-            : default;
+        Saved indices =
+            records && pooling == NampPooling.Max
+                ? Saved.TakeOver(
+                    Storage.Allocate(input.Device, DType.UInt8, shape.Count, MemoryKind.Activations),
+                    DType.UInt8
+                )
+                : default;
         args.Indices = (byte*)indices.Pointer;
         args.Input = input.Pointer;
         args.Output = output.Pointer;

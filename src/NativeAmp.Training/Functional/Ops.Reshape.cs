@@ -24,10 +24,14 @@ public static partial class Ops
     {
         ArgumentNullException.ThrowIfNull(input);
         Requires.That(input.Shape.Rank >= 1, input, null, "it needs a batch dimension");
-        return input.Shape.Rank == 2 ? input : Reshape(input, input.Shape[0], new Shape(input.Shape.Dimensions[1..]).Count);
+        return input.Shape.Rank == 2
+            ? input
+            : Reshape(input, input.Shape[0], new Shape(input.Shape.Dimensions[1..]).Count);
     }
 
-    /// <summary>The tensor with its dimensions permuted: dimension i of the output is dimension permutation[i] of the input.</summary>
+    /// <summary>
+    /// The tensor with its dimensions permuted: dimension i of the output is dimension permutation[i] of the input.
+    /// </summary>
     public static unsafe Tensor Permute(Tensor input, params ReadOnlySpan<int> permutation)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -42,13 +46,24 @@ public static partial class Ops
                 inverse[permutation[i]] = i;
         }
 
-        Requires.That(isPermutation, input, null, $"[{string.Join(", ", permutation.ToArray())}] is no permutation of its dimensions");
+        Requires.That(
+            isPermutation,
+            input,
+            null,
+            $"[{string.Join(", ", permutation.ToArray())}] is no permutation of its dimensions"
+        );
         var dimensions = new long[rank];
         for (int i = 0; i < rank; i++)
             dimensions[i] = input.Shape[permutation[i]];
         Tensor output = Tensor.Result(input.Device, input.DType, new Shape(dimensions));
         NativeOps.Permute(
-            input.Device, (nint)output.Pointer, (nint)input.Pointer, input.DType, input.Shape.Dimensions, permutation);
+            input.Device,
+            (nint)output.Pointer,
+            (nint)input.Pointer,
+            input.DType,
+            input.Shape.Dimensions,
+            permutation
+        );
         if (!Records(input))
             return output;
         return Record(new PermuteNode(output, input, inverse));
@@ -59,7 +74,11 @@ public static partial class Ops
     {
         ArgumentNullException.ThrowIfNull(input);
         Requires.That(
-            input.Shape.Rank >= 1 && rows >= 0 && rows <= input.Shape[0], input, null, $"it does not have {rows} outermost indices");
+            input.Shape.Rank >= 1 && rows >= 0 && rows <= input.Shape[0],
+            input,
+            null,
+            $"it does not have {rows} outermost indices"
+        );
         Tensor output = Tensor.Result(input.Device, input.DType, [rows, .. input.Shape.Dimensions[1..]]);
         input.Device.CopyOnDevice((nint)output.Pointer, (nint)input.Pointer, output.Bytes);
         if (!Records(input))
@@ -76,29 +95,45 @@ public static partial class Ops
             resolved[open] = 1;
             long others = new Shape(resolved).Count;
             bool divides = others != 0 && input.Count % others == 0;
-            Requires.That(divides, input, null, $"its {input.Count} elements do not divide into {others}", nameof(Reshape));
+            Requires.That(
+                divides,
+                input,
+                null,
+                $"its {input.Count} elements do not divide into {others}",
+                nameof(Reshape)
+            );
             resolved[open] = input.Count / others;
         }
 
         var shape = new Shape(resolved);
-        Requires.That(shape.Count == input.Count, input, null, $"{shape} has {shape.Count} elements, not {input.Count}", nameof(Reshape));
+        Requires.That(
+            shape.Count == input.Count,
+            input,
+            null,
+            $"{shape} has {shape.Count} elements, not {input.Count}",
+            nameof(Reshape)
+        );
         return shape;
     }
 
-    private sealed unsafe class PermuteNode(Tensor output, Tensor input, int[] inverse)
-        : Node("permute", output, input)
+    private sealed unsafe class PermuteNode(Tensor output, Tensor input, int[] inverse) : Node("permute", output, input)
     {
         public override void Backward()
         {
             var gradient = new GradientOverwrite(this, input, Output.DType);
             NativeOps.Permute(
-                Device, (nint)gradient.Pointer, (nint)OutputGradient.Pointer, Output.DType, Output.Shape.Dimensions, inverse);
+                Device,
+                (nint)gradient.Pointer,
+                (nint)OutputGradient.Pointer,
+                Output.DType,
+                Output.Shape.Dimensions,
+                inverse
+            );
             gradient.Finish();
         }
     }
 
-    private sealed unsafe class FirstRowsNode(Tensor output, Tensor input)
-        : Node("first_rows", output, input)
+    private sealed unsafe class FirstRowsNode(Tensor output, Tensor input) : Node("first_rows", output, input)
     {
         public override void Backward()
         {

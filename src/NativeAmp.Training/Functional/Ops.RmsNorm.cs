@@ -6,14 +6,15 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// Every row of the last dimension divided by its root mean square, then times weight (Zhang and Sennrich 2019). Computed in float32 from any dtype.
+    /// Every row of the last dimension divided by its root mean square, then times weight (Zhang and Sennrich 2019).
+    /// Computed in float32 from any dtype.
     /// </summary>
     /// <param name="input">[..., width].</param>
     /// <param name="weight">float32 [width], or null for ones.</param>
     /// <param name="epsilon">Added to the mean of squares.</param>
     /// <param name="outputType">
-    /// The result's dtype; by default what <see cref="Autocast"/> says (float32), and without it the input's dtype. To name the dtype
-    /// of the matmul that follows saves a cast.
+    /// The result's dtype; by default what <see cref="Autocast"/> says (float32), and without it the input's dtype. To
+    /// name the dtype of the matmul that follows saves a cast.
     /// </param>
     public static unsafe Tensor RmsNorm(Tensor input, Tensor? weight, float epsilon = 1e-6f, DType? outputType = null)
     {
@@ -22,7 +23,11 @@ public static partial class Ops
         Requires.That(input.Shape.Rank >= 1, input, null, "it needs a dimension to normalize");
         long width = input.Shape[-1];
         Requires.That(
-            weight is null || (weight.Shape == [width] && weight.DType == DType.Float32), input, weight, $"the weight must be float32 [{width}]");
+            weight is null || (weight.Shape == [width] && weight.DType == DType.Float32),
+            input,
+            weight,
+            $"the weight must be float32 [{width}]"
+        );
 
         long rows = width == 0 ? 0 : input.Count / width;
         DType dtype = outputType ?? Precision.Of("rms_norm", input);
@@ -47,10 +52,20 @@ public static partial class Ops
         return output;
     }
 
-    private sealed unsafe class RmsNormNode(Tensor output, Tensor input, Tensor? weight, Saved inverse, NampRmsNormArgs forward)
-        : NormNode("rms_norm", output, input, weight, bias: null, new Saved(input), [inverse])
+    private sealed unsafe class RmsNormNode(
+        Tensor output,
+        Tensor input,
+        Tensor? weight,
+        Saved inverse,
+        NampRmsNormArgs forward
+    ) : NormNode("rms_norm", output, input, weight, bias: null, new Saved(input), [inverse])
     {
-        protected override void Run(void* outputGradient, void* inputGradient, float* weightGradient, float* biasGradient)
+        protected override void Run(
+            void* outputGradient,
+            void* inputGradient,
+            float* weightGradient,
+            float* biasGradient
+        )
         {
             NampRmsNormArgs args = forward;
             args.Output = null;

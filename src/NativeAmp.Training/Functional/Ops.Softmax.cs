@@ -25,13 +25,23 @@ public static partial class Ops
         return Record(new SoftmaxNode(output, input, args));
     }
 
-    /// <summary>The int32 index of the largest element of each row of the last dimension; the first of equals, a NaN if there is one.</summary>
+    /// <summary>
+    /// The int32 index of the largest element of each row of the last dimension; the first of equals, a NaN if there is
+    /// one.
+    /// </summary>
     public static unsafe Tensor ArgMax(Tensor input)
     {
         Requires.FloatingPoint(input);
         Requires.That(input.Shape.Rank >= 1 && input.Shape[-1] >= 1, input, null, "its rows must have an element");
         Tensor output = Tensor.Result(input.Device, DType.Int32, new Shape(input.Shape.Dimensions[..^1]));
-        NativeOps.Argmax(input.Device, (nint)output.Pointer, (nint)input.Pointer, input.DType, output.Count, input.Shape[-1]);
+        NativeOps.Argmax(
+            input.Device,
+            (nint)output.Pointer,
+            (nint)input.Pointer,
+            input.DType,
+            output.Count,
+            input.Shape[-1]
+        );
         GC.KeepAlive(input);
         return output;
     }

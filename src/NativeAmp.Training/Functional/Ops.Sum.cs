@@ -24,8 +24,7 @@ public static partial class Ops
         return Record(new ReduceNode(output, input, factor));
     }
 
-    private sealed unsafe class ReduceNode(Tensor output, Tensor input, float factor)
-        : Node("sum", output, input)
+    private sealed unsafe class ReduceNode(Tensor output, Tensor input, float factor) : Node("sum", output, input)
     {
         public override void Backward()
         {
@@ -36,8 +35,18 @@ public static partial class Ops
             if (!target.Accumulate)
                 Device.FillMemory((nint)target.Pointer, 0, input.Count * target.DType.SizeInBytes());
             Kernels.Add(
-                Device, target.Pointer, target.DType, target.Pointer, target.DType, 1, OutputGradient.Pointer, DType.Float32, factor,
-                input.Count, 1);
+                Device,
+                target.Pointer,
+                target.DType,
+                target.Pointer,
+                target.DType,
+                1,
+                OutputGradient.Pointer,
+                DType.Float32,
+                factor,
+                input.Count,
+                1
+            );
         }
     }
 }

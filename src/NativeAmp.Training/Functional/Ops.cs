@@ -1,9 +1,10 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// The operators of networks as functions. Those over tensors that require gradients record themselves in the graph behind their output,
-/// unless <see cref="NoGrad"/> is in force; in which dtype they compute is the active <see cref="Autocast"/>'s decision. What they return
-/// belongs to the innermost <see cref="TensorScope"/>, if there is one.
+/// The operators of networks as functions. Those over tensors that require gradients record themselves in the graph
+/// behind their output, unless <see cref="NoGrad"/> is in force; in which dtype they compute is the active
+/// <see cref="Autocast"/>'s decision. What they return belongs to the innermost <see cref="TensorScope"/>, if there is
+/// one.
 /// </summary>
 public static partial class Ops
 {

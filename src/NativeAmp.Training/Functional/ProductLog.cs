@@ -2,17 +2,31 @@ using System.Collections.Concurrent;
 
 namespace NativeAmp.Training;
 
-/// <summary>A product as an operator's forward pass asks for it; its backward pass multiplies the same three sizes in another order.</summary>
+/// <summary>
+/// A product as an operator's forward pass asks for it; its backward pass multiplies the same three sizes in another
+/// order.
+/// </summary>
 /// <param name="Operator">linear, matmul, conv2d or attention.</param>
 /// <param name="DType">What its operands are.</param>
 /// <param name="M">Rows: samples times positions; for attention, positions of the query.</param>
 /// <param name="N">Columns: outputs, or channels of a group; for attention, positions of the key.</param>
-/// <param name="K">What is summed over: inputs, or a group's channels times the kernel's weights; for attention, the width of a head.</param>
+/// <param name="K">What is summed over: inputs, or a group's channels times the kernel's weights; for attention, the
+/// width of a head.</param>
 /// <param name="Batch">How many such products: matrices, groups, heads.</param>
 /// <param name="Channels">A convolution's input channels of a group; else <paramref name="K"/>.</param>
-internal readonly record struct ProductShape(string Operator, DType DType, long M, long N, long K, long Batch, long Channels);
+internal readonly record struct ProductShape(
+    string Operator,
+    DType DType,
+    long M,
+    long N,
+    long K,
+    long Batch,
+    long Channels
+);
 
-/// <summary>Counts the products that operators ask for, while somebody wants to know. Costs a comparison otherwise.</summary>
+/// <summary>
+/// Counts the products that operators ask for, while somebody wants to know. Costs a comparison otherwise.
+/// </summary>
 internal static class ProductLog
 {
     private static ConcurrentDictionary<ProductShape, long>? _counts;
@@ -21,14 +35,15 @@ internal static class ProductLog
     public static void Start() => _counts = [];
 
     /// <summary>Ends it.</summary>
-    /// <returns>Each product and how often it was asked for, those with the most arithmetic first; empty where nothing was begun.</returns>
+    /// <returns>Each product and how often it was asked for, those with the most arithmetic first; empty where nothing
+    /// was begun.</returns>
     public static IReadOnlyList<(ProductShape Shape, long Calls)> Stop() =>
-    [
-        .. (Interlocked.Exchange(ref _counts, null) ?? [])
-            .Select(pair => (pair.Key, pair.Value))
-            .OrderByDescending(pair => (double)pair.Key.M * pair.Key.N * pair.Key.K * pair.Key.Batch * pair.Value)
-            .ThenBy(pair => pair.Key.ToString(), StringComparer.Ordinal),
-    ];
+        [
+            .. (Interlocked.Exchange(ref _counts, null) ?? [])
+                .Select(pair => (pair.Key, pair.Value))
+                .OrderByDescending(pair => (double)pair.Key.M * pair.Key.N * pair.Key.K * pair.Key.Batch * pair.Value)
+                .ThenBy(pair => pair.Key.ToString(), StringComparer.Ordinal),
+        ];
 
     /// <summary>Counts a product.</summary>
     public static void Note(string name, DType dtype, long m, long n, long k, long batch = 1, long? channels = null) =>

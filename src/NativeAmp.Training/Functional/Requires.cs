@@ -11,12 +11,20 @@ internal static class Requires
         if (b is not null && a.Device != b.Device)
         {
             throw new ArgumentException(
-                $"{operation} computes on one device, but its {a.Describe()} is on {Where(a)} and its {b.Describe()} on {Where(b)}: create both on the same Device object.");
+                $"{operation} computes on one device, but its {a.Describe()} is on {Where(a)} and its {b.Describe()} "
+                    + $"on {Where(b)}: create both on the same Device object."
+            );
         }
     }
 
     /// <summary>A shape that fits, else an error with both shapes and what was expected.</summary>
-    public static void That(bool fits, Tensor a, Tensor? b, string expectation, [CallerMemberName] string operation = "")
+    public static void That(
+        bool fits,
+        Tensor a,
+        Tensor? b,
+        string expectation,
+        [CallerMemberName] string operation = ""
+    )
     {
         if (fits)
             return;
@@ -29,7 +37,9 @@ internal static class Requires
     {
         ArgumentNullException.ThrowIfNull(tensor);
         if (!tensor.DType.IsComputeType())
-            throw new ArgumentException($"{operation} computes with floating-point numbers, not with a {tensor.Describe()}.");
+            throw new ArgumentException(
+                $"{operation} computes with floating-point numbers, not with a {tensor.Describe()}."
+            );
     }
 
     /// <summary>A tensor of int32 indices or labels.</summary>

@@ -7,14 +7,15 @@ public sealed class SavedTensors
     private Shape[] _shapes = [];
     private bool _closed;
 
-    internal SavedTensors()
-    {
-    }
+    internal SavedTensors() { }
 
     /// <summary>The elements, which a node holds.</summary>
     internal Saved[] Elements { get; private set; } = [];
 
-    /// <summary>Keeps a tensor's elements: its memory stays until the backward pass, which is refused where they were written since.</summary>
+    /// <summary>
+    /// Keeps a tensor's elements: its memory stays until the backward pass, which is refused where they were written
+    /// since.
+    /// </summary>
     /// <param name="tensor">An input, the output, or anything that the forward pass computed.</param>
     /// <exception cref="InvalidOperationException">The forward pass is over.</exception>
     public void Save(Tensor tensor)

@@ -6,7 +6,8 @@ namespace NativeAmp.Training;
 public delegate float[] Initializer(Shape shape, RandomGenerator random);
 
 /// <summary>
-/// The usual ways to begin. Fan-in is what one output sums over (in · kernel), fan-out what one input reaches (out · kernel).
+/// The usual ways to begin. Fan-in is what one output sums over (in · kernel), fan-out what one input reaches (out ·
+/// kernel).
 /// </summary>
 public static class Initializers
 {
@@ -14,40 +15,45 @@ public static class Initializers
     public static float ReluGain { get; } = MathF.Sqrt(2);
 
     /// <summary>All the same value.</summary>
-    public static Initializer Constant(float value) => (shape, _) =>
-    {
-        var values = new float[shape.Count];
-        Array.Fill(values, value);
-        return values;
-    };
+    public static Initializer Constant(float value) =>
+        (shape, _) =>
+        {
+            var values = new float[shape.Count];
+            Array.Fill(values, value);
+            return values;
+        };
 
     /// <summary>Uniform in [low, high).</summary>
-    public static Initializer Uniform(float low, float high) => (shape, random) =>
-        Fill(shape, () => low + (high - low) * random.NextSingle());
+    public static Initializer Uniform(float low, float high) =>
+        (shape, random) => Fill(shape, () => low + (high - low) * random.NextSingle());
 
     /// <summary>Normal with mean 0. GPT begins with a deviation of 0.02.</summary>
-    public static Initializer Normal(float deviation) => (shape, random) => Fill(shape, () => deviation * random.NextNormal());
+    public static Initializer Normal(float deviation) =>
+        (shape, random) => Fill(shape, () => deviation * random.NextNormal());
 
     /// <summary>Uniform with a variance of gain² / fan-in (He et al. 2015).</summary>
-    public static Initializer KaimingUniform(float gain) => (shape, random) =>
-        Symmetric(gain * MathF.Sqrt(3f / Fans(shape).In))(shape, random);
+    public static Initializer KaimingUniform(float gain) =>
+        (shape, random) => Symmetric(gain * MathF.Sqrt(3f / Fans(shape).In))(shape, random);
 
     /// <summary>Normal with a variance of gain² / fan-in (He et al. 2015).</summary>
-    public static Initializer KaimingNormal(float gain) => (shape, random) => Normal(gain / MathF.Sqrt(Fans(shape).In))(shape, random);
+    public static Initializer KaimingNormal(float gain) =>
+        (shape, random) => Normal(gain / MathF.Sqrt(Fans(shape).In))(shape, random);
 
     /// <summary>Uniform with a variance of gain² · 2 / (fan-in + fan-out) (Glorot and Bengio 2010).</summary>
-    public static Initializer XavierUniform(float gain = 1) => (shape, random) =>
-    {
-        (long fanIn, long fanOut) = Fans(shape);
-        return Symmetric(gain * MathF.Sqrt(6f / (fanIn + fanOut)))(shape, random);
-    };
+    public static Initializer XavierUniform(float gain = 1) =>
+        (shape, random) =>
+        {
+            (long fanIn, long fanOut) = Fans(shape);
+            return Symmetric(gain * MathF.Sqrt(6f / (fanIn + fanOut)))(shape, random);
+        };
 
     /// <summary>Normal with a variance of gain² · 2 / (fan-in + fan-out) (Glorot and Bengio 2010).</summary>
-    public static Initializer XavierNormal(float gain = 1) => (shape, random) =>
-    {
-        (long fanIn, long fanOut) = Fans(shape);
-        return Normal(gain * MathF.Sqrt(2f / (fanIn + fanOut)))(shape, random);
-    };
+    public static Initializer XavierNormal(float gain = 1) =>
+        (shape, random) =>
+        {
+            (long fanIn, long fanOut) = Fans(shape);
+            return Normal(gain * MathF.Sqrt(2f / (fanIn + fanOut)))(shape, random);
+        };
 
     /// <summary>
     /// PyTorch's default for linear and convolution layers, weight and bias alike: uniform within 1 / √fan-in of zero.
@@ -72,7 +78,10 @@ public static class Initializers
     private static (long In, long Out) Fans(Shape shape)
     {
         if (shape.Rank < 2)
-            throw new ArgumentException($"A fan is that of a weight of two or more dimensions, not of {shape}.", nameof(shape));
+            throw new ArgumentException(
+                $"A fan is that of a weight of two or more dimensions, not of {shape}.",
+                nameof(shape)
+            );
         long kernel = new Shape(shape.Dimensions[2..]).Count;
         return (shape[1] * kernel, shape[0] * kernel);
     }

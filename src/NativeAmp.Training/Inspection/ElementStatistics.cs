@@ -4,8 +4,8 @@ using NativeAmp.Training.Checkpoints;
 namespace NativeAmp.Training.Inspection;
 
 /// <summary>
-/// Statistics of a tensor's elements from their bytes, in pieces: every type of safetensors, in memory that does not grow with the tensor. Types of at most
-/// 16 bits are counted by their codes, and each code is looked at once.
+/// Statistics of a tensor's elements from their bytes, in pieces: every type of safetensors, in memory that does not
+/// grow with the tensor. Types of at most 16 bits are counted by their codes, and each code is looked at once.
 /// </summary>
 internal sealed class ElementStatistics
 {
@@ -47,7 +47,11 @@ internal sealed class ElementStatistics
                 AddCodes(MemoryMarshal.AsBytes<Half>(tensor.ToArray<Half>()), SafetensorsDType.F16, statistics);
                 break;
             case DType.BFloat16:
-                AddCodes(MemoryMarshal.AsBytes<BFloat16>(tensor.ToArray<BFloat16>()), SafetensorsDType.BF16, statistics);
+                AddCodes(
+                    MemoryMarshal.AsBytes<BFloat16>(tensor.ToArray<BFloat16>()),
+                    SafetensorsDType.BF16,
+                    statistics
+                );
                 break;
             default:
                 statistics.Add(tensor.ToFloats());
@@ -137,23 +141,24 @@ internal sealed class ElementStatistics
         statistics.Add(wide);
     }
 
-    private static double Decode(SafetensorsDType dtype, uint code) => dtype switch
-    {
-        SafetensorsDType.F16 => (double)BitConverter.UInt16BitsToHalf((ushort)code),
-        SafetensorsDType.BF16 => BFloat16.FromBits((ushort)code),
-        SafetensorsDType.I16 => (short)code,
-        SafetensorsDType.U16 or SafetensorsDType.U8 or SafetensorsDType.BOOL => code,
-        SafetensorsDType.I8 => (sbyte)code,
-        SafetensorsDType.F8_E4M3 => Decode(NumberFormat.Float8E4M3, code),
-        SafetensorsDType.F8_E5M2 => Decode(NumberFormat.Float8E5M2, code),
-        SafetensorsDType.F8_E4M3FNUZ => Decode(NumberFormat.Float8E4M3Fnuz, code),
-        SafetensorsDType.F8_E5M2FNUZ => Decode(NumberFormat.Float8E5M2Fnuz, code),
-        SafetensorsDType.F8_E8M0 => code == 255 ? double.NaN : Math.ScaleB(1, (int)code - 127),
-        SafetensorsDType.F6_E2M3 => Decode(NumberFormat.Float6E2M3, code),
-        SafetensorsDType.F6_E3M2 => Decode(NumberFormat.Float6E3M2, code),
-        SafetensorsDType.F4 => Decode(NumberFormat.Float4E2M1, code),
-        _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "Not a type of at most 16 bits."),
-    };
+    private static double Decode(SafetensorsDType dtype, uint code) =>
+        dtype switch
+        {
+            SafetensorsDType.F16 => (double)BitConverter.UInt16BitsToHalf((ushort)code),
+            SafetensorsDType.BF16 => BFloat16.FromBits((ushort)code),
+            SafetensorsDType.I16 => (short)code,
+            SafetensorsDType.U16 or SafetensorsDType.U8 or SafetensorsDType.BOOL => code,
+            SafetensorsDType.I8 => (sbyte)code,
+            SafetensorsDType.F8_E4M3 => Decode(NumberFormat.Float8E4M3, code),
+            SafetensorsDType.F8_E5M2 => Decode(NumberFormat.Float8E5M2, code),
+            SafetensorsDType.F8_E4M3FNUZ => Decode(NumberFormat.Float8E4M3Fnuz, code),
+            SafetensorsDType.F8_E5M2FNUZ => Decode(NumberFormat.Float8E5M2Fnuz, code),
+            SafetensorsDType.F8_E8M0 => code == 255 ? double.NaN : Math.ScaleB(1, (int)code - 127),
+            SafetensorsDType.F6_E2M3 => Decode(NumberFormat.Float6E2M3, code),
+            SafetensorsDType.F6_E3M2 => Decode(NumberFormat.Float6E3M2, code),
+            SafetensorsDType.F4 => Decode(NumberFormat.Float4E2M1, code),
+            _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "Not a type of at most 16 bits."),
+        };
 
     private static double Decode(NumberFormat format, uint code) => format.Decode(code).ToDouble();
 }

@@ -26,7 +26,10 @@ internal sealed class ObserverFrame : IDisposable
     }
 
     /// <summary>That in force here, or null. Asks the flow of control only where there is one somewhere.</summary>
-    public static ObserverFrame? Current => Volatile.Read(ref s_open) == 0 ? null : s_innermost.Value is { _closed: 0 } frame ? frame : null;
+    public static ObserverFrame? Current =>
+        Volatile.Read(ref s_open) == 0 ? null
+        : s_innermost.Value is { _closed: 0 } frame ? frame
+        : null;
 
     /// <summary>Says that a module computes until the result is disposed.</summary>
     public static ModuleScope Enter(Module module)
@@ -44,7 +47,9 @@ internal sealed class ObserverFrame : IDisposable
         node.ObservedModule = ModuleOf(node);
         node.ObservedNumber = _numbers.AddOrUpdate((node.ObservedModule, node.Operation), 1, (_, number) => number + 1);
         using Glimpse glimpse = new(node.Output, node.Output.Storage, node.Output.DType);
-        _observer.OnActivation(new Observation(node.ObservedModule, node.Operation, node.ObservedNumber, glimpse.Tensor));
+        _observer.OnActivation(
+            new Observation(node.ObservedModule, node.Operation, node.ObservedNumber, glimpse.Tensor)
+        );
     }
 
     /// <summary>A node goes back next.</summary>
@@ -52,7 +57,9 @@ internal sealed class ObserverFrame : IDisposable
     {
         GradientBuffer gradient = node.Output.GradientBuffer;
         using Glimpse glimpse = new(node.Output, gradient.Storage, gradient.DType);
-        _observer.OnGradient(new Observation(node.ObservedModule ?? ModuleOf(node), node.Operation, node.ObservedNumber, glimpse.Tensor));
+        _observer.OnGradient(
+            new Observation(node.ObservedModule ?? ModuleOf(node), node.Operation, node.ObservedNumber, glimpse.Tensor)
+        );
     }
 
     /// <summary>A node has gone back.</summary>
@@ -60,10 +67,22 @@ internal sealed class ObserverFrame : IDisposable
     {
         foreach (Edge edge in node.Edges)
         {
-            if (edge.Tensor is not Parameter parameter || !node.Wants(parameter) || parameter.GradientBufferOrNull is not { HasValue: true } gradient)
+            if (
+                edge.Tensor is not Parameter parameter
+                || !node.Wants(parameter)
+                || parameter.GradientBufferOrNull is not { HasValue: true } gradient
+            )
                 continue;
             using Glimpse glimpse = new(parameter, gradient.Storage, gradient.DType);
-            _observer.OnParameterGradient(parameter, new Observation(_parameters.GetValueOrDefault(parameter, ""), node.Operation, node.ObservedNumber, glimpse.Tensor));
+            _observer.OnParameterGradient(
+                parameter,
+                new Observation(
+                    _parameters.GetValueOrDefault(parameter, ""),
+                    node.Operation,
+                    node.ObservedNumber,
+                    glimpse.Tensor
+                )
+            );
         }
     }
 

@@ -3,8 +3,8 @@ using NativeAmp.Interop;
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Losses. They are float32 scalars computed in float32 from any dtype; their backward pass writes the gradient, times the loss
-/// scale that is on the device, in the prediction's dtype in one pass.
+/// Losses. They are float32 scalars computed in float32 from any dtype; their backward pass writes the gradient, times
+/// the loss scale that is on the device, in the prediction's dtype in one pass.
 /// </summary>
 public static class Loss
 {
@@ -17,18 +17,26 @@ public static class Loss
     /// <param name="reduction">Mean over the rows that count, or sum.</param>
     /// <param name="ignoreIndex">Rows with this label do not count.</param>
     /// <exception cref="IndexRangeException">
-    /// On the CPU: a label is neither a class nor ignored. On a GPU, which is not waited for, <see cref="Tensor.Item"/> of the loss, the
-    /// <see cref="StepResult"/> and the trainer throw it; the step is skipped, and the loss scale does not fall for it.
+    /// On the CPU: a label is neither a class nor ignored. On a GPU, which is not waited for, <see cref="Tensor.Item"/>
+    /// of the loss, the <see cref="StepResult"/> and the trainer throw it; the step is skipped, and the loss scale does
+    /// not fall for it.
     /// </exception>
     public static unsafe Tensor CrossEntropy(
-        Tensor logits, Tensor labels, Reduction reduction = Reduction.Mean, int ignoreIndex = DefaultIgnoreIndex)
+        Tensor logits,
+        Tensor labels,
+        Reduction reduction = Reduction.Mean,
+        int ignoreIndex = DefaultIgnoreIndex
+    )
     {
         Requires.FloatingPoint(logits);
         Requires.Int32(labels);
         Requires.SameDevice(logits, labels);
         Requires.That(
-            logits.Shape.Rank >= 1 && logits.Shape[-1] >= 1 && labels.Shape == new Shape(logits.Shape.Dimensions[..^1]), logits, labels,
-            "logits are [..., classes] and labels [...], one a row");
+            logits.Shape.Rank >= 1 && logits.Shape[-1] >= 1 && labels.Shape == new Shape(logits.Shape.Dimensions[..^1]),
+            logits,
+            labels,
+            "logits are [..., classes] and labels [...], one a row"
+        );
         NampCrossEntropyArgs args = NampCrossEntropyArgs.Create();
         args.LogitsDtype = (int)logits.DType;
         args.Logits = logits.Pointer;
@@ -68,7 +76,9 @@ public static class Loss
         Tensor loss = Tensor.Result(prediction.Device, DType.Float32, Shape.Scalar);
         args.Loss = (float*)loss.Pointer;
         Kernels.MeanSquaredError(prediction.Device, &args);
-        return Ops.Records(prediction, target) ? Ops.Record(new MeanSquaredErrorNode(loss, prediction, target, args)) : loss;
+        return Ops.Records(prediction, target)
+            ? Ops.Record(new MeanSquaredErrorNode(loss, prediction, target, args))
+            : loss;
     }
 
     private sealed unsafe class CrossEntropyNode : Node

@@ -15,9 +15,11 @@ public readonly struct ScaledLoss
     public Tensor Loss { get; }
 
     /// <summary>Like <see cref="Tensor.Backward(bool)"/>, with every gradient multiplied by the loss scale.</summary>
-    /// <param name="retainGraph">Keeps intermediates, so that another backward pass can go over the graph, or a part of it, again.</param>
+    /// <param name="retainGraph">Keeps intermediates, so that another backward pass can go over the graph, or a part of
+    /// it, again.</param>
     /// <exception cref="InvalidOperationException">As for <see cref="Tensor.Backward(bool)"/>.</exception>
-    public unsafe void Backward(bool retainGraph = false) => BackwardPass.Run(Loss, (float*)_scaler.ScalePointer, retainGraph);
+    public unsafe void Backward(bool retainGraph = false) =>
+        BackwardPass.Run(Loss, (float*)_scaler.ScalePointer, retainGraph);
 }
 
 /// <summary>What joins <see cref="GradScaler"/> to tensors.</summary>
@@ -30,7 +32,10 @@ public static class GradScalerExtensions
         ArgumentNullException.ThrowIfNull(scaler);
         ArgumentNullException.ThrowIfNull(loss);
         if (loss.Device != scaler.Device)
-            throw new ArgumentException("The loss is on another device than the scaler: make the scaler with the model's device.", nameof(loss));
+            throw new ArgumentException(
+                "The loss is on another device than the scaler: make the scaler with the model's device.",
+                nameof(loss)
+            );
         return new ScaledLoss(scaler, loss);
     }
 }

@@ -3,8 +3,9 @@ using System.Globalization;
 namespace NativeAmp.Training;
 
 /// <summary>
-/// A decoder-only transformer over int32 tokens [batch, time], which gives logits [batch, time, vocabulary]: learned positions,
-/// pre-norm blocks, a last norm, and a head that shares the token embedding's weight. Everything begins at N(0, 0.02).
+/// A decoder-only transformer over int32 tokens [batch, time], which gives logits [batch, time, vocabulary]: learned
+/// positions, pre-norm blocks, a last norm, and a head that shares the token embedding's weight. Everything begins at
+/// N(0, 0.02).
 /// </summary>
 public sealed class Gpt : Module
 {
@@ -18,7 +19,8 @@ public sealed class Gpt : Module
 
     /// <summary>A model of these sizes.</summary>
     /// <param name="options">The sizes; null for the defaults.</param>
-    /// <param name="random">Where values and masks are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
+    /// <param name="random">Where values and masks are drawn from; null for
+    /// <see cref="RandomGenerator.Default"/>.</param>
     public Gpt(GptOptions? options = null, RandomGenerator? random = null)
     {
         Options = options ?? new GptOptions();
@@ -32,7 +34,13 @@ public sealed class Gpt : Module
         for (int i = 0; i < _blocks.Length; i++)
         {
             var block = new TransformerBlock(
-                Options.Width, Options.Heads, causal: true, Options.Dropout, normal, random);
+                Options.Width,
+                Options.Heads,
+                causal: true,
+                Options.Dropout,
+                normal,
+                random
+            );
             _blocks[i] = Register($"block{i.ToString(CultureInfo.InvariantCulture)}", block);
         }
 
@@ -42,13 +50,19 @@ public sealed class Gpt : Module
     /// <summary>The sizes.</summary>
     public GptOptions Options { get; }
 
-    /// <summary>int32 [batch, time], with at most the context's positions, gives logits [batch, time, vocabulary].</summary>
+    /// <summary>
+    /// int32 [batch, time], with at most the context's positions, gives logits [batch, time, vocabulary].
+    /// </summary>
     public override Tensor Forward(Tensor input)
     {
         ArgumentNullException.ThrowIfNull(input);
         Requires.That(
-            input.Shape.Rank == 2 && input.Shape[1] <= Options.Context, input, null,
-            $"tokens are [batch, time] with a time of at most {Options.Context}", nameof(Gpt));
+            input.Shape.Rank == 2 && input.Shape[1] <= Options.Context,
+            input,
+            null,
+            $"tokens are [batch, time] with a time of at most {Options.Context}",
+            nameof(Gpt)
+        );
         Tensor embedded = _tokens.Call(input);
         Tensor positioned = Ops.AddInPlace(embedded, Positions(input.Shape[1]), Intermediate);
         Tensor current = Replace(positioned, _dropout.Call(positioned));

@@ -1,9 +1,10 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Batch normalization of [batch, channels, ...]. Parameters: "weight" and "bias" [channels]; buffers: "running_mean" and
-/// "running_var". In training a channel whose mean or variance is not finite in a batch (an activation overflowed) keeps its running ones, so that
-/// evaluation stays right when the step is skipped; the running statistics of other channels move with a skipped step too.
+/// Batch normalization of [batch, channels, ...]. Parameters: "weight" and "bias" [channels]; buffers: "running_mean"
+/// and "running_var". In training a channel whose mean or variance is not finite in a batch (an activation overflowed)
+/// keeps its running ones, so that evaluation stays right when the step is skipped; the running statistics of other
+/// channels move with a skipped step too.
 /// </summary>
 public sealed class BatchNorm2d : Module
 {

@@ -17,8 +17,17 @@ public sealed class Conv2d : Module, IFusesActivation
     /// <param name="initializer">Draws the weight; null for PyTorch's default, which draws the bias too.</param>
     /// <param name="random">Where the values are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
     public Conv2d(
-        int inChannels, int outChannels, int kernel, int stride = 1, int padding = 0, int dilation = 1, int groups = 1, bool bias = true,
-        Initializer? initializer = null, RandomGenerator? random = null)
+        int inChannels,
+        int outChannels,
+        int kernel,
+        int stride = 1,
+        int padding = 0,
+        int dilation = 1,
+        int groups = 1,
+        bool bias = true,
+        Initializer? initializer = null,
+        RandomGenerator? random = null
+    )
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(inChannels);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(outChannels);
@@ -28,13 +37,22 @@ public sealed class Conv2d : Module, IFusesActivation
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(dilation);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(groups);
         if (inChannels % groups != 0 || outChannels % groups != 0)
-            throw new ArgumentException($"{groups} groups do not divide {inChannels} input and {outChannels} output channels.", nameof(groups));
+            throw new ArgumentException(
+                $"{groups} groups do not divide {inChannels} input and {outChannels} output channels.",
+                nameof(groups)
+            );
         _options = new Conv2dOptions(stride, padding, dilation, groups);
         int groupChannels = inChannels / groups;
         Initializer byDefault = Initializers.PyTorchDefault((long)groupChannels * kernel * kernel);
-        Weight = Register("weight", Create([outChannels, groupChannels, kernel, kernel], initializer ?? byDefault, random));
+        Weight = Register(
+            "weight",
+            Create([outChannels, groupChannels, kernel, kernel], initializer ?? byDefault, random)
+        );
         if (bias)
-            Bias = Register("bias", Create([outChannels], initializer is null ? byDefault : Initializers.Constant(0), random));
+            Bias = Register(
+                "bias",
+                Create([outChannels], initializer is null ? byDefault : Initializers.Constant(0), random)
+            );
     }
 
     /// <summary>[out, in / groups, kernel, kernel].</summary>

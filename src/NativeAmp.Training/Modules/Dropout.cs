@@ -12,7 +12,11 @@ public sealed class Dropout : Module
     public Dropout(float probability, RandomGenerator? random = null)
     {
         if (!(probability >= 0 && probability < 1))
-            throw new ArgumentOutOfRangeException(nameof(probability), probability, "A dropout probability is in [0, 1).");
+            throw new ArgumentOutOfRangeException(
+                nameof(probability),
+                probability,
+                "A dropout probability is in [0, 1)."
+            );
         _probability = probability;
         _random = random ?? RandomGenerator.Default;
     }

@@ -25,7 +25,9 @@ public sealed class LayerNorm : Module
     /// <inheritdoc/>
     public override Tensor Forward(Tensor input) => Ops.LayerNorm(input, Weight, Bias, _epsilon);
 
-    /// <summary>The same, rounded to what the low-precision operator that follows computes in: one pass instead of two.</summary>
+    /// <summary>
+    /// The same, rounded to what the low-precision operator that follows computes in: one pass instead of two.
+    /// </summary>
     internal Tensor ForwardForLowPrecision(Tensor input) =>
         Ops.LayerNorm(input, Weight, Bias, _epsilon, Precision.Of("linear", input));
 }

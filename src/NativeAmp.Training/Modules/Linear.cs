@@ -9,14 +9,23 @@ public sealed class Linear : Module, IFusesActivation
     /// <param name="bias">Whether there is a bias.</param>
     /// <param name="initializer">Draws the weight; null for PyTorch's default, which draws the bias too.</param>
     /// <param name="random">Where the values are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
-    public Linear(int inputs, int outputs, bool bias = true, Initializer? initializer = null, RandomGenerator? random = null)
+    public Linear(
+        int inputs,
+        int outputs,
+        bool bias = true,
+        Initializer? initializer = null,
+        RandomGenerator? random = null
+    )
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(inputs);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(outputs);
         Initializer byDefault = Initializers.PyTorchDefault(inputs);
         Weight = Register("weight", Create([outputs, inputs], initializer ?? byDefault, random));
         if (bias)
-            Bias = Register("bias", Create([outputs], initializer is null ? byDefault : Initializers.Constant(0), random));
+            Bias = Register(
+                "bias",
+                Create([outputs], initializer is null ? byDefault : Initializers.Constant(0), random)
+            );
     }
 
     /// <summary>[out, in].</summary>

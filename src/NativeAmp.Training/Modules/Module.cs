@@ -1,8 +1,8 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// A part of a network: parameters that are learned, buffers that are only kept (running statistics), and modules inside. Names
-/// are PyTorch's: "0.weight", "attention.projection.bias".
+/// A part of a network: parameters that are learned, buffers that are only kept (running statistics), and modules
+/// inside. Names are PyTorch's: "0.weight", "attention.projection.bias".
 /// </summary>
 public abstract class Module : IDisposable
 {
@@ -10,15 +10,19 @@ public abstract class Module : IDisposable
     private readonly List<(string Name, Parameter Buffer)> _buffers = [];
     private readonly List<(string Name, Module Module)> _children = [];
 
-    /// <summary>Whether the module behaves as in training (dropout drops, batch norm looks at its batch). It does from the start.</summary>
+    /// <summary>
+    /// Whether the module behaves as in training (dropout drops, batch norm looks at its batch). It does from the
+    /// start.
+    /// </summary>
     public bool IsTraining { get; private set; } = true;
 
     /// <summary>The module's output.</summary>
     public abstract Tensor Forward(Tensor input);
 
     /// <summary>
-    /// <see cref="Forward"/>, by a name that a <see cref="ModelObserver"/> knows: what this module computes itself is this module's then. A module that calls those
-    /// inside so is seen in its parts; where nobody observes it is the same.
+    /// <see cref="Forward"/>, by a name that a <see cref="ModelObserver"/> knows: what this module computes itself is
+    /// this module's then. A module that calls those inside so is seen in its parts; where nobody observes it is the
+    /// same.
     /// </summary>
     public Tensor Call(Tensor input)
     {
@@ -44,13 +48,19 @@ public abstract class Module : IDisposable
         return parameters;
     }
 
-    /// <summary>The parameters with their full names. One that several modules share appears under each of its names.</summary>
+    /// <summary>
+    /// The parameters with their full names. One that several modules share appears under each of its names.
+    /// </summary>
     public IEnumerable<(string Name, Parameter Parameter)> NamedParameters() => Walk("", module => module._parameters);
 
-    /// <summary>The buffers with their full names: float32 values that belong to the model's state but are not learned.</summary>
+    /// <summary>
+    /// The buffers with their full names: float32 values that belong to the model's state but are not learned.
+    /// </summary>
     public IEnumerable<(string Name, Parameter Buffer)> NamedBuffers() => Walk("", module => module._buffers);
 
-    /// <summary>Everything that makes up the model's state, under full names: parameters, then buffers, each once.</summary>
+    /// <summary>
+    /// Everything that makes up the model's state, under full names: parameters, then buffers, each once.
+    /// </summary>
     public IEnumerable<(string Name, Parameter Values)> State() =>
         NamedParameters().Concat(NamedBuffers()).DistinctBy(entry => entry.Item2);
 
@@ -152,7 +162,10 @@ public abstract class Module : IDisposable
             child.SetTraining(training);
     }
 
-    private IEnumerable<(string Name, Parameter Values)> Walk(string prefix, Func<Module, List<(string Name, Parameter Values)>> list)
+    private IEnumerable<(string Name, Parameter Values)> Walk(
+        string prefix,
+        Func<Module, List<(string Name, Parameter Values)>> list
+    )
     {
         foreach ((string name, Parameter values) in list(this))
             yield return (prefix + name, values);
@@ -167,9 +180,15 @@ public abstract class Module : IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         if (name.Contains('.', StringComparison.Ordinal))
-            throw new ArgumentException($"'{name}' contains a dot, which separates the names of nested modules.", nameof(name));
-        if (_parameters.Exists(entry => entry.Name == name) || _buffers.Exists(entry => entry.Name == name)
-            || _children.Exists(entry => entry.Name == name))
+            throw new ArgumentException(
+                $"'{name}' contains a dot, which separates the names of nested modules.",
+                nameof(name)
+            );
+        if (
+            _parameters.Exists(entry => entry.Name == name)
+            || _buffers.Exists(entry => entry.Name == name)
+            || _children.Exists(entry => entry.Name == name)
+        )
             throw new ArgumentException($"The module has something named '{name}' already.", nameof(name));
     }
 }
@@ -179,7 +198,8 @@ public static class ModuleExtensions
 {
     /// <summary>Moves a module's parameters and buffers to a device. Do this before its optimizer is made.</summary>
     /// <returns>The same module.</returns>
-    /// <exception cref="InvalidOperationException">An optimizer holds one of its parameters, and the device is another.</exception>
+    /// <exception cref="InvalidOperationException">An optimizer holds one of its parameters, and the device is
+    /// another.</exception>
     /// <exception cref="ObjectDisposedException">The module was disposed.</exception>
     public static T To<T>(this T module, Device device)
         where T : Module

@@ -1,8 +1,8 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Self-attention in several heads over [batch, time, width]. Modules: "qkv", whose output packs query, key and value, and
-/// "projection".
+/// Self-attention in several heads over [batch, time, width]. Modules: "qkv", whose output packs query, key and value,
+/// and "projection".
 /// </summary>
 public sealed class MultiHeadAttention : Module
 {
@@ -15,7 +15,13 @@ public sealed class MultiHeadAttention : Module
     /// <param name="causal">Whether a position sees only itself and those before it.</param>
     /// <param name="initializer">Draws the weights; null for PyTorch's default of linear layers.</param>
     /// <param name="random">Where the values are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
-    public MultiHeadAttention(int width, int heads, bool causal = false, Initializer? initializer = null, RandomGenerator? random = null)
+    public MultiHeadAttention(
+        int width,
+        int heads,
+        bool causal = false,
+        Initializer? initializer = null,
+        RandomGenerator? random = null
+    )
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(heads);

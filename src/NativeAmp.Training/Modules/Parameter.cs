@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace NativeAmp.Training;
 
 /// <summary>
-/// A tensor that is learned: float32 values, the gradient that backward passes accumulate, and, where low-precision operators
-/// use it, a copy in half precision. Before its module is moved to a device its values are in host memory.
+/// A tensor that is learned: float32 values, the gradient that backward passes accumulate, and, where low-precision
+/// operators use it, a copy in half precision. Before its module is moved to a device its values are in host memory.
 /// </summary>
 public sealed class Parameter : Tensor, ITrackedParameter
 {
@@ -21,13 +21,17 @@ public sealed class Parameter : Tensor, ITrackedParameter
         : base(shape, DType.Float32)
     {
         if (values.Length != shape.Count)
-            throw new ArgumentException($"Shape {shape} has {shape.Count} elements, but {values.Length} were given.", nameof(values));
+            throw new ArgumentException(
+                $"Shape {shape} has {shape.Count} elements, but {values.Length} were given.",
+                nameof(values)
+            );
         _host = values.ToArray();
         RequiresGrad = true;
     }
 
     /// <summary>
-    /// The name within the model, such as "0.weight"; empty until the model is moved to a device or its parameters are listed.
+    /// The name within the model, such as "0.weight"; empty until the model is moved to a device or its parameters are
+    /// listed.
     /// </summary>
     public string Name { get; internal set; } = "";
 
@@ -49,7 +53,8 @@ public sealed class Parameter : Tensor, ITrackedParameter
         }
     }
 
-    unsafe TensorCell IParameter.ComputeCopy => _half is null ? default : new TensorCell((nint)_half.Pointer, _halfDType);
+    unsafe TensorCell IParameter.ComputeCopy =>
+        _half is null ? default : new TensorCell((nint)_half.Pointer, _halfDType);
 
     OptimizerLinks ITrackedParameter.Optimizers => Optimizers;
 
@@ -91,13 +96,15 @@ public sealed class Parameter : Tensor, ITrackedParameter
     }
 
     /// <summary>
-    /// Says that the values were changed through their pointer by somebody who did not write the compute copy along, as the optimizers of this
-    /// library do: it is cast again before it is used, and a backward pass that needs the values from before is refused.
+    /// Says that the values were changed through their pointer by somebody who did not write the compute copy along, as
+    /// the optimizers of this library do: it is cast again before it is used, and a backward pass that needs the values
+    /// from before is refused.
     /// </summary>
     public void MarkChanged() => Interlocked.Increment(ref _changes);
 
     /// <summary>An error where the values are not to move to a device.</summary>
-    /// <exception cref="InvalidOperationException">An optimizer holds the parameter, and the device is another.</exception>
+    /// <exception cref="InvalidOperationException">An optimizer holds the parameter, and the device is
+    /// another.</exception>
     /// <exception cref="ObjectDisposedException">The parameter was disposed.</exception>
     internal void EnsureMayMoveTo(Device device)
     {
@@ -105,10 +112,14 @@ public sealed class Parameter : Tensor, ITrackedParameter
         if (!Optimizers.Any || Device == device)
             return;
         throw new InvalidOperationException(
-            $"{Describe()} belongs to an optimizer, which knows where its values are. Move the model to a device before its optimizer is made, or dispose that first.");
+            $"{Describe()} belongs to an optimizer, which knows where its values are. Move the model to a device "
+                + "before its optimizer is made, or dispose that first."
+        );
     }
 
-    /// <summary>Moves the values to a device. The gradient and the compute copy do not move; they are made again.</summary>
+    /// <summary>
+    /// Moves the values to a device. The gradient and the compute copy do not move; they are made again.
+    /// </summary>
     internal void MoveTo(Device device)
     {
         if (HasDevice && Device == device)
@@ -123,7 +134,9 @@ public sealed class Parameter : Tensor, ITrackedParameter
         _host = null;
     }
 
-    /// <summary>How often the values were written, by whomever; those of a disposed parameter stay what they were.</summary>
+    /// <summary>
+    /// How often the values were written, by whomever; those of a disposed parameter stay what they were.
+    /// </summary>
     internal long Version() => Changes + Optimizers.Writes;
 
     /// <summary>The values in a dtype: themselves, or the compute copy, made or brought up to date first.</summary>

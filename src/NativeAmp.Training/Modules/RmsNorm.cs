@@ -1,6 +1,8 @@
 namespace NativeAmp.Training;
 
-/// <summary>Root mean square normalization over the last dimension (Zhang and Sennrich 2019). Parameter: "weight" [width].</summary>
+/// <summary>
+/// Root mean square normalization over the last dimension (Zhang and Sennrich 2019). Parameter: "weight" [width].
+/// </summary>
 public sealed class RmsNorm : Module
 {
     private readonly float _epsilon;

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Modules one after the other, named "0", "1", … A linear or convolution layer that an activation follows computes both in one
-/// pass, and what only lies between two modules is given up as soon as nothing needs it.
+/// Modules one after the other, named "0", "1", … A linear or convolution layer that an activation follows computes
+/// both in one pass, and what only lies between two modules is given up as soon as nothing needs it.
 /// </summary>
 public sealed class Sequential : Module
 {
@@ -33,8 +33,12 @@ public sealed class Sequential : Module
         {
             Tensor next;
             using ObserverFrame.ModuleScope scope = ObserverFrame.Enter(_modules[i]);
-            if (i + 1 < _modules.Length && _modules[i + 1] is IActivation { Activation: var activation }
-                && _modules[i] is IFusesActivation fusing && fusing.Fuses(activation))
+            if (
+                i + 1 < _modules.Length
+                && _modules[i + 1] is IActivation { Activation: var activation }
+                && _modules[i] is IFusesActivation fusing
+                && fusing.Fuses(activation)
+            )
             {
                 next = fusing.Forward(current, activation);
                 i++;

@@ -1,9 +1,9 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// x + attention(norm1(x)), then x + feed-forward(norm2(x)): a pre-norm block with GELU and a hidden layer four times as wide.
-/// Modules: "norm1", "attention", "norm2", "expand", "contract". The sum x stays in its dtype (float32 after an embedding), whatever
-/// the branches compute in.
+/// x + attention(norm1(x)), then x + feed-forward(norm2(x)): a pre-norm block with GELU and a hidden layer four times
+/// as wide. Modules: "norm1", "attention", "norm2", "expand", "contract". The sum x stays in its dtype (float32 after
+/// an embedding), whatever the branches compute in.
 /// </summary>
 public sealed class TransformerBlock : Module
 {
@@ -22,9 +22,16 @@ public sealed class TransformerBlock : Module
     /// <param name="causal">Whether a position sees only itself and those before it.</param>
     /// <param name="dropout">Probability of dropout on both branches.</param>
     /// <param name="initializer">Draws the weights of the linear layers; null for PyTorch's default.</param>
-    /// <param name="random">Where values and masks are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
+    /// <param name="random">Where values and masks are drawn from; null for
+    /// <see cref="RandomGenerator.Default"/>.</param>
     public TransformerBlock(
-        int width, int heads, bool causal = false, float dropout = 0, Initializer? initializer = null, RandomGenerator? random = null)
+        int width,
+        int heads,
+        bool causal = false,
+        float dropout = 0,
+        Initializer? initializer = null,
+        RandomGenerator? random = null
+    )
     {
         _norm1 = Register("norm1", new LayerNorm(width));
         _attention = Register("attention", new MultiHeadAttention(width, heads, causal, initializer, random));
@@ -37,7 +44,9 @@ public sealed class TransformerBlock : Module
     /// <summary>[batch, time, width] gives the same shape.</summary>
     public override Tensor Forward(Tensor input) => Forward(input, givesUpInput: false);
 
-    /// <summary>The same for an intermediate that nobody reads afterwards: the sum takes its memory where it can.</summary>
+    /// <summary>
+    /// The same for an intermediate that nobody reads afterwards: the sum takes its memory where it can.
+    /// </summary>
     internal Tensor ForwardInPlace(Tensor input)
     {
         using ObserverFrame.ModuleScope scope = ObserverFrame.Enter(this);

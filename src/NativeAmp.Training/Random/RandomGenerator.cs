@@ -6,8 +6,9 @@ namespace NativeAmp.Training;
 public readonly record struct RandomState(ulong Seed, ulong Offset);
 
 /// <summary>
-/// Random numbers by counting: word i is word i % 4 of Philox4x32-10 (Salmon et al. 2011) applied to block i / 4 under the seed. The
-/// state is two numbers, so it is saved and restored whole, and kernels draw the same words on the device.
+/// Random numbers by counting: word i is word i % 4 of Philox4x32-10 (Salmon et al. 2011) applied to block i / 4 under
+/// the seed. The state is two numbers, so it is saved and restored whole, and kernels draw the same words on the
+/// device.
 /// </summary>
 public sealed class RandomGenerator
 {
@@ -18,7 +19,9 @@ public sealed class RandomGenerator
     /// <summary>A generator that starts at the first word of a seed.</summary>
     public RandomGenerator(ulong seed) => Seed = seed;
 
-    /// <summary>The generator that modules draw their initial values and masks from unless they are given another.</summary>
+    /// <summary>
+    /// The generator that modules draw their initial values and masks from unless they are given another.
+    /// </summary>
     public static RandomGenerator Default { get; } = new(0);
 
     /// <summary>The key.</summary>
@@ -82,7 +85,12 @@ public sealed class RandomGenerator
         {
             ulong product0 = 0xD2511F53ul * a;
             ulong product1 = 0xCD9E8D57ul * c;
-            (a, b, c, d) = ((uint)(product1 >> 32) ^ b ^ key0, (uint)product1, (uint)(product0 >> 32) ^ d ^ key1, (uint)product0);
+            (a, b, c, d) = (
+                (uint)(product1 >> 32) ^ b ^ key0,
+                (uint)product1,
+                (uint)(product0 >> 32) ^ d ^ key1,
+                (uint)product0
+            );
             key0 += 0x9E3779B9;
             key1 += 0xBB67AE85;
         }

@@ -1,12 +1,12 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Has the garbage collector look for tensors that nobody refers to any more, when they may be many: device memory is invisible to it. A
-/// loop of forward passes without Backward and without a scope so stays at a level.
+/// Has the garbage collector look for tensors that nobody refers to any more, when they may be many: device memory is
+/// invisible to it. A loop of forward passes without Backward and without a scope so stays at a level.
 /// </summary>
 /// <remarks>
-/// The threshold grows to twice what was in use after a collection and never shrinks, so that a training loop whose memory is given back by
-/// Backward and scopes pays for a few collections in its first steps and for none later.
+/// The threshold grows to twice what was in use after a collection and never shrinks, so that a training loop whose
+/// memory is given back by Backward and scopes pays for a few collections in its first steps and for none later.
 /// </remarks>
 internal sealed class MemoryPressure(Device device)
 {

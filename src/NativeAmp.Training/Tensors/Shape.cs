@@ -11,21 +11,28 @@ public readonly struct Shape : IEquatable<Shape>
     private readonly long _count;
 
     /// <summary>A shape of these dimensions.</summary>
-    /// <exception cref="ArgumentException">A dimension is negative, or the element count does not fit in 63 bits.</exception>
+    /// <exception cref="ArgumentException">A dimension is negative, or the element count does not fit in 63
+    /// bits.</exception>
     public Shape(params ReadOnlySpan<long> dimensions)
     {
         long count = 1;
         foreach (long dimension in dimensions)
         {
             if (dimension < 0)
-                throw new ArgumentException($"A dimension cannot be negative: {Format(dimensions)}.", nameof(dimensions));
+                throw new ArgumentException(
+                    $"A dimension cannot be negative: {Format(dimensions)}.",
+                    nameof(dimensions)
+                );
             try
             {
                 count = checked(count * dimension);
             }
             catch (OverflowException)
             {
-                throw new ArgumentException($"{Format(dimensions)} has more elements than 63 bits count.", nameof(dimensions));
+                throw new ArgumentException(
+                    $"{Format(dimensions)} has more elements than 63 bits count.",
+                    nameof(dimensions)
+                );
             }
         }
 

@@ -1,8 +1,9 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Device memory that several tensors look at: an output, its views, and what a node saved. Counted by reference, so that it goes back
-/// to the device's cache as soon as the last of them lets go; where nobody says so, the garbage collector finds it.
+/// Device memory that several tensors look at: an output, its views, and what a node saved. Counted by reference, so
+/// that it goes back to the device's cache as soon as the last of them lets go; where nobody says so, the garbage
+/// collector finds it.
 /// </summary>
 internal sealed unsafe class Storage
 {
@@ -15,7 +16,10 @@ internal sealed unsafe class Storage
     /// <summary>Whether nobody else looks at this memory, so that it may be overwritten.</summary>
     public bool IsUnshared => Volatile.Read(ref _references) == 1;
 
-    /// <summary>How often the elements were written through a tensor: whoever saved them finds out by this whether they still are what they were.</summary>
+    /// <summary>
+    /// How often the elements were written through a tensor: whoever saved them finds out by this whether they still
+    /// are what they were.
+    /// </summary>
     public long Version => Volatile.Read(ref _version);
 
     /// <summary>The memory's address on the device.</summary>

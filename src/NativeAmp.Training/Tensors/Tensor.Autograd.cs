@@ -8,8 +8,8 @@ public partial class Tensor
     private bool _requiresGrad;
 
     /// <summary>
-    /// Whether gradients are computed for this tensor. Set it on tensors that you create; the outputs of operators over such
-    /// tensors follow by themselves.
+    /// Whether gradients are computed for this tensor. Set it on tensors that you create; the outputs of operators over
+    /// such tensors follow by themselves.
     /// </summary>
     /// <exception cref="InvalidOperationException">Set on the output of an operator, or on integers.</exception>
     public bool RequiresGrad
@@ -18,7 +18,9 @@ public partial class Tensor
         set
         {
             if (Producer is not null)
-                throw new InvalidOperationException($"{Describe()} is an operator's output: what it requires follows from its inputs.");
+                throw new InvalidOperationException(
+                    $"{Describe()} is an operator's output: what it requires follows from its inputs."
+                );
             if (value && DType is not (DType.Float32 or DType.Float16 or DType.BFloat16))
                 throw new InvalidOperationException($"{Describe()} has no gradient: only floating-point tensors do.");
             _requiresGrad = value;
@@ -26,11 +28,13 @@ public partial class Tensor
     }
 
     /// <summary>
-    /// The gradient that Backward accumulated in this parameter or tensor, or null. It is a view that stays valid until the gradient is
-    /// cleared; what is written to it is what the optimizer takes. After <see cref="GradScaler.Unscale"/> it holds unscaled values: where the
-    /// gradients are half precision, looking at one turns all of their optimizer's into float32 first.
+    /// The gradient that Backward accumulated in this parameter or tensor, or null. It is a view that stays valid until
+    /// the gradient is cleared; what is written to it is what the optimizer takes. After
+    /// <see cref="GradScaler.Unscale"/> it holds unscaled values: where the gradients are half precision, looking at
+    /// one turns all of their optimizer's into float32 first.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The sum is incomplete or mixed: a backward pass failed in the middle, or added to what a scaler had unscaled.</exception>
+    /// <exception cref="InvalidOperationException">The sum is incomplete or mixed: a backward pass failed in the
+    /// middle, or added to what a scaler had unscaled.</exception>
     public Tensor? Gradient
     {
         get
@@ -73,8 +77,8 @@ public partial class Tensor
     }
 
     /// <summary>
-    /// Has backward passes keep the gradient of this operator's output, to be read as <see cref="Gradient"/> (of the last pass; a leaf's
-    /// is kept anyway).
+    /// Has backward passes keep the gradient of this operator's output, to be read as <see cref="Gradient"/> (of the
+    /// last pass; a leaf's is kept anyway).
     /// </summary>
     /// <exception cref="InvalidOperationException">No gradient leads here.</exception>
     public void RetainGradient()
@@ -85,14 +89,15 @@ public partial class Tensor
     }
 
     /// <summary>
-    /// Computes the gradients of everything that this scalar was computed from, adds them to the parameters' gradients, and gives the
-    /// intermediates of what it went over back to the device's cache as it goes. Graphs that this scalar does not reach are left alone.
-    /// This tensor stays readable.
+    /// Computes the gradients of everything that this scalar was computed from, adds them to the parameters' gradients,
+    /// and gives the intermediates of what it went over back to the device's cache as it goes. Graphs that this scalar
+    /// does not reach are left alone. This tensor stays readable.
     /// </summary>
-    /// <param name="retainGraph">Keeps intermediates, so that another backward pass can go over the graph, or a part of it, again.</param>
+    /// <param name="retainGraph">Keeps intermediates, so that another backward pass can go over the graph, or a part of
+    /// it, again.</param>
     /// <exception cref="InvalidOperationException">
-    /// This is no scalar, nothing that requires gradients led to it, an earlier pass used the graph up, or a tensor that it saved was
-    /// written since. Nothing was changed then.
+    /// This is no scalar, nothing that requires gradients led to it, an earlier pass used the graph up, or a tensor
+    /// that it saved was written since. Nothing was changed then.
     /// </exception>
     public unsafe void Backward(bool retainGraph = false) => BackwardPass.Run(this, (float*)null, retainGraph);
 

@@ -10,7 +10,10 @@ public partial class Tensor
     {
         ArgumentNullException.ThrowIfNull(device);
         if (values.Length != shape.Count)
-            throw new ArgumentException($"Shape {shape} has {shape.Count} elements, but {values.Length} were given.", nameof(values));
+            throw new ArgumentException(
+                $"Shape {shape} has {shape.Count} elements, but {values.Length} were given.",
+                nameof(values)
+            );
         Tensor tensor = Empty(device, DTypes.Of<T>(), shape);
         tensor.CopyFrom(values);
         return tensor;
@@ -44,7 +47,9 @@ public partial class Tensor
     internal static Tensor Result(Device device, DType dtype, Shape shape) =>
         Result(device, dtype, shape, MemoryPressure.Of(device).Allocate(dtype, shape.Count, MemoryKind.Activations));
 
-    /// <summary>The output of an operator over memory that is there already (a reference that the output takes over).</summary>
+    /// <summary>
+    /// The output of an operator over memory that is there already (a reference that the output takes over).
+    /// </summary>
     internal static Tensor Result(Device device, DType dtype, Shape shape, Storage storage)
     {
         var tensor = new Tensor(device, shape, dtype, storage);

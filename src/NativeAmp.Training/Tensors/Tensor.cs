@@ -1,9 +1,10 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// A dense row-major array on a device. What a caller creates belongs to the caller, who disposes it; what an operator returns
-/// belongs to the innermost <see cref="TensorScope"/> (of which <see cref="NoGrad"/> is one). Without a scope <see cref="Backward(bool)"/>
-/// gives back what it went over, and the garbage collector the rest. <see cref="Keep"/> takes a tensor over.
+/// A dense row-major array on a device. What a caller creates belongs to the caller, who disposes it; what an operator
+/// returns belongs to the innermost <see cref="TensorScope"/> (of which <see cref="NoGrad"/> is one). Without a scope
+/// <see cref="Backward(bool)"/> gives back what it went over, and the garbage collector the rest. <see cref="Keep"/>
+/// takes a tensor over.
 /// </summary>
 public partial class Tensor : IDisposable
 {
@@ -38,7 +39,8 @@ public partial class Tensor : IDisposable
     /// <summary>Where the elements are.</summary>
     /// <exception cref="InvalidOperationException">A parameter of a module that is on no device yet.</exception>
     public Device Device =>
-        _device ?? throw new InvalidOperationException($"{Describe()} is on no device: call To(device) on its module first.");
+        _device
+        ?? throw new InvalidOperationException($"{Describe()} is on no device: call To(device) on its module first.");
 
     /// <summary>Whether the tensor's memory is there: neither disposed nor given back by its owner.</summary>
     public bool IsAlive => _storage is not null;
@@ -48,13 +50,16 @@ public partial class Tensor : IDisposable
     // What backward passes, optimizers and whoever touches a gradient take turns on.
     private Lock GateOrThis => _device?.Gate ?? s_noDevice;
 
-    /// <summary>Whether the caller owns this tensor, so that backward passes, scopes and modules leave it alone.</summary>
+    /// <summary>
+    /// Whether the caller owns this tensor, so that backward passes, scopes and modules leave it alone.
+    /// </summary>
     internal bool IsCallers { get; set; } = true;
 
     /// <summary>
-    /// Device pointer and dtype of the elements, row-major, for kernels of your own: on the CPU any code of this process may read and write them. It is valid
-    /// while the tensor is alive; work that reads or writes it is ordered on the device's default stream. A write through it is not noticed by the graph: write
-    /// tensors that you have just made, or call <see cref="Parameter.MarkChanged"/> for a parameter.
+    /// Device pointer and dtype of the elements, row-major, for kernels of your own: on the CPU any code of this
+    /// process may read and write them. It is valid while the tensor is alive; work that reads or writes it is ordered
+    /// on the device's default stream. A write through it is not noticed by the graph: write tensors that you have just
+    /// made, or call <see cref="Parameter.MarkChanged"/> for a parameter.
     /// </summary>
     public unsafe TensorCell Cell => new((nint)Pointer, DType);
 
@@ -64,7 +69,8 @@ public partial class Tensor : IDisposable
         _storage ?? throw new ObjectDisposedException(GetType().Name, $"{Describe()} cannot be used: {_absence}.");
 
     /// <summary>A copy of the elements.</summary>
-    /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the type of this tensor's elements.</exception>
+    /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the type of this tensor's
+    /// elements.</exception>
     public T[] ToArray<T>()
         where T : unmanaged
     {
@@ -84,7 +90,8 @@ public partial class Tensor : IDisposable
 
     /// <summary>Overwrites the elements with as many from host memory.</summary>
     /// <exception cref="ArgumentException">The element types or counts differ.</exception>
-    /// <exception cref="InvalidOperationException">The tensor is an operator's output that gradients flow through.</exception>
+    /// <exception cref="InvalidOperationException">The tensor is an operator's output that gradients flow
+    /// through.</exception>
     public virtual void CopyFrom<T>(ReadOnlySpan<T> source)
         where T : unmanaged
     {
@@ -92,8 +99,10 @@ public partial class Tensor : IDisposable
         if (Producer is { State: NodeState.Recorded })
         {
             throw new InvalidOperationException(
-                $"{Describe()} is an operator's output that gradients flow through: written over, it would pass them on to what it no longer comes from. "
-                + "Write to its Detach() if that is what you want, or to a tensor of your own.");
+                $"{Describe()} is an operator's output that gradients flow through: written over, it would pass them "
+                    + "on to what it no longer comes from. "
+                    + "Write to its Detach() if that is what you want, or to a tensor of your own."
+            );
         }
 
         Storage.Write(source);
@@ -101,17 +110,19 @@ public partial class Tensor : IDisposable
 
     /// <summary>A copy of the elements of a floating-point tensor, widened to float32.</summary>
     /// <exception cref="ArgumentException">The elements are not floating-point numbers.</exception>
-    public float[] ToFloats() => DType switch
-    {
-        DType.Float32 => ToArray<float>(),
-        DType.Float16 => Array.ConvertAll(ToArray<Half>(), value => (float)value),
-        DType.BFloat16 => Array.ConvertAll(ToArray<BFloat16>(), value => (float)value),
-        _ => throw new ArgumentException($"{Describe()} holds no floating-point numbers."),
-    };
+    public float[] ToFloats() =>
+        DType switch
+        {
+            DType.Float32 => ToArray<float>(),
+            DType.Float16 => Array.ConvertAll(ToArray<Half>(), value => (float)value),
+            DType.BFloat16 => Array.ConvertAll(ToArray<BFloat16>(), value => (float)value),
+            _ => throw new ArgumentException($"{Describe()} holds no floating-point numbers."),
+        };
 
     /// <summary>The value of a tensor of one floating-point element. Waits for the device.</summary>
     /// <exception cref="InvalidOperationException">The tensor has not exactly one element.</exception>
-    /// <exception cref="IndexRangeException">It is a loss over labels of which one is out of range, on a GPU.</exception>
+    /// <exception cref="IndexRangeException">It is a loss over labels of which one is out of range, on a
+    /// GPU.</exception>
     public float Item()
     {
         if (Count != 1)
@@ -122,7 +133,9 @@ public partial class Tensor : IDisposable
         return value;
     }
 
-    /// <summary>Makes this tensor the caller's, who disposes it: it outlives Backward and the scope that it was made in.</summary>
+    /// <summary>
+    /// Makes this tensor the caller's, who disposes it: it outlives Backward and the scope that it was made in.
+    /// </summary>
     public Tensor Keep()
     {
         _ = Storage;
@@ -130,7 +143,9 @@ public partial class Tensor : IDisposable
         return this;
     }
 
-    /// <summary>Gives the memory back. Whoever else looks at it (a view, a node of a graph) keeps it alive until done.</summary>
+    /// <summary>
+    /// Gives the memory back. Whoever else looks at it (a view, a node of a graph) keeps it alive until done.
+    /// </summary>
     public void Dispose()
     {
         Dispose(disposing: true);
@@ -163,7 +178,9 @@ public partial class Tensor : IDisposable
             Release(reason);
     }
 
-    /// <summary>Lets go of an operator's cast of its input, which nobody else has seen. A tensor that needed no cast is its own.</summary>
+    /// <summary>
+    /// Lets go of an operator's cast of its input, which nobody else has seen. A tensor that needed no cast is its own.
+    /// </summary>
     internal void ReleaseIfCastOf(Tensor input)
     {
         if (this != input)

@@ -10,7 +10,12 @@ internal sealed class BatchTensors : IDisposable
     public BatchTensors(Device device, IDataset data, int count)
     {
         Count = count;
-        _fields = [.. data.Fields.Select(field => Tensor.Empty(device, field.DType, new Shape([count, .. field.Shape.Dimensions])))];
+        _fields =
+        [
+            .. data.Fields.Select(field =>
+                Tensor.Empty(device, field.DType, new Shape([count, .. field.Shape.Dimensions]))
+            ),
+        ];
     }
 
     /// <summary>Samples.</summary>

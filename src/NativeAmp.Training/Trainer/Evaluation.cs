@@ -7,29 +7,70 @@ internal static class Evaluation
 {
     private const int Batch = 250;
 
-    /// <summary>Share of samples whose largest logit is their target's, or null where it was cancelled before its end. The model is in training mode
-    /// afterwards, as before.</summary>
-    public static double? Accuracy(Module model, IDataset data, Device device, PrecisionPolicy precision, CancellationToken cancellation = default)
+    /// <summary>
+    /// Share of samples whose largest logit is their target's, or null where it was cancelled before its end. The model
+    /// is in training mode afterwards, as before.
+    /// </summary>
+    public static double? Accuracy(
+        Module model,
+        IDataset data,
+        Device device,
+        PrecisionPolicy precision,
+        CancellationToken cancellation = default
+    )
     {
         long asked = 0;
-        return Mean(model, data, device, precision, (tensors, batch) =>
-        {
-            int[] predicted = Ops.ArgMax(model.Forward(tensors.Fields[0])).ToArray<int>();
-            ReadOnlySpan<int> targets = batch.Integers(1);
-            long right = 0;
-            for (int i = 0; i < predicted.Length; i++)
-                right += predicted[i] == targets[i] ? 1 : 0;
-            asked += predicted.Length;
-            return right;
-        }, _ => asked, cancellation);
+        return Mean(
+            model,
+            data,
+            device,
+            precision,
+            (tensors, batch) =>
+            {
+                int[] predicted = Ops.ArgMax(model.Forward(tensors.Fields[0])).ToArray<int>();
+                ReadOnlySpan<int> targets = batch.Integers(1);
+                long right = 0;
+                for (int i = 0; i < predicted.Length; i++)
+                    right += predicted[i] == targets[i] ? 1 : 0;
+                asked += predicted.Length;
+                return right;
+            },
+            _ => asked,
+            cancellation
+        );
     }
 
-    /// <summary>Mean loss of the samples, or null where it was cancelled before its end. The model is in training mode afterwards, as before.</summary>
-    public static double? Loss(Module model, BatchLoss loss, IDataset data, Device device, PrecisionPolicy precision, CancellationToken cancellation = default) =>
-        Mean(model, data, device, precision, (tensors, batch) => (double)loss(model, tensors.Fields).Item() * batch.Count, samples => samples, cancellation);
+    /// <summary>
+    /// Mean loss of the samples, or null where it was cancelled before its end. The model is in training mode
+    /// afterwards, as before.
+    /// </summary>
+    public static double? Loss(
+        Module model,
+        BatchLoss loss,
+        IDataset data,
+        Device device,
+        PrecisionPolicy precision,
+        CancellationToken cancellation = default
+    ) =>
+        Mean(
+            model,
+            data,
+            device,
+            precision,
+            (tensors, batch) => (double)loss(model, tensors.Fields).Item() * batch.Count,
+            samples => samples,
+            cancellation
+        );
 
     private static double? Mean(
-        Module model, IDataset data, Device device, PrecisionPolicy precision, Func<BatchTensors, Batch, double> sumOf, Func<long, long> countOf, CancellationToken cancellation)
+        Module model,
+        IDataset data,
+        Device device,
+        PrecisionPolicy precision,
+        Func<BatchTensors, Batch, double> sumOf,
+        Func<long, long> countOf,
+        CancellationToken cancellation
+    )
     {
         model.Eval();
         try
@@ -44,7 +85,10 @@ internal static class Evaluation
                 {
                     if (cancellation.IsCancellationRequested)
                         return null;
-                    long[] indices = [.. Enumerable.Range(0, (int)Math.Min(size, data.Count - first)).Select(i => first + i)];
+                    long[] indices =
+                    [
+                        .. Enumerable.Range(0, (int)Math.Min(size, data.Count - first)).Select(i => first + i),
+                    ];
                     batch.Fill(indices);
                     if (batch.Count != tensors.Count)
                     {

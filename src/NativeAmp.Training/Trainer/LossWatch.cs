@@ -11,7 +11,9 @@ internal sealed class LossWatch(NonFiniteLoss action)
     /// <summary>How many there were since the last finite one.</summary>
     public int InARow { get; private set; }
 
-    /// <summary>Whether a batch of this loss is to be left before its backward pass. Waits for the loss only where that can be.</summary>
+    /// <summary>
+    /// Whether a batch of this loss is to be left before its backward pass. Waits for the loss only where that can be.
+    /// </summary>
     public bool PassesOver(Tensor loss) => action == NonFiniteLoss.Skip && !float.IsFinite(loss.Item());
 
     /// <summary>Takes notice of a step.</summary>

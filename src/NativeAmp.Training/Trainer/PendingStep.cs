@@ -21,7 +21,9 @@ internal sealed class PendingStep(long number, Batch batch, long start)
     /// <summary>The loss, where it is known already.</summary>
     public float? Loss { get; init; }
 
-    /// <summary>For a batch that was passed over: the scale and the learning rate that it would have been done with.</summary>
+    /// <summary>
+    /// For a batch that was passed over: the scale and the learning rate that it would have been done with.
+    /// </summary>
     public (float Scale, double LearningRate) PassedOver { get; init; }
 
     /// <summary>The host's time for it so far, in milliseconds.</summary>

@@ -3,14 +3,23 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training;
 
-/// <summary>What makes a run the one that it is, in words: saved with its checkpoints, and compared when one goes on.</summary>
+/// <summary>
+/// What makes a run the one that it is, in words: saved with its checkpoints, and compared when one goes on.
+/// </summary>
 internal sealed class RunFacts
 {
     // With another of these it would not be the same run.
     private static readonly string[] Fixed = ["rule", "seed", "batch", "samples", "precision"];
 
     // What people change on the way.
-    private static readonly string[] Movable = ["steps", "learning_rate", "weight_decay", "hyperparameters", "clip_norm"];
+    private static readonly string[] Movable =
+    [
+        "steps",
+        "learning_rate",
+        "weight_decay",
+        "hyperparameters",
+        "clip_norm",
+    ];
 
     // A checkpoint's own.
     private static readonly string[] Reserved = ["sha256", "format"];
@@ -43,7 +52,8 @@ internal sealed class RunFacts
     public IReadOnlySet<string> MayChange { get; }
 
     /// <summary>Whether a name is the trainer's or the checkpoint's own.</summary>
-    public static bool IsReserved(string name) => Fixed.Contains(name) || Movable.Contains(name) || Reserved.Contains(name);
+    public static bool IsReserved(string name) =>
+        Fixed.Contains(name) || Movable.Contains(name) || Reserved.Contains(name);
 
     private static string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);
 }

@@ -4,8 +4,8 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Lets an inspector look into the steps of a trainer: remembers what each began with, runs one that failed again, and saves it. What the run computes stays
-/// what it is.
+/// Lets an inspector look into the steps of a trainer: remembers what each began with, runs one that failed again, and
+/// saves it. What the run computes stays what it is.
 /// </summary>
 /// <param name="inspector">Who looks.</param>
 /// <param name="model">The model.</param>
@@ -14,7 +14,15 @@ namespace NativeAmp.Training;
 /// <param name="options">How the trainer trains.</param>
 /// <param name="facts">Facts of the run.</param>
 /// <param name="samples">Samples of a pass.</param>
-internal sealed class StepProbe(StepInspector inspector, Module model, FusedOptimizer optimizer, GradScaler scaler, TrainerOptions options, RunFacts facts, long samples)
+internal sealed class StepProbe(
+    StepInspector inspector,
+    Module model,
+    FusedOptimizer optimizer,
+    GradScaler scaler,
+    TrainerOptions options,
+    RunFacts facts,
+    long samples
+)
 {
     private readonly Parameter[] _buffers = [.. model.NamedBuffers().Select(entry => entry.Buffer).Distinct()];
     private StepPlace _place = new(0, 0, 0, []);
@@ -29,7 +37,12 @@ internal sealed class StepProbe(StepInspector inspector, Module model, FusedOpti
     {
         long first = batch.Next.Sample - batch.Count;
         var shuffle = new Shuffle(samples, options.Seed, batch.Next.Epoch);
-        _place = new StepPlace(progress.Step + 1, batch.Next.Epoch, first, [.. Enumerable.Range(0, batch.Count).Select(i => shuffle[first + i])]);
+        _place = new StepPlace(
+            progress.Step + 1,
+            batch.Next.Epoch,
+            first,
+            [.. Enumerable.Range(0, batch.Count).Select(i => shuffle[first + i])]
+        );
         _progress = progress;
         _random = options.Random.State;
         _scaler = scaler.SaveState();
@@ -43,7 +56,9 @@ internal sealed class StepProbe(StepInspector inspector, Module model, FusedOpti
     /// <param name="loss">Its loss.</param>
     /// <param name="forward">Computes the loss of its batch.</param>
     public void Failed(float loss, Func<Tensor> forward) =>
-        inspector.Failed(new FailedStep(_place, loss, _scaler.Scale, model, observer => Rerun(observer, forward), Save));
+        inspector.Failed(
+            new FailedStep(_place, loss, _scaler.Scale, model, observer => Rerun(observer, forward), Save)
+        );
 
     private void Rerun(ModelObserver observer, Func<Tensor> forward)
     {
@@ -80,7 +95,16 @@ internal sealed class StepProbe(StepInspector inspector, Module model, FusedOpti
         try
         {
             using GradScaler before = ScalerAsBefore();
-            var checkpoint = new TrainingCheckpoint(model, optimizer, before, new RandomGenerator(0) { State = _random }, samples) { Progress = _progress };
+            var checkpoint = new TrainingCheckpoint(
+                model,
+                optimizer,
+                before,
+                new RandomGenerator(0) { State = _random },
+                samples
+            )
+            {
+                Progress = _progress,
+            };
             CheckpointFile.Write(path, checkpoint.Items(), all);
         }
         finally

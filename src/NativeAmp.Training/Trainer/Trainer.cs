@@ -1,14 +1,13 @@
-using System.Diagnostics;
 using NativeAmp.Training.Checkpoints;
 using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training;
 
 /// <summary>
-/// The training loop, for those who want none: shuffled batches prepared ahead, mixed precision, loss scaling, clipping, an optimizer, test accuracy
-/// after each epoch, checkpoints that resume with the same bits.
+/// The training loop, for those who want none: shuffled batches prepared ahead, mixed precision, loss scaling,
+/// clipping, an optimizer, test accuracy after each epoch, checkpoints that resume with the same bits.
 /// </summary>
-public sealed class Trainer : IDisposable
+public sealed partial class Trainer : IDisposable
 {
     private const int MostPending = 4;
 
@@ -35,14 +34,15 @@ public sealed class Trainer : IDisposable
 
     /// <summary>Prepares a run.</summary>
     /// <param name="model">
-    /// Takes a batch of inputs and gives logits [..., classes], or what <see cref="TrainerOptions.Loss"/> makes of it; moved to the device. It stays the
-    /// caller's.
+    /// Takes a batch of inputs and gives logits [..., classes], or what <see cref="TrainerOptions.Loss"/> makes of it;
+    /// moved to the device. It stays the caller's.
     /// </param>
     /// <param name="data">What it learns.</param>
     /// <param name="test">What it is measured on, or null; one without samples counts as none.</param>
     /// <param name="device">Where to compute.</param>
     /// <param name="options">How.</param>
-    /// <exception cref="ArgumentException">An option is not possible, or the data set is smaller than a batch.</exception>
+    /// <exception cref="ArgumentException">An option is not possible, or the data set is smaller than a
+    /// batch.</exception>
     public Trainer(Module model, IDataset data, IDataset? test, Device device, TrainerOptions options)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -51,34 +51,45 @@ public sealed class Trainer : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         if (data.Count < options.Batch)
-            throw new ArgumentException($"The data set has {data.Count} samples, fewer than one batch of {options.Batch}; take a smaller batch.");
+            throw new ArgumentException(
+                $"The data set has {data.Count} samples, fewer than one batch of {options.Batch}; take a smaller batch."
+            );
         _model = model;
         _data = data;
         _test = test is { Count: > 0 } ? test : null;
         _device = device;
         _options = options;
         _loss = options.Loss ?? ClassLoss;
-        if (options.Loss is null) RequireClasses(data);
-        if (_test is not null) RequireSameFields(data, _test);
+        if (options.Loss is null)
+            RequireClasses(data);
+        if (_test is not null)
+            RequireSameFields(data, _test);
         _totalSteps = options.Steps ?? options.Epochs!.Value * (data.Count / options.Batch);
         _model.To(device);
         _model.Train();
         _optimizer = FusedOptimizer.Create(_model.Parameters(), options.Optimizer);
         _optimizer.Scheduler = options.Schedule;
-        _scaler = new GradScaler(device, options.Scaler ?? (options.Precision.NeedsLossScale ? new GradScalerOptions() : GradScalerOptions.Disabled));
+        _scaler = new GradScaler(
+            device,
+            options.Scaler ?? (options.Precision.NeedsLossScale ? new GradScalerOptions() : GradScalerOptions.Disabled)
+        );
         _checkpoint = new TrainingCheckpoint(_model, _optimizer, _scaler, options.Random, data.Count);
         _tensors = new BatchTensors(device, data, options.Batch);
         _losses = new LossWatch(options.OnNonFiniteLoss);
         _facts = new RunFacts(options, data, _totalSteps);
-        // One step behind, a GPU has the next step's work while the host learns what this one came to. An inspector looks at once.
+        // One step behind, a GPU has the next step's work while the host learns what this one came to. An inspector
+        // looks at once.
         _stepsBehind = device.IsHostMemory || options.Inspector is not null ? 0 : 1;
         _lossValues = new Readback(device, MostPending, sizeof(float));
-        _probe = options.Inspector is { } inspector ? new StepProbe(inspector, _model, _optimizer, _scaler, options, _facts, data.Count) : null;
+        _probe = options.Inspector is { } inspector
+            ? new StepProbe(inspector, _model, _optimizer, _scaler, options, _facts, data.Count)
+            : null;
     }
 
     /// <summary>
-    /// A step is done; raised on the thread of <see cref="Run"/>, as all events are. On a GPU it is raised when the work of the step after it is on its way, so
-    /// that the device has something to do while the host learns what came of it; before a test, a checkpoint and the end of the run no step is left over.
+    /// A step is done; raised on the thread of <see cref="Run"/>, as all events are. On a GPU it is raised when the
+    /// work of the step after it is on its way, so that the device has something to do while the host learns what came
+    /// of it; before a test, a checkpoint and the end of the run no step is left over.
     /// </summary>
     public event EventHandler<StepReport>? StepCompleted;
 
@@ -91,7 +102,10 @@ public sealed class Trainer : IDisposable
     /// <summary>The run goes on from a checkpoint, or passed over a damaged one.</summary>
     public event EventHandler<CheckpointReport>? Resuming;
 
-    /// <summary>Trains to the last step, or until it is cancelled: then the step in hand is finished and, with a folder of checkpoints, saved.</summary>
+    /// <summary>
+    /// Trains to the last step, or until it is cancelled: then the step in hand is finished and, with a folder of
+    /// checkpoints, saved.
+    /// </summary>
     /// <exception cref="DataFormatException">No checkpoint of the folder is intact.</exception>
     /// <exception cref="CheckpointException">The checkpoint is another run's; nothing was changed.</exception>
     /// <exception cref="CheckpointFolderInUseException">Another run uses the folder of checkpoints.</exception>
@@ -105,7 +119,10 @@ public sealed class Trainer : IDisposable
         return Train(directory, cancellation);
     }
 
-    /// <summary>Does one step again that <see cref="FailedStep.Save"/> kept, and nothing after it. <see cref="TrainerOptions.Inspector"/> sees it.</summary>
+    /// <summary>
+    /// Does one step again that <see cref="FailedStep.Save"/> kept, and nothing after it.
+    /// <see cref="TrainerOptions.Inspector"/> sees it.
+    /// </summary>
     /// <param name="file">The file.</param>
     /// <returns>What it came to.</returns>
     /// <exception cref="DataFormatException">The file is damaged or none of ours.</exception>
@@ -117,7 +134,13 @@ public sealed class Trainer : IDisposable
         BeginRun();
         CheckpointFile.Read(file, _checkpoint.Items(), _facts.Values, _facts.MayChange);
         _ran = true;
-        using var loader = new BatchLoader(_data, _options.Batch, _options.Seed, _checkpoint.Progress.Position, ahead: 1);
+        using var loader = new BatchLoader(
+            _data,
+            _options.Batch,
+            _options.Seed,
+            _checkpoint.Progress.Position,
+            ahead: 1
+        );
         _skipped = _checkpoint.Progress.Skipped;
         Step(loader);
         return Report(_pending.Dequeue());
@@ -143,22 +166,34 @@ public sealed class Trainer : IDisposable
     private static void RequireClasses(IDataset data)
     {
         if (data.Fields is not [_, { DType: DType.Int32 }])
-            throw new ArgumentException($"The data set has the fields {Names(data)}; without a {nameof(TrainerOptions.Loss)} of its own a trainer takes two, an input and int32 classes.");
+            throw new ArgumentException(
+                $"The data set has the fields {Names(data)}; without a {nameof(TrainerOptions.Loss)} of its own a "
+                    + "trainer takes two, an input and int32 classes."
+            );
     }
 
     private static void RequireSameFields(IDataset data, IDataset test)
     {
         if (!data.Fields.SequenceEqual(test.Fields))
-            throw new ArgumentException($"The data set has the fields {Names(data)} and the test set {Names(test)}; they are to be the same.");
+            throw new ArgumentException(
+                $"The data set has the fields {Names(data)} and the test set {Names(test)}; they are to be the same."
+            );
     }
 
-    private static string Names(IDataset data) => string.Join(", ", data.Fields.Select(field => $"{field.Name} ({field.DType.Name()} {field.Shape})"));
+    private static string Names(IDataset data) =>
+        string.Join(", ", data.Fields.Select(field => $"{field.Name} ({field.DType.Name()} {field.Shape})"));
 
     private bool IsTarget(Score score) => score.Accuracy is { } reached && reached >= _options.TargetAccuracy;
 
     private TrainingResult Train(CheckpointDirectory? directory, CancellationToken cancellation)
     {
-        using var loader = new BatchLoader(_data, _options.Batch, _options.Seed, _checkpoint.Progress.Position, _options.Prefetch);
+        using var loader = new BatchLoader(
+            _data,
+            _options.Batch,
+            _options.Seed,
+            _checkpoint.Progress.Position,
+            _options.Prefetch
+        );
         var clock = new StepClock();
         var epochLoss = new MeanLoss();
         float loss = float.NaN;
@@ -177,7 +212,11 @@ public sealed class Trainer : IDisposable
                 clock.Add(report.Milliseconds, report.Samples);
                 StepCompleted?.Invoke(this, report);
                 if (_losses.Ends(report))
-                    throw new NonFiniteLossException(report, Result(clock, loss, default, interrupted: false), _losses.InARow);
+                    throw new NonFiniteLossException(
+                        report,
+                        Result(clock, loss, default, interrupted: false),
+                        _losses.InARow
+                    );
             }
         }
 
@@ -187,7 +226,9 @@ public sealed class Trainer : IDisposable
             score = default;
             long step = _checkpoint.Progress.Step;
             bool epochEnds = _checkpoint.Progress.Position.Sample + _options.Batch > _data.Count;
-            bool saves = directory is not null && (_options.CheckpointEvery == 0 ? epochEnds : step % _options.CheckpointEvery == 0);
+            bool saves =
+                directory is not null
+                && (_options.CheckpointEvery == 0 ? epochEnds : step % _options.CheckpointEvery == 0);
             Complete(epochEnds || saves ? 0 : _stepsBehind);
             // Before the test, which takes long, may fail, and changes nothing that is saved.
             if (saves)
@@ -195,14 +236,17 @@ public sealed class Trainer : IDisposable
             if (epochEnds)
             {
                 score = Test(cancellation);
-                EpochCompleted?.Invoke(this, new EpochReport
-                {
-                    Epoch = _checkpoint.Progress.Position.Epoch + 1,
-                    Step = step,
-                    MeanLoss = epochLoss.TakeMean(),
-                    TestAccuracy = score.Accuracy,
-                    TestLoss = score.Loss,
-                });
+                EpochCompleted?.Invoke(
+                    this,
+                    new EpochReport
+                    {
+                        Epoch = _checkpoint.Progress.Position.Epoch + 1,
+                        Step = step,
+                        MeanLoss = epochLoss.TakeMean(),
+                        TestAccuracy = score.Accuracy,
+                        TestLoss = score.Loss,
+                    }
+                );
             }
         }
 
@@ -220,133 +264,30 @@ public sealed class Trainer : IDisposable
         return Result(clock, loss, interrupted ? default : score, interrupted);
     }
 
-    private TrainingResult Result(StepClock clock, float loss, Score score, bool interrupted) => new()
-    {
-        Steps = _checkpoint.Progress.Step,
-        StepsNow = clock.Count,
-        SkippedSteps = _checkpoint.Progress.Skipped,
-        NonFiniteLosses = _losses.Count,
-        FinalLoss = loss,
-        FinalScale = _scaler.GetScale(),
-        TestAccuracy = score.Accuracy,
-        TestLoss = score.Loss,
-        ReachedTarget = IsTarget(score),
-        Interrupted = interrupted,
-        SamplesPerSecond = clock.SamplesPerSecond,
-        MedianStepMilliseconds = clock.Median(),
-    };
-
-    /// <summary>Puts a step's work on its way.</summary>
-    private void Step(BatchLoader loader)
-    {
-        long start = Stopwatch.GetTimestamp();
-        Batch batch = loader.Next();
-        _tensors.Write(batch);
-        Tensor loss;
-        using IDisposable? observed = _probe?.Begin(batch, _checkpoint.Progress);
-        // Whatever the model makes besides what Backward goes over is given back with the step.
-        using TensorScope scope = TensorScope.Enter();
-        using (Autocast.Enter(_options.Precision))
+    private TrainingResult Result(StepClock clock, float loss, Score score, bool interrupted) =>
+        new()
         {
-            loss = Forward();
-            if (_losses.PassesOver(loss))
-            {
-                PassOver(loss.Item(), batch, start);
-                return;
-            }
-            _scaler.Scale(loss).Backward();
-        }
-
-        // Before the step: a loss may be infinite and its gradients finite. Looking again leaves the gradients that are there.
-        bool failed = _probe is not null && !float.IsFinite(loss.Item());
-        _probe?.GradientsReady();
-        if (failed)
-            _probe!.Failed(loss.Item(), Forward);
-        if (_options.ClipNorm > 0)
-            _optimizer.ClipGradNorm(_options.ClipNorm);
-        StepResult result = _scaler.Step(_optimizer);
-        _scaler.Update();
-        _optimizer.ZeroGrad();
-        if (_probe is not null && !failed && result.Read().Skipped)
-        {
-            _probe.Failed(loss.Item(), Forward);
-            _optimizer.ZeroGrad();
-        }
-
-        long number = Advance(batch);
-        KeepLoss(number, loss);
-        _pending.Enqueue(new PendingStep(number, batch, start) { Result = result });
-    }
-
-    private Tensor Forward()
-    {
-        Tensor loss = _loss(_model, _tensors.Fields);
-        return loss is { DType: DType.Float32, Count: 1 }
-            ? loss
-            : throw new InvalidOperationException($"The loss of a batch is one float32; it is {loss.DType.Name()} {loss.Shape}. Take the mean over its elements.");
-    }
-
-    private static Tensor ClassLoss(Module model, IReadOnlyList<Tensor> fields) => Loss.CrossEntropy(model.Call(fields[0]), fields[1]);
-
-    /// <summary>Leaves a batch whose loss is not finite: what its forward pass holds goes with the step, and nothing learns of it.</summary>
-    private void PassOver(float loss, Batch batch, long start)
-    {
-        if (_probe is not null)
-        {
-            _probe.Failed(loss, Forward);
-            _optimizer.ZeroGrad();
-        }
-
-        _pending.Enqueue(new PendingStep(Advance(batch), batch, start) { Loss = loss, PassedOver = (_scaler.GetScale(), _optimizer.NextLearningRate()) });
-    }
-
-    private long Advance(Batch batch)
-    {
-        _checkpoint.Progress = _checkpoint.Progress with { Step = _checkpoint.Progress.Step + 1, Position = batch.Next };
-        return _checkpoint.Progress.Step;
-    }
-
-    private unsafe void KeepLoss(long step, Tensor loss)
-    {
-        int record = (int)(step % MostPending);
-        _lossValues.Copy(record, 0, (nint)loss.Pointer, sizeof(float));
-        _lossValues.Post(record);
-    }
-
-    /// <summary>What a step came to; waits for it where it is not done.</summary>
-    private StepReport Report(PendingStep step)
-    {
-        long start = Stopwatch.GetTimestamp();
-        float loss = step.Loss ?? _lossValues.Read<float>((int)(step.Number % MostPending));
-        StepOutcome? outcome = step.Result?.Read();
-        bool foundInf = outcome?.Skipped ?? false;
-        bool skipped = foundInf || outcome is null;
-        if (skipped)
-            _skipped++;
-        _checkpoint.Progress = _checkpoint.Progress with { Skipped = _skipped };
-        var report = new StepReport
-        {
-            Step = step.Number,
-            Epoch = step.Next.Epoch + (double)step.Next.Sample / _data.Count,
-            Loss = loss,
-            Scale = outcome?.Scale ?? step.PassedOver.Scale,
-            FoundInf = foundInf,
-            Skipped = skipped,
-            SkippedSoFar = _skipped,
-            LearningRate = outcome?.LearningRate ?? step.PassedOver.LearningRate,
-            GradientNorm = outcome?.GradientNorm ?? float.NaN,
-            Milliseconds = 0,
-            Samples = step.Samples,
-            TotalSteps = _totalSteps,
+            Steps = _checkpoint.Progress.Step,
+            StepsNow = clock.Count,
+            SkippedSteps = _checkpoint.Progress.Skipped,
+            NonFiniteLosses = _losses.Count,
+            FinalLoss = loss,
+            FinalScale = _scaler.GetScale(),
+            TestAccuracy = score.Accuracy,
+            TestLoss = score.Loss,
+            ReachedTarget = IsTarget(score),
+            Interrupted = interrupted,
+            SamplesPerSecond = clock.SamplesPerSecond,
+            MedianStepMilliseconds = clock.Median(),
         };
-        step.AddTimeSince(start);
-        return report with { Milliseconds = step.Milliseconds };
-    }
 
-    /// <summary>The accuracy on the test set, or with a loss of its own that loss; neither where it was cancelled.</summary>
+    /// <summary>
+    /// The accuracy on the test set, or with a loss of its own that loss; neither where it was cancelled.
+    /// </summary>
     private Score Test(CancellationToken cancellation) =>
         _test is null ? default
-        : _options.Loss is null ? new Score(Evaluation.Accuracy(_model, _test, _device, _options.Precision, cancellation), null)
+        : _options.Loss is null
+            ? new Score(Evaluation.Accuracy(_model, _test, _device, _options.Precision, cancellation), null)
         : new Score(null, Evaluation.Loss(_model, _loss, _test, _device, _options.Precision, cancellation));
 
     private CheckpointDirectory? OpenDirectory()
@@ -359,7 +300,10 @@ public sealed class Trainer : IDisposable
             if (_options.Resume)
                 Resume(directory);
             else if (directory.HasAny)
-                throw new CheckpointException(folder, ["it holds checkpoints of an earlier run: resume, or take another folder"]);
+                throw new CheckpointException(
+                    folder,
+                    ["it holds checkpoints of an earlier run: resume, or take another folder"]
+                );
             return directory;
         }
         catch
@@ -371,24 +315,48 @@ public sealed class Trainer : IDisposable
 
     private void Resume(CheckpointDirectory directory)
     {
-        LoadedCheckpoint? loaded = directory.LoadNewest(_checkpoint.Items(), _facts.Values,
-            (file, e) => Resuming?.Invoke(this, new CheckpointReport { File = file, Step = null, Message = $"Passing over a checkpoint: {e.Message}" }), _facts.MayChange);
+        LoadedCheckpoint? loaded = directory.LoadNewest(
+            _checkpoint.Items(),
+            _facts.Values,
+            (file, e) =>
+                Resuming?.Invoke(
+                    this,
+                    new CheckpointReport
+                    {
+                        File = file,
+                        Step = null,
+                        Message = $"Passing over a checkpoint: {e.Message}",
+                    }
+                ),
+            _facts.MayChange
+        );
         if (loaded is null)
             return;
         string changes = string.Concat(loaded.Changes.Select(change => $"; {change}"));
-        Resuming?.Invoke(this, new CheckpointReport
-        {
-            File = loaded.File,
-            Step = _checkpoint.Progress.Step,
-            Message = $"Going on after step {_checkpoint.Progress.Step}, from {loaded.File}{changes}.",
-        });
+        Resuming?.Invoke(
+            this,
+            new CheckpointReport
+            {
+                File = loaded.File,
+                Step = _checkpoint.Progress.Step,
+                Message = $"Going on after step {_checkpoint.Progress.Step}, from {loaded.File}{changes}.",
+            }
+        );
     }
 
     private long Save(CheckpointDirectory directory)
     {
         long step = _checkpoint.Progress.Step;
         string file = directory.Save(step, _checkpoint.Items(), _facts.Values);
-        CheckpointWritten?.Invoke(this, new CheckpointReport { File = file, Step = step, Message = $"Checkpoint of step {step}: {file}" });
+        CheckpointWritten?.Invoke(
+            this,
+            new CheckpointReport
+            {
+                File = file,
+                Step = step,
+                Message = $"Checkpoint of step {step}: {file}",
+            }
+        );
         return step;
     }
 

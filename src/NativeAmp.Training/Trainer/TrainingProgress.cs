@@ -13,5 +13,10 @@ internal readonly record struct TrainingProgress(long Step, long Skipped, DataPo
 
     /// <summary>Whether a run of a data set can have come there.</summary>
     public bool IsPossible(long samples) =>
-        Step is >= 0 and < Most && Skipped >= 0 && Skipped <= Step && Position.Epoch is >= 0 and < Most && Position.Sample >= 0 && Position.Sample <= samples;
+        Step is >= 0 and < Most
+        && Skipped >= 0
+        && Skipped <= Step
+        && Position.Epoch is >= 0 and < Most
+        && Position.Sample >= 0
+        && Position.Sample <= samples;
 }

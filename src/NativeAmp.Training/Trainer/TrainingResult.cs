@@ -21,13 +21,22 @@ public sealed record TrainingResult
     /// <summary>Loss scale after the last step; 1 without scaling.</summary>
     public required float FinalScale { get; init; }
 
-    /// <summary>Share of the test set that the network classifies rightly; null without a test set or with an empty one, or after an interruption.</summary>
+    /// <summary>
+    /// Share of the test set that the network classifies rightly; null without a test set or with an empty one, or
+    /// after an interruption.
+    /// </summary>
     public double? TestAccuracy { get; init; }
 
-    /// <summary>Mean of <see cref="TrainerOptions.Loss"/> over the test set; null without it, and where there is no <see cref="TestAccuracy"/> either.</summary>
+    /// <summary>
+    /// Mean of <see cref="TrainerOptions.Loss"/> over the test set; null without it, and where there is no
+    /// <see cref="TestAccuracy"/> either.
+    /// </summary>
     public double? TestLoss { get; init; }
 
-    /// <summary>Whether it ended before its last step because the test accuracy reached <see cref="TrainerOptions.TargetAccuracy"/>, or reached it with the last.</summary>
+    /// <summary>
+    /// Whether it ended before its last step because the test accuracy reached
+    /// <see cref="TrainerOptions.TargetAccuracy"/>, or reached it with the last.
+    /// </summary>
     public bool ReachedTarget { get; init; }
 
     /// <summary>Whether it was cancelled before its last step, or during the test after it.</summary>
@@ -52,10 +61,16 @@ public sealed record EpochReport
     /// <summary>Mean loss of the pass, as far as this process saw it, over steps with a finite one.</summary>
     public required double MeanLoss { get; init; }
 
-    /// <summary>Share of the test set that the network classifies rightly; null without a test set, and where the test was cancelled.</summary>
+    /// <summary>
+    /// Share of the test set that the network classifies rightly; null without a test set, and where the test was
+    /// cancelled.
+    /// </summary>
     public required double? TestAccuracy { get; init; }
 
-    /// <summary>Mean of <see cref="TrainerOptions.Loss"/> over the test set; null without it, and where there is no <see cref="TestAccuracy"/> either.</summary>
+    /// <summary>
+    /// Mean of <see cref="TrainerOptions.Loss"/> over the test set; null without it, and where there is no
+    /// <see cref="TestAccuracy"/> either.
+    /// </summary>
     public double? TestLoss { get; init; }
 }
 

@@ -5,10 +5,11 @@ namespace NativeAmp;
 
 /// <summary>A place to compute: the machine's processors, or an NVIDIA GPU.</summary>
 /// <remarks>
-/// Several threads may use a device, its buffers and tables at once: operators follow each other in some order, each whole. What two of them read and
-/// write is the callers' matter, as is disposing what another thread still uses. Disposing it while buffers, tables or events of it are alive is allowed: it is closed after the last of them, and
-/// until then serves as before, what is allocated anew included. Once it is closed everything but <see cref="Kind"/>, <see cref="Ordinal"/> and
-/// <see cref="IsHostMemory"/> is an <see cref="ObjectDisposedException"/>.
+/// Several threads may use a device, its buffers and tables at once: operators follow each other in some order, each
+/// whole. What two of them read and write is the callers' matter, as is disposing what another thread still uses.
+/// Disposing it while buffers, tables or events of it are alive is allowed: it is closed after the last of them, and
+/// until then serves as before, what is allocated anew included. Once it is closed everything but <see cref="Kind"/>,
+/// <see cref="Ordinal"/> and <see cref="IsHostMemory"/> is an <see cref="ObjectDisposedException"/>.
 /// </remarks>
 public sealed unsafe class Device : IDisposable
 {
@@ -36,10 +37,16 @@ public sealed unsafe class Device : IDisposable
     /// <summary>Its number among its kind.</summary>
     public int Ordinal { get; }
 
-    /// <summary>The device's own stream, on which everything runs where no other is named or in use. It is not CUDA's default stream.</summary>
+    /// <summary>
+    /// The device's own stream, on which everything runs where no other is named or in use. It is not CUDA's default
+    /// stream.
+    /// </summary>
     public DeviceStream Stream { get; }
 
-    /// <summary>The stream on which everything runs, here and now, that names no other: that of the innermost <see cref="Use"/>, or <see cref="Stream"/>.</summary>
+    /// <summary>
+    /// The stream on which everything runs, here and now, that names no other: that of the innermost <see cref="Use"/>,
+    /// or <see cref="Stream"/>.
+    /// </summary>
     public DeviceStream CurrentStream
     {
         get
@@ -64,8 +71,9 @@ public sealed unsafe class Device : IDisposable
     }
 
     /// <summary>
-    /// Threads of the CPU, 1 to 1024; setting 0 takes as many as there are processors to run on, a container's CPU quota pays for and
-    /// OMP_NUM_THREADS names, whichever is least (<see cref="DeviceInfo.ThreadsReason"/> says which). Results of casts, scaling, checks and Adam do not depend on it.
+    /// Threads of the CPU, 1 to 1024; setting 0 takes as many as there are processors to run on, a container's CPU
+    /// quota pays for and OMP_NUM_THREADS names, whichever is least (<see cref="DeviceInfo.ThreadsReason"/> says
+    /// which). Results of casts, scaling, checks and Adam do not depend on it.
     /// </summary>
     /// <exception cref="NativeAmpArgumentException">The number is out of range.</exception>
     /// <exception cref="NativeAmpUnsupportedException">It is set on a GPU.</exception>
@@ -75,7 +83,9 @@ public sealed unsafe class Device : IDisposable
         set => Ensure.Success(NativeMethods.DeviceSetThreads(Native, value));
     }
 
-    /// <summary>SIMD instruction set of the CPU's kernels. Every one gives the same bits for casts, scaling, checks and Adam.</summary>
+    /// <summary>
+    /// SIMD instruction set of the CPU's kernels. Every one gives the same bits for casts, scaling, checks and Adam.
+    /// </summary>
     /// <exception cref="NativeAmpUnsupportedException">The machine lacks it, or it is set on a GPU.</exception>
     public SimdTarget Simd
     {
@@ -139,10 +149,14 @@ public sealed unsafe class Device : IDisposable
 
     /// <summary>Opens an NVIDIA GPU.</summary>
     /// <param name="ordinal">Its number, from 0.</param>
-    /// <exception cref="NativeAmpUnavailableException">There is no such GPU, no driver, or no GPU backend in this build; the message says which.</exception>
+    /// <exception cref="NativeAmpUnavailableException">There is no such GPU, no driver, or no GPU backend in this
+    /// build; the message says which.</exception>
     public static Device Cuda(int ordinal = 0) => new(DeviceKind.Cuda, ordinal);
 
-    /// <summary>The first NVIDIA GPU that can be opened, else the machine's processors: a GPU may be too old, or in use by another process alone.</summary>
+    /// <summary>
+    /// The first NVIDIA GPU that can be opened, else the machine's processors: a GPU may be too old, or in use by
+    /// another process alone.
+    /// </summary>
     public static Device Best()
     {
         int count = Available(DeviceKind.Cuda).Count;
@@ -176,10 +190,12 @@ public sealed unsafe class Device : IDisposable
     /// <param name="count">How many, 0 or more.</param>
     /// <param name="kind">What it is for.</param>
     /// <exception cref="DeviceOutOfMemoryException">The device cannot give that much.</exception>
-    public DeviceBuffer Allocate(DType dtype, long count, MemoryKind kind = MemoryKind.Other) => new(this, dtype, count, kind);
+    public DeviceBuffer Allocate(DType dtype, long count, MemoryKind kind = MemoryKind.Other) =>
+        new(this, dtype, count, kind);
 
     /// <summary>Memory for elements, filled with these.</summary>
-    /// <typeparam name="T"><see cref="float"/>, <see cref="Half"/>, <see cref="BFloat16"/>, <see cref="int"/> or <see cref="byte"/>.</typeparam>
+    /// <typeparam name="T"><see cref="float"/>, <see cref="Half"/>, <see cref="BFloat16"/>, <see cref="int"/> or
+    /// <see cref="byte"/>.</typeparam>
     public DeviceBuffer Allocate<T>(ReadOnlySpan<T> elements, MemoryKind kind = MemoryKind.Other)
         where T : unmanaged
     {
@@ -189,8 +205,9 @@ public sealed unsafe class Device : IDisposable
     }
 
     /// <summary>
-    /// Bare memory from the caching allocator, aligned to 256 bytes, contents undefined: for those who manage lifetimes themselves and must not
-    /// allocate managed objects. It is to be given back by <see cref="FreeMemory"/> before the device is disposed.
+    /// Bare memory from the caching allocator, aligned to 256 bytes, contents undefined: for those who manage lifetimes
+    /// themselves and must not allocate managed objects. It is to be given back by <see cref="FreeMemory"/> before the
+    /// device is disposed.
     /// </summary>
     /// <param name="bytes">How much; 0 gives a null pointer.</param>
     /// <param name="kind">What it is for.</param>
@@ -199,11 +216,16 @@ public sealed unsafe class Device : IDisposable
     {
         _handle.FreeAbandoned();
         void* pointer;
-        Ensure.Success(NativeMethods.MemoryAllocate(&pointer, Native, bytes, (int)kind, DeviceStream.NativeOf(this, stream)));
+        Ensure.Success(
+            NativeMethods.MemoryAllocate(&pointer, Native, bytes, (int)kind, DeviceStream.NativeOf(this, stream))
+        );
         return (nint)pointer;
     }
 
-    /// <summary>Gives back what <see cref="AllocateMemory"/> gave. What was put on the stream before may still use it. Zero is ignored.</summary>
+    /// <summary>
+    /// Gives back what <see cref="AllocateMemory"/> gave. What was put on the stream before may still use it. Zero is
+    /// ignored.
+    /// </summary>
     public void FreeMemory(nint pointer, DeviceStream? stream = null) =>
         Ensure.Success(NativeMethods.MemoryFree(Native, (void*)pointer, DeviceStream.NativeOf(this, stream)));
 
@@ -211,25 +233,43 @@ public sealed unsafe class Device : IDisposable
     public void CopyToDevice(nint destination, ReadOnlySpan<byte> source, DeviceStream? stream = null)
     {
         fixed (byte* pointer = source)
-            Copy((void*)destination, pointer, source.Length, NampCopyDirection.HostToDevice, DeviceStream.NativeOf(this, stream));
+            Copy(
+                (void*)destination,
+                pointer,
+                source.Length,
+                NampCopyDirection.HostToDevice,
+                DeviceStream.NativeOf(this, stream)
+            );
     }
 
     /// <summary>Copies bytes from the device's memory to the host's, and waits for them.</summary>
     public void CopyToHost(Span<byte> destination, nint source, DeviceStream? stream = null)
     {
         fixed (byte* pointer = destination)
-            Ensure.Success(NativeMethods.MemoryRead(Native, pointer, (void*)source, destination.Length, DeviceStream.NativeOf(this, stream)));
+            Ensure.Success(
+                NativeMethods.MemoryRead(
+                    Native,
+                    pointer,
+                    (void*)source,
+                    destination.Length,
+                    DeviceStream.NativeOf(this, stream)
+                )
+            );
     }
 
     /// <summary>Copies bytes into pinned memory, when it is their turn on the current stream.</summary>
     internal void CopyToPinned(byte* destination, nint source, long bytes) =>
         Copy(destination, (void*)source, bytes, NampCopyDirection.DeviceToHost, DeviceStream.NativeOf(this, null));
 
-    /// <summary>Reads one value from the device's memory, and waits for it; from the host's memory without a call into native code.</summary>
+    /// <summary>
+    /// Reads one value from the device's memory, and waits for it; from the host's memory without a call into native
+    /// code.
+    /// </summary>
     internal T Read<T>(nint source)
         where T : unmanaged
     {
-        if (IsHostMemory) return *(T*)source;
+        if (IsHostMemory)
+            return *(T*)source;
         T value;
         CopyToHost(new Span<byte>(&value, sizeof(T)), source);
         return value;
@@ -237,11 +277,19 @@ public sealed unsafe class Device : IDisposable
 
     /// <summary>Copies bytes within the device's memory.</summary>
     public void CopyOnDevice(nint destination, nint source, long bytes, DeviceStream? stream = null) =>
-        Copy((void*)destination, (void*)source, bytes, NampCopyDirection.DeviceToDevice, DeviceStream.NativeOf(this, stream));
+        Copy(
+            (void*)destination,
+            (void*)source,
+            bytes,
+            NampCopyDirection.DeviceToDevice,
+            DeviceStream.NativeOf(this, stream)
+        );
 
     /// <summary>Sets every byte of the device's memory there to a value.</summary>
     public void FillMemory(nint destination, byte value, long bytes, DeviceStream? stream = null) =>
-        Ensure.Success(NativeMethods.MemoryFill(Native, (void*)destination, value, bytes, DeviceStream.NativeOf(this, stream)));
+        Ensure.Success(
+            NativeMethods.MemoryFill(Native, (void*)destination, value, bytes, DeviceStream.NativeOf(this, stream))
+        );
 
     /// <summary>Gives memory that is cached and not in use back to the system.</summary>
     public void TrimMemory()
@@ -254,7 +302,8 @@ public sealed unsafe class Device : IDisposable
     public void ResetPeakMemory() => Ensure.Success(NativeMethods.MemoryResetPeak(Native));
 
     /// <summary>
-    /// A new stream; what was put on <see cref="Stream"/> before is done before what is put on it. On the CPU, which has only one, that one again.
+    /// A new stream; what was put on <see cref="Stream"/> before is done before what is put on it. On the CPU, which
+    /// has only one, that one again.
     /// </summary>
     public DeviceStream CreateStream()
     {
@@ -264,30 +313,35 @@ public sealed unsafe class Device : IDisposable
     }
 
     /// <summary>
-    /// A stream that belongs to somebody else, such as ManagedCuda's <c>CUstream.Pointer</c>. 0 is CUDA's default stream, as everybody else has it; on the CPU
-    /// it is <see cref="Stream"/>.
+    /// A stream that belongs to somebody else, such as ManagedCuda's <c>CUstream.Pointer</c>. 0 is CUDA's default
+    /// stream, as everybody else has it; on the CPU it is <see cref="Stream"/>.
     /// </summary>
     public DeviceStream BorrowStream(nint handle)
     {
         ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
-        if (IsHostMemory) return Stream;
+        if (IsHostMemory)
+            return Stream;
         return new DeviceStream(this, handle == 0 ? LegacyStream : handle);
     }
 
     /// <summary>
-    /// Makes a stream current in this flow of control until the scope is disposed: it stays over <c>await</c>, goes into tasks that are started within, and is
-    /// nowhere else. Scopes nest. What was put on the stream before is not waited for: see <see cref="DeviceStream.WaitFor(DeviceStream)"/>.
+    /// Makes a stream current in this flow of control until the scope is disposed: it stays over <c>await</c>, goes
+    /// into tasks that are started within, and is nowhere else. Scopes nest. What was put on the stream before is not
+    /// waited for: see <see cref="DeviceStream.WaitFor(DeviceStream)"/>.
     /// </summary>
     /// <exception cref="ArgumentException">The stream is of another device.</exception>
     public StreamScope Use(DeviceStream stream)
     {
         ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
         ArgumentNullException.ThrowIfNull(stream);
-        if (stream.Device != this) throw new ArgumentException("The stream is of another device.", nameof(stream));
+        if (stream.Device != this)
+            throw new ArgumentException("The stream is of another device.", nameof(stream));
         return StreamScope.Enter(stream);
     }
 
-    /// <summary>Closes the device after the last of its buffers and tables. Those that nobody refers to any more do not count.</summary>
+    /// <summary>
+    /// Closes the device after the last of its buffers and tables. Those that nobody refers to any more do not count.
+    /// </summary>
     public void Dispose()
     {
         if (_handle is { IsClosed: false, BufferBytes: > 0 })

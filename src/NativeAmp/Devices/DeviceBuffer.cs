@@ -4,8 +4,8 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// Device memory for a number of elements of one type, of the stream that was current when it was allocated. Owned: disposing it gives the memory back to the
-/// device's cache.
+/// Device memory for a number of elements of one type, of the stream that was current when it was allocated. Owned:
+/// disposing it gives the memory back to the device's cache.
 /// </summary>
 public sealed unsafe class DeviceBuffer : IDisposable
 {
@@ -25,7 +25,8 @@ public sealed unsafe class DeviceBuffer : IDisposable
         Count = count;
         Kind = kind;
         // Nothing is allocated for nothing, and a null pointer is no handle.
-        if (pointer != 0) _memory = new MemoryHandle(device.Handle, pointer, Bytes, _stream);
+        if (pointer != 0)
+            _memory = new MemoryHandle(device.Handle, pointer, Bytes, _stream);
     }
 
     /// <summary>The device.</summary>
@@ -54,17 +55,24 @@ public sealed unsafe class DeviceBuffer : IDisposable
         }
     }
 
-    /// <summary>The elements where the host can reach them. The span must not be used after the buffer is disposed.</summary>
+    /// <summary>
+    /// The elements where the host can reach them. The span must not be used after the buffer is disposed.
+    /// </summary>
     /// <typeparam name="T">The .NET type of <see cref="DType"/>.</typeparam>
-    /// <exception cref="InvalidOperationException">The memory is a GPU's, or holds more elements than a span can.</exception>
+    /// <exception cref="InvalidOperationException">The memory is a GPU's, or holds more elements than a span
+    /// can.</exception>
     /// <exception cref="ArgumentException">The type is not that of the elements.</exception>
     public Span<T> AsSpan<T>()
         where T : unmanaged
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         EnsureType<T>();
-        if (!Device.IsHostMemory) throw new InvalidOperationException("The memory is on a GPU, where the host cannot reach it: use CopyTo.");
-        if (Count > int.MaxValue) throw new InvalidOperationException($"A span holds at most {int.MaxValue} elements; the buffer has {Count}.");
+        if (!Device.IsHostMemory)
+            throw new InvalidOperationException("The memory is on a GPU, where the host cannot reach it: use CopyTo.");
+        if (Count > int.MaxValue)
+            throw new InvalidOperationException(
+                $"A span holds at most {int.MaxValue} elements; the buffer has {Count}."
+            );
         return new Span<T>((void*)Pointer, (int)Count);
     }
 
@@ -116,22 +124,27 @@ public sealed unsafe class DeviceBuffer : IDisposable
     }
 
     /// <summary>
-    /// Says that the memory is used on another stream than the one it was allocated on, so that it is not handed out again before that stream is done with what
-    /// it has by then (PyTorch's <c>record_stream</c>). The buffer's own methods do it for the stream that they use.
+    /// Says that the memory is used on another stream than the one it was allocated on, so that it is not handed out
+    /// again before that stream is done with what it has by then (PyTorch's <c>record_stream</c>). The buffer's own
+    /// methods do it for the stream that they use.
     /// </summary>
     /// <param name="stream">The stream; null for the current one.</param>
     public void RecordStream(DeviceStream? stream = null)
     {
         nint pointer = Pointer;
         void* user = DeviceStream.NativeOf(Device, stream);
-        if ((nint)user == _stream || pointer == 0) return;
+        if ((nint)user == _stream || pointer == 0)
+            return;
         Ensure.Success(NativeMethods.MemoryRecordStream(Device.Native, (void*)pointer, user));
     }
 
     /// <summary>The whole buffer as a cell of a <see cref="TensorTable"/>.</summary>
     public TensorCell ToCell() => new(Pointer, DType);
 
-    /// <summary>Gives the memory back. What was put before on the stream that was current when it was allocated, and on those of <see cref="RecordStream"/>, may still use it.</summary>
+    /// <summary>
+    /// Gives the memory back. What was put before on the stream that was current when it was allocated, and on those of
+    /// <see cref="RecordStream"/>, may still use it.
+    /// </summary>
     public void Dispose()
     {
         _disposed = true;
@@ -143,7 +156,8 @@ public sealed unsafe class DeviceBuffer : IDisposable
         where T : unmanaged => int.MaxValue / sizeof(T);
 
     private static Span<byte> Piece<T>(T* pointer, int length, long done)
-        where T : unmanaged => MemoryMarshal.AsBytes(new Span<T>(pointer + done, (int)Math.Min(length - done, ByteSpanLimit<T>())));
+        where T : unmanaged =>
+        MemoryMarshal.AsBytes(new Span<T>(pointer + done, (int)Math.Min(length - done, ByteSpanLimit<T>())));
 
     private nint At<T>(long offset, long length)
         where T : unmanaged
@@ -158,6 +172,7 @@ public sealed unsafe class DeviceBuffer : IDisposable
     private void EnsureType<T>()
         where T : unmanaged
     {
-        if (!DType.Holds<T>()) throw new ArgumentException($"The buffer holds {DType.Name()}, not {typeof(T).Name}.");
+        if (!DType.Holds<T>())
+            throw new ArgumentException($"The buffer holds {DType.Name()}, not {typeof(T).Name}.");
     }
 }

@@ -37,7 +37,9 @@ public enum MemoryKind
     Workspace = NampMemoryKind.Workspace,
 }
 
-/// <summary>SIMD instruction sets of the CPU. Every one gives the same bits for casts, scaling, checks and Adam.</summary>
+/// <summary>
+/// SIMD instruction sets of the CPU. Every one gives the same bits for casts, scaling, checks and Adam.
+/// </summary>
 public enum SimdTarget
 {
     /// <summary>The best that the machine has.</summary>

@@ -3,8 +3,8 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// A moment on a stream, reached when what was put there before is done: for ordering streams, and for timing work as the device sees it. On the CPU,
-/// which works synchronously, it is the time of the call, and reached at once.
+/// A moment on a stream, reached when what was put there before is done: for ordering streams, and for timing work as
+/// the device sees it. On the CPU, which works synchronously, it is the time of the call, and reached at once.
 /// </summary>
 public sealed unsafe class DeviceEvent : IDisposable
 {
@@ -34,7 +34,8 @@ public sealed unsafe class DeviceEvent : IDisposable
     }
 
     /// <summary>Puts the event on a stream, or on the current one; an earlier record is forgotten.</summary>
-    public void Record(DeviceStream? stream = null) => Ensure.Success(NativeMethods.EventRecord(Native, DeviceStream.NativeOf(Device, stream)));
+    public void Record(DeviceStream? stream = null) =>
+        Ensure.Success(NativeMethods.EventRecord(Native, DeviceStream.NativeOf(Device, stream)));
 
     /// <summary>Whether what was put on the stream before it was recorded is done; without waiting.</summary>
     /// <exception cref="NativeAmpArgumentException">It was not recorded.</exception>
@@ -65,7 +66,8 @@ public sealed unsafe class DeviceEvent : IDisposable
     /// <summary>Ends the event.</summary>
     public void Dispose() => _handle.Dispose();
 
-    private sealed class EventHandle(DeviceHandle device, nint handleOfEvent) : DeviceResourceHandle(device, handleOfEvent)
+    private sealed class EventHandle(DeviceHandle device, nint handleOfEvent)
+        : DeviceResourceHandle(device, handleOfEvent)
     {
         protected override int Release() => NativeMethods.EventDestroy((NampEvent*)handle);
 

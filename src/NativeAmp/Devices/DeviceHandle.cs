@@ -5,20 +5,19 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// Owns a native device. Whatever lives on the device (memory, tables, streams) holds a reference to this handle, so that the
-/// device is closed after the last of them, in whatever order they are disposed or finalized.
+/// Owns a native device. Whatever lives on the device (memory, tables, streams) holds a reference to this handle, so
+/// that the device is closed after the last of them, in whatever order they are disposed or finalized.
 /// </summary>
 internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
 {
-    // What the finalizer thread found abandoned waits here, for giving it back may wait for the device or for another thread's call, and the
-    // finalizer's thread must not; and what the device refused to take back, which is tried again.
+    // What the finalizer thread found abandoned waits here, for giving it back may wait for the device or for another
+    // thread's call, and the finalizer's thread must not; and what the device refused to take back, which is tried
+    // again.
     private readonly ConcurrentQueue<(nint Pointer, DeviceResource Kind)> _abandoned = new();
     private long _bufferBytes;
 
     public DeviceHandle()
-        : base(ownsHandle: true)
-    {
-    }
+        : base(ownsHandle: true) { }
 
     /// <summary>Bytes of all buffers that were not given back, those included that nobody refers to any more.</summary>
     public long BufferBytes => Volatile.Read(ref _bufferBytes);
@@ -32,7 +31,8 @@ internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
     public void FreeAbandoned()
     {
         // The common case costs one read.
-        if (_abandoned.IsEmpty) return;
+        if (_abandoned.IsEmpty)
+            return;
         while (_abandoned.TryDequeue(out var item))
         {
             int status = item.Kind switch
@@ -42,7 +42,8 @@ internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
                 DeviceResource.HostMemory => NativeMethods.MemoryFreeHost((NampDevice*)handle, (void*)item.Pointer),
                 _ => NativeMethods.MemoryFree((NampDevice*)handle, (void*)item.Pointer, null),
             };
-            if (status == (int)NampStatus.Ok) continue;
+            if (status == (int)NampStatus.Ok)
+                continue;
             _abandoned.Enqueue(item);
             Ensure.Success(status);
         }
@@ -105,7 +106,8 @@ internal abstract class DeviceResourceHandle : SafeHandleZeroOrMinusOneIsInvalid
 
     protected sealed override bool ReleaseHandle()
     {
-        if (_finalizing || Release() != (int)NampStatus.Ok) Abandon();
+        if (_finalizing || Release() != (int)NampStatus.Ok)
+            Abandon();
         Device.DangerousRelease();
         return true;
     }
@@ -138,7 +140,8 @@ internal sealed unsafe class MemoryHandle : DeviceResourceHandle
     protected override void Abandon()
     {
         // What Release failed to give back was subtracted there.
-        if (IsFinalizing) Device.CountBytes(-_bytes);
+        if (IsFinalizing)
+            Device.CountBytes(-_bytes);
         Device.Abandon(handle, DeviceResource.Memory);
     }
 }

@@ -16,9 +16,12 @@ public sealed record DeviceInfo
         Multiprocessors = info.Multiprocessors;
         MemoryTotal = info.MemoryTotal;
         MemoryFree = info.MemoryFree;
-        fixed (byte* name = info.Name) Name = Marshal.PtrToStringUTF8((nint)name) ?? "";
-        fixed (byte* reason = info.ThreadsReason) ThreadsReason = Marshal.PtrToStringUTF8((nint)reason) ?? "";
-        fixed (byte* libraries = info.Libraries) Libraries = Marshal.PtrToStringUTF8((nint)libraries) ?? "";
+        fixed (byte* name = info.Name)
+            Name = Marshal.PtrToStringUTF8((nint)name) ?? "";
+        fixed (byte* reason = info.ThreadsReason)
+            ThreadsReason = Marshal.PtrToStringUTF8((nint)reason) ?? "";
+        fixed (byte* libraries = info.Libraries)
+            Libraries = Marshal.PtrToStringUTF8((nint)libraries) ?? "";
     }
 
     /// <summary>The kind of device.</summary>

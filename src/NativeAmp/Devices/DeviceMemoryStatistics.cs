@@ -3,7 +3,9 @@ using NativeAmp.Interop;
 
 namespace NativeAmp;
 
-/// <summary>Bytes of a device's memory by what they are for, as handed out (rounded up to the allocator's granule).</summary>
+/// <summary>
+/// Bytes of a device's memory by what they are for, as handed out (rounded up to the allocator's granule).
+/// </summary>
 public sealed class DeviceMemoryStatistics
 {
     private readonly long[] _live = new long[(int)NampMemoryKind.KindCount];
@@ -24,8 +26,13 @@ public sealed class DeviceMemoryStatistics
     /// <summary>Every kind of memory, in the order in which they are best listed.</summary>
     public static ImmutableArray<MemoryKind> Kinds { get; } =
     [
-        MemoryKind.Parameters, MemoryKind.ComputeCopies, MemoryKind.OptimizerState, MemoryKind.Gradients, MemoryKind.Activations,
-        MemoryKind.Workspace, MemoryKind.Other,
+        MemoryKind.Parameters,
+        MemoryKind.ComputeCopies,
+        MemoryKind.OptimizerState,
+        MemoryKind.Gradients,
+        MemoryKind.Activations,
+        MemoryKind.Workspace,
+        MemoryKind.Other,
     ];
 
     /// <summary>Bytes of all kinds in use now.</summary>

@@ -3,12 +3,12 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// An order of work on a device. Work on one stream is done in its order; between streams <see cref="WaitFor(DeviceEvent)"/> makes one. The CPU has one
-/// stream, and works synchronously.
+/// An order of work on a device. Work on one stream is done in its order; between streams
+/// <see cref="WaitFor(DeviceEvent)"/> makes one. The CPU has one stream, and works synchronously.
 /// </summary>
 /// <remarks>
-/// Memory belongs to the stream that was current when it was allocated. Where another stream uses it, <see cref="DeviceBuffer.RecordStream"/> says so before
-/// it is given back.
+/// Memory belongs to the stream that was current when it was allocated. Where another stream uses it,
+/// <see cref="DeviceBuffer.RecordStream"/> says so before it is given back.
 /// </remarks>
 public sealed unsafe class DeviceStream : IDisposable
 {
@@ -42,7 +42,10 @@ public sealed unsafe class DeviceStream : IDisposable
     /// <summary>What the native library knows it by: null for the device's own.</summary>
     private void* Native => _isOwn ? null : (void*)Handle;
 
-    /// <summary>Lets work that is put on this stream from now on wait, on the device, until an event is reached as it was last recorded. The host goes on.</summary>
+    /// <summary>
+    /// Lets work that is put on this stream from now on wait, on the device, until an event is reached as it was last
+    /// recorded. The host goes on.
+    /// </summary>
     /// <exception cref="NativeAmpArgumentException">The event is of another device.</exception>
     public void WaitFor(DeviceEvent moment)
     {
@@ -50,7 +53,9 @@ public sealed unsafe class DeviceStream : IDisposable
         Ensure.Success(NativeMethods.StreamWaitEvent(Device.Native, Native, moment.Native));
     }
 
-    /// <summary>Lets work that is put on this stream from now on wait, on the device, for what is on another by now.</summary>
+    /// <summary>
+    /// Lets work that is put on this stream from now on wait, on the device, for what is on another by now.
+    /// </summary>
     public void WaitFor(DeviceStream other)
     {
         ArgumentNullException.ThrowIfNull(other);
@@ -64,13 +69,15 @@ public sealed unsafe class DeviceStream : IDisposable
     public void Synchronize() => Ensure.Success(NativeMethods.StreamSynchronize(Device.Native, Native));
 
     /// <summary>
-    /// Ends the stream if <see cref="Device.CreateStream"/> made it, and the use of one that was borrowed. The device's own stream, which is all that the CPU
-    /// has, stays as it is.
+    /// Ends the stream if <see cref="Device.CreateStream"/> made it, and the use of one that was borrowed. The device's
+    /// own stream, which is all that the CPU has, stays as it is.
     /// </summary>
     public void Dispose()
     {
-        if (_disposed || _isOwn) return;
-        if (_owned) Ensure.Success(NativeMethods.StreamDestroy(Device.Native, (void*)_handle));
+        if (_disposed || _isOwn)
+            return;
+        if (_owned)
+            Ensure.Success(NativeMethods.StreamDestroy(Device.Native, (void*)_handle));
         _disposed = true;
     }
 
@@ -79,8 +86,10 @@ public sealed unsafe class DeviceStream : IDisposable
     internal static void* NativeOf(Device device, DeviceStream? stream)
     {
         stream ??= device.StreamInUse;
-        if (stream is null) return null;
-        if (stream.Device != device) throw new ArgumentException("The stream is of another device than what is done on it.", nameof(stream));
+        if (stream is null)
+            return null;
+        if (stream.Device != device)
+            throw new ArgumentException("The stream is of another device than what is done on it.", nameof(stream));
         return stream.Native;
     }
 }

@@ -3,8 +3,9 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// A device's note of labels and indices out of range. Kernels write it where nothing waits for them; each step keeps a copy beside what else it
-/// found. It is made by the first operator that has labels or indices, and lives as long as the device.
+/// A device's note of labels and indices out of range. Kernels write it where nothing waits for them; each step keeps a
+/// copy beside what else it found. It is made by the first operator that has labels or indices, and lives as long as
+/// the device.
 /// </summary>
 internal sealed unsafe class IndexFacts
 {
@@ -17,10 +18,12 @@ internal sealed unsafe class IndexFacts
     /// <summary>Where it is on the device.</summary>
     public NampIndexFact* Make(Device device)
     {
-        if (_fact is not null) return _fact;
+        if (_fact is not null)
+            return _fact;
         lock (_making)
         {
-            if (_fact is not null) return _fact;
+            if (_fact is not null)
+                return _fact;
             // Memory of this kind goes back with the device.
             nint pointer = device.AllocateMemory(sizeof(NampIndexFact), MemoryKind.Workspace);
             device.FillMemory(pointer, 0, sizeof(NampIndexFact));
@@ -39,8 +42,17 @@ internal sealed unsafe class IndexFacts
     {
         for (long row = 0; row < rows; row++)
         {
-            if ((labels[row] >= 0 && labels[row] < classes) || labels[row] == ignored) continue;
-            throw new IndexRangeException(new NampIndexFact { Position = row, Value = labels[row], Range = classes, Kind = (int)NampIndexKind.Label });
+            if ((labels[row] >= 0 && labels[row] < classes) || labels[row] == ignored)
+                continue;
+            throw new IndexRangeException(
+                new NampIndexFact
+                {
+                    Position = row,
+                    Value = labels[row],
+                    Range = classes,
+                    Kind = (int)NampIndexKind.Label,
+                }
+            );
         }
     }
 
@@ -49,8 +61,17 @@ internal sealed unsafe class IndexFacts
     {
         for (long i = 0; i < count; i++)
         {
-            if (indices[i] >= 0 && indices[i] < rows) continue;
-            throw new IndexRangeException(new NampIndexFact { Position = i, Value = indices[i], Range = rows, Kind = (int)NampIndexKind.Row });
+            if (indices[i] >= 0 && indices[i] < rows)
+                continue;
+            throw new IndexRangeException(
+                new NampIndexFact
+                {
+                    Position = i,
+                    Value = indices[i],
+                    Range = rows,
+                    Kind = (int)NampIndexKind.Row,
+                }
+            );
         }
     }
 }

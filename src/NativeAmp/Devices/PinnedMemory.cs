@@ -29,7 +29,8 @@ internal sealed unsafe class PinnedMemory : IDisposable
 
     private sealed class PinnedHandle(DeviceHandle device, nint pointer) : DeviceResourceHandle(device, pointer)
     {
-        protected override int Release() => NativeMethods.MemoryFreeHost((NampDevice*)Device.DangerousGetHandle(), (void*)handle);
+        protected override int Release() =>
+            NativeMethods.MemoryFreeHost((NampDevice*)Device.DangerousGetHandle(), (void*)handle);
 
         protected override void Abandon() => Device.Abandon(handle, DeviceResource.HostMemory);
     }

@@ -1,19 +1,18 @@
 namespace NativeAmp;
 
 /// <summary>
-/// What a training step takes of a device's memory, by kind, in bytes as handed out (rounded up to the allocator's granule). The seven kinds add up
-/// to <see cref="Peak"/>.
+/// What a training step takes of a device's memory, by kind, in bytes as handed out (rounded up to the allocator's
+/// granule). The seven kinds add up to <see cref="Peak"/>.
 /// </summary>
 /// <remarks>
-/// Six kinds are what stays between two steps. <see cref="Activations"/> is the rest of the peak: at its moment there are the outputs of operators,
-/// what they keep for the backward pass, the gradients of those outputs, and scratch that is not kept. Count from the second step on
-/// (<see cref="Device.ResetPeakMemory"/> after the first): the first one still allocates gradients and lets the workspace grow.
+/// Six kinds are what stays between two steps. <see cref="Activations"/> is the rest of the peak: at its moment there
+/// are the outputs of operators, what they keep for the backward pass, the gradients of those outputs, and scratch that
+/// is not kept. Count from the second step on (<see cref="Device.ResetPeakMemory"/> after the first): the first one
+/// still allocates gradients and lets the workspace grow.
 /// </remarks>
 public sealed record StepMemory
 {
-    private StepMemory()
-    {
-    }
+    private StepMemory() { }
 
     /// <summary>FP32 parameters, and the buffers of modules, such as the running statistics of batch norms.</summary>
     public long Parameters { get; private init; }
@@ -41,8 +40,8 @@ public sealed record StepMemory
 
     /// <summary>Counts a step.</summary>
     /// <param name="afterStep">
-    /// <see cref="Device.MemoryStatistics"/> between two steps: the optimizer has stepped, gradients are cleared (their memory stays), and nothing of the
-    /// step's graph is alive.
+    /// <see cref="Device.MemoryStatistics"/> between two steps: the optimizer has stepped, gradients are cleared (their
+    /// memory stays), and nothing of the step's graph is alive.
     /// </param>
     public static StepMemory Of(DeviceMemoryStatistics afterStep)
     {
@@ -53,7 +52,8 @@ public sealed record StepMemory
             ComputeCopies = afterStep.LiveBytes(MemoryKind.ComputeCopies),
             Gradients = afterStep.LiveBytes(MemoryKind.Gradients),
             OptimizerState = afterStep.LiveBytes(MemoryKind.OptimizerState),
-            Activations = afterStep.PeakTotalBytes - afterStep.LiveTotalBytes + afterStep.LiveBytes(MemoryKind.Activations),
+            Activations =
+                afterStep.PeakTotalBytes - afterStep.LiveTotalBytes + afterStep.LiveBytes(MemoryKind.Activations),
             Workspace = afterStep.LiveBytes(MemoryKind.Workspace),
             Other = afterStep.LiveBytes(MemoryKind.Other),
             Peak = afterStep.PeakTotalBytes,

@@ -17,7 +17,8 @@ public readonly struct StreamScope : IDisposable
     {
         for (StreamFrame? open = s_innermost.Value; open is not null; open = open.Outer)
         {
-            if (open != _frame) continue;
+            if (open != _frame)
+                continue;
             s_innermost.Value = open.Outer;
             return;
         }
@@ -34,9 +35,11 @@ public readonly struct StreamScope : IDisposable
     /// <summary>The stream that is in use on a device; null for the device's own.</summary>
     internal static DeviceStream? InUse(Device device)
     {
-        if (!s_used) return null;
+        if (!s_used)
+            return null;
         StreamFrame? frame = s_innermost.Value;
-        while (frame is not null && frame.Stream.Device != device) frame = frame.Outer;
+        while (frame is not null && frame.Stream.Device != device)
+            frame = frame.Outer;
         return frame?.Stream;
     }
 

@@ -13,7 +13,8 @@ internal static unsafe class Ensure
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Success(int status)
     {
-        if (status != (int)NampStatus.Ok) Throw(status);
+        if (status != (int)NampStatus.Ok)
+            Throw(status);
     }
 
     /// <summary>What the thread's last failed call had to say.</summary>
@@ -26,7 +27,9 @@ internal static unsafe class Ensure
     {
         // Copied before anything else may call into the library on this thread.
         string message = LastMessage();
-        if (message.Length == 0) message = $"The native library answered {Text(NativeMethods.StatusName(status))} ({status}) and no message.";
+        if (message.Length == 0)
+            message =
+                $"The native library answered {Text(NativeMethods.StatusName(status))} ({status}) and no message.";
         throw (NampStatus)status switch
         {
             NampStatus.ErrorInvalidArgument or NampStatus.ErrorMisaligned => new NativeAmpArgumentException(message),

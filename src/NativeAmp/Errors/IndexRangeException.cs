@@ -1,11 +1,12 @@
+using System.Globalization;
 using NativeAmp.Interop;
 
 namespace NativeAmp;
 
 /// <summary>
-/// A label that is no class, or an index that is no row of an embedding's table. On the CPU the operator throws it, and nothing was changed. On a
-/// GPU nothing waits for the operator: the loss, the step's result and the trainer throw it when they are looked at, the step was skipped, and the
-/// loss scale did not fall for it.
+/// A label that is no class, or an index that is no row of an embedding's table. On the CPU the operator throws it, and
+/// nothing was changed. On a GPU nothing waits for the operator: the loss, the step's result and the trainer throw it
+/// when they are looked at, the step was skipped, and the loss scale did not fall for it.
 /// </summary>
 public sealed class IndexRangeException : NativeAmpException
 {
@@ -21,18 +22,31 @@ public sealed class IndexRangeException : NativeAmpException
     /// <summary>The label or index.</summary>
     public long Value { get; }
 
-    /// <summary>Which it is: the row of the logits, or the position among the indices, from 0. The first that is out of range.</summary>
+    /// <summary>
+    /// Which it is: the row of the logits, or the position among the indices, from 0. The first that is out of range.
+    /// </summary>
     public long Position { get; }
 
-    /// <summary>The number of classes, or of the table's rows: the value should have been 0 or more, and less than this.</summary>
+    /// <summary>
+    /// The number of classes, or of the table's rows: the value should have been 0 or more, and less than this.
+    /// </summary>
     public long Range { get; }
 
     /// <summary>Whether it is a label of a loss, and not an index of an embedding.</summary>
     public bool IsLabel { get; }
 
-    private static string Describe(in NampIndexFact fact) => fact.Kind == (int)NampIndexKind.Label
-        ? FormattableString.Invariant($"The label {fact.Value} of row {fact.Position} is out of range: there are {fact.Range} classes, 0 to {fact.Range - 1}. ") +
-            "Check the labels and the number of classes; rows that are not to count have the ignored label, -100 as a rule."
-        : FormattableString.Invariant($"The index {fact.Value} at position {fact.Position} is out of range: the embedding's table has {fact.Range} rows, 0 to {fact.Range - 1}. ") +
-            "Check the indices and the size of the vocabulary.";
+    private static string Describe(in NampIndexFact fact) =>
+        fact.Kind == (int)NampIndexKind.Label
+            ? string.Create(
+                CultureInfo.InvariantCulture,
+                $"The label {fact.Value} of row {fact.Position} is out of range: there are {fact.Range} classes, 0 to "
+                    + $"{fact.Range - 1}. "
+            )
+                + "Check the labels and the number of classes; rows that are not to count have the ignored label, "
+                + "-100 as a rule."
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"The index {fact.Value} at position {fact.Position} is out of range: the embedding's table has "
+                    + $"{fact.Range} rows, 0 to {fact.Range - 1}. "
+            ) + "Check the indices and the size of the vocabulary.";
 }

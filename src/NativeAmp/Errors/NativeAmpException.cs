@@ -1,48 +1,44 @@
 namespace NativeAmp;
 
-/// <summary>A call into NativeAmp failed, and changed nothing. The derived type says in which way, the message what was wrong and what to do.</summary>
+/// <summary>
+/// A call into NativeAmp failed, and changed nothing. The derived type says in which way, the message what was wrong
+/// and what to do.
+/// </summary>
 public abstract class NativeAmpException : Exception
 {
     private protected NativeAmpException(string message)
-        : base(message)
-    {
-    }
+        : base(message) { }
 }
 
-/// <summary>An argument was wrong: a null pointer, a negative count, an unknown dtype, a misaligned pointer, sizes that do not fit each other.</summary>
+/// <summary>
+/// An argument was wrong: a null pointer, a negative count, an unknown dtype, a misaligned pointer, sizes that do not
+/// fit each other.
+/// </summary>
 public sealed class NativeAmpArgumentException : NativeAmpException
 {
     internal NativeAmpArgumentException(string message)
-        : base(message)
-    {
-    }
+        : base(message) { }
 }
 
 /// <summary>The device cannot give that much memory.</summary>
 public sealed class DeviceOutOfMemoryException : NativeAmpException
 {
     internal DeviceOutOfMemoryException(string message)
-        : base(message)
-    {
-    }
+        : base(message) { }
 }
 
 /// <summary>The request is valid, but the device's backend does not do it.</summary>
 public sealed class NativeAmpUnsupportedException : NativeAmpException
 {
     internal NativeAmpUnsupportedException(string message)
-        : base(message)
-    {
-    }
+        : base(message) { }
 }
 
 /// <summary>There is no such device or backend on this machine.</summary>
 public class NativeAmpUnavailableException : NativeAmpException
 {
     internal NativeAmpUnavailableException(string message)
-        : base(message)
-    {
-    }
+        : base(message) { }
 }
 
 /// <summary>The native library was not found or does not fit these bindings.</summary>
@@ -59,16 +55,12 @@ public sealed class NativeAmpLibraryException : NativeAmpUnavailableException
 public sealed class NativeAmpDeviceException : NativeAmpException
 {
     internal NativeAmpDeviceException(string message)
-        : base(message)
-    {
-    }
+        : base(message) { }
 }
 
 /// <summary>A defect of NativeAmp itself: please report it.</summary>
 public sealed class NativeAmpInternalException : NativeAmpException
 {
     internal NativeAmpInternalException(string message)
-        : base(message)
-    {
-    }
+        : base(message) { }
 }

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace NativeAmp.Interop;
 
 /// <summary>
-/// Flushes a folder to the disk, so that a rename in it outlasts a crash of the machine. .NET flushes files alone. Windows has no such call and
-/// needs none: its rename is journalled.
+/// Flushes a folder to the disk, so that a rename in it outlasts a crash of the machine. .NET flushes files alone.
+/// Windows has no such call and needs none: its rename is journalled.
 /// </summary>
 internal static partial class FolderFlush
 {

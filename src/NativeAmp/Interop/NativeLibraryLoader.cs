@@ -3,18 +3,27 @@ using System.Text;
 
 namespace NativeAmp.Interop;
 
-/// <summary>Finds the native library, checks that it is the one these bindings were made for, and remembers how that went.</summary>
+/// <summary>
+/// Finds the native library, checks that it is the one these bindings were made for, and remembers how that went.
+/// </summary>
 internal static unsafe class NativeLibraryLoader
 {
-    private static readonly Lazy<(nint Handle, NativeLibraryStatus Status)> Loaded = new(static () => Load(
-        NativeLibrarySearch.Candidates(Environment.GetEnvironmentVariable(NativeLibrarySearch.EnvironmentVariable), AppContext.BaseDirectory)));
+    private static readonly Lazy<(nint Handle, NativeLibraryStatus Status)> Loaded = new(static () =>
+        Load(
+            NativeLibrarySearch.Candidates(
+                Environment.GetEnvironmentVariable(NativeLibrarySearch.EnvironmentVariable),
+                AppContext.BaseDirectory
+            )
+        )
+    );
 
     /// <summary>How the search went; never throws.</summary>
     public static NativeLibraryStatus Status => Loaded.Value.Status;
 
     /// <summary>The library.</summary>
     /// <exception cref="NativeAmpLibraryException">It is not there, or not the right one.</exception>
-    public static nint Handle => Loaded.Value.Handle != 0 ? Loaded.Value.Handle : throw new NativeAmpLibraryException(Status);
+    public static nint Handle =>
+        Loaded.Value.Handle != 0 ? Loaded.Value.Handle : throw new NativeAmpLibraryException(Status);
 
     /// <summary>Tries each candidate in turn; the first that fits stays loaded.</summary>
     public static (nint Handle, NativeLibraryStatus Status) Load(IReadOnlyList<string> candidates)
@@ -24,7 +33,8 @@ internal static unsafe class NativeLibraryLoader
         {
             string? failure = TryLoad(candidate, out nint handle, out string version);
             attempts.Add(new NativeLibraryAttempt(candidate, failure));
-            if (failure is null) return (handle, new NativeLibraryStatus(candidate, version, attempts));
+            if (failure is null)
+                return (handle, new NativeLibraryStatus(candidate, version, attempts));
         }
         return (0, new NativeLibraryStatus(null, null, attempts));
     }
@@ -33,7 +43,8 @@ internal static unsafe class NativeLibraryLoader
     {
         version = "";
         handle = 0;
-        if (Path.IsPathRooted(candidate) && !File.Exists(candidate)) return "there is no such file";
+        if (Path.IsPathRooted(candidate) && !File.Exists(candidate))
+            return "there is no such file";
         try
         {
             handle = NativeLibrary.Load(candidate);
@@ -43,7 +54,8 @@ internal static unsafe class NativeLibraryLoader
             return failure.Message.ReplaceLineEndings(" ").Trim();
         }
         string? mismatch = Mismatch(handle, out version);
-        if (mismatch is null) return null;
+        if (mismatch is null)
+            return null;
         NativeLibrary.Free(handle);
         handle = 0;
         return mismatch;
@@ -53,19 +65,24 @@ internal static unsafe class NativeLibraryLoader
     private static string? Mismatch(nint handle, out string version)
     {
         version = "";
-        if (!NativeLibrary.TryGetExport(handle, "namp_abi_version", out nint abiVersion)
+        if (
+            !NativeLibrary.TryGetExport(handle, "namp_abi_version", out nint abiVersion)
             || !NativeLibrary.TryGetExport(handle, "namp_version", out nint versionText)
-            || !NativeLibrary.TryGetExport(handle, "namp_struct_size", out nint structSize))
+            || !NativeLibrary.TryGetExport(handle, "namp_struct_size", out nint structSize)
+        )
             return "it is not NativeAmp's library: it lacks namp_abi_version, namp_version or namp_struct_size";
         int abi = ((delegate* unmanaged<int>)abiVersion)();
         if (abi != NativeConstants.AbiVersion)
-            return $"its ABI version is {abi} where these bindings need {NativeConstants.AbiVersion}: use the library that was built with this version of NativeAmp";
+            return $"its ABI version is {abi} where these bindings need {NativeConstants.AbiVersion}: use the library "
+                + "that was built with this version of NativeAmp";
         foreach (var (name, size) in NativeMethods.StructSizes())
         {
             fixed (byte* text = Encoding.UTF8.GetBytes(name + '\0'))
             {
                 long native = ((delegate* unmanaged<byte*, long>)structSize)(text);
-                if (native != size) return $"its struct {name} has {native} bytes where these bindings have {size}: regenerate them with ./build.sh bindings";
+                if (native != size)
+                    return $"its struct {name} has {native} bytes where these bindings have {size}: regenerate them "
+                        + "with ./build.sh bindings";
             }
         }
         version = Marshal.PtrToStringUTF8(((delegate* unmanaged<nint>)versionText)()) ?? "";

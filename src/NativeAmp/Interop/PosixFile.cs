@@ -3,7 +3,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace NativeAmp.Interop;
 
-/// <summary>What .NET's files lack on Linux: opening without waiting for a pipe's other end, and a lock that ends with its process. Elsewhere .NET's own.</summary>
+/// <summary>
+/// What .NET's files lack on Linux: opening without waiting for a pipe's other end, and a lock that ends with its
+/// process. Elsewhere .NET's own.
+/// </summary>
 internal static partial class PosixFile
 {
     // The same on x86-64 and arm64.
@@ -16,7 +19,9 @@ internal static partial class PosixFile
     private const int LockWithoutWaiting = 4;
     private const int WouldBlock = 11; // EWOULDBLOCK
 
-    /// <summary>Opens a regular file for reading. A pipe that nobody writes is refused at once instead of waited for.</summary>
+    /// <summary>
+    /// Opens a regular file for reading. A pipe that nobody writes is refused at once instead of waited for.
+    /// </summary>
     /// <exception cref="IOException">It cannot be opened, or is something else.</exception>
     public static FileStream OpenRegular(string path)
     {
@@ -29,9 +34,10 @@ internal static partial class PosixFile
 
     /// <summary>Opens or makes a file whose content is of no matter.</summary>
     /// <exception cref="IOException">It cannot be opened.</exception>
-    public static FileStream OpenForLock(string path) => OperatingSystem.IsLinux()
-        ? Open(path, ReadWrite | Create | NonBlocking, FileAccess.ReadWrite)
-        : new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+    public static FileStream OpenForLock(string path) =>
+        OperatingSystem.IsLinux()
+            ? Open(path, ReadWrite | Create | NonBlocking, FileAccess.ReadWrite)
+            : new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
 
     /// <summary>Locks an open file until it is closed, by whatever way the process ends.</summary>
     /// <returns>Whether nobody else holds the lock. A file system that knows no locks says yes.</returns>
@@ -44,7 +50,9 @@ internal static partial class PosixFile
     {
         int descriptor = Open(path, flags | CloseOnExec, OwnerWritesAllRead);
         if (descriptor < 0)
-            throw new IOException($"Cannot open {path}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}.");
+            throw new IOException(
+                $"Cannot open {path}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}."
+            );
         var handle = new SafeFileHandle(descriptor, ownsHandle: true);
         try
         {

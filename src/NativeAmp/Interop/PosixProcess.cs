@@ -2,7 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace NativeAmp.Interop;
 
-/// <summary>What .NET does not let a process do on Unix: write to a descriptor and learn that it failed, end at once, and ask another to end.</summary>
+/// <summary>
+/// What .NET does not let a process do on Unix: write to a descriptor and learn that it failed, end at once, and ask
+/// another to end.
+/// </summary>
 internal static partial class PosixProcess
 {
     private const int Interrupted = 4; // EINTR

@@ -4,16 +4,20 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// The four kernel families over plain device pointers: memory that ManagedCuda, ILGPU or TorchSharp owns works as well as NativeAmp's own.
+/// The four kernel families over plain device pointers: memory that ManagedCuda, ILGPU or TorchSharp owns works as well
+/// as NativeAmp's own.
 /// </summary>
 /// <remarks>
-/// Pointers are device pointers aligned to their elements; on the CPU any memory that does not move. A null stream is the device's default one.
-/// Nothing waits for the host. A failed call throws a <see cref="NativeAmpException"/> and has changed nothing. Results have the same bits
-/// for any number of threads and every SIMD instruction set.
+/// Pointers are device pointers aligned to their elements; on the CPU any memory that does not move. A null stream is
+/// the device's default one. Nothing waits for the host. A failed call throws a <see cref="NativeAmpException"/> and
+/// has changed nothing. Results have the same bits for any number of threads and every SIMD instruction set.
 /// </remarks>
 public static unsafe class AmpKernels
 {
-    /// <summary>Converts elements between float32, float16, bfloat16 and the 8-bit formats, any to any; a cell's scale is applied.</summary>
+    /// <summary>
+    /// Converts elements between float32, float16, bfloat16 and the 8-bit formats, any to any; a cell's scale is
+    /// applied.
+    /// </summary>
     /// <param name="device">The device.</param>
     /// <param name="destination">Where they go; may be the source where the types' sizes agree.</param>
     /// <param name="source">Where they come from.</param>
@@ -21,24 +25,55 @@ public static unsafe class AmpKernels
     /// <param name="options">How to round.</param>
     /// <param name="stream">The stream.</param>
     public static void Cast(
-        Device device, TensorCell destination, TensorCell source, long count, in CastOptions options = default, DeviceStream? stream = null)
+        Device device,
+        TensorCell destination,
+        TensorCell source,
+        long count,
+        in CastOptions options = default,
+        DeviceStream? stream = null
+    )
     {
         var native = options.ToNative();
-        Ensure.Success(NativeMethods.Cast(Native(device), (NampCell*)&destination, (NampCell*)&source, count, &native, DeviceStream.NativeOf(device, stream)));
+        Ensure.Success(
+            NativeMethods.Cast(
+                Native(device),
+                (NampCell*)&destination,
+                (NampCell*)&source,
+                count,
+                &native,
+                DeviceStream.NativeOf(device, stream)
+            )
+        );
     }
 
-    /// <summary>The same for every tensor of a table, from one column to another; tensors without a destination are left out.</summary>
+    /// <summary>
+    /// The same for every tensor of a table, from one column to another; tensors without a destination are left out.
+    /// </summary>
     public static void CastTable(
-        TensorTable table, int destinationColumn, int sourceColumn, in CastOptions options = default, DeviceStream? stream = null)
+        TensorTable table,
+        int destinationColumn,
+        int sourceColumn,
+        in CastOptions options = default,
+        DeviceStream? stream = null
+    )
     {
         var native = options.ToNative();
-        Ensure.Success(NativeMethods.CastTable(Native(table), destinationColumn, sourceColumn, &native, DeviceStream.NativeOf(table.Device, stream)));
+        Ensure.Success(
+            NativeMethods.CastTable(
+                Native(table),
+                destinationColumn,
+                sourceColumn,
+                &native,
+                DeviceStream.NativeOf(table.Device, stream)
+            )
+        );
     }
 
     /// <summary>Softmax cross-entropy with its gradient times the loss scale, in one pass over the logits.</summary>
     /// <remarks>
-    /// A label that is neither a class nor ignored makes the loss and its row's gradient NaN; the next <see cref="FusedOptimizer.Step"/> is then skipped, its
-    /// <see cref="StepResult"/> throws <see cref="IndexRangeException"/>, and the loss scale does not fall for it.
+    /// A label that is neither a class nor ignored makes the loss and its row's gradient NaN; the next
+    /// <see cref="FusedOptimizer.Step"/> is then skipped, its <see cref="StepResult"/> throws
+    /// <see cref="IndexRangeException"/>, and the loss scale does not fall for it.
     /// </remarks>
     public static void CrossEntropy(Device device, in CrossEntropyArguments arguments, DeviceStream? stream = null)
     {
@@ -61,7 +96,11 @@ public static unsafe class AmpKernels
     }
 
     /// <summary>Mean squared error with its gradient times the loss scale, in one pass.</summary>
-    public static void MeanSquaredError(Device device, in MeanSquaredErrorArguments arguments, DeviceStream? stream = null)
+    public static void MeanSquaredError(
+        Device device,
+        in MeanSquaredErrorArguments arguments,
+        DeviceStream? stream = null
+    )
     {
         var native = NampMseArgs.Create();
         native.Prediction = (void*)arguments.Prediction.Pointer;
@@ -85,31 +124,64 @@ public static unsafe class AmpKernels
     /// <param name="count">How many, 0 or more.</param>
     /// <param name="factor">Device pointer to one float32, such as <see cref="LossScaleState.ScalePointer"/>.</param>
     /// <param name="stream">The stream.</param>
-    public static void Scale(Device device, TensorCell destination, TensorCell source, long count, nint factor, DeviceStream? stream = null) =>
-        Ensure.Success(NativeMethods.Scale(
-            Native(device), (NampCell*)&destination, (NampCell*)&source, count, (float*)factor, DeviceStream.NativeOf(device, stream)));
+    public static void Scale(
+        Device device,
+        TensorCell destination,
+        TensorCell source,
+        long count,
+        nint factor,
+        DeviceStream? stream = null
+    ) =>
+        Ensure.Success(
+            NativeMethods.Scale(
+                Native(device),
+                (NampCell*)&destination,
+                (NampCell*)&source,
+                count,
+                (float*)factor,
+                DeviceStream.NativeOf(device, stream)
+            )
+        );
 
     /// <summary>
-    /// One read of all gradients of a table: whether all are finite, their global norm, and each tensor's <see cref="OverflowFacts"/>. It begins a step.
+    /// One read of all gradients of a table: whether all are finite, their global norm, and each tensor's
+    /// <see cref="OverflowFacts"/>. It begins a step.
     /// </summary>
     /// <param name="table">The table.</param>
     /// <param name="gradientColumn">Its column of gradients; tensors without one are left out.</param>
     /// <param name="scaler">The scale that they carry; null for none.</param>
     /// <param name="state">What is found goes here.</param>
-    /// <param name="writeColumn">Column that receives the unscaled values, which may be the gradients' own; -1 to write nothing and let the optimizer's step unscale.</param>
+    /// <param name="writeColumn">Column that receives the unscaled values, which may be the gradients' own; -1 to write
+    /// nothing and let the optimizer's step unscale.</param>
     /// <param name="reset">False adds to what an earlier table of the same step showed.</param>
     /// <param name="stream">The stream.</param>
     public static void UnscaleAndCheck(
-        TensorTable table, int gradientColumn, LossScaleState? scaler, OptimizerState state, int writeColumn = -1, bool reset = true, DeviceStream? stream = null)
+        TensorTable table,
+        int gradientColumn,
+        LossScaleState? scaler,
+        OptimizerState state,
+        int writeColumn = -1,
+        bool reset = true,
+        DeviceStream? stream = null
+    )
     {
         ArgumentNullException.ThrowIfNull(state);
-        Ensure.Success(NativeMethods.UnscaleCheck(
-            Native(table), gradientColumn, writeColumn, LossScaleState.On(stream, scaler), state.On(stream), reset ? 1 : 0, DeviceStream.NativeOf(table.Device, stream)));
+        Ensure.Success(
+            NativeMethods.UnscaleCheck(
+                Native(table),
+                gradientColumn,
+                writeColumn,
+                LossScaleState.On(stream, scaler),
+                state.On(stream),
+                reset ? 1 : 0,
+                DeviceStream.NativeOf(table.Device, stream)
+            )
+        );
     }
 
     /// <summary>
-    /// One optimizer's step over all tensors of a table: unscale, clip, update parameters and state in float32, write compute copies.
-    /// Where the state holds an overflow nothing is touched and the step is not counted.
+    /// One optimizer's step over all tensors of a table: unscale, clip, update parameters and state in float32, write
+    /// compute copies. Where the state holds an overflow nothing is touched and the step is not counted.
     /// </summary>
     /// <param name="table">The table.</param>
     /// <param name="columns">The meaning of its columns.</param>
@@ -120,12 +192,24 @@ public static unsafe class AmpKernels
     /// <param name="options">Clipping and rounding.</param>
     /// <param name="stream">The stream.</param>
     public static void OptimizerStep(
-        TensorTable table, in OptimizerColumns columns, ReadOnlySpan<OptimizerOptions> groups, StepCounts steps, LossScaleState? scaler,
-        OptimizerState state, in OptimizerStepOptions options, DeviceStream? stream = null)
+        TensorTable table,
+        in OptimizerColumns columns,
+        ReadOnlySpan<OptimizerOptions> groups,
+        StepCounts steps,
+        LossScaleState? scaler,
+        OptimizerState state,
+        in OptimizerStepOptions options,
+        DeviceStream? stream = null
+    )
     {
         const int MostOnTheStack = 64;
-        if (groups.IsEmpty) throw new ArgumentException("A step takes the hyperparameters of at least one parameter group.", nameof(groups));
-        NampOptimizerGroup[]? rented = groups.Length > MostOnTheStack ? ArrayPool<NampOptimizerGroup>.Shared.Rent(groups.Length) : null;
+        if (groups.IsEmpty)
+            throw new ArgumentException(
+                "A step takes the hyperparameters of at least one parameter group.",
+                nameof(groups)
+            );
+        NampOptimizerGroup[]? rented =
+            groups.Length > MostOnTheStack ? ArrayPool<NampOptimizerGroup>.Shared.Rent(groups.Length) : null;
         try
         {
             Span<NampOptimizerGroup> natives = rented ?? stackalloc NampOptimizerGroup[MostOnTheStack];
@@ -133,21 +217,39 @@ public static unsafe class AmpKernels
             {
                 ArgumentNullException.ThrowIfNull(groups[i], nameof(groups));
                 if (groups[i].Rule != groups[0].Rule)
-                    throw new ArgumentException($"All groups of a step have one rule; these have {groups[0].RuleName} and {groups[i].RuleName}.", nameof(groups));
+                    throw new ArgumentException(
+                        $"All groups of a step have one rule; these have {groups[0].RuleName} and "
+                            + $"{groups[i].RuleName}.",
+                        nameof(groups)
+                    );
                 natives[i] = groups[i].ToNative();
             }
-            OptimizerStep(groups[0].Rule, table, columns, natives[..groups.Length], 1, 0, steps, scaler, state, options, stream);
+            OptimizerStep(
+                groups[0].Rule,
+                table,
+                columns,
+                natives[..groups.Length],
+                1,
+                0,
+                steps,
+                scaler,
+                state,
+                options,
+                stream
+            );
         }
         finally
         {
-            if (rented is not null) ArrayPool<NampOptimizerGroup>.Shared.Return(rented);
+            if (rented is not null)
+                ArrayPool<NampOptimizerGroup>.Shared.Return(rented);
         }
     }
 
     /// <param name="rule">The rule.</param>
     /// <param name="table">The table.</param>
     /// <param name="columns">The meaning of its columns.</param>
-    /// <param name="groups">Hyperparameters: as many rows of all groups as there are numbers of applied steps that the device may be at.</param>
+    /// <param name="groups">Hyperparameters: as many rows of all groups as there are numbers of applied steps that the
+    /// device may be at.</param>
     /// <param name="rows">How many rows.</param>
     /// <param name="firstStep">The number of applied steps that the first row is for.</param>
     /// <param name="steps">How often each tensor was updated.</param>
@@ -156,14 +258,27 @@ public static unsafe class AmpKernels
     /// <param name="options">Clipping and rounding.</param>
     /// <param name="stream">The stream.</param>
     internal static void OptimizerStep(
-        NampRule rule, TensorTable table, in OptimizerColumns columns, ReadOnlySpan<NampOptimizerGroup> groups, int rows, long firstStep, StepCounts steps,
-        LossScaleState? scaler, OptimizerState state, in OptimizerStepOptions options, DeviceStream? stream = null)
+        NampRule rule,
+        TensorTable table,
+        in OptimizerColumns columns,
+        ReadOnlySpan<NampOptimizerGroup> groups,
+        int rows,
+        long firstStep,
+        StepCounts steps,
+        LossScaleState? scaler,
+        OptimizerState state,
+        in OptimizerStepOptions options,
+        DeviceStream? stream = null
+    )
     {
         ArgumentNullException.ThrowIfNull(table);
         ArgumentNullException.ThrowIfNull(steps);
         ArgumentNullException.ThrowIfNull(state);
         if (steps.TensorCount != table.TensorCount)
-            throw new ArgumentException($"The table has {table.TensorCount} tensors; there are counts of {steps.TensorCount}.", nameof(steps));
+            throw new ArgumentException(
+                $"The table has {table.TensorCount} tensors; there are counts of {steps.TensorCount}.",
+                nameof(steps)
+            );
         var arguments = NampOptimizerArgs.Create();
         arguments.Rule = (int)rule;
         arguments.GroupCount = groups.Length / rows;
@@ -179,26 +294,54 @@ public static unsafe class AmpKernels
         fixed (NampOptimizerGroup* pointer = groups)
         {
             arguments.Groups = pointer;
-            Ensure.Success(NativeMethods.OptimizerStep(table.Native, &arguments, LossScaleState.On(stream, scaler), state.On(stream), DeviceStream.NativeOf(table.Device, stream)));
+            Ensure.Success(
+                NativeMethods.OptimizerStep(
+                    table.Native,
+                    &arguments,
+                    LossScaleState.On(stream, scaler),
+                    state.On(stream),
+                    DeviceStream.NativeOf(table.Device, stream)
+                )
+            );
         }
     }
 
-    /// <summary>Moves the loss scale after a step, by what the checks of all the optimizers that share it found.</summary>
+    /// <summary>
+    /// Moves the loss scale after a step, by what the checks of all the optimizers that share it found.
+    /// </summary>
     /// <param name="scaler">The scale.</param>
     /// <param name="states">States of 1 to 64 optimizers.</param>
     /// <param name="options">How the scale moves.</param>
     /// <param name="stream">The stream.</param>
-    public static void UpdateScale(LossScaleState scaler, ReadOnlySpan<OptimizerState> states, GradScalerOptions options, DeviceStream? stream = null)
+    public static void UpdateScale(
+        LossScaleState scaler,
+        ReadOnlySpan<OptimizerState> states,
+        GradScalerOptions options,
+        DeviceStream? stream = null
+    )
     {
         ArgumentNullException.ThrowIfNull(scaler);
         ArgumentNullException.ThrowIfNull(options);
         if (states.Length is < 1 or > MaxOptimizers)
-            throw new ArgumentException($"A scale serves 1 to {MaxOptimizers} optimizers, not {states.Length}.", nameof(states));
+            throw new ArgumentException(
+                $"A scale serves 1 to {MaxOptimizers} optimizers, not {states.Length}.",
+                nameof(states)
+            );
         var natives = stackalloc NampOptimizerState*[states.Length];
-        for (int i = 0; i < states.Length; i++) natives[i] = states[i].On(stream);
+        for (int i = 0; i < states.Length; i++)
+            natives[i] = states[i].On(stream);
         var native = options.ToNative();
         native.BadIndex = scaler.Device.IndexFacts.Pointer;
-        Ensure.Success(NativeMethods.ScalerUpdate(scaler.Device.Native, LossScaleState.On(stream, scaler), natives, states.Length, &native, DeviceStream.NativeOf(scaler.Device, stream)));
+        Ensure.Success(
+            NativeMethods.ScalerUpdate(
+                scaler.Device.Native,
+                LossScaleState.On(stream, scaler),
+                natives,
+                states.Length,
+                &native,
+                DeviceStream.NativeOf(scaler.Device, stream)
+            )
+        );
     }
 
     /// <summary>Most optimizers that share one scale.</summary>

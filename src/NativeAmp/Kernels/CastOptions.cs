@@ -8,7 +8,9 @@ public enum Rounding
     /// <summary>To the nearest, ties to even.</summary>
     NearestEven = NampRounding.NearestEven,
 
-    /// <summary>Up with the probability of the discarded fraction, drawn from a counter-based generator (Philox4x32-10).</summary>
+    /// <summary>
+    /// Up with the probability of the discarded fraction, drawn from a counter-based generator (Philox4x32-10).
+    /// </summary>
     Stochastic = NampRounding.Stochastic,
 }
 
@@ -18,7 +20,10 @@ public readonly record struct CastOptions
     /// <summary>How to round when narrowing.</summary>
     public Rounding Rounding { get; init; }
 
-    /// <summary>Whether finite values beyond the largest finite one become that value instead of infinity (NaN in E4M3); in 8 bits infinity does, too.</summary>
+    /// <summary>
+    /// Whether finite values beyond the largest finite one become that value instead of infinity (NaN in E4M3); in 8
+    /// bits infinity does, too.
+    /// </summary>
     public bool Saturate { get; init; }
 
     /// <summary>Device pointer to a float32 factor applied before narrowing; 0 for none.</summary>
@@ -27,7 +32,9 @@ public readonly record struct CastOptions
     /// <summary>Stochastic rounding: key of the generator.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>Stochastic rounding: added to the element's index. Advance it by the number of elements cast so far.</summary>
+    /// <summary>
+    /// Stochastic rounding: added to the element's index. Advance it by the number of elements cast so far.
+    /// </summary>
     public ulong Offset { get; init; }
 
     internal unsafe NampCastOptions ToNative()

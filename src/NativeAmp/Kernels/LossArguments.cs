@@ -1,20 +1,23 @@
 namespace NativeAmp;
 
-/// <summary>Softmax cross-entropy over rows of logits, computed in float32 whatever the types. Pointers are device pointers; 0 is none.</summary>
+/// <summary>
+/// Softmax cross-entropy over rows of logits, computed in float32 whatever the types. Pointers are device pointers; 0
+/// is none.
+/// </summary>
 public readonly record struct CrossEntropyArguments
 {
     /// <summary>PyTorch's default of <see cref="IgnoreIndex"/>.</summary>
     public const int DefaultIgnoreIndex = -100;
 
     /// <summary>The usual arguments: the mean over rows, the default ignored label.</summary>
-    public CrossEntropyArguments()
-    {
-    }
+    public CrossEntropyArguments() { }
 
     /// <summary>[rows, classes].</summary>
     public required TensorCell Logits { get; init; }
 
-    /// <summary>[rows] of int32. A label that is neither a class nor ignored makes its row's loss and gradient NaN.</summary>
+    /// <summary>
+    /// [rows] of int32. A label that is neither a class nor ignored makes its row's loss and gradient NaN.
+    /// </summary>
     public required nint Labels { get; init; }
 
     /// <summary>Number of rows.</summary>
@@ -32,7 +35,10 @@ public readonly record struct CrossEntropyArguments
     /// <summary>One float32 that receives the loss, not scaled; or 0.</summary>
     public nint Loss { get; init; }
 
-    /// <summary>[rows, classes] that receive (softmax - onehot) times upstream times scale, rounded once; or none for the loss alone.</summary>
+    /// <summary>
+    /// [rows, classes] that receive (softmax - onehot) times upstream times scale, rounded once; or none for the loss
+    /// alone.
+    /// </summary>
     public TensorCell Gradient { get; init; }
 
     /// <summary>The loss scale, one float32; 0 for 1.</summary>
@@ -42,13 +48,13 @@ public readonly record struct CrossEntropyArguments
     public nint Upstream { get; init; }
 }
 
-/// <summary>Mean squared error, computed in float32 whatever the types. Pointers are device pointers; 0 is none.</summary>
+/// <summary>
+/// Mean squared error, computed in float32 whatever the types. Pointers are device pointers; 0 is none.
+/// </summary>
 public readonly record struct MeanSquaredErrorArguments
 {
     /// <summary>The usual arguments: the mean over elements.</summary>
-    public MeanSquaredErrorArguments()
-    {
-    }
+    public MeanSquaredErrorArguments() { }
 
     /// <summary>[count].</summary>
     public required TensorCell Prediction { get; init; }
@@ -65,7 +71,10 @@ public readonly record struct MeanSquaredErrorArguments
     /// <summary>One float32 that receives the loss, not scaled; or 0.</summary>
     public nint Loss { get; init; }
 
-    /// <summary>[count] that receive 2 (prediction - target) times upstream times scale, rounded once; or none for the loss alone.</summary>
+    /// <summary>
+    /// [count] that receive 2 (prediction - target) times upstream times scale, rounded once; or none for the loss
+    /// alone.
+    /// </summary>
     public TensorCell Gradient { get; init; }
 
     /// <summary>The loss scale, one float32; 0 for 1.</summary>

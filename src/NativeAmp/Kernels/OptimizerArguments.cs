@@ -2,13 +2,14 @@ using NativeAmp.Interop;
 
 namespace NativeAmp;
 
-/// <summary>Which column of a <see cref="TensorTable"/> holds what an optimizer's step works on; -1 for a column that there is not.</summary>
+/// <summary>
+/// Which column of a <see cref="TensorTable"/> holds what an optimizer's step works on; -1 for a column that there is
+/// not.
+/// </summary>
 public readonly record struct OptimizerColumns
 {
     /// <summary>Parameter, gradient and two columns of state in columns 0 to 3, and nothing else.</summary>
-    public OptimizerColumns()
-    {
-    }
+    public OptimizerColumns() { }
 
     /// <summary>float32.</summary>
     public int Parameter { get; init; } = 0;
@@ -29,17 +30,23 @@ public readonly record struct OptimizerColumns
     public int ComputeCopy { get; init; } = -1;
 
     /// <summary>Parameter, gradient, columns of state and the compute copy beside each other.</summary>
-    internal static OptimizerColumns WithComputeCopy(int states) => new()
-    {
-        FirstState = states > 0 ? 2 : -1,
-        SecondState = states > 1 ? 3 : -1,
-        ThirdState = states > 2 ? 4 : -1,
-        ComputeCopy = 2 + states,
-    };
+    internal static OptimizerColumns WithComputeCopy(int states) =>
+        new()
+        {
+            FirstState = states > 0 ? 2 : -1,
+            SecondState = states > 1 ? 3 : -1,
+            ThirdState = states > 2 ? 4 : -1,
+            ComputeCopy = 2 + states,
+        };
 
     internal unsafe NampOptimizerColumns ToNative()
     {
-        var native = new NampOptimizerColumns { Parameter = Parameter, Gradient = Gradient, ComputeCopy = ComputeCopy };
+        var native = new NampOptimizerColumns
+        {
+            Parameter = Parameter,
+            Gradient = Gradient,
+            ComputeCopy = ComputeCopy,
+        };
         native.State[0] = FirstState;
         native.State[1] = SecondState;
         native.State[2] = ThirdState;
@@ -51,11 +58,12 @@ public readonly record struct OptimizerColumns
 public readonly record struct OptimizerStepOptions
 {
     /// <summary>No clipping, compute copies rounded to nearest, the step counted.</summary>
-    public OptimizerStepOptions()
-    {
-    }
+    public OptimizerStepOptions() { }
 
-    /// <summary>Gradients are clipped to this global L2 norm, which the unscale-and-check of this step must have measured; 0 for no clipping.</summary>
+    /// <summary>
+    /// Gradients are clipped to this global L2 norm, which the unscale-and-check of this step must have measured; 0 for
+    /// no clipping.
+    /// </summary>
     public float MaxNorm { get; init; }
 
     /// <summary>How compute copies are rounded.</summary>
@@ -68,7 +76,8 @@ public readonly record struct OptimizerStepOptions
     public bool AdvanceStep { get; init; } = true;
 
     /// <summary>
-    /// Whether the step begins with an <see cref="AmpKernels.UnscaleAndCheck"/> that writes nothing, so that a step over one table is one native call.
+    /// Whether the step begins with an <see cref="AmpKernels.UnscaleAndCheck"/> that writes nothing, so that a step
+    /// over one table is one native call.
     /// </summary>
     public bool CheckGradients { get; init; }
 }

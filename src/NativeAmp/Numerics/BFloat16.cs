@@ -3,9 +3,18 @@ using System.Runtime.CompilerServices;
 
 namespace NativeAmp;
 
-/// <summary>A bfloat16: sign, eight exponent bits and seven fraction bits, the upper half of a <see cref="float"/>.</summary>
-/// <remarks>.NET has one of its own from version 11 on; this one is two bytes as well and converts to and from it there.</remarks>
-public readonly struct BFloat16 : IEquatable<BFloat16>, IComparable<BFloat16>, IComparable, ISpanFormattable, ISpanParsable<BFloat16>
+/// <summary>
+/// A bfloat16: sign, eight exponent bits and seven fraction bits, the upper half of a <see cref="float"/>.
+/// </summary>
+/// <remarks>
+/// .NET has one of its own from version 11 on; this one is two bytes as well and converts to and from it there.
+/// </remarks>
+public readonly struct BFloat16
+    : IEquatable<BFloat16>,
+        IComparable<BFloat16>,
+        IComparable,
+        ISpanFormattable,
+        ISpanParsable<BFloat16>
 {
     private readonly ushort _bits;
 
@@ -50,12 +59,16 @@ public readonly struct BFloat16 : IEquatable<BFloat16>, IComparable<BFloat16>, I
     /// <summary>Whether the value is neither infinite nor not a number.</summary>
     public static bool IsFinite(BFloat16 value) => (value._bits & 0x7F80) != 0x7F80;
 
-    /// <summary>The nearest bfloat16, ties to even. Overflow goes to infinity; a NaN keeps its sign and upper payload and becomes quiet.</summary>
+    /// <summary>
+    /// The nearest bfloat16, ties to even. Overflow goes to infinity; a NaN keeps its sign and upper payload and
+    /// becomes quiet.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static explicit operator BFloat16(float value)
     {
         uint bits = BitConverter.SingleToUInt32Bits(value);
-        if ((bits & 0x7FFF_FFFF) > 0x7F80_0000) return new BFloat16((ushort)((bits >> 16) | 0x0040));
+        if ((bits & 0x7FFF_FFFF) > 0x7F80_0000)
+            return new BFloat16((ushort)((bits >> 16) | 0x0040));
         // Half of the last kept place, less one, plus the last kept bit: a tie carries only into an odd value.
         return new BFloat16((ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16));
     }
@@ -66,10 +79,12 @@ public readonly struct BFloat16 : IEquatable<BFloat16>, IComparable<BFloat16>, I
 
 #if NET11_0_OR_GREATER
     /// <summary>The same bits as .NET's own type.</summary>
-    public static implicit operator System.Numerics.BFloat16(BFloat16 value) => Unsafe.BitCast<BFloat16, System.Numerics.BFloat16>(value);
+    public static implicit operator System.Numerics.BFloat16(BFloat16 value) =>
+        Unsafe.BitCast<BFloat16, System.Numerics.BFloat16>(value);
 
     /// <summary>The same bits as .NET's own type.</summary>
-    public static implicit operator BFloat16(System.Numerics.BFloat16 value) => Unsafe.BitCast<System.Numerics.BFloat16, BFloat16>(value);
+    public static implicit operator BFloat16(System.Numerics.BFloat16 value) =>
+        Unsafe.BitCast<System.Numerics.BFloat16, BFloat16>(value);
 #endif
 
     /// <summary>The value with its sign changed.</summary>
@@ -106,22 +121,28 @@ public readonly struct BFloat16 : IEquatable<BFloat16>, IComparable<BFloat16>, I
     public int CompareTo(BFloat16 other) => ((float)this).CompareTo(other);
 
     /// <inheritdoc/>
-    public int CompareTo(object? obj) => obj switch
-    {
-        null => 1,
-        BFloat16 other => CompareTo(other),
-        _ => throw new ArgumentException($"A BFloat16 cannot be compared with a {obj.GetType()}.", nameof(obj)),
-    };
+    public int CompareTo(object? obj) =>
+        obj switch
+        {
+            null => 1,
+            BFloat16 other => CompareTo(other),
+            _ => throw new ArgumentException($"A BFloat16 cannot be compared with a {obj.GetType()}.", nameof(obj)),
+        };
 
     /// <summary>Digits enough to read the same float back, in the current culture.</summary>
     public override string ToString() => ((float)this).ToString(CultureInfo.CurrentCulture);
 
     /// <inheritdoc/>
-    public string ToString(string? format, IFormatProvider? formatProvider) => ((float)this).ToString(format, formatProvider);
+    public string ToString(string? format, IFormatProvider? formatProvider) =>
+        ((float)this).ToString(format, formatProvider);
 
     /// <inheritdoc/>
-    public bool TryFormat(Span<char> destination, out int charsWritten, ReadOnlySpan<char> format, IFormatProvider? provider) =>
-        ((float)this).TryFormat(destination, out charsWritten, format, provider);
+    public bool TryFormat(
+        Span<char> destination,
+        out int charsWritten,
+        ReadOnlySpan<char> format,
+        IFormatProvider? provider
+    ) => ((float)this).TryFormat(destination, out charsWritten, format, provider);
 
     /// <summary>Reads a number, rounded to float32 and then to bfloat16.</summary>
     public static BFloat16 Parse(string s, IFormatProvider? provider) => (BFloat16)float.Parse(s, provider);
@@ -130,7 +151,8 @@ public readonly struct BFloat16 : IEquatable<BFloat16>, IComparable<BFloat16>, I
     public static BFloat16 Parse(ReadOnlySpan<char> s, IFormatProvider? provider) => (BFloat16)float.Parse(s, provider);
 
     /// <summary>Reads a number, rounded to float32 and then to bfloat16.</summary>
-    public static bool TryParse(string? s, IFormatProvider? provider, out BFloat16 result) => TryParse(s.AsSpan(), provider, out result);
+    public static bool TryParse(string? s, IFormatProvider? provider, out BFloat16 result) =>
+        TryParse(s.AsSpan(), provider, out result);
 
     /// <summary>Reads a number, rounded to float32 and then to bfloat16.</summary>
     public static bool TryParse(ReadOnlySpan<char> s, IFormatProvider? provider, out BFloat16 result)

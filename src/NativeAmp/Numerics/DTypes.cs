@@ -23,7 +23,8 @@ public static class DTypes
     {
         foreach (var entry in All)
         {
-            if (entry.DType == dtype) return entry.Bytes;
+            if (entry.DType == dtype)
+                return entry.Bytes;
         }
         throw Unknown(dtype);
     }
@@ -34,11 +35,18 @@ public static class DTypes
     /// <summary>Whether it is float16 or bfloat16.</summary>
     public static bool IsHalfPrecision(this DType dtype) => dtype is DType.Float16 or DType.BFloat16;
 
-    /// <summary>The type that holds every value of both: theirs if they are the same, else float32. Operators compute with both.</summary>
+    /// <summary>
+    /// The type that holds every value of both: theirs if they are the same, else float32. Operators compute with both.
+    /// </summary>
     /// <exception cref="ArgumentException">Operators do not compute with one of them.</exception>
-    public static DType Widest(DType left, DType right) => left.IsComputeType() && right.IsComputeType()
-        ? left == right ? left : DType.Float32
-        : throw new ArgumentException($"{left} and {right} have no common type; only float32, float16 and bfloat16 have.");
+    public static DType Widest(DType left, DType right) =>
+        left.IsComputeType() && right.IsComputeType()
+            ? left == right
+                ? left
+                : DType.Float32
+            : throw new ArgumentException(
+                $"{left} and {right} have no common type; only float32, float16 and bfloat16 have."
+            );
 
     /// <summary>The usual name, such as <c>float32</c>.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is no element type.</exception>
@@ -46,25 +54,38 @@ public static class DTypes
     {
         foreach (var entry in All)
         {
-            if (entry.DType == dtype) return entry.Name;
+            if (entry.DType == dtype)
+                return entry.Name;
         }
         throw Unknown(dtype);
     }
 
-    /// <summary>The element type of a .NET type: <see cref="float"/>, <see cref="Half"/>, <see cref="BFloat16"/>, <see cref="int"/>, <see cref="byte"/>.</summary>
+    /// <summary>
+    /// The element type of a .NET type: <see cref="float"/>, <see cref="Half"/>, <see cref="BFloat16"/>,
+    /// <see cref="int"/>, <see cref="byte"/>.
+    /// </summary>
     /// <exception cref="ArgumentException">The type is none of them.</exception>
     public static DType Of<T>()
         where T : unmanaged
     {
-        if (typeof(T) == typeof(float)) return DType.Float32;
-        if (typeof(T) == typeof(Half)) return DType.Float16;
-        if (typeof(T) == typeof(BFloat16)) return DType.BFloat16;
-        if (typeof(T) == typeof(int)) return DType.Int32;
-        if (typeof(T) == typeof(byte)) return DType.UInt8;
-        throw new ArgumentException($"{typeof(T)} is no element type of a tensor; these are float, Half, BFloat16, int and byte.");
+        if (typeof(T) == typeof(float))
+            return DType.Float32;
+        if (typeof(T) == typeof(Half))
+            return DType.Float16;
+        if (typeof(T) == typeof(BFloat16))
+            return DType.BFloat16;
+        if (typeof(T) == typeof(int))
+            return DType.Int32;
+        if (typeof(T) == typeof(byte))
+            return DType.UInt8;
+        throw new ArgumentException(
+            $"{typeof(T)} is no element type of a tensor; these are float, Half, BFloat16, int and byte."
+        );
     }
 
-    /// <summary>Whether elements of the .NET type are this type's: its own, or bytes as the codes of a one-byte type.</summary>
+    /// <summary>
+    /// Whether elements of the .NET type are this type's: its own, or bytes as the codes of a one-byte type.
+    /// </summary>
     internal static bool Holds<T>(this DType dtype)
         where T : unmanaged => Of<T>() == dtype || (typeof(T) == typeof(byte) && dtype.SizeInBytes() == 1);
 
@@ -74,7 +95,8 @@ public static class DTypes
         string name = text?.Trim().ToLowerInvariant() ?? "";
         foreach (var entry in All)
         {
-            if (entry.Name != name && !entry.Aliases.Contains(name)) continue;
+            if (entry.Name != name && !entry.Aliases.Contains(name))
+                continue;
             dtype = entry.DType;
             return true;
         }
@@ -89,8 +111,11 @@ public static class DTypes
         ArgumentNullException.ThrowIfNull(text);
         return TryParse(text, out var dtype)
             ? dtype
-            : throw new FormatException($"'{text}' is no element type; these are {string.Join(", ", All.Select(e => e.Name))}.");
+            : throw new FormatException(
+                $"'{text}' is no element type; these are {string.Join(", ", All.Select(e => e.Name))}."
+            );
     }
 
-    private static ArgumentOutOfRangeException Unknown(DType dtype) => new(nameof(dtype), dtype, "The value is no element type of a tensor.");
+    private static ArgumentOutOfRangeException Unknown(DType dtype) =>
+        new(nameof(dtype), dtype, "The value is no element type of a tensor.");
 }

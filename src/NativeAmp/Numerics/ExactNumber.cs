@@ -4,8 +4,8 @@ using System.Numerics;
 namespace NativeAmp;
 
 /// <summary>
-/// A number as it is: digits times a power of ten, of any length, or an infinity or NaN. Every value of a binary format is one, and so is every number that
-/// can be typed, so that nothing is rounded before it is to be.
+/// A number as it is: digits times a power of ten, of any length, or an infinity or NaN. Every value of a binary format
+/// is one, and so is every number that can be typed, so that nothing is rounded before it is to be.
 /// </summary>
 public readonly struct ExactNumber : IEquatable<ExactNumber>
 {
@@ -66,7 +66,8 @@ public readonly struct ExactNumber : IEquatable<ExactNumber>
     {
         ArgumentOutOfRangeException.ThrowIfNegative(magnitude);
         // m / 2^k = m · 5^k / 10^k.
-        return exponent >= 0 ? new ExactNumber(negative, magnitude << exponent, 0)
+        return exponent >= 0
+            ? new ExactNumber(negative, magnitude << exponent, 0)
             : new ExactNumber(negative, magnitude * BigInteger.Pow(5, -exponent), exponent);
     }
 
@@ -83,7 +84,8 @@ public readonly struct ExactNumber : IEquatable<ExactNumber>
     }
 
     /// <summary>The nearest double.</summary>
-    public double ToDouble() => IsNaN ? double.NaN
+    public double ToDouble() =>
+        IsNaN ? double.NaN
         : IsInfinity ? (IsNegative ? double.NegativeInfinity : double.PositiveInfinity)
         : double.Parse(ToString(), CultureInfo.InvariantCulture);
 
@@ -121,7 +123,8 @@ public readonly struct ExactNumber : IEquatable<ExactNumber>
         (BigInteger numerator, BigInteger denominator) = (a * d, b * c);
         // 64 bits of quotient: more than a double shows.
         long shift = 64 - numerator.GetBitLength() + denominator.GetBitLength();
-        BigInteger quotient = shift >= 0 ? (numerator << (int)shift) / denominator : numerator / (denominator << (int)-shift);
+        BigInteger quotient =
+            shift >= 0 ? (numerator << (int)shift) / denominator : numerator / (denominator << (int)-shift);
         return Math.ScaleB((double)quotient, (int)-shift);
     }
 
@@ -141,20 +144,31 @@ public readonly struct ExactNumber : IEquatable<ExactNumber>
             (digits, exponent) = Shorten(digits.Length - significantDigits);
         int first = exponent + digits.Length - 1; // power of ten of the first digit
         if (first is < -5 or > 20)
-            return string.Create(CultureInfo.InvariantCulture, $"{sign}{digits[0]}{(digits.Length > 1 ? "." : "")}{digits[1..]}e{first}");
+            return string.Create(
+                CultureInfo.InvariantCulture,
+                $"{sign}{digits[0]}{(digits.Length > 1 ? "." : "")}{digits[1..]}e{first}"
+            );
         if (exponent >= 0)
             return sign + digits + new string('0', exponent);
-        return first < 0 ? $"{sign}0.{new string('0', -first - 1)}{digits}" : $"{sign}{digits[..(first + 1)]}.{digits[(first + 1)..]}";
+        return first < 0
+            ? $"{sign}0.{new string('0', -first - 1)}{digits}"
+            : $"{sign}{digits[..(first + 1)]}.{digits[(first + 1)..]}";
     }
 
     /// <summary>Reads a number.</summary>
-    /// <param name="text">Decimal (-0, 65520, 1e-8), hexadecimal with a binary exponent (0x1.8p-24), inf or nan.</param>
+    /// <param name="text">Decimal (-0, 65520, 1e-8), hexadecimal with a binary exponent (0x1.8p-24), inf or
+    /// nan.</param>
     /// <exception cref="FormatException">It is none, or longer or larger than any number of use.</exception>
     public static ExactNumber Parse(string text) => ExactNumberParser.Parse(text);
 
     /// <summary>Whether sign and value are the same; NaN equals NaN.</summary>
-    public bool Equals(ExactNumber other) => IsNaN || other.IsNaN ? IsNaN == other.IsNaN
-        : IsNegative == other.IsNegative && IsInfinity == other.IsInfinity && _digits == other._digits && Exponent == other.Exponent;
+    public bool Equals(ExactNumber other) =>
+        IsNaN || other.IsNaN
+            ? IsNaN == other.IsNaN
+            : IsNegative == other.IsNegative
+                && IsInfinity == other.IsInfinity
+                && _digits == other._digits
+                && Exponent == other.Exponent;
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => obj is ExactNumber other && Equals(other);
@@ -168,7 +182,8 @@ public readonly struct ExactNumber : IEquatable<ExactNumber>
     /// <summary>Whether sign or value differ.</summary>
     public static bool operator !=(ExactNumber left, ExactNumber right) => !left.Equals(right);
 
-    private BigInteger Signed(int exponent) => (IsNegative ? -_digits : _digits) * BigInteger.Pow(10, Exponent - exponent);
+    private BigInteger Signed(int exponent) =>
+        (IsNegative ? -_digits : _digits) * BigInteger.Pow(10, Exponent - exponent);
 
     private (string Digits, int Exponent) Shorten(int dropped)
     {

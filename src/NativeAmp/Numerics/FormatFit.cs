@@ -5,13 +5,22 @@ namespace NativeAmp;
 /// <param name="Scale">The power of two.</param>
 /// <param name="Overflow">How many are rounded past the largest value.</param>
 /// <param name="Underflow">How many are rounded to zero.</param>
-/// <param name="Subnormal">How many become subnormal, with fewer significant bits; none in an integer, whose steps are alike.</param>
+/// <param name="Subnormal">How many become subnormal, with fewer significant bits; none in an integer, whose steps are
+/// alike.</param>
 /// <param name="Values">How many there are, zeros and what is not finite left out.</param>
 /// <param name="SignalToNoise">
-/// Sum of squares over sum of squared errors of rounding, in decibels: 10 log10 of it. Positive infinity where nothing is lost; null where there are no numbers or
-/// some overflow, as no error can be given for an infinity.
+/// Sum of squares over sum of squared errors of rounding, in decibels: 10 log10 of it. Positive infinity where nothing
+/// is lost; null where there are no numbers or some overflow, as no error can be given for an infinity.
 /// </param>
-public sealed record FormatFit(NumberFormat Format, int Scale, long Overflow, long Underflow, long Subnormal, long Values, double? SignalToNoise)
+public sealed record FormatFit(
+    NumberFormat Format,
+    int Scale,
+    long Overflow,
+    long Underflow,
+    long Subnormal,
+    long Values,
+    double? SignalToNoise
+)
 {
     /// <summary>How many stay normal, with the full precision of the format.</summary>
     public long Kept => Values - Overflow - Underflow - Subnormal;
@@ -22,7 +31,8 @@ public sealed record FormatFit(NumberFormat Format, int Scale, long Overflow, lo
     /// <param name="scale">The power of two that they are multiplied by first.</param>
     /// <exception cref="ArgumentException">A format of more bits.</exception>
     /// <remarks>
-    /// Exact in every count; the sums of squares are double precision. Integers are taken as symmetric, without -128 and -8, as quantization uses them.
+    /// Exact in every count; the sums of squares are double precision. Integers are taken as symmetric, without -128
+    /// and -8, as quantization uses them.
     /// </remarks>
     public static FormatFit Of(ValueStatistics numbers, NumberFormat format, int scale = 0)
     {
@@ -43,13 +53,24 @@ public sealed record FormatFit(NumberFormat Format, int Scale, long Overflow, lo
             noise += Math.ScaleB(fit.Noise, 2 * (bin.Exponent - unit));
         }
 
-        double? decibels = overflow > 0 || numbers.Values == 0 ? null : noise == 0 ? double.PositiveInfinity : 10 * Math.Log10(signal / noise);
-        return new FormatFit(format, scale, overflow, underflow, format.IsInteger ? 0 : subnormal, numbers.Values, decibels);
+        double? decibels =
+            overflow > 0 || numbers.Values == 0 ? null
+            : noise == 0 ? double.PositiveInfinity
+            : 10 * Math.Log10(signal / noise);
+        return new FormatFit(
+            format,
+            scale,
+            overflow,
+            underflow,
+            format.IsInteger ? 0 : subnormal,
+            numbers.Values,
+            decibels
+        );
     }
 
     /// <summary>
-    /// The power-of-two scale that keeps most: of those with which nothing overflows, one with the most normal values; of those alike the one nearest to 1. For
-    /// an integer format, whose precision grows with the scale, the largest.
+    /// The power-of-two scale that keeps most: of those with which nothing overflows, one with the most normal values;
+    /// of those alike the one nearest to 1. For an integer format, whose precision grows with the scale, the largest.
     /// </summary>
     /// <param name="numbers">The numbers.</param>
     /// <param name="format">As for <see cref="Of"/>.</param>
@@ -79,7 +100,10 @@ public sealed record FormatFit(NumberFormat Format, int Scale, long Overflow, lo
 
     private readonly record struct BinFit(long Overflow, long Underflow, long Subnormal, double Noise);
 
-    /// <summary>Where a format's values lie. An integer's are those of a float whose normal numbers begin at its largest power of two.</summary>
+    /// <summary>
+    /// Where a format's values lie. An integer's are those of a float whose normal numbers begin at its largest power
+    /// of two.
+    /// </summary>
     private readonly struct Grid
     {
         private readonly int _bits;
@@ -91,7 +115,10 @@ public sealed record FormatFit(NumberFormat Format, int Scale, long Overflow, lo
         {
             _bits = format.IsInteger ? format.MaxExponent : format.FractionBits;
             if (_bits > ValueStatistics.MostBits)
-                throw new ArgumentException($"{format.Name} has {_bits} bits of fraction; errors are counted up to {ValueStatistics.MostBits}.", nameof(format));
+                throw new ArgumentException(
+                    $"{format.Name} has {_bits} bits of fraction; errors are counted up to {ValueStatistics.MostBits}.",
+                    nameof(format)
+                );
             _least = format.IsInteger ? format.MaxExponent : format.MinExponent;
             _most = format.MaxExponent;
             _endsEarly = format.Specials == SpecialValues.NaNOnly;
@@ -105,11 +132,17 @@ public sealed record FormatFit(NumberFormat Format, int Scale, long Overflow, lo
             int bits = _bits - Math.Max(0, _least - exponent);
             if (bits < ValueStatistics.FewestBits)
                 return new BinFit(0, bin.Count, 0, bin.Squares);
-            long overflow = exponent < _most ? 0 : _endsEarly ? bin.Above : bin.RoundedUp(bits);
+            long overflow =
+                exponent < _most ? 0
+                : _endsEarly ? bin.Above
+                : bin.RoundedUp(bits);
             // Half of the smallest value is a tie, and zero is even.
             long underflow = bits == ValueStatistics.FewestBits ? bin.Powers : 0;
             // The largest of them are rounded up to the smallest normal value.
-            long subnormal = exponent >= _least ? 0 : bin.Count - underflow - (exponent == _least - 1 && bits >= 0 ? bin.RoundedUp(bits) : 0);
+            long subnormal =
+                exponent >= _least
+                    ? 0
+                    : bin.Count - underflow - (exponent == _least - 1 && bits >= 0 ? bin.RoundedUp(bits) : 0);
             return new BinFit(overflow, underflow, subnormal, bin.Errors(bits));
         }
     }

@@ -3,17 +3,24 @@ using System.Numerics;
 namespace NativeAmp;
 
 /// <summary>
-/// A format of at most 32 bits: a binary floating-point format of sign, exponent and fraction, or a two's-complement integer. Everything about it follows
-/// from a few numbers, exactly; nothing here is fast, and nothing is rounded twice.
+/// A format of at most 32 bits: a binary floating-point format of sign, exponent and fraction, or a two's-complement
+/// integer. Everything about it follows from a few numbers, exactly; nothing here is fast, and nothing is rounded
+/// twice.
 /// </summary>
 /// <remarks>
-/// A floating-point code with exponent field x above 0 and fraction y is (1 + y / 2^f) · 2^(x - bias); with x = 0 it is y / 2^f · 2^(1 - bias), a subnormal
-/// (IEEE 754-2019, section 3.4; OCP 8-bit Floating Point Specification 1.0, section 5; OCP Microscaling Formats 1.0, section 5.3.3). Numbers are rounded to
-/// nearest, ties to even.
+/// A floating-point code with exponent field x above 0 and fraction y is (1 + y / 2^f) · 2^(x - bias); with x = 0 it is
+/// y / 2^f · 2^(1 - bias), a subnormal (IEEE 754-2019, section 3.4; OCP 8-bit Floating Point Specification 1.0, section
+/// 5; OCP Microscaling Formats 1.0, section 5.3.3). Numbers are rounded to nearest, ties to even.
 /// </remarks>
 public sealed record NumberFormat
 {
-    private NumberFormat(string name, int exponentBits, int fractionBits, int? bias = null, SpecialValues specials = SpecialValues.InfinityAndNaN)
+    private NumberFormat(
+        string name,
+        int exponentBits,
+        int fractionBits,
+        int? bias = null,
+        SpecialValues specials = SpecialValues.InfinityAndNaN
+    )
     {
         Name = name;
         ExponentBits = exponentBits;
@@ -32,7 +39,10 @@ public sealed record NumberFormat
     /// <summary>IEEE binary32, <see cref="float"/>.</summary>
     public static NumberFormat Float32 { get; } = new("fp32", 8, 23);
 
-    /// <summary>NVIDIA's TensorFloat-32: the range of float32 and the precision of float16, in 19 bits. Tensor cores read float32 so.</summary>
+    /// <summary>
+    /// NVIDIA's TensorFloat-32: the range of float32 and the precision of float16, in 19 bits. Tensor cores read
+    /// float32 so.
+    /// </summary>
     public static NumberFormat TensorFloat32 { get; } = new("tf32", 8, 10);
 
     /// <summary>IEEE binary16, <see cref="Half"/>.</summary>
@@ -47,7 +57,10 @@ public sealed record NumberFormat
     /// <summary>E5M2 of the OCP 8-bit specification: the upper half of a binary16.</summary>
     public static NumberFormat Float8E5M2 { get; } = new("fp8-e5m2", 5, 2);
 
-    /// <summary>E2M1 of the OCP microscaling specification: 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives, to be used with a scale.</summary>
+    /// <summary>
+    /// E2M1 of the OCP microscaling specification: 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives, to be used with a
+    /// scale.
+    /// </summary>
     public static NumberFormat Float4E2M1 { get; } = new("fp4-e2m1", 2, 1, specials: SpecialValues.None);
 
     /// <summary>Two's complement, -128 to 127, to be used with a scale.</summary>
@@ -57,10 +70,12 @@ public sealed record NumberFormat
     public static NumberFormat Int4 { get; } = new("int4", 4);
 
     /// <summary>E4M3 without infinities and negative zero, as some files have it.</summary>
-    public static NumberFormat Float8E4M3Fnuz { get; } = new("fp8-e4m3fnuz", 4, 3, bias: 8, SpecialValues.NegativeZeroIsNaN);
+    public static NumberFormat Float8E4M3Fnuz { get; } =
+        new("fp8-e4m3fnuz", 4, 3, bias: 8, SpecialValues.NegativeZeroIsNaN);
 
     /// <summary>E5M2 without infinities and negative zero, as some files have it.</summary>
-    public static NumberFormat Float8E5M2Fnuz { get; } = new("fp8-e5m2fnuz", 5, 2, bias: 16, SpecialValues.NegativeZeroIsNaN);
+    public static NumberFormat Float8E5M2Fnuz { get; } =
+        new("fp8-e5m2fnuz", 5, 2, bias: 16, SpecialValues.NegativeZeroIsNaN);
 
     /// <summary>E2M3 of the OCP microscaling specification.</summary>
     public static NumberFormat Float6E2M3 { get; } = new("fp6-e2m3", 2, 3, specials: SpecialValues.None);
@@ -70,7 +85,7 @@ public sealed record NumberFormat
 
     /// <summary>The formats that networks are trained and run in, the widest first.</summary>
     public static IReadOnlyList<NumberFormat> All { get; } =
-        [Float32, TensorFloat32, Float16, BFloat16, Float8E4M3, Float8E5M2, Float4E2M1, Int8, Int4];
+    [Float32, TensorFloat32, Float16, BFloat16, Float8E4M3, Float8E5M2, Float4E2M1, Int8, Int4];
 
     /// <summary>The usual name, in lower case.</summary>
     public string Name { get; }
@@ -115,27 +130,31 @@ public sealed record NumberFormat
     public ExactNumber Smallest => ExactNumber.Binary(negative: false, 1, SmallestExponent);
 
     /// <summary>From 1 to the next value.</summary>
-    public ExactNumber StepAtOne => ExactNumber.Binary(negative: false, 1, IsInteger ? 0 : Math.Max(0, MinExponent) - FractionBits);
+    public ExactNumber StepAtOne =>
+        ExactNumber.Binary(negative: false, 1, IsInteger ? 0 : Math.Max(0, MinExponent) - FractionBits);
 
     /// <summary>The largest n such that 0 to n are all values.</summary>
-    public ExactNumber IntegersExactUpTo => IsInteger ? Largest : ExactNumber.Binary(negative: false, 1, FractionBits + 1);
+    public ExactNumber IntegersExactUpTo =>
+        IsInteger ? Largest : ExactNumber.Binary(negative: false, 1, FractionBits + 1);
 
     private uint SignBit => 1u << (Bits - 1);
 
     // The largest code of a positive finite value.
-    private uint LargestCode => Specials switch
-    {
-        _ when IsInteger => SignBit - 1,
-        SpecialValues.InfinityAndNaN => InfinityCode - 1,
-        SpecialValues.NaNOnly => SignBit - 2,
-        _ => SignBit - 1,
-    };
+    private uint LargestCode =>
+        Specials switch
+        {
+            _ when IsInteger => SignBit - 1,
+            SpecialValues.InfinityAndNaN => InfinityCode - 1,
+            SpecialValues.NaNOnly => SignBit - 2,
+            _ => SignBit - 1,
+        };
 
     private uint InfinityCode => ((1u << ExponentBits) - 1) << FractionBits;
 
     /// <summary>The format of a name, or null.</summary>
     /// <param name="name">As in <see cref="Name"/>, in any case; of the formats of <see cref="All"/>.</param>
-    public static NumberFormat? Find(string name) => All.FirstOrDefault(format => string.Equals(format.Name, name, StringComparison.OrdinalIgnoreCase));
+    public static NumberFormat? Find(string name) =>
+        All.FirstOrDefault(format => string.Equals(format.Name, name, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>The value of a code.</summary>
     /// <param name="code">The bits, in the lowest places.</param>
@@ -151,25 +170,32 @@ public sealed record NumberFormat
         if (Specials == SpecialValues.NegativeZeroIsNaN && code == SignBit)
             return ExactNumber.NaN;
         if (magnitude > LargestCode)
-            return Specials == SpecialValues.InfinityAndNaN && magnitude == InfinityCode ? ExactNumber.Infinity(negative) : ExactNumber.NaN;
+            return Specials == SpecialValues.InfinityAndNaN && magnitude == InfinityCode
+                ? ExactNumber.Infinity(negative)
+                : ExactNumber.NaN;
         uint field = magnitude >> FractionBits;
         uint fraction = magnitude & ((1u << FractionBits) - 1);
-        return field == 0 ? ExactNumber.Binary(negative, fraction, SmallestExponent)
+        return field == 0
+            ? ExactNumber.Binary(negative, fraction, SmallestExponent)
             : ExactNumber.Binary(negative, fraction | (1u << FractionBits), (int)field - Bias - FractionBits);
     }
 
     /// <summary>The nearest value, ties to even.</summary>
     /// <remarks>
-    /// What is rounded past the largest value becomes infinity where there is one, else NaN where there is one (as PyTorch and ml_dtypes convert to E4M3),
-    /// else the largest value (as the microscaling specification has it, and as integers are clamped). A NaN has the code that hardware gives: quiet.
+    /// What is rounded past the largest value becomes infinity where there is one, else NaN where there is one (as
+    /// PyTorch and ml_dtypes convert to E4M3), else the largest value (as the microscaling specification has it, and as
+    /// integers are clamped). A NaN has the code that hardware gives: quiet.
     /// </remarks>
     public RoundedNumber Round(ExactNumber number)
     {
         uint sign = number.IsNegative ? SignBit : 0;
         if (number.IsNaN)
-            return NaNCode is { } nan ? new RoundedNumber(nan, number, RoundingOutcome.Exact) : new RoundedNumber(0, Decode(0), RoundingOutcome.Missing);
+            return NaNCode is { } nan
+                ? new RoundedNumber(nan, number, RoundingOutcome.Exact)
+                : new RoundedNumber(0, Decode(0), RoundingOutcome.Missing);
         if (number.IsInfinity)
-            return Specials == SpecialValues.InfinityAndNaN ? new RoundedNumber(sign | InfinityCode, number, RoundingOutcome.Exact)
+            return Specials == SpecialValues.InfinityAndNaN
+                ? new RoundedNumber(sign | InfinityCode, number, RoundingOutcome.Exact)
                 : Overflow(number.IsNegative, RoundingOutcome.Missing);
         if (number.IsZero)
         {
@@ -179,26 +205,34 @@ public sealed record NumberFormat
 
         (BigInteger significand, int exponent) = RoundToStep(number);
         // A significand that was rounded up to the next power of two carries into the field by itself.
-        BigInteger magnitude = IsInteger ? significand : ((BigInteger)(exponent + FractionBits + Bias - 1) << FractionBits) + significand;
+        BigInteger magnitude = IsInteger
+            ? significand
+            : ((BigInteger)(exponent + FractionBits + Bias - 1) << FractionBits) + significand;
         if (magnitude > (IsInteger && number.IsNegative ? SignBit : LargestCode))
             return Overflow(number.IsNegative, RoundingOutcome.Overflow);
-        uint code = IsInteger ? Complement((uint)magnitude, number.IsNegative)
-            : magnitude.IsZero && Specials == SpecialValues.NegativeZeroIsNaN ? 0 : sign | (uint)magnitude;
+        uint code =
+            IsInteger ? Complement((uint)magnitude, number.IsNegative)
+            : magnitude.IsZero && Specials == SpecialValues.NegativeZeroIsNaN ? 0
+            : sign | (uint)magnitude;
         ExactNumber value = Decode(code);
-        return new RoundedNumber(code, value,
+        return new RoundedNumber(
+            code,
+            value,
             value == number ? RoundingOutcome.Exact
-            : value.IsZero ? RoundingOutcome.Underflow
-            : !IsInteger && magnitude < 1u << FractionBits ? RoundingOutcome.Subnormal
-            : RoundingOutcome.Rounded);
+                : value.IsZero ? RoundingOutcome.Underflow
+                : !IsInteger && magnitude < 1u << FractionBits ? RoundingOutcome.Subnormal
+                : RoundingOutcome.Rounded
+        );
     }
 
-    private uint? NaNCode => Specials switch
-    {
-        SpecialValues.InfinityAndNaN => InfinityCode | (1u << (FractionBits - 1)),
-        SpecialValues.NaNOnly => SignBit - 1,
-        SpecialValues.NegativeZeroIsNaN => SignBit,
-        _ => null,
-    };
+    private uint? NaNCode =>
+        Specials switch
+        {
+            SpecialValues.InfinityAndNaN => InfinityCode | (1u << (FractionBits - 1)),
+            SpecialValues.NaNOnly => SignBit - 1,
+            SpecialValues.NegativeZeroIsNaN => SignBit,
+            _ => null,
+        };
 
     /// <summary>The magnitude as a multiple of the format's step there, rounded.</summary>
     private (BigInteger Significand, int Exponent) RoundToStep(ExactNumber number)
@@ -224,12 +258,19 @@ public sealed record NumberFormat
 
     private RoundedNumber Overflow(bool negative, RoundingOutcome outcome)
     {
-        uint code = IsInteger ? (negative ? SignBit : LargestCode)
-            : (negative ? SignBit : 0) | (Specials == SpecialValues.InfinityAndNaN ? InfinityCode : Specials == SpecialValues.NaNOnly ? SignBit - 1 : LargestCode);
+        uint code = IsInteger
+            ? (negative ? SignBit : LargestCode)
+            : (negative ? SignBit : 0)
+                | (
+                    Specials == SpecialValues.InfinityAndNaN ? InfinityCode
+                    : Specials == SpecialValues.NaNOnly ? SignBit - 1
+                    : LargestCode
+                );
         if (Specials == SpecialValues.NegativeZeroIsNaN)
             code = SignBit;
         return new RoundedNumber(code, Decode(code), outcome);
     }
 
-    private uint Complement(uint magnitude, bool negative) => negative ? (2 * SignBit - magnitude) & (2 * SignBit - 1) : magnitude;
+    private uint Complement(uint magnitude, bool negative) =>
+        negative ? (2 * SignBit - magnitude) & (2 * SignBit - 1) : magnitude;
 }

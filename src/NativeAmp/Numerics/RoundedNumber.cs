@@ -15,7 +15,10 @@ public enum RoundingOutcome
     /// <summary>It is not zero and was rounded to zero.</summary>
     Underflow,
 
-    /// <summary>It is finite and was rounded past the largest value: to infinity, to NaN, or to that value, as the format has it.</summary>
+    /// <summary>
+    /// It is finite and was rounded past the largest value: to infinity, to NaN, or to that value, as the format has
+    /// it.
+    /// </summary>
     Overflow,
 
     /// <summary>It is infinite or NaN, and the format has no such value.</summary>

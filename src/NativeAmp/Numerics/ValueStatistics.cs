@@ -4,10 +4,14 @@ using System.Runtime.Intrinsics;
 namespace NativeAmp;
 
 /// <summary>
-/// What is to be known of many numbers to say how any format, at any power-of-two scale, would hold them: how many lie in each power of two, and how large
-/// the errors are of rounding them to each number of bits. One pass over the numbers, a fixed size.
+/// What is to be known of many numbers to say how any format, at any power-of-two scale, would hold them: how many lie
+/// in each power of two, and how large the errors are of rounding them to each number of bits. One pass over the
+/// numbers, a fixed size.
 /// </summary>
-/// <remarks>Not for use by several threads at once; each takes its own, and <see cref="Add(ValueStatistics)"/> puts them together.</remarks>
+/// <remarks>
+/// Not for use by several threads at once; each takes its own, and <see cref="Add(ValueStatistics)"/> puts them
+/// together.
+/// </remarks>
 public sealed class ValueStatistics
 {
     // From the smallest subnormal double to the largest.
@@ -25,13 +29,18 @@ public sealed class ValueStatistics
     private const ulong FractionMask = (1UL << 52) - 1;
 
     // Added and taken away again, these round a number of [1, 2) to so many bits, ties to even.
-    private static readonly double[] Rounders = [.. Enumerable.Range(FewestBits, Lanes).Select(bits => Math.ScaleB(1.5, 52 - bits))];
+    private static readonly double[] Rounders =
+    [
+        .. Enumerable.Range(FewestBits, Lanes).Select(bits => Math.ScaleB(1.5, 52 - bits)),
+    ];
 
     private readonly long[] _counts = new long[Bins];
     private readonly long[] _powers = new long[Bins]; // exact powers of two
     private readonly long[] _above = new long[Bins]; // more than 1.8125 times the power of two
     private readonly long[] _ones = new long[Bins * (MostOnes + 1)]; // by how many ones the fraction begins with
-    private readonly double[] _squares = new double[Bins]; // sums of squares, of the numbers divided by the power of two
+
+    // sums of squares, of the numbers divided by the power of two
+    private readonly double[] _squares = new double[Bins];
     private readonly double[] _errors = new double[Bins * Lanes]; // of their rounding errors
     private int _first = Bins;
     private int _last = -1;
@@ -60,9 +69,13 @@ public sealed class ValueStatistics
     /// <summary>Whether every number is finite.</summary>
     public bool AllFinite => NaNs == 0 && Infinities == 0;
 
-    /// <summary>How many magnitudes lie from each power of two to the next: from the first power that has any to the last.</summary>
-    public ExponentHistogram Exponents => _last < 0 ? new ExponentHistogram(0, [])
-        : new ExponentHistogram(_first + FirstExponent, _counts[_first..(_last + 1)]);
+    /// <summary>
+    /// How many magnitudes lie from each power of two to the next: from the first power that has any to the last.
+    /// </summary>
+    public ExponentHistogram Exponents =>
+        _last < 0
+            ? new ExponentHistogram(0, [])
+            : new ExponentHistogram(_first + FirstExponent, _counts[_first..(_last + 1)]);
 
     /// <summary>Adds numbers.</summary>
     public void Add(ReadOnlySpan<float> values)
@@ -133,7 +146,10 @@ public sealed class ValueStatistics
         NaNs += others.NaNs;
         Infinities += others.Infinities;
         Largest = Math.Max(Largest, others.Largest);
-        Smallest = Smallest == 0 ? others.Smallest : others.Smallest == 0 ? Smallest : Math.Min(Smallest, others.Smallest);
+        Smallest =
+            Smallest == 0 ? others.Smallest
+            : others.Smallest == 0 ? Smallest
+            : Math.Min(Smallest, others.Smallest);
         if (others._last < 0)
             return;
         _first = Math.Min(_first, others._first);
@@ -222,7 +238,10 @@ public sealed class ValueStatistics
         /// <summary>Sum of squared errors of rounding to so many bits of fraction, in the same units.</summary>
         public double Errors(int bits) => owner._errors[bin * Lanes + bits - FewestBits];
 
-        /// <summary>How many are rounded up to the next power of two. Those whose fraction begins with more ones than there are bits.</summary>
+        /// <summary>
+        /// How many are rounded up to the next power of two. Those whose fraction begins with more ones than there are
+        /// bits.
+        /// </summary>
         public long RoundedUp(int bits)
         {
             long count = 0;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using NativeAmp.Interop;
 
 namespace NativeAmp;
@@ -23,7 +24,9 @@ public sealed record AdamOptions : OptimizerOptions
     /// <summary>Added to the denominator, 0 or more.</summary>
     public double Epsilon { get; init; } = 1e-8;
 
-    /// <summary>Whether the decay is taken from the parameters (AdamW) and not added to the gradients (Adam with L2).</summary>
+    /// <summary>
+    /// Whether the decay is taken from the parameters (AdamW) and not added to the gradients (Adam with L2).
+    /// </summary>
     public bool Decoupled { get; init; } = true;
 
     /// <summary>Whether the largest second moment so far is the one divided by (Reddi et al. 2018).</summary>
@@ -38,17 +41,22 @@ public sealed record AdamOptions : OptimizerOptions
 
     internal override FusedOptimizer CreateOptimizer(IEnumerable<ParameterGroup> groups) => new FusedAdam(groups);
 
-    internal override string Describe() => FormattableString.Invariant(
-        $"beta1 {Beta1}, beta2 {Beta2}, epsilon {Epsilon}{(Decoupled ? "" : ", L2")}{(AmsGrad ? ", AMSGrad" : "")}{(Maximize ? ", maximize" : "")}");
+    internal override string Describe() =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"beta1 {Beta1}, beta2 {Beta2}, epsilon "
+                + $"{Epsilon}{(Decoupled ? "" : ", L2")}{(AmsGrad ? ", AMSGrad" : "")}{(Maximize ? ", maximize" : "")}"
+        );
 
-    internal override NampOptimizerGroup ToNative() => base.ToNative() with
-    {
-        Beta1 = Beta1,
-        Beta2 = Beta2,
-        Epsilon = Epsilon,
-        Decoupled = Decoupled ? 1 : 0,
-        Amsgrad = AmsGrad ? 1 : 0,
-    };
+    internal override NampOptimizerGroup ToNative() =>
+        base.ToNative() with
+        {
+            Beta1 = Beta1,
+            Beta2 = Beta2,
+            Epsilon = Epsilon,
+            Decoupled = Decoupled ? 1 : 0,
+            Amsgrad = AmsGrad ? 1 : 0,
+        };
 
     internal override void Validate()
     {

@@ -2,28 +2,35 @@ using NativeAmp.Interop;
 
 namespace NativeAmp;
 
-/// <summary>Lion (Chen et al. 2023): every element moves by the learning rate, in the direction of a blend of momentum and gradient.</summary>
-/// <remarks>Half the state of Adam. The paper takes a learning rate 3 to 10 times smaller than AdamW's, and a weight decay as much larger.</remarks>
+/// <summary>
+/// Lion (Chen et al. 2023): every element moves by the learning rate, in the direction of a blend of momentum and
+/// gradient.
+/// </summary>
+/// <remarks>
+/// Half the state of Adam. The paper takes a learning rate 3 to 10 times smaller than AdamW's, and a weight decay as
+/// much larger.
+/// </remarks>
 public sealed class FusedLion : FusedOptimizer
 {
     /// <summary>An optimizer of one group.</summary>
     /// <param name="parameters">The parameters; their device is the optimizer's.</param>
     /// <param name="options">The hyperparameters; null for the defaults.</param>
-    /// <exception cref="ArgumentException">There is no parameter, one is given twice, or they are on several devices.</exception>
+    /// <exception cref="ArgumentException">There is no parameter, one is given twice, or they are on several
+    /// devices.</exception>
     public FusedLion(IEnumerable<IParameter> parameters, LionOptions? options = null)
-        : this([new ParameterGroup(parameters, options ?? new LionOptions())])
-    {
-    }
+        : this([new ParameterGroup(parameters, options ?? new LionOptions())]) { }
 
     /// <summary>An optimizer of several groups, whose options are <see cref="LionOptions"/>.</summary>
-    /// <exception cref="ArgumentException">There is no parameter, one is given twice, they are on several devices, or a group's options are another rule's.</exception>
+    /// <exception cref="ArgumentException">There is no parameter, one is given twice, they are on several devices, or a
+    /// group's options are another rule's.</exception>
     public FusedLion(IEnumerable<ParameterGroup> groups)
-        : base(groups, typeof(LionOptions))
-    {
-    }
+        : base(groups, typeof(LionOptions)) { }
 }
 
-/// <summary>Hyperparameters of Lion. The defaults are the paper's: a learning rate of 1e-4, betas of 0.9 and 0.99. The decay is taken from the parameters.</summary>
+/// <summary>
+/// Hyperparameters of Lion. The defaults are the paper's: a learning rate of 1e-4, betas of 0.9 and 0.99. The decay is
+/// taken from the parameters.
+/// </summary>
 public sealed record LionOptions : OptimizerOptions
 {
     private static readonly string[] Momentum = ["exp_avg"];
@@ -49,9 +56,16 @@ public sealed record LionOptions : OptimizerOptions
 
     internal override FusedOptimizer CreateOptimizer(IEnumerable<ParameterGroup> groups) => new FusedLion(groups);
 
-    internal override string Describe() => FormattableString.Invariant($"beta1 {Beta1}, beta2 {Beta2}{(Maximize ? ", maximize" : "")}");
+    internal override string Describe() =>
+        FormattableString.Invariant($"beta1 {Beta1}, beta2 {Beta2}{(Maximize ? ", maximize" : "")}");
 
-    internal override NampOptimizerGroup ToNative() => base.ToNative() with { Beta1 = Beta1, Beta2 = Beta2, Decoupled = 1 };
+    internal override NampOptimizerGroup ToNative() =>
+        base.ToNative() with
+        {
+            Beta1 = Beta1,
+            Beta2 = Beta2,
+            Decoupled = 1,
+        };
 
     internal override void Validate()
     {

@@ -3,15 +3,18 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// An optimizer over float32 parameters, in one native call a step at any number of them: it reads the gradients to check and measure them, then
-/// unscales, clips, updates and writes the compute copies. Gradients that moved since the last step add one native call; so do compute copies.
+/// An optimizer over float32 parameters, in one native call a step at any number of them: it reads the gradients to
+/// check and measure them, then unscales, clips, updates and writes the compute copies. Gradients that moved since the
+/// last step add one native call; so do compute copies.
 /// </summary>
 /// <remarks>
-/// Gradients may be float32, float16 or bfloat16, mixed as they come. A step whose gradients are not finite is skipped, with or without a
-/// <see cref="GradScaler"/>: see <see cref="StepResult"/> for what it leaves behind. Parameters without a gradient are left out of a step. Gradients
-/// accumulate over all backward passes before <see cref="ZeroGrad"/>. Steps are counted by parameter, as in <c>torch.optim</c>: one that gets its first
-/// gradient late takes its first step then. Parameters of several models may have the same names; in
-/// messages and in the state the second "0.weight" is "2:0.weight", or has its <see cref="ParameterGroup.Name"/> before it.
+/// Gradients may be float32, float16 or bfloat16, mixed as they come. A step whose gradients are not finite is skipped,
+/// with or without a <see cref="GradScaler"/>: see <see cref="StepResult"/> for what it leaves behind. Parameters
+/// without a gradient are left out of a step. Gradients accumulate over all backward passes before
+/// <see cref="ZeroGrad"/>. Steps are counted by parameter, as in <c>torch.optim</c>: one that gets its first gradient
+/// late takes its first step then. Parameters of several models may have the same names; in
+/// messages and in the state the second "0.weight" is "2:0.weight", or has its <see cref="ParameterGroup.Name"/> before
+/// it.
 /// </remarks>
 public abstract class FusedOptimizer : IDisposable
 {
@@ -32,25 +35,34 @@ public abstract class FusedOptimizer : IDisposable
         ArgumentNullException.ThrowIfNull(groups);
         _groups = [.. groups];
         _parameters = [.. _groups.SelectMany(g => g.Parameters)];
-        if (_parameters.Length == 0) throw new ArgumentException("An optimizer needs at least one parameter.");
+        if (_parameters.Length == 0)
+            throw new ArgumentException("An optimizer needs at least one parameter.");
         if (Array.Find(_groups, group => group.Options.GetType() != options) is { } other)
-            throw new ArgumentException($"This optimizer's groups take {options.Name}; one has {other.Options.GetType().Name}.");
+            throw new ArgumentException(
+                $"This optimizer's groups take {options.Name}; one has {other.Options.GetType().Name}."
+            );
         Device = _parameters[0].Device;
         _names = ParameterNames.Of(_groups);
-        Validate();
+        OptimizerChecks.Parameters(Device, _parameters, _names);
+        OptimizerChecks.Groups(_groups);
         _stepGroups = new NampOptimizerGroup[_groups.Length];
         int[] groupOf = [.. _groups.SelectMany((g, i) => g.Parameters.Select(_ => i))];
         _link = new OptimizerLink(this, _parameters);
         Memory = new OptimizerMemory(Device, _parameters, _names, groupOf, _groups, _link);
         State = new OptimizerState(Device);
         _history = new StepHistory(Device);
-        for (int i = 0; i < _parameters.Length; i++) (_parameters[i] as ITrackedParameter)?.Optimizers.Attach(_link, i);
+        for (int i = 0; i < _parameters.Length; i++)
+            (_parameters[i] as ITrackedParameter)?.Optimizers.Attach(_link, i);
     }
 
-    /// <summary>An optimizer of one group by the rule of its options: <see cref="FusedAdam"/> for <see cref="AdamOptions"/>, and so on.</summary>
+    /// <summary>
+    /// An optimizer of one group by the rule of its options: <see cref="FusedAdam"/> for <see cref="AdamOptions"/>, and
+    /// so on.
+    /// </summary>
     /// <param name="parameters">The parameters; their device is the optimizer's.</param>
     /// <param name="options">The hyperparameters.</param>
-    /// <exception cref="ArgumentException">There is no parameter, one is given twice, or they are on several devices.</exception>
+    /// <exception cref="ArgumentException">There is no parameter, one is given twice, or they are on several
+    /// devices.</exception>
     public static FusedOptimizer Create(IEnumerable<IParameter> parameters, OptimizerOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -64,14 +76,15 @@ public abstract class FusedOptimizer : IDisposable
     public IReadOnlyList<ParameterGroup> Groups => _groups;
 
     /// <summary>
-    /// Changes every group's learning rate over the steps that are applied; null for no change. It is asked before each step; on a GPU, where the host does not
-    /// wait to learn whether the last steps were skipped, for each number of applied steps that there may be by then.
+    /// Changes every group's learning rate over the steps that are applied; null for no change. It is asked before each
+    /// step; on a GPU, where the host does not wait to learn whether the last steps were skipped, for each number of
+    /// applied steps that there may be by then.
     /// </summary>
     public ILearningRateScheduler? Scheduler { get; set; }
 
     /// <summary>
-    /// Whether gradients are read before each step to find what is not finite and to measure their norm. Without it a plain
-    /// <see cref="Step"/> applies whatever there is; with a scaler or clipping they are always read.
+    /// Whether gradients are read before each step to find what is not finite and to measure their norm. Without it a
+    /// plain <see cref="Step"/> applies whatever there is; with a scaler or clipping they are always read.
     /// </summary>
     public bool CheckGradients { get; set; } = true;
 
@@ -100,24 +113,34 @@ public abstract class FusedOptimizer : IDisposable
             bool check = CheckGradients || _maxNorm > 0;
             UnscaleInFloat32();
             if (!HasGradients(stepping: true))
-                throw new InvalidOperationException("None of the optimizer's parameters has a gradient: call Backward before the step, and ZeroGrad after it.");
+                throw new InvalidOperationException(
+                    "None of the optimizer's parameters has a gradient: call Backward before the step, and ZeroGrad "
+                        + "after it."
+                );
             return Apply(scaler: null, check ? GradientCheck.InThisCall : GradientCheck.None);
         }
     }
 
     /// <summary>
-    /// Clips gradients to a global L2 norm in the next step, as <c>torch.nn.utils.clip_grad_norm_</c> does. It costs no pass of its own, and may be
-    /// called before or after <see cref="GradScaler.Unscale"/>: the norm is that of the unscaled gradients.
+    /// Clips gradients to a global L2 norm in the next step, as <c>torch.nn.utils.clip_grad_norm_</c> does. It costs no
+    /// pass of its own, and may be called before or after <see cref="GradScaler.Unscale"/>: the norm is that of the
+    /// unscaled gradients.
     /// </summary>
     /// <param name="maxNorm">
-    /// The largest norm, above 0. Positive infinity clips nothing: the gradients are read and <see cref="StepOutcome.GradientNorm"/> tells their norm, whatever
-    /// <see cref="CheckGradients"/> is.
+    /// The largest norm, above 0. Positive infinity clips nothing: the gradients are read and
+    /// <see cref="StepOutcome.GradientNorm"/> tells their norm, whatever <see cref="CheckGradients"/> is.
     /// </param>
-    /// <exception cref="ArgumentOutOfRangeException">It is not above 0: negative, NaN, or 0 because it was too small for a float.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">It is not above 0: negative, NaN, or 0 because it was too small
+    /// for a float.</exception>
     public void ClipGradNorm(float maxNorm)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (!(maxNorm > 0)) throw new ArgumentOutOfRangeException(nameof(maxNorm), maxNorm, "The largest norm must be above 0; infinity measures the norm and clips nothing.");
+        if (!(maxNorm > 0))
+            throw new ArgumentOutOfRangeException(
+                nameof(maxNorm),
+                maxNorm,
+                "The largest norm must be above 0; infinity measures the norm and clips nothing."
+            );
         _maxNorm = maxNorm;
     }
 
@@ -127,12 +150,15 @@ public abstract class FusedOptimizer : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         lock (Device.Gate)
         {
-            foreach (var parameter in _parameters) parameter.ClearGradient();
+            foreach (var parameter in _parameters)
+                parameter.ClearGradient();
             Gradients.Forget("ZeroGrad dropped them");
         }
     }
 
-    /// <summary>The learning rate that a group's next step takes. With a <see cref="Scheduler"/> it waits for the device.</summary>
+    /// <summary>
+    /// The learning rate that a group's next step takes. With a <see cref="Scheduler"/> it waits for the device.
+    /// </summary>
     public double NextLearningRate(int group = 0)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -144,25 +170,35 @@ public abstract class FusedOptimizer : IDisposable
     public OptimizerSnapshot SaveState() => new() { Step = CountAppliedSteps(), Parameters = Memory.Read() };
 
     /// <summary>Sets the state and the counts of steps; parameters are found by name.</summary>
-    /// <exception cref="ArgumentException">A parameter or a column of its state is missing, unknown or of another size; nothing was changed.</exception>
+    /// <exception cref="ArgumentException">A parameter or a column of its state is missing, unknown or of another size;
+    /// nothing was changed.</exception>
     public void LoadState(OptimizerSnapshot state)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentNullException.ThrowIfNull(state);
         if (state.Step is < 0 or long.MaxValue)
-            throw new ArgumentOutOfRangeException(nameof(state), state.Step, "A state counts 0 or more steps, and less than 2^63 - 1.");
+            throw new ArgumentOutOfRangeException(
+                nameof(state),
+                state.Step,
+                "A state counts 0 or more steps, and less than 2^63 - 1."
+            );
         var byName = new Dictionary<string, ParameterSnapshot>(StringComparer.Ordinal);
         foreach (var parameter in state.Parameters)
         {
-            if (!byName.TryAdd(parameter.Name, parameter)) throw new ArgumentException($"The state holds '{parameter.Name}' twice.", nameof(state));
+            if (!byName.TryAdd(parameter.Name, parameter))
+                throw new ArgumentException($"The state holds '{parameter.Name}' twice.", nameof(state));
         }
         foreach (string name in byName.Keys.Except(_names))
-            throw new ArgumentException($"The state holds '{name}', which this optimizer does not train.", nameof(state));
+            throw new ArgumentException(
+                $"The state holds '{name}', which this optimizer does not train.",
+                nameof(state)
+            );
         for (int i = 0; i < _parameters.Length; i++)
         {
             if (!byName.TryGetValue(_names[i], out var parameter))
                 throw new ArgumentException($"The state does not hold '{_names[i]}'.", nameof(state));
-            if (Memory.Misfit(i, parameter) is { } misfit) throw new ArgumentException(misfit, nameof(state));
+            if (Memory.Misfit(i, parameter) is { } misfit)
+                throw new ArgumentException(misfit, nameof(state));
         }
         Memory.Write([.. _names.Select(name => byName[name])]);
         State.Reset(state.Step);
@@ -176,7 +212,8 @@ public abstract class FusedOptimizer : IDisposable
     public void Dispose()
     {
         _disposed = true;
-        foreach (var parameter in _parameters) (parameter as ITrackedParameter)?.Optimizers.Detach(_link);
+        foreach (var parameter in _parameters)
+            (parameter as ITrackedParameter)?.Optimizers.Detach(_link);
         Memory.Dispose();
         State.Dispose();
         _history.Dispose();
@@ -190,11 +227,20 @@ public abstract class FusedOptimizer : IDisposable
         return Memory.Refresh(stepping);
     }
 
-    /// <summary>Reads all gradients, where HasGradients found them: finite, norm, facts. With no in-place it is decided by whether that can lose anything.</summary>
+    /// <summary>
+    /// Reads all gradients, where HasGradients found them: finite, norm, facts. With no in-place it is decided by
+    /// whether that can lose anything.
+    /// </summary>
     internal void Check(LossScaleState? scaler, bool? inPlace)
     {
         bool write = inPlace ?? Memory.AllGradientsFloat32;
-        AmpKernels.UnscaleAndCheck(Memory.Table, Memory.Columns.Gradient, scaler, State, write ? Memory.Columns.Gradient : -1);
+        AmpKernels.UnscaleAndCheck(
+            Memory.Table,
+            Memory.Columns.Gradient,
+            scaler,
+            State,
+            write ? Memory.Columns.Gradient : -1
+        );
         _hasFindings = true;
         Gradients.Read(scaler, areScaled: !write);
     }
@@ -202,26 +248,38 @@ public abstract class FusedOptimizer : IDisposable
     /// <summary>Before the scale moves: gradients that were left with it lose it now, where they can.</summary>
     internal void SettleScale()
     {
-        if (Gradients.AreScaled && _parameters.All(p => p is ITrackedParameter || p.Gradient.DType == DType.Float32)) UnscaleInFloat32();
+        if (Gradients.AreScaled && _parameters.All(p => p is ITrackedParameter || p.Gradient.DType == DType.Float32))
+            UnscaleInFloat32();
     }
 
     /// <summary>
-    /// What <see cref="GradScaler.Unscale"/> does to float32 gradients, for half-precision ones that it left scaled: they become float32, where nothing
-    /// is lost by the division.
+    /// What <see cref="GradScaler.Unscale"/> does to float32 gradients, for half-precision ones that it left scaled:
+    /// they become float32, where nothing is lost by the division.
     /// </summary>
     internal void UnscaleInFloat32()
     {
         lock (Device.Gate)
         {
-            if (!Gradients.AreScaled) return;
+            if (!Gradients.AreScaled)
+                return;
             foreach (var parameter in _parameters)
             {
                 if (parameter.Gradient.DType != DType.Float32 && parameter is not ITrackedParameter)
-                    throw new InvalidOperationException($"Gradients stay scaled after Unscale, and that of '{parameter.Name}' cannot be turned into float32: look at gradients before Unscale, or call it with inPlace: true.");
+                    throw new InvalidOperationException(
+                        $"Gradients stay scaled after Unscale, and that of '{parameter.Name}' cannot be turned into "
+                            + "float32: look at gradients before Unscale, or call it with inPlace: true."
+                    );
             }
-            foreach (var parameter in _parameters) (parameter as ITrackedParameter)?.WidenGradient();
+            foreach (var parameter in _parameters)
+                (parameter as ITrackedParameter)?.WidenGradient();
             Memory.Refresh(stepping: false);
-            AmpKernels.UnscaleAndCheck(Memory.Table, Memory.Columns.Gradient, Gradients.Scaler, State, Memory.Columns.Gradient);
+            AmpKernels.UnscaleAndCheck(
+                Memory.Table,
+                Memory.Columns.Gradient,
+                Gradients.Scaler,
+                State,
+                Memory.Columns.Gradient
+            );
             Gradients.Unscaled();
         }
     }
@@ -230,27 +288,42 @@ public abstract class FusedOptimizer : IDisposable
     internal StepResult Apply(LossScaleState? scaler, GradientCheck check)
     {
         Gradients.Stepped(check == GradientCheck.InThisCall ? scaler : null);
-        if (check == GradientCheck.None && _hasFindings) State.ForgetFindings();
+        if (check == GradientCheck.None && _hasFindings)
+            State.ForgetFindings();
         _hasFindings = check != GradientCheck.None;
         int rows = PrepareGroups();
         var first = _groups[0].Options;
-        AmpKernels.OptimizerStep(first.Rule, Memory.Table, Memory.Columns, _stepGroups.AsSpan(0, rows * _groups.Length), rows, _knownApplied, Memory.Steps, scaler, State,
+        AmpKernels.OptimizerStep(
+            first.Rule,
+            Memory.Table,
+            Memory.Columns,
+            _stepGroups.AsSpan(0, rows * _groups.Length),
+            rows,
+            _knownApplied,
+            Memory.Steps,
+            scaler,
+            State,
             new OptimizerStepOptions
             {
                 MaxNorm = _maxNorm,
                 CopyRounding = first.CopyRounding,
                 Seed = first.RoundingSeed,
                 CheckGradients = check == GradientCheck.InThisCall,
-            });
+            }
+        );
         _maxNorm = 0;
         Span<double> rates = stackalloc double[rows];
-        for (int row = 0; row < rows; row++) rates[row] = _stepGroups[row * _groups.Length].LearningRate;
-        return new StepResult(this, _history.Add(State, scaler, rates, _knownApplied, wasChecked: check != GradientCheck.None));
+        for (int row = 0; row < rows; row++)
+            rates[row] = _stepGroups[row * _groups.Length].LearningRate;
+        return new StepResult(
+            this,
+            _history.Add(State, scaler, rates, _knownApplied, wasChecked: check != GradientCheck.None)
+        );
     }
 
     /// <summary>
-    /// The hyperparameters of the next step: where a schedule changes them, a row for each number of steps that may have been applied by then, for which of the
-    /// last steps were skipped only the device knows.
+    /// The hyperparameters of the next step: where a schedule changes them, a row for each number of steps that may
+    /// have been applied by then, for which of the last steps were skipped only the device knows.
     /// </summary>
     /// <returns>How many rows there are; the first is for as many applied steps as are known.</returns>
     private int PrepareGroups()
@@ -259,15 +332,22 @@ public abstract class FusedOptimizer : IDisposable
         if (Scheduler is not null)
         {
             // A device that is so far behind is waited for.
-            if (_history.Next - 1 - _history.Known >= StepHistory.Length / 2) _history.Facts(_history.Next - 1 - StepHistory.Length / 4);
-            if (_history.Known > _knownNumber) (_knownNumber, _knownApplied) = (_history.Known, _history.AppliedAfter(_history.Known, _knownApplied));
+            if (_history.Next - 1 - _history.Known >= StepHistory.Length / 2)
+                _history.Facts(_history.Next - 1 - StepHistory.Length / 4);
+            if (_history.Known > _knownNumber)
+                (_knownNumber, _knownApplied) = (_history.Known, _history.AppliedAfter(_history.Known, _knownApplied));
             rows = (int)(_history.Next - _knownNumber);
         }
-        if (_stepGroups.Length < rows * _groups.Length) _stepGroups = new NampOptimizerGroup[rows * _groups.Length];
+        if (_stepGroups.Length < rows * _groups.Length)
+            _stepGroups = new NampOptimizerGroup[rows * _groups.Length];
         for (int i = 0; i < rows * _groups.Length; i++)
         {
             _stepGroups[i] = _groups[i % _groups.Length].Options.ToNative();
-            if (Scheduler is not null) _stepGroups[i].LearningRate = Scheduler.LearningRate(_stepGroups[i].LearningRate, _knownApplied + i / _groups.Length);
+            if (Scheduler is not null)
+                _stepGroups[i].LearningRate = Scheduler.LearningRate(
+                    _stepGroups[i].LearningRate,
+                    _knownApplied + i / _groups.Length
+                );
         }
         return rows;
     }
@@ -296,55 +376,15 @@ public abstract class FusedOptimizer : IDisposable
     internal OverflowFacts? FirstBadFactsOf(long step)
     {
         var facts = _history.Facts(step);
-        if (!facts.FoundInf || facts.FirstNonFiniteTensor < 0 || step != _history.Next - 1) return null;
+        if (!facts.FoundInf || facts.FirstNonFiniteTensor < 0 || step != _history.Next - 1)
+            return null;
         var all = new OverflowFacts[_parameters.Length];
         Memory.Table.ReadFacts(all);
-        // A check that came after the step has overwritten them; then they no longer tell of an overflow, or of another.
+        // A check that came after the step has overwritten them; then they no longer tell of an overflow, or of
+        // another.
         return all[facts.FirstNonFiniteTensor] is { NonFiniteCount: > 0 } bad ? bad : null;
     }
 
     private string? FirstBadParameter(in OptimizerFacts facts) =>
         facts.FoundInf && facts.FirstNonFiniteTensor >= 0 ? _names[facts.FirstNonFiniteTensor] : null;
-
-    private void Validate()
-    {
-        var seen = new Dictionary<IParameter, string>(ReferenceEqualityComparer.Instance);
-        var places = new Dictionary<nint, string>();
-        for (int i = 0; i < _parameters.Length; i++)
-        {
-            var parameter = _parameters[i];
-            if (!seen.TryAdd(parameter, _names[i])) throw new ArgumentException($"The parameter '{seen[parameter]}' is given twice; a step would update it twice.");
-            if (parameter.Device != Device) throw new ArgumentException($"The parameter '{_names[i]}' is on another device than '{_names[0]}'.");
-            if (Product(parameter.Shape) != parameter.Count)
-                throw new ArgumentException($"The parameter '{_names[i]}' has {parameter.Count} elements, which is not the product of its shape, [{string.Join(", ", parameter.Shape.ToArray())}].");
-            if (parameter.Count > 0 && !places.TryAdd(parameter.Data, _names[i]))
-                throw new ArgumentException($"The parameters '{places[parameter.Data]}' and '{_names[i]}' are the same memory; a step would update it twice.");
-        }
-        foreach (var group in _groups)
-        {
-            if (group.Options.CopyRounding != _groups[0].Options.CopyRounding || group.Options.RoundingSeed != _groups[0].Options.RoundingSeed)
-                throw new ArgumentException("All groups of an optimizer must round compute copies in the same way.");
-        }
-    }
-
-    private static Int128 Product(ReadOnlySpan<long> shape)
-    {
-        Int128 product = 1;
-        foreach (long size in shape)
-            product = Int128.Min(product * Math.Max(size, 0), long.MaxValue);
-        return product;
-    }
-}
-
-/// <summary>When the gradients of a step are read to find what is not finite and to measure their norm.</summary>
-internal enum GradientCheck
-{
-    /// <summary>Never: whatever there is is applied.</summary>
-    None,
-
-    /// <summary>They were, by <see cref="FusedOptimizer.Check"/>.</summary>
-    Before,
-
-    /// <summary>At the beginning of the call that applies them.</summary>
-    InThisCall,
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using NativeAmp.Interop;
 
 namespace NativeAmp;
@@ -8,21 +9,22 @@ public sealed class FusedSgd : FusedOptimizer
     /// <summary>An optimizer of one group.</summary>
     /// <param name="parameters">The parameters; their device is the optimizer's.</param>
     /// <param name="options">The hyperparameters; null for the defaults.</param>
-    /// <exception cref="ArgumentException">There is no parameter, one is given twice, or they are on several devices.</exception>
+    /// <exception cref="ArgumentException">There is no parameter, one is given twice, or they are on several
+    /// devices.</exception>
     public FusedSgd(IEnumerable<IParameter> parameters, SgdOptions? options = null)
-        : this([new ParameterGroup(parameters, options ?? new SgdOptions())])
-    {
-    }
+        : this([new ParameterGroup(parameters, options ?? new SgdOptions())]) { }
 
     /// <summary>An optimizer of several groups, whose options are <see cref="SgdOptions"/>.</summary>
-    /// <exception cref="ArgumentException">There is no parameter, one is given twice, they are on several devices, or a group's options are another rule's.</exception>
+    /// <exception cref="ArgumentException">There is no parameter, one is given twice, they are on several devices, or a
+    /// group's options are another rule's.</exception>
     public FusedSgd(IEnumerable<ParameterGroup> groups)
-        : base(groups, typeof(SgdOptions))
-    {
-    }
+        : base(groups, typeof(SgdOptions)) { }
 }
 
-/// <summary>Hyperparameters of SGD. The defaults are those of <c>torch.optim.SGD</c>: no momentum, no weight decay. The decay is added to the gradients.</summary>
+/// <summary>
+/// Hyperparameters of SGD. The defaults are those of <c>torch.optim.SGD</c>: no momentum, no weight decay. The decay is
+/// added to the gradients.
+/// </summary>
 public sealed record SgdOptions : OptimizerOptions
 {
     private static readonly string[] Buffer = ["momentum_buffer"];
@@ -33,7 +35,9 @@ public sealed record SgdOptions : OptimizerOptions
     /// <summary>The part of a gradient that does not go into the buffer, but for the first, finite.</summary>
     public double Dampening { get; init; }
 
-    /// <summary>Whether a step looks ahead along the buffer (Nesterov). It needs a momentum, and no dampening.</summary>
+    /// <summary>
+    /// Whether a step looks ahead along the buffer (Nesterov). It needs a momentum, and no dampening.
+    /// </summary>
     public bool Nesterov { get; init; }
 
     /// <inheritdoc/>
@@ -45,21 +49,31 @@ public sealed record SgdOptions : OptimizerOptions
 
     internal override FusedOptimizer CreateOptimizer(IEnumerable<ParameterGroup> groups) => new FusedSgd(groups);
 
-    internal override string Describe() => FormattableString.Invariant(
-        $"momentum {Momentum}, dampening {Dampening}{(Nesterov ? ", Nesterov" : "")}{(Maximize ? ", maximize" : "")}");
+    internal override string Describe() =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"momentum {Momentum}, dampening "
+                + $"{Dampening}{(Nesterov ? ", Nesterov" : "")}{(Maximize ? ", maximize" : "")}"
+        );
 
-    internal override NampOptimizerGroup ToNative() => base.ToNative() with
-    {
-        Momentum = Momentum,
-        Dampening = Dampening,
-        Nesterov = Nesterov ? 1 : 0,
-    };
+    internal override NampOptimizerGroup ToNative() =>
+        base.ToNative() with
+        {
+            Momentum = Momentum,
+            Dampening = Dampening,
+            Nesterov = Nesterov ? 1 : 0,
+        };
 
     internal override void Validate()
     {
         base.Validate();
         Check(double.IsFinite(Momentum) && Momentum >= 0, nameof(Momentum), Momentum, "finite and 0 or more");
         Check(double.IsFinite(Dampening), nameof(Dampening), Dampening, "finite");
-        Check(!Nesterov || (Momentum > 0 && Dampening == 0), nameof(Nesterov), Nesterov, "false without a momentum, or with dampening");
+        Check(
+            !Nesterov || (Momentum > 0 && Dampening == 0),
+            nameof(Nesterov),
+            Nesterov,
+            "false without a momentum, or with dampening"
+        );
     }
 }

@@ -4,7 +4,8 @@ namespace NativeAmp;
 public interface IParameter
 {
     /// <summary>
-    /// A name such as <c>0.weight</c>, which appears in messages and checkpoints. An optimizer of several models tells apart what they both call so.
+    /// A name such as <c>0.weight</c>, which appears in messages and checkpoints. An optimizer of several models tells
+    /// apart what they both call so.
     /// </summary>
     string Name { get; }
 
@@ -17,13 +18,18 @@ public interface IParameter
     /// <summary>The device that all pointers belong to.</summary>
     Device Device { get; }
 
-    /// <summary>Device pointer to the float32 values. It does not change while an optimizer holds the parameter.</summary>
+    /// <summary>
+    /// Device pointer to the float32 values. It does not change while an optimizer holds the parameter.
+    /// </summary>
     nint Data { get; }
 
     /// <summary>The gradient, float32, float16 or bfloat16; the default value while there is none.</summary>
     TensorCell Gradient { get; }
 
-    /// <summary>The float16 or bfloat16 copy of the values, which the optimizer writes along; the default value while there is none.</summary>
+    /// <summary>
+    /// The float16 or bfloat16 copy of the values, which the optimizer writes along; the default value while there is
+    /// none.
+    /// </summary>
     TensorCell ComputeCopy { get; }
 
     /// <summary>Drops the gradient, so that the next backward pass begins a new one.</summary>

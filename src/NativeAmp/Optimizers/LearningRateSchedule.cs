@@ -2,8 +2,8 @@ namespace NativeAmp;
 
 /// <summary>How the learning rate changes over the steps that were applied.</summary>
 /// <remarks>
-/// An optimizer asks by the number of steps that it has applied: a step skipped because of an overflow does not advance a schedule. To know that
-/// number the optimizer waits for the step before, which on a GPU costs a little overlap.
+/// An optimizer asks by the number of steps that it has applied: a step skipped because of an overflow does not advance
+/// a schedule. To know that number the optimizer waits for the step before, which on a GPU costs a little overlap.
 /// </remarks>
 public interface ILearningRateScheduler
 {
@@ -16,9 +16,7 @@ public interface ILearningRateScheduler
 /// <summary>The usual schedules.</summary>
 public abstract class LearningRateSchedule : ILearningRateScheduler
 {
-    private LearningRateSchedule()
-    {
-    }
+    private LearningRateSchedule() { }
 
     /// <inheritdoc/>
     public double LearningRate(double learningRate, long appliedSteps)
@@ -30,7 +28,10 @@ public abstract class LearningRateSchedule : ILearningRateScheduler
     /// <summary>The group's learning rate at every step.</summary>
     public static LearningRateSchedule Constant() => new ConstantSchedule();
 
-    /// <summary>Rises in a line over the first steps, reaching the full rate at the last of them, and goes on with another schedule.</summary>
+    /// <summary>
+    /// Rises in a line over the first steps, reaching the full rate at the last of them, and goes on with another
+    /// schedule.
+    /// </summary>
     /// <param name="steps">Steps of warm-up, 0 or more.</param>
     /// <param name="then">What comes after, counted from there; null for the full rate.</param>
     public static LearningRateSchedule LinearWarmup(long steps, LearningRateSchedule? then = null)
@@ -39,13 +40,16 @@ public abstract class LearningRateSchedule : ILearningRateScheduler
         return new WarmupSchedule(steps, then ?? Constant());
     }
 
-    /// <summary>Falls along half a cosine from the full rate to a fraction of it (Loshchilov and Hutter 2017), and stays there.</summary>
+    /// <summary>
+    /// Falls along half a cosine from the full rate to a fraction of it (Loshchilov and Hutter 2017), and stays there.
+    /// </summary>
     /// <param name="steps">Steps until the fraction is reached, 1 or more.</param>
     /// <param name="floor">The fraction, in [0, 1].</param>
     public static LearningRateSchedule Cosine(long steps, double floor = 0)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
-        if (floor is not (>= 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(floor), floor, "The fraction must be in [0, 1].");
+        if (floor is not (>= 0 and <= 1))
+            throw new ArgumentOutOfRangeException(nameof(floor), floor, "The fraction must be in [0, 1].");
         return new CosineSchedule(steps, floor);
     }
 
@@ -55,7 +59,8 @@ public abstract class LearningRateSchedule : ILearningRateScheduler
     public static LearningRateSchedule Step(long every, double factor)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(every, 1);
-        if (!(double.IsFinite(factor) && factor > 0)) throw new ArgumentOutOfRangeException(nameof(factor), factor, "The factor must be finite and above 0.");
+        if (!(double.IsFinite(factor) && factor > 0))
+            throw new ArgumentOutOfRangeException(nameof(factor), factor, "The factor must be finite and above 0.");
         return new StepSchedule(every, factor);
     }
 
@@ -68,12 +73,14 @@ public abstract class LearningRateSchedule : ILearningRateScheduler
 
     private sealed class WarmupSchedule(long steps, LearningRateSchedule then) : LearningRateSchedule
     {
-        private protected override double Factor(long step) => step < steps ? (step + 1.0) / steps : then.Factor(step - steps);
+        private protected override double Factor(long step) =>
+            step < steps ? (step + 1.0) / steps : then.Factor(step - steps);
     }
 
     private sealed class CosineSchedule(long steps, double floor) : LearningRateSchedule
     {
-        private protected override double Factor(long step) => floor + (1 - floor) * (1 + Math.Cos(Math.PI * Math.Min(step, steps) / steps)) / 2;
+        private protected override double Factor(long step) =>
+            floor + (1 - floor) * (1 + Math.Cos(Math.PI * Math.Min(step, steps) / steps)) / 2;
     }
 
     private sealed class StepSchedule(long every, double factor) : LearningRateSchedule

@@ -6,7 +6,9 @@ internal interface ITrackedParameter : IParameter
     /// <summary>The optimizers that the parameter belongs to.</summary>
     OptimizerLinks Optimizers { get; }
 
-    /// <summary>Whether there is a gradient, and it began after optimizers last unscaled or stepped with the one before.</summary>
+    /// <summary>
+    /// Whether there is a gradient, and it began after optimizers last unscaled or stepped with the one before.
+    /// </summary>
     bool HasNewGradient { get; }
 
     /// <summary>Makes the gradient, if there is one, float32.</summary>
@@ -16,7 +18,9 @@ internal interface ITrackedParameter : IParameter
 /// <summary>What one optimizer shows its parameters, without calling each of them in each step.</summary>
 internal sealed class OptimizerLink(FusedOptimizer optimizer, IParameter[] parameters)
 {
-    /// <summary>How often the optimizer has written each parameter (or has left it alone in a step that was skipped).</summary>
+    /// <summary>
+    /// How often the optimizer has written each parameter (or has left it alone in a step that was skipped).
+    /// </summary>
     public long[] Writes { get; } = new long[parameters.Length];
 
     /// <summary>What became of the gradients.</summary>
@@ -25,7 +29,8 @@ internal sealed class OptimizerLink(FusedOptimizer optimizer, IParameter[] param
     /// <summary>Unscales all gradients of the optimizer in float32, for somebody who looks at one.</summary>
     public void ShowUnscaled()
     {
-        if (Gradients.AreScaled) optimizer.UnscaleInFloat32();
+        if (Gradients.AreScaled)
+            optimizer.UnscaleInFloat32();
     }
 }
 
@@ -45,7 +50,8 @@ internal sealed class OptimizerLinks
         get
         {
             long sum = _earlierWrites;
-            foreach (var (link, index) in _links) sum += link.Writes[index];
+            foreach (var (link, index) in _links)
+                sum += link.Writes[index];
             return sum;
         }
     }
@@ -56,7 +62,8 @@ internal sealed class OptimizerLinks
         get
         {
             long sum = _earlierMarks;
-            foreach (var (link, _) in _links) sum += link.Gradients.Marks;
+            foreach (var (link, _) in _links)
+                sum += link.Gradients.Marks;
             return sum;
         }
     }
@@ -69,7 +76,8 @@ internal sealed class OptimizerLinks
     {
         foreach (var (other, index) in _links)
         {
-            if (other != link) continue;
+            if (other != link)
+                continue;
             _earlierWrites += link.Writes[index];
             _earlierMarks += link.Gradients.Marks;
         }
@@ -79,6 +87,7 @@ internal sealed class OptimizerLinks
     /// <summary>Before somebody looks at the parameter's gradient: it is unscaled where its optimizer's was.</summary>
     public void ShowUnscaled()
     {
-        foreach (var (link, _) in _links) link.ShowUnscaled();
+        foreach (var (link, _) in _links)
+            link.ShowUnscaled();
     }
 }

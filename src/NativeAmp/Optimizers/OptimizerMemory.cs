@@ -1,6 +1,9 @@
 namespace NativeAmp;
 
-/// <summary>The state and step counts of all parameters of an optimizer, in one buffer a column, and the table that shows them to the kernels.</summary>
+/// <summary>
+/// The state and step counts of all parameters of an optimizer, in one buffer a column, and the table that shows them
+/// to the kernels.
+/// </summary>
 internal sealed class OptimizerMemory : IDisposable
 {
     // 256 bytes: where the allocator would begin a tensor of its own.
@@ -17,7 +20,14 @@ internal sealed class OptimizerMemory : IDisposable
     private bool _gradientsMoved;
     private bool _computeCopiesMoved;
 
-    public OptimizerMemory(Device device, IParameter[] parameters, string[] names, int[] groups, ParameterGroup[] options, OptimizerLink link)
+    public OptimizerMemory(
+        Device device,
+        IParameter[] parameters,
+        string[] names,
+        int[] groups,
+        ParameterGroup[] options,
+        OptimizerLink link
+    )
     {
         _link = link;
         _parameters = parameters;
@@ -39,12 +49,19 @@ internal sealed class OptimizerMemory : IDisposable
             Steps = new StepCounts(device, parameters.Length);
             buffers.Add(Steps);
             Columns = OptimizerColumns.WithComputeCopy(_state.Length);
-            TensorCell[][] columns = [[.. parameters.Select(p => new TensorCell(p.Data, DType.Float32))], _gradients, .. _state.Select(Cells), _computeCopies];
+            TensorCell[][] columns =
+            [
+                [.. parameters.Select(p => new TensorCell(p.Data, DType.Float32))],
+                _gradients,
+                .. _state.Select(Cells),
+                _computeCopies,
+            ];
             Table = TensorTable.CreateGrouped(device, [.. parameters.Select(p => p.Count)], groups, columns);
         }
         catch
         {
-            foreach (var buffer in buffers) buffer.Dispose();
+            foreach (var buffer in buffers)
+                buffer.Dispose();
             throw;
         }
 
@@ -71,28 +88,36 @@ internal sealed class OptimizerMemory : IDisposable
     /// <summary>Whether every gradient there is is float32, as of the last refresh.</summary>
     public bool AllGradientsFloat32 { get; private set; }
 
-    /// <summary>Tells the table of gradients and compute copies that moved since the last time; returns whether there is any gradient.</summary>
+    /// <summary>
+    /// Tells the table of gradients and compute copies that moved since the last time; returns whether there is any
+    /// gradient.
+    /// </summary>
     /// <param name="stepping">Whether the parameters that have one are about to be written.</param>
     public bool Refresh(bool stepping)
     {
-        bool any = false, allFloat32 = true;
+        bool any = false,
+            allFloat32 = true;
         for (int i = 0; i < _parameters.Length; i++)
         {
             var gradient = _parameters[i].Gradient;
             if (gradient.Pointer != 0)
             {
                 any = true;
-                if (stepping) _link.Writes[i]++;
+                if (stepping)
+                    _link.Writes[i]++;
                 allFloat32 &= gradient.DType == DType.Float32;
             }
             _computeCopiesMoved |= Assign(ref _computeCopies[i], _parameters[i].ComputeCopy);
-            if (!Assign(ref _gradients[i], gradient)) continue;
+            if (!Assign(ref _gradients[i], gradient))
+                continue;
             _gradientsMoved = true;
             _link.Gradients.OthersCame |= gradient.Pointer != 0;
         }
-        if (_gradientsMoved) Table.SetColumn(Columns.Gradient, _gradients);
+        if (_gradientsMoved)
+            Table.SetColumn(Columns.Gradient, _gradients);
         _gradientsMoved = false;
-        if (_computeCopiesMoved) Table.SetColumn(Columns.ComputeCopy, _computeCopies);
+        if (_computeCopiesMoved)
+            Table.SetColumn(Columns.ComputeCopy, _computeCopies);
         _computeCopiesMoved = false;
         AllGradientsFloat32 = allFloat32;
         return any;
@@ -102,10 +127,23 @@ internal sealed class OptimizerMemory : IDisposable
     public ParameterSnapshot[] Read()
     {
         long[] steps = Steps.Read();
-        return [.. _names.Select((name, i) => new ParameterSnapshot { Name = name, Step = steps[i], State = StateOf(i) })];
+        return
+        [
+            .. _names.Select(
+                (name, i) =>
+                    new ParameterSnapshot
+                    {
+                        Name = name,
+                        Step = steps[i],
+                        State = StateOf(i),
+                    }
+            ),
+        ];
 
         Dictionary<string, float[]> StateOf(int index) =>
-            _stateNames[index].Select((name, column) => (name, values: Copy(_state[column], index))).ToDictionary(pair => pair.name, pair => pair.values);
+            _stateNames[index]
+                .Select((name, column) => (name, values: Copy(_state[column], index)))
+                .ToDictionary(pair => pair.name, pair => pair.values);
 
         float[] Copy(DeviceBuffer buffer, int index)
         {
@@ -130,11 +168,14 @@ internal sealed class OptimizerMemory : IDisposable
     public string? Misfit(int index, ParameterSnapshot snapshot)
     {
         long count = _parameters[index].Count;
-        if (snapshot.Step < 0) return $"'{_names[index]}' cannot have been updated {snapshot.Step} times.";
+        if (snapshot.Step < 0)
+            return $"'{_names[index]}' cannot have been updated {snapshot.Step} times.";
         foreach (string name in _stateNames[index])
         {
-            if (!snapshot.State.TryGetValue(name, out float[]? values)) return $"The state of '{_names[index]}' has no {name}, which this optimizer needs.";
-            if (values.LongLength != count) return $"The {name} of '{_names[index]}' has {values.LongLength} elements; the parameter has {count}.";
+            if (!snapshot.State.TryGetValue(name, out float[]? values))
+                return $"The state of '{_names[index]}' has no {name}, which this optimizer needs.";
+            if (values.LongLength != count)
+                return $"The {name} of '{_names[index]}' has {values.LongLength} elements; the parameter has {count}.";
         }
         return snapshot.State.Keys.Except(_stateNames[index]).FirstOrDefault() is { } other
             ? $"The state of '{_names[index]}' has {other}, which this optimizer does not know."
@@ -145,16 +186,19 @@ internal sealed class OptimizerMemory : IDisposable
     {
         Table.Dispose();
         Steps.Dispose();
-        foreach (var buffer in _state) buffer.Dispose();
+        foreach (var buffer in _state)
+            buffer.Dispose();
     }
 
-    private TensorCell Cell(DeviceBuffer buffer, int index) => _parameters[index].Count == 0
-        ? default
-        : new TensorCell(buffer.Pointer + (nint)(_offsets[index] * sizeof(float)), DType.Float32);
+    private TensorCell Cell(DeviceBuffer buffer, int index) =>
+        _parameters[index].Count == 0
+            ? default
+            : new TensorCell(buffer.Pointer + (nint)(_offsets[index] * sizeof(float)), DType.Float32);
 
     private static bool Assign(ref TensorCell cell, TensorCell value)
     {
-        if (cell == value) return false;
+        if (cell == value)
+            return false;
         cell = value;
         return true;
     }

@@ -1,6 +1,8 @@
 namespace NativeAmp;
 
-/// <summary>Everything that a <see cref="FusedOptimizer"/> remembers from step to step, copied to the host for checkpoints.</summary>
+/// <summary>
+/// Everything that a <see cref="FusedOptimizer"/> remembers from step to step, copied to the host for checkpoints.
+/// </summary>
 public sealed record OptimizerSnapshot
 {
     /// <summary>Steps applied by the optimizer, whichever parameters had a gradient.</summary>
@@ -19,6 +21,8 @@ public sealed record ParameterSnapshot
     /// <summary>How often the parameter was updated: steps without its gradient do not count.</summary>
     public required long Step { get; init; }
 
-    /// <summary>A float32 an element for each column of the rule's state, by its name in <c>torch.optim</c>, such as "exp_avg".</summary>
+    /// <summary>
+    /// A float32 an element for each column of the rule's state, by its name in <c>torch.optim</c>, such as "exp_avg".
+    /// </summary>
     public required IReadOnlyDictionary<string, float[]> State { get; init; }
 }

@@ -2,7 +2,10 @@ using NativeAmp.Interop;
 
 namespace NativeAmp;
 
-/// <summary>Findings of a check and counts of an optimizer, on the device. Kernels read and write it there; the host need not wait.</summary>
+/// <summary>
+/// Findings of a check and counts of an optimizer, on the device. Kernels read and write it there; the host need not
+/// wait.
+/// </summary>
 public sealed unsafe class OptimizerState : IDisposable
 {
     private readonly DeviceBuffer _buffer;

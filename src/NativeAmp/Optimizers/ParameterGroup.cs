@@ -8,7 +8,8 @@ public sealed class ParameterGroup
 
     /// <summary>A group.</summary>
     /// <param name="parameters">The parameters.</param>
-    /// <param name="options">Their hyperparameters, such as <see cref="AdamOptions"/>; they are of the optimizer's rule.</param>
+    /// <param name="options">Their hyperparameters, such as <see cref="AdamOptions"/>; they are of the optimizer's
+    /// rule.</param>
     /// <exception cref="ArgumentException">A hyperparameter is not possible.</exception>
     public ParameterGroup(IEnumerable<IParameter> parameters, OptimizerOptions options)
     {
@@ -20,8 +21,8 @@ public sealed class ParameterGroup
     }
 
     /// <summary>
-    /// The beginning of the names of the group's parameters, in messages and in the optimizer's state: "encoder" makes "encoder.0.weight" of "0.weight".
-    /// Null for nothing. Groups may share one.
+    /// The beginning of the names of the group's parameters, in messages and in the optimizer's state: "encoder" makes
+    /// "encoder.0.weight" of "0.weight". Null for nothing. Groups may share one.
     /// </summary>
     /// <exception cref="ArgumentException">It is empty.</exception>
     public string? Name
@@ -29,7 +30,8 @@ public sealed class ParameterGroup
         get => _name;
         init
         {
-            if (value is not null) ArgumentException.ThrowIfNullOrEmpty(value);
+            if (value is not null)
+                ArgumentException.ThrowIfNullOrEmpty(value);
             _name = value;
         }
     }
@@ -37,7 +39,10 @@ public sealed class ParameterGroup
     /// <summary>The parameters.</summary>
     public IReadOnlyList<IParameter> Parameters { get; }
 
-    /// <summary>The hyperparameters, from the next step on. The rule, its columns of state and the rounding of compute copies stay the first ones.</summary>
+    /// <summary>
+    /// The hyperparameters, from the next step on. The rule, its columns of state and the rounding of compute copies
+    /// stay the first ones.
+    /// </summary>
     /// <exception cref="ArgumentException">A hyperparameter is not possible, or cannot be changed.</exception>
     public OptimizerOptions Options
     {
@@ -49,8 +54,10 @@ public sealed class ParameterGroup
             if (!_options.CanBecome(value))
             {
                 throw new ArgumentException(
-                    $"The rule of a group, the state that it needs ({string.Join(", ", _options.StateNames)}), {nameof(OptimizerOptions.CopyRounding)} and "
-                    + $"{nameof(OptimizerOptions.RoundingSeed)} cannot be changed: make a new optimizer.");
+                    $"The rule of a group, the state that it needs ({string.Join(", ", _options.StateNames)}), "
+                        + $"{nameof(OptimizerOptions.CopyRounding)} and "
+                        + $"{nameof(OptimizerOptions.RoundingSeed)} cannot be changed: make a new optimizer."
+                );
             }
 
             _options = value;

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace NativeAmp;
 
 /// <summary>
-/// How often each tensor of a table was updated by an optimizer, on the device: a number a tensor, which Adam computes its bias corrections from. A tensor
-/// without a gradient, and a step that is skipped, do not count.
+/// How often each tensor of a table was updated by an optimizer, on the device: a number a tensor, which Adam computes
+/// its bias corrections from. A tensor without a gradient, and a step that is skipped, do not count.
 /// </summary>
 public sealed unsafe class StepCounts : IDisposable
 {
@@ -48,13 +48,16 @@ public sealed unsafe class StepCounts : IDisposable
 
     /// <summary>Sets the counts.</summary>
     /// <param name="counts">A number a tensor, 0 or more.</param>
-    /// <exception cref="ArgumentException">There are more or fewer than tensors, or one is negative; nothing was changed.</exception>
+    /// <exception cref="ArgumentException">There are more or fewer than tensors, or one is negative; nothing was
+    /// changed.</exception>
     public void Write(ReadOnlySpan<long> counts)
     {
-        if (counts.Length != TensorCount) throw new ArgumentException($"There are {TensorCount} tensors and {counts.Length} counts.", nameof(counts));
+        if (counts.Length != TensorCount)
+            throw new ArgumentException($"There are {TensorCount} tensors and {counts.Length} counts.", nameof(counts));
         foreach (long count in counts)
         {
-            if (count < 0) throw new ArgumentException($"A tensor cannot have been updated {count} times.", nameof(counts));
+            if (count < 0)
+                throw new ArgumentException($"A tensor cannot have been updated {count} times.", nameof(counts));
         }
         _buffer.CopyFrom(MemoryMarshal.AsBytes(counts));
     }

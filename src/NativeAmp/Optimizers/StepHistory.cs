@@ -3,8 +3,8 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// What an optimizer's and its scaler's state were after each of the last steps, brought to the host in the order of the device's work, so that a result
-/// can be looked at later without the host having waited for it.
+/// What an optimizer's and its scaler's state were after each of the last steps, brought to the host in the order of
+/// the device's work, so that a result can be looked at later without the host having waited for it.
 /// </summary>
 internal sealed unsafe class StepHistory : IDisposable
 {
@@ -30,14 +30,17 @@ internal sealed unsafe class StepHistory : IDisposable
     /// <summary>Number of the next step.</summary>
     public long Next { get; private set; }
 
-    /// <summary>Number of the last step whose record is there, as far as can be known without waiting for it; -1 for none.</summary>
+    /// <summary>
+    /// Number of the last step whose record is there, as far as can be known without waiting for it; -1 for none.
+    /// </summary>
     public long Known
     {
         get
         {
             // What fell out of the ring was overwritten by what came after it.
             _known = Math.Max(_known, Next - Length - 1);
-            while (_known < Next - 1 && _records.IsThere(RecordOf(_known + 1))) _known++;
+            while (_known < Next - 1 && _records.IsThere(RecordOf(_known + 1)))
+                _known++;
             return _known;
         }
     }
@@ -45,19 +48,31 @@ internal sealed unsafe class StepHistory : IDisposable
     /// <summary>Keeps a step; returns its number.</summary>
     /// <param name="state">The optimizer's state.</param>
     /// <param name="scaler">The scale that its gradients carried, or null.</param>
-    /// <param name="learningRates">The first group's, for each number of applied steps that it may have begun with.</param>
+    /// <param name="learningRates">The first group's, for each number of applied steps that it may have begun
+    /// with.</param>
     /// <param name="firstStep">The first of these numbers.</param>
     /// <param name="wasChecked">Whether the gradients were.</param>
-    public long Add(OptimizerState state, LossScaleState? scaler, ReadOnlySpan<double> learningRates, long firstStep, bool wasChecked)
+    public long Add(
+        OptimizerState state,
+        LossScaleState? scaler,
+        ReadOnlySpan<double> learningRates,
+        long firstStep,
+        bool wasChecked
+    )
     {
         int record = RecordOf(Next);
         _records.Copy(record, 0, state.Pointer, sizeof(NampOptimizerState));
-        if (scaler is not null) _records.Copy(record, sizeof(NampOptimizerState), scaler.Pointer, sizeof(NampScalerState));
+        if (scaler is not null)
+            _records.Copy(record, sizeof(NampOptimizerState), scaler.Pointer, sizeof(NampScalerState));
         KeepIndexFact(record);
         _records.Post(record);
         ref Slot slot = ref _slots[Next % Length];
-        double[]? several = learningRates.Length == 1 ? null : slot.LearningRates is { } kept && kept.Length >= learningRates.Length ? kept : new double[Length];
-        if (several is not null) learningRates.CopyTo(several);
+        double[]? several =
+            learningRates.Length == 1 ? null
+            : slot.LearningRates is { } kept && kept.Length >= learningRates.Length ? kept
+            : new double[Length];
+        if (several is not null)
+            learningRates.CopyTo(several);
         slot = new Slot(learningRates[0], several, learningRates.Length, firstStep, wasChecked, scaler is not null);
         return Next++;
     }
@@ -71,8 +86,11 @@ internal sealed unsafe class StepHistory : IDisposable
 
     public OptimizerFacts Facts(long number) => new(Read(number).Optimizer);
 
-    /// <summary>Steps that were applied when a step, whose record is there, was over; those before the first one for -1.</summary>
-    public long AppliedAfter(long number, long atFirst) => number < 0 ? atFirst : _records.Read<Record>(RecordOf(number)).Optimizer.Step;
+    /// <summary>
+    /// Steps that were applied when a step, whose record is there, was over; those before the first one for -1.
+    /// </summary>
+    public long AppliedAfter(long number, long atFirst) =>
+        number < 0 ? atFirst : _records.Read<Record>(RecordOf(number)).Optimizer.Step;
 
     public float Scale(long number) => SlotOf(number).HasScaler ? Read(number).Scaler.Scale : 1;
 
@@ -82,7 +100,8 @@ internal sealed unsafe class StepHistory : IDisposable
     public double LearningRate(long number)
     {
         Slot slot = SlotOf(number);
-        if (slot.LearningRates is null) return slot.LearningRate;
+        if (slot.LearningRates is null)
+            return slot.LearningRate;
         NampOptimizerState after = Read(number).Optimizer;
         long before = after.Step - (after.FoundInf != 0 ? 0 : 1);
         return slot.LearningRates[Math.Clamp(before - slot.FirstStep, 0, slot.Rows - 1)];
@@ -90,15 +109,22 @@ internal sealed unsafe class StepHistory : IDisposable
 
     public void Dispose() => _records.Dispose();
 
-    private Slot SlotOf(long number) => number >= Next - Length
-        ? _slots[number % Length]
-        : throw new InvalidOperationException($"The result of step {number} is gone: {Next - number - 1} steps were taken since, and {Length} are kept.");
+    private Slot SlotOf(long number) =>
+        number >= Next - Length
+            ? _slots[number % Length]
+            : throw new InvalidOperationException(
+                $"The result of step {number} is gone: {Next - number - 1} steps were taken since, and {Length} are "
+                    + "kept."
+            );
 
     private Record Read(long number)
     {
         _ = SlotOf(number);
         Record record = _records.Read<Record>(RecordOf(number));
-        if (record.IndexFact.Count != 0 && record.IndexFact.Count != _records.Read<Record>(RecordOf(number - 1)).IndexFact.Count)
+        if (
+            record.IndexFact.Count != 0
+            && record.IndexFact.Count != _records.Read<Record>(RecordOf(number - 1)).IndexFact.Count
+        )
             throw new IndexRangeException(record.IndexFact);
         return record;
     }
@@ -106,7 +132,13 @@ internal sealed unsafe class StepHistory : IDisposable
     private void KeepIndexFact(int record)
     {
         NampIndexFact* fact = _device.IndexFacts.Pointer;
-        if (fact is not null) _records.Copy(record, sizeof(NampOptimizerState) + sizeof(NampScalerState), (nint)fact, sizeof(NampIndexFact));
+        if (fact is not null)
+            _records.Copy(
+                record,
+                sizeof(NampOptimizerState) + sizeof(NampScalerState),
+                (nint)fact,
+                sizeof(NampIndexFact)
+            );
     }
 
     private static int RecordOf(long number) => (int)((number + 1) % Records);
@@ -120,5 +152,12 @@ internal sealed unsafe class StepHistory : IDisposable
     }
 #pragma warning restore CS0649
 
-    private readonly record struct Slot(double LearningRate, double[]? LearningRates, int Rows, long FirstStep, bool WasChecked, bool HasScaler);
+    private readonly record struct Slot(
+        double LearningRate,
+        double[]? LearningRates,
+        int Rows,
+        long FirstStep,
+        bool WasChecked,
+        bool HasScaler
+    );
 }

@@ -1,9 +1,11 @@
+using System.Globalization;
+
 namespace NativeAmp;
 
 /// <summary>What a step came to.</summary>
 /// <remarks>
-/// A skipped step leaves parameters, moments, compute copies and the step count as they were, and gradients as they lie in memory: still scaled, unless
-/// <see cref="GradScaler.Unscale"/> had written them.
+/// A skipped step leaves parameters, moments, compute copies and the step count as they were, and gradients as they lie
+/// in memory: still scaled, unless <see cref="GradScaler.Unscale"/> had written them.
 /// </remarks>
 public readonly record struct StepOutcome
 {
@@ -14,15 +16,23 @@ public readonly record struct StepOutcome
     public bool Stepped => !Skipped;
 
     /// <summary>Why the step was skipped, in a sentence; null if it was applied.</summary>
-    public string? Reason => !Skipped ? null
+    public string? Reason =>
+        !Skipped ? null
         : FirstBadParameter is { } name
-            ? FormattableString.Invariant($"{NonFiniteCount} gradient elements are infinite or not a number at a loss scale of {Scale}, the first of them in '{name}'.")
-            : FormattableString.Invariant($"The loss scale of {Scale} has no finite inverse.");
+            ? string.Create(
+                CultureInfo.InvariantCulture,
+                $"{NonFiniteCount} gradient elements are infinite or not a number at a loss scale of {Scale}, the "
+                    + $"first of them in '{name}'."
+            )
+        : FormattableString.Invariant($"The loss scale of {Scale} has no finite inverse.");
 
     /// <summary>Steps applied by the optimizer, this one included.</summary>
     public required long AppliedSteps { get; init; }
 
-    /// <summary>Global L2 norm of the unscaled gradients, before clipping; not finite on overflow. NaN if the step was taken without a check.</summary>
+    /// <summary>
+    /// Global L2 norm of the unscaled gradients, before clipping; not finite on overflow. NaN if the step was taken
+    /// without a check.
+    /// </summary>
     public required float GradientNorm { get; init; }
 
     /// <summary>What clipping multiplied the gradients by; 1 without.</summary>

@@ -1,8 +1,8 @@
 namespace NativeAmp;
 
 /// <summary>
-/// The precision policy in force in this flow of control: it stays over <c>await</c>, goes into tasks that are started within its scope,
-/// and is nowhere else.
+/// The precision policy in force in this flow of control: it stays over <c>await</c>, goes into tasks that are started
+/// within its scope, and is nowhere else.
 /// </summary>
 /// <example>
 /// <code>
@@ -22,7 +22,9 @@ public static class Autocast
     /// <summary>Whether a policy is in force.</summary>
     public static bool IsEnabled => Current is not null;
 
-    /// <summary>Puts a policy in force in this flow of control until the scope is disposed. Scopes nest; the innermost counts.</summary>
+    /// <summary>
+    /// Puts a policy in force in this flow of control until the scope is disposed. Scopes nest; the innermost counts.
+    /// </summary>
     public static AutocastScope Enter(PrecisionPolicy policy)
     {
         ArgumentNullException.ThrowIfNull(policy);
@@ -32,7 +34,9 @@ public static class Autocast
     /// <summary>Puts no policy in force until the scope is disposed: operators take their inputs' types.</summary>
     public static AutocastScope Disable() => Push(null);
 
-    /// <summary>The type that an operator computes in, here and now: the policy's, or without one its widest input's.</summary>
+    /// <summary>
+    /// The type that an operator computes in, here and now: the policy's, or without one its widest input's.
+    /// </summary>
     /// <param name="name">The operator, as in <see cref="OperatorLists"/>.</param>
     /// <param name="widestInput">The widest type among its inputs.</param>
     public static DType TypeOf(string name, DType widestInput) => Current?.TypeOf(name, widestInput) ?? widestInput;
@@ -42,7 +46,8 @@ public static class Autocast
         // A scope that was left before, with one around it or in another flow, has nothing to undo.
         for (AutocastFrame? open = s_innermost.Value; open is not null; open = open.Outer)
         {
-            if (open != frame) continue;
+            if (open != frame)
+                continue;
             s_innermost.Value = frame.Outer;
             return;
         }
@@ -66,7 +71,8 @@ public readonly struct AutocastScope : IDisposable
     /// <summary>Leaves the scope, and every scope entered within it. To do so twice is harmless.</summary>
     public void Dispose()
     {
-        if (_frame is not null) Autocast.Leave(_frame);
+        if (_frame is not null)
+            Autocast.Leave(_frame);
     }
 }
 

@@ -4,34 +4,35 @@ namespace NativeAmp;
 
 /// <summary>The operators that autocast knows, each with its precision unless a policy says otherwise.</summary>
 /// <remarks>
-/// The choice is PyTorch's (torch/amp autocast, CUDA op lists). Arithmetic within an operator is always float32; the precision is that of its inputs
-/// and outputs. An operator that is not listed takes its widest input's type.
+/// The choice is PyTorch's (torch/amp autocast, CUDA op lists). Arithmetic within an operator is always float32; the
+/// precision is that of its inputs and outputs. An operator that is not listed takes its widest input's type.
 /// </remarks>
 public static class OperatorLists
 {
     /// <summary>Every operator with its default precision.</summary>
-    public static FrozenDictionary<string, OperatorPrecision> Default { get; } = new Dictionary<string, OperatorPrecision>
-    {
-        ["matmul"] = OperatorPrecision.Compute,
-        ["linear"] = OperatorPrecision.Compute,
-        ["conv2d"] = OperatorPrecision.Compute,
-        ["attention"] = OperatorPrecision.Compute,
-        ["softmax"] = OperatorPrecision.Float32,
-        ["layer_norm"] = OperatorPrecision.Float32,
-        ["rms_norm"] = OperatorPrecision.Float32,
-        ["sum"] = OperatorPrecision.Float32,
-        ["mean"] = OperatorPrecision.Float32,
-        ["cross_entropy"] = OperatorPrecision.Float32,
-        ["mse_loss"] = OperatorPrecision.Float32,
-        ["add"] = OperatorPrecision.WidestInput,
-        ["batch_norm"] = OperatorPrecision.WidestInput,
-        ["embedding"] = OperatorPrecision.WidestInput,
-        ["relu"] = OperatorPrecision.WidestInput,
-        ["gelu"] = OperatorPrecision.WidestInput,
-        ["dropout"] = OperatorPrecision.WidestInput,
-        ["max_pool2d"] = OperatorPrecision.WidestInput,
-        ["avg_pool2d"] = OperatorPrecision.WidestInput,
-    }.ToFrozenDictionary();
+    public static FrozenDictionary<string, OperatorPrecision> Default { get; } =
+        new Dictionary<string, OperatorPrecision>
+        {
+            ["matmul"] = OperatorPrecision.Compute,
+            ["linear"] = OperatorPrecision.Compute,
+            ["conv2d"] = OperatorPrecision.Compute,
+            ["attention"] = OperatorPrecision.Compute,
+            ["softmax"] = OperatorPrecision.Float32,
+            ["layer_norm"] = OperatorPrecision.Float32,
+            ["rms_norm"] = OperatorPrecision.Float32,
+            ["sum"] = OperatorPrecision.Float32,
+            ["mean"] = OperatorPrecision.Float32,
+            ["cross_entropy"] = OperatorPrecision.Float32,
+            ["mse_loss"] = OperatorPrecision.Float32,
+            ["add"] = OperatorPrecision.WidestInput,
+            ["batch_norm"] = OperatorPrecision.WidestInput,
+            ["embedding"] = OperatorPrecision.WidestInput,
+            ["relu"] = OperatorPrecision.WidestInput,
+            ["gelu"] = OperatorPrecision.WidestInput,
+            ["dropout"] = OperatorPrecision.WidestInput,
+            ["max_pool2d"] = OperatorPrecision.WidestInput,
+            ["avg_pool2d"] = OperatorPrecision.WidestInput,
+        }.ToFrozenDictionary();
 
     /// <summary>Losses: float32 under every policy.</summary>
     internal static FrozenSet<string> Losses { get; } = FrozenSet.ToFrozenSet(["cross_entropy", "mse_loss"]);

@@ -4,9 +4,10 @@ namespace NativeAmp;
 
 /// <summary>Which types a model trains in: an immutable value, read from and written as text.</summary>
 /// <remarks>
-/// As text it is <c>params=float32,compute=float16,loss=float32</c>, followed by operators whose precision differs from <see cref="OperatorLists"/>,
-/// such as <c>softmax=compute</c>; or one of the names O0 to O3. Parameters are kept in float32 and losses are computed in float32
-/// under every policy: that is what NativeAmp is built on, and saying anything else is an error.
+/// As text it is <c>params=float32,compute=float16,loss=float32</c>, followed by operators whose precision differs from
+/// <see cref="OperatorLists"/>, such as <c>softmax=compute</c>; or one of the names O0 to O3. Parameters are kept in
+/// float32 and losses are computed in float32 under every policy: that is what NativeAmp is built on, and saying
+/// anything else is an error.
 /// </remarks>
 public sealed class PrecisionPolicy : IEquatable<PrecisionPolicy>
 {
@@ -19,12 +20,15 @@ public sealed class PrecisionPolicy : IEquatable<PrecisionPolicy>
     }
 
     /// <summary>Everything in float32.</summary>
-    public static PrecisionPolicy Float32 { get; } = new(DType.Float32, ImmutableSortedDictionary.Create<string, OperatorPrecision>(StringComparer.Ordinal));
+    public static PrecisionPolicy Float32 { get; } =
+        new(DType.Float32, ImmutableSortedDictionary.Create<string, OperatorPrecision>(StringComparer.Ordinal));
 
     /// <summary>float16 where <see cref="OperatorLists"/> says so; needs a <see cref="GradScaler"/>.</summary>
     public static PrecisionPolicy Float16 { get; } = Float32.WithCompute(DType.Float16);
 
-    /// <summary>bfloat16 where <see cref="OperatorLists"/> says so; has float32's range and needs no <see cref="GradScaler"/>.</summary>
+    /// <summary>
+    /// bfloat16 where <see cref="OperatorLists"/> says so; has float32's range and needs no <see cref="GradScaler"/>.
+    /// </summary>
     public static PrecisionPolicy BFloat16 { get; } = Float32.WithCompute(DType.BFloat16);
 
     /// <summary>O0 of Apex and MindSpore: everything in float32.</summary>
@@ -33,10 +37,14 @@ public sealed class PrecisionPolicy : IEquatable<PrecisionPolicy>
     /// <summary>O1 of Apex and MindSpore: float16 by operator lists.</summary>
     public static PrecisionPolicy O1 => Float16;
 
-    /// <summary>O2 of Apex and MindSpore: everything in float16 but normalizations and losses; master weights in float32.</summary>
+    /// <summary>
+    /// O2 of Apex and MindSpore: everything in float16 but normalizations and losses; master weights in float32.
+    /// </summary>
     public static PrecisionPolicy O2 { get; } = AllBut(Float16, OperatorLists.Norms, OperatorPrecision.Float32);
 
-    /// <summary>O3 of Apex and MindSpore: everything in float16 but losses. Other than there, master weights stay in float32.</summary>
+    /// <summary>
+    /// O3 of Apex and MindSpore: everything in float16 but losses. Other than there, master weights stay in float32.
+    /// </summary>
     public static PrecisionPolicy O3 { get; } = AllBut(Float16, OperatorLists.Norms, OperatorPrecision.Compute);
 
     /// <summary>Type of the parameters that the optimizer updates: float32.</summary>
@@ -56,39 +64,56 @@ public sealed class PrecisionPolicy : IEquatable<PrecisionPolicy>
 
     /// <summary>The same policy with another compute type.</summary>
     /// <exception cref="ArgumentException">The type is not float32, float16 or bfloat16.</exception>
-    public PrecisionPolicy WithCompute(DType compute) => compute.IsComputeType()
-        ? new PrecisionPolicy(compute, _overrides)
-        : throw new ArgumentException($"A network cannot compute in {compute}; the types are float32, float16 and bfloat16.", nameof(compute));
+    public PrecisionPolicy WithCompute(DType compute) =>
+        compute.IsComputeType()
+            ? new PrecisionPolicy(compute, _overrides)
+            : throw new ArgumentException(
+                $"A network cannot compute in {compute}; the types are float32, float16 and bfloat16.",
+                nameof(compute)
+            );
 
     /// <summary>The same policy with another precision for one operator.</summary>
-    /// <exception cref="ArgumentException">There is no such operator, or it is a loss and not to be float32.</exception>
+    /// <exception cref="ArgumentException">There is no such operator, or it is a loss and not to be
+    /// float32.</exception>
     public PrecisionPolicy WithOperator(string name, OperatorPrecision precision)
     {
         ArgumentNullException.ThrowIfNull(name);
         if (!OperatorLists.Default.TryGetValue(name, out var usual))
-            throw new ArgumentException($"There is no operator '{name}'; these are {string.Join(", ", OperatorLists.Default.Keys.Order(StringComparer.Ordinal))}.", nameof(name));
-        if (!Enum.IsDefined(precision)) throw new ArgumentException($"{precision} is no precision of an operator.", nameof(precision));
+            throw new ArgumentException(
+                $"There is no operator '{name}'; these are "
+                    + $"{string.Join(", ", OperatorLists.Default.Keys.Order(StringComparer.Ordinal))}.",
+                nameof(name)
+            );
+        if (!Enum.IsDefined(precision))
+            throw new ArgumentException($"{precision} is no precision of an operator.", nameof(precision));
         if (OperatorLists.Losses.Contains(name) && precision != OperatorPrecision.Float32)
             throw new ArgumentException($"{name} is a loss, and losses are computed in float32.", nameof(precision));
-        return new PrecisionPolicy(Compute, precision == usual ? _overrides.Remove(name) : _overrides.SetItem(name, precision));
+        return new PrecisionPolicy(
+            Compute,
+            precision == usual ? _overrides.Remove(name) : _overrides.SetItem(name, precision)
+        );
     }
 
     /// <summary>The precision of an operator; one that is not known takes its widest input's type.</summary>
     public OperatorPrecision PrecisionOf(string name) =>
-        _overrides.TryGetValue(name, out var precision) || OperatorLists.Default.TryGetValue(name, out precision) ? precision : OperatorPrecision.WidestInput;
+        _overrides.TryGetValue(name, out var precision) || OperatorLists.Default.TryGetValue(name, out precision)
+            ? precision
+            : OperatorPrecision.WidestInput;
 
     /// <summary>The type that an operator computes in.</summary>
     /// <param name="name">The operator, as in <see cref="OperatorLists"/>.</param>
     /// <param name="widestInput">The widest type among its inputs.</param>
-    public DType TypeOf(string name, DType widestInput) => PrecisionOf(name) switch
-    {
-        OperatorPrecision.Compute => Compute,
-        OperatorPrecision.Float32 => DType.Float32,
-        _ => widestInput,
-    };
+    public DType TypeOf(string name, DType widestInput) =>
+        PrecisionOf(name) switch
+        {
+            OperatorPrecision.Compute => Compute,
+            OperatorPrecision.Float32 => DType.Float32,
+            _ => widestInput,
+        };
 
     /// <summary>Reads a policy.</summary>
-    /// <param name="text">Such as <c>params=float32,compute=float16,loss=float32</c> or <c>O1</c>; the compute type must be given, the rest may be left out.</param>
+    /// <param name="text">Such as <c>params=float32,compute=float16,loss=float32</c> or <c>O1</c>; the compute type
+    /// must be given, the rest may be left out.</param>
     /// <exception cref="FormatException">The text is no policy; the message says where.</exception>
     public static PrecisionPolicy Parse(string text) => PrecisionPolicyParser.Parse(text);
 
@@ -111,10 +136,12 @@ public sealed class PrecisionPolicy : IEquatable<PrecisionPolicy>
 
     /// <summary>The text that <see cref="Parse"/> reads back to an equal policy.</summary>
     public override string ToString() =>
-        $"params={Parameters.Name()},compute={Compute.Name()},loss={Loss.Name()}" + string.Concat(_overrides.Select(o => $",{o.Key}={PrecisionPolicyParser.NameOf(o.Value)}"));
+        $"params={Parameters.Name()},compute={Compute.Name()},loss={Loss.Name()}"
+        + string.Concat(_overrides.Select(o => $",{o.Key}={PrecisionPolicyParser.NameOf(o.Value)}"));
 
     /// <inheritdoc/>
-    public bool Equals(PrecisionPolicy? other) => other is not null && Compute == other.Compute && _overrides.SequenceEqual(other._overrides);
+    public bool Equals(PrecisionPolicy? other) =>
+        other is not null && Compute == other.Compute && _overrides.SequenceEqual(other._overrides);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as PrecisionPolicy);
@@ -123,15 +150,18 @@ public sealed class PrecisionPolicy : IEquatable<PrecisionPolicy>
     public override int GetHashCode() => HashCode.Combine(Compute, _overrides.Count);
 
     /// <summary>Whether the policies are the same.</summary>
-    public static bool operator ==(PrecisionPolicy? left, PrecisionPolicy? right) => left is null ? right is null : left.Equals(right);
+    public static bool operator ==(PrecisionPolicy? left, PrecisionPolicy? right) =>
+        left is null ? right is null : left.Equals(right);
 
     /// <summary>Whether the policies differ.</summary>
     public static bool operator !=(PrecisionPolicy? left, PrecisionPolicy? right) => !(left == right);
 
     private static PrecisionPolicy AllBut(PrecisionPolicy policy, IEnumerable<string> norms, OperatorPrecision ofNorms)
     {
-        foreach (string name in OperatorLists.Default.Keys.Except(OperatorLists.Losses)) policy = policy.WithOperator(name, OperatorPrecision.Compute);
-        foreach (string name in norms) policy = policy.WithOperator(name, ofNorms);
+        foreach (string name in OperatorLists.Default.Keys.Except(OperatorLists.Losses))
+            policy = policy.WithOperator(name, OperatorPrecision.Compute);
+        foreach (string name in norms)
+            policy = policy.WithOperator(name, ofNorms);
         return policy;
     }
 }

@@ -4,8 +4,9 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// Where the time of a program goes, by function of the native library. It measures the whole process, all threads, and costs next to nothing. On a
-/// GPU a function's time is what the host spends in it; what the device does later is for NVIDIA's own profilers.
+/// Where the time of a program goes, by function of the native library. It measures the whole process, all threads, and
+/// costs next to nothing. On a GPU a function's time is what the host spends in it; what the device does later is for
+/// NVIDIA's own profilers.
 /// </summary>
 public static unsafe class NativeProfile
 {
@@ -24,13 +25,18 @@ public static unsafe class NativeProfile
         {
             // Another thread may call one more function in between.
             entries = new NampProfileEntry[count];
-            fixed (NampProfileEntry* pointer = entries) Ensure.Success(NativeMethods.ProfileRead(pointer, &count, entries.Length));
-        }
-        while (count > entries.Length);
+            fixed (NampProfileEntry* pointer = entries)
+                Ensure.Success(NativeMethods.ProfileRead(pointer, &count, entries.Length));
+        } while (count > entries.Length);
         return
         [
-            .. entries.Take(count)
-                .Select(entry => new ProfileEntry(Marshal.PtrToStringUTF8((nint)entry.Function)!, entry.Calls, TimeSpan.FromMicroseconds(entry.Nanoseconds / 1000.0)))
+            .. entries
+                .Take(count)
+                .Select(entry => new ProfileEntry(
+                    Marshal.PtrToStringUTF8((nint)entry.Function)!,
+                    entry.Calls,
+                    TimeSpan.FromMicroseconds(entry.Nanoseconds / 1000.0)
+                ))
                 .OrderByDescending(entry => entry.Time),
         ];
     }

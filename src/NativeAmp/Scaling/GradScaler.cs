@@ -3,12 +3,13 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// Scales the loss so that half-precision gradients do not vanish, finds out when they overflow, skips those steps, and moves the scale.
-/// The contract is that of <c>torch.amp.GradScaler</c>.
+/// Scales the loss so that half-precision gradients do not vanish, finds out when they overflow, skips those steps, and
+/// moves the scale. The contract is that of <c>torch.amp.GradScaler</c>.
 /// </summary>
 /// <remarks>
-/// Once a step: scale the loss and run backward; optionally <see cref="Unscale"/>; <see cref="Step"/> for each optimizer; <see cref="Update()"/>.
-/// The scale lives on the device and the host does not wait for it. Disabled, the same calls train without scaling.
+/// Once a step: scale the loss and run backward; optionally <see cref="Unscale"/>; <see cref="Step"/> for each
+/// optimizer; <see cref="Update()"/>. The scale lives on the device and the host does not wait for it. Disabled, the
+/// same calls train without scaling.
 /// </remarks>
 public sealed unsafe class GradScaler : IDisposable
 {
@@ -34,7 +35,15 @@ public sealed unsafe class GradScaler : IDisposable
         Options.Validate();
         Device = device;
         if (Options.Enabled)
-            _scale = new LossScaleState(device, new GradScalerState { Scale = Options.InitialScale, GrowthTracker = -Options.FirstGrowthDelay, HysteresisLeft = Options.Hysteresis });
+            _scale = new LossScaleState(
+                device,
+                new GradScalerState
+                {
+                    Scale = Options.InitialScale,
+                    GrowthTracker = -Options.FirstGrowthDelay,
+                    HysteresisLeft = Options.Hysteresis,
+                }
+            );
     }
 
     private enum Stage
@@ -53,10 +62,14 @@ public sealed unsafe class GradScaler : IDisposable
     /// <summary>Whether gradients are scaled at all.</summary>
     public bool IsEnabled => _scale is not null;
 
-    /// <summary>The scale on the device, for those who go on with <see cref="AmpKernels"/>; null when disabled.</summary>
+    /// <summary>
+    /// The scale on the device, for those who go on with <see cref="AmpKernels"/>; null when disabled.
+    /// </summary>
     public LossScaleState? DeviceState => _scale;
 
-    /// <summary>Device pointer to one float32, what the loss is to be multiplied by; 0 when disabled, which stands for 1.</summary>
+    /// <summary>
+    /// Device pointer to one float32, what the loss is to be multiplied by; 0 when disabled, which stands for 1.
+    /// </summary>
     public nint ScalePointer
     {
         get
@@ -74,24 +87,34 @@ public sealed unsafe class GradScaler : IDisposable
     }
 
     /// <summary>
-    /// Checks an optimizer's gradients before its step, to clip them or to look at them. At most once between updates, after the backward
-    /// passes and before <see cref="Step"/>, which then does not unscale again.
+    /// Checks an optimizer's gradients before its step, to clip them or to look at them. At most once between updates,
+    /// after the backward passes and before <see cref="Step"/>, which then does not unscale again.
     /// </summary>
     /// <param name="optimizer">The optimizer.</param>
     /// <param name="inPlace">
-    /// Whether gradients in memory are divided by the scale. Null does it when all of them are float32; half-precision gradients stay scaled in
-    /// memory, where dividing them would lose what scaling saved, and the step divides them in float32.
+    /// Whether gradients in memory are divided by the scale. Null does it when all of them are float32; half-precision
+    /// gradients stay scaled in memory, where dividing them would lose what scaling saved, and the step divides them in
+    /// float32.
     /// </param>
-    /// <exception cref="InvalidOperationException">It was done already, or comes after the step, or no parameter has a gradient.</exception>
+    /// <exception cref="InvalidOperationException">It was done already, or comes after the step, or no parameter has a
+    /// gradient.</exception>
     public void Unscale(FusedOptimizer optimizer, bool? inPlace = null)
     {
         Require(optimizer);
-        if (_scale is null) return;
+        if (_scale is null)
+            return;
         switch (StageOf(optimizer))
         {
-            case Stage.Unscaled: throw new InvalidOperationException("Unscale has already been called on this optimizer since the last Update.");
-            case Stage.Stepped: throw new InvalidOperationException("Unscale is called after Step; it belongs between the backward pass and Step.");
-            default: break;
+            case Stage.Unscaled:
+                throw new InvalidOperationException(
+                    "Unscale has already been called on this optimizer since the last Update."
+                );
+            case Stage.Stepped:
+                throw new InvalidOperationException(
+                    "Unscale is called after Step; it belongs between the backward pass and Step."
+                );
+            default:
+                break;
         }
         lock (Device.Gate)
         {
@@ -102,46 +125,66 @@ public sealed unsafe class GradScaler : IDisposable
         }
     }
 
-    /// <summary>Takes an optimizer's step, which is skipped where a gradient is not finite. At most once between updates.</summary>
-    /// <exception cref="InvalidOperationException">The step was taken already, or no parameter has a gradient.</exception>
+    /// <summary>
+    /// Takes an optimizer's step, which is skipped where a gradient is not finite. At most once between updates.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The step was taken already, or no parameter has a
+    /// gradient.</exception>
     public StepResult Step(FusedOptimizer optimizer)
     {
         Require(optimizer);
-        if (_scale is null) return optimizer.Step();
+        if (_scale is null)
+            return optimizer.Step();
         var stage = StageOf(optimizer);
-        if (stage == Stage.Stepped) throw new InvalidOperationException("Step has already been called on this optimizer since the last Update.");
+        if (stage == Stage.Stepped)
+            throw new InvalidOperationException(
+                "Step has already been called on this optimizer since the last Update."
+            );
         lock (Device.Gate)
         {
             // Before the gradients count as used: a refusal leaves all as it was.
-            if (stage == Stage.Unscaled) RequireTheCheckedGradients(optimizer, _scale);
-            else RequireNoOther(optimizer, _scale);
+            if (stage == Stage.Unscaled)
+                RequireTheCheckedGradients(optimizer, _scale);
+            else
+                RequireNoOther(optimizer, _scale);
             RequireGradients(optimizer, stepping: true);
-            var result = optimizer.Apply(_scale, stage == Stage.Ready ? GradientCheck.InThisCall : GradientCheck.Before);
+            var result = optimizer.Apply(
+                _scale,
+                stage == Stage.Ready ? GradientCheck.InThisCall : GradientCheck.Before
+            );
             Set(optimizer, Stage.Stepped);
             return result;
         }
     }
 
     /// <summary>Moves the scale by what the checks since the last update found, and begins the next step.</summary>
-    /// <exception cref="InvalidOperationException">Neither <see cref="Step"/> nor <see cref="Unscale"/> was called since the last update.</exception>
+    /// <exception cref="InvalidOperationException">Neither <see cref="Step"/> nor <see cref="Unscale"/> was called
+    /// since the last update.</exception>
     /// <exception cref="TooManySkipsException">
-    /// See <see cref="GradScalerOptions.MaximumConsecutiveSkips"/> and <see cref="GradScalerOptions.StopAtMinimumScale"/>; the update is done.
+    /// See <see cref="GradScalerOptions.MaximumConsecutiveSkips"/> and
+    /// <see cref="GradScalerOptions.StopAtMinimumScale"/>; the update is done.
     /// </exception>
     public void Update()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_scale is null) return;
+        if (_scale is null)
+            return;
         int count = CollectChecked();
-        if (count == 0) throw new InvalidOperationException("No inf checks were recorded prior to Update: call Step or Unscale for an optimizer first.");
+        if (count == 0)
+            throw new InvalidOperationException(
+                "No inf checks were recorded prior to Update: call Step or Unscale for an optimizer first."
+            );
         foreach (var (optimizer, stage) in _optimizers)
         {
-            if (stage == Stage.Unscaled) optimizer.SettleScale();
+            if (stage == Stage.Unscaled)
+                optimizer.SettleScale();
         }
         AmpKernels.UpdateScale(_scale, _checked.AsSpan(0, count), Options);
         _updates++;
         try
         {
-            if (Options.MaximumConsecutiveSkips > 0 || Options.StopAtMinimumScale) LimitSkips(_scale);
+            if (Options.MaximumConsecutiveSkips > 0 || Options.StopAtMinimumScale)
+                LimitSkips(_scale);
         }
         finally
         {
@@ -154,28 +197,39 @@ public sealed unsafe class GradScaler : IDisposable
     public void Update(float newScale)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (!(float.IsFinite(newScale) && newScale > 0)) throw new ArgumentOutOfRangeException(nameof(newScale), newScale, "A loss scale must be finite and above 0.");
-        if (_scale is null) return;
+        if (!(float.IsFinite(newScale) && newScale > 0))
+            throw new ArgumentOutOfRangeException(
+                nameof(newScale),
+                newScale,
+                "A loss scale must be finite and above 0."
+            );
+        if (_scale is null)
+            return;
         _scale.Write(_scale.Read() with { Scale = newScale });
         _stuckSteps = 0;
         BeginNextStep();
     }
 
-    /// <summary>Copies everything that is remembered from step to step. Disabled, there is nothing but a scale of 1.</summary>
+    /// <summary>
+    /// Copies everything that is remembered from step to step. Disabled, there is nothing but a scale of 1.
+    /// </summary>
     public GradScalerState SaveState()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         return _scale?.Read() ?? new GradScalerState { Scale = 1 };
     }
 
-    /// <summary>Sets everything that is remembered from step to step, and begins a step. Disabled, it does nothing.</summary>
+    /// <summary>
+    /// Sets everything that is remembered from step to step, and begins a step. Disabled, it does nothing.
+    /// </summary>
     /// <exception cref="ArgumentException">A value is not possible; nothing was changed.</exception>
     public void LoadState(GradScalerState state)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentNullException.ThrowIfNull(state);
         state.Validate(Options.FirstGrowthDelay);
-        if (_scale is null) return;
+        if (_scale is null)
+            return;
         _scale.Write(state);
         _updates = state.Updates;
         _stuckSteps = 0;
@@ -195,7 +249,10 @@ public sealed unsafe class GradScaler : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentNullException.ThrowIfNull(optimizer);
         if (_scale is not null && optimizer.Device != Device)
-            throw new ArgumentException("The optimizer's parameters are on another device than the scaler.", nameof(optimizer));
+            throw new ArgumentException(
+                "The optimizer's parameters are on another device than the scaler.",
+                nameof(optimizer)
+            );
         if (_optimizers.Count >= AmpKernels.MaxOptimizers && IndexOf(optimizer) < 0)
             throw new InvalidOperationException($"One scaler serves at most {AmpKernels.MaxOptimizers} optimizers.");
     }
@@ -203,44 +260,59 @@ public sealed unsafe class GradScaler : IDisposable
     private static void RequireGradients(FusedOptimizer optimizer, bool stepping)
     {
         if (!optimizer.HasGradients(stepping))
-            throw new InvalidOperationException("No inf checks were recorded for this optimizer: none of its parameters has a gradient. Call Backward first.");
+            throw new InvalidOperationException(
+                "No inf checks were recorded for this optimizer: none of its parameters has a gradient. Call Backward "
+                    + "first."
+            );
     }
 
     private static void RequireTheCheckedGradients(FusedOptimizer optimizer, LossScaleState scale)
     {
         RequireGradients(optimizer, stepping: false);
         if (optimizer.Gradients.Outdated(scale) is { } reason)
-            throw new InvalidOperationException($"The gradients are not those that Unscale checked: {reason}. Call Update, which begins a new step, before the next backward pass, and Unscale after the last.");
+            throw new InvalidOperationException(
+                $"The gradients are not those that Unscale checked: {reason}. Call Update, which begins a new step, "
+                    + "before the next backward pass, and Unscale after the last."
+            );
     }
 
     private static void RequireNoOther(FusedOptimizer optimizer, LossScaleState scale)
     {
         if (optimizer.Gradients.AreUnscaledByOther(scale))
-            throw new InvalidOperationException("The gradients were unscaled by another scaler: take the step with that, or call ZeroGrad and Backward before.");
+            throw new InvalidOperationException(
+                "The gradients were unscaled by another scaler: take the step with that, or call ZeroGrad and "
+                    + "Backward before."
+            );
     }
 
-    private Stage StageOf(FusedOptimizer optimizer) => IndexOf(optimizer) is >= 0 and var index ? _optimizers[index].Stage : Stage.Ready;
+    private Stage StageOf(FusedOptimizer optimizer) =>
+        IndexOf(optimizer) is >= 0 and var index ? _optimizers[index].Stage : Stage.Ready;
 
     private void Set(FusedOptimizer optimizer, Stage stage)
     {
         int index = IndexOf(optimizer);
-        if (index < 0) _optimizers.Add((optimizer, stage));
-        else _optimizers[index] = (optimizer, stage);
+        if (index < 0)
+            _optimizers.Add((optimizer, stage));
+        else
+            _optimizers[index] = (optimizer, stage);
     }
 
     private int IndexOf(FusedOptimizer optimizer)
     {
         for (int i = 0; i < _optimizers.Count; i++)
         {
-            if (_optimizers[i].Optimizer == optimizer) return i;
+            if (_optimizers[i].Optimizer == optimizer)
+                return i;
         }
         return -1;
     }
 
     private int CollectChecked()
     {
-        if (_checked.Length < _optimizers.Count) _checked = new OptimizerState[_optimizers.Count];
-        for (int i = 0; i < _optimizers.Count; i++) _checked[i] = _optimizers[i].Optimizer.State;
+        if (_checked.Length < _optimizers.Count)
+            _checked = new OptimizerState[_optimizers.Count];
+        for (int i = 0; i < _optimizers.Count; i++)
+            _checked[i] = _optimizers[i].Optimizer.State;
         return _optimizers.Count;
     }
 
@@ -248,7 +320,8 @@ public sealed unsafe class GradScaler : IDisposable
     {
         foreach (var (optimizer, _) in _optimizers)
         {
-            if (optimizer.LastBadParameter() is { } name) return name;
+            if (optimizer.LastBadParameter() is { } name)
+                return name;
         }
         return null;
     }
@@ -269,7 +342,8 @@ public sealed unsafe class GradScaler : IDisposable
             _counts.Post(0);
             _asked = (asksSkips, asksMinimum);
         }
-        if (_asked is not { } asked || !_counts!.IsThere(0)) return;
+        if (_asked is not { } asked || !_counts!.IsThere(0))
+            return;
         _asked = null;
         Judge(scale, _counts.Read<NampScalerState>(0), asked.Skips, asked.Minimum);
     }
@@ -277,12 +351,17 @@ public sealed unsafe class GradScaler : IDisposable
     private void Judge(LossScaleState scale, in NampScalerState native, bool asksSkips, bool asksMinimum)
     {
         int limit = Options.MaximumConsecutiveSkips;
-        bool tooMany = asksSkips && native.ConsecutiveSkips >= limit && (!Device.IsHostMemory || native.ConsecutiveSkips % limit == 0);
+        bool tooMany =
+            asksSkips
+            && native.ConsecutiveSkips >= limit
+            && (!Device.IsHostMemory || native.ConsecutiveSkips % limit == 0);
         bool stuck = asksMinimum && native.StuckSteps > _stuckSteps;
-        if (!tooMany && !stuck) return;
+        if (!tooMany && !stuck)
+            return;
         _stuckSteps = native.StuckSteps;
         var state = scale.Read();
-        if (Options.OnTooManySkips is null) throw new TooManySkipsException(state, FirstBadParameter(), atMinimum: stuck && !tooMany);
+        if (Options.OnTooManySkips is null)
+            throw new TooManySkipsException(state, FirstBadParameter(), atMinimum: stuck && !tooMany);
         Options.OnTooManySkips(state);
     }
 }

@@ -14,48 +14,74 @@ public enum HysteresisRefill
 
 /// <summary>How a loss scale begins and moves. Immutable; "off" is a value of the same type.</summary>
 /// <remarks>
-/// The defaults are PyTorch's with a floor and a ceiling between which both the scale and its inverse are ordinary float32 numbers. A scale that is
-/// about to become infinite stays where it is under every setting, and a scale of 2^-128 or less, whose inverse is not finite, skips every step as an
-/// overflow does. In these two a preset may differ from what it is named after, which moves the scale alone; the tests hold it to the original's rule at
-/// every other step, over traces. A state that was loaded with a tracker beyond the interval grows at once, where originals that ask for equality never do.
+/// The defaults are PyTorch's with a floor and a ceiling between which both the scale and its inverse are ordinary
+/// float32 numbers. A scale that is about to become infinite stays where it is under every setting, and a scale of
+/// 2^-128 or less, whose inverse is not finite, skips every step as an overflow does. In these two a preset may differ
+/// from what it is named after, which moves the scale alone; the tests hold it to the original's rule at every other
+/// step, over traces. A state that was loaded with a tracker beyond the interval grows at once, where originals that
+/// ask for equality never do.
 /// </remarks>
 public sealed record GradScalerOptions
 {
-    /// <summary>What <c>torch.amp.GradScaler</c> of PyTorch 2.10 does: 2^16, doubled after 2,000 good steps, halved by every overflow, without a floor.</summary>
-    public static GradScalerOptions PyTorch { get; } = new() { MinimumScale = 0, MaximumScale = float.PositiveInfinity };
+    /// <summary>
+    /// What <c>torch.amp.GradScaler</c> of PyTorch 2.10 does: 2^16, doubled after 2,000 good steps, halved by every
+    /// overflow, without a floor.
+    /// </summary>
+    public static GradScalerOptions PyTorch { get; } =
+        new() { MinimumScale = 0, MaximumScale = float.PositiveInfinity };
 
     /// <summary>
-    /// The dynamic loss scale of DeepSpeed 0.17.1 to 0.19.6 (runtime/fp16/loss_scaler.py, DynamicLossScaler with the configuration's defaults): from 2^16, doubled
-    /// after 1,000 good steps, of which the first growth after the start or an overflow needs one more; two overflows to a backoff; a floor of 1, where one more
-    /// overflow ends the run with a <see cref="TooManySkipsException"/>.
+    /// The dynamic loss scale of DeepSpeed 0.17.1 to 0.19.6 (runtime/fp16/loss_scaler.py, DynamicLossScaler with the
+    /// configuration's defaults): from 2^16, doubled after 1,000 good steps, of which the first growth after the start
+    /// or an overflow needs one more; two overflows to a backoff; a floor of 1, where one more overflow ends the run
+    /// with a <see cref="TooManySkipsException"/>.
     /// </summary>
-    /// <remarks>DeepSpeed until 0.17.0: <c>with { FirstGrowthDelay = 0 }</c>. Its FP16_Optimizer stays at the floor: <c>with { StopAtMinimumScale = false }</c>.</remarks>
-    public static GradScalerOptions DeepSpeed { get; } = new()
-    {
-        GrowthInterval = 1000,
-        MinimumScale = 1,
-        MaximumScale = float.PositiveInfinity,
-        Hysteresis = 2,
-        FirstGrowthDelay = 1,
-        StopAtMinimumScale = true,
-    };
+    /// <remarks>
+    /// DeepSpeed until 0.17.0: <c>with { FirstGrowthDelay = 0 }</c>. Its FP16_Optimizer stays at the floor: <c>with {
+    /// StopAtMinimumScale = false }</c>.
+    /// </remarks>
+    public static GradScalerOptions DeepSpeed { get; } =
+        new()
+        {
+            GrowthInterval = 1000,
+            MinimumScale = 1,
+            MaximumScale = float.PositiveInfinity,
+            Hysteresis = 2,
+            FirstGrowthDelay = 1,
+            StopAtMinimumScale = true,
+        };
 
     /// <summary>
-    /// Megatron-LM's DynamicGradScaler (core/optimizer/grad_scaler.py, of 2026): from 2^32, doubled after 1,000 good steps, two overflows to a backoff, a floor
-    /// of 1.
+    /// Megatron-LM's DynamicGradScaler (core/optimizer/grad_scaler.py, of 2026): from 2^32, doubled after 1,000 good
+    /// steps, two overflows to a backoff, a floor of 1.
     /// </summary>
-    public static GradScalerOptions Megatron { get; } = DeepSpeed with { InitialScale = 4294967296f, FirstGrowthDelay = 0, StopAtMinimumScale = false };
+    public static GradScalerOptions Megatron { get; } =
+        DeepSpeed with
+        {
+            InitialScale = 4294967296f,
+            FirstGrowthDelay = 0,
+            StopAtMinimumScale = false,
+        };
 
     /// <summary>Keras 3.16's LossScaleOptimizer: PyTorch's rule from 2^15.</summary>
     public static GradScalerOptions Keras { get; } = PyTorch with { InitialScale = 32768f };
 
     /// <summary>
-    /// MindSpore 2's DynamicLossScaleManager (train/loss_scale_manager.py): PyTorch's rule from 2^24 with a floor of 1; more than 1,000 overflows in a row end the
-    /// run with a <see cref="TooManySkipsException"/>.
+    /// MindSpore 2's DynamicLossScaleManager (train/loss_scale_manager.py): PyTorch's rule from 2^24 with a floor of 1;
+    /// more than 1,000 overflows in a row end the run with a <see cref="TooManySkipsException"/>.
     /// </summary>
-    public static GradScalerOptions MindSpore { get; } = PyTorch with { InitialScale = 16777216f, MinimumScale = 1, MaximumConsecutiveSkips = 1001 };
+    public static GradScalerOptions MindSpore { get; } =
+        PyTorch with
+        {
+            InitialScale = 16777216f,
+            MinimumScale = 1,
+            MaximumConsecutiveSkips = 1001,
+        };
 
-    /// <summary>No scaling: <see cref="GradScaler.Step"/> is the optimizer's own, and <see cref="GradScaler.Update()"/> does nothing.</summary>
+    /// <summary>
+    /// No scaling: <see cref="GradScaler.Step"/> is the optimizer's own, and <see cref="GradScaler.Update()"/> does
+    /// nothing.
+    /// </summary>
     public static GradScalerOptions Disabled { get; } = new() { Enabled = false, InitialScale = 1 };
 
     /// <summary>Whether gradients are scaled at all.</summary>
@@ -67,13 +93,18 @@ public sealed record GradScalerOptions
     /// <summary>What the scale is multiplied by to grow: above 1, or 1 for never.</summary>
     public double GrowthFactor { get; init; } = 2.0;
 
-    /// <summary>What the scale is multiplied by on overflow: in (0, 1]. With 1 it stays, and steps are skipped all the same.</summary>
+    /// <summary>
+    /// What the scale is multiplied by on overflow: in (0, 1]. With 1 it stays, and steps are skipped all the same.
+    /// </summary>
     public double BackoffFactor { get; init; } = 0.5;
 
     /// <summary>Consecutive good steps after which the scale grows; 1 or more.</summary>
     public int GrowthInterval { get; init; } = 2000;
 
-    /// <summary>Good steps more than <see cref="GrowthInterval"/> that the first growth after the start or an overflow needs; 0 or more.</summary>
+    /// <summary>
+    /// Good steps more than <see cref="GrowthInterval"/> that the first growth after the start or an overflow needs; 0
+    /// or more.
+    /// </summary>
     public int FirstGrowthDelay { get; init; }
 
     /// <summary>The scale never backs off below it; 0 for no floor.</summary>
@@ -88,28 +119,38 @@ public sealed record GradScalerOptions
     /// <summary>When the tolerance for overflows is filled up again.</summary>
     public HysteresisRefill HysteresisRefill { get; init; }
 
-    /// <summary>Consecutive skipped steps that are too many; 0 for no limit. See <see cref="OnTooManySkips"/>.</summary>
-    /// <remarks>The CPU is asked at every update, a GPU at every so many, so that the host seldom waits: there the limit may be noticed that much later.</remarks>
+    /// <summary>
+    /// Consecutive skipped steps that are too many; 0 for no limit. See <see cref="OnTooManySkips"/>.
+    /// </summary>
+    /// <remarks>
+    /// The CPU is asked at every update, a GPU at every so many, so that the host seldom waits: there the limit may be
+    /// noticed that much later.
+    /// </remarks>
     public int MaximumConsecutiveSkips { get; init; }
 
     /// <summary>
-    /// Whether an overflow that finds the scale at <see cref="MinimumScale"/>, with no tolerance left, is one too many: nothing can back off any more.
+    /// Whether an overflow that finds the scale at <see cref="MinimumScale"/>, with no tolerance left, is one too many:
+    /// nothing can back off any more.
     /// </summary>
     /// <remarks>The CPU is asked at every update, a GPU at every 64th.</remarks>
     public bool StopAtMinimumScale { get; init; }
 
-    /// <summary>Called when there are too many skips, with the scaler's state; null to throw <see cref="TooManySkipsException"/> instead.</summary>
+    /// <summary>
+    /// Called when there are too many skips, with the scaler's state; null to throw <see cref="TooManySkipsException"/>
+    /// instead.
+    /// </summary>
     public Action<GradScalerState>? OnTooManySkips { get; init; }
 
     /// <summary>A scale that never moves; steps that overflow are skipped all the same.</summary>
-    public static GradScalerOptions Static(float scale) => new()
-    {
-        InitialScale = scale,
-        GrowthFactor = 1,
-        BackoffFactor = 1,
-        MinimumScale = 0,
-        MaximumScale = float.PositiveInfinity,
-    };
+    public static GradScalerOptions Static(float scale) =>
+        new()
+        {
+            InitialScale = scale,
+            GrowthFactor = 1,
+            BackoffFactor = 1,
+            MinimumScale = 0,
+            MaximumScale = float.PositiveInfinity,
+        };
 
     internal NampScalerOptions ToNative()
     {
@@ -129,14 +170,39 @@ public sealed record GradScalerOptions
     /// <exception cref="ArgumentException">One is not possible.</exception>
     internal void Validate()
     {
-        Check(float.IsFinite(InitialScale) && InitialScale > 0, nameof(InitialScale), InitialScale, "finite and above 0");
-        Check(double.IsFinite(GrowthFactor) && GrowthFactor >= 1, nameof(GrowthFactor), GrowthFactor, "finite, above 1, or 1 for never");
+        Check(
+            float.IsFinite(InitialScale) && InitialScale > 0,
+            nameof(InitialScale),
+            InitialScale,
+            "finite and above 0"
+        );
+        Check(
+            double.IsFinite(GrowthFactor) && GrowthFactor >= 1,
+            nameof(GrowthFactor),
+            GrowthFactor,
+            "finite, above 1, or 1 for never"
+        );
         Check(BackoffFactor is > 0 and <= 1, nameof(BackoffFactor), BackoffFactor, "above 0 and at most 1");
         Check(GrowthInterval >= 1, nameof(GrowthInterval), GrowthInterval, "1 or more");
         Check(FirstGrowthDelay >= 0, nameof(FirstGrowthDelay), FirstGrowthDelay, "0 or more");
-        Check(float.IsFinite(MinimumScale) && MinimumScale >= 0, nameof(MinimumScale), MinimumScale, "finite and not negative");
-        Check(MaximumScale > 0 && MaximumScale >= MinimumScale, nameof(MaximumScale), MaximumScale, $"above 0 and not below {nameof(MinimumScale)}");
-        Check(InitialScale >= MinimumScale && InitialScale <= MaximumScale, nameof(InitialScale), InitialScale, $"between {nameof(MinimumScale)} and {nameof(MaximumScale)}");
+        Check(
+            float.IsFinite(MinimumScale) && MinimumScale >= 0,
+            nameof(MinimumScale),
+            MinimumScale,
+            "finite and not negative"
+        );
+        Check(
+            MaximumScale > 0 && MaximumScale >= MinimumScale,
+            nameof(MaximumScale),
+            MaximumScale,
+            $"above 0 and not below {nameof(MinimumScale)}"
+        );
+        Check(
+            InitialScale >= MinimumScale && InitialScale <= MaximumScale,
+            nameof(InitialScale),
+            InitialScale,
+            $"between {nameof(MinimumScale)} and {nameof(MaximumScale)}"
+        );
         Check(Hysteresis >= 1, nameof(Hysteresis), Hysteresis, "1 or more");
         Check(Enum.IsDefined(HysteresisRefill), nameof(HysteresisRefill), HysteresisRefill, "one of its names");
         Check(MaximumConsecutiveSkips >= 0, nameof(MaximumConsecutiveSkips), MaximumConsecutiveSkips, "0 or more");
@@ -144,6 +210,9 @@ public sealed record GradScalerOptions
 
     private static void Check(bool valid, string name, object value, string expected)
     {
-        if (!valid) throw new ArgumentException(FormattableString.Invariant($"The {name} of a gradient scaler is {value}; it must be {expected}."));
+        if (!valid)
+            throw new ArgumentException(
+                FormattableString.Invariant($"The {name} of a gradient scaler is {value}; it must be {expected}.")
+            );
     }
 }

@@ -2,7 +2,9 @@ using NativeAmp.Interop;
 
 namespace NativeAmp;
 
-/// <summary>A loss scale on the device, with what its updates count. Kernels read and write it there; the host need not wait.</summary>
+/// <summary>
+/// A loss scale on the device, with what its updates count. Kernels read and write it there; the host need not wait.
+/// </summary>
 public sealed unsafe class LossScaleState : IDisposable
 {
     // How the scale moves is said at each update.

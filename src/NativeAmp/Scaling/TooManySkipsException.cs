@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace NativeAmp;
 
 /// <summary>
@@ -7,11 +9,24 @@ namespace NativeAmp;
 public sealed class TooManySkipsException : NativeAmpException
 {
     internal TooManySkipsException(GradScalerState state, string? parameter, bool atMinimum)
-        : base((atMinimum
-                ? FormattableString.Invariant($"A step was skipped because gradients overflowed at a loss scale of {state.Scale}, which is the least that it may be")
-                : FormattableString.Invariant($"{state.ConsecutiveSkips} steps in a row were skipped because gradients overflowed, at a loss scale of {state.Scale} now")) +
-            (parameter is null ? ". " : $"; the first in {parameter}. ") +
-            "Look for a loss that is not finite, a learning rate that is too high, or an operator that overflows whatever the scale.")
+        : base(
+            (
+                atMinimum
+                    ? string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"A step was skipped because gradients overflowed at a loss scale of {state.Scale}, which is "
+                            + $"the least that it may be"
+                    )
+                    : string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{state.ConsecutiveSkips} steps in a row were skipped because gradients overflowed, at a "
+                            + $"loss scale of {state.Scale} now"
+                    )
+            )
+                + (parameter is null ? ". " : $"; the first in {parameter}. ")
+                + "Look for a loss that is not finite, a learning rate that is too high, or an operator that "
+                + "overflows whatever the scale."
+        )
     {
         State = state;
         FirstBadParameter = parameter;
@@ -20,6 +35,9 @@ public sealed class TooManySkipsException : NativeAmpException
     /// <summary>The scaler's state.</summary>
     public GradScalerState State { get; }
 
-    /// <summary>Name of the first parameter whose gradient was not finite in the last step; null if none of an optimizer's still is.</summary>
+    /// <summary>
+    /// Name of the first parameter whose gradient was not finite in the last step; null if none of an optimizer's still
+    /// is.
+    /// </summary>
     public string? FirstBadParameter { get; }
 }

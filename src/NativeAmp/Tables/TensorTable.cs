@@ -4,8 +4,9 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// Tensors registered once, so that a kernel works on all of them in one call. A row is a tensor with its number of elements; a column gives
-/// every row a pointer and a type: gradients, parameters, moments. The tensors' memory may belong to anybody and must outlive the table's use.
+/// Tensors registered once, so that a kernel works on all of them in one call. A row is a tensor with its number of
+/// elements; a column gives every row a pointer and a type: gradients, parameters, moments. The tensors' memory may
+/// belong to anybody and must outlive the table's use.
 /// </summary>
 public sealed unsafe class TensorTable : IDisposable
 {
@@ -28,7 +29,10 @@ public sealed unsafe class TensorTable : IDisposable
     /// <summary>Number of columns.</summary>
     public int ColumnCount { get; }
 
-    /// <summary>Device pointer to the <see cref="OverflowFacts"/> of all tensors, written by an unscale-and-check. Valid while the table lives.</summary>
+    /// <summary>
+    /// Device pointer to the <see cref="OverflowFacts"/> of all tensors, written by an unscale-and-check. Valid while
+    /// the table lives.
+    /// </summary>
     public nint FactsPointer
     {
         get
@@ -52,21 +56,35 @@ public sealed unsafe class TensorTable : IDisposable
     /// <param name="device">The device that they are on.</param>
     /// <param name="counts">Elements of each tensor, 0 or more.</param>
     /// <param name="columns">1 to 8 columns, each with a cell a tensor.</param>
-    /// <exception cref="NativeAmpArgumentException">A pointer is not aligned to its type, a count negative, a type unknown.</exception>
-    public static TensorTable Create(Device device, ReadOnlySpan<long> counts, params ReadOnlySpan<TensorCell[]> columns) =>
-        CreateGrouped(device, counts, [], columns);
+    /// <exception cref="NativeAmpArgumentException">A pointer is not aligned to its type, a count negative, a type
+    /// unknown.</exception>
+    public static TensorTable Create(
+        Device device,
+        ReadOnlySpan<long> counts,
+        params ReadOnlySpan<TensorCell[]> columns
+    ) => CreateGrouped(device, counts, [], columns);
 
     /// <summary>Registers tensors of several parameter groups.</summary>
     /// <param name="device">The device that they are on.</param>
     /// <param name="counts">Elements of each tensor, 0 or more.</param>
-    /// <param name="groups">Index of each tensor's group in what an Adam step is given; empty for all in group 0.</param>
+    /// <param name="groups">Index of each tensor's group in what an Adam step is given; empty for all in group
+    /// 0.</param>
     /// <param name="columns">1 to 8 columns, each with a cell a tensor.</param>
-    /// <exception cref="NativeAmpArgumentException">A pointer is not aligned to its type, a count negative, a type unknown.</exception>
-    public static TensorTable CreateGrouped(Device device, ReadOnlySpan<long> counts, ReadOnlySpan<int> groups, params ReadOnlySpan<TensorCell[]> columns)
+    /// <exception cref="NativeAmpArgumentException">A pointer is not aligned to its type, a count negative, a type
+    /// unknown.</exception>
+    public static TensorTable CreateGrouped(
+        Device device,
+        ReadOnlySpan<long> counts,
+        ReadOnlySpan<int> groups,
+        params ReadOnlySpan<TensorCell[]> columns
+    )
     {
         ArgumentNullException.ThrowIfNull(device);
         if (!groups.IsEmpty && groups.Length != counts.Length)
-            throw new ArgumentException($"There are {counts.Length} tensors and {groups.Length} group indices.", nameof(groups));
+            throw new ArgumentException(
+                $"There are {counts.Length} tensors and {groups.Length} group indices.",
+                nameof(groups)
+            );
         var cells = RowMajor(counts.Length, columns);
         device.Handle.FreeAbandoned();
         NampTable* table;
@@ -91,9 +109,15 @@ public sealed unsafe class TensorTable : IDisposable
     /// <param name="stream">The stream that uses the table; null for the default one.</param>
     public void SetColumn(int column, ReadOnlySpan<TensorCell> cells, DeviceStream? stream = null)
     {
-        if (cells.Length != TensorCount) throw new ArgumentException($"The table has {TensorCount} tensors; there are {cells.Length} cells.", nameof(cells));
+        if (cells.Length != TensorCount)
+            throw new ArgumentException(
+                $"The table has {TensorCount} tensors; there are {cells.Length} cells.",
+                nameof(cells)
+            );
         fixed (TensorCell* pointer = cells)
-            Ensure.Success(NativeMethods.TableSetColumn(Native, column, (NampCell*)pointer, DeviceStream.NativeOf(Device, stream)));
+            Ensure.Success(
+                NativeMethods.TableSetColumn(Native, column, (NampCell*)pointer, DeviceStream.NativeOf(Device, stream))
+            );
     }
 
     /// <summary>Copies the facts of every tensor to the host, and waits for them.</summary>
@@ -101,8 +125,13 @@ public sealed unsafe class TensorTable : IDisposable
     /// <param name="stream">The stream that the check ran on; null for the default one.</param>
     public void ReadFacts(Span<OverflowFacts> facts, DeviceStream? stream = null)
     {
-        if (facts.Length != TensorCount) throw new ArgumentException($"The table has {TensorCount} tensors; there is room for {facts.Length}.", nameof(facts));
-        if (!facts.IsEmpty) Device.CopyToHost(MemoryMarshal.AsBytes(facts), FactsPointer, stream);
+        if (facts.Length != TensorCount)
+            throw new ArgumentException(
+                $"The table has {TensorCount} tensors; there is room for {facts.Length}.",
+                nameof(facts)
+            );
+        if (!facts.IsEmpty)
+            Device.CopyToHost(MemoryMarshal.AsBytes(facts), FactsPointer, stream);
     }
 
     /// <summary>Ends the table; the tensors' memory is not touched.</summary>
@@ -115,8 +144,12 @@ public sealed unsafe class TensorTable : IDisposable
         {
             ArgumentNullException.ThrowIfNull(columns[column], nameof(columns));
             if (columns[column].Length != tensors)
-                throw new ArgumentException($"There are {tensors} tensors; column {column} has {columns[column].Length} cells.", nameof(columns));
-            for (int tensor = 0; tensor < tensors; tensor++) cells[tensor * columns.Length + column] = columns[column][tensor];
+                throw new ArgumentException(
+                    $"There are {tensors} tensors; column {column} has {columns[column].Length} cells.",
+                    nameof(columns)
+                );
+            for (int tensor = 0; tensor < tensors; tensor++)
+                cells[tensor * columns.Length + column] = columns[column][tensor];
         }
         return cells;
     }

@@ -1,6 +1,9 @@
 namespace NativeAmp.Tests;
 
-/// <summary>Adam in double, by the papers (Kingma and Ba 2015, Loshchilov and Hutter 2019, Reddi et al. 2018), one element at a time.</summary>
+/// <summary>
+/// Adam in double, by the papers (Kingma and Ba 2015, Loshchilov and Hutter 2019, Reddi et al. 2018), one element at a
+/// time.
+/// </summary>
 internal sealed class AdamOracle(double[] parameters, AdamOptions options)
 {
     private readonly double[] _m = new double[parameters.Length];
@@ -21,8 +24,10 @@ internal sealed class AdamOracle(double[] parameters, AdamOptions options)
         {
             double g = options.Maximize ? -gradients[i] : gradients[i];
             double decay = options.WeightDecay * Parameters[i];
-            if (options.Decoupled) Parameters[i] -= options.LearningRate * decay;
-            else g += decay;
+            if (options.Decoupled)
+                Parameters[i] -= options.LearningRate * decay;
+            else
+                g += decay;
             _m[i] = options.Beta1 * _m[i] + (1 - options.Beta1) * g;
             _v[i] = options.Beta2 * _v[i] + (1 - options.Beta2) * g * g;
             _largest[i] = Math.Max(_largest[i], _v[i]);

@@ -1,8 +1,8 @@
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// How each framework moves its loss scale, written from what its newest release does and not from one another. None grows to infinity, where some of the
-/// originals do.
+/// How each framework moves its loss scale, written from what its newest release does and not from one another. None
+/// grows to infinity, where some of the originals do.
 /// </summary>
 internal abstract class ScalerOracle
 {
@@ -29,7 +29,8 @@ internal abstract class ScalerOracle
             }
             else if (++_good == 2000)
             {
-                if (float.IsFinite((float)(Scale * 2))) Scale *= 2;
+                if (float.IsFinite((float)(Scale * 2)))
+                    Scale *= 2;
                 _good = 0;
             }
         }
@@ -49,18 +50,24 @@ internal abstract class ScalerOracle
             {
                 _growth = 0;
                 _hysteresis--;
-                if (_hysteresis <= 0) Scale = Math.Max(Scale * 0.5, 1);
+                if (_hysteresis <= 0)
+                    Scale = Math.Max(Scale * 0.5, 1);
                 return;
             }
             _growth++;
-            if (_growth < 1000) return;
+            if (_growth < 1000)
+                return;
             _growth = 0;
             _hysteresis = 2;
-            if (Scale * 2 <= float.MaxValue) Scale *= 2;
+            if (Scale * 2 <= float.MaxValue)
+                Scale *= 2;
         }
     }
 
-    /// <summary>DeepSpeed 0.19.6, deepspeed/runtime/fp16/loss_scaler.py, DynamicLossScaler: by the good iterations between this and the last overflow.</summary>
+    /// <summary>
+    /// DeepSpeed 0.19.6, deepspeed/runtime/fp16/loss_scaler.py, DynamicLossScaler: by the good iterations between this
+    /// and the last overflow.
+    /// </summary>
     public sealed class DeepSpeed : ScalerOracle
     {
         private int _iteration;
@@ -75,14 +82,17 @@ internal abstract class ScalerOracle
             int between = _iteration - _lastOverflow - 1;
             if (overflow)
             {
-                if (_hysteresis == 1) Scale = Math.Max(Scale / 2, 1);
-                else _hysteresis--;
+                if (_hysteresis == 1)
+                    Scale = Math.Max(Scale / 2, 1);
+                else
+                    _hysteresis--;
                 _lastOverflow = _iteration;
             }
             else if (between > 0 && between % 1000 == 0)
             {
                 _hysteresis = 2;
-                if (Scale * 2 <= float.MaxValue) Scale *= 2;
+                if (Scale * 2 <= float.MaxValue)
+                    Scale *= 2;
             }
             _iteration++;
         }
@@ -107,7 +117,8 @@ internal abstract class ScalerOracle
             }
             else
             {
-                if ((_current - _lastOverflow) % 2000 == 0 && Scale * 2 <= float.MaxValue) Scale *= 2;
+                if ((_current - _lastOverflow) % 2000 == 0 && Scale * 2 <= float.MaxValue)
+                    Scale *= 2;
                 _bad = 0;
             }
             Raises = _bad > 1000;

@@ -2,12 +2,19 @@ using System.Runtime.InteropServices;
 
 namespace NativeAmp.Tests;
 
-/// <summary>The driver as another library of the process calls it, on the first device's primary context: the emulated one, or the machine's own.</summary>
+/// <summary>
+/// The driver as another library of the process calls it, on the first device's primary context: the emulated one, or
+/// the machine's own.
+/// </summary>
 internal sealed unsafe class CudaDriver
 {
     private const uint NonBlocking = 1;
 
-    private readonly nint _library = NativeLibrary.Load(EmulatedGpu.IsChosen ? EmulatedGpu.Driver : OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1");
+    private readonly nint _library = NativeLibrary.Load(
+        EmulatedGpu.IsChosen ? EmulatedGpu.Driver
+        : OperatingSystem.IsWindows() ? "nvcuda.dll"
+        : "libcuda.so.1"
+    );
 
     /// <summary>Retains the context and makes it current until that is disposed.</summary>
     public Scope MakeCurrent()
@@ -41,7 +48,13 @@ internal sealed unsafe class CudaDriver
     {
         nint pointer = Allocate(elements.Length * sizeof(T));
         fixed (T* source = elements)
-            Check(((delegate* unmanaged<ulong, void*, nuint, int>)Find("cuMemcpyHtoD_v2"))((ulong)pointer, source, (nuint)(elements.Length * sizeof(T))));
+            Check(
+                ((delegate* unmanaged<ulong, void*, nuint, int>)Find("cuMemcpyHtoD_v2"))(
+                    (ulong)pointer,
+                    source,
+                    (nuint)(elements.Length * sizeof(T))
+                )
+            );
         return pointer;
     }
 
@@ -51,7 +64,13 @@ internal sealed unsafe class CudaDriver
     {
         var elements = new T[count];
         fixed (T* destination = elements)
-            Check(((delegate* unmanaged<void*, ulong, nuint, int>)Find("cuMemcpyDtoH_v2"))(destination, (ulong)pointer, (nuint)(count * sizeof(T))));
+            Check(
+                ((delegate* unmanaged<void*, ulong, nuint, int>)Find("cuMemcpyDtoH_v2"))(
+                    destination,
+                    (ulong)pointer,
+                    (nuint)(count * sizeof(T))
+                )
+            );
         return elements;
     }
 
@@ -67,7 +86,8 @@ internal sealed unsafe class CudaDriver
     }
 
     /// <summary>Waits for a stream.</summary>
-    public void Synchronize(nint stream) => Check(((delegate* unmanaged<nint, int>)Find("cuStreamSynchronize"))(stream));
+    public void Synchronize(nint stream) =>
+        Check(((delegate* unmanaged<nint, int>)Find("cuStreamSynchronize"))(stream));
 
     /// <summary>Ends a stream.</summary>
     public void Destroy(nint stream) => Check(((delegate* unmanaged<nint, int>)Find("cuStreamDestroy_v2"))(stream));

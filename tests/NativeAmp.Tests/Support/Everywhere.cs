@@ -1,8 +1,8 @@
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// Runs a computation in all the ways in which it must give the same bytes: on the CPU with 1, 2, 3 and 8 threads on every SIMD instruction set; on a
-/// GPU there and on the CPU.
+/// Runs a computation in all the ways in which it must give the same bytes: on the CPU with 1, 2, 3 and 8 threads on
+/// every SIMD instruction set; on a GPU there and on the CPU.
 /// </summary>
 internal static class Everywhere
 {
@@ -10,9 +10,12 @@ internal static class Everywhere
     {
         if (kind == DeviceKind.Cuda)
         {
-            byte[] onCpu, onGpu;
-            using (var gpu = kind.Open()) onGpu = compute(gpu);
-            using (var cpu = Device.Cpu()) onCpu = compute(cpu);
+            byte[] onCpu,
+                onGpu;
+            using (var gpu = kind.Open())
+                onGpu = compute(gpu);
+            using (var cpu = Device.Cpu())
+                onCpu = compute(cpu);
             AssertSame(onGpu, onCpu, "on the GPU");
             return;
         }

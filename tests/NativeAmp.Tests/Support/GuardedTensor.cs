@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// Elements that start where one likes, between canaries that must stay intact. On the CPU, and without a device, they lie in memory that NativeAmp
-/// did not allocate; on a GPU in the device's, and every look at them is a copy.
+/// Elements that start where one likes, between canaries that must stay intact. On the CPU, and without a device, they
+/// lie in memory that NativeAmp did not allocate; on a GPU in the device's, and every look at them is a copy.
 /// </summary>
 internal sealed unsafe class GuardedTensor : IDisposable
 {
@@ -17,16 +17,15 @@ internal sealed unsafe class GuardedTensor : IDisposable
     private readonly int _begin;
     private readonly int _bytes;
 
-    /// <summary>Elements of a type, the first of them that many elements past a 64-byte border. Without a device they are only to be compared with.</summary>
+    /// <summary>
+    /// Elements of a type, the first of them that many elements past a 64-byte border. Without a device they are only
+    /// to be compared with.
+    /// </summary>
     public GuardedTensor(Device? device, DType dtype, int count, int misalignment = 0)
-        : this(device, dtype, new float[count], misalignment, fill: false)
-    {
-    }
+        : this(device, dtype, new float[count], misalignment, fill: false) { }
 
     public GuardedTensor(Device? device, DType dtype, float[] values, int misalignment = 0)
-        : this(device, dtype, values, misalignment, fill: true)
-    {
-    }
+        : this(device, dtype, values, misalignment, fill: true) { }
 
     private GuardedTensor(Device? device, DType dtype, float[] values, int misalignment, bool fill)
     {
@@ -37,7 +36,8 @@ internal sealed unsafe class GuardedTensor : IDisposable
         _bytes = Count * dtype.SizeInBytes();
         _host = (byte*)NativeMemory.AlignedAlloc((nuint)(_begin + _bytes + Guard), 64);
         new Span<byte>(_host, _begin + _bytes + Guard).Fill(Canary);
-        if (fill) Store(values);
+        if (fill)
+            Store(values);
         _block = _gpu?.AllocateMemory(_begin + _bytes + Guard, MemoryKind.Other) ?? (nint)_host;
         Upload(0, _begin + _bytes + Guard);
     }
@@ -53,7 +53,9 @@ internal sealed unsafe class GuardedTensor : IDisposable
     /// <summary>The elements' bytes as they are now.</summary>
     public ReadOnlySpan<byte> Bytes => Download(_begin, _bytes);
 
-    /// <summary>An element as float32; stored by .NET's conversion for Half and by the test's own for BFloat16.</summary>
+    /// <summary>
+    /// An element as float32; stored by .NET's conversion for Half and by the test's own for BFloat16.
+    /// </summary>
     public float this[int index]
     {
         get
@@ -84,8 +86,16 @@ internal sealed unsafe class GuardedTensor : IDisposable
 
     public void AssertCanariesAreAlive()
     {
-        Assert.That(Download(0, _begin).IndexOfAnyExcept(Canary), Is.EqualTo(-1), "something was written before the tensor");
-        Assert.That(Download(_begin + _bytes, Guard).IndexOfAnyExcept(Canary), Is.EqualTo(-1), "something was written after the tensor");
+        Assert.That(
+            Download(0, _begin).IndexOfAnyExcept(Canary),
+            Is.EqualTo(-1),
+            "something was written before the tensor"
+        );
+        Assert.That(
+            Download(_begin + _bytes, Guard).IndexOfAnyExcept(Canary),
+            Is.EqualTo(-1),
+            "something was written after the tensor"
+        );
     }
 
     public void Dispose()
@@ -97,18 +107,21 @@ internal sealed unsafe class GuardedTensor : IDisposable
     private ReadOnlySpan<byte> Download(int offset, int bytes)
     {
         var span = new Span<byte>(_host + offset, bytes);
-        if (bytes > 0) _gpu?.CopyToHost(span, _block + offset);
+        if (bytes > 0)
+            _gpu?.CopyToHost(span, _block + offset);
         return span;
     }
 
     private void Upload(int offset, int bytes)
     {
-        if (bytes > 0) _gpu?.CopyToDevice(_block + offset, new ReadOnlySpan<byte>(_host + offset, bytes));
+        if (bytes > 0)
+            _gpu?.CopyToDevice(_block + offset, new ReadOnlySpan<byte>(_host + offset, bytes));
     }
 
     private void Store(float[] values)
     {
-        for (int i = 0; i < values.Length; i++) Store(i, values[i]);
+        for (int i = 0; i < values.Length; i++)
+            Store(i, values[i]);
     }
 
     private float Load(int index)
@@ -129,11 +142,20 @@ internal sealed unsafe class GuardedTensor : IDisposable
         byte* elements = _host + _begin;
         switch (DType)
         {
-            case DType.Float32: ((float*)elements)[index] = value; break;
-            case DType.Float16: ((Half*)elements)[index] = (Half)value; break;
-            case DType.BFloat16: ((ushort*)elements)[index] = RoundingOracle.BFloat16Bits(value); break;
-            case DType.Int32: ((int*)elements)[index] = (int)value; break;
-            default: throw new InvalidOperationException();
+            case DType.Float32:
+                ((float*)elements)[index] = value;
+                break;
+            case DType.Float16:
+                ((Half*)elements)[index] = (Half)value;
+                break;
+            case DType.BFloat16:
+                ((ushort*)elements)[index] = RoundingOracle.BFloat16Bits(value);
+                break;
+            case DType.Int32:
+                ((int*)elements)[index] = (int)value;
+                break;
+            default:
+                throw new InvalidOperationException();
         }
     }
 }

@@ -11,8 +11,10 @@ internal static class Near
         {
             bool near = double.IsNaN(expected[i])
                 ? float.IsNaN(actual[i])
-                : actual[i] == expected[i] || Math.Abs(actual[i] - expected[i]) <= relative * Math.Abs(expected[i]) + absolute;
-            if (!near) NUnit.Framework.Assert.Fail($"{what}: element {i} is {actual[i]:G9}, expected {expected[i]:G17}");
+                : actual[i] == expected[i]
+                    || Math.Abs(actual[i] - expected[i]) <= relative * Math.Abs(expected[i]) + absolute;
+            if (!near)
+                NUnit.Framework.Assert.Fail($"{what}: element {i} is {actual[i]:G9}, expected {expected[i]:G17}");
         }
     }
 }

@@ -12,15 +12,31 @@ internal static class Sizes
 
     /// <summary>0 to 67, and around one, two and some chunks.</summary>
     public static int[] Lengths { get; } =
-        [.. Enumerable.Range(0, 68), Chunk - 1, Chunk, Chunk + 1, Chunk + 17, 2 * Chunk - 1, 2 * Chunk, 2 * Chunk + 33, 5 * Chunk + 5];
+    [
+        .. Enumerable.Range(0, 68),
+        Chunk - 1,
+        Chunk,
+        Chunk + 1,
+        Chunk + 17,
+        2 * Chunk - 1,
+        2 * Chunk,
+        2 * Chunk + 33,
+        5 * Chunk + 5,
+    ];
 
     /// <summary>Those that a device is fast enough for.</summary>
-    public static int[] LengthsOn(DeviceKind kind) => kind.IsEmulated() ? [.. Enumerable.Range(0, 34), 63, 64, 65, 67, Chunk - 1, Chunk + 17] : Lengths;
+    public static int[] LengthsOn(DeviceKind kind) =>
+        kind.IsEmulated() ? [.. Enumerable.Range(0, 34), 63, 64, 65, 67, Chunk - 1, Chunk + 17] : Lengths;
 
     /// <summary>Numbers that are the same in every run: magnitudes from 2^-20 to 2^4, both signs.</summary>
     public static float[] Numbers(int count, int seed)
     {
         var random = new Random(seed);
-        return [.. Enumerable.Range(0, count).Select(_ => (float)((random.NextDouble() * 2 - 1) * Math.Pow(2, random.Next(-20, 5))))];
+        return
+        [
+            .. Enumerable
+                .Range(0, count)
+                .Select(_ => (float)((random.NextDouble() * 2 - 1) * Math.Pow(2, random.Next(-20, 5)))),
+        ];
     }
 }

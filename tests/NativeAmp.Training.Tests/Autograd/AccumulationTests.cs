@@ -1,6 +1,8 @@
 namespace NativeAmp.Training.Tests.Autograd;
 
-/// <summary>Gradients that are added up, looked at and edited, against torch.amp's semantics. Every value is exact.</summary>
+/// <summary>
+/// Gradients that are added up, looked at and edited, against torch.amp's semantics. Every value is exact.
+/// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class AccumulationTests(DeviceKind kind) : DeviceTests(kind)
 {
@@ -57,7 +59,15 @@ internal sealed class AccumulationTests(DeviceKind kind) : DeviceTests(kind)
         using Linear layer = Layer();
         using var other = new Linear(1, 1, bias: false, initializer: Initializers.Constant(1)).To(Device);
         using var model = new Sequential(layer, other);
-        using var optimizer = new FusedAdam(model.Parameters(), new AdamOptions { LearningRate = 1, Epsilon = 0, WeightDecay = 0 });
+        using var optimizer = new FusedAdam(
+            model.Parameters(),
+            new AdamOptions
+            {
+                LearningRate = 1,
+                Epsilon = 0,
+                WeightDecay = 0,
+            }
+        );
         using var scaler = new GradScaler(Device, GradScalerOptions.Static(1024));
         Pass(layer, PrecisionPolicy.Float16, 3, scaler);
         Pass(other, PrecisionPolicy.Float16, 5, scaler);
@@ -89,7 +99,8 @@ internal sealed class AccumulationTests(DeviceKind kind) : DeviceTests(kind)
         Pass(layer, PrecisionPolicy.Float16, 1, scaler);
         scaler.Step(optimizer);
         scaler.Update();
-        // A loop that forgot ZeroGrad; or a GAN whose second loss goes through the critic, which clears it before its own step.
+        // A loop that forgot ZeroGrad; or a GAN whose second loss goes through the critic, which clears it before its
+        // own step.
         Pass(layer, PrecisionPolicy.Float16, 1, scaler);
         Assert.That(() => layer.Weight.Gradient, Throws.InvalidOperationException.With.Message.Contains("ZeroGrad"));
         Assert.That(() => scaler.Step(optimizer), Throws.InvalidOperationException.With.Message.Contains("ZeroGrad"));

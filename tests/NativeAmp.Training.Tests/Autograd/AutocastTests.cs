@@ -110,7 +110,10 @@ internal sealed class AutocastTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(copy.DType, Is.EqualTo(DType.Float16));
         var bytes = new byte[2 * expected.Length];
         Device.CopyToHost(bytes, copy.Pointer);
-        Assert.That(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, Half>(bytes).ToArray(), Is.EqualTo(expected));
+        Assert.That(
+            System.Runtime.InteropServices.MemoryMarshal.Cast<byte, Half>(bytes).ToArray(),
+            Is.EqualTo(expected)
+        );
     }
 
     [Test]
@@ -123,7 +126,11 @@ internal sealed class AutocastTests(DeviceKind kind) : DeviceTests(kind)
         float[] embedding = Run(embeds: true, heads: false);
         float[] head = Run(embeds: false, heads: true);
         for (int i = 0; i < together.Length; i++)
-            Assert.That(together[i], Is.EqualTo(embedding[i] + head[i]).Within(4e-3f + 2e-3f * Math.Abs(together[i])), $"element {i}");
+            Assert.That(
+                together[i],
+                Is.EqualTo(embedding[i] + head[i]).Within(4e-3f + 2e-3f * Math.Abs(together[i])),
+                $"element {i}"
+            );
 
         float[] Run(bool embeds, bool heads)
         {
@@ -192,5 +199,6 @@ internal sealed class AutocastTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(linear.Weight.Gradient!.ToFloats(), Is.EqualTo(whole).Within(1e-5f));
     }
 
-    private Tensor Floats(Shape shape) => Tensor.From(Device, Initializers.Normal(1)(shape, new RandomGenerator(9)), shape);
+    private Tensor Floats(Shape shape) =>
+        Tensor.From(Device, Initializers.Normal(1)(shape, new RandomGenerator(9)), shape);
 }

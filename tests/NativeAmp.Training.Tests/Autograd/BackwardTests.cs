@@ -134,14 +134,18 @@ internal sealed class BackwardTests(DeviceKind kind) : DeviceTests(kind)
     {
         using Tensor x = Leaf([1, 2]);
         long before = Device.MemoryStatistics.LiveTotalBytes;
-        Tensor gone, kept;
+        Tensor gone,
+            kept;
         using (TensorScope.Enter())
         {
             gone = x * 2;
             kept = (x * 3).Keep();
         }
 
-        Assert.That(() => gone.ToFloats(), Throws.TypeOf<ObjectDisposedException>().With.Message.Contains("scope").IgnoreCase);
+        Assert.That(
+            () => gone.ToFloats(),
+            Throws.TypeOf<ObjectDisposedException>().With.Message.Contains("scope").IgnoreCase
+        );
         Assert.That(kept.ToFloats(), Is.EqualTo(new float[] { 3, 6 }));
         kept.Dispose();
         Assert.That(Device.MemoryStatistics.LiveTotalBytes, Is.EqualTo(before));
@@ -164,8 +168,14 @@ internal sealed class BackwardTests(DeviceKind kind) : DeviceTests(kind)
     {
         using Tensor x = Leaf([1, 2, 3, 4, 5, 6], [2, 3]);
         using Tensor weight = Leaf([1, 2, 3, 4], [2, 2]);
-        Assert.That(() => Ops.Linear(x, weight), Throws.ArgumentException.With.Message.Contains("[2, 3]").And.Message.Contains("[2, 2]"));
-        Assert.That(() => x + weight, Throws.ArgumentException.With.Message.Contains("[2, 3]").And.Message.Contains("[2, 2]"));
+        Assert.That(
+            () => Ops.Linear(x, weight),
+            Throws.ArgumentException.With.Message.Contains("[2, 3]").And.Message.Contains("[2, 2]")
+        );
+        Assert.That(
+            () => x + weight,
+            Throws.ArgumentException.With.Message.Contains("[2, 3]").And.Message.Contains("[2, 2]")
+        );
         Assert.That(() => x.Reshape(4, 2), Throws.ArgumentException.With.Message.Contains("[4, 2]"));
         Assert.That(() => Ops.Permute(x, 0, 0), Throws.ArgumentException);
     }

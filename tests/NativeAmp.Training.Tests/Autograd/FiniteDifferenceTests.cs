@@ -1,7 +1,8 @@
 namespace NativeAmp.Training.Tests.Autograd;
 
 /// <summary>
-/// Gradients against central differences of the loss: an oracle that knows nothing of backward passes. Sizes are odd on purpose.
+/// Gradients against central differences of the loss: an oracle that knows nothing of backward passes. Sizes are odd on
+/// purpose.
 /// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class FiniteDifferenceTests(DeviceKind kind)
@@ -26,8 +27,10 @@ internal sealed class FiniteDifferenceTests(DeviceKind kind)
         ["batch norm"] = x => Ops.BatchNorm2d(x.Reshape(2, 3, 2, 2), null, null, null, null, training: true),
         ["packed attention"] = x => Ops.PackedAttention(x.Reshape(1, 4, 6), heads: 2, causal: false),
         ["packed causal attention"] = x => Ops.PackedAttention(x.Reshape(2, 2, 6), heads: 1, causal: true),
-        ["attention of a tensor over itself"] = x => Ops.Attention(x.Reshape(1, 2, 3, 4), x.Reshape(1, 2, 3, 4), x.Reshape(1, 2, 3, 4), causal: true),
-        ["convolution with groups"] = x => Ops.Conv2d(x.Reshape(1, 2, 4, 3), Kernel(x.Device), null, new Conv2dOptions(Padding: 1, Groups: 2)),
+        ["attention of a tensor over itself"] = x =>
+            Ops.Attention(x.Reshape(1, 2, 3, 4), x.Reshape(1, 2, 3, 4), x.Reshape(1, 2, 3, 4), causal: true),
+        ["convolution with groups"] = x =>
+            Ops.Conv2d(x.Reshape(1, 2, 4, 3), Kernel(x.Device), null, new Conv2dOptions(Padding: 1, Groups: 2)),
     };
 
     [TestCaseSource(nameof(Names))]
@@ -44,7 +47,11 @@ internal sealed class FiniteDifferenceTests(DeviceKind kind)
         for (int i = 0; i < values.Length; i++)
         {
             double slope = (At(i, Step) - At(i, -Step)) / (2.0 * Step);
-            Assert.That((double)gradient[i], Is.EqualTo(slope).Within(2e-3 + 1e-2 * Math.Abs(slope)), $"{name}, element {i}");
+            Assert.That(
+                (double)gradient[i],
+                Is.EqualTo(slope).Within(2e-3 + 1e-2 * Math.Abs(slope)),
+                $"{name}, element {i}"
+            );
         }
 
         double At(int index, float change)

@@ -1,6 +1,8 @@
 namespace NativeAmp.Training.Tests.Autograd;
 
-/// <summary>Graphs as other people's training loops make them: several losses, networks, passes and steps. Values are by hand.</summary>
+/// <summary>
+/// Graphs as other people's training loops make them: several losses, networks, passes and steps. Values are by hand.
+/// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class GraphTests(DeviceKind kind) : DeviceTests(kind)
 {
@@ -9,7 +11,8 @@ internal sealed class GraphTests(DeviceKind kind) : DeviceTests(kind)
     {
         // fake = 3 z; the critic is d * fake.
         using Tensor z = Tensor.From(Device, [1f, 2], [2]);
-        using Linear generator = Constant(3), critic = Constant(0.5f);
+        using Linear generator = Constant(3),
+            critic = Constant(0.5f);
         Tensor fake = generator.Forward(z.Reshape(2, 1));
         Ops.Sum(critic.Forward(fake.Detach())).Backward();
         Assert.That(critic.Weight.Gradient!.ToFloats(), Is.EqualTo(new float[] { 9 }));
@@ -22,8 +25,10 @@ internal sealed class GraphTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void A_backward_pass_leaves_the_graphs_of_other_losses_alone()
     {
-        using Tensor x = Leaf(2), y = Leaf(3);
-        Tensor first = Ops.Sum(x * 5), second = Ops.Sum(y * 7);
+        using Tensor x = Leaf(2),
+            y = Leaf(3);
+        Tensor first = Ops.Sum(x * 5),
+            second = Ops.Sum(y * 7);
         Tensor other = y * 11;
         first.Backward();
         Assert.That(y.Gradient, Is.Null);
@@ -36,9 +41,11 @@ internal sealed class GraphTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void Two_losses_over_one_trunk_take_retainGraph_or_are_refused_before_anything_is_added()
     {
-        using Tensor x = Leaf(2), head = Leaf(1);
+        using Tensor x = Leaf(2),
+            head = Leaf(1);
         Tensor trunk = x * 3;
-        Tensor first = Ops.Sum(trunk * 5), second = Ops.Sum(trunk * 7 + head);
+        Tensor first = Ops.Sum(trunk * 5),
+            second = Ops.Sum(trunk * 7 + head);
         first.Backward(retainGraph: true);
         second.Backward();
         Assert.That(x.Gradient!.Item(), Is.EqualTo(36));
@@ -56,7 +63,11 @@ internal sealed class GraphTests(DeviceKind kind) : DeviceTests(kind)
             Tensor output = operation.Apply(inputs);
             if (!output.RequiresGrad)
                 continue;
-            using Tensor seed = Tensor.From(Device, Initializers.Normal(1)(output.Shape, new RandomGenerator(9)), output.Shape);
+            using Tensor seed = Tensor.From(
+                Device,
+                Initializers.Normal(1)(output.Shape, new RandomGenerator(9)),
+                output.Shape
+            );
             output.Backward(seed, retainGraph: true);
             float[]?[] once = [.. inputs.Leaves.Select(leaf => leaf.Gradient?.ToFloats())];
             foreach (Tensor leaf in inputs.Leaves)
@@ -78,7 +89,8 @@ internal sealed class GraphTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void Gradients_of_inputs_and_intermediates_are_values_and_touch_no_parameter()
     {
-        using Tensor x = Leaf(2), weight = Leaf(3);
+        using Tensor x = Leaf(2),
+            weight = Leaf(3);
         (x * 1).Backward();
         Tensor hidden = x * 4;
         Tensor loss = Ops.Sum(hidden * 5 + weight);
@@ -88,7 +100,10 @@ internal sealed class GraphTests(DeviceKind kind) : DeviceTests(kind)
         loss.Backward();
         Assert.That((x.Gradient!.Item(), weight.Gradient!.Item()), Is.EqualTo((21f, 1f)));
         using Tensor stranger = Leaf(1);
-        Assert.That(() => Gradients.Of(Ops.Sum(x * 2), stranger), Throws.ArgumentException.With.Message.Contains("not computed"));
+        Assert.That(
+            () => Gradients.Of(Ops.Sum(x * 2), stranger),
+            Throws.ArgumentException.With.Message.Contains("not computed")
+        );
     }
 
     [Test]
@@ -125,16 +140,23 @@ internal sealed class GraphTests(DeviceKind kind) : DeviceTests(kind)
     {
         using Tensor x = Leaf(2);
         Tensor output = Ops.Softmax(x);
-        Assert.That(() => output.CopyFrom<float>([1f]), Throws.InvalidOperationException.With.Message.Contains("Detach()"));
+        Assert.That(
+            () => output.CopyFrom<float>([1f]),
+            Throws.InvalidOperationException.With.Message.Contains("Detach()")
+        );
         output.Detach().CopyFrom<float>([0.5f]);
-        Assert.That(() => Ops.Sum(output).Backward(), Throws.InvalidOperationException.With.Message.Contains("softmax"));
+        Assert.That(
+            () => Ops.Sum(output).Backward(),
+            Throws.InvalidOperationException.With.Message.Contains("softmax")
+        );
         Assert.That(x.Gradient, Is.Null);
     }
 
     [Test]
     public void A_weight_that_an_optimizer_stepped_is_named_when_its_old_value_is_needed()
     {
-        using Linear first = Constant(2), second = Constant(3);
+        using Linear first = Constant(2),
+            second = Constant(3);
         using var model = new Sequential(first, second);
         using var optimizer = new FusedAdam(model.Parameters());
         using Tensor x = Tensor.From(Device, [1f], [1, 1]);
@@ -194,7 +216,10 @@ internal sealed class GraphTests(DeviceKind kind) : DeviceTests(kind)
         Tensor kept;
         using (TensorScope.Enter())
             kept = (x * 3).Keep();
-        Assert.That(() => Ops.Sum(kept * 2).Backward(), Throws.InvalidOperationException.With.Message.Contains("TensorScope"));
+        Assert.That(
+            () => Ops.Sum(kept * 2).Backward(),
+            Throws.InvalidOperationException.With.Message.Contains("TensorScope")
+        );
         Ops.Sum(kept.Detach() + x).Backward();
         Assert.That(x.Gradient!.Item(), Is.EqualTo(1));
         kept.Dispose();
@@ -214,7 +239,8 @@ internal sealed class GraphTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(() => optimizer.Step(), Throws.TypeOf<ObjectDisposedException>());
     }
 
-    private Linear Constant(float value) => new Linear(1, 1, bias: false, initializer: Initializers.Constant(value)).To(Device);
+    private Linear Constant(float value) =>
+        new Linear(1, 1, bias: false, initializer: Initializers.Constant(value)).To(Device);
 
     private Tensor Leaf(float value)
     {
@@ -223,8 +249,7 @@ internal sealed class GraphTests(DeviceKind kind) : DeviceTests(kind)
         return tensor;
     }
 
-    private sealed class FailingNode(Tensor output, Tensor input)
-        : Node("failing", output, input)
+    private sealed class FailingNode(Tensor output, Tensor input) : Node("failing", output, input)
     {
         public override void Backward()
         {

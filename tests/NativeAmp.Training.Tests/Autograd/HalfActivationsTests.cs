@@ -1,13 +1,17 @@
 namespace NativeAmp.Training.Tests.Autograd;
 
-/// <summary>What a transformer keeps for its backward pass in half precision: half, though the sum that runs through it is float32.</summary>
+/// <summary>
+/// What a transformer keeps for its backward pass in half precision: half, though the sum that runs through it is
+/// float32.
+/// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class HalfActivationsTests(DeviceKind kind) : DeviceTests(kind)
 {
     private const int Rows = 5;
     private const int Width = 48;
 
-    // The two blocks keep half; beyond it are the logarithms of the attention's sums and, for a moment, the float32 sum itself.
+    // The two blocks keep half; beyond it are the logarithms of the attention's sums and, for a moment, the float32 sum
+    // itself.
     [TestCase(DType.Float16)]
     [TestCase(DType.BFloat16)]
     public void A_transformer_s_activations_take_half_the_memory(DType compute)
@@ -19,9 +23,24 @@ internal sealed class HalfActivationsTests(DeviceKind kind) : DeviceTests(kind)
         double Peak(PrecisionPolicy policy)
         {
             using Device device = Kind.Open();
-            using Gpt model = Models.Gpt(
-                new GptOptions { Vocabulary = 32, Context = 32, Width = 64, Heads = 1, Blocks = 2 }, new RandomGenerator(3)).To(device);
-            using Tensor tokens = Tensor.From(device, Enumerable.Range(0, 128).Select(i => i * i % 31).ToArray(), [4, 32]);
+            using Gpt model = Models
+                .Gpt(
+                    new GptOptions
+                    {
+                        Vocabulary = 32,
+                        Context = 32,
+                        Width = 64,
+                        Heads = 1,
+                        Blocks = 2,
+                    },
+                    new RandomGenerator(3)
+                )
+                .To(device);
+            using Tensor tokens = Tensor.From(
+                device,
+                Enumerable.Range(0, 128).Select(i => i * i % 31).ToArray(),
+                [4, 32]
+            );
             using (Autocast.Enter(policy))
                 Loss.CrossEntropy(model.Forward(tokens), tokens).Backward();
             return device.MemoryStatistics.PeakBytes(MemoryKind.Activations);
@@ -74,7 +93,12 @@ internal sealed class HalfActivationsTests(DeviceKind kind) : DeviceTests(kind)
     [TestCase(DType.Float16)]
     public void A_block_whose_input_is_given_up_computes_the_same(DType compute)
     {
-        using TransformerBlock block = new TransformerBlock(Width, heads: 2, causal: true, random: new RandomGenerator(5)).To(Device);
+        using TransformerBlock block = new TransformerBlock(
+            Width,
+            heads: 2,
+            causal: true,
+            random: new RandomGenerator(5)
+        ).To(Device);
         using Tensor x = Normal([1, Rows, Width], 6);
         x.RequiresGrad = true;
         (float[] output, float[] gradient) = Run(block.Forward);
@@ -113,5 +137,6 @@ internal sealed class HalfActivationsTests(DeviceKind kind) : DeviceTests(kind)
         Assert.That(x.ToFloats(), Is.EqualTo(before));
     }
 
-    private Tensor Normal(Shape shape, ulong seed) => Tensor.From(Device, Initializers.Normal(1)(shape, new RandomGenerator(seed)), shape);
+    private Tensor Normal(Shape shape, ulong seed) =>
+        Tensor.From(Device, Initializers.Normal(1)(shape, new RandomGenerator(seed)), shape);
 }

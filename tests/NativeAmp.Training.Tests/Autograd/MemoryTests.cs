@@ -149,8 +149,15 @@ internal sealed class MemoryTests(DeviceKind kind)
         {
             var random = new RandomGenerator(31);
             Model = new Sequential(
-                new Conv2d(1, 4, kernel: 3, padding: 1, random: random), new Relu(), new MaxPool2d(2), new Flatten(),
-                new Linear(64, 32, random: random), new Gelu(), new Dropout(0.1f, random), new Linear(32, 5, random: random)).To(device);
+                new Conv2d(1, 4, kernel: 3, padding: 1, random: random),
+                new Relu(),
+                new MaxPool2d(2),
+                new Flatten(),
+                new Linear(64, 32, random: random),
+                new Gelu(),
+                new Dropout(0.1f, random),
+                new Linear(32, 5, random: random)
+            ).To(device);
             _optimizer = new FusedAdam(Model.Parameters());
             _scaler = new GradScaler(device);
             _policy = PrecisionPolicy.Float32.WithCompute(DTypes.Parse(precision));

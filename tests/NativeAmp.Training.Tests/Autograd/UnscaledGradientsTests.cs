@@ -38,12 +38,17 @@ internal sealed class UnscaledGradientsTests(DeviceKind kind)
         _model.ZeroGrad();
         Backward(half);
 
-        Assert.That(() => _scaler.Step(_optimizer), Throws.InvalidOperationException.With.Message.Contains("began anew"));
+        Assert.That(
+            () => _scaler.Step(_optimizer),
+            Throws.InvalidOperationException.With.Message.Contains("began anew")
+        );
         Assert.That(_optimizer.CountAppliedSteps(), Is.Zero);
     }
 
     [Test]
-    public void Without_a_step_gradients_lose_the_scale_that_they_had_and_not_the_one_that_came_after([Values] bool half)
+    public void Without_a_step_gradients_lose_the_scale_that_they_had_and_not_the_one_that_came_after(
+        [Values] bool half
+    )
     {
         Backward(half);
         _scaler.Unscale(_optimizer);
@@ -60,7 +65,10 @@ internal sealed class UnscaledGradientsTests(DeviceKind kind)
         Backward(half);
         _scaler.Unscale(_optimizer);
 
-        Assert.That(_optimizer.Step().Read().GradientNorm, Is.EqualTo(MathF.Sqrt(0.25f * 0.25f + 0.5f * 0.5f)).Within(1e-6f));
+        Assert.That(
+            _optimizer.Step().Read().GradientNorm,
+            Is.EqualTo(MathF.Sqrt(0.25f * 0.25f + 0.5f * 0.5f)).Within(1e-6f)
+        );
     }
 
     private void Backward(bool half)

@@ -16,8 +16,7 @@ public class CheckpointDirectoryTests : FolderTests
         Assert.That(directory.LoadNewest([], Facts, (_, _) => { }), Is.Null);
         foreach (long step in (long[])[1, 2, 9, 10])
             directory.Save(step, new State { Values = [step, -step] }.Items, Facts);
-        Assert.That(Files(),
-            Is.EqualTo(new[] { "step-0000000009.safetensors", "step-0000000010.safetensors" }));
+        Assert.That(Files(), Is.EqualTo(new[] { "step-0000000009.safetensors", "step-0000000010.safetensors" }));
 
         var state = new State();
         directory.LoadNewest(state.Items, Facts, (_, _) => Assert.Fail("nothing is damaged"));
@@ -65,10 +64,18 @@ public class CheckpointDirectoryTests : FolderTests
         using var directory = new CheckpointDirectory(Folder, keep: 3);
         directory.Save(1, new State { Values = [1, 2] }.Items, Facts);
         var other = new State { Values = [7, 8, 9] };
-        CheckpointItem[] items = [.. other.Items, CheckpointItem.Integers("more", 1, () => [0], _ => Assert.Fail("loaded"))];
+        CheckpointItem[] items =
+        [
+            .. other.Items,
+            CheckpointItem.Integers("more", 1, () => [0], _ => Assert.Fail("loaded")),
+        ];
         var e = Assert.Throws<CheckpointException>(() =>
-            directory.LoadNewest(items, new Dictionary<string, string> { ["seed"] = "2" }, (_, _) => { }));
-        Assert.That(e.Problems, Is.EqualTo(new[] { "seed was 1 and is now 2", "values is I64 [2], not I64 [3]", "more is missing" }));
+            directory.LoadNewest(items, new Dictionary<string, string> { ["seed"] = "2" }, (_, _) => { })
+        );
+        Assert.That(
+            e.Problems,
+            Is.EqualTo(new[] { "seed was 1 and is now 2", "values is I64 [2], not I64 [3]", "more is missing" })
+        );
         Assert.That(other.Values, Is.EqualTo(new long[] { 7, 8, 9 }));
 
         e = Assert.Throws<CheckpointException>(() => directory.LoadNewest([], Facts, (_, _) => { }));
@@ -96,8 +103,7 @@ public class CheckpointDirectoryTests : FolderTests
         using var directory = new CheckpointDirectory(Folder, keep: 3);
         Assert.That(directory.HasAny, Is.False);
         directory.Save(2, new State().Items, Facts);
-        Assert.That(Files(),
-            Is.EqualTo(new[] { "notes.tmp", "step-0000000002.safetensors" }));
+        Assert.That(Files(), Is.EqualTo(new[] { "notes.tmp", "step-0000000002.safetensors" }));
     }
 
     [Test]
@@ -107,13 +113,17 @@ public class CheckpointDirectoryTests : FolderTests
         string path = directory.Save(1, new State { Values = [3, 4] }.Items, Facts);
         byte[] good = File.ReadAllBytes(path);
         int same = 0;
-        int refused = Fuzz.Run(good, bytes =>
-        {
-            File.WriteAllBytes(path, bytes);
-            CheckpointFile.Read(path, new State().Items, Facts, new HashSet<string>());
-            Assert.That(bytes, Is.EqualTo(good), "a changed file was taken for good");
-            same++;
-        }, allocationLimit: 1 << 19);
+        int refused = Fuzz.Run(
+            good,
+            bytes =>
+            {
+                File.WriteAllBytes(path, bytes);
+                CheckpointFile.Read(path, new State().Items, Facts, new HashSet<string>());
+                Assert.That(bytes, Is.EqualTo(good), "a changed file was taken for good");
+                same++;
+            },
+            allocationLimit: 1 << 19
+        );
         Assert.That(refused + same, Is.EqualTo(Fuzz.Count));
     }
 
@@ -125,12 +135,18 @@ public class CheckpointDirectoryTests : FolderTests
         foreach (long step in (long[])[6, 9, 12])
         {
             using var other = new CheckpointDirectory(Path.Combine(Folder, "other"), keep: 9);
-            File.Move(other.Save(step, new State { Values = [step, 0] }.Items, Facts), Path.Combine(Folder, $"step-{step:D10}.safetensors"));
+            File.Move(
+                other.Save(step, new State { Values = [step, 0] }.Items, Facts),
+                Path.Combine(Folder, $"step-{step:D10}.safetensors")
+            );
         }
 
         File.AppendAllText(Path.Combine(Folder, "step-0000000012.safetensors"), "x");
         List<string> passedOver = [];
-        Assert.That(directory.LoadNewest(new State().Items, Facts, (file, _) => passedOver.Add(Path.GetFileName(file)))!.File, Does.Contain("0009"));
+        Assert.That(
+            directory.LoadNewest(new State().Items, Facts, (file, _) => passedOver.Add(Path.GetFileName(file)))!.File,
+            Does.Contain("0009")
+        );
         string written = directory.Save(11, new State { Values = [11, 0] }.Items, Facts);
         Assert.That(passedOver, Is.EqualTo(new[] { "step-0000000012.safetensors" }));
         Assert.That(File.Exists(written), Is.True);
@@ -187,7 +203,12 @@ public class CheckpointDirectoryTests : FolderTests
         File.CreateSymbolicLink(Path.Combine(Folder, "step-0000000098.safetensors"), "/dev/zero");
         File.CreateSymbolicLink(Path.Combine(Folder, "step-0000000097.safetensors"), "step-0000000097.safetensors");
         Directory.CreateDirectory(Path.Combine(Folder, "step-0000000096.safetensors"));
-        using (var process = System.Diagnostics.Process.Start("mkfifo", Path.Combine(Folder, "step-0000000095.safetensors")))
+        using (
+            var process = System.Diagnostics.Process.Start(
+                "mkfifo",
+                Path.Combine(Folder, "step-0000000095.safetensors")
+            )
+        )
             process.WaitForExit();
         List<string> passedOver = [];
         var state = new State();
@@ -202,17 +223,32 @@ public class CheckpointDirectoryTests : FolderTests
         using var directory = new CheckpointDirectory(Folder, keep: 3);
         directory.Save(1, new State { Values = [1, 2] }.Items, Facts);
         var other = new Dictionary<string, string> { ["seed"] = "2" };
-        Assert.Throws<CheckpointException>(() => directory.LoadNewest(new State().Items, other, (_, _) => { }, new HashSet<string> { "rate" }));
-        LoadedCheckpoint? loaded = directory.LoadNewest(new State().Items, other, (_, _) => { }, new HashSet<string> { "seed" });
+        Assert.Throws<CheckpointException>(() =>
+            directory.LoadNewest(new State().Items, other, (_, _) => { }, new HashSet<string> { "rate" })
+        );
+        LoadedCheckpoint? loaded = directory.LoadNewest(
+            new State().Items,
+            other,
+            (_, _) => { },
+            new HashSet<string> { "seed" }
+        );
         Assert.That(loaded!.Changes, Is.EqualTo(new[] { "seed was 1 and is now 2" }));
     }
 
-    private string?[] Files() => [.. Directory.EnumerateFiles(Folder, "*.*").Select(Path.GetFileName).Where(name => name != FolderLock.FileName).Order()];
+    private string?[] Files() =>
+        [
+            .. Directory
+                .EnumerateFiles(Folder, "*.*")
+                .Select(Path.GetFileName)
+                .Where(name => name != FolderLock.FileName)
+                .Order(),
+        ];
 
     private sealed class State
     {
         public long[] Values { get; set; } = [0, 0];
 
-        public CheckpointItem[] Items => [CheckpointItem.Integers("values", Values.Length, () => Values, loaded => Values = loaded)];
+        public CheckpointItem[] Items =>
+            [CheckpointItem.Integers("values", Values.Length, () => Values, loaded => Values = loaded)];
     }
 }

@@ -3,7 +3,9 @@ using NativeAmp.Training.Checkpoints;
 
 namespace NativeAmp.Training.Tests.Checkpoints;
 
-/// <summary>A folder of checkpoints is one run's alone, and a run that ended in whatever way does not keep it.</summary>
+/// <summary>
+/// A folder of checkpoints is one run's alone, and a run that ended in whatever way does not keep it.
+/// </summary>
 public class FolderLockTests
 {
     private string _folder = "";
@@ -46,7 +48,12 @@ public class FolderLockTests
     public void A_killed_process_does_not_keep_it()
     {
         // flock(1) holds the same kind of lock.
-        using var other = Process.Start(new ProcessStartInfo("flock", ["--no-fork", LockFile, "sh", "-c", "echo held; exec sleep 100"]) { RedirectStandardOutput = true })!;
+        using var other = Process.Start(
+            new ProcessStartInfo("flock", ["--no-fork", LockFile, "sh", "-c", "echo held; exec sleep 100"])
+            {
+                RedirectStandardOutput = true,
+            }
+        )!;
         Assert.That(other.StandardOutput.ReadLine(), Is.EqualTo("held"));
         Assert.Throws<CheckpointFolderInUseException>(() => FolderLock.Take(_folder));
         other.Kill();
@@ -71,30 +78,35 @@ public class FolderLockTests
         int holders = 0;
         int most = 0;
         int taken = 0;
-        Parallel.For(0, 400, new ParallelOptions { MaxDegreeOfParallelism = 8 }, _ =>
-        {
-            try
+        Parallel.For(
+            0,
+            400,
+            new ParallelOptions { MaxDegreeOfParallelism = 8 },
+            _ =>
             {
-                using (FolderLock.Take(_folder))
+                try
                 {
-                    int now = Interlocked.Increment(ref holders);
-                    Interlocked.Increment(ref taken);
-                    InterlockedMax(ref most, now);
-                    Thread.Yield();
-                    Interlocked.Decrement(ref holders);
+                    using (FolderLock.Take(_folder))
+                    {
+                        int now = Interlocked.Increment(ref holders);
+                        Interlocked.Increment(ref taken);
+                        InterlockedMax(ref most, now);
+                        Thread.Yield();
+                        Interlocked.Decrement(ref holders);
+                    }
+                }
+                catch (CheckpointFolderInUseException)
+                {
+                    // As it should be.
                 }
             }
-            catch (CheckpointFolderInUseException)
-            {
-                // As it should be.
-            }
-        });
+        );
         Assert.That((most, taken > 1), Is.EqualTo((1, true)));
     }
 
     private static void InterlockedMax(ref int target, int value)
     {
-        for (int seen = target; seen < value;)
+        for (int seen = target; seen < value; )
             seen = Interlocked.CompareExchange(ref target, value, seen);
     }
 }

@@ -14,9 +14,13 @@ public class SafetensorsTests
     {
         SafetensorsEntry[] entries =
         [
-            new("weight \"ü\"", SafetensorsDType.F32, [2, 3]), new("half", SafetensorsDType.F16, [4]),
-            new("brain", SafetensorsDType.BF16, [1]), new("none", SafetensorsDType.F32, [0, 7]),
-            new("int", SafetensorsDType.I32, []), new("long", SafetensorsDType.I64, [1]), new("byte", SafetensorsDType.U8, [3]),
+            new("weight \"ü\"", SafetensorsDType.F32, [2, 3]),
+            new("half", SafetensorsDType.F16, [4]),
+            new("brain", SafetensorsDType.BF16, [1]),
+            new("none", SafetensorsDType.F32, [0, 7]),
+            new("int", SafetensorsDType.I32, []),
+            new("long", SafetensorsDType.I64, [1]),
+            new("byte", SafetensorsDType.U8, [3]),
         ];
         byte[] data = new byte[24 + 8 + 2 + 0 + 4 + 8 + 3];
         new Random(1).NextBytes(data);
@@ -49,8 +53,10 @@ public class SafetensorsTests
     {
         // Written out by hand from the format's description.
         float[] values = [1, 2, 3];
-        byte[] file = File("""{"__metadata__":{"a":"b"},"y":{"shape":[],"data_offsets":[8,12],"dtype":"F32"},"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""",
-            MemoryMarshal.AsBytes<float>(values));
+        byte[] file = File(
+            """{"__metadata__":{"a":"b"},"y":{"shape":[],"data_offsets":[8,12],"dtype":"F32"},"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""",
+            MemoryMarshal.AsBytes<float>(values)
+        );
         using SafetensorsReader reader = SafetensorsReader.FromStream("x", new MemoryStream(file));
         byte[] y = new byte[4];
         reader.Read(reader.Find("y")!, y);
@@ -84,8 +90,10 @@ public class SafetensorsTests
     public void A_tensor_of_any_type_is_listed_and_its_bytes_are_read_beside_float_ones(string dtype, int bits)
     {
         byte[] data = [.. Enumerable.Range(0, bits).Select(i => (byte)(i * 37 + 5))]; // eight elements
-        byte[] file = File($$$"""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"x":{"dtype":"{{{dtype}}}","shape":[2,4],"data_offsets":[4,{{{4 + bits}}}]}}""",
-            [0, 0, 0xC0, 0x3F, .. data]);
+        byte[] file = File(
+            $$$"""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"x":{"dtype":"{{{dtype}}}","shape":[2,4],"data_offsets":[4,{{{4 + bits}}}]}}""",
+            [0, 0, 0xC0, 0x3F, .. data]
+        );
         using SafetensorsReader reader = SafetensorsReader.FromStream("x", new MemoryStream(file));
         SafetensorsEntry entry = reader.Find("x")!;
         Assert.That((entry.DType.ToString(), entry.ByteLength), Is.EqualTo((dtype, (long)bits)));
@@ -105,12 +113,24 @@ public class SafetensorsTests
     [TestCase("""{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 9, TestName = "Data_too_long")]
     [TestCase("""{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}""", 4, TestName = "Shape_and_offsets_disagree")]
     [TestCase("""{"x":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", 8, TestName = "A_gap")]
-    [TestCase("""{"x":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"y":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}""", 6, TestName = "An_overlap")]
-    [TestCase("""{"x":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"x":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}""", 8, TestName = "A_name_twice")]
+    [TestCase(
+        """{"x":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"y":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}""",
+        6,
+        TestName = "An_overlap"
+    )]
+    [TestCase(
+        """{"x":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"x":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}""",
+        8,
+        TestName = "A_name_twice"
+    )]
     [TestCase("""{"x":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}}""", 4, TestName = "An_unknown_type")]
     [TestCase("""{"x":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}""", 4, TestName = "A_negative_size")]
     [TestCase("""{"x":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}""", 4, TestName = "A_fractional_size")]
-    [TestCase("""{"x":{"dtype":"F32","shape":[4294967296,4294967296,4294967296,0],"data_offsets":[0,0]}}""", 0, TestName = "A_huge_product")]
+    [TestCase(
+        """{"x":{"dtype":"F32","shape":[4294967296,4294967296,4294967296,0],"data_offsets":[0,0]}}""",
+        0,
+        TestName = "A_huge_product"
+    )]
     [TestCase("""{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"extra":1}}""", 4, TestName = "An_unknown_key")]
     [TestCase("""{"x":{"dtype":"F32","shape":[1]}}""", 4, TestName = "No_offsets")]
     [TestCase("""{"x":{"dtype":"F32","shape":[1],"data_offsets":[8,4]}}""", 4, TestName = "Offsets_backwards")]
@@ -143,7 +163,15 @@ public class SafetensorsTests
     public void A_header_of_many_tensors_takes_memory_of_its_own_size()
     {
         // 100,000 empty tensors: 5.5 MB of header.
-        string header = "{" + string.Join(',', Enumerable.Range(0, 100_000).Select(i => $$$"""{{{'"'}}}t{{{i:D6}}}":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}""")) + "}";
+        string header =
+            "{"
+            + string.Join(
+                ',',
+                Enumerable
+                    .Range(0, 100_000)
+                    .Select(i => $$$"""{{{'"'}}}t{{{i:D6}}}":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}""")
+            )
+            + "}";
         byte[] file = File(header, []);
         long before = GC.GetTotalMemory(forceFullCollection: true);
         using SafetensorsReader reader = SafetensorsReader.FromStream("x", new MemoryStream(file));
@@ -157,9 +185,18 @@ public class SafetensorsTests
     [Platform(Include = "Linux")]
     public void Files_that_are_none_give_a_typed_error_and_pipes_are_read()
     {
-        foreach (string path in (string[])["/proc/self/maps", "/dev/zero", "/dev/null", "/tmp", "/proc/self/mem", "/nowhere"])
-            Assert.That(() => SafetensorsReader.Open(path), Throws.InstanceOf<DataFormatException>().Or.InstanceOf<IOException>(), path);
-        Assert.That(Assert.Throws<DataFormatException>(() => SafetensorsReader.Open("/tmp")).Found, Is.EqualTo("a folder"));
+        foreach (
+            string path in (string[])["/proc/self/maps", "/dev/zero", "/dev/null", "/tmp", "/proc/self/mem", "/nowhere"]
+        )
+            Assert.That(
+                () => SafetensorsReader.Open(path),
+                Throws.InstanceOf<DataFormatException>().Or.InstanceOf<IOException>(),
+                path
+            );
+        Assert.That(
+            Assert.Throws<DataFormatException>(() => SafetensorsReader.Open("/tmp")).Found,
+            Is.EqualTo("a folder")
+        );
 
         byte[] file = File("""{"x":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}""", [7, 8]);
         using var pipe = new System.IO.Pipes.AnonymousPipeServerStream(System.IO.Pipes.PipeDirection.Out);
@@ -189,17 +226,26 @@ public class SafetensorsTests
     public void Mutations_give_a_typed_error_or_an_answer()
     {
         using var memory = new MemoryStream();
-        var writer = new SafetensorsWriter(memory,
-        [
-            new("a.weight", SafetensorsDType.F32, [4, 5]), new("a.bias", SafetensorsDType.F16, [5]), new("steps", SafetensorsDType.I64, [1]),
-        ], new Dictionary<string, string> { ["format"] = "test" });
+        var writer = new SafetensorsWriter(
+            memory,
+            [
+                new("a.weight", SafetensorsDType.F32, [4, 5]),
+                new("a.bias", SafetensorsDType.F16, [5]),
+                new("steps", SafetensorsDType.I64, [1]),
+            ],
+            new Dictionary<string, string> { ["format"] = "test" }
+        );
         writer.Write(new byte[98]);
-        int refused = Fuzz.Run(memory.ToArray(), bytes =>
-        {
-            using SafetensorsReader reader = SafetensorsReader.FromStream("x", new MemoryStream(bytes));
-            foreach (SafetensorsEntry entry in reader.Entries)
-                reader.Read(entry, new byte[entry.ByteLength]);
-        }, allocationLimit: 1 << 18);
+        int refused = Fuzz.Run(
+            memory.ToArray(),
+            bytes =>
+            {
+                using SafetensorsReader reader = SafetensorsReader.FromStream("x", new MemoryStream(bytes));
+                foreach (SafetensorsEntry entry in reader.Entries)
+                    reader.Read(entry, new byte[entry.ByteLength]);
+            },
+            allocationLimit: 1 << 18
+        );
         Assert.That(refused, Is.InRange(Fuzz.Count / 2, Fuzz.Count));
     }
 

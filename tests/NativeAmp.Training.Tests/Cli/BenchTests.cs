@@ -8,7 +8,18 @@ namespace NativeAmp.Training.Tests.Cli;
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class BenchTests(DeviceKind kind)
 {
-    private string[] Arguments => ["bench", "--params", "3Ki", "--seconds", "0.1", "--threads", "2", "--device", kind == DeviceKind.Cuda ? "cuda" : "cpu"];
+    private string[] Arguments =>
+        [
+            "bench",
+            "--params",
+            "3Ki",
+            "--seconds",
+            "0.1",
+            "--threads",
+            "2",
+            "--device",
+            kind == DeviceKind.Cuda ? "cuda" : "cpu",
+        ];
 
     [Test]
     public void Each_kernel_and_type_has_a_row_whose_figures_agree()
@@ -18,27 +29,63 @@ internal sealed class BenchTests(DeviceKind kind)
         using JsonDocument document = JsonDocument.Parse(json);
         JsonElement[] rows = [.. document.RootElement.EnumerateArray()];
 
-        // Bytes of a parameter: cast 4 + 2; loss 3 gradients; check one; Adam g, p, m and v twice, and a copy unless p is what it would be.
-        Assert.That(rows.Select(row => (row.GetProperty("name").GetString(), row.GetProperty("dtype").GetString(), row.GetProperty("bytes").GetInt64() / 3072)), Is.EqualTo(new[]
-        {
-            ("cast", "float16", 6L), ("scaled backward", "float16", 6), ("unscale and check", "float16", 2), ("Adam", "float16", 28), ("AMP step", "float16", 30),
-            ("cast", "bfloat16", 6), ("scaled backward", "bfloat16", 6), ("unscale and check", "bfloat16", 2), ("Adam", "bfloat16", 28), ("AMP step", "bfloat16", 30),
-            ("scaled backward", "float32", 12), ("unscale and check", "float32", 4), ("Adam", "float32", 28), ("AMP step", "float32", 32),
-        }));
+        // Bytes of a parameter: cast 4 + 2; loss 3 gradients; check one; Adam g, p, m and v twice, and a copy unless p
+        // is what it would be.
+        Assert.That(
+            rows.Select(row =>
+                (
+                    row.GetProperty("name").GetString(),
+                    row.GetProperty("dtype").GetString(),
+                    row.GetProperty("bytes").GetInt64() / 3072
+                )
+            ),
+            Is.EqualTo(
+                new[]
+                {
+                    ("cast", "float16", 6L),
+                    ("scaled backward", "float16", 6),
+                    ("unscale and check", "float16", 2),
+                    ("Adam", "float16", 28),
+                    ("AMP step", "float16", 30),
+                    ("cast", "bfloat16", 6),
+                    ("scaled backward", "bfloat16", 6),
+                    ("unscale and check", "bfloat16", 2),
+                    ("Adam", "bfloat16", 28),
+                    ("AMP step", "bfloat16", 30),
+                    ("scaled backward", "float32", 12),
+                    ("unscale and check", "float32", 4),
+                    ("Adam", "float32", 28),
+                    ("AMP step", "float32", 32),
+                }
+            )
+        );
         foreach (JsonElement row in rows)
         {
             double seconds = row.GetProperty("seconds_median").GetDouble();
             Assert.That(seconds, Is.GreaterThan(0));
             Assert.That(row.GetProperty("seconds_lower_quartile").GetDouble(), Is.LessThanOrEqualTo(seconds));
             Assert.That(row.GetProperty("seconds_upper_quartile").GetDouble(), Is.GreaterThanOrEqualTo(seconds));
-            Assert.That(row.GetProperty("gb_per_s").GetDouble() * seconds * 1e9, Is.EqualTo((double)row.GetProperty("bytes").GetInt64()).Within(1e-6).Percent);
-            Assert.That(row.GetProperty("mparams_per_s").GetDouble() * seconds * 1e6, Is.EqualTo(3072.0).Within(1e-6).Percent);
+            Assert.That(
+                row.GetProperty("gb_per_s").GetDouble() * seconds * 1e9,
+                Is.EqualTo((double)row.GetProperty("bytes").GetInt64()).Within(1e-6).Percent
+            );
+            Assert.That(
+                row.GetProperty("mparams_per_s").GetDouble() * seconds * 1e6,
+                Is.EqualTo(3072.0).Within(1e-6).Percent
+            );
             Assert.That(row.GetProperty("limit_gb_per_s").GetDouble(), Is.GreaterThan(0));
             Assert.That(row.GetProperty("fraction_of_limit").GetDouble(), Is.GreaterThan(0));
             Assert.That(row.GetProperty("rounds").GetInt32(), Is.GreaterThanOrEqualTo(5));
-            bool copied = row.TryGetProperty("copy_gb_per_s", out JsonElement copy) & row.TryGetProperty("fraction_of_copy", out JsonElement fraction);
-            Assert.That(copied, Is.EqualTo(kind == DeviceKind.Cuda), "only a GPU has a driver's copy to be compared with");
-            if (!copied) continue;
+            bool copied =
+                row.TryGetProperty("copy_gb_per_s", out JsonElement copy)
+                & row.TryGetProperty("fraction_of_copy", out JsonElement fraction);
+            Assert.That(
+                copied,
+                Is.EqualTo(kind == DeviceKind.Cuda),
+                "only a GPU has a driver's copy to be compared with"
+            );
+            if (!copied)
+                continue;
             Assert.That(copy.GetDouble(), Is.GreaterThan(0));
             Assert.That(fraction.GetDouble(), Is.GreaterThan(0));
         }
@@ -49,7 +96,10 @@ internal sealed class BenchTests(DeviceKind kind)
     {
         (int code, string output, string error) = CliHost.Run(Arguments);
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
-        Assert.That(output, Does.StartWith("3Ki parameters on ").And.Contain("limit GB/s").And.Contain("unscale and check  bfloat16"));
+        Assert.That(
+            output,
+            Does.StartWith("3Ki parameters on ").And.Contain("limit GB/s").And.Contain("unscale and check  bfloat16")
+        );
         Assert.That(output, kind == DeviceKind.Cuda ? Does.Contain("copy GB/s") : Does.Not.Contain("copy"));
     }
 
@@ -59,7 +109,8 @@ internal sealed class BenchTests(DeviceKind kind)
         using Device device = kind.Open(2);
         using var tensors = new StepTensors(device, new StepShape(DType.Float16, 1000, Tensors: 3, Shift: 1));
         Assert.That(tensors.Counts, Is.EqualTo(new[] { 333L, 333, 334 }));
-        float[] parameters = Read<float>(StepTensors.Parameter), moments = Read<float>(StepTensors.FirstMoment);
+        float[] parameters = Read<float>(StepTensors.Parameter),
+            moments = Read<float>(StepTensors.FirstMoment);
         Half[] gradients = Read<Half>(StepTensors.Gradient);
         foreach (StepKernel kernel in StepKernel.All)
         {
@@ -87,7 +138,10 @@ internal sealed class BenchTests(DeviceKind kind)
             for (int t = 0; t < 3; t++)
             {
                 var values = new T[tensors.Counts[t]];
-                device.CopyToHost(System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan()), tensors.Cells[column][t].Pointer);
+                device.CopyToHost(
+                    System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan()),
+                    tensors.Cells[column][t].Pointer
+                );
                 all.AddRange(values);
             }
             return [.. all];
@@ -97,8 +151,15 @@ internal sealed class BenchTests(DeviceKind kind)
     [TestCase(DType.Float16, 3000, 8, Description = "too small to outgrow a cache: eight")]
     [TestCase(DType.Float16, 32 << 20, 5, Description = "four times 64 MiB just fill it")]
     [TestCase(DType.Float32, 96 << 20, 1, Description = "384 MiB are larger")]
-    public void On_a_GPU_a_check_goes_from_copy_to_copy_until_they_outgrow_its_cache(DType dtype, long count, int copies) =>
-        Assert.That(RotatedTensors.CopiesOf(StepKernel.UnscaleAndCheck.Bytes(new StepShape(dtype, count))), Is.EqualTo(copies));
+    public void On_a_GPU_a_check_goes_from_copy_to_copy_until_they_outgrow_its_cache(
+        DType dtype,
+        long count,
+        int copies
+    ) =>
+        Assert.That(
+            RotatedTensors.CopiesOf(StepKernel.UnscaleAndCheck.Bytes(new StepShape(dtype, count))),
+            Is.EqualTo(copies)
+        );
 
     [Test]
     public void A_GPU_has_as_many_copies_as_a_kernel_asks_for_and_the_CPU_one()
@@ -147,7 +208,11 @@ internal sealed class BenchTests(DeviceKind kind)
             Assert.That(now, Is.GreaterThan(last), "each cast takes time, and is done when the time is told");
             last = now;
         }
-        Assert.That(last, Is.LessThanOrEqualTo(host.Elapsed.TotalSeconds), "ten casts lie between the host's two looks at its watch");
+        Assert.That(
+            last,
+            Is.LessThanOrEqualTo(host.Elapsed.TotalSeconds),
+            "ten casts lie between the host's two looks at its watch"
+        );
     }
 
     [Test]
@@ -163,5 +228,6 @@ internal sealed class BenchTests(DeviceKind kind)
     [TestCase("500Ki", 500L << 10)]
     [TestCase("1024Gi", 1L << 40)]
     [TestCase("1", 1)]
-    public void A_count_may_have_a_suffix(string text, long count) => Assert.That(BenchCommand.ParseCount(text), Is.EqualTo(count));
+    public void A_count_may_have_a_suffix(string text, long count) =>
+        Assert.That(BenchCommand.ParseCount(text), Is.EqualTo(count));
 }

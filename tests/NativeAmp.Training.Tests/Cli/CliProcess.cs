@@ -6,22 +6,30 @@ namespace NativeAmp.Training.Tests.Cli;
 internal static class CliProcess
 {
     /// <summary>The environment of a machine without a GPU.</summary>
-    public static IReadOnlyDictionary<string, string> NoDriver { get; } = new Dictionary<string, string>
-    {
-        ["NATIVEAMP_CUDA_LIBRARY"] = Path.Combine(TestContext.CurrentContext.TestDirectory, "no-driver.so"),
-    };
+    public static IReadOnlyDictionary<string, string> NoDriver { get; } =
+        new Dictionary<string, string>
+        {
+            ["NATIVEAMP_CUDA_LIBRARY"] = Path.Combine(TestContext.CurrentContext.TestDirectory, "no-driver.so"),
+        };
 
     /// <summary>The environment of a machine with emulated GPUs.</summary>
-    public static Dictionary<string, string> Gpus(int count, string cublas) => new()
-    {
-        ["NATIVEAMP_CUDA_LIBRARY"] = EmulatedGpu.Driver,
-        ["NATIVEAMP_CUBLAS_LIBRARY"] = cublas,
-        ["NAMPEMU_DEVICES"] = count.ToString(System.Globalization.CultureInfo.InvariantCulture),
-    };
+    public static Dictionary<string, string> Gpus(int count, string cublas) =>
+        new()
+        {
+            ["NATIVEAMP_CUDA_LIBRARY"] = EmulatedGpu.Driver,
+            ["NATIVEAMP_CUBLAS_LIBRARY"] = cublas,
+            ["NAMPEMU_DEVICES"] = count.ToString(System.Globalization.CultureInfo.InvariantCulture),
+        };
 
-    public static (int Code, string Output, string Error) Run(IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    public static (int Code, string Output, string Error) Run(
+        IReadOnlyDictionary<string, string> environment,
+        params string[] arguments
+    )
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(TestContext.CurrentContext.TestDirectory, "NativeAmp.Cli.dll"), .. arguments])
+        var start = new ProcessStartInfo(
+            "dotnet",
+            [Path.Combine(TestContext.CurrentContext.TestDirectory, "NativeAmp.Cli.dll"), .. arguments]
+        )
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -35,18 +43,34 @@ internal static class CliProcess
         return (process.ExitCode, output, error.Result);
     }
 
-    /// <summary>Starts it, to be signaled. Whoever runs the tests in the background may have signals ignored, and children would inherit that.</summary>
-    public static Process Start(params string[] arguments) => Process.Start(new ProcessStartInfo(
-        "env", ["--default-signal=HUP,INT,TERM", "dotnet", Path.Combine(TestContext.CurrentContext.TestDirectory, "NativeAmp.Cli.dll"), .. arguments])
-    {
-        RedirectStandardOutput = true,
-        RedirectStandardError = true,
-    })!;
+    /// <summary>
+    /// Starts it, to be signaled. Whoever runs the tests in the background may have signals ignored, and children would
+    /// inherit that.
+    /// </summary>
+    public static Process Start(params string[] arguments) =>
+        Process.Start(
+            new ProcessStartInfo(
+                "env",
+                [
+                    "--default-signal=HUP,INT,TERM",
+                    "dotnet",
+                    Path.Combine(TestContext.CurrentContext.TestDirectory, "NativeAmp.Cli.dll"),
+                    .. arguments,
+                ]
+            )
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            }
+        )!;
 
     /// <summary>Sends a signal by its name.</summary>
     public static void Signal(Process process, string name)
     {
-        using Process signal = Process.Start("kill", [$"-{name}", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        using Process signal = Process.Start(
+            "kill",
+            [$"-{name}", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]
+        );
         signal.WaitForExit();
     }
 
@@ -57,7 +81,14 @@ internal static class CliProcess
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();
         process.WaitForExit();
-        if (process.ExitCode is not (NativeAmp.Cli.Output.ExitCode.Success or NativeAmp.Cli.Output.ExitCode.Interrupted or NativeAmp.Cli.Output.ExitCode.Killed))
+        if (
+            process.ExitCode
+            is not (
+                NativeAmp.Cli.Output.ExitCode.Success
+                or NativeAmp.Cli.Output.ExitCode.Interrupted
+                or NativeAmp.Cli.Output.ExitCode.Killed
+            )
+        )
             TestContext.Out.WriteLine(output.Result + error.Result);
         return process.ExitCode;
     }

@@ -10,11 +10,37 @@ public class CommandLineTests : FolderTests
     {
         (int code, string output, _) = CliHost.Run("--help");
         Assert.That(code, Is.EqualTo(ExitCode.Success));
-        Assert.That(output, Does.Contain("nativeamp [command]").And.Contain("train").And.Contain("verify <DIR>").And.Contain("bench").And.Contain("doctor"));
+        Assert.That(
+            output,
+            Does.Contain("nativeamp [command]")
+                .And.Contain("train")
+                .And.Contain("verify <DIR>")
+                .And.Contain("bench")
+                .And.Contain("doctor")
+        );
 
         output = CliHost.Run("train", "--help").Output;
-        foreach (string option in (string[])["--model <cnn|gpt|mlp>", "--data", "--precision <fp32|fp16|bf16>", "--epochs", "--steps", "--batch", "--lr",
-                     "--init-scale", "--seed", "--threads", "--device <auto|cpu|cuda>", "--metrics", "--checkpoint", "--every", "--resume", "--json"])
+        foreach (
+            string option in (string[])
+                [
+                    "--model <cnn|gpt|mlp>",
+                    "--data",
+                    "--precision <fp32|fp16|bf16>",
+                    "--epochs",
+                    "--steps",
+                    "--batch",
+                    "--lr",
+                    "--init-scale",
+                    "--seed",
+                    "--threads",
+                    "--device <auto|cpu|cuda>",
+                    "--metrics",
+                    "--checkpoint",
+                    "--every",
+                    "--resume",
+                    "--json",
+                ]
+        )
             Assert.That(output, Does.Contain(option));
         Assert.That(CliHost.Run("verify", "--help").Output, Does.Contain("--device").And.Contain("--json"));
         Assert.That(CliHost.Run("doctor", "--help").Output, Does.Contain("--json"));
@@ -58,12 +84,15 @@ public class CommandLineTests : FolderTests
     {
         string text = Path.Combine(Folder, "short.txt");
         File.WriteAllText(text, "short");
-        foreach (string[] arguments in (string[][])
-                 [
-                     ["train", "--data", Folder, "--device", "cpu"], ["train", "--model", "gpt", "--data", text, "--device", "cpu"],
-                     ["train", "--model", "gpt", "--data", Path.Combine(Folder, "absent"), "--device", "cpu"],
-                     ["verify", Path.Combine(Folder, "absent"), "--device", "cpu"],
-                 ])
+        foreach (
+            string[] arguments in (string[][])
+                [
+                    ["train", "--data", Folder, "--device", "cpu"],
+                    ["train", "--model", "gpt", "--data", text, "--device", "cpu"],
+                    ["train", "--model", "gpt", "--data", Path.Combine(Folder, "absent"), "--device", "cpu"],
+                    ["verify", Path.Combine(Folder, "absent"), "--device", "cpu"],
+                ]
+        )
         {
             (int code, string output, string error) = CliHost.Run(arguments);
             Assert.That((code, output), Is.EqualTo((ExitCode.Failure, "")), string.Join(' ', arguments));
@@ -77,7 +106,10 @@ public class CommandLineTests : FolderTests
     {
         (int code, string output, _) = CliHost.Run("doctor");
         Assert.That(code, Is.EqualTo(ExitCode.Success));
-        Assert.That(output, Does.Contain("native library").And.Contain("cuda").And.Contain("fashion-mnist").And.Contain("oneDNN"));
+        Assert.That(
+            output,
+            Does.Contain("native library").And.Contain("cuda").And.Contain("fashion-mnist").And.Contain("oneDNN")
+        );
 
         (_, string json, _) = CliHost.Run("doctor", "--json");
         using JsonDocument document = JsonDocument.Parse(json);

@@ -4,7 +4,10 @@ using NativeAmp.Training.Tests.Data;
 
 namespace NativeAmp.Training.Tests.Cli;
 
-/// <summary>What the command says of GPUs, with and without them: each run is a process of its own, since a process looks for a driver once.</summary>
+/// <summary>
+/// What the command says of GPUs, with and without them: each run is a process of its own, since a process looks for a
+/// driver once.
+/// </summary>
 public class CudaCommandTests
 {
     private string _folder = "";
@@ -23,18 +26,38 @@ public class CudaCommandTests
     [TestCase("verify FOLDER --device cuda")]
     public void A_device_that_is_not_there_says_why(string arguments)
     {
-        (int code, string output, string error) = CliProcess.Run(CliProcess.NoDriver, arguments.Replace("FOLDER", _folder, StringComparison.Ordinal).Split(' '));
+        (int code, string output, string error) = CliProcess.Run(
+            CliProcess.NoDriver,
+            arguments.Replace("FOLDER", _folder, StringComparison.Ordinal).Split(' ')
+        );
         Assert.That((code, output), Is.EqualTo((ExitCode.Failure, "")));
-        Assert.That(error, Does.StartWith("nativeamp: No CUDA driver was found").And.Contain("no-driver.so").And.Not.Contain("   at "));
+        Assert.That(
+            error,
+            Does.StartWith("nativeamp: No CUDA driver was found").And.Contain("no-driver.so").And.Not.Contain("   at ")
+        );
     }
 
     [Test]
     public void Auto_falls_back_to_the_CPU_and_says_so_once()
     {
         (int code, string output, string error) = CliProcess.Run(
-            CliProcess.NoDriver, "train", "--model", "mlp", "--steps", "2", "--batch", "16", "--data", _folder, "--json");
+            CliProcess.NoDriver,
+            "train",
+            "--model",
+            "mlp",
+            "--steps",
+            "2",
+            "--batch",
+            "16",
+            "--data",
+            _folder,
+            "--json"
+        );
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
-        Assert.That(error.TrimEnd(), Is.EqualTo("nativeamp: no GPU here, computing on the CPU ('nativeamp doctor' says why)"));
+        Assert.That(
+            error.TrimEnd(),
+            Is.EqualTo("nativeamp: no GPU here, computing on the CPU ('nativeamp doctor' says why)")
+        );
         using JsonDocument summary = JsonDocument.Parse(output);
         Assert.That(summary.RootElement.GetProperty("device").GetString(), Is.EqualTo("cpu"));
     }
@@ -44,9 +67,22 @@ public class CudaCommandTests
     {
         EmulatedGpu.Require();
         (int code, string output, string error) = CliProcess.Run(
-            CliProcess.Gpus(1, EmulatedGpu.Cublas), "train", "--model", "mlp", "--steps", "1", "--batch", "16", "--data", _folder);
+            CliProcess.Gpus(1, EmulatedGpu.Cublas),
+            "train",
+            "--model",
+            "mlp",
+            "--steps",
+            "1",
+            "--batch",
+            "16",
+            "--data",
+            _folder
+        );
         Assert.That((code, error), Is.EqualTo((ExitCode.Success, "")));
-        Assert.That(output.Split('\n')[0], Does.StartWith("mlp, 203,530 parameters, fp16, ").And.Contain("CUDA driver").And.Not.Contain("threads"));
+        Assert.That(
+            output.Split('\n')[0],
+            Does.StartWith("mlp, 203,530 parameters, fp16, ").And.Contain("CUDA driver").And.Not.Contain("threads")
+        );
     }
 
     // No half holds the gradient of a loss that is multiplied by a thousand million.
@@ -56,18 +92,48 @@ public class CudaCommandTests
         EmulatedGpu.Require();
         Dictionary<string, string> gpu = CliProcess.Gpus(1, EmulatedGpu.Cublas);
         string log = Path.Combine(_folder, "run.jsonl");
-        (int code, _, string error) = CliProcess.Run(gpu,
-            "train", "--model", "mlp", "--steps", "1", "--batch", "8", "--data", _folder, "--device", "cuda", "--inspect", "10", "--inspect-out", log, "--init-scale", "1e9");
+        (int code, _, string error) = CliProcess.Run(
+            gpu,
+            "train",
+            "--model",
+            "mlp",
+            "--steps",
+            "1",
+            "--batch",
+            "8",
+            "--data",
+            _folder,
+            "--device",
+            "cuda",
+            "--inspect",
+            "10",
+            "--inspect-out",
+            log,
+            "--init-scale",
+            "1e9"
+        );
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         using JsonDocument failed = JsonDocument.Parse(File.ReadLines(log).Last());
         Assert.That(failed.RootElement.GetProperty("first_overflow").GetString(), Is.EqualTo("gradient of 3 (linear)"));
-        (code, string output, error) = CliProcess.Run(gpu, "train", "--replay", failed.RootElement.GetProperty("replay").GetString()!, "--device", "cuda", "--json");
+        (code, string output, error) = CliProcess.Run(
+            gpu,
+            "train",
+            "--replay",
+            failed.RootElement.GetProperty("replay").GetString()!,
+            "--device",
+            "cuda",
+            "--json"
+        );
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         using JsonDocument replayed = JsonDocument.Parse(output);
         Assert.That(replayed.RootElement.GetProperty("same").GetBoolean());
         JsonElement step = replayed.RootElement.GetProperty("step");
         Assert.That(step.GetProperty("first_overflow").GetString(), Is.EqualTo("gradient of 3 (linear)"));
-        Assert.That(step.GetProperty("tensors").GetRawText(), Is.EqualTo(failed.RootElement.GetProperty("tensors").GetRawText()), "every figure of every tensor");
+        Assert.That(
+            step.GetProperty("tensors").GetRawText(),
+            Is.EqualTo(failed.RootElement.GetProperty("tensors").GetRawText()),
+            "every figure of every tensor"
+        );
     }
 
     [Test]
@@ -76,7 +142,10 @@ public class CudaCommandTests
         Dictionary<string, JsonElement> findings = Doctor(CliProcess.NoDriver);
         Assert.That(findings.Keys, Has.None.StartsWith("cuda ").And.None.EqualTo("cuBLAS"));
         Assert.That(findings["cuda"].GetProperty("found").GetBoolean(), Is.False);
-        Assert.That(Detail(findings, "cuda"), Does.Contain("Tried: ").And.Contain("no-driver.so (").And.Contain("install NVIDIA's driver"));
+        Assert.That(
+            Detail(findings, "cuda"),
+            Does.Contain("Tried: ").And.Contain("no-driver.so (").And.Contain("install NVIDIA's driver")
+        );
     }
 
     [Test]
@@ -94,9 +163,15 @@ public class CudaCommandTests
         EmulatedGpu.Require();
         Dictionary<string, JsonElement> findings = Doctor(CliProcess.Gpus(2, EmulatedGpu.Cublas));
         Assert.That(Detail(findings, "cuda"), Is.EqualTo("2 device(s)"));
-        Assert.That(Detail(findings, "cuda device 0"), Does.Match(@"^.+, compute capability 8\.0, 4 multiprocessors, \d\.\d GiB of 8\.0 GiB memory free$"));
+        Assert.That(
+            Detail(findings, "cuda device 0"),
+            Does.Match(@"^.+, compute capability 8\.0, 4 multiprocessors, \d\.\d GiB of 8\.0 GiB memory free$")
+        );
         Assert.That(Detail(findings, "cuda device 1"), Does.Contain("compute capability 8.0"));
-        Assert.That(Detail(findings, "cuda driver"), Does.Match($@"^CUDA driver \d+\.\d \({EmulatedGpu.Driver}\), kernels as PTX for 7\.5, translated for 8\.0$"));
+        Assert.That(
+            Detail(findings, "cuda driver"),
+            Does.Match($@"^CUDA driver \d+\.\d \({EmulatedGpu.Driver}\), kernels as PTX for 7\.5, translated for 8\.0$")
+        );
         Assert.That(Detail(findings, "cuBLAS"), Is.EqualTo("cuBLAS " + EmulatedGpu.Cublas));
     }
 
@@ -114,9 +189,12 @@ public class CudaCommandTests
         (int code, string output, string error) = CliProcess.Run(environment, "doctor", "--json");
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         using JsonDocument document = JsonDocument.Parse(output);
-        return document.RootElement.GetProperty("findings").EnumerateArray()
+        return document
+            .RootElement.GetProperty("findings")
+            .EnumerateArray()
             .ToDictionary(finding => finding.GetProperty("name").GetString()!, finding => finding.Clone());
     }
 
-    private static string Detail(Dictionary<string, JsonElement> findings, string name) => findings[name].GetProperty("detail").GetString()!;
+    private static string Detail(Dictionary<string, JsonElement> findings, string name) =>
+        findings[name].GetProperty("detail").GetString()!;
 }

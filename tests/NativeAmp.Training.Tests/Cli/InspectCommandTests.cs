@@ -12,9 +12,27 @@ public class InspectCommandTests : FolderTests
     [Test]
     public void What_overflows_underflows_and_is_subnormal_is_counted()
     {
-        // fp16: 65520 overflows; 2^-25 is half of the smallest value, a tie to zero; 2^-20 is subnormal; bf16 holds all but the bits of 65519.
-        string file = Write("a.safetensors", ("weight", SafetensorsDType.F32, [9], Bytes<float>(
-            0, -0.0f, float.NaN, float.NegativeInfinity, 1, 65520, MathF.ScaleB(1, -25), MathF.ScaleB(1, -20), -65519)));
+        // fp16: 65520 overflows; 2^-25 is half of the smallest value, a tie to zero; 2^-20 is subnormal; bf16 holds all
+        // but the bits of 65519.
+        string file = Write(
+            "a.safetensors",
+            (
+                "weight",
+                SafetensorsDType.F32,
+                [9],
+                Bytes<float>(
+                    0,
+                    -0.0f,
+                    float.NaN,
+                    float.NegativeInfinity,
+                    1,
+                    65520,
+                    MathF.ScaleB(1, -25),
+                    MathF.ScaleB(1, -20),
+                    -65519
+                )
+            )
+        );
 
         JsonElement tensor = Inspect(file)[0];
 
@@ -24,9 +42,19 @@ public class InspectCommandTests : FolderTests
             Assert.That(tensor.GetProperty("largest").GetDouble(), Is.EqualTo(65520));
             Assert.That(tensor.GetProperty("first_exponent").GetInt32(), Is.EqualTo(-25));
             Assert.That(tensor.GetProperty("exponents").GetArrayLength(), Is.EqualTo(25 + 15 + 1));
-            Assert.That(Long(Format(tensor, "fp16"), "overflow", "underflow", "subnormal", "best_scale_power"), Is.EqualTo(new long[] { 1, 1, 1, -1 }));
-            Assert.That(Long(Format(tensor, "bf16"), "overflow", "underflow", "subnormal", "best_scale_power"), Is.EqualTo(new long[] { 0, 0, 0, 0 }));
-            Assert.That(Format(tensor, "fp16").GetProperty("snr_db").ValueKind, Is.EqualTo(JsonValueKind.Null), "an infinity has no error");
+            Assert.That(
+                Long(Format(tensor, "fp16"), "overflow", "underflow", "subnormal", "best_scale_power"),
+                Is.EqualTo(new long[] { 1, 1, 1, -1 })
+            );
+            Assert.That(
+                Long(Format(tensor, "bf16"), "overflow", "underflow", "subnormal", "best_scale_power"),
+                Is.EqualTo(new long[] { 0, 0, 0, 0 })
+            );
+            Assert.That(
+                Format(tensor, "fp16").GetProperty("snr_db").ValueKind,
+                Is.EqualTo(JsonValueKind.Null),
+                "an infinity has no error"
+            );
             Assert.That(Format(tensor, "bf16").GetProperty("snr_db").GetDouble(), Is.GreaterThan(40));
         });
     }
@@ -60,8 +88,24 @@ public class InspectCommandTests : FolderTests
             (SafetensorsDType.F6_E3M2, Bytes<byte>(0, 0, 0b0111_1100), 28, 4, 0),
             (SafetensorsDType.F4, Bytes<byte>(0x27, 0), 6, 4, 0),
         ];
-        Assert.That(cases.Select(entry => entry.DType).Order(), Is.EqualTo(Enum.GetValues<SafetensorsDType>()), "every type");
-        string file = Write("types.safetensors", [.. cases.Select(entry => (entry.DType.ToString(), entry.DType, (long[])[entry.Bytes.Length * 8 / Bits(entry.DType)], entry.Bytes))]);
+        Assert.That(
+            cases.Select(entry => entry.DType).Order(),
+            Is.EqualTo(Enum.GetValues<SafetensorsDType>()),
+            "every type"
+        );
+        string file = Write(
+            "types.safetensors",
+            [
+                .. cases.Select(entry =>
+                    (
+                        entry.DType.ToString(),
+                        entry.DType,
+                        (long[])[entry.Bytes.Length * 8 / Bits(entry.DType)],
+                        entry.Bytes
+                    )
+                ),
+            ]
+        );
 
         JsonElement[] tensors = [.. Inspect(file)];
 
@@ -69,9 +113,15 @@ public class InspectCommandTests : FolderTests
         {
             foreach (var entry in cases)
             {
-                JsonElement tensor = tensors.Single(tensor => tensor.GetProperty("name").GetString() == entry.DType.ToString());
+                JsonElement tensor = tensors.Single(tensor =>
+                    tensor.GetProperty("name").GetString() == entry.DType.ToString()
+                );
                 Assert.That(tensor.GetProperty("largest").GetDouble(), Is.EqualTo(entry.Largest), $"{entry.DType}");
-                Assert.That(Long(tensor, "count", "nan"), Is.EqualTo(new[] { entry.Count, entry.NaNs }), $"{entry.DType}");
+                Assert.That(
+                    Long(tensor, "count", "nan"),
+                    Is.EqualTo(new[] { entry.Count, entry.NaNs }),
+                    $"{entry.DType}"
+                );
             }
         });
     }
@@ -79,7 +129,11 @@ public class InspectCommandTests : FolderTests
     [Test]
     public void Tensors_of_no_elements_or_a_single_one_are_shown()
     {
-        string file = Write("a.safetensors", ("empty", SafetensorsDType.F32, [0, 3], []), ("scalar", SafetensorsDType.F16, [], Bytes((Half)2)));
+        string file = Write(
+            "a.safetensors",
+            ("empty", SafetensorsDType.F32, [0, 3], []),
+            ("scalar", SafetensorsDType.F16, [], Bytes((Half)2))
+        );
 
         (int code, string output, _) = CliHost.Run("inspect", file);
 
@@ -113,7 +167,10 @@ public class InspectCommandTests : FolderTests
         Write("model-1.safetensors", ("a", SafetensorsDType.F32, [1], Bytes(1f)));
         Write("model-2.safetensors", ("b", SafetensorsDType.F32, [1], Bytes(1f)));
         string index = Path.Combine(Folder, "model.safetensors.index.json");
-        File.WriteAllText(index, """{"metadata": {"total_size": 8}, "weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}""");
+        File.WriteAllText(
+            index,
+            """{"metadata": {"total_size": 8}, "weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}"""
+        );
         Assert.That(Names(Folder), Is.EqualTo(new[] { "a", "b" }));
         Assert.That(Names(index), Is.EqualTo(new[] { "a", "b" }));
         Assert.That(Names(index, "--tensor", "b"), Is.EqualTo(new[] { "b" }));
@@ -155,9 +212,14 @@ public class InspectCommandTests : FolderTests
     [Test]
     public void A_narrow_terminal_gets_lines_that_fit()
     {
-        string file = Write("a.safetensors", ("block0.attention.projection.weight", SafetensorsDType.F32, [3], Bytes(1e6f, 1e-6f, 1e-9f)));
+        string file = Write(
+            "a.safetensors",
+            ("block0.attention.projection.weight", SafetensorsDType.F32, [3], Bytes(1e6f, 1e-6f, 1e-9f))
+        );
         using var output = new StringWriter();
-        IAnsiConsole live = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output), Ansi = AnsiSupport.No });
+        IAnsiConsole live = AnsiConsole.Create(
+            new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output), Ansi = AnsiSupport.No }
+        );
         live.Profile.Width = 40;
         var terminal = new Terminal(output, output, live);
 
@@ -171,9 +233,18 @@ public class InspectCommandTests : FolderTests
     public void Gradients_get_the_loss_scale_that_keeps_them()
     {
         // 2^-30 needs 2^16 to be normal in fp16; 2^-3 then is 2^13.
-        string file = Write("a.safetensors", ("layer.weight.grad", SafetensorsDType.F32, [2], Bytes(MathF.ScaleB(1, -30), MathF.ScaleB(1, -3))));
+        string file = Write(
+            "a.safetensors",
+            ("layer.weight.grad", SafetensorsDType.F32, [2], Bytes(MathF.ScaleB(1, -30), MathF.ScaleB(1, -3)))
+        );
 
-        Assert.That(CliHost.Run("inspect", file).Output, Does.Contain("In fp16 a loss scale of 2^16 (65536) keeps most of these gradients: 0 become zero and 0 subnormal, against 50 % and 0 with none."));
+        Assert.That(
+            CliHost.Run("inspect", file).Output,
+            Does.Contain(
+                "In fp16 a loss scale of 2^16 (65536) keeps most of these gradients: 0 become zero and 0 subnormal, "
+                    + "against 50 % and 0 with none."
+            )
+        );
     }
 
     [Test]
@@ -181,8 +252,17 @@ public class InspectCommandTests : FolderTests
     {
         string file = Write("a.safetensors", (@"\u001b[2Jevil\nname", SafetensorsDType.F32, [1], Bytes(1f)));
 
-        foreach (string[] arguments in (string[][])[["inspect", file], ["inspect", file, "--detail"]])
-            Assert.That(CliHost.Run(arguments).Output, Does.Contain("\uFFFD[2Jevil\uFFFDname").And.Not.Contain("\u001b"));
+        foreach (
+            string[] arguments in (string[][])
+                [
+                    ["inspect", file],
+                    ["inspect", file, "--detail"],
+                ]
+        )
+            Assert.That(
+                CliHost.Run(arguments).Output,
+                Does.Contain("\uFFFD[2Jevil\uFFFDname").And.Not.Contain("\u001b")
+            );
         Assert.That(Names(file), Is.EqualTo(new[] { "\u001b[2Jevil\nname" }), "programs get it as it is");
     }
 
@@ -198,7 +278,14 @@ public class InspectCommandTests : FolderTests
     {
         (int code, string output, string error) = CliHost.Run(["inspect", .. arguments, "--json"]);
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
-        return [.. JsonDocument.Parse(output).RootElement.GetProperty("tensors").EnumerateArray().Select(tensor => tensor.GetProperty("name").GetString()!)];
+        return
+        [
+            .. JsonDocument
+                .Parse(output)
+                .RootElement.GetProperty("tensors")
+                .EnumerateArray()
+                .Select(tensor => tensor.GetProperty("name").GetString()!),
+        ];
     }
 
     private static JsonElement.ArrayEnumerator Enumerate(string path)
@@ -211,39 +298,57 @@ public class InspectCommandTests : FolderTests
     private static List<JsonElement> Inspect(string path) => [.. Enumerate(path)];
 
     private static JsonElement Format(JsonElement tensor, string name) =>
-        tensor.GetProperty("formats").EnumerateArray().Single(format => format.GetProperty("format").GetString() == name);
+        tensor
+            .GetProperty("formats")
+            .EnumerateArray()
+            .Single(format => format.GetProperty("format").GetString() == name);
 
-    private static long[] Long(JsonElement element, params string[] names) => [.. names.Select(name => element.GetProperty(name).GetInt64())];
+    private static long[] Long(JsonElement element, params string[] names) =>
+        [.. names.Select(name => element.GetProperty(name).GetInt64())];
 
     private static byte[] Bytes<T>(params T[] values)
         where T : unmanaged => MemoryMarshal.AsBytes<T>(values).ToArray();
 
-    private static int Bits(SafetensorsDType dtype) => dtype switch
-    {
-        SafetensorsDType.F4 => 4,
-        SafetensorsDType.F6_E2M3 or SafetensorsDType.F6_E3M2 => 6,
-        SafetensorsDType.C64 or SafetensorsDType.F64 or SafetensorsDType.I64 or SafetensorsDType.U64 => 64,
-        SafetensorsDType.F32 or SafetensorsDType.I32 or SafetensorsDType.U32 => 32,
-        SafetensorsDType.F16 or SafetensorsDType.BF16 or SafetensorsDType.I16 or SafetensorsDType.U16 => 16,
-        _ => 8,
-    };
+    private static int Bits(SafetensorsDType dtype) =>
+        dtype switch
+        {
+            SafetensorsDType.F4 => 4,
+            SafetensorsDType.F6_E2M3 or SafetensorsDType.F6_E3M2 => 6,
+            SafetensorsDType.C64 or SafetensorsDType.F64 or SafetensorsDType.I64 or SafetensorsDType.U64 => 64,
+            SafetensorsDType.F32 or SafetensorsDType.I32 or SafetensorsDType.U32 => 32,
+            SafetensorsDType.F16 or SafetensorsDType.BF16 or SafetensorsDType.I16 or SafetensorsDType.U16 => 16,
+            _ => 8,
+        };
 
     // Written by hand, after the format's own description: a length, JSON, bytes.
-    private string Write(string name, params (string Name, SafetensorsDType DType, long[] Shape, byte[] Bytes)[] tensors)
+    private string Write(
+        string name,
+        params (string Name, SafetensorsDType DType, long[] Shape, byte[] Bytes)[] tensors
+    )
     {
         var header = new StringBuilder("{");
         long offset = 0;
         foreach ((string tensor, SafetensorsDType dtype, long[] shape, byte[] bytes) in tensors)
         {
-            header.Append(header.Length > 1 ? "," : "").Append($$"""
-                "{{tensor}}":{"dtype":"{{dtype}}","shape":[{{string.Join(',', shape)}}],"data_offsets":[{{offset}},{{offset + bytes.Length}}]}
-                """);
+            header
+                .Append(header.Length > 1 ? "," : "")
+                .Append(
+                    $$"""
+                    "{{tensor}}":{"dtype":"{{dtype}}","shape":[{{string.Join(
+                        ',',
+                        shape
+                    )}}],"data_offsets":[{{offset}},{{offset + bytes.Length}}]}
+                    """
+                );
             offset += bytes.Length;
         }
 
         byte[] json = Encoding.UTF8.GetBytes(header.Append('}').ToString());
         string path = Path.Combine(Folder, name);
-        File.WriteAllBytes(path, [.. BitConverter.GetBytes((ulong)json.Length), .. json, .. tensors.SelectMany(tensor => tensor.Bytes)]);
+        File.WriteAllBytes(
+            path,
+            [.. BitConverter.GetBytes((ulong)json.Length), .. json, .. tensors.SelectMany(tensor => tensor.Bytes)]
+        );
         return path;
     }
 }

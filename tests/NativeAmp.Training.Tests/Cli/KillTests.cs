@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using NativeAmp.Cli.Output;
 using NativeAmp.Training.Tests.Data;
@@ -52,7 +53,10 @@ public class KillTests
         using (Process last = Start(killed, steps))
             Assert.That(CliProcess.Finish(last), Is.EqualTo(ExitCode.Success));
         string name = $"step-{steps:D10}.safetensors";
-        Assert.That(File.ReadAllBytes(Path.Combine(killed, name)), Is.EqualTo(File.ReadAllBytes(Path.Combine(undisturbed, name))));
+        Assert.That(
+            File.ReadAllBytes(Path.Combine(killed, name)),
+            Is.EqualTo(File.ReadAllBytes(Path.Combine(undisturbed, name)))
+        );
         Assert.That(Directory.EnumerateFiles(killed, "*.tmp"), Is.Empty);
     }
 
@@ -96,7 +100,10 @@ public class KillTests
         using (Process last = Start(folder, steps: 400, every: 50, metrics: Metrics))
             Assert.That(CliProcess.Finish(last), Is.EqualTo(ExitCode.Success));
         JsonElement[] lines = [.. File.ReadAllLines(Metrics).Select(line => JsonDocument.Parse(line).RootElement)];
-        Assert.That(lines[..^1].Select(line => line.GetProperty("step").GetInt64()), Is.EqualTo(Enumerable.Range(1, 400)));
+        Assert.That(
+            lines[..^1].Select(line => line.GetProperty("step").GetInt64()),
+            Is.EqualTo(Enumerable.Range(1, 400))
+        );
         Assert.That(lines[^1].GetProperty("summary").GetBoolean(), Is.True);
     }
 
@@ -106,8 +113,24 @@ public class KillTests
         string folder = Path.Combine(_folder, "shared");
         using Process process = Start(folder, steps: 1_000_000, every: 1_000_000, metrics: Metrics);
         WaitForMetrics(process);
-        (int code, _, string error) = CliHost.Run("train", "--model", "mlp", "--device", "cpu", "--data", Data, "--batch", "16", "--steps", "1000000", "--threads", "1",
-            "--checkpoint", folder, "--resume");
+        (int code, _, string error) = CliHost.Run(
+            "train",
+            "--model",
+            "mlp",
+            "--device",
+            "cpu",
+            "--data",
+            Data,
+            "--batch",
+            "16",
+            "--steps",
+            "1000000",
+            "--threads",
+            "1",
+            "--checkpoint",
+            folder,
+            "--resume"
+        );
         process.Kill();
         CliProcess.Finish(process);
         Assert.That(code, Is.EqualTo(ExitCode.Failure));
@@ -125,7 +148,7 @@ public class KillTests
     private static void WaitForSteps(Process process, string folder, int steps, Random random)
     {
         string? first = Newest(folder);
-        for (int seen = 0; seen < steps && !process.HasExited;)
+        for (int seen = 0; seen < steps && !process.HasExited; )
         {
             Thread.Sleep(1);
             if (Newest(folder) is { } newest && newest != first)
@@ -142,13 +165,22 @@ public class KillTests
     private Process Start(string checkpoints, int steps, int every = 1, string? metrics = null, string? launcher = null)
     {
         string cli = Path.Combine(TestContext.CurrentContext.TestDirectory, "NativeAmp.Cli.dll");
-        FormattableString arguments =
-            $"{cli} train --model mlp --device cpu --data {Data} --batch 16 --steps {steps} --threads 1 --checkpoint {checkpoints} --every {every} --resume --json";
-        List<string> list = [.. FormattableString.Invariant(arguments).Split(' ')];
+        string arguments = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{cli} train --model mlp --device cpu --data {Data} --batch 16 --steps {steps} --threads 1 --checkpoint "
+                + $"{checkpoints} --every {every} --resume --json"
+        );
+        List<string> list = [.. arguments.Split(' ')];
         if (metrics is not null)
             list.AddRange(["--metrics", metrics]);
         // Whoever runs the tests in the background may have signals ignored, and children would inherit that.
         string[] command = launcher is null ? ["--default-signal=HUP,INT,TERM", "dotnet"] : [launcher, "dotnet"];
-        return Process.Start(new ProcessStartInfo("env", [.. command, .. list]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        return Process.Start(
+            new ProcessStartInfo("env", [.. command, .. list])
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            }
+        )!;
     }
 }

@@ -52,7 +52,14 @@ public class MetricsCutTests
     public void Long_files_and_lines_are_cut_at_the_right_byte()
     {
         // Lines of growing length, past the reader's buffer and across its borders.
-        List<string> lines = [.. Enumerable.Range(1, 300).Select(step => $"{{\"step\":{step},\"x\":\"{new string('x', step * 7 % 1000 + (step == 150 ? 200_000 : 0))}\"}}\n")];
+        List<string> lines =
+        [
+            .. Enumerable
+                .Range(1, 300)
+                .Select(step =>
+                    $"{{\"step\":{step},\"x\":\"{new string('x', step * 7 % 1000 + (step == 150 ? 200_000 : 0))}\"}}\n"
+                ),
+        ];
         foreach (int step in (int[])[1, 149, 150, 151, 299])
         {
             using var file = new MemoryStream();

@@ -7,9 +7,14 @@ namespace NativeAmp.Training.Tests.Cli;
 public class TerminalTests
 {
     private static readonly string[] Header = ["precision", "samples/s", "why"];
-    private static readonly string[][] Rows = [["FP32", "1745", "no other was faster"], ["FP16", "1724", ""]];
+    private static readonly string[][] Rows =
+    [
+        ["FP32", "1745", "no other was faster"],
+        ["FP16", "1724", ""],
+    ];
 
-    // 9 + 9 + 19 letters; a drawn column takes 3 more and the table 1, a plain one 2 more but the first; the longest words have 9, 9 and 6.
+    // 9 + 9 + 19 letters; a drawn column takes 3 more and the table 1, a plain one 2 more but the first; the longest
+    // words have 9, 9 and 6.
     [TestCase(47, "│ precision │ samples/s │ why                 │")]
     [TestCase(46, "precision  samples/s  why")]
     [TestCase(41, "precision  samples/s  why")]
@@ -19,7 +24,9 @@ public class TerminalTests
     public void A_table_is_drawn_or_plain_or_rows_as_its_room_allows(int width, string line)
     {
         using var output = new StringWriter();
-        IAnsiConsole live = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output), Ansi = AnsiSupport.No });
+        IAnsiConsole live = AnsiConsole.Create(
+            new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output), Ansi = AnsiSupport.No }
+        );
         live.Profile.Width = width;
         new Terminal(output, output, live).WriteTable(Header, Rows);
         string[] lines = output.ToString().Split('\n');

@@ -5,40 +5,66 @@ using NativeAmp.Training.Tests.Data;
 
 namespace NativeAmp.Training.Tests.Cli;
 
-public class TrainCommandTests
+public class TrainCommandTests : FolderTests
 {
-    private static readonly string[] StepFields = ["step", "loss", "scale", "found_inf", "skipped", "lr", "grad_norm", "step_ms"];
+    private static readonly string[] StepFields =
+    [
+        "step",
+        "loss",
+        "scale",
+        "found_inf",
+        "skipped",
+        "lr",
+        "grad_norm",
+        "step_ms",
+    ];
 
     private static readonly string[] SummaryFields =
     [
-        "summary", "samples_per_second", "median_step_ms", "test_accuracy", "final_loss", "skipped", "final_scale", "peak_bytes", "precision",
-        "device", "threads",
+        "summary",
+        "samples_per_second",
+        "median_step_ms",
+        "test_accuracy",
+        "final_loss",
+        "skipped",
+        "final_scale",
+        "peak_bytes",
+        "precision",
+        "device",
+        "threads",
     ];
 
     private static readonly string[] MemoryFields =
-        ["parameters", "compute_copies", "gradients", "optimizer_state", "activations", "workspace", "other", "peak"];
+    [
+        "parameters",
+        "compute_copies",
+        "gradients",
+        "optimizer_state",
+        "activations",
+        "workspace",
+        "other",
+        "peak",
+    ];
 
-    private string _folder = "";
-
-    private string Data => Path.Combine(_folder, "data");
+    private string Data => Path.Combine(Folder, "data");
 
     [SetUp]
-    public void MakeFolder()
-    {
-        _folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
-        Idx.WriteTinyMnist(Data, train: 96, test: 40, seed: 7);
-    }
-
-    [TearDown]
-    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+    public void WriteData() => Idx.WriteTinyMnist(Data, train: 96, test: 40, seed: 7);
 
     [TestCase("fp32")]
     [TestCase("fp16")]
     [TestCase("bf16")]
     public void Metrics_hold_exactly_what_is_promised(string precision)
     {
-        string metrics = Path.Combine(_folder, "out", "metrics.jsonl");
-        (int code, string output, string error) = Train("--precision", precision, "--steps", "10", "--metrics", metrics);
+        string metrics = Path.Combine(Folder, "out", "metrics.jsonl");
+        (int code, string output, string error) = Train(
+            "--precision",
+            precision,
+            "--steps",
+            "10",
+            "--metrics",
+            metrics
+        );
         Assert.That(code, Is.EqualTo(ExitCode.Success), output + error);
         JsonElement[] lines = ReadLines(metrics);
         Assert.That(lines, Has.Length.EqualTo(11));
@@ -57,14 +83,21 @@ public class TrainCommandTests
         Assert.That(summary.GetProperty("summary").GetBoolean(), Is.True);
         Assert.That(summary.GetProperty("precision").GetString(), Is.EqualTo(precision));
         Assert.That(summary.GetProperty("device").GetString(), Is.EqualTo("cpu"));
-        Assert.That(summary.GetProperty("final_loss").GetDouble(), Is.EqualTo(lines[9].GetProperty("loss").GetDouble()));
+        Assert.That(
+            summary.GetProperty("final_loss").GetDouble(),
+            Is.EqualTo(lines[9].GetProperty("loss").GetDouble())
+        );
         Assert.That(summary.GetProperty("test_accuracy").GetDouble(), Is.InRange(0, 1));
-        Assert.That(summary.GetProperty("peak_bytes").GetProperty("parameters").GetInt64(), Is.GreaterThanOrEqualTo(203_530 * 4));
+        Assert.That(
+            summary.GetProperty("peak_bytes").GetProperty("parameters").GetInt64(),
+            Is.GreaterThanOrEqualTo(203_530 * 4)
+        );
         Assert.That(summary.GetProperty("peak_bytes").GetProperty("total").GetInt64(), Is.GreaterThan(203_530 * 12));
     }
 
-    // The mlp has 784 × 256, 256, 256 × 10 and 10 parameters. The allocator hands out eight sizes between two powers of two, 256 bytes at the least: of
-    // 802,816 bytes become 13 × 65,536, of 401,408 13 × 32,768; 10,240, 5,120, 1,024 and 512 stay; 40 and 20 become 256.
+    // The mlp has 784 × 256, 256, 256 × 10 and 10 parameters. The allocator hands out eight sizes between two powers of
+    // two, 256 bytes at the least: of 802,816 bytes become 13 × 65,536, of 401,408 13 × 32,768; 10,240, 5,120, 1,024
+    // and 512 stay; 40 and 20 become 256.
     [TestCase("fp32", 0, 851_968 + 1024 + 10_240 + 256)]
     [TestCase("fp16", 425_984 + 512 + 5120 + 256, 425_984 + 512 + 5120 + 256)]
     [TestCase("bf16", 425_984 + 512 + 5120 + 256, 425_984 + 512 + 5120 + 256)]
@@ -73,15 +106,25 @@ public class TrainCommandTests
         (int code, string json, string error) = Train("--precision", precision, "--steps", "4", "--json");
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         using JsonDocument summary = JsonDocument.Parse(json);
-        var memory = summary.RootElement.GetProperty("memory").EnumerateObject().ToDictionary(kind => kind.Name, kind => kind.Value.GetInt64());
+        var memory = summary
+            .RootElement.GetProperty("memory")
+            .EnumerateObject()
+            .ToDictionary(kind => kind.Name, kind => kind.Value.GetInt64());
         Assert.That(memory.Keys, Is.EqualTo(MemoryFields));
         Assert.That(memory["parameters"], Is.EqualTo(851_968 + 1024 + 10_240 + 256));
         Assert.That(memory["compute_copies"], Is.EqualTo(copies));
         Assert.That(memory["gradients"], Is.EqualTo(gradients));
-        Assert.That(memory["optimizer_state"], Is.InRange(2 * 814_120, 2 * 814_120 * 9 / 8 + 16_384), "two moments, and counts");
+        Assert.That(
+            memory["optimizer_state"],
+            Is.InRange(2 * 814_120, 2 * 814_120 * 9 / 8 + 16_384),
+            "two moments, and counts"
+        );
         Assert.That(memory["activations"], Is.GreaterThanOrEqualTo(16 * (256 + 10) * (precision == "fp32" ? 4 : 2)));
         Assert.That(memory.Where(kind => kind.Key != "peak").Sum(kind => kind.Value), Is.EqualTo(memory["peak"]));
-        Assert.That(memory["peak"], Is.LessThanOrEqualTo(summary.RootElement.GetProperty("peak_bytes").GetProperty("total").GetInt64()));
+        Assert.That(
+            memory["peak"],
+            Is.LessThanOrEqualTo(summary.RootElement.GetProperty("peak_bytes").GetProperty("total").GetInt64())
+        );
     }
 
     [Test]
@@ -90,24 +133,52 @@ public class TrainCommandTests
         (int code, string json, string error) = Train("--precision", "fp16", "--steps", "60", "--lr", "3e-3", "--json");
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         using JsonDocument summary = JsonDocument.Parse(json);
-        Assert.That(summary.RootElement.GetProperty("final_loss").GetDouble(), Is.LessThan(0.5), "ln 10 = 2.3 is guessing");
+        Assert.That(
+            summary.RootElement.GetProperty("final_loss").GetDouble(),
+            Is.LessThan(0.5),
+            "ln 10 = 2.3 is guessing"
+        );
         Assert.That(summary.RootElement.GetProperty("steps").GetInt64(), Is.EqualTo(60));
     }
 
     [Test]
     public void It_ends_after_the_first_epoch_that_reaches_an_accuracy()
     {
-        string metrics = Path.Combine(_folder, "metrics.jsonl");
-        (int code, string json, string error) = Train("--precision", "fp32", "--to-accuracy", "0.5", "--lr", "3e-3", "--json", "--metrics", metrics);
+        string metrics = Path.Combine(Folder, "metrics.jsonl");
+        (int code, string json, string error) = Train(
+            "--precision",
+            "fp32",
+            "--to-accuracy",
+            "0.5",
+            "--lr",
+            "3e-3",
+            "--json",
+            "--metrics",
+            metrics
+        );
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         JsonElement summary = JsonDocument.Parse(json).RootElement;
         Assert.That(summary.GetProperty("reached_accuracy").GetBoolean(), Is.True);
         Assert.That(summary.GetProperty("test_accuracy").GetDouble(), Is.GreaterThanOrEqualTo(0.5));
         int steps = summary.GetProperty("steps").GetInt32();
-        Assert.That(steps, Is.LessThan(20 * 6).And.Matches<int>(count => count % 6 == 0), "whole epochs of 96 samples, before the twentieth");
+        Assert.That(
+            steps,
+            Is.LessThan(20 * 6).And.Matches<int>(count => count % 6 == 0),
+            "whole epochs of 96 samples, before the twentieth"
+        );
         Assert.That(summary.TryGetProperty("interrupted", out _), Is.False);
 
-        (code, json, _) = Train("--precision", "fp32", "--to-accuracy", "1", "--lr", "1e-30", "--epochs", "1", "--json");
+        (code, json, _) = Train(
+            "--precision",
+            "fp32",
+            "--to-accuracy",
+            "1",
+            "--lr",
+            "1e-30",
+            "--epochs",
+            "1",
+            "--json"
+        );
         Assert.That(code, Is.EqualTo(ExitCode.Success), "an accuracy that is not reached is a result as well");
         Assert.That(JsonDocument.Parse(json).RootElement.GetProperty("reached_accuracy").GetBoolean(), Is.False);
     }
@@ -125,9 +196,23 @@ public class TrainCommandTests
         Assert.That(adam.GetProperty("ms_per_step").GetDouble(), Is.Positive);
         Assert.That(rows.Sum(row => row.GetProperty("share").GetDouble()), Is.EqualTo(1).Within(1e-9));
         Assert.That(rows[^1].GetProperty("share").GetDouble(), Is.InRange(0, 1), "the time outside");
-        Assert.That(summary.RootElement.GetProperty("products").EnumerateArray().Select(row => (row.GetProperty("operator").GetString(), row.GetProperty("dtype").GetString(),
-            row.GetProperty("m").GetInt64(), row.GetProperty("n").GetInt64(), row.GetProperty("k").GetInt64(), row.GetProperty("calls_per_step").GetDouble())),
-            Is.EqualTo(new[] { ("linear", "float16", 16L, 256L, 784L, 1.0), ("linear", "float16", 16, 10, 256, 1) }), "the layers of the MLP, the larger first");
+        Assert.That(
+            summary
+                .RootElement.GetProperty("products")
+                .EnumerateArray()
+                .Select(row =>
+                    (
+                        row.GetProperty("operator").GetString(),
+                        row.GetProperty("dtype").GetString(),
+                        row.GetProperty("m").GetInt64(),
+                        row.GetProperty("n").GetInt64(),
+                        row.GetProperty("k").GetInt64(),
+                        row.GetProperty("calls_per_step").GetDouble()
+                    )
+                ),
+            Is.EqualTo(new[] { ("linear", "float16", 16L, 256L, 784L, 1.0), ("linear", "float16", 16, 10, 256, 1) }),
+            "the layers of the MLP, the larger first"
+        );
 
         (_, string text, _) = Train("--precision", "fp16", "--steps", "6", "--profile");
         Assert.That(text, Does.Contain("ms a step").And.Contain("namp_gemm").And.Contain("outside the native library"));
@@ -136,7 +221,7 @@ public class TrainCommandTests
     [Test]
     public void A_scale_that_overflows_is_backed_off_by_skipping()
     {
-        string metrics = Path.Combine(_folder, "metrics.jsonl");
+        string metrics = Path.Combine(Folder, "metrics.jsonl");
         (int code, string output, _) = Train("--init-scale", "4294967296", "--steps", "40", "--metrics", metrics);
         Assert.That(code, Is.EqualTo(ExitCode.Success), output);
         JsonElement[] lines = ReadLines(metrics);
@@ -145,13 +230,16 @@ public class TrainCommandTests
         Assert.That(lines[0].GetProperty("scale").GetDouble(), Is.EqualTo(4294967296.0));
         Assert.That(lines[1].GetProperty("scale").GetDouble(), Is.EqualTo(2147483648.0));
         Assert.That(lines[39].GetProperty("skipped").GetBoolean(), Is.False);
-        Assert.That(lines[40].GetProperty("skipped").GetInt64(), Is.EqualTo(lines.Take(40).Count(line => line.GetProperty("skipped").GetBoolean())));
+        Assert.That(
+            lines[40].GetProperty("skipped").GetInt64(),
+            Is.EqualTo(lines.Take(40).Count(line => line.GetProperty("skipped").GetBoolean()))
+        );
     }
 
     [Test]
     public void A_norm_that_is_not_finite_is_null()
     {
-        string metrics = Path.Combine(_folder, "metrics.jsonl");
+        string metrics = Path.Combine(Folder, "metrics.jsonl");
         Train("--init-scale", "4294967296", "--steps", "1", "--metrics", metrics);
         Assert.That(ReadLines(metrics)[0].GetProperty("grad_norm").ValueKind, Is.EqualTo(JsonValueKind.Null));
     }
@@ -162,7 +250,14 @@ public class TrainCommandTests
         (_, string output, _) = Train("--steps", "40");
         string[] lines = output.TrimEnd().Split('\n');
         Assert.That(lines.Count(line => line.StartsWith("step ", StringComparison.Ordinal)), Is.EqualTo(20));
-        Assert.That(output, Does.Contain("loss").And.Contain("scale 65536").And.Contain("skipped 0").And.Contain("samples/s").And.Contain("left"));
+        Assert.That(
+            output,
+            Does.Contain("loss")
+                .And.Contain("scale 65536")
+                .And.Contain("skipped 0")
+                .And.Contain("samples/s")
+                .And.Contain("left")
+        );
         Assert.That(output, Does.Not.Contain("\e"));
         Assert.That(lines[^1], Does.StartWith("test accuracy "));
     }
@@ -176,7 +271,7 @@ public class TrainCommandTests
 
         double[] Losses(string seed, string threads)
         {
-            string metrics = Path.Combine(_folder, "metrics.jsonl");
+            string metrics = Path.Combine(Folder, "metrics.jsonl");
             Train("--steps", "5", "--seed", seed, "--threads", threads, "--metrics", metrics);
             return [.. ReadLines(metrics).Take(5).Select(line => line.GetProperty("loss").GetDouble())];
         }
@@ -186,91 +281,47 @@ public class TrainCommandTests
     public void Gpt_trains_on_any_text_and_prints_a_sample_that_its_seed_decides(DeviceKind kind)
     {
         using Device device = kind.Open();
-        string text = Path.Combine(_folder, "text.txt");
+        string text = Path.Combine(Folder, "text.txt");
         File.WriteAllText(text, string.Concat(Enumerable.Repeat("the quick brown fox jumps over the lazy dog. ", 60)));
         string[] arguments =
         [
-            "train", "--model", "gpt", "--data", text, "--context", "16", "--width", "32", "--heads", "2", "--blocks", "1", "--batch", "8", "--steps", "20",
-            "--sample", kind.IsEmulated() ? "10" : "40", "--json", "--device", kind.ToString().ToLowerInvariant(),
+            "train",
+            "--model",
+            "gpt",
+            "--data",
+            text,
+            "--context",
+            "16",
+            "--width",
+            "32",
+            "--heads",
+            "2",
+            "--blocks",
+            "1",
+            "--batch",
+            "8",
+            "--steps",
+            "20",
+            "--sample",
+            kind.IsEmulated() ? "10" : "40",
+            "--json",
+            "--device",
+            kind.ToString().ToLowerInvariant(),
         ];
         (int code, string json, string error) = CliHost.Run(arguments);
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         using JsonDocument first = JsonDocument.Parse(json);
         using JsonDocument second = JsonDocument.Parse(CliHost.Run(arguments).Output);
         Assert.That(first.RootElement.GetProperty("sample").GetString(), Is.Not.Empty);
-        Assert.That(first.RootElement.GetProperty("device").GetString(), Is.EqualTo(kind.ToString().ToLowerInvariant()));
-        Assert.That(second.RootElement.GetProperty("sample").GetString(), Is.EqualTo(first.RootElement.GetProperty("sample").GetString()));
+        Assert.That(
+            first.RootElement.GetProperty("device").GetString(),
+            Is.EqualTo(kind.ToString().ToLowerInvariant())
+        );
+        Assert.That(
+            second.RootElement.GetProperty("sample").GetString(),
+            Is.EqualTo(first.RootElement.GetProperty("sample").GetString())
+        );
         Assert.That(first.RootElement.TryGetProperty("test_accuracy", out _), Is.False);
-    }
-
-    [Test]
-    public void A_folder_with_checkpoints_is_not_overwritten_by_chance()
-    {
-        string checkpoints = Path.Combine(_folder, "checkpoints");
-        Assert.That(Train("--steps", "3", "--checkpoint", checkpoints).Code, Is.EqualTo(ExitCode.Success));
-        (int code, _, string error) = Train("--steps", "3", "--checkpoint", checkpoints);
-        Assert.That(code, Is.EqualTo(ExitCode.Failure));
-        Assert.That(error, Does.Contain(checkpoints).And.Contain("resume"));
-        (code, _, error) = Train("--steps", "6", "--seed", "2", "--checkpoint", checkpoints, "--resume");
-        Assert.That(code, Is.EqualTo(ExitCode.Failure));
-        Assert.That(error, Does.Contain("seed was 1 and is now 2"));
-        (code, string output, error) = Train("--steps", "6", "--checkpoint", checkpoints, "--resume");
-        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
-        Assert.That(output, Does.Contain("Going on after step 3"));
-    }
-
-    [Test]
-    public void What_differs_from_the_run_before_is_taken_where_it_is_given_and_refused_where_it_is_not()
-    {
-        string checkpoints = Path.Combine(_folder, "checkpoints");
-        string[] before = ["--checkpoint", checkpoints, "--lr", "2e-3", "--clip", "0.5", "--weight-decay", "0.1", "--steps"];
-        Assert.That(Train([.. before, "3"]).Code, Is.EqualTo(ExitCode.Success));
-
-        (int code, _, string error) = Train("--checkpoint", checkpoints, "--resume", "--steps", "6");
-        Assert.That(code, Is.EqualTo(ExitCode.Failure));
-        Assert.That(error, Does.Contain("learning_rate was 0.002 and is now 0.001").And.Contain("clip_norm was 0.5 and is now 1").And.Contain("weight_decay was 0.1 and is now 0.01"));
-        Assert.That(error, Does.Not.Contain("steps was"));
-
-        (code, _, error) = Train([.. before, "6", "--init-scale", "8", "--resume"]);
-        Assert.That(code, Is.EqualTo(ExitCode.Failure), "a resumed run has the scale of its checkpoint");
-        Assert.That(error, Does.Contain("loss_scale was from 65536 and is now from 8"));
-
-        (code, string output, error) = Train([.. before, "6", "--resume", "--lr", "4e-3"]);
-        Assert.That(code, Is.EqualTo(ExitCode.Usage), "an option twice");
-        (code, output, error) = Train("--checkpoint", checkpoints, "--lr", "4e-3", "--clip", "0.5", "--weight-decay", "0.1", "--steps", "6", "--resume");
-        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
-        Assert.That(output, Does.Contain("Going on after step 3").And.Contain("learning_rate was 0.002 and is now 0.004").And.Contain("steps was 3 and is now 6"));
-        Assert.That(output, Does.Not.Contain("clip_norm"));
-    }
-
-    [Test]
-    public void Every_optimizer_trains_and_no_run_goes_on_with_another_rule([Values("adamw", "adam", "sgd", "lion")] string optimizer)
-    {
-        string[] run = ["--checkpoint", Path.Combine(_folder, "checkpoints"), "--resume", "--steps"];
-        (int code, string json, string error) = Train([.. run, "8", "--optimizer", optimizer, "--json"]);
-        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
-        using JsonDocument summary = JsonDocument.Parse(json);
-        // Ten classes: that of a model that has learned nothing is ln 10 or more.
-        Assert.That(summary.RootElement.GetProperty("final_loss").GetDouble(), Is.LessThan(2.25));
-
-        string other = optimizer == "sgd" ? "lion" : "sgd";
-        (code, _, error) = Train([.. run, "9", "--optimizer", other]);
-
-        Assert.That(code, Is.EqualTo(ExitCode.Failure));
-        Assert.That(error, Does.Contain($"rule was {(optimizer == "adamw" ? "adam" : optimizer)} and is now {other}"));
-    }
-
-    [Test]
-    public void Another_division_into_heads_is_another_model_though_its_parameters_have_the_same_shapes()
-    {
-        string text = Path.Combine(_folder, "text.txt");
-        File.WriteAllText(text, string.Concat(Enumerable.Repeat("the quick brown fox jumps over the lazy dog. ", 60)));
-        (int Code, string Output, string Error) Gpt(string heads, string steps) => CliHost.Run("train", "--model", "gpt", "--data", text, "--context", "8", "--width", "8",
-            "--heads", heads, "--blocks", "1", "--batch", "2", "--steps", steps, "--sample", "0", "--device", "cpu", "--checkpoint", Path.Combine(_folder, "c"), "--resume");
-        Assert.That(Gpt("2", "2").Code, Is.EqualTo(ExitCode.Success));
-        (int code, _, string error) = Gpt("4", "4");
-        Assert.That(code, Is.EqualTo(ExitCode.Failure));
-        Assert.That(error, Does.Contain("heads 2, blocks 1 and is now gpt, context 8, width 8, heads 4"));
     }
 
     [TestCase(0.0)]

@@ -17,14 +17,18 @@ public class BatchLoaderTests
         foreach (ulong seed in (ulong[])[0, 1, ulong.MaxValue])
         {
             var shuffle = new Shuffle(count, seed, epoch: 3);
-            Assert.That(Enumerable.Range(0, count).Select(i => shuffle[i]).Order(), Is.EqualTo(Enumerable.Range(0, count)));
+            Assert.That(
+                Enumerable.Range(0, count).Select(i => shuffle[i]).Order(),
+                Is.EqualTo(Enumerable.Range(0, count))
+            );
         }
     }
 
     [Test]
     public void Every_element_comes_about_equally_often_at_every_place()
     {
-        const int Count = 7, Epochs = 7000;
+        const int Count = 7,
+            Epochs = 7000;
         int[,] seen = new int[Count, Count];
         for (int epoch = 0; epoch < Epochs; epoch++)
         {
@@ -42,7 +46,8 @@ public class BatchLoaderTests
     public void An_epoch_shows_every_sample_once_and_the_next_another_order()
     {
         using var loader = new BatchLoader(new Counting(100), 10, seed: 5);
-        int[] first = Take(loader, 10), second = Take(loader, 10);
+        int[] first = Take(loader, 10),
+            second = Take(loader, 10);
         Assert.That(first.Order(), Is.EqualTo(Enumerable.Range(0, 100)));
         Assert.That(second.Order(), Is.EqualTo(Enumerable.Range(0, 100)));
         Assert.That(second, Is.Not.EqualTo(first));

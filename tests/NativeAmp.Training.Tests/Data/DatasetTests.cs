@@ -13,7 +13,8 @@ public class DatasetTests : FolderTests
         Assert.That(train.Fields[0].Shape, Is.EqualTo(new Shape(1, 28, 28)));
         Assert.That(test.Normalization, Is.EqualTo(train.Normalization));
 
-        double sum = 0, squares = 0;
+        double sum = 0,
+            squares = 0;
         var batch = new Batch(train, 1);
         for (int i = 0; i < 50; i++)
         {
@@ -31,7 +32,10 @@ public class DatasetTests : FolderTests
     public void A_missing_data_set_names_the_package()
     {
         var e = Assert.Throws<FileNotFoundException>(() => FashionMnist.Load(Folder));
-        Assert.That(e.Message, Does.Contain("dataset-fashion-mnist").And.Contain(Folder).And.Contain(FashionMnist.DirectoryVariable));
+        Assert.That(
+            e.Message,
+            Does.Contain("dataset-fashion-mnist").And.Contain(Folder).And.Contain(FashionMnist.DirectoryVariable)
+        );
     }
 
     [Test]
@@ -58,7 +62,8 @@ public class DatasetTests : FolderTests
             for (int i = 0; i < data.Count; i++)
             {
                 batch.Fill([i], epoch);
-                int[] tokens = batch.Integers(0).ToArray(), targets = batch.Integers(1).ToArray();
+                int[] tokens = batch.Integers(0).ToArray(),
+                    targets = batch.Integers(1).ToArray();
                 Assert.That(targets, Is.EqualTo(tokens.Select(t => (t + 1) % 256)));
                 if (i == 0)
                     phases.Add(tokens[0]);

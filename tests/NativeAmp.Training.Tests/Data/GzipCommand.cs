@@ -8,7 +8,14 @@ internal static class GzipCommand
     /// <summary>What gzip(1) writes, or null where it refuses; 2 is its warning of what follows.</summary>
     public static byte[]? Gunzip(byte[] file)
     {
-        using Process gzip = Process.Start(new ProcessStartInfo("gzip", ["-dc"]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using Process gzip = Process.Start(
+            new ProcessStartInfo("gzip", ["-dc"])
+            {
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            }
+        )!;
         gzip.StandardInput.BaseStream.Write(file);
         gzip.StandardInput.Close();
         using var content = new MemoryStream();

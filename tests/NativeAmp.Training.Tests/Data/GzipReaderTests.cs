@@ -25,7 +25,10 @@ public class GzipReaderTests
     {
         byte[] one = Gzip(Content[..length]);
         byte[] two = Gzip(Content[..(length / 2)]);
-        Assert.That(Read([.. one, .. two, .. one]), Is.EqualTo((byte[])[.. Content[..length], .. Content[..(length / 2)], .. Content[..length]]));
+        Assert.That(
+            Read([.. one, .. two, .. one]),
+            Is.EqualTo((byte[])[.. Content[..length], .. Content[..(length / 2)], .. Content[..length]])
+        );
     }
 
     [Test]
@@ -35,7 +38,10 @@ public class GzipReaderTests
         byte[] content = new byte[200_000];
         new Random(1).NextBytes(content);
         byte[] member = Idx.Gzip(content);
-        Assert.That(Read([.. member, .. member, .. member, .. new byte[100_000]]), Is.EqualTo((byte[])[.. content, .. content, .. content]));
+        Assert.That(
+            Read([.. member, .. member, .. member, .. new byte[100_000]]),
+            Is.EqualTo((byte[])[.. content, .. content, .. content])
+        );
         member[100_000] ^= 1;
         Assert.Throws<DataFormatException>(() => Read([.. member, .. Idx.Gzip(content)]));
     }
@@ -44,7 +50,25 @@ public class GzipReaderTests
     public void Headers_with_every_optional_field_are_read()
     {
         byte[] plain = Idx.Gzip(Content);
-        byte[] fields = [0x1F, 0x8B, 8, 0b11111, .. plain[4..10], 3, 0, 1, 2, 3, (byte)'n', 0, (byte)'c', 0, 0xAB, 0xCD];
+        byte[] fields =
+        [
+            0x1F,
+            0x8B,
+            8,
+            0b11111,
+            .. plain[4..10],
+            3,
+            0,
+            1,
+            2,
+            3,
+            (byte)'n',
+            0,
+            (byte)'c',
+            0,
+            0xAB,
+            0xCD,
+        ];
         Assert.That(Read([.. fields, .. plain[10..]]), Is.EqualTo(Content));
     }
 
@@ -77,23 +101,34 @@ public class GzipReaderTests
     {
         // One stored block: content as it is. 5 to 8 bytes cut is what .NET's own stream takes for whole.
         using var memory = new MemoryStream();
-        using (var gzip = new System.IO.Compression.GZipStream(memory, System.IO.Compression.CompressionLevel.NoCompression))
+        using (
+            var gzip = new System.IO.Compression.GZipStream(
+                memory,
+                System.IO.Compression.CompressionLevel.NoCompression
+            )
+        )
             gzip.Write(Idx.Bytes([2, 3], [1, 2, 3, 4, 5, 6]));
         byte[] wrong = memory.ToArray();
         wrong[^9] ^= 1;
         for (int cut = 0; cut <= 9; cut++)
         {
             byte[] file = wrong[..^cut];
-            Assert.Throws<DataFormatException>(() =>
-            {
-                using IdxReader reader = IdxReader.FromStream("x", new MemoryStream(file));
-                reader.ReadToEnd();
-            }, $"{cut} bytes cut");
-            Assert.Throws<DataFormatException>(() =>
-            {
-                using IdxReader reader = IdxReader.FromStream("x", new MemoryStream(file));
-                reader.Read(new byte[6]);
-            }, $"{cut} bytes cut, read by parts");
+            Assert.Throws<DataFormatException>(
+                () =>
+                {
+                    using IdxReader reader = IdxReader.FromStream("x", new MemoryStream(file));
+                    reader.ReadToEnd();
+                },
+                $"{cut} bytes cut"
+            );
+            Assert.Throws<DataFormatException>(
+                () =>
+                {
+                    using IdxReader reader = IdxReader.FromStream("x", new MemoryStream(file));
+                    reader.Read(new byte[6]);
+                },
+                $"{cut} bytes cut, read by parts"
+            );
         }
     }
 
@@ -102,7 +137,12 @@ public class GzipReaderTests
     public void Mutated_files_are_read_as_gzip_reads_them_or_refused()
     {
         var random = new Random(20_261_125);
-        byte[][] goods = [Idx.Gzip(Content[..600]), Gzip([]), [.. Idx.Gzip(Content[..100]), .. Idx.Gzip(Content[..50])]];
+        byte[][] goods =
+        [
+            Idx.Gzip(Content[..600]),
+            Gzip([]),
+            [.. Idx.Gzip(Content[..100]), .. Idx.Gzip(Content[..50])],
+        ];
         int taken = 0;
         for (int i = 0; i < Fuzzing.Fuzz.Count; i++)
         {
@@ -125,7 +165,8 @@ public class GzipReaderTests
     }
 
     // .NET writes nothing at all where there is no content.
-    private static byte[] Gzip(byte[] content) => content.Length > 0 ? Idx.Gzip(content) : [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, .. new byte[8]];
+    private static byte[] Gzip(byte[] content) =>
+        content.Length > 0 ? Idx.Gzip(content) : [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, .. new byte[8]];
 
     private static byte[] Read(byte[] file)
     {

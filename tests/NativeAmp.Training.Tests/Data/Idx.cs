@@ -25,7 +25,9 @@ internal static class Idx
         return memory.ToArray();
     }
 
-    /// <summary>A tiny data set in Fashion-MNIST's four files: bright where the label says, so that it can be learned.</summary>
+    /// <summary>
+    /// A tiny data set in Fashion-MNIST's four files: bright where the label says, so that it can be learned.
+    /// </summary>
     public static void WriteTinyMnist(string folder, int train, int test, int seed)
     {
         Directory.CreateDirectory(folder);
@@ -44,7 +46,10 @@ internal static class Idx
                 images.AsSpan(i * 784 + labels[i] * 56, 56).Fill(255);
             }
 
-            File.WriteAllBytes(Path.Combine(folder, name + "-images-idx3-ubyte.gz"), Gzip(Bytes([count, 28, 28], images)));
+            File.WriteAllBytes(
+                Path.Combine(folder, name + "-images-idx3-ubyte.gz"),
+                Gzip(Bytes([count, 28, 28], images))
+            );
             File.WriteAllBytes(Path.Combine(folder, name + "-labels-idx1-ubyte"), Bytes([count], labels));
         }
     }

@@ -34,7 +34,10 @@ public class IdxReaderTests
     {
         byte[] file = Idx.Bytes([3, 4, 5], Pixels)[..70];
         var e = Assert.Throws<DataFormatException>(() => IdxReader.FromStream("images", new MemoryStream(file)));
-        Assert.That(e.Message, Is.EqualTo("images: at byte 70: found a file of 70 bytes, expected 76, as its header [3, 4, 5] says."));
+        Assert.That(
+            e.Message,
+            Is.EqualTo("images: at byte 70: found a file of 70 bytes, expected 76, as its header [3, 4, 5] says.")
+        );
         Assert.That((e.File, e.Offset), Is.EqualTo(("images", 70L)));
     }
 
@@ -87,12 +90,16 @@ public class IdxReaderTests
     {
         byte[] file = Idx.Bytes([30, 28, 28], Enumerable.Range(0, 30 * 784).Select(i => (byte)(i % 251)).ToArray());
         byte[] good = gzip ? Idx.Gzip(file) : file;
-        int refused = Fuzz.Run(good, bytes =>
-        {
-            using IdxReader reader = IdxReader.FromStream("x", new MemoryStream(bytes));
-            byte[] data = reader.ReadToEnd();
-            Assert.That(data, Has.Length.EqualTo(reader.Count));
-        }, allocationLimit: 1 << 20);
+        int refused = Fuzz.Run(
+            good,
+            bytes =>
+            {
+                using IdxReader reader = IdxReader.FromStream("x", new MemoryStream(bytes));
+                byte[] data = reader.ReadToEnd();
+                Assert.That(data, Has.Length.EqualTo(reader.Count));
+            },
+            allocationLimit: 1 << 20
+        );
         Assert.That(refused, Is.InRange(Fuzz.Count / 10, Fuzz.Count), "mutations that hit nothing test nothing");
     }
 }

@@ -3,9 +3,9 @@ using System.Runtime.CompilerServices;
 namespace NativeAmp.Training.Tests.Devices;
 
 /// <summary>
-/// Each function of the driver and of cuBLAS that training calls fails once, in every position (a sample of them, unless NATIVEAMP_EXHAUSTIVE is 1):
-/// a typed error that names the call, no leak, parameters as they were, and a run resumed from the last checkpoint that ends with the bits of an
-/// undisturbed one.
+/// Each function of the driver and of cuBLAS that training calls fails once, in every position (a sample of them,
+/// unless NATIVEAMP_EXHAUSTIVE is 1): a typed error that names the call, no leak, parameters as they were, and a run
+/// resumed from the last checkpoint that ends with the bits of an undisturbed one.
 /// </summary>
 [NonParallelizable]
 internal sealed class DriverFailureTests
@@ -16,7 +16,10 @@ internal sealed class DriverFailureTests
     private const int DriverError = 701;
     private const int CublasError = 13;
 
-    /// <summary>Functions whose failure has no consequence but this: memory that is not known to be pinned is taken for pageable; a context stays current.</summary>
+    /// <summary>
+    /// Functions whose failure has no consequence but this: memory that is not known to be pinned is taken for
+    /// pageable; a context stays current.
+    /// </summary>
     private static readonly string[] Harmless = ["cuCtxPopCurrent", "cuPointerGetAttribute"];
 
     private string _folder = "";
@@ -26,11 +29,41 @@ internal sealed class DriverFailureTests
     /// <summary>What training calls; <see cref="Nothing_else_is_called"/> holds it to that.</summary>
     public static string[] Functions { get; } =
     [
-        "cuDeviceGetCount", "cuDeviceGet", "cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease", "cuDeviceGetAttribute", "cuCtxPushCurrent",
-        "cuCtxPopCurrent", "cuMemAlloc", "cuMemFree", "cuMemHostAlloc", "cuMemFreeHost", "cuPointerGetAttribute", "cuMemcpyHtoDAsync", "cuMemcpyDtoHAsync",
-        "cuMemcpyDtoDAsync", "cuMemsetD8Async", "cuCtxSynchronize", "cuStreamCreate", "cuStreamDestroy", "cuStreamSynchronize", "cuEventSynchronize", "cuEventCreate", "cuEventRecord", "cuEventQuery", "cuEventDestroy",
-        "cuModuleLoadDataEx", "cuModuleUnload", "cuModuleGetFunction", "cuOccupancyMaxActiveBlocksPerMultiprocessor", "cuLaunchKernel",
-        "cublasCreate", "cublasDestroy", "cublasSetStream", "cublasSetMathMode", "cublasGemmStridedBatchedEx",
+        "cuDeviceGetCount",
+        "cuDeviceGet",
+        "cuDevicePrimaryCtxRetain",
+        "cuDevicePrimaryCtxRelease",
+        "cuDeviceGetAttribute",
+        "cuCtxPushCurrent",
+        "cuCtxPopCurrent",
+        "cuMemAlloc",
+        "cuMemFree",
+        "cuMemHostAlloc",
+        "cuMemFreeHost",
+        "cuPointerGetAttribute",
+        "cuMemcpyHtoDAsync",
+        "cuMemcpyDtoHAsync",
+        "cuMemcpyDtoDAsync",
+        "cuMemsetD8Async",
+        "cuCtxSynchronize",
+        "cuStreamCreate",
+        "cuStreamDestroy",
+        "cuStreamSynchronize",
+        "cuEventSynchronize",
+        "cuEventCreate",
+        "cuEventRecord",
+        "cuEventQuery",
+        "cuEventDestroy",
+        "cuModuleLoadDataEx",
+        "cuModuleUnload",
+        "cuModuleGetFunction",
+        "cuOccupancyMaxActiveBlocksPerMultiprocessor",
+        "cuLaunchKernel",
+        "cublasCreate",
+        "cublasDestroy",
+        "cublasSetStream",
+        "cublasSetMathMode",
+        "cublasGemmStridedBatchedEx",
     ];
 
     [OneTimeSetUp]
@@ -60,13 +93,18 @@ internal sealed class DriverFailureTests
     [TestCaseSource(nameof(Functions))]
     public void It_fails_once_and_training_goes_on_from_the_last_checkpoint(string function)
     {
-        long calls = _undisturbed.Calls[function], whileOpen = _undisturbed.CallsWhileOpen.GetValueOrDefault(function);
+        long calls = _undisturbed.Calls[function],
+            whileOpen = _undisturbed.CallsWhileOpen.GetValueOrDefault(function);
         int errors = 0;
         foreach (long nth in Positions(whileOpen, calls))
         {
             string at = $"{function}, call {nth} of {calls}";
             string folder = Path.Combine(_folder, $"{function}-{nth}");
-            EmulatedGpu.Fail(function, nth, function.StartsWith("cublas", StringComparison.Ordinal) ? CublasError : DriverError);
+            EmulatedGpu.Fail(
+                function,
+                nth,
+                function.StartsWith("cublas", StringComparison.Ordinal) ? CublasError : DriverError
+            );
             Outcome failed = Run(folder);
             bool failedWhileOpen = nth <= whileOpen && !Harmless.Contains(function);
             if (failedWhileOpen)
@@ -96,8 +134,14 @@ internal sealed class DriverFailureTests
             EmulatedGpu.Fail("cuMemAlloc", nth + 1, OutOfMemory);
             Outcome failed = Run(folder);
             Assert.That(failed.Failure, Is.InstanceOf<DeviceOutOfMemoryException>());
-            Assert.That(failed.Failure!.Message, Does.Contain("cuMemAlloc").And.Contain("CUDA_ERROR_OUT_OF_MEMORY").And.Match(@"cannot give \d+ bytes")
-                .And.Match(@"\d+ MiB of the device's \d+ MiB are free").And.Contain("Use a smaller batch"));
+            Assert.That(
+                failed.Failure!.Message,
+                Does.Contain("cuMemAlloc")
+                    .And.Contain("CUDA_ERROR_OUT_OF_MEMORY")
+                    .And.Match(@"cannot give \d+ bytes")
+                    .And.Match(@"\d+ MiB of the device's \d+ MiB are free")
+                    .And.Contain("Use a smaller batch")
+            );
             messages.Add(failed.Failure.Message);
             AssertNothingIsLeft(refusedToTakeBack: false, $"allocation {nth}");
             Assert.That(Run(folder, resume: true).Parameters, Is.EqualTo(_parametersAfter[Steps]));
@@ -125,10 +169,20 @@ internal sealed class DriverFailureTests
             return;
         }
 
-        Assert.That(outcome.Failure, Is.InstanceOf<NativeAmpDeviceException>().Or.InstanceOf<NativeAmpUnavailableException>(), at);
-        string error = function.StartsWith("cublas", StringComparison.Ordinal) ? "CUBLAS_STATUS_EXECUTION_FAILED" : "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES";
+        Assert.That(
+            outcome.Failure,
+            Is.InstanceOf<NativeAmpDeviceException>().Or.InstanceOf<NativeAmpUnavailableException>(),
+            at
+        );
+        string error = function.StartsWith("cublas", StringComparison.Ordinal)
+            ? "CUBLAS_STATUS_EXECUTION_FAILED"
+            : "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES";
         Assert.That(outcome.Failure!.Message, Does.Contain(function).And.Contain(error), at);
-        Assert.That(outcome.Failure.Message, Does.Match("[Cc]heck |Use |Free |set |end the process|update"), "what to do");
+        Assert.That(
+            outcome.Failure.Message,
+            Does.Match("[Cc]heck |Use |Free |set |end the process|update"),
+            "what to do"
+        );
     }
 
     private void AssertParametersAreThoseOfAStep(Outcome outcome, string at)
@@ -157,23 +211,34 @@ internal sealed class DriverFailureTests
     {
         var outcome = new Outcome();
         var random = new RandomGenerator(5);
-        using var model = new Sequential(new Linear(6, 8, random: random), new Gelu(), new Dropout(0.1f, random), new Linear(8, 3, random: random));
+        using var model = new Sequential(
+            new Linear(6, 8, random: random),
+            new Gelu(),
+            new Dropout(0.1f, random),
+            new Linear(8, 3, random: random)
+        );
         Device? device = null;
         Trainer? trainer = null;
         try
         {
             device = Device.Cuda();
-            trainer = new Trainer(model, new Points(32, 6, 3), test: null, device, new TrainerOptions
-            {
-                Steps = Steps,
-                Batch = 8,
-                Precision = PrecisionPolicy.Float16,
-                ClipNorm = 1,
-                CheckpointFolder = folder,
-                CheckpointEvery = 1,
-                Resume = resume,
-                Random = random,
-            });
+            trainer = new Trainer(
+                model,
+                new Points(32, 6, 3),
+                test: null,
+                device,
+                new TrainerOptions
+                {
+                    Steps = Steps,
+                    Batch = 8,
+                    Precision = PrecisionPolicy.Float16,
+                    ClipNorm = 1,
+                    CheckpointFolder = folder,
+                    CheckpointEvery = 1,
+                    Resume = resume,
+                    Random = random,
+                }
+            );
             afterStep?.Invoke(Parameters(model));
             trainer.StepCompleted += (_, step) =>
             {
@@ -198,7 +263,8 @@ internal sealed class DriverFailureTests
         return outcome;
     }
 
-    private static float[] Parameters(Module model) => [.. model.Parameters().SelectMany(parameter => parameter.ToFloats())];
+    private static float[] Parameters(Module model) =>
+        [.. model.Parameters().SelectMany(parameter => parameter.ToFloats())];
 
     private static byte[] LastCheckpoint(string folder) => File.ReadAllBytes(Directory.EnumerateFiles(folder).Max()!);
 

@@ -7,14 +7,21 @@ internal sealed class IndexRangeTests(DeviceKind kind) : Autograd.DeviceTests(ki
     private bool IsCpu => Device.IsHostMemory;
 
     [Test]
-    public void A_label_that_is_no_class_is_named_with_its_row_and_the_classes([Values(4, -1, 255, int.MinValue, int.MaxValue)] int label)
+    public void A_label_that_is_no_class_is_named_with_its_row_and_the_classes(
+        [Values(4, -1, 255, int.MinValue, int.MaxValue)] int label
+    )
     {
         using var logits = Tensor.From(Device, new float[12], [3, 4]);
         using var labels = Tensor.From(Device, [1, label, -7], [3]);
 
-        IndexRangeException thrown = Assert.Throws<IndexRangeException>(() => Loss.CrossEntropy(logits, labels).Item())!;
+        IndexRangeException thrown = Assert.Throws<IndexRangeException>(() =>
+            Loss.CrossEntropy(logits, labels).Item()
+        )!;
 
-        Assert.That((thrown.Value, thrown.Position, thrown.Range, thrown.IsLabel), Is.EqualTo(((long)label, 1L, 4L, true)));
+        Assert.That(
+            (thrown.Value, thrown.Position, thrown.Range, thrown.IsLabel),
+            Is.EqualTo(((long)label, 1L, 4L, true))
+        );
         Assert.That(thrown.Message, Does.Contain($"label {label} of row 1").And.Contain("4 classes, 0 to 3"));
     }
 
@@ -24,7 +31,10 @@ internal sealed class IndexRangeTests(DeviceKind kind) : Autograd.DeviceTests(ki
         using var logits = Tensor.From(Device, new float[8], [2, 4]);
         using var labels = Tensor.From(Device, [1, ignored], [2]);
 
-        Assert.That(Loss.CrossEntropy(logits, labels, ignoreIndex: ignored).Item(), Is.EqualTo(MathF.Log(4)).Within(1e-6f));
+        Assert.That(
+            Loss.CrossEntropy(logits, labels, ignoreIndex: ignored).Item(),
+            Is.EqualTo(MathF.Log(4)).Within(1e-6f)
+        );
     }
 
     [Test]
@@ -44,7 +54,12 @@ internal sealed class IndexRangeTests(DeviceKind kind) : Autograd.DeviceTests(ki
             StepResult result = run.Step(4).Result;
             var properties = new List<Func<object?>>
             {
-                () => result.Read().Skipped, () => result.Read().Stepped, () => result.Read().Reason, () => result.Read().GradientNorm, () => result.Read().Scale, () => result.Read().FirstBadParameter,
+                () => result.Read().Skipped,
+                () => result.Read().Stepped,
+                () => result.Read().Reason,
+                () => result.Read().GradientNorm,
+                () => result.Read().Scale,
+                () => result.Read().FirstBadParameter,
             };
             foreach (Func<object?> property in properties)
                 Assert.That(Assert.Throws<IndexRangeException>(() => property())!.Value, Is.EqualTo(4));
@@ -62,8 +77,10 @@ internal sealed class IndexRangeTests(DeviceKind kind) : Autograd.DeviceTests(ki
         using var run = new Run(Device);
         for (int i = 0; i < 12; i++)
         {
-            if (IsCpu) Assert.Throws<IndexRangeException>(() => run.Step(-1));
-            else Assert.That(() => run.Step(-1), Throws.Nothing);
+            if (IsCpu)
+                Assert.Throws<IndexRangeException>(() => run.Step(-1));
+            else
+                Assert.That(() => run.Step(-1), Throws.Nothing);
         }
 
         Assert.That(run.Scaler.GetScale(), Is.EqualTo(1024));
@@ -105,7 +122,13 @@ internal sealed class IndexRangeTests(DeviceKind kind) : Autograd.DeviceTests(ki
     public void A_trainer_ends_with_the_label()
     {
         using var model = new Sequential(new Linear(2, 3));
-        using var trainer = new Trainer(model, new Points(count: 8, features: 2, classes: 4), null, Device, new TrainerOptions { Batch = 4, Steps = 2 });
+        using var trainer = new Trainer(
+            model,
+            new Points(count: 8, features: 2, classes: 4),
+            null,
+            Device,
+            new TrainerOptions { Batch = 4, Steps = 2 }
+        );
 
         IndexRangeException thrown = Assert.Throws<IndexRangeException>(() => trainer.Run())!;
 

@@ -13,17 +13,52 @@ internal sealed class ObserverTests(DeviceKind kind)
         using (observer.Observe(run.Model))
             run.Backward(0);
 
-        string[] block = [.. ((string[])["norm1 (layer_norm)", "attention.qkv (linear)", "attention (attention)", "attention.projection (linear)", " (add)",
-            "norm2 (layer_norm)", "expand (linear)", "contract (linear)", " (add)"]).Select(part => part.StartsWith(' ') ? part : "." + part)];
+        string[] block =
+        [
+            .. (
+                (string[])
+                    [
+                        "norm1 (layer_norm)",
+                        "attention.qkv (linear)",
+                        "attention (attention)",
+                        "attention.projection (linear)",
+                        " (add)",
+                        "norm2 (layer_norm)",
+                        "expand (linear)",
+                        "contract (linear)",
+                        " (add)",
+                    ]
+            ).Select(part => part.StartsWith(' ') ? part : "." + part),
+        ];
         string[] expected =
         [
-            "tokens (embedding)", " (add)", .. block.Select(part => "block0" + part), .. block.Select(part => "block1" + part), "norm (layer_norm)", "tokens (linear)", " (cross_entropy)",
+            "tokens (embedding)",
+            " (add)",
+            .. block.Select(part => "block0" + part),
+            .. block.Select(part => "block1" + part),
+            "norm (layer_norm)",
+            "tokens (linear)",
+            " (cross_entropy)",
         ];
-        Assert.That(observer.Activations.Select(seen => seen.Name).Where(name => !name.Contains("(cast)", StringComparison.Ordinal) && name != " (add)"),
-            Is.EqualTo(expected.Where(name => name != " (add)")));
-        Assert.That(observer.Gradients.Select(seen => seen.Name), Is.EqualTo(observer.Activations.Select(seen => seen.Name).Reverse()));
-        Assert.That(observer.Numbers.Where(seen => seen.Name == "block0 (add)").Select(seen => seen.Number), Is.EqualTo(new[] { 1, 2, 2, 1 }), "forward, then backward");
-        Assert.That(observer.Parameters.Select(seen => seen.Name).Distinct(), Is.EquivalentTo(run.Model.Parameters().Select(parameter => parameter.Name)));
+        Assert.That(
+            observer
+                .Activations.Select(seen => seen.Name)
+                .Where(name => !name.Contains("(cast)", StringComparison.Ordinal) && name != " (add)"),
+            Is.EqualTo(expected.Where(name => name != " (add)"))
+        );
+        Assert.That(
+            observer.Gradients.Select(seen => seen.Name),
+            Is.EqualTo(observer.Activations.Select(seen => seen.Name).Reverse())
+        );
+        Assert.That(
+            observer.Numbers.Where(seen => seen.Name == "block0 (add)").Select(seen => seen.Number),
+            Is.EqualTo(new[] { 1, 2, 2, 1 }),
+            "forward, then backward"
+        );
+        Assert.That(
+            observer.Parameters.Select(seen => seen.Name).Distinct(),
+            Is.EquivalentTo(run.Model.Parameters().Select(parameter => parameter.Name))
+        );
     }
 
     [Test]
@@ -39,7 +74,11 @@ internal sealed class ObserverTests(DeviceKind kind)
         using (observer.Observe(model))
             scaler.Scale(Ops.Sum(model.Call(input))).Backward();
 
-        Assert.That(observer.Activations.Select(seen => seen.Values), Is.EqualTo(new float[][] { [-10], [-10] }), "2·1 - 3·4, and its sum");
+        Assert.That(
+            observer.Activations.Select(seen => seen.Values),
+            Is.EqualTo(new float[][] { [-10], [-10] }),
+            "2·1 - 3·4, and its sum"
+        );
         Assert.That(observer.Gradients.Select(seen => seen.Values), Is.EqualTo(new float[][] { [8], [8] }));
         Assert.That(observer.Parameters.Single().Values, Is.EqualTo(new float[] { 8, 32 }));
     }
@@ -47,7 +86,8 @@ internal sealed class ObserverTests(DeviceKind kind)
     [Test]
     public void A_step_that_is_observed_gives_the_same_bits(
         [ValueSource(typeof(SmallNetwork), nameof(SmallNetwork.Names))] string network,
-        [ValueSource(typeof(SmallNetwork), nameof(SmallNetwork.Precisions))] string precision)
+        [ValueSource(typeof(SmallNetwork), nameof(SmallNetwork.Precisions))] string precision
+    )
     {
         using Device device = kind.Open();
         using var seen = new SmallNetwork(device, network, precision, initialScale: 256);
@@ -134,7 +174,8 @@ internal sealed class ObserverTests(DeviceKind kind)
             Add(Gradients, gradient);
         }
 
-        public override void OnParameterGradient(Parameter parameter, in Observation gradient) => Parameters.Add((parameter.Name, gradient.Values.ToFloats()));
+        public override void OnParameterGradient(Parameter parameter, in Observation gradient) =>
+            Parameters.Add((parameter.Name, gradient.Values.ToFloats()));
 
         private void Add(List<(string, float[])> list, in Observation seen)
         {

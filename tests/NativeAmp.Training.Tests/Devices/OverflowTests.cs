@@ -7,7 +7,8 @@ internal sealed class OverflowTests(DeviceKind kind)
     [Test]
     public void An_overflow_is_skipped_reported_and_recovered_from(
         [ValueSource(typeof(SmallNetwork), nameof(SmallNetwork.Names))] string network,
-        [ValueSource(typeof(SmallNetwork), nameof(SmallNetwork.Precisions))] string precision)
+        [ValueSource(typeof(SmallNetwork), nameof(SmallNetwork.Precisions))] string precision
+    )
     {
         using Device device = kind.Open();
         using var run = new SmallNetwork(device, network, precision, initialScale: 256);
@@ -21,11 +22,20 @@ internal sealed class OverflowTests(DeviceKind kind)
         OptimizerSnapshot state = run.Optimizer.SaveState();
         StepResult skipped = run.Step();
 
-        Assert.That((skipped.Read().Skipped, skipped.Read().Scale, skipped.Read().FirstBadParameter), Is.EqualTo((true, 256f, bad.Name)));
-        Assert.That((skipped.ReadFirstBadFacts()!.Value.FirstNonFiniteIndex, skipped.Read().NonFiniteCount), Is.EqualTo((1L, 1L)));
+        Assert.That(
+            (skipped.Read().Skipped, skipped.Read().Scale, skipped.Read().FirstBadParameter),
+            Is.EqualTo((true, 256f, bad.Name))
+        );
+        Assert.That(
+            (skipped.ReadFirstBadFacts()!.Value.FirstNonFiniteIndex, skipped.Read().NonFiniteCount),
+            Is.EqualTo((1L, 1L))
+        );
         Assert.That(skipped.Read().Reason, Does.Contain($"'{bad.Name}'").And.Contain("256"));
         Assert.That(run.Parameters(), Is.EqualTo(before));
-        Assert.That(run.Optimizer.SaveState().Parameters.SelectMany(p => p.State["exp_avg"]), Is.EqualTo(state.Parameters.SelectMany(p => p.State["exp_avg"])));
+        Assert.That(
+            run.Optimizer.SaveState().Parameters.SelectMany(p => p.State["exp_avg"]),
+            Is.EqualTo(state.Parameters.SelectMany(p => p.State["exp_avg"]))
+        );
         Assert.That(run.Scaler.GetScale(), Is.EqualTo(128f));
 
         float last = float.NaN;
@@ -43,9 +53,15 @@ internal sealed class OverflowTests(DeviceKind kind)
     {
         switch (gradient.DType)
         {
-            case DType.Float16: Poison(gradient, index, Half.PositiveInfinity); break;
-            case DType.BFloat16: Poison(gradient, index, (BFloat16)float.PositiveInfinity); break;
-            default: Poison(gradient, index, float.PositiveInfinity); break;
+            case DType.Float16:
+                Poison(gradient, index, Half.PositiveInfinity);
+                break;
+            case DType.BFloat16:
+                Poison(gradient, index, (BFloat16)float.PositiveInfinity);
+                break;
+            default:
+                Poison(gradient, index, float.PositiveInfinity);
+                break;
         }
     }
 

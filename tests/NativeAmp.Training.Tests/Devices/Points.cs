@@ -8,7 +8,15 @@ internal sealed class Points(int count, int features, int classes) : IDataset
     public long Count => count;
 
     public IReadOnlyList<DataField> Fields { get; } =
-        [new() { Name = "point", DType = DType.Float32, Shape = [features] }, new() { Name = "cluster", DType = DType.Int32 }];
+    [
+        new()
+        {
+            Name = "point",
+            DType = DType.Float32,
+            Shape = [features],
+        },
+        new() { Name = "cluster", DType = DType.Int32 },
+    ];
 
     public void Fill(long index, long epoch, Sample sample)
     {

@@ -13,15 +13,41 @@ internal sealed class SmallNetwork : IDisposable
         var random = new RandomGenerator(11);
         (Module model, _batches) = name switch
         {
-            "mlp" => (new Sequential(
-                new Linear(12, 24, random: random), new Gelu(), new Dropout(0.1f, random), new Linear(24, 4, random: random)),
-                Images(device, random, [6, 12], classes: 4)),
-            "cnn" => (new Sequential(
-                new Conv2d(1, 4, kernel: 3, padding: 1, random: random), new BatchNorm2d(4), new Relu(), new MaxPool2d(2), new Flatten(),
-                new Linear(64, 5, random: random)),
-                Images(device, random, [6, 1, 8, 8], classes: 5)),
-            "gpt" => ((Module)Models.Gpt(new GptOptions { Vocabulary = 7, Context = 8, Width = 16, Heads = 2, Blocks = 2 }, random),
-                Texts(device, random, rows: 4, length: 8, vocabulary: 7)),
+            "mlp" => (
+                new Sequential(
+                    new Linear(12, 24, random: random),
+                    new Gelu(),
+                    new Dropout(0.1f, random),
+                    new Linear(24, 4, random: random)
+                ),
+                Images(device, random, [6, 12], classes: 4)
+            ),
+            "cnn" => (
+                new Sequential(
+                    new Conv2d(1, 4, kernel: 3, padding: 1, random: random),
+                    new BatchNorm2d(4),
+                    new Relu(),
+                    new MaxPool2d(2),
+                    new Flatten(),
+                    new Linear(64, 5, random: random)
+                ),
+                Images(device, random, [6, 1, 8, 8], classes: 5)
+            ),
+            "gpt" => (
+                (Module)
+                    Models.Gpt(
+                        new GptOptions
+                        {
+                            Vocabulary = 7,
+                            Context = 8,
+                            Width = 16,
+                            Heads = 2,
+                            Blocks = 2,
+                        },
+                        random
+                    ),
+                Texts(device, random, rows: 4, length: 8, vocabulary: 7)
+            ),
             _ => throw new ArgumentOutOfRangeException(nameof(name)),
         };
         Model = model.To(device);
@@ -80,12 +106,37 @@ internal sealed class SmallNetwork : IDisposable
         }
     }
 
-    private static (Tensor, Tensor)[] Images(Device device, RandomGenerator random, Shape shape, int classes) => [.. Enumerable.Range(0, Batches).Select(_ =>
-        (Tensor.From(device, Initializers.Normal(1)(shape, random), shape), Draw(device, random, [shape[0]], classes)))];
+    private static (Tensor, Tensor)[] Images(Device device, RandomGenerator random, Shape shape, int classes) =>
+        [
+            .. Enumerable
+                .Range(0, Batches)
+                .Select(_ =>
+                    (
+                        Tensor.From(device, Initializers.Normal(1)(shape, random), shape),
+                        Draw(device, random, [shape[0]], classes)
+                    )
+                ),
+        ];
 
-    private static (Tensor, Tensor)[] Texts(Device device, RandomGenerator random, int rows, int length, int vocabulary) => [.. Enumerable.Range(0, Batches).Select(_ =>
-        (Draw(device, random, [rows, length], vocabulary), Draw(device, random, [rows, length], vocabulary)))];
+    private static (Tensor, Tensor)[] Texts(
+        Device device,
+        RandomGenerator random,
+        int rows,
+        int length,
+        int vocabulary
+    ) =>
+        [
+            .. Enumerable
+                .Range(0, Batches)
+                .Select(_ =>
+                    (Draw(device, random, [rows, length], vocabulary), Draw(device, random, [rows, length], vocabulary))
+                ),
+        ];
 
     private static Tensor Draw(Device device, RandomGenerator random, Shape shape, int limit) =>
-        Tensor.From(device, [.. Enumerable.Range(0, (int)shape.Count).Select(_ => (int)(random.NextUInt32() % (uint)limit))], shape);
+        Tensor.From(
+            device,
+            [.. Enumerable.Range(0, (int)shape.Count).Select(_ => (int)(random.NextUInt32() % (uint)limit))],
+            shape
+        );
 }

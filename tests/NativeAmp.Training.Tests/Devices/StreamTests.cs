@@ -1,8 +1,8 @@
 namespace NativeAmp.Training.Tests.Devices;
 
 /// <summary>
-/// Work on streams (W2 of the hardware review): on the emulated GPU, which does it as late as the waits allow, what lacks an order reads memory that nobody
-/// has written yet.
+/// Work on streams (W2 of the hardware review): on the emulated GPU, which does it as late as the waits allow, what
+/// lacks an order reads memory that nobody has written yet.
 /// </summary>
 internal sealed class StreamTests
 {
@@ -100,19 +100,31 @@ internal sealed class StreamTests
         using Device cpu = Device.Cpu();
         Assert.That(() => cpu.Use(_stream), Throws.ArgumentException);
         using DeviceBuffer buffer = cpu.Allocate<float>([1]);
-        Assert.That(() => AmpKernels.Cast(cpu, buffer.ToCell(), buffer.ToCell(), 1, stream: _stream), Throws.ArgumentException.With.Message.Contains("another device"));
+        Assert.That(
+            () => AmpKernels.Cast(cpu, buffer.ToCell(), buffer.ToCell(), 1, stream: _stream),
+            Throws.ArgumentException.With.Message.Contains("another device")
+        );
     }
 
     private float[] Train()
     {
         var random = new RandomGenerator(5);
-        using Sequential model = new Sequential(new Linear(6, 8, random: random), new Gelu(), new Dropout(0.2f, random), new Linear(8, 3, random: random)).To(_device);
+        using Sequential model = new Sequential(
+            new Linear(6, 8, random: random),
+            new Gelu(),
+            new Dropout(0.2f, random),
+            new Linear(8, 3, random: random)
+        ).To(_device);
         using var optimizer = new FusedAdam(model.Parameters(), new AdamOptions { LearningRate = 1e-2 });
         using var scaler = new GradScaler(_device);
         for (int step = 0; step < 4; step++)
         {
             using TensorScope scope = TensorScope.Enter();
-            using Tensor input = Tensor.From<float>(_device, [.. Enumerable.Range(0, 24).Select(i => (float)Math.Sin(i + step))], [4, 6]);
+            using Tensor input = Tensor.From<float>(
+                _device,
+                [.. Enumerable.Range(0, 24).Select(i => (float)Math.Sin(i + step))],
+                [4, 6]
+            );
             using Tensor target = Tensor.From<int>(_device, [0, 1, 2, step % 3], [4]);
             using (Autocast.Enter(PrecisionPolicy.Float16))
                 scaler.Scale(Loss.CrossEntropy(model.Call(input), target)).Backward();

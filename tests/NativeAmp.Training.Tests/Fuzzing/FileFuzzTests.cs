@@ -10,8 +10,8 @@ using NativeAmp.Training.Tests.Data;
 namespace NativeAmp.Training.Tests.Fuzzing;
 
 /// <summary>
-/// Mutated files for every reader: a typed error, or the values that an independent reader finds, in bounded memory and time. Seeded; long with
-/// NATIVEAMP_EXHAUSTIVE=1.
+/// Mutated files for every reader: a typed error, or the values that an independent reader finds, in bounded memory and
+/// time. Seeded; long with NATIVEAMP_EXHAUSTIVE=1.
 /// </summary>
 public class FileFuzzTests
 {
@@ -22,14 +22,17 @@ public class FileFuzzTests
     public void Safetensors_by_bytes() => Safetensors((good, random) => Fuzz.Mutate(good, random));
 
     [Test]
-    public void Safetensors_by_header_text() => Safetensors((good, random) =>
-    {
-        int length = (int)BinaryPrimitives.ReadUInt64LittleEndian(good);
-        byte[] header = JsonMutation.Mutate(good[8..(8 + length)], random);
-        byte[] prefix = new byte[8];
-        BinaryPrimitives.WriteUInt64LittleEndian(prefix, (ulong)header.Length);
-        return [.. prefix, .. header, .. good[(8 + length)..]];
-    });
+    public void Safetensors_by_header_text() =>
+        Safetensors(
+            (good, random) =>
+            {
+                int length = (int)BinaryPrimitives.ReadUInt64LittleEndian(good);
+                byte[] header = JsonMutation.Mutate(good[8..(8 + length)], random);
+                byte[] prefix = new byte[8];
+                BinaryPrimitives.WriteUInt64LittleEndian(prefix, (ulong)header.Length);
+                return [.. prefix, .. header, .. good[(8 + length)..]];
+            }
+        );
 
     [Test]
     public void Checkpoints_with_their_digest_made_right_again()
@@ -54,15 +57,22 @@ public class FileFuzzTests
                     }
                     catch (Exception e) when (e is DataFormatException or CheckpointException)
                     {
-                        Assert.That((state.Floats, state.Longs), Is.EqualTo((new float[] { 9, 9, 9 }, new long[] { 5, 5 })), "refused, and changed all the same");
+                        Assert.That(
+                            (state.Floats, state.Longs),
+                            Is.EqualTo((new float[] { 9, 9, 9 }, new long[] { 5, 5 })),
+                            "refused, and changed all the same"
+                        );
                         throw;
                     }
 
-                    Dictionary<string, (string DType, long[] Shape, byte[] Bytes)> expected = IndependentSafetensors(bytes)!;
+                    Dictionary<string, (string DType, long[] Shape, byte[] Bytes)> expected = IndependentSafetensors(
+                        bytes
+                    )!;
                     Assert.That(state.Floats.SelectMany(BitConverter.GetBytes), Is.EqualTo(expected["floats"].Bytes));
                     Assert.That(state.Longs.SelectMany(BitConverter.GetBytes), Is.EqualTo(expected["longs"].Bytes));
                     taken++;
-                });
+                }
+            );
             Assert.That((refused > 0, taken > 0), Is.EqualTo((true, true)));
         }
         finally
@@ -75,7 +85,11 @@ public class FileFuzzTests
     public void Idx_plain() => Images(content => content, (good, random) => Fuzz.Mutate(good, random));
 
     [Test]
-    public void Idx_gzip_of_mutated() => Images(content => content, (good, random) => Idx.Gzip(Fuzz.Mutate(good, random)) is { Length: > 0 } file ? file : [0]);
+    public void Idx_gzip_of_mutated() =>
+        Images(
+            content => content,
+            (good, random) => Idx.Gzip(Fuzz.Mutate(good, random)) is { Length: > 0 } file ? file : [0]
+        );
 
     [Test]
     public void Idx_gzip_by_bytes() => Images(Idx.Gzip, (good, random) => Fuzz.Mutate(good, random));
@@ -91,7 +105,11 @@ public class FileFuzzTests
             byte[] goodImages = Idx.Bytes([3, 4, 5], [.. Enumerable.Range(0, 60).Select(i => (byte)(i * 7))]);
             byte[] goodLabels = Idx.Bytes([3], [1, 0, 9]);
             int taken = 0;
-            Run(random => random.Next(2) == 0 ? [0, .. Fuzz.Mutate(goodImages, random)] : [1, .. Fuzz.Mutate(goodLabels, random)],
+            Run(
+                random =>
+                    random.Next(2) == 0
+                        ? [0, .. Fuzz.Mutate(goodImages, random)]
+                        : [1, .. Fuzz.Mutate(goodLabels, random)],
                 bytes =>
                 {
                     File.WriteAllBytes(images, bytes[0] == 0 ? bytes[1..] : goodImages);
@@ -99,18 +117,30 @@ public class FileFuzzTests
                     ImageDataset data = ImageDataset.Load(images, labels, classes: 10, new Normalization(0, 1));
                     (int[] shape, byte[] pixels) = IndependentIdx(File.ReadAllBytes(images))!.Value;
                     (_, byte[] classes) = IndependentIdx(File.ReadAllBytes(labels))!.Value;
-                    Assert.That((data.Count, data.Height, data.Width), Is.EqualTo(((long)shape[0], shape[1], shape[2])));
+                    Assert.That(
+                        (data.Count, data.Height, data.Width),
+                        Is.EqualTo(((long)shape[0], shape[1], shape[2]))
+                    );
                     var batch = new Batch(data, 1);
                     for (int i = 0; i < Math.Min(4, data.Count); i++)
                     {
                         batch.Fill([i]);
                         float[] features = batch.Floats(0).ToArray();
                         Assert.That(batch.Integers(1)[0], Is.EqualTo(classes[i]));
-                        Assert.That(features, Is.EqualTo(pixels.AsSpan(i * features.Length, features.Length).ToArray().Select(pixel => (float)(pixel / 255.0))));
+                        Assert.That(
+                            features,
+                            Is.EqualTo(
+                                pixels
+                                    .AsSpan(i * features.Length, features.Length)
+                                    .ToArray()
+                                    .Select(pixel => (float)(pixel / 255.0))
+                            )
+                        );
                     }
 
                     taken++;
-                });
+                }
+            );
             Assert.That(taken, Is.Positive);
         }
         finally
@@ -124,50 +154,65 @@ public class FileFuzzTests
     {
         byte[] good = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("the quick brown fox. ", 5)));
         int taken = 0;
-        Run(random => Fuzz.Mutate(good, random), bytes =>
-        {
-            TextDataset data = TextDataset.Load(new MemoryStream(bytes), "text", context: 16);
-            Assert.That(bytes, Has.Length.GreaterThan(16));
-            var batch = new Batch(data, 1);
-            batch.Fill([data.Count - 1], 3);
-            int[] tokens = batch.Integers(0).ToArray(), targets = batch.Integers(1).ToArray();
-            byte[] window = [(byte)tokens[0], .. targets.Select(target => (byte)target)];
-            Assert.That(bytes.AsSpan().IndexOf(window), Is.GreaterThanOrEqualTo(0), "what is no run of the text");
-            Assert.That(targets[..15], Is.EqualTo(tokens[1..]));
-            taken++;
-        });
+        Run(
+            random => Fuzz.Mutate(good, random),
+            bytes =>
+            {
+                TextDataset data = TextDataset.Load(new MemoryStream(bytes), "text", context: 16);
+                Assert.That(bytes, Has.Length.GreaterThan(16));
+                var batch = new Batch(data, 1);
+                batch.Fill([data.Count - 1], 3);
+                int[] tokens = batch.Integers(0).ToArray(),
+                    targets = batch.Integers(1).ToArray();
+                byte[] window = [(byte)tokens[0], .. targets.Select(target => (byte)target)];
+                Assert.That(bytes.AsSpan().IndexOf(window), Is.GreaterThanOrEqualTo(0), "what is no run of the text");
+                Assert.That(targets[..15], Is.EqualTo(tokens[1..]));
+                taken++;
+            }
+        );
         Assert.That(taken, Is.Positive);
     }
 
     private static void Safetensors(Func<byte[], Random, byte[]> mutate)
     {
         using var memory = new MemoryStream();
-        var writer = new SafetensorsWriter(memory,
-        [
-            new("a.weight", SafetensorsDType.F32, [4, 5]), new("mask", SafetensorsDType.BOOL, [5]), new("packed", SafetensorsDType.F4, [2, 3]),
-            new("steps", SafetensorsDType.I64, []), new("none", SafetensorsDType.F16, [0, 7]),
-        ], new Dictionary<string, string> { ["format"] = "test" });
+        var writer = new SafetensorsWriter(
+            memory,
+            [
+                new("a.weight", SafetensorsDType.F32, [4, 5]),
+                new("mask", SafetensorsDType.BOOL, [5]),
+                new("packed", SafetensorsDType.F4, [2, 3]),
+                new("steps", SafetensorsDType.I64, []),
+                new("none", SafetensorsDType.F16, [0, 7]),
+            ],
+            new Dictionary<string, string> { ["format"] = "test" }
+        );
         writer.Write([.. Enumerable.Range(0, 80 + 5 + 3 + 8).Select(i => (byte)(i * 11))]);
         byte[] good = memory.ToArray();
         int taken = 0;
-        int refused = Run(random => mutate(good, random), bytes =>
-        {
-            using SafetensorsReader reader = SafetensorsReader.FromStream("x", new MemoryStream(bytes));
-            Dictionary<string, (string DType, long[] Shape, byte[] Bytes)>? expected = IndependentSafetensors(bytes);
-            Assert.That(expected, Is.Not.Null, "no JSON of the right form");
-            Assert.That(reader.Entries.Select(entry => entry.Name), Is.EquivalentTo(expected!.Keys));
-            foreach (SafetensorsEntry entry in reader.Entries)
+        int refused = Run(
+            random => mutate(good, random),
+            bytes =>
             {
-                byte[] read = new byte[entry.ByteLength];
-                reader.Read(entry, read);
-                (string dtype, long[] shape, byte[] data) = expected[entry.Name];
-                Assert.That((entry.DType.ToString(), entry.Shape), Is.EqualTo((dtype, shape)));
-                Assert.That(read, Is.EqualTo(data));
-                Assert.That(reader.Find(entry.Name), Is.SameAs(entry));
-            }
+                using SafetensorsReader reader = SafetensorsReader.FromStream("x", new MemoryStream(bytes));
+                Dictionary<string, (string DType, long[] Shape, byte[] Bytes)>? expected = IndependentSafetensors(
+                    bytes
+                );
+                Assert.That(expected, Is.Not.Null, "no JSON of the right form");
+                Assert.That(reader.Entries.Select(entry => entry.Name), Is.EquivalentTo(expected!.Keys));
+                foreach (SafetensorsEntry entry in reader.Entries)
+                {
+                    byte[] read = new byte[entry.ByteLength];
+                    reader.Read(entry, read);
+                    (string dtype, long[] shape, byte[] data) = expected[entry.Name];
+                    Assert.That((entry.DType.ToString(), entry.Shape), Is.EqualTo((dtype, shape)));
+                    Assert.That(read, Is.EqualTo(data));
+                    Assert.That(reader.Find(entry.Name), Is.SameAs(entry));
+                }
 
-            taken++;
-        });
+                taken++;
+            }
+        );
         Assert.That((refused > 0, taken > 0), Is.EqualTo((true, true)));
     }
 
@@ -175,20 +220,30 @@ public class FileFuzzTests
     {
         byte[] good = pack(Idx.Bytes([10, 6, 7], [.. Enumerable.Range(0, 420).Select(i => (byte)(i % 251))]));
         int taken = 0;
-        int refused = Run(random => mutate(good, random), bytes =>
-        {
-            using IdxReader reader = IdxReader.FromStream("x", new MemoryStream(bytes));
-            byte[] data = reader.ReadToEnd();
-            byte[] content = bytes is [0x1F, 0x8B, ..] ? GzipCommand.Gunzip(bytes) ?? throw new AssertionException($"gzip refuses {Convert.ToHexString(bytes)}") : bytes;
-            (int[] shape, byte[] elements) = IndependentIdx(content) ?? throw new AssertionException($"no IDX: {Convert.ToHexString(content)}");
-            Assert.That(reader.Shape.ToArray(), Is.EqualTo(shape));
-            Assert.That(data, Is.EqualTo(elements));
-            taken++;
-        });
+        int refused = Run(
+            random => mutate(good, random),
+            bytes =>
+            {
+                using IdxReader reader = IdxReader.FromStream("x", new MemoryStream(bytes));
+                byte[] data = reader.ReadToEnd();
+                byte[] content = bytes is [0x1F, 0x8B, ..]
+                    ? GzipCommand.Gunzip(bytes)
+                        ?? throw new AssertionException($"gzip refuses {Convert.ToHexString(bytes)}")
+                    : bytes;
+                (int[] shape, byte[] elements) =
+                    IndependentIdx(content) ?? throw new AssertionException($"no IDX: {Convert.ToHexString(content)}");
+                Assert.That(reader.Shape.ToArray(), Is.EqualTo(shape));
+                Assert.That(data, Is.EqualTo(elements));
+                taken++;
+            }
+        );
         Assert.That((refused > 0, taken > 0), Is.EqualTo((true, true)));
     }
 
-    /// <summary>Feeds inputs to a reader, which may return or refuse with a typed error; anything else fails, as does too much memory or time.</summary>
+    /// <summary>
+    /// Feeds inputs to a reader, which may return or refuse with a typed error; anything else fails, as does too much
+    /// memory or time.
+    /// </summary>
     /// <returns>How many were refused.</returns>
     private static int Run(Func<Random, byte[]> input, Action<byte[]> read)
     {
@@ -213,7 +268,11 @@ public class FileFuzzTests
                 Assert.Fail($"input {i}, {Convert.ToHexString(bytes)}: {e}");
             }
 
-            Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(Limit), $"input {i} took too much memory");
+            Assert.That(
+                GC.GetAllocatedBytesForCurrentThread() - before,
+                Is.LessThan(Limit),
+                $"input {i} took too much memory"
+            );
             Assert.That(Stopwatch.GetElapsedTime(start), Is.LessThan(Longest), $"input {i} took too long");
         }
 
@@ -229,7 +288,9 @@ public class FileFuzzTests
         return mutated;
     }
 
-    /// <summary>The digest that a checkpoint says of itself, made right: SHA-256 of the file with its own 64 digits as zeros.</summary>
+    /// <summary>
+    /// The digest that a checkpoint says of itself, made right: SHA-256 of the file with its own 64 digits as zeros.
+    /// </summary>
     private static byte[] WithDigest(byte[] file)
     {
         int at = file.AsSpan().IndexOf("\"sha256\":\""u8);
@@ -241,7 +302,9 @@ public class FileFuzzTests
         return right;
     }
 
-    /// <summary>A safetensors file by the format's description and System.Text.Json's document, or null where it is none.</summary>
+    /// <summary>
+    /// A safetensors file by the format's description and System.Text.Json's document, or null where it is none.
+    /// </summary>
     private static Dictionary<string, (string DType, long[] Shape, byte[] Bytes)>? IndependentSafetensors(byte[] file)
     {
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(file);
@@ -254,9 +317,18 @@ public class FileFuzzTests
         {
             if (tensor.NameEquals("__metadata__"))
                 continue;
-            int[] offsets = [.. tensor.Value.GetProperty("data_offsets").EnumerateArray().Select(offset => offset.GetInt32())];
-            tensors.Add(tensor.Name, (tensor.Value.GetProperty("dtype").GetString()!, [.. tensor.Value.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64())],
-                data[offsets[0]..offsets[1]]));
+            int[] offsets =
+            [
+                .. tensor.Value.GetProperty("data_offsets").EnumerateArray().Select(offset => offset.GetInt32()),
+            ];
+            tensors.Add(
+                tensor.Name,
+                (
+                    tensor.Value.GetProperty("dtype").GetString()!,
+                    [.. tensor.Value.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64())],
+                    data[offsets[0]..offsets[1]]
+                )
+            );
         }
 
         return tensors;
@@ -265,9 +337,19 @@ public class FileFuzzTests
     /// <summary>An IDX file of bytes by its description, or null where it is none.</summary>
     private static (int[] Shape, byte[] Elements)? IndependentIdx(byte[] file)
     {
-        if (file.Length < 4 || file[0] != 0 || file[1] != 0 || file[2] != 8 || file[3] == 0 || file.Length < 4 + 4 * file[3])
+        if (
+            file.Length < 4
+            || file[0] != 0
+            || file[1] != 0
+            || file[2] != 8
+            || file[3] == 0
+            || file.Length < 4 + 4 * file[3]
+        )
             return null;
-        int[] shape = [.. Enumerable.Range(0, file[3]).Select(i => BinaryPrimitives.ReadInt32BigEndian(file.AsSpan(4 + 4 * i)))];
+        int[] shape =
+        [
+            .. Enumerable.Range(0, file[3]).Select(i => BinaryPrimitives.ReadInt32BigEndian(file.AsSpan(4 + 4 * i))),
+        ];
         byte[] elements = file[(4 + 4 * shape.Length)..];
         return shape.Aggregate(1L, (product, size) => product * size) == elements.Length ? (shape, elements) : null;
     }
@@ -279,9 +361,14 @@ public class FileFuzzTests
         public long[] Longs { get; set; } = [];
 
         public CheckpointItem[] Items =>
-        [
-            CheckpointItem.Floats("floats", [Floats.Length], values => Floats.CopyTo(values), values => Floats = values.ToArray()),
-            CheckpointItem.Integers("longs", Longs.Length, () => Longs, values => Longs = values),
-        ];
+            [
+                CheckpointItem.Floats(
+                    "floats",
+                    [Floats.Length],
+                    values => Floats.CopyTo(values),
+                    values => Floats = values.ToArray()
+                ),
+                CheckpointItem.Integers("longs", Longs.Length, () => Longs, values => Longs = values),
+            ];
     }
 }

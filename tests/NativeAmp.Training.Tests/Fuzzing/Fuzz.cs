@@ -2,7 +2,9 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training.Tests.Fuzzing;
 
-/// <summary>Seeded mutations of a good file, and what a reader owes: a typed error or an answer, in bounded memory.</summary>
+/// <summary>
+/// Seeded mutations of a good file, and what a reader owes: a typed error or an answer, in bounded memory.
+/// </summary>
 internal static class Fuzz
 {
     /// <summary>Mutations a test tries: 10,000 where NATIVEAMP_EXHAUSTIVE is 1.</summary>
@@ -10,7 +12,10 @@ internal static class Fuzz
 
     public static bool Exhaustive => Environment.GetEnvironmentVariable("NATIVEAMP_EXHAUSTIVE") == "1";
 
-    /// <summary>One to four of: a bit flipped, a byte replaced (often by an extreme), a run removed, doubled or zeroed, the end cut.</summary>
+    /// <summary>
+    /// One to four of: a bit flipped, a byte replaced (often by an extreme), a run removed, doubled or zeroed, the end
+    /// cut.
+    /// </summary>
     public static byte[] Mutate(byte[] good, Random random)
     {
         List<byte> bytes = [.. good];
@@ -29,7 +34,10 @@ internal static class Fuzz
                     bytes[at] = (byte)random.Next(256);
                     break;
                 case 2:
-                    bytes[at] = random.GetItems<byte>([0, 1, 0x7F, 0x80, 0xFF, (byte)'"', (byte)'{', (byte)']', (byte)'9'], 1)[0];
+                    bytes[at] = random.GetItems<byte>(
+                        [0, 1, 0x7F, 0x80, 0xFF, (byte)'"', (byte)'{', (byte)']', (byte)'9'],
+                        1
+                    )[0];
                     break;
                 case 3:
                     bytes.RemoveRange(at, run);
@@ -50,8 +58,10 @@ internal static class Fuzz
         return [.. bytes];
     }
 
-    /// <summary>Feeds mutations to a reader. It may return or throw <see cref="DataFormatException"/>; anything else fails, as does
-    /// allocating more than <paramref name="allocationLimit"/> for one of them.</summary>
+    /// <summary>
+    /// Feeds mutations to a reader. It may return or throw <see cref="DataFormatException"/>; anything else fails, as
+    /// does allocating more than <paramref name="allocationLimit"/> for one of them.
+    /// </summary>
     /// <param name="good">The file.</param>
     /// <param name="read">The reader.</param>
     /// <param name="allocationLimit">Bytes that it may allocate for one mutation.</param>

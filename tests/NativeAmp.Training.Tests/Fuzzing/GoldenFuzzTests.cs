@@ -17,8 +17,12 @@ public class GoldenFuzzTests
         GoldenKind kind = GoldenReader.Recognise(file, good);
         using Device device = Device.Cpu(threads: 1);
         // Kinds share the mutations between them: six files, each a sixth.
-        int refused = Fuzz.Run(good, json => Assert.That(GoldenChecks.Check(kind, file, json, device), Is.Not.Empty),
-            allocationLimit: 256L * good.Length + (1 << 20), share: 6);
+        int refused = Fuzz.Run(
+            good,
+            json => Assert.That(GoldenChecks.Check(kind, file, json, device), Is.Not.Empty),
+            allocationLimit: 256L * good.Length + (1 << 20),
+            share: 6
+        );
         Assert.That(refused, Is.GreaterThan(0), "mutations that hit nothing test nothing");
     }
 
@@ -51,26 +55,36 @@ public class GoldenFuzzTests
     [Test]
     public void Recognising_mutated_files_gives_a_typed_error_or_a_kind()
     {
-        byte[] good = File.ReadAllBytes(Path.Combine(TestContext.CurrentContext.TestDirectory, "golden", "training.json"));
-        Fuzz.Run(good, json => GoldenReader.Recognise("other.json", json), allocationLimit: 16L * good.Length + (1 << 20));
+        byte[] good = File.ReadAllBytes(
+            Path.Combine(TestContext.CurrentContext.TestDirectory, "golden", "training.json")
+        );
+        Fuzz.Run(
+            good,
+            json => GoldenReader.Recognise("other.json", json),
+            allocationLimit: 16L * good.Length + (1 << 20)
+        );
     }
 
     [Test]
     public void Mutated_policies_give_a_format_error_or_a_policy_that_reads_back()
     {
         byte[] good = "params=float32,compute=float16,loss=float32,softmax=compute"u8.ToArray();
-        Fuzz.Run(good, bytes =>
-        {
-            string text = string.Concat(bytes.Select(b => (char)b));
-            try
+        Fuzz.Run(
+            good,
+            bytes =>
             {
-                PrecisionPolicy policy = PrecisionPolicy.Parse(text);
-                Assert.That(PrecisionPolicy.Parse(policy.ToString()), Is.EqualTo(policy));
-            }
-            catch (FormatException e)
-            {
-                throw new DataFormatException("policy", 0, text, "a policy", e);
-            }
-        }, allocationLimit: 1 << 18);
+                string text = string.Concat(bytes.Select(b => (char)b));
+                try
+                {
+                    PrecisionPolicy policy = PrecisionPolicy.Parse(text);
+                    Assert.That(PrecisionPolicy.Parse(policy.ToString()), Is.EqualTo(policy));
+                }
+                catch (FormatException e)
+                {
+                    throw new DataFormatException("policy", 0, text, "a policy", e);
+                }
+            },
+            allocationLimit: 1 << 18
+        );
     }
 }

@@ -3,13 +3,35 @@ using System.Text.RegularExpressions;
 
 namespace NativeAmp.Training.Tests.Fuzzing;
 
-/// <summary>Mutations of JSON that leave it JSON for the most part: values and keys replaced, doubled or removed, nesting, bad Unicode.</summary>
+/// <summary>
+/// Mutations of JSON that leave it JSON for the most part: values and keys replaced, doubled or removed, nesting, bad
+/// Unicode.
+/// </summary>
 internal static partial class JsonMutation
 {
     private static readonly string[] Values =
     [
-        "null", "true", "0", "-1", "1.5", "1e400", "9223372036854775807", "18446744073709551616", "\"\"", "\"x\"", "\"\\ud800\"", "\"\u00fc\"", "[]", "{}", "[[[[0]]]]",
-        "{\"a\":1}", "[null]", "\"F64\"", "\"__metadata__\"", "2147483648", "4294967296",
+        "null",
+        "true",
+        "0",
+        "-1",
+        "1.5",
+        "1e400",
+        "9223372036854775807",
+        "18446744073709551616",
+        "\"\"",
+        "\"x\"",
+        "\"\\ud800\"",
+        "\"\u00fc\"",
+        "[]",
+        "{}",
+        "[[[[0]]]]",
+        "{\"a\":1}",
+        "[null]",
+        "\"F64\"",
+        "\"__metadata__\"",
+        "2147483648",
+        "4294967296",
     ];
 
     public static byte[] Mutate(byte[] json, Random random)
@@ -27,7 +49,11 @@ internal static partial class JsonMutation
             {
                 0 => before + after,
                 1 => before + token.Value + "," + token.Value + after,
-                2 => before + string.Concat(Enumerable.Repeat("[", 400)) + token.Value + string.Concat(Enumerable.Repeat("]", 400)) + after,
+                2 => before
+                    + string.Concat(Enumerable.Repeat("[", 400))
+                    + token.Value
+                    + string.Concat(Enumerable.Repeat("]", 400))
+                    + after,
                 3 => before + tokens[random.Next(tokens.Count)].Value + after,
                 _ => before + random.GetItems(Values, 1)[0] + after,
             };

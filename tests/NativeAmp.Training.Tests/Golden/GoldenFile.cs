@@ -16,11 +16,13 @@ internal static class GoldenFile
 
     public static int[] Ints(JsonElement array) => [.. array.EnumerateArray().Select(value => value.GetInt32())];
 
-    public static Shape ShapeOf(JsonElement tensor) => new(tensor.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64()).ToArray());
+    public static Shape ShapeOf(JsonElement tensor) =>
+        new(tensor.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64()).ToArray());
 
     public static float[] Data(JsonElement tensor) => Floats(tensor.GetProperty("data"));
 
-    public static Tensor Tensor(Device device, JsonElement tensor) => Training.Tensor.From(device, Data(tensor), ShapeOf(tensor));
+    public static Tensor Tensor(Device device, JsonElement tensor) =>
+        Training.Tensor.From(device, Data(tensor), ShapeOf(tensor));
 
     public static void AssertClose(float[] actual, float[] expected, double relative, double absolute, string what)
     {
@@ -32,13 +34,14 @@ internal static class GoldenFile
         }
     }
 
-    private static float Float(JsonElement value) => value.ValueKind == JsonValueKind.Number
-        ? value.GetSingle()
-        : value.GetString() switch
-        {
-            "NaN" => float.NaN,
-            "Infinity" => float.PositiveInfinity,
-            "-Infinity" => float.NegativeInfinity,
-            var text => throw new FormatException($"'{text}' is no number of a golden file."),
-        };
+    private static float Float(JsonElement value) =>
+        value.ValueKind == JsonValueKind.Number
+            ? value.GetSingle()
+            : value.GetString() switch
+            {
+                "NaN" => float.NaN,
+                "Infinity" => float.PositiveInfinity,
+                "-Infinity" => float.NegativeInfinity,
+                var text => throw new FormatException($"'{text}' is no number of a golden file."),
+            };
 }

@@ -29,7 +29,9 @@ internal sealed class LayerTests(DeviceKind kind)
     public void An_operator_agrees_with_libtorch_in_both_directions(JsonElement golden)
     {
         using Device device = kind.Open();
-        Dictionary<string, Tensor> inputs = golden.GetProperty("inputs").EnumerateObject()
+        Dictionary<string, Tensor> inputs = golden
+            .GetProperty("inputs")
+            .EnumerateObject()
             .ToDictionary(input => input.Name, input => GoldenFile.Tensor(device, input.Value));
         JsonElement gradients = golden.GetProperty("grads");
         foreach (JsonProperty gradient in gradients.EnumerateObject())
@@ -37,14 +39,26 @@ internal sealed class LayerTests(DeviceKind kind)
 
         Tensor output = Compute(golden, device, inputs);
         Assert.That(output.Shape, Is.EqualTo(GoldenFile.ShapeOf(golden.GetProperty("output"))));
-        GoldenFile.AssertClose(output.ToFloats(), GoldenFile.Data(golden.GetProperty("output")), Relative, Absolute, "output");
+        GoldenFile.AssertClose(
+            output.ToFloats(),
+            GoldenFile.Data(golden.GetProperty("output")),
+            Relative,
+            Absolute,
+            "output"
+        );
 
         using Tensor outputGradient = GoldenFile.Tensor(device, golden.GetProperty("outputGrad"));
         output.Backward(outputGradient);
         foreach (JsonProperty gradient in gradients.EnumerateObject())
         {
             float[] actual = inputs[gradient.Name].Gradient!.ToFloats();
-            GoldenFile.AssertClose(actual, GoldenFile.Data(gradient.Value), Relative, Absolute, $"gradient of {gradient.Name}");
+            GoldenFile.AssertClose(
+                actual,
+                GoldenFile.Data(gradient.Value),
+                Relative,
+                Absolute,
+                $"gradient of {gradient.Name}"
+            );
         }
 
         foreach (Tensor input in inputs.Values)
@@ -56,16 +70,28 @@ internal sealed class LayerTests(DeviceKind kind)
     {
         JsonElement[] operations = [.. GoldenFile.Read("layers.json").GetProperty("ops").EnumerateArray()];
         JsonElement golden = operations.First(operation => operation.GetProperty("name").GetString() == "batchnorm2d");
-        JsonElement running = operations.First(operation => operation.GetProperty("name").GetString() == "batchnorm2d_running");
+        JsonElement running = operations.First(operation =>
+            operation.GetProperty("name").GetString() == "batchnorm2d_running"
+        );
         using Device device = kind.Open();
         using Tensor x = GoldenFile.Tensor(device, golden.GetProperty("inputs").GetProperty("x"));
         using BatchNorm2d norm = new BatchNorm2d((int)x.Shape[1]).To(device);
         using (NoGrad.Enter())
             norm.Forward(x);
         GoldenFile.AssertClose(
-            norm.RunningMean.ToFloats(), GoldenFile.Floats(running.GetProperty("runningMean")), Relative, Absolute, "running mean");
+            norm.RunningMean.ToFloats(),
+            GoldenFile.Floats(running.GetProperty("runningMean")),
+            Relative,
+            Absolute,
+            "running mean"
+        );
         GoldenFile.AssertClose(
-            norm.RunningVariance.ToFloats(), GoldenFile.Floats(running.GetProperty("runningVar")), Relative, Absolute, "running variance");
+            norm.RunningVariance.ToFloats(),
+            GoldenFile.Floats(running.GetProperty("runningVar")),
+            Relative,
+            Absolute,
+            "running variance"
+        );
     }
 
     private static Tensor Compute(JsonElement golden, Device device, Dictionary<string, Tensor> inputs)
@@ -83,18 +109,34 @@ internal sealed class LayerTests(DeviceKind kind)
             "linear" => Ops.Linear(inputs["x"], inputs["weight"], inputs["bias"]),
             "relu" => Ops.Relu(inputs["x"]),
             "gelu" => Ops.Gelu(inputs["x"], tanh: config.GetProperty("approximate").GetString() == "tanh"),
-            "layernorm" => Ops.LayerNorm(inputs["x"], inputs["weight"], inputs["bias"], config.GetProperty("eps").GetSingle()),
+            "layernorm" => Ops.LayerNorm(
+                inputs["x"],
+                inputs["weight"],
+                inputs["bias"],
+                config.GetProperty("eps").GetSingle()
+            ),
             "maxpool2d" => Ops.MaxPool2d(inputs["x"], Setting("kernel"), Setting("stride")),
             "avgpool2d" => Ops.AvgPool2d(inputs["x"], Setting("kernel"), Setting("stride")),
             "mse" => Loss.MeanSquaredError(inputs["x"], inputs["target"]),
             "softmax" => Ops.Softmax(inputs["x"]),
-            "attention" => Ops.Attention(inputs["q"], inputs["k"], inputs["v"], config.GetProperty("causal").GetBoolean()),
+            "attention" => Ops.Attention(
+                inputs["q"],
+                inputs["k"],
+                inputs["v"],
+                config.GetProperty("causal").GetBoolean()
+            ),
             "conv2d" => Ops.Conv2d(
-                inputs["x"], inputs["weight"], inputs["bias"], new Conv2dOptions(Setting("stride"), Setting("padding"), Setting("dilation"))),
+                inputs["x"],
+                inputs["weight"],
+                inputs["bias"],
+                new Conv2dOptions(Setting("stride"), Setting("padding"), Setting("dilation"))
+            ),
             "embedding" => Ops.Embedding(Labels("indices"), inputs["weight"]),
             "cross_entropy" => Loss.CrossEntropy(inputs["x"], Labels("targets")),
             "batchnorm2d" => Ops.BatchNorm2d(inputs["x"], inputs["weight"], inputs["bias"], null, null, training: true),
-            var name => throw new NotSupportedException($"The golden file has an operation '{name}' that this test does not know."),
+            var name => throw new NotSupportedException(
+                $"The golden file has an operation '{name}' that this test does not know."
+            ),
         };
     }
 }

@@ -40,13 +40,16 @@ internal sealed class TrainingTests(DeviceKind kind)
         using Device device = kind.Open();
         using Sequential model = Model(golden, device, new Relu());
         using var optimizer = new FusedAdam(model.Parameters(), Adam(golden));
-        using var scaler = new GradScaler(device, GradScalerOptions.PyTorch with
-        {
-            InitialScale = settings.GetProperty("init").GetSingle(),
-            GrowthFactor = settings.GetProperty("growthFactor").GetDouble(),
-            BackoffFactor = settings.GetProperty("backoffFactor").GetDouble(),
-            GrowthInterval = settings.GetProperty("growthInterval").GetInt32(),
-        });
+        using var scaler = new GradScaler(
+            device,
+            GradScalerOptions.PyTorch with
+            {
+                InitialScale = settings.GetProperty("init").GetSingle(),
+                GrowthFactor = settings.GetProperty("growthFactor").GetDouble(),
+                BackoffFactor = settings.GetProperty("backoffFactor").GetDouble(),
+                GrowthInterval = settings.GetProperty("growthInterval").GetInt32(),
+            }
+        );
         (Tensor x, Tensor y) = Batch(golden, device);
         float[] losses = GoldenFile.Floats(golden.GetProperty("losses"));
         float[] scales = GoldenFile.Floats(golden.GetProperty("scales"));

@@ -9,12 +9,26 @@ internal sealed class ModuleTests(DeviceKind kind)
     {
         using Sequential model = Models.Cnn(new RandomGenerator(1));
         string[] state = [.. model.State().Select(entry => $"{entry.Name} {entry.Values.Shape}")];
-        Assert.That(state, Is.EqualTo(new[]
-        {
-            "0.weight [32, 1, 3, 3]", "0.bias [32]", "3.weight [64, 32, 3, 3]", "3.bias [64]",
-            "7.weight [128, 3136]", "7.bias [128]", "9.weight [10, 128]", "9.bias [10]",
-        }));
-        Assert.That(model.Parameters().Select(parameter => parameter.Name), Is.EqualTo(model.State().Select(entry => entry.Name)));
+        Assert.That(
+            state,
+            Is.EqualTo(
+                new[]
+                {
+                    "0.weight [32, 1, 3, 3]",
+                    "0.bias [32]",
+                    "3.weight [64, 32, 3, 3]",
+                    "3.bias [64]",
+                    "7.weight [128, 3136]",
+                    "7.bias [128]",
+                    "9.weight [10, 128]",
+                    "9.bias [10]",
+                }
+            )
+        );
+        Assert.That(
+            model.Parameters().Select(parameter => parameter.Name),
+            Is.EqualTo(model.State().Select(entry => entry.Name))
+        );
     }
 
     [Test]
@@ -22,7 +36,10 @@ internal sealed class ModuleTests(DeviceKind kind)
     {
         using var model = new Sequential(new BatchNorm2d(3), new Relu());
         Assert.That(model.Parameters().Select(parameter => parameter.Name), Is.EqualTo(new[] { "0.weight", "0.bias" }));
-        Assert.That(model.NamedBuffers().Select(buffer => buffer.Name), Is.EqualTo(new[] { "0.running_mean", "0.running_var" }));
+        Assert.That(
+            model.NamedBuffers().Select(buffer => buffer.Name),
+            Is.EqualTo(new[] { "0.running_mean", "0.running_var" })
+        );
         Assert.That(model.State().Count(), Is.EqualTo(4));
     }
 
@@ -96,8 +113,12 @@ internal sealed class ModuleTests(DeviceKind kind)
     {
         using Device device = kind.Open();
         using Sequential model = new Sequential(
-            new Conv2d(2, 3, kernel: 3, random: new RandomGenerator(1)), new Relu(), new Flatten(),
-            new Linear(27, 5, random: new RandomGenerator(2)), new Gelu()).To(device);
+            new Conv2d(2, 3, kernel: 3, random: new RandomGenerator(1)),
+            new Relu(),
+            new Flatten(),
+            new Linear(27, 5, random: new RandomGenerator(2)),
+            new Gelu()
+        ).To(device);
         float[] values = Initializers.Normal(1)([2, 2, 5, 5], new RandomGenerator(3));
         using Tensor x = Tensor.From(device, values, [2, 2, 5, 5]);
         x.RequiresGrad = true;
@@ -190,8 +211,18 @@ internal sealed class ModuleTests(DeviceKind kind)
         Assert.That(() => new Clashing("a.b", "c"), Throws.ArgumentException.With.Message.Contains("dot"));
     }
 
-    private static Gpt SmallGpt() => Models.Gpt(
-        new GptOptions { Vocabulary = 5, Context = 4, Width = 16, Heads = 2, Blocks = 2 }, new RandomGenerator(7));
+    private static Gpt SmallGpt() =>
+        Models.Gpt(
+            new GptOptions
+            {
+                Vocabulary = 5,
+                Context = 4,
+                Width = 16,
+                Heads = 2,
+                Blocks = 2,
+            },
+            new RandomGenerator(7)
+        );
 
     private sealed class Clashing : Module
     {

@@ -51,7 +51,8 @@ internal sealed class CustomOperatorTests(DeviceKind kind) : Autograd.DeviceTest
     [Test]
     public void Only_what_requires_a_gradient_gets_one()
     {
-        using Tensor a = Leaf(1, 2), b = Tensor.From(Device, new float[] { 3, 4 }, [2]);
+        using Tensor a = Leaf(1, 2),
+            b = Tensor.From(Device, new float[] { 3, 4 }, [2]);
 
         Ops.Sum(new Sum().Apply(a, b)).Backward();
 
@@ -89,13 +90,26 @@ internal sealed class CustomOperatorTests(DeviceKind kind) : Autograd.DeviceTest
     {
         using Tensor x = Leaf(1, 2);
 
-        Assert.That(() => new Wrong(inputs => inputs[0], _ => []).Apply(x), Throws.InvalidOperationException.With.Message.Contains("memory of an input"));
-        Assert.That(() => new Wrong(_ => null!, _ => []).Apply(x), Throws.InvalidOperationException.With.Message.Contains("gave back nothing"));
-        Assert.That(() => new Wrong(inputs => inputs[0] * 2, _ => []).Apply(), Throws.ArgumentException.With.Message.Contains("needs an input"));
-        Assert.That(() => Ops.Sum(new Wrong(inputs => inputs[0] * 2, _ => []).Apply(x)).Backward(),
-            Throws.InvalidOperationException.With.Message.Contains("gave 0 gradients for 1 inputs"));
-        Assert.That(() => Ops.Sum(new Wrong(inputs => inputs[0] * 2, g => [g.Reshape(1, 2)]).Apply(x)).Backward(),
-            Throws.ArgumentException.With.Message.Contains("gradient 0 must have its input's shape"));
+        Assert.That(
+            () => new Wrong(inputs => inputs[0], _ => []).Apply(x),
+            Throws.InvalidOperationException.With.Message.Contains("memory of an input")
+        );
+        Assert.That(
+            () => new Wrong(_ => null!, _ => []).Apply(x),
+            Throws.InvalidOperationException.With.Message.Contains("gave back nothing")
+        );
+        Assert.That(
+            () => new Wrong(inputs => inputs[0] * 2, _ => []).Apply(),
+            Throws.ArgumentException.With.Message.Contains("needs an input")
+        );
+        Assert.That(
+            () => Ops.Sum(new Wrong(inputs => inputs[0] * 2, _ => []).Apply(x)).Backward(),
+            Throws.InvalidOperationException.With.Message.Contains("gave 0 gradients for 1 inputs")
+        );
+        Assert.That(
+            () => Ops.Sum(new Wrong(inputs => inputs[0] * 2, g => [g.Reshape(1, 2)]).Apply(x)).Backward(),
+            Throws.ArgumentException.With.Message.Contains("gradient 0 must have its input's shape")
+        );
         // None is a gradient of nothing.
         using Tensor other = Leaf(1, 2);
         Ops.Sum(new Wrong(inputs => inputs[0] * 2, _ => [null]).Apply(other)).Backward();
@@ -108,7 +122,8 @@ internal sealed class CustomOperatorTests(DeviceKind kind) : Autograd.DeviceTest
         using Tensor x = Leaf([.. Enumerable.Range(0, 1000).Select(i => (float)i)]);
         Step();
         long before = Device.MemoryStatistics.LiveTotalBytes;
-        for (int i = 0; i < 5; i++) Step();
+        for (int i = 0; i < 5; i++)
+            Step();
 
         Assert.That(Device.MemoryStatistics.LiveTotalBytes, Is.EqualTo(before));
 
@@ -149,14 +164,18 @@ internal sealed class CustomOperatorTests(DeviceKind kind) : Autograd.DeviceTest
     {
         protected override Tensor Forward(IReadOnlyList<Tensor> inputs, SavedTensors saved) => inputs[0] + inputs[1];
 
-        protected override IReadOnlyList<Tensor?> Backward(IReadOnlyList<Tensor> saved, Tensor outputGradient) => [outputGradient, outputGradient];
+        protected override IReadOnlyList<Tensor?> Backward(IReadOnlyList<Tensor> saved, Tensor outputGradient) =>
+            [outputGradient, outputGradient];
     }
 
-    private sealed class Wrong(Func<IReadOnlyList<Tensor>, Tensor> forward, Func<Tensor, IReadOnlyList<Tensor?>> backward)
-        : CustomOperator("wrong")
+    private sealed class Wrong(
+        Func<IReadOnlyList<Tensor>, Tensor> forward,
+        Func<Tensor, IReadOnlyList<Tensor?>> backward
+    ) : CustomOperator("wrong")
     {
         protected override Tensor Forward(IReadOnlyList<Tensor> inputs, SavedTensors saved) => forward(inputs);
 
-        protected override IReadOnlyList<Tensor?> Backward(IReadOnlyList<Tensor> saved, Tensor outputGradient) => backward(outputGradient);
+        protected override IReadOnlyList<Tensor?> Backward(IReadOnlyList<Tensor> saved, Tensor outputGradient) =>
+            backward(outputGradient);
     }
 }

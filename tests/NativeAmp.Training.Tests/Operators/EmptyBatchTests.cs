@@ -1,6 +1,8 @@
 namespace NativeAmp.Training.Tests.Operators;
 
-/// <summary>A batch without samples, the last one of a filtered data set: shapes and zero gradients, as in PyTorch.</summary>
+/// <summary>
+/// A batch without samples, the last one of a filtered data set: shapes and zero gradients, as in PyTorch.
+/// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class EmptyBatchTests(DeviceKind kind)
 {

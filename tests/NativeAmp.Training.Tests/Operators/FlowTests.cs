@@ -38,7 +38,9 @@ internal sealed class FlowTests(DeviceKind kind)
     public void Threads_add_their_gradients_to_one_model()
     {
         using Device device = kind.Open();
-        using var model = new Sequential(new Linear(3, 2, initializer: Initializers.Constant(0.5f)), new Relu()).To(device);
+        using var model = new Sequential(new Linear(3, 2, initializer: Initializers.Constant(0.5f)), new Relu()).To(
+            device
+        );
         InThreads(thread =>
         {
             for (int i = 0; i < 50; i++)
@@ -87,7 +89,9 @@ internal sealed class FlowTests(DeviceKind kind)
             // A thread that was not started by this flow knows nothing of it.
             using (ExecutionContext.SuppressFlow())
             {
-                (bool, bool) elsewhere = Task.Run(() => (GradMode.IsEnabled, Autocast.IsEnabled)).GetAwaiter().GetResult();
+                (bool, bool) elsewhere = Task.Run(() => (GradMode.IsEnabled, Autocast.IsEnabled))
+                    .GetAwaiter()
+                    .GetResult();
                 Assert.That(elsewhere, Is.EqualTo((true, false)));
             }
         }
@@ -120,18 +124,23 @@ internal sealed class FlowTests(DeviceKind kind)
         var results = new T[Threads];
         var errors = new Exception?[Threads];
         using var start = new Barrier(Threads);
-        Thread[] threads = [.. Enumerable.Range(0, Threads).Select(index => new Thread(() =>
-        {
-            try
-            {
-                start.SignalAndWait();
-                results[index] = body(index);
-            }
-            catch (Exception e)
-            {
-                errors[index] = e;
-            }
-        }))];
+        Thread[] threads =
+        [
+            .. Enumerable
+                .Range(0, Threads)
+                .Select(index => new Thread(() =>
+                {
+                    try
+                    {
+                        start.SignalAndWait();
+                        results[index] = body(index);
+                    }
+                    catch (Exception e)
+                    {
+                        errors[index] = e;
+                    }
+                })),
+        ];
         foreach (Thread thread in threads)
             thread.Start();
         foreach (Thread thread in threads)
@@ -145,7 +154,9 @@ internal sealed class FlowTests(DeviceKind kind)
         using NoGrad noGrad = NoGrad.Enter();
         using AutocastScope autocast = Autocast.Enter(PrecisionPolicy.Float16);
         Tensor output = operation.Apply(inputs);
-        return output.DType == DType.Int32 ? [.. output.ToArray<int>().Select(value => (float)value)] : output.ToFloats();
+        return output.DType == DType.Int32
+            ? [.. output.ToArray<int>().Select(value => (float)value)]
+            : output.ToFloats();
     }
 
     private static float[]?[] Train(OperatorCase operation, Device device)
@@ -175,7 +186,11 @@ internal sealed class FlowTests(DeviceKind kind)
     {
         if (!output.RequiresGrad)
             return;
-        using Tensor seed = Tensor.From(device, Initializers.Normal(1)(output.Shape, new RandomGenerator(9)), output.Shape);
+        using Tensor seed = Tensor.From(
+            device,
+            Initializers.Normal(1)(output.Shape, new RandomGenerator(9)),
+            output.Shape
+        );
         output.Backward(seed);
     }
 
@@ -188,8 +203,6 @@ internal sealed class FlowTests(DeviceKind kind)
 
         public void OnCompleted(Action continuation) => new Thread(() => continuation()).Start();
 
-        public void GetResult()
-        {
-        }
+        public void GetResult() { }
     }
 }

@@ -7,8 +7,12 @@ namespace NativeAmp.Training.Tests.Operators;
 /// <param name="Module">Makes the module, if it is one.</param>
 /// <param name="Apply">The call.</param>
 internal sealed record OperatorCase(
-    string Name, Shape[] Floats, (Shape Shape, int Bound)? Integers, Func<RandomGenerator, Module>? Module,
-    Func<OperatorInputs, Tensor> Apply)
+    string Name,
+    Shape[] Floats,
+    (Shape Shape, int Bound)? Integers,
+    Func<RandomGenerator, Module>? Module,
+    Func<OperatorInputs, Tensor> Apply
+)
 {
     public override string ToString() => Name;
 }
@@ -47,7 +51,8 @@ internal sealed class OperatorInputs : IDisposable
     public IEnumerable<Tensor> Leaves => Floats.Concat(Module?.Parameters() ?? []);
 
     /// <summary>Everything that somebody could write to.</summary>
-    public IEnumerable<Tensor> All => Floats.Concat(Integers is null ? [] : [Integers]).Concat(Module?.State().Select(entry => entry.Values) ?? []);
+    public IEnumerable<Tensor> All =>
+        Floats.Concat(Integers is null ? [] : [Integers]).Concat(Module?.State().Select(entry => entry.Values) ?? []);
 
     private RandomState RandomState { get; }
 

@@ -1,8 +1,8 @@
 namespace NativeAmp.Training.Tests.Operators;
 
 /// <summary>
-/// For every operator, loss and module, and every tensor that has to do with it: changed between the forward and the backward pass, it
-/// leaves the gradient of the forward pass's values, or an exception and no gradient at all.
+/// For every operator, loss and module, and every tensor that has to do with it: changed between the forward and the
+/// backward pass, it leaves the gradient of the forward pass's values, or an exception and no gradient at all.
 /// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class WrittenBetweenTests(DeviceKind kind)
@@ -21,11 +21,14 @@ internal sealed class WrittenBetweenTests(DeviceKind kind)
     private static IEnumerable<string> Precisions => ["float32", "float16", "bfloat16"];
 
     [Test]
-    public void What_is_changed_between_forward_and_backward_is_right_or_refused([ValueSource(nameof(Precisions))] string precision)
+    public void What_is_changed_between_forward_and_backward_is_right_or_refused(
+        [ValueSource(nameof(Precisions))] string precision
+    )
     {
         using Device device = kind.Open();
         PrecisionPolicy policy = PrecisionPolicy.Float32.WithCompute(DTypes.Parse(precision));
-        int right = 0, refused = 0;
+        int right = 0,
+            refused = 0;
         foreach (OperatorCase operation in OperatorCatalogue.Of(4))
         {
             float[]?[] expected = Gradients(device, policy, operation, null, null, out _);
@@ -36,7 +39,8 @@ internal sealed class WrittenBetweenTests(DeviceKind kind)
                 for (int index = 0; index <= tensors; index++)
                 {
                     float[]?[] gradients = Gradients(device, policy, operation, change, index, out Exception? error);
-                    string what = $"{operation.Name} in {precision}, tensor {index} of {tensors} {change}: {error?.Message}";
+                    string what =
+                        $"{operation.Name} in {precision}, tensor {index} of {tensors} {change}: {error?.Message}";
                     if (error is not null)
                     {
                         Assert.That(error, Is.InstanceOf<InvalidOperationException>(), what);
@@ -65,7 +69,13 @@ internal sealed class WrittenBetweenTests(DeviceKind kind)
 
     /// <summary>The leaves' gradients, with a change between the passes; null for a leaf without one.</summary>
     private static float[]?[] Gradients(
-        Device device, PrecisionPolicy policy, OperatorCase operation, string? change, int? index, out Exception? error)
+        Device device,
+        PrecisionPolicy policy,
+        OperatorCase operation,
+        string? change,
+        int? index,
+        out Exception? error
+    )
     {
         error = null;
         using TensorScope scope = TensorScope.Enter();
@@ -74,7 +84,11 @@ internal sealed class WrittenBetweenTests(DeviceKind kind)
         Tensor output;
         using (Autocast.Enter(policy))
             output = operation.Apply(inputs);
-        using Tensor seed = Tensor.From(device, Initializers.Normal(1)(output.Shape, new RandomGenerator(9)), output.Shape);
+        using Tensor seed = Tensor.From(
+            device,
+            Initializers.Normal(1)(output.Shape, new RandomGenerator(9)),
+            output.Shape
+        );
         try
         {
             Tensor[] places = [.. inputs.All, output];

@@ -7,7 +7,14 @@ internal sealed class Browser : IAsyncDisposable
 {
     private static readonly string[] Names = ["chromium", "chromium-browser", "google-chrome"];
     private static readonly string[] Arguments =
-        ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+    [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ];
 
     private readonly IPlaywright _playwright;
     private readonly IBrowser _browser;
@@ -17,12 +24,19 @@ internal sealed class Browser : IAsyncDisposable
     /// <summary>Starts it. Where there is none the test is skipped and says why.</summary>
     public static async Task<Browser> Start()
     {
-        string? path = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
-            .SelectMany(folder => Names.Select(name => Path.Combine(folder, name))).FirstOrDefault(File.Exists);
+        string? path = (Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(Path.PathSeparator)
+            .SelectMany(folder => Names.Select(name => Path.Combine(folder, name)))
+            .FirstOrDefault(File.Exists);
         if (path is null)
             Assert.Ignore("No Chromium here, which shows the reports: sudo apt-get install chromium.");
         IPlaywright playwright = await Playwright.CreateAsync();
-        return new Browser(playwright, await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = path, Args = Arguments }));
+        return new Browser(
+            playwright,
+            await playwright.Chromium.LaunchAsync(
+                new BrowserTypeLaunchOptions { ExecutablePath = path, Args = Arguments }
+            )
+        );
     }
 
     /// <summary>A page of a width, light or dark.</summary>
@@ -31,12 +45,14 @@ internal sealed class Browser : IAsyncDisposable
     /// <param name="bypassPolicy">Whether scripts may be put into it, against its own policy.</param>
     public async Task<IPage> Open(int width, bool dark, bool bypassPolicy = false)
     {
-        IBrowserContext context = await _browser.NewContextAsync(new BrowserNewContextOptions
-        {
-            ViewportSize = new ViewportSize { Width = width, Height = 1000 },
-            ColorScheme = dark ? ColorScheme.Dark : ColorScheme.Light,
-            BypassCSP = bypassPolicy,
-        });
+        IBrowserContext context = await _browser.NewContextAsync(
+            new BrowserNewContextOptions
+            {
+                ViewportSize = new ViewportSize { Width = width, Height = 1000 },
+                ColorScheme = dark ? ColorScheme.Dark : ColorScheme.Light,
+                BypassCSP = bypassPolicy,
+            }
+        );
         return await context.NewPageAsync();
     }
 

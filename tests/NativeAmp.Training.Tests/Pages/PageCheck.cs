@@ -5,8 +5,9 @@ using Microsoft.Playwright;
 namespace NativeAmp.Training.Tests.Pages;
 
 /// <summary>
-/// Looks at a report as a browser shows it, on a telephone and on a wide screen, light and dark: every chart has marks inside its frame, no text lies on
-/// another, letters are large enough, nothing has to be scrolled sideways, nothing is asked of the network, and axe-core finds nothing to object to.
+/// Looks at a report as a browser shows it, on a telephone and on a wide screen, light and dark: every chart has marks
+/// inside its frame, no text lies on another, letters are large enough, nothing has to be scrolled sideways, nothing is
+/// asked of the network, and axe-core finds nothing to object to.
 /// </summary>
 internal static class PageCheck
 {
@@ -16,9 +17,9 @@ internal static class PageCheck
     // A chart that is scaled down to a telephone's width still has letters of this size.
     private const double SmallestLetters = 10;
 
-    // Charts are drawn in the light palette's colors (NativeAmp.Reports.Palette), which the style sheet replaces on a dark page.
-    private const string Look =
-        """
+    // Charts are drawn in the light palette's colors (NativeAmp.Reports.Palette), which the style sheet replaces on a
+    // dark page.
+    private const string Look = """
         async smallest => {
           const wrong = [];
           const seen = box => box.width > 0 || box.height > 0;
@@ -101,7 +102,10 @@ internal static class PageCheck
         page.PageError += (_, error) => found.Add($"a script failed: {error}");
         page.Request += (_, request) =>
         {
-            if (!request.Url.StartsWith("file:", StringComparison.Ordinal) && !request.Url.StartsWith("data:", StringComparison.Ordinal))
+            if (
+                !request.Url.StartsWith("file:", StringComparison.Ordinal)
+                && !request.Url.StartsWith("data:", StringComparison.Ordinal)
+            )
                 found.Add($"it asks for {request.Url}");
         };
         await page.GotoAsync(new Uri(Path.GetFullPath(file)).AbsoluteUri);
@@ -114,6 +118,13 @@ internal static class PageCheck
         await page.GotoAsync(new Uri(Path.GetFullPath(file)).AbsoluteUri);
         AxeResult result = await page.RunAxe();
         await page.Context.CloseAsync();
-        return result.Violations.SelectMany(violation => violation.Nodes.Take(3).Select(node => $"{(dark ? "dark" : "light")}: {violation.Id}: {violation.Help}: {node.Html[..Math.Min(200, node.Html.Length)]}"));
+        return result.Violations.SelectMany(violation =>
+            violation
+                .Nodes.Take(3)
+                .Select(node =>
+                    $"{(dark ? "dark" : "light")}: {violation.Id}: {violation.Help}: "
+                    + $"{node.Html[..Math.Min(200, node.Html.Length)]}"
+                )
+        );
     }
 }

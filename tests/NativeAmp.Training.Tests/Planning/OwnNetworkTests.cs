@@ -6,37 +6,64 @@ using NativeAmp.Training.Tests.Data;
 
 namespace NativeAmp.Training.Tests.Planning;
 
-/// <summary>What is planned for NativeAmp's own networks, beside what runs of them count: the pool's own figures, which know nothing of the planner.</summary>
+/// <summary>
+/// What is planned for NativeAmp's own networks, beside what runs of them count: the pool's own figures, which know
+/// nothing of the planner.
+/// </summary>
 internal sealed class OwnNetworkTests
 {
     private const double Within = 2; // percent
 
-    private static readonly string[] Kinds = ["parameters", "compute_copies", "gradients", "optimizer_state", "activations"];
+    private static readonly string[] Kinds =
+    [
+        "parameters",
+        "compute_copies",
+        "gradients",
+        "optimizer_state",
+        "activations",
+    ];
 
     private string _images = "";
 
     [OneTimeSetUp]
-    public void WriteImages() => Idx.WriteTinyMnist(_images = Directory.CreateTempSubdirectory("plan-images").FullName, train: 400, test: 10, seed: 1);
+    public void WriteImages() =>
+        Idx.WriteTinyMnist(
+            _images = Directory.CreateTempSubdirectory("plan-images").FullName,
+            train: 400,
+            test: 10,
+            seed: 1
+        );
 
     [OneTimeTearDown]
     public void RemoveImages() => Directory.Delete(_images, recursive: true);
 
     [Test]
-    public void The_cnn_takes_what_is_planned([Values("fp32", "fp16", "bf16")] string precision, [Values(5, 96)] int batch) =>
-        Check("cnn", precision, batch, []);
+    public void The_cnn_takes_what_is_planned(
+        [Values("fp32", "fp16", "bf16")] string precision,
+        [Values(5, 96)] int batch
+    ) => Check("cnn", precision, batch, []);
 
     [Test]
-    public void The_mlp_takes_what_is_planned([Values("fp32", "fp16", "bf16")] string precision, [Values(7, 128)] int batch) =>
-        Check("mlp", precision, batch, []);
+    public void The_mlp_takes_what_is_planned(
+        [Values("fp32", "fp16", "bf16")] string precision,
+        [Values(7, 128)] int batch
+    ) => Check("mlp", precision, batch, []);
 
-    // Where the logits weigh most, and where the last block's hidden layer does; sizes that are no powers of two; one block, one head.
+    // Where the logits weigh most, and where the last block's hidden layer does; sizes that are no powers of two; one
+    // block, one head.
     [Test]
     public void The_gpt_takes_what_is_planned(
         [Values("fp32", "fp16", "bf16")] string precision,
-        [Values("4 64 128 4 3", "2 128 256 8 2", "3 50 96 6 2", "1 33 64 1 1")] string sizes)
+        [Values("4 64 128 4 3", "2 128 256 8 2", "3 50 96 6 2", "1 33 64 1 1")] string sizes
+    )
     {
         string[] s = sizes.Split(' ');
-        Check("gpt", precision, int.Parse(s[0], null), ["--context", s[1], "--width", s[2], "--heads", s[3], "--blocks", s[4]]);
+        Check(
+            "gpt",
+            precision,
+            int.Parse(s[0], null),
+            ["--context", s[1], "--width", s[2], "--heads", s[3], "--blocks", s[4]]
+        );
     }
 
     [TestCase(1, 256)]
@@ -59,7 +86,10 @@ internal sealed class OwnNetworkTests
     {
         Assert.That(() => OwnNetworks.Mlp(TrainingPrecision.Fp16, 0), Throws.TypeOf<PlanException>());
         Assert.That(() => OwnNetworks.Cnn(TrainingPrecision.Fp16, 8, height: 3), Throws.TypeOf<PlanException>());
-        Assert.That(() => OwnNetworks.Gpt(TrainingPrecision.Fp16, 8, width: 100, heads: 7), Throws.TypeOf<PlanException>().With.Message.Contains("7 heads"));
+        Assert.That(
+            () => OwnNetworks.Gpt(TrainingPrecision.Fp16, 8, width: 100, heads: 7),
+            Throws.TypeOf<PlanException>().With.Message.Contains("7 heads")
+        );
         Assert.That(() => OwnNetworks.Mlp(TrainingPrecision.Tf32, 8), Throws.TypeOf<PlanException>());
     }
 
@@ -67,12 +97,15 @@ internal sealed class OwnNetworkTests
     {
         string[] both = ["--model", model, "--precision", precision, "--batch", $"{batch}", .. sizes, "--json"];
         string[] data = model == "gpt" ? ["--data", Text(), "--sample", "0"] : ["--data", _images];
-        JsonElement counted = Json(["train", .. both, .. data, "--steps", "3", "--threads", "1", "--device", "cpu"]).GetProperty("memory");
+        JsonElement counted = Json(["train", .. both, .. data, "--steps", "3", "--threads", "1", "--device", "cpu"])
+            .GetProperty("memory");
         JsonElement planned = Json(["plan", .. both]);
         foreach (string kind in Kinds)
         {
             double count = counted.GetProperty(kind).GetDouble();
-            TestContext.Out.WriteLine($"{kind}: planned {planned.GetProperty(kind).GetDouble():N0}, counted {count:N0}");
+            TestContext.Out.WriteLine(
+                $"{kind}: planned {planned.GetProperty(kind).GetDouble():N0}, counted {count:N0}"
+            );
             Assert.That(planned.GetProperty(kind).GetDouble(), Is.EqualTo(count).Within(Within).Percent, kind);
         }
     }

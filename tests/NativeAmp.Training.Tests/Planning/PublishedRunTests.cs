@@ -1,11 +1,15 @@
+using System.Globalization;
 using NativeAmp.Planning;
 
 namespace NativeAmp.Training.Tests.Planning;
 
-/// <summary>The planner held to what others measured and published. The test prints the table that docs/planning.md shows.</summary>
+/// <summary>
+/// The planner held to what others measured and published. The test prints the table that docs/planning.md shows.
+/// </summary>
 internal sealed class PublishedRunTests
 {
-    // What the planner misses, and by how much about: docs/planning.md says why. A row that comes within its limit, or another that leaves it, is news.
+    // What the planner misses, and by how much about: docs/planning.md says why. A row that comes within its limit, or
+    // another that leaves it, is news.
     private static readonly Dictionary<string, double> KnownMisses = new()
     {
         ["T2 ZeRO-3 530B 640"] = -0.17,
@@ -17,14 +21,21 @@ internal sealed class PublishedRunTests
     {
         IReadOnlyList<ValidationRow> rows = Validation.Rows();
         foreach (ValidationRow row in rows)
-            TestContext.Out.WriteLine(FormattableString.Invariant($"{row.Run.Id,-34} {row.Role,-8} {row.Run.Value,12:G5} {row.Planned,12:G5} {row.Error,8:P1} of {row.Limit:P0}"));
+            TestContext.Out.WriteLine(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{row.Run.Id, -34} {row.Role, -8} {row.Run.Value, 12:G5} {row.Planned, 12:G5} {row.Error, 8:P1} "
+                        + $"of {row.Limit:P0}"
+                )
+            );
 
         Assert.That(rows.Where(r => !r.Met).Select(r => r.Run.Id), Is.EquivalentTo(KnownMisses.Keys));
         foreach (ValidationRow row in rows.Where(r => !r.Met))
             Assert.That(row.Error, Is.EqualTo(KnownMisses[row.Run.Id]).Within(0.02), row.Run.Id);
     }
 
-    // The figures as their papers print them, typed in anew: a slip in the data file would make the comparison worthless.
+    // The figures as their papers print them, typed in anew: a slip in the data file would make the comparison
+    // worthless.
     [TestCase("T1 1.7b", 137)]
     [TestCase("T1 18.4b", 135)]
     [TestCase("T1 145.6b", 148)]
@@ -58,7 +69,11 @@ internal sealed class PublishedRunTests
     {
         PublishedRun[] times = [.. PublishedRun.All.Where(run => run.IsTime)];
         Assert.That(times, Has.Length.EqualTo(38));
-        Assert.That(times.Select(Calibration.IsFitted), Is.EqualTo(Enumerable.Range(0, 38).Select(i => i % 2 == 0)), "the first, the third, …");
+        Assert.That(
+            times.Select(Calibration.IsFitted),
+            Is.EqualTo(Enumerable.Range(0, 38).Select(i => i % 2 == 0)),
+            "the first, the third, …"
+        );
 
         MachineConstants standard = MachineConstants.Standard;
         MachineConstants fitted = Calibration.Fit(standard with { ProductEfficiency = 0.1, GatherEfficiency = 3 });
@@ -66,7 +81,9 @@ internal sealed class PublishedRunTests
         Assert.That(standard.GatherEfficiency, Is.EqualTo(Math.Round(fitted.GatherEfficiency, 2)));
     }
 
-    /// <summary>The fit is the bottom of its valley: any step away makes the squared errors of its half larger.</summary>
+    /// <summary>
+    /// The fit is the bottom of its valley: any step away makes the squared errors of its half larger.
+    /// </summary>
     [TestCase(0.02, 0)]
     [TestCase(-0.02, 0)]
     [TestCase(0, 0.03)]
@@ -74,19 +91,32 @@ internal sealed class PublishedRunTests
     public void No_other_efficiencies_are_nearer(double product, double gather)
     {
         MachineConstants fitted = Calibration.Fit(MachineConstants.Standard);
-        MachineConstants other = fitted with { ProductEfficiency = fitted.ProductEfficiency + product, GatherEfficiency = fitted.GatherEfficiency + gather };
+        MachineConstants other = fitted with
+        {
+            ProductEfficiency = fitted.ProductEfficiency + product,
+            GatherEfficiency = fitted.GatherEfficiency + gather,
+        };
         Assert.That(Squares(other), Is.GreaterThan(Squares(fitted)));
 
-        static double Squares(MachineConstants constants) => Validation.Rows(constants).Where(r => r.Role == "fit").Sum(r => r.Error * r.Error);
+        static double Squares(MachineConstants constants) =>
+            Validation.Rows(constants).Where(r => r.Role == "fit").Sum(r => r.Error * r.Error);
     }
 
-    /// <summary>DeepSpeed's documentation still prints 15.93 GB for T5-3B under ZeRO-2, which its code has not computed since: 4 P + 16 P / n.</summary>
+    /// <summary>
+    /// DeepSpeed's documentation still prints 15.93 GB for T5-3B under ZeRO-2, which its code has not computed since: 4
+    /// P + 16 P / n.
+    /// </summary>
     [Test]
     public void ZeRO_2_is_what_DeepSpeeds_code_says_and_not_its_stale_text()
     {
         ValidationRow row = Validation.Rows().Single(r => r.Run.Id == "T5-3B ZeRO-2");
-        const double parameters = 2851e6, gib = 1L << 30;
+        const double parameters = 2851e6,
+            gib = 1L << 30;
         Assert.That(row.Planned, Is.EqualTo((2 * parameters + 18 * parameters / 8) / gib).Within(1e-9));
-        Assert.That((4 * parameters + 16 * parameters / 8) / gib, Is.EqualTo(15.93).Within(0.01), "where the old figure comes from");
+        Assert.That(
+            (4 * parameters + 16 * parameters / 8) / gib,
+            Is.EqualTo(15.93).Within(0.01),
+            "where the old figure comes from"
+        );
     }
 }

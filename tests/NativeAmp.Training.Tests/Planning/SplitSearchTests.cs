@@ -5,15 +5,16 @@ namespace NativeAmp.Training.Tests.Planning;
 /// <summary>The search, beside a plain loop over every split.</summary>
 internal sealed class SplitSearchTests
 {
-    private static PlanRequest Request(string model, int batch, string gpu = "a100-80g") => new()
-    {
-        Model = PlanCatalog.Standard.Model(model),
-        Gpu = PlanCatalog.Standard.Gpu(gpu),
-        Layout = StateLayout.Of("megatron", TrainingPrecision.Bf16),
-        Split = new ParallelSplit { FlashAttention = true },
-        Batch = batch,
-        Tokens = 1e11,
-    };
+    private static PlanRequest Request(string model, int batch, string gpu = "a100-80g") =>
+        new()
+        {
+            Model = PlanCatalog.Standard.Model(model),
+            Gpu = PlanCatalog.Standard.Gpu(gpu),
+            Layout = StateLayout.Of("megatron", TrainingPrecision.Bf16),
+            Split = new ParallelSplit { FlashAttention = true },
+            Batch = batch,
+            Tokens = 1e11,
+        };
 
     [TestCase("gpt3-13b", 16)]
     [TestCase("llama-7b", 8)]
@@ -43,7 +44,9 @@ internal sealed class SplitSearchTests
     public void The_answer_is_always_the_same_and_a_longer_time_never_takes_more()
     {
         PlanRequest request = Request("llama-2-70b", 1024);
-        TrainingPlan first = SplitSearch.Fit(request, 20, 65536)!, again = SplitSearch.Fit(request, 20, 65536)!, slower = SplitSearch.Fit(request, 40, 65536)!;
+        TrainingPlan first = SplitSearch.Fit(request, 20, 65536)!,
+            again = SplitSearch.Fit(request, 20, 65536)!,
+            slower = SplitSearch.Fit(request, 40, 65536)!;
         Assert.That(again.Request.Split, Is.EqualTo(first.Request.Split));
         Assert.That(slower.Request.Split.Gpus, Is.LessThanOrEqualTo(first.Request.Split.Gpus));
     }
@@ -51,7 +54,10 @@ internal sealed class SplitSearchTests
     [Test]
     public void What_does_not_fit_says_which_memory_and_what_would_help()
     {
-        PlanRequest request = Request("gpt3-175b", 64) with { Split = new ParallelSplit { Tensor = 8, FlashAttention = true } };
+        PlanRequest request = Request("gpt3-175b", 64) with
+        {
+            Split = new ParallelSplit { Tensor = 8, FlashAttention = true },
+        };
         TrainingPlan plan = Planner.Plan(request);
         Assert.That(plan.Fits, Is.False);
         Assert.That(plan.Advice[0], Does.Contain("does not fit").And.Contain("Most of it is"));
@@ -62,39 +68,40 @@ internal sealed class SplitSearchTests
     private static IEnumerable<TrainingPlan> Every(PlanRequest request, int gpus)
     {
         foreach (int tensor in (int[])[1, 2, 4, 8])
-            foreach (int pipeline in Enumerable.Range(1, gpus))
-                foreach (int micro in (int[])[1, 2, 4, 8, 16])
-                    foreach (int stage in (int[])[0, 1, 2, 3])
-                        foreach (int interleave in (int[])[1, 2, 3, 4])
-                            foreach (Recomputation recompute in Enum.GetValues<Recomputation>())
-                            {
-                                // ZeRO-2 and 3 under a pipeline would reduce and gather for every micro-batch: nobody does, and the search does not.
-                                if (gpus % (tensor * pipeline) != 0 || (stage > 1 && pipeline > 1))
-                                    continue;
-                                var split = new ParallelSplit
-                                {
-                                    Tensor = tensor,
-                                    Pipeline = pipeline,
-                                    Data = gpus / tensor / pipeline,
-                                    MicroBatch = micro,
-                                    ZeroStage = stage,
-                                    Interleave = interleave,
-                                    Recompute = recompute,
-                                    SequenceParallel = tensor > 1,
-                                    FlashAttention = true,
-                                };
-                                TrainingPlan plan;
-                                try
-                                {
-                                    plan = Planner.Plan(request with { Split = split });
-                                }
-                                catch (PlanException)
-                                {
-                                    continue; // it does not go together
-                                }
+        foreach (int pipeline in Enumerable.Range(1, gpus))
+        foreach (int micro in (int[])[1, 2, 4, 8, 16])
+        foreach (int stage in (int[])[0, 1, 2, 3])
+        foreach (int interleave in (int[])[1, 2, 3, 4])
+        foreach (Recomputation recompute in Enum.GetValues<Recomputation>())
+        {
+            // ZeRO-2 and 3 under a pipeline would reduce and gather for every micro-batch: nobody
+            // does, and the search does not.
+            if (gpus % (tensor * pipeline) != 0 || (stage > 1 && pipeline > 1))
+                continue;
+            var split = new ParallelSplit
+            {
+                Tensor = tensor,
+                Pipeline = pipeline,
+                Data = gpus / tensor / pipeline,
+                MicroBatch = micro,
+                ZeroStage = stage,
+                Interleave = interleave,
+                Recompute = recompute,
+                SequenceParallel = tensor > 1,
+                FlashAttention = true,
+            };
+            TrainingPlan plan;
+            try
+            {
+                plan = Planner.Plan(request with { Split = split });
+            }
+            catch (PlanException)
+            {
+                continue; // it does not go together
+            }
 
-                                if (interleave == 1 || plan.Request.MicroBatches % pipeline == 0)
-                                    yield return plan;
-                            }
+            if (interleave == 1 || plan.Request.MicroBatches % pipeline == 0)
+                yield return plan;
+        }
     }
 }

@@ -37,22 +37,28 @@ internal sealed class RandomGeneratorTests
         // Five standard errors: the seed is fixed, so this either always holds or never.
         Assert.That(uniform.Average(), Is.EqualTo(1).Within(5 * 1.155 / Math.Sqrt(count)));
         Assert.That(normal.Average(), Is.EqualTo(0).Within(5 * 0.02 / Math.Sqrt(count)));
-        Assert.That(normal.Select(x => (double)x * x).Average(), Is.EqualTo(0.0004).Within(0.0004 * 5 * Math.Sqrt(2.0 / count)));
+        Assert.That(
+            normal.Select(x => (double)x * x).Average(),
+            Is.EqualTo(0.0004).Within(0.0004 * 5 * Math.Sqrt(2.0 / count))
+        );
     }
 
     [Test]
     public void Initializers_have_the_variances_of_their_papers()
     {
         Shape shape = [64, 8, 3, 3];
-        const double fanIn = 72, fanOut = 576;
-        foreach ((string name, Initializer initializer, double variance) in new (string, Initializer, double)[]
-        {
-            ("Kaiming uniform", Initializers.KaimingUniform(Initializers.ReluGain), 2 / fanIn),
-            ("Kaiming normal", Initializers.KaimingNormal(Initializers.ReluGain), 2 / fanIn),
-            ("Xavier uniform", Initializers.XavierUniform(), 2 / (fanIn + fanOut)),
-            ("Xavier normal", Initializers.XavierNormal(), 2 / (fanIn + fanOut)),
-            ("PyTorch's default", Initializers.PyTorchDefault((long)fanIn), 1 / (3 * fanIn)),
-        })
+        const double fanIn = 72,
+            fanOut = 576;
+        foreach (
+            (string name, Initializer initializer, double variance) in new (string, Initializer, double)[]
+            {
+                ("Kaiming uniform", Initializers.KaimingUniform(Initializers.ReluGain), 2 / fanIn),
+                ("Kaiming normal", Initializers.KaimingNormal(Initializers.ReluGain), 2 / fanIn),
+                ("Xavier uniform", Initializers.XavierUniform(), 2 / (fanIn + fanOut)),
+                ("Xavier normal", Initializers.XavierNormal(), 2 / (fanIn + fanOut)),
+                ("PyTorch's default", Initializers.PyTorchDefault((long)fanIn), 1 / (3 * fanIn)),
+            }
+        )
         {
             float[] values = initializer(shape, new RandomGenerator(11));
             Assert.That(values.Select(x => (double)x * x).Average(), Is.EqualTo(variance).Within(8).Percent, name);

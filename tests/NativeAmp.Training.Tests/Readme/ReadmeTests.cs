@@ -5,8 +5,10 @@ namespace NativeAmp.Training.Tests.Readme;
 
 public class ReadmeTests
 {
-    private static readonly string Root = typeof(ReadmeTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
-        .First(attribute => attribute.Key == "RepositoryRoot").Value!;
+    private static readonly string Root = typeof(ReadmeTests)
+        .Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+        .First(attribute => attribute.Key == "RepositoryRoot")
+        .Value!;
 
     [Test]
     public void The_call_site_is_this_code()
@@ -44,15 +46,26 @@ public class ReadmeTests
     private static void CallSite(Func<Device, IEnumerable<(Tensor, Tensor)>> load, Action<float> show)
     {
         // <README>
-        using var device = Device.Best();                                 // CUDA if a driver is there, else the CPU
+        using var device = Device.Best(); // CUDA if a driver is there, else the CPU
         var policy = PrecisionPolicy.Parse("params=float32,compute=float16,loss=float32");
 
         using var model = new Sequential(
-            new Conv2d(1, 32, kernel: 3, padding: 1), new Relu(), new MaxPool2d(2),
-            new Conv2d(32, 64, kernel: 3, padding: 1), new Relu(), new MaxPool2d(2),
-            new Flatten(), new Linear(3136, 128), new Relu(), new Linear(128, 10)).To(device);
+            new Conv2d(1, 32, kernel: 3, padding: 1),
+            new Relu(),
+            new MaxPool2d(2),
+            new Conv2d(32, 64, kernel: 3, padding: 1),
+            new Relu(),
+            new MaxPool2d(2),
+            new Flatten(),
+            new Linear(3136, 128),
+            new Relu(),
+            new Linear(128, 10)
+        ).To(device);
 
-        using var optimizer = new FusedAdam(model.Parameters(), new AdamOptions { LearningRate = 1e-3f, WeightDecay = 0.01f });
+        using var optimizer = new FusedAdam(
+            model.Parameters(),
+            new AdamOptions { LearningRate = 1e-3f, WeightDecay = 0.01f }
+        );
         using var scaler = new GradScaler(device, GradScalerOptions.PyTorch);
 
         foreach (var (images, labels) in load(device))
@@ -64,7 +77,7 @@ public class ReadmeTests
                 show(loss.Item());
             }
             optimizer.ClipGradNorm(1.0f);
-            scaler.Step(optimizer);                                       // skipped where a gradient is not finite
+            scaler.Step(optimizer); // skipped where a gradient is not finite
             scaler.Update();
             optimizer.ZeroGrad();
         }

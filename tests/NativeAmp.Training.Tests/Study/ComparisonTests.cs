@@ -13,7 +13,8 @@ internal sealed class ComparisonTests : FolderTests
 
     private string In(string name) => Path.Combine(Folder, name);
 
-    // Steps of 10 ms become steps of 5 ms in the batches up to 32, and steps of 20 ms in that of 64; the second study has no batch of 128.
+    // Steps of 10 ms become steps of 5 ms in the batches up to 32, and steps of 20 ms in that of 64; the second study
+    // has no batch of 128.
     [Test]
     public async Task Speeds_are_compared_where_both_have_them()
     {
@@ -22,8 +23,17 @@ internal sealed class ComparisonTests : FolderTests
         (int code, _, string error) = CliHost.Run("study", "report", In("before"), In("now"), "--out", Page);
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         string page = File.ReadAllText(Page);
-        Assert.That(page, Does.Contain("Of 4 configurations that both have, now is measurably faster in 3 and slower in 1."));
-        Assert.That(page, Does.Contain(">2.00 (").And.Contain(">0.500 (").And.Contain("--lr was not given, now 0.1").And.Contain("--batch was 8,16,32,64,128, now 8,16,32,64"));
+        Assert.That(
+            page,
+            Does.Contain("Of 4 configurations that both have, now is measurably faster in 3 and slower in 1.")
+        );
+        Assert.That(
+            page,
+            Does.Contain(">2.00 (")
+                .And.Contain(">0.500 (")
+                .And.Contain("--lr was not given, now 0.1")
+                .And.Contain("--batch was 8,16,32,64,128, now 8,16,32,64")
+        );
         Assert.That(page, Does.Not.Contain("different machines").And.Not.Contain("not the same"));
         await using Browser browser = await Browser.Start();
         await PageCheck.Check(browser, Page, charts: 16);
@@ -37,9 +47,17 @@ internal sealed class ComparisonTests : FolderTests
         new HandStudy(In("c"), "cnn", [8], 1, ("--steps", "4")).Run(8, 1, [10, 10], machine: "another machine");
         CliHost.Run("study", "report", In("a/study"), In("b/study"), "--out", Page);
         string page = File.ReadAllText(Page);
-        Assert.That(page, Does.Contain("The work is not the same (--context)").And.Contain($"The first is {In("a/study")}, the second {In("b/study")}."));
+        Assert.That(
+            page,
+            Does.Contain("The work is not the same (--context)")
+                .And.Contain($"The first is {In("a/study")}, the second {In("b/study")}.")
+        );
         CliHost.Run("study", "report", In("a/study"), In("c"), "--out", Page);
-        Assert.That(File.ReadAllText(Page), Does.Contain("They ran on different machines: a machine, and another machine.").And.Contain("no difference can be told from chance"));
+        Assert.That(
+            File.ReadAllText(Page),
+            Does.Contain("They ran on different machines: a machine, and another machine.")
+                .And.Contain("no difference can be told from chance")
+        );
     }
 
     [Test]
@@ -49,7 +67,13 @@ internal sealed class ComparisonTests : FolderTests
         new HandStudy(In("other"), "mlp", [8], 1, ("--steps", "4")).Run(8, 1, [10, 10]);
         (int code, string output, string error) = CliHost.Run("study", "report", In("one"), In("other"), "--out", Page);
         Assert.That((code, output), Is.EqualTo((ExitCode.Usage, "")));
-        Assert.That(error, Is.EqualTo($"nativeamp: {In("one")} is a study of cnn and {In("other")} of mlp: only studies of one model can be compared.\n"));
+        Assert.That(
+            error,
+            Is.EqualTo(
+                $"nativeamp: {In("one")} is a study of cnn and {In("other")} of mlp: only studies of one model can be "
+                    + "compared.\n"
+            )
+        );
         Assert.That(File.Exists(Page), Is.False);
     }
 

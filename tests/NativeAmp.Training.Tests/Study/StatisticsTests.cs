@@ -5,7 +5,8 @@ namespace NativeAmp.Training.Tests.Study;
 /// <summary>Statistics of repeats, against published tables and arithmetic by hand.</summary>
 internal sealed class StatisticsTests
 {
-    // NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2: upper critical values of Student's t, probability 0.975.
+    // NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2: upper critical values of Student's t, probability
+    // 0.975.
     [TestCase(1, 12.706)]
     [TestCase(2, 4.303)]
     [TestCase(4, 2.776)]
@@ -31,13 +32,17 @@ internal sealed class StatisticsTests
         Assert.That((Statistics.Mean([5]).Value, Statistics.Mean([5]).HasInterval), Is.EqualTo((5.0, false)));
         Assert.That(Statistics.Mean([]).Value, Is.NaN);
         Assert.That(Statistics.Median([]), Is.NaN);
-        Assert.That(Statistics.Difference([1], [2]), Has.Property(nameof(Estimate.Value)).EqualTo(-1).And.Property(nameof(Estimate.HasInterval)).False);
+        Assert.That(
+            Statistics.Difference([1], [2]),
+            Has.Property(nameof(Estimate.Value)).EqualTo(-1).And.Property(nameof(Estimate.HasInterval)).False
+        );
     }
 
     [Test]
     public void A_difference_has_Welchs_degrees_of_freedom()
     {
-        // Variances of the means 1/3 and 4/3: (5/3)² / ((1/9 + 16/9) / 2) = 50/17 degrees of freedom, between 2 and 3 of the table.
+        // Variances of the means 1/3 and 4/3: (5/3)² / ((1/9 + 16/9) / 2) = 50/17 degrees of freedom, between 2 and 3
+        // of the table.
         Estimate difference = Statistics.Difference([1, 2, 3], [2, 4, 6]);
         Assert.That(difference.Value, Is.EqualTo(-2));
         double errors = (difference.High - difference.Value) / Math.Sqrt(5.0 / 3);
@@ -59,7 +64,11 @@ internal sealed class StatisticsTests
     {
         Assert.That(new Estimate(1.2, 1.1, 1.3).Excludes(1), Is.True);
         Assert.That(new Estimate(1.2, 0.9, 1.5).Excludes(1), Is.False);
-        Assert.That(new Estimate(1.2, double.NaN, double.NaN).Excludes(1), Is.False, "without an interval nothing is left out");
+        Assert.That(
+            new Estimate(1.2, double.NaN, double.NaN).Excludes(1),
+            Is.False,
+            "without an interval nothing is left out"
+        );
     }
 
     [TestCase(1234.5, "1234")]
@@ -67,5 +76,6 @@ internal sealed class StatisticsTests
     [TestCase(0.01234, "0.0123")]
     [TestCase(0, "0")]
     [TestCase(double.NaN, "-")]
-    public void Numbers_are_written_with_three_digits_that_count(double value, string text) => Assert.That(Words.Number(value), Is.EqualTo(text));
+    public void Numbers_are_written_with_three_digits_that_count(double value, string text) =>
+        Assert.That(Words.Number(value), Is.EqualTo(text));
 }

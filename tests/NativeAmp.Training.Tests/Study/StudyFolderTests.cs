@@ -36,18 +36,37 @@ internal sealed class StudyFolderTests
         };
         string csv = RunLines.Csv([line]);
         string[] header = csv[..csv.IndexOf('\n', StringComparison.Ordinal)].Split(',');
-        Assert.That(header[..8], Is.EqualTo(new[] { "name", "model", "precision", "batch", "repeat", "seed", "order", "outcome" }));
-        Assert.That(csv, Does.Contain("\nfp16-b8-r1,cnn,fp16,8,1,18446744073709551615,3,failed,\"it said \"\"no\"\",\nand ended\",").And.Contain(",0.25,,true,"));
-        Assert.That(RunLines.Jsonl([line, line]).Split('\n'), Has.Length.EqualTo(3).And.Some.Contain("\"samples_per_second\":null"));
+        Assert.That(
+            header[..8],
+            Is.EqualTo(new[] { "name", "model", "precision", "batch", "repeat", "seed", "order", "outcome" })
+        );
+        Assert.That(
+            csv,
+            Does.Contain("\nfp16-b8-r1,cnn,fp16,8,1,18446744073709551615,3,failed,\"it said \"\"no\"\",\nand ended\",")
+                .And.Contain(",0.25,,true,")
+        );
+        Assert.That(
+            RunLines.Jsonl([line, line]).Split('\n'),
+            Has.Length.EqualTo(3).And.Some.Contain("\"samples_per_second\":null")
+        );
     }
 
     [TestCase("{", "is damaged")]
     [TestCase("null", "is damaged")]
     [TestCase("[1]", "is damaged")]
     [TestCase("{\"model\":\"cnn\"}", "is damaged")]
-    [TestCase("{\"model\":\"cnn\",\"precision\":[\"../../x\"],\"batch\":[1],\"repeat\":1,\"seed\":1,\"warmup\":0,\"train\":{\"--steps\":\"1\"}}", "--precision is '../../x'")]
-    [TestCase("{\"model\":\"cnn\",\"precision\":[\"fp32\"],\"batch\":[-1],\"repeat\":1,\"seed\":1,\"warmup\":0,\"train\":{\"--steps\":\"1\"}}", "--batch is -1")]
-    [TestCase("{\"model\":\"cnn\",\"precision\":[\"fp32\"],\"batch\":[1],\"repeat\":2000000000,\"seed\":1,\"warmup\":0,\"train\":{\"--steps\":\"1\"}}", "--repeat is 2000000000")]
+    [TestCase(
+        "{\"model\":\"cnn\",\"precision\":[\"../../x\"],\"batch\":[1],\"repeat\":1,\"seed\":1,\"warmup\":0,\"train\":{\"--steps\":\"1\"}}",
+        "--precision is '../../x'"
+    )]
+    [TestCase(
+        "{\"model\":\"cnn\",\"precision\":[\"fp32\"],\"batch\":[-1],\"repeat\":1,\"seed\":1,\"warmup\":0,\"train\":{\"--steps\":\"1\"}}",
+        "--batch is -1"
+    )]
+    [TestCase(
+        "{\"model\":\"cnn\",\"precision\":[\"fp32\"],\"batch\":[1],\"repeat\":2000000000,\"seed\":1,\"warmup\":0,\"train\":{\"--steps\":\"1\"}}",
+        "--repeat is 2000000000"
+    )]
     public void A_damaged_study_is_refused_with_its_file(string json, string expected)
     {
         File.WriteAllText(In("study.json"), json);
@@ -72,7 +91,9 @@ internal sealed class StudyFolderTests
     {
         var telemetry = new NativeAmp.Cli.Study.Telemetry();
         telemetry.Add("{\"_timestamp\":100.5,\"_runtime\":0,\"gpu.0.temp\":40,\"cpu\":12.5}");
-        telemetry.Add("{\"_timestamp\":101,\"gpu.0.temp\":41,\"_not_available\":{\"gpu.0.memory\":\"it is not supported\"}}");
+        telemetry.Add(
+            "{\"_timestamp\":101,\"gpu.0.temp\":41,\"_not_available\":{\"gpu.0.memory\":\"it is not supported\"}}"
+        );
         telemetry.Add("{\"_timestamp\":101.5,\"gpu.0.te");
         telemetry.Add("[]");
         Assert.That(telemetry.Series("gpu.0.temp"), Is.EqualTo(new[] { (0.0, 40.0), (0.5, 41) }));

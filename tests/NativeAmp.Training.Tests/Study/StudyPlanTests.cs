@@ -7,7 +7,10 @@ namespace NativeAmp.Training.Tests.Study;
 /// <summary>What a study runs, and in which order.</summary>
 internal sealed class StudyPlanTests
 {
-    private static readonly Configuration[] Nine = [.. from p in (string[])["fp32", "fp16", "bf16"] from b in (int[])[64, 128, 256] select new Configuration(p, b)];
+    private static readonly Configuration[] Nine =
+    [
+        .. from p in (string[])["fp32", "fp16", "bf16"] from b in (int[])[64, 128, 256] select new Configuration(p, b),
+    ];
 
     [Test]
     public void Each_repeat_has_every_configuration_once_in_an_order_of_its_own()
@@ -17,21 +20,31 @@ internal sealed class StudyPlanTests
         var blocks = runs.Chunk(9).Select(block => block.Select(run => run.Configuration).ToArray()).ToArray();
         Assert.That(blocks, Is.All.EquivalentTo(Nine));
         Assert.That(blocks[0], Is.Not.EqualTo(blocks[1]));
-        Assert.That(runs.Chunk(9).Select(block => block.Select(run => (run.Repeat, run.Seed, run.Kind)).Distinct().Single()), Is.EqualTo(new[]
-        {
-            (1, 7ul, RunKind.Measured), (2, 8ul, RunKind.Measured), (3, 9ul, RunKind.Measured), (0, 7ul, RunKind.Profile),
-        }));
+        Assert.That(
+            runs.Chunk(9).Select(block => block.Select(run => (run.Repeat, run.Seed, run.Kind)).Distinct().Single()),
+            Is.EqualTo(
+                new[]
+                {
+                    (1, 7ul, RunKind.Measured),
+                    (2, 8ul, RunKind.Measured),
+                    (3, 9ul, RunKind.Measured),
+                    (0, 7ul, RunKind.Profile),
+                }
+            )
+        );
         Assert.That(runs.Select(run => run.Name), Is.Unique);
     }
 
     [Test]
     public void The_seed_decides_the_order()
     {
-        Configuration[] once = Order(7), again = Order(7);
+        Configuration[] once = Order(7),
+            again = Order(7);
         Assert.That(again, Is.EqualTo(once));
         Assert.That(Order(8), Is.Not.EqualTo(once));
 
-        static Configuration[] Order(ulong seed) => [.. StudyPlan.Of(Settings(seed), Nine).Select(run => run.Configuration)];
+        static Configuration[] Order(ulong seed) =>
+            [.. StudyPlan.Of(Settings(seed), Nine).Select(run => run.Configuration)];
     }
 
     [Test]
@@ -49,7 +62,11 @@ internal sealed class StudyPlanTests
             }
 
             Assert.That(fits, Is.LessThanOrEqualTo(capacity));
-            Assert.That(fits, Is.GreaterThanOrEqualTo(capacity < 16 ? capacity : capacity - Math.Max(8, capacity / 8)), $"of {capacity}");
+            Assert.That(
+                fits,
+                Is.GreaterThanOrEqualTo(capacity < 16 ? capacity : capacity - Math.Max(8, capacity / 8)),
+                $"of {capacity}"
+            );
             Assert.That(runs, Is.LessThan(30));
         }
     }
@@ -58,8 +75,16 @@ internal sealed class StudyPlanTests
     public void Largest_batches_are_measured_and_the_one_that_fits_everywhere()
     {
         StudySettings settings = Settings(1) with { Batches = [], Precisions = ["fp32", "fp16", "bf16"] };
-        BatchLimit[] limits = [new("fp32", 64, 72, "no memory"), new("fp16", 120, 128, "no memory"), new("bf16", 0, 1, "no memory")];
-        Assert.That(BatchSearch.Configurations(settings, limits), Is.EqualTo(new Configuration[] { new("fp32", 64), new("fp16", 64), new("fp16", 120) }));
+        BatchLimit[] limits =
+        [
+            new("fp32", 64, 72, "no memory"),
+            new("fp16", 120, 128, "no memory"),
+            new("bf16", 0, 1, "no memory"),
+        ];
+        Assert.That(
+            BatchSearch.Configurations(settings, limits),
+            Is.EqualTo(new Configuration[] { new("fp32", 64), new("fp16", 64), new("fp16", 120) })
+        );
     }
 
     [Test]
@@ -67,11 +92,23 @@ internal sealed class StudyPlanTests
     {
         var degrees = new Queue<double?>([40, 70, 55, 44, 43, 90]);
         var coolDown = new CoolDown(() => degrees.Dequeue(), TimeSpan.FromMinutes(1), TimeSpan.FromMilliseconds(1));
-        Assert.That(coolDown.Wait(CancellationToken.None).Temperature, Is.EqualTo(40), "the first run finds it as it is");
+        Assert.That(
+            coolDown.Wait(CancellationToken.None).Temperature,
+            Is.EqualTo(40),
+            "the first run finds it as it is"
+        );
         Assert.That(coolDown.Wait(CancellationToken.None).Temperature, Is.EqualTo(43), "three degrees are near enough");
         Assert.That(degrees, Is.EqualTo(new double?[] { 90 }));
-        Assert.That(new CoolDown(() => null).Wait(CancellationToken.None).Temperature, Is.Null, "where no temperature is known nothing is waited for");
-        var never = new CoolDown(new Queue<double?>([40, .. Enumerable.Repeat<double?>(80, 1_000_000)]).Dequeue, TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(1));
+        Assert.That(
+            new CoolDown(() => null).Wait(CancellationToken.None).Temperature,
+            Is.Null,
+            "where no temperature is known nothing is waited for"
+        );
+        var never = new CoolDown(
+            new Queue<double?>([40, .. Enumerable.Repeat<double?>(80, 1_000_000)]).Dequeue,
+            TimeSpan.FromMilliseconds(20),
+            TimeSpan.FromMilliseconds(1)
+        );
         never.Wait(CancellationToken.None);
         Assert.That(never.Wait(CancellationToken.None).Temperature, Is.EqualTo(80), "and it is not waited for ever");
     }
@@ -91,7 +128,10 @@ internal sealed class StudyPlanTests
     [TestCase("--out x --to-accuracy NaN", "--to-accuracy is NaN")]
     [TestCase("--out x --model gpt --steps 4", "--data FILE")]
     [TestCase("--out x --model gpt --steps 4 --data -", "--data - can be read once only")]
-    [TestCase("--out x --model gpt --steps 4 --data a --width 30 --heads 4", "--width 30 is not a multiple of --heads 4")]
+    [TestCase(
+        "--out x --model gpt --steps 4 --data a --width 30 --heads 4",
+        "--width 30 is not a multiple of --heads 4"
+    )]
     [TestCase("report", "nativeamp study report --help")]
     public void What_no_study_can_be_is_refused_before_anything_runs(string arguments, string expected)
     {
@@ -100,14 +140,15 @@ internal sealed class StudyPlanTests
         Assert.That(error, Does.Contain(expected).And.Not.Contain("   at "));
     }
 
-    private static StudySettings Settings(ulong seed) => new()
-    {
-        Model = "cnn",
-        Precisions = ["fp32"],
-        Batches = [64],
-        Repeats = 3,
-        Seed = seed,
-        Warmup = 5,
-        TrainOptions = new Dictionary<string, string> { ["--steps"] = "10" },
-    };
+    private static StudySettings Settings(ulong seed) =>
+        new()
+        {
+            Model = "cnn",
+            Precisions = ["fp32"],
+            Batches = [64],
+            Repeats = 3,
+            Seed = seed,
+            Warmup = 5,
+            TrainOptions = new Dictionary<string, string> { ["--steps"] = "10" },
+        };
 }

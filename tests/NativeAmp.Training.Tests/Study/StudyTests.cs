@@ -7,12 +7,16 @@ using NativeAmp.Training.Tests.Pages;
 
 namespace NativeAmp.Training.Tests.Study;
 
-/// <summary>A study of an MLP, which was stopped in the middle and gone on with: what is in its folder, and its report in a browser.</summary>
+/// <summary>
+/// A study of an MLP, which was stopped in the middle and gone on with: what is in its folder, and its report in a
+/// browser.
+/// </summary>
 [Platform(Include = "Linux")]
 [NonParallelizable]
 internal sealed class StudyTests
 {
-    private const int Runs = 8, Profiles = 4;
+    private const int Runs = 8,
+        Profiles = 4;
 
     private string _folder = "";
     private string[] _arguments = [];
@@ -30,8 +34,28 @@ internal sealed class StudyTests
         Idx.WriteTinyMnist(data, train: 96, test: 40, seed: 7);
         _arguments =
         [
-            "study", "--model", "mlp", "--data", data, "--device", "cpu", "--threads", "1", "--precision", "fp32,fp16", "--batch", "8,16", "--repeat", "2", "--steps", "12",
-            "--warmup", "2", "--out", Study, "--json",
+            "study",
+            "--model",
+            "mlp",
+            "--data",
+            data,
+            "--device",
+            "cpu",
+            "--threads",
+            "1",
+            "--precision",
+            "fp32,fp16",
+            "--batch",
+            "8,16",
+            "--repeat",
+            "2",
+            "--steps",
+            "12",
+            "--warmup",
+            "2",
+            "--out",
+            Study,
+            "--json",
         ];
         using (var process = CliProcess.Start(_arguments))
         {
@@ -65,7 +89,12 @@ internal sealed class StudyTests
         string[] other = [.. _arguments.Select(argument => argument == "8,16" ? "8,32" : argument), "--lr", "0.5"];
         (int code, string output, string error) = CliHost.Run(other);
         Assert.That((code, output), Is.EqualTo((ExitCode.Failure, "")));
-        Assert.That(error, Does.Contain("--batch was 8,16, now 8,32").And.Contain("--lr was not given, now 0.5").And.Not.Contain("--precision"));
+        Assert.That(
+            error,
+            Does.Contain("--batch was 8,16, now 8,32")
+                .And.Contain("--lr was not given, now 0.5")
+                .And.Not.Contain("--precision")
+        );
     }
 
     [Test]
@@ -73,20 +102,41 @@ internal sealed class StudyTests
     {
         string[] csv = File.ReadAllLines(Path.Combine(Study, "study.csv"));
         Assert.That(csv, Has.Length.EqualTo(1 + Runs));
-        JsonElement[] lines = [.. File.ReadAllLines(Path.Combine(Study, "study.jsonl")).Select(line => JsonDocument.Parse(line).RootElement)];
+        JsonElement[] lines =
+        [
+            .. File.ReadAllLines(Path.Combine(Study, "study.jsonl"))
+                .Select(line => JsonDocument.Parse(line).RootElement),
+        ];
         Assert.That(lines, Has.Length.EqualTo(Runs));
         Assert.That(lines.Select(line => line.GetProperty("order").GetInt32()), Is.EqualTo(Enumerable.Range(1, Runs)));
         foreach (JsonElement line in lines)
         {
             string name = line.GetProperty("name").GetString()!;
-            double[] times = [.. File.ReadAllLines(Path.Combine(Study, "runs", name, "metrics.jsonl")).SkipLast(1).Select(step => JsonDocument.Parse(step).RootElement.GetProperty("step_ms").GetDouble())];
+            double[] times =
+            [
+                .. File.ReadAllLines(Path.Combine(Study, "runs", name, "metrics.jsonl"))
+                    .SkipLast(1)
+                    .Select(step => JsonDocument.Parse(step).RootElement.GetProperty("step_ms").GetDouble()),
+            ];
             double speed = line.GetProperty("batch").GetInt32() * 10 / (times[2..].Sum() / 1000);
             Assert.That(line.GetProperty("samples_per_second").GetDouble(), Is.EqualTo(speed).Within(1e-9).Percent);
             Assert.That(line.GetProperty("outcome").GetString(), Is.EqualTo("done"));
-            Assert.That(csv, Has.Some.StartsWith(string.Create(CultureInfo.InvariantCulture, $"{name},mlp,{line.GetProperty("precision").GetString()},{line.GetProperty("batch").GetInt32()},")));
+            Assert.That(
+                csv,
+                Has.Some.StartsWith(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{name},mlp,{line.GetProperty("precision").GetString()},{line.GetProperty("batch").GetInt32()},"
+                    )
+                )
+            );
         }
 
-        Assert.That(lines.Select(line => line.GetProperty("seed").GetInt32()).Distinct(), Is.EquivalentTo(new[] { 1, 2 }), "a repeat has a seed of its own");
+        Assert.That(
+            lines.Select(line => line.GetProperty("seed").GetInt32()).Distinct(),
+            Is.EquivalentTo(new[] { 1, 2 }),
+            "a repeat has a seed of its own"
+        );
     }
 
     [Test]
@@ -97,11 +147,16 @@ internal sealed class StudyTests
         Assert.That(summary.GetProperty("runs_left").GetInt32(), Is.Zero);
         Assert.That(File.Exists(summary.GetProperty("report").GetString()), Is.True);
         JsonElement[] configurations = [.. summary.GetProperty("configurations").EnumerateArray()];
-        Assert.That(configurations.Select(c => (c.GetProperty("precision").GetString(), c.GetProperty("batch").GetInt32())),
-            Is.EqualTo(new[] { ("fp32", 8), ("fp32", 16), ("fp16", 8), ("fp16", 16) }));
+        Assert.That(
+            configurations.Select(c => (c.GetProperty("precision").GetString(), c.GetProperty("batch").GetInt32())),
+            Is.EqualTo(new[] { ("fp32", 8), ("fp32", 16), ("fp16", 8), ("fp16", 16) })
+        );
         foreach (JsonElement speed in configurations.Select(c => c.GetProperty("samples_per_second")))
         {
-            Assert.That(speed.GetProperty("mean").GetDouble(), Is.InRange(speed.GetProperty("low").GetDouble(), speed.GetProperty("high").GetDouble()));
+            Assert.That(
+                speed.GetProperty("mean").GetDouble(),
+                Is.InRange(speed.GetProperty("low").GetDouble(), speed.GetProperty("high").GetDouble())
+            );
             Assert.That(speed.GetProperty("low").GetDouble(), Is.Positive);
         }
     }
@@ -117,9 +172,26 @@ internal sealed class StudyTests
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         Assert.That(output.TrimEnd(), Is.EqualTo($"report: {report}"));
         Assert.That(WithoutNumbersOfClips(File.ReadAllText(report)), Is.EqualTo(WithoutNumbersOfClips(first)));
-        string[] svgs = [.. Directory.EnumerateFiles(Path.Combine(Study, "charts"), "*.svg").Select(file => Path.GetFileNameWithoutExtension(file)).Order()];
-        Assert.That(svgs, Is.SupersetOf(new[] { "accuracy", "loss-b16", "loss-b8", "memory", "memory-by-kind", "profile", "speed", "step-time" }));
-        Assert.That(Directory.EnumerateFiles(Path.Combine(Study, "charts"), "*.png").Select(file => Path.GetFileNameWithoutExtension(file)).Order(), Is.EqualTo(svgs));
+        string[] svgs =
+        [
+            .. Directory
+                .EnumerateFiles(Path.Combine(Study, "charts"), "*.svg")
+                .Select(file => Path.GetFileNameWithoutExtension(file))
+                .Order(),
+        ];
+        Assert.That(
+            svgs,
+            Is.SupersetOf(
+                new[] { "accuracy", "loss-b16", "loss-b8", "memory", "memory-by-kind", "profile", "speed", "step-time" }
+            )
+        );
+        Assert.That(
+            Directory
+                .EnumerateFiles(Path.Combine(Study, "charts"), "*.png")
+                .Select(file => Path.GetFileNameWithoutExtension(file))
+                .Order(),
+            Is.EqualTo(svgs)
+        );
     }
 
     [Test]
@@ -136,19 +208,27 @@ internal sealed class StudyTests
         (int code, _, string error) = CliHost.Run("study", "report", Study, Study, "--out", path);
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         string page = File.ReadAllText(path);
-        Assert.That(page, Does.Contain("Of 4 configurations that both have, second is measurably faster in 0 and slower in 0."), "a study is as fast as itself");
+        Assert.That(
+            page,
+            Does.Contain("Of 4 configurations that both have, second is measurably faster in 0 and slower in 0."),
+            "a study is as fast as itself"
+        );
         Assert.That(page, Does.Contain("Both studies have the same settings."));
         await using Browser browser = await Browser.Start();
         await PageCheck.Check(browser, path, charts: 17);
     }
 
     // Skia numbers them through a process.
-    private static string WithoutNumbersOfClips(string page) => System.Text.RegularExpressions.Regex.Replace(page, "cl_[0-9a-f]+", "cl");
+    private static string WithoutNumbersOfClips(string page) =>
+        System.Text.RegularExpressions.Regex.Replace(page, "cl_[0-9a-f]+", "cl");
 
     private Dictionary<string, string> Results()
     {
         string runs = Path.Combine(Study, "runs");
-        return !Directory.Exists(runs) ? []
-            : Directory.EnumerateFiles(runs, "result.json", SearchOption.AllDirectories).ToDictionary(file => Path.GetFileName(Path.GetDirectoryName(file)!), File.ReadAllText);
+        return !Directory.Exists(runs)
+            ? []
+            : Directory
+                .EnumerateFiles(runs, "result.json", SearchOption.AllDirectories)
+                .ToDictionary(file => Path.GetFileName(Path.GetDirectoryName(file)!), File.ReadAllText);
     }
 }

@@ -48,21 +48,27 @@ public class CpuTelemetryTests
         Assert.That(values["proc.memory.percent"], Is.InRange(0.01, 100));
     }
 
-    // Half of all processors' time is used. The sampler loses its processor for 50 ms between that reading and the clock's.
+    // Half of all processors' time is used. The sampler loses its processor for 50 ms between that reading and the
+    // clock's.
     [Test]
     public void A_sampler_that_loses_its_processor_finds_no_more_work_than_there_was()
     {
         var time = new HandTime();
         TimeSpan lost = TimeSpan.Zero;
-        var cpu = new CpuTelemetry(Proc, PowerCap, new ProcessClock(
-            () =>
-            {
-                TimeSpan used = time.Now * Environment.ProcessorCount / 2;
-                time.Now += lost;
-                lost = TimeSpan.Zero;
-                return used;
-            },
-            time));
+        var cpu = new CpuTelemetry(
+            Proc,
+            PowerCap,
+            new ProcessClock(
+                () =>
+                {
+                    TimeSpan used = time.Now * Environment.ProcessorCount / 2;
+                    time.Now += lost;
+                    lost = TimeSpan.Zero;
+                    return used;
+                },
+                time
+            )
+        );
         time.Now += TimeSpan.FromSeconds(1);
         lost = TimeSpan.FromMilliseconds(50);
         Assert.That(Read(cpu).Values["cpu"], Is.EqualTo(50).Within(1e-9));
@@ -75,7 +81,16 @@ public class CpuTelemetryTests
     public void A_tick_that_comes_late_makes_no_more_than_all_processors()
     {
         var time = new HandTime();
-        var cpu = new CpuTelemetry(Proc, PowerCap, new ProcessClock(() => (time.Now * Environment.ProcessorCount) + TimeSpan.FromMilliseconds(time.Now > TimeSpan.Zero ? 5 : 0), time));
+        var cpu = new CpuTelemetry(
+            Proc,
+            PowerCap,
+            new ProcessClock(
+                () =>
+                    (time.Now * Environment.ProcessorCount)
+                    + TimeSpan.FromMilliseconds(time.Now > TimeSpan.Zero ? 5 : 0),
+                time
+            )
+        );
         time.Now += TimeSpan.FromMilliseconds(10);
         Assert.That(Read(cpu).Values["cpu"], Is.EqualTo(100));
     }
@@ -119,10 +134,16 @@ public class CpuTelemetryTests
     {
         Dictionary<string, string> missing = Read(new CpuTelemetry(Proc, PowerCap)).Missing;
         Assert.That(missing.Keys, Is.EquivalentTo(new[] { "cpu.energyJoules", "cpu.powerWatts" }));
-        Assert.That(missing["cpu.energyJoules"], Does.StartWith("this machine has no RAPL counters").And.Contain(PowerCap));
+        Assert.That(
+            missing["cpu.energyJoules"],
+            Does.StartWith("this machine has no RAPL counters").And.Contain(PowerCap)
+        );
         Zone("intel-rapl:0", "package-0", 1, 10);
         Write("powercap/intel-rapl:0/energy_uj", "lots\n");
-        Assert.That(Read(new CpuTelemetry(Proc, PowerCap)).Missing["cpu.energyJoules"], Does.Contain("energy_uj says 'lots'"));
+        Assert.That(
+            Read(new CpuTelemetry(Proc, PowerCap)).Missing["cpu.energyJoules"],
+            Does.Contain("energy_uj says 'lots'")
+        );
     }
 
     [Test]
@@ -132,7 +153,10 @@ public class CpuTelemetryTests
         // .NET is denied a folder as it is denied a file, and root as well, who may run this test.
         File.Delete(Path.Combine(PowerCap, "intel-rapl:0", "energy_uj"));
         Directory.CreateDirectory(Path.Combine(PowerCap, "intel-rapl:0", "energy_uj"));
-        Assert.That(Read(new CpuTelemetry(Proc, PowerCap)).Missing["cpu.energyJoules"], Does.Contain("Only root may read it"));
+        Assert.That(
+            Read(new CpuTelemetry(Proc, PowerCap)).Missing["cpu.energyJoules"],
+            Does.Contain("Only root may read it")
+        );
     }
 
     private sealed class HandTime : TimeProvider
@@ -157,7 +181,10 @@ public class CpuTelemetryTests
     {
         Write($"powercap/{zone}/name", name + "\n");
         Write($"powercap/{zone}/energy_uj", energy.ToString(System.Globalization.CultureInfo.InvariantCulture) + "\n");
-        Write($"powercap/{zone}/max_energy_range_uj", range.ToString(System.Globalization.CultureInfo.InvariantCulture) + "\n");
+        Write(
+            $"powercap/{zone}/max_energy_range_uj",
+            range.ToString(System.Globalization.CultureInfo.InvariantCulture) + "\n"
+        );
     }
 
     private void Write(string file, string text)

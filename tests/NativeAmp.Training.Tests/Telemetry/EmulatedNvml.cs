@@ -3,7 +3,9 @@ using System.Text;
 
 namespace NativeAmp.Training.Tests.Telemetry;
 
-/// <summary>The emulated NVML of tests/gpu-emulator, chosen for this process while it lives, with a script of what it answers.</summary>
+/// <summary>
+/// The emulated NVML of tests/gpu-emulator, chosen for this process while it lives, with a script of what it answers.
+/// </summary>
 internal sealed unsafe class EmulatedNvml : IDisposable
 {
     /// <summary>The UUID of the first GPU: the emulated CUDA driver's.</summary>
@@ -20,12 +22,17 @@ internal sealed unsafe class EmulatedNvml : IDisposable
             Assert.Ignore("The emulated NVML was not built: tests/gpu-emulator.");
         _library = NativeLibrary.Load(Path);
         fixed (byte* text = Encoding.UTF8.GetBytes(script + '\0'))
-            Assert.That(((delegate* unmanaged<byte*, int>)Export("nampnvml_set_script"))(text), Is.Zero, "the script makes no sense");
+            Assert.That(
+                ((delegate* unmanaged<byte*, int>)Export("nampnvml_set_script"))(text),
+                Is.Zero,
+                "the script makes no sense"
+            );
         Environment.SetEnvironmentVariable(Variable, Path);
     }
 
     /// <summary>The library.</summary>
-    public static string Path { get; } = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(EmulatedGpu.Driver)!, "libnativeamp-emulated-nvml.so");
+    public static string Path { get; } =
+        System.IO.Path.Combine(System.IO.Path.GetDirectoryName(EmulatedGpu.Driver)!, "libnativeamp-emulated-nvml.so");
 
     /// <summary>How often it was initialized and not shut down.</summary>
     public int Initialized => ((delegate* unmanaged<int>)Export("nampnvml_initialized"))();

@@ -15,13 +15,19 @@ public class EnergyWindowTests
         _values.Clear();
         _missing.Clear();
         _time.Now = TimeSpan.FromSeconds(5);
-        _sampler = new TelemetrySampler([new FakeSource(reading =>
-        {
-            foreach ((string name, double value) in _values)
-                reading.Add(name, value);
-            foreach ((string name, string reason) in _missing)
-                reading.NotAvailable(name, reason);
-        })], TimeSpan.FromSeconds(1), _time);
+        _sampler = new TelemetrySampler(
+            [
+                new FakeSource(reading =>
+                {
+                    foreach ((string name, double value) in _values)
+                        reading.Add(name, value);
+                    foreach ((string name, string reason) in _missing)
+                        reading.NotAvailable(name, reason);
+                }),
+            ],
+            TimeSpan.FromSeconds(1),
+            _time
+        );
     }
 
     [TearDown]
@@ -34,7 +40,10 @@ public class EnergyWindowTests
         EnergyWindow window = _sampler.MeasureEnergy();
         Pass(4, joules: 1234.5);
         EnergyMeasurement energy = window.Stop().Single();
-        Assert.That(energy, Is.EqualTo(new EnergyMeasurement("gpu.0", 234.5, EnergyMethod.Counter, TimeSpan.FromSeconds(4), "")));
+        Assert.That(
+            energy,
+            Is.EqualTo(new EnergyMeasurement("gpu.0", 234.5, EnergyMethod.Counter, TimeSpan.FromSeconds(4), ""))
+        );
         Pass(4, joules: 9999);
         Assert.That(window.Stop().Single(), Is.EqualTo(energy), "it ended");
     }
@@ -51,7 +60,12 @@ public class EnergyWindowTests
         _sampler.SampleNow();
         Pass(1, watts: 100);
         EnergyMeasurement energy = window.Stop().Single();
-        Assert.That(energy, Is.EqualTo(new EnergyMeasurement("gpu.0", 450, EnergyMethod.Power, TimeSpan.FromSeconds(3), "Not Supported (3)")));
+        Assert.That(
+            energy,
+            Is.EqualTo(
+                new EnergyMeasurement("gpu.0", 450, EnergyMethod.Power, TimeSpan.FromSeconds(3), "Not Supported (3)")
+            )
+        );
     }
 
     [Test]
@@ -60,23 +74,48 @@ public class EnergyWindowTests
         (_values["gpu.0.energyJoules"], _values["gpu.0.powerWatts"]) = (1000, 50);
         EnergyWindow window = _sampler.MeasureEnergy();
         Pass(2, joules: 10);
-        Assert.That(window.Stop().Single(), Is.EqualTo(
-            new EnergyMeasurement("gpu.0", 100, EnergyMethod.Power, TimeSpan.FromSeconds(2), "the counter of energy went back")));
+        Assert.That(
+            window.Stop().Single(),
+            Is.EqualTo(
+                new EnergyMeasurement(
+                    "gpu.0",
+                    100,
+                    EnergyMethod.Power,
+                    TimeSpan.FromSeconds(2),
+                    "the counter of energy went back"
+                )
+            )
+        );
     }
 
     [Test]
     public void A_source_that_is_gone_at_the_end_has_no_energy_and_says_why()
     {
-        (_values["gpu.0.energyJoules"], _values["gpu.0.powerWatts"], _missing["cpu.energyJoules"]) = (1, 100, "no RAPL");
+        (_values["gpu.0.energyJoules"], _values["gpu.0.powerWatts"], _missing["cpu.energyJoules"]) = (
+            1,
+            100,
+            "no RAPL"
+        );
         EnergyWindow window = _sampler.MeasureEnergy();
         _values.Clear();
         _missing["gpu.0.energyJoules"] = "GPU is lost (15)";
         Pass(1);
-        Assert.That(window.Stop(), Is.EqualTo(new[]
-        {
-            new EnergyMeasurement("cpu", null, EnergyMethod.None, TimeSpan.FromSeconds(1), "no RAPL"),
-            new EnergyMeasurement("gpu.0", null, EnergyMethod.None, TimeSpan.FromSeconds(1), "GPU is lost (15)"),
-        }));
+        Assert.That(
+            window.Stop(),
+            Is.EqualTo(
+                new[]
+                {
+                    new EnergyMeasurement("cpu", null, EnergyMethod.None, TimeSpan.FromSeconds(1), "no RAPL"),
+                    new EnergyMeasurement(
+                        "gpu.0",
+                        null,
+                        EnergyMethod.None,
+                        TimeSpan.FromSeconds(1),
+                        "GPU is lost (15)"
+                    ),
+                }
+            )
+        );
     }
 
     private void Pass(double seconds, double? joules = null, double? watts = null)

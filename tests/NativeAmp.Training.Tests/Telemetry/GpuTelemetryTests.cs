@@ -2,12 +2,15 @@ using NativeAmp.Telemetry;
 
 namespace NativeAmp.Training.Tests.Telemetry;
 
-/// <summary>What a GPU's telemetry makes of NVML's answers; numbers of NVML are in milliwatts, millijoules, bytes.</summary>
+/// <summary>
+/// What a GPU's telemetry makes of NVML's answers; numbers of NVML are in milliwatts, millijoules, bytes.
+/// </summary>
 [NonParallelizable]
 public class GpuTelemetryTests
 {
     private const string Everything =
-        "0 power=250500 limit=400000 energy=123456 gpu=87 memory=45 total=0x1000000000 used=0x400000000 temp=61 sm=1410 mem=1593 reasons=0x24\n";
+        "0 power=250500 limit=400000 energy=123456 gpu=87 memory=45 total=0x1000000000 used=0x400000000 temp=61 "
+        + "sm=1410 mem=1593 reasons=0x24\n";
 
     [Test]
     public void Every_answer_has_its_name_and_unit()
@@ -15,24 +18,34 @@ public class GpuTelemetryTests
         using var nvml = new EmulatedNvml(Everything);
         using var gpu = GpuTelemetry.ByUuid(EmulatedNvml.Uuid);
         Assert.That((gpu.IsAvailable, gpu.Name), Is.EqualTo((true, "gpu.0")));
-        Assert.That(gpu.Description, Does.StartWith($"NativeAmp emulated GPU, {EmulatedNvml.Uuid}, driver 000.00 (emulated)"));
+        Assert.That(
+            gpu.Description,
+            Does.StartWith($"NativeAmp emulated GPU, {EmulatedNvml.Uuid}, driver 000.00 (emulated)")
+        );
         (Dictionary<string, double> values, Dictionary<string, string> missing) = Read(gpu);
         Assert.That(missing, Is.Empty);
-        Assert.That(values, Is.EquivalentTo(new Dictionary<string, double>
-        {
-            ["gpu.0.powerWatts"] = 250.5,
-            ["gpu.0.enforcedPowerLimitWatts"] = 400,
-            ["gpu.0.powerPercent"] = 62.625,
-            ["gpu.0.energyJoules"] = 123.456,
-            ["gpu.0.gpu"] = 87,
-            ["gpu.0.memory"] = 45,
-            ["gpu.0.memoryAllocatedBytes"] = 17_179_869_184,
-            ["gpu.0.memoryAllocated"] = 25,
-            ["gpu.0.temp"] = 61,
-            ["gpu.0.smClock"] = 1410,
-            ["gpu.0.memoryClock"] = 1593,
-            ["gpu.0.throttleReasons"] = (double)(ThrottleReasons.SoftwarePowerCap | ThrottleReasons.SoftwareThermalSlowdown),
-        }));
+        Assert.That(
+            values,
+            Is.EquivalentTo(
+                new Dictionary<string, double>
+                {
+                    ["gpu.0.powerWatts"] = 250.5,
+                    ["gpu.0.enforcedPowerLimitWatts"] = 400,
+                    ["gpu.0.powerPercent"] = 62.625,
+                    ["gpu.0.energyJoules"] = 123.456,
+                    ["gpu.0.gpu"] = 87,
+                    ["gpu.0.memory"] = 45,
+                    ["gpu.0.memoryAllocatedBytes"] = 17_179_869_184,
+                    ["gpu.0.memoryAllocated"] = 25,
+                    ["gpu.0.temp"] = 61,
+                    ["gpu.0.smClock"] = 1410,
+                    ["gpu.0.memoryClock"] = 1593,
+                    ["gpu.0.throttleReasons"] = (double)(
+                        ThrottleReasons.SoftwarePowerCap | ThrottleReasons.SoftwareThermalSlowdown
+                    ),
+                }
+            )
+        );
     }
 
     [TestCase("nvmlDeviceGetPowerUsage", "powerWatts", "powerPercent")]
@@ -60,13 +73,18 @@ public class GpuTelemetryTests
         using var nvml = new EmulatedNvml(Everything + "0 temp=na power=none limit=0 total=0 used=0\n");
         using var gpu = GpuTelemetry.ByUuid(EmulatedNvml.Uuid);
         (Dictionary<string, double> values, Dictionary<string, string> missing) = Read(gpu);
-        Assert.That(missing, Is.EquivalentTo(new Dictionary<string, string>
-        {
-            ["gpu.0.temp"] = "Not Supported (3)",
-            ["gpu.0.powerWatts"] = "NVML has no value (N/A)",
-            ["gpu.0.powerPercent"] = "the power limit is 0",
-            ["gpu.0.memoryAllocated"] = "NVML gives 0 bytes of memory in all",
-        }));
+        Assert.That(
+            missing,
+            Is.EquivalentTo(
+                new Dictionary<string, string>
+                {
+                    ["gpu.0.temp"] = "Not Supported (3)",
+                    ["gpu.0.powerWatts"] = "NVML has no value (N/A)",
+                    ["gpu.0.powerPercent"] = "the power limit is 0",
+                    ["gpu.0.memoryAllocated"] = "NVML gives 0 bytes of memory in all",
+                }
+            )
+        );
         Assert.That(values["gpu.0.memoryAllocatedBytes"], Is.Zero);
     }
 
@@ -84,7 +102,10 @@ public class GpuTelemetryTests
         using var nvml = new EmulatedNvml(Everything + "2 lost\n4 back temp=40\n");
         using var sampler = new TelemetrySampler([GpuTelemetry.ByUuid(EmulatedNvml.Uuid)], TimeSpan.FromSeconds(1));
         TelemetrySample[] samples = [.. Enumerable.Range(0, 6).Select(_ => sampler.SampleNow())];
-        Assert.That(samples.Select(sample => sample.Values.Count > 0), Is.EqualTo(new[] { true, true, false, false, true, true }));
+        Assert.That(
+            samples.Select(sample => sample.Values.Count > 0),
+            Is.EqualTo(new[] { true, true, false, false, true, true })
+        );
         TelemetrySample lost = samples[2];
         Assert.That(lost.NewlyMissing["gpu.0.temp"], Is.EqualTo("GPU is lost (15)"));
         Assert.That(lost.NewlyMissing, Has.Count.EqualTo(16), "every value of a GPU, with the driver's own samples");
@@ -95,7 +116,11 @@ public class GpuTelemetryTests
     [Test]
     public void The_drivers_own_samples_give_mean_and_maximum_between_two_readings()
     {
-        using var nvml = new EmulatedNvml(Everything + "0 buffer.power=900000 buffer.gpu=100\n1 buffer.power=100000,300000,200000 buffer.gpu=50,60 buffer.memory=7\n");
+        using var nvml = new EmulatedNvml(
+            Everything
+                + "0 buffer.power=900000 buffer.gpu=100\n1 buffer.power=100000,300000,200000 buffer.gpu=50,60 "
+                + "buffer.memory=7\n"
+        );
         using var gpu = GpuTelemetry.ByUuid(EmulatedNvml.Uuid);
         Assert.That(Read(gpu).Values.Keys, Has.None.Contain("Mean"), "what was before the first reading is another's");
         Dictionary<string, double> values = Read(gpu).Values;
@@ -160,7 +185,10 @@ public class GpuTelemetryTests
         try
         {
             GpuTelemetry gpu = GpuTelemetry.All().Single();
-            Assert.That(Read(gpu).Missing["gpu"], Is.EqualTo("no NVML was found (it comes with NVIDIA's driver); tried /no/such/libnvidia-ml.so.1"));
+            Assert.That(
+                Read(gpu).Missing["gpu"],
+                Is.EqualTo("no NVML was found (it comes with NVIDIA's driver); tried /no/such/libnvidia-ml.so.1")
+            );
         }
         finally
         {

@@ -14,16 +14,24 @@ public class TelemetrySamplerTests
     public void What_is_missing_is_said_once_and_again_where_its_reason_changes()
     {
         string? reason = null;
-        using var sampler = new TelemetrySampler([new FakeSource(reading =>
-        {
-            if (reason is null)
-                reading.Add("a", 1);
-            else
-                reading.NotAvailable("a", reason);
-        })], Second);
+        using var sampler = new TelemetrySampler(
+            [
+                new FakeSource(reading =>
+                {
+                    if (reason is null)
+                        reading.Add("a", 1);
+                    else
+                        reading.NotAvailable("a", reason);
+                }),
+            ],
+            Second
+        );
         Assert.That(sampler.SampleNow().Values["a"], Is.EqualTo(1));
         reason = "one";
-        Assert.That(sampler.SampleNow().NewlyMissing, Is.EquivalentTo(new Dictionary<string, string> { ["a"] = "one" }));
+        Assert.That(
+            sampler.SampleNow().NewlyMissing,
+            Is.EquivalentTo(new Dictionary<string, string> { ["a"] = "one" })
+        );
         Assert.That(sampler.SampleNow().NewlyMissing, Is.Empty);
         reason = "two";
         Assert.That(sampler.SampleNow().NewlyMissing["a"], Is.EqualTo("two"));
@@ -34,7 +42,12 @@ public class TelemetrySamplerTests
     public void A_source_that_throws_takes_no_other_with_it()
     {
         using var sampler = new TelemetrySampler(
-            [new FakeSource(_ => throw new InvalidOperationException("It broke."), "broken"), new FakeSource(reading => reading.Add("b", 2))], Second);
+            [
+                new FakeSource(_ => throw new InvalidOperationException("It broke."), "broken"),
+                new FakeSource(reading => reading.Add("b", 2)),
+            ],
+            Second
+        );
         TelemetrySample sample = sampler.SampleNow();
         Assert.That((sample.Values["b"], sample.NewlyMissing["broken"]), Is.EqualTo((2.0, "It broke")));
     }
@@ -69,7 +82,10 @@ public class TelemetrySamplerTests
         Assert.That(four.Wait(Long), Is.True);
         sampler.Stop();
         int before = threads.Count;
-        Assert.That((threads[0], threads[^1]), Is.EqualTo(((double)Environment.CurrentManagedThreadId, (double)Environment.CurrentManagedThreadId)));
+        Assert.That(
+            (threads[0], threads[^1]),
+            Is.EqualTo(((double)Environment.CurrentManagedThreadId, (double)Environment.CurrentManagedThreadId))
+        );
         Assert.That(threads[1..^1].Distinct().Single(), Is.Not.EqualTo(Environment.CurrentManagedThreadId));
         sampler.Dispose();
         Assert.That((threads.Count, source.Disposed), Is.EqualTo((before, true)));
@@ -91,12 +107,18 @@ public class TelemetrySamplerTests
             hangs.Set();
             answers.Wait();
         });
-        var sampler = new TelemetrySampler([source], TimeSpan.FromMilliseconds(1)) { Patience = TimeSpan.FromMilliseconds(1) };
+        var sampler = new TelemetrySampler([source], TimeSpan.FromMilliseconds(1))
+        {
+            Patience = TimeSpan.FromMilliseconds(1),
+        };
         sampler.Start();
         EnergyWindow window = sampler.MeasureEnergy();
         Assert.That(hangs.Wait(Long), Is.True);
         TelemetrySample sample = sampler.SampleNow();
-        Assert.That((sample.Values.Count, sampler.NotAvailable["telemetry"]), Is.EqualTo((0, "a source does not answer")));
+        Assert.That(
+            (sample.Values.Count, sampler.NotAvailable["telemetry"]),
+            Is.EqualTo((0, "a source does not answer"))
+        );
         Assert.That(window.Stop().Select(energy => energy.Method), Is.All.EqualTo(EnergyMethod.None));
         sampler.Dispose();
         Assert.That(source.Disposed, Is.False, "its call still goes on");
@@ -132,20 +154,28 @@ public class TelemetrySamplerTests
     [TestCase(-1)]
     [TestCase(3_600_001)]
     public void An_interval_out_of_range_is_refused(double milliseconds) =>
-        Assert.That(() => new TelemetrySampler([], TimeSpan.FromMilliseconds(milliseconds)), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("an hour"));
+        Assert.That(
+            () => new TelemetrySampler([], TimeSpan.FromMilliseconds(milliseconds)),
+            Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("an hour")
+        );
 
     [Test]
     [NonParallelizable]
     public void Metrics_have_the_same_names_with_their_units_and_only_what_was_read()
     {
         bool lost = false;
-        using var sampler = new TelemetrySampler([new FakeSource(reading =>
-        {
-            reading.Add("gpu.0.energyJoules", 12);
-            reading.Add("mine", 3);
-            if (!lost)
-                reading.Add("gpu.0.temp", 61);
-        })], Second);
+        using var sampler = new TelemetrySampler(
+            [
+                new FakeSource(reading =>
+                {
+                    reading.Add("gpu.0.energyJoules", 12);
+                    reading.Add("mine", 3);
+                    if (!lost)
+                        reading.Add("gpu.0.temp", 61);
+                }),
+            ],
+            Second
+        );
         var units = new Dictionary<string, (string? Unit, bool IsCounter)>();
         var values = new Dictionary<string, double>();
         using var listener = new MeterListener
@@ -165,7 +195,17 @@ public class TelemetrySamplerTests
         Assert.That(units["gpu.0.temp"], Is.EqualTo(("Cel", false)));
         Assert.That(units["gpu.0.energyJoules"], Is.EqualTo(("J", true)));
         Assert.That(units["mine"].Unit, Is.Null);
-        Assert.That(values, Is.EquivalentTo(new Dictionary<string, double> { ["gpu.0.temp"] = 61, ["gpu.0.energyJoules"] = 12, ["mine"] = 3 }));
+        Assert.That(
+            values,
+            Is.EquivalentTo(
+                new Dictionary<string, double>
+                {
+                    ["gpu.0.temp"] = 61,
+                    ["gpu.0.energyJoules"] = 12,
+                    ["mine"] = 3,
+                }
+            )
+        );
 
         lost = true;
         values.Clear();
@@ -178,7 +218,9 @@ public class TelemetrySamplerTests
     [Test]
     public void Every_name_is_one_of_OpenTelemetrys_is_found_and_is_in_the_documentation()
     {
-        string documentation = File.ReadAllText(Path.Combine(Path.GetDirectoryName(EmulatedGpu.Driver)!, "..", "..", "docs", "telemetry.md"));
+        string documentation = File.ReadAllText(
+            Path.Combine(Path.GetDirectoryName(EmulatedGpu.Driver)!, "..", "..", "docs", "telemetry.md")
+        );
         foreach (TelemetryName name in TelemetryNames.All)
         {
             string one = name.Pattern.Replace("{i}", "17", StringComparison.Ordinal);
@@ -195,16 +237,27 @@ public class TelemetrySamplerTests
     {
         string path = Path.Combine(Directory.CreateTempSubdirectory("nativeamp-").FullName, "new", "telemetry.jsonl");
         var time = new FakeTime();
-        using var sampler = new TelemetrySampler([new FakeSource(reading =>
-        {
-            reading.Add("cpu", 12.5);
-            reading.NotAvailable("cpu.energyJoules", "no \"RAPL\"");
-        })], Second, time);
+        using var sampler = new TelemetrySampler(
+            [
+                new FakeSource(reading =>
+                {
+                    reading.Add("cpu", 12.5);
+                    reading.NotAvailable("cpu.energyJoules", "no \"RAPL\"");
+                }),
+            ],
+            Second,
+            time
+        );
         time.Now = TimeSpan.FromMilliseconds(1250);
         using (var log = new TelemetryLog(path))
             log.Write(sampler.SampleNow());
-        Assert.That(File.ReadAllText(path), Is.EqualTo(
-            "{\"_timestamp\":1.25,\"_runtime\":1.25,\"cpu\":12.5,\"_not_available\":{\"cpu.energyJoules\":\"no \\u0022RAPL\\u0022\"}}\n"));
+        Assert.That(
+            File.ReadAllText(path),
+            Is.EqualTo(
+                "{\"_timestamp\":1.25,\"_runtime\":1.25,\"cpu\":12.5,\"_not_available\":{\"cpu.energyJoules\":\"no "
+                    + "\\u0022RAPL\\u0022\"}}\n"
+            )
+        );
         File.AppendAllText(path, "{\"_timesta");
         using (var log = new TelemetryLog(path, append: true))
             log.Write(sampler.SampleNow());

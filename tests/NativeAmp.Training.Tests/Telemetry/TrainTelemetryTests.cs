@@ -29,7 +29,9 @@ public class TrainTelemetryTests
     [Test]
     public void A_run_on_the_CPU_has_the_processs_figures_and_its_memory_by_kind()
     {
-        (int code, string json, string error) = CliHost.Run(Arguments("cpu", "--epochs", "2", "--telemetry-interval", "10"));
+        (int code, string json, string error) = CliHost.Run(
+            Arguments("cpu", "--epochs", "2", "--telemetry-interval", "10")
+        );
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         JsonElement[] lines = Lines();
         Assert.That(lines, Has.Length.GreaterThanOrEqualTo(6), "two windows of energy, the beginning and the end");
@@ -41,28 +43,57 @@ public class TrainTelemetryTests
         foreach (string kind in (string[])["parameters", "compute_copies", "gradients", "optimizer_state"])
             Assert.That(Number(last, "nativeamp.memory." + kind), Is.EqualTo(Number(memory, kind)));
         JsonElement energy = summary.RootElement.GetProperty("energy").EnumerateArray().Single();
-        Assert.That((energy.GetProperty("source").GetString(), energy.GetProperty("samples").GetInt32()), Is.EqualTo(("cpu", ((StepsPerEpoch * 2) - 1) * 16)));
+        Assert.That(
+            (energy.GetProperty("source").GetString(), energy.GetProperty("samples").GetInt32()),
+            Is.EqualTo(("cpu", ((StepsPerEpoch * 2) - 1) * 16))
+        );
         if (CpuTelemetry.HasEnergy(out string reason))
-            Assert.That(Number(energy, "joules_per_sample"), Is.EqualTo(Number(energy, "joules") / Number(energy, "samples")).Within(1e-9));
+            Assert.That(
+                Number(energy, "joules_per_sample"),
+                Is.EqualTo(Number(energy, "joules") / Number(energy, "samples")).Within(1e-9)
+            );
         else
             Assert.That(energy.GetProperty("reason").GetString(), Is.EqualTo(reason));
     }
 
-    // Readings are taken at the beginning, after the first step, after the last, at the end: 600 J for three steps of 16 samples.
+    // Readings are taken at the beginning, after the first step, after the last, at the end: 600 J for three steps of
+    // 16 samples.
     [Test]
     public void A_run_on_a_GPU_has_its_energy_by_the_counter()
     {
-        (int code, string json, string error) = OnGpu("1 energy=1000000 temp=50\n2 energy=1600000 temp=60\n", "--steps", "4", "--telemetry-interval", "60000");
+        (int code, string json, string error) = OnGpu(
+            "1 energy=1000000 temp=50\n2 energy=1600000 temp=60\n",
+            "--steps",
+            "4",
+            "--telemetry-interval",
+            "60000"
+        );
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         using JsonDocument summary = JsonDocument.Parse(json);
         Assert.That(Number(summary.RootElement, "joules_per_sample"), Is.EqualTo(12.5));
-        JsonElement energy = summary.RootElement.GetProperty("energy").EnumerateArray().Single(row => row.GetProperty("source").GetString() == "gpu.0");
-        Assert.That((Number(energy, "joules"), Number(energy, "samples"), energy.GetProperty("method").GetString()), Is.EqualTo((600.0, 48.0, "counter")));
+        JsonElement energy = summary
+            .RootElement.GetProperty("energy")
+            .EnumerateArray()
+            .Single(row => row.GetProperty("source").GetString() == "gpu.0");
+        Assert.That(
+            (Number(energy, "joules"), Number(energy, "samples"), energy.GetProperty("method").GetString()),
+            Is.EqualTo((600.0, 48.0, "counter"))
+        );
         Assert.That(Lines().Select(line => Number(line, "gpu.0.temp")), Is.EqualTo(new[] { 55.0, 50, 60, 60 }));
-        Assert.That(Lines()[1].EnumerateObject().Select(value => value.Name), Is.SupersetOf(new[]
-        {
-            "gpu.0.powerPercent", "gpu.0.memoryAllocated", "gpu.0.gpu", "gpu.0.memory", "nativeamp.memory.activations", "proc.memory.rssMB",
-        }));
+        Assert.That(
+            Lines()[1].EnumerateObject().Select(value => value.Name),
+            Is.SupersetOf(
+                new[]
+                {
+                    "gpu.0.powerPercent",
+                    "gpu.0.memoryAllocated",
+                    "gpu.0.gpu",
+                    "gpu.0.memory",
+                    "nativeamp.memory.activations",
+                    "proc.memory.rssMB",
+                }
+            )
+        );
     }
 
     [Test]
@@ -72,10 +103,16 @@ public class TrainTelemetryTests
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         using JsonDocument summary = JsonDocument.Parse(json);
         Assert.That(summary.RootElement.TryGetProperty("joules_per_sample", out _), Is.False);
-        JsonElement energy = summary.RootElement.GetProperty("energy").EnumerateArray().Single(row => row.GetProperty("source").GetString() == "gpu.0");
+        JsonElement energy = summary
+            .RootElement.GetProperty("energy")
+            .EnumerateArray()
+            .Single(row => row.GetProperty("source").GetString() == "gpu.0");
         Assert.That(energy.GetProperty("reason").GetString(), Is.EqualTo("GPU is lost (15)"));
         JsonElement[] lines = Lines();
-        Assert.That(lines[2].GetProperty("_not_available").GetProperty("gpu.0.temp").GetString(), Is.EqualTo("GPU is lost (15)"));
+        Assert.That(
+            lines[2].GetProperty("_not_available").GetProperty("gpu.0.temp").GetString(),
+            Is.EqualTo("GPU is lost (15)")
+        );
         Assert.That(lines[3].TryGetProperty("_not_available", out _), Is.False);
     }
 
@@ -90,7 +127,10 @@ public class TrainTelemetryTests
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         using JsonDocument summary = JsonDocument.Parse(json);
         JsonElement energy = summary.RootElement.GetProperty("energy")[0];
-        Assert.That((energy.GetProperty("method").GetString(), energy.GetProperty("reason").GetString()), Is.EqualTo(("none", reason)));
+        Assert.That(
+            (energy.GetProperty("method").GetString(), energy.GetProperty("reason").GetString()),
+            Is.EqualTo(("none", reason))
+        );
     }
 
     [TestCase("--telemetry-interval 5", "--telemetry-interval is 5; it is a whole number from 10 to 60000")]
@@ -110,11 +150,24 @@ public class TrainTelemetryTests
     {
         if (!System.IO.File.Exists(EmulatedNvml.Path))
             Assert.Ignore("The emulated NVML was not built: tests/gpu-emulator.");
-        string output = CliProcess.Run(new Dictionary<string, string> { ["NATIVEAMP_NVML_LIBRARY"] = EmulatedNvml.Path }, "doctor").Output;
-        Assert.That(output, Does.Contain($"✓ telemetry of gpu.0: NativeAmp emulated GPU, {EmulatedNvml.Uuid}, driver 000.00 (emulated), {EmulatedNvml.Path}"));
+        string output = CliProcess
+            .Run(new Dictionary<string, string> { ["NATIVEAMP_NVML_LIBRARY"] = EmulatedNvml.Path }, "doctor")
+            .Output;
+        Assert.That(
+            output,
+            Does.Contain(
+                $"✓ telemetry of gpu.0: NativeAmp emulated GPU, {EmulatedNvml.Uuid}, driver 000.00 (emulated), "
+                    + $"{EmulatedNvml.Path}"
+            )
+        );
         Assert.That(output, Does.Match("[✓✗] telemetry of cpu energy: "));
-        output = CliProcess.Run(new Dictionary<string, string> { ["NATIVEAMP_NVML_LIBRARY"] = "/no/nvml" }, "doctor").Output;
-        Assert.That(output, Does.Contain("✗ telemetry of gpu: no NVML was found (it comes with NVIDIA's driver); tried /no/nvml"));
+        output = CliProcess
+            .Run(new Dictionary<string, string> { ["NATIVEAMP_NVML_LIBRARY"] = "/no/nvml" }, "doctor")
+            .Output;
+        Assert.That(
+            output,
+            Does.Contain("✗ telemetry of gpu: no NVML was found (it comes with NVIDIA's driver); tried /no/nvml")
+        );
     }
 
     private (int Code, string Output, string Error) OnGpu(string script, params string[] arguments)
@@ -131,11 +184,24 @@ public class TrainTelemetryTests
     }
 
     private string[] Arguments(string device, params string[] arguments) =>
-    [
-        "train", "--model", "mlp", "--data", Path.Combine(_folder, "data"), "--batch", "16", "--device", device, "--telemetry", File, "--json", .. arguments,
-    ];
+        [
+            "train",
+            "--model",
+            "mlp",
+            "--data",
+            Path.Combine(_folder, "data"),
+            "--batch",
+            "16",
+            "--device",
+            device,
+            "--telemetry",
+            File,
+            "--json",
+            .. arguments,
+        ];
 
-    private JsonElement[] Lines() => [.. System.IO.File.ReadAllLines(File).Select(line => JsonDocument.Parse(line).RootElement.Clone())];
+    private JsonElement[] Lines() =>
+        [.. System.IO.File.ReadAllLines(File).Select(line => JsonDocument.Parse(line).RootElement.Clone())];
 
     private static double Number(JsonElement element, string name) => element.GetProperty(name).GetDouble();
 }

@@ -11,20 +11,28 @@ internal sealed class BatchLossTests(DeviceKind kind)
     {
         // y = 3 a - 2 b + 1
         var data = new ArrayDataset(64);
-        float[] a = Random(64, 1), b = Random(64, 2);
+        float[] a = Random(64, 1),
+            b = Random(64, 2);
         data.Add("a", a, [1]);
         data.Add("b", b, [1]);
         data.Add("y", [.. a.Zip(b, (x, z) => 3 * x - 2 * z + 1)], [1]);
         using Device device = kind.Open(1);
         using var model = new TwoInputs();
 
-        using var trainer = new Trainer(model, data, data, device, new TrainerOptions
-        {
-            Epochs = 40,
-            Batch = 16,
-            Optimizer = new SgdOptions { LearningRate = 0.3 },
-            Loss = (module, fields) => Loss.MeanSquaredError(((TwoInputs)module).Forward(fields[0], fields[1]), fields[2]),
-        });
+        using var trainer = new Trainer(
+            model,
+            data,
+            data,
+            device,
+            new TrainerOptions
+            {
+                Epochs = 40,
+                Batch = 16,
+                Optimizer = new SgdOptions { LearningRate = 0.3 },
+                Loss = (module, fields) =>
+                    Loss.MeanSquaredError(((TwoInputs)module).Forward(fields[0], fields[1]), fields[2]),
+            }
+        );
         TrainingResult result = trainer.Run();
 
         Assert.That((result.TestAccuracy, result.TestLoss), Is.EqualTo(((double?)null, result.TestLoss)));
@@ -40,8 +48,22 @@ internal sealed class BatchLossTests(DeviceKind kind)
         data.Add("x", new float[4], [1]);
         using Device device = kind.Open(1);
         using var model = new Linear(1, 1);
-        using var trainer = new Trainer(model, data, null, device, new TrainerOptions { Steps = 1, Batch = 4, Loss = (module, fields) => module.Call(fields[0]) });
-        Assert.That(() => trainer.Run(), Throws.InvalidOperationException.With.Message.Contains("one float32; it is float32 [4, 1]"));
+        using var trainer = new Trainer(
+            model,
+            data,
+            null,
+            device,
+            new TrainerOptions
+            {
+                Steps = 1,
+                Batch = 4,
+                Loss = (module, fields) => module.Call(fields[0]),
+            }
+        );
+        Assert.That(
+            () => trainer.Run(),
+            Throws.InvalidOperationException.With.Message.Contains("one float32; it is float32 [4, 1]")
+        );
     }
 
     [Test]
@@ -52,15 +74,20 @@ internal sealed class BatchLossTests(DeviceKind kind)
         data.Add("y", new float[4], [1]);
         using Device device = kind.Open(1);
         using var model = new Linear(1, 1);
-        Assert.That(() => new Trainer(model, data, null, device, new TrainerOptions { Steps = 1, Batch = 4 }),
-            Throws.ArgumentException.With.Message.Contains("x (float32 [1]), y (float32 [1])"));
+        Assert.That(
+            () => new Trainer(model, data, null, device, new TrainerOptions { Steps = 1, Batch = 4 }),
+            Throws.ArgumentException.With.Message.Contains("x (float32 [1]), y (float32 [1])")
+        );
     }
 
     [Test]
     public void Arrays_fit_their_samples()
     {
         var data = new ArrayDataset(4);
-        Assert.That(() => data.Add("x", new float[9], [2]), Throws.ArgumentException.With.Message.Contains("'x' has 9 values; 4 samples of [2] take 8"));
+        Assert.That(
+            () => data.Add("x", new float[9], [2]),
+            Throws.ArgumentException.With.Message.Contains("'x' has 9 values; 4 samples of [2] take 8")
+        );
     }
 
     private static float[] Random(int count, int seed)

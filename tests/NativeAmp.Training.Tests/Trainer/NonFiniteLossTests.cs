@@ -11,7 +11,17 @@ public class NonFiniteLossTests(DeviceKind kind) : FolderTests
     {
         using Device device = kind.Open(1);
         using Module model = Model();
-        using var trainer = new Trainer(model, new Points(badStep: 3), null, device, Options() with { CheckpointFolder = Folder, CheckpointEvery = 2 });
+        using var trainer = new Trainer(
+            model,
+            new Points(badStep: 3),
+            null,
+            device,
+            Options() with
+            {
+                CheckpointFolder = Folder,
+                CheckpointEvery = 2,
+            }
+        );
         List<StepReport> steps = [];
         trainer.StepCompleted += (_, step) => steps.Add(step);
         var e = Assert.Throws<NonFiniteLossException>(() => trainer.Run());
@@ -19,7 +29,10 @@ public class NonFiniteLossTests(DeviceKind kind) : FolderTests
         Assert.That(e.Message, Does.Contain("NaN at step 3").And.Contain("learning rate"));
         Assert.That(steps, Has.Count.EqualTo(3));
         Assert.That(steps[2].Loss, Is.NaN);
-        Assert.That(Directory.EnumerateFiles(Folder, "step-*").Select(Path.GetFileName), Is.EqualTo(new[] { "step-0000000002.safetensors" }));
+        Assert.That(
+            Directory.EnumerateFiles(Folder, "step-*").Select(Path.GetFileName),
+            Is.EqualTo(new[] { "step-0000000002.safetensors" })
+        );
     }
 
     [Test]
@@ -27,7 +40,16 @@ public class NonFiniteLossTests(DeviceKind kind) : FolderTests
     {
         using Device device = kind.Open(1);
         using Module model = Model();
-        using var trainer = new Trainer(model, new Points(badStep: 3), null, device, Options() with { OnNonFiniteLoss = NonFiniteLoss.Skip });
+        using var trainer = new Trainer(
+            model,
+            new Points(badStep: 3),
+            null,
+            device,
+            Options() with
+            {
+                OnNonFiniteLoss = NonFiniteLoss.Skip,
+            }
+        );
         List<(StepReport Step, float[] Weight)> after = [];
         trainer.StepCompleted += (_, step) => after.Add((step, model.Parameters()[0].ToFloats()));
         TrainingResult result = trainer.Run();
@@ -45,11 +67,24 @@ public class NonFiniteLossTests(DeviceKind kind) : FolderTests
     {
         using Device device = kind.Open(1);
         using Module model = Model();
-        using var trainer = new Trainer(model, new Points(badStep: 3), null, device, Options() with { OnNonFiniteLoss = NonFiniteLoss.GoOn });
+        using var trainer = new Trainer(
+            model,
+            new Points(badStep: 3),
+            null,
+            device,
+            Options() with
+            {
+                OnNonFiniteLoss = NonFiniteLoss.GoOn,
+            }
+        );
         List<StepReport> steps = [];
         trainer.StepCompleted += (_, step) => steps.Add(step);
         TrainingResult result = trainer.Run();
-        Assert.That((result.Steps, result.NonFiniteLosses, result.SkippedSteps), Is.EqualTo((5L, 1L, 1L)), "its gradients are not finite");
+        Assert.That(
+            (result.Steps, result.NonFiniteLosses, result.SkippedSteps),
+            Is.EqualTo((5L, 1L, 1L)),
+            "its gradients are not finite"
+        );
         Assert.That((steps[2].FoundInf, steps[3].Scale), Is.EqualTo((true, 512f)));
     }
 
@@ -58,7 +93,17 @@ public class NonFiniteLossTests(DeviceKind kind) : FolderTests
     {
         using Device device = kind.Open(1);
         using Module model = Model();
-        using var trainer = new Trainer(model, new Points(badStep: null), null, device, Options() with { Steps = 1000, OnNonFiniteLoss = NonFiniteLoss.Skip });
+        using var trainer = new Trainer(
+            model,
+            new Points(badStep: null),
+            null,
+            device,
+            Options() with
+            {
+                Steps = 1000,
+                OnNonFiniteLoss = NonFiniteLoss.Skip,
+            }
+        );
         var e = Assert.Throws<NonFiniteLossException>(() => trainer.Run());
         Assert.That((e.Step, e.Message), Is.EqualTo((250L, e.Message)));
         Assert.That(e.Message, Does.Contain("250th time in a row"));
@@ -66,14 +111,15 @@ public class NonFiniteLossTests(DeviceKind kind) : FolderTests
 
     private static Sequential Model() => new(new Linear(2, 2, random: new RandomGenerator(5)));
 
-    private static TrainerOptions Options() => new()
-    {
-        Steps = 5,
-        Batch = 2,
-        Precision = PrecisionPolicy.Float16,
-        Scaler = new GradScalerOptions { InitialScale = 1024 },
-        Random = new RandomGenerator(1),
-    };
+    private static TrainerOptions Options() =>
+        new()
+        {
+            Steps = 5,
+            Batch = 2,
+            Precision = PrecisionPolicy.Float16,
+            Scaler = new GradScalerOptions { InitialScale = 1024 },
+            Random = new RandomGenerator(1),
+        };
 
     /// <summary>Points of the plane; those of one batch, counted from 1, are not a number, or all of them.</summary>
     private sealed class Points(int? badStep) : IDataset
@@ -83,7 +129,15 @@ public class NonFiniteLossTests(DeviceKind kind) : FolderTests
         public long Count => 2;
 
         public IReadOnlyList<DataField> Fields { get; } =
-            [new() { Name = "point", DType = DType.Float32, Shape = [2] }, new() { Name = "class", DType = DType.Int32 }];
+        [
+            new()
+            {
+                Name = "point",
+                DType = DType.Float32,
+                Shape = [2],
+            },
+            new() { Name = "class", DType = DType.Int32 },
+        ];
 
         public void Fill(long index, long epoch, Sample sample)
         {

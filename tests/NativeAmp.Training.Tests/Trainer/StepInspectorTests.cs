@@ -4,7 +4,9 @@ using NativeAmp.Training.Tests.Devices;
 
 namespace NativeAmp.Training.Tests.Trainers;
 
-/// <summary>Steps that fail: found by name, run again, kept, and replayed. A run that is looked at stays what it is.</summary>
+/// <summary>
+/// Steps that fail: found by name, run again, kept, and replayed. A run that is looked at stays what it is.
+/// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests
 {
@@ -15,15 +17,41 @@ internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests
         string file = Path.Combine(Folder, "step.safetensors");
         var failed = new Inspector { File = file };
         using (Module model = Model(device, factor: 1e6f))
-        using (var trainer = new Trainer(model, new Points(24, 6, 3), null, device, Options(failed) with { OnNonFiniteLoss = NonFiniteLoss.Skip }))
+        using (
+            var trainer = new Trainer(
+                model,
+                new Points(24, 6, 3),
+                null,
+                device,
+                Options(failed) with
+                {
+                    OnNonFiniteLoss = NonFiniteLoss.Skip,
+                }
+            )
+        )
             trainer.Run();
 
         (StepPlace place, string first, float loss) = failed.Failures[0];
-        Assert.That((place.Step, first, loss), Is.EqualTo((1L, "activation of 2 (linear)", float.NaN)).Or.EqualTo((1L, "activation of 2 (linear)", float.PositiveInfinity)));
+        Assert.That(
+            (place.Step, first, loss),
+            Is.EqualTo((1L, "activation of 2 (linear)", float.NaN))
+                .Or.EqualTo((1L, "activation of 2 (linear)", float.PositiveInfinity))
+        );
 
         var again = new Inspector();
         using (Module model = Model(device, factor: 1))
-        using (var trainer = new Trainer(model, new Points(24, 6, 3), null, device, Options(again) with { OnNonFiniteLoss = NonFiniteLoss.Skip }))
+        using (
+            var trainer = new Trainer(
+                model,
+                new Points(24, 6, 3),
+                null,
+                device,
+                Options(again) with
+                {
+                    OnNonFiniteLoss = NonFiniteLoss.Skip,
+                }
+            )
+        )
         {
             StepReport step = trainer.Replay(file);
             Assert.That((step.Step, step.Loss, step.Skipped, step.Scale), Is.EqualTo((1L, loss, true, 1024f)));
@@ -45,7 +73,11 @@ internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests
         trainer.Run();
 
         Assert.That(inspector.Failures, Is.Not.Empty);
-        Assert.That(inspector.Failures[0].First, Is.EqualTo("gradient of 4 (linear)"), "the first on the way back that is held in half");
+        Assert.That(
+            inspector.Failures[0].First,
+            Is.EqualTo("gradient of 4 (linear)"),
+            "the first on the way back that is held in half"
+        );
         Assert.That(inspector.Failures[0].Loss, Is.LessThan(10));
     }
 
@@ -58,10 +90,18 @@ internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests
         foreach (Inspector? inspector in (Inspector?[])[null, new Inspector { ObservesAll = true }])
         {
             using Module model = Model(device, factor: 1);
-            TrainerOptions options = Options(inspector) with { Scaler = new GradScalerOptions { InitialScale = scale } };
+            TrainerOptions options = Options(inspector) with
+            {
+                Scaler = new GradScalerOptions { InitialScale = scale },
+            };
             using var trainer = new Trainer(model, new Points(24, 6, 3), null, device, options);
             TrainingResult result = trainer.Run();
-            after.Add([.. model.State().SelectMany(entry => entry.Values.ToFloats()), result.FinalLoss, result.FinalScale, result.SkippedSteps]);
+            after.Add([
+                .. model.State().SelectMany(entry => entry.Values.ToFloats()),
+                result.FinalLoss,
+                result.FinalScale,
+                result.SkippedSteps,
+            ]);
             Assert.That(inspector?.Steps ?? result.Steps, Is.EqualTo(result.Steps));
             Assert.That(inspector?.Failures.Count ?? result.SkippedSteps, Is.EqualTo(result.SkippedSteps));
         }
@@ -78,7 +118,12 @@ internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests
         {
             var inspector = new Inspector();
             using Module model = Model(device, factor: 1);
-            TrainerOptions options = Options(inspector) with { Steps = 1, Precision = PrecisionPolicy.Float32, Scaler = new GradScalerOptions { InitialScale = scale } };
+            TrainerOptions options = Options(inspector) with
+            {
+                Steps = 1,
+                Precision = PrecisionPolicy.Float32,
+                Scaler = new GradScalerOptions { InitialScale = scale },
+            };
             using var trainer = new Trainer(model, new Points(24, 6, 3), null, device, options);
             trainer.Run();
             gradients.Add(inspector.Gradient);
@@ -94,7 +139,18 @@ internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests
         using Device device = kind.Open(1);
         string file = Path.Combine(Folder, "step.safetensors");
         using (Module model = Model(device, factor: 1e6f))
-        using (var trainer = new Trainer(model, new Points(24, 6, 3), null, device, Options(new Inspector { File = file }) with { OnNonFiniteLoss = NonFiniteLoss.Skip }))
+        using (
+            var trainer = new Trainer(
+                model,
+                new Points(24, 6, 3),
+                null,
+                device,
+                Options(new Inspector { File = file }) with
+                {
+                    OnNonFiniteLoss = NonFiniteLoss.Skip,
+                }
+            )
+        )
             trainer.Run();
         using Module other = Model(device, factor: 1);
         using var wrong = new Trainer(other, new Points(24, 6, 3), null, device, Options(null) with { Seed = 9 });
@@ -105,21 +161,28 @@ internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests
         Assert.That(() => wrong.Replay(file), Throws.InvalidOperationException);
     }
 
-    private static TrainerOptions Options(Inspector? inspector) => new()
-    {
-        Steps = 5,
-        Batch = 8,
-        Precision = PrecisionPolicy.Float16,
-        Scaler = new GradScalerOptions { InitialScale = 1024 },
-        ClipNorm = 1,
-        Random = new RandomGenerator(5),
-        Inspector = inspector,
-    };
+    private static TrainerOptions Options(Inspector? inspector) =>
+        new()
+        {
+            Steps = 5,
+            Batch = 8,
+            Precision = PrecisionPolicy.Float16,
+            Scaler = new GradScalerOptions { InitialScale = 1024 },
+            ClipNorm = 1,
+            Random = new RandomGenerator(5),
+            Inspector = inspector,
+        };
 
     private static Sequential Model(Device device, float factor)
     {
         var random = new RandomGenerator(3);
-        Sequential model = new Sequential(new Linear(6, 8, random: random), new Gelu(), new Linear(8, 8, random: random), new Relu(), new Linear(8, 3, random: random)).To(device);
+        Sequential model = new Sequential(
+            new Linear(6, 8, random: random),
+            new Gelu(),
+            new Linear(8, 8, random: random),
+            new Relu(),
+            new Linear(8, 3, random: random)
+        ).To(device);
         Parameter weight = model.NamedParameters().Single(entry => entry.Name == "2.weight").Parameter;
         weight.CopyFrom<float>([.. weight.ToFloats().Select(value => factor * value)]);
         return model;
@@ -147,7 +210,8 @@ internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests
             return ObservesAll ? new Recorder() : null;
         }
 
-        public override void GradientsReady(StepPlace place, Module model, float scale) => (Scale, Gradient) = (scale, model.Parameters()[0].Gradient!.ToFloats());
+        public override void GradientsReady(StepPlace place, Module model, float scale) =>
+            (Scale, Gradient) = (scale, model.Parameters()[0].Gradient!.ToFloats());
 
         public override void Failed(FailedStep step)
         {
@@ -155,8 +219,11 @@ internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests
             step.Rerun(recorder);
             if (Failures.Count == 0)
                 Seen = recorder.Seen;
-            string first = recorder.Seen.Where(seen => seen.Name.StartsWith("activation", StringComparison.Ordinal)).Concat(recorder.Seen)
-                .First(seen => seen.Values.Any(value => !float.IsFinite(value))).Name;
+            string first = recorder
+                .Seen.Where(seen => seen.Name.StartsWith("activation", StringComparison.Ordinal))
+                .Concat(recorder.Seen)
+                .First(seen => seen.Values.Any(value => !float.IsFinite(value)))
+                .Name;
             Failures.Add((step.Place, first, step.Loss));
             if (File is not null && Failures.Count == 1)
                 step.Save(File, new Dictionary<string, string> { ["note"] = "kept" });
@@ -167,10 +234,13 @@ internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests
     {
         public List<(string Name, float[] Values)> Seen { get; } = [];
 
-        public override void OnActivation(in Observation activation) => Seen.Add(($"activation of {activation.Module} ({activation.Operation})", activation.Values.ToFloats()));
+        public override void OnActivation(in Observation activation) =>
+            Seen.Add(($"activation of {activation.Module} ({activation.Operation})", activation.Values.ToFloats()));
 
-        public override void OnGradient(in Observation gradient) => Seen.Add(($"gradient of {gradient.Module} ({gradient.Operation})", gradient.Values.ToFloats()));
+        public override void OnGradient(in Observation gradient) =>
+            Seen.Add(($"gradient of {gradient.Module} ({gradient.Operation})", gradient.Values.ToFloats()));
 
-        public override void OnParameterGradient(Parameter parameter, in Observation gradient) => Seen.Add(($"gradient of {parameter.Name}", gradient.Values.ToFloats()));
+        public override void OnParameterGradient(Parameter parameter, in Observation gradient) =>
+            Seen.Add(($"gradient of {parameter.Name}", gradient.Values.ToFloats()));
     }
 }

@@ -29,7 +29,13 @@ public class TestAfterEpochTests(DeviceKind kind)
     {
         using Device device = kind.Open(1);
         using Module model = Models.Mlp(new RandomGenerator(5));
-        using var trainer = new Trainer(model, _train, new Asked(_test, _ => throw new IOException("the test cannot be read")), device, Options());
+        using var trainer = new Trainer(
+            model,
+            _train,
+            new Asked(_test, _ => throw new IOException("the test cannot be read")),
+            device,
+            Options()
+        );
         Assert.Throws<IOException>(() => trainer.Run());
         Assert.That(Saved(), Is.EqualTo(new[] { "step-0000000004.safetensors" }));
     }
@@ -43,12 +49,15 @@ public class TestAfterEpochTests(DeviceKind kind)
         using var stop = new CancellationTokenSource();
         int asked = 0;
         int test = 0;
-        var watched = new Asked(_test, index =>
-        {
-            if (index == 0 && ++test == epoch)
-                stop.Cancel();
-            asked += stop.IsCancellationRequested ? 1 : 0;
-        });
+        var watched = new Asked(
+            _test,
+            index =>
+            {
+                if (index == 0 && ++test == epoch)
+                    stop.Cancel();
+                asked += stop.IsCancellationRequested ? 1 : 0;
+            }
+        );
         using var trainer = new Trainer(model, _train, watched, device, Options());
         TrainingResult result = trainer.Run(stop.Token);
         Assert.That((result.Interrupted, result.Steps, result.TestAccuracy), Is.EqualTo((true, steps, (double?)null)));
@@ -86,7 +95,14 @@ public class TestAfterEpochTests(DeviceKind kind)
         Assert.That((result.Interrupted, result.Steps, result.TestAccuracy), Is.EqualTo((false, 8L, (double?)null)));
     }
 
-    private TrainerOptions Options() => new() { Epochs = 2, Batch = 16, CheckpointFolder = Checkpoints, Random = new RandomGenerator(1) };
+    private TrainerOptions Options() =>
+        new()
+        {
+            Epochs = 2,
+            Batch = 16,
+            CheckpointFolder = Checkpoints,
+            Random = new RandomGenerator(1),
+        };
 
     private string?[] Saved() => [.. Directory.EnumerateFiles(Checkpoints, "step-*").Select(Path.GetFileName).Order()];
 

@@ -2,7 +2,10 @@ using NativeAmp.Training.Tests.Devices;
 
 namespace NativeAmp.Training.Tests;
 
-/// <summary>The host never waits for a GPU in a training step, counted by the emulated one, and learns what a step came to when the next is on its way.</summary>
+/// <summary>
+/// The host never waits for a GPU in a training step, counted by the emulated one, and learns what a step came to when
+/// the next is on its way.
+/// </summary>
 internal sealed class TrainerWaitTests
 {
     [SetUp]
@@ -12,7 +15,11 @@ internal sealed class TrainerWaitTests
     [TestCase(NonFiniteLoss.GoOn)]
     public void A_step_makes_no_host_wait_with_schedule_scaler_clipping_and_progress(NonFiniteLoss onNonFiniteLoss)
     {
-        Assert.That(Waits(steps: 40, onNonFiniteLoss), Is.EqualTo(Waits(steps: 10, onNonFiniteLoss)), "host waits of 30 steps more");
+        Assert.That(
+            Waits(steps: 40, onNonFiniteLoss),
+            Is.EqualTo(Waits(steps: 10, onNonFiniteLoss)),
+            "host waits of 30 steps more"
+        );
     }
 
     [Test]
@@ -26,11 +33,16 @@ internal sealed class TrainerWaitTests
     [Test]
     public void Losses_rates_and_scales_are_those_of_the_CPU()
     {
-        List<StepReport> onGpu = [], onCpu = [];
+        List<StepReport> onGpu = [],
+            onCpu = [];
         Run(12, NonFiniteLoss.Stop, onGpu.Add, initialScale: 3e7f);
         Run(12, NonFiniteLoss.Stop, onCpu.Add, initialScale: 3e7f, DeviceKind.Cpu);
-        Assert.That(onGpu.Select(step => (step.Step, step.Scale, step.Skipped, step.SkippedSoFar, step.LearningRate)),
-            Is.EqualTo(onCpu.Select(step => (step.Step, step.Scale, step.Skipped, step.SkippedSoFar, step.LearningRate))));
+        Assert.That(
+            onGpu.Select(step => (step.Step, step.Scale, step.Skipped, step.SkippedSoFar, step.LearningRate)),
+            Is.EqualTo(
+                onCpu.Select(step => (step.Step, step.Scale, step.Skipped, step.SkippedSoFar, step.LearningRate))
+            )
+        );
         Assert.That(onGpu.Count(step => step.Skipped), Is.InRange(1, 11), "skipped steps do not move the schedule");
         for (int i = 0; i < 12; i++)
             Assert.That((double)onGpu[i].Loss, Is.EqualTo((double)onCpu[i].Loss).Within(0.1).Percent);
@@ -43,23 +55,39 @@ internal sealed class TrainerWaitTests
         return EmulatedGpu.Counters.HostWaits;
     }
 
-    private static void Run(int steps, NonFiniteLoss onNonFiniteLoss, Action<StepReport> seen, float initialScale = 1024, DeviceKind kind = DeviceKind.Cuda)
+    private static void Run(
+        int steps,
+        NonFiniteLoss onNonFiniteLoss,
+        Action<StepReport> seen,
+        float initialScale = 1024,
+        DeviceKind kind = DeviceKind.Cuda
+    )
     {
         using Device device = kind.Open(1);
         var random = new RandomGenerator(5);
-        using var model = new Sequential(new Linear(6, 8, random: random), new Gelu(), new Linear(8, 3, random: random));
-        using var trainer = new Trainer(model, new Points(400, 6, 3), test: null, device, new TrainerOptions
-        {
-            Steps = steps,
-            Batch = 8,
-            Optimizer = new AdamOptions { LearningRate = 1e-2 },
-            Schedule = new LinearWarmup(steps),
-            Precision = PrecisionPolicy.Float16,
-            Scaler = new GradScalerOptions { InitialScale = initialScale, MaximumConsecutiveSkips = 100 },
-            ClipNorm = 1,
-            OnNonFiniteLoss = onNonFiniteLoss,
-            Random = random,
-        });
+        using var model = new Sequential(
+            new Linear(6, 8, random: random),
+            new Gelu(),
+            new Linear(8, 3, random: random)
+        );
+        using var trainer = new Trainer(
+            model,
+            new Points(400, 6, 3),
+            test: null,
+            device,
+            new TrainerOptions
+            {
+                Steps = steps,
+                Batch = 8,
+                Optimizer = new AdamOptions { LearningRate = 1e-2 },
+                Schedule = new LinearWarmup(steps),
+                Precision = PrecisionPolicy.Float16,
+                Scaler = new GradScalerOptions { InitialScale = initialScale, MaximumConsecutiveSkips = 100 },
+                ClipNorm = 1,
+                OnNonFiniteLoss = onNonFiniteLoss,
+                Random = random,
+            }
+        );
         trainer.StepCompleted += (_, step) => seen(step);
         trainer.Run();
     }
