@@ -1,6 +1,9 @@
 # nativeamp-compiler: what every native source is compiled with.
 # nativeamp-portable: what the shared library is linked with, so that it loads on systems older than the one that built it.
 
+set(NATIVEAMP_SANITIZE "" CACHE STRING "Sanitizers for what is built, tests too, e.g. address,undefined")
+option(NATIVEAMP_WERROR "Warnings are errors" ON)
+
 add_library(nativeamp-compiler INTERFACE)
 add_library(nativeamp-portable INTERFACE)
 

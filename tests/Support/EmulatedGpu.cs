@@ -5,8 +5,8 @@ using System.Runtime.InteropServices;
 namespace NativeAmp.TestSupport;
 
 /// <summary>
-/// The emulated GPU as tests ask it (tests/gpu-emulator/nampemu.h): what its checkers found, what it counted, what is
-/// to fail. It is chosen for the process before anything looks for a driver, where CMake has built it and
+/// The emulated GPU as tests ask it (tests/gpu-emulator/include/nampemu.h): what its checkers found, what it counted,
+/// what is to fail. It is chosen for the process before anything looks for a driver, where CMake has built it and
 /// NATIVEAMP_TEST_GPU does not ask for the machine's own GPU.
 /// </summary>
 internal static unsafe partial class EmulatedGpu

@@ -2,7 +2,7 @@
 // opens, asked what it found.
 #pragma once
 
-#include "../gpu-emulator/nampemu.h"
+#include "../gpu-emulator/include/nampemu.h"
 
 namespace namp_test {
 

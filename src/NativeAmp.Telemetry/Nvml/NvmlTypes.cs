@@ -2,8 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace NativeAmp.Telemetry;
 
-// Names, numbers and layouts of NVIDIA's nvml.h (version 12); tests/gpu-emulator/nvml/layout_check.cpp compares its own
-// with that header.
+// Names, numbers and layouts of NVIDIA's nvml.h (version 12); tests/gpu-emulator/src/nvml/layout_check.cpp compares its
+// own with that header.
 
 /// <summary>nvmlReturn_t, as far as answers differ.</summary>
 internal enum NvmlReturn

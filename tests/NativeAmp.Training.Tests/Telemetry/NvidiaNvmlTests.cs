@@ -64,6 +64,7 @@ public class NvidiaNvmlTests
             "..",
             "tests",
             "gpu-emulator",
+            "src",
             "nvml"
         );
         string[] arguments =

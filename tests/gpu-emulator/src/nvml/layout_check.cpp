@@ -1,6 +1,6 @@
 // Compares nvml_api.h, and the numbers that the product takes from it, with NVIDIA's own nvml.h.
 // Not part of the build, which has no such header:
-//   g++ -std=c++17 -fsyntax-only -I TOOLKIT/include tests/gpu-emulator/nvml/layout_check.cpp
+//   g++ -std=c++17 -fsyntax-only -I TOOLKIT/include tests/gpu-emulator/src/nvml/layout_check.cpp
 #include "nvml_api.h"
 
 #include <nvml.h>
