@@ -1,5 +1,5 @@
 // Arguments of layer norm.
-#include "abi/check.h"
+#include "abi/check_norm.h"
 #include "abi/device.h"
 #include "abi/wall.h"
 
@@ -8,13 +8,7 @@ namespace {
 
 // The number of elements. The input is the caller's matter: backward can do without it.
 int64_t check_layer_norm(const namp_layer_norm_args* args) {
-  check_struct(args, "args");
-  check_float_dtype(args->input_dtype, "args->input_dtype");
-  check_float_dtype(args->output_dtype, "args->output_dtype");
-  check_epsilon(args->epsilon);
-  check_positive(args->width, "args->width");
-  const int64_t count = check_product({args->rows, args->width}, "args->rows and args->width");
-  check_optional_tensor(args->gamma, NAMP_FLOAT32, "args->gamma");
+  const int64_t count = check_norm(args);
   check_optional_tensor(args->normalized, args->output_dtype, "args->normalized");
   if (args->normalized == nullptr) {
     check_tensor(args->mean, NAMP_FLOAT32, args->rows, "args->mean");
@@ -48,17 +42,13 @@ int32_t namp_layer_norm_backward(namp_device* device, const namp_layer_norm_args
     if (args->normalized == nullptr) {
       namp::check_tensor(args->input, args->input_dtype, count, "args->input");
     }
-    namp::check_tensor(args->output_gradient, args->output_dtype, count, "args->output_gradient");
-    namp::check_tensor(args->input_gradient, args->input_dtype, count, "args->input_gradient");
-    namp::check_optional_tensor(args->gamma_gradient, NAMP_FLOAT32, "args->gamma_gradient");
+    namp::check_norm_gradients(*args, count);
     namp::check_optional_tensor(args->beta_gradient, NAMP_FLOAT32, "args->beta_gradient");
     if (count != 0) {
       checked->backend->layer_norm_backward(*args, stream);
       return;
     }
-    const int64_t bytes = args->width * static_cast<int64_t>(sizeof(float));
-    for (float* gradient : {args->gamma_gradient, args->beta_gradient}) {
-      if (gradient != nullptr) checked->backend->fill(gradient, 0, bytes, stream);
-    }
+    for (float* gradient : {args->gamma_gradient, args->beta_gradient})
+      namp::clear_norm_gradient(*checked->backend, gradient, args->width, stream);
   });
 }

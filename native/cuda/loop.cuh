@@ -174,12 +174,13 @@ NAMP_DEVICE bool has_nan(const Pack<kCount>& x) {
   return found;
 }
 
-template <int kCount>
-NAMP_DEVICE Pack<kCount> widen(const RawPack<float, kCount>& raw) {
+// Element by element; the overloads below it are of float16, and of what is narrowed to halves.
+template <class T, int kCount>
+NAMP_DEVICE Pack<kCount> widen(const RawPack<T, kCount>& raw) {
   Pack<kCount> wide;
 #pragma unroll
   for (int j = 0; j < kCount; ++j)
-    wide.at[j] = raw.at[j];
+    wide.at[j] = widen(raw.at[j]);
   return wide;
 }
 template <int kCount>
@@ -195,24 +196,8 @@ NAMP_DEVICE Pack<kCount> widen(const RawPack<Float16, kCount>& raw) {
   }
   return wide;
 }
-template <int kCount>
-NAMP_DEVICE Pack<kCount> widen(const RawPack<BFloat16, kCount>& raw) {
-  Pack<kCount> wide;
-#pragma unroll
-  for (int j = 0; j < kCount; ++j)
-    wide.at[j] = widen(raw.at[j]);
-  return wide;
-}
 
-template <class T, int kCount, std::enable_if_t<kIsByte<T>, int> = 0>
-NAMP_DEVICE Pack<kCount> widen(const RawPack<T, kCount>& raw) {
-  Pack<kCount> wide;
-#pragma unroll
-  for (int j = 0; j < kCount; ++j)
-    wide.at[j] = widen(raw.at[j]);
-  return wide;
-}
-template <class T, int kCount, std::enable_if_t<kIsByte<T>, int> = 0>
+template <class T, int kCount>
 NAMP_DEVICE RawPack<T, kCount> narrow(const Pack<kCount>& x, ElementType<T> type) {
   RawPack<T, kCount> raw;
 #pragma unroll
@@ -220,40 +205,28 @@ NAMP_DEVICE RawPack<T, kCount> narrow(const Pack<kCount>& x, ElementType<T> type
     raw.at[j] = narrow(x.at[j], type);
   return raw;
 }
-
-template <int kCount>
-NAMP_DEVICE RawPack<float, kCount> narrow(const Pack<kCount>& x, ElementType<float>) {
-  RawPack<float, kCount> raw;
+// quick(x) gives the bits of every float but NaN.
+template <class T, int kCount, class Quick>
+NAMP_DEVICE RawPack<T, kCount> narrow_halves(const Pack<kCount>& x, Quick&& quick) {
+  RawPack<T, kCount> raw;
 #pragma unroll
   for (int j = 0; j < kCount; ++j)
-    raw.at[j] = x.at[j];
+    raw.at[j].bits = quick(x.at[j]);
+  if (has_nan(x)) {
+#pragma unroll
+    for (int j = 0; j < kCount; ++j)
+      raw.at[j].bits = static_cast<uint16_t>(encode<T>(x.at[j]));
+  }
   return raw;
 }
 template <int kCount>
 NAMP_DEVICE RawPack<Float16, kCount> narrow(const Pack<kCount>& x, ElementType<Float16>) {
-  RawPack<Float16, kCount> raw;
-#pragma unroll
-  for (int j = 0; j < kCount; ++j)
-    raw.at[j].bits = convert_to_float16(x.at[j]);
-  if (has_nan(x)) {
-#pragma unroll
-    for (int j = 0; j < kCount; ++j)
-      raw.at[j].bits = static_cast<uint16_t>(encode<Float16>(x.at[j]));
-  }
-  return raw;
+  return narrow_halves<Float16>(x, [](float value) { return convert_to_float16(value); });
 }
 template <int kCount>
 NAMP_DEVICE RawPack<BFloat16, kCount> narrow(const Pack<kCount>& x, ElementType<BFloat16>) {
-  RawPack<BFloat16, kCount> raw;
-#pragma unroll
-  for (int j = 0; j < kCount; ++j)
-    raw.at[j].bits = static_cast<uint16_t>(round_fraction<BFloat16>(x.at[j]));
-  if (has_nan(x)) {
-#pragma unroll
-    for (int j = 0; j < kCount; ++j)
-      raw.at[j].bits = static_cast<uint16_t>(encode<BFloat16>(x.at[j]));
-  }
-  return raw;
+  return narrow_halves<BFloat16>(
+      x, [](float value) { return static_cast<uint16_t>(round_fraction<BFloat16>(value)); });
 }
 
 template <class T, class Part>

@@ -8,32 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "../native/elements.h"
 #include "nativeamp.h"
 #include "random.h"
 
 namespace namp_campaign {
 
-#if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool kRedzones = true;
-#elif defined(__has_feature)
-inline constexpr bool kRedzones = __has_feature(address_sanitizer);
-#else
-inline constexpr bool kRedzones = false;
-#endif
-
-inline int64_t element_size(int32_t dtype) {
-  switch (dtype) {
-    case NAMP_FLOAT16:
-    case NAMP_BFLOAT16:
-      return 2;
-    case NAMP_UINT8:
-    case NAMP_FLOAT8_E4M3:
-    case NAMP_FLOAT8_E5M2:
-      return 1;
-    default:
-      return 4;
-  }
-}
+using namp_test::element_size;
 
 class Call {
  public:
@@ -165,7 +146,7 @@ class Call {
     std::vector<uint8_t> before;
   };
 
-  static constexpr size_t kGuard = kRedzones ? 0 : 64;
+  static constexpr size_t kGuard = namp_test::kSanitized ? 0 : 64;
 
   bool guards_hold() const;
   bool unchanged() const;

@@ -7,17 +7,9 @@
 #include <vector>
 
 #include "buffer.h"
+#include "elements.h"
 
 namespace namp_test {
-
-// Sanitizers make the emulated GPU slow.
-#if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-inline constexpr bool kSanitized = __has_feature(address_sanitizer);
-#else
-inline constexpr bool kSanitized = false;
-#endif
 
 inline constexpr int64_t kChunk = 16384;  // of namp_table_create's elements
 

@@ -10,6 +10,7 @@
 #include <random>
 #include <vector>
 
+#include "elements.h"
 #include "nativeamp.h"
 
 namespace namp_test {
@@ -24,20 +25,6 @@ inline constexpr int32_t kStoredFloats[] = {NAMP_FLOAT32, NAMP_FLOAT16, NAMP_BFL
 inline constexpr int32_t kNarrowFloats[] = {NAMP_FLOAT16, NAMP_BFLOAT16, NAMP_FLOAT8_E4M3,
                                             NAMP_FLOAT8_E5M2};
 inline constexpr int32_t kByteFloats[] = {NAMP_FLOAT8_E4M3, NAMP_FLOAT8_E5M2};
-
-inline int64_t element_size(int32_t dtype) {
-  switch (dtype) {
-    case NAMP_FLOAT16:
-    case NAMP_BFLOAT16:
-      return 2;
-    case NAMP_UINT8:
-    case NAMP_FLOAT8_E4M3:
-    case NAMP_FLOAT8_E5M2:
-      return 1;
-    default:
-      return 4;
-  }
-}
 
 // What one rounding to this dtype may cost, relatively, on top of what float32 arithmetic costs.
 inline double tolerance(int32_t dtype) {
