@@ -304,24 +304,7 @@ static partial class Golden
             {
                 foreach (var t in st)
                     t.add_(1);
-                Script.Adam(
-                    true,
-                    ps,
-                    ps.Select(p => p.grad!).ToArray(),
-                    m,
-                    v,
-                    [],
-                    st,
-                    1e-2,
-                    0.9,
-                    0.999,
-                    0.01,
-                    1e-8,
-                    false,
-                    false,
-                    null,
-                    null
-                );
+                Script.AdamW(ps, ps.Select(p => p.grad!).ToArray(), m, v, st, 1e-2);
             }
         }
         return new
@@ -389,7 +372,7 @@ static partial class Golden
                 {
                     foreach (var t in st)
                         t.add_(1);
-                    Script.Adam(true, ps, gs, m, v, [], st, 1e-2, 0.9, 0.999, 0.01, 1e-8, false, false, null, null);
+                    Script.AdamW(ps, gs, m, v, st, 1e-2);
                 }
                 Script.Update(scale, tracker, found, 2.0, 0.5, 10);
             }

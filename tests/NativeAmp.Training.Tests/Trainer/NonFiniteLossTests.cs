@@ -40,16 +40,7 @@ public class NonFiniteLossTests(DeviceKind kind) : FolderTests
     {
         using Device device = kind.Open(1);
         using Module model = Model();
-        using var trainer = new Trainer(
-            model,
-            new Points(badStep: 3),
-            null,
-            device,
-            Options() with
-            {
-                OnNonFiniteLoss = NonFiniteLoss.Skip,
-            }
-        );
+        using var trainer = new Trainer(model, new Points(badStep: 3), null, device, Options(NonFiniteLoss.Skip));
         List<(StepReport Step, float[] Weight)> after = [];
         trainer.StepCompleted += (_, step) => after.Add((step, model.Parameters()[0].ToFloats()));
         TrainingResult result = trainer.Run();
@@ -67,16 +58,7 @@ public class NonFiniteLossTests(DeviceKind kind) : FolderTests
     {
         using Device device = kind.Open(1);
         using Module model = Model();
-        using var trainer = new Trainer(
-            model,
-            new Points(badStep: 3),
-            null,
-            device,
-            Options() with
-            {
-                OnNonFiniteLoss = NonFiniteLoss.GoOn,
-            }
-        );
+        using var trainer = new Trainer(model, new Points(badStep: 3), null, device, Options(NonFiniteLoss.GoOn));
         List<StepReport> steps = [];
         trainer.StepCompleted += (_, step) => steps.Add(step);
         TrainingResult result = trainer.Run();
@@ -98,10 +80,9 @@ public class NonFiniteLossTests(DeviceKind kind) : FolderTests
             new Points(badStep: null),
             null,
             device,
-            Options() with
+            Options(NonFiniteLoss.Skip) with
             {
                 Steps = 1000,
-                OnNonFiniteLoss = NonFiniteLoss.Skip,
             }
         );
         var e = Assert.Throws<NonFiniteLossException>(() => trainer.Run());
@@ -111,7 +92,7 @@ public class NonFiniteLossTests(DeviceKind kind) : FolderTests
 
     private static Sequential Model() => new(new Linear(2, 2, random: new RandomGenerator(5)));
 
-    private static TrainerOptions Options() =>
+    private static TrainerOptions Options(NonFiniteLoss onNonFiniteLoss = NonFiniteLoss.Stop) =>
         new()
         {
             Steps = 5,
@@ -119,6 +100,7 @@ public class NonFiniteLossTests(DeviceKind kind) : FolderTests
             Precision = PrecisionPolicy.Float16,
             Scaler = new GradScalerOptions { InitialScale = 1024 },
             Random = new RandomGenerator(1),
+            OnNonFiniteLoss = onNonFiniteLoss,
         };
 
     /// <summary>Points of the plane; those of one batch, counted from 1, are not a number, or all of them.</summary>

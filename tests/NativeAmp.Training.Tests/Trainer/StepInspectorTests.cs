@@ -18,16 +18,7 @@ internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests
         var failed = new Inspector { File = file };
         using (Module model = Model(device, factor: 1e6f))
         using (
-            var trainer = new Trainer(
-                model,
-                new Points(24, 6, 3),
-                null,
-                device,
-                Options(failed) with
-                {
-                    OnNonFiniteLoss = NonFiniteLoss.Skip,
-                }
-            )
+            var trainer = new Trainer(model, new Points(24, 6, 3), null, device, Options(failed, NonFiniteLoss.Skip))
         )
             trainer.Run();
 
@@ -40,18 +31,7 @@ internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests
 
         var again = new Inspector();
         using (Module model = Model(device, factor: 1))
-        using (
-            var trainer = new Trainer(
-                model,
-                new Points(24, 6, 3),
-                null,
-                device,
-                Options(again) with
-                {
-                    OnNonFiniteLoss = NonFiniteLoss.Skip,
-                }
-            )
-        )
+        using (var trainer = new Trainer(model, new Points(24, 6, 3), null, device, Options(again, NonFiniteLoss.Skip)))
         {
             StepReport step = trainer.Replay(file);
             Assert.That((step.Step, step.Loss, step.Skipped, step.Scale), Is.EqualTo((1L, loss, true, 1024f)));
@@ -145,10 +125,7 @@ internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests
                 new Points(24, 6, 3),
                 null,
                 device,
-                Options(new Inspector { File = file }) with
-                {
-                    OnNonFiniteLoss = NonFiniteLoss.Skip,
-                }
+                Options(new Inspector { File = file }, NonFiniteLoss.Skip)
             )
         )
             trainer.Run();
@@ -161,7 +138,7 @@ internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests
         Assert.That(() => wrong.Replay(file), Throws.InvalidOperationException);
     }
 
-    private static TrainerOptions Options(Inspector? inspector) =>
+    private static TrainerOptions Options(Inspector? inspector, NonFiniteLoss onNonFiniteLoss = NonFiniteLoss.Stop) =>
         new()
         {
             Steps = 5,
@@ -171,6 +148,7 @@ internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests
             ClipNorm = 1,
             Random = new RandomGenerator(5),
             Inspector = inspector,
+            OnNonFiniteLoss = onNonFiniteLoss,
         };
 
     private static Sequential Model(Device device, float factor)
