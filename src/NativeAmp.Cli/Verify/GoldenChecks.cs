@@ -13,6 +13,7 @@ internal static class GoldenChecks
         kind switch
         {
             GoldenKind.Adam => AdamCheck.Run(path, GoldenReader.Read(path, json, GoldenJson.Default.AdamFile), device),
+            GoldenKind.Sgd => SgdCheck.Run(path, GoldenReader.Read(path, json, GoldenJson.Default.SgdFile), device),
             GoldenKind.Scaler => ScalerCheck.Run(
                 path,
                 GoldenReader.Read(path, json, GoldenJson.Default.ScalerFile),

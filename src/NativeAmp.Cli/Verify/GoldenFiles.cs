@@ -22,9 +22,35 @@ internal sealed record AdamCase(
     float[] P0,
     float[][] Grads,
     AdamState[] After
-);
+)
+{
+    public OptimizerRun Steps => new(P0, Grads, FoundInf, GradScale);
+}
 
 internal sealed record AdamState(float[] P, float[] M, float[] V, float[]? Vmax, int Step);
+
+/// <summary>sgd.json.</summary>
+internal sealed record SgdFile(SgdCase[] Cases);
+
+internal sealed record SgdCase(
+    double Lr,
+    double Momentum,
+    double Dampening,
+    bool Nesterov,
+    double WeightDecay,
+    bool Maximize,
+    float? GradScale,
+    int[] FoundInf,
+    float[] P0,
+    float[][] Grads,
+    SgdState[] After
+)
+{
+    public OptimizerRun Steps => new(P0, Grads, FoundInf, GradScale);
+}
+
+/// <summary>Null for what the file leaves out at that step.</summary>
+internal sealed record SgdState(float[]? P, float[]? MomentumBuffer);
 
 /// <summary>scaler.json.</summary>
 internal sealed record ScalerFile(ScalerCase[] Cases);
@@ -114,6 +140,7 @@ internal sealed record GoldenScaler(float Init, double GrowthFactor, double Back
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip
 )]
 [JsonSerializable(typeof(AdamFile))]
+[JsonSerializable(typeof(SgdFile))]
 [JsonSerializable(typeof(ScalerFile))]
 [JsonSerializable(typeof(UnscaleFile))]
 [JsonSerializable(typeof(LayersFile))]

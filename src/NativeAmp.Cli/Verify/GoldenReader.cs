@@ -9,6 +9,7 @@ internal enum GoldenKind
 {
     Unknown,
     Adam,
+    Sgd,
     Scaler,
     Unscale,
     Layers,
@@ -35,6 +36,7 @@ internal static class GoldenReader
         GoldenKind named = Path.GetFileNameWithoutExtension(path).ToLowerInvariant() switch
         {
             "adam" => GoldenKind.Adam,
+            "sgd" => GoldenKind.Sgd,
             "scaler" => GoldenKind.Scaler,
             "unscale" => GoldenKind.Unscale,
             "layers" => GoldenKind.Layers,
@@ -99,6 +101,7 @@ internal static class GoldenReader
 
         if (names.Contains("cases"))
             return source.Contains("_fused_adam", StringComparison.Ordinal) ? GoldenKind.Adam
+                : source.Contains("_fused_sgd", StringComparison.Ordinal) ? GoldenKind.Sgd
                 : source.Contains("_amp_update_scale_", StringComparison.Ordinal) ? GoldenKind.Scaler
                 : source.Contains("check_and_unscale_", StringComparison.Ordinal) ? GoldenKind.Unscale
                 : GoldenKind.Unknown;

@@ -15,11 +15,12 @@ public class VerifyTests(DeviceKind kind) : FolderTests
         Assert.That(code, Is.EqualTo(ExitCode.Success), output + error);
         using (Device device = kind.Open())
             Assert.That(output, Does.Contain($"within tolerance on {device.Info.Name}"));
-        foreach (string kind in (string[])["adam", "scaler", "unscale", "layers", "training", "amp_training"])
+        foreach (string kind in (string[])["adam", "sgd", "scaler", "unscale", "layers", "training", "amp_training"])
             Assert.That(output, Does.Contain(kind + ".json"));
     }
 
     [TestCase("adam.json", "\"step\":1", "\"step\":2")]
+    [TestCase("sgd.json", "\"after\":[{\"p\":[", "\"after\":[{\"p\":[9,")]
     [TestCase("scaler.json", "\"trackers\":[1,", "\"trackers\":[2,")]
     [TestCase("unscale.json", "\"foundInf\":0", "\"foundInf\":1")]
     [TestCase("training.json", "\"losses\":[", "\"losses\":[9,")]
@@ -69,6 +70,7 @@ public class VerifyTests(DeviceKind kind) : FolderTests
     }
 
     [TestCase("adam.json", "{\"cases\":[null]}")]
+    [TestCase("sgd.json", "{\"cases\":[{\"p0\":[1],\"grads\":[[1]],\"foundInf\":[0],\"after\":[null]}]}")]
     [TestCase("scaler.json", "{\"cases\":[null]}")]
     [TestCase("unscale.json", "{\"cases\":[null]}")]
     [TestCase("layers.json", "{\"ops\":[null]}")]

@@ -6,6 +6,7 @@ namespace NativeAmp.Training.Tests.Fuzzing;
 public class GoldenFuzzTests
 {
     [TestCase("adam.json")]
+    [TestCase("sgd.json")]
     [TestCase("scaler.json")]
     [TestCase("unscale.json")]
     [TestCase("layers.json")]
@@ -27,6 +28,7 @@ public class GoldenFuzzTests
     }
 
     [TestCase("adam.json")]
+    [TestCase("sgd.json")]
     [TestCase("scaler.json")]
     [TestCase("unscale.json")]
     [TestCase("layers.json")]
