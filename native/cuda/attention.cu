@@ -17,25 +17,25 @@ namespace {
 
 constexpr int kOwn = 4;              // dimensions of a lane at a time
 constexpr int kSpan = kOwn * kWarp;  // dimensions of a warp at a time
+constexpr int kBlocks = 4;           // of a multiprocessor: 128 registers a thread
 
 // Where vectors of one batch and head lie.
 struct Head {
   const namp_attention_args& call;
-  int64_t batch;
-  int64_t head;
+  int64_t first_in;
+  int64_t first_out;
 
-  NAMP_DEVICE Head(const namp_attention_args& c, int64_t index)
-      : call(c), batch(index / c.heads), head(index % c.heads) {}
+  NAMP_DEVICE Head(const namp_attention_args& c, int64_t index) : call(c) {
+    const int64_t batch = index / c.heads;
+    const int64_t head = index % c.heads;
+    first_in = batch * c.batch_stride + head * c.head_stride;
+    first_out = batch * c.output_batch_stride + head * c.output_head_stride;
+  }
 
   // The first element of the vector at a time: of query, key, value and their gradients; of the
   // output and its gradient.
-  NAMP_DEVICE int64_t in(int64_t time) const {
-    return batch * call.batch_stride + head * call.head_stride + time * call.time_stride;
-  }
-  NAMP_DEVICE int64_t out(int64_t time) const {
-    return batch * call.output_batch_stride + head * call.output_head_stride +
-           time * call.output_time_stride;
-  }
+  NAMP_DEVICE int64_t in(int64_t time) const { return first_in + time * call.time_stride; }
+  NAMP_DEVICE int64_t out(int64_t time) const { return first_out + time * call.output_time_stride; }
 };
 
 NAMP_DEVICE float dot(const namp_attention_args& call, const void* a, int64_t a_at, const void* b,
@@ -86,7 +86,7 @@ NAMP_DEVICE int64_t keys_of(const namp_attention_args& call, int64_t query) {
 
 }  // namespace
 
-NAMP_KERNEL(kAttentionThreads) attention_forward_kernel(const AttentionArgs args) {
+NAMP_KERNEL(kAttentionThreads, kBlocks) attention_forward_kernel(const AttentionArgs args) {
   const namp_attention_args& call = args.call;
   for_warp_rows(call.batch * call.heads * call.time, [&](int64_t row, int lane) {
     const Head head(call, row / call.time);
@@ -125,7 +125,7 @@ NAMP_KERNEL(kAttentionThreads) attention_forward_kernel(const AttentionArgs args
 }
 
 // The gradients of queries, and what each query's row of scores has in common for the next pass.
-NAMP_KERNEL(kAttentionThreads) attention_queries_kernel(const AttentionArgs args) {
+NAMP_KERNEL(kAttentionThreads, kBlocks) attention_queries_kernel(const AttentionArgs args) {
   const namp_attention_args& call = args.call;
   for_warp_rows(call.batch * call.heads * call.time, [&](int64_t row, int lane) {
     const Head head(call, row / call.time);
@@ -160,7 +160,7 @@ NAMP_KERNEL(kAttentionThreads) attention_queries_kernel(const AttentionArgs args
 }
 
 // The gradients of keys and values.
-NAMP_KERNEL(kAttentionThreads) attention_keys_kernel(const AttentionArgs args) {
+NAMP_KERNEL(kAttentionThreads, kBlocks) attention_keys_kernel(const AttentionArgs args) {
   const namp_attention_args& call = args.call;
   for_warp_rows(call.batch * call.heads * call.time, [&](int64_t row, int lane) {
     const Head head(call, row / call.time);

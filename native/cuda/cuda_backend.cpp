@@ -18,6 +18,11 @@ namespace {
 // The first compute capability whose machine code or PTX is embedded.
 constexpr int kOldestCapability = 75;
 
+int capability_of(const cuda::PrimaryContext& context) {
+  return context.attribute(cuda::kComputeCapabilityMajor) * 10 +
+         context.attribute(cuda::kComputeCapabilityMinor);
+}
+
 void copy_text(char* destination, size_t capacity, const std::string& text) {
   const size_t length = std::min(text.size(), capacity - 1);
   std::memcpy(destination, text.data(), length);
@@ -56,9 +61,8 @@ const BackendFactory& cuda_backend_factory() {
 CudaBackend::CudaBackend(int ordinal)
     : ordinal_(ordinal),
       context_(ordinal),
-      launcher_(context_.attribute(cuda::kMultiprocessorCount)) {
-  const int capability = context_.attribute(cuda::kComputeCapabilityMajor) * 10 +
-                         context_.attribute(cuda::kComputeCapabilityMinor);
+      launcher_(context_.attribute(cuda::kMultiprocessorCount), capability_of(context_)) {
+  const int capability = capability_of(context_);
   if (capability < kOldestCapability) {
     throw Error(NAMP_ERROR_UNSUPPORTED,
                 "CUDA device " + std::to_string(ordinal) + " has compute capability " +

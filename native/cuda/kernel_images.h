@@ -1,20 +1,25 @@
-// The compiled kernels: one image a .cu file, a fatbin or PTX, embedded by cmake/EmbedImages.cmake.
+// The compiled kernels: one image a .cu file, embedded by cmake/CudaCompilers.cmake.
 #pragma once
-
-#include <cstddef>
 
 namespace namp {
 
 struct KernelImage {
-  const char* name;  // of the .cu file, without ".cu"
-  const unsigned char* data;
-  size_t size;  // with a zero at the end
+  const char* name;           // of the .cu file, without ".cu"
+  const unsigned char* data;  // a fatbin, or PTX with a zero behind it
+  // Clang's PTX, for drivers that refuse data: older than the toolkit that made it, or for a device
+  // that it holds nothing for. Null where that is data already, or clang was not there.
+  const unsigned char* net;
 };
 
-// Ends with a null name.
-extern const KernelImage kKernelImages[];
+struct KernelImages {
+  const char* format;        // of the images, but for the nets: "PTX" or "fatbin"
+  const char* compiler;      // "nvcc 12.4"
+  const char* holds;         // "machine code for 7.5, 8.0, PTX for 7.5 and 8.0"
+  int driver;                // that can read all of it, as cuDriverGetVersion counts: 12040 is 12.4
+  const KernelImage* first;  // the last has no name
+};
 
-// What they are: "PTX" or "fatbin".
-extern const char* const kKernelFormat;
+// What this library was built with.
+extern const KernelImages kKernelImages;
 
 }  // namespace namp

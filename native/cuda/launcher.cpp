@@ -2,9 +2,44 @@
 
 #include <algorithm>
 
-#include "cuda/kernel_images.h"
-
 namespace namp::cuda {
+namespace {
+
+// What a driver answers to an image that it is too old for, or that holds nothing for the device.
+bool is_refusal(Result result) {
+  return result == kErrorInvalidImage || result == kErrorNoBinaryForGpu ||
+         result == kErrorUnsupportedPtxVersion;
+}
+
+std::string capability_text(int capability) {
+  return std::to_string(capability / 10) + "." + std::to_string(capability % 10);
+}
+
+// 12040: 12.4
+std::string cuda_version(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+// Loads an image and keeps what the driver's compiler says of it: the first of it is enough.
+class JitLog {
+ public:
+  Result load(Module& loaded, const unsigned char* image) {
+    int options[] = {kJitErrorLog, kJitErrorLogBytes};
+    void* values[] = {log_, reinterpret_cast<void*>(sizeof(log_) - 1)};
+    return driver().cuModuleLoadDataEx.attempt(&loaded, image, 2, options, values);
+  }
+  const char* call() const { return driver().cuModuleLoadDataEx.name(); }
+  // What else is known, and then the log.
+  std::string text(const std::string& known = {}) const {
+    if (log_[0] == '\0') return known;
+    return known + (known.empty() ? "" : " ") + "The driver's compiler says: " + log_;
+  }
+
+ private:
+  char log_[1024] = {};
+};
+
+}  // namespace
 
 void Launcher::release() noexcept {
   for (const auto& [image, module] : modules_)
@@ -16,24 +51,43 @@ void Launcher::release() noexcept {
 Module Launcher::module(const std::string& image) {
   const auto known = modules_.find(image);
   if (known != modules_.end()) return known->second;
-  for (const KernelImage* entry = kKernelImages; entry->name != nullptr; ++entry) {
-    if (image != entry->name) continue;
-    Module loaded = nullptr;
-    // What the driver's compiler says of PTX that it does not take: the first of it is enough.
-    char log[1024] = {};
-    int options[] = {kJitErrorLog, kJitErrorLogBytes};
-    void* values[] = {log, reinterpret_cast<void*>(sizeof(log) - 1)};
-    const Result result =
-        driver().cuModuleLoadDataEx.attempt(&loaded, entry->data, 2, options, values);
-    if (result != kSuccess) {
-      const std::string said =
-          log[0] == '\0' ? "" : "The driver's compiler says: " + std::string(log);
-      throw_driver_error(result, driver().cuModuleLoadDataEx.name(), said);
-    }
-    modules_.emplace(image, loaded);
-    return loaded;
+  for (const KernelImage* entry = images_.first; entry->name != nullptr; ++entry) {
+    if (image == entry->name) return modules_.emplace(image, load(*entry)).first->second;
   }
   throw Error(NAMP_ERROR_INTERNAL, "This build has no kernel image \"" + image + "\".");
+}
+
+Module Launcher::load(const KernelImage& image) {
+  JitLog log;
+  Module loaded = nullptr;
+  if (refusal_ == kSuccess) {
+    const Result result = log.load(loaded, image.data);
+    if (result == kSuccess) return loaded;
+    if (!is_refusal(result)) throw_driver_error(result, log.call(), log.text());
+    if (image.net == nullptr) {
+      throw_driver_error(result, log.call(), log.text(describe_refusal(result)));
+    }
+    refusal_ = result;
+  }
+  const Result result = log.load(loaded, image.net);
+  if (result != kSuccess) {
+    throw_driver_error(
+        result, log.call(),
+        log.text("This is of clang's PTX, which was tried because of another error. " +
+                 describe_refusal(refusal_)));
+  }
+  return loaded;
+}
+
+// What is embedded and was refused, and by which driver for which device.
+std::string Launcher::describe_refusal(Result result) const {
+  int version = 0;
+  driver().cuDriverGetVersion.attempt(&version);
+  return std::string("The driver refused the ") + images_.format + " of " + images_.compiler +
+         " with " + cuda::describe(result) + ". It holds " + images_.holds +
+         " and is for drivers of CUDA " + cuda_version(images_.driver) +
+         " or newer; the device has compute capability " + capability_text(capability_) +
+         ", the driver is of CUDA " + cuda_version(version) + ".";
 }
 
 const Launcher::Loaded& Launcher::find(const Which& kernel) {
@@ -58,12 +112,16 @@ std::string Launcher::describe() {
   const auto version = [&](int attribute) {
     int value = 0;
     driver().cuFuncGetAttribute(&value, attribute, function);
-    return std::to_string(value / 10) + "." + std::to_string(value % 10);
+    return capability_text(value);
   };
   const std::string written = version(kFunctionPtxVersion);
   const std::string runs = version(kFunctionBinaryVersion);
-  return std::string(kKernelFormat) + " for " + written +
-         (written == runs ? "" : ", translated for " + runs);
+  const std::string target =
+      " for " + written + (written == runs ? "" : ", translated for " + runs);
+  std::lock_guard lock(mutex_);
+  if (refusal_ != kSuccess)
+    return "PTX of clang" + target + " (" + describe_refusal(refusal_) + ")";
+  return std::string(images_.format) + " of " + images_.compiler + target;
 }
 
 void Launcher::launch(const Which& kernel, int64_t tasks, const void* args, Stream stream) {

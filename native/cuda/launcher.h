@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "cuda/driver.h"
+#include "cuda/kernel_images.h"
 #include "cuda/kernels.h"
 
 namespace namp::cuda {
@@ -16,15 +17,18 @@ namespace namp::cuda {
 // One device's kernels. An image is loaded when the first of its kernels is launched.
 class Launcher {
  public:
-  explicit Launcher(int multiprocessors) : multiprocessors_(multiprocessors) {}
+  // A device with this many multiprocessors, of this compute capability (75: 7.5).
+  Launcher(int multiprocessors, int capability, const KernelImages& images = kKernelImages)
+      : multiprocessors_(multiprocessors), capability_(capability), images_(images) {}
   Launcher(const Launcher&) = delete;
   Launcher& operator=(const Launcher&) = delete;
 
   // Unloads the images. The context is current.
   void release() noexcept;
 
-  // What the driver took of the embedded images, such as "PTX for 7.5, translated for 9.0": it
-  // loads the smallest. Throws what a launch would. The context is current.
+  // What the driver took of the embedded images, such as "PTX of clang 19.1.7 for 7.5, translated
+  // for 9.0", and what it refused: it loads an image to see. Throws what a launch would. The
+  // context is current.
   std::string describe();
 
   // Launches the kernel over this many tasks, one block at a time taking one: the grid is what the
@@ -52,9 +56,14 @@ class Launcher {
   void launch(const Which& kernel, int64_t tasks, const void* args, Stream stream);
   const Loaded& find(const Which& kernel);
   Module module(const std::string& image);
+  Module load(const KernelImage& image);
+  std::string describe_refusal(Result result) const;
 
   const int multiprocessors_;
+  const int capability_;
+  const KernelImages& images_;
   std::mutex mutex_;
+  Result refusal_ = kSuccess;  // of the images: from then on the nets are loaded
   std::map<std::string, Module> modules_;
   std::map<std::string_view, Loaded> kernels_;  // by name
 };

@@ -14,7 +14,7 @@
 #define __device__ __attribute__((device))
 #define __global__ __attribute__((global))
 #define __shared__ __attribute__((shared))
-#define NAMP_LAUNCH_BOUNDS(threads) __attribute__((launch_bounds(threads)))
+#define NAMP_LAUNCH_BOUNDS(...) __attribute__((launch_bounds(__VA_ARGS__)))
 #define NAMP_DEVICE __device__ inline __attribute__((always_inline))
 
 // The compiler's own lowering: IEEE square root and fused multiply-add, and copies of known size.
@@ -27,13 +27,15 @@ NAMP_DEVICE void* memcpy(void* to, const void* from, size_t bytes) {
 
 #else
 
-#define NAMP_LAUNCH_BOUNDS(threads) __launch_bounds__(threads)
+#define NAMP_LAUNCH_BOUNDS(...) __launch_bounds__(__VA_ARGS__)
 #define NAMP_DEVICE __device__ __forceinline__
 
 #endif
 
-// A kernel: its name is what the driver finds it by.
-#define NAMP_KERNEL(threads) extern "C" __global__ void NAMP_LAUNCH_BOUNDS(threads)
+// A kernel of a number of threads: its name is what the driver finds it by. A second number says how
+// many of its blocks a multiprocessor should hold. Where it is missing, NVIDIA's assembler guesses,
+// and spills a few registers for a guess that gains nothing.
+#define NAMP_KERNEL(...) extern "C" __global__ void NAMP_LAUNCH_BOUNDS(__VA_ARGS__)
 
 namespace namp::cuda {
 

@@ -35,7 +35,7 @@ NAMP_KERNEL(kRowThreads) rms_norm_forward_kernel(const namp_rms_norm_args args) 
   });
 }
 
-NAMP_KERNEL(kRowThreads) rms_norm_backward_kernel(const namp_rms_norm_args args) {
+NAMP_KERNEL(kRowThreads, 4) rms_norm_backward_kernel(const namp_rms_norm_args args) {
   for_warp_rows(args.rows, [&](int64_t row, int lane) {
     const int64_t first = row * args.width;
     const float inverse = load(args.inverse_rms + row);

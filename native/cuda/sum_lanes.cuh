@@ -11,14 +11,23 @@ namespace namp::cuda {
 
 inline constexpr int kSumThreads = static_cast<int>(kSumLanes) / kPack;
 
+// What the threads of a block share; one for all dtypes of a kernel, of which a chunk has one.
+struct SumLanes {
+  float lanes[kSumLanes];
+  double sums[kSumLanes / 2];
+};
+NAMP_DEVICE SumLanes& shared_sum_lanes() {
+  __shared__ SumLanes shared;
+  return shared;
+}
+
 // Calls visit(i, part, add) for every element of a chunk, where add(j, x) adds the square of x,
 // which is element i + j's, and gives the sum to all threads of a block of kSumThreads. The packs
 // stay in their thread's registers: a turn of the loop is one of all accumulators. Elements before
 // and behind the packs go to the accumulators in between, in the order of i whatever the alignment.
 template <class Visit>
 NAMP_DEVICE double sum_squares_in_lanes(int64_t count, int peel, Visit&& visit) {
-  __shared__ float lanes[kSumLanes];
-  __shared__ double sums[kSumLanes / 2];
+  auto& [lanes, sums] = shared_sum_lanes();
   const int64_t head = peel < count ? peel : count;
   const int64_t packs = (count - head) / kPack;
   const int thread = thread_index();

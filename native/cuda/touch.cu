@@ -23,9 +23,9 @@ NAMP_DEVICE uint32_t touch_run(Word* data, int64_t count, int32_t wanted) {
     if (wanted != NAMP_ACCESS_WRITE) {
       pack = load_raw(data + i, part);
 #pragma unroll
-      for (Word& word : pack.at) {
-        seen ^= word;
-        word = static_cast<Word>(~word);
+      for (int j = 0; j < part.count; ++j) {
+        seen ^= pack.at[j];
+        pack.at[j] = static_cast<Word>(~pack.at[j]);
       }
     }
     if (wanted != NAMP_ACCESS_READ) store_raw(pack, data + i, part);

@@ -22,6 +22,7 @@ public sealed class FailingGpuTests
         using var values = device.Allocate<float>([1]);
         using var halves = device.Allocate(DType.Float16, 1);
         EmulatedGpu.Fail("cuModuleLoadDataEx", 1, code);
+        EmulatedGpu.Fail("cuModuleLoadDataEx", 2, code); // where nvcc made the first image, clang's PTX is tried next
 
         Assert.That(
             () => AmpKernels.Cast(device, halves.ToCell(), values.ToCell(), 1),

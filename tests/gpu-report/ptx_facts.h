@@ -13,7 +13,7 @@ struct PtxFacts {
   nampemu_kernel_facts kernel;
 };
 
-// Of all that is embedded in the library; none where that is machine code (nvcc).
+// Of the PTX that is embedded in the library; none where there is machine code alone (nvcc, without clang).
 std::vector<PtxFacts> read_embedded_kernels();
 
 }  // namespace gpu_report

@@ -134,17 +134,20 @@ CUresult load(Emulator& e, CUmodule* out, const void* image, unsigned count, con
               void** values) {
   if (out == nullptr || image == nullptr) return CUDA_ERROR_INVALID_VALUE;
   const Logs logs = find_logs(count, options, values);
-  const auto fail = [&](CUresult result, const std::string& text) {
+  const auto refuse = [&](CUresult result, const std::string& text) {
     write_log(logs.errors, logs.error_bytes, text, count, options, values, 6);
-    e.report(NAMPEMU_BAD_PTX, text, text);
     return result;
+  };
+  const auto fail = [&](CUresult result, const std::string& text) {
+    e.report(NAMPEMU_BAD_PTX, text, text);
+    return refuse(result, text);
   };
   const auto* bytes = static_cast<const unsigned char*>(image);
   const bool fatbin = bytes[0] == 0x50 && bytes[1] == 0xed && bytes[2] == 0x55 && bytes[3] == 0xba;
   const bool cubin = bytes[0] == 0x7f && bytes[1] == 'E' && bytes[2] == 'L' && bytes[3] == 'F';
-  if (fatbin || cubin) {
-    return fail(CUDA_ERROR_NO_BINARY_FOR_GPU,
-                "the emulated GPU takes PTX text, no cubin or fatbin");
+  if (fatbin || cubin) {  // which may well be for another GPU
+    return refuse(CUDA_ERROR_NO_BINARY_FOR_GPU,
+                  "the emulated GPU takes PTX text, no cubin or fatbin");
   }
   auto module = std::make_unique<LoadedModule>();
   module->context = Emulator::current()->id;
