@@ -10,7 +10,9 @@ namespace NativeAmp;
 /// </remarks>
 public static class NativeAmpRuntime
 {
-    /// <summary>How loading went. Asking loads the library if that was not yet tried; it never throws.</summary>
+    /// <summary>
+    /// The result of loading. Reading it loads the library if that was not yet tried; it never throws.
+    /// </summary>
     public static NativeLibraryStatus Status => NativeLibraryLoader.Status;
 
     /// <summary>Loads the library.</summary>

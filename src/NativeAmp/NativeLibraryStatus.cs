@@ -24,7 +24,7 @@ public sealed class NativeLibraryStatus
     /// <summary>Everything that was tried, in order.</summary>
     public IReadOnlyList<NativeLibraryAttempt> Attempts { get; }
 
-    /// <summary>One line a fact: what was loaded, or every attempt with its failure.</summary>
+    /// <summary>The library that was loaded; or every attempt with its failure, one a line.</summary>
     public override string ToString()
     {
         if (IsLoaded)
@@ -40,6 +40,6 @@ public sealed class NativeLibraryStatus
 }
 
 /// <summary>One place where the native library was looked for.</summary>
-/// <param name="Location">The path, or the bare name that the system's search was asked for.</param>
+/// <param name="Location">The path, or a bare name for the system's own search.</param>
 /// <param name="Failure">Why it was not taken; null if it was.</param>
 public sealed record NativeLibraryAttempt(string Location, string? Failure);

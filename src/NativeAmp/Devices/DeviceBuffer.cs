@@ -4,8 +4,8 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// Device memory for a number of elements of one type, of the stream that was current when it was allocated. Owned:
-/// disposing it gives the memory back to the device's cache.
+/// Device memory for elements of one type. It belongs to the stream that was current when it was allocated. Disposing
+/// the buffer gives the memory back to the device's cache.
 /// </summary>
 public sealed unsafe class DeviceBuffer : IDisposable
 {
@@ -24,7 +24,7 @@ public sealed unsafe class DeviceBuffer : IDisposable
         DType = dtype;
         Count = count;
         Kind = kind;
-        // Nothing is allocated for nothing, and a null pointer is no handle.
+        // An empty buffer allocates nothing, and has no handle: a null pointer is not a valid one.
         if (pointer != 0)
             _memory = new MemoryHandle(device.Handle, pointer, Bytes, _stream);
     }
@@ -38,7 +38,7 @@ public sealed unsafe class DeviceBuffer : IDisposable
     /// <summary>Number of elements.</summary>
     public long Count { get; }
 
-    /// <summary>What the memory is for.</summary>
+    /// <summary>The purpose of the memory, for the statistics.</summary>
     public MemoryKind Kind { get; }
 
     /// <summary>Bytes of all elements.</summary>
@@ -55,9 +55,7 @@ public sealed unsafe class DeviceBuffer : IDisposable
         }
     }
 
-    /// <summary>
-    /// The elements where the host can reach them. The span must not be used after the buffer is disposed.
-    /// </summary>
+    /// <summary>The elements as a span of host memory. Do not use the span after the buffer is disposed.</summary>
     /// <typeparam name="T">The .NET type of <see cref="DType"/>.</typeparam>
     /// <exception cref="InvalidOperationException">The memory is a GPU's, or holds more elements than a span
     /// can.</exception>
@@ -93,7 +91,7 @@ public sealed unsafe class DeviceBuffer : IDisposable
     }
 
     /// <summary>Copies elements out, beginning at an offset, and waits for them.</summary>
-    /// <param name="destination">Where they go; as many are copied as it holds.</param>
+    /// <param name="destination">The destination; its length is the number of elements copied.</param>
     /// <param name="offset">Index of the first element to read.</param>
     public void CopyTo<T>(Span<T> destination, long offset = 0)
         where T : unmanaged
@@ -124,9 +122,9 @@ public sealed unsafe class DeviceBuffer : IDisposable
     }
 
     /// <summary>
-    /// Says that the memory is used on another stream than the one it was allocated on, so that it is not handed out
-    /// again before that stream is done with what it has by then (PyTorch's <c>record_stream</c>). The buffer's own
-    /// methods do it for the stream that they use.
+    /// Records that another stream than the one of allocation uses the memory (PyTorch's <c>record_stream</c>). Once
+    /// the buffer is disposed, the memory is reused only after the work that the stream had by then. The buffer's own
+    /// methods record the stream that they use.
     /// </summary>
     /// <param name="stream">The stream; null for the current one.</param>
     public void RecordStream(DeviceStream? stream = null)
@@ -142,8 +140,8 @@ public sealed unsafe class DeviceBuffer : IDisposable
     public TensorCell ToCell() => new(Pointer, DType);
 
     /// <summary>
-    /// Gives the memory back. What was put before on the stream that was current when it was allocated, and on those of
-    /// <see cref="RecordStream"/>, may still use it.
+    /// Gives the memory back. Work already on the buffer's stream, and on the streams of <see cref="RecordStream"/>,
+    /// may still use it.
     /// </summary>
     public void Dispose()
     {

@@ -12,7 +12,7 @@ public enum DeviceKind
     Cuda = NampDeviceKind.Cuda,
 }
 
-/// <summary>What a piece of device memory is for. <see cref="DeviceMemoryStatistics"/> count by it.</summary>
+/// <summary>The purpose of a piece of device memory. <see cref="DeviceMemoryStatistics"/> are kept by kind.</summary>
 public enum MemoryKind
 {
     /// <summary>Anything else.</summary>
@@ -33,7 +33,7 @@ public enum MemoryKind
     /// <summary>Outputs of operators and what they keep for the backward pass.</summary>
     Activations = NampMemoryKind.Activations,
 
-    /// <summary>Scratch of operators.</summary>
+    /// <summary>Scratch memory of operators.</summary>
     Workspace = NampMemoryKind.Workspace,
 }
 
@@ -45,7 +45,7 @@ public enum SimdTarget
     /// <summary>The best that the machine has.</summary>
     Best = NampSimd.Best,
 
-    /// <summary>What every CPU of the architecture has: SSE2 on x86-64, NEON on arm64.</summary>
+    /// <summary>The instructions of every CPU of the architecture: SSE2 on x86-64, NEON on arm64.</summary>
     Baseline = NampSimd.Baseline,
 
     /// <summary>AVX2.</summary>

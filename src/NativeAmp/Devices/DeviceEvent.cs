@@ -3,8 +3,8 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// A moment on a stream, reached when what was put there before is done: for ordering streams, and for timing work as
-/// the device sees it. On the CPU, which works synchronously, it is the time of the call, and reached at once.
+/// A point in a stream's work, reached when all work before it is done. It orders streams, and times work on the
+/// device. On the CPU, which works synchronously, an event is reached at once and marks the time of the call.
 /// </summary>
 public sealed unsafe class DeviceEvent : IDisposable
 {
@@ -33,12 +33,12 @@ public sealed unsafe class DeviceEvent : IDisposable
         }
     }
 
-    /// <summary>Puts the event on a stream, or on the current one; an earlier record is forgotten.</summary>
+    /// <summary>Records the event on a stream, or on the current one. It replaces an earlier record.</summary>
     public void Record(DeviceStream? stream = null) =>
         Ensure.Success(NativeMethods.EventRecord(Native, DeviceStream.NativeOf(Device, stream)));
 
-    /// <summary>Whether what was put on the stream before it was recorded is done; without waiting.</summary>
-    /// <exception cref="NativeAmpArgumentException">It was not recorded.</exception>
+    /// <summary>Whether all work before the event is done. Does not wait.</summary>
+    /// <exception cref="NativeAmpArgumentException">The event was not recorded.</exception>
     public bool IsReached
     {
         get
@@ -50,7 +50,7 @@ public sealed unsafe class DeviceEvent : IDisposable
     }
 
     /// <summary>Waits on the host until it is reached.</summary>
-    /// <exception cref="NativeAmpArgumentException">It was not recorded.</exception>
+    /// <exception cref="NativeAmpArgumentException">The event was not recorded.</exception>
     public void Synchronize() => Ensure.Success(NativeMethods.EventSynchronize(Native));
 
     /// <summary>Seconds from another event of the device to this one; waits until both are reached.</summary>

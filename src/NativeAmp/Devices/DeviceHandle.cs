@@ -5,21 +5,21 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// Owns a native device. Whatever lives on the device (memory, tables, streams) holds a reference to this handle, so
-/// that the device is closed after the last of them, in whatever order they are disposed or finalized.
+/// Owns a native device. Every resource on the device (memory, tables, streams) holds a reference to this handle. So
+/// the device is closed after the last of them, in any order of disposing and finalizing.
 /// </summary>
 internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
 {
-    // What the finalizer thread found abandoned waits here, for giving it back may wait for the device or for another
-    // thread's call, and the finalizer's thread must not; and what the device refused to take back, which is tried
-    // again.
+    // Resources that the finalizer thread found abandoned wait here: giving one back may wait for the device or for
+    // another thread's call, which the finalizer thread must not do. Those that the device refused to take back are
+    // kept here too, and tried again.
     private readonly ConcurrentQueue<(nint Pointer, DeviceResource Kind)> _abandoned = new();
     private long _bufferBytes;
 
     public DeviceHandle()
         : base(ownsHandle: true) { }
 
-    /// <summary>Bytes of all buffers that were not given back, those included that nobody refers to any more.</summary>
+    /// <summary>Bytes of all buffers that were not given back, including unreferenced ones.</summary>
     public long BufferBytes => Volatile.Read(ref _bufferBytes);
 
     public void CountBytes(long change) => Interlocked.Add(ref _bufferBytes, change);
@@ -57,14 +57,14 @@ internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
         }
         catch (NativeAmpException)
         {
-            // A device that has failed twice takes nothing back; the finalizer's thread must not end with an exception.
+            // A device that failed twice takes nothing back. The finalizer thread must not end with an exception.
             return false;
         }
         return NativeMethods.DeviceClose((NampDevice*)handle) == (int)NampStatus.Ok;
     }
 }
 
-/// <summary>What may be found abandoned.</summary>
+/// <summary>Kinds of resources that the finalizer may find abandoned.</summary>
 internal enum DeviceResource
 {
     Memory,
@@ -73,7 +73,7 @@ internal enum DeviceResource
     HostMemory,
 }
 
-/// <summary>Owns something that lives on a device, and keeps the device open as long.</summary>
+/// <summary>Owns a resource on a device, and keeps the device open.</summary>
 internal abstract class DeviceResourceHandle : SafeHandleZeroOrMinusOneIsInvalid
 {
     private bool _finalizing;
@@ -89,7 +89,7 @@ internal abstract class DeviceResourceHandle : SafeHandleZeroOrMinusOneIsInvalid
 
     protected DeviceHandle Device { get; }
 
-    /// <summary>Whether the collector found the resource, and not its owner gave it back.</summary>
+    /// <summary>Whether the garbage collector found the resource; false if its owner gave it back.</summary>
     protected bool IsFinalizing => _finalizing;
 
     /// <summary>Gives the resource back, on a thread that uses the device.</summary>
@@ -121,7 +121,7 @@ internal sealed unsafe class MemoryHandle : DeviceResourceHandle
 
     /// <param name="device">The device.</param>
     /// <param name="pointer">The memory.</param>
-    /// <param name="bytes">Of it.</param>
+    /// <param name="bytes">Its size.</param>
     /// <param name="stream">The stream that it belongs to.</param>
     public MemoryHandle(DeviceHandle device, nint pointer, long bytes, nint stream)
         : base(device, pointer)
@@ -139,7 +139,7 @@ internal sealed unsafe class MemoryHandle : DeviceResourceHandle
 
     protected override void Abandon()
     {
-        // What Release failed to give back was subtracted there.
+        // Release subtracted the bytes, though it failed to give them back.
         if (IsFinalizing)
             Device.CountBytes(-_bytes);
         Device.Abandon(handle, DeviceResource.Memory);

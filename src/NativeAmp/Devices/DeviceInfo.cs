@@ -33,13 +33,16 @@ public sealed record DeviceInfo
     /// <summary>Its name, such as <c>AMD EPYC</c> or <c>NVIDIA H100</c>.</summary>
     public string Name { get; }
 
-    /// <summary>What it computes with, such as <c>oneDNN 2.6.3, OpenMP</c>.</summary>
+    /// <summary>The libraries that it computes with, such as <c>oneDNN 2.6.3, OpenMP</c>.</summary>
     public string Libraries { get; }
 
     /// <summary>Threads that a call of this thread uses now; 0 on a GPU.</summary>
     public int Threads { get; }
 
-    /// <summary>Why it is so many, such as <c>a CPU quota of 1.5 on 8 processors</c>; empty on a GPU.</summary>
+    /// <summary>
+    /// The reason for the number of <see cref="Threads"/>, such as <c>a CPU quota of 1.5 on 8 processors</c>; empty on
+    /// a GPU.
+    /// </summary>
     public string ThreadsReason { get; }
 
     /// <summary>SIMD instruction set in use; <see cref="SimdTarget.Best"/> on a GPU.</summary>
@@ -51,7 +54,7 @@ public sealed record DeviceInfo
     /// <summary>A GPU's multiprocessors; 0 on the CPU.</summary>
     public int Multiprocessors { get; }
 
-    /// <summary>Bytes of memory that the device has; for the CPU those of the machine.</summary>
+    /// <summary>Total bytes of the device's memory; the machine's on the CPU.</summary>
     public long MemoryTotal { get; }
 
     /// <summary>Bytes of it that were free when this was asked.</summary>

@@ -4,7 +4,7 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// Bytes of a device's memory by what they are for, as handed out (rounded up to the allocator's granule).
+/// Bytes of a device's memory by kind. They are counted as handed out: rounded up to the allocator's granule.
 /// </summary>
 public sealed class DeviceMemoryStatistics
 {
@@ -44,7 +44,7 @@ public sealed class DeviceMemoryStatistics
     /// <summary>Bytes held for reuse and not in use.</summary>
     public long CachedBytes { get; }
 
-    /// <summary>Times the operating system or the driver was asked for memory, ever.</summary>
+    /// <summary>Number of allocations from the operating system or the driver, since the device was opened.</summary>
     public long SystemAllocations { get; }
 
     /// <summary>Bytes of a kind in use now.</summary>

@@ -3,12 +3,12 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// An order of work on a device. Work on one stream is done in its order; between streams
-/// <see cref="WaitFor(DeviceEvent)"/> makes one. The CPU has one stream, and works synchronously.
+/// A queue of work on a device. Work on one stream runs in order; <see cref="WaitFor(DeviceEvent)"/> orders work of
+/// different streams. The CPU has one stream, and works synchronously.
 /// </summary>
 /// <remarks>
-/// Memory belongs to the stream that was current when it was allocated. Where another stream uses it,
-/// <see cref="DeviceBuffer.RecordStream"/> says so before it is given back.
+/// Memory belongs to the stream that was current when it was allocated. If another stream uses it, call
+/// <see cref="DeviceBuffer.RecordStream"/> before it is given back.
 /// </remarks>
 public sealed unsafe class DeviceStream : IDisposable
 {
@@ -39,12 +39,12 @@ public sealed unsafe class DeviceStream : IDisposable
         }
     }
 
-    /// <summary>What the native library knows it by: null for the device's own.</summary>
+    /// <summary>The handle for native calls: null for the device's own stream.</summary>
     private void* Native => _isOwn ? null : (void*)Handle;
 
     /// <summary>
-    /// Lets work that is put on this stream from now on wait, on the device, until an event is reached as it was last
-    /// recorded. The host goes on.
+    /// Makes later work on this stream wait, on the device, until the event's last record is reached. The host does not
+    /// wait.
     /// </summary>
     /// <exception cref="NativeAmpArgumentException">The event is of another device.</exception>
     public void WaitFor(DeviceEvent moment)
@@ -54,7 +54,7 @@ public sealed unsafe class DeviceStream : IDisposable
     }
 
     /// <summary>
-    /// Lets work that is put on this stream from now on wait, on the device, for what is on another by now.
+    /// Makes later work on this stream wait, on the device, for all work that is on another stream now.
     /// </summary>
     public void WaitFor(DeviceStream other)
     {
@@ -69,8 +69,8 @@ public sealed unsafe class DeviceStream : IDisposable
     public void Synchronize() => Ensure.Success(NativeMethods.StreamSynchronize(Device.Native, Native));
 
     /// <summary>
-    /// Ends the stream if <see cref="Device.CreateStream"/> made it, and the use of one that was borrowed. The device's
-    /// own stream, which is all that the CPU has, stays as it is.
+    /// Destroys a stream that <see cref="Device.CreateStream"/> made, and stops using a borrowed one. The device's own
+    /// stream, the only one of a CPU, stays as it is.
     /// </summary>
     public void Dispose()
     {
@@ -82,14 +82,14 @@ public sealed unsafe class DeviceStream : IDisposable
     }
 
     /// <summary>The native handle of a stream, or of the device's current one.</summary>
-    /// <exception cref="ArgumentException">The stream is of another device.</exception>
+    /// <exception cref="ArgumentException">The stream belongs to another device.</exception>
     internal static void* NativeOf(Device device, DeviceStream? stream)
     {
         stream ??= device.StreamInUse;
         if (stream is null)
             return null;
         if (stream.Device != device)
-            throw new ArgumentException("The stream is of another device than what is done on it.", nameof(stream));
+            throw new ArgumentException("The stream belongs to another device than the work on it.", nameof(stream));
         return stream.Native;
     }
 }

@@ -3,19 +3,19 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// A device's note of labels and indices out of range. Kernels write it where nothing waits for them; each step keeps a
-/// copy beside what else it found. It is made by the first operator that has labels or indices, and lives as long as
-/// the device.
+/// A device's record of labels and indices out of range. Kernels write it, and the host does not wait for them; each
+/// step keeps a copy with its other findings. The first operator with labels or indices makes the record, and it lives
+/// as long as the device.
 /// </summary>
 internal sealed unsafe class IndexFacts
 {
     private readonly Lock _making = new();
     private NampIndexFact* _fact;
 
-    /// <summary>Where it is on the device; null while there is none.</summary>
+    /// <summary>Device pointer to the record; null while there is none.</summary>
     public NampIndexFact* Pointer => _fact;
 
-    /// <summary>Where it is on the device.</summary>
+    /// <summary>Device pointer to the record, which is made if there is none.</summary>
     public NampIndexFact* Make(Device device)
     {
         if (_fact is not null)
@@ -34,10 +34,10 @@ internal sealed unsafe class IndexFacts
         }
     }
 
-    /// <summary>What it says; waits for the device.</summary>
+    /// <summary>Copies the record to the host; waits for the device.</summary>
     public NampIndexFact Read(Device device) => _fact is null ? default : device.Read<NampIndexFact>((nint)_fact);
 
-    /// <summary>Throws where a label among these, in the host's memory, is neither a class nor ignored.</summary>
+    /// <summary>Throws if one of these labels, in host memory, is neither a class nor ignored.</summary>
     public static void CheckLabels(int* labels, long rows, long classes, int ignored)
     {
         for (long row = 0; row < rows; row++)
@@ -56,7 +56,7 @@ internal sealed unsafe class IndexFacts
         }
     }
 
-    /// <summary>Throws where an index among these, in the host's memory, is no row of a table.</summary>
+    /// <summary>Throws if one of these indices, in host memory, is not a row of the table.</summary>
     public static void CheckIndices(int* indices, long count, long rows)
     {
         for (long i = 0; i < count; i++)

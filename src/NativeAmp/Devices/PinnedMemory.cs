@@ -2,7 +2,7 @@ using NativeAmp.Interop;
 
 namespace NativeAmp;
 
-/// <summary>Memory of the host that the device writes on its own, in the order of a stream; zeros at first.</summary>
+/// <summary>Pinned host memory that the device writes in the order of a stream; zeros at first.</summary>
 internal sealed unsafe class PinnedMemory : IDisposable
 {
     private readonly PinnedHandle _handle;
@@ -24,7 +24,7 @@ internal sealed unsafe class PinnedMemory : IDisposable
         }
     }
 
-    /// <summary>Gives it back, after all work of the device.</summary>
+    /// <summary>Gives the memory back, after all work of the device.</summary>
     public void Dispose() => _handle.Dispose();
 
     private sealed class PinnedHandle(DeviceHandle device, nint pointer) : DeviceResourceHandle(device, pointer)

@@ -1,8 +1,8 @@
 namespace NativeAmp;
 
 /// <summary>
-/// A ring of small records that the device writes into the host's memory on its own, in the order of its work: so that
-/// the host can look at one later without having waited for it. On the CPU a record is there at once.
+/// A ring of small records that the device writes into host memory in the order of its work. The host reads one later
+/// and need not wait. On the CPU a record is there at once.
 /// </summary>
 internal sealed unsafe class Readback : IDisposable
 {
@@ -13,8 +13,8 @@ internal sealed unsafe class Readback : IDisposable
     private readonly int _bytes;
 
     /// <param name="device">The device.</param>
-    /// <param name="records">How many there are, one after another.</param>
-    /// <param name="bytes">Of each.</param>
+    /// <param name="records">Number of records.</param>
+    /// <param name="bytes">Size of each record.</param>
     public Readback(Device device, int records, int bytes)
     {
         _device = device;
@@ -29,7 +29,7 @@ internal sealed unsafe class Readback : IDisposable
             _written[i] = new DeviceEvent(device);
     }
 
-    /// <summary>Copies into a record, when it is its turn on the current stream.</summary>
+    /// <summary>Copies into a record, in the order of the current stream.</summary>
     public void Copy(int record, int offset, nint source, int bytes)
     {
         byte* target = At(record) + offset;
@@ -39,17 +39,17 @@ internal sealed unsafe class Readback : IDisposable
             _device.CopyToPinned(target, source, bytes);
     }
 
-    /// <summary>Ends a record: it can be looked at once what was copied is there.</summary>
+    /// <summary>Ends a record: it can be read when its copies are done.</summary>
     public void Post(int record)
     {
         _written[record]?.Record();
         _posted[record] = true;
     }
 
-    /// <summary>Whether a record that was posted is there; without waiting.</summary>
+    /// <summary>Whether a posted record is there. Does not wait.</summary>
     public bool IsThere(int record) => !_posted[record] || _written[record] is not { IsReached: false };
 
-    /// <summary>A record; waits for it where it is not there.</summary>
+    /// <summary>Returns a record; waits until it is there.</summary>
     public ref readonly T Read<T>(int record)
         where T : unmanaged
     {

@@ -1,14 +1,14 @@
 namespace NativeAmp;
 
 /// <summary>
-/// What a training step takes of a device's memory, by kind, in bytes as handed out (rounded up to the allocator's
-/// granule). The seven kinds add up to <see cref="Peak"/>.
+/// The device memory of a training step by kind, in bytes as handed out (rounded up to the allocator's granule). The
+/// seven kinds add up to <see cref="Peak"/>.
 /// </summary>
 /// <remarks>
-/// Six kinds are what stays between two steps. <see cref="Activations"/> is the rest of the peak: at its moment there
-/// are the outputs of operators, what they keep for the backward pass, the gradients of those outputs, and scratch that
-/// is not kept. Count from the second step on (<see cref="Device.ResetPeakMemory"/> after the first): the first one
-/// still allocates gradients and lets the workspace grow.
+/// Six kinds stay between two steps. <see cref="Activations"/> is the rest of the peak: the outputs of operators, the
+/// values saved for the backward pass, the gradients of those outputs, and scratch that is not kept. Count from the
+/// second step on (<see cref="Device.ResetPeakMemory"/> after the first): the first one still allocates gradients and
+/// lets the workspace grow.
 /// </remarks>
 public sealed record StepMemory
 {
@@ -26,13 +26,13 @@ public sealed record StepMemory
     /// <summary>Moments and step counts of the optimizer, the loss scale, and the history of steps.</summary>
     public long OptimizerState { get; private init; }
 
-    /// <summary>What a step needs beyond all that stays: the rest of the peak.</summary>
+    /// <summary>Memory that a step needs beyond everything that stays: the rest of the peak.</summary>
     public long Activations { get; private init; }
 
-    /// <summary>Scratch that operators share and that is kept from step to step.</summary>
+    /// <summary>Scratch memory of operators, kept from step to step.</summary>
     public long Workspace { get; private init; }
 
-    /// <summary>Anything else that stays: batches of data, tensors of the caller.</summary>
+    /// <summary>Other memory that stays: batches of data, tensors of the caller.</summary>
     public long Other { get; private init; }
 
     /// <summary>Most bytes in use at once since the last <see cref="Device.ResetPeakMemory"/>.</summary>

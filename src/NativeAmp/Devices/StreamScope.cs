@@ -1,6 +1,6 @@
 namespace NativeAmp;
 
-/// <summary>What <see cref="Device.Use"/> gives: disposing it makes the stream before current again.</summary>
+/// <summary>The scope of <see cref="Device.Use"/>. Disposing it makes the previous stream current again.</summary>
 public readonly struct StreamScope : IDisposable
 {
     private static readonly AsyncLocal<StreamFrame?> s_innermost = new();
@@ -12,7 +12,7 @@ public readonly struct StreamScope : IDisposable
 
     private StreamScope(StreamFrame frame) => _frame = frame;
 
-    /// <summary>Leaves the scope, and every scope entered within it. To do so twice is harmless.</summary>
+    /// <summary>Leaves the scope, and every scope entered within it. A second call does nothing.</summary>
     public void Dispose()
     {
         for (StreamFrame? open = s_innermost.Value; open is not null; open = open.Outer)

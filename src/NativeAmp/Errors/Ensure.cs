@@ -5,7 +5,7 @@ using NativeAmp.Interop;
 
 namespace NativeAmp;
 
-/// <summary>The one place where a native status turns into an exception.</summary>
+/// <summary>Turns a native status into an exception. No other place does.</summary>
 internal static unsafe class Ensure
 {
     /// <summary>Returns if the call succeeded.</summary>
@@ -17,7 +17,7 @@ internal static unsafe class Ensure
             Throw(status);
     }
 
-    /// <summary>What the thread's last failed call had to say.</summary>
+    /// <summary>The message of the thread's last failed call.</summary>
     public static string LastMessage() => Text(NativeMethods.LastErrorMessage());
 
     private static string Text(byte* text) => Marshal.PtrToStringUTF8((nint)text) ?? "";

@@ -4,9 +4,9 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// A label that is no class, or an index that is no row of an embedding's table. On the CPU the operator throws it, and
-/// nothing was changed. On a GPU nothing waits for the operator: the loss, the step's result and the trainer throw it
-/// when they are looked at, the step was skipped, and the loss scale did not fall for it.
+/// A label is not a class, or an index is not a row of an embedding's table. On the CPU the operator throws this, and
+/// nothing was changed. On a GPU nothing waits for the operator: reading the loss or the step's result throws it later,
+/// and so does the trainer. The step was skipped, and the loss scale did not fall for it.
 /// </summary>
 public sealed class IndexRangeException : NativeAmpException
 {
@@ -23,16 +23,16 @@ public sealed class IndexRangeException : NativeAmpException
     public long Value { get; }
 
     /// <summary>
-    /// Which it is: the row of the logits, or the position among the indices, from 0. The first that is out of range.
+    /// The row of the logits, or the position among the indices, from 0. It is the first one out of range.
     /// </summary>
     public long Position { get; }
 
     /// <summary>
-    /// The number of classes, or of the table's rows: the value should have been 0 or more, and less than this.
+    /// The number of classes, or of the table's rows. A valid value is 0 or more, and less than this.
     /// </summary>
     public long Range { get; }
 
-    /// <summary>Whether it is a label of a loss, and not an index of an embedding.</summary>
+    /// <summary>Whether the value is a label of a loss; false for an index of an embedding.</summary>
     public bool IsLabel { get; }
 
     private static string Describe(in NampIndexFact fact) =>

@@ -1,8 +1,8 @@
 namespace NativeAmp;
 
 /// <summary>
-/// A call into NativeAmp failed, and changed nothing. The derived type says in which way, the message what was wrong
-/// and what to do.
+/// A call into NativeAmp failed, and changed nothing. The derived type gives the kind of failure. The message says what
+/// was wrong, and what to do.
 /// </summary>
 public abstract class NativeAmpException : Exception
 {
@@ -27,7 +27,7 @@ public sealed class DeviceOutOfMemoryException : NativeAmpException
         : base(message) { }
 }
 
-/// <summary>The request is valid, but the device's backend does not do it.</summary>
+/// <summary>The request is valid, but the device's backend does not support it.</summary>
 public sealed class NativeAmpUnsupportedException : NativeAmpException
 {
     internal NativeAmpUnsupportedException(string message)
@@ -47,7 +47,7 @@ public sealed class NativeAmpLibraryException : NativeAmpUnavailableException
     internal NativeAmpLibraryException(NativeLibraryStatus status)
         : base(status.ToString()) => Status = status;
 
-    /// <summary>What was tried, and why each failed.</summary>
+    /// <summary>The places that were tried, and why each failed.</summary>
     public NativeLibraryStatus Status { get; }
 }
 

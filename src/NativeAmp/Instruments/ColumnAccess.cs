@@ -2,7 +2,7 @@ using NativeAmp.Interop;
 
 namespace NativeAmp.Instruments;
 
-/// <summary>What <see cref="MemoryTouch.Run"/> does with a column.</summary>
+/// <summary>How <see cref="MemoryTouch.Run"/> accesses a column.</summary>
 public enum ColumnAccess
 {
     /// <summary>Nothing.</summary>

@@ -1,4 +1,4 @@
 using System.Runtime.CompilerServices;
 
-// Every signature is blittable, so that a call is a call and nothing is copied or allocated on the way.
+// Every signature is blittable, so that a call copies and allocates nothing on the way.
 [assembly: DisableRuntimeMarshalling]

@@ -3,15 +3,15 @@ using System.Runtime.InteropServices;
 namespace NativeAmp.Interop;
 
 /// <summary>
-/// Flushes a folder to the disk, so that a rename in it outlasts a crash of the machine. .NET flushes files alone.
-/// Windows has no such call and needs none: its rename is journalled.
+/// Flushes a folder to the disk, so that a rename in it survives a crash of the machine. .NET flushes only files.
+/// Windows has no such call and needs none: it journals renames.
 /// </summary>
 internal static partial class FolderFlush
 {
     private const int OpenReadOnly = 0;
     private const int InvalidArgument = 22; // EINVAL
 
-    /// <summary>Makes the names in a folder last.</summary>
+    /// <summary>Flushes the names in a folder.</summary>
     /// <exception cref="IOException">The folder cannot be opened, or the disk fails.</exception>
     public static void Flush(string folder)
     {

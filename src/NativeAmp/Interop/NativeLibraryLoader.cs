@@ -3,9 +3,7 @@ using System.Text;
 
 namespace NativeAmp.Interop;
 
-/// <summary>
-/// Finds the native library, checks that it is the one these bindings were made for, and remembers how that went.
-/// </summary>
+/// <summary>Finds the native library, checks that it fits these bindings, and keeps the result.</summary>
 internal static unsafe class NativeLibraryLoader
 {
     private static readonly Lazy<(nint Handle, NativeLibraryStatus Status)> Loaded = new(static () =>
@@ -61,7 +59,7 @@ internal static unsafe class NativeLibraryLoader
         return mismatch;
     }
 
-    // The version first: what a struct's size means depends on it.
+    // The version first: the meaning of a struct's size depends on it.
     private static string? Mismatch(nint handle, out string version)
     {
         version = "";

@@ -4,7 +4,7 @@ namespace NativeAmp.Interop;
 
 internal static unsafe partial class NativeMethods
 {
-    // Before the first call of any function here, whichever it is.
+    // Runs before the first call of any function here.
     static NativeMethods() =>
         NativeLibrary.SetDllImportResolver(
             typeof(NativeMethods).Assembly,

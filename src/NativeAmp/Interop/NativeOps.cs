@@ -1,8 +1,8 @@
 namespace NativeAmp.Interop;
 
 /// <summary>
-/// The operators of networks, for the training layer: argument structs as nativeamp.h describes them, a failure as an
-/// exception. Begin an argument struct with its <c>Create()</c>, which fills in its size.
+/// The operators of networks, for the training layer. They take the argument structs of nativeamp.h, and throw on
+/// failure. Begin an argument struct with its <c>Create()</c>, which fills in its size.
 /// </summary>
 internal static unsafe partial class NativeOps
 {

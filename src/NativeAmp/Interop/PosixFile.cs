@@ -4,8 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace NativeAmp.Interop;
 
 /// <summary>
-/// What .NET's files lack on Linux: opening without waiting for a pipe's other end, and a lock that ends with its
-/// process. Elsewhere .NET's own.
+/// File functions that .NET lacks on Linux: opening without waiting for a pipe's other end, and a lock that ends with
+/// its process. Other systems use .NET's own.
 /// </summary>
 internal static partial class PosixFile
 {
@@ -20,9 +20,9 @@ internal static partial class PosixFile
     private const int WouldBlock = 11; // EWOULDBLOCK
 
     /// <summary>
-    /// Opens a regular file for reading. A pipe that nobody writes is refused at once instead of waited for.
+    /// Opens a regular file for reading. A pipe is refused at once: opening one would wait for a writer.
     /// </summary>
-    /// <exception cref="IOException">It cannot be opened, or is something else.</exception>
+    /// <exception cref="IOException">It cannot be opened, or is not a regular file.</exception>
     public static FileStream OpenRegular(string path)
     {
         FileStream stream = OperatingSystem.IsLinux() ? Open(path, NonBlocking, FileAccess.Read) : File.OpenRead(path);
@@ -32,17 +32,17 @@ internal static partial class PosixFile
         throw new IOException($"{path} is not a regular file.");
     }
 
-    /// <summary>Opens or makes a file whose content is of no matter.</summary>
+    /// <summary>Opens or creates a file to lock; its content is not used.</summary>
     /// <exception cref="IOException">It cannot be opened.</exception>
     public static FileStream OpenForLock(string path) =>
         OperatingSystem.IsLinux()
             ? Open(path, ReadWrite | Create | NonBlocking, FileAccess.ReadWrite)
             : new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
 
-    /// <summary>Locks an open file until it is closed, by whatever way the process ends.</summary>
-    /// <returns>Whether nobody else holds the lock. A file system that knows no locks says yes.</returns>
+    /// <summary>Locks an open file until it is closed or the process ends in any way.</summary>
+    /// <returns>Whether the lock was taken. True on a file system without locks.</returns>
     public static bool TryLock(FileStream file) =>
-        !OperatingSystem.IsLinux() // there it was opened for itself alone
+        !OperatingSystem.IsLinux() // elsewhere the file was opened for exclusive use
         || Lock((int)file.SafeFileHandle.DangerousGetHandle(), LockExclusive | LockWithoutWaiting) == 0
         || Marshal.GetLastPInvokeError() != WouldBlock;
 

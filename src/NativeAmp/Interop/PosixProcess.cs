@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace NativeAmp.Interop;
 
 /// <summary>
-/// What .NET does not let a process do on Unix: write to a descriptor and learn that it failed, end at once, and ask
-/// another to end.
+/// Process functions that .NET lacks on Unix: a write to a descriptor that reports failure, ending at once, and asking
+/// another process to end.
 /// </summary>
 internal static partial class PosixProcess
 {
@@ -13,7 +13,7 @@ internal static partial class PosixProcess
     private const int TerminationSignal = 15; // SIGTERM
 
     /// <summary>Writes all bytes.</summary>
-    /// <returns>Null, or why not all of them were.</returns>
+    /// <returns>Null, or the reason why not all bytes were written.</returns>
     public static string? Write(int descriptor, ReadOnlySpan<byte> bytes)
     {
         while (!bytes.IsEmpty)
@@ -35,10 +35,10 @@ internal static partial class PosixProcess
         return null;
     }
 
-    /// <summary>Ends the process, whatever its threads are in.</summary>
+    /// <summary>Ends the process at once, whatever its threads are doing.</summary>
     public static void Exit(int code) => ExitNow(code);
 
-    /// <summary>Asks a process to end itself, by SIGTERM. A process that is gone is left alone.</summary>
+    /// <summary>Asks a process to end itself, by SIGTERM. Nothing happens if the process is gone.</summary>
     public static void Terminate(int process) => _ = Kill(process, TerminationSignal);
 
     [LibraryImport("libc", EntryPoint = "kill")]

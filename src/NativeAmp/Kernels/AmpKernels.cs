@@ -4,23 +4,23 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// The four kernel families over plain device pointers: memory that ManagedCuda, ILGPU or TorchSharp owns works as well
-/// as NativeAmp's own.
+/// The four kernel families over plain device pointers. Memory of ManagedCuda, ILGPU or TorchSharp works as well as
+/// NativeAmp's own.
 /// </summary>
 /// <remarks>
 /// Pointers are device pointers aligned to their elements; on the CPU any memory that does not move. A null stream is
-/// the device's default one. Nothing waits for the host. A failed call throws a <see cref="NativeAmpException"/> and
-/// has changed nothing. Results have the same bits for any number of threads and every SIMD instruction set.
+/// the device's current one. The host does not wait. A failed call throws a <see cref="NativeAmpException"/> and
+/// changes nothing. Results have the same bits for any number of threads and every SIMD instruction set.
 /// </remarks>
 public static unsafe class AmpKernels
 {
     /// <summary>
-    /// Converts elements between float32, float16, bfloat16 and the 8-bit formats, any to any; a cell's scale is
+    /// Converts elements between float32, float16, bfloat16 and the 8-bit formats, from any to any. A cell's scale is
     /// applied.
     /// </summary>
     /// <param name="device">The device.</param>
-    /// <param name="destination">Where they go; may be the source where the types' sizes agree.</param>
-    /// <param name="source">Where they come from.</param>
+    /// <param name="destination">The destination. It may be the source if the element sizes are equal.</param>
+    /// <param name="source">The source.</param>
     /// <param name="count">How many, 0 or more.</param>
     /// <param name="options">How to round.</param>
     /// <param name="stream">The stream.</param>
@@ -47,7 +47,7 @@ public static unsafe class AmpKernels
     }
 
     /// <summary>
-    /// The same for every tensor of a table, from one column to another; tensors without a destination are left out.
+    /// Converts every tensor of a table, from one column to another. Tensors without a destination are left out.
     /// </summary>
     public static void CastTable(
         TensorTable table,
@@ -119,8 +119,8 @@ public static unsafe class AmpKernels
 
     /// <summary>destination = source times a factor, in float32, rounded once.</summary>
     /// <param name="device">The device.</param>
-    /// <param name="destination">Where the products go; may be the source.</param>
-    /// <param name="source">What is multiplied.</param>
+    /// <param name="destination">The destination of the products; may be the source.</param>
+    /// <param name="source">The elements to multiply.</param>
     /// <param name="count">How many, 0 or more.</param>
     /// <param name="factor">Device pointer to one float32, such as <see cref="LossScaleState.ScalePointer"/>.</param>
     /// <param name="stream">The stream.</param>
@@ -144,16 +144,16 @@ public static unsafe class AmpKernels
         );
 
     /// <summary>
-    /// One read of all gradients of a table: whether all are finite, their global norm, and each tensor's
+    /// Reads all gradients of a table once. It finds whether all are finite, their global norm, and each tensor's
     /// <see cref="OverflowFacts"/>. It begins a step.
     /// </summary>
     /// <param name="table">The table.</param>
     /// <param name="gradientColumn">Its column of gradients; tensors without one are left out.</param>
-    /// <param name="scaler">The scale that they carry; null for none.</param>
-    /// <param name="state">What is found goes here.</param>
-    /// <param name="writeColumn">Column that receives the unscaled values, which may be the gradients' own; -1 to write
-    /// nothing and let the optimizer's step unscale.</param>
-    /// <param name="reset">False adds to what an earlier table of the same step showed.</param>
+    /// <param name="scaler">The loss scale of the gradients; null for none.</param>
+    /// <param name="state">Receives the findings.</param>
+    /// <param name="writeColumn">Column that receives the unscaled values. It may be the gradients' own. -1 writes
+    /// nothing, and the optimizer's step unscales.</param>
+    /// <param name="reset">False adds to the findings of an earlier table of the same step.</param>
     /// <param name="stream">The stream.</param>
     public static void UnscaleAndCheck(
         TensorTable table,
@@ -180,15 +180,16 @@ public static unsafe class AmpKernels
     }
 
     /// <summary>
-    /// One optimizer's step over all tensors of a table: unscale, clip, update parameters and state in float32, write
-    /// compute copies. Where the state holds an overflow nothing is touched and the step is not counted.
+    /// Takes an optimizer's step over all tensors of a table: unscale, clip, update parameters and state in float32,
+    /// write compute copies. If the state holds an overflow, nothing is written and the step is not counted.
     /// </summary>
     /// <param name="table">The table.</param>
     /// <param name="columns">The meaning of its columns.</param>
     /// <param name="groups">Hyperparameters of each parameter group, 1 or more, all of one rule.</param>
-    /// <param name="steps">How often each tensor was updated; the step counts for those that have a gradient.</param>
-    /// <param name="scaler">The scale that the gradients carry; null for none.</param>
-    /// <param name="state">What the check found, and the count of steps.</param>
+    /// <param name="steps">The number of updates of each tensor. The step adds one for each tensor with a
+    /// gradient.</param>
+    /// <param name="scaler">The loss scale of the gradients; null for none.</param>
+    /// <param name="state">The findings of the check, and the count of steps.</param>
     /// <param name="options">Clipping and rounding.</param>
     /// <param name="stream">The stream.</param>
     public static void OptimizerStep(
@@ -248,13 +249,13 @@ public static unsafe class AmpKernels
     /// <param name="rule">The rule.</param>
     /// <param name="table">The table.</param>
     /// <param name="columns">The meaning of its columns.</param>
-    /// <param name="groups">Hyperparameters: as many rows of all groups as there are numbers of applied steps that the
-    /// device may be at.</param>
+    /// <param name="groups">Hyperparameters: a row of all groups for each number of applied steps that the device may
+    /// have reached.</param>
     /// <param name="rows">How many rows.</param>
-    /// <param name="firstStep">The number of applied steps that the first row is for.</param>
-    /// <param name="steps">How often each tensor was updated.</param>
-    /// <param name="scaler">The scale that the gradients carry; null for none.</param>
-    /// <param name="state">What the check found, and the count of steps.</param>
+    /// <param name="firstStep">The number of applied steps of the first row.</param>
+    /// <param name="steps">The number of updates of each tensor.</param>
+    /// <param name="scaler">The loss scale of the gradients; null for none.</param>
+    /// <param name="state">The findings of the check, and the count of steps.</param>
     /// <param name="options">Clipping and rounding.</param>
     /// <param name="stream">The stream.</param>
     internal static void OptimizerStep(
@@ -306,9 +307,7 @@ public static unsafe class AmpKernels
         }
     }
 
-    /// <summary>
-    /// Moves the loss scale after a step, by what the checks of all the optimizers that share it found.
-    /// </summary>
+    /// <summary>Updates the loss scale after a step, by the findings of all optimizers that share it.</summary>
     /// <param name="scaler">The scale.</param>
     /// <param name="states">States of 1 to 64 optimizers.</param>
     /// <param name="options">How the scale moves.</param>

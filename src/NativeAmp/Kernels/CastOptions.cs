@@ -21,8 +21,8 @@ public readonly record struct CastOptions
     public Rounding Rounding { get; init; }
 
     /// <summary>
-    /// Whether finite values beyond the largest finite one become that value instead of infinity (NaN in E4M3); in 8
-    /// bits infinity does, too.
+    /// Whether finite values beyond the largest finite one become that value instead of infinity (NaN in E4M3). In the
+    /// 8-bit formats infinity becomes that value, too.
     /// </summary>
     public bool Saturate { get; init; }
 
@@ -33,7 +33,7 @@ public readonly record struct CastOptions
     public ulong Seed { get; init; }
 
     /// <summary>
-    /// Stochastic rounding: added to the element's index. Advance it by the number of elements cast so far.
+    /// Stochastic rounding: offset added to the element's index. Advance it by the number of elements cast so far.
     /// </summary>
     public ulong Offset { get; init; }
 

@@ -12,11 +12,11 @@ public readonly record struct CrossEntropyArguments
     /// <summary>The usual arguments: the mean over rows, the default ignored label.</summary>
     public CrossEntropyArguments() { }
 
-    /// <summary>[rows, classes].</summary>
+    /// <summary>Logits, [rows, classes].</summary>
     public required TensorCell Logits { get; init; }
 
     /// <summary>
-    /// [rows] of int32. A label that is neither a class nor ignored makes its row's loss and gradient NaN.
+    /// Labels, [rows] of int32. A label that is neither a class nor ignored makes its row's loss and gradient NaN.
     /// </summary>
     public required nint Labels { get; init; }
 
@@ -26,25 +26,25 @@ public readonly record struct CrossEntropyArguments
     /// <summary>Number of classes, 1 or more.</summary>
     public required long Classes { get; init; }
 
-    /// <summary>Rows with this label count for nothing.</summary>
+    /// <summary>Rows with this label are ignored.</summary>
     public int IgnoreIndex { get; init; } = DefaultIgnoreIndex;
 
-    /// <summary>Whether the loss is the mean over counted rows, else their sum.</summary>
+    /// <summary>Whether the loss is the mean over counted rows; otherwise it is their sum.</summary>
     public bool Mean { get; init; } = true;
 
-    /// <summary>One float32 that receives the loss, not scaled; or 0.</summary>
+    /// <summary>Device pointer to one float32 that receives the unscaled loss; 0 for none.</summary>
     public nint Loss { get; init; }
 
     /// <summary>
-    /// [rows, classes] that receive (softmax - onehot) times upstream times scale, rounded once; or none for the loss
-    /// alone.
+    /// [rows, classes]. Receives (softmax - onehot) times upstream times scale, rounded once. Without it only the loss
+    /// is computed.
     /// </summary>
     public TensorCell Gradient { get; init; }
 
-    /// <summary>The loss scale, one float32; 0 for 1.</summary>
+    /// <summary>Device pointer to the loss scale, one float32; 0 for a scale of 1.</summary>
     public nint Scale { get; init; }
 
-    /// <summary>The gradient of the loss, one float32; 0 for 1.</summary>
+    /// <summary>Device pointer to the gradient of the loss, one float32; 0 for a gradient of 1.</summary>
     public nint Upstream { get; init; }
 }
 
@@ -65,21 +65,21 @@ public readonly record struct MeanSquaredErrorArguments
     /// <summary>Number of elements.</summary>
     public required long Count { get; init; }
 
-    /// <summary>Whether the loss is the mean over elements, else their sum.</summary>
+    /// <summary>Whether the loss is the mean over elements; otherwise it is their sum.</summary>
     public bool Mean { get; init; } = true;
 
-    /// <summary>One float32 that receives the loss, not scaled; or 0.</summary>
+    /// <summary>Device pointer to one float32 that receives the unscaled loss; 0 for none.</summary>
     public nint Loss { get; init; }
 
     /// <summary>
-    /// [count] that receive 2 (prediction - target) times upstream times scale, rounded once; or none for the loss
-    /// alone.
+    /// [count]. Receives 2 (prediction - target) times upstream times scale, rounded once. Without it only the loss is
+    /// computed.
     /// </summary>
     public TensorCell Gradient { get; init; }
 
-    /// <summary>The loss scale, one float32; 0 for 1.</summary>
+    /// <summary>Device pointer to the loss scale, one float32; 0 for a scale of 1.</summary>
     public nint Scale { get; init; }
 
-    /// <summary>The gradient of the loss, one float32; 0 for 1.</summary>
+    /// <summary>Device pointer to the gradient of the loss, one float32; 0 for a gradient of 1.</summary>
     public nint Upstream { get; init; }
 }

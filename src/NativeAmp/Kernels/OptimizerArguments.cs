@@ -3,18 +3,19 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// Which column of a <see cref="TensorTable"/> holds what an optimizer's step works on; -1 for a column that there is
-/// not.
+/// The columns of a <see cref="TensorTable"/> that an optimizer's step works on; -1 for a column that is not there.
 /// </summary>
 public readonly record struct OptimizerColumns
 {
-    /// <summary>Parameter, gradient and two columns of state in columns 0 to 3, and nothing else.</summary>
+    /// <summary>Parameter, gradient and two states in columns 0 to 3; no other columns.</summary>
     public OptimizerColumns() { }
 
-    /// <summary>float32.</summary>
+    /// <summary>Column of parameters, float32.</summary>
     public int Parameter { get; init; } = 0;
 
-    /// <summary>float32, float16 or bfloat16. A tensor without one is left out of the step.</summary>
+    /// <summary>
+    /// Column of gradients: float32, float16 or bfloat16. A tensor without one is left out of the step.
+    /// </summary>
     public int Gradient { get; init; } = 1;
 
     /// <summary>The rule's first column of state, float32: Adam's first moment.</summary>
@@ -26,10 +27,12 @@ public readonly record struct OptimizerColumns
     /// <summary>The rule's third column of state, float32: Adam's largest second moment so far, for AMSGrad.</summary>
     public int ThirdState { get; init; } = -1;
 
-    /// <summary>float16 or bfloat16 copy that is written along. Tensors without one are left out.</summary>
+    /// <summary>
+    /// Column of compute copies, float16 or bfloat16, which the step writes for the tensors that have one.
+    /// </summary>
     public int ComputeCopy { get; init; } = -1;
 
-    /// <summary>Parameter, gradient, columns of state and the compute copy beside each other.</summary>
+    /// <summary>Parameter, gradient, states and compute copy, in adjacent columns.</summary>
     internal static OptimizerColumns WithComputeCopy(int states) =>
         new()
         {
@@ -54,15 +57,15 @@ public readonly record struct OptimizerColumns
     }
 }
 
-/// <summary>What an optimizer's step does beyond its hyperparameters.</summary>
+/// <summary>Settings of an optimizer's step beyond its hyperparameters.</summary>
 public readonly record struct OptimizerStepOptions
 {
     /// <summary>No clipping, compute copies rounded to nearest, the step counted.</summary>
     public OptimizerStepOptions() { }
 
     /// <summary>
-    /// Gradients are clipped to this global L2 norm, which the unscale-and-check of this step must have measured; 0 for
-    /// no clipping.
+    /// Largest global L2 norm; larger gradients are clipped to it. The unscale-and-check of this step must have
+    /// measured the norm. 0 does not clip.
     /// </summary>
     public float MaxNorm { get; init; }
 
@@ -72,12 +75,12 @@ public readonly record struct OptimizerStepOptions
     /// <summary>Stochastic rounding: key of the generator.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>Whether the step is counted: not for the tables of a step before its last.</summary>
+    /// <summary>Whether to count the step. If a step has several tables, only the last one counts it.</summary>
     public bool AdvanceStep { get; init; } = true;
 
     /// <summary>
-    /// Whether the step begins with an <see cref="AmpKernels.UnscaleAndCheck"/> that writes nothing, so that a step
-    /// over one table is one native call.
+    /// Whether the step begins with an <see cref="AmpKernels.UnscaleAndCheck"/> that writes nothing. A step over one
+    /// table is then one native call.
     /// </summary>
     public bool CheckGradients { get; init; }
 }

@@ -25,7 +25,7 @@ public enum DType
 
     /// <summary>
     /// E4M3 of the OCP 8-bit specification, to 448, with NaN and no infinity: PyTorch's <c>float8_e4m3fn</c>. Casts
-    /// read and write it; <see cref="NumberFormat.Float8E4M3"/> says what a code means.
+    /// read and write it; <see cref="NumberFormat.Float8E4M3"/> gives the value of a code.
     /// </summary>
     Float8E4M3 = NampDtype.Float8E4m3,
 

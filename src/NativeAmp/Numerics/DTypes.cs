@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace NativeAmp;
 
-/// <summary>What is to be known about each <see cref="DType"/>.</summary>
+/// <summary>Size, name and uses of each <see cref="DType"/>.</summary>
 public static class DTypes
 {
     // Names are PyTorch's and NumPy's; the aliases are accepted when parsing.
@@ -36,7 +36,8 @@ public static class DTypes
     public static bool IsHalfPrecision(this DType dtype) => dtype is DType.Float16 or DType.BFloat16;
 
     /// <summary>
-    /// The type that holds every value of both: theirs if they are the same, else float32. Operators compute with both.
+    /// The type that holds every value of both: their own if they are equal, else float32. Both must be types that
+    /// operators compute with.
     /// </summary>
     /// <exception cref="ArgumentException">Operators do not compute with one of them.</exception>
     public static DType Widest(DType left, DType right) =>
@@ -84,7 +85,7 @@ public static class DTypes
     }
 
     /// <summary>
-    /// Whether elements of the .NET type are this type's: its own, or bytes as the codes of a one-byte type.
+    /// Whether the .NET type holds elements of this type: its own .NET type, or bytes for the codes of a one-byte type.
     /// </summary>
     internal static bool Holds<T>(this DType dtype)
         where T : unmanaged => Of<T>() == dtype || (typeof(T) == typeof(byte) && dtype.SizeInBytes() == 1);

@@ -4,8 +4,8 @@ using System.Numerics;
 namespace NativeAmp;
 
 /// <summary>
-/// A number as it is: digits times a power of ten, of any length, or an infinity or NaN. Every value of a binary format
-/// is one, and so is every number that can be typed, so that nothing is rounded before it is to be.
+/// An exact number: digits of any length times a power of ten, or an infinity or NaN. It holds every value of a binary
+/// format and every number that can be typed, without rounding.
 /// </summary>
 public readonly struct ExactNumber : IEquatable<ExactNumber>
 {
@@ -71,7 +71,7 @@ public readonly struct ExactNumber : IEquatable<ExactNumber>
             : new ExactNumber(negative, magnitude * BigInteger.Pow(5, -exponent), exponent);
     }
 
-    /// <summary>The value that a double is.</summary>
+    /// <summary>The exact value of a double.</summary>
     public static ExactNumber From(double value)
     {
         bool negative = double.IsNegative(value);
@@ -111,7 +111,7 @@ public readonly struct ExactNumber : IEquatable<ExactNumber>
         return new ExactNumber(difference.Sign < 0, BigInteger.Abs(difference), exponent);
     }
 
-    /// <summary>The quotient of two magnitudes, as a double: for an error in proportion to a value.</summary>
+    /// <summary>The quotient of two magnitudes, as a double. Used for relative errors.</summary>
     public static double Ratio(ExactNumber left, ExactNumber right)
     {
         if (left.IsZero)
@@ -131,8 +131,8 @@ public readonly struct ExactNumber : IEquatable<ExactNumber>
     /// <summary>All digits: plain, or with an exponent where the number would begin or end with many zeros.</summary>
     public override string ToString() => ToString(int.MaxValue);
 
-    /// <summary>At most so many significant digits, rounded to nearest even.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">Fewer than one.</exception>
+    /// <summary>The number with at most this many significant digits, rounded to nearest even.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The number of digits is less than one.</exception>
     public string ToString(int significantDigits)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(significantDigits);
@@ -158,7 +158,7 @@ public readonly struct ExactNumber : IEquatable<ExactNumber>
     /// <summary>Reads a number.</summary>
     /// <param name="text">Decimal (-0, 65520, 1e-8), hexadecimal with a binary exponent (0x1.8p-24), inf or
     /// nan.</param>
-    /// <exception cref="FormatException">It is none, or longer or larger than any number of use.</exception>
+    /// <exception cref="FormatException">The text is not a number, or is too long or too large.</exception>
     public static ExactNumber Parse(string text) => ExactNumberParser.Parse(text);
 
     /// <summary>Whether sign and value are the same; NaN equals NaN.</summary>

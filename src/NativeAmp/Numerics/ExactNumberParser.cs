@@ -4,10 +4,10 @@ using System.Text.RegularExpressions;
 
 namespace NativeAmp;
 
-/// <summary>Numbers as people type them.</summary>
+/// <summary>Reads numbers as people type them.</summary>
 internal static partial class ExactNumberParser
 {
-    // Far past every format's range, and no work to compute with.
+    // Far past every format's range, and still cheap to compute with.
     private const int MostDigits = 1000;
     private const int MostExponent = 5000;
 
@@ -37,7 +37,7 @@ internal static partial class ExactNumberParser
             );
     }
 
-    // Of .NET's own parser only the digits are used: it would round.
+    // .NET's own parser reads only the digits: the rest of it would round.
     private static ExactNumber Decimal(string text, bool negative, Match match)
     {
         string whole = match.Groups["whole"].Value,
@@ -55,7 +55,7 @@ internal static partial class ExactNumberParser
         string whole = match.Groups["whole"].Value,
             fraction = match.Groups["fraction"].Value;
         int exponent = Exponent(text, match) - 4 * fraction.Length;
-        // A leading zero, or the first bit would be a sign.
+        // The leading zero keeps the first bit from being read as a sign.
         return ExactNumber.Binary(
             negative,
             BigInteger.Parse("0" + whole + fraction, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture),

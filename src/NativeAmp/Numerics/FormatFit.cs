@@ -1,16 +1,16 @@
 namespace NativeAmp;
 
-/// <summary>How a format would hold numbers that are multiplied by a power of two first.</summary>
+/// <summary>How well a format holds numbers that are first multiplied by a power of two.</summary>
 /// <param name="Format">The format.</param>
 /// <param name="Scale">The power of two.</param>
-/// <param name="Overflow">How many are rounded past the largest value.</param>
-/// <param name="Underflow">How many are rounded to zero.</param>
-/// <param name="Subnormal">How many become subnormal, with fewer significant bits; none in an integer, whose steps are
-/// alike.</param>
-/// <param name="Values">How many there are, zeros and what is not finite left out.</param>
+/// <param name="Overflow">Numbers rounded past the largest value.</param>
+/// <param name="Underflow">Numbers rounded to zero.</param>
+/// <param name="Subnormal">Numbers that become subnormal, with fewer significant bits; 0 for an integer, whose steps
+/// are all equal.</param>
+/// <param name="Values">Number of finite values other than zero.</param>
 /// <param name="SignalToNoise">
-/// Sum of squares over sum of squared errors of rounding, in decibels: 10 log10 of it. Positive infinity where nothing
-/// is lost; null where there are no numbers or some overflow, as no error can be given for an infinity.
+/// Sum of squares over sum of squared rounding errors, in decibels (10 log10 of the ratio). Positive infinity if
+/// nothing is lost. Null if there are no numbers, or if some overflow: an infinity has no error.
 /// </param>
 public sealed record FormatFit(
     NumberFormat Format,
@@ -22,16 +22,16 @@ public sealed record FormatFit(
     double? SignalToNoise
 )
 {
-    /// <summary>How many stay normal, with the full precision of the format.</summary>
+    /// <summary>Numbers that stay normal, with the full precision of the format.</summary>
     public long Kept => Values - Overflow - Underflow - Subnormal;
 
-    /// <summary>How a format holds these numbers.</summary>
+    /// <summary>Computes how well a format holds these numbers.</summary>
     /// <param name="numbers">The numbers.</param>
-    /// <param name="format">One with at most 10 bits of fraction: not float32.</param>
+    /// <param name="format">A format with at most 10 bits of fraction; not float32.</param>
     /// <param name="scale">The power of two that they are multiplied by first.</param>
-    /// <exception cref="ArgumentException">A format of more bits.</exception>
+    /// <exception cref="ArgumentException">The format has more bits.</exception>
     /// <remarks>
-    /// Exact in every count; the sums of squares are double precision. Integers are taken as symmetric, without -128
+    /// The counts are exact; the sums of squares are in double precision. Integers are taken as symmetric, without -128
     /// and -8, as quantization uses them.
     /// </remarks>
     public static FormatFit Of(ValueStatistics numbers, NumberFormat format, int scale = 0)
@@ -69,8 +69,9 @@ public sealed record FormatFit(
     }
 
     /// <summary>
-    /// The power-of-two scale that keeps most: of those with which nothing overflows, one with the most normal values;
-    /// of those alike the one nearest to 1. For an integer format, whose precision grows with the scale, the largest.
+    /// The best power-of-two scale: nothing overflows, and the most values stay normal. Among equals it is the one
+    /// nearest to 1. For an integer format, whose precision grows with the scale, it is the largest that does not
+    /// overflow.
     /// </summary>
     /// <param name="numbers">The numbers.</param>
     /// <param name="format">As for <see cref="Of"/>.</param>
@@ -87,7 +88,7 @@ public sealed record FormatFit(
         FormatFit best = Of(numbers, format, most);
         if (format.IsInteger || most <= 0)
             return best;
-        // What is kept grows with the scale: the first power that keeps as many is found by halving.
+        // The count kept grows with the scale: bisection finds the first power that keeps as many.
         (int low, int high) = (0, most);
         while (low < high)
         {
@@ -101,8 +102,8 @@ public sealed record FormatFit(
     private readonly record struct BinFit(long Overflow, long Underflow, long Subnormal, double Noise);
 
     /// <summary>
-    /// Where a format's values lie. An integer's are those of a float whose normal numbers begin at its largest power
-    /// of two.
+    /// The spacing of a format's values. An integer's values are those of a float whose normal numbers begin at its
+    /// largest power of two.
     /// </summary>
     private readonly struct Grid
     {
@@ -136,7 +137,7 @@ public sealed record FormatFit(
                 exponent < _most ? 0
                 : _endsEarly ? bin.Above
                 : bin.RoundedUp(bits);
-            // Half of the smallest value is a tie, and zero is even.
+            // Half of the smallest value is a tie, which goes to zero, the even one.
             long underflow = bits == ValueStatistics.FewestBits ? bin.Powers : 0;
             // The largest of them are rounded up to the smallest normal value.
             long subnormal =

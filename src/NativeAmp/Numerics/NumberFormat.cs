@@ -4,7 +4,7 @@ namespace NativeAmp;
 
 /// <summary>
 /// A format of at most 32 bits: a binary floating-point format of sign, exponent and fraction, or a two's-complement
-/// integer. Everything about it follows from a few numbers, exactly; nothing here is fast, and nothing is rounded
+/// integer. All its properties are computed exactly from a few numbers. Nothing here is fast, and nothing is rounded
 /// twice.
 /// </summary>
 /// <remarks>
@@ -40,8 +40,8 @@ public sealed record NumberFormat
     public static NumberFormat Float32 { get; } = new("fp32", 8, 23);
 
     /// <summary>
-    /// NVIDIA's TensorFloat-32: the range of float32 and the precision of float16, in 19 bits. Tensor cores read
-    /// float32 so.
+    /// NVIDIA's TensorFloat-32: the range of float32 and the precision of float16, in 19 bits. Tensor cores can round
+    /// float32 inputs to it.
     /// </summary>
     public static NumberFormat TensorFloat32 { get; } = new("tf32", 8, 10);
 
@@ -69,11 +69,11 @@ public sealed record NumberFormat
     /// <summary>Two's complement, -8 to 7, to be used with a scale.</summary>
     public static NumberFormat Int4 { get; } = new("int4", 4);
 
-    /// <summary>E4M3 without infinities and negative zero, as some files have it.</summary>
+    /// <summary>E4M3 without infinities and negative zero, which some files use.</summary>
     public static NumberFormat Float8E4M3Fnuz { get; } =
         new("fp8-e4m3fnuz", 4, 3, bias: 8, SpecialValues.NegativeZeroIsNaN);
 
-    /// <summary>E5M2 without infinities and negative zero, as some files have it.</summary>
+    /// <summary>E5M2 without infinities and negative zero, which some files use.</summary>
     public static NumberFormat Float8E5M2Fnuz { get; } =
         new("fp8-e5m2fnuz", 5, 2, bias: 16, SpecialValues.NegativeZeroIsNaN);
 
@@ -90,7 +90,7 @@ public sealed record NumberFormat
     /// <summary>The usual name, in lower case.</summary>
     public string Name { get; }
 
-    /// <summary>Bits in all.</summary>
+    /// <summary>Total bits.</summary>
     public int Bits => 1 + ExponentBits + FractionBits;
 
     /// <summary>Bits of the exponent; 0 for an integer.</summary>
@@ -99,10 +99,10 @@ public sealed record NumberFormat
     /// <summary>Bits of the fraction, the leading one not counted; those beside the sign for an integer.</summary>
     public int FractionBits { get; }
 
-    /// <summary>What is subtracted from the exponent's field.</summary>
+    /// <summary>The bias, which is subtracted from the exponent field.</summary>
     public int Bias { get; }
 
-    /// <summary>Which codes are no finite numbers.</summary>
+    /// <summary>Which codes are not finite numbers.</summary>
     public SpecialValues Specials { get; }
 
     /// <summary>Whether it is an integer.</summary>
@@ -120,7 +120,7 @@ public sealed record NumberFormat
     /// <summary>The largest value.</summary>
     public ExactNumber Largest => Decode(LargestCode);
 
-    /// <summary>The least value: the largest with a minus sign, and one less where it is two's complement.</summary>
+    /// <summary>The most negative value: the largest with a minus sign, or one less in two's complement.</summary>
     public ExactNumber Least => Decode(IsInteger ? SignBit : SignBit | LargestCode);
 
     /// <summary>The smallest value above zero with a full fraction; 1 for an integer.</summary>
@@ -129,7 +129,7 @@ public sealed record NumberFormat
     /// <summary>The smallest value above zero.</summary>
     public ExactNumber Smallest => ExactNumber.Binary(negative: false, 1, SmallestExponent);
 
-    /// <summary>From 1 to the next value.</summary>
+    /// <summary>The distance from 1 to the next value.</summary>
     public ExactNumber StepAtOne =>
         ExactNumber.Binary(negative: false, 1, IsInteger ? 0 : Math.Max(0, MinExponent) - FractionBits);
 
@@ -151,8 +151,8 @@ public sealed record NumberFormat
 
     private uint InfinityCode => ((1u << ExponentBits) - 1) << FractionBits;
 
-    /// <summary>The format of a name, or null.</summary>
-    /// <param name="name">As in <see cref="Name"/>, in any case; of the formats of <see cref="All"/>.</param>
+    /// <summary>Finds a format by name; null if there is none.</summary>
+    /// <param name="name">The <see cref="Name"/> of a format of <see cref="All"/>, in any case.</param>
     public static NumberFormat? Find(string name) =>
         All.FirstOrDefault(format => string.Equals(format.Name, name, StringComparison.OrdinalIgnoreCase));
 
@@ -182,9 +182,9 @@ public sealed record NumberFormat
 
     /// <summary>The nearest value, ties to even.</summary>
     /// <remarks>
-    /// What is rounded past the largest value becomes infinity where there is one, else NaN where there is one (as
-    /// PyTorch and ml_dtypes convert to E4M3), else the largest value (as the microscaling specification has it, and as
-    /// integers are clamped). A NaN has the code that hardware gives: quiet.
+    /// A number rounded past the largest value becomes infinity if the format has one. Otherwise it becomes NaN if
+    /// there is one (as PyTorch and ml_dtypes convert to E4M3), else the largest value (as in the microscaling
+    /// specification, and as integers are clamped). A NaN gets the code that hardware gives: quiet.
     /// </remarks>
     public RoundedNumber Round(ExactNumber number)
     {
@@ -204,7 +204,7 @@ public sealed record NumberFormat
         }
 
         (BigInteger significand, int exponent) = RoundToStep(number);
-        // A significand that was rounded up to the next power of two carries into the field by itself.
+        // A significand rounded up to the next power of two carries into the exponent field by itself.
         BigInteger magnitude = IsInteger
             ? significand
             : ((BigInteger)(exponent + FractionBits + Bias - 1) << FractionBits) + significand;

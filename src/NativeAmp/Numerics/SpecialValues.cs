@@ -1,10 +1,10 @@
 namespace NativeAmp;
 
-/// <summary>Which codes of a <see cref="NumberFormat"/> are no finite numbers.</summary>
+/// <summary>Which codes of a <see cref="NumberFormat"/> are not finite numbers.</summary>
 public enum SpecialValues
 {
     /// <summary>
-    /// The largest exponent is infinity, and NaN with any fraction: IEEE 754, and all that follows it.
+    /// The largest exponent is infinity, or NaN if the fraction is not zero: IEEE 754, and the formats that follow it.
     /// </summary>
     InfinityAndNaN,
 

@@ -4,14 +4,11 @@ using System.Runtime.Intrinsics;
 namespace NativeAmp;
 
 /// <summary>
-/// What is to be known of many numbers to say how any format, at any power-of-two scale, would hold them: how many lie
-/// in each power of two, and how large the errors are of rounding them to each number of bits. One pass over the
-/// numbers, a fixed size.
+/// Statistics of numbers from which <see cref="FormatFit"/> tells how any format, at any power-of-two scale, would hold
+/// them: the count in each power of two, and the errors of rounding to each number of bits. They take one pass over the
+/// numbers, and have a fixed size.
 /// </summary>
-/// <remarks>
-/// Not for use by several threads at once; each takes its own, and <see cref="Add(ValueStatistics)"/> puts them
-/// together.
-/// </remarks>
+/// <remarks>Not thread-safe: each thread takes its own, and <see cref="Add(ValueStatistics)"/> combines them.</remarks>
 public sealed class ValueStatistics
 {
     // From the smallest subnormal double to the largest.
@@ -28,7 +25,7 @@ public sealed class ValueStatistics
     private const int MostOnes = MostBits + 2;
     private const ulong FractionMask = (1UL << 52) - 1;
 
-    // Added and taken away again, these round a number of [1, 2) to so many bits, ties to even.
+    // Adding and subtracting one of these rounds a number in [1, 2) to that number of bits, ties to even.
     private static readonly double[] Rounders =
     [
         .. Enumerable.Range(FewestBits, Lanes).Select(bits => Math.ScaleB(1.5, 52 - bits)),
@@ -45,7 +42,7 @@ public sealed class ValueStatistics
     private int _first = Bins;
     private int _last = -1;
 
-    /// <summary>How many numbers there were.</summary>
+    /// <summary>Number of values added.</summary>
     public long Count { get; private set; }
 
     /// <summary>Zeros among them, of either sign.</summary>
@@ -57,20 +54,20 @@ public sealed class ValueStatistics
     /// <summary>Infinities among them.</summary>
     public long Infinities { get; private set; }
 
-    /// <summary>Numbers that are finite and not zero: what formats are compared by.</summary>
+    /// <summary>Finite numbers other than zero. Formats are compared by these.</summary>
     public long Values => Count - Zeros - NaNs - Infinities;
 
-    /// <summary>The largest magnitude that is finite; 0 where there is none.</summary>
+    /// <summary>The largest finite magnitude; 0 if there is none.</summary>
     public double Largest { get; private set; }
 
-    /// <summary>The smallest magnitude above zero; 0 where there is none.</summary>
+    /// <summary>The smallest magnitude above zero; 0 if there is none.</summary>
     public double Smallest { get; private set; }
 
     /// <summary>Whether every number is finite.</summary>
     public bool AllFinite => NaNs == 0 && Infinities == 0;
 
     /// <summary>
-    /// How many magnitudes lie from each power of two to the next: from the first power that has any to the last.
+    /// The number of magnitudes from each power of two to the next, from the first power that has any to the last.
     /// </summary>
     public ExponentHistogram Exponents =>
         _last < 0
@@ -94,7 +91,7 @@ public sealed class ValueStatistics
     /// <summary>Adds a number that occurs several times.</summary>
     /// <param name="value">The number.</param>
     /// <param name="times">How often, 0 or more.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A negative number of times.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The number of times is negative.</exception>
     public void Add(double value, long times)
     {
         if (times < 0)
@@ -137,7 +134,7 @@ public sealed class ValueStatistics
         AddErrors(bin, BitConverter.UInt64BitsToDouble(fraction | (1023UL << 52)), times);
     }
 
-    /// <summary>Adds all numbers of others.</summary>
+    /// <summary>Adds all numbers of other statistics.</summary>
     public void Add(ValueStatistics others)
     {
         ArgumentNullException.ThrowIfNull(others);
@@ -226,21 +223,20 @@ public sealed class ValueStatistics
 
         public long Count => owner._counts[bin];
 
-        /// <summary>How many are the power of two itself.</summary>
+        /// <summary>Numbers equal to the power of two.</summary>
         public long Powers => owner._powers[bin];
 
-        /// <summary>How many are more than 1.8125 times it.</summary>
+        /// <summary>Numbers above 1.8125 times the power of two.</summary>
         public long Above => owner._above[bin];
 
         /// <summary>Sum of squares, in units of the power of two squared.</summary>
         public double Squares => owner._squares[bin];
 
-        /// <summary>Sum of squared errors of rounding to so many bits of fraction, in the same units.</summary>
+        /// <summary>Sum of squared errors of rounding to this many bits of fraction, in the same units.</summary>
         public double Errors(int bits) => owner._errors[bin * Lanes + bits - FewestBits];
 
         /// <summary>
-        /// How many are rounded up to the next power of two. Those whose fraction begins with more ones than there are
-        /// bits.
+        /// Numbers rounded up to the next power of two: those whose fraction begins with more ones than there are bits.
         /// </summary>
         public long RoundedUp(int bits)
         {
@@ -252,7 +248,7 @@ public sealed class ValueStatistics
     }
 }
 
-/// <summary>How many numbers have each power of two.</summary>
-/// <param name="First">The power that the first count is of.</param>
+/// <summary>The number of values in each power of two.</summary>
+/// <param name="First">The power of the first count.</param>
 /// <param name="Counts">Counts of that power and those after it.</param>
 public sealed record ExponentHistogram(int First, IReadOnlyList<long> Counts);

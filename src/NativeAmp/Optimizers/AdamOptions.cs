@@ -25,11 +25,12 @@ public sealed record AdamOptions : OptimizerOptions
     public double Epsilon { get; init; } = 1e-8;
 
     /// <summary>
-    /// Whether the decay is taken from the parameters (AdamW) and not added to the gradients (Adam with L2).
+    /// Whether weight decay is subtracted from the parameters (AdamW); otherwise it is added to the gradients (Adam
+    /// with L2).
     /// </summary>
     public bool Decoupled { get; init; } = true;
 
-    /// <summary>Whether the largest second moment so far is the one divided by (Reddi et al. 2018).</summary>
+    /// <summary>Whether to divide by the largest second moment so far (AMSGrad, Reddi et al. 2018).</summary>
     public bool AmsGrad { get; init; }
 
     /// <inheritdoc/>

@@ -1,9 +1,9 @@
 namespace NativeAmp;
 
 /// <summary>
-/// What became of an optimizer's gradients since they were last read: by which scaler, whether they still lie in memory
-/// with its scale, and whether they are those that were read. A step after <see cref="GradScaler.Unscale"/> must use
-/// these and no others.
+/// The history of an optimizer's gradients since the last check: the scaler that checked them, whether they still carry
+/// its scale in memory, and whether they are the same gradients. A step after <see cref="GradScaler.Unscale"/> must use
+/// the checked gradients and no others.
 /// </summary>
 internal sealed class CheckedGradients(IParameter[] parameters)
 {
@@ -11,7 +11,7 @@ internal sealed class CheckedGradients(IParameter[] parameters)
     private string? _gone;
 
     /// <summary>
-    /// Whether they were checked by <see cref="GradScaler.Unscale"/> and lie in memory with their scale.
+    /// Whether <see cref="GradScaler.Unscale"/> checked the gradients and left them scaled in memory.
     /// </summary>
     public bool AreScaled { get; private set; }
 
@@ -19,24 +19,25 @@ internal sealed class CheckedGradients(IParameter[] parameters)
     public LossScaleState? Scaler => _scaler;
 
     /// <summary>
-    /// How often gradients with a loss scale were unscaled or stepped with: one that began before must not be added to.
+    /// Number of times that scaled gradients were unscaled or used by a step. A gradient that began before must not be
+    /// added to.
     /// </summary>
     public long Marks { get; private set; }
 
-    /// <summary>Whether a gradient appeared or moved since they were read.</summary>
+    /// <summary>Whether a gradient appeared or moved since the check.</summary>
     public bool OthersCame { get; set; }
 
-    /// <summary>They were read.</summary>
+    /// <summary>Notes that the gradients were checked.</summary>
     public void Read(LossScaleState? scaler, bool areScaled)
     {
         Marks++;
         (AreScaled, _scaler, _gone, OthersCame) = (areScaled, scaler, null, false);
     }
 
-    /// <summary>They were divided by the scale in memory.</summary>
+    /// <summary>Notes that the gradients were divided by the scale in memory.</summary>
     public void Unscaled() => (AreScaled, OthersCame) = (false, false);
 
-    /// <summary>A step was taken with them, which read them itself if a scaler is given.</summary>
+    /// <summary>Notes that a step used the gradients. If a scaler is given, the step checked them itself.</summary>
     public void Stepped(LossScaleState? readBy)
     {
         if (readBy is not null)
@@ -44,10 +45,10 @@ internal sealed class CheckedGradients(IParameter[] parameters)
         Forget("a step was taken with them");
     }
 
-    /// <summary>They are not what counts any more.</summary>
+    /// <summary>Forgets the check, for a reason.</summary>
     public void Forget(string reason) => (AreScaled, _gone) = (false, reason);
 
-    /// <summary>Why the gradients there are now are not those that a scaler read; null if they are.</summary>
+    /// <summary>Why the current gradients are not those that a scaler checked; null if they are.</summary>
     public string? Outdated(LossScaleState scaler)
     {
         if (_gone is not null)
@@ -55,11 +56,11 @@ internal sealed class CheckedGradients(IParameter[] parameters)
         if (_scaler != scaler)
             return "another scaler unscaled them";
         if (OthersCame)
-            return "a gradient came that was not there";
+            return "a new gradient has appeared";
         return FirstNew() is { } parameter ? $"that of '{parameter.Name}' was cleared and began anew" : null;
     }
 
-    /// <summary>Whether the gradients there are now are those that another scaler has unscaled.</summary>
+    /// <summary>Whether another scaler has unscaled the current gradients.</summary>
     public bool AreUnscaledByOther(LossScaleState scaler) =>
         _gone is null && _scaler is not null && _scaler != scaler && FirstNew() is null;
 

@@ -7,8 +7,8 @@ namespace NativeAmp;
 /// gradient.
 /// </summary>
 /// <remarks>
-/// Half the state of Adam. The paper takes a learning rate 3 to 10 times smaller than AdamW's, and a weight decay as
-/// much larger.
+/// Its state is half of Adam's. The paper uses a learning rate 3 to 10 times smaller than AdamW's, and a weight decay
+/// larger by the same factor.
 /// </remarks>
 public sealed class FusedLion : FusedOptimizer
 {
@@ -28,8 +28,8 @@ public sealed class FusedLion : FusedOptimizer
 }
 
 /// <summary>
-/// Hyperparameters of Lion. The defaults are the paper's: a learning rate of 1e-4, betas of 0.9 and 0.99. The decay is
-/// taken from the parameters.
+/// Hyperparameters of Lion. The defaults are the paper's: a learning rate of 1e-4, betas of 0.9 and 0.99. Weight decay
+/// is subtracted from the parameters.
 /// </summary>
 public sealed record LionOptions : OptimizerOptions
 {
@@ -41,7 +41,7 @@ public sealed record LionOptions : OptimizerOptions
         LearningRate = 1e-4;
     }
 
-    /// <summary>The momentum's share of the blend whose sign is taken, in [0, 1).</summary>
+    /// <summary>Weight of the momentum in the blend that gives the sign, in [0, 1).</summary>
     public double Beta1 { get; init; } = 0.9;
 
     /// <summary>Decay of the momentum, in [0, 1).</summary>

@@ -3,18 +3,17 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// An optimizer over float32 parameters, in one native call a step at any number of them: it reads the gradients to
-/// check and measure them, then unscales, clips, updates and writes the compute copies. Gradients that moved since the
-/// last step add one native call; so do compute copies.
+/// An optimizer over float32 parameters. A step is one native call for any number of parameters: it checks the
+/// gradients and measures their norm, then unscales, clips, updates, and writes the compute copies. Gradients that
+/// moved since the last step add one native call; so do compute copies that moved.
 /// </summary>
 /// <remarks>
-/// Gradients may be float32, float16 or bfloat16, mixed as they come. A step whose gradients are not finite is skipped,
-/// with or without a <see cref="GradScaler"/>: see <see cref="StepResult"/> for what it leaves behind. Parameters
-/// without a gradient are left out of a step. Gradients accumulate over all backward passes before
-/// <see cref="ZeroGrad"/>. Steps are counted by parameter, as in <c>torch.optim</c>: one that gets its first gradient
-/// late takes its first step then. Parameters of several models may have the same names; in
-/// messages and in the state the second "0.weight" is "2:0.weight", or has its <see cref="ParameterGroup.Name"/> before
-/// it.
+/// Gradients may be float32, float16 or bfloat16, in any mix. A step is skipped if its gradients are not finite, with
+/// or without a <see cref="GradScaler"/>; <see cref="StepOutcome"/> says what a skipped step leaves unchanged.
+/// Parameters without a gradient are left out of a step. Gradients accumulate over all backward passes until
+/// <see cref="ZeroGrad"/>. Steps are counted for each parameter, as in <c>torch.optim</c>: a parameter that gets its
+/// first gradient late takes its first step then. Parameters of several models may have equal names. In messages and in
+/// the state the second "0.weight" is "2:0.weight", or has its <see cref="ParameterGroup.Name"/> in front.
 /// </remarks>
 public abstract class FusedOptimizer : IDisposable
 {
@@ -56,8 +55,8 @@ public abstract class FusedOptimizer : IDisposable
     }
 
     /// <summary>
-    /// An optimizer of one group by the rule of its options: <see cref="FusedAdam"/> for <see cref="AdamOptions"/>, and
-    /// so on.
+    /// Creates an optimizer of one group by the type of its options: <see cref="FusedAdam"/> for
+    /// <see cref="AdamOptions"/>, and so on.
     /// </summary>
     /// <param name="parameters">The parameters; their device is the optimizer's.</param>
     /// <param name="options">The hyperparameters.</param>
@@ -76,15 +75,15 @@ public abstract class FusedOptimizer : IDisposable
     public IReadOnlyList<ParameterGroup> Groups => _groups;
 
     /// <summary>
-    /// Changes every group's learning rate over the steps that are applied; null for no change. It is asked before each
-    /// step; on a GPU, where the host does not wait to learn whether the last steps were skipped, for each number of
-    /// applied steps that there may be by then.
+    /// The schedule that changes every group's learning rate over the applied steps; null for none. It is asked before
+    /// each step. On a GPU the host does not wait to learn whether the last steps were skipped: there the schedule is
+    /// asked for each possible number of applied steps.
     /// </summary>
     public ILearningRateScheduler? Scheduler { get; set; }
 
     /// <summary>
-    /// Whether gradients are read before each step to find what is not finite and to measure their norm. Without it a
-    /// plain <see cref="Step"/> applies whatever there is; with a scaler or clipping they are always read.
+    /// Whether to check before each step that all gradients are finite, and to measure their norm. If false, a plain
+    /// <see cref="Step"/> applies the gradients unchecked; with a scaler or clipping they are always checked.
     /// </summary>
     public bool CheckGradients { get; set; } = true;
 
@@ -98,10 +97,10 @@ public abstract class FusedOptimizer : IDisposable
     /// <summary>The state on the device, for those who go on with <see cref="AmpKernels"/>.</summary>
     public OptimizerState State { get; }
 
-    /// <summary>What became of the gradients since they were last read.</summary>
+    /// <summary>The history of the gradients since the last check.</summary>
     internal CheckedGradients Gradients => _link.Gradients;
 
-    /// <summary>The rule's state, and the table over everything.</summary>
+    /// <summary>The rule's state, and the table of all parameters.</summary>
     internal OptimizerMemory Memory { get; }
 
     /// <summary>Takes a step with gradients that carry no loss scale.</summary>
@@ -122,16 +121,16 @@ public abstract class FusedOptimizer : IDisposable
     }
 
     /// <summary>
-    /// Clips gradients to a global L2 norm in the next step, as <c>torch.nn.utils.clip_grad_norm_</c> does. It costs no
-    /// pass of its own, and may be called before or after <see cref="GradScaler.Unscale"/>: the norm is that of the
-    /// unscaled gradients.
+    /// Clips gradients to a global L2 norm in the next step, as <c>torch.nn.utils.clip_grad_norm_</c> does. Clipping
+    /// costs no extra pass. It may be called before or after <see cref="GradScaler.Unscale"/>: the norm is always that
+    /// of the unscaled gradients.
     /// </summary>
     /// <param name="maxNorm">
-    /// The largest norm, above 0. Positive infinity clips nothing: the gradients are read and
-    /// <see cref="StepOutcome.GradientNorm"/> tells their norm, whatever <see cref="CheckGradients"/> is.
+    /// The largest norm, above 0. Positive infinity clips nothing but measures the norm for
+    /// <see cref="StepOutcome.GradientNorm"/>, even if <see cref="CheckGradients"/> is false.
     /// </param>
-    /// <exception cref="ArgumentOutOfRangeException">It is not above 0: negative, NaN, or 0 because it was too small
-    /// for a float.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The norm is negative, NaN, or 0 (also 0 because it was too small
+    /// for a float).</exception>
     public void ClipGradNorm(float maxNorm)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -157,7 +156,7 @@ public abstract class FusedOptimizer : IDisposable
     }
 
     /// <summary>
-    /// The learning rate that a group's next step takes. With a <see cref="Scheduler"/> it waits for the device.
+    /// The learning rate of a group's next step. With a <see cref="Scheduler"/> this waits for the device.
     /// </summary>
     public double NextLearningRate(int group = 0)
     {
@@ -220,7 +219,7 @@ public abstract class FusedOptimizer : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Whether any parameter has a gradient; the table then knows where all are.</summary>
+    /// <summary>Whether any parameter has a gradient. Updates the table with the places of all gradients.</summary>
     internal bool HasGradients(bool stepping)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -228,8 +227,8 @@ public abstract class FusedOptimizer : IDisposable
     }
 
     /// <summary>
-    /// Reads all gradients, where HasGradients found them: finite, norm, facts. With no in-place it is decided by
-    /// whether that can lose anything.
+    /// Checks all gradients that HasGradients found: finiteness, norm, facts. If inPlace is null, they are unscaled in
+    /// memory only if that loses nothing.
     /// </summary>
     internal void Check(LossScaleState? scaler, bool? inPlace)
     {
@@ -245,7 +244,9 @@ public abstract class FusedOptimizer : IDisposable
         Gradients.Read(scaler, areScaled: !write);
     }
 
-    /// <summary>Before the scale moves: gradients that were left with it lose it now, where they can.</summary>
+    /// <summary>
+    /// Runs before the scale changes: unscales gradients that were left scaled, where that is possible.
+    /// </summary>
     internal void SettleScale()
     {
         if (Gradients.AreScaled && _parameters.All(p => p is ITrackedParameter || p.Gradient.DType == DType.Float32))
@@ -253,8 +254,8 @@ public abstract class FusedOptimizer : IDisposable
     }
 
     /// <summary>
-    /// What <see cref="GradScaler.Unscale"/> does to float32 gradients, for half-precision ones that it left scaled:
-    /// they become float32, where nothing is lost by the division.
+    /// Unscales half-precision gradients that <see cref="GradScaler.Unscale"/> left scaled: they become float32, so
+    /// that the division loses nothing.
     /// </summary>
     internal void UnscaleInFloat32()
     {
@@ -284,7 +285,7 @@ public abstract class FusedOptimizer : IDisposable
         }
     }
 
-    /// <summary>Applies gradients, where HasGradients found them.</summary>
+    /// <summary>Applies the gradients that HasGradients found.</summary>
     internal StepResult Apply(LossScaleState? scaler, GradientCheck check)
     {
         Gradients.Stepped(check == GradientCheck.InThisCall ? scaler : null);
@@ -322,16 +323,16 @@ public abstract class FusedOptimizer : IDisposable
     }
 
     /// <summary>
-    /// The hyperparameters of the next step: where a schedule changes them, a row for each number of steps that may
-    /// have been applied by then, for which of the last steps were skipped only the device knows.
+    /// Prepares the hyperparameters of the next step. With a schedule there is a row for each possible number of
+    /// applied steps: only the device knows which of the last steps were skipped.
     /// </summary>
-    /// <returns>How many rows there are; the first is for as many applied steps as are known.</returns>
+    /// <returns>The number of rows; the first is for the number of steps known to be applied.</returns>
     private int PrepareGroups()
     {
         int rows = 1;
         if (Scheduler is not null)
         {
-            // A device that is so far behind is waited for.
+            // The device is too far behind: wait for it.
             if (_history.Next - 1 - _history.Known >= StepHistory.Length / 2)
                 _history.Facts(_history.Next - 1 - StepHistory.Length / 4);
             if (_history.Known > _knownNumber)
@@ -380,8 +381,7 @@ public abstract class FusedOptimizer : IDisposable
             return null;
         var all = new OverflowFacts[_parameters.Length];
         Memory.Table.ReadFacts(all);
-        // A check that came after the step has overwritten them; then they no longer tell of an overflow, or of
-        // another.
+        // A check after the step has overwritten the facts: they show no overflow, or another one.
         return all[facts.FirstNonFiniteTensor] is { NonFiniteCount: > 0 } bad ? bad : null;
     }
 

@@ -22,22 +22,20 @@ public sealed class FusedSgd : FusedOptimizer
 }
 
 /// <summary>
-/// Hyperparameters of SGD. The defaults are those of <c>torch.optim.SGD</c>: no momentum, no weight decay. The decay is
-/// added to the gradients.
+/// Hyperparameters of SGD. The defaults are those of <c>torch.optim.SGD</c>: no momentum, no weight decay. Weight decay
+/// is added to the gradients.
 /// </summary>
 public sealed record SgdOptions : OptimizerOptions
 {
     private static readonly string[] Buffer = ["momentum_buffer"];
 
-    /// <summary>The part of the buffer that a step keeps, 0 or more; 0 keeps no buffer.</summary>
+    /// <summary>Factor of the momentum buffer in each step, 0 or more; 0 keeps no buffer.</summary>
     public double Momentum { get; init; }
 
-    /// <summary>The part of a gradient that does not go into the buffer, but for the first, finite.</summary>
+    /// <summary>Part of each gradient, except the first, that does not go into the buffer. Finite.</summary>
     public double Dampening { get; init; }
 
-    /// <summary>
-    /// Whether a step looks ahead along the buffer (Nesterov). It needs a momentum, and no dampening.
-    /// </summary>
+    /// <summary>Whether to use Nesterov momentum. It needs a momentum above 0, and no dampening.</summary>
     public bool Nesterov { get; init; }
 
     /// <inheritdoc/>

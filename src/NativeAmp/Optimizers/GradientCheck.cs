@@ -1,14 +1,14 @@
 namespace NativeAmp;
 
-/// <summary>When the gradients of a step are read to find what is not finite and to measure their norm.</summary>
+/// <summary>When the gradients of a step are checked and their norm is measured.</summary>
 internal enum GradientCheck
 {
-    /// <summary>Never: whatever there is is applied.</summary>
+    /// <summary>Never: the gradients are applied unchecked.</summary>
     None,
 
-    /// <summary>They were, by <see cref="FusedOptimizer.Check"/>.</summary>
+    /// <summary>Before the step, by <see cref="FusedOptimizer.Check"/>.</summary>
     Before,
 
-    /// <summary>At the beginning of the call that applies them.</summary>
+    /// <summary>In the call that applies them.</summary>
     InThisCall,
 }

@@ -1,11 +1,13 @@
 namespace NativeAmp;
 
-/// <summary>What an optimizer needs to know of a parameter: memory, and nothing of tensors or graphs.</summary>
+/// <summary>
+/// A parameter as an optimizer sees it: a name, a shape and device memory. Tensors and graphs do not matter here.
+/// </summary>
 public interface IParameter
 {
     /// <summary>
     /// A name such as <c>0.weight</c>, which appears in messages and checkpoints. An optimizer of several models tells
-    /// apart what they both call so.
+    /// equal names apart.
     /// </summary>
     string Name { get; }
 
@@ -27,7 +29,7 @@ public interface IParameter
     TensorCell Gradient { get; }
 
     /// <summary>
-    /// The float16 or bfloat16 copy of the values, which the optimizer writes along; the default value while there is
+    /// The float16 or bfloat16 copy of the values, which the optimizer's step writes; the default value while there is
     /// none.
     /// </summary>
     TensorCell ComputeCopy { get; }

@@ -2,8 +2,7 @@ namespace NativeAmp;
 
 /// <summary>How the learning rate changes over the steps that were applied.</summary>
 /// <remarks>
-/// An optimizer asks by the number of steps that it has applied: a step skipped because of an overflow does not advance
-/// a schedule. To know that number the optimizer waits for the step before, which on a GPU costs a little overlap.
+/// A schedule depends on the number of applied steps: a step skipped because of an overflow does not advance it.
 /// </remarks>
 public interface ILearningRateScheduler
 {
@@ -29,11 +28,11 @@ public abstract class LearningRateSchedule : ILearningRateScheduler
     public static LearningRateSchedule Constant() => new ConstantSchedule();
 
     /// <summary>
-    /// Rises in a line over the first steps, reaching the full rate at the last of them, and goes on with another
+    /// Rises linearly over the first steps, reaches the full rate at the last of them, and goes on with another
     /// schedule.
     /// </summary>
     /// <param name="steps">Steps of warm-up, 0 or more.</param>
-    /// <param name="then">What comes after, counted from there; null for the full rate.</param>
+    /// <param name="then">The schedule after the warm-up, whose steps count from there; null for the full rate.</param>
     public static LearningRateSchedule LinearWarmup(long steps, LearningRateSchedule? then = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(steps);
@@ -53,7 +52,7 @@ public abstract class LearningRateSchedule : ILearningRateScheduler
         return new CosineSchedule(steps, floor);
     }
 
-    /// <summary>Multiplies the rate by a factor every so many steps.</summary>
+    /// <summary>Multiplies the rate by a factor each time that a number of steps has passed.</summary>
     /// <param name="every">Steps between changes, 1 or more.</param>
     /// <param name="factor">The factor, above 0.</param>
     public static LearningRateSchedule Step(long every, double factor)

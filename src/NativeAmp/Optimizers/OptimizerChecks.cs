@@ -1,11 +1,11 @@
 namespace NativeAmp;
 
-/// <summary>Whether an optimizer can be made of these parameters and groups.</summary>
+/// <summary>Checks the parameters and groups of a new optimizer.</summary>
 internal static class OptimizerChecks
 {
-    /// <summary>Whether one optimizer can train them all.</summary>
-    /// <exception cref="ArgumentException">One is given twice, is on another device, or has another one's memory or a
-    /// shape that is not its own.</exception>
+    /// <summary>Checks that one optimizer can train all the parameters.</summary>
+    /// <exception cref="ArgumentException">One is given twice, is on another device, shares another's memory, or has a
+    /// shape that does not fit its count.</exception>
     public static void Parameters(Device device, IParameter[] parameters, string[] names)
     {
         var seen = new Dictionary<IParameter, string>(ReferenceEqualityComparer.Instance);
@@ -32,8 +32,8 @@ internal static class OptimizerChecks
         }
     }
 
-    /// <summary>Whether all groups can be one step.</summary>
-    /// <exception cref="ArgumentException">They round compute copies in several ways.</exception>
+    /// <summary>Checks that one step can take all groups.</summary>
+    /// <exception cref="ArgumentException">They round compute copies in different ways.</exception>
     public static void Groups(ParameterGroup[] groups)
     {
         foreach (var group in groups)

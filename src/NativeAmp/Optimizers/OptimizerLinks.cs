@@ -1,13 +1,13 @@
 namespace NativeAmp;
 
-/// <summary>A parameter that wants to know what optimizers did with it.</summary>
+/// <summary>A parameter that tracks what optimizers did with it.</summary>
 internal interface ITrackedParameter : IParameter
 {
     /// <summary>The optimizers that the parameter belongs to.</summary>
     OptimizerLinks Optimizers { get; }
 
     /// <summary>
-    /// Whether there is a gradient, and it began after optimizers last unscaled or stepped with the one before.
+    /// Whether there is a gradient that began after optimizers last unscaled or used the previous one.
     /// </summary>
     bool HasNewGradient { get; }
 
@@ -15,18 +15,18 @@ internal interface ITrackedParameter : IParameter
     void WidenGradient();
 }
 
-/// <summary>What one optimizer shows its parameters, without calling each of them in each step.</summary>
+/// <summary>
+/// The state that one optimizer shares with its parameters, so that a step need not call each of them.
+/// </summary>
 internal sealed class OptimizerLink(FusedOptimizer optimizer, IParameter[] parameters)
 {
-    /// <summary>
-    /// How often the optimizer has written each parameter (or has left it alone in a step that was skipped).
-    /// </summary>
+    /// <summary>How often the optimizer has written each parameter, skipped steps included.</summary>
     public long[] Writes { get; } = new long[parameters.Length];
 
-    /// <summary>What became of the gradients.</summary>
+    /// <summary>The history of the gradients.</summary>
     public CheckedGradients Gradients { get; } = new(parameters);
 
-    /// <summary>Unscales all gradients of the optimizer in float32, for somebody who looks at one.</summary>
+    /// <summary>Unscales all gradients of the optimizer in float32, before one is read.</summary>
     public void ShowUnscaled()
     {
         if (Gradients.AreScaled)
@@ -56,7 +56,7 @@ internal sealed class OptimizerLinks
         }
     }
 
-    /// <summary>How often an optimizer unscaled its gradients or stepped with them through a scaler.</summary>
+    /// <summary>How often an optimizer unscaled its gradients or used them in a step through a scaler.</summary>
     public long Marks
     {
         get
@@ -68,10 +68,10 @@ internal sealed class OptimizerLinks
         }
     }
 
-    /// <summary>Adds an optimizer, to which the parameter is known by an index.</summary>
+    /// <summary>Adds an optimizer, and the parameter's index in it.</summary>
     public void Attach(OptimizerLink link, int index) => _links = [.. _links, (link, index)];
 
-    /// <summary>Forgets an optimizer, but not what it did.</summary>
+    /// <summary>Removes an optimizer; its counts remain.</summary>
     public void Detach(OptimizerLink link)
     {
         foreach (var (other, index) in _links)
@@ -84,7 +84,9 @@ internal sealed class OptimizerLinks
         _links = [.. _links.Where(other => other.Link != link)];
     }
 
-    /// <summary>Before somebody looks at the parameter's gradient: it is unscaled where its optimizer's was.</summary>
+    /// <summary>
+    /// Runs before the parameter's gradient is read: unscales it if its optimizer's gradients were unscaled.
+    /// </summary>
     public void ShowUnscaled()
     {
         foreach (var (link, _) in _links)

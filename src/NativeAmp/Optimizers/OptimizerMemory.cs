@@ -1,12 +1,12 @@
 namespace NativeAmp;
 
 /// <summary>
-/// The state and step counts of all parameters of an optimizer, in one buffer a column, and the table that shows them
-/// to the kernels.
+/// The state and step counts of all parameters of an optimizer, in one buffer for each column, and the table through
+/// which kernels reach them.
 /// </summary>
 internal sealed class OptimizerMemory : IDisposable
 {
-    // 256 bytes: where the allocator would begin a tensor of its own.
+    // 256 bytes: the alignment that the allocator gives a tensor of its own.
     private const long Alignment = 64;
 
     private readonly IParameter[] _parameters;
@@ -79,20 +79,19 @@ internal sealed class OptimizerMemory : IDisposable
     /// <summary>The table, with its columns.</summary>
     public TensorTable Table { get; }
 
-    /// <summary>What the table's columns hold.</summary>
+    /// <summary>The meaning of the table's columns.</summary>
     public OptimizerColumns Columns { get; }
 
     /// <summary>How often each parameter was updated.</summary>
     public StepCounts Steps { get; }
 
-    /// <summary>Whether every gradient there is is float32, as of the last refresh.</summary>
+    /// <summary>Whether all gradients were float32 at the last refresh.</summary>
     public bool AllGradientsFloat32 { get; private set; }
 
     /// <summary>
-    /// Tells the table of gradients and compute copies that moved since the last time; returns whether there is any
-    /// gradient.
+    /// Updates the table with gradients and compute copies that moved. Returns whether there is any gradient.
     /// </summary>
-    /// <param name="stepping">Whether the parameters that have one are about to be written.</param>
+    /// <param name="stepping">Whether a step is about to write the parameters that have a gradient.</param>
     public bool Refresh(bool stepping)
     {
         bool any = false,
@@ -153,7 +152,7 @@ internal sealed class OptimizerMemory : IDisposable
         }
     }
 
-    /// <summary>Sets all state and counts, which fit.</summary>
+    /// <summary>Sets all state and counts. They were checked before.</summary>
     public void Write(ParameterSnapshot[] parameters)
     {
         for (int i = 0; i < parameters.Length; i++)
@@ -164,7 +163,7 @@ internal sealed class OptimizerMemory : IDisposable
         Steps.Write([.. parameters.Select(p => p.Step)]);
     }
 
-    /// <summary>Says what does not fit, or null.</summary>
+    /// <summary>The reason why a snapshot does not fit; null if it fits.</summary>
     public string? Misfit(int index, ParameterSnapshot snapshot)
     {
         long count = _parameters[index].Count;

@@ -3,10 +3,10 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// Hyperparameters of a parameter group: those that every rule has. A rule's own are those of <see cref="AdamOptions"/>
-/// and its like.
+/// Hyperparameters of a parameter group that every rule has. <see cref="AdamOptions"/> and the other derived types add
+/// a rule's own.
 /// </summary>
-/// <remarks>A closed set: each kind stands for a rule that the kernels have.</remarks>
+/// <remarks>A closed set: each derived type stands for a rule of the kernels.</remarks>
 public abstract record OptimizerOptions
 {
     private protected OptimizerOptions() { }
@@ -17,7 +17,7 @@ public abstract record OptimizerOptions
     /// <summary>Weight decay, 0 or more.</summary>
     public double WeightDecay { get; init; }
 
-    /// <summary>Whether to go up the gradient.</summary>
+    /// <summary>Whether to maximize the loss instead of minimizing it.</summary>
     public bool Maximize { get; init; }
 
     /// <summary>How compute copies are rounded; the same for all groups of an optimizer.</summary>
@@ -26,14 +26,14 @@ public abstract record OptimizerOptions
     /// <summary>Stochastic rounding: key of the generator; the same for all groups of an optimizer.</summary>
     public ulong RoundingSeed { get; init; }
 
-    /// <summary>The rule's name, as <c>--optimizer</c> and checkpoints have it.</summary>
+    /// <summary>The rule's name, as used by <c>--optimizer</c> and checkpoints.</summary>
     public abstract string RuleName { get; }
 
-    /// <summary>The rule that the kernels are told.</summary>
+    /// <summary>The rule's code for the kernels.</summary>
     internal abstract NampRule Rule { get; }
 
     /// <summary>
-    /// What the rule remembers of each element with these options, a float32 each, in the words of <c>torch.optim</c>.
+    /// Names of the rule's states with these options, as in <c>torch.optim</c>. Each is one float32 for each element.
     /// </summary>
     internal abstract IReadOnlyList<string> StateNames { get; }
 
@@ -43,7 +43,7 @@ public abstract record OptimizerOptions
     /// <summary>The rule's own hyperparameters, in words.</summary>
     internal abstract string Describe();
 
-    /// <summary>What the kernels are told; a rule adds its own.</summary>
+    /// <summary>The hyperparameters for the kernels; a rule adds its own.</summary>
     internal virtual NampOptimizerGroup ToNative() =>
         new()
         {
@@ -53,7 +53,7 @@ public abstract record OptimizerOptions
         };
 
     /// <summary>Checks the values; a rule adds its own.</summary>
-    /// <exception cref="ArgumentException">One is not possible.</exception>
+    /// <exception cref="ArgumentException">A value is not possible.</exception>
     internal virtual void Validate()
     {
         Check(
@@ -71,7 +71,7 @@ public abstract record OptimizerOptions
         Check(Enum.IsDefined(CopyRounding), nameof(CopyRounding), CopyRounding, "one of its names");
     }
 
-    /// <summary>Whether an optimizer that has these options can go on with others.</summary>
+    /// <summary>Whether an optimizer with these options can change to others.</summary>
     internal bool CanBecome(OptimizerOptions other) =>
         Rule == other.Rule
         && StateNames.SequenceEqual(other.StateNames)

@@ -1,8 +1,6 @@
 namespace NativeAmp;
 
-/// <summary>
-/// Everything that a <see cref="FusedOptimizer"/> remembers from step to step, copied to the host for checkpoints.
-/// </summary>
+/// <summary>The state of a <see cref="FusedOptimizer"/>, copied to the host for checkpoints.</summary>
 public sealed record OptimizerSnapshot
 {
     /// <summary>Steps applied by the optimizer, whichever parameters had a gradient.</summary>
@@ -12,17 +10,18 @@ public sealed record OptimizerSnapshot
     public required IReadOnlyList<ParameterSnapshot> Parameters { get; init; }
 }
 
-/// <summary>What an optimizer remembers of one parameter.</summary>
+/// <summary>An optimizer's state of one parameter.</summary>
 public sealed record ParameterSnapshot
 {
     /// <summary>The parameter's name.</summary>
     public required string Name { get; init; }
 
-    /// <summary>How often the parameter was updated: steps without its gradient do not count.</summary>
+    /// <summary>Number of updates of the parameter. Steps without a gradient of it do not count.</summary>
     public required long Step { get; init; }
 
     /// <summary>
-    /// A float32 an element for each column of the rule's state, by its name in <c>torch.optim</c>, such as "exp_avg".
+    /// The columns of the rule's state by their names in <c>torch.optim</c>, such as "exp_avg". Each has one float32
+    /// for each element.
     /// </summary>
     public required IReadOnlyDictionary<string, float[]> State { get; init; }
 }

@@ -3,8 +3,8 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// Findings of a check and counts of an optimizer, on the device. Kernels read and write it there; the host need not
-/// wait.
+/// The findings of a check and the step count of an optimizer, on the device. Kernels read and write them there, so
+/// that the host need not wait.
 /// </summary>
 public sealed unsafe class OptimizerState : IDisposable
 {
@@ -36,7 +36,7 @@ public sealed unsafe class OptimizerState : IDisposable
     /// <summary>Copies the values to the host, and waits for them.</summary>
     public OptimizerFacts Read() => new(Device.Read<NampOptimizerState>(Pointer));
 
-    /// <summary>Begins anew, with this many steps applied before.</summary>
+    /// <summary>Resets the state to this number of applied steps.</summary>
     public void Reset(long step)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(step);
@@ -47,7 +47,7 @@ public sealed unsafe class OptimizerState : IDisposable
     /// <summary>Gives the memory back.</summary>
     public void Dispose() => _buffer.Dispose();
 
-    /// <summary>Forgets what the last check found, for a step that is taken without one.</summary>
+    /// <summary>Clears the findings of the last check, for a step without one.</summary>
     internal void ForgetFindings()
     {
         Device.FillMemory((nint)(&Native->FoundInf), 0, sizeof(int));
@@ -72,7 +72,7 @@ public readonly record struct OptimizerFacts
     /// <summary>Steps applied; a skipped one does not count.</summary>
     public long Step { get; }
 
-    /// <summary>Whether the gradients of the last check are not to be applied.</summary>
+    /// <summary>Whether the last check found that its gradients must not be applied.</summary>
     public bool FoundInf { get; }
 
     /// <summary>Whether the gradients in memory are unscaled already.</summary>
@@ -81,12 +81,12 @@ public readonly record struct OptimizerFacts
     /// <summary>Global L2 norm of the unscaled gradients, before clipping; not finite on overflow.</summary>
     public float GradientNorm { get; }
 
-    /// <summary>What the last step multiplied gradients by; 1 without clipping.</summary>
+    /// <summary>The factor by which clipping multiplied the gradients of the last step; 1 without clipping.</summary>
     public float ClipCoefficient { get; }
 
-    /// <summary>Elements that are not finite, over all tensors.</summary>
+    /// <summary>Number of elements that are not finite, over all tensors.</summary>
     public long NonFiniteCount { get; }
 
-    /// <summary>Index in the table of the first tensor that has one; -1 if none has.</summary>
+    /// <summary>Table index of the first tensor with such an element; -1 if there is none.</summary>
     public long FirstNonFiniteTensor { get; }
 }

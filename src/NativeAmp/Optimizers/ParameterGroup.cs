@@ -8,8 +8,8 @@ public sealed class ParameterGroup
 
     /// <summary>A group.</summary>
     /// <param name="parameters">The parameters.</param>
-    /// <param name="options">Their hyperparameters, such as <see cref="AdamOptions"/>; they are of the optimizer's
-    /// rule.</param>
+    /// <param name="options">Their hyperparameters, such as <see cref="AdamOptions"/>. They must belong to the
+    /// optimizer's rule.</param>
     /// <exception cref="ArgumentException">A hyperparameter is not possible.</exception>
     public ParameterGroup(IEnumerable<IParameter> parameters, OptimizerOptions options)
     {
@@ -21,8 +21,8 @@ public sealed class ParameterGroup
     }
 
     /// <summary>
-    /// The beginning of the names of the group's parameters, in messages and in the optimizer's state: "encoder" makes
-    /// "encoder.0.weight" of "0.weight". Null for nothing. Groups may share one.
+    /// Prefix of the parameters' names in messages and in the optimizer's state: "encoder" makes "encoder.0.weight" of
+    /// "0.weight". Null for none. Groups may share a prefix.
     /// </summary>
     /// <exception cref="ArgumentException">It is empty.</exception>
     public string? Name
@@ -40,8 +40,8 @@ public sealed class ParameterGroup
     public IReadOnlyList<IParameter> Parameters { get; }
 
     /// <summary>
-    /// The hyperparameters, from the next step on. The rule, its columns of state and the rounding of compute copies
-    /// stay the first ones.
+    /// The hyperparameters from the next step on. The rule, its columns of state and the rounding of compute copies
+    /// cannot be changed.
     /// </summary>
     /// <exception cref="ArgumentException">A hyperparameter is not possible, or cannot be changed.</exception>
     public OptimizerOptions Options

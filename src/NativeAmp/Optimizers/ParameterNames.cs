@@ -1,15 +1,15 @@
 namespace NativeAmp;
 
 /// <summary>
-/// What an optimizer calls its parameters, in messages and states: each by a name of its own, which the order of
-/// parameters alone decides.
+/// The names of an optimizer's parameters, in messages and states. Each is unique, and depends only on the order of
+/// parameters.
 /// </summary>
 internal static class ParameterNames
 {
     /// <summary>
-    /// A name for each parameter: its own, behind its group's where that has one. Names that several models use are
-    /// told apart by a number: "0.weight" is the first of that name, "2:0.weight" the second. One without a name is
-    /// called by its place.
+    /// A name for each parameter: its own, with its group's name in front if there is one. A number tells equal names
+    /// of several models apart: "0.weight" is the first, "2:0.weight" the second. A parameter without a name is named
+    /// by its place.
     /// </summary>
     public static string[] Of(IEnumerable<ParameterGroup> groups)
     {

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace NativeAmp;
 
 /// <summary>
-/// How often each tensor of a table was updated by an optimizer, on the device: a number a tensor, which Adam computes
-/// its bias corrections from. A tensor without a gradient, and a step that is skipped, do not count.
+/// The number of updates of each tensor of a table, on the device. Adam computes its bias corrections from it. Steps
+/// without a gradient of the tensor, and skipped steps, do not count.
 /// </summary>
 public sealed unsafe class StepCounts : IDisposable
 {
@@ -28,7 +28,9 @@ public sealed unsafe class StepCounts : IDisposable
     /// <summary>Number of tensors.</summary>
     public int TensorCount { get; }
 
-    /// <summary>Device pointer to the counts, an <see cref="long"/> a tensor; 0 if there are no tensors.</summary>
+    /// <summary>
+    /// Device pointer to the counts, one <see cref="long"/> for each tensor; 0 if there are no tensors.
+    /// </summary>
     public nint Pointer => _buffer.Pointer;
 
     /// <summary>The counts, for work on a stream.</summary>
@@ -47,9 +49,9 @@ public sealed unsafe class StepCounts : IDisposable
     }
 
     /// <summary>Sets the counts.</summary>
-    /// <param name="counts">A number a tensor, 0 or more.</param>
-    /// <exception cref="ArgumentException">There are more or fewer than tensors, or one is negative; nothing was
-    /// changed.</exception>
+    /// <param name="counts">One number for each tensor, 0 or more.</param>
+    /// <exception cref="ArgumentException">The number of counts is not the number of tensors, or a count is negative.
+    /// Nothing was changed.</exception>
     public void Write(ReadOnlySpan<long> counts)
     {
         if (counts.Length != TensorCount)

@@ -3,15 +3,15 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// What an optimizer's and its scaler's state were after each of the last steps, brought to the host in the order of
-/// the device's work, so that a result can be looked at later without the host having waited for it.
+/// The states of an optimizer and its scaler after each of the last steps, copied to the host in the order of the
+/// device's work. A result can be read later, and the host need not wait for it.
 /// </summary>
 internal sealed unsafe class StepHistory : IDisposable
 {
-    /// <summary>Steps that are kept.</summary>
+    /// <summary>Number of steps kept.</summary>
     public const int Length = 64;
 
-    // One more than are kept: whether a step met a label out of range is seen by comparing it with the step before.
+    // One more than are kept: comparing a step with the one before shows whether it met a label out of range.
     private const int Records = Length + 1;
 
     private readonly Device _device;
@@ -30,14 +30,12 @@ internal sealed unsafe class StepHistory : IDisposable
     /// <summary>Number of the next step.</summary>
     public long Next { get; private set; }
 
-    /// <summary>
-    /// Number of the last step whose record is there, as far as can be known without waiting for it; -1 for none.
-    /// </summary>
+    /// <summary>Number of the last step whose record is there, without waiting; -1 for none.</summary>
     public long Known
     {
         get
         {
-            // What fell out of the ring was overwritten by what came after it.
+            // A record that fell out of the ring was overwritten by a later one.
             _known = Math.Max(_known, Next - Length - 1);
             while (_known < Next - 1 && _records.IsThere(RecordOf(_known + 1)))
                 _known++;
@@ -47,11 +45,11 @@ internal sealed unsafe class StepHistory : IDisposable
 
     /// <summary>Keeps a step; returns its number.</summary>
     /// <param name="state">The optimizer's state.</param>
-    /// <param name="scaler">The scale that its gradients carried, or null.</param>
-    /// <param name="learningRates">The first group's, for each number of applied steps that it may have begun
-    /// with.</param>
+    /// <param name="scaler">The loss scale of its gradients, or null.</param>
+    /// <param name="learningRates">Learning rates of the first group, for each number of applied steps that the step
+    /// may have begun with.</param>
     /// <param name="firstStep">The first of these numbers.</param>
-    /// <param name="wasChecked">Whether the gradients were.</param>
+    /// <param name="wasChecked">Whether the gradients were checked.</param>
     public long Add(
         OptimizerState state,
         LossScaleState? scaler,
@@ -86,9 +84,7 @@ internal sealed unsafe class StepHistory : IDisposable
 
     public OptimizerFacts Facts(long number) => new(Read(number).Optimizer);
 
-    /// <summary>
-    /// Steps that were applied when a step, whose record is there, was over; those before the first one for -1.
-    /// </summary>
+    /// <summary>Applied steps after a step whose record is there. For -1 those before the first step.</summary>
     public long AppliedAfter(long number, long atFirst) =>
         number < 0 ? atFirst : _records.Read<Record>(RecordOf(number)).Optimizer.Step;
 
@@ -96,7 +92,9 @@ internal sealed unsafe class StepHistory : IDisposable
 
     public bool WasChecked(long number) => SlotOf(number).WasChecked;
 
-    /// <summary>The first group's; waits only where it depends on how many steps were applied.</summary>
+    /// <summary>
+    /// The learning rate of the first group. Waits only if it depends on the number of applied steps.
+    /// </summary>
     public double LearningRate(long number)
     {
         Slot slot = SlotOf(number);

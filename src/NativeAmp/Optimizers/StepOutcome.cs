@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace NativeAmp;
 
-/// <summary>What a step came to.</summary>
+/// <summary>The outcome of an optimizer's step.</summary>
 /// <remarks>
-/// A skipped step leaves parameters, moments, compute copies and the step count as they were, and gradients as they lie
-/// in memory: still scaled, unless <see cref="GradScaler.Unscale"/> had written them.
+/// A skipped step changes no parameters, moments, compute copies and step counts. Its gradients stay in memory
+/// unchanged: still scaled, unless <see cref="GradScaler.Unscale"/> had unscaled them in place.
 /// </remarks>
 public readonly record struct StepOutcome
 {
@@ -35,16 +35,16 @@ public readonly record struct StepOutcome
     /// </summary>
     public required float GradientNorm { get; init; }
 
-    /// <summary>What clipping multiplied the gradients by; 1 without.</summary>
+    /// <summary>The factor by which clipping multiplied the gradients; 1 without clipping.</summary>
     public required float ClipCoefficient { get; init; }
 
-    /// <summary>The loss scale that the gradients carried; 1 without a scaler.</summary>
+    /// <summary>The loss scale of the gradients; 1 without a scaler.</summary>
     public required float Scale { get; init; }
 
     /// <summary>The learning rate of the first parameter group.</summary>
     public required double LearningRate { get; init; }
 
-    /// <summary>Gradient elements that were not finite, over all parameters.</summary>
+    /// <summary>Number of gradient elements that were not finite, over all parameters.</summary>
     public required long NonFiniteCount { get; init; }
 
     /// <summary>Name of the first parameter whose gradient was not finite; null if there is none.</summary>

@@ -1,6 +1,6 @@
 namespace NativeAmp;
 
-/// <summary>A step that was taken. What it came to is on the device until <see cref="Read"/> asks.</summary>
+/// <summary>The result of a step. Its outcome stays on the device until <see cref="Read"/> is called.</summary>
 /// <remarks>It can be read until its optimizer has taken 64 more steps.</remarks>
 public readonly struct StepResult
 {
@@ -19,16 +19,16 @@ public readonly struct StepResult
     private FusedOptimizer Optimizer =>
         _optimizer ?? throw new InvalidOperationException("This is the result of no step.");
 
-    /// <summary>What the step came to; waits for the device where that is not known yet.</summary>
-    /// <exception cref="IndexRangeException">On a GPU a label or index out of range was met since the step
-    /// before.</exception>
+    /// <summary>The outcome of the step. Waits for the device if it is not known yet.</summary>
+    /// <exception cref="IndexRangeException">On a GPU, a label or index was out of range since the previous
+    /// step.</exception>
     public StepOutcome Read() => Optimizer.OutcomeOf(_number);
 
     /// <summary>
-    /// What the gradient of <see cref="StepOutcome.FirstBadParameter"/> looked like; null if there is none, or if a
-    /// later check has overwritten it. Waits for the device.
+    /// The facts of the gradient of <see cref="StepOutcome.FirstBadParameter"/>; null if there is none, or if a later
+    /// check has overwritten them. Waits for the device.
     /// </summary>
-    /// <exception cref="IndexRangeException">On a GPU a label or index out of range was met since the step
-    /// before.</exception>
+    /// <exception cref="IndexRangeException">On a GPU, a label or index was out of range since the previous
+    /// step.</exception>
     public OverflowFacts? ReadFirstBadFacts() => Optimizer.FirstBadFactsOf(_number);
 }

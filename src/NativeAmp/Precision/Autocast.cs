@@ -1,8 +1,8 @@
 namespace NativeAmp;
 
 /// <summary>
-/// The precision policy in force in this flow of control: it stays over <c>await</c>, goes into tasks that are started
-/// within its scope, and is nowhere else.
+/// The precision policy of the current flow of control. It persists over <c>await</c> and flows into tasks started
+/// within its scope; other threads do not see it.
 /// </summary>
 /// <example>
 /// <code>
@@ -16,7 +16,7 @@ public static class Autocast
 {
     private static readonly AsyncLocal<AutocastFrame?> s_innermost = new();
 
-    /// <summary>The policy in force; null outside of every scope and inside of <see cref="Disable"/>.</summary>
+    /// <summary>The policy in force; null outside of every scope, and within <see cref="Disable"/>.</summary>
     public static PrecisionPolicy? Current => s_innermost.Value?.Policy;
 
     /// <summary>Whether a policy is in force.</summary>
@@ -31,11 +31,11 @@ public static class Autocast
         return Push(policy);
     }
 
-    /// <summary>Puts no policy in force until the scope is disposed: operators take their inputs' types.</summary>
+    /// <summary>Turns autocast off until the scope is disposed: operators compute in their inputs' types.</summary>
     public static AutocastScope Disable() => Push(null);
 
     /// <summary>
-    /// The type that an operator computes in, here and now: the policy's, or without one its widest input's.
+    /// The type that an operator computes in now: the policy's, or without a policy the widest type among its inputs.
     /// </summary>
     /// <param name="name">The operator, as in <see cref="OperatorLists"/>.</param>
     /// <param name="widestInput">The widest type among its inputs.</param>
@@ -43,7 +43,7 @@ public static class Autocast
 
     internal static void Leave(AutocastFrame frame)
     {
-        // A scope that was left before, with one around it or in another flow, has nothing to undo.
+        // A scope that was already left, with an outer one or in another flow, has nothing to undo.
         for (AutocastFrame? open = s_innermost.Value; open is not null; open = open.Outer)
         {
             if (open != frame)
@@ -61,14 +61,14 @@ public static class Autocast
     }
 }
 
-/// <summary>What <see cref="Autocast.Enter"/> gives: disposing it puts the policy before back in force.</summary>
+/// <summary>The scope of <see cref="Autocast.Enter"/>. Disposing it puts the previous policy back in force.</summary>
 public readonly struct AutocastScope : IDisposable
 {
     private readonly AutocastFrame? _frame;
 
     internal AutocastScope(AutocastFrame frame) => _frame = frame;
 
-    /// <summary>Leaves the scope, and every scope entered within it. To do so twice is harmless.</summary>
+    /// <summary>Leaves the scope, and every scope entered within it. A second call does nothing.</summary>
     public void Dispose()
     {
         if (_frame is not null)
@@ -76,7 +76,7 @@ public readonly struct AutocastScope : IDisposable
     }
 }
 
-/// <summary>A policy in force (or null for none), and what is in force around it.</summary>
+/// <summary>A policy in force (null for none), and the frame around it.</summary>
 internal sealed class AutocastFrame(PrecisionPolicy? policy, AutocastFrame? outer)
 {
     public PrecisionPolicy? Policy { get; } = policy;

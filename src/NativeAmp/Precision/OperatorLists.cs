@@ -2,10 +2,10 @@ using System.Collections.Frozen;
 
 namespace NativeAmp;
 
-/// <summary>The operators that autocast knows, each with its precision unless a policy says otherwise.</summary>
+/// <summary>The operators that autocast knows, each with its default precision.</summary>
 /// <remarks>
-/// The choice is PyTorch's (torch/amp autocast, CUDA op lists). Arithmetic within an operator is always float32; the
-/// precision is that of its inputs and outputs. An operator that is not listed takes its widest input's type.
+/// The lists are PyTorch's (torch/amp autocast, CUDA op lists). Arithmetic within an operator is always float32; the
+/// precision is that of its inputs and outputs. An operator that is not listed uses the widest type among its inputs.
 /// </remarks>
 public static class OperatorLists
 {

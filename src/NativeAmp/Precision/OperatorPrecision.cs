@@ -1,14 +1,16 @@
 namespace NativeAmp;
 
-/// <summary>In which type an operator computes under autocast.</summary>
+/// <summary>The type that an operator computes in under autocast.</summary>
 public enum OperatorPrecision
 {
-    /// <summary>In the policy's compute type: what tensor cores do, and what is bound by memory.</summary>
+    /// <summary>
+    /// The policy's compute type: for operators that tensor cores speed up, and for those bound by memory.
+    /// </summary>
     Compute,
 
-    /// <summary>In float32: what sums many numbers or takes exponentials.</summary>
+    /// <summary>float32: for operators that sum many numbers or take exponentials.</summary>
     Float32,
 
-    /// <summary>In the widest type among its inputs.</summary>
+    /// <summary>The widest type among the operator's inputs.</summary>
     WidestInput,
 }

@@ -2,12 +2,11 @@ using System.Collections.Immutable;
 
 namespace NativeAmp;
 
-/// <summary>Which types a model trains in: an immutable value, read from and written as text.</summary>
+/// <summary>The types that a model trains in. An immutable value, with a text form.</summary>
 /// <remarks>
-/// As text it is <c>params=float32,compute=float16,loss=float32</c>, followed by operators whose precision differs from
-/// <see cref="OperatorLists"/>, such as <c>softmax=compute</c>; or one of the names O0 to O3. Parameters are kept in
-/// float32 and losses are computed in float32 under every policy: that is what NativeAmp is built on, and saying
-/// anything else is an error.
+/// The text form is <c>params=float32,compute=float16,loss=float32</c>, followed by operators whose precision differs
+/// from <see cref="OperatorLists"/>, such as <c>softmax=compute</c>; or one of the names O0 to O3. Under every policy
+/// parameters are kept in float32 and losses are computed in float32; any other choice is an error.
 /// </remarks>
 public sealed class PrecisionPolicy : IEquatable<PrecisionPolicy>
 {
@@ -43,14 +42,16 @@ public sealed class PrecisionPolicy : IEquatable<PrecisionPolicy>
     public static PrecisionPolicy O2 { get; } = AllBut(Float16, OperatorLists.Norms, OperatorPrecision.Float32);
 
     /// <summary>
-    /// O3 of Apex and MindSpore: everything in float16 but losses. Other than there, master weights stay in float32.
+    /// O3 of Apex and MindSpore: everything in float16 but losses. Unlike there, master weights stay in float32.
     /// </summary>
     public static PrecisionPolicy O3 { get; } = AllBut(Float16, OperatorLists.Norms, OperatorPrecision.Compute);
 
     /// <summary>Type of the parameters that the optimizer updates: float32.</summary>
     public DType Parameters => DType.Float32;
 
-    /// <summary>Type of what the compute operators read and write.</summary>
+    /// <summary>
+    /// Type of the inputs and outputs of operators with the precision <see cref="OperatorPrecision.Compute"/>.
+    /// </summary>
     public DType Compute { get; }
 
     /// <summary>Type that losses are computed in: float32.</summary>
@@ -59,7 +60,7 @@ public sealed class PrecisionPolicy : IEquatable<PrecisionPolicy>
     /// <summary>Operators whose precision differs from <see cref="OperatorLists.Default"/>.</summary>
     public IReadOnlyDictionary<string, OperatorPrecision> Overrides => _overrides;
 
-    /// <summary>Whether the compute type can overflow where float32 does not, so that gradients want scaling.</summary>
+    /// <summary>Whether gradients need a loss scale: the compute type has a smaller range than float32.</summary>
     public bool NeedsLossScale => Compute == DType.Float16;
 
     /// <summary>The same policy with another compute type.</summary>
@@ -73,7 +74,7 @@ public sealed class PrecisionPolicy : IEquatable<PrecisionPolicy>
             );
 
     /// <summary>The same policy with another precision for one operator.</summary>
-    /// <exception cref="ArgumentException">There is no such operator, or it is a loss and not to be
+    /// <exception cref="ArgumentException">There is no such operator, or it is a loss and the precision is not
     /// float32.</exception>
     public PrecisionPolicy WithOperator(string name, OperatorPrecision precision)
     {
@@ -94,7 +95,7 @@ public sealed class PrecisionPolicy : IEquatable<PrecisionPolicy>
         );
     }
 
-    /// <summary>The precision of an operator; one that is not known takes its widest input's type.</summary>
+    /// <summary>The precision of an operator; <see cref="OperatorPrecision.WidestInput"/> for an unknown one.</summary>
     public OperatorPrecision PrecisionOf(string name) =>
         _overrides.TryGetValue(name, out var precision) || OperatorLists.Default.TryGetValue(name, out precision)
             ? precision
@@ -114,10 +115,10 @@ public sealed class PrecisionPolicy : IEquatable<PrecisionPolicy>
     /// <summary>Reads a policy.</summary>
     /// <param name="text">Such as <c>params=float32,compute=float16,loss=float32</c> or <c>O1</c>; the compute type
     /// must be given, the rest may be left out.</param>
-    /// <exception cref="FormatException">The text is no policy; the message says where.</exception>
+    /// <exception cref="FormatException">The text is not a policy; the message says where.</exception>
     public static PrecisionPolicy Parse(string text) => PrecisionPolicyParser.Parse(text);
 
-    /// <summary>Reads a policy, or says why not.</summary>
+    /// <summary>Reads a policy; false, with the reason, if the text is not one.</summary>
     public static bool TryParse(string? text, out PrecisionPolicy? policy, out string? error)
     {
         try

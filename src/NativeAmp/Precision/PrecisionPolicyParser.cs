@@ -1,6 +1,6 @@
 namespace NativeAmp;
 
-/// <summary>Policies as text.</summary>
+/// <summary>Reads policies from text.</summary>
 internal static class PrecisionPolicyParser
 {
     public static string NameOf(OperatorPrecision precision) =>

@@ -4,19 +4,18 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// Where the time of a program goes, by function of the native library. It measures the whole process, all threads, and
-/// costs next to nothing. On a GPU a function's time is what the host spends in it; what the device does later is for
-/// NVIDIA's own profilers.
+/// Measures the time spent in each function of the native library, over all threads of the process. It costs next to
+/// nothing. On a GPU it measures the host's time in a function; use NVIDIA's profilers for the device's time.
 /// </summary>
 public static unsafe class NativeProfile
 {
     /// <summary>Starts to measure, from zero.</summary>
     public static void Start() => Ensure.Success(NativeMethods.ProfileStart());
 
-    /// <summary>Ends it; what was measured stays until the next <see cref="Start"/>.</summary>
+    /// <summary>Stops measuring. The times stay until the next <see cref="Start"/>.</summary>
     public static void Stop() => Ensure.Success(NativeMethods.ProfileStop());
 
-    /// <summary>What was measured so far: the functions that were called, the most expensive first.</summary>
+    /// <summary>The times so far, of the functions that were called, the most expensive first.</summary>
     public static IReadOnlyList<ProfileEntry> Read()
     {
         int count = 0;

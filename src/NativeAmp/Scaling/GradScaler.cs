@@ -3,13 +3,13 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// Scales the loss so that half-precision gradients do not vanish, finds out when they overflow, skips those steps, and
-/// moves the scale. The contract is that of <c>torch.amp.GradScaler</c>.
+/// Scales the loss so that half-precision gradients do not underflow, detects overflows, skips those steps, and adapts
+/// the scale. The contract is that of <c>torch.amp.GradScaler</c>.
 /// </summary>
 /// <remarks>
 /// Once a step: scale the loss and run backward; optionally <see cref="Unscale"/>; <see cref="Step"/> for each
-/// optimizer; <see cref="Update()"/>. The scale lives on the device and the host does not wait for it. Disabled, the
-/// same calls train without scaling.
+/// optimizer; <see cref="Update()"/>. The scale lives on the device, and the host does not wait for it. When disabled,
+/// the same calls train without scaling.
 /// </remarks>
 public sealed unsafe class GradScaler : IDisposable
 {
@@ -26,7 +26,7 @@ public sealed unsafe class GradScaler : IDisposable
 
     /// <summary>A scaler.</summary>
     /// <param name="device">The device that the optimizers' parameters are on.</param>
-    /// <param name="options">How the scale begins and moves; null for the defaults.</param>
+    /// <param name="options">The initial scale, and how it changes; null for the defaults.</param>
     /// <exception cref="ArgumentException">An option is not possible.</exception>
     public GradScaler(Device device, GradScalerOptions? options = null)
     {
@@ -56,19 +56,17 @@ public sealed unsafe class GradScaler : IDisposable
     /// <summary>The device.</summary>
     public Device Device { get; }
 
-    /// <summary>How the scale begins and moves.</summary>
+    /// <summary>The initial scale, and how it changes.</summary>
     public GradScalerOptions Options { get; }
 
     /// <summary>Whether gradients are scaled at all.</summary>
     public bool IsEnabled => _scale is not null;
 
-    /// <summary>
-    /// The scale on the device, for those who go on with <see cref="AmpKernels"/>; null when disabled.
-    /// </summary>
+    /// <summary>The scale on the device, for use with <see cref="AmpKernels"/>; null when disabled.</summary>
     public LossScaleState? DeviceState => _scale;
 
     /// <summary>
-    /// Device pointer to one float32, what the loss is to be multiplied by; 0 when disabled, which stands for 1.
+    /// Device pointer to the factor of the loss, one float32. When disabled it is 0, which stands for a factor of 1.
     /// </summary>
     public nint ScalePointer
     {
@@ -87,16 +85,16 @@ public sealed unsafe class GradScaler : IDisposable
     }
 
     /// <summary>
-    /// Checks an optimizer's gradients before its step, to clip them or to look at them. At most once between updates,
-    /// after the backward passes and before <see cref="Step"/>, which then does not unscale again.
+    /// Checks an optimizer's gradients before its step, so that they can be clipped or read. Call it at most once
+    /// between updates, after the backward passes and before <see cref="Step"/>, which then does not unscale again.
     /// </summary>
     /// <param name="optimizer">The optimizer.</param>
     /// <param name="inPlace">
-    /// Whether gradients in memory are divided by the scale. Null does it when all of them are float32; half-precision
-    /// gradients stay scaled in memory, where dividing them would lose what scaling saved, and the step divides them in
-    /// float32.
+    /// Whether to divide the gradients in memory by the scale. Null divides them if all are float32. Otherwise they
+    /// stay scaled in memory, because dividing half-precision gradients would lose what scaling saved; the step then
+    /// divides them in float32.
     /// </param>
-    /// <exception cref="InvalidOperationException">It was done already, or comes after the step, or no parameter has a
+    /// <exception cref="InvalidOperationException">It was called already, or after the step, or no parameter has a
     /// gradient.</exception>
     public void Unscale(FusedOptimizer optimizer, bool? inPlace = null)
     {
@@ -126,7 +124,8 @@ public sealed unsafe class GradScaler : IDisposable
     }
 
     /// <summary>
-    /// Takes an optimizer's step, which is skipped where a gradient is not finite. At most once between updates.
+    /// Takes an optimizer's step. The step is skipped if a gradient is not finite. Call it at most once between
+    /// updates.
     /// </summary>
     /// <exception cref="InvalidOperationException">The step was taken already, or no parameter has a
     /// gradient.</exception>
@@ -142,7 +141,7 @@ public sealed unsafe class GradScaler : IDisposable
             );
         lock (Device.Gate)
         {
-            // Before the gradients count as used: a refusal leaves all as it was.
+            // Before the gradients count as used: if this throws, nothing has changed.
             if (stage == Stage.Unscaled)
                 RequireTheCheckedGradients(optimizer, _scale);
             else
@@ -157,7 +156,9 @@ public sealed unsafe class GradScaler : IDisposable
         }
     }
 
-    /// <summary>Moves the scale by what the checks since the last update found, and begins the next step.</summary>
+    /// <summary>
+    /// Updates the scale by the findings of the checks since the last update, and begins the next step.
+    /// </summary>
     /// <exception cref="InvalidOperationException">Neither <see cref="Step"/> nor <see cref="Unscale"/> was called
     /// since the last update.</exception>
     /// <exception cref="TooManySkipsException">
@@ -192,7 +193,7 @@ public sealed unsafe class GradScaler : IDisposable
         }
     }
 
-    /// <summary>Sets the scale instead of moving it, and begins the next step.</summary>
+    /// <summary>Sets the scale to a value, and begins the next step.</summary>
     /// <param name="newScale">The scale, finite and above 0.</param>
     public void Update(float newScale)
     {
@@ -210,18 +211,14 @@ public sealed unsafe class GradScaler : IDisposable
         BeginNextStep();
     }
 
-    /// <summary>
-    /// Copies everything that is remembered from step to step. Disabled, there is nothing but a scale of 1.
-    /// </summary>
+    /// <summary>Copies the state to the host, for a checkpoint. When disabled it is just a scale of 1.</summary>
     public GradScalerState SaveState()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         return _scale?.Read() ?? new GradScalerState { Scale = 1 };
     }
 
-    /// <summary>
-    /// Sets everything that is remembered from step to step, and begins a step. Disabled, it does nothing.
-    /// </summary>
+    /// <summary>Sets the state, and begins a step. When disabled it does nothing.</summary>
     /// <exception cref="ArgumentException">A value is not possible; nothing was changed.</exception>
     public void LoadState(GradScalerState state)
     {
@@ -332,7 +329,7 @@ public sealed unsafe class GradScaler : IDisposable
     private void LimitSkips(LossScaleState scale)
     {
         int limit = Options.MaximumConsecutiveSkips;
-        // On a GPU, whose counts come a few updates late, they are asked for as seldom as that.
+        // On a GPU the counts arrive a few updates late, so they are read only every `limit` updates.
         bool asksSkips = limit > 0 && (Device.IsHostMemory || _updates % limit == 0);
         bool asksMinimum = Options.StopAtMinimumScale && (Device.IsHostMemory || _updates % UpdatesBetweenLooks == 0);
         if ((asksSkips || asksMinimum) && _asked is null)

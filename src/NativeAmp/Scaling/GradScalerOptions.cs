@@ -2,39 +2,38 @@ using NativeAmp.Interop;
 
 namespace NativeAmp;
 
-/// <summary>When the tolerance for overflows is filled up again.</summary>
+/// <summary>When the tolerance for overflows is restored.</summary>
 public enum HysteresisRefill
 {
-    /// <summary>Only when the scale grows, as Megatron and DeepSpeed do.</summary>
+    /// <summary>Only when the scale grows, as in Megatron and DeepSpeed.</summary>
     OnGrowth = 0,
 
-    /// <summary>By every good step, as Apex does.</summary>
+    /// <summary>At every good step, as in Apex.</summary>
     OnGoodStep = 1,
 }
 
-/// <summary>How a loss scale begins and moves. Immutable; "off" is a value of the same type.</summary>
+/// <summary>The initial loss scale, and how it changes. Immutable; <see cref="Disabled"/> turns scaling off.</summary>
 /// <remarks>
-/// The defaults are PyTorch's with a floor and a ceiling between which both the scale and its inverse are ordinary
-/// float32 numbers. A scale that is about to become infinite stays where it is under every setting, and a scale of
-/// 2^-128 or less, whose inverse is not finite, skips every step as an overflow does. In these two a preset may differ
-/// from what it is named after, which moves the scale alone; the tests hold it to the original's rule at every other
-/// step, over traces. A state that was loaded with a tracker beyond the interval grows at once, where originals that
-/// ask for equality never do.
+/// The defaults are PyTorch's, with a floor and a ceiling: between them the scale and its inverse are normal float32
+/// numbers. Under every setting, a scale that would become infinite stays as it is, and a scale of 2^-128 or less,
+/// whose inverse is not finite, skips every step as an overflow does. In these two points a preset may differ from its
+/// original. At every other step the tests hold it to the original's rule, over traces. If a loaded state's tracker is
+/// beyond the interval, the scale grows at once; originals that test for equality never grow then.
 /// </remarks>
 public sealed record GradScalerOptions
 {
     /// <summary>
-    /// What <c>torch.amp.GradScaler</c> of PyTorch 2.10 does: 2^16, doubled after 2,000 good steps, halved by every
-    /// overflow, without a floor.
+    /// The rule of <c>torch.amp.GradScaler</c> in PyTorch 2.10: from 2^16, doubled after 2,000 good steps, halved by
+    /// every overflow, without a floor.
     /// </summary>
     public static GradScalerOptions PyTorch { get; } =
         new() { MinimumScale = 0, MaximumScale = float.PositiveInfinity };
 
     /// <summary>
     /// The dynamic loss scale of DeepSpeed 0.17.1 to 0.19.6 (runtime/fp16/loss_scaler.py, DynamicLossScaler with the
-    /// configuration's defaults): from 2^16, doubled after 1,000 good steps, of which the first growth after the start
-    /// or an overflow needs one more; two overflows to a backoff; a floor of 1, where one more overflow ends the run
-    /// with a <see cref="TooManySkipsException"/>.
+    /// configuration's defaults): from 2^16, doubled after 1,000 good steps, where the first growth after the start or
+    /// an overflow needs one more; two overflows to a backoff; a floor of 1, where one more overflow ends the run with
+    /// a <see cref="TooManySkipsException"/>.
     /// </summary>
     /// <remarks>
     /// DeepSpeed until 0.17.0: <c>with { FirstGrowthDelay = 0 }</c>. Its FP16_Optimizer stays at the floor: <c>with {
@@ -90,11 +89,11 @@ public sealed record GradScalerOptions
     /// <summary>The scale to begin with, finite and above 0.</summary>
     public float InitialScale { get; init; } = 65536f;
 
-    /// <summary>What the scale is multiplied by to grow: above 1, or 1 for never.</summary>
+    /// <summary>Factor of the scale when it grows: above 1, or 1 to never grow.</summary>
     public double GrowthFactor { get; init; } = 2.0;
 
     /// <summary>
-    /// What the scale is multiplied by on overflow: in (0, 1]. With 1 it stays, and steps are skipped all the same.
+    /// Factor of the scale on overflow, in (0, 1]. With 1 the scale stays, and steps are still skipped.
     /// </summary>
     public double BackoffFactor { get; init; } = 0.5;
 
@@ -102,8 +101,8 @@ public sealed record GradScalerOptions
     public int GrowthInterval { get; init; } = 2000;
 
     /// <summary>
-    /// Good steps more than <see cref="GrowthInterval"/> that the first growth after the start or an overflow needs; 0
-    /// or more.
+    /// Good steps beyond <see cref="GrowthInterval"/> that the first growth after the start or an overflow needs; 0 or
+    /// more.
     /// </summary>
     public int FirstGrowthDelay { get; init; }
 
@@ -116,23 +115,23 @@ public sealed record GradScalerOptions
     /// <summary>Overflows before the scale backs off; 1 for every overflow.</summary>
     public int Hysteresis { get; init; } = 1;
 
-    /// <summary>When the tolerance for overflows is filled up again.</summary>
+    /// <summary>When the tolerance for overflows is restored.</summary>
     public HysteresisRefill HysteresisRefill { get; init; }
 
     /// <summary>
-    /// Consecutive skipped steps that are too many; 0 for no limit. See <see cref="OnTooManySkips"/>.
+    /// Number of consecutive skipped steps that is too many; 0 for no limit. See <see cref="OnTooManySkips"/>.
     /// </summary>
     /// <remarks>
-    /// The CPU is asked at every update, a GPU at every so many, so that the host seldom waits: there the limit may be
-    /// noticed that much later.
+    /// Checked after every update on the CPU. On a GPU it is checked only every <see cref="MaximumConsecutiveSkips"/>
+    /// updates, so that the host seldom waits; the limit may be noticed that much later.
     /// </remarks>
     public int MaximumConsecutiveSkips { get; init; }
 
     /// <summary>
-    /// Whether an overflow that finds the scale at <see cref="MinimumScale"/>, with no tolerance left, is one too many:
-    /// nothing can back off any more.
+    /// Whether an overflow counts as too many skips if the scale is at <see cref="MinimumScale"/> and no tolerance is
+    /// left: the scale cannot back off any more.
     /// </summary>
-    /// <remarks>The CPU is asked at every update, a GPU at every 64th.</remarks>
+    /// <remarks>Checked after every update on the CPU, and after every 64th on a GPU.</remarks>
     public bool StopAtMinimumScale { get; init; }
 
     /// <summary>
@@ -141,7 +140,7 @@ public sealed record GradScalerOptions
     /// </summary>
     public Action<GradScalerState>? OnTooManySkips { get; init; }
 
-    /// <summary>A scale that never moves; steps that overflow are skipped all the same.</summary>
+    /// <summary>A constant scale. Steps that overflow are still skipped.</summary>
     public static GradScalerOptions Static(float scale) =>
         new()
         {
@@ -167,7 +166,7 @@ public sealed record GradScalerOptions
     }
 
     /// <summary>Checks the values.</summary>
-    /// <exception cref="ArgumentException">One is not possible.</exception>
+    /// <exception cref="ArgumentException">A value is not possible.</exception>
     internal void Validate()
     {
         Check(

@@ -1,14 +1,14 @@
 namespace NativeAmp;
 
-/// <summary>Everything that a <see cref="GradScaler"/> remembers from step to step, for checkpoints.</summary>
+/// <summary>The state of a <see cref="GradScaler"/>, for checkpoints.</summary>
 public sealed record GradScalerState
 {
-    /// <summary>What the loss is multiplied by.</summary>
+    /// <summary>The loss scale: the factor of the loss.</summary>
     public required float Scale { get; init; }
 
     /// <summary>
-    /// Good steps since the scale last changed or a step overflowed; after the start and an overflow it counts from
-    /// minus <see cref="GradScalerOptions.FirstGrowthDelay"/> on.
+    /// Good steps since the scale last changed or a step overflowed. After the start and after an overflow the count
+    /// begins at minus <see cref="GradScalerOptions.FirstGrowthDelay"/>.
     /// </summary>
     public int GrowthTracker { get; init; }
 
@@ -25,15 +25,14 @@ public sealed record GradScalerState
     public int ConsecutiveSkips { get; init; }
 
     /// <summary>Checks the values.</summary>
-    /// <param name="firstGrowthDelay">What the tracker may be below 0.</param>
-    /// <exception cref="ArgumentException">One is not possible.</exception>
+    /// <param name="firstGrowthDelay">The largest amount by which the tracker may be below 0.</param>
+    /// <exception cref="ArgumentException">A value is not possible.</exception>
     internal void Validate(int firstGrowthDelay)
     {
-        // Zero is where PyTorch's rule, which has no floor, ends up; every step is skipped there, and nothing is
-        // ruined.
+        // PyTorch's rule, which has no floor, can end at zero. Every step is then skipped, and nothing is ruined.
         if (!float.IsFinite(Scale) || Scale < 0)
             throw Impossible(nameof(Scale), Scale, "finite and not negative");
-        // At their ends they count no further, and no run gets there.
+        // The counters cannot count beyond their ends; no run gets there.
         if (GrowthTracker < -firstGrowthDelay || GrowthTracker == int.MaxValue)
             throw Impossible(
                 nameof(GrowthTracker),

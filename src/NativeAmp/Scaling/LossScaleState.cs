@@ -3,11 +3,12 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// A loss scale on the device, with what its updates count. Kernels read and write it there; the host need not wait.
+/// A loss scale and the counts of its updates, on the device. Kernels read and write it there, so that the host need
+/// not wait.
 /// </summary>
 public sealed unsafe class LossScaleState : IDisposable
 {
-    // How the scale moves is said at each update.
+    // Each update is given the rule by which the scale changes.
     private const int AnyDelay = int.MaxValue;
 
     private readonly DeviceBuffer _buffer;
@@ -28,7 +29,7 @@ public sealed unsafe class LossScaleState : IDisposable
     /// <summary>Device pointer to the native <c>namp_scaler_state</c>.</summary>
     public nint Pointer => _buffer.Pointer;
 
-    /// <summary>Device pointer to one float32, what the loss is multiplied by.</summary>
+    /// <summary>Device pointer to the factor of the loss, one float32.</summary>
     public nint ScalePointer => (nint)(&Native->Scale);
 
     internal NampScalerState* Native => (NampScalerState*)Pointer;
@@ -57,7 +58,7 @@ public sealed unsafe class LossScaleState : IDisposable
         var native = new NampScalerState
         {
             Scale = state.Scale,
-            // As PyTorch computes it, and the kernels after an update.
+            // Computed as PyTorch and the kernels do after an update.
             InverseScale = (float)(1.0 / state.Scale),
             GrowthTracker = state.GrowthTracker,
             HysteresisLeft = state.HysteresisLeft,

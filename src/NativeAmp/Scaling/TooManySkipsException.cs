@@ -3,8 +3,9 @@ using System.Globalization;
 namespace NativeAmp;
 
 /// <summary>
-/// So many steps in a row overflowed, or one at the least scale there may be, that training makes no progress: see
-/// <see cref="GradScalerOptions.MaximumConsecutiveSkips"/> and <see cref="GradScalerOptions.StopAtMinimumScale"/>.
+/// Training makes no progress: too many steps in a row overflowed
+/// (<see cref="GradScalerOptions.MaximumConsecutiveSkips"/>), or one overflowed at the minimum scale
+/// (<see cref="GradScalerOptions.StopAtMinimumScale"/>).
 /// </summary>
 public sealed class TooManySkipsException : NativeAmpException
 {
@@ -36,8 +37,8 @@ public sealed class TooManySkipsException : NativeAmpException
     public GradScalerState State { get; }
 
     /// <summary>
-    /// Name of the first parameter whose gradient was not finite in the last step; null if none of an optimizer's still
-    /// is.
+    /// Name of the first parameter whose gradient was not finite in the last step; null if all gradients are finite
+    /// now.
     /// </summary>
     public string? FirstBadParameter { get; }
 }

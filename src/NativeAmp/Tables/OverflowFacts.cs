@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace NativeAmp;
 
-/// <summary>What one read of a tensor's gradient showed, as still scaled.</summary>
+/// <summary>The findings of a check of one tensor's gradient, which is still scaled.</summary>
 /// <remarks>Laid out as the native <c>namp_overflow_facts</c>.</remarks>
 [StructLayout(LayoutKind.Sequential)]
 public readonly record struct OverflowFacts
@@ -12,10 +12,10 @@ public readonly record struct OverflowFacts
     private readonly float _largestMagnitude;
     private readonly int _reserved;
 
-    /// <summary>Elements that are infinite or not a number.</summary>
+    /// <summary>Number of elements that are infinite or NaN.</summary>
     public long NonFiniteCount => _nonFiniteCount;
 
-    /// <summary>Index of the first of them, or -1.</summary>
+    /// <summary>Index of the first such element, or -1.</summary>
     public long FirstNonFiniteIndex => _firstNonFiniteIndex;
 
     /// <summary>Largest magnitude of the finite elements; 0 if there are none.</summary>

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace NativeAmp;
 
 /// <summary>
-/// A device pointer, the type of what it points at, and the scale of an 8-bit one. The default value is no tensor.
+/// A device pointer to elements, their type, and the scale of an 8-bit type. The default value is no tensor.
 /// </summary>
 /// <remarks>Laid out as the native <c>namp_cell</c>, so that a span of these is a column of a table.</remarks>
 [StructLayout(LayoutKind.Sequential)]
@@ -17,8 +17,8 @@ public readonly record struct TensorCell
     /// <summary>A cell.</summary>
     /// <param name="pointer">Device pointer to the first element, aligned to it.</param>
     /// <param name="dtype">Type of the elements.</param>
-    /// <param name="scalePointer">Device pointer to the one float32 that every code is multiplied by to give its value;
-    /// 0 for 1. Only for a type that may have one.</param>
+    /// <param name="scalePointer">Device pointer to one float32: a code's value is multiplied by it. 0 for a scale of
+    /// 1. Only for the 8-bit types.</param>
     public TensorCell(nint pointer, DType dtype, nint scalePointer = 0)
     {
         _pointer = pointer;

@@ -5,8 +5,8 @@ namespace NativeAmp;
 
 /// <summary>
 /// Tensors registered once, so that a kernel works on all of them in one call. A row is a tensor with its number of
-/// elements; a column gives every row a pointer and a type: gradients, parameters, moments. The tensors' memory may
-/// belong to anybody and must outlive the table's use.
+/// elements. A column gives every row a pointer and a type: gradients, parameters, moments. The tensors' memory may
+/// belong to any library, and must outlive the table's use.
 /// </summary>
 public sealed unsafe class TensorTable : IDisposable
 {
@@ -55,7 +55,7 @@ public sealed unsafe class TensorTable : IDisposable
     /// <summary>Registers tensors of one group.</summary>
     /// <param name="device">The device that they are on.</param>
     /// <param name="counts">Elements of each tensor, 0 or more.</param>
-    /// <param name="columns">1 to 8 columns, each with a cell a tensor.</param>
+    /// <param name="columns">1 to 8 columns, each with one cell for each tensor.</param>
     /// <exception cref="NativeAmpArgumentException">A pointer is not aligned to its type, a count negative, a type
     /// unknown.</exception>
     public static TensorTable Create(
@@ -67,9 +67,9 @@ public sealed unsafe class TensorTable : IDisposable
     /// <summary>Registers tensors of several parameter groups.</summary>
     /// <param name="device">The device that they are on.</param>
     /// <param name="counts">Elements of each tensor, 0 or more.</param>
-    /// <param name="groups">Index of each tensor's group in what an Adam step is given; empty for all in group
+    /// <param name="groups">Index of each tensor's parameter group in an optimizer's step; empty if all are in group
     /// 0.</param>
-    /// <param name="columns">1 to 8 columns, each with a cell a tensor.</param>
+    /// <param name="columns">1 to 8 columns, each with one cell for each tensor.</param>
     /// <exception cref="NativeAmpArgumentException">A pointer is not aligned to its type, a count negative, a type
     /// unknown.</exception>
     public static TensorTable CreateGrouped(
@@ -103,10 +103,10 @@ public sealed unsafe class TensorTable : IDisposable
         return new TensorTable(device, new TableHandle(device.Handle, (nint)table), counts.Length, columns.Length);
     }
 
-    /// <summary>Changes the cells of one column, for tensors that moved. Counts stay.</summary>
+    /// <summary>Changes the cells of one column, for tensors that moved. The counts stay.</summary>
     /// <param name="column">The column, from 0.</param>
-    /// <param name="cells">A cell a tensor.</param>
-    /// <param name="stream">The stream that uses the table; null for the default one.</param>
+    /// <param name="cells">One cell for each tensor.</param>
+    /// <param name="stream">The stream that uses the table; null for the current one.</param>
     public void SetColumn(int column, ReadOnlySpan<TensorCell> cells, DeviceStream? stream = null)
     {
         if (cells.Length != TensorCount)
@@ -121,8 +121,8 @@ public sealed unsafe class TensorTable : IDisposable
     }
 
     /// <summary>Copies the facts of every tensor to the host, and waits for them.</summary>
-    /// <param name="facts">Room for <see cref="TensorCount"/>.</param>
-    /// <param name="stream">The stream that the check ran on; null for the default one.</param>
+    /// <param name="facts">Receives <see cref="TensorCount"/> facts.</param>
+    /// <param name="stream">The stream that the check ran on; null for the current one.</param>
     public void ReadFacts(Span<OverflowFacts> facts, DeviceStream? stream = null)
     {
         if (facts.Length != TensorCount)
@@ -134,7 +134,7 @@ public sealed unsafe class TensorTable : IDisposable
             Device.CopyToHost(MemoryMarshal.AsBytes(facts), FactsPointer, stream);
     }
 
-    /// <summary>Ends the table; the tensors' memory is not touched.</summary>
+    /// <summary>Destroys the table; the tensors' memory stays.</summary>
     public void Dispose() => _handle.Dispose();
 
     private static TensorCell[] RowMajor(int tensors, ReadOnlySpan<TensorCell[]> columns)
