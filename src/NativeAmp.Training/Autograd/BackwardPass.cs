@@ -1,12 +1,12 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// One walk back through the graph behind a tensor: only what the tensor reaches, each node after all that used its
-/// output. Everything that can be wrong is looked for first, so that a pass that is refused has changed nothing.
+/// One backward pass through the graph of a tensor. It visits only nodes that the tensor reaches, each after all users
+/// of its output. All checks come first, so that a refused pass changes nothing.
 /// </summary>
 internal sealed class BackwardPass
 {
-    private const string UsedUp = "Backward gave it back to the cache; call Keep() before, or read it before";
+    private const string UsedUp = "Backward gave its memory back to the cache; call Keep() or read it before Backward";
 
     private static long s_passes;
 
@@ -50,7 +50,7 @@ internal sealed class BackwardPass
         }
     }
 
-    /// <summary>The gradients of a scalar with respect to these tensors alone.</summary>
+    /// <summary>Computes the gradients of a scalar with respect to these tensors alone.</summary>
     public static unsafe Tensor[] Run(Tensor root, ReadOnlySpan<Tensor> wanted, bool retainGraph)
     {
         CheckScalar(root);
@@ -118,7 +118,7 @@ internal sealed class BackwardPass
     }
 
     /// <summary>
-    /// Finds what the root reaches and makes sure that a pass can go over it; nothing is changed if it cannot.
+    /// Finds the nodes that the root reaches, and checks that a pass can go over them. Changes nothing if it cannot.
     /// </summary>
     private static BackwardPass Prepare(Tensor root)
     {
@@ -181,7 +181,7 @@ internal sealed class BackwardPass
             }
         }
 
-        // An operator's inputs were there before it.
+        // An operator's inputs were created before it.
         _nodes.Sort((a, b) => b.Number.CompareTo(a.Number));
     }
 
@@ -242,7 +242,7 @@ internal sealed class BackwardPass
             return;
         }
 
-        // Nobody may work in place in what is to be read afterwards.
+        // A gradient that is read afterwards must not be overwritten in place.
         Storage kept = gradient.Storage.Share();
         try
         {
@@ -264,7 +264,7 @@ internal sealed class BackwardPass
             node.Output.ReleaseUnlessCallers(UsedUp);
     }
 
-    // A node that failed leaves no half of a graph behind, and no half of a gradient that looks like a whole one.
+    // A failed node leaves no half graph, and no half gradient that looks complete.
     private void Abandon()
     {
         foreach (Node node in _nodes)

@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace NativeAmp.Training;
 
-/// <summary>Where an operator writes a gradient, and whether what is there already is to be added to.</summary>
+/// <summary>The memory that an operator writes a gradient to, and whether to add to its contents.</summary>
 internal readonly unsafe struct GradientTarget(Storage storage, DType dtype, bool accumulate)
 {
     public DType DType { get; } = dtype;
@@ -14,9 +14,9 @@ internal readonly unsafe struct GradientTarget(Storage storage, DType dtype, boo
 
 /// <summary>
 /// Collects the gradient of one tensor. An operator's output has it in the output's dtype, until its node has run. A
-/// leaf (a parameter) keeps its memory from step to step. It has the dtype in which its operator computes (float16
-/// where a linear layer used a compute copy) as long as one operator in one backward pass gives it all there is; what
-/// is added up, within a pass or over several, is added up in float32, as torch.amp does it.
+/// leaf (a parameter) keeps the memory from step to step. If one operator in one backward pass gives the whole
+/// gradient, a leaf has it in the dtype of that operator (float16 if a linear layer used a compute copy). Sums, within
+/// a pass or over several, are in float32, as in torch.amp.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "The view shares memory that Release gives back.")]
 internal sealed class GradientBuffer(Tensor owner)
@@ -32,7 +32,7 @@ internal sealed class GradientBuffer(Tensor owner)
     /// <summary>Whether a gradient has arrived since the buffer was cleared.</summary>
     public bool HasValue { get; private set; }
 
-    /// <summary>Whether it began after optimizers last unscaled or stepped with what was there before.</summary>
+    /// <summary>Whether the gradient began after optimizers last unscaled or used the previous one.</summary>
     public bool IsNew => _begunAt == OptimizerMarks;
 
     public Storage Storage => _storage ?? throw new InvalidOperationException($"{owner.Describe()} has no gradient.");
@@ -43,11 +43,9 @@ internal sealed class GradientBuffer(Tensor owner)
 
     private long OptimizerMarks => (owner as Parameter)?.Optimizers.Marks ?? 0;
 
-    /// <summary>
-    /// Announces to a leaf one of the gradients that a backward pass will bring, before the first arrives.
-    /// </summary>
+    /// <summary>Tells a leaf of one of the gradients of a backward pass, before the first arrives.</summary>
     /// <param name="pass">The pass.</param>
-    /// <param name="dtype">What the operator computes the gradient in.</param>
+    /// <param name="dtype">The dtype in which the operator computes the gradient.</param>
     public void Plan(long pass, DType dtype)
     {
         _planned = HasValue || _plannedBy == pass ? DType.Float32 : dtype;
@@ -67,8 +65,8 @@ internal sealed class GradientBuffer(Tensor owner)
             return new GradientTarget(Storage, dtype, accumulate: false);
         }
 
-        // A GAN's second loss adds to what its critic has stepped with, and nobody minds: it is cleared before it is
-        // used.
+        // A GAN's second loss adds to gradients that its critic has used already. That is allowed: they are cleared
+        // before they are used again.
         if (OptimizerMarks != _begunAt)
             _failure ??=
                 "a gradient was added to one that had been unscaled or stepped with through a GradScaler. Call "
@@ -81,8 +79,8 @@ internal sealed class GradientBuffer(Tensor owner)
     }
 
     /// <summary>
-    /// Takes over a gradient that is already there in memory (one reference to it): as it is where that is possible,
-    /// else by adding it.
+    /// Takes over a gradient that is in memory already, with one reference to it. It becomes the gradient if possible;
+    /// otherwise it is added.
     /// </summary>
     public unsafe void Accept(Storage gradient, DType dtype)
     {
@@ -97,14 +95,16 @@ internal sealed class GradientBuffer(Tensor owner)
         gradient.Drop();
     }
 
-    /// <summary>Says that a backward pass failed after it had begun to add to this leaf.</summary>
+    /// <summary>
+    /// Marks the gradient as incomplete: a backward pass failed after it had begun to add to this leaf.
+    /// </summary>
     public void Fail(long pass)
     {
         if (_plannedBy == pass && HasValue)
             _failure = "a backward pass failed before it had added all of it. Call ZeroGrad";
     }
 
-    /// <summary>An error where the gradient is not to be used.</summary>
+    /// <summary>Throws if the gradient must not be used.</summary>
     public void EnsureUsable()
     {
         if (_failure is not null)
@@ -139,7 +139,7 @@ internal sealed class GradientBuffer(Tensor owner)
         _storage = null;
     }
 
-    /// <summary>The gradient as a tensor, valid as long as the memory is.</summary>
+    /// <summary>The gradient as a tensor, valid as long as its memory.</summary>
     public Tensor View()
     {
         if (_view is not { IsAlive: true })
@@ -147,7 +147,7 @@ internal sealed class GradientBuffer(Tensor owner)
         return _view;
     }
 
-    /// <summary>The gradient's memory, which the caller owns from now on; the buffer is empty.</summary>
+    /// <summary>Gives the gradient's memory to the caller; the buffer is empty then.</summary>
     public (Storage Storage, DType DType) Take()
     {
         (Storage storage, DType dtype) = (Storage.Share(), _dtype);
@@ -170,7 +170,7 @@ internal sealed class GradientBuffer(Tensor owner)
         _dtype = dtype;
     }
 
-    // A view that its user keeps takes the memory along, or the next gradient would be written into it.
+    // A view that the user keeps takes the memory with it, or the next gradient would be written into the view.
     private void EndView(string reason)
     {
         if (_view is { IsAlive: true, IsCallers: true })

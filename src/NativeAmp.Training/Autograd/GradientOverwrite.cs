@@ -1,8 +1,8 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// The gradient of an input for an operator that can only overwrite: straight into the input's buffer where that is
-/// empty and of the right dtype, else through scratch memory that <see cref="Finish"/> adds.
+/// The destination of a gradient for an operator that can only overwrite. It is the input's buffer if that is empty and
+/// has the right dtype; otherwise it is scratch memory, which <see cref="Finish"/> adds to the buffer.
 /// </summary>
 internal readonly unsafe struct GradientOverwrite
 {
@@ -12,11 +12,11 @@ internal readonly unsafe struct GradientOverwrite
     private readonly bool _isWanted;
 
     /// <summary>Prepares to write the gradient of an input in a dtype.</summary>
-    /// <param name="node">The operator's node, which knows whether the gradient is wanted.</param>
+    /// <param name="node">The operator's node, which says whether the gradient is needed.</param>
     /// <param name="input">The input, or null if the operator has none.</param>
-    /// <param name="dtype">What the operator writes.</param>
+    /// <param name="dtype">The dtype that the operator writes.</param>
     /// <param name="always">
-    /// Whether the operator writes this gradient even where the input wants none: then there is scratch memory for it.
+    /// Whether the operator writes this gradient even if the input needs none. Scratch memory then takes it.
     /// </param>
     public GradientOverwrite(Node node, Tensor? input, DType dtype, bool always = false)
     {
@@ -34,7 +34,7 @@ internal readonly unsafe struct GradientOverwrite
             _scratch = Storage.Allocate(input.Device, dtype, input.Count, MemoryKind.Workspace);
     }
 
-    /// <summary>Where the operator writes, or null if nobody wants this gradient.</summary>
+    /// <summary>The destination of the operator, or null if this gradient is not needed.</summary>
     public void* Pointer =>
         _scratch is not null ? _scratch.Pointer
         : _isWanted ? _target.Pointer
@@ -42,7 +42,9 @@ internal readonly unsafe struct GradientOverwrite
 
     public DType DType { get; }
 
-    /// <summary>Adds what was written to the input's gradient, where it is not there already.</summary>
+    /// <summary>
+    /// Adds scratch memory to the input's gradient. Nothing is left to do if the operator wrote there directly.
+    /// </summary>
     public void Finish()
     {
         if (_scratch is null)

@@ -3,12 +3,12 @@ using NativeAmp.Interop;
 namespace NativeAmp.Training;
 
 /// <summary>
-/// The native calls that several operators share, beside those of <see cref="NativeOps"/>: casts, sums and losses over
-/// plain pointers.
+/// Native calls that several operators share, in addition to <see cref="NativeOps"/>: casts, sums and losses over plain
+/// pointers.
 /// </summary>
 internal static unsafe class Kernels
 {
-    /// <summary>What a backward pass starts from: the loss scale where it is on the device, or 1.</summary>
+    /// <summary>Writes the gradient that a backward pass starts from: the loss scale on the device, or 1.</summary>
     public static void SeedGradient(Device device, void* destination, float* scale)
     {
         float one = 1;
@@ -32,7 +32,7 @@ internal static unsafe class Kernels
         Ensure.Success(NativeMethods.Cast(device.Native, &to, &from, count, null, DeviceStream.NativeOf(device, null)));
     }
 
-    /// <summary>Writes a gradient to its target, or adds it to what is there.</summary>
+    /// <summary>Writes a gradient to its target, or adds it.</summary>
     public static void Accumulate(Device device, GradientTarget target, void* gradient, DType dtype, long count)
     {
         if (target.Accumulate)

@@ -1,6 +1,6 @@
 namespace NativeAmp.Training;
 
-/// <summary>Whether operators record themselves, here and now.</summary>
+/// <summary>Whether operators are recorded in the current flow of control.</summary>
 public static class GradMode
 {
     /// <summary>Whether operators over tensors that require gradients are recorded in this flow of control.</summary>
@@ -8,8 +8,8 @@ public static class GradMode
 }
 
 /// <summary>
-/// A <see cref="TensorScope"/> in which nothing is recorded: evaluation, sampling. Like every scope it follows the flow
-/// of control over <c>await</c> and into tasks that are started within it.
+/// A <see cref="TensorScope"/> in which no operator is recorded, for evaluation and sampling. Like every scope it
+/// follows the flow of control over <c>await</c> and into tasks started within it.
 /// </summary>
 public sealed class NoGrad : TensorScope
 {

@@ -1,22 +1,22 @@
 namespace NativeAmp.Training;
 
-/// <summary>Where a node is in its life.</summary>
+/// <summary>The state of a node.</summary>
 internal enum NodeState
 {
     /// <summary>A backward pass may go over it.</summary>
     Recorded,
 
-    /// <summary>A backward pass went over it and gave back what it had saved.</summary>
+    /// <summary>A backward pass went over it and released what it had saved.</summary>
     UsedUp,
 
-    /// <summary>The scope that it was recorded in has ended.</summary>
+    /// <summary>The scope in which it was recorded has ended.</summary>
     OutOfScope,
 }
 
 /// <summary>
-/// One operator in the graph behind a tensor: it saved what its backward pass needs, and knows the tensors to which
-/// gradients flow. It belongs to its output, and lives as long. Every operator has one output; the gradient with
-/// respect to it has arrived in the output's <see cref="GradientBuffer"/> when <see cref="Backward"/> is called.
+/// One operator in the graph of a tensor. It saves the elements that its backward pass needs, and the tensors to which
+/// gradients flow. It lives as long as its output. Every operator has one output. When <see cref="Backward"/> is
+/// called, the gradient with respect to the output is in the output's <see cref="GradientBuffer"/>.
 /// </summary>
 internal abstract class Node
 {
@@ -24,10 +24,10 @@ internal abstract class Node
 
     private Edge[] _edges;
 
-    /// <summary>A node over those of the inputs that require gradients now.</summary>
+    /// <summary>A node whose edges are the inputs that require gradients now.</summary>
     /// <param name="operation">The operator's name, for messages.</param>
-    /// <param name="output">What the operator computed.</param>
-    /// <param name="inputs">What it was computed from, as far as it may require gradients.</param>
+    /// <param name="output">The operator's output.</param>
+    /// <param name="inputs">The inputs that may require gradients.</param>
     protected Node(string operation, Tensor output, params ReadOnlySpan<Edge> inputs)
     {
         Operation = operation;
@@ -47,7 +47,7 @@ internal abstract class Node
     /// <summary>The operator's name.</summary>
     public string Operation { get; }
 
-    /// <summary>What the operator computed.</summary>
+    /// <summary>The operator's output.</summary>
     public Tensor Output { get; }
 
     /// <summary>Place in the order of creation: an input's node always has a smaller number.</summary>
@@ -59,13 +59,15 @@ internal abstract class Node
     /// <summary>The inputs that required gradients when the operator ran.</summary>
     public ReadOnlySpan<Edge> Edges => _edges;
 
-    /// <summary>The module that an observer was told when the operator ran, or null.</summary>
+    /// <summary>The module that an observer saw when the operator ran, or null.</summary>
     public string? ObservedModule { get; set; }
 
-    /// <summary>The how-manieth operator of its name in that module it was; 0 where nobody observed it.</summary>
+    /// <summary>
+    /// Number of the operator among those of its name in that module, from 1; 0 if it was not observed.
+    /// </summary>
     public int ObservedNumber { get; set; }
 
-    /// <summary>The backward pass that found this node last.</summary>
+    /// <summary>The last backward pass that found this node.</summary>
     public long FoundBy { get; set; }
 
     /// <summary>The gradient with respect to the output, in the output's dtype.</summary>
@@ -73,17 +75,17 @@ internal abstract class Node
 
     protected Device Device => Output.Device;
 
-    /// <summary>What was saved for the backward pass.</summary>
+    /// <summary>The elements saved for the backward pass.</summary>
     protected virtual Saved[] SavedElements => [];
 
     /// <summary>Adds the gradients with respect to the inputs to their buffers.</summary>
     public abstract void Backward();
 
-    /// <summary>Whether a gradient goes to any of the inputs. An operator of one input need not ask again.</summary>
+    /// <summary>Whether any input needs a gradient. This is enough for an operator of one input.</summary>
     public bool WantsAny => Array.Exists(_edges, edge => Accepts(edge.Tensor));
 
     /// <summary>
-    /// Whether a gradient goes to an input: it required one when the operator ran, and still does (as with PyTorch's
+    /// Whether an input needs a gradient: it required one when the operator ran, and still does (as with PyTorch's
     /// AccumulateGrad).
     /// </summary>
     public bool Wants(Tensor? input) => Accepts(input) && Array.Exists(_edges, edge => edge.Tensor == input);
@@ -127,7 +129,7 @@ internal abstract class Node
 
     private static bool Accepts(Tensor? tensor) => tensor is { RequiresGrad: true, IsLeftOut: false };
 
-    /// <summary>Lets go of everything that was saved, and of the inputs.</summary>
+    /// <summary>Releases everything that was saved, and the inputs.</summary>
     public void Release(NodeState state)
     {
         if (State != NodeState.Recorded)

@@ -1,8 +1,8 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// An input as an operator computes with it: the elements in the operator's dtype, and the tensor to which the gradient
-/// goes. A parameter lends its compute copy; anything else is cast, and the cast is in the graph.
+/// An input in the dtype that the operator computes in, with the tensor to which the gradient goes. A parameter gives
+/// its compute copy. Any other tensor is cast, and the cast is in the graph.
 /// </summary>
 internal readonly unsafe struct Operand
 {
@@ -26,7 +26,7 @@ internal readonly unsafe struct Operand
         DType = dtype;
     }
 
-    /// <summary>Where the gradient goes.</summary>
+    /// <summary>The tensor to which the gradient goes.</summary>
     public Tensor Source { get; }
 
     public DType DType { get; }
@@ -38,7 +38,7 @@ internal readonly unsafe struct Operand
     /// <summary>The elements, for a node that needs them in its backward pass.</summary>
     public Saved Save() => new(Source, _storage, DType);
 
-    /// <summary>Lets go of a cast that only this operator has seen; what a node saved of it stays.</summary>
+    /// <summary>Releases a cast that only this operator uses. Elements that a node saved stay.</summary>
     public void Release()
     {
         if (_isCast)

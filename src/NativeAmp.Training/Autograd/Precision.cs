@@ -1,7 +1,7 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// In which dtype an operator computes: the decision of the active <see cref="Autocast"/> policy, not of the operator's
+/// The dtype in which an operator computes. The active <see cref="Autocast"/> policy decides it, not the operator's
 /// code. The names are those of <see cref="OperatorLists"/>.
 /// </summary>
 internal static class Precision
@@ -16,14 +16,14 @@ internal static class Precision
     public static Tensor Prepare(string operation, Tensor input) => Ops.Cast(input, Of(operation, input));
 
     /// <summary>
-    /// Whether an activation after an operator of this dtype stays in it, so that it may be part of the same pass.
+    /// Whether an activation after an operator of this dtype has the same dtype, so that one pass can compute both.
     /// </summary>
     public static bool Keeps(Activation activation, DType dtype) =>
         activation == Activation.None || Autocast.TypeOf(NameOf(activation), dtype) == dtype;
 
     public static string NameOf(Activation activation) => activation == Activation.Relu ? "relu" : "gelu";
 
-    // Where float16 and bfloat16 meet, neither holds the other.
+    // Neither float16 nor bfloat16 holds all values of the other.
     private static DType Wider(DType dtype, Tensor? other) =>
         other is null || other.DType == dtype ? dtype : DType.Float32;
 }

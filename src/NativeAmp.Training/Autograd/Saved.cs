@@ -1,8 +1,8 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Elements that a node needs later, kept alive whoever else lets go of them, and the version that they had: a tensor
-/// that was written since would give a wrong gradient. The default is none.
+/// Elements that a node needs later, kept alive until then, and their version: a tensor that was written since would
+/// give a wrong gradient. The default value holds nothing.
 /// </summary>
 internal readonly unsafe struct Saved
 {
@@ -15,8 +15,8 @@ internal readonly unsafe struct Saved
         : this(tensor, tensor.Storage, tensor.DType) { }
 
     /// <summary>
-    /// Saves elements that stand for a tensor: its own, or the compute copy of a parameter, which is written along with
-    /// it.
+    /// Saves elements that stand for a tensor: its own, or a parameter's compute copy, which is written together with
+    /// the parameter.
     /// </summary>
     public Saved(Tensor tensor, Storage storage, DType dtype)
     {
@@ -38,10 +38,10 @@ internal readonly unsafe struct Saved
 
     private long VersionNow => _of is Parameter parameter ? parameter.Version() : _storage!.Version;
 
-    /// <summary>Memory that the node alone holds from now on, and that nobody else can write.</summary>
+    /// <summary>Takes over memory that only the node holds from now on, so that nothing else can write it.</summary>
     public static Saved TakeOver(Storage storage, DType dtype) => new(dtype, storage);
 
-    /// <summary>The tensor that was written since it was saved, or null.</summary>
+    /// <summary>The tensor, if it was written since it was saved; else null.</summary>
     public Tensor? WrittenSince() => _of is not null && VersionNow != _version ? _of : null;
 
     /// <summary>The elements as a tensor of the innermost scope, over the same memory.</summary>

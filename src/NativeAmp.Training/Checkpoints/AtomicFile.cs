@@ -3,19 +3,19 @@ using NativeAmp.Interop;
 namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
-/// Writes a file so that a crash, even of the machine, leaves either what was there before or all of what is new: into
-/// a temporary file of the same folder, flushed to the disk, renamed over the name, and the folder flushed too.
+/// Writes a file so that a crash, even of the machine, leaves either the old file or the complete new one. It writes a
+/// temporary file in the same folder, flushes it to the disk, renames it over the name, and flushes the folder.
 /// </summary>
 internal static class AtomicFile
 {
-    /// <summary>How temporary files end, for whoever cleans up after a crash.</summary>
+    /// <summary>Suffix of temporary files, by which they are found after a crash.</summary>
     public const string TemporarySuffix = ".tmp";
 
-    /// <summary>Writes a file; where writing fails nothing stays behind.</summary>
+    /// <summary>Writes a file. If writing fails, no temporary file stays behind.</summary>
     public static void Write(string path, Action<FileStream> write)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        // A name that nobody can have made before, for a link too.
+        // The name is new, so that it cannot be a link that somebody made before.
         string temporary = $"{path}.{Guid.NewGuid():N}{TemporarySuffix}";
         try
         {

@@ -5,8 +5,8 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
-/// A folder of checkpoints, of which the newest few are kept. A new one is complete before an old one goes, so that a
-/// crash at any moment leaves one to resume from. It is one run's alone until it is disposed.
+/// A folder of checkpoints that keeps the newest few. A new one is complete before an old one is removed, so that after
+/// a crash at any moment there is one to resume from. The folder belongs to one run until it is disposed.
 /// </summary>
 internal sealed class CheckpointDirectory : IDisposable
 {
@@ -18,11 +18,11 @@ internal sealed class CheckpointDirectory : IDisposable
     private readonly FolderLock _lock;
     private readonly HashSet<string> _passedOver = [];
 
-    /// <summary>Takes a folder; it is made if it is not there.</summary>
+    /// <summary>Takes a folder for this run, and creates it if it is not there.</summary>
     /// <param name="folder">The folder.</param>
-    /// <param name="keep">Checkpoints that are kept, 1 or more.</param>
-    /// <exception cref="CheckpointFolderInUseException">Another run has it.</exception>
-    /// <exception cref="IOException">It cannot be made or written.</exception>
+    /// <param name="keep">Number of checkpoints to keep, 1 or more.</param>
+    /// <exception cref="CheckpointFolderInUseException">Another run uses the folder.</exception>
+    /// <exception cref="IOException">The folder cannot be created or written.</exception>
     public CheckpointDirectory(string folder, int keep)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -37,8 +37,8 @@ internal sealed class CheckpointDirectory : IDisposable
     public bool HasAny => Newest().Count > 0;
 
     /// <summary>
-    /// Writes the checkpoint of a step, then removes what is older than the newest few up to it. Files of later steps,
-    /// which this run passed over, are left; no file that it passed over counts as one that is kept.
+    /// Writes the checkpoint of a step, then removes older ones beyond the newest few up to that step. Files of later
+    /// steps, which this run skipped when it resumed, are left. Skipped files do not count as kept ones.
     /// </summary>
     /// <returns>The file.</returns>
     public string Save(long step, IReadOnlyList<CheckpointItem> items, IReadOnlyDictionary<string, string> facts)
@@ -60,18 +60,19 @@ internal sealed class CheckpointDirectory : IDisposable
                 room--;
         }
 
-        // What a killed process was writing: nobody else writes here.
+        // Temporary files of a killed process: nothing else writes here.
         foreach (string left in Directory.EnumerateFiles(_folder, Prefix + "*" + AtomicFile.TemporarySuffix))
             File.Delete(left);
         return path;
     }
 
     /// <summary>Loads the newest checkpoint that is intact.</summary>
-    /// <param name="items">What to load into.</param>
+    /// <param name="items">The items to load.</param>
     /// <param name="facts">Facts of the run, compared with those of the checkpoint.</param>
-    /// <param name="passedOver">Told of each newer one that is damaged or cannot be read, and why.</param>
+    /// <param name="passedOver">Called for each newer checkpoint that is damaged or cannot be read, with the
+    /// reason.</param>
     /// <param name="mayChange">Names of facts that may differ; null for none.</param>
-    /// <returns>The checkpoint, or null where there is none at all.</returns>
+    /// <returns>The checkpoint, or null if there is none at all.</returns>
     /// <exception cref="DataFormatException">There are checkpoints, and none is intact; or <see cref="IOException"/>,
     /// of the newest.</exception>
     /// <exception cref="CheckpointException">The newest intact one belongs to another run.</exception>
@@ -125,5 +126,5 @@ internal sealed class CheckpointDirectory : IDisposable
 
 /// <summary>A checkpoint that was loaded.</summary>
 /// <param name="File">The file.</param>
-/// <param name="Changes">Facts that differ from the checkpoint's and may.</param>
+/// <param name="Changes">Facts that differ from the checkpoint's, and are allowed to.</param>
 internal sealed record LoadedCheckpoint(string File, IReadOnlyList<string> Changes);

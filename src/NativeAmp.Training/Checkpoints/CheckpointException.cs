@@ -5,7 +5,7 @@ namespace NativeAmp.Training.Checkpoints;
 /// </summary>
 public sealed class CheckpointException : Exception
 {
-    /// <summary>Says what does not fit.</summary>
+    /// <summary>An exception with the list of problems.</summary>
     public CheckpointException(string file, IReadOnlyList<string> problems)
         : base(
             $"{file} does not belong to this run: "

@@ -6,8 +6,8 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
-/// One checkpoint: a safetensors file with a SHA-256 of itself (the digest's digits taken as zeros) in its metadata, so
-/// that a damaged one is never mistaken for a good one. Any safetensors reader opens it.
+/// One checkpoint: a safetensors file with its own SHA-256 in its metadata, so that a damaged file is never taken for a
+/// good one. The digest is computed with zeros in its own place. Any safetensors reader opens the file.
 /// </summary>
 internal static class CheckpointFile
 {
@@ -26,8 +26,8 @@ internal static class CheckpointFile
 
     /// <summary>Writes a checkpoint in one atomic step.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="items">Everything there is to save, by unique name.</param>
-    /// <param name="facts">Facts of the run that loading compares.</param>
+    /// <param name="items">The items to save, by unique name.</param>
+    /// <param name="facts">Facts of the run, which are compared on loading.</param>
     public static void Write(
         string path,
         IReadOnlyList<CheckpointItem> items,
@@ -67,17 +67,17 @@ internal static class CheckpointFile
     }
 
     /// <summary>
-    /// Loads a checkpoint, from one read: the digest is that of the bytes that are loaded. Everything is checked before
-    /// anything is changed.
+    /// Loads a checkpoint. The file is read once, so that the digest covers the bytes that are loaded. Everything is
+    /// checked before anything is changed.
     /// </summary>
     /// <param name="path">The file.</param>
-    /// <param name="items">What to load into.</param>
+    /// <param name="items">The items to load.</param>
     /// <param name="facts">Facts of the run.</param>
     /// <param name="mayChange">Names of facts that may differ from the checkpoint's.</param>
-    /// <returns>How those differ.</returns>
-    /// <exception cref="DataFormatException">The file is damaged or no checkpoint.</exception>
+    /// <returns>Descriptions of the facts that differ.</returns>
+    /// <exception cref="DataFormatException">The file is damaged, or is not a checkpoint.</exception>
     /// <exception cref="IOException">It cannot be opened or read.</exception>
-    /// <exception cref="CheckpointException">It is one of another model or run.</exception>
+    /// <exception cref="CheckpointException">The checkpoint belongs to another model or run.</exception>
     public static IReadOnlyList<string> Read(
         string path,
         IReadOnlyList<CheckpointItem> items,
@@ -121,7 +121,7 @@ internal static class CheckpointFile
         return changes;
     }
 
-    /// <summary>Takes the digest out of a header, which then is what the digest is of.</summary>
+    /// <summary>Takes the digest out of a header and puts zeros there, as when the digest was computed.</summary>
     private static string TakeDigest(string path, byte[] header)
     {
         Span<byte> digest = header.AsSpan(Math.Min(HeaderStart.Length, header.Length));
@@ -137,7 +137,7 @@ internal static class CheckpointFile
         return said;
     }
 
-    /// <summary>Reads all data once, front to back, and hashes it; what belongs to an item is kept.</summary>
+    /// <summary>Reads all data once, front to back, and hashes it. Keeps the data of the items.</summary>
     private static byte[][] Stage(
         string path,
         FileStream stream,
@@ -221,7 +221,7 @@ internal static class CheckpointFile
 
     private static string Describe(SafetensorsEntry entry) => $"{entry.DType} [{string.Join(", ", entry.Shape)}]";
 
-    /// <summary>Passes writes on and hashes them on the way.</summary>
+    /// <summary>Hashes the bytes that are written, and passes them on.</summary>
     private sealed class HashingStream(Stream inner, IncrementalHash hash) : ForwardOnlyStream(reads: false)
     {
         public override void Write(ReadOnlySpan<byte> buffer)

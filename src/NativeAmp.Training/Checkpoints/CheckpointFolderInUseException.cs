@@ -16,6 +16,6 @@ public sealed class CheckpointFolderInUseException : IOException
     /// <summary>The folder.</summary>
     public string Folder { get; }
 
-    /// <summary>The process that uses it, as it sees its own number; null where that is not known.</summary>
+    /// <summary>The process that uses the folder, by its own process id; null if unknown.</summary>
     public int? ProcessId { get; }
 }

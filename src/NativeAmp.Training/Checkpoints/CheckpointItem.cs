@@ -2,24 +2,24 @@ using System.Runtime.InteropServices;
 
 namespace NativeAmp.Training.Checkpoints;
 
-/// <summary>Gives the bytes of one item.</summary>
+/// <summary>Writes the bytes of one item to the destination.</summary>
 internal delegate void SaveBytes(Span<byte> destination);
 
-/// <summary>Takes over the bytes of one item.</summary>
+/// <summary>Loads one item from its bytes.</summary>
 internal delegate void LoadBytes(ReadOnlySpan<byte> source);
 
-/// <summary>Says what is wrong with the bytes of one item, or null.</summary>
+/// <summary>Checks the bytes of one item. Returns the reason why they are not valid, or null.</summary>
 internal delegate string? CheckBytes(ReadOnlySpan<byte> source);
 
-/// <summary>One named array of a checkpoint: what it is, how it is copied out, looked at, and put back.</summary>
+/// <summary>One named array of a checkpoint, with functions that save, check and load its bytes.</summary>
 internal sealed record CheckpointItem(SafetensorsEntry Entry, SaveBytes Save, LoadBytes Load, CheckBytes? Check = null)
 {
     /// <summary>A few integers: counters, positions, a generator's state.</summary>
     /// <param name="name">Name of the item.</param>
-    /// <param name="count">How many.</param>
-    /// <param name="save">Gives them.</param>
-    /// <param name="load">Takes them over.</param>
-    /// <param name="isPossible">Whether they can be meant, asked before anything is loaded.</param>
+    /// <param name="count">Number of integers.</param>
+    /// <param name="save">Returns the integers to save.</param>
+    /// <param name="load">Loads the values.</param>
+    /// <param name="isPossible">Whether the values are possible. It is called before anything is loaded.</param>
     public static CheckpointItem Integers(
         string name,
         int count,
@@ -40,8 +40,8 @@ internal sealed record CheckpointItem(SafetensorsEntry Entry, SaveBytes Save, Lo
     /// <summary>A float32 array.</summary>
     /// <param name="name">Name of the item.</param>
     /// <param name="shape">Its shape.</param>
-    /// <param name="save">Gives the elements.</param>
-    /// <param name="load">Takes them over.</param>
+    /// <param name="save">Returns the elements to save.</param>
+    /// <param name="load">Loads the values.</param>
     public static CheckpointItem Floats(
         string name,
         IReadOnlyList<long> shape,

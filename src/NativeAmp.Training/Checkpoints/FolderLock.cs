@@ -5,12 +5,12 @@ using NativeAmp.Interop;
 namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
-/// Says that a process uses a folder: a file with its number, under a lock that the system takes back when the process
-/// ends, killed or not. A file that nobody locks is of no meaning, and is taken over.
+/// Marks a folder as used by a process: a file with the process id, under a lock that the system releases when the
+/// process ends, even if it is killed. A file without a lock means nothing, and is taken over.
 /// </summary>
 internal sealed class FolderLock : IDisposable
 {
-    /// <summary>The file's name; a dot, so that it does not lie among the checkpoints.</summary>
+    /// <summary>The file's name. The dot hides it among the checkpoints.</summary>
     public const string FileName = ".lock";
 
     private const int Attempts = 100;
@@ -26,14 +26,15 @@ internal sealed class FolderLock : IDisposable
     }
 
     /// <summary>Takes a folder for this process.</summary>
-    /// <exception cref="CheckpointFolderInUseException">Another run has it, of this process or of another.</exception>
+    /// <exception cref="CheckpointFolderInUseException">Another run uses the folder, in this process or
+    /// another.</exception>
     /// <exception cref="IOException">The lock cannot be made.</exception>
     public static FolderLock Take(string folder)
     {
         string path = Path.Combine(folder, FileName);
         for (int attempt = 0; ; attempt++)
         {
-            // Nothing is written through a link: what it leads to is somebody else's.
+            // Nothing is written through a link: its target belongs to somebody else.
             if (new FileInfo(path).LinkTarget is not null)
                 File.Delete(path);
             FileStream file = Open(folder, path);
@@ -48,8 +49,8 @@ internal sealed class FolderLock : IDisposable
                 file.SetLength(0);
                 file.Write(Encoding.ASCII.GetBytes(text));
                 file.Flush();
-                // Whoever had it may have deleted it between our opening and our locking: then this is the lock of
-                // nothing.
+                // The previous owner may have deleted the file after we opened it and before we locked it. Then the
+                // lock is worthless.
                 if (!OperatingSystem.IsLinux() || TextOf(path) == text)
                     return new FolderLock(path, file);
                 file.Dispose();
@@ -74,7 +75,7 @@ internal sealed class FolderLock : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // The folder is gone or read-only by now. What stays is taken over by the next.
+            // The folder is gone or read-only by now. The next run takes over a file that stays.
         }
         finally
         {

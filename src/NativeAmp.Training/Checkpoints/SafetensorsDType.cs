@@ -4,7 +4,7 @@ namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
 /// Element types of the safetensors format, by the format's names. <see cref="SafetensorsReader"/> opens files with any
-/// of them and gives their bytes; what NativeAmp computes with is F32, F16, BF16 and I32.
+/// of them and gives their bytes; NativeAmp computes with F32, F16, BF16 and I32.
 /// </summary>
 [SuppressMessage("Naming", "CA1008", Justification = "The format has no type that means none.")]
 [SuppressMessage("Naming", "CA1707", Justification = "The names are the format's.")]

@@ -1,7 +1,7 @@
 namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>One tensor of a safetensors file.</summary>
-/// <param name="Name">Unique in its file.</param>
+/// <param name="Name">The tensor's name, unique in its file.</param>
 /// <param name="DType">Element type.</param>
 /// <param name="Shape">Sizes, outermost first; empty for a scalar.</param>
 public sealed record SafetensorsEntry(string Name, SafetensorsDType DType, IReadOnlyList<long> Shape)
@@ -14,12 +14,11 @@ public sealed record SafetensorsEntry(string Name, SafetensorsDType DType, IRead
             nameof(Shape)
         );
 
-    /// <summary>Where the elements begin, in bytes from the end of the header.</summary>
+    /// <summary>Offset of the elements in bytes from the end of the header.</summary>
     internal long Begin { get; init; }
 
     /// <summary>
-    /// Bytes that a tensor takes, or null if the shape is negative, the product does not fit, or it is no whole number
-    /// of bytes.
+    /// Bytes of a tensor; null if a dimension is negative, the product overflows, or the bits are not whole bytes.
     /// </summary>
     internal static long? ByteLengthOf(SafetensorsDType dtype, IReadOnlyList<long> shape)
     {

@@ -39,7 +39,7 @@ internal sealed class SafetensorsHeader
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>
-    /// The header's bytes for tensors in this order, metadata first, padded with spaces to a multiple of 8.
+    /// Writes the header of tensors in this order: metadata first, padded with spaces to a multiple of 8 bytes.
     /// </summary>
     public static byte[] Serialize(IEnumerable<SafetensorsEntry> entries, IReadOnlyDictionary<string, string> metadata)
     {
@@ -80,7 +80,7 @@ internal sealed class SafetensorsHeader
     }
 
     /// <summary>Reads a header and checks it against the bytes that follow it.</summary>
-    /// <exception cref="DataFormatException">It is not one, or does not fit.</exception>
+    /// <exception cref="DataFormatException">The bytes are not a header, or do not fit the data.</exception>
     public static SafetensorsHeader Parse(string file, ReadOnlySpan<byte> header, long dataLength)
     {
         var parser = new Parser(file, header);
@@ -141,7 +141,7 @@ internal sealed class SafetensorsHeader
         return new SafetensorsHeader(entries, parser.Metadata, IndexNames(file, entries));
     }
 
-    /// <summary>The tensor of a name, or null.</summary>
+    /// <summary>Finds a tensor by name; null if there is none.</summary>
     public SafetensorsEntry? Find(string name)
     {
         int low = 0;
@@ -159,8 +159,8 @@ internal sealed class SafetensorsHeader
     }
 
     /// <summary>
-    /// Indices of tensors in the order of their names: a header may hold a million of them, and a dictionary takes far
-    /// more.
+    /// Indices of the tensors in the order of their names. A header may hold a million tensors, and a dictionary would
+    /// take far more memory.
     /// </summary>
     private static int[] IndexNames(string file, List<SafetensorsEntry> entries)
     {
@@ -252,7 +252,7 @@ internal sealed class SafetensorsHeader
                     $"data_offsets [{offsets[0]}, {offsets[1]}] of tensor '{name}'",
                     $"{length} bytes, as its shape says"
                 );
-            // Tensors that lie beside each other often have one shape: then they share it.
+            // Adjacent tensors often have the same shape: they share the array.
             if (!CollectionsMarshal.AsSpan(shape).SequenceEqual(_shape))
                 _shape = [.. shape];
             Entries.Add(new SafetensorsEntry(name, dtype.Value, _shape) { Begin = offsets[0] });

@@ -4,8 +4,8 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
-/// Reads a safetensors file (https://github.com/huggingface/safetensors) with tensors of any type of the format. The
-/// header is checked whole when it is opened; tensors are read on demand, as bytes.
+/// Reads a safetensors file (https://github.com/huggingface/safetensors) with tensors of any type of the format.
+/// Opening checks the whole header. Tensors are read on demand, as bytes.
 /// </summary>
 public sealed class SafetensorsReader : IDisposable
 {
@@ -34,7 +34,7 @@ public sealed class SafetensorsReader : IDisposable
     /// <summary>The tensors, in the order of their data.</summary>
     public IReadOnlyList<SafetensorsEntry> Entries => _header.Entries;
 
-    /// <summary>Strings that go with the file.</summary>
+    /// <summary>The file's metadata.</summary>
     public IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
 
     /// <summary>Opens a file. A pipe is read to its end first.</summary>
@@ -46,11 +46,12 @@ public sealed class SafetensorsReader : IDisposable
         return FromStream(path, InputFile.Open(path));
     }
 
-    /// <summary>The tensor of a name, or null.</summary>
+    /// <summary>Finds a tensor by name; null if there is none.</summary>
     public SafetensorsEntry? Find(string name) => _header.Find(name);
 
-    /// <summary>Reads all elements of a tensor, little-endian, into exactly as many bytes.</summary>
-    /// <exception cref="ArgumentException">The tensor is of another file, or the span of another length.</exception>
+    /// <summary>Reads all elements of a tensor, little-endian, into a span of exactly its size.</summary>
+    /// <exception cref="ArgumentException">The tensor belongs to another file, or the span has another
+    /// length.</exception>
     /// <exception cref="DataFormatException">The file is shorter than it was when it was opened.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     public void Read(SafetensorsEntry entry, Span<byte> destination)
@@ -64,11 +65,11 @@ public sealed class SafetensorsReader : IDisposable
         Read(entry, 0, destination);
     }
 
-    /// <summary>Reads a part of a tensor's bytes: for one that does not fit in memory.</summary>
+    /// <summary>Reads part of a tensor's bytes, for tensors that do not fit in memory.</summary>
     /// <param name="entry">The tensor.</param>
-    /// <param name="offset">Where in its bytes to begin.</param>
-    /// <param name="destination">Receives as many bytes as it has.</param>
-    /// <exception cref="ArgumentException">The tensor is of another file, or has no such part.</exception>
+    /// <param name="offset">Offset of the first byte in the tensor.</param>
+    /// <param name="destination">Receives the bytes; its length is their number.</param>
+    /// <exception cref="ArgumentException">The tensor belongs to another file, or has no such part.</exception>
     /// <exception cref="DataFormatException">The file is shorter than it was when it was opened.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     public void Read(SafetensorsEntry entry, long offset, Span<byte> destination)
@@ -97,7 +98,7 @@ public sealed class SafetensorsReader : IDisposable
 
     internal static SafetensorsReader FromStream(string name, Stream seekable) => new(name, seekable);
 
-    /// <summary>The header's bytes; the stream stands at the data after it.</summary>
+    /// <summary>Reads the header's bytes. The stream is then at the data after the header.</summary>
     internal static byte[] ReadHeader(string name, Stream stream)
     {
         Span<byte> prefix = stackalloc byte[SafetensorsHeader.PrefixLength];

@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
-/// Writes a safetensors file front to back: the header from the tensors' names, types and shapes, then their elements
-/// in that order as they come.
+/// Writes a safetensors file front to back: first the header with the tensors' names, types and shapes, then their
+/// elements in the same order.
 /// </summary>
 public sealed class SafetensorsWriter
 {
@@ -14,10 +14,10 @@ public sealed class SafetensorsWriter
     private long _written;
 
     /// <summary>Writes the header.</summary>
-    /// <param name="stream">Where to; left open.</param>
+    /// <param name="stream">The destination, which is left open.</param>
     /// <param name="entries">The tensors in the order in which their elements follow; names are unique and not
     /// "__metadata__".</param>
-    /// <param name="metadata">Strings that go with the file, or null.</param>
+    /// <param name="metadata">The file's metadata, or null.</param>
     public SafetensorsWriter(
         Stream stream,
         IEnumerable<SafetensorsEntry> entries,
@@ -48,7 +48,7 @@ public sealed class SafetensorsWriter
         stream.Write(header);
     }
 
-    /// <summary>Appends elements, little-endian: of one tensor, of several, or a part of one.</summary>
+    /// <summary>Appends elements, little-endian: of one tensor, of several tensors, or of a part of one.</summary>
     public void Write(ReadOnlySpan<byte> elements)
     {
         if (elements.Length > _dataLength - _written)
@@ -60,7 +60,7 @@ public sealed class SafetensorsWriter
         _written += elements.Length;
     }
 
-    /// <summary>Checks that everything that the header names was written.</summary>
+    /// <summary>Checks that all data of the header was written.</summary>
     public void Complete()
     {
         if (_written != _dataLength)

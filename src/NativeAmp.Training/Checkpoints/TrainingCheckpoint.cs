@@ -1,8 +1,8 @@
 namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
-/// Everything that a training run remembers from step to step, as items of one checkpoint: parameters, buffers, state
-/// and steps of the optimizer, the scaler, the random generator, and how far the run has come.
+/// The state of a training run as items of one checkpoint: parameters, buffers, state and steps of the optimizer, the
+/// scaler, the random generator, and the progress of the run.
 /// </summary>
 internal sealed class TrainingCheckpoint(
     Module model,
@@ -12,10 +12,13 @@ internal sealed class TrainingCheckpoint(
     long samples
 )
 {
-    /// <summary>How far the run has come: saved, and set by loading.</summary>
+    /// <summary>The progress of the run. Saved, and set by loading.</summary>
     public TrainingProgress Progress { get; set; }
 
-    /// <summary>The items. Those of one list go together: they hold the optimizer's state of the moment.</summary>
+    /// <summary>
+    /// The items of a checkpoint. Do not mix the items of two calls: they hold the optimizer's state at the time of the
+    /// call.
+    /// </summary>
     public IReadOnlyList<CheckpointItem> Items()
     {
         List<CheckpointItem> items = [ProgressItem(), ScalerItem(), RandomItem()];
@@ -60,7 +63,7 @@ internal sealed class TrainingCheckpoint(
             values => scaler.LoadState(ToScaler(values)),
             values =>
             {
-                // As many bits as the state has, and room to count on.
+                // No more bits than the state has, and room to count on.
                 if (
                     ((long[])[values[0], values[1], values[2], values[5]]).Any(value => value != (int)value)
                     || values[1] == int.MaxValue
@@ -120,7 +123,7 @@ internal sealed class TrainingCheckpoint(
                 );
         }
 
-        // The optimizer's count of steps, and then each parameter's. Last: by then all state is there.
+        // The optimizer's count of steps, and then each parameter's. They come last, when all state is there.
         yield return CheckpointItem.Integers(
             "optimizer.steps",
             1 + saved.Parameters.Count,

@@ -1,6 +1,8 @@
 namespace NativeAmp.Training.Data;
 
-/// <summary>Samples that lie in arrays, one array a field: the values of one sample after those of another.</summary>
+/// <summary>
+/// Samples in arrays, with one array for each field. The values of a sample follow those of the sample before.
+/// </summary>
 /// <example>
 /// <code>
 /// var data = new ArrayDataset(1000);
@@ -13,7 +15,7 @@ public sealed class ArrayDataset : IDataset
     private readonly List<DataField> _fields = [];
     private readonly List<Array> _values = [];
 
-    /// <summary>A data set of this many samples, and no field yet.</summary>
+    /// <summary>A data set of this many samples, without fields yet.</summary>
     public ArrayDataset(long count)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
@@ -27,17 +29,17 @@ public sealed class ArrayDataset : IDataset
     public IReadOnlyList<DataField> Fields => _fields;
 
     /// <summary>Adds a float32 field.</summary>
-    /// <param name="name">How it is called.</param>
+    /// <param name="name">The field's name.</param>
     /// <param name="values">[count, ...shape]. Not copied.</param>
-    /// <param name="shape">Its shape in one sample.</param>
-    /// <exception cref="ArgumentException">There are more or fewer values than that.</exception>
+    /// <param name="shape">The field's shape in one sample.</param>
+    /// <exception cref="ArgumentException">The number of values does not fit.</exception>
     public void Add(string name, float[] values, Shape shape) => Add(name, DType.Float32, values, shape);
 
-    /// <summary>Adds an int32 field, such as classes.</summary>
-    /// <param name="name">How it is called.</param>
+    /// <summary>Adds an int32 field, such as class labels.</summary>
+    /// <param name="name">The field's name.</param>
     /// <param name="values">[count, ...shape]. Not copied.</param>
-    /// <param name="shape">Its shape in one sample.</param>
-    /// <exception cref="ArgumentException">There are more or fewer values than that.</exception>
+    /// <param name="shape">The field's shape in one sample.</param>
+    /// <exception cref="ArgumentException">The number of values does not fit.</exception>
     public void Add(string name, int[] values, Shape shape) => Add(name, DType.Int32, values, shape);
 
     /// <inheritdoc/>

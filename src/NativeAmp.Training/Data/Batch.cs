@@ -1,8 +1,7 @@
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// One minibatch in host memory. Its arrays are used again for a later batch: a loader's batch is good until the next
-/// one is asked for.
+/// One minibatch in host memory. Its arrays are reused: a loader's batch is valid until the next one is requested.
 /// </summary>
 public sealed class Batch
 {
@@ -10,9 +9,9 @@ public sealed class Batch
     private readonly Array[] _values;
     private readonly int[] _sizes;
 
-    /// <summary>Makes room for a batch of a data set.</summary>
-    /// <param name="data">What it will be filled from.</param>
-    /// <param name="capacity">Most samples that it holds.</param>
+    /// <summary>Allocates a batch of a data set.</summary>
+    /// <param name="data">The data set to fill it from.</param>
+    /// <param name="capacity">The largest number of samples.</param>
     /// <exception cref="ArgumentException">A field is neither float32 nor int32, or a batch of it does not fit in an
     /// array.</exception>
     public Batch(IDataset data, int capacity)
@@ -36,13 +35,13 @@ public sealed class Batch
     /// <summary>The data set that it is filled from.</summary>
     public IDataset Data { get; }
 
-    /// <summary>Most samples that it holds.</summary>
+    /// <summary>The largest number of samples that it holds.</summary>
     public int Capacity { get; }
 
-    /// <summary>Samples in it.</summary>
+    /// <summary>Number of samples in it.</summary>
     public int Count { get; private set; }
 
-    /// <summary>Where the run stands once this batch is used.</summary>
+    /// <summary>The position of the run after this batch.</summary>
     public DataPosition Next { get; private set; }
 
     /// <summary>A float32 field, sample by sample.</summary>
@@ -56,8 +55,8 @@ public sealed class Batch
     public Span<int> Integers(int field) => Values<int>(field).AsSpan(0, Count * _sizes[field]);
 
     /// <summary>Fills it with the samples of these indices.</summary>
-    /// <param name="indices">No more than <see cref="Capacity"/>.</param>
-    /// <param name="epoch">The pass that they are for.</param>
+    /// <param name="indices">Indices of the samples, at most <see cref="Capacity"/>.</param>
+    /// <param name="epoch">The pass over the data, from 0.</param>
     public void Fill(ReadOnlySpan<long> indices, long epoch = 0) => Fill(indices, epoch, default);
 
     internal void Fill(ReadOnlySpan<long> indices, long epoch, DataPosition next)

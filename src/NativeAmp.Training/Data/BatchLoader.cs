@@ -3,8 +3,8 @@ using System.Runtime.ExceptionServices;
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// Endless minibatches of a data set, shuffled anew each epoch by a seed, prepared ahead on a thread of its own. The
-/// order depends on seed and position alone, and batches live in a ring that is used again.
+/// Endless minibatches of a data set, shuffled anew in each epoch, and prepared ahead on its own thread. The order
+/// depends only on seed and position. The batches are a ring that is reused.
 /// </summary>
 public sealed class BatchLoader : IDisposable
 {
@@ -23,11 +23,11 @@ public sealed class BatchLoader : IDisposable
 
     /// <summary>Starts preparing batches.</summary>
     /// <param name="data">The samples; the loader reads them from its own thread.</param>
-    /// <param name="batch">Samples of a batch, at most as many as the data set has. What is left at the end of an epoch
-    /// is left out, so that all batches are of one size.</param>
+    /// <param name="batch">Samples of a batch, at most as many as the data set has. An incomplete batch at the end of
+    /// an epoch is left out, so that all batches have one size.</param>
     /// <param name="seed">Seed of the shuffle.</param>
-    /// <param name="start">Where to begin: a <see cref="Batch.Next"/> of an earlier run.</param>
-    /// <param name="ahead">Batches that are prepared ahead, 1 or more.</param>
+    /// <param name="start">The position to begin at: a <see cref="Batch.Next"/> of an earlier run.</param>
+    /// <param name="ahead">Number of batches to prepare ahead, 1 or more.</param>
     public BatchLoader(IDataset data, int batch, ulong seed, DataPosition start = default, int ahead = 3)
     {
         ArgumentNullException.ThrowIfNull(data);
@@ -50,7 +50,7 @@ public sealed class BatchLoader : IDisposable
         BatchSize = batch;
         _seed = seed;
         _indices = new long[batch];
-        // One more than are prepared ahead: the one that the consumer holds.
+        // One more than are prepared ahead: the consumer holds one.
         _ring = new Batch?[ahead + 1];
         for (int i = 0; i < _ring.Length; i++)
             _ring[i] = new Batch(data, batch);
@@ -68,11 +68,9 @@ public sealed class BatchLoader : IDisposable
     /// <summary>Batches of an epoch.</summary>
     public long BatchesPerEpoch => Data.Count / BatchSize;
 
-    /// <summary>The next batch, good until the next call. Waits for it if it is not ready.</summary>
-    /// <exception cref="OperationCanceledException">Cancelled while waiting.</exception>
-    /// <remarks>
-    /// What the data set threw while the batch was prepared is thrown here, then and on every later call.
-    /// </remarks>
+    /// <summary>Returns the next batch, valid until the next call. Waits if it is not ready.</summary>
+    /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
+    /// <remarks>If the data set threw while the batch was prepared, this call and every later one throws it.</remarks>
     public Batch Next(CancellationToken cancellation = default)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -95,7 +93,7 @@ public sealed class BatchLoader : IDisposable
         throw _failure.SourceException;
     }
 
-    /// <summary>Ends the thread. A batch that was handed out stays readable.</summary>
+    /// <summary>Ends the thread. A batch that was returned stays readable.</summary>
     public void Dispose()
     {
         lock (_disposing)
@@ -141,7 +139,7 @@ public sealed class BatchLoader : IDisposable
         }
         catch (Exception e)
         {
-            // It belongs to whoever asks for the batch; here nobody would hear it.
+            // The call that asks for the batch throws it; here nobody would catch it.
             _failure = ExceptionDispatchInfo.Capture(e);
             _ring[slot] = null;
             _filled.Release();

@@ -10,12 +10,12 @@ internal struct Crc32
     private const int Slices = 8;
     private static readonly uint[][] Tables = MakeTables();
 
-    private uint _inverse; // of the register, so that a new one begins right
+    private uint _inverse; // of the register, so that the default value is right
 
-    /// <summary>The CRC of what was appended.</summary>
+    /// <summary>The CRC of the bytes so far.</summary>
     public readonly uint Value => _inverse;
 
-    /// <summary>Takes in bytes.</summary>
+    /// <summary>Adds bytes.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
     {
         uint crc = ~_inverse;

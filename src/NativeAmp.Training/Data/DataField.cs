@@ -1,17 +1,16 @@
 namespace NativeAmp.Training.Data;
 
-/// <summary>One array of each sample: an input, or what is to be predicted.</summary>
+/// <summary>One array of each sample: an input, or a target.</summary>
 public sealed record DataField
 {
-    /// <summary>How it is called in messages.</summary>
+    /// <summary>Its name in messages.</summary>
     public required string Name { get; init; }
 
-    /// <summary>float32 or int32.</summary>
+    /// <summary>Its dtype, float32 or int32.</summary>
     public required DType DType { get; init; }
 
     /// <summary>
-    /// Its shape in one sample; a batch has the number of samples before it. One element without dimensions if not
-    /// given.
+    /// Its shape in one sample. In a batch the number of samples comes first. The default is a scalar.
     /// </summary>
     public Shape Shape { get; init; } = Shape.Scalar;
 }

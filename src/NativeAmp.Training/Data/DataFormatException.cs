@@ -1,14 +1,14 @@
 namespace NativeAmp.Training.Data;
 
-/// <summary>A file does not hold what its format, or whoever reads it, asks for. Nothing was changed.</summary>
+/// <summary>A file is not valid in its format, or does not fit its use. Nothing was changed.</summary>
 public sealed class DataFormatException : FormatException
 {
-    /// <summary>Says what is wrong where.</summary>
-    /// <param name="file">The file, as it was named by the caller.</param>
+    /// <summary>An exception with the place, the content found there, and the content expected.</summary>
+    /// <param name="file">The file, by the caller's name for it.</param>
     /// <param name="offset">Position in the file's (decompressed) content, in bytes.</param>
-    /// <param name="found">What is there.</param>
-    /// <param name="expected">What should be there.</param>
-    /// <param name="inner">What a library underneath said, if one did.</param>
+    /// <param name="found">The content found there.</param>
+    /// <param name="expected">The content expected there.</param>
+    /// <param name="inner">The exception of an underlying library, if there is one.</param>
     public DataFormatException(string file, long offset, string found, string expected, Exception? inner = null)
         : base($"{file}: at byte {offset}: found {found}, expected {expected}.", inner)
     {
@@ -18,15 +18,15 @@ public sealed class DataFormatException : FormatException
         Expected = expected;
     }
 
-    /// <summary>The file, as it was named by the caller.</summary>
+    /// <summary>The file, by the caller's name for it.</summary>
     public string File { get; }
 
     /// <summary>Position in the file's (decompressed) content, in bytes.</summary>
     public long Offset { get; }
 
-    /// <summary>What is there.</summary>
+    /// <summary>The content found there.</summary>
     public string Found { get; }
 
-    /// <summary>What should be there.</summary>
+    /// <summary>The content expected there.</summary>
     public string Expected { get; }
 }

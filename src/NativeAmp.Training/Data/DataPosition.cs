@@ -1,8 +1,8 @@
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// Where a run stands in its data: all that is needed, with the seed, to go on with exactly the next sample.
+/// The position of a run in its data. With the seed it is enough to continue at exactly the next sample.
 /// </summary>
-/// <param name="Epoch">Passes that are over, from 0.</param>
-/// <param name="Sample">Samples of this pass that are used up.</param>
+/// <param name="Epoch">Completed passes, from 0.</param>
+/// <param name="Sample">Samples used in this pass.</param>
 public readonly record struct DataPosition(long Epoch, long Sample);

@@ -8,11 +8,11 @@ public static class FashionMnist
     /// <summary>Environment variable that names the folder of the four IDX files.</summary>
     public const string DirectoryVariable = "NATIVEAMP_DATA";
 
-    /// <summary>Where Debian's package dataset-fashion-mnist puts them.</summary>
+    /// <summary>The folder of Debian's package dataset-fashion-mnist.</summary>
     public const string DebianDirectory = "/usr/share/datasets/fashion-mnist";
 
     /// <summary>
-    /// The folder that <see cref="Load"/> takes: the one given, else the environment's, else Debian's.
+    /// The folder that <see cref="Load"/> reads: the given one, else the environment variable's, else Debian's.
     /// </summary>
     public static string ResolveDirectory(string? directory = null)
     {
@@ -23,8 +23,8 @@ public static class FashionMnist
     }
 
     /// <summary>
-    /// Reads training and test set of 10 classes; the test set is normalized with the training set's mean and
-    /// deviation.
+    /// Reads the training and test sets of 10 classes. The test set is normalized with the training set's mean and
+    /// standard deviation.
     /// </summary>
     /// <param name="directory">As of <see cref="MnistFiles.Load"/>; null for <see cref="DirectoryVariable"/> or
     /// <see cref="DebianDirectory"/>.</param>

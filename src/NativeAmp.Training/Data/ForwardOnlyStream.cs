@@ -1,9 +1,9 @@
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// A stream that only reads, or only writes, and knows no position. A derived class overrides
-/// <see cref="Stream.Read(Span{byte})"/> or <see cref="Stream.Write(ReadOnlySpan{byte})"/>, which everything else here
-/// comes down to.
+/// A stream that only reads or only writes, and has no position. A derived class overrides
+/// <see cref="Stream.Read(Span{byte})"/> or <see cref="Stream.Write(ReadOnlySpan{byte})"/>; all other methods call
+/// these.
 /// </summary>
 internal abstract class ForwardOnlyStream(bool reads) : Stream
 {

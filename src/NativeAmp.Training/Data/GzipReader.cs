@@ -4,9 +4,9 @@ using System.IO.Compression;
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// Reads a gzip file (RFC 1952) as gzip(1) does: several members are one content, each is compared with the CRC-32 and
-/// the size behind it, and what follows the last and is no member is ignored. .NET's GZipStream takes an end within
-/// those eight bytes for a good one.
+/// Reads a gzip file (RFC 1952) as gzip(1) does. Several members are one content; each is checked against the CRC-32
+/// and the size after it; other data after the last member is ignored. .NET's GZipStream accepts a file that ends
+/// within those eight bytes.
 /// </summary>
 internal sealed class GzipReader : ForwardOnlyStream
 {
@@ -23,7 +23,7 @@ internal sealed class GzipReader : ForwardOnlyStream
     private long _position;
     private bool _ended;
 
-    /// <summary>Reads from a stream that stands at its beginning, and owns it.</summary>
+    /// <summary>Reads a stream from its beginning, and owns it.</summary>
     public GzipReader(string name, Stream seekable)
         : base(reads: true)
     {
@@ -32,7 +32,7 @@ internal sealed class GzipReader : ForwardOnlyStream
         _tail = new Tail(seekable);
     }
 
-    /// <summary>Whether a file begins as a gzip file does; it stands at its beginning afterwards.</summary>
+    /// <summary>Whether a file begins as a gzip file. Its position is 0 afterwards.</summary>
     public static bool IsGzip(Stream file)
     {
         Span<byte> magic = stackalloc byte[2];
@@ -91,7 +91,7 @@ internal sealed class GzipReader : ForwardOnlyStream
         Span<byte> header = stackalloc byte[HeaderLength];
         int read = _file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false);
         if (!first && read == 1 && header[0] != 0)
-            // as gzip(1), for half of what begins a member
+            // as gzip(1) treats half of a member's first bytes
             throw Damaged("the end of the file after the first byte of something");
         if (!first && !IsMagic(header[..read]))
         {
@@ -126,7 +126,7 @@ internal sealed class GzipReader : ForwardOnlyStream
             {
                 while (NextByte() != 0)
                 {
-                    // To its zero.
+                    // Up to its terminating zero.
                 }
             }
         }
@@ -142,10 +142,9 @@ internal sealed class GzipReader : ForwardOnlyStream
         _file.ReadByte() is >= 0 and var value ? value : throw Damaged("the end of the file within a gzip header");
 
     /// <summary>
-    /// Compares the member that ended with the trailer behind it. DeflateStream does not say how much of what it took
-    /// belongs to the member, so that it is fed by single bytes near the end of the file. A member that ends before
-    /// that is followed by others: there the trailer's eight bytes are looked for in the last two pieces that it was
-    /// given.
+    /// Checks the member that ended against the trailer after it. DeflateStream does not say how many of the bytes that
+    /// it took belong to the member, so it is fed single bytes near the end of the file. A member that ends earlier is
+    /// followed by others: there the trailer's eight bytes are searched for in the last two pieces.
     /// </summary>
     private void CloseMember()
     {
@@ -163,24 +162,22 @@ internal sealed class GzipReader : ForwardOnlyStream
 
     private DataFormatException Damaged(string found) => new(_name, _position, found, "an intact gzip file");
 
-    /// <summary>
-    /// Hands a file on, near its end by single bytes, and knows where the last of what it handed on began.
-    /// </summary>
+    /// <summary>Passes a file on, near its end byte by byte, and knows where the last piece began.</summary>
     private sealed class Tail(Stream file) : ForwardOnlyStream(reads: true)
     {
         private const int SingleBytes = 1 << 16;
 
         private long _start;
 
-        /// <summary>Where the last two pieces began, or what was taken ends.</summary>
+        /// <summary>Start of the last two pieces, or the end of the bytes taken.</summary>
         public long LastStart { get; private set; }
 
-        /// <summary>Whether that is the end of what was taken.</summary>
+        /// <summary>Whether <see cref="LastStart"/> is the end of the bytes taken.</summary>
         public bool IsExact { get; private set; }
 
         public void Begin() => LastStart = _start = file.Position;
 
-        /// <summary>The bytes from <see cref="LastStart"/> on, some behind the last piece among them.</summary>
+        /// <summary>The bytes from <see cref="LastStart"/> on, with some after the last piece.</summary>
         public byte[] Last(int more)
         {
             byte[] bytes = new byte[Math.Min(file.Length, file.Position + more) - LastStart];

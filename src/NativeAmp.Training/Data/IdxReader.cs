@@ -3,9 +3,9 @@ using System.Buffers.Binary;
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// Reads an IDX file of unsigned bytes (MNIST's format), plain or gzip, front to back. The header is checked when it is
-/// opened: a plain file must be exactly as long as its header says; a gzip file is checked as it is read, its end with
-/// the last element, and its declared size against the most that deflate can expand to.
+/// Reads an IDX file of unsigned bytes (MNIST's format), plain or gzip, front to back. Opening checks the header: a
+/// plain file must be exactly as long as its header says, and a gzip file must not declare more than deflate can expand
+/// to. A gzip file's content is checked as it is read, its end with the last element.
 /// </summary>
 /// <remarks>
 /// Format: two zero bytes, an element type, a number of dimensions, each dimension as big-endian uint32, the elements
@@ -13,7 +13,7 @@ namespace NativeAmp.Training.Data;
 /// </remarks>
 public sealed class IdxReader : IDisposable
 {
-    /// <summary>More dimensions than any data set has; a header that says more is not one.</summary>
+    /// <summary>More dimensions than any data set has. A header with more is not valid.</summary>
     public const int MaximumRank = 8;
 
     // Deflate's best case: a 258-byte match in 2 bits (zlib's technical notes give 1032:1).
@@ -21,8 +21,8 @@ public sealed class IdxReader : IDisposable
     private const byte UnsignedByte = 0x08;
     private const byte SignedInt = 0x0C;
 
-    // The buffer begins small and grows by this factor with what has really been read, so that a header that promises
-    // much costs nothing.
+    // The buffer starts small and grows by this factor as data is read, so that a header with a huge count costs
+    // nothing.
     private const int FirstBuffer = 1 << 16;
     private const int BufferGrowth = 8;
 
@@ -82,7 +82,7 @@ public sealed class IdxReader : IDisposable
     }
 
     /// <summary>
-    /// Reads labels: bytes, or 32-bit integers as QMNIST has them, where the first of a row is the class.
+    /// Reads labels: bytes, or rows of 32-bit integers as in QMNIST, where the first of a row is the class.
     /// </summary>
     /// <exception cref="DataFormatException">As <see cref="ReadAll"/>; or there are more dimensions than
     /// two.</exception>
@@ -103,8 +103,8 @@ public sealed class IdxReader : IDisposable
         return labels;
     }
 
-    /// <summary>Reads the next elements, exactly as many as fit.</summary>
-    /// <exception cref="DataFormatException">The content ends before, or is damaged.</exception>
+    /// <summary>Reads the next elements and fills the span.</summary>
+    /// <exception cref="DataFormatException">The content ends too early, or is damaged.</exception>
     public void Read(Span<byte> elements)
     {
         long left = HeaderLength + Count * _elementSize - _position;
@@ -156,7 +156,7 @@ public sealed class IdxReader : IDisposable
     {
         long product = 1;
         foreach (int size in shape)
-            product *= size; // ReadHeader has kept it in range
+            product *= size; // ReadHeader checked the range
         return product;
     }
 
@@ -187,7 +187,7 @@ public sealed class IdxReader : IDisposable
         {
             ReadField(field);
             uint extent = BinaryPrimitives.ReadUInt32BigEndian(field);
-            // int * uint cannot overflow a long, and the product is kept at what one array holds.
+            // int * uint cannot overflow a long, and the product is at most the size of an array.
             if (extent > int.MaxValue || (count *= extent) > Array.MaxLength / size)
                 throw new DataFormatException(
                     _name,

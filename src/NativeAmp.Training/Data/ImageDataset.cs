@@ -1,6 +1,8 @@
 namespace NativeAmp.Training.Data;
 
-/// <summary>Grey images of one size with one label each, kept as bytes and normalized as they are used.</summary>
+/// <summary>
+/// Gray images of one size with one label each. They are kept as bytes and normalized when they are read.
+/// </summary>
 public sealed class ImageDataset : IDataset
 {
     private readonly byte[] _images;
@@ -43,28 +45,28 @@ public sealed class ImageDataset : IDataset
     /// <summary>The image, float32 [1, height, width], and its label.</summary>
     public IReadOnlyList<DataField> Fields { get; }
 
-    /// <summary>Number of classes: labels lie below it.</summary>
+    /// <summary>Number of classes; labels are below it.</summary>
     public int Classes { get; }
 
     /// <summary>Rows of an image.</summary>
     public int Height { get; }
 
-    /// <summary>Pixels of a row.</summary>
+    /// <summary>Columns of an image.</summary>
     public int Width { get; }
 
-    /// <summary>The label in the file of what is class 0 here.</summary>
+    /// <summary>The label of class 0 in the file.</summary>
     public int FirstLabel { get; }
 
-    /// <summary>How pixels are brought to mean 0 and deviation 1.</summary>
+    /// <summary>The mean and standard deviation that pixels are normalized with.</summary>
     public Normalization Normalization { get; }
 
     /// <summary>Reads a pair of IDX files, plain or gzip.</summary>
     /// <param name="imagesPath">[count, height, width] unsigned bytes.</param>
-    /// <param name="labelsPath">[count] unsigned bytes, or 32-bit integers [count] or [count, columns], of which the
-    /// first counts.</param>
+    /// <param name="labelsPath">[count] unsigned bytes, or 32-bit integers [count] or [count, columns]; the first
+    /// column is the label.</param>
     /// <param name="classes">Number of classes, 1 to 256.</param>
-    /// <param name="normalization">What the pixels are normalized with; null for these images' own mean and deviation.
-    /// A test set takes its training set's.</param>
+    /// <param name="normalization">The normalization of pixels; null for these images' own mean and standard deviation.
+    /// Give a test set its training set's.</param>
     /// <param name="firstLabel">The label of class 0: labels run from it to <paramref name="firstLabel"/> +
     /// <paramref name="classes"/> - 1.</param>
     /// <exception cref="DataFormatException">A file is damaged, or the two do not fit each other.</exception>

@@ -1,15 +1,15 @@
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// Opens what somebody names as a file, whatever it is: a pipe is read to its end first, and so is what says that it
-/// has no length (/proc), because readers ask for a length and go back.
+/// Opens an input that the user names, of any kind. A pipe is read to its end first, and so is a file without a length
+/// (/proc), because readers need a length and seek.
 /// </summary>
 internal static class InputFile
 {
-    /// <summary>The most that is read of a pipe: what one array holds.</summary>
+    /// <summary>The most bytes that are read of a pipe: the size of an array.</summary>
     public static readonly long MostOfPipe = Array.MaxLength;
 
-    // What has a position but no length is a small file of /proc, or a device without end.
+    // A stream with positions but no length is a small file of /proc, or an endless device.
     private const long MostOfDevice = 64 << 20;
     private const int FirstBuffer = 1 << 16;
 
@@ -34,9 +34,9 @@ internal static class InputFile
         }
     }
 
-    /// <summary>All bytes of a file or pipe.</summary>
+    /// <summary>Reads all bytes of a file or pipe.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="most">How many there may be.</param>
+    /// <param name="most">The largest number of bytes allowed.</param>
     /// <exception cref="DataFormatException">It is a folder, or holds more.</exception>
     /// <exception cref="IOException">It cannot be opened or read, for lack of permission too.</exception>
     public static byte[] ReadAll(string path, long most)
@@ -51,10 +51,10 @@ internal static class InputFile
         return bytes;
     }
 
-    /// <summary>All that a stream still holds.</summary>
-    /// <param name="name">How it is called in messages.</param>
+    /// <summary>Reads the rest of a stream.</summary>
+    /// <param name="name">Its name in messages.</param>
     /// <param name="stream">The stream.</param>
-    /// <param name="most">How many bytes that may be.</param>
+    /// <param name="most">The largest number of bytes allowed.</param>
     /// <exception cref="DataFormatException">It holds more.</exception>
     public static byte[] ReadToEnd(string name, Stream stream, long most)
     {
@@ -90,7 +90,7 @@ internal static class InputFile
         {
             throw Directory.Exists(path)
                 ? new DataFormatException(path, 0, "a folder", "a file", e)
-                : new IOException(e.Message, e); // as every other failure to open
+                : new IOException(e.Message, e); // an IOException, like every other failure to open
         }
     }
 }

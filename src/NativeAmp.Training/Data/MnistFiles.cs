@@ -3,9 +3,9 @@ using System.Text.RegularExpressions;
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// Data sets in the four files of MNIST's family: images and labels to train with and to test with, as IDX, plain or
-/// gzip, with dashes, dots or underscores in their names, and a name of the set before them (MNIST, Fashion-MNIST,
-/// KMNIST, EMNIST, QMNIST).
+/// Data sets in the four files of MNIST's family (MNIST, Fashion-MNIST, KMNIST, EMNIST, QMNIST): training and test
+/// images and labels, as IDX, plain or gzip. File names may have dashes, dots or underscores, and may begin with the
+/// name of the set.
 /// </summary>
 public static partial class MnistFiles
 {
@@ -18,17 +18,18 @@ public static partial class MnistFiles
     private static readonly string[] Parts = ["train-images", "train-labels", "t10k-images", "t10k-labels"];
 
     /// <summary>
-    /// Reads training and test set; the test set is normalized with the training set's mean and deviation.
+    /// Reads the training and test sets. The test set is normalized with the training set's mean and standard
+    /// deviation.
     /// </summary>
-    /// <param name="folder">The folder. Where it holds several sets, the name of one after it:
+    /// <param name="folder">The folder. If it holds several sets, append the name of one:
     /// FOLDER/emnist-letters.</param>
     /// <param name="classes">
-    /// Number of classes, 1 to 256. Labels run from 0; where the training labels need it and do without 0, from 1. Null
-    /// for as many as the training labels tell, and 10 at the least: from 1 where they do not begin at 0 and one is
-    /// above 9.
+    /// Number of classes, 1 to 256. Labels run from 0; they run from 1 if the training labels need it and have no 0.
+    /// Null takes the number of classes from the training labels, at least 10; labels then run from 1 if there is no 0
+    /// and one is above 9.
     /// </param>
-    /// <exception cref="FileNotFoundException">A file is missing, or there are several sets; the message says what was
-    /// looked for and what is there.</exception>
+    /// <exception cref="FileNotFoundException">A file is missing, or there are several sets. The message lists the
+    /// names looked for and the files found.</exception>
     /// <exception cref="DataFormatException">A file is damaged, or the files do not fit each other or the
     /// classes.</exception>
     /// <exception cref="IOException">A file cannot be opened or read.</exception>
@@ -57,7 +58,7 @@ public static partial class MnistFiles
         if (classes is { } given)
             return (least >= 1 && largest == given ? 1 : 0, given);
         if (least < 0 || largest > 256)
-            return (0, 256); // which names the label that does not fit
+            return (0, 256); // the error then names the label that does not fit
         return largest <= 9 ? (0, 10)
             : least >= 1 ? (1, largest)
             : (0, Math.Min(256, largest + 1));
@@ -94,7 +95,7 @@ public static partial class MnistFiles
                     + $"{Path.Combine(folder, complete[0])}.",
                 folder
             );
-        return Whole(sets[complete[0]]); // the one without a name where there is one
+        return Whole(sets[complete[0]]); // the set without a name, if there is one
     }
 
     private static string[] Whole(string?[] files) => [.. files.Select(file => file!)];
@@ -154,7 +155,7 @@ public static partial class MnistFiles
         );
     }
 
-    /// <summary>What the set that lacks least still lacks.</summary>
+    /// <summary>The missing files of the set that lacks the fewest.</summary>
     private static IEnumerable<string> Closest(Dictionary<string, string?[]> sets)
     {
         (string set, string?[] files) = sets.MinBy(pair => pair.Value.Count(file => file is null));

@@ -1,8 +1,8 @@
 namespace NativeAmp.Training.Data;
 
-/// <summary>Mean and standard deviation of pixels that run from 0 to 1.</summary>
-/// <param name="Mean">What is subtracted.</param>
-/// <param name="Deviation">What is divided by then.</param>
+/// <summary>Mean and standard deviation of pixels, which run from 0 to 1.</summary>
+/// <param name="Mean">The mean, which is subtracted.</param>
+/// <param name="Deviation">The standard deviation, which the difference is divided by.</param>
 public readonly record struct Normalization(double Mean, double Deviation)
 {
     /// <summary>
@@ -10,7 +10,7 @@ public readonly record struct Normalization(double Mean, double Deviation)
     /// </summary>
     public static Normalization Of(ReadOnlySpan<byte> pixels)
     {
-        // Sums of a histogram are exact in integers, so that they do not depend on an order.
+        // Integer sums over a histogram are exact, so that they do not depend on the order.
         Span<long> histogram = stackalloc long[256];
         histogram.Clear();
         foreach (byte pixel in pixels)

@@ -1,6 +1,6 @@
 namespace NativeAmp.Training.Data;
 
-/// <summary>Where a data set writes one sample: its place in a <see cref="Batch"/>.</summary>
+/// <summary>The place of one sample in a <see cref="Batch"/>, which a data set writes.</summary>
 public readonly ref struct Sample
 {
     private readonly Batch _batch;

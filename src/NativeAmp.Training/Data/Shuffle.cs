@@ -1,8 +1,8 @@
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// A seeded permutation of 0 … count-1 that is computed, not stored: any position of any epoch is known at once,
-/// whatever the size, so that a run resumes with nothing to replay.
+/// A seeded permutation of 0 … count-1 that is computed, not stored. Any position of any epoch is found at once, for
+/// any size, so that a run resumes without replaying.
 /// </summary>
 /// <remarks>
 /// A balanced Feistel network over the smallest even number of bits that holds the count, walked until it lands inside
@@ -25,7 +25,7 @@ internal readonly struct Shuffle
         _halfBits = (bits + 1) / 2;
     }
 
-    /// <summary>The index that comes at a position, 0 … count-1.</summary>
+    /// <summary>The index at a position, 0 … count-1.</summary>
     public long this[long position]
     {
         get

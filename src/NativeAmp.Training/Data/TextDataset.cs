@@ -1,14 +1,14 @@
 namespace NativeAmp.Training.Data;
 
 /// <summary>
-/// A text as bytes, cut in windows: each byte is a token, and the target of each is the byte after it. Every pass cuts
-/// at another phase, so that a byte is seen at many positions.
+/// A text as bytes, cut into windows. Each byte is a token, and the target of a token is the next byte. Every pass cuts
+/// at another offset, so that a byte is seen at many positions.
 /// </summary>
 public sealed class TextDataset : IDataset
 {
     private readonly byte[] _text;
 
-    /// <summary>Cuts a text.</summary>
+    /// <summary>A data set of a text.</summary>
     /// <param name="text">The bytes; at least context + 1 of them.</param>
     /// <param name="context">Tokens of a window.</param>
     public TextDataset(byte[] text, int context)
@@ -42,8 +42,7 @@ public sealed class TextDataset : IDataset
                 Shape = [context],
             },
         ];
-        // Windows of context tokens and the byte that follows; the phase costs up to one window where there is more
-        // than one.
+        // Windows of context tokens and the next byte. If there are several windows, the offset costs up to one.
         Count = Math.Max(1, (text.Length - 1 - (context - 1)) / context);
     }
 
@@ -66,9 +65,9 @@ public sealed class TextDataset : IDataset
         return new TextDataset(path, InputFile.ReadAll(path, Array.MaxLength), context);
     }
 
-    /// <summary>Reads what a stream still holds, such as the standard input.</summary>
+    /// <summary>Reads the rest of a stream, such as standard input.</summary>
     /// <param name="stream">The stream; left open.</param>
-    /// <param name="name">How it is called in messages.</param>
+    /// <param name="name">Its name in messages.</param>
     /// <param name="context">Tokens of a window.</param>
     /// <exception cref="DataFormatException">It is not longer than one context, or does not fit in one
     /// array.</exception>
@@ -86,7 +85,7 @@ public sealed class TextDataset : IDataset
         Span<int> tokens = sample.Integers(0);
         Span<int> targets = sample.Integers(1);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((ulong)index, (ulong)Count, nameof(index));
-        // As many phases as leave room for every window.
+        // Only as many offsets as leave room for every window.
         long phases = Math.Min(Context, _text.Length - Count * Context);
         long phase = (long)(Shuffle.Mix((ulong)epoch + 1) % (ulong)phases);
         ReadOnlySpan<byte> window = _text.AsSpan((int)(phase + index * Context), Context + 1);

@@ -4,10 +4,10 @@ namespace NativeAmp.Training;
 /// An operator with its backward pass, written outside the library: the counterpart of <c>torch.autograd.Function</c>.
 /// </summary>
 /// <remarks>
-/// One object may serve any number of calls; what a call needs later it saves. Both passes run without recording, so
-/// operators of the library may be used in them, and so may the memory of tensors (<see cref="Tensor.Cell"/>) by
-/// kernels of your own. The result is recorded as any operator's is: versions of saved tensors are checked, gradients
-/// of several uses are added up in float32, observers see it by its name.
+/// One object may serve any number of calls; a call saves the tensors that its backward pass needs. Both passes run
+/// without recording. They may use operators of the library, and your own kernels on the memory of tensors
+/// (<see cref="Tensor.Cell"/>). The result is recorded like that of any operator: versions of saved tensors are
+/// checked, gradients of several uses are added in float32, and observers see it by its name.
 /// </remarks>
 public abstract class CustomOperator
 {
@@ -22,11 +22,10 @@ public abstract class CustomOperator
     /// <summary>Its name.</summary>
     public string Name { get; }
 
-    /// <summary>Computes the output, and records the operator where an input requires a gradient.</summary>
+    /// <summary>Computes the output, and records the operator if an input requires a gradient.</summary>
     /// <param name="inputs">One or more tensors on one device.</param>
     /// <returns>A new tensor, which belongs to the innermost <see cref="TensorScope"/>.</returns>
-    /// <exception cref="InvalidOperationException">The forward pass gave back one of its inputs, or
-    /// nothing.</exception>
+    /// <exception cref="InvalidOperationException">The forward pass returned one of its inputs, or nothing.</exception>
     public Tensor Apply(params ReadOnlySpan<Tensor> inputs)
     {
         Tensor[] all = inputs.ToArray();
@@ -61,15 +60,16 @@ public abstract class CustomOperator
 
     /// <summary>Computes the output from the inputs.</summary>
     /// <param name="inputs">The tensors that <see cref="Apply"/> was given.</param>
-    /// <param name="saved">Takes what the backward pass needs, such as inputs or the output.</param>
-    /// <returns>A new tensor, which is the operator's from then on.</returns>
+    /// <param name="saved">Saves the tensors that the backward pass needs, such as inputs or the output.</param>
+    /// <returns>A new tensor, which the operator then owns.</returns>
     protected abstract Tensor Forward(IReadOnlyList<Tensor> inputs, SavedTensors saved);
 
-    /// <summary>Computes the gradients of the inputs from that of the output.</summary>
-    /// <param name="saved">What the forward pass saved, in its order, with the values that it had.</param>
-    /// <param name="outputGradient">In the output's shape and dtype; scaled, where the loss was.</param>
-    /// <returns>A gradient for each input, in its shape and any floating-point dtype; null for none. They are given
-    /// back after use.</returns>
+    /// <summary>Computes the gradients of the inputs from the gradient of the output.</summary>
+    /// <param name="saved">The tensors that the forward pass saved, in order, with their values of then.</param>
+    /// <param name="outputGradient">The output's gradient, in its shape and dtype. It is scaled if the loss
+    /// was.</param>
+    /// <returns>A gradient for each input, in its shape and any floating-point dtype; null for none. The library
+    /// disposes them after use.</returns>
     protected abstract IReadOnlyList<Tensor?> Backward(IReadOnlyList<Tensor> saved, Tensor outputGradient);
 
     private sealed unsafe class CustomNode(CustomOperator custom, Tensor output, Tensor[] inputs, SavedTensors saved)

@@ -33,7 +33,9 @@ public static partial class Ops
         return result;
     }
 
-    /// <summary>An activation in another dtype than the operator before it, whose output nobody else sees.</summary>
+    /// <summary>
+    /// An activation in another dtype than the operator before it. That operator's output is not used elsewhere.
+    /// </summary>
     private static Tensor ActivateApart(Tensor input, Activation activation)
     {
         Tensor output = Activate(input, activation);
@@ -41,7 +43,9 @@ public static partial class Ops
         return output;
     }
 
-    /// <summary>The gradient before an activation, from that after it; in place if nobody else looks at it.</summary>
+    /// <summary>
+    /// The gradient before an activation, computed from the gradient after it; in place if nothing else uses that.
+    /// </summary>
     /// <param name="output">The activation's output, for its shape and dtype.</param>
     /// <param name="outputGradient">The gradient after the activation.</param>
     /// <param name="activation">The function.</param>

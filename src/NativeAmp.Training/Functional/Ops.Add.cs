@@ -4,19 +4,19 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// alpha · a + beta · b, in the widest of their dtypes. The shape of b may be the innermost dimensions of a's: it
-    /// is then added to each of the outer ones (a bias, positions).
+    /// alpha · a + beta · b, in the widest of their dtypes. The shape of b may be the innermost dimensions of a's. It
+    /// is then added at each outer index (a bias, positions).
     /// </summary>
     public static Tensor Add(Tensor a, Tensor b, float alpha = 1, float beta = 1) =>
         AddScaled(a, b, alpha, beta, mayOverwrite: false);
 
     /// <summary>
-    /// a + b, where a is an intermediate that its module does not read again: it is given up, and the sum takes its
-    /// memory unless somebody else looks at that.
+    /// a + b for an intermediate a that its module does not read again. It is released, and the sum takes its memory
+    /// unless something else uses that.
     /// </summary>
-    /// <param name="a">What is added to.</param>
+    /// <param name="a">The first term.</param>
     /// <param name="b">As in <see cref="Add"/>.</param>
-    /// <param name="reason">Why a is gone, for whoever asks for it.</param>
+    /// <param name="reason">Why a is released, for the error if it is used later.</param>
     internal static Tensor AddInPlace(Tensor a, Tensor b, string reason)
     {
         Tensor sum = AddScaled(a, b, 1, 1, mayOverwrite: !a.IsCallers && a.Storage.IsUnshared);

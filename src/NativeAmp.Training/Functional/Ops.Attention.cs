@@ -6,13 +6,13 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// softmax(q · kᵀ / √headDim) · v of separate [batch, heads, time, headDim] tensors, without keeping the scores. A
+    /// softmax(q · kᵀ / √headDim) · v of separate [batch, heads, time, headDim] tensors. The scores are not stored. A
     /// low-precision operator.
     /// </summary>
     /// <param name="query">[batch, heads, time, headDim].</param>
     /// <param name="key">As the query.</param>
     /// <param name="value">As the query.</param>
-    /// <param name="causal">Whether a position sees only itself and those before it.</param>
+    /// <param name="causal">Whether a position attends only to itself and earlier ones.</param>
     public static unsafe Tensor Attention(Tensor query, Tensor key, Tensor value, bool causal)
     {
         Requires.FloatingPoint(query);
@@ -50,13 +50,13 @@ public static partial class Ops
     }
 
     /// <summary>
-    /// Self-attention over a packed projection, without moving its parts: [batch, time, 3 · width] holds query, key and
-    /// value of every head and gives [batch, time, width]. A low-precision operator.
+    /// Self-attention over a packed projection, without copying its parts. The input [batch, time, 3 · width] holds
+    /// query, key and value of every head; the output is [batch, time, width]. A low-precision operator.
     /// </summary>
     /// <param name="projection">[batch, time, 3 · width]: query, key and value one after the other, each head by
     /// head.</param>
     /// <param name="heads">Number of heads; it divides the width.</param>
-    /// <param name="causal">Whether a position sees only itself and those before it.</param>
+    /// <param name="causal">Whether a position attends only to itself and earlier ones.</param>
     public static unsafe Tensor PackedAttention(Tensor projection, int heads, bool causal)
     {
         Requires.FloatingPoint(projection);

@@ -6,17 +6,17 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// Every channel of [batch, channels, ...], shifted and scaled by its mean and (biased) variance, then times weight
-    /// plus bias, in float32 and rounded to the input's dtype. In training the statistics are the batch's, and the
-    /// running ones move towards them, but for channels whose mean or variance is not finite; else they are the running
-    /// ones.
+    /// Normalizes every channel of [batch, channels, ...] by its mean and (biased) variance, then multiplies by weight
+    /// and adds bias. Computed in float32 and rounded to the input's dtype. Training uses the batch's statistics and
+    /// moves the running statistics towards them, except for channels whose mean or variance is not finite. Otherwise
+    /// the running statistics are used.
     /// </summary>
     /// <param name="input">[batch, channels, ...].</param>
     /// <param name="weight">float32 [channels], or null for ones.</param>
     /// <param name="bias">float32 [channels], or null for zeros.</param>
-    /// <param name="runningMean">float32 [channels]; updated in training, where it may be null.</param>
-    /// <param name="runningVariance">float32 [channels]; updated in training, where it may be null.</param>
-    /// <param name="training">Whether the batch's statistics are used.</param>
+    /// <param name="runningMean">float32 [channels]. Updated in training, and may be null there.</param>
+    /// <param name="runningVariance">float32 [channels]. Updated in training, and may be null there.</param>
+    /// <param name="training">Whether to use the batch's statistics.</param>
     /// <param name="momentum">The weight of the batch in the running statistics.</param>
     /// <param name="epsilon">Added to the variance.</param>
     public static unsafe Tensor BatchNorm2d(
@@ -78,7 +78,7 @@ public static partial class Ops
         args.Output = output.Pointer;
         args.Mean = (float*)mean.Pointer;
         args.InverseDeviation = (float*)inverseDeviation.Pointer;
-        // A batch without samples has no statistics to take or to move.
+        // A batch without samples has no statistics.
         if (input.Count > 0)
             NativeOps.BatchNormForward(input.Device, args);
         if (training && hasStatistics)
@@ -89,7 +89,7 @@ public static partial class Ops
 
         if (Records(input, weight, bias))
         {
-            // Backward takes the statistics from where the forward pass took them.
+            // Backward uses the same statistics as the forward pass.
             Saved[] running = training ? [] : [new Saved(runningMean!), new Saved(runningVariance!)];
             Record(
                 new BatchNorm2dNode(output, input, weight, bias, [Kept(mean), Kept(inverseDeviation), .. running], args)

@@ -4,7 +4,8 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// The tensor in another floating-point dtype; itself if it has that dtype. The gradient comes back in the input's.
+    /// The tensor in another floating-point dtype; the tensor itself if it has that dtype. The gradient has the input's
+    /// dtype.
     /// </summary>
     public static unsafe Tensor Cast(Tensor input, DType dtype)
     {
@@ -20,7 +21,7 @@ public static partial class Ops
         return Record(new SameElementsNode("cast", output, input));
     }
 
-    /// <summary>A cast or a reshape: the gradient goes on as it came, in the input's dtype.</summary>
+    /// <summary>A cast or a reshape: the gradient keeps its values and takes the input's dtype.</summary>
     private sealed class SameElementsNode(string operation, Tensor output, Tensor input)
         : Node(operation, output, input)
     {

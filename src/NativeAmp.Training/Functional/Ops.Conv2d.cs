@@ -2,11 +2,11 @@ using NativeAmp.Interop;
 
 namespace NativeAmp.Training;
 
-/// <summary>How a convolution's kernel moves over the image, alike in both directions.</summary>
+/// <summary>Stride, padding, dilation and groups of a convolution. They are the same in both directions.</summary>
 /// <param name="Stride">Pixels from one position to the next, 1 or more.</param>
 /// <param name="Padding">Zeros around the image, 0 or more.</param>
 /// <param name="Dilation">Pixels from one of the kernel's weights to the next, 1 or more.</param>
-/// <param name="Groups">Channels are convolved in so many groups, 1 or more.</param>
+/// <param name="Groups">Number of channel groups, 1 or more.</param>
 public readonly record struct Conv2dOptions(int Stride = 1, int Padding = 0, int Dilation = 1, int Groups = 1)
 {
     /// <summary>Stride 1, no padding, no dilation, one group.</summary>
@@ -18,7 +18,7 @@ public readonly record struct Conv2dOptions(int Stride = 1, int Padding = 0, int
 public static partial class Ops
 {
     /// <summary>
-    /// activation(2-D cross-correlation + bias) over [batch, in, height, width], as PyTorch's conv2d. A low-precision
+    /// activation(2-D cross-correlation + bias) over [batch, in, height, width], like PyTorch's conv2d. A low-precision
     /// operator.
     /// </summary>
     /// <param name="input">[batch, in, height, width].</param>

@@ -6,13 +6,13 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// Inverted dropout: each element is zeroed with a probability and the others are divided by what is left of 1. The
-    /// mask is drawn from the generator, which moves on by the number of elements; it is not stored but drawn again in
-    /// the backward pass.
+    /// Inverted dropout: each element is zeroed with a probability p, and the others are divided by 1 - p. The mask is
+    /// drawn from the generator, which advances by the number of elements. The mask is not stored; the backward pass
+    /// draws it again.
     /// </summary>
     /// <param name="input">Any shape.</param>
-    /// <param name="probability">In [0, 1).</param>
-    /// <param name="random">Where the mask comes from.</param>
+    /// <param name="probability">Probability that an element is zeroed, in [0, 1).</param>
+    /// <param name="random">The generator of the mask.</param>
     public static unsafe Tensor Dropout(Tensor input, float probability, RandomGenerator random)
     {
         Requires.FloatingPoint(input);

@@ -6,11 +6,11 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// Rows of a table by index: int32 indices [...] and a weight [vocabulary, width] give [..., width].
+    /// Looks up rows of a table by index: int32 indices [...] and a weight [vocabulary, width] give [..., width].
     /// </summary>
     /// <exception cref="IndexRangeException">
-    /// On the CPU: an index is outside the vocabulary. On a GPU, which is not waited for, its row is NaN, and the
-    /// <see cref="StepResult"/> and the trainer throw it.
+    /// On the CPU: an index is outside the vocabulary. On a GPU this call does not wait: the row becomes NaN, and the
+    /// <see cref="StepResult"/> and the trainer throw later.
     /// </exception>
     public static unsafe Tensor Embedding(Tensor indices, Tensor weight)
     {
@@ -63,8 +63,7 @@ public static partial class Ops
                 return;
             }
 
-            // A table that is itself computed in half precision: the kernel sums in float32, and the sum is rounded
-            // once.
+            // The table is in half precision: the kernel sums in float32, and rounds the sum once.
             Storage sum = Storage.Allocate(Device, DType.Float32, weight.Count, MemoryKind.Workspace);
             args.WeightGradient = (float*)sum.Pointer;
             NativeOps.EmbeddingBackward(Device, args);

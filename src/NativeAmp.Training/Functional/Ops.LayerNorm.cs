@@ -6,7 +6,7 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// Every row of the last dimension, shifted and scaled to mean 0 and (biased) variance 1, then times weight plus
+    /// Normalizes every row of the last dimension to mean 0 and (biased) variance 1, then multiplies by weight and adds
     /// bias. Computed in float32 from any dtype.
     /// </summary>
     /// <param name="input">[..., width].</param>
@@ -14,8 +14,8 @@ public static partial class Ops
     /// <param name="bias">float32 [width], or null for zeros.</param>
     /// <param name="epsilon">Added to the variance.</param>
     /// <param name="outputType">
-    /// What the result is rounded to; by default what <see cref="Autocast"/> says (float32), and without it the input's
-    /// dtype. To name the dtype of the matmul that follows saves a cast.
+    /// The result's dtype. The default is that of <see cref="Autocast"/> (float32), and without it the input's. Naming
+    /// the dtype of a following matmul saves a cast.
     /// </param>
     public static unsafe Tensor LayerNorm(
         Tensor input,
@@ -47,7 +47,7 @@ public static partial class Ops
         DType dtype = outputType ?? Precision.Of("layer_norm", input);
         Tensor output = Tensor.Result(input.Device, dtype, input.Shape);
         bool records = Records(input, weight, bias);
-        // Backward reads the normalized rows; where they are smaller than the input, it is they that are kept
+        // Backward reads the normalized rows. If they are smaller than the input, they are kept instead of it
         // (docs/decisions/0005).
         Storage? normalized =
             records && dtype.SizeInBytes() < input.DType.SizeInBytes()

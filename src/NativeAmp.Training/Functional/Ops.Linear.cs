@@ -86,7 +86,7 @@ public static partial class Ops
         private readonly Saved _x = weight.Source.RequiresGrad ? input.Save() : default;
         private readonly Saved _w = input.Source.RequiresGrad ? weight.Save() : default;
 
-        // What the activation's derivative is computed from.
+        // The activation's derivative is computed from these elements.
         private readonly Saved _kept =
             activation == Activation.Relu ? new Saved(output)
             : preActivation is null ? default

@@ -51,7 +51,7 @@ public static partial class Ops
         return args;
     }
 
-    /// <summary>target (+)= op(a) op(b), as many dense products of these sizes as fill the target.</summary>
+    /// <summary>target (+)= op(a) op(b), for a batch of dense products of these sizes that fills the target.</summary>
     private static unsafe void DenseProduct(
         Device device,
         DType dtype,

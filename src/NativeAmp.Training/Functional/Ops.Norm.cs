@@ -1,19 +1,19 @@
 namespace NativeAmp.Training;
 
-/// <content>What the norms share in their backward passes.</content>
+/// <content>The backward pass that the norms share.</content>
 public static partial class Ops
 {
-    /// <summary>Statistics that a node takes over.</summary>
+    /// <summary>Statistics that a node keeps.</summary>
     private static Saved Kept(Storage storage) => Saved.TakeOver(storage, DType.Float32);
 
-    /// <summary>A norm: the gradients of its input, weight and bias in one call.</summary>
+    /// <summary>The node of a norm. One call computes the gradients of its input, weight and bias.</summary>
     private abstract unsafe class NormNode : Node
     {
         private readonly Tensor _input;
         private readonly Tensor? _weight;
         private readonly Tensor? _bias;
 
-        /// <summary>Saves the weight, and takes over what was kept and the statistics.</summary>
+        /// <summary>Saves the weight, and takes over the kept rows and the statistics.</summary>
         protected NormNode(
             string operation,
             Tensor output,
@@ -28,7 +28,7 @@ public static partial class Ops
             _input = input;
             _weight = weight;
             _bias = bias;
-            // The input's gradient alone depends on the weight; the kernel reads it anyway.
+            // Only the input's gradient depends on the weight; the kernel reads it anyway.
             Saved savedWeight =
                 weight is null ? default
                 : input.RequiresGrad ? new Saved(weight)

@@ -9,7 +9,7 @@ public static partial class Ops
     /// <param name="input">[batch, channels, height, width].</param>
     /// <param name="kernel">The window's height and width.</param>
     /// <param name="stride">Pixels from one window to the next; 0 for the kernel's size.</param>
-    /// <param name="padding">Pixels around the image that never win, at most half the kernel.</param>
+    /// <param name="padding">Pixels of minus infinity around the image, at most half the kernel.</param>
     public static Tensor MaxPool2d(Tensor input, int kernel, int stride = 0, int padding = 0) =>
         Pool2d(input, NampPooling.Max, kernel, stride == 0 ? kernel : stride, padding, nameof(MaxPool2d));
 

@@ -6,7 +6,7 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// The same elements in another shape, without a copy. One dimension may be given as -1: what is left.
+    /// The same elements in another shape, without a copy. One dimension may be -1: it is computed from the others.
     /// </summary>
     /// <exception cref="ArgumentException">The shape has another number of elements.</exception>
     public static Tensor Reshape(Tensor input, params ReadOnlySpan<long> dimensions)
@@ -19,7 +19,7 @@ public static partial class Ops
         return Record(new SameElementsNode("reshape", output, input));
     }
 
-    /// <summary>Every sample's elements in one dimension: [batch, the product of the others].</summary>
+    /// <summary>Flattens all dimensions but the first: [batch, the product of the others].</summary>
     public static Tensor Flatten(Tensor input)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -69,7 +69,7 @@ public static partial class Ops
         return Record(new PermuteNode(output, input, inverse));
     }
 
-    /// <summary>The first indices of the outermost dimension, as a copy.</summary>
+    /// <summary>The first rows of the outermost dimension, as a copy.</summary>
     public static unsafe Tensor FirstRows(Tensor input, long rows)
     {
         ArgumentNullException.ThrowIfNull(input);

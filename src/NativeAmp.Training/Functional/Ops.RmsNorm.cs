@@ -6,15 +6,15 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// Every row of the last dimension divided by its root mean square, then times weight (Zhang and Sennrich 2019).
-    /// Computed in float32 from any dtype.
+    /// Divides every row of the last dimension by its root mean square, then multiplies by weight (Zhang and Sennrich
+    /// 2019). Computed in float32 from any dtype.
     /// </summary>
     /// <param name="input">[..., width].</param>
     /// <param name="weight">float32 [width], or null for ones.</param>
     /// <param name="epsilon">Added to the mean of squares.</param>
     /// <param name="outputType">
-    /// The result's dtype; by default what <see cref="Autocast"/> says (float32), and without it the input's dtype. To
-    /// name the dtype of the matmul that follows saves a cast.
+    /// The result's dtype. The default is that of <see cref="Autocast"/> (float32), and without it the input's. Naming
+    /// the dtype of a following matmul saves a cast.
     /// </param>
     public static unsafe Tensor RmsNorm(Tensor input, Tensor? weight, float epsilon = 1e-6f, DType? outputType = null)
     {

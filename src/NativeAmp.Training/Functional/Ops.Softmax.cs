@@ -2,7 +2,7 @@ using NativeAmp.Interop;
 
 namespace NativeAmp.Training;
 
-/// <content>Softmax and the largest of a row.</content>
+/// <content>Softmax and argmax over rows.</content>
 public static partial class Ops
 {
     /// <summary>Softmax over the last dimension, computed in float32 from any dtype.</summary>
@@ -26,8 +26,8 @@ public static partial class Ops
     }
 
     /// <summary>
-    /// The int32 index of the largest element of each row of the last dimension; the first of equals, a NaN if there is
-    /// one.
+    /// The int32 index of the largest element of each row of the last dimension. Among equal elements it is the first.
+    /// A NaN counts as the largest.
     /// </summary>
     public static unsafe Tensor ArgMax(Tensor input)
     {

@@ -6,7 +6,7 @@ public static partial class Ops
     /// <summary>The sum of all elements, a float32 scalar.</summary>
     public static Tensor Sum(Tensor input) => Reduce(input, 1, nameof(Sum));
 
-    /// <summary>The mean of all elements, a float32 scalar; NaN of none.</summary>
+    /// <summary>The mean of all elements, a float32 scalar; NaN if there are none.</summary>
     public static Tensor Mean(Tensor input)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -28,7 +28,7 @@ public static partial class Ops
     {
         public override void Backward()
         {
-            // Every element's gradient is the same: factor times the scalar's, as a broadcast sum with nothing.
+            // Every element has the same gradient, factor times the scalar's: a broadcast sum with zero.
             GradientTarget target = input.GradientBuffer.Open();
             if (input.Count == 0)
                 return;

@@ -1,10 +1,9 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// The operators of networks as functions. Those over tensors that require gradients record themselves in the graph
-/// behind their output, unless <see cref="NoGrad"/> is in force; in which dtype they compute is the active
-/// <see cref="Autocast"/>'s decision. What they return belongs to the innermost <see cref="TensorScope"/>, if there is
-/// one.
+/// The operators of networks as functions. An operator over tensors that require gradients is recorded in the graph of
+/// its output, unless <see cref="NoGrad"/> is in force. The active <see cref="Autocast"/> policy decides the dtype that
+/// it computes in. Its output belongs to the innermost <see cref="TensorScope"/>, if there is one.
 /// </summary>
 public static partial class Ops
 {
@@ -12,7 +11,7 @@ public static partial class Ops
     internal static bool Records(Tensor a, Tensor? b = null, Tensor? c = null) =>
         GradMode.IsEnabled && (a.RequiresGrad || b is { RequiresGrad: true } || c is { RequiresGrad: true });
 
-    /// <summary>Makes a node the one behind its output, which it gives back.</summary>
+    /// <summary>Attaches a node to its output. Returns the output.</summary>
     internal static Tensor Record(Node node)
     {
         node.Output.Producer = node;

@@ -3,16 +3,16 @@ using System.Collections.Concurrent;
 namespace NativeAmp.Training;
 
 /// <summary>
-/// A product as an operator's forward pass asks for it; its backward pass multiplies the same three sizes in another
-/// order.
+/// The sizes of a matrix product of an operator's forward pass. The backward pass multiplies the same three sizes in
+/// another order.
 /// </summary>
 /// <param name="Operator">linear, matmul, conv2d or attention.</param>
-/// <param name="DType">What its operands are.</param>
+/// <param name="DType">Dtype of its operands.</param>
 /// <param name="M">Rows: samples times positions; for attention, positions of the query.</param>
 /// <param name="N">Columns: outputs, or channels of a group; for attention, positions of the key.</param>
-/// <param name="K">What is summed over: inputs, or a group's channels times the kernel's weights; for attention, the
-/// width of a head.</param>
-/// <param name="Batch">How many such products: matrices, groups, heads.</param>
+/// <param name="K">The dimension summed over: inputs, or a group's channels times the kernel's weights; for attention,
+/// the width of a head.</param>
+/// <param name="Batch">Number of such products: matrices, groups, heads.</param>
 /// <param name="Channels">A convolution's input channels of a group; else <paramref name="K"/>.</param>
 internal readonly record struct ProductShape(
     string Operator,
@@ -25,7 +25,8 @@ internal readonly record struct ProductShape(
 );
 
 /// <summary>
-/// Counts the products that operators ask for, while somebody wants to know. Costs a comparison otherwise.
+/// Counts the matrix products of operators between <see cref="Start"/> and <see cref="Stop"/>. Outside of that it costs
+/// one comparison.
 /// </summary>
 internal static class ProductLog
 {
@@ -34,9 +35,9 @@ internal static class ProductLog
     /// <summary>Begins to count, from zero.</summary>
     public static void Start() => _counts = [];
 
-    /// <summary>Ends it.</summary>
-    /// <returns>Each product and how often it was asked for, those with the most arithmetic first; empty where nothing
-    /// was begun.</returns>
+    /// <summary>Ends counting.</summary>
+    /// <returns>Each product and its number of calls, those with the most arithmetic first; empty if counting had not
+    /// begun.</returns>
     public static IReadOnlyList<(ProductShape Shape, long Calls)> Stop() =>
         [
             .. (Interlocked.Exchange(ref _counts, null) ?? [])

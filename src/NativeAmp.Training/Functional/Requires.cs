@@ -2,10 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace NativeAmp.Training;
 
-/// <summary>What operators check about their inputs before anything is computed.</summary>
+/// <summary>Checks of an operator's inputs, before anything is computed.</summary>
 internal static class Requires
 {
-    /// <summary>Both on one device.</summary>
+    /// <summary>Checks that both tensors are on one device.</summary>
     public static void SameDevice(Tensor a, Tensor? b, [CallerMemberName] string operation = "")
     {
         if (b is not null && a.Device != b.Device)
@@ -17,7 +17,7 @@ internal static class Requires
         }
     }
 
-    /// <summary>A shape that fits, else an error with both shapes and what was expected.</summary>
+    /// <summary>Checks a condition on shapes. The error names both tensors and the shapes expected.</summary>
     public static void That(
         bool fits,
         Tensor a,
@@ -32,7 +32,7 @@ internal static class Requires
         throw new ArgumentException($"{operation} cannot take {inputs}: {expectation}.");
     }
 
-    /// <summary>A floating-point tensor.</summary>
+    /// <summary>Checks that a tensor is floating-point.</summary>
     public static void FloatingPoint(Tensor tensor, [CallerMemberName] string operation = "")
     {
         ArgumentNullException.ThrowIfNull(tensor);
@@ -42,7 +42,7 @@ internal static class Requires
             );
     }
 
-    /// <summary>A tensor of int32 indices or labels.</summary>
+    /// <summary>Checks that a tensor holds int32 indices or labels.</summary>
     public static void Int32(Tensor tensor, [CallerMemberName] string operation = "")
     {
         ArgumentNullException.ThrowIfNull(tensor);

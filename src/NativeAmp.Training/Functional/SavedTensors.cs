@@ -1,6 +1,6 @@
 namespace NativeAmp.Training;
 
-/// <summary>What the forward pass of a <see cref="CustomOperator"/> keeps for its backward pass.</summary>
+/// <summary>The tensors that the forward pass of a <see cref="CustomOperator"/> saves for its backward pass.</summary>
 public sealed class SavedTensors
 {
     private readonly List<Tensor> _given = [];
@@ -9,14 +9,14 @@ public sealed class SavedTensors
 
     internal SavedTensors() { }
 
-    /// <summary>The elements, which a node holds.</summary>
+    /// <summary>The saved elements, which a node holds.</summary>
     internal Saved[] Elements { get; private set; } = [];
 
     /// <summary>
-    /// Keeps a tensor's elements: its memory stays until the backward pass, which is refused where they were written
+    /// Saves a tensor's elements. Their memory stays until the backward pass, which is refused if they were written
     /// since.
     /// </summary>
-    /// <param name="tensor">An input, the output, or anything that the forward pass computed.</param>
+    /// <param name="tensor">An input, the output, or another tensor of the forward pass.</param>
     /// <exception cref="InvalidOperationException">The forward pass is over.</exception>
     public void Save(Tensor tensor)
     {
@@ -26,7 +26,7 @@ public sealed class SavedTensors
         _given.Add(tensor);
     }
 
-    /// <summary>The forward pass is over: takes hold of the memory, if a backward pass can come.</summary>
+    /// <summary>Ends the forward pass, and keeps the memory if a backward pass can follow.</summary>
     internal void Close(bool keep)
     {
         _closed = true;
@@ -37,6 +37,6 @@ public sealed class SavedTensors
         _given.Clear();
     }
 
-    /// <summary>Views of what was saved, which the innermost scope gives back.</summary>
+    /// <summary>Views of the saved tensors, which the innermost scope disposes.</summary>
     internal Tensor[] Tensors(Device device) => [.. Elements.Select((saved, i) => saved.View(device, _shapes[i]))];
 }

@@ -2,19 +2,19 @@ namespace NativeAmp.Training;
 
 /// <summary>Fills a parameter's values from a generator.</summary>
 /// <param name="shape">The parameter's shape; a weight is [out, in, ...].</param>
-/// <param name="random">Where the numbers come from.</param>
+/// <param name="random">The generator of the numbers.</param>
 public delegate float[] Initializer(Shape shape, RandomGenerator random);
 
 /// <summary>
-/// The usual ways to begin. Fan-in is what one output sums over (in · kernel), fan-out what one input reaches (out ·
-/// kernel).
+/// The usual initial values. Fan-in is the number of inputs of one output (in · kernel); fan-out is the number of
+/// outputs of one input (out · kernel).
 /// </summary>
 public static class Initializers
 {
     /// <summary>The gain of ReLU, √2.</summary>
     public static float ReluGain { get; } = MathF.Sqrt(2);
 
-    /// <summary>All the same value.</summary>
+    /// <summary>The same value everywhere.</summary>
     public static Initializer Constant(float value) =>
         (shape, _) =>
         {
@@ -27,7 +27,7 @@ public static class Initializers
     public static Initializer Uniform(float low, float high) =>
         (shape, random) => Fill(shape, () => low + (high - low) * random.NextSingle());
 
-    /// <summary>Normal with mean 0. GPT begins with a deviation of 0.02.</summary>
+    /// <summary>Normal with mean 0. GPT uses a standard deviation of 0.02.</summary>
     public static Initializer Normal(float deviation) =>
         (shape, random) => Fill(shape, () => deviation * random.NextNormal());
 
@@ -56,9 +56,10 @@ public static class Initializers
         };
 
     /// <summary>
-    /// PyTorch's default for linear and convolution layers, weight and bias alike: uniform within 1 / √fan-in of zero.
+    /// PyTorch's default for the weights and biases of linear and convolution layers: uniform within 1 / √fan-in of
+    /// zero.
     /// </summary>
-    /// <param name="fanIn">What one output sums over.</param>
+    /// <param name="fanIn">Number of inputs of one output.</param>
     public static Initializer PyTorchDefault(long fanIn)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(fanIn);

@@ -4,8 +4,9 @@ using NativeAmp.Training.Checkpoints;
 namespace NativeAmp.Training.Inspection;
 
 /// <summary>
-/// Statistics of a tensor's elements from their bytes, in pieces: every type of safetensors, in memory that does not
-/// grow with the tensor. Types of at most 16 bits are counted by their codes, and each code is looked at once.
+/// Computes statistics of a tensor's elements from their bytes, in pieces. It handles every type of safetensors, and
+/// its memory does not grow with the tensor. Types of at most 16 bits are counted by code, and each code is decoded
+/// once.
 /// </summary>
 internal sealed class ElementStatistics
 {
@@ -38,7 +39,7 @@ internal sealed class ElementStatistics
             AddCounted(entry.DType, statistics);
     }
 
-    /// <summary>Adds all elements of a floating-point tensor, wherever it is.</summary>
+    /// <summary>Adds all elements of a floating-point tensor, on any device.</summary>
     public void Add(Tensor tensor, ValueStatistics statistics)
     {
         switch (tensor.DType)

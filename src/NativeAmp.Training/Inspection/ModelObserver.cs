@@ -1,28 +1,28 @@
 namespace NativeAmp.Training;
 
-/// <summary>What an operator gave, or the gradient that came back to it.</summary>
+/// <summary>The output of an operator, or a gradient, as an observer sees it.</summary>
 /// <param name="Module">
-/// Path of the module, such as "block0.attention.qkv", as the names of parameters begin: that of the parameters that
-/// the operator used, else of the innermost module that was called with <see cref="NativeAmp.Training.Module.Call"/>;
-/// "" for the model itself, or for what lies outside of it, such as a loss.
+/// Path of the module, such as "block0.attention.qkv", with which names of parameters begin. It is the module of the
+/// parameters that the operator used; without parameters it is the innermost module called with
+/// <see cref="NativeAmp.Training.Module.Call"/>. "" stands for the model itself, and for operators outside of it, such
+/// as a loss.
 /// </param>
-/// <param name="Operation">The operator, such as "conv2d"; an activation that is computed in the same pass is part of
-/// it.</param>
-/// <param name="Number">The how-manieth it was of this operator in this module, from 1, as the forward pass came to
-/// them: the same for an output and its gradient.</param>
-/// <param name="Values">The elements, in the dtype that they have there. Good until the call returns.</param>
+/// <param name="Operation">The operator, such as "conv2d". It includes an activation that is computed in the same
+/// pass.</param>
+/// <param name="Number">Number of the operator among those of its name in this module, from 1, in the order of the
+/// forward pass. An output and its gradient have the same number.</param>
+/// <param name="Values">The elements, in their dtype. Valid until the call returns.</param>
 public readonly record struct Observation(string Module, string Operation, int Number, Tensor Values);
 
 /// <summary>
-/// Sees what a model computes: the output of every operator in the order of the forward pass, and as the backward pass
-/// walks back over them the gradient with respect to each output and those of the parameters, still multiplied by the
-/// loss scale. Derive from it what you want to know.
+/// Observes the computation of a model. It sees the output of every operator in the order of the forward pass. In the
+/// backward pass it sees the gradient of each output and those of the parameters, still multiplied by the loss scale.
+/// Derive a class from it.
 /// </summary>
 /// <remarks>
-/// Operators are seen that a backward pass can go over: none under <see cref="NoGrad"/>, and none before the first
-/// parameter. An observer is in force in the flow of control that <see cref="Observe"/> was called in and in tasks that
-/// are started there, over <c>await</c>, as <see cref="Autocast"/> is. Where none is in force none is asked for.
-/// Reading values waits for the device.
+/// It sees only recorded operators: none under <see cref="NoGrad"/>, and none before the first parameter. Like
+/// <see cref="Autocast"/>, an observer is in force in the flow of control that called <see cref="Observe"/>: over
+/// <c>await</c>, and in tasks started there. Without an observer there is no cost. Reading values waits for the device.
 /// </remarks>
 /// <example>
 /// <code>
@@ -35,23 +35,28 @@ public readonly record struct Observation(string Module, string Operation, int N
 public abstract class ModelObserver
 {
     /// <summary>Puts this observer in force until the result is disposed. The innermost counts.</summary>
-    /// <param name="model">Whose modules and parameters names are those of.</param>
+    /// <param name="model">The model whose modules and parameters give the names.</param>
     public IDisposable Observe(Module model)
     {
         ArgumentNullException.ThrowIfNull(model);
         return new ObserverFrame(this, model);
     }
 
-    /// <summary>An operator's output is computed.</summary>
+    /// <summary>Called when an operator's output is computed.</summary>
     public virtual void OnActivation(in Observation activation) { }
 
-    /// <summary>The gradient with respect to an operator's output is complete; the operator goes back next.</summary>
+    /// <summary>
+    /// Called when the gradient with respect to an operator's output is complete, before the operator's backward pass.
+    /// </summary>
     public virtual void OnGradient(in Observation gradient) { }
 
-    /// <summary>An operator has gone back and added to a parameter's gradient; several may do so in a pass.</summary>
+    /// <summary>
+    /// Called when an operator's backward pass has added to a parameter's gradient. Several operators may do so in a
+    /// pass.
+    /// </summary>
     /// <param name="parameter">The parameter.</param>
     /// <param name="gradient">
-    /// Its gradient so far, with its operator. <see cref="Observation.Module"/> is that of the parameter.
+    /// The parameter's gradient so far, with the operator. <see cref="Observation.Module"/> is that of the parameter.
     /// </param>
     public virtual void OnParameterGradient(Parameter parameter, in Observation gradient) { }
 }

@@ -25,13 +25,15 @@ internal sealed class ObserverFrame : IDisposable
         Interlocked.Increment(ref s_open);
     }
 
-    /// <summary>That in force here, or null. Asks the flow of control only where there is one somewhere.</summary>
+    /// <summary>
+    /// The frame in force here, or null. Looks at the flow of control only if there is a frame anywhere.
+    /// </summary>
     public static ObserverFrame? Current =>
         Volatile.Read(ref s_open) == 0 ? null
         : s_innermost.Value is { _closed: 0 } frame ? frame
         : null;
 
-    /// <summary>Says that a module computes until the result is disposed.</summary>
+    /// <summary>Marks a module as the one that computes until the result is disposed.</summary>
     public static ModuleScope Enter(Module module)
     {
         if (Current is null)
@@ -41,7 +43,7 @@ internal sealed class ObserverFrame : IDisposable
         return new ModuleScope(outer, true);
     }
 
-    /// <summary>An operator was recorded, whose output is computed.</summary>
+    /// <summary>Called when an operator was recorded and its output is computed.</summary>
     public void Recorded(Node node)
     {
         node.ObservedModule = ModuleOf(node);
@@ -52,7 +54,7 @@ internal sealed class ObserverFrame : IDisposable
         );
     }
 
-    /// <summary>A node goes back next.</summary>
+    /// <summary>Called before a node's backward pass.</summary>
     public void GoesBack(Node node)
     {
         GradientBuffer gradient = node.Output.GradientBuffer;
@@ -62,7 +64,7 @@ internal sealed class ObserverFrame : IDisposable
         );
     }
 
-    /// <summary>A node has gone back.</summary>
+    /// <summary>Called after a node's backward pass.</summary>
     public void WentBack(Node node)
     {
         foreach (Edge edge in node.Edges)
@@ -115,7 +117,7 @@ internal sealed class ObserverFrame : IDisposable
             Name(child, path.Length == 0 ? name : $"{path}.{name}");
     }
 
-    /// <summary>A module that computes, until this is disposed.</summary>
+    /// <summary>A scope in which a module computes.</summary>
     internal readonly struct ModuleScope(Module? outer, bool entered) : IDisposable
     {
         public void Dispose()
@@ -125,7 +127,7 @@ internal sealed class ObserverFrame : IDisposable
         }
     }
 
-    /// <summary>Memory that is looked at for a moment.</summary>
+    /// <summary>A tensor over memory that an observer sees during one call.</summary>
     private readonly ref struct Glimpse(Tensor of, Storage storage, DType dtype)
     {
         public Tensor Tensor { get; } = new(of.Device, of.Shape, dtype, storage.Share()) { IsCallers = false };

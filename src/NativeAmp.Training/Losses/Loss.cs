@@ -3,23 +3,23 @@ using NativeAmp.Interop;
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Losses. They are float32 scalars computed in float32 from any dtype; their backward pass writes the gradient, times
-/// the loss scale that is on the device, in the prediction's dtype in one pass.
+/// Loss functions. A loss is a float32 scalar, computed in float32 from any dtype. Its backward pass writes the
+/// gradient, times the loss scale on the device, in the prediction's dtype in one pass.
 /// </summary>
 public static class Loss
 {
-    /// <summary>Rows with this label count for nothing, unless another is named.</summary>
+    /// <summary>Rows with this label are ignored by default.</summary>
     public const int DefaultIgnoreIndex = -100;
 
     /// <summary>Softmax cross-entropy of logits and class indices.</summary>
     /// <param name="logits">[..., classes].</param>
     /// <param name="labels">int32 [...]: the class of each row.</param>
-    /// <param name="reduction">Mean over the rows that count, or sum.</param>
-    /// <param name="ignoreIndex">Rows with this label do not count.</param>
+    /// <param name="reduction">Mean over the rows that are not ignored, or sum.</param>
+    /// <param name="ignoreIndex">Rows with this label are ignored.</param>
     /// <exception cref="IndexRangeException">
-    /// On the CPU: a label is neither a class nor ignored. On a GPU, which is not waited for, <see cref="Tensor.Item"/>
-    /// of the loss, the <see cref="StepResult"/> and the trainer throw it; the step is skipped, and the loss scale does
-    /// not fall for it.
+    /// On the CPU: a label is neither a class nor ignored. On a GPU this call does not wait: <see cref="Tensor.Item"/>
+    /// of the loss, the <see cref="StepResult"/> and the trainer throw later; the step is skipped, and the loss scale
+    /// does not fall for it.
     /// </exception>
     public static unsafe Tensor CrossEntropy(
         Tensor logits,
@@ -131,7 +131,7 @@ public static class Loss
         {
             NampMseArgs args = _forward;
             Write(_prediction, args);
-            // The loss is symmetric: seen from the target, the target is the prediction.
+            // The loss is symmetric: for the target's gradient, target and prediction change places.
             args.Prediction = _forward.Target;
             args.PredictionDtype = _forward.TargetDtype;
             args.Target = _forward.Prediction;

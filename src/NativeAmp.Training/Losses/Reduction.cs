@@ -1,9 +1,9 @@
 namespace NativeAmp.Training;
 
-/// <summary>What becomes of the losses of the single samples.</summary>
+/// <summary>How the losses of the samples become one loss.</summary>
 public enum Reduction
 {
-    /// <summary>Their mean (over the counted ones).</summary>
+    /// <summary>Their mean, over the samples that are not ignored.</summary>
     Mean,
 
     /// <summary>Their sum.</summary>

@@ -3,9 +3,9 @@ using System.Globalization;
 namespace NativeAmp.Training;
 
 /// <summary>
-/// A decoder-only transformer over int32 tokens [batch, time], which gives logits [batch, time, vocabulary]: learned
-/// positions, pre-norm blocks, a last norm, and a head that shares the token embedding's weight. Everything begins at
-/// N(0, 0.02).
+/// A decoder-only transformer over int32 tokens [batch, time] that returns logits [batch, time, vocabulary]. It has
+/// learned positions, pre-norm blocks, a final norm, and a head that shares the token embedding's weight. Weights are
+/// initialized from N(0, 0.02).
 /// </summary>
 public sealed class Gpt : Module
 {
@@ -19,8 +19,7 @@ public sealed class Gpt : Module
 
     /// <summary>A model of these sizes.</summary>
     /// <param name="options">The sizes; null for the defaults.</param>
-    /// <param name="random">Where values and masks are drawn from; null for
-    /// <see cref="RandomGenerator.Default"/>.</param>
+    /// <param name="random">The generator of values and masks; null for <see cref="RandomGenerator.Default"/>.</param>
     public Gpt(GptOptions? options = null, RandomGenerator? random = null)
     {
         Options = options ?? new GptOptions();
@@ -51,7 +50,7 @@ public sealed class Gpt : Module
     public GptOptions Options { get; }
 
     /// <summary>
-    /// int32 [batch, time], with at most the context's positions, gives logits [batch, time, vocabulary].
+    /// Computes logits [batch, time, vocabulary] from int32 [batch, time]. The time is at most the context.
     /// </summary>
     public override Tensor Forward(Tensor input)
     {

@@ -6,10 +6,10 @@ public sealed record GptOptions
     /// <summary>Number of tokens; 256 for bytes.</summary>
     public int Vocabulary { get; init; } = 256;
 
-    /// <summary>Most positions of a sequence.</summary>
+    /// <summary>The longest sequence, in tokens.</summary>
     public int Context { get; init; } = 128;
 
-    /// <summary>Size of the vectors.</summary>
+    /// <summary>Size of the embedding vectors.</summary>
     public int Width { get; init; } = 256;
 
     /// <summary>Attention heads; they divide the width.</summary>

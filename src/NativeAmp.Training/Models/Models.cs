@@ -7,7 +7,7 @@ public static class Models
     /// A classifier of [batch, 1, height, width] images: convolution 3×3 (1→32), ReLU, max-pool 2, convolution 3×3
     /// (32→64), ReLU, max-pool 2, linear 64·(height / 4)·(width / 4)→128, ReLU, linear 128→classes.
     /// </summary>
-    /// <param name="random">Where the values are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
+    /// <param name="random">The generator of the values; null for <see cref="RandomGenerator.Default"/>.</param>
     /// <param name="height">Height of the images, 4 or more.</param>
     /// <param name="width">Width of the images, 4 or more.</param>
     /// <param name="classes">Number of classes.</param>
@@ -30,8 +30,8 @@ public static class Models
     }
 
     /// <summary>A classifier of [batch, ...]: linear inputs→256, ReLU, linear 256→classes.</summary>
-    /// <param name="random">Where the values are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
-    /// <param name="inputs">Numbers of a sample.</param>
+    /// <param name="random">The generator of the values; null for <see cref="RandomGenerator.Default"/>.</param>
+    /// <param name="inputs">Number of values in a sample.</param>
     /// <param name="classes">Number of classes.</param>
     public static Sequential Mlp(RandomGenerator? random = null, int inputs = 784, int classes = 10) =>
         new(
@@ -41,6 +41,6 @@ public static class Models
             new Linear(256, classes, random: random)
         );
 
-    /// <summary>A language model over bytes, or of other sizes.</summary>
+    /// <summary>A language model; by default over bytes.</summary>
     public static Gpt Gpt(GptOptions? options = null, RandomGenerator? random = null) => new(options, random);
 }

@@ -10,7 +10,7 @@ public sealed class Relu : Module, IActivation
 }
 
 /// <summary>x Φ(x), by the error function or by the tanh approximation.</summary>
-/// <param name="tanh">Whether the approximation is used.</param>
+/// <param name="tanh">Whether to use the tanh approximation.</param>
 public sealed class Gelu(bool tanh = false) : Module, IActivation
 {
     Activation IActivation.Activation => tanh ? Activation.GeluTanh : Activation.Gelu;

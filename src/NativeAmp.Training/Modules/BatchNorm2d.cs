@@ -2,16 +2,16 @@ namespace NativeAmp.Training;
 
 /// <summary>
 /// Batch normalization of [batch, channels, ...]. Parameters: "weight" and "bias" [channels]; buffers: "running_mean"
-/// and "running_var". In training a channel whose mean or variance is not finite in a batch (an activation overflowed)
-/// keeps its running ones, so that evaluation stays right when the step is skipped; the running statistics of other
-/// channels move with a skipped step too.
+/// and "running_var". In training, a channel whose mean or variance in a batch is not finite (an activation overflowed)
+/// keeps its running statistics, so that evaluation stays right when the step is skipped. The running statistics of
+/// other channels move even if the step is skipped.
 /// </summary>
 public sealed class BatchNorm2d : Module
 {
     private readonly float _epsilon;
     private readonly float _momentum;
 
-    /// <summary>A layer that begins as the identity over normalized channels.</summary>
+    /// <summary>A layer with weights of 1 and biases of 0.</summary>
     /// <param name="channels">Channels of the input.</param>
     /// <param name="epsilon">Added to the variance.</param>
     /// <param name="momentum">The weight of each batch in the running statistics.</param>
@@ -32,10 +32,10 @@ public sealed class BatchNorm2d : Module
     /// <summary>[channels].</summary>
     public Parameter Bias { get; }
 
-    /// <summary>[channels]; what <see cref="Module.Eval"/> normalizes with.</summary>
+    /// <summary>[channels]. The mean used after <see cref="Module.Eval"/>.</summary>
     public Parameter RunningMean { get; }
 
-    /// <summary>[channels], unbiased; what <see cref="Module.Eval"/> normalizes with.</summary>
+    /// <summary>[channels], unbiased. The variance used after <see cref="Module.Eval"/>.</summary>
     public Parameter RunningVariance { get; }
 
     /// <inheritdoc/>

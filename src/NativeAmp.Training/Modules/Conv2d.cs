@@ -12,10 +12,10 @@ public sealed class Conv2d : Module, IFusesActivation
     /// <param name="stride">Pixels from one position to the next.</param>
     /// <param name="padding">Zeros around the image.</param>
     /// <param name="dilation">Pixels from one of the kernel's weights to the next.</param>
-    /// <param name="groups">Channels are convolved in so many groups.</param>
-    /// <param name="bias">Whether there is a bias.</param>
+    /// <param name="groups">Number of channel groups.</param>
+    /// <param name="bias">Whether the layer has a bias.</param>
     /// <param name="initializer">Draws the weight; null for PyTorch's default, which draws the bias too.</param>
-    /// <param name="random">Where the values are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
+    /// <param name="random">The generator of the values; null for <see cref="RandomGenerator.Default"/>.</param>
     public Conv2d(
         int inChannels,
         int outChannels,

@@ -1,14 +1,16 @@
 namespace NativeAmp.Training;
 
-/// <summary>Zeroes elements at random in training; the identity in use. See <see cref="Ops.Dropout"/>.</summary>
+/// <summary>
+/// Zeroes elements at random in training; the identity after <see cref="Module.Eval"/>. See <see cref="Ops.Dropout"/>.
+/// </summary>
 public sealed class Dropout : Module
 {
     private readonly float _probability;
     private readonly RandomGenerator _random;
 
-    /// <summary>Dropout of a probability.</summary>
-    /// <param name="probability">Of an element to be zeroed, in [0, 1).</param>
-    /// <param name="random">Where the masks are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
+    /// <summary>Dropout with a probability.</summary>
+    /// <param name="probability">Probability that an element is zeroed, in [0, 1).</param>
+    /// <param name="random">The generator of the masks; null for <see cref="RandomGenerator.Default"/>.</param>
     public Dropout(float probability, RandomGenerator? random = null)
     {
         if (!(probability >= 0 && probability < 1))

@@ -1,13 +1,13 @@
 namespace NativeAmp.Training;
 
-/// <summary>Vectors by index. Parameter: "weight" [vocabulary, width].</summary>
+/// <summary>A table of vectors, looked up by index. Parameter: "weight" [vocabulary, width].</summary>
 public sealed class Embedding : Module
 {
-    /// <summary>A table with normally distributed values, of deviation 1 unless another initializer is given.</summary>
+    /// <summary>A table with values from an initializer; by default from the standard normal distribution.</summary>
     /// <param name="vocabulary">Number of indices.</param>
     /// <param name="width">Size of a vector.</param>
     /// <param name="initializer">Draws the table; null for the standard normal distribution.</param>
-    /// <param name="random">Where the values are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
+    /// <param name="random">The generator of the values; null for <see cref="RandomGenerator.Default"/>.</param>
     public Embedding(int vocabulary, int width, Initializer? initializer = null, RandomGenerator? random = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(vocabulary);
@@ -18,6 +18,6 @@ public sealed class Embedding : Module
     /// <summary>[vocabulary, width].</summary>
     public Parameter Weight { get; }
 
-    /// <summary>int32 indices [...] give [..., width].</summary>
+    /// <summary>Looks up int32 indices [...]; the result is [..., width].</summary>
     public override Tensor Forward(Tensor input) => Ops.Embedding(input, Weight);
 }

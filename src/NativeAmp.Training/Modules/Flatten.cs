@@ -1,6 +1,6 @@
 namespace NativeAmp.Training;
 
-/// <summary>[batch, ...] as [batch, the product of the others], without a copy.</summary>
+/// <summary>Reshapes [batch, ...] to [batch, the product of the others], without a copy.</summary>
 public sealed class Flatten : Module
 {
     /// <inheritdoc/>

@@ -1,15 +1,15 @@
 namespace NativeAmp.Training;
 
-/// <summary>A module that computes an activation in its own pass, where one follows it.</summary>
+/// <summary>A module that can compute a following activation in its own pass.</summary>
 internal interface IFusesActivation
 {
-    /// <summary>Whether this activation can be part of the pass.</summary>
+    /// <summary>Whether the pass can compute this activation.</summary>
     bool Fuses(Activation activation);
 
     Tensor Forward(Tensor input, Activation activation);
 }
 
-/// <summary>A module that is an activation and nothing else.</summary>
+/// <summary>A module that is just an activation.</summary>
 internal interface IActivation
 {
     Activation Activation { get; }

@@ -5,7 +5,7 @@ public sealed class LayerNorm : Module
 {
     private readonly float _epsilon;
 
-    /// <summary>A layer that begins as the identity over normalized rows.</summary>
+    /// <summary>A layer with weights of 1 and biases of 0.</summary>
     /// <param name="width">Size of the last dimension.</param>
     /// <param name="epsilon">Added to the variance.</param>
     public LayerNorm(int width, float epsilon = 1e-5f)
@@ -26,7 +26,7 @@ public sealed class LayerNorm : Module
     public override Tensor Forward(Tensor input) => Ops.LayerNorm(input, Weight, Bias, _epsilon);
 
     /// <summary>
-    /// The same, rounded to what the low-precision operator that follows computes in: one pass instead of two.
+    /// The same, rounded to the dtype of the low-precision operator that follows: one pass instead of two.
     /// </summary>
     internal Tensor ForwardForLowPrecision(Tensor input) =>
         Ops.LayerNorm(input, Weight, Bias, _epsilon, Precision.Of("linear", input));

@@ -6,9 +6,9 @@ public sealed class Linear : Module, IFusesActivation
     /// <summary>A layer with PyTorch's initial values, or those of an initializer and a bias of zeros.</summary>
     /// <param name="inputs">Size of the input's last dimension.</param>
     /// <param name="outputs">Size of the output's last dimension.</param>
-    /// <param name="bias">Whether there is a bias.</param>
+    /// <param name="bias">Whether the layer has a bias.</param>
     /// <param name="initializer">Draws the weight; null for PyTorch's default, which draws the bias too.</param>
-    /// <param name="random">Where the values are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
+    /// <param name="random">The generator of the values; null for <see cref="RandomGenerator.Default"/>.</param>
     public Linear(
         int inputs,
         int outputs,

@@ -1,8 +1,8 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// A part of a network: parameters that are learned, buffers that are only kept (running statistics), and modules
-/// inside. Names are PyTorch's: "0.weight", "attention.projection.bias".
+/// A part of a network: learned parameters, buffers that are not learned (running statistics), and child modules. Names
+/// are as in PyTorch: "0.weight", "attention.projection.bias".
 /// </summary>
 public abstract class Module : IDisposable
 {
@@ -11,18 +11,18 @@ public abstract class Module : IDisposable
     private readonly List<(string Name, Module Module)> _children = [];
 
     /// <summary>
-    /// Whether the module behaves as in training (dropout drops, batch norm looks at its batch). It does from the
-    /// start.
+    /// Whether the module is in training mode: dropout drops elements, and batch norm uses the batch's statistics. True
+    /// at first.
     /// </summary>
     public bool IsTraining { get; private set; } = true;
 
-    /// <summary>The module's output.</summary>
+    /// <summary>Computes the module's output.</summary>
     public abstract Tensor Forward(Tensor input);
 
     /// <summary>
-    /// <see cref="Forward"/>, by a name that a <see cref="ModelObserver"/> knows: what this module computes itself is
-    /// this module's then. A module that calls those inside so is seen in its parts; where nobody observes it is the
-    /// same.
+    /// Calls <see cref="Forward"/>, and tells a <see cref="ModelObserver"/> that this module computes. Call child
+    /// modules this way so that an observer sees them by name. Without an observer it is the same as
+    /// <see cref="Forward"/>.
     /// </summary>
     public Tensor Call(Tensor input)
     {
@@ -30,7 +30,7 @@ public abstract class Module : IDisposable
         return Forward(input);
     }
 
-    /// <summary>The parameters, each once, in the order of their names' appearance, under their full names.</summary>
+    /// <summary>The parameters, each once, with their full names, in the order in which the names appear.</summary>
     public IReadOnlyList<Parameter> Parameters()
     {
         var parameters = new List<Parameter>();
@@ -39,7 +39,7 @@ public abstract class Module : IDisposable
         {
             if (!seen.Add(parameter))
                 continue;
-            // A part of the model may be asked for its parameters too; the name that reaches furthest up stays.
+            // A part of the model may list its parameters too; the longest name, from the outermost module, stays.
             if (parameter.Name.Length == 0 || name.EndsWith($".{parameter.Name}", StringComparison.Ordinal))
                 parameter.Name = name;
             parameters.Add(parameter);
@@ -49,7 +49,7 @@ public abstract class Module : IDisposable
     }
 
     /// <summary>
-    /// The parameters with their full names. One that several modules share appears under each of its names.
+    /// The parameters with their full names. A parameter that several modules share appears under each of its names.
     /// </summary>
     public IEnumerable<(string Name, Parameter Parameter)> NamedParameters() => Walk("", module => module._parameters);
 
@@ -58,29 +58,27 @@ public abstract class Module : IDisposable
     /// </summary>
     public IEnumerable<(string Name, Parameter Buffer)> NamedBuffers() => Walk("", module => module._buffers);
 
-    /// <summary>
-    /// Everything that makes up the model's state, under full names: parameters, then buffers, each once.
-    /// </summary>
+    /// <summary>The model's state with full names: parameters, then buffers, each once.</summary>
     public IEnumerable<(string Name, Parameter Values)> State() =>
         NamedParameters().Concat(NamedBuffers()).DistinctBy(entry => entry.Item2);
 
-    /// <summary>The modules directly inside.</summary>
+    /// <summary>The child modules.</summary>
     public IEnumerable<Module> Children() => _children.Select(child => child.Module);
 
-    /// <summary>Makes this module and those inside behave as in training.</summary>
+    /// <summary>Sets this module and all modules inside to training mode.</summary>
     public void Train() => SetTraining(true);
 
-    /// <summary>Makes this module and those inside behave as in use.</summary>
+    /// <summary>Sets this module and all modules inside to evaluation mode.</summary>
     public void Eval() => SetTraining(false);
 
-    /// <summary>Marks every parameter's gradient as empty.</summary>
+    /// <summary>Clears every parameter's gradient.</summary>
     public void ZeroGrad()
     {
         foreach ((_, Parameter parameter) in NamedParameters())
             parameter.ZeroGrad();
     }
 
-    /// <summary>Number of learned values.</summary>
+    /// <summary>Number of elements of all parameters.</summary>
     public long ParameterCount() => Parameters().Sum(parameter => parameter.Count);
 
     /// <summary>Gives back the memory of every parameter and buffer.</summary>
@@ -99,10 +97,10 @@ public abstract class Module : IDisposable
             values.Dispose();
     }
 
-    /// <summary>A parameter with the initial values of an initializer.</summary>
+    /// <summary>Creates a parameter with the values of an initializer.</summary>
     /// <param name="shape">The parameter's shape.</param>
     /// <param name="initializer">Draws the values.</param>
-    /// <param name="random">From where; null for <see cref="RandomGenerator.Default"/>.</param>
+    /// <param name="random">The generator of the values; null for <see cref="RandomGenerator.Default"/>.</param>
     protected static Parameter Create(Shape shape, Initializer initializer, RandomGenerator? random = null)
     {
         ArgumentNullException.ThrowIfNull(initializer);
@@ -141,7 +139,7 @@ public abstract class Module : IDisposable
     /// <summary>The parameters that are this module's own.</summary>
     internal IEnumerable<Parameter> OwnParameters() => _parameters.Select(entry => entry.Parameter);
 
-    /// <summary>The modules directly inside, with their names.</summary>
+    /// <summary>The child modules with their names.</summary>
     internal IEnumerable<(string Name, Module Module)> NamedChildren() => _children;
 
     /// <summary>Moves parameters and buffers to a device, and gives parameters their names.</summary>
@@ -193,13 +191,13 @@ public abstract class Module : IDisposable
     }
 }
 
-/// <summary>What every module can do and gives back as its own type.</summary>
+/// <summary>Extensions of modules that return the module's own type.</summary>
 public static class ModuleExtensions
 {
-    /// <summary>Moves a module's parameters and buffers to a device. Do this before its optimizer is made.</summary>
+    /// <summary>Moves a module's parameters and buffers to a device. Do this before its optimizer is created.</summary>
     /// <returns>The same module.</returns>
-    /// <exception cref="InvalidOperationException">An optimizer holds one of its parameters, and the device is
-    /// another.</exception>
+    /// <exception cref="InvalidOperationException">The device is another, and an optimizer holds one of the
+    /// parameters.</exception>
     /// <exception cref="ObjectDisposedException">The module was disposed.</exception>
     public static T To<T>(this T module, Device device)
         where T : Module

@@ -1,8 +1,8 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Self-attention in several heads over [batch, time, width]. Modules: "qkv", whose output packs query, key and value,
-/// and "projection".
+/// Multi-head self-attention over [batch, time, width]. Modules: "qkv", whose output packs query, key and value, and
+/// "projection".
 /// </summary>
 public sealed class MultiHeadAttention : Module
 {
@@ -12,9 +12,9 @@ public sealed class MultiHeadAttention : Module
     /// <summary>Attention with PyTorch's initial values, or those of an initializer and biases of zeros.</summary>
     /// <param name="width">Size of the last dimension.</param>
     /// <param name="heads">Number of heads; it divides the width.</param>
-    /// <param name="causal">Whether a position sees only itself and those before it.</param>
+    /// <param name="causal">Whether a position attends only to itself and earlier ones.</param>
     /// <param name="initializer">Draws the weights; null for PyTorch's default of linear layers.</param>
-    /// <param name="random">Where the values are drawn from; null for <see cref="RandomGenerator.Default"/>.</param>
+    /// <param name="random">The generator of the values; null for <see cref="RandomGenerator.Default"/>.</param>
     public MultiHeadAttention(
         int width,
         int heads,
@@ -33,10 +33,10 @@ public sealed class MultiHeadAttention : Module
         Projection = Register("projection", new Linear(width, width, initializer: initializer, random: random));
     }
 
-    /// <summary>[width] to query, key and value, one after the other.</summary>
+    /// <summary>The projection of [width] to query, key and value, one after the other.</summary>
     public Linear Qkv { get; }
 
-    /// <summary>What mixes the heads.</summary>
+    /// <summary>The output projection, which mixes the heads.</summary>
     public Linear Projection { get; }
 
     /// <inheritdoc/>

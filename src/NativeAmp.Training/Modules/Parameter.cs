@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace NativeAmp.Training;
 
 /// <summary>
-/// A tensor that is learned: float32 values, the gradient that backward passes accumulate, and, where low-precision
-/// operators use it, a copy in half precision. Before its module is moved to a device its values are in host memory.
+/// A learned tensor: float32 values, the gradient that backward passes accumulate, and a half-precision copy if
+/// low-precision operators use it. The values are in host memory until its module is moved to a device.
 /// </summary>
 public sealed class Parameter : Tensor, ITrackedParameter
 {
@@ -37,7 +37,7 @@ public sealed class Parameter : Tensor, ITrackedParameter
 
     ReadOnlySpan<long> IParameter.Shape => Shape.Dimensions;
 
-    /// <summary>The elements, which an optimizer reads and writes.</summary>
+    /// <summary>Device pointer to the elements, which an optimizer reads and writes.</summary>
     unsafe nint IParameter.Data => (nint)Pointer;
 
     unsafe TensorCell IParameter.Gradient
@@ -47,7 +47,7 @@ public sealed class Parameter : Tensor, ITrackedParameter
             if (GradientBufferOrNull is not { HasValue: true } gradient)
                 return default;
             gradient.EnsureUsable();
-            // An optimizer is about to write the values of a parameter that may be gone.
+            // An optimizer is about to write the values; the parameter may have been disposed.
             _ = Storage;
             return new TensorCell((nint)gradient.Storage.Pointer, gradient.DType);
         }
@@ -60,7 +60,7 @@ public sealed class Parameter : Tensor, ITrackedParameter
 
     internal OptimizerLinks Optimizers { get; } = new();
 
-    // What others than optimizers wrote.
+    // Writes by others than optimizers.
     private long Changes => Volatile.Read(ref _changes) + (IsAlive ? Storage.Version : 0);
 
     void IParameter.ClearGradient() => GradientBufferOrNull?.Clear();
@@ -96,15 +96,15 @@ public sealed class Parameter : Tensor, ITrackedParameter
     }
 
     /// <summary>
-    /// Says that the values were changed through their pointer by somebody who did not write the compute copy along, as
-    /// the optimizers of this library do: it is cast again before it is used, and a backward pass that needs the values
-    /// from before is refused.
+    /// Marks the values as changed through their pointer. The compute copy is then cast again before it is used, and a
+    /// backward pass that needs the old values is refused. Optimizers of this library write the compute copy themselves
+    /// and need no call.
     /// </summary>
     public void MarkChanged() => Interlocked.Increment(ref _changes);
 
-    /// <summary>An error where the values are not to move to a device.</summary>
-    /// <exception cref="InvalidOperationException">An optimizer holds the parameter, and the device is
-    /// another.</exception>
+    /// <summary>Throws if the values must not move to a device.</summary>
+    /// <exception cref="InvalidOperationException">The device is another, and an optimizer holds the
+    /// parameter.</exception>
     /// <exception cref="ObjectDisposedException">The parameter was disposed.</exception>
     internal void EnsureMayMoveTo(Device device)
     {
@@ -118,7 +118,7 @@ public sealed class Parameter : Tensor, ITrackedParameter
     }
 
     /// <summary>
-    /// Moves the values to a device. The gradient and the compute copy do not move; they are made again.
+    /// Moves the values to a device. The gradient and the compute copy do not move; they are created anew.
     /// </summary>
     internal void MoveTo(Device device)
     {
@@ -134,12 +134,12 @@ public sealed class Parameter : Tensor, ITrackedParameter
         _host = null;
     }
 
-    /// <summary>
-    /// How often the values were written, by whomever; those of a disposed parameter stay what they were.
-    /// </summary>
+    /// <summary>Number of writes of the values, by anyone. It stays after the parameter is disposed.</summary>
     internal long Version() => Changes + Optimizers.Writes;
 
-    /// <summary>The values in a dtype: themselves, or the compute copy, made or brought up to date first.</summary>
+    /// <summary>
+    /// The values in a dtype: the parameter's own, or the compute copy, which is created or updated first.
+    /// </summary>
     internal unsafe Storage InDType(DType dtype)
     {
         if (dtype == DType.Float32)

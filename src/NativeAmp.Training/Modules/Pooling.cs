@@ -3,7 +3,7 @@ namespace NativeAmp.Training;
 /// <summary>The largest element of each window. See <see cref="Ops.MaxPool2d"/>.</summary>
 /// <param name="kernel">The window's height and width.</param>
 /// <param name="stride">Pixels from one window to the next; 0 for the kernel's size.</param>
-/// <param name="padding">Pixels around the image that never win.</param>
+/// <param name="padding">Pixels of minus infinity around the image.</param>
 public sealed class MaxPool2d(int kernel, int stride = 0, int padding = 0) : Module
 {
     /// <inheritdoc/>
@@ -13,7 +13,7 @@ public sealed class MaxPool2d(int kernel, int stride = 0, int padding = 0) : Mod
 /// <summary>The mean of each window. See <see cref="Ops.AvgPool2d"/>.</summary>
 /// <param name="kernel">The window's height and width.</param>
 /// <param name="stride">Pixels from one window to the next; 0 for the kernel's size.</param>
-/// <param name="padding">Zeros around the image, which count.</param>
+/// <param name="padding">Zeros around the image, which count in the mean.</param>
 public sealed class AvgPool2d(int kernel, int stride = 0, int padding = 0) : Module
 {
     /// <inheritdoc/>

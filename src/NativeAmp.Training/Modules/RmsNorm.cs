@@ -7,7 +7,7 @@ public sealed class RmsNorm : Module
 {
     private readonly float _epsilon;
 
-    /// <summary>A layer that begins as the identity over normalized rows.</summary>
+    /// <summary>A layer with weights of 1.</summary>
     /// <param name="width">Size of the last dimension.</param>
     /// <param name="epsilon">Added to the mean of squares.</param>
     public RmsNorm(int width, float epsilon = 1e-6f)

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Modules one after the other, named "0", "1", … A linear or convolution layer that an activation follows computes
-/// both in one pass, and what only lies between two modules is given up as soon as nothing needs it.
+/// A chain of modules, named "0", "1", … A linear or convolution layer and a following activation are computed in one
+/// pass. A tensor between two modules is released as soon as nothing needs it.
 /// </summary>
 public sealed class Sequential : Module
 {

@@ -2,8 +2,8 @@ namespace NativeAmp.Training;
 
 /// <summary>
 /// x + attention(norm1(x)), then x + feed-forward(norm2(x)): a pre-norm block with GELU and a hidden layer four times
-/// as wide. Modules: "norm1", "attention", "norm2", "expand", "contract". The sum x stays in its dtype (float32 after
-/// an embedding), whatever the branches compute in.
+/// as wide. Modules: "norm1", "attention", "norm2", "expand", "contract". The sum x keeps its dtype (float32 after an
+/// embedding); the branches may compute in another.
 /// </summary>
 public sealed class TransformerBlock : Module
 {
@@ -19,11 +19,10 @@ public sealed class TransformerBlock : Module
     /// <summary>A block with PyTorch's initial values, or those of an initializer and biases of zeros.</summary>
     /// <param name="width">Size of the last dimension.</param>
     /// <param name="heads">Number of attention heads; it divides the width.</param>
-    /// <param name="causal">Whether a position sees only itself and those before it.</param>
+    /// <param name="causal">Whether a position attends only to itself and earlier ones.</param>
     /// <param name="dropout">Probability of dropout on both branches.</param>
     /// <param name="initializer">Draws the weights of the linear layers; null for PyTorch's default.</param>
-    /// <param name="random">Where values and masks are drawn from; null for
-    /// <see cref="RandomGenerator.Default"/>.</param>
+    /// <param name="random">The generator of values and masks; null for <see cref="RandomGenerator.Default"/>.</param>
     public TransformerBlock(
         int width,
         int heads,
@@ -41,11 +40,11 @@ public sealed class TransformerBlock : Module
         _dropout = Register("dropout", new Dropout(dropout, random));
     }
 
-    /// <summary>[batch, time, width] gives the same shape.</summary>
+    /// <summary>Computes the block's output, [batch, time, width] like the input.</summary>
     public override Tensor Forward(Tensor input) => Forward(input, givesUpInput: false);
 
     /// <summary>
-    /// The same for an intermediate that nobody reads afterwards: the sum takes its memory where it can.
+    /// The same for an intermediate that is not read afterwards: the sum takes its memory if possible.
     /// </summary>
     internal Tensor ForwardInPlace(Tensor input)
     {

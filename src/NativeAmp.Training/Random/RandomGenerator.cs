@@ -2,12 +2,12 @@ namespace NativeAmp.Training;
 
 /// <summary>The whole state of a <see cref="RandomGenerator"/>.</summary>
 /// <param name="Seed">The key.</param>
-/// <param name="Offset">How many words were drawn.</param>
+/// <param name="Offset">Number of words drawn so far.</param>
 public readonly record struct RandomState(ulong Seed, ulong Offset);
 
 /// <summary>
-/// Random numbers by counting: word i is word i % 4 of Philox4x32-10 (Salmon et al. 2011) applied to block i / 4 under
-/// the seed. The state is two numbers, so it is saved and restored whole, and kernels draw the same words on the
+/// A counter-based random generator: word i is word i % 4 of Philox4x32-10 (Salmon et al. 2011) applied to block i / 4
+/// under the seed. Its state is two numbers, which can be saved and restored. Kernels draw the same words on the
 /// device.
 /// </summary>
 public sealed class RandomGenerator
@@ -19,15 +19,13 @@ public sealed class RandomGenerator
     /// <summary>A generator that starts at the first word of a seed.</summary>
     public RandomGenerator(ulong seed) => Seed = seed;
 
-    /// <summary>
-    /// The generator that modules draw their initial values and masks from unless they are given another.
-    /// </summary>
+    /// <summary>The default generator of modules' initial values and masks.</summary>
     public static RandomGenerator Default { get; } = new(0);
 
     /// <summary>The key.</summary>
     public ulong Seed { get; private set; }
 
-    /// <summary>Everything there is to save. Setting it continues exactly where it was read.</summary>
+    /// <summary>The state to save. Setting it continues exactly where it was read.</summary>
     public RandomState State
     {
         get => new(Seed, _offset);
@@ -73,8 +71,8 @@ public sealed class RandomGenerator
         return (float)(Math.Sqrt(-2 * Math.Log(radius)) * Math.Cos(2 * Math.PI * angle));
     }
 
-    /// <summary>Sets words aside for a kernel that draws them itself; several threads get words of their own.</summary>
-    /// <returns>The index of the first.</returns>
+    /// <summary>Reserves words for a kernel that draws them itself. Each thread gets words of its own.</summary>
+    /// <returns>The index of the first word.</returns>
     internal ulong Reserve(long count) => Interlocked.Add(ref _offset, (ulong)count) - (ulong)count;
 
     private static (uint A, uint B, uint C, uint D) Philox(ulong block, ulong seed)

@@ -1,12 +1,12 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Has the garbage collector look for tensors that nobody refers to any more, when they may be many: device memory is
-/// invisible to it. A loop of forward passes without Backward and without a scope so stays at a level.
+/// Runs the garbage collector when there may be many unreferenced tensors, because it does not see device memory. So
+/// memory stays bounded in a loop of forward passes without Backward and without a scope.
 /// </summary>
 /// <remarks>
-/// The threshold grows to twice what was in use after a collection and never shrinks, so that a training loop whose
-/// memory is given back by Backward and scopes pays for a few collections in its first steps and for none later.
+/// The threshold grows to twice the memory in use after a collection, and never shrinks. If Backward and scopes give
+/// the memory back, a training loop pays for a few collections in its first steps and for none later.
 /// </remarks>
 internal sealed class MemoryPressure(Device device)
 {
@@ -14,12 +14,12 @@ internal sealed class MemoryPressure(Device device)
 
     private long _threshold = FirstThreshold;
 
-    /// <summary>That of a device.</summary>
+    /// <summary>The instance of a device.</summary>
     public static MemoryPressure Of(Device device) =>
         device.Attachment as MemoryPressure ?? (MemoryPressure)(device.Attachment = new MemoryPressure(device));
 
-    /// <summary>Memory for an operator's output. Nothing is locked here, so that finalizers may run.</summary>
-    /// <exception cref="DeviceOutOfMemoryException">There is none, even after a collection.</exception>
+    /// <summary>Allocates memory for an operator's output. No lock is held here, so that finalizers may run.</summary>
+    /// <exception cref="DeviceOutOfMemoryException">There is not enough memory, even after a collection.</exception>
     public Storage Allocate(DType dtype, long count, MemoryKind kind)
     {
         if (device.Handle.BufferBytes > Volatile.Read(ref _threshold))

@@ -11,7 +11,7 @@ public readonly struct Shape : IEquatable<Shape>
     private readonly long _count;
 
     /// <summary>A shape of these dimensions.</summary>
-    /// <exception cref="ArgumentException">A dimension is negative, or the element count does not fit in 63
+    /// <exception cref="ArgumentException">A dimension is negative, or the number of elements does not fit in 63
     /// bits.</exception>
     public Shape(params ReadOnlySpan<long> dimensions)
     {
@@ -78,7 +78,7 @@ public readonly struct Shape : IEquatable<Shape>
         return new Shape(dimensions);
     }
 
-    /// <summary>Whether this shape's dimensions are the innermost ones of another (as a bias is of its rows).</summary>
+    /// <summary>Whether this shape's dimensions are the innermost ones of another shape, as those of a bias.</summary>
     internal bool IsSuffixOf(Shape other) =>
         Rank <= other.Rank && Dimensions.SequenceEqual(other.Dimensions[(other.Rank - Rank)..]);
 

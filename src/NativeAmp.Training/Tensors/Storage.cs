@@ -1,9 +1,9 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Device memory that several tensors look at: an output, its views, and what a node saved. Counted by reference, so
-/// that it goes back to the device's cache as soon as the last of them lets go; where nobody says so, the garbage
-/// collector finds it.
+/// Device memory that several tensors share: an output, its views, and saved tensors of a node. It is
+/// reference-counted: it goes back to the device's cache when the last reference is dropped. If a reference is never
+/// dropped, the garbage collector finds it.
 /// </summary>
 internal sealed unsafe class Storage
 {
@@ -13,12 +13,12 @@ internal sealed unsafe class Storage
 
     private Storage(DeviceBuffer buffer) => _buffer = buffer;
 
-    /// <summary>Whether nobody else looks at this memory, so that it may be overwritten.</summary>
+    /// <summary>Whether there is only one reference, so that the memory may be overwritten.</summary>
     public bool IsUnshared => Volatile.Read(ref _references) == 1;
 
     /// <summary>
-    /// How often the elements were written through a tensor: whoever saved them finds out by this whether they still
-    /// are what they were.
+    /// Number of writes through a tensor. A node that saved the elements compares it to find out whether they have
+    /// changed.
     /// </summary>
     public long Version => Volatile.Read(ref _version);
 
@@ -28,7 +28,7 @@ internal sealed unsafe class Storage
         get
         {
             ObjectDisposedException.ThrowIf(Volatile.Read(ref _references) == 0, this);
-            // Whoever asks uses it on the current stream.
+            // The caller uses it on the current stream.
             _buffer.RecordStream();
             return (void*)_buffer.Pointer;
         }
@@ -50,10 +50,10 @@ internal sealed unsafe class Storage
         _buffer.CopyFrom(source);
     }
 
-    /// <summary>Says that the elements are no longer what was saved of them.</summary>
+    /// <summary>Counts a write: saved elements are no longer valid.</summary>
     public void MarkWritten() => Interlocked.Increment(ref _version);
 
-    /// <summary>One more reference.</summary>
+    /// <summary>Adds a reference.</summary>
     public Storage Share()
     {
         ObjectDisposedException.ThrowIf(Volatile.Read(ref _references) == 0, this);
@@ -61,7 +61,7 @@ internal sealed unsafe class Storage
         return this;
     }
 
-    /// <summary>One reference less; the last gives the memory back.</summary>
+    /// <summary>Removes a reference; the last gives the memory back.</summary>
     public void Drop()
     {
         int left = Interlocked.Decrement(ref _references);

@@ -1,6 +1,6 @@
 namespace NativeAmp.Training;
 
-/// <content>What the graph knows about a tensor.</content>
+/// <content>Gradients of a tensor.</content>
 public partial class Tensor
 {
     private GradientBuffer? _gradient;
@@ -8,8 +8,8 @@ public partial class Tensor
     private bool _requiresGrad;
 
     /// <summary>
-    /// Whether gradients are computed for this tensor. Set it on tensors that you create; the outputs of operators over
-    /// such tensors follow by themselves.
+    /// Whether gradients are computed for this tensor. Set it on tensors that you create. Outputs of operators over
+    /// such tensors require gradients by themselves.
     /// </summary>
     /// <exception cref="InvalidOperationException">Set on the output of an operator, or on integers.</exception>
     public bool RequiresGrad
@@ -28,13 +28,13 @@ public partial class Tensor
     }
 
     /// <summary>
-    /// The gradient that Backward accumulated in this parameter or tensor, or null. It is a view that stays valid until
-    /// the gradient is cleared; what is written to it is what the optimizer takes. After
-    /// <see cref="GradScaler.Unscale"/> it holds unscaled values: where the gradients are half precision, looking at
-    /// one turns all of their optimizer's into float32 first.
+    /// The gradient that Backward accumulated in this parameter or tensor, or null. It is a view, valid until the
+    /// gradient is cleared. The optimizer uses values that are written to it. After <see cref="GradScaler.Unscale"/> it
+    /// holds unscaled values: if gradients are half precision, reading one first converts all gradients of its
+    /// optimizer to float32.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The sum is incomplete or mixed: a backward pass failed in the
-    /// middle, or added to what a scaler had unscaled.</exception>
+    /// <exception cref="InvalidOperationException">The sum is not valid: a backward pass failed in the middle, or added
+    /// to a gradient that a scaler had unscaled.</exception>
     public Tensor? Gradient
     {
         get
@@ -52,10 +52,10 @@ public partial class Tensor
         }
     }
 
-    /// <summary>The node whose output this tensor is, or null for one that was created or is detached.</summary>
+    /// <summary>The node whose output this tensor is; null for a tensor that was created or detached.</summary>
     internal Node? Producer { get; set; }
 
-    /// <summary>Where gradients with respect to this tensor are collected.</summary>
+    /// <summary>The buffer that collects gradients with respect to this tensor.</summary>
     internal GradientBuffer GradientBuffer => _gradient ??= new GradientBuffer(this);
 
     internal GradientBuffer? GradientBufferOrNull => _gradient;
@@ -77,10 +77,10 @@ public partial class Tensor
     }
 
     /// <summary>
-    /// Has backward passes keep the gradient of this operator's output, to be read as <see cref="Gradient"/> (of the
-    /// last pass; a leaf's is kept anyway).
+    /// Makes backward passes keep the gradient of this operator's output as <see cref="Gradient"/>. It is that of the
+    /// last pass. A leaf's gradient is always kept.
     /// </summary>
-    /// <exception cref="InvalidOperationException">No gradient leads here.</exception>
+    /// <exception cref="InvalidOperationException">The tensor requires no gradient.</exception>
     public void RetainGradient()
     {
         if (!RequiresGrad)
@@ -89,19 +89,19 @@ public partial class Tensor
     }
 
     /// <summary>
-    /// Computes the gradients of everything that this scalar was computed from, adds them to the parameters' gradients,
-    /// and gives the intermediates of what it went over back to the device's cache as it goes. Graphs that this scalar
-    /// does not reach are left alone. This tensor stays readable.
+    /// Computes the gradients of this scalar with respect to everything that it was computed from, and adds them to the
+    /// parameters' gradients. Intermediates of the graph go back to the device's cache on the way. Graphs that this
+    /// scalar does not reach are not touched. This tensor stays readable.
     /// </summary>
-    /// <param name="retainGraph">Keeps intermediates, so that another backward pass can go over the graph, or a part of
-    /// it, again.</param>
+    /// <param name="retainGraph">Whether to keep intermediates, so that another backward pass can go over the graph or
+    /// a part of it.</param>
     /// <exception cref="InvalidOperationException">
-    /// This is no scalar, nothing that requires gradients led to it, an earlier pass used the graph up, or a tensor
-    /// that it saved was written since. Nothing was changed then.
+    /// This is not a scalar, it was not computed from anything that requires gradients, an earlier pass used the graph
+    /// up, or a saved tensor was written since. Nothing was changed.
     /// </exception>
     public unsafe void Backward(bool retainGraph = false) => BackwardPass.Run(this, (float*)null, retainGraph);
 
-    /// <summary>Backward from a tensor of any shape.</summary>
+    /// <summary>Runs a backward pass from a tensor of any shape.</summary>
     /// <param name="gradient">The gradient with respect to this tensor, of its shape.</param>
     /// <param name="retainGraph">As for <see cref="Backward(bool)"/>.</param>
     /// <exception cref="InvalidOperationException">As for <see cref="Backward(bool)"/>.</exception>
@@ -119,7 +119,10 @@ public partial class Tensor
         _retained = null;
     }
 
-    /// <summary>The gradient has gone on to the inputs: it is given back, or kept where it was asked for.</summary>
+    /// <summary>
+    /// Releases the gradient after it was passed on to the inputs, or keeps it if <see cref="RetainGradient"/> was
+    /// called.
+    /// </summary>
     internal void FinishGradient()
     {
         if (_gradient is not { HasValue: true } gradient)
@@ -136,7 +139,7 @@ public partial class Tensor
         }
     }
 
-    /// <summary>Puts another buffer, or none, in the place of the gradient's, and gives that back.</summary>
+    /// <summary>Replaces the gradient's buffer by another one or none. Returns the old one.</summary>
     internal GradientBuffer? ExchangeGradient(GradientBuffer? other)
     {
         ref GradientBuffer? place = ref Producer is null ? ref _gradient : ref _retained;

@@ -1,9 +1,9 @@
 namespace NativeAmp.Training;
 
-/// <content>How tensors come to be.</content>
+/// <content>Creation of tensors.</content>
 public partial class Tensor
 {
-    /// <summary>A tensor with these elements. Its type is that of the span's: float, Half, BFloat16 or int.</summary>
+    /// <summary>A tensor with these elements, which are float, Half, BFloat16 or int.</summary>
     /// <exception cref="ArgumentException">The shape has another number of elements.</exception>
     public static Tensor From<T>(Device device, ReadOnlySpan<T> values, Shape shape)
         where T : unmanaged
@@ -19,7 +19,7 @@ public partial class Tensor
         return tensor;
     }
 
-    /// <summary>A tensor with these elements. Its type is that of the array's: float, Half, BFloat16 or int.</summary>
+    /// <summary>A tensor with these elements, which are float, Half, BFloat16 or int.</summary>
     /// <exception cref="ArgumentException">The shape has another number of elements.</exception>
     public static Tensor From<T>(Device device, T[] values, Shape shape)
         where T : unmanaged
@@ -28,7 +28,7 @@ public partial class Tensor
         return From<T>(device, values.AsSpan(), shape);
     }
 
-    /// <summary>A tensor whose elements are undefined.</summary>
+    /// <summary>A tensor with undefined elements.</summary>
     public static Tensor Empty(Device device, DType dtype, Shape shape)
     {
         ArgumentNullException.ThrowIfNull(device);
@@ -47,9 +47,7 @@ public partial class Tensor
     internal static Tensor Result(Device device, DType dtype, Shape shape) =>
         Result(device, dtype, shape, MemoryPressure.Of(device).Allocate(dtype, shape.Count, MemoryKind.Activations));
 
-    /// <summary>
-    /// The output of an operator over memory that is there already (a reference that the output takes over).
-    /// </summary>
+    /// <summary>The output of an operator over existing memory. It takes over one reference.</summary>
     internal static Tensor Result(Device device, DType dtype, Shape shape, Storage storage)
     {
         var tensor = new Tensor(device, shape, dtype, storage);

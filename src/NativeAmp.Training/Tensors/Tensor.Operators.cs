@@ -1,6 +1,6 @@
 namespace NativeAmp.Training;
 
-/// <content>Arithmetic as it is written.</content>
+/// <content>Arithmetic operators.</content>
 public partial class Tensor
 {
     /// <summary>The sum; see <see cref="Ops.Add"/>.</summary>
@@ -30,6 +30,8 @@ public partial class Tensor
     /// <summary>The same elements in another shape, without a copy; see <see cref="Ops.Reshape"/>.</summary>
     public Tensor Reshape(params ReadOnlySpan<long> dimensions) => Ops.Reshape(this, dimensions);
 
-    /// <summary>The same elements outside of any graph: gradients stop here. To write to it writes to both.</summary>
+    /// <summary>
+    /// A tensor over the same memory, outside of any graph: gradients stop here. A write to one is seen by both.
+    /// </summary>
     public Tensor Detach() => Result(Device, DType, Shape, Storage.Share());
 }

@@ -1,10 +1,10 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// A dense row-major array on a device. What a caller creates belongs to the caller, who disposes it; what an operator
-/// returns belongs to the innermost <see cref="TensorScope"/> (of which <see cref="NoGrad"/> is one). Without a scope
-/// <see cref="Backward(bool)"/> gives back what it went over, and the garbage collector the rest. <see cref="Keep"/>
-/// takes a tensor over.
+/// A dense row-major array on a device. A tensor that a caller creates belongs to the caller, who disposes it. An
+/// operator's output belongs to the innermost <see cref="TensorScope"/> (<see cref="NoGrad"/> is one too). Without a
+/// scope <see cref="Backward(bool)"/> releases the outputs of its graph, and the garbage collector the rest.
+/// <see cref="Keep"/> makes the caller the owner.
 /// </summary>
 public partial class Tensor : IDisposable
 {
@@ -36,8 +36,9 @@ public partial class Tensor : IDisposable
     /// <summary>Number of elements.</summary>
     public long Count => Shape.Count;
 
-    /// <summary>Where the elements are.</summary>
-    /// <exception cref="InvalidOperationException">A parameter of a module that is on no device yet.</exception>
+    /// <summary>The device that holds the elements.</summary>
+    /// <exception cref="InvalidOperationException">The tensor is a parameter of a module that is not on a device
+    /// yet.</exception>
     public Device Device =>
         _device
         ?? throw new InvalidOperationException($"{Describe()} is on no device: call To(device) on its module first.");
@@ -47,7 +48,7 @@ public partial class Tensor : IDisposable
 
     internal bool HasDevice => _device is not null;
 
-    // What backward passes, optimizers and whoever touches a gradient take turns on.
+    // Backward passes, optimizers and all accesses to gradients take turns on this lock.
     private Lock GateOrThis => _device?.Gate ?? s_noDevice;
 
     /// <summary>
@@ -56,10 +57,10 @@ public partial class Tensor : IDisposable
     internal bool IsCallers { get; set; } = true;
 
     /// <summary>
-    /// Device pointer and dtype of the elements, row-major, for kernels of your own: on the CPU any code of this
-    /// process may read and write them. It is valid while the tensor is alive; work that reads or writes it is ordered
-    /// on the device's default stream. A write through it is not noticed by the graph: write tensors that you have just
-    /// made, or call <see cref="Parameter.MarkChanged"/> for a parameter.
+    /// Device pointer and dtype of the elements, row-major, for your own kernels. On the CPU any code of this process
+    /// may read and write them. The pointer is valid while the tensor is alive. Order work with it on the device's
+    /// current stream. The graph does not notice a write through it: write only tensors that you have just created, or
+    /// call <see cref="Parameter.MarkChanged"/> for a parameter.
     /// </summary>
     public unsafe TensorCell Cell => new((nint)Pointer, DType);
 
@@ -79,7 +80,7 @@ public partial class Tensor : IDisposable
         return values;
     }
 
-    /// <summary>Copies the elements to host memory of exactly their number.</summary>
+    /// <summary>Copies all elements to host memory. The span must have exactly their number.</summary>
     /// <exception cref="ArgumentException">The element types or counts differ.</exception>
     public virtual void CopyTo<T>(Span<T> destination)
         where T : unmanaged
@@ -88,7 +89,7 @@ public partial class Tensor : IDisposable
         Storage.Read(destination);
     }
 
-    /// <summary>Overwrites the elements with as many from host memory.</summary>
+    /// <summary>Overwrites all elements from host memory. The span must have exactly their number.</summary>
     /// <exception cref="ArgumentException">The element types or counts differ.</exception>
     /// <exception cref="InvalidOperationException">The tensor is an operator's output that gradients flow
     /// through.</exception>
@@ -120,9 +121,8 @@ public partial class Tensor : IDisposable
         };
 
     /// <summary>The value of a tensor of one floating-point element. Waits for the device.</summary>
-    /// <exception cref="InvalidOperationException">The tensor has not exactly one element.</exception>
-    /// <exception cref="IndexRangeException">It is a loss over labels of which one is out of range, on a
-    /// GPU.</exception>
+    /// <exception cref="InvalidOperationException">The tensor does not have exactly one element.</exception>
+    /// <exception cref="IndexRangeException">It is a loss on a GPU, and a label was out of range.</exception>
     public float Item()
     {
         if (Count != 1)
@@ -134,7 +134,7 @@ public partial class Tensor : IDisposable
     }
 
     /// <summary>
-    /// Makes this tensor the caller's, who disposes it: it outlives Backward and the scope that it was made in.
+    /// Makes the caller the owner of this tensor, who disposes it. It then outlives Backward and its scope.
     /// </summary>
     public Tensor Keep()
     {
@@ -144,7 +144,7 @@ public partial class Tensor : IDisposable
     }
 
     /// <summary>
-    /// Gives the memory back. Whoever else looks at it (a view, a node of a graph) keeps it alive until done.
+    /// Gives the memory back. Other users of it (a view, a node of a graph) keep it alive until they are done.
     /// </summary>
     public void Dispose()
     {
@@ -161,7 +161,7 @@ public partial class Tensor : IDisposable
         ReleaseGradient();
     }
 
-    /// <summary>Lets go of the elements, remembering why for whoever asks for them.</summary>
+    /// <summary>Releases the elements. The reason goes into the error if they are used later.</summary>
     internal void Release(string reason)
     {
         if (_storage is null)
@@ -171,7 +171,9 @@ public partial class Tensor : IDisposable
         _absence = reason;
     }
 
-    /// <summary>What an owner (scope, module, backward pass) does when its time is over.</summary>
+    /// <summary>
+    /// Releases a tensor when its owner (scope, module, backward pass) ends, unless the caller owns it.
+    /// </summary>
     internal void ReleaseUnlessCallers(string reason)
     {
         if (!IsCallers)
@@ -179,7 +181,7 @@ public partial class Tensor : IDisposable
     }
 
     /// <summary>
-    /// Lets go of an operator's cast of its input, which nobody else has seen. A tensor that needed no cast is its own.
+    /// Releases an operator's cast of its input, which nothing else uses. Does nothing if this is the input itself.
     /// </summary>
     internal void ReleaseIfCastOf(Tensor input)
     {

@@ -1,10 +1,10 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Owns what operators return while it is open, and gives it back when it is disposed: one batch of an evaluation, a
-/// step of sampling. <see cref="Tensor.Keep"/> takes a tensor out of it. Scopes nest and are closed in reverse order. A
-/// scope belongs to the flow of control that opened it: it stays in force over <c>await</c> and in tasks that are
-/// started within it, on whatever thread they run, and nowhere else.
+/// Owns the outputs of operators while it is open, and releases them when it is disposed: for example those of one
+/// batch of an evaluation, or one step of sampling. <see cref="Tensor.Keep"/> takes a tensor out of it. Scopes nest and
+/// are closed in reverse order. A scope belongs to the flow of control that opened it. It is in force over <c>await</c>
+/// and in tasks started within it, on any thread, and nowhere else.
 /// </summary>
 public class TensorScope : IDisposable
 {
@@ -23,23 +23,23 @@ public class TensorScope : IDisposable
     }
 
     /// <summary>
-    /// The scope in force, or null. One that has ended may still be: in a task that was started within it and outlives
-    /// it.
+    /// The scope in force, or null. A scope that has ended may still be in force in a task that was started within it
+    /// and outlives it.
     /// </summary>
     internal static TensorScope? Innermost => s_innermost.Value;
 
-    /// <summary>Whether operators record themselves while this is the innermost scope.</summary>
+    /// <summary>Whether operators are recorded while this is the innermost scope.</summary>
     internal bool RecordsGraph { get; }
 
     /// <summary>Opens a scope in this flow of control.</summary>
     public static TensorScope Enter() => new(recordsGraph: true);
 
     /// <summary>
-    /// Closes the scope: what it owns goes back to the cache, and graphs that were recorded in it cannot be gone over
-    /// any more.
+    /// Closes the scope. The memory of its tensors goes back to the cache, and no backward pass can go over graphs that
+    /// were recorded in it.
     /// </summary>
-    /// <exception cref="InvalidOperationException">A scope that was opened later is still open, or the scope is another
-    /// flow's.</exception>
+    /// <exception cref="InvalidOperationException">A scope that was opened later is still open, or another flow of
+    /// control opened the scope.</exception>
     public void Dispose()
     {
         Dispose(disposing: true);
@@ -81,8 +81,8 @@ public class TensorScope : IDisposable
     }
 
     /// <summary>
-    /// Gives an operator's output to the innermost scope that is open. Without one nobody owns it: backward passes and
-    /// modules give it back where they are its last user, and else the garbage collector does.
+    /// Gives an operator's output to the innermost open scope. Without a scope it has no owner: backward passes and
+    /// modules release it if they are its last user; otherwise the garbage collector does.
     /// </summary>
     internal static void Adopt(Tensor tensor)
     {

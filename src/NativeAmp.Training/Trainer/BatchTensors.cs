@@ -18,13 +18,13 @@ internal sealed class BatchTensors : IDisposable
         ];
     }
 
-    /// <summary>Samples.</summary>
+    /// <summary>Number of samples.</summary>
     public int Count { get; }
 
-    /// <summary>[count, ...] each, float32 or int32.</summary>
+    /// <summary>A tensor [count, ...] for each field, float32 or int32.</summary>
     public IReadOnlyList<Tensor> Fields => _fields;
 
-    /// <summary>Copies a batch of as many samples to the device.</summary>
+    /// <summary>Copies a batch of <see cref="Count"/> samples to the device.</summary>
     public void Write(Batch batch)
     {
         for (int field = 0; field < _fields.Length; field++)

@@ -8,8 +8,8 @@ internal static class Evaluation
     private const int Batch = 250;
 
     /// <summary>
-    /// Share of samples whose largest logit is their target's, or null where it was cancelled before its end. The model
-    /// is in training mode afterwards, as before.
+    /// Accuracy: the share of samples whose largest logit is their target's. Null if it was cancelled. The model is in
+    /// training mode before and after.
     /// </summary>
     public static double? Accuracy(
         Module model,
@@ -41,8 +41,7 @@ internal static class Evaluation
     }
 
     /// <summary>
-    /// Mean loss of the samples, or null where it was cancelled before its end. The model is in training mode
-    /// afterwards, as before.
+    /// Mean loss of the samples. Null if it was cancelled. The model is in training mode before and after.
     /// </summary>
     public static double? Loss(
         Module model,

@@ -1,22 +1,23 @@
 namespace NativeAmp.Training;
 
-/// <summary>Counts losses that are not finite, and knows when they end a run.</summary>
+/// <summary>Counts losses that are not finite, and decides when they end a run.</summary>
 internal sealed class LossWatch(NonFiniteLoss action)
 {
     private const int MostInARow = 250;
 
-    /// <summary>How many there were.</summary>
+    /// <summary>Number of losses that were not finite.</summary>
     public long Count { get; private set; }
 
-    /// <summary>How many there were since the last finite one.</summary>
+    /// <summary>Number of them since the last finite loss.</summary>
     public int InARow { get; private set; }
 
     /// <summary>
-    /// Whether a batch of this loss is to be left before its backward pass. Waits for the loss only where that can be.
+    /// Whether to skip a batch with this loss before its backward pass. Waits for the loss only under
+    /// <see cref="NonFiniteLoss.Skip"/>.
     /// </summary>
     public bool PassesOver(Tensor loss) => action == NonFiniteLoss.Skip && !float.IsFinite(loss.Item());
 
-    /// <summary>Takes notice of a step.</summary>
+    /// <summary>Counts a step.</summary>
     /// <returns>Whether the run ends with it.</returns>
     public bool Ends(in StepReport step)
     {

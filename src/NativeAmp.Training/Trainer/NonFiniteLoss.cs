@@ -2,32 +2,31 @@ using System.Globalization;
 
 namespace NativeAmp.Training;
 
-/// <summary>What a <see cref="Trainer"/> does where the loss of a batch is infinite or not a number.</summary>
+/// <summary>The action of a <see cref="Trainer"/> when the loss of a batch is infinite or NaN.</summary>
 /// <remarks>
-/// The loss is computed before it is scaled, so that no loss scale makes it so: the batch or the model does. A step
-/// whose gradients overflow while its loss is finite is the loss scaler's affair, and none of these.
+/// The loss is computed before it is scaled, so the cause is the batch or the model, never the loss scale. If gradients
+/// overflow while the loss is finite, the loss scaler handles the step, and none of these applies.
 /// </remarks>
 public enum NonFiniteLoss
 {
     /// <summary>
-    /// The run ends with a <see cref="NonFiniteLossException"/>; no checkpoint is written after that step.
+    /// Ends the run with a <see cref="NonFiniteLossException"/>. No checkpoint is written after that step.
     /// </summary>
     Stop,
 
     /// <summary>
-    /// The batch is passed over before its backward pass: parameters, optimizer, loss scale and growth tracker do not
-    /// learn of it. It counts as a skipped step. 250 of them in a row end the run as <see cref="Stop"/> does: a model
-    /// that does not change is not going to recover. On a GPU the host waits for each loss before the backward pass.
+    /// Skips the batch before its backward pass: parameters, optimizer, loss scale and growth tracker do not change. It
+    /// counts as a skipped step. 250 of them in a row end the run like <see cref="Stop"/>: a model that does not change
+    /// cannot recover. On a GPU the host waits for each loss before the backward pass.
     /// </summary>
     Skip,
 
-    /// <summary>The step is taken like any other; where its gradients are not finite it is skipped for that.</summary>
+    /// <summary>Takes the step like any other. It is skipped if its gradients are not finite.</summary>
     GoOn,
 }
 
 /// <summary>
-/// The loss of a batch was infinite or not a number, and <see cref="TrainerOptions.OnNonFiniteLoss"/> ends the run
-/// there.
+/// The loss of a batch was infinite or NaN, and <see cref="TrainerOptions.OnNonFiniteLoss"/> ended the run.
 /// </summary>
 public sealed class NonFiniteLossException : Exception
 {
@@ -50,7 +49,7 @@ public sealed class NonFiniteLossException : Exception
     /// <summary>The step, from 1.</summary>
     public long Step { get; }
 
-    /// <summary>What the run came to.</summary>
+    /// <summary>The result of the run.</summary>
     public TrainingResult Result { get; }
 
     private static string Name(float loss) => float.IsNaN(loss) ? "NaN" : "infinite";

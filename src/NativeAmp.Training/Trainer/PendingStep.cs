@@ -3,32 +3,30 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training;
 
-/// <summary>A step whose work is on its way: what is known of it, and where the rest will be found.</summary>
+/// <summary>A step whose work was submitted: the facts known so far, and the places of the others.</summary>
 internal sealed class PendingStep(long number, Batch batch, long start)
 {
     /// <summary>The step, from 1.</summary>
     public long Number { get; } = number;
 
-    /// <summary>Where the run stands after it.</summary>
+    /// <summary>The position of the run after the step.</summary>
     public DataPosition Next { get; } = batch.Next;
 
-    /// <summary>Samples of its batch.</summary>
+    /// <summary>Number of samples in its batch.</summary>
     public int Samples { get; } = batch.Count;
 
-    /// <summary>What the optimizer did; null where the batch was passed over.</summary>
+    /// <summary>The optimizer's result; null if the batch was skipped.</summary>
     public StepResult? Result { get; init; }
 
-    /// <summary>The loss, where it is known already.</summary>
+    /// <summary>The loss, if it is known already.</summary>
     public float? Loss { get; init; }
 
-    /// <summary>
-    /// For a batch that was passed over: the scale and the learning rate that it would have been done with.
-    /// </summary>
+    /// <summary>For a skipped batch: the loss scale and learning rate that its step would have had.</summary>
     public (float Scale, double LearningRate) PassedOver { get; init; }
 
     /// <summary>The host's time for it so far, in milliseconds.</summary>
     public double Milliseconds { get; private set; } = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
 
-    /// <summary>Adds the time since a moment: that of waiting for the device.</summary>
+    /// <summary>Adds the time since a moment, spent waiting for the device.</summary>
     public void AddTimeSince(long moment) => Milliseconds += Stopwatch.GetElapsedTime(moment).TotalMilliseconds;
 }

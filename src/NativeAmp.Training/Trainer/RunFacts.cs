@@ -4,14 +4,14 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Training;
 
 /// <summary>
-/// What makes a run the one that it is, in words: saved with its checkpoints, and compared when one goes on.
+/// The settings that define a run, as text. They are saved with its checkpoints, and compared when a run resumes.
 /// </summary>
 internal sealed class RunFacts
 {
-    // With another of these it would not be the same run.
+    // A run with another of these values is another run.
     private static readonly string[] Fixed = ["rule", "seed", "batch", "samples", "precision"];
 
-    // What people change on the way.
+    // Settings that people change on the way.
     private static readonly string[] Movable =
     [
         "steps",
@@ -48,10 +48,10 @@ internal sealed class RunFacts
     /// <summary>The facts by name.</summary>
     public OrderedDictionary<string, string> Values { get; }
 
-    /// <summary>Names of those that may differ from a checkpoint's.</summary>
+    /// <summary>Names of the facts that may differ from a checkpoint's.</summary>
     public IReadOnlySet<string> MayChange { get; }
 
-    /// <summary>Whether a name is the trainer's or the checkpoint's own.</summary>
+    /// <summary>Whether the trainer or the checkpoint reserves a name.</summary>
     public static bool IsReserved(string name) =>
         Fixed.Contains(name) || Movable.Contains(name) || Reserved.Contains(name);
 

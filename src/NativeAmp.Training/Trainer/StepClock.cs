@@ -17,10 +17,10 @@ internal sealed class StepClock
     /// <summary>Steps so far.</summary>
     public long Count => _milliseconds.Count;
 
-    /// <summary>Samples a second over all steps; NaN where there was none.</summary>
+    /// <summary>Samples per second over all steps; NaN if there was none.</summary>
     public double SamplesPerSecond => _total > 0 ? _samples / (_total / 1000) : double.NaN;
 
-    /// <summary>Median; NaN where there was none.</summary>
+    /// <summary>Median time of a step in milliseconds; NaN if there was none.</summary>
     public double Median()
     {
         if (_milliseconds.Count == 0)

@@ -4,10 +4,10 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Training;
 
 /// <summary>
-/// Lets an inspector look into the steps of a trainer: remembers what each began with, runs one that failed again, and
-/// saves it. What the run computes stays what it is.
+/// Lets an inspector see the steps of a trainer. It keeps the state from before each step, reruns a step that failed,
+/// and saves it. The results of the run do not change.
 /// </summary>
-/// <param name="inspector">Who looks.</param>
+/// <param name="inspector">The inspector.</param>
 /// <param name="model">The model.</param>
 /// <param name="optimizer">Its optimizer.</param>
 /// <param name="scaler">The loss scaler.</param>
@@ -31,7 +31,7 @@ internal sealed class StepProbe(
     private GradScalerState _scaler = new() { Scale = 1 };
     private float[][] _buffersBefore = [];
 
-    /// <summary>A step begins with a batch.</summary>
+    /// <summary>Called when a step begins with a batch.</summary>
     /// <returns>An observer in force for its forward and backward pass, or null.</returns>
     public IDisposable? Begin(Batch batch, TrainingProgress progress)
     {
@@ -52,7 +52,7 @@ internal sealed class StepProbe(
 
     public void GradientsReady() => inspector.GradientsReady(_place, model, _scaler.Scale);
 
-    /// <summary>The step failed. Parameters are still those that it began with.</summary>
+    /// <summary>Called when the step failed. Parameters still have their values from before it.</summary>
     /// <param name="loss">Its loss.</param>
     /// <param name="forward">Computes the loss of its batch.</param>
     public void Failed(float loss, Func<Tensor> forward) =>
@@ -113,7 +113,7 @@ internal sealed class StepProbe(
         }
     }
 
-    // The trainer's own goes on where it is.
+    // The trainer's own generator is not changed.
     private GradScaler ScalerAsBefore()
     {
         var before = new GradScaler(scaler.Device, scaler.Options);

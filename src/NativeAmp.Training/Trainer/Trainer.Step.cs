@@ -3,10 +3,10 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training;
 
-// One step: its work is put on its way here, and reported here when it is known what it came to.
+// One step: its work is submitted here, and reported here when its outcome is known.
 public sealed partial class Trainer
 {
-    /// <summary>Puts a step's work on its way.</summary>
+    /// <summary>Submits a step's work.</summary>
     private void Step(BatchLoader loader)
     {
         long start = Stopwatch.GetTimestamp();
@@ -14,7 +14,7 @@ public sealed partial class Trainer
         _tensors.Write(batch);
         Tensor loss;
         using IDisposable? observed = _probe?.Begin(batch, _checkpoint.Progress);
-        // Whatever the model makes besides what Backward goes over is given back with the step.
+        // Tensors of the model that Backward does not go over are released with the step.
         using TensorScope scope = TensorScope.Enter();
         using (Autocast.Enter(_options.Precision))
         {
@@ -27,8 +27,8 @@ public sealed partial class Trainer
             _scaler.Scale(loss).Backward();
         }
 
-        // Before the step: a loss may be infinite and its gradients finite. Looking again leaves the gradients that are
-        // there.
+        // Before the step: a loss may be infinite and its gradients finite. Inspecting again does not change the
+        // gradients.
         bool failed = _probe is not null && !float.IsFinite(loss.Item());
         _probe?.GradientsReady();
         if (failed)
@@ -64,8 +64,8 @@ public sealed partial class Trainer
         Loss.CrossEntropy(model.Call(fields[0]), fields[1]);
 
     /// <summary>
-    /// Leaves a batch whose loss is not finite: what its forward pass holds goes with the step, and nothing learns of
-    /// it.
+    /// Skips a batch whose loss is not finite. The memory of its forward pass is released with the step, and no state
+    /// changes.
     /// </summary>
     private void PassOver(float loss, Batch batch, long start)
     {
@@ -101,7 +101,7 @@ public sealed partial class Trainer
         _lossValues.Post(record);
     }
 
-    /// <summary>What a step came to; waits for it where it is not done.</summary>
+    /// <summary>The outcome of a step. Waits until the step is done.</summary>
     private StepReport Report(PendingStep step)
     {
         long start = Stopwatch.GetTimestamp();

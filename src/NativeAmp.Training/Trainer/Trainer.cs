@@ -4,8 +4,8 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Training;
 
 /// <summary>
-/// The training loop, for those who want none: shuffled batches prepared ahead, mixed precision, loss scaling,
-/// clipping, an optimizer, test accuracy after each epoch, checkpoints that resume with the same bits.
+/// A ready-made training loop: shuffled batches prepared ahead, mixed precision, loss scaling, clipping, an optimizer,
+/// test accuracy after each epoch, and checkpoints that resume with the same bits.
 /// </summary>
 public sealed partial class Trainer : IDisposable
 {
@@ -34,13 +34,13 @@ public sealed partial class Trainer : IDisposable
 
     /// <summary>Prepares a run.</summary>
     /// <param name="model">
-    /// Takes a batch of inputs and gives logits [..., classes], or what <see cref="TrainerOptions.Loss"/> makes of it;
-    /// moved to the device. It stays the caller's.
+    /// The model. It takes a batch of inputs and returns logits [..., classes], or a tensor for
+    /// <see cref="TrainerOptions.Loss"/>. It is moved to the device, and stays the caller's.
     /// </param>
-    /// <param name="data">What it learns.</param>
-    /// <param name="test">What it is measured on, or null; one without samples counts as none.</param>
-    /// <param name="device">Where to compute.</param>
-    /// <param name="options">How.</param>
+    /// <param name="data">The training set.</param>
+    /// <param name="test">The test set, or null. An empty one counts as none.</param>
+    /// <param name="device">The device to compute on.</param>
+    /// <param name="options">How to train.</param>
     /// <exception cref="ArgumentException">An option is not possible, or the data set is smaller than a
     /// batch.</exception>
     public Trainer(Module model, IDataset data, IDataset? test, Device device, TrainerOptions options)
@@ -77,8 +77,8 @@ public sealed partial class Trainer : IDisposable
         _tensors = new BatchTensors(device, data, options.Batch);
         _losses = new LossWatch(options.OnNonFiniteLoss);
         _facts = new RunFacts(options, data, _totalSteps);
-        // One step behind, a GPU has the next step's work while the host learns what this one came to. An inspector
-        // looks at once.
+        // The report of a step comes one step late, so that a GPU has the next step's work while the host waits for
+        // this one's outcome. An inspector needs it at once.
         _stepsBehind = device.IsHostMemory || options.Inspector is not null ? 0 : 1;
         _lossValues = new Readback(device, MostPending, sizeof(float));
         _probe = options.Inspector is { } inspector
@@ -87,27 +87,27 @@ public sealed partial class Trainer : IDisposable
     }
 
     /// <summary>
-    /// A step is done; raised on the thread of <see cref="Run"/>, as all events are. On a GPU it is raised when the
-    /// work of the step after it is on its way, so that the device has something to do while the host learns what came
-    /// of it; before a test, a checkpoint and the end of the run no step is left over.
+    /// Raised when a step is done, on the thread of <see cref="Run"/> like all events. On a GPU it is raised after the
+    /// next step's work was submitted, so that the device is busy while the host waits for the outcome. Before a test,
+    /// a checkpoint and the end of the run all steps are reported.
     /// </summary>
     public event EventHandler<StepReport>? StepCompleted;
 
-    /// <summary>A pass over the data is done.</summary>
+    /// <summary>Raised when a pass over the data is done.</summary>
     public event EventHandler<EpochReport>? EpochCompleted;
 
-    /// <summary>A checkpoint lies safely on the disk.</summary>
+    /// <summary>Raised when a checkpoint is safely on the disk.</summary>
     public event EventHandler<CheckpointReport>? CheckpointWritten;
 
-    /// <summary>The run goes on from a checkpoint, or passed over a damaged one.</summary>
+    /// <summary>Raised when the run resumes from a checkpoint, or skips a damaged one.</summary>
     public event EventHandler<CheckpointReport>? Resuming;
 
     /// <summary>
-    /// Trains to the last step, or until it is cancelled: then the step in hand is finished and, with a folder of
-    /// checkpoints, saved.
+    /// Trains to the last step, or until it is cancelled. When cancelled, it finishes the current step and, with a
+    /// folder of checkpoints, saves a checkpoint.
     /// </summary>
     /// <exception cref="DataFormatException">No checkpoint of the folder is intact.</exception>
-    /// <exception cref="CheckpointException">The checkpoint is another run's; nothing was changed.</exception>
+    /// <exception cref="CheckpointException">The checkpoint belongs to another run. Nothing was changed.</exception>
     /// <exception cref="CheckpointFolderInUseException">Another run uses the folder of checkpoints.</exception>
     /// <exception cref="NonFiniteLossException">See <see cref="TrainerOptions.OnNonFiniteLoss"/>.</exception>
     /// <exception cref="InvalidOperationException">It ran before.</exception>
@@ -120,13 +120,12 @@ public sealed partial class Trainer : IDisposable
     }
 
     /// <summary>
-    /// Does one step again that <see cref="FailedStep.Save"/> kept, and nothing after it.
-    /// <see cref="TrainerOptions.Inspector"/> sees it.
+    /// Repeats one step that <see cref="FailedStep.Save"/> saved. <see cref="TrainerOptions.Inspector"/> sees it.
     /// </summary>
     /// <param name="file">The file.</param>
-    /// <returns>What it came to.</returns>
-    /// <exception cref="DataFormatException">The file is damaged or none of ours.</exception>
-    /// <exception cref="CheckpointException">It is of another model or run; nothing was changed.</exception>
+    /// <returns>The outcome of the step.</returns>
+    /// <exception cref="DataFormatException">The file is damaged, or is not a saved step.</exception>
+    /// <exception cref="CheckpointException">The file belongs to another model or run. Nothing was changed.</exception>
     /// <exception cref="InvalidOperationException">The trainer ran before.</exception>
     public StepReport Replay(string file)
     {
@@ -146,7 +145,7 @@ public sealed partial class Trainer : IDisposable
         return Report(_pending.Dequeue());
     }
 
-    /// <summary>Gives optimizer, scaler and batch memory back; the model stays.</summary>
+    /// <summary>Gives the memory of optimizer, scaler and batches back; the model stays.</summary>
     public void Dispose()
     {
         _disposed = true;
@@ -201,7 +200,7 @@ public sealed partial class Trainer : IDisposable
         long saved = _checkpoint.Progress.Step;
         _skipped = _checkpoint.Progress.Skipped;
 
-        // Until no more than so many steps are left whose outcome is not known.
+        // Until at most this many steps have an unknown outcome.
         void Complete(int left)
         {
             while (_pending.Count > left)
@@ -230,7 +229,7 @@ public sealed partial class Trainer : IDisposable
                 directory is not null
                 && (_options.CheckpointEvery == 0 ? epochEnds : step % _options.CheckpointEvery == 0);
             Complete(epochEnds || saves ? 0 : _stepsBehind);
-            // Before the test, which takes long, may fail, and changes nothing that is saved.
+            // Before the test: it takes long, may fail, and does not change the saved state.
             if (saves)
                 saved = Save(directory!);
             if (epochEnds)
@@ -282,7 +281,7 @@ public sealed partial class Trainer : IDisposable
         };
 
     /// <summary>
-    /// The accuracy on the test set, or with a loss of its own that loss; neither where it was cancelled.
+    /// The accuracy on the test set, or the loss with <see cref="TrainerOptions.Loss"/>; neither if it was cancelled.
     /// </summary>
     private Score Test(CancellationToken cancellation) =>
         _test is null ? default

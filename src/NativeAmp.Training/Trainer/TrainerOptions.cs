@@ -1,102 +1,99 @@
 namespace NativeAmp.Training;
 
-/// <summary>How a <see cref="Trainer"/> trains.</summary>
+/// <summary>The options of a <see cref="Trainer"/>.</summary>
 public sealed record TrainerOptions
 {
-    /// <summary>Passes over the data; give this or <see cref="Steps"/>.</summary>
+    /// <summary>Number of passes over the data; give this or <see cref="Steps"/>.</summary>
     public int? Epochs { get; init; }
 
-    /// <summary>Steps in all, those before a resumption included; give this or <see cref="Epochs"/>.</summary>
+    /// <summary>
+    /// Total number of steps, including those before a resumption; give this or <see cref="Epochs"/>.
+    /// </summary>
     public long? Steps { get; init; }
 
     /// <summary>
-    /// Ends the run after the first pass whose test accuracy, from 0 to 1, is this or more; null trains to the last
-    /// step in any case.
+    /// Test accuracy, from 0 to 1, that ends the run: it stops after the first pass that reaches it. Null always trains
+    /// to the last step.
     /// </summary>
     public double? TargetAccuracy { get; init; }
 
-    /// <summary>Samples of a step.</summary>
+    /// <summary>Number of samples in a step's batch.</summary>
     public int Batch { get; init; } = 128;
 
     /// <summary>Seed of the shuffle.</summary>
     public ulong Seed { get; init; } = 1;
 
-    /// <summary>
-    /// The optimizer's rule and hyperparameters: AdamW, or <see cref="OptimizerOptions"/> of another kind.
-    /// </summary>
+    /// <summary>The optimizer's rule and hyperparameters. The default is AdamW.</summary>
     public OptimizerOptions Optimizer { get; init; } = new AdamOptions();
 
-    /// <summary>How the learning rate moves; null leaves it.</summary>
+    /// <summary>The learning-rate schedule; null for a constant rate.</summary>
     public ILearningRateScheduler? Schedule { get; init; }
 
-    /// <summary>What operators compute in.</summary>
+    /// <summary>The types that the model trains in.</summary>
     public PrecisionPolicy Precision { get; init; } = PrecisionPolicy.Float32;
 
     /// <summary>
-    /// The loss of a batch: for regression, several inputs, several targets. Null takes the cross-entropy of the
-    /// model's output for the first field, logits [..., classes], with the second, int32 classes; and tests measure
-    /// accuracy. With a loss of its own a test measures that loss, and there is no accuracy.
+    /// The loss of a batch, for example for regression, several inputs or several targets. Null takes the cross-entropy
+    /// of the model's output for the first field, logits [..., classes], and the second field, int32 classes; tests
+    /// then measure accuracy. With a loss given here, tests measure that loss, and there is no accuracy.
     /// </summary>
     public BatchLoss? Loss { get; init; }
 
     /// <summary>
-    /// How the loss is scaled; null scales dynamically where <see cref="PrecisionPolicy.NeedsLossScale"/> and not at
-    /// all elsewhere.
+    /// How the loss is scaled. Null scales dynamically if <see cref="PrecisionPolicy.NeedsLossScale"/>; otherwise it
+    /// does not scale.
     /// </summary>
     public GradScalerOptions? Scaler { get; init; }
 
     /// <summary>
-    /// Norm that gradients are clipped to; 0 for no clipping, as is infinity. <see cref="StepReport.GradientNorm"/> is
-    /// measured in each case.
+    /// The largest global gradient norm; larger gradients are clipped to it. 0 and infinity do not clip.
+    /// <see cref="StepReport.GradientNorm"/> is always measured.
     /// </summary>
     public float ClipNorm { get; init; }
 
-    /// <summary>What to do where the loss of a batch is infinite or not a number.</summary>
+    /// <summary>The action when the loss of a batch is infinite or NaN.</summary>
     public NonFiniteLoss OnNonFiniteLoss { get; init; }
 
     /// <summary>Folder of checkpoints; null for none.</summary>
     public string? CheckpointFolder { get; init; }
 
     /// <summary>
-    /// Steps from one checkpoint to the next; 0 for one at the end of each epoch. The last step is always followed by
-    /// one.
+    /// Steps between checkpoints; 0 writes one at the end of each epoch. There is always one after the last step.
     /// </summary>
     public long CheckpointEvery { get; init; }
 
-    /// <summary>Checkpoints that are kept.</summary>
+    /// <summary>Number of checkpoints to keep.</summary>
     public int CheckpointsKept { get; init; } = 3;
 
     /// <summary>
-    /// Go on from the newest intact checkpoint of the folder, or begin anew if it holds none. Without it a folder that
-    /// holds checkpoints is refused.
+    /// Whether to resume from the newest intact checkpoint of the folder, or begin anew if it holds none. If false, a
+    /// folder that holds checkpoints is refused.
     /// </summary>
     public bool Resume { get; init; }
 
     /// <summary>
-    /// What else makes the run what it is, such as the sizes of its model or the name of its data: saved with every
-    /// checkpoint. One with others is refused, unless <see cref="AcceptedChanges"/> names them.
+    /// Other facts that define the run, such as the sizes of its model or the name of its data. They are saved with
+    /// every checkpoint. A checkpoint with other facts is refused, unless <see cref="AcceptedChanges"/> names them.
     /// </summary>
     public IReadOnlyDictionary<string, string> Facts { get; init; } = new Dictionary<string, string>();
 
     /// <summary>
-    /// Facts that may differ from those of the checkpoint that the run goes on from; <see cref="Trainer.Resuming"/>
-    /// tells of those that do. Null for those that leave a run what it is: "steps", "learning_rate", "weight_decay",
-    /// "hyperparameters", "clip_norm". "rule", "seed", "batch", "samples" and "precision" never may.
+    /// Names of facts that may differ from those of the checkpoint that the run resumes from;
+    /// <see cref="Trainer.Resuming"/> reports the differences. Null allows "steps", "learning_rate", "weight_decay",
+    /// "hyperparameters" and "clip_norm". "rule", "seed", "batch", "samples" and "precision" may never differ.
     /// </summary>
     public IReadOnlyCollection<string>? AcceptedChanges { get; init; }
 
-    /// <summary>
-    /// The generator whose state is part of a checkpoint: the one that the model's dropout draws from.
-    /// </summary>
+    /// <summary>The random generator whose state is saved in checkpoints: the one of the model's dropout.</summary>
     public RandomGenerator Random { get; init; } = RandomGenerator.Default;
 
-    /// <summary>Looks into steps; null for nobody.</summary>
+    /// <summary>An inspector of the steps; null for none.</summary>
     public StepInspector? Inspector { get; init; }
 
-    /// <summary>Batches that are prepared ahead.</summary>
+    /// <summary>Number of batches to prepare ahead.</summary>
     public int Prefetch { get; init; } = 3;
 
-    /// <summary>Refuses what cannot be meant.</summary>
+    /// <summary>Checks the values.</summary>
     internal void Validate()
     {
         if (Epochs is null == Steps is null)

@@ -2,16 +2,16 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training;
 
-/// <summary>How far a run has come.</summary>
+/// <summary>The progress of a run.</summary>
 /// <param name="Step">Steps so far.</param>
-/// <param name="Skipped">Of them, skipped ones.</param>
-/// <param name="Position">Where it stands in the data.</param>
+/// <param name="Skipped">Number of them that were skipped.</param>
+/// <param name="Position">The position in the data.</param>
 internal readonly record struct TrainingProgress(long Step, long Skipped, DataPosition Position)
 {
-    // So that counting on does not overflow.
+    // A limit, so that counting on does not overflow.
     private const long Most = long.MaxValue / 2;
 
-    /// <summary>Whether a run of a data set can have come there.</summary>
+    /// <summary>Whether a run over a data set of this many samples can have this progress.</summary>
     public bool IsPossible(long samples) =>
         Step is >= 0 and < Most
         && Skipped >= 0
