@@ -1,6 +1,6 @@
 namespace NativeAmp.Bindings;
 
-/// <summary>C names and types turned to C#'s.</summary>
+/// <summary>Converts C names and types to C#.</summary>
 internal static class CSharpNames
 {
     private static readonly Dictionary<string, string> Scalars = new()
@@ -34,17 +34,17 @@ internal static class CSharpNames
         "fixed",
     ];
 
-    /// <summary><c>exp_avg_sq</c> to <c>ExpAvgSq</c>; also of upper-case constants.</summary>
+    /// <summary>Converts <c>exp_avg_sq</c> to <c>ExpAvgSq</c>; upper-case constants too.</summary>
     public static string Pascal(string name) =>
         string.Concat(
             name.Split('_', StringSplitOptions.RemoveEmptyEntries)
                 .Select(w => char.ToUpperInvariant(w[0]) + w[1..].ToLowerInvariant())
         );
 
-    /// <summary>A function's or constant's name without the library's prefix, which the class already says.</summary>
+    /// <summary>A function's or constant's name without the library's prefix.</summary>
     public static string Member(string name) => Pascal(name["namp_".Length..]);
 
-    /// <summary><c>struct_size</c> to <c>structSize</c>, escaped where C# has a keyword.</summary>
+    /// <summary>Converts <c>struct_size</c> to <c>structSize</c>; a C# keyword is escaped.</summary>
     public static string Parameter(string name)
     {
         string pascal = Pascal(name);
@@ -52,7 +52,7 @@ internal static class CSharpNames
         return Keywords.Contains(camel) ? "@" + camel : camel;
     }
 
-    /// <summary>The C# type, and the length of an array or 0.</summary>
+    /// <summary>The C# type, and the length if it is an array, or 0.</summary>
     public static (string Type, int Length) Type(string c)
     {
         int bracket = c.IndexOf('[', StringComparison.Ordinal);
@@ -80,7 +80,9 @@ internal static class CSharpNames
         );
     }
 
-    /// <summary>What all members' names begin with, in whole words, leaving each at least one word.</summary>
+    /// <summary>
+    /// Length of the common prefix of all names, in whole words. At least one word of each name is left.
+    /// </summary>
     public static int CommonPrefix(IReadOnlyList<string> names)
     {
         string[][] words = [.. names.Select(n => n.Split('_'))];

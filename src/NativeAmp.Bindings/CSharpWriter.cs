@@ -3,7 +3,9 @@ using System.Text;
 
 namespace NativeAmp.Bindings;
 
-/// <summary>Writes the C# side of a header: blittable structs, enums, and one LibraryImport a function.</summary>
+/// <summary>
+/// Writes the C# side of a header: blittable structs, enums, and one LibraryImport for each function.
+/// </summary>
 internal sealed class CSharpWriter
 {
     private readonly StringBuilder _text = new();
@@ -86,7 +88,8 @@ internal sealed class CSharpWriter
         Lines(0, "}");
     }
 
-    // A class of their own: namp_abi_version is a function and NAMP_ABI_VERSION a constant, and C# would see one name.
+    // They have their own class: in C#, the function namp_abi_version and the constant NAMP_ABI_VERSION would have one
+    // name.
     private void Constants(HeaderModel header)
     {
         Lines(

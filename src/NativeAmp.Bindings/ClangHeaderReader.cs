@@ -7,7 +7,7 @@ using System.Text.Json;
 namespace NativeAmp.Bindings;
 
 /// <summary>
-/// Reads a C header by asking clang for its syntax tree as JSON: a compiler's view, in one apt package.
+/// Reads a C header through clang's syntax tree as JSON: it is a compiler's view, and clang is one apt package.
 /// </summary>
 internal sealed class ClangHeaderReader
 {
@@ -15,14 +15,14 @@ internal sealed class ClangHeaderReader
 
     private readonly byte[] _source;
 
-    // Where members' comments begin: clang gives one that runs over lines to the members after it as well, and it is
-    // the first's.
+    // Starts of members' comments. Clang attaches a comment of several lines to the members after it as well; it
+    // belongs to the first.
     private readonly HashSet<int> _taken = [];
 
     private ClangHeaderReader(byte[] source) => _source = source;
 
     /// <summary>Reads the header.</summary>
-    /// <exception cref="BindingsException">No clang is found, or it refuses the header.</exception>
+    /// <exception cref="BindingsException">Clang is not found, or refuses the header.</exception>
     public static HeaderModel Read(string header)
     {
         if (!File.Exists(header))
@@ -53,7 +53,7 @@ internal sealed class ClangHeaderReader
                     );
                     break;
                 case "RecordDecl":
-                    // A forward declaration and the definition are two nodes; the one with fields is kept.
+                    // A forward declaration and the definition are two nodes. Keep the one with fields.
                     if (!structs.TryGetValue(name, out var known) || known.Fields.Count == 0)
                         structs[name] = new StructType(
                             name,
@@ -120,8 +120,8 @@ internal sealed class ClangHeaderReader
         return null;
     }
 
-    // The comment is cut from the source: clang's parsed form loses what looks like HTML or a Doxygen command. To clang
-    // a note for clang-format and the comment below it are one; only the comment is meant for a reader.
+    // The comment is cut from the source: clang's parsed form loses text that looks like HTML or a Doxygen command.
+    // Clang joins a note for clang-format with the comment below it; only that comment is for readers.
     private string CommentAt(int begin)
     {
         var rest = _source.AsSpan(begin);
@@ -145,7 +145,7 @@ internal sealed class ClangHeaderReader
     private static string NameOf(JsonElement node) =>
         node.TryGetProperty("name", out var name) ? name.GetString()! : "";
 
-    /// <summary>Whether there is a clang to ask.</summary>
+    /// <summary>Whether clang is installed.</summary>
     public static bool IsAvailable => TryFindClang() is not null;
 
     private static string FindClang() =>

@@ -1,6 +1,6 @@
 namespace NativeAmp.Bindings;
 
-/// <summary>What a C header declares, as far as bindings need it.</summary>
+/// <summary>The declarations of a C header that bindings need.</summary>
 internal sealed record HeaderModel(
     IReadOnlyList<MacroConstant> Constants,
     IReadOnlyList<EnumType> Enums,
@@ -17,7 +17,7 @@ internal sealed record EnumType(string Name, string Comment, IReadOnlyList<EnumM
 /// <summary>One enumerator.</summary>
 internal sealed record EnumMember(string Name, long Value, string Comment);
 
-/// <summary>A C struct; one without fields is opaque and only pointed at.</summary>
+/// <summary>A C struct. Without fields it is opaque, and used only through pointers.</summary>
 internal sealed record StructType(string Name, string Comment, IReadOnlyList<Variable> Fields);
 
 /// <summary>A function with its parameters in order.</summary>

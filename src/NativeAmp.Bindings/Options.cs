@@ -1,10 +1,11 @@
 namespace NativeAmp.Bindings;
 
-/// <summary>What the command line asked for.</summary>
+/// <summary>The options of the command line.</summary>
 internal sealed record Options(bool Check, string Header, string Output)
 {
     /// <summary>
-    /// Parses the arguments; paths default to those of the source tree that the program or the shell is in.
+    /// Parses the arguments. The default paths are those of the source tree that contains the program or the current
+    /// folder.
     /// </summary>
     public static Options Parse(string[] arguments)
     {

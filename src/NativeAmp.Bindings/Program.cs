@@ -1,4 +1,5 @@
-// nativeamp.h -> NativeMethods.g.cs. With --check nothing is written: exit 1 says that the committed file has drifted.
+// nativeamp.h -> NativeMethods.g.cs. With --check nothing is written: exit code 1 means that the committed file has
+// drifted.
 using NativeAmp.Bindings;
 
 const string Usage = "usage: NativeAmp.Bindings [--check] [--header FILE] [--output FILE]";

@@ -1,12 +1,12 @@
 namespace NativeAmp.Planning;
 
-/// <summary>Plans trainings.</summary>
+/// <summary>Plans the memory, compute, time and energy of a training.</summary>
 public static class Planner
 {
-    /// <summary>Memory, compute, time and energy of a training.</summary>
-    /// <param name="request">What is to be trained, on what, how.</param>
-    /// <returns>The plan; <see cref="TrainingPlan.Fits"/> says whether it can be.</returns>
-    /// <exception cref="PlanException">The request's numbers do not go together.</exception>
+    /// <summary>Plans a training.</summary>
+    /// <param name="request">The model, the GPUs and the settings.</param>
+    /// <returns>The plan; <see cref="TrainingPlan.Fits"/> says whether it fits in memory.</returns>
+    /// <exception cref="PlanException">The request's numbers do not fit together.</exception>
     public static TrainingPlan Plan(PlanRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);

@@ -6,14 +6,14 @@ using ScottPlot.TickGenerators;
 namespace NativeAmp.Reports;
 
 /// <summary>
-/// A chart in the house's style, drawn by ScottPlot: as a file of its own (SVG, PNG, with a legend in it) or inside an
-/// <see cref="HtmlPage"/>, which follows the reader's light or dark page and writes the legend itself. Points that are
-/// not finite are left out. One thread at a time.
+/// A chart in the project's style, drawn by ScottPlot. It can be a file (SVG or PNG, with its legend) or part of an
+/// <see cref="HtmlPage"/>, which follows the reader's light or dark setting and writes the legend itself. Points that
+/// are not finite are left out. Not thread-safe.
 /// </summary>
 public sealed class Chart
 {
-    // Small, with large letters: on a telephone 400 pixels wide a picture shrinks to three quarters, and must still be
-    // read.
+    // Small, with large letters: on a phone 400 pixels wide a picture shrinks to three quarters, and must still be
+    // readable.
     private const int Width = 480,
         Height = 320;
     private const float FontSize = 14;
@@ -22,35 +22,35 @@ public sealed class Chart
     private bool _logarithmicX,
         _logarithmicY;
 
-    /// <summary>A chart without anything in it.</summary>
-    /// <param name="title">What it shows, above it.</param>
-    /// <param name="xLabel">What the horizontal axis is, with its unit.</param>
-    /// <param name="yLabel">What the vertical axis is, with its unit.</param>
+    /// <summary>An empty chart.</summary>
+    /// <param name="title">The title above the chart.</param>
+    /// <param name="xLabel">Label of the horizontal axis, with its unit.</param>
+    /// <param name="yLabel">Label of the vertical axis, with its unit.</param>
     public Chart(string title, string xLabel, string yLabel)
     {
         (Title, XLabel, YLabel) = (title, xLabel, yLabel);
         ChartStyle.Apply(Plot, xLabel, yLabel, FontSize);
     }
 
-    /// <summary>What it shows.</summary>
+    /// <summary>The title.</summary>
     public string Title { get; }
 
-    /// <summary>What the horizontal axis is.</summary>
+    /// <summary>Label of the horizontal axis.</summary>
     public string XLabel { get; }
 
-    /// <summary>What the vertical axis is.</summary>
+    /// <summary>Label of the vertical axis.</summary>
     public string YLabel { get; }
 
-    /// <summary>What has been drawn.</summary>
+    /// <summary>The series drawn so far.</summary>
     public IReadOnlyList<ChartSeries> Series => _series;
 
     /// <summary>
-    /// ScottPlot's plot, for what this class does not draw; colors from <see cref="Palette"/> follow the page.
+    /// ScottPlot's plot, for elements that this class does not draw. Colors from <see cref="Palette"/> follow the page.
     /// </summary>
     public Plot Plot { get; } = new();
 
     /// <summary>
-    /// Powers of ten along the horizontal axis. Before anything is drawn; values of 0 and less are left out.
+    /// Makes the horizontal axis logarithmic. Call it before drawing; values of 0 and less are left out.
     /// </summary>
     public Chart LogarithmicX()
     {
@@ -60,7 +60,7 @@ public sealed class Chart
     }
 
     /// <summary>
-    /// Powers of ten along the vertical axis. Before anything is drawn; values of 0 and less are left out.
+    /// Makes the vertical axis logarithmic. Call it before drawing; values of 0 and less are left out.
     /// </summary>
     public Chart LogarithmicY()
     {
@@ -69,10 +69,10 @@ public sealed class Chart
         return this;
     }
 
-    /// <summary>A line through points.</summary>
-    /// <param name="name">For the legend; empty for a line that belongs to one before.</param>
+    /// <summary>Draws a line through points.</summary>
+    /// <param name="name">Name in the legend; empty for a line that continues an earlier series.</param>
     /// <param name="xs">Horizontal places.</param>
-    /// <param name="ys">Values, as many.</param>
+    /// <param name="ys">Values, one for each place.</param>
     /// <param name="color">Index for <see cref="Palette.Series"/>.</param>
     /// <param name="markers">Whether each point has a mark too.</param>
     /// <param name="dashed">Whether the line is dashed.</param>
@@ -97,7 +97,7 @@ public sealed class Chart
         return this;
     }
 
-    /// <summary>Points without a line.</summary>
+    /// <summary>Draws points without a line.</summary>
     /// <inheritdoc cref="Line"/>
     public Chart Scatter(string name, IReadOnlyList<double> xs, IReadOnlyList<double> ys, int color)
     {
@@ -110,10 +110,10 @@ public sealed class Chart
         return this;
     }
 
-    /// <summary>The area between two lines, in the color of the series that it belongs to.</summary>
+    /// <summary>Fills the area between two lines, in the color of its series.</summary>
     /// <param name="xs">Horizontal places.</param>
-    /// <param name="low">Lower ends, as many.</param>
-    /// <param name="high">Upper ends, as many.</param>
+    /// <param name="low">Lower ends, one for each place.</param>
+    /// <param name="high">Upper ends, one for each place.</param>
     /// <param name="color">Index for <see cref="Palette.Series"/>.</param>
     public Chart Band(IReadOnlyList<double> xs, IReadOnlyList<double> low, IReadOnlyList<double> high, int color)
     {
@@ -131,9 +131,9 @@ public sealed class Chart
         return this;
     }
 
-    /// <summary>A line at a value, across the chart: a limit, a target.</summary>
-    /// <param name="y">Where.</param>
-    /// <param name="text">For the legend.</param>
+    /// <summary>Draws a horizontal line across the chart: a limit, a target.</summary>
+    /// <param name="y">The value.</param>
+    /// <param name="text">Text in the legend.</param>
     public Chart Limit(double y, string text)
     {
         if (!IsDrawn(1, y))
@@ -144,12 +144,12 @@ public sealed class Chart
         return this;
     }
 
-    /// <summary>Bars in groups, or stacked.</summary>
+    /// <summary>Draws bars in groups, or stacked.</summary>
     /// <param name="categories">Names below the groups.</param>
-    /// <param name="groups">For each series its name and a value a category.</param>
-    /// <param name="stacked">Whether a category's bars stand on each other.</param>
-    /// <param name="spread">For each series and category, what is drawn up and down from the bar's end; null for
-    /// none.</param>
+    /// <param name="groups">For each series, its name and one value for each category.</param>
+    /// <param name="stacked">Whether to stack a category's bars.</param>
+    /// <param name="spread">Length of the error bar up and down from the bar's end, for each series and category; null
+    /// for none.</param>
     public Chart Bars(
         IReadOnlyList<string> categories,
         IReadOnlyList<(string Name, double[] Values)> groups,
@@ -197,7 +197,7 @@ public sealed class Chart
         return this;
     }
 
-    /// <summary>The vertical axis begins at zero, as lengths that are compared need it.</summary>
+    /// <summary>Makes the vertical axis begin at zero, so that lengths can be compared.</summary>
     public Chart FromZero()
     {
         Plot.Axes.Margins(bottom: 0);
@@ -206,19 +206,19 @@ public sealed class Chart
         return this;
     }
 
-    /// <summary>The ends of the vertical axis.</summary>
+    /// <summary>Sets the ends of the vertical axis.</summary>
     public Chart LimitsY(double bottom, double top)
     {
         Plot.Axes.SetLimitsY(Y(bottom), Y(top));
         return this;
     }
 
-    /// <summary>Writes it as an SVG file, with title and legend, light.</summary>
+    /// <summary>Writes the chart as an SVG file in light colors, with title and legend.</summary>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void SaveSvg(string path) =>
         File.WriteAllText(path, ChartStyle.Whole(this, () => Plot.GetSvgXml(Width, Height + LegendHeight)));
 
-    /// <summary>Writes it as a PNG file, twice the size, with title and legend, light.</summary>
+    /// <summary>Writes the chart as a PNG file of twice the size in light colors, with title and legend.</summary>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void SavePng(string path) =>
         ChartStyle.Whole(
@@ -232,7 +232,7 @@ public sealed class Chart
             }
         );
 
-    /// <summary>Writes NAME.svg and NAME.png into a folder, which is made if it is not there.</summary>
+    /// <summary>Writes NAME.svg and NAME.png into a folder, which is created if it is not there.</summary>
     /// <exception cref="IOException">They cannot be written.</exception>
     public void Save(string folder, string name)
     {
@@ -241,8 +241,8 @@ public sealed class Chart
         SavePng(Path.Combine(folder, name + ".png"));
     }
 
-    /// <summary>The picture for a page: without title and legend, which are the page's.</summary>
-    /// <param name="id">A prefix for what is named in it, another for each picture of a page.</param>
+    /// <summary>The picture for a page, without title and legend: the page writes those.</summary>
+    /// <param name="id">Prefix of names in the picture; each picture of a page needs another.</param>
     internal string InlineSvg(string id) =>
         InlinePicture.Of(Plot.GetSvgXml(Width, Height), id, $"{Title}. {YLabel} by {XLabel}.");
 

@@ -5,10 +5,10 @@ using SkiaSharp;
 
 namespace NativeAmp.Reports;
 
-/// <summary>How every chart looks.</summary>
+/// <summary>The style of every chart.</summary>
 internal static class ChartStyle
 {
-    // ScottPlot's own choice is a font with serifs where none of its favorites is installed.
+    // ScottPlot takes a font with serifs if none of its favorites is installed.
     private static readonly string? Sans = new[]
     {
         "Segoe UI",
@@ -18,7 +18,7 @@ internal static class ChartStyle
         "Liberation Sans",
     }.FirstOrDefault(SKFontManager.Default.FontFamilies.Contains);
 
-    /// <summary>Axes, grid and letters in the palette's colors, on nothing.</summary>
+    /// <summary>Draws axes, grid and letters in the palette's colors, on a transparent background.</summary>
     public static void Apply(Plot plot, string xLabel, string yLabel, float fontSize)
     {
         plot.FigureBackground.Color = Colors.Transparent;
@@ -58,7 +58,7 @@ internal static class ChartStyle
             LabelFormatter = power => PowerOfTen((int)Math.Round(power)),
         };
 
-    /// <summary>Does something while the plot has a white page, a title and a legend.</summary>
+    /// <summary>Draws the plot with a white background, a title and a legend.</summary>
     public static T Whole<T>(Chart chart, Func<T> draw)
     {
         Plot plot = chart.Plot;

@@ -5,28 +5,27 @@ using System.Text.Encodings.Web;
 namespace NativeAmp.Reports;
 
 /// <summary>
-/// A report as one HTML file that asks for nothing else: no script, no network, pictures inside. It follows the
-/// reader's light or dark setting, fits a telephone, and prints. All text is encoded, so names from files cannot become
-/// markup.
+/// A report as one self-contained HTML file: no scripts, no network, with its pictures. It follows the reader's light
+/// or dark setting, fits a phone, and prints. All text is encoded, so names from files cannot become markup.
 /// </summary>
 public sealed class HtmlPage
 {
-    // What is shown of a series under its picture; the files beside a report have all of it.
+    // Points of a series shown under its picture; the files beside a report have all of them.
     private const int MostPointsOfASeries = 24;
 
     private readonly StringBuilder _body = new();
     private readonly string _title;
     private int _pictures;
 
-    /// <summary>A page with nothing but its title.</summary>
-    /// <param name="title">Of the page and of its first heading.</param>
+    /// <summary>A page with just its title.</summary>
+    /// <param name="title">Title of the page, and its first heading.</param>
     public HtmlPage(string title)
     {
         _title = title;
         _body.Append($"<h1>{Text(title)}</h1>\n");
     }
 
-    /// <summary>The sentences that somebody reads who reads nothing else.</summary>
+    /// <summary>Adds the summary, at the top of the page.</summary>
     public HtmlPage Lead(params IEnumerable<string> sentences)
     {
         _body.Append("<div class=\"lead\">\n");
@@ -36,28 +35,28 @@ public sealed class HtmlPage
         return this;
     }
 
-    /// <summary>A heading of the second level.</summary>
+    /// <summary>Adds a heading of the second level.</summary>
     public HtmlPage Section(string heading)
     {
         _body.Append($"<h2>{Text(heading)}</h2>\n");
         return this;
     }
 
-    /// <summary>A paragraph.</summary>
+    /// <summary>Adds a paragraph.</summary>
     public HtmlPage Paragraph(string text)
     {
         _body.Append($"<p>{Text(text)}</p>\n");
         return this;
     }
 
-    /// <summary>A paragraph for those who ask how something was found.</summary>
+    /// <summary>Adds a note, such as how a figure was measured.</summary>
     public HtmlPage Note(string text)
     {
         _body.Append($"<p class=\"note\">{Text(text)}</p>\n");
         return this;
     }
 
-    /// <summary>A list of sentences.</summary>
+    /// <summary>Adds a list of sentences.</summary>
     public HtmlPage List(params IEnumerable<string> items)
     {
         _body.Append("<ul>\n");
@@ -68,12 +67,11 @@ public sealed class HtmlPage
     }
 
     /// <summary>
-    /// A table. Columns whose cells are all numbers are set to the right; a table too wide for the page is scrolled by
-    /// itself.
+    /// Adds a table. Columns of numbers are aligned to the right. A table too wide for the page scrolls by itself.
     /// </summary>
-    /// <param name="caption">What it shows.</param>
+    /// <param name="caption">The caption.</param>
     /// <param name="columns">Headings.</param>
-    /// <param name="rows">Cells, as many as there are columns.</param>
+    /// <param name="rows">Cells, one for each column.</param>
     public HtmlPage Table(string caption, IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows)
     {
         IReadOnlyList<string>[] all = [.. rows];
@@ -100,7 +98,9 @@ public sealed class HtmlPage
         return this;
     }
 
-    /// <summary>Pictures side by side, as many as the page is wide for, each with its legend and its numbers.</summary>
+    /// <summary>
+    /// Adds charts side by side as far as the page is wide enough, each with its legend and its numbers.
+    /// </summary>
     public HtmlPage Figures(params IEnumerable<Chart> charts)
     {
         _body.Append("<div class=\"figures\">\n");
@@ -110,8 +110,8 @@ public sealed class HtmlPage
         return this;
     }
 
-    /// <summary>A part that is shown when it is asked for.</summary>
-    /// <param name="summary">What it is.</param>
+    /// <summary>Adds a part that the reader can open.</summary>
+    /// <param name="summary">Its title.</param>
     /// <param name="write">Writes it on this page.</param>
     public HtmlPage Details(string summary, Action<HtmlPage> write)
     {

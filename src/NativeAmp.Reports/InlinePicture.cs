@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace NativeAmp.Reports;
 
-/// <summary>An SVG file made a part of a page.</summary>
+/// <summary>Makes an SVG file part of a page.</summary>
 internal static partial class InlinePicture
 {
     [GeneratedRegex(
@@ -15,9 +15,8 @@ internal static partial class InlinePicture
     private static partial Regex Opening();
 
     /// <summary>
-    /// Names get a prefix, because every picture of Skia's calls its clip paths cl_1 and so on; the size becomes a view
-    /// box, so that the picture is as wide as its place; and it says in words what it shows, for those who do not see
-    /// it.
+    /// Names get a prefix, because all of Skia's pictures name their clip paths cl_1 and so on. The size becomes a view
+    /// box, so that the picture is as wide as its place. A description in words is added for screen readers.
     /// </summary>
     public static string Of(string svg, string prefix, string description)
     {

@@ -4,13 +4,12 @@ using ScottPlot;
 namespace NativeAmp.Reports;
 
 /// <summary>
-/// The colors of charts and pages, each for a light and a dark page. A chart is drawn in the light ones; a page
-/// recolors it by rules of its style sheet, which is why every color here is one that nothing else uses.
+/// The colors of charts and pages, each for a light and a dark page. A chart is drawn in light colors, and a page
+/// recolors it by rules of its style sheet. So nothing else may use these colors.
 /// </summary>
 public static class Palette
 {
-    // Against the page behind them: text 7:1 and more, muted text and series 4.5:1 and more (WCAG 2.2, 1.4.3 and
-    // 1.4.11).
+    // Contrast with the page: text 7:1 or more, muted text and series 4.5:1 or more (WCAG 2.2, 1.4.3 and 1.4.11).
     private static readonly PageColor[] All =
     [
         new("ink", "#1B1F24", "#E9EBEE"),
@@ -26,24 +25,24 @@ public static class Palette
         new("series-7", "#AD2D78", "#FF90C8"),
     ];
 
-    /// <summary>Colors of series; <see cref="Series"/> begins anew after as many.</summary>
+    /// <summary>Number of colors of series; <see cref="Series"/> then begins anew.</summary>
     public static int SeriesCount { get; } =
         All.Count(color => color.Name.StartsWith("series", StringComparison.Ordinal));
 
-    /// <summary>Text, axes.</summary>
+    /// <summary>Color of text and axes.</summary>
     public static Color Ink { get; } = Of("ink");
 
-    /// <summary>Text that matters less, lines of reference.</summary>
+    /// <summary>Color of less important text and reference lines.</summary>
     public static Color Muted { get; } = Of("muted");
 
-    /// <summary>Grids.</summary>
+    /// <summary>Color of grids.</summary>
     public static Color Grid { get; } = Of("grid");
 
     /// <summary>The color of a series.</summary>
     /// <param name="index">0 or more.</param>
     public static Color Series(int index) => Of($"series-{index % SeriesCount}");
 
-    /// <summary>The class of a page's elements that have the color of a series.</summary>
+    /// <summary>The CSS class of elements in the color of a series.</summary>
     internal static string SeriesClass(int index) => $"series-{index % SeriesCount}";
 
     /// <summary>
@@ -60,7 +59,7 @@ public static class Palette
             if (color.Name.StartsWith("series", StringComparison.Ordinal))
                 css.Append($".{color.Name} {{ color: var(--{color.Name}); }}\n");
         }
-        // Paper is light.
+        // Print in light colors.
         return css.Append("@media screen and (prefers-color-scheme: dark) { :root {")
             .Append(Properties(color => color.Dark))
             .Append("} }\n")

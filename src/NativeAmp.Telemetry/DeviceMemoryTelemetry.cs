@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace NativeAmp.Telemetry;
 
-/// <summary>NativeAmp's own memory of a device by kind, as its caching allocator counts it.</summary>
+/// <summary>Telemetry of NativeAmp's memory of a device by kind, as its caching allocator counts it.</summary>
 /// <param name="device">The device; it stays the caller's.</param>
 public sealed class DeviceMemoryTelemetry(Device device) : ITelemetrySource
 {
@@ -30,7 +30,7 @@ public sealed class DeviceMemoryTelemetry(Device device) : ITelemetrySource
     /// <inheritdoc/>
     public void Dispose() { }
 
-    // The names of the memory of a step in train's summary.
+    // The same names as for the memory of a step in the summary of train.
     internal static string NameOf(MemoryKind kind) =>
         "nativeamp.memory." + JsonNamingPolicy.SnakeCaseLower.ConvertName(kind.ToString());
 }

@@ -3,13 +3,15 @@ namespace NativeAmp.Telemetry;
 /// <summary>How energy was measured.</summary>
 public enum EnergyMethod
 {
-    /// <summary>It was not; <see cref="EnergyMeasurement.Reason"/> says why.</summary>
+    /// <summary>Not measured; <see cref="EnergyMeasurement.Reason"/> says why.</summary>
     None,
 
-    /// <summary>By the hardware's counter, read at both ends.</summary>
+    /// <summary>By the hardware's energy counter, read at both ends.</summary>
     Counter,
 
-    /// <summary>By adding up power over the samples in between (trapezoids): as good as they are dense.</summary>
+    /// <summary>
+    /// By integrating power over the samples in between (trapezoids). Denser samples are more accurate.
+    /// </summary>
     Power,
 }
 
@@ -17,7 +19,7 @@ public enum EnergyMethod
 /// <param name="Source">The source, such as <c>gpu.0</c> or <c>cpu</c>.</param>
 /// <param name="Joules">The energy; null if it could not be measured.</param>
 /// <param name="Method">How it was measured.</param>
-/// <param name="Duration">How long the window was.</param>
+/// <param name="Duration">The length of the window.</param>
 /// <param name="Reason">Why it could not be measured, or not by the counter; empty if it was.</param>
 public sealed record EnergyMeasurement(
     string Source,
@@ -44,13 +46,13 @@ public sealed class EnergyWindow
         _sampler.Sampled += Add;
     }
 
-    /// <summary>Ends the window. A window that ended gives the same again.</summary>
-    /// <returns>A measurement of each source that has, or should have, a counter of energy.</returns>
+    /// <summary>Ends the window. Later calls return the same.</summary>
+    /// <returns>A measurement for each source that has, or should have, an energy counter.</returns>
     public IReadOnlyList<EnergyMeasurement> Stop()
     {
         if (_result is not null)
             return _result;
-        // Not the other way round: what the sampler's own thread takes after the last sample is not the window's.
+        // The order matters: samples of the sampler's own thread after the last one do not belong to the window.
         _sampler.Sampled -= Add;
         TelemetrySample last = _sampler.SampleNow();
         Add(this, last);
@@ -106,7 +108,7 @@ public sealed class EnergyWindow
         }
     }
 
-    // A reading that failed in between is bridged by a straight line.
+    // A failed reading in between is interpolated linearly.
     private sealed class PowerIntegral
     {
         private double _seconds = double.NaN;

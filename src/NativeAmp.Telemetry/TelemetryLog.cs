@@ -8,24 +8,24 @@ namespace NativeAmp.Telemetry;
 /// </summary>
 public sealed class TelemetryLog : IDisposable
 {
-    // A milliwatt, a millijoule, a hundredth of a percent are more than anything here is good for.
+    // No measurement here is more accurate than a milliwatt, a millijoule or a hundredth of a percent.
     private const int Decimals = 4;
 
     private readonly FileStream _file;
     private readonly Lock _gate = new();
 
-    /// <summary>Opens the file; its folder is made.</summary>
-    /// <param name="path">The file. It is overwritten.</param>
-    /// <param name="append">Whether it is kept, and samples go to its end.</param>
+    /// <summary>Opens the file, and creates its folder.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="append">Whether to append to the file; otherwise it is overwritten.</param>
     /// <exception cref="IOException">It cannot be opened.</exception>
-    /// <exception cref="UnauthorizedAccessException">It must not be.</exception>
+    /// <exception cref="UnauthorizedAccessException">Access is denied.</exception>
     public TelemetryLog(string path, bool append = false)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder)
             Directory.CreateDirectory(folder);
-        // No buffer of its own: a line is written whole, so that a reader who follows the file sees it, and what a full
-        // disk refused is not tried again.
+        // Without a buffer a line is written whole, so that a reader of the growing file sees it, and a line that a
+        // full disk refused is not tried again.
         _file = append
             ? new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0)
             : new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
@@ -34,7 +34,7 @@ public sealed class TelemetryLog : IDisposable
     }
 
     /// <summary>Writes a sample.</summary>
-    /// <exception cref="IOException">The disk is full, the pipe closed.</exception>
+    /// <exception cref="IOException">The disk is full, or the pipe is closed.</exception>
     public void Write(TelemetrySample sample)
     {
         ArgumentNullException.ThrowIfNull(sample);
@@ -65,7 +65,7 @@ public sealed class TelemetryLog : IDisposable
     /// <summary>Closes the file.</summary>
     public void Dispose() => _file.Dispose();
 
-    // A line that a crash cut is ended, so that the next one is whole.
+    // End a line that a crash cut, so that the next one is whole.
     private void GoToEnd()
     {
         if (_file.Length == 0)

@@ -3,8 +3,8 @@ using System.Diagnostics.Metrics;
 namespace NativeAmp.Telemetry;
 
 /// <summary>
-/// Shows the latest sample as metrics of .NET, for collectors of OpenTelemetry: the meter "NativeAmp.Telemetry", an
-/// instrument a name, made when the name first has a value.
+/// Publishes the latest sample as .NET metrics, for OpenTelemetry collectors: the meter "NativeAmp.Telemetry", with one
+/// instrument for each name, created when the name first has a value.
 /// </summary>
 internal sealed class TelemetryMeter : IDisposable
 {
@@ -15,7 +15,7 @@ internal sealed class TelemetryMeter : IDisposable
     private readonly HashSet<string> _shown = new(StringComparer.Ordinal);
     private volatile IReadOnlyDictionary<string, double> _latest = new Dictionary<string, double>();
 
-    /// <summary>Shows a sample's values from now on.</summary>
+    /// <summary>Publishes a sample's values from now on.</summary>
     public void Show(TelemetrySample sample)
     {
         _latest = sample.Values;
@@ -34,7 +34,7 @@ internal sealed class TelemetryMeter : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _meter.Dispose();
 
-    // What could not be read is no measurement, and not the last value once more.
+    // A value that could not be read gives no measurement: the last value is not repeated.
     private IEnumerable<Measurement<double>> Latest(string name) =>
         _latest.TryGetValue(name, out double value) ? [new(value)] : [];
 }

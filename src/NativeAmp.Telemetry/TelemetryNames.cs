@@ -5,18 +5,18 @@ namespace NativeAmp.Telemetry;
 
 /// <summary>A value that can be sampled.</summary>
 /// <param name="Pattern">Its name; <c>{i}</c> stands for a GPU's or a processor's number.</param>
-/// <param name="Unit">Its unit in UCUM, as OpenTelemetry has it: %, W, J, By, MiBy, Cel, MHz, 1.</param>
-/// <param name="Description">What it is.</param>
-/// <param name="Source">Where it comes from.</param>
+/// <param name="Unit">Its unit in UCUM, as in OpenTelemetry: %, W, J, By, MiBy, Cel, MHz, 1.</param>
+/// <param name="Description">A description.</param>
+/// <param name="Source">The source that it is read from.</param>
 public sealed record TelemetryName(string Pattern, string Unit, string Description, string Source)
 {
-    /// <summary>Whether it only grows, as a counter of energy does.</summary>
+    /// <summary>Whether it only grows, like an energy counter.</summary>
     public bool IsCounter => Pattern.EndsWith(TelemetryNames.Energy, StringComparison.Ordinal);
 }
 
 /// <summary>
-/// Names of the values. Those of Weights &amp; Biases' system metrics where it has one (wandb/wandb,
-/// xpu/src/gpu_nvidia.rs and core/internal/monitor), so that dashboards made for it read them.
+/// Names of the values. They are those of Weights &amp; Biases' system metrics if it has one (wandb/wandb,
+/// xpu/src/gpu_nvidia.rs and core/internal/monitor), so that its dashboards can read them.
 /// </summary>
 public static partial class TelemetryNames
 {
@@ -99,7 +99,7 @@ public static partial class TelemetryNames
     );
 
     /// <summary>
-    /// The entry of a name such as <c>gpu.0.temp</c>; null for one that no source of this library uses.
+    /// Finds the entry of a name such as <c>gpu.0.temp</c>; null if no source of this library uses it.
     /// </summary>
     public static TelemetryName? Find(string name) => ByPattern.GetValueOrDefault(Number().Replace(name, ".{i}."));
 

@@ -1,6 +1,6 @@
 namespace NativeAmp.Telemetry;
 
-/// <summary>What was measured at one moment.</summary>
+/// <summary>The values of one reading.</summary>
 public sealed class TelemetrySample
 {
     internal TelemetrySample(
@@ -16,19 +16,19 @@ public sealed class TelemetrySample
         NewlyMissing = newlyMissing;
     }
 
-    /// <summary>When, by the machine's clock.</summary>
+    /// <summary>The time of the reading, by the machine's clock.</summary>
     public DateTimeOffset Time { get; }
 
-    /// <summary>Time since the sampler was made, by a clock that nobody sets.</summary>
+    /// <summary>Time since the sampler was created, by a monotonic clock.</summary>
     public TimeSpan Runtime { get; }
 
     /// <summary>
-    /// Values by name, in the units of <see cref="TelemetryNames"/>. What could not be read is not there.
+    /// Values by name, in the units of <see cref="TelemetryNames"/>. Values that could not be read are left out.
     /// </summary>
     public IReadOnlyDictionary<string, double> Values { get; }
 
     /// <summary>
-    /// What could not be read now and was not missing for the same reason before: the reasons by name.
+    /// Reasons by name for values that could not be read now and were not missing for the same reason before.
     /// </summary>
     public IReadOnlyDictionary<string, string> NewlyMissing { get; }
 }

@@ -6,8 +6,8 @@ using System.Threading.Channels;
 namespace NativeAmp.Telemetry;
 
 /// <summary>
-/// Reads sources at intervals on a thread of its own, beside any loop. Nothing of it throws into that loop: what a
-/// source cannot read is missing, with the reason, and the next reading tries again.
+/// Reads sources at intervals on its own thread, beside any loop. It never throws into that loop: a value that cannot
+/// be read is missing, with the reason, and the next reading tries again.
 /// </summary>
 /// <example>
 /// <code>
@@ -35,7 +35,7 @@ public sealed class TelemetrySampler : IDisposable
     private bool _disposed;
 
     /// <summary>Prepares sampling.</summary>
-    /// <param name="sources">What to read; they are this sampler's from now on and disposed with it.</param>
+    /// <param name="sources">The sources. The sampler owns and disposes them.</param>
     /// <param name="interval">Time from one reading to the next, a millisecond to an hour.</param>
     /// <param name="time">The clock of the samples' times; null for the system's.</param>
     /// <exception cref="ArgumentOutOfRangeException">The interval is out of range.</exception>
@@ -55,20 +55,20 @@ public sealed class TelemetrySampler : IDisposable
     }
 
     /// <summary>
-    /// A sample was taken; raised on the sampler's thread, or on that of a caller of <see cref="SampleNow"/> and of
-    /// energy windows, one at a time. What a handler throws is kept in <see cref="HandlerFailure"/>, and goes no
-    /// further.
+    /// Raised when a sample was taken, one at a time: on the sampler's thread, or on that of a caller of
+    /// <see cref="SampleNow"/> or of an energy window. An exception of a handler is kept in
+    /// <see cref="HandlerFailure"/>, and goes no further.
     /// </summary>
     public event EventHandler<TelemetrySample>? Sampled;
 
     /// <summary>
-    /// What could not be read, and why, by name: the latest reason of each. A value that came back later stays here.
+    /// The latest reason of each value that could not be read, by name. A value that came back later stays here.
     /// </summary>
     public IReadOnlyDictionary<string, string> NotAvailable => _missing;
 
     /// <summary>
-    /// How long a caller waits for a source that does not answer the sampler's thread: a driver that hangs must not
-    /// hang the run.
+    /// The time that a caller waits if a source does not answer the sampler's thread: a driver that hangs must not hang
+    /// the run.
     /// </summary>
     internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(5);
 
@@ -79,7 +79,7 @@ public sealed class TelemetrySampler : IDisposable
     public Exception? HandlerFailure { get; private set; }
 
     /// <summary>
-    /// Begins to sample: at once, and then at every interval on a thread of its own. A sampler that runs goes on.
+    /// Starts sampling: at once, and then at every interval on its own thread. Does nothing if it runs already.
     /// </summary>
     public void Start()
     {
@@ -92,9 +92,7 @@ public sealed class TelemetrySampler : IDisposable
         _thread.Start();
     }
 
-    /// <summary>
-    /// Ends sampling, with a last sample. A sampler that does not run stays so; it may be started again.
-    /// </summary>
+    /// <summary>Stops sampling, with a last sample. Does nothing if it does not run. It may be started again.</summary>
     public void Stop()
     {
         if (_thread is not { } thread)
@@ -107,8 +105,8 @@ public sealed class TelemetrySampler : IDisposable
     }
 
     /// <summary>
-    /// Takes a sample now, whether the sampler runs or not. If the sampler's thread has been waiting for a source for
-    /// five seconds, it is a sample without values.
+    /// Takes a sample now, whether the sampler runs or not. The sample has no values if the sampler's thread has been
+    /// waiting for a source for five seconds.
     /// </summary>
     public TelemetrySample SampleNow()
     {
@@ -137,12 +135,11 @@ public sealed class TelemetrySampler : IDisposable
         }
     }
 
-    /// <summary>Begins to measure energy, from a sample taken now.</summary>
+    /// <summary>Starts to measure energy, with a sample taken now.</summary>
     public EnergyWindow MeasureEnergy() => new(this);
 
     /// <summary>
-    /// The samples from now on, until sampling is canceled or the sampler is disposed. A reader who falls behind loses
-    /// the oldest.
+    /// The samples from now on, until the reader cancels or the sampler is disposed. A slow reader loses the oldest.
     /// </summary>
     /// <param name="cancellation">Ends it.</param>
     public async IAsyncEnumerable<TelemetrySample> ReadAllAsync(
@@ -170,14 +167,14 @@ public sealed class TelemetrySampler : IDisposable
         }
     }
 
-    /// <summary>Ends sampling, and gives the sources back.</summary>
+    /// <summary>Stops sampling, and disposes the sources.</summary>
     public void Dispose()
     {
         if (_disposed)
             return;
         Stop();
         _meter.Dispose();
-        // A driver that hangs in a call still uses what it would give back.
+        // A driver that hangs in a call still uses the source.
         if (_thread is null)
         {
             lock (_gate)
@@ -212,14 +209,14 @@ public sealed class TelemetrySampler : IDisposable
             }
             catch (ObjectDisposedException)
             {
-                return; // a source did not answer for so long that nobody waited for this thread
+                return; // a source did not answer for so long that the others stopped waiting for this thread
             }
         }
     }
 
     /// <summary>
-    /// The number of the next reading, counted in intervals: what would be late is left out, not made up for, and a
-    /// timer that woke a little early makes no reading twice.
+    /// The number of the next reading, counted in intervals. Late readings are left out, not made up for; a timer that
+    /// woke a little early does not repeat one.
     /// </summary>
     internal static long Next(TimeSpan elapsed, TimeSpan interval, long last) =>
         Math.Max(elapsed.Ticks / interval.Ticks, last) + 1;
@@ -240,7 +237,7 @@ public sealed class TelemetrySampler : IDisposable
 
     private static void Read(ITelemetrySource source, TelemetryReading reading)
     {
-#pragma warning disable CA1031 // whatever a source of anybody's throws, the run that is watched goes on
+#pragma warning disable CA1031 // whatever a source throws, the run that it watches goes on
         try
         {
             source.Read(reading);

@@ -3,25 +3,25 @@ namespace NativeAmp.Planning;
 /// <summary>Floating-point operations of a step, over all GPUs; a multiplication and an addition are two.</summary>
 public sealed record FlopPlan
 {
-    /// <summary>Products of forward and backward pass, exact by layer.</summary>
+    /// <summary>FLOP of the matrix products of the forward and backward pass, exact by layer.</summary>
     public required double Model { get; init; }
 
-    /// <summary>What is computed again.</summary>
+    /// <summary>FLOP of recomputation.</summary>
     public required double Recomputed { get; init; }
 
-    /// <summary>Tokens of a step.</summary>
+    /// <summary>Number of tokens of a step.</summary>
     public required double TokensPerStep { get; init; }
 
-    /// <summary>Steps to the end.</summary>
+    /// <summary>Number of steps of the training.</summary>
     public required double Steps { get; init; }
 
-    /// <summary>6 N D over the whole training (arXiv 2001.08361).</summary>
+    /// <summary>FLOP of the whole training by the rule 6 N D (arXiv 2001.08361).</summary>
     public required double SixNd { get; init; }
 
-    /// <summary>What the GPUs compute in a step.</summary>
+    /// <summary>FLOP that the GPUs compute in a step, recomputation included.</summary>
     public double Hardware => Model + Recomputed;
 
-    /// <summary>Products of the whole training.</summary>
+    /// <summary>FLOP of the matrix products of the whole training.</summary>
     public double Total => Model * Steps;
 
     internal static FlopPlan Of(PlanRequest request)
@@ -34,7 +34,7 @@ public sealed record FlopPlan
         double recomputed = request.Split.Recompute switch
         {
             Recomputation.Full => layer,
-            // A kernel that keeps no scores computes them again as a part of its backward pass.
+            // A kernel that does not keep the scores recomputes them in its backward pass.
             Recomputation.Selective when !request.Split.FlashAttention => core,
             _ => 0,
         };
@@ -49,7 +49,7 @@ public sealed record FlopPlan
     }
 
     /// <summary>
-    /// Scores and weighted values: 4 s h a token and layer, half of it where what is masked is skipped.
+    /// FLOP of scores and weighted values per token and layer: 4 s h, or half of it if masked positions are skipped.
     /// </summary>
     internal static double CorePerToken(PlanRequest request) =>
         4.0 * request.Model.Context * request.Model.Width * (request.Split.FlashAttention ? 0.5 : 1);

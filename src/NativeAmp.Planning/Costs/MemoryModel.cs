@@ -1,9 +1,9 @@
 namespace NativeAmp.Planning;
 
-/// <summary>Memory of a GPU by kind.</summary>
+/// <summary>Computes the memory of a GPU by kind.</summary>
 internal static class MemoryModel
 {
-    /// <summary>The stage that needs most.</summary>
+    /// <summary>The memory of the stage that needs the most.</summary>
     public static MemoryPlan Of(PlanRequest request)
     {
         MemoryPlan first = OfStage(request, last: request.Split.Pipeline == 1);
@@ -14,10 +14,10 @@ internal static class MemoryModel
     }
 
     /// <summary>
-    /// Bytes that a layer keeps of one micro-batch on one GPU: sbh (34 + 5 a s / h) without anything, sbh (10 + 24 / t
-    /// + 5 a s / h t) with tensor parallelism, 1 / t of all with sequence parallelism, without the 5 a s / h with
-    /// selective recomputation, 2 sbh with full (arXiv 2205.05198, equations 1 to 6, table 2); the 24 is taken apart
-    /// for other feed-forward sizes and grouped queries.
+    /// Bytes that a layer keeps of one micro-batch on one GPU (arXiv 2205.05198, equations 1 to 6, table 2): sbh (34 +
+    /// 5 a s / h) without parallelism; sbh (10 + 24 / t + 5 a s / h t) with tensor parallelism; 1 / t of everything
+    /// with sequence parallelism; without the 5 a s / h with selective recomputation; 2 sbh with full recomputation.
+    /// The 24 is split into its parts for other feed-forward sizes and grouped queries.
     /// </summary>
     public static double LayerActivations(PlanRequest request, Recomputation recompute)
     {
@@ -41,7 +41,7 @@ internal static class MemoryModel
         TransformerModel model = request.Model;
         if (request.Split.FlashAttention)
             return 4.0 * model.Heads / model.Width; // the sums of each row
-        // Softmax, the mask of its dropout, what the dropout gives.
+        // Softmax, the mask of its dropout, the output of the dropout.
         return recompute == Recomputation.Selective
             ? 0
             : (2 * request.ElementBytes + 1) * model.Heads * model.Context / model.Width;

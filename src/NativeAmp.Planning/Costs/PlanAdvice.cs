@@ -3,7 +3,7 @@ using static NativeAmp.Planning.BinaryUnits;
 
 namespace NativeAmp.Planning;
 
-/// <summary>What would help a plan that does not fit. Each proposal is planned, so that its figure is known.</summary>
+/// <summary>Proposals for a plan that does not fit. Each proposal is planned, so that its memory is known.</summary>
 internal static class PlanAdvice
 {
     public static IReadOnlyList<string> Of(TrainingPlan plan)
@@ -73,7 +73,7 @@ internal static class PlanAdvice
         }
         catch (PlanException)
         {
-            return null; // it does not go with the rest of the request
+            return null; // it does not fit the rest of the request
         }
     }
 }

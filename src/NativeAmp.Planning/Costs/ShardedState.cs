@@ -1,8 +1,8 @@
 namespace NativeAmp.Planning;
 
 /// <summary>
-/// Bytes that one GPU holds of each parameter of its part of the model, by kind, after ZeRO and offloading (arXiv
-/// 1910.02054, section 5).
+/// Bytes on one GPU per parameter of its part of the model, by kind, after ZeRO and offloading (arXiv 1910.02054,
+/// section 5).
 /// </summary>
 internal readonly record struct ShardedState(
     double Weights,
@@ -13,7 +13,7 @@ internal readonly record struct ShardedState(
     double Host
 )
 {
-    /// <summary>All that is on the GPU.</summary>
+    /// <summary>Total bytes on the GPU.</summary>
     public double OnGpu => Weights + Gradients + Masters + Moments + GradientCopies;
 
     public static ShardedState Of(StateLayout layout, ParallelSplit split)
@@ -21,7 +21,7 @@ internal readonly record struct ShardedState(
         double d = split.Data,
             shard = split.ZeroStage >= 1 ? d : 1;
         double weights = layout.Weights / (split.ZeroStage == 3 ? d : 1);
-        // DeepSpeed's ZeRO-3 reduces a half gradient into the sharded float32 one as it comes.
+        // DeepSpeed's ZeRO-3 reduces each half-precision gradient into the sharded float32 one at once.
         double gradients =
             split.ZeroStage == 3 && layout.GradientCopy > 0 ? 0 : layout.Gradient / (split.ZeroStage >= 2 ? d : 1);
         (double masters, double moments, double copies, double host) = (
@@ -43,6 +43,6 @@ internal readonly record struct ShardedState(
         return new(weights, gradients, masters, moments, copies, host);
     }
 
-    /// <summary>Bytes a parameter of the layer that ZeRO-3 has gathered: its weights and its gradient.</summary>
+    /// <summary>Bytes per parameter of the layer that ZeRO-3 has gathered: its weights and its gradient.</summary>
     public static double GatheredBytes(StateLayout layout) => layout.Weights + layout.Gradient;
 }

@@ -1,9 +1,10 @@
 namespace NativeAmp.Planning;
 
 /// <summary>
-/// Time of a step: FLOP of products over a share of the peak, bytes of element-wise kernels over a share of the
-/// memory's bandwidth, bytes of communication over a share of the links, for each micro-batch on the slowest stage; the
-/// bubble (p - 1) / v micro-batches (arXiv 2104.04473, section 2.2); then gradients and the optimizer.
+/// Computes the time of a step. For each micro-batch on the slowest stage it adds FLOP of matrix products over a share
+/// of the peak, bytes of element-wise kernels over a share of the memory bandwidth, and bytes of communication over a
+/// share of the links. Then come the bubble of (p - 1) / v micro-batches (arXiv 2104.04473, section 2.2), the gradients
+/// and the optimizer.
 /// </summary>
 internal static class TimeModel
 {
@@ -11,7 +12,7 @@ internal static class TimeModel
     // and the sum (2 × 7).
     private const double OutsideTensorGroup = 22;
 
-    // Queries, keys and values are moved to their heads and back.
+    // Queries, keys and values are copied to their heads and back.
     private const double Transposes = 14;
 
     // By element of the scores: scale, mask and softmax read and write (4), dropout as well, with its mask (5).
@@ -120,8 +121,8 @@ internal static class TimeModel
     }
 
     /// <summary>
-    /// Bytes a second of a collective over the data-parallel group: by the links where it lies within a node, else by
-    /// the network of its members there.
+    /// Bytes per second of a collective over the data-parallel group: those of the links if the group lies within a
+    /// node, else those of the network of its members in a node.
     /// </summary>
     private static double DataBandwidth(PlanRequest request)
     {
@@ -150,7 +151,7 @@ internal static class TimeModel
             return Math.Max(computed, gathers) + (1 - c.Overlap) * Math.Min(computed, gathers) - computed;
         }
 
-        // Sharded gradients are scattered by every micro-batch; whole ones are added up first.
+        // Sharded gradients are scattered for every micro-batch; whole ones are summed first.
         double reduced = (split.ZeroStage == 2 ? request.MicroBatches + 1 : 2) * bytes / DataBandwidth(request);
         return split.OverlapGradients ? (1 - c.Overlap) * reduced : reduced;
     }

@@ -1,6 +1,6 @@
 namespace NativeAmp.Planning;
 
-/// <summary>Seconds of a step by what they go to.</summary>
+/// <summary>Seconds of a step by cause.</summary>
 public sealed record TimePlan
 {
     /// <summary>Matrix products of forward and backward pass.</summary>
@@ -9,10 +9,10 @@ public sealed record TimePlan
     /// <summary>Element-wise kernels, by their bytes.</summary>
     public required double ElementWise { get; init; }
 
-    /// <summary>Sums over the tensor group.</summary>
+    /// <summary>All-reduces over the tensor group.</summary>
     public required double TensorCommunication { get; init; }
 
-    /// <summary>What is computed again, its sums included.</summary>
+    /// <summary>Recomputation, with its all-reduces.</summary>
     public required double Recomputation { get; init; }
 
     /// <summary>Transfers from stage to stage.</summary>
@@ -21,7 +21,7 @@ public sealed record TimePlan
     /// <summary>Waiting while the pipeline fills and empties.</summary>
     public required double Bubble { get; init; }
 
-    /// <summary>What is to be seen of reducing gradients, or of ZeRO-3's gathers.</summary>
+    /// <summary>The part of reducing gradients, or of ZeRO-3's gathers, that is not hidden.</summary>
     public required double DataCommunication { get; init; }
 
     /// <summary>The optimizer's step, on the GPU or on the host with its transfers.</summary>

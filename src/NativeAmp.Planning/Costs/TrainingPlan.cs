@@ -1,7 +1,7 @@
 namespace NativeAmp.Planning;
 
-/// <summary>What a training takes: memory, compute, time and energy.</summary>
-/// <param name="Request">What was planned.</param>
+/// <summary>The memory, compute, time and energy of a training.</summary>
+/// <param name="Request">The request that was planned.</param>
 /// <param name="Memory">Bytes of a GPU.</param>
 /// <param name="Flops">Operations of a step.</param>
 /// <param name="Time">Seconds of a step.</param>
@@ -9,7 +9,7 @@ public sealed record TrainingPlan(PlanRequest Request, MemoryPlan Memory, FlopPl
 {
     private const double SecondsOfDay = 86400;
 
-    /// <summary>Whether it fits the GPU's memory.</summary>
+    /// <summary>Whether the training fits the GPU's memory.</summary>
     public bool Fits => Memory.Total <= Request.Gpu.MemoryBytes;
 
     /// <summary>Seconds of the whole training.</summary>
@@ -18,22 +18,24 @@ public sealed record TrainingPlan(PlanRequest Request, MemoryPlan Memory, FlopPl
     /// <summary>Days of the whole training.</summary>
     public double Days => Seconds / SecondsOfDay;
 
-    /// <summary>Hours of one GPU, over all.</summary>
+    /// <summary>GPU hours of the whole training, over all GPUs.</summary>
     public double GpuHours => Seconds / 3600 * Request.Split.Gpus;
 
     /// <summary>
-    /// FLOP a second and GPU, recomputed ones included, as Megatron's tables count (arXiv 2104.04473, equation 3).
+    /// FLOP per second and GPU, recomputation included, as in Megatron's tables (arXiv 2104.04473, equation 3).
     /// </summary>
     public double HardwareFlopsPerGpu => Flops.Hardware / Time.Step / Request.Split.Gpus;
 
-    /// <summary>Share of the peak that the model's own FLOP reach: MFU (arXiv 2204.02311, appendix B).</summary>
+    /// <summary>
+    /// Model FLOP utilization (MFU): the share of the peak without recomputation (arXiv 2204.02311, appendix B).
+    /// </summary>
     public double ModelUtilization =>
         Flops.Model / Time.Step / Request.Split.Gpus / Request.Gpu.Peak(Request.Precision);
 
-    /// <summary>Share of the peak with what is recomputed: HFU.</summary>
+    /// <summary>Hardware FLOP utilization (HFU): the share of the peak with recomputation.</summary>
     public double HardwareUtilization => HardwareFlopsPerGpu / Request.Gpu.Peak(Request.Precision);
 
-    /// <summary>Tokens a second, over all GPUs.</summary>
+    /// <summary>Tokens per second, over all GPUs.</summary>
     public double TokensPerSecond => Flops.TokensPerStep / Time.Step;
 
     /// <summary>
@@ -41,9 +43,7 @@ public sealed record TrainingPlan(PlanRequest Request, MemoryPlan Memory, FlopPl
     /// </summary>
     public double MegawattHours => EnergyOf(GpuHours, Request.Gpu, Request.Constants);
 
-    /// <summary>
-    /// Where it does not fit: the kinds of memory that are too large, and what would help; else empty.
-    /// </summary>
+    /// <summary>If it does not fit: the kinds of memory that are too large, and proposals. Otherwise empty.</summary>
     public IReadOnlyList<string> Advice => Fits ? [] : PlanAdvice.Of(this);
 
     internal static double EnergyOf(double gpuHours, Gpu gpu, MachineConstants constants) =>

@@ -4,14 +4,15 @@ using System.Text.Json;
 namespace NativeAmp.Planning;
 
 /// <summary>
-/// Reads one JSON object of facts. What is missing, unknown, of the wrong type or outside its range is refused by name.
+/// Reads one JSON object of facts. A fact that is missing, unknown, of the wrong type or out of range is refused by
+/// name.
 /// </summary>
 internal sealed class FactReader
 {
     private readonly JsonElement _object;
     private readonly string _where;
 
-    // Which facts somebody has compared with their source, and when: for those who read the file.
+    // Says which facts were compared with their source, and when. It is for readers of the file.
     private readonly HashSet<string> _read = ["checked"];
 
     public FactReader(JsonElement element, string where)
@@ -25,8 +26,8 @@ internal sealed class FactReader
             throw new PlanException($"{where} has '{twice}' twice.");
     }
 
-    /// <summary>What a file holds.</summary>
-    /// <exception cref="PlanException">It cannot be read, or is no JSON.</exception>
+    /// <summary>Reads a JSON file.</summary>
+    /// <exception cref="PlanException">The file cannot be read, or is not JSON.</exception>
     public static JsonDocument Parse(Stream json, string where)
     {
         try
@@ -117,7 +118,7 @@ internal sealed class FactReader
 
     public FactReader Object(string name) => new(Find(name, optional: false)!.Value, $"'{name}' of {_where}");
 
-    /// <summary>To be called at the end: a name that nobody asked for is a mistake in writing.</summary>
+    /// <summary>Refuses names that were not read: they are misspelled. Call it at the end.</summary>
     public void RefuseOthers()
     {
         foreach (JsonProperty property in _object.EnumerateObject())

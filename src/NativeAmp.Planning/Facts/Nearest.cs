@@ -1,11 +1,11 @@
 namespace NativeAmp.Planning;
 
-/// <summary>Names that somebody may have meant.</summary>
+/// <summary>Finds known names near a misspelled one.</summary>
 internal static class Nearest
 {
     private const int LongestName = 64;
 
-    /// <summary>", did you mean …?" in words, or nothing where no name is near.</summary>
+    /// <summary>A hint with the near names, or nothing if there are none.</summary>
     public static string Hint(string name, IEnumerable<string> known)
     {
         string[] near = Names(name, known);

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace NativeAmp.Planning;
 
 /// <summary>
-/// The models and GPUs that are known by name: those of this library, and those that a user adds from JSON files.
+/// The models and GPUs known by name: those of this library, and those that a user adds from JSON files.
 /// </summary>
 public sealed class PlanCatalog
 {
@@ -15,7 +15,7 @@ public sealed class PlanCatalog
     private PlanCatalog(Dictionary<string, TransformerModel> models, Dictionary<string, Gpu> gpus) =>
         (_models, _gpus) = (models, gpus);
 
-    /// <summary>What this library knows: models.json and gpus.json within it, each entry with its source.</summary>
+    /// <summary>The catalog of this library, from its models.json and gpus.json. Each entry has its source.</summary>
     public static PlanCatalog Standard { get; } = ReadStandard();
 
     /// <summary>All models by name.</summary>
@@ -25,8 +25,8 @@ public sealed class PlanCatalog
     public IEnumerable<Gpu> Gpus => _gpus.Values;
 
     /// <summary>
-    /// A catalog with the models and GPUs of a file, or of all *.json files of a folder, besides; what has a known name
-    /// replaces it.
+    /// A catalog that also has the models and GPUs of a file, or of all *.json files of a folder. An entry with a known
+    /// name replaces the known one.
     /// </summary>
     /// <param name="path">A file {"models": […], "gpus": […]}, either alone, or a folder of such files.</param>
     /// <exception cref="PlanException">The path does not exist or cannot be read, or an entry is not right.</exception>
@@ -47,13 +47,13 @@ public sealed class PlanCatalog
 
     /// <summary>A model by its name, or by a JSON file that describes one.</summary>
     /// <param name="nameOrFile">A known name, such as gpt3-175b, or the path of a file.</param>
-    /// <exception cref="PlanException">It is neither; the message names the nearest known ones.</exception>
+    /// <exception cref="PlanException">It is neither. The message lists the nearest known names.</exception>
     public TransformerModel Model(string nameOrFile) =>
         Find(nameOrFile, _models, "model", element => TransformerModel.Read(element, nameOrFile));
 
     /// <summary>A GPU by its name, or by a JSON file that describes one.</summary>
     /// <param name="nameOrFile">A known name, such as a100-80g, or the path of a file.</param>
-    /// <exception cref="PlanException">It is neither; the message names the nearest known ones.</exception>
+    /// <exception cref="PlanException">It is neither. The message lists the nearest known names.</exception>
     public Gpu Gpu(string nameOrFile) =>
         Find(nameOrFile, _gpus, "GPU", element => Planning.Gpu.Read(element, nameOrFile));
 

@@ -1,8 +1,7 @@
 namespace NativeAmp.Planning;
 
 /// <summary>
-/// What was asked cannot be planned: a name that is not known, a file that is not right, numbers that do not go
-/// together.
+/// The request cannot be planned: a name is unknown, a file is not valid, or numbers do not fit together.
 /// </summary>
 /// <param name="message">One sentence: what was wrong, with which value, and what to do.</param>
 public sealed class PlanException(string message) : Exception(message);

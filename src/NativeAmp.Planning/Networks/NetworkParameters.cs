@@ -1,12 +1,11 @@
 namespace NativeAmp.Planning;
 
-/// <summary>
-/// The parameters of a network, one by one, and what they take: each is a piece of memory of its own.
-/// </summary>
-/// <param name="precision">What products compute in.</param>
+/// <summary>The memory of a network's parameters. Each parameter is its own piece of memory.</summary>
+/// <param name="precision">The precision of matrix products.</param>
 internal sealed class NetworkParameters(TrainingPrecision precision)
 {
-    // FusedAdam keeps the moments of all parameters in one piece a moment, each parameter at a multiple of 64 elements.
+    // FusedAdam keeps each moment of all parameters in one piece of memory, each parameter at a multiple of 64
+    // elements.
     private const double Alignment = 64;
 
     // Records of the last 64 steps and of the one before (StepHistory), the optimizer's own facts, the loss scale.
@@ -25,10 +24,10 @@ internal sealed class NetworkParameters(TrainingPrecision precision)
     /// <summary>Weight and bias of a norm, which is computed in float32.</summary>
     public NetworkParameters Norm(double width) => Add(width, false, false).Add(width, false, false);
 
-    /// <summary>A table that is looked up in float32.</summary>
+    /// <summary>An embedding table, looked up in float32.</summary>
     /// <param name="count">Elements.</param>
-    /// <param name="isHead">Whether a product reads it too: it then has a compute copy, and its two gradients are added
-    /// in float32.</param>
+    /// <param name="isHead">Whether a matrix product reads it too. It then has a compute copy, and its two gradients
+    /// are added in float32.</param>
     public NetworkParameters Table(double count, bool isHead) => Add(count, isHead, false);
 
     public NetworkMemory With(double activations) =>

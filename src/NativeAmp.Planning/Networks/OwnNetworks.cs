@@ -1,9 +1,9 @@
 namespace NativeAmp.Planning;
 
 /// <summary>
-/// Memory of the networks that nativeamp train has, by what their operators keep (docs/autograd.md,
-/// docs/decisions/0005). A pass is followed to the moments at which most is alive: a node gives back what it kept, its
-/// output and its gradient when it is done.
+/// Memory of the networks of nativeamp train, from the tensors that their operators keep (docs/autograd.md,
+/// docs/decisions/0005). A pass is followed to the points at which the most memory is alive: a node that is done gives
+/// back its saved tensors, its output and its gradient.
 /// </summary>
 public static class OwnNetworks
 {
@@ -12,7 +12,7 @@ public static class OwnNetworks
     /// <summary>Models.Mlp: linear inputs→256, ReLU, linear 256→classes, with AdamW.</summary>
     /// <param name="precision">FP32, FP16 or BF16.</param>
     /// <param name="batch">Samples of a step.</param>
-    /// <param name="inputs">Numbers of a sample.</param>
+    /// <param name="inputs">Number of values in a sample.</param>
     /// <param name="classes">Number of classes.</param>
     /// <exception cref="PlanException">A number is below 1, or the precision is none of the three.</exception>
     public static NetworkMemory Mlp(TrainingPrecision precision, int batch, int inputs = 784, int classes = 10)
@@ -101,8 +101,8 @@ public static class OwnNetworks
             hidden = Piece(e * rows * w),
             four = Piece(4 * e * rows * w),
             statistic = Piece(4 * rows);
-        // A norm keeps its normalized rows in half, or its float32 input, which the sum that runs through may then not
-        // overwrite, and its mean as well.
+        // A norm keeps its normalized rows in half precision; or its float32 input, which the residual sum must then
+        // not overwrite, and its mean.
         double norm = hidden + (e < 4 ? hidden + statistic : stream + 2 * statistic);
         double attention = Piece(3 * e * rows * w) + hidden + Piece(4.0 * heads * rows);
         double block = norm + attention + norm + 2 * four;

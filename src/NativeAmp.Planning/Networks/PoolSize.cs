@@ -1,14 +1,14 @@
 namespace NativeAmp.Planning;
 
 /// <summary>
-/// Sizes that NativeAmp's memory pool hands out: eight classes between powers of two, 256 bytes at the least
+/// Sizes that NativeAmp's memory pool hands out: eight classes between powers of two, at least 256 bytes
 /// (native/abi/memory_pool.cpp).
 /// </summary>
 internal static class PoolSize
 {
     private const long Granule = 256;
 
-    /// <summary>What a piece of so many bytes takes.</summary>
+    /// <summary>The size that the pool hands out for a number of bytes.</summary>
     public static double Of(double bytes)
     {
         double step = Granule;

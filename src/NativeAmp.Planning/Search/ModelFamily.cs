@@ -1,16 +1,16 @@
 namespace NativeAmp.Planning;
 
-/// <summary>Models of any number of parameters, of the proportions that published ones have.</summary>
+/// <summary>Models of any number of parameters, with the proportions of published ones.</summary>
 public static class ModelFamily
 {
     private const int HeadSize = 128,
         Stage = 8;
 
     /// <summary>
-    /// A GPT of about so many parameters: a width of about 128 × its layers, as GPT-3's (arXiv 2005.14165, table 2.1),
-    /// in heads of 128.
+    /// A GPT of about a number of parameters. As in GPT-3 (arXiv 2005.14165, table 2.1), its width is about 128 × its
+    /// layers, and its heads have 128.
     /// </summary>
-    /// <param name="parameters">About how many; from 1e6 to 1e14.</param>
+    /// <param name="parameters">Approximate number of parameters, from 1e6 to 1e14.</param>
     /// <param name="context">Positions of a sequence.</param>
     /// <param name="vocabulary">Number of tokens.</param>
     /// <exception cref="PlanException">The number is outside that range.</exception>
@@ -22,8 +22,8 @@ public static class ModelFamily
                     $"A model of {parameters} parameters cannot be made up: it is a number from 1e6 to 1e14."
                 )
             );
-        // 12 l h² with h = 128 l. Many layers are a multiple of 8, so that stages can be made of them; few make the
-        // number exact.
+        // 12 l h² with h = 128 l. A large number of layers is a multiple of 8, so that it divides into stages; a small
+        // one makes the number of parameters exact.
         double proportional = Math.Cbrt(parameters / (12 * HeadSize * HeadSize));
         int stages = (int)Math.Round(proportional / Stage) * Stage;
         bool many = proportional >= 4 * Stage;
@@ -45,7 +45,10 @@ public static class ModelFamily
         return (one with { Layers = Math.Max(1, (int)layers) }).Checked();
     }
 
-    /// <summary>Heads of about 128, a multiple of 8 where the width allows it, so that a node can share them.</summary>
+    /// <summary>
+    /// Number of heads, for heads of about 128. It is a multiple of 8 if the width allows it, so that the GPUs of a
+    /// node can share them.
+    /// </summary>
     private static int Heads(int width)
     {
         int wanted = width / HeadSize;

@@ -1,23 +1,23 @@
 namespace NativeAmp.Planning;
 
-/// <summary>How many GPUs the state of a model takes, without activations.</summary>
+/// <summary>The number of GPUs that hold the state of a model, without activations.</summary>
 /// <param name="Name">The layout and precision.</param>
 /// <param name="BytesPerParameter">Weights, gradients, masters and optimizer state.</param>
-/// <param name="Gpus">GPUs whose memory, less what is reserved, just holds it.</param>
+/// <param name="Gpus">The smallest number of GPUs whose memory, without the reserved part, holds it.</param>
 public sealed record StateCount(string Name, double BytesPerParameter, long Gpus);
 
 /// <summary>How compute grows with parameters.</summary>
-/// <param name="Factor">By how much parameters grew.</param>
-/// <param name="SameData">By how much 6 N D grew with the same tokens.</param>
-/// <param name="GrowingData">By how much it grew where tokens grew as parameters did (D = 20 N).</param>
+/// <param name="Factor">Growth of the number of parameters.</param>
+/// <param name="SameData">Growth of 6 N D with the same tokens.</param>
+/// <param name="GrowingData">Growth of 6 N D if tokens grow as parameters do (D = 20 N).</param>
 public sealed record ComputeGrowth(double Factor, double SameData, double GrowingData);
 
-/// <summary>What is true of rules of thumb.</summary>
+/// <summary>Rules of thumb, computed by the planner.</summary>
 public static class RulesOfThumb
 {
     /// <summary>Compute of a model and of a larger one, by layer.</summary>
     /// <param name="small">The small model's parameters.</param>
-    /// <param name="factor">How much larger the other is.</param>
+    /// <param name="factor">How many times larger the other model is.</param>
     public static ComputeGrowth Growth(double small, double factor)
     {
         (TransformerModel a, TransformerModel b) = (ModelFamily.Of(small), ModelFamily.Of(small * factor));
@@ -43,8 +43,8 @@ public static class RulesOfThumb
                 .Total;
     }
 
-    /// <summary>GPUs to hold the state of so many parameters, by layout.</summary>
-    /// <param name="parameters">How many.</param>
+    /// <summary>GPUs that hold the state of a number of parameters, by layout.</summary>
+    /// <param name="parameters">Number of parameters.</param>
     /// <param name="gpu">The GPU.</param>
     public static IReadOnlyList<StateCount> GpusForState(double parameters, Gpu gpu)
     {

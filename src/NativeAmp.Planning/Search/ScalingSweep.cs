@@ -3,12 +3,12 @@ namespace NativeAmp.Planning;
 /// <summary>A model of a sweep.</summary>
 /// <param name="Model">Its sizes.</param>
 /// <param name="FlopFixedData">FLOP by layer of a training on the same tokens for every model.</param>
-/// <param name="FlopGrowingData">FLOP by layer of a training on 20 tokens a parameter.</param>
+/// <param name="FlopGrowingData">FLOP by layer of a training on 20 tokens per parameter.</param>
 /// <param name="StateBytes">Bytes of weights, gradients, masters and optimizer state, over all GPUs.</param>
-/// <param name="Gpus">GPUs that just hold that.</param>
-/// <param name="FixedData">The best plan on the given GPUs, on the same tokens for every model; null where none
+/// <param name="Gpus">The smallest number of GPUs that holds this state.</param>
+/// <param name="FixedData">The best plan on the given GPUs, on the same tokens for every model; null if none
 /// fits.</param>
-/// <param name="GrowingData">Likewise on 20 tokens a parameter.</param>
+/// <param name="GrowingData">The same on 20 tokens per parameter.</param>
 public sealed record SweepPoint(
     TransformerModel Model,
     double FlopFixedData,
@@ -28,10 +28,10 @@ public static class ScalingSweep
     /// <param name="request">GPU, precision, layout and batch; its model and split are replaced.</param>
     /// <param name="least">Parameters of the smallest model.</param>
     /// <param name="most">Parameters of the largest.</param>
-    /// <param name="gpus">GPUs that the days are of.</param>
-    /// <param name="tokens">The tokens that are the same for every model.</param>
-    /// <param name="pointsPerDecade">Models between one power of ten and the next.</param>
-    /// <exception cref="PlanException">The range is none, or of more than 200 models.</exception>
+    /// <param name="gpus">The number of GPUs that the days are computed for.</param>
+    /// <param name="tokens">The number of tokens that is the same for every model.</param>
+    /// <param name="pointsPerDecade">Number of models from one power of ten to the next.</param>
+    /// <exception cref="PlanException">The range is empty, or has more than 200 models.</exception>
     public static IReadOnlyList<SweepPoint> Of(
         PlanRequest request,
         double least,

@@ -1,19 +1,19 @@
 namespace NativeAmp.Planning;
 
 /// <summary>
-/// Looks through splits for the best one: tensor × pipeline × data, interleaving, ZeRO, recomputation, micro-batch.
+/// Searches for the best split: tensor × pipeline × data, interleaving, ZeRO, recomputation, micro-batch.
 /// </summary>
 public static class SplitSearch
 {
     private const int MostMicroBatch = 16;
 
-    /// <summary>The fastest split that fits on so many GPUs.</summary>
+    /// <summary>The fastest split that fits on a number of GPUs.</summary>
     /// <param name="request">
-    /// What is to be trained. Of its split the search keeps <see cref="ParallelSplit.FlashAttention"/>,
+    /// The training to plan. Of its split the search keeps <see cref="ParallelSplit.FlashAttention"/>,
     /// <see cref="ParallelSplit.OverlapGradients"/> and offloading, and chooses the rest.
     /// </param>
-    /// <param name="gpus">How many GPUs.</param>
-    /// <returns>The fastest plan, of several alike the one with the least memory; null where none fits.</returns>
+    /// <param name="gpus">The number of GPUs.</param>
+    /// <returns>The fastest plan; among equals the one with the least memory. Null if none fits.</returns>
     public static TrainingPlan? Best(PlanRequest request, int gpus)
     {
         ArgumentNullException.ThrowIfNull(request);
@@ -23,7 +23,7 @@ public static class SplitSearch
         foreach (ParallelSplit split in Splits(full, gpus))
         {
             PlanRequest candidate = full with { Split = split };
-            // The time is cheap and decides most: memory only where it would win.
+            // The time is cheap and decides most cases: compute memory only if the time would win.
             double seconds = TimeModel.Of(candidate).Step;
             if (
                 best is not null
@@ -42,14 +42,14 @@ public static class SplitSearch
 
     /// <summary>The smallest number of GPUs that trains a model in a given time, and the best split on them.</summary>
     /// <param name="request">As for <see cref="Best"/>.</param>
-    /// <param name="days">Days that it may take; infinity for any time.</param>
-    /// <param name="mostGpus">The largest number that is looked at.</param>
-    /// <returns>The plan; null where no number of GPUs does it.</returns>
+    /// <param name="days">The longest time in days; infinity for any.</param>
+    /// <param name="mostGpus">The largest number of GPUs to try.</param>
+    /// <returns>The plan; null if no number of GPUs is enough.</returns>
     public static TrainingPlan? Fit(PlanRequest request, double days, int mostGpus)
     {
         ArgumentNullException.ThrowIfNull(request);
         PlanRequest full = request with { Model = request.Model.Checked() };
-        // No split computes faster than its products alone do.
+        // No split is faster than its matrix products alone.
         double secondsOfOne =
             FlopPlan.Of(full).Total / (full.Gpu.Peak(full.Precision) * full.Constants.ProductEfficiency);
         foreach (int gpus in Counts(full, mostGpus))
@@ -61,7 +61,7 @@ public static class SplitSearch
         return null;
     }
 
-    /// <summary>Every number of GPUs that some split uses: a part of a node, or whole nodes.</summary>
+    /// <summary>Every number of GPUs that a split may use: a part of a node, or whole nodes.</summary>
     private static IEnumerable<int> Counts(PlanRequest request, int most)
     {
         int node = request.Gpu.GpusPerNode;

@@ -2,31 +2,33 @@ using System.Text.Json;
 
 namespace NativeAmp.Planning;
 
-/// <summary>A GPU as its data sheet has it, and what links it to others.</summary>
+/// <summary>A GPU by its data sheet, with its links to others.</summary>
 public sealed record Gpu
 {
     /// <summary>Its name, such as a100-80g.</summary>
     public required string Name { get; init; }
 
-    /// <summary>What it is.</summary>
+    /// <summary>A description.</summary>
     public string Description { get; init; } = "";
 
     /// <summary>Bytes of its memory.</summary>
     public required double MemoryBytes { get; init; }
 
-    /// <summary>Bytes a second of its memory.</summary>
+    /// <summary>Bandwidth of its memory in bytes per second.</summary>
     public required double MemoryBandwidth { get; init; }
 
-    /// <summary>FLOP a second of dense products, by precision; a precision that it lacks is not there.</summary>
+    /// <summary>
+    /// Peak FLOP per second of dense products, by precision. A precision that it lacks is not in the dictionary.
+    /// </summary>
     public required IReadOnlyDictionary<TrainingPrecision, double> PeakFlops { get; init; }
 
-    /// <summary>Bytes a second, one way, to the other GPUs of its node.</summary>
+    /// <summary>Bandwidth to the other GPUs of its node, in bytes per second, one way.</summary>
     public required double LinkBandwidth { get; init; }
 
-    /// <summary>Bytes a second, one way, of its share of the network between nodes.</summary>
+    /// <summary>Bandwidth of its share of the network between nodes, in bytes per second, one way.</summary>
     public required double NetworkBandwidth { get; init; }
 
-    /// <summary>Bytes a second, one way, to the host.</summary>
+    /// <summary>Bandwidth to the host, in bytes per second, one way.</summary>
     public required double HostBandwidth { get; init; }
 
     /// <summary>GPUs of a node.</summary>
@@ -35,12 +37,12 @@ public sealed record Gpu
     /// <summary>Its power limit in watts.</summary>
     public required double Watts { get; init; }
 
-    /// <summary>Where the figures are from, and which are assumed.</summary>
+    /// <summary>The source of the figures, and the figures that are assumed.</summary>
     public string Source { get; init; } = "given";
 
-    /// <summary>FLOP a second of dense products.</summary>
-    /// <param name="precision">What they compute in.</param>
-    /// <exception cref="PlanException">The GPU does not compute in it.</exception>
+    /// <summary>Peak FLOP per second of dense products.</summary>
+    /// <param name="precision">The precision of the products.</param>
+    /// <exception cref="PlanException">The GPU does not support the precision.</exception>
     public double Peak(TrainingPrecision precision) =>
         PeakFlops.TryGetValue(precision, out double peak)
             ? peak

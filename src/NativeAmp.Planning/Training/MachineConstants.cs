@@ -3,8 +3,9 @@ using System.Text.Json;
 namespace NativeAmp.Planning;
 
 /// <summary>
-/// What data sheets do not say: which shares of their peaks products, memory and links reach. Two are fitted over half
-/// of the published runs (<see cref="Calibration"/>), the rest was fixed before; each has its source in machine.json.
+/// Constants that data sheets do not have: the shares of their peaks that matrix products, memory and links reach. Two
+/// are fitted over half of the published runs (<see cref="Calibration"/>); the others were fixed before. Each has its
+/// source in machine.json.
 /// </summary>
 public sealed record MachineConstants
 {
@@ -26,25 +27,25 @@ public sealed record MachineConstants
     /// <summary>Share of an overlapped communication that hides behind computation.</summary>
     public required double Overlap { get; init; }
 
-    /// <summary>Bytes a second of an optimizer step on the host, a GPU.</summary>
+    /// <summary>Bytes per second and GPU of an optimizer step on the host.</summary>
     public required double CpuOptimizerBandwidth { get; init; }
 
     /// <summary>Share of its power limit that a GPU draws.</summary>
     public required double PowerShare { get; init; }
 
-    /// <summary>Energy of the data center by that of its GPUs.</summary>
+    /// <summary>Energy of the data center divided by that of its GPUs.</summary>
     public required double PowerUsageEffectiveness { get; init; }
 
     /// <summary>Bytes of a GPU that no plan may use.</summary>
     public required double ReservedBytes { get; init; }
 
-    /// <summary>Bytes of workspace for the library of products.</summary>
+    /// <summary>Bytes of workspace of the library of matrix products.</summary>
     public required double ProductWorkspaceBytes { get; init; }
 
     /// <summary>Bytes of a bucket of gradients.</summary>
     public required double GradientBucketBytes { get; init; }
 
-    /// <summary>Those of machine.json.</summary>
+    /// <summary>The constants of machine.json.</summary>
     public static MachineConstants Standard { get; } = Read();
 
     private static MachineConstants Read()

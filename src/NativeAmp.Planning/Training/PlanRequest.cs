@@ -1,6 +1,6 @@
 namespace NativeAmp.Planning;
 
-/// <summary>What is to be planned.</summary>
+/// <summary>A training to plan.</summary>
 public sealed record PlanRequest
 {
     /// <summary>The model.</summary>
@@ -9,24 +9,24 @@ public sealed record PlanRequest
     /// <summary>The GPUs, all of one kind.</summary>
     public required Gpu Gpu { get; init; }
 
-    /// <summary>What products compute in.</summary>
+    /// <summary>The precision of matrix products.</summary>
     public TrainingPrecision Precision { get; init; } = TrainingPrecision.Bf16;
 
-    /// <summary>Bytes of a parameter.</summary>
+    /// <summary>The bytes per parameter, by kind.</summary>
     public required StateLayout Layout { get; init; }
 
-    /// <summary>How the model is spread.</summary>
+    /// <summary>The split over GPUs.</summary>
     public ParallelSplit Split { get; init; } = new();
 
     /// <summary>Samples of a step, over all GPUs, B.</summary>
     public required int Batch { get; init; }
 
     /// <summary>
-    /// Tokens of the whole training, D; null for the model's, or else for 20 a parameter (arXiv 2203.15556).
+    /// Tokens of the whole training, D. Null takes the model's, or without those 20 per parameter (arXiv 2203.15556).
     /// </summary>
     public double? Tokens { get; init; }
 
-    /// <summary>Efficiencies.</summary>
+    /// <summary>The efficiencies of the machine.</summary>
     public MachineConstants Constants { get; init; } = MachineConstants.Standard;
 
     /// <summary>Tokens of the whole training.</summary>
@@ -35,11 +35,11 @@ public sealed record PlanRequest
     /// <summary>Micro-batches of a step on each copy, m = B / (d b).</summary>
     public int MicroBatches => Batch / (Split.Data * Split.MicroBatch);
 
-    /// <summary>Bytes of an element that products read.</summary>
+    /// <summary>Bytes of an element of matrix products.</summary>
     public double ElementBytes => Precision is TrainingPrecision.Fp32 or TrainingPrecision.Tf32 ? 4 : 2;
 
-    /// <summary>Refuses numbers that do not go together.</summary>
-    /// <exception cref="PlanException">The message says which.</exception>
+    /// <summary>Checks that the numbers fit together.</summary>
+    /// <exception cref="PlanException">They do not; the message says which.</exception>
     public void Check()
     {
         ParallelSplit s = Split;

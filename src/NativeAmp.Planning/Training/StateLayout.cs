@@ -1,16 +1,16 @@
 namespace NativeAmp.Planning;
 
 /// <summary>
-/// How a framework lays out a parameter's weights, gradient, master and optimizer state: bytes of each, a parameter.
+/// A framework's layout of state: bytes per parameter of weights, gradient, master and optimizer state.
 /// </summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Weights">Bytes that products read: a compute copy, or the float32 parameter itself.</param>
+/// <param name="Weights">Bytes that matrix products read: a compute copy, or the float32 parameter itself.</param>
 /// <param name="Gradient">Bytes of the gradient that a backward pass writes.</param>
-/// <param name="Master">Bytes of the float32 master beside the weights; 0 where the weights are it.</param>
+/// <param name="Master">Bytes of the float32 master beside the weights; 0 if the weights are the master.</param>
 /// <param name="Moments">Bytes of the optimizer's state.</param>
-/// <param name="GradientCopy">Bytes of a second, float32 gradient that the optimizer reads, sharded as its state
-/// is.</param>
-/// <param name="Source">Where the layout is from.</param>
+/// <param name="GradientCopy">Bytes of a second, float32 gradient that the optimizer reads. It is sharded like the
+/// optimizer state.</param>
+/// <param name="Source">The source of the layout.</param>
 public sealed record StateLayout(
     string Name,
     double Weights,
@@ -24,7 +24,7 @@ public sealed record StateLayout(
     private const double HalfBytes = 2,
         FloatBytes = 4;
 
-    // bitsandbytes: a byte an element and a float32 scale for each block of 256, for each of two moments.
+    // bitsandbytes: one byte per element and a float32 scale for each block of 256, for each of two moments.
     private const double EightBitMoments = 2 * (1 + 4 / 256.0);
 
     /// <summary>The layouts that <see cref="Of"/> knows.</summary>
@@ -33,16 +33,16 @@ public sealed record StateLayout(
     /// <summary>The optimizers that <see cref="Of"/> knows.</summary>
     public static IReadOnlyList<string> Optimizers { get; } = ["adamw", "adamw-8bit", "sgd-momentum"];
 
-    /// <summary>Bytes of a parameter with everything, on one GPU.</summary>
+    /// <summary>Total bytes per parameter, on one GPU.</summary>
     public double Total => Weights + Gradient + Master + Moments + GradientCopy;
 
     /// <summary>The layout of a framework, precision and optimizer.</summary>
     /// <param name="framework">
-    /// nativeamp: half gradients, no float32 ones (16 bytes with Adam); megatron: float32 gradients (18; 6 + 12 / d
-    /// with its distributed optimizer); deepspeed: half gradients and a float32 copy that is sharded with the state
-    /// (20). In FP32 and TF32 all are 16.
+    /// nativeamp: half-precision gradients, no float32 ones (16 bytes with Adam). megatron: float32 gradients (18; 6 +
+    /// 12 / d with its distributed optimizer). deepspeed: half-precision gradients and a float32 copy that is sharded
+    /// with the state (20). In FP32 and TF32 all have 16.
     /// </param>
-    /// <param name="precision">What products compute in.</param>
+    /// <param name="precision">The precision of matrix products.</param>
     /// <param name="optimizer">adamw, adamw-8bit (two moments of a byte and their scales) or sgd-momentum.</param>
     /// <exception cref="PlanException">One of the names is unknown.</exception>
     public static StateLayout Of(string framework, TrainingPrecision precision, string optimizer = "adamw")

@@ -1,27 +1,25 @@
 namespace NativeAmp.Planning;
 
-/// <summary>What matrix products compute in.</summary>
+/// <summary>The precision of matrix products.</summary>
 public enum TrainingPrecision
 {
-    /// <summary>float32 throughout, on ordinary cores.</summary>
+    /// <summary>float32 everywhere, without tensor cores.</summary>
     Fp32,
 
-    /// <summary>float32 in memory, products on tensor cores with 10 bits of mantissa.</summary>
+    /// <summary>float32 in memory; products on tensor cores with 10 bits of mantissa.</summary>
     Tf32,
 
-    /// <summary>float16, mixed: float32 masters and moments.</summary>
+    /// <summary>Mixed precision in float16: float32 masters and moments.</summary>
     Fp16,
 
-    /// <summary>bfloat16, mixed: float32 masters and moments.</summary>
+    /// <summary>Mixed precision in bfloat16: float32 masters and moments.</summary>
     Bf16,
 }
 
-/// <summary>
-/// What of the forward pass is computed again in the backward pass instead of being kept (arXiv 2205.05198).
-/// </summary>
+/// <summary>The part of the forward pass that the backward pass recomputes (arXiv 2205.05198).</summary>
 public enum Recomputation
 {
-    /// <summary>Nothing: all is kept.</summary>
+    /// <summary>Nothing: all activations are kept.</summary>
     None,
 
     /// <summary>
@@ -29,6 +27,6 @@ public enum Recomputation
     /// </summary>
     Selective,
 
-    /// <summary>Each layer; its input alone is kept.</summary>
+    /// <summary>Each layer: only its input is kept.</summary>
     Full,
 }

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace NativeAmp.Planning;
 
-/// <summary>The sizes of a decoder-only transformer, from which everything about its training is computed.</summary>
+/// <summary>The sizes of a decoder-only transformer. Its training is planned from them.</summary>
 public sealed record TransformerModel
 {
     private const double MostParameters = 1e15;
@@ -21,7 +21,7 @@ public sealed record TransformerModel
     public required int Heads { get; init; }
 
     /// <summary>
-    /// Heads of keys and values (grouped-query attention); they divide the heads. As many as <see cref="Heads"/> by
+    /// Number of heads of keys and values (grouped-query attention); it divides <see cref="Heads"/>, which is the
     /// default.
     /// </summary>
     public int KeyValueHeads { get; init; }
@@ -47,10 +47,10 @@ public sealed record TransformerModel
     /// <summary>Whether linear layers and norms have biases.</summary>
     public bool Biases { get; init; } = true;
 
-    /// <summary>Tokens that it is trained on, D; null where it is not said.</summary>
+    /// <summary>Number of training tokens, D; null if it is not given.</summary>
     public double? Tokens { get; init; }
 
-    /// <summary>Where the sizes are from.</summary>
+    /// <summary>The source of the sizes.</summary>
     public string Source { get; init; } = "given";
 
     /// <summary>
@@ -84,7 +84,7 @@ public sealed record TransformerModel
     /// <summary>Parameters of the embeddings: (V + s) h with learned positions.</summary>
     public double EmbeddingParameters => ((double)Vocabulary + (LearnedPositions ? Context : 0)) * Width;
 
-    /// <summary>Parameters of the last norm and, where it is not the embedding's, of the head.</summary>
+    /// <summary>Parameters of the last norm, and of the head if it does not share the embedding's matrix.</summary>
     public double HeadParameters => (Biases ? 2.0 : 1) * Width + (TiedEmbeddings ? 0 : (double)Vocabulary * Width);
 
     /// <summary>
@@ -93,10 +93,10 @@ public sealed record TransformerModel
     /// </summary>
     public double Parameters => Layers * LayerParameters + EmbeddingParameters + HeadParameters;
 
-    /// <summary>The same model with what was left open filled in, and checked.</summary>
-    /// <returns>A model whose numbers go together.</returns>
-    /// <exception cref="PlanException">They do not: a negative width, heads that do not divide it, too many
-    /// parameters.</exception>
+    /// <summary>Fills in the defaults, and checks the model.</summary>
+    /// <returns>A model whose numbers fit together.</returns>
+    /// <exception cref="PlanException">They do not: for example a negative width, heads that do not divide it, or too
+    /// many parameters.</exception>
     public TransformerModel Checked()
     {
         Positive(Layers, "layers");

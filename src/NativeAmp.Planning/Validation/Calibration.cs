@@ -1,8 +1,9 @@
 namespace NativeAmp.Planning;
 
 /// <summary>
-/// Fits the two efficiencies that no data sheet has, of products and of ZeRO-3's gathers, over every second published
-/// time (the first, the third, …): the least sum of squared relative errors. The others are kept for the test.
+/// Fits the two efficiencies that no data sheet has, of matrix products and of ZeRO-3's gathers. The fit is the least
+/// sum of squared relative errors over every second published time (the first, the third, …). The other times are for
+/// testing.
 /// </summary>
 public static class Calibration
 {
@@ -10,14 +11,14 @@ public static class Calibration
         LastStep = 0.0005,
         Least = 0.05;
 
-    /// <summary>Whether a published time is fitted over.</summary>
+    /// <summary>Whether the fit uses a published time.</summary>
     /// <param name="run">One of <see cref="PublishedRun.All"/>.</param>
     public static bool IsFitted(PublishedRun run) =>
         run is { IsTime: true }
         && PublishedRun.All.Where(r => r.IsTime).Index().First(r => r.Item == run).Index % 2 == 0;
 
-    /// <summary>The fit, made anew: a pattern search from fixed values, so that it always ends at the same.</summary>
-    /// <param name="start">What is not fitted.</param>
+    /// <summary>Computes the fit: a pattern search from fixed values, so that the result is always the same.</summary>
+    /// <param name="start">The constants; all but two stay as they are.</param>
     public static MachineConstants Fit(MachineConstants start)
     {
         ArgumentNullException.ThrowIfNull(start);
@@ -59,7 +60,7 @@ public static class Calibration
         }
     }
 
-    /// <summary>Seconds of a step that a published time says.</summary>
+    /// <summary>Seconds of a step by a published time.</summary>
     internal static double PublishedSeconds(PublishedRun run)
     {
         FlopPlan flops = FlopPlan.Of(run.Request!);

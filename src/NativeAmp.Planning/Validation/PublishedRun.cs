@@ -2,13 +2,13 @@ using System.Text.Json;
 
 namespace NativeAmp.Planning;
 
-/// <summary>What a published figure is of.</summary>
+/// <summary>The quantity of a published figure.</summary>
 public enum PublishedQuantity
 {
     /// <summary>Seconds of a step.</summary>
     Seconds,
 
-    /// <summary>10¹² FLOP a second and GPU, recomputed ones included.</summary>
+    /// <summary>10¹² FLOP per second and GPU, recomputation included.</summary>
     Tflops,
 
     /// <summary>GPU hours of the whole training.</summary>
@@ -17,7 +17,7 @@ public enum PublishedQuantity
     /// <summary>Days of the whole training.</summary>
     Days,
 
-    /// <summary>Tokens a second and GPU.</summary>
+    /// <summary>Tokens per second and GPU.</summary>
     TokensPerGpuSecond,
 
     /// <summary>GiB of weights, gradients and optimizer state of a stage's layers.</summary>
@@ -26,20 +26,20 @@ public enum PublishedQuantity
     /// <summary>GiB of activations of the first stage.</summary>
     ActivationsGib,
 
-    /// <summary>GiB a GPU by DeepSpeed's estimators.</summary>
+    /// <summary>GiB per GPU by DeepSpeed's estimators.</summary>
     DeepSpeedStateGib,
 
     /// <summary>6 N D.</summary>
     SixNd,
 
-    /// <summary>6 N D in 10¹⁵ FLOP a second for a day.</summary>
+    /// <summary>6 N D in petaflop/s-days: 10¹⁵ FLOP per second for a day.</summary>
     SixNdPetaflopDays,
 
-    /// <summary>Megawatt hours of so many GPU hours.</summary>
+    /// <summary>Megawatt hours of a number of GPU hours.</summary>
     EnergyOfHours,
 }
 
-/// <summary>A figure that somebody measured, or computed otherwise, and published.</summary>
+/// <summary>A published figure, measured or computed in another way.</summary>
 public sealed record PublishedRun
 {
     private static readonly Dictionary<string, PublishedQuantity> Quantities = new()
@@ -60,7 +60,7 @@ public sealed record PublishedRun
     /// <summary>Its name.</summary>
     public required string Id { get; init; }
 
-    /// <summary>What it is of.</summary>
+    /// <summary>The quantity of the figure.</summary>
     public required PublishedQuantity Quantity { get; init; }
 
     /// <summary>The figure.</summary>
@@ -69,25 +69,25 @@ public sealed record PublishedRun
     /// <summary>Paper and table.</summary>
     public required string Source { get; init; }
 
-    /// <summary>What the source does not say and was assumed; empty where there is nothing.</summary>
+    /// <summary>Assumptions that the source does not state; empty if there are none.</summary>
     public string Note { get; init; } = "";
 
     /// <summary>The run as a request; null where only parameters are given.</summary>
     public PlanRequest? Request { get; init; }
 
-    /// <summary>GPU hours that an energy is of.</summary>
+    /// <summary>GPU hours of an energy figure.</summary>
     public double? GpuHours { get; init; }
 
-    /// <summary>Parameters, where the source gives these alone.</summary>
+    /// <summary>Number of parameters, if the source gives only these.</summary>
     public double? Parameters { get; init; }
 
-    /// <summary>Parameters of the largest layer, likewise.</summary>
+    /// <summary>Parameters of the largest layer, if the source gives only these.</summary>
     public double? LargestLayer { get; init; }
 
-    /// <summary>How state is laid out.</summary>
+    /// <summary>The layout of state.</summary>
     public required StateLayout Layout { get; init; }
 
-    /// <summary>How the run was spread.</summary>
+    /// <summary>The split of the run.</summary>
     public required ParallelSplit Split { get; init; }
 
     /// <summary>The GPU.</summary>
@@ -97,7 +97,7 @@ public sealed record PublishedRun
     public static IReadOnlyList<PublishedRun> All { get; } = ReadAll();
 
     /// <summary>
-    /// Whether the figure is a time of a whole step or training that <see cref="Calibration"/> may be fitted over.
+    /// Whether the figure is the time of a whole step or training, which <see cref="Calibration"/> may use.
     /// </summary>
     public bool IsTime =>
         Quantity is PublishedQuantity.Seconds or PublishedQuantity.Tflops or PublishedQuantity.GpuHours;

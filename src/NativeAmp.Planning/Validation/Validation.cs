@@ -6,24 +6,25 @@ namespace NativeAmp.Planning;
 /// <param name="Run">The run, with its source.</param>
 /// <param name="Role">fit, test, memory, compute or energy.</param>
 /// <param name="Planned">The planner's figure, in the published one's unit.</param>
-/// <param name="Error">Relative: of the time of a step for rows of time, of the figure for the others.</param>
-/// <param name="Limit">What the error's size must not exceed.</param>
+/// <param name="Error">The relative error: of the time of a step for rows of time, of the figure for other
+/// rows.</param>
+/// <param name="Limit">The largest magnitude of the error allowed.</param>
 public sealed record ValidationRow(PublishedRun Run, string Role, double Planned, double Error, double Limit)
 {
-    /// <summary>Whether the planner is near enough.</summary>
+    /// <summary>Whether the error is within the limit.</summary>
     public bool Met => Math.Abs(Error) <= Limit;
 }
 
-/// <summary>The planner held to published runs.</summary>
+/// <summary>Compares the planner with published runs.</summary>
 public static class Validation
 {
-    /// <summary>How far a planned time may be from a published one.</summary>
+    /// <summary>The largest relative error of a planned time.</summary>
     public const double TimeLimit = 0.15;
 
-    /// <summary>How far planned memory, compute and energy may be from published ones.</summary>
+    /// <summary>The largest relative error of planned memory, compute and energy.</summary>
     public const double MemoryLimit = 0.05;
 
-    /// <summary>Every published run, planned.</summary>
+    /// <summary>Plans every published run.</summary>
     /// <param name="constants">Efficiencies; null for the standard ones.</param>
     public static IReadOnlyList<ValidationRow> Rows(MachineConstants? constants = null)
     {

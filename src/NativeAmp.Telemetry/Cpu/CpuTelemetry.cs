@@ -4,9 +4,8 @@ using System.Globalization;
 namespace NativeAmp.Telemetry;
 
 /// <summary>
-/// The machine's processors and this process: processor time, resident memory, and the packages' energy where RAPL
-/// (Intel's and AMD's running average power limit) can be read. On systems other than Linux the machine's own figures
-/// are not available.
+/// Telemetry of the machine's processors and this process: processor time, resident memory, and the packages' energy if
+/// RAPL (Intel's and AMD's running average power limit) can be read. The machine's figures are available only on Linux.
 /// </summary>
 public sealed class CpuTelemetry : ITelemetrySource
 {
@@ -21,7 +20,7 @@ public sealed class CpuTelemetry : ITelemetrySource
     private double? _joules;
     private long _joulesAt;
 
-    /// <summary>Looks for what can be read.</summary>
+    /// <summary>Finds the values that can be read.</summary>
     public CpuTelemetry()
         : this("/proc", "/sys/class/powercap") { }
 
@@ -37,8 +36,8 @@ public sealed class CpuTelemetry : ITelemetrySource
     /// <inheritdoc/>
     public string Name => "cpu";
 
-    /// <summary>Whether the processors' energy can be read here, and if not, why.</summary>
-    /// <param name="reason">Which packages there are, or why there are none.</param>
+    /// <summary>Whether the processors' energy can be read here.</summary>
+    /// <param name="reason">The names of the packages, or why there are none.</param>
     public static bool HasEnergy(out string reason)
     {
         var counter = new RaplCounter("/sys/class/powercap");
@@ -64,8 +63,8 @@ public sealed class CpuTelemetry : ITelemetrySource
     {
         ProcessMoment now = _clock.Read();
         TimeSpan elapsed = _clock.Elapsed(_process, now);
-        // The kernel counts a thread that runs elsewhere at its next tick: a tick that comes late may seem more than
-        // there is.
+        // The kernel counts a thread on another processor at its next tick. A late tick may show more time than there
+        // was.
         if (elapsed > TimeSpan.Zero)
             reading.Add("cpu", Math.Min(100, 100 * (now.Used - _process.Used) / elapsed / Environment.ProcessorCount));
         _process = now;
@@ -81,7 +80,7 @@ public sealed class CpuTelemetry : ITelemetrySource
 
         foreach ((string name, ProcessorTime time) in now)
         {
-            // Counted in hundredths of a second: two readings of one hundredth have no share.
+            // The kernel counts hundredths of a second: two readings within one hundredth give no share.
             if (_machine.TryGetValue(name, out ProcessorTime before) && time.Total > before.Total)
                 reading.Add(name, Math.Clamp(100.0 * (time.Busy - before.Busy) / (time.Total - before.Total), 0, 100));
         }

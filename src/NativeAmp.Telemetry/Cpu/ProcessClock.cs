@@ -1,23 +1,22 @@
 namespace NativeAmp.Telemetry;
 
-/// <summary>Processor time that this process has used, and the moment that it is of.</summary>
+/// <summary>Processor time that this process has used, and the time of the reading.</summary>
 internal readonly record struct ProcessMoment(TimeSpan Used, long At);
 
 /// <summary>
-/// Reads a process's time together with the moment. A thread that loses its processor between the two would pair a time
-/// with a later moment, and the reading after it would find more work than there was time for: such a pair is read
-/// again.
+/// Reads a process's processor time together with the clock. If the thread loses its processor between the two, the
+/// pair does not match, and the next reading would find more work than there was time for. Such a pair is read again.
 /// </summary>
-/// <param name="used">The time of all processors that was used so far.</param>
-/// <param name="time">The moment.</param>
+/// <param name="used">Returns the processor time used so far.</param>
+/// <param name="time">The clock.</param>
 internal sealed class ProcessClock(Func<TimeSpan> used, TimeProvider time)
 {
     private const int Tries = 5;
 
-    // Two looks at the clock and a call of the kernel take a few microseconds.
+    // Two readings of the clock and a system call take a few microseconds.
     private static readonly TimeSpan Near = TimeSpan.FromMilliseconds(0.1);
 
-    /// <summary>The pair whose halves lie nearest to each other.</summary>
+    /// <summary>Reads pairs, and returns the one whose two readings are nearest in time.</summary>
     public ProcessMoment Read()
     {
         (ProcessMoment best, TimeSpan least) = (default, TimeSpan.MaxValue);
@@ -33,6 +32,6 @@ internal sealed class ProcessClock(Func<TimeSpan> used, TimeProvider time)
         return best;
     }
 
-    /// <summary>From one moment to another.</summary>
+    /// <summary>The time from one reading to another.</summary>
     public TimeSpan Elapsed(ProcessMoment from, ProcessMoment to) => time.GetElapsedTime(from.At, to.At);
 }

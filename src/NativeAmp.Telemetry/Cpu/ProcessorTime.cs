@@ -3,17 +3,17 @@ using System.Globalization;
 namespace NativeAmp.Telemetry;
 
 /// <summary>A processor's time since the machine started, in the kernel's ticks (proc(5), /proc/stat).</summary>
-/// <param name="Busy">What was neither idle nor waiting for a disk.</param>
-/// <param name="Total">All of it.</param>
+/// <param name="Busy">Time that was neither idle nor waiting for a disk.</param>
+/// <param name="Total">All time.</param>
 internal readonly record struct ProcessorTime(long Busy, long Total)
 {
-    // user, nice, system, idle, iowait, irq, softirq, steal; what follows, guests' time, is part of user and nice.
+    // user, nice, system, idle, iowait, irq, softirq, steal. Then come guests' times, which are part of user and nice.
     private const int Fields = 8;
     private const int Idle = 3;
     private const int WaitingForDisk = 4;
 
-    /// <summary>The times of all processors together and of each, by the names of telemetry.</summary>
-    /// <exception cref="FormatException">It is not what the kernel writes.</exception>
+    /// <summary>Parses the times of each processor and of all together, by the names of telemetry.</summary>
+    /// <exception cref="FormatException">The text is not in the kernel's format.</exception>
     public static Dictionary<string, ProcessorTime> Parse(string stat)
     {
         var times = new Dictionary<string, ProcessorTime>(StringComparer.Ordinal);

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace NativeAmp.Telemetry;
 
 /// <summary>
-/// Energy of the processor packages (Linux, Documentation/power/powercap): a counter of microjoules a package, which
-/// wraps around at max_energy_range_uj. Read as a sum that only grows, from 0.
+/// Energy of the processor packages (Linux, Documentation/power/powercap). Each package has a counter of microjoules
+/// that wraps around at max_energy_range_uj. Their sum starts at 0 and only grows.
 /// </summary>
 /// <param name="root">The folder of the zones, /sys/class/powercap.</param>
 internal sealed class RaplCounter(string root)
@@ -44,8 +44,8 @@ internal sealed class RaplCounter(string root)
         return false;
     }
 
-    // Zones are packages; what lies in them, cores and memory, is part of a package or has a counter of its own;
-    // intel-rapl-mmio counts the same once more.
+    // Zones are packages. Zones within them, cores and memory, are part of a package or have their own counters.
+    // intel-rapl-mmio counts the same again.
     private List<Package> Find()
     {
         _reason = $"this machine has no RAPL counters in {root}; virtual machines have none";

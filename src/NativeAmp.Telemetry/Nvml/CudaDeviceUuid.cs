@@ -3,15 +3,15 @@ using System.Runtime.InteropServices;
 namespace NativeAmp.Telemetry;
 
 /// <summary>
-/// The UUID under which NVML knows a GPU that CUDA knows by its number: CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER make
-/// the numbers differ, the UUID is the same.
+/// Finds the UUID of a CUDA device, by which NVML knows it. CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER make their
+/// numbers differ; the UUID is the same.
 /// </summary>
 internal static unsafe class CudaDeviceUuid
 {
     private const int Bytes = 16;
 
-    /// <summary>Asks the driver, which was started when the device was opened.</summary>
-    /// <returns>Null if it cannot be had.</returns>
+    /// <summary>Gets the UUID from the driver, which was initialized when the device was opened.</summary>
+    /// <returns>The UUID, or null if the driver does not give it.</returns>
     public static string? Of(int ordinal, out string reason)
     {
         reason = "";
@@ -43,7 +43,7 @@ internal static unsafe class CudaDeviceUuid
         return null;
     }
 
-    /// <summary>GPU-, and the bytes in five groups.</summary>
+    /// <summary>Formats the UUID as "GPU-" and the bytes in five groups.</summary>
     private static string Format(ReadOnlySpan<byte> id) => "GPU-" + new Guid(id, bigEndian: true).ToString("D");
 
     private static string[] Candidates() =>

@@ -1,14 +1,14 @@
 namespace NativeAmp.Telemetry;
 
 /// <summary>
-/// An NVIDIA GPU, as NVML sees it: power, energy, memory, utilization, temperature, clocks. Making one never fails:
-/// where there is no NVML, no driver, or no such GPU, every reading says so.
+/// Telemetry of an NVIDIA GPU through NVML: power, energy, memory, utilization, temperature, clocks. Creating one never
+/// fails. Without NVML, a driver or such a GPU, every reading gives that reason.
 /// </summary>
 public sealed class GpuTelemetry : ITelemetrySource
 {
     private const double Thousand = 1000;
 
-    // What NVML gives for a value that it does not have where the call succeeds (NVML_VALUE_NOT_AVAILABLE, of 32 bits).
+    // NVML's value for "not available" when a call succeeds (NVML_VALUE_NOT_AVAILABLE, of 32 bits).
     private const uint NoValue = uint.MaxValue;
 
     private readonly NvmlLibrary? _nvml;
@@ -31,14 +31,14 @@ public sealed class GpuTelemetry : ITelemetrySource
     }
 
     /// <summary>
-    /// <c>gpu.</c> and NVML's number of the GPU, with which its values begin; <c>gpu</c> where there is none.
+    /// Prefix of its values: <c>gpu.</c> and NVML's number of the GPU, or <c>gpu</c> if there is none.
     /// </summary>
     public string Name { get; }
 
-    /// <summary>Whether there is a GPU that can be asked.</summary>
+    /// <summary>Whether the GPU can be read.</summary>
     public bool IsAvailable => _nvml is not null;
 
-    /// <summary>The GPU's name, UUID and driver; or why there is none.</summary>
+    /// <summary>The GPU's name, UUID and driver; or why it cannot be read.</summary>
     public string Description =>
         _nvml is null
             ? _reason
@@ -46,7 +46,7 @@ public sealed class GpuTelemetry : ITelemetrySource
                 + $"{_nvml.DeviceText("nvmlDeviceGetUUID", _device) ?? "no UUID"}, driver {_nvml.DriverVersion}, "
                 + $"{_nvml.Path}";
 
-    /// <summary>The GPU that a device of CUDA is, found by its UUID.</summary>
+    /// <summary>Telemetry of a CUDA device, which is found by its UUID.</summary>
     /// <param name="device">The device; it stays the caller's.</param>
     /// <exception cref="ArgumentException">The device is not a GPU.</exception>
     public static GpuTelemetry Of(Device device)
@@ -62,15 +62,17 @@ public sealed class GpuTelemetry : ITelemetrySource
             : new GpuTelemetry(null, 0, "gpu", reason);
     }
 
-    /// <summary>A GPU by its UUID, as <c>nvidia-smi -L</c> lists it.</summary>
-    /// <param name="uuid">GPU-, and hexadecimal digits in five groups.</param>
+    /// <summary>Telemetry of the GPU with a UUID, as <c>nvidia-smi -L</c> lists it.</summary>
+    /// <param name="uuid">"GPU-" and hexadecimal digits in five groups.</param>
     public static GpuTelemetry ByUuid(string uuid)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(uuid);
         return Open(nvml => (nvml.Find(uuid, out nint device), device), $"the GPU {uuid}");
     }
 
-    /// <summary>Every GPU that NVML knows; one that says why there is none otherwise.</summary>
+    /// <summary>
+    /// Telemetry of every GPU that NVML knows. Without a GPU it is a single one, whose description gives the reason.
+    /// </summary>
     public static IReadOnlyList<GpuTelemetry> All()
     {
         if (NvmlLibrary.TryOpen(out string reason) is not { } nvml)
@@ -209,7 +211,7 @@ public sealed class GpuTelemetry : ITelemetrySource
             1
         );
         NvmlReturn result = nvml.Get("nvmlDeviceGetCurrentClocksEventReasons", _device, out ulong reasons);
-        // The name before driver 535.
+        // The function's name before driver 535.
         if (result == NvmlReturn.FunctionNotFound)
             result = nvml.Get("nvmlDeviceGetCurrentClocksThrottleReasons", _device, out reasons);
         if (Succeeded(reading, "throttleReasons", result))

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace NativeAmp.Telemetry;
 
 /// <summary>
-/// NVIDIA's management library, found at run time: it comes with the driver. The environment variable
-/// NATIVEAMP_NVML_LIBRARY names another.
+/// NVIDIA's management library, loaded at run time. It comes with the driver. The environment variable
+/// NATIVEAMP_NVML_LIBRARY names another library.
 /// </summary>
 internal sealed unsafe class NvmlLibrary : IDisposable
 {
@@ -15,15 +15,15 @@ internal sealed unsafe class NvmlLibrary : IDisposable
 
     private NvmlLibrary(nint library, string path) => (_library, Path) = (library, path);
 
-    /// <summary>What was loaded.</summary>
+    /// <summary>The path of the loaded library.</summary>
     public string Path { get; }
 
-    /// <summary>Version of the driver; empty where the library does not say.</summary>
+    /// <summary>Version of the driver; empty if it is unknown.</summary>
     public string DriverVersion { get; private set; } = "";
 
     /// <summary>Loads and initializes it.</summary>
-    /// <param name="reason">Why that cannot be done.</param>
-    /// <returns>Null if it cannot.</returns>
+    /// <param name="reason">Why it cannot be loaded.</param>
+    /// <returns>The library, or null.</returns>
     public static NvmlLibrary? TryOpen(out string reason)
     {
         reason = "";
@@ -115,7 +115,7 @@ internal sealed unsafe class NvmlLibrary : IDisposable
     }
 
     /// <summary>
-    /// Reads the driver's own samples since a time; asks how many there can be where none are given room.
+    /// Reads the driver's own samples since a time. Without a buffer it returns the largest number of samples.
     /// </summary>
     public NvmlReturn GetSamples(
         nint device,
@@ -143,7 +143,7 @@ internal sealed unsafe class NvmlLibrary : IDisposable
         return result;
     }
 
-    /// <summary>A text of a device; null where there is none.</summary>
+    /// <summary>A text property of a device; null if there is none.</summary>
     public string? DeviceText(string name, nint device)
     {
         byte* text = stackalloc byte[TextLength];
@@ -154,7 +154,7 @@ internal sealed unsafe class NvmlLibrary : IDisposable
             : null;
     }
 
-    /// <summary>A result in words: the library's own, and its number.</summary>
+    /// <summary>A result in the library's words, with its number.</summary>
     public string Describe(NvmlReturn result)
     {
         string? text = Function("nvmlErrorString") is var function and not 0
@@ -166,7 +166,7 @@ internal sealed unsafe class NvmlLibrary : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        // The library stays loaded, as libcuda does: its threads may not outlive it.
+        // The library stays loaded, like libcuda: its threads must not outlive it.
         Call("nvmlShutdown");
     }
 
@@ -185,7 +185,7 @@ internal sealed unsafe class NvmlLibrary : IDisposable
             : null;
     }
 
-    // An old library lacks functions: that is an answer like others.
+    // An old library lacks functions: that is a result like any other.
     private nint Function(string name) => NativeLibrary.TryGetExport(_library, name, out nint function) ? function : 0;
 
     private static IEnumerable<string> Candidates()

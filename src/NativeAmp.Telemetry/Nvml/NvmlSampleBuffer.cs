@@ -1,15 +1,15 @@
 namespace NativeAmp.Telemetry;
 
 /// <summary>
-/// The driver's own samples of one kind, taken oftener than anybody asks: mean and maximum of those since the last
+/// The driver's own samples of one kind, which it takes more often than they are read: mean and maximum since the last
 /// reading.
 /// </summary>
 /// <param name="nvml">The library.</param>
 /// <param name="device">Its handle of the GPU.</param>
-/// <param name="type">What is sampled.</param>
-/// <param name="parts">How many of the driver's units are one.</param>
-/// <param name="mean">Under which name the mean goes.</param>
-/// <param name="max">Under which name the largest goes; null for nowhere.</param>
+/// <param name="type">The quantity sampled.</param>
+/// <param name="parts">Number of the driver's units in one unit.</param>
+/// <param name="mean">Name of the mean.</param>
+/// <param name="max">Name of the maximum; null for none.</param>
 internal sealed unsafe class NvmlSampleBuffer(
     NvmlLibrary nvml,
     nint device,
@@ -19,14 +19,14 @@ internal sealed unsafe class NvmlSampleBuffer(
     string? max = null
 )
 {
-    // Drivers keep 100 to 200; what a broken one claims must not be allocated.
+    // Drivers keep 100 to 200. A broken driver's count must not be allocated.
     private const uint MostSamples = 1 << 16;
 
     private NvmlSample[] _samples = [];
     private ulong _since;
     private bool _begun;
 
-    /// <summary>Reads what is new. What the driver sampled before the first reading is another's.</summary>
+    /// <summary>Reads the new samples. Samples from before the first reading are ignored.</summary>
     public void Read(TelemetryReading reading)
     {
         NvmlReturn result = Fetch(out NvmlValueType valueType, out uint count);

@@ -5,7 +5,7 @@ namespace NativeAmp.Telemetry;
 // Names, numbers and layouts of NVIDIA's nvml.h (version 12); tests/gpu-emulator/src/nvml/layout_check.cpp compares its
 // own with that header.
 
-/// <summary>nvmlReturn_t, as far as answers differ.</summary>
+/// <summary>nvmlReturn_t: the results that are handled differently.</summary>
 internal enum NvmlReturn
 {
     Success = 0,
@@ -72,7 +72,7 @@ internal struct NvmlSample
     public ulong TimeStamp;
     public ulong Value;
 
-    /// <summary>The union's value, of the type that the call named; null for a type that is not known.</summary>
+    /// <summary>The union's value in the type that the call gave; null for an unknown type.</summary>
     public readonly double? As(NvmlValueType type) =>
         type switch
         {

@@ -1,30 +1,30 @@
 namespace NativeAmp.Telemetry;
 
 /// <summary>
-/// Why a GPU's clocks are not higher: the bits of <c>gpu.{i}.throttleReasons</c>, as nvml.h defines them
+/// Reasons why a GPU's clocks are held down: the bits of <c>gpu.{i}.throttleReasons</c>, as nvml.h defines them
 /// (nvmlClocksEventReasons).
 /// </summary>
 [Flags]
 public enum ThrottleReasons : long
 {
-    /// <summary>Nothing holds them down.</summary>
+    /// <summary>No reason.</summary>
     None = 0,
 
-    /// <summary>Nothing runs.</summary>
+    /// <summary>The GPU is idle.</summary>
     GpuIdle = 0x1,
 
-    /// <summary>The clocks that somebody set for applications.</summary>
+    /// <summary>The application clocks that were set.</summary>
     ApplicationsClocksSetting = 0x2,
 
     /// <summary>The power limit, kept by software.</summary>
     SoftwarePowerCap = 0x4,
 
     /// <summary>
-    /// Hardware halves the clocks or more: too hot, a power brake from outside, or too much power drawn at once.
+    /// Hardware halves the clocks or more: the GPU is too hot, gets an external power brake, or draws too much power.
     /// </summary>
     HardwareSlowdown = 0x8,
 
-    /// <summary>The GPU is held to the clocks of others in its group.</summary>
+    /// <summary>The GPU follows the clocks of others in its group.</summary>
     SyncBoost = 0x10,
 
     /// <summary>Too hot: software holds GPU or memory below their limit.</summary>
@@ -36,6 +36,6 @@ public enum ThrottleReasons : long
     /// <summary>A power brake from outside, such as the power supply's.</summary>
     HardwarePowerBrakeSlowdown = 0x80,
 
-    /// <summary>The clocks that a display needs.</summary>
+    /// <summary>The clocks of the display setting.</summary>
     DisplayClockSetting = 0x100,
 }
