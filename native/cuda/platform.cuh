@@ -20,6 +20,7 @@
 // The compiler's own lowering: IEEE square root and fused multiply-add, and copies of known size.
 NAMP_DEVICE float sqrtf(float x) { return __builtin_sqrtf(x); }
 NAMP_DEVICE double sqrt(double x) { return __builtin_sqrt(x); }
+NAMP_DEVICE float fabsf(float x) { return __builtin_fabsf(x); }
 NAMP_DEVICE float fmaf(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 NAMP_DEVICE void* memcpy(void* to, const void* from, size_t bytes) {
   return __builtin_memcpy(to, from, bytes);

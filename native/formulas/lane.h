@@ -35,7 +35,13 @@ namespace namp {
 
 NAMP_FORMULA uint32_t bits(float x) {
   uint32_t u;
+#if defined(__CUDA_ARCH__)
+  // A move that the compiler does not see through. Else LLVM makes abs.f32 and neg.f32 of masks on
+  // these bits, of which PTX says that they give an unspecified NaN: a payload would be lost.
+  asm("mov.b32 %0, %1;" : "=r"(u) : "f"(x));
+#else
   memcpy(&u, &x, sizeof(u));
+#endif
   return u;
 }
 
@@ -54,7 +60,8 @@ NAMP_FORMULA float sqrt(float x) { return ::sqrtf(x); }
 // a * b + c, rounded once.
 NAMP_FORMULA float multiply_add(float a, float b, float c) { return ::fmaf(a, b, c); }
 
-NAMP_FORMULA float abs(float x) { return from_bits(bits(x) & 0x7fffffffu); }
+// Not for the bits of a NaN: see bits.
+NAMP_FORMULA float abs(float x) { return ::fabsf(x); }
 
 NAMP_FORMULA float select(bool mask, float yes, float no) { return mask ? yes : no; }
 NAMP_FORMULA uint32_t select(bool mask, uint32_t yes, uint32_t no) { return mask ? yes : no; }

@@ -56,6 +56,14 @@ TEST(GpuReport, no_kernel_uses_local_memory) {
   }
 }
 
+TEST(GpuReport, no_bits_are_taken_of_an_absolute_value_or_a_negation) {
+  EXPECT_EQ(find_embedded_bits_of_signs(), std::vector<std::string>{});
+  const std::string copied = "abs.f32 \t%f2, %f1;\n@%p1 mov.f32 %f3, %f2;\n\tmov.b32 \t%r1, ";
+  EXPECT_EQ(find_bits_of_signs(copied + "%f3;\n").size(), 1U);
+  EXPECT_EQ(find_bits_of_signs(copied + "%f1;\n").size(), 0U);
+  EXPECT_EQ(find_bits_of_signs(copied + "%f4;\n.visible .entry k(\nmov.b32 %r1, %f2;").size(), 0U);
+}
+
 TEST(GpuReport, every_kernel_is_measured) {
   for (const PtxFacts& kernel : kernels()) {
     const bool found = std::any_of(rows().begin(), rows().end(), [&](const Measured& row) {

@@ -160,9 +160,18 @@ TEST_F(FloatTest, NanIsCanonical) {
         apply<uint32_t, float>(std::string(op) + " %o, %x, %y;", {odd}, std::vector<float>{1.0F});
     EXPECT_EQ(got[0], 0x7fffffffU) << op;
   }
-  // neg and abs are of the sign bit alone.
-  EXPECT_EQ((apply<uint32_t, float>("neg.f32 %o, %x;", {odd})[0]), 0x7fc12345U);
-  EXPECT_EQ((apply<uint32_t, float>("abs.f32 %o, %x;", {odd})[0]), 0x7fc12345U);
+  // neg and abs too, though they are of the sign bit alone otherwise; of f64 PTX keeps the payload.
+  for (const char* op : {"neg.f32", "abs.f32"}) {
+    for (const uint32_t nan : {0xffc12345U, 0x7fc00001U, 0x7f800001U}) {
+      const auto got =
+          apply<uint32_t, float>(std::string(op) + " %o, %x;", {std::bit_cast<float>(nan)});
+      EXPECT_EQ(got[0], 0x7fffffffU) << op;
+    }
+  }
+  EXPECT_EQ((apply<uint32_t, float>("neg.f32 %o, %x;", {-0.0F})[0]), 0U);
+  EXPECT_EQ((apply<uint32_t, float>("abs.f32 %o, %x;", {-2.0F})[0]), 0x40000000U);
+  const auto wide = std::bit_cast<double>(uint64_t{0xfff8000012345678});
+  EXPECT_EQ((apply<uint64_t, double>("abs.f64 %o, %x;", {wide})[0]), 0x7ff8000012345678U);
 }
 
 TEST_F(FloatTest, MinimumAndMaximum) {

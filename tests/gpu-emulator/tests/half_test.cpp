@@ -84,6 +84,8 @@ TEST_F(HalfTest, ModifiersAndExtremes) {
   EXPECT_EQ(one("max.bf16", 0xbf80, 0xc000), 0xbf80);
   EXPECT_EQ((apply<uint16_t, uint16_t>("neg.f16 %o, %x;", {0x3c00})[0]), 0xbc00);
   EXPECT_EQ((apply<uint16_t, uint16_t>("abs.bf16 %o, %x;", {0xbf80})[0]), 0x3f80);
+  EXPECT_EQ((apply<uint16_t, uint16_t>("neg.f16 %o, %x;", {0xfe01})[0]), 0x7fff);
+  EXPECT_EQ((apply<uint16_t, uint16_t>("abs.bf16 %o, %x;", {0x7fc1})[0]), 0x7fff);
   EXPECT_EQ((apply<uint16_t, uint16_t>("fma.rn.relu.f16 %o, %x, %y, %z;", {0xbc00}, {0x3c00},
                                        {0x0000})[0]),
             0x0000);

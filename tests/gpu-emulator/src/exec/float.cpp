@@ -171,7 +171,8 @@ void minmax(Warp& warp, const Instruction& i, uint32_t lanes) {
   each_lane(lanes, [=](uint32_t l) { d[l] = extreme<T, kMinimum>(a[l], b[l], flags); });
 }
 
-// abs and neg change the sign bit; NaN stays as it is, as devices do.
+// abs and neg change the sign bit. A NaN of f32 comes out as the canonical one: PTX promises "an unspecified NaN" there, and
+// devices do give that one. Bits that are to stay must not go through either.
 template <class T, bool kNegate>
 void sign(Warp& warp, const Instruction& i, uint32_t lanes) {
   using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
@@ -181,7 +182,7 @@ void sign(Warp& warp, const Instruction& i, uint32_t lanes) {
   const uint16_t flags = i.flags;
   each_lane(lanes, [=](uint32_t l) {
     const Bits bits = std::bit_cast<Bits>(start_value(a[l], flags));
-    d[l] = std::bit_cast<T>(kNegate ? bits ^ top : bits & ~top);
+    d[l] = canonical(std::bit_cast<T>(kNegate ? bits ^ top : bits & ~top));
   });
 }
 template <class T>

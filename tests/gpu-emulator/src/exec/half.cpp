@@ -92,16 +92,17 @@ struct Extreme {
     return (order(a) < order(b)) == kMinimum ? a : b;
   }
 };
+// Which NaN comes of one, PTX leaves open.
 struct Absolute {
   template <class H>
   static uint16_t of(uint16_t a, uint16_t, uint16_t, uint16_t) {
-    return a & 0x7fff;
+    return is_nan<H>(a) ? kCanonicalHalfNan : a & 0x7fff;
   }
 };
 struct Negate {
   template <class H>
   static uint16_t of(uint16_t a, uint16_t, uint16_t, uint16_t) {
-    return a ^ 0x8000;
+    return is_nan<H>(a) ? kCanonicalHalfNan : a ^ 0x8000;
   }
 };
 struct PowerOfTwo {
