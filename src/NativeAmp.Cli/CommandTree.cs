@@ -15,9 +15,9 @@ namespace NativeAmp.Cli;
 /// <summary>All commands.</summary>
 internal static class CommandTree
 {
-    /// <summary>The root, writing to a terminal.</summary>
+    /// <summary>Builds the root command, which writes to a terminal.</summary>
     public static Command Build(Terminal terminal) =>
-        // Not a RootCommand, which would be called what the assembly is called.
+        // Not a RootCommand, which would take the assembly's name.
         new(
             "nativeamp",
             "Mixed-precision training for .NET: train a network, check this machine against golden files, time its "

@@ -22,7 +22,7 @@ internal sealed class BenchCommand
         "--seconds",
         20,
         new RealRange(0.001, 3600, "a number from 0.001 to 3600"),
-        "How long to measure, about."
+        "Approximate seconds to measure."
     );
 
     private readonly Option<int> _threads = CommonOptions.Threads();
@@ -49,7 +49,7 @@ internal sealed class BenchCommand
     }
 
     /// <summary>Reads a number with one of the suffixes Ki, Mi and Gi, or none.</summary>
-    /// <exception cref="UsageException">It is none, or too large.</exception>
+    /// <exception cref="UsageException">It is not a number, or is too large.</exception>
     public static long ParseCount(string text)
     {
         (string digits, int shift) = text switch
@@ -145,7 +145,7 @@ internal sealed class BenchCommand
 
     private static string Fraction(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
 
-    // Three digits, whatever the size.
+    // Three digits for every size.
     private static string Figure(double value) =>
         value.ToString(
             value >= 100 ? "0"

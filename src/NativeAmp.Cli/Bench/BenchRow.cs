@@ -2,21 +2,21 @@ using System.Text.Json.Serialization;
 
 namespace NativeAmp.Cli.Bench;
 
-/// <summary>What was measured of one kernel.</summary>
+/// <summary>The measurements of one kernel.</summary>
 /// <param name="Name">The kernel.</param>
 /// <param name="Dtype">Type of gradients and copies.</param>
-/// <param name="Bytes">Read and written by one call.</param>
-/// <param name="SecondsMedian">Of one call.</param>
-/// <param name="SecondsLowerQuartile">A quarter of the rounds were no slower.</param>
-/// <param name="SecondsUpperQuartile">A quarter of the rounds were no faster.</param>
-/// <param name="Rounds">How often it was timed, in turns with its limit.</param>
-/// <param name="GbPerS">Bytes by the median.</param>
-/// <param name="LimitGbPerS">The same of the limit, which moves the same bytes and computes nothing.</param>
-/// <param name="FractionOfLimit">Median over the rounds of the limit's time by the kernel's.</param>
-/// <param name="CopyGbPerS">The same of the driver's copy on the device, which reads half of the bytes and writes half;
-/// null on the CPU.</param>
-/// <param name="FractionOfCopy">Median over rounds with the copy of its time by the kernel's; null on the CPU.</param>
-/// <param name="MparamsPerS">Millions of parameters a second.</param>
+/// <param name="Bytes">Bytes read and written by one call.</param>
+/// <param name="SecondsMedian">Median time of one call.</param>
+/// <param name="SecondsLowerQuartile">Lower quartile of the time of one call.</param>
+/// <param name="SecondsUpperQuartile">Upper quartile of the time of one call.</param>
+/// <param name="Rounds">Number of rounds, in turns with its limit.</param>
+/// <param name="GbPerS">Bytes divided by the median time.</param>
+/// <param name="LimitGbPerS">Bandwidth of the limit, which moves the same bytes and computes nothing.</param>
+/// <param name="FractionOfLimit">Median over the rounds of the limit's time divided by the kernel's.</param>
+/// <param name="CopyGbPerS">Bandwidth of the driver's copy on the device, which reads half of the bytes and writes
+/// half; null on the CPU.</param>
+/// <param name="FractionOfCopy">Median over rounds of the copy's time divided by the kernel's; null on the CPU.</param>
+/// <param name="MparamsPerS">Millions of parameters per second.</param>
 internal sealed record BenchRow(
     string Name,
     string Dtype,
@@ -34,7 +34,7 @@ internal sealed record BenchRow(
 )
 {
     /// <summary>
-    /// The figures of a kernel over tensors of a shape: from rounds with its limit, and with a copy if there were any.
+    /// The figures of a kernel over tensors of a shape, from rounds with its limit, and with a copy if there were any.
     /// </summary>
     public static BenchRow Of(StepKernel kernel, StepShape shape, Timing limit, Timing? copy)
     {
@@ -57,7 +57,7 @@ internal sealed record BenchRow(
         );
     }
 
-    /// <summary>Gigabytes a second.</summary>
+    /// <summary>Gigabytes per second.</summary>
     public static double Bandwidth(long bytes, double seconds) => bytes / seconds * 1e-9;
 }
 

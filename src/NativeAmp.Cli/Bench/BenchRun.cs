@@ -3,11 +3,11 @@ namespace NativeAmp.Cli.Bench;
 /// <summary>Measures every kernel of a step in every type.</summary>
 internal static class BenchRun
 {
-    /// <summary>All rows.</summary>
-    /// <param name="device">Where.</param>
-    /// <param name="parameters">How many parameters.</param>
-    /// <param name="budget">Seconds for all, about.</param>
-    /// <param name="announce">Told what comes next.</param>
+    /// <summary>Measures all kernels.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="parameters">Number of parameters.</param>
+    /// <param name="budget">Approximate seconds for all kernels.</param>
+    /// <param name="announce">Called with the next kernel's name.</param>
     public static BenchRow[] Measure(Device device, long parameters, double budget, Action<string> announce)
     {
         List<BenchRow> rows = [];
@@ -26,12 +26,12 @@ internal static class BenchRun
     }
 
     /// <summary>
-    /// A kernel in turns with its limit; on a GPU then in turns with a copy of as many bytes as well.
+    /// Measures a kernel in turns with its limit; on a GPU also in turns with a copy of the same number of bytes.
     /// </summary>
-    /// <param name="timer">Of the tensors' device.</param>
-    /// <param name="kernel">What runs.</param>
-    /// <param name="tensors">Over what.</param>
-    /// <param name="budget">Seconds, about.</param>
+    /// <param name="timer">The timer of the tensors' device.</param>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="tensors">The tensors that it works on.</param>
+    /// <param name="budget">Approximate seconds.</param>
     public static BenchRow Measure(InterleavedTimer timer, StepKernel kernel, RotatedTensors tensors, double budget)
     {
         StepTensors[] copies = tensors.For(kernel);

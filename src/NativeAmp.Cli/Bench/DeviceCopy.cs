@@ -1,8 +1,7 @@
 namespace NativeAmp.Cli.Bench;
 
 /// <summary>
-/// What a driver's copy on the device moves in the same time: as many bytes as a kernel, half of them read and half
-/// written.
+/// A driver's copy on the device that moves as many bytes as a kernel: half of them read, half written.
 /// </summary>
 internal sealed class DeviceCopy : IDisposable
 {
@@ -14,9 +13,9 @@ internal sealed class DeviceCopy : IDisposable
     private readonly long _stride;
     private readonly int _places;
 
-    /// <param name="device">Where.</param>
+    /// <param name="device">The device.</param>
     /// <param name="moved">Bytes that one call reads and writes.</param>
-    /// <param name="places">Places that are used in turns.</param>
+    /// <param name="places">Number of places that are used in turns.</param>
     public DeviceCopy(Device device, long moved, int places)
     {
         _device = device;
@@ -36,7 +35,7 @@ internal sealed class DeviceCopy : IDisposable
         device.FillMemory(_source.Pointer, 0x3C, _stride * places);
     }
 
-    /// <summary>Where it copies to: the places one after the other, each a multiple of 256 bytes long.</summary>
+    /// <summary>The destination: the places one after the other, each a multiple of 256 bytes long.</summary>
     public DeviceBuffer Destination { get; }
 
     /// <summary>Copies once; the argument counts calls.</summary>

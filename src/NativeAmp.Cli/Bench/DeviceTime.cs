@@ -1,8 +1,8 @@
 namespace NativeAmp.Cli.Bench;
 
 /// <summary>
-/// Seconds as a device sees them: asking waits for all work that was put there before. Events give a span in float32
-/// milliseconds, of which a minute has four microseconds; so the short spans between two questions are added up in
+/// The device's clock in seconds. Reading it waits for all earlier work. An event gives a span in float32 milliseconds,
+/// which after a minute is accurate to four microseconds; so the short spans between two readings are summed in
 /// float64.
 /// </summary>
 internal sealed class DeviceTime : IDisposable
@@ -11,7 +11,7 @@ internal sealed class DeviceTime : IDisposable
     private DeviceEvent _now;
     private double _seconds;
 
-    /// <summary>Begins with zero, now.</summary>
+    /// <summary>Starts at zero.</summary>
     public DeviceTime(Device device)
     {
         _before = new DeviceEvent(device);
@@ -19,7 +19,7 @@ internal sealed class DeviceTime : IDisposable
         _before.Record();
     }
 
-    /// <summary>Since the beginning.</summary>
+    /// <summary>Seconds since the start.</summary>
     public double Seconds()
     {
         _now.Record();

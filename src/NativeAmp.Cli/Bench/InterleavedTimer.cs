@@ -1,11 +1,11 @@
 namespace NativeAmp.Cli.Bench;
 
 /// <summary>
-/// Times a kernel and its limit in turns, as the device sees them, so that a noisy moment of the machine meets both.
+/// Times a kernel and its limit in turns by the device's clock, so that noise on the machine affects both.
 /// </summary>
 internal sealed class InterleavedTimer : IDisposable
 {
-    // What is shorter is repeated until it is as long: an event and a call cost a microsecond or so.
+    // Shorter work is repeated until it takes this long: an event and a call cost about a microsecond.
     private const double ShortestSpan = 2e-3;
     private const int FewestRounds = 5;
     private const int MostRounds = 1000;
@@ -21,10 +21,11 @@ internal sealed class InterleavedTimer : IDisposable
         _end = new DeviceEvent(device);
     }
 
-    /// <summary>Times rounds of both until the time is up, each at least a few times.</summary>
+    /// <summary>Times rounds of both until the budget is spent, and at least a few.</summary>
     /// <param name="kernel">Runs the kernel once; the argument counts calls from 0.</param>
-    /// <param name="limit">Runs its limit once, likewise; it is called an even number of times for each count.</param>
-    /// <param name="budget">Seconds to spend, about.</param>
+    /// <param name="limit">Runs its limit once, with the same argument; it is called an even number of times for each
+    /// count.</param>
+    /// <param name="budget">Approximate seconds to spend.</param>
     public Timing Measure(Action<int> kernel, Action<int> limit, double budget)
     {
         int calls = 0,
@@ -59,8 +60,8 @@ internal sealed class InterleavedTimer : IDisposable
         }
     }
 
-    // Each by its own time: a fast one after a slow one, called once, would be measured waking threads and fetching
-    // what the other drove out of the caches.
+    // Each is repeated by its own time: a single fast call after a slow one would measure waking threads and fetching
+    // data that the slow one drove out of the caches.
     private static int Repeats(double once) =>
         (int)Math.Clamp(Math.Ceiling(ShortestSpan / Math.Max(once, 1e-7)), 1, 20000);
 
@@ -73,14 +74,14 @@ internal sealed class InterleavedTimer : IDisposable
 }
 
 /// <summary>Seconds of one call, round by round.</summary>
-/// <param name="Kernel">Of the kernel.</param>
-/// <param name="Limit">Of its limit in the same round.</param>
+/// <param name="Kernel">Times of the kernel.</param>
+/// <param name="Limit">Times of its limit in the same rounds.</param>
 internal sealed record Timing(double[] Kernel, double[] Limit)
 {
-    /// <summary>How near the limit the kernel is: the median of the rounds' ratios.</summary>
+    /// <summary>The limit's time divided by the kernel's: the median of the rounds' ratios.</summary>
     public double FractionOfLimit => Quantile([.. Kernel.Zip(Limit, (kernel, limit) => limit / kernel)], 0.5);
 
-    /// <summary>The value that a part of the others does not exceed, between neighbours in proportion.</summary>
+    /// <summary>A quantile of the values, with linear interpolation.</summary>
     public static double Quantile(double[] values, double part)
     {
         double[] sorted = [.. values.Order()];

@@ -1,12 +1,12 @@
 namespace NativeAmp.Cli.Bench;
 
 /// <summary>
-/// Copies of a step's tensors that are used in turns, so that a GPU's kernel finds nothing of its last call in the
-/// cache. On the CPU there is one: there a small number of parameters asks for what the caches give.
+/// Copies of a step's tensors that are used in turns, so that a GPU's kernel finds no data of its last call in the
+/// cache. On the CPU there is one copy: there a small number of parameters measures the caches on purpose.
 /// </summary>
 internal sealed class RotatedTensors(Device device, StepShape shape) : IDisposable
 {
-    // Caches larger than this are still to come.
+    // No GPU has a larger cache yet.
     private const long LargestGpuCache = 256L << 20;
     private const int MostCopies = 8;
 
@@ -16,11 +16,13 @@ internal sealed class RotatedTensors(Device device, StepShape shape) : IDisposab
 
     public StepShape Shape => shape;
 
-    /// <summary>Copies that outgrow a GPU's cache together, where a call touches this many bytes of each.</summary>
+    /// <summary>
+    /// Number of copies that exceed a GPU's cache together, if a call touches this many bytes of each.
+    /// </summary>
     public static int CopiesOf(long bytes) => (int)Math.Clamp(LargestGpuCache / bytes + 1, 1, MostCopies);
 
     /// <summary>
-    /// The copies for a kernel, made where they are not there yet; call i takes the one at i modulo their number.
+    /// The copies for a kernel, created if they are not there yet. Call i takes the copy at i modulo their number.
     /// </summary>
     public StepTensors[] For(StepKernel kernel)
     {

@@ -2,7 +2,7 @@ using NativeAmp.Instruments;
 
 namespace NativeAmp.Cli.Bench;
 
-/// <summary>A kernel of an optimizer step: what it runs, and the memory traffic that limits it.</summary>
+/// <summary>A kernel of an optimizer step, and the memory traffic that limits it.</summary>
 internal sealed class StepKernel
 {
     private static readonly AdamOptions[] Groups = [new() { LearningRate = 1e-3f, WeightDecay = 0.01f }];
@@ -20,7 +20,7 @@ internal sealed class StepKernel
 
     public string Name { get; }
 
-    /// <summary>Parameters to their copies in half precision.</summary>
+    /// <summary>Casts parameters to their half-precision copies.</summary>
     public static StepKernel Cast { get; } =
         new(
             "cast",
@@ -40,24 +40,24 @@ internal sealed class StepKernel
             )
         );
 
-    /// <summary>All gradients read once: finite, and their norm.</summary>
+    /// <summary>Reads all gradients once: checks that they are finite, and measures their norm.</summary>
     public static StepKernel UnscaleAndCheck { get; } = new("unscale and check", RunCheck, CheckPass());
 
     /// <summary>AdamW, which also unscales and writes the copies.</summary>
     public static StepKernel Adam { get; } = new("Adam", t => RunAdam(t, check: false), AdamPass());
 
-    /// <summary>The whole step: check, Adam, the scale's update.</summary>
+    /// <summary>The whole step: check, Adam, update of the scale.</summary>
     public static StepKernel AmpStep { get; } = new("AMP step", RunStep, CheckPass(), AdamPass());
 
-    /// <summary>All of them.</summary>
+    /// <summary>All kernels.</summary>
     public static IReadOnlyList<StepKernel> All { get; } = [Cast, ScaledBackward, UnscaleAndCheck, Adam, AmpStep];
 
     /// <summary>
-    /// Whether it means anything for gradients of this type: float32 parameters have no copy to be cast to.
+    /// Whether the kernel applies to gradients of this type: float32 parameters have no copy to cast to.
     /// </summary>
     public bool Takes(DType dtype) => this != Cast || dtype.IsHalfPrecision();
 
-    /// <summary>Bytes that it reads and writes, were each moved once a pass.</summary>
+    /// <summary>Bytes that it reads and writes, each moved once per pass.</summary>
     public long Bytes(StepShape shape) =>
         shape.Count
         * _passes.Sum(pass =>
@@ -68,7 +68,9 @@ internal sealed class StepKernel
     /// <summary>Runs it once.</summary>
     public void Run(StepTensors tensors) => _run(tensors);
 
-    /// <summary>Moves its bytes once, and computes nothing. A second time restores what is read and written.</summary>
+    /// <summary>
+    /// Moves its bytes once, and computes nothing. A second call restores columns that are read and written.
+    /// </summary>
     public void RunLimit(StepTensors tensors)
     {
         Span<ColumnAccess> accesses = stackalloc ColumnAccess[StepTensors.ColumnCount];
@@ -80,7 +82,7 @@ internal sealed class StepKernel
         }
     }
 
-    // Adam writes no copy of float32 parameters: they are it.
+    // Adam writes no copy of float32 parameters: they are their own copy.
     private ColumnAccess Access(StepShape shape, int column, ColumnAccess access) =>
         column == StepTensors.Copy && this != ScaledBackward && !HasCopies(shape) ? ColumnAccess.None : access;
 

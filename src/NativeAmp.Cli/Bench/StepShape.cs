@@ -1,10 +1,10 @@
 namespace NativeAmp.Cli.Bench;
 
-/// <summary>The parameters that a step is measured over.</summary>
+/// <summary>The number and layout of the parameters of a measured step.</summary>
 /// <param name="DType">Type of gradients and copies; float32 has no copy of its parameters.</param>
-/// <param name="Count">Parameters in all.</param>
-/// <param name="Tensors">Tensors that they are cut in, of one size but for the last.</param>
-/// <param name="Shift">Elements that every tensor begins past where the allocator's memory does.</param>
+/// <param name="Count">Total number of parameters.</param>
+/// <param name="Tensors">Number of tensors that they are cut into; all but the last have one size.</param>
+/// <param name="Shift">Offset of every tensor from the allocator's memory, in elements.</param>
 public sealed record StepShape(DType DType, long Count, int Tensors = 1, int Shift = 0)
 {
     /// <summary>Types that a step is measured with.</summary>

@@ -1,8 +1,8 @@
 namespace NativeAmp.Cli.Bench;
 
 /// <summary>
-/// The tensors of an optimizer step in one table, with what its kernels need beside them: what every measurement works
-/// on.
+/// The tensors of an optimizer step in one table, with the other state that its kernels need. Every measurement works
+/// on them.
 /// </summary>
 internal sealed class StepTensors : IDisposable
 {
@@ -15,7 +15,7 @@ internal sealed class StepTensors : IDisposable
         LossGradient = 5,
         ColumnCount = 6;
 
-    // Where the allocator would begin a tensor of its own.
+    // The alignment that the allocator gives a tensor of its own.
     private const long Alignment = 256;
 
     private readonly List<DeviceBuffer> _buffers = [];
@@ -47,7 +47,7 @@ internal sealed class StepTensors : IDisposable
     /// <summary>Elements of each tensor.</summary>
     public long[] Counts { get; }
 
-    /// <summary>By column, then by tensor.</summary>
+    /// <summary>Cells by column, then by tensor.</summary>
     public TensorCell[][] Cells { get; } = [];
 
     public TensorTable Table { get; } = null!;
@@ -68,7 +68,7 @@ internal sealed class StepTensors : IDisposable
             buffer.Dispose();
     }
 
-    // One buffer a column; values between -1/2 and 1/2, but for the moments, which begin with zeros.
+    // One buffer for each column. Values are between -1/2 and 1/2, except the moments, which begin at zero.
     private TensorCell[] Allocate(int column)
     {
         int size = Shape.TypeOf(column).SizeInBytes();
@@ -91,7 +91,7 @@ internal sealed class StepTensors : IDisposable
         return cells;
     }
 
-    // What a generator gave first, over and over.
+    // The first values of a generator, repeated.
     private void Fill(DeviceBuffer buffer, int seed)
     {
         int count = (int)Math.Min(buffer.Count, 1 << 16);

@@ -15,7 +15,7 @@ internal sealed class DoctorCommand
     {
         Command command = new(
             "doctor",
-            "Show what was found on this machine, what was not and why, and what that means."
+            "Show the libraries and devices of this machine: which were found, which were not and why, and the consequences."
         )
         {
             _json,

@@ -7,22 +7,22 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Cli.Doctor;
 
-/// <summary>One thing that was looked for.</summary>
-/// <param name="Name">What.</param>
+/// <summary>One thing that doctor looks for.</summary>
+/// <param name="Name">Its name.</param>
 /// <param name="Found">Whether it is there.</param>
-/// <param name="Detail">What was found, or why it was not.</param>
-/// <param name="Meaning">What that means for whoever runs here.</param>
+/// <param name="Detail">Details of what was found, or why it was not found.</param>
+/// <param name="Meaning">The consequence for the user.</param>
 internal sealed record Finding(string Name, bool Found, string Detail, string Meaning);
 
-/// <summary>What nativeamp doctor found.</summary>
+/// <summary>The findings of nativeamp doctor.</summary>
 /// <param name="Ok">Whether training works here.</param>
-/// <param name="Findings">In the order in which they depend on each other.</param>
+/// <param name="Findings">The findings, each after those that it depends on.</param>
 internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
 {
-    // How the CUDA backend's libraries are told of where cuBLAS is not among them.
+    // The CUDA backend's list of libraries has this text if cuBLAS is missing.
     private const string NoCublas = "no cuBLAS";
 
-    /// <summary>Looks at the machine.</summary>
+    /// <summary>Examines the machine.</summary>
     public static DoctorReport Examine()
     {
         List<Finding> findings = [System(), Cpu()];
@@ -136,7 +136,7 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
         );
     }
 
-    /// <summary>Opens a device and loads a kernel there: what is found works.</summary>
+    /// <summary>Opens a device and loads a kernel there, so that a device that is found also works.</summary>
     private static (Finding Finding, DeviceInfo? Info) CudaDevice(int ordinal)
     {
         string name = $"cuda device {ordinal}";

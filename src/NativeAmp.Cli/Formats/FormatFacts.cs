@@ -4,8 +4,7 @@ using System.Text.Json.Serialization;
 namespace NativeAmp.Cli.Formats;
 
 /// <summary>
-/// What there is to know about a format, as --json writes it. Every value of these formats is a double, so that numbers
-/// are exact.
+/// The facts of a format, as --json writes them. Every value of these formats fits a double, so that numbers are exact.
 /// </summary>
 internal sealed record FormatFacts(
     string Name,
@@ -107,10 +106,10 @@ internal sealed record NumberFacts(
         };
 }
 
-/// <summary>A number that was asked about.</summary>
+/// <summary>A number to show in each format.</summary>
 internal sealed record AskedNumber(string Number, string Value, IReadOnlyList<NumberFacts> Formats)
 {
-    /// <summary>Reads what was typed: a number, or a format and the bits of one (fp16:0x3c00).</summary>
+    /// <summary>Reads a number, or a format and bits (fp16:0x3c00).</summary>
     /// <exception cref="FormatException">It is neither.</exception>
     public static AskedNumber Read(string text)
     {
@@ -141,13 +140,13 @@ internal sealed record AskedNumber(string Number, string Value, IReadOnlyList<Nu
             || (ulong)code >> format.Bits != 0
         )
             throw new FormatException(
-                $"'{bits}' is no code of {format.Name}; it is 0x or 0b and digits for at most {format.Bits} bits."
+                $"'{bits}' is not a code of {format.Name}; it is 0x or 0b and digits for at most {format.Bits} bits."
             );
         return format.Decode(code);
     }
 }
 
-/// <summary>What --json writes: the formats, or numbers in them.</summary>
+/// <summary>The output of --json: the formats, or numbers in them.</summary>
 internal sealed record FormatsReport(IReadOnlyList<FormatFacts>? Formats, IReadOnlyList<AskedNumber>? Numbers);
 
 [JsonSourceGenerationOptions(

@@ -11,7 +11,7 @@ internal sealed class FormatsCommand
     private readonly Argument<string[]> _numbers = new("NUMBER")
     {
         Description =
-            "What to show in each format: 0.1, 1e-8, -0, inf, nan, 0x1p-24, or the bits of one, fp16:0x3c00. None "
+            "Numbers to show in each format: 0.1, 1e-8, -0, inf, nan, 0x1p-24, or bits such as fp16:0x3c00. None "
             + "shows the formats.",
         Arity = ArgumentArity.ZeroOrMore,
     };
@@ -25,7 +25,7 @@ internal sealed class FormatsCommand
     {
         Command command = new(
             "formats",
-            "Show number formats, fp32 to int4: bits, range, precision; or what a number becomes in each."
+            "Show number formats, fp32 to int4: bits, range, precision; or a number as each format holds it."
         )
         {
             _numbers,

@@ -4,11 +4,11 @@ using NativeAmp.Cli.Output;
 
 namespace NativeAmp.Cli.Formats;
 
-/// <summary>Formats and numbers in them, for people.</summary>
+/// <summary>Writes formats, and numbers in them, as text.</summary>
 internal static class FormatsText
 {
-    // Powers of two of the number line, and how many a character stands for: from below the smallest float32 to above
-    // the largest.
+    // The number line's powers of two, from below the smallest float32 to above the largest, and the powers per
+    // character.
     private const int LineStart = -152;
     private const int LineEnd = 136;
     private const int PerCharacter = 4;
@@ -30,7 +30,7 @@ internal static class FormatsText
 
     /// <summary>Headings of the table of a number in each format.</summary>
     public static IReadOnlyList<string> NumberColumns { get; } =
-    ["format", "sign exponent fraction", "stored", "relative error", "what became of it"];
+    ["format", "sign exponent fraction", "stored", "relative error", "result"];
 
     public static void WriteFormats(Terminal terminal)
     {
@@ -57,7 +57,7 @@ internal static class FormatsText
         if (shortened.Length == 0)
             return;
         terminal.Output.WriteLine();
-        terminal.Output.WriteLine("What ends in … is exactly:");
+        terminal.Output.WriteLine("Values that end in … are exactly:");
         foreach (NumberFacts facts in shortened)
             terminal.Output.WriteLine($"{facts.Format}: {facts.Stored}");
     }

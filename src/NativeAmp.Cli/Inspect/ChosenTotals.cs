@@ -3,16 +3,18 @@ using NativeAmp.Cli.Train;
 namespace NativeAmp.Cli.Inspect;
 
 /// <summary>
-/// The tensors that --tensor chose of a step of a run, together by kind. The file has reports of tensors and not their
-/// numbers: counts add up exactly, the best scale is to a power of two, and the noise of several tensors is not known.
+/// Totals by kind of the tensors that --tensor chose from a step of a run. The file has reports of tensors, not their
+/// numbers. So counts are exact sums, the best scale is exact to a power of two, and the noise of several tensors
+/// together is unknown.
 /// </summary>
 internal static class ChosenTotals
 {
     /// <summary>
-    /// A total for each kind. What is kept in float32 on purpose counts where nothing else of its kind was chosen.
+    /// A total for each kind. Tensors that stay float32 on purpose count only if no other tensor of their kind was
+    /// chosen.
     /// </summary>
-    /// <param name="tensors">The chosen ones.</param>
-    /// <param name="compute">What operators computed in, as the record says it.</param>
+    /// <param name="tensors">The chosen tensors.</param>
+    /// <param name="compute">The dtype that operators computed in, from the record.</param>
     public static IReadOnlyList<TensorReport> Of(IReadOnlyList<TensorReport> tensors, string compute)
     {
         string type = Enum.TryParse(compute, ignoreCase: true, out PrecisionKind precision)
@@ -53,7 +55,8 @@ internal static class ChosenTotals
         var statistics = new ValueStatistics();
         for (int i = 0; i < exponents.Length; i++)
         {
-            // In the middle of its power of two; the largest as it is, since it decides what overflows.
+            // A number counts as the middle of its power of two; the largest stays exact, since it decides about
+            // overflow.
             bool isTop = i == exponents.Length - 1;
             statistics.Add(Math.ScaleB(1.5, first + i), exponents[i] - (isTop ? 1 : 0));
             statistics.Add(largest, isTop ? 1 : 0);

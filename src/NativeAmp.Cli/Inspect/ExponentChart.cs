@@ -5,12 +5,12 @@ using ScottPlot.TickGenerators;
 
 namespace NativeAmp.Cli.Inspect;
 
-/// <summary>Pictures of powers of two: what formats hold, and how numbers lie among them.</summary>
+/// <summary>Charts over powers of two: the ranges of formats, and the distribution of numbers.</summary>
 internal static class ExponentChart
 {
     private const string XLabel = "power of two";
 
-    /// <summary>A line a format, from its smallest value to its largest.</summary>
+    /// <summary>One line for each format, from its smallest value to its largest.</summary>
     public static Chart Formats(IReadOnlyList<NumberFormat> formats)
     {
         var chart = new Chart("What each format can hold", XLabel, "");
@@ -24,9 +24,9 @@ internal static class ExponentChart
         return chart.LimitsY(-0.8, formats.Count - 0.2);
     }
 
-    /// <summary>How many numbers lie at each power of two, above the ranges of formats.</summary>
-    /// <param name="title">What it shows.</param>
-    /// <param name="series">Names, numbers, and a power of two that they are multiplied by.</param>
+    /// <summary>The number of values at each power of two, above the ranges of formats.</summary>
+    /// <param name="title">The chart's title.</param>
+    /// <param name="series">Names, numbers, and the power of two to multiply them by.</param>
     /// <param name="formats">The formats below.</param>
     public static Chart Histogram(
         string title,
@@ -69,8 +69,8 @@ internal static class ExponentChart
         return chart.LimitsY(-row * (formats.Count + 0.8), most * 1.06);
     }
 
-    /// <summary>Writes pictures as files, called what they show.</summary>
-    /// <exception cref="IOException">One cannot be written.</exception>
+    /// <summary>Writes charts as files, named after their titles.</summary>
+    /// <exception cref="IOException">A file cannot be written.</exception>
     public static void Save(IEnumerable<Chart> charts, string folder)
     {
         foreach (Chart chart in charts)

@@ -6,7 +6,7 @@ namespace NativeAmp.Cli.Inspect;
 /// <summary>Figures of an inspection in words.</summary>
 internal static class FigureText
 {
-    /// <summary>A share, never rounded to 0 or to all.</summary>
+    /// <summary>A share in percent, never rounded to 0 or to 100.</summary>
     public static string Share(long part, long whole)
     {
         if (part == 0 || whole == 0)
@@ -20,7 +20,7 @@ internal static class FigureText
 
     public static string Power(int exponent) => string.Create(CultureInfo.InvariantCulture, $"2^{exponent}");
 
-    /// <summary>From which power of two to which the numbers go.</summary>
+    /// <summary>The range of the numbers in powers of two.</summary>
     public static string Range(TensorReport tensor) =>
         tensor.Values == 0 ? "–"
         : tensor.Exponents.Count == 1 ? Power(tensor.FirstExponent)
@@ -31,7 +31,7 @@ internal static class FigureText
         : decibels is { } value ? value.ToString("0.#", CultureInfo.InvariantCulture) + " dB"
         : "–";
 
-    /// <summary>A format's figures in a cell: what is lost first, else how precise it is.</summary>
+    /// <summary>A format's figures in a cell: first the numbers that are lost, else the precision.</summary>
     public static string Cell(TensorReport tensor, FormatReport format)
     {
         if (tensor.Values == 0)
@@ -62,13 +62,14 @@ internal static class FigureText
                 ).Where(text => text.Length > 0)
             );
 
-    /// <summary>A name from a file without what would steer a terminal.</summary>
+    /// <summary>A name from a file, without control characters.</summary>
     public static string Name(TensorReport tensor) => Terminal.Printable(tensor.Name);
 
     public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 
     /// <summary>
-    /// How a format holds numbers of these powers of two: in full (█), as subnormals (░), or not at all (·).
+    /// A mark for how a format holds numbers of these powers of two: in full precision (█), as subnormals (░), or not
+    /// at all (·).
     /// </summary>
     public static char Mark(NumberFormat format, int low, int high) =>
         low > format.MaxExponent || high < format.SmallestExponent ? '·'
@@ -76,8 +77,8 @@ internal static class FigureText
         : '░';
 
     /// <summary>
-    /// Numbers as little columns by power of two, and below them where formats hold them in full (█) and as subnormals
-    /// (░).
+    /// A histogram over powers of two in small columns. Below are the ranges that formats hold in full precision (█)
+    /// and as subnormals (░).
     /// </summary>
     public static IEnumerable<string> Histogram(TensorReport tensor, IReadOnlyList<NumberFormat> formats)
     {

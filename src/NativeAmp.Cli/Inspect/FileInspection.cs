@@ -4,7 +4,7 @@ using NativeAmp.Training.Inspection;
 
 namespace NativeAmp.Cli.Inspect;
 
-/// <summary>Reads the tensors of files, one after the other, in memory that does not grow with them.</summary>
+/// <summary>Reads the tensors of files one after the other. Its memory does not grow with their size.</summary>
 internal sealed class FileInspection(Func<string, bool> isWanted)
 {
     private readonly ElementStatistics _elements = new();
@@ -12,7 +12,7 @@ internal sealed class FileInspection(Func<string, bool> isWanted)
     private readonly OrderedDictionary<string, ValueStatistics> _totals = [];
     private readonly List<TensorReport> _tensors = [];
 
-    /// <summary>Looks at every tensor of these files that is wanted.</summary>
+    /// <summary>Inspects every wanted tensor of these files.</summary>
     /// <exception cref="DataFormatException">A file is damaged, or none has such a tensor.</exception>
     /// <exception cref="IOException">A file cannot be read.</exception>
     public static InspectReport Run(IReadOnlyList<string> files, Func<string, bool> isWanted)
@@ -64,7 +64,7 @@ internal sealed class FileInspection(Func<string, bool> isWanted)
     }
 }
 
-/// <summary>What tensors are.</summary>
+/// <summary>Kinds of tensors.</summary>
 internal static class TensorKinds
 {
     public const string Tensor = "tensor";
@@ -77,8 +77,8 @@ internal static class TensorKinds
     public const string Counter = "counter";
 
     /// <summary>
-    /// Whether a loss scale multiplies such numbers: gradients, and Adam's running mean of them, which shows what they
-    /// were like.
+    /// Whether a loss scale would multiply tensors of this kind: gradients, and Adam's running mean, which stands for
+    /// them.
     /// </summary>
     public static bool AreScaled(string kind) => kind is Gradient or ParameterGradient or FirstMoment;
 }

@@ -12,7 +12,7 @@ internal sealed class InspectCommand
     {
         Description =
             "Safetensors files, folders of checkpoints or of shards, an index of shards "
-            + "(model.safetensors.index.json), or what train --inspect-out wrote (FILE.jsonl).",
+            + "(model.safetensors.index.json), or a file of train --inspect-out (FILE.jsonl).",
         Arity = ArgumentArity.OneOrMore,
     };
 
@@ -40,7 +40,7 @@ internal sealed class InspectCommand
     {
         Command command = new(
             "inspect",
-            "Show whether the numbers of tensors fit number formats: what overflows, becomes zero or loses bits, and "
+            "Show whether the numbers of tensors fit number formats: which numbers overflow, become zero or lose bits, and "
                 + "the scale that keeps most."
         )
         {
@@ -87,7 +87,7 @@ internal sealed class InspectCommand
         if (paths is not [var path] || !path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase))
         {
             if (step is not null || paths.Any(each => each.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase)))
-                throw new UsageException("A FILE.jsonl is inspected alone, and --step is of one.");
+                throw new UsageException("A FILE.jsonl is inspected alone, and --step needs one.");
             return (FileInspection.Run([.. paths.SelectMany(InspectInputs.Resolve).Distinct()], isWanted), null);
         }
 
@@ -95,7 +95,7 @@ internal sealed class InspectCommand
         TensorReport[] tensors = [.. record.Tensors.Where(tensor => isWanted(tensor.Name))];
         if (tensors.Length == 0)
             throw new DataFormatException(path, 0, "no tensor of such a name", "one to inspect");
-        // What is together in the file is of all tensors.
+        // The totals in the file are of all tensors.
         return (
             new InspectReport(
                 [path],

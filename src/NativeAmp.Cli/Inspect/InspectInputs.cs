@@ -3,7 +3,7 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Cli.Inspect;
 
-/// <summary>Which safetensors files a file, a folder or an index of shards means.</summary>
+/// <summary>Finds the safetensors files of an argument: a file, a folder or an index of shards.</summary>
 internal static class InspectInputs
 {
     private const string Extension = ".safetensors";
@@ -14,7 +14,7 @@ internal static class InspectInputs
     /// <summary>The files, in order.</summary>
     /// <exception cref="DataFormatException">A folder holds none, or an index is damaged or names a file
     /// elsewhere.</exception>
-    /// <exception cref="IOException">Something is not there or cannot be read.</exception>
+    /// <exception cref="IOException">A file is not there or cannot be read.</exception>
     public static IReadOnlyList<string> Resolve(string path)
     {
         if (Directory.Exists(path))
@@ -35,15 +35,13 @@ internal static class InspectInputs
                 "a folder without safetensors files",
                 "a checkpoint, shards with their index, or a file"
             );
-        // Of a run's checkpoints the newest; their names are of one length.
+        // The newest of a run's checkpoints; their names have one length.
         return tensors.All(file => Path.GetFileName(file).StartsWith(CheckpointPrefix, StringComparison.Ordinal))
             ? [tensors[^1]]
             : tensors;
     }
 
-    /// <summary>
-    /// The shards that an index names: {"weight_map": {"tensor": "file", …}}, as Hugging Face writes it.
-    /// </summary>
+    /// <summary>The shards of an index as Hugging Face writes it: {"weight_map": {"tensor": "file", …}}.</summary>
     private static IReadOnlyList<string> ReadIndex(string path)
     {
         try

@@ -6,7 +6,7 @@ namespace NativeAmp.Cli.Inspect;
 /// <summary>An inspection as a page with pictures.</summary>
 internal static class InspectPage
 {
-    // A page is to be opened on a telephone too.
+    // A phone must be able to open the page too.
     private const int MostPictures = 24;
 
     private static readonly NumberFormat[] Drawn =
@@ -18,17 +18,17 @@ internal static class InspectPage
     ];
 
     /// <summary>The page.</summary>
-    /// <param name="report">What was found.</param>
-    /// <param name="step">The step of a run that it is of, or null for files.</param>
+    /// <param name="report">The inspection.</param>
+    /// <param name="step">The step of a run, or null for files.</param>
     public static HtmlPage Of(InspectReport report, StepRecord? step)
     {
         string what = string.Join(", ", report.Files.Select(Path.GetFileName));
         HtmlPage page = new HtmlPage($"Do these numbers fit? {what}").Lead([.. Lead(report, step)]);
         page.Section("All together").Figures(Pictures(report, step));
         page.Note(
-            "Thick lines are where a format holds numbers in full precision, thin ones where they are subnormal and "
-                + "have fewer bits. What lies to the right "
-                + "of a line overflows; what lies to its left becomes zero."
+            "A format holds numbers in full precision where its line is thick, and as subnormals where it is thin: they "
+                + "have fewer bits. Numbers to the right "
+                + "of a line overflow; numbers to its left become zero."
         );
         foreach (TensorReport total in report.Totals.Where(IsOfUse))
             page.Table(
@@ -44,7 +44,7 @@ internal static class InspectPage
             );
         TensorReport[] drawn = [.. report.Tensors.Where(IsOfUse).OrderByDescending(Lost).Take(MostPictures)];
         return page.Details(
-            $"Pictures of {drawn.Length} tensors, those that lose most in fp16 first",
+            $"Pictures of {drawn.Length} tensors, those that lose the most in fp16 first",
             inner =>
                 inner.Figures([
                     .. drawn.Select(tensor => ExponentChart.Histogram(tensor.Name, [(tensor.Kind, tensor, 0)], Drawn)),
@@ -52,7 +52,7 @@ internal static class InspectPage
         );
     }
 
-    /// <summary>The pictures of all tensors of a kind together.</summary>
+    /// <summary>Charts of the tensors of each kind together.</summary>
     public static IReadOnlyList<Chart> Pictures(InspectReport report, StepRecord? step) =>
         [.. report.Totals.Where(IsOfUse).SelectMany(total => Pictures(total, step))];
 

@@ -4,8 +4,8 @@ using NativeAmp.Cli.Output;
 namespace NativeAmp.Cli.Inspect;
 
 /// <summary>
-/// An inspection for people: a line a tensor, or a block where the terminal is narrow or details are asked for, and
-/// what it comes to.
+/// Writes an inspection as text: one line for each tensor, or a block if the terminal is narrow or details were
+/// requested, and a conclusion.
 /// </summary>
 internal static class InspectText
 {
@@ -104,9 +104,9 @@ internal static class InspectText
             terminal.Output.WriteLine(LossScale(total, scale));
     }
 
-    /// <summary>The loss scale that keeps most of gradients in fp16.</summary>
+    /// <summary>A sentence about the loss scale that keeps the most gradients in fp16.</summary>
     /// <param name="gradients">The gradients.</param>
-    /// <param name="scale">The loss scale that they are multiplied by already; 1 for none.</param>
+    /// <param name="scale">The loss scale that they carry already; 1 for none.</param>
     public static string LossScale(TensorReport gradients, double scale)
     {
         FormatReport half = gradients.Of(NumberFormat.Float16);
@@ -158,7 +158,7 @@ internal static class InspectText
             FigureText.Decibels(format.BestSnrDb, IsBestExact(tensor, format)),
         ];
 
-    // At the best scale nothing overflows: where there is no noise to speak of, nothing is lost.
+    // At the best scale nothing overflows: without noise nothing is lost.
     private static bool IsBestExact(TensorReport tensor, FormatReport format) =>
         tensor is { Values: > 0, IsSum: false } && format.BestSnrDb is null;
 }

@@ -6,8 +6,8 @@ using NativeAmp.Training;
 namespace NativeAmp.Cli.Inspect;
 
 /// <summary>
-/// Looks into a run (--inspect): every so many steps at activations, gradients and parameters; and where a step fails,
-/// at that step once more, to say what overflowed first and to keep what runs it again.
+/// Inspects a run (--inspect): activations, gradients and parameters every N steps. A step that fails is run once more,
+/// to find the first overflow, and its state is saved for --replay.
 /// </summary>
 internal sealed class LiveInspector : StepInspector, IDisposable
 {
@@ -23,8 +23,8 @@ internal sealed class LiveInspector : StepInspector, IDisposable
     private OutputGuard? _outputs;
 
     /// <summary>An inspector of a run.</summary>
-    /// <param name="settings">The run's.</param>
-    /// <exception cref="IOException">The file of --inspect-out cannot be made.</exception>
+    /// <param name="settings">The settings of the run.</param>
+    /// <exception cref="IOException">The file of --inspect-out cannot be created.</exception>
     public LiveInspector(TrainSettings settings)
     {
         _settings = settings;
@@ -41,13 +41,13 @@ internal sealed class LiveInspector : StepInspector, IDisposable
     }
 
     /// <summary>
-    /// The format that numbers are held against: that which operators compute in; fp16 for a run in float32, which asks
-    /// what it would lose.
+    /// The format that numbers are compared with: the one that operators compute in. For a run in float32 it is fp16,
+    /// to show what that would lose.
     /// </summary>
     public static NumberFormat ComputeFormat(PrecisionKind precision) =>
         precision == PrecisionKind.Bf16 ? NumberFormat.BFloat16 : NumberFormat.Float16;
 
-    /// <summary>What operators compute in.</summary>
+    /// <summary>The dtype that operators compute in.</summary>
     public static DType ComputeType(PrecisionKind precision) =>
         precision switch
         {
@@ -56,7 +56,7 @@ internal sealed class LiveInspector : StepInspector, IDisposable
             _ => DType.Float32,
         };
 
-    /// <summary>Says where lines are shown, and who hears of a file that cannot be written.</summary>
+    /// <summary>Sets where lines are shown, and the guard for a file that cannot be written.</summary>
     public void Attach(ITrainProgress progress, OutputGuard outputs) => (_progress, _outputs) = (progress, outputs);
 
     public void Dispose()
@@ -67,7 +67,7 @@ internal sealed class LiveInspector : StepInspector, IDisposable
         }
         catch (IOException)
         {
-            // Every line was flushed, so that it failed before, and that was said.
+            // Every line was flushed, so a failure was reported before.
         }
     }
 
@@ -119,7 +119,7 @@ internal sealed class LiveInspector : StepInspector, IDisposable
         );
     }
 
-    /// <summary>A step's figures as a record.</summary>
+    /// <summary>Makes a record of a step's figures.</summary>
     public StepRecord Record(StepPlace place, float scale, StatisticsObserver observer) =>
         new(
             place.Step,
@@ -176,7 +176,7 @@ internal sealed class LiveInspector : StepInspector, IDisposable
         if (file is null)
             return null;
         _replays.Enqueue(file);
-        // The newest few: each is as large as a checkpoint.
+        // Keep only the newest few: each is as large as a checkpoint.
         if (_replays.Count > MostReplays)
             File.Delete(_replays.Dequeue());
         return file;

@@ -3,11 +3,12 @@ using NativeAmp.Training;
 
 namespace NativeAmp.Cli.Inspect;
 
-/// <summary>Where a step's numbers first were no longer finite.</summary>
+/// <summary>Finds the first tensor of a step that is not finite.</summary>
 internal static class Overflow
 {
     /// <summary>
-    /// The first activation in forward order, else the first gradient in backward order; null where all are finite.
+    /// The first such activation in forward order, else the first such gradient in backward order; null if all are
+    /// finite.
     /// </summary>
     public static TensorReport? First(IReadOnlyList<TensorReport> reports) =>
         reports.FirstOrDefault(report => report.Kind == TensorKinds.Activation && IsBad(report))
@@ -15,14 +16,14 @@ internal static class Overflow
             report.Kind is TensorKinds.Gradient or TensorKinds.ParameterGradient && IsBad(report)
         );
 
-    /// <summary>What was first, in a few words.</summary>
+    /// <summary>The name of the first tensor, in a few words.</summary>
     public static string Name(TensorReport report) => $"{report.Kind} of {report.Name}";
 
-    /// <summary>A sentence about it.</summary>
-    /// <param name="first">What was first; null for nothing.</param>
-    /// <param name="reports">Everything in its order.</param>
-    /// <param name="model">The model, whose parameters may be what is too large.</param>
-    /// <param name="compute">What operators compute in.</param>
+    /// <summary>Describes the overflow in a few sentences.</summary>
+    /// <param name="first">The first tensor that is not finite; null for none.</param>
+    /// <param name="reports">All tensors in order.</param>
+    /// <param name="model">The model; its parameters may be too large.</param>
+    /// <param name="compute">The dtype that operators compute in.</param>
     /// <param name="scale">The loss scale.</param>
     public static string Describe(
         TensorReport? first,

@@ -7,13 +7,13 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Cli.Inspect;
 
-/// <summary>A checkpoint of what a failed step began with, the run's settings and what came of it.</summary>
+/// <summary>A checkpoint from before a failed step, with the run's settings and the step's outcome.</summary>
 internal static class ReplayFile
 {
     private const string SettingsKey = "settings";
     private const string OutcomeKey = "outcome";
 
-    /// <summary>Saves one beside the file of --inspect-out.</summary>
+    /// <summary>Saves a file beside that of --inspect-out.</summary>
     /// <returns>Its path.</returns>
     public static string Save(FailedStep step, TrainSettings settings, StepOutcome outcome, string beside)
     {
@@ -32,8 +32,8 @@ internal static class ReplayFile
         return file;
     }
 
-    /// <summary>Reads the settings and the outcome; the state is the trainer's to read.</summary>
-    /// <exception cref="DataFormatException">It is no such file.</exception>
+    /// <summary>Reads the settings and the outcome. The trainer reads the state.</summary>
+    /// <exception cref="DataFormatException">It is not such a file.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     public static (TrainSettings Settings, StepOutcome Outcome) Read(string path)
     {
@@ -57,7 +57,7 @@ internal static class ReplayFile
         throw Foreign(path, inner: null);
     }
 
-    // What the command line's ranges hold elsewhere: a file may be anybody's.
+    // The ranges that the command line checks elsewhere: a file may come from anyone.
     private static bool IsPossible(TrainSettings settings) =>
         settings
             is {

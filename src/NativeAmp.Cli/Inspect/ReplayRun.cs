@@ -5,11 +5,11 @@ using NativeAmp.Training;
 
 namespace NativeAmp.Cli.Inspect;
 
-/// <summary>nativeamp train --replay: a failed step again, with every activation and gradient shown.</summary>
+/// <summary>nativeamp train --replay: runs a failed step again, and shows every activation and gradient.</summary>
 internal sealed class ReplayRun(string file, TrainSettings given, Terminal terminal, bool json)
 {
     /// <summary>Runs the step.</summary>
-    /// <returns>The exit code: failure where the outcome is not the recorded one.</returns>
+    /// <returns>The exit code: failure if the outcome is not the recorded one.</returns>
     public int Run()
     {
         (TrainSettings settings, StepOutcome recorded) = ReplayFile.Read(file);
@@ -26,7 +26,7 @@ internal sealed class ReplayRun(string file, TrainSettings given, Terminal termi
             Inspect = 1,
             InspectOut = null,
             GivenFacts = [],
-            // to see the gradients too; they are not finite either, so that the step is skipped all the same
+            // to see the gradients too; they are not finite either, so the step is still skipped
             OnNan = NonFiniteLoss.GoOn,
         };
         var random = new RandomGenerator(settings.Seed);
@@ -93,7 +93,7 @@ internal sealed class ReplayRun(string file, TrainSettings given, Terminal termi
         NumberFormat compute = LiveInspector.ComputeFormat(settings.Precision);
         IReadOnlyList<TensorReport> reports = inspector.Observer.Reports;
         terminal.WriteTable(
-            ["", "what", "module", "type", "values", "zeros", "powers of two", $"in {compute.Name}", "not finite"],
+            ["", "kind", "module", "type", "values", "zeros", "powers of two", $"in {compute.Name}", "not finite"],
             [
                 .. reports.Select(report =>
                     (IReadOnlyList<string>)

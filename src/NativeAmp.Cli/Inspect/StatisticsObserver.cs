@@ -3,23 +3,25 @@ using NativeAmp.Training.Inspection;
 
 namespace NativeAmp.Cli.Inspect;
 
-/// <summary>Makes a report of every activation and gradient, in the order in which they come.</summary>
+/// <summary>Makes a report of every activation and gradient, in order.</summary>
 /// <param name="compute">
-/// What operators compute in. Only what is in it, and the parameters that are rounded to it, counts together: the rest
-/// stays float32 for a reason.
+/// The dtype that operators compute in. The totals count only tensors of this dtype, and the parameters that are
+/// rounded to it: other tensors stay float32 on purpose.
 /// </param>
 internal sealed class StatisticsObserver(DType compute) : ModelObserver
 {
     private readonly ElementStatistics _elements = new();
     private readonly ValueStatistics _statistics = new();
     private readonly OrderedDictionary<string, ValueStatistics> _totals = [];
-    private readonly Dictionary<string, int> _passes = []; // how many operators have added to a parameter's gradient
+
+    // Number of operators that have added to a parameter's gradient.
+    private readonly Dictionary<string, int> _passes = [];
     private readonly List<TensorReport> _reports = [];
 
     /// <summary>Activations in forward order, gradients in backward order.</summary>
     public IReadOnlyList<TensorReport> Reports => _reports;
 
-    /// <summary>Those of a kind that count, together, by kind.</summary>
+    /// <summary>Totals by kind.</summary>
     public IReadOnlyList<TensorReport> Totals =>
         [.. _totals.Select(total => TensorReport.Of($"all of kind {total.Key}", total.Key, "", [], total.Value))];
 
@@ -67,7 +69,7 @@ internal sealed class StatisticsObserver(DType compute) : ModelObserver
         total.Add(_statistics);
     }
 
-    /// <summary>A type by safetensors' name.</summary>
+    /// <summary>The safetensors name of a type.</summary>
     public static string TypeName(DType dtype) =>
         dtype switch
         {

@@ -4,10 +4,10 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Cli.Inspect;
 
-/// <summary>Reads what --inspect-out wrote.</summary>
+/// <summary>Reads the file of --inspect-out.</summary>
 internal static class StepLog
 {
-    /// <summary>The record of a step, or the last one.</summary>
+    /// <summary>Finds the record of a step, or the last one.</summary>
     /// <param name="path">The file.</param>
     /// <param name="step">The step; null for the last that did not fail, or the last of all.</param>
     /// <exception cref="DataFormatException">It holds something else, or no such step.</exception>
@@ -32,7 +32,7 @@ internal static class StepLog
             );
     }
 
-    // A run that was killed leaves half a line at the end.
+    // A run that was killed may leave half a line at the end.
     private static StepRecord? Parse(string path, long number, string line, bool mayBeHalf)
     {
         try

@@ -3,20 +3,20 @@ using NativeAmp.Cli.Train;
 
 namespace NativeAmp.Cli.Inspect;
 
-/// <summary>A line of --inspect-out: what a step's numbers were like.</summary>
+/// <summary>A line of --inspect-out: the statistics of a step.</summary>
 /// <param name="Inspect">The step, from 1.</param>
-/// <param name="Compute">What operators computed in.</param>
+/// <param name="Compute">The dtype that operators computed in.</param>
 /// <param name="Scale">The loss scale, which gradients are multiplied by.</param>
-/// <param name="Epoch">Passes over the data before its own.</param>
-/// <param name="FirstSample">Samples of its pass before its own.</param>
+/// <param name="Epoch">Completed passes over the data.</param>
+/// <param name="FirstSample">Samples of the pass before the step's own.</param>
 /// <param name="Failed">Whether its loss or a gradient was not finite.</param>
-/// <param name="Loss">Its loss where it failed; null where that is not finite.</param>
-/// <param name="FirstOverflow">What was the first not to be finite: an activation in forward order, else a gradient in
+/// <param name="Loss">Its loss if it failed; null if the loss is not finite.</param>
+/// <param name="FirstOverflow">The first tensor that was not finite: an activation in forward order, else a gradient in
 /// backward order.</param>
-/// <param name="Samples">Indices of its samples in the data, where it failed.</param>
+/// <param name="Samples">Indices of its samples in the data, if it failed.</param>
 /// <param name="Replay">A file that 'nativeamp train --replay' runs again.</param>
 /// <param name="Tensors">Activations in forward order, gradients in backward order, parameters.</param>
-/// <param name="Totals">All of a kind together.</param>
+/// <param name="Totals">Totals by kind.</param>
 internal sealed record StepRecord(
     long Inspect,
     string Compute,
@@ -32,10 +32,10 @@ internal sealed record StepRecord(
     IReadOnlyList<TensorReport> Totals
 );
 
-/// <summary>What a step came to, kept with the file that runs it again.</summary>
+/// <summary>The outcome of a step, saved in the file that replays it.</summary>
 internal sealed record StepOutcome(double? Loss, double Scale, bool Failed, string? FirstOverflow);
 
-/// <summary>What --json writes of a replay.</summary>
+/// <summary>The output of --json for a replay.</summary>
 internal sealed record ReplayReport(StepRecord Step, StepOutcome Recorded, bool Same);
 
 [JsonSourceGenerationOptions(

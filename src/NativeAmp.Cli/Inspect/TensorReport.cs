@@ -2,18 +2,18 @@ using System.Text.Json.Serialization;
 
 namespace NativeAmp.Cli.Inspect;
 
-/// <summary>How a format would hold a tensor: as it is, and at the power-of-two scale that keeps most.</summary>
+/// <summary>How a format would hold a tensor, unscaled and at the best power-of-two scale.</summary>
 /// <param name="Format">Name of the format.</param>
 /// <param name="Overflow">Numbers past its largest value.</param>
 /// <param name="Underflow">Numbers that become zero.</param>
 /// <param name="Subnormal">Numbers with fewer significant bits.</param>
-/// <param name="SnrDb">Signal to noise of rounding; null where numbers overflow, there are none, or nothing is
+/// <param name="SnrDb">Signal-to-noise ratio of rounding; null if numbers overflow, there are none, or nothing is
 /// lost.</param>
 /// <param name="Exact">Whether nothing is lost.</param>
-/// <param name="BestScalePower">The scale that keeps most, as a power of two.</param>
-/// <param name="BestUnderflow">What becomes zero then.</param>
-/// <param name="BestSubnormal">What has fewer significant bits then.</param>
-/// <param name="BestSnrDb">Signal to noise then.</param>
+/// <param name="BestScalePower">The best scale, as a power of two.</param>
+/// <param name="BestUnderflow">Numbers that become zero at the best scale.</param>
+/// <param name="BestSubnormal">Numbers with fewer significant bits at the best scale.</param>
+/// <param name="BestSnrDb">Signal-to-noise ratio at the best scale.</param>
 internal sealed record FormatReport(
     string Format,
     long Overflow,
@@ -49,19 +49,19 @@ internal sealed record FormatReport(
         decibels is { } value && double.IsFinite(value) ? Math.Round(value, 2) : null;
 }
 
-/// <summary>What a tensor's numbers are like, and how each format would hold them.</summary>
+/// <summary>The statistics of a tensor's numbers, and how each format would hold them.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Kind">What it is: parameter, gradient, activation, optimizer state, or just a tensor.</param>
+/// <param name="Kind">Its kind: parameter, gradient, activation, optimizer state, or just a tensor.</param>
 /// <param name="DType">Its elements' type, by safetensors' names.</param>
 /// <param name="Shape">Its sizes, outermost first.</param>
-/// <param name="Count">Its numbers.</param>
+/// <param name="Count">Number of elements.</param>
 /// <param name="Zeros">Zeros among them.</param>
 /// <param name="NaN">NaNs among them.</param>
 /// <param name="Inf">Infinities among them.</param>
 /// <param name="Largest">The largest finite magnitude.</param>
 /// <param name="Smallest">The smallest magnitude above zero.</param>
-/// <param name="FirstExponent">The power of two that the first of the counts is of.</param>
-/// <param name="Exponents">How many magnitudes lie from each power of two to the next.</param>
+/// <param name="FirstExponent">The power of two of the first count.</param>
+/// <param name="Exponents">Number of magnitudes from each power of two to the next.</param>
 /// <param name="Formats">Each format.</param>
 internal sealed record TensorReport(
     string Name,
@@ -79,11 +79,11 @@ internal sealed record TensorReport(
     IReadOnlyList<FormatReport> Formats
 )
 {
-    /// <summary>The formats that numbers are held against: fp32 holds all but what a double alone can be.</summary>
+    /// <summary>The formats that numbers are compared with. fp32 holds all numbers but some doubles.</summary>
     public static IReadOnlyList<NumberFormat> Compared { get; } =
     [.. NumberFormat.All.Where(format => format != NumberFormat.Float32)];
 
-    /// <summary>Whether it was added up from reports of several tensors, whose noise together is not known.</summary>
+    /// <summary>Whether it is a sum of reports of several tensors, whose noise together is unknown.</summary>
     [JsonIgnore]
     public bool IsSum { get; init; }
 
@@ -121,8 +121,8 @@ internal sealed record TensorReport(
     public FormatReport Of(NumberFormat format) => Formats.Single(report => report.Format == format.Name);
 }
 
-/// <summary>What --json writes.</summary>
-/// <param name="Files">What was read.</param>
+/// <summary>The output of --json.</summary>
+/// <param name="Files">The files that were read.</param>
 /// <param name="Tensors">Each tensor.</param>
 /// <param name="Totals">All tensors of a kind together.</param>
 internal sealed record InspectReport(

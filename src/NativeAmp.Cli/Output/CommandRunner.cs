@@ -19,7 +19,7 @@ internal static class CommandRunner
     /// <returns>The exit code.</returns>
     public static int Run(Command root, IReadOnlyList<string> arguments, Terminal terminal)
     {
-        // The parser would take the next argument for the value.
+        // The parser would take the next argument as the value.
         if (arguments.FirstOrDefault(argument => argument is ['-', '-', _, .., '=']) is { } empty)
         {
             terminal.Error.WriteLine($"nativeamp: {empty[..^1]} is empty.");
@@ -66,7 +66,7 @@ internal static class CommandRunner
         }
         catch (Exception e)
         {
-            // A defect: the trace is what its report needs.
+            // A defect: its report needs the trace.
             terminal.Error.WriteLine($"nativeamp: unexpected failure, please report it: {e}");
             return ExitCode.Failure;
         }
@@ -83,7 +83,7 @@ internal static class CommandRunner
                 or IOException
                 or UnauthorizedAccessException;
 
-    /// <summary>The names of a command below the root, each with a space behind.</summary>
+    /// <summary>The names of a command below the root, each followed by a space.</summary>
     private static string Path(ParseResult parsed)
     {
         string path = "";

@@ -4,11 +4,11 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Cli.Output;
 
 /// <summary>
-/// Writes to the standard output or error as it is. .NET's own stream drops what a closed pipe does not take, and says
-/// nothing: a run would go on for hours that nobody hears.
+/// Writes to standard output or error, and reports failures. .NET's own stream silently drops the output when a pipe is
+/// closed: a run would go on for hours unnoticed.
 /// </summary>
 /// <param name="descriptor">1 or 2.</param>
-/// <param name="failure">What a failure says, or null to keep quiet: where there is nobody left to tell.</param>
+/// <param name="failure">The message of a failure, or null to ignore failures: nobody would see them.</param>
 internal sealed class DescriptorStream(int descriptor, string? failure) : ForwardOnlyStream(reads: false)
 {
     public override void Write(ReadOnlySpan<byte> buffer)

@@ -2,7 +2,7 @@ using System.CommandLine;
 
 namespace NativeAmp.Cli.Output;
 
-/// <summary>What --device says.</summary>
+/// <summary>The values of --device.</summary>
 internal enum DeviceChoice
 {
     Auto,
@@ -10,7 +10,7 @@ internal enum DeviceChoice
     Cuda,
 }
 
-/// <summary>Options that several commands share, and what they mean.</summary>
+/// <summary>Options that several commands share.</summary>
 internal static class CommonOptions
 {
     /// <summary>JSON on the standard output instead of text.</summary>
@@ -24,13 +24,13 @@ internal static class CommonOptions
             0,
             0,
             1024,
-            "CPU threads; 0 for what processors, CPU quota and OMP_NUM_THREADS allow.",
+            "CPU threads; 0 for as many as processors, CPU quota and OMP_NUM_THREADS allow.",
             ", 0 for as many as the machine gives"
         );
 
-    /// <summary>Which device to use.</summary>
+    /// <summary>The device to use.</summary>
     public static Option<string> Device() =>
-        OneOf("--device", "auto", "Where to compute: auto takes a GPU if there is one.", "auto", "cpu", "cuda");
+        OneOf("--device", "auto", "Device to compute on: auto takes a GPU if there is one.", "auto", "cpu", "cuda");
 
     /// <summary>An option with a few values.</summary>
     public static Option<string> OneOf(string name, string fallback, string description, params string[] values)
@@ -68,7 +68,7 @@ internal static class CommonOptions
     /// <summary>Pictures beside the text.</summary>
     public static Option<string?> Charts() => Path("--charts", "DIR", "Write the pictures too, each as SVG and PNG.");
 
-    /// <summary>Opens the device, and notes it where a GPU was looked for and there is none.</summary>
+    /// <summary>Opens the device. Writes a note if auto found no GPU.</summary>
     /// <exception cref="NativeAmpUnavailableException">It is not there; the message says why.</exception>
     public static Device Open(DeviceChoice choice, Terminal terminal, int threads = 0)
     {

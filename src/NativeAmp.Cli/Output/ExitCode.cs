@@ -1,6 +1,6 @@
 namespace NativeAmp.Cli.Output;
 
-/// <summary>What the process says to whoever started it.</summary>
+/// <summary>Process exit codes.</summary>
 internal static class ExitCode
 {
     public const int Success = 0;
@@ -8,15 +8,15 @@ internal static class ExitCode
     /// <summary>The work failed: a file, a format, a device, a tolerance.</summary>
     public const int Failure = 1;
 
-    /// <summary>The arguments make no sense.</summary>
+    /// <summary>The arguments are not valid.</summary>
     public const int Usage = 2;
 
-    /// <summary>The device, or the machine, has not enough memory.</summary>
+    /// <summary>The device or the machine does not have enough memory.</summary>
     public const int OutOfMemory = 3;
 
-    /// <summary>Stopped by Ctrl-C, SIGTERM or SIGHUP: 128 + SIGINT, as shells say it. What was done is saved.</summary>
+    /// <summary>Stopped by Ctrl-C, SIGTERM or SIGHUP: 128 + SIGINT, as in shells. The work so far is saved.</summary>
     public const int Interrupted = 130;
 
-    /// <summary>What a process that the system killed has: 128 + SIGKILL.</summary>
+    /// <summary>Exit code of a process that the system killed: 128 + SIGKILL.</summary>
     public const int Killed = 137;
 }

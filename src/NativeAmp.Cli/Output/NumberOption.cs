@@ -6,11 +6,11 @@ using System.Numerics;
 namespace NativeAmp.Cli.Output;
 
 /// <summary>
-/// Options that are numbers of a range. What lies outside is refused where it is parsed, with the range in the message.
+/// Options that are numbers in a range. The parser refuses a number outside, with the range in the message.
 /// </summary>
 internal static class NumberOption
 {
-    /// <summary>A whole number; null where it is not given.</summary>
+    /// <summary>A whole number; null if it is not given.</summary>
     public static Option<T?> Whole<T>(string name, T least, T most, string description)
         where T : struct, IBinaryInteger<T> =>
         new(name)
@@ -22,11 +22,11 @@ internal static class NumberOption
 
     /// <summary>A whole number with a default.</summary>
     /// <param name="name">The option.</param>
-    /// <param name="fallback">Its value where it is not given.</param>
+    /// <param name="fallback">Its default value.</param>
     /// <param name="least">Its least value.</param>
     /// <param name="most">Its largest value.</param>
-    /// <param name="description">For the help.</param>
-    /// <param name="aside">What the range leaves to be said, such as what 0 means.</param>
+    /// <param name="description">Text of the help.</param>
+    /// <param name="aside">Text after the range, such as the meaning of 0.</param>
     public static Option<T> Whole<T>(string name, T fallback, T least, T most, string description, string aside = "")
         where T : struct, IBinaryInteger<T> =>
         new(name)
@@ -37,7 +37,7 @@ internal static class NumberOption
             CustomParser = result => ParseWhole(result, name, least, most, aside) ?? fallback,
         };
 
-    /// <summary>A number of a range; null where it is not given.</summary>
+    /// <summary>A number of a range; null if it is not given.</summary>
     public static Option<double?> Real(string name, RealRange range, string description) =>
         new(name)
         {
@@ -82,8 +82,8 @@ internal static class NumberOption
     }
 
     /// <summary>
-    /// The value, or null where the text is none, or one that a double cannot hold: it must not become 0 or infinity in
-    /// silence.
+    /// The value, or null if the text is not a number or a double cannot hold it: it must not silently become 0 or
+    /// infinity.
     /// </summary>
     private static double? TryParse(string text)
     {
@@ -102,12 +102,12 @@ internal static class NumberOption
         $"{name} is {(string.IsNullOrWhiteSpace(text) ? $"'{text}'" : text)}; it is {range}.";
 }
 
-/// <summary>Numbers that an option takes.</summary>
-/// <param name="Least">The least of them above 0.</param>
-/// <param name="Most">The largest finite one.</param>
+/// <summary>The range of an option's numbers.</summary>
+/// <param name="Least">The smallest number above 0.</param>
+/// <param name="Most">The largest finite number.</param>
 /// <param name="Text">The range in words.</param>
-/// <param name="Zero">Whether 0 is one.</param>
-/// <param name="Infinity">Whether infinity is one.</param>
+/// <param name="Zero">Whether 0 is allowed.</param>
+/// <param name="Infinity">Whether infinity is allowed.</param>
 internal sealed record RealRange(double Least, double Most, string Text, bool Zero = false, bool Infinity = false)
 {
     public bool Contains(double value) =>

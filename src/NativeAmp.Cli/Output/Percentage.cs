@@ -2,13 +2,13 @@ using System.Globalization;
 
 namespace NativeAmp.Cli.Output;
 
-/// <summary>Shares as percentages; "-" where there is none.</summary>
+/// <summary>Formats shares as percentages; "-" if there is none.</summary>
 internal static class Percentage
 {
     /// <summary>With one digit.</summary>
     public static string Of(double share) => Text(share, "0.0");
 
-    /// <summary>With two digits, as accuracies have them.</summary>
+    /// <summary>With two digits, for accuracies.</summary>
     public static string Fine(double share) => Text(share, "0.00");
 
     private static string Text(double share, string format) =>

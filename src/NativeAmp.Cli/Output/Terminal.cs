@@ -4,23 +4,23 @@ using Spectre.Console;
 namespace NativeAmp.Cli.Output;
 
 /// <summary>
-/// Where a command writes: results to one writer, troubles to another, and whether a person is watching.
+/// The output of a command: a writer for results, one for errors, and the console if it is interactive.
 /// </summary>
 internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole? live)
 {
     // Between plain columns.
     private const int Gap = 2;
 
-    /// <summary>Results.</summary>
+    /// <summary>Writer of results.</summary>
     public TextWriter Output { get; } = output;
 
-    /// <summary>Troubles and notes.</summary>
+    /// <summary>Writer of errors and notes.</summary>
     public TextWriter Error { get; } = error;
 
-    /// <summary>A terminal that can redraw, or null where output goes to a file or a pipe.</summary>
+    /// <summary>A console that can redraw, or null if output goes to a file or a pipe.</summary>
     public IAnsiConsole? Live { get; } = live;
 
-    /// <summary>The process's own.</summary>
+    /// <summary>The terminal of the process.</summary>
     public static Terminal OfProcess() =>
         new(
             Writer(1, "cannot write to the standard output", Console.Out),
@@ -29,8 +29,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
         );
 
     /// <summary>
-    /// A table: drawn on a terminal where it fits, in plain columns where those fit or nobody watches. What is wider is
-    /// drawn with its cells wrapped between words; where words would be cut, each row is a line of headings and cells.
+    /// Writes a table. On a terminal it is drawn with lines if it fits, or else in plain columns if they fit. Output to
+    /// a file or a pipe is always in plain columns. A wider table is drawn with cells wrapped between words; if words
+    /// would be cut, each row becomes lines of headings and cells.
     /// </summary>
     public void WriteTable(IReadOnlyList<string> header, IReadOnlyList<IReadOnlyList<string>> rows)
     {
@@ -78,9 +79,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
     // A drawn column has a line and a space at either side; the last has one more line.
     private static int Drawn(int[] widths) => widths.Sum() + (3 * widths.Length) + 1;
 
-    /// <summary>A text of somebody else's without what would steer a terminal.</summary>
+    /// <summary>A foreign text without control characters.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="keep">Control characters that stay, such as ends of lines.</param>
+    /// <param name="keep">Control characters to keep, such as line ends.</param>
     public static string Printable(string text, string keep = "") =>
         string.Concat(text.Select(c => char.IsControl(c) && !keep.Contains(c) ? '\uFFFD' : c));
 

@@ -1,7 +1,7 @@
 namespace NativeAmp.Cli.Output;
 
-/// <summary>Arguments that parse but make no sense together or here.</summary>
+/// <summary>Arguments that parse, but are not valid together or here.</summary>
 internal class UsageException(string message) : Exception(message);
 
-/// <summary>What was asked for takes more memory than there is, as its sizes tell before it begins.</summary>
+/// <summary>The run needs more memory than there is. Its sizes tell this before it begins.</summary>
 internal sealed class DoesNotFitException(string message) : UsageException(message);

@@ -4,10 +4,10 @@ using NativeAmp.Planning;
 
 namespace NativeAmp.Cli.Plan;
 
-/// <summary>nativeamp plan --model cnn|mlp|gpt: what nativeamp train takes of the memory, by kind.</summary>
+/// <summary>nativeamp plan --model cnn|mlp|gpt: the memory of nativeamp train by kind.</summary>
 internal static class OwnNetworkRun
 {
-    /// <summary>Names of the networks that nativeamp train has.</summary>
+    /// <summary>Names of the networks of nativeamp train.</summary>
     public static IReadOnlyList<string> Names { get; } = ["cnn", "mlp", "gpt"];
 
     public static int Run(
@@ -53,7 +53,7 @@ internal static class OwnNetworkRun
             ]
         );
         terminal.Output.WriteLine(
-            "Workspace of the device's libraries and batches of data come on top; 'nativeamp train --json' counts "
+            "Workspace of the device's libraries and batches of data are added to this; 'nativeamp train --json' counts "
                 + "them (\"memory\")."
         );
         return ExitCode.Success;
@@ -67,7 +67,7 @@ internal static class OwnNetworkRun
     }
 }
 
-/// <summary>What --json writes of one of the own networks, in bytes.</summary>
+/// <summary>The output of --json for one of these networks, in bytes.</summary>
 internal sealed record NetworkReport(
     string Model,
     string Precision,

@@ -7,7 +7,7 @@ using NativeAmp.Planning;
 
 namespace NativeAmp.Cli.Plan;
 
-/// <summary>nativeamp plan: the options, and which of its answers they ask for.</summary>
+/// <summary>nativeamp plan: its options, and the choice of its output.</summary>
 internal sealed class PlanCommand
 {
     private const int MostGpus = 1 << 20;
@@ -18,12 +18,12 @@ internal sealed class PlanCommand
     private readonly Option<string?> _model = CommonOptions.Path(
         "--model",
         "NAME|FILE.json",
-        "What to train: a known model (--list), a JSON file of its sizes, or cnn, mlp and gpt of nativeamp train."
+        "Model to train: a known model (--list), a JSON file of its sizes, or cnn, mlp and gpt of nativeamp train."
     );
     private readonly Option<string?> _gpu = CommonOptions.Path(
         "--gpu",
         "NAME|FILE.json",
-        "On what: a known GPU (--list), or a JSON file of its data sheet [default: a100-80g]."
+        "GPU to train on: a known GPU (--list), or a JSON file of its data sheet [default: a100-80g]."
     );
     private readonly Option<string?> _catalog = CommonOptions.Path(
         "--catalog",
@@ -34,13 +34,13 @@ internal sealed class PlanCommand
         "--gpus",
         1,
         MostGpus,
-        "How many GPUs [default: as many as the split takes, or the fewest that do]."
+        "Number of GPUs [default: as many as the split needs, or the smallest number that fits]."
     );
 
     private readonly Option<string> _precision = CommonOptions.OneOf(
         "--precision",
         "bf16",
-        "What products compute in.",
+        "Precision of matrix products.",
         "fp32",
         "tf32",
         "fp16",
@@ -49,13 +49,13 @@ internal sealed class PlanCommand
     private readonly Option<string> _optimizer = CommonOptions.OneOf(
         "--optimizer",
         "adamw",
-        "Which optimizer's state.",
+        "Optimizer, for its state.",
         [.. StateLayout.Optimizers]
     );
     private readonly Option<string> _layout = CommonOptions.OneOf(
         "--layout",
         "megatron",
-        "Whose bytes a parameter in mixed precision with AdamW: megatron's 18, deepspeed's 20, nativeamp's 16.",
+        "Layout of state; bytes per parameter in mixed precision with AdamW: megatron 18, deepspeed 20, nativeamp 16.",
         [.. StateLayout.Names]
     );
 
@@ -65,29 +65,29 @@ internal sealed class PlanCommand
         1024,
         "GPUs that share each layer's products."
     );
-    private readonly Option<int?> _pipeline = NumberOption.Whole("--pipeline", 1, 100_000, "Stages of layers.");
+    private readonly Option<int?> _pipeline = NumberOption.Whole("--pipeline", 1, 100_000, "Pipeline stages.");
     private readonly Option<int?> _microBatch = NumberOption.Whole(
         "--micro-batch",
         1,
         1 << 20,
-        "Samples that a GPU computes at once."
+        "Samples of a micro-batch."
     );
     private readonly Option<int?> _interleave = NumberOption.Whole(
         "--interleave",
         1,
         1024,
-        "Groups of layers a stage, in the interleaved schedule."
+        "Groups of layers per stage, in the interleaved schedule."
     );
     private readonly Option<int?> _zero = NumberOption.Whole(
         "--zero",
         0,
         3,
-        "What copies of the model shard: 1 optimizer state, 2 gradients too, 3 parameters too."
+        "ZeRO stage: copies of the model shard 1 optimizer state, 2 gradients too, 3 parameters too."
     );
     private readonly Option<string> _recompute = CommonOptions.OneOf(
         "--recompute",
         "none",
-        "What the backward pass computes again instead of keeping it.",
+        "Activations that the backward pass recomputes instead of keeping them.",
         "none",
         "selective",
         "full"
@@ -99,14 +99,14 @@ internal sealed class PlanCommand
     private readonly Option<string> _attention = CommonOptions.OneOf(
         "--attention",
         "flash",
-        "flash keeps no scores and skips what is masked; standard does neither.",
+        "flash keeps no scores and skips masked positions; standard does neither.",
         "flash",
         "standard"
     );
     private readonly Option<string> _offload = CommonOptions.OneOf(
         "--offload",
         "none",
-        "What lives in the host's memory.",
+        "State to keep in the host's memory.",
         "none",
         "optimizer",
         "all"
@@ -129,18 +129,18 @@ internal sealed class PlanCommand
     private readonly Option<double?> _tokens = NumberOption.Real(
         "--tokens",
         new RealRange(1, 1e18, "a number from 1 to 1e18"),
-        "Tokens of the whole training [default: the model's own, or 20 a parameter]."
+        "Tokens of the whole training [default: the model's own, or 20 per parameter]."
     );
 
     private readonly Option<bool> _fit = new("--fit")
     {
-        Description = "Look for the fewest GPUs, and the best split, that train it within --days.",
+        Description = "Find the smallest number of GPUs, and the best split, that train it within --days.",
     };
     private readonly Option<double> _days = NumberOption.Real(
         "--days",
         double.PositiveInfinity,
         new RealRange(1e-6, 1e6, "a number from 1e-6 to 1e6, or inf", Infinity: true),
-        "--fit: days that the training may take."
+        "--fit: longest time of the training in days."
     );
 
     private readonly Option<string?> _sweep = new("--sweep")
@@ -164,9 +164,9 @@ internal sealed class PlanCommand
     };
     private readonly Option<bool> _rules = new("--rules")
     {
-        Description = "Show what is true of rules of thumb about parameters, compute and GPUs.",
+        Description = "Check rules of thumb about parameters, compute and GPUs.",
     };
-    private readonly Option<bool> _list = new("--list") { Description = "Show the models and GPUs that are known." };
+    private readonly Option<bool> _list = new("--list") { Description = "Show the known models and GPUs." };
     private readonly Option<bool> _explain = new("--explain")
     {
         Description = "Show every figure with its formula and source.",
@@ -223,11 +223,11 @@ internal sealed class PlanCommand
         bool json = parsed.GetValue(_json);
         Option[] answers = [.. new Option[] { _fit, _sweep, _validate, _rules, _list }.Where(Given)];
         if (answers.Length > 1)
-            throw new UsageException($"{answers[0].Name} and {answers[1].Name} are two questions: give one.");
+            throw new UsageException($"{answers[0].Name} and {answers[1].Name} exclude each other: give one.");
         if (Given(_days) && !Given(_fit))
-            throw new UsageException("--days is of --fit.");
+            throw new UsageException("--days needs --fit.");
         if (Given(_out) && !Given(_sweep))
-            throw new UsageException("--out is of --sweep.");
+            throw new UsageException("--out needs --sweep.");
         if (Given(_list))
             return PlanTables.List(catalog, terminal, json);
         if (Given(_validate))
@@ -285,7 +285,7 @@ internal sealed class PlanCommand
             OwnNetworks.Gpt(precision, batch, size.Context, size.Width, size.Heads, size.Blocks);
     }
 
-    /// <summary>The plan of the given split, or the best one where none is given.</summary>
+    /// <summary>The plan of the given split, or the best plan if no split is given.</summary>
     private TrainingPlan Planned(ParseResult parsed, PlanRequest request)
     {
         Option[] ofSplit = [_tensor, _pipeline, _microBatch, _interleave, _zero, _recompute, _sequenceParallel];
@@ -317,12 +317,12 @@ internal sealed class PlanCommand
         int all = gpus ?? group;
         if (all % group != 0)
             throw new UsageException(
-                $"--gpus is {all}, which is no multiple of --tensor {split.Tensor} × --pipeline {split.Pipeline}."
+                $"--gpus is {all}, which is not a multiple of --tensor {split.Tensor} × --pipeline {split.Pipeline}."
             );
         return Planner.Plan(request with { Split = split with { Data = all / group } });
     }
 
-    /// <summary>What no split makes fit is shown with the one that takes most care of memory.</summary>
+    /// <summary>The split that saves the most memory, to show a plan that no split makes fit.</summary>
     private static ParallelSplit Full(PlanRequest request, int gpus)
     {
         int tensor = Enumerable
@@ -334,7 +334,7 @@ internal sealed class PlanCommand
         int data = gpus / tensor / pipeline;
         if (request.Batch % data != 0)
             throw new UsageException(
-                $"--batch {request.Batch} is no multiple of the {data} copies of the model that {gpus} GPUs hold."
+                $"--batch {request.Batch} is not a multiple of the {data} copies of the model that {gpus} GPUs hold."
             );
         return request.Split with
         {

@@ -63,7 +63,7 @@ internal sealed record PlanReport(
     }
 }
 
-/// <summary>How a model is spread, as --json writes it.</summary>
+/// <summary>The split of a model, as --json writes it.</summary>
 internal sealed record PlanSplitReport(
     int Tensor,
     int Pipeline,
@@ -93,7 +93,7 @@ internal sealed record ValidationReport(
     string Note
 );
 
-/// <summary>What --validate writes.</summary>
+/// <summary>The output of --validate.</summary>
 internal sealed record ValidationTable(
     double ProductEfficiency,
     double GatherEfficiency,
@@ -104,7 +104,7 @@ internal sealed record ValidationTable(
     IReadOnlyList<ValidationReport> Rows
 );
 
-/// <summary>What --rules writes.</summary>
+/// <summary>The output of --rules.</summary>
 internal sealed record RulesReport(
     IReadOnlyList<ComputeGrowth> Growth,
     double Parameters,
@@ -112,7 +112,7 @@ internal sealed record RulesReport(
     IReadOnlyList<StateCount> GpusForState
 );
 
-/// <summary>What --list writes.</summary>
+/// <summary>The output of --list.</summary>
 internal sealed record CatalogReport(IReadOnlyList<ModelEntry> Models, IReadOnlyList<GpuEntry> Gpus);
 
 /// <summary>A known model.</summary>

@@ -5,7 +5,7 @@ using NativeAmp.Planning;
 
 namespace NativeAmp.Cli.Plan;
 
-/// <summary>The tables that are of no one plan: published runs, rules of thumb, what is known.</summary>
+/// <summary>Tables of published runs, rules of thumb, and known models and GPUs.</summary>
 internal static class PlanTables
 {
     private const double RulesParameters = 100e9;
@@ -108,7 +108,7 @@ internal static class PlanTables
                 + "layer, for GPT-3's proportions:"
         );
         terminal.WriteTable(
-            ["parameters", "compute, same tokens", "compute, 20 tokens a parameter"],
+            ["parameters", "compute, same tokens", "compute, 20 tokens per parameter"],
             [
                 .. growth.Select(g =>
                     (IReadOnlyList<string>)
@@ -122,11 +122,11 @@ internal static class PlanTables
         );
         terminal.Output.WriteLine();
         terminal.Output.WriteLine(
-            $"What {PlanUnits.Count(RulesParameters)} parameters take with Adam before the first activation, and how "
-                + $"many {gpu.Name} just hold it:"
+            $"State of {PlanUnits.Count(RulesParameters)} parameters with Adam, without activations, and the number of "
+                + $"{gpu.Name} that holds it:"
         );
         terminal.WriteTable(
-            ["state", "bytes a parameter", "in all", "GPUs"],
+            ["state", "bytes per parameter", "in all", "GPUs"],
             [
                 .. states.Select(s =>
                     (IReadOnlyList<string>)
@@ -141,8 +141,8 @@ internal static class PlanTables
         );
         terminal.Output.WriteLine();
         terminal.Output.WriteLine(
-            "Mixed precision with Adam takes no less state than float32: masters stay. It saves activations and time. "
-                + "Fewer bytes come from half gradients and smaller moments."
+            "Mixed precision with Adam needs no less state than float32: masters stay. It saves activations and time. "
+                + "Half-precision gradients and smaller moments save bytes of state."
         );
         return ExitCode.Success;
     }

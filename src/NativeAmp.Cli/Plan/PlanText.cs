@@ -3,7 +3,7 @@ using NativeAmp.Planning;
 
 namespace NativeAmp.Cli.Plan;
 
-/// <summary>A plan for people to read.</summary>
+/// <summary>Writes a plan as text.</summary>
 internal static class PlanText
 {
     public static void Write(TrainingPlan plan, bool explain, Terminal terminal)
@@ -13,7 +13,7 @@ internal static class PlanText
             $"{request.Model.Name}: {PlanUnits.Count(request.Model.Parameters)} parameters, "
                 + $"{PlanUnits.Count(request.TotalTokens)} tokens, in "
                 + $"{request.Precision.ToString().ToLowerInvariant()} "
-                + $"with {PlanUnits.Digits(request.Layout.Total)} bytes a parameter ({request.Layout.Name}'s layout)"
+                + $"with {PlanUnits.Digits(request.Layout.Total)} bytes per parameter ({request.Layout.Name}'s layout)"
         );
         terminal.Output.WriteLine($"{request.Split.Gpus} × {request.Gpu.Name}: {Split(request)}");
         terminal.Output.WriteLine();

@@ -3,7 +3,7 @@ using NativeAmp.Planning;
 
 namespace NativeAmp.Cli.Plan;
 
-/// <summary>Numbers as people read them: three digits and a unit.</summary>
+/// <summary>Formats numbers with three digits and a unit.</summary>
 internal static class PlanUnits
 {
     private static readonly (double Size, string Name)[] Counts =
@@ -25,7 +25,9 @@ internal static class PlanUnits
 
     public static string GiB(double bytes) => $"{Digits(bytes / BinaryUnits.GiB)} GiB";
 
-    /// <summary>Parameters, tokens: 175 G is said as 175 billion by those who name models, so B it is.</summary>
+    /// <summary>
+    /// Formats numbers of parameters and tokens. Names of models say 175B (billion), so the unit is B and not G.
+    /// </summary>
     public static string Count(double value)
     {
         foreach ((double size, string name) in Counts)

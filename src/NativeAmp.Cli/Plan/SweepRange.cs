@@ -3,13 +3,13 @@ using NativeAmp.Cli.Output;
 
 namespace NativeAmp.Cli.Plan;
 
-/// <summary>What --sweep says: params=1e9:1e13.</summary>
+/// <summary>The value of --sweep: params=1e9:1e13.</summary>
 internal readonly record struct SweepRange(double Least, double Most)
 {
     private const double LeastParameters = 1e6,
         MostParameters = 1e14;
 
-    /// <exception cref="UsageException">It says something else.</exception>
+    /// <exception cref="UsageException">The text has another form.</exception>
     public static SweepRange Parse(string text)
     {
         string[] ends = text.StartsWith("params=", StringComparison.Ordinal) ? text["params=".Length..].Split(':') : [];

@@ -34,7 +34,7 @@ internal static class SweepRun
     {
         IReadOnlyList<SweepPoint> points = ScalingSweep.Of(request, range.Least, range.Most, gpus, tokens);
         string data = $"{PlanUnits.Count(tokens)} tokens",
-            grown = "20 tokens a parameter";
+            grown = "20 tokens per parameter";
         Chart[] charts =
         [
             Compute(points, data, grown),
@@ -64,7 +64,7 @@ internal static class SweepRun
 
         terminal.WriteTable(Headings(data, grown), [.. points.Select(Row)]);
         terminal.Output.WriteLine(
-            $"Days are of the best split on {gpus} {request.Gpu.Name}, where one fits. Charts, table and page: {page}"
+            $"Days are those of the best split on {gpus} {request.Gpu.Name}, if one fits. Charts, table and page: {page}"
         );
         return ExitCode.Success;
     }
@@ -143,7 +143,7 @@ internal static class SweepRun
             .Note(
                 $"Computed, not measured, by nativeamp plan: {request.Precision.ToString().ToLowerInvariant()}, "
                     + $"batches of {request.Batch}, {request.Layout.Name}'s layout with "
-                    + $"{PlanUnits.Digits(request.Layout.Total)} bytes a parameter. Days are of the best split on "
+                    + $"{PlanUnits.Digits(request.Layout.Total)} bytes per parameter. Days are of the best split on "
                     + $"{gpus} GPUs; where none fits there is none. docs/planning.md has the formulas and how far "
                     + "they are from published runs."
             );

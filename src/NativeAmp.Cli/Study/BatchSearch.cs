@@ -4,27 +4,27 @@ using NativeAmp.Cli.Output;
 namespace NativeAmp.Cli.Study;
 
 /// <summary>The largest batch of a precision.</summary>
-/// <param name="Precision">Of what.</param>
-/// <param name="Largest">The largest that was found to fit; 0 where none does.</param>
-/// <param name="Smallest">The smallest that was found not to; 0 where none was.</param>
-/// <param name="Reason">What the run of that one said.</param>
+/// <param name="Precision">The precision.</param>
+/// <param name="Largest">The largest batch known to fit; 0 if none does.</param>
+/// <param name="Smallest">The smallest batch known not to fit; 0 if none is known.</param>
+/// <param name="Reason">The message of that run.</param>
 internal sealed record BatchLimit(string Precision, int Largest, int Smallest, string Reason);
 
 /// <summary>
-/// Looks for the largest batch that fits (--batch auto): doubled until a run of two steps has no memory, then halved
-/// between. Each run of it is kept, so that a study that was stopped goes on.
+/// Finds the largest batch that fits (--batch auto). It doubles the batch until a run of two steps is out of memory,
+/// then bisects. Each run is kept, so that a stopped study can go on.
 /// </summary>
 internal sealed class BatchSearch(StudySettings settings, StudyFolder folder)
 {
     private const int First = 32;
     private const int Most = 1 << 24;
 
-    // Tensor cores take multiples of 8.
+    // Tensor cores need multiples of 8.
     private const int Granule = 8;
 
-    /// <summary>The next batch to try, or 0 where the largest is known to an eighth.</summary>
-    /// <param name="fits">The largest that fits so far, or 0.</param>
-    /// <param name="fails">The smallest that does not so far, or 0.</param>
+    /// <summary>The next batch to try, or 0 if the largest is known to an eighth.</summary>
+    /// <param name="fits">The largest batch known to fit, or 0.</param>
+    /// <param name="fails">The smallest batch known not to fit, or 0.</param>
     public static int Next(int fits, int fails)
     {
         if (fails == 0)
@@ -39,8 +39,8 @@ internal sealed class BatchSearch(StudySettings settings, StudyFolder folder)
     }
 
     /// <summary>
-    /// What to measure: each precision at its largest batch, and at the largest that fits in all of them, so that there
-    /// is something to compare.
+    /// The configurations to measure: each precision at its largest batch, and at the largest batch that fits in all of
+    /// them, for comparison.
     /// </summary>
     public static IReadOnlyList<Configuration> Configurations(StudySettings settings, IReadOnlyList<BatchLimit> limits)
     {
@@ -58,13 +58,13 @@ internal sealed class BatchSearch(StudySettings settings, StudyFolder folder)
         ];
     }
 
-    /// <summary>What earlier runs tell.</summary>
+    /// <summary>The limits known from earlier runs.</summary>
     public IReadOnlyList<BatchLimit> Known() =>
         [.. settings.Precisions.Select(precision => Search(precision, probe: null))];
 
-    /// <summary>Looks for the largest batch of each precision.</summary>
-    /// <param name="probe">Runs one and gives what came of it, or null when it was stopped.</param>
-    /// <returns>The batches, or null when it was stopped.</returns>
+    /// <summary>Finds the largest batch of each precision.</summary>
+    /// <param name="probe">Makes a run and returns its result, or null if it was stopped.</param>
+    /// <returns>The limits, or null if it was stopped.</returns>
     public IReadOnlyList<BatchLimit>? Search(Func<PlannedRun, RunResult?> probe)
     {
         bool stopped = false;
@@ -89,7 +89,7 @@ internal sealed class BatchSearch(StudySettings settings, StudyFolder folder)
         return limits;
     }
 
-    /// <summary>What a run of nativeamp train has that only probes: two steps.</summary>
+    /// <summary>The options of a run of nativeamp train that only probes: two steps.</summary>
     public static IReadOnlyDictionary<string, string> TrainOptions(StudySettings settings)
     {
         var options = new OrderedDictionary<string, string>();
@@ -118,7 +118,7 @@ internal sealed class BatchSearch(StudySettings settings, StudyFolder folder)
                 continue;
             }
 
-            // Arguments that make no sense are those of too few samples for such a batch: a limit as well.
+            // Invalid arguments mean that there are too few samples for such a batch: a limit as well.
             if (result.Outcome == RunOutcome.Failed && result.ExitCode != ExitCode.Usage)
                 throw new StudyException(
                     string.Create(

@@ -6,26 +6,26 @@ using NativeAmp.Interop;
 namespace NativeAmp.Cli.Study;
 
 /// <summary>
-/// Runs nativeamp train in a process of its own, so that memory, peaks and failures are that run's alone.
+/// Runs nativeamp train in its own process, so that memory, peaks and failures belong only to that run.
 /// </summary>
 internal static class ChildRun
 {
     private const int LongestReason = 600;
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(100);
 
-    // A step in hand is finished and, at the least, the process ends.
+    // The run finishes its current step; at the latest the process ends after this time.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    /// <summary>What a process came to.</summary>
+    /// <summary>The outcome of a process.</summary>
     /// <param name="ExitCode">Its exit code; 128 + n for signal n.</param>
     /// <param name="Output">Its standard output.</param>
     /// <param name="Error">Its standard error.</param>
-    /// <param name="Seconds">How long it was there.</param>
+    /// <param name="Seconds">The time that it ran.</param>
     internal sealed record Ended(int ExitCode, string Output, string Error, double Seconds);
 
-    /// <summary>Runs it to its end, or asks it to end when the study is stopped, and waits for that.</summary>
-    /// <param name="arguments">After "nativeamp".</param>
-    /// <param name="expendable">Whether the system may rather end it than others where the machine has no more
+    /// <summary>Runs the process to its end. If the study is stopped, it asks the process to end and waits.</summary>
+    /// <param name="arguments">The arguments after "nativeamp".</param>
+    /// <param name="expendable">Whether the system should end this process before others if the machine runs out of
     /// memory.</param>
     /// <param name="watch">Called about ten times a second with the seconds so far.</param>
     /// <param name="stop">Stops it.</param>
@@ -60,7 +60,7 @@ internal static class ChildRun
         return new Ended(process.ExitCode, output.Result, error.Result, Stopwatch.GetElapsedTime(began).TotalSeconds);
     }
 
-    /// <summary>Why a run ended: the last thing that it said.</summary>
+    /// <summary>Why a run ended: the last line that it wrote.</summary>
     public static string Reason(Ended ended)
     {
         const string Name = "nativeamp: ";
@@ -82,7 +82,7 @@ internal static class ChildRun
     {
         string assembly = typeof(ChildRun).Assembly.Location;
         string self = Environment.ProcessPath ?? "dotnet";
-        // The same .NET that runs this; an executable of our own name is the command itself.
+        // The same .NET that runs this process. An executable with our own name is the command itself.
         bool isCommand = Path.GetFileNameWithoutExtension(self)
             .Equals(Path.GetFileNameWithoutExtension(assembly), StringComparison.OrdinalIgnoreCase);
         string host = isCommand || Path.GetFileNameWithoutExtension(self) == "dotnet" ? self : "dotnet";
@@ -93,7 +93,7 @@ internal static class ChildRun
         };
     }
 
-    // After Ctrl-C the terminal has told it too; it takes both for one.
+    // After Ctrl-C the terminal has signaled it too; it counts both as one.
     private static void Ask(Process process)
     {
         if (OperatingSystem.IsWindows())
@@ -111,7 +111,7 @@ internal static class ChildRun
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // It has ended already, or the system does not let us: then it decides by itself.
+            // It has ended already, or the system does not allow it: then it ends by itself.
         }
     }
 }

@@ -5,12 +5,11 @@ using NativeAmp.Reports;
 namespace NativeAmp.Cli.Study;
 
 /// <summary>
-/// Two studies of one model in one report: what changed from the first to the second, with intervals, then each by
-/// itself.
+/// A report of two studies of one model: the changes from the first to the second, with intervals, and then each study.
 /// </summary>
 internal sealed class ComparisonReport
 {
-    // What makes the work itself another, and not how much of it is done, or where.
+    // Settings that change the work itself, not its amount or place.
     private static readonly string[] Work = ["--data", "--classes", "--context", "--width", "--heads", "--blocks"];
 
     private readonly StudyFigures _first;
@@ -41,9 +40,9 @@ internal sealed class ComparisonReport
         ];
     }
 
-    /// <summary>Writes it.</summary>
+    /// <summary>Writes the report.</summary>
     /// <returns>Its path.</returns>
-    /// <exception cref="UsageException">They are of two models.</exception>
+    /// <exception cref="UsageException">The studies have different models.</exception>
     public static string Write(string path, StudyFigures first, StudyFigures second)
     {
         new ComparisonReport(first, second).Page().Save(path);

@@ -2,26 +2,23 @@ using System.Globalization;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>
-/// What a study says to somebody who has to decide: three sentences, on speed, on memory and energy, and on what to
-/// take.
-/// </summary>
+/// <summary>The conclusion of a study in three sentences: speed, memory and energy, and the recommendation.</summary>
 internal static class Decisions
 {
-    // Less memory than this is hardly a reason to take another precision.
+    // A smaller saving of memory is hardly a reason to take another precision.
     private const double WorthwhileMemory = 0.9;
 
-    // Slower than this is a price for it. That no difference was seen is not enough: with few repeats none may be seen
-    // that is there.
+    // A larger slowdown is a price for it. Seeing no difference is not enough: with few repeats a real difference may
+    // not be seen.
     private const double WorthwhileSpeed = 0.9;
 
-    /// <summary>The precision that others are compared with: FP32 where it was measured.</summary>
+    /// <summary>The precision that others are compared with: FP32 if it was measured.</summary>
     public static string Baseline(StudyFigures figures) =>
         figures.Configurations.Any(c => c.Configuration.Precision == "fp32" && c.Done.Count > 0) || figures.Any is null
             ? "fp32"
             : figures.Any.Run.Configuration.Precision;
 
-    /// <summary>The batch at which precisions are compared: the largest that most of them did.</summary>
+    /// <summary>The batch at which precisions are compared: the largest one that most of them completed.</summary>
     public static int CommonBatch(StudyFigures figures) =>
         figures
             .Batches.OrderByDescending(batch =>
@@ -30,18 +27,18 @@ internal static class Decisions
             .ThenByDescending(batch => batch)
             .First();
 
-    /// <summary>The sentences; one where nothing came to its end.</summary>
+    /// <summary>The sentences; just one if no run completed.</summary>
     public static IReadOnlyList<string> Sentences(StudyFigures figures)
     {
         if (figures.Any is null)
-            return ["No run came to its end, so there is nothing to decide by."];
+            return ["No run completed, so there is nothing to decide by."];
         string baseline = Baseline(figures);
         return [Speed(figures, baseline), Memory(figures, baseline), Choice(figures, baseline)];
     }
 
     /// <summary>
-    /// What is better the larger it is: samples a second, or for --to-accuracy the inverse of the seconds to it; NaN
-    /// where it was not reached.
+    /// The speed, of which more is better: samples per second, or for --to-accuracy the inverse of the seconds to it;
+    /// NaN if it was not reached.
     /// </summary>
     private static double Rate(StudyFigures figures, RunFigures run) =>
         figures.Settings.ToAccuracy is null ? run.SamplesPerSecond : 1 / run.SecondsToAccuracy;
@@ -113,7 +110,7 @@ internal static class Decisions
             Statistics.Median(figures.Of(figure));
     }
 
-    /// <summary>Joules of each precision after a semicolon; empty where one has none.</summary>
+    /// <summary>Joules of each precision after a semicolon; empty if one of them has none.</summary>
     private static string Joules(string what, IEnumerable<(string Precision, double Joules)> all) =>
         all.All(one => double.IsFinite(one.Joules))
             ? $"; {what} {string.Join(", ", all.Select(one => $"{Words.Precision(one.Precision)} {Words.Number(one.Joules)} J"))}"
@@ -122,8 +119,8 @@ internal static class Decisions
     private static string Choice(StudyFigures figures, string baseline)
     {
         if (Fastest(figures, c => c.Configuration.Precision == baseline) is not { } reference)
-            return $"Nothing is said of what to take: {Words.Precision(baseline)}, with which the others are "
-                + "compared, came to no end.";
+            return $"There is no recommendation: no run completed in {Words.Precision(baseline)}, the baseline of "
+                + "the comparison.";
         int batch = CommonBatch(figures);
         List<string> seen = [];
         ConfigurationFigures choice = reference;
@@ -161,7 +158,7 @@ internal static class Decisions
         return $"Take {choice.Configuration}, since {why}{accuracy}.";
     }
 
-    /// <summary>How one differs from the baseline in what it has learned, and whether it is measurably worse.</summary>
+    /// <summary>The difference from the baseline in accuracy or loss, and whether it is measurably worse.</summary>
     private static (string Text, bool Worse) Accuracy(
         ConfigurationFigures one,
         ConfigurationFigures other,

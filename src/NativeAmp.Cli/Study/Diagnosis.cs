@@ -3,14 +3,13 @@ using NativeAmp.Cli.Output;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>Why a precision is not faster than it is: a sentence a cause, each with its figure.</summary>
+/// <summary>Why a precision is not faster: one sentence for each cause, with its figure.</summary>
 internal static class Diagnosis
 {
     private const int MostShapes = 4;
 
     /// <summary>
-    /// The causes for a precision at a batch against the baseline at the same batch; empty where there is no profile of
-    /// it.
+    /// The causes for a precision at a batch, against the baseline at the same batch; empty if there is no profile.
     /// </summary>
     public static IReadOnlyList<string> Of(StudyFigures figures, string precision, int batch)
     {
@@ -67,7 +66,7 @@ internal static class Diagnosis
                 + "and only bytes are saved.";
     }
 
-    // On a GPU the profile is the host's: what the device did is seen only in how long the host waits for it.
+    // On a GPU the profile is the host's: the device's work shows only as the time that the host waits.
     private static string Gpu(ProfileGroups groups, string name)
     {
         double waiting = groups.Waiting / groups.Total;
@@ -107,7 +106,7 @@ internal static class Diagnosis
         );
     }
 
-    /// <summary>What a small batch leaves unused, from the largest batch.</summary>
+    /// <summary>The cost of a small batch, compared with the largest one.</summary>
     private static string? Batches(StudyFigures figures, string precision)
     {
         ConfigurationFigures[] all =

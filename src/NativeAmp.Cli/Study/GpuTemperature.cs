@@ -2,12 +2,12 @@ using NativeAmp.Telemetry;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>The temperature of this machine's GPUs, asked without opening one.</summary>
+/// <summary>Reads the temperature of this machine's GPUs without opening one.</summary>
 internal sealed class GpuTemperature : IDisposable
 {
     private readonly TelemetrySampler _sampler = new(GpuTelemetry.All(), TimeSpan.FromSeconds(1));
 
-    /// <summary>Degrees Celsius of the hottest, or null where none can be asked.</summary>
+    /// <summary>Degrees Celsius of the hottest GPU, or null if none can be read.</summary>
     public double? Read()
     {
         double[] degrees =

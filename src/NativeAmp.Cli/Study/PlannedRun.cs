@@ -2,32 +2,32 @@ using System.Globalization;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>A precision and a batch size, which a study compares.</summary>
+/// <summary>A precision and a batch size that a study compares.</summary>
 internal readonly record struct Configuration(string Precision, int Batch)
 {
-    /// <summary>As people read it.</summary>
+    /// <summary>The configuration in words.</summary>
     public override string ToString() =>
         string.Create(CultureInfo.InvariantCulture, $"{Precision.ToUpperInvariant()}, batch {Batch}");
 }
 
-/// <summary>Why a run is made.</summary>
+/// <summary>The purpose of a run.</summary>
 internal enum RunKind
 {
-    /// <summary>To be measured.</summary>
+    /// <summary>A run to measure.</summary>
     Measured,
 
-    /// <summary>To see where the time goes; it is no part of the figures.</summary>
+    /// <summary>A run to profile; it does not count in the figures.</summary>
     Profile,
 
-    /// <summary>To see whether its batch fits in memory.</summary>
+    /// <summary>A run to find out whether its batch fits in memory.</summary>
     Probe,
 }
 
 /// <summary>A run of a study.</summary>
-/// <param name="Configuration">What it runs.</param>
-/// <param name="Repeat">From 1; 0 where it is not measured.</param>
-/// <param name="Seed">Of weights and shuffle.</param>
-/// <param name="Kind">Why.</param>
+/// <param name="Configuration">Its configuration.</param>
+/// <param name="Repeat">Number of the repeat, from 1; 0 if the run is not measured.</param>
+/// <param name="Seed">Seed of weights and shuffle.</param>
+/// <param name="Kind">Its purpose.</param>
 internal sealed record PlannedRun(Configuration Configuration, int Repeat, ulong Seed, RunKind Kind)
 {
     /// <summary>Its folder's name.</summary>
@@ -45,13 +45,12 @@ internal sealed record PlannedRun(Configuration Configuration, int Repeat, ulong
 internal static class StudyPlan
 {
     /// <summary>
-    /// Repeat after repeat, each configuration once in a repeat and in an order of its own, so that what changes with
-    /// time (warmth, other work) meets all of them: a randomized block design. Profiles follow, which disturb nobody
-    /// there.
+    /// A randomized block design: in each repeat every configuration runs once, in a random order, so that changes over
+    /// time (temperature, other work) affect all of them. Profiles come last, where they disturb no measurement.
     /// </summary>
     public static IReadOnlyList<PlannedRun> Of(StudySettings settings, IReadOnlyList<Configuration> configurations)
     {
-        // Random(int) keeps its sequence from version to version of .NET.
+        // Random(int) keeps its sequence across versions of .NET.
         var random = new Random((int)(settings.Seed % int.MaxValue));
         List<PlannedRun> runs = [];
         for (int repeat = 1; repeat <= settings.Repeats; repeat++)

@@ -1,6 +1,6 @@
 namespace NativeAmp.Cli.Study;
 
-/// <summary>Which instructions for low precision this machine's processor has.</summary>
+/// <summary>Instructions of this machine's processor for low precision.</summary>
 internal static class Processor
 {
     // x86: conversions, products of BF16 and of FP16, each as vectors and as tiles. ARM: FP16 arithmetic and BF16
@@ -19,10 +19,10 @@ internal static class Processor
         "bf16",
     ];
 
-    /// <summary>Those that the system names; empty where it names none.</summary>
+    /// <summary>The instructions that the system names; empty if it names none.</summary>
     public static IReadOnlyList<string> Features { get; } = Read();
 
-    /// <summary>Whether one of them multiplies in this precision.</summary>
+    /// <summary>Whether one of the instructions multiplies in this precision.</summary>
     public static bool Multiplies(IReadOnlyList<string> features, string precision) =>
         features.Any(feature =>
             precision switch

@@ -23,18 +23,18 @@ internal sealed record Product(
     public double Flop => 2.0 * M * N * K * Batch * Calls;
 
     /// <summary>
-    /// Whether every size that tensor cores tile is a multiple of 8. What a convolution sums over besides channels, and
-    /// its positions, may be anything.
+    /// Whether every size that tensor cores tile is a multiple of 8. A convolution's kernel size and positions may be
+    /// anything.
     /// </summary>
     public bool IsAligned => Sizes.All(size => size.Value % Multiple == 0);
 
-    /// <summary>As people read it: "linear 4096 × 127 × 130".</summary>
+    /// <summary>The product in words: "linear 4096 × 127 × 130".</summary>
     public override string ToString() =>
         Operator == "conv2d"
             ? string.Create(CultureInfo.InvariantCulture, $"conv2d of {Channels} to {N} channels")
             : string.Create(CultureInfo.InvariantCulture, $"{Operator} {M} × {N} × {K}");
 
-    /// <summary>Those of a run's profile.</summary>
+    /// <summary>The products of a run's profile.</summary>
     public static IReadOnlyList<Product> Of(RunFigures run) =>
         [
             .. Json.Elements(run.Result.Summary, "products")

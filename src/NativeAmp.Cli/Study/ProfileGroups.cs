@@ -2,11 +2,11 @@ using System.Text.Json;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>A profile's functions by what bounds them, in milliseconds a step.</summary>
+/// <summary>Times of a profile's functions by their bottleneck, in milliseconds per step.</summary>
 /// <param name="Products">GEMM, convolution, attention: arithmetic.</param>
 /// <param name="MemoryBound">Activations, norms, pooling, sums, the loss, the optimizer: bytes.</param>
-/// <param name="Casts">From one type to another.</param>
-/// <param name="Waiting">Copies to and from the device; on a GPU the host waits in them until its work is done.</param>
+/// <param name="Casts">Casts from one type to another.</param>
+/// <param name="Waiting">Copies to and from the device. On a GPU the host waits in them until the work is done.</param>
 /// <param name="Host">Managed code, and the allocator.</param>
 internal sealed record ProfileGroups(double Products, double MemoryBound, double Casts, double Waiting, double Host)
 {
@@ -14,13 +14,13 @@ internal sealed record ProfileGroups(double Products, double MemoryBound, double
     public static IReadOnlyList<string> Names { get; } =
     ["products", "bound by memory", "casts", "copies and waiting", "host"];
 
-    /// <summary>The parts.</summary>
+    /// <summary>The times of the groups.</summary>
     public IReadOnlyList<double> Values => [Products, MemoryBound, Casts, Waiting, Host];
 
-    /// <summary>A step.</summary>
+    /// <summary>The time of a step.</summary>
     public double Total => Values.Sum();
 
-    /// <summary>Those of a run's profile, or null where it has none.</summary>
+    /// <summary>The groups of a run's profile, or null if it has none.</summary>
     public static ProfileGroups? Of(RunFigures run)
     {
         double[] parts = new double[Names.Count];

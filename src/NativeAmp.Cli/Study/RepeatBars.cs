@@ -5,8 +5,8 @@ namespace NativeAmp.Cli.Study;
 /// <summary>A chart of bars that are medians of repeats, with each repeat as a dot on its bar.</summary>
 internal static class RepeatBars
 {
-    /// <param name="title">What it shows.</param>
-    /// <param name="unit">Of the values.</param>
+    /// <param name="title">The title.</param>
+    /// <param name="unit">The unit of the values.</param>
     /// <param name="batches">Names below the groups.</param>
     /// <param name="groups">For each series its name and the repeats at each batch.</param>
     public static Chart Of(
@@ -20,7 +20,7 @@ internal static class RepeatBars
             [.. batches.Select(batch => FormattableString.Invariant($"{batch}"))],
             [.. groups.Select(group => (group.Name, group.Repeats.Select(Statistics.Median).ToArray()))]
         );
-        // Where Chart puts the bars of a group.
+        // The places where Chart puts the bars of a group.
         double width = 0.8 / groups.Count;
         for (int g = 0; g < groups.Count; g++)
         {

@@ -2,10 +2,10 @@ using System.Text.Json;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>A step of a run, as its metrics have it.</summary>
+/// <summary>A step of a run, from its metrics.</summary>
 internal readonly record struct StepPoint(long Step, double Loss, double Scale, bool Skipped, double Milliseconds);
 
-/// <summary>A run and everything that was measured of it.</summary>
+/// <summary>A run and all its measurements.</summary>
 internal sealed record RunFigures
 {
     private static readonly string[] NotKinds = ["total", "peak"];
@@ -18,30 +18,30 @@ internal sealed record RunFigures
 
     public required Telemetry Telemetry { get; init; }
 
-    /// <summary>Samples a second after the warm-up; NaN where there is no such step.</summary>
+    /// <summary>Samples per second after the warm-up; NaN if there is no such step.</summary>
     public required double SamplesPerSecond { get; init; }
 
     /// <summary>Median time of a step after the warm-up.</summary>
     public required double StepMilliseconds { get; init; }
 
-    /// <summary>Whether it came to its end.</summary>
+    /// <summary>Whether the run completed.</summary>
     public bool IsDone => Result.Outcome == RunOutcome.Done;
 
     /// <summary>Training samples that it saw.</summary>
     public double Samples => (double)Steps.Count * Run.Configuration.Batch;
 
     /// <summary>
-    /// Mean loss of the last tenth of the steps, at least one: that of the last alone is mostly noise.
+    /// Mean loss of the last tenth of the steps, at least one: the loss of a single step is mostly noise.
     /// </summary>
     public double FinalLoss =>
         Steps.Count == 0
             ? double.NaN
             : Steps.Skip(Steps.Count - Math.Max(1, Steps.Count / 10)).Average(step => step.Loss);
 
-    /// <summary>Share of the test set that is classified rightly; NaN where there is none.</summary>
+    /// <summary>Share of the test set that is classified correctly; NaN without a test set.</summary>
     public double TestAccuracy => Number("test_accuracy");
 
-    /// <summary>Whether --to-accuracy was reached; null where none was asked for.</summary>
+    /// <summary>Whether --to-accuracy was reached; null without that option.</summary>
     public bool? ReachedAccuracy =>
         Result.Summary is { ValueKind: JsonValueKind.Object } s
         && s.TryGetProperty("reached_accuracy", out JsonElement reached)
@@ -49,20 +49,20 @@ internal sealed record RunFigures
             ? reached.ValueKind == JsonValueKind.True
             : null;
 
-    /// <summary>Seconds of all steps together, tests left out.</summary>
+    /// <summary>Total seconds of all steps, without tests.</summary>
     public double TrainingSeconds => Steps.Sum(step => step.Milliseconds) / 1000;
 
-    /// <summary>Joules of a training sample; NaN where energy was not measured.</summary>
+    /// <summary>Joules per training sample; NaN if energy was not measured.</summary>
     public double JoulesPerSample => Number("joules_per_sample");
 
-    /// <summary>Steps to the accuracy of --to-accuracy; NaN where it was not reached, or none was asked for.</summary>
+    /// <summary>Steps to the accuracy of --to-accuracy; NaN if it was not reached, and without that option.</summary>
     public double StepsToAccuracy => ReachedAccuracy == true ? Steps.Count : double.NaN;
 
-    /// <summary>Seconds of the training steps to that accuracy; NaN likewise.</summary>
+    /// <summary>Seconds of the training steps to that accuracy, or NaN.</summary>
     public double SecondsToAccuracy => ReachedAccuracy == true ? TrainingSeconds : double.NaN;
 
     /// <summary>
-    /// Joules of the training steps to that accuracy; NaN likewise. The first step, which no window of energy has,
+    /// Joules of the training steps to that accuracy, or NaN. The energy window does not cover the first step, which
     /// counts like the others.
     /// </summary>
     public double JoulesToAccuracy => ReachedAccuracy == true ? JoulesPerSample * Samples : double.NaN;
@@ -70,7 +70,7 @@ internal sealed record RunFigures
     /// <summary>Steps that were skipped.</summary>
     public double Skipped => Number("skipped");
 
-    /// <summary>Most bytes that a step has in use on the device, by our own count.</summary>
+    /// <summary>Peak bytes of a step on the device, by the library's own count.</summary>
     public double PeakBytes =>
         Memory.TryGetValue("peak", out double peak) || Memory.TryGetValue("total", out peak) ? peak : double.NaN;
 
@@ -82,10 +82,10 @@ internal sealed record RunFigures
                 .Select(pair => (pair.Key.Replace('_', ' '), pair.Value)),
         ];
 
-    /// <summary>A number of the summary; NaN where it is not there.</summary>
+    /// <summary>A number of the summary; NaN if it is not there.</summary>
     public double Number(string name) => Json.Number(Result.Summary, name);
 
-    /// <summary>A text of the summary; empty where it is not there.</summary>
+    /// <summary>A text of the summary; empty if it is not there.</summary>
     public string Text(string name) => Json.Text(Result.Summary, name);
 
     private IReadOnlyDictionary<string, double> Memory =>
@@ -95,7 +95,7 @@ internal sealed record RunFigures
 }
 
 /// <summary>
-/// Reads JSON that may not be what it should: what is not there, or is something else, is NaN or empty.
+/// Reads JSON that may not be as expected: a value that is missing or has another type becomes NaN or empty.
 /// </summary>
 internal static class Json
 {
@@ -133,7 +133,7 @@ internal static class Json
         return numbers;
     }
 
-    /// <summary>Elements of an array; none where it is none.</summary>
+    /// <summary>Elements of an array; none if it is not an array.</summary>
     public static IEnumerable<JsonElement> Elements(JsonElement? json, string name) =>
         json is { ValueKind: JsonValueKind.Object } o
         && o.TryGetProperty(name, out JsonElement value)

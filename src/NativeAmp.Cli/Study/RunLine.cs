@@ -7,7 +7,7 @@ using NativeAmp.Cli.Train;
 namespace NativeAmp.Cli.Study;
 
 /// <summary>
-/// A measured run as study.csv and study.jsonl have it, a line each. What was not measured is empty, or null.
+/// A measured run as one line of study.csv and study.jsonl. A value that was not measured is empty, or null.
 /// </summary>
 internal sealed record RunLine
 {
@@ -121,11 +121,11 @@ internal sealed record RunLine
 /// <summary>Writes the lines of a study.</summary>
 internal static class RunLines
 {
-    /// <summary>JSON, an object a line.</summary>
+    /// <summary>JSON lines: one object per line.</summary>
     public static string Jsonl(IEnumerable<RunLine> lines) =>
         string.Concat(lines.Select(line => JsonSerializer.Serialize(line, StudyJson.Default.RunLine) + "\n"));
 
-    /// <summary>CSV as RFC 4180 has it, with a header; lines end with a line feed alone.</summary>
+    /// <summary>CSV as in RFC 4180, with a header; but lines end with a line feed only.</summary>
     public static string Csv(IEnumerable<RunLine> lines)
     {
         var csv = new StringBuilder();

@@ -7,22 +7,22 @@ namespace NativeAmp.Cli.Study;
 [JsonConverter(typeof(JsonStringEnumConverter<RunOutcome>))]
 internal enum RunOutcome
 {
-    /// <summary>To its end.</summary>
+    /// <summary>The run completed.</summary>
     [JsonStringEnumMemberName("done")]
     Done,
 
-    /// <summary>There was not enough memory.</summary>
+    /// <summary>The run was out of memory.</summary>
     [JsonStringEnumMemberName("out_of_memory")]
     OutOfMemory,
 
-    /// <summary>For another reason, such as a loss that is not finite.</summary>
+    /// <summary>The run failed for another reason, such as a loss that is not finite.</summary>
     [JsonStringEnumMemberName("failed")]
     Failed,
 }
 
 /// <summary>
-/// What came of a run: its result.json, written when it ended by itself. One that was stopped has none, and is made
-/// again.
+/// The result of a run: its result.json, written when it ended by itself. A run that was stopped has none, and is
+/// repeated.
 /// </summary>
 internal sealed record RunResult
 {
@@ -32,7 +32,7 @@ internal sealed record RunResult
     [JsonPropertyName("outcome")]
     public required RunOutcome Outcome { get; init; }
 
-    /// <summary>What the run said where it is not done.</summary>
+    /// <summary>The message of the run if it did not complete.</summary>
     [JsonPropertyName("reason")]
     public string? Reason { get; init; }
 
@@ -46,23 +46,23 @@ internal sealed record RunResult
     [JsonPropertyName("started")]
     public required DateTimeOffset Started { get; init; }
 
-    /// <summary>From start to end of its process.</summary>
+    /// <summary>Seconds from start to end of its process.</summary>
     [JsonPropertyName("seconds")]
     public required double Seconds { get; init; }
 
-    /// <summary>Degrees Celsius of the GPU before it; null where that is not known.</summary>
+    /// <summary>Degrees Celsius of the GPU before the run; null if unknown.</summary>
     [JsonPropertyName("start_temperature")]
     public double? StartTemperature { get; init; }
 
-    /// <summary>Seconds that were waited for the GPU to cool down.</summary>
+    /// <summary>Seconds of waiting for the GPU to cool down.</summary>
     [JsonPropertyName("waited")]
     public double Waited { get; init; }
 
-    /// <summary>Instructions of the processor that matter to low precision; empty where they are not known.</summary>
+    /// <summary>Instructions of the processor for low precision; empty if unknown.</summary>
     [JsonPropertyName("processor")]
     public IReadOnlyList<string> Processor { get; init; } = [];
 
-    /// <summary>What nativeamp train --json wrote.</summary>
+    /// <summary>The output of nativeamp train --json.</summary>
     [JsonPropertyName("summary")]
     public JsonElement? Summary { get; init; }
 }

@@ -4,8 +4,8 @@ using NativeAmp.Cli.Bench;
 namespace NativeAmp.Cli.Study;
 
 /// <summary>
-/// A mean, or a ratio or difference of means, with its 95 % confidence interval; the interval is NaN where there are
-/// too few values for one.
+/// A mean, or a ratio or difference of means, with its 95 % confidence interval. The interval is NaN if there are too
+/// few values.
 /// </summary>
 /// <param name="Value">The estimate.</param>
 /// <param name="Low">Lower end of the interval.</param>
@@ -15,14 +15,14 @@ internal readonly record struct Estimate(double Value, double Low, double High)
     /// <summary>Whether there is an interval.</summary>
     public bool HasInterval => double.IsFinite(Low) && double.IsFinite(High);
 
-    /// <summary>Whether the interval, where there is one, leaves a value out.</summary>
+    /// <summary>Whether there is an interval that does not contain a value.</summary>
     public bool Excludes(double value) => HasInterval && (value < Low || value > High);
 }
 
 /// <summary>
 /// Statistics of repeats. Intervals are Student's t (W. S. Gosset, "The Probable Error of a Mean", Biometrika 6, 1908),
-/// for two samples with Welch's degrees of freedom (B. L. Welch, Biometrika 34, 1947): they hold for few repeats, where
-/// a bootstrap has next to nothing to draw from.
+/// for two samples with Welch's degrees of freedom (B. L. Welch, Biometrika 34, 1947): they are valid for few repeats,
+/// from which a bootstrap could hardly draw.
 /// </summary>
 internal static class Statistics
 {
@@ -32,11 +32,11 @@ internal static class Statistics
     /// <param name="degrees">Degrees of freedom, above 0.</param>
     public static double Quantile(double degrees) => StudentT.InvCDF(0, 1, degrees, Upper);
 
-    /// <summary>The median; NaN of none.</summary>
+    /// <summary>The median; NaN if there are no values.</summary>
     public static double Median(IReadOnlyCollection<double> values) =>
         values.Count == 0 ? double.NaN : Timing.Quantile([.. values], 0.5);
 
-    /// <summary>The mean and its interval; NaN of none.</summary>
+    /// <summary>The mean and its interval; NaN if there are no values.</summary>
     public static Estimate Mean(IReadOnlyCollection<double> values)
     {
         (double mean, double error, int count) = Moments(values);
@@ -44,14 +44,14 @@ internal static class Statistics
         return new Estimate(mean, mean - half, mean + half);
     }
 
-    /// <summary>The geometric mean of values above 0, whose interval does not reach to 0 and below.</summary>
+    /// <summary>The geometric mean of values above 0. Its interval stays above 0.</summary>
     public static Estimate GeometricMean(IReadOnlyCollection<double> values)
     {
         Estimate logarithm = Mean([.. values.Select(value => Math.Log(value))]);
         return new Estimate(Math.Exp(logarithm.Value), Math.Exp(logarithm.Low), Math.Exp(logarithm.High));
     }
 
-    /// <summary>The mean of a less that of b.</summary>
+    /// <summary>The mean of a minus the mean of b.</summary>
     public static Estimate Difference(IReadOnlyCollection<double> a, IReadOnlyCollection<double> b)
     {
         (double meanA, double errorA, int countA) = Moments(a);
@@ -68,7 +68,8 @@ internal static class Statistics
     }
 
     /// <summary>
-    /// How many times b a is: the ratio of their geometric means, whose logarithms are compared. Values are above 0.
+    /// The ratio of a to b: that of their geometric means, with the interval computed from logarithms. Values are above
+    /// 0.
     /// </summary>
     public static Estimate Ratio(IReadOnlyCollection<double> a, IReadOnlyCollection<double> b)
     {

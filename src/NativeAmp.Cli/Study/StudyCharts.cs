@@ -78,7 +78,7 @@ internal sealed class StudyCharts(StudyFigures figures)
         );
     }
 
-    /// <summary>Energy of a sample, and to an accuracy, where it was measured.</summary>
+    /// <summary>Energy per sample, and to an accuracy, if it was measured.</summary>
     public IEnumerable<NamedChart> Energy()
     {
         if (Has(run => run.JoulesPerSample))
@@ -91,7 +91,7 @@ internal sealed class StudyCharts(StudyFigures figures)
     }
 
     /// <summary>
-    /// Loss over steps, a chart a batch: the mean of the repeats with a band from the least to the most.
+    /// Loss over steps, one chart per batch: the mean of the repeats with a band from the smallest to the largest.
     /// </summary>
     public IEnumerable<NamedChart> Losses() =>
         Batches.Select(batch =>
@@ -170,7 +170,7 @@ internal sealed class StudyCharts(StudyFigures figures)
         yield return new NamedChart("accuracy", chart);
     }
 
-    /// <summary>The loss scale's path and the skipped steps, where there is a scale.</summary>
+    /// <summary>The loss scale over steps and the skipped steps, if there is a scale.</summary>
     public IEnumerable<NamedChart> Scale()
     {
         var scaled = figures
@@ -198,7 +198,7 @@ internal sealed class StudyCharts(StudyFigures figures)
             yield return new NamedChart("skipped", Bars("Skipped steps", "steps", run => run.Skipped));
     }
 
-    /// <summary>Where a step's time goes, at the common batch.</summary>
+    /// <summary>The time of a step by group, at the common batch.</summary>
     public IEnumerable<NamedChart> Profile()
     {
         int batch = Decisions.CommonBatch(figures);
@@ -245,14 +245,14 @@ internal sealed class StudyCharts(StudyFigures figures)
             ]
         );
 
-    // Lines that lie on each other are all seen: the first is the widest.
+    // The first line is the widest, so that all lines on the same path are seen.
     private void Widen(Chart chart, string precision)
     {
         if (chart.Plot.PlottableList[^1] is Scatter line)
             line.LineWidth = 2 * (Precisions.Count - Color(precision));
     }
 
-    /// <summary>Means of equal parts, at the most so many.</summary>
+    /// <summary>Means of equal parts of the values, of a limited number.</summary>
     internal static double[] Curve(double[] values)
     {
         int points = Math.Min(CurvePoints, values.Length);
@@ -270,7 +270,7 @@ internal sealed class StudyCharts(StudyFigures figures)
         ];
     }
 
-    /// <summary>A path by its corners.</summary>
+    /// <summary>The corners of a path.</summary>
     private static (double[] Xs, double[] Ys) Changes(IReadOnlyList<StepPoint> steps)
     {
         StepPoint[] corners =

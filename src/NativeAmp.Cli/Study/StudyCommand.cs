@@ -16,7 +16,7 @@ internal sealed class StudyCommand
     private readonly Option<string> _model = CommonOptions.OneOf(
         "--model",
         "cnn",
-        "What to train.",
+        "Network to train.",
         "cnn",
         "gpt",
         "mlp"
@@ -55,12 +55,12 @@ internal sealed class StudyCommand
         5,
         0,
         1_000_000,
-        "Steps at the beginning of a run, at most a quarter of it, that speed leaves out."
+        "First steps of a run, at most a quarter of it, that do not count for its speed."
     );
     private readonly Option<string?> _out = CommonOptions.Path(
         "--out",
         "DIR",
-        "Folder of the study. One that was stopped goes on there."
+        "Folder of the study. A study that was stopped goes on there."
     );
     private readonly Option<bool> _open = new("--open") { Description = "Show the report in the browser." };
     private readonly Option<bool> _json = CommonOptions.Json();
@@ -102,8 +102,8 @@ internal sealed class StudyCommand
         return command;
     }
 
-    /// <summary>The settings that the arguments mean.</summary>
-    /// <exception cref="UsageException">They make no sense together, or no run could have them.</exception>
+    /// <summary>The settings from the arguments.</summary>
+    /// <exception cref="UsageException">They are not valid together, or for a run.</exception>
     public StudySettings Settings(ParseResult parsed)
     {
         var given = new OrderedDictionary<string, string>();
@@ -129,7 +129,7 @@ internal sealed class StudyCommand
         return settings;
     }
 
-    // What train itself refuses is refused before anything runs.
+    // Refuse options that train refuses before anything runs.
     private static void CheckRun(StudySettings settings)
     {
         var train = new TrainCommand();
@@ -147,7 +147,7 @@ internal sealed class StudyCommand
         train.Settings(parsed);
     }
 
-    // Without a factory of its default, which the help would show a second time, in another form.
+    // Without a default factory: the help would show the default a second time, in another form.
     private static Option<T[]> List<T>(
         string name,
         string helpName,
@@ -203,6 +203,6 @@ internal sealed class StudyCommand
         ];
         return batches.Length <= MostBatches
             ? batches
-            : throw new UsageException($"--batch names {batches.Length} sizes; it is {MostBatches} at the most.");
+            : throw new UsageException($"--batch names {batches.Length} sizes; it is at most {MostBatches}.");
     }
 }

@@ -1,39 +1,39 @@
 namespace NativeAmp.Cli.Study;
 
-/// <summary>A whole study as its report needs it.</summary>
+/// <summary>The figures of a whole study, for its report.</summary>
 internal sealed record StudyFigures
 {
     public required string Folder { get; init; }
 
     public required StudySettings Settings { get; init; }
 
-    /// <summary>Precision by precision, batch by batch, as they were asked for.</summary>
+    /// <summary>The configurations in the order of the settings: by precision, then by batch.</summary>
     public required IReadOnlyList<ConfigurationFigures> Configurations { get; init; }
 
-    /// <summary>Runs that showed where the time goes, by configuration.</summary>
+    /// <summary>Profile runs by configuration.</summary>
     public required IReadOnlyDictionary<Configuration, RunFigures> Profiles { get; init; }
 
-    /// <summary>Largest batches that fit, where they were looked for.</summary>
+    /// <summary>Largest batches that fit, if --batch was auto.</summary>
     public required IReadOnlyList<BatchLimit> Limits { get; init; }
 
-    /// <summary>Runs that are not there yet.</summary>
+    /// <summary>Number of runs still to make.</summary>
     public required int Missing { get; init; }
 
     /// <summary>Batch sizes from small to large.</summary>
     public IReadOnlyList<int> Batches => [.. Configurations.Select(c => c.Configuration.Batch).Distinct().Order()];
 
-    /// <summary>A configuration that came to its end at least once, or null.</summary>
+    /// <summary>A configuration with a completed run, or null.</summary>
     public ConfigurationFigures? Find(string precision, int batch) =>
         Configurations.FirstOrDefault(c => c.Configuration == new Configuration(precision, batch) && c.Done.Count > 0);
 
-    /// <summary>A run that came to its end, for what is the same of all: the device's name.</summary>
+    /// <summary>Any completed run, for facts that all runs share, such as the device's name.</summary>
     public RunFigures? Any => Configurations.SelectMany(c => c.Done).FirstOrDefault();
 
     /// <summary>Whether it ran on a GPU.</summary>
     public bool IsGpu => Any?.Text("device") == "cuda";
 
     /// <summary>Reads a study's folder.</summary>
-    /// <exception cref="StudyException">There is none, or a file of it is damaged.</exception>
+    /// <exception cref="StudyException">There is no study, or a file of it is damaged.</exception>
     public static StudyFigures Read(StudyFolder folder)
     {
         StudySettings settings = folder.Settings();

@@ -11,7 +11,7 @@ internal sealed class StudyFolder(string path)
     private const string ResultFile = "result.json";
     private const int LargestFile = 16 << 20;
 
-    /// <summary>As it was named.</summary>
+    /// <summary>The path, as given.</summary>
     public string Path { get; } = path;
 
     /// <summary>The settings' file.</summary>
@@ -24,12 +24,12 @@ internal sealed class StudyFolder(string path)
     public string Of(PlannedRun run) =>
         System.IO.Path.Combine(Path, run.Kind == RunKind.Probe ? "probes" : "runs", run.Name);
 
-    /// <summary>Takes the folder for a study: a new one, or the same as before.</summary>
-    /// <exception cref="StudyException">It holds a study with other settings, or something else; nothing was
+    /// <summary>Takes the folder for a new study, or for the study that is there.</summary>
+    /// <exception cref="StudyException">It holds a study with other settings, or other files. Nothing was
     /// changed.</exception>
     public void Begin(StudySettings settings)
     {
-        // Settings that nothing was measured with, such as those of a device that is not there, bind nobody.
+        // If nothing was measured with the old settings (their device may not be there), new ones may replace them.
         if (File.Exists(SettingsFile) && HasResults)
         {
             IReadOnlyList<string> differences = settings.DifferencesFrom(Settings());
@@ -53,7 +53,7 @@ internal sealed class StudyFolder(string path)
 
     private bool HasResults => Directory.EnumerateFiles(Path, ResultFile, SearchOption.AllDirectories).Any();
 
-    /// <summary>The settings of the study that lies there.</summary>
+    /// <summary>The settings of the study in the folder.</summary>
     /// <exception cref="StudyException">There is none, or it is damaged.</exception>
     public StudySettings Settings()
     {
@@ -69,7 +69,7 @@ internal sealed class StudyFolder(string path)
         }
     }
 
-    /// <summary>What came of a run, or null where it is still to be made.</summary>
+    /// <summary>The result of a run, or null if it is still to be made.</summary>
     /// <exception cref="StudyException">Its file is damaged.</exception>
     public RunResult? Result(PlannedRun run)
     {
@@ -80,11 +80,11 @@ internal sealed class StudyFolder(string path)
         return result.Name == run.Name
             ? result
             : throw new StudyException(
-                $"{file} is the result of '{result.Name}': remove the folder, and the run is made again."
+                $"{file} is the result of '{result.Name}': remove the folder, and the run is repeated."
             );
     }
 
-    /// <summary>An empty folder for a run; what a stopped one left is removed.</summary>
+    /// <summary>Makes an empty folder for a run. Files of a stopped run are removed.</summary>
     public string Clear(PlannedRun run)
     {
         string folder = Of(run);
@@ -94,7 +94,7 @@ internal sealed class StudyFolder(string path)
         return folder;
     }
 
-    /// <summary>Keeps what came of a run.</summary>
+    /// <summary>Saves the result of a run.</summary>
     public void Keep(PlannedRun run, RunResult result) =>
         Write(System.IO.Path.Combine(Of(run), ResultFile), result, StudyJson.Default.RunResult);
 

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>What a study reads and writes as JSON.</summary>
+/// <summary>The JSON types of a study.</summary>
 [JsonSerializable(typeof(StudySettings))]
 [JsonSerializable(typeof(RunResult))]
 [JsonSerializable(typeof(RunLine))]

@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>What a report says of how its figures came about.</summary>
+/// <summary>The section of a report about how its figures were measured.</summary>
 internal static class StudyMethod
 {
-    /// <summary>A sentence each.</summary>
+    /// <summary>The sentences of the section.</summary>
     public static IEnumerable<string> Sentences(StudyFigures figures)
     {
         StudySettings settings = figures.Settings;

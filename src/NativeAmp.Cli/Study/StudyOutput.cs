@@ -5,12 +5,12 @@ using NativeAmp.Cli.Output;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>What a study says at its end.</summary>
+/// <summary>The output of a study at its end.</summary>
 internal static class StudyOutput
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    /// <summary>Writes it: a table and the decision, or JSON.</summary>
+    /// <summary>Writes a table and the decision, or JSON.</summary>
     public static void Write(StudyFigures figures, string? report, bool interrupted, Terminal terminal, bool json)
     {
         if (json)
@@ -37,7 +37,7 @@ internal static class StudyOutput
     }
 
     /// <summary>
-    /// Shows a report in the browser. Where that cannot be done it is said, and what was measured stands.
+    /// Shows a report in the browser. If that is not possible it writes a note; the study is still valid.
     /// </summary>
     public static void Open(string report, Terminal terminal)
     {
@@ -45,7 +45,7 @@ internal static class StudyOutput
         try
         {
             using Process? shown = Process.Start(Opener(Path.GetFullPath(report)));
-            // It fails at once, or ends when somebody has read enough.
+            // It fails at once, or ends when the reader closes it.
             if (!OperatingSystem.IsWindows() && shown is not null && shown.WaitForExit(Patience) && shown.ExitCode != 0)
                 why = "no program here shows it";
         }
@@ -60,7 +60,7 @@ internal static class StudyOutput
             );
     }
 
-    // What a browser has to say must not come between our own lines, or into JSON.
+    // The browser's messages must not mix with our own lines or JSON.
     private static ProcessStartInfo Opener(string path) =>
         OperatingSystem.IsWindows()
             ? new ProcessStartInfo(path) { UseShellExecute = true }

@@ -4,33 +4,33 @@ using Spectre.Console;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>Where a study stands.</summary>
-/// <param name="Name">Of the run.</param>
-/// <param name="Index">Which run of all it is, from 1.</param>
-/// <param name="Count">Runs in all.</param>
-/// <param name="Part">Of the run, from 0 to 1, as far as that can be told.</param>
-/// <param name="Left">Time that all runs still take; null where nothing is known yet.</param>
+/// <summary>The progress of a study.</summary>
+/// <param name="Name">Name of the run.</param>
+/// <param name="Index">Number of the run, from 1.</param>
+/// <param name="Count">Total number of runs.</param>
+/// <param name="Part">Estimated completed part of the run, from 0 to 1.</param>
+/// <param name="Left">Time left for all runs; null if unknown.</param>
 internal readonly record struct StudyMoment(string Name, int Index, int Count, double Part, TimeSpan? Left);
 
-/// <summary>Shows a study to whoever watches: a bar on a terminal, lines elsewhere, nothing beside JSON.</summary>
+/// <summary>Shows the progress of a study: a bar on a terminal, lines elsewhere, nothing with --json.</summary>
 internal abstract class StudyProgress
 {
-    /// <summary>The one that fits.</summary>
+    /// <summary>The kind of progress for a terminal.</summary>
     public static StudyProgress For(Terminal terminal, bool json) =>
         json ? new Silent()
         : terminal.Live is { } console ? new Bar(console)
         : new Lines(terminal.Output);
 
-    /// <summary>Does the work, with something to show it.</summary>
+    /// <summary>Runs the work and shows its progress.</summary>
     public abstract T Run<T>(Func<T> work);
 
-    /// <summary>Where it stands now.</summary>
+    /// <summary>Shows the current progress.</summary>
     public abstract void Show(in StudyMoment moment);
 
-    /// <summary>A line of its own: what a run came to.</summary>
+    /// <summary>Writes a line: the outcome of a run.</summary>
     public abstract void Note(string line);
 
-    /// <summary>As h:mm:ss or m:ss.</summary>
+    /// <summary>Formats a time as h:mm:ss or m:ss.</summary>
     public static string Time(TimeSpan time) =>
         time.TotalHours >= 1
             ? string.Create(

@@ -2,17 +2,17 @@ using System.Text.Json;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>Reads what the runs of a study left.</summary>
+/// <summary>Reads the files of a study's runs.</summary>
 internal static class StudyReader
 {
     private const long MostSteps = 10_000_000;
 
-    /// <summary>A run that has ended.</summary>
+    /// <summary>Reads a run that has ended.</summary>
     public static RunFigures Read(StudyFolder folder, PlannedRun run, RunResult result, int warmup)
     {
         string place = folder.Of(run);
         List<StepPoint> steps = Steps(Path.Combine(place, TrainArguments.Metrics));
-        // Of a short run at least a quarter is warm-up and the rest is measured.
+        // In a short run a quarter is warm-up, and the rest is measured.
         StepPoint[] measured = [.. steps.Skip(Math.Min(warmup, steps.Count / 4))];
         double seconds = measured.Sum(step => step.Milliseconds) / 1000;
         return new RunFigures
@@ -53,7 +53,7 @@ internal static class StudyReader
             }
             catch (JsonException)
             {
-                // What a process that was killed had written of its last line.
+                // Part of the last line of a killed process.
             }
         }
 

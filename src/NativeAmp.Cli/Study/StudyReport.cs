@@ -4,7 +4,7 @@ using NativeAmp.Reports;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>The report of a study: one HTML file, and beside it the numbers and the charts as files.</summary>
+/// <summary>The report of a study: one HTML file, with the numbers and the charts as files beside it.</summary>
 internal static class StudyReport
 {
     /// <summary>Writes report.html, study.csv, study.jsonl and charts/ into the study's folder.</summary>
@@ -39,7 +39,7 @@ internal static class StudyReport
         return report;
     }
 
-    /// <summary>Adds everything but the decision.</summary>
+    /// <summary>Adds all sections but the decision.</summary>
     /// <returns>The charts.</returns>
     public static IReadOnlyList<NamedChart> AddTo(HtmlPage page, StudyFigures figures, string prefix = "")
     {
@@ -97,7 +97,7 @@ internal static class StudyReport
         ];
         if (failures.Length > 0)
         {
-            page.Paragraph("Runs that did not come to their end:");
+            page.Paragraph("Runs that did not complete:");
             page.List(failures);
         }
 
@@ -117,7 +117,7 @@ internal static class StudyReport
         }
     }
 
-    /// <summary>Writes each chart as SVG and as PNG; those of an earlier report go.</summary>
+    /// <summary>Writes each chart as SVG and as PNG. Removes those of an earlier report.</summary>
     public static void SaveCharts(string folder, IEnumerable<NamedChart> charts)
     {
         if (Directory.Exists(folder))

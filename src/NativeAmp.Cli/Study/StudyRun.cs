@@ -6,16 +6,16 @@ using NativeAmp.Training.Checkpoints;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>nativeamp study: all runs, one after the other, and the report.</summary>
+/// <summary>nativeamp study: makes all runs, one after the other, and writes the report.</summary>
 internal sealed class StudyRun(StudySettings settings, StudyFolder folder, Terminal terminal, bool json, bool open)
 {
-    // A profile is of steps that are all alike.
+    // All steps are alike, so a profile needs only a few.
     private const int ProfiledSteps = 12;
 
     private readonly StudyProgress _progress = StudyProgress.For(terminal, json);
     private readonly StudyClock _clock = new();
 
-    /// <summary>Runs what is not there yet.</summary>
+    /// <summary>Makes the runs that are not there yet.</summary>
     /// <returns>The exit code.</returns>
     public int Run()
     {
@@ -51,7 +51,7 @@ internal sealed class StudyRun(StudySettings settings, StudyFolder folder, Termi
         }
     }
 
-    /// <returns>False when it was stopped.</returns>
+    /// <returns>False if it was stopped.</returns>
     private bool RunAll(CoolDown coolDown, CancellationToken stop)
     {
         IReadOnlyList<BatchLimit>? limits = [];
@@ -88,8 +88,8 @@ internal sealed class StudyRun(StudySettings settings, StudyFolder folder, Termi
         return true;
     }
 
-    /// <summary>Makes a run and keeps what came of it.</summary>
-    /// <returns>The result, or null when it was stopped.</returns>
+    /// <summary>Makes a run and saves its result.</summary>
+    /// <returns>The result, or null if it was stopped.</returns>
     private RunResult? Make(
         PlannedRun run,
         IReadOnlyDictionary<string, string> options,
@@ -133,8 +133,8 @@ internal sealed class StudyRun(StudySettings settings, StudyFolder folder, Termi
             Processor = Processor.Features,
             Summary = Summary(ended.Output),
         };
-        // What fails before its first step, and not for memory, would fail every time: wrong data, a device that is
-        // gone.
+        // A run that fails before its first step, and not for memory, would fail every time: the data is wrong, or the
+        // device is gone.
         if (outcome == RunOutcome.Failed && run.Kind != RunKind.Probe && !HasSteps(place))
             throw new StudyException(
                 $"{run.Name} could not begin: {result.Reason} The runs before it are kept; the same command goes on "

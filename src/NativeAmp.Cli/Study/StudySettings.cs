@@ -6,7 +6,7 @@ using NativeAmp.Cli.Train;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>What a study measures: as study.json keeps it.</summary>
+/// <summary>The settings of a study, as saved in study.json.</summary>
 internal sealed record StudySettings
 {
     /// <summary>The largest number of repeats.</summary>
@@ -18,18 +18,18 @@ internal sealed record StudySettings
     [JsonPropertyName("precision")]
     public required IReadOnlyList<string> Precisions { get; init; }
 
-    /// <summary>Batch sizes; empty where the largest that fit are looked for.</summary>
+    /// <summary>Batch sizes; empty to find the largest that fit.</summary>
     [JsonPropertyName("batch")]
     public required IReadOnlyList<int> Batches { get; init; }
 
     [JsonPropertyName("repeat")]
     public required int Repeats { get; init; }
 
-    /// <summary>Of the order, and of the first repeat; the second takes the next, and so on.</summary>
+    /// <summary>Seed of the order and of the first repeat; each later repeat takes the next seed.</summary>
     [JsonPropertyName("seed")]
     public required ulong Seed { get; init; }
 
-    /// <summary>Steps at the beginning of a run that its speed leaves out.</summary>
+    /// <summary>Number of first steps that do not count for a run's speed.</summary>
     [JsonPropertyName("warmup")]
     public required int Warmup { get; init; }
 
@@ -37,16 +37,16 @@ internal sealed record StudySettings
     [JsonPropertyName("train")]
     public required IReadOnlyDictionary<string, string> TrainOptions { get; init; }
 
-    /// <summary>Whether the largest batches that fit are looked for.</summary>
+    /// <summary>Whether to find the largest batches that fit.</summary>
     [JsonIgnore]
     public bool AutoBatch => Batches.Count == 0;
 
-    /// <summary>The accuracy to which runs go, as it was given; null where they have a length.</summary>
+    /// <summary>The accuracy that ends a run, as given; null if runs have a fixed length.</summary>
     [JsonIgnore]
     public string? ToAccuracy => TrainOptions.GetValueOrDefault("--to-accuracy");
 
-    /// <summary>Refuses what no study can be.</summary>
-    /// <exception cref="UsageException">Says which setting.</exception>
+    /// <summary>Checks the settings.</summary>
+    /// <exception cref="UsageException">A setting is not valid; the message says which.</exception>
     public StudySettings Check()
     {
         Require(
@@ -82,7 +82,7 @@ internal sealed record StudySettings
         return this;
     }
 
-    /// <summary>Names of what differs from other settings, with both values; empty where they are the same.</summary>
+    /// <summary>Names of the settings that differ, with both values; empty if none differ.</summary>
     public IReadOnlyList<string> DifferencesFrom(StudySettings other)
     {
         IReadOnlyDictionary<string, string> now = Values(),
@@ -99,7 +99,7 @@ internal sealed record StudySettings
         ];
     }
 
-    /// <summary>Precisions that there are.</summary>
+    /// <summary>The names of precisions.</summary>
     public static IReadOnlyList<string> PrecisionNames { get; } =
     [.. Enum.GetNames<PrecisionKind>().Select(name => name.ToLowerInvariant())];
 

@@ -3,7 +3,7 @@ using NativeAmp.Cli.Train;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>What nativeamp study --json writes.</summary>
+/// <summary>The output of nativeamp study --json.</summary>
 internal sealed record StudySummary
 {
     [JsonPropertyName("study")]
@@ -27,7 +27,7 @@ internal sealed record StudySummary
     [JsonPropertyName("configurations")]
     public required IReadOnlyList<ConfigurationLine> Configurations { get; init; }
 
-    /// <summary>Of what has been measured.</summary>
+    /// <summary>Makes a summary of the measurements.</summary>
     public static StudySummary Of(StudyFigures figures, string? report, bool interrupted) =>
         new()
         {
@@ -99,7 +99,7 @@ internal sealed record ConfigurationLine
 }
 
 /// <summary>
-/// Median and mean of repeats, with the mean's 95 % interval by Student's t; null where there are too few.
+/// Median and mean of repeats, with the mean's 95 % interval by Student's t; null if there are too few.
 /// </summary>
 internal sealed record EstimateLine(
     [property: JsonPropertyName("median")] double? Median,
@@ -108,8 +108,8 @@ internal sealed record EstimateLine(
     [property: JsonPropertyName("high")] double? High
 )
 {
-    /// <param name="values">The repeats'.</param>
-    /// <param name="positive">Whether they are above 0 and are compared by ratios: then the mean is the geometric
+    /// <param name="values">The values of the repeats.</param>
+    /// <param name="positive">Whether they are above 0 and compared by ratios. The mean is then the geometric
     /// one.</param>
     public static EstimateLine Of(double[] values, bool positive = false)
     {

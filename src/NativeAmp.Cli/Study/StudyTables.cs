@@ -7,10 +7,10 @@ namespace NativeAmp.Cli.Study;
 /// <summary>A study's figures as a table: headings and rows.</summary>
 internal sealed record StudyTable(IReadOnlyList<string> Columns, IReadOnlyList<IReadOnlyList<string>> Rows);
 
-/// <summary>The tables of a study. Time and energy to an accuracy have columns where runs went to one.</summary>
+/// <summary>The tables of a study. They have columns for time and energy to an accuracy if the study has one.</summary>
 internal static class StudyTables
 {
-    /// <summary>A row a configuration: medians of its repeats, and the interval of its mean speed.</summary>
+    /// <summary>One row per configuration: medians of its repeats, and the interval of its mean speed.</summary>
     public static StudyTable Configurations(StudyFigures figures) =>
         Table(
             figures.Configurations,
@@ -41,7 +41,7 @@ internal static class StudyTables
             ]
         );
 
-    /// <summary>A row a run, in the order in which they were made.</summary>
+    /// <summary>One row per run, in the order in which they were made.</summary>
     public static StudyTable Runs(StudyFigures figures) =>
         Table(
             [.. figures.Configurations.SelectMany(c => c.Runs).OrderBy(run => run.Result.Order)],

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>What was sampled beside a run: series by W&amp;B's names, over seconds since the first sample.</summary>
+/// <summary>The telemetry of a run: series by W&amp;B's names, over seconds since the first sample.</summary>
 internal sealed class Telemetry
 {
     private readonly SortedDictionary<string, List<(double Seconds, double Value)>> _series = new(
@@ -13,14 +13,14 @@ internal sealed class Telemetry
     /// <summary>Names that have values.</summary>
     public IReadOnlyCollection<string> Names => _series.Keys;
 
-    /// <summary>A series; empty where it was not measured.</summary>
+    /// <summary>A series; empty if it was not measured.</summary>
     public IReadOnlyList<(double Seconds, double Value)> Series(string name) =>
         _series.TryGetValue(name, out List<(double, double)>? points) ? points : [];
 
-    /// <summary>What could not be measured, and why, as the sampler says it.</summary>
+    /// <summary>The reasons for values that could not be measured, from the sampler.</summary>
     public SortedDictionary<string, string> NotAvailable { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>Takes in a line; one that a crash cut is passed over.</summary>
+    /// <summary>Adds a line. A line that a crash cut is ignored.</summary>
     public void Add(string line)
     {
         try

@@ -4,7 +4,7 @@ using NativeAmp.Reports;
 namespace NativeAmp.Cli.Study;
 
 /// <summary>
-/// The panels over time: power, memory, utilization, time accessing memory, temperature of a GPU; on a CPU utilization
+/// Charts over time: a GPU's power, memory, utilization, time accessing memory and temperature; on a CPU utilization
 /// and resident memory.
 /// </summary>
 internal sealed class TelemetryPanels(StudyFigures figures, StudyCharts charts)
@@ -28,7 +28,7 @@ internal sealed class TelemetryPanels(StudyFigures figures, StudyCharts charts)
 
     private readonly RunFigures[] _runs = [.. figures.Configurations.SelectMany(c => c.Done)];
 
-    /// <summary>A chart for each panel and batch, in which every repeat is a line.</summary>
+    /// <summary>The charts of a batch, with a line for every repeat.</summary>
     public IEnumerable<NamedChart> Of(int batch)
     {
         foreach ((string key, string title, string unit, string file) in Panels.Where(panel => IsMeasured(panel.Key)))
@@ -60,7 +60,7 @@ internal sealed class TelemetryPanels(StudyFigures figures, StudyCharts charts)
         }
     }
 
-    /// <summary>What is not shown, and why: a sentence each.</summary>
+    /// <summary>Sentences about charts that are missing, and why.</summary>
     public IEnumerable<string> NotAvailable()
     {
         if (!_runs.Any(run => run.Telemetry.Names.Count > 0))
@@ -91,7 +91,7 @@ internal sealed class TelemetryPanels(StudyFigures figures, StudyCharts charts)
     private IEnumerable<(string Key, string Title, string Unit, string File)> Panels =>
         figures.IsGpu ? Gpu.Select(panel => panel with { Key = $"gpu.{Index}.{panel.Key}" }) : Cpu;
 
-    // The GPU that has samples: a study runs on one.
+    // The GPU with samples: a study runs on one.
     private string Index =>
         _runs
             .SelectMany(run => run.Telemetry.Names)

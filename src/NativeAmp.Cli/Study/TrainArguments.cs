@@ -8,13 +8,13 @@ internal static class TrainArguments
     /// <summary>The file of its steps.</summary>
     public const string Metrics = "metrics.jsonl";
 
-    /// <summary>The file of what was sampled beside it.</summary>
+    /// <summary>The file of its telemetry.</summary>
     public const string Telemetry = "telemetry.jsonl";
 
-    // Milliseconds. NVML's own values change about as often, and a run of a few seconds still has a curve.
+    // Milliseconds. NVML's own values change about this often, and a run of a few seconds still gives a curve.
     private const string Interval = "200";
 
-    /// <summary>What comes after "nativeamp".</summary>
+    /// <summary>The arguments after "nativeamp".</summary>
     /// <param name="settings">The study.</param>
     /// <param name="run">The run.</param>
     /// <param name="options">The options that it has in common with others.</param>

@@ -3,10 +3,10 @@ using NativeAmp.Planning;
 
 namespace NativeAmp.Cli.Study;
 
-/// <summary>Numbers as a report writes them.</summary>
+/// <summary>Formats numbers for a report.</summary>
 internal static class Words
 {
-    /// <summary>Three digits that count, without an exponent.</summary>
+    /// <summary>A number with three significant digits, without an exponent.</summary>
     public static string Number(double value)
     {
         if (!double.IsFinite(value))
@@ -23,7 +23,7 @@ internal static class Words
     /// <summary>A value with its interval: "1.42 (1.38 to 1.47)".</summary>
     public static string WithInterval(Estimate estimate) => WithInterval(estimate, Number);
 
-    /// <summary>The same of numbers that are written in another way.</summary>
+    /// <summary>A value with its interval, in a given format.</summary>
     public static string WithInterval(Estimate estimate, Func<double, string> text) =>
         !double.IsFinite(estimate.Value)
             ? "-"
@@ -37,10 +37,10 @@ internal static class Words
     public static string LossDifference(double difference) =>
         difference.ToString("+0.0000;-0.0000;0.0000", CultureInfo.InvariantCulture);
 
-    /// <summary>How many runs: "one run", "3 runs".</summary>
+    /// <summary>A number of runs: "one run", "3 runs".</summary>
     public static string Runs(int count) =>
         count == 1 ? "one run" : string.Create(CultureInfo.InvariantCulture, $"{count} runs");
 
-    /// <summary>A precision as people write it.</summary>
+    /// <summary>A precision in words.</summary>
     public static string Precision(string name) => name.ToUpperInvariant();
 }

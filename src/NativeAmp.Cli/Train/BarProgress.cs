@@ -30,7 +30,7 @@ internal sealed class BarProgress(IAnsiConsole console) : ITrainProgress
                 + $"skipped {step.SkippedSoFar}  {_figures.SamplesPerSecond(step)} samples/s  "
                 + $"{_figures.TimeLeft(step)} left"
         );
-        // What does not fit would wrap, and a wrapped line cannot be redrawn.
+        // A longer line would wrap, and a wrapped line cannot be redrawn.
         int room = Math.Max(0, console.Profile.Width - Width - 2);
         console.Write(new ControlCode(Erase));
         console.Markup($"[green]{new string('━', full)}[/][grey]{new string('━', Width - full)}[/] ");

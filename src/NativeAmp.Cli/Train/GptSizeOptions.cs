@@ -4,12 +4,12 @@ using NativeAmp.Cli.Output;
 namespace NativeAmp.Cli.Train;
 
 /// <summary>The options of the language model's size, with their ranges, for every command that has them.</summary>
-/// <param name="of">What their help begins with.</param>
+/// <param name="of">The beginning of their help texts.</param>
 internal sealed class GptSizeOptions(string of)
 {
-    /// <summary>Bytes that it sees.</summary>
+    /// <summary>Length of the context, in bytes.</summary>
     public Option<int> Context { get; } =
-        NumberOption.Whole("--context", 128, 1, GptSize.MostContext, $"{of}: bytes that it sees.");
+        NumberOption.Whole("--context", 128, 1, GptSize.MostContext, $"{of}: length of the context, in bytes.");
 
     /// <summary>Width of the model.</summary>
     public Option<int> Width { get; } =
@@ -23,7 +23,7 @@ internal sealed class GptSizeOptions(string of)
     public Option<int> Blocks { get; } =
         NumberOption.Whole("--blocks", 4, 1, GptSize.MostBlocks, $"{of}: transformer blocks.");
 
-    /// <summary>The size that was asked for.</summary>
+    /// <summary>The size from the command line.</summary>
     public GptSize Of(ParseResult parsed) =>
         new(parsed.GetValue(Context), parsed.GetValue(Width), parsed.GetValue(Heads), parsed.GetValue(Blocks));
 }

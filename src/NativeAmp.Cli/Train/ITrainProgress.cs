@@ -2,17 +2,17 @@ using NativeAmp.Training;
 
 namespace NativeAmp.Cli.Train;
 
-/// <summary>Shows a run to whoever watches.</summary>
+/// <summary>Shows the progress of a run.</summary>
 internal interface ITrainProgress : IDisposable
 {
-    /// <summary>A step is done.</summary>
+    /// <summary>Shows a finished step.</summary>
     void Step(in StepReport step);
 
-    /// <summary>Something worth a line of its own: an epoch, a checkpoint, a warning.</summary>
+    /// <summary>Writes a line: an epoch, a checkpoint, a warning.</summary>
     void Note(string line);
 }
 
-/// <summary>Says nothing: for --json.</summary>
+/// <summary>Shows nothing, for --json.</summary>
 internal sealed class SilentProgress : ITrainProgress
 {
     public void Step(in StepReport step) { }

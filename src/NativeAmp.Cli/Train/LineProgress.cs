@@ -3,7 +3,7 @@ using NativeAmp.Training;
 
 namespace NativeAmp.Cli.Train;
 
-/// <summary>Progress where nothing can be redrawn: a line from time to time.</summary>
+/// <summary>Progress for output that cannot be redrawn: a line from time to time.</summary>
 internal sealed class LineProgress(TextWriter output) : ITrainProgress
 {
     private const int Lines = 20;

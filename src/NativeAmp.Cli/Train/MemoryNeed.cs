@@ -6,8 +6,8 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Cli.Train;
 
 /// <summary>
-/// The least memory that a run can do with, computed from sizes alone: what cannot fit is refused at once, and not
-/// after minutes of drawing initial weights, or by the system's out-of-memory killer.
+/// The smallest memory that a run needs, computed from its sizes. A run that cannot fit is refused at once, not after
+/// minutes of drawing initial weights or by the system's out-of-memory killer.
 /// </summary>
 internal static class MemoryNeed
 {
@@ -15,7 +15,7 @@ internal static class MemoryNeed
     private const int BytesPerParameter = 16;
 
     /// <summary>Refuses a run that cannot fit.</summary>
-    /// <exception cref="DoesNotFitException">It takes more than the device has.</exception>
+    /// <exception cref="DoesNotFitException">It needs more than the device has.</exception>
     public static void Check(TrainSettings settings, IDataset data, Device device)
     {
         (UInt128 parameters, UInt128 perSample) = Sizes(settings, data);
@@ -45,7 +45,8 @@ internal static class MemoryNeed
                 (UInt128)settings.Gpt.Width,
                 (UInt128)settings.Gpt.Blocks
             );
-            // What a block keeps for its backward pass is 20 halves a position and more; the logits are 256 floats.
+            // A block keeps at least 20 half-precision values per position for its backward pass; the logits are 256
+            // floats.
             return (
                 (256 + context + 2) * width + blocks * (12 * width * width + 13 * width),
                 context * (1024 + 20 * blocks * width)

@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace NativeAmp.Cli.Train;
 
 /// <summary>
-/// Counts a run's memory: by kind for a step, from the second one of the run to the end of its first epoch (a test
-/// takes other batches), and the peaks of the whole run.
+/// Measures a run's memory: by kind for a step, and the peaks of the whole run. Steps count from the second one to the
+/// end of the first epoch, because a test has other batches.
 /// </summary>
 internal sealed class MemoryWatch(Device device)
 {
@@ -14,7 +14,7 @@ internal sealed class MemoryWatch(Device device)
     /// <summary>A step's memory; null before the first.</summary>
     public StepMemory? Step { get; private set; }
 
-    /// <summary>Takes notice of a finished step.</summary>
+    /// <summary>Records a finished step.</summary>
     public void StepDone()
     {
         if (_tested)
@@ -27,10 +27,10 @@ internal sealed class MemoryWatch(Device device)
         device.ResetPeakMemory();
     }
 
-    /// <summary>Takes notice of a finished epoch, whose test has been run.</summary>
+    /// <summary>Records a finished epoch, after its test.</summary>
     public void EpochDone() => _tested = true;
 
-    /// <summary>Most bytes in use since the run began, in total and of each kind, under their names in JSON.</summary>
+    /// <summary>Peak bytes in use since the run began, in total and of each kind, under their names in JSON.</summary>
     public IReadOnlyDictionary<string, long> Peaks()
     {
         DeviceMemoryStatistics now = device.MemoryStatistics;

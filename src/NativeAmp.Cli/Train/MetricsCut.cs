@@ -3,20 +3,19 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Cli.Train;
 
-/// <summary>Cuts a metrics file back to where its run goes on.</summary>
+/// <summary>Cuts a metrics file back to the step from which its run resumes.</summary>
 internal static class MetricsCut
 {
     private const int LongestLine = 1 << 20;
 
     /// <summary>
-    /// Keeps the records up to a step, and nothing after them: neither steps that are going to be done again, nor a
-    /// summary of the part before, nor half a line that a crash left. The file ends there in one call of the system, so
-    /// that a crash leaves it as it was or cut.
+    /// Keeps the records up to a step, and removes the rest: steps that will be repeated, a summary of the earlier
+    /// part, half a line from a crash. One system call cuts the file, so that a crash leaves it either uncut or cut.
     /// </summary>
-    /// <param name="path">How the file is called in messages.</param>
-    /// <param name="file">The file; it stands at its end afterwards.</param>
+    /// <param name="path">The file's name in messages.</param>
+    /// <param name="file">The file. Its position is at the end afterwards.</param>
     /// <param name="step">The last step to keep.</param>
-    /// <exception cref="DataFormatException">It holds something else than metrics; nothing was changed.</exception>
+    /// <exception cref="DataFormatException">It holds something other than metrics. Nothing was changed.</exception>
     public static void After(string path, Stream file, long step)
     {
         file.Position = 0;
@@ -27,7 +26,7 @@ internal static class MetricsCut
         while (lines.Read(LongestLine) is { } line)
         {
             MetricsLine kind = Recognise(line, out long number);
-            // What is foreign is not ours to cut.
+            // Do not cut foreign content.
             if (kind == MetricsLine.Foreign && !(lines.IsUnfinished && IsBrokenOff(line)))
                 throw new DataFormatException(
                     path,
@@ -65,7 +64,7 @@ internal static class MetricsCut
                 && (isStep ? json.TokenType == JsonTokenType.Number && json.TryGetInt64(out step) : isSummary);
             while (json.Read())
             {
-                // To its end: half a record is none.
+                // Up to its end: half a record does not count.
             }
 
             return !known ? MetricsLine.Foreign
@@ -78,7 +77,9 @@ internal static class MetricsCut
         }
     }
 
-    /// <summary>Whether it is what a crash leaves of a record: its beginning, or room that was never filled.</summary>
+    /// <summary>
+    /// Whether a line is the rest of a record after a crash: its beginning, or space that was never filled.
+    /// </summary>
     private static bool IsBrokenOff(ReadOnlySpan<byte> line)
     {
         ReadOnlySpan<byte> written = line.TrimEnd((byte)0);
@@ -107,16 +108,16 @@ internal static class MetricsCut
         private long _offset; // of the buffer's first byte in the stream
         private bool _ended;
 
-        /// <summary>Where the line begins.</summary>
+        /// <summary>Start of the line.</summary>
         public long Begin { get; private set; }
 
-        /// <summary>Where the next one begins.</summary>
+        /// <summary>Start of the next line.</summary>
         public long End { get; private set; }
 
         /// <summary>Whether the line lacks its end.</summary>
         public bool IsUnfinished { get; private set; }
 
-        /// <summary>The next line without its end, or null; one that is too long is cut short.</summary>
+        /// <summary>Reads the next line without its end, or null. A line that is too long is cut.</summary>
         public byte[]? Read(int longest)
         {
             int newline;

@@ -4,7 +4,7 @@ using NativeAmp.Training;
 namespace NativeAmp.Cli.Train;
 
 /// <summary>
-/// Writes --metrics: a JSON object a line, one for each step and the summary last. JSON has no NaN and no infinities:
+/// Writes --metrics: one JSON object per line for each step, and the summary last. JSON has no NaN and no infinities:
 /// such a loss or norm is null.
 /// </summary>
 internal sealed class MetricsWriter : IDisposable
@@ -16,8 +16,8 @@ internal sealed class MetricsWriter : IDisposable
     private bool _begun;
 
     /// <summary>Opens the file.</summary>
-    /// <param name="path">The file; its folder is made.</param>
-    /// <param name="goesOn">Whether the records of a run before are kept, as far as that run is resumed.</param>
+    /// <param name="path">The file. Its folder is created.</param>
+    /// <param name="goesOn">Whether to keep records of an earlier run, up to the step from which it resumes.</param>
     public MetricsWriter(string path, bool goesOn)
     {
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder)
@@ -30,7 +30,7 @@ internal sealed class MetricsWriter : IDisposable
         _writer = new StreamWriter(file) { NewLine = "\n" };
     }
 
-    /// <summary>Says after which step the run goes on; 0 where it begins anew.</summary>
+    /// <summary>Sets the step after which the run resumes; 0 if it begins anew.</summary>
     public void GoOnAfter(long step) => _lastStep = step;
 
     public void Write(in StepReport step) =>
@@ -61,13 +61,13 @@ internal sealed class MetricsWriter : IDisposable
         }
         catch (IOException)
         {
-            // Every line was flushed, so that it failed before, and that was said.
+            // Every line was flushed, so a failure was reported before.
         }
     }
 
     /// <summary>
-    /// The value, widened: a scale of 2^32 is written 4294967296 and not as the shortest digits that make the float
-    /// again.
+    /// The value as a double, so that a scale of 2^32 is written as 4294967296 and not in the shortest digits of a
+    /// float.
     /// </summary>
     internal static double? Finite(double value) => double.IsFinite(value) ? value : null;
 
@@ -81,6 +81,6 @@ internal sealed class MetricsWriter : IDisposable
         }
 
         _writer.WriteLine(line);
-        _writer.Flush(); // whoever follows the file, or looks at it after a crash, sees every step
+        _writer.Flush(); // a reader of the file sees every step, also after a crash
     }
 }

@@ -2,10 +2,10 @@ namespace NativeAmp.Cli.Train;
 
 /// <summary>An optimizer that --optimizer names.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Defaults">What is its own where nothing else is given, in words.</param>
-/// <param name="Rate">Its peak learning rate where none is given, from that of AdamW.</param>
-/// <param name="WeightDecay">Its weight decay where none is given.</param>
-/// <param name="Options">Its hyperparameters, of a learning rate and a weight decay.</param>
+/// <param name="Defaults">Its default hyperparameters in words.</param>
+/// <param name="Rate">Its default peak learning rate, as a function of AdamW's.</param>
+/// <param name="WeightDecay">Its default weight decay.</param>
+/// <param name="Options">Makes its hyperparameters from a learning rate and a weight decay.</param>
 internal sealed record OptimizerChoice(
     string Name,
     string Defaults,
@@ -14,7 +14,7 @@ internal sealed record OptimizerChoice(
     Func<double, double, OptimizerOptions> Options
 )
 {
-    /// <summary>All, the default first.</summary>
+    /// <summary>All choices, the default first.</summary>
     public static readonly IReadOnlyList<OptimizerChoice> All =
     [
         new(
@@ -59,9 +59,9 @@ internal sealed record OptimizerChoice(
         ),
     ];
 
-    /// <summary>All with their defaults, for a help text.</summary>
+    /// <summary>All choices with their defaults, for a help text.</summary>
     public static string Help => string.Join("; ", All.Select(choice => $"{choice.Name}: {choice.Defaults}"));
 
-    /// <summary>The one of a name, or null.</summary>
+    /// <summary>Finds a choice by name, or null.</summary>
     public static OptimizerChoice? Find(string name) => All.FirstOrDefault(choice => choice.Name == name);
 }

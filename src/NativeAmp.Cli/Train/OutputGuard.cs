@@ -1,8 +1,8 @@
 namespace NativeAmp.Cli.Train;
 
 /// <summary>
-/// What a run shows and writes while it goes on may fail: a closed pipe, a terminal that is gone, a full disk. The run
-/// then ends as if it had been told to, saved, and says why.
+/// Guards the output of a run, which may fail: a closed pipe, a terminal that is gone, a full disk. The run then stops
+/// as on Ctrl-C, saves a checkpoint, and says why.
 /// </summary>
 internal sealed class OutputGuard(CancellationTokenSource stop)
 {
@@ -11,7 +11,7 @@ internal sealed class OutputGuard(CancellationTokenSource stop)
     /// <summary>The first failure.</summary>
     public IOException? Failure { get; private set; }
 
-    /// <summary>Writes, unless that failed before.</summary>
+    /// <summary>Writes, unless a write failed before.</summary>
     public void Write(Action write)
     {
         // Steps come from one thread, telemetry from another.

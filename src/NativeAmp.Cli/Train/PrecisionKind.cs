@@ -1,6 +1,6 @@
 namespace NativeAmp.Cli.Train;
 
-/// <summary>What a network computes in; parameters, loss and optimizer are float32 in each.</summary>
+/// <summary>The precision that a network computes in. Parameters, loss and optimizer are always float32.</summary>
 internal enum PrecisionKind
 {
     Fp32,

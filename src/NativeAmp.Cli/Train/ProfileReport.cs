@@ -6,7 +6,7 @@ using NativeAmp.Training;
 
 namespace NativeAmp.Cli.Train;
 
-/// <summary>One function's part of the steps that were profiled.</summary>
+/// <summary>One function's part of the profiled steps.</summary>
 internal sealed record ProfileRow(
     [property: JsonPropertyName("function")] string Function,
     [property: JsonPropertyName("calls_per_step")] double CallsPerStep,
@@ -14,7 +14,7 @@ internal sealed record ProfileRow(
     [property: JsonPropertyName("share")] double Share
 );
 
-/// <summary>A product's sizes, and how often a step's forward pass asks for it.</summary>
+/// <summary>A matrix product's sizes, and its number of calls in a step's forward pass.</summary>
 internal sealed record ProductRow(
     [property: JsonPropertyName("operator")] string Operator,
     [property: JsonPropertyName("dtype")] string DType,
@@ -27,8 +27,8 @@ internal sealed record ProductRow(
 );
 
 /// <summary>
-/// Measures where a run's time goes (--profile), from the end of its second step on: the first two compile code, build
-/// primitives and fill caches.
+/// Measures the time of a run by function (--profile), from the end of its second step on: the first two compile code,
+/// build primitives and fill caches.
 /// </summary>
 internal sealed class ProfileReport
 {
@@ -38,7 +38,7 @@ internal sealed class ProfileReport
     private long _end;
     private long _steps = -Warmup;
 
-    /// <summary>Takes notice of a finished step.</summary>
+    /// <summary>Records a finished step.</summary>
     public void Step(in StepReport step)
     {
         if (++_steps == 0)
@@ -49,13 +49,13 @@ internal sealed class ProfileReport
         }
 
         _end = Stopwatch.GetTimestamp();
-        // What follows the last step is a test, which is no step's time.
+        // A test follows the last step; its time does not belong to a step.
         if (step.Step == step.TotalSteps)
             Stop();
     }
 
     /// <summary>
-    /// The products of a step's forward pass, after <see cref="Finish"/>; those with the most arithmetic first.
+    /// The matrix products of a step's forward pass, those with the most arithmetic first; after <see cref="Finish"/>.
     /// </summary>
     public IReadOnlyList<ProductRow> Products { get; private set; } = [];
 
@@ -81,7 +81,7 @@ internal sealed class ProfileReport
     /// <summary>Writes the rows that take at least a thousandth of the time.</summary>
     public static void Write(IReadOnlyList<ProfileRow> rows, Terminal terminal) =>
         terminal.WriteTable(
-            ["function", "calls a step", "ms a step", "share"],
+            ["function", "calls per step", "ms per step", "share"],
             [
                 .. rows.Where(row => row.Share >= 0.001)
                     .Select(row =>
@@ -100,7 +100,7 @@ internal sealed class ProfileReport
     {
         NativeProfile.Stop();
         IReadOnlyList<(ProductShape Shape, long Calls)> products = ProductLog.Stop();
-        // Empty the second time: a run that was interrupted is stopped here, any other after its last step.
+        // Empty the second time: an interrupted run is stopped here, any other after its last step.
         if (products.Count > 0)
             Products =
             [

@@ -3,7 +3,7 @@ using NativeAmp.Training;
 
 namespace NativeAmp.Cli.Train;
 
-/// <summary>Rates and times of a run, smoothed, and how they are written.</summary>
+/// <summary>Smoothed rates and times of a run, and their format.</summary>
 internal sealed class ProgressFigures
 {
     // About the last twenty steps.
@@ -12,7 +12,7 @@ internal sealed class ProgressFigures
     private double _milliseconds;
     private double _loss = double.NaN;
 
-    /// <summary>Takes in a step.</summary>
+    /// <summary>Adds a step.</summary>
     public void Add(in StepReport step)
     {
         _milliseconds =

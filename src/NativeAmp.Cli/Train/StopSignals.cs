@@ -6,12 +6,12 @@ using NativeAmp.Interop;
 namespace NativeAmp.Cli.Train;
 
 /// <summary>
-/// Ctrl-C, SIGTERM and SIGHUP while a run goes on: the first ends it well, with the step in hand finished and saved; a
+/// Handles Ctrl-C, SIGTERM and SIGHUP during a run. The first finishes the current step, saves it and ends the run; a
 /// second ends the process at once.
 /// </summary>
 internal sealed class StopSignals : IDisposable
 {
-    // What stops a service or closes a terminal sends two kinds at once, and means one stop.
+    // Stopping a service or closing a terminal sends two signals at once, but means one stop.
     private static readonly TimeSpan OneStop = TimeSpan.FromMilliseconds(500);
 
     private readonly CancellationTokenSource _stop;
@@ -20,7 +20,7 @@ internal sealed class StopSignals : IDisposable
     private PosixSignal? _first;
     private long _when;
 
-    /// <summary>Listens until it is disposed.</summary>
+    /// <summary>Handles signals until it is disposed.</summary>
     /// <param name="stop">Cancelled by the first signal.</param>
     public StopSignals(CancellationTokenSource stop)
     {
@@ -63,7 +63,7 @@ internal sealed class StopSignals : IDisposable
             _ => 15,
         };
 
-    // Whatever the run is in, a native call that never returns included.
+    // At once, even in a native call that never returns.
     private static void End(int signal)
     {
         if (OperatingSystem.IsWindows())
@@ -72,9 +72,7 @@ internal sealed class StopSignals : IDisposable
             PosixProcess.Exit(128 + signal);
     }
 
-    /// <summary>
-    /// Whether whoever started the process wants it to outlast the terminal, as nohup does: then it does.
-    /// </summary>
+    /// <summary>Whether SIGHUP is ignored, as under nohup: the process then outlives the terminal.</summary>
     private static bool IsHangUpIgnored()
     {
         if (!OperatingSystem.IsLinux())

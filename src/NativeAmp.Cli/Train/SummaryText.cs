@@ -5,7 +5,7 @@ using NativeAmp.Training;
 
 namespace NativeAmp.Cli.Train;
 
-/// <summary>What a run came to, in words: every figure is there, or it is said why not.</summary>
+/// <summary>The summary of a run in words. A figure that is missing is explained.</summary>
 internal static class SummaryText
 {
     public static void Write(

@@ -3,17 +3,19 @@ using NativeAmp.Training;
 
 namespace NativeAmp.Cli.Train;
 
-/// <summary>Lets a language model write: byte by byte, each drawn from what it thinks likely.</summary>
+/// <summary>Samples text from a language model byte by byte.</summary>
 internal static class TextSampler
 {
-    /// <summary>A sample of a byte-level model.</summary>
-    /// <param name="model">Takes [1, context] tokens and gives [1, context, 256] logits; left in training mode.</param>
-    /// <param name="device">Where it is.</param>
-    /// <param name="precision">What it computes in.</param>
-    /// <param name="context">Tokens that it sees.</param>
+    /// <summary>Samples from a byte-level model.</summary>
+    /// <param name="model">The model, from [1, context] tokens to [1, context, 256] logits. It is left in training
+    /// mode.</param>
+    /// <param name="device">The device of the model.</param>
+    /// <param name="precision">The precision that it computes in.</param>
+    /// <param name="context">Length of the context in tokens.</param>
     /// <param name="length">Bytes to write.</param>
-    /// <param name="temperature">1 draws as likely as the model says, less is bolder, 0 takes the likeliest.</param>
-    /// <param name="random">Draws.</param>
+    /// <param name="temperature">1 samples from the model's probabilities; a lower value prefers likely bytes; 0 takes
+    /// the likeliest.</param>
+    /// <param name="random">The random generator.</param>
     public static string Sample(
         Module model,
         Device device,
@@ -25,7 +27,7 @@ internal static class TextSampler
     )
     {
         byte[] text = new byte[length + 1];
-        text[0] = (byte)'\n'; // what a line begins after
+        text[0] = (byte)'\n'; // a line begins after this byte
         int[] window = new int[context];
         model.Eval();
         try
@@ -33,8 +35,8 @@ internal static class TextSampler
             using Tensor tokens = Tensor.Empty(device, DType.Int32, [1, context]);
             for (int written = 1; written <= length; written++)
             {
-                // The window always has its full length, so that every step is the same work in the same memory. Causal
-                // attention keeps what stands after the last byte from mattering.
+                // The window always has its full length, so that every step does the same work in the same memory. With
+                // causal attention the bytes after the last one do not matter.
                 int seen = Math.Min(written, context);
                 Array.Clear(window);
                 for (int i = 0; i < seen; i++)
@@ -54,7 +56,7 @@ internal static class TextSampler
         return Encoding.UTF8.GetString(text, 1, length);
     }
 
-    /// <summary>Draws an index by softmax(logits / temperature); the first of the largest at 0.</summary>
+    /// <summary>Draws an index by softmax(logits / temperature). At 0 it is the first of the largest.</summary>
     internal static int Draw(ReadOnlySpan<float> logits, double temperature, RandomGenerator random)
     {
         int largest = 0;

@@ -11,7 +11,7 @@ internal sealed class TrainCommand
     private readonly Option<string> _model = CommonOptions.OneOf(
         "--model",
         "cnn",
-        "What to train.",
+        "Network to train.",
         "cnn",
         "gpt",
         "mlp"
@@ -28,13 +28,13 @@ internal sealed class TrainCommand
         "--classes",
         2,
         256,
-        "Classes of the images [default: as many as the labels tell, 10 at the least]."
+        "Classes of the images [default: from the labels, at least 10]."
     );
 
     private readonly Option<string> _precision = CommonOptions.OneOf(
         "--precision",
         "fp16",
-        "What to compute in; parameters, loss and optimizer stay float32.",
+        "Precision to compute in; parameters, loss and optimizer stay float32.",
         "fp32",
         "fp16",
         "bf16"
@@ -55,7 +55,7 @@ internal sealed class TrainCommand
     private readonly Option<double?> _toAccuracy = NumberOption.Real(
         "--to-accuracy",
         new RealRange(1e-6, 1, "a share above 0, at most 1"),
-        "End after the first epoch whose test accuracy is this or more, as 0.9; --epochs is then the most of them "
+        "End after the first epoch whose test accuracy is this or more, as 0.9; --epochs is then their largest number "
             + "[default: 20]."
     );
 
@@ -85,7 +85,7 @@ internal sealed class TrainCommand
         "Weight decay [default: see --optimizer]."
     );
 
-    // Ordinary float32 numbers: what the norm is compared with is float32.
+    // Normal float32 numbers: the norm is compared in float32.
     private readonly Option<double> _clip = NumberOption.Real(
         "--clip",
         1.0,
@@ -99,7 +99,7 @@ internal sealed class TrainCommand
         "Clip gradients to this norm; inf only measures it, 0 is none."
     );
 
-    // The floor and the ceiling of a scale, whose inverse is an ordinary float32 number as well.
+    // The floor and the ceiling of a scale, whose inverse is a normal float32 number as well.
     private readonly Option<double?> _initScale = NumberOption.Real(
         "--init-scale",
         new RealRange(1.18e-38, 8.5e37, "a number from 1.18e-38 to 8.5e37"),
@@ -109,7 +109,7 @@ internal sealed class TrainCommand
     private readonly Option<string> _onNan = CommonOptions.OneOf(
         "--on-nan",
         "stop",
-        "What to do where the loss is not finite: stop with exit code 1, skip the batch, or go on.",
+        "If the loss is not finite: stop with exit code 1, skip the batch, or go on.",
         "stop",
         "skip",
         "go-on"
@@ -132,8 +132,8 @@ internal sealed class TrainCommand
     private readonly Option<string?> _telemetry = CommonOptions.Path(
         "--telemetry",
         "FILE.jsonl",
-        "Sample power, memory, utilization and temperature beside the run, a JSON object a line, and say the energy "
-            + "of a sample."
+        "Sample power, memory, utilization and temperature during the run, one JSON object per line, and report the energy "
+            + "per sample."
     );
 
     private readonly Option<int> _telemetryInterval = NumberOption.Whole(
@@ -159,35 +159,35 @@ internal sealed class TrainCommand
     private readonly Option<bool> _resume = new("--resume")
     {
         Description =
-            "Go on from the newest intact checkpoint, or begin anew if there is none. --steps, --epochs, --lr, "
-            + "--weight-decay and --clip change where they are given; "
-            + "where they are not they must be what they were.",
+            "Resume from the newest intact checkpoint, or begin anew if there is none. --steps, --epochs, --lr, "
+            + "--weight-decay and --clip may change if they are given; "
+            + "otherwise they must be as before.",
     };
 
     private readonly Option<bool> _profile = new("--profile")
     {
-        Description = "Show where the time of the steps after the second goes, by function of the native library.",
+        Description = "Show the time of the steps after the second, by function of the native library.",
     };
 
     private readonly Option<long?> _inspect = NumberOption.Whole(
         "--inspect",
         1L,
         long.MaxValue,
-        "Every N steps show what overflows, becomes zero or subnormal among activations, gradients and parameters; "
-            + "where a step fails, say what overflowed first."
+        "Every N steps show which activations, gradients and parameters overflow, become zero or subnormal; "
+            + "if a step fails, show the first overflow."
     );
 
     private readonly Option<string?> _inspectOut = CommonOptions.Path(
         "--inspect-out",
         "FILE.jsonl",
-        "Write what --inspect finds, with histograms, and beside it a file for --replay of each failed step (the "
+        "Write the findings of --inspect with histograms, and beside them a file for --replay of each failed step (the "
             + "newest three)."
     );
 
     private readonly Option<string?> _replay = CommonOptions.Path(
         "--replay",
         "FILE",
-        "Run a failed step again that --inspect-out kept, with every activation and gradient. Takes --data, --device, "
+        "Run a failed step of --inspect-out again, and show every activation and gradient. Takes --data, --device, "
             + "--threads and --json."
     );
 
@@ -196,7 +196,7 @@ internal sealed class TrainCommand
         "--temperature",
         0.8,
         new RealRange(1e-6, 1e6, "a number from 1e-6 to 1e6, or 0 for the likeliest byte", Zero: true),
-        "gpt: of the sample; 0 takes the likeliest byte."
+        "gpt: temperature of the sample; 0 takes the likeliest byte."
     );
 
     private readonly Option<int> _sample = NumberOption.Whole(
@@ -208,9 +208,7 @@ internal sealed class TrainCommand
     );
     private readonly Option<bool> _json = CommonOptions.Json();
 
-    /// <summary>
-    /// Options of a run that mean the same for each run of a study, which takes them and passes them on.
-    /// </summary>
+    /// <summary>Options that a study takes and passes on to each of its runs.</summary>
     public IReadOnlyList<Option> OfAStudy =>
         [
             _data,
@@ -291,8 +289,8 @@ internal sealed class TrainCommand
         return new ReplayRun(file, Settings(parsed), terminal, parsed.GetValue(_json)).Run();
     }
 
-    /// <summary>The settings that the arguments mean.</summary>
-    /// <exception cref="UsageException">They make no sense together.</exception>
+    /// <summary>The settings from the arguments.</summary>
+    /// <exception cref="UsageException">They are not valid together.</exception>
     public TrainSettings Settings(ParseResult parsed)
     {
         ModelKind model = Enum.Parse<ModelKind>(parsed.GetValue(_model)!, ignoreCase: true);

@@ -14,7 +14,7 @@ internal sealed record StepMetrics(
     [property: JsonPropertyName("step_ms")] double Milliseconds
 );
 
-/// <summary>What a run came to: the last line of --metrics, and what --json writes.</summary>
+/// <summary>The summary of a run: the last line of --metrics, and the output of --json.</summary>
 internal sealed record TrainSummary
 {
     [JsonPropertyName("summary")]
@@ -43,20 +43,19 @@ internal sealed record TrainSummary
     [JsonPropertyName("final_scale")]
     public required double FinalScale { get; init; }
 
-    /// <summary>Bytes of a step by kind, which add up to their peak; null where no step was made.</summary>
+    /// <summary>Bytes of a step by kind, which add up to their peak; null if there was no step.</summary>
     [JsonPropertyName("memory")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public StepMemory? Memory { get; init; }
 
     /// <summary>
-    /// Peaks of the whole run, tests and samples included; those of the kinds need not have been at the same time.
+    /// Peaks of the whole run, tests and samples included. The kinds may have peaked at different times.
     /// </summary>
     [JsonPropertyName("peak_bytes")]
     public required IReadOnlyDictionary<string, long> PeakBytes { get; init; }
 
     /// <summary>
-    /// Joules of a sample in the steps after the first, by the device that computes; null where they could not be
-    /// measured.
+    /// Joules per sample in the steps after the first, by the device that computes; null if they could not be measured.
     /// </summary>
     [JsonPropertyName("joules_per_sample")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

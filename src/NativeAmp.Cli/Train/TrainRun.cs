@@ -10,7 +10,7 @@ namespace NativeAmp.Cli.Train;
 /// <summary>nativeamp train: one run from settings to summary.</summary>
 internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool json)
 {
-    // Where no scale helps, the loss itself is not finite: better to say so than to go on skipping.
+    // If no scale helps, the loss itself is not finite: report that instead of skipping on.
     private const int MostSkipsInARow = 250;
 
     private PrecisionPolicy Precision =>
@@ -21,7 +21,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             _ => PrecisionPolicy.Float32,
         };
 
-    /// <summary>Trains, and writes what came of it.</summary>
+    /// <summary>Trains, and writes the summary.</summary>
     /// <returns>The exit code.</returns>
     public int Run()
     {
@@ -135,7 +135,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             : ExitCode.Success;
     }
 
-    /// <summary>How the trainer of these settings trains.</summary>
+    /// <summary>The trainer's options from these settings.</summary>
     public TrainerOptions Options(TrainTask task, RandomGenerator random)
     {
         long steps = settings.Steps ?? settings.Epochs!.Value * (task.Train.Count / settings.Batch);
@@ -242,7 +242,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         );
     }
 
-    // What was found in the files and is not what everybody expects.
+    // Facts of the files that are not the usual ones.
     private static string Classes(TrainTask task) =>
         task.Train is not ImageDataset images || images is { Classes: 10, FirstLabel: 0 }
             ? ""

@@ -24,10 +24,10 @@ internal sealed record GptSize(int Context, int Width, int Heads, int Blocks)
     public const int MostBlocks = 1 << 12;
 }
 
-/// <summary>What is to be trained, and how: the command line's options after their defaults and checks.</summary>
+/// <summary>The settings of a run: the command line's options after defaults and checks.</summary>
 internal sealed record TrainSettings
 {
-    /// <summary>What --data calls the standard input.</summary>
+    /// <summary>The name of standard input for --data.</summary>
     public const string StandardInput = "-";
 
     public required ModelKind Model { get; init; }
@@ -35,7 +35,7 @@ internal sealed record TrainSettings
     /// <summary>A text file for gpt; null or a folder of IDX files for images.</summary>
     public string? Data { get; init; }
 
-    /// <summary>Classes of the images; null for as many as their labels tell.</summary>
+    /// <summary>Classes of the images; null to take them from the labels.</summary>
     public int? Classes { get; init; }
 
     public required PrecisionKind Precision { get; init; }
@@ -59,14 +59,14 @@ internal sealed record TrainSettings
 
     public double WeightDecay { get; init; }
 
-    /// <summary>0 for no clipping, infinity to measure the norm only.</summary>
+    /// <summary>Largest gradient norm; 0 for no clipping, infinity only to measure the norm.</summary>
     public float Clip { get; init; }
 
     public NonFiniteLoss OnNan { get; init; }
 
     public ulong Seed { get; init; }
 
-    /// <summary>0 for what the machine gives (see <see cref="Device.Threads"/>).</summary>
+    /// <summary>Number of CPU threads; 0 for the default (see <see cref="Device.Threads"/>).</summary>
     public int Threads { get; init; }
 
     public DeviceChoice Device { get; init; }
@@ -84,16 +84,16 @@ internal sealed record TrainSettings
 
     public bool Resume { get; init; }
 
-    /// <summary>Facts of the run whose options were given: those may differ from the run that is resumed.</summary>
+    /// <summary>Facts of the run whose options were given. They may differ from the run that is resumed.</summary>
     public IReadOnlyList<string> GivenFacts { get; init; } = [];
 
-    /// <summary>Whether to measure where the time goes.</summary>
+    /// <summary>Whether to profile the run.</summary>
     public bool Profile { get; init; }
 
-    /// <summary>Steps from one that is inspected to the next; null for none.</summary>
+    /// <summary>Steps between inspected steps; null for no inspection.</summary>
     public long? Inspect { get; init; }
 
-    /// <summary>Where inspections are written.</summary>
+    /// <summary>File for inspections.</summary>
     public string? InspectOut { get; init; }
 
     public required GptSize Gpt { get; init; }
@@ -102,19 +102,19 @@ internal sealed record TrainSettings
 
     public int SampleLength { get; init; }
 
-    /// <summary>Refuses what cannot be meant together; each option's range was checked where it was parsed.</summary>
-    /// <exception cref="UsageException">Says which options, and why.</exception>
+    /// <summary>Checks that the options fit together. The parser checked each option's range.</summary>
+    /// <exception cref="UsageException">They do not fit; the message says which and why.</exception>
     public TrainSettings Check()
     {
         Require(Epochs is null || Steps is null, "--epochs and --steps exclude each other: give one");
         Require(
             ToAccuracy is null || Steps is null,
             "--to-accuracy and --steps exclude each other: the accuracy is tested after each epoch, so take --epochs "
-                + "for the most of them"
+                + "for their largest number"
         );
         Require(
             ToAccuracy is null || Model != ModelKind.Gpt,
-            "--to-accuracy is of images: --model gpt has no test set"
+            "--to-accuracy needs images: --model gpt has no test set"
         );
         Require(Every is null || Checkpoint is not null, "--every needs --checkpoint DIR");
         Require(!Resume || Checkpoint is not null, "--resume needs --checkpoint DIR");
@@ -123,7 +123,7 @@ internal sealed record TrainSettings
             Model != ModelKind.Gpt || Data is not null,
             "--model gpt needs --data FILE, any text, or - for the standard input"
         );
-        Require(Model != ModelKind.Gpt || Classes is null, "--classes is of images: --model gpt predicts bytes");
+        Require(Model != ModelKind.Gpt || Classes is null, "--classes needs images: --model gpt predicts bytes");
         Require(
             Model == ModelKind.Gpt || Data is not StandardInput,
             "--data - is a text from the standard input, which --model gpt takes"

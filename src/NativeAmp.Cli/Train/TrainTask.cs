@@ -4,7 +4,7 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Cli.Train;
 
-/// <summary>A network and the data that it learns, as the settings name them.</summary>
+/// <summary>The network and the data of a run's settings.</summary>
 internal sealed record TrainTask(Module Model, IDataset Train, IDataset? Test) : IDisposable
 {
     private const int SmallestForCnn = 4;

@@ -18,8 +18,8 @@ internal sealed record EnergyRow(
 );
 
 /// <summary>
-/// What is sampled beside a run (--telemetry), and the energy of its steps: from the end of the first one on, without
-/// the tests between epochs.
+/// Telemetry of a run (--telemetry), and the energy of its steps: from the end of the first one on, without the tests
+/// between epochs.
 /// </summary>
 internal sealed class TrainTelemetry : IDisposable
 {
@@ -32,12 +32,12 @@ internal sealed class TrainTelemetry : IDisposable
     private long _samples;
     private long _samplesOfWindow;
 
-    /// <summary>Opens the file and begins to sample.</summary>
-    /// <param name="file">Where to.</param>
-    /// <param name="settings">The run's.</param>
+    /// <summary>Opens the file and starts sampling.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="settings">The settings of the run.</param>
     /// <param name="device">The device that it computes on.</param>
     /// <param name="stepsPerEpoch">Steps of an epoch, after which a test may follow.</param>
-    /// <param name="outputs">What to do where the file cannot be written.</param>
+    /// <param name="outputs">The guard for a file that cannot be written.</param>
     public TrainTelemetry(string file, TrainSettings settings, Device device, long stepsPerEpoch, OutputGuard outputs)
     {
         _stepsPerEpoch = stepsPerEpoch;
@@ -59,10 +59,10 @@ internal sealed class TrainTelemetry : IDisposable
     /// <summary>Energy by source; empty before <see cref="Finish"/>.</summary>
     public IReadOnlyList<EnergyRow> Energy { get; private set; } = [];
 
-    /// <summary>Joules of a sample, by the device that computes; null where they could not be measured.</summary>
+    /// <summary>Joules per sample, by the device that computes; null if they could not be measured.</summary>
     public double? JoulesPerSample => Energy.FirstOrDefault(row => row.Source == _source)?.JoulesPerSample;
 
-    /// <summary>Takes notice of a finished step.</summary>
+    /// <summary>Records a finished step.</summary>
     public void StepDone(in StepReport step)
     {
         if (_window is not null)
@@ -73,19 +73,19 @@ internal sealed class TrainTelemetry : IDisposable
             _window ??= _sampler.MeasureEnergy();
     }
 
-    /// <summary>Takes notice of a finished epoch, whose test has been run.</summary>
+    /// <summary>Records a finished epoch, after its test.</summary>
     public void EpochDone(bool isLast)
     {
         if (!isLast)
             _window ??= _sampler.MeasureEnergy();
     }
 
-    /// <summary>Ends sampling, and adds up the energy.</summary>
+    /// <summary>Stops sampling, and sums the energy.</summary>
     public void Finish()
     {
         CloseWindow();
         _sampler.Stop();
-        // A GPU that cannot be asked has no row of its own, and neither has a run of one step.
+        // A GPU that cannot be read has no row, and neither has a run of one step.
         _energy.TryAdd(_source, []);
         Energy = [.. _energy.OrderByDescending(pair => pair.Key == _source).Select(pair => Row(pair.Key, pair.Value))];
     }
@@ -101,7 +101,7 @@ internal sealed class TrainTelemetry : IDisposable
     {
         foreach (EnergyMeasurement measurement in _window?.Stop() ?? [])
         {
-            // A run that ends with a test has begun a window for steps that do not come.
+            // A run that ends with a test has begun a window for steps that never come.
             if (_samplesOfWindow == 0)
                 break;
             if (!_energy.TryGetValue(measurement.Source, out List<EnergyMeasurement>? measurements))

@@ -2,11 +2,12 @@ namespace NativeAmp.Cli.Verify;
 
 /// <summary>One row of the report.</summary>
 /// <param name="File">Golden file.</param>
-/// <param name="Case">What of it.</param>
+/// <param name="Case">The case in the file.</param>
 /// <param name="WorstError">Largest error.</param>
-/// <param name="Tolerance">What is allowed.</param>
-/// <param name="Passed">Whether it is within.</param>
-/// <param name="Detail">Where the worst is, or why it could not be compared; empty when all is equal.</param>
+/// <param name="Tolerance">The allowed error.</param>
+/// <param name="Passed">Whether the error is within the tolerance.</param>
+/// <param name="Detail">Place of the worst error, or why the values could not be compared; empty if all are
+/// equal.</param>
 internal sealed record VerifyRow(
     string File,
     string Case,
@@ -41,7 +42,7 @@ internal sealed class Comparison(string file, string name, Tolerance tolerance)
         return this;
     }
 
-    /// <summary>Compares what has to be the same.</summary>
+    /// <summary>Compares values that must be equal.</summary>
     public Comparison Same(string what, long expected, long actual)
     {
         if (expected != actual)

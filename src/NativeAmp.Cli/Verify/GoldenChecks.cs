@@ -1,6 +1,6 @@
 namespace NativeAmp.Cli.Verify;
 
-/// <summary>Computes a golden file on a device and compares, case by case.</summary>
+/// <summary>Computes the cases of a golden file on a device, and compares them.</summary>
 internal static class GoldenChecks
 {
     /// <summary>The rows of a file of a known kind.</summary>

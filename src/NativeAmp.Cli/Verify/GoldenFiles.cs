@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace NativeAmp.Cli.Verify;
 
-/// <summary>A tensor as golden files hold it: row-major float32, non-finite values as strings.</summary>
+/// <summary>A tensor of a golden file: row-major float32, non-finite values as strings.</summary>
 internal sealed record GoldenTensor(long[] Shape, float[] Data);
 
 /// <summary>adam.json.</summary>

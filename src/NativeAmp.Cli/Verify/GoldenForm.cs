@@ -3,18 +3,18 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Cli.Verify;
 
 /// <summary>
-/// Checks that what a golden file holds fits together, before anything is computed with it: JSON can say a shape of
-/// [1000000000] in a few bytes.
+/// Checks that the values of a golden file fit together before computing with them: a few bytes of JSON can state a
+/// shape of [1000000000].
 /// </summary>
 internal sealed class GoldenForm(string path)
 {
-    // Far above any golden file's, far below what hurts.
+    // Far above any golden file's, and still harmless.
     private const int MostSteps = 1_000_000;
 
     public T[] Required<T>(T[]? values, string what) =>
         values is { Length: > 0 } ? values : throw Bad($"no {what}", "at least one");
 
-    /// <summary>An array of objects, none of them null: JSON can say that in spite of its type.</summary>
+    /// <summary>An array of objects without null: JSON may hold null in spite of the type.</summary>
     public T[] Objects<T>(T[]? values, string what)
         where T : class
     {
@@ -27,7 +27,7 @@ internal sealed class GoldenForm(string path)
     public T Required<T>(T? value, string what)
         where T : class => value ?? throw Bad($"no {what}", "one");
 
-    /// <summary>A tensor whose shape is its data's.</summary>
+    /// <summary>A tensor whose shape fits its data.</summary>
     public GoldenTensor Tensor(GoldenTensor? tensor, string what)
     {
         if (tensor?.Data is null || tensor.Shape is null)

@@ -17,20 +17,18 @@ internal enum GoldenKind
     AmpTraining,
 }
 
-/// <summary>
-/// Reads golden files: what kind one is, and its content, checked for form before anything is computed.
-/// </summary>
+/// <summary>Reads golden files: the kind and the content, checked for form before anything is computed.</summary>
 internal static class GoldenReader
 {
-    // Sizes of these files are kilobytes; what is larger is something else.
+    // These files have kilobytes; a larger file is something else.
     private const long MaximumLength = 256L << 20;
 
     /// <summary>Reads a file's bytes.</summary>
-    /// <exception cref="DataFormatException">It is a folder, or larger than any of these.</exception>
+    /// <exception cref="DataFormatException">It is a folder, or larger than any golden file.</exception>
     /// <exception cref="IOException">It cannot be opened or read.</exception>
     public static byte[] ReadBytes(string path) => InputFile.ReadAll(path, MaximumLength);
 
-    /// <summary>The kind by the file's name, else by what its root holds.</summary>
+    /// <summary>The kind by the file's name, else by the names in its root object.</summary>
     public static GoldenKind Recognise(string path, ReadOnlySpan<byte> json)
     {
         GoldenKind named = Path.GetFileNameWithoutExtension(path).ToLowerInvariant() switch
@@ -47,7 +45,7 @@ internal static class GoldenReader
         return named != GoldenKind.Unknown ? named : RecogniseContent(path, json);
     }
 
-    /// <summary>The content, in the form that its kind has.</summary>
+    /// <summary>Reads the content in the form of its kind.</summary>
     /// <exception cref="DataFormatException">It is not JSON, or not of that form.</exception>
     public static T Read<T>(string path, ReadOnlySpan<byte> json, JsonTypeInfo<T> type)
         where T : class
@@ -65,7 +63,7 @@ internal static class GoldenReader
             when (e is InvalidOperationException or FormatException and not DataFormatException or NotSupportedException
             )
         {
-            // The serializer's ways of saying that a number or a string is of another type.
+            // The serializer's exceptions for a number or a string of another type.
             throw new DataFormatException(path, 0, "values of another type", "a golden file", e);
         }
     }
@@ -115,7 +113,7 @@ internal static class GoldenReader
     private static DataFormatException Malformed(string path, ReadOnlySpan<byte> json, JsonException e)
     {
         long offset = e.BytePositionInLine ?? 0;
-        // Lines before the one at fault; these files are a single line as a rule.
+        // Lines before the faulty one; these files usually have a single line.
         ReadOnlySpan<byte> rest = json;
         for (long line = e.LineNumber ?? 0; line > 0 && rest.IndexOf((byte)'\n') is >= 0 and var end; line--)
         {

@@ -2,7 +2,7 @@ using NativeAmp.Training;
 
 namespace NativeAmp.Cli.Verify;
 
-/// <summary>What an operator gave: its output, and the gradient of each input.</summary>
+/// <summary>The result of an operator: its output, and the gradient of each input.</summary>
 internal sealed record LayerResult(float[] Output, IReadOnlyDictionary<string, float[]> Gradients);
 
 /// <summary>Computes one entry of layers.json with the public operators.</summary>
@@ -86,7 +86,7 @@ internal sealed class LayerOperators(GoldenForm form, Device device, LayerCase g
     private Tensor BatchNorm(Tensor x, Tensor weight, Tensor? bias)
     {
         form.Require(x.Shape.Rank == 4, $"shape {x.Shape}", "[batch, channels, height, width]");
-        // What PyTorch's running statistics begin with.
+        // The initial values of PyTorch's running statistics.
         float[] initial = new float[x.Shape[1]];
         using Tensor mean = Tensor.From<float>(device, initial, new Shape(initial.Length));
         Array.Fill(initial, 1);
@@ -106,7 +106,7 @@ internal sealed class LayerOperators(GoldenForm form, Device device, LayerCase g
         return y;
     }
 
-    /// <summary>Gradients of output · outputGradient, which are those of the output from outputGradient.</summary>
+    /// <summary>Gradients of output · outputGradient: those of the output, starting from outputGradient.</summary>
     private LayerResult Differentiate(Tensor output, Dictionary<string, Tensor> inputs, GoldenTensor outputGradient)
     {
         form.Require(
@@ -125,8 +125,8 @@ internal sealed class LayerOperators(GoldenForm form, Device device, LayerCase g
     }
 
     /// <summary>
-    /// Loss.MeanSquaredError gives its target no gradient; the loss is symmetric, so the target's is had by turning it
-    /// around.
+    /// Loss.MeanSquaredError gives its target no gradient. The loss is symmetric, so exchanging the inputs gives the
+    /// target's.
     /// </summary>
     private LayerResult MeanSquaredError(Dictionary<string, Tensor> inputs)
     {

@@ -44,7 +44,7 @@ internal static class LayersCheck
         }
         catch (ArgumentException e)
         {
-            // Shapes of a golden file that do not fit the operator: the operator says which.
+            // The shapes of the golden file do not fit the operator, whose message says which.
             throw form.Bad($"{golden.Name} of shapes it does not take ({e.Message})", "inputs that fit each other");
         }
 

@@ -58,7 +58,7 @@ internal static class ScalerCheck
         return comparison.Add("scale", golden.Scales, scales).Row();
     }
 
-    /// <summary>What an optimizer's state is after one gradient was looked at.</summary>
+    /// <summary>The state of an optimizer after one gradient was checked.</summary>
     private static OptimizerState Checked(Device device, float gradient)
     {
         using DeviceBuffer buffer = device.Allocate<float>([gradient]);

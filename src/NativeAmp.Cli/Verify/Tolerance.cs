@@ -2,11 +2,11 @@ using System.Globalization;
 
 namespace NativeAmp.Cli.Verify;
 
-/// <summary>How close is close enough, and how far a comparison was from that.</summary>
-/// <param name="Text">As the golden README states it.</param>
-/// <param name="Relative">Allowed relative error; 0 for bit for bit.</param>
-/// <param name="Absolute">Allowed absolute error on top.</param>
-/// <param name="Ulps">Units in the last place that are allowed whatever the relative error.</param>
+/// <summary>The allowed error of a comparison, and the error as a fraction of it.</summary>
+/// <param name="Text">The tolerance in words, as in the README of the golden files.</param>
+/// <param name="Relative">Allowed relative error; 0 means bit for bit.</param>
+/// <param name="Absolute">Allowed absolute error, added to the relative one.</param>
+/// <param name="Ulps">Allowed units in the last place, independent of the relative error.</param>
 internal sealed record Tolerance(string Text, double Relative, double Absolute = 0, int Ulps = 0)
 {
     public static readonly Tolerance Exact = new("bit for bit", 0);
@@ -17,14 +17,14 @@ internal sealed record Tolerance(string Text, double Relative, double Absolute =
     public static readonly Tolerance Layers = new("rtol 1e-5, atol 1e-6", 1e-5, 1e-6);
     public static readonly Tolerance Training = new("rtol 1e-4", 1e-4);
 
-    // A parameter moves by about the learning rate, 0.01, a step: one that ends near 0 is held to 1e-4 of a step
-    // instead of 1e-4 of nothing.
+    // A parameter moves by about the learning rate, 0.01, per step. The absolute part allows one that ends near 0 an
+    // error of 1e-4 of a step.
     public static readonly Tolerance FinalParameters = new("rtol 1e-4, atol 1e-6", 1e-4, 1e-6);
     public static readonly Tolerance AmpLosses = new("rtol 2e-2", 2e-2);
 
     /// <summary>
-    /// The error as a fraction of what is allowed: 0 for the same value, 1 at the limit, infinite for what cannot be
-    /// compared.
+    /// The error as a fraction of the allowed one: 0 for the same value, 1 at the limit, infinite if the values cannot
+    /// be compared.
     /// </summary>
     public double Fraction(float expected, float actual)
     {
@@ -49,7 +49,7 @@ internal sealed record Tolerance(string Text, double Relative, double Absolute =
     {
         return Math.Abs(Ordered(a) - Ordered(b));
 
-        // Sign and magnitude to a line without a step at zero.
+        // Maps sign and magnitude to integers that are continuous at zero.
         static long Ordered(float value)
         {
             int bits = BitConverter.SingleToInt32Bits(value);
@@ -57,7 +57,7 @@ internal sealed record Tolerance(string Text, double Relative, double Absolute =
         }
     }
 
-    /// <summary>A fraction, for people.</summary>
+    /// <summary>A fraction in words.</summary>
     public static string Describe(double fraction) =>
         fraction switch
         {

@@ -3,8 +3,8 @@ using NativeAmp.Training;
 namespace NativeAmp.Cli.Verify;
 
 /// <summary>
-/// training.json and amp_training.json: a two-layer net trained from given weights, in float32 and through the whole
-/// mixed-precision flow in float16.
+/// training.json and amp_training.json: a two-layer network trained from given weights, in float32 and with mixed
+/// precision in float16.
 /// </summary>
 internal static class TrainingCheck
 {

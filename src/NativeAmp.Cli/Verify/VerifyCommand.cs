@@ -22,7 +22,7 @@ internal sealed class VerifyCommand
             if (string.IsNullOrWhiteSpace(result.GetValueOrDefault<string>()))
                 result.AddError("DIR is empty; it is a folder of golden files.");
         });
-        Command command = new("verify", "Compute the golden files of a folder on this machine and compare.")
+        Command command = new("verify", "Compute the cases of golden files on this machine, and compare the results.")
         {
             _folder,
             _device,

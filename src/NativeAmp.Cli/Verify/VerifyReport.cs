@@ -3,11 +3,11 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Cli.Verify;
 
-/// <summary>What nativeamp verify found.</summary>
+/// <summary>The report of nativeamp verify.</summary>
 /// <param name="Ok">Whether every case is within its tolerance, and there was one.</param>
-/// <param name="Device">What computed.</param>
-/// <param name="Cases">One row a case.</param>
-/// <param name="UnknownFiles">JSON files that are of no known kind.</param>
+/// <param name="Device">The device that computed.</param>
+/// <param name="Cases">One row for each case.</param>
+/// <param name="UnknownFiles">JSON files of an unknown kind.</param>
 internal sealed record VerifyReport(
     bool Ok,
     string Device,
@@ -33,7 +33,7 @@ internal sealed record VerifyReport(
                 else
                     rows.AddRange(GoldenChecks.Check(kind, path, json, device));
             }
-            // Also what the kernels would not take: the file names values that cannot be.
+            // Also arguments that the kernels refuse: the file has impossible values.
             catch (Exception e) when (e is DataFormatException or NativeAmpException or IOException)
             {
                 rows.Add(new VerifyRow(name, "(file)", "unreadable", "", false, e.Message));

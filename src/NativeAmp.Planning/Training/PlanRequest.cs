@@ -76,7 +76,7 @@ public sealed record PlanRequest
         );
         Require(
             Batch % ((long)s.Data * s.MicroBatch) == 0,
-            $"batch is {Batch}, which is no multiple of {s.Data} copies × {s.MicroBatch} samples"
+            $"batch is {Batch}, which is not a multiple of {s.Data} copies × {s.MicroBatch} samples"
         );
         Require(!s.OffloadParameters || s.ZeroStage == 3, "to offload parameters needs ZeRO-3");
         Require(

@@ -36,7 +36,7 @@ internal sealed class PlanTests
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         Assert.That(
             output,
-            Does.StartWith("gpt3-175b: 175 B parameters, 300 B tokens, in bf16 with 18.0 bytes a parameter")
+            Does.StartWith("gpt3-175b: 175 B parameters, 300 B tokens, in bf16 with 18.0 bytes per parameter")
                 .And.Contain("1024 × a100-80g: tensor 8, pipeline 8, data 16")
                 .And.Contain("activations")
                 .And.Contain("pipeline bubble")
@@ -187,7 +187,7 @@ internal sealed class PlanTests
             );
             Assert.That(first[5], Is.EqualTo(18 * first[0]).Within(1e-9).Percent);
             string page = File.ReadAllText(Path.Combine(folder, "index.html"));
-            Assert.That(page, Does.Contain("<svg").And.Contain("20 tokens a parameter").And.Not.Contain("<script"));
+            Assert.That(page, Does.Contain("<svg").And.Contain("20 tokens per parameter").And.Not.Contain("<script"));
         }
         finally
         {
@@ -212,7 +212,7 @@ internal sealed class PlanTests
         "--model",
         "gpt3-175b"
     )]
-    [TestCase(ExitCode.Usage, "--out is of --sweep", "plan", "--model", "gpt3-175b", "--out", "x")]
+    [TestCase(ExitCode.Usage, "--out needs --sweep", "plan", "--model", "gpt3-175b", "--out", "x")]
     [TestCase(ExitCode.Failure, "7 heads do not divide a width of 256", "plan", "--model", "gpt", "--heads", "7")]
     [TestCase(ExitCode.Usage, "--model is missing", "plan")]
     [TestCase(ExitCode.Failure, "There is no model 'gpt3-174b': near it are gpt3-175b", "plan", "--model", "gpt3-174b")]
@@ -229,7 +229,7 @@ internal sealed class PlanTests
     [TestCase(ExitCode.Failure, "does not divide the 96 layers", "plan", "--model", "gpt3-175b", "--pipeline", "7")]
     [TestCase(
         ExitCode.Failure,
-        "which is no multiple of 3 copies",
+        "which is not a multiple of 3 copies",
         "plan",
         "--model",
         "gpt3-175b",
@@ -245,7 +245,7 @@ internal sealed class PlanTests
     [TestCase(ExitCode.Failure, "No split over up to", "plan", "--model", "gpt3-175b", "--fit", "--days", "0.001")]
     [TestCase(
         ExitCode.Usage,
-        "--gpus is 10, which is no multiple of --tensor 8 × --pipeline 1",
+        "--gpus is 10, which is not a multiple of --tensor 8 × --pipeline 1",
         "plan",
         "--model",
         "gpt3-175b",
@@ -264,7 +264,7 @@ internal sealed class PlanTests
         "--tensor",
         "8"
     )]
-    [TestCase(ExitCode.Usage, "--fit and --rules are two questions", "plan", "--fit", "--rules")]
+    [TestCase(ExitCode.Usage, "--fit and --rules exclude each other", "plan", "--fit", "--rules")]
     [TestCase(
         ExitCode.Usage,
         "--batch is -1; it is a whole number from 1 to",

@@ -215,7 +215,10 @@ public class TrainCommandTests : FolderTests
         );
 
         (_, string text, _) = Train("--precision", "fp16", "--steps", "6", "--profile");
-        Assert.That(text, Does.Contain("ms a step").And.Contain("namp_gemm").And.Contain("outside the native library"));
+        Assert.That(
+            text,
+            Does.Contain("ms per step").And.Contain("namp_gemm").And.Contain("outside the native library")
+        );
     }
 
     [Test]
