@@ -8,7 +8,7 @@
 
 namespace namp {
 
-// Elements as they lie in memory.
+// Elements in memory.
 struct Float16 {
   uint16_t bits;
 };
@@ -72,21 +72,21 @@ constexpr int dtype_size(int32_t dtype) {
   return 0;
 }
 
-// Whether operators compute with it.
+// Whether operators compute with the dtype.
 constexpr bool is_float(int32_t dtype) {
 #define NAMP_IS(DTYPE, ...) || dtype == DTYPE
   return false NAMP_FOR_EACH_FLOAT(NAMP_IS);
 #undef NAMP_IS
 }
 
-// Whether a cast reads and writes it.
+// Whether a cast reads and writes the dtype.
 constexpr bool is_stored_float(int32_t dtype) {
 #define NAMP_IS(DTYPE, ...) || dtype == DTYPE
   return false NAMP_FOR_EACH_STORED_FLOAT(NAMP_IS);
 #undef NAMP_IS
 }
 
-// Whether a cell of it may have a scale.
+// Whether a cell of the dtype may have a scale.
 constexpr bool may_have_scale(int32_t dtype) {
 #define NAMP_MAY(DTYPE, Element, ...) || (dtype == DTYPE && Format<Element>::kMayHaveScale)
   return false NAMP_FOR_EACH_STORED_FLOAT(NAMP_MAY);

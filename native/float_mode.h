@@ -1,6 +1,6 @@
 // The floating-point mode that results are defined in: rounding to nearest even, subnormals kept,
-// no traps. A caller's thread may have another one (a library built with -ffast-math was loaded, or
-// fesetround called), and OpenMP's workers have that of the thread that started them.
+// no traps. A caller's thread may have another mode (a library built with -ffast-math was loaded,
+// or fesetround was called). OpenMP's workers have the mode of the thread that started them.
 #pragma once
 
 #include <atomic>
@@ -22,7 +22,7 @@ class FloatControl {
   using Bits = uint32_t;
   static Bits read() noexcept { return _mm_getcsr(); }
   static void write(Bits bits) noexcept { _mm_setcsr(bits); }
-  // Not the flags of what has happened.
+  // Ignores the flags of past exceptions.
   static bool is_default(Bits bits) noexcept { return (bits & 0xffc0u) == kDefault; }
   static constexpr Bits kDefault = 0x1f80;  // MXCSR with all exceptions masked
 };
@@ -44,7 +44,7 @@ class FloatControl {
 
 #else
 
-// Rounding alone.
+// Only the rounding.
 class FloatControl {
  public:
   using Bits = int;
@@ -56,13 +56,13 @@ class FloatControl {
 
 #endif
 
-// Whether this thread, or a worker of one of its parallel regions, was ever met in another mode:
-// then the workers have to be asked before somebody else's regions run on them
+// Whether this thread, or a worker of one of its parallel regions, was ever found in another mode.
+// The workers then have to be checked before another library's regions run on them
 // (cpu/team_float_mode.h).
 inline constinit thread_local std::atomic<bool> met_other_mode{false};
 
-// While it lives, this thread computes in the default mode; then in its own again. Where that is
-// the default one, as nearly always, it costs a read. met is told where it is not.
+// While it lives, this thread computes in the default mode; then in its own mode again. If that is
+// the default, as nearly always, it costs one read. Otherwise it sets met.
 class FloatMode {
  public:
   explicit FloatMode(std::atomic<bool>& met) noexcept : before_(FloatControl::read()) {

@@ -1,4 +1,4 @@
-// Which activations are GELUs: what library products round or approximate on the way to them.
+// Which activations are GELUs. Matrix libraries round or approximate before them.
 #pragma once
 
 #include <cstdint>

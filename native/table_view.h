@@ -1,5 +1,5 @@
-// What a kernel sees of a tensor table: plain pointers into device memory, made by abi/table.cpp,
-// the same for every backend.
+// A tensor table as kernels see it: plain pointers into device memory, made by abi/table.cpp, the
+// same for every backend.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ inline constexpr int64_t kChunkElements = 16384;
 // Part of the definition of the norm's bits: 128 GPU threads of 8 halves, or 64 AVX-512 vectors.
 inline constexpr int64_t kSumLanes = 1024;
 
-// A tensor that has no scale.
+// The cell of a tensor without a scale.
 inline namp_cell cell_of(const void* data, int32_t dtype) {
   return {const_cast<void*>(data), nullptr, dtype, 0};
 }
@@ -25,10 +25,10 @@ inline namp_cell cell_of(const void* data, int32_t dtype) {
 struct Chunk {
   int64_t tensor;
   int64_t begin;  // index of the first element within the tensor
-  int64_t count;  // kChunkElements, or what is left
+  int64_t count;  // kChunkElements, or the rest
 };
 
-// What one chunk's read found (namp_unscale_check); combined in the order of chunks.
+// The findings of one chunk (namp_unscale_check). They are combined in the order of chunks.
 struct ChunkFacts {
   double sum_of_squares;
   int64_t non_finite_count;

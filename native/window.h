@@ -1,4 +1,4 @@
-// A window that slides along one dimension, of a convolution or a pool.
+// A window of a convolution or pooling that slides along one dimension.
 #pragma once
 
 #include <cstdint>

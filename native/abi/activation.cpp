@@ -1,4 +1,4 @@
-// Arguments of the element-wise activations.
+// Checks of the arguments of element-wise activations.
 #include "abi/check.h"
 #include "abi/device.h"
 #include "abi/wall.h"

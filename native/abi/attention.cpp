@@ -1,4 +1,4 @@
-// namp_attention_*: what must hold before a backend attends.
+// namp_attention_*: checks before a backend runs.
 #include <cmath>
 
 #include "abi/check.h"
@@ -18,7 +18,7 @@ void check_strides(int64_t batch, int64_t head, int64_t time, const namp_attenti
   check_product({args.time, time}, name);
 }
 
-// Numbers of elements; 0 means that there is nothing to do.
+// The number of elements; 0 means that there is nothing to do.
 int64_t check_attention(const namp_attention_args& args) {
   check_float_dtype(args.dtype, "dtype");
   check_flag(args.causal, "causal");

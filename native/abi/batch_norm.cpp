@@ -1,4 +1,4 @@
-// Arguments of batch norm.
+// Checks of the arguments of batch norm.
 #include "abi/check.h"
 #include "abi/device.h"
 #include "abi/wall.h"

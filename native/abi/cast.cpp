@@ -19,7 +19,8 @@ namp_cast_options check_options(const namp_cast_options* options) {
   return *options;
 }
 
-// Destination and source are the same or apart: threads read one part while they write another.
+// Destination and source must be the same or not overlap: threads read one part while they write
+// another.
 void check_apart(const namp_cell& destination, const namp_cell& source, int64_t count) {
   const auto to = reinterpret_cast<uintptr_t>(destination.data);
   const auto from = reinterpret_cast<uintptr_t>(source.data);

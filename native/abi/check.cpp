@@ -18,7 +18,7 @@ std::string hex(const void* pointer) {
   return "0x" + text;
 }
 
-// Names the dtypes that would do.
+// Fails with a list of the valid dtypes.
 [[noreturn]] void fail_dtype(int32_t dtype, const char* name, bool (*is_right)(int32_t)) {
   std::vector<std::string> right;
 #define NAMP_ADD(DTYPE, ...) \
@@ -66,7 +66,7 @@ int64_t check_range(int64_t value, int64_t minimum, int64_t maximum, const char*
 }
 
 int64_t check_product(std::initializer_list<int64_t> sizes, const char* name) {
-  // Each by itself first: a 0 among them makes no other size right.
+  // Check each by itself first: a 0 among them does not make another size valid.
   bool empty = false;
   for (int64_t size : sizes)
     empty = check_count(size, name) == 0 || empty;

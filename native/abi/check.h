@@ -1,6 +1,6 @@
-// The checks of arguments, one place for all functions of nativeamp.h. Each throws Error with a
-// message that names the argument and its value and says what to do; what passes is safe to compute
-// with.
+// The checks of arguments, in one place for all functions of nativeamp.h. Each throws Error with a
+// message that names the argument and its value and says what to do. A value that passes is safe to
+// compute with.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace namp {
 
-// Most elements of one tensor: sizes in bytes, and sums of a few of them, stay far from int64_t's
-// end.
+// Largest number of elements of a tensor: sizes in bytes, and sums of a few of them, stay far below
+// the limit of int64_t.
 inline constexpr int64_t kMaxElements = int64_t{1} << 58;
 
 // "NAMP_FLOAT16" and so on; "unknown dtype 9" for other values.
@@ -48,14 +48,14 @@ int64_t check_product(std::initializer_list<int64_t> sizes, const char* name);
 // float32, float16 or bfloat16.
 namp_dtype check_float_dtype(int32_t dtype, const char* name);
 
-// What a cast takes.
+// A dtype that a cast takes.
 namp_dtype check_stored_dtype(int32_t dtype, const char* name);
 
-// One dtype that the function needs.
+// The one dtype that the function needs.
 void check_same_dtype(int32_t dtype, int32_t needed, const char* name);
 
-// The dtype of a tensor that may be left out: float32 where it is, whatever the field says, for
-// kernels are chosen by dtypes, and what is no namp_dtype may not become one.
+// The dtype of an optional tensor. It is float32 if the tensor is left out, for any value of the
+// field: kernels are chosen by dtypes, and an invalid value must not become one.
 inline int32_t dtype_of(const void* optional, int32_t dtype) {
   return optional == nullptr ? int32_t{NAMP_FLOAT32} : dtype;
 }
@@ -63,7 +63,7 @@ inline int32_t dtype_of(const void* optional, int32_t dtype) {
 // 0 or 1.
 bool check_flag(int32_t value, const char* name);
 
-// What a norm adds to a variance: finite and 0 or more.
+// The epsilon of a norm: finite and 0 or more.
 void check_epsilon(float epsilon);
 
 // A tensor of count elements of a dtype that is known: not null unless count is 0, and aligned to
@@ -75,8 +75,8 @@ inline void check_optional_tensor(const void* pointer, int32_t dtype, const char
   if (pointer != nullptr) check_tensor(pointer, dtype, 1, name);
 }
 
-// What a cell has beside its data and dtype: a scale only where its dtype may have one, and zeros.
-// name is the cell's.
+// The other fields of a cell: a scale only if its dtype may have one, and zeros. name is the
+// cell's.
 void check_cell_rest(const namp_cell& cell, const std::string& name);
 
 // A pointer to a struct or scalar: not null, and aligned.
@@ -87,20 +87,20 @@ void check_object(const T* pointer, const char* name) {
   check_aligned(pointer, alignof(T), name);
 }
 
-// A struct of given bytes where this library knows the first expected ones: what lies beyond them
-// is zero.
+// A struct of given bytes, of which this library knows the first expected ones: the rest must be
+// zero.
 void check_struct_size(const void* pointer, uint32_t given, uint64_t expected, const char* name);
 
 void check_reserved(int64_t value, const char* name, const char* field);
 
-// A struct that the library fills: there, and no smaller than this library knows it.
+// A struct that the library fills: not null, and not smaller than this library's version of it.
 template <class Struct>
 void check_result(const Struct* pointer, const char* name) {
   check_object(pointer, name);
   check_struct_size(nullptr, pointer->struct_size, sizeof(Struct), name);
 }
 
-// An argument struct: there, of this library's size or larger, and zero where it is to be.
+// An argument struct: not null, of this library's size or larger, and zero in the reserved fields.
 template <class Struct>
 void check_struct(const Struct* pointer, const char* name) {
   check_object(pointer, name);

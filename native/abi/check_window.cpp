@@ -7,7 +7,7 @@
 namespace namp {
 namespace {
 
-// Sizes of windows stay below this, so that no sum or product of two of them overflows.
+// Sizes of windows are below this, so that no sum or product of two of them overflows.
 constexpr int64_t kMaxWindow = int64_t{1} << 30;
 
 }  // namespace

@@ -5,7 +5,7 @@
 
 namespace namp {
 
-// Checks the sizes, and that the window fits into the padded input once at least, and gives
+// Checks the sizes, and that the window fits into the padded input at least once. Returns
 // window_out. name is the dimension's.
 int64_t check_window(const Window& window, const char* name);
 

@@ -1,4 +1,4 @@
-// namp_conv2d_*: what must hold before a backend convolves.
+// namp_conv2d_*: checks before a backend runs.
 #include <algorithm>
 
 #include "abi/check.h"

@@ -33,7 +33,7 @@ std::atomic<bool> DeviceMutex::forking{false};
 
 int32_t fork_generation() noexcept { return generation.load(std::memory_order_relaxed); }
 
-// What happens around a fork, on the thread that forks.
+// Handlers around a fork, on the thread that forks.
 class ForkGate {
  public:
   static void prepare() {
@@ -68,7 +68,7 @@ class ForkGate {
 };
 
 void DeviceMutex::wait_for_fork() const {
-  // Whoever holds it is what the fork waits for.
+  // The fork waits for the holder, which must not wait for the fork.
   if (owner_.load(std::memory_order_relaxed) == this_thread()) return;
   const std::lock_guard lock(ForkGate::gate());
 }
@@ -86,14 +86,14 @@ void OpenDevices::Change::remove(namp_device* device) {
 #if !defined(_WIN32)
 namespace {
 
-// When the library is loaded: whoever forks later is seen.
+// Runs when the library is loaded, so that every later fork is seen.
 [[maybe_unused]] const int registered = [] {
-  // Made now, and not by the first fork.
+  // Create the registry now, not in the first fork.
   registry();
   ForkGate::gate();
-  // LLVM's OpenMP registers a handler when it starts, which takes locks that a call needs to come
-  // to its end. What is registered last runs first: ours has to wait for calls before that one
-  // runs.
+  // LLVM's OpenMP registers a handler when it starts, which takes locks that a call needs to
+  // finish. The handler that is registered last runs first: ours has to wait for calls before that
+  // one runs.
   omp_get_num_procs();
   return pthread_atfork(ForkGate::prepare, ForkGate::in_parent, ForkGate::in_child);
 }();

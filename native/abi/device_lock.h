@@ -1,6 +1,6 @@
 // One call at a time works with a device: its scratch memory, tables and kept primitives are safe
-// from other threads while the lock is held. What only uses the memory pool or waits for the device
-// goes without.
+// from other threads while the lock is held. Calls that only use the memory pool or wait for the
+// device do not take the lock.
 #pragma once
 
 #include <atomic>
@@ -11,8 +11,8 @@ struct namp_device;
 
 namespace namp {
 
-// A mutex that the thread which holds it may take again (a signal handler may fork), and that can
-// be given back in a forked child, where std::recursive_mutex would miss its owner.
+// A recursive mutex (a signal handler may fork) that can be released in a forked child, where
+// std::recursive_mutex would not find its owner.
 class DeviceMutex {
  public:
   void lock() {
@@ -28,8 +28,8 @@ class DeviceMutex {
  private:
   friend class ForkGate;
 
-  // A fork waits until every device is free; who begins a call meanwhile waits for it, or a thread
-  // that makes one call after another would keep it waiting for long.
+  // A fork waits until every device is free. Calls that begin meanwhile wait for the fork, or a
+  // thread that makes one call after another would delay it for long.
   static std::atomic<bool> forking;
   void wait_for_fork() const;
 
@@ -52,8 +52,8 @@ class DeviceMutex {
   int32_t depth_ = 0;  // the owner's
 };
 
-// The devices that are open, whose locks a fork takes first so that the child finds them free and
-// what they guard whole.
+// The open devices. A fork first takes their locks, so that the child finds them free and their
+// data consistent.
 class OpenDevices {
  public:
   // Holds forks (and other openings) off while a device is opened or closed.

@@ -1,4 +1,4 @@
-// Arguments of dropout and add.
+// Checks of the arguments of dropout and add.
 #include <string>
 
 #include "abi/check.h"

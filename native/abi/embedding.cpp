@@ -1,4 +1,4 @@
-// Arguments of embedding lookups.
+// Checks of the arguments of embedding lookups.
 #include "abi/check.h"
 #include "abi/device.h"
 #include "abi/wall.h"

@@ -1,4 +1,4 @@
-// namp_gemm: what must hold before a backend multiplies.
+// namp_gemm: checks before a backend runs.
 #include <algorithm>
 #include <string>
 
@@ -9,8 +9,8 @@
 namespace namp {
 namespace {
 
-// A stored matrix of rows x columns, batch of them: the distance between rows holds a row, and the
-// last element's index is a number that can be computed with.
+// Checks a batch of stored matrices of rows x columns: the distance between rows is at least a row,
+// and the last element's index does not overflow.
 void check_matrix(const void* pointer, int32_t dtype, int64_t rows, int64_t columns,
                   int64_t leading, int64_t stride, int64_t batch, const char* name) {
   const std::string text(name);

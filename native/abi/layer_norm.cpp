@@ -1,4 +1,4 @@
-// Arguments of layer norm.
+// Checks of the arguments of layer norm.
 #include "abi/check_norm.h"
 #include "abi/device.h"
 #include "abi/wall.h"
@@ -6,7 +6,7 @@
 namespace namp {
 namespace {
 
-// The number of elements. The input is the caller's matter: backward can do without it.
+// The number of elements. The caller checks the input: backward may do without it.
 int64_t check_layer_norm(const namp_layer_norm_args* args) {
   const int64_t count = check_norm(args);
   check_optional_tensor(args->normalized, args->output_dtype, "args->normalized");

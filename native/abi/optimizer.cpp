@@ -22,7 +22,7 @@ void check_group(const namp_optimizer_group& group) {
   if (const char* problem = Rule::invalid(group)) fail(NAMP_ERROR_INVALID_ARGUMENT, problem);
 }
 
-// A column that may be left out as -1.
+// Checks an optional column, which may be -1.
 void check_optional_column(const namp_table& table, int32_t column, const char* name) {
   if (column != -1) check_column(table, column, name);
 }

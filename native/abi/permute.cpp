@@ -1,4 +1,4 @@
-// Arguments of permute.
+// Checks of the arguments of permute.
 #include <string>
 
 #include "abi/check.h"

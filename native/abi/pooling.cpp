@@ -1,4 +1,4 @@
-// namp_pool2d_*: what must hold before a backend pools.
+// namp_pool2d_*: checks before a backend runs.
 #include "abi/check.h"
 #include "abi/device.h"
 #include "abi/wall.h"

@@ -1,4 +1,4 @@
-// namp_profile_*: where the time of a program goes, by function of the interface.
+// namp_profile_*: the time of a program by function of the interface.
 #include "abi/profile.h"
 
 #include "abi/check.h"

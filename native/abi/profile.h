@@ -1,4 +1,4 @@
-// Time by function of the interface: every wall() (wall.h) has a slot of its own.
+// Time by function of the interface: every wall() (wall.h) has its own slot.
 #pragma once
 
 #include <atomic>
@@ -7,8 +7,8 @@
 
 namespace namp {
 
-// What one function of the interface took since the profile was started. Slots live as long as the
-// process; the first call that is measured puts the function's slot on the list.
+// The time of one function of the interface since the profile was started. Slots live as long as
+// the process. The first measured call puts the function's slot on the list.
 struct ProfileSlot {
   void list(const char* name) noexcept;
 
@@ -19,10 +19,10 @@ struct ProfileSlot {
   ProfileSlot* next = nullptr;
 };
 
-// One relaxed load is all that a call pays while nobody measures.
+// A call pays only one relaxed load while nothing is measured.
 extern std::atomic<bool> profiling;
 
-// Times a scope, on whatever way it is left.
+// Times a scope, however it is left.
 class ProfileScope {
  public:
   ProfileScope(ProfileSlot& slot, const char* function) noexcept

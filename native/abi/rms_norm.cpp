@@ -1,4 +1,4 @@
-// Arguments of RMS norm.
+// Checks of the arguments of RMS norm.
 #include "abi/check_norm.h"
 #include "abi/device.h"
 #include "abi/wall.h"

@@ -1,4 +1,4 @@
-// Arguments of softmax and argmax.
+// Checks of the arguments of softmax and argmax.
 #include <limits>
 
 #include "abi/check.h"

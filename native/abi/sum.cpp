@@ -1,4 +1,4 @@
-// Arguments of sum.
+// Checks of the arguments of sum.
 #include "abi/check.h"
 #include "abi/device.h"
 #include "abi/wall.h"
@@ -14,7 +14,7 @@ int32_t namp_sum(namp_device* device, const namp_sum_args* args, namp_stream str
                                               "args->outer, args->channels and args->inner");
     namp::check_tensor(args->out, args->out_dtype, args->channels, "args->out");
     namp::check_tensor(args->in, args->in_dtype, count, "args->in");
-    // The sum of nothing is 0, and is written.
+    // The sum of no elements is 0, and is written.
     if (args->channels != 0) checked->backend->sum(*args, stream);
   });
 }

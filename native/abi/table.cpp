@@ -11,7 +11,7 @@
 namespace namp {
 namespace {
 
-// Any dtype, aligned; null has no dtype to check.
+// Checks a cell of any dtype: aligned. A null cell has no dtype to check.
 void check_registered_cell(const namp_cell& cell, int64_t tensor, int32_t column) {
   if (cell.data == nullptr) return;
   const std::string name =
@@ -24,8 +24,8 @@ void check_registered_cell(const namp_cell& cell, int64_t tensor, int32_t column
   check_cell_rest(cell, name);
 }
 
-// That a cell has memory, unless its tensor is empty, and of a dtype that does: check_dtype(dtype,
-// name), where name() makes the cell's name only for what is wrong.
+// Checks that a cell has memory, unless its tensor is empty, and a valid dtype by
+// check_dtype(dtype, name). name() makes the cell's name only for an error.
 template <class CheckDtype>
 void check_memory(const namp_table& table, int64_t tensor, int32_t column, const char* column_name,
                   CheckDtype&& check_dtype) {
@@ -137,7 +137,7 @@ namp_table::namp_table(namp_device& owner, const namp_table_description& descrip
   put(first_elements_at, first_elements);
   put(cells_at, cells);
   put(groups_at, groups);
-  // Until the first check, facts are those of nothing wrong.
+  // Until the first check, the facts show no overflow.
   put(facts_at, std::vector<namp_overflow_facts>(tensors, {0, -1, 0.0f, 0}));
 
   if (layout.bytes() > 0) {
@@ -225,8 +225,8 @@ void namp_table::make_chunks(const std::vector<bool>& tensors, namp_stream strea
 void namp_table::change_cells(std::vector<namp_cell> changed, namp_stream stream) {
   std::vector<bool> tensors = with_memory(changed);
   if (tensors != in_chunks_) {
-    // Kernels that were started go on with the chunks that there were: the memory goes back in the
-    // order of the stream.
+    // Kernels that were started use the old chunks: their memory goes back in the order of the
+    // stream.
     make_chunks(tensors, stream);
     in_chunks_.swap(tensors);
   }

@@ -1,5 +1,5 @@
-// What a namp_table is: the description as the host keeps it, to check calls against, and the same
-// on the device for the kernels.
+// namp_table: the description on the host, to check calls against, and the same on the device for
+// the kernels.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,12 @@
 
 namespace namp {
 
-// What a namp_optimizer_step asks of a table's cells.
+// The requirements of a namp_optimizer_step on a table's cells.
 struct OptimizerNeeds {
   namp_optimizer_columns columns;
   std::vector<int32_t> states;  // [groups] columns of state
 
-  // Without a call or memory: it is asked before every step.
+  // Compares without allocating: it runs before every step.
   template <class StatesOf>
   bool are_those_of(const namp_optimizer_args& args, StatesOf&& states_of) const {
     if (std::memcmp(&columns, &args.columns, sizeof(columns)) != 0) return false;
@@ -45,49 +45,49 @@ struct namp_table {
   std::vector<int64_t> counts;
   std::vector<namp_cell> cells;
   std::vector<int32_t> groups;
-  // What the cells were last found to fulfil: steps ask the same of the same cells.
+  // The requirements that the cells were last found to meet: steps ask the same of the same cells.
   std::optional<namp::OptimizerNeeds> fulfilled;
   namp::TableView view{};
 
   // Puts these cells in place, on a stream.
   void change_cells(std::vector<namp_cell> changed, namp_stream stream);
 
-  // Before work with the table is put on a stream: the table's memory outlives it.
+  // Call it before work with the table is put on a stream: the table's memory outlives that work.
   void use_on(namp_stream stream);
 
  private:
   void record_streams(void* memory);
-  // The tensors with chunks, and those with memory among these cells.
+  // The tensors that have chunks, or memory in one of these cells.
   std::vector<bool> with_memory(const std::vector<namp_cell>& of_cells) const;
   void make_chunks(const std::vector<bool>& tensors, namp_stream stream);
 
-  void* memory_ = nullptr;  // the arrays of the view but for the chunks'
-  // Chunks and their facts. A tensor that never had memory in any column has none, however many
-  // elements it is to have.
+  void* memory_ = nullptr;  // the arrays of the view, except those of the chunks
+  // Chunks and their facts. A tensor that never had memory in any column has no chunks, for any
+  // number of elements.
   void* chunk_memory_ = nullptr;
   std::vector<bool> in_chunks_;
-  std::vector<namp_stream> streams_;  // that it was used on
+  std::vector<namp_stream> streams_;  // streams that it was used on
 };
 
 namespace namp {
 
-// The table, or an error where it is null.
+// The table, or an error if it is null.
 namp_table& check_table(namp_table* table);
 
 // A column of the table.
 void check_column(const namp_table& table, int32_t column, const char* name);
 
-// A cell that a function needs: it has memory (unless its tensor is empty) of a floating-point
-// dtype; or of the dtype needed, where that is not NAMP_DTYPE_NONE. column_name names the column in
-// messages.
+// Checks a cell that a function needs: it has memory (unless its tensor is empty) of a
+// floating-point dtype, or of the dtype needed if that is not NAMP_DTYPE_NONE. column_name names
+// the column in messages.
 void check_cell(const namp_table& table, int64_t tensor, int32_t column, const char* column_name,
                 namp_dtype needed = NAMP_DTYPE_NONE);
 
-// A cell that a cast reads or writes: the same, of any dtype that a cast takes.
+// The same for a cell that a cast reads or writes, of any dtype that a cast takes.
 void check_stored_cell(const namp_table& table, int64_t tensor, int32_t column,
                        const char* column_name);
 
-// check_cell for all tensors, but for null cells where those may be left out.
+// check_cell for all tensors, except null cells if those may be left out.
 void check_cells(const namp_table& table, int32_t column, const char* column_name,
                  bool may_be_null);
 

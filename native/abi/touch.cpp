@@ -1,4 +1,4 @@
-// The memory traffic of a kernel without its arithmetic.
+// Checks of namp_table_touch, the memory traffic of a kernel without its arithmetic.
 #include <string>
 
 #include "abi/check.h"

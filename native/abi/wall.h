@@ -1,7 +1,7 @@
-// The wall between C++ and C: nothing thrown gets past it. Every function of nativeamp.h that can
+// The wall between C++ and C: no exception gets past it. Every function of nativeamp.h that can
 // fail is
 //   return wall([&] { ... throw Error(status, message) on failure ... });
-// Within it numbers are computed in the default floating-point mode, whatever the caller's is.
+// Within it numbers are computed in the default floating-point mode, for any mode of the caller.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,13 @@
 
 namespace namp {
 
-// Keeps the message for namp_last_error_message of this thread; cut where it is longer than the
+// Keeps the message for namp_last_error_message of this thread. It is cut if it is longer than the
 // buffer.
 void set_last_error(const char* message) noexcept;
 
-// Runs body and turns what it throws into a status and a message. Each function's body is a type
-// of its own, so each has a slot of the profile (made without a guard, which a fork on another
-// thread could leave taken).
+// Runs body, and turns an exception into a status and a message. Each function's body is its own
+// type, so each has a slot of the profile (made without a guard, which a fork on another thread
+// could leave taken).
 template <class Body>
 int32_t wall(Body&& body, const char* function = __builtin_FUNCTION()) noexcept {
   static constinit ProfileSlot slot;

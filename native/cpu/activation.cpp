@@ -46,7 +46,7 @@ void activation_backward_range(const namp_activation_args& args, int64_t begin, 
       using Activation = decltype(activation);
       const auto* gradient = static_cast<const T*>(args.output_gradient) + begin;
       const void* saved = Activation::kSavesOutput ? args.output : args.input;
-      // The identity saves nothing: any readable array will do.
+      // The identity saves nothing: any readable array serves.
       if (args.activation == NAMP_ACTIVATION_NONE) saved = args.output_gradient;
       map(
           static_cast<T*>(args.input_gradient) + begin, end - begin,

@@ -1,6 +1,6 @@
 // Attention block by block (Dao et al., "FlashAttention", 2022; the softmax's running maximum and
-// sum after Milakov and Gimelshein, 2018): the scores of a block of queries and a block of keys are
-// all that is ever in memory.
+// sum after Milakov and Gimelshein, 2018): only the scores of one block of queries and one block of
+// keys are in memory.
 #include <algorithm>
 #include <limits>
 
@@ -31,13 +31,12 @@ HWY_INLINE void mask_future(const Rows& scores, int64_t first_key, int64_t first
   }
 }
 
-// e^x for an x that is not positive but for rounding: exp (formulas/math.h) with fused
-// multiply-adds as the products around it, no subnormal results, and half the instructions. NaN
-// gives NaN.
+// e^x for an x that is positive only by rounding: exp (formulas/math.h) with fused multiply-adds as
+// in the products around it, no subnormal results, and half the instructions. NaN gives NaN.
 HWY_INLINE Lane exp_of_score(Lane x) {
   const LaneTag tag;
   const auto constant = [=](float value) NAMP_LANES { return hn::Set(tag, value); };
-  const auto bounded = hn::Min(constant(88.0f), x.raw);  // a NaN comes through as the second
+  const auto bounded = hn::Min(constant(88.0f), x.raw);  // a NaN passes as the second operand
   // Adding 1.5 * 2^23 rounds to an integer; with 127 more its low bits are the exponent of 2^n.
   const auto magic = constant(12582912.0f + 127.0f);
   const auto shifted = hn::MulAdd(bounded, constant(kLog2E), magic);
@@ -53,11 +52,11 @@ HWY_INLINE Lane exp_of_score(Lane x) {
   return Lane(hn::IfThenZeroElse(hn::Lt(x.raw, constant(-87.0f)), hn::Mul(e, power)));
 }
 
-// What the softmax of each query of a block has seen so far.
+// The running softmax of each query of a block.
 struct Running {
   float* largest;
   float* sum;
-  float* rescale;  // what earlier sums and outputs are multiplied by
+  float* rescale;  // factor of earlier sums and outputs
 };
 
 // scores[key, query] become exp(score - largest); NaN stays NaN.
@@ -66,7 +65,7 @@ HWY_INLINE void soften(const Rows& scores, int64_t keys, const Running& running,
     const Lane before =
         first ? Lane(-std::numeric_limits<float>::infinity()) : load(running.largest + i);
     Lane largest = before;
-    // A NaN may get lost here: its exponential below is NaN all the same.
+    // A NaN may get lost here: its exponential below is still NaN.
     for (int64_t j = 0; j < keys; ++j)
       largest = Lane(hn::Max(load(scores.row(j) + i).raw, largest.raw));
     Lane sum(0.0f);
@@ -86,7 +85,7 @@ HWY_INLINE void soften(const Rows& scores, int64_t keys, const Running& running,
   }
 }
 
-// Where a head's rows begin.
+// The offsets of a head's rows.
 struct HeadOffsets {
   int64_t input;
   int64_t output;
@@ -197,8 +196,8 @@ HWY_INLINE void zero_future(const Rows& scores, int64_t first_query, int64_t fir
   }
 }
 
-// All of one head: the gradients of a block of keys and values are summed over the queries, that of
-// the queries over the blocks of keys.
+// The gradients of one head: those of a block of keys and values are summed over the queries, those
+// of the queries over the blocks of keys.
 template <class T>
 void attend_head_backward(const namp_attention_args& args, const AttentionShape& shape,
                           int64_t head_index, float* scratch) {

@@ -1,4 +1,4 @@
-// How attention is cut into blocks, and the scratch memory of a worker.
+// The blocks of attention, and the scratch memory of a worker.
 #pragma once
 
 #include <algorithm>

@@ -27,9 +27,9 @@ struct Rows {
   float* row(int64_t index) const { return data + index * width; }
 };
 
-// Brings rows of a head into the cache before they are needed: they lie a whole time step apart,
-// which the machine does not foresee. The forward pass takes a sixth less for it, the backward
-// pass, which reads all of a head first, nothing.
+// Prefetches rows of a head: they lie a whole time step apart, which the hardware does not predict.
+// It saves a sixth of the time of the forward pass, and nothing in the backward pass, which reads
+// all of a head first.
 template <class T>
 HWY_INLINE void prefetch_rows(const T* rows, int64_t stride, int64_t count, int64_t head_dim) {
   constexpr int64_t kLine = 64;
@@ -50,7 +50,7 @@ HWY_INLINE void widen_rows(const Rows& out, const T* in, int64_t stride, int64_t
   }
 }
 
-// out[d, r] = in[r, d] * factor, with zeros for what a short block lacks.
+// out[d, r] = in[r, d] * factor, with zeros for the rows that a short block lacks.
 template <class T>
 HWY_INLINE void transpose_rows(const Rows& out, const T* in, int64_t stride, int64_t count,
                                int64_t head_dim, float factor, float* buffer) {

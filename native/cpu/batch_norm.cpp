@@ -127,7 +127,7 @@ float inverse_of(double variance, float epsilon) {
   return static_cast<float>(1.0 / std::sqrt(variance + static_cast<double>(epsilon)));
 }
 
-// Moves a running value towards a new one, if there is one to move.
+// Moves a running value towards a new one, if there is a running value.
 void move(float* running, int64_t channel, double value, float momentum) {
   if (running == nullptr) return;
   running[channel] = move_statistic(running[channel], value, momentum);
@@ -149,8 +149,8 @@ void CpuBackend::batch_norm_forward(const namp_batch_norm_args& args, namp_strea
   const float* means = scratch.means;
   const float* inverses = scratch.inverses;
   if (args.training != 0) {
-    // Twice: around 0 for the mean, then around the mean for what rounding left of it and for the
-    // variance, which keeps its digits however large the mean is.
+    // Two passes: around 0 for the mean, then around the mean for its rounding error and the
+    // variance, which keeps its digits for a large mean.
     const auto moments = batch_norm_moments_by_simd(simd_);
     const auto count = static_cast<double>(args.batch) * static_cast<double>(args.inner);
     std::fill(scratch.means, scratch.means + args.channels, 0.0f);
@@ -209,7 +209,7 @@ void CpuBackend::batch_norm_backward(const namp_batch_norm_args& args, namp_stre
     shape.collect(scratch.unit_sums, c, 2, sums);
     if (args.beta_gradient != nullptr) args.beta_gradient[c] = static_cast<float>(sums[0]);
     if (args.gamma_gradient != nullptr) args.gamma_gradient[c] = static_cast<float>(sums[1]);
-    // Running statistics do not depend on the input: nothing flows through them.
+    // Running statistics do not depend on the input: no gradient flows through them.
     for (int k = 0; k < 2; ++k) {
       scratch.gradients[2 * c + k] = training ? static_cast<float>(sums[k] / count) : 0.0f;
     }

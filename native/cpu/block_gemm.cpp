@@ -26,8 +26,8 @@ HWY_INLINE void widen_rows(float* out, int64_t out_stride, const T* in, int64_t 
   }
 }
 
-// A block of A, widened in the order in which it lies in memory: a tile broadcasts its elements, so
-// either order does.
+// A block of A, widened in the order of memory: a tile broadcasts its elements, so either order
+// works.
 template <class T>
 HWY_INLINE void pack_a(TileOperands& operands, float* out, const MatrixView& a, int64_t rows,
                        int64_t depth) {
@@ -53,8 +53,8 @@ HWY_INLINE void pack_a(TileOperands& operands, float* out, const MatrixView& a, 
   }
 }
 
-// A block of B in panels: kTileColumns columns, depth rows, one after the other. What a last panel
-// lacks is zero.
+// A block of B in panels: kTileColumns columns, depth rows, one after the other. The last panel is
+// padded with zeros.
 template <class T>
 HWY_INLINE void pack_b(float* out, float* columns_buffer, const MatrixView& b, int64_t depth,
                        int64_t columns) {
@@ -114,7 +114,7 @@ HWY_INLINE void finish_rows(const float* product, const float* bias, const Produ
       if (bias != nullptr) x = x + (output.bias_by_row ? Lane(bias[row]) : load(bias + i, part));
       if (before != nullptr) {
         store(x, before + i, part);
-        x = load(before + i, part);  // what the activation is applied to is what backward reads
+        x = load(before + i, part);  // backward reads the activation's input
       }
       store(activate(x, output.activation), out + i, part);
     });
@@ -140,7 +140,7 @@ HWY_NOINLINE void multiply_blocks(int64_t m, int64_t n, int64_t k, const MatrixV
         with_element(a.dtype, [&](auto element) HWY_ATTR {
           using T = typename decltype(element)::Type;
           pack_a<T>(operands, a_block, part_of(a, row, begin), rows, depth);
-          // One block of depth stays in place for all rows.
+          // A single block of depth stays in place for all rows.
           if (row == 0 || k > kBlockDepth) {
             pack_b<T>(b_block, columns_buffer, part_of(b, begin, column), depth, columns);
           }

@@ -1,6 +1,6 @@
-// Matrix products of our own, on one thread: any dtype, any strides, widened block by block to
-// float32, accumulated in float32 and rounded once. What oneDNN does not do (float16, or its
-// absence) is built on this.
+// Our own matrix products on one thread: any dtype, any strides, widened block by block to float32,
+// accumulated in float32 and rounded once. They are used for float16, and for everything without
+// oneDNN.
 #pragma once
 
 #include <cstdint>
@@ -17,18 +17,18 @@ struct MatrixView {
   int64_t column_stride;
 };
 
-// The same matrix from another element on.
+// The part of a matrix that begins at another element.
 MatrixView part_of(const MatrixView& matrix, int64_t row, int64_t column);
 
-// Where a product goes: C = activation(alpha * product + beta * C + bias), what the activation is
-// applied to into pre_activation.
+// The output of a product: C = activation(alpha * product + beta * C + bias). pre_activation
+// receives the activation's input.
 struct ProductOutput {
   void* c;
   namp_dtype dtype;
   int64_t ldc;
   float alpha = 1.0f;
   float beta = 0.0f;           // with 0, C is not read
-  const void* bias = nullptr;  // one a column; or one a row, with bias_by_row
+  const void* bias = nullptr;  // one for each column; with bias_by_row, one for each row
   bool bias_by_row = false;
   namp_dtype bias_dtype = NAMP_FLOAT32;
   namp_activation activation = NAMP_ACTIVATION_NONE;
@@ -42,7 +42,7 @@ inline constexpr int64_t kBlockRows = 240;
 inline constexpr int64_t kBlockColumns = 256;
 inline constexpr int64_t kBlockDepth = 256;
 
-// Every target's tile has a number of rows that divides this, and of columns.
+// The numbers of rows and columns of every target's tile divide this.
 inline constexpr int64_t kRowGranule = 12;
 inline constexpr int64_t kColumnGranule = 32;
 

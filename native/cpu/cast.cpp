@@ -49,7 +49,8 @@ void cast_run(Out* out, const In* in, int64_t count, const CastSettings& setting
   }
 }
 
-// count elements from begin on, the first of which has this index among all elements of the call.
+// Casts count elements from begin on. index is that of the first one among all elements of the
+// call.
 void cast_any(const namp_cell& out, const namp_cell& in, int64_t begin, int64_t count,
               const CastSettings& settings, uint64_t index) {
   with_stored_element(out.dtype, [&](auto out_type) HWY_ATTR {

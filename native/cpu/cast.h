@@ -1,4 +1,4 @@
-// What a cast does, the same for every element of a tensor.
+// The settings of a cast, the same for every element of a tensor.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +9,9 @@ struct CastSettings {
   bool scaled = false;
   bool saturate = false;
   bool stochastic = false;
-  bool streams = false;  // what is written may go past the cache
+  bool streams = false;  // the output may bypass the cache
   float factor = 1.0f;
-  // The cells'.
+  // The scales of the cells.
   float source_scale = 1.0f;
   float destination_scale = 1.0f;
   uint64_t seed = 0;

@@ -1,6 +1,6 @@
-// Sums over one channel of [outer, channels, inner] tensors, cut in units of work whose borders the
-// shape alone decides: every unit's sums are float32, in the order of reduce-inl.h; the units' sums
-// are added in float64, in order.
+// Sums over one channel of [outer, channels, inner] tensors, cut into units of work. Their borders
+// depend only on the shape. Every unit's sums are float32, in the order of reduce-inl.h; the units'
+// sums are added in float64, in order.
 #if defined(NAMP_CPU_CHANNELS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_CPU_CHANNELS_INL_H
 #undef NAMP_CPU_CHANNELS_INL_H

@@ -1,4 +1,4 @@
-// How the elements of a channel of an [outer, channels, inner] tensor are cut in units of work.
+// The units of work of a channel of an [outer, channels, inner] tensor.
 #pragma once
 
 #include <algorithm>
@@ -35,7 +35,7 @@ struct Channels {
   int64_t units_of_channel() const { return groups * inner_pieces; }
   int64_t units() const { return channels * units_of_channel(); }
 
-  // Units that are together worth a thread's start.
+  // Number of units that are worth starting a thread for.
   int64_t grain() const {
     return std::max<int64_t>(1, kChunkElements / (std::min(group, outer) * inner));
   }
@@ -47,7 +47,7 @@ struct Channels {
             piece * kChunkElements, std::min((piece + 1) * kChunkElements, inner)};
   }
 
-  // Adds up count sums a unit, as sum_unit left them one unit after another.
+  // Adds the sums of the units, count for each unit, which sum_unit wrote one unit after another.
   void collect(const double* unit_sums, int64_t channel, int count, double* sums) const {
     std::fill(sums, sums + count, 0.0);
     const double* first = unit_sums + channel * units_of_channel() * count;

@@ -11,12 +11,13 @@
 
 namespace namp {
 
-// Rows of a norm whose parameter gradients are summed as one, and which one thread works on.
+// Rows of a norm in one block, on which one thread works, and whose parameter gradients are summed
+// together.
 inline int64_t block_rows(int64_t width) {
   return std::clamp<int64_t>(kChunkElements / width, 4, 64);
 }
 
-// Adds to sums [columns] what lies behind it: [blocks - 1, columns].
+// Adds the [blocks - 1, columns] after it to sums [columns].
 void add_blocks(const Threads& threads, namp_simd simd, float* sums, int64_t blocks,
                 int64_t columns);
 

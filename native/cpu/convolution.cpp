@@ -1,5 +1,5 @@
-// Convolution: by oneDNN where it can (float16 as float32 in scratch memory, rounded once on the
-// way out), else by loops of our own.
+// Convolution: by oneDNN if it supports it (float16 as float32 in scratch memory, rounded once at
+// the end), else by our own loops.
 #include "cpu/convolution.h"
 
 #include <algorithm>
@@ -48,12 +48,12 @@ std::array<Tensor, 4> tensors_of(const namp_conv2d_args& args, ConvolutionPass p
 
 int32_t widened(int32_t dtype) { return dtype == NAMP_FLOAT16 ? NAMP_FLOAT32 : dtype; }
 
-// Bytes of input and output, as they are computed, of the images that are worked on at once: the
-// copies that the library works on, widened and in its own layout, stay near the caches and do not
-// grow with the batch.
+// Bytes of input and output, in the type that is computed in, of the images in one slice. So the
+// library's copies, widened and in its own layout, stay near the caches and do not grow with the
+// batch.
 constexpr int64_t kSliceBytes = int64_t{8} << 20;
 
-// Calls run(args) for slices of the batch, as equal as they come.
+// Calls run(args) for slices of the batch of nearly equal size.
 template <class Run>
 void by_images(const namp_conv2d_args& args, Run run) {
   const ConvolutionShape shape(args);
@@ -142,7 +142,7 @@ void CpuBackend::conv2d_backward_data(const namp_conv2d_args& args, namp_stream 
 }
 
 void CpuBackend::conv2d_backward_weights(const namp_conv2d_args& args, namp_stream stream) {
-  // Sums over no images are zeros, which oneDNN does not write.
+  // The sums over no images are zeros, which oneDNN does not write.
   if (args.batch == 0 || !convolve_by_library(args, ConvolutionPass::kBackwardWeights, stream)) {
     conv2d_backward_weights_by_loops(args, stream);
   }

@@ -1,4 +1,4 @@
-// Sizes of a convolution, as its loops name them.
+// Sizes of a convolution, by the names in its loops.
 #pragma once
 
 #include "nativeamp.h"

@@ -1,6 +1,5 @@
-// The input of a convolution as a matrix, [taps, positions]: column p holds what output position p
-// is computed from. Convolution is then a matrix product (im2col), and its gradient the way back
-// (col2im).
+// The input of a convolution as a matrix, [taps, positions]: column p holds the inputs of output
+// position p. Convolution is then a matrix product (im2col), and col2im gives its gradient.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +21,7 @@ void for_column_runs(const ConvolutionShape& shape, int64_t tap, int64_t begin, 
   const int64_t tap_h = tap / width.kernel % height.kernel;
   const int64_t channel = tap / width.kernel / height.kernel;
   const int64_t shift = tap_w * width.dilation - width.pad;  // input column of output column 0
-  // Output columns first to last - 1 see the input.
+  // Output columns first to last - 1 read the input.
   const int64_t first = shift >= 0 ? 0 : (-shift + width.stride - 1) / width.stride;
   const int64_t last = shift >= width.in ? 0 : (width.in - 1 - shift) / width.stride + 1;
   for (int64_t position = begin; position < end;) {

@@ -1,4 +1,4 @@
-// Convolution without a library: im2col and products of our own. Any dtype.
+// Convolution without a library: im2col and our own matrix products. Any dtype.
 #include <algorithm>
 #include <cstring>
 
@@ -10,8 +10,8 @@
 namespace namp {
 namespace {
 
-// Elements of a block of columns: it stays in the second-level cache, or has a few positions where
-// the taps are many.
+// Positions of a block of columns: the block stays in the second-level cache, or has a few
+// positions if there are many taps.
 int64_t positions_at_once(const ConvolutionShape& shape) {
   const int64_t fitting = (int64_t{1} << 18) / shape.taps;
   return std::min(shape.positions, std::max<int64_t>(16, fitting));
@@ -37,7 +37,7 @@ void gather(const ConvolutionShape& shape, const void* input, namp_dtype dtype, 
 
 constexpr int64_t align(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-// Scratch memory of one worker: that of a product, then a block of columns.
+// Scratch memory of one worker: that of a product, then that of a block of columns.
 int64_t worker_bytes(const ConvolutionShape& shape) {
   const int64_t columns = shape.taps * positions_at_once(shape);
   return align(kProductScratchBytes) + align(columns * static_cast<int64_t>(sizeof(float)));

@@ -24,7 +24,7 @@ namespace {
 constexpr int64_t kAlignment = 256;
 constexpr int64_t kHugePage = 2 << 20;
 
-// What /proc/cpuinfo calls the processor; elsewhere its architecture.
+// The processor's name in /proc/cpuinfo; elsewhere its architecture.
 std::string processor_name() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {
@@ -41,7 +41,7 @@ std::string processor_name() {
 #endif
 }
 
-// What the backend computes with, such as "oneDNN 2.6.3, OpenMP".
+// The libraries of the backend, such as "oneDNN 2.6.3, OpenMP".
 std::string libraries() {
   std::string text;
 #if NATIVEAMP_ONEDNN
@@ -63,7 +63,7 @@ struct Memory {
   int64_t available = 0;
 };
 
-// Zeros where the system is not asked.
+// Zeros on systems that are not supported.
 Memory machine_memory() {
 #if defined(__linux__)
   const int64_t page = sysconf(_SC_PAGESIZE);
@@ -106,8 +106,8 @@ void CpuBackend::set_simd(namp_simd simd) {
 }
 
 void* CpuBackend::system_allocate(int64_t bytes) {
-  // Big blocks begin at a huge page, and ask for huge ones: the optimizer streams through several
-  // at once, more than the TLB holds of small pages.
+  // Big blocks are aligned to huge pages, and ask for them: the optimizer streams through several
+  // blocks at once, more than the TLB can hold in small pages.
   const int64_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
   const int64_t padded = (bytes + alignment - 1) / alignment * alignment;
 #if defined(_WIN32)

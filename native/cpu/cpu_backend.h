@@ -81,8 +81,8 @@ class CpuBackend final : public Backend {
                const int32_t* perm, namp_stream stream) override;
 
  private:
-  // Scratch memory of so many workers, bytes for each, aligned to 64 bytes if bytes are. Sizes that
-  // no machine has are out of memory.
+  // Scratch memory of a number of workers, bytes for each, aligned to 64 bytes if bytes is. Sizes
+  // that no machine has are out of memory.
   char* worker_scratch(int64_t workers, int64_t bytes, namp_stream stream) {
     if (bytes > (int64_t{1} << 46)) {
       throw Error(NAMP_ERROR_OUT_OF_MEMORY, "This operator would need " + std::to_string(bytes) +

@@ -16,8 +16,7 @@ bool names(const std::string& list, const std::string& name) {
   return false;
 }
 
-// Where a hierarchy that has the processors' controller is mounted: mount_point shows the group
-// `root` of it.
+// A mount of a hierarchy with the CPU controller: mount_point shows its group `root`.
 struct Mount {
   bool unified;  // version 2
   std::string root;
@@ -42,8 +41,8 @@ std::vector<Mount> mounts(const std::string& path) {
   return found;
 }
 
-// The process's group in a hierarchy; empty where it has none. A line is id:controllers:path, the
-// controllers empty in version 2.
+// The process's group in a hierarchy; empty if it has none. A line is id:controllers:path, with
+// empty controllers in version 2.
 std::string group_of(const std::string& path, bool unified) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
@@ -56,7 +55,7 @@ std::string group_of(const std::string& path, bool unified) {
   return "";
 }
 
-// One number, or 0 where the file does not begin with one.
+// One number, or 0 if the file does not begin with a number.
 double number_in(const std::string& path) {
   double value = 0;
   std::ifstream file(path);
@@ -83,10 +82,10 @@ double cpu_quota(const std::string& root) {
   double least = 0;
   for (const Mount& mount : mounts(root + "/proc/self/mountinfo")) {
     std::string group = group_of(root + "/proc/self/cgroup", mount.unified);
-    // A container sees a part of the hierarchy, and may be told of its place in the whole.
+    // A container sees a part of the hierarchy, and may get its place in the whole one.
     if (mount.root != "/" && group.rfind(mount.root, 0) == 0)
       group = group.substr(mount.root.size());
-    if (group.rfind("/..", 0) == 0) group.clear();  // outside of what is seen
+    if (group.rfind("/..", 0) == 0) group.clear();  // outside of the visible part
     while (true) {
       if (!group.empty() && group.back() == '/') group.pop_back();
       const double quota = quota_at(root + mount.mount_point + group, mount.unified);

@@ -1,4 +1,4 @@
-// Where an element of an untyped array is.
+// The address of an element of an untyped array.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Addition of two tensors, the second one repeated where it is shorter; and dropout.
+// Addition of two tensors, with the second one repeated if it is shorter; and dropout.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/elementwise.cpp"
 #include "cpu/simd_source.h"
@@ -13,8 +13,8 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// Kept apart for each triple of dtypes (HWY_NOINLINE): 27 of them in one function would take a
-// compiler minutes.
+// A function of its own for each triple of dtypes (HWY_NOINLINE): 27 of them in one function would
+// take a compiler minutes.
 template <class Out, class A, class B>
 HWY_NOINLINE void add_typed(const namp_add_args& args, int64_t begin, int64_t end) {
   const Lane alpha = args.alpha;

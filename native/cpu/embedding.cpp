@@ -1,6 +1,6 @@
-// Embedding lookups. The gradient of a row is summed in the order of count whoever sums it, so that
-// threads may share the work in any way: by strips of columns, which are equally long, and where
-// those are too few by ranges of the vocabulary too.
+// Embedding lookups. The gradient of a row is always summed in the order of the indices, so that
+// threads may share the work in any way: by strips of columns of equal length, and if those are too
+// few, by ranges of the vocabulary too.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/embedding.cpp"
 #include "cpu/simd_source.h"
@@ -33,7 +33,7 @@ void embedding_forward_rows(const namp_embedding_args& args, int64_t begin, int6
   });
 }
 
-// Rows first_row to end_row of the gradient, of them the columns from first_column to end_column.
+// Columns first_column to end_column of rows first_row to end_row of the gradient.
 void embedding_backward_part(const namp_embedding_args& args, int64_t first_row, int64_t end_row,
                              int64_t first_column, int64_t end_column) {
   const int64_t columns = end_column - first_column;
@@ -78,8 +78,8 @@ void CpuBackend::embedding_forward(const namp_embedding_args& args, namp_stream)
 }
 
 void CpuBackend::embedding_backward(const namp_embedding_args& args, namp_stream) {
-  constexpr int64_t kStrip = 128;  // columns: two cache lines of halves at the least
-  // A thread's share should be worth its start.
+  constexpr int64_t kStrip = 128;  // columns: at least two cache lines of half-precision elements
+  // A thread's share must be worth starting it.
   const int64_t work = (args.count + args.vocabulary) * args.width;
   const int64_t threads = std::min<int64_t>(threads_.count(), 1 + work / kChunkElements);
   const int64_t strips = (args.width + kStrip - 1) / kStrip;

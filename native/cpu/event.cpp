@@ -1,4 +1,4 @@
-// Events: all work before a call is done when it is made, so the time of the call is the event's.
+// Events: all earlier work is done when a call is made, so the event's time is that of the call.
 #include <atomic>
 #include <chrono>
 

@@ -1,4 +1,4 @@
-// Matrix products: by oneDNN where it can, else by blocks of our own spread over the threads.
+// Matrix products: by oneDNN if it supports them, else by our own blocks, spread over the threads.
 #include <algorithm>
 
 #include "cpu/block_gemm.h"
@@ -23,8 +23,7 @@ void* offset(void* pointer, int64_t elements, int32_t dtype) {
   return pointer == nullptr ? nullptr : static_cast<char*>(pointer) + elements * dtype_size(dtype);
 }
 
-// The operands of one product of the batch. Without depth there is no A and no B, whatever their
-// pointers.
+// The operands of one product of the batch. With depth 0 there is no A and no B, for any pointers.
 Operands operands_of(const namp_gemm_args& args, int64_t k, int64_t product) {
   const auto a_dtype = static_cast<namp_dtype>(args.a_dtype);
   const auto b_dtype = static_cast<namp_dtype>(args.b_dtype);
@@ -55,7 +54,7 @@ Operands operands_of(const namp_gemm_args& args, int64_t k, int64_t product) {
 
 constexpr int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
-// One side of a product, cut in pieces of as equal a number of granules as there is.
+// One side of a product, cut into pieces of a nearly equal number of granules.
 struct Cut {
   int64_t size;
   int64_t granule;
@@ -67,15 +66,15 @@ struct Cut {
   int64_t granules() const { return divide_up(size, granule); }
 };
 
-// How a product is cut among threads. Sums run along k alone, which is not cut: the bits do not
+// The cut of a product among threads. Sums run only along k, which is not cut: the bits do not
 // depend on the cut.
 struct ProductCut {
   ProductCut(const namp_gemm_args& args, int64_t threads)
       : rows{args.m, kRowGranule, divide_up(args.m, kBlockRows)},
         columns{args.n, kColumnGranule, divide_up(args.n, kBlockColumns)},
         batch(args.batch) {
-    // As many pieces for one thread as for the next: the longer side is cut further, while its
-    // pieces have a few tiles.
+    // Every thread gets the same number of pieces: the longer side is cut further, while its pieces
+    // have a few tiles.
     while (pieces() % threads != 0 && pieces() < 8 * threads) {
       Cut& longer = args.m / rows.pieces >= args.n / columns.pieces ? rows : columns;
       if (longer.pieces >= divide_up(longer.granules(), 3)) break;
@@ -93,7 +92,7 @@ struct ProductCut {
 }  // namespace
 
 void CpuBackend::gemm_by_blocks(const namp_gemm_args& args, namp_stream stream) {
-  const int64_t k = args.alpha == 0.0f ? 0 : args.k;  // 0 is 0: A and B are not read
+  const int64_t k = args.alpha == 0.0f ? 0 : args.k;  // with alpha 0, A and B are not read
   const ProductCut cut(args, threads_.count());
   char* scratch = worker_scratch(threads_.count(), kProductScratchBytes, stream);
   threads_.split(cut.pieces(), [&](int64_t worker, int64_t begin, int64_t end) {
@@ -134,8 +133,8 @@ void CpuBackend::gemm(const namp_gemm_args& args, namp_stream stream) {
   namp_gemm_args first = args;
   const bool gelu = is_gelu(args.activation);
   const bool kept = args.pre_activation != nullptr && args.activation != NAMP_ACTIVATION_NONE;
-  // oneDNN has one output, and its GELUs are too rough for float32: what the activation is applied
-  // to is stored, and the activation follows as a pass of its own.
+  // oneDNN has one output, and its GELUs are too inaccurate for float32. So the activation's input
+  // is stored, and the activation is a separate pass.
   const bool pass = (kept && args.beta == 0.0f) || (!kept && gelu && args.c_dtype == NAMP_FLOAT32);
   if (pass) {
     if (kept) first.c = args.pre_activation;

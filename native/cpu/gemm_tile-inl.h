@@ -1,4 +1,4 @@
-// The heart of every matrix product of our own: a tile of C held in registers while k runs.
+// The inner loop of all our own matrix products: a tile of C is held in registers while k runs.
 #if defined(NAMP_CPU_GEMM_TILE_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_CPU_GEMM_TILE_INL_H
 #undef NAMP_CPU_GEMM_TILE_INL_H
@@ -12,8 +12,8 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// Columns of a tile: two vectors. Rows: as many as leave registers for B; AVX-512 has 32, the
-// others that matter 16.
+// Columns of a tile: two vectors. Rows: as many as leave registers for B. AVX-512 has 32 registers,
+// the other relevant targets 16.
 inline constexpr int64_t kTileColumns = 2 * kLanes;
 inline constexpr int64_t kTileRows = kLanes >= 16 ? 12 : 6;
 
@@ -28,8 +28,8 @@ struct TileOperands {
   int64_t depth;
 };
 
-// C[kRows, kTileColumns] = [C +] A B. Fused multiply-add where the machine has it: products are not
-// promised bit for bit.
+// C[kRows, kTileColumns] = [C +] A B. Uses fused multiply-add if the machine has it: the bits of
+// products are not promised.
 template <int64_t kRows>
 HWY_INLINE void multiply_tile(const TileOperands& operands, float* HWY_RESTRICT c, int64_t ldc,
                               bool accumulate) {

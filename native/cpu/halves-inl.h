@@ -1,5 +1,5 @@
-// As many halves as fill a vector, for what costs half as much before they are widened, and the two
-// lanes that they widen to.
+// A full vector of half-precision elements, for operations that cost half as much before widening,
+// and the two lanes that they widen to.
 #if defined(NAMP_CPU_HALVES_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_CPU_HALVES_INL_H
 #undef NAMP_CPU_HALVES_INL_H
@@ -15,8 +15,8 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// Scalar vectors have one element of any size: two halves do not fit, and what follows is only
-// declared.
+// Scalar vectors have one element of any size: two half-precision elements do not fit, and the
+// following is only declared.
 inline constexpr bool kHasHalves = HWY_TARGET != HWY_SCALAR;
 
 // 2 * kLanes elements, in the order of the Halves that they come from.
@@ -29,8 +29,8 @@ HWY_INLINE LanePair operator*(LanePair a, Lane factor) {
   return {a.first * factor, a.second * factor};
 }
 
-// 2 * kLanes elements at p. As a pair they are in an order of their own, whichever costs least:
-// memory's, or the even ones and then the odd ones (kEvenThenOdd).
+// 2 * kLanes elements at p. A pair has the order that costs least: that of memory, or first the
+// even and then the odd elements (kEvenThenOdd).
 template <class T>
 class Halves;
 
@@ -38,7 +38,7 @@ class Halves;
 template <class T>
 class LargestHalf;
 
-// Brings pairs of even and odd elements, as whole lanes of either, to the order of the elements.
+// Reorders pairs of lanes of even and of odd elements to the order of the elements.
 inline void interleave_pairs(float* x, int64_t count) {
   float pair[2 * kLanes];
   for (; count > 0; count -= 2 * kLanes, x += 2 * kLanes) {
@@ -62,7 +62,7 @@ class Halves<Float16> {
   HWY_INLINE explicit Halves(const Float16* p) : p_(p) {}
 
   HWY_INLINE hn::Vec<HalvesTag> raw() const { return hn::LoadU(HalvesTag(), &p_->bits); }
-  // The conversion reads memory: cheaper than to cut a vector in two.
+  // The conversion reads memory, which is cheaper than splitting a vector.
   HWY_INLINE LanePair widen() const { return {load(p_), load(p_ + kLanes)}; }
 
  private:
@@ -97,7 +97,7 @@ class LargestHalf {
     largest_ = hn::Max(largest_, hn::BitCast(SignedHalvesTag(), magnitude));
   }
 
-  // As bits of float32, of some elements each.
+  // The bits as float32 lanes, of some elements each.
   HWY_INLINE LaneBits widen() const {
     const LaneBits both(hn::BitCast(BitsTag(), largest_));
     return bits(decode<T, Lane>(larger(both & 0xffffu, shift_right<16>(both))));

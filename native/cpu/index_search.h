@@ -1,4 +1,4 @@
-// The first label or index that is out of its range.
+// Finds the first label or index out of range.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace namp {
 
-// Its position; count where there is none.
+// Its position; count if there is none.
 inline int64_t first_outside(const int32_t* values, int64_t count, int64_t range) {
   for (int64_t i = 0; i < count; ++i) {
     if (is_outside(values[i], range)) return i;
@@ -15,7 +15,7 @@ inline int64_t first_outside(const int32_t* values, int64_t count, int64_t range
   return count;
 }
 
-// The same, but for a value that is allowed.
+// The same, with one more value allowed.
 inline int64_t first_outside(const int32_t* values, int64_t count, int64_t range, int32_t ignored) {
   for (int64_t i = 0; i < count; ++i) {
     if (is_outside(values[i], range) && values[i] != ignored) return i;

@@ -15,8 +15,8 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// Two passes: the second corrects the mean by what rounding left of it, so that a row's variance
-// keeps its digits however large its mean is.
+// Two passes: the second corrects the rounding error of the mean, so that a row's variance keeps
+// its digits for a large mean.
 template <class T>
 HWY_INLINE RowStatistics row_statistics(const T* x, int64_t width, float epsilon) {
   const auto size = static_cast<float>(width);
@@ -32,8 +32,8 @@ HWY_INLINE RowStatistics row_statistics(const T* x, int64_t width, float epsilon
   return row_statistics(first, sums[0] / size, sums[1] / size, epsilon);
 }
 
-// The functions of each pair of dtypes are kept apart (HWY_NOINLINE): nine of them in one would
-// take a compiler minutes.
+// Each pair of dtypes has its own functions (HWY_NOINLINE): nine of them in one function would take
+// a compiler minutes.
 template <class In, class Out>
 HWY_NOINLINE void forward_rows(const namp_layer_norm_args& args, const float* gamma,
                                const float* beta, int64_t begin, int64_t end) {
@@ -64,7 +64,7 @@ HWY_NOINLINE void forward_rows(const namp_layer_norm_args& args, const float* ga
   }
 }
 
-// The normalized elements of a row as backward finds them: in the input, or kept.
+// The normalized elements of a row for backward: computed from the input, or kept.
 template <class In>
 struct FromInput {
   FromInput(const namp_layer_norm_args& args, int64_t row)
@@ -123,7 +123,7 @@ HWY_NOINLINE void backward_rows(const namp_layer_norm_args& args, const float* g
   }
 }
 
-// gamma and beta are there, whatever args has.
+// gamma and beta are not null, also if those of args are.
 void layer_norm_forward_rows(const namp_layer_norm_args& args, const float* gamma,
                              const float* beta, int64_t begin, int64_t end) {
   with_element(static_cast<namp_dtype>(args.input_dtype), [&](auto in) {
@@ -134,7 +134,8 @@ void layer_norm_forward_rows(const namp_layer_norm_args& args, const float* gamm
   });
 }
 
-// sums [2 * width] receives what these rows add to the gradients of gamma and, after it, of beta.
+// sums [2 * width] receives the contributions of these rows to the gradients of gamma and then of
+// beta.
 void layer_norm_backward_rows(const namp_layer_norm_args& args, const float* gamma, float* sums,
                               int64_t begin, int64_t end) {
   std::fill(sums, sums + 2 * args.width, 0.0f);

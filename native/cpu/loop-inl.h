@@ -27,7 +27,7 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// How much of a lane a turn of the loop has: all of it, or the first count elements.
+// The part of a lane in one iteration: all of it, or the first count elements.
 struct Whole {
   static constexpr int64_t count = kLanes;
 };
@@ -69,15 +69,15 @@ HWY_INLINE void store_stochastic(Lane x, LaneBits random, T* p, Part part) {
   store_stochastic_part(x, random, p, part.count);
 }
 
-// The lane with fill instead of what a part does not have: 0 for a sum, -infinity for a maximum.
+// The lane with fill in the elements outside of a part: 0 for a sum, -infinity for a maximum.
 HWY_INLINE Lane keep(Lane x, Lane, Whole) { return x; }
 HWY_INLINE Lane keep(Lane x, Lane fill, Part part) {
   const auto mask = hn::FirstN(LaneTag(), static_cast<size_t>(part.count));
   return Lane(hn::IfThenElse(mask, x.raw, fill.raw));
 }
 
-// Calls body(i, Whole{}) for i = 0, kLanes, 2 kLanes, … and body(i, Part{rest}) for what is left,
-// if anything.
+// Calls body(i, Whole{}) for i = 0, kLanes, 2 kLanes, … and body(i, Part{rest}) for the rest, if
+// any.
 template <class Body>
 HWY_INLINE void for_lanes(int64_t count, Body&& body) {
   int64_t i = 0;
@@ -99,8 +99,8 @@ HWY_INLINE bool is_aligned_to_lane(const T* p) {
   return reinterpret_cast<uintptr_t>(p) % (kLanes * sizeof(T)) == 0;
 }
 
-// map past the cache (cpu/streaming.h), where streams says so and out is aligned. Not in place: a
-// line that was read is cheaper written back.
+// map that bypasses the cache (cpu/streaming.h) if streams is set and out is aligned. Not for
+// in-place use: writing back a line that was read is cheaper.
 template <class Out, class Op, class... In>
 HWY_INLINE void map_streaming(bool streams, Out* out, int64_t count, Op op, const In*... in) {
   const bool in_place = ((static_cast<const void*>(in) == out) || ...);
@@ -115,7 +115,7 @@ struct ElementType {
   using Type = T;
 };
 
-// Calls body(ElementType<float or Float16 or BFloat16>{}). The wall lets no other dtype come here.
+// Calls body(ElementType<float or Float16 or BFloat16>{}). The wall refuses all other dtypes.
 template <class Body>
 HWY_INLINE void with_element(int32_t dtype, Body&& body) {
   switch (dtype) {
@@ -127,7 +127,7 @@ HWY_INLINE void with_element(int32_t dtype, Body&& body) {
   __builtin_trap();
 }
 
-// The same for what a cast stores.
+// The same for the dtypes that a cast stores.
 template <class Body>
 HWY_INLINE void with_stored_element(int32_t dtype, Body&& body) {
   switch (dtype) {

@@ -1,4 +1,4 @@
-// Family 2: losses whose gradients come out scaled, in one pass.
+// Family 2: losses with scaled gradients, in one pass.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/loss.cpp"
 #include "cpu/simd_source.h"
@@ -20,8 +20,8 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// 16 accumulators whatever the width of a lane, so that a row's sum and maximum have the same bits
-// on every target.
+// 16 accumulators for every width of lane, so that a row's sum and maximum have the same bits on
+// every target.
 inline constexpr int64_t kRowLanes = 16;
 
 struct RowLanes {
@@ -30,7 +30,7 @@ struct RowLanes {
       value = start;
   }
   HWY_INLINE float* at(int64_t i) { return values + i % kRowLanes; }
-  // The upper half onto the lower, until one is left.
+  // Adds the upper half to the lower one until one is left.
   template <class Op>
   HWY_INLINE float combine(Op op) {
     for (int64_t width = kRowLanes / 2; width > 0; width /= 2) {
@@ -65,7 +65,7 @@ float cross_entropy_run(const In* logits, int64_t classes, int64_t label, Out* g
     const Lane x = keep(load(logits + i, part), maximum, part);
     store(select(x > maximum, x, maximum), maxima.at(i));
   });
-  // A NaN is no maximum, but it makes the sum NaN.
+  // The maximum ignores a NaN, but it makes the sum NaN.
   const float maximum = maxima.combine([](float a, float b) { return b > a ? b : a; });
   RowLanes sums(0.0f);
   for_lanes(classes, [&](int64_t i, auto part) NAMP_LANES {
@@ -144,7 +144,7 @@ namespace {
 NAMP_SIMD_TABLE(cross_entropy_row);
 NAMP_SIMD_TABLE(mse_chunk);
 
-// In order, in float64, whatever threads computed the parts.
+// Adds in order, in float64, independent of the threads that computed the parts.
 template <class T>
 float combine_loss(const T* parts, int64_t count, bool mean, int64_t divisor) {
   double sum = 0.0;

@@ -5,7 +5,7 @@
 
 namespace namp {
 
-inline constexpr int64_t kIgnoredLabel = -1;  // counts for nothing
+inline constexpr int64_t kIgnoredLabel = -1;  // its row is ignored
 inline constexpr int64_t kInvalidLabel = -2;  // makes its row NaN
 
 }  // namespace namp

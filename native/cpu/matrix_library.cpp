@@ -20,7 +20,7 @@ using dnnl::memory;
 using onednn::Desc;
 using onednn::PrimitivePlan;
 
-// More shapes than a training run has operators.
+// More than a training run has operators.
 constexpr size_t kCapacity = 512;
 
 memory::data_type data_type(int32_t dtype) {
@@ -41,7 +41,7 @@ int64_t bits_of(float value) {
   return bits;
 }
 
-// Multiplications.
+// Number of multiplications.
 double work_of(const namp_gemm_args& args) {
   return static_cast<double>(args.batch) * static_cast<double>(args.m) *
          static_cast<double>(args.n) * static_cast<double>(args.k);
@@ -84,7 +84,7 @@ PlanPointer make_gemm(const dnnl::engine& engine, const namp_gemm_args& args, in
       break;
   }
   const int64_t batch = args.batch;
-  // One product needs no stride; oneDNN wants one that is not 0 where there is memory.
+  // A single product needs no stride, but oneDNN needs one that is not 0 if there is memory.
   const auto stride = [&](int64_t given, int64_t whole) { return batch == 1 ? whole : given; };
   const Desc a = matrix(batch, args.m, args.k, args.lda, stride(args.stride_a, args.m * args.k),
                         args.transpose_a != 0, args.a_dtype);
@@ -104,7 +104,7 @@ PlanPointer make_gemm(const dnnl::engine& engine, const namp_gemm_args& args, in
   return plan;
 }
 
-// The tensors of a convolution: as they lie in memory, and with the layout left to oneDNN.
+// The tensors of a convolution: in their layout in memory, and with a layout that oneDNN chooses.
 struct ConvolutionDescs {
   ConvolutionDescs(const namp_conv2d_args& args, int32_t weight_dtype, int32_t bias_dtype) {
     const memory::dims source_dims{args.batch, args.in_channels, args.in_h, args.in_w};
@@ -157,7 +157,7 @@ PlanPointer make_forward(const dnnl::engine& engine, const namp_conv2d_args& arg
   return plan;
 }
 
-// The forward convolution that oneDNN asks for as a hint in the backward ones.
+// The forward convolution that oneDNN needs as a hint for the backward ones.
 dnnl::convolution_forward::primitive_desc forward_hint(const dnnl::engine& engine,
                                                        const namp_conv2d_args& args) {
   const ConvolutionDescs descs(args, args.dtype, args.dtype);
@@ -200,7 +200,7 @@ PlanPointer make_backward_weights(const dnnl::engine& engine, const namp_conv2d_
   return plan;
 }
 
-// Null where oneDNN says that it cannot: bfloat16 on a CPU without AVX-512, for one.
+// Null if oneDNN does not support it, such as bfloat16 on a CPU without AVX-512.
 template <class Make>
 PlanPointer plan_or_null(int threads, Make&& make) {
   try {
@@ -229,8 +229,8 @@ MatrixLibrary::MatrixLibrary() {
 
 PlanPointer MatrixLibrary::gemm(const namp_gemm_args& args, int threads) {
   const bool gelu = is_gelu(args.activation);
-  // oneDNN scales the bias too, and has one output. Its GELUs approximate: good enough where the
-  // result is rounded to a half, not for float32.
+  // oneDNN scales the bias too, and has one output. Its GELUs are approximations: good enough if
+  // the result is rounded to half precision, but not for float32.
   if (!implementation_ || args.a_dtype == NAMP_FLOAT16 || (gelu && args.c_dtype == NAMP_FLOAT32) ||
       args.pre_activation != nullptr ||
       (args.bias != nullptr && (args.alpha != 1.0f || args.bias_dtype == NAMP_FLOAT16))) {
@@ -262,7 +262,7 @@ PlanPointer MatrixLibrary::gemm(const namp_gemm_args& args, int threads) {
 
 PlanPointer MatrixLibrary::conv2d(const namp_conv2d_args& args, ConvolutionPass pass, int threads) {
   if (!implementation_ || args.dtype == NAMP_FLOAT16) return nullptr;
-  int64_t details = 0;  // what the pass alone depends on
+  int64_t details = 0;  // settings on which only the pass depends
   if (pass == ConvolutionPass::kForward) details = 2 * args.activation + (args.bias != nullptr);
   if (pass == ConvolutionPass::kBackwardWeights) {
     details = 16 * args.weight_gradient_dtype +

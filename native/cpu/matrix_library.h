@@ -1,6 +1,5 @@
-// The library of matrix products and convolutions beneath the CPU backend: oneDNN where the build
-// found it. What it cannot do, and everything without it, is done by our own loops (block_gemm.h,
-// convolution_loops.h).
+// The library of matrix products and convolutions for the CPU backend: oneDNN if the build found
+// it. Our own loops (block_gemm.h, convolution_loops.h) do the rest, and everything without it.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +9,12 @@
 
 namespace namp {
 
-// The tensors of a product or convolution by their part in it; in a backward pass source, weights
-// and destination may be gradients.
+// The tensors of a product or convolution by their role. In a backward pass source, weights and
+// destination may be gradients.
 struct PlanTensors {
   const void* source;
   const void* weights;
-  const void* bias;  // null where the plan has none
+  const void* bias;  // null if the plan has none
   const void* destination;
 };
 
@@ -31,7 +30,7 @@ class MatrixPlan {
 
 using PlanPointer = std::shared_ptr<const MatrixPlan>;
 
-// Which way a convolution is computed.
+// The direction of a convolution.
 enum class ConvolutionPass { kForward, kBackwardData, kBackwardWeights };
 
 class MatrixLibrary {
@@ -41,14 +40,14 @@ class MatrixLibrary {
   MatrixLibrary(const MatrixLibrary&) = delete;
   MatrixLibrary& operator=(const MatrixLibrary&) = delete;
 
-  // Null for what the library cannot do; float16 always is. Plans are kept by shape.
+  // Null if the library does not support it, as with float16. Plans are kept by shape.
   PlanPointer gemm(const namp_gemm_args& args, int threads);
   PlanPointer conv2d(const namp_conv2d_args& args, ConvolutionPass pass, int threads);
 
  private:
   struct Implementation;
   std::unique_ptr<Implementation>
-      implementation_;  // null without oneDNN, or where NATIVEAMP_ONEDNN=0 in the environment
+      implementation_;  // null without oneDNN, or with NATIVEAMP_ONEDNN=0 in the environment
 };
 
 }  // namespace namp

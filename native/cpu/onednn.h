@@ -1,5 +1,5 @@
-// oneDNN's interface as the backend sees it, the same for version 2 (operation descriptors) and
-// version 3 (none): the one place that knows the version.
+// oneDNN's interface for the backend, the same for version 2 (with operation descriptors) and
+// version 3 (without). Only this file depends on the version.
 #pragma once
 
 #if NATIVEAMP_ONEDNN
@@ -10,7 +10,7 @@ namespace namp::onednn {
 
 using Desc = dnnl::memory::desc;
 
-// How the window of a convolution moves; dilation 0 is dense here.
+// Strides, padding and dilation of a convolution; dilation 0 is dense here.
 struct Slide {
   dnnl::memory::dims stride;
   dnnl::memory::dims dilation;

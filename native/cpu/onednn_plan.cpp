@@ -66,7 +66,7 @@ int64_t PrimitivePlan::place(const Desc& desc) {
 void PrimitivePlan::run(const PlanTensors& tensors, void* scratch) const {
   const ThreadLimit limit(threads_);
   const TeamFloatMode mode(threads_, work_);
-  // What available_threads does not foresee is an error rather than a wait without end.
+  // A case that available_threads did not predict is an error, not an endless wait.
   if (mode.size() < threads_) {
     throw Error(NAMP_ERROR_DEVICE, "OpenMP gave " + std::to_string(mode.size()) + " of " +
                                        std::to_string(threads_) +
@@ -82,7 +82,7 @@ void PrimitivePlan::run(const PlanTensors& tensors, void* scratch) const {
   for (int part = 0; part < kPartCount; ++part) {
     const Argument& argument = arguments_[part];
     if (argument.id == 0) continue;
-    // oneDNN has one type for what is read and what is written.
+    // oneDNN has one type for inputs and outputs.
     given[part] = dnnl::memory(argument.given, engine_, const_cast<void*>(pointers[part]));
     if (argument.offset < 0) {
       primitive_arguments.emplace(argument.id, given[part]);

@@ -1,5 +1,5 @@
-// A oneDNN primitive with what it takes to run it on plain row-major tensors: reorders into and out
-// of the layouts that it prefers, and scratch memory for those and for itself.
+// A oneDNN primitive that runs on plain row-major tensors, with reorders into and out of the
+// layouts that it prefers, and scratch memory for those and for itself.
 #pragma once
 
 #include "cpu/onednn.h"
@@ -19,12 +19,12 @@ enum Part { kSource, kWeights, kBias, kDestination, kPartCount };
 
 class PrimitivePlan final : public MatrixPlan {
  public:
-  // work: multiplications of a run.
+  // work is the number of multiplications of a run.
   PrimitivePlan(const dnnl::engine& engine, dnnl::primitive primitive, const Desc& scratchpad,
                 int threads, double work);
 
-  // Says that the primitive takes (or gives) a tensor as argument id; given is its layout in
-  // memory, wanted the primitive's. part_output is a result.
+  // Adds a tensor as argument id of the primitive; given is its layout in memory, wanted the
+  // primitive's. part_output is a result.
   void take(Part part, int id, const Desc& given, const Desc& wanted);
   void give(Part part, int id, const Desc& given, const Desc& wanted);
 
@@ -37,7 +37,7 @@ class PrimitivePlan final : public MatrixPlan {
     bool output = false;
     Desc given;
     Desc wanted;
-    int64_t offset = -1;  // in scratch, of the reordered tensor; -1 where no reorder is needed
+    int64_t offset = -1;  // in scratch, of the reordered tensor; -1 if no reorder is needed
     dnnl::reorder reorder;
   };
 
@@ -49,14 +49,14 @@ class PrimitivePlan final : public MatrixPlan {
   int threads_;
   double work_;
   std::array<Argument, kPartCount> arguments_;
-  int64_t bytes_ = 0;  // before what is placed
+  int64_t bytes_ = 0;  // bytes placed so far
   Desc scratchpad_;
   int64_t scratchpad_offset_ = 0;
 };
 
-// While it lives, oneDNN uses this many threads: it asks OpenMP, when a primitive is made and when
-// it runs, and some primitives wait for each of them, so that a region must get no fewer
-// (OMP_DYNAMIC). threads is what available_threads gave.
+// While it lives, oneDNN uses this many threads. oneDNN asks OpenMP for the number when a primitive
+// is created and when it runs. Some primitives wait for every thread, so that a region must not get
+// fewer (OMP_DYNAMIC). threads is the result of available_threads.
 class ThreadLimit {
  public:
   explicit ThreadLimit(int threads);

@@ -17,7 +17,7 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// What becomes of an updated parameter besides its own store.
+// The compute copy of an updated parameter.
 template <class T>
 struct NearestCopy {
   T* out;
@@ -26,7 +26,7 @@ struct NearestCopy {
     store(x, out + i, part);
   }
 };
-// Past the cache.
+// Bypasses the cache.
 template <class T>
 struct StreamedCopy {
   T* out;
@@ -63,11 +63,10 @@ void update_run(const UpdateChunk& chunk, int64_t begin, int64_t count,
   });
 }
 
-// Elements between an update and its second look.
+// Elements between an update and the second pass over them.
 constexpr int64_t kCopyBlock = 256;
 
-// Compute copies that are seldom made, by a second look at parameters that are still in the first
-// cache.
+// Rare compute copies, by a second pass over parameters that are still in the first-level cache.
 template <int kStates, class Gradient, class Rule, class Copy>
 void update_and_copy(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants, Copy copy) {
   for (int64_t begin = 0; begin < chunk.count; begin += kCopyBlock) {
@@ -110,7 +109,7 @@ void update_with_copy(const UpdateChunk& chunk, const UpdateConstants<Rule>& con
   });
 }
 
-// Calls body(an integral constant): how many columns of state the tensor's group has.
+// Calls body with the number of columns of state of the tensor's group, as an integral constant.
 template <class Rule, int kStates = Rule::kMinStates, class Body>
 HWY_INLINE void with_states(int states, Body&& body) {
   if constexpr (kStates < Rule::kMaxStates) {
@@ -160,8 +159,8 @@ float* float_at(const TableView& table, const Chunk& chunk, int32_t column) {
   return static_cast<float*>(table.cell(chunk.tensor, column).data) + chunk.begin;
 }
 
-// A tensor's constants, made anew where its group or its count differs from those of the one
-// before: seldom, for a group's tensors lie beside each other and are mostly updated together.
+// A tensor's constants. They are computed anew if its group or its count differs from those of the
+// tensor before. That is rare: a group's tensors are adjacent and mostly updated together.
 template <class Rule>
 class LastConstants {
  public:
@@ -181,7 +180,7 @@ class LastConstants {
   UpdateConstants<Rule> constants_{};
 };
 
-// gradient is null where the tensor is left out.
+// gradient is null if the tensor is left out.
 UpdateChunk chunk_of(const TableView& table, const Chunk& chunk, int states,
                      const namp_optimizer_columns& columns) {
   UpdateChunk c{};
@@ -236,7 +235,7 @@ void CpuBackend::optimizer_step(const TableView& table, const namp_optimizer_arg
         update_chunk(table.chunks[index], last);
     });
   });
-  // Only now: every chunk of a tensor asks for what it was before.
+  // Only now: every chunk of a tensor needs the old count.
   for (int64_t tensor = 0; tensor < table.tensor_count; ++tensor) {
     if (table.cell(tensor, args.columns.gradient).data != nullptr)
       args.steps[tensor] = next_step(args.steps[tensor]);

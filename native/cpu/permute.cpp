@@ -1,5 +1,5 @@
-// Permuting the dimensions of a tensor: copies of runs where the last dimension stays, transposes
-// of tiles where it does not. Elements are moved, never converted.
+// Permutes the dimensions of a tensor. It copies runs if the last dimension stays, and transposes
+// tiles if not. Elements are moved, never converted.
 #include <cstring>
 
 #include "cpu/cpu_backend.h"
@@ -14,11 +14,11 @@ constexpr int64_t kGrainElements = 1 << 14;
 struct Dimension {
   int64_t size;
   int64_t in_stride;   // elements from one index to the next, in the input
-  int64_t out_stride;  // and in the output
+  int64_t out_stride;  // the same in the output
 };
 
-// A permutation in its shortest form: in the order of the output, without dimensions of size 1,
-// neighbours that stay neighbours merged.
+// A permutation in its shortest form: in the order of the output, without dimensions of size 1, and
+// with dimensions that stay adjacent merged.
 struct Plan {
   Dimension dimensions[NAMP_PERMUTE_MAX_RANK];
   int32_t rank = 0;
@@ -55,7 +55,7 @@ struct Offsets {
   int64_t out = 0;
 };
 
-// Where the index-th combination of these dimensions lies.
+// The offsets of the index-th combination of these dimensions.
 Offsets locate(int64_t index, const Dimension* dimensions, int32_t rank) {
   Offsets offsets;
   for (int32_t d = rank; d-- > 0;) {

@@ -1,5 +1,5 @@
-// Pooling over planes: each is widened to float32, pooled, and rounded on the way out. The usual
-// 2x2 windows, 2 apart, have a loop of their own that works on vectors.
+// Pooling over planes: each is widened to float32, pooled, and rounded at the end. The usual 2x2
+// windows with stride 2 have a vectorized loop.
 #include <algorithm>
 #include <cmath>
 
@@ -57,7 +57,7 @@ HWY_INLINE Lane load_positions(const uint8_t* p) {
   return Lane(hn::ConvertTo(LaneTag(), numbers));
 }
 
-// The largest so far and where it is; a NaN wins and stays.
+// The largest element so far and its position. A NaN counts as the largest, and stays.
 struct Largest {
   Lane value;
   Lane position;
@@ -81,8 +81,8 @@ HWY_INLINE void max_pairs(const T* top, const T* bottom, T* out, uint8_t* indice
   if (indices != nullptr) store_positions(largest.position, indices);
 }
 
-// One of the two rows that windows look at: gradients whose index is even_position or the one after
-// it, zeros elsewhere.
+// One of the two rows of the windows: gradients with index even_position or the one after it, zeros
+// elsewhere.
 template <class T>
 HWY_INLINE void spread_pairs(const T* gradient, const uint8_t* indices, float even_position,
                              T* row) {
@@ -93,8 +93,8 @@ HWY_INLINE void spread_pairs(const T* gradient, const uint8_t* indices, float ev
   store_pairs(where(even_position), where(even_position + 1.0f), row);
 }
 
-// Copies of the last vector of a row, for where a whole vector would reach beyond the caller's
-// memory.
+// Copies of the last vector of a row, for cases in which a whole vector would reach beyond the
+// caller's memory.
 template <class T>
 struct Edge {
   T top[2 * kLanes];
@@ -103,8 +103,8 @@ struct Edge {
   uint8_t indices[kLanes];
 };
 
-// Rows that are not a multiple of the vector are read and written beyond their end, into what comes
-// next and is written later, unless that is not there.
+// Rows that are not a multiple of the vector are read and written beyond their end, into the next
+// row, which is written later. That does not hold if there is no next row.
 template <class T>
 void max_pool_2x2(const PoolShape& shape, const T* input, T* output, uint8_t* indices,
                   int64_t planes) {
@@ -178,7 +178,7 @@ void narrow(const float* in, T* out, int64_t count) {
       out, count, [](Lane x) NAMP_LANES { return x; }, in);
 }
 
-// One window of a plane: rows and columns of the input that it sees.
+// One window of a plane: rows and columns of the input that it covers.
 struct Span {
   int64_t begin;
   int64_t end;

@@ -1,4 +1,4 @@
-// Sizes of a pool, as its loops name them.
+// Sizes of a pooling, by the names in its loops.
 #pragma once
 
 #include "nativeamp.h"
@@ -23,7 +23,7 @@ struct PoolShape {
            height.pad == 0 && width.pad == 0;
   }
 
-  // Of a worker: a plane of input and one of output.
+  // Scratch memory of a worker: a plane of input and one of output.
   int64_t scratch_floats() const { return (pixels() + positions() + 15) / 16 * 16; }
 
   bool max;

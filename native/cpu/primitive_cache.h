@@ -1,5 +1,5 @@
-// Things that are slow to make and depend on a few numbers: kept, the least recently used
-// forgotten.
+// A cache of objects that are slow to create and depend on a few numbers. It drops the least
+// recently used.
 #pragma once
 
 #include <array>
@@ -15,12 +15,12 @@ namespace namp {
 template <class Value>
 class PrimitiveCache {
  public:
-  // What a value depends on; unused numbers are 0.
+  // The numbers that a value depends on; unused ones are 0.
   using Key = std::array<int64_t, 20>;
 
   explicit PrimitiveCache(size_t capacity) : capacity_(capacity) {}
 
-  // The value of key; make() makes it where it is not there, and may give null, which is kept too.
+  // The value of key. make() creates it if it is not there; it may return null, which is kept too.
   template <class Make>
   std::shared_ptr<const Value> find(const Key& key, Make&& make) {
     const std::lock_guard lock(mutex_);
@@ -44,7 +44,7 @@ class PrimitiveCache {
   }
 
  private:
-  // FNV-1a, a number at a time.
+  // FNV-1a, one number at a time.
   struct Hash {
     size_t operator()(const Key& key) const {
       uint64_t hash = 14695981039346656037u;

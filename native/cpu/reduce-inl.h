@@ -1,5 +1,5 @@
-// Reductions over contiguous elements, beside the loop of loop-inl.h. The order of operations is
-// fixed by the number of elements alone: every SIMD target gives the same bits.
+// Reductions over contiguous elements, beside the loop of loop-inl.h. The order of operations
+// depends only on the number of elements: every SIMD target gives the same bits.
 #if defined(NAMP_CPU_REDUCE_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_CPU_REDUCE_INL_H
 #undef NAMP_CPU_REDUCE_INL_H
@@ -32,7 +32,7 @@ struct Plus {
   HWY_INLINE Lane operator()(Lane a, Lane b) const { return a + b; }
 };
 
-// Passes over NaN.
+// Ignores NaN.
 struct Maximum {
   static constexpr float kNeutral = -__builtin_inff();
   HWY_INLINE Lane operator()(Lane a, Lane b) const { return select(a < b, b, a); }
@@ -103,8 +103,8 @@ HWY_INLINE float reduce_one(int64_t count, Op op, Body&& body) {
   return result;
 }
 
-// sums[i] += in[i] of each of the rows, which are stride elements apart: four rows at a time, to
-// pass over the sums less often.
+// Adds in[i] of each row to sums[i]. Rows are stride elements apart; four are added at a time, so
+// that the sums are read less often.
 template <class T>
 HWY_INLINE void add_rows(float* sums, const T* in, int64_t rows, int64_t stride, int64_t count) {
   int64_t r = 0;

@@ -15,7 +15,7 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// The functions of each pair of dtypes are kept apart (HWY_NOINLINE), as in layer_norm.cpp.
+// Each pair of dtypes has its own functions (HWY_NOINLINE), as in layer_norm.cpp.
 template <class In, class Out>
 HWY_NOINLINE void rms_forward(const namp_rms_norm_args& args, const float* gamma, int64_t begin,
                               int64_t end) {
@@ -58,7 +58,7 @@ HWY_NOINLINE void rms_backward(const namp_rms_norm_args& args, const float* gamm
   }
 }
 
-// gamma is there, whatever args has.
+// gamma is not null, also if that of args is.
 void rms_norm_forward_rows(const namp_rms_norm_args& args, const float* gamma, int64_t begin,
                            int64_t end) {
   with_element(static_cast<namp_dtype>(args.input_dtype), [&](auto in) {
@@ -69,7 +69,7 @@ void rms_norm_forward_rows(const namp_rms_norm_args& args, const float* gamma, i
   });
 }
 
-// sums [width] receives what these rows add to the gradient of gamma.
+// sums [width] receives the contribution of these rows to the gradient of gamma.
 void rms_norm_backward_rows(const namp_rms_norm_args& args, const float* gamma, float* sums,
                             int64_t begin, int64_t end) {
   std::fill(sums, sums + args.width, 0.0f);

@@ -1,5 +1,4 @@
-// The SIMD lane: a Highway vector with the functions of formulas/lane.h, and how it is loaded and
-// stored.
+// The SIMD lane: a Highway vector with the functions of formulas/lane.h, loads and stores.
 #if defined(NAMP_CPU_SIMD_LANE_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_CPU_SIMD_LANE_INL_H
 #undef NAMP_CPU_SIMD_LANE_INL_H
@@ -21,7 +20,7 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// The functions of the lane that is a float, beside those below, which would hide them.
+// The functions of the float lane; those below would hide them.
 using ::namp::abs;
 using ::namp::any;
 using ::namp::bits;
@@ -98,7 +97,7 @@ HWY_INLINE Lane to_float(LaneBits u) {
 HWY_INLINE Lane sqrt(Lane x) { return Lane(hn::Sqrt(x.raw)); }
 HWY_INLINE Lane multiply_add(Lane a, Lane b, Lane c) {
 #if HWY_TARGET == HWY_SCALAR
-  // Highway's rounds twice here.
+  // Highway's function rounds twice here.
   const float sum = multiply_add(hn::GetLane(a.raw), hn::GetLane(b.raw), hn::GetLane(c.raw));
   return Lane(sum);
 #else
@@ -134,7 +133,7 @@ HWY_INLINE LaneBits larger(LaneBits a, LaneBits b) {
   return LaneBits(hn::BitCast(BitsTag(), maximum));
 }
 
-// Of all elements; as signed numbers, too.
+// The largest of all elements, also as signed numbers.
 HWY_INLINE uint32_t largest_of(LaneBits u) {
   const SignedTag s;
   return static_cast<uint32_t>(hn::GetLane(hn::MaxOfLanes(s, hn::BitCast(s, u.raw))));
@@ -142,7 +141,7 @@ HWY_INLINE uint32_t largest_of(LaneBits u) {
 
 HWY_INLINE bool any(LaneMask mask) { return !hn::AllFalse(LaneTag(), mask.raw); }
 
-// ---- Loads and stores: kLanes elements at p, which is aligned to its element and no more ----
+// ---- Loads and stores: kLanes elements at p, which is only aligned to its element ----
 
 HWY_INLINE Lane load(const float* p) { return Lane(hn::LoadU(LaneTag(), p)); }
 
@@ -155,7 +154,7 @@ HWY_INLINE Lane load(const Float16* p) {
 #endif
 }
 
-// By the formula, not by an instruction: AVX512_BF16's conversion flushes subnormals.
+// Uses the formula, not the instruction: AVX512_BF16's conversion flushes subnormals.
 HWY_INLINE Lane load(const BFloat16* p) {
   return decode<BFloat16, Lane>(LaneBits(hn::PromoteTo(BitsTag(), hn::LoadU(HalfTag(), &p->bits))));
 }
@@ -177,8 +176,9 @@ HWY_INLINE void store(Lane x, Float16* p) {
 
 HWY_INLINE void store(Lane x, BFloat16* p) { store_low_halves(encode<BFloat16>(x), &p->bits); }
 
-// Past the cache, to p aligned to kLanes elements: for what is written once and read much later, it
-// saves reading the line first. hwy::FlushStream() orders it before what other threads read.
+// Stores past the cache, to p aligned to kLanes elements. For data that is written once and read
+// much later it saves reading the line first. hwy::FlushStream() orders it before reads of other
+// threads.
 HWY_INLINE void stream(Lane x, float* p) { hn::Stream(x.raw, LaneTag(), p); }
 
 HWY_INLINE void stream(Lane x, Float16* p) {
@@ -234,8 +234,8 @@ HWY_INLINE void store_stochastic(Lane x, LaneBits random, T* p) {
 
 HWY_INLINE LaneBits load_bits(const uint32_t* p) { return LaneBits(hn::LoadU(BitsTag(), p)); }
 
-// The same for the first count elements alone, 1 to kLanes - 1; what lies behind them is neither
-// read nor written. A loaded lane is 0 there.
+// The same for only the first count elements, 1 to kLanes - 1. Elements after them are neither read
+// nor written; a loaded lane is 0 there.
 template <class T>
 HWY_INLINE Lane load_part(const T* p, int64_t count) {
   T buffer[kLanes] = {};

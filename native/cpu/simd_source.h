@@ -1,5 +1,5 @@
-// What a SIMD source includes first of all: which targets Highway compiles it for, and where the
-// formulas go.
+// A SIMD source includes this first. It sets the targets that Highway compiles for, and the
+// namespace of the formulas.
 //
 //   #undef HWY_TARGET_INCLUDE
 //   #define HWY_TARGET_INCLUDE "cpu/this_file.cpp"
@@ -22,12 +22,12 @@
 //   }
 //   #endif
 //
-// Includes of the standard library and of other headers come before HWY_BEFORE_NAMESPACE: what is
-// between is compiled for the target.
+// Include the standard library and other headers before HWY_BEFORE_NAMESPACE: code after it is
+// compiled for the target.
 #pragma once
 
-// Scalar code, AVX2 and AVX-512 (but under sanitizers) on x86-64; NEON on arm64. What lies between is
-// not worth its code.
+// Scalar code, AVX2 and AVX-512 (but under sanitizers) on x86-64; NEON on arm64. The targets in
+// between are not worth their code.
 #define HWY_BROKEN_EMU128 1
 #if defined(NAMP_SANITIZED)
 #define NAMP_ALSO_DISABLED HWY_AVX3

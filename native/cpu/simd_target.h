@@ -1,6 +1,6 @@
-// Which SIMD instruction set the kernels use. Highway compiles a source once for each target; which
-// one runs is chosen here and not by libhwy, which is therefore not linked, and which could not be
-// told what to take.
+// The choice of the kernels' SIMD instruction set. Highway compiles a source once for each target.
+// The target is chosen here and not by libhwy, whose choice cannot be set; libhwy is therefore not
+// linked.
 #pragma once
 
 #include "nativeamp.h"
@@ -10,10 +10,10 @@ namespace namp {
 // The best target of this machine.
 namp_simd best_simd() noexcept;
 
-// Whether this machine has a target (which this build has too). NAMP_SIMD_BEST counts as there.
+// Whether this machine and this build have a target. True for NAMP_SIMD_BEST.
 bool has_simd(namp_simd simd) noexcept;
 
-// A kernel for each target. A null is a target that this build does not have.
+// A kernel for each target; null for a target that this build does not have.
 template <class Function>
 struct SimdTable {
   Function baseline;

@@ -24,7 +24,7 @@ HWY_NOINLINE void forward_rows(const namp_softmax_args& args, int64_t begin, int
     const Lane scale = 1.0f / reduce_one(width, Plus(), [=](int64_t i, auto part) NAMP_LANES {
                          return exp(load(x + i, part) - largest);
                        });
-    // The exponential again rather than kept: the output may be half as precise.
+    // Computes the exponential again instead of keeping it: the output may be in half precision.
     map(
         static_cast<Out*>(args.output) + r * width, width,
         [=](Lane v) NAMP_LANES { return exp(v - largest) * scale; }, x);
@@ -62,7 +62,7 @@ void softmax_backward_rows(const namp_softmax_args& args, int64_t begin, int64_t
   });
 }
 
-// The first i for which found(lane of row + i) holds; it holds for one.
+// The first i for which found(lane of row + i) is true; it is true for at least one.
 template <class T, class Found>
 HWY_INLINE int64_t find_first(const T* row, int64_t width, Found found) {
   int64_t i = 0;

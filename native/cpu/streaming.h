@@ -1,5 +1,5 @@
-// Whether what a kernel writes and does not read goes past the cache: that saves reading the line
-// first, and pays where the line is out of the cache again before anyone reads it.
+// Whether output that a kernel does not read bypasses the cache. That saves reading the line first,
+// and pays if the line would leave the cache before it is read.
 #pragma once
 
 #include <cstdint>

@@ -61,11 +61,11 @@ NAMP_SIMD_TABLE(finish_sums);
 
 constexpr int64_t kBlockRows = 64;
 constexpr int64_t kStrip = 2048;     // columns: 8 KiB of sums, which stay in L1
-constexpr int64_t kShortRow = 256;   // columns; shorter rows are taken several at a time
-constexpr int64_t kShortInner = 64;  // elements; shorter runs are columns of their own
+constexpr int64_t kShortRow = 256;   // columns; several shorter rows are taken at a time
+constexpr int64_t kShortInner = 64;  // elements; shorter runs are separate columns
 
-// The tensor as rows of channels * inner columns, several of them joined where they are short. What
-// the last row lacks counts as zero.
+// The tensor as rows of channels * inner columns; several short rows are joined. The last row is
+// padded with zeros.
 struct ColumnPlan {
   int64_t columns, joined, width, rows, rest, blocks;
 
@@ -132,7 +132,7 @@ void CpuBackend::sum(const namp_sum_args& args, namp_stream stream) {
     }
   });
   add_blocks(threads_, simd_, sums, plan.blocks, plan.width);
-  // What was joined, and the runs of a channel, come together.
+  // Combines joined rows, and the runs of a channel.
   float* totals = sums + plan.blocks * plan.width;
   for (int64_t c = 0; c < args.channels; ++c) {
     float total = 0.0f;

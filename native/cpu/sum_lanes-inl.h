@@ -16,10 +16,10 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// Elements are taken in the order of memory, and the accumulators fetched and stored again for
-// each: to read several rows of kSumLanes side by side, with accumulators in registers, costs more
-// than it saves, with prefetches as without (halves on a Zen 4: 0.70 of a bare read's bandwidth,
-// not 0.97).
+// Elements are read in the order of memory, and the accumulators are loaded and stored for each.
+// Reading several rows of kSumLanes side by side, with accumulators in registers, costs more than
+// it saves, with and without prefetches (half precision on a Zen 4: 0.70 of a plain read's
+// bandwidth instead of 0.97).
 class SumLanes {
  public:
   HWY_INLINE SumLanes() {
@@ -27,8 +27,8 @@ class SumLanes {
       store(Lane(0.0f), lanes_ + lane);
   }
 
-  // Adds the squares of value(i, part) for elements begin, 0 or what add_squares_of_halves took, to
-  // count; value gives 0 for what a part does not have.
+  // Adds the squares of value(i, part) for elements begin to count. begin is 0 or the result of
+  // add_squares_of_halves. value returns 0 outside of a part.
   template <class Value>
   HWY_INLINE void add_squares(int64_t begin, int64_t count, Value&& value) {
     if (begin < count) put_in_order();
@@ -41,8 +41,9 @@ class SumLanes {
     });
   }
 
-  // The same for whole blocks of halves, before anything else was added. value(halves) gives the
-  // pair whose squares count, of Halves<T> at some place of in. Returns how many elements it took.
+  // The same for whole blocks of half-precision elements, before anything else is added.
+  // value(halves) returns the pair to square, from Halves<T> at some place of in. Returns the
+  // number of elements that it took.
   template <class T, class Value>
   HWY_INLINE int64_t add_squares_of_halves(const T* in, int64_t count, Value&& value) {
     const int64_t end =
@@ -52,7 +53,8 @@ class SumLanes {
   }
 
   HWY_INLINE double total() const {
-    // In registers as far as it goes: memory between the halvings costs 7 % of a chunk of halves.
+    // In registers as far as possible: going through memory between the halvings costs 7 % of a
+    // chunk of half-precision elements.
     using Double = hn::ScalableTag<double>;
     const hn::Rebind<float, Double> single;
     const Double tag;
@@ -75,7 +77,7 @@ class SumLanes {
     for (; width >= (in_pairs_ ? 2 * kLanes : 1); width /= 2)
       halve(sums, width);
     if (!in_pairs_) return sums[0];
-    // The neighbours of an even element are even, until one is left of either.
+    // The neighbors of an even element are even, until one of each is left.
     for (width = kLanes / 2; width > 0; width /= 2) {
       halve(sums, width);
       halve(sums + kLanes, width);
@@ -86,13 +88,13 @@ class SumLanes {
  private:
   static HWY_INLINE Lane add_square(Lane x, Lane sum) { return multiply_add(x, x, sum); }
 
-  // Elements of a turn of the loops.
+  // Vectors in one iteration of the loops.
   static constexpr int64_t kVectors = 8;
   static constexpr int64_t kBlock = kVectors * kLanes;
   static_assert(kSumLanes % kBlock == 0);
 
   // Adds whole blocks of elements begin to count, where pair(i) gives 2 * kLanes of them from i on.
-  // Returns where it ended.
+  // Returns the index after the last one.
   template <class Pair>
   HWY_INLINE int64_t add_blocks(int64_t begin, int64_t count, Pair&& pair) {
     for (; begin + kBlock <= count; begin += kBlock) {
@@ -123,9 +125,9 @@ class SumLanes {
     in_pairs_ = false;
   }
 
-  // Nobody's: accumulators in one page with the top of the stack, which is in use as well, cost a
-  // fifth of the bandwidth (Zen 4: halves at 0.78 of a bare read's, and at 0.97 with a page
-  // between).
+  // Unused space: accumulators in the same page as the top of the stack, which is in use too, cost
+  // a fifth of the bandwidth (Zen 4, half precision: 0.78 of a plain read's, and 0.97 with a page
+  // in between).
   [[maybe_unused]] unsigned char apart_[4096];
   alignas(64) float lanes_[kSumLanes];
   // Whether accumulators are in the order of pairs of even and odd elements, not of elements.

@@ -8,15 +8,15 @@
 namespace namp {
 namespace {
 
-// A millisecond or so, of which asking is a thousandth.
+// About a millisecond; checking the modes takes a thousandth of that.
 constexpr double kLargeWork = 1 << 27;
 
-// The largest number of threads whose modes this thread has asked for.
+// The largest number of threads whose modes this thread has checked.
 constinit thread_local int asked = 1;
 
 }  // namespace
 
-// What the workers inherited when they were started, or were set to since, is known to them alone.
+// Only the workers know the mode that they inherited at their start, or were set to since.
 TeamFloatMode::TeamFloatMode(int threads, double work) : threads_(threads), size_(threads) {
   if (threads <= 1) return;
   const bool known = threads <= asked && !met_other_mode.load(std::memory_order_relaxed);

@@ -1,4 +1,4 @@
-// The floating-point mode of OpenMP's workers while somebody else's parallel regions run on them.
+// The floating-point mode of OpenMP's workers while another library's parallel regions run on them.
 #pragma once
 
 #include <vector>
@@ -8,26 +8,26 @@
 namespace namp {
 
 // While it lives, the threads of a region of this size compute in the default mode; then each in
-// its own again. The calling thread is the wall's matter (abi/wall.h).
+// its own mode again. The wall (abi/wall.h) sets the calling thread's mode.
 //
-// Asking costs a region, which small work would feel. So they are asked before the first work on so
-// many threads, each time once any was met in another mode (which our own regions see for nothing),
-// and before work that is large.
+// Checking the workers costs a parallel region, which matters for small work. So they are checked
+// before the first work on that number of threads, before large work, and every time once any
+// worker was found in another mode (our own regions notice this at no cost).
 class TeamFloatMode {
  public:
-  // work: multiplications that follow.
+  // work is the number of multiplications that follow.
   TeamFloatMode(int threads, double work);
   TeamFloatMode(const TeamFloatMode&) = delete;
   TeamFloatMode& operator=(const TeamFloatMode&) = delete;
   ~TeamFloatMode();
 
-  // Threads that the region really got; as many as asked for where it was not tried.
+  // The number of threads that the region got; the number requested if there was no region.
   int size() const { return size_; }
 
  private:
   int threads_;
   int size_;
-  std::vector<FloatControl::Bits> before_;  // by thread; empty where all were in the default mode
+  std::vector<FloatControl::Bits> before_;  // by thread; empty if all were in the default mode
 };
 
 }  // namespace namp

@@ -22,8 +22,8 @@ std::string short_number(double value) {
 }  // namespace
 
 ThreadCount default_threads() {
-  // OpenMP's own count knows the affinity that the process started with, also where it has since
-  // bound this thread to one processor (OMP_PROC_BIND).
+  // OpenMP's own count respects the affinity that the process started with, also if OpenMP has
+  // since bound this thread to one processor (OMP_PROC_BIND).
   const int32_t processors = std::max(1, omp_get_num_procs());
   ThreadCount least{processors, "one a processor"};
   const auto limit = [&](int32_t count, const std::string& reason) {

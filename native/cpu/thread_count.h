@@ -1,4 +1,4 @@
-// How many threads the CPU backend uses, and why.
+// The number of threads of the CPU backend, and the reason for it.
 #pragma once
 
 #include <cstdint>
@@ -11,17 +11,17 @@ struct ThreadCount {
   std::string reason;  // a few words, such as "CPU quota of 1.5"
 };
 
-// Where the caller sets none: as many as there are processors to run on (affinity), that a
-// container's quota pays for (rounded up) and OMP_NUM_THREADS names, whichever is least.
+// The default number: the least of the processors to run on (affinity), a container's quota
+// (rounded up) and OMP_NUM_THREADS.
 ThreadCount default_threads();
 
-// How many of so many threads a parallel region gets on this thread, now: fewer where
-// OMP_THREAD_LIMIT or OMP_MAX_ACTIVE_LEVELS says so; one within a parallel region of the caller,
-// where nobody could tell beforehand how many are left, and in a forked child, whose threads stayed
-// with its parent.
+// The number of threads that a parallel region on this thread gets now, of the number wanted. It is
+// smaller under OMP_THREAD_LIMIT or OMP_MAX_ACTIVE_LEVELS. It is one within a parallel region of
+// the caller, where the number left is unknown, and in a forked child, whose threads stayed with
+// its parent.
 int32_t available_threads(int32_t wanted) noexcept;
 
-// What available_threads took away and why; empty where it took nothing.
+// The reason why available_threads gives fewer; empty if it does not.
 std::string why_fewer(int32_t wanted);
 
 }  // namespace namp

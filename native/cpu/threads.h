@@ -1,4 +1,4 @@
-// Threads of the CPU backend. Work is cut in blocks whose borders do not depend on the number of
+// Threads of the CPU backend. Work is cut into blocks whose borders do not depend on the number of
 // threads, so that results do not either.
 #pragma once
 
@@ -22,7 +22,7 @@ class Threads {
     wanted_ = count > 0 ? ThreadCount{count, "as set"} : default_threads();
   }
 
-  // That work on this thread is spread over, now.
+  // The number of threads that work on this thread is spread over now.
   int32_t count() const { return available_threads(wanted_.count); }
   std::string reason() const {
     const std::string fewer = why_fewer(wanted_.count);
@@ -30,8 +30,8 @@ class Threads {
   }
 
   // Calls body(begin, end) for [0, grain), [grain, 2 grain), … up to count, each once, on any
-  // thread, in no order. What the body throws arrives at the caller (the first of several); other
-  // blocks may have run or not.
+  // thread, in any order. An exception of the body (the first of several) is rethrown to the
+  // caller; other blocks may or may not have run.
   template <class Body>
   void parallel_for(int64_t count, int64_t grain, Body&& body) const {
     const int64_t blocks = count <= 0 ? 0 : (count - 1) / grain + 1;
@@ -61,9 +61,9 @@ class Threads {
     if (failure) std::rethrow_exception(failure);
   }
 
-  // Cuts [0, count) into one run a thread and calls body(worker, begin, end) for each that is not
-  // empty: for work that needs scratch memory a worker. The borders depend on the number of
-  // threads, so nothing may be summed across items.
+  // Cuts [0, count) into one run for each thread, and calls body(worker, begin, end) for each run
+  // that is not empty. It is for work with scratch memory for each worker. The borders depend on
+  // the number of threads, so nothing may be summed across items.
   template <class Body>
   void split(int64_t count, Body&& body) const {
     const int64_t workers = std::min<int64_t>(count, this->count());

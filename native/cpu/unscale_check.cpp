@@ -1,5 +1,5 @@
-// Family 3: unscale and check, one read of all gradients; and the scale's update from what it
-// found.
+// Family 3: unscale and check in one read of all gradients; and the scale's update from the
+// findings.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/unscale_check.cpp"
 #include "cpu/simd_source.h"
@@ -20,7 +20,7 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// Counts what is not finite, where something is.
+// Counts elements that are not finite, if there are any.
 template <class T>
 void find_non_finite(const T* gradient, int64_t count, int64_t first_index, ChunkFacts& facts) {
   uint32_t largest = 0;
@@ -57,7 +57,7 @@ ChunkFacts check_chunk(const T* gradient, int64_t count, int64_t first_index, fl
   squares.add_squares(done, count, [&](int64_t i, auto part) NAMP_LANES {
     const Lane scaled = load(gradient + i, part);
     largest = larger(largest, bits(scaled) & 0x7fffffffu);
-    // 0 times an infinite factor is NaN, also in the part that is not there.
+    // 0 times an infinite factor is NaN, also outside of the part.
     return keep(scaled * factor, Lane(0.0f), part);
   });
   ChunkFacts facts{squares.total(), 0, -1, 0.0f, 0};
@@ -71,9 +71,9 @@ ChunkFacts check_chunk(const T* gradient, int64_t count, int64_t first_index, fl
 }
 
 // Whether the sum of squares of halves times factor is, bit for bit, factor squared times that of
-// the halves: a power of two, with which nothing gets too small or too large. Squares are multiples
-// of 2^-48 below 2^32, 16 of them in an accumulator, which keeps 24 bits; float32 has 2^-149 and
-// less than 2^128.
+// the halves: a power of two, with which no value underflows or overflows. Squares are multiples of
+// 2^-48 below 2^32, 16 of them in an accumulator, which keeps 24 bits; float32 has 2^-149 and less
+// than 2^128.
 inline bool scales_exactly(float factor) {
   return (bits(factor) & 0x007fffffu) == 0 && factor >= 0x1p-50f && factor <= 0x1p45f;
 }
@@ -88,7 +88,7 @@ ChunkFacts check_chunk(const T* gradient, int64_t count, int64_t first_index, fl
   return facts;
 }
 
-// out is null to check alone.
+// out is null to only check.
 ChunkFacts unscale_check_chunk(const void* gradient, namp_dtype dtype, void* out,
                                namp_dtype out_dtype, int64_t count, int64_t first_index,
                                float inverse_scale) {
@@ -122,7 +122,7 @@ namespace {
 
 NAMP_SIMD_TABLE(unscale_check_chunk);
 
-// The tensors' facts and the state's, from the chunks', in their order.
+// Computes the facts of the tensors and the state from those of the chunks, in order.
 void combine(const TableView& table, int32_t gradient_column, float inverse_scale, bool reset,
              bool writes, namp_optimizer_state& state) {
   for (int64_t tensor = 0; tensor < table.tensor_count; ++tensor) {

@@ -1,4 +1,4 @@
-// What the update kernel of a SIMD target is given: one chunk, its pointers at the chunk's first
+// The arguments of a SIMD target's update kernel: one chunk, with pointers to the chunk's first
 // element.
 #pragma once
 
@@ -17,7 +17,7 @@ struct UpdateChunk {
   float* state[NAMP_MAX_STATE_COLUMNS];
   void* compute_copy;  // or null
   namp_dtype copy_dtype;
-  bool streams;  // the compute copy may go past the cache
+  bool streams;  // the compute copy may bypass the cache
 };
 
 // Stochastic rounding of the compute copy.

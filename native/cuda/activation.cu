@@ -1,4 +1,4 @@
-// Activations, element by element.
+// Element-wise activations.
 #include "cuda/platform.cuh"
 
 #include "cuda/kernels.h"
@@ -27,7 +27,7 @@ NAMP_KERNEL(kElementThreads) activation_backward_kernel(const namp_activation_ar
     using Activation = decltype(activation);
     const auto backward = [](float g, float saved) { return Activation::backward(g, saved); };
     const void* saved = Activation::kSavesOutput ? args.output : args.input;
-    // The identity looks at neither.
+    // The identity reads neither.
     if (args.activation == NAMP_ACTIVATION_NONE) saved = args.output_gradient;
     for_tasks(args.count, [&](int64_t begin, int64_t count) {
       const int peel = choose_peel(access(args.output_gradient, args.dtype, begin),

@@ -1,4 +1,4 @@
-// Batch norm, a block a channel.
+// Batch norm, one block for each channel.
 #include "cuda/platform.cuh"
 
 #include "cuda/channels.cuh"
@@ -14,7 +14,7 @@ NAMP_DEVICE float inverse_of(double variance, float epsilon) {
   return static_cast<float>(1.0 / ::sqrt(variance + static_cast<double>(epsilon)));
 }
 
-// Moves a running value towards a new one, if there is one to move.
+// Moves a running value towards a new one, if there is a running value.
 NAMP_DEVICE void move(float* running, int64_t channel, double value, float momentum) {
   if (running == nullptr) return;
   running[channel] = move_statistic(running[channel], value, momentum);
@@ -25,7 +25,7 @@ struct Statistics {
   float inverse;
 };
 
-// What inference and its backward pass use.
+// The statistics for inference and its backward pass.
 NAMP_DEVICE Statistics running_statistics(const namp_batch_norm_args& args, int64_t channel) {
   return {load(args.running_mean + channel),
           inverse_of(static_cast<double>(load(args.running_variance + channel)), args.epsilon)};
@@ -42,8 +42,8 @@ NAMP_KERNEL(kChannelThreads) batch_norm_forward_kernel(const namp_batch_norm_arg
     };
     Statistics s{};
     if (args.training != 0) {
-      // Around 0 for the mean, then around that for what rounding left of it and for the variance,
-      // which keeps its digits however large the mean is.
+      // First around 0 for the mean, then around the mean for its rounding error and the variance,
+      // which keeps its digits for a large mean.
       const double center = static_cast<double>(static_cast<float>(sum(x) / count));
       const auto deviation = [&](int64_t i) { return x(i) - static_cast<float>(center); };
       const double rest = sum(deviation) / count;
@@ -97,7 +97,7 @@ NAMP_KERNEL(kChannelThreads) batch_norm_backward_kernel(const namp_batch_norm_ar
         store(static_cast<float>(sum_g_normal), args.gamma_gradient + channel);
       }
     }
-    // Running statistics do not depend on the input: nothing flows through them.
+    // Running statistics do not depend on the input: no gradient flows through them.
     const float mean_g = training ? static_cast<float>(sum_g / count) : 0.0f;
     const float mean_g_normal = training ? static_cast<float>(sum_g_normal / count) : 0.0f;
     const float gamma = load_or(args.gamma, channel, 1.0f);

@@ -10,8 +10,7 @@
 namespace namp::cuda {
 namespace {
 
-// x * factor where a NaN keeps its sign and payload, as a CPU's multiplication does and a GPU's
-// does not.
+// x * factor. A NaN keeps its sign and payload, as in a CPU's multiplication, but not in a GPU's.
 template <int kCount>
 NAMP_DEVICE Pack<kCount> times(const Pack<kCount>& x, float factor) {
   const auto product = map([=](float y) { return y * factor; }, x);
@@ -20,7 +19,7 @@ NAMP_DEVICE Pack<kCount> times(const Pack<kCount>& x, float factor) {
              product);
 }
 
-// Nothing to convert: bits, whatever they mean.
+// Copies bits: there is nothing to convert.
 template <class Word>
 NAMP_DEVICE void copy_run(void* out, const void* in, int64_t begin, int64_t count) {
   const Word* from = static_cast<const Word*>(in) + begin;
@@ -54,7 +53,7 @@ NAMP_DEVICE void store_stored(const Pack<Part::count>& x, const uint32_t* words,
   });
 }
 
-// What saturation makes of x: the same question for all elements of a tensor.
+// x after saturation. The setting is the same for all elements of a tensor.
 template <int kCount>
 NAMP_DEVICE Pack<kCount> saturate_as(const Pack<kCount>& x, int32_t dtype) {
   return with_stored_element(dtype, [&](auto element) {
@@ -63,12 +62,13 @@ NAMP_DEVICE Pack<kCount> saturate_as(const Pack<kCount>& x, int32_t dtype) {
   });
 }
 
-// count elements from begin on, the first of which has this index among all elements of the call.
+// Casts count elements from begin on. index is that of the first one among all elements of the
+// call.
 NAMP_DEVICE void cast_run(const namp_cell& out, const namp_cell& in, int64_t begin, int64_t count,
                           const namp_cast_options& options, float factor, uint64_t index) {
   const bool saturates = (options.flags & NAMP_CAST_SATURATE) != 0;
   const bool scales = in.scale != nullptr || out.scale != nullptr;
-  // Then there is arithmetic, which makes a signalling NaN quiet.
+  // If the value changes there is arithmetic, which makes a signaling NaN quiet.
   const bool changes =
       saturates || scales || options.scale != nullptr || options.rounding == NAMP_ROUND_STOCHASTIC;
   if (out.dtype == in.dtype && !changes) {

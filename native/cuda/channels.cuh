@@ -1,4 +1,4 @@
-// Sums over everything but the channels, a block a channel.
+// Sums over all dimensions but the channels, one block for each channel.
 #pragma once
 
 #include "cuda/platform.cuh"

@@ -1,5 +1,6 @@
-// Sums down the columns of a matrix: 32 neighbouring columns a block, so that a warp reads a row's
-// run; the block's warps share the rows, in an order that does not depend on the grid.
+// Sums down the columns of a matrix. A block has 32 adjacent columns, so that a warp reads
+// contiguous elements of a row. The block's warps share the rows, in an order that does not depend
+// on the grid.
 #pragma once
 
 #include "cuda/kernels.h"
@@ -8,8 +9,8 @@
 
 namespace namp::cuda {
 
-// add(row, column, sums) adds an element's part to kCount LongSums; finish(column, sums) takes
-// them.
+// add(row, column, sums) adds an element's contribution to kCount LongSums; finish(column, sums)
+// receives them.
 template <int kCount, class Add, class Finish>
 NAMP_DEVICE void sum_columns(int64_t rows, int64_t columns, Add&& add, Finish&& finish) {
   constexpr int kWarps = kColumnThreads / kColumnsPerBlock;

@@ -30,7 +30,7 @@ class PrimaryContext {
   Context context_ = nullptr;
 };
 
-// Makes the context current, and puts back what was current before.
+// Makes the context current, and restores the previous one at the end.
 class ContextScope {
  public:
   explicit ContextScope(const PrimaryContext& context) { driver().cuCtxPushCurrent(context.get()); }

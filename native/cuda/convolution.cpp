@@ -1,5 +1,5 @@
-// Convolution as products of matrices: an image's columns times the weights, several images at a
-// time, as many as the workspace takes. Weight gradients are summed over images in their order.
+// Convolution as matrix products: an image's columns times the weights, for as many images at a
+// time as the workspace holds. Weight gradients are summed over images in order.
 #include <algorithm>
 
 #include "cuda/cuda_backend.h"
@@ -14,7 +14,7 @@ void* offset(const void* data, int32_t dtype, int64_t elements) {
   return static_cast<char*>(const_cast<void*>(data)) + elements * dtype_size(dtype);
 }
 
-// The sizes that a call's products have.
+// The sizes of a call's products.
 struct Shape {
   int64_t out_h, out_w, plane, in_channels, out_channels, taps;
 
@@ -26,7 +26,7 @@ struct Shape {
         out_channels(a.out_channels / a.groups),
         taps(in_channels * a.kernel_h * a.kernel_w) {}
 
-  // Images that bytes of workspace an image leave room for.
+  // Number of images that fit the workspace, with this many bytes for each.
   int64_t images_at_once(int64_t batch, int64_t bytes) const {
     return std::clamp<int64_t>(kWorkspaceBytes / std::max<int64_t>(1, bytes), 1,
                                std::max<int64_t>(1, batch));
@@ -140,7 +140,8 @@ void CudaBackend::conv2d_backward_weights(const namp_conv2d_args& args, namp_str
   const int64_t weight_bytes = weights * dtype_size(NAMP_FLOAT32);
   const int64_t images = s.images_at_once(args.batch, column_bytes + weight_bytes);
   const int64_t output_stride = args.out_channels * s.plane;
-  // Of each group: float32 sums over the images done so far, the images' own, and their columns.
+  // For each group: float32 sums over the images so far, those of the current images, and their
+  // columns.
   auto* sums = static_cast<char*>(
       workspace((weight_bytes + 255) / 256 * 256 + images * (weight_bytes + column_bytes), stream));
   char* columns = sums + (weight_bytes + 255) / 256 * 256;

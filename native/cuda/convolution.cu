@@ -1,4 +1,4 @@
-// Convolution's columns: a product of matrices is the rest.
+// The columns of a convolution; the rest is a matrix product.
 #include "cuda/platform.cuh"
 
 #include "cuda/kernels.h"

@@ -1,4 +1,4 @@
-// Element by element: addition and dropout.
+// Element-wise addition and dropout.
 #include "cuda/platform.cuh"
 
 #include "cuda/kernels.h"

@@ -1,4 +1,4 @@
-// Rows of a table by index, and their gradient.
+// Lookup of rows of a table by index, and its gradient.
 #include "cuda/platform.cuh"
 
 #include "cuda/kernels.h"
@@ -29,11 +29,11 @@ NAMP_KERNEL(kElementThreads) embedding_forward_kernel(const namp_embedding_args 
   });
 }
 
-// A block a row of the table. It looks through the indices a tile at a time and adds what is its
-// own in the order of count: no atomics, so always the same bits.
+// One block for each row of the table. It reads the indices tile by tile, and adds the gradients of
+// its row in the order of the indices: without atomics, so always with the same bits.
 NAMP_KERNEL(kElementThreads) embedding_backward_kernel(const namp_embedding_args args) {
   __shared__ int32_t tile[kElementThreads];
-  __shared__ uint32_t hits[2];  // of this tile, and of the one before, which may still be read
+  __shared__ uint32_t hits[2];  // of this tile, and of the one before, which may still be in use
   const int thread = thread_index();
   for (int64_t row = block_index(); row < args.vocabulary; row += block_count()) {
     float* sums = args.weight_gradient + row * args.width;

@@ -14,7 +14,7 @@ void* CudaBackend::create_event() {
   return event;
 }
 
-// Like memory that is given back, without a word about a device that has failed.
+// As with memory that is given back, a failed device is not reported.
 void CudaBackend::destroy_event(void* event) {
   cuda::Context popped = nullptr;
   if (driver().cuCtxPushCurrent.attempt(context_.get()) != cuda::kSuccess) return;

@@ -1,6 +1,6 @@
-// Matrix multiplication where there is no cuBLAS: tiles of C, kGemmTile square, over slices of A
-// and B in shared memory; float32 accumulation, any shape, any strides. And what follows a product
-// that cuBLAS made: bias and activation.
+// Matrix multiplication without cuBLAS: tiles of C of size kGemmTile, over slices of A and B in
+// shared memory; float32 accumulation, any shape, any strides. And the bias and activation after a
+// product of cuBLAS.
 #include "cuda/platform.cuh"
 
 #include "cuda/kernels.h"
@@ -13,8 +13,8 @@ namespace {
 constexpr int kTile = static_cast<int>(kGemmTile);
 constexpr int kSlice = 16;  // of k
 constexpr int kOwn = 4;     // rows and columns of C of one thread
-// Products that are added one after the other, as libtorch adds so few; such runs are then added
-// up: rounding grows with a run's length and with their number, not with k.
+// Number of products that are added one after the other. The sums of such runs are then added: the
+// rounding error grows with a run's length and with the number of runs, not with k.
 constexpr int kRun = 8 * kSlice;
 constexpr int kSide = kTile / kOwn;
 static_assert(kSide * kSide == kGemmThreads);
@@ -28,7 +28,7 @@ NAMP_DEVICE void finish(const GemmArgs& gemm, float x, int64_t product, int64_t 
     x = x + load_as(args.bias, args.bias_dtype, gemm.bias_by_row != 0 ? row : column);
   }
   if (args.pre_activation != nullptr) {
-    x = round_to(x, args.c_dtype);  // what the activation is applied to is what backward reads
+    x = round_to(x, args.c_dtype);  // backward reads the activation's input
     store_as(x, args.pre_activation, args.c_dtype, at);
   }
   if (args.activation != NAMP_ACTIVATION_NONE) {
@@ -42,7 +42,7 @@ NAMP_DEVICE void finish(const GemmArgs& gemm, float x, int64_t product, int64_t 
 
 NAMP_KERNEL(kGemmThreads) gemm_kernel(const GemmArgs gemm) {
   const namp_gemm_args& args = gemm.call;
-  // Stored along k; a column more than needed keeps threads off each other's banks.
+  // Stored along k. One extra column avoids bank conflicts.
   __shared__ float a_tile[kSlice][kTile + 1];
   __shared__ float b_tile[kSlice][kTile + 1];
   const int thread = thread_index();
@@ -60,7 +60,7 @@ NAMP_KERNEL(kGemmThreads) gemm_kernel(const GemmArgs gemm) {
     float run[kOwn][kOwn] = {};
     for (int64_t k = 0; k < depth; k += kSlice) {
       for (int e = thread; e < kSlice * kTile; e += kGemmThreads) {
-        // Neighbouring threads read neighbours in memory, however the operand lies.
+        // Adjacent threads read adjacent elements, for each layout of the operand.
         const int a_k = args.transpose_a != 0 ? e / kTile : e % kSlice;
         const int a_m = args.transpose_a != 0 ? e % kTile : e / kSlice;
         const int b_k = args.transpose_b != 0 ? e % kSlice : e / kTile;
@@ -127,7 +127,7 @@ NAMP_KERNEL(kGemmThreads) gemm_kernel(const GemmArgs gemm) {
   }
 }
 
-// C is where cuBLAS starts from: the bias, in every row.
+// Writes the bias to every row of C, to which cuBLAS then adds.
 NAMP_KERNEL(kElementThreads) gemm_bias_kernel(const GemmArgs gemm) {
   const namp_gemm_args& args = gemm.call;
   const int64_t products = args.batch > 0 ? args.batch : 1;
@@ -140,8 +140,8 @@ NAMP_KERNEL(kElementThreads) gemm_bias_kernel(const GemmArgs gemm) {
   });
 }
 
-// C or product has what cuBLAS made; what is left is bias, pre-activation and activation, and beta
-// C where C is not yet in it.
+// C or product holds the result of cuBLAS. This adds bias, pre-activation and activation, and beta
+// C if it is not yet included.
 NAMP_KERNEL(kElementThreads) gemm_epilogue_kernel(const GemmArgs gemm) {
   const namp_gemm_args& args = gemm.call;
   const int64_t products = args.batch > 0 ? args.batch : 1;

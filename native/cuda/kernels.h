@@ -1,6 +1,6 @@
-// The kernels as host and device both see them: the struct that is a kernel's argument, the name
-// that the driver finds it by, and the threads of its blocks. An image is a .cu file. Where the C
-// interface's struct says all, it is the argument.
+// Declarations of the kernels for host and device: the struct that is a kernel's argument, its name
+// for the driver, and the threads of its blocks. An image is a .cu file. If the C interface's
+// struct is enough, it is the argument.
 #pragma once
 
 #include "nativeamp.h"
@@ -16,17 +16,17 @@ struct Kernel {
   int threads;
 };
 
-// A zeroed counter on the device by which a launch knows its last block; one a stream.
+// A zeroed counter on the device, one for each stream, that identifies a launch's last block.
 using Ticket = uint32_t*;
 
-// A tensor is cut in tasks of this many elements, one a block at a time.
+// A tensor is cut into tasks of this many elements; a block works on one at a time.
 inline constexpr int64_t kTaskElements = 16384;
 
 constexpr int64_t task_count(int64_t elements) {
   return (elements + kTaskElements - 1) / kTaskElements;
 }
 
-// Blocks for so many pieces of work, each block taking some.
+// Number of blocks for a count of pieces of work, with per_block pieces for each.
 constexpr int64_t blocks(int64_t count, int64_t per_block) {
   return (count + per_block - 1) / per_block;
 }
@@ -58,7 +58,7 @@ inline constexpr int kCheckThreads = 128;  // of 8 elements: kSumLanes
 struct UnscaleCheckArgs {
   TableView table;
   int32_t gradient_column;
-  int32_t write_column;  // -1: check alone
+  int32_t write_column;  // -1: only check
   const namp_scaler_state* scaler;
   namp_optimizer_state* state;
   Ticket ticket;
@@ -77,13 +77,13 @@ struct ScalerUpdateArgs {
 inline constexpr Kernel<ScalerUpdateArgs> kScalerUpdate{"unscale_check", "scaler_update_kernel",
                                                         32};
 
-// ---- optimizer.cu: a kernel a rule ----
+// ---- optimizer.cu: one kernel for each rule ----
 
 inline constexpr int kOptimizerThreads = 256;
 
-// Groups that travel with the launch, whose arguments have 4 KiB; more are uploaded. As words: a
-// kernel that takes a pointer into its arguments, or copies a struct of them, has all of them in
-// local memory.
+// Groups passed in the launch's arguments, which have 4 KiB; more groups are uploaded. They are
+// passed as words: a kernel that takes a pointer into its arguments, or copies a struct of them,
+// keeps all of them in local memory.
 inline constexpr int32_t kInlineGroups = 48;
 inline constexpr int32_t kGroupWords = sizeof(namp_optimizer_group) / sizeof(uint64_t);
 static_assert(kGroupWords * sizeof(uint64_t) == sizeof(namp_optimizer_group));
@@ -123,7 +123,7 @@ inline constexpr Kernel<TouchArgs> kTouch{"touch", "touch_kernel", kTouchThreads
 inline constexpr int kLossThreads = 128;
 inline constexpr int kRowLanes = 16;  // threads of a row: its accumulators, as on the CPU
 
-// At the beginning of the workspace: what all rows share.
+// Values that all rows share, at the beginning of the workspace.
 struct LossWeight {
   int64_t divisor;  // of the loss; 0 makes a mean NaN
   float weight;     // of the gradient
@@ -143,7 +143,7 @@ inline constexpr Kernel<CrossEntropyArgs> kCrossEntropy{"loss", "cross_entropy_k
 
 struct MseArgs {
   namp_mse_args call;
-  double* sums;  // a chunk of kChunkElements
+  double* sums;  // one for each chunk of kChunkElements
   Ticket ticket;
 };
 inline constexpr Kernel<MseArgs> kMse{"loss", "mse_kernel", kLossThreads};
@@ -187,15 +187,15 @@ inline constexpr int64_t kGemmTile = 64;  // rows and columns of C
 
 struct GemmArgs {
   namp_gemm_args call;
-  int32_t bias_by_row;  // 1: the bias is a column's (convolution's channels), not a row's
-  // The epilogue's: alpha A B in float32, [batch, m, n] without gaps; null if it is in C.
+  int32_t bias_by_row;  // 1: one bias for each row (convolution's channels), not for each column
+  // For the epilogue: alpha A B in float32, dense [batch, m, n]; null if it is in C.
   const float* product = nullptr;
 };
 inline constexpr Kernel<GemmArgs> kGemm{"gemm", "gemm_kernel", kGemmThreads};
 inline constexpr Kernel<GemmArgs> kGemmBias{"gemm", "gemm_bias_kernel", kElementThreads};
 inline constexpr Kernel<GemmArgs> kGemmEpilogue{"gemm", "gemm_epilogue_kernel", kElementThreads};
 
-// ---- layer_norm.cu, softmax.cu: what a warp does to a row ----
+// ---- layer_norm.cu, softmax.cu: one warp for each row ----
 
 inline constexpr int kRowThreads = 256;
 inline constexpr int kRowsPerBlock = kRowThreads / 32;
@@ -222,7 +222,7 @@ struct ArgmaxArgs {
 };
 inline constexpr Kernel<ArgmaxArgs> kArgmax{"softmax", "argmax_kernel", kRowThreads};
 
-// ---- sum.cu, batch_norm.cu: sums over all but the channels ----
+// ---- sum.cu, batch_norm.cu: sums over all dimensions but the channels ----
 
 inline constexpr int kChannelThreads = 512;
 

@@ -8,7 +8,7 @@ void CudaBackend::layer_norm_forward(const namp_layer_norm_args& args, namp_stre
 }
 
 void CudaBackend::layer_norm_backward(const namp_layer_norm_args& args, namp_stream stream) {
-  // The input's gradient may take the place of what the parameters' are made from.
+  // The input's gradient may overwrite the inputs of the parameters' gradients.
   if (args.gamma_gradient != nullptr || args.beta_gradient != nullptr) {
     launch(cuda::kLayerNormParameters, cuda::blocks(args.width, cuda::kColumnsPerBlock), args,
            stream);

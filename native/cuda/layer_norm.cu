@@ -1,4 +1,4 @@
-// Layer norm, a row a warp.
+// Layer norm, one warp for each row.
 #include "cuda/platform.cuh"
 
 #include "cuda/column_sums.cuh"
@@ -10,7 +10,7 @@
 namespace namp::cuda {
 namespace {
 
-// The normalized elements of a row as backward finds them: kept, or in the input.
+// The normalized elements of a row for backward: kept, or computed from the input.
 class NormalizedRow {
  public:
   NAMP_DEVICE NormalizedRow(const namp_layer_norm_args& args, int64_t row)
@@ -36,7 +36,7 @@ class NormalizedRow {
 
 }  // namespace
 
-// Two passes over the row: the second corrects the first's mean.
+// Two passes over the row: the second corrects the mean of the first.
 NAMP_KERNEL(kRowThreads) layer_norm_forward_kernel(const namp_layer_norm_args args) {
   const auto size = static_cast<float>(args.width);
   for_warp_rows(args.rows, [&](int64_t row, int lane) {
@@ -88,7 +88,7 @@ NAMP_KERNEL(kRowThreads) layer_norm_backward_kernel(const namp_layer_norm_args a
   });
 }
 
-// The gradients of gamma and beta, from what backward did not overwrite: it runs before.
+// The gradients of gamma and beta. It runs before backward overwrites its inputs.
 NAMP_KERNEL(kColumnThreads) layer_norm_parameters_kernel(const namp_layer_norm_args args) {
   sum_columns<2>(
       args.rows, args.width,

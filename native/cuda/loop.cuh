@@ -1,5 +1,5 @@
-// The one loop over contiguous elements: a body of packs of 8, whose accesses are 16 bytes wide
-// where a pointer's alignment lets them, and single elements at the edges.
+// The one loop over contiguous elements: packs of 8 in the middle, with accesses of 16 bytes if a
+// pointer's alignment allows it, and single elements at the edges.
 //
 //   const int peel = choose_peel(out, in);  // for runs whose pointers these are
 //   for_packs(count, peel, [&](int64_t i, auto part) {
@@ -19,10 +19,10 @@
 
 namespace namp::cuda {
 
-// Elements of a pack: 16 bytes of halves, twice 16 bytes of floats.
+// Elements of a pack: 16 bytes in half precision, twice 16 bytes in float32.
 inline constexpr int kPack = 8;
 
-// How much of a pack a turn of the loop has.
+// The part of a pack in one iteration of the loop.
 struct Whole {
   static constexpr int count = kPack;
 };
@@ -36,14 +36,14 @@ struct Pack {
 };
 
 NAMP_DEVICE float widen(float x) { return x; }
-// The instruction, which does not promise what becomes of a NaN; the formula does.
+// Uses the instruction, which does not specify the result of a NaN, and the formula for NaN.
 NAMP_DEVICE float widen(Float16 x) {
   const float wide = convert_from_float16(x.bits);
   return wide == wide ? wide : decode<Float16, float>(uint32_t{x.bits});
 }
 NAMP_DEVICE float widen(BFloat16 x) { return decode<BFloat16, float>(uint32_t{x.bits}); }
 
-// The 8-bit formats: the formulas, for their instructions are of 8.9 and later.
+// The 8-bit formats use the formulas: their instructions need compute capability 8.9.
 template <class T>
 inline constexpr bool kIsByte = sizeof(T) == 1;
 
@@ -75,7 +75,7 @@ NAMP_DEVICE BFloat16 narrow(float x, ElementType<BFloat16>) {
   return {static_cast<uint16_t>(encode<BFloat16>(x))};
 }
 
-// Stochastically rounded by a random word; float32 is not rounded at all.
+// Rounds stochastically by a random word; float32 is not rounded.
 NAMP_DEVICE float narrow_stochastic(float x, uint32_t, ElementType<float>) { return x; }
 NAMP_DEVICE Float16 narrow_stochastic(float x, uint32_t random, ElementType<Float16>) {
   return {static_cast<uint16_t>(encode_stochastic<Float16>(x, random))};
@@ -94,14 +94,14 @@ NAMP_DEVICE void store(float x, T* p) {
   store_global(p, narrow(x, ElementType<T>()));
 }
 
-// The elements of a pack as they lie in memory.
+// The elements of a pack in memory.
 template <class T, int kCount>
 struct RawPack {
   T at[kCount];
 };
 
-// Bytes of an access of a pack, and how many of them a pack takes: floats two of 16 bytes, halves
-// one, bytes one of 8.
+// Bytes of an access of a pack, and the number of accesses: float32 takes two of 16 bytes, half
+// precision one, 8-bit formats one of 8.
 constexpr int access_bytes(int element_bytes) {
   return kPack * element_bytes < 16 ? kPack * element_bytes : 16;
 }
@@ -160,8 +160,8 @@ NAMP_DEVICE void store_raw(const RawPack<T, 1>& pack, T* p, Single) {
   store_global(p, pack.at[0]);
 }
 
-// ---- Packs of halves to packs of floats, and back. A NaN is asked for once a pack, two elements a
-// comparison, and a pack that has one goes through the formula, which keeps its bits.
+// ---- Packs of halves to packs of floats, and back. NaN is tested once for a pack, two elements in
+// a comparison. A pack with a NaN goes through the formula, which keeps its bits.
 
 template <int kCount>
 NAMP_DEVICE bool has_nan(const Pack<kCount>& x) {
@@ -239,7 +239,7 @@ NAMP_DEVICE void store(const Pack<Part::count>& pack, T* p, Part part) {
   store_raw(narrow(pack, ElementType<T>()), p, part);
 }
 
-// Rounded by one random word an element.
+// Rounded by one random word for each element.
 template <class T, class Part>
 NAMP_DEVICE void store_stochastic(const Pack<Part::count>& pack, const uint32_t* words, T* p,
                                   Part part) {
@@ -260,7 +260,7 @@ NAMP_DEVICE Pack<kCount> map(Op op, const Pack<kCount>& first, const Packs&... o
   return result;
 }
 
-// A run that a loop reads or writes; a null pointer is none.
+// A run that a loop reads or writes; a null pointer counts as none.
 struct Access {
   const void* data;
   int element_bytes;
@@ -275,7 +275,7 @@ NAMP_DEVICE Access access(const void* p, int32_t dtype, int64_t first) {
   return {p == nullptr ? nullptr : static_cast<const char*>(p) + first * bytes, bytes};
 }
 
-// The number of elements before the packs that leaves most bytes in whole accesses.
+// The number of single elements before the packs with which the most bytes are in whole accesses.
 template <class... A>
 NAMP_DEVICE int choose_peel(A... accesses) {
   int best = 0;
@@ -304,12 +304,12 @@ NAMP_DEVICE void for_packs(int64_t count, int peel, int64_t thread, int64_t thre
   const int64_t packs = (count - head) / kPack;
   for (int64_t pack = thread; pack < packs; pack += threads)
     body(head + pack * kPack, Whole{});
-  // The edges before and behind, in one loop: the body is compiled once for them.
+  // Both edges in one loop, so that the body is compiled once for them.
   for (int64_t edge = thread; edge < count - packs * kPack; edge += threads)
     body(edge < head ? edge : edge + packs * kPack, Single{});
 }
 
-// The same by the threads of a block.
+// The same, shared by the threads of a block.
 template <class Body>
 NAMP_DEVICE void for_packs(int64_t count, int peel, Body&& body) {
   for_packs(count, peel, thread_index(), block_threads(), body);
@@ -325,8 +325,7 @@ NAMP_DEVICE void for_tasks(int64_t elements, Body&& body) {
   }
 }
 
-// What body(ElementType<float or Float16 or BFloat16>{}) gives. The wall lets no other dtype come
-// here.
+// Returns body(ElementType<float or Float16 or BFloat16>{}). The wall refuses all other dtypes.
 template <class Body>
 NAMP_DEVICE auto with_element(int32_t dtype, Body&& body) {
   switch (dtype) {
@@ -338,7 +337,7 @@ NAMP_DEVICE auto with_element(int32_t dtype, Body&& body) {
   trap();
 }
 
-// The same for what a cast stores.
+// The same for the dtypes that a cast stores.
 template <class Body>
 NAMP_DEVICE auto with_stored_element(int32_t dtype, Body&& body) {
   switch (dtype) {

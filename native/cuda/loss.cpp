@@ -15,7 +15,7 @@ void CudaBackend::cross_entropy(const namp_cross_entropy_args& args, namp_stream
                                       tickets_.of(stream_of(stream))};
   launch(cuda::kCrossEntropyWeight, 1, packed, stream);
   constexpr int64_t kRows = cuda::kLossThreads / cuda::kRowLanes;
-  // Without rows there is still a loss to write.
+  // Without rows the loss is still written.
   launch(cuda::kCrossEntropy, std::max<int64_t>(1, (args.rows + kRows - 1) / kRows), packed,
          stream);
 }

@@ -1,4 +1,4 @@
-// Family 2: losses whose gradients come out scaled, in one pass over the logits.
+// Family 2: losses with scaled gradients, in one pass over the logits.
 #include "cuda/platform.cuh"
 
 #include "cuda/kernels.h"
@@ -14,7 +14,7 @@ namespace {
 
 static_assert(kLossThreads == kSumThreads);
 
-// Over the threads of a row: the upper half onto the lower, until one is left.
+// Reduces over the threads of a row: the upper half to the lower one until one is left.
 template <class Op>
 NAMP_DEVICE float row_reduce(float x, Op op) {
 #pragma unroll
@@ -24,7 +24,8 @@ NAMP_DEVICE float row_reduce(float x, Op op) {
 }
 
 // Calls use(i, pack) for this thread's elements of a row in their order: those of a pack are
-// i, i + kRowLanes, … Four loads are under way at a time, and four halves share a question for NaN.
+// i, i + kRowLanes, … Four loads are in flight at a time, and four half-precision elements share a
+// test for NaN.
 template <class T, class Use>
 NAMP_DEVICE void for_lane_of_row(const T* row, int64_t count, Use&& use) {
   constexpr int kTogether = 4;
@@ -40,9 +41,9 @@ NAMP_DEVICE void for_lane_of_row(const T* row, int64_t count, Use&& use) {
     use(i, widen(RawPack<T, 1>{{load_global(row + i)}}));
 }
 
-// A row by kRowLanes threads. All of the warp take part; the two rows of a warp have the same
-// number of classes. Gives the row's loss to the thread that has the label's class. other is a
-// logit that is there whatever the row.
+// Computes a row with kRowLanes threads. All threads of the warp take part; the two rows of a warp
+// have the same number of classes. The thread with the label's class gets the row's loss. other is
+// a logit that can be read for any row.
 template <class In, class Out>
 NAMP_DEVICE void cross_entropy_row(const In* logits, const In* other, Out* gradient,
                                    int64_t classes, int64_t label, float weight, float* loss) {
@@ -52,7 +53,7 @@ NAMP_DEVICE void cross_entropy_row(const In* logits, const In* other, Out* gradi
     for (const float y : x.at)
       maximum = y > maximum ? y : maximum;
   });
-  // A NaN is no maximum, but it makes the sum NaN.
+  // The maximum ignores a NaN, but it makes the sum NaN.
   maximum = row_reduce(maximum, Maximum());
   float sum = 0.0f;
   for_lane_of_row(logits, classes, [&](int64_t, const auto& x) {
@@ -61,9 +62,9 @@ NAMP_DEVICE void cross_entropy_row(const In* logits, const In* other, Out* gradi
       sum += exp(y - maximum);
   });
   sum = row_reduce(sum, Plus());
-  // The thread that comes to the label's class; it writes that gradient anew after the others.
+  // The thread with the label's class writes that gradient again, after the others.
   const bool has_label = label >= 0 && label % kRowLanes == thread_index() % kRowLanes;
-  // Read by all, so that no thread falls behind in the loop that follows.
+  // All threads read it, so that none falls behind in the following loop.
   const float distance = load(has_label ? logits + label : other) - maximum;
   for_lane_of_row(logits, gradient == nullptr ? 0 : classes, [&](int64_t i, const auto& x) {
     const auto share = map([&](float y) { return exp(y - maximum) / sum * weight; }, x);
@@ -77,7 +78,7 @@ NAMP_DEVICE void cross_entropy_row(const In* logits, const In* other, Out* gradi
   if (gradient != nullptr) store((exp(distance) / sum - 1.0f) * weight, gradient + label);
 }
 
-// A row whose label is no class: zeros where it is ignored, NaN where it is wrong.
+// A row whose label is not a class: zeros if it is ignored, NaN if it is out of range.
 template <class Out>
 NAMP_DEVICE void fill_row(Out* gradient, int64_t classes, float value, float* loss) {
   const int lane = thread_index() % kRowLanes;
@@ -96,8 +97,8 @@ NAMP_DEVICE void cross_entropy_rows(const CrossEntropyArgs& args) {
   for (int64_t row = block_index() * kRows + thread_index() / kRowLanes; row < padded;
        row += block_count() * kRows) {
     const bool there = row < call.rows;
-    // As a load of global memory: the compiler would choose between addresses else, and keep the
-    // other label in local memory for that.
+    // As a load of global memory. Otherwise the compiler would select between addresses, and keep
+    // the other label in local memory for that.
     const int64_t label = there ? int64_t{load_global(call.labels + row)} : call.ignore_index;
     const bool ignored = label == call.ignore_index;
     const bool valid = !ignored && label >= 0 && label < call.classes;
@@ -105,7 +106,7 @@ NAMP_DEVICE void cross_entropy_rows(const CrossEntropyArgs& args) {
     Out* gradient =
         call.gradient == nullptr ? nullptr : static_cast<Out*>(call.gradient) + row * call.classes;
     float* loss = args.losses + row;
-    // A row that has no label to learn goes through the exchanges with nothing of its own.
+    // A row without a valid label takes part in the exchanges and writes nothing.
     cross_entropy_row(logits, static_cast<const In*>(call.logits), valid ? gradient : nullptr,
                       valid ? call.classes : 0, valid ? label : -1, weight, loss);
     if (there && !valid) {
@@ -116,7 +117,8 @@ NAMP_DEVICE void cross_entropy_rows(const CrossEntropyArgs& args) {
 
 }  // namespace
 
-// Counts the rows that count, and finds the first whose label is no class. One block.
+// Counts the rows that are not ignored, and finds the first whose label is not a class. Runs as one
+// block.
 NAMP_KERNEL(kLossThreads) cross_entropy_weight_kernel(const CrossEntropyArgs args) {
   const namp_cross_entropy_args& call = args.call;
   uint64_t counted = 0;

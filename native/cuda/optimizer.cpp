@@ -1,4 +1,4 @@
-// Launches of optimizer.cu: one a step, at any number of tensors.
+// Launches of optimizer.cu: one for each step, for any number of tensors.
 #include <algorithm>
 #include <cstring>
 
@@ -40,7 +40,7 @@ void CudaBackend::optimizer_step(const TableView& table, const namp_optimizer_ar
     std::memcpy(packed.groups, args.groups,
                 static_cast<size_t>(count) * sizeof(namp_optimizer_group));
   } else {
-    // In the stream's order, from a copy of what the host has now: a step that is still queued
+    // In the stream's order, from a copy of the host's current values: a step that is still queued
     // keeps its own.
     const auto bytes = count * static_cast<int64_t>(sizeof(namp_optimizer_group));
     void* uploaded = workspace(bytes, stream);

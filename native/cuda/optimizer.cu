@@ -12,8 +12,8 @@
 namespace namp::cuda {
 namespace {
 
-// One chunk of one tensor. The constants are the thread's own: out of shared memory they would be
-// fetched again for every pack.
+// Updates one chunk of one tensor. The constants are in registers: from shared memory they would be
+// loaded again for every pack.
 template <int kStates, class Rule>
 NAMP_DEVICE void update_chunk(const OptimizerArgs& args, const TableTask& task,
                               UpdateConstants<Rule> c, int64_t step) {
@@ -41,7 +41,8 @@ NAMP_DEVICE void update_chunk(const OptimizerArgs& args, const TableTask& task,
                                access(copy.data, copy.dtype, chunk.begin));
   for_packs(chunk.count, peel, [&](int64_t i, auto part) {
     constexpr int kCount = decltype(part)::count;
-    // The gradient last: converting it waits for it, and all loads should be under way by then.
+    // The gradient is loaded last: its conversion waits for it, and all loads should be in flight
+    // by then.
     auto p = load(parameter + i, part);
     Pack<kCount> s[kArray];
 #pragma unroll
@@ -74,7 +75,7 @@ NAMP_DEVICE void update_chunk(const OptimizerArgs& args, const TableTask& task,
   });
 }
 
-// The chunk with as many columns of state as its tensor's group has.
+// Updates the chunk with the number of columns of state of its tensor's group.
 template <class Rule, int kStates = Rule::kMinStates>
 NAMP_DEVICE void update_chunk_of(int states, const OptimizerArgs& args, const TableTask& task,
                                  const UpdateConstants<Rule>& constants, int64_t step) {
@@ -103,8 +104,8 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args) {
   }
   const namp_optimizer_group* const groups =
       args.uploaded == nullptr ? few : args.uploaded + row * args.group_count;
-  // Whose constants these are: a group's tensors are mostly updated together, and the block's next
-  // chunk has the same.
+  // The group of the current constants: a group's tensors are mostly updated together, and the
+  // block's next chunk has the same.
   int32_t group = -1;
   int64_t before = 0;
   for_chunks(
@@ -114,7 +115,7 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args) {
         if (task.group != group || task.step != before) {
           group = task.group;
           before = task.step;
-          // The chunk before is done with the old ones.
+          // The previous chunk no longer uses the old ones.
           if (thread_index() == 0) {
             constants = update_constants<Rule>(groups[group], next_step(before),
                                                start.inverse_scale, start.clip);

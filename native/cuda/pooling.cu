@@ -1,4 +1,4 @@
-// Pooling, an output a thread; backward, an input.
+// Pooling: one thread for each output; in backward for each input.
 #include "cuda/platform.cuh"
 
 #include "cuda/kernels.h"
@@ -24,7 +24,7 @@ NAMP_KERNEL(kElementThreads) pool_forward_kernel(const PoolArgs args) {
         if (x < 0 || x >= p.in_w) continue;
         const float value = load_as(p.input, p.dtype, (plane * p.in_h + y) * p.in_w + x);
         sum += value;
-        // The first of equals; a NaN wins, the first of them.
+        // The first of equals; a NaN counts as the largest, and the first of several is taken.
         const bool wins = best_at < 0 || (best == best && (value > best || !(value == value)));
         if (wins) {
           best = value;
@@ -50,7 +50,7 @@ NAMP_KERNEL(kElementThreads) pool_backward_kernel(const PoolArgs args) {
     const int64_t in_y = i / p.in_w % p.in_h;
     const int64_t plane = i / p.in_w / p.in_h;
     float sum = 0.0f;
-    // Windows from the first to the last, so that the order of addition is that of the outputs.
+    // Windows from the first to the last, so that they are added in the order of the outputs.
     for (int64_t ky = p.kernel_h - 1; ky >= 0; --ky) {
       const int64_t y = in_y + p.pad_h - ky;
       if (y < 0 || y % p.stride_h != 0 || y / p.stride_h >= args.out_h) continue;

@@ -1,4 +1,4 @@
-// Random words of a pack: those that formulas/philox.h gives its elements.
+// Random words of a pack, the same as those of formulas/philox.h for its elements.
 #pragma once
 
 #include "cuda/loop.cuh"
@@ -16,13 +16,14 @@ struct RandomWords {
 template <class Part>
 NAMP_DEVICE RandomWords<Part::count> random_words(uint64_t first, uint64_t upper, uint64_t seed,
                                                   Part) {
-  constexpr int kBlocks = (Part::count + 6) / 4;  // that Part::count words from any of four touch
+  // Blocks that Part::count words from any of four starts touch.
+  constexpr int kBlocks = (Part::count + 6) / 4;
   uint32_t drawn[kBlocks * 4] = {};
   const auto skipped = static_cast<int>(first % 4);
 #pragma unroll
   for (int b = 0; b < kBlocks; ++b) {
-    // The last is drawn only where the words begin within a block: the same for a whole run of
-    // packs.
+    // The last block is drawn only if the words begin within a block, which is the same for a whole
+    // run of packs.
     if (b * 4 >= Part::count && skipped == 0) break;
     const PhiloxBlock block = philox(first / 4 + static_cast<uint64_t>(b), upper, seed);
 #pragma unroll

@@ -1,5 +1,5 @@
-// Reductions over a warp and over a block, in an order that the number of threads alone decides,
-// and the last block of a launch.
+// Reductions over a warp and over a block, in an order that depends only on the number of threads;
+// and the detection of a launch's last block.
 #pragma once
 
 #include "cuda/platform.cuh"
@@ -14,7 +14,7 @@ struct Plus {
     return a + b;
   }
 };
-// Of floats: passes over NaN.
+// Of floats; ignores NaN.
 struct Maximum {
   template <class T>
   NAMP_DEVICE T operator()(T a, T b) const {
@@ -28,8 +28,8 @@ struct Minimum {
   }
 };
 
-// A sum of any number of floats: float32 in runs, float64 between them, so that rounding grows with
-// a run's length alone.
+// A sum of any number of floats: float32 in runs, float64 between them, so that the rounding error
+// grows only with a run's length.
 class LongSum {
  public:
   NAMP_DEVICE void add(float x) {
@@ -49,7 +49,7 @@ class LongSum {
   int length_ = 0;
 };
 
-// x of the lane whose index differs by mask; T is 4 or 8 bytes, or several such.
+// x of the lane whose index differs by mask; T has 4 or 8 bytes, or a multiple.
 template <class T>
 NAMP_DEVICE T exchange(const T& x, int mask) {
   static_assert(sizeof(T) % 4 == 0, "made of words");
@@ -72,7 +72,7 @@ NAMP_DEVICE T warp_reduce(T x, Op op) {
   return x;
 }
 
-// op over body(i) of the elements of a row, in every lane of its warp.
+// Reduces body(i) over the elements of a row by op; every lane of its warp gets the result.
 template <class Op, class Body>
 NAMP_DEVICE float over_row(int64_t width, int lane, float neutral, Op op, Body&& body) {
   float x = neutral;
@@ -88,7 +88,7 @@ NAMP_DEVICE T block_reduce(T x, Op op) {
   __shared__ T partial[kWarp];
   const int warps = block_threads() / kWarp;
   x = warp_reduce(x, op);
-  barrier();  // what an earlier call left has been read
+  barrier();  // the result of an earlier call has been read
   if (thread_index() % kWarp == 0) partial[thread_index() / kWarp] = x;
   barrier();
   x = partial[0];
@@ -97,9 +97,8 @@ NAMP_DEVICE T block_reduce(T x, Op op) {
   return x;
 }
 
-// Whether this block is the last of the launch to get here; what the others wrote before is then
-// visible to it. The ticket is 0 before the launch and afterwards. All threads of the block ask,
-// once.
+// Whether this block is the last of the launch to get here. It then sees all earlier writes of the
+// other blocks. The ticket is 0 before and after the launch. All threads of the block call it once.
 NAMP_DEVICE bool is_last_block(uint32_t* ticket) {
   __shared__ bool last;
   fence();

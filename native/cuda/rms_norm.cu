@@ -1,4 +1,4 @@
-// RMS norm, a row a warp.
+// RMS norm, one warp for each row.
 #include "cuda/platform.cuh"
 
 #include "cuda/column_sums.cuh"
@@ -53,7 +53,7 @@ NAMP_KERNEL(kRowThreads, 4) rms_norm_backward_kernel(const namp_rms_norm_args ar
   });
 }
 
-// The gradient of gamma, from what backward may overwrite: it runs before.
+// The gradient of gamma. It runs before backward overwrites its inputs.
 NAMP_KERNEL(kColumnThreads) rms_norm_gamma_kernel(const namp_rms_norm_args args) {
   sum_columns<1>(
       args.rows, args.width,

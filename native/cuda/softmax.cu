@@ -1,4 +1,4 @@
-// Softmax and argmax, a row a warp.
+// Softmax and argmax, one warp for each row.
 #include "cuda/platform.cuh"
 
 #include "cuda/kernels.h"
@@ -9,7 +9,7 @@
 namespace namp::cuda {
 namespace {
 
-// An element and where it is; a NaN beats everything, then the largest, then the first.
+// An element and its index. A NaN counts as the largest; among equals the first wins.
 struct Best {
   float x;
   int32_t at;  // -1: none yet
@@ -21,7 +21,7 @@ struct Better {
     const bool b_wins = a_nan != b_nan ? b_nan : (!a_nan && b.x > a.x);
     const bool a_wins = a_nan != b_nan ? a_nan : (!a_nan && a.x > b.x);
     const bool takes_b = b.at >= 0 && (a.at < 0 || b_wins || (!a_wins && b.at < a.at));
-    // Field by field: a choice between two structs is one between two addresses.
+    // Field by field: selecting between two structs would select between two addresses.
     return {takes_b ? b.x : a.x, takes_b ? b.at : a.at};
   }
 };

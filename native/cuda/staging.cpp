@@ -39,7 +39,7 @@ void Staging::release() noexcept {
 void Staging::record(Slot& slot, Stream stream) {
   const Result recorded = driver().cuEventRecord.attempt(slot.passed, stream);
   if (recorded != kSuccess) {
-    // Without its event nobody could tell when the slot is free again.
+    // Without its event it is unknown when the slot is free again.
     driver().cuStreamSynchronize.attempt(stream);
     throw_driver_error(recorded, driver().cuEventRecord.name());
   }

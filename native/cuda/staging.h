@@ -1,7 +1,6 @@
 // Pinned memory through which pageable host memory goes to the device and back, so that an upload
 // does not wait for the device, and the host memory is free when the call returns. Uploads and
-// downloads have slots and a lock of their own: what waits for one stream's queue keeps no other
-// waiting.
+// downloads have separate slots and locks: a wait for one stream's queue delays no other.
 #pragma once
 
 #include <cstdint>
@@ -17,14 +16,14 @@ class Staging {
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
 
-  // Waits for what is under way and gives the memory back. The context is current.
+  // Waits for pending copies, and gives the memory back. The context is current.
   void release() noexcept;
 
-  // Returns when source has been read. Waits only where all slots are still on their way.
+  // Returns when source has been read. Waits only if all slots are in use.
   void upload(DevicePointer destination, const void* source, int64_t bytes, Stream stream);
 
-  // Returns when the destination has been written: waits for the stream, one slot's copy while the
-  // next is under way.
+  // Returns when the destination has been written. It waits for the stream; one slot is copied out
+  // while the next is filled.
   void download(void* destination, DevicePointer source, int64_t bytes, Stream stream);
 
  private:
@@ -37,7 +36,7 @@ class Staging {
     bool in_use = false;
   };
 
-  // Slots in one piece of pinned memory, made at the first use.
+  // Slots in one piece of pinned memory, allocated at the first use.
   template <int kCount>
   struct Ring {
     void release() noexcept;

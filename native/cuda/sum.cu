@@ -1,4 +1,4 @@
-// Sums over everything but the channels.
+// Sums over all dimensions but the channels.
 #include "cuda/platform.cuh"
 
 #include "cuda/channels.cuh"

@@ -1,5 +1,5 @@
-// A chunk of a table with what its tensor has in every column: fetched once a block, for the
-// table's memory is traffic too.
+// A chunk of a table with its tensor's cells. A block loads it once, because reading the table is
+// memory traffic too.
 #pragma once
 
 #include "cuda/platform.cuh"
@@ -12,12 +12,12 @@ struct TableTask {
   Chunk chunk;
   int64_t first_element;  // of the tensor, among all of the table
   int32_t group;
-  int64_t step;  // how often the tensor was updated, where that is asked for
+  int64_t step;  // number of updates of the tensor, if needed
   namp_cell cells[NAMP_TABLE_MAX_COLUMNS];
 };
 
-// Calls body(task, index) for this block's chunks. All threads of the block take part, in all of
-// them; the task is shared. steps is [tensors], or null.
+// Calls body(task, index) for this block's chunks. All threads of the block take part in all
+// chunks; the task is shared. steps is [tensors], or null.
 template <class Body>
 NAMP_DEVICE void for_chunks(const TableView& table, Body&& body, const int64_t* steps = nullptr) {
   __shared__ TableTask task;

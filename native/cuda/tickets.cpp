@@ -15,7 +15,7 @@ Ticket Tickets::of(Stream stream) {
       const DevicePointer block = allocate_memory(kBytes);
       try {
         driver().cuMemsetD8Async(block, 0, kBytes, nullptr);
-        // Other streams do not wait for the default one: it has to be over.
+        // Other streams do not wait for the default one: its work has to be done.
         driver().cuStreamSynchronize(nullptr);
       } catch (...) {
         driver().cuMemFree.attempt(block);

@@ -1,5 +1,5 @@
-// Zeroed counters on the device, one a stream, by which a kernel knows its last block (which zeroes
-// the counter again).
+// Zeroed counters on the device, one for each stream, that identify a launch's last block (which
+// sets the counter to zero again).
 #pragma once
 
 #include <map>

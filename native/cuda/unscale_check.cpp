@@ -12,7 +12,7 @@ void CudaBackend::unscale_check(const TableView& table, int32_t gradient_column,
   const cuda::UnscaleCheckArgs args{table,        gradient_column, write_column,
                                     scaler,       state,           tickets_.of(stream_of(stream)),
                                     reset ? 1 : 0};
-  // A table of nothing still has a state to write.
+  // For an empty table the state is still written.
   launch(cuda::kUnscaleCheck, std::max<int64_t>(1, table.chunk_count), args, stream);
 }
 

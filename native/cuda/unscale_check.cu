@@ -1,5 +1,5 @@
-// Family 3: unscale and check, one read of all gradients; and the scale's update from what it
-// found.
+// Family 3: unscale and check in one read of all gradients; and the scale's update from the
+// findings.
 #include "cuda/platform.cuh"
 
 #include "cuda/kernels.h"
@@ -16,7 +16,7 @@ namespace {
 constexpr int kThreads = kCheckThreads;
 static_assert(kThreads == kSumThreads);
 
-// What one thread saw of a chunk.
+// The findings of one thread in a chunk.
 struct Seen {
   uint32_t largest = 0;  // the bits of the largest finite magnitude
   uint32_t non_finite = 0;
@@ -59,7 +59,7 @@ NAMP_DEVICE void check_chunk(const In* in, int32_t in_dtype, const Chunk& chunk,
                              float inverse_scale, const namp_cell& out, ChunkFacts& facts) {
   Seen seen;
   const int peel = choose_peel(access(in), access(out.data, out.dtype, chunk.begin));
-  // Then the bits stay as they are.
+  // If true, the bits are copied unchanged.
   const bool copies = out.dtype == in_dtype && inverse_scale == 1.0f;
   const double sum = sum_squares_in_lanes(chunk.count, peel, [&](int64_t i, auto part, auto&& add) {
     const auto raw = load_raw(in + i, part);
@@ -88,8 +88,8 @@ NAMP_DEVICE void check_chunk(const In* in, int32_t in_dtype, const Chunk& chunk,
   }
 }
 
-// The tensors' facts and the state's, from the chunks'. Sums are added in the order of chunks, by
-// one thread; what is left are integers, whose order does not matter.
+// Computes the facts of the tensors and the state from those of the chunks. One thread adds sums in
+// the order of chunks; the other facts are integers, whose order does not matter.
 NAMP_DEVICE void combine(const UnscaleCheckArgs& args, float inverse_scale) {
   __shared__ uint64_t first_tensor;
   __shared__ uint64_t non_finite;
@@ -104,7 +104,7 @@ NAMP_DEVICE void combine(const UnscaleCheckArgs& args, float inverse_scale) {
     non_finite = 0;
   }
   const bool reset = args.reset != 0;
-  // By all threads, and before the one that is left writes it.
+  // All threads read it before one of them writes it.
   const double before = squares_before(state, reset);
   fence();
   barrier();

@@ -1,5 +1,5 @@
-// Tensors of a dtype that is known when the kernel runs. The question is the same for all threads,
-// so it costs no divergence.
+// Tensors whose dtype is known only at run time. The dtype is the same for all threads, so testing
+// it causes no divergence.
 #pragma once
 
 #include "cuda/loop.cuh"
@@ -18,7 +18,7 @@ NAMP_DEVICE void store_as(float x, void* data, int32_t dtype, int64_t i) {
   });
 }
 
-// What a store and a load make of x.
+// x after a store and a load.
 NAMP_DEVICE float round_to(float x, int32_t dtype) {
   return with_element(dtype, [&](auto element) { return widen(narrow(x, element)); });
 }
@@ -39,7 +39,7 @@ NAMP_DEVICE void store_as(const Pack<Part::count>& x, void* data, int32_t dtype,
   });
 }
 
-// Stochastically rounded by one random word an element.
+// Rounds stochastically by one random word for each element.
 template <class Part>
 NAMP_DEVICE void store_stochastic_as(const Pack<Part::count>& x, const uint32_t* words, void* data,
                                      int32_t dtype, int64_t i, Part part) {
@@ -48,12 +48,12 @@ NAMP_DEVICE void store_stochastic_as(const Pack<Part::count>& x, const uint32_t*
   });
 }
 
-// An optional float32 vector: what stands in its place where there is none.
+// An element of an optional float32 vector, or otherwise if there is no vector.
 NAMP_DEVICE float load_or(const float* data, int64_t i, float otherwise) {
   return data != nullptr ? load(data + i) : otherwise;
 }
 
-// Calls body(i) for this thread's elements of a tensor: neighbours by neighbouring threads.
+// Calls body(i) for this thread's elements of a tensor; adjacent threads get adjacent elements.
 template <class Body>
 NAMP_DEVICE void for_elements(int64_t count, Body&& body) {
   const int64_t stride = block_count() * block_threads();

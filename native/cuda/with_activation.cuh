@@ -1,4 +1,4 @@
-// A run-time activation becomes a type.
+// Turns a run-time activation into a type.
 #pragma once
 
 #include "cuda/platform.cuh"

@@ -1,5 +1,5 @@
 // Activations and their derivatives. A formula has forward(x) and backward(g, saved), the gradient
-// of x, where saved is x, or the output where kSavesOutput says so.
+// of x, where saved is x, or the output if kSavesOutput.
 #if defined(NAMP_FORMULAS_ACTIVATION_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_FORMULAS_ACTIVATION_H
 #undef NAMP_FORMULAS_ACTIVATION_H
@@ -25,7 +25,7 @@ struct Identity {
   }
 };
 
-// A NaN stays one.
+// A NaN stays a NaN.
 struct Relu {
   static constexpr bool kSavesOutput = true;
 
@@ -42,7 +42,7 @@ struct Relu {
 // x Phi(x), Phi being the normal distribution: Hendrycks and Gimpel, "Gaussian Error Linear Units"
 // (2016). Phi(-a) = e^(-a^2/2) Q(a) with a Q that varies slowly, here a polynomial in 1 / (1 + 0.3
 // a) fitted to a relative error of 2^-24 for a up to 14, where the exponential vanishes. So Phi
-// keeps its digits where it is small, and its density needs no exponential of its own.
+// keeps its digits where it is small, and its density needs no other exponential.
 struct Gelu {
   static constexpr bool kSavesOutput = false;
 

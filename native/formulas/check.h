@@ -1,4 +1,4 @@
-// What a check of gradients makes of its chunks' facts, on the host and on a GPU.
+// The facts of a check of gradients from those of its chunks, on the host and on a GPU.
 #pragma once
 
 #include <cmath>
@@ -8,19 +8,19 @@
 
 namespace namp {
 
-// What the sum of squares begins with: the norm of the tables that were checked before in the step.
+// The initial sum of squares: from the norm of the tables that were checked before in the step.
 NAMP_FORMULA double squares_before(const namp_optimizer_state& state, bool reset) {
   const double norm = reset ? 0.0 : static_cast<double>(state.gradient_norm);
   return norm * norm;
 }
 
-// Elements of a table that are not finite, and the first tensor that has one, or -1.
+// The number of elements of a table that are not finite, and the first tensor that has one, or -1.
 struct NonFinite {
   int64_t count;
   int64_t first_tensor;
 };
 
-// The state after a check, which begins a step (reset) or adds to what it found.
+// Updates the state after a check, which begins a step (reset) or adds to earlier findings.
 NAMP_FORMULA void finish_check(namp_optimizer_state& state, bool reset, bool writes,
                                double sum_of_squares, NonFinite found, float inverse_scale) {
   const bool overflow = found.count != 0 || !is_finite(inverse_scale);

@@ -1,8 +1,8 @@
 // Every format of lists/dtypes.h to float32 and back, on the bits: round to nearest even,
 // subnormals kept, NaN kept with its sign and upper payload bits and made quiet, overflow to
-// infinity or, where there is none, to NaN. For binary16, what F16C and the GPU's conversions give,
-// bit for bit; for the 8-bit formats, what the OCP 8-bit Floating Point Specification 1.0 asks
-// (section 5.2). A code is the low bits of a U.
+// infinity or, if the format has none, to NaN. For binary16 the result is that of F16C and of the
+// GPU's conversions, bit for bit; for the 8-bit formats it is that of the OCP 8-bit Floating Point
+// Specification 1.0 (section 5.2). A code is the low bits of a U.
 #if defined(NAMP_FORMULAS_CODEC_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_FORMULAS_CODEC_H
 #undef NAMP_FORMULAS_CODEC_H
@@ -17,17 +17,17 @@
 
 NAMP_FORMULAS_BEGIN
 
-// Between a float32's magnitude and a code's, where both are normal.
+// Constants of the conversion between a float32's magnitude and a code's.
 template <class Element>
 struct Rebias {
   using Of = Format<Element>;
-  static constexpr int kCut = 23 - Of::kFractionBits;  // bits of the fraction that go
+  static constexpr int kCut = 23 - Of::kFractionBits;  // bits of the fraction that are cut
   static constexpr uint32_t kSign = 1u << (Of::kBits - 1);
   static constexpr uint32_t kFraction = (1u << Of::kFractionBits) - 1u;
   static constexpr uint32_t kExponents = 127u - static_cast<uint32_t>(Of::kBias);
   // float32 magnitudes from here on are normal in the format.
   static constexpr uint32_t kFirstNormal = (kExponents + 1u) << 23;
-  // A subnormal's code counts these.
+  // A subnormal's code is a multiple of 2 to this power.
   static constexpr int kUnitExponent = 1 - Of::kBias - Of::kFractionBits;
 };
 
@@ -77,7 +77,7 @@ NAMP_FORMULA U assemble(U sign, U magnitude, U normal, U subnormal) {
   return code | sign;
 }
 
-// Of a format with float32's exponent, and not of NaN.
+// For a format with float32's exponent; x is not NaN.
 template <class Element, class F>
 NAMP_FORMULA auto round_fraction(F x) -> decltype(bits(x)) {
   using U = decltype(bits(x));
@@ -100,12 +100,12 @@ NAMP_FORMULA auto encode(F x) -> decltype(bits(x)) {
   } else {
     const U sign = shift_right<32 - Of::kBits>(bits(x)) & By::kSign;
     const U magnitude = bits(x) & 0x7fffffffu;
-    // Normal: add just under half of the last place (all of it where the last bit kept is odd) and
-    // cut. A carry runs into the exponent, and past the largest it arrives at infinity.
+    // Normal: add just under half of the last place (exactly half if the last kept bit is odd) and
+    // cut. A carry goes into the exponent, and past the largest exponent it gives infinity.
     const U odd = shift_right<By::kCut>(magnitude) & 1u;
     const U normal = shift_right<By::kCut>(magnitude + odd + ((1u << (By::kCut - 1)) - 1u)) -
                      (By::kExponents << Of::kFractionBits);
-    // Subnormal: beside a number whose last place is a subnormal's unit, adding rounds.
+    // Subnormal: adding a number whose last place is a subnormal's unit rounds.
     constexpr float kBeside = power_of_two(23 + By::kUnitExponent);
     const U subnormal = bits(from_bits(magnitude) + kBeside) -
                         (static_cast<uint32_t>(127 + 23 + By::kUnitExponent) << 23);
@@ -113,13 +113,13 @@ NAMP_FORMULA auto encode(F x) -> decltype(bits(x)) {
   }
 }
 
-// Stochastic rounding: up with the probability of the discarded fraction, drawn by a uniform 32-bit
-// word. Otherwise as above.
+// Stochastic rounding: rounds up with the probability of the discarded fraction, by a uniform
+// 32-bit word. Otherwise as above.
 template <class Element, class F, class U>
 NAMP_FORMULA U encode_stochastic(F x, U random) {
   using Of = Format<Element>;
   using By = Rebias<Element>;
-  const U drawn = shift_right<32 - By::kCut>(random);  // in units of what is cut
+  const U drawn = shift_right<32 - By::kCut>(random);  // in units of the cut bits
   if constexpr (Of::kExponentBits == 8) {
     const U wide = bits(x);
     const U nan = shift_right<By::kCut>(wide) | (1u << (Of::kFractionBits - 1));
@@ -140,8 +140,8 @@ NAMP_FORMULA U encode_stochastic(F x, U random) {
   }
 }
 
-// Finite values beyond the limit become the limit, with their sign; NaN stays, and so does infinity
-// where the format asks for it.
+// Finite values beyond the limit become the limit, with their sign. NaN stays, and infinity stays
+// if the format says so.
 template <class Element, class F>
 NAMP_FORMULA F saturate(F x, F limit) {
   const F a = abs(x);
@@ -151,8 +151,8 @@ NAMP_FORMULA F saturate(F x, F limit) {
   return select(beyond, from_bits(bits(limit) | (bits(x) & 0x80000000u)), x);
 }
 
-// What was computed from x, with NaNs that every backend has alike: x's own made quiet, or the
-// positive one without a payload where x was none.
+// A result computed from x, with the same NaN on every backend: x's own, made quiet; or, if x is
+// not a NaN, the positive one without a payload.
 template <class F>
 NAMP_FORMULA F same_nan(F result, F x) {
   using U = decltype(bits(x));
@@ -160,7 +160,7 @@ NAMP_FORMULA F same_nan(F result, F x) {
   return select(result == result, result, nan);
 }
 
-// A code's value is the code times its cell's scale; what a cell is to hold is divided by it first.
+// A code's value is multiplied by its cell's scale. A value to store is divided by the scale first.
 template <class F>
 NAMP_FORMULA F times_scale(F x, F scale) {
   return same_nan(x * scale, x);

@@ -1,4 +1,4 @@
-// What all elements of a dropout share.
+// The settings that all elements of a dropout share.
 #pragma once
 
 #include <cstdint>
@@ -6,8 +6,8 @@
 namespace namp {
 
 struct Dropout {
-  uint32_t threshold;  // an element is dropped where its word is below it
-  float scale;         // of what is kept
+  uint32_t threshold;  // an element is dropped if its word is below it
+  float scale;         // factor of kept elements
 
   // probability is 0 or more and less than 1: a float below 1 times 2^32 fits.
   // constexpr makes it callable on a GPU.

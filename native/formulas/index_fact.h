@@ -1,5 +1,5 @@
-// Labels and indices out of their range, and the note that is made of them (nativeamp.h,
-// namp_index_fact): the same on the host and on a GPU.
+// Records labels and indices out of range (nativeamp.h, namp_index_fact): the same on the host and
+// on a GPU.
 #pragma once
 
 #include "formulas/finite.h"
@@ -9,7 +9,7 @@ namespace namp {
 
 NAMP_FORMULA bool is_outside(int32_t value, int64_t range) { return value < 0 || value >= range; }
 
-// Notes an element; of one call, one thread does.
+// Records an element. One thread of a call does it.
 NAMP_FORMULA void tell(namp_index_fact* fact, namp_index_kind kind, int64_t position, int32_t value,
                        int64_t range) {
   if (fact == nullptr) return;

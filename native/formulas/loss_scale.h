@@ -1,5 +1,5 @@
-// How the loss scale moves (nativeamp.h, namp_scaler_update). One thread's work; the same on the
-// host and on a GPU.
+// The update of the loss scale (nativeamp.h, namp_scaler_update). One thread's work; the same on
+// the host and on a GPU.
 #pragma once
 
 #include "formulas/finite.h"
@@ -7,8 +7,8 @@
 
 namespace namp {
 
-// Whether a label or index out of its range was met since the last update: it, and no scale, then
-// made what is not finite.
+// Whether a label or index was out of range since the last update. It, and not the scale, then
+// caused the values that are not finite.
 NAMP_FORMULA bool met_bad_index(namp_scaler_state& state, const namp_scaler_options& options) {
   if (options.bad_index == nullptr) return false;
   const int64_t count = options.bad_index->count;
@@ -30,7 +30,7 @@ NAMP_FORMULA void update_scaler(namp_scaler_state& state, const namp_scaler_opti
     state.skipped_steps = one_more(state.skipped_steps);
     state.consecutive_skips = one_more(state.consecutive_skips);
     state.growth_tracker = -options.growth_delay;
-    // Once it is spent, every overflow backs off until it is refilled.
+    // Once it is used up, every overflow backs off until it is restored.
     state.hysteresis_left = state.hysteresis_left > 1 ? state.hysteresis_left - 1 : 0;
     if (state.hysteresis_left == 0) {
       if (state.scale <= options.minimum_scale) state.stuck_steps = one_more(state.stuck_steps);

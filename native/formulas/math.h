@@ -1,6 +1,6 @@
-// Elementary functions in float32 for every kind of lane, the same bits on each: polynomials fitted
-// by Remez's exchange (their relative error is below 2^-28), evaluated without fused multiply-add.
-// NaN gives NaN.
+// Elementary functions in float32 for every kind of lane, with the same bits on each. They are
+// polynomials fitted by the Remez exchange algorithm (relative error below 2^-28), evaluated
+// without fused multiply-add. NaN gives NaN.
 #if defined(NAMP_FORMULAS_MATH_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_FORMULAS_MATH_H
 #undef NAMP_FORMULAS_MATH_H
@@ -28,8 +28,8 @@ NAMP_FORMULA F copy_sign(F x, F sign) {
   return from_bits(bits(x) | (bits(sign) & 0x80000000u));
 }
 
-// e^r = 1 + r + r^2 (c0 + c1 r + …) for |r| up to ln 2 / 2, and ln 2 in two parts, the upper with
-// so few bits that a small integer times it is exact.
+// e^r = 1 + r + r^2 (c0 + c1 r + …) for |r| up to ln 2 / 2, and ln 2 in two parts; the upper part
+// has few bits, so that its product with a small integer is exact.
 inline constexpr float kExp0 = 0.5f;
 inline constexpr float kExp1 = 0x1.55548ep-3f;
 inline constexpr float kExp2 = 0x1.55545cp-5f;
@@ -102,7 +102,7 @@ NAMP_FORMULA F erf(F x) {
   const F near = a * polynomial(z, 0x1.06eba8p-3f, -0x1.812744p-2f, 0x1.ce2e22p-4f, -0x1.b8108cp-6f,
                                 0x1.54da22p-8f, -0x1.aad91cp-11f, 0x1.5ebd9cp-14f) +
                  a;
-  // Farther out 1 - e^-p, p fitted to -ln(1 - erf); from 4 on it is 1.
+  // Beyond that 1 - e^-p, with p fitted to -ln(1 - erf); from 4 on it is 1.
   const F b = select(a > 4.0f, F(4.0f), a);
   const F p = polynomial(b, -0x1.70d56ap-13f, 0x1.212846p+0f, 0x1.444470p-1f, 0x1.bb926cp-4f,
                          -0x1.9bb50ep-6f, 0x1.1196d4p-8f, -0x1.c85bf8p-12f, 0x1.630964p-16f);

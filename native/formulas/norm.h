@@ -1,5 +1,5 @@
-// Normalisation: layer norm over a row, batch norm over a channel (Ba et al. 2016; Ioffe and
-// Szegedy 2015). Which elements share a mean is the caller's matter.
+// Normalization: layer norm over a row, batch norm over a channel (Ba et al. 2016; Ioffe and
+// Szegedy 2015). Callers choose the elements that share statistics.
 #if defined(NAMP_FORMULAS_NORM_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_FORMULAS_NORM_H
 #undef NAMP_FORMULAS_NORM_H
@@ -11,22 +11,22 @@
 
 NAMP_FORMULAS_BEGIN
 
-// What the elements of a row share.
+// Statistics that the elements of a row share.
 struct RowStatistics {
   float mean;
   float inverse_deviation;
 };
 
-// From the mean as it was first computed, and the means of the deviations from it and of their
-// squares: the first corrects what rounding left of it, so that the variance keeps its digits
-// however large the mean is.
+// Computed from a first mean, and the means of the deviations from it and of their squares. The
+// mean deviation corrects the rounding error of the first mean, so that the variance keeps its
+// digits for a large mean.
 NAMP_FORMULA RowStatistics row_statistics(float first, float rest, float squares, float epsilon) {
   const float variance = squares - rest * rest;
   return {first + rest, 1.0f / sqrt((variance < 0.0f ? 0.0f : variance) + epsilon)};
 }
 
-// The mean is subtracted first, and not folded into the shift: where it is large the digits of x
-// that matter are the last ones.
+// The mean is subtracted first, not folded into the shift: if it is large, only the last digits of
+// x matter.
 template <class F>
 NAMP_FORMULA F normalize(F x, F mean, F inverse_deviation) {
   return (x - mean) * inverse_deviation;

@@ -1,6 +1,6 @@
 // Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3",
-// 2011): four random words of a counter and a key, without state. Element i of a tensor draws word
-// i % 4 of block i / 4, so that it does not matter who computes which element.
+// 2011): four random words from a counter and a key, without state. Element i of a tensor draws
+// word i % 4 of block i / 4, so that any thread may compute any element.
 #pragma once
 
 #include "formulas/lane.h"

@@ -6,8 +6,8 @@
 
 namespace namp {
 
-// Whether a batch has statistics to learn from: a step that overflowed is skipped, and what it saw
-// would stay in a running statistic for ever.
+// Whether a batch has valid statistics. A step that overflowed is skipped, but its values would
+// stay in a running statistic for ever.
 NAMP_FORMULA bool has_statistics(double mean, double variance) {
   return is_finite(static_cast<float>(mean)) && is_finite(static_cast<float>(variance));
 }

@@ -9,34 +9,36 @@
  *    wrong with which value and what to do. A failed call changes nothing. No C++ exception crosses
  *    this interface.
  *  - An argument struct begins with struct_size, which the caller sets to sizeof the struct it was
- *    compiled with. A larger one than the library knows is taken if what lies beyond is zero. Fields
- *    that are not named are zero, reserved ones always; where zero is no default, NAMP_…_INIT has it.
+ *    compiled with. A larger struct than the library knows is accepted if the rest is zero. Set
+ *    fields that are not used to zero, and reserved ones always. If zero is not the default,
+ *    NAMP_…_INIT has the defaults.
  *  - Tensor data is passed as plain pointers to memory that the device can access (a CUdeviceptr on
- *    a GPU, any memory of the process on the CPU). It may belong to this library or to anybody
- *    else. A pointer is aligned to its element, no more. Tensors are dense and row-major unless
- *    strides are given. A count may be 0; its pointer may then be null.
+ *    a GPU, any memory of the process on the CPU). It may belong to this library or to another one.
+ *    A pointer is aligned to its element, no more. Tensors are dense and row-major unless strides
+ *    are given. A count may be 0; its pointer may then be null.
  *  - Counts, strides and sizes in elements are int64_t. A "column" or "row" count below 0 is an
  *    error.
  *  - A namp_stream is a plain handle (a CUstream on a GPU; the CPU has only one stream and works
- *    synchronously). Null is the device's own stream (namp_device_get_stream), which is not CUDA's
- *    default one and does not wait for it, nor for any other. Work is ordered on a stream, and
- *    between streams by events alone; nothing waits for the host but what says so.
+ *    synchronously). Null is the device's own stream (namp_device_get_stream). It is not CUDA's
+ *    default stream, and does not wait for that or any other. Work on one stream is ordered; only
+ *    events order work of different streams. A function makes the host wait only if its comment
+ *    says so.
  *  - Half precision is IEEE binary16 (NAMP_FLOAT16) or bfloat16 (NAMP_BFLOAT16). Narrowing rounds
- *    to nearest even unless asked otherwise; subnormals are kept; a NaN stays a NaN (with the sign
- *    and the upper payload bits, made quiet); overflow goes to infinity, or to NaN where there is
- *    none. Arithmetic is done in float32 and rounded once when it is stored.
+ *    to nearest even unless another rounding is chosen; subnormals are kept; a NaN stays a NaN
+ *    (with the sign and the upper payload bits, made quiet); overflow goes to infinity, or to NaN
+ *    if the format has no infinity. Arithmetic is in float32, rounded once when it is stored.
  *  - In-place operation (an output that is exactly one of the inputs) is allowed for element-wise
  *    functions. Other overlap is not.
  *  - Every function may be called from several threads at once, also over one device, table or
- *    stream: calls that compute on one device follow each other in some order, each whole. What two
- *    calls read and write in memory is the callers' matter, as is destroying what another thread
- *    still uses.
- *  - Results do not depend on the floating-point mode of the calling thread (flush to zero,
- *    rounding, traps), nor of OpenMP's threads; each has its own again when a call returns.
- *  - After fork() the child may go on with the parent's CPU devices, or open its own; it has the
- *    calling thread alone, for OpenMP's threads stay with the parent. A fork waits until other
- *    threads' calls on CPU devices are over. CUDA devices that were opened before the fork, and new
- *    ones where the parent had started CUDA, are refused in the child (NAMP_ERROR_UNAVAILABLE).
+ *    stream: calls that compute on one device run one after the other, in some order. Callers must
+ *    order calls that read and write the same memory, and must not destroy an object that another
+ *    thread still uses.
+ *  - Results do not depend on the floating-point mode (flush to zero, rounding, traps) of the
+ *    calling thread or of OpenMP's threads. A call restores each thread's mode when it returns.
+ *  - After fork() the child may use the parent's CPU devices, or open its own. It computes on the
+ *    calling thread only, because OpenMP's threads stay with the parent. A fork waits until other
+ *    threads' calls on CPU devices are over. The child may not use CUDA devices that were opened
+ *    before the fork, nor open new ones if the parent had started CUDA (NAMP_ERROR_UNAVAILABLE).
  */
 #ifndef NATIVEAMP_H
 #define NATIVEAMP_H
@@ -61,7 +63,7 @@ extern "C" {
  * namp_abi_version(). */
 #define NAMP_ABI_VERSION 4
 
-/* The library's version, as this header has it; namp_version() is the library's own. */
+/* Version of this header; namp_version() is the version of the library. */
 #define NAMP_VERSION_MAJOR 0
 #define NAMP_VERSION_MINOR 1
 #define NAMP_VERSION_PATCH 0
@@ -77,20 +79,20 @@ extern "C" {
 
 /* ---- Status ---- */
 
-/* What a call came to. Everything but NAMP_OK leaves the world as it was before the call. */
+/* The result of a call. A call with any result but NAMP_OK has changed nothing. */
 typedef enum namp_status {
   NAMP_OK = 0,
   /* a null, a negative count, an unknown dtype, sizes that do not fit each other */
   NAMP_ERROR_INVALID_ARGUMENT = 1,
   NAMP_ERROR_MISALIGNED = 2,    /* a pointer that is not a multiple of its element's size */
   NAMP_ERROR_OUT_OF_MEMORY = 3, /* the device cannot give that much */
-  NAMP_ERROR_UNSUPPORTED = 4,   /* valid, but this backend does not do it */
+  NAMP_ERROR_UNSUPPORTED = 4,   /* valid, but not supported by this backend */
   NAMP_ERROR_UNAVAILABLE = 5,   /* no such device or backend on this machine */
   NAMP_ERROR_DEVICE = 6,        /* the device or its driver failed */
   NAMP_ERROR_INTERNAL = 7       /* a defect of NativeAmp */
 } namp_status;
 
-/* Element types. Zero is none, so that a forgotten dtype is found. */
+/* Element types. Zero is not a type, so that a forgotten dtype is an error. */
 typedef enum namp_dtype {
   NAMP_DTYPE_NONE = 0,
   NAMP_FLOAT32 = 1,
@@ -107,19 +109,19 @@ typedef enum namp_dtype {
 /* Kinds of devices. */
 typedef enum namp_device_kind { NAMP_DEVICE_CPU = 1, NAMP_DEVICE_CUDA = 2 } namp_device_kind;
 
-/* What a piece of device memory is for. The statistics are kept by kind. */
+/* The purpose of a piece of device memory. Statistics are kept by kind. */
 typedef enum namp_memory_kind {
   NAMP_MEMORY_OTHER = 0,
   NAMP_MEMORY_PARAMETERS = 1,      /* FP32 master weights and buffers of modules */
   NAMP_MEMORY_COMPUTE_COPIES = 2,  /* FP16 or BF16 copies of parameters */
   NAMP_MEMORY_OPTIMIZER_STATE = 3, /* moments */
   NAMP_MEMORY_GRADIENTS = 4,
-  NAMP_MEMORY_ACTIVATIONS = 5, /* outputs of operators, and what they save for backward */
+  NAMP_MEMORY_ACTIVATIONS = 5, /* outputs of operators, and tensors saved for backward */
   NAMP_MEMORY_WORKSPACE = 6,   /* scratch of operators, reusable after each */
   NAMP_MEMORY_KIND_COUNT = 7
 } namp_memory_kind;
 
-/* Which way a copy goes. On the CPU all are the same. */
+/* The direction of a copy. On the CPU all are the same. */
 typedef enum namp_copy_direction {
   NAMP_COPY_HOST_TO_DEVICE = 1,
   NAMP_COPY_DEVICE_TO_HOST = 2,
@@ -129,8 +131,8 @@ typedef enum namp_copy_direction {
 /* SIMD instruction sets of the CPU backend. Every one gives the same bits for the four kernel
  * families. */
 typedef enum namp_simd {
-  NAMP_SIMD_BEST = 0, /* the best that this machine has */
-  /* what every CPU of the architecture has (SSE2 on x86-64, NEON on arm64) */
+  NAMP_SIMD_BEST = 0, /* the best of this machine */
+  /* the instructions of every CPU of the architecture (SSE2 on x86-64, NEON on arm64) */
   NAMP_SIMD_BASELINE = 1,
   NAMP_SIMD_AVX2 = 2,
   NAMP_SIMD_AVX512 = 3
@@ -139,7 +141,7 @@ typedef enum namp_simd {
 /* How a cast to half precision rounds. */
 typedef enum namp_rounding {
   NAMP_ROUND_NEAREST_EVEN = 0,
-  /* up with the probability of the discarded fraction; Philox4x32-10, counted by element */
+  /* rounds up with the probability of the discarded fraction; Philox4x32-10, counted by element */
   NAMP_ROUND_STOCHASTIC = 1
 } namp_rounding;
 
@@ -147,11 +149,11 @@ typedef enum namp_rounding {
 typedef enum namp_cast_flags {
   NAMP_CAST_DEFAULT = 0,
   /* finite values beyond the largest finite one become that value, not infinity (or NaN, in E4M3);
-     in 8 bits infinity does, too, as the OCP specification has it */
+     in the 8-bit formats infinity becomes it, too, as in the OCP specification */
   NAMP_CAST_SATURATE = 1
 } namp_cast_flags;
 
-/* What namp_table_touch does with a column. */
+/* How namp_table_touch accesses a column. */
 typedef enum namp_access {
   NAMP_ACCESS_NONE = 0,
   NAMP_ACCESS_READ = 1,
@@ -174,23 +176,23 @@ typedef enum namp_pooling {
   NAMP_POOL_AVERAGE = 2
 } namp_pooling;
 
-/* The loss of namp_cross_entropy over labels of which one is out of range, as the bits of a float:
- * a NaN that tells whoever reads it why. */
+/* The loss of namp_cross_entropy if a label is out of range, as the bits of a float: a NaN whose
+ * payload tells the reason. */
 #define NAMP_BAD_LABEL_LOSS 2143337169 /* 0x7fc0bad1 */
 
-/* What a namp_index_fact speaks of. */
+/* The kind of a namp_index_fact. */
 typedef enum namp_index_kind {
   NAMP_INDEX_LABEL = 1, /* of namp_cross_entropy */
   NAMP_INDEX_ROW = 2    /* of the table of namp_embedding_forward */
 } namp_index_kind;
 
-/* A label or index that is not in its range, as a kernel met it: on the device, for nothing waits
- * there. All zeros is a valid start. */
+/* A label or index out of range that a kernel met. It lies on the device, so that nothing waits for
+ * it. All zeros is a valid start. */
 typedef struct namp_index_fact {
-  int64_t count;    /* calls that met one so far */
+  int64_t count;    /* calls so far that met one */
   int64_t position; /* of the last such call: the first such element of its labels or indices */
-  int64_t value;    /* which it is */
-  int64_t range;    /* it should have been 0 or more, and less than this */
+  int64_t value;    /* the label or index */
+  int64_t range;    /* a valid value is 0 or more, and less than this */
   int32_t kind;     /* namp_index_kind */
   int32_t reserved;
 } namp_index_fact;
@@ -201,7 +203,7 @@ typedef struct namp_device namp_device;
 /* A tensor table: see "Tensor tables". */
 typedef struct namp_table namp_table;
 
-/* A moment on a stream: see "Events". */
+/* A point in a stream's work: see "Events". */
 typedef struct namp_event namp_event;
 
 /* A stream handle: see the conventions above. */
@@ -209,13 +211,13 @@ typedef void* namp_stream;
 
 /* ---- Library ---- */
 
-/* NAMP_ABI_VERSION of the library as built. */
+/* NAMP_ABI_VERSION of the header that the library was built with. */
 NAMP_API int32_t namp_abi_version(void);
 
 /* The library's version, such as "0.1.0". Static storage. */
 NAMP_API const char* namp_version(void);
 
-/* What the last failed call of this thread had to say, in English, or "". Valid until the thread's
+/* The message of the last failed call of this thread, in English, or "". Valid until the thread's
  * next call. */
 NAMP_API const char* namp_last_error_message(void);
 
@@ -223,8 +225,8 @@ NAMP_API const char* namp_last_error_message(void);
  * other value. */
 NAMP_API const char* namp_status_name(int32_t status);
 
-/* sizeof the struct of this name (such as "namp_optimizer_group") as the library was built, or -1:
- * bindings check their layout. */
+/* sizeof a struct by name (such as "namp_optimizer_group") in this library, or -1. Bindings use it
+ * to check their layout. */
 NAMP_API int64_t namp_struct_size(const char* name);
 
 /* ---- Profile ---- */
@@ -233,18 +235,18 @@ NAMP_API int64_t namp_struct_size(const char* name);
 typedef struct namp_profile_entry {
   const char* function; /* such as "namp_gemm"; static storage */
   int64_t calls;        /* 1 or more, failed ones included */
-  int64_t nanoseconds;  /* of all its calls together, over all threads */
+  int64_t nanoseconds;  /* total of all its calls, over all threads */
 } namp_profile_entry;
 
-/* Starts to measure, for the whole process and all its threads, from zero. On a GPU a function's
- * time is what the host spends in it, for the device works later. */
+/* Starts to measure all threads of the process, from zero. On a GPU a function's time is the
+ * host's: the device works later. */
 NAMP_API int32_t namp_profile_start(void);
 
-/* Ends it; what was measured stays until the next start. */
+/* Stops measuring. The times stay until the next start. */
 NAMP_API int32_t namp_profile_stop(void);
 
-/* The functions that were called, in no order: *count of them, of which as many are written as
- * capacity (0 or more) allows. entries may be null if capacity is 0. */
+/* The functions that were called, in no order. *count is their number; up to capacity (0 or more)
+ * of them are written to entries, which may be null if capacity is 0. */
 NAMP_API int32_t namp_profile_read(namp_profile_entry* entries, int32_t* count, int32_t capacity);
 
 /* ---- Devices ---- */
@@ -299,15 +301,15 @@ NAMP_API int32_t namp_device_set_simd(namp_device* device, int32_t simd);
 
 /* ---- Streams ---- */
 
-/* The device's own stream, which null stands for, as others can use it: a CUstream on a GPU, null
- * on the CPU. It lives as long as the device. */
+/* The device's own stream, which null stands for, as a handle that other libraries can use: a
+ * CUstream on a GPU, null on the CPU. It lives as long as the device. */
 NAMP_API int32_t namp_device_get_stream(namp_stream* stream, namp_device* device);
 
-/* A new stream; what was put on the device's own before is done before what is put on it. The CPU
- * gives null, its only stream. */
+/* A new stream. Work that is on the device's own stream now is done before any work on the new one.
+ * The CPU returns null, its only stream. */
 NAMP_API int32_t namp_stream_create(namp_stream* stream, namp_device* device);
 
-/* Ends a stream made by namp_stream_create. Null is ignored. */
+/* Destroys a stream made by namp_stream_create. Null is ignored. */
 NAMP_API int32_t namp_stream_destroy(namp_device* device, namp_stream stream);
 
 /* Waits on the host until all work put on the stream is done. */
@@ -315,22 +317,22 @@ NAMP_API int32_t namp_stream_synchronize(namp_device* device, namp_stream stream
 
 /* ---- Events ----
  *
- * Moments of work as the device sees it: recorded between calls, they are reached when what was put
- * on the stream before is done. They order streams and measure time. On the CPU, which works
- * synchronously, an event is the time of the call and is reached at once.
+ * An event is a point in a stream's work, recorded between calls. It is reached when all work
+ * before it is done. Events order streams, and measure time on the device. On the CPU, which works
+ * synchronously, an event is reached at once, and holds the time of the call.
  */
 
 /* A new event, not recorded yet. */
 NAMP_API int32_t namp_event_create(namp_event** event, namp_device* device);
 
-/* Ends an event. Null is ignored. */
+/* Destroys an event. Null is ignored. */
 NAMP_API int32_t namp_event_destroy(namp_event* event);
 
-/* Puts the event on a stream of its device; an earlier record is forgotten. */
+/* Records the event on a stream of its device. It replaces an earlier record. */
 NAMP_API int32_t namp_event_record(namp_event* event, namp_stream stream);
 
-/* Lets what is put on the stream from now on wait for the event as it was last recorded, on the
- * device; the host goes on. An event that was not recorded is waited for by nothing. */
+/* Makes later work on the stream wait, on the device, for the event's last record. The host does
+ * not wait. For an event that was not recorded nothing waits. */
 NAMP_API int32_t namp_stream_wait_event(namp_device* device, namp_stream stream, namp_event* event);
 
 /* Whether a recorded event is reached: 1 or 0, without waiting. */
@@ -405,27 +407,27 @@ NAMP_API int32_t namp_memory_reset_peak(namp_device* device);
 
 /* ---- Tensor tables ----
  *
- * Multi-tensor kernels work over a table: N tensors (rows), each with one count of elements, and a
- * few columns, each of which gives every row a pointer and a dtype: gradients, parameters, moments,
- * compute copies. It is registered once and used every step in one call (one launch), whatever the
- * number of tensors. Work is cut in chunks of equal size within tensors; partial results are kept
+ * Multi-tensor kernels work over a table of N tensors (rows) and a few columns. A row has a number
+ * of elements. A column gives every row a pointer and a dtype: gradients, parameters, moments,
+ * compute copies. A table is registered once, and used every step in one call (one launch) for any
+ * number of tensors. Work is cut into chunks of equal size within tensors. Partial results are kept
  * by chunk and combined in the order of chunks, so that sums do not depend on threads, SIMD target
  * or grid.
  */
 
-/* One cell of a table. A null pointer means that this tensor has none in this column (where a
+/* One cell of a table. A null pointer means that the tensor has no data in this column (if the
  * function allows it). */
 typedef struct namp_cell {
   void* data;
-  /* device pointer to the one float32 that every code of this tensor is multiplied by to give its
-     value; null for 1. Only for a dtype that may have one */
+  /* device pointer to the scale of this tensor, one float32 that multiplies the value of every
+     code; null for 1. Only for a dtype that may have a scale */
   const float* scale;
   int32_t dtype; /* namp_dtype */
   int32_t reserved;
 } namp_cell;
 
-/* What to register. Everything is copied; the tensors' memory is not, and must outlive the table's
- * use. */
+/* The tensors to register. The description is copied; the tensors' memory is not, and must outlive
+ * the table's use. */
 typedef struct namp_table_description {
   uint32_t struct_size;
   int32_t column_count;   /* 1 to NAMP_TABLE_MAX_COLUMNS */
@@ -437,25 +439,25 @@ typedef struct namp_table_description {
       groups; /* [tensor_count] index of each tensor's parameter group, or null: all in group 0 */
 } namp_table_description;
 
-/* What one read of a tensor's gradient showed, as still scaled. Kept in the table, on the device,
- * one a tensor. */
+/* The findings of a check of one tensor's gradient, which is still scaled. The table keeps one for
+ * each tensor, on the device. */
 typedef struct namp_overflow_facts {
   int64_t non_finite_count;       /* elements that are infinite or NaN */
-  int64_t first_non_finite_index; /* index of the first of them, or -1 */
+  int64_t first_non_finite_index; /* index of the first such element, or -1 */
   float largest_magnitude;        /* of the finite elements; 0 if there are none */
   int32_t reserved;
 } namp_overflow_facts;
 
-/* Registers a table, which may be used on any stream at once. Pointers are checked for alignment
-   and dtype; memory is not touched. */
+/* Registers a table. It may be used on any stream at once. Pointers are checked for alignment and
+   dtype; their memory is not read. */
 NAMP_API int32_t namp_table_create(namp_table** table, namp_device* device,
                                    const namp_table_description* description);
 
-/* Ends a table; what was put on streams with it before goes on. Null is ignored. */
+/* Destroys a table. Work with it that is already on streams is still done. Null is ignored. */
 NAMP_API int32_t namp_table_destroy(namp_table* table);
 
-/* Changes the cells of one column ([tensor_count]), for gradients that moved, in the order of the
-   stream. Counts stay. */
+/* Changes the cells of one column ([tensor_count]) in the order of the stream, for example for
+   gradients that moved. The counts stay. */
 NAMP_API int32_t namp_table_set_column(namp_table* table, int32_t column, const namp_cell* cells,
                                        namp_stream stream);
 
@@ -464,74 +466,75 @@ NAMP_API int32_t namp_table_set_column(namp_table* table, int32_t column, const 
 NAMP_API int32_t namp_table_get_facts(namp_overflow_facts** facts, namp_table* table);
 
 /* Reads and writes the columns of a table (float32, float16 or bfloat16) as a kernel does, in the
- * same chunks on the same threads, and computes nothing: what the time of a kernel is measured
- * against. accesses is a host array [column_count] of namp_access; null cells are left out. What is
- * read and written back is complemented, because memory that already holds what is written may be
- * spared the write; a second call restores it. *checksum (on the device; may be null) receives the
- * exclusive or of the bits of all elements that were read, each as the low bits of 32. */
+ * same chunks on the same threads, and computes nothing. The time of a kernel is compared with its
+ * time. accesses is a host array [column_count] of namp_access; null cells are left out. A column
+ * that is read and written back is complemented, because hardware may skip a write that changes
+ * nothing; a second call restores it. *checksum (on the device; may be null) receives the exclusive
+ * or of the bits of all elements that were read, each as the low bits of 32. */
 NAMP_API int32_t namp_table_touch(uint32_t* checksum, namp_table* table, const int32_t* accesses,
                                   namp_stream stream);
 
 /* ---- Loss scale ----
  *
- * State lives on the device in two small structs whose memory the caller allocates
- * (namp_memory_allocate) and sets by namp_memory_copy: one for the scaler, one for each optimizer
- * that it serves. The host never waits for them.
+ * The state is on the device, in small structs: one for the scaler, and one for each optimizer that
+ * it serves. The caller allocates their memory (namp_memory_allocate) and sets it by
+ * namp_memory_copy. The host never waits for them.
  */
 
 /* The scaler's state, on the device. */
 typedef struct namp_scaler_state {
-  float scale;               /* what the loss is multiplied by */
+  float scale;               /* the factor of the loss */
   float inverse_scale;       /* (float)(1 / (double)scale), as PyTorch computes it */
   int32_t growth_tracker;    /* consecutive good steps since the last change; from -growth_delay on
                                 after the start, which the caller sets, and after an overflow */
   int32_t hysteresis_left;   /* overflows still tolerated before the scale backs off */
   int64_t steps;             /* updates so far */
-  int64_t skipped_steps;     /* of them, updates that saw an overflow */
+  int64_t skipped_steps;     /* number of them that saw an overflow */
   int32_t consecutive_skips; /* overflows since the last good update */
   int32_t found_inf;         /* 1 if the last update saw an overflow, else 0 */
-  int64_t stuck_steps; /* overflows that found the scale at its minimum with no tolerance left:
-                          where nothing can back off any more */
+  int64_t stuck_steps; /* overflows with the scale at its minimum and no tolerance left: the scale
+                          cannot back off any more */
   int64_t bad_indices; /* count of the namp_index_fact at the last update */
 } namp_scaler_state;
 
-/* How the scale moves (namp_scaler_update). Zero-initialised it is no valid setting; presets are
- * the managed layer's. */
+/* How the scale changes (namp_scaler_update). All zeros is not a valid setting. The managed layer
+ * has presets. */
 typedef struct namp_scaler_options {
   uint32_t struct_size;
   int32_t growth_interval; /* good steps before the scale grows; 1 or more. Grows when tracker + 1
                               >= interval */
-  double growth_factor;    /* above 1; or exactly 1 for never */
+  double growth_factor;    /* above 1; or exactly 1 to never grow */
   double backoff_factor;   /* in (0, 1]; 1 for a static scale, which still skips */
-  float minimum_scale;     /* the scale never backs off below it; 0 for none (PyTorch) */
+  float minimum_scale;     /* the scale never backs off below it; 0 for no floor (PyTorch) */
   float maximum_scale; /* the scale never grows above it; +infinity or FLT_MAX for none. Never grows
                           to infinity */
   int32_t hysteresis;  /* overflows before a backoff; 1 for every overflow */
-  int32_t hysteresis_refill; /* 0: refilled only when the scale grows (Megatron, DeepSpeed); 1: by
+  int32_t hysteresis_refill; /* 0: restored only when the scale grows (Megatron, DeepSpeed); 1: by
                                 every good step (Apex) */
-  int32_t growth_delay; /* good steps more than the interval that the first growth after an overflow
+  int32_t growth_delay; /* good steps beyond the interval that the first growth after an overflow
                            needs; 0 or more (DeepSpeed from 0.17.1 on: 1) */
   int32_t reserved;
-  const namp_index_fact* bad_index; /* on the device, or null: what the losses and embeddings of the
-                                       step tell; see namp_scaler_update */
+  const namp_index_fact* bad_index; /* on the device, or null: the fact that the losses and
+                                       embeddings of the step write; see namp_scaler_update */
 } namp_scaler_options;
 
 /* PyTorch's: a growth by 2 every 2,000 steps, a backoff by 0.5, no limits. */
 #define NAMP_SCALER_OPTIONS_INIT \
   { sizeof(namp_scaler_options), 2000, 2.0, 0.5, 0.0f, 3.402823466e+38f, 1, 0, 0, 0, 0 }
 
-/* An optimizer's state, on the device: what a step found and counts. All zeros is a valid start. */
+/* An optimizer's state, on the device: the findings of a step, and counts. All zeros is a valid
+ * start. */
 typedef struct namp_optimizer_state {
-  int64_t step; /* steps applied; a skipped one does not count. Each tensor's own count, of which
-                   its bias corrections are computed, is namp_optimizer_args' steps */
-  int32_t found_inf;   /* not 0: the gradients are not to be applied */
+  int64_t step; /* steps applied; a skipped one does not count. Each tensor's own count, from which
+                   its bias corrections are computed, is in namp_optimizer_args' steps */
+  int32_t found_inf;   /* not 0: the gradients must not be applied */
   int32_t unscaled;    /* 1: the gradients in memory are already unscaled (namp_unscale_check wrote
                           them) */
   float gradient_norm; /* global L2 norm of the unscaled gradients, before clipping; NaN or infinite
                           on overflow */
-  float clip_coefficient;   /* what the last namp_optimizer_step multiplied gradients by; 1 without
+  float clip_coefficient;   /* factor of the gradients in the last namp_optimizer_step; 1 without
                                clipping */
-  int64_t non_finite_count; /* elements, over all tensors */
+  int64_t non_finite_count; /* non-finite elements, over all tensors */
   int64_t first_non_finite_tensor; /* index in the table of the first tensor with a non-finite
                                       element; -1 if none */
 } namp_optimizer_state;
@@ -545,14 +548,14 @@ typedef struct namp_optimizer_state {
  *                tracker = 0; hysteresis_left = hysteresis;
  *                scale = (float)((double)scale * growth) if that is finite and no more than the maximum
  *
- * An overflow of a step in which options->bad_index was told of a label or index out of range is
- * not the scale's: it counts as a skipped step, and nothing else changes. Counters stay at their
+ * If options->bad_index received a label or index out of range in the step, an overflow is not due
+ * to the scale: it counts as a skipped step, and nothing else changes. Counters stay at their
  * largest value.
  *
  * With minimum 0, maximum infinite, hysteresis 1 and delay 0 it gives the bits of
  * torch._amp_update_scale_ (PyTorch 2.10, amp/AmpKernels) from any tracker below the interval;
- * PyTorch asks whether the tracker is the interval, and never grows once it is beyond. states is a
- * host array of count device pointers, 1 to NAMP_SCALER_MAX_STATES. */
+ * PyTorch tests whether the tracker equals the interval, and never grows once it is beyond. states
+ * is a host array of count device pointers, 1 to NAMP_SCALER_MAX_STATES. */
 NAMP_API int32_t namp_scaler_update(namp_device* device, namp_scaler_state* scaler,
                                     namp_optimizer_state* const* states, int32_t count,
                                     const namp_scaler_options* options, namp_stream stream);
@@ -566,33 +569,32 @@ typedef struct namp_cast_options {
   int32_t flags;    /* namp_cast_flags */
   int32_t reserved;
   const float*
-      scale; /* device pointer to a factor applied in float32 before narrowing, or null for none */
+      scale; /* device pointer to a factor, applied in float32 before narrowing; or null for none */
   uint64_t seed;   /* stochastic rounding: key of the generator */
-  uint64_t offset; /* stochastic rounding: added to the element's index; advance it by the number of
-                      elements cast so far */
+  uint64_t offset; /* stochastic rounding: offset added to the element's index; advance it by the
+                      number of elements cast so far */
 } namp_cast_options;
 
-/* Converts count elements between float32, float16, bfloat16 and the 8-bit formats, any to any, the
-   same included. A source with a scale is multiplied by it first; then comes the options' factor;
-   what a destination with a scale is to hold is divided by it: each in float32, rounded, before the
-   one rounding to the destination. options may be null for the defaults. Stochastic element i draws word i % 4 of Philox4x32-10
-   block i / 4 (i counted from offset). */
+/* Converts count elements between float32, float16, bfloat16 and the 8-bit formats, from any to
+   any, also to the same. The value is multiplied by the source's scale, then by the options'
+   factor, and divided by the destination's scale. Each of these is computed in float32 and rounded,
+   before the one rounding to the destination. options may be null for the defaults. Stochastic
+   element i draws word i % 4 of Philox4x32-10 block i / 4 (i counted from offset). */
 NAMP_API int32_t namp_cast(namp_device* device, const namp_cell* destination,
                            const namp_cell* source, int64_t count, const namp_cast_options* options,
                            namp_stream stream);
 
-/* The same for every tensor of a table, from one column to another; rows with a null destination
-   are left out. Stochastic element indices run on over the tensors in order. */
+/* Converts every tensor of a table, from one column to another. Rows with a null destination are
+   left out. Stochastic element indices continue over the tensors in order. */
 NAMP_API int32_t namp_cast_table(namp_table* table, int32_t destination_column,
                                  int32_t source_column, const namp_cast_options* options,
                                  namp_stream stream);
 
 /* ---- Family 2: scaled backward ---- */
 
-/* Softmax cross-entropy over rows of logits, in float32 whatever the dtype.
-   Forward and backward in one pass over the logits: the gradient is (softmax - onehot) * weight,
-   rounded once, where weight = upstream * scale / number of counted rows (mean) or upstream * scale
-   (sum). */
+/* Softmax cross-entropy over rows of logits, in float32 for every dtype. Forward and backward in
+   one pass over the logits: the gradient is (softmax - onehot) * weight, rounded once, where weight
+   = upstream * scale / number of counted rows (mean) or upstream * scale (sum). */
 typedef struct namp_cross_entropy_args {
   uint32_t struct_size;
   int32_t logits_dtype;
@@ -601,16 +603,16 @@ typedef struct namp_cross_entropy_args {
                             its row's gradient NaN, and the loss NAMP_BAD_LABEL_LOSS */
   int64_t rows;
   int64_t classes;      /* 1 or more */
-  int32_t ignore_index; /* rows with this label count for nothing; PyTorch's default is -100 */
+  int32_t ignore_index; /* rows with this label are ignored; PyTorch's default is -100 */
   int32_t mean;         /* 1: mean over counted rows; 0: sum */
-  float* loss; /* device float, the loss in float32, not scaled; may be null. NaN if mean and no row
-                  counts */
-  void* gradient; /* [rows, classes], or null for the loss alone */
+  float* loss; /* device float that receives the unscaled loss; may be null. NaN if mean and every
+                  row is ignored */
+  void* gradient; /* [rows, classes], or null to compute only the loss */
   int32_t gradient_dtype;
   int32_t reserved;
   const float* scale;         /* device pointer to the loss scale, or null for 1 */
   const float* upstream;      /* device pointer to the gradient of the loss, or null for 1 */
-  namp_index_fact* bad_label; /* on the device, told of a label out of range; or null */
+  namp_index_fact* bad_label; /* on the device; receives a label out of range; or null */
 } namp_cross_entropy_args;
 
 /* See namp_cross_entropy_args. */
@@ -627,7 +629,8 @@ typedef struct namp_mse_args {
   int32_t target_dtype;
   int32_t mean; /* 1: mean; 0: sum */
   int64_t count;
-  float* loss;    /* device float, not scaled; may be null. NaN for the mean of none */
+  float* loss;    /* device float that receives the unscaled loss; may be null. NaN for the mean of
+                     no elements */
   void* gradient; /* [count], or null */
   int32_t gradient_dtype;
   int32_t reserved;
@@ -646,20 +649,20 @@ NAMP_API int32_t namp_scale(namp_device* device, const namp_cell* destination,
 
 /* ---- Family 3: unscale and check ---- */
 
-/* One read of all gradients of a table (column gradient_column; float32, float16 or bfloat16, mixed
- * as they come; null cells are left out). Per tensor: namp_overflow_facts. In *state: found_inf,
- * first_non_finite_tensor, non_finite_count, gradient_norm. reset 1 begins a step: all of them
- * start anew, and unscaled is 0; reset 0 adds to what an earlier call of the step found (an
- * optimizer of several tables; tensor indices are each table's own). Finiteness is tested on the
- * scaled value, before multiplying; an inverse scale that is not finite (a scale of 2^-128 or less)
- * counts as overflow too, so that the step that follows this check is skipped and applies no NaN
- * that the scale made. With write_column >= 0 the unscaled values (g
- * * inverse_scale in float32, rounded once to that column's dtype; unchanged bits where
- * inverse_scale is 1 and the dtypes agree) are written there (it may be gradient_column: in place),
- * found_inf or not, and state->unscaled becomes 1; with -1 nothing is written and
- * namp_optimizer_step unscales in its own pass. The norm: squares of the unscaled values, added by
- * fused multiply-adds in float32 to 1,024 lanes a chunk, combined in float64, in one fixed order.
- * scaler may be null: an inverse scale of 1. */
+/* Reads all gradients of a table once (column gradient_column; float32, float16 or bfloat16, in any
+ * mix; null cells are left out). It writes namp_overflow_facts for each tensor, and found_inf,
+ * first_non_finite_tensor, non_finite_count and gradient_norm of *state. reset 1 begins a step: all
+ * of them start anew, and unscaled is 0. reset 0 adds to the findings of an earlier call of the
+ * step (an optimizer of several tables; tensor indices are each table's own). Finiteness is tested
+ * on the scaled value, before multiplying; an inverse scale that is not finite (a scale of 2^-128
+ * or less) counts as an overflow too, so that the following step is skipped and applies no NaN from
+ * the scale. With write_column >= 0 the unscaled values (g times inverse_scale in float32, rounded
+ * once to that column's dtype; unchanged bits where inverse_scale is 1 and the dtypes agree) are
+ * written there (it may be gradient_column: in place), for any found_inf, and state->unscaled
+ * becomes 1. With -1 nothing is written, and namp_optimizer_step unscales in its own pass. The
+ * norm: squares of the unscaled values, added by fused multiply-adds in float32 in 1,024 lanes for
+ * each chunk, combined in float64, in one fixed order. A null scaler means an inverse scale of
+ * 1. */
 NAMP_API int32_t namp_unscale_check(namp_table* table, int32_t gradient_column,
                                     int32_t write_column, const namp_scaler_state* scaler,
                                     namp_optimizer_state* state, int32_t reset, namp_stream stream);
@@ -674,20 +677,20 @@ typedef enum namp_rule {
   NAMP_RULE_LION = 3 /* Lion; state: exp_avg */
 } namp_rule;
 
-/* Most columns of state that a rule has. */
+/* Largest number of columns of state of a rule. */
 #define NAMP_MAX_STATE_COLUMNS 3
 
-/* Which column of the table holds what. A column that is not used is -1. */
+/* The table's columns by meaning. A column that is not used is -1. */
 typedef struct namp_optimizer_columns {
   int32_t parameter; /* float32, required */
   int32_t gradient;  /* float32, float16 or bfloat16, required; a null cell leaves the tensor out of
                         the step */
-  int32_t state[NAMP_MAX_STATE_COLUMNS]; /* float32, as many as the rule has, in its order; all
+  int32_t state[NAMP_MAX_STATE_COLUMNS]; /* float32, the rule's columns of state in its order; all
                                             zeros is a valid start */
   int32_t compute_copy; /* float16 or bfloat16 (float32 too), or -1; null cells are left out */
 } namp_optimizer_columns;
 
-/* Hyperparameters of one parameter group. Those that a rule does not have are 0. */
+/* Hyperparameters of one parameter group. Those that the rule does not have are 0. */
 typedef struct namp_optimizer_group {
   double learning_rate;
   double beta1;
@@ -696,8 +699,8 @@ typedef struct namp_optimizer_group {
   double weight_decay;
   int32_t decoupled; /* 1: p -= lr * wd * p before the update (AdamW); 0: g += wd * p (L2) */
   int32_t amsgrad;
-  int32_t maximize; /* 1: goes up the gradient */
-  int32_t nesterov; /* 1: a step looks ahead along the momentum buffer */
+  int32_t maximize; /* 1: maximizes the loss */
+  int32_t nesterov; /* 1: Nesterov momentum */
   double momentum;
   double dampening;
 } namp_optimizer_group;
@@ -712,19 +715,19 @@ typedef struct namp_optimizer_args {
   namp_optimizer_columns columns;
   float max_norm;       /* clip to this global norm; 0 for no clipping. Needs namp_unscale_check's
                            gradient_norm */
-  int32_t advance_step; /* 1, but for all tables of a step before the last */
+  int32_t advance_step; /* 1; but 0 for every table of a step before the last */
   uint64_t seed; /* stochastic rounding, as in namp_cast_table; state->step + 1 is the upper half of
                     the counter */
   int32_t check_gradients; /* 1: begins with namp_unscale_check(table, columns.gradient, -1, scaler,
                               state, 1, stream), so that a step over one table is one call; 0: state
-                              holds what that found, or is not to hold the step back */
+                              holds the findings of an earlier check, or zeros to step unchecked */
   int32_t reserved;
-  int64_t* steps; /* device array [tensor_count]: how often each tensor was updated, 0 at first. The
+  int64_t* steps; /* device array [tensor_count]: number of updates of each tensor, 0 at first. The
                      step adds 1 for each tensor that has a gradient, if it is applied */
-  /* Hyperparameters that depend on how many steps were applied, such as a learning rate's schedule:
-     only the device knows that number while the host does not wait. groups is then [row_count,
-     group_count], and the step takes row state->step - first_step, or the first or last where that
-     is outside. 0 rows are 1. */
+  /* Hyperparameters that depend on the number of applied steps, such as a learning-rate schedule.
+     Only the device knows that number while the host does not wait. groups is then [row_count,
+     group_count], and the step takes row state->step - first_step, or the first or last row if that
+     is out of range. 0 rows count as 1. */
   int64_t first_step;
   int32_t row_count;
   int32_t reserved_rows;
@@ -738,8 +741,8 @@ typedef struct namp_optimizer_args {
         0                                                                                         \
   }
 
-/* One fused pass of a rule over all tensors of a table, in float32 without contraction, but for the
- * multiply-adds written as fma, which are rounded once. Before the rule:
+/* One fused pass of a rule over all tensors of a table, in float32. Only the multiply-adds written
+ * as fma are rounded once; nothing else is contracted. Before the rule:
  *
  *   g = gradient [* inverse_scale, unless state->unscaled] [* clip_coefficient, if max_norm > 0]
  *   g = -g                                                   if maximize
@@ -751,7 +754,7 @@ typedef struct namp_optimizer_args {
  * bits of its fused kernel:
  *   m = fma(g - m, 1 - beta1, m)
  *   v = fma((1 - beta2) * g, g, v * beta2)
- *   vmax = max(vmax, v), which takes the place of v below    if amsgrad
+ *   vmax = max(vmax, v), which replaces v below              if amsgrad
  *   p = p - ((lr / (1 - beta1^t)) * m) / (sqrt(v) / sqrt(1 - beta2^t) + eps)
  *
  * SGD, in PyTorch's order of operations (torch/optim/sgd.py, _single_tensor_sgd); without momentum d
@@ -767,22 +770,22 @@ typedef struct namp_optimizer_args {
  * with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
  * torch.nn.utils.clip_grad_norm_, t = the tensor's own steps + 1 (as torch.optim counts: a tensor
  * that had no gradient so far is at its first update), beta^t by repeated squaring in float64, and
- * everything that is the same for all elements computed in float64 and rounded to float32 once.
- * Where state->found_inf is not 0 nothing is touched and no count advances. At the end of a step
- * that was applied, the steps of the tensors that had a gradient advance, and state->step does,
- * once for advance_step 1 (an optimizer of several tables passes 0 for all but its last). scaler
- * may be null: the gradients are not scaled. Should a GPU's driver take the launch of
- * check_gradients and refuse the next, state holds what was found, and nothing else was touched. */
+ * all values that are the same for every element computed in float64 and rounded to float32 once.
+ * If state->found_inf is not 0, nothing is written and no count advances. At the end of an applied
+ * step the steps of the tensors with a gradient advance, and with advance_step 1 state->step
+ * advances once (an optimizer of several tables passes 0 for all but its last). A null scaler means
+ * that the gradients are not scaled. If a GPU's driver accepts the launch of check_gradients and
+ * refuses the next, state holds the findings, and nothing else has changed. */
 NAMP_API int32_t namp_optimizer_step(namp_table* table, const namp_optimizer_args* args,
                                      const namp_scaler_state* scaler, namp_optimizer_state* state,
                                      namp_stream stream);
 
 /* ---- Operators of networks ----
  *
- * What training needs around the four families. dtype arguments are float32, float16 or bfloat16;
- * arithmetic and accumulation are float32 (float16 GEMM and convolution widen, multiply and
- * accumulate in float32 and round once: a tensor core's arithmetic). Not promised bit for bit
- * between backends; on one machine, with one number of threads, the same call gives the same bits.
+ * Operators that training needs beside the four families. dtype arguments are float32, float16 or
+ * bfloat16; arithmetic and accumulation are float32 (float16 GEMM and convolution widen, multiply
+ * and accumulate in float32 and round once, as tensor cores do). Backends need not give the same
+ * bits; on one machine, with one number of threads, the same call gives the same bits.
  */
 
 /* C = alpha * op(A) op(B) + beta * C [+ bias]: row-major, op(A) [m, k], op(B) [k, n], C [m, n];
@@ -798,7 +801,7 @@ typedef struct namp_gemm_args {
   int64_t batch; /* 1 or more; 0 counts as 1 */
   const void* a;
   int64_t lda;      /* elements from one stored row to the next */
-  int64_t stride_a; /* elements from one product's A to the next's; 0: all share it */
+  int64_t stride_a; /* elements from one product's A to the next; 0: all share one A */
   const void* b;
   int64_t ldb;
   int64_t stride_b;
@@ -807,20 +810,20 @@ typedef struct namp_gemm_args {
   int64_t stride_c;
   const void* bias; /* [n], or null */
   int32_t bias_dtype;
-  float alpha;          /* 0 is 0, not "unset" */
+  float alpha;          /* 0 means 0, not "unset" */
   float beta;           /* with 0, C is not read */
   int32_t activation;   /* namp_activation applied after the bias; NAMP_ACTIVATION_NONE for none */
-  void* pre_activation; /* [m, n] in c_dtype, ldc and stride_c: receives what the activation was
-                           applied to; or null */
+  void* pre_activation; /* [m, n] in c_dtype, ldc and stride_c: receives the activation's input; or
+                           null */
 } namp_gemm_args;
 
 /* See namp_gemm_args. */
 NAMP_API int32_t namp_gemm(namp_device* device, const namp_gemm_args* args, namp_stream stream);
 
 /* 2-D convolution (cross-correlation, as PyTorch), NCHW, weight [out_channels, in_channels /
-   groups, kernel_h, kernel_w]. Used by all three directions; each reads and writes the pointers
-   that its comment names. All tensors have one dtype, except that weight_gradient and bias_gradient
-   may be float32. */
+   groups, kernel_h, kernel_w]. All three directions use this struct; the comment of each names the
+   pointers that it reads and writes. All tensors have one dtype, except that weight_gradient and
+   bias_gradient may be float32. */
 typedef struct namp_conv2d_args {
   uint32_t struct_size;
   int32_t dtype;
@@ -868,7 +871,7 @@ typedef struct namp_pool2d_args {
   const void* input; /* [planes, in_h, in_w] */
   void* output;      /* [planes, out_h, out_w], out = (in + 2 pad - kernel) / stride + 1 */
   uint8_t* indices;  /* max: [planes, out_h, out_w], position of the maximum in its window,
-                        row-major; NaN wins; the first of equals */
+                        row-major; a NaN counts as the largest; the first of equals */
   const void* output_gradient; /* as output */
   void* input_gradient;        /* as input; overwritten */
 } namp_pool2d_args;
@@ -889,7 +892,7 @@ typedef struct namp_activation_args {
   int32_t reserved;
   int64_t count;
   const void* input; /* forward; backward of the GELUs */
-  void* output;      /* forward (may be input); read by the backward of ReLU */
+  void* output;      /* forward (may be input); the backward of ReLU reads it */
   const void* output_gradient;
   void* input_gradient; /* may be output_gradient */
 } namp_activation_args;
@@ -898,18 +901,18 @@ typedef struct namp_activation_args {
 NAMP_API int32_t namp_activation_forward(namp_device* device, const namp_activation_args* args,
                                          namp_stream stream);
 
-/* input_gradient = output_gradient * f'(input); ReLU looks at output > 0 instead. */
+/* input_gradient = output_gradient * f'(input); ReLU uses output > 0 instead. */
 NAMP_API int32_t namp_activation_backward(namp_device* device, const namp_activation_args* args,
                                           namp_stream stream);
 
 /* Layer norm over rows (biased variance, as PyTorch); gamma and beta are float32:
      normal = (input - mean) * inverse_deviation; output = normal * gamma + beta.
-   Backward needs normal. It computes it from input and mean; or, where normalized is given, forward
-   rounds it to output_dtype and keeps it there, and backward reads it and neither input nor mean:
-   of a float32 input with a half output that is half the memory. The gradients of input and gamma
-   then have that rounding in them, a relative 2^-11 of each element of normal in float16 and 2^-8
-   in bfloat16, which is also that of output_gradient. No element is beyond sqrt(width), so that
-   float16 does not overflow. */
+   Backward needs normal. It computes it from input and mean. But if normalized is given, forward
+   rounds normal to output_dtype and keeps it there, and backward reads it instead of input and
+   mean: for a float32 input with a half-precision output that is half the memory. The gradients of
+   input and gamma then have that rounding, a relative 2^-11 of each element of normal in float16
+   and 2^-8 in bfloat16, which is also that of output_gradient. No element is beyond sqrt(width), so
+   that float16 does not overflow. */
 typedef struct namp_layer_norm_args {
   uint32_t struct_size;
   int32_t input_dtype;
@@ -937,7 +940,7 @@ NAMP_API int32_t namp_layer_norm_backward(namp_device* device, const namp_layer_
 
 /* Root mean square norm over the last dimension (Zhang and Sennrich 2019): y = x / sqrt(mean(x^2) +
  * epsilon) * gamma. Arithmetic in float32. Backward reads input, gamma, inverse_rms and
- * output_gradient; input_gradient may be output_gradient where the dtypes agree. */
+ * output_gradient; input_gradient may be output_gradient if the dtypes agree. */
 typedef struct namp_rms_norm_args {
   uint32_t struct_size;
   int32_t input_dtype;
@@ -965,12 +968,12 @@ NAMP_API int32_t namp_rms_norm_backward(namp_device* device, const namp_rms_norm
 typedef struct namp_batch_norm_args {
   uint32_t struct_size;
   int32_t dtype;    /* of input, output and their gradients */
-  int32_t training; /* 1: statistics of this batch, running ones are updated; 0: running statistics
-                       are used */
+  int32_t training; /* 1: uses the statistics of this batch, and updates the running ones; 0: uses
+                       the running statistics */
   float epsilon;
-  float momentum; /* running = (1 - momentum) * running + momentum * new, variance unbiased, as
-                     PyTorch; but a channel whose mean or variance is not finite in this batch keeps
-                     its running ones */
+  float momentum; /* running = (1 - momentum) * running + momentum * new, variance unbiased, as in
+                     PyTorch; but a channel whose mean or variance in this batch is not finite keeps
+                     its running statistics */
   int32_t reserved;
   int64_t batch, channels, inner;
   const void* input;
@@ -1010,15 +1013,15 @@ NAMP_API int32_t namp_softmax_forward(namp_device* device, const namp_softmax_ar
 NAMP_API int32_t namp_softmax_backward(namp_device* device, const namp_softmax_args* args,
                                        namp_stream stream);
 
-/* Scaled dot-product attention without materialising the scores for backward. Element (b, h, t, d)
-   of query, key and value lies at b * batch_stride + h * head_stride + t * time_stride + d (a
-   packed [batch, time, 3, heads, head_dim] projection needs no permute); gradients use the same
-   strides. output and its gradient have output_* strides. */
+/* Scaled dot-product attention. The scores are not stored for backward. Element (b, h, t, d) of
+   query, key and value lies at b * batch_stride + h * head_stride + t * time_stride + d (a packed
+   [batch, time, 3, heads, head_dim] projection needs no permute); gradients use the same strides.
+   output and its gradient have output_* strides. */
 typedef struct namp_attention_args {
   uint32_t struct_size;
   int32_t dtype;
   int32_t causal;
-  float scale; /* of the scores; 1 / sqrt(head_dim) as a rule */
+  float scale; /* of the scores; usually 1 / sqrt(head_dim) */
   int64_t batch, heads, time, head_dim;
   const void* query;
   const void* key;
@@ -1040,8 +1043,8 @@ NAMP_API int32_t namp_attention_forward(namp_device* device, const namp_attentio
 NAMP_API int32_t namp_attention_backward(namp_device* device, const namp_attention_args* args,
                                          namp_stream stream);
 
-/* Rows of a table by index. An index outside [0, vocabulary) makes its output row NaN, and its
- * gradient row is dropped. */
+/* Looks up rows of a table by index. An index outside [0, vocabulary) makes its output row NaN, and
+ * its gradient row is ignored. */
 typedef struct namp_embedding_args {
   uint32_t struct_size;
   int32_t weight_dtype;
@@ -1052,10 +1055,11 @@ typedef struct namp_embedding_args {
   const void* weight;          /* [vocabulary, width] */
   void* output;                /* [count, width] */
   const void* output_gradient; /* [count, width] in output_dtype */
-  float* weight_gradient; /* [vocabulary, width] float32; overwritten, or added to with accumulate;
-                             summed in order of count */
+  float* weight_gradient; /* [vocabulary, width] float32; overwritten, or with accumulate added to;
+                             summed in the order of the indices */
   int64_t accumulate;
-  namp_index_fact* bad_index; /* on the device, told by forward of an index out of range; or null */
+  namp_index_fact* bad_index; /* on the device; receives an index out of range from forward; or
+                                 null */
 } namp_embedding_args;
 
 NAMP_API int32_t namp_embedding_forward(namp_device* device, const namp_embedding_args* args,
@@ -1063,9 +1067,9 @@ NAMP_API int32_t namp_embedding_forward(namp_device* device, const namp_embeddin
 NAMP_API int32_t namp_embedding_backward(namp_device* device, const namp_embedding_args* args,
                                          namp_stream stream);
 
-/* Inverted dropout: output = input * keep / (1 - probability), keep drawn by Philox4x32-10 from
-   (seed, offset + index) as in namp_cast_options. The backward pass is the same call over
-   gradients: the mask is drawn again, not stored. probability in [0, 1). */
+/* Inverted dropout: output = input * keep / (1 - probability), with keep drawn by Philox4x32-10
+   from (seed, offset + index) as in namp_cast_options. The backward pass is the same call over
+   gradients: the mask is not stored, but drawn again. probability in [0, 1). */
 NAMP_API int32_t namp_dropout(namp_device* device, void* output, const void* input, int32_t dtype,
                               int64_t count, float probability, uint64_t seed, uint64_t offset,
                               namp_stream stream);
@@ -1110,8 +1114,8 @@ NAMP_API int32_t namp_permute(namp_device* device, void* out, const void* in, in
                               int32_t rank, const int64_t* shape, const int32_t* perm,
                               namp_stream stream);
 
-/* out[r] = index of the largest element of row r (the first of equals; a NaN wins). out is int32 on
- * the device. */
+/* out[r] = index of the largest element of row r (the first of equals; a NaN counts as the
+ * largest). out is int32 on the device. */
 NAMP_API int32_t namp_argmax(namp_device* device, int32_t* out, const void* in, int32_t dtype,
                              int64_t rows, int64_t width, namp_stream stream);
 

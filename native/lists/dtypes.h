@@ -1,12 +1,12 @@
-// The dtypes. A line here is what the sizes, names, checks, codecs and loops of both backends
-// follow from; nothing else tells dtypes apart by name.
+// The dtypes. The sizes, names, checks, codecs and loops of both backends follow from a line here;
+// nothing else tells dtypes apart by name.
 //
 // X(dtype, Element, Word, exponent bits, fraction bits, largest finite value,
 //   has infinity, saturates infinity, may have a scale)
 //
-// Element is the type in a kernel, a Word as it lies in memory. A format without infinity has one
-// NaN, all ones, and finite values beside it in the highest exponent. A saturating cast makes the
-// largest finite value of infinity, too, where the format's specification says so.
+// Element is the type in a kernel, Word the type in memory. A format without infinity has one NaN,
+// all ones, and finite values beside it in the highest exponent. A saturating cast turns infinity,
+// too, into the largest finite value if the format's specification says so.
 #pragma once
 
 #define NAMP_FOR_EACH_FLOAT(X)                                                 \
@@ -14,7 +14,7 @@
   X(NAMP_FLOAT16, Float16, uint16_t, 5, 10, 65504.0f, true, false, false)      \
   X(NAMP_BFLOAT16, BFloat16, uint16_t, 8, 7, 0x1.fep127f, true, false, false)
 
-// What a cast stores as well, and no operator computes with.
+// Formats that a cast stores too, and that no operator computes with.
 #define NAMP_FOR_EACH_STORED_FLOAT(X)                                       \
   NAMP_FOR_EACH_FLOAT(X)                                                    \
   X(NAMP_FLOAT8_E4M3, Float8E4M3, uint8_t, 4, 3, 448.0f, false, true, true) \

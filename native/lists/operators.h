@@ -1,6 +1,6 @@
 // The operators that take one struct of arguments: NAMP_FOR_EACH_OPERATOR(X) is X(name, Args) for
-// each. The virtual of Backend, its stub, the declarations of both backends and the struct's size
-// follow from a line here; an operator's own code is in the files of its name.
+// each. The virtual function of Backend, its stub, the declarations of both backends and the
+// struct's size follow from a line here. An operator's own code is in the files of its name.
 #pragma once
 
 #define NAMP_FOR_EACH_OPERATOR(X)              \

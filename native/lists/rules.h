@@ -12,7 +12,7 @@
 
 namespace namp {
 
-// Calls body(Rule{}) for the rule of a value; false where there is none.
+// Calls body(Rule{}) for the rule of a value. Returns false if there is none.
 template <class Body>
 bool with_rule(int32_t value, Body&& body) {
   switch (value) {

@@ -65,7 +65,7 @@ NAMP_FORMULA void step(F& parameter, F* state, F g, const Adam::Constants& c) {
   exp_avg_sq = multiply_add(g * c.one_minus_beta2, g, exp_avg_sq * c.beta2);
   F v = exp_avg_sq;
   if constexpr (kStates == 3) {
-    // NaN wins, as in torch.maximum.
+    // A NaN counts as the largest, as in torch.maximum.
     state[2] = select(v > state[2] || !(v == v), v, state[2]);
     v = state[2];
   }

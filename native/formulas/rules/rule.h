@@ -19,7 +19,7 @@
 
 namespace namp {
 
-// base^exponent by repeated squaring: the same bits wherever it runs, which pow does not promise.
+// base^exponent by repeated squaring: the same bits everywhere, which pow does not promise.
 NAMP_FORMULA double power(double base, int64_t exponent) {
   double result = 1.0;
   for (; exponent > 0; exponent >>= 1) {
@@ -29,17 +29,17 @@ NAMP_FORMULA double power(double base, int64_t exponent) {
   return result;
 }
 
-// The count after one more step.
+// The count plus one step.
 NAMP_FORMULA int64_t next_step(int64_t step) { return step < INT64_MAX ? step + 1 : step; }
 
-// The row of hyperparameters that a step takes where there are several.
+// The row of hyperparameters that a step takes if there are several.
 NAMP_FORMULA int64_t group_row(int64_t step, int64_t first_step, int32_t row_count) {
   if (row_count <= 1 || step <= first_step) return 0;
   const int64_t row = step - first_step;
   return row < row_count ? row : row_count - 1;
 }
 
-// torch.nn.utils.clip_grad_norm_'s.
+// The coefficient of torch.nn.utils.clip_grad_norm_.
 NAMP_FORMULA float clip_coefficient(float max_norm, float gradient_norm) {
   if (!(max_norm > 0.0f)) return 1.0f;
   const double coefficient =
@@ -47,10 +47,10 @@ NAMP_FORMULA float clip_coefficient(float max_norm, float gradient_norm) {
   return coefficient < 1.0 ? static_cast<float>(coefficient) : 1.0f;
 }
 
-// What a step of an optimizer begins with, the same for all its tensors.
+// The values at the start of an optimizer's step, the same for all its tensors.
 struct StepStart {
   int64_t step;         // the optimizer's count after it
-  float inverse_scale;  // 1 where the gradients are not scaled
+  float inverse_scale;  // 1 if the gradients are not scaled
   float clip;           // the clip coefficient
 };
 
@@ -62,10 +62,10 @@ NAMP_FORMULA StepStart step_start(const namp_optimizer_state& state,
           clip_coefficient(max_norm, state.gradient_norm)};
 }
 
-// What is done to an element before its rule's step. Factors that do not apply are 1, which changes
-// nothing.
+// The operations on an element before its rule's step. Factors that do not apply are 1, which
+// changes nothing.
 struct UpdatePreamble {
-  float inverse_scale;     // 1 where the gradients are not scaled
+  float inverse_scale;     // 1 if the gradients are not scaled
   float clip_coefficient;  // 1 without clipping
   float sign;              // -1 to maximize
   float decay;             // decoupled: 1 - lr * wd; else 1
@@ -73,8 +73,8 @@ struct UpdatePreamble {
   bool coupled;            // L2: decay is added to the gradient
 };
 
-// What is the same for all elements of a tensor in a step, and for all tensors of its group that
-// were updated as often.
+// Constants of a step for all elements of a tensor, and for all tensors of its group with the same
+// number of updates.
 template <class Rule>
 struct UpdateConstants {
   UpdatePreamble preamble;

@@ -1,4 +1,4 @@
-// SGD with momentum, dampening and Nesterov's look ahead, in PyTorch's order of operations
+// SGD with momentum, dampening and Nesterov momentum, in PyTorch's order of operations
 // (torch/optim/sgd.py, _single_tensor_sgd; Sutskever et al. 2013).
 #ifndef NAMP_FORMULAS_RULES_SGD_CONSTANTS
 #define NAMP_FORMULAS_RULES_SGD_CONSTANTS
@@ -10,7 +10,7 @@ namespace namp {
 struct Sgd {
   struct Constants {
     float momentum;
-    float one_minus_dampening;  // 1 in the first step, in which the buffer becomes the gradient
+    float one_minus_dampening;  // 1 in the first step, which sets the buffer to the gradient
     float minus_learning_rate;
     bool nesterov;
   };

@@ -1,4 +1,4 @@
-// One element's update by any rule, from its gradient as it lies in memory.
+// One element's update by any rule, from its gradient in memory.
 #if defined(NAMP_FORMULAS_RULES_UPDATE_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_FORMULAS_RULES_UPDATE_H
 #undef NAMP_FORMULAS_RULES_UPDATE_H
@@ -15,8 +15,8 @@ template <int kStates, class Rule, class F>
 NAMP_FORMULA void update(F& parameter, F* state, F g, const UpdateConstants<Rule>& c) {
   g = g * c.preamble.inverse_scale * c.preamble.clip_coefficient * c.preamble.sign;
   parameter = parameter * c.preamble.decay;
-  // Fused where PyTorch's vectorised kernels are: where two terms cancel, a rounded product would
-  // be most of what is left.
+  // Fused where PyTorch's vectorized kernels are: if two terms cancel, the rounding error of a
+  // product would be most of the result.
   if (c.preamble.coupled) g = multiply_add(parameter, F(c.preamble.weight_decay), g);
   step<kStates>(parameter, state, g, c.rule);
 }

@@ -30,7 +30,7 @@ internal static class NativeConstants
     public const int VersionPatch = 0;
 }
 
-/// <summary>What a call came to. Everything but NAMP_OK leaves the world as it was before the call.</summary>
+/// <summary>The result of a call. A call with any result but NAMP_OK has changed nothing.</summary>
 internal enum NampStatus
 {
     /// <summary>NAMP_OK</summary>
@@ -41,7 +41,7 @@ internal enum NampStatus
     ErrorMisaligned = 2,
     /// <summary>the device cannot give that much</summary>
     ErrorOutOfMemory = 3,
-    /// <summary>valid, but this backend does not do it</summary>
+    /// <summary>valid, but not supported by this backend</summary>
     ErrorUnsupported = 4,
     /// <summary>no such device or backend on this machine</summary>
     ErrorUnavailable = 5,
@@ -51,7 +51,7 @@ internal enum NampStatus
     ErrorInternal = 7,
 }
 
-/// <summary>Element types. Zero is none, so that a forgotten dtype is found.</summary>
+/// <summary>Element types. Zero is not a type, so that a forgotten dtype is an error.</summary>
 internal enum NampDtype
 {
     /// <summary>NAMP_DTYPE_NONE</summary>
@@ -82,7 +82,7 @@ internal enum NampDeviceKind
     Cuda = 2,
 }
 
-/// <summary>What a piece of device memory is for. The statistics are kept by kind.</summary>
+/// <summary>The purpose of a piece of device memory. Statistics are kept by kind.</summary>
 internal enum NampMemoryKind
 {
     /// <summary>NAMP_MEMORY_OTHER</summary>
@@ -95,7 +95,7 @@ internal enum NampMemoryKind
     OptimizerState = 3,
     /// <summary>NAMP_MEMORY_GRADIENTS</summary>
     Gradients = 4,
-    /// <summary>outputs of operators, and what they save for backward</summary>
+    /// <summary>outputs of operators, and tensors saved for backward</summary>
     Activations = 5,
     /// <summary>scratch of operators, reusable after each</summary>
     Workspace = 6,
@@ -103,7 +103,7 @@ internal enum NampMemoryKind
     KindCount = 7,
 }
 
-/// <summary>Which way a copy goes. On the CPU all are the same.</summary>
+/// <summary>The direction of a copy. On the CPU all are the same.</summary>
 internal enum NampCopyDirection
 {
     /// <summary>NAMP_COPY_HOST_TO_DEVICE</summary>
@@ -118,9 +118,9 @@ internal enum NampCopyDirection
 /// families.</summary>
 internal enum NampSimd
 {
-    /// <summary>the best that this machine has</summary>
+    /// <summary>the best of this machine</summary>
     Best = 0,
-    /// <summary>what every CPU of the architecture has (SSE2 on x86-64, NEON on arm64)</summary>
+    /// <summary>the instructions of every CPU of the architecture (SSE2 on x86-64, NEON on arm64)</summary>
     Baseline = 1,
     /// <summary>NAMP_SIMD_AVX2</summary>
     Avx2 = 2,
@@ -133,7 +133,7 @@ internal enum NampRounding
 {
     /// <summary>NAMP_ROUND_NEAREST_EVEN</summary>
     NearestEven = 0,
-    /// <summary>up with the probability of the discarded fraction; Philox4x32-10, counted by element</summary>
+    /// <summary>rounds up with the probability of the discarded fraction; Philox4x32-10, counted by element</summary>
     Stochastic = 1,
 }
 
@@ -143,11 +143,11 @@ internal enum NampCastFlags
     /// <summary>NAMP_CAST_DEFAULT</summary>
     Default = 0,
     /// <summary>finite values beyond the largest finite one become that value, not infinity (or NaN, in E4M3);
-    /// in 8 bits infinity does, too, as the OCP specification has it</summary>
+    /// in the 8-bit formats infinity becomes it, too, as in the OCP specification</summary>
     Saturate = 1,
 }
 
-/// <summary>What namp_table_touch does with a column.</summary>
+/// <summary>How namp_table_touch accesses a column.</summary>
 internal enum NampAccess
 {
     /// <summary>NAMP_ACCESS_NONE</summary>
@@ -182,7 +182,7 @@ internal enum NampPooling
     Average = 2,
 }
 
-/// <summary>What a namp_index_fact speaks of.</summary>
+/// <summary>The kind of a namp_index_fact.</summary>
 internal enum NampIndexKind
 {
     /// <summary>of namp_cross_entropy</summary>
@@ -202,18 +202,18 @@ internal enum NampRule
     Lion = 3,
 }
 
-/// <summary>A label or index that is not in its range, as a kernel met it: on the device, for nothing waits
-/// there. All zeros is a valid start.</summary>
+/// <summary>A label or index out of range that a kernel met. It lies on the device, so that nothing waits for
+/// it. All zeros is a valid start.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampIndexFact
 {
-    /// <summary>calls that met one so far</summary>
+    /// <summary>calls so far that met one</summary>
     public long Count;
     /// <summary>of the last such call: the first such element of its labels or indices</summary>
     public long Position;
-    /// <summary>which it is</summary>
+    /// <summary>the label or index</summary>
     public long Value;
-    /// <summary>it should have been 0 or more, and less than this</summary>
+    /// <summary>a valid value is 0 or more, and less than this</summary>
     public long Range;
     /// <summary>namp_index_kind</summary>
     public int Kind;
@@ -237,7 +237,7 @@ internal unsafe struct NampProfileEntry
     public byte* Function;
     /// <summary>1 or more, failed ones included</summary>
     public long Calls;
-    /// <summary>of all its calls together, over all threads</summary>
+    /// <summary>total of all its calls, over all threads</summary>
     public long Nanoseconds;
 }
 
@@ -294,22 +294,22 @@ internal unsafe struct NampMemoryStatistics
     public static NampMemoryStatistics Create() => new() { StructSize = (uint)sizeof(NampMemoryStatistics) };
 }
 
-/// <summary>One cell of a table. A null pointer means that this tensor has none in this column (where a
+/// <summary>One cell of a table. A null pointer means that the tensor has no data in this column (if the
 /// function allows it).</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampCell
 {
     public void* Data;
-    /// <summary>device pointer to the one float32 that every code of this tensor is multiplied by to give its
-    /// value; null for 1. Only for a dtype that may have one</summary>
+    /// <summary>device pointer to the scale of this tensor, one float32 that multiplies the value of every
+    /// code; null for 1. Only for a dtype that may have a scale</summary>
     public float* Scale;
     /// <summary>namp_dtype</summary>
     public int Dtype;
     public int Reserved;
 }
 
-/// <summary>What to register. Everything is copied; the tensors' memory is not, and must outlive the table's
-/// use.</summary>
+/// <summary>The tensors to register. The description is copied; the tensors' memory is not, and must outlive
+/// the table's use.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampTableDescription
 {
@@ -330,14 +330,14 @@ internal unsafe struct NampTableDescription
     public static NampTableDescription Create() => new() { StructSize = (uint)sizeof(NampTableDescription) };
 }
 
-/// <summary>What one read of a tensor's gradient showed, as still scaled. Kept in the table, on the device,
-/// one a tensor.</summary>
+/// <summary>The findings of a check of one tensor's gradient, which is still scaled. The table keeps one for
+/// each tensor, on the device.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampOverflowFacts
 {
     /// <summary>elements that are infinite or NaN</summary>
     public long NonFiniteCount;
-    /// <summary>index of the first of them, or -1</summary>
+    /// <summary>index of the first such element, or -1</summary>
     public long FirstNonFiniteIndex;
     /// <summary>of the finite elements; 0 if there are none</summary>
     public float LargestMagnitude;
@@ -348,7 +348,7 @@ internal unsafe struct NampOverflowFacts
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampScalerState
 {
-    /// <summary>what the loss is multiplied by</summary>
+    /// <summary>the factor of the loss</summary>
     public float Scale;
     /// <summary>(float)(1 / (double)scale), as PyTorch computes it</summary>
     public float InverseScale;
@@ -359,21 +359,21 @@ internal unsafe struct NampScalerState
     public int HysteresisLeft;
     /// <summary>updates so far</summary>
     public long Steps;
-    /// <summary>of them, updates that saw an overflow</summary>
+    /// <summary>number of them that saw an overflow</summary>
     public long SkippedSteps;
     /// <summary>overflows since the last good update</summary>
     public int ConsecutiveSkips;
     /// <summary>1 if the last update saw an overflow, else 0</summary>
     public int FoundInf;
-    /// <summary>overflows that found the scale at its minimum with no tolerance left:
-    /// where nothing can back off any more</summary>
+    /// <summary>overflows with the scale at its minimum and no tolerance left: the scale
+    /// cannot back off any more</summary>
     public long StuckSteps;
     /// <summary>count of the namp_index_fact at the last update</summary>
     public long BadIndices;
 }
 
-/// <summary>How the scale moves (namp_scaler_update). Zero-initialised it is no valid setting; presets are
-/// the managed layer's.</summary>
+/// <summary>How the scale changes (namp_scaler_update). All zeros is not a valid setting. The managed layer
+/// has presets.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampScalerOptions
 {
@@ -381,40 +381,41 @@ internal unsafe struct NampScalerOptions
     /// <summary>good steps before the scale grows; 1 or more. Grows when tracker + 1
     /// &gt;= interval</summary>
     public int GrowthInterval;
-    /// <summary>above 1; or exactly 1 for never</summary>
+    /// <summary>above 1; or exactly 1 to never grow</summary>
     public double GrowthFactor;
     /// <summary>in (0, 1]; 1 for a static scale, which still skips</summary>
     public double BackoffFactor;
-    /// <summary>the scale never backs off below it; 0 for none (PyTorch)</summary>
+    /// <summary>the scale never backs off below it; 0 for no floor (PyTorch)</summary>
     public float MinimumScale;
     /// <summary>the scale never grows above it; +infinity or FLT_MAX for none. Never grows
     /// to infinity</summary>
     public float MaximumScale;
     /// <summary>overflows before a backoff; 1 for every overflow</summary>
     public int Hysteresis;
-    /// <summary>0: refilled only when the scale grows (Megatron, DeepSpeed); 1: by
+    /// <summary>0: restored only when the scale grows (Megatron, DeepSpeed); 1: by
     /// every good step (Apex)</summary>
     public int HysteresisRefill;
-    /// <summary>good steps more than the interval that the first growth after an overflow
+    /// <summary>good steps beyond the interval that the first growth after an overflow
     /// needs; 0 or more (DeepSpeed from 0.17.1 on: 1)</summary>
     public int GrowthDelay;
     public int Reserved;
-    /// <summary>on the device, or null: what the losses and embeddings of the
-    /// step tell; see namp_scaler_update</summary>
+    /// <summary>on the device, or null: the fact that the losses and
+    /// embeddings of the step write; see namp_scaler_update</summary>
     public NampIndexFact* BadIndex;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampScalerOptions Create() => new() { StructSize = (uint)sizeof(NampScalerOptions) };
 }
 
-/// <summary>An optimizer's state, on the device: what a step found and counts. All zeros is a valid start.</summary>
+/// <summary>An optimizer's state, on the device: the findings of a step, and counts. All zeros is a valid
+/// start.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampOptimizerState
 {
-    /// <summary>steps applied; a skipped one does not count. Each tensor's own count, of which
-    /// its bias corrections are computed, is namp_optimizer_args' steps</summary>
+    /// <summary>steps applied; a skipped one does not count. Each tensor's own count, from which
+    /// its bias corrections are computed, is in namp_optimizer_args' steps</summary>
     public long Step;
-    /// <summary>not 0: the gradients are not to be applied</summary>
+    /// <summary>not 0: the gradients must not be applied</summary>
     public int FoundInf;
     /// <summary>1: the gradients in memory are already unscaled (namp_unscale_check wrote
     /// them)</summary>
@@ -422,10 +423,10 @@ internal unsafe struct NampOptimizerState
     /// <summary>global L2 norm of the unscaled gradients, before clipping; NaN or infinite
     /// on overflow</summary>
     public float GradientNorm;
-    /// <summary>what the last namp_optimizer_step multiplied gradients by; 1 without
+    /// <summary>factor of the gradients in the last namp_optimizer_step; 1 without
     /// clipping</summary>
     public float ClipCoefficient;
-    /// <summary>elements, over all tensors</summary>
+    /// <summary>non-finite elements, over all tensors</summary>
     public long NonFiniteCount;
     /// <summary>index in the table of the first tensor with a non-finite
     /// element; -1 if none</summary>
@@ -442,22 +443,21 @@ internal unsafe struct NampCastOptions
     /// <summary>namp_cast_flags</summary>
     public int Flags;
     public int Reserved;
-    /// <summary>device pointer to a factor applied in float32 before narrowing, or null for none</summary>
+    /// <summary>device pointer to a factor, applied in float32 before narrowing; or null for none</summary>
     public float* Scale;
     /// <summary>stochastic rounding: key of the generator</summary>
     public ulong Seed;
-    /// <summary>stochastic rounding: added to the element's index; advance it by the number of
-    /// elements cast so far</summary>
+    /// <summary>stochastic rounding: offset added to the element's index; advance it by the
+    /// number of elements cast so far</summary>
     public ulong Offset;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampCastOptions Create() => new() { StructSize = (uint)sizeof(NampCastOptions) };
 }
 
-/// <summary>Softmax cross-entropy over rows of logits, in float32 whatever the dtype.
-/// Forward and backward in one pass over the logits: the gradient is (softmax - onehot) * weight,
-/// rounded once, where weight = upstream * scale / number of counted rows (mean) or upstream * scale
-/// (sum).</summary>
+/// <summary>Softmax cross-entropy over rows of logits, in float32 for every dtype. Forward and backward in
+/// one pass over the logits: the gradient is (softmax - onehot) * weight, rounded once, where weight
+/// = upstream * scale / number of counted rows (mean) or upstream * scale (sum).</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampCrossEntropyArgs
 {
@@ -471,14 +471,14 @@ internal unsafe struct NampCrossEntropyArgs
     public long Rows;
     /// <summary>1 or more</summary>
     public long Classes;
-    /// <summary>rows with this label count for nothing; PyTorch's default is -100</summary>
+    /// <summary>rows with this label are ignored; PyTorch's default is -100</summary>
     public int IgnoreIndex;
     /// <summary>1: mean over counted rows; 0: sum</summary>
     public int Mean;
-    /// <summary>device float, the loss in float32, not scaled; may be null. NaN if mean and no row
-    /// counts</summary>
+    /// <summary>device float that receives the unscaled loss; may be null. NaN if mean and every
+    /// row is ignored</summary>
     public float* Loss;
-    /// <summary>[rows, classes], or null for the loss alone</summary>
+    /// <summary>[rows, classes], or null to compute only the loss</summary>
     public void* Gradient;
     public int GradientDtype;
     public int Reserved;
@@ -486,7 +486,7 @@ internal unsafe struct NampCrossEntropyArgs
     public float* Scale;
     /// <summary>device pointer to the gradient of the loss, or null for 1</summary>
     public float* Upstream;
-    /// <summary>on the device, told of a label out of range; or null</summary>
+    /// <summary>on the device; receives a label out of range; or null</summary>
     public NampIndexFact* BadLabel;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
@@ -508,7 +508,8 @@ internal unsafe struct NampMseArgs
     /// <summary>1: mean; 0: sum</summary>
     public int Mean;
     public long Count;
-    /// <summary>device float, not scaled; may be null. NaN for the mean of none</summary>
+    /// <summary>device float that receives the unscaled loss; may be null. NaN for the mean of
+    /// no elements</summary>
     public float* Loss;
     /// <summary>[count], or null</summary>
     public void* Gradient;
@@ -522,7 +523,7 @@ internal unsafe struct NampMseArgs
     public static NampMseArgs Create() => new() { StructSize = (uint)sizeof(NampMseArgs) };
 }
 
-/// <summary>Which column of the table holds what. A column that is not used is -1.</summary>
+/// <summary>The table's columns by meaning. A column that is not used is -1.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampOptimizerColumns
 {
@@ -531,14 +532,14 @@ internal unsafe struct NampOptimizerColumns
     /// <summary>float32, float16 or bfloat16, required; a null cell leaves the tensor out of
     /// the step</summary>
     public int Gradient;
-    /// <summary>float32, as many as the rule has, in its order; all
+    /// <summary>float32, the rule's columns of state in its order; all
     /// zeros is a valid start</summary>
     public fixed int State[3];
     /// <summary>float16 or bfloat16 (float32 too), or -1; null cells are left out</summary>
     public int ComputeCopy;
 }
 
-/// <summary>Hyperparameters of one parameter group. Those that a rule does not have are 0.</summary>
+/// <summary>Hyperparameters of one parameter group. Those that the rule does not have are 0.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampOptimizerGroup
 {
@@ -550,9 +551,9 @@ internal unsafe struct NampOptimizerGroup
     /// <summary>1: p -= lr * wd * p before the update (AdamW); 0: g += wd * p (L2)</summary>
     public int Decoupled;
     public int Amsgrad;
-    /// <summary>1: goes up the gradient</summary>
+    /// <summary>1: maximizes the loss</summary>
     public int Maximize;
-    /// <summary>1: a step looks ahead along the momentum buffer</summary>
+    /// <summary>1: Nesterov momentum</summary>
     public int Nesterov;
     public double Momentum;
     public double Dampening;
@@ -575,23 +576,23 @@ internal unsafe struct NampOptimizerArgs
     /// <summary>clip to this global norm; 0 for no clipping. Needs namp_unscale_check's
     /// gradient_norm</summary>
     public float MaxNorm;
-    /// <summary>1, but for all tables of a step before the last</summary>
+    /// <summary>1; but 0 for every table of a step before the last</summary>
     public int AdvanceStep;
     /// <summary>stochastic rounding, as in namp_cast_table; state-&gt;step + 1 is the upper half of
     /// the counter</summary>
     public ulong Seed;
     /// <summary>1: begins with namp_unscale_check(table, columns.gradient, -1, scaler,
     /// state, 1, stream), so that a step over one table is one call; 0: state
-    /// holds what that found, or is not to hold the step back</summary>
+    /// holds the findings of an earlier check, or zeros to step unchecked</summary>
     public int CheckGradients;
     public int Reserved;
-    /// <summary>device array [tensor_count]: how often each tensor was updated, 0 at first. The
+    /// <summary>device array [tensor_count]: number of updates of each tensor, 0 at first. The
     /// step adds 1 for each tensor that has a gradient, if it is applied</summary>
     public long* Steps;
-    /// <summary>Hyperparameters that depend on how many steps were applied, such as a learning rate's schedule:
-    /// only the device knows that number while the host does not wait. groups is then [row_count,
-    /// group_count], and the step takes row state-&gt;step - first_step, or the first or last where that
-    /// is outside. 0 rows are 1.</summary>
+    /// <summary>Hyperparameters that depend on the number of applied steps, such as a learning-rate schedule.
+    /// Only the device knows that number while the host does not wait. groups is then [row_count,
+    /// group_count], and the step takes row state-&gt;step - first_step, or the first or last row if that
+    /// is out of range. 0 rows count as 1.</summary>
     public long FirstStep;
     public int RowCount;
     public int ReservedRows;
@@ -623,7 +624,7 @@ internal unsafe struct NampGemmArgs
     public void* A;
     /// <summary>elements from one stored row to the next</summary>
     public long Lda;
-    /// <summary>elements from one product's A to the next's; 0: all share it</summary>
+    /// <summary>elements from one product's A to the next; 0: all share one A</summary>
     public long StrideA;
     public void* B;
     public long Ldb;
@@ -634,14 +635,14 @@ internal unsafe struct NampGemmArgs
     /// <summary>[n], or null</summary>
     public void* Bias;
     public int BiasDtype;
-    /// <summary>0 is 0, not "unset"</summary>
+    /// <summary>0 means 0, not "unset"</summary>
     public float Alpha;
     /// <summary>with 0, C is not read</summary>
     public float Beta;
     /// <summary>namp_activation applied after the bias; NAMP_ACTIVATION_NONE for none</summary>
     public int Activation;
-    /// <summary>[m, n] in c_dtype, ldc and stride_c: receives what the activation was
-    /// applied to; or null</summary>
+    /// <summary>[m, n] in c_dtype, ldc and stride_c: receives the activation's input; or
+    /// null</summary>
     public void* PreActivation;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
@@ -649,9 +650,9 @@ internal unsafe struct NampGemmArgs
 }
 
 /// <summary>2-D convolution (cross-correlation, as PyTorch), NCHW, weight [out_channels, in_channels /
-/// groups, kernel_h, kernel_w]. Used by all three directions; each reads and writes the pointers
-/// that its comment names. All tensors have one dtype, except that weight_gradient and bias_gradient
-/// may be float32.</summary>
+/// groups, kernel_h, kernel_w]. All three directions use this struct; the comment of each names the
+/// pointers that it reads and writes. All tensors have one dtype, except that weight_gradient and
+/// bias_gradient may be float32.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampConv2dArgs
 {
@@ -724,7 +725,7 @@ internal unsafe struct NampPool2dArgs
     /// <summary>[planes, out_h, out_w], out = (in + 2 pad - kernel) / stride + 1</summary>
     public void* Output;
     /// <summary>max: [planes, out_h, out_w], position of the maximum in its window,
-    /// row-major; NaN wins; the first of equals</summary>
+    /// row-major; a NaN counts as the largest; the first of equals</summary>
     public byte* Indices;
     /// <summary>as output</summary>
     public void* OutputGradient;
@@ -747,7 +748,7 @@ internal unsafe struct NampActivationArgs
     public long Count;
     /// <summary>forward; backward of the GELUs</summary>
     public void* Input;
-    /// <summary>forward (may be input); read by the backward of ReLU</summary>
+    /// <summary>forward (may be input); the backward of ReLU reads it</summary>
     public void* Output;
     public void* OutputGradient;
     /// <summary>may be output_gradient</summary>
@@ -759,12 +760,12 @@ internal unsafe struct NampActivationArgs
 
 /// <summary>Layer norm over rows (biased variance, as PyTorch); gamma and beta are float32:
 /// normal = (input - mean) * inverse_deviation; output = normal * gamma + beta.
-/// Backward needs normal. It computes it from input and mean; or, where normalized is given, forward
-/// rounds it to output_dtype and keeps it there, and backward reads it and neither input nor mean:
-/// of a float32 input with a half output that is half the memory. The gradients of input and gamma
-/// then have that rounding in them, a relative 2^-11 of each element of normal in float16 and 2^-8
-/// in bfloat16, which is also that of output_gradient. No element is beyond sqrt(width), so that
-/// float16 does not overflow.</summary>
+/// Backward needs normal. It computes it from input and mean. But if normalized is given, forward
+/// rounds normal to output_dtype and keeps it there, and backward reads it instead of input and
+/// mean: for a float32 input with a half-precision output that is half the memory. The gradients of
+/// input and gamma then have that rounding, a relative 2^-11 of each element of normal in float16
+/// and 2^-8 in bfloat16, which is also that of output_gradient. No element is beyond sqrt(width), so
+/// that float16 does not overflow.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampLayerNormArgs
 {
@@ -804,7 +805,7 @@ internal unsafe struct NampLayerNormArgs
 
 /// <summary>Root mean square norm over the last dimension (Zhang and Sennrich 2019): y = x / sqrt(mean(x^2) +
 /// epsilon) * gamma. Arithmetic in float32. Backward reads input, gamma, inverse_rms and
-/// output_gradient; input_gradient may be output_gradient where the dtypes agree.</summary>
+/// output_gradient; input_gradient may be output_gradient if the dtypes agree.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampRmsNormArgs
 {
@@ -844,13 +845,13 @@ internal unsafe struct NampBatchNormArgs
     public uint StructSize;
     /// <summary>of input, output and their gradients</summary>
     public int Dtype;
-    /// <summary>1: statistics of this batch, running ones are updated; 0: running statistics
-    /// are used</summary>
+    /// <summary>1: uses the statistics of this batch, and updates the running ones; 0: uses
+    /// the running statistics</summary>
     public int Training;
     public float Epsilon;
-    /// <summary>running = (1 - momentum) * running + momentum * new, variance unbiased, as
-    /// PyTorch; but a channel whose mean or variance is not finite in this batch keeps
-    /// its running ones</summary>
+    /// <summary>running = (1 - momentum) * running + momentum * new, variance unbiased, as in
+    /// PyTorch; but a channel whose mean or variance in this batch is not finite keeps
+    /// its running statistics</summary>
     public float Momentum;
     public int Reserved;
     public long Batch;
@@ -901,17 +902,17 @@ internal unsafe struct NampSoftmaxArgs
     public static NampSoftmaxArgs Create() => new() { StructSize = (uint)sizeof(NampSoftmaxArgs) };
 }
 
-/// <summary>Scaled dot-product attention without materialising the scores for backward. Element (b, h, t, d)
-/// of query, key and value lies at b * batch_stride + h * head_stride + t * time_stride + d (a
-/// packed [batch, time, 3, heads, head_dim] projection needs no permute); gradients use the same
-/// strides. output and its gradient have output_* strides.</summary>
+/// <summary>Scaled dot-product attention. The scores are not stored for backward. Element (b, h, t, d) of
+/// query, key and value lies at b * batch_stride + h * head_stride + t * time_stride + d (a packed
+/// [batch, time, 3, heads, head_dim] projection needs no permute); gradients use the same strides.
+/// output and its gradient have output_* strides.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampAttentionArgs
 {
     public uint StructSize;
     public int Dtype;
     public int Causal;
-    /// <summary>of the scores; 1 / sqrt(head_dim) as a rule</summary>
+    /// <summary>of the scores; usually 1 / sqrt(head_dim)</summary>
     public float Scale;
     public long Batch;
     public long Heads;
@@ -939,8 +940,8 @@ internal unsafe struct NampAttentionArgs
     public static NampAttentionArgs Create() => new() { StructSize = (uint)sizeof(NampAttentionArgs) };
 }
 
-/// <summary>Rows of a table by index. An index outside [0, vocabulary) makes its output row NaN, and its
-/// gradient row is dropped.</summary>
+/// <summary>Looks up rows of a table by index. An index outside [0, vocabulary) makes its output row NaN, and
+/// its gradient row is ignored.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampEmbeddingArgs
 {
@@ -959,11 +960,12 @@ internal unsafe struct NampEmbeddingArgs
     public void* Output;
     /// <summary>[count, width] in output_dtype</summary>
     public void* OutputGradient;
-    /// <summary>[vocabulary, width] float32; overwritten, or added to with accumulate;
-    /// summed in order of count</summary>
+    /// <summary>[vocabulary, width] float32; overwritten, or with accumulate added to;
+    /// summed in the order of the indices</summary>
     public float* WeightGradient;
     public long Accumulate;
-    /// <summary>on the device, told by forward of an index out of range; or null</summary>
+    /// <summary>on the device; receives an index out of range from forward; or
+    /// null</summary>
     public NampIndexFact* BadIndex;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
@@ -1051,7 +1053,7 @@ internal static unsafe partial class NativeMethods
         ("namp_sum_args", sizeof(NampSumArgs)),
     ];
 
-    /// <summary>NAMP_ABI_VERSION of the library as built.</summary>
+    /// <summary>NAMP_ABI_VERSION of the header that the library was built with.</summary>
     [LibraryImport(Library, EntryPoint = "namp_abi_version")]
     internal static partial int AbiVersion();
 
@@ -1059,7 +1061,7 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_version")]
     internal static partial byte* Version();
 
-    /// <summary>What the last failed call of this thread had to say, in English, or "". Valid until the thread's
+    /// <summary>The message of the last failed call of this thread, in English, or "". Valid until the thread's
     /// next call.</summary>
     [LibraryImport(Library, EntryPoint = "namp_last_error_message")]
     internal static partial byte* LastErrorMessage();
@@ -1069,22 +1071,22 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_status_name")]
     internal static partial byte* StatusName(int status);
 
-    /// <summary>sizeof the struct of this name (such as "namp_optimizer_group") as the library was built, or -1:
-    /// bindings check their layout.</summary>
+    /// <summary>sizeof a struct by name (such as "namp_optimizer_group") in this library, or -1. Bindings use it
+    /// to check their layout.</summary>
     [LibraryImport(Library, EntryPoint = "namp_struct_size")]
     internal static partial long StructSize(byte* name);
 
-    /// <summary>Starts to measure, for the whole process and all its threads, from zero. On a GPU a function's
-    /// time is what the host spends in it, for the device works later.</summary>
+    /// <summary>Starts to measure all threads of the process, from zero. On a GPU a function's time is the
+    /// host's: the device works later.</summary>
     [LibraryImport(Library, EntryPoint = "namp_profile_start")]
     internal static partial int ProfileStart();
 
-    /// <summary>Ends it; what was measured stays until the next start.</summary>
+    /// <summary>Stops measuring. The times stay until the next start.</summary>
     [LibraryImport(Library, EntryPoint = "namp_profile_stop")]
     internal static partial int ProfileStop();
 
-    /// <summary>The functions that were called, in no order: *count of them, of which as many are written as
-    /// capacity (0 or more) allows. entries may be null if capacity is 0.</summary>
+    /// <summary>The functions that were called, in no order. *count is their number; up to capacity (0 or more)
+    /// of them are written to entries, which may be null if capacity is 0.</summary>
     [LibraryImport(Library, EntryPoint = "namp_profile_read")]
     internal static partial int ProfileRead(NampProfileEntry* entries, int* count, int capacity);
 
@@ -1120,17 +1122,17 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_device_set_simd")]
     internal static partial int DeviceSetSimd(NampDevice* device, int simd);
 
-    /// <summary>The device's own stream, which null stands for, as others can use it: a CUstream on a GPU, null
-    /// on the CPU. It lives as long as the device.</summary>
+    /// <summary>The device's own stream, which null stands for, as a handle that other libraries can use: a
+    /// CUstream on a GPU, null on the CPU. It lives as long as the device.</summary>
     [LibraryImport(Library, EntryPoint = "namp_device_get_stream")]
     internal static partial int DeviceGetStream(void** stream, NampDevice* device);
 
-    /// <summary>A new stream; what was put on the device's own before is done before what is put on it. The CPU
-    /// gives null, its only stream.</summary>
+    /// <summary>A new stream. Work that is on the device's own stream now is done before any work on the new one.
+    /// The CPU returns null, its only stream.</summary>
     [LibraryImport(Library, EntryPoint = "namp_stream_create")]
     internal static partial int StreamCreate(void** stream, NampDevice* device);
 
-    /// <summary>Ends a stream made by namp_stream_create. Null is ignored.</summary>
+    /// <summary>Destroys a stream made by namp_stream_create. Null is ignored.</summary>
     [LibraryImport(Library, EntryPoint = "namp_stream_destroy")]
     internal static partial int StreamDestroy(NampDevice* device, void* stream);
 
@@ -1142,16 +1144,16 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_event_create")]
     internal static partial int EventCreate(NampEvent** @event, NampDevice* device);
 
-    /// <summary>Ends an event. Null is ignored.</summary>
+    /// <summary>Destroys an event. Null is ignored.</summary>
     [LibraryImport(Library, EntryPoint = "namp_event_destroy")]
     internal static partial int EventDestroy(NampEvent* @event);
 
-    /// <summary>Puts the event on a stream of its device; an earlier record is forgotten.</summary>
+    /// <summary>Records the event on a stream of its device. It replaces an earlier record.</summary>
     [LibraryImport(Library, EntryPoint = "namp_event_record")]
     internal static partial int EventRecord(NampEvent* @event, void* stream);
 
-    /// <summary>Lets what is put on the stream from now on wait for the event as it was last recorded, on the
-    /// device; the host goes on. An event that was not recorded is waited for by nothing.</summary>
+    /// <summary>Makes later work on the stream wait, on the device, for the event's last record. The host does
+    /// not wait. For an event that was not recorded nothing waits.</summary>
     [LibraryImport(Library, EntryPoint = "namp_stream_wait_event")]
     internal static partial int StreamWaitEvent(NampDevice* device, void* stream, NampEvent* @event);
 
@@ -1220,17 +1222,17 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_memory_reset_peak")]
     internal static partial int MemoryResetPeak(NampDevice* device);
 
-    /// <summary>Registers a table, which may be used on any stream at once. Pointers are checked for alignment
-    /// and dtype; memory is not touched.</summary>
+    /// <summary>Registers a table. It may be used on any stream at once. Pointers are checked for alignment and
+    /// dtype; their memory is not read.</summary>
     [LibraryImport(Library, EntryPoint = "namp_table_create")]
     internal static partial int TableCreate(NampTable** table, NampDevice* device, NampTableDescription* description);
 
-    /// <summary>Ends a table; what was put on streams with it before goes on. Null is ignored.</summary>
+    /// <summary>Destroys a table. Work with it that is already on streams is still done. Null is ignored.</summary>
     [LibraryImport(Library, EntryPoint = "namp_table_destroy")]
     internal static partial int TableDestroy(NampTable* table);
 
-    /// <summary>Changes the cells of one column ([tensor_count]), for gradients that moved, in the order of the
-    /// stream. Counts stay.</summary>
+    /// <summary>Changes the cells of one column ([tensor_count]) in the order of the stream, for example for
+    /// gradients that moved. The counts stay.</summary>
     [LibraryImport(Library, EntryPoint = "namp_table_set_column")]
     internal static partial int TableSetColumn(NampTable* table, int column, NampCell* cells, void* stream);
 
@@ -1240,11 +1242,11 @@ internal static unsafe partial class NativeMethods
     internal static partial int TableGetFacts(NampOverflowFacts** facts, NampTable* table);
 
     /// <summary>Reads and writes the columns of a table (float32, float16 or bfloat16) as a kernel does, in the
-    /// same chunks on the same threads, and computes nothing: what the time of a kernel is measured
-    /// against. accesses is a host array [column_count] of namp_access; null cells are left out. What is
-    /// read and written back is complemented, because memory that already holds what is written may be
-    /// spared the write; a second call restores it. *checksum (on the device; may be null) receives the
-    /// exclusive or of the bits of all elements that were read, each as the low bits of 32.</summary>
+    /// same chunks on the same threads, and computes nothing. The time of a kernel is compared with its
+    /// time. accesses is a host array [column_count] of namp_access; null cells are left out. A column
+    /// that is read and written back is complemented, because hardware may skip a write that changes
+    /// nothing; a second call restores it. *checksum (on the device; may be null) receives the exclusive
+    /// or of the bits of all elements that were read, each as the low bits of 32.</summary>
     [LibraryImport(Library, EntryPoint = "namp_table_touch")]
     internal static partial int TableTouch(uint* checksum, NampTable* table, int* accesses, void* stream);
 
@@ -1255,26 +1257,26 @@ internal static unsafe partial class NativeMethods
     /// good:      tracker += 1, and when tracker &gt;= interval
     /// tracker = 0; hysteresis_left = hysteresis;
     /// scale = (float)((double)scale * growth) if that is finite and no more than the maximum
-    /// An overflow of a step in which options-&gt;bad_index was told of a label or index out of range is
-    /// not the scale's: it counts as a skipped step, and nothing else changes. Counters stay at their
+    /// If options-&gt;bad_index received a label or index out of range in the step, an overflow is not due
+    /// to the scale: it counts as a skipped step, and nothing else changes. Counters stay at their
     /// largest value.
     /// With minimum 0, maximum infinite, hysteresis 1 and delay 0 it gives the bits of
     /// torch._amp_update_scale_ (PyTorch 2.10, amp/AmpKernels) from any tracker below the interval;
-    /// PyTorch asks whether the tracker is the interval, and never grows once it is beyond. states is a
-    /// host array of count device pointers, 1 to NAMP_SCALER_MAX_STATES.</summary>
+    /// PyTorch tests whether the tracker equals the interval, and never grows once it is beyond. states
+    /// is a host array of count device pointers, 1 to NAMP_SCALER_MAX_STATES.</summary>
     [LibraryImport(Library, EntryPoint = "namp_scaler_update")]
     internal static partial int ScalerUpdate(NampDevice* device, NampScalerState* scaler, NampOptimizerState** states, int count, NampScalerOptions* options, void* stream);
 
-    /// <summary>Converts count elements between float32, float16, bfloat16 and the 8-bit formats, any to any, the
-    /// same included. A source with a scale is multiplied by it first; then comes the options' factor;
-    /// what a destination with a scale is to hold is divided by it: each in float32, rounded, before the
-    /// one rounding to the destination. options may be null for the defaults. Stochastic element i draws word i % 4 of Philox4x32-10
-    /// block i / 4 (i counted from offset).</summary>
+    /// <summary>Converts count elements between float32, float16, bfloat16 and the 8-bit formats, from any to
+    /// any, also to the same. The value is multiplied by the source's scale, then by the options'
+    /// factor, and divided by the destination's scale. Each of these is computed in float32 and rounded,
+    /// before the one rounding to the destination. options may be null for the defaults. Stochastic
+    /// element i draws word i % 4 of Philox4x32-10 block i / 4 (i counted from offset).</summary>
     [LibraryImport(Library, EntryPoint = "namp_cast")]
     internal static partial int Cast(NampDevice* device, NampCell* destination, NampCell* source, long count, NampCastOptions* options, void* stream);
 
-    /// <summary>The same for every tensor of a table, from one column to another; rows with a null destination
-    /// are left out. Stochastic element indices run on over the tensors in order.</summary>
+    /// <summary>Converts every tensor of a table, from one column to another. Rows with a null destination are
+    /// left out. Stochastic element indices continue over the tensors in order.</summary>
     [LibraryImport(Library, EntryPoint = "namp_cast_table")]
     internal static partial int CastTable(NampTable* table, int destinationColumn, int sourceColumn, NampCastOptions* options, void* stream);
 
@@ -1291,25 +1293,25 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_scale")]
     internal static partial int Scale(NampDevice* device, NampCell* destination, NampCell* source, long count, float* factor, void* stream);
 
-    /// <summary>One read of all gradients of a table (column gradient_column; float32, float16 or bfloat16, mixed
-    /// as they come; null cells are left out). Per tensor: namp_overflow_facts. In *state: found_inf,
-    /// first_non_finite_tensor, non_finite_count, gradient_norm. reset 1 begins a step: all of them
-    /// start anew, and unscaled is 0; reset 0 adds to what an earlier call of the step found (an
-    /// optimizer of several tables; tensor indices are each table's own). Finiteness is tested on the
-    /// scaled value, before multiplying; an inverse scale that is not finite (a scale of 2^-128 or less)
-    /// counts as overflow too, so that the step that follows this check is skipped and applies no NaN
-    /// that the scale made. With write_column &gt;= 0 the unscaled values (g
-    /// * inverse_scale in float32, rounded once to that column's dtype; unchanged bits where
-    /// inverse_scale is 1 and the dtypes agree) are written there (it may be gradient_column: in place),
-    /// found_inf or not, and state-&gt;unscaled becomes 1; with -1 nothing is written and
-    /// namp_optimizer_step unscales in its own pass. The norm: squares of the unscaled values, added by
-    /// fused multiply-adds in float32 to 1,024 lanes a chunk, combined in float64, in one fixed order.
-    /// scaler may be null: an inverse scale of 1.</summary>
+    /// <summary>Reads all gradients of a table once (column gradient_column; float32, float16 or bfloat16, in any
+    /// mix; null cells are left out). It writes namp_overflow_facts for each tensor, and found_inf,
+    /// first_non_finite_tensor, non_finite_count and gradient_norm of *state. reset 1 begins a step: all
+    /// of them start anew, and unscaled is 0. reset 0 adds to the findings of an earlier call of the
+    /// step (an optimizer of several tables; tensor indices are each table's own). Finiteness is tested
+    /// on the scaled value, before multiplying; an inverse scale that is not finite (a scale of 2^-128
+    /// or less) counts as an overflow too, so that the following step is skipped and applies no NaN from
+    /// the scale. With write_column &gt;= 0 the unscaled values (g times inverse_scale in float32, rounded
+    /// once to that column's dtype; unchanged bits where inverse_scale is 1 and the dtypes agree) are
+    /// written there (it may be gradient_column: in place), for any found_inf, and state-&gt;unscaled
+    /// becomes 1. With -1 nothing is written, and namp_optimizer_step unscales in its own pass. The
+    /// norm: squares of the unscaled values, added by fused multiply-adds in float32 in 1,024 lanes for
+    /// each chunk, combined in float64, in one fixed order. A null scaler means an inverse scale of
+    /// 1.</summary>
     [LibraryImport(Library, EntryPoint = "namp_unscale_check")]
     internal static partial int UnscaleCheck(NampTable* table, int gradientColumn, int writeColumn, NampScalerState* scaler, NampOptimizerState* state, int reset, void* stream);
 
-    /// <summary>One fused pass of a rule over all tensors of a table, in float32 without contraction, but for the
-    /// multiply-adds written as fma, which are rounded once. Before the rule:
+    /// <summary>One fused pass of a rule over all tensors of a table, in float32. Only the multiply-adds written
+    /// as fma are rounded once; nothing else is contracted. Before the rule:
     /// g = gradient [* inverse_scale, unless state-&gt;unscaled] [* clip_coefficient, if max_norm &gt; 0]
     /// g = -g                                                   if maximize
     /// p = p * (1 - lr * wd)                                    if decoupled, else  g = fma(p, wd, g)
@@ -1318,7 +1320,7 @@ internal static unsafe partial class NativeMethods
     /// bits of its fused kernel:
     /// m = fma(g - m, 1 - beta1, m)
     /// v = fma((1 - beta2) * g, g, v * beta2)
-    /// vmax = max(vmax, v), which takes the place of v below    if amsgrad
+    /// vmax = max(vmax, v), which replaces v below              if amsgrad
     /// p = p - ((lr / (1 - beta1^t)) * m) / (sqrt(v) / sqrt(1 - beta2^t) + eps)
     /// SGD, in PyTorch's order of operations (torch/optim/sgd.py, _single_tensor_sgd); without momentum d
     /// is g:
@@ -1331,12 +1333,12 @@ internal static unsafe partial class NativeMethods
     /// with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
     /// torch.nn.utils.clip_grad_norm_, t = the tensor's own steps + 1 (as torch.optim counts: a tensor
     /// that had no gradient so far is at its first update), beta^t by repeated squaring in float64, and
-    /// everything that is the same for all elements computed in float64 and rounded to float32 once.
-    /// Where state-&gt;found_inf is not 0 nothing is touched and no count advances. At the end of a step
-    /// that was applied, the steps of the tensors that had a gradient advance, and state-&gt;step does,
-    /// once for advance_step 1 (an optimizer of several tables passes 0 for all but its last). scaler
-    /// may be null: the gradients are not scaled. Should a GPU's driver take the launch of
-    /// check_gradients and refuse the next, state holds what was found, and nothing else was touched.</summary>
+    /// all values that are the same for every element computed in float64 and rounded to float32 once.
+    /// If state-&gt;found_inf is not 0, nothing is written and no count advances. At the end of an applied
+    /// step the steps of the tensors with a gradient advance, and with advance_step 1 state-&gt;step
+    /// advances once (an optimizer of several tables passes 0 for all but its last). A null scaler means
+    /// that the gradients are not scaled. If a GPU's driver accepts the launch of check_gradients and
+    /// refuses the next, state holds the findings, and nothing else has changed.</summary>
     [LibraryImport(Library, EntryPoint = "namp_optimizer_step")]
     internal static partial int OptimizerStep(NampTable* table, NampOptimizerArgs* args, NampScalerState* scaler, NampOptimizerState* state, void* stream);
 
@@ -1368,7 +1370,7 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_activation_forward")]
     internal static partial int ActivationForward(NampDevice* device, NampActivationArgs* args, void* stream);
 
-    /// <summary>input_gradient = output_gradient * f'(input); ReLU looks at output &gt; 0 instead.</summary>
+    /// <summary>input_gradient = output_gradient * f'(input); ReLU uses output &gt; 0 instead.</summary>
     [LibraryImport(Library, EntryPoint = "namp_activation_backward")]
     internal static partial int ActivationBackward(NampDevice* device, NampActivationArgs* args, void* stream);
 
@@ -1420,9 +1422,9 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_embedding_backward")]
     internal static partial int EmbeddingBackward(NampDevice* device, NampEmbeddingArgs* args, void* stream);
 
-    /// <summary>Inverted dropout: output = input * keep / (1 - probability), keep drawn by Philox4x32-10 from
-    /// (seed, offset + index) as in namp_cast_options. The backward pass is the same call over
-    /// gradients: the mask is drawn again, not stored. probability in [0, 1).</summary>
+    /// <summary>Inverted dropout: output = input * keep / (1 - probability), with keep drawn by Philox4x32-10
+    /// from (seed, offset + index) as in namp_cast_options. The backward pass is the same call over
+    /// gradients: the mask is not stored, but drawn again. probability in [0, 1).</summary>
     [LibraryImport(Library, EntryPoint = "namp_dropout")]
     internal static partial int Dropout(NampDevice* device, void* output, void* input, int dtype, long count, float probability, ulong seed, ulong offset, void* stream);
 
@@ -1439,8 +1441,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_permute")]
     internal static partial int Permute(NampDevice* device, void* @out, void* @in, int dtype, int rank, long* shape, int* perm, void* stream);
 
-    /// <summary>out[r] = index of the largest element of row r (the first of equals; a NaN wins). out is int32 on
-    /// the device.</summary>
+    /// <summary>out[r] = index of the largest element of row r (the first of equals; a NaN counts as the
+    /// largest). out is int32 on the device.</summary>
     [LibraryImport(Library, EntryPoint = "namp_argmax")]
     internal static partial int Argmax(NampDevice* device, int* @out, void* @in, int dtype, long rows, long width, void* stream);
 }
