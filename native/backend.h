@@ -26,6 +26,8 @@ class Backend {
   virtual void get_info(namp_device_info& info) = 0;
   virtual void set_threads(int32_t threads);
   virtual void set_simd(namp_simd simd);
+  // Products of float32 matrices may use TF32, where the backend has it.
+  virtual void set_allow_tf32(bool) {}
 
   // Streams. Null is the device's own, which others know as own_stream.
   virtual namp_stream own_stream() = 0;
@@ -50,19 +52,26 @@ class Backend {
   virtual void system_free(void* pointer) = 0;
   virtual void* allocate_host(int64_t bytes) = 0;
   virtual void free_host(void* pointer) = 0;
+  // Host memory is the caller's again when it returns.
   virtual void copy(void* destination, const void* source, int64_t bytes,
                     namp_copy_direction direction, namp_stream stream) = 0;
-  // To the host, and waits.
-  virtual void read(void* destination, const void* source, int64_t bytes, namp_stream stream) = 0;
+  // Host memory is of allocate_host, and used when it is the copy's turn.
+  virtual void copy_async(void* destination, const void* source, int64_t bytes,
+                          namp_copy_direction direction, namp_stream stream) = 0;
   virtual void fill(void* destination, int32_t value, int64_t bytes, namp_stream stream) = 0;
 
-  // Scratch memory for the operator in progress on this stream, from the pool: [0] of it stays
-  // valid until the next call of workspace on this stream. Set by the abi layer when the device is
-  // opened.
+  // Scratch memory from the pool: it stays valid until the next call for the same user on this
+  // stream. Set by the abi layer when the device is opened.
   class Workspace {
    public:
+    enum class User {
+      kOperator,  // the one in progress on the stream
+      kLibrary,   // one that it calls
+    };
     virtual ~Workspace() = default;
-    virtual void* reserve(int64_t bytes, namp_stream stream) = 0;
+    virtual void* reserve(int64_t bytes, namp_stream stream, User user) = 0;
+    // Gives what the pool keeps for later back to the system.
+    virtual void trim() = 0;
   };
   void set_workspace(Workspace* workspace) { workspace_ = workspace; }
 
@@ -98,7 +107,10 @@ class Backend {
                       namp_stream stream);
 
  protected:
-  void* workspace(int64_t bytes, namp_stream stream) { return workspace_->reserve(bytes, stream); }
+  void* workspace(int64_t bytes, namp_stream stream) {
+    return workspace_->reserve(bytes, stream, Workspace::User::kOperator);
+  }
+  Workspace& workspaces() { return *workspace_; }
 
  private:
   Workspace* workspace_ = nullptr;

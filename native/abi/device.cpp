@@ -101,11 +101,13 @@ int32_t namp_device_close(namp_device* device) {
     const int64_t tables = device->tables;
     const int64_t events = device->events;
     const int64_t pieces = device->pool.live_pieces_except(NAMP_MEMORY_WORKSPACE);
-    if (tables != 0 || events != 0 || pieces != 0) {
+    const int64_t host = device->host_memory.pieces();
+    if (tables != 0 || events != 0 || pieces != 0 || host != 0) {
       namp::fail(NAMP_ERROR_INVALID_ARGUMENT,
                  "The device cannot be closed: " + std::to_string(tables) + " tables, " +
-                     std::to_string(events) + " events and " + std::to_string(pieces) +
-                     " pieces of memory are still in use. Destroy and free them first.");
+                     std::to_string(events) + " events, " + std::to_string(pieces) +
+                     " pieces of memory and " + std::to_string(host) +
+                     " of pinned memory are still in use. Destroy and free them first.");
     }
     devices.remove(device);
     delete device;
@@ -133,6 +135,13 @@ int32_t namp_device_set_simd(namp_device* device, int32_t simd) {
   return wall([&] {
     namp::check_range(simd, NAMP_SIMD_BEST, NAMP_SIMD_AVX512, "simd");
     use_device(device)->backend->set_simd(static_cast<namp_simd>(simd));
+  });
+}
+
+int32_t namp_device_set_allow_tf32(namp_device* device, int32_t allow) {
+  return wall([&] {
+    namp::check_range(allow, 0, 1, "allow");
+    use_device(device)->backend->set_allow_tf32(allow != 0);
   });
 }
 

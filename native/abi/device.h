@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "abi/device_lock.h"
+#include "abi/host_memory.h"
 #include "abi/memory_pool.h"
 #include "backend.h"
 
@@ -17,6 +18,7 @@ struct namp_device {
   std::unique_ptr<namp::Backend> backend;
   namp::MemoryPool pool;
   namp::PoolWorkspace workspace;
+  namp::HostMemory host_memory;
   std::atomic<int64_t> tables{0};  // alive
   std::atomic<int64_t> events{0};
 };

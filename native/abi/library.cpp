@@ -21,6 +21,7 @@ struct StructSize {
 constexpr StructSize kStructs[] = {
     NAMP_STRUCT(namp_profile_entry),
     NAMP_STRUCT(namp_device_info),
+    NAMP_STRUCT(namp_library_attempt),
     NAMP_STRUCT(namp_memory_statistics),
     NAMP_STRUCT(namp_index_fact),
     NAMP_STRUCT(namp_cell),

@@ -7,7 +7,20 @@
 #include "abi/wall.h"
 
 using namp::check_device;
+using namp::use_device;
 using namp::wall;
+
+namespace {
+
+void check_copy(void* destination, const void* source, int64_t bytes, int32_t direction) {
+  namp::check_range(bytes, 0, INT64_MAX, "bytes");
+  namp::check_range(direction, NAMP_COPY_HOST_TO_DEVICE, NAMP_COPY_DEVICE_TO_DEVICE, "direction");
+  if (bytes == 0) return;
+  namp::check_not_null(destination, "destination");
+  namp::check_not_null(source, "source");
+}
+
+}  // namespace
 
 int32_t namp_memory_allocate(void** pointer, namp_device* device, int64_t bytes, int32_t kind,
                              namp_stream stream) {
@@ -44,6 +57,12 @@ int32_t namp_memory_allocate_host(void** pointer, namp_device* device, int64_t b
     namp::check_range(bytes, 1, namp::kMaxElements, "bytes");
     void* memory = checked.backend->allocate_host(bytes);
     std::memset(memory, 0, static_cast<size_t>(bytes));
+    try {
+      use_device(device)->host_memory.add(memory, bytes);
+    } catch (...) {
+      checked.backend->free_host(memory);
+      throw;
+    }
     *pointer = memory;
   });
 }
@@ -51,7 +70,9 @@ int32_t namp_memory_allocate_host(void** pointer, namp_device* device, int64_t b
 int32_t namp_memory_free_host(namp_device* device, void* pointer) {
   return wall([&] {
     namp_device& checked = check_device(device);
-    if (pointer != nullptr) checked.backend->free_host(pointer);
+    if (pointer == nullptr) return;
+    use_device(device)->host_memory.remove(pointer);
+    checked.backend->free_host(pointer);
   });
 }
 
@@ -67,25 +88,25 @@ int32_t namp_memory_copy(namp_device* device, void* destination, const void* sou
                          int32_t direction, namp_stream stream) {
   return wall([&] {
     namp_device& checked = check_device(device);
-    namp::check_range(bytes, 0, INT64_MAX, "bytes");
-    namp::check_range(direction, NAMP_COPY_HOST_TO_DEVICE, NAMP_COPY_DEVICE_TO_DEVICE, "direction");
+    check_copy(destination, source, bytes, direction);
     if (bytes == 0) return;
-    namp::check_not_null(destination, "destination");
-    namp::check_not_null(source, "source");
     checked.backend->copy(destination, source, bytes, static_cast<namp_copy_direction>(direction),
                           stream);
   });
 }
 
-int32_t namp_memory_read(namp_device* device, void* destination, const void* source, int64_t bytes,
-                         namp_stream stream) {
+int32_t namp_memory_copy_async(namp_device* device, void* destination, const void* source,
+                               int64_t bytes, int32_t direction, namp_stream stream) {
   return wall([&] {
     namp_device& checked = check_device(device);
-    namp::check_range(bytes, 0, INT64_MAX, "bytes");
+    namp::check_range(direction, NAMP_COPY_HOST_TO_DEVICE, NAMP_COPY_DEVICE_TO_HOST, "direction");
+    check_copy(destination, source, bytes, direction);
     if (bytes == 0) return;
-    namp::check_not_null(destination, "destination");
-    namp::check_not_null(source, "source");
-    checked.backend->read(destination, source, bytes, stream);
+    const bool up = direction == NAMP_COPY_HOST_TO_DEVICE;
+    use_device(device)->host_memory.check(up ? source : destination, bytes,
+                                          up ? "source" : "destination");
+    checked.backend->copy_async(destination, source, bytes,
+                                static_cast<namp_copy_direction>(direction), stream);
   });
 }
 

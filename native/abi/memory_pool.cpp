@@ -219,8 +219,8 @@ int64_t MemoryPool::live_pieces_except(namp_memory_kind kind) {
                        [kind](const auto& entry) { return entry.second.kind != kind; });
 }
 
-void* PoolWorkspace::reserve(int64_t bytes, namp_stream stream) {
-  Piece& piece = pieces_[stream];
+void* PoolWorkspace::reserve(int64_t bytes, namp_stream stream, User user) {
+  Piece& piece = pieces_[{stream, user}];
   if (piece.bytes < bytes) {
     // The new piece first: on failure the old one stays. Growing by half more keeps the number of
     // growths small.
@@ -233,10 +233,12 @@ void* PoolWorkspace::reserve(int64_t bytes, namp_stream stream) {
 }
 
 void PoolWorkspace::release(namp_stream stream) {
-  const auto found = pieces_.find(stream);
-  if (found == pieces_.end()) return;
-  if (found->second.pointer != nullptr) pool_.free(found->second.pointer, stream);
-  pieces_.erase(found);
+  for (const User user : {User::kOperator, User::kLibrary}) {
+    const auto found = pieces_.find({stream, user});
+    if (found == pieces_.end()) continue;
+    if (found->second.pointer != nullptr) pool_.free(found->second.pointer, stream);
+    pieces_.erase(found);
+  }
 }
 
 }  // namespace namp

@@ -86,13 +86,13 @@ class MemoryPool {
   int64_t live_total_ = 0;
 };
 
-// Scratch memory of operators: one growing piece a stream. Used by whoever has the device
-// (DeviceUse).
+// Scratch memory: one growing piece a stream and user. Used by whoever has the device (DeviceUse).
 class PoolWorkspace : public Backend::Workspace {
  public:
   explicit PoolWorkspace(MemoryPool& pool) : pool_(pool) {}
 
-  void* reserve(int64_t bytes, namp_stream stream) override;
+  void* reserve(int64_t bytes, namp_stream stream, User user) override;
+  void trim() override { pool_.trim(); }
   void release(namp_stream stream);
 
  private:
@@ -102,7 +102,7 @@ class PoolWorkspace : public Backend::Workspace {
   };
 
   MemoryPool& pool_;
-  std::map<namp_stream, Piece> pieces_;
+  std::map<std::pair<namp_stream, User>, Piece> pieces_;
 };
 
 }  // namespace namp

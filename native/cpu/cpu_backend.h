@@ -40,8 +40,9 @@ class CpuBackend final : public Backend {
   void free_host(void* pointer) override { system_free(pointer); }
   void copy(void* destination, const void* source, int64_t bytes, namp_copy_direction direction,
             namp_stream stream) override;
-  void read(void* destination, const void* source, int64_t bytes, namp_stream stream) override {
-    copy(destination, source, bytes, NAMP_COPY_DEVICE_TO_HOST, stream);
+  void copy_async(void* destination, const void* source, int64_t bytes,
+                  namp_copy_direction direction, namp_stream stream) override {
+    copy(destination, source, bytes, direction, stream);
   }
   void fill(void* destination, int32_t value, int64_t bytes, namp_stream stream) override;
 

@@ -1,36 +1,50 @@
-// cuBLAS, found at run time: products of matrices with float32 accumulation. Where it is missing,
-// the kernel of gemm.cu does the work.
+// cuBLAS, found at run time: products of matrices with float32 accumulation. Where there is none
+// that works, the kernel of gemm.cu does the work.
 #pragma once
 
 #include <mutex>
 #include <string>
 
-#include "cuda/driver.h"
-#include "nativeamp.h"
+#include "backend.h"
+#include "cuda/cublas_library.h"
 
 namespace namp::cuda {
 
-// One device's handle, made at the first product. The context is current in every call.
+// One device's. It is looked for at the first question: a cuBLAS counts only once its handle was
+// made in the device's context, which is current in every call.
 class Cublas {
  public:
-  Cublas() = default;
+  // The compute capability, such as 80.
+  explicit Cublas(int capability) : capability_(capability) {}
   Cublas(const Cublas&) = delete;
   Cublas& operator=(const Cublas&) = delete;
 
   void release() noexcept;
 
-  static bool is_there();
+  void set_allow_tf32(bool allow);
+
+  bool is_there(Backend::Workspace& workspace);
 
   // C = alpha op(A) op(B) + beta C, without bias and activation. False, and nothing done, where
   // there is no cuBLAS or the sizes are beyond its 32 bits.
-  bool multiply(const namp_gemm_args& args, float beta, Stream stream);
+  bool multiply(const namp_gemm_args& args, float beta, Stream own_stream, namp_stream stream,
+                Backend::Workspace& workspace);
 
-  // "cuBLAS libcublas.so.12", or why there is none.
-  static std::string describe();
+  // "cuBLAS libcublas.so.12", or why there is none; and what was there and did not work.
+  std::string describe(Backend::Workspace& workspace);
 
  private:
+  void find(Backend::Workspace& workspace);
+  // Why this one does not do; "" where it does, and then handle_ is its.
+  std::string start(const DynamicLibrary& library, Backend::Workspace& workspace);
+
+  const int capability_;
   std::mutex mutex_;
-  void* handle_ = nullptr;
+  bool sought_ = false;
+  bool allow_tf32_ = false;
+  CublasFunctions functions_;
+  CublasHandle handle_ = nullptr;
+  std::string failures_;
 };
 
 }  // namespace namp::cuda

@@ -61,12 +61,13 @@ const BackendFactory& cuda_backend_factory() {
 CudaBackend::CudaBackend(int ordinal)
     : ordinal_(ordinal),
       context_(ordinal),
-      launcher_(context_.attribute(cuda::kMultiprocessorCount), capability_of(context_)) {
-  const int capability = capability_of(context_);
-  if (capability < kOldestCapability) {
+      capability_(capability_of(context_)),
+      launcher_(context_.attribute(cuda::kMultiprocessorCount), capability_),
+      cublas_(capability_) {
+  if (capability_ < kOldestCapability) {
     throw Error(NAMP_ERROR_UNSUPPORTED,
                 "CUDA device " + std::to_string(ordinal) + " has compute capability " +
-                    std::to_string(capability / 10) + "." + std::to_string(capability % 10) +
+                    std::to_string(capability_ / 10) + "." + std::to_string(capability_ % 10) +
                     "; the kernels need 7.5 (Turing) or newer. Use the CPU.");
   }
   const ContextScope scope(context_);
@@ -94,8 +95,8 @@ void CudaBackend::get_info(namp_device_info& info) {
   const ContextScope scope(context_);
   info.kind = NAMP_DEVICE_CUDA;
   info.ordinal = ordinal_;
-  info.compute_major = context_.attribute(cuda::kComputeCapabilityMajor);
-  info.compute_minor = context_.attribute(cuda::kComputeCapabilityMinor);
+  info.compute_major = capability_ / 10;
+  info.compute_minor = capability_ % 10;
   info.multiprocessors = context_.attribute(cuda::kMultiprocessorCount);
   size_t available = 0;
   size_t total = 0;
@@ -108,7 +109,7 @@ void CudaBackend::get_info(namp_device_info& info) {
   copy_text(info.libraries, sizeof(info.libraries),
             "CUDA driver " + std::to_string(version / 1000) + "." +
                 std::to_string(version % 1000 / 10) + " (" + driver().library + "), kernels as " +
-                launcher_.describe() + ", " + cuda::Cublas::describe());
+                launcher_.describe() + ", " + cublas_.describe(workspaces()));
 }
 
 namp_stream CudaBackend::create_stream() {
@@ -179,33 +180,28 @@ void CudaBackend::free_host(void* pointer) {
 void CudaBackend::copy(void* destination, const void* source, int64_t bytes,
                        namp_copy_direction direction, namp_stream stream) {
   const ContextScope scope(context_);
-  const auto size = static_cast<size_t>(bytes);
   if (direction == NAMP_COPY_DEVICE_TO_DEVICE) {
-    driver().cuMemcpyDtoDAsync(address(destination), address(source), size, stream_of(stream));
+    driver().cuMemcpyDtoDAsync(address(destination), address(source), static_cast<size_t>(bytes),
+                               stream_of(stream));
     return;
   }
-  // Pinned memory goes by itself; what is not pinned is unknown to the driver.
-  const void* host = direction == NAMP_COPY_HOST_TO_DEVICE ? source : destination;
-  unsigned type = 0;
-  const bool pinned = driver().cuPointerGetAttribute.attempt(&type, cuda::kPointerMemoryType,
-                                                             address(host)) == cuda::kSuccess &&
-                      type == cuda::kMemoryTypeHost;
+  // Whether the memory is pinned does not matter: it is the caller's again afterwards.
   if (direction == NAMP_COPY_HOST_TO_DEVICE) {
-    if (pinned) {
-      driver().cuMemcpyHtoDAsync(address(destination), source, size, stream_of(stream));
-    } else {
-      staging_.upload(address(destination), source, bytes, stream_of(stream));
-    }
-  } else if (pinned) {
-    driver().cuMemcpyDtoHAsync(destination, address(source), size, stream_of(stream));
+    staging_.upload(address(destination), source, bytes, stream_of(stream));
   } else {
     staging_.download(destination, address(source), bytes, stream_of(stream));
   }
 }
 
-void CudaBackend::read(void* destination, const void* source, int64_t bytes, namp_stream stream) {
+void CudaBackend::copy_async(void* destination, const void* source, int64_t bytes,
+                             namp_copy_direction direction, namp_stream stream) {
   const ContextScope scope(context_);
-  staging_.download(destination, address(source), bytes, stream_of(stream));
+  const auto size = static_cast<size_t>(bytes);
+  if (direction == NAMP_COPY_HOST_TO_DEVICE) {
+    driver().cuMemcpyHtoDAsync(address(destination), source, size, stream_of(stream));
+  } else {
+    driver().cuMemcpyDtoHAsync(destination, address(source), size, stream_of(stream));
+  }
 }
 
 void CudaBackend::fill(void* destination, int32_t value, int64_t bytes, namp_stream stream) {

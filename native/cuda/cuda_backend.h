@@ -28,6 +28,7 @@ class CudaBackend final : public Backend {
   ~CudaBackend() override;
 
   void get_info(namp_device_info& info) override;
+  void set_allow_tf32(bool allow) override { cublas_.set_allow_tf32(allow); }
 
   namp_stream own_stream() override { return own_stream_; }
   namp_stream create_stream() override;
@@ -50,7 +51,8 @@ class CudaBackend final : public Backend {
   void free_host(void* pointer) override;
   void copy(void* destination, const void* source, int64_t bytes, namp_copy_direction direction,
             namp_stream stream) override;
-  void read(void* destination, const void* source, int64_t bytes, namp_stream stream) override;
+  void copy_async(void* destination, const void* source, int64_t bytes,
+                  namp_copy_direction direction, namp_stream stream) override;
   void fill(void* destination, int32_t value, int64_t bytes, namp_stream stream) override;
 
   // cast.cpp
@@ -99,6 +101,7 @@ class CudaBackend final : public Backend {
 
   const int ordinal_;
   cuda::PrimaryContext context_;
+  const int capability_;  // compute capability, such as 80
   cuda::Stream own_stream_ = nullptr;
   cuda::Event moment_ = nullptr;  // between order's record and wait, under its lock
   std::mutex ordering_;

@@ -1,9 +1,10 @@
 #include "cuda/driver.h"
 
+#include <algorithm>
 #include <memory>
 
-#include "cuda/dynamic_library.h"
 #include "forked.h"
+#include "libraries/search.h"
 
 namespace namp::cuda {
 namespace {
@@ -11,14 +12,6 @@ namespace {
 // The version of the driver API whose functions are asked for: CUDA 11.5, the first that takes the
 // embedded PTX.
 constexpr int kApiVersion = 11050;
-
-std::vector<std::string> driver_names() {
-#if defined(_WIN32)
-  return {"nvcuda.dll"};
-#else
-  return {"libcuda.so.1", "libcuda.so"};
-#endif
-}
 
 // Gives the functions of kApiVersion: by cuGetProcAddress, whose signature changed in CUDA 12; by
 // the exported names where a driver is older than that function.
@@ -71,34 +64,40 @@ std::string bind(Driver& driver, const Symbols& symbols) {
   return missing;
 }
 
-Found find() {
-  Found found;
-  const DynamicLibrary library("NATIVEAMP_CUDA_LIBRARY", driver_names());
-  if (!library.is_open()) {
-    found.reason = "No CUDA driver was found; use the CPU, or install NVIDIA's driver. Tried: " +
-                   library.tried() + ".";
-    return found;
-  }
-  auto driver = std::make_unique<Driver>();
-  driver->library = library.name();
-  const std::string missing = bind(*driver, Symbols(library));
+// Why the library does not do as a driver; "" where it does, and then driver is it, started.
+std::string start(const DynamicLibrary& library, std::unique_ptr<Driver>& driver) {
+  auto candidate = std::make_unique<Driver>();
+  candidate->library = library.name();
+  const std::string missing = bind(*candidate, Symbols(library));
   if (!missing.empty()) {
-    found.reason = "The CUDA driver " + library.name() + " lacks " + missing +
-                   "; it is older than CUDA 11.5. Update NVIDIA's driver, or use the CPU.";
-    return found;
+    return "it lacks " + missing +
+           ", so it is older than CUDA 11.5; update NVIDIA's driver, or use the CPU";
   }
-  const Result result = driver->cuInit.attempt(0);
+  const Result result = candidate->cuInit.attempt(0);
   if (result != kSuccess) {
     const char* name = nullptr;
-    driver->cuGetErrorName.attempt(result, &name);
-    found.reason = "The CUDA driver " + library.name() + " does not start: cuInit gave " +
-                   (name != nullptr ? name : std::to_string(result)) +
-                   (result == kErrorNoDevice ? "; no NVIDIA GPU is visible to this process "
-                                               "(CUDA_VISIBLE_DEVICES may hide it)."
-                                             : "; check it with nvidia-smi, or use the CPU.");
-    return found;
+    candidate->cuGetErrorName.attempt(result, &name);
+    return std::string("cuInit gave ") + (name != nullptr ? name : std::to_string(result)) +
+           (result == kErrorNoDevice
+                ? ": no NVIDIA GPU is visible to this process; CUDA_VISIBLE_DEVICES may hide it"
+                : "; check it with nvidia-smi, or use the CPU");
   }
-  found.driver = std::move(driver);
+  driver = std::move(candidate);
+  return "";
+}
+
+Found find() {
+  Found found;
+  const LibraryFound search = find_library(cuda_library(), 0, [&](const DynamicLibrary& library) {
+    return start(library, found.driver);
+  });
+  if (found.driver != nullptr) return found;
+  const bool any = std::any_of(search.attempts.begin(), search.attempts.end(),
+                               [](const LibraryAttempt& each) { return each.opened; });
+  found.reason =
+      (any ? "The CUDA driver does not start: "
+           : "No CUDA driver was found; use the CPU, or install NVIDIA's driver. Tried: ") +
+      search.describe_failures() + ".";
   return found;
 }
 

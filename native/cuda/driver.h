@@ -74,7 +74,6 @@ class DriverFunction {
   X(cuMemFree, DevicePointer) \
   X(cuMemHostAlloc, void**, size_t, unsigned) \
   X(cuMemFreeHost, void*) \
-  X(cuPointerGetAttribute, void*, int, DevicePointer) \
   X(cuMemcpyHtoDAsync, DevicePointer, const void*, size_t, Stream) \
   X(cuMemcpyDtoHAsync, void*, DevicePointer, size_t, Stream) \
   X(cuMemcpyDtoDAsync, DevicePointer, DevicePointer, size_t, Stream) \

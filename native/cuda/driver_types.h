@@ -61,8 +61,4 @@ inline constexpr int kFunctionBinaryVersion = 6;
 inline constexpr int kJitErrorLog = 5;
 inline constexpr int kJitErrorLogBytes = 6;
 
-// CUpointer_attribute, CUmemorytype
-inline constexpr int kPointerMemoryType = 2;
-inline constexpr unsigned kMemoryTypeHost = 1;
-
 }  // namespace namp::cuda

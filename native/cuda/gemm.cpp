@@ -29,7 +29,7 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
   if (elements == 0) return;
   const int64_t element_blocks = cuda::blocks(elements, cuda::kElementThreads);
 
-  if (rounds_on_the_way(args) && cublas_.is_there()) {
+  if (rounds_on_the_way(args) && cublas_.is_there(workspaces())) {
     // cuBLAS leaves the product in float32, and the epilogue does the rest.
     auto* wide =
         static_cast<float*>(workspace(elements * static_cast<int64_t>(sizeof(float)), stream));
@@ -38,19 +38,21 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
     product.c_dtype = NAMP_FLOAT32;
     product.ldc = args.n;
     product.stride_c = args.m * args.n;
-    if (cublas_.multiply(product, 0.0f, stream_of(stream))) {
+    if (cublas_.multiply(product, 0.0f, own_stream_, stream, workspaces())) {
       launch(cuda::kGemmEpilogue, element_blocks, {args, gemm.bias_by_row, wide}, stream);
       return;
     }
   }
   cuda::GemmArgs rest = gemm;  // what cuBLAS leaves to do
-  const bool starts_from_bias = args.bias != nullptr && args.beta == 0.0f && cublas_.is_there();
+  const bool starts_from_bias =
+      args.bias != nullptr && args.beta == 0.0f && cublas_.is_there(workspaces());
   if (starts_from_bias) {
     // Then the sum is rounded once, bias and all.
     launch(cuda::kGemmBias, element_blocks, gemm, stream);
     rest.call.bias = nullptr;
   }
-  if (cublas_.multiply(args, starts_from_bias ? 1.0f : args.beta, stream_of(stream))) {
+  if (cublas_.multiply(args, starts_from_bias ? 1.0f : args.beta, own_stream_, stream,
+                       workspaces())) {
     const namp_gemm_args& left = rest.call;
     if (left.bias != nullptr || left.pre_activation != nullptr ||
         left.activation != NAMP_ACTIVATION_NONE) {

@@ -61,7 +61,7 @@ extern "C" {
 
 /* Raised when a function, a struct or a meaning changes incompatibly. A caller compares it with
  * namp_abi_version(). */
-#define NAMP_ABI_VERSION 4
+#define NAMP_ABI_VERSION 5
 
 /* Version of this header; namp_version() is the version of the library. */
 #define NAMP_VERSION_MAJOR 0
@@ -282,7 +282,7 @@ NAMP_API int32_t namp_device_count(int32_t* count, int32_t kind, char* reason,
 NAMP_API int32_t namp_device_open(namp_device** device, int32_t kind, int32_t ordinal);
 
 /* Closes a device and gives back the memory in its cache. Refused (NAMP_ERROR_INVALID_ARGUMENT)
-   while memory or tables of it are alive. Null is ignored. */
+   while memory, pinned memory of the host, or tables of it are alive. Null is ignored. */
 NAMP_API int32_t namp_device_close(namp_device* device);
 
 /* Facts of a device. info->struct_size is set by the caller. */
@@ -298,6 +298,49 @@ NAMP_API int32_t namp_device_set_threads(namp_device* device, int32_t threads);
 /* SIMD target of the CPU backend's kernels, a namp_simd; NAMP_ERROR_UNSUPPORTED where the machine
  * lacks it. For tests. */
 NAMP_API int32_t namp_device_set_simd(namp_device* device, int32_t simd);
+
+/* Whether products of float32 matrices on a GPU may round what they multiply to TF32, a sign, 8 bits
+   of exponent and 10 of fraction, which tensor cores of compute capability 8.0 and later multiply
+   several times faster: 1 or 0, as when it is opened. Sums stay float32. Nothing changes on the CPU,
+   for our own kernel (a machine without cuBLAS), nor for other dtypes. */
+NAMP_API int32_t namp_device_set_allow_tf32(namp_device* device, int32_t allow);
+
+/* ---- Libraries of NVIDIA's ----
+ *
+ * The driver, cuBLAS and NVML (the management library) are found when they are first needed: the one
+ * that the environment names (NATIVEAMP_CUDA_LIBRARY, NATIVEAMP_CUBLAS_LIBRARY,
+ * NATIVEAMP_NVML_LIBRARY) and no other; else what the process has loaded already, what the system
+ * finds by name, and the usual places. One that is there and does not work gives way to the next.
+ */
+
+/* Which library. */
+typedef enum namp_library {
+  NAMP_LIBRARY_CUDA = 1,   /* libcuda */
+  NAMP_LIBRARY_CUBLAS = 2, /* looked for by each GPU, when it first multiplies matrices */
+  NAMP_LIBRARY_NVML = 3
+} namp_library;
+
+/* A place where a library was looked for. Both texts are zero-terminated, and cut where they are
+ * longer. */
+typedef struct namp_library_attempt {
+  char place[512];   /* a path, a name, or a folder */
+  char failure[512]; /* why it was not taken; "" where it was */
+} namp_library_attempt;
+
+/* Folders of the application that are looked in after the usual places, separated as in PATH; null or
+   "" for none. A search that is over is not made again. */
+NAMP_API int32_t namp_library_set_folders(const char* folders);
+
+/* The handle of the driver's library or of NVML, as dlopen or LoadLibrary gives it: it stays open.
+   NVML is started (nvmlInit_v2); the caller shuts it down. NAMP_ERROR_UNAVAILABLE, with a message,
+   where there is none that works. */
+NAMP_API int32_t namp_library_open(void** handle, int32_t library);
+
+/* What came of the last search for a library, in order: *count attempts, 0 before the first search,
+   of which as many are written as capacity (0 or more) allows. attempts may be null if capacity is
+   0. */
+NAMP_API int32_t namp_library_read_attempts(namp_library_attempt* attempts, int32_t* count,
+                                            int32_t capacity, int32_t library);
 
 /* ---- Streams ---- */
 
@@ -374,25 +417,29 @@ NAMP_API int32_t namp_memory_free(namp_device* device, void* pointer, namp_strea
    namp_memory_free waits for what is on that stream by then (PyTorch's record_stream). */
 NAMP_API int32_t namp_memory_record_stream(namp_device* device, void* pointer, namp_stream stream);
 
-/* Memory of the host that the device copies to and from on its own, in the order of a stream
-   (page-locked), bytes of it, 1 or more, zeroed. */
+/* Pinned (page-locked) memory of the host, which the device copies to and from on its own, in the
+   order of a stream: namp_memory_copy_async. bytes of it, 1 or more, zeroed. */
 NAMP_API int32_t namp_memory_allocate_host(void** pointer, namp_device* device, int64_t bytes);
 
-/* Gives it back, after all work of the device. Null is ignored. */
+/* Gives it back, after all work of the device. Null is ignored; a pointer that is not from
+   namp_memory_allocate_host of this device is an error. */
 NAMP_API int32_t namp_memory_free_host(namp_device* device, void* pointer);
 
 /* Gives the cache back to the system. */
 NAMP_API int32_t namp_memory_trim(namp_device* device);
 
-/* Copies bytes; the direction is a namp_copy_direction. Memory of namp_memory_allocate_host, or
- * that others have page-locked, is read and written in the order of the stream: look at it, or
- * change it, after an event. Other host memory is copied before the call returns. */
+/* Copies bytes; the direction is a namp_copy_direction. When the call returns, memory of the host has
+ * been read, or written: it is the caller's again, pinned or not. A copy to the device is then still
+ * to come, in the order of the stream. */
 NAMP_API int32_t namp_memory_copy(namp_device* device, void* destination, const void* source,
                                   int64_t bytes, int32_t direction, namp_stream stream);
 
-/* Copies bytes from the device to any memory of the host, and waits for them. */
-NAMP_API int32_t namp_memory_read(namp_device* device, void* destination, const void* source,
-                                  int64_t bytes, namp_stream stream);
+/* The same between the device and memory of namp_memory_allocate_host of this device, which is read
+ * or written when it is the copy's turn on the stream: leave it alone until an event that was
+ * recorded after this call is reached. Any other memory of the host is an error
+ * (NAMP_ERROR_INVALID_ARGUMENT). On the CPU the copy is made at once. */
+NAMP_API int32_t namp_memory_copy_async(namp_device* device, void* destination, const void* source,
+                                        int64_t bytes, int32_t direction, namp_stream stream);
 
 /* Sets every byte to the low byte of value. */
 NAMP_API int32_t namp_memory_fill(namp_device* device, void* destination, int32_t value,

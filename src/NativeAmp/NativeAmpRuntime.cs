@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using NativeAmp.Interop;
 
 namespace NativeAmp;
@@ -8,7 +9,7 @@ namespace NativeAmp;
 /// when it is set), then in <c>runtimes/&lt;rid&gt;/native</c> beside the application, beside it, and where the system
 /// looks. Its ABI version and the size of every struct are compared before the first call.
 /// </remarks>
-public static class NativeAmpRuntime
+public static unsafe class NativeAmpRuntime
 {
     /// <summary>
     /// The result of loading. Reading it loads the library if that was not yet tried; it never throws.
@@ -19,4 +20,41 @@ public static class NativeAmpRuntime
     /// <exception cref="NativeAmpLibraryException">It was not found or does not fit; the message lists what was
     /// tried.</exception>
     public static void EnsureLoaded() => _ = NativeLibraryLoader.Handle;
+
+    /// <summary>
+    /// Where a library of NVIDIA's was looked for the last time, in order, and what came of each place; nothing where
+    /// it was not looked for yet.
+    /// </summary>
+    /// <remarks>
+    /// The one that the environment names (<c>NATIVEAMP_CUDA_LIBRARY</c>, <c>NATIVEAMP_CUBLAS_LIBRARY</c>,
+    /// <c>NATIVEAMP_NVML_LIBRARY</c>) is the only one; else there are what the process has loaded, what the system
+    /// finds by name, the usual places, and the folders in which .NET looks for native libraries. One that does not
+    /// work gives way to the next.
+    /// </remarks>
+    /// <exception cref="NativeAmpLibraryException">NativeAmp's own library is not there.</exception>
+    public static IReadOnlyList<NativeLibraryAttempt> SearchFor(NvidiaLibrary library)
+    {
+        EnsureLoaded();
+        var attempts = new NampLibraryAttempt[256];
+        int count;
+        fixed (NampLibraryAttempt* first = attempts)
+            Ensure.Success(NativeMethods.LibraryReadAttempts(first, &count, attempts.Length, (int)library));
+        return [.. attempts.Take(count).Select(Read)];
+
+        static NativeLibraryAttempt Read(NampLibraryAttempt attempt)
+        {
+            string failure = Marshal.PtrToStringUTF8((nint)attempt.Failure) ?? "";
+            return new(Marshal.PtrToStringUTF8((nint)attempt.Place) ?? "", failure.Length == 0 ? null : failure);
+        }
+    }
+
+    /// <summary>Opens and starts the driver's library or NVML, which stays open.</summary>
+    /// <exception cref="NativeAmpUnavailableException">None works; the message says what was tried.</exception>
+    internal static nint Open(NvidiaLibrary library)
+    {
+        EnsureLoaded();
+        void* handle;
+        Ensure.Success(NativeMethods.LibraryOpen(&handle, (int)library));
+        return (nint)handle;
+    }
 }

@@ -23,6 +23,7 @@ public sealed class DisposedTests(DeviceKind kind)
         [typeof(LossScaleState)] = ["Device"],
         [typeof(FusedOptimizer)] = ["Device", "Groups", "Scheduler", "CheckGradients", "State"],
         [typeof(GradScaler)] = ["Device", "Options", "IsEnabled", "DeviceState"],
+        [typeof(PinnedBuffer<float>)] = ["Device", "Count"],
     };
 
     private Device _device = null!;
@@ -31,7 +32,10 @@ public sealed class DisposedTests(DeviceKind kind)
     private List<IDisposable> _made = null!;
 
     public static IEnumerable<Type> Disposables =>
-        typeof(Device).Assembly.GetExportedTypes().Where(t => t.IsClass && typeof(IDisposable).IsAssignableFrom(t));
+        typeof(Device)
+            .Assembly.GetExportedTypes()
+            .Where(t => t.IsClass && typeof(IDisposable).IsAssignableFrom(t))
+            .Select(t => t.IsGenericTypeDefinition ? t.MakeGenericType(typeof(float)) : t);
 
     public static IEnumerable<MethodInfo> Kernels =>
         typeof(AmpKernels)
@@ -141,6 +145,7 @@ public sealed class DisposedTests(DeviceKind kind)
             nameof(LossScaleState) => new LossScaleState(_device, new GradScalerState { Scale = 1 }),
             nameof(FusedOptimizer) or nameof(FusedAdam) => new FusedAdam([_parameter]),
             nameof(GradScaler) => new GradScaler(_device),
+            "PinnedBuffer`1" => new PinnedBuffer<float>(_device, 1),
             var name => throw new InvalidOperationException($"Say how to make a {name}."),
         };
 
@@ -190,6 +195,7 @@ public sealed class DisposedTests(DeviceKind kind)
             (TensorTable t, "SetColumn") => () => t.SetColumn(0, [_floats.ToCell()]),
             (TensorTable t, "ReadFacts") => () => t.ReadFacts(new OverflowFacts[1]),
             (StepCounts c, "Write") => () => c.Write([1]),
+            (PinnedBuffer<float> p, "get_Span") => () => _ = p.Span.Length,
             (null, "OptimizerStep") => () =>
                 AmpKernels.OptimizerStep(
                     Or(table),

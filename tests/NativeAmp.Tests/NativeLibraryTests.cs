@@ -27,24 +27,35 @@ public sealed class NativeLibraryTests
     public void It_is_looked_for_beside_the_application_then_by_the_system_and_nowhere_above()
     {
         string application = TestContext.CurrentContext.TestDirectory;
-        string runtime = Path.Combine(
-            "runtimes",
-            System.Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier,
-            "native"
-        );
-
         Assert.That(
-            NativeLibrarySearch.Candidates(null, application),
+            NativeLibrarySearch.Candidates(null, application, "linux-x64"),
             Is.EqualTo(
                 new[]
                 {
-                    Path.Combine(application, runtime, NativeLibrarySearch.FileName),
+                    Path.Combine(application, "runtimes", "linux-x64", "native", NativeLibrarySearch.FileName),
                     Path.Combine(application, NativeLibrarySearch.FileName),
                     NativeLibrarySearch.FileName,
                 }
             )
         );
     }
+
+    // A .NET that a distribution built names the distribution; packages do not.
+    [TestCase("ubuntu.24.04-x64", "linux-x64")]
+    [TestCase("debian.13-arm64", "linux-arm64")]
+    [TestCase("alpine.3.20-x64", "linux-musl-x64")]
+    [Platform("Linux")]
+    public void A_runtime_of_the_distribution_is_looked_for_by_the_portable_name_as_well(string own, string portable) =>
+        Assert.That(
+            NativeLibrarySearch.Candidates(null, "/app", own).Take(2),
+            Is.EqualTo(
+                new[]
+                {
+                    Path.Combine("/app", "runtimes", own, "native", NativeLibrarySearch.FileName),
+                    Path.Combine("/app", "runtimes", portable, "native", NativeLibrarySearch.FileName),
+                }
+            )
+        );
 
     [Test]
     public void It_lies_beside_every_application_of_the_source_tree() =>
@@ -56,7 +67,7 @@ public sealed class NativeLibraryTests
     [Test]
     public void A_path_that_is_given_is_the_only_one_tried() =>
         Assert.That(
-            NativeLibrarySearch.Candidates("/somewhere/lib.so", "/app"),
+            NativeLibrarySearch.Candidates("/somewhere/lib.so", "/app", "linux-x64"),
             Is.EqualTo(new[] { "/somewhere/lib.so" })
         );
 

@@ -9,7 +9,7 @@ namespace NativeAmp.TestSupport;
 /// what is to fail. It is chosen for the process before anything looks for a driver, where CMake has built it and
 /// NATIVEAMP_TEST_GPU does not ask for the machine's own GPU.
 /// </summary>
-internal static unsafe partial class EmulatedGpu
+internal static unsafe class EmulatedGpu
 {
     // nampemu_kind
     private const int Leak = 9;
@@ -137,21 +137,14 @@ internal static unsafe partial class EmulatedGpu
 
     private static byte[] Utf8(string text) => System.Text.Encoding.UTF8.GetBytes(text + '\0');
 
-    // .NET keeps an environment of its own, which getenv of the native library does not see.
     [ModuleInitializer]
     internal static void Choose()
     {
         if (OwnIsAskedFor || !File.Exists(Driver))
             return;
-        SetForNativeCode("NATIVEAMP_CUDA_LIBRARY", Driver);
-        SetForNativeCode("NATIVEAMP_CUBLAS_LIBRARY", Cublas);
-        SetForNativeCode("NAMPEMU_QUIET", "1"); // a failed test tells
+        NativeVariable.SetWhereUnset("NATIVEAMP_CUDA_LIBRARY", Driver);
+        NativeVariable.SetWhereUnset("NATIVEAMP_CUBLAS_LIBRARY", Cublas);
+        NativeVariable.SetWhereUnset("NAMPEMU_QUIET", "1"); // a failed test tells
         IsChosen = (Environment.GetEnvironmentVariable("NATIVEAMP_CUDA_LIBRARY") ?? Driver) == Driver;
     }
-
-    private static void SetForNativeCode(string variable, string value) =>
-        _ = SetEnvironment(variable, value, overwrite: 0);
-
-    [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int SetEnvironment(string name, string value, int overwrite);
 }

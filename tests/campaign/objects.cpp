@@ -50,6 +50,30 @@ void library(Call& c) {
   }
 }
 
+void vendor_libraries(Call& c) {
+  c.takes_device = false;
+  if (c.random.one_in(4))
+    return c.make("namp_library_set_folders", [] { return namp_library_set_folders(nullptr); });
+  int32_t& library = value<int32_t>(c);
+  if (c.random.one_in(3)) {
+    void**& handle = room<void*>(c);
+    c.choice(library, {NAMP_LIBRARY_CUDA});
+    c.may_fail = true;  // the machine may lack it
+    return c.make("namp_library_open", [&] { return namp_library_open(handle, library); });
+  }
+  c.choice(library, {NAMP_LIBRARY_CUDA, NAMP_LIBRARY_CUBLAS, NAMP_LIBRARY_NVML});
+  int32_t& capacity = value<int32_t>(c, static_cast<int32_t>(c.random.below(4)));
+  auto*& attempts = value<namp_library_attempt*>(
+      c, static_cast<namp_library_attempt*>(c.block(4 * sizeof(namp_library_attempt))));
+  int32_t*& count = room<int32_t>(c);
+  c.wrong([&capacity] {
+    capacity = -1;
+    return true;
+  });
+  c.make("namp_library_read_attempts",
+         [&] { return namp_library_read_attempts(attempts, count, capacity, library); });
+}
+
 void profile(Call& c) {
   c.takes_device = false;
   if (c.random.one_in(3)) return c.make("namp_profile_start", [] { return namp_profile_start(); });
@@ -136,6 +160,15 @@ void devices(Call& c) {
 
 void settings(Call& c) {
   int32_t& number = value<int32_t>(c);
+  if (c.random.one_in(3)) {
+    number = static_cast<int32_t>(c.random.below(2));
+    c.wrong([&c, &number] {
+      number = c.random.of<int32_t>({-1, 2, INT32_MAX, INT32_MIN});
+      return true;
+    });
+    return c.make("namp_device_set_allow_tf32",
+                  [&] { return namp_device_set_allow_tf32(c.device, number); });
+  }
   if (c.random.one_in(2)) {
     number = static_cast<int32_t>(c.random.between(1, 3));
     c.wrong([&c, &number] {
@@ -295,10 +328,19 @@ void copies(Call& c) {
   c.tensor(destination, NAMP_UINT8, bytes);
   negative(c, bytes);
   if (c.random.one_in(3)) {
-    const void*& from = value<const void*>(c);
-    c.tensor(from, NAMP_UINT8, bytes);
-    return c.make("namp_memory_read",
-                  [&] { return namp_memory_read(c.device, destination, from, bytes, nullptr); });
+    void*& pinned = value<void*>(c);
+    namp_memory_allocate_host(&pinned, c.device, 300);
+    c.afterwards([pinned = pinned, device = c.device] { namp_memory_free_host(device, pinned); });
+    c.wrong([&c, &pinned, &bytes] {
+      if (bytes == 0) return false;
+      pinned = c.random.one_in(2) ? c.block(static_cast<size_t>(bytes))
+                                  : static_cast<char*>(pinned) + (301 - bytes);
+      return true;
+    });
+    return c.make("namp_memory_copy_async", [&] {
+      return namp_memory_copy_async(c.device, destination, pinned, bytes, NAMP_COPY_HOST_TO_DEVICE,
+                                    nullptr);
+    });
   }
   if (c.random.one_in(2)) {
     const auto byte = static_cast<int32_t>(c.random.next());
@@ -428,17 +470,12 @@ void destroy_table(Call& c) {
 }  // namespace
 
 const std::vector<Function> kObjects = {
-    {"the library", library},
-    {"the profile", profile},
-    {"devices", devices},
-    {"settings", settings},
-    {"streams", streams},
-    {"events", events},
-    {"memory", memory},
-    {"copies", copies},
-    {"namp_table_create", create_table},
-    {"tables", use_table},
-    {"namp_table_destroy", destroy_table},
+    {"the library", library}, {"libraries of NVIDIA's", vendor_libraries},
+    {"the profile", profile}, {"devices", devices},
+    {"settings", settings},   {"streams", streams},
+    {"events", events},       {"memory", memory},
+    {"copies", copies},       {"namp_table_create", create_table},
+    {"tables", use_table},    {"namp_table_destroy", destroy_table},
 };
 
 }  // namespace namp_campaign

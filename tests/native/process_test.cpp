@@ -2,56 +2,15 @@
 // regions of the caller, fork. Fewer threads must not change a result, and nothing may hang.
 #if defined(__linux__)
 
-#include <array>
-#include <cstdio>
 #include <set>
 #include <string>
 #include <vector>
 
-#include <sys/wait.h>
-
 #include "backend_test.h"
+#include "child_process.h"
 
 namespace namp_test {
 namespace {
-
-// What a process printed, and how it ended.
-struct Outcome {
-  std::string output;
-  int status = -1;
-
-  // The values of the lines that begin with a word.
-  std::vector<std::string> all(const std::string& word) const {
-    std::vector<std::string> values;
-    size_t begin = 0;
-    for (size_t end; (end = output.find('\n', begin)) != std::string::npos; begin = end + 1) {
-      const std::string line = output.substr(begin, end - begin);
-      if (line.rfind(word + " ", 0) == 0) values.push_back(line.substr(word.size() + 1));
-    }
-    return values;
-  }
-  std::string one(const std::string& word) const {
-    const auto values = all(word);
-    return values.size() == 1 ? values[0] : "not one " + word + " in: " + output;
-  }
-};
-
-// environment such as "OMP_THREAD_LIMIT=1". Variables of the test's own surroundings do not count.
-Outcome run(const std::string& environment, const std::string& arguments) {
-  const std::string command =
-      "env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT -u OMP_DYNAMIC -u OMP_MAX_ACTIVE_LEVELS " +
-      environment + " " + NATIVEAMP_TEST_CHILD + " " + arguments + " 2>&1";
-  Outcome result;
-  FILE* pipe = popen(command.c_str(), "r");
-  if (pipe == nullptr) return result;
-  std::array<char, 4096> part;
-  for (size_t read; (read = fread(part.data(), 1, part.size(), pipe)) > 0;)
-    result.output.append(part.data(), read);
-  const int status = pclose(pipe);
-  // A shell says 128 and the signal for a command that a signal ended.
-  result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return result;
-}
 
 // The bits of one number of threads, in a plain environment.
 std::string digest_of(int threads) {

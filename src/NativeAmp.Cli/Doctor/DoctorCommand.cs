@@ -34,6 +34,8 @@ internal sealed class DoctorCommand
             {
                 terminal.Output.WriteLine($"{(finding.Found ? "✓" : "✗")} {finding.Name}: {finding.Detail}");
                 terminal.Output.WriteLine($"    {finding.Meaning}");
+                foreach (NativeLibraryAttempt attempt in finding.Tried ?? [])
+                    terminal.Output.WriteLine($"    tried {attempt.Location}: {attempt.Failure ?? "taken"}");
             }
         }
 

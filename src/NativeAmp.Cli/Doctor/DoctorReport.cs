@@ -12,7 +12,15 @@ namespace NativeAmp.Cli.Doctor;
 /// <param name="Found">Whether it is there.</param>
 /// <param name="Detail">Details of what was found, or why it was not found.</param>
 /// <param name="Meaning">The consequence for the user.</param>
-internal sealed record Finding(string Name, bool Found, string Detail, string Meaning);
+/// <param name="Tried">The places where one of NVIDIA's libraries was looked for, and why it was not taken from there;
+/// null if none was looked for.</param>
+internal sealed record Finding(
+    string Name,
+    bool Found,
+    string Detail,
+    string Meaning,
+    IReadOnlyList<NativeLibraryAttempt>? Tried = null
+);
 
 /// <summary>The findings of nativeamp doctor.</summary>
 /// <param name="Ok">Whether training works here.</param>
@@ -104,9 +112,10 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
     private static IEnumerable<Finding> Cuda()
     {
         DeviceAvailability cuda = Device.Available(DeviceKind.Cuda);
+        IReadOnlyList<NativeLibraryAttempt> tried = NativeAmpRuntime.SearchFor(NvidiaLibrary.Cuda);
         yield return cuda.Count > 0
-            ? new("cuda", true, $"{cuda.Count} device(s)", "--device auto takes the first.")
-            : new("cuda", false, cuda.Reason, "--device auto takes the CPU.");
+            ? new("cuda", true, $"{cuda.Count} device(s)", "--device auto takes the first that opens.", tried)
+            : new("cuda", false, cuda.Reason, "--device auto takes the CPU.", tried);
         DeviceInfo? first = null;
         for (int ordinal = 0; ordinal < cuda.Count; ordinal++)
         {
@@ -132,7 +141,8 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
             hasCublas
                 ? "Matrix products run on tensor cores."
                 : "A kernel of our own computes matrix products: correct, without tensor cores. Install cuBLAS 11 or "
-                    + "newer."
+                    + "newer.",
+            NativeAmpRuntime.SearchFor(NvidiaLibrary.Cublas)
         );
     }
 
@@ -173,7 +183,8 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
                     gpu.Description,
                     gpu.IsAvailable
                         ? "--telemetry samples power, energy, memory, utilization, temperature and clocks."
-                        : "--telemetry has no figures of a GPU."
+                        : "--telemetry has no figures of a GPU.",
+                    NativeAmpRuntime.Status.IsLoaded ? NativeAmpRuntime.SearchFor(NvidiaLibrary.Nvml) : null
                 );
         }
 

@@ -74,9 +74,17 @@ internal static class CommonOptions
     {
         if (choice == DeviceChoice.Auto)
         {
-            choice = NativeAmp.Device.Available(DeviceKind.Cuda).Count > 0 ? DeviceChoice.Cuda : DeviceChoice.Cpu;
-            if (choice == DeviceChoice.Cpu)
-                terminal.Error.WriteLine("nativeamp: no GPU here, computing on the CPU ('nativeamp doctor' says why)");
+            Device best = NativeAmp.Device.Best(out string reason);
+            if (best.Kind == DeviceKind.Cuda)
+                return best;
+            best.Dispose();
+            choice = DeviceChoice.Cpu;
+            bool any = NativeAmp.Device.Available(DeviceKind.Cuda).Count > 0;
+            terminal.Error.WriteLine(
+                any
+                    ? $"nativeamp: no GPU that works here, computing on the CPU. {reason}"
+                    : "nativeamp: no GPU here, computing on the CPU ('nativeamp doctor' says why)"
+            );
         }
 
         return choice == DeviceChoice.Cuda ? NativeAmp.Device.Cuda() : NativeAmp.Device.Cpu(threads);

@@ -14,40 +14,32 @@ internal static unsafe class CudaDeviceUuid
     /// <returns>The UUID, or null if the driver does not give it.</returns>
     public static string? Of(int ordinal, out string reason)
     {
-        reason = "";
-        foreach (string path in Candidates())
+        nint library;
+        try
         {
-            if (!NativeLibrary.TryLoad(path, out nint library))
-                continue;
-            if (
-                !NativeLibrary.TryGetExport(library, "cuDeviceGet", out nint get)
-                || !NativeLibrary.TryGetExport(library, "cuDeviceGetUuid", out nint uuid)
-            )
-            {
-                reason = $"{path} has no cuDeviceGetUuid";
-                return null;
-            }
-
-            int device;
-            byte* id = stackalloc byte[Bytes];
-            int result = ((delegate* unmanaged<int*, int, int>)get)(&device, ordinal);
-            if (result == 0)
-                result = ((delegate* unmanaged<byte*, int, int>)uuid)(id, device);
-            if (result == 0)
-                return Format(new ReadOnlySpan<byte>(id, Bytes));
-            reason = $"the CUDA driver does not give the UUID of device {ordinal} (error {result})";
+            library = NativeAmpRuntime.Open(NvidiaLibrary.Cuda);
+        }
+        catch (NativeAmpException failure)
+        {
+            reason = failure.Message;
             return null;
         }
 
-        reason = "the CUDA driver was not found again";
-        return null;
+        reason = "the CUDA driver has no cuDeviceGetUuid";
+        if (
+            !NativeLibrary.TryGetExport(library, "cuDeviceGet", out nint get)
+            || !NativeLibrary.TryGetExport(library, "cuDeviceGetUuid", out nint uuid)
+        )
+            return null;
+        int device;
+        byte* id = stackalloc byte[Bytes];
+        int result = ((delegate* unmanaged<int*, int, int>)get)(&device, ordinal);
+        if (result == 0)
+            result = ((delegate* unmanaged<byte*, int, int>)uuid)(id, device);
+        reason = result == 0 ? "" : $"the CUDA driver does not give the UUID of device {ordinal} (error {result})";
+        return result == 0 ? Format(new ReadOnlySpan<byte>(id, Bytes)) : null;
     }
 
     /// <summary>Formats the UUID as "GPU-" and the bytes in five groups.</summary>
     private static string Format(ReadOnlySpan<byte> id) => "GPU-" + new Guid(id, bigEndian: true).ToString("D");
-
-    private static string[] Candidates() =>
-        Environment.GetEnvironmentVariable("NATIVEAMP_CUDA_LIBRARY") is { Length: > 0 } named ? [named]
-        : OperatingSystem.IsWindows() ? ["nvcuda.dll"]
-        : ["libcuda.so.1", "libcuda.so", "/usr/lib/wsl/lib/libcuda.so.1"];
 }

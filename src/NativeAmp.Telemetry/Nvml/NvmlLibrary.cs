@@ -8,7 +8,6 @@ namespace NativeAmp.Telemetry;
 /// </summary>
 internal sealed unsafe class NvmlLibrary : IDisposable
 {
-    private const string Variable = "NATIVEAMP_NVML_LIBRARY";
     private const int TextLength = 96; // NVML_DEVICE_UUID_V2_BUFFER_SIZE, and not less than the other texts need
 
     private readonly nint _library;
@@ -26,31 +25,20 @@ internal sealed unsafe class NvmlLibrary : IDisposable
     /// <returns>The library, or null.</returns>
     public static NvmlLibrary? TryOpen(out string reason)
     {
-        reason = "";
-        var tried = new List<string>();
-        foreach (string path in Candidates())
+        try
         {
-            if (!NativeLibrary.TryLoad(path, out nint handle))
-            {
-                tried.Add(path);
-                continue;
-            }
-
+            nint handle = NativeAmpRuntime.Open(NvidiaLibrary.Nvml);
+            string path = NativeAmpRuntime.SearchFor(NvidiaLibrary.Nvml)[^1].Location;
             var library = new NvmlLibrary(handle, path);
-            NvmlReturn result = library.Call("nvmlInit_v2");
-            if (result == NvmlReturn.Success)
-            {
-                library.DriverVersion = library.Text("nvmlSystemGetDriverVersion") ?? "";
-                return library;
-            }
-
-            reason = $"{path} does not start: {library.Describe(result)}";
-            NativeLibrary.Free(handle);
+            library.DriverVersion = library.Text("nvmlSystemGetDriverVersion") ?? "";
+            reason = "";
+            return library;
+        }
+        catch (NativeAmpException failure)
+        {
+            reason = failure.Message;
             return null;
         }
-
-        reason = $"no NVML was found (it comes with NVIDIA's driver); tried {string.Join(", ", tried)}";
-        return null;
     }
 
     /// <summary>A device by its UUID.</summary>
@@ -187,22 +175,4 @@ internal sealed unsafe class NvmlLibrary : IDisposable
 
     // An old library lacks functions: that is a result like any other.
     private nint Function(string name) => NativeLibrary.TryGetExport(_library, name, out nint function) ? function : 0;
-
-    private static IEnumerable<string> Candidates()
-    {
-        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named)
-            return [named];
-        if (!OperatingSystem.IsWindows())
-            return ["libnvidia-ml.so.1", "/usr/lib/wsl/lib/libnvidia-ml.so.1"];
-        return
-        [
-            System.IO.Path.Combine(Environment.SystemDirectory, "nvml.dll"),
-            System.IO.Path.Combine(
-                Environment.GetFolderPath(Environment.SpecialFolder.ProgramFiles),
-                "NVIDIA Corporation",
-                "NVSMI",
-                "nvml.dll"
-            ),
-        ];
-    }
 }

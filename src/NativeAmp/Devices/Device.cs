@@ -93,6 +93,25 @@ public sealed unsafe class Device : IDisposable
         set => Ensure.Success(NativeMethods.DeviceSetSimd(Native, (int)value));
     }
 
+    /// <summary>
+    /// Whether products of float32 matrices on a GPU may round what they multiply to TF32 (10 bits of fraction), which
+    /// tensor cores of compute capability 8.0 and later multiply several times faster; false at first. Sums stay
+    /// float32. Nothing changes on the CPU, without cuBLAS, nor for other types.
+    /// </summary>
+    public bool AllowTf32
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
+            return field;
+        }
+        set
+        {
+            Ensure.Success(NativeMethods.DeviceSetAllowTf32(Native, value ? 1 : 0));
+            field = value;
+        }
+    }
+
     /// <summary>Bytes in use by what they are for, asked now.</summary>
     public DeviceMemoryStatistics MemoryStatistics
     {
@@ -157,18 +176,24 @@ public sealed unsafe class Device : IDisposable
     /// The first NVIDIA GPU that can be opened, else the machine's processors: a GPU may be too old, or in use by
     /// another process alone.
     /// </summary>
-    public static Device Best()
+    public static Device Best() => Best(out _);
+
+    /// <summary>The same, with the reasons.</summary>
+    /// <param name="reason">Why it is not the first GPU: there is none, or what each GPU before it said, a line each;
+    /// empty where it is.</param>
+    public static Device Best(out string reason)
     {
-        int count = Available(DeviceKind.Cuda).Count;
-        for (int ordinal = 0; ordinal < count; ordinal++)
+        DeviceAvailability gpus = Available(DeviceKind.Cuda);
+        reason = gpus.Reason;
+        for (int ordinal = 0; ordinal < gpus.Count; ordinal++)
         {
             try
             {
                 return Cuda(ordinal);
             }
-            catch (NativeAmpException)
+            catch (NativeAmpException failure)
             {
-                // The next one. `nativeamp doctor` and Cuda say why this one is none.
+                reason += (reason.Length == 0 ? "" : "\n") + $"CUDA device {ordinal}: {failure.Message}";
             }
         }
         return Cpu();
@@ -229,7 +254,10 @@ public sealed unsafe class Device : IDisposable
     public void FreeMemory(nint pointer, DeviceStream? stream = null) =>
         Ensure.Success(NativeMethods.MemoryFree(Native, (void*)pointer, DeviceStream.NativeOf(this, stream)));
 
-    /// <summary>Copies bytes from the host's memory to the device's.</summary>
+    /// <summary>
+    /// Copies bytes from the host's memory to the device's. The host's is read before it returns; the device's is
+    /// written when it is the copy's turn.
+    /// </summary>
     public void CopyToDevice(nint destination, ReadOnlySpan<byte> source, DeviceStream? stream = null)
     {
         fixed (byte* pointer = source)
@@ -246,20 +274,33 @@ public sealed unsafe class Device : IDisposable
     public void CopyToHost(Span<byte> destination, nint source, DeviceStream? stream = null)
     {
         fixed (byte* pointer = destination)
-            Ensure.Success(
-                NativeMethods.MemoryRead(
-                    Native,
-                    pointer,
-                    (void*)source,
-                    destination.Length,
-                    DeviceStream.NativeOf(this, stream)
-                )
+            Copy(
+                pointer,
+                (void*)source,
+                destination.Length,
+                NampCopyDirection.DeviceToHost,
+                DeviceStream.NativeOf(this, stream)
             );
     }
 
-    /// <summary>Copies bytes into pinned memory, when it is their turn on the current stream.</summary>
-    internal void CopyToPinned(byte* destination, nint source, long bytes) =>
-        Copy(destination, (void*)source, bytes, NampCopyDirection.DeviceToHost, DeviceStream.NativeOf(this, null));
+    /// <summary>Copies bytes from or to pinned memory of the device, when it is their turn on a stream.</summary>
+    internal void EnqueueCopy(
+        void* destination,
+        void* source,
+        long bytes,
+        NampCopyDirection direction,
+        DeviceStream? stream = null
+    ) =>
+        Ensure.Success(
+            NativeMethods.MemoryCopyAsync(
+                Native,
+                destination,
+                source,
+                bytes,
+                (int)direction,
+                DeviceStream.NativeOf(this, stream)
+            )
+        );
 
     /// <summary>
     /// Reads one value from the device's memory, and waits for it; from the host's memory without a call into native

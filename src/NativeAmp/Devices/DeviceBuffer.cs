@@ -105,6 +105,48 @@ public sealed unsafe class DeviceBuffer : IDisposable
         GC.KeepAlive(this);
     }
 
+    /// <summary>
+    /// Copies elements in, beginning at an offset, when it is their turn on a stream; returns at once. The source is
+    /// the device's until then.
+    /// </summary>
+    /// <param name="source">The elements: all of them are copied.</param>
+    /// <param name="offset">Index of the first element to overwrite.</param>
+    /// <param name="stream">The stream; null for the current one.</param>
+    /// <exception cref="ArgumentException">They do not fit, are of another type, or belong to another
+    /// device.</exception>
+    public void EnqueueCopyFrom<T>(PinnedBuffer<T> source, long offset = 0, DeviceStream? stream = null)
+        where T : unmanaged
+    {
+        nint destination = At(offset, source);
+        Device.EnqueueCopy((void*)destination, source.Pointer, BytesOf(source), NampCopyDirection.HostToDevice, stream);
+        RecordStream(stream);
+        GC.KeepAlive(source);
+    }
+
+    /// <summary>
+    /// Copies elements out, beginning at an offset, when it is their turn on a stream; returns at once. They are there
+    /// once a <see cref="DeviceEvent"/> that is recorded after the call is reached.
+    /// </summary>
+    /// <param name="destination">Where they go; as many are copied as it holds.</param>
+    /// <param name="offset">Index of the first element to read.</param>
+    /// <param name="stream">The stream; null for the current one.</param>
+    /// <exception cref="ArgumentException">There are not as many, they are of another type, or it belongs to another
+    /// device.</exception>
+    public void EnqueueCopyTo<T>(PinnedBuffer<T> destination, long offset = 0, DeviceStream? stream = null)
+        where T : unmanaged
+    {
+        nint source = At(offset, destination);
+        Device.EnqueueCopy(
+            destination.Pointer,
+            (void*)source,
+            BytesOf(destination),
+            NampCopyDirection.DeviceToHost,
+            stream
+        );
+        RecordStream(stream);
+        GC.KeepAlive(destination);
+    }
+
     /// <summary>The elements as an array.</summary>
     public T[] ToArray<T>()
         where T : unmanaged
@@ -166,6 +208,18 @@ public sealed unsafe class DeviceBuffer : IDisposable
             throw new ArgumentException($"Elements {offset} to {offset + length} do not lie in a buffer of {Count}.");
         return Pointer + (nint)(offset * sizeof(T));
     }
+
+    private nint At<T>(long offset, PinnedBuffer<T> host)
+        where T : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        if (host.Device != Device)
+            throw new ArgumentException("The pinned buffer is of another device.");
+        return At<T>(offset, host.Count);
+    }
+
+    private static long BytesOf<T>(PinnedBuffer<T> host)
+        where T : unmanaged => (long)host.Count * sizeof(T);
 
     private void EnsureType<T>()
         where T : unmanaged

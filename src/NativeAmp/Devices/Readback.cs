@@ -1,3 +1,5 @@
+using NativeAmp.Interop;
+
 namespace NativeAmp;
 
 /// <summary>
@@ -7,7 +9,7 @@ namespace NativeAmp;
 internal sealed unsafe class Readback : IDisposable
 {
     private readonly Device _device;
-    private readonly PinnedMemory _memory;
+    private readonly PinnedBuffer<byte> _memory;
     private readonly DeviceEvent?[] _written;
     private readonly bool[] _posted;
     private readonly int _bytes;
@@ -21,7 +23,7 @@ internal sealed unsafe class Readback : IDisposable
         _bytes = bytes;
         _written = new DeviceEvent?[records];
         _posted = new bool[records];
-        _memory = new PinnedMemory(device, (long)records * bytes);
+        _memory = new PinnedBuffer<byte>(device, checked(records * bytes));
         if (device.IsHostMemory)
             return;
         // Now, so that a step makes nothing.
@@ -36,7 +38,7 @@ internal sealed unsafe class Readback : IDisposable
         if (_device.IsHostMemory)
             Buffer.MemoryCopy((void*)source, target, bytes, bytes);
         else
-            _device.CopyToPinned(target, source, bytes);
+            _device.EnqueueCopy(target, (void*)source, bytes, NampCopyDirection.DeviceToHost);
     }
 
     /// <summary>Ends a record: it can be read when its copies are done.</summary>

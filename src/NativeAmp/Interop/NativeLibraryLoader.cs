@@ -7,13 +7,17 @@ namespace NativeAmp.Interop;
 internal static unsafe class NativeLibraryLoader
 {
     private static readonly Lazy<(nint Handle, NativeLibraryStatus Status)> Loaded = new(static () =>
-        Load(
+    {
+        var loaded = Load(
             NativeLibrarySearch.Candidates(
                 Environment.GetEnvironmentVariable(NativeLibrarySearch.EnvironmentVariable),
-                AppContext.BaseDirectory
+                AppContext.BaseDirectory,
+                RuntimeInformation.RuntimeIdentifier
             )
-        )
-    );
+        );
+        HandDownFolders(loaded.Handle);
+        return loaded;
+    });
 
     /// <summary>How the search went; never throws.</summary>
     public static NativeLibraryStatus Status => Loaded.Value.Status;
@@ -35,6 +39,16 @@ internal static unsafe class NativeLibraryLoader
                 return (handle, new NativeLibraryStatus(candidate, version, attempts));
         }
         return (0, new NativeLibraryStatus(null, null, attempts));
+    }
+
+    // Where .NET looks for native libraries: those of other packages lie there, cuBLAS among them.
+    private static void HandDownFolders(nint handle)
+    {
+        if (handle == 0 || AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") is not string folders)
+            return;
+        nint function = NativeLibrary.GetExport(handle, "namp_library_set_folders");
+        fixed (byte* text = Encoding.UTF8.GetBytes(folders + '\0'))
+            _ = ((delegate* unmanaged<byte*, int>)function)(text);
     }
 
     private static string? TryLoad(string candidate, out nint handle, out string version)

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace NativeAmp.Interop;
 
 /// <summary>Where the native library may lie, in the order in which it is looked for.</summary>
@@ -21,15 +19,38 @@ internal static class NativeLibrarySearch
     /// it. A name without a folder is left to the system's own search. Nothing above the application's folder is looked
     /// at: others may write there.
     /// </summary>
-    public static IReadOnlyList<string> Candidates(string? explicitPath, string assemblyFolder)
+    /// <param name="explicitPath">What the environment names; null or blank for nothing.</param>
+    /// <param name="assemblyFolder">The application's folder.</param>
+    /// <param name="runtimeIdentifier">The system's, such as linux-x64; a .NET that a distribution built says
+    /// ubuntu.24.04-x64.</param>
+    public static IReadOnlyList<string> Candidates(
+        string? explicitPath,
+        string assemblyFolder,
+        string runtimeIdentifier
+    )
     {
         if (!string.IsNullOrWhiteSpace(explicitPath))
             return [explicitPath];
+        string[] runtimes = [runtimeIdentifier, Portable(runtimeIdentifier)];
         return
         [
-            Path.Combine(assemblyFolder, "runtimes", RuntimeInformation.RuntimeIdentifier, "native", FileName),
+            .. runtimes.Distinct().Select(each => Path.Combine(assemblyFolder, "runtimes", each, "native", FileName)),
             Path.Combine(assemblyFolder, FileName),
             FileName,
         ];
+    }
+
+    // The one that packages use: of the system's family and the processor, which a distribution's own ends with.
+    private static string Portable(string runtimeIdentifier)
+    {
+        bool musl =
+            runtimeIdentifier.StartsWith("alpine", StringComparison.Ordinal)
+            || runtimeIdentifier.Contains("-musl-", StringComparison.Ordinal);
+        string family =
+            OperatingSystem.IsWindows() ? "win"
+            : OperatingSystem.IsMacOS() ? "osx"
+            : musl ? "linux-musl"
+            : "linux";
+        return $"{family}-{runtimeIdentifier[(runtimeIdentifier.LastIndexOf('-') + 1)..]}";
     }
 }

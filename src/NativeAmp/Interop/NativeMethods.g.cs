@@ -11,7 +11,7 @@ namespace NativeAmp.Interop;
 internal static class NativeConstants
 {
     /// <summary>NAMP_ABI_VERSION</summary>
-    public const int AbiVersion = 4;
+    public const int AbiVersion = 5;
     /// <summary>NAMP_BAD_LABEL_LOSS</summary>
     public const int BadLabelLoss = 2143337169;
     /// <summary>NAMP_MAX_STATE_COLUMNS</summary>
@@ -191,6 +191,17 @@ internal enum NampIndexKind
     Row = 2,
 }
 
+/// <summary>Which library.</summary>
+internal enum NampLibrary
+{
+    /// <summary>libcuda</summary>
+    Cuda = 1,
+    /// <summary>looked for by each GPU, when it first multiplies matrices</summary>
+    Cublas = 2,
+    /// <summary>NAMP_LIBRARY_NVML</summary>
+    Nvml = 3,
+}
+
 /// <summary>How a step updates a parameter from its gradient; the formulas are at namp_optimizer_step.</summary>
 internal enum NampRule
 {
@@ -271,6 +282,17 @@ internal unsafe struct NampDeviceInfo
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampDeviceInfo Create() => new() { StructSize = (uint)sizeof(NampDeviceInfo) };
+}
+
+/// <summary>A place where a library was looked for. Both texts are zero-terminated, and cut where they are
+/// longer.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampLibraryAttempt
+{
+    /// <summary>a path, a name, or a folder</summary>
+    public fixed byte Place[512];
+    /// <summary>why it was not taken; "" where it was</summary>
+    public fixed byte Failure[512];
 }
 
 /// <summary>Bytes by kind, as handed out (rounded up to the allocator's granule).</summary>
@@ -1026,6 +1048,7 @@ internal static unsafe partial class NativeMethods
         ("namp_index_fact", sizeof(NampIndexFact)),
         ("namp_profile_entry", sizeof(NampProfileEntry)),
         ("namp_device_info", sizeof(NampDeviceInfo)),
+        ("namp_library_attempt", sizeof(NampLibraryAttempt)),
         ("namp_memory_statistics", sizeof(NampMemoryStatistics)),
         ("namp_cell", sizeof(NampCell)),
         ("namp_table_description", sizeof(NampTableDescription)),
@@ -1101,7 +1124,7 @@ internal static unsafe partial class NativeMethods
     internal static partial int DeviceOpen(NampDevice** device, int kind, int ordinal);
 
     /// <summary>Closes a device and gives back the memory in its cache. Refused (NAMP_ERROR_INVALID_ARGUMENT)
-    /// while memory or tables of it are alive. Null is ignored.</summary>
+    /// while memory, pinned memory of the host, or tables of it are alive. Null is ignored.</summary>
     [LibraryImport(Library, EntryPoint = "namp_device_close")]
     internal static partial int DeviceClose(NampDevice* device);
 
@@ -1121,6 +1144,30 @@ internal static unsafe partial class NativeMethods
     /// lacks it. For tests.</summary>
     [LibraryImport(Library, EntryPoint = "namp_device_set_simd")]
     internal static partial int DeviceSetSimd(NampDevice* device, int simd);
+
+    /// <summary>Whether products of float32 matrices on a GPU may round what they multiply to TF32, a sign, 8 bits
+    /// of exponent and 10 of fraction, which tensor cores of compute capability 8.0 and later multiply
+    /// several times faster: 1 or 0, as when it is opened. Sums stay float32. Nothing changes on the CPU,
+    /// for our own kernel (a machine without cuBLAS), nor for other dtypes.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_device_set_allow_tf32")]
+    internal static partial int DeviceSetAllowTf32(NampDevice* device, int allow);
+
+    /// <summary>Folders of the application that are looked in after the usual places, separated as in PATH; null or
+    /// "" for none. A search that is over is not made again.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_library_set_folders")]
+    internal static partial int LibrarySetFolders(byte* folders);
+
+    /// <summary>The handle of the driver's library or of NVML, as dlopen or LoadLibrary gives it: it stays open.
+    /// NVML is started (nvmlInit_v2); the caller shuts it down. NAMP_ERROR_UNAVAILABLE, with a message,
+    /// where there is none that works.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_library_open")]
+    internal static partial int LibraryOpen(void** handle, int library);
+
+    /// <summary>What came of the last search for a library, in order: *count attempts, 0 before the first search,
+    /// of which as many are written as capacity (0 or more) allows. attempts may be null if capacity is
+    /// 0.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_library_read_attempts")]
+    internal static partial int LibraryReadAttempts(NampLibraryAttempt* attempts, int* count, int capacity, int library);
 
     /// <summary>The device's own stream, which null stands for, as a handle that other libraries can use: a
     /// CUstream on a GPU, null on the CPU. It lives as long as the device.</summary>
@@ -1187,12 +1234,13 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_memory_record_stream")]
     internal static partial int MemoryRecordStream(NampDevice* device, void* pointer, void* stream);
 
-    /// <summary>Memory of the host that the device copies to and from on its own, in the order of a stream
-    /// (page-locked), bytes of it, 1 or more, zeroed.</summary>
+    /// <summary>Pinned (page-locked) memory of the host, which the device copies to and from on its own, in the
+    /// order of a stream: namp_memory_copy_async. bytes of it, 1 or more, zeroed.</summary>
     [LibraryImport(Library, EntryPoint = "namp_memory_allocate_host")]
     internal static partial int MemoryAllocateHost(void** pointer, NampDevice* device, long bytes);
 
-    /// <summary>Gives it back, after all work of the device. Null is ignored.</summary>
+    /// <summary>Gives it back, after all work of the device. Null is ignored; a pointer that is not from
+    /// namp_memory_allocate_host of this device is an error.</summary>
     [LibraryImport(Library, EntryPoint = "namp_memory_free_host")]
     internal static partial int MemoryFreeHost(NampDevice* device, void* pointer);
 
@@ -1200,15 +1248,18 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_memory_trim")]
     internal static partial int MemoryTrim(NampDevice* device);
 
-    /// <summary>Copies bytes; the direction is a namp_copy_direction. Memory of namp_memory_allocate_host, or
-    /// that others have page-locked, is read and written in the order of the stream: look at it, or
-    /// change it, after an event. Other host memory is copied before the call returns.</summary>
+    /// <summary>Copies bytes; the direction is a namp_copy_direction. When the call returns, memory of the host has
+    /// been read, or written: it is the caller's again, pinned or not. A copy to the device is then still
+    /// to come, in the order of the stream.</summary>
     [LibraryImport(Library, EntryPoint = "namp_memory_copy")]
     internal static partial int MemoryCopy(NampDevice* device, void* destination, void* source, long bytes, int direction, void* stream);
 
-    /// <summary>Copies bytes from the device to any memory of the host, and waits for them.</summary>
-    [LibraryImport(Library, EntryPoint = "namp_memory_read")]
-    internal static partial int MemoryRead(NampDevice* device, void* destination, void* source, long bytes, void* stream);
+    /// <summary>The same between the device and memory of namp_memory_allocate_host of this device, which is read
+    /// or written when it is the copy's turn on the stream: leave it alone until an event that was
+    /// recorded after this call is reached. Any other memory of the host is an error
+    /// (NAMP_ERROR_INVALID_ARGUMENT). On the CPU the copy is made at once.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_memory_copy_async")]
+    internal static partial int MemoryCopyAsync(NampDevice* device, void* destination, void* source, long bytes, int direction, void* stream);
 
     /// <summary>Sets every byte to the low byte of value.</summary>
     [LibraryImport(Library, EntryPoint = "namp_memory_fill")]

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using NativeAmp.Cli.Output;
 using NativeAmp.Training.Tests.Data;
@@ -184,6 +185,40 @@ public class CudaCommandTests
         Dictionary<string, JsonElement> findings = Doctor(CliProcess.Gpus(1, "no-cublas.so"));
         Assert.That(findings["cuBLAS"].GetProperty("found").GetBoolean(), Is.False);
         Assert.That(Detail(findings, "cuBLAS"), Does.StartWith("no cuBLAS, own GEMM (tried no-cublas.so ("));
+    }
+
+    [Test]
+    public void Doctor_lists_every_place_where_a_library_was_looked_for_and_what_came_of_it()
+    {
+        EmulatedGpu.Require();
+        foreach (int version in new[] { 13, 12, 11 })
+            if (NativeLibrary.TryLoad($"libcublas.so.{version}", out _))
+                Assert.Ignore($"This machine's own cuBLAS {version} would be found first.");
+        string toolkit = Path.Combine(_folder, "toolkit");
+        Directory.CreateDirectory(Path.Combine(toolkit, "lib64"));
+        Dictionary<string, string> environment = CliProcess.Gpus(1, "");
+        environment["CUDA_PATH"] = toolkit;
+        Dictionary<string, string> places = Doctor(environment)["cuBLAS"]
+            .GetProperty("tried")
+            .EnumerateArray()
+            .Select(place => (Where: Text(place, "location"), Why: Text(place, "failure")))
+            .DistinctBy(place => place.Where)
+            .ToDictionary(place => place.Where, place => place.Why);
+
+        Assert.That(places["this process"], Does.StartWith("it has loaded none of libcublas.so.13"));
+        Assert.That(places["libcublas.so.12"], Does.Contain("cannot open shared object file"));
+        Assert.That(places[Path.Combine(toolkit, "lib64")], Does.StartWith("it has none of libcublas.so.13"));
+        // .NET's own folders, handed down.
+        Assert.That(
+            places.Keys,
+            Has.Some.Contains("Microsoft.NETCore.App").Or.Some.EqualTo(TestContext.CurrentContext.TestDirectory + "/")
+        );
+
+        (_, string output, _) = CliProcess.Run(environment, "doctor");
+        Assert.That(output, Does.Contain($"    tried {Path.Combine(toolkit, "lib64")}: it has none of "));
+        Assert.That(output, Does.Contain($"    tried {EmulatedGpu.Driver}: taken"));
+
+        static string Text(JsonElement element, string name) => element.GetProperty(name).GetString() ?? "";
     }
 
     private static Dictionary<string, JsonElement> Doctor(IReadOnlyDictionary<string, string> environment)

@@ -11,9 +11,7 @@ internal sealed unsafe class EmulatedNvml : IDisposable
     /// <summary>The UUID of the first GPU: the emulated CUDA driver's.</summary>
     public const string Uuid = "GPU-6e616d70-656d-7500-0000-000000000000";
 
-    private const string Variable = "NATIVEAMP_NVML_LIBRARY";
-
-    private readonly string? _before = Environment.GetEnvironmentVariable(Variable);
+    private readonly NativeVariable _chosen;
     private readonly nint _library;
 
     public EmulatedNvml(string script = "")
@@ -27,7 +25,7 @@ internal sealed unsafe class EmulatedNvml : IDisposable
                 Is.Zero,
                 "the script makes no sense"
             );
-        Environment.SetEnvironmentVariable(Variable, Path);
+        _chosen = new NativeVariable("NATIVEAMP_NVML_LIBRARY", Path);
     }
 
     /// <summary>The library.</summary>
@@ -41,7 +39,7 @@ internal sealed unsafe class EmulatedNvml : IDisposable
     {
         int left = Initialized;
         ((delegate* unmanaged<byte*, int>)Export("nampnvml_set_script"))(null);
-        Environment.SetEnvironmentVariable(Variable, _before);
+        _chosen.Dispose();
         Assert.That(left, Is.Zero, "every initialization of NVML is shut down");
     }
 

@@ -148,23 +148,14 @@ public class GpuTelemetryTests
         EmulatedGpu.Require();
         using var nvml = new EmulatedNvml(Everything);
         using Device device = DeviceKind.Cuda.Open();
-        string? before = Environment.GetEnvironmentVariable("NATIVEAMP_CUDA_LIBRARY");
-        Environment.SetEnvironmentVariable("NATIVEAMP_CUDA_LIBRARY", EmulatedGpu.Driver);
-        try
-        {
-            using var gpu = GpuTelemetry.Of(device);
-            Assert.That(gpu.Description, Does.Contain(EmulatedNvml.Uuid));
-        }
-        finally
-        {
-            Environment.SetEnvironmentVariable("NATIVEAMP_CUDA_LIBRARY", before);
-        }
+        using var gpu = GpuTelemetry.Of(device);
+        Assert.That(gpu.Description, Does.Contain(EmulatedNvml.Uuid));
 
         using Device cpu = Device.Cpu();
         Assert.That(() => GpuTelemetry.Of(cpu), Throws.ArgumentException.With.Message.Contains("kind Cpu"));
     }
 
-    [TestCase("0 fail.nvmlInit_v2=9", "Driver Not Loaded (9)")]
+    [TestCase("0 fail.nvmlInit_v2=9", "does not start: Driver Not Loaded (9))")]
     [TestCase("gpus 0", "NVML does not know the GPU GPU-6e616d70-656d-7500-0000-000000000000: Not Found (6)")]
     [TestCase("0 fail.nvmlDeviceGetHandleByUUID=4", "Insufficient Permissions (4)")]
     public void What_cannot_be_opened_says_why_with_every_reading(string script, string reason)
@@ -180,20 +171,15 @@ public class GpuTelemetryTests
     [Test]
     public void Without_the_library_the_reason_names_what_was_tried()
     {
-        string? before = Environment.GetEnvironmentVariable("NATIVEAMP_NVML_LIBRARY");
-        Environment.SetEnvironmentVariable("NATIVEAMP_NVML_LIBRARY", "/no/such/libnvidia-ml.so.1");
-        try
-        {
-            GpuTelemetry gpu = GpuTelemetry.All().Single();
-            Assert.That(
-                Read(gpu).Missing["gpu"],
-                Is.EqualTo("no NVML was found (it comes with NVIDIA's driver); tried /no/such/libnvidia-ml.so.1")
-            );
-        }
-        finally
-        {
-            Environment.SetEnvironmentVariable("NATIVEAMP_NVML_LIBRARY", before);
-        }
+        using var named = new NativeVariable("NATIVEAMP_NVML_LIBRARY", "/no/such/libnvidia-ml.so.1");
+        GpuTelemetry gpu = GpuTelemetry.All().Single();
+        Assert.That(
+            Read(gpu).Missing["gpu"],
+            Does.StartWith("no NVML that works was found (it comes with NVIDIA's driver): /no/such/libnvidia-ml.so.1 (")
+        );
+        NativeLibraryAttempt tried = NativeAmpRuntime.SearchFor(NvidiaLibrary.Nvml).Single();
+        Assert.That(tried.Location, Is.EqualTo("/no/such/libnvidia-ml.so.1"));
+        Assert.That(tried.Failure, Does.Contain("No such file"));
     }
 
     private static (Dictionary<string, double> Values, Dictionary<string, string> Missing) Read(GpuTelemetry gpu)

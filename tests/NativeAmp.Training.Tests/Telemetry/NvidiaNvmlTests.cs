@@ -27,30 +27,22 @@ public class NvidiaNvmlTests
             "/usr/lib/x86_64-linux-gnu",
             "/usr/lib64"
         );
-        string? before = Environment.GetEnvironmentVariable("NATIVEAMP_NVML_LIBRARY");
-        Environment.SetEnvironmentVariable("NATIVEAMP_NVML_LIBRARY", library);
-        try
+        using var named = new NativeVariable("NATIVEAMP_NVML_LIBRARY", library);
+        foreach (GpuTelemetry gpu in GpuTelemetry.All())
         {
-            foreach (GpuTelemetry gpu in GpuTelemetry.All())
+            using (gpu)
             {
-                using (gpu)
-                {
-                    var reading = new TelemetryReading();
-                    gpu.Read(reading);
-                    TestContext.Out.WriteLine(gpu.Description);
-                    if (gpu.IsAvailable)
-                        Assert.That(reading.Values.Keys, Has.Some.EqualTo(gpu.Name + ".memoryAllocatedBytes"));
-                    else
-                        Assert.That(
-                            reading.Missing["gpu"],
-                            Is.EqualTo($"{library} does not start: Driver Not Loaded (9)")
-                        );
-                }
+                var reading = new TelemetryReading();
+                gpu.Read(reading);
+                TestContext.Out.WriteLine(gpu.Description);
+                if (gpu.IsAvailable)
+                    Assert.That(reading.Values.Keys, Has.Some.EqualTo(gpu.Name + ".memoryAllocatedBytes"));
+                else
+                    Assert.That(
+                        reading.Missing["gpu"],
+                        Does.EndWith($": {library} (does not start: Driver Not Loaded (9))")
+                    );
             }
-        }
-        finally
-        {
-            Environment.SetEnvironmentVariable("NATIVEAMP_NVML_LIBRARY", before);
         }
     }
 

@@ -117,7 +117,7 @@ public class TrainTelemetryTests
     }
 
     [TestCase(1, "there was no step after the first")]
-    [TestCase(3, "no NVML was found (it comes with NVIDIA's driver); tried /no/nvml")]
+    [TestCase(3, "no NVML that works was found (it comes with NVIDIA's driver): /no/nvml (")]
     public void Why_there_is_no_energy_is_said(int steps, string reason)
     {
         EmulatedGpu.Require();
@@ -127,10 +127,8 @@ public class TrainTelemetryTests
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         using JsonDocument summary = JsonDocument.Parse(json);
         JsonElement energy = summary.RootElement.GetProperty("energy")[0];
-        Assert.That(
-            (energy.GetProperty("method").GetString(), energy.GetProperty("reason").GetString()),
-            Is.EqualTo(("none", reason))
-        );
+        Assert.That(energy.GetProperty("method").GetString(), Is.EqualTo("none"));
+        Assert.That(energy.GetProperty("reason").GetString(), Does.StartWith(reason));
     }
 
     [TestCase("--telemetry-interval 5", "--telemetry-interval is 5; it is a whole number from 10 to 60000")]
@@ -166,7 +164,8 @@ public class TrainTelemetryTests
             .Output;
         Assert.That(
             output,
-            Does.Contain("✗ telemetry of gpu: no NVML was found (it comes with NVIDIA's driver); tried /no/nvml")
+            Does.Contain("✗ telemetry of gpu: no NVML that works was found (it comes with NVIDIA's driver): /no/nvml (")
+                .And.Contain("    tried /no/nvml: /no/nvml: cannot open")
         );
     }
 

@@ -113,6 +113,7 @@ typedef struct nampemu_counters {
    * neither. */
   uint64_t sectors_loaded;
   uint64_t sectors_stored;
+  uint64_t gemms_in_own_workspace; /* of gemms, those for which cuBLAS had been given none */
 } nampemu_counters;
 
 /* Copies the counters out. size is sizeof(nampemu_counters); at most that many bytes are written.
@@ -177,8 +178,8 @@ int32_t nampemu_enter(const char* function);
 /* Puts work on a stream (a CUstream): it is called once, in the stream's order. For the stand-in
  * cuBLAS. Returns a CUresult. */
 int32_t nampemu_put(void* stream, void (*work)(void* data), void* data);
-/* Counts one GEMM. */
-void nampemu_count_gemm(void);
+/* Counts one GEMM, and whether it was in cuBLAS's own workspace. */
+void nampemu_count_gemm(int own_workspace);
 /* Adds a finding from outside. */
 void nampemu_report(nampemu_kind kind, const char* text);
 

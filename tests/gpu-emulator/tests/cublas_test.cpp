@@ -65,6 +65,8 @@ TEST_F(CublasTest, EveryTransposition) {
 }
 
 TEST_F(CublasTest, HalvesInBatchesRoundOnce) {
+  ASSERT_EQ(cublasSetMathMode(handle_, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION),
+            CUBLAS_STATUS_SUCCESS);
   const int m = 3, n = 2, k = 64, batch = 3;
   const HalfTable& table = HalfTable::binary16();
   std::vector<uint16_t> a(static_cast<size_t>(m * k * batch)), b(static_cast<size_t>(k * n));
@@ -92,6 +94,64 @@ TEST_F(CublasTest, HalvesInBatchesRoundOnce) {
       }
     }
   }
+  EXPECT_EQ(nampemu_findings(), 0U) << findings();
+}
+
+// As the documentation allows: what a product is cut into may be added in the type of C.
+TEST_F(CublasTest, TheDefaultMathModeMayAddPartsInHalfPrecision) {
+  const HalfTable& table = HalfTable::binary16();
+  const std::vector<uint16_t> large{table.nearest(300), table.nearest(300)};
+  const std::vector<uint16_t> signs{table.nearest(300), table.nearest(-300)};
+  const float alpha = 1, beta = 0;
+  for (const int mode : {0, static_cast<int>(CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION)}) {
+    ASSERT_EQ(cublasSetMathMode(handle_, mode), CUBLAS_STATUS_SUCCESS);
+    const Buffer a(large), b(signs), c(size_t{2});
+    ASSERT_EQ(
+        cublasGemmEx(handle_, 0, 0, 1, 1, 2, &alpha, reinterpret_cast<void*>(a.address()),
+                     CUDA_R_16F, 1, reinterpret_cast<void*>(b.address()), CUDA_R_16F, 2, &beta,
+                     reinterpret_cast<void*>(c.address()), CUDA_R_16F, 1, CUBLAS_COMPUTE_32F, -1),
+        CUBLAS_STATUS_SUCCESS);
+    EXPECT_EQ(c.read<uint16_t>()[0], mode == 0 ? 0x7c00 : 0) << mode;
+  }
+}
+
+TEST_F(CublasTest, Tf32RoundsWhatIsMultiplied) {
+  const std::vector<float> a{1.0F + 0x1p-11F + 0x1p-13F}, b{1.0F};
+  const float alpha = 1, beta = 0;
+  for (const int compute : {CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_32F_FAST_TF32}) {
+    const Buffer da(a), db(b), dc(size_t{4});
+    ASSERT_EQ(
+        cublasGemmEx(handle_, 0, 0, 1, 1, 1, &alpha, reinterpret_cast<void*>(da.address()),
+                     CUDA_R_32F, 1, reinterpret_cast<void*>(db.address()), CUDA_R_32F, 1, &beta,
+                     reinterpret_cast<void*>(dc.address()), CUDA_R_32F, 1, compute, -1),
+        CUBLAS_STATUS_SUCCESS);
+    EXPECT_EQ(dc.read<float>()[0], compute == CUBLAS_COMPUTE_32F ? a[0] : 1.0F + 0x1p-10F);
+  }
+}
+
+// A stream that is set brings cuBLAS's own workspace back.
+TEST_F(CublasTest, TheWorkspaceIsMemoryOfTheDevice) {
+  const Buffer a(std::vector<float>(1, 2)), c(std::vector<float>(1, 0));
+  const float one = 1, zero = 0;
+  const auto multiply = [&] {
+    void* pointer = reinterpret_cast<void*>(a.address());
+    ASSERT_EQ(cublasGemmEx(handle_, 0, 0, 1, 1, 1, &one, pointer, CUDA_R_32F, 1, pointer,
+                           CUDA_R_32F, 1, &zero, reinterpret_cast<void*>(c.address()), CUDA_R_32F,
+                           1, CUBLAS_COMPUTE_32F, -1),
+              CUBLAS_STATUS_SUCCESS);
+    ASSERT_EQ(cuCtxSynchronize(), CUDA_SUCCESS);
+  };
+  const Buffer workspace(size_t{1024});
+  void* memory = reinterpret_cast<void*>(workspace.address());
+  ASSERT_EQ(cublasSetWorkspace_v2(handle_, memory, 1024), CUBLAS_STATUS_SUCCESS);
+  multiply();
+  EXPECT_EQ(nampemu_findings(), 0U) << findings();
+  ASSERT_EQ(cublasSetWorkspace_v2(handle_, memory, 1025), CUBLAS_STATUS_SUCCESS);
+  multiply();
+  EXPECT_EQ(nampemu_findings_of(NAMPEMU_OUT_OF_BOUNDS), 1U) << findings();
+  nampemu_reset();
+  ASSERT_EQ(cublasSetStream_v2(handle_, nullptr), CUBLAS_STATUS_SUCCESS);
+  multiply();
   EXPECT_EQ(nampemu_findings(), 0U) << findings();
 }
 

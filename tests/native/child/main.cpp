@@ -4,7 +4,9 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
+#include <dlfcn.h>
 #include <omp.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@
 #include <atomic>
 #include <thread>
 
+#include "../../gpu-emulator/include/nampemu.h"
 #include "../every_operator.h"
 #include "nativeamp.h"
 
@@ -173,6 +176,110 @@ int forked_with_gpu() {
   return 0;
 }
 
+// Numbers on the first GPU, multiplied as a row by a column.
+class Product {
+ public:
+  Product(namp_device* device, namp_dtype dtype, std::vector<uint32_t> row,
+          std::vector<uint32_t> column)
+      : device_(device), dtype_(dtype) {
+    args_.struct_size = sizeof(args_);
+    args_.m = args_.n = args_.ldb = args_.ldc = 1;
+    args_.k = args_.lda = static_cast<int64_t>(row.size());
+    args_.batch = 1;
+    args_.alpha = 1;
+    args_.a_dtype = args_.b_dtype = args_.c_dtype = dtype;
+    args_.a = put(row);
+    args_.b = put(column);
+    args_.c = put({0});
+  }
+  ~Product() {
+    for (void* piece : pieces_)
+      namp_memory_free(device_, piece, nullptr);
+  }
+
+  // The bits of the result.
+  uint32_t multiply(namp_stream stream = nullptr) {
+    check(namp_gemm(device_, &args_, stream));
+    uint32_t result = 0;
+    check(namp_memory_copy(device_, &result, args_.c, size(), NAMP_COPY_DEVICE_TO_HOST, stream));
+    return result;
+  }
+
+ private:
+  int64_t size() const { return dtype_ == NAMP_FLOAT32 ? 4 : 2; }
+
+  void* put(const std::vector<uint32_t>& bits) {
+    const auto count = static_cast<int64_t>(bits.size());
+    void* memory = nullptr;
+    check(namp_memory_allocate(&memory, device_, count * size(), NAMP_MEMORY_OTHER, nullptr));
+    pieces_.push_back(memory);
+    for (int64_t i = 0; i < count; ++i) {
+      check(namp_memory_copy(device_, static_cast<char*>(memory) + i * size(),
+                             &bits[static_cast<size_t>(i)], size(), NAMP_COPY_HOST_TO_DEVICE,
+                             nullptr));
+    }
+    return memory;
+  }
+
+  namp_device* device_;
+  namp_dtype dtype_;
+  namp_gemm_args args_{};
+  std::vector<void*> pieces_;
+};
+
+// Products that show in which precision they are made: of a number that TF32 rounds, without it and
+// with it, and of half-precision numbers whose sum is beyond float16 halfway. Then what multiplied,
+// in how much memory, and where cuBLAS was looked for.
+int product() {
+  namp_device* device = nullptr;
+  check(namp_device_open(&device, NAMP_DEVICE_CUDA, 0));
+  {
+    Product single(device, NAMP_FLOAT32, {0x3f800800}, {0x3f800000});  // 1 + 2^-12, 1
+    for (const int32_t tf32 : {0, 1}) {
+      check(namp_device_set_allow_tf32(device, tf32));
+      std::printf("%s %x\n", tf32 != 0 ? "tf32" : "float32", single.multiply());
+    }
+    Product halves(device, NAMP_FLOAT16, {0x5cb0, 0x5cb0},
+                   {0x5cb0, 0xdcb0});  // 300, 300, 300, -300
+    namp_stream stream = nullptr;
+    check(namp_stream_create(&stream, device));
+    std::printf("halves %x\n", halves.multiply(stream));
+    namp_memory_statistics statistics{};
+    statistics.struct_size = sizeof(statistics);
+    check(namp_memory_get_statistics(&statistics, device));
+    std::printf("workspace %lld\n",
+                static_cast<long long>(statistics.live_bytes[NAMP_MEMORY_WORKSPACE]));
+    check(namp_stream_destroy(device, stream));
+  }
+  namp_device_info info{};
+  info.struct_size = sizeof(info);
+  check(namp_device_get_info(&info, device));
+  std::printf("libraries %s\n", info.libraries);
+  check(namp_device_close(device));
+  std::vector<namp_library_attempt> attempts(100);
+  int32_t count = 0;
+  check(namp_library_read_attempts(attempts.data(), &count, 100, NAMP_LIBRARY_CUBLAS));
+  for (int32_t i = 0; i < count; ++i)
+    std::printf("attempt %s: %s\n", attempts[static_cast<size_t>(i)].place,
+                attempts[static_cast<size_t>(i)].failure);
+  const auto get_counters = reinterpret_cast<decltype(&nampemu_get_counters)>(
+      dlsym(dlopen(std::getenv("NATIVEAMP_CUDA_LIBRARY"), RTLD_NOW), "nampemu_get_counters"));
+  nampemu_counters counters{};
+  get_counters(&counters, sizeof(counters));
+  std::printf("products %llu\nown %llu\n", static_cast<unsigned long long>(counters.gemms),
+              static_cast<unsigned long long>(counters.gemms_in_own_workspace));
+  return 0;
+}
+
+// Why there is no GPU.
+int count_gpus() {
+  char reason[1024];
+  int32_t count = 0;
+  check(namp_device_count(&count, NAMP_DEVICE_CUDA, reason, sizeof(reason)));
+  std::printf("count %d\nreason %s\n", count, reason);
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -185,10 +292,12 @@ int main(int argc, char** argv) {
     if (what == "fork") return forked();
     if (what == "fork-busy") return forked_while_busy();
     if (what == "fork-gpu") return forked_with_gpu();
+    if (what == "product") return product();
+    if (what == "gpus") return count_gpus();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;
   }
-  std::fprintf(stderr, "digest|nested THREADS, fork, fork-busy or fork-gpu\n");
+  std::fprintf(stderr, "digest|nested THREADS, fork, fork-busy, fork-gpu, product or gpus\n");
   return 2;
 }

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "cublas/version.h"
 #include "exec/rounding.h"
 #include "nampemu.h"
 
@@ -23,12 +24,23 @@ struct Handle {
   CUstream stream = nullptr;
   int math_mode = 0;
   int pointer_mode = CUBLAS_POINTER_MODE_HOST;
+  uint64_t workspace = 0;  // the caller's; 0: cuBLAS's own
+  size_t workspace_bytes = 0;
 };
 
 std::mutex mutex;
 std::set<Handle*>& handles() {
   static std::set<Handle*>* const all = new std::set<Handle*>();
   return *all;
+}
+
+// As tensor cores see a float: 10 bits of fraction, rounded to nearest, ties away from zero.
+float to_tf32(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  if ((bits & 0x7f800000U) != 0x7f800000U) bits = (bits + 0x1000U) & ~0x1fffU;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
 }
 
 Handle* unwrap(cublasHandle_t handle) {
@@ -187,19 +199,34 @@ std::vector<float> gather(const Matrix& x, int batch, bool transposed) {
   return out;
 }
 
-void multiply(const Gemm& g, int batch, float alpha, float beta) {
+// What a sum becomes halfway where the parts of a split product are added in the type of C, as the
+// default math mode allows.
+float round_part(float sum, int type) {
+  char part[sizeof(float)];
+  write(part, 0, type, sum);
+  return read(part, 0, type);
+}
+
+void multiply(const Gemm& g, int batch, float alpha, float beta, bool reduces_in_c) {
   const auto m = static_cast<size_t>(g.m);
   const auto n = static_cast<size_t>(g.n);
   const auto k = static_cast<size_t>(g.k);
   std::vector<float> sum(m * n, 0.0F);  // [m][n]
   if (alpha != 0 && k != 0) {
-    const std::vector<float> a = gather(g.a, batch, g.transa != CUBLAS_OP_N);  // [m][k]
-    const std::vector<float> b = gather(g.b, batch, g.transb != CUBLAS_OP_N);  // [k][n]
+    std::vector<float> a = gather(g.a, batch, g.transa != CUBLAS_OP_N);  // [m][k]
+    std::vector<float> b = gather(g.b, batch, g.transb != CUBLAS_OP_N);  // [k][n]
+    if (g.compute == CUBLAS_COMPUTE_32F_FAST_TF32) {
+      std::transform(a.begin(), a.end(), a.begin(), to_tf32);
+      std::transform(b.begin(), b.end(), b.begin(), to_tf32);
+    }
     for (size_t i = 0; i < m; ++i) {
       for (size_t p = 0; p < k; ++p) {
         const float x = a[i * k + p];
-        for (size_t j = 0; j < n; ++j)
-          sum[i * n + j] += x * b[p * n + j];
+        for (size_t j = 0; j < n; ++j) {
+          float& s = sum[i * n + j];
+          s += x * b[p * n + j];
+          if (reduces_in_c && p + 1 == k / 2) s = round_part(s, g.c.type);
+        }
       }
     }
   }
@@ -251,14 +278,27 @@ struct Product {
                : read_scalar(handle, g.alpha, who, alpha) && read_scalar(handle, g.beta, who, beta);
   }
 
+  // The first byte and the last stand for all.
+  bool use_workspace() const {
+    const std::string name = std::string(who) + ", workspace";
+    return handle.workspace_bytes == 0 ||
+           (nampemu_check_write(handle.workspace, 1, name.c_str()) != 0 &&
+            nampemu_check_write(handle.workspace + handle.workspace_bytes - 1, 1, name.c_str()) !=
+                0);
+  }
+
   void run() {
     const bool wide = is_wide();
     if (handle.pointer_mode == CUBLAS_POINTER_MODE_DEVICE && !read_scalars()) return;
     const bool reads_product = g.k != 0 && (wide ? alpha_wide != 0 : alpha != 0);
     const bool reads_c = wide ? beta_wide != 0 : beta != 0;
     if (!check_memory(g, reads_product, reads_c, who) || !mark_result(g, who)) return;
+    if (!use_workspace()) return;
+    const bool reduces_in_c =
+        (handle.math_mode & CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION) == 0;
     for (int i = 0; i < g.batch; ++i) {
-      wide ? multiply_double(g, i, alpha_wide, beta_wide) : multiply(g, i, alpha, beta);
+      wide ? multiply_double(g, i, alpha_wide, beta_wide)
+           : multiply(g, i, alpha, beta, reduces_in_c);
     }
   }
 };
@@ -276,7 +316,7 @@ cublasStatus_t run(const char* who, cublasHandle_t raw, Gemm g) {
   }
   if (!supported(g)) return CUBLAS_STATUS_NOT_SUPPORTED;
   if (g.m == 0 || g.n == 0 || g.batch == 0) return CUBLAS_STATUS_SUCCESS;
-  nampemu_count_gemm();
+  nampemu_count_gemm(handle->workspace_bytes == 0 ? 1 : 0);
   auto work = std::make_unique<Product>(Product{who, *handle, g});
   if (handle->pointer_mode == CUBLAS_POINTER_MODE_HOST) work->read_scalars();
   const auto call = [](void* data) {
@@ -322,7 +362,8 @@ NAMPEMU_API cublasStatus_t cublasCreate_v2(cublasHandle_t* handle) {
   if (const int32_t injected = nampemu_enter("cublasCreate"))
     return static_cast<cublasStatus_t>(injected);
   if (handle == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
-  if (nampemu_check_context("cublasCreate") == 0) return CUBLAS_STATUS_NOT_INITIALIZED;
+  if (nampemu_check_context("cublasCreate") == 0 || !nampemu::cublas_starts())
+    return CUBLAS_STATUS_NOT_INITIALIZED;
   const std::lock_guard lock(mutex);
   auto* created = new Handle();
   handles().insert(created);
@@ -340,6 +381,8 @@ NAMPEMU_API cublasStatus_t cublasDestroy_v2(cublasHandle_t raw) {
 NAMPEMU_API cublasStatus_t cublasSetStream_v2(cublasHandle_t raw, CUstream stream) {
   return with_handle("cublasSetStream", raw, [=](Handle& handle) {
     handle.stream = stream;
+    handle.workspace = 0;
+    handle.workspace_bytes = 0;
     return CUBLAS_STATUS_SUCCESS;
   });
 }
@@ -352,9 +395,11 @@ NAMPEMU_API cublasStatus_t cublasGetStream_v2(cublasHandle_t raw, CUstream* stre
 }
 NAMPEMU_API cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t raw, void* workspace,
                                                  size_t bytes) {
-  return with_handle("cublasSetWorkspace", raw, [=](const Handle&) {
+  return with_handle("cublasSetWorkspace", raw, [=](Handle& handle) {
     const auto address = reinterpret_cast<uint64_t>(workspace);
     if (bytes != 0 && address % 256 != 0) return CUBLAS_STATUS_INVALID_VALUE;
+    handle.workspace = address;
+    handle.workspace_bytes = bytes;
     return CUBLAS_STATUS_SUCCESS;
   });
 }
@@ -391,7 +436,7 @@ NAMPEMU_API cublasStatus_t cublasGetPointerMode_v2(cublasHandle_t raw, int* mode
 NAMPEMU_API cublasStatus_t cublasGetVersion_v2(cublasHandle_t raw, int* version) {
   return with_handle("cublasGetVersion", raw, [=](const Handle&) {
     if (version == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
-    *version = 120400;
+    *version = nampemu::cublas_major_version() * 10000 + 400;
     return CUBLAS_STATUS_SUCCESS;
   });
 }

@@ -223,8 +223,11 @@ NAMPEMU_API int32_t nampemu_put(void* stream, void (*work)(void*), void* data) {
     return int32_t{CUDA_SUCCESS};
   });
 }
-NAMPEMU_API void nampemu_count_gemm() {
-  locked([](Emulator& e) { ++e.counters.gemms; });
+NAMPEMU_API void nampemu_count_gemm(int own_workspace) {
+  locked([=](Emulator& e) {
+    ++e.counters.gemms;
+    if (own_workspace != 0) ++e.counters.gemms_in_own_workspace;
+  });
 }
 NAMPEMU_API void nampemu_report(nampemu_kind kind, const char* text) {
   if (text != nullptr && kind < NAMPEMU_KINDS) Emulator::get().findings.add(kind, text, text);

@@ -1,0 +1,65 @@
+#include "libraries/dynamic_library.h"
+
+#if defined(_WIN32)
+#if !defined(NOMINMAX)
+#define NOMINMAX
+#endif
+#include <windows.h>
+
+#include <filesystem>
+#include <system_error>
+#else
+#include <dlfcn.h>
+#endif
+
+namespace namp {
+namespace {
+
+#if defined(_WIN32)
+void* open_library(const std::string& name, DynamicLibrary::How how, std::string& answer) {
+  HMODULE handle = nullptr;
+  if (how == DynamicLibrary::How::kIfLoaded) {
+    GetModuleHandleExA(0, name.c_str(), &handle);
+  } else {
+    // Never the current folder. Of a library that is named by its path, those that it needs lie
+    // beside it (cublasLt).
+    const bool is_path = name.find_first_of("/\\") != std::string::npos;
+    const std::string path =
+        is_path ? std::filesystem::absolute(name).make_preferred().string() : name;
+    handle = LoadLibraryExA(
+        path.c_str(), nullptr,
+        LOAD_LIBRARY_SEARCH_DEFAULT_DIRS | (is_path ? LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR : 0));
+  }
+  if (handle == nullptr) {
+    const auto error = static_cast<int>(GetLastError());
+    answer = "error " + std::to_string(error) + ": " + std::system_category().message(error);
+  }
+  return reinterpret_cast<void*>(handle);
+}
+#else
+void* open_library(const std::string& name, DynamicLibrary::How how, std::string& answer) {
+  const int only_loaded = how == DynamicLibrary::How::kIfLoaded ? RTLD_NOLOAD : 0;
+  void* handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL | only_loaded);
+  if (handle == nullptr) {
+    const char* text = dlerror();
+    answer = text != nullptr ? text : "not loaded";
+  }
+  return handle;
+}
+#endif
+
+}  // namespace
+
+DynamicLibrary::DynamicLibrary(const std::string& name, How how, std::string& answer)
+    : handle_(open_library(name, how, answer)), name_(name) {}
+
+void* DynamicLibrary::symbol(const char* name) const {
+  if (handle_ == nullptr) return nullptr;
+#if defined(_WIN32)
+  return reinterpret_cast<void*>(GetProcAddress(static_cast<HMODULE>(handle_), name));
+#else
+  return dlsym(handle_, name);
+#endif
+}
+
+}  // namespace namp

@@ -1,0 +1,59 @@
+// Where NVIDIA's libraries lie: the places as data, and the files that a machine has there.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace namp {
+
+// A library of NVIDIA's that is looked for at run time.
+struct VendorLibrary {
+  // One of its versions: the file's name, and the major version of CUDA that it belongs to, 0 where
+  // the name does not say.
+  struct Version {
+    std::string file;
+    int major = 0;
+    std::string companion;  // a library that it needs, from the folder of its own; "" for none
+  };
+
+  const char* variable;  // of the environment: names the file, and then nothing else is tried
+  bool is_drivers;       // comes with the driver; else with the CUDA toolkit
+  std::vector<Version> versions;  // the preferred one first
+};
+
+const VendorLibrary& cuda_library();
+const VendorLibrary& cublas_library();
+const VendorLibrary& nvml_library();
+
+// What a search sees of its process and machine. Tests make their own.
+struct Surroundings {
+  // A variable of the environment; NATIVE_DLL_SEARCH_DIRECTORIES is what set_library_folders was
+  // given. Nothing where it is not set, or empty.
+  std::function<std::optional<std::string>(const std::string&)> variable;
+  // Whether the process has a library of this name.
+  std::function<bool(const std::string&)> is_loaded;
+  std::string root;  // put before absolute places that no variable names
+
+  static Surroundings of_process();
+};
+
+// Folders of the application, separated as in PATH, that are looked in last.
+void set_library_folders(const std::string& folders);
+
+// Something to try, or a place that has nothing.
+struct LibraryCandidate {
+  std::string place;       // as it is told: a path, a name, or a folder
+  std::string nothing;     // why there is nothing to open
+  bool if_loaded = false;  // it is in the process already
+  int major = 0;
+  std::string companion;  // its path, to be opened first; "" for none
+};
+
+// In the order in which they are to be tried: what the variable names, alone; else what is loaded,
+// what the system finds by name, and the usual places.
+std::vector<LibraryCandidate> library_candidates(const VendorLibrary& library,
+                                                 const Surroundings& surroundings);
+
+}  // namespace namp
