@@ -1,9 +1,10 @@
 // Pinned memory through which pageable host memory goes to the device and back, so that an upload
-// does not wait for the device, and the host memory is free when the call returns. Uploads and
-// downloads have separate slots and locks: a wait for one stream's queue delays no other.
+// does not wait for the device, and the host memory is free when the call returns. A wait for one
+// stream's queue delays no other: each download takes slots of its own.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <mutex>
 
 #include "cuda/driver.h"
@@ -28,32 +29,27 @@ class Staging {
 
  private:
   static constexpr int64_t kSlotBytes = 1 << 20;
+  static constexpr size_t kUploads = 8;
 
-  // A slot is free when its event has passed.
+  // A piece of pinned memory, made at its first use.
   struct Slot {
     char* memory = nullptr;
     Event passed = nullptr;
-    bool in_use = false;
+    bool in_use = false;  // until its event has passed
+    bool leased = false;  // to a download
   };
+  class Lease;
 
-  // Slots in one piece of pinned memory, allocated at the first use.
-  template <int kCount>
-  struct Ring {
-    void release() noexcept;
-    // The next slot in turn, free again.
-    Slot& next();
-
-    std::mutex mutex;
-    void* memory = nullptr;
-    Slot slots[kCount];
-    int turn = 0;
-  };
-
+  static void make(Slot& slot);
+  static void destroy(Slot& slot) noexcept;
   static void record(Slot& slot, Stream stream);
   static void wait(Slot& slot);
 
-  Ring<8> uploads_;
-  Ring<2> downloads_;
+  std::mutex uploading_;
+  Slot uploads_[kUploads];  // taken in turn
+  size_t turn_ = 0;
+  std::mutex leasing_;  // never held during a wait
+  std::deque<Slot> downloads_;
 };
 
 }  // namespace namp::cuda

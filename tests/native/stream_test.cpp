@@ -1,5 +1,9 @@
 // What orders work on several streams (W2 of the hardware review). On the emulated GPU work is done
 // as late as the waits allow, so that each of these fails where an order is missing.
+#include <chrono>
+#include <future>
+#include <thread>
+
 #include "backend_test.h"
 
 namespace namp_test {
@@ -181,16 +185,68 @@ TEST_F(StreamTest, PinnedMemoryIsWrittenInTheOrderOfTheStream) {
   auto* values = static_cast<float*>(pinned);
   EXPECT_EQ(values[0], 0.0f);
   upload(in, 1.0f);
-  ASSERT_EQ(namp_memory_copy(device_, pinned, in, kBytes, NAMP_COPY_DEVICE_TO_HOST, nullptr),
+  ASSERT_EQ(namp_memory_copy_async(device_, pinned, in, kBytes, NAMP_COPY_DEVICE_TO_HOST, nullptr),
             NAMP_OK);
   ASSERT_EQ(namp_event_record(event_, nullptr), NAMP_OK);
+  if (emulated_gpu() != nullptr) {
+    EXPECT_EQ(values[0], 0.0f) << "it was not its turn";
+  }
   ASSERT_EQ(namp_event_synchronize(event_), NAMP_OK);
   EXPECT_EQ(std::vector<float>(values, values + kCount), ones_);
   int32_t reached = 0;
   ASSERT_EQ(namp_event_query(&reached, event_), NAMP_OK);
   EXPECT_EQ(reached, 1);
+  EXPECT_EQ(namp_memory_free_host(device_, values + 1), NAMP_ERROR_INVALID_ARGUMENT);
   ASSERT_EQ(namp_memory_free_host(device_, pinned), NAMP_OK);
+  EXPECT_EQ(namp_memory_free_host(device_, pinned), NAMP_ERROR_INVALID_ARGUMENT) << "twice";
   free(in);
+}
+
+// A function of the host on a stream, which waits for another thread's copies.
+struct Busy {
+  std::promise<void> begun, over;
+  bool in_time = false;
+
+  static void wait(void* data) {
+    auto& busy = *static_cast<Busy*>(data);
+    busy.begun.set_value();
+    busy.in_time =
+        busy.over.get_future().wait_for(std::chrono::seconds(20)) == std::future_status::ready;
+  }
+};
+
+TEST_F(StreamTest, ADownloadThatWaitsForItsStreamKeepsNoOtherThreadsCopiesWaiting) {
+  if (emulated_gpu() == nullptr) GTEST_SKIP() << "a host function is put on a stream by hand";
+  const auto call = [](const char* name, auto... arguments) {
+    using Function = int (*)(decltype(arguments)...);
+    const auto function = reinterpret_cast<Function>(emulated_gpu()->symbol(name));
+    EXPECT_EQ(function(arguments...), 0) << name;
+  };
+  void *late = allocate(), *other = allocate();
+  upload(late, 1.0f);
+  order(stream_, nullptr);
+  Busy busy;
+  void *context = nullptr, *popped = nullptr;
+  call("cuDevicePrimaryCtxRetain", &context, 0);
+  call("cuCtxPushCurrent_v2", context);
+  call("cuLaunchHostFunc", stream_, &Busy::wait, static_cast<void*>(&busy));
+  call("cuCtxPopCurrent_v2", &popped);
+
+  std::vector<float> seen;
+  std::thread beside([&] {
+    busy.begun.get_future().wait();
+    upload(other, 2.0f);
+    seen = download(other, nullptr);
+    busy.over.set_value();
+  });
+  EXPECT_EQ(download(late, stream_), ones_);
+  beside.join();
+
+  EXPECT_TRUE(busy.in_time) << "the copies waited for a stream that they have nothing to do with";
+  EXPECT_EQ(seen, std::vector<float>(kCount, 2.0f));
+  call("cuDevicePrimaryCtxRelease_v2", 0);
+  free(late);
+  free(other);
 }
 
 TEST_F(StreamTest, TheDevicesOwnStreamHasAHandleForOthers) {

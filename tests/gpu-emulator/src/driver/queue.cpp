@@ -1,6 +1,7 @@
 #include "driver/queue.h"
 
 #include <algorithm>
+#include <thread>
 
 #include "driver/emulator.h"
 
@@ -65,7 +66,9 @@ void Queue::run_first(Stream& stream) {
   // After a fault nothing is done any more.
   if (work.context->sticky != CUDA_SUCCESS) return;
   Emulator::stack().push_back(work.context);
+  stream.running = work.number;
   work.run();
+  stream.running = 0;
   Emulator::stack().pop_back();
 }
 
@@ -74,6 +77,12 @@ CUresult Queue::finish(Place place) {
   std::vector<Place> waits{place};
   while (!waits.empty()) {
     const Place wait = waits.back();
+    if (is_live(wait.stream) && wait.stream->running != 0 && wait.stream->running <= wait.number) {
+      Emulator::get().mutex.unlock();
+      std::this_thread::yield();
+      Emulator::get().mutex.lock();
+      continue;
+    }
     if (!is_live(wait.stream) || wait.stream->queue.empty() ||
         wait.stream->queue.front().number > wait.number) {
       waits.pop_back();

@@ -35,6 +35,8 @@ struct Stream {
   };
   std::deque<Work> queue;
   uint64_t last = 0;  // number of what was put on it last
+  // Of what is done now, 0 for nothing: a function of the host's, beside which others use the driver.
+  uint64_t running = 0;
 };
 
 class Queue {

@@ -91,7 +91,12 @@ NAMPEMU_API CUresult cuLaunchHostFunc(CUstream stream, void (*function)(void*), 
   return api("cuLaunchHostFunc", Needs::context, [=](Emulator& e) {
     if (function == nullptr) return CUDA_ERROR_INVALID_VALUE;
     if (const CUresult bad = check_stream(e, "cuLaunchHostFunc", stream)) return bad;
-    e.queue.put(stream, [=] { function(data); });
+    // As on a thread of the driver's own: others may use the driver meanwhile.
+    e.queue.put(stream, [&e, function, data] {
+      e.mutex.unlock();
+      function(data);
+      e.mutex.lock();
+    });
     return CUDA_SUCCESS;
   });
 }
