@@ -12,7 +12,9 @@
  *                             (default 2000000000)
  *   NAMPEMU_QUIET             1: findings are kept but not written to stderr
  *   NAMPEMU_ORDER             the order in which a launch's blocks run: forward (default),
- *                             reverse, or shuffle
+ *                             reverse, or shuffle (NAMPEMU_SEED 1)
+ *   NAMPEMU_SEED              not 0: blocks and the warps of a block run in an order drawn from it,
+ *                             for each launch anew (default 0)
  */
 #ifndef NAMPEMU_H
 #define NAMPEMU_H
@@ -144,6 +146,10 @@ typedef struct nampemu_kernel_facts {
 /* Reads a module's text and writes the facts of at most capacity of its kernels, in order. Returns
  * how many it has; for text that can't be read 0 and a finding. */
 size_t nampemu_read_kernels(const char* ptx, nampemu_kernel_facts* facts, size_t capacity);
+
+/* The order of blocks and warps in the launches to come, as NAMPEMU_SEED has it. Returns the seed
+ * until now. */
+uint64_t nampemu_set_seed(uint64_t seed);
 
 /* Device memory alive, of all devices. */
 size_t nampemu_live_allocations(void);

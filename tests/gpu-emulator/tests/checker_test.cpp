@@ -107,6 +107,33 @@ TEST_F(CheckerTest, ReadsOfWhatNothingWrote) {
   expect_one(NAMPEMU_UNWRITTEN_READ, {"shared"});
 }
 
+TEST_F(CheckerTest, SharedMemoryIsUnwrittenInEachBlock) {
+  // The first of two blocks writes it; dynamic shared memory lies behind the static.
+  const auto code = [](const std::string& writer) {
+    return kernel(
+        "mov.u32 %r1, %ctaid.x;\nmov.u32 %r2, %tid.x;\nshl.b32 %r3, %r2, 2;\nmov.u32 %r4, sh;\n"
+        "add.u32 %r4, %r4, %r3;\nsetp." +
+            writer +
+            ".u32 %p1, %r1, 0;\n@%p1 st.shared.u32 "
+            "[%r4+256], %r1;\nld.shared.u32 %r5, [%r4+256];",
+        1, kShared);
+  };
+  EXPECT_EQ(run(code("ge"), {0}, 2, 32, 128), CUDA_SUCCESS);
+  EXPECT_EQ(nampemu_findings(), 0U) << findings();
+  EXPECT_EQ(run(code("eq"), {0}, 2, 32, 128), CUDA_SUCCESS);
+  expect_one(NAMPEMU_UNWRITTEN_READ, {"block (1,0,0)", "byte 256 of the 384 bytes of shared"});
+}
+
+TEST_F(CheckerTest, WhatNothingWroteIsNotZero) {
+  const Buffer out(8);
+  EXPECT_EQ(
+      run(kernel("ld.shared.u32 %r1, [sh];\nst.global.u32 [%a0], %r1;\nst.global.u32 [%a0+4], %r9;",
+                 1, kShared),
+          {out.address()}, 1, 1),
+      CUDA_SUCCESS);
+  EXPECT_EQ(out.read<uint32_t>(), (std::vector<uint32_t>(2, 0xffffffff)));
+}
+
 TEST_F(CheckerTest, RacesInSharedMemory) {
   const auto code = [](const std::string& between) {
     return kernel(

@@ -36,6 +36,7 @@ Memory::Memory() {
   written_ = static_cast<uint8_t*>(reserve(kAddresses));
   touches_ = static_cast<Touch*>(reserve(kAddresses / 4 * sizeof(Touch)));
   byte_touches_ = static_cast<Touch*>(reserve(kAddresses * sizeof(Touch)));
+  before_ = static_cast<uint32_t*>(reserve(kAddresses));
 }
 
 Memory::~Memory() {
@@ -43,6 +44,7 @@ Memory::~Memory() {
   munmap(written_, kAddresses);
   munmap(touches_, kAddresses / 4 * sizeof(Touch));
   munmap(byte_touches_, kAddresses * sizeof(Touch));
+  munmap(before_, kAddresses);
 }
 
 Region* Memory::allocate(uint64_t bytes, int device, Space space, uint64_t context) {
@@ -57,6 +59,7 @@ Region* Memory::allocate(uint64_t bytes, int device, Space space, uint64_t conte
   region.written = written_ + offset;
   region.touches = touches_ + offset / 4;
   region.byte_touches = byte_touches_ + offset;
+  region.before = before_ + offset / 4;
   region.context = context;
   next_ += size;
   live_bytes_[device] += bytes;
@@ -70,6 +73,7 @@ void Memory::release(Region& region) {
   forget(region.written, region.size);
   forget(region.touches, region.size / 4 * sizeof(Touch));
   forget(region.byte_touches, region.size * sizeof(Touch));
+  forget(region.before, region.size);
 }
 
 Region* Memory::nearest(uint64_t address) {

@@ -48,6 +48,7 @@ class Memory {
   uint8_t* written_ = nullptr;
   Touch* touches_ = nullptr;
   Touch* byte_touches_ = nullptr;
+  uint32_t* before_ = nullptr;
 };
 
 }  // namespace nampemu

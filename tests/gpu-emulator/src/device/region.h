@@ -25,6 +25,7 @@ struct Region {
   uint8_t* written = nullptr;     // a byte for each byte; null: nothing to check
   Touch* touches = nullptr;       // for each 4 bytes from base; null: races aren't looked for
   Touch* byte_touches = nullptr;  // for each byte, where a word is shared by narrower accesses
+  uint32_t* before = nullptr;     // each 4 bytes as they were before the last block wrote them
   uint64_t context = 0;           // the owner, for leaks
   bool owned_by_module = false;
   std::byte* at(uint64_t address) const { return reinterpret_cast<std::byte*>(address); }

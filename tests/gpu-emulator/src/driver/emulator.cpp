@@ -47,9 +47,10 @@ Emulator::Emulator() {
   }
   if (const char* text = std::getenv("NAMPEMU_ORDER")) {
     const std::string order = text;
-    if (order == "reverse") settings.order = BlockOrder::reverse;
-    if (order == "shuffle") settings.order = BlockOrder::shuffle;
+    settings.order.reverse = order == "reverse";
+    settings.order.seed = order == "shuffle" ? 1 : 0;
   }
+  settings.order.seed = read_number("NAMPEMU_SEED", settings.order.seed, ~uint64_t{0});
   for (int device = 0; device < settings.devices; ++device) {
     contexts.push_back(std::make_unique<Context>());
     contexts.back()->device = device;

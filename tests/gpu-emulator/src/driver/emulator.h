@@ -25,7 +25,7 @@ struct Settings {
   uint32_t multiprocessors = 4;
   int major = 8, minor = 0;
   uint64_t instructions = 2'000'000'000;
-  BlockOrder order = BlockOrder::forward;
+  RunOrder order;
   bool quiet = false;
   // The largest shared memory a block may ask for.
   uint32_t shared_optin() const;

@@ -124,14 +124,14 @@ CUresult collect_parameters(Emulator& e, const Kernel& kernel, void** parameters
 }
 
 void execute(Emulator& e, Context& context, Launch& run) {
-  // 16 bits of the number are kept with every access; before they repeat, all is forgotten.
-  if (++e.launch_number > 0xfffe) {
+  // Before numbers repeat, all touches are forgotten.
+  if (++e.launch_number > kLastLaunch) {
     e.memory().clear_touches();
     e.launch_number = 1;
   }
   run.number = e.launch_number;
   try {
-    run_launch(run, e.settings.order);
+    run_launch(run);
   } catch (const LaunchFault& fault) {
     // As a device does: the launch has been accepted, what comes after it hears of the fault.
     context.sticky = static_cast<CUresult>(fault.result());
@@ -162,6 +162,7 @@ CUresult launch(Emulator& e, CUfunction handle, const Shape& shape, CUstream str
     return bad;
   }
   run.kernel = &function->kernel;
+  run.order = e.settings.order;
   run.grid = shape.grid;
   run.block = shape.block;
   run.dynamic_shared = shape.shared;

@@ -167,6 +167,10 @@ NAMPEMU_API void nampemu_fail_none() {
   locked([](Emulator& e) { e.failures.clear(); });
 }
 
+NAMPEMU_API uint64_t nampemu_set_seed(uint64_t seed) {
+  return locked([=](Emulator& e) { return std::exchange(e.settings.order.seed, seed); });
+}
+
 NAMPEMU_API void nampemu_forget_writes(uint64_t address, uint64_t bytes) {
   looked([=](Emulator& e) {
     const Region* region = find_range(e, address, bytes);

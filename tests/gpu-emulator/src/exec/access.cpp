@@ -221,15 +221,28 @@ void touch_all(Warp& warp, const Instruction& i, const Access& access, Touching 
   }
 }
 
-void synchronize(Warp& warp, const Instruction& i, const Access& access) {
+// What an atomic access tells and hears: a load hears, a store tells, an atomic does both unless it gives nothing back (red).
+struct Telling {
+  bool hears, tells, overwrites;
+};
+
+void synchronize(Warp& warp, const Instruction& i, const Access& access, Telling telling) {
   if ((i.flags & kSynchronizes) == 0) return;
-  if ((i.flags & kFenceBefore) != 0) fence(*warp.block);
-  uint64_t last = 0;
-  for (uint32_t rest = access.lanes; rest != 0; rest &= rest - 1) {
-    const uint64_t address = access.address[static_cast<uint32_t>(std::countr_zero(rest))];
-    if (address != last) synchronize_at(*warp.block, address);
-    last = address;
-  }
+  const bool of_device = (i.flags & kBlockScope) == 0;
+  if ((i.flags & kFenceBefore) != 0) fence(warp, access.lanes, of_device);
+  const auto tell = [&](Order& order) {
+    if (order.idle()) return;
+    for (uint32_t rest = access.lanes; rest != 0; rest &= rest - 1) {
+      const auto lane = static_cast<uint32_t>(std::countr_zero(rest));
+      const uint64_t address = access.address[lane];
+      if (telling.hears) order.acquire(warp, lane, address, (i.flags & kFenceAfter) != 0);
+      if (telling.tells) order.release(warp, lane, address, telling.overwrites);
+    }
+  };
+  Block& block = *warp.block;
+  tell(block.order);
+  const auto first = static_cast<uint32_t>(std::countr_zero(access.lanes));
+  if (of_device && !block.shared.holds(access.address[first], 1)) tell(block.device_order);
 }
 
 }  // namespace
@@ -351,7 +364,7 @@ void note_load(Warp& warp, const Instruction& i, const Access& access) {
       if (access.uniform && access.region != nullptr) break;
     }
   }
-  synchronize(warp, i, access);
+  synchronize(warp, i, access, {true, false, false});
   touch_all(warp, i, access,
             (i.flags & kConstantRead) != 0   ? Touching::constant_read
             : (i.flags & kAtomicAccess) != 0 ? Touching::atomic_read
@@ -371,7 +384,7 @@ void note_store(Warp& warp, const Instruction& i, const Access& access) {
       mark(region_of(warp, i, access, lane), access.address[lane], access.bytes);
     }
   }
-  synchronize(warp, i, access);
+  synchronize(warp, i, access, {false, true, true});
   touch_all(warp, i, access, (i.flags & kAtomicAccess) != 0 ? Touching::atomic : Touching::write);
 }
 
@@ -382,7 +395,7 @@ void note_atomic(Warp& warp, const Instruction& i, const Access& access) {
     check_written(warp, i, region_of(warp, i, access, lane), access.address[lane], access.bytes,
                   lane);
   }
-  synchronize(warp, i, access);
+  synchronize(warp, i, access, {i.r[0] != kNone, true, false});
   touch_all(warp, i, access, Touching::atomic);
 }
 

@@ -17,6 +17,8 @@ enum : uint16_t {
   kSynchronizes = 8,   // takes part in ordering blocks
   kFenceBefore = 16,   // release, acq_rel
   kOfParameters = 32,  // call parameters: registers on a device, so not counted
+  kFenceAfter = 64,    // acquire, acq_rel
+  kBlockScope = 128,   // .cta: tells other blocks nothing
 };
 
 struct Access {

@@ -195,9 +195,10 @@ void decode_atomic(Decode& d, bool returns) {
     d.fail("this space isn't known here");
   }
   d.out.flags |= kAtomicAccess | kSynchronizes;
-  if (d.take("acq_rel") || d.take("release")) d.out.flags |= kFenceBefore;
-  d.take_one({"relaxed", "acquire"});
-  d.take_one({"cta", "gpu", "sys", "cluster"});
+  const int semantics = d.take_one({"relaxed", "release", "acquire", "acq_rel"});
+  if (semantics == 1 || semantics == 3) d.out.flags |= kFenceBefore;
+  if (semantics == 2 || semantics == 3) d.out.flags |= kFenceAfter;
+  take_scope(d);
   const int operation =
       d.take_one({"add", "min", "max", "exch", "cas", "and", "or", "xor", "inc", "dec"});
   if (operation < 0) d.fail("the operation is missing");

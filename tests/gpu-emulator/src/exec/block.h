@@ -3,16 +3,15 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <stdexcept>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "device/counters.h"
 #include "device/findings.h"
 #include "device/memory.h"
 #include "exec/instruction.h"
+#include "exec/order.h"
 #include "exec/warp.h"
 
 namespace nampemu {
@@ -28,25 +27,30 @@ class LaunchFault : public std::runtime_error {
   int result_;  // a CUresult
 };
 
-// How far a block had come, by block: what others have published and this one has seen.
-using Clock = std::unordered_map<uint32_t, uint32_t>;
+// In what order blocks, and the warps of a block, run. A kernel whose result depends on it has a bug
+// that no device promises to show.
+struct RunOrder {
+  bool reverse = false;
+  uint64_t seed = 0;  // not 0: drawn from it, for each launch anew
+};
 
 struct Launch {
   const Kernel* kernel = nullptr;
+  RunOrder order;
   std::array<uint32_t, 3> grid{};
   std::array<uint32_t, 3> block{};
   std::vector<std::byte> parameters;
   uint32_t shared_bytes = 0;  // static, padding and dynamic
   uint32_t dynamic_shared = 0;
   int device = 0;
-  uint64_t number = 0;  // 1 to 0xfffe
+  uint64_t number = 0;  // 1 to kLastLaunch
   uint32_t multiprocessors = 1;
   uint64_t instruction_limit = 0;
   Memory* memory = nullptr;
   Findings* findings = nullptr;
   LaunchCounters counters;
-  std::unordered_map<uint64_t, Clock> published;  // by the address of a synchronizing access
-  std::vector<Region*> slots;                     // the last region of each memory instruction
+  Released released;           // to the device
+  std::vector<Region*> slots;  // the last region of each memory instruction
   uint64_t blocks() const { return uint64_t{grid[0]} * grid[1] * grid[2]; }
   uint32_t threads() const { return block[0] * block[1] * block[2]; }
 };
@@ -55,6 +59,7 @@ struct Barrier {
   uint32_t arrived = 0;   // threads
   uint32_t expected = 0;  // 0: nobody is there
   uint32_t votes = 0;     // of bar.red: threads whose predicate is true
+  uint32_t warps = 0;     // of those that have arrived
 };
 
 struct Block {
@@ -70,14 +75,21 @@ struct Block {
   // comparison.
   uint32_t time = 1;
   uint32_t barrier_time = 0;  // accesses with a smaller time are ordered before all of the block's
-  uint32_t fence_time = 0;  // accesses with a smaller time are published by the block's next atomic
-  Clock seen;               // of other blocks
+  PartialBarriers barriers_of_some;  // of warps, since then
+  Order order;                       // by fences and atomics at the scope of the block
+  Order device_order;                // at the scope of the device
+  Released released;                 // to the block
+  // Words that hold an older value for the length of a load, and what they held.
+  std::vector<std::pair<uint32_t*, uint32_t>> aged;
 
   uint64_t local_base(uint32_t thread) const {
     return local.base + uint64_t{thread} * launch->kernel->local_bytes;
   }
   void tick() { ++time; }
 };
+
+// A launch's number is kept with every access, in 15 bits.
+inline constexpr uint64_t kLastLaunch = 0x7ffe;
 
 // "kernel k, PTX line 3, block (0,0,0), thread (5,0,0)"
 std::string where(const Warp& warp, const Instruction& instruction, uint32_t lane);

@@ -11,9 +11,14 @@ namespace {
 void nothing(Warp&, const Instruction&, uint32_t) {}
 
 // Orders the warp's memory accesses before and after it.
-void sync_warp(Warp& warp, const Instruction&, uint32_t) {
+void sync_warp(Warp& warp, const Instruction&, uint32_t lanes) {
   warp.block->tick();
-  warp.sync_time = warp.block->time;
+  if (lanes == warp.alive) {
+    warp.sync_time = warp.block->time;
+    warp.syncs.clear();
+  } else {
+    warp.syncs.join(lanes, lanes, warp.block->time);
+  }
 }
 
 void decode_warp_barrier(Decode& d) {

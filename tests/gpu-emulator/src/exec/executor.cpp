@@ -6,6 +6,7 @@
 
 #include "driver/cuda_api.h"
 #include "exec/control.h"
+#include "exec/race.h"
 #include "exec/warp_runner.h"
 
 namespace nampemu {
@@ -32,9 +33,12 @@ struct Storage {
   std::vector<std::byte> registers;
 };
 
+// What nothing wrote is not 0 on a device: as a float this is a NaN.
+constexpr uint8_t kGarbage = 0xff;
+
 // Windows begin at a multiple of 256, so that an offset's alignment is the address's.
 uint64_t window(std::vector<uint64_t>& memory, uint64_t bytes) {
-  memory.assign((bytes + 512) / 8, 0);
+  memory.assign((bytes + 512) / 8, uint64_t{kGarbage} * 0x0101010101010101U);
   return (reinterpret_cast<uint64_t>(memory.data()) + 255) & ~uint64_t{255};
 }
 
@@ -68,7 +72,7 @@ void prepare(Block& block, Launch& launch, Storage& storage) {
   std::copy(launch.parameters.begin(), launch.parameters.end(),
             block.parameters.at(block.parameters.base));
   const uint32_t warps = (threads + kLanes - 1) / kLanes;
-  storage.registers.assign(uint64_t{warps} * kernel.register_bytes + 64, std::byte{0});
+  storage.registers.assign(uint64_t{warps} * kernel.register_bytes + 64, std::byte{kGarbage});
   block.warps.resize(warps);
   for (uint32_t w = 0; w < warps; ++w) {
     Warp& warp = block.warps[w];
@@ -124,8 +128,11 @@ void start(Block& block, Storage& storage, uint64_t linear) {
                  static_cast<uint32_t>(linear / launch.grid[0] % launch.grid[1]),
                  static_cast<uint32_t>(linear / launch.grid[0] / launch.grid[1])};
   block.time = 1;
-  block.barrier_time = block.fence_time = 0;
-  block.seen.clear();
+  block.barrier_time = 0;
+  block.barriers_of_some.clear();
+  block.released.clear();
+  block.order.start(race_block(linear), launch.threads(), &block.released);
+  block.device_order.start(race_block(linear), launch.threads(), &launch.released);
   block.barriers.fill({});
   std::fill(storage.shared_written.begin(), storage.shared_written.end(), uint8_t{0});
   std::fill(storage.local_written.begin(), storage.local_written.end(), uint8_t{0});
@@ -135,6 +142,7 @@ void start(Block& block, Storage& storage, uint64_t linear) {
     warp.alive = warp.runnable = warp.existing;
     warp.at_barrier = warp.at_sync = 0;
     warp.sync_time = 0;
+    warp.syncs.clear();
     warp.pc.fill(launch.kernel->entry);
     fill(warp, Special::ctaid_x, block.index[0]);
     fill(warp, Special::ctaid_y, block.index[1]);
@@ -159,47 +167,81 @@ void start(Block& block, Storage& storage, uint64_t linear) {
   throw LaunchFault(CUDA_ERROR_LAUNCH_FAILED, "deadlock");
 }
 
-void run_block(Block& block) {
+[[noreturn]] void report_endless(Block& block) {
+  for (Warp& warp : block.warps) {
+    if (warp.alive == 0) continue;
+    const auto lane = static_cast<uint32_t>(std::countr_zero(warp.alive));
+    report(NAMPEMU_HANG, warp, block.launch->kernel->code[warp.pc[lane]], lane,
+           [] { return "the block ran over its instructions (NAMPEMU_INSTRUCTIONS)"; });
+    break;
+  }
+  throw LaunchFault(CUDA_ERROR_LAUNCH_TIMEOUT, "timeout");
+}
+
+// What blocks and warps come in what order, and how long a warp runs before another does.
+class Schedule {
+ public:
+  explicit Schedule(const Launch& launch)
+      : order_(launch.order), state_(launch.order.seed * 0x9e3779b97f4a7c15U + launch.number) {}
+
+  bool drawn() const { return order_.seed != 0; }
+  std::vector<uint32_t> blocks(uint64_t count) {
+    std::vector<uint32_t> all(count);
+    std::iota(all.begin(), all.end(), 0U);
+    if (order_.reverse) std::reverse(all.begin(), all.end());
+    if (drawn()) shuffle(all);
+    return all;
+  }
+  template <class T>
+  void shuffle(std::vector<T>& all) {
+    for (size_t left = all.size(); left > 1; --left)
+      std::swap(all[left - 1], all[draw() % left]);
+  }
+  // Mostly short; at times long enough for a warp's lanes to let each other in.
+  uint32_t turn() {
+    if (!drawn()) return kLongTurn;
+    const uint64_t number = draw();
+    return number % 4 == 0 ? kLongTurn : 1 + static_cast<uint32_t>(number >> 32) % 1024;
+  }
+
+ private:
+  // SplitMix64: the same numbers everywhere.
+  uint64_t draw() {
+    uint64_t z = state_ += 0x9e3779b97f4a7c15U;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    return z ^ (z >> 31);
+  }
+
+  RunOrder order_;
+  uint64_t state_;
+};
+
+void run_block(Block& block, Schedule& schedule) {
   const uint64_t limit = block.launch->counters.warp_instructions + block.launch->instruction_limit;
+  std::vector<Warp*> warps;
+  for (Warp& warp : block.warps)
+    warps.push_back(&warp);
   while (true) {
+    if (schedule.drawn()) schedule.shuffle(warps);
     bool ran = false;
     bool alive = false;
-    for (Warp& warp : block.warps) {
-      if (warp.runnable != 0) {
-        WarpRunner(warp).run();
+    for (Warp* warp : warps) {
+      if (warp->runnable != 0) {
+        WarpRunner(*warp).run(schedule.turn());
         ran = true;
       }
-      alive = alive || warp.alive != 0;
+      alive = alive || warp->alive != 0;
     }
     if (!alive) return;
     if (!ran && !release_ready_barriers(block)) report_stuck(block);
-    if (block.launch->counters.warp_instructions > limit) {
-      for (Warp& warp : block.warps) {
-        if (warp.alive == 0) continue;
-        const auto lane = static_cast<uint32_t>(std::countr_zero(warp.alive));
-        report(NAMPEMU_HANG, warp, block.launch->kernel->code[warp.pc[lane]], lane,
-               [] { return "the block ran over its instructions (NAMPEMU_INSTRUCTIONS)"; });
-        break;
-      }
-      throw LaunchFault(CUDA_ERROR_LAUNCH_TIMEOUT, "timeout");
-    }
+    if (block.launch->counters.warp_instructions > limit) report_endless(block);
   }
-}
-
-// Position k of a launch's order. Shuffled by a walk with a step that shares no factor with the
-// count.
-uint64_t block_at(uint64_t k, uint64_t count, BlockOrder order) {
-  if (order == BlockOrder::reverse) return count - 1 - k;
-  if (order == BlockOrder::forward || count < 3) return k;
-  uint64_t step = count / 2 + 1;
-  while (std::gcd(step, count) != 1)
-    ++step;
-  return (k * step + count / 3) % count;
 }
 
 }  // namespace
 
-void run_launch(Launch& launch, BlockOrder order) {
+void run_launch(Launch& launch) {
   Storage storage;
   Block block;
   launch.slots.assign(launch.kernel->memory_slots + 1, nullptr);
@@ -208,10 +250,10 @@ void run_launch(Launch& launch, BlockOrder order) {
     warp.block = &block;
     set_thread_specials(warp, launch);
   }
-  const uint64_t count = launch.blocks();
-  for (uint64_t k = 0; k < count; ++k) {
-    start(block, storage, block_at(k, count, order));
-    run_block(block);
+  Schedule schedule(launch);
+  for (const uint32_t linear : schedule.blocks(launch.blocks())) {
+    start(block, storage, linear);
+    run_block(block, schedule);
   }
 }
 

@@ -5,11 +5,7 @@
 
 namespace nampemu {
 
-// In what order blocks run. A kernel whose result depends on it has a bug that no device promises
-// to show.
-enum class BlockOrder : uint8_t { forward, reverse, shuffle };
-
 // Throws LaunchFault, after reporting, when a device would have stopped the launch.
-void run_launch(Launch& launch, BlockOrder order);
+void run_launch(Launch& launch);
 
 }  // namespace nampemu

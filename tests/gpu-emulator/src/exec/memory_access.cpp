@@ -28,6 +28,7 @@ void load(Warp& warp, const Instruction& i, uint32_t lanes) {
       });
     }
   }
+  if (!warp.block->aged.empty()) restore_aged(*warp.block);
 }
 
 template <class M, class R, uint32_t kCount>
@@ -138,6 +139,13 @@ void take_address(Decode& d, size_t index, size_t place) {
   d.out.slot = d.builder.kernel.memory_slots++;
 }
 
+// Whom it concerns; the device where nothing is said. A cluster's blocks are others. False: nothing is said.
+bool take_scope(Decode& d, const char* device) {
+  const int scope = d.take_one({"cta", device, "sys", "cluster"});
+  if (scope == 0) d.out.flags |= kBlockScope;
+  return scope >= 0;
+}
+
 // .weak .volatile .relaxed.gpu .acquire.sys … : how much it orders.
 void take_ordering(Decode& d, bool release_allowed, bool acquire_allowed) {
   const bool is_volatile = d.take("volatile");
@@ -145,9 +153,10 @@ void take_ordering(Decode& d, bool release_allowed, bool acquire_allowed) {
   const bool acquire = acquire_allowed && d.take("acquire");
   const bool release = release_allowed && d.take("release");
   d.take("weak");
-  d.take_one({"cta", "gpu", "sys", "cluster"});
+  take_scope(d);
   if (is_volatile || relaxed || acquire || release) d.out.flags |= kAtomicAccess | kSynchronizes;
   if (release) d.out.flags |= kFenceBefore;
+  if (acquire) d.out.flags |= kFenceAfter;
 }
 
 namespace {
@@ -211,18 +220,14 @@ void decode_prefetch(Decode& d) {
   d.out.execute = nothing;
 }
 
-void fence_block(Warp& warp, const Instruction&, uint32_t) { fence(*warp.block); }
-
-void decode_fence(Decode& d) {
-  d.take_one({"sc", "acq_rel", "acquire", "release"});
-  if (d.take_one({"cta", "gpu", "sys", "cluster"}) < 0) d.fail("the scope is missing");
-  d.expect_operands(0, 0);
-  d.out.execute = fence_block;
+void fence_lanes(Warp& warp, const Instruction& i, uint32_t lanes) {
+  fence(warp, lanes, (i.flags & kBlockScope) == 0);
 }
-void decode_membar(Decode& d) {
-  if (d.take_one({"cta", "gl", "sys"}) < 0) d.fail("the level is missing");
+
+void decode_fence(Decode& d, const char* device) {
+  if (!take_scope(d, device)) d.fail("the scope is missing");
   d.expect_operands(0, 0);
-  d.out.execute = fence_block;
+  d.out.execute = fence_lanes;
 }
 
 }  // namespace
@@ -233,8 +238,11 @@ void add_memory_decoders(DecodeTable& table) {
   // Uniform over the warp is a promise of the compiler; it loads as ld does.
   table["ldu"] = [](Decode& d) { decode_access(d, true); };
   table["prefetch"] = decode_prefetch;
-  table["fence"] = decode_fence;
-  table["membar"] = decode_membar;
+  table["fence"] = [](Decode& d) {
+    d.take_one({"sc", "acq_rel", "acquire", "release"});
+    decode_fence(d, "gpu");
+  };
+  table["membar"] = [](Decode& d) { decode_fence(d, "gl"); };
 }
 
 }  // namespace nampemu

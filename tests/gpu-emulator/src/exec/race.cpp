@@ -1,21 +1,23 @@
 #include "exec/race.h"
 
+#include <algorithm>
 #include <bit>
+
+#include "exec/access.h"
 
 namespace nampemu {
 namespace {
 
-// launch:16 block:20 thread:11 atomic:1 time:16. Thread numbers from 1024: all of a warp;
+// launch:15 block:20 thread:11 atomic:2 time:16. Thread numbers from kWarpThreads: all of a warp;
 // kManyThreads: of several warps.
-constexpr int kLaunchShift = 48;
-constexpr int kBlockShift = 28;
-constexpr int kThreadShift = 17;
-constexpr uint64_t kAtomic = uint64_t{1} << 16;
+constexpr int kLaunchShift = 49;
+constexpr int kBlockShift = 29;
+constexpr int kThreadShift = 18;
+constexpr uint64_t kAtomic = uint64_t{1} << 16;        // to its own block
+constexpr uint64_t kDeviceAtomic = uint64_t{1} << 17;  // to other blocks
 constexpr uint64_t kTimeMask = 0xffff;
 constexpr uint32_t kBlockMask = 0xfffff;
 constexpr uint32_t kManyBlocks = kBlockMask;
-constexpr uint32_t kWarpThreads = 1024;
-constexpr uint32_t kManyThreads = 0x7ff;
 constexpr uint64_t kLowBits = (uint64_t{1} << kLaunchShift) - 1;
 
 uint64_t launch_of(uint64_t stamp) { return stamp >> kLaunchShift; }
@@ -27,7 +29,7 @@ uint32_t time_of(uint64_t stamp) { return static_cast<uint32_t>(stamp & kTimeMas
 
 uint64_t make_stamp(const Block& block, uint32_t thread) {
   return (block.launch->number << kLaunchShift) |
-         (static_cast<uint64_t>(block.linear % kManyBlocks) << kBlockShift) |
+         (static_cast<uint64_t>(race_block(block.linear)) << kBlockShift) |
          (static_cast<uint64_t>(thread) << kThreadShift) | block.time;
 }
 
@@ -36,20 +38,31 @@ bool tracks(const Block& block) { return block.time < kTimeMask; }
 
 bool same_thread(uint64_t a, uint64_t b) { return (a ^ b) >> kThreadShift == 0; }
 
+// By less than a barrier of the block. Of several threads one that is ordered will do: that can only miss races.
+bool ordered_in_block(uint32_t thread, uint32_t time, uint32_t me, const Warp& warp) {
+  const Block& block = *warp.block;
+  if (block.order.knows(race_block(block.linear), thread, time, me)) return true;
+  if (thread == kManyThreads) return block.barriers_of_some.ordered_of_any(warp.index, time);
+  const bool one = thread < kWarpThreads;
+  const uint32_t from = one ? thread / kLanes : thread - kWarpThreads;
+  if (block.barriers_of_some.ordered(from, warp.index, time)) return true;
+  if (from != warp.index) return false;
+  if (time < warp.sync_time) return true;
+  return one ? warp.syncs.ordered(thread % kLanes, me % kLanes, time)
+             : warp.syncs.ordered_of_any(me % kLanes, time);
+}
+
 bool ordered(uint64_t before, uint64_t me, const Warp& warp) {
   const Block& block = *warp.block;
   if (launch_of(before) != launch_of(me) || same_thread(before, me)) return true;
   const uint32_t from = block_of(before);
   if (from == block_of(me)) {
     if (time_of(before) < block.barrier_time) return true;
-    const uint32_t thread = thread_of(before);
-    const bool same_warp =
-        thread < kWarpThreads ? thread / kLanes == warp.index : thread == kWarpThreads + warp.index;
-    return same_warp && time_of(before) < warp.sync_time;
+    return ordered_in_block(thread_of(before), time_of(before), thread_of(me), warp);
   }
-  if (from == kManyBlocks) return block.seen.size() + 1 >= block.launch->blocks();
-  const auto found = block.seen.find(from);
-  return found != block.seen.end() && time_of(before) < found->second;
+  if (from == kManyBlocks)
+    return block.device_order.knows_of(block.launch->blocks(), thread_of(me));
+  return block.device_order.knows(from, thread_of(before), time_of(before), thread_of(me));
 }
 
 std::string name_thread(uint64_t stamp) {
@@ -63,6 +76,7 @@ std::string name_thread(uint64_t stamp) {
 }
 
 struct Toucher {
+  const Region& region;
   Warp& warp;
   const Instruction& i;
   uint32_t lane;
@@ -85,13 +99,46 @@ struct Toucher {
            ((stamp ^ me) >> kBlockShift == 0 && (stamp & kTimeMask) < warp.block->barrier_time);
   }
 
-  void merge_reader(uint64_t& reader, bool atomic) const {
+  uint32_t& before(uint64_t address) const { return region.before[(address - region.base) / 4]; }
+  static uint32_t* word(uint64_t address) {
+    return reinterpret_cast<uint32_t*>(address & ~uint64_t{3});
+  }
+  // Before a write.
+  void keep(uint64_t writer, uint64_t address) const {
+    if (region.before != nullptr && (writer ^ me) >> kBlockShift != 0)
+      before(address) = *word(address);
+  }
+  // For a load that came too early.
+  void age(uint64_t writer, uint64_t address) const {
+    if (region.before == nullptr ||
+        (block_of(writer) == block_of(me) && how != Touching::constant_read))
+      return;
+    auto& aged = warp.block->aged;
+    uint32_t* const at = word(address);
+    if (std::any_of(aged.begin(), aged.end(), [=](const auto& one) { return one.first == at; }))
+      return;
+    aged.emplace_back(at, *at);
+    std::swap(*at, before(address));
+  }
+
+  bool is_atomic() const { return how == Touching::atomic || how == Touching::atomic_read; }
+  uint64_t atomic_bits() const {
+    if (!is_atomic()) return 0;
+    return (i.flags & kBlockScope) != 0 ? kAtomic : kAtomic | kDeviceAtomic;
+  }
+  // Both atomic, and each to the other's block.
+  bool both_atomic(uint64_t before) const {
+    const bool same_block = block_of(before) == block_of(me);
+    return (before & atomic_bits() & (same_block ? kAtomic : kDeviceAtomic)) != 0;
+  }
+
+  void merge_reader(uint64_t& reader) const {
     const uint64_t before = reader;
     if (ordered(before, me, warp)) {
-      reader = me | (atomic ? kAtomic : 0);
+      reader = me | atomic_bits();
       return;
     }
-    const uint64_t kept = before & (atomic ? kAtomic : 0);
+    const uint64_t kept = before & atomic_bits();
     const uint64_t launch = launch_of(me) << kLaunchShift;
     if (block_of(before) != block_of(me)) {
       reader = launch | (uint64_t{kManyBlocks} << kBlockShift) |
@@ -108,29 +155,31 @@ struct Toucher {
 
   void one(Touch& cell, uint64_t address) const {
     const bool reads = how != Touching::write && how != Touching::atomic;
-    const bool atomic = how == Touching::atomic || how == Touching::atomic_read;
     const uint64_t writer = cell.writer;
     if (!stale(writer)) {
       if (how == Touching::constant_read) {
         report_race(writer, "a read through .nc of what this launch writes,", address);
-      } else if (!(atomic && (writer & kAtomic) != 0) && !ordered(writer, me, warp)) {
+        age(writer, address);
+      } else if (!both_atomic(writer) && !ordered(writer, me, warp)) {
         report_race(writer, reads ? "a read of what another thread wrote," : "a write over a write",
                     address);
+        if (reads) age(writer, address);
       }
     }
     if (reads) {
       if (stale(cell.reader) || same_thread(cell.reader, me)) {
-        cell.reader = me | (atomic ? kAtomic : 0);
+        cell.reader = me | atomic_bits();
       } else if (cell.reader != me) {
-        merge_reader(cell.reader, atomic);
+        merge_reader(cell.reader);
       }
       return;
     }
     const uint64_t reader = cell.reader;
-    if (!stale(reader) && !(atomic && (reader & kAtomic) != 0) && !ordered(reader, me, warp)) {
+    if (!stale(reader) && !both_atomic(reader) && !ordered(reader, me, warp)) {
       report_race(reader, "a write over what another thread reads,", address);
     }
-    cell.writer = me | (atomic ? kAtomic : 0);
+    keep(writer, address);
+    cell.writer = me | atomic_bits();
     cell.reader = 0;
   }
 };
@@ -166,7 +215,7 @@ void touch_word(const Region& region, const Toucher& toucher, uint64_t address) 
 void touch(const Region& region, Warp& warp, const Instruction& i, uint32_t lane, uint64_t address,
            uint32_t bytes, Touching how) {
   if (region.touches == nullptr || !tracks(*warp.block)) return;
-  const Toucher toucher{warp, i, lane, make_stamp(*warp.block, warp.thread(lane)), how};
+  const Toucher toucher{region, warp, i, lane, make_stamp(*warp.block, warp.thread(lane)), how};
   if (bytes < 4) return touch_bytes(region, toucher, address, bytes);
   for (uint32_t k = 0; k < bytes; k += 4)
     touch_word(region, toucher, address + k);
@@ -176,14 +225,19 @@ namespace {
 
 // Nobody else in this launch so far, or one more of many readers: the usual cases, without a call.
 // False: ask touch_word.
-bool touch_quickly(const Toucher& toucher, Touch& cell, bool reads, bool plain) {
+bool touch_quickly(const Toucher& toucher, Touch& cell, uint64_t address, bool reads, bool plain) {
   const uint64_t me = toucher.me;
   const bool constant = toucher.how == Touching::constant_read;
   const bool writer_ok = constant ? toucher.stale(cell.writer)
                                   : toucher.settled(cell.writer) || same_thread(cell.writer, me);
   if (!plain || !writer_ok) return false;
   if (toucher.settled(cell.reader) || same_thread(cell.reader, me)) {
-    (reads ? cell.reader : cell.writer) = me;
+    if (reads) {
+      cell.reader = me;
+    } else {
+      toucher.keep(cell.writer, address);
+      cell.writer = me;
+    }
     return true;
   }
   constexpr uint64_t many = uint64_t{kManyThreads} << kThreadShift;
@@ -200,7 +254,7 @@ void touch_words(const Region& region, Warp& warp, const Instruction& i, uint32_
   if (region.touches == nullptr || !tracks(*warp.block)) return;
   const bool reads = how == Touching::read || how == Touching::constant_read;
   const bool plain = reads || how == Touching::write;
-  Toucher toucher{warp, i, 0, 0, how};
+  Toucher toucher{region, warp, i, 0, 0, how};
   const uint64_t first = make_stamp(*warp.block, warp.thread(0));
   for (; lanes != 0; lanes &= lanes - 1) {
     const auto lane = static_cast<uint32_t>(std::countr_zero(lanes));
@@ -208,34 +262,20 @@ void touch_words(const Region& region, Warp& warp, const Instruction& i, uint32_
     toucher.me = first + (uint64_t{lane} << kThreadShift);
     Touch* cell = region.touches + (address[lane] - region.base) / 4;
     for (uint32_t k = 0; k < bytes; k += 4, ++cell) {
-      if (!touch_quickly(toucher, *cell, reads, plain)) {
+      if (!touch_quickly(toucher, *cell, address[lane] + k, reads, plain)) {
         touch_word(region, toucher, address[lane] + k);
       }
     }
   }
 }
 
-void fence(Block& block) {
-  block.tick();
-  block.fence_time = block.time;
-}
+uint32_t race_block(uint64_t linear) { return static_cast<uint32_t>(linear % kManyBlocks); }
 
-void synchronize_at(Block& block, uint64_t address) {
-  Launch& launch = *block.launch;
-  const auto self = static_cast<uint32_t>(block.linear % kManyBlocks);
-  if (block.fence_time == 0 && launch.published.empty()) return;
-  Clock& at = launch.published[address];
-  for (const auto& [from, time] : at) {
-    if (from == self) continue;
-    uint32_t& mine = block.seen[from];
-    mine = std::max(mine, time);
-  }
-  if (block.fence_time == 0) return;
-  at[self] = std::max(at[self], block.fence_time);
-  for (const auto& [from, time] : block.seen) {
-    uint32_t& there = at[from];
-    there = std::max(there, time);
-  }
+void fence(Warp& warp, uint32_t lanes, bool of_device) {
+  Block& block = *warp.block;
+  block.tick();
+  block.order.fence(warp, lanes);
+  if (of_device) block.device_order.fence(warp, lanes);
 }
 
 }  // namespace nampemu

@@ -1,10 +1,7 @@
 // Races: two threads touch a byte, one of them writes, and nothing orders them. What orders
 // accesses:
 //   - within a thread, everything; within a block, a barrier; within a warp, bar.warp.sync;
-//   - between blocks, a fence followed by an atomic (or volatile, relaxed, release) access, and an
-//   atomic access to that address later.
-// The last is kept by block, not by thread: a release of one thread publishes what its whole block
-// did before the fence.
+//   - between any, fences and atomic (or volatile, relaxed, acquire, release) accesses (order.h).
 #pragma once
 
 #include "exec/block.h"
@@ -21,8 +18,18 @@ void touch(const Region& region, Warp& warp, const Instruction& i, uint32_t lane
 void touch_words(const Region& region, Warp& warp, const Instruction& i, uint32_t lanes,
                  const uint64_t* address, uint32_t bytes, Touching how);
 
-// Fences and synchronizing accesses.
-void fence(Block& block);
-void synchronize_at(Block& block, uint64_t address);
+// A block's number as accesses keep it.
+uint32_t race_block(uint64_t linear);
+
+// A load that nothing orders behind another block's write gets what was there before, once: a write becomes visible late. The words of the load that is being
+// noted hold that until this is called.
+inline void restore_aged(Block& block) {
+  for (const auto& [word, value] : block.aged)
+    *word = value;
+  block.aged.clear();
+}
+
+// A fence of some lanes, for the device or for the block alone.
+void fence(Warp& warp, uint32_t lanes, bool of_device);
 
 }  // namespace nampemu

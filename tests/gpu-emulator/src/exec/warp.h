@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "exec/instruction.h"
+#include "exec/order.h"
 
 namespace nampemu {
 
@@ -25,6 +26,7 @@ struct Warp {
   std::array<uint32_t, kLanes> sync_members{};  // of the lanes in at_sync
   std::array<uint8_t, kLanes> barrier_id{};     // of the lanes in at_barrier
   uint32_t sync_time = 0;                       // block time of the last warp-wide bar.warp.sync
+  PartialBarriers syncs;                        // bar.warp.sync of some lanes, since then
 
   template <class T>
   T* at(uint32_t offset) {

@@ -9,7 +9,6 @@
 namespace nampemu {
 namespace {
 
-constexpr uint32_t kTurn = 1U << 20;      // warp instructions before other warps run
 constexpr uint32_t kPatience = 1U << 14;  // diverged instructions before other lanes run
 
 uint32_t lane_of(uint32_t lanes) { return static_cast<uint32_t>(std::countr_zero(lanes)); }
@@ -65,7 +64,8 @@ void WarpRunner::park() {
   for_lanes(active_, [&](uint32_t lane) { warp_.pc[lane] = pc_; });
 }
 
-void WarpRunner::run() {
+void WarpRunner::run(uint32_t instructions) {
+  turns_ = instructions;
   LaunchCounters& counters = warp_.block->launch->counters;
   std::array<uint64_t, NAMPEMU_CLASSES> threads{};
   uint32_t steps = 0;
@@ -78,7 +78,7 @@ void WarpRunner::run() {
     threads = {};
     steps = 0;
   };
-  while (turn_ < kTurn && choose()) {
+  while (turn_ < turns_ && choose()) {
     bool stay = true;
     while (stay) {
       const Instruction& i = code_[pc_];
@@ -132,7 +132,7 @@ void WarpRunner::run() {
         if (!stay) break;
       }
       // Others wait here, or have fallen behind, or it is somebody else's turn.
-      if (pc_ >= join_ || turn_ >= kTurn ||
+      if (pc_ >= join_ || turn_ >= turns_ ||
           (active_ != warp_.runnable &&
            (turn_ % kPatience == kPatience - 256 || turn_ % kPatience == 0))) {
         park();
@@ -262,6 +262,7 @@ void WarpRunner::barrier(const Instruction& i, uint32_t lanes) {
       });
     }
     barrier.expected = expected;
+    barrier.warps |= 1U << warp_.index;
     ++barrier.arrived;
     if (i.r[1] != kNone) {
       const bool vote = ((warp_.mask(i.r[1]) >> lane) & 1) != 0;
@@ -317,12 +318,14 @@ void check_aligned(Warp& warp, uint32_t waiting) {
 void release(Block& block, uint32_t id) {
   const std::vector<Instruction>& code = block.launch->kernel->code;
   const Barrier barrier = block.barriers[id];
+  uint32_t going_on = 0;
   for (Warp& warp : block.warps) {
     uint32_t waiting = 0;
     for_lanes(warp.at_barrier, [&](uint32_t lane) {
       if (warp.barrier_id[lane] == id) waiting |= 1U << lane;
     });
     if (waiting == 0) continue;
+    going_on |= 1U << warp.index;
     check_aligned(warp, waiting);
     for_lanes(waiting, [&](uint32_t lane) {
       write_result(warp, code[warp.pc[lane]], lane, barrier);
@@ -332,10 +335,13 @@ void release(Block& block, uint32_t id) {
     warp.runnable |= waiting;
   }
   block.barriers[id] = {};
-  // A barrier for part of the block orders that part; taken for the whole, which can only miss
-  // races.
   block.tick();
+  if (barrier.expected < block.launch->threads())
+    return block.barriers_of_some.join(barrier.warps, going_on, block.time);
   block.barrier_time = block.time;
+  block.barriers_of_some.clear();
+  block.order.barrier(block);
+  block.device_order.barrier(block);
 }
 
 uint32_t exited(const Block& block) {

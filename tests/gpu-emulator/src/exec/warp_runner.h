@@ -7,11 +7,13 @@
 
 namespace nampemu {
 
+inline constexpr uint32_t kLongTurn = 1U << 20;
+
 class WarpRunner {
  public:
   explicit WarpRunner(Warp& warp);
-  // Until every lane waits or has exited, or the warp has had its turn.
-  void run();
+  // Until every lane waits or has exited, or the warp has had its turn of so many instructions.
+  void run(uint32_t instructions);
 
  private:
   // The lanes that go next, from where, and the place at which others would join them.
@@ -30,6 +32,7 @@ class WarpRunner {
   uint32_t pc_ = 0;
   uint32_t join_ = kNone;
   uint32_t turn_ = 0;
+  uint32_t turns_ = 0;
 };
 
 // Lets go every barrier whose threads have all come, exited ones counted as come. False when there

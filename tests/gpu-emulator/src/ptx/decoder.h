@@ -123,6 +123,7 @@ bool decode_half_arithmetic(Decode& d, Type type);
 // Shared by loads, stores and atomics.
 Space take_space(Decode& d);
 void take_address(Decode& d, size_t index, size_t place);
+bool take_scope(Decode& d, const char* device = "gpu");
 void take_ordering(Decode& d, bool release_allowed, bool acquire_allowed);
 
 }  // namespace nampemu
