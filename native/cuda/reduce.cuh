@@ -101,15 +101,17 @@ NAMP_DEVICE T block_reduce(T x, Op op) {
 // other blocks. The ticket is 0 before and after the launch. All threads of the block call it once.
 NAMP_DEVICE bool is_last_block(uint32_t* ticket) {
   __shared__ bool last;
-  fence();
   barrier();
   if (thread_index() == 0) {
     const auto blocks = static_cast<uint32_t>(block_count());
+    // By the thread that takes the ticket: PTX makes a release and an acquire of these two, for all
+    // that a barrier puts before and behind them.
+    fence();
     last = atomic_add(ticket, 1u) == blocks - 1;
+    fence();
     if (last) atomic_add(ticket, 0u - blocks);
   }
   barrier();
-  fence();
   return last;
 }
 
