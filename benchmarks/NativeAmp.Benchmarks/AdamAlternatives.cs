@@ -4,7 +4,7 @@ using NativeAmp.Cli.Bench;
 
 namespace NativeAmp.Benchmarks;
 
-/// <summary>AdamW over half gradients as a .NET user would write it.</summary>
+/// <summary>AdamW over half-precision gradients as a .NET user would write it.</summary>
 public class AdamAlternatives : AlternativesBenchmark
 {
     private const float Beta1 = 0.9f,

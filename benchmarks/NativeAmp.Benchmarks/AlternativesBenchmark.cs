@@ -4,13 +4,13 @@ using BenchmarkDotNet.Attributes;
 namespace NativeAmp.Benchmarks;
 
 /// <summary>
-/// A kernel beside what a .NET user would write instead of it, over arrays of the same size. After its iterations each
-/// of these is timed in turns with the kernel. Loop and TensorPrimitives are one thread's, whatever the scenario; what
-/// they find is kept, so that nothing is left out as unused.
+/// A kernel and the alternatives that a .NET user could write, over arrays of the same size. After its iterations each
+/// alternative is timed in turns with the kernel. The loop and TensorPrimitives use one thread in every scenario.
+/// Results are kept, so that the compiler removes nothing as unused.
 /// </summary>
 public abstract class AlternativesBenchmark : StepBenchmark
 {
-    // Parts of an array that Parallel.For shares out: one a call would cost more than the work.
+    // Parts of an array for Parallel.For: one element per call would cost more than the work.
     private const int Part = 1 << 14;
 
     public override IEnumerable<Scenario> Scenarios => Scenario.ForAlternatives;
@@ -21,7 +21,7 @@ public abstract class AlternativesBenchmark : StepBenchmark
 
     protected Half[] Copies { get; private set; } = [];
 
-    /// <summary>What a pass over gradients adds up.</summary>
+    /// <summary>The sums of a pass over gradients.</summary>
     protected double Sum { get; set; }
 
     public abstract void Primitives();
@@ -52,7 +52,7 @@ public abstract class AlternativesBenchmark : StepBenchmark
         TensorPrimitives.ConvertToHalf(Parameters, Gradients);
     }
 
-    /// <summary>Shares parts out among threads.</summary>
+    /// <summary>Distributes the parts over threads.</summary>
     protected void InParallel(Action<int, int> body) =>
         Parallel.For(
             0,
@@ -61,7 +61,7 @@ public abstract class AlternativesBenchmark : StepBenchmark
             part => body(part * Part, Math.Min(Part, Parameters.Length - part * Part))
         );
 
-    /// <summary>Adds up what each part gave.</summary>
+    /// <summary>Adds the results of all parts.</summary>
     protected void AddInParallel(Func<int, int, double> body)
     {
         double sum = 0;

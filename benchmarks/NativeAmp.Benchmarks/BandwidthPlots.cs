@@ -13,15 +13,15 @@ internal static class BandwidthPlots
         .. StepKernel.All.Where(kernel => kernel != StepKernel.ScaledBackward),
     ];
 
-    /// <summary>What <see cref="Write"/> writes.</summary>
+    /// <summary>The files that <see cref="Write"/> writes.</summary>
     public static IEnumerable<string> Files(string folder) => Kernels.Select(kernel => FileOf(folder, kernel));
 
     /// <summary>
     /// Measures and writes bandwidth-KERNEL.svg for each kernel, with float16 gradients and all threads.
     /// </summary>
-    /// <param name="folder">Where to.</param>
+    /// <param name="folder">The destination.</param>
     /// <param name="sizes">Parameters, powers of two.</param>
-    /// <param name="secondsAPoint">How long a point is measured, about.</param>
+    /// <param name="secondsAPoint">Approximate seconds for each point.</param>
     public static void Write(string folder, long[] sizes, double secondsAPoint)
     {
         Directory.CreateDirectory(folder);

@@ -11,8 +11,8 @@ using Perfolizer.Horology;
 namespace NativeAmp.Benchmarks;
 
 /// <summary>
-/// How all benchmarks run: in this process, so that a kernel and what it is compared with see the same machine; by the
-/// device's clock, and by medians.
+/// The configuration of all benchmarks: they run in this process, so that a kernel and its alternatives run under the
+/// same conditions; by the device's clock, and with medians.
 /// </summary>
 internal static class BenchmarkConfig
 {

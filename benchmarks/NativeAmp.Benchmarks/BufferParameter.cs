@@ -1,7 +1,7 @@
 namespace NativeAmp.Benchmarks;
 
 /// <summary>
-/// A parameter over plain device memory, as an application with tensors of its own would hand to the optimizer.
+/// A parameter over plain device memory, as an application with its own tensors would give to the optimizer.
 /// </summary>
 internal sealed class BufferParameter : IParameter, IDisposable
 {
@@ -37,7 +37,7 @@ internal sealed class BufferParameter : IParameter, IDisposable
 
     public TensorCell ComputeCopy => _computeCopy.ToCell();
 
-    // The same gradients every step: their values do not matter to the time.
+    // The same gradients every step: their values do not affect the time.
     public void ClearGradient() { }
 
     public void Dispose()

@@ -1,9 +1,9 @@
 namespace NativeAmp.Benchmarks;
 
-/// <summary>What runs on a device and is timed as that sees it.</summary>
+/// <summary>A benchmark that runs on a device and is timed by the device's clock.</summary>
 public abstract class DeviceBenchmark
 {
-    /// <summary>The kinds that are here.</summary>
+    /// <summary>The kinds of devices on this machine.</summary>
     public static IEnumerable<DeviceKind> Kinds =>
         Device.Available(DeviceKind.Cuda).Count > 0 ? [DeviceKind.Cpu, DeviceKind.Cuda] : [DeviceKind.Cpu];
 

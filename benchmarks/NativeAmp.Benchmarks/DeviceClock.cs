@@ -5,8 +5,8 @@ using Perfolizer.Horology;
 namespace NativeAmp.Benchmarks;
 
 /// <summary>
-/// The clock of BenchmarkDotNet's iterations: that of the device that is measured, by its events, so that the end of an
-/// iteration is when its kernels are done; the host's where no device is followed. It never goes back.
+/// The clock of BenchmarkDotNet's iterations. It is that of the measured device, by events, so that an iteration ends
+/// when its kernels are done; without a device it is the host's. It never goes back.
 /// </summary>
 internal sealed class DeviceClock : IClock
 {
@@ -26,7 +26,7 @@ internal sealed class DeviceClock : IClock
 
     public long GetTimestamp() => (long)(Seconds() * 1e9);
 
-    /// <summary>Goes by a device from now on, or by the host where it is null.</summary>
+    /// <summary>Follows a device from now on, or the host if it is null.</summary>
     public void Follow(Device? device)
     {
         _secondsBefore = Seconds();

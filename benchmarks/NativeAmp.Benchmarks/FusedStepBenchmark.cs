@@ -4,8 +4,8 @@ namespace NativeAmp.Benchmarks;
 
 /// <summary>
 /// The optimizer's part of a mixed-precision step over 64 Mi parameters, as an application calls it: check and measure
-/// the gradients, then unscale, AdamW and the compute copy in one pass. 30 bytes a parameter. Its peer is <c>torch-peer
-/// bench 64 2</c>, line "amp step".
+/// the gradients, then unscale, AdamW and the compute copy in one pass. 30 bytes per parameter. Its peer is
+/// <c>torch-peer bench 64 2</c>, line "amp step".
 /// </summary>
 public class FusedStepBenchmark : DeviceBenchmark
 {

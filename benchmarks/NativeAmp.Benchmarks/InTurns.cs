@@ -3,23 +3,23 @@ using BenchmarkDotNet.Running;
 namespace NativeAmp.Benchmarks;
 
 /// <summary>
-/// What a benchmark was found to be beside another thing over the same tensors, in turns with it, by the median of the
-/// turns' ratios.
+/// The ratio of a benchmark's time to that of something else over the same tensors, measured in turns: the median of
+/// the turns' ratios.
 /// </summary>
 internal sealed record InTurns
 {
     private static readonly Dictionary<(Type Class, Scenario Scenario, string Method), InTurns> Known = [];
 
-    /// <summary>Time of its limit by its time.</summary>
+    /// <summary>Time of its limit divided by its time.</summary>
     public double? FractionOfLimit { get; init; }
 
-    /// <summary>Time of a copy on the device by its time.</summary>
+    /// <summary>Time of a copy on the device divided by its time.</summary>
     public double? FractionOfCopy { get; init; }
 
-    /// <summary>Its time by that of NativeAmp's kernel.</summary>
+    /// <summary>Its time divided by that of NativeAmp's kernel.</summary>
     public double? TimesNativeAmp { get; init; }
 
-    /// <summary>Keeps what was measured for the columns of the summary.</summary>
+    /// <summary>Keeps the measurements for the columns of the summary.</summary>
     public static void Keep(StepBenchmark benchmark, string method, InTurns figures)
     {
         // BenchmarkDotNet runs a class that it derives from ours.
@@ -29,7 +29,7 @@ internal sealed record InTurns
         Known[(type, benchmark.Scenario, method)] = figures;
     }
 
-    /// <summary>What was kept, if that benchmark ran.</summary>
+    /// <summary>The measurement of a benchmark, if it ran.</summary>
     public static InTurns? Of(BenchmarkCase benchmark) =>
         benchmark.Parameters[nameof(StepBenchmark.Scenario)] is Scenario scenario
             ? Known.GetValueOrDefault((benchmark.Descriptor.Type, scenario, benchmark.Descriptor.WorkloadMethod.Name))

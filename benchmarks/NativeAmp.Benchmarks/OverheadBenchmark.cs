@@ -4,7 +4,7 @@ using NativeAmp.Interop;
 namespace NativeAmp.Benchmarks;
 
 /// <summary>
-/// What a call costs beside its work: crossing into native code, and FusedAdam over tensors of one element each.
+/// The overhead of a call: the transition into native code, and FusedAdam over tensors of one element each.
 /// </summary>
 public class OverheadBenchmark
 {

@@ -4,7 +4,7 @@ using NativeAmp.Cli.Bench;
 namespace NativeAmp.Benchmarks;
 
 /// <summary>
-/// What FusedAdam.Step costs beyond its kernels, by number of tensors: in turns with the native call over the same
+/// The cost of FusedAdam.Step beyond its kernels, by number of tensors: in turns with the native call over the same
 /// table, on one thread.
 /// </summary>
 internal static class OverheadReport
@@ -41,7 +41,7 @@ internal static class OverheadReport
         long calls = CallsOf(optimizer);
 
         Timing step = timer.Measure(_ => optimizer.Step(), _ => Native(optimizer.Memory, state), seconds);
-        // Where the state tells of an overflow, Adam checks its arguments and touches nothing.
+        // If the state has an overflow, Adam checks its arguments and does nothing else.
         Timing arguments = timer.Measure(
             _ => Native(optimizer.Memory, overflow, check: false),
             _ => Native(optimizer.Memory, state),

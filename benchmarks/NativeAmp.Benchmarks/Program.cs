@@ -1,13 +1,13 @@
 using BenchmarkDotNet.Running;
 using NativeAmp.Benchmarks;
 
-// plots FOLDER: bandwidth against size. overhead: what FusedAdam.Step costs beyond its kernels.
-// tensors: one tensor in turns with many of the same total. --smoke: every class and report once, at small sizes. Else
-// BenchmarkDotNet's own arguments.
+// plots FOLDER: bandwidth against size. overhead: the cost of FusedAdam.Step beyond its kernels. tensors: one tensor in
+// turns with many of the same total. --smoke: every class and report once, at small sizes. Else BenchmarkDotNet's own
+// arguments.
 switch (args)
 {
     case [.., "plots", var folder]:
-        // From the first cache to well past the third.
+        // From the first-level cache to well beyond the third.
         BandwidthPlots.Write(folder, [.. Enumerable.Range(12, 15).Select(bits => 1L << bits)], secondsAPoint: 0.4);
         return 0;
     case [.., "overhead"]:

@@ -22,7 +22,7 @@ public class ScaledBackwardAlternatives : AlternativesBenchmark
         _weight = 2 * Scale / Gradients.Length;
     }
 
-    // In pieces that stay in the first cache.
+    // In pieces that stay in the first-level cache.
     [Benchmark(Description = "TensorPrimitives")]
     public override void Primitives()
     {

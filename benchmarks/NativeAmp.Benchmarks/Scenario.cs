@@ -2,30 +2,30 @@ using NativeAmp.Cli.Bench;
 
 namespace NativeAmp.Benchmarks;
 
-/// <summary>What a kernel of a step is measured over.</summary>
+/// <summary>The device, tensors and threads of a measurement.</summary>
 /// <param name="Kind">The device.</param>
 /// <param name="Shape">The tensors.</param>
 /// <param name="Threads">Threads of the CPU; 0 on a GPU.</param>
 public sealed record Scenario(DeviceKind Kind, StepShape Shape, int Threads) : IComparable
 {
-    // From the first cache to well past the third: 4 Ki halves, all that a check reads, are 8 KiB, and 64 Mi are 128
-    // MiB.
+    // From the first-level cache to well beyond the third: a check reads 8 KiB for 4 Ki half-precision elements, and
+    // 128 MiB for 64 Mi.
     private static readonly long[] CpuSizes = [4 << 10, 64 << 10, 1 << 20, 64 << 20];
 
-    // A loop over more would take half a second.
+    // A loop over more elements would take half a second.
     private static readonly long[] SizesOfAlternatives = [4 << 10, 64 << 10, 1 << 20, 16 << 20];
 
-    // Past a GPU's second cache with the copies that are used in turns.
+    // Beyond a GPU's second-level cache, with the copies that are used in turns.
     private static readonly long[] GpuSizes = [16 << 20, 128 << 20];
 
-    /// <summary>Whether this run only shows that everything runs.</summary>
+    /// <summary>Whether this run only checks that everything works.</summary>
     internal static bool Smoke { get; set; }
 
-    /// <summary>All that is measured here: on the CPU, and on a GPU if there is one.</summary>
+    /// <summary>All scenarios on this machine: on the CPU, and on a GPU if there is one.</summary>
     internal static IEnumerable<Scenario> All =>
         DeviceBenchmark.Kinds.SelectMany(kind => Smoke ? SmallOn(kind) : On(kind));
 
-    /// <summary>Where .NET has something of its own to be compared with: the CPU, Half, one tensor.</summary>
+    /// <summary>Scenarios that .NET has an alternative for: the CPU, Half, one tensor.</summary>
     internal static IEnumerable<Scenario> ForAlternatives =>
         Smoke
             ? [OnCpu(new StepShape(DType.Float16, 5000), 1)]
@@ -33,7 +33,7 @@ public sealed record Scenario(DeviceKind Kind, StepShape Shape, int Threads) : I
             from threads in ThreadsOf(DeviceKind.Cpu)
             select OnCpu(new StepShape(DType.Float16, size), threads);
 
-    /// <summary>A size that libtorch is compared at.</summary>
+    /// <summary>The size of comparisons with libtorch.</summary>
     internal static IEnumerable<Scenario> OfWholeSteps =>
         from kind in DeviceBenchmark.Kinds
         from dtype in StepShape.Types.Where(dtype => dtype.IsHalfPrecision())
@@ -71,7 +71,7 @@ public sealed record Scenario(DeviceKind Kind, StepShape Shape, int Threads) : I
     private static (DeviceKind, DType, long, int, int, int) Order(Scenario one) =>
         (one.Kind, one.Shape.DType, one.Shape.Count, one.Threads, one.Shape.Tensors, one.Shape.Shift);
 
-    /// <summary>A count as people write it.</summary>
+    /// <summary>A count with a unit.</summary>
     internal static string SizeOf(long count) =>
         count switch
         {

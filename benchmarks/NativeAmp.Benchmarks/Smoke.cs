@@ -4,7 +4,7 @@ using BenchmarkDotNet.Running;
 
 namespace NativeAmp.Benchmarks;
 
-/// <summary>Runs everything once, at sizes that tell nothing of speed.</summary>
+/// <summary>Runs everything once, at sizes too small to measure speed.</summary>
 internal static class Smoke
 {
     /// <summary>
@@ -58,7 +58,7 @@ internal static class Smoke
         return failed.Length + missing.Length == 0 && reports.Length > 0 ? 0 : 1;
     }
 
-    // A GPU that was asked for and is not there is missing as well.
+    // A requested GPU that is not there counts as missing.
     private static IEnumerable<DeviceKind> Kinds =>
         Environment.GetEnvironmentVariable("NATIVEAMP_CUDA_LIBRARY") is null
             ? DeviceBenchmark.Kinds

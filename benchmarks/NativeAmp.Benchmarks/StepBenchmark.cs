@@ -21,7 +21,7 @@ public abstract class StepBenchmark : DeviceBenchmark
 
     internal abstract StepKernel Kernel { get; }
 
-    /// <summary>How long what is compared runs in turns.</summary>
+    /// <summary>The time of a comparison in turns.</summary>
     protected static double SecondsInTurns => Scenario.Smoke ? 0.001 : 0.4;
 
     [GlobalSetup]

@@ -7,8 +7,8 @@ using NativeAmp.Cli.Bench;
 namespace NativeAmp.Benchmarks;
 
 /// <summary>
-/// A column of the kernels of a step: the bytes that one moves, how fast, and how near that is to something else that
-/// moves them.
+/// A column of the kernels of a step: the bytes that a kernel moves, its speed, or its ratio to another way of moving
+/// them.
 /// </summary>
 internal sealed class TrafficColumn : IColumn
 {
@@ -22,7 +22,7 @@ internal sealed class TrafficColumn : IColumn
         _value = value;
     }
 
-    /// <summary>All of them; one that has nothing to say in a summary isn't shown there.</summary>
+    /// <summary>All columns. A column without values in a summary is not shown.</summary>
     public static IColumn[] All { get; } =
     [
         new TrafficColumn(

@@ -17,7 +17,7 @@ public class UnscaleCheckAlternatives : AlternativesBenchmark
         _widened = new float[Gradients.Length];
     }
 
-    // A sum of squares is finite only where all of them are (or it overflows, which is an overflow as well).
+    // A sum of squares is finite only if all elements are (or it overflows, which counts as an overflow too).
     [Benchmark(Description = "TensorPrimitives")]
     public override void Primitives()
     {

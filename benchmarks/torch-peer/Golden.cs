@@ -4,7 +4,7 @@ using TorchSharp;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
 
-/// <summary>Writes what libtorch computes, as JSON, for comparison with another implementation.</summary>
+/// <summary>Writes results of libtorch as JSON, for comparison with another implementation.</summary>
 static partial class Golden
 {
     static readonly JsonSerializerOptions Json = new()

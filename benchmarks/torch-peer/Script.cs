@@ -50,7 +50,7 @@ def norms(x: List[Tensor]):
         Tensor? fi
     ) => Unit.invoke(decoupled ? "adamw" : "adam", p, g, m, v, mv, st, lr, b1, b2, wd, eps, ams, maxi, gs!, fi!);
 
-    /// <summary>AdamW as the peer takes it where no option is the matter: torch's defaults, a float32 step, no scaler.</summary>
+    /// <summary>AdamW with default options: torch's defaults, a float32 step, no scaler.</summary>
     public static void AdamW(Tensor[] p, Tensor[] g, Tensor[] m, Tensor[] v, Tensor[] st, double lr) =>
         Adam(true, p, g, m, v, [], st, lr, 0.9, 0.999, 0.01, 1e-8, false, false, null, null);
 

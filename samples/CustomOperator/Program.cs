@@ -2,7 +2,7 @@ using NativeAmp;
 using NativeAmp.Training;
 using SiluSample;
 
-// A network with an operator of its own learns the sign of a sum.
+// A network with a custom operator learns the sign of a sum.
 using var device = Device.Cpu();
 var random = new RandomGenerator(1);
 using var model = new Sequential(
