@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace NativeAmp.Tests;
 
-/// <summary>Family 4: Adam in float32, in one pass, whatever the gradients' type, length and start.</summary>
+/// <summary>Family 4: Adam in float32, in one pass, for every type, length and alignment of gradients.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class AdamKernelTests(DeviceKind kind)
 {
@@ -13,8 +13,8 @@ public sealed class AdamKernelTests(DeviceKind kind)
     public static IEnumerable<AdamOptions> Settings =>
         [
             new AdamOptions(),
-            // The larger epsilon: g + wd * p cancels here and there, and what is left is rounding, which a small one
-            // would blow up.
+            // The larger epsilon: g + wd * p cancels in places and leaves a rounding error, which a small epsilon would
+            // magnify.
             new AdamOptions
             {
                 Decoupled = false,
@@ -57,7 +57,7 @@ public sealed class AdamKernelTests(DeviceKind kind)
         for (int step = 0; step < 6; step++)
         {
             float[] gradient = golden.GetProperty("grads")[step].Floats();
-            // PyTorch was told of the overflow; here it must be seen.
+            // PyTorch got the overflow as an input; here it must be detected.
             if (golden.GetProperty("foundInf")[step].GetInt32() != 0)
                 gradient[^1] = float.PositiveInfinity;
             parameter.SetGradient(gradient);

@@ -3,15 +3,16 @@ using System.Text.RegularExpressions;
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// Dependencies point one way: Cli → Training → core → nativeamp.h → backend.h → cpu → formulas. The compiler holds
-/// some of that; these tests hold the rest.
+/// Dependencies point one way: Cli → Training → core → nativeamp.h → backend.h → cpu → formulas. The compiler checks
+/// some of that; these tests check the rest.
 /// </summary>
 public partial class ArchitectureTests
 {
     private const int MostLinesOfAFile = 400;
     private const int MostColumns = 120;
 
-    // The folder of native/ → what it must not include. "backend.h" is the seam between abi and cpu: both may use it.
+    // The folder of native/ → the folders that it must not include. "backend.h" is the seam between abi and cpu: both
+    // may use it.
     private static readonly Dictionary<string, string[]> NotForNative = new()
     {
         ["native/formulas/"] = ["abi/", "cpu/", "cuda/", "backend.h"],
@@ -121,7 +122,7 @@ public partial class ArchitectureTests
     [Test]
     public void A_file_is_about_one_thing()
     {
-        // The header is one contract and the generated bindings are its mirror; everything else can be divided.
+        // The header is one contract, and the generated bindings mirror it; all other files can be divided.
         var tooLong =
             from file in Repository.Files("native", ".h", ".cpp", ".cu", ".cuh").Concat(Repository.Files("src", ".cs"))
             where !file.EndsWith(".g.cs", StringComparison.Ordinal) && file != "native/include/nativeamp.h"

@@ -94,7 +94,7 @@ public sealed class AutocastTests
             using var scope = Autocast.Enter(PrecisionPolicy.Float16);
             _ = Autocast.TypeOf("linear", DType.Float32);
         }
-        // A flow's state is immutable: a change is a new one.
+        // A flow's state is immutable: a change makes a new one.
         Assert.That((GC.GetAllocatedBytesForCurrentThread() - before) / 100, Is.LessThan(512));
     }
 }

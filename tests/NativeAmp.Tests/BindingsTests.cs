@@ -77,7 +77,7 @@ public sealed class BindingsTests
         }
     }
 
-    // Without clang nothing can be generated, and the drift is for the machines that have it to find.
+    // Without clang nothing can be generated; machines with clang find the drift.
     private static void RequireClang()
     {
         if (!ClangHeaderReader.IsAvailable)

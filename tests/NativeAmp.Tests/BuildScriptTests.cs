@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace NativeAmp.Tests;
 
-/// <summary>Both build scripts, read and not run: no machine has both a Windows and a Debian to run them on.</summary>
+/// <summary>Reads both build scripts without running them: no machine runs both Windows and Debian.</summary>
 public partial class BuildScriptTests
 {
     // A line of the help text: two spaces, the verb, its arguments, and at a distance what it does.

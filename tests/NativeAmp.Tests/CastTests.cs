@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace NativeAmp.Tests;
 
-/// <summary>Family 1: casts round as IEEE 754 says, on every instruction set, at every length and start.</summary>
+/// <summary>Family 1: casts round as in IEEE 754, on every instruction set, for every length and alignment.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class CastTests(DeviceKind kind)
 {
@@ -43,7 +43,7 @@ public sealed class CastTests(DeviceKind kind)
     [Test]
     public void Narrowing_to_float16_agrees_with_System_Half()
     {
-        const uint Stride = 65521; // a prime, so that the sample goes round all floats
+        const uint Stride = 65521; // a prime, so that the sample covers all floats
         using var device = kind.Open(2);
         float[] floats =
         [
@@ -87,7 +87,7 @@ public sealed class CastTests(DeviceKind kind)
             ushort[] back = Narrow(device, floats, half);
             for (int i = 0; i < halves.Length; i++)
             {
-                // A signalling NaN comes back quiet: the top fraction bit is set.
+                // A signaling NaN becomes quiet: the top fraction bit is set.
                 int quiet = half == DType.Float16 ? 0x200 : 0x40;
                 Assert.That(back[i], Is.EqualTo(float.IsNaN(floats[i]) ? i | quiet : i), $"{simd}");
             }
@@ -157,7 +157,7 @@ public sealed class CastTests(DeviceKind kind)
         int count = kind.IsEmulated() ? 1 << 15 : 1 << 18;
         using var device = kind.Open(2);
         double place = Math.ScaleB(1, 1 - significantBits);
-        // A quarter of the way from 1 to its upper neighbour.
+        // A quarter of the way from 1 to the next value.
         using var source = new GuardedTensor(
             device,
             DType.Float32,

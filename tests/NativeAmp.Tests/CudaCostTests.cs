@@ -1,7 +1,7 @@
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// What an optimizer step asks of the driver, counted by the emulated GPU: the same at any number of parameters, and no
+/// The driver calls of an optimizer step, counted by the emulated GPU: the same for any number of parameters, and no
 /// wait.
 /// </summary>
 public sealed class CudaCostTests

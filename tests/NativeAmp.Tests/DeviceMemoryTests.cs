@@ -1,6 +1,6 @@
 namespace NativeAmp.Tests;
 
-/// <summary>Memory of a device: what goes in and out, who gives it back, what is counted.</summary>
+/// <summary>Memory of a device: copies in and out, who releases it, and the statistics.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class DeviceMemoryTests(DeviceKind kind)
 {

@@ -3,7 +3,7 @@ using NativeAmp.Interop;
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// Calls with a device and wrong arguments: a typed exception that says which, and nothing is changed.
+/// Calls with a device and wrong arguments: a typed exception names the argument, and nothing is changed.
 /// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed unsafe class DeviceMisuseTests(DeviceKind kind)

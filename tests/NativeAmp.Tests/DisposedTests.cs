@@ -4,13 +4,13 @@ using NativeAmp.Instruments;
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// Every member of everything that can be disposed, found by reflection: after Dispose what works says
-/// ObjectDisposedException, and what only describes goes on.
+/// Every member of everything that can be disposed, found by reflection: after Dispose members that do work throw
+/// ObjectDisposedException, and members that only describe still work.
 /// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class DisposedTests(DeviceKind kind)
 {
-    // What tells what an object is, or was told by its user, and needs nothing of the device.
+    // Members that describe an object or its settings, and do not need the device.
     private static readonly Dictionary<Type, string[]> Descriptions = new()
     {
         [typeof(Device)] = ["Kind", "Ordinal", "Stream", "IsHostMemory"],
@@ -149,7 +149,7 @@ public sealed class DisposedTests(DeviceKind kind)
             var name => throw new InvalidOperationException($"Say how to make a {name}."),
         };
 
-    // What a call with arguments that are right comes to.
+    // The result of a call with valid arguments.
     private Exception? Call(object? target, MethodInfo method, (ParameterInfo Parameter, object Value)? given)
     {
         if (method.ContainsGenericParameters)
@@ -175,7 +175,7 @@ public sealed class DisposedTests(DeviceKind kind)
         }
     }
 
-    // Reflection has no spans: those calls are written out, and a new one has to be added here.
+    // Reflection does not support spans: these calls are written out, and a new one has to be added here.
     private Exception? CallWithSpans(object? target, MethodInfo method, (ParameterInfo Parameter, object Value)? given)
     {
         T Or<T>(T otherwise) => given is { Value: T value } ? value : otherwise;

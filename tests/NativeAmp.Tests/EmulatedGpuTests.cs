@@ -1,6 +1,6 @@
 namespace NativeAmp.Tests;
 
-/// <summary>The instrument itself: a finding fails a test, and what is counted comes through.</summary>
+/// <summary>Tests of the emulated GPU itself: a finding fails a test, and counters can be read.</summary>
 public sealed class EmulatedGpuTests
 {
     [SetUp]
@@ -40,7 +40,7 @@ public sealed class EmulatedGpuTests
             );
         }
 
-        // A context that a kernel broke takes nothing back: the leaks belong to it.
+        // A broken context releases nothing: these leaks are expected.
         Assert.That(
             EmulatedGpu.TakeFindings(leaks: false),
             Has.Count.EqualTo(1).And.All.Contains("out of bounds").And.All.Contains("cast")

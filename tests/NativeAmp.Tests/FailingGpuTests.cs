@@ -2,7 +2,7 @@ using NativeAmp.Interop;
 
 namespace NativeAmp.Tests;
 
-/// <summary>What a driver's refusals say, and what becomes of them.</summary>
+/// <summary>The messages of a driver's failures, and their effects.</summary>
 public sealed class FailingGpuTests
 {
     [SetUp]

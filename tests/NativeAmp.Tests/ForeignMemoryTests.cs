@@ -1,8 +1,8 @@
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// Memory and streams that another library of the process got from the driver itself: raw CUdeviceptr and CUstream do
-/// wherever ours do.
+/// Memory and streams that another library of the process got from the driver: raw CUdeviceptr and CUstream work
+/// everywhere.
 /// </summary>
 public sealed class ForeignMemoryTests
 {

@@ -159,7 +159,7 @@ public sealed class FormatFitTests
         });
     }
 
-    // A uniform density within each power of two: 6 dB a bit, as every textbook of quantization has it.
+    // A uniform density within each power of two: 6 dB per bit, as in every textbook of quantization.
     [Test]
     public void A_bit_more_of_fraction_is_six_decibels_more()
     {

@@ -1,7 +1,7 @@
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// The optimizer around the kernels: groups, gradients that come and go, schedules, state, and no garbage.
+/// The optimizer around the kernels: groups, gradients that appear and disappear, schedules, state, and no allocations.
 /// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class FusedAdamTests(DeviceKind kind)

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace NativeAmp.Tests;
 
-/// <summary>The contract of torch.amp.GradScaler, and what goes beyond it.</summary>
+/// <summary>The contract of torch.amp.GradScaler, and the additions to it.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class GradScalerTests(DeviceKind kind)
 {
@@ -329,7 +329,7 @@ public sealed class GradScalerTests(DeviceKind kind)
         Assert.That(seen, Is.EqualTo(new[] { 2, 4 }));
     }
 
-    /// <summary>An optimizer's state after one gradient was looked at.</summary>
+    /// <summary>An optimizer's state after a check of one gradient.</summary>
     private OptimizerState Checked(float gradient)
     {
         using var buffer = _device.Allocate<float>([gradient]);

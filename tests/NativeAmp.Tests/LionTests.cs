@@ -47,7 +47,7 @@ public sealed class LionTests(DeviceKind kind)
             g = -g;
         p -= options.LearningRate * options.WeightDecay * p;
         (double kept, double came) = (options.Beta1 * state[0], (1 - options.Beta1) * g);
-        // Where they cancel, the sign is that of what float32 rounded.
+        // If they cancel, the sign is that of the float32 rounding error.
         bool cancels = Math.Abs(kept + came) < 1e-5 * Math.Abs(came);
         p = cancels ? double.NaN : p - options.LearningRate * Math.Sign(kept + came);
         state[0] = options.Beta2 * state[0] + (1 - options.Beta2) * g;

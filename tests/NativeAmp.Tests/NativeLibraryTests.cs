@@ -2,7 +2,7 @@ using NativeAmp.Interop;
 
 namespace NativeAmp.Tests;
 
-/// <summary>Finding the native library: in which order, and what is said when it is not there.</summary>
+/// <summary>Finding the native library: the order of the search, and the message if it is not there.</summary>
 public sealed class NativeLibraryTests
 {
     [Test]

@@ -1,6 +1,6 @@
 namespace NativeAmp.Tests;
 
-// The profile is the process's, and so is the work of tests that run beside these.
+// The profile covers the process, including tests that run at the same time.
 [NonParallelizable]
 public class NativeProfileTests
 {

@@ -4,8 +4,7 @@ using CsCheck;
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// Formats against what others say of them: .NET's own types, the bits of a float, and the tables of the
-/// specifications.
+/// Formats against independent sources: .NET's own types, the bits of a float, and the tables of the specifications.
 /// </summary>
 public sealed class NumberFormatTests
 {
@@ -118,7 +117,7 @@ public sealed class NumberFormatTests
         Gen.ULong.Sample(
             bits =>
             {
-                // Every exponent that a half knows, and some more.
+                // Every exponent of float16, and some more.
                 double value = BitConverter.UInt64BitsToDouble(
                     (bits & 0x800F_FFFF_FFFF_FFFF) | ((1023 - 30 + (bits >> 52) % 50) << 52)
                 );
@@ -163,7 +162,7 @@ public sealed class NumberFormatTests
             );
     }
 
-    [TestCase("1.00048828125", 0x3C00u)] // the middle of 1 and the next half: the even one
+    [TestCase("1.00048828125", 0x3C00u)] // the middle of 1 and the next float16: the even one
     [TestCase("1.000488281250000000000000000000001", 0x3C01u)] // through a double it would be the middle
     [TestCase("65519.99999999999999999999", 0x7BFFu)]
     [TestCase("65520", 0x7C00u)]

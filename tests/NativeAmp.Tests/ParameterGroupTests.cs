@@ -67,7 +67,7 @@ public sealed class ParameterGroupTests(DeviceKind kind)
         foreach (var parameter in parameters)
             parameter.SetGradient(1f);
 
-        // With no memory of gradients a step of 1 is the rate itself; nobody waits in between.
+        // Without memory of gradients a step of 1 is the rate itself; nothing waits in between.
         double[] expected = new double[count];
         for (int step = 0; step < 20; step++)
         {

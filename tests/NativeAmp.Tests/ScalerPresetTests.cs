@@ -1,7 +1,8 @@
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// Presets move the scale as what they are named after, step by step over traces, and end a run where that does.
+/// Presets change the scale like the frameworks that they are named after, step by step over traces, and end a run at
+/// the same step.
 /// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class ScalerPresetTests(DeviceKind kind)
@@ -99,7 +100,7 @@ public sealed class ScalerPresetTests(DeviceKind kind)
             }
         }
 
-        // The host asks a GPU now and then.
+        // The host reads a GPU's counts only from time to time.
         int asked =
             preset == "MindSpore" ? 1001
             : _device.IsHostMemory ? 1
@@ -126,7 +127,7 @@ public sealed class ScalerPresetTests(DeviceKind kind)
             }
             Assert.That(scaler.GetScale(), Is.EqualTo(1));
         }
-        // Tolerated, halved to the floor, and from then on each.
+        // Tolerated, halved to the floor, and then every one.
         Assert.That(calls, Is.EqualTo(_device.IsHostMemory ? 126 : 2));
     }
 
@@ -212,8 +213,8 @@ public sealed class ScalerPresetTests(DeviceKind kind)
         };
 
     /// <summary>
-    /// Overflows: none; seldom or often, at random; in bursts that reach the floor; and between good runs about as long
-    /// as the intervals.
+    /// Overflows: none; rare or frequent, at random; in bursts that reach the floor; and between good runs about as
+    /// long as the intervals.
     /// </summary>
     private static IEnumerable<bool> Trace(int seed)
     {
@@ -235,7 +236,7 @@ public sealed class ScalerPresetTests(DeviceKind kind)
         }
     }
 
-    /// <summary>An optimizer's state after one gradient was looked at.</summary>
+    /// <summary>An optimizer's state after a check of one gradient.</summary>
     private OptimizerState Checked(float gradient)
     {
         using var buffer = _device.Allocate<float>([gradient]);

@@ -58,7 +58,7 @@ public sealed class SgdTests(DeviceKind kind)
         for (int step = 0; step < golden.GetProperty("grads").GetArrayLength(); step++)
         {
             float[] gradient = golden.GetProperty("grads")[step].Floats();
-            // PyTorch was told of the overflow; here it must be seen.
+            // PyTorch got the overflow as an input; here it must be detected.
             bool overflow = golden.GetProperty("foundInf")[step].GetInt32() != 0;
             if (overflow)
                 gradient[^1] = float.PositiveInfinity;
@@ -73,7 +73,7 @@ public sealed class SgdTests(DeviceKind kind)
             var after = golden.GetProperty("after")[step];
             if (!after.TryGetProperty("p", out var expected))
                 continue;
-            // What cancels in a parameter or a buffer is a rounding of what was there, step after step.
+            // If a parameter or a buffer cancels, a rounding error remains in every step.
             Near.Assert(
                 parameter.Values,
                 [.. expected.Floats().Select(x => (double)x)],

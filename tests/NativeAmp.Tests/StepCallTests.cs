@@ -1,7 +1,7 @@
 namespace NativeAmp.Tests;
 
-/// <summary>How often a step crosses into native code, on the CPU.</summary>
-/// <remarks>The profile is the process's, and so is the work of tests that run beside these.</remarks>
+/// <summary>The number of native calls of a step on the CPU.</summary>
+/// <remarks>The profile covers the process, including tests that run at the same time.</remarks>
 [NonParallelizable]
 public sealed class StepCallTests
 {
@@ -91,7 +91,7 @@ public sealed class StepCallTests
         using var optimizer = new FusedAdam(_parameters);
         optimizer.Step();
         var moved = _parameters[700];
-        // Another type is another buffer.
+        // Another type needs another buffer.
         moved.SetGradient((Half)1f, (Half)0f, (Half)1f);
         var still = _parameters[701];
         moved.WithComputeCopy(DType.BFloat16);
@@ -114,7 +114,7 @@ public sealed class StepCallTests
             action();
     }
 
-    // Of the functions that a step might call: finalizers of earlier tests give devices back on a thread of their own.
+    // Only functions that a step might call: finalizers of earlier tests close devices on their own thread.
     private static Dictionary<string, long> CallsOf(Action action)
     {
         NativeProfile.Start();

@@ -1,7 +1,7 @@
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// Steps are counted by parameter, as in torch.optim.Adam: what a parameter becomes depends on its own gradients alone.
+/// Steps are counted for each parameter, as in torch.optim.Adam: a parameter depends only on its own gradients.
 /// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class StepCountTests(DeviceKind kind)
@@ -20,7 +20,7 @@ public sealed class StepCountTests(DeviceKind kind)
         },
     ];
 
-    // More than a chunk, so that several threads or blocks ask for one count.
+    // More than a chunk, so that several threads or blocks read one count.
     private static readonly int Length = Sizes.Chunk + 5;
 
     private Device _device = null!;
@@ -55,7 +55,7 @@ public sealed class StepCountTests(DeviceKind kind)
     )
     {
         var options = Settings[setting];
-        // When each has a gradient, and the steps that overflow.
+        // The steps in which each has a gradient, and the steps that overflow.
         Func<int, bool>[] has = [step => true, step => step >= 4, step => step % 3 == 1, step => step is 2 or 9];
         bool Overflows(int step) => step is 3 or 7;
         TestParameter[] together = [.. has.Select((_, i) => Make(i))],

@@ -1,8 +1,8 @@
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// Calls in orders that a training loop may bring them in: the right step, or an error; never a step with gradients
-/// that nobody checked.
+/// Calls in every order that a training loop may use: the right step, or an error; never a step with unchecked
+/// gradients.
 /// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class StepOrderTests(DeviceKind kind)
@@ -65,7 +65,7 @@ public sealed class StepOrderTests(DeviceKind kind)
 
         Assert.That((_parameter.Values, other.Values), Is.EqualTo((new[] { 1f, 1f }, new[] { 1f, 1f })));
         Assert.That(both.CountAppliedSteps(), Is.Zero);
-        // The way out that the message names.
+        // The remedy that the message names.
         _scaler.Update();
         Assert.That(_scaler.Step(both).Read().Skipped);
     }

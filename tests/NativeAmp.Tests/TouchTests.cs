@@ -2,7 +2,7 @@ using NativeAmp.Instruments;
 
 namespace NativeAmp.Tests;
 
-/// <summary>The limit that kernels are measured against, and what it is timed with.</summary>
+/// <summary>The limit that kernels are compared with, and its timing.</summary>
 public sealed class TouchTests
 {
     [Test]

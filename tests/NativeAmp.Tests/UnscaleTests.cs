@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// Family 3: one read of the gradients tells whether they are finite, where not, how large they are; and unscales them
-/// if asked.
+/// Family 3: one read of the gradients finds whether they are finite, where they are not, and how large they are; and
+/// unscales them on request.
 /// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class UnscaleTests(DeviceKind kind)
@@ -157,11 +157,11 @@ public sealed class UnscaleTests(DeviceKind kind)
         );
     }
 
-    // A NaN that arithmetic makes has the payload that its processor gives it: to a GPU all are one.
+    // A NaN from arithmetic has the payload of its processor: a GPU has only one.
     private static uint[] Bits(GuardedTensor tensor) =>
         Array.ConvertAll(tensor.ToArray(), x => BitConverter.SingleToUInt32Bits(float.IsNaN(x) ? float.NaN : x));
 
-    /// <summary>Everything that a check needs.</summary>
+    /// <summary>The tensors and states of a check.</summary>
     private sealed class Check : IDisposable
     {
         private readonly TensorTable _table;

@@ -1,9 +1,9 @@
 namespace NativeAmp.Training.Tests;
 
-/// <summary>Tests that have a new, empty folder each.</summary>
+/// <summary>Base of tests with a new, empty folder for each.</summary>
 public abstract class FolderTests
 {
-    /// <summary>The folder, which is gone after the test.</summary>
+    /// <summary>The folder, which is deleted after the test.</summary>
     protected string Folder { get; private set; } = "";
 
     [SetUp]

@@ -5,9 +5,9 @@ using System.Runtime.InteropServices;
 namespace NativeAmp.TestSupport;
 
 /// <summary>
-/// The emulated GPU as tests ask it (tests/gpu-emulator/include/nampemu.h): what its checkers found, what it counted,
-/// what is to fail. It is chosen for the process before anything looks for a driver, where CMake has built it and
-/// NATIVEAMP_TEST_GPU does not ask for the machine's own GPU.
+/// The emulated GPU for tests (tests/gpu-emulator/include/nampemu.h): findings of its checkers, counters, injected
+/// failures. It is chosen for the process before anything looks for a driver, if CMake has built it and
+/// NATIVEAMP_TEST_GPU does not request the machine's own GPU.
 /// </summary>
 internal static unsafe class EmulatedGpu
 {
@@ -31,21 +31,21 @@ internal static unsafe class EmulatedGpu
 
     private static readonly Lazy<nint> Library = new(() => NativeLibrary.Load(Driver));
 
-    /// <summary>Whether the machine's own GPU is to be tested: <c>./build.sh test --gpu</c>.</summary>
+    /// <summary>Whether to test the machine's own GPU: <c>./build.sh test --gpu</c>.</summary>
     public static bool OwnIsAskedFor => Environment.GetEnvironmentVariable("NATIVEAMP_TEST_GPU") == "1";
 
     /// <summary>Whether the GPU of this process is the emulated one.</summary>
     public static bool IsChosen { get; private set; }
 
-    /// <summary>Skips a test that only an emulated GPU can do: count, and fail on demand.</summary>
+    /// <summary>Skips a test that needs the emulated GPU: to count, or to fail on demand.</summary>
     public static void Require()
     {
         if (!IsChosen)
             Assert.Ignore("Only the emulated GPU counts calls and fails on demand: tests/gpu-emulator.");
     }
 
-    /// <summary>What the checkers found since this was asked last, a text a finding.</summary>
-    /// <param name="leaks">False leaves out what was alive when its context was released.</param>
+    /// <summary>Findings of the checkers since the last call, one text each.</summary>
+    /// <param name="leaks">False leaves out objects that were alive when their context was released.</param>
     public static IReadOnlyList<string> TakeFindings(bool leaks = true)
     {
         var findings = new List<string>();
@@ -69,7 +69,7 @@ internal static unsafe class EmulatedGpu
     /// <summary>Zeroes the counters.</summary>
     public static void ResetCounters() => ((delegate* unmanaged<void>)Export("nampemu_reset_counters"))();
 
-    /// <summary>What was counted since <see cref="ResetCounters"/>.</summary>
+    /// <summary>The counters since <see cref="ResetCounters"/>.</summary>
     public static EmulatorCounters Counters
     {
         get
@@ -98,7 +98,7 @@ internal static unsafe class EmulatedGpu
         return calls;
     }
 
-    /// <summary>Makes the nth call from now of a function do nothing and give an error.</summary>
+    /// <summary>Makes the nth call of a function from now do nothing and return an error.</summary>
     public static void Fail(string function, long nth, int result)
     {
         fixed (byte* utf8 = Utf8(function))
@@ -113,7 +113,7 @@ internal static unsafe class EmulatedGpu
         }
     }
 
-    /// <summary>Forgets what <see cref="Fail"/> asked for and has not happened.</summary>
+    /// <summary>Cancels failures of <see cref="Fail"/> that have not happened yet.</summary>
     public static void FailNone() => ((delegate* unmanaged<void>)Export("nampemu_fail_none"))();
 
     /// <summary>Device memory, modules, streams and events that are alive.</summary>
@@ -125,7 +125,7 @@ internal static unsafe class EmulatedGpu
             Count("nampemu_live_events")
         );
 
-    /// <summary>Destroys the device's context whoever still holds it, and all that lives in it.</summary>
+    /// <summary>Destroys the device's context, even if it is still in use, and everything in it.</summary>
     public static void ResetDevice() => ((delegate* unmanaged<int, int>)Export("cuDevicePrimaryCtxReset_v2"))(0);
 
     /// <summary>A function of the emulated driver, for a test that calls the driver by itself.</summary>

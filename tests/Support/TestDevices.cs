@@ -7,22 +7,22 @@ namespace NativeAmp.TestSupport;
 /// </summary>
 internal static class TestDevices
 {
-    /// <summary>Kinds of devices; that a kind is not there is said by tests that are skipped.</summary>
+    /// <summary>Kinds of devices. Tests for a missing kind are skipped with the reason.</summary>
     public static IEnumerable<DeviceKind> All => [DeviceKind.Cpu, DeviceKind.Cuda];
 
-    /// <summary>Whether tests of minutes run whole: <c>./build.sh test --exhaustive</c>.</summary>
+    /// <summary>Whether to run long tests completely: <c>./build.sh test --exhaustive</c>.</summary>
     public static bool Exhaustive => Environment.GetEnvironmentVariable("NATIVEAMP_EXHAUSTIVE") == "1";
 
     /// <summary>
-    /// Whether a device is so slow that a sample has to do: every instruction of the emulated GPU is interpreted.
+    /// Whether a device is so slow that tests use a sample: every instruction of the emulated GPU is interpreted.
     /// </summary>
     public static bool IsEmulated(this DeviceKind kind) => kind == DeviceKind.Cuda && EmulatedGpu.IsChosen;
 
     /// <summary>
-    /// Opens the device. Where there is none the test is skipped and says why; it fails where a GPU was asked for.
+    /// Opens the device. Without one the test is skipped with the reason; it fails if a GPU was requested.
     /// </summary>
     /// <param name="kind">The kind of device.</param>
-    /// <param name="threads">Threads of the CPU; 0 for one a core.</param>
+    /// <param name="threads">Threads of the CPU; 0 for one per core.</param>
     public static Device Open(this DeviceKind kind, int threads = 0)
     {
         if (kind == DeviceKind.Cpu)

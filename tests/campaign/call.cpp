@@ -5,8 +5,8 @@
 namespace namp_campaign {
 
 void* Call::block(size_t bytes) {
-  // Exactly as many as are asked for lie between AddressSanitizer's redzones; without it there are
-  // guards of our own.
+  // Exactly the requested bytes lie between AddressSanitizer's redzones; without it our own guards
+  // are used.
   Block made{std::make_unique<uint8_t[]>(bytes + 2 * kGuard), bytes, {}};
   std::memset(made.memory.get(), 0xA5, bytes + 2 * kGuard);
   void* data = made.memory.get() + kGuard;

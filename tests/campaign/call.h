@@ -1,5 +1,5 @@
-// One call of the C interface: its arguments in blocks of exactly their size, the ways in which
-// they can be wrong, and what must then hold.
+// One call of the C interface: its arguments in blocks of exactly their size, their possible
+// faults, and the conditions that must then hold.
 #pragma once
 
 #include <cstring>
@@ -25,7 +25,7 @@ class Call {
     });
   }
 
-  // ---- What a call is made of ----
+  // ---- The arguments of a call ----
 
   // An argument struct of exactly its size, zeroed; its struct_size can be wrong.
   template <class Args>
@@ -41,7 +41,8 @@ class Call {
     return *made;
   }
 
-  // A pointer to so many elements: null where there are none, or where an optional one is left out.
+  // A pointer to a number of elements: null if there are none, or if an optional pointer is left
+  // out.
   template <class T>
   void tensor(T*& field, int32_t dtype, int64_t count, bool required = true) {
     if (required ? count == 0 && random.one_in(2) : random.one_in(3)) {
@@ -55,7 +56,7 @@ class Call {
         return true;
       });
     }
-    // Where there are no elements it may be refused, and need not.
+    // Without elements it may be refused or accepted.
     if (element_size(dtype) > 1)
       wrong([this, &field, count] { return misalign(field) && count > 0; });
   }
@@ -70,7 +71,7 @@ class Call {
     });
   }
 
-  // A number of an enumeration, or a flag; it can be none.
+  // A value of an enumeration, or a flag; it can be invalid.
   void choice(int32_t& field, std::initializer_list<int32_t> values, bool checked = true) {
     field = random.of(values);
     spoil_choice(field, checked);
@@ -90,7 +91,7 @@ class Call {
     });
     return field;
   }
-  // Of a cast.
+  // The dtype of a cast.
   int32_t stored_dtype(int32_t& field) {
     field = random.of<int32_t>(
         {NAMP_FLOAT32, NAMP_FLOAT16, NAMP_BFLOAT16, NAMP_FLOAT8_E4M3, NAMP_FLOAT8_E5M2});
@@ -101,7 +102,7 @@ class Call {
     return field;
   }
 
-  // Any other fault; it says whether the call must then fail.
+  // Any other fault. It returns whether the call must then fail.
   void wrong(std::function<bool()> fault) { faults_.push_back(std::move(fault)); }
 
   template <class T>
@@ -111,23 +112,23 @@ class Call {
     return true;
   }
 
-  // Memory of exactly this size. Values are usual ones, now and then any bits.
+  // Memory of exactly this size. Values are usual ones, and sometimes any bits.
   void* block(size_t bytes);
   void* elements(int32_t dtype, int64_t count);
 
-  // A number of elements, at times 0.
+  // A number of elements, sometimes 0.
   int64_t small(int64_t most) { return random.one_in(12) ? 0 : random.between(1, most); }
 
-  // ---- What comes of it ----
+  // ---- The result ----
 
   void make(const char* function, std::function<int32_t()> body) {
     name = function;
     invoke = std::move(body);
   }
-  // What was made for the call alone, such as a table.
+  // Cleans up an object that was made only for the call, such as a table.
   void afterwards(std::function<void()> body) { cleanups_.push_back(std::move(body)); }
 
-  // Makes the call, with so many faults. Gives "" or what did not hold.
+  // Makes the call with a number of faults. Returns "", or the condition that did not hold.
   std::string run(int fault_count);
 
   Random& random;
@@ -136,7 +137,7 @@ class Call {
   std::function<int32_t()> invoke;
   int32_t status = NAMP_OK;
   bool takes_device = true;
-  // A call that may be refused without a fault: it depends on more than its arguments.
+  // The call may be refused without a fault: it depends on more than its arguments.
   bool may_fail = false;
 
  private:

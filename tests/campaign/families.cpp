@@ -57,7 +57,7 @@ Copy& draw_copy(Call& c) {
     to->data = from->data;
   } else {
     c.tensor(to->data, to->dtype, copy.count);
-    // Both float32: 4 bytes on is within both, whatever dtype is wrong besides.
+    // Both float32: 4 bytes further is within both, even if a dtype is wrong too.
     if (to->dtype == NAMP_FLOAT32 && from->dtype == NAMP_FLOAT32) {
       overlap(c, to->data, from->data, copy.count);
     }
@@ -217,7 +217,7 @@ void optimizer_step(Call& c) {
   a.seed = c.random.next();
   c.choice(a.advance_step, {0, 1});
   c.choice(a.check_gradients, {0, 1});
-  // Any counts, those at their end among them.
+  // Any counts, also the largest value.
   a.steps = static_cast<int64_t*>(c.elements(NAMP_UINT8, 4 * 8));
   for (int i = 0; i < 4; ++i)
     a.steps[i] = c.random.of<int64_t>({0, 5, INT64_MAX, INT64_MIN});

@@ -1,7 +1,7 @@
 // nativeamp-campaign [CALLS [SEED [ONLY]]]: calls of every function of the C interface, drawn from
-// a seed: valid ones and ones with up to three faults. Required: no crash and no sanitizer's
-// report, no valid call refused, no wrong one accepted, and of each failed one a message and not a
-// byte changed. ONLY makes that one call again.
+// a seed: valid ones and ones with up to three faults. Required: no crash and no sanitizer report;
+// valid calls succeed and wrong ones fail; a failed call has a message and changes no byte. ONLY
+// repeats that one call.
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -49,7 +49,7 @@ class Campaign {
     }
   }
 
-  // Closes the device, which tells whether something was left alive.
+  // Closes the device, which fails if something was left alive.
   int finish(bool all) {
     if (namp_device_close(device_) != NAMP_OK) {
       std::printf("%s\n", namp_last_error_message());

@@ -25,7 +25,7 @@ void gemm(Call& c) {
   const auto matrix = [&](auto*& field, int32_t of, int64_t rows, int64_t columns, int64_t& leading,
                           int64_t& stride, bool shared) {
     c.size(leading, columns + c.random.below(3));
-    // Elements from the first to behind the last.
+    // Number of elements from the first to the last.
     const int64_t extent = rows == 0 || columns == 0 ? 0 : (rows - 1) * leading + columns;
     c.size(stride, shared && c.random.one_in(3) ? 0 : extent + c.random.below(3) + 1);
     c.tensor(field, of, extent == 0 ? 0 : (batch - 1) * stride + extent);
@@ -50,7 +50,7 @@ void gemm(Call& c) {
   c.make("namp_gemm", [&c, &a] { return namp_gemm(c.device, &a, nullptr); });
 }
 
-// What a window's sizes come to; the input is at least as large as it reaches.
+// The sizes of a window; the input is at least as large as its reach.
 struct Window {
   int64_t in, kernel, stride, pad, dilation, out;
 };
@@ -87,7 +87,7 @@ void convolution(Call& c, int pass) {
   c.choice(a.activation, {NAMP_ACTIVATION_NONE, NAMP_ACTIVATION_RELU});
   a.weight_gradient_dtype = c.random.of<int32_t>({dtype, NAMP_FLOAT32});
   a.bias_gradient_dtype = c.random.of<int32_t>({dtype, NAMP_FLOAT32});
-  // Used in one pass alone, the second where there is such a gradient.
+  // Used only in one pass; the second if there is such a gradient.
   if (pass != 2) c.spoil_choice(a.weight_gradient_dtype, false);
   c.spoil_choice(a.bias_gradient_dtype, false);
   const int64_t inputs = a.batch * a.in_channels * h.in * w.in;
@@ -142,7 +142,7 @@ void pool(Call& c, bool backward) {
   c.tensor(a.output_gradient, dtype, outputs);
   c.tensor(a.input_gradient, dtype, inputs);
   if (max) c.tensor(a.indices, NAMP_UINT8, outputs);
-  // Positions in the window, of elements that are there.
+  // Positions in the window of existing elements.
   for (int64_t i = 0; a.indices != nullptr && i < outputs; ++i) {
     const int64_t y = i / w.out % h.out, x = i % w.out;
     const int64_t dy = std::max<int64_t>(0, h.pad - y * h.stride);
@@ -166,7 +166,7 @@ void activation(Call& c, bool backward) {
     return;
   }
   const bool relu = a.activation == NAMP_ACTIVATION_RELU;
-  // A spoilt activation is refused whichever of the two is there.
+  // An invalid activation is refused with either of the two.
   if (relu) c.tensor(a.output, dtype, a.count);
   if (!relu && a.activation != NAMP_ACTIVATION_NONE) c.tensor(a.input, dtype, a.count);
   c.tensor(a.output_gradient, dtype, a.count);

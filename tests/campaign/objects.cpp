@@ -5,7 +5,7 @@
 namespace namp_campaign {
 namespace {
 
-// Room for what a call is to write or is given, in a block of exactly its size.
+// Memory for an output or an input of a call, in a block of exactly its size.
 template <class T>
 T& value(Call& c, T first = T{}) {
   auto* made = static_cast<T*>(c.block(sizeof(T)));
@@ -13,7 +13,7 @@ T& value(Call& c, T first = T{}) {
   return *made;
 }
 
-// A pointer to such room, that can be null or misaligned.
+// A pointer to such memory, which can be null or misaligned.
 template <class T>
 T*& room(Call& c, T first = T{}) {
   T*& pointer = value<T*>(c, &value<T>(c, first));
@@ -275,7 +275,7 @@ void memory(Call& c) {
       given = c.block(8);
       return true;
     });
-    // What was refused is still there.
+    // If the call was refused, the memory is still there.
     c.afterwards([piece = piece, &c, device = c.device] {
       if (c.status != NAMP_OK) namp_memory_free(device, piece, nullptr);
     });

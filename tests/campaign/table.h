@@ -1,4 +1,4 @@
-// Tables, and the states that go with them.
+// Tables and their states.
 #pragma once
 
 #include "../native/cells.h"
@@ -6,12 +6,13 @@
 
 namespace namp_campaign {
 
-// A table of a few tensors, whose handle can be null. It is ended after the call.
+// A table of a few tensors, whose handle can be null. It is destroyed after the call.
 struct TestTable {
   namp_table* table = nullptr;
   int64_t tensors = 0;
 
-  // A dtype a column; 0 for any floating-point one. Some gradients (column 1) are missing.
+  // One dtype for each column; 0 for any floating-point dtype. Some gradients (column 1) are
+  // missing.
   static TestTable& draw(Call& c, std::initializer_list<int32_t> dtypes) {
     auto& t = *static_cast<TestTable*>(c.block(sizeof(TestTable)));
     c.takes_device = false;
@@ -52,14 +53,14 @@ struct TestTable {
   }
 };
 
-// A pointer to a state of any bits or of zeros, that can be null or misaligned.
+// A pointer to a state of any bits or of zeros; it can be null or misaligned.
 template <class State>
 State*& draw_state(Call& c) {
   auto& pointer = *static_cast<State**>(c.block(sizeof(State*)));
   pointer = static_cast<State*>(c.elements(NAMP_UINT8, sizeof(State)));
   if (c.random.one_in(2)) std::memset(static_cast<void*>(pointer), 0, sizeof(State));
   if (c.random.one_in(4)) {
-    // Every counter at its end.
+    // Every counter at its largest value.
     std::memset(static_cast<void*>(pointer), 0xff, sizeof(State));
     auto* words = reinterpret_cast<uint64_t*>(pointer);
     for (size_t i = 0; i < sizeof(State) / sizeof(uint64_t); ++i)

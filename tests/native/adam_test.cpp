@@ -1,4 +1,4 @@
-// Adam against a plain loop in double, and the loop over any rule by its example.
+// Adam against a plain loop in double. It also tests the loop that all rules share.
 #include <memory>
 
 #include "adam_group.h"
@@ -45,7 +45,7 @@ struct Parameter {
   std::vector<Exact> exact;
 };
 
-// One element, as the papers have it.
+// The step of one element by the papers' formulas.
 void step_exactly(Parameter::Exact& x, double g, const namp_optimizer_group& group, int step) {
   if (group.maximize != 0) g = -g;
   if (group.decoupled != 0) {
@@ -123,7 +123,7 @@ TEST_P(AdamTest, EveryLengthAlignmentDtypeAndSetting) {
   }
 }
 
-// So many elements that the CPU's compute copies go past the cache; aligned for that and not.
+// Enough elements that the CPU's compute copies bypass the cache; aligned for that and not aligned.
 TEST_P(AdamTest, BigTablesGiveTheSameBits) {
   const std::vector<namp_optimizer_group> groups{adam_group(1e-2, 0.9, 0.99, 1e-6, 0.05)};
   const int64_t many = device_.is_gpu() ? 3 * kChunk : 4 << 20;
@@ -235,7 +235,7 @@ TEST_P(AdamTest, CheckingInTheSameCallIsCheckingBefore) {
   Value<namp_optimizer_state> apart_state(device_);
   Value<namp_optimizer_state> together_state(device_);
   Steps apart_steps(device_, {0}), together_steps(device_, {0});
-  // The second is skipped, and does not hold the third back.
+  // The second step is skipped, and does not affect the third.
   for (int turn = 0; turn < 3; ++turn) {
     auto values = uniform_values(apart.g.size(), static_cast<uint32_t>(turn), -8, 8);
     if (turn == 1) values[kChunk + 1] = kInfinity;
@@ -291,12 +291,13 @@ TEST_P(AdamTest, StochasticComputeCopyIsTheStepsAndUnbiased) {
   EXPECT_NE(steps[0], steps[1]);
 }
 
-// As torch.optim counts: the first update, whenever it comes, is lr * g / (|g| + eps).
+// Counted as in torch.optim: the first update, at any step, is lr * g / (|g| + eps).
 TEST_P(AdamTest, CountsEachTensorsOwnSteps) {
   const std::vector<namp_optimizer_group> groups{
       adam_group(1e-2, 0.9, 0.99, 1e-6, 0.0),
       adam_group(1e-3, 0.8, 0.95, 1e-5, 0.1, false, true, true)};
-  // always, from the fourth step on, and every third; the last in the same group as the second.
+  // Always; from the fourth step on; at every third step. The last tensor is in the same group as
+  // the second.
   const auto has_gradient = [](size_t tensor, int turn) {
     return tensor == 0 || (tensor == 1 ? turn >= 4 : turn % 3 == 2);
   };
@@ -347,7 +348,8 @@ TEST_P(AdamTest, CountsEachTensorsOwnSteps) {
   }
 }
 
-// More than travel with a launch; the host changes them between steps that nothing waits for.
+// More groups than fit into a launch's arguments; the host changes them between steps without
+// waiting.
 TEST_P(AdamTest, AnyNumberOfGroupsEachWithItsOwnHyperparameters) {
   constexpr size_t kGroups = 1000;
   constexpr int64_t kCount = 3;

@@ -188,7 +188,7 @@ TEST_P(SumTest, OfPlanes) {
   }
 }
 
-// Added one after the other, terms would lose most of what they have beyond 1.
+// Added one after the other, terms would lose most of their digits beyond 1.
 TEST_P(SumTest, LongSumsKeepTheirDigits) {
   constexpr int64_t kTerms = 600000;
   Buffer in(device_, NAMP_FLOAT32, std::vector<double>(kTerms, 1.0004));

@@ -106,15 +106,14 @@ class AttentionTest : public BackendTest {
                   expect_close(output, expected, 1e-5 * spread, "output");
                   expect_close(log_sum_exp, expected_lse, 1e-5, "log_sum_exp");
                 });
-    // Backward reads the output as it was rounded: the sum of its products with the gradient is
-    // that much off.
+    // Backward reads the rounded output: the sum of its products with the gradient has that error.
     const double absolute = (dtype == NAMP_FLOAT32 ? 2e-5 : 4 * tolerance(dtype)) * spread *
                             spread * std::sqrt(static_cast<double>(head_dim));
     run_targets([&] { return namp_attention_backward(device_, &args, nullptr); }, {&gradient},
                 [&] { expect_close(gradient, expected_gradient, absolute, "gradient"); });
   }
 
-  // The same bits for the same call on a SIMD target, whatever the number of threads.
+  // The same bits for the same call on a SIMD target, for any number of threads.
   void run_targets(const std::function<int32_t()>& call, const std::vector<Buffer*>& outputs,
                    const std::function<void()>& compare) {
     std::vector<std::vector<uint8_t>> first;
@@ -135,7 +134,7 @@ TEST_P(AttentionTest, EveryTimeAndHead) {
                               {65, 8}, {63, 3}, {128, 32}, {130, 130}, {193, 5}};
   for (const auto& size : sizes) {
     if (device_.is_gpu() && size[0] * size[1] > (is_slow() ? 165 : 600))
-      continue;  // there it takes too long
+      continue;  // it takes too long there
     for (int32_t dtype : kFloats) {
       for (bool causal : {false, true}) {
         check(2, 2, size[0], size[1], dtype, causal, 1.0);
@@ -145,10 +144,10 @@ TEST_P(AttentionTest, EveryTimeAndHead) {
   }
 }
 
-// Wider than what a warp adds up at a time.
+// Wider than the elements that a warp adds at a time.
 TEST_P(AttentionTest, WideHeads) { check(1, 1, 9, 150, NAMP_FLOAT32, true, 1.0); }
 
-// The largest score moves from block to block, and far.
+// The largest score changes from block to block, by a large amount.
 TEST_P(AttentionTest, WideScores) {
   for (bool causal : {false, true}) {
     check(1, 1, device_.is_gpu() ? 70 : 200, 16, NAMP_FLOAT32, causal, 6.0);

@@ -1,5 +1,5 @@
-// What the tests of the backends share: each runs on every device, and makes a call in every way
-// that the device has.
+// Shared code of the backends' tests: each test runs on every device, and makes a call with every
+// setting of the device.
 #pragma once
 
 #include <functional>
@@ -25,7 +25,7 @@ class BackendTest : public ::testing::TestWithParam<Where> {
     expect_no_findings();
   }
 
-  // The emulated GPU under sanitizers: a test is then to keep to little.
+  // The emulated GPU under sanitizers: tests must then use small sizes.
   bool is_slow() const { return kSanitized && device_.is_emulated(); }
 
   // Lengths from first to last: all, or on a GPU those around powers of two.
@@ -49,8 +49,8 @@ class BackendTest : public ::testing::TestWithParam<Where> {
     return all;
   }
 
-  // Makes the call in every way, each time from the outputs' first contents: canaries must survive,
-  // and all runs must give the same bits.
+  // Makes the call with every setting, each time from the outputs' first contents: canaries must
+  // survive, and all runs must give the same bits.
   void run_everywhere(const std::function<int32_t()>& call, const std::vector<Buffer*>& outputs) {
     std::vector<std::vector<uint8_t>> first;
     for (const Setting& setting : device_.settings({1, 2, 3})) {

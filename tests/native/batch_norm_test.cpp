@@ -143,7 +143,7 @@ TEST_P(BatchNormTest, InferenceUsesTheRunningStatistics) {
   }
 }
 
-// But for the rounding of the mean, which is stored in float32: half of 2^-10.
+// Except for the rounding of the mean, which is stored in float32: half of 2^-10.
 TEST_P(BatchNormTest, KeepsItsDigitsWhenTheMeanIsLarge) {
   Case c{16, 2, 100};
   c.shift = 1e4;
@@ -152,8 +152,8 @@ TEST_P(BatchNormTest, KeepsItsDigitsWhenTheMeanIsLarge) {
   check(c);
 }
 
-// Channel 0 has an infinity, channel 1 a NaN, channel 2 values whose variance float32 does not
-// hold, and channel 3 nothing wrong.
+// Channel 0 has an infinity, channel 1 a NaN, channel 2 values whose variance overflows float32,
+// and channel 3 only valid values.
 TEST_P(BatchNormTest, AChannelThatIsNotFiniteKeepsItsRunningStatistics) {
   const double usual[] = {1, 2, 3, 4, 5, 6};
   for (int32_t dtype : {NAMP_FLOAT32, NAMP_BFLOAT16}) {

@@ -1,9 +1,9 @@
 // Memory of a device between canaries, with the copy that the test reads and writes. On the CPU
-// both are the same. On a GPU the device gets what the test wrote when its handle is taken for a
-// call, and the test fetches what the device wrote when it next looks.
+// both are the same. On a GPU the test's data is uploaded when the handle is taken for a call, and
+// downloaded when the test next reads it.
 //
-// On the emulated GPU the canaries, and outputs that nothing has been written to, count as never
-// written: a kernel that reads them is found.
+// On the emulated GPU the canaries and outputs without data count as never written: a kernel that
+// reads them is found.
 #pragma once
 
 #include <cstring>
@@ -18,7 +18,7 @@ namespace namp_test {
 // Elements, the first of them `shift` elements after a 64-byte border.
 class Buffer final : public Device::Shared {
  public:
-  // Elements that a call is to write.
+  // Elements that a call writes.
   Buffer(Device& device, int32_t dtype, int64_t count, int64_t shift = 0)
       : device_(device),
         dtype_(dtype),
@@ -76,7 +76,7 @@ class Buffer final : public Device::Shared {
     return value;
   }
   double operator[](int64_t i) const { return values()[static_cast<size_t>(i)]; }
-  // Decoded once for all that is read between two changes.
+  // Decoded once for all reads between two changes.
   const std::vector<double>& values() const {
     fetch();
     if (decoded_.size() == static_cast<size_t>(count_)) return decoded_;
@@ -103,7 +103,7 @@ class Buffer final : public Device::Shared {
     if (bytes_ != 0) std::memcpy(change(), from, bytes_);
   }
 
-  // Whether nothing outside was written.
+  // Whether nothing outside of the elements was written.
   bool intact() const {
     fetch();
     const auto canary = [](uint8_t byte) { return byte == kCanary; };
@@ -111,7 +111,8 @@ class Buffer final : public Device::Shared {
            std::all_of(base_ + begin_ + bytes_, base_ + size_, canary);
   }
 
-  // Contents to come back to before each run; until then whether they changed, canaries included.
+  // Saves the contents, canaries included, to restore them before each run, and to check whether
+  // they changed.
   void snapshot() { initial_ = bytes(); }
   void restore() {
     if (bytes_ != 0) std::memcpy(base_ + begin_, initial_.data(), bytes_);
@@ -150,7 +151,7 @@ class Buffer final : public Device::Shared {
 
   const uint8_t* at(int64_t i) const { return base_ + begin_ + i * element_size(dtype_); }
 
-  // The copy, about to be changed.
+  // The copy, for a change.
   uint8_t* change() {
     fetch();
     defined_ = written_ = true;
@@ -169,7 +170,7 @@ class Buffer final : public Device::Shared {
           << namp_last_error_message();
     };
     if (!device_.is_emulated()) return copy(0, size_);
-    // A copy of the canaries would be a read of what nothing wrote.
+    // A normal copy of the canaries would be a read of memory that was never written.
     emulated_gpu()->peek(reinterpret_cast<uint64_t>(memory_), size_, base_);
     copy(begin_, bytes_);
   }
@@ -183,10 +184,10 @@ class Buffer final : public Device::Shared {
   std::vector<uint8_t> host_;
   std::vector<uint8_t> initial_;
   uint8_t* base_ = nullptr;  // the test's copy
-  void* memory_ = nullptr;   // a GPU's
+  void* memory_ = nullptr;   // the GPU's memory
   bool defined_ = false;     // by the test
   bool written_ = true;      // the copy is newer
-  bool undefined_ = false;   // and its elements are not to be read
+  bool undefined_ = false;   // and its elements must not be read
   mutable std::vector<double> decoded_;
   mutable bool old_ = false;  // the device's memory is newer
 };
@@ -217,7 +218,7 @@ class Value {
   mutable T seen_{};
 };
 
-// How often each of a table's tensors was updated, in a device's memory.
+// The number of updates of each of a table's tensors, in a device's memory.
 class Steps {
  public:
   explicit Steps(Device& device, const std::vector<int64_t>& steps)

@@ -7,12 +7,12 @@
 namespace namp_test {
 namespace {
 
-// What casting the bits of an element gives.
+// The expected result of casting the bits of an element.
 uint32_t expected_cast(uint32_t bits, int32_t from, int32_t to) {
   if (from == to) return bits;
   const double x = decode(bits, from);
   if (!std::isnan(x)) return encode(x, to);
-  // By way of float32, whose payload holds every other's. bfloat16 is its upper half as it is.
+  // Through float32, whose payload holds that of every other type. bfloat16 is its upper half.
   const uint32_t wide = from == NAMP_BFLOAT16 ? bits << 16 : decode_nan(bits, from);
   return encode_nan(wide, to);
 }
@@ -28,10 +28,10 @@ class CastTest : public BackendTest {
 };
 class ScaleTest : public BackendTest {};
 
-// What casting the floats with the bits first, first + 1, … gives: count of them, of one sign and
-// one exponent. Their codes ascend, so each is a run, and ends at the point midway to the next
-// (which belongs to the even one); that point is a float. Beyond the largest code comes the one for
-// what overflows, where the next number would be.
+// The expected casts of count floats with the bits first, first + 1, …, of one sign and one
+// exponent. Their codes ascend, so each code is a run. A run ends midway to the next value, at a
+// point that is a float and belongs to the even code. The code of an overflow comes after the
+// largest code, in place of the next number.
 template <class Code>
 void expect_run(uint32_t first, int64_t count, int32_t dtype, Code* expected) {
   const Format f = format_of(dtype);
@@ -50,7 +50,7 @@ void expect_run(uint32_t first, int64_t count, int32_t dtype, Code* expected) {
   }
 }
 
-// The same, and what infinity and NaN give.
+// The same, with the results of infinity and NaN.
 template <class Code>
 void expect_any_run(uint32_t first, int64_t count, int32_t dtype, Code* expected) {
   if ((first & 0x7f800000u) != 0x7f800000u) return expect_run(first, count, dtype, expected);
@@ -60,7 +60,7 @@ void expect_any_run(uint32_t first, int64_t count, int32_t dtype, Code* expected
   }
 }
 
-// All 2^32 of them where NATIVEAMP_EXHAUSTIVE is 1, else one run in 64 (on a GPU, in 2^13).
+// All 2^32 of them if NATIVEAMP_EXHAUSTIVE is 1, else one run in 64 (on a GPU, in 2^13).
 TEST_P(CastTest, RoundsEveryFloatExactly) {
   constexpr int64_t kRun = 1 << 16;
   const int64_t runs = device_.is_gpu() ? 1 : 16;
@@ -102,8 +102,8 @@ TEST_P(CastTest, RoundsEveryFloatExactly) {
   }
 }
 
-// All of the significands' first bits, about the border of every exponent: halfway cases and the
-// ends of both formats, against rounding one number at a time.
+// All values of the significands' first bits, near the border of every exponent: halfway cases and
+// the ends of both formats, against rounding one number at a time.
 TEST_P(CastTest, RoundsExactlyAroundEveryExponent) {
   constexpr int64_t kPerExponent = 256;
   constexpr int64_t kCount = 512 * kPerExponent;
@@ -177,7 +177,7 @@ TEST_P(CastTest, ScalesAndSaturates) {
   EXPECT_EQ(narrow.bits(6), encode(static_cast<double>(3e38f), NAMP_BFLOAT16));
 }
 
-// As the OCP specification has it: infinity, too.
+// As in the OCP specification: infinity saturates, too.
 TEST_P(CastTest, SaturatesToBytes) {
   options_.flags = NAMP_CAST_SATURATE;
   for (int32_t dtype : kByteFloats) {
@@ -197,8 +197,8 @@ TEST_P(CastTest, SaturatesToBytes) {
   }
 }
 
-// What a cell with a scale is to hold is divided by it, what it holds is multiplied: in float32,
-// each rounded, as the oracle computes.
+// A value to store in a cell is divided by the cell's scale, and a stored value is multiplied by
+// it: in float32, each rounded, as the oracle computes.
 TEST_P(CastTest, AppliesTheScalesOfCells) {
   Value<float> three(device_, 3.7f), small(device_, 0x1.8p-9f), factor(device_, 0.3f);
   for (int32_t to : kByteFloats) {
@@ -235,7 +235,7 @@ TEST_P(CastTest, AppliesTheScalesOfCells) {
   }
 }
 
-// No scale makes bits that depend on the device: a NaN that arithmetic makes is the positive one.
+// No scale gives bits that depend on the device: a NaN from arithmetic is the positive one.
 TEST_P(CastTest, OddScalesGiveTheSameBitsEverywhere) {
   const double values[] = {0.0, -0.0, 1.0, -1.0, kInfinity, -kInfinity, kNaN};
   for (float odd : {0.0f, -0.0f, HUGE_VALF, -HUGE_VALF, std::nanf(""), -2.0f, 0x1p-149f}) {
@@ -267,7 +267,7 @@ TEST_P(CastTest, OddScalesGiveTheSameBitsEverywhere) {
   }
 }
 
-// philox_test.cpp pins the generator; this, what it is used for.
+// philox_test.cpp tests the generator; this tests its use.
 TEST_P(CastTest, StochasticRoundingIsUnbiasedAndReproducible) {
   options_.rounding = NAMP_ROUND_STOCHASTIC;
   options_.seed = 42;
@@ -288,7 +288,7 @@ TEST_P(CastTest, StochasticRoundingIsUnbiasedAndReproducible) {
         low = std::min(low, out[i]);
         high = std::max(high, out[i]);
       }
-      // Two neighbours, and the mean within five standard deviations.
+      // Two adjacent values, and the mean within five standard deviations.
       EXPECT_LE(low, exact);
       EXPECT_GE(high, exact);
       EXPECT_NEAR(sum / kCount, exact, 2.5 * (high - low) / std::sqrt(double{kCount}) + 1e-300);

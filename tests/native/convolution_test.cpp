@@ -24,7 +24,7 @@ const Shape kShapes[] = {
     {2, 5, 7, 3, 7, 4, 2, 3, 1, 2, 1, 1, 2},
     {2, 6, 5, 6, 4, 3, 3, 1, 2, 1, 0, 1, 1, 2},
     {2, 8, 6, 5, 8, 3, 3, 1, 1, 1, 1, 1, 1, 8},
-    {1, 2, 3, 3, 2, 3, 3, 1, 1, 5, 5},     // windows that see only padding
+    {1, 2, 3, 3, 2, 3, 3, 1, 1, 5, 5},     // windows with only padding
     {1, 70, 20, 20, 3, 3, 3, 1, 1, 1, 1},  // more than one block of columns
 };
 
@@ -148,21 +148,21 @@ class ConvolutionTest : public MatrixTest {
 TEST_P(ConvolutionTest, EveryShapeAndDtype) {
   bool bias = false;
   for (const Shape& shape : kShapes) {
-    // The blocks of columns are the CPU's.
+    // Only the CPU has blocks of columns.
     if (device_.is_gpu() && &shape == std::end(kShapes) - 1) continue;
     if (is_slow() && &shape - kShapes > 2) break;
     for (int32_t dtype : kFloats) {
       bias = !bias;
       check(shape, dtype, dtype, bias, bias);
-      if (device_.is_gpu() && bias) continue;  // there it takes long
+      if (device_.is_gpu() && bias) continue;  // it takes long there
       check(shape, dtype, NAMP_FLOAT32, !bias, bias);
       if (HasFailure()) return;
     }
   }
 }
 
-// More images than the CPU works on at once, and a last slice with fewer: doubled by a 1x1 kernel,
-// which is exact.
+// More images than one slice of the CPU, and a smaller last slice. A 1x1 kernel doubles them, which
+// is exact.
 TEST_P(ConvolutionTest, LargeBatchesAreSliced) {
   if (device_.is_gpu()) return;
   constexpr int64_t kImages = 7;

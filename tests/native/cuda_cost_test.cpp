@@ -1,5 +1,5 @@
-// What an optimizer step costs on a GPU, as the emulated one counts it: launches, bytes, waits; and
-// what becomes of a driver that fails.
+// The cost of an optimizer step on a GPU, as counted by the emulated one: launches, bytes, waits;
+// and failures of the driver.
 #include <map>
 
 #include "adam_group.h"
@@ -142,7 +142,7 @@ TEST_F(CudaCost, check_and_adam_move_thirty_bytes_a_parameter_sixteen_at_a_time)
   end();
 }
 
-// The limit that Adam is measured against on a GPU moves what Adam moves, as Adam moves it.
+// The limit that Adam is compared with on a GPU moves the same bytes in the same way.
 TEST_F(CudaCost, touching_moves_the_bytes_of_a_step_and_events_time_it) {
   constexpr int64_t kCount = 1 << 20;
   make(1, kCount);
@@ -171,7 +171,7 @@ TEST_F(CudaCost, touching_moves_the_bytes_of_a_step_and_events_time_it) {
   end();
 }
 
-// Whatever fails, a call says so by a status and a message, and the next one works.
+// Any failure gives a status and a message, and the next call works.
 TEST_F(CudaCost, every_driver_function_may_fail_once) {
   make(3, 100);
   std::vector<float> values(1000, 1.5f);
@@ -188,7 +188,7 @@ TEST_F(CudaCost, every_driver_function_may_fail_once) {
     if (status == NAMP_OK) status = namp_stream_create(&stream, gpu_);
     if (status == NAMP_OK) status = namp_stream_synchronize(gpu_, stream);
     const int32_t ended = namp_stream_destroy(gpu_, stream);
-    // A failed call changes nothing: the stream is still there to be ended.
+    // A failed call changes nothing: the stream can still be destroyed.
     if (ended != NAMP_OK) {
       EXPECT_EQ(namp_stream_destroy(gpu_, stream), NAMP_OK);
     }
@@ -222,9 +222,9 @@ TEST_F(CudaCost, every_driver_function_may_fail_once) {
   end();
 }
 
-// From opening a device to closing it, whatever fails: a typed error that names the function,
-// nothing left, and the next time all is well. Functions that give back are left out: what they
-// fail to give back is lost, and nobody can be told.
+// From opening a device to closing it, any failure gives a typed error that names the function,
+// leaks nothing, and the next attempt works. Functions that release resources are left out: if they
+// fail, the resource is lost, and there is no caller to tell.
 TEST_F(CudaCost, a_device_may_fail_to_open_and_to_work_at_every_call) {
   const std::vector<float> values(1000, 1.5f);
   const auto use = [&](namp_device* device, void** memory, namp_stream* stream) -> int32_t {
@@ -291,7 +291,7 @@ TEST_F(CudaCost, a_device_may_fail_to_open_and_to_work_at_every_call) {
       ASSERT_EQ(emulator_->fail(function, nth, kOperatingSystem), 0);
       const auto [status, message] = work();
       emulator_->fail_none();
-      if (status == NAMP_OK) continue;  // a call of a clean-up, or one that is made again
+      if (status == NAMP_OK) continue;  // a call of a clean-up, or one that is repeated
       ++failed;
       EXPECT_EQ(status, NAMP_ERROR_DEVICE) << function << ", call " << nth << ": " << message;
       EXPECT_NE(message.find(function), std::string::npos) << message;

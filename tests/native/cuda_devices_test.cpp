@@ -1,4 +1,4 @@
-// Several GPUs in one process, and what belongs to others: contexts, memory, streams.
+// Several GPUs in one process, and contexts, memory and streams of other libraries.
 #include <thread>
 
 #include "backend_test.h"
@@ -6,7 +6,7 @@
 namespace namp_test {
 namespace {
 
-// The driver's own functions, for what an application does beside the library.
+// The driver's own functions, as an application uses them beside the library.
 template <class... Args>
 struct DriverCall {
   explicit DriverCall(const char* name)
@@ -30,7 +30,7 @@ class CudaDevices : public ::testing::Test {
     expect_no_findings();
   }
 
-  // A cast with a value in it that nobody else uses.
+  // A cast with a value that no other test uses.
   static void expect_work(Device& device, double value) {
     Buffer in(device, NAMP_FLOAT32, std::vector<double>(3000, value));
     Buffer out(device, NAMP_FLOAT16, 3000);
@@ -97,7 +97,7 @@ TEST_F(CudaDevices, share_no_memory) {
   void* other = nullptr;
   ASSERT_EQ(namp_memory_allocate(&memory, first_, kBytes, NAMP_MEMORY_OTHER, nullptr), NAMP_OK);
   EXPECT_EQ(namp_memory_free(second_, memory, nullptr), NAMP_ERROR_INVALID_ARGUMENT);
-  // In the first device's cache it is not the second's to hand out.
+  // Memory in the first device's cache is not handed out by the second.
   ASSERT_EQ(namp_memory_free(first_, memory, nullptr), NAMP_OK);
   ASSERT_EQ(namp_memory_allocate(&other, second_, kBytes, NAMP_MEMORY_OTHER, nullptr), NAMP_OK);
   EXPECT_NE(other, memory);
@@ -125,7 +125,7 @@ TEST_F(CudaDevices, share_no_memory) {
   EXPECT_EQ(namp_memory_free(second_, other, nullptr), NAMP_OK);
 }
 
-// What was current on the thread is current afterwards; memory and streams of others will do.
+// The thread's current context is the same afterwards; memory and streams of other libraries work.
 TEST_F(CudaDevices, work_with_contexts_memory_and_streams_of_others) {
   if (emulated_gpu() == nullptr) GTEST_SKIP() << "calls the emulated driver itself";
   const DriverCall<void**, int> retain("cuDevicePrimaryCtxRetain");
@@ -187,7 +187,7 @@ TEST_F(CudaDevices, memory_of_the_other_is_an_error) {
     ASSERT_NE(emulated_gpu()->finding_text(0), nullptr);
     const std::string finding = emulated_gpu()->finding_text(0);
     EXPECT_NE(finding.find("the memory is device 0's"), std::string::npos) << finding;
-    emulated_gpu()->reset();  // the error that sticks to the context, too
+    emulated_gpu()->reset();  // also the sticky error of the context
   }
   expect_work(second_, 5);
 }

@@ -1,5 +1,4 @@
-// The four families on a GPU, and what is computed element by element, bit for bit those of the
-// CPU.
+// The four families and element-wise operators on a GPU: the same bits as on the CPU.
 #include "adam_group.h"
 #include "two_devices.h"
 
@@ -52,7 +51,7 @@ TEST_F(CudaFamilies, losses_have_the_same_bits) {
         for (int64_t r = 0; r < rows; ++r)
           values.push_back(static_cast<double>(r % classes));
         if (rows > 4) values[2] = -100;
-        if (rows == 5) values[3] = 99;  // no class: NaN
+        if (rows == 5) values[3] = 99;  // not a class: NaN
         Twin& labels = twin(NAMP_INT32, rows).set(values);
         Twin& loss = twin(NAMP_FLOAT32, 1);
         Twin& scale = twin(NAMP_FLOAT32, 1).set({1024});
@@ -177,7 +176,7 @@ TEST_F(CudaFamilies, activations_sums_and_dropout_have_the_same_bits) {
   }
 }
 
-// What an optimizer works on: tensors of mixed dtypes and alignments, one of them left out.
+// The tensors of an optimizer, of mixed dtypes and alignments, one of them left out.
 class CudaOptimizer : public TwoDevices {
  protected:
   static constexpr int32_t kColumns = 6;
@@ -291,7 +290,7 @@ TEST_F(CudaOptimizer, a_step_has_the_same_bits) {
 TEST_F(CudaOptimizer, an_overflow_skips_the_step_and_is_located) {
   make(true, 65536.0f);
   run([&](Device& device, bool gpu) { return step(device, gpu, -1, false, false); });
-  expect_same("overflow");  // but for the optimizer state's norm, a NaN
+  expect_same("overflow");  // except the optimizer state's norm, a NaN
   EXPECT_TRUE(std::isnan(state_->get<namp_optimizer_state>().gradient_norm));
   EXPECT_EQ(state_->get<namp_optimizer_state>().step, 0);
   EXPECT_EQ(facts_->get<namp_overflow_facts>(3).non_finite_count, 2);

@@ -1,5 +1,5 @@
-// Which of the embedded images a driver gets: the first that it takes, clang's PTX after one that
-// it refuses.
+// The choice of the embedded image for a driver: the first that it accepts; clang's PTX after one
+// that it refuses.
 #include <optional>
 
 #include "backend_test.h"
@@ -15,7 +15,7 @@ using namp::cuda::ContextScope;
 using namp::cuda::Launcher;
 using namp::cuda::PrimaryContext;
 
-// As a fatbin begins. The emulated GPU reads no further: it takes none.
+// The first bytes of a fatbin. The emulated GPU reads no further: it accepts none.
 constexpr unsigned char kFatbin[16] = {0x50, 0xed, 0x55, 0xba, 0x01, 0x00, 0x10};
 constexpr const char* kFrom = "cuModuleLoadDataEx";
 
@@ -35,7 +35,7 @@ class CudaImages : public ::testing::Test {
     expect_no_findings();
   }
 
-  // The library's kernels as a build by nvcc has them: a fatbin each, with or without clang's PTX.
+  // The library's kernels as in a build by nvcc: a fatbin each, with or without clang's PTX.
   static const KernelImages& by_nvcc(bool with_clang) {
     static const std::vector<KernelImage> with = fatbins(true);
     static const std::vector<KernelImage> without = fatbins(false);
@@ -45,7 +45,7 @@ class CudaImages : public ::testing::Test {
     return images[with_clang ? 1 : 0];
   }
 
-  // What describe() says, or its error.
+  // The result of describe(), or its error.
   std::string describe(const KernelImages& images) {
     const ContextScope scope(*context_);
     Launcher launcher(4, 80, images);

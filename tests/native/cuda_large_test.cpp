@@ -79,7 +79,7 @@ TEST_F(CudaLarge, products_far_apart) {
   EXPECT_EQ(read(kFar + 2), 10.0);
 }
 
-// With one key a head, the output is its value.
+// With one key per head, the output is its value.
 TEST_F(CudaLarge, attention_of_batches_far_apart) {
   for (int64_t far : {int64_t{0}, kFar}) {
     for (int64_t i = 0; i < 3; ++i)

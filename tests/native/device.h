@@ -17,7 +17,7 @@ namespace namp_test {
 
 enum class Where { kCpu, kGpu };
 
-// How a device computes. A GPU has one way; it is run twice, for the same bits.
+// A setting of a device. A GPU has only one; it is run twice, for the same bits.
 struct Setting {
   int32_t simd;
   int32_t threads;
@@ -28,11 +28,11 @@ inline std::ostream& operator<<(std::ostream& out, const Setting& setting) {
 
 class Device {
  public:
-  // Memory of which the test has a copy (buffer.h).
+  // Memory with a copy in the test (buffer.h).
   class Shared {
    public:
     virtual ~Shared() = default;
-    // A call follows: the device gets what the test wrote, and the copy is old.
+    // Before a call: uploads the test's data to the device, and marks the copy as old.
     virtual void hand_over() = 0;
   };
 
@@ -41,7 +41,7 @@ class Device {
   Device& operator=(const Device&) = delete;
   ~Device() { EXPECT_EQ(handle_, nullptr) << "close() was not called"; }
 
-  // How many there are.
+  // The number of devices.
   static int32_t count(Where where) {
     emulated_gpu();
     int32_t count = 0;
@@ -77,13 +77,13 @@ class Device {
     for (Shared* shared : shared_)
       shared->hand_over();
   }
-  // The handle alone.
+  // The handle, without preparing a call.
   namp_device* handle() const { return handle_; }
 
   bool is_gpu() const { return where_ == Where::kGpu; }
   bool is_emulated() const { return is_gpu() && emulated_gpu() != nullptr; }
 
-  // What to run a call on, one after the other.
+  // The settings to run a call with, one after the other.
   std::vector<Setting> settings(std::initializer_list<int32_t> threads) const {
     if (is_gpu()) return {{0, 0}, {0, 0}};
     std::vector<Setting> all;

@@ -1,4 +1,4 @@
-// Dropout against Philox4x32-10 written out again, from its paper (Salmon et al., SC 2011).
+// Dropout against an independent Philox4x32-10, written from its paper (Salmon et al., SC 2011).
 #include "backend_test.h"
 
 #include <array>

@@ -1,4 +1,5 @@
-// What every test of the C interface knows: the size of an element, and whether sanitizers watch.
+// Shared facts of the tests of the C interface: the size of an element, and whether sanitizers are
+// on.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +8,7 @@
 
 namespace namp_test {
 
-// Whether AddressSanitizer watches: memory has redzones, and the emulated GPU is slow.
+// Whether AddressSanitizer is on: memory has redzones, and the emulated GPU is slow.
 #if defined(__SANITIZE_ADDRESS__)
 inline constexpr bool kSanitized = true;
 #elif defined(__has_feature)

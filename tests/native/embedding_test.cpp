@@ -41,7 +41,7 @@ class EmbeddingTest : public BackendTest {
     run_everywhere([&] { return namp_embedding_forward(device_, &args, nullptr); }, {&output});
     run_everywhere([&] { return namp_embedding_backward(device_, &args, nullptr); },
                    {&weight_gradient});
-    // Sums in order of count, in float32: known to the bit.
+    // Sums in the order of the indices, in float32: the exact bits are known.
     std::vector<float> sums(static_cast<size_t>(vocabulary * width), 0.0F);
     if (accumulate) std::copy(before.begin(), before.end(), sums.begin());
     for (int64_t i = 0; i < count; ++i) {
@@ -75,7 +75,7 @@ TEST_P(EmbeddingTest, EveryWidthAndDtypePair) {
 }
 
 TEST_P(EmbeddingTest, LargeAndDegenerateShapes) {
-  const int64_t part = device_.is_gpu() ? 8 : 1;  // there all takes too long
+  const int64_t part = device_.is_gpu() ? 8 : 1;  // all of it takes too long there
   check(2048 / part, 256 / part, 256, NAMP_BFLOAT16, NAMP_BFLOAT16, false);
   check(1000 / part, 3, 777, NAMP_FLOAT32, NAMP_FLOAT16, true);
   check(3000 / part, 5000 / part, 9, NAMP_FLOAT16, NAMP_FLOAT16, false);

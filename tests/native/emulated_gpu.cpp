@@ -16,7 +16,7 @@ const EmulatedGpu* find() {
 #if defined(NATIVEAMP_EMULATED_CUDA)
   if (std::getenv("NATIVEAMP_TEST_GPU") != nullptr) return nullptr;
   setenv("NATIVEAMP_CUDA_LIBRARY", NATIVEAMP_EMULATED_CUDA, 0);
-  // A cuBLAS that the machine has would not find its driver.
+  // The machine's own cuBLAS would not find its driver.
   setenv("NATIVEAMP_CUBLAS_LIBRARY", "none", 0);
   setenv("NAMPEMU_DEVICES", "2", 0);
   static EmulatedGpu gpu;
@@ -32,7 +32,7 @@ const EmulatedGpu* find() {
 #endif
 }
 
-// At the end of the process: nothing found outside of a test either, and nothing left on a device.
+// At the end of the process: no findings outside of tests, and nothing left on a device.
 class NothingIsLeft : public ::testing::Environment {
  public:
   void SetUp() override { emulated_gpu(); }

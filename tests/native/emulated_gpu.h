@@ -1,5 +1,5 @@
-// The emulated GPU (tests/gpu-emulator) as the tests see it: the same library that the CUDA backend
-// opens, asked what it found.
+// The emulated GPU (tests/gpu-emulator) for the tests: the same library that the CUDA backend
+// opens, with its findings.
 #pragma once
 
 #include "../gpu-emulator/include/nampemu.h"
@@ -30,18 +30,18 @@ struct EmulatedGpu {
   NAMP_TEST_EMULATOR_FUNCTIONS(NAMP_TEST_MEMBER)
 #undef NAMP_TEST_MEMBER
 
-  // A function of the driver, for what a test does beside the library.
+  // A function of the driver, for a test's own calls.
   void* symbol(const char* name) const;
 
   void* library = nullptr;
 };
 
-// Null where the GPU is the machine's own (NATIVEAMP_TEST_GPU=1), and where this build has no
-// emulator. The first call also tells the library which driver to open: make it before any other.
+// Null if the GPU is the machine's own (NATIVEAMP_TEST_GPU=1), or if this build has no emulator.
+// The first call also sets the driver that the library opens: make it before any other call.
 const EmulatedGpu* emulated_gpu();
 
-// Fails the test over what the emulated GPU's checkers found, and forgets it. After the test's
-// devices are closed, leaks are among it.
+// Fails the test if the emulated GPU's checkers found something, and clears the findings. After the
+// test's devices are closed, they include leaks.
 void expect_no_findings();
 
 }  // namespace namp_test

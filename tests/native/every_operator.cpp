@@ -66,8 +66,8 @@ class Calls {
     return static_cast<uint32_t>(seed_ >> 32);
   }
 
-  // Elements of one dtype: usual ones, and tiny ones whose squares are subnormal. Made of bits, for
-  // the mode of this thread may be what is tested.
+  // Elements of one dtype: usual ones, and tiny ones whose squares are subnormal. They are made
+  // from bits, because the test may change the floating-point mode of this thread.
   void* in(int32_t dtype, int64_t count) {
     const bool half = dtype == NAMP_FLOAT16;
     const auto size = static_cast<size_t>(element_size(dtype));

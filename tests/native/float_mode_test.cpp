@@ -1,5 +1,5 @@
-// Results do not depend on the floating-point mode of the calling thread, nor of OpenMP's workers,
-// and each has its own again afterwards.
+// Results do not depend on the floating-point mode of the calling thread or of OpenMP's workers,
+// and each mode is restored afterwards.
 #include <gtest/gtest.h>
 
 #include <omp.h>
@@ -87,7 +87,7 @@ TEST_F(FloatModeTest, OfWorkersChangesNoResult) {
     EXPECT_EQ(differences(expected, actual), "") << mode.name;
     EXPECT_TRUE(FloatControl::is_default(after[0])) << mode.name;
     for (int worker = 1; worker < kThreads; ++worker) {
-      // A library in between may have used fewer, and ended the others: those begin anew.
+      // A library in between may have used fewer workers, and ended the others: those start again.
       const FloatControl::Bits bits = after[static_cast<size_t>(worker)];
       EXPECT_TRUE(bits == mode.bits || FloatControl::is_default(bits)) << mode.name;
     }

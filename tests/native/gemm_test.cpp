@@ -13,7 +13,7 @@ struct Case {
   bool transpose_b = false;
   int64_t batch = 1;
   bool shared_b = false;
-  int64_t padding = 0;  // of rows
+  int64_t padding = 0;  // of rows, in elements
   float alpha = 1.0f;
   float beta = 0.0f;
   int32_t activation = NAMP_ACTIVATION_NONE;
@@ -88,7 +88,7 @@ class GemmTest : public MatrixTest {
     args.activation = c.activation;
     args.pre_activation = c.pre_activation ? before.data() : nullptr;
 
-    // The products do not depend on how they are computed: once for all runs.
+    // The expected products are the same for all runs: computed once.
     std::vector<double> sums(old.size(), kNaN);
     std::vector<double> magnitudes(old.size(), 0.0);
     for (int64_t p = 0; p < c.batch; ++p) {
@@ -172,7 +172,7 @@ TEST_P(GemmTest, BeyondOneBlock) {
   }
 }
 
-// Everything together, as chance has it.
+// Random combinations of all settings.
 TEST_P(GemmTest, Mixed) {
   std::mt19937 generator(7);
   const auto draw = [&](int64_t below) { return static_cast<int64_t>(generator() % below); };
@@ -198,7 +198,7 @@ TEST_P(GemmTest, Mixed) {
 }
 
 // The GPU adds in blocks; the CPU's own loops do not. Added one after the other, each of these
-// products would lose most of what it has beyond 1, and the sum 2e-4 of itself.
+// products would lose most of its digits beyond 1, and the sum would be wrong by 2e-4.
 TEST_P(GemmTest, LongSumsKeepTheirDigits) {
   const int64_t depth = is_slow() ? 8000 : 16000;
   Buffer a(device_, NAMP_FLOAT32, std::vector<double>(static_cast<size_t>(depth), 1.0));
@@ -243,7 +243,7 @@ TEST_P(GemmTest, NothingToWriteNeedsNoPointers) {
   EXPECT_EQ(namp_gemm(device_, &args, nullptr), NAMP_OK) << namp_last_error_message();
 }
 
-// With alpha 0 A and B are not read, with beta 0 C is not: their NaNs do not come through.
+// With alpha 0 A and B are not read, with beta 0 C is not: their NaNs have no effect.
 TEST_P(GemmTest, ZeroFactorsReadNothing) {
   Buffer nan(device_, NAMP_FLOAT32, std::vector<double>(16, kNaN));
   Buffer bias(device_, NAMP_FLOAT32, {1, 2, 3, 4});
@@ -304,7 +304,7 @@ TEST_P(GemmTest, HalfOverflowsToInfinity) {
   args.alpha = 1;
   run_each([&](namp_device* device) { return namp_gemm(device, &args, nullptr); }, {&out},
            [&] { ASSERT_EQ(out[0], kInfinity); });
-  args.alpha = 0.25f;  // the sum is float32's
+  args.alpha = 0.25f;  // the sum is in float32
   run_each([&](namp_device* device) { return namp_gemm(device, &args, nullptr); }, {&out},
            [&] { ASSERT_EQ(out[0], 32752.0); });
 }

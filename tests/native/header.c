@@ -1,5 +1,5 @@
-/* That this compiles is the test: the public header alone, as strict C99, and twice, and what its
- * _INIT macros say. */
+/* The test is that this compiles: the public header alone, as strict C99, included twice, and its
+ * _INIT macros. */
 #include "nativeamp.h"
 #include "nativeamp.h" /* NOLINT: the guard is part of the test */
 

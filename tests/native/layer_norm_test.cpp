@@ -7,7 +7,7 @@ namespace {
 struct Expected {
   std::vector<double> output, normalized, mean, inverse_deviation, input_gradient, gamma_gradient,
       beta_gradient;
-  // By how much a relative error of 1 in the normalized elements can change the gradients.
+  // The largest change of the gradients by a relative error of 1 in the normalized elements.
   std::vector<double> input_gradient_slope, gamma_gradient_slope;
 };
 
@@ -61,7 +61,7 @@ double rounding(int32_t dtype) {
   return dtype == NAMP_FLOAT32 ? 0x1p-24 : dtype == NAMP_FLOAT16 ? 0x1p-11 : 0x1p-8;
 }
 
-// expected, moved towards actual by as much as an error allows.
+// expected, moved towards actual by at most the allowed error.
 std::vector<double> allowing(std::vector<double> expected, const Buffer& actual,
                              const std::vector<double>& slope, double error) {
   for (size_t i = 0; i < expected.size(); ++i) {
@@ -146,7 +146,7 @@ class LayerNormTest : public BackendTest {
     expect_close(inverse, e.inverse_deviation, 1e-6, "inverse deviation", c.relative);
     if (c.keeps_normalized) expect_close(normalized, e.normalized, c.absolute, "normalized");
     const double error = c.keeps_normalized ? rounding(c.output_dtype) : 0;
-    // A gradient of terms that cancel: judged by the size of the terms, which is that of
+    // Terms of the gradient cancel: the tolerance depends on the size of the terms, about
     // 1/deviation.
     const double size =
         1 + *std::max_element(e.inverse_deviation.begin(), e.inverse_deviation.end());
@@ -183,8 +183,8 @@ class LayerNormTest : public BackendTest {
 
 TEST_P(LayerNormTest, EveryWidthAndDtypePair) { check_every_width_and_dtype_pair(false); }
 
-// Backward then sees neither the input nor the mean. The output has the bits that it has without;
-// the gradients are right but for what the rounding of the kept elements can change.
+// Backward then reads neither the input nor the mean. The output's bits are the same as without;
+// the gradients are right up to the effect of rounding the kept elements.
 TEST_P(LayerNormTest, KeepsNormalizedRowsForBackward) {
   check_every_width_and_dtype_pair(true);
   if (is_slow()) return;
@@ -221,15 +221,15 @@ TEST_P(LayerNormTest, WithoutParameters) {
   check(c);
 }
 
-// With one column the output is beta and nothing flows back.
+// With one column the output is beta, and the input's gradient is 0.
 TEST_P(LayerNormTest, OfOneColumn) {
   Case c;
   c.rows = 5;
   check(c);
 }
 
-// The deviations are 1e-4 of the mean: a variance from E[x^2] - E[x]^2 would have no digit right.
-// What is left is the rounding of the mean, which is stored in float32: half of 2^-10.
+// The deviations are 1e-4 of the mean: a variance from E[x^2] - E[x]^2 would have no correct digit.
+// The remaining error is the rounding of the mean, which is stored in float32: half of 2^-10.
 TEST_P(LayerNormTest, KeepsItsDigitsWhenTheMeanIsLarge) {
   for (int64_t width : {64, 1000, 4099}) {
     Case c;

@@ -7,7 +7,7 @@ namespace {
 class CrossEntropyTest : public BackendTest {};
 class MeanSquaredErrorTest : public BackendTest {};
 
-// What one rounding costs, on top of what float32 arithmetic costs.
+// The error of one rounding, added to that of float32 arithmetic.
 double unit_of(int32_t dtype) {
   return dtype == NAMP_FLOAT32 ? 1e-6 : dtype == NAMP_FLOAT16 ? 6e-4 : 5e-3;
 }
@@ -99,8 +99,8 @@ TEST_P(CrossEntropyTest, LabelsThatAreNone) {
   EXPECT_EQ(loss[0], 0.0);
 }
 
-// The first label that is none is noted, and the loss says that it was one: an ignored label that
-// is no class is not meant.
+// The first label out of range is recorded, and the loss shows it. An ignored label does not count,
+// even if it is not a class.
 TEST_P(CrossEntropyTest, ALabelOutOfRangeIsNoted) {
   Buffer logits(device_, NAMP_FLOAT32, std::vector<double>(700 * 3, 0.5));
   Value<namp_index_fact> fact(device_);

@@ -1,5 +1,5 @@
-// What the tests of products and convolutions share: on the CPU they run with oneDNN (where the
-// build has it) and without; the same call twice gives the same bits, on a given number of threads.
+// Shared code of the tests of products and convolutions. On the CPU they run with oneDNN (if the
+// build has it) and without. The same call twice gives the same bits, on a given number of threads.
 #pragma once
 
 #include <cstdlib>
@@ -23,7 +23,7 @@ class MatrixTest : public BackendTest {
     BackendTest::TearDown();
   }
 
-  // check() compares the outputs with what they should be, however they were computed.
+  // check() compares the outputs with the expected ones, for each way of computing them.
   void run_each(const std::function<int32_t(namp_device*)>& call,
                 const std::vector<Buffer*>& outputs, const std::function<void()>& check) {
     std::vector<Device*> devices{&device_};
@@ -31,7 +31,7 @@ class MatrixTest : public BackendTest {
     for (Device* device : devices) {
       std::vector<std::vector<uint8_t>> first;
       for (const Setting& setting : device->settings({1, 3})) {
-        // oneDNN does not know our targets; our own loops around it do.
+        // oneDNN does not depend on our targets; our own loops around it do.
         if (!device->is_gpu() && device == &device_ && setting.simd != device->best()) continue;
         SCOPED_TRACE(testing::Message()
                      << (device == &device_ ? "library" : "loops") << ", " << setting);
@@ -40,7 +40,7 @@ class MatrixTest : public BackendTest {
         for (int run = 0; run < (device->is_gpu() ? 1 : 2); ++run)
           run_once(
               [&] {
-                device_.hand_over();  // whose memory it is, whichever computes
+                device_.hand_over();  // the memory is always this device's
                 return call(*device);
               },
               outputs, setting, first);
@@ -50,8 +50,8 @@ class MatrixTest : public BackendTest {
     }
   }
 
-  // magnitude is the sum of the absolute values of what was summed: float32 sums in any order stay
-  // within a part of it.
+  // magnitude is the sum of the absolute values of the terms: the error of a float32 sum in any
+  // order is below a fraction of it.
   static void expect_sum(double actual, double expected, double magnitude, int32_t dtype,
                          const std::string& what) {
     const double allowed = 2e-6 * magnitude + tolerance(dtype) * std::abs(expected) + 1e-7;

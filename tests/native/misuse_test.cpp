@@ -56,7 +56,7 @@ TEST_P(MisuseTest, Cast) {
   EXPECT_EQ(cast(device_, nullptr, 1, nullptr, 2, 0, nullptr), NAMP_OK);
 }
 
-// A caller that was compiled with a newer header asks for nothing new, or for something.
+// A caller that was compiled with a newer header uses nothing new, or something new.
 TEST_P(MisuseTest, StructsThatGrew) {
   Buffer source(device_, NAMP_FLOAT32, {1, 2, 3, 4}), target(device_, NAMP_FLOAT32, {9, 9, 9, 9});
   struct {
@@ -79,7 +79,7 @@ TEST_P(MisuseTest, StructsThatGrew) {
   info.known.struct_size = sizeof(info);
   info.later = 5;
   EXPECT_EQ(namp_device_get_info(&info.known, device_), NAMP_OK);
-  EXPECT_EQ(info.known.struct_size, sizeof(namp_device_info));  // what is filled in
+  EXPECT_EQ(info.known.struct_size, sizeof(namp_device_info));  // the part that is filled in
   EXPECT_EQ(info.later, 5u);
 }
 
@@ -202,7 +202,7 @@ TEST_P(MisuseTest, Adam) {
   EXPECT_EQ(state->step, 0);
   EXPECT_EQ(step([](A&, G*) {}), NAMP_OK);
   EXPECT_EQ(state->step, 1);
-  // What was found in order for one step is not taken to be so for another, or for other cells.
+  // A check that passed for one step does not count for another step, or for other cells.
   expect_error(step([](A& a, G*) { a.group_count = 1; }), bad, "group 1");
   expect_error(step([](A& a, G*) { a.columns.state[1] = 1; }), bad, "exp_avg_sq of tensor 0");
   expect_error(step([](A&, G* g) { g[1].amsgrad = 1; }), bad, "max_exp_avg_sq");
@@ -321,7 +321,7 @@ TEST_P(MisuseTest, TouchAndEvent) {
   another.close();
 }
 
-// A 0 among the sizes makes none of the others right, and what is empty costs nothing.
+// A 0 among the sizes does not make another size valid, and an empty tensor costs nothing.
 TEST_P(MisuseTest, SizesBesideAZero) {
   Buffer data(device_, NAMP_FLOAT32, uniform_values(64, 3, -1, 1));
   float* const x = data.floats();
@@ -399,7 +399,7 @@ TEST_P(MisuseTest, WhatIsEmptyCostsNothing) {
   EXPECT_EQ(memory() - with_buffers, 0);
   EXPECT_LE(with_buffers - before, device_.is_gpu() ? 4096 : 0);
 
-  // A tensor without memory, of whatever size: until it has some.
+  // A tensor without memory may have any size until it gets memory.
   const int64_t counts[] = {int64_t{1} << 50, 3};
   const namp_cell cells[] = {namp_cell{}, gamma.cell()};
   auto description = make_args<namp_table_description>();

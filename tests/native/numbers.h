@@ -1,5 +1,5 @@
-// Number formats by arithmetic in double, and values that a test can reproduce. Nothing here uses
-// the library's own conversions: an oracle that shares code with what it checks proves nothing.
+// Number formats by arithmetic in double, and reproducible values. Nothing here uses the library's
+// own conversions: an oracle that shares code with the tested code proves nothing.
 #pragma once
 
 #include <algorithm>
@@ -19,14 +19,14 @@ inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 inline constexpr int32_t kFloats[] = {NAMP_FLOAT32, NAMP_FLOAT16, NAMP_BFLOAT16};
-// What a cast takes, and those of them that it can round to.
+// The dtypes that a cast takes, and those that it can round to.
 inline constexpr int32_t kStoredFloats[] = {NAMP_FLOAT32, NAMP_FLOAT16, NAMP_BFLOAT16,
                                             NAMP_FLOAT8_E4M3, NAMP_FLOAT8_E5M2};
 inline constexpr int32_t kNarrowFloats[] = {NAMP_FLOAT16, NAMP_BFLOAT16, NAMP_FLOAT8_E4M3,
                                             NAMP_FLOAT8_E5M2};
 inline constexpr int32_t kByteFloats[] = {NAMP_FLOAT8_E4M3, NAMP_FLOAT8_E5M2};
 
-// What one rounding to this dtype may cost, relatively, on top of what float32 arithmetic costs.
+// The relative error of one rounding to this dtype, added to that of float32 arithmetic.
 inline double tolerance(int32_t dtype) {
   return dtype == NAMP_FLOAT16 ? 0x1p-10 : dtype == NAMP_BFLOAT16 ? 0x1p-7 : 1e-5;
 }
@@ -58,7 +58,7 @@ inline double magnitude_of(uint32_t code, const Format& f) {
                     exponent - 1 + f.minimum_exponent - f.fraction);
 }
 
-// The number that bits stand for.
+// The value of bits.
 inline double decode(uint32_t bits, int32_t dtype) {
   if (dtype == NAMP_UINT8) return bits;
   if (dtype == NAMP_INT32) return static_cast<int32_t>(bits);
@@ -92,7 +92,7 @@ inline uint32_t encode(double x, int32_t dtype) {
   if (std::isnan(a)) return sign | nan_of(f);
   const int exponent = std::max(std::ilogb(a), f.minimum_exponent);
   const double units = std::nearbyint(std::ldexp(a, f.fraction - exponent));
-  // Counting on from the number of units carries into the exponent by itself.
+  // The number of units carries into the exponent by itself.
   const double from_normal =
       units + std::ldexp(static_cast<double>(exponent - f.minimum_exponent), f.fraction);
   return sign | static_cast<uint32_t>(std::min(from_normal, static_cast<double>(f.overflow)));
@@ -107,7 +107,7 @@ inline uint32_t encode_nan(uint32_t bits, int32_t dtype) {
   return sign | nan_of(f) | ((bits & 0x7fffffu) >> (23 - f.fraction));
 }
 
-// The float32 NaN that a NaN's code stands for, made quiet.
+// The float32 NaN of a NaN's code, made quiet.
 inline uint32_t decode_nan(uint32_t bits, int32_t dtype) {
   const Format f = format_of(dtype);
   const uint32_t sign = bits >> (element_size(dtype) * 8 - 1) << 31;
@@ -123,7 +123,7 @@ inline uint32_t float_bits(float x) {
   return bits;
 }
 
-// Bell-shaped, and the same on every standard library.
+// Bell-shaped values, the same with every standard library.
 inline std::vector<double> random_values(int64_t count, uint32_t seed, double scale = 1.0,
                                          double shift = 0.0) {
   std::mt19937 generator(seed);
@@ -137,7 +137,7 @@ inline std::vector<double> random_values(int64_t count, uint32_t seed, double sc
   return values;
 }
 
-// Evenly between two bounds.
+// Uniform values between two bounds.
 inline std::vector<double> uniform_values(int64_t count, uint32_t seed, double low, double high) {
   std::mt19937 generator(seed);
   std::vector<double> values(static_cast<size_t>(count));

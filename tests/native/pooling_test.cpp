@@ -117,7 +117,7 @@ TEST_P(PoolingTest, NanWinsAndTheFirstOfEquals) {
     for (int32_t dtype : kFloats) {
       std::vector<double> values = random_values(3 * 8 * 38, 5);
       for (double& value : values) {
-        value = std::round(value);  // equals abound
+        value = std::round(value);  // many equal values
         if (value == 2) value = kNaN;
         if (value == -2) value = -kInfinity;
       }
@@ -127,7 +127,7 @@ TEST_P(PoolingTest, NanWinsAndTheFirstOfEquals) {
   }
 }
 
-// Indices are the caller's memory: what names no element of the window is left out.
+// The indices come from the caller: one outside of the window is ignored.
 TEST_P(PoolingTest, ForeignIndicesTouchNothing) {
   for (const Shape& shape : {Shape{1, 2, 34, 2, 2, 2, 2}, Shape{1, 3, 34, 3, 3, 2, 2, 1, 1}}) {
     const int64_t outputs = shape.kernel_h == 2 ? 17 : 34;

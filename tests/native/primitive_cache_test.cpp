@@ -1,4 +1,4 @@
-// The cache of what is slow to make.
+// The cache of objects that are slow to create.
 #include <gtest/gtest.h>
 
 #include "cpu/primitive_cache.h"
@@ -39,8 +39,8 @@ TEST(PrimitiveCache, KeepsThatThereIsNone) {
   EXPECT_EQ(asked, 1);
 }
 
-// What was found stays usable when the cache has forgotten it; what could not be made is asked for
-// again.
+// A value that was found stays usable after the cache has dropped it. A value that could not be
+// created is requested again.
 TEST(PrimitiveCache, ForgettingAndFailingLoseNothing) {
   Cache cache(1);
   const auto kept = cache.find(key_of(1), [] { return std::make_shared<int>(7); });

@@ -1,4 +1,4 @@
-// The library in processes of other environments: OpenMP's variables as clusters set them, parallel
+// The library in processes with other environments: OpenMP's variables as on clusters, parallel
 // regions of the caller, fork. Fewer threads must not change a result, and nothing may hang.
 #if defined(__linux__)
 
@@ -96,7 +96,7 @@ TEST(ProcessTest, AForkWhileOtherThreadsComputeGivesAChildThatComputes) {
 
 TEST(ProcessTest, CudaIsRefusedInAForkedChild) {
   if (Device::count(Where::kGpu) == 0) GTEST_SKIP() << namp_last_error_message();
-  // The emulated GPU that this process was told of is the child's too.
+  // The child uses the same emulated GPU as this process.
   const Outcome result = run("", "fork-gpu");
   EXPECT_EQ(result.status, 0) << result.output;
   EXPECT_EQ(result.one("child"), "exit 0") << result.output;

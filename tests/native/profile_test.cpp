@@ -11,7 +11,7 @@
 namespace {
 
 std::map<std::string, namp_profile_entry> read_profile() {
-  // Room for all: to ask for the number first is a call, and may be one more function.
+  // Room for all: asking for the number first would be a call, which may add a function.
   std::vector<namp_profile_entry> entries(256);
   int32_t count = 0;
   EXPECT_EQ(namp_profile_read(entries.data(), &count, static_cast<int32_t>(entries.size())),

@@ -1,5 +1,6 @@
-// Each rule against its formula in double, with the same bits by every instruction set and number of threads. The loop
-// over any rule (overflow, clipping, groups, counts, copies past the cache) is tested by the example of Adam.
+// Each rule against its formula in double, with the same bits for every instruction set and number
+// of threads. adam_test.cpp tests the loop that all rules share (overflow, clipping, groups,
+// counts, copies past the cache).
 #include <functional>
 #include <string>
 

@@ -44,7 +44,7 @@ class SoftmaxTest : public BackendTest {
         expected_gradient.push_back(output[r * width + i] * (gradient[r * width + i] - dot));
       }
     }
-    // Half the smallest half: probabilities below it are 0.
+    // Half of the smallest float16: probabilities below it are 0.
     expect_close(output, expected, 1e-7, "output");
     expect_close(input_gradient, expected_gradient, 1e-6, "gradient");
   }

@@ -89,7 +89,7 @@ TEST_F(StreamTest, ANewStreamComesAfterWhatTheDeviceWasGivenBefore) {
   EXPECT_EQ(namp_stream_destroy(device_, late), NAMP_OK);
 }
 
-// Memory that was freed is handed out again, and what another stream does with it comes first.
+// Freed memory is handed out again only after the work of another stream with it.
 TEST_F(StreamTest, FreedMemoryWaitsForTheStreamThatFreesIt) {
   void *in = allocate(), *out = allocate(stream_);
   upload(in, 1.0f);
@@ -99,7 +99,7 @@ TEST_F(StreamTest, FreedMemoryWaitsForTheStreamThatFreesIt) {
   void* again = allocate();
   EXPECT_EQ(again, in);
   upload(again, 2.0f);
-  EXPECT_EQ(namp_stream_synchronize(device_, nullptr), NAMP_OK);  // the overwriting first of all
+  EXPECT_EQ(namp_stream_synchronize(device_, nullptr), NAMP_OK);  // the overwriting comes first
   EXPECT_EQ(download(out, stream_), ones_);
   free(again);
   free(out, stream_);
@@ -136,7 +136,7 @@ TEST_F(StreamTest, MemoryOfAStreamThatEndedIsTheDevicesOwn) {
   free(again);
 }
 
-// A table's cells and chunks are memory, too: a step that is still queued reads them.
+// A table's cells and chunks are memory, too: a queued step still reads them.
 TEST_F(StreamTest, ATableThatIsDestroyedOutlivesItsQueuedWork) {
   void *in = allocate(), *out = allocate(stream_);
   upload(in, 1.0f);

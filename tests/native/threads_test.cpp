@@ -1,4 +1,4 @@
-// Several threads on one device: each gets what it gets alone.
+// Several threads on one device: each gets the same results as alone.
 #include <atomic>
 #include <exception>
 #include <thread>
@@ -16,7 +16,7 @@ class ThreadsTest : public BackendTest {
   Extent extent() const { return device_.is_gpu() ? Extent::kFew : Extent::kMany; }
   int rounds() const { return device_.is_gpu() ? 1 : 3; }
 
-  // Runs body(thread) on all threads at once; what one throws fails the test.
+  // Runs body(thread) on all threads at once; an exception fails the test.
   void at_once(const std::function<void(int)>& body) {
     std::atomic<int> waiting{kThreads};
     std::vector<std::string> failures(kThreads);
@@ -83,7 +83,7 @@ TEST_P(ThreadsTest, OnStreamsOfTheirOwnEachGetWhatItGetsAlone) {
     EXPECT_EQ(names, "");
 }
 
-// One table of ones, which every call complements: after an even number of calls it is as it was.
+// One table of ones, which every call complements: after an even number of calls it is unchanged.
 TEST_P(ThreadsTest, OnOneTableCallsFollowEachOther) {
   const int64_t count = 3 * kChunk;
   Buffer data(device_, NAMP_FLOAT32, std::vector<double>(static_cast<size_t>(count), 1.0));

@@ -1,4 +1,4 @@
-// The traffic of a kernel without its arithmetic: exactly the bytes that it says.
+// The traffic of a kernel without its arithmetic: exactly the stated bytes.
 #include <memory>
 
 #include "backend_test.h"
@@ -21,7 +21,8 @@ uint32_t checksum_of(const Buffer& buffer) {
 
 class TouchTest : public BackendTest {
  protected:
-  // Touches one tensor of n elements with these columns, each at another alignment, and looks.
+  // Touches one tensor of n elements with these columns, each at another alignment, and checks the
+  // result.
   void expect_touch(int64_t n, const std::vector<Column>& columns) {
     std::vector<std::unique_ptr<Buffer>> buffers;
     std::vector<namp_cell> row;
@@ -72,7 +73,8 @@ TEST_P(TouchTest, ReadsAndWritesWhatItSaysAndNothingElse) {
   }
 }
 
-// From 4 Mi elements on, what is only written goes past the CPU's cache, where its address allows.
+// From 4 Mi elements on, columns that are only written bypass the CPU's cache, if their address
+// allows it.
 TEST_P(TouchTest, StreamsWhatIsLarge) {
   const int64_t many = device_.is_gpu() ? 5 * kChunk : int64_t{5} << 20;
   for (const Setting& setting : device_.settings({2})) {

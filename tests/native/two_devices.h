@@ -1,5 +1,5 @@
-// What the tests of the CUDA backend alone share: the CPU and a GPU side by side, the same call on
-// both, and outputs compared bit by bit. What is right, the backends' own tests say.
+// Shared code of the tests of the CUDA backend: the same call on the CPU and on a GPU, with outputs
+// compared bit by bit. The backends' own tests check that they are right.
 #pragma once
 
 #include <memory>

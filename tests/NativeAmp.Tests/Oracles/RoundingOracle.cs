@@ -12,7 +12,7 @@ internal static class RoundingOracle
         if (float.IsNaN(value))
             return (ushort)(bits >> 16 | 0x40);
         double rounded = Round(value, significantBits: 8, smallestExponent: -126);
-        // Whatever is rounded has 8 significant bits, so that float32 holds it exactly and its lower half is zero.
+        // A rounded value has 8 significant bits, so that float32 holds it exactly and its lower half is zero.
         float exact =
             Math.Abs(rounded) >= Math.ScaleB(1, 128)
                 ? float.CopySign(float.PositiveInfinity, value)

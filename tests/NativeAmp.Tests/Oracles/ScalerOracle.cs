@@ -1,19 +1,21 @@
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// How each framework moves its loss scale, written from what its newest release does and not from one another. None
-/// grows to infinity, where some of the originals do.
+/// The loss-scale rule of each framework, each written independently from its newest release. None grows to infinity,
+/// which some of the originals do.
 /// </summary>
 internal abstract class ScalerOracle
 {
     public double Scale { get; protected set; }
 
-    /// <summary>Whether the last update ends the run there.</summary>
+    /// <summary>Whether the last update ends the run in that framework.</summary>
     public bool Raises { get; protected set; }
 
     public abstract void Update(bool overflow);
 
-    /// <summary>torch/amp/grad_scaler.py; Keras 3's LossScaleOptimizer is the same from another start.</summary>
+    /// <summary>
+    /// torch/amp/grad_scaler.py; Keras 3's LossScaleOptimizer is the same with another initial scale.
+    /// </summary>
     public sealed class Torch : ScalerOracle
     {
         private int _good;

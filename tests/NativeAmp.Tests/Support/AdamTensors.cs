@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace NativeAmp.Tests;
 
-/// <summary>All that an Adam step works on, at chosen lengths and starts, with canaries around each tensor.</summary>
+/// <summary>
+/// The tensors of an Adam step, with chosen lengths and alignments, and with canaries around each tensor.
+/// </summary>
 internal sealed class AdamTensors : IDisposable
 {
     private readonly Device _device;

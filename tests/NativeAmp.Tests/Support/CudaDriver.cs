@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// The driver as another library of the process calls it, on the first device's primary context: the emulated one, or
-/// the machine's own.
+/// Calls of the driver as from another library of the process, on the first device's primary context. The driver is the
+/// emulated one, or the machine's own.
 /// </summary>
 internal sealed unsafe class CudaDriver
 {
@@ -16,7 +16,7 @@ internal sealed unsafe class CudaDriver
         : "libcuda.so.1"
     );
 
-    /// <summary>Retains the context and makes it current until that is disposed.</summary>
+    /// <summary>Retains the context, and makes it current until the scope is disposed.</summary>
     public Scope MakeCurrent()
     {
         nint context;

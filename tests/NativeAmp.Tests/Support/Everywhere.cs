@@ -1,8 +1,8 @@
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// Runs a computation in all the ways in which it must give the same bytes: on the CPU with 1, 2, 3 and 8 threads on
-/// every SIMD instruction set; on a GPU there and on the CPU.
+/// Runs a computation in all settings that must give the same bytes: on the CPU with 1, 2, 3 and 8 threads on every
+/// SIMD instruction set; for a GPU on it and on the CPU.
 /// </summary>
 internal static class Everywhere
 {

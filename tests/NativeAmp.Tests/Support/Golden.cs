@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace NativeAmp.Tests;
 
-/// <summary>The golden files: what libtorch computed (tests/golden/README.md).</summary>
+/// <summary>The golden files, with results of libtorch (tests/golden/README.md).</summary>
 internal static class Golden
 {
     public static JsonElement Cases(string file)
@@ -15,7 +15,7 @@ internal static class Golden
 
     public static float[] Floats(this JsonElement array) => [.. array.EnumerateArray().Select(Float)];
 
-    // Non-finite numbers are strings there, which float.Parse knows by the same names.
+    // Non-finite numbers are strings there, whose names float.Parse accepts.
     public static float Float(this JsonElement number) =>
         number.ValueKind == JsonValueKind.String
             ? float.Parse(number.GetString()!, System.Globalization.CultureInfo.InvariantCulture)

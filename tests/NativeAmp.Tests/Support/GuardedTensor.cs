@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace NativeAmp.Tests;
 
 /// <summary>
-/// Elements that start where one likes, between canaries that must stay intact. On the CPU, and without a device, they
-/// lie in memory that NativeAmp did not allocate; on a GPU in the device's, and every look at them is a copy.
+/// Elements with any alignment, between canaries that must stay intact. On the CPU, and without a device, they are in
+/// memory that NativeAmp did not allocate; on a GPU they are in the device's memory, and every read is a copy.
 /// </summary>
 internal sealed unsafe class GuardedTensor : IDisposable
 {
@@ -12,14 +12,14 @@ internal sealed unsafe class GuardedTensor : IDisposable
     private const byte Canary = 0xA5;
 
     private readonly Device? _gpu;
-    private readonly byte* _host; // on a GPU what was last copied
-    private readonly nint _block; // where kernels find it
+    private readonly byte* _host; // on a GPU the last copy
+    private readonly nint _block; // the address for kernels
     private readonly int _begin;
     private readonly int _bytes;
 
     /// <summary>
-    /// Elements of a type, the first of them that many elements past a 64-byte border. Without a device they are only
-    /// to be compared with.
+    /// Elements of a type, with the first one this many elements after a 64-byte border. Without a device they are only
+    /// for comparison.
     /// </summary>
     public GuardedTensor(Device? device, DType dtype, int count, int misalignment = 0)
         : this(device, dtype, new float[count], misalignment, fill: false) { }
@@ -50,7 +50,7 @@ internal sealed unsafe class GuardedTensor : IDisposable
 
     public TensorCell Cell => new(Pointer, DType);
 
-    /// <summary>The elements' bytes as they are now.</summary>
+    /// <summary>The current bytes of the elements.</summary>
     public ReadOnlySpan<byte> Bytes => Download(_begin, _bytes);
 
     /// <summary>

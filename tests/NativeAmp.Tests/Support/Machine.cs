@@ -1,6 +1,6 @@
 namespace NativeAmp.Tests;
 
-/// <summary>The CPU in all the ways in which it must compute the same.</summary>
+/// <summary>The CPU in all settings that must give the same results.</summary>
 internal static class Machine
 {
     /// <summary>The SIMD instruction sets that this machine has.</summary>
@@ -12,7 +12,7 @@ internal static class Machine
         from simd in SimdTargets
         select (threads, simd);
 
-    /// <summary>Sets each instruction set that a device has; a GPU has its own, and is run once.</summary>
+    /// <summary>Sets each instruction set of a device; a GPU has only its own, and is run once.</summary>
     public static IEnumerable<string> EachSimd(Device device)
     {
         if (device.Kind != DeviceKind.Cpu)

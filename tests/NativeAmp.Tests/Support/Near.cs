@@ -1,6 +1,6 @@
 namespace NativeAmp.Tests;
 
-/// <summary>Comparison of many numbers, without an assertion object for each.</summary>
+/// <summary>Compares many numbers without an assertion object for each.</summary>
 internal static class Near
 {
     /// <summary>Each number within relative * |expected| + absolute; a NaN where a NaN is expected.</summary>

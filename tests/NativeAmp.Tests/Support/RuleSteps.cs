@@ -2,14 +2,14 @@ namespace NativeAmp.Tests;
 
 /// <summary>One element's step in double, by the formulas of a paper.</summary>
 /// <param name="options">The hyperparameters.</param>
-/// <param name="p">The parameter; NaN from a step on whose result hangs on the rounding of float32.</param>
+/// <param name="p">The parameter; NaN from the step on whose result depends on the rounding of float32.</param>
 /// <param name="state">The rule's columns of state.</param>
-/// <param name="g">The gradient, without scale.</param>
+/// <param name="g">The unscaled gradient.</param>
 /// <param name="step">The step, from 1.</param>
 internal delegate void RuleFormula<TOptions>(TOptions options, ref double p, double[] state, double g, int step);
 
 /// <summary>
-/// Fifty steps of a rule through the whole optimizer, some of them skipped, beside the same in double.
+/// Fifty steps of a rule through the whole optimizer, some of them skipped, compared with the same in double.
 /// </summary>
 internal static class RuleSteps
 {

@@ -1,6 +1,6 @@
 namespace NativeAmp.Tests;
 
-/// <summary>Lengths and starts around every border of the loops.</summary>
+/// <summary>Lengths and alignments around every border of the loops.</summary>
 internal static class Sizes
 {
     /// <summary>Elements of a chunk in native/table_view.h.</summary>
@@ -24,7 +24,7 @@ internal static class Sizes
         5 * Chunk + 5,
     ];
 
-    /// <summary>Those that a device is fast enough for.</summary>
+    /// <summary>The lengths that are fast enough on a device.</summary>
     public static int[] LengthsOn(DeviceKind kind) =>
         kind.IsEmulated() ? [.. Enumerable.Range(0, 34), 63, 64, 65, 67, Chunk - 1, Chunk + 17] : Lengths;
 

@@ -1,6 +1,6 @@
 namespace NativeAmp.Tests;
 
-/// <summary>A parameter without a tensor: memory, and what it is called.</summary>
+/// <summary>A parameter without a tensor: memory and a name.</summary>
 internal sealed class TestParameter : IParameter, IDisposable
 {
     private readonly DeviceBuffer _data;
@@ -20,7 +20,7 @@ internal sealed class TestParameter : IParameter, IDisposable
 
     public ReadOnlySpan<long> Shape => new[] { ShapeOverride ?? Count };
 
-    /// <summary>A size that the parameter says to have instead of its own.</summary>
+    /// <summary>A number of elements that the parameter reports instead of its own.</summary>
     public long? ShapeOverride { get; init; }
 
     public Device Device { get; }

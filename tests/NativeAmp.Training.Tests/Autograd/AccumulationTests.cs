@@ -1,7 +1,7 @@
 namespace NativeAmp.Training.Tests.Autograd;
 
 /// <summary>
-/// Gradients that are added up, looked at and edited, against torch.amp's semantics. Every value is exact.
+/// Gradients that are accumulated, read and edited, against torch.amp's semantics. Every value is exact.
 /// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class AccumulationTests(DeviceKind kind) : DeviceTests(kind)
@@ -18,7 +18,7 @@ internal sealed class AccumulationTests(DeviceKind kind) : DeviceTests(kind)
             Pass(layer, policy, 1f / 1024);
         Assert.That(layer.Weight.Gradient!.DType, Is.EqualTo(DType.Float32));
         Assert.That(layer.Weight.Gradient!.Item(), Is.EqualTo(1));
-        // Every step begins anew, whatever came before.
+        // Every step begins anew, independent of the steps before.
         layer.ZeroGrad();
         Pass(layer, policy, 1);
         Assert.That(layer.Weight.Gradient!.DType, Is.EqualTo(policy.Compute));
@@ -79,7 +79,7 @@ internal sealed class AccumulationTests(DeviceKind kind) : DeviceTests(kind)
         {
             Assert.That(seen.DType, Is.EqualTo(DType.Float32));
             seen.CopyFrom<float>([-4f]);
-            // The other one was turned with it, so that one scale holds for the step.
+            // The other one was converted with it, so that one scale holds for the step.
             Assert.That(other.Weight.Gradient!.ToFloats(), Is.EqualTo(new float[] { 5 }));
         }
 

@@ -1,6 +1,6 @@
 namespace NativeAmp.Training.Tests.Autograd;
 
-/// <summary>In which dtype operators compute, and in which their gradients come back.</summary>
+/// <summary>The dtypes of operators and of their gradients.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class AutocastTests(DeviceKind kind) : DeviceTests(kind)
 {

@@ -1,6 +1,6 @@
 namespace NativeAmp.Training.Tests.Autograd;
 
-/// <summary>What backward passes do with the graphs that they are given, wrong use included.</summary>
+/// <summary>Backward passes over different graphs, also in wrong use.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class BackwardTests(DeviceKind kind) : DeviceTests(kind)
 {
@@ -39,7 +39,7 @@ internal sealed class BackwardTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void A_residual_branch_does_not_disturb_the_gradient_that_it_shares()
     {
-        // x + relu(x): the sum's gradient goes to both, and the ReLU must not overwrite the one that x gets.
+        // x + relu(x): the sum's gradient goes to both, and the ReLU must not overwrite the gradient of x.
         using Tensor x = Leaf([-1, 2]);
         Tensor stem = x * 1.5f;
         Ops.Sum(stem + Ops.Relu(stem)).Backward();

@@ -1,6 +1,6 @@
 namespace NativeAmp.Training.Tests.Autograd;
 
-/// <summary>Tests that each have a device to themselves, and no other tensors than their own.</summary>
+/// <summary>Base of tests that have their own device, without tensors of other tests.</summary>
 internal abstract class DeviceTests(DeviceKind kind)
 {
     protected DeviceKind Kind => kind;

@@ -1,8 +1,7 @@
 namespace NativeAmp.Training.Tests.Autograd;
 
 /// <summary>
-/// Gradients against central differences of the loss: an oracle that knows nothing of backward passes. Sizes are odd on
-/// purpose.
+/// Gradients against central differences of the loss: an oracle without backward passes. Sizes are odd on purpose.
 /// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class FiniteDifferenceTests(DeviceKind kind)
@@ -64,7 +63,7 @@ internal sealed class FiniteDifferenceTests(DeviceKind kind)
         }
     }
 
-    // A weighted sum of squares, so that no element's gradient is like another's.
+    // A weighted sum of squares, so that all elements have different gradients.
     private static Tensor Objective(Func<Tensor, Tensor> function, Tensor x)
     {
         Tensor y = function(x);

@@ -1,7 +1,7 @@
 namespace NativeAmp.Training.Tests.Autograd;
 
 /// <summary>
-/// Graphs as other people's training loops make them: several losses, networks, passes and steps. Values are by hand.
+/// Graphs as in real training loops: several losses, networks, passes and steps. Values are computed by hand.
 /// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class GraphTests(DeviceKind kind) : DeviceTests(kind)
@@ -171,7 +171,7 @@ internal sealed class GraphTests(DeviceKind kind) : DeviceTests(kind)
     [Test]
     public void What_the_values_of_a_frozen_layer_are_needed_for_is_all_that_is_checked()
     {
-        // d(w x)/dw needs x, and d/dx is not asked for: w may move.
+        // d(w x)/dw needs x, and d/dx is not needed: w may change.
         using Linear layer = Constant(2);
         using Tensor x = Tensor.From(Device, [5f], [1, 1]);
         Tensor loss = Ops.Sum(layer.Forward(x));

@@ -1,7 +1,7 @@
 namespace NativeAmp.Training.Tests.Autograd;
 
 /// <summary>
-/// What a transformer keeps for its backward pass in half precision: half, though the sum that runs through it is
+/// Memory that a transformer keeps for its backward pass in half precision: one half, although its residual sum is
 /// float32.
 /// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
@@ -10,7 +10,7 @@ internal sealed class HalfActivationsTests(DeviceKind kind) : DeviceTests(kind)
     private const int Rows = 5;
     private const int Width = 48;
 
-    // The two blocks keep half; beyond it are the logarithms of the attention's sums and, for a moment, the float32 sum
+    // The two blocks keep half. The rest is the logarithms of attention's sums and, for a short time, the float32 sum
     // itself.
     [TestCase(DType.Float16)]
     [TestCase(DType.BFloat16)]
@@ -47,7 +47,7 @@ internal sealed class HalfActivationsTests(DeviceKind kind) : DeviceTests(kind)
         }
     }
 
-    // Backward of a norm that rounds its output knows each normalized element with a relative error of the rounding.
+    // Backward of a norm that rounds its output has each normalized element with the relative error of the rounding.
     [TestCase(DType.Float16, 1.0 / 2048)]
     [TestCase(DType.BFloat16, 1.0 / 256)]
     public void A_norm_that_rounds_has_the_gradients_of_its_float32_input(DType dtype, double error)

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace NativeAmp.Training.Tests.Autograd;
 
-/// <summary>What a training step leaves behind: nothing that it did not have before.</summary>
+/// <summary>A training step leaves no more memory in use than before it.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class MemoryTests(DeviceKind kind)
 {
@@ -95,7 +95,7 @@ internal sealed class MemoryTests(DeviceKind kind)
         long most = 0;
         for (int pass = 0; pass < 100; pass++)
         {
-            // 1 MiB that its node saves, 64 KiB of output, and nobody who refers to them afterwards.
+            // 1 MiB that its node saves, 64 KiB of output, and no references to them afterwards.
             Ops.Linear(x * 2, weight);
             most = Math.Max(most, device.MemoryStatistics.LiveTotalBytes);
         }

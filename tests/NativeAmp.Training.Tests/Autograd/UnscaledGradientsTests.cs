@@ -1,6 +1,6 @@
 namespace NativeAmp.Training.Tests.Autograd;
 
-/// <summary>What Unscale left, in a loop that goes on in another way than by the step.</summary>
+/// <summary>Gradients after Unscale, in a loop that does not continue with the step.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class UnscaledGradientsTests(DeviceKind kind)
 {

@@ -3,9 +3,7 @@ using NativeAmp.Training.Checkpoints;
 
 namespace NativeAmp.Training.Tests.Checkpoints;
 
-/// <summary>
-/// A folder of checkpoints is one run's alone, and a run that ended in whatever way does not keep it.
-/// </summary>
+/// <summary>A folder of checkpoints belongs to one run, and is free after the run ended in any way.</summary>
 public class FolderLockTests
 {
     private string _folder = "";
@@ -38,7 +36,7 @@ public class FolderLockTests
     {
         File.WriteAllText(LockFile, "1 of a process that is alive");
         using FolderLock taken = FolderLock.Take(_folder);
-        // Not with .NET, whose files ask for a lock of their own.
+        // Not with .NET, whose files take their own lock.
         using Process cat = Process.Start(new ProcessStartInfo("cat", [LockFile]) { RedirectStandardOutput = true })!;
         Assert.That(cat.StandardOutput.ReadToEnd(), Does.StartWith($"{Environment.ProcessId} "));
     }
@@ -97,7 +95,7 @@ public class FolderLockTests
                 }
                 catch (CheckpointFolderInUseException)
                 {
-                    // As it should be.
+                    // This is the expected case.
                 }
             }
         );

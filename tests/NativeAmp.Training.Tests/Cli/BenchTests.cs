@@ -4,7 +4,7 @@ using NativeAmp.Cli.Output;
 
 namespace NativeAmp.Training.Tests.Cli;
 
-/// <summary>The command that times the kernels of a step. What it says of speed is nobody's to test.</summary>
+/// <summary>The command that times the kernels of a step. Its speeds are not tested.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class BenchTests(DeviceKind kind)
 {
@@ -29,8 +29,8 @@ internal sealed class BenchTests(DeviceKind kind)
         using JsonDocument document = JsonDocument.Parse(json);
         JsonElement[] rows = [.. document.RootElement.EnumerateArray()];
 
-        // Bytes of a parameter: cast 4 + 2; loss 3 gradients; check one; Adam g, p, m and v twice, and a copy unless p
-        // is what it would be.
+        // Bytes per parameter: cast 4 + 2; loss 3 gradients; check one; Adam g, p, m and v twice, and a copy unless p
+        // is float32 itself.
         Assert.That(
             rows.Select(row =>
                 (

@@ -3,7 +3,7 @@ using NativeAmp.Cli.Output;
 
 namespace NativeAmp.Training.Tests.Cli;
 
-/// <summary>Runs the command line inside the test's process, with nobody watching.</summary>
+/// <summary>Runs the command line inside the test's process, without an interactive terminal.</summary>
 internal static class CliHost
 {
     public static (int Code, string Output, string Error) Run(params string[] arguments)

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace NativeAmp.Training.Tests.Cli;
 
-/// <summary>Runs the command in a process of its own, for what a process decides once: which driver it finds.</summary>
+/// <summary>
+/// Runs the command in its own process, for choices that a process makes only once, such as the driver.
+/// </summary>
 internal static class CliProcess
 {
     /// <summary>The environment of a machine without a GPU.</summary>
@@ -44,8 +46,8 @@ internal static class CliProcess
     }
 
     /// <summary>
-    /// Starts it, to be signaled. Whoever runs the tests in the background may have signals ignored, and children would
-    /// inherit that.
+    /// Starts it so that it can be signaled. Tests in the background may run with ignored signals, which children would
+    /// inherit.
     /// </summary>
     public static Process Start(params string[] arguments) =>
         Process.Start(
@@ -74,7 +76,7 @@ internal static class CliProcess
         signal.WaitForExit();
     }
 
-    /// <summary>Waits for its end; what a process that failed said is in the test's output.</summary>
+    /// <summary>Waits for its end. The test's output shows the messages of a process that failed.</summary>
     /// <returns>The exit code.</returns>
     public static int Finish(Process process)
     {

@@ -6,8 +6,8 @@ using NativeAmp.Training.Tests.Data;
 namespace NativeAmp.Training.Tests.Cli;
 
 /// <summary>
-/// What the command says of GPUs, with and without them: each run is a process of its own, since a process looks for a
-/// driver once.
+/// The command's output with and without GPUs. Each run is its own process, because a process looks for a driver only
+/// once.
 /// </summary>
 public class CudaCommandTests
 {
@@ -86,7 +86,7 @@ public class CudaCommandTests
         );
     }
 
-    // No half holds the gradient of a loss that is multiplied by a thousand million.
+    // The gradient of a loss times a thousand million overflows in half precision.
     [Test]
     public void A_step_that_overflowed_on_a_GPU_is_kept_and_replayed_with_the_same_first_tensor()
     {

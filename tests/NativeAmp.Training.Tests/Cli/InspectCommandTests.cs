@@ -59,7 +59,7 @@ public class InspectCommandTests : FolderTests
         });
     }
 
-    // Little-endian, as the format has it; two 4-bit elements a byte and four 6-bit ones in three.
+    // Little-endian, as in the format; two 4-bit elements per byte, and four 6-bit ones in three bytes.
     [Test]
     public void Every_type_of_the_format_is_read()
     {

@@ -173,7 +173,7 @@ public class KillTests
         List<string> list = [.. arguments.Split(' ')];
         if (metrics is not null)
             list.AddRange(["--metrics", metrics]);
-        // Whoever runs the tests in the background may have signals ignored, and children would inherit that.
+        // Tests in the background may run with ignored signals, which children would inherit.
         string[] command = launcher is null ? ["--default-signal=HUP,INT,TERM", "dotnet"] : [launcher, "dotnet"];
         return Process.Start(
             new ProcessStartInfo("env", [.. command, .. list])

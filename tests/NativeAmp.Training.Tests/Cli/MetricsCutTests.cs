@@ -4,7 +4,7 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training.Tests.Cli;
 
-/// <summary>What of a metrics file is kept when its run goes on.</summary>
+/// <summary>The part of a metrics file that is kept when its run resumes.</summary>
 public class MetricsCutTests
 {
     private const string One = "{\"step\":1,\"loss\":2.5}\n";

@@ -6,8 +6,8 @@ using NativeAmp.Training.Tests.Data;
 namespace NativeAmp.Training.Tests.Cli;
 
 /// <summary>
-/// Every option that takes a value gets the extremes of every type: it is refused in a line that names it, or the run
-/// ends with an exit code.
+/// Every option with a value gets the extremes of every type: it is refused with a line that names it, or the run ends
+/// with an exit code.
 /// </summary>
 public class OptionExtremesTests
 {
@@ -59,7 +59,7 @@ public class OptionExtremesTests
         "-",
     ];
 
-    // What these say is not how long a run takes, or a path; the runs themselves are kept short.
+    // Options that change neither the length of a run nor a path; the runs themselves are short.
     private static readonly string[] Lasting = ["--steps", "--epochs", "--seconds", "--params", "--sample"];
     private static readonly string[] Paths =
     [
@@ -189,7 +189,7 @@ public class OptionExtremesTests
             yield break;
         }
 
-        // A study starts processes, which its own tests do; here only what it refuses before.
+        // A study starts processes, which its own tests do; here only options that it refuses before.
         if (command == "study")
         {
             if (IsRefused(command, option, value))

@@ -4,7 +4,7 @@ using NativeAmp.Training.Tests.Data;
 
 namespace NativeAmp.Training.Tests.Cli;
 
-/// <summary>Where a run's output or its text comes from or goes to: pipes, closed pipes, full devices.</summary>
+/// <summary>Sources and destinations of a run's text and output: pipes, closed pipes, full devices.</summary>
 [Platform(Include = "Linux")]
 public class OutputTests
 {

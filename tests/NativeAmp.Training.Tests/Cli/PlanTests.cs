@@ -4,7 +4,7 @@ using NativeAmp.Cli.Output;
 
 namespace NativeAmp.Training.Tests.Cli;
 
-/// <summary>nativeamp plan from outside.</summary>
+/// <summary>The command nativeamp plan.</summary>
 internal sealed class PlanTests
 {
     private static readonly string[] Gpt3 =

@@ -13,7 +13,7 @@ public class TerminalTests
         ["FP16", "1724", ""],
     ];
 
-    // 9 + 9 + 19 letters; a drawn column takes 3 more and the table 1, a plain one 2 more but the first; the longest
+    // 9 + 9 + 19 letters; a drawn column takes 3 more and the table 1, a plain one 2 more except the first; the longest
     // words have 9, 9 and 6.
     [TestCase(47, "│ precision │ samples/s │ why                 │")]
     [TestCase(46, "precision  samples/s  why")]

@@ -96,7 +96,7 @@ public class TrainCommandTests : FolderTests
     }
 
     // The mlp has 784 × 256, 256, 256 × 10 and 10 parameters. The allocator hands out eight sizes between two powers of
-    // two, 256 bytes at the least: of 802,816 bytes become 13 × 65,536, of 401,408 13 × 32,768; 10,240, 5,120, 1,024
+    // two, at least 256 bytes: 802,816 bytes become 13 × 65,536, and 401,408 become 13 × 32,768; 10,240, 5,120, 1,024
     // and 512 stay; 40 and 20 become 256.
     [TestCase("fp32", 0, 851_968 + 1024 + 10_240 + 256)]
     [TestCase("fp16", 425_984 + 512 + 5120 + 256, 425_984 + 512 + 5120 + 256)]

@@ -4,7 +4,7 @@ using NativeAmp.Training.Tests.Data;
 
 namespace NativeAmp.Training.Tests.Cli;
 
-/// <summary>train --inspect and --replay from outside, and what inspect shows of them.</summary>
+/// <summary>The commands train --inspect and --replay, and inspect of their files.</summary>
 public class TrainInspectTests
 {
     private string _folder = "";
@@ -63,7 +63,7 @@ public class TrainInspectTests
     [Test]
     public void A_failed_step_is_named_kept_and_replayed_with_the_same_outcome()
     {
-        // No half holds the gradient of a loss that is multiplied by a thousand million.
+        // The gradient of a loss times a thousand million overflows in half precision.
         (int code, string output, string error) = Train("--steps", "2", "--inspect", "10", "--init-scale", "1e9");
 
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);

@@ -4,7 +4,7 @@ using NativeAmp.Training.Tests.Data;
 
 namespace NativeAmp.Training.Tests.Cli;
 
-/// <summary>Which runs go on from a checkpoint, and which are refused.</summary>
+/// <summary>Runs that resume from a checkpoint, and runs that are refused.</summary>
 public class TrainResumeTests : FolderTests
 {
     private string Data => Path.Combine(Folder, "data");
@@ -94,7 +94,7 @@ public class TrainResumeTests : FolderTests
         (int code, string json, string error) = Train([.. run, "8", "--optimizer", optimizer, "--json"]);
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         using JsonDocument summary = JsonDocument.Parse(json);
-        // Ten classes: that of a model that has learned nothing is ln 10 or more.
+        // Ten classes: the loss of a model that has learned nothing is ln 10 or more.
         Assert.That(summary.RootElement.GetProperty("final_loss").GetDouble(), Is.LessThan(2.25));
 
         string other = optimizer == "sgd" ? "lion" : "sgd";

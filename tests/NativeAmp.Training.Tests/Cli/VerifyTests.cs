@@ -90,7 +90,7 @@ public class VerifyTests(DeviceKind kind) : FolderTests
     {
         using (kind.Open())
         {
-            // Skips where there is no such device.
+            // Skips if there is no such device.
         }
 
         return CliHost.Run(["verify", folder, "--device", kind.ToString().ToLowerInvariant(), .. more]);

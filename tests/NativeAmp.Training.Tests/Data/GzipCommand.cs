@@ -2,10 +2,12 @@ using System.Diagnostics;
 
 namespace NativeAmp.Training.Tests.Data;
 
-/// <summary>gzip(1), which shares no code with what reads gzip here.</summary>
+/// <summary>gzip(1), which shares no code with the reader under test.</summary>
 internal static class GzipCommand
 {
-    /// <summary>What gzip(1) writes, or null where it refuses; 2 is its warning of what follows.</summary>
+    /// <summary>
+    /// The output of gzip(1), or null if it refuses; exit code 2 is its warning about data after the end.
+    /// </summary>
     public static byte[]? Gunzip(byte[] file)
     {
         using Process gzip = Process.Start(

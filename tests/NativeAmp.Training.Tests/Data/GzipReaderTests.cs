@@ -2,7 +2,9 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training.Tests.Data;
 
-/// <summary>gzip files against gzip(1): what it takes is taken with its content, what it refuses is refused.</summary>
+/// <summary>
+/// gzip files against gzip(1): the reader accepts the same files with the same content, and refuses the same files.
+/// </summary>
 public class GzipReaderTests
 {
     private static readonly byte[] Content = [.. Enumerable.Range(0, 70_000).Select(i => (byte)(i * i % 251))];
@@ -34,7 +36,7 @@ public class GzipReaderTests
     [Test]
     public void Members_end_far_before_the_file_does()
     {
-        // Random bytes, which do not become less: members of 200 kB each.
+        // Random bytes, which do not compress: members of 200 kB each.
         byte[] content = new byte[200_000];
         new Random(1).NextBytes(content);
         byte[] member = Idx.Gzip(content);
@@ -99,7 +101,7 @@ public class GzipReaderTests
     [Test]
     public void A_wrong_pixel_is_found_though_the_end_is_cut_as_well()
     {
-        // One stored block: content as it is. 5 to 8 bytes cut is what .NET's own stream takes for whole.
+        // One stored block: uncompressed content. .NET's own stream accepts files with 5 to 8 bytes cut.
         using var memory = new MemoryStream();
         using (
             var gzip = new System.IO.Compression.GZipStream(
@@ -164,7 +166,7 @@ public class GzipReaderTests
         Assert.That(taken, Is.Positive);
     }
 
-    // .NET writes nothing at all where there is no content.
+    // .NET writes nothing at all without content.
     private static byte[] Gzip(byte[] content) =>
         content.Length > 0 ? Idx.Gzip(content) : [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, .. new byte[8]];
 

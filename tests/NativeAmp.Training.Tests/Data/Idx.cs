@@ -26,7 +26,7 @@ internal static class Idx
     }
 
     /// <summary>
-    /// A tiny data set in Fashion-MNIST's four files: bright where the label says, so that it can be learned.
+    /// A tiny data set in Fashion-MNIST's four files. The label determines the bright part, so that it can be learned.
     /// </summary>
     public static void WriteTinyMnist(string folder, int train, int test, int seed)
     {

@@ -156,7 +156,7 @@ public class MnistFilesTests : FolderTests
     }
 
     /// <summary>
-    /// Images of 5 × 4; labels as bytes, or as rows of eight big-endian integers where the name says so.
+    /// Images of 5 × 4; labels as bytes, or as rows of eight big-endian integers, depending on the name.
     /// </summary>
     private static void Write(string folder, string images, string labels, int[] values, bool gzip)
     {

@@ -1,6 +1,6 @@
 namespace NativeAmp.Training.Tests.Devices;
 
-/// <summary>A checkpoint belongs to a run, not to a device: made on one, it goes on on the other.</summary>
+/// <summary>A checkpoint belongs to a run, not to a device: a run can resume on another device.</summary>
 internal sealed class CheckpointsAcrossDevicesTests
 {
     private string _folder = "";
@@ -44,7 +44,7 @@ internal sealed class CheckpointsAcrossDevicesTests
             );
         Assert.That(resumed.Scale, Is.EqualTo(whole.Scale));
 
-        // And back again, where the run is done: its last parameters are those that the other device saved.
+        // And back again when the run is done: its final parameters are those that the other device saved.
         Assert.That(Run(optimizer, one, steps: 8, _folder, resume: true).Final, Is.EqualTo(resumed.Final));
     }
 

@@ -5,7 +5,7 @@ internal sealed class DevicesAgreeTests
 {
     private const int Steps = 20;
 
-    // So large that the first steps overflow in float16, and in no other type.
+    // So large that the first steps overflow only in float16.
     private const float InitialScale = 1 << 24;
 
     [Test]

@@ -12,7 +12,7 @@ internal sealed class DriverFailureTests
 {
     private const int Steps = 3;
 
-    // CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, which leaves a context in order, and CUBLAS_STATUS_EXECUTION_FAILED.
+    // CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, which leaves the context valid, and CUBLAS_STATUS_EXECUTION_FAILED.
     private const int DriverError = 701;
     private const int CublasError = 13;
 
@@ -32,7 +32,7 @@ internal sealed class DriverFailureTests
     private Outcome _undisturbed = null!;
     private List<float[]> _parametersAfter = [];
 
-    /// <summary>What training calls; <see cref="Nothing_else_is_called"/> holds it to that.</summary>
+    /// <summary>The functions that training calls; <see cref="Nothing_else_is_called"/> checks the list.</summary>
     public static string[] Functions { get; } =
     [
         "cuDriverGetVersion",
@@ -131,7 +131,7 @@ internal sealed class DriverFailureTests
     [Test]
     public void Memory_that_runs_out_in_training_is_told_with_what_holds_the_rest()
     {
-        // The allocator tries again with what its cache gives back, so that it takes two refusals in a row.
+        // The allocator tries again after freeing its cache, so that a failure needs two refusals in a row.
         const int OutOfMemory = 2;
         List<string> messages = [];
         for (long nth = 1; nth <= _undisturbed.Calls["cuMemAlloc"]; nth++)
@@ -154,7 +154,7 @@ internal sealed class DriverFailureTests
             Assert.That(Run(folder, resume: true).Parameters, Is.EqualTo(_parametersAfter[Steps]));
         }
 
-        // All but the counters by which a kernel knows its last block come from the allocator, which knows what for.
+        // All memory but the counters of last blocks comes from the allocator, which knows its purpose.
         Assert.That(messages, Has.Exactly(messages.Count - 1).Contains("In use here, in bytes: "));
         Assert.That(messages, Has.Some.Match(@"In use here, in bytes: parameters \d+.*optimizer state \d+"));
     }
@@ -163,7 +163,7 @@ internal sealed class DriverFailureTests
     {
         if (TestDevices.Exhaustive)
             return Enumerable.Range(1, (int)all).Select(nth => (long)nth);
-        // The first, one in the middle and the last of training, and the first of what comes after it.
+        // The first, a middle and the last call of training, and the first call after it.
         long[] sample = [1, whileOpen / 2, whileOpen, whileOpen + 1];
         return sample.Where(nth => nth >= 1 && nth <= all).Distinct();
     }
@@ -194,7 +194,7 @@ internal sealed class DriverFailureTests
 
     private void AssertParametersAreThoseOfAStep(Outcome outcome, string at)
     {
-        // A step that failed after its Adam kernel was launched has been taken; half of one never has.
+        // A step that failed after its Adam kernel was launched counts as taken; half a step is never taken.
         int done = (int)outcome.Steps;
         float[][] possible = [_parametersAfter[done], _parametersAfter[Math.Min(done + 1, Steps)]];
         Assert.That(possible.Any(outcome.Parameters.SequenceEqual), $"{at}: the parameters are those of no step");
@@ -203,12 +203,12 @@ internal sealed class DriverFailureTests
     private static void AssertNothingIsLeft(bool refusedToTakeBack, string at)
     {
         EmulatedGpu.FailNone();
-        // What a failed constructor had begun is the collector's.
+        // The collector releases the parts of a failed constructor.
         GC.Collect();
         GC.WaitForPendingFinalizers();
         if (!refusedToTakeBack)
             Assert.That(EmulatedGpu.Alive(), Is.EqualTo((0, 0, 0, 0)), $"{at}: allocations, modules, streams, events");
-        // What the driver itself refuses to take back stays with it.
+        // Resources that the driver itself refuses to release stay with it.
         EmulatedGpu.ResetDevice();
         Assert.That(EmulatedGpu.TakeFindings(leaks: !refusedToTakeBack), Is.Empty, at);
     }

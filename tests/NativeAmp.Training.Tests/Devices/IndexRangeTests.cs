@@ -135,7 +135,7 @@ internal sealed class IndexRangeTests(DeviceKind kind) : Autograd.DeviceTests(ki
         Assert.That((thrown.Value, thrown.Range), Is.EqualTo((3L, 3L)));
     }
 
-    /// <summary>A layer of four classes over two samples, the second with the label that is asked for.</summary>
+    /// <summary>A layer of four classes over two samples; the second has the given label.</summary>
     private sealed class Run : IDisposable
     {
         private readonly Device _device;

@@ -1,6 +1,6 @@
 namespace NativeAmp.Training.Tests.Devices;
 
-/// <summary>What an observer of a model is told, and that telling it changes nothing.</summary>
+/// <summary>An observer of a model sees the right values, and changes no results.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class ObserverTests(DeviceKind kind)
 {

@@ -1,6 +1,6 @@
 namespace NativeAmp.Training.Tests.Devices;
 
-/// <summary>An overflow that is made on purpose: skipped, reported with its place, and recovered from.</summary>
+/// <summary>A deliberate overflow: the step is skipped, the place is reported, and training recovers.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class OverflowTests(DeviceKind kind)
 {

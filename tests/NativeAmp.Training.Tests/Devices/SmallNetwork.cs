@@ -56,10 +56,10 @@ internal sealed class SmallNetwork : IDisposable
         Scaler = new GradScaler(device, new GradScalerOptions { InitialScale = initialScale, GrowthInterval = 6 });
     }
 
-    /// <summary>What the networks are called.</summary>
+    /// <summary>The names of the networks.</summary>
     public static string[] Names { get; } = ["mlp", "cnn", "gpt"];
 
-    /// <summary>What they compute in.</summary>
+    /// <summary>The precisions that they compute in.</summary>
     public static string[] Precisions { get; } = ["float32", "float16", "bfloat16"];
 
     public Module Model { get; }
@@ -84,7 +84,7 @@ internal sealed class SmallNetwork : IDisposable
         }
     }
 
-    /// <summary>The optimizer's step, which ends a step.</summary>
+    /// <summary>The optimizer's step, which ends a training step.</summary>
     public StepResult Step()
     {
         Optimizer.ClipGradNorm(1);

@@ -1,8 +1,8 @@
 namespace NativeAmp.Training.Tests.Devices;
 
 /// <summary>
-/// Work on streams (W2 of the hardware review): on the emulated GPU, which does it as late as the waits allow, what
-/// lacks an order reads memory that nobody has written yet.
+/// Work on streams (W2 of the hardware review). The emulated GPU does work as late as the waits allow, so that
+/// unordered work reads memory that is not written yet.
 /// </summary>
 internal sealed class StreamTests
 {
@@ -60,7 +60,7 @@ internal sealed class StreamTests
         }
     }
 
-    /// <summary>The memory of a tensor that another stream reads is not handed out before that has read it.</summary>
+    /// <summary>The memory of a tensor that another stream reads is handed out only after the read.</summary>
     [Test]
     public void Memory_that_another_stream_reads_is_not_overwritten()
     {

@@ -10,7 +10,7 @@ using NativeAmp.Training.Tests.Data;
 namespace NativeAmp.Training.Tests.Fuzzing;
 
 /// <summary>
-/// Mutated files for every reader: a typed error, or the values that an independent reader finds, in bounded memory and
+/// Mutated files for every reader: a typed error, or the same values as an independent reader, in bounded memory and
 /// time. Seeded; long with NATIVEAMP_EXHAUSTIVE=1.
 /// </summary>
 public class FileFuzzTests
@@ -241,10 +241,10 @@ public class FileFuzzTests
     }
 
     /// <summary>
-    /// Feeds inputs to a reader, which may return or refuse with a typed error; anything else fails, as does too much
-    /// memory or time.
+    /// Feeds inputs to a reader. It may return, or refuse with a typed error; anything else fails, also too much memory
+    /// or time.
     /// </summary>
-    /// <returns>How many were refused.</returns>
+    /// <returns>The number of refused inputs.</returns>
     private static int Run(Func<Random, byte[]> input, Action<byte[]> read)
     {
         var random = new Random(20_261_125);
@@ -288,9 +288,7 @@ public class FileFuzzTests
         return mutated;
     }
 
-    /// <summary>
-    /// The digest that a checkpoint says of itself, made right: SHA-256 of the file with its own 64 digits as zeros.
-    /// </summary>
+    /// <summary>Corrects a checkpoint's own digest: SHA-256 of the file with the digest's 64 digits as zeros.</summary>
     private static byte[] WithDigest(byte[] file)
     {
         int at = file.AsSpan().IndexOf("\"sha256\":\""u8);
@@ -303,7 +301,8 @@ public class FileFuzzTests
     }
 
     /// <summary>
-    /// A safetensors file by the format's description and System.Text.Json's document, or null where it is none.
+    /// An independent reader of safetensors files, from the format's description and System.Text.Json; null if it is
+    /// not valid.
     /// </summary>
     private static Dictionary<string, (string DType, long[] Shape, byte[] Bytes)>? IndependentSafetensors(byte[] file)
     {
@@ -334,7 +333,7 @@ public class FileFuzzTests
         return tensors;
     }
 
-    /// <summary>An IDX file of bytes by its description, or null where it is none.</summary>
+    /// <summary>An independent reader of IDX files of bytes; null if it is not valid.</summary>
     private static (int[] Shape, byte[] Elements)? IndependentIdx(byte[] file)
     {
         if (

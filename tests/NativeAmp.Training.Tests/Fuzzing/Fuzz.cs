@@ -2,12 +2,10 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training.Tests.Fuzzing;
 
-/// <summary>
-/// Seeded mutations of a good file, and what a reader owes: a typed error or an answer, in bounded memory.
-/// </summary>
+/// <summary>Seeded mutations of a good file. A reader must give a typed error or a result, in bounded memory.</summary>
 internal static class Fuzz
 {
-    /// <summary>Mutations a test tries: 10,000 where NATIVEAMP_EXHAUSTIVE is 1.</summary>
+    /// <summary>Number of mutations per test: 10,000 if NATIVEAMP_EXHAUSTIVE is 1.</summary>
     public static int Count => Exhaustive ? 10_000 : 500;
 
     public static bool Exhaustive => Environment.GetEnvironmentVariable("NATIVEAMP_EXHAUSTIVE") == "1";
@@ -22,7 +20,7 @@ internal static class Fuzz
         int times = random.Next(1, 5);
         for (int i = 0; i < times && bytes.Count > 0; i++)
         {
-            // Headers are where the decisions are: half of the mutations land in the first 64 bytes.
+            // Most decisions depend on the header: half of the mutations are in the first 64 bytes.
             int at = random.Next(random.Next(2) == 0 ? Math.Min(64, bytes.Count) : bytes.Count);
             int run = Math.Min(bytes.Count - at, random.Next(1, 17));
             switch (random.Next(7))
@@ -59,14 +57,14 @@ internal static class Fuzz
     }
 
     /// <summary>
-    /// Feeds mutations to a reader. It may return or throw <see cref="DataFormatException"/>; anything else fails, as
-    /// does allocating more than <paramref name="allocationLimit"/> for one of them.
+    /// Feeds mutations to a reader. It may return or throw <see cref="DataFormatException"/>; anything else fails, and
+    /// so does allocating more than <paramref name="allocationLimit"/> for one mutation.
     /// </summary>
     /// <param name="good">The file.</param>
     /// <param name="read">The reader.</param>
     /// <param name="allocationLimit">Bytes that it may allocate for one mutation.</param>
-    /// <param name="share">Among how many files the mutations are divided.</param>
-    /// <returns>How many were refused.</returns>
+    /// <param name="share">Number of files that share the mutations.</param>
+    /// <returns>The number of refused mutations.</returns>
     public static int Run(byte[] good, Action<byte[]> read, long allocationLimit, int share = 1)
     {
         var random = new Random(20_261_123);

@@ -17,7 +17,7 @@ public class GoldenFuzzTests
         byte[] good = File.ReadAllBytes(Path.Combine(TestContext.CurrentContext.TestDirectory, "golden", file));
         GoldenKind kind = GoldenReader.Recognise(file, good);
         using Device device = Device.Cpu(threads: 1);
-        // Kinds share the mutations between them: six files, each a sixth.
+        // The kinds share the mutations: a sixth for each of six files.
         int refused = Fuzz.Run(
             good,
             json => Assert.That(GoldenChecks.Check(kind, file, json, device), Is.Not.Empty),

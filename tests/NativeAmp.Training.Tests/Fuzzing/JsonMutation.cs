@@ -4,8 +4,7 @@ using System.Text.RegularExpressions;
 namespace NativeAmp.Training.Tests.Fuzzing;
 
 /// <summary>
-/// Mutations of JSON that leave it JSON for the most part: values and keys replaced, doubled or removed, nesting, bad
-/// Unicode.
+/// Mutations that mostly keep JSON valid: values and keys replaced, doubled or removed, nesting, bad Unicode.
 /// </summary>
 internal static partial class JsonMutation
 {

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace NativeAmp.Training.Tests.Golden;
 
-/// <summary>Every operator, forward and backward in float32, against what libtorch computed.</summary>
+/// <summary>Every operator, forward and backward in float32, against libtorch's results.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class LayerTests(DeviceKind kind)
 {

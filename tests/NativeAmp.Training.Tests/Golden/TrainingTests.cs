@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace NativeAmp.Training.Tests.Golden;
 
-/// <summary>Whole training runs against what libtorch computed.</summary>
+/// <summary>Whole training runs against libtorch's results.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class TrainingTests(DeviceKind kind)
 {

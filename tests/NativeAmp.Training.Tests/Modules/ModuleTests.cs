@@ -163,7 +163,7 @@ internal sealed class ModuleTests(DeviceKind kind)
         int unchanged = 3 * model.Options.Vocabulary;
         Assert.That(changed[..unchanged], Is.EqualTo(logits[..unchanged]));
         Assert.That(changed[unchanged..], Is.Not.EqualTo(logits[unchanged..]));
-        // A shorter sequence is the beginning of a longer one; the sums may be taken in another order.
+        // A shorter sequence is the beginning of a longer one; the order of sums may differ.
         Assert.That(Logits([1, 2]), Is.EqualTo(logits[..(2 * model.Options.Vocabulary)]).Within(1e-4f));
 
         float[] Logits(int[] tokens)

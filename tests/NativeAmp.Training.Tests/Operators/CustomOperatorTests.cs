@@ -110,7 +110,7 @@ internal sealed class CustomOperatorTests(DeviceKind kind) : Autograd.DeviceTest
             () => Ops.Sum(new Wrong(inputs => inputs[0] * 2, g => [g.Reshape(1, 2)]).Apply(x)).Backward(),
             Throws.ArgumentException.With.Message.Contains("gradient 0 must have its input's shape")
         );
-        // None is a gradient of nothing.
+        // Null means that there is no gradient.
         using Tensor other = Leaf(1, 2);
         Ops.Sum(new Wrong(inputs => inputs[0] * 2, _ => [null]).Apply(other)).Backward();
         Assert.That(other.Gradient, Is.Null);
@@ -141,7 +141,7 @@ internal sealed class CustomOperatorTests(DeviceKind kind) : Autograd.DeviceTest
         return x;
     }
 
-    /// <summary>2 x, by an operator of the library; it saves its input for nothing.</summary>
+    /// <summary>2 x, by an operator of the library; it saves its input without need.</summary>
     private sealed class Twice() : CustomOperator("twice")
     {
         public int Backwards { get; private set; }

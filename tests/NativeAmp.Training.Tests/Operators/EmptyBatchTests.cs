@@ -38,7 +38,7 @@ internal sealed class EmptyBatchTests(DeviceKind kind)
         Assert.That(norm.RunningVariance.ToFloats(), Is.EqualTo(new float[] { 1, 1 }));
     }
 
-    // Every operator of the catalogue has its samples outermost, but for those that permute or sum them.
+    // Every operator of the catalogue has its samples outermost, except those that permute or sum them.
     private static Shape WithoutSamples(Shape shape) =>
         new([.. shape.Dimensions.ToArray().Select((size, i) => i == Samples(shape) ? 0 : size)]);
 

@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace NativeAmp.Training.Tests.Operators;
 
-/// <summary>Every operator, loss and module in several threads, and over awaits: the results of one thread.</summary>
+/// <summary>
+/// Every operator, loss and module in several threads, and over awaits: the same results as in one thread.
+/// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class FlowTests(DeviceKind kind)
 {
@@ -86,7 +88,7 @@ internal sealed class FlowTests(DeviceKind kind)
             Assert.That(GradMode.IsEnabled, Is.False);
             Assert.That(Autocast.Current, Is.EqualTo(PrecisionPolicy.BFloat16));
             made = x * 2;
-            // A thread that was not started by this flow knows nothing of it.
+            // A thread that this flow did not start does not see its state.
             using (ExecutionContext.SuppressFlow())
             {
                 (bool, bool) elsewhere = Task.Run(() => (GradMode.IsEnabled, Autocast.IsEnabled))
@@ -194,7 +196,7 @@ internal sealed class FlowTests(DeviceKind kind)
         output.Backward(seed);
     }
 
-    /// <summary>Goes on in a thread that was made for it.</summary>
+    /// <summary>Continues in a new thread.</summary>
     private readonly struct ThreadSwitch : INotifyCompletion
     {
         public bool IsCompleted => false;

@@ -1,7 +1,7 @@
 namespace NativeAmp.Training.Tests.Operators;
 
-/// <summary>One way to call an operator, loss or module: what it reads, and the call.</summary>
-/// <param name="Name">Name of the public method or module, a blank, and what is special.</param>
+/// <summary>One way to call an operator, loss or module: its inputs, and the call.</summary>
+/// <param name="Name">Name of the public method or module, a space, and the special case.</param>
 /// <param name="Floats">Shapes of the floating-point inputs.</param>
 /// <param name="Integers">Shape and bound of the int32 input, if there is one.</param>
 /// <param name="Module">Makes the module, if it is one.</param>
@@ -17,7 +17,7 @@ internal sealed record OperatorCase(
     public override string ToString() => Name;
 }
 
-/// <summary>The tensors that one call reads; whatever has a gradient requires one.</summary>
+/// <summary>The inputs of one call. All that can have a gradient require one.</summary>
 internal sealed class OperatorInputs : IDisposable
 {
     public OperatorInputs(OperatorCase operation, Device device, ulong seed = 3, float size = 1)
@@ -47,16 +47,16 @@ internal sealed class OperatorInputs : IDisposable
 
     public Tensor this[int index] => Floats[index];
 
-    /// <summary>Everything that gets a gradient.</summary>
+    /// <summary>All tensors that get a gradient.</summary>
     public IEnumerable<Tensor> Leaves => Floats.Concat(Module?.Parameters() ?? []);
 
-    /// <summary>Everything that somebody could write to.</summary>
+    /// <summary>All tensors that can be written.</summary>
     public IEnumerable<Tensor> All =>
         Floats.Concat(Integers is null ? [] : [Integers]).Concat(Module?.State().Select(entry => entry.Values) ?? []);
 
     private RandomState RandomState { get; }
 
-    /// <summary>Lets the next call draw the same dropout masks.</summary>
+    /// <summary>Resets the generator, so that the next call draws the same dropout masks.</summary>
     public void Rewind() => Random.State = RandomState;
 
     public void Dispose()

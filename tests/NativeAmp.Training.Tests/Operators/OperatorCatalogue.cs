@@ -3,8 +3,8 @@ using System.Reflection;
 namespace NativeAmp.Training.Tests.Operators;
 
 /// <summary>
-/// Every public operator, loss and module, called in small on a batch: tests that hold for all of them go through this
-/// list, and <see cref="Everything_public_is_here"/> holds the list to the library.
+/// A small call of every public operator, loss and module on a batch. Tests of all of them use this list, and
+/// <see cref="Everything_public_is_here"/> checks that it is complete.
 /// </summary>
 internal sealed class OperatorCatalogue
 {

@@ -1,8 +1,8 @@
 namespace NativeAmp.Training.Tests.Operators;
 
 /// <summary>
-/// For every operator, loss and module, and every tensor that has to do with it: changed between the forward and the
-/// backward pass, it leaves the gradient of the forward pass's values, or an exception and no gradient at all.
+/// For every operator, loss and module, and each of its tensors: if the tensor is changed between the forward and the
+/// backward pass, the result is the gradient of the forward pass's values, or an exception and no gradient.
 /// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class WrittenBetweenTests(DeviceKind kind)

@@ -2,7 +2,7 @@ using Microsoft.Playwright;
 
 namespace NativeAmp.Training.Tests.Pages;
 
-/// <summary>The system's Chromium, without a window and without anything that asks the network.</summary>
+/// <summary>The system's Chromium, without a window and without network access.</summary>
 internal sealed class Browser : IAsyncDisposable
 {
     private static readonly string[] Names = ["chromium", "chromium-browser", "google-chrome"];
@@ -21,7 +21,7 @@ internal sealed class Browser : IAsyncDisposable
 
     private Browser(IPlaywright playwright, IBrowser browser) => (_playwright, _browser) = (playwright, browser);
 
-    /// <summary>Starts it. Where there is none the test is skipped and says why.</summary>
+    /// <summary>Starts it. Without Chromium the test is skipped with the reason.</summary>
     public static async Task<Browser> Start()
     {
         string? path = (Environment.GetEnvironmentVariable("PATH") ?? "")
@@ -39,10 +39,10 @@ internal sealed class Browser : IAsyncDisposable
         );
     }
 
-    /// <summary>A page of a width, light or dark.</summary>
+    /// <summary>Opens a page with a width, light or dark.</summary>
     /// <param name="width">In pixels.</param>
-    /// <param name="dark">Whether its reader has chosen dark pages.</param>
-    /// <param name="bypassPolicy">Whether scripts may be put into it, against its own policy.</param>
+    /// <param name="dark">Whether the reader prefers dark pages.</param>
+    /// <param name="bypassPolicy">Whether scripts may be injected, against the page's own policy.</param>
     public async Task<IPage> Open(int width, bool dark, bool bypassPolicy = false)
     {
         IBrowserContext context = await _browser.NewContextAsync(

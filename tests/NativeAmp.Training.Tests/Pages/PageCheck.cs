@@ -5,16 +5,16 @@ using Microsoft.Playwright;
 namespace NativeAmp.Training.Tests.Pages;
 
 /// <summary>
-/// Looks at a report as a browser shows it, on a telephone and on a wide screen, light and dark: every chart has marks
-/// inside its frame, no text lies on another, letters are large enough, nothing has to be scrolled sideways, nothing is
-/// asked of the network, and axe-core finds nothing to object to.
+/// Checks a report in a browser, on a phone and on a wide screen, light and dark: every chart has marks inside its
+/// frame, no texts overlap, letters are large enough, nothing scrolls sideways, there are no network requests, and
+/// axe-core finds no problems.
 /// </summary>
 internal static class PageCheck
 {
     private const int Telephone = 400;
     private const int Screen = 1600;
 
-    // A chart that is scaled down to a telephone's width still has letters of this size.
+    // A chart that is scaled down to a phone's width still has letters of this size.
     private const double SmallestLetters = 10;
 
     // Charts are drawn in the light palette's colors (NativeAmp.Reports.Palette), which the style sheet replaces on a
@@ -69,10 +69,10 @@ internal static class PageCheck
         }
         """;
 
-    /// <summary>Looks at a page and fails on whatever it finds.</summary>
-    /// <param name="browser">What shows it.</param>
+    /// <summary>Checks a page, and fails on any finding.</summary>
+    /// <param name="browser">The browser.</param>
     /// <param name="file">The page.</param>
-    /// <param name="charts">How many charts it has at the least.</param>
+    /// <param name="charts">The smallest number of charts.</param>
     public static async Task Check(Browser browser, string file, int charts = 1)
     {
         List<string> found = [];

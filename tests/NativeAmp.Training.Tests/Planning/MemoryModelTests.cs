@@ -2,7 +2,7 @@ using NativeAmp.Planning;
 
 namespace NativeAmp.Training.Tests.Planning;
 
-/// <summary>Memory of a GPU by hand.</summary>
+/// <summary>Memory of a GPU, against figures computed by hand.</summary>
 internal sealed class MemoryModelTests
 {
     private const double H = 12288,
@@ -33,7 +33,7 @@ internal sealed class MemoryModelTests
         Assert.That(model.Parameters / 1e9, Is.EqualTo(174.6).Within(0.1), "GPT-3's own table");
     }
 
-    // The sizes that the papers and model cards print, in billions.
+    // The sizes in the papers and model cards, in billions.
     [TestCase("megatron-1.7b", 1.7)]
     [TestCase("megatron-529.6b", 529.6)]
     [TestCase("megatron-1008b", 1008.0)]
@@ -60,7 +60,7 @@ internal sealed class MemoryModelTests
     }
 
     /// <summary>
-    /// Megatron's own calculator: 6 + 12 / d bytes a parameter with the distributed optimizer, which is ZeRO-1.
+    /// Megatron's own calculator: 6 + 12 / d bytes per parameter with the distributed optimizer, which is ZeRO-1.
     /// </summary>
     [TestCase(1, 0, 18.0)]
     [TestCase(8, 1, 6 + 12 / 8.0)]
@@ -98,7 +98,7 @@ internal sealed class MemoryModelTests
         Assert.That(memory.Host, Is.EqualTo(16 * parameters / 8).Within(1e-9).Percent);
     }
 
-    // Table 2 of Korthikanti et al., bytes a layer.
+    // Table 2 of Korthikanti et al., bytes per layer.
     [TestCase(1, false, Recomputation.None, 34 + 5 * A * S / H)]
     [TestCase(8, false, Recomputation.None, 10 + 24 / 8.0 + 5 * A * S / (H * 8))]
     [TestCase(8, true, Recomputation.None, 34 / 8.0 + 5 * A * S / (H * 8))]

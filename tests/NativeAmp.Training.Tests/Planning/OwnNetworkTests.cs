@@ -7,8 +7,8 @@ using NativeAmp.Training.Tests.Data;
 namespace NativeAmp.Training.Tests.Planning;
 
 /// <summary>
-/// What is planned for NativeAmp's own networks, beside what runs of them count: the pool's own figures, which know
-/// nothing of the planner.
+/// Plans of NativeAmp's own networks, compared with the counts of runs: the pool's own figures, which do not depend on
+/// the planner.
 /// </summary>
 internal sealed class OwnNetworkTests
 {
@@ -49,8 +49,8 @@ internal sealed class OwnNetworkTests
         [Values(7, 128)] int batch
     ) => Check("mlp", precision, batch, []);
 
-    // Where the logits weigh most, and where the last block's hidden layer does; sizes that are no powers of two; one
-    // block, one head.
+    // Cases in which the logits take the most memory, or the last block's hidden layer; sizes that are not powers of
+    // two; one block, one head.
     [Test]
     public void The_gpt_takes_what_is_planned(
         [Values("fp32", "fp16", "bf16")] string precision,

@@ -3,13 +3,11 @@ using NativeAmp.Planning;
 
 namespace NativeAmp.Training.Tests.Planning;
 
-/// <summary>
-/// The planner held to what others measured and published. The test prints the table that docs/planning.md shows.
-/// </summary>
+/// <summary>The planner compared with published measurements. The test prints the table of docs/planning.md.</summary>
 internal sealed class PublishedRunTests
 {
-    // What the planner misses, and by how much about: docs/planning.md says why. A row that comes within its limit, or
-    // another that leaves it, is news.
+    // Rows beyond their limit, with the approximate error; docs/planning.md gives the reasons. The test fails if a row
+    // comes within its limit, or if another leaves it.
     private static readonly Dictionary<string, double> KnownMisses = new()
     {
         ["T2 ZeRO-3 530B 640"] = -0.17,
@@ -34,8 +32,7 @@ internal sealed class PublishedRunTests
             Assert.That(row.Error, Is.EqualTo(KnownMisses[row.Run.Id]).Within(0.02), row.Run.Id);
     }
 
-    // The figures as their papers print them, typed in anew: a slip in the data file would make the comparison
-    // worthless.
+    // The figures of the papers, typed in again: a mistake in the data file would make the comparison worthless.
     [TestCase("T1 1.7b", 137)]
     [TestCase("T1 18.4b", 135)]
     [TestCase("T1 145.6b", 148)]
@@ -81,9 +78,7 @@ internal sealed class PublishedRunTests
         Assert.That(standard.GatherEfficiency, Is.EqualTo(Math.Round(fitted.GatherEfficiency, 2)));
     }
 
-    /// <summary>
-    /// The fit is the bottom of its valley: any step away makes the squared errors of its half larger.
-    /// </summary>
+    /// <summary>The fit is a minimum: any step away makes the squared errors of the fitted half larger.</summary>
     [TestCase(0.02, 0)]
     [TestCase(-0.02, 0)]
     [TestCase(0, 0.03)]

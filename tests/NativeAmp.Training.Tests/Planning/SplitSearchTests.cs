@@ -2,7 +2,7 @@ using NativeAmp.Planning;
 
 namespace NativeAmp.Training.Tests.Planning;
 
-/// <summary>The search, beside a plain loop over every split.</summary>
+/// <summary>The search, against a plain loop over every split.</summary>
 internal sealed class SplitSearchTests
 {
     private static PlanRequest Request(string model, int batch, string gpu = "a100-80g") =>
@@ -74,8 +74,8 @@ internal sealed class SplitSearchTests
         foreach (int interleave in (int[])[1, 2, 3, 4])
         foreach (Recomputation recompute in Enum.GetValues<Recomputation>())
         {
-            // ZeRO-2 and 3 under a pipeline would reduce and gather for every micro-batch: nobody
-            // does, and the search does not.
+            // ZeRO-2 and 3 under a pipeline would reduce and gather for every micro-batch, which is not done in
+            // practice, and which the search does not try.
             if (gpus % (tensor * pipeline) != 0 || (stage > 1 && pipeline > 1))
                 continue;
             var split = new ParallelSplit
@@ -97,7 +97,7 @@ internal sealed class SplitSearchTests
             }
             catch (PlanException)
             {
-                continue; // it does not go together
+                continue; // not a valid combination
             }
 
             if (interleave == 1 || plan.Request.MicroBatches % pipeline == 0)

@@ -2,12 +2,12 @@ using NativeAmp.Planning;
 
 namespace NativeAmp.Training.Tests.Planning;
 
-/// <summary>Compute and time by hand, and in limits where only one thing takes time.</summary>
+/// <summary>Compute and time against figures by hand, and in limits in which only one part takes time.</summary>
 internal sealed class TimeModelTests
 {
     private const double Endless = 1e30;
 
-    // A machine on which nothing but products takes time.
+    // A machine on which only matrix products take time.
     private static readonly Gpu ProductsOnly = PlanCatalog.Standard.Gpu("a100-80g") with
     {
         MemoryBandwidth = Endless,
@@ -85,7 +85,7 @@ internal sealed class TimeModelTests
         );
     }
 
-    /// <summary>(p - 1) / (m v) of the time that the micro-batches take, by section 2.2 of Megatron's paper.</summary>
+    /// <summary>(p - 1) / (m v) of the time of the micro-batches, by section 2.2 of Megatron's paper.</summary>
     [TestCase(12, 1, 384)]
     [TestCase(8, 3, 64)]
     public void The_bubble_is_the_papers_share(int pipeline, int interleave, int batch)
@@ -135,8 +135,7 @@ internal sealed class TimeModelTests
     }
 
     /// <summary>
-    /// What is sharded has to move for every micro-batch: gradients under ZeRO-2, parameters twice and gradients under
-    /// ZeRO-3.
+    /// Sharded tensors move for every micro-batch: gradients under ZeRO-2, parameters twice and gradients under ZeRO-3.
     /// </summary>
     [TestCase(2, 1, 2)]
     [TestCase(2, 4, 5)]
@@ -144,7 +143,7 @@ internal sealed class TimeModelTests
     [TestCase(3, 4, 12)]
     public void Sharding_moves_gradients_and_parameters_for_every_micro_batch(int stage, int microBatches, int times)
     {
-        // Nothing else takes time, so that nothing hides.
+        // Nothing else takes time, so nothing overlaps.
         Gpu network = ProductsOnly with
         {
             NetworkBandwidth = 1e9,
@@ -208,8 +207,7 @@ internal sealed class TimeModelTests
     }
 
     /// <summary>
-    /// Ten times the parameters are ten times the compute on the same data, and a hundred times where the data grows
-    /// too.
+    /// Ten times the parameters are ten times the compute on the same data, and a hundred times if the data grows too.
     /// </summary>
     [TestCase(1e9)]
     [TestCase(1e10)]

@@ -1,6 +1,6 @@
 namespace NativeAmp.Training.Tests.RandomNumbers;
 
-/// <summary>What dropout drops, and that it can be drawn again.</summary>
+/// <summary>The share of dropped elements, and a mask that can be drawn again.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class DropoutTests(DeviceKind kind)
 {

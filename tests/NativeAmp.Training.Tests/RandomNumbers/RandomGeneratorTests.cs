@@ -1,6 +1,6 @@
 namespace NativeAmp.Training.Tests.RandomNumbers;
 
-/// <summary>Random numbers that are the same wherever and whenever they are drawn.</summary>
+/// <summary>Random numbers that are the same on every machine and in every run.</summary>
 internal sealed class RandomGeneratorTests
 {
     [Test]

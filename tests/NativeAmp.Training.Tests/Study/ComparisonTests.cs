@@ -4,7 +4,7 @@ using NativeAmp.Training.Tests.Pages;
 
 namespace NativeAmp.Training.Tests.Study;
 
-/// <summary>Two studies that differ, compared.</summary>
+/// <summary>The comparison of two different studies.</summary>
 internal sealed class ComparisonTests : FolderTests
 {
     private static readonly int[] Batches = [8, 16, 32, 64];

@@ -3,17 +3,17 @@ using System.Text.Json;
 
 namespace NativeAmp.Training.Tests.Study;
 
-/// <summary>A study's folder written by hand: its figures are known before any of our code has read them.</summary>
+/// <summary>A study's folder written by hand, so that its figures are known independently of our code.</summary>
 internal sealed class HandStudy
 {
     private readonly string _folder;
 
-    /// <summary>Begins one.</summary>
-    /// <param name="folder">Its folder, made anew.</param>
-    /// <param name="model">What it trains.</param>
+    /// <summary>Creates a study.</summary>
+    /// <param name="folder">Its folder, which is created anew.</param>
+    /// <param name="model">The model that it trains.</param>
     /// <param name="batches">Batch sizes, in FP32.</param>
-    /// <param name="repeats">Runs of each.</param>
-    /// <param name="options">What every run was given.</param>
+    /// <param name="repeats">Number of runs of each configuration.</param>
+    /// <param name="options">The options of every run.</param>
     public HandStudy(
         string folder,
         string model,
@@ -34,8 +34,8 @@ internal sealed class HandStudy
     /// <summary>Adds a run.</summary>
     /// <param name="batch">Its batch size.</param>
     /// <param name="repeat">Its number.</param>
-    /// <param name="milliseconds">Of each step.</param>
-    /// <param name="summary">What train --json wrote, besides the device.</param>
+    /// <param name="milliseconds">The time of each step.</param>
+    /// <param name="summary">The output of train --json, without the device.</param>
     /// <param name="machine">The device's name.</param>
     public HandStudy Run(
         int batch,

@@ -5,11 +5,11 @@ using NativeAmp.Training.Tests.Cli;
 namespace NativeAmp.Training.Tests.Study;
 
 /// <summary>
-/// Studies of a GPT that was made to be slow and to run out of memory: that is said, by name and with its figures.
+/// Studies of a GPT that is slow and runs out of memory on purpose: the report names the causes, with figures.
 /// </summary>
 internal sealed class SlowModelTests
 {
-    // .NET then says that this machine has 64 MiB, which is what a run is checked against before it begins.
+    // .NET then reports 64 MiB for this machine, and a run is checked against that before it begins.
     private static readonly Dictionary<string, string> SmallMachine = new(CliProcess.NoDriver)
     {
         ["DOTNET_GCHeapHardLimit"] = "4000000",
@@ -88,8 +88,8 @@ internal sealed class SlowModelTests
             "64"
         );
         int largest = summary.GetProperty("largest_batch").GetProperty("fp16").GetInt32();
-        // A sample takes 64 positions of 1024 bytes of logits and 20 of the block's 64 channels: 64 MiB hold 455 less
-        // the parameters.
+        // A sample takes 64 positions of 1024 bytes of logits and 20 of the block's 64 channels: 64 MiB without the
+        // parameters hold 455.
         Assert.That(largest, Is.InRange(350, 455).And.Matches<int>(batch => batch % 8 == 0));
         Assert.That(
             summary

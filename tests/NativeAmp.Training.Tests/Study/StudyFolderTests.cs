@@ -4,7 +4,7 @@ using NativeAmp.Training.Tests.Cli;
 
 namespace NativeAmp.Training.Tests.Study;
 
-/// <summary>What a study writes and reads again.</summary>
+/// <summary>The files that a study writes and reads again.</summary>
 internal sealed class StudyFolderTests
 {
     private string _folder = "";

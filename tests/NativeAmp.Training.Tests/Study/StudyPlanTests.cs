@@ -4,7 +4,7 @@ using NativeAmp.Training.Tests.Cli;
 
 namespace NativeAmp.Training.Tests.Study;
 
-/// <summary>What a study runs, and in which order.</summary>
+/// <summary>The runs of a study and their order.</summary>
 internal sealed class StudyPlanTests
 {
     private static readonly Configuration[] Nine =

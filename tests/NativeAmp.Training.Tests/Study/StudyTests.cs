@@ -8,7 +8,7 @@ using NativeAmp.Training.Tests.Pages;
 namespace NativeAmp.Training.Tests.Study;
 
 /// <summary>
-/// A study of an MLP, which was stopped in the middle and gone on with: what is in its folder, and its report in a
+/// A study of an MLP that was stopped in the middle and then continued: the files in its folder, and its report in a
 /// browser.
 /// </summary>
 [Platform(Include = "Linux")]
@@ -218,7 +218,7 @@ internal sealed class StudyTests
         await PageCheck.Check(browser, path, charts: 17);
     }
 
-    // Skia numbers them through a process.
+    // Skia numbers them throughout a process.
     private static string WithoutNumbersOfClips(string page) =>
         System.Text.RegularExpressions.Regex.Replace(page, "cl_[0-9a-f]+", "cl");
 

@@ -6,7 +6,7 @@ using NativeAmp.Training.Tests.Telemetry;
 
 namespace NativeAmp.Training.Tests.Study;
 
-/// <summary>Seconds and joules that training takes to an accuracy.</summary>
+/// <summary>Seconds and joules of training to an accuracy.</summary>
 [Platform(Include = "Linux")]
 internal sealed class ToAccuracyTests : FolderTests
 {

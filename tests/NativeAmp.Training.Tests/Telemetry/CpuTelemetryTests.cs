@@ -2,7 +2,9 @@ using NativeAmp.Telemetry;
 
 namespace NativeAmp.Training.Tests.Telemetry;
 
-/// <summary>The processors, from files as the kernel writes them (proc(5); Documentation/power/powercap).</summary>
+/// <summary>
+/// Telemetry of the processors, from files in the kernel's format (proc(5); Documentation/power/powercap).
+/// </summary>
 [Platform("Linux")]
 public class CpuTelemetryTests
 {
@@ -76,7 +78,7 @@ public class CpuTelemetryTests
         Assert.That(Read(cpu).Values["cpu"], Is.EqualTo(50).Within(1e-9));
     }
 
-    // Five milliseconds that another processor's tick counts too late.
+    // Another processor's tick counts five milliseconds too late.
     [Test]
     public void A_tick_that_comes_late_makes_no_more_than_all_processors()
     {
@@ -150,7 +152,7 @@ public class CpuTelemetryTests
     public void A_counter_that_only_root_may_read_says_so()
     {
         Zone("intel-rapl:0", "package-0", 1, 10);
-        // .NET is denied a folder as it is denied a file, and root as well, who may run this test.
+        // .NET fails on a folder as on a file without permission. That also works for root, who may run this test.
         File.Delete(Path.Combine(PowerCap, "intel-rapl:0", "energy_uj"));
         Directory.CreateDirectory(Path.Combine(PowerCap, "intel-rapl:0", "energy_uj"));
         Assert.That(

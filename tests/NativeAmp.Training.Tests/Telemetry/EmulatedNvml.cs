@@ -4,7 +4,8 @@ using System.Text;
 namespace NativeAmp.Training.Tests.Telemetry;
 
 /// <summary>
-/// The emulated NVML of tests/gpu-emulator, chosen for this process while it lives, with a script of what it answers.
+/// The emulated NVML of tests/gpu-emulator, chosen for this process while the object lives, with a script of its
+/// values.
 /// </summary>
 internal sealed unsafe class EmulatedNvml : IDisposable
 {
@@ -32,7 +33,7 @@ internal sealed unsafe class EmulatedNvml : IDisposable
     public static string Path { get; } =
         System.IO.Path.Combine(System.IO.Path.GetDirectoryName(EmulatedGpu.Driver)!, "libnativeamp-emulated-nvml.so");
 
-    /// <summary>How often it was initialized and not shut down.</summary>
+    /// <summary>Number of initializations without a shutdown.</summary>
     public int Initialized => ((delegate* unmanaged<int>)Export("nampnvml_initialized"))();
 
     public void Dispose()

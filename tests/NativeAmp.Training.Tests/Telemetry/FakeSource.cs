@@ -2,7 +2,7 @@ using NativeAmp.Telemetry;
 
 namespace NativeAmp.Training.Tests.Telemetry;
 
-/// <summary>A source that says what a test lets it say.</summary>
+/// <summary>A source with values that a test sets.</summary>
 internal sealed class FakeSource(Action<TelemetryReading> read, string name = "fake") : ITelemetrySource
 {
     public string Name => name;

@@ -2,9 +2,7 @@ using NativeAmp.Telemetry;
 
 namespace NativeAmp.Training.Tests.Telemetry;
 
-/// <summary>
-/// What a GPU's telemetry makes of NVML's answers; numbers of NVML are in milliwatts, millijoules, bytes.
-/// </summary>
+/// <summary>A GPU's telemetry from values of NVML, which are in milliwatts, millijoules and bytes.</summary>
 [NonParallelizable]
 public class GpuTelemetryTests
 {

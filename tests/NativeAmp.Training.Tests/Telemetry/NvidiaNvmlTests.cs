@@ -4,7 +4,7 @@ using NativeAmp.Telemetry;
 namespace NativeAmp.Training.Tests.Telemetry;
 
 /// <summary>
-/// NVIDIA's own library and header, where they are: on a machine with a driver, or unpacked from Debian's packages.
+/// NVIDIA's own library and header, if they are there: on a machine with a driver, or unpacked from Debian's packages.
 /// </summary>
 [NonParallelizable]
 public class NvidiaNvmlTests

@@ -6,10 +6,10 @@ using NativeAmp.Training.Tests.Data;
 
 namespace NativeAmp.Training.Tests.Telemetry;
 
-/// <summary>nativeamp train --telemetry, and what nativeamp doctor says of telemetry.</summary>
+/// <summary>nativeamp train --telemetry, and nativeamp doctor's lines about telemetry.</summary>
 public class TrainTelemetryTests
 {
-    // 96 images in batches of 16 are six steps an epoch.
+    // 96 images in batches of 16 are six steps per epoch.
     private const int StepsPerEpoch = 6;
 
     private string _folder = "";

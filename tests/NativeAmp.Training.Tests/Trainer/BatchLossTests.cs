@@ -2,7 +2,7 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training.Tests;
 
-/// <summary>A trainer with a loss of its own: regression, several inputs.</summary>
+/// <summary>A trainer with a custom loss: regression, several inputs.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class BatchLossTests(DeviceKind kind)
 {

@@ -2,7 +2,7 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training.Tests.Trainers;
 
-/// <summary>Batches whose loss is not a number, under each of a trainer's ways to meet them.</summary>
+/// <summary>Batches whose loss is NaN, under each of the trainer's actions.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public class NonFiniteLossTests(DeviceKind kind) : FolderTests
 {
@@ -103,7 +103,7 @@ public class NonFiniteLossTests(DeviceKind kind) : FolderTests
             OnNonFiniteLoss = onNonFiniteLoss,
         };
 
-    /// <summary>Points of the plane; those of one batch, counted from 1, are not a number, or all of them.</summary>
+    /// <summary>Points of the plane. Those of one batch, counted from 1, or of all batches, are NaN.</summary>
     private sealed class Points(int? badStep) : IDataset
     {
         private int _filled;

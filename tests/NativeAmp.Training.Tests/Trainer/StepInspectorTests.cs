@@ -5,7 +5,7 @@ using NativeAmp.Training.Tests.Devices;
 namespace NativeAmp.Training.Tests.Trainers;
 
 /// <summary>
-/// Steps that fail: found by name, run again, kept, and replayed. A run that is looked at stays what it is.
+/// Steps that fail are found by name, run again, saved, and replayed. Inspection does not change a run.
 /// </summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 internal sealed class StepInspectorTests(DeviceKind kind) : FolderTests

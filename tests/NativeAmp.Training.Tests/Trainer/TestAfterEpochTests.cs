@@ -3,7 +3,7 @@ using NativeAmp.Training.Tests.Data;
 
 namespace NativeAmp.Training.Tests.Trainers;
 
-/// <summary>The test after an epoch: what happens in it must not cost the epoch.</summary>
+/// <summary>The test after an epoch: a failure in it must not lose the epoch.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public class TestAfterEpochTests(DeviceKind kind)
 {
@@ -106,7 +106,7 @@ public class TestAfterEpochTests(DeviceKind kind)
 
     private string?[] Saved() => [.. Directory.EnumerateFiles(Checkpoints, "step-*").Select(Path.GetFileName).Order()];
 
-    /// <summary>A data set that tells when it is asked for a sample.</summary>
+    /// <summary>A data set that reports when a sample is read.</summary>
     private sealed class Asked(IDataset inner, Action<long> asked) : IDataset
     {
         public long Count => inner.Count;

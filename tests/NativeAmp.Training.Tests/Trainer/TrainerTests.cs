@@ -111,7 +111,7 @@ public class TrainerTests(DeviceKind kind)
         trainer.CheckpointWritten += (_, checkpoint) => checkpoints.Add(checkpoint);
         TrainingResult result = trainer.Run();
 
-        // 70 samples are four batches of 16, and a rest that is left out.
+        // 70 samples are four batches of 16; the rest is left out.
         Assert.That(steps.Select(step => step.Step), Is.EqualTo(Enumerable.Range(1, 8)));
         Assert.That(steps.Select(step => step.TotalSteps), Is.All.EqualTo(8));
         Assert.That(epochs.Select(epoch => (epoch.Epoch, epoch.Step)), Is.EqualTo(new[] { (1L, 4L), (2L, 8L) }));
@@ -214,7 +214,7 @@ public class TrainerTests(DeviceKind kind)
         };
 
     /// <summary>
-    /// Trains a net with dropout and batch norm, so that the generator and buffers count; returns the folder.
+    /// Trains a network with dropout and batch norm, so that the generator and buffers matter; returns the folder.
     /// </summary>
     private string Run(TrainerOptions options, ulong seed, int stopAfter = int.MaxValue)
     {

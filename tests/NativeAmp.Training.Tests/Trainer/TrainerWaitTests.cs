@@ -3,8 +3,8 @@ using NativeAmp.Training.Tests.Devices;
 namespace NativeAmp.Training.Tests;
 
 /// <summary>
-/// The host never waits for a GPU in a training step, counted by the emulated one, and learns what a step came to when
-/// the next is on its way.
+/// The host never waits for a GPU in a training step, as counted by the emulated one. It reads a step's outcome after
+/// the next step was submitted.
 /// </summary>
 internal sealed class TrainerWaitTests
 {

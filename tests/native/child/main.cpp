@@ -1,5 +1,5 @@
-// What the tests of environments and forks start as a process of its own (process_test.cpp). It
-// prints what it came to, one word after the other, and is killed by an alarm where it hangs.
+// The process that the tests of environments and forks start (process_test.cpp). It prints its
+// results, one word after the other. An alarm kills it if it hangs.
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
@@ -41,7 +41,7 @@ unsigned long long digest_of(namp_device* device) {
   return namp_test::digest(run_every_operator(device, 1, Extent::kMany));
 }
 
-// THREADS: the number in use, why, and the digest of every operator's results.
+// THREADS: prints the number in use, the reason, and the digest of every operator's results.
 int digest(int32_t threads) {
   namp_device* device = open_cpu(threads);
   namp_device_info info{};
@@ -53,7 +53,7 @@ int digest(int32_t threads) {
   return 0;
 }
 
-// Every thread of a parallel region of the caller works on one device, and on one of its own.
+// Every thread of a parallel region of the caller works on a shared device, and on its own device.
 int nested(int32_t threads) {
   omp_set_max_active_levels(3);
   namp_device* shared = open_cpu(threads);
@@ -76,7 +76,7 @@ int nested(int32_t threads) {
   return failures;
 }
 
-// Runs body in a forked child and says how it ended.
+// Runs body in a forked child, and prints how it ended.
 template <class Body>
 void in_child(const char* name, Body body) {
   std::fflush(stdout);
@@ -99,8 +99,8 @@ void in_child(const char* name, Body body) {
               WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 }
 
-// The parent has used its device; children go on with it and with one of their own, and a child of
-// a child too.
+// The parent has used its device. Children use it and their own device, and so does a child of a
+// child.
 int forked() {
   namp_device* device = open_cpu(3);
   digest_of(device);
@@ -151,7 +151,7 @@ int forked_while_busy() {
   return failures;
 }
 
-// The first GPU, used by the parent: what a child's calls come to.
+// The parent has used the first GPU; prints the results of a child's calls.
 int forked_with_gpu() {
   namp_device* device = nullptr;
   check(namp_device_open(&device, NAMP_DEVICE_CUDA, 0));
