@@ -164,6 +164,48 @@ TEST_F(OrderTest, TheLastBlockNeedsItsBarriersAndFences) {
   EXPECT_TRUE(last_block(some)) << "one that reads without a fence";
 }
 
+// Who writes and reads is another lane, or another warp, than who passes the message.
+TEST_F(OrderTest, BarriersOfSomeCarryMessagesOfOtherBlocks) {
+  const auto message = [&](unsigned threads, const std::string& barrier, const std::string& fence) {
+    return races(
+        "mov.u32 %r1, %ctaid.x;\nmov.u32 %r2, %tid.x;\nmov.u32 %r3, %ntid.x;\nsetp.ne.u32 %p1, "
+        "%r1, 0;\n"
+        "setp.ne.u32 %p2, %r2, 0;\nshr.u32 %r3, %r3, 1;\nsub.u32 %r3, %r3, 1;\nsetp.ne.u32 %p3, "
+        "%r2, %r3;\n"
+        "setp.gt.u32 %p4, %r2, %r3;\n@%p4 exit;\n@%p1 bra READER;\n@!%p3 st.global.u32 [%a0], "
+        "7;\n" +
+            barrier + "@%p2 bra DONE;\n" + fence +
+            "st.relaxed.gpu.global.u32 [%a1], 1;\nbra DONE;\nREADER:\n"
+            "@%p2 bra JOIN;\nld.relaxed.gpu.global.u32 %r4, [%a1];\n" +
+            fence + "JOIN:\n" + barrier + "@!%p3 ld.global.u32 %r5, [%a0];\nDONE:",
+        2, threads);
+  };
+  // The first half of a block of a warp, or of four.
+  EXPECT_FALSE(message(32, "bar.warp.sync 0xffff;\n", "membar.gl;\n"));
+  EXPECT_TRUE(message(32, "bar.warp.sync 0xffff;\n", ""));
+  EXPECT_TRUE(message(32, "", "membar.gl;\n"));
+  EXPECT_FALSE(message(128, "bar.sync 1, 64;\n", "membar.gl;\n"));
+  EXPECT_TRUE(message(128, "bar.sync 1, 64;\n", ""));
+  EXPECT_TRUE(message(128, "", "membar.gl;\n"));
+  // The whole of one of two.
+  EXPECT_FALSE(message(64, "bar.warp.sync -1;\n", "membar.gl;\n"));
+  EXPECT_TRUE(message(64, "bar.warp.sync -1;\n", ""));
+}
+
+TEST_F(OrderTest, ALockKeepsBlocksApart) {
+  const auto count = [&](const std::string& locked, const std::string& unlocking) {
+    return races(
+        "L: atom.global.cas.b32 %r1, [%a1], 0, 1;\nsetp.ne.u32 %p1, %r1, 0;\n@%p1 bra L;\n" +
+            locked +
+            "ld.global.u32 %r2, [%a0];\nadd.u32 %r2, %r2, 1;\nst.global.u32 [%a0], %r2;\n" +
+            unlocking + "atom.global.exch.b32 %r3, [%a1], 0;",
+        8, 1);
+  };
+  EXPECT_FALSE(count("membar.gl;\n", "membar.gl;\n"));
+  EXPECT_TRUE(count("", "membar.gl;\n"));
+  EXPECT_TRUE(count("membar.gl;\n", ""));
+}
+
 TEST_F(OrderTest, WarpsOfABlockMayUseAFlag) {
   const auto pass = [&](const std::string& writer, const std::string& reader) {
     return races(

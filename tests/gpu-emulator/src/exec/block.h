@@ -75,10 +75,11 @@ struct Block {
   // comparison.
   uint32_t time = 1;
   uint32_t barrier_time = 0;  // accesses with a smaller time are ordered before all of the block's
-  PartialBarriers barriers_of_some;  // of warps, since then
-  Order order;                       // by fences and atomics at the scope of the block
-  Order device_order;                // at the scope of the device
-  Released released;                 // to the block
+  PartialBarriers barriers_of_some;          // of warps, since then
+  std::array<uint32_t, 32> barriers_time{};  // of a warp's last one
+  Order order;                               // by fences and atomics at the scope of the block
+  Order device_order;                        // at the scope of the device
+  Released released;                         // to the block
   // Words that hold an older value for the length of a load, and what they held.
   std::vector<std::pair<uint32_t*, uint32_t>> aged;
 

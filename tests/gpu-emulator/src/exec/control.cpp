@@ -2,6 +2,8 @@
 // and functions and is decoded with the kernel.
 #include "exec/control.h"
 
+#include <bit>
+
 #include "exec/block.h"
 #include "ptx/decoder.h"
 
@@ -12,13 +14,18 @@ void nothing(Warp&, const Instruction&, uint32_t) {}
 
 // Orders the warp's memory accesses before and after it.
 void sync_warp(Warp& warp, const Instruction&, uint32_t lanes) {
-  warp.block->tick();
+  Block& block = *warp.block;
+  block.tick();
   if (lanes == warp.alive) {
-    warp.sync_time = warp.block->time;
+    warp.sync_time = block.time;
     warp.syncs.clear();
   } else {
-    warp.syncs.join(lanes, lanes, warp.block->time);
+    warp.syncs.join(lanes, lanes, block.time);
+    for (uint32_t rest = lanes; rest != 0; rest &= rest - 1)
+      warp.syncs_time[static_cast<uint32_t>(std::countr_zero(rest))] = block.time;
   }
+  block.order.warp_barrier(warp, lanes);
+  block.device_order.warp_barrier(warp, lanes);
 }
 
 void decode_warp_barrier(Decode& d) {

@@ -130,6 +130,7 @@ void start(Block& block, Storage& storage, uint64_t linear) {
   block.time = 1;
   block.barrier_time = 0;
   block.barriers_of_some.clear();
+  block.barriers_time.fill(0);
   block.released.clear();
   block.order.start(race_block(linear), launch.threads(), &block.released);
   block.device_order.start(race_block(linear), launch.threads(), &launch.released);
@@ -143,6 +144,7 @@ void start(Block& block, Storage& storage, uint64_t linear) {
     warp.at_barrier = warp.at_sync = 0;
     warp.sync_time = 0;
     warp.syncs.clear();
+    warp.syncs_time.fill(0);
     warp.pc.fill(launch.kernel->entry);
     fill(warp, Special::ctaid_x, block.index[0]);
     fill(warp, Special::ctaid_y, block.index[1]);

@@ -84,7 +84,9 @@ void Order::fence(Warp& warp, uint32_t lanes) {
   news_ = true;
   for (uint32_t rest = lanes; rest != 0; rest &= rest - 1) {
     const uint32_t thread = warp.thread(static_cast<uint32_t>(std::countr_zero(rest)));
-    fenced_[thread] = {block.time, warp.sync_time, block.barrier_time};
+    const uint32_t of_lanes = std::max(warp.sync_time, warp.syncs_time[thread % kLanes]);
+    const uint32_t of_warps = std::max(block.barrier_time, block.barriers_time[warp.index]);
+    fenced_[thread] = {block.time, of_lanes, of_warps};
     const auto read = observed_.find(thread);
     if (read == observed_.end()) continue;
     merge(acquired_[thread], read->second);
@@ -128,6 +130,18 @@ void Order::barrier(const Block& block) {
   for (const auto& [thread, clock] : observed_)
     merge(common_observed_, clock);
   observed_.clear();
+}
+
+void Order::warp_barrier(const Warp& warp, uint32_t lanes) {
+  for (auto* clocks : {&acquired_, &observed_}) {
+    Clock all;
+    for (uint32_t rest = lanes; rest != 0 && !clocks->empty(); rest &= rest - 1) {
+      const auto one = clocks->find(warp.thread(static_cast<uint32_t>(std::countr_zero(rest))));
+      if (one != clocks->end()) merge(all, one->second);
+    }
+    for (uint32_t rest = lanes; rest != 0 && !all.empty(); rest &= rest - 1)
+      merge((*clocks)[warp.thread(static_cast<uint32_t>(std::countr_zero(rest)))], all);
+  }
 }
 
 template <class F>

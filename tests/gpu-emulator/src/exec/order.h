@@ -51,8 +51,10 @@ class Order {
   void start(uint32_t block, uint32_t threads, Released* released);
   // The block's time has moved on to the fence's.
   void fence(Warp& warp, uint32_t lanes);
-  // A barrier of the whole block, which is over.
+  // A barrier of the block, which is over. One of some warps counts as the whole block's here.
   void barrier(const Block& block);
+  // A barrier of lanes of a warp, which is over.
+  void warp_barrier(const Warp& warp, uint32_t lanes);
   // An atomic access of one lane: reads what was released there, and fences behind it where it acquires; writes.
   void acquire(Warp& warp, uint32_t lane, uint64_t address, bool fences);
   void release(Warp& warp, uint32_t lane, uint64_t address, bool overwrites);

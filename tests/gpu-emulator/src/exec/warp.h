@@ -27,6 +27,7 @@ struct Warp {
   std::array<uint8_t, kLanes> barrier_id{};     // of the lanes in at_barrier
   uint32_t sync_time = 0;                       // block time of the last warp-wide bar.warp.sync
   PartialBarriers syncs;                        // bar.warp.sync of some lanes, since then
+  std::array<uint32_t, kLanes> syncs_time{};    // of a lane's last one
 
   template <class T>
   T* at(uint32_t offset) {

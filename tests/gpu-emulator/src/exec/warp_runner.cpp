@@ -336,10 +336,13 @@ void release(Block& block, uint32_t id) {
   }
   block.barriers[id] = {};
   block.tick();
-  if (barrier.expected < block.launch->threads())
-    return block.barriers_of_some.join(barrier.warps, going_on, block.time);
-  block.barrier_time = block.time;
-  block.barriers_of_some.clear();
+  if (barrier.expected < block.launch->threads()) {
+    block.barriers_of_some.join(barrier.warps, going_on, block.time);
+    for_lanes(going_on, [&](uint32_t warp) { block.barriers_time[warp] = block.time; });
+  } else {
+    block.barrier_time = block.time;
+    block.barriers_of_some.clear();
+  }
   block.order.barrier(block);
   block.device_order.barrier(block);
 }
