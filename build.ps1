@@ -38,13 +38,14 @@ function Assert-Tool([string] $Command, [string] $Hint) {
 function Invoke-NativeBuild([string] $Tests) {
     Assert-Tool cmake 'winget install Kitware.CMake'
     Assert-Tool ninja 'winget install Ninja-build.Ninja'
-    Assert-Tool cl 'Run this in a Developer PowerShell (winget install Microsoft.VisualStudio.2022.BuildTools)'
+    # Its headers, libraries and linker; the compiler is clang-cl.
+    Assert-Tool link 'Run this in a Developer PowerShell (winget install Microsoft.VisualStudio.2022.BuildTools)'
+    Assert-Tool clang-cl 'winget install LLVM.LLVM'
     if (-not $env:VCPKG_ROOT) {
         Write-Error 'VCPKG_ROOT is not set: git clone https://github.com/microsoft/vcpkg, then vcpkg install highway onednn gtest'
     }
-    $toolchain = Join-Path $env:VCPKG_ROOT 'scripts/buildsystems/vcpkg.cmake'
-    cmake --preset release "-DNATIVEAMP_TESTS=$Tests" "-DCMAKE_TOOLCHAIN_FILE=$toolchain"
-    cmake --build --preset release
+    cmake --preset windows "-DNATIVEAMP_TESTS=$Tests"
+    cmake --build --preset windows
 }
 
 function Invoke-Build([string] $Tests = 'OFF') {
@@ -72,7 +73,7 @@ switch ($verb) {
         if ($rest -contains '--gpu') { $env:NATIVEAMP_TEST_GPU = '1' }
         if ($rest -contains '--exhaustive') { $env:NATIVEAMP_EXHAUSTIVE = '1' }
         Invoke-Build ON
-        ctest --preset release
+        ctest --preset windows
         dotnet test NativeAmp.sln -c Release --no-build
         Invoke-Bindings --check
         dotnet format whitespace --verify-no-changes --no-restore

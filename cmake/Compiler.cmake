@@ -8,8 +8,13 @@ add_library(nativeamp-compiler INTERFACE)
 add_library(nativeamp-portable INTERFACE)
 
 if(MSVC)
-  # /fp:precise neither contracts nor reorders; /utf-8 because the sources are.
-  target_compile_options(nativeamp-compiler INTERFACE /W4 /fp:precise /utf-8 $<$<BOOL:${NATIVEAMP_WERROR}>:/WX>)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "On Windows the library is built by clang-cl; cl has not the attributes and builtins that its SIMD code needs: cmake --preset windows")
+  endif()
+  # As below; /utf-8 because the sources are. getenv and strncpy are no mistakes here.
+  target_compile_options(nativeamp-compiler INTERFACE
+    /W4 /utf-8 /clang:-ffp-contract=off /clang:-fno-math-errno $<$<BOOL:${NATIVEAMP_WERROR}>:/WX>)
+  target_compile_definitions(nativeamp-compiler INTERFACE _CRT_SECURE_NO_WARNINGS NOMINMAX)
   return()
 endif()
 
