@@ -144,8 +144,8 @@ void check_struct_size(const void* pointer, uint32_t given, uint64_t expected, c
     }
     fail(NAMP_ERROR_UNSUPPORTED,
          std::string(name) + " has " + std::to_string(given) +
-             " bytes, of which this library knows " + std::to_string(expected) +
-             ", and something is set beyond them: it asks for what only a newer library does.");
+             " bytes. This library knows the first " + std::to_string(expected) +
+             ", and a field after them is set. Only a newer library knows that field.");
   }
   fail(NAMP_ERROR_INVALID_ARGUMENT,
        std::string(name) + "->struct_size is " + std::to_string(given) + "; this library has " +

@@ -87,8 +87,7 @@ void check_object(const T* pointer, const char* name) {
   check_aligned(pointer, alignof(T), name);
 }
 
-// A struct of given bytes, of which this library knows the first expected ones: the rest must be
-// zero.
+// Checks a struct of given bytes. This library knows the first expected ones; the rest must be zero.
 void check_struct_size(const void* pointer, uint32_t given, uint64_t expected, const char* name);
 
 void check_reserved(int64_t value, const char* name, const char* field);

@@ -296,8 +296,8 @@ NAMP_DEVICE int choose_peel(A... accesses) {
   return best;
 }
 
-// Calls body(i, part) for every element of a run, shared by threads of which this one is the
-// thread-th.
+// Calls body(i, part) for every element of a run, shared by threads; this is the thread-th
+// of them.
 template <class Body>
 NAMP_DEVICE void for_packs(int64_t count, int peel, int64_t thread, int64_t threads, Body&& body) {
   const int64_t head = peel < count ? peel : count;

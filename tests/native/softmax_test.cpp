@@ -118,7 +118,7 @@ TEST_P(ArgmaxTest, EveryWidthAndDtype) {
     for (int64_t width : {1, 2, 3, 7, 10, 15, 16, 17, 31, 32, 33, 63, 64, 65, 67, 1000}) {
       const int64_t rows = 40;
       std::vector<double> values = random_values(rows * width, static_cast<uint32_t>(width));
-      // Few distinct values: many ties, of which the first must win.
+      // Few distinct values: many ties, and the first must win.
       if (width % 2 == 1) {
         for (double& value : values)
           value = std::round(value);

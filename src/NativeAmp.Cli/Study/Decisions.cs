@@ -37,8 +37,8 @@ internal static class Decisions
     }
 
     /// <summary>
-    /// The speed, of which more is better: samples per second, or for --to-accuracy the inverse of the seconds to it;
-    /// NaN if it was not reached.
+    /// The speed; more is better. It is samples per second, or for --to-accuracy the inverse of the seconds to it; NaN
+    /// if it was not reached.
     /// </summary>
     private static double Rate(StudyFigures figures, RunFigures run) =>
         figures.Settings.ToAccuracy is null ? run.SamplesPerSecond : 1 / run.SecondsToAccuracy;

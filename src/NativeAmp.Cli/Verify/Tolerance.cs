@@ -12,7 +12,7 @@ internal sealed record Tolerance(string Text, double Relative, double Absolute =
     public static readonly Tolerance Exact = new("bit for bit", 0);
     public static readonly Tolerance Adam = new("2 ulp or rtol 1e-6", 1e-6, Ulps: 2);
 
-    // What cancels in a parameter or a buffer is a rounding of what was there, step after step.
+    // If a parameter or a buffer cancels, a rounding error of its old value remains, step after step.
     public static readonly Tolerance Sgd = new("rtol 2e-6, atol 2e-6", 2e-6, 2e-6);
     public static readonly Tolerance Layers = new("rtol 1e-5, atol 1e-6", 1e-5, 1e-6);
     public static readonly Tolerance Training = new("rtol 1e-4", 1e-4);

@@ -82,6 +82,6 @@ public sealed record CheckpointReport
     /// <summary>Number of steps at the checkpoint; null if it was skipped.</summary>
     public required long? Step { get; init; }
 
-    /// <summary>What happened to it, in a sentence.</summary>
+    /// <summary>The outcome, in a sentence.</summary>
     public required string Message { get; init; }
 }

@@ -23,7 +23,7 @@ public class ReadmeTests
     [Test]
     public void The_call_site_trains()
     {
-        // Quadrants of which one is bright: ten steps are enough to see the loss fall.
+        // One of four quadrants is bright: ten steps are enough to see the loss fall.
         var random = new Random(5);
         List<(float[] Pixels, int[] Labels)> data = [];
         for (int i = 0; i < 10; i++)
