@@ -251,7 +251,7 @@ NAMP_API int32_t namp_profile_read(namp_profile_entry* entries, int32_t* count, 
 
 /* ---- Devices ---- */
 
-/* What a device is. */
+/* A device's description. */
 typedef struct namp_device_info {
   uint32_t struct_size;
   int32_t kind; /* namp_device_kind */
@@ -264,7 +264,7 @@ typedef struct namp_device_info {
   int64_t memory_total; /* bytes; CPU: of the machine */
   int64_t memory_free;
   char name[128]; /* such as "AMD EPYC" or "NVIDIA H100", zero-terminated */
-  /* CPU: why there are so many threads, such as "a CPU quota of 1.5 on 8 processors",
+  /* CPU: the reason for the number of threads, such as "a CPU quota of 1.5 on 8 processors",
      zero-terminated. GPU: "" */
   char threads_reason[128];
   /* what it computes with, such as "oneDNN 2.6.3, OpenMP", zero-terminated. GPU: the driver, how

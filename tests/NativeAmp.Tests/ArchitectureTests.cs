@@ -48,6 +48,13 @@ public partial class ArchitectureTests
     [GeneratedRegex("""<ProjectReference\s+Include="[^"]*?([^"/\\]+)\.csproj""")]
     private static partial Regex ProjectReference();
 
+    // Words that hide the subject of a sentence. The patterns do not match themselves.
+    [GeneratedRegex("""\b(who[e]ver|so[ ]many)\b""", RegexOptions.IgnoreCase)]
+    private static partial Regex HiddenSubject();
+
+    [GeneratedRegex("""^\s*///\s*(<summary>\s*)?What\b""")]
+    private static partial Regex Question();
+
     [Test]
     public void Native_folders_include_only_what_lies_below_them()
     {
@@ -146,6 +153,36 @@ public partial class ArchitectureTests
 
         Assert.That(tooLong, Is.Empty);
     }
+
+    [Test]
+    public void Sentences_name_their_subject()
+    {
+        string[] extensions = [".cs", ".c", ".h", ".cpp", ".cu", ".cuh", ".txt", ".cmake", ".sh", ".ps1", ".py", ".md"];
+        var wrong =
+            from file in new[] { "src", "native", "tests", "benchmarks", "samples", "docs", "cmake" }
+                .SelectMany(folder => Repository.Files(folder, extensions))
+                .Concat(["README.md", "CONTRIBUTING.md", "CMakeLists.txt", "build.sh", "build.ps1"])
+            from line in Lines(file)
+            where HiddenSubject().IsMatch(line.Text)
+            select $"{file}:{line.Number}: {line.Text.Trim()}";
+
+        Assert.That(wrong, Is.Empty);
+    }
+
+    [Test]
+    public void Summaries_begin_with_no_question()
+    {
+        var wrong =
+            from file in Repository.Files("src", ".cs")
+            from line in Lines(file)
+            where Question().IsMatch(line.Text)
+            select $"{file}:{line.Number}: {line.Text.Trim()}";
+
+        Assert.That(wrong, Is.Empty);
+    }
+
+    private static IEnumerable<(string Text, int Number)> Lines(string file) =>
+        Repository.Read(file).Split('\n').Select((line, index) => (line, index + 1));
 
     // Comments, and code that holds no text: the formatter breaks code but not text, and not every text can be broken.
     private static IEnumerable<(string Text, int Number)> LinesWithoutText(string file)

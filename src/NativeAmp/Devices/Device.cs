@@ -135,10 +135,10 @@ public sealed unsafe class Device : IDisposable
 
     internal DeviceStream? StreamInUse => StreamScope.InUse(this);
 
-    /// <summary>What backward passes, optimizer steps and cleared gradients on this device take turns on.</summary>
+    /// <summary>The lock of backward passes, optimizer steps and cleared gradients on this device.</summary>
     internal Lock Gate { get; } = new();
 
-    /// <summary>What the training library attaches to a device.</summary>
+    /// <summary>The training library's object for this device.</summary>
     internal object? Attachment { get; set; }
 
     /// <summary>The handle, for what keeps the device open.</summary>

@@ -252,7 +252,7 @@ internal unsafe struct NampProfileEntry
     public long Nanoseconds;
 }
 
-/// <summary>What a device is.</summary>
+/// <summary>A device's description.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampDeviceInfo
 {
@@ -273,7 +273,7 @@ internal unsafe struct NampDeviceInfo
     public long MemoryFree;
     /// <summary>such as "AMD EPYC" or "NVIDIA H100", zero-terminated</summary>
     public fixed byte Name[128];
-    /// <summary>CPU: why there are so many threads, such as "a CPU quota of 1.5 on 8 processors",
+    /// <summary>CPU: the reason for the number of threads, such as "a CPU quota of 1.5 on 8 processors",
     /// zero-terminated. GPU: ""</summary>
     public fixed byte ThreadsReason[128];
     /// <summary>what it computes with, such as "oneDNN 2.6.3, OpenMP", zero-terminated. GPU: the driver, how

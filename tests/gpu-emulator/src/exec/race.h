@@ -10,8 +10,8 @@ namespace nampemu {
 
 enum class Touching : uint8_t { read, write, atomic, atomic_read, constant_read };
 
-// Notes that a lane touches these bytes, and reports a race with whoever did before. bytes: 1, 2,
-// or a multiple of 4 on a multiple of 4.
+// Notes that a lane touches these bytes, and reports a race with an earlier access. bytes: 1, 2, or
+// a multiple of 4 on a multiple of 4.
 void touch(const Region& region, Warp& warp, const Instruction& i, uint32_t lane, uint64_t address,
            uint32_t bytes, Touching how);
 // The same for several lanes whose accesses are whole words: the usual case, without a call a word.

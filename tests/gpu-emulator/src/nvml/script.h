@@ -17,7 +17,7 @@ struct Answers {
   bool lost = false;
 };
 
-// From when on something holds: after so many readings, or so many milliseconds.
+// The start of a value: after a number of readings, or of milliseconds.
 struct Line {
   uint64_t when = 0;
   bool is_time = false;
