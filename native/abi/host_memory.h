@@ -1,5 +1,5 @@
-// Which pinned memory of the host is a device's: what a copy may be given that is made later. Used
-// by whoever has the device (DeviceUse).
+// The pinned memory of the host that belongs to a device; only this may be given to a copy that is
+// made later. Used under DeviceUse alone.
 #pragma once
 
 #include <cstdint>

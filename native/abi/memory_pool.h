@@ -86,7 +86,7 @@ class MemoryPool {
   int64_t live_total_ = 0;
 };
 
-// Scratch memory: one growing piece a stream and user. Used by whoever has the device (DeviceUse).
+// Scratch memory: one growing piece per stream and user. Used under DeviceUse alone.
 class PoolWorkspace : public Backend::Workspace {
  public:
   explicit PoolWorkspace(MemoryPool& pool) : pool_(pool) {}

@@ -336,9 +336,9 @@ NAMP_API int32_t namp_library_set_folders(const char* folders);
    where there is none that works. */
 NAMP_API int32_t namp_library_open(void** handle, int32_t library);
 
-/* What came of the last search for a library, in order: *count attempts, 0 before the first search,
-   of which as many are written as capacity (0 or more) allows. attempts may be null if capacity is
-   0. */
+/* The attempts of the last search for a library, in order. *count is their number, 0 before the
+   first search; up to capacity (0 or more) of them are written to attempts, which may be null if
+   capacity is 0. */
 NAMP_API int32_t namp_library_read_attempts(namp_library_attempt* attempts, int32_t* count,
                                             int32_t capacity, int32_t library);
 

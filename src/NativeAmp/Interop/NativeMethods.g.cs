@@ -1163,9 +1163,9 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_library_open")]
     internal static partial int LibraryOpen(void** handle, int library);
 
-    /// <summary>What came of the last search for a library, in order: *count attempts, 0 before the first search,
-    /// of which as many are written as capacity (0 or more) allows. attempts may be null if capacity is
-    /// 0.</summary>
+    /// <summary>The attempts of the last search for a library, in order. *count is their number, 0 before the
+    /// first search; up to capacity (0 or more) of them are written to attempts, which may be null if
+    /// capacity is 0.</summary>
     [LibraryImport(Library, EntryPoint = "namp_library_read_attempts")]
     internal static partial int LibraryReadAttempts(NampLibraryAttempt* attempts, int* count, int capacity, int library);
 

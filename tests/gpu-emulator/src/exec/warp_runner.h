@@ -12,7 +12,7 @@ inline constexpr uint32_t kLongTurn = 1U << 20;
 class WarpRunner {
  public:
   explicit WarpRunner(Warp& warp);
-  // Until every lane waits or has exited, or the warp has had its turn of so many instructions.
+  // Until every lane waits or has exited, or the warp has had its turn of this many instructions.
   void run(uint32_t instructions);
 
  private:
