@@ -332,7 +332,7 @@ void copies(Call& c) {
     namp_memory_allocate_host(&pinned, c.device, 300);
     c.afterwards([pinned = pinned, device = c.device] { namp_memory_free_host(device, pinned); });
     c.wrong([&c, &pinned, &bytes] {
-      if (bytes == 0) return false;
+      if (bytes <= 0) return false;  // it is wrong already
       pinned = c.random.one_in(2) ? c.block(static_cast<size_t>(bytes))
                                   : static_cast<char*>(pinned) + (301 - bytes);
       return true;
