@@ -20,6 +20,8 @@ Usage: ./build.sh VERB [arguments]
                         machine's own GPU instead of the emulated one
   bench [args]          build, then run the benchmarks (args go to BenchmarkDotNet), or: plots FOLDER, overhead, tensors
   gpu-report [args]     build, then say what the CUDA kernels are made of, move and execute (--json, --filter TEXT)
+  cuda-toolkit [libraries]  unpack NVIDIA's CUDA toolkit beside the system, with its libraries or without, for test and gpu-report; nothing
+                        else needs it
   bindings              write the C# bindings anew from native/include/nativeamp.h
   format                format C++ and C#, and apply what the analyzers can fix
   api                   declare what is public in src/*/PublicAPI.Unshipped.txt
@@ -80,6 +82,16 @@ want_cuda_compiler() {
     want clang has clang++
   fi &>/dev/null
 }
+# What looks at the kernels for tests and report: the toolkit on the machine, or Debian's, unpacked beside the system. A machine that can have neither does
+# without, with fewer checks. It never decides by what the library's kernels are made.
+cuda_toolkit=
+want_cuda_toolkit() {
+  local folder
+  for folder in "${CUDA_PATH:-}" "${CUDA_HOME:-}" /usr/local/cuda; do [[ ! -x $folder/bin/nvcc ]] || return 0; done
+  if has nvcc >/dev/null; then return 0; fi
+  say "NVIDIA's CUDA toolkit"
+  cuda_toolkit=$(cmake/cuda-toolkit.sh libraries) || echo "Left out: what NVIDIA's tools and libraries say of the kernels and of their callers."
+}
 want_native_tests() { want libgtest-dev has_header gtest/gtest.h; }
 want_clang() { want clang has clang; }
 want_second_compiler() {
@@ -118,7 +130,7 @@ need_dotnet() {
 
 build_native() { # build_native ON|OFF: with its tests or without
   say "Native library"
-  cmake --preset release -DNATIVEAMP_TESTS="$1" >artifacts/cmake.log || { cat artifacts/cmake.log; return 1; }
+  cmake --preset release -DNATIVEAMP_TESTS="$1" -DNATIVEAMP_CUDA_TOOLKIT="$cuda_toolkit" >artifacts/cmake.log || { cat artifacts/cmake.log; return 1; }
   cmake --build --preset release
 }
 
@@ -262,6 +274,7 @@ run_tests() {
   want_dataset
   want_chromium
   install_missing
+  want_cuda_toolkit
   rm -rf artifacts/test-results
   mkdir -p artifacts/test-results
 
@@ -290,24 +303,25 @@ bench() {
   benchmarks --artifacts artifacts/benchmarks "$@"
 }
 
-# Counts on the emulated GPU, which runs PTX. Where nvcc is there and makes machine code, clang makes the kernels once more for that, and NVIDIA's
-# tools look at nvcc's; else they assemble clang's, if they are there.
+# Counts on the emulated GPU, which runs clang's PTX, and lets NVIDIA's tools look at that and at nvcc's, where they are there.
 gpu_report() {
   want_native
   want_native_tests
   want_cuda_compiler
   install_missing
-  local preset=release
+  local built=artifacts/cmake/release images=() folder
   {
-    say "Kernels"
-    cmake --preset release -DNATIVEAMP_TESTS=ON >artifacts/cmake.log || { cat artifacts/cmake.log; return 1; }
-    cmake --build --preset release --target nativeamp
-    if grep -q '^NATIVEAMP_NVCC:FILEPATH=/' artifacts/cmake/release/CMakeCache.txt; then preset=gpu-report; fi
-    say "The report and its emulated GPU"
-    cmake --preset $preset >artifacts/cmake.log || { cat artifacts/cmake.log; return 1; }
-    cmake --build --preset $preset --target nativeamp-gpu-report
+    want_cuda_toolkit
+    say "Kernels, the report and its emulated GPU"
+    cmake --preset release -DNATIVEAMP_TESTS=ON -DNATIVEAMP_CUDA_TOOLKIT="$cuda_toolkit" >artifacts/cmake.log || { cat artifacts/cmake.log; return 1; }
+    cmake --build --preset release --target nativeamp-gpu-report
+    images=(--images clang "$built/cuda")
+    if grep -q nativeamp-nvcc-images $built/build.ninja; then
+      cmake --build --preset release --target nativeamp-nvcc-images
+      for folder in $(printf '%s\n' $built/tests/nvidia/nvcc-* | sort -V); do images+=(--images nvcc "$folder"); done
+    fi
   } >&2
-  "artifacts/cmake/$preset/tests/gpu-report/nativeamp-gpu-report" --images artifacts/cmake/release/cuda "$@"
+  "$built/tests/gpu-report/nativeamp-gpu-report" "${images[@]}" --tools "$cuda_toolkit/bin" "$@"
 }
 
 bindings() {
@@ -350,6 +364,7 @@ case $verb in
   test) run_tests "$@" ;;
   bench) bench "$@" ;;
   gpu-report) gpu_report "$@" ;;
+  cuda-toolkit) cmake/cuda-toolkit.sh "$@" ;;
   bindings) bindings ;;
   format) format ;;
   api) api ;;

@@ -6,22 +6,15 @@
 #   cuda-toolkit.sh libraries    also NVIDIA's own libcuda with its PTX compiler, NVML, and cuBLAS
 #
 # CUDA_TOOLKIT_OUT   the folder (default: cuda-toolkit/RELEASE in the user's cache)
-# DEBIAN_RELEASE     trixie (CUDA 12.4, the default) or bookworm (11.8)
 set -euo pipefail
 
-release=${DEBIAN_RELEASE:-trixie}
+# The first release of Debian whose nvcc knows C++20.
+release=trixie
 out=${CUDA_TOOLKIT_OUT:-${XDG_CACHE_HOME:-$HOME/.cache}/cuda-toolkit/$release}
-case $release in
-  trixie) toolkit=(libcudart12 libnvjitlink12) blas=12 ;;
-  bookworm) toolkit=(libcudart11.0) blas=11 ;;
-  *) echo "cuda-toolkit.sh knows the releases trixie and bookworm, not $release" >&2; exit 2 ;;
-esac
-toolkit+=(nvidia-cuda-toolkit nvidia-cuda-dev libnvidia-ml-dev libnvvm4)
-libraries=(libcuda1 libnvidia-ml1 libnvidia-ptxjitcompiler1 "libcublas$blas" "libcublaslt$blas")
-wanted=(toolkit)
+wanted=(nvidia-cuda-toolkit nvidia-cuda-dev libnvvm4 libnvjitlink12 libcudart12 libcu++-dev libnvidia-ml-dev)
 case ${1:-} in
   '') ;;
-  libraries) wanted+=(libraries) ;;
+  libraries) wanted+=(libcuda1 libnvidia-ml1 libnvidia-ptxjitcompiler1 libcublas12 libcublaslt12) ;;
   *) echo "cuda-toolkit.sh takes nothing or the word libraries, not $1" >&2; exit 2 ;;
 esac
 
@@ -38,13 +31,13 @@ mirror() {
 }
 
 missing=()
-for part in "${wanted[@]}"; do [[ -e $out/.$part ]] || missing+=("$part"); done
+for package in "${wanted[@]}"; do [[ -e $out/unpacked/$package ]] || missing+=("$package"); done
 if ((${#missing[@]})); then
   [[ $(uname -m) == x86_64 ]] || cannot "Debian has it for x86-64 alone"
   for tool in apt-get dpkg-deb; do command -v $tool >/dev/null || cannot "$tool is missing"; done
   from=$(mirror) || cannot "this machine's package sources name no mirror of Debian"
   state=$out/apt
-  mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$out/debs" "$out/root"
+  mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$out/debs" "$out/root" "$out/unpacked"
   echo "deb $from $release main contrib non-free non-free-firmware" >"$state/sources.list"
   apt=(-o "Dir::Etc::sourcelist=$state/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$state/lists" -o "Dir::Cache=$state/cache"
     -o APT::Sandbox::User=root -qq)
@@ -72,14 +65,13 @@ NVCC
 
 # Static libraries and those of NVIDIA's that nothing here calls would be most of what is on the disk.
 unused=('*.a' 'libnpp*' 'libcusolver*' 'libcusparse*' 'libcufft*' 'libcurand*')
-for part in "${missing[@]}"; do
-  declare -n packages=$part
-  (cd "$out/debs" && apt-get "${apt[@]}" download "${packages[@]}") >&2 || cannot "the mirror $from does not give ${packages[*]}"
-  for package in "$out"/debs/*.deb; do
-    dpkg-deb --fsys-tarfile "$package" | tar -x -C "$out/root" "${unused[@]/#/--exclude=}"
-    rm "$package"
+for package in "${missing[@]}"; do
+  (cd "$out/debs" && apt-get "${apt[@]}" download "$package") >&2 || cannot "the mirror $from does not give $package"
+  for archive in "$out"/debs/*.deb; do
+    dpkg-deb --fsys-tarfile "$archive" | tar -x -C "$out/root" "${unused[@]/#/--exclude=}"
+    rm "$archive"
   done
-  [[ $part != toolkit ]] || let_nvcc_look_here
-  touch "$out/.$part"
+  touch "$out/unpacked/$package"
 done
+if ((${#missing[@]})); then let_nvcc_look_here; fi
 echo "$usr"

@@ -19,8 +19,8 @@ class Symbols {
  public:
   explicit Symbols(const DynamicLibrary& library)
       : library_(library),
-        newer_(reinterpret_cast<Newer>(library.symbol("cuGetProcAddress_v2"))),
-        older_(reinterpret_cast<Older>(library.symbol("cuGetProcAddress"))) {}
+        newer_(reinterpret_cast<GetProcAddress>(library.symbol("cuGetProcAddress_v2"))),
+        older_(reinterpret_cast<GetProcAddress11>(library.symbol("cuGetProcAddress"))) {}
 
   void* find(const char* name) const {
     void* pointer = nullptr;
@@ -37,12 +37,9 @@ class Symbols {
   }
 
  private:
-  using Newer = Result(NAMP_DRIVER_CALL*)(const char*, void**, int, uint64_t, int*);
-  using Older = Result(NAMP_DRIVER_CALL*)(const char*, void**, int, uint64_t);
-
   const DynamicLibrary& library_;
-  Newer newer_;
-  Older older_;
+  GetProcAddress newer_;
+  GetProcAddress11 older_;
 };
 
 struct Found {

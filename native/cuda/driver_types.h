@@ -23,6 +23,10 @@ using Function = struct FunctionTag*;
 using Stream = struct StreamTag*;
 using Event = struct EventTag*;
 
+// cuGetProcAddress of CUDA 12 and newer, and of 11.
+using GetProcAddress = Result(NAMP_DRIVER_CALL*)(const char*, void**, int, uint64_t, int*);
+using GetProcAddress11 = Result(NAMP_DRIVER_CALL*)(const char*, void**, int, uint64_t);
+
 // CUresult
 inline constexpr Result kSuccess = 0;
 inline constexpr Result kErrorInvalidValue = 1;

@@ -17,6 +17,8 @@
 #define NAMP_LAUNCH_BOUNDS(...) __attribute__((launch_bounds(__VA_ARGS__)))
 #define NAMP_DEVICE __device__ inline __attribute__((always_inline))
 
+#define NAMP_GRID_CONSTANT
+
 // The compiler's own lowering: IEEE square root and fused multiply-add, and copies of known size.
 NAMP_DEVICE float sqrtf(float x) { return __builtin_sqrtf(x); }
 NAMP_DEVICE double sqrt(double x) { return __builtin_sqrt(x); }
@@ -30,6 +32,9 @@ NAMP_DEVICE void* memcpy(void* to, const void* from, size_t bytes) {
 
 #define NAMP_LAUNCH_BOUNDS(...) __launch_bounds__(__VA_ARGS__)
 #define NAMP_DEVICE __device__ __forceinline__
+// A kernel's argument that is indexed by what is known only at run time: read where it lies, not
+// copied to local memory first, as nvcc does. Clang leaves it where it is.
+#define NAMP_GRID_CONSTANT __grid_constant__
 
 #endif
 

@@ -54,7 +54,7 @@ NAMP_KERNEL(kRowThreads, 4) rms_norm_backward_kernel(const namp_rms_norm_args ar
 }
 
 // The gradient of gamma. It runs before backward overwrites its inputs.
-NAMP_KERNEL(kColumnThreads) rms_norm_gamma_kernel(const namp_rms_norm_args args) {
+NAMP_KERNEL(kColumnThreads, 1) rms_norm_gamma_kernel(const namp_rms_norm_args args) {
   sum_columns<1>(
       args.rows, args.width,
       [&](int64_t row, int64_t column, LongSum* sums) {

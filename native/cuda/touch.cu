@@ -35,7 +35,7 @@ NAMP_DEVICE uint32_t touch_run(Word* data, int64_t count, int32_t wanted) {
 
 }  // namespace
 
-NAMP_KERNEL(kTouchThreads) touch_kernel(const TouchArgs args) {
+NAMP_KERNEL(kTouchThreads) touch_kernel(NAMP_GRID_CONSTANT const TouchArgs args) {
   uint32_t seen = 0;
   for_chunks(args.table, [&](const TableTask& task, int64_t) {
     for (int32_t column = 0; column < args.table.column_count; ++column) {

@@ -10,12 +10,15 @@
 namespace {
 
 constexpr const char* kUsage =
-    "Usage: nativeamp-gpu-report [--elements N] [--filter TEXT] [--images FOLDER] [--json]\n"
+    "Usage: nativeamp-gpu-report [--elements N] [--filter TEXT] [--images COMPILER FOLDER]... "
+    "[--tools FOLDER] [--json]\n"
     "\n"
     "  --elements N      elements of a call (default 1048576)\n"
     "  --filter TEXT     only calls whose name contains the text\n"
-    "  --images FOLDER   the kernels' .ptx or .fatbin files, for NVIDIA's tools where they are at "
-    "hand\n"
+    "  --images COMPILER FOLDER   a compiler's .ptx or .fatbin files, for NVIDIA's tools; of the "
+    "same compiler's, "
+    "the last that can serve an architecture\n"
+    "  --tools FOLDER    where NVIDIA's tools are looked for first\n"
     "  --json            the same for a program\n";
 
 int usage(const std::string& wrong) {
@@ -29,7 +32,8 @@ int main(int count, char** arguments) {
   gpu_report::Report report;
   report.elements = 1 << 20;
   std::string filter;
-  std::string images;
+  std::string tools;
+  std::vector<std::pair<std::string, std::string>> images;  // compiler and folder
   bool as_json = false;
   for (int i = 1; i < count; ++i) {
     const std::string name = arguments[i];
@@ -41,12 +45,16 @@ int main(int count, char** arguments) {
       std::cout << kUsage;
       return 0;
     }
-    if (name != "--elements" && name != "--filter" && name != "--images")
+    if (name != "--elements" && name != "--filter" && name != "--images" && name != "--tools")
       return usage("No such argument: " + name);
     if (i + 1 == count) return usage(name + " needs a value");
     const std::string value = arguments[++i];
+    if (name == "--images") {
+      if (i + 1 == count) return usage("--images needs a compiler's name and a folder");
+      images.emplace_back(value, arguments[++i]);
+    }
     if (name == "--filter") filter = value;
-    if (name == "--images") images = value;
+    if (name == "--tools") tools = value;
     if (name != "--elements") continue;
     char* end = nullptr;
     report.elements = std::strtoll(value.c_str(), &end, 10);
@@ -58,9 +66,8 @@ int main(int count, char** arguments) {
   try {
     report.kernels = gpu_report::read_embedded_kernels();
     if (report.kernels.empty()) {
-      std::cerr << "The library's kernels are machine code (nvcc), which the emulated GPU cannot "
-                   "run: build with "
-                   "-DNATIVEAMP_CUDA=clang\n";
+      std::cerr << "The library has no PTX of clang, which is what the emulated GPU runs: install "
+                   "clang\n";
       return 1;
     }
     std::vector<std::string> names;
@@ -73,7 +80,10 @@ int main(int count, char** arguments) {
         report.rows.push_back(std::move(row));
     }
     if (report.rows.empty()) return usage("No call's name has \"" + filter + "\" in it");
-    if (!images.empty()) report.sass = gpu_report::read_machine_code(images);
+    for (const auto& [compiler, folder] : images) {
+      gpu_report::SassReport sass = gpu_report::read_machine_code(folder, tools);
+      gpu_report::add_machine_code(report, compiler, std::move(sass));
+    }
     as_json ? write_json(std::cout, report) : write_text(std::cout, report);
   } catch (const std::exception& error) {
     std::cerr << error.what() << "\n";

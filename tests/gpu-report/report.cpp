@@ -1,5 +1,6 @@
 #include "report.h"
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <ostream>
@@ -103,22 +104,73 @@ void write_predictions(std::ostream& out, const Report& report) {
     out << gpu.name << ": " << gpu.source << "\n";
 }
 
+// One compiler's machine code of one kernel, as columns.
+std::string sass_columns(const SassFacts& s, int threads) {
+  return format("%5s %6s %5s %7s %5s %7d  %2d/%2d/%2d/%2d/%2d %2d/%2d/%2d/%2d/%2d",
+                maybe(s.registers).c_str(),
+                maybe(s.spill_stores < 0 ? -1 : s.spill_stores + s.spill_loads).c_str(),
+                maybe(s.stack_bytes).c_str(), maybe(s.shared_bytes).c_str(),
+                percent(std::max(occupancy(s, threads), 0.0)).c_str(), s.instructions, s.loads[0],
+                s.loads[1], s.loads[2], s.loads[3], s.loads[4], s.stores[0], s.stores[1],
+                s.stores[2], s.stores[3], s.stores[4]);
+}
+
 void write_sass(std::ostream& out, const Report& report) {
-  out << "\nMachine code, by NVIDIA's tools\n\n";
-  for (const std::string& note : report.sass.notes)
-    out << note << "\n";
-  if (report.sass.facts.empty()) return;
-  out << format("%-8s %-30s %5s %6s %6s %6s %7s %6s %7s %16s %16s\n", "for", "kernel", "regs",
-                "spill", "stack", "local", "shared", "LDL/ST", "instr", "LDG 1/2/4/8/16",
+  out << "\nMachine code, by NVIDIA's tools, of each compiler's PTX: registers of a thread, "
+         "spilled "
+         "and stack bytes, static shared bytes of a block,\nthe share of a multiprocessor's "
+         "threads "
+         "that blocks can fill, instructions in the code, and those of global memory by width in "
+         "bytes\n\n";
+  for (const MachineCode& code : report.machine_code) {
+    for (const std::string& note : code.sass.notes)
+      out << code.compiler << ": " << note << "\n";
+  }
+  out << format("%-30s %-6s %-8s %5s %6s %5s %7s %5s %7s  %-14s %-14s\n", "kernel", "for", "by",
+                "regs", "spill", "stack", "shared", "occ%", "instr", "LDG 1/2/4/8/16",
                 "STG 1/2/4/8/16");
-  for (const auto& [key, s] : report.sass.facts) {
-    out << format(
-        "%-8s %-30s %5s %6s %6s %6s %7s %6d %7d   %2d/%2d/%2d/%2d/%3d   %2d/%2d/%2d/%2d/%3d\n",
-        s.architecture.c_str(), s.kernel.c_str(), maybe(s.registers).c_str(),
-        maybe(s.spill_stores < 0 ? -1 : s.spill_stores + s.spill_loads).c_str(),
-        maybe(s.stack_bytes).c_str(), maybe(s.local_bytes).c_str(), maybe(s.shared_bytes).c_str(),
-        s.local_accesses, s.instructions, s.loads[0], s.loads[1], s.loads[2], s.loads[3],
-        s.loads[4], s.stores[0], s.stores[1], s.stores[2], s.stores[3], s.stores[4]);
+  for (const PtxFacts& one : report.kernels) {
+    for (const std::string& architecture : kArchitectures) {
+      for (const MachineCode& code : report.machine_code) {
+        const auto found = code.sass.facts.find({architecture, one.kernel.name});
+        if (found == code.sass.facts.end()) continue;
+        out << format("%-30s %-6s %-8s ", one.kernel.name, architecture.c_str(),
+                      code.compiler.c_str())
+            << sass_columns(found->second, static_cast<int>(one.kernel.threads)) << "\n";
+      }
+    }
+  }
+}
+
+// What an element costs in machine instructions, if the code of a kernel has as many of them for
+// each PTX instruction everywhere: executed PTX instructions times that ratio.
+void write_machine_instructions(std::ostream& out, const Report& report) {
+  const MachineCode* clang = nullptr;
+  for (const MachineCode& code : report.machine_code) {
+    if (code.compiler == "clang" && !code.sass.facts.empty()) clang = &code;
+  }
+  if (clang == nullptr) return;
+  out << "\nMachine instructions an element, estimated: PTX instructions as executed, times the "
+         "ratio of instructions in a kernel's machine code and in its PTX\n\n";
+  out << format("%-34s %-28s", "call", "kernel");
+  for (const std::string& architecture : kArchitectures)
+    out << format(" %7s", architecture.c_str());
+  out << "\n";
+  for (const Measured& m : report.rows) {
+    if (!m.optimizer_path) continue;
+    out << format("%-34s %-28s", m.workload.c_str(), m.kernel.c_str());
+    for (const std::string& architecture : kArchitectures) {
+      const auto found = clang->sass.facts.find({architecture, m.kernel});
+      double written = 0;
+      for (const PtxFacts& one : report.kernels) {
+        if (m.kernel == one.kernel.name) written = one.kernel.instructions;
+      }
+      const bool known = found != clang->sass.facts.end() && written > 0;
+      out << format(
+          " %7s",
+          known ? figure(m.instructions * found->second.instructions / written).c_str() : "-");
+    }
+    out << "\n";
   }
 }
 
@@ -151,12 +203,25 @@ void list(std::ostream& out, const Range& range, F f) {
 
 }  // namespace
 
+void add_machine_code(Report& report, const std::string& compiler, SassReport sass) {
+  MachineCode* code = nullptr;
+  for (MachineCode& one : report.machine_code) {
+    if (one.compiler == compiler) code = &one;
+  }
+  if (code == nullptr) code = &report.machine_code.emplace_back(MachineCode{compiler, {}});
+  for (auto& [key, facts] : sass.facts)
+    code->sass.facts[key] = std::move(facts);
+  for (std::string& note : sass.notes)
+    code->sass.notes.push_back(std::move(note));
+}
+
 void write_text(std::ostream& out, const Report& report) {
   write_kernels(out, report);
   write_traffic(out, report);
   write_instructions(out, report);
   write_predictions(out, report);
   write_sass(out, report);
+  write_machine_instructions(out, report);
 }
 
 void write_json(std::ostream& out, const Report& report) {
@@ -201,25 +266,35 @@ void write_json(std::ostream& out, const Report& report) {
         << ", \"source\": " << json(g.source) << "}";
   });
   out << ",\n\"machine_code\": ";
-  list(out, report.sass.facts, [&](const auto& entry) {
+  std::vector<std::pair<std::string, SassFacts>> codes;
+  std::vector<std::string> notes;
+  for (const MachineCode& code : report.machine_code) {
+    for (const auto& [key, facts] : code.sass.facts)
+      codes.emplace_back(code.compiler, facts);
+    for (const std::string& note : code.sass.notes)
+      notes.push_back(code.compiler + ": " + note);
+  }
+  list(out, codes, [&](const auto& entry) {
     const SassFacts& s = entry.second;
     const auto widths = [&](const int(&n)[5]) {
       return format("{\"1\": %d, \"2\": %d, \"4\": %d, \"8\": %d, \"16\": %d}", n[0], n[1], n[2],
                     n[3], n[4]);
     };
     const auto known = [](int n) { return n < 0 ? std::string("null") : std::to_string(n); };
-    out << "{\"architecture\": " << json(s.architecture) << ", \"kernel\": " << json(s.kernel)
-        << ", \"registers\": " << known(s.registers)
+    out << "{\"compiler\": " << json(entry.first) << ", \"architecture\": " << json(s.architecture)
+        << ", \"kernel\": " << json(s.kernel) << ", \"registers\": " << known(s.registers)
         << ", \"spill_stores\": " << known(s.spill_stores)
         << ", \"spill_loads\": " << known(s.spill_loads)
         << ", \"stack_bytes\": " << known(s.stack_bytes)
         << ", \"local_bytes\": " << known(s.local_bytes)
         << ", \"shared_bytes\": " << known(s.shared_bytes)
         << ", \"local_accesses\": " << s.local_accesses << ", \"instructions\": " << s.instructions
-        << ", \"loads\": " << widths(s.loads) << ", \"stores\": " << widths(s.stores) << "}";
+        << ", \"double_instructions\": " << s.doubles
+        << ", \"absolute_value_bits\": " << s.absolute_bits << ", \"loads\": " << widths(s.loads)
+        << ", \"stores\": " << widths(s.stores) << "}";
   });
   out << ",\n\"notes\": ";
-  list(out, report.sass.notes, [&](const std::string& note) { out << json(note); });
+  list(out, notes, [&](const std::string& note) { out << json(note); });
   out << "}\n";
 }
 

@@ -12,12 +12,21 @@ namespace gpu_report {
 
 inline constexpr double kPredictedElements = 1e9;
 
+// Machine code of one compiler's images.
+struct MachineCode {
+  std::string compiler;  // "clang" or "nvcc"
+  SassReport sass;
+};
+
 struct Report {
   int64_t elements = 0;
   std::vector<PtxFacts> kernels;
   std::vector<Measured> rows;
-  SassReport sass;
+  std::vector<MachineCode> machine_code;
 };
+
+// Adds to the compiler's machine code; what is there of an architecture is replaced.
+void add_machine_code(Report& report, const std::string& compiler, SassReport sass);
 
 void write_text(std::ostream& out, const Report& report);
 void write_json(std::ostream& out, const Report& report);

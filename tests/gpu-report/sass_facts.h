@@ -1,6 +1,6 @@
 // What NVIDIA's own tools say of the kernels, where they are at hand: machine registers, spills,
-// machine instructions. The tools are looked for on PATH and in CUDA_PATH/bin, CUDA_HOME/bin and
-// /usr/local/cuda/bin.
+// machine instructions. The tools are looked for in a folder that is named, on PATH, in
+// CUDA_PATH/bin and CUDA_HOME/bin, and in /usr/local/cuda/bin.
 #pragma once
 
 #include <filesystem>
@@ -26,6 +26,10 @@ struct SassFacts {
   int loads[5] = {};
   int stores[5] = {};
   int local_accesses = 0;
+  int doubles = 0;  // instructions of float64, conversions among them
+  // Instructions that take the bits of a float's absolute value, of which a GPU may have lost a
+  // NaN's payload.
+  int absolute_bits = 0;
 };
 
 using SassTable =
@@ -42,7 +46,17 @@ struct SassReport {
   std::vector<std::string> notes;  // which tools were found, what failed
 };
 
-// The images of a folder: .ptx is assembled for each architecture, .fatbin is taken as it is.
-SassReport read_machine_code(const std::filesystem::path& images);
+inline const std::vector<std::string> kArchitectures = {"sm_75", "sm_80",  "sm_86", "sm_89",
+                                                        "sm_90", "sm_100", "sm_120"};
+
+// The share of a multiprocessor's threads that blocks of a kernel can fill, 0 to 1; -1 where the
+// architecture or the registers are not known. threads: of a block.
+double occupancy(const SassFacts& facts, int threads);
+
+// The images of a folder: .ptx is assembled for each architecture from its own target on, .fatbin
+// is taken as it is.
+SassReport read_machine_code(const std::filesystem::path& images,
+                             const std::filesystem::path& tools = {},
+                             const std::vector<std::string>& architectures = kArchitectures);
 
 }  // namespace gpu_report

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using NativeAmp.Cli.Output;
 using NativeAmp.Training.Tests.Data;
+using NativeAmp.Training.Tests.Telemetry;
 
 namespace NativeAmp.Training.Tests.Cli;
 
@@ -156,6 +157,21 @@ public class CudaCommandTests
         Dictionary<string, JsonElement> findings = Doctor(CliProcess.Gpus(0, "none"));
         Assert.That(findings["cuda"].GetProperty("found").GetBoolean(), Is.False);
         Assert.That(Detail(findings, "cuda"), Does.Contain("CUDA_VISIBLE_DEVICES"));
+    }
+
+    /// <summary>NVIDIA's own library starts without a GPU: every function that is asked for is there.</summary>
+    [Test]
+    public void Doctor_says_why_NVIDIAs_own_driver_gives_no_GPU()
+    {
+        string driver = NvidiaFiles.FindLibrary("libcuda.so.1");
+        var environment = new Dictionary<string, string>
+        {
+            ["NATIVEAMP_CUDA_LIBRARY"] = driver,
+            ["CUDA_VISIBLE_DEVICES"] = "",
+        };
+        Dictionary<string, JsonElement> findings = Doctor(environment);
+        Assert.That(findings["cuda"].GetProperty("found").GetBoolean(), Is.False);
+        Assert.That(Detail(findings, "cuda"), Does.Contain(driver).And.Contains("cuInit gave CUDA_ERROR_"));
     }
 
     [Test]

@@ -9,24 +9,10 @@ namespace NativeAmp.Training.Tests.Telemetry;
 [NonParallelizable]
 public class NvidiaNvmlTests
 {
-    private static string Unpacked =>
-        Environment.GetEnvironmentVariable("CUDA_TOOLKIT_OUT")
-        ?? Path.Combine(
-            Environment.GetFolderPath(Environment.SpecialFolder.UserProfile),
-            ".cache",
-            "cuda-toolkit",
-            "trixie"
-        );
-
     [Test]
     public void NVIDIAs_library_gives_values_or_says_that_there_is_no_driver()
     {
-        string library = Find(
-            "libnvidia-ml.so.1",
-            "usr/lib/x86_64-linux-gnu/nvidia/current",
-            "/usr/lib/x86_64-linux-gnu",
-            "/usr/lib64"
-        );
+        string library = NvidiaFiles.FindLibrary("libnvidia-ml.so.1");
         using var named = new NativeVariable("NATIVEAMP_NVML_LIBRARY", library);
         foreach (GpuTelemetry gpu in GpuTelemetry.All())
         {
@@ -49,7 +35,7 @@ public class NvidiaNvmlTests
     [Test]
     public void Names_numbers_and_layouts_are_those_of_NVIDIAs_header()
     {
-        string header = Find("nvml.h", "usr/include", "/usr/include", "/usr/local/cuda/include");
+        string header = NvidiaFiles.Find("nvml.h", "usr/include", "/usr/include", "/usr/local/cuda/include");
         string nvml = Path.Combine(
             Path.GetDirectoryName(EmulatedGpu.Driver)!,
             "..",
@@ -72,16 +58,5 @@ public class NvidiaNvmlTests
         string errors = compiler.StandardError.ReadToEnd();
         compiler.WaitForExit();
         Assert.That(compiler.ExitCode, Is.Zero, errors);
-    }
-
-    private static string Find(string file, string unpacked, params string[] folders)
-    {
-        string? found = folders
-            .Append(Path.Combine(Unpacked, "root", unpacked))
-            .Select(folder => Path.Combine(folder, file))
-            .FirstOrDefault(File.Exists);
-        if (found is null)
-            Assert.Ignore($"NVIDIA's {file} is not on this machine, and not in {Unpacked}.");
-        return found!;
     }
 }

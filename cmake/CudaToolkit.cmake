@@ -1,0 +1,21 @@
+# NVIDIA's CUDA toolkit, for the tests and the report alone (tests/nvidia, tests/gpu-report): which compiler makes the library's kernels is
+# NATIVEAMP_CUDA's matter. Sets NATIVEAMP_TOOLKIT, a folder with bin/nvcc, or unsets it and says what is left out.
+set(NATIVEAMP_CUDA_TOOLKIT "" CACHE PATH "NVIDIA's CUDA toolkit for the tests (./build.sh cuda-toolkit); empty: that of the nvcc that was found")
+
+set(NATIVEAMP_TOOLKIT "${NATIVEAMP_CUDA_TOOLKIT}")
+if(NOT NATIVEAMP_TOOLKIT AND NATIVEAMP_NVCC)
+  get_filename_component(NATIVEAMP_TOOLKIT "${NATIVEAMP_NVCC}" REALPATH)
+  get_filename_component(NATIVEAMP_TOOLKIT "${NATIVEAMP_TOOLKIT}" DIRECTORY)
+  get_filename_component(NATIVEAMP_TOOLKIT "${NATIVEAMP_TOOLKIT}" DIRECTORY)
+endif()
+foreach(tool nvcc ptxas cuobjdump)
+  if(NATIVEAMP_TOOLKIT AND NOT EXISTS "${NATIVEAMP_TOOLKIT}/bin/${tool}")
+    message(STATUS "NVIDIA's tools: ${NATIVEAMP_TOOLKIT}/bin has no ${tool}")
+    unset(NATIVEAMP_TOOLKIT)
+  endif()
+endforeach()
+if(NATIVEAMP_TOOLKIT)
+  message(STATUS "NVIDIA's tools: ${NATIVEAMP_TOOLKIT}")
+else()
+  message(STATUS "NVIDIA's tools: none, so none of them looks at the kernels (./build.sh cuda-toolkit libraries)")
+endif()

@@ -1,0 +1,137 @@
+// What the emulated GPU declares of the driver and of cuBLAS is what NVIDIA's headers declare.
+#include <cstddef>
+#include <cstdint>
+
+#include <cublas_v2.h>
+#include <cuda.h>
+
+// Two declarations of one C function must be the same to a compiler: the emulator's get other
+// names. One that is missing here does not compile.
+#define cublasCreate_v2 emulated_cublasCreate_v2
+#define cublasDestroy_v2 emulated_cublasDestroy_v2
+#define cublasSetStream_v2 emulated_cublasSetStream_v2
+#define cublasGetStream_v2 emulated_cublasGetStream_v2
+#define cublasSetWorkspace_v2 emulated_cublasSetWorkspace_v2
+#define cublasSetMathMode emulated_cublasSetMathMode
+#define cublasGetMathMode emulated_cublasGetMathMode
+#define cublasSetPointerMode_v2 emulated_cublasSetPointerMode_v2
+#define cublasGetPointerMode_v2 emulated_cublasGetPointerMode_v2
+#define cublasGetVersion_v2 emulated_cublasGetVersion_v2
+#define cublasGetStatusString emulated_cublasGetStatusString
+#define cublasGetStatusName emulated_cublasGetStatusName
+#define cublasGemmEx emulated_cublasGemmEx
+#define cublasGemmStridedBatchedEx emulated_cublasGemmStridedBatchedEx
+#define cublasSgemm_v2 emulated_cublasSgemm_v2
+namespace emulated {
+#include "cublas/cublas_api.h"
+}
+#undef cublasCreate_v2
+#undef cublasDestroy_v2
+#undef cublasSetStream_v2
+#undef cublasGetStream_v2
+#undef cublasSetWorkspace_v2
+#undef cublasSetMathMode
+#undef cublasGetMathMode
+#undef cublasSetPointerMode_v2
+#undef cublasGetPointerMode_v2
+#undef cublasGetVersion_v2
+#undef cublasGetStatusString
+#undef cublasGetStatusName
+#undef cublasGemmEx
+#undef cublasGemmStridedBatchedEx
+#undef cublasSgemm_v2
+
+#include "gemm_functions.h"
+#include "same.h"
+
+namespace {
+
+#define NAMP_SAME_FUNCTION(name) \
+  static_assert(SameFunction<decltype(&emulated::emulated_##name), decltype(&::name)>::value, #name)
+NAMP_SAME_FUNCTION(cublasCreate_v2);
+NAMP_SAME_FUNCTION(cublasDestroy_v2);
+NAMP_SAME_FUNCTION(cublasSetStream_v2);
+NAMP_SAME_FUNCTION(cublasGetStream_v2);
+NAMP_SAME_FUNCTION(cublasSetWorkspace_v2);
+NAMP_SAME_FUNCTION(cublasSetMathMode);
+NAMP_SAME_FUNCTION(cublasGetMathMode);
+NAMP_SAME_FUNCTION(cublasSetPointerMode_v2);
+NAMP_SAME_FUNCTION(cublasGetPointerMode_v2);
+NAMP_SAME_FUNCTION(cublasGetVersion_v2);
+NAMP_SAME_FUNCTION(cublasGetStatusString);
+NAMP_SAME_FUNCTION(cublasGetStatusName);
+NAMP_SAME_FUNCTION(cublasSgemm_v2);
+static_assert(SameFunction<decltype(&emulated::emulated_cublasGemmEx), GemmEx>::value);
+static_assert(SameFunction<decltype(&emulated::emulated_cublasGemmStridedBatchedEx),
+                           GemmStridedBatchedEx>::value);
+
+#define NAMP_SAME(name) static_assert(same_number(emulated::name, ::name), #name)
+NAMP_SAME(CUDA_SUCCESS);
+NAMP_SAME(CUDA_ERROR_INVALID_VALUE);
+NAMP_SAME(CUDA_ERROR_OUT_OF_MEMORY);
+NAMP_SAME(CUDA_ERROR_NOT_INITIALIZED);
+NAMP_SAME(CUDA_ERROR_DEINITIALIZED);
+NAMP_SAME(CUDA_ERROR_NO_DEVICE);
+NAMP_SAME(CUDA_ERROR_INVALID_DEVICE);
+NAMP_SAME(CUDA_ERROR_INVALID_IMAGE);
+NAMP_SAME(CUDA_ERROR_INVALID_CONTEXT);
+NAMP_SAME(CUDA_ERROR_NO_BINARY_FOR_GPU);
+NAMP_SAME(CUDA_ERROR_INVALID_PTX);
+NAMP_SAME(CUDA_ERROR_INVALID_SOURCE);
+NAMP_SAME(CUDA_ERROR_FILE_NOT_FOUND);
+NAMP_SAME(CUDA_ERROR_OPERATING_SYSTEM);
+NAMP_SAME(CUDA_ERROR_INVALID_HANDLE);
+NAMP_SAME(CUDA_ERROR_NOT_FOUND);
+NAMP_SAME(CUDA_ERROR_NOT_READY);
+NAMP_SAME(CUDA_ERROR_ILLEGAL_ADDRESS);
+NAMP_SAME(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES);
+NAMP_SAME(CUDA_ERROR_LAUNCH_TIMEOUT);
+NAMP_SAME(CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED);
+NAMP_SAME(CUDA_ERROR_CONTEXT_IS_DESTROYED);
+NAMP_SAME(CUDA_ERROR_ILLEGAL_INSTRUCTION);
+NAMP_SAME(CUDA_ERROR_MISALIGNED_ADDRESS);
+NAMP_SAME(CUDA_ERROR_LAUNCH_FAILED);
+NAMP_SAME(CUDA_ERROR_NOT_PERMITTED);
+NAMP_SAME(CUDA_ERROR_NOT_SUPPORTED);
+NAMP_SAME(CUDA_ERROR_UNKNOWN);
+NAMP_SAME(CUBLAS_STATUS_SUCCESS);
+NAMP_SAME(CUBLAS_STATUS_NOT_INITIALIZED);
+NAMP_SAME(CUBLAS_STATUS_ALLOC_FAILED);
+NAMP_SAME(CUBLAS_STATUS_INVALID_VALUE);
+NAMP_SAME(CUBLAS_STATUS_ARCH_MISMATCH);
+NAMP_SAME(CUBLAS_STATUS_MAPPING_ERROR);
+NAMP_SAME(CUBLAS_STATUS_EXECUTION_FAILED);
+NAMP_SAME(CUBLAS_STATUS_INTERNAL_ERROR);
+NAMP_SAME(CUBLAS_STATUS_NOT_SUPPORTED);
+NAMP_SAME(CUBLAS_STATUS_LICENSE_ERROR);
+NAMP_SAME(CUBLAS_OP_N);
+NAMP_SAME(CUBLAS_OP_T);
+NAMP_SAME(CUBLAS_OP_C);
+NAMP_SAME(CUBLAS_POINTER_MODE_HOST);
+NAMP_SAME(CUBLAS_POINTER_MODE_DEVICE);
+NAMP_SAME(CUDA_R_32F);
+NAMP_SAME(CUDA_R_64F);
+NAMP_SAME(CUDA_R_16F);
+NAMP_SAME(CUDA_R_16BF);
+NAMP_SAME(CUBLAS_COMPUTE_16F);
+NAMP_SAME(CUBLAS_COMPUTE_32F);
+NAMP_SAME(CUBLAS_COMPUTE_32F_PEDANTIC);
+NAMP_SAME(CUBLAS_COMPUTE_32F_FAST_16F);
+NAMP_SAME(CUBLAS_COMPUTE_32F_FAST_16BF);
+NAMP_SAME(CUBLAS_COMPUTE_32F_FAST_TF32);
+NAMP_SAME(CUBLAS_COMPUTE_64F);
+
+#define NAMP_SAME_TYPE(name) static_assert(same_value<emulated::name, ::name>(), #name)
+NAMP_SAME_TYPE(CUresult);
+NAMP_SAME_TYPE(CUdevice);
+NAMP_SAME_TYPE(CUdeviceptr);
+NAMP_SAME_TYPE(CUcontext);
+NAMP_SAME_TYPE(CUmodule);
+NAMP_SAME_TYPE(CUfunction);
+NAMP_SAME_TYPE(CUstream);
+NAMP_SAME_TYPE(CUevent);
+NAMP_SAME_TYPE(CUmemoryPool);
+NAMP_SAME_TYPE(cublasStatus_t);
+NAMP_SAME_TYPE(cublasHandle_t);
+
+}  // namespace

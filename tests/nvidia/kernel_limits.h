@@ -1,0 +1,62 @@
+// What NVIDIA's assembler may make of each kernel, whatever the architecture.
+#pragma once
+
+namespace namp_nvidia {
+
+struct KernelLimits {
+  const char* name;
+  int registers;       // of a thread, in machine code of clang's PTX
+  int nvcc_registers;  // and of nvcc's
+  int shared_bytes;    // of a block, static
+  // Moves whole tensors of the optimizer's path: has loads and stores of 16 bytes.
+  bool wide;
+  // Computes in float64 on purpose (sums, powers of Adam's betas, probabilities of dropout). The
+  // others have not one instruction of it.
+  bool doubles;
+};
+// What ptxas 12.4 takes, to the next eight registers; the exact figures are in docs/gpu-report.md.
+inline constexpr KernelLimits kKernelLimits[] = {
+    {"activation_backward_kernel", 80, 64, 0, false, false},
+    {"activation_forward_kernel", 64, 56, 0, false, false},
+    {"adam_kernel", 208, 120, 3760, true, true},
+    {"add_kernel", 80, 56, 0, false, false},
+    {"argmax_kernel", 32, 24, 0, false, false},
+    {"attention_forward_kernel", 80, 48, 0, false, false},
+    {"attention_keys_kernel", 120, 56, 0, false, false},
+    {"attention_queries_kernel", 96, 48, 0, false, false},
+    {"batch_norm_backward_kernel", 48, 48, 256, false, true},
+    {"batch_norm_forward_kernel", 56, 48, 256, false, true},
+    {"cast_kernel", 96, 64, 0, true, false},
+    {"cast_table_kernel", 120, 64, 240, true, false},
+    {"columns_to_image_kernel", 40, 40, 0, false, false},
+    {"cross_entropy_kernel", 56, 64, 1032, false, true},
+    {"cross_entropy_weight_kernel", 56, 48, 512, false, true},
+    {"dropout_kernel", 80, 56, 0, false, true},
+    {"embedding_backward_kernel", 56, 32, 1032, false, false},
+    {"embedding_forward_kernel", 32, 32, 256, false, false},
+    {"gemm_bias_kernel", 32, 32, 0, false, false},
+    {"gemm_epilogue_kernel", 32, 32, 0, false, false},
+    {"gemm_kernel", 88, 96, 8320, false, false},
+    {"image_to_columns_kernel", 40, 40, 0, false, false},
+    {"layer_norm_backward_kernel", 56, 40, 0, false, false},
+    {"layer_norm_forward_kernel", 48, 32, 0, false, false},
+    {"layer_norm_parameters_kernel", 56, 56, 16384, false, true},
+    {"lion_kernel", 128, 80, 3744, true, true},
+    {"mse_kernel", 96, 72, 9224, true, true},
+    {"permute_kernel", 32, 32, 0, false, false},
+    {"pool_backward_kernel", 48, 48, 0, false, false},
+    {"pool_forward_kernel", 48, 40, 0, false, false},
+    {"rms_norm_backward_kernel", 56, 56, 0, false, false},
+    {"rms_norm_forward_kernel", 40, 40, 0, false, false},
+    {"rms_norm_gamma_kernel", 40, 40, 8192, false, true},
+    {"scaler_update_kernel", 16, 16, 0, false, true},
+    {"sgd_kernel", 128, 88, 3744, true, true},
+    {"softmax_backward_kernel", 48, 40, 0, false, false},
+    {"softmax_forward_kernel", 32, 32, 0, false, false},
+    {"sum_channels_kernel", 32, 40, 256, false, true},
+    {"sum_columns_kernel", 40, 40, 8192, false, true},
+    {"touch_kernel", 40, 48, 368, true, false},
+    {"unscale_check_kernel", 80, 96, 9992, true, true},
+};
+
+}  // namespace namp_nvidia
