@@ -161,8 +161,7 @@ TEST(GpuReport, a_prediction_is_bytes_by_bandwidth) {
   EXPECT_NEAR(arithmetic_seconds(kGpus[1], m, 1e9), 0.5e9 / (132 * 1.98e9), 1e-6);
 }
 
-// ---- NVIDIA's tools. They are not on the machine that tests run on: these are texts in their
-// form. ----
+// ---- The readers of what NVIDIA's tools print, with texts in their form ----
 
 TEST(GpuReport, reads_ptxas) {
   SassTable facts;

@@ -330,6 +330,7 @@ SassReport read_machine_code(const fs::path& images, const fs::path& tools,
   const fs::path scratch =
       fs::temp_directory_path() / ("nativeamp-gpu-report-" + std::to_string(getpid()));
   fs::create_directories(scratch);
+  std::set<std::string> unknown;
   for (const auto& entry : fs::directory_iterator(images)) {
     const fs::path& image = entry.path();
     if (image.extension() == ".fatbin") disassemble(image, "");
@@ -337,14 +338,18 @@ SassReport read_machine_code(const fs::path& images, const fs::path& tools,
     const std::string target = target_of(image);
     for (const std::string& architecture : architectures) {
       if (target.size() > 3 && number_of(architecture) < number_of(target)) continue;
+      if (unknown.count(architecture) != 0) continue;
       const fs::path object = scratch / (image.stem().string() + "." + architecture + ".cubin");
       int status = 0;
       const std::string said = run(quoted(assembler) + " -v -arch=" + architecture + " -o " +
                                        quoted(object) + " " + quoted(image),
                                    status);
+      if (said.find("is not defined for option 'gpu-name'") != std::string::npos) {
+        if (unknown.insert(architecture).second)
+          report.notes.push_back("this ptxas does not know " + architecture);
+        continue;
+      }
       if (status != 0) {
-        // An architecture that this assembler does not know yet, or any more; or PTX that it
-        // refuses.
         report.notes.push_back("ptxas of " + image.filename().string() + " for " + architecture +
                                " failed: " + said.substr(0, said.find('\n')));
         continue;
