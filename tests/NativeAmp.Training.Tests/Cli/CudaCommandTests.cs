@@ -237,6 +237,26 @@ public class CudaCommandTests
         static string Text(JsonElement element, string name) => element.GetProperty(name).GetString() ?? "";
     }
 
+    [Test]
+    public void Auto_passes_over_a_GPU_that_does_not_open_and_says_why()
+    {
+        EmulatedGpu.Require();
+        Dictionary<string, string> environment = CliProcess.Gpus(1, EmulatedGpu.Cublas);
+        environment["NAMPEMU_COMPUTE"] = "6.1";
+        (int code, string output, string error) = CliProcess.Run(
+            environment,
+            ["train", "--model", "mlp", "--steps", "2", "--batch", "16", "--data", _folder, "--json"]
+        );
+        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
+        Assert.That(
+            error,
+            Does.StartWith("nativeamp: no GPU that works here, computing on the CPU. CUDA device 0: ")
+                .And.Contain("compute capability 6.1")
+        );
+        using JsonDocument summary = JsonDocument.Parse(output);
+        Assert.That(summary.RootElement.GetProperty("device").GetString(), Is.EqualTo("cpu"));
+    }
+
     private static Dictionary<string, JsonElement> Doctor(IReadOnlyDictionary<string, string> environment)
     {
         (int code, string output, string error) = CliProcess.Run(environment, "doctor", "--json");
