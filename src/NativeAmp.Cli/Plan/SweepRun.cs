@@ -64,7 +64,7 @@ internal static class SweepRun
 
         terminal.WriteTable(Headings(data, grown), [.. points.Select(Row)]);
         terminal.Output.WriteLine(
-            $"Days are those of the best split on {gpus} {request.Gpu.Name}, if one fits. Charts, table and page: {page}"
+            $"Days are of the best split on {gpus} {request.Gpu.Name}, if one fits. Charts, table and page: {page}"
         );
         return ExitCode.Success;
     }
