@@ -18,6 +18,7 @@ Usage: ./build.ps1 VERB [arguments]
   test [options]        build, then every test; --exhaustive takes every float instead of a sample, --gpu this machine's GPU
   bench [args]          build, then run the benchmarks (args go to BenchmarkDotNet), or: plots FOLDER
   gpu-report [args]     say what the CUDA kernels are made of, move and execute (Linux only: the emulated GPU is)
+  cuda-toolkit          say how to get NVIDIA's CUDA toolkit, which the tests on Linux let look at the kernels
   bindings              write the C# bindings anew from native/include/nativeamp.h
   format                format C++ and C#, and apply what the analyzers can fix
   api                   declare what is public in src/*/PublicAPI.Unshipped.txt
@@ -83,6 +84,7 @@ switch ($verb) {
         $filter = if ($rest.Count) { $rest } else { @('--filter', '*') }
         dotnet run --project benchmarks/NativeAmp.Benchmarks -c Release --no-build '--' --artifacts artifacts/benchmarks @filter
     }
+    'cuda-toolkit' { Write-Error 'Only Debian carries it as packages: winget install Nvidia.CUDA brings it here, and what it looks at runs on Linux alone.' }
     'gpu-report' { Write-Error 'The report counts on the emulated GPU, which is built on Linux alone: ./build.sh gpu-report there, or in WSL.' }
     'bindings' { Invoke-Bindings }
     'format' {

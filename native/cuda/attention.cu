@@ -88,7 +88,8 @@ NAMP_DEVICE int64_t keys_of(const namp_attention_args& call, int64_t query) {
 
 NAMP_KERNEL(kAttentionThreads, kBlocks) attention_forward_kernel(const AttentionArgs args) {
   const namp_attention_args& call = args.call;
-  for_warp_rows(call.batch * call.heads * call.time, [&](int64_t row, int lane) {
+  for_warp_rows(args.rows, [&](int64_t i, int lane) {
+    const int64_t row = args.first_row + i;
     const Head head(call, row / call.time);
     const int64_t query = row % call.time;
     const int64_t keys = keys_of(call, query);
@@ -127,7 +128,8 @@ NAMP_KERNEL(kAttentionThreads, kBlocks) attention_forward_kernel(const Attention
 // The gradients of queries, and what each query's row of scores has in common for the next pass.
 NAMP_KERNEL(kAttentionThreads, kBlocks) attention_queries_kernel(const AttentionArgs args) {
   const namp_attention_args& call = args.call;
-  for_warp_rows(call.batch * call.heads * call.time, [&](int64_t row, int lane) {
+  for_warp_rows(args.rows, [&](int64_t i, int lane) {
+    const int64_t row = args.first_row + i;
     const Head head(call, row / call.time);
     const int64_t query = row % call.time;
     const int64_t keys = keys_of(call, query);
@@ -162,7 +164,8 @@ NAMP_KERNEL(kAttentionThreads, kBlocks) attention_queries_kernel(const Attention
 // The gradients of keys and values.
 NAMP_KERNEL(kAttentionThreads, kBlocks) attention_keys_kernel(const AttentionArgs args) {
   const namp_attention_args& call = args.call;
-  for_warp_rows(call.batch * call.heads * call.time, [&](int64_t row, int lane) {
+  for_warp_rows(args.rows, [&](int64_t i, int lane) {
+    const int64_t row = args.first_row + i;
     const Head head(call, row / call.time);
     const int64_t key = row % call.time;
     const int64_t rows = row - key;  // of the head's first query

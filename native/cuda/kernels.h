@@ -275,8 +275,21 @@ inline constexpr int kAttentionWarps = kAttentionThreads / 32;
 
 struct AttentionArgs {
   namp_attention_args call;
-  float* deltas;  // [batch, heads, time]; backward: sums of output * its gradient
+  float* deltas;      // [batch, heads, time]; backward: sums of output * its gradient
+  int64_t first_row;  // the launch's part of [batch, heads, time]
+  int64_t rows;
 };
+
+// Products of a launch of attention, at most: on a GPU that draws a screen too, a launch of seconds
+// is ended by the system (error 702), and the context with it. This many took 0.1 to 0.4 s on small
+// GPUs, by the estimates of docs/gpu-report.md; nothing of it was measured. Tests lower it.
+inline int64_t most_attention_products = int64_t{1} << 33;
+
+// Rows of a launch, by the products of one.
+inline int64_t attention_rows_per_launch(int64_t time, int64_t head_dim) {
+  const int64_t rows = most_attention_products / time / head_dim / kAttentionWarps;
+  return (rows > 1 ? rows : 1) * kAttentionWarps;
+}
 inline constexpr Kernel<AttentionArgs> kAttentionForward{"attention", "attention_forward_kernel",
                                                          kAttentionThreads};
 inline constexpr Kernel<AttentionArgs> kAttentionQueries{"attention", "attention_queries_kernel",

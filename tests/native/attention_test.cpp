@@ -1,5 +1,6 @@
 // Attention and its gradients against their definition, whole matrices of scores in double.
 #include "backend_test.h"
+#include "cuda/kernels.h"
 
 namespace namp_test {
 namespace {
@@ -146,6 +147,21 @@ TEST_P(AttentionTest, EveryTimeAndHead) {
 
 // Wider than the elements that a warp adds at a time.
 TEST_P(AttentionTest, WideHeads) { check(1, 1, 9, 150, NAMP_FLOAT32, true, 1.0); }
+
+// Rows in several launches give what one launch gives.
+TEST_P(AttentionTest, ALaunchOnAGpuHasABoundedNumberOfProducts) {
+  EXPECT_EQ(namp::cuda::attention_rows_per_launch(1024, 64), int64_t{1} << 17);
+  EXPECT_EQ(namp::cuda::attention_rows_per_launch(int64_t{1} << 29, 128), 4);
+  if (!device_.is_emulated()) GTEST_SKIP() << "only the emulated GPU counts";
+  const int64_t usual = namp::cuda::most_attention_products;
+  namp::cuda::most_attention_products = 80 * 37 * 16;
+  const uint64_t before = emulated_gpu()->launches_of("attention_");
+  check(2, 3, 37, 16, NAMP_FLOAT16, true, 1.0);
+  const uint64_t launches = emulated_gpu()->launches_of("attention_") - before;
+  namp::cuda::most_attention_products = usual;
+  EXPECT_GT(launches, 0u);
+  EXPECT_EQ(launches % 9, 0u) << "222 rows of three kernels, 80 at a time";
+}
 
 // The largest score changes from block to block, by a large amount.
 TEST_P(AttentionTest, WideScores) {

@@ -15,6 +15,7 @@ namespace namp_test {
   X(reset_counters)                     \
   X(get_counters)                       \
   X(calls_of)                           \
+  X(launches_of)                        \
   X(called_function)                    \
   X(live_allocations)                   \
   X(live_modules)                       \

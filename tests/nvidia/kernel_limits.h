@@ -48,7 +48,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"pool_forward_kernel", 48, 40, 0, false, false},
     {"rms_norm_backward_kernel", 56, 56, 0, false, false},
     {"rms_norm_forward_kernel", 40, 40, 0, false, false},
-    {"rms_norm_gamma_kernel", 40, 40, 8192, false, true},
+    {"rms_norm_gamma_kernel", 48, 40, 8192, false, true},
     {"scaler_update_kernel", 16, 16, 0, false, true},
     {"sgd_kernel", 128, 88, 3744, true, true},
     {"softmax_backward_kernel", 48, 40, 0, false, false},
