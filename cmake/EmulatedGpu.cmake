@@ -12,9 +12,13 @@ if(NOT NATIVEAMP_EMULATOR)
     set(NATIVEAMP_EMULATOR_OUTPUT "${NATIVEAMP_OUTPUT}/gpu-emulator")
   endif()
   add_subdirectory(tests/gpu-emulator)
+  set(NATIVEAMP_EMULATOR_TARGETS nativeamp-emulated-cuda nativeamp-emulated-cublas
+    nativeamp-emulated-cublas-11 nativeamp-emulated-cublas-12 nativeamp-emulated-cublas-13)
   return()
 endif()
 
+set(NATIVEAMP_EMULATOR_OUTPUT "${NATIVEAMP_EMULATOR}")
+set(NATIVEAMP_EMULATOR_TARGETS "")
 foreach(library IN ITEMS cuda cublas)
   set(emulated "${NATIVEAMP_EMULATOR}/libnativeamp-emulated-${library}.so")
   if(NOT EXISTS "${emulated}")
