@@ -22,7 +22,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"add_kernel", 80, 56, 0, false, false},
     {"argmax_kernel", 32, 24, 0, false, false},
     {"attention_forward_kernel", 80, 48, 0, false, false},
-    {"attention_keys_kernel", 120, 56, 0, false, false},
+    {"attention_keys_kernel", 128, 56, 0, false, false},
     {"attention_queries_kernel", 96, 48, 0, false, false},
     {"batch_norm_backward_kernel", 48, 48, 256, false, true},
     {"batch_norm_forward_kernel", 56, 48, 256, false, true},
