@@ -20,7 +20,7 @@ class MachineCode : public ::testing::TestWithParam<std::string> {
  protected:
   // The assembler's work on nvcc's PTX differs least between these: half a minute each.
   void SetUp() override {
-    const std::set<std::string> seldom{"nvcc-sm_86", "nvcc-sm_87", "nvcc-sm_89"};
+    const std::set<std::string> seldom{"nvcc-sm_80", "nvcc-sm_86", "nvcc-sm_87", "nvcc-sm_89"};
     if (seldom.count(GetParam()) != 0 && std::getenv("NATIVEAMP_EXHAUSTIVE") == nullptr)
       GTEST_SKIP() << "with ./build.sh test --exhaustive";
   }
