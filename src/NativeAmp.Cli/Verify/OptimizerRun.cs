@@ -48,12 +48,7 @@ internal sealed record OptimizerRun(float[] Parameter, float[][] Gradients, int[
             using LossScaleState? scaler = GradScale is { } scale
                 ? new LossScaleState(device, new GradScalerState { Scale = scale })
                 : null;
-            var where = new OptimizerColumns
-            {
-                FirstState = states > 0 ? 2 : -1,
-                SecondState = states > 1 ? 3 : -1,
-                ThirdState = states > 2 ? 4 : -1,
-            };
+            OptimizerColumns where = OptimizerColumns.OfStates(states);
             for (int step = 0; step < Gradients.Length; step++)
             {
                 float[] gradient = [.. Gradients[step]];

@@ -32,15 +32,17 @@ public readonly record struct OptimizerColumns
     /// </summary>
     public int ComputeCopy { get; init; } = -1;
 
-    /// <summary>Parameter, gradient, states and compute copy, in adjacent columns.</summary>
-    internal static OptimizerColumns WithComputeCopy(int states) =>
+    /// <summary>Parameter, gradient and states, in adjacent columns.</summary>
+    internal static OptimizerColumns OfStates(int states) =>
         new()
         {
             FirstState = states > 0 ? 2 : -1,
             SecondState = states > 1 ? 3 : -1,
             ThirdState = states > 2 ? 4 : -1,
-            ComputeCopy = 2 + states,
         };
+
+    /// <summary>The same, and the compute copy behind them.</summary>
+    internal static OptimizerColumns WithComputeCopy(int states) => OfStates(states) with { ComputeCopy = 2 + states };
 
     internal unsafe NampOptimizerColumns ToNative()
     {
