@@ -340,7 +340,8 @@ public abstract class FusedOptimizer : IDisposable
             rows = (int)(_history.Next - _knownNumber);
         }
         if (_stepGroups.Length < rows * _groups.Length)
-            _stepGroups = new NampOptimizerGroup[rows * _groups.Length];
+            // At once for every step that the device may be behind, so that a later one allocates nothing.
+            _stepGroups = new NampOptimizerGroup[StepHistory.Length * _groups.Length];
         for (int i = 0; i < rows * _groups.Length; i++)
         {
             _stepGroups[i] = _groups[i % _groups.Length].Options.ToNative();

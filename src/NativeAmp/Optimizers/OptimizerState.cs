@@ -50,8 +50,11 @@ public sealed unsafe class OptimizerState : IDisposable
     /// <summary>Clears the findings of the last check, for a step without one.</summary>
     internal void ForgetFindings()
     {
-        Device.FillMemory((nint)(&Native->FoundInf), 0, sizeof(int));
-        Device.FillMemory((nint)(&Native->Unscaled), 0, sizeof(int));
+        // Not &Native->FoundInf: C# reads there first, in case it is null, and the host can't read a GPU's memory.
+        NampOptimizerState layout;
+        nint start = (nint)(&layout);
+        Device.FillMemory(Pointer + (nint)(&layout.FoundInf) - start, 0, sizeof(int));
+        Device.FillMemory(Pointer + (nint)(&layout.Unscaled) - start, 0, sizeof(int));
     }
 }
 

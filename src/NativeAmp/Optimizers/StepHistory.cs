@@ -17,6 +17,9 @@ internal sealed unsafe class StepHistory : IDisposable
     private readonly Device _device;
     private readonly Readback _records;
     private readonly Slot[] _slots = new Slot[Length];
+
+    // Length learning rates a slot, from the first step that has several.
+    private double[] _severalRates = [];
     private long _known = -1;
 
     public StepHistory(Device device)
@@ -64,14 +67,19 @@ internal sealed unsafe class StepHistory : IDisposable
             _records.Copy(record, sizeof(NampOptimizerState), scaler.Pointer, sizeof(NampScalerState));
         KeepIndexFact(record);
         _records.Post(record);
-        ref Slot slot = ref _slots[Next % Length];
-        double[]? several =
-            learningRates.Length == 1 ? null
-            : slot.LearningRates is { } kept && kept.Length >= learningRates.Length ? kept
-            : new double[Length];
-        if (several is not null)
-            learningRates.CopyTo(several);
-        slot = new Slot(learningRates[0], several, learningRates.Length, firstStep, wasChecked, scaler is not null);
+        if (learningRates.Length > 1)
+        {
+            if (_severalRates.Length == 0)
+                _severalRates = new double[Length * Length];
+            learningRates.CopyTo(RatesOf(Next));
+        }
+        _slots[Next % Length] = new Slot(
+            learningRates[0],
+            learningRates.Length,
+            firstStep,
+            wasChecked,
+            scaler is not null
+        );
         return Next++;
     }
 
@@ -98,11 +106,11 @@ internal sealed unsafe class StepHistory : IDisposable
     public double LearningRate(long number)
     {
         Slot slot = SlotOf(number);
-        if (slot.LearningRates is null)
+        if (slot.Rows == 1)
             return slot.LearningRate;
         NampOptimizerState after = Read(number).Optimizer;
         long before = after.Step - (after.FoundInf != 0 ? 0 : 1);
-        return slot.LearningRates[Math.Clamp(before - slot.FirstStep, 0, slot.Rows - 1)];
+        return RatesOf(number)[(int)Math.Clamp(before - slot.FirstStep, 0, slot.Rows - 1)];
     }
 
     public void Dispose() => _records.Dispose();
@@ -139,6 +147,8 @@ internal sealed unsafe class StepHistory : IDisposable
             );
     }
 
+    private Span<double> RatesOf(long number) => _severalRates.AsSpan((int)(number % Length) * Length, Length);
+
     private static int RecordOf(long number) => (int)((number + 1) % Records);
 
 #pragma warning disable CS0649 // The device assigns them.
@@ -150,12 +160,5 @@ internal sealed unsafe class StepHistory : IDisposable
     }
 #pragma warning restore CS0649
 
-    private readonly record struct Slot(
-        double LearningRate,
-        double[]? LearningRates,
-        int Rows,
-        long FirstStep,
-        bool WasChecked,
-        bool HasScaler
-    );
+    private readonly record struct Slot(double LearningRate, int Rows, long FirstStep, bool WasChecked, bool HasScaler);
 }

@@ -11,6 +11,9 @@ public sealed unsafe class LossScaleState : IDisposable
     // Each update is given the rule by which the scale changes.
     private const int AnyDelay = int.MaxValue;
 
+    // Not &Native->Scale: C# reads there first, in case it is null, and the host can't read a GPU's memory.
+    private static readonly nint ScaleOffset = OffsetOfScale();
+
     private readonly DeviceBuffer _buffer;
 
     /// <summary>A scale that begins with these values.</summary>
@@ -30,7 +33,7 @@ public sealed unsafe class LossScaleState : IDisposable
     public nint Pointer => _buffer.Pointer;
 
     /// <summary>Device pointer to the factor of the loss, one float32.</summary>
-    public nint ScalePointer => (nint)(&Native->Scale);
+    public nint ScalePointer => Pointer + ScaleOffset;
 
     internal NampScalerState* Native => (NampScalerState*)Pointer;
 
@@ -79,6 +82,12 @@ public sealed unsafe class LossScaleState : IDisposable
     {
         state?._buffer.RecordStream(stream);
         return state is null ? null : state.Native;
+    }
+
+    private static nint OffsetOfScale()
+    {
+        NampScalerState layout;
+        return (nint)(&layout.Scale) - (nint)(&layout);
     }
 
     internal NampScalerState ReadNative() => Device.Read<NampScalerState>(Pointer);
