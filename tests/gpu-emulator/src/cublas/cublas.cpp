@@ -92,6 +92,7 @@ struct Matrix {
   uint64_t address(int batch) const {
     return reinterpret_cast<uint64_t>(data) + static_cast<uint64_t>(stride * batch) * size_of(type);
   }
+  void* storage(int batch) const { return nampemu_storage(address(batch)); }
 };
 
 struct Gemm {
@@ -137,9 +138,10 @@ bool supported(const Gemm& g) {
 
 template <class T>
 bool read_scalar(const Handle& handle, const void* from, const char* who, T& value) {
-  if (handle.pointer_mode == CUBLAS_POINTER_MODE_DEVICE &&
-      nampemu_check_read(reinterpret_cast<uint64_t>(from), sizeof(T), who) == 0) {
-    return false;
+  if (handle.pointer_mode == CUBLAS_POINTER_MODE_DEVICE) {
+    const auto address = reinterpret_cast<uint64_t>(from);
+    if (nampemu_check_read(address, sizeof(T), who) == 0) return false;
+    from = nampemu_storage(address);
   }
   std::memcpy(&value, from, sizeof value);
   return true;
@@ -187,7 +189,7 @@ std::vector<float> gather(const Matrix& x, int batch, bool transposed) {
   const int rows = transposed ? x.columns : x.rows;
   const int columns = transposed ? x.rows : x.columns;
   std::vector<float> out(static_cast<size_t>(rows) * static_cast<size_t>(columns));
-  const void* data = reinterpret_cast<const void*>(x.address(batch));
+  const void* data = x.storage(batch);
   for (int r = 0; r < rows; ++r) {
     for (int c = 0; c < columns; ++c) {
       const auto row = static_cast<uint64_t>(transposed ? c : r);
@@ -230,7 +232,7 @@ void multiply(const Gemm& g, int batch, float alpha, float beta, bool reduces_in
       }
     }
   }
-  void* c = reinterpret_cast<void*>(g.c.address(batch));
+  void* c = g.c.storage(batch);
   for (size_t i = 0; i < m; ++i) {
     for (size_t j = 0; j < n; ++j) {
       const uint64_t at = j * static_cast<uint64_t>(g.c.leading) + i;
@@ -242,9 +244,9 @@ void multiply(const Gemm& g, int batch, float alpha, float beta, bool reduces_in
 }
 
 void multiply_double(const Gemm& g, int batch, double alpha, double beta) {
-  const auto* a = reinterpret_cast<const double*>(g.a.address(batch));
-  const auto* b = reinterpret_cast<const double*>(g.b.address(batch));
-  auto* c = reinterpret_cast<double*>(g.c.address(batch));
+  const auto* a = static_cast<const double*>(g.a.storage(batch));
+  const auto* b = static_cast<const double*>(g.b.storage(batch));
+  auto* c = static_cast<double*>(g.c.storage(batch));
   for (int j = 0; j < g.n; ++j) {
     for (int i = 0; i < g.m; ++i) {
       double sum = 0;

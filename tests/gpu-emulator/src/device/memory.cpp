@@ -13,9 +13,14 @@ constexpr uint64_t kAlignment = 256;  // a driver's
 constexpr uint64_t kRedZone = 256;    // between any two allocations at least
 constexpr uint64_t kPage = 4096;
 
-void* reserve(uint64_t bytes) {
-  void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+constexpr int kReachable = PROT_READ | PROT_WRITE;
+
+uint64_t round_up(uint64_t value, uint64_t multiple) {
+  return (value + multiple - 1) & ~(multiple - 1);
+}
+
+void* reserve(uint64_t bytes, int protection = kReachable) {
+  void* at = mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (at == MAP_FAILED) throw std::bad_alloc();
   madvise(at, bytes, MADV_NOHUGEPAGE);
   return at;
@@ -23,16 +28,17 @@ void* reserve(uint64_t bytes) {
 
 // Gives whole pages inside the stretch back; they read as zero afterwards.
 void forget(void* begin, uint64_t bytes) {
-  const auto from = (reinterpret_cast<uint64_t>(begin) + kPage - 1) & ~(kPage - 1);
-  const auto to = (reinterpret_cast<uint64_t>(begin) + bytes) & ~(kPage - 1);
+  const uint64_t from = round_up(reinterpret_cast<uint64_t>(begin), kPage);
+  const uint64_t to = (reinterpret_cast<uint64_t>(begin) + bytes) & ~(kPage - 1);
   if (to > from) madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
 }
 
 }  // namespace
 
 Memory::Memory() {
-  data_ = reinterpret_cast<uint64_t>(reserve(kAddresses));
+  data_ = reinterpret_cast<uint64_t>(reserve(kAddresses, PROT_NONE));
   next_ = data_ + kRedZone;
+  storage_ = static_cast<std::byte*>(reserve(kAddresses));
   written_ = static_cast<uint8_t*>(reserve(kAddresses));
   touches_ = static_cast<Touch*>(reserve(kAddresses / 4 * sizeof(Touch)));
   byte_touches_ = static_cast<Touch*>(reserve(kAddresses * sizeof(Touch)));
@@ -41,6 +47,7 @@ Memory::Memory() {
 
 Memory::~Memory() {
   munmap(reinterpret_cast<void*>(data_), kAddresses);
+  munmap(storage_, kAddresses);
   munmap(written_, kAddresses);
   munmap(touches_, kAddresses / 4 * sizeof(Touch));
   munmap(byte_touches_, kAddresses * sizeof(Touch));
@@ -48,20 +55,30 @@ Memory::~Memory() {
 }
 
 Region* Memory::allocate(uint64_t bytes, int device, Space space, uint64_t context) {
-  const uint64_t size = (bytes + kRedZone + kAlignment - 1) & ~(kAlignment - 1);
-  if (size < bytes || size > data_ + kAddresses - next_) return nullptr;
+  const bool pinned = device < 0;
+  const uint64_t alignment = pinned ? kPage : kAlignment;
+  const uint64_t base = round_up(next_, alignment);
+  const uint64_t size = round_up(bytes + kRedZone, alignment);
+  const uint64_t end = data_ + kAddresses;
+  if (size < bytes || base > end || size > end - base) return nullptr;
   Region region;
-  region.base = next_;
+  region.base = base;
   region.size = bytes;
+  const uint64_t offset = base - data_;
+  if (pinned) {
+    region.bytes = reinterpret_cast<std::byte*>(base);
+    if (mprotect(region.bytes, size, kReachable) != 0) return nullptr;
+  } else {
+    region.bytes = storage_ + offset;
+  }
   region.space = space;
   region.device = device;
-  const uint64_t offset = next_ - data_;
   region.written = written_ + offset;
   region.touches = touches_ + offset / 4;
   region.byte_touches = byte_touches_ + offset;
   region.before = before_ + offset / 4;
   region.context = context;
-  next_ += size;
+  next_ = base + size;
   live_bytes_[device] += bytes;
   return &(regions_[region.base] = region);
 }
@@ -69,7 +86,8 @@ Region* Memory::allocate(uint64_t bytes, int device, Space space, uint64_t conte
 void Memory::release(Region& region) {
   region.alive = false;
   live_bytes_[region.device] -= region.size;
-  forget(region.at(region.base), region.size);
+  forget(region.bytes, region.size);
+  if (region.device < 0) mprotect(region.bytes, round_up(region.size + kRedZone, kPage), PROT_NONE);
   forget(region.written, region.size);
   forget(region.touches, region.size / 4 * sizeof(Touch));
   forget(region.byte_touches, region.size * sizeof(Touch));
@@ -99,7 +117,7 @@ std::string Memory::describe(uint64_t address) {
 }
 
 void Memory::clear_touches() {
-  const uint64_t used = (next_ - data_ + kPage - 1) & ~(kPage - 1);
+  const uint64_t used = round_up(next_ - data_, kPage);
   forget(touches_, used / 4 * sizeof(Touch));
   forget(byte_touches_, used * sizeof(Touch));
 }

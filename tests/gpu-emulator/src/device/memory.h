@@ -1,5 +1,6 @@
-// Device memory: host memory from one reserved stretch of addresses, never used twice, so that a
-// stale pointer is always recognised. Its shadows lie in stretches of their own, in proportion.
+// Device memory: addresses from one reserved stretch, never used twice, so that a stale pointer is always recognised. The host can read and write nothing there,
+// as on hardware: what a device holds lies in a second stretch, which only the emulator knows. Pinned host memory is the exception, which lies at its own addresses.
+// The shadows lie in stretches of their own, in proportion.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +46,7 @@ class Memory {
   std::map<int, uint64_t> live_bytes_;
   uint64_t data_ = 0;
   uint64_t next_ = 0;
+  std::byte* storage_ = nullptr;
   uint8_t* written_ = nullptr;
   Touch* touches_ = nullptr;
   Touch* byte_touches_ = nullptr;

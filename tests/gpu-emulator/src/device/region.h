@@ -17,8 +17,10 @@ struct Touch {
 };
 
 struct Region {
-  uint64_t base = 0;  // generic address, which is the host's
+  uint64_t base = 0;  // generic address
   uint64_t size = 0;
+  std::byte* bytes =
+      nullptr;  // where they lie: elsewhere for a device's memory, which the host can't reach at its addresses
   Space space = Space::global;
   int device = -1;  // -1: every device sees it
   bool alive = true;
@@ -28,7 +30,7 @@ struct Region {
   uint32_t* before = nullptr;     // each 4 bytes as they were before the last block wrote them
   uint64_t context = 0;           // the owner, for leaks
   bool owned_by_module = false;
-  std::byte* at(uint64_t address) const { return reinterpret_cast<std::byte*>(address); }
+  std::byte* at(uint64_t address) const { return bytes + (address - base); }
   bool holds(uint64_t address, uint64_t bytes) const {
     return address - base < size && bytes <= size - (address - base);
   }

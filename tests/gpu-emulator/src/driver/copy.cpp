@@ -12,6 +12,9 @@ namespace {
 struct End {
   uint64_t address = 0;
   Region* region = nullptr;  // null: plain host memory
+  void* bytes() const {
+    return region != nullptr ? region->at(address) : reinterpret_cast<void*>(address);
+  }
 };
 
 bool is_pinned(Emulator& e, const End& end, uint64_t bytes) {
@@ -64,7 +67,7 @@ void move_bytes(Emulator& e, const Copy& c) {
     // On the device, what isn't written stays so; the host would see it.
     if (!on_device(target)) report_unwritten(e, c.name, *source.region, c.from, c.bytes);
   }
-  std::memmove(reinterpret_cast<void*>(c.to), reinterpret_cast<const void*>(c.from), c.bytes);
+  std::memmove(target.bytes(), source.bytes(), c.bytes);
   if (on_device(target)) {
     uint8_t* mark = target.region->written + (c.to - target.region->base);
     if (written != nullptr) {
@@ -127,7 +130,7 @@ CUresult fill(Emulator& e, const char* name, CUdeviceptr address, T value, uint6
   e.queue.put(stream, [=, &e] {
     Region* region = check_range(e, name, address, bytes, "fill");
     if (region == nullptr) return;
-    T* to = reinterpret_cast<T*>(address);
+    T* to = reinterpret_cast<T*>(region->at(address));
     std::fill(to, to + count, value);
     if (region->written != nullptr)
       std::memset(region->written + (address - region->base), 1, bytes);

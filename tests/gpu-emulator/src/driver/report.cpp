@@ -187,6 +187,12 @@ NAMPEMU_API int nampemu_peek(uint64_t address, uint64_t bytes, void* to) {
     return 0;
   });
 }
+NAMPEMU_API void* nampemu_storage(uint64_t address) {
+  return locked([=](Emulator& e) -> void* {
+    const Region* region = find_range(e, address, 1);
+    return region == nullptr ? nullptr : region->at(address);
+  });
+}
 NAMPEMU_API int nampemu_check_read(uint64_t address, uint64_t bytes, const char* who) {
   return locked([=](Emulator& e) {
     if (bytes == 0) return 1;

@@ -271,13 +271,27 @@ void resolve(Warp& warp, const Instruction& i, uint32_t lanes, uint32_t at, uint
   }
   access.uniform = least == greatest;
   access.region = quick_region(warp, i, least, greatest, bytes);
-  if (access.region != nullptr && (bits & (std::min(bytes, 16U) - 1)) == 0) return;
+  if (access.region != nullptr && (bits & (std::min(bytes, 16U) - 1)) == 0) {
+    const uint64_t base = access.region->base;
+    std::byte* const memory = access.region->bytes;
+    std::byte** const host = access.host.data();
+    if (access.contiguous) {
+      host[0] = memory + (least - base);
+    } else {
+      each_lane(lanes, [=](uint32_t l) { host[l] = memory + (address[l] - base); });
+    }
+    return;
+  }
   access.region = nullptr;
+  access.contiguous = false;
   int result = 0;
   for (uint32_t rest = lanes; rest != 0; rest &= rest - 1) {
     const auto lane = static_cast<uint32_t>(std::countr_zero(rest));
     Fault fault;
-    if (check_lane(warp, i, lane, address[lane], bytes, fault) != nullptr) continue;
+    if (const Region* region = check_lane(warp, i, lane, address[lane], bytes, fault)) {
+      access.host[lane] = region->at(address[lane]);
+      continue;
+    }
     result = fault.result;
     report(fault.kind, warp, i, lane, [&] {
       return std::string("a ") + verb + " of " + std::to_string(bytes) + " bytes at " +

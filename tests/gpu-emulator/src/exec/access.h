@@ -28,6 +28,12 @@ struct Access {
   uint32_t bytes = 0;       // of a lane
   bool contiguous = false;  // all 32 lanes, one after the other
   bool uniform = false;     // all active lanes at one address
+  // Where what each active lane's address names lies; the first lane's alone where they are contiguous.
+  std::array<std::byte*, kLanes> host;
+
+  std::byte* at(uint32_t lane) const {
+    return contiguous ? host[0] + uint64_t{lane} * bytes : host[lane];
+  }
 };
 
 // Throws LaunchFault after reporting when a lane's address is bad. verb: "load", "store", "atomic".

@@ -45,7 +45,7 @@ void atomic(Warp& warp, const Instruction& i, uint32_t lanes) {
   for (; lanes != 0; lanes &= lanes - 1) {
     const auto l = static_cast<uint32_t>(std::countr_zero(lanes));
     T old;
-    std::memcpy(&old, reinterpret_cast<const void*>(access.address[l]), sizeof old);
+    std::memcpy(&old, access.at(l), sizeof old);
     T value;
     if constexpr (std::is_same_v<F, AddByRegion>) {
       const bool global = region_of(warp, i, access, l).space != Space::shared;
@@ -53,7 +53,7 @@ void atomic(Warp& warp, const Instruction& i, uint32_t lanes) {
     } else {
       value = F{}(old, b[l], c[l]);
     }
-    std::memcpy(reinterpret_cast<void*>(access.address[l]), &value, sizeof value);
+    std::memcpy(access.at(l), &value, sizeof value);
     if (d != nullptr) d[l] = old;
   }
 }

@@ -36,10 +36,13 @@ struct Storage {
 // What nothing wrote is not 0 on a device: as a float this is a NaN.
 constexpr uint8_t kGarbage = 0xff;
 
-// Windows begin at a multiple of 256, so that an offset's alignment is the address's.
-uint64_t window(std::vector<uint64_t>& memory, uint64_t bytes) {
+// Windows begin at a multiple of 256, so that an offset's alignment is the address's, which is the host's here.
+void set_window(Region& region, Space space, std::vector<uint64_t>& memory, uint64_t bytes) {
   memory.assign((bytes + 512) / 8, uint64_t{kGarbage} * 0x0101010101010101U);
-  return (reinterpret_cast<uint64_t>(memory.data()) + 255) & ~uint64_t{255};
+  region.space = space;
+  region.size = bytes;
+  region.base = (reinterpret_cast<uint64_t>(memory.data()) + 255) & ~uint64_t{255};
+  region.bytes = reinterpret_cast<std::byte*>(region.base);
 }
 
 std::byte* aligned_registers(Storage& storage) {
@@ -51,9 +54,7 @@ void prepare(Block& block, Launch& launch, Storage& storage) {
   const Kernel& kernel = *launch.kernel;
   const uint32_t threads = launch.threads();
   block.launch = &launch;
-  block.shared.space = Space::shared;
-  block.shared.size = launch.shared_bytes;
-  block.shared.base = window(storage.shared, launch.shared_bytes);
+  set_window(block.shared, Space::shared, storage.shared, launch.shared_bytes);
   storage.shared_written.resize(launch.shared_bytes + 4);
   storage.touches.resize(launch.shared_bytes / 4 + 4);
   storage.byte_touches.resize(launch.shared_bytes + 4);
@@ -61,16 +62,11 @@ void prepare(Block& block, Launch& launch, Storage& storage) {
   block.shared.touches = storage.touches.data();
   block.shared.byte_touches = storage.byte_touches.data();
   const uint64_t local = uint64_t{kernel.local_bytes} * threads;
-  block.local.space = Space::local;
-  block.local.size = local;
-  block.local.base = window(storage.local, local);
+  set_window(block.local, Space::local, storage.local, local);
   storage.local_written.resize(local + 4);
   block.local.written = storage.local_written.data();
-  block.parameters.space = Space::param;
-  block.parameters.size = kernel.parameter_bytes;
-  block.parameters.base = window(storage.parameters, kernel.parameter_bytes);
-  std::copy(launch.parameters.begin(), launch.parameters.end(),
-            block.parameters.at(block.parameters.base));
+  set_window(block.parameters, Space::param, storage.parameters, kernel.parameter_bytes);
+  std::copy(launch.parameters.begin(), launch.parameters.end(), block.parameters.bytes);
   const uint32_t warps = (threads + kLanes - 1) / kLanes;
   storage.registers.assign(uint64_t{warps} * kernel.register_bytes + 64, std::byte{kGarbage});
   block.warps.resize(warps);

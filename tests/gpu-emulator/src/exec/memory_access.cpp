@@ -18,14 +18,13 @@ void load(Warp& warp, const Instruction& i, uint32_t lanes) {
   note_load(warp, i, access);
   for (uint32_t k = 0; k < kCount; ++k) {
     R* d = warp.at<R>(i.r[k]);
-    const uint64_t* address = access.address.data();
     if (access.contiguous) {
-      const M* from = reinterpret_cast<const M*>(address[0]) + k;
+      const M* from = reinterpret_cast<const M*>(access.host[0]) + k;
       each_lane(kAllLanes, [=](uint32_t l) { d[l] = static_cast<R>(from[l * kCount]); });
     } else {
-      each_lane(lanes, [=](uint32_t l) {
-        d[l] = static_cast<R>(reinterpret_cast<const M*>(address[l])[k]);
-      });
+      std::byte* const* from = access.host.data();
+      each_lane(lanes,
+                [=](uint32_t l) { d[l] = static_cast<R>(reinterpret_cast<const M*>(from[l])[k]); });
     }
   }
   if (!warp.block->aged.empty()) restore_aged(*warp.block);
@@ -36,17 +35,16 @@ void store(Warp& warp, const Instruction& i, uint32_t lanes) {
   Access access;
   resolve(warp, i, lanes, i.r[4], sizeof(M) * kCount, "store", access);
   note_store(warp, i, access);
-  const uint64_t* address = access.address.data();
   for (uint32_t k = 0; k < kCount; ++k) {
     const R* a = warp.at<R>(i.r[k]);
     if (access.contiguous) {
-      M* to = reinterpret_cast<M*>(address[0]) + k;
+      M* to = reinterpret_cast<M*>(access.host[0]) + k;
       each_lane(kAllLanes, [=](uint32_t l) { to[l * kCount] = static_cast<M>(a[l]); });
     } else {
       // In the order of lanes: where several write one address, the last wins, always.
       for (uint32_t rest = lanes; rest != 0; rest &= rest - 1) {
         const auto l = static_cast<uint32_t>(std::countr_zero(rest));
-        reinterpret_cast<M*>(address[l])[k] = static_cast<M>(a[l]);
+        reinterpret_cast<M*>(access.host[l])[k] = static_cast<M>(a[l]);
       }
     }
   }

@@ -100,8 +100,8 @@ struct Toucher {
   }
 
   uint32_t& before(uint64_t address) const { return region.before[(address - region.base) / 4]; }
-  static uint32_t* word(uint64_t address) {
-    return reinterpret_cast<uint32_t*>(address & ~uint64_t{3});
+  uint32_t* word(uint64_t address) const {
+    return reinterpret_cast<uint32_t*>(region.at(address & ~uint64_t{3}));
   }
   // Before a write.
   void keep(uint64_t writer, uint64_t address) const {
