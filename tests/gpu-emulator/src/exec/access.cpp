@@ -301,6 +301,16 @@ void resolve(Warp& warp, const Instruction& i, uint32_t lanes, uint32_t at, uint
   if (result != 0) throw LaunchFault(result, verb);
 }
 
+Access only(const Access& access, uint32_t lanes) {
+  Access some = access;
+  if (access.contiguous && lanes != access.lanes) {
+    some.contiguous = false;
+    each_lane(lanes, [&](uint32_t lane) { some.host[lane] = access.at(lane); });
+  }
+  some.lanes = lanes;
+  return some;
+}
+
 Region& region_of(Warp& warp, const Instruction& i, const Access& access, uint32_t lane) {
   if (access.region != nullptr) return *access.region;
   Block& block = *warp.block;

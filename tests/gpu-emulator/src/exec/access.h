@@ -39,6 +39,8 @@ struct Access {
 // Throws LaunchFault after reporting when a lane's address is bad. verb: "load", "store", "atomic".
 void resolve(Warp& warp, const Instruction& i, uint32_t lanes, uint32_t address_register,
              uint32_t bytes, const char* verb, Access& access);
+// The same of some of its lanes.
+Access only(const Access& access, uint32_t lanes);
 // The region of one lane; it was checked by resolve.
 Region& region_of(Warp& warp, const Instruction& i, const Access& access, uint32_t lane);
 

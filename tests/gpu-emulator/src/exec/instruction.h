@@ -51,6 +51,7 @@ struct Instruction {
   int64_t immediate = 0;
   uint32_t target = 0;  // branch, call
   uint32_t slot = 0;    // memory: where the last region found is kept
+  uint32_t second = 0;  // of the kernel's seconds, where one instruction does not hold all operands
   uint32_t line = 0;
 };
 
@@ -96,7 +97,8 @@ struct Parameter {
 struct Kernel {
   std::string name;
   std::vector<Instruction> code;
-  uint32_t entry = 0;  // where it begins
+  std::vector<Instruction> seconds;  // never executed: the rest of what some instructions name
+  uint32_t entry = 0;                // where it begins
   std::vector<Parameter> parameters;
   uint32_t parameter_bytes = 0;
   // Constants, already repeated for every lane: they follow the registers.

@@ -18,10 +18,10 @@ const std::map<std::string_view, nampemu_class>& classes_by_opcode() {
     add(NAMPEMU_CONVERT, {"cvt"});
     add(NAMPEMU_DIVIDE, {"div", "rem", "sqrt", "rcp", "rsqrt", "ex2", "lg2", "sin", "cos", "tanh"});
     add(NAMPEMU_MOVE, {"mov", "cvta", "isspacep"});
-    add(NAMPEMU_MEMORY, {"ld", "ldu", "st", "atom", "red", "prefetch"});
+    add(NAMPEMU_MEMORY, {"ld", "ldu", "st", "atom", "red", "prefetch", "ldmatrix", "cp"});
     add(NAMPEMU_CONTROL, {"bra", "brx", "call", "ret", "exit", "trap", "brkpt", "nanosleep"});
     add(NAMPEMU_SYNC, {"bar", "barrier", "membar", "fence", "shfl", "vote", "match", "redux",
-                       "activemask", "elect"});
+                       "activemask", "elect", "movmatrix"});
     return classes;
   }();
   return all;

@@ -26,6 +26,20 @@ void Decode::fail(const std::string& message) const {
   throw PtxError(statement.line, text + ": " + message);
 }
 
+void Decode::needs(int version, int target) const {
+  const Syntax& module = *names.module;
+  const auto number = [](int tenths) {
+    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
+  };
+  if (module.version < version) {
+    fail("needs PTX " + number(version) + ", and the module is of " + number(module.version));
+  }
+  if (module.target < target) {
+    fail("needs sm_" + std::to_string(target) + ", and the module is for sm_" +
+         std::to_string(module.target));
+  }
+}
+
 bool Decode::take(std::string_view modifier) {
   for (size_t i = 0; i < taken_.size(); ++i) {
     if (!taken_[i] && statement.modifiers[i] == modifier) {

@@ -43,6 +43,7 @@ struct KernelBuilder {
 // Names of the function being decoded.
 struct FunctionNames {
   const Function* function = nullptr;
+  const Syntax* module = nullptr;
   std::map<std::string, Register> registers;
   std::map<std::string, Symbol> symbols;  // of the function and of the module
 };
@@ -58,6 +59,9 @@ class Decode {
   const FunctionNames& names;
 
   [[noreturn]] void fail(const std::string& message) const;
+
+  // An instruction that came with a version of PTX (70 for 7.0) and a device (80 for sm_80): an error in text for older ones, as for ptxas.
+  void needs(int version, int target) const;
 
   // Modifiers. Each is taken once; those left over at the end are an error.
   bool take(std::string_view modifier);
@@ -84,6 +88,9 @@ class Decode {
   int64_t literal(size_t index) const;
   const Register* find_register(const Operand& operand) const;
   const Symbol* find_symbol(const Operand& operand) const;
+  // Operands of an instruction of more than eight: decoded by f into a second instruction, beside the first.
+  template <class F>
+  void decode_second(F f);
 
   void finish() const;
 
@@ -97,6 +104,16 @@ class Decode {
   void check_type(const Operand& operand, const Register& found, Type wanted) const;
   std::vector<bool> taken_;
 };
+
+template <class F>
+void Decode::decode_second(F f) {
+  Instruction second;
+  second.line = out.line;
+  Decode d(builder, names, statement, second);
+  f(d);
+  out.second = static_cast<uint32_t>(builder.kernel.seconds.size());
+  builder.kernel.seconds.push_back(second);
+}
 
 using DecodeFunction = void (*)(Decode& d);
 using DecodeTable = std::map<std::string, DecodeFunction, std::less<>>;
@@ -113,6 +130,7 @@ void add_convert_decoders(DecodeTable& table);
 void add_memory_decoders(DecodeTable& table);
 void add_atomic_decoders(DecodeTable& table);
 void add_warp_decoders(DecodeTable& table);
+void add_matrix_decoders(DecodeTable& table);
 void add_control_decoders(DecodeTable& table);
 
 // Operations whose name is shared by integers and floats: the float families take the statement

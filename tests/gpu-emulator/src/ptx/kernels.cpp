@@ -23,6 +23,7 @@ const DecodeTable& decoders() {
     add_memory_decoders(table);
     add_atomic_decoders(table);
     add_warp_decoders(table);
+    add_matrix_decoders(table);
     add_control_decoders(table);
     return table;
   }();
@@ -163,6 +164,7 @@ class KernelDecoder {
   FunctionNames names_of(const Function& f, Placed& placed) {
     FunctionNames names;
     names.function = &f;
+    names.module = &syntax_;
     for (const auto& [name, symbol] : globals_)
       names.symbols[name] = symbol;
     for (const auto& [name, symbol] : shared_)
@@ -368,9 +370,11 @@ class KernelDecoder {
     kernel.constants_at = static_cast<uint32_t>(align(kSpecialBytes + builder_.next_register, 64));
     kernel.register_bytes =
         static_cast<uint32_t>(align(kernel.constants_at + kernel.constants.size(), 64));
-    for (Instruction& i : kernel.code) {
-      for (uint32_t& r : i.r) {
-        if (r != kNone && (r & kConstantTag) != 0) r = (r & ~kConstantTag) + kernel.constants_at;
+    for (std::vector<Instruction>* all : {&kernel.code, &kernel.seconds}) {
+      for (Instruction& i : *all) {
+        for (uint32_t& r : i.r) {
+          if (r != kNone && (r & kConstantTag) != 0) r = (r & ~kConstantTag) + kernel.constants_at;
+        }
       }
     }
     const auto entry = std::find_if(placed_.begin(), placed_.end(),
