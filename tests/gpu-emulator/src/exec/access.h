@@ -2,6 +2,7 @@
 // written. Every load, store and atomic goes through resolve.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 
@@ -36,9 +37,18 @@ struct Access {
   }
 };
 
-// Throws LaunchFault after reporting when a lane's address is bad. verb: "load", "store", "atomic".
-void resolve(Warp& warp, const Instruction& i, uint32_t lanes, uint32_t address_register,
-             uint32_t bytes, const char* verb, Access& access);
+// The addresses that lanes name by a register.
+void collect_addresses(Warp& warp, const Instruction& i, uint32_t lanes, uint32_t address_register,
+                       uint64_t* out);
+// Throws LaunchFault after reporting when a lane's address, which the access has, is bad. verb: "load", "store", "atomic".
+void resolve_at(Warp& warp, const Instruction& i, uint32_t lanes, uint32_t bytes,
+                uint32_t alignment, const char* verb, Access& access);
+// Both, for an access that is aligned to its width.
+inline void resolve(Warp& warp, const Instruction& i, uint32_t lanes, uint32_t address_register,
+                    uint32_t bytes, const char* verb, Access& access) {
+  collect_addresses(warp, i, lanes, address_register, access.address.data());
+  resolve_at(warp, i, lanes, bytes, std::min(bytes, 16U), verb, access);
+}
 // The same of some of its lanes.
 Access only(const Access& access, uint32_t lanes);
 // The region of one lane; it was checked by resolve.
@@ -49,6 +59,18 @@ Region& region_of(Warp& warp, const Instruction& i, const Access& access, uint32
 void note_load(Warp& warp, const Instruction& i, const Access& access);
 void note_store(Warp& warp, const Instruction& i, const Access& access);
 void note_atomic(Warp& warp, const Instruction& i, const Access& access);
+// Of a store, the race that it may be, and nothing else.
+void touch_store(Warp& warp, const Instruction& i, const Access& access);
+
+// A race where the access meets bytes of shared memory that a cp.async under way writes.
+void report_copies(Warp& warp, const Instruction& i, const Access& access);
+inline void check_copies(Warp& warp, const Instruction& i, const Access& access) {
+  if (warp.block->copies_under_way != 0) report_copies(warp, i, access);
+}
+
+// For messages.
+std::string hexadecimal(uint64_t value);
+const char* space_name(Space space);
 
 // The traffic of a space; null where nothing is counted.
 nampemu_traffic* traffic_of(Launch& launch, Space space);

@@ -80,6 +80,9 @@ struct Block {
   Order order;                               // by fences and atomics at the scope of the block
   Order device_order;                        // at the scope of the device
   Released released;                         // to the block
+  // Of each byte of shared memory, whether a cp.async is under way that writes it; and how many lanes' copies are under way.
+  std::vector<uint8_t> under_way;
+  uint32_t copies_under_way = 0;
   // Words that hold an older value for the length of a load, and what they held.
   std::vector<std::pair<uint32_t*, uint32_t>> aged;
 

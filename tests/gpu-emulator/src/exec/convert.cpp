@@ -320,6 +320,7 @@ void decode_pair(Decode& d, Type to, int fraction, int integral) {
       (d.out.flags & (kFlush | kSaturate)) != 0) {
     d.fail("this pair isn't known here");
   }
+  d.needs(70, 80);
   d.out.option = static_cast<uint8_t>(fraction);
   d.out.r[1] = d.source(1, from);
   d.out.r[2] = d.source(2, from);

@@ -131,6 +131,8 @@ void start(Block& block, Storage& storage, uint64_t linear) {
   block.order.start(race_block(linear), launch.threads(), &block.released);
   block.device_order.start(race_block(linear), launch.threads(), &launch.released);
   block.barriers.fill({});
+  block.under_way.assign(block.under_way.size(), 0);
+  block.copies_under_way = 0;
   std::fill(storage.shared_written.begin(), storage.shared_written.end(), uint8_t{0});
   std::fill(storage.local_written.begin(), storage.local_written.end(), uint8_t{0});
   std::fill(storage.touches.begin(), storage.touches.end(), Touch{});
@@ -141,6 +143,8 @@ void start(Block& block, Storage& storage, uint64_t linear) {
     warp.sync_time = 0;
     warp.syncs.clear();
     warp.syncs_time.fill(0);
+    warp.copies.clear();
+    warp.copy_groups.fill(0);
     warp.pc.fill(launch.kernel->entry);
     fill(warp, Special::ctaid_x, block.index[0]);
     fill(warp, Special::ctaid_y, block.index[1]);

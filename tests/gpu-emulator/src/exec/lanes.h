@@ -1,5 +1,4 @@
-// The one loop over the lanes of a warp: all 32 without a test, so that the compiler vectorizes it,
-// or the ones in a mask.
+// The loops over the lanes of a warp: all 32 without a test, so that the compiler vectorizes it, or the ones in a mask.
 #pragma once
 
 #include <bit>
@@ -19,6 +18,13 @@
 
 namespace nampemu {
 
+// Those in a mask, in the order of their numbers.
+template <class F>
+inline void for_lanes(uint32_t lanes, F f) {
+  for (; lanes != 0; lanes &= lanes - 1)
+    f(static_cast<uint32_t>(std::countr_zero(lanes)));
+}
+
 template <class F>
 inline void each_lane(uint32_t lanes, F f) {
   if (lanes == kAllLanes) {
@@ -26,8 +32,7 @@ inline void each_lane(uint32_t lanes, F f) {
     for (uint32_t lane = 0; lane < kLanes; ++lane)
       f(lane);
   } else {
-    for (; lanes != 0; lanes &= lanes - 1)
-      f(static_cast<uint32_t>(std::countr_zero(lanes)));
+    for_lanes(lanes, f);
   }
 }
 

@@ -63,7 +63,7 @@ int32_t narrow(int64_t sum, bool saturates) {
   return static_cast<int32_t>(sum);
 }
 
-// Whoever is missing has no part of the matrix to give.
+// A lane that is missing has no part of the matrix to give.
 void expect_whole_warp(const Warp& warp, const Instruction& i, uint32_t lanes) {
   if (lanes == kAllLanes) return;
   const auto lane = static_cast<uint32_t>(std::countr_zero(lanes));

@@ -5,7 +5,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
+#include "exec/async_copy.h"
 #include "exec/instruction.h"
 #include "exec/order.h"
 
@@ -28,6 +30,8 @@ struct Warp {
   uint32_t sync_time = 0;                       // block time of the last warp-wide bar.warp.sync
   PartialBarriers syncs;                        // bar.warp.sync of some lanes, since then
   std::array<uint32_t, kLanes> syncs_time{};    // of a lane's last one
+  std::vector<AsyncCopy> copies;                // under way, in the order in which they were issued
+  std::array<uint32_t, kLanes> copy_groups{};   // that a lane has committed
 
   template <class T>
   T* at(uint32_t offset) {

@@ -5,6 +5,7 @@
 
 #include "driver/cuda_api.h"
 #include "exec/control.h"
+#include "exec/lanes.h"
 
 namespace nampemu {
 namespace {
@@ -12,12 +13,6 @@ namespace {
 constexpr uint32_t kPatience = 1U << 14;  // diverged instructions before other lanes run
 
 uint32_t lane_of(uint32_t lanes) { return static_cast<uint32_t>(std::countr_zero(lanes)); }
-
-template <class F>
-void for_lanes(uint32_t lanes, F f) {
-  for (; lanes != 0; lanes &= lanes - 1)
-    f(lane_of(lanes));
-}
 
 }  // namespace
 
@@ -185,6 +180,7 @@ void WarpRunner::ret(const Instruction& i, uint32_t lanes) {
 
 void WarpRunner::exit(uint32_t lanes) {
   for_lanes(active_ & ~lanes, [&](uint32_t lane) { warp_.pc[lane] = pc_ + 1; });
+  land_copies(warp_, lanes);
   warp_.alive &= ~lanes;
   warp_.runnable &= ~lanes;
   // Lanes that waited for these wait no longer: exited lanes count as come.

@@ -131,6 +131,7 @@ void add_memory_decoders(DecodeTable& table);
 void add_atomic_decoders(DecodeTable& table);
 void add_warp_decoders(DecodeTable& table);
 void add_matrix_decoders(DecodeTable& table);
+void add_copy_decoders(DecodeTable& table);
 void add_control_decoders(DecodeTable& table);
 
 // Operations whose name is shared by integers and floats: the float families take the statement

@@ -24,6 +24,7 @@ const DecodeTable& decoders() {
     add_atomic_decoders(table);
     add_warp_decoders(table);
     add_matrix_decoders(table);
+    add_copy_decoders(table);
     add_control_decoders(table);
     return table;
   }();
