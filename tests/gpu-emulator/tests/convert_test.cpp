@@ -138,5 +138,37 @@ TEST_F(ConvertTest, WhatPtxForbidsIsRefused) {
   }
 }
 
+// 10 bits of fraction; half of the last one goes away from zero.
+TEST_F(ConvertTest, Tf32) {
+  const std::vector<std::pair<float, float>> table = {
+      {1 + 0x1p-11F, 1 + 0x1p-10F},
+      {-1 - 0x1p-11F, -1 - 0x1p-10F},
+      {1 + 0x1p-11F - 0x1p-23F, 1},
+      {1 + 3 * 0x1p-11F, 1 + 0x1p-9F},
+      {2 - 0x1p-23F, 2},
+      {-0.0F, -0.0F},
+      {0x1.8p-136F, 0x1p-135F},  // half of what a subnormal has for its last bit
+      {0x1.fffffep127F, INFINITY},
+      {-INFINITY, -INFINITY},
+      {NAN, std::bit_cast<float>(0x7fffffffU)}};
+  std::vector<float> x;
+  for (const auto& [from, to] : table)
+    x.push_back(from);
+  const auto got = apply<float, float>("cvt.rna.tf32.f32 %o, %x;", x);
+  for (size_t i = 0; i < x.size(); ++i)
+    expect_same<float>("tf32", i, got[i], table[i].second);
+}
+
+TEST_F(ConvertTest, NewerConversionsNeedANewerTarget) {
+  for (const char* instruction :
+       {"cvt.rn.bf16x2.f32 %r1, %r2, %r3;", "cvt.rn.f16x2.f32 %r1, %r2, %r3;",
+        "cvt.rn.bf16.f32 %h1, %r2;", "cvt.rna.tf32.f32 %r1, %r2;"}) {
+    std::string text = kernel(instruction, 0);
+    EXPECT_EQ(load_error(text), "");
+    const std::string error = load_error(text.replace(text.find("sm_80"), 5, "sm_75"));
+    EXPECT_NE(error.find("needs sm_80"), std::string::npos) << error;
+  }
+}
+
 }  // namespace
 }  // namespace nampemu_test

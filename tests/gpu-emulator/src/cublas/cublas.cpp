@@ -34,15 +34,6 @@ std::set<Handle*>& handles() {
   return *all;
 }
 
-// As tensor cores see a float: 10 bits of fraction, rounded to nearest, ties away from zero.
-float to_tf32(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  if ((bits & 0x7f800000U) != 0x7f800000U) bits = (bits + 0x1000U) & ~0x1fffU;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
 Handle* unwrap(cublasHandle_t handle) {
   const std::lock_guard lock(mutex);
   auto* known = reinterpret_cast<Handle*>(handle);
@@ -218,8 +209,8 @@ void multiply(const Gemm& g, int batch, float alpha, float beta, bool reduces_in
     std::vector<float> a = gather(g.a, batch, g.transa != CUBLAS_OP_N);  // [m][k]
     std::vector<float> b = gather(g.b, batch, g.transb != CUBLAS_OP_N);  // [k][n]
     if (g.compute == CUBLAS_COMPUTE_32F_FAST_TF32) {
-      std::transform(a.begin(), a.end(), a.begin(), to_tf32);
-      std::transform(b.begin(), b.end(), b.begin(), to_tf32);
+      std::transform(a.begin(), a.end(), a.begin(), nampemu::float_to_tf32);
+      std::transform(b.begin(), b.end(), b.begin(), nampemu::float_to_tf32);
     }
     for (size_t i = 0; i < m; ++i) {
       for (size_t p = 0; p < k; ++p) {

@@ -27,6 +27,7 @@ struct Settings {
   uint64_t instructions = 2'000'000'000;
   RunOrder order;
   bool quiet = false;
+  int compute() const { return major * 10 + minor; }  // 75 for 7.5
   // The largest shared memory a block may ask for.
   uint32_t shared_optin() const;
 };

@@ -192,7 +192,7 @@ NAMPEMU_API CUresult cuFuncGetAttribute(int* value, int attribute, CUfunction ha
     const LoadedFunction* function = find_function(e, handle);
     if (function == nullptr) return no_function(e, "cuFuncGetAttribute");
     if (value == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    const int compute = e.settings.major * 10 + e.settings.minor;
+    const int compute = e.settings.compute();
     switch (attribute) {
       case 0:
         *value = static_cast<int>(thread_limit(function->kernel));

@@ -121,10 +121,12 @@ void write_log(char* log, size_t bytes, const std::string& text, unsigned count,
 
 std::shared_ptr<const ReadModule> read(Emulator& e, LoadedModule& module, std::string_view text) {
   const Syntax syntax = parse_ptx(text.data());
-  std::map<std::string, Symbol> symbols;
-  place_variables(e, module, syntax, symbols);
   auto made = std::make_shared<ReadModule>();
   made->target = syntax.target;
+  // What a newer device may have is not looked at: the text is for none of these.
+  if (syntax.target > e.settings.compute()) return made;
+  std::map<std::string, Symbol> symbols;
+  place_variables(e, module, syntax, symbols);
   made->kernels = decode_kernels(syntax, symbols);
   if (module.variables.empty()) e.read.emplace(text, made);
   return made;
@@ -155,7 +157,7 @@ CUresult load(Emulator& e, CUmodule* out, const void* image, unsigned count, con
     const std::string_view text = reinterpret_cast<const char*>(image);
     const auto known = e.read.find(text);
     module->text = known != e.read.end() ? known->second : read(e, *module, text);
-    const int compute = e.settings.major * 10 + e.settings.minor;
+    const int compute = e.settings.compute();
     if (module->text->target > compute) {
       release_variables(e, *module);
       return fail(CUDA_ERROR_NO_BINARY_FOR_GPU,

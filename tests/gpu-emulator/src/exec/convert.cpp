@@ -207,6 +207,9 @@ struct BfloatToFloat {
 struct FloatToBfloat {
   uint16_t operator()(float a) const { return float_to_bfloat(a); }
 };
+struct FloatToTf32 {
+  float operator()(float a) const { return float_to_tf32(a); }
+};
 struct FloatToInt {
   int32_t operator()(float a) const {
     if (a != a) return 0;
@@ -328,12 +331,26 @@ void decode_pair(Decode& d, Type to, int fraction, int integral) {
   d.out.execute = to.kind == Type::Kind::float_ ? pack_pair<true> : pack_pair<false>;
 }
 
+// Into a register of bits: nothing but mma reads it.
+void decode_tf32(Decode& d) {
+  if (!d.take("rna") || !d.take("tf32") || !(d.take_type() == Decode::f32)) {
+    d.fail("only cvt.rna.tf32.f32 is known");
+  }
+  d.needs(70, 80);
+  d.expect_operands(2, 2);
+  d.out.r[1] = d.source(1, Decode::f32);
+  d.out.r[0] = d.destination(0, Decode::b32);
+  d.out.execute = unary<float, float, FloatToTf32>;
+}
+
 void decode_cvt(Decode& d) {
+  if (d.peek("tf32")) return decode_tf32(d);
   const int fraction = d.take_one({"rn", "rz", "rm", "rp"});
   const int integral = d.take_one({"rni", "rzi", "rmi", "rpi"});
   take_cvt_flags(d);
   const Type to = d.take_type();
   if (to.packed) return decode_pair(d, to, fraction, integral);
+  if (to.kind == Type::Kind::bfloat) d.needs(70, 80);
   const Type from = d.take_type();
   if (from.packed || from.kind == Type::Kind::bits || to.kind == Type::Kind::bits ||
       from.kind == Type::Kind::predicate || to.kind == Type::Kind::predicate) {

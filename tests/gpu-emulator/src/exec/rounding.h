@@ -171,6 +171,13 @@ inline uint16_t float_to_bfloat(float value) {
   return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
+// TF32: 10 bits of fraction, rounded to nearest, ties away from zero.
+inline float float_to_tf32(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  if ((bits & 0x7f800000) == 0x7f800000) return canonical(value);
+  return std::bit_cast<float>((bits + 0x1000) & ~0x1fffU);
+}
+
 // a·b + c so that one more rounding, to 16 bits, is as if the sum had been exact: the last bit is
 // set when anything was lost.
 inline double odd_fma(double a, double b, double c) {
