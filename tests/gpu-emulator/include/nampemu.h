@@ -172,8 +172,9 @@ void nampemu_forget_writes(uint64_t address, uint64_t bytes);
 /* Copies bytes of a live allocation to the host: a test's own look, which is neither checked nor
  * counted. Returns 0, or 1 where they are not in one live allocation. */
 int nampemu_peek(uint64_t address, uint64_t bytes, void* to);
-/* Where the emulator keeps the byte at an address of a live allocation, and behind it the rest of the allocation; null for another address. For the stand-in
- * cuBLAS: the host can reach device memory in no other way. */
+/* Where the emulator keeps the byte at an address of a live allocation, and behind it the rest of
+ * the allocation; null for another address. For the stand-in cuBLAS: the host can reach device
+ * memory in no other way. */
 void* nampemu_storage(uint64_t address);
 /* Whether every byte lies in one live allocation and was written. For the stand-in cuBLAS; reports
  * what isn't so, with the text of who. */

@@ -8,7 +8,8 @@ class AsyncCopyTest : public DeviceTest {
  protected:
   using Words = std::vector<uint32_t>;
 
-  // Of thread t: %r20 t; %r21 its 32 bytes of shared memory; %d1 its 32 bytes of the second buffer, %d2 its 16 bytes of the first, where it leaves %r0 to %r3.
+  // Of thread t: %r20 t; %r21 its 32 bytes of shared memory; %d1 its 32 bytes of the second buffer, %d2 its 16 bytes of the first, where it leaves
+  // %r0 to %r3.
   static std::string around(const std::string& body) {
     return kernel(
         "mov.u32 %r20, %tid.x;\nshl.b32 %r21, %r20, 5;\nmov.u32 %r22, sh;\n"

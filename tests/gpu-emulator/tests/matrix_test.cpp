@@ -1,4 +1,5 @@
-// mma ldmatrix movmatrix against plain loops. Where an element of a matrix lies is the manual's table, shape by shape, as it is printed there: not a formula for all.
+// mma ldmatrix movmatrix against plain loops. Where an element of a matrix lies is the manual's table, shape by shape, as it is printed there: not
+// a formula for all.
 #include <bit>
 #include <functional>
 

@@ -1,6 +1,6 @@
-// Device memory: addresses from one reserved stretch, never used twice, so that a stale pointer is always recognised. The host can read and write nothing there,
-// as on hardware: what a device holds lies in a second stretch, which only the emulator knows. Pinned host memory is the exception, which lies at its own addresses.
-// The shadows lie in stretches of their own, in proportion.
+// Device memory: addresses from one reserved stretch, never used twice, so that a stale pointer is always recognised. The host can read and write
+// nothing there, as on hardware: what a device holds lies in a second stretch, which only the emulator knows. Pinned host memory is the exception,
+// which lies at its own addresses. The shadows lie in stretches of their own, in proportion.
 #pragma once
 
 #include <cstdint>

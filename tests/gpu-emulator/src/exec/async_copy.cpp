@@ -1,5 +1,5 @@
-// cp.async: copies that land as late as the waits allow, so that a missing wait meets memory as it was. From its issue on a copy may read and write at any time: an access to its
-// bytes before it has landed is a race, and its write counts at both ends.
+// cp.async: copies that land as late as the waits allow, so that a missing wait meets memory as it was. From its issue on a copy may read and write
+// at any time: an access to its bytes before it has landed is a race, and its write counts at both ends.
 #include "exec/async_copy.h"
 
 #include <algorithm>

@@ -1,11 +1,12 @@
 // mma ldmatrix movmatrix: a warp's 32 lanes hold the parts of a matrix. In a lane's number, group is the upper three bits and member the lower two.
 //
-// A word of a register holds consecutive elements along k: one of 32 bits, two of 16, four of 8. Word j of A (16 rows, k columns) is of row group + 8 (j mod 2), and of the
-// columns that member has in half j / 2 of k; word j of B (k rows, 8 columns) is of column group, and of the rows that member has in half j; element j of C and D (16 rows, 8
-// columns) is of row group + 8 (j / 2) and of column 2 member + j mod 2. So it is for every shape and type here.
+// A word of a register holds consecutive elements along k: one of 32 bits, two of 16, four of 8. Word j of A (16 rows, k columns) is of row group +
+// 8 (j mod 2), and of the columns that member has in half j / 2 of k; word j of B (k rows, 8 columns) is of column group, and of the rows that
+// member has in half j; element j of C and D (16 rows, 8 columns) is of row group + 8 (j / 2) and of column 2 member + j mod 2. So it is for every
+// shape and type here.
 //
-// Products are of the elements as they are, which FP32 holds exactly but where their exponent leaves its range; to C they are added in FP32, k upwards, each sum rounded to nearest.
-// A device's order and rounding are its own: nobody may depend on the bits.
+// Products are of the elements as they are, which FP32 holds exactly but where their exponent leaves its range; to C they are added in FP32, k
+// upwards, each sum rounded to nearest. A device's order and rounding are its own: nobody may depend on the bits.
 #include <algorithm>
 #include <cstring>
 
