@@ -66,6 +66,7 @@ class Backend {
    public:
     enum class User {
       kOperator,  // the one in progress on the stream
+      kSums,      // sums of columns, which an operator with scratch of its own may ask for
       kLibrary,   // one that it calls
     };
     virtual ~Workspace() = default;

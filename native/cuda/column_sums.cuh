@@ -1,44 +1,113 @@
-// Sums down the columns of a matrix. A block has 32 adjacent columns, so that a warp reads
-// contiguous elements of a row. The block's warps share the rows, in an order that does not depend
-// on the grid.
+// Sums down the columns of a matrix. A block has a tile of columns and a slice of the rows: lanes
+// have 8 adjacent columns each, and groups of lanes share the slice's rows. The last block of a tile
+// adds the slices. The order depends on the shape alone.
 #pragma once
 
 #include "cuda/kernels.h"
 #include "cuda/platform.cuh"
+#include "cuda/loop.cuh"
 #include "cuda/reduce.cuh"
 
 namespace namp::cuda {
 
-// add(row, column, sums) adds an element's contribution to kCount LongSums; finish(column, sums)
-// receives them.
-template <int kCount, class Add, class Finish>
-NAMP_DEVICE void sum_columns(int64_t rows, int64_t columns, Add&& add, Finish&& finish) {
-  constexpr int kWarps = kColumnThreads / kColumnsPerBlock;
-  __shared__ double partial[kCount][kWarps][kColumnsPerBlock];
-  const int own = thread_index() % kColumnsPerBlock;
-  const int warp = thread_index() / kColumnsPerBlock;
-  for (int64_t first = block_index() * kColumnsPerBlock; first < columns;
-       first += block_count() * kColumnsPerBlock) {
-    const int64_t column = first + own;
-    LongSum parts[kCount];
-    if (column < columns) {
-      for (int64_t row = warp; row < rows; row += kWarps)
-        add(row, column, parts);
+// This thread's rows of a slice, and its columns.
+struct ColumnSlice {
+  int64_t first;
+  int64_t end;
+  int64_t column;
+  Prefix part;
+
+  // Calls use(load(row)) for each, with the loads of kTogether rows in flight at a time.
+  template <int kTogether, class Load, class Use>
+  NAMP_DEVICE void for_rows(Load&& load, Use&& use) const {
+    int64_t row = first;
+    for (; row + (kTogether - 1) * kColumnGroups < end; row += kTogether * kColumnGroups) {
+      decltype(load(row)) loaded[kTogether];
+#pragma unroll
+      for (int i = 0; i < kTogether; ++i)
+        loaded[i] = load(row + i * kColumnGroups);
+#pragma unroll
+      for (int i = 0; i < kTogether; ++i)
+        use(loaded[i]);
     }
-    double sums[kCount];
+    for (; row < end; row += kColumnGroups)
+      use(load(row));
+  }
+};
+
+// A tile's columns lie in shared memory and in the workspace with those of a lane 16 apart: then
+// the lanes of a warp store to different banks.
+NAMP_DEVICE int column_slot(int lane, int j) { return j * kColumnLanes + lane; }
+NAMP_DEVICE int column_of_slot(int slot) {
+  return slot % kColumnLanes * kPack + slot / kColumnLanes;
+}
+
+// add(slice, sums) adds what a slice contributes to kCount packs of sums; finish(k, column, sum)
+// receives each column's sums.
+template <int kCount, class Call, class Add, class Finish>
+NAMP_DEVICE void sum_columns(const ColumnSumArgs<Call>& args, Add&& add, Finish&& finish) {
+  constexpr int kSums = kCount * kColumnsPerBlock;
+  constexpr int kParts = kColumnThreads / kSums;
+  __shared__ float of_groups[kColumnGroups][kSums];
+  __shared__ double of_parts[kParts][kSums];
+  const ColumnSplit& split = args.split;
+  const int lane = thread_index() % kColumnLanes;
+  const int group = thread_index() / kColumnLanes;
+  const int part = thread_index() / kSums;
+  const int own = thread_index() % kSums;  // sum of a tile: of which kind, and slot of its column
+  const auto finish_own = [&](int64_t tile, double sum) {
+    const int64_t column = tile * kColumnsPerBlock + column_of_slot(own % kColumnsPerBlock);
+    if (column < split.columns) finish(own / kColumnsPerBlock, column, sum);
+  };
+  for (int64_t task = block_index(); task < split.tiles * split.slices; task += block_count()) {
+    const int64_t tile = task % split.tiles;
+    const int64_t index = task / split.tiles;
+    const int64_t column = tile * kColumnsPerBlock + lane * kPack;
+    const int64_t begin = index * split.slice_rows;
+    const int64_t rest = split.rows - begin;
+    const int64_t end = begin + (rest < split.slice_rows ? rest : split.slice_rows);
+    const ColumnSlice slice{begin + group, end, column, Prefix{split.columns - column}};
+    Pack<kPack> sums[kCount] = {};
+    if (column < split.columns) add(slice, sums);
 #pragma unroll
-    for (int k = 0; k < kCount; ++k)
-      partial[k][warp][own] = sums[k] = parts[k].get();
+    for (int k = 0; k < kCount; ++k) {
+#pragma unroll
+      for (int j = 0; j < kPack; ++j)
+        of_groups[group][k * kColumnsPerBlock + column_slot(lane, j)] = sums[k].at[j];
+    }
     barrier();
-    if (warp == 0 && column < columns) {
-      for (int other = 1; other < kWarps; ++other) {
-#pragma unroll
-        for (int k = 0; k < kCount; ++k)
-          sums[k] += partial[k][other][own];
+    double sum = 0.0;
+    if (part == 0) {
+      for (int i = 0; i < kColumnGroups; ++i)
+        sum += static_cast<double>(of_groups[i][own]);
+      if (split.slices == 1) {
+        finish_own(tile, sum);
+      } else {
+        store_global(args.partial + (index * split.tiles + tile) * kSums + own, sum);
       }
-      finish(column, sums);
     }
-    barrier();
+    if (split.slices == 1) {
+      barrier();
+      continue;
+    }
+    // More tiles than tickets share them: the last block of a ticket finishes all of its tiles.
+    const int64_t ticket = tile % kTickets;
+    const int64_t sharing = (split.tiles - ticket + kTickets - 1) / kTickets;
+    if (!is_last(args.tickets + ticket, static_cast<uint32_t>(sharing * split.slices))) continue;
+    for (int64_t last = ticket; last < split.tiles; last += kTickets) {
+      sum = 0.0;
+#pragma unroll 4
+      for (int64_t i = part; i < split.slices; i += kParts)
+        sum += load_global(args.partial + (i * split.tiles + last) * kSums + own);
+      of_parts[part][own] = sum;
+      barrier();
+      if (part == 0) {
+        for (int i = 1; i < kParts; ++i)
+          sum += of_parts[i][own];
+        finish_own(last, sum);
+      }
+      barrier();
+    }
   }
 }
 

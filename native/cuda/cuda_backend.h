@@ -102,6 +102,20 @@ class CudaBackend final : public Backend {
     launcher_(kernel, tasks, args, stream_of(stream));
   }
 
+  // A kernel of column_sums.cuh, with this many sums for each column.
+  template <class Call>
+  void launch_column_sums(const cuda::Kernel<cuda::ColumnSumArgs<Call>>& kernel, int64_t rows,
+                          int64_t columns, int64_t sums, const Call& call, namp_stream stream) {
+    const cuda::ContextScope scope(context_);
+    const cuda::ColumnSplit split = cuda::split_columns(rows, columns);
+    const int64_t bytes =
+        split.slices * sums * split.tiles * cuda::kColumnsPerBlock * int64_t{sizeof(double)};
+    void* partial =
+        split.slices == 1 ? nullptr : workspaces().reserve(bytes, stream, Workspace::User::kSums);
+    launch(kernel, split.tiles * split.slices,
+           {call, split, static_cast<double*>(partial), tickets_.of(stream_of(stream))}, stream);
+  }
+
   const int ordinal_;
   cuda::PrimaryContext context_;
   const int capability_;  // compute capability, such as 80

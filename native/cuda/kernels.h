@@ -16,8 +16,13 @@ struct Kernel {
   int threads;
 };
 
-// A zeroed counter on the device, one for each stream, that identifies a launch's last block.
+// A zeroed counter on the device that identifies a launch's last block. A stream has kTickets of
+// them, for launches whose parts end by themselves.
 using Ticket = uint32_t*;
+inline constexpr int kTickets = 64;
+
+// Elements that a thread moves at a time: 16 bytes in half precision, twice 16 bytes in float32.
+inline constexpr int kPack = 8;
 
 // A tensor is cut into tasks of this many elements; a block works on one at a time.
 inline constexpr int64_t kTaskElements = 16384;
@@ -195,18 +200,54 @@ inline constexpr Kernel<GemmArgs> kGemm{"gemm", "gemm_kernel", kGemmThreads};
 inline constexpr Kernel<GemmArgs> kGemmBias{"gemm", "gemm_bias_kernel", kElementThreads};
 inline constexpr Kernel<GemmArgs> kGemmEpilogue{"gemm", "gemm_epilogue_kernel", kElementThreads};
 
+// ---- Sums down the columns of a matrix: column_sums.cuh ----
+
+inline constexpr int kColumnThreads = 512;
+inline constexpr int kColumnsPerBlock = 128;
+inline constexpr int kColumnLanes = kColumnsPerBlock / kPack;
+inline constexpr int kColumnGroups = kColumnThreads / kColumnLanes;  // rows at a time
+
+// The work as tiles of columns times slices of rows. It depends on the shape alone, so that every
+// device adds in the same order.
+struct ColumnSplit {
+  int64_t rows;
+  int64_t columns;
+  int64_t tiles;
+  int64_t slices;
+  int64_t slice_rows;
+};
+
+constexpr ColumnSplit split_columns(int64_t rows, int64_t columns) {
+  constexpr int64_t kBlocks = 132;    // one for each multiprocessor of an H100
+  constexpr int64_t kLeastRows = 2;   // of a thread, or its part of the reduction is the larger one
+  constexpr int64_t kMostRows = 128;  // of a thread: they are added in float32
+  const int64_t tiles = blocks(columns, kColumnsPerBlock);
+  const int64_t wanted = tiles < kBlocks ? kBlocks / (tiles > 0 ? tiles : 1) : 1;
+  const int64_t even = blocks(blocks(rows, wanted), kColumnGroups);
+  const int64_t thread_rows = even < kLeastRows ? kLeastRows : even > kMostRows ? kMostRows : even;
+  const int64_t slice_rows = thread_rows * kColumnGroups;
+  const int64_t slices = blocks(rows, slice_rows);
+  return {rows, columns, tiles, slices > 0 ? slices : 1, slice_rows};  // no rows: sums of 0
+}
+
+template <class Call>
+struct ColumnSumArgs {
+  Call call;
+  ColumnSplit split;
+  double* partial;  // [slices, tiles, sums of a tile]; null with one slice
+  Ticket tickets;   // kTickets
+};
+
 // ---- layer_norm.cu, softmax.cu: one warp for each row ----
 
 inline constexpr int kRowThreads = 256;
 inline constexpr int kRowsPerBlock = kRowThreads / 32;
-inline constexpr int kColumnThreads = 1024;
-inline constexpr int kColumnsPerBlock = 32;
 
 inline constexpr Kernel<namp_layer_norm_args> kLayerNormForward{
     "layer_norm", "layer_norm_forward_kernel", kRowThreads};
 inline constexpr Kernel<namp_layer_norm_args> kLayerNormBackward{
     "layer_norm", "layer_norm_backward_kernel", kRowThreads};
-inline constexpr Kernel<namp_layer_norm_args> kLayerNormParameters{
+inline constexpr Kernel<ColumnSumArgs<namp_layer_norm_args>> kLayerNormParameters{
     "layer_norm", "layer_norm_parameters_kernel", kColumnThreads};
 inline constexpr Kernel<namp_softmax_args> kSoftmaxForward{"softmax", "softmax_forward_kernel",
                                                            kRowThreads};
@@ -226,7 +267,8 @@ inline constexpr Kernel<ArgmaxArgs> kArgmax{"softmax", "argmax_kernel", kRowThre
 
 inline constexpr int kChannelThreads = 512;
 
-inline constexpr Kernel<namp_sum_args> kSumColumns{"sum", "sum_columns_kernel", kColumnThreads};
+inline constexpr Kernel<ColumnSumArgs<namp_sum_args>> kSumColumns{"sum", "sum_columns_kernel",
+                                                                  kColumnThreads};
 inline constexpr Kernel<namp_sum_args> kSumChannels{"sum", "sum_channels_kernel", kChannelThreads};
 inline constexpr Kernel<namp_batch_norm_args> kBatchNormForward{
     "batch_norm", "batch_norm_forward_kernel", kChannelThreads};

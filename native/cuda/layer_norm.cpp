@@ -10,8 +10,7 @@ void CudaBackend::layer_norm_forward(const namp_layer_norm_args& args, namp_stre
 void CudaBackend::layer_norm_backward(const namp_layer_norm_args& args, namp_stream stream) {
   // The input's gradient may overwrite the inputs of the parameters' gradients.
   if (args.gamma_gradient != nullptr || args.beta_gradient != nullptr) {
-    launch(cuda::kLayerNormParameters, cuda::blocks(args.width, cuda::kColumnsPerBlock), args,
-           stream);
+    launch_column_sums(cuda::kLayerNormParameters, args.rows, args.width, 2, args, stream);
   }
   launch(cuda::kLayerNormBackward, cuda::blocks(args.rows, cuda::kRowsPerBlock), args, stream);
 }

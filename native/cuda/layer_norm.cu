@@ -5,61 +5,69 @@
 #include "cuda/kernels.h"
 #include "cuda/reduce.cuh"
 #include "cuda/view.cuh"
+#include "cuda/warp_row.cuh"
 #include "formulas/norm.h"
 
 namespace namp::cuda {
 namespace {
 
-// The normalized elements of a row for backward: kept, or computed from the input.
-class NormalizedRow {
- public:
-  NAMP_DEVICE NormalizedRow(const namp_layer_norm_args& args, int64_t row)
-      : args_(args),
-        first_(row * args.width),
-        mean_(args.normalized != nullptr ? 0.0f : load(args.mean + row)),
-        inverse_(load(args.inverse_deviation + row)) {}
+// What makes a row's elements normal for backward; kept ones are it already.
+struct RowScale {
+  RowScale() = default;
+  NAMP_DEVICE RowScale(const namp_layer_norm_args& args, int64_t row)
+      : mean(args.normalized != nullptr ? 0.0f : load(args.mean + row)),
+        inverse(args.normalized != nullptr ? 1.0f : load(args.inverse_deviation + row)) {}
 
-  NAMP_DEVICE float at(int64_t column) const {
-    const int64_t i = first_ + column;
-    return args_.normalized != nullptr
-               ? load_as(args_.normalized, args_.output_dtype, i)
-               : normalize(load_as(args_.input, args_.input_dtype, i), mean_, inverse_);
-  }
-  NAMP_DEVICE float inverse_deviation() const { return inverse_; }
+  float mean;
+  float inverse;
+};
 
- private:
-  const namp_layer_norm_args& args_;
-  int64_t first_;
-  float mean_;
-  float inverse_;
+// What the gradients of gamma and beta read of a row.
+template <class Out, class In>
+struct ParameterRow {
+  RawPack<Out, kPack> gradient;
+  RawPack<In, kPack> elements;
+  RowScale scale;
 };
 
 }  // namespace
 
-// Two passes over the row: the second corrects the mean of the first.
-NAMP_KERNEL(kRowThreads) layer_norm_forward_kernel(const namp_layer_norm_args args) {
+// The second pass over a row corrects the mean of the first.
+NAMP_KERNEL(kRowThreads, 2) layer_norm_forward_kernel(const namp_layer_norm_args args) {
   const auto size = static_cast<float>(args.width);
-  for_warp_rows(args.rows, [&](int64_t row, int lane) {
+  for_held_rows(args.rows, args.width, [&](auto held, int64_t row, int lane) {
+    constexpr bool kHeld = decltype(held)::value;
     const int64_t first = row * args.width;
-    const auto x = [&](int64_t i) { return load_as(args.input, args.input_dtype, first + i); };
-    const float center = over_row(args.width, lane, 0.0f, Plus(), x) / size;
-    const float rest =
-        over_row(args.width, lane, 0.0f, Plus(), [&](int64_t i) { return x(i) - center; }) / size;
-    const float squares = over_row(args.width, lane, 0.0f, Plus(),
-                                   [&](int64_t i) {
-                                     const float deviation = x(i) - center;
-                                     return deviation * deviation;
-                                   }) /
-                          size;
-    const auto [mean, inverse] = row_statistics(center, rest, squares, args.epsilon);
-    for (int64_t i = lane; i < args.width; i += kWarp) {
-      const float normal = normalize(x(i), mean, inverse);
-      if (args.normalized != nullptr) {
-        store_as(normal, args.normalized, args.output_dtype, first + i);
-      }
-      const float y = normal * load_or(args.gamma, i, 1.0f) + load_or(args.beta, i, 0.0f);
-      store_as(y, args.output, args.output_dtype, first + i);
-    }
+    const WarpRow<kHeld> x(args.input, args.input_dtype, first, args.width, lane);
+    float sum[1];
+    sum_row<kHeld>(args.width, lane, sum,
+                   [&](int slot, int64_t i, Prefix part, Pack<kPack>* terms) {
+                     terms[0] = x.pack(slot, i, part);
+                   });
+    const float center = sum[0] / size;
+    float around[2];
+    sum_row<kHeld>(args.width, lane, around,
+                   [&](int slot, int64_t i, Prefix part, Pack<kPack>* terms) {
+                     terms[0] = map([=](float y) { return y - center; }, x.pack(slot, i, part));
+                     terms[1] = map([](float y) { return y * y; }, terms[0]);
+                   });
+    const auto statistics =
+        row_statistics(center, around[0] / size, around[1] / size, args.epsilon);
+    const float mean = statistics.mean;
+    const float inverse = statistics.inverse_deviation;
+    with_element(args.output_dtype, [&](auto element) {
+      using T = typename decltype(element)::Type;
+      T* output = static_cast<T*>(args.output) + first;
+      T* kept = args.normalized == nullptr ? nullptr : static_cast<T*>(args.normalized) + first;
+      for_row_packs<kHeld>(args.width, lane, [&](int slot, int64_t i, Prefix part) {
+        const auto normal =
+            map([=](float y) { return normalize(y, mean, inverse); }, x.pack(slot, i, part));
+        if (kept != nullptr) store(normal, kept + i, part);
+        store(map([](float y, float gamma, float beta) { return y * gamma + beta; }, normal,
+                  load_or(args.gamma, i, part, 1.0f), load_or(args.beta, i, part, 0.0f)),
+              output + i, part);
+      });
+    });
     if (lane == 0) {
       if (args.mean != nullptr) store(mean, args.mean + row);
       store(inverse, args.inverse_deviation + row);
@@ -67,43 +75,78 @@ NAMP_KERNEL(kRowThreads) layer_norm_forward_kernel(const namp_layer_norm_args ar
   });
 }
 
-NAMP_KERNEL(kRowThreads) layer_norm_backward_kernel(const namp_layer_norm_args args) {
+NAMP_KERNEL(kRowThreads, 1) layer_norm_backward_kernel(const namp_layer_norm_args args) {
   const auto size = static_cast<float>(args.width);
-  for_warp_rows(args.rows, [&](int64_t row, int lane) {
+  const bool kept = args.normalized != nullptr;
+  for_held_rows(args.rows, args.width, [&](auto held, int64_t row, int lane) {
+    constexpr bool kHeld = decltype(held)::value;
     const int64_t first = row * args.width;
-    const NormalizedRow normal(args, row);
-    const auto g = [&](int64_t i) {
-      return load_as(args.output_gradient, args.output_dtype, first + i) *
-             load_or(args.gamma, i, 1.0f);
+    const RowScale scale(args, row);
+    const float inverse = load(args.inverse_deviation + row);
+    const WarpRow<kHeld> g(args.output_gradient, args.output_dtype, first, args.width, lane,
+                           args.gamma);
+    const WarpRow<kHeld> elements(kept ? args.normalized : args.input,
+                                  kept ? args.output_dtype : args.input_dtype, first, args.width,
+                                  lane);
+    const auto normal = [&](int slot, int64_t i, Prefix part) {
+      return map([&](float y) { return normalize(y, scale.mean, scale.inverse); },
+                 elements.pack(slot, i, part));
     };
-    const float mean_g = over_row(args.width, lane, 0.0f, Plus(), g) / size;
-    const float mean_g_normal =
-        over_row(args.width, lane, 0.0f, Plus(), [&](int64_t i) { return g(i) * normal.at(i); }) /
-        size;
-    for (int64_t i = lane; i < args.width; i += kWarp) {
-      const float gradient =
-          normalize_gradient(g(i), normal.at(i), normal.inverse_deviation(), mean_g, mean_g_normal);
-      store_as(gradient, args.input_gradient, args.input_dtype, first + i);
-    }
+    float sums[2];
+    sum_row<kHeld>(
+        args.width, lane, sums, [&](int slot, int64_t i, Prefix part, Pack<kPack>* terms) {
+          terms[0] = g.pack(slot, i, part);
+          terms[1] = map([](float y, float x) { return y * x; }, terms[0], normal(slot, i, part));
+        });
+    const float mean_g = sums[0] / size;
+    const float mean_g_normal = sums[1] / size;
+    with_element(args.input_dtype, [&](auto element) {
+      auto* gradient = static_cast<typename decltype(element)::Type*>(args.input_gradient) + first;
+      for_row_packs<kHeld>(args.width, lane, [&](int slot, int64_t i, Prefix part) {
+        store(map([=](float y,
+                      float x) { return normalize_gradient(y, x, inverse, mean_g, mean_g_normal); },
+                  g.pack(slot, i, part), normal(slot, i, part)),
+              gradient + i, part);
+      });
+    });
   });
 }
 
 // The gradients of gamma and beta. It runs before backward overwrites its inputs.
-NAMP_KERNEL(kColumnThreads) layer_norm_parameters_kernel(const namp_layer_norm_args args) {
+NAMP_KERNEL(kColumnThreads, 1)
+layer_norm_parameters_kernel(const ColumnSumArgs<namp_layer_norm_args> args) {
+  const namp_layer_norm_args& call = args.call;
+  const bool kept = call.normalized != nullptr;
+  const int32_t dtype = kept ? call.output_dtype : call.input_dtype;
   sum_columns<2>(
-      args.rows, args.width,
-      [&](int64_t row, int64_t column, LongSum* sums) {
-        const float upstream =
-            load_as(args.output_gradient, args.output_dtype, row * args.width + column);
-        sums[0].add(upstream * NormalizedRow(args, row).at(column));
-        sums[1].add(upstream);
+      args,
+      [&](const ColumnSlice& slice, Pack<kPack>* sums) {
+        with_elements(call.output_dtype, dtype, [&](auto out, auto in) {
+          using In = typename decltype(in)::Type;
+          const auto* gradient =
+              static_cast<const typename decltype(out)::Type*>(call.output_gradient);
+          const auto* elements = static_cast<const In*>(kept ? call.normalized : call.input);
+          slice.for_rows<2>(
+              [&](int64_t row) {
+                const int64_t at = row * call.width + slice.column;
+                return ParameterRow<typename decltype(out)::Type, In>{
+                    load_raw(gradient + at, slice.part), load_raw(elements + at, slice.part),
+                    RowScale(call, row)};
+              },
+              [&](const auto& row) {
+                const auto g = widen(row.gradient);
+                const float mean = row.scale.mean;
+                const float inverse = row.scale.inverse;
+                sums[0] = map([=](float sum, float y,
+                                  float x) { return sum + y * normalize(x, mean, inverse); },
+                              sums[0], g, widen(row.elements));
+                sums[1] = map(Plus(), sums[1], g);
+              });
+        });
       },
-      [&](int64_t column, const double* sums) {
-        const auto write = [&](double sum, float* gradient) {
-          if (gradient != nullptr) store(static_cast<float>(sum), gradient + column);
-        };
-        write(sums[0], args.gamma_gradient);
-        write(sums[1], args.beta_gradient);
+      [&](int k, int64_t column, double sum) {
+        float* gradient = k == 0 ? call.gamma_gradient : call.beta_gradient;
+        if (gradient != nullptr) store(static_cast<float>(sum), gradient + column);
       });
 }
 

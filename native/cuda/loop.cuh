@@ -19,15 +19,19 @@
 
 namespace namp::cuda {
 
-// Elements of a pack: 16 bytes in half precision, twice 16 bytes in float32.
-inline constexpr int kPack = 8;
-
 // The part of a pack in one iteration of the loop.
 struct Whole {
   static constexpr int count = kPack;
 };
 struct Single {
   static constexpr int count = 1;
+};
+// A pack at the end of a row, of which only the first elements may be there: the others are read as
+// 0 and not written.
+struct Prefix {
+  static constexpr int count = kPack;
+  int64_t there;
+  NAMP_DEVICE bool is_whole() const { return there >= kPack; }
 };
 
 template <int kCount>
@@ -136,6 +140,16 @@ template <class T>
 NAMP_DEVICE RawPack<T, 1> load_raw(const T* p, Single) {
   return {{load_global(p)}};
 }
+template <class T>
+NAMP_DEVICE RawPack<T, kPack> load_raw(const T* p, Prefix part) {
+  if (part.is_whole()) return load_raw(p, Whole{});
+  RawPack<T, kPack> pack{};
+#pragma unroll
+  for (int i = 0; i < kPack; ++i) {
+    if (i < part.there) pack.at[i] = load_global(p, i);
+  }
+  return pack;
+}
 
 template <class T>
 NAMP_DEVICE void store_raw(const RawPack<T, kPack>& pack, T* p, Whole) {
@@ -158,6 +172,14 @@ NAMP_DEVICE void store_raw(const RawPack<T, kPack>& pack, T* p, Whole) {
 template <class T>
 NAMP_DEVICE void store_raw(const RawPack<T, 1>& pack, T* p, Single) {
   store_global(p, pack.at[0]);
+}
+template <class T>
+NAMP_DEVICE void store_raw(const RawPack<T, kPack>& pack, T* p, Prefix part) {
+  if (part.is_whole()) return store_raw(pack, p, Whole{});
+#pragma unroll
+  for (int i = 0; i < kPack; ++i) {
+    if (i < part.there) store_global(p, pack.at[i], i);
+  }
 }
 
 // ---- Packs of halves to packs of floats, and back. NaN is tested once for a pack, two elements in
@@ -335,6 +357,13 @@ NAMP_DEVICE auto with_element(int32_t dtype, Body&& body) {
     NAMP_FOR_EACH_FLOAT(NAMP_CASE)
   }
   trap();
+}
+
+// Of two tensors.
+template <class Body>
+NAMP_DEVICE auto with_elements(int32_t first, int32_t second, Body&& body) {
+  return with_element(
+      first, [&](auto a) { return with_element(second, [&](auto b) { return body(a, b); }); });
 }
 
 // The same for the dtypes that a cast stores.

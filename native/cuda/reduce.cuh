@@ -97,22 +97,27 @@ NAMP_DEVICE T block_reduce(T x, Op op) {
   return x;
 }
 
-// Whether this block is the last of the launch to get here. It then sees all earlier writes of the
-// other blocks. The ticket is 0 before and after the launch. All threads of the block call it once.
-NAMP_DEVICE bool is_last_block(uint32_t* ticket) {
+// Whether this block is the last of so many to take the ticket. It then sees all earlier writes of
+// the others. The ticket is 0 before and after. All threads of the block call it once for each of
+// the block's tasks that the number counts.
+NAMP_DEVICE bool is_last(uint32_t* ticket, uint32_t number) {
   __shared__ bool last;
   barrier();
   if (thread_index() == 0) {
-    const auto blocks = static_cast<uint32_t>(block_count());
     // By the thread that takes the ticket: PTX makes a release and an acquire of these two, for all
     // that a barrier puts before and behind them.
     fence();
-    last = atomic_add(ticket, 1u) == blocks - 1;
+    last = atomic_add(ticket, 1u) == number - 1;
     fence();
-    if (last) atomic_add(ticket, 0u - blocks);
+    if (last) atomic_add(ticket, 0u - number);
   }
   barrier();
   return last;
+}
+
+// Whether this block is the last of the launch.
+NAMP_DEVICE bool is_last_block(uint32_t* ticket) {
+  return is_last(ticket, static_cast<uint32_t>(block_count()));
 }
 
 }  // namespace namp::cuda

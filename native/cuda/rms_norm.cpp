@@ -10,8 +10,8 @@ constexpr Kernel<namp_rms_norm_args> kForward{"rms_norm", "rms_norm_forward_kern
                                               cuda::kRowThreads};
 constexpr Kernel<namp_rms_norm_args> kBackward{"rms_norm", "rms_norm_backward_kernel",
                                                cuda::kRowThreads};
-constexpr Kernel<namp_rms_norm_args> kGamma{"rms_norm", "rms_norm_gamma_kernel",
-                                            cuda::kColumnThreads};
+constexpr Kernel<cuda::ColumnSumArgs<namp_rms_norm_args>> kGamma{
+    "rms_norm", "rms_norm_gamma_kernel", cuda::kColumnThreads};
 
 }  // namespace
 
@@ -21,7 +21,7 @@ void CudaBackend::rms_norm_forward(const namp_rms_norm_args& args, namp_stream s
 
 void CudaBackend::rms_norm_backward(const namp_rms_norm_args& args, namp_stream stream) {
   if (args.gamma_gradient != nullptr) {
-    launch(kGamma, cuda::blocks(args.width, cuda::kColumnsPerBlock), args, stream);
+    launch_column_sums(kGamma, args.rows, args.width, 1, args, stream);
   }
   launch(kBackward, cuda::blocks(args.rows, cuda::kRowsPerBlock), args, stream);
 }

@@ -5,64 +5,102 @@
 #include "cuda/kernels.h"
 #include "cuda/reduce.cuh"
 #include "cuda/view.cuh"
+#include "cuda/warp_row.cuh"
 #include "formulas/norm.h"
 
 namespace namp::cuda {
 namespace {
 
-NAMP_DEVICE float input_at(const namp_rms_norm_args& args, int64_t i) {
-  return load_as(args.input, args.input_dtype, i);
-}
-NAMP_DEVICE float upstream_at(const namp_rms_norm_args& args, int64_t i) {
-  return load_as(args.output_gradient, args.output_dtype, i);
-}
+// What the gradient of gamma reads of a row.
+template <class Out, class In>
+struct Rows {
+  RawPack<Out, kPack> gradient;
+  RawPack<In, kPack> input;
+  float inverse;
+};
 
 }  // namespace
 
-NAMP_KERNEL(kRowThreads) rms_norm_forward_kernel(const namp_rms_norm_args args) {
-  for_warp_rows(args.rows, [&](int64_t row, int lane) {
+NAMP_KERNEL(kRowThreads, 2) rms_norm_forward_kernel(const namp_rms_norm_args args) {
+  for_held_rows(args.rows, args.width, [&](auto held, int64_t row, int lane) {
+    constexpr bool kHeld = decltype(held)::value;
     const int64_t first = row * args.width;
-    const float squares = over_row(args.width, lane, 0.0f, Plus(), [&](int64_t i) {
-      const float x = input_at(args, first + i);
-      return x * x;
+    const WarpRow<kHeld> x(args.input, args.input_dtype, first, args.width, lane);
+    float squares[1];
+    sum_row<kHeld>(args.width, lane, squares,
+                   [&](int slot, int64_t i, Prefix part, Pack<kPack>* terms) {
+                     terms[0] = map([](float y) { return y * y; }, x.pack(slot, i, part));
+                   });
+    const float inverse = 1.0f / sqrt(squares[0] / static_cast<float>(args.width) + args.epsilon);
+    with_element(args.output_dtype, [&](auto element) {
+      auto* output = static_cast<typename decltype(element)::Type*>(args.output) + first;
+      for_row_packs<kHeld>(args.width, lane, [&](int slot, int64_t i, Prefix part) {
+        store(map([=](float y, float gamma) { return y * inverse * gamma; }, x.pack(slot, i, part),
+                  load_or(args.gamma, i, part, 1.0f)),
+              output + i, part);
+      });
     });
-    const float inverse = 1.0f / sqrt(squares / static_cast<float>(args.width) + args.epsilon);
-    for (int64_t i = lane; i < args.width; i += kWarp) {
-      const float y = input_at(args, first + i) * inverse * load_or(args.gamma, i, 1.0f);
-      store_as(y, args.output, args.output_dtype, first + i);
-    }
     if (lane == 0) store(inverse, args.inverse_rms + row);
   });
 }
 
-NAMP_KERNEL(kRowThreads, 4) rms_norm_backward_kernel(const namp_rms_norm_args args) {
-  for_warp_rows(args.rows, [&](int64_t row, int lane) {
+NAMP_KERNEL(kRowThreads, 1) rms_norm_backward_kernel(const namp_rms_norm_args args) {
+  for_held_rows(args.rows, args.width, [&](auto held, int64_t row, int lane) {
+    constexpr bool kHeld = decltype(held)::value;
     const int64_t first = row * args.width;
     const float inverse = load(args.inverse_rms + row);
-    const auto g = [&](int64_t i) {
-      return upstream_at(args, first + i) * load_or(args.gamma, i, 1.0f);
+    const WarpRow<kHeld> g(args.output_gradient, args.output_dtype, first, args.width, lane,
+                           args.gamma);
+    const WarpRow<kHeld> input(args.input, args.input_dtype, first, args.width, lane);
+    const auto normal = [&](int slot, int64_t i, Prefix part) {
+      return map([=](float y) { return y * inverse; }, input.pack(slot, i, part));
     };
-    const auto normal = [&](int64_t i) { return input_at(args, first + i) * inverse; };
-    const float mean_g_normal =
-        over_row(args.width, lane, 0.0f, Plus(), [&](int64_t i) { return g(i) * normal(i); }) /
-        static_cast<float>(args.width);
-    for (int64_t i = lane; i < args.width; i += kWarp) {
-      const float gradient = normalize_gradient(g(i), normal(i), inverse, 0.0f, mean_g_normal);
-      store_as(gradient, args.input_gradient, args.input_dtype, first + i);
-    }
+    float sum[1];
+    sum_row<kHeld>(args.width, lane, sum,
+                   [&](int slot, int64_t i, Prefix part, Pack<kPack>* terms) {
+                     terms[0] = map([](float y, float x) { return y * x; }, g.pack(slot, i, part),
+                                    normal(slot, i, part));
+                   });
+    const float mean_g_normal = sum[0] / static_cast<float>(args.width);
+    with_element(args.input_dtype, [&](auto element) {
+      auto* gradient = static_cast<typename decltype(element)::Type*>(args.input_gradient) + first;
+      for_row_packs<kHeld>(args.width, lane, [&](int slot, int64_t i, Prefix part) {
+        store(map([=](float y,
+                      float x) { return normalize_gradient(y, x, inverse, 0.0f, mean_g_normal); },
+                  g.pack(slot, i, part), normal(slot, i, part)),
+              gradient + i, part);
+      });
+    });
   });
 }
 
 // The gradient of gamma. It runs before backward overwrites its inputs.
-NAMP_KERNEL(kColumnThreads, 1) rms_norm_gamma_kernel(const namp_rms_norm_args args) {
+NAMP_KERNEL(kColumnThreads, 1)
+rms_norm_gamma_kernel(const ColumnSumArgs<namp_rms_norm_args> args) {
+  const namp_rms_norm_args& call = args.call;
   sum_columns<1>(
-      args.rows, args.width,
-      [&](int64_t row, int64_t column, LongSum* sums) {
-        const int64_t i = row * args.width + column;
-        sums[0].add(upstream_at(args, i) * (input_at(args, i) * load(args.inverse_rms + row)));
+      args,
+      [&](const ColumnSlice& slice, Pack<kPack>* sums) {
+        with_elements(call.output_dtype, call.input_dtype, [&](auto out, auto in) {
+          const auto* gradient =
+              static_cast<const typename decltype(out)::Type*>(call.output_gradient);
+          const auto* input = static_cast<const typename decltype(in)::Type*>(call.input);
+          slice.for_rows<2>(
+              [&](int64_t row) {
+                const int64_t at = row * call.width + slice.column;
+                return Rows<typename decltype(out)::Type, typename decltype(in)::Type>{
+                    load_raw(gradient + at, slice.part), load_raw(input + at, slice.part),
+                    load(call.inverse_rms + row)};
+              },
+              [&](const auto& rows) {
+                const float inverse = rows.inverse;
+                sums[0] = map([=](float sum, float g, float x) { return sum + g * (x * inverse); },
+                              sums[0], widen(rows.gradient), widen(rows.input));
+              });
+        });
       },
-      [&](int64_t column, const double* sums) {
-        store(static_cast<float>(sums[0]), args.gamma_gradient + column);
+      [&](int, int64_t column, double sum) {
+        store(static_cast<float>(sum), call.gamma_gradient + column);
       });
 }
 

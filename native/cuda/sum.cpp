@@ -5,7 +5,7 @@ namespace namp {
 
 void CudaBackend::sum(const namp_sum_args& args, namp_stream stream) {
   if (args.inner == 1) {
-    launch(cuda::kSumColumns, cuda::blocks(args.channels, cuda::kColumnsPerBlock), args, stream);
+    launch_column_sums(cuda::kSumColumns, args.outer, args.channels, 1, args, stream);
   } else {
     launch(cuda::kSumChannels, args.channels, args, stream);
   }

@@ -18,13 +18,20 @@ NAMP_DEVICE void store_sum(const namp_sum_args& args, int64_t channel, double su
 }  // namespace
 
 // inner is 1: channels are columns.
-NAMP_KERNEL(kColumnThreads) sum_columns_kernel(const namp_sum_args args) {
+NAMP_KERNEL(kColumnThreads, 1) sum_columns_kernel(const ColumnSumArgs<namp_sum_args> args) {
+  const namp_sum_args& call = args.call;
   sum_columns<1>(
-      args.outer, args.channels,
-      [&](int64_t row, int64_t column, LongSum* sums) {
-        sums[0].add(load_as(args.in, args.in_dtype, row * args.channels + column));
+      args,
+      [&](const ColumnSlice& slice, Pack<kPack>* sums) {
+        with_element(call.in_dtype, [&](auto element) {
+          const auto* in =
+              static_cast<const typename decltype(element)::Type*>(call.in) + slice.column;
+          slice.for_rows<4>(
+              [&](int64_t row) { return load_raw(in + row * call.channels, slice.part); },
+              [&](const auto& raw) { sums[0] = map(Plus(), sums[0], widen(raw)); });
+        });
       },
-      [&](int64_t column, const double* sums) { store_sum(args, column, sums[0]); });
+      [&](int, int64_t column, double sum) { store_sum(call, column, sum); });
 }
 
 NAMP_KERNEL(kChannelThreads) sum_channels_kernel(const namp_sum_args args) {

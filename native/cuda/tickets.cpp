@@ -10,7 +10,7 @@ Ticket Tickets::of(Stream stream) {
     counter = known->second;
   } else {
     if (by_stream_.size() == blocks_.size() * kPerBlock) {
-      constexpr size_t kBytes = kPerBlock * sizeof(uint32_t);
+      constexpr size_t kBytes = kPerBlock * kTickets * sizeof(uint32_t);
       blocks_.reserve(blocks_.size() + 1);
       const DevicePointer block = allocate_memory(kBytes);
       try {
@@ -23,7 +23,7 @@ Ticket Tickets::of(Stream stream) {
       }
       blocks_.push_back(block);
     }
-    counter = blocks_.back() + by_stream_.size() % kPerBlock * sizeof(uint32_t);
+    counter = blocks_.back() + by_stream_.size() % kPerBlock * kTickets * sizeof(uint32_t);
     by_stream_.emplace(stream, counter);
   }
   return reinterpret_cast<Ticket>(counter);

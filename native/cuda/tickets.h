@@ -1,5 +1,5 @@
-// Zeroed counters on the device, one for each stream, that identify a launch's last block (which
-// sets the counter to zero again).
+// Zeroed counters on the device, kTickets for each stream, that identify the last block of a launch
+// or of a part of it (which sets the counter to zero again).
 #pragma once
 
 #include <map>
@@ -17,14 +17,14 @@ class Tickets {
   Tickets(const Tickets&) = delete;
   Tickets& operator=(const Tickets&) = delete;
 
-  // The stream's counter. The context is current.
+  // The stream's first counter. The context is current.
   Ticket of(Stream stream);
 
   // Gives the memory back. The context is current, and no kernel runs.
   void release() noexcept;
 
  private:
-  static constexpr int kPerBlock = 1024;
+  static constexpr int kPerBlock = 64;  // streams
 
   std::mutex mutex_;
   std::map<Stream, DevicePointer> by_stream_;

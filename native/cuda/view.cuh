@@ -48,6 +48,45 @@ NAMP_DEVICE void store_stochastic_as(const Pack<Part::count>& x, const uint32_t*
   });
 }
 
+// How the elements of a kernel's tensors are read and written: of one dtype that is a type, or each
+// tensor of its own. wide(fetch(…)) loads, so that all loads can come before the first conversion.
+template <class T>
+struct OneType {
+  template <class Part>
+  NAMP_DEVICE auto fetch(const void* data, int32_t, int64_t i, Part part) const {
+    return load_raw(static_cast<const T*>(data) + i, part);
+  }
+  template <int kCount>
+  NAMP_DEVICE Pack<kCount> wide(const RawPack<T, kCount>& raw) const {
+    return widen(raw);
+  }
+  // Returns what is there now.
+  template <class Part>
+  NAMP_DEVICE Pack<Part::count> put(const Pack<Part::count>& x, void* data, int32_t, int64_t i,
+                                    Part part) const {
+    const auto raw = narrow(x, ElementType<T>());
+    store_raw(raw, static_cast<T*>(data) + i, part);
+    return widen(raw);
+  }
+};
+struct AnyType {
+  template <class Part>
+  NAMP_DEVICE auto fetch(const void* data, int32_t dtype, int64_t i, Part part) const {
+    return load_as(data, dtype, i, part);
+  }
+  template <int kCount>
+  NAMP_DEVICE const Pack<kCount>& wide(const Pack<kCount>& x) const {
+    return x;
+  }
+  template <class Part>
+  NAMP_DEVICE Pack<Part::count> put(const Pack<Part::count>& x, void* data, int32_t dtype,
+                                    int64_t i, Part part) const {
+    return with_element(dtype, [&](auto element) {
+      return OneType<typename decltype(element)::Type>().put(x, data, dtype, i, part);
+    });
+  }
+};
+
 // An element of an optional float32 vector, or otherwise if there is no vector.
 NAMP_DEVICE float load_or(const float* data, int64_t i, float otherwise) {
   return data != nullptr ? load(data + i) : otherwise;
@@ -59,6 +98,29 @@ NAMP_DEVICE void for_elements(int64_t count, Body&& body) {
   const int64_t stride = block_count() * block_threads();
   for (int64_t i = block_index() * block_threads() + thread_index(); i < count; i += stride)
     body(i);
+}
+
+// Calls body(row, column, part) for this thread's packs of a matrix; adjacent threads get adjacent
+// packs of a row. The two divisions are the launch's only ones.
+template <class Body>
+NAMP_DEVICE void for_matrix_packs(int64_t rows, int64_t columns, Body&& body) {
+  const int64_t packs = (columns + kPack - 1) / kPack;  // of a row
+  const int64_t stride = block_count() * block_threads();
+  const int64_t first = block_index() * block_threads() + thread_index();
+  if (first >= rows * packs) return;
+  const int64_t row_stride = stride / packs;
+  const int64_t pack_stride = stride % packs;
+  int64_t row = first / packs;
+  int64_t pack = first % packs;
+  while (row < rows) {
+    body(row, pack * kPack, Prefix{columns - pack * kPack});
+    row += row_stride;
+    pack += pack_stride;
+    if (pack >= packs) {
+      pack -= packs;
+      ++row;
+    }
+  }
 }
 
 // Calls body(row, lane) for this warp's rows, with all lanes of the warp.
