@@ -27,7 +27,8 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
   const int64_t products = args.batch > 0 ? args.batch : 1;
   const int64_t elements = products * args.m * args.n;
   if (elements == 0) return;
-  const int64_t element_blocks = cuda::blocks(elements, cuda::kElementThreads);
+  const int64_t pack_blocks =
+      cuda::blocks(products * args.m * cuda::blocks(args.n, cuda::kPack), cuda::kElementThreads);
 
   if (rounds_on_the_way(args) && cublas_.is_there(workspaces())) {
     // cuBLAS leaves the product in float32, and the epilogue does the rest.
@@ -39,7 +40,7 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
     product.ldc = args.n;
     product.stride_c = args.m * args.n;
     if (cublas_.multiply(product, 0.0f, own_stream_, stream, workspaces())) {
-      launch(cuda::kGemmEpilogue, element_blocks, {args, gemm.bias_by_row, wide}, stream);
+      launch(cuda::kGemmEpilogue, pack_blocks, {args, gemm.bias_by_row, wide}, stream);
       return;
     }
   }
@@ -48,7 +49,7 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
       args.bias != nullptr && args.beta == 0.0f && cublas_.is_there(workspaces());
   if (starts_from_bias) {
     // Then the sum is rounded once, bias and all.
-    launch(cuda::kGemmBias, element_blocks, gemm, stream);
+    launch(cuda::kGemmBias, pack_blocks, gemm, stream);
     rest.call.bias = nullptr;
   }
   if (cublas_.multiply(args, starts_from_bias ? 1.0f : args.beta, own_stream_, stream,
@@ -56,7 +57,7 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
     const namp_gemm_args& left = rest.call;
     if (left.bias != nullptr || left.pre_activation != nullptr ||
         left.activation != NAMP_ACTIVATION_NONE) {
-      launch(cuda::kGemmEpilogue, element_blocks, rest, stream);
+      launch(cuda::kGemmEpilogue, pack_blocks, rest, stream);
     }
     return;
   }

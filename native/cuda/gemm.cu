@@ -4,6 +4,7 @@
 #include "cuda/platform.cuh"
 
 #include "cuda/kernels.h"
+#include "cuda/reduce.cuh"
 #include "cuda/view.cuh"
 #include "cuda/with_activation.cuh"
 
@@ -19,23 +20,52 @@ constexpr int kRun = 8 * kSlice;
 constexpr int kSide = kTile / kOwn;
 static_assert(kSide * kSide == kGemmThreads);
 
-// Bias, pre-activation and activation of one element of C at this offset of its product.
-NAMP_DEVICE void finish(const GemmArgs& gemm, float x, int64_t product, int64_t row,
-                        int64_t column) {
+// Where an element or a pack of C is: its row and column in its product, its offset, and its offset
+// if C were dense.
+struct Place {
+  int64_t row;
+  int64_t column;
+  int64_t at;
+  int64_t dense;
+};
+
+// The bias of a part of C.
+template <class Part>
+NAMP_DEVICE Pack<Part::count> load_bias(const GemmArgs& gemm, const Place& place, Part part) {
   const namp_gemm_args& args = gemm.call;
-  const int64_t at = product * args.stride_c + row * args.ldc + column;
-  if (args.bias != nullptr) {
-    x = x + load_as(args.bias, args.bias_dtype, gemm.bias_by_row != 0 ? row : column);
-  }
+  if (gemm.bias_by_row == 0) return load_as(args.bias, args.bias_dtype, place.column, part);
+  Pack<Part::count> bias;
+  const float x = load_as(args.bias, args.bias_dtype, place.row);
+#pragma unroll
+  for (float& y : bias.at)
+    y = x;
+  return bias;
+}
+
+// Bias, pre-activation and activation of a part of C. types: of C; activate: of a pack.
+template <class Types, class Activate, class Part>
+NAMP_DEVICE void finish(const GemmArgs& gemm, Types types, Activate&& activate, Pack<Part::count> x,
+                        const Place& place, Part part) {
+  const namp_gemm_args& args = gemm.call;
+  if (args.bias != nullptr) x = map(Plus(), x, load_bias(gemm, place, part));
   if (args.pre_activation != nullptr) {
-    x = round_to(x, args.c_dtype);  // backward reads the activation's input
-    store_as(x, args.pre_activation, args.c_dtype, at);
+    // Rounded: backward reads the activation's input.
+    x = types.put(x, args.pre_activation, args.c_dtype, place.at, part);
   }
-  if (args.activation != NAMP_ACTIVATION_NONE) {
-    with_activation(args.activation,
-                    [&](auto activation) { x = decltype(activation)::forward(x); });
-  }
-  store_as(x, args.c, args.c_dtype, at);
+  types.put(activate(x), args.c, args.c_dtype, place.at, part);
+}
+
+// Calls body(place, part) for this thread's packs of C.
+template <class Body>
+NAMP_DEVICE void for_result_packs(const namp_gemm_args& args, Body&& body) {
+  const int64_t products = args.batch > 0 ? args.batch : 1;
+  for_matrix_packs(products * args.m, args.n, [&](int64_t row, int64_t column, Prefix part) {
+    const int64_t product = products > 1 ? row / args.m : 0;
+    const int64_t own = row - product * args.m;
+    body(Place{own, column, product * args.stride_c + own * args.ldc + column,
+               row * args.n + column},
+         part);
+  });
 }
 
 }  // namespace
@@ -116,12 +146,17 @@ NAMP_KERNEL(kGemmThreads) gemm_kernel(const GemmArgs gemm) {
         const int64_t m = row + own_row + i * kSide;
         const int64_t n = column + own_column + j * kSide;
         if (m >= args.m || n >= args.n) continue;
+        const Place place{m, n, product * args.stride_c + m * args.ldc + n, 0};
         float x = args.alpha * sums[i][j];
-        if (args.beta != 0.0f) {
-          x = x +
-              args.beta * load_as(args.c, args.c_dtype, product * args.stride_c + m * args.ldc + n);
-        }
-        finish(gemm, x, product, m, n);
+        if (args.beta != 0.0f) x = x + args.beta * load_as(args.c, args.c_dtype, place.at);
+        // 16 copies of this are enough: not one for each dtype and activation as well.
+        const auto activate = [&](Pack<1> y) {
+          with_activation(args.activation, [&](auto activation) {
+            y.at[0] = decltype(activation)::forward(y.at[0]);
+          });
+          return y;
+        };
+        finish(gemm, AnyType(), activate, Pack<1>{{x}}, place, Single{});
       }
     }
   }
@@ -130,13 +165,11 @@ NAMP_KERNEL(kGemmThreads) gemm_kernel(const GemmArgs gemm) {
 // Writes the bias to every row of C, to which cuBLAS then adds.
 NAMP_KERNEL(kElementThreads) gemm_bias_kernel(const GemmArgs gemm) {
   const namp_gemm_args& args = gemm.call;
-  const int64_t products = args.batch > 0 ? args.batch : 1;
-  for_elements(products * args.m * args.n, [&](int64_t i) {
-    const int64_t column = i % args.n;
-    const int64_t row = i / args.n % args.m;
-    const int64_t product = i / args.n / args.m;
-    const float bias = load_as(args.bias, args.bias_dtype, gemm.bias_by_row != 0 ? row : column);
-    store_as(bias, args.c, args.c_dtype, product * args.stride_c + row * args.ldc + column);
+  with_element(args.c_dtype, [&](auto element) {
+    auto* c = static_cast<typename decltype(element)::Type*>(args.c);
+    for_result_packs(args, [&](const Place& place, Prefix part) {
+      store(load_bias(gemm, place, part), c + place.at, part);
+    });
   });
 }
 
@@ -144,20 +177,28 @@ NAMP_KERNEL(kElementThreads) gemm_bias_kernel(const GemmArgs gemm) {
 // C if it is not yet included.
 NAMP_KERNEL(kElementThreads) gemm_epilogue_kernel(const GemmArgs gemm) {
   const namp_gemm_args& args = gemm.call;
-  const int64_t products = args.batch > 0 ? args.batch : 1;
-  for_elements(products * args.m * args.n, [&](int64_t i) {
-    const int64_t column = i % args.n;
-    const int64_t row = i / args.n % args.m;
-    const int64_t product = i / args.n / args.m;
-    const int64_t at = product * args.stride_c + row * args.ldc + column;
-    float x;
-    if (gemm.product == nullptr) {
-      x = load_as(args.c, args.c_dtype, at);
-    } else {
-      x = gemm.product[i];
-      if (args.beta != 0.0f) x = x + args.beta * load_as(args.c, args.c_dtype, at);
-    }
-    finish(gemm, x, product, row, column);
+  const float beta = args.beta;
+  with_element(args.c_dtype, [&](auto element) {
+    with_activation(args.activation, [&](auto activation) {
+      using C = typename decltype(element)::Type;
+      const auto activate = [](const Pack<kPack>& x) {
+        return map([](float y) { return decltype(activation)::forward(y); }, x);
+      };
+      const C* c = static_cast<const C*>(args.c);
+      for_result_packs(args, [&](const Place& place, Prefix part) {
+        Pack<kPack> x;
+        if (gemm.product == nullptr) {
+          x = load(c + place.at, part);
+        } else {
+          x = load(gemm.product + place.dense, part);
+          if (beta != 0.0f) {
+            x = map([=](float y, float before) { return y + beta * before; }, x,
+                    load(c + place.at, part));
+          }
+        }
+        finish(gemm, OneType<C>(), activate, x, place, part);
+      });
+    });
   });
 }
 
