@@ -279,7 +279,15 @@ inline constexpr Kernel<namp_batch_norm_args> kBatchNormBackward{
 
 inline constexpr Kernel<namp_embedding_args> kEmbeddingForward{
     "embedding", "embedding_forward_kernel", kElementThreads};
-inline constexpr Kernel<namp_embedding_args> kEmbeddingBackward{
+
+inline constexpr int kIndexTile = 1024;  // indices that a block looks at together
+inline constexpr int64_t kMostGroupRows = (int64_t{1} << 32) / kIndexTile;  // in a key of 32 bits
+
+struct EmbeddingBackwardArgs {
+  namp_embedding_args call;
+  int64_t group_rows;  // of the table, for a block
+};
+inline constexpr Kernel<EmbeddingBackwardArgs> kEmbeddingBackward{
     "embedding", "embedding_backward_kernel", kElementThreads};
 
 // ---- convolution.cu's columns, and pooling.cu ----

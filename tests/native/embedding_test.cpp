@@ -79,6 +79,8 @@ TEST_P(EmbeddingTest, LargeAndDegenerateShapes) {
   check(2048 / part, 256 / part, 256, NAMP_BFLOAT16, NAMP_BFLOAT16, false);
   check(1000 / part, 3, 777, NAMP_FLOAT32, NAMP_FLOAT16, true);
   check(3000 / part, 5000 / part, 9, NAMP_FLOAT16, NAMP_FLOAT16, false);
+  // More indices than a GPU's block looks at together, and more rows than it has groups of.
+  check(2500, 600, 3, NAMP_FLOAT32, NAMP_BFLOAT16, true);
   check(0, 5, 6, NAMP_FLOAT32, NAMP_FLOAT32, false);
 }
 
