@@ -8,7 +8,12 @@
 
 namespace namp::cuda {
 
-NAMP_KERNEL(kElementThreads) add_kernel(const namp_add_args args) {
+namespace {
+
+template <class Types>
+NAMP_DEVICE void add_tensors(const namp_add_args& args, Types types) {
+  const float alpha = args.alpha;
+  const float beta = args.beta;
   const bool adds = args.b != nullptr;
   const bool repeats = adds && args.b_period < args.count;
   for_tasks(args.count, [&](int64_t begin, int64_t count) {
@@ -16,37 +21,59 @@ NAMP_KERNEL(kElementThreads) add_kernel(const namp_add_args args) {
         choose_peel(access(args.out, args.out_dtype, begin), access(args.a, args.a_dtype, begin),
                     access(repeats ? nullptr : args.b, args.b_dtype, begin));
     for_packs(count, peel, [&](int64_t i, auto part) {
-      const auto a = load_as(args.a, args.a_dtype, begin + i, part);
-      auto sum = map([&](float x) { return args.alpha * x; }, a);
+      const auto times = [=](float x) { return alpha * x; };
+      const auto a = types.fetch(args.a, args.a_dtype, begin + i, part);
+      if (adds && !repeats) {
+        // Both loads are in flight before the first conversion.
+        const auto b = types.fetch(args.b, args.b_dtype, begin + i, part);
+        const auto sum = map([=](float x, float y) { return alpha * x + beta * y; }, types.wide(a),
+                             types.wide(b));
+        types.put(sum, args.out, args.out_dtype, begin + i, part);
+        return;
+      }
+      auto sum = map(times, types.wide(a));
       if (repeats) {
         int64_t at = (begin + i) % args.b_period;
 #pragma unroll
         for (int j = 0; j < part.count; ++j) {
-          sum.at[j] = sum.at[j] + args.beta * load_as(args.b, args.b_dtype, at);
+          const auto b = types.fetch(args.b, args.b_dtype, at, Single{});
+          sum.at[j] = sum.at[j] + beta * types.wide(b).at[0];
           at = at + 1 == args.b_period ? 0 : at + 1;
         }
-      } else if (adds) {
-        const auto b = load_as(args.b, args.b_dtype, begin + i, part);
-        sum = map([&](float x, float y) { return x + args.beta * y; }, sum, b);
       }
-      store_as(sum, args.out, args.out_dtype, begin + i, part);
+      types.put(sum, args.out, args.out_dtype, begin + i, part);
     });
+  });
+}
+
+}  // namespace
+
+NAMP_KERNEL(kElementThreads) add_kernel(const namp_add_args args) {
+  const bool one =
+      args.out_dtype == args.a_dtype && (args.b == nullptr || args.b_dtype == args.a_dtype);
+  if (!one) return add_tensors(args, AnyType());
+  with_element(args.a_dtype, [&](auto element) {
+    add_tensors(args, OneType<typename decltype(element)::Type>());
   });
 }
 
 NAMP_KERNEL(kElementThreads) dropout_kernel(const DropoutArgs args) {
   const Dropout dropout(args.probability);
-  for_tasks(args.count, [&](int64_t begin, int64_t count) {
-    const int peel =
-        choose_peel(access(args.input, args.dtype, begin), access(args.output, args.dtype, begin));
-    for_packs(count, peel, [&](int64_t i, auto part) {
-      const uint64_t first = args.offset + static_cast<uint64_t>(begin + i);
-      const auto words = random_words(first, 0, args.seed, part);
-      auto x = load_as(args.input, args.dtype, begin + i, part);
+  with_element(args.dtype, [&](auto element) {
+    using T = typename decltype(element)::Type;
+    for_tasks(args.count, [&](int64_t begin, int64_t count) {
+      const T* input = static_cast<const T*>(args.input) + begin;
+      T* output = static_cast<T*>(args.output) + begin;
+      for_packs(count, choose_peel(access(input), access(output)), [&](int64_t i, auto part) {
+        const uint64_t first = args.offset + static_cast<uint64_t>(begin + i);
+        const auto raw = load_raw(input + i, part);
+        const auto words = random_words(first, 0, args.seed, part);
+        auto x = widen(raw);
 #pragma unroll
-      for (int j = 0; j < part.count; ++j)
-        x.at[j] = drop(x.at[j], words.at[j], dropout);
-      store_as(x, args.output, args.dtype, begin + i, part);
+        for (int j = 0; j < part.count; ++j)
+          x.at[j] = drop(x.at[j], words.at[j], dropout);
+        store(x, output + i, part);
+      });
     });
   });
 }
