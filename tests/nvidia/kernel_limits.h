@@ -8,7 +8,7 @@ struct KernelLimits {
   int registers;       // of a thread, in machine code of clang's PTX
   int nvcc_registers;  // and of nvcc's
   int shared_bytes;    // of a block, static
-  // Moves whole tensors of the optimizer's path: has loads and stores of 16 bytes.
+  // Moves whole tensors: has loads and stores of 16 bytes.
   bool wide;
   // Computes in float64 on purpose (sums, powers of Adam's betas, probabilities of dropout). The
   // others have not one instruction of it.
@@ -16,10 +16,10 @@ struct KernelLimits {
 };
 // What ptxas 12.4 takes, to the next eight registers; the exact figures are in docs/gpu-report.md.
 inline constexpr KernelLimits kKernelLimits[] = {
-    {"activation_backward_kernel", 80, 64, 0, false, false},
-    {"activation_forward_kernel", 64, 56, 0, false, false},
+    {"activation_backward_kernel", 80, 64, 0, true, false},
+    {"activation_forward_kernel", 72, 48, 0, true, false},
     {"adam_kernel", 208, 120, 3760, true, true},
-    {"add_kernel", 80, 56, 0, false, false},
+    {"add_kernel", 64, 56, 0, true, false},
     {"argmax_kernel", 32, 24, 0, false, false},
     {"attention_forward_kernel", 80, 48, 0, false, false},
     {"attention_keys_kernel", 128, 56, 0, false, false},
@@ -31,30 +31,30 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"columns_to_image_kernel", 40, 40, 0, false, false},
     {"cross_entropy_kernel", 56, 64, 1032, false, true},
     {"cross_entropy_weight_kernel", 56, 48, 512, false, true},
-    {"dropout_kernel", 80, 56, 0, false, true},
-    {"embedding_backward_kernel", 56, 32, 1032, false, false},
-    {"embedding_forward_kernel", 32, 32, 256, false, false},
-    {"gemm_bias_kernel", 32, 32, 0, false, false},
-    {"gemm_epilogue_kernel", 32, 32, 0, false, false},
-    {"gemm_kernel", 88, 96, 8320, false, false},
+    {"dropout_kernel", 80, 56, 0, true, true},
+    {"embedding_backward_kernel", 64, 64, 8204, false, false},
+    {"embedding_forward_kernel", 48, 56, 256, true, false},
+    {"gemm_bias_kernel", 48, 48, 0, true, false},
+    {"gemm_epilogue_kernel", 56, 64, 0, true, false},
+    {"gemm_kernel", 80, 96, 8320, false, false},
     {"image_to_columns_kernel", 40, 40, 0, false, false},
-    {"layer_norm_backward_kernel", 56, 40, 0, false, false},
-    {"layer_norm_forward_kernel", 48, 32, 0, false, false},
-    {"layer_norm_parameters_kernel", 56, 56, 16384, false, true},
+    {"layer_norm_backward_kernel", 128, 152, 0, true, false},
+    {"layer_norm_forward_kernel", 96, 112, 0, true, false},
+    {"layer_norm_parameters_kernel", 128, 120, 36872, false, true},
     {"lion_kernel", 128, 80, 3744, true, true},
     {"mse_kernel", 96, 72, 9224, true, true},
     {"permute_kernel", 32, 32, 0, false, false},
     {"pool_backward_kernel", 48, 48, 0, false, false},
     {"pool_forward_kernel", 48, 40, 0, false, false},
-    {"rms_norm_backward_kernel", 56, 56, 0, false, false},
-    {"rms_norm_forward_kernel", 40, 40, 0, false, false},
-    {"rms_norm_gamma_kernel", 48, 40, 8192, false, true},
+    {"rms_norm_backward_kernel", 120, 144, 0, true, false},
+    {"rms_norm_forward_kernel", 96, 104, 0, true, false},
+    {"rms_norm_gamma_kernel", 112, 112, 20488, false, true},
     {"scaler_update_kernel", 16, 16, 0, false, true},
     {"sgd_kernel", 128, 88, 3744, true, true},
     {"softmax_backward_kernel", 48, 40, 0, false, false},
     {"softmax_forward_kernel", 32, 32, 0, false, false},
     {"sum_channels_kernel", 32, 40, 256, false, true},
-    {"sum_columns_kernel", 40, 40, 8192, false, true},
+    {"sum_columns_kernel", 128, 112, 20488, false, true},
     {"touch_kernel", 40, 48, 368, true, false},
     {"unscale_check_kernel", 80, 96, 9992, true, true},
 };
