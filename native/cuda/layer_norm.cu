@@ -75,7 +75,7 @@ NAMP_KERNEL(kRowThreads, 2) layer_norm_forward_kernel(const namp_layer_norm_args
   });
 }
 
-NAMP_KERNEL(kRowThreads, 1) layer_norm_backward_kernel(const namp_layer_norm_args args) {
+NAMP_KERNEL(kRowThreads) layer_norm_backward_kernel(const namp_layer_norm_args args) {
   const auto size = static_cast<float>(args.width);
   const bool kept = args.normalized != nullptr;
   for_held_rows(args.rows, args.width, [&](auto held, int64_t row, int lane) {

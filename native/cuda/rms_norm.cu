@@ -44,7 +44,7 @@ NAMP_KERNEL(kRowThreads, 2) rms_norm_forward_kernel(const namp_rms_norm_args arg
   });
 }
 
-NAMP_KERNEL(kRowThreads, 1) rms_norm_backward_kernel(const namp_rms_norm_args args) {
+NAMP_KERNEL(kRowThreads) rms_norm_backward_kernel(const namp_rms_norm_args args) {
   for_held_rows(args.rows, args.width, [&](auto held, int64_t row, int lane) {
     constexpr bool kHeld = decltype(held)::value;
     const int64_t first = row * args.width;
