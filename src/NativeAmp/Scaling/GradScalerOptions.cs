@@ -122,8 +122,9 @@ public sealed record GradScalerOptions
     /// Number of consecutive skipped steps that is too many; 0 for no limit. See <see cref="OnTooManySkips"/>.
     /// </summary>
     /// <remarks>
-    /// Checked after every update on the CPU. On a GPU it is checked only every <see cref="MaximumConsecutiveSkips"/>
-    /// updates, so that the host seldom waits; the limit may be noticed that much later.
+    /// Checked after every update on the CPU. On a GPU every <see cref="MaximumConsecutiveSkips"/>th update asks for
+    /// the count and does not wait for it: the first update that finds it there judges it. So the limit may be noticed
+    /// that many updates later, and as many more as the host is ahead of the device.
     /// </remarks>
     public int MaximumConsecutiveSkips { get; init; }
 
@@ -131,7 +132,10 @@ public sealed record GradScalerOptions
     /// Whether an overflow counts as too many skips if the scale is at <see cref="MinimumScale"/> and no tolerance is
     /// left: the scale cannot back off any more.
     /// </summary>
-    /// <remarks>Checked after every update on the CPU, and after every 64th on a GPU.</remarks>
+    /// <remarks>
+    /// Checked after every update on the CPU. On a GPU every 64th asks, and the first update that finds the answer
+    /// there judges it, as for <see cref="MaximumConsecutiveSkips"/>.
+    /// </remarks>
     public bool StopAtMinimumScale { get; init; }
 
     /// <summary>
