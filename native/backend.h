@@ -34,6 +34,9 @@ class Backend {
   virtual namp_stream create_stream() = 0;
   virtual void destroy_stream(namp_stream stream) = 0;
   virtual void synchronize(namp_stream stream) = 0;
+  // Waits for the work of all streams; an error of it shows in the next call that does something.
+  // Where calls compute at once there is none.
+  virtual void finish() noexcept {}
   // What is put on later from now on waits, on the device, for what is on earlier by now.
   virtual void order(namp_stream later, namp_stream earlier) = 0;
 

@@ -7,6 +7,7 @@
 #include "abi/device_lock.h"
 #include "abi/host_memory.h"
 #include "abi/memory_pool.h"
+#include "abi/profile.h"
 #include "backend.h"
 
 struct namp_device {
@@ -26,12 +27,18 @@ struct namp_device {
 namespace namp {
 
 // The device, or an error where it is null or belongs to a process that this one was forked from
-// and cannot be used here. For what needs no lock: the memory pool, and waiting.
+// and cannot be used here. For what needs no lock: the memory pool, copies, and waiting.
 namp_device& check_device(namp_device* device);
 // The same for the device of something that lives on it.
 void check_process(const namp_device& device);
 
-// The same, and the device is this call's alone while it lives.
+// At the end of a call that may have given the device work: while a profile is measured, the call
+// lasts until that is done, so that its time is the device's.
+inline void finish_if_profiling(namp_device& device) noexcept {
+  if (profiling.load(std::memory_order_relaxed)) device.backend->finish();
+}
+
+// As check_process, and the device is this call's alone while it lives.
 class DeviceUse {
  public:
   explicit DeviceUse(namp_device& device) : device_(device) {
@@ -40,7 +47,10 @@ class DeviceUse {
   }
   DeviceUse(const DeviceUse&) = delete;
   DeviceUse& operator=(const DeviceUse&) = delete;
-  ~DeviceUse() { device_.mutex.unlock(); }
+  ~DeviceUse() {
+    finish_if_profiling(device_);  // before others get the device: only this call's work
+    device_.mutex.unlock();
+  }
 
   namp_device* operator->() const { return &device_; }
 

@@ -92,6 +92,7 @@ int32_t namp_memory_copy(namp_device* device, void* destination, const void* sou
     if (bytes == 0) return;
     checked.backend->copy(destination, source, bytes, static_cast<namp_copy_direction>(direction),
                           stream);
+    namp::finish_if_profiling(checked);
   });
 }
 
@@ -107,6 +108,7 @@ int32_t namp_memory_copy_async(namp_device* device, void* destination, const voi
                                           up ? "source" : "destination");
     checked.backend->copy_async(destination, source, bytes,
                                 static_cast<namp_copy_direction>(direction), stream);
+    namp::finish_if_profiling(checked);
   });
 }
 
@@ -118,6 +120,7 @@ int32_t namp_memory_fill(namp_device* device, void* destination, int32_t value, 
     if (bytes == 0) return;
     namp::check_not_null(destination, "destination");
     checked.backend->fill(destination, value, bytes, stream);
+    namp::finish_if_profiling(checked);
   });
 }
 

@@ -144,6 +144,13 @@ void CudaBackend::synchronize(namp_stream stream) {
   driver().cuStreamSynchronize(stream_of(stream));
 }
 
+void CudaBackend::finish() noexcept {
+  cuda::Context popped = nullptr;
+  if (driver().cuCtxPushCurrent.attempt(context_.get()) != cuda::kSuccess) return;
+  driver().cuCtxSynchronize.attempt();
+  driver().cuCtxPopCurrent.attempt(&popped);
+}
+
 void* CudaBackend::system_allocate(int64_t bytes) {
   const ContextScope scope(context_);
   const DevicePointer pointer = cuda::allocate_memory(static_cast<size_t>(bytes));

@@ -34,6 +34,7 @@ class CudaBackend final : public Backend {
   namp_stream create_stream() override;
   void destroy_stream(namp_stream stream) override;
   void synchronize(namp_stream stream) override;
+  void finish() noexcept override;
   void order(namp_stream later, namp_stream earlier) override;
 
   // event.cpp

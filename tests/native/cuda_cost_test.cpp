@@ -121,6 +121,29 @@ TEST_F(CudaCost, a_step_is_three_launches_at_any_number_of_tensors_and_waits_for
   }
 }
 
+// So that a function's time is what the device took for it.
+TEST_F(CudaCost, while_a_profile_is_measured_every_call_waits_for_its_work) {
+  make(10, 33);
+  ASSERT_EQ(step(), NAMP_OK) << namp_last_error_message();
+  ASSERT_EQ(namp_profile_start(), NAMP_OK);
+  const nampemu_counters before = counters();
+  ASSERT_EQ(step(), NAMP_OK);
+  const nampemu_counters after = counters();
+  void* memory = allocate(4096);  // fills it
+  const nampemu_counters filled = counters();
+  ASSERT_EQ(namp_memory_copy(gpu_, memory, static_cast<char*>(memory) + 2048, 2048,
+                             NAMP_COPY_DEVICE_TO_DEVICE, nullptr),
+            NAMP_OK);
+  const nampemu_counters copied = counters();
+  ASSERT_EQ(namp_profile_stop(), NAMP_OK);
+  EXPECT_EQ(after.host_waits - before.host_waits, 3u) << "check, Adam, and the scale's update";
+  EXPECT_EQ(filled.host_waits - after.host_waits, 1u);
+  EXPECT_EQ(copied.host_waits - filled.host_waits, 1u);
+  ASSERT_EQ(step(), NAMP_OK);
+  EXPECT_EQ(counters().host_waits, copied.host_waits);
+  end();
+}
+
 TEST_F(CudaCost, check_and_adam_move_thirty_bytes_a_parameter_sixteen_at_a_time) {
   constexpr int64_t kCount = 1 << 20;
   make(1, kCount);

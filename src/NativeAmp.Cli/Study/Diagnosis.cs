@@ -27,24 +27,17 @@ internal static class Diagnosis
         string name = Words.Precision(precision),
             otherName = Words.Precision(baseline);
         List<string> causes = [];
-        if (figures.IsGpu)
-            causes.Add(Gpu(groups, name));
-        else
-            causes.AddRange(Cpu(groups, other, name, otherName, run, precision));
+        causes.AddRange(Parts(groups, other, name, otherName));
+        causes.Add(Host(groups, name, figures.IsGpu));
+        if (!figures.IsGpu && Instructions(run, precision, name) is { } instructions)
+            causes.Add(instructions);
         causes.Add($"Shapes: {Shapes(Product.Of(run), figures.IsGpu)}");
         if (Batches(figures, precision) is { } batches)
             causes.Add(batches);
         return causes;
     }
 
-    private static IEnumerable<string> Cpu(
-        ProfileGroups groups,
-        ProfileGroups? other,
-        string name,
-        string otherName,
-        RunFigures run,
-        string precision
-    )
+    private static IEnumerable<string> Parts(ProfileGroups groups, ProfileGroups? other, string name, string otherName)
     {
         ProfileGroups before = other ?? groups;
         double share = before.Products / before.Total;
@@ -57,28 +50,22 @@ internal static class Diagnosis
             + $"step{Against(groups.MemoryBound, other?.MemoryBound, name, otherName)}.";
         yield return $"Casts: {Percentage.Of(groups.Casts / groups.Total)} of {name}'s step, "
             + $"{Words.Number(groups.Casts)} ms that {otherName} does not need.";
-        yield return "Host (managed code, allocator, copies): "
-            + $"{Percentage.Of((groups.Host + groups.Waiting) / groups.Total)} of {name}'s step, "
-            + $"{Words.Number(groups.Host + groups.Waiting)} ms that no precision changes.";
-        if (run.Result.Processor.Count > 0 && !Processor.Multiplies(run.Result.Processor, precision))
-            yield return $"Instructions: this processor has none that multiply in {name} (it has "
-                + $"{string.Join(", ", run.Result.Processor)}), so products are computed in FP32 after a conversion, "
-                + "and only bytes are saved.";
     }
 
-    // On a GPU the profile is the host's: the device's work shows only as the time that the host waits.
-    private static string Gpu(ProfileGroups groups, string name)
+    private static string Host(ProfileGroups groups, string name, bool isGpu)
     {
-        double waiting = groups.Waiting / groups.Total;
-        return $"Host: of {name}'s step of {Words.Number(groups.Total)} ms the host spends "
-            + $"{Percentage.Of(1 - waiting)} giving out work and {Percentage.Of(waiting)} waiting for the GPU"
-            + (
-                waiting < 0.5
-                    ? ": the GPU waits for the host, so that no precision can help much; a larger batch would."
-                    : ": the GPU is the limit, and what it computes in matters."
-            )
-            + $" Casts are {Words.Number(groups.Casts)} ms of the host's time.";
+        double host = groups.Host + groups.Waiting;
+        return "Host (managed code, allocator, copies): "
+            + $"{Percentage.Of(host / groups.Total)} of {name}'s step, {Words.Number(host)} ms that no precision changes"
+            + (isGpu ? ", and that the GPU's work hides where it takes longer: in a profile nothing overlaps." : ".");
     }
+
+    private static string? Instructions(RunFigures run, string precision, string name) =>
+        run.Result.Processor.Count > 0 && !Processor.Multiplies(run.Result.Processor, precision)
+            ? $"Instructions: this processor has none that multiply in {name} (it has "
+                + $"{string.Join(", ", run.Result.Processor)}), so products are computed in FP32 after a conversion, "
+                + "and only bytes are saved."
+            : null;
 
     private static string Against(double now, double? before, string name, string otherName) =>
         before is { } b && now > 0

@@ -6,7 +6,7 @@ namespace NativeAmp.Cli.Study;
 /// <param name="Products">GEMM, convolution, attention: arithmetic.</param>
 /// <param name="MemoryBound">Activations, norms, pooling, sums, the loss, the optimizer: bytes.</param>
 /// <param name="Casts">Casts from one type to another.</param>
-/// <param name="Waiting">Copies to and from the device. On a GPU the host waits in them until the work is done.</param>
+/// <param name="Waiting">Copies to and from the device, and waiting for it.</param>
 /// <param name="Host">Managed code, and the allocator.</param>
 internal sealed record ProfileGroups(double Products, double MemoryBound, double Casts, double Waiting, double Host)
 {
@@ -37,8 +37,11 @@ internal sealed record ProfileGroups(double Products, double MemoryBound, double
                     || function.StartsWith("namp_conv2d", StringComparison.Ordinal)
                     || function.StartsWith("namp_attention", StringComparison.Ordinal) => 0,
             _ when function.StartsWith("namp_cast", StringComparison.Ordinal) => 2,
-            "namp_memory_copy" or "namp_stream_synchronize" or "namp_event_synchronize" or "namp_device_synchronize" =>
-                3,
+            "namp_memory_copy"
+            or "namp_memory_copy_async"
+            or "namp_stream_synchronize"
+            or "namp_event_synchronize"
+            or "namp_device_synchronize" => 3,
             "namp_memory_allocate" or "namp_memory_free" or "namp_profile_start" or "namp_profile_stop" => 4,
             _ when !function.StartsWith("namp_", StringComparison.Ordinal) => 4,
             _ => 1,

@@ -28,7 +28,8 @@ internal sealed record ProductRow(
 
 /// <summary>
 /// Measures the time of a run by function (--profile), from the end of its second step on: the first two compile code,
-/// build primitives and fill caches.
+/// build primitives and fill caches. The trainer <see cref="TrainerOptions.WaitsForEachStep"/>, or a step's calls would
+/// be counted in part.
 /// </summary>
 internal sealed class ProfileReport
 {

@@ -166,7 +166,9 @@ internal sealed class TrainCommand
 
     private readonly Option<bool> _profile = new("--profile")
     {
-        Description = "Show the time of the steps after the second, by function of the native library.",
+        Description =
+            "Show the time of the steps after the second, by function of the native library. On a GPU each call then "
+            + "waits until the device is done, so that its time is the device's; the steps take longer.",
     };
 
     private readonly Option<long?> _inspect = NumberOption.Whole(

@@ -175,6 +175,8 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             },
             AcceptedChanges = settings.GivenFacts,
             Random = random,
+            // The profile is of whole steps.
+            WaitsForEachStep = settings.Profile,
         };
     }
 

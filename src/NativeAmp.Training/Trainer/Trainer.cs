@@ -79,7 +79,7 @@ public sealed partial class Trainer : IDisposable
         _facts = new RunFacts(options, data, _totalSteps);
         // The report of a step comes one step late, so that a GPU has the next step's work while the host waits for
         // this one's outcome. An inspector needs it at once.
-        _stepsBehind = device.IsHostMemory || options.Inspector is not null ? 0 : 1;
+        _stepsBehind = device.IsHostMemory || options.WaitsForEachStep || options.Inspector is not null ? 0 : 1;
         _lossValues = new Readback(device, MostPending, sizeof(float));
         _probe = options.Inspector is { } inspector
             ? new StepProbe(inspector, _model, _optimizer, _scaler, options, _facts, data.Count)
@@ -88,8 +88,9 @@ public sealed partial class Trainer : IDisposable
 
     /// <summary>
     /// Raised when a step is done, on the thread of <see cref="Run"/> like all events. On a GPU it is raised after the
-    /// next step's work was submitted, so that the device is busy while the host waits for the outcome. Before a test,
-    /// a checkpoint and the end of the run all steps are reported.
+    /// next step's work was submitted, so that the device is busy while the host waits for the outcome, unless
+    /// <see cref="TrainerOptions.WaitsForEachStep"/>. Before a test, a checkpoint and the end of the run all steps are
+    /// reported.
     /// </summary>
     public event EventHandler<StepReport>? StepCompleted;
 

@@ -90,6 +90,12 @@ public sealed record TrainerOptions
     /// <summary>An inspector of the steps; null for none.</summary>
     public StepInspector? Inspector { get; init; }
 
+    /// <summary>
+    /// Whether a step on a GPU is reported before the next step's work is submitted, as it always is on the CPU. The
+    /// device then idles while the host prepares a step. For measurements, which begin and end with a step.
+    /// </summary>
+    public bool WaitsForEachStep { get; init; }
+
     /// <summary>Number of batches to prepare ahead.</summary>
     public int Prefetch { get; init; } = 3;
 

@@ -4,8 +4,9 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// Measures the time spent in each function of the native library, over all threads of the process. It costs next to
-/// nothing. On a GPU it measures the host's time in a function; use NVIDIA's profilers for the device's time.
+/// Measures the time spent in each function of the native library, over all threads of the process. On the CPU it
+/// costs next to nothing. On a GPU a call that gives the device work lasts until that is done, so that a function's
+/// time is the device's; as nothing overlaps, the program is slower while it is measured.
 /// </summary>
 public static unsafe class NativeProfile
 {

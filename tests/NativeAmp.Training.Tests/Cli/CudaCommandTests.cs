@@ -87,6 +87,35 @@ public class CudaCommandTests
         );
     }
 
+    // A GPU's steps are otherwise reported one late, which would count a part of a step's calls.
+    [Test]
+    public void A_profile_on_a_GPU_is_of_whole_steps()
+    {
+        EmulatedGpu.Require();
+        string text = Path.Combine(_folder, "text.txt");
+        File.WriteAllText(text, string.Concat(Enumerable.Repeat("To be, or not to be. ", 20)));
+        (int code, string output, string error) = CliProcess.Run(
+            CliProcess.Gpus(1, EmulatedGpu.Cublas),
+            "train --model gpt --context 8 --width 16 --heads 2 --blocks 3 --batch 2 --steps 4 --sample 0 --profile "
+                .Split(' ', StringSplitOptions.RemoveEmptyEntries)
+                .Concat(["--device", "cuda", "--json", "--data", text])
+                .ToArray()
+        );
+        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
+        using JsonDocument summary = JsonDocument.Parse(output);
+        Dictionary<string, double> calls = summary
+            .RootElement.GetProperty("profile")
+            .EnumerateArray()
+            .ToDictionary(
+                row => row.GetProperty("function").GetString()!,
+                row => row.GetProperty("calls_per_step").GetDouble()
+            );
+        Assert.That(calls["namp_attention_forward"], Is.EqualTo(3), "one a block");
+        Assert.That(calls["namp_attention_backward"], Is.EqualTo(3));
+        Assert.That(calls["namp_optimizer_step"], Is.EqualTo(1));
+        Assert.That(calls["namp_gemm"], Is.EqualTo(3 * (3 * 4 + 1)), "a product, and two in the backward pass");
+    }
+
     // The gradient of a loss times a thousand million overflows in half precision.
     [Test]
     public void A_step_that_overflowed_on_a_GPU_is_kept_and_replayed_with_the_same_first_tensor()
