@@ -16,6 +16,11 @@ inline constexpr int64_t kChunkElements = 16384;
 // Part of the definition of the norm's bits: 128 GPU threads of 8 halves, or 64 AVX-512 vectors.
 inline constexpr int64_t kSumLanes = 1024;
 
+// Accumulators of the sum of chunks: part i is added, in float64, to lane i % kPartLanes; those are
+// then combined, the upper half onto the lower until one is left. So a GPU's last block adds up a
+// table's chunks with all its threads. Of a loss's rows and chunks as well.
+inline constexpr int64_t kPartLanes = 128;
+
 // The cell of a tensor without a scale.
 inline namp_cell cell_of(const void* data, int32_t dtype) {
   return {const_cast<void*>(data), nullptr, dtype, 0};
@@ -28,13 +33,12 @@ struct Chunk {
   int64_t count;  // kChunkElements, or the rest
 };
 
-// The findings of one chunk (namp_unscale_check). They are combined in the order of chunks.
+// The findings of one chunk (namp_unscale_check). Zeros where a tensor has no gradient.
 struct ChunkFacts {
   double sum_of_squares;
-  int64_t non_finite_count;
-  int64_t first_non_finite_index;  // within the tensor; -1 for none
-  float largest_magnitude;
-  int32_t reserved;
+  int64_t first_non_finite_index;  // within the tensor, if there is one
+  int32_t non_finite_count;
+  float largest_magnitude;  // of the finite ones
 };
 
 // A table on the device. cells is [tensor_count * column_count], row-major; chunk_facts is

@@ -14,6 +14,7 @@
 #include "cpu/element.h"
 #include "cpu/index_search.h"
 #include "cpu/loss.h"
+#include "cpu/part_sum.h"
 #include "cpu/streaming.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -144,13 +145,12 @@ namespace {
 NAMP_SIMD_TABLE(cross_entropy_row);
 NAMP_SIMD_TABLE(mse_chunk);
 
-// Adds in order, in float64, independent of the threads that computed the parts.
 template <class T>
 float combine_loss(const T* parts, int64_t count, bool mean, int64_t divisor) {
-  double sum = 0.0;
+  PartSum sum;
   for (int64_t i = 0; i < count; ++i)
-    sum += static_cast<double>(parts[i]);
-  return finish_loss(sum, mean, divisor);
+    sum.add(static_cast<double>(parts[i]));
+  return finish_loss(sum.total(), mean, divisor);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 
 #include "cpu/cpu_backend.h"
 #include "cpu/element.h"
+#include "cpu/part_sum.h"
 #include "formulas/check.h"
 #include "formulas/loss_scale.h"
 
@@ -60,7 +61,7 @@ ChunkFacts check_chunk(const T* gradient, int64_t count, int64_t first_index, fl
     // 0 times an infinite factor is NaN, also outside of the part.
     return keep(scaled * factor, Lane(0.0f), part);
   });
-  ChunkFacts facts{squares.total(), 0, -1, 0.0f, 0};
+  ChunkFacts facts{squares.total(), -1, 0, 0.0f};
   const uint32_t all = largest_of(largest);
   if (all < 0x7f800000u) {
     facts.largest_magnitude = from_bits(all);
@@ -123,19 +124,18 @@ namespace {
 NAMP_SIMD_TABLE(unscale_check_chunk);
 
 // Computes the facts of the tensors and the state from those of the chunks, in order.
-void combine(const TableView& table, int32_t gradient_column, float inverse_scale, bool reset,
-             bool writes, namp_optimizer_state& state) {
+void combine(const TableView& table, float inverse_scale, bool reset, bool writes,
+             namp_optimizer_state& state) {
   for (int64_t tensor = 0; tensor < table.tensor_count; ++tensor) {
     table.facts[tensor] = {0, -1, 0.0f, 0};
   }
-  double sum_of_squares = squares_before(state, reset);
+  PartSum squares;
   NonFinite found{0, -1};
   for (int64_t index = 0; index < table.chunk_count; ++index) {
     const int64_t tensor = table.chunks[index].tensor;
-    if (table.cell(tensor, gradient_column).data == nullptr) continue;
     const ChunkFacts& chunk = table.chunk_facts[index];
     namp_overflow_facts& facts = table.facts[tensor];
-    sum_of_squares += chunk.sum_of_squares;
+    squares.add(chunk.sum_of_squares);
     facts.largest_magnitude = std::max(facts.largest_magnitude, chunk.largest_magnitude);
     if (chunk.non_finite_count == 0) continue;
     if (facts.non_finite_count == 0) facts.first_non_finite_index = chunk.first_non_finite_index;
@@ -143,6 +143,7 @@ void combine(const TableView& table, int32_t gradient_column, float inverse_scal
     facts.non_finite_count += chunk.non_finite_count;
     found.count += chunk.non_finite_count;
   }
+  const double sum_of_squares = squares_before(state, reset) + squares.total();
   finish_check(state, reset, writes, sum_of_squares, found, inverse_scale);
 }
 
@@ -156,6 +157,7 @@ void CpuBackend::unscale_check(const TableView& table, int32_t gradient_column,
   threads_.parallel_for(table.chunk_count, 1, [&](int64_t index, int64_t) {
     const Chunk& chunk = table.chunks[index];
     const namp_cell& gradient = table.cell(chunk.tensor, gradient_column);
+    table.chunk_facts[index] = {};
     if (gradient.data == nullptr) return;
     const namp_cell out = write_column < 0 ? namp_cell{} : table.cell(chunk.tensor, write_column);
     const auto from = static_cast<namp_dtype>(gradient.dtype);
@@ -165,7 +167,7 @@ void CpuBackend::unscale_check(const TableView& table, int32_t gradient_column,
                out.data == nullptr ? nullptr : element(out.data, to, chunk.begin), to, chunk.count,
                chunk.begin, inverse_scale);
   });
-  combine(table, gradient_column, inverse_scale, reset, write_column >= 0, *state);
+  combine(table, inverse_scale, reset, write_column >= 0, *state);
 }
 
 void CpuBackend::scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states,

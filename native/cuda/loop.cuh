@@ -117,14 +117,11 @@ NAMP_DEVICE bool is_aligned(const T* p) {
   return reinterpret_cast<uintptr_t>(p) % access_bytes(sizeof(T)) == 0;
 }
 
+// A pack from where is_aligned.
 template <class T>
-NAMP_DEVICE RawPack<T, kPack> load_raw(const T* p, Whole) {
+NAMP_DEVICE RawPack<T, kPack> load_aligned(const T* p) {
   RawPack<T, kPack> pack;
-  if (!is_aligned(p)) {
-#pragma unroll
-    for (int i = 0; i < kPack; ++i)
-      pack.at[i] = load_global(p, i);
-  } else if constexpr (sizeof(T) == 1) {
+  if constexpr (sizeof(T) == 1) {
     const uint64_t word = load_global(reinterpret_cast<const uint64_t*>(p));
     memcpy(&pack, &word, sizeof(pack));
   } else {
@@ -134,6 +131,16 @@ NAMP_DEVICE RawPack<T, kPack> load_raw(const T* p, Whole) {
     if constexpr (kAccesses<T> == 2) words[1] = load_words<1>(from);
     memcpy(&pack, words, sizeof(pack));
   }
+  return pack;
+}
+
+template <class T>
+NAMP_DEVICE RawPack<T, kPack> load_raw(const T* p, Whole) {
+  if (is_aligned(p)) return load_aligned(p);
+  RawPack<T, kPack> pack;
+#pragma unroll
+  for (int i = 0; i < kPack; ++i)
+    pack.at[i] = load_global(p, i);
   return pack;
 }
 template <class T>
@@ -205,12 +212,23 @@ NAMP_DEVICE Pack<kCount> widen(const RawPack<T, kCount>& raw) {
     wide.at[j] = widen(raw.at[j]);
   return wide;
 }
+// Of what is not NaN; a NaN stays one, and may get other bits.
+template <class T, int kCount>
+NAMP_DEVICE Pack<kCount> widen_numbers(const RawPack<T, kCount>& raw) {
+  return widen(raw);
+}
 template <int kCount>
-NAMP_DEVICE Pack<kCount> widen(const RawPack<Float16, kCount>& raw) {
+NAMP_DEVICE Pack<kCount> widen_numbers(const RawPack<Float16, kCount>& raw) {
   Pack<kCount> wide;
 #pragma unroll
   for (int j = 0; j < kCount; ++j)
     wide.at[j] = convert_from_float16(raw.at[j].bits);
+  return wide;
+}
+
+template <int kCount>
+NAMP_DEVICE Pack<kCount> widen(const RawPack<Float16, kCount>& raw) {
+  Pack<kCount> wide = widen_numbers(raw);
   if (has_nan(wide)) {
 #pragma unroll
     for (int j = 0; j < kCount; ++j)

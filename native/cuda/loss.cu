@@ -150,8 +150,9 @@ NAMP_KERNEL(kLossThreads) cross_entropy_kernel(const CrossEntropyArgs args) {
     });
   });
   if (!is_last_block(args.ticket) || call.loss == nullptr) return;
-  const double sum = sum_in_order<kLossThreads>(
-      0.0, call.rows, [&](int64_t row) { return static_cast<double>(load(args.losses + row)); });
+  const double sum = sum_parts(
+      0.0, call.rows, [&](int64_t row) { return load(args.losses + row); },
+      [](float loss, int64_t) { return static_cast<double>(loss); });
   if (thread_index() != 0) return;
   *call.loss = args.weight->has_bad_label != 0
                    ? from_bits(uint32_t{NAMP_BAD_LABEL_LOSS})
@@ -171,11 +172,14 @@ NAMP_KERNEL(kLossThreads) mse_kernel(const MseArgs args) {
                                  access(call.target, call.target_dtype, begin),
                                  access(call.gradient, call.gradient_dtype, begin));
     const auto minus = [](float x, float y) { return x - y; };
-    const double sum = sum_squares_in_lanes(
-        rest < kChunkElements ? rest : kChunkElements, peel, [&](int64_t i, auto part, auto&& add) {
+    const double sum = sum_squares_in_lanes<1>(
+        static_cast<int>(rest < kChunkElements ? rest : kChunkElements), peel,
+        [&](int i, auto part) {
           const auto x = load_as(call.prediction, call.prediction_dtype, begin + i, part);
           const auto y = load_as(call.target, call.target_dtype, begin + i, part);
-          const auto difference = map(minus, x, y);
+          return map(minus, x, y);
+        },
+        [&](const auto& difference, int i, auto part, auto&& add) {
 #pragma unroll
           for (int j = 0; j < part.count; ++j)
             add(j, difference.at[j]);
@@ -186,8 +190,9 @@ NAMP_KERNEL(kLossThreads) mse_kernel(const MseArgs args) {
     if (thread_index() == 0) args.sums[chunk] = sum;
   }
   if (!is_last_block(args.ticket) || call.loss == nullptr) return;
-  const double sum = sum_in_order<kLossThreads>(
-      0.0, chunks, [&](int64_t chunk) { return load_global(args.sums + chunk); });
+  const double sum = sum_parts(
+      0.0, chunks, [&](int64_t chunk) { return load_global(args.sums + chunk); },
+      [](double part, int64_t) { return part; });
   if (thread_index() == 0) *call.loss = finish_loss(sum, mean, call.count);
 }
 

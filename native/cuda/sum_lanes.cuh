@@ -1,7 +1,7 @@
 // A chunk's sum of squares whose bits are the CPU's (cpu/sum_lanes-inl.h): the square of element i
 // is added, by a fused multiply-add in float32, to accumulator i % kSumLanes; those are then
-// combined in float64, the upper half onto the lower until one is left. And sums of parts in their
-// order.
+// combined in float64, the upper half onto the lower until one is left. And sums of such parts,
+// whose bits are the CPU's as well (cpu/part_sum.h).
 #pragma once
 
 #include "cuda/loop.cuh"
@@ -10,6 +10,7 @@
 namespace namp::cuda {
 
 inline constexpr int kSumThreads = static_cast<int>(kSumLanes) / kPack;
+static_assert(kSumThreads == kPartLanes, "a block's threads are the lanes of a sum of parts");
 
 // What the threads of a block share; one for all dtypes of a kernel, of which a chunk has one.
 struct SumLanes {
@@ -21,22 +22,24 @@ NAMP_DEVICE SumLanes& shared_sum_lanes() {
   return shared;
 }
 
-// Calls visit(i, part, add) for every element of a chunk, where add(j, x) adds the square of x,
-// which is element i + j's, and gives the sum to all threads of a block of kSumThreads. The packs
-// stay in their thread's registers: a turn of the loop is one of all accumulators. Elements before
+// Calls visit(fetch(i, part), i, part, add) for every element of a chunk, where add(j, x) adds the
+// square of x, which is element i + j's, and gives the sum to all threads of a block of
+// kSumThreads. The packs stay in their thread's registers: a row of packs is one of all
+// accumulators. A thread fetches its packs of kRows rows before it visits the first of them: the
+// more bytes are on their way, the nearer a read comes to the memory's bandwidth. Elements before
 // and behind the packs go to the accumulators in between, in the order of i whatever the alignment.
-template <class Visit>
-NAMP_DEVICE double sum_squares_in_lanes(int64_t count, int peel, Visit&& visit) {
+template <int kRows, class Fetch, class Visit>
+NAMP_DEVICE double sum_squares_in_lanes(int count, int peel, Fetch&& fetch, Visit&& visit) {
   auto& [lanes, sums] = shared_sum_lanes();
-  const int64_t head = peel < count ? peel : count;
-  const int64_t packs = (count - head) / kPack;
+  const int head = peel < count ? peel : count;
+  const int packs = (count - head) / kPack;
   const int thread = thread_index();
 
   for (int j = thread; j < kSumLanes; j += kSumThreads)
     lanes[j] = 0.0f;
   barrier();
   if (thread < head) {
-    visit(int64_t{thread}, Single{},
+    visit(fetch(thread, Single{}), thread, Single{},
           [&](int, float x) { lanes[thread] = multiply_add(x, x, lanes[thread]); });
   }
   barrier();
@@ -45,17 +48,30 @@ NAMP_DEVICE double sum_squares_in_lanes(int64_t count, int peel, Visit&& visit) 
 #pragma unroll
   for (int j = 0; j < kPack; ++j)
     mine[j] = lanes[(first_lane + j) % kSumLanes];
-  for (int64_t pack = thread; pack < packs; pack += kSumThreads) {
-    visit(head + pack * kPack, Whole{},
-          [&](int j, float x) { mine[j] = multiply_add(x, x, mine[j]); });
+  const auto add = [&](int j, float x) { mine[j] = multiply_add(x, x, mine[j]); };
+  const auto first_of = [&](int pack) { return head + pack * kPack; };
+  int pack = thread;
+  if constexpr (kRows > 1) {
+    for (; pack + (kRows - 1) * kSumThreads < packs; pack += kRows * kSumThreads) {
+      decltype(fetch(head, Whole{})) rows[kRows];
+#pragma unroll
+      for (int row = 0; row < kRows; ++row)
+        rows[row] = fetch(first_of(pack + row * kSumThreads), Whole{});
+#pragma unroll
+      for (int row = 0; row < kRows; ++row)
+        visit(rows[row], first_of(pack + row * kSumThreads), Whole{}, add);
+    }
   }
+#pragma unroll 1
+  for (; pack < packs; pack += kSumThreads)
+    visit(fetch(first_of(pack), Whole{}), first_of(pack), Whole{}, add);
 #pragma unroll
   for (int j = 0; j < kPack; ++j)
     lanes[(first_lane + j) % kSumLanes] = mine[j];
   barrier();
-  const int64_t rest = head + packs * kPack + thread;
+  const int rest = head + packs * kPack + thread;
   if (rest < count) {
-    visit(rest, Single{}, [&](int, float x) {
+    visit(fetch(rest, Single{}), rest, Single{}, [&](int, float x) {
       float& lane = lanes[rest % kSumLanes];
       lane = multiply_add(x, x, lane);
     });
@@ -75,25 +91,32 @@ NAMP_DEVICE double sum_squares_in_lanes(int64_t count, int peel, Visit&& visit) 
   return sum;
 }
 
-// start + part(0) + part(1) + … in this order, in thread 0 of a block of kThreads; every thread
-// fetches parts.
-template <int kThreads, class Part>
-NAMP_DEVICE double sum_in_order(double start, int64_t count, Part&& part) {
-  __shared__ double parts[kThreads];
+// start + the sum of part(fetch(i), i) for i up to count, in lanes (kPartLanes), in all threads of a
+// block of kSumThreads. A thread fetches a few before it adds the first of them.
+template <class Fetch, class Part>
+NAMP_DEVICE double sum_parts(double start, int64_t count, Fetch&& fetch, Part&& part) {
+  constexpr int kAhead = 4;
+  __shared__ double lanes[kPartLanes];
   const int thread = thread_index();
-  double sum = start;
-  for (int64_t tile = 0; tile < count; tile += kThreads) {
-    parts[thread] = tile + thread < count ? part(tile + thread) : 0.0;
-    barrier();
-    if (thread == 0) {
-      const int64_t rest = count - tile;
-      const int filled = rest < kThreads ? static_cast<int>(rest) : kThreads;
-      for (int j = 0; j < filled; ++j)
-        sum += parts[j];
+  double sum = 0.0;
+  for (int64_t first = thread; first < count; first += kAhead * kPartLanes) {
+    decltype(fetch(first)) ahead[kAhead];
+#pragma unroll
+    for (int k = 0; k < kAhead; ++k) {
+      const int64_t i = first + k * kPartLanes;
+      ahead[k] = fetch(i < count ? i : first);
     }
-    barrier();
+#pragma unroll
+    for (int k = 0; k < kAhead; ++k)
+      if (first + k * kPartLanes < count) sum += part(ahead[k], first + k * kPartLanes);
   }
-  return sum;
+  lanes[thread] = sum;
+  for (int width = kPartLanes / 2; width > 0; width /= 2) {
+    barrier();
+    if (thread < width) lanes[thread] += lanes[thread + width];
+  }
+  barrier();
+  return start + lanes[0];
 }
 
 }  // namespace namp::cuda

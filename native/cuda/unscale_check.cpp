@@ -13,7 +13,8 @@ void CudaBackend::unscale_check(const TableView& table, int32_t gradient_column,
                                     scaler,       state,           tickets_.of(stream_of(stream)),
                                     reset ? 1 : 0};
   // For an empty table the state is still written.
-  launch(cuda::kUnscaleCheck, std::max<int64_t>(1, table.chunk_count), args, stream);
+  launch(write_column < 0 ? cuda::kCheck : cuda::kUnscale, std::max<int64_t>(1, table.chunk_count),
+         args, stream);
 }
 
 void CudaBackend::scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states,

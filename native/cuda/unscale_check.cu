@@ -8,6 +8,7 @@
 #include "cuda/table_task.cuh"
 #include "cuda/view.cuh"
 #include "formulas/check.h"
+#include "formulas/finite.h"
 #include "formulas/loss_scale.h"
 
 namespace namp::cuda {
@@ -53,43 +54,98 @@ struct Seen {
   }
 };
 
-// One chunk in one read: its facts, and the unscaled values where out is not null.
+// Only reads a chunk. What is not finite makes the sum of squares so: only then is the chunk looked
+// at once more, element by element. So an element costs four instructions, and the memory is the
+// limit; of its bytes 64 a thread are on their way.
 template <class In>
-NAMP_DEVICE void check_chunk(const In* in, int32_t in_dtype, const Chunk& chunk,
-                             float inverse_scale, const namp_cell& out, ChunkFacts& facts) {
-  Seen seen;
+NAMP_DEVICE double read_chunk(const In* in, const Chunk& chunk, float inverse_scale, Seen& seen) {
+  constexpr int kRows = 64 / (kPack * sizeof(In));
+  const int peel = choose_peel(access(in));  // there is one that aligns every pack
+  float largest = 0.0f;
+  const double sum = sum_squares_in_lanes<kRows>(
+      static_cast<int>(chunk.count), peel,
+      [&](int i, auto part) {
+        if constexpr (part.count == kPack) {
+          return load_aligned(in + i);
+        } else {
+          return load_raw(in + i, part);
+        }
+      },
+      [&](const auto& raw, int, auto part, auto&& add) {
+        const auto x = widen_numbers(raw);
+#pragma unroll
+        for (int j = 0; j < part.count; ++j) {
+          largest = fmaxf(largest, fabsf(x.at[j]));
+          add(j, x.at[j] * inverse_scale);
+        }
+      });
+  if (is_finite(sum)) {
+    seen.largest = bits(largest);
+  } else {
+    for_packs(chunk.count, peel, [&](int64_t i, auto part) {
+      seen.look(widen(load_raw(in + i, part)), chunk.begin + i);
+    });
+  }
+  return sum;
+}
+
+// Reads a chunk and writes its unscaled values, which may be in the place of the others.
+template <class In>
+NAMP_DEVICE double unscale_chunk(const In* in, int32_t in_dtype, const Chunk& chunk,
+                                 float inverse_scale, const namp_cell& out, Seen& seen) {
   const int peel = choose_peel(access(in), access(out.data, out.dtype, chunk.begin));
   // If true, the bits are copied unchanged.
   const bool copies = out.dtype == in_dtype && inverse_scale == 1.0f;
-  const double sum = sum_squares_in_lanes(chunk.count, peel, [&](int64_t i, auto part, auto&& add) {
-    const auto raw = load_raw(in + i, part);
-    const auto scaled = widen(raw);
-    seen.look(scaled, chunk.begin + i);
-    const auto x = map([&](float y) { return y * inverse_scale; }, scaled);
+  return sum_squares_in_lanes<1>(
+      static_cast<int>(chunk.count), peel, [&](int i, auto part) { return load_raw(in + i, part); },
+      [&](const auto& raw, int i, auto part, auto&& add) {
+        const auto scaled = widen(raw);
+        seen.look(scaled, chunk.begin + i);
+        const auto x = map([&](float y) { return y * inverse_scale; }, scaled);
 #pragma unroll
-    for (int j = 0; j < part.count; ++j)
-      add(j, x.at[j]);
-    if (out.data == nullptr) return;
-    if (copies) {
-      store_raw(raw, static_cast<In*>(out.data) + chunk.begin + i, part);
-    } else {
-      store_as(x, out.data, out.dtype, chunk.begin + i, part);
-    }
-  });
-  const uint32_t largest = block_reduce(seen.largest, Maximum());
-  const uint32_t non_finite = block_reduce(seen.non_finite, Plus());
-  const uint64_t first = block_reduce(seen.first, Minimum());
-  if (thread_index() == 0) {
-    facts.sum_of_squares = sum;
-    facts.non_finite_count = non_finite;
-    facts.first_non_finite_index = static_cast<int64_t>(first);
-    facts.largest_magnitude = from_bits(largest);
-    facts.reserved = 0;
-  }
+        for (int j = 0; j < part.count; ++j)
+          add(j, x.at[j]);
+        if (copies) {
+          store_raw(raw, static_cast<In*>(out.data) + chunk.begin + i, part);
+        } else {
+          store_as(x, out.data, out.dtype, chunk.begin + i, part);
+        }
+      });
 }
 
-// Computes the facts of the tensors and the state from those of the chunks. One thread adds sums in
-// the order of chunks; the other facts are integers, whose order does not matter.
+// The facts of a chunk from what its threads have seen.
+NAMP_DEVICE ChunkFacts gather(double sum_of_squares, const Seen& seen) {
+  ChunkFacts facts{sum_of_squares, -1, 0, from_bits(block_reduce(seen.largest, Maximum()))};
+  if (is_finite(sum_of_squares)) return facts;  // known to all threads
+  facts.non_finite_count = static_cast<int32_t>(block_reduce(seen.non_finite, Plus()));
+  facts.first_non_finite_index = static_cast<int64_t>(block_reduce(seen.first, Minimum()));
+  return facts;
+}
+
+// The largest magnitude of a tensor, from chunks of which neighbors mostly belong to one tensor:
+// one atomic operation for a run of them.
+class LargestOfTensor {
+ public:
+  NAMP_DEVICE explicit LargestOfTensor(namp_overflow_facts* facts) : facts_(facts) {}
+  NAMP_DEVICE void add(int64_t tensor, float magnitude) {
+    if (tensor != tensor_) finish();
+    tensor_ = tensor;
+    largest_ = fmaxf(largest_, magnitude);
+  }
+  NAMP_DEVICE void finish() {
+    if (largest_ == 0.0f) return;
+    atomic_max(reinterpret_cast<uint32_t*>(&facts_[tensor_].largest_magnitude), bits(largest_));
+    largest_ = 0.0f;
+  }
+
+ private:
+  namp_overflow_facts* facts_;
+  int64_t tensor_ = 0;
+  float largest_ = 0.0f;
+};
+
+// Computes the facts of the tensors and the state from those of the chunks. Besides the sum they
+// are integers and a maximum, whose order does not matter.
 NAMP_DEVICE void combine(const UnscaleCheckArgs& args, float inverse_scale) {
   __shared__ uint64_t first_tensor;
   __shared__ uint64_t non_finite;
@@ -108,46 +164,74 @@ NAMP_DEVICE void combine(const UnscaleCheckArgs& args, float inverse_scale) {
   const double before = squares_before(state, reset);
   fence();
   barrier();
-  const auto visit = [&](int64_t index) {
-    const int64_t tensor = table.chunks[index].tensor;
-    if (table.cell(tensor, args.gradient_column).data == nullptr) return 0.0;
-    const ChunkFacts chunk = table.chunk_facts[index];
-    namp_overflow_facts& facts = table.facts[tensor];
-    atomic_max(reinterpret_cast<uint32_t*>(&facts.largest_magnitude),
-               bits(chunk.largest_magnitude));
-    if (chunk.non_finite_count != 0) {
-      const auto count = static_cast<uint64_t>(chunk.non_finite_count);
-      atomic_add(reinterpret_cast<uint64_t*>(&facts.non_finite_count), count);
-      atomic_min(reinterpret_cast<uint64_t*>(&facts.first_non_finite_index),
-                 static_cast<uint64_t>(chunk.first_non_finite_index));
-      atomic_add(&non_finite, count);
-      atomic_min(&first_tensor, static_cast<uint64_t>(tensor));
-    }
-    return chunk.sum_of_squares;
+  struct Found {
+    int64_t tensor;
+    double sum_of_squares;
+    float largest_magnitude;
+    int32_t non_finite_count;
   };
-  const double sum_of_squares = sum_in_order<kThreads>(before, table.chunk_count, visit);
+  LargestOfTensor largest(table.facts);
+  const double sum_of_squares = sum_parts(
+      before, table.chunk_count,
+      [&](int64_t index) {
+        const ChunkFacts* chunk = table.chunk_facts + index;
+        return Found{load_global(&table.chunks[index].tensor), load_global(&chunk->sum_of_squares),
+                     load_global(&chunk->largest_magnitude), load_global(&chunk->non_finite_count)};
+      },
+      [&](const Found& found, int64_t index) {
+        largest.add(found.tensor, found.largest_magnitude);
+        if (found.non_finite_count != 0) {
+          namp_overflow_facts& facts = table.facts[found.tensor];
+          const auto count = static_cast<uint64_t>(found.non_finite_count);
+          atomic_add(reinterpret_cast<uint64_t*>(&facts.non_finite_count), count);
+          atomic_min(reinterpret_cast<uint64_t*>(&facts.first_non_finite_index),
+                     static_cast<uint64_t>(table.chunk_facts[index].first_non_finite_index));
+          atomic_add(&non_finite, count);
+          atomic_min(&first_tensor, static_cast<uint64_t>(found.tensor));
+        }
+        return found.sum_of_squares;
+      });
+  largest.finish();
   if (thread != 0) return;
   const NonFinite found{static_cast<int64_t>(non_finite), static_cast<int64_t>(first_tensor)};
   finish_check(state, reset, args.write_column >= 0, sum_of_squares, found, inverse_scale);
 }
 
-}  // namespace
-
-NAMP_KERNEL(kCheckThreads) unscale_check_kernel(const UnscaleCheckArgs args) {
+// A kernel's body: check(in, task, inverse_scale, seen) sees a chunk and gives its sum of squares.
+template <class Check>
+NAMP_DEVICE void check_table(const UnscaleCheckArgs& args, Check&& check) {
   const TableView& table = args.table;
   const float inverse_scale = args.scaler == nullptr ? 1.0f : args.scaler->inverse_scale;
   for_chunks(table, [&](const TableTask& task, int64_t index) {
     const namp_cell gradient = task.cells[args.gradient_column];
-    if (gradient.data == nullptr) return;
-    namp_cell out{};
-    if (args.write_column >= 0) out = task.cells[args.write_column];
-    with_element(gradient.dtype, [&](auto in_type) {
-      using In = typename decltype(in_type)::Type;
-      const In* in = static_cast<const In*>(gradient.data) + task.chunk.begin;
-      check_chunk(in, gradient.dtype, task.chunk, inverse_scale, out, table.chunk_facts[index]);
-    });
+    ChunkFacts facts{};
+    if (gradient.data != nullptr) {
+      Seen seen;
+      const double sum = with_element(gradient.dtype, [&](auto in_type) {
+        using In = typename decltype(in_type)::Type;
+        const In* in = static_cast<const In*>(gradient.data) + task.chunk.begin;
+        return check(in, task, inverse_scale, seen);
+      });
+      facts = gather(sum, seen);
+    }
+    if (thread_index() == 0) table.chunk_facts[index] = facts;
   });
   if (is_last_block(args.ticket)) combine(args, inverse_scale);
+}
+
+}  // namespace
+
+NAMP_KERNEL(kCheckThreads, kCheckBlocks) check_kernel(const UnscaleCheckArgs args) {
+  check_table(args, [](const auto* in, const TableTask& task, float inverse_scale, Seen& seen) {
+    return read_chunk(in, task.chunk, inverse_scale, seen);
+  });
+}
+
+NAMP_KERNEL(kCheckThreads) unscale_kernel(const UnscaleCheckArgs args) {
+  check_table(args, [&](const auto* in, const TableTask& task, float inverse_scale, Seen& seen) {
+    return unscale_chunk(in, task.cells[args.gradient_column].dtype, task.chunk, inverse_scale,
+                         task.cells[args.write_column], seen);
+  });
 }
 
 NAMP_KERNEL(32) scaler_update_kernel(const ScalerUpdateArgs args) {

@@ -8,6 +8,7 @@
 namespace namp {
 
 NAMP_FORMULA bool is_finite(float x) { return (bits(x) & 0x7fffffffu) < 0x7f800000u; }
+NAMP_FORMULA bool is_finite(double x) { return x - x == 0.0; }
 
 // The count plus one. State comes from outside (a checkpoint), and may be at its largest value.
 NAMP_FORMULA int64_t one_more(int64_t count) { return count < INT64_MAX ? count + 1 : count; }

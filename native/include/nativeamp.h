@@ -459,8 +459,8 @@ NAMP_API int32_t namp_memory_reset_peak(namp_device* device);
  * of elements. A column gives every row a pointer and a dtype: gradients, parameters, moments,
  * compute copies. A table is registered once, and used every step in one call (one launch) for any
  * number of tensors. Work is cut into chunks of equal size within tensors. Partial results are kept
- * by chunk and combined in the order of chunks, so that sums do not depend on threads, SIMD target
- * or grid.
+ * by chunk and combined in an order that depends on their number only, so that sums do not depend
+ * on threads, SIMD target or grid.
  */
 
 /* One cell of a table. A null pointer means that the tensor has no data in this column (if the

@@ -116,7 +116,7 @@ TEST(GpuReport, instructions_an_element_do_not_grow) {
                                               {"cast f32 to bf16", 18},
                                               {"cast f16 to f32", 13},
                                               {"scale f16", 18},
-                                              {"check f16", 17},
+                                              {"check f16", 11},
                                               {"unscale and check f16", 24},
                                               {"mse f16", 28},
                                               {"cross-entropy f16, 1024 classes", 106},

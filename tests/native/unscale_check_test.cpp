@@ -46,23 +46,31 @@ TEST_P(UnscaleCheckTest, EveryLengthAlignmentAndDtype) {
   }
 }
 
-// The sum that nativeamp's devices and SIMD targets agree on: the square of element i is added, by
-// a fused multiply-add, to accumulator i % 1024, and these are halved in double until one is left.
-float promised_norm(const Buffer& gradient, float inverse_scale) {
-  std::vector<float> lanes(1024, 0.0f);
-  for (int64_t i = 0; i < gradient.size(); ++i) {
-    const float x = static_cast<float>(gradient[i]) * inverse_scale;
-    float& lane = lanes[static_cast<size_t>(i % 1024)];
-    lane = std::fmaf(x, x, lane);
-  }
-  std::vector<double> sums(lanes.begin(), lanes.end());
+// The upper half added to the lower, until one is left.
+double halved(std::vector<double> sums) {
   while (sums.size() > 1) {
     const size_t half = sums.size() / 2;
     for (size_t j = 0; j < half; ++j)
       sums[j] += sums[j + half];
     sums.resize(half);
   }
-  return static_cast<float>(std::sqrt(sums[0]));
+  return sums[0];
+}
+
+// The sum that nativeamp's devices and SIMD targets agree on, of a chunk: the square of element i is
+// added, by a fused multiply-add, to accumulator i % 1024, and these are halved in double.
+double promised_sum(const Buffer& gradient, int64_t begin, int64_t count, float inverse_scale) {
+  std::vector<float> lanes(1024, 0.0f);
+  for (int64_t i = 0; i < count; ++i) {
+    const float x = static_cast<float>(gradient[begin + i]) * inverse_scale;
+    float& lane = lanes[static_cast<size_t>(i % 1024)];
+    lane = std::fmaf(x, x, lane);
+  }
+  return halved({lanes.begin(), lanes.end()});
+}
+
+float promised_norm(const Buffer& gradient, float inverse_scale) {
+  return static_cast<float>(std::sqrt(promised_sum(gradient, 0, gradient.size(), inverse_scale)));
 }
 
 // Powers of two that a sum of halves can be multiplied by afterwards, those that it cannot, and
@@ -90,6 +98,34 @@ TEST_P(UnscaleCheckTest, NormHasThePromisedBitsAtEveryScale) {
         }
       }
     }
+  }
+}
+
+// Chunk i is added to sum i % 128, and these are halved.
+TEST_P(UnscaleCheckTest, ChunksAreAddedUpInThePromisedOrder) {
+  constexpr int64_t kTensors = 300, kEach = 40;
+  for (const Setting& setting : device_.settings({1, 3})) {
+    device_.use(setting);
+    const Buffer gradient(device_, NAMP_FLOAT32, uniform_values(kTensors * kEach, 7, -3, 3));
+    std::vector<std::vector<namp_cell>> cells;
+    std::vector<double> sums(128, 0.0);
+    for (int64_t t = 0; t < kTensors; ++t) {
+      namp_cell cell = gradient.cell();
+      cell.data = static_cast<float*>(cell.data) + t * kEach;
+      if (t == 100) {
+        cell.data = nullptr;  // no gradient, and a place in the order all the same
+      } else {
+        sums[static_cast<size_t>(t % 128)] += promised_sum(gradient, t * kEach, kEach, 0.5f);
+      }
+      cells.push_back({cell});
+    }
+    Table table(device_, std::vector<int64_t>(kTensors, kEach), cells);
+    Value<namp_scaler_state> scaler(device_, scaler_of(2.0f));
+    Value<namp_optimizer_state> state(device_);
+    ASSERT_EQ(namp_unscale_check(table, 0, -1, scaler.data(), state.data(), 1, nullptr), NAMP_OK)
+        << namp_last_error_message();
+    EXPECT_EQ(float_bits(state->gradient_norm),
+              float_bits(static_cast<float>(std::sqrt(halved(sums)))));
   }
 }
 

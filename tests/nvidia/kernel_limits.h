@@ -28,6 +28,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"batch_norm_forward_kernel", 56, 48, 256, false, true},
     {"cast_kernel", 96, 64, 0, true, false},
     {"cast_table_kernel", 120, 64, 240, true, false},
+    {"check_kernel", 64, 64, 9992, true, true},
     {"columns_to_image_kernel", 40, 40, 0, false, false},
     {"cross_entropy_kernel", 56, 64, 1032, false, true},
     {"cross_entropy_weight_kernel", 56, 48, 512, false, true},
@@ -42,7 +43,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"layer_norm_forward_kernel", 96, 112, 0, true, false},
     {"layer_norm_parameters_kernel", 128, 120, 36872, false, true},
     {"lion_kernel", 128, 80, 3744, true, true},
-    {"mse_kernel", 96, 72, 9224, true, true},
+    {"mse_kernel", 80, 72, 9224, true, true},
     {"permute_kernel", 32, 32, 0, false, false},
     {"pool_backward_kernel", 48, 48, 0, false, false},
     {"pool_forward_kernel", 48, 40, 0, false, false},
@@ -56,7 +57,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"sum_channels_kernel", 32, 40, 256, false, true},
     {"sum_columns_kernel", 128, 112, 20488, false, true},
     {"touch_kernel", 40, 48, 368, true, false},
-    {"unscale_check_kernel", 80, 96, 9992, true, true},
+    {"unscale_kernel", 80, 80, 9992, true, true},
 };
 
 }  // namespace namp_nvidia
