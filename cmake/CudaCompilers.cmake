@@ -8,15 +8,27 @@ if(NATIVEAMP_WERROR)
   list(APPEND cuda_nvcc_flags -Werror all-warnings)
 endif()
 
-# nativeamp_make_images(FOLDER EXTENSION COMMENT COMMAND...): an image of every kernel, by a command that takes -o OUTPUT INPUT.
-function(nativeamp_make_images folder extension comment)
+# The architecture that a kernel's file needs: that at the end of its name (attention_sm80), else 7.5.
+function(nativeamp_oldest_architecture name variable)
+  set(oldest 75)
+  if(name MATCHES "_sm([0-9]+)$")
+    set(oldest ${CMAKE_MATCH_1})
+  endif()
+  set(${variable} ${oldest} PARENT_SCOPE)
+endfunction()
+
+# nativeamp_make_images(FOLDER EXTENSION COMMENT FLAGS COMMAND...): an image of every kernel, by a command that takes -o OUTPUT INPUT. FLAGS is a function
+# that sets `flags` to what the command takes for an oldest architecture.
+function(nativeamp_make_images folder extension comment flags_of)
   file(MAKE_DIRECTORY "${folder}")
   foreach(name IN LISTS NATIVEAMP_KERNELS)
     set(image "${folder}/${name}.${extension}")
     set(kernel "${PROJECT_SOURCE_DIR}/native/cuda/${name}.cu")
+    nativeamp_oldest_architecture("${name}" oldest)
+    cmake_language(CALL ${flags_of} ${oldest})
     # -MT: ninja wants the dependencies of this very file.
     add_custom_command(OUTPUT "${image}"
-      COMMAND ${ARGN} -MD -MT "${image}" -MF "${image}.d" -o "${image}" "${kernel}"
+      COMMAND ${ARGN} ${flags} -MD -MT "${image}" -MF "${image}.d" -o "${image}" "${kernel}"
       DEPENDS "${kernel}" DEPFILE "${image}.d"
       COMMENT "${comment}: ${name}" VERBATIM)
   endforeach()
@@ -24,8 +36,11 @@ endfunction()
 
 # Everything is inlined: a call would keep values in memory that belong in registers. LLVM writes .rn on every addition and multiplication when
 # contraction is off, which keeps the driver's compiler from fusing them.
+function(nativeamp_clang_target oldest)
+  set(flags --cuda-gpu-arch=sm_${oldest} PARENT_SCOPE)
+endfunction()
 function(nativeamp_clang_ptx folder)
-  nativeamp_make_images("${folder}" ptx "CUDA kernels, PTX" "${NATIVEAMP_CUDA_CLANG}" -x cuda --cuda-device-only --cuda-gpu-arch=sm_75
+  nativeamp_make_images("${folder}" ptx "CUDA kernels, PTX" nativeamp_clang_target "${NATIVEAMP_CUDA_CLANG}" -x cuda --cuda-device-only
     -Xclang -target-feature -Xclang +ptx75 -nocudainc -nocudalib -O3 -std=c++20 -ffp-contract=off
     -mllvm -inline-threshold=1000000 -Wall -Wextra -Wno-unknown-cuda-version ${cuda_includes} -S
     $<$<BOOL:${NATIVEAMP_WERROR}>:-Werror>)
@@ -66,24 +81,43 @@ endfunction()
 
 # The PTX of the oldest serves every device that has no machine code here and is not newer than all of it (Jetson's, Thor); that of the newest those to
 # come. Compressed as any driver can read it: since 12.8 nvcc can also compress in a way that needs a driver of CUDA 12.8 or newer.
+function(nativeamp_nvcc_targets oldest)
+  set(gencode "")
+  foreach(architecture IN LISTS NATIVEAMP_NVCC_ARCHITECTURES)
+    if(NOT architecture LESS oldest)
+      list(APPEND gencode -gencode "arch=compute_${architecture},code=sm_${architecture}")
+    endif()
+  endforeach()
+  list(GET NATIVEAMP_NVCC_ARCHITECTURES -1 newest)
+  set(translated ${oldest} ${newest})
+  list(REMOVE_DUPLICATES translated)
+  foreach(architecture IN LISTS translated)
+    list(APPEND gencode -gencode "arch=compute_${architecture},code=compute_${architecture}")
+  endforeach()
+  set(flags ${gencode} PARENT_SCOPE)
+endfunction()
 function(nativeamp_nvcc_fatbins nvcc folder)
   nativeamp_nvcc_facts("${nvcc}" it)
-  set(gencode "")
-  foreach(architecture IN LISTS it_architectures)
-    list(APPEND gencode -gencode "arch=compute_${architecture},code=sm_${architecture}")
-  endforeach()
-  list(GET it_architectures -1 newest)
-  list(APPEND gencode -gencode arch=compute_75,code=compute_75 -gencode "arch=compute_${newest},code=compute_${newest}")
+  set(NATIVEAMP_NVCC_ARCHITECTURES "${it_architectures}")
   if(it_version VERSION_LESS 12.8)
     set(compression -Xfatbin -compress-all)
   else()
     set(compression --compress-mode=speed)
   endif()
-  nativeamp_make_images("${folder}" fatbin "CUDA kernels, fatbin" "${nvcc}" -fatbin ${gencode} ${compression} ${cuda_nvcc_flags})
+  nativeamp_make_images("${folder}" fatbin "CUDA kernels, fatbin" nativeamp_nvcc_targets "${nvcc}" -fatbin ${compression} ${cuda_nvcc_flags})
 endfunction()
 
+# For an architecture, or the oldest that a kernel's file can be for.
+function(nativeamp_nvcc_target oldest)
+  set(architecture ${NATIVEAMP_NVCC_ARCHITECTURE})
+  if(architecture LESS oldest)
+    set(architecture ${oldest})
+  endif()
+  set(flags -arch=compute_${architecture} PARENT_SCOPE)
+endfunction()
 function(nativeamp_nvcc_ptx nvcc architecture folder)
-  nativeamp_make_images("${folder}" ptx "NVIDIA's PTX for ${architecture}" "${nvcc}" -ptx -arch=compute_${architecture} ${cuda_nvcc_flags})
+  set(NATIVEAMP_NVCC_ARCHITECTURE ${architecture})
+  nativeamp_make_images("${folder}" ptx "NVIDIA's PTX for ${architecture}" nativeamp_nvcc_target "${nvcc}" -ptx ${cuda_nvcc_flags})
 endfunction()
 
 # nativeamp_embed(TARGET FIRST FOLDER EXTENSION [NET FOLDER] COMPILER TEXT HOLDS TEXT DRIVER VERSION): a library of objects with the images of FIRST, and

@@ -1,200 +1,180 @@
-// Scaled dot-product attention, a query or a key a warp, without the matrix of scores: forward
-// keeps a running maximum and sum (Milakov and Gimelshein 2018; Dao et al. 2022), backward makes
-// the probabilities again from the logarithm of the sum. Gradients are gathered, not scattered: a
-// pass over queries for theirs, a pass over keys for keys and values, so always the same bits.
-//
-// A lane has a key (or query) of a tile of 32 when scores are made, and dimensions d, d + 32, …
-// when vectors are added up. Heads wider than kSpan are done a span of dimensions at a time.
+// Attention of any dtype by fused multiplications and additions: where tensor cores take less
+// precision than float32 has, where there are none, and where memory is not on 16-byte borders.
 #include "cuda/platform.cuh"
 
+#include "cuda/attention_passes.cuh"
 #include "cuda/kernels.h"
-#include "cuda/reduce.cuh"
 #include "cuda/view.cuh"
-#include "formulas/math.h"
 
 namespace namp::cuda {
 namespace {
 
-constexpr int kOwn = 4;              // dimensions of a lane at a time
-constexpr int kSpan = kOwn * kWarp;  // dimensions of a warp at a time
-constexpr int kBlocks = 4;           // of a multiprocessor: 128 registers a thread
-
-// Where vectors of one batch and head lie.
-struct Head {
-  const namp_attention_args& call;
-  int64_t first_in;
-  int64_t first_out;
-
-  NAMP_DEVICE Head(const namp_attention_args& c, int64_t index) : call(c) {
-    const int64_t batch = index / c.heads;
-    const int64_t head = index % c.heads;
-    first_in = batch * c.batch_stride + head * c.head_stride;
-    first_out = batch * c.output_batch_stride + head * c.output_head_stride;
-  }
-
-  // The first element of the vector at a time: of query, key, value and their gradients; of the
-  // output and its gradient.
-  NAMP_DEVICE int64_t in(int64_t time) const { return first_in + time * call.time_stride; }
-  NAMP_DEVICE int64_t out(int64_t time) const { return first_out + time * call.output_time_stride; }
+struct Four {
+  float x, y, z, w;
 };
+static_assert(sizeof(Four) == sizeof(Words), "a tile's 16 bytes");
 
-NAMP_DEVICE float dot(const namp_attention_args& call, const void* a, int64_t a_at, const void* b,
-                      int64_t b_at) {
-  float sum = 0.0f;
-  for (int64_t d = 0; d < call.head_dim; ++d) {
-    sum = multiply_add(load_as(a, call.dtype, a_at + d), load_as(b, call.dtype, b_at + d), sum);
-  }
-  return sum;
-}
+// Tiles are float32, each row followed by 16 bytes that keep eight rows in different banks. A group
+// of eight threads has rows group, group + 16, ...; of scores a thread has every eighth column, of
+// sums four columns of every 32. The weights of a sum come from the group's other threads.
+template <int kWidthOfHead, int kSlotCount, int kTileColumns>
+struct MultiplyAddEngine {
+  static constexpr int kGroup = 8;
+  static constexpr int kGroups = kAttentionThreads / kGroup;
+  static constexpr int kRows = kGroups * kSlotCount;
+  static constexpr int kColumns = kTileColumns;
+  static constexpr int kWidth = kWidthOfHead;
+  static constexpr int kSlots = kSlotCount;
+  static constexpr int kEach = kColumns / kGroup;  // scores of a row
+  static constexpr int kScores = kSlots * kEach;
+  static constexpr int kFours = kWidth / (4 * kGroup);  // of a row's sums
+  static constexpr int kSums = kSlots * kFours * 4;
+  static constexpr int kPitch = kWidth / 4 + 1;
+  static constexpr int tile_words(int rows) { return rows * kPitch; }
+  static constexpr int kOwnWords = tile_words(kRows);
 
-NAMP_DEVICE float broadcast(float x, int lane) { return from_bits(shuffle_from(bits(x), lane)); }
+  int member = thread_index() % kGroup;
+  int group = thread_index() / kGroup;
 
-// This lane's dimensions of a vector, from the span's first on.
-struct Part {
-  float at[kOwn] = {};
-
-  NAMP_DEVICE void scale(float factor) {
+  NAMP_DEVICE int row(int slot) const { return group + slot * kGroups; }
+  NAMP_DEVICE bool leads() const { return member == 0; }
+  NAMP_DEVICE static int score_slot(int i) { return i / kEach; }
+  NAMP_DEVICE int score_column(int i) const { return i % kEach * kGroup + member; }
+  NAMP_DEVICE static int sum_slot(int i) { return i / (kFours * 4); }
+  template <class Op>
+  NAMP_DEVICE static float reduce(float x, Op op) {
 #pragma unroll
-    for (int j = 0; j < kOwn; ++j)
-      at[j] *= factor;
+    for (int mask = kGroup / 2; mask > 0; mask /= 2)
+      x = op(x, exchange(x, mask));
+    return x;
   }
-  // Adds weight times the vector that begins at this element.
-  NAMP_DEVICE void add(float weight, const namp_attention_args& call, const void* vector,
-                       int64_t first, int64_t span, int lane) {
+
+  template <int kCount>
+  NAMP_DEVICE static void fill(Words* tile, const void* data, int32_t dtype, int64_t first,
+                               int64_t stride, int rows_left, int dims) {
+    auto* const to = reinterpret_cast<float*>(tile);
+    const int mine = opaque(thread_index());
+    with_element(dtype, [&](auto element) {
+      const auto* from = static_cast<const typename decltype(element)::Type*>(data) + first;
+      static_assert(kCount * kWidth % kAttentionThreads == 0, "each thread fills as much");
+#pragma unroll 4
+      for (int i = 0; i < kCount * kWidth / kAttentionThreads; ++i) {
+        const int index = i * kAttentionThreads + mine;
+        const int at = index / kWidth;
+        const int dim = index % kWidth;
+        to[at * kPitch * 4 + dim] =
+            at < rows_left && dim < dims ? load(from + at * stride + dim) : 0.0f;
+      }
+    });
+  }
+
+  struct Rows {
+    const Words* own;
+
+    template <class Fill>
+    NAMP_DEVICE Rows(const MultiplyAddEngine&, Words* memory, Words*, Fill&& fill) : own(memory) {
+      barrier();  // what was in the memory has been read
+      fill(memory);
+    }
+  };
+
+  NAMP_DEVICE static const Four& four(const Words* tile, int row, int index) {
+    return reinterpret_cast<const Four*>(tile)[row * kPitch + index];
+  }
+
+  NAMP_DEVICE void multiply(float (&scores)[kScores], const Rows& rows, const Words* tile) const {
 #pragma unroll
-    for (int j = 0; j < kOwn; ++j) {
-      const int64_t d = span + j * kWarp + lane;
-      if (d < call.head_dim) {
-        at[j] = multiply_add(weight, load_as(vector, call.dtype, first + d), at[j]);
+    for (float& score : scores)
+      score = 0.0f;
+#pragma unroll 1
+    for (int index = 0; index < kWidth / 4; ++index) {
+      Four right[kEach];
+#pragma unroll
+      for (int j = 0; j < kEach; ++j)
+        right[j] = four(tile, j * kGroup + member, index);
+#pragma unroll
+      for (int slot = 0; slot < kSlots; ++slot) {
+        const Four left = four(rows.own, row(slot), index);
+#pragma unroll
+        for (int j = 0; j < kEach; ++j) {
+          float& score = scores[slot * kEach + j];
+          score = multiply_add(left.x, right[j].x, score);
+          score = multiply_add(left.y, right[j].y, score);
+          score = multiply_add(left.z, right[j].z, score);
+          score = multiply_add(left.w, right[j].w, score);
+        }
       }
     }
   }
-  NAMP_DEVICE void store_to(const namp_attention_args& call, void* vector, int64_t first,
-                            int64_t span, int lane) const {
+  NAMP_DEVICE void add_product(float (&sums)[kSums], const float (&weights)[kScores],
+                               const Words* tile) const {
+    const int first_lane = thread_index() % kWarp / kGroup * kGroup;
 #pragma unroll
-    for (int j = 0; j < kOwn; ++j) {
-      const int64_t d = span + j * kWarp + lane;
-      if (d < call.head_dim) store_as(at[j], vector, call.dtype, first + d);
+    for (int j = 0; j < kEach; ++j) {
+#pragma unroll 2
+      for (int other = 0; other < kGroup; ++other) {
+        Four right[kFours];
+#pragma unroll
+        for (int k = 0; k < kFours; ++k)
+          right[k] = four(tile, j * kGroup + other, k * kGroup + member);
+#pragma unroll
+        for (int slot = 0; slot < kSlots; ++slot) {
+          const float weight =
+              from_bits(shuffle_from(bits(weights[slot * kEach + j]), first_lane + other));
+#pragma unroll
+          for (int k = 0; k < kFours; ++k) {
+            float* const sum = sums + (slot * kFours + k) * 4;
+            sum[0] = multiply_add(weight, right[k].x, sum[0]);
+            sum[1] = multiply_add(weight, right[k].y, sum[1]);
+            sum[2] = multiply_add(weight, right[k].z, sum[2]);
+            sum[3] = multiply_add(weight, right[k].w, sum[3]);
+          }
+        }
+      }
+    }
+  }
+
+  // Of elements part, part + parts, ... of the row.
+  NAMP_DEVICE static float output_product(const namp_attention_args& call, int64_t first, int part,
+                                          int parts) {
+    float sum = 0.0f;
+    for (int64_t dim = part; dim < call.head_dim; dim += parts) {
+      sum = multiply_add(load_as(call.output, call.dtype, first + dim),
+                         load_as(call.output_gradient, call.dtype, first + dim), sum);
+    }
+    return sum;
+  }
+
+  NAMP_DEVICE void store(const float (&sums)[kSums], const HeadPart& part, void* data,
+                         int64_t first, int64_t stride) const {
+#pragma unroll
+    for (int i = 0; i < kSums; ++i) {
+      const int at = part.first + row(sum_slot(i));
+      const int dim = i % (kFours * 4) / 4 * (4 * kGroup) + member * 4 + i % 4;
+      if (at < part.time() && dim < part.dims())
+        store_as(sums[i], data, part.call.dtype, first + at * stride + dim);
     }
   }
 };
-
-// The tiles of 32 that a query's keys are in.
-NAMP_DEVICE int64_t keys_of(const namp_attention_args& call, int64_t query) {
-  return call.causal != 0 ? query + 1 : call.time;
-}
 
 }  // namespace
 
-NAMP_KERNEL(kAttentionThreads, kBlocks) attention_forward_kernel(const AttentionArgs args) {
-  const namp_attention_args& call = args.call;
-  for_warp_rows(args.rows, [&](int64_t i, int lane) {
-    const int64_t row = args.first_row + i;
-    const Head head(call, row / call.time);
-    const int64_t query = row % call.time;
-    const int64_t keys = keys_of(call, query);
-    for (int64_t span = 0; span < call.head_dim; span += kSpan) {
-      float maximum = from_bits(0xff800000u);
-      float sum = 0.0f;
-      Part output;
-      for (int64_t first = 0; first < keys; first += kWarp) {
-        const int64_t key = first + lane;
-        float score = from_bits(0xff800000u);
-        if (key < keys) {
-          score = dot(call, call.query, head.in(query), call.key, head.in(key)) * call.scale;
-        }
-        const float tile_maximum = warp_reduce(score, Maximum());
-        const float grown = tile_maximum > maximum ? tile_maximum : maximum;
-        // Of nothing but -infinity there is no maximum to subtract.
-        const float base = grown == from_bits(0xff800000u) ? 0.0f : grown;
-        const float share = key < keys ? exp(score - base) : 0.0f;
-        const float kept = exp(maximum - base);
-        sum = sum * kept + warp_reduce(share, Plus());
-        output.scale(kept);
-        maximum = grown;
-        for (int j = 0; j < kWarp && first + j < keys; ++j)
-          output.add(broadcast(share, j), call, call.value, head.in(first + j), span, lane);
-      }
-      output.scale(1.0f / sum);
-      output.store_to(call, call.output, head.out(query), span, lane);
-      if (span == 0 && lane == 0 && call.log_sum_exp != nullptr) {
-        store((maximum == from_bits(0xff800000u) ? 0.0f : maximum) + log(sum),
-              call.log_sum_exp + row);
-      }
-    }
-  });
-}
+// Rows and columns by what 48 KiB of shared memory hold: forward has one tile of the block's rows,
+// backward two.
+#define NAMP_ATTENTION(width, forward, columns, backward, columns_backward, blocks)             \
+  NAMP_KERNEL(kAttentionThreads, blocks)                                                        \
+  attention_forward_##width##_kernel(NAMP_GRID_CONSTANT const AttentionArgs args) {             \
+    attention_forward<MultiplyAddEngine<width, forward / 16, columns>>(args);                   \
+  }                                                                                             \
+  NAMP_KERNEL(kAttentionThreads, blocks)                                                        \
+  attention_queries_##width##_kernel(NAMP_GRID_CONSTANT const AttentionArgs args) {             \
+    attention_query_gradients<MultiplyAddEngine<width, backward / 16, columns_backward>>(args); \
+  }                                                                                             \
+  NAMP_KERNEL(kAttentionThreads, blocks)                                                        \
+  attention_keys_##width##_kernel(NAMP_GRID_CONSTANT const AttentionArgs args) {                \
+    attention_key_gradients<MultiplyAddEngine<width, backward / 16, columns_backward>>(args);   \
+  }
 
-// The gradients of queries, and what each query's row of scores has in common for the next pass.
-NAMP_KERNEL(kAttentionThreads, kBlocks) attention_queries_kernel(const AttentionArgs args) {
-  const namp_attention_args& call = args.call;
-  for_warp_rows(args.rows, [&](int64_t i, int lane) {
-    const int64_t row = args.first_row + i;
-    const Head head(call, row / call.time);
-    const int64_t query = row % call.time;
-    const int64_t keys = keys_of(call, query);
-    float delta = 0.0f;
-    for (int64_t d = lane; d < call.head_dim; d += kWarp) {
-      const int64_t at = head.out(query) + d;
-      delta += load_as(call.output, call.dtype, at) * load_as(call.output_gradient, call.dtype, at);
-    }
-    delta = warp_reduce(delta, Plus());
-    const float log_sum = load(call.log_sum_exp + row);
-    if (lane == 0) store(delta, args.deltas + row);
-    for (int64_t span = 0; span < call.head_dim; span += kSpan) {
-      Part gradient;
-      for (int64_t first = 0; first < keys; first += kWarp) {
-        const int64_t key = first + lane;
-        float slope = 0.0f;
-        if (key < keys) {
-          const float score =
-              dot(call, call.query, head.in(query), call.key, head.in(key)) * call.scale;
-          const float upstream =
-              dot(call, call.output_gradient, head.out(query), call.value, head.in(key));
-          slope = exp(score - log_sum) * (upstream - delta) * call.scale;
-        }
-        for (int j = 0; j < kWarp && first + j < keys; ++j)
-          gradient.add(broadcast(slope, j), call, call.key, head.in(first + j), span, lane);
-      }
-      gradient.store_to(call, call.query_gradient, head.in(query), span, lane);
-    }
-  });
-}
-
-// The gradients of keys and values.
-NAMP_KERNEL(kAttentionThreads, kBlocks) attention_keys_kernel(const AttentionArgs args) {
-  const namp_attention_args& call = args.call;
-  for_warp_rows(args.rows, [&](int64_t i, int lane) {
-    const int64_t row = args.first_row + i;
-    const Head head(call, row / call.time);
-    const int64_t key = row % call.time;
-    const int64_t rows = row - key;  // of the head's first query
-    const int64_t start = call.causal != 0 ? key / kWarp * kWarp : 0;
-    for (int64_t span = 0; span < call.head_dim; span += kSpan) {
-      Part key_gradient;
-      Part value_gradient;
-      for (int64_t first = start; first < call.time; first += kWarp) {
-        const int64_t query = first + lane;
-        float share = 0.0f;
-        float slope = 0.0f;
-        if (query < call.time && key < keys_of(call, query)) {
-          const float score =
-              dot(call, call.query, head.in(query), call.key, head.in(key)) * call.scale;
-          const float upstream =
-              dot(call, call.output_gradient, head.out(query), call.value, head.in(key));
-          share = exp(score - load(call.log_sum_exp + rows + query));
-          slope = share * (upstream - load(args.deltas + rows + query)) * call.scale;
-        }
-        for (int j = 0; j < kWarp && first + j < call.time; ++j) {
-          value_gradient.add(broadcast(share, j), call, call.output_gradient, head.out(first + j),
-                             span, lane);
-          key_gradient.add(broadcast(slope, j), call, call.query, head.in(first + j), span, lane);
-        }
-      }
-      key_gradient.store_to(call, call.key_gradient, head.in(key), span, lane);
-      value_gradient.store_to(call, call.value_gradient, head.in(key), span, lane);
-    }
-  });
-}
+NAMP_FOR_EACH_ATTENTION(NAMP_ATTENTION)
 
 }  // namespace namp::cuda

@@ -116,6 +116,11 @@ NAMP_DEVICE uint64_t global_address(const void* p) {
   return (uint64_t)(const __attribute__((address_space(1))) void*)p;
 }
 
+// Of shared memory, as instructions for it take an address.
+NAMP_DEVICE uint32_t shared_address(const void* p) {
+  return (uint32_t)(uintptr_t)(const __attribute__((address_space(3))) void*)p;
+}
+
 // The i-th value from p on in global memory, moved as a word of its size. A constant i becomes part
 // of the instruction.
 template <class T>
@@ -137,6 +142,9 @@ NAMP_DEVICE void store_global(T* p, T x, int i = 0) {
 #else
 
 NAMP_DEVICE uint64_t global_address(const void* p) { return __cvta_generic_to_global(p); }
+NAMP_DEVICE uint32_t shared_address(const void* p) {
+  return static_cast<uint32_t>(__cvta_generic_to_shared(p));
+}
 
 NAMP_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
 NAMP_DEVICE int block_threads() { return static_cast<int>(blockDim.x); }
@@ -204,6 +212,13 @@ NAMP_DEVICE void store_words(Words* p, const Words& words) {
   asm volatile("st.global.v4.u32 [%0+%5], {%1, %2, %3, %4};" ::"l"(global_address(p)), "r"(x),
                "r"(y), "r"(z), "r"(w), "n"(kIndex * 16)
                : "memory");
+}
+
+// x as a value that the compiler knows nothing of: what is computed from it in a loop is not moved
+// before the loop, where it would hold registers.
+NAMP_DEVICE int opaque(int x) {
+  asm volatile("" : "+r"(x));
+  return x;
 }
 
 // The instructions, on which both agree.

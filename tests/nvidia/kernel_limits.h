@@ -13,6 +13,7 @@ struct KernelLimits {
   // Computes in float64 on purpose (sums, powers of Adam's betas, probabilities of dropout). The
   // others have not one instruction of it.
   bool doubles;
+  int architecture = 75;  // the oldest that it is for
 };
 // What ptxas 12.4 takes, to the next eight registers; the exact figures are in docs/gpu-report.md.
 inline constexpr KernelLimits kKernelLimits[] = {
@@ -21,9 +22,36 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"adam_kernel", 208, 120, 3760, true, true},
     {"add_kernel", 64, 56, 0, true, false},
     {"argmax_kernel", 32, 24, 0, false, false},
-    {"attention_forward_kernel", 80, 48, 0, false, false},
-    {"attention_keys_kernel", 128, 56, 0, false, false},
-    {"attention_queries_kernel", 96, 48, 0, false, false},
+    {"attention_forward_128_kernel", 128, 144, 33792, false, false},
+    {"attention_forward_32_kernel", 128, 104, 18432, false, false},
+    {"attention_forward_64_kernel", 152, 128, 34816, false, false},
+    {"attention_forward_bfloat16_128_kernel", 224, 216, 34816, false, false, 80},
+    {"attention_forward_bfloat16_32_kernel", 128, 120, 10240, false, false, 80},
+    {"attention_forward_bfloat16_64_kernel", 168, 160, 18432, false, false, 80},
+    {"attention_forward_float16_128_kernel", 224, 216, 34816, false, false, 80},
+    {"attention_forward_float16_32_kernel", 128, 120, 10240, false, false, 80},
+    {"attention_forward_float16_64_kernel", 168, 160, 18432, false, false, 80},
+    {"attention_forward_wide_kernel", 80, 48, 0, false, false},
+    {"attention_keys_128_kernel", 136, 128, 33920, false, false},
+    {"attention_keys_32_kernel", 120, 96, 18688, false, false},
+    {"attention_keys_64_kernel", 144, 120, 35072, false, false},
+    {"attention_keys_bfloat16_128_kernel", 232, 232, 43648, false, false, 80},
+    {"attention_keys_bfloat16_32_kernel", 128, 128, 5376, false, false, 80},
+    {"attention_keys_bfloat16_64_kernel", 208, 200, 9472, false, false, 80},
+    {"attention_keys_float16_128_kernel", 232, 232, 43648, false, false, 80},
+    {"attention_keys_float16_32_kernel", 128, 128, 5376, false, false, 80},
+    {"attention_keys_float16_64_kernel", 208, 200, 9472, false, false, 80},
+    {"attention_keys_wide_kernel", 128, 56, 0, false, false},
+    {"attention_queries_128_kernel", 112, 120, 33856, false, false},
+    {"attention_queries_32_kernel", 96, 96, 18560, false, false},
+    {"attention_queries_64_kernel", 120, 96, 34944, false, false},
+    {"attention_queries_bfloat16_128_kernel", 240, 240, 17664, false, false, 80},
+    {"attention_queries_bfloat16_32_kernel", 120, 112, 5376, false, false, 80},
+    {"attention_queries_bfloat16_64_kernel", 168, 160, 9472, false, false, 80},
+    {"attention_queries_float16_128_kernel", 240, 240, 17664, false, false, 80},
+    {"attention_queries_float16_32_kernel", 120, 112, 5376, false, false, 80},
+    {"attention_queries_float16_64_kernel", 168, 160, 9472, false, false, 80},
+    {"attention_queries_wide_kernel", 96, 48, 0, false, false},
     {"batch_norm_backward_kernel", 48, 48, 256, false, true},
     {"batch_norm_forward_kernel", 56, 48, 256, false, true},
     {"cast_kernel", 96, 64, 0, true, false},

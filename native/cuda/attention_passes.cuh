@@ -1,0 +1,306 @@
+// The three passes of attention in the way of FlashAttention-2 (Dao 2023), without the matrix of
+// scores: a block has some rows, queries or keys, and goes over the others a tile at a time.
+// Forward keeps a running maximum and sum; backward makes the scores again from the logarithm of the
+// sum, once for the gradient of queries and once, with rows that are keys, for those of keys and
+// values. A sum is gathered by one block, so the bits are the same in every run. A value that is not
+// finite reaches every query of its tile, also one that may not see it.
+//
+// An Engine says how a block multiplies: on tensor cores (attention_sm80.cu) or by fused
+// multiplication and addition (attention.cu). Each thread has some columns of kSlots rows. Engine
+// has the following; D is scores [kRows, kColumns] or sums [kRows, kWidth].
+//   kRows, kColumns, kWidth, kSlots   rows of a block, columns of a tile, of a head; rows of a thread
+//   kScores, kSums                    elements of a thread's part of D
+//   kTileWords(rows), kOwnWords       shared memory of a tile; what the block's rows keep for
+//                                     themselves, 0 if they are held in registers
+//   row(slot), leads()                which row; whether to write what there is once for each row
+//   score_slot(i), score_column(i), sum_slot(i)
+//   fill<rows>(tile, data, ...)       copies rows of one head into shared memory
+//   Rows                              the block's rows as the left side of a product
+//   multiply(scores, rows, tile)      scores = rows * tile transposed
+//   add_product(sums, scores, tile)   sums += scores * tile
+//   reduce(x, op)                     over the threads that have a row
+//   output_product(...)               this thread's part of a row of the output times its gradient
+//   store(sums, ...)
+#pragma once
+
+#include "cuda/platform.cuh"
+
+#include "cuda/kernels.h"
+#include "cuda/loop.cuh"
+#include "cuda/reduce.cuh"
+#include "formulas/math.h"
+
+namespace namp::cuda {
+
+// 2^x to 2 units in the last place of float32; results below the least normal number are 0.
+NAMP_DEVICE float fast_exp2(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+inline constexpr float kLog2E = 1.44269504f;
+inline constexpr float kNothing = -__builtin_inff();  // a score that is not there
+
+// Rows of one batch and head, from the task's first on.
+struct HeadPart {
+  const namp_attention_args& call;
+  int64_t head;  // batch * heads + head
+  int first;     // row
+  int64_t in;    // first element of the head in query, key and value; and in output
+  int64_t out;
+
+  // Tasks with the most work come first, so that no block begins one when the others are done: the
+  // last queries see the most keys, the first keys are seen by the most queries.
+  NAMP_DEVICE HeadPart(const namp_attention_args& c, int64_t task, int rows, bool last_first)
+      : call(c) {
+    const int64_t heads = c.batch * c.heads;
+    const int64_t parts = blocks(c.time, rows);
+    head = task % heads;
+    const int64_t part = task / heads;
+    first = static_cast<int>(last_first ? parts - 1 - part : part) * rows;
+    in = head / c.heads * c.batch_stride + head % c.heads * c.head_stride;
+    out = head / c.heads * c.output_batch_stride + head % c.heads * c.output_head_stride;
+  }
+  NAMP_DEVICE int time() const { return static_cast<int>(call.time); }
+  NAMP_DEVICE int dims() const { return static_cast<int>(call.head_dim); }
+  // Of queries first to first + rows - 1: the first key that none of them sees.
+  NAMP_DEVICE int keys_end(int rows) const {
+    return call.causal != 0 && first + rows < time() ? first + rows : time();
+  }
+  NAMP_DEVICE bool sees(int query, int key) const {
+    return key < time() && (call.causal == 0 || key <= query);
+  }
+  // kRows rows of an input, or of the output or its gradient, as a tile.
+  template <class Engine, int kRows>
+  NAMP_DEVICE void fill_in(Words* tile, const void* data, int row) const {
+    Engine::template fill<kRows>(tile, data, call.dtype, in + row * call.time_stride,
+                                 call.time_stride, time() - row, dims());
+  }
+  template <class Engine, int kRows>
+  NAMP_DEVICE void fill_out(Words* tile, const void* data, int row) const {
+    Engine::template fill<kRows>(tile, data, call.dtype, out + row * call.output_time_stride,
+                                 call.output_time_stride, time() - row, dims());
+  }
+};
+
+template <class Engine>
+NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
+  constexpr int kRows = Engine::kRows;
+  constexpr int kColumns = Engine::kColumns;
+  constexpr int kTile = Engine::tile_words(kColumns);
+  __shared__ Words memory[Engine::kOwnWords + 2 * kTile];
+  Words* const keys = memory + Engine::kOwnWords;
+  Words* const values = keys + kTile;
+  const namp_attention_args& call = args.call;
+  const Engine engine;
+  for (int64_t i = block_index(); i < args.count; i += block_count()) {
+    const HeadPart part(call, args.first + i, kRows, call.causal != 0);
+    const typename Engine::Rows queries(engine, memory, keys, [&](Words* to) {
+      part.fill_in<Engine, kRows>(to, call.query, part.first);
+    });
+    float output[Engine::kSums] = {};
+    float maximum[Engine::kSlots];
+    float sum[Engine::kSlots];
+#pragma unroll
+    for (int slot = 0; slot < Engine::kSlots; ++slot) {
+      maximum[slot] = kNothing;
+      sum[slot] = 0.0f;
+    }
+    const int end = part.keys_end(kRows);
+    for (int key = 0; key < end; key += kColumns) {
+      barrier();
+      part.fill_in<Engine, kColumns>(keys, call.key, key);
+      part.fill_in<Engine, kColumns>(values, call.value, key);
+      barrier();
+      float scores[Engine::kScores];
+      engine.multiply(scores, queries, keys);
+#pragma unroll
+      for (float& score : scores)
+        score *= call.scale;
+      if (key + kColumns > part.time() || (call.causal != 0 && key + kColumns > part.first)) {
+#pragma unroll
+        for (int k = 0; k < Engine::kScores; ++k) {
+          const bool sees = part.sees(part.first + engine.row(Engine::score_slot(k)),
+                                      key + engine.score_column(k));
+          scores[k] = sees ? scores[k] : kNothing;
+        }
+      }
+      float grown[Engine::kSlots];
+      float kept[Engine::kSlots];
+#pragma unroll
+      for (int slot = 0; slot < Engine::kSlots; ++slot)
+        grown[slot] = maximum[slot];
+#pragma unroll
+      for (int k = 0; k < Engine::kScores; ++k) {
+        float& largest = grown[Engine::score_slot(k)];
+        largest = Maximum()(largest, scores[k]);
+      }
+#pragma unroll
+      for (int slot = 0; slot < Engine::kSlots; ++slot) {
+        const float largest = Engine::reduce(grown[slot], Maximum());
+        // Of nothing but -infinity there is no maximum to subtract.
+        grown[slot] = (largest == kNothing ? 0.0f : largest) * kLog2E;
+        kept[slot] = fast_exp2(multiply_add(maximum[slot], kLog2E, -grown[slot]));
+        maximum[slot] = largest;
+        sum[slot] *= kept[slot];
+      }
+#pragma unroll
+      for (int k = 0; k < Engine::kSums; ++k)
+        output[k] *= kept[Engine::sum_slot(k)];
+#pragma unroll
+      for (int k = 0; k < Engine::kScores; ++k) {
+        const int slot = Engine::score_slot(k);
+        scores[k] = fast_exp2(multiply_add(scores[k], kLog2E, -grown[slot]));
+        sum[slot] += scores[k];
+      }
+      engine.add_product(output, scores, values);
+    }
+#pragma unroll
+    for (int slot = 0; slot < Engine::kSlots; ++slot) {
+      sum[slot] = Engine::reduce(sum[slot], Plus());
+      const int row = part.first + engine.row(slot);
+      if (engine.leads() && row < part.time() && call.log_sum_exp != nullptr) {
+        store((maximum[slot] == kNothing ? 0.0f : maximum[slot]) + log(sum[slot]),
+              call.log_sum_exp + part.head * call.time + row);
+      }
+      sum[slot] = 1.0f / sum[slot];
+    }
+#pragma unroll
+    for (int k = 0; k < Engine::kSums; ++k)
+      output[k] *= sum[Engine::sum_slot(k)];
+    engine.store(output, part, call.output, part.out, call.output_time_stride);
+  }
+}
+
+// The gradients of queries, and what each query's row of scores has in common for the next pass.
+template <class Engine>
+NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
+  constexpr int kRows = Engine::kRows;
+  constexpr int kColumns = Engine::kColumns;
+  constexpr int kTile = Engine::tile_words(kColumns);
+  constexpr int kSharing = kAttentionThreads / kRows;  // threads of a row's product
+  __shared__ Words memory[2 * (Engine::kOwnWords + kTile)];
+  __shared__ float products[kRows];
+  Words* const keys = memory + 2 * Engine::kOwnWords;
+  Words* const values = keys + kTile;
+  const namp_attention_args& call = args.call;
+  const Engine engine;
+  for (int64_t i = block_index(); i < args.count; i += block_count()) {
+    const HeadPart part(call, args.first + i, kRows, call.causal != 0);
+    const typename Engine::Rows queries(engine, memory, keys, [&](Words* to) {
+      part.fill_in<Engine, kRows>(to, call.query, part.first);
+    });
+    const typename Engine::Rows gradients(engine, memory + Engine::kOwnWords, keys, [&](Words* to) {
+      part.fill_out<Engine, kRows>(to, call.output_gradient, part.first);
+    });
+    const int own = thread_index() / kSharing;
+    const int64_t first_row = part.head * call.time + part.first;
+    float product = 0.0f;
+    if (part.first + own < part.time()) {
+      product =
+          Engine::output_product(call, part.out + (part.first + own) * call.output_time_stride,
+                                 thread_index() % kSharing, kSharing);
+    }
+#pragma unroll
+    for (int mask = kSharing / 2; mask > 0; mask /= 2)
+      product += exchange(product, mask);
+    if (thread_index() % kSharing == 0) {
+      products[own] = product;
+      if (part.first + own < part.time()) store(product, args.deltas + first_row + own);
+    }
+    barrier();
+    float log_sum[Engine::kSlots];
+    float delta[Engine::kSlots];
+#pragma unroll
+    for (int slot = 0; slot < Engine::kSlots; ++slot) {
+      const int row = engine.row(slot);
+      const bool there = part.first + row < part.time();
+      log_sum[slot] = there ? load(call.log_sum_exp + first_row + row) * kLog2E : 0.0f;
+      delta[slot] = products[row];
+    }
+    float sum[Engine::kSums] = {};
+    const int end = part.keys_end(kRows);
+    for (int key = 0; key < end; key += kColumns) {
+      barrier();
+      part.fill_in<Engine, kColumns>(keys, call.key, key);
+      part.fill_in<Engine, kColumns>(values, call.value, key);
+      barrier();
+      float slopes[Engine::kScores];
+      float upstream[Engine::kScores];
+      engine.multiply(slopes, queries, keys);
+      engine.multiply(upstream, gradients, values);
+#pragma unroll
+      for (int k = 0; k < Engine::kScores; ++k) {
+        const int slot = Engine::score_slot(k);
+        const bool sees = part.sees(part.first + engine.row(slot), key + engine.score_column(k));
+        const float power = multiply_add(slopes[k] * call.scale, kLog2E, -log_sum[slot]);
+        const float share = sees ? fast_exp2(power) : 0.0f;
+        slopes[k] = share * (upstream[k] - delta[slot]) * call.scale;
+      }
+      engine.add_product(sum, slopes, keys);
+    }
+    engine.store(sum, part, call.query_gradient, part.in, call.time_stride);
+  }
+}
+
+// The gradients of keys and values: rows are keys, columns queries.
+template <class Engine>
+NAMP_DEVICE void attention_key_gradients(const AttentionArgs& args) {
+  constexpr int kRows = Engine::kRows;
+  constexpr int kColumns = Engine::kColumns;
+  constexpr int kTile = Engine::tile_words(kColumns);
+  __shared__ Words memory[2 * (Engine::kOwnWords + kTile)];
+  __shared__ float log_sums[kColumns];
+  __shared__ float deltas[kColumns];
+  Words* const queries = memory + 2 * Engine::kOwnWords;
+  Words* const gradients = queries + kTile;
+  const namp_attention_args& call = args.call;
+  const Engine engine;
+  for (int64_t i = block_index(); i < args.count; i += block_count()) {
+    const HeadPart part(call, args.first + i, kRows, false);
+    const typename Engine::Rows keys(engine, memory, queries, [&](Words* to) {
+      part.fill_in<Engine, kRows>(to, call.key, part.first);
+    });
+    const typename Engine::Rows values(engine, memory + Engine::kOwnWords, queries, [&](Words* to) {
+      part.fill_in<Engine, kRows>(to, call.value, part.first);
+    });
+    float key_sum[Engine::kSums] = {};
+    float value_sum[Engine::kSums] = {};
+    const int begin = call.causal != 0 ? part.first / kColumns * kColumns : 0;
+    for (int query = begin; query < part.time(); query += kColumns) {
+      barrier();
+      part.fill_in<Engine, kColumns>(queries, call.query, query);
+      part.fill_out<Engine, kColumns>(gradients, call.output_gradient, query);
+      if (thread_index() < kColumns) {
+        const int row = query + thread_index();
+        const int64_t at = part.head * call.time + row;
+        // Of a query that is not there the shares are 0: 2^-infinity.
+        const bool there = row < part.time();
+        log_sums[thread_index()] = there ? load(call.log_sum_exp + at) * kLog2E : -kNothing;
+        deltas[thread_index()] = there ? load(args.deltas + at) : 0.0f;
+      }
+      barrier();
+      float shares[Engine::kScores];
+      engine.multiply(shares, keys, queries);
+#pragma unroll
+      for (int k = 0; k < Engine::kScores; ++k) {
+        const int column = engine.score_column(k);
+        const bool sees = part.sees(query + column, part.first + engine.row(Engine::score_slot(k)));
+        const float power = multiply_add(shares[k] * call.scale, kLog2E, -log_sums[column]);
+        shares[k] = sees ? fast_exp2(power) : 0.0f;
+      }
+      engine.add_product(value_sum, shares, gradients);
+      float upstream[Engine::kScores];
+      engine.multiply(upstream, values, gradients);
+#pragma unroll
+      for (int k = 0; k < Engine::kScores; ++k)
+        shares[k] *= (upstream[k] - deltas[engine.score_column(k)]) * call.scale;
+      engine.add_product(key_sum, shares, queries);
+    }
+    engine.store(key_sum, part, call.key_gradient, part.in, call.time_stride);
+    engine.store(value_sum, part, call.value_gradient, part.in, call.time_stride);
+  }
+}
+
+}  // namespace namp::cuda

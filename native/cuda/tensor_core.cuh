@@ -1,0 +1,165 @@
+// Matrix products of a warp on tensor cores, from compute capability 8.0 on: D = A B + D with A
+// [16, 16] and B [16, 8] of float16 or bfloat16, and D [16, 8] of float32 (PTX ISA, mma.m16n8k16).
+// Tiles lie in shared memory, a row after the other; each row is followed by 16 bytes that keep the
+// eight rows that ldmatrix reads at once in different banks.
+//
+// A lane's part, with group = lane / 4 and pair = lane % 4 * 2: of D its rows group and group + 8,
+// columns pair and pair + 1; of A the same rows, columns pair, pair + 1, pair + 8, pair + 9; of B
+// the rows pair, pair + 1, pair + 8, pair + 9 of column group. So two tiles of D side by side,
+// rounded, are an A: a product can be multiplied again without a move.
+#pragma once
+
+#include "cuda/platform.cuh"
+
+#include "cuda/kernels.h"
+#include "cuda/reduce.cuh"
+
+namespace namp::cuda {
+
+inline constexpr int kLanesOfA = 16;     // rows of a warp
+inline constexpr int kDepth = 16;        // columns of A, rows of B
+inline constexpr int kWordElements = 8;  // in 16 bytes
+
+// Two elements in a word, the first in the lower half.
+struct Float16Pair {
+  NAMP_DEVICE static uint32_t pack(float first, float second) {
+    uint32_t both;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(second), "f"(first));
+    return both;
+  }
+  NAMP_DEVICE static float first(uint32_t both) {
+    return convert_from_float16(static_cast<uint16_t>(both));
+  }
+  NAMP_DEVICE static float second(uint32_t both) {
+    return convert_from_float16(static_cast<uint16_t>(both >> 16));
+  }
+  NAMP_DEVICE static void multiply_add(float* d, const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+        "{%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+  }
+};
+struct BFloat16Pair {
+  NAMP_DEVICE static uint32_t pack(float first, float second) {
+    uint32_t both;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(second), "f"(first));
+    return both;
+  }
+  NAMP_DEVICE static float first(uint32_t both) { return from_bits(both << 16); }
+  NAMP_DEVICE static float second(uint32_t both) { return from_bits(both & 0xffff0000u); }
+  NAMP_DEVICE static void multiply_add(float* d, const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+        "{%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+  }
+};
+
+// Four matrices of 8 rows of 16 bytes; lane l gives the address of row l % 8 of matrix l / 8, and
+// gets of each matrix row l / 4 the elements l % 4 * 2 and the next.
+NAMP_DEVICE void load_matrices(uint32_t (&x)[4], uint32_t row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
+               : "r"(row)
+               : "memory");
+}
+// The same of the transposed matrices.
+NAMP_DEVICE void load_matrices_transposed(uint32_t (&x)[4], uint32_t row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
+               : "r"(row)
+               : "memory");
+}
+
+// The tile of a matrix with rows of kWidth elements in shared memory.
+template <int kWidth>
+struct SharedTile {
+  static constexpr int kPitch = kWidth / kWordElements + 1;  // of a row, in 16 bytes
+  static constexpr int words(int rows) { return rows * kPitch; }
+
+  uint32_t base;
+
+  NAMP_DEVICE explicit SharedTile(const Words* memory) : base(shared_address(memory)) {}
+  // Rows row to row + 15 as A; its columns are depth * 16 on.
+  NAMP_DEVICE void load_a(uint32_t (&a)[4], int row, int depth, int lane) const {
+    load_matrices(a, from(lane % 16 + row, lane / 16) + step(0, depth * 2));
+  }
+  // Rows column to column + 15 as columns of B, two Bs: the product is with the transposed tile.
+  NAMP_DEVICE void load_b_of_rows(uint32_t (&b)[4], int column, int depth, int lane) const {
+    load_matrices(b, from(lane % 8 + lane / 16 * 8, lane / 8 % 2) + step(column, depth * 2));
+  }
+  // Rows depth * 16 on, columns column on, two Bs of 8 columns each: the product is with the tile.
+  NAMP_DEVICE void load_b(uint32_t (&b)[4], int depth, int column, int lane) const {
+    load_matrices_transposed(b, from(lane % 16, lane / 16) + step(depth * kDepth, column / 8));
+  }
+
+ private:
+  // The lane's address in one register, and steps that an instruction has room for.
+  NAMP_DEVICE uint32_t from(int row, int eighth) const { return base + step(row, eighth); }
+  NAMP_DEVICE static uint32_t step(int row, int eighth) {
+    return static_cast<uint32_t>((row * kPitch + eighth) * static_cast<int>(sizeof(Words)));
+  }
+};
+
+// Copies kRows rows of 16-byte words into a tile; those from rows_left or from words on are zero.
+template <int kRows, int kWidth, int kThreads>
+NAMP_DEVICE void fill_tile(Words* tile, const void* first, int64_t stride_bytes, int rows_left,
+                           int words) {
+  constexpr int kWords = kWidth / kWordElements;
+  constexpr int kEach = (kRows * kWords + kThreads - 1) / kThreads;
+  const int mine = opaque(thread_index());
+  Words loaded[kEach];
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const int index = i * kThreads + mine;
+    const int row = index / kWords;
+    const int word = index % kWords;
+    loaded[i].x = loaded[i].y = loaded[i].z = loaded[i].w = 0;
+    if (row < rows_left && word < words && index < kRows * kWords) {
+      loaded[i] = load_words<0>(
+          reinterpret_cast<const Words*>(static_cast<const char*>(first) + row * stride_bytes) +
+          word);
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const int index = i * kThreads + mine;
+    if (index < kRows * kWords)
+      tile[index / kWords * SharedTile<kWidth>::kPitch + index % kWords] = loaded[i];
+  }
+}
+
+// D's 16 rows, kColumns / 8 tiles side by side, += a times the columns from the tile's rows.
+template <class Pair, int kColumns, int kWidth>
+NAMP_DEVICE void multiply_by_rows(float* d, const uint32_t (&a)[4], const SharedTile<kWidth>& tile,
+                                  int depth, int lane) {
+#pragma unroll
+  for (int n = 0; n < kColumns / 16; ++n) {
+    uint32_t b[4];
+    tile.load_b_of_rows(b, n * 16, depth, lane);
+    Pair::multiply_add(d + n * 8, a, b[0], b[1]);
+    Pair::multiply_add(d + n * 8 + 4, a, b[2], b[3]);
+  }
+}
+
+// D's 16 rows of kWidth columns += the rounded weights times the tile's kColumns rows.
+template <class Pair, int kColumns, int kWidth>
+NAMP_DEVICE void multiply_by_columns(float* d, const float* weights, const SharedTile<kWidth>& tile,
+                                     int lane) {
+#pragma unroll
+  for (int depth = 0; depth < kColumns / kDepth; ++depth) {
+    const float* const two = weights + depth * 8;
+    const uint32_t a[4] = {Pair::pack(two[0], two[1]), Pair::pack(two[2], two[3]),
+                           Pair::pack(two[4], two[5]), Pair::pack(two[6], two[7])};
+#pragma unroll
+    for (int n = 0; n < kWidth / 16; ++n) {
+      uint32_t b[4];
+      tile.load_b(b, depth, n * 16, lane);
+      Pair::multiply_add(d + n * 8, a, b[0], b[1]);
+      Pair::multiply_add(d + n * 8 + 4, a, b[2], b[3]);
+    }
+  }
+}
+
+}  // namespace namp::cuda
