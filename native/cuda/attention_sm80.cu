@@ -25,7 +25,7 @@ struct TensorEngine {
   static_assert(!kHeld || 2 * kColumns >= kRows, "rows to be held pass through the two tiles");
 
   int lane = thread_index() % kWarp;
-  int warp_row = thread_index() / kWarp * kLanesOfA;
+  int warp_row = thread_index() / kWarp * kRowsOfA;
 
   NAMP_DEVICE int row(int slot) const { return warp_row + lane / 4 + slot * 8; }
   NAMP_DEVICE bool leads() const { return lane % 4 == 0; }

@@ -16,7 +16,7 @@
 
 namespace namp::cuda {
 
-inline constexpr int kLanesOfA = 16;     // rows of a warp
+inline constexpr int kRowsOfA = 16;      // rows of a warp
 inline constexpr int kDepth = 16;        // columns of A, rows of B
 inline constexpr int kWordElements = 8;  // in 16 bytes
 

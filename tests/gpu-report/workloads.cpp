@@ -594,46 +594,47 @@ Workload convolution(int32_t dtype, Direction direction) {
           }};
 }
 
-Workload attention(int32_t dtype, bool backward) {
-  const int64_t heads = 2, time = 128, dim = 64;
+Workload attention(int32_t dtype, int64_t dim, bool backward) {
+  const int64_t heads = 1, time = 128;
   const int64_t elements = heads * time * dim;
-  return {std::string("attention") + (backward ? " backward " : " ") + short_name(dtype),
-          "score",
-          heads * time * time,
-          d(elements * bytes_of(dtype)) * (backward ? 8 : 4) / d(heads * time * time),
-          false,
-          [=](EmulatedGpu& gpu) -> Call {
-            auto args = sized<namp_attention_args>();
-            args.dtype = dtype;
-            args.scale = 0.125f;
-            args.batch = 1;
-            args.heads = heads;
-            args.time = time;
-            args.head_dim = dim;
-            args.query = gpu.numbers(dtype, elements);
-            args.key = gpu.numbers(dtype, elements);
-            args.value = gpu.numbers(dtype, elements);
-            args.batch_stride = args.output_batch_stride = elements;
-            args.head_stride = args.output_head_stride = time * dim;
-            args.time_stride = args.output_time_stride = dim;
-            args.output = gpu.numbers(dtype, elements);
-            args.log_sum_exp = static_cast<float*>(gpu.numbers(f32, heads * time));
-            args.output_gradient = gpu.numbers(dtype, elements);
-            args.query_gradient = gpu.numbers(dtype, elements);
-            args.key_gradient = gpu.numbers(dtype, elements);
-            args.value_gradient = gpu.numbers(dtype, elements);
-            return [=, &gpu] {
-              return backward ? namp_attention_backward(gpu.device(), &args, nullptr)
-                              : namp_attention_forward(gpu.device(), &args, nullptr);
-            };
-          }};
+  return {
+      "attention of " + std::to_string(dim) + (backward ? " backward " : " ") + short_name(dtype),
+      "score",
+      heads * time * time,
+      d(elements * bytes_of(dtype)) * (backward ? 8 : 4) / d(heads * time * time),
+      false,
+      [=](EmulatedGpu& gpu) -> Call {
+        auto args = sized<namp_attention_args>();
+        args.dtype = dtype;
+        args.scale = 0.125f;
+        args.batch = 1;
+        args.heads = heads;
+        args.time = time;
+        args.head_dim = dim;
+        args.query = gpu.numbers(dtype, elements);
+        args.key = gpu.numbers(dtype, elements);
+        args.value = gpu.numbers(dtype, elements);
+        args.batch_stride = args.output_batch_stride = elements;
+        args.head_stride = args.output_head_stride = time * dim;
+        args.time_stride = args.output_time_stride = dim;
+        args.output = gpu.numbers(dtype, elements);
+        args.log_sum_exp = static_cast<float*>(gpu.numbers(f32, heads * time));
+        args.output_gradient = gpu.numbers(dtype, elements);
+        args.query_gradient = gpu.numbers(dtype, elements);
+        args.key_gradient = gpu.numbers(dtype, elements);
+        args.value_gradient = gpu.numbers(dtype, elements);
+        return [=, &gpu] {
+          return backward ? namp_attention_backward(gpu.device(), &args, nullptr)
+                          : namp_attention_forward(gpu.device(), &args, nullptr);
+        };
+      }};
 }
 
 }  // namespace
 
 std::vector<Workload> workloads(int64_t n) {
   const int64_t some = n / 4;
-  return {
+  std::vector<Workload> all{
       cast(n, f32, f16),
       cast(n, f32, bf16),
       cast(n, f16, f32),
@@ -694,9 +695,16 @@ std::vector<Workload> workloads(int64_t n) {
       convolution(f16, Direction::forward),
       convolution(f16, Direction::data),
       convolution(f16, Direction::weights),
-      attention(f16, false),
-      attention(f16, true),
   };
+  // A kernel for each of these, and one for wider heads.
+  for (const bool backward : {false, true}) {
+    for (const int32_t dtype : {f32, f16, bf16}) {
+      for (const int64_t dim : {32, 64, 128})
+        all.push_back(attention(dtype, dim, backward));
+    }
+    all.push_back(attention(f16, 136, backward));
+  }
+  return all;
 }
 
 }  // namespace gpu_report
