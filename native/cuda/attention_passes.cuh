@@ -25,7 +25,7 @@
 
 #include "cuda/platform.cuh"
 
-#include "cuda/kernels.h"
+#include "cuda/attention_kernels.h"
 #include "cuda/loop.cuh"
 #include "cuda/reduce.cuh"
 #include "formulas/math.h"

@@ -3,7 +3,7 @@
 #include "cuda/platform.cuh"
 
 #include "cuda/attention_passes.cuh"
-#include "cuda/kernels.h"
+#include "cuda/attention_kernels.h"
 #include "cuda/tensor_core.cuh"
 
 namespace namp::cuda {

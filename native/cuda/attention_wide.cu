@@ -5,7 +5,7 @@
 // when vectors are added up. Heads wider than kSpan are done a span of dimensions at a time.
 #include "cuda/platform.cuh"
 
-#include "cuda/kernels.h"
+#include "cuda/attention_kernels.h"
 #include "cuda/reduce.cuh"
 #include "cuda/view.cuh"
 #include "formulas/math.h"

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "backend.h"
+#include "cuda/attention_kernels.h"
 #include "cuda/context.h"
 #include "cuda/cublas.h"
 #include "cuda/launcher.h"

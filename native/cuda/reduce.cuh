@@ -97,8 +97,8 @@ NAMP_DEVICE T block_reduce(T x, Op op) {
   return x;
 }
 
-// Whether this block is the last of so many to take the ticket. It then sees all earlier writes of
-// the others. The ticket is 0 before and after. All threads of the block call it once for each of
+// Whether this block is the last of this number to take the ticket. It then sees all earlier writes
+// of the others. The ticket is 0 before and after. All threads of the block call it once for each of
 // the block's tasks that the number counts.
 NAMP_DEVICE bool is_last(uint32_t* ticket, uint32_t number) {
   __shared__ bool last;

@@ -1064,7 +1064,9 @@ NAMP_API int32_t namp_softmax_backward(namp_device* device, const namp_softmax_a
 /* Scaled dot-product attention. The scores are not stored for backward. Element (b, h, t, d) of
    query, key and value lies at b * batch_stride + h * head_stride + t * time_stride + d (a packed
    [batch, time, 3, heads, head_dim] projection needs no permute); gradients use the same strides.
-   output and its gradient have output_* strides. */
+   output and its gradient have output_* strides. On a GPU's tensor cores (half precision, compute
+   capability 8.0 and later, at most 128 dimensions) the softmax and the scores' gradients are
+   rounded to the dtype before they are multiplied again. */
 typedef struct namp_attention_args {
   uint32_t struct_size;
   int32_t dtype;

@@ -1,6 +1,6 @@
 // Attention and its gradients against their definition, whole matrices of scores in double.
 #include "backend_test.h"
-#include "cuda/kernels.h"
+#include "cuda/attention_kernels.h"
 
 namespace namp_test {
 namespace {

@@ -927,7 +927,9 @@ internal unsafe struct NampSoftmaxArgs
 /// <summary>Scaled dot-product attention. The scores are not stored for backward. Element (b, h, t, d) of
 /// query, key and value lies at b * batch_stride + h * head_stride + t * time_stride + d (a packed
 /// [batch, time, 3, heads, head_dim] projection needs no permute); gradients use the same strides.
-/// output and its gradient have output_* strides.</summary>
+/// output and its gradient have output_* strides. On a GPU's tensor cores (half precision, compute
+/// capability 8.0 and later, at most 128 dimensions) the softmax and the scores' gradients are
+/// rounded to the dtype before they are multiplied again.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampAttentionArgs
 {
@@ -1099,8 +1101,9 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_struct_size")]
     internal static partial long StructSize(byte* name);
 
-    /// <summary>Starts to measure all threads of the process, from zero. On a GPU a function's time is the
-    /// host's: the device works later.</summary>
+    /// <summary>Starts to measure all threads of the process, from zero. Until the stop a call that gives a GPU
+    /// work lasts until the GPU has done it, so that a function's time is the device's (and the time to
+    /// give the work out, some microseconds a call). As nothing overlaps, the program is slower.</summary>
     [LibraryImport(Library, EntryPoint = "namp_profile_start")]
     internal static partial int ProfileStart();
 

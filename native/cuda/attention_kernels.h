@@ -1,0 +1,84 @@
+// The kernels of attention: attention.cu, attention_sm80.cu, attention_wide.cu.
+#pragma once
+
+#include "cuda/kernels.h"
+
+namespace namp::cuda {
+
+inline constexpr int kAttentionThreads = 128;
+inline constexpr int kAttentionWarps = kAttentionThreads / 32;
+
+struct AttentionArgs {
+  namp_attention_args call;
+  float* deltas;  // [batch, heads, time]; backward: sums of output * its gradient
+  int64_t
+      first;  // the launch's part of the tasks; of attention_wide.cu's rows [batch, heads, time]
+  int64_t count;
+};
+
+// A pass, and the rows of a task, which is a block's.
+struct AttentionPass {
+  Kernel<AttentionArgs> kernel;
+  int rows;
+};
+// The kernels for heads of up to `width` dimensions.
+struct AttentionKernels {
+  int width;
+  bool on_tensor_cores;
+  AttentionPass forward, queries, keys;
+};
+
+// The width of heads; rows of a block and columns of a tile, forward and backward; blocks that a
+// multiprocessor should hold.
+#define NAMP_FOR_EACH_ATTENTION(X) \
+  X(32, 64, 32, 32, 32, 4)         \
+  X(64, 64, 32, 32, 32, 3)         \
+  X(128, 32, 16, 16, 16, 3)
+
+#define NAMP_ATTENTION_KERNELS(image, tensor, name, width, rows, rows_backward)             \
+  {width,                                                                                   \
+   tensor,                                                                                  \
+   {{image, "attention_forward_" name #width "_kernel", kAttentionThreads}, rows},          \
+   {{image, "attention_queries_" name #width "_kernel", kAttentionThreads}, rows_backward}, \
+   {{image, "attention_keys_" name #width "_kernel", kAttentionThreads}, rows_backward}},
+
+// Any dtype, any memory. Heads on from the narrowest.
+#define NAMP_ATTENTION(width, rows, columns, rows_backward, columns_backward, blocks) \
+  NAMP_ATTENTION_KERNELS("attention", false, "", width, rows, rows_backward)
+inline constexpr AttentionKernels kAttention[] = {NAMP_FOR_EACH_ATTENTION(NAMP_ATTENTION)};
+#undef NAMP_ATTENTION
+
+// On tensor cores, for compute capability 8.0 and later, of 16-byte words.
+inline constexpr int kTensorAttentionRows = 64;
+#define NAMP_TENSOR_ATTENTION(name, width)                                          \
+  NAMP_ATTENTION_KERNELS("attention_sm80", true, name, width, kTensorAttentionRows, \
+                         kTensorAttentionRows)
+inline constexpr AttentionKernels kAttentionFloat16[] = {NAMP_TENSOR_ATTENTION(
+    "float16_", 32) NAMP_TENSOR_ATTENTION("float16_", 64) NAMP_TENSOR_ATTENTION("float16_", 128)};
+inline constexpr AttentionKernels kAttentionBFloat16[] = {
+    NAMP_TENSOR_ATTENTION("bfloat16_", 32) NAMP_TENSOR_ATTENTION("bfloat16_", 64)
+        NAMP_TENSOR_ATTENTION("bfloat16_", 128)};
+#undef NAMP_TENSOR_ATTENTION
+#undef NAMP_ATTENTION_KERNELS
+
+// Wider heads: a row a warp.
+inline constexpr Kernel<AttentionArgs> kAttentionForwardWide{
+    "attention_wide", "attention_forward_wide_kernel", kAttentionThreads};
+inline constexpr Kernel<AttentionArgs> kAttentionQueriesWide{
+    "attention_wide", "attention_queries_wide_kernel", kAttentionThreads};
+inline constexpr Kernel<AttentionArgs> kAttentionKeysWide{
+    "attention_wide", "attention_keys_wide_kernel", kAttentionThreads};
+
+// Products of a launch of attention, at most: on a GPU that draws a screen too, a launch of seconds
+// is ended by the system (error 702), and the context with it. The kernels of wide heads took 0.1 to
+// 0.4 s for this many on small GPUs, by the estimates of docs/gpu-report.md, and 0.15 s on an H100;
+// the others are faster by more than 10 times. Tests lower it.
+inline int64_t most_attention_products = int64_t{1} << 33;
+
+// Rows of a launch, by the products of one: whole tasks.
+inline int64_t attention_rows_per_launch(int64_t time, int64_t head_dim, int64_t rows_of_task) {
+  const int64_t rows = most_attention_products / time / head_dim / rows_of_task;
+  return (rows > 1 ? rows : 1) * rows_of_task;
+}
+
+}  // namespace namp::cuda
