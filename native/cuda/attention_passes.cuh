@@ -42,6 +42,11 @@ NAMP_DEVICE float fast_exp2(float x) {
 inline constexpr float kLog2E = 1.44269504f;
 inline constexpr float kNothing = -__builtin_inff();  // a score that is not there
 
+// What the softmax gives a score, from the logarithm to base 2 of its row's sum.
+NAMP_DEVICE float share_of(float score, float log_sum, bool sees) {
+  return sees ? fast_exp2(multiply_add(score, kLog2E, -log_sum)) : 0.0f;
+}
+
 // Rows of one batch and head, from the task's first on.
 struct HeadPart {
   const namp_attention_args& call;
@@ -82,6 +87,14 @@ struct HeadPart {
     Engine::template fill<kRows>(tile, data, call.dtype, out + row * call.output_time_stride,
                                  call.output_time_stride, time() - row, dims());
   }
+  // The next tiles of a pass over keys, when all threads have read the ones before.
+  template <class Engine>
+  NAMP_DEVICE void fill_keys_and_values(Words* keys, Words* values, int key) const {
+    barrier();
+    fill_in<Engine, Engine::kColumns>(keys, call.key, key);
+    fill_in<Engine, Engine::kColumns>(values, call.value, key);
+    barrier();
+  }
 };
 
 template <class Engine>
@@ -109,10 +122,7 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
     }
     const int end = part.keys_end(kRows);
     for (int key = 0; key < end; key += kColumns) {
-      barrier();
-      part.fill_in<Engine, kColumns>(keys, call.key, key);
-      part.fill_in<Engine, kColumns>(values, call.value, key);
-      barrier();
+      part.fill_keys_and_values<Engine>(keys, values, key);
       float scores[Engine::kScores];
       engine.multiply(scores, queries, keys);
 #pragma unroll
@@ -222,10 +232,7 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
     float sum[Engine::kSums] = {};
     const int end = part.keys_end(kRows);
     for (int key = 0; key < end; key += kColumns) {
-      barrier();
-      part.fill_in<Engine, kColumns>(keys, call.key, key);
-      part.fill_in<Engine, kColumns>(values, call.value, key);
-      barrier();
+      part.fill_keys_and_values<Engine>(keys, values, key);
       float slopes[Engine::kScores];
       float upstream[Engine::kScores];
       engine.multiply(slopes, queries, keys);
@@ -234,8 +241,7 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
       for (int k = 0; k < Engine::kScores; ++k) {
         const int slot = Engine::score_slot(k);
         const bool sees = part.sees(part.first + engine.row(slot), key + engine.score_column(k));
-        const float power = multiply_add(slopes[k] * call.scale, kLog2E, -log_sum[slot]);
-        const float share = sees ? fast_exp2(power) : 0.0f;
+        const float share = share_of(slopes[k] * call.scale, log_sum[slot], sees);
         slopes[k] = share * (upstream[k] - delta[slot]) * call.scale;
       }
       engine.add_product(sum, slopes, keys);
@@ -287,8 +293,7 @@ NAMP_DEVICE void attention_key_gradients(const AttentionArgs& args) {
       for (int k = 0; k < Engine::kScores; ++k) {
         const int column = engine.score_column(k);
         const bool sees = part.sees(query + column, part.first + engine.row(Engine::score_slot(k)));
-        const float power = multiply_add(shares[k] * call.scale, kLog2E, -log_sums[column]);
-        shares[k] = sees ? fast_exp2(power) : 0.0f;
+        shares[k] = share_of(shares[k] * call.scale, log_sums[column], sees);
       }
       engine.add_product(value_sum, shares, gradients);
       float upstream[Engine::kScores];
