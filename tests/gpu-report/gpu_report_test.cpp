@@ -189,44 +189,39 @@ TEST(GpuReport, reads_ptxas) {
   EXPECT_EQ(cast.shared_bytes, 0);
 }
 
-TEST(GpuReport, reads_cuobjdump) {
+TEST(GpuReport, reads_nvdisasm) {
   SassTable facts;
-  read_resource_usage(
-      "\nFatbin elf code:\n================\narch = sm_80\ncode version = [1,7]\n\nResource "
-      "usage:\n"
-      " Common:\n  GLOBAL:0\n Function cast_kernel:\n"
-      "  REG:40 STACK:0 SHARED:168 LOCAL:24 CONSTANT[0]:416 TEXTURE:0 SURFACE:0 SAMPLER:0\n",
-      facts);
   read_sass(
-      "\tcode for sm_80\n\t\tFunction : cast_kernel\n\t.headerflags\t@\"EF_CUDA_SM80\"\n"
-      "        /*0000*/                   MOV R1, c[0x0][0x28] ;              /* "
-      "0x00000a0000017a02 */\n"
-      "                                                                       /* "
-      "0x000fe40000000f00 */\n"
-      "        /*0010*/               @P0 EXIT ;                              /* "
-      "0x000000000000094d */\n"
-      "        /*0020*/                   LDG.E.128 R4, [R2.64] ;             /* 0x0 */\n"
-      "        /*0030*/              @!P1 LDG.E.U16 R8, [R2.64+0x10] ;        /* 0x0 */\n"
-      "        /*0040*/                   LDG.E R9, [R2.64+0x14] ;            /* 0x0 */\n"
-      "        /*0050*/                   STG.E.64 [R6.64], R4 ;              /* 0x0 */\n"
-      "        /*0060*/                   STL [R1], R4 ;                      /* 0x0 */\n"
-      "        /*0070*/                   EXIT ;                              /* 0x0 */\n"
-      "        /*0080*/                   BRA 0x80;                           /* 0x0 */\n"
-      "        /*0090*/                   NOP;                                /* 0x0 */\n",
-      facts);
-  ASSERT_EQ(facts.size(), 1U);
+      "\t.headerflags\t@\"EF_CUDA_SM80\"\n"
+      "//--------------------- .text.cast_kernel --------------------------\n"
+      "\t.section\t.text.cast_kernel,\"ax\",@progbits\n"
+      "cast_kernel:\n"
+      ".text.cast_kernel:\n"
+      "        /*0000*/                   MOV R1, c[0x0][0x28] ;\n"
+      "        /*0010*/               @P0 EXIT ;\n"
+      ".L_x_1:\n"
+      "        /*0020*/                   LDG.E.128 R4, [R2.64] ;\n"
+      "        /*0030*/              @!P1 LDG.E.U16 R8, [R2.64+0x10] ;\n"
+      "        /*0040*/                   LDG.E R9, [R2.64+0x14] ;\n"
+      "        /*0050*/                   STG.E.64 [R6.64], R4 ;\n"
+      "        /*0060*/                   STL [R1], R4 ;\n"
+      "        /*0070*/                   EXIT ;\n"
+      ".L_x_2:\n"
+      "        /*0080*/                   BRA `(.L_x_2);\n"
+      "        /*0090*/                   NOP;\n"
+      "\t.section\t.text.mse_kernel,\"ax\",@progbits\n"
+      ".text.mse_kernel:\n"
+      "        /*0000*/                   EXIT ;\n",
+      "sm_80", facts);
+  ASSERT_EQ(facts.size(), 2U);
   const SassFacts cast = facts[{"sm_80", "cast_kernel"}];
-  EXPECT_EQ(cast.registers, 40);
-  EXPECT_EQ(cast.shared_bytes, 168);
-  EXPECT_EQ(cast.local_bytes, 24);
   EXPECT_EQ(cast.instructions, 9);
   EXPECT_EQ(cast.loads[4], 1);
   EXPECT_EQ(cast.loads[1], 1);
   EXPECT_EQ(cast.loads[2], 1);
   EXPECT_EQ(cast.stores[3], 1);
   EXPECT_EQ(cast.local_accesses, 1);
-  read_resource_usage(" Function mse_kernel:\n  REG:24 STACK:0 SHARED:0 LOCAL:0\n", facts, "sm_90");
-  EXPECT_EQ((facts[{"sm_90", "mse_kernel"}].registers), 24);
+  EXPECT_EQ((facts[{"sm_80", "mse_kernel"}].instructions), 1);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ constexpr const char* kUsage =
     "\n"
     "  --elements N      elements of a call (default 1048576)\n"
     "  --filter TEXT     only calls whose name contains the text\n"
-    "  --images COMPILER FOLDER   a compiler's .ptx or .fatbin files, for NVIDIA's tools; of the "
+    "  --images COMPILER FOLDER   a compiler's .ptx files, for NVIDIA's tools; of the "
     "same compiler's, "
     "the last that can serve an architecture\n"
     "  --tools FOLDER    where NVIDIA's tools are looked for first\n"

@@ -286,7 +286,6 @@ void write_json(std::ostream& out, const Report& report) {
         << ", \"spill_stores\": " << known(s.spill_stores)
         << ", \"spill_loads\": " << known(s.spill_loads)
         << ", \"stack_bytes\": " << known(s.stack_bytes)
-        << ", \"local_bytes\": " << known(s.local_bytes)
         << ", \"shared_bytes\": " << known(s.shared_bytes)
         << ", \"local_accesses\": " << s.local_accesses << ", \"instructions\": " << s.instructions
         << ", \"double_instructions\": " << s.doubles

@@ -6,7 +6,7 @@
 
 #include "measure.h"
 #include "ptx_facts.h"
-#include "sass_facts.h"
+#include "machine_code.h"
 
 namespace gpu_report {
 

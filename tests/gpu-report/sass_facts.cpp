@@ -1,21 +1,13 @@
 #include "sass_facts.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
 #include <optional>
 #include <regex>
 #include <set>
 #include <sstream>
 
-#include <unistd.h>
-
 namespace gpu_report {
 namespace {
-
-namespace fs = std::filesystem;
 
 SassFacts& facts_of(SassTable& facts, const std::string& architecture, const std::string& kernel) {
   SassFacts& one = facts[{architecture, kernel}];
@@ -35,45 +27,6 @@ std::optional<int> number(const std::string& line, const std::regex& pattern) {
   std::smatch found;
   if (!std::regex_search(line, found, pattern)) return std::nullopt;
   return std::stoi(found[1]);
-}
-
-fs::path find_tool(const std::string& name, const fs::path& named) {
-  std::vector<fs::path> folders;
-  if (!named.empty()) folders.push_back(named);
-  std::istringstream path(std::getenv("PATH") != nullptr ? std::getenv("PATH") : "");
-  for (std::string folder; std::getline(path, folder, ':');)
-    folders.emplace_back(folder);
-  for (const char* variable : {"CUDA_PATH", "CUDA_HOME"}) {
-    if (const char* root = std::getenv(variable)) folders.push_back(fs::path(root) / "bin");
-  }
-  folders.emplace_back("/usr/local/cuda/bin");
-  for (const fs::path& folder : folders) {
-    std::error_code none;
-    if (fs::is_regular_file(folder / name, none)) return folder / name;
-  }
-  return {};
-}
-
-std::string quoted(const fs::path& path) {
-  std::string text = "'";
-  for (const char c : path.string())
-    text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
-
-// Output and errors together; the exit status in result.
-std::string run(const std::string& command, int& result) {
-  std::string output;
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  if (pipe == nullptr) {
-    result = -1;
-    return output;
-  }
-  std::array<char, 4096> buffer;
-  for (size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) != 0;)
-    output.append(buffer.data(), n);
-  result = pclose(pipe);
-  return output;
 }
 
 }  // namespace
@@ -100,32 +53,13 @@ void read_ptxas(std::string_view text, SassTable& facts) {
   });
 }
 
-void read_resource_usage(std::string_view text, SassTable& facts, std::string architecture) {
-  static const std::regex heading(R"(arch = (sm_\w+))");
-  static const std::regex function(R"(Function ([^\s:]+):)");
-  static const std::regex usage(R"(REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+))");
-  SassFacts* one = nullptr;
-  each_line(text, [&](const std::string& line) {
-    std::smatch found;
-    if (std::regex_search(line, found, heading)) architecture = found[1];
-    if (std::regex_search(line, found, function)) one = &facts_of(facts, architecture, found[1]);
-    if (one != nullptr && std::regex_search(line, found, usage)) {
-      one->registers = std::stoi(found[1]);
-      one->stack_bytes = std::stoi(found[2]);
-      one->shared_bytes = std::stoi(found[3]);
-      one->local_bytes = std::stoi(found[4]);
-      one = nullptr;
-    }
-  });
-}
-
 namespace {
 
 bool begins(std::string_view text, std::string_view with) {
   return text.substr(0, with.size()) == with;
 }
 
-// One line of a disassembly: /*0040*/  @!P0 LDG.E.128.CONSTANT R4, desc[UR4][R2.64] ;  /* 0x… */
+// One line of a disassembly: /*0040*/  @!P0 LDG.E.128.CONSTANT R4, desc[UR4][R2.64] ;
 struct Instruction {
   std::string_view name;      // "LDG.E.128.CONSTANT"
   std::string_view operands;  // "R4, desc[UR4][R2.64] "
@@ -222,10 +156,6 @@ bool is_double(const Instruction& i) {
           (i.has(".F64") || i.has(".RCP64H") || i.has(".RSQ64H")));
 }
 
-std::string word_at(const std::string& line, size_t at) {
-  return line.substr(at, line.find_first_of(" \t\r", at) - at);
-}
-
 int width_of(const Instruction& i) {
   return i.has(".128")                    ? 4
          : i.has(".64")                   ? 3
@@ -236,18 +166,14 @@ int width_of(const Instruction& i) {
 
 }  // namespace
 
-void read_sass(std::string_view text, SassTable& facts) {
-  static constexpr std::string_view kCode = "code for ";
-  static constexpr std::string_view kFunction = "Function : ";
-  std::string architecture;
+void read_sass(std::string_view text, const std::string& architecture, SassTable& facts) {
+  static constexpr std::string_view kFunction = ".text.";
   SassFacts* one = nullptr;
   AbsoluteValues absolutes;
   each_line(text, [&](const std::string& line) {
-    if (const size_t at = line.find(kCode); at != std::string::npos) {
-      architecture = word_at(line, at + kCode.size());
-    }
-    if (const size_t at = line.find(kFunction); at != std::string::npos) {
-      one = &facts_of(facts, architecture, word_at(line, at + kFunction.size()));
+    if (begins(line, kFunction)) {  // a label: .text.adam_kernel:
+      one = &facts_of(facts, architecture,
+                      line.substr(kFunction.size(), line.find(':') - kFunction.size()));
       one->instructions = 0;
       absolutes = {};
     }
@@ -287,79 +213,6 @@ double occupancy(const SassFacts& facts, int threads) {
     return static_cast<double>(blocks) * threads / one.threads;
   }
   return -1;
-}
-
-namespace {
-
-// sm_90 of ".target sm_90"; "" where the text does not say.
-std::string target_of(const fs::path& ptx) {
-  std::ifstream in(ptx);
-  for (std::string line; std::getline(in, line);) {
-    if (begins(line, ".target ")) return line.substr(8, line.find_first_of(", \r", 8) - 8);
-  }
-  return "";
-}
-
-int number_of(const std::string& architecture) { return std::atoi(architecture.c_str() + 3); }
-
-}  // namespace
-
-SassReport read_machine_code(const fs::path& images, const fs::path& tools,
-                             const std::vector<std::string>& architectures) {
-  SassReport report;
-  const fs::path assembler = find_tool("ptxas", tools);
-  const fs::path disassembler = find_tool("cuobjdump", tools);
-  if (assembler.empty())
-    report.notes.emplace_back("ptxas was not found: no machine registers from PTX");
-  if (disassembler.empty())
-    report.notes.emplace_back("cuobjdump was not found: no machine instructions");
-  if (assembler.empty() && disassembler.empty()) return report;
-
-  const auto disassemble = [&](const fs::path& object, const std::string& architecture) {
-    if (disassembler.empty()) return;
-    int status = 0;
-    if (architecture.empty()) {  // of what ptxas made, it has said
-      const std::string usage = run(quoted(disassembler) + " -res-usage " + quoted(object), status);
-      if (status == 0) read_resource_usage(usage, report.facts, architecture);
-    }
-    const std::string code = run(quoted(disassembler) + " -sass " + quoted(object), status);
-    if (status == 0) read_sass(code, report.facts);
-    if (status != 0) report.notes.push_back("cuobjdump of " + object.string() + " failed: " + code);
-  };
-
-  const fs::path scratch =
-      fs::temp_directory_path() / ("nativeamp-gpu-report-" + std::to_string(getpid()));
-  fs::create_directories(scratch);
-  std::set<std::string> unknown;
-  for (const auto& entry : fs::directory_iterator(images)) {
-    const fs::path& image = entry.path();
-    if (image.extension() == ".fatbin") disassemble(image, "");
-    if (image.extension() != ".ptx" || assembler.empty()) continue;
-    const std::string target = target_of(image);
-    for (const std::string& architecture : architectures) {
-      if (target.size() > 3 && number_of(architecture) < number_of(target)) continue;
-      if (unknown.count(architecture) != 0) continue;
-      const fs::path object = scratch / (image.stem().string() + "." + architecture + ".cubin");
-      int status = 0;
-      const std::string said = run(quoted(assembler) + " -v -arch=" + architecture + " -o " +
-                                       quoted(object) + " " + quoted(image),
-                                   status);
-      if (said.find("is not defined for option 'gpu-name'") != std::string::npos) {
-        if (unknown.insert(architecture).second)
-          report.notes.push_back("this ptxas does not know " + architecture);
-        continue;
-      }
-      if (status != 0) {
-        report.notes.push_back("ptxas of " + image.filename().string() + " for " + architecture +
-                               " failed: " + said.substr(0, said.find('\n')));
-        continue;
-      }
-      read_ptxas(said, report.facts);
-      disassemble(object, architecture);
-    }
-  }
-  fs::remove_all(scratch);
-  return report;
 }
 
 }  // namespace gpu_report

@@ -1,4 +1,4 @@
-// What is read from machine code besides its size: texts in cuobjdump's form.
+// What is read from machine code besides its size: texts in nvdisasm's form.
 #include <gtest/gtest.h>
 
 #include "sass_facts.h"
@@ -8,12 +8,12 @@ namespace {
 
 SassFacts facts_of(const std::string& lines) {
   SassTable facts;
-  read_sass("\tcode for sm_80\n\t\tFunction : a_kernel\n" + lines, facts);
+  read_sass(".text.a_kernel:\n" + lines, "sm_80", facts);
   return facts[{"sm_80", "a_kernel"}];
 }
 
 std::string line(const std::string& instruction) {
-  return "        /*0010*/                   " + instruction + " ;    /* 0x000000000000794d */\n";
+  return "        /*0010*/                   " + instruction + " ;\n";
 }
 
 TEST(SassFacts, count_who_takes_the_bits_of_an_absolute_value) {

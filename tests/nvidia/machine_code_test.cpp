@@ -8,7 +8,7 @@
 #include <sstream>
 
 #include "kernel_limits.h"
-#include "sass_facts.h"
+#include "machine_code.h"
 
 namespace namp_nvidia {
 namespace {
