@@ -92,6 +92,17 @@ want_cuda_toolkit() {
   say "NVIDIA's CUDA toolkit"
   cuda_toolkit=$(cmake/cuda-toolkit.sh libraries) || echo "Left out: what NVIDIA's tools and libraries say of the kernels and of their callers."
 }
+# libtorch, for the tests beside TorchSharp: from NuGet, never beside the programs. A machine that cannot have it does without those tests.
+libtorch=
+want_libtorch() {
+  say "libtorch"
+  libtorch=$(cmake/libtorch.sh) || echo "Left out: what libtorch says of NativeAmp.TorchSharp."
+}
+with_libtorch() { # with_libtorch COMMAND...
+  local variable
+  for variable in $libtorch; do local -x "$variable"; done
+  "$@"
+}
 want_native_tests() { want libgtest-dev has_header gtest/gtest.h; }
 want_clang() { want clang has clang; }
 want_second_compiler() {
@@ -275,6 +286,7 @@ run_tests() {
   want_chromium
   install_missing
   want_cuda_toolkit
+  want_libtorch
   rm -rf artifacts/test-results
   mkdir -p artifacts/test-results
 
@@ -284,6 +296,7 @@ run_tests() {
   start_training_tests
   native_tests release
   managed_tests NativeAmp.Tests
+  with_libtorch managed_tests NativeAmp.TorchSharp.Tests
   check "Benchmarks run" benchmarks_run
   check "Bindings are those of nativeamp.h" generate_bindings --check
   check "C# is formatted" csharp_is_formatted
@@ -345,7 +358,7 @@ api() {
   need_dotnet
   # A project at a time: over the whole solution only the last one's file is written.
   local project
-  for project in src/NativeAmp src/NativeAmp.Planning src/NativeAmp.Telemetry src/NativeAmp.Training; do
+  for project in src/NativeAmp src/NativeAmp.Planning src/NativeAmp.Telemetry src/NativeAmp.TorchSharp src/NativeAmp.Training; do
     dotnet format analyzers "$project" --diagnostics RS0016 --severity info
   done
 }

@@ -31,6 +31,7 @@ public partial class ArchitectureTests
         ["NativeAmp.Reports"] = [],
         ["NativeAmp.Planning"] = [],
         ["NativeAmp.Telemetry"] = ["NativeAmp"],
+        ["NativeAmp.TorchSharp"] = ["NativeAmp"],
         ["NativeAmp.Cli"] =
         [
             "NativeAmp.Reports",
