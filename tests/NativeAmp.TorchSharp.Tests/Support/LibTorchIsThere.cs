@@ -20,6 +20,7 @@ internal sealed class LibTorchIsThere
                 $"Left out: TorchSharp's side of NativeAmp.TorchSharp. Its library {missing} does not load; "
                     + "cmake/libtorch.sh dotnet test tests/NativeAmp.TorchSharp.Tests brings it, or says why not."
             );
-        torch.set_num_threads(2);
+        // Networks this small gain nothing by more.
+        torch.set_num_threads(1);
     }
 }
