@@ -213,6 +213,9 @@ benchmarks_run() {
   # What the emulated GPU's checkers find begins with its name.
   if with_test_gpu benchmarks --smoke >"$log" 2>&1 && ! grep -q '^nampemu:' "$log"; then tail -1 "$log"; else cat "$log"; return 1; fi
 }
+torch_benchmark_runs() { # at a size that tells nothing of speed
+  with_libtorch dotnet run --project benchmarks/NativeAmp.TorchSharp.Benchmarks -c Release --no-build -- 3000 1
+}
 # Beside the tests, which seldom keep every core busy, the second compiler builds.
 sanitizer_build=
 start_sanitizer_build() {
@@ -298,6 +301,7 @@ run_tests() {
   managed_tests NativeAmp.Tests
   with_libtorch managed_tests NativeAmp.TorchSharp.Tests
   check "Benchmarks run" benchmarks_run
+  if [[ $libtorch ]]; then check "The benchmark beside TorchSharp runs" torch_benchmark_runs; fi
   check "Bindings are those of nativeamp.h" generate_bindings --check
   check "C# is formatted" csharp_is_formatted
   check "C++ is formatted" cpp_is_formatted
