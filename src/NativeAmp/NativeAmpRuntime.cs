@@ -6,8 +6,9 @@ namespace NativeAmp;
 /// <summary>The native library behind this package: whether it is there, and if not, why.</summary>
 /// <remarks>
 /// The library is looked for at the path in the environment variable <c>NATIVEAMP_LIBRARY</c> (nothing else is tried
-/// when it is set), then in <c>runtimes/&lt;rid&gt;/native</c> beside the application, beside it, and where the system
-/// looks. Its ABI version and the size of every struct are compared before the first call.
+/// when it is set), then in <c>runtimes/&lt;rid&gt;/native</c> beside the application, beside it, and where .NET looks
+/// for this assembly: its load context's folders, those of a script's packages, and the system's. Its ABI version and
+/// the size of every struct are compared before the first call.
 /// </remarks>
 public static unsafe class NativeAmpRuntime
 {

@@ -1,4 +1,6 @@
+using System.Runtime.InteropServices;
 using System.Text;
+using NativeAmp.Interop;
 
 namespace NativeAmp;
 
@@ -29,14 +31,21 @@ public sealed class NativeLibraryStatus
     {
         if (IsLoaded)
             return $"NativeAmp's native library {Version}, from {Path}";
-        var text = new StringBuilder("NativeAmp's native library was not found. Tried:");
+        var text = new StringBuilder("NativeAmp's native library was not loaded. Tried:");
         foreach (var attempt in Attempts)
             text.Append("\n  ").Append(attempt.Location).Append(": ").Append(attempt.Failure);
-        return text.Append(
-                "\nBuild it with ./build.sh build, or name it in the environment variable NATIVEAMP_LIBRARY."
-            )
-            .ToString();
+        string system = NativeLibrarySearch.Portable(RuntimeInformation.RuntimeIdentifier);
+        return text.Append('\n').Append(Advice(system)).ToString();
     }
+
+    internal static string Advice(string system) =>
+        (
+            NativeLibrarySearch.Packaged.Contains(system)
+                ? $"The package NativeAmp.Native.{system} brings it: dotnet add package NativeAmp.Native.{system}. In a "
+                    + "clone of the repository ./build.sh build makes it (build.ps1 on Windows)."
+                : $"There is no package for {system}, only for {string.Join(", ", NativeLibrarySearch.Packaged)}: build "
+                    + "it from the sources."
+        ) + $" {NativeLibrarySearch.EnvironmentVariable} names the file of a library that lies elsewhere.";
 }
 
 /// <summary>One place where the native library was looked for.</summary>

@@ -102,6 +102,26 @@ public sealed class NativeLibraryTests
     }
 
     [Test]
+    public void A_failure_gives_the_systems_reason_and_leaves_out_how_to_trace_a_process()
+    {
+        var (_, status) = NativeLibraryLoader.Load(["nativeamp-that-is-nowhere"]);
+
+        Assert.That(
+            status.Attempts.Single().Failure,
+            Does.Contain("nativeamp-that-is-nowhere").And.Not.Contain("strace").And.Not.Contain('\n')
+        );
+    }
+
+    [TestCase("linux-x64", "dotnet add package NativeAmp.Native.linux-x64")]
+    [TestCase("win-x64", "dotnet add package NativeAmp.Native.win-x64")]
+    [TestCase("linux-musl-x64", "There is no package for linux-musl-x64")]
+    public void A_failure_names_the_package_that_brings_the_library_to_this_system(string system, string advice) =>
+        Assert.That(
+            NativeLibraryStatus.Advice(system),
+            Does.Contain(advice).And.Contain(NativeLibrarySearch.EnvironmentVariable)
+        );
+
+    [Test]
     public void Another_library_is_not_taken_for_it()
     {
         string another =

@@ -38,7 +38,7 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
         findings.Add(
             library.IsLoaded
                 ? new("native library", true, $"version {library.Version} from {library.Path}", "Kernels run.")
-                : new("native library", false, library.ToString(), "Nothing can be computed: run ./build.sh build.")
+                : new("native library", false, library.ToString(), "Nothing can be computed.")
         );
         if (library.IsLoaded)
         {

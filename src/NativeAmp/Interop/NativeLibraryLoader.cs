@@ -6,6 +6,8 @@ namespace NativeAmp.Interop;
 /// <summary>Finds the native library, checks that it fits these bindings, and keeps the result.</summary>
 internal static unsafe class NativeLibraryLoader
 {
+    private const string SameVersion = "use the library that was built with this version of NativeAmp";
+
     private static readonly Lazy<(nint Handle, NativeLibraryStatus Status)> Loaded = new(static () =>
     {
         var loaded = Load(
@@ -59,11 +61,11 @@ internal static unsafe class NativeLibraryLoader
             return "there is no such file";
         try
         {
-            handle = NativeLibrary.Load(candidate);
+            handle = Open(candidate);
         }
         catch (Exception failure) when (failure is DllNotFoundException or BadImageFormatException)
         {
-            return failure.Message.ReplaceLineEndings(" ").Trim();
+            return Reason(failure.Message);
         }
         string? mismatch = Mismatch(handle, out version);
         if (mismatch is null)
@@ -71,6 +73,20 @@ internal static unsafe class NativeLibraryLoader
         NativeLibrary.Free(handle);
         handle = 0;
         return mismatch;
+    }
+
+    // .NET looks for a name on behalf of an assembly: where the assembly lies, where its load context says (a plugin's,
+    // a script's), and where a single file was extracted.
+    private static nint Open(string candidate) =>
+        Path.GetFileName(candidate) == candidate
+            ? NativeLibrary.Load(candidate, typeof(NativeLibraryLoader).Assembly, null)
+            : NativeLibrary.Load(candidate);
+
+    // The system's own words, a line for each place; before them .NET tells how to trace a process.
+    private static string Reason(string message)
+    {
+        string[] lines = message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        return string.Join("; ", lines.Length > 1 ? lines.Skip(1) : lines);
     }
 
     // The version first: the meaning of a struct's size depends on it.
@@ -85,16 +101,14 @@ internal static unsafe class NativeLibraryLoader
             return "it is not NativeAmp's library: it lacks namp_abi_version, namp_version or namp_struct_size";
         int abi = ((delegate* unmanaged<int>)abiVersion)();
         if (abi != NativeConstants.AbiVersion)
-            return $"its ABI version is {abi} where these bindings need {NativeConstants.AbiVersion}: use the library "
-                + "that was built with this version of NativeAmp";
+            return $"its ABI version is {abi} where these bindings need {NativeConstants.AbiVersion}: {SameVersion}";
         foreach (var (name, size) in NativeMethods.StructSizes())
         {
             fixed (byte* text = Encoding.UTF8.GetBytes(name + '\0'))
             {
                 long native = ((delegate* unmanaged<byte*, long>)structSize)(text);
                 if (native != size)
-                    return $"its struct {name} has {native} bytes where these bindings have {size}: regenerate them "
-                        + "with ./build.sh bindings";
+                    return $"its struct {name} has {native} bytes where these bindings have {size}: {SameVersion}";
             }
         }
         version = Marshal.PtrToStringUTF8(((delegate* unmanaged<nint>)versionText)()) ?? "";

@@ -14,10 +14,13 @@ internal static class NativeLibrarySearch
         : OperatingSystem.IsMacOS() ? "libnativeamp.dylib"
         : "libnativeamp.so";
 
+    /// <summary>The systems that there are packages for: NativeAmp.Native.linux-x64 and so on.</summary>
+    public static IReadOnlyList<string> Packaged { get; } = ["linux-arm64", "linux-x64", "win-x64"];
+
     /// <summary>
     /// The paths to try. An explicit path is final: to fall back silently to another library would hide the mistake in
-    /// it. A name without a folder is left to the system's own search. Nothing above the application's folder is looked
-    /// at: others may write there.
+    /// it. A name without a folder is left to .NET's search, then the system's. Nothing above the application's folder
+    /// is looked at: others may write there.
     /// </summary>
     /// <param name="explicitPath">What the environment names; null or blank for nothing.</param>
     /// <param name="assemblyFolder">The application's folder.</param>
@@ -40,8 +43,10 @@ internal static class NativeLibrarySearch
         ];
     }
 
-    // The one that packages use: of the system's family and the processor, which a distribution's own ends with.
-    private static string Portable(string runtimeIdentifier)
+    /// <summary>
+    /// The name that packages use: the system's family and the processor, which a distribution's own name ends with.
+    /// </summary>
+    public static string Portable(string runtimeIdentifier)
     {
         bool musl =
             runtimeIdentifier.StartsWith("alpine", StringComparison.Ordinal)
