@@ -22,7 +22,7 @@ Usage: ./build.ps1 VERB [arguments]
   bindings              write the C# bindings anew from native/include/nativeamp.h
   format                format C++ and C#, and apply what the analyzers can fix
   api                   declare what is public in src/*/PublicAPI.Unshipped.txt
-  pack                  build, then make the NuGet packages in artifacts/packages
+  pack                  build the library, then make the NuGet packages of this machine's system in artifacts/packages
   clean                 remove artifacts/
   help                  this text
 
@@ -98,8 +98,11 @@ switch ($verb) {
         }
     }
     'pack' {
-        Invoke-Build
-        dotnet pack NativeAmp.sln -c Release --no-build -o artifacts/packages
+        Assert-Tool dotnet 'winget install Microsoft.DotNet.SDK.10'
+        Invoke-NativeBuild OFF
+        New-Item artifacts/native/win-x64 -ItemType Directory -Force | Out-Null
+        Copy-Item artifacts/native/*.dll artifacts/native/win-x64
+        dotnet pack src/Packages.slnx -c Release -o artifacts/packages -p:NativePackages=win-x64
     }
     'clean' { if (Test-Path artifacts) { Remove-Item artifacts -Recurse -Force } }
     'help' { $help }

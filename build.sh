@@ -25,7 +25,8 @@ Usage: ./build.sh VERB [arguments]
   bindings              write the C# bindings anew from native/include/nativeamp.h
   format                format C++ and C#, and apply what the analyzers can fix
   api                   declare what is public in src/*/PublicAPI.Unshipped.txt
-  pack                  build, then make the NuGet packages in artifacts/packages
+  pack [--try]          build the library, then make the NuGet packages in artifacts/packages: for this machine's system, and for others whose
+                        library lies in artifacts/native/SYSTEM; --try takes them in as a user would, in every way of docs/packages.md
   clean                 remove artifacts/
   help                  this text
 
@@ -111,6 +112,7 @@ want_second_compiler() {
   want libomp-dev eval "echo '#include <omp.h>' | clang++ -fopenmp=libomp -E -x c++ -"
 }
 want_clang_format() { want clang-format has clang-format; }
+want_unzip() { want unzip has unzip; }
 want_chromium() { want chromium eval 'has chromium || has chromium-browser || has google-chrome'; }
 want_dataset() { want dataset-fashion-mnist test -e /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz; }
 
@@ -287,6 +289,7 @@ run_tests() {
   want_clang_format
   want_dataset
   want_chromium
+  want_unzip
   install_missing
   want_cuda_toolkit
   want_libtorch
@@ -306,6 +309,7 @@ run_tests() {
   check "C# is formatted" csharp_is_formatted
   check "C++ is formatted" cpp_is_formatted
   finish_training_tests
+  check "Packages, as a user takes them in" packages_work
   check "Clang builds without a warning, with sanitizers" sanitizer_is_built
   native_tests sanitize
 
@@ -368,9 +372,36 @@ api() {
 }
 
 pack() {
-  build
-  dotnet pack NativeAmp.sln -c Release --no-build -o artifacts/packages
+  local try=
+  if [[ ${1:-} == --try ]]; then try=all; shift; fi
+  need_dotnet
+  want_native
+  if [[ $try ]]; then want_unzip; fi
+  install_missing
+  build_native OFF
+  make_packages "$@"
+  if [[ $try ]]; then tests/packages/try.sh all; fi
 }
+
+make_packages() { # make_packages [arguments of dotnet pack]: of the native library that is there
+  local own systems=() each
+  own=linux-$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
+  say "Packages"
+  mkdir -p "artifacts/native/$own"
+  strip -o "artifacts/native/$own/libnativeamp.so" artifacts/native/libnativeamp.so
+  for each in linux-x64 linux-arm64 win-x64; do
+    if compgen -G "artifacts/native/$each/libnativeamp.*" >/dev/null; then
+      systems+=("$each")
+    else
+      echo "Left out: NativeAmp.Native.$each, whose library is not in artifacts/native/$each."
+    fi
+  done
+  rm -rf artifacts/packages
+  # Quoted for MSBuild, to which a semicolon would end the property.
+  dotnet pack src/Packages.slnx -c Release -v quiet -o artifacts/packages "-p:NativePackages=\"$(IFS=';' && echo "${systems[*]}")\"" "$@"
+}
+
+packages_work() { make_packages && tests/packages/try.sh; }
 
 verb=${1:-help}
 shift || true
@@ -385,7 +416,7 @@ case $verb in
   bindings) bindings ;;
   format) format ;;
   api) api ;;
-  pack) pack ;;
+  pack) pack "$@" ;;
   clean) rm -rf artifacts ;;
   help) help ;;
   *) echo "No such verb: $verb" >&2; help >&2; exit 2 ;;

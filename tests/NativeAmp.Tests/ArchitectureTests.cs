@@ -26,7 +26,8 @@ public partial class ArchitectureTests
     // The folder of src/ → the projects it may refer to.
     private static readonly Dictionary<string, string[]> ForManaged = new()
     {
-        ["NativeAmp"] = [],
+        // No assembly: the packages of the native library, one for each system.
+        ["NativeAmp"] = ["NativeAmp.Native.%(Identity)"],
         ["NativeAmp.Training"] = ["NativeAmp"],
         ["NativeAmp.Reports"] = [],
         ["NativeAmp.Planning"] = [],
