@@ -43,7 +43,7 @@ function Invoke-NativeBuild([string] $Tests) {
     Assert-Tool link 'Run this in a Developer PowerShell (winget install Microsoft.VisualStudio.2022.BuildTools)'
     Assert-Tool clang-cl 'winget install LLVM.LLVM'
     if (-not $env:VCPKG_ROOT) {
-        Write-Error 'VCPKG_ROOT is not set: git clone https://github.com/microsoft/vcpkg, then vcpkg install highway onednn gtest'
+        Write-Error 'VCPKG_ROOT is not set: git clone https://github.com/microsoft/vcpkg, then vcpkg install highway gtest'
     }
     cmake --preset windows "-DNATIVEAMP_TESTS=$Tests"
     cmake --build --preset windows

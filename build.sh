@@ -4,7 +4,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
-export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-3000}" # docs/performance.md, "On a shared machine"
 if [[ ${CI:-} == true ]]; then
   # No build servers that outlive the run.
   export MSBUILDDISABLENODEREUSE=1 UseSharedCompilation=false
@@ -70,7 +69,6 @@ want_native() {
   want ninja-build has ninja
   want g++ has g++
   want libhwy-dev has_header hwy/highway.h
-  want libdnnl-dev has_header dnnl.hpp
   if ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1'; then want_cuda_compiler; fi
 }
 # nvcc, or clang: 19 where the system has it, else any from 14 on. A machine without a GPU does without.
@@ -104,12 +102,16 @@ with_libtorch() { # with_libtorch COMMAND...
   for variable in $libtorch; do local -x "$variable"; done
   "$@"
 }
-want_native_tests() { want libgtest-dev has_header gtest/gtest.h; }
+# oneDNN is found at run time: the tests try it, over GNU's OpenMP and LLVM's, and compare its header with the library's own declarations.
+want_native_tests() {
+  want libgtest-dev has_header gtest/gtest.h
+  want libdnnl-dev has_header dnnl.h
+  want libomp-dev eval 'ldconfig -p | grep -q "libomp\.so\.5"'
+}
 want_clang() { want clang has clang; }
 want_second_compiler() {
   want clang has clang++
   want libclang-rt-dev eval "echo 'int main() {}' | clang++ -fsanitize=address,undefined -x c++ - -o /dev/null"
-  want libomp-dev eval "echo '#include <omp.h>' | clang++ -fopenmp=libomp -E -x c++ -"
 }
 want_clang_format() { want clang-format has clang-format; }
 want_unzip() { want unzip has unzip; }
@@ -153,8 +155,6 @@ build_managed() { # build_managed SOLUTION_OR_PROJECT
   # Not the executable beside the assembly: that one finds a .NET in its usual places only, this one the caller's.
   cat >artifacts/nativeamp <<'LAUNCHER'
 #!/bin/sh
-# A thread that spins long while it waits for another takes the core that the other one needs (docs/performance.md).
-export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-3000}"
 exec dotnet "$(dirname "$(readlink -f "$0")")/bin/NativeAmp.Cli/release/NativeAmp.Cli.dll" "$@"
 LAUNCHER
   chmod +x artifacts/nativeamp

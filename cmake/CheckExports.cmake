@@ -1,13 +1,23 @@
-# cmake -DNM=nm -DLIBRARY=libnativeamp.so -P CheckExports.cmake
-# The library shows namp_* and nothing else, and asks for no libstdc++: a newer one than the system has would keep it
-# from loading.
+# cmake -DNM=nm -DREADELF=readelf -DLIBRARY=libnativeamp.so -P CheckExports.cmake
+# The library shows namp_* and nothing else. It asks for nothing that a machine may lack, which would keep it from loading:
+# no library beside those of the C runtime, no libstdc++, and no newer glibc than this.
+set(newest_glibc 2.34)
+set(allowed_libraries "^(libc|libm|libdl|libpthread|libgcc_s|ld-linux[a-z0-9_-]*)\\.so\\.[0-9]+$")
 
 execute_process(COMMAND ${NM} -D ${LIBRARY} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
 string(REPLACE "\n" ";" symbols "${symbols}")
 set(exported 0)
+set(glibc 0)
 foreach(line IN LISTS symbols)
   if(line MATCHES "GLIBCXX_|CXXABI_")
     message(SEND_ERROR "needs libstdc++: ${line}")
+  elseif(line MATCHES "@GLIBC_([0-9.]+)")
+    if(CMAKE_MATCH_1 VERSION_GREATER newest_glibc)
+      message(SEND_ERROR "needs a glibc newer than ${newest_glibc}: ${line}")
+    endif()
+    if(CMAKE_MATCH_1 VERSION_GREATER glibc)
+      set(glibc ${CMAKE_MATCH_1})
+    endif()
   elseif(line MATCHES "^[0-9a-f]+ [A-Z] (.+)$")
     math(EXPR exported "${exported} + 1")
     if(NOT CMAKE_MATCH_1 MATCHES "^namp_")
@@ -18,4 +28,17 @@ endforeach()
 if(exported EQUAL 0)
   message(SEND_ERROR "exports nothing")
 endif()
-message(STATUS "${exported} functions exported")
+
+execute_process(COMMAND ${READELF} -d ${LIBRARY} OUTPUT_VARIABLE dynamic COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "\\(NEEDED\\)[^\n]*\\[[^]\n]+\\]" needed "${dynamic}")
+list(TRANSFORM needed REPLACE ".*\\[(.+)\\]" "\\1")
+if(NOT needed)
+  message(SEND_ERROR "needs no library at all: readelf was not understood")
+endif()
+foreach(library IN LISTS needed)
+  if(NOT library MATCHES "${allowed_libraries}")
+    message(SEND_ERROR "needs ${library}, which a machine may lack")
+  endif()
+endforeach()
+list(JOIN needed ", " needed)
+message(STATUS "${exported} functions exported; needs glibc ${glibc}, ${needed}")

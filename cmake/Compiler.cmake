@@ -41,9 +41,10 @@ if(NATIVEAMP_SANITIZE)
     target_compile_options(nativeamp-compiler INTERFACE "SHELL:-mllvm -asan-instrumentation-with-call-threshold=0")
   endif()
 elseif(UNIX AND NOT APPLE)
-  # The exports file hides what the static libraries bring along.
+  # The exports file hides what the static libraries bring along. Parts of them that nothing calls are left out, and libgcc,
+  # which every machine with .NET has, is not one of them: both would ask for a newer glibc (cmake/CheckExports.cmake).
   target_link_options(nativeamp-portable INTERFACE
-    -static-libstdc++ -static-libgcc
-    -Wl,--no-undefined -Wl,-z,now
+    -static-libstdc++ -shared-libgcc
+    -Wl,--no-undefined -Wl,-z,now -Wl,--gc-sections
     -Wl,--version-script=${CMAKE_CURRENT_LIST_DIR}/exports.map)
 endif()

@@ -1,9 +1,8 @@
 // The floating-point mode that results are defined in: rounding to nearest even, subnormals kept,
 // no traps. A caller's thread may have another mode (a library built with -ffast-math was loaded,
-// or fesetround was called). OpenMP's workers have the mode of the thread that started them.
+// or fesetround was called). A thread begins in the mode of the one that started it.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 #if defined(__x86_64__) || defined(_M_X64)
@@ -56,19 +55,18 @@ class FloatControl {
 
 #endif
 
-// Whether this thread, or a worker of one of its parallel regions, was ever found in another mode.
-// The workers then have to be checked before another library's regions run on them
-// (cpu/team_float_mode.h).
-inline constinit thread_local std::atomic<bool> met_other_mode{false};
+// Whether this thread, or a worker of one of its OpenMP's regions, was ever found in another mode. The
+// workers then have to be checked before oneDNN's regions run on them (cpu/team_float_mode.h).
+inline constinit thread_local bool met_other_mode = false;
 
 // While it lives, this thread computes in the default mode; then in its own mode again. If that is
-// the default, as nearly always, it costs one read. Otherwise it sets met.
+// the default, as nearly always, it costs one read. Otherwise it sets met_other_mode.
 class FloatMode {
  public:
-  explicit FloatMode(std::atomic<bool>& met) noexcept : before_(FloatControl::read()) {
+  FloatMode() noexcept : before_(FloatControl::read()) {
     if (was_default()) return;
     FloatControl::write(FloatControl::kDefault);
-    met.store(true, std::memory_order_relaxed);
+    met_other_mode = true;
   }
   FloatMode(const FloatMode&) = delete;
   FloatMode& operator=(const FloatMode&) = delete;

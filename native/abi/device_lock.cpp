@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include <omp.h>
-
 #include "abi/device.h"
 #include "forked.h"
 
@@ -37,6 +35,7 @@ int32_t fork_generation() noexcept { return generation.load(std::memory_order_re
 class ForkGate {
  public:
   static void prepare() {
+    if (depth++ > 0) return;
     gate().lock();
     DeviceMutex::forking = true;
     registry().mutex.lock_while_forking();
@@ -45,8 +44,11 @@ class ForkGate {
       device->pool.lock_for_fork();
     }
   }
-  static void in_parent() { open(); }
+  static void in_parent() {
+    if (--depth == 0) open();
+  }
   static void in_child() {
+    if (--depth > 0) return;
     generation.fetch_add(1, std::memory_order_relaxed);
     open();
   }
@@ -56,6 +58,10 @@ class ForkGate {
   }
 
  private:
+  // How many of the handlers that watch_forks registered are at work: the first takes the locks, the
+  // last gives them back.
+  static constinit thread_local int depth;
+
   static void open() {
     for (namp_device* device : registry().devices) {
       device->pool.unlock_after_fork();
@@ -66,6 +72,8 @@ class ForkGate {
     gate().unlock();
   }
 };
+
+constinit thread_local int ForkGate::depth = 0;
 
 void DeviceMutex::wait_for_fork() const {
   // The fork waits for the holder, which must not wait for the fork.
@@ -83,22 +91,30 @@ void OpenDevices::Change::remove(namp_device* device) {
   devices.erase(std::remove(devices.begin(), devices.end(), device), devices.end());
 }
 
-#if !defined(_WIN32)
+#if defined(_WIN32)
+void watch_forks() {}
+#else
 namespace {
+
+int register_handlers() {
+  return pthread_atfork(ForkGate::prepare, ForkGate::in_parent, ForkGate::in_child);
+}
 
 // Runs when the library is loaded, so that every later fork is seen.
 [[maybe_unused]] const int registered = [] {
   // Create the registry now, not in the first fork.
   registry();
   ForkGate::gate();
-  // LLVM's OpenMP registers a handler when it starts, which takes locks that a call needs to
-  // finish. The handler that is registered last runs first: ours has to wait for calls before that
-  // one runs.
-  omp_get_num_procs();
-  return pthread_atfork(ForkGate::prepare, ForkGate::in_parent, ForkGate::in_child);
+  return register_handlers();
 }();
 
+std::atomic<bool> registered_again{false};
+
 }  // namespace
+
+void watch_forks() {
+  if (!registered_again.exchange(true)) register_handlers();
+}
 #endif
 
 }  // namespace namp

@@ -1,4 +1,4 @@
-// NVIDIA's libraries: where they were looked for, and handles of them.
+// Libraries of others: where they were looked for, and handles of them.
 #include <cstring>
 
 #include "abi/check.h"
@@ -18,6 +18,8 @@ const VendorLibrary& check_library(int32_t library) {
       return cublas_library();
     case NAMP_LIBRARY_NVML:
       return nvml_library();
+    case NAMP_LIBRARY_ONEDNN:
+      return onednn_library();
     default:
       fail(NAMP_ERROR_INVALID_ARGUMENT,
            "library is " + std::to_string(library) + "; it must be a namp_library.");
@@ -59,9 +61,9 @@ int32_t namp_library_open(void** handle, int32_t library) {
   return namp::wall([&] {
     namp::check_object(handle, "handle");
     namp::check_library(library);
-    namp::require(library != NAMP_LIBRARY_CUBLAS,
-                  "library is NAMP_LIBRARY_CUBLAS, which each GPU opens for itself; it must be "
-                  "NAMP_LIBRARY_CUDA or NAMP_LIBRARY_NVML.");
+    namp::require(library == NAMP_LIBRARY_CUDA || library == NAMP_LIBRARY_NVML,
+                  "library is one that each device opens for itself; it must be NAMP_LIBRARY_CUDA "
+                  "or NAMP_LIBRARY_NVML.");
     *handle = library == NAMP_LIBRARY_CUDA ? namp::open_cuda() : namp::open_nvml();
   });
 }

@@ -27,7 +27,7 @@ template <class Body>
 int32_t wall(Body&& body, const char* function = __builtin_FUNCTION()) noexcept {
   static constinit ProfileSlot slot;
   const ProfileScope scope(slot, function);
-  const FloatMode mode(met_other_mode);
+  const FloatMode mode;
   try {
     body();
     return NAMP_OK;

@@ -14,10 +14,6 @@
 #include <unistd.h>
 #endif
 
-#if NATIVEAMP_ONEDNN
-#include <dnnl.hpp>
-#endif
-
 namespace namp {
 namespace {
 
@@ -39,17 +35,6 @@ std::string processor_name() {
 #else
   return "CPU";
 #endif
-}
-
-// The libraries of the backend, such as "oneDNN 2.6.3, OpenMP".
-std::string libraries() {
-  std::string text;
-#if NATIVEAMP_ONEDNN
-  const dnnl_version_t* version = dnnl_version();
-  text = "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
-         std::to_string(version->patch) + ", ";
-#endif
-  return text + "OpenMP";
 }
 
 void copy_text(char* destination, size_t capacity, const std::string& text) {
@@ -93,7 +78,7 @@ void CpuBackend::get_info(namp_device_info& info) {
   info.memory_free = memory.available;
   copy_text(info.name, sizeof(info.name), processor_name());
   copy_text(info.threads_reason, sizeof(info.threads_reason), threads_.reason());
-  copy_text(info.libraries, sizeof(info.libraries), libraries());
+  copy_text(info.libraries, sizeof(info.libraries), library_.description());
 }
 
 void CpuBackend::set_simd(namp_simd simd) {

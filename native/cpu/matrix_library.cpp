@@ -1,13 +1,12 @@
 #include "cpu/matrix_library.h"
 
-#include "cpu/onednn_plan.h"
-
-#if NATIVEAMP_ONEDNN
-
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "cpu/onednn_plan.h"
 #include "cpu/primitive_cache.h"
 #include "error.h"
 #include "gelu.h"
@@ -16,22 +15,18 @@
 namespace namp {
 namespace {
 
-using dnnl::memory;
 using onednn::Desc;
+using onednn::Dims;
+using onednn::Object;
+using onednn::OneDnn;
+using onednn::PostOperation;
 using onednn::PrimitivePlan;
 
 // More than a training run has operators.
 constexpr size_t kCapacity = 512;
 
-memory::data_type data_type(int32_t dtype) {
-  return dtype == NAMP_BFLOAT16 ? memory::data_type::bf16 : memory::data_type::f32;
-}
-
-dnnl::primitive_attr attributes_with(const dnnl::post_ops& ops) {
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  attributes.set_post_ops(ops);
-  return attributes;
+int data_type(int32_t dtype) {
+  return dtype == NAMP_BFLOAT16 ? onednn::kBFloat16 : onednn::kFloat32;
 }
 
 int64_t bits_of(float value) {
@@ -56,29 +51,26 @@ double work_of(const namp_conv2d_args& args) {
 }
 
 // A stored matrix of [batch, rows, columns]; stride 0 is one matrix for all.
-Desc matrix(int64_t batch, int64_t rows, int64_t columns, int64_t leading, int64_t stride,
-            bool transpose, int32_t dtype) {
+Desc matrix(const OneDnn& library, int64_t batch, int64_t rows, int64_t columns, int64_t leading,
+            int64_t stride, bool transpose, int32_t dtype) {
   const int64_t count = stride == 0 ? 1 : batch;
-  const memory::dims strides =
-      transpose ? memory::dims{stride, 1, leading} : memory::dims{stride, leading, 1};
-  return {{count, rows, columns}, data_type(dtype), strides};
+  const Dims strides = transpose ? Dims{stride, 1, leading} : Dims{stride, leading, 1};
+  return library.strided({count, rows, columns}, data_type(dtype), strides);
 }
 
-PlanPointer make_gemm(const dnnl::engine& engine, const namp_gemm_args& args, int threads) {
-  dnnl::post_ops ops;
-  if (args.alpha != 1.0f) {
-    onednn::append_activation(ops, dnnl::algorithm::eltwise_linear, args.alpha, 0.0f);
-  }
-  if (args.beta != 0.0f) ops.append_sum(args.beta);
+PlanPointer make_gemm(const OneDnn& library, const namp_gemm_args& args, int threads) {
+  std::vector<PostOperation> then;
+  if (args.alpha != 1.0f) then.push_back({library.eltwise().linear, args.alpha});
+  if (args.beta != 0.0f) then.push_back({0, args.beta});
   switch (args.activation) {
     case NAMP_ACTIVATION_RELU:
-      onednn::append_activation(ops, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+      then.push_back({library.eltwise().relu, 0.0f});
       break;
     case NAMP_ACTIVATION_GELU:
-      onednn::append_activation(ops, dnnl::algorithm::eltwise_gelu_erf, 0.0f, 0.0f);
+      then.push_back({library.eltwise().gelu_erf, 0.0f});
       break;
     case NAMP_ACTIVATION_GELU_TANH:
-      onednn::append_activation(ops, dnnl::algorithm::eltwise_gelu_tanh, 0.0f, 0.0f);
+      then.push_back({library.eltwise().gelu_tanh, 0.0f});
       break;
     default:
       break;
@@ -86,47 +78,45 @@ PlanPointer make_gemm(const dnnl::engine& engine, const namp_gemm_args& args, in
   const int64_t batch = args.batch;
   // A single product needs no stride, but oneDNN needs one that is not 0 if there is memory.
   const auto stride = [&](int64_t given, int64_t whole) { return batch == 1 ? whole : given; };
-  const Desc a = matrix(batch, args.m, args.k, args.lda, stride(args.stride_a, args.m * args.k),
-                        args.transpose_a != 0, args.a_dtype);
-  const Desc b = matrix(batch, args.k, args.n, args.ldb, stride(args.stride_b, args.k * args.n),
-                        args.transpose_b != 0, args.b_dtype);
-  const Desc c = matrix(batch, args.m, args.n, args.ldc, stride(args.stride_c, args.m * args.n),
-                        false, args.c_dtype);
-  const Desc bias({1, 1, args.n}, data_type(args.bias_dtype), memory::format_tag::abc);
-  const auto description = onednn::describe_matmul(
-      engine, a, b, args.bias != nullptr ? &bias : nullptr, c, attributes_with(ops));
-  auto plan = std::make_shared<PrimitivePlan>(
-      engine, dnnl::matmul(description), description.scratchpad_desc(), threads, work_of(args));
-  plan->take(onednn::kSource, DNNL_ARG_SRC, a, a);
-  plan->take(onednn::kWeights, DNNL_ARG_WEIGHTS, b, b);
-  if (args.bias != nullptr) plan->take(onednn::kBias, DNNL_ARG_BIAS, bias, bias);
-  plan->give(onednn::kDestination, DNNL_ARG_DST, c, c);
+  const Desc a =
+      matrix(library, batch, args.m, args.k, args.lda, stride(args.stride_a, args.m * args.k),
+             args.transpose_a != 0, args.a_dtype);
+  const Desc b =
+      matrix(library, batch, args.k, args.n, args.ldb, stride(args.stride_b, args.k * args.n),
+             args.transpose_b != 0, args.b_dtype);
+  const Desc c = matrix(library, batch, args.m, args.n, args.ldc,
+                        stride(args.stride_c, args.m * args.n), false, args.c_dtype);
+  Desc bias;
+  if (args.bias != nullptr) bias = library.dense({1, 1, args.n}, data_type(args.bias_dtype));
+  auto plan = std::make_shared<PrimitivePlan>(library, library.matmul(a, b, bias, c, then), threads,
+                                              work_of(args));
+  plan->take(onednn::kSource, onednn::kSourceArgument, a, a);
+  plan->take(onednn::kWeights, onednn::kWeightsArgument, b, b);
+  if (bias) plan->take(onednn::kBias, onednn::kBiasArgument, bias, bias);
+  plan->give(onednn::kDestination, onednn::kDestinationArgument, c, c);
   return plan;
 }
 
 // The tensors of a convolution: in their layout in memory, and with a layout that oneDNN chooses.
 struct ConvolutionDescs {
-  ConvolutionDescs(const namp_conv2d_args& args, int32_t weight_dtype, int32_t bias_dtype) {
-    const memory::dims source_dims{args.batch, args.in_channels, args.in_h, args.in_w};
-    const memory::dims destination_dims{
+  ConvolutionDescs(const OneDnn& library, const namp_conv2d_args& args, int32_t weight_dtype,
+                   int32_t bias_dtype) {
+    const Dims source_dims{args.batch, args.in_channels, args.in_h, args.in_w};
+    const Dims destination_dims{
         args.batch, args.out_channels,
         window_out({args.in_h, args.kernel_h, args.stride_h, args.pad_h, args.dilation_h}),
         window_out({args.in_w, args.kernel_w, args.stride_w, args.pad_w, args.dilation_w})};
-    memory::dims weight_dims{args.out_channels / args.groups, args.in_channels / args.groups,
-                             args.kernel_h, args.kernel_w};
-    auto weight_tag = memory::format_tag::abcd;
-    if (args.groups > 1) {
-      weight_dims.insert(weight_dims.begin(), args.groups);
-      weight_tag = memory::format_tag::abcde;
-    }
-    const auto type = data_type(args.dtype);
-    source = {source_dims, type, memory::format_tag::abcd};
-    weights = {weight_dims, data_type(weight_dtype), weight_tag};
-    bias = {{args.out_channels}, data_type(bias_dtype), memory::format_tag::a};
-    destination = {destination_dims, type, memory::format_tag::abcd};
-    any_source = {source_dims, type, memory::format_tag::any};
-    any_weights = {weight_dims, data_type(weight_dtype), memory::format_tag::any};
-    any_destination = {destination_dims, type, memory::format_tag::any};
+    Dims weight_dims{args.out_channels / args.groups, args.in_channels / args.groups, args.kernel_h,
+                     args.kernel_w};
+    if (args.groups > 1) weight_dims.insert(weight_dims.begin(), args.groups);
+    const int type = data_type(args.dtype);
+    source = library.dense(source_dims, type);
+    weights = library.dense(weight_dims, data_type(weight_dtype));
+    bias = library.dense({args.out_channels}, data_type(bias_dtype));
+    destination = library.dense(destination_dims, type);
+    any_source = library.any(source_dims, type);
+    any_weights = library.any(weight_dims, data_type(weight_dtype));
+    any_destination = library.any(destination_dims, type);
     slide = {{args.stride_h, args.stride_w},
              {args.dilation_h - 1, args.dilation_w - 1},
              {args.pad_h, args.pad_w}};
@@ -137,97 +127,103 @@ struct ConvolutionDescs {
   onednn::Slide slide;
 };
 
-PlanPointer make_forward(const dnnl::engine& engine, const namp_conv2d_args& args, int threads) {
-  const ConvolutionDescs descs(args, args.dtype, args.dtype);
-  dnnl::post_ops ops;
-  if (args.activation == NAMP_ACTIVATION_RELU) {
-    onednn::append_activation(ops, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
-  }
-  const bool bias = args.bias != nullptr;
-  const auto description = onednn::describe_forward(
-      engine, descs.any_source, descs.any_weights, bias ? &descs.bias : nullptr,
-      descs.any_destination, descs.slide, attributes_with(ops));
-  auto plan =
-      std::make_shared<PrimitivePlan>(engine, dnnl::convolution_forward(description),
-                                      description.scratchpad_desc(), threads, work_of(args));
-  plan->take(onednn::kSource, DNNL_ARG_SRC, descs.source, description.src_desc());
-  plan->take(onednn::kWeights, DNNL_ARG_WEIGHTS, descs.weights, description.weights_desc());
-  if (bias) plan->take(onednn::kBias, DNNL_ARG_BIAS, descs.bias, description.bias_desc());
-  plan->give(onednn::kDestination, DNNL_ARG_DST, descs.destination, description.dst_desc());
+PlanPointer make_forward(const OneDnn& library, const namp_conv2d_args& args, int threads) {
+  const ConvolutionDescs descs(library, args, args.dtype, args.dtype);
+  std::vector<PostOperation> then;
+  if (args.activation == NAMP_ACTIVATION_RELU) then.push_back({library.eltwise().relu, 0.0f});
+  const Desc bias = args.bias != nullptr ? descs.bias : nullptr;
+  const Object made = library.forward(descs.any_source, descs.any_weights, bias,
+                                      descs.any_destination, descs.slide, then);
+  auto plan = std::make_shared<PrimitivePlan>(library, made, threads, work_of(args));
+  plan->take(onednn::kSource, onednn::kSourceArgument, descs.source,
+             library.memory_of(made, onednn::kSourceMd));
+  plan->take(onednn::kWeights, onednn::kWeightsArgument, descs.weights,
+             library.memory_of(made, onednn::kWeightsMd));
+  if (bias) plan->take(onednn::kBias, onednn::kBiasArgument, bias, bias);
+  plan->give(onednn::kDestination, onednn::kDestinationArgument, descs.destination,
+             library.memory_of(made, onednn::kDestinationMd));
   return plan;
 }
 
 // The forward convolution that oneDNN needs as a hint for the backward ones.
-dnnl::convolution_forward::primitive_desc forward_hint(const dnnl::engine& engine,
-                                                       const namp_conv2d_args& args) {
-  const ConvolutionDescs descs(args, args.dtype, args.dtype);
-  return onednn::describe_forward(engine, descs.any_source, descs.any_weights, nullptr,
-                                  descs.any_destination, descs.slide, attributes_with({}));
+Object forward_hint(const OneDnn& library, const namp_conv2d_args& args) {
+  const ConvolutionDescs descs(library, args, args.dtype, args.dtype);
+  return library.forward(descs.any_source, descs.any_weights, nullptr, descs.any_destination,
+                         descs.slide, {});
 }
 
-PlanPointer make_backward_data(const dnnl::engine& engine, const namp_conv2d_args& args,
-                               int threads) {
-  const ConvolutionDescs descs(args, args.dtype, args.dtype);
-  const auto description = onednn::describe_backward_data(
-      engine, descs.any_source, descs.any_weights, descs.any_destination, descs.slide,
-      attributes_with({}), forward_hint(engine, args));
-  auto plan =
-      std::make_shared<PrimitivePlan>(engine, dnnl::convolution_backward_data(description),
-                                      description.scratchpad_desc(), threads, work_of(args));
-  plan->give(onednn::kSource, DNNL_ARG_DIFF_SRC, descs.source, description.diff_src_desc());
-  plan->take(onednn::kWeights, DNNL_ARG_WEIGHTS, descs.weights, description.weights_desc());
-  plan->take(onednn::kDestination, DNNL_ARG_DIFF_DST, descs.destination,
-             description.diff_dst_desc());
+PlanPointer make_backward_data(const OneDnn& library, const namp_conv2d_args& args, int threads) {
+  const ConvolutionDescs descs(library, args, args.dtype, args.dtype);
+  const Object made =
+      library.backward_data(descs.any_source, descs.any_weights, descs.any_destination, descs.slide,
+                            forward_hint(library, args));
+  auto plan = std::make_shared<PrimitivePlan>(library, made, threads, work_of(args));
+  plan->give(onednn::kSource, onednn::kSourceGradientArgument, descs.source,
+             library.memory_of(made, onednn::kSourceGradientMd));
+  plan->take(onednn::kWeights, onednn::kWeightsArgument, descs.weights,
+             library.memory_of(made, onednn::kWeightsMd));
+  plan->take(onednn::kDestination, onednn::kDestinationGradientArgument, descs.destination,
+             library.memory_of(made, onednn::kDestinationGradientMd));
   return plan;
 }
 
-PlanPointer make_backward_weights(const dnnl::engine& engine, const namp_conv2d_args& args,
+PlanPointer make_backward_weights(const OneDnn& library, const namp_conv2d_args& args,
                                   int threads) {
-  const ConvolutionDescs descs(args, args.weight_gradient_dtype, args.bias_gradient_dtype);
-  const bool bias = args.bias_gradient != nullptr;
-  const auto description = onednn::describe_backward_weights(
-      engine, descs.any_source, descs.any_weights, bias ? &descs.bias : nullptr,
-      descs.any_destination, descs.slide, attributes_with({}), forward_hint(engine, args));
-  auto plan =
-      std::make_shared<PrimitivePlan>(engine, dnnl::convolution_backward_weights(description),
-                                      description.scratchpad_desc(), threads, work_of(args));
-  plan->take(onednn::kSource, DNNL_ARG_SRC, descs.source, description.src_desc());
-  plan->give(onednn::kWeights, DNNL_ARG_DIFF_WEIGHTS, descs.weights,
-             description.diff_weights_desc());
-  if (bias) plan->give(onednn::kBias, DNNL_ARG_DIFF_BIAS, descs.bias, description.diff_bias_desc());
-  plan->take(onednn::kDestination, DNNL_ARG_DIFF_DST, descs.destination,
-             description.diff_dst_desc());
+  const ConvolutionDescs descs(library, args, args.weight_gradient_dtype, args.bias_gradient_dtype);
+  const Desc bias = args.bias_gradient != nullptr ? descs.bias : nullptr;
+  const Object made =
+      library.backward_weights(descs.any_source, descs.any_weights, bias, descs.any_destination,
+                               descs.slide, forward_hint(library, args));
+  auto plan = std::make_shared<PrimitivePlan>(library, made, threads, work_of(args));
+  plan->take(onednn::kSource, onednn::kSourceArgument, descs.source,
+             library.memory_of(made, onednn::kSourceMd));
+  plan->give(onednn::kWeights, onednn::kWeightsGradientArgument, descs.weights,
+             library.memory_of(made, onednn::kWeightsGradientMd));
+  if (bias) plan->give(onednn::kBias, onednn::kBiasGradientArgument, bias, bias);
+  plan->take(onednn::kDestination, onednn::kDestinationGradientArgument, descs.destination,
+             library.memory_of(made, onednn::kDestinationGradientMd));
   return plan;
 }
 
 // Null if oneDNN does not support it, such as bfloat16 on a CPU without AVX-512.
 template <class Make>
-PlanPointer plan_or_null(int threads, Make&& make) {
+PlanPointer plan_or_null(const OneDnn& library, int threads, Make&& make) {
   try {
-    const onednn::ThreadLimit limit(threads);
+    const ThreadLimit limit(library.openmp(), threads);
     return make();
-  } catch (const dnnl::error& error) {
-    if (error.status == dnnl_unimplemented || error.status == dnnl_invalid_arguments)
+  } catch (const onednn::Failure& failure) {
+    if (failure.answer == onednn::kUnimplemented || failure.answer == onednn::kInvalidArguments)
       return nullptr;
-    throw Error(error.status == dnnl_out_of_memory ? NAMP_ERROR_OUT_OF_MEMORY : NAMP_ERROR_DEVICE,
-                std::string("oneDNN: ") + error.what());
+    throw;
   }
 }
 
 }  // namespace
 
 struct MatrixLibrary::Implementation {
-  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  std::unique_ptr<OneDnn> library;  // outlives the plans
   PrimitiveCache<MatrixPlan> cache{kCapacity};
 };
 
 MatrixLibrary::MatrixLibrary() {
   const char* wanted = std::getenv("NATIVEAMP_ONEDNN");
-  if (wanted != nullptr && std::string(wanted) == "0") return;
+  if (wanted != nullptr && std::string(wanted) == "0") {
+    description_ = "no oneDNN, own loops (NATIVEAMP_ONEDNN is 0)";
+    return;
+  }
+  std::string failures;
+  std::unique_ptr<OneDnn> library = OneDnn::find(failures);
+  if (library == nullptr) {
+    description_ = "no oneDNN, own loops (tried " + failures + ")";
+    return;
+  }
+  description_ =
+      "oneDNN " + library->version() + (failures.empty() ? "" : " (not " + failures + ")");
   implementation_ = std::make_unique<Implementation>();
+  implementation_->library = std::move(library);
 }
 
-PlanPointer MatrixLibrary::gemm(const namp_gemm_args& args, int threads) {
+PlanPointer MatrixLibrary::gemm(const namp_gemm_args& args, int wanted) {
   const bool gelu = is_gelu(args.activation);
   // oneDNN scales the bias too, and has one output. Its GELUs are approximations: good enough if
   // the result is rounded to half precision, but not for float32.
@@ -236,6 +232,8 @@ PlanPointer MatrixLibrary::gemm(const namp_gemm_args& args, int threads) {
       (args.bias != nullptr && (args.alpha != 1.0f || args.bias_dtype == NAMP_FLOAT16))) {
     return nullptr;
   }
+  const OneDnn& library = *implementation_->library;
+  const int threads = library.openmp().available(wanted);
   const PrimitiveCache<MatrixPlan>::Key key{0,
                                             threads,
                                             args.transpose_a,
@@ -256,12 +254,14 @@ PlanPointer MatrixLibrary::gemm(const namp_gemm_args& args, int threads) {
                                             bits_of(args.beta),
                                             args.activation};
   return implementation_->cache.find(key, [&] {
-    return plan_or_null(threads, [&] { return make_gemm(implementation_->engine, args, threads); });
+    return plan_or_null(library, threads, [&] { return make_gemm(library, args, threads); });
   });
 }
 
-PlanPointer MatrixLibrary::conv2d(const namp_conv2d_args& args, ConvolutionPass pass, int threads) {
+PlanPointer MatrixLibrary::conv2d(const namp_conv2d_args& args, ConvolutionPass pass, int wanted) {
   if (!implementation_ || args.dtype == NAMP_FLOAT16) return nullptr;
+  const OneDnn& library = *implementation_->library;
+  const int threads = library.openmp().available(wanted);
   int64_t details = 0;  // settings on which only the pass depends
   if (pass == ConvolutionPass::kForward) details = 2 * args.activation + (args.bias != nullptr);
   if (pass == ConvolutionPass::kBackwardWeights) {
@@ -287,15 +287,14 @@ PlanPointer MatrixLibrary::conv2d(const namp_conv2d_args& args, ConvolutionPass 
                                             args.dilation_w,
                                             args.groups};
   return implementation_->cache.find(key, [&] {
-    return plan_or_null(threads, [&]() -> PlanPointer {
-      const dnnl::engine& engine = implementation_->engine;
+    return plan_or_null(library, threads, [&]() -> PlanPointer {
       switch (pass) {
         case ConvolutionPass::kForward:
-          return make_forward(engine, args, threads);
+          return make_forward(library, args, threads);
         case ConvolutionPass::kBackwardData:
-          return make_backward_data(engine, args, threads);
+          return make_backward_data(library, args, threads);
         default:
-          return make_backward_weights(engine, args, threads);
+          return make_backward_weights(library, args, threads);
       }
     });
   });
@@ -304,20 +303,3 @@ PlanPointer MatrixLibrary::conv2d(const namp_conv2d_args& args, ConvolutionPass 
 MatrixLibrary::~MatrixLibrary() = default;
 
 }  // namespace namp
-
-#else  // NATIVEAMP_ONEDNN
-
-namespace namp {
-
-struct MatrixLibrary::Implementation {};
-
-MatrixLibrary::MatrixLibrary() = default;
-MatrixLibrary::~MatrixLibrary() = default;
-
-PlanPointer MatrixLibrary::gemm(const namp_gemm_args&, int) { return nullptr; }
-
-PlanPointer MatrixLibrary::conv2d(const namp_conv2d_args&, ConvolutionPass, int) { return nullptr; }
-
-}  // namespace namp
-
-#endif  // NATIVEAMP_ONEDNN

@@ -1,9 +1,10 @@
-// The library of matrix products and convolutions for the CPU backend: oneDNN if the build found
-// it. Our own loops (block_gemm.h, convolution_loops.h) do the rest, and everything without it.
+// The library of matrix products and convolutions for the CPU backend: oneDNN, found at run time.
+// Our own loops (block_gemm.h, convolution_loops.h) do the rest, and everything without it.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "nativeamp.h"
 
@@ -40,14 +41,19 @@ class MatrixLibrary {
   MatrixLibrary(const MatrixLibrary&) = delete;
   MatrixLibrary& operator=(const MatrixLibrary&) = delete;
 
-  // Null if the library does not support it, as with float16. Plans are kept by shape.
-  PlanPointer gemm(const namp_gemm_args& args, int threads);
-  PlanPointer conv2d(const namp_conv2d_args& args, ConvolutionPass pass, int threads);
+  // Null if the library does not support it, as with float16. It runs on as many threads of the
+  // number wanted as its OpenMP has. Plans are kept by shape and threads.
+  PlanPointer gemm(const namp_gemm_args& args, int wanted);
+  PlanPointer conv2d(const namp_conv2d_args& args, ConvolutionPass pass, int wanted);
+
+  // "oneDNN 2.6.3", or why there is none; and what was there and did not work.
+  const std::string& description() const { return description_; }
 
  private:
   struct Implementation;
   std::unique_ptr<Implementation>
       implementation_;  // null without oneDNN, or with NATIVEAMP_ONEDNN=0 in the environment
+  std::string description_;
 };
 
 }  // namespace namp

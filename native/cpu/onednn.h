@@ -1,110 +1,105 @@
-// oneDNN's interface for the backend, the same for version 2 (with operation descriptors) and
-// version 3 (without). Only this file depends on the version.
+// One oneDNN, version 2 or 3, as it was found: its functions, and objects that end themselves. Only
+// this file and onednn.cpp depend on the version.
 #pragma once
 
-#if NATIVEAMP_ONEDNN
+#include <memory>
+#include <string>
+#include <vector>
 
-#include <dnnl.hpp>
+#include "cpu/onednn_functions.h"
+#include "cpu/openmp.h"
+#include "error.h"
+#include "libraries/dynamic_library.h"
 
 namespace namp::onednn {
 
-using Desc = dnnl::memory::desc;
+// A call that failed.
+class Failure : public Error {
+ public:
+  Failure(Status answer, const std::string& call);
+
+  const Status answer;
+};
+
+using Object = std::shared_ptr<void>;      // its handle
+using Desc = std::shared_ptr<const void>;  // a description of memory
+using Dims = std::vector<Dim>;
 
 // Strides, padding and dilation of a convolution; dilation 0 is dense here.
 struct Slide {
-  dnnl::memory::dims stride;
-  dnnl::memory::dims dilation;
-  dnnl::memory::dims pad;
+  Dims stride;
+  Dims dilation;
+  Dims pad;
 };
 
-inline void append_activation(dnnl::post_ops& ops, dnnl::algorithm algorithm, float alpha,
-                              float beta) {
-#if DNNL_VERSION_MAJOR >= 3
-  ops.append_eltwise(algorithm, alpha, beta);
-#else
-  ops.append_eltwise(1.0f, algorithm, alpha, beta);
-#endif
-}
+// What follows a primitive on its results, in this order.
+struct PostOperation {
+  int eltwise;  // a member of Eltwise; 0: the destination times alpha is added
+  float alpha;
+};
 
-// bias may be null.
-inline dnnl::matmul::primitive_desc describe_matmul(const dnnl::engine& engine, const Desc& source,
-                                                    const Desc& weights, const Desc* bias,
-                                                    const Desc& destination,
-                                                    const dnnl::primitive_attr& attributes) {
-#if DNNL_VERSION_MAJOR >= 3
-  if (bias == nullptr) return {engine, source, weights, destination, attributes};
-  return {engine, source, weights, *bias, destination, attributes};
-#else
-  if (bias == nullptr) return {{source, weights, destination}, attributes, engine};
-  return {{source, weights, *bias, destination}, attributes, engine};
-#endif
-}
+class OneDnn {
+ public:
+  // Finds one that works. Null where there is none; failures says what was there and did not work,
+  // and without one, what was tried.
+  static std::unique_ptr<OneDnn> find(std::string& failures);
 
-// bias may be null.
-inline dnnl::convolution_forward::primitive_desc describe_forward(
-    const dnnl::engine& engine, const Desc& source, const Desc& weights, const Desc* bias,
-    const Desc& destination, const Slide& slide, const dnnl::primitive_attr& attributes) {
-  constexpr auto kind = dnnl::prop_kind::forward_training;
-  constexpr auto direct = dnnl::algorithm::convolution_direct;
-#if DNNL_VERSION_MAJOR >= 3
-  if (bias == nullptr) {
-    return {engine,       kind,           direct,    source,    weights,   destination,
-            slide.stride, slide.dilation, slide.pad, slide.pad, attributes};
-  }
-  return {engine,      kind,         direct,         source,    weights,   *bias,
-          destination, slide.stride, slide.dilation, slide.pad, slide.pad, attributes};
-#else
-  using Operation = dnnl::convolution_forward::desc;
-  const Operation operation = bias == nullptr
-                                  ? Operation(kind, direct, source, weights, destination,
-                                              slide.stride, slide.dilation, slide.pad, slide.pad)
-                                  : Operation(kind, direct, source, weights, *bias, destination,
-                                              slide.stride, slide.dilation, slide.pad, slide.pad);
-  return {operation, attributes, engine};
-#endif
-}
+  // Such as "2.6.3".
+  std::string version() const;
+  const OpenMp& openmp() const { return openmp_; }
+  const Eltwise& eltwise() const { return is_3_ ? kEltwise3 : kEltwise2; }
 
-inline dnnl::convolution_backward_data::primitive_desc describe_backward_data(
-    const dnnl::engine& engine, const Desc& source, const Desc& weights, const Desc& destination,
-    const Slide& slide, const dnnl::primitive_attr& attributes,
-    const dnnl::convolution_forward::primitive_desc& forward) {
-  constexpr auto direct = dnnl::algorithm::convolution_direct;
-#if DNNL_VERSION_MAJOR >= 3
-  return {engine,         direct,    source,    weights, destination, slide.stride,
-          slide.dilation, slide.pad, slide.pad, forward, attributes};
-#else
-  return {
-      {direct, source, weights, destination, slide.stride, slide.dilation, slide.pad, slide.pad},
-      attributes,
-      engine,
-      forward};
-#endif
-}
+  Desc strided(const Dims& dims, int type, const Dims& strides) const;
+  // In the order of its dimensions, without gaps.
+  Desc dense(const Dims& dims, int type) const;
+  // In a layout that oneDNN is to choose.
+  Desc any(const Dims& dims, int type) const;
+  bool equal(const Desc& a, const Desc& b) const;
+  int64_t bytes(const Desc& desc) const;
 
-// bias may be null.
-inline dnnl::convolution_backward_weights::primitive_desc describe_backward_weights(
-    const dnnl::engine& engine, const Desc& source, const Desc& weights, const Desc* bias,
-    const Desc& destination, const Slide& slide, const dnnl::primitive_attr& attributes,
-    const dnnl::convolution_forward::primitive_desc& forward) {
-  constexpr auto direct = dnnl::algorithm::convolution_direct;
-#if DNNL_VERSION_MAJOR >= 3
-  if (bias == nullptr) {
-    return {engine,         direct,    source,    weights, destination, slide.stride,
-            slide.dilation, slide.pad, slide.pad, forward, attributes};
-  }
-  return {engine,       direct,         source,    weights,   *bias,   destination,
-          slide.stride, slide.dilation, slide.pad, slide.pad, forward, attributes};
-#else
-  using Operation = dnnl::convolution_backward_weights::desc;
-  const Operation operation = bias == nullptr
-                                  ? Operation(direct, source, weights, destination, slide.stride,
-                                              slide.dilation, slide.pad, slide.pad)
-                                  : Operation(direct, source, weights, *bias, destination,
-                                              slide.stride, slide.dilation, slide.pad, slide.pad);
-  return {operation, attributes, engine, forward};
-#endif
-}
+  // Descriptions of primitives, whose scratch memory the caller gives. A bias may be null.
+  Object matmul(const Desc& source, const Desc& weights, const Desc& bias, const Desc& destination,
+                const std::vector<PostOperation>& then) const;
+  Object forward(const Desc& source, const Desc& weights, const Desc& bias, const Desc& destination,
+                 const Slide& slide, const std::vector<PostOperation>& then) const;
+  Object backward_data(const Desc& source, const Desc& weights, const Desc& destination,
+                       const Slide& slide, const Object& forward) const;
+  Object backward_weights(const Desc& source, const Desc& weights, const Desc& bias,
+                          const Desc& destination, const Slide& slide, const Object& forward) const;
+  Object reorder(const Desc& from, const Desc& to) const;
+
+  // A primitive's memory, such as kSourceMd.
+  Desc memory_of(const Object& description, int which) const;
+  Object primitive(const Object& description) const;
+
+  Object stream() const;
+  Object memory(const Desc& desc, void* pointer) const;
+  void execute(const Object& primitive, const Object& stream,
+               const std::vector<ExecuteArgument>& arguments) const;
+  void wait(const Object& stream) const;
+
+ private:
+  // Says why this one does not do; "" where it does.
+  std::string start(const DynamicLibrary& library);
+  std::string bind(const DynamicLibrary& library);
+
+  Desc describe(const Dims& dims, int type, const Dims* strides) const;
+  Object attributes(const std::vector<PostOperation>& then) const;
+  // Of version 2: fills an operation's description, and describes its primitive.
+  template <class Fill>
+  Object by_operation(const char* call, const Object& attributes, const Object& hint,
+                      Fill fill) const;
+  // make(&handle) creates it.
+  template <class Make>
+  Object create(const char* call, Status (*destroy)(Handle), Make make) const;
+  void check(Status status, const char* call) const;
+
+  bool is_3_ = false;
+  Functions f_;
+  Functions2 two_;
+  Functions3 three_;
+  OpenMp openmp_;
+  Object engine_;
+};
 
 }  // namespace namp::onednn
-
-#endif  // NATIVEAMP_ONEDNN

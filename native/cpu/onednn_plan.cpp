@@ -1,108 +1,100 @@
 #include "cpu/onednn_plan.h"
 
-#if NATIVEAMP_ONEDNN
-
 #include <string>
-
-#include <omp.h>
+#include <vector>
 
 #include "cpu/team_float_mode.h"
-#include "error.h"
 
 namespace namp::onednn {
 namespace {
 
 constexpr int64_t kAlignment = 64;
 
+// Arguments of a reorder.
+constexpr int kFrom = kSourceArgument;
+constexpr int kTo = kDestinationArgument;
+
 }  // namespace
 
-ThreadLimit::ThreadLimit(int threads)
-    : before_(omp_get_max_threads()), dynamic_before_(omp_get_dynamic()) {
-  if (dynamic_before_ != 0) omp_set_dynamic(0);
-  omp_set_num_threads(threads);
-}
-
-ThreadLimit::~ThreadLimit() {
-  omp_set_num_threads(before_);
-  if (dynamic_before_ != 0) omp_set_dynamic(1);
-}
-
-PrimitivePlan::PrimitivePlan(const dnnl::engine& engine, dnnl::primitive primitive,
-                             const Desc& scratchpad, int threads, double work)
-    : engine_(engine),
-      primitive_(std::move(primitive)),
+PrimitivePlan::PrimitivePlan(const OneDnn& library, const Object& description, int threads,
+                             double work)
+    : library_(library),
+      primitive_(library.primitive(description)),
       threads_(threads),
       work_(work),
-      scratchpad_(scratchpad),
-      scratchpad_offset_(place(scratchpad)) {}
+      scratchpad_(library.memory_of(description, kScratchpadMd)),
+      scratchpad_offset_(place(scratchpad_)) {}
 
-void PrimitivePlan::take(Part part, int id, const Desc& given, const Desc& wanted) {
-  add(part, id, false, given, wanted);
+void PrimitivePlan::take(Part part, int argument, const Desc& given, const Desc& wanted) {
+  add(part, argument, false, given, wanted);
 }
 
-void PrimitivePlan::give(Part part, int id, const Desc& given, const Desc& wanted) {
-  add(part, id, true, given, wanted);
+void PrimitivePlan::give(Part part, int argument, const Desc& given, const Desc& wanted) {
+  add(part, argument, true, given, wanted);
 }
 
-void PrimitivePlan::add(Part part, int id, bool output, const Desc& given, const Desc& wanted) {
-  Argument& argument = arguments_[part];
-  argument.id = id;
-  argument.output = output;
-  argument.given = given;
-  argument.wanted = wanted;
-  if (given == wanted) return;
-  argument.offset = place(wanted);
-  const Desc& from = output ? wanted : given;
-  const Desc& to = output ? given : wanted;
-  argument.reorder = dnnl::reorder(dnnl::reorder::primitive_desc(engine_, from, engine_, to));
+void PrimitivePlan::add(Part part, int argument, bool output, const Desc& given,
+                        const Desc& wanted) {
+  Argument& added = arguments_[part];
+  added.argument = argument;
+  added.output = output;
+  added.given = given;
+  added.wanted = wanted;
+  if (library_.equal(given, wanted)) return;
+  added.offset = place(wanted);
+  const Object description =
+      output ? library_.reorder(wanted, given) : library_.reorder(given, wanted);
+  added.reorder = library_.primitive(description);
 }
 
 int64_t PrimitivePlan::place(const Desc& desc) {
   const int64_t offset = bytes_;
-  bytes_ += (static_cast<int64_t>(desc.get_size()) + kAlignment - 1) / kAlignment * kAlignment;
+  bytes_ += (library_.bytes(desc) + kAlignment - 1) / kAlignment * kAlignment;
   return offset;
 }
 
+void PrimitivePlan::reorder(const Argument& argument, const Object& stream, const Object& from,
+                            const Object& to) const {
+  library_.execute(argument.reorder, stream, {{kFrom, from.get()}, {kTo, to.get()}});
+}
+
 void PrimitivePlan::run(const PlanTensors& tensors, void* scratch) const {
-  const ThreadLimit limit(threads_);
-  const TeamFloatMode mode(threads_, work_);
-  // A case that available_threads did not predict is an error, not an endless wait.
+  const ThreadLimit limit(library_.openmp(), threads_);
+  const TeamFloatMode mode(library_.openmp(), threads_, work_);
+  // A case that available did not predict is an error, not an endless wait.
   if (mode.size() < threads_) {
     throw Error(NAMP_ERROR_DEVICE, "OpenMP gave " + std::to_string(mode.size()) + " of " +
                                        std::to_string(threads_) +
                                        " threads for a matrix product or convolution; open the "
                                        "device with no more than it gives.");
   }
-  dnnl::stream stream(engine_);
+  const Object stream = library_.stream();
   auto* bytes = static_cast<char*>(scratch);
   const std::array<const void*, kPartCount> pointers{tensors.source, tensors.weights, tensors.bias,
                                                      tensors.destination};
-  std::unordered_map<int, dnnl::memory> primitive_arguments;
-  std::array<dnnl::memory, kPartCount> given;
+  std::vector<ExecuteArgument> arguments;
+  std::array<Object, kPartCount> given;
+  std::array<Object, kPartCount> wanted;
   for (int part = 0; part < kPartCount; ++part) {
     const Argument& argument = arguments_[part];
-    if (argument.id == 0) continue;
+    if (argument.argument == 0) continue;
     // oneDNN has one type for inputs and outputs.
-    given[part] = dnnl::memory(argument.given, engine_, const_cast<void*>(pointers[part]));
-    if (argument.offset < 0) {
-      primitive_arguments.emplace(argument.id, given[part]);
-      continue;
-    }
-    dnnl::memory wanted(argument.wanted, engine_, bytes + argument.offset);
-    if (!argument.output) argument.reorder.execute(stream, given[part], wanted);
-    primitive_arguments.emplace(argument.id, wanted);
+    given[part] = library_.memory(argument.given, const_cast<void*>(pointers[part]));
+    wanted[part] = argument.offset < 0 ? given[part]
+                                       : library_.memory(argument.wanted, bytes + argument.offset);
+    if (argument.offset >= 0 && !argument.output)
+      reorder(argument, stream, given[part], wanted[part]);
+    arguments.push_back({argument.argument, wanted[part].get()});
   }
-  primitive_arguments.emplace(DNNL_ARG_SCRATCHPAD,
-                              dnnl::memory(scratchpad_, engine_, bytes + scratchpad_offset_));
-  primitive_.execute(stream, primitive_arguments);
+  const Object scratchpad = library_.memory(scratchpad_, bytes + scratchpad_offset_);
+  arguments.push_back({kScratchpadArgument, scratchpad.get()});
+  library_.execute(primitive_, stream, arguments);
   for (int part = 0; part < kPartCount; ++part) {
     const Argument& argument = arguments_[part];
-    if (argument.offset < 0 || !argument.output) continue;
-    argument.reorder.execute(stream, primitive_arguments.at(argument.id), given[part]);
+    if (argument.offset >= 0 && argument.output)
+      reorder(argument, stream, wanted[part], given[part]);
   }
-  stream.wait();
+  library_.wait(stream);
 }
 
 }  // namespace namp::onednn
-
-#endif  // NATIVEAMP_ONEDNN

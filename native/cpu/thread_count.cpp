@@ -4,11 +4,13 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 
-#include <omp.h>
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 #include "cpu/cpu_quota.h"
-#include "forked.h"
 
 namespace namp {
 namespace {
@@ -19,41 +21,49 @@ std::string short_number(double value) {
   return text;
 }
 
+// A variable that holds a number, or a list of them, of which the first counts; 0 where it does not.
+int32_t number_in(const char* variable) {
+  const char* text = std::getenv(variable);
+  if (text == nullptr) return 0;
+  char* end = nullptr;
+  const long number = std::strtol(text, &end, 10);
+  while (*end == ' ')
+    ++end;
+  const bool is_number = end != text && (*end == '\0' || *end == ',') && number > 0;
+  return is_number ? static_cast<int32_t>(std::min(number, 1024L)) : 0;
+}
+
 }  // namespace
 
-ThreadCount default_threads() {
-  // OpenMP's own count respects the affinity that the process started with, also if OpenMP has
-  // since bound this thread to one processor (OMP_PROC_BIND).
-  const int32_t processors = std::max(1, omp_get_num_procs());
-  ThreadCount least{processors, "one a processor"};
+int32_t processors() noexcept {
+#if defined(__linux__)
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) return std::max(1, CPU_COUNT(&allowed));
+#endif
+  return std::max(1, static_cast<int32_t>(std::thread::hardware_concurrency()));
+}
+
+ThreadCount thread_count(int32_t wanted) {
+  const int32_t every = processors();
+  ThreadCount least =
+      wanted > 0 ? ThreadCount{wanted, "as set"} : ThreadCount{every, "one a processor"};
   const auto limit = [&](int32_t count, const std::string& reason) {
     if (count >= 1 && count < least.count) least = {count, reason};
   };
-  const double quota = cpu_quota();
-  if (quota > 0 && quota < 1024) {
-    limit(static_cast<int32_t>(std::ceil(quota)), "a CPU quota of " + short_number(quota) + " on " +
-                                                      std::to_string(processors) + " processors");
+  if (wanted <= 0) {
+    const double quota = cpu_quota();
+    if (quota > 0 && quota < 1024) {
+      limit(
+          static_cast<int32_t>(std::ceil(quota)),
+          "a CPU quota of " + short_number(quota) + " on " + std::to_string(every) + " processors");
+    }
+    const int32_t asked = number_in("OMP_NUM_THREADS");
+    limit(asked, "OMP_NUM_THREADS=" + std::to_string(asked));
   }
-  const char* asked = std::getenv("OMP_NUM_THREADS");
-  limit(omp_get_max_threads(), asked != nullptr ? std::string("OMP_NUM_THREADS=") + asked
-                                                : "omp_set_num_threads was called");
+  const int32_t most = number_in("OMP_THREAD_LIMIT");
+  limit(most, "OMP_THREAD_LIMIT is " + std::to_string(most));
   least.count = std::min(least.count, 1024);
   return least;
-}
-
-int32_t available_threads(int32_t wanted) noexcept {
-  if (wanted <= 1) return 1;
-  if (is_forked() || omp_in_parallel() || omp_get_max_active_levels() < 1) return 1;
-  return std::min(wanted, std::max(1, omp_get_thread_limit()));
-}
-
-std::string why_fewer(int32_t wanted) {
-  const int32_t available = available_threads(wanted);
-  if (available >= wanted) return "";
-  if (is_forked()) return "a forked child has no OpenMP threads";
-  if (omp_in_parallel()) return "one within a parallel region";
-  if (omp_get_max_active_levels() < 1) return "OMP_MAX_ACTIVE_LEVELS is 0";
-  return "OMP_THREAD_LIMIT is " + std::to_string(omp_get_thread_limit());
 }
 
 }  // namespace namp

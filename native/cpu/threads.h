@@ -9,24 +9,23 @@
 #include <string>
 
 #include "cpu/thread_count.h"
-#include "float_mode.h"
+#include "cpu/thread_pool.h"
+#include "forked.h"
 
 namespace namp {
 
 class Threads {
  public:
-  // 0: default_threads().
+  // 0: the default number.
   explicit Threads(int32_t count = 0) { set(count); }
 
-  void set(int32_t count) {
-    wanted_ = count > 0 ? ThreadCount{count, "as set"} : default_threads();
-  }
+  void set(int32_t count) { wanted_ = thread_count(count); }
 
-  // The number of threads that work on this thread is spread over now.
-  int32_t count() const { return available_threads(wanted_.count); }
+  // The number of threads that work is spread over now: one in a forked child, whose threads stayed
+  // with its parent.
+  int32_t count() const { return is_forked() ? 1 : wanted_.count; }
   std::string reason() const {
-    const std::string fewer = why_fewer(wanted_.count);
-    return fewer.empty() ? wanted_.reason : fewer;
+    return is_forked() ? "a forked child works on one thread" : wanted_.reason;
   }
 
   // Calls body(begin, end) for [0, grain), [grain, 2 grain), … up to count, each once, on any
@@ -44,20 +43,24 @@ class Threads {
       return;
     }
     std::exception_ptr failure;
-    std::atomic<bool>& met = met_other_mode;  // the calling thread's
-#pragma omp parallel num_threads(threads)
-    {
-      const FloatMode mode(met);
-#pragma omp for schedule(static) nowait
-      for (int64_t block = 0; block < blocks; ++block) {
-        try {
+    std::atomic<bool> failed{false};
+    // A worker's blocks follow each other; the first workers have one more where they cannot all have
+    // as many.
+    const int64_t each = blocks / threads;
+    const int64_t more = blocks % threads;
+    auto part = [&](int64_t worker) {
+      const int64_t first = worker * each + std::min(worker, more);
+      const int64_t last = first + each + (worker < more ? 1 : 0);
+      try {
+        for (int64_t block = first; block < last; ++block)
           body(block * grain, block == blocks - 1 ? count : (block + 1) * grain);
-        } catch (...) {
-#pragma omp critical(namp_parallel_for)
-          if (!failure) failure = std::current_exception();
-        }
+      } catch (...) {
+        if (!failed.exchange(true)) failure = std::current_exception();
       }
-    }
+    };
+    using Part = decltype(part);
+    pool_.run(
+        threads, [](void* context, int worker) { (*static_cast<Part*>(context))(worker); }, &part);
     if (failure) std::rethrow_exception(failure);
   }
 
@@ -74,6 +77,7 @@ class Threads {
 
  private:
   ThreadCount wanted_;
+  mutable ThreadPool pool_;
 };
 
 }  // namespace namp

@@ -36,7 +36,7 @@
  *  - Results do not depend on the floating-point mode (flush to zero, rounding, traps) of the
  *    calling thread or of OpenMP's threads. A call restores each thread's mode when it returns.
  *  - After fork() the child may use the parent's CPU devices, or open its own. It computes on the
- *    calling thread only, because OpenMP's threads stay with the parent. A fork waits until other
+ *    calling thread only, because other threads stay with the parent. A fork waits until other
  *    threads' calls on CPU devices are over. The child may not use CUDA devices that were opened
  *    before the fork, nor open new ones if the parent had started CUDA (NAMP_ERROR_UNAVAILABLE).
  */
@@ -268,8 +268,9 @@ typedef struct namp_device_info {
   /* CPU: the reason for the number of threads, such as "a CPU quota of 1.5 on 8 processors",
      zero-terminated. GPU: "" */
   char threads_reason[128];
-  /* what it computes with, such as "oneDNN 2.6.3, OpenMP", zero-terminated. GPU: the driver, how
-     the kernels were compiled and for what, and cuBLAS or what was tried to find it */
+  /* what it computes with, zero-terminated. CPU: "oneDNN 2.6.3", or what was tried to find it. GPU:
+     the driver, how the kernels were compiled and for what, and cuBLAS or what was tried to find it
+   */
   char libraries[1024];
 } namp_device_info;
 
@@ -290,10 +291,11 @@ NAMP_API int32_t namp_device_close(namp_device* device);
 NAMP_API int32_t namp_device_get_info(namp_device_info* info, namp_device* device);
 
 /* Threads of the CPU backend, 1 to 1024; 0, as when it is opened, for the least of: the processors
-   that the process may run on, a container's CPU quota (rounded up), and OMP_NUM_THREADS.
-   Unsupported on other devices. Results of the four families do not depend on it. OMP_THREAD_LIMIT
-   bounds it, and a call within a parallel region of the caller, or with OMP_MAX_ACTIVE_LEVELS=0,
-   works on the calling thread alone; OMP_DYNAMIC does not change results. */
+   that the calling thread may run on, a container's CPU quota (rounded up), and OMP_NUM_THREADS;
+   OMP_THREAD_LIMIT bounds any number. The threads are the device's own: they start with the first
+   work for them, and end with the device. oneDNN works on as many of OpenMP's, or on the calling
+   thread alone within a parallel region of the caller. Unsupported on other devices. Results of the
+   four families do not depend on it. */
 NAMP_API int32_t namp_device_set_threads(namp_device* device, int32_t threads);
 
 /* SIMD target of the CPU backend's kernels, a namp_simd; NAMP_ERROR_UNSUPPORTED where the machine
@@ -306,19 +308,21 @@ NAMP_API int32_t namp_device_set_simd(namp_device* device, int32_t simd);
    for our own kernel (a machine without cuBLAS), nor for other dtypes. */
 NAMP_API int32_t namp_device_set_allow_tf32(namp_device* device, int32_t allow);
 
-/* ---- Libraries of NVIDIA's ----
+/* ---- Libraries of others ----
  *
- * The driver, cuBLAS and NVML (the management library) are found when they are first needed: the one
- * that the environment names (NATIVEAMP_CUDA_LIBRARY, NATIVEAMP_CUBLAS_LIBRARY,
- * NATIVEAMP_NVML_LIBRARY) and no other; else what the process has loaded already, what the system
- * finds by name, and the usual places. One that is there and does not work gives way to the next.
+ * NVIDIA's driver, cuBLAS and NVML (the management library), and oneDNN are found when they are first
+ * needed: the one that the environment names (NATIVEAMP_CUDA_LIBRARY, NATIVEAMP_CUBLAS_LIBRARY,
+ * NATIVEAMP_NVML_LIBRARY, NATIVEAMP_ONEDNN_LIBRARY) and no other; else what the process has loaded
+ * already, what the system finds by name, and the usual places. One that is there and does not work
+ * gives way to the next. With NATIVEAMP_ONEDNN=0 oneDNN is not looked for.
  */
 
 /* Which library. */
 typedef enum namp_library {
   NAMP_LIBRARY_CUDA = 1,   /* libcuda */
   NAMP_LIBRARY_CUBLAS = 2, /* looked for by each GPU, when it first multiplies matrices */
-  NAMP_LIBRARY_NVML = 3
+  NAMP_LIBRARY_NVML = 3,
+  NAMP_LIBRARY_ONEDNN = 4 /* version 2 or 3; looked for by each CPU device when it is opened */
 } namp_library;
 
 /* A place where a library was looked for. Both texts are zero-terminated, and cut where they are

@@ -62,4 +62,12 @@ void* DynamicLibrary::symbol(const char* name) const {
 #endif
 }
 
+void* DynamicLibrary::symbol_of_process([[maybe_unused]] const char* name) {
+#if defined(_WIN32)
+  return nullptr;
+#else
+  return dlsym(RTLD_DEFAULT, name);
+#endif
+}
+
 }  // namespace namp

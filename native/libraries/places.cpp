@@ -17,7 +17,7 @@ constexpr const char* kApplicationFolders = "NATIVE_DLL_SEARCH_DIRECTORIES";
 // Folders where a library may lie. ${X} is a variable of the environment; one that stands alone is
 // a list of folders. * is any text within a name, the newest first.
 struct Place {
-  bool is_drivers;
+  uint8_t suppliers;  // whose libraries it may hold
   const char* folder;
 };
 
@@ -25,36 +25,40 @@ struct Place {
 constexpr bool kWindows = true;
 constexpr char kListSeparator = ';';
 constexpr Place kPlaces[] = {
-    {true, "${SystemRoot}/System32"},
-    {true, "${ProgramFiles}/NVIDIA Corporation/NVSMI"},
+    {kDriver, "${SystemRoot}/System32"},
+    {kDriver, "${ProgramFiles}/NVIDIA Corporation/NVSMI"},
     // CUDA 13 moved its libraries to bin/x64, which PATH may lack.
-    {false, "${CUDA_PATH}/bin/x64"},
-    {false, "${CUDA_PATH}/bin"},
-    {false, "${CUDA_HOME}/bin/x64"},
-    {false, "${CUDA_HOME}/bin"},
-    {false, "${CONDA_PREFIX}/Library/bin/x64"},
-    {false, "${CONDA_PREFIX}/Library/bin"},
-    {false, "${VIRTUAL_ENV}/Lib/site-packages/nvidia/cu13/bin/x86_64"},
-    {false, "${VIRTUAL_ENV}/Lib/site-packages/nvidia/cublas/bin"},
-    {false, "${NATIVE_DLL_SEARCH_DIRECTORIES}"},
-    {false, "${PATH}"},
+    {kCudaToolkit, "${CUDA_PATH}/bin/x64"},
+    {kCudaToolkit, "${CUDA_PATH}/bin"},
+    {kCudaToolkit, "${CUDA_HOME}/bin/x64"},
+    {kCudaToolkit, "${CUDA_HOME}/bin"},
+    {kCudaToolkit, "${CONDA_PREFIX}/Library/bin/x64"},
+    {kCudaToolkit | kOneDnn, "${CONDA_PREFIX}/Library/bin"},
+    {kCudaToolkit, "${VIRTUAL_ENV}/Lib/site-packages/nvidia/cu13/bin/x86_64"},
+    {kCudaToolkit, "${VIRTUAL_ENV}/Lib/site-packages/nvidia/cublas/bin"},
+    {kOneDnn, "${DNNLROOT}/bin"},  // Intel's own packages
+    {kOneDnn, "${VIRTUAL_ENV}/Library/bin"},
+    {kCudaToolkit | kOneDnn, "${NATIVE_DLL_SEARCH_DIRECTORIES}"},
+    {kCudaToolkit | kOneDnn, "${PATH}"},
 };
 #else
 constexpr bool kWindows = false;
 constexpr char kListSeparator = ':';
 constexpr Place kPlaces[] = {
-    {true, "/usr/lib/wsl/lib"},        // Windows Subsystem for Linux
-    {true, "/run/opengl-driver/lib"},  // NixOS
-    {false, "${CUDA_PATH}/lib64"},     // a toolkit that somebody chose
-    {false, "${CUDA_PATH}/targets/*/lib"},
-    {false, "${CUDA_HOME}/lib64"},
-    {false, "${CUDA_HOME}/targets/*/lib"},
-    {false, "/usr/local/cuda/lib64"},  // NVIDIA's runfile
-    {false, "/usr/local/cuda-*/lib64"},
-    {false, "${CONDA_PREFIX}/lib"},                                         // conda
-    {false, "${VIRTUAL_ENV}/lib/python*/site-packages/nvidia/cu13/lib"},    // pip, CUDA 13
-    {false, "${VIRTUAL_ENV}/lib/python*/site-packages/nvidia/cublas/lib"},  // pip, CUDA 12
-    {false, "${NATIVE_DLL_SEARCH_DIRECTORIES}"},                            // other NuGet packages
+    {kDriver, "/usr/lib/wsl/lib"},         // Windows Subsystem for Linux
+    {kDriver, "/run/opengl-driver/lib"},   // NixOS
+    {kCudaToolkit, "${CUDA_PATH}/lib64"},  // a toolkit that somebody chose
+    {kCudaToolkit, "${CUDA_PATH}/targets/*/lib"},
+    {kCudaToolkit, "${CUDA_HOME}/lib64"},
+    {kCudaToolkit, "${CUDA_HOME}/targets/*/lib"},
+    {kCudaToolkit, "/usr/local/cuda/lib64"},  // NVIDIA's runfile
+    {kCudaToolkit, "/usr/local/cuda-*/lib64"},
+    {kCudaToolkit | kOneDnn, "${CONDA_PREFIX}/lib"},                               // conda
+    {kCudaToolkit, "${VIRTUAL_ENV}/lib/python*/site-packages/nvidia/cu13/lib"},    // pip, CUDA 13
+    {kCudaToolkit, "${VIRTUAL_ENV}/lib/python*/site-packages/nvidia/cublas/lib"},  // pip, CUDA 12
+    {kOneDnn, "${DNNLROOT}/lib"},                                  // Intel's own packages
+    {kOneDnn, "${VIRTUAL_ENV}/lib"},                               // pip
+    {kCudaToolkit | kOneDnn, "${NATIVE_DLL_SEARCH_DIRECTORIES}"},  // other NuGet packages
 };
 #endif
 
@@ -206,7 +210,7 @@ VendorLibrary::Version cublas_version(int major) {
 
 const VendorLibrary& cuda_library() {
   static const VendorLibrary& library = *new VendorLibrary{
-      "NATIVEAMP_CUDA_LIBRARY", true,
+      "NATIVEAMP_CUDA_LIBRARY", kDriver,
       kWindows
           ? std::vector<VendorLibrary::Version>{{"nvcuda.dll", 0, ""}}
           : std::vector<VendorLibrary::Version>{{"libcuda.so.1", 0, ""}, {"libcuda.so", 0, ""}}};
@@ -216,14 +220,26 @@ const VendorLibrary& cuda_library() {
 const VendorLibrary& cublas_library() {
   static const VendorLibrary& library =
       *new VendorLibrary{"NATIVEAMP_CUBLAS_LIBRARY",
-                         false,
+                         kCudaToolkit,
                          {cublas_version(13), cublas_version(12), cublas_version(11)}};
   return library;
 }
 
 const VendorLibrary& nvml_library() {
   static const VendorLibrary& library = *new VendorLibrary{
-      "NATIVEAMP_NVML_LIBRARY", true, {{kWindows ? "nvml.dll" : "libnvidia-ml.so.1", 0, ""}}};
+      "NATIVEAMP_NVML_LIBRARY", kDriver, {{kWindows ? "nvml.dll" : "libnvidia-ml.so.1", 0, ""}}};
+  return library;
+}
+
+const VendorLibrary& onednn_library() {
+  // Debian has the minor version in the name, and the plain one only for those that build.
+  static const VendorLibrary& library =
+      *new VendorLibrary{"NATIVEAMP_ONEDNN_LIBRARY", kOneDnn,
+                         kWindows ? std::vector<VendorLibrary::Version>{{"dnnl.dll", 0, ""}}
+                                  : std::vector<VendorLibrary::Version>{{"libdnnl.so.3", 3, ""},
+                                                                        {"libdnnl.so.3.6", 3, ""},
+                                                                        {"libdnnl.so.2", 2, ""},
+                                                                        {"libdnnl.so", 0, ""}}};
   return library;
 }
 
@@ -266,7 +282,7 @@ std::vector<LibraryCandidate> library_candidates(const VendorLibrary& library,
   for (const VendorLibrary::Version& version : library.versions)
     candidates.push_back({version.file, "", false, version.major, ""});
   for (const Place& place : kPlaces) {
-    if (place.is_drivers != library.is_drivers) continue;
+    if ((place.suppliers & library.supplier) == 0) continue;
     for (const Folder& folder : folders_of(place, surroundings))
       add_folder(candidates, library, folder);
   }

@@ -1,6 +1,7 @@
-// Where NVIDIA's libraries lie: the places as data, and the files that a machine has there.
+// Where libraries of others lie: the places as data, and the files that a machine has there.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -8,10 +9,13 @@
 
 namespace namp {
 
-// A library of NVIDIA's that is looked for at run time.
+// Who brings a library, which decides where it may lie.
+enum Supplier : uint8_t { kDriver = 1, kCudaToolkit = 2, kOneDnn = 4 };
+
+// A library that is looked for at run time.
 struct VendorLibrary {
-  // One of its versions: the file's name, and the major version of CUDA that it belongs to, 0 where
-  // the name does not say.
+  // One of its versions: the file's name, and the major version (of CUDA, for NVIDIA's) that it
+  // belongs to, 0 where the name does not say.
   struct Version {
     std::string file;
     int major = 0;
@@ -19,13 +23,14 @@ struct VendorLibrary {
   };
 
   const char* variable;  // of the environment: names the file, and then nothing else is tried
-  bool is_drivers;       // comes with the driver; else with the CUDA toolkit
+  Supplier supplier;
   std::vector<Version> versions;  // the preferred one first
 };
 
 const VendorLibrary& cuda_library();
 const VendorLibrary& cublas_library();
 const VendorLibrary& nvml_library();
+const VendorLibrary& onednn_library();
 
 // What a search sees of its process and machine. Tests make their own.
 struct Surroundings {

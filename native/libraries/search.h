@@ -1,4 +1,4 @@
-// The one search for libraries of NVIDIA's: it tries candidates in order, until one is not only
+// The one search for libraries of others: it tries candidates in order, until one is not only
 // there, but works.
 #pragma once
 

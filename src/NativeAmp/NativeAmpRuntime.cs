@@ -23,17 +23,17 @@ public static unsafe class NativeAmpRuntime
     public static void EnsureLoaded() => _ = NativeLibraryLoader.Handle;
 
     /// <summary>
-    /// Where a library of NVIDIA's was looked for the last time, in order, and what came of each place; nothing where
+    /// Where a library of others was looked for the last time, in order, and what came of each place; nothing where
     /// it was not looked for yet.
     /// </summary>
     /// <remarks>
     /// The one that the environment names (<c>NATIVEAMP_CUDA_LIBRARY</c>, <c>NATIVEAMP_CUBLAS_LIBRARY</c>,
-    /// <c>NATIVEAMP_NVML_LIBRARY</c>) is the only one; else there are what the process has loaded, what the system
-    /// finds by name, the usual places, and the folders in which .NET looks for native libraries. One that does not
-    /// work gives way to the next.
+    /// <c>NATIVEAMP_NVML_LIBRARY</c>, <c>NATIVEAMP_ONEDNN_LIBRARY</c>) is the only one; else there are what the process
+    /// has loaded, what the system finds by name, the usual places, and the folders in which .NET looks for native
+    /// libraries. One that does not work gives way to the next.
     /// </remarks>
     /// <exception cref="NativeAmpLibraryException">NativeAmp's own library is not there.</exception>
-    public static IReadOnlyList<NativeLibraryAttempt> SearchFor(NvidiaLibrary library)
+    public static IReadOnlyList<NativeLibraryAttempt> SearchFor(VendorLibrary library)
     {
         EnsureLoaded();
         var attempts = new NampLibraryAttempt[256];
@@ -51,7 +51,7 @@ public static unsafe class NativeAmpRuntime
 
     /// <summary>Opens and starts the driver's library or NVML, which stays open.</summary>
     /// <exception cref="NativeAmpUnavailableException">None works; the message says what was tried.</exception>
-    internal static nint Open(NvidiaLibrary library)
+    internal static nint Open(VendorLibrary library)
     {
         EnsureLoaded();
         void* handle;

@@ -94,7 +94,7 @@ public sealed class FailingGpuTests
         Assert.That(EmulatedGpu.Counters.Gemms, Is.Zero);
         Assert.That(device.Info.Libraries, Does.Contain("no cuBLAS, own GEMM (tried ").And.Contain(reason));
         Assert.That(
-            NativeAmpRuntime.SearchFor(NvidiaLibrary.Cublas).Single(),
+            NativeAmpRuntime.SearchFor(VendorLibrary.Cublas).Single(),
             Is.EqualTo(new NativeLibraryAttempt(EmulatedGpu.Cublas, reason))
         );
     }

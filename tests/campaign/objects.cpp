@@ -61,7 +61,8 @@ void vendor_libraries(Call& c) {
     c.may_fail = true;  // the machine may lack it
     return c.make("namp_library_open", [&] { return namp_library_open(handle, library); });
   }
-  c.choice(library, {NAMP_LIBRARY_CUDA, NAMP_LIBRARY_CUBLAS, NAMP_LIBRARY_NVML});
+  c.choice(library,
+           {NAMP_LIBRARY_CUDA, NAMP_LIBRARY_CUBLAS, NAMP_LIBRARY_NVML, NAMP_LIBRARY_ONEDNN});
   int32_t& capacity = value<int32_t>(c, static_cast<int32_t>(c.random.below(4)));
   auto*& attempts = value<namp_library_attempt*>(
       c, static_cast<namp_library_attempt*>(c.block(4 * sizeof(namp_library_attempt))));
@@ -470,7 +471,7 @@ void destroy_table(Call& c) {
 }  // namespace
 
 const std::vector<Function> kObjects = {
-    {"the library", library}, {"libraries of NVIDIA's", vendor_libraries},
+    {"the library", library}, {"libraries of others", vendor_libraries},
     {"the profile", profile}, {"devices", devices},
     {"settings", settings},   {"streams", streams},
     {"events", events},       {"memory", memory},

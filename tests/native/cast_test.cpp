@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "backend_test.h"
+#include "cpu/threads.h"
 
 namespace namp_test {
 namespace {
@@ -69,12 +70,12 @@ TEST_P(CastTest, RoundsEveryFloatExactly) {
   std::vector<uint32_t> bits(static_cast<size_t>(count));
   std::vector<uint8_t> expected(static_cast<size_t>(count) * sizeof(uint16_t));
   Buffer in(device_, NAMP_FLOAT32, count);
+  const namp::Threads threads(2);
   for (int32_t dtype : kNarrowFloats) {
     Buffer out(device_, dtype, count);
     const int64_t size = element_size(dtype);
     for (int64_t block = 0; block < (int64_t{1} << 32) / count; block += stride) {
-#pragma omp parallel for num_threads(2)
-      for (int64_t run = 0; run < runs; ++run) {
+      threads.parallel_for(runs, 1, [&](int64_t run, int64_t) {
         const auto first = static_cast<uint32_t>(block * count + run * kRun);
         uint8_t* const to = expected.data() + run * kRun * size;
         for (int64_t i = 0; i < kRun; ++i)
@@ -84,7 +85,7 @@ TEST_P(CastTest, RoundsEveryFloatExactly) {
         } else {
           expect_any_run(first, kRun, dtype, reinterpret_cast<uint16_t*>(to));
         }
-      }
+      });
       in.set_bytes(bits.data());
       for (const Setting& setting : device_.settings({2})) {
         device_.use(setting);

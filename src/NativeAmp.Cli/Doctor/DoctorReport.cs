@@ -12,7 +12,7 @@ namespace NativeAmp.Cli.Doctor;
 /// <param name="Found">Whether it is there.</param>
 /// <param name="Detail">Details of what was found, or why it was not found.</param>
 /// <param name="Meaning">The consequence for the user.</param>
-/// <param name="Tried">The places where one of NVIDIA's libraries was looked for, and why it was not taken from there;
+/// <param name="Tried">The places where a library of others was looked for, and why it was not taken from there;
 /// null if none was looked for.</param>
 internal sealed record Finding(
     string Name,
@@ -29,6 +29,9 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
 {
     // The CUDA backend's list of libraries has this text if cuBLAS is missing.
     private const string NoCublas = "no cuBLAS";
+
+    // And the CPU's, if oneDNN is missing.
+    private const string NoOneDnn = "no oneDNN";
 
     /// <summary>Examines the machine.</summary>
     public static DoctorReport Examine()
@@ -91,28 +94,29 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
                 + $"{Bytes(info.MemoryTotal)} memory free",
             "Cast, scale, check and Adam give the same bits on any number of threads."
         );
-        bool oneDnn = info.Libraries.Contains("oneDNN", StringComparison.OrdinalIgnoreCase);
+        bool oneDnn = !info.Libraries.StartsWith(NoOneDnn, StringComparison.Ordinal);
         yield return new(
             "oneDNN",
             oneDnn,
             info.Libraries,
             oneDnn
                 ? "Matrix products and convolutions run at the machine's speed."
-                : "The built-in loops compute matrix products: correct, but slow. Install libdnnl-dev and build again."
+                : "The built-in loops compute matrix products: correct, but slower. Install oneDNN 2 or 3 (Debian: "
+                    + "libdnnl2 or libdnnl3.6).",
+            NativeAmpRuntime.SearchFor(VendorLibrary.OneDnn)
         );
-        bool openMp = info.Libraries.Contains("OpenMP", StringComparison.OrdinalIgnoreCase);
         yield return new(
-            "OpenMP",
-            openMp,
-            openMp ? $"{info.Threads} threads: {info.ThreadsReason}" : "not in this build",
-            openMp ? "Kernels use all threads." : "Kernels use one thread."
+            "threads",
+            true,
+            $"{info.Threads}: {info.ThreadsReason}",
+            "--threads and OMP_NUM_THREADS say how many."
         );
     }
 
     private static IEnumerable<Finding> Cuda()
     {
         DeviceAvailability cuda = Device.Available(DeviceKind.Cuda);
-        IReadOnlyList<NativeLibraryAttempt> tried = NativeAmpRuntime.SearchFor(NvidiaLibrary.Cuda);
+        IReadOnlyList<NativeLibraryAttempt> tried = NativeAmpRuntime.SearchFor(VendorLibrary.Cuda);
         yield return cuda.Count > 0
             ? new("cuda", true, $"{cuda.Count} device(s)", "--device auto takes the first that opens.", tried)
             : new("cuda", false, cuda.Reason, "--device auto takes the CPU.", tried);
@@ -142,7 +146,7 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
                 ? "Matrix products run on tensor cores."
                 : "A kernel of our own computes matrix products: correct, without tensor cores. Install cuBLAS 11 or "
                     + "newer.",
-            NativeAmpRuntime.SearchFor(NvidiaLibrary.Cublas)
+            NativeAmpRuntime.SearchFor(VendorLibrary.Cublas)
         );
     }
 
@@ -184,7 +188,7 @@ internal sealed record DoctorReport(bool Ok, IReadOnlyList<Finding> Findings)
                     gpu.IsAvailable
                         ? "--telemetry samples power, energy, memory, utilization, temperature and clocks."
                         : "--telemetry has no figures of a GPU.",
-                    NativeAmpRuntime.Status.IsLoaded ? NativeAmpRuntime.SearchFor(NvidiaLibrary.Nvml) : null
+                    NativeAmpRuntime.Status.IsLoaded ? NativeAmpRuntime.SearchFor(VendorLibrary.Nvml) : null
                 );
         }
 

@@ -17,7 +17,7 @@ internal static unsafe class CudaDeviceUuid
         nint library;
         try
         {
-            library = NativeAmpRuntime.Open(NvidiaLibrary.Cuda);
+            library = NativeAmpRuntime.Open(VendorLibrary.Cuda);
         }
         catch (NativeAmpException failure)
         {

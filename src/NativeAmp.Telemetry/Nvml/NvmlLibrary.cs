@@ -27,8 +27,8 @@ internal sealed unsafe class NvmlLibrary : IDisposable
     {
         try
         {
-            nint handle = NativeAmpRuntime.Open(NvidiaLibrary.Nvml);
-            string path = NativeAmpRuntime.SearchFor(NvidiaLibrary.Nvml)[^1].Location;
+            nint handle = NativeAmpRuntime.Open(VendorLibrary.Nvml);
+            string path = NativeAmpRuntime.SearchFor(VendorLibrary.Nvml)[^1].Location;
             var library = new NvmlLibrary(handle, path);
             library.DriverVersion = library.Text("nvmlSystemGetDriverVersion") ?? "";
             reason = "";

@@ -33,7 +33,7 @@ public sealed record DeviceInfo
     /// <summary>Its name, such as <c>AMD EPYC</c> or <c>NVIDIA H100</c>.</summary>
     public string Name { get; }
 
-    /// <summary>The libraries that it computes with, such as <c>oneDNN 2.6.3, OpenMP</c>.</summary>
+    /// <summary>The libraries that it computes with, such as <c>oneDNN 2.6.3</c>.</summary>
     public string Libraries { get; }
 
     /// <summary>Threads that a call of this thread uses now; 0 on a GPU.</summary>

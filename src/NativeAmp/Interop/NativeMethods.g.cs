@@ -200,6 +200,8 @@ internal enum NampLibrary
     Cublas = 2,
     /// <summary>NAMP_LIBRARY_NVML</summary>
     Nvml = 3,
+    /// <summary>version 2 or 3; looked for by each CPU device when it is opened</summary>
+    Onednn = 4,
 }
 
 /// <summary>How a step updates a parameter from its gradient; the formulas are at namp_optimizer_step.</summary>
@@ -276,8 +278,8 @@ internal unsafe struct NampDeviceInfo
     /// <summary>CPU: the reason for the number of threads, such as "a CPU quota of 1.5 on 8 processors",
     /// zero-terminated. GPU: ""</summary>
     public fixed byte ThreadsReason[128];
-    /// <summary>what it computes with, such as "oneDNN 2.6.3, OpenMP", zero-terminated. GPU: the driver, how
-    /// the kernels were compiled and for what, and cuBLAS or what was tried to find it</summary>
+    /// <summary>what it computes with, zero-terminated. CPU: "oneDNN 2.6.3", or what was tried to find it. GPU:
+    /// the driver, how the kernels were compiled and for what, and cuBLAS or what was tried to find it</summary>
     public fixed byte Libraries[1024];
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
@@ -1136,10 +1138,11 @@ internal static unsafe partial class NativeMethods
     internal static partial int DeviceGetInfo(NampDeviceInfo* info, NampDevice* device);
 
     /// <summary>Threads of the CPU backend, 1 to 1024; 0, as when it is opened, for the least of: the processors
-    /// that the process may run on, a container's CPU quota (rounded up), and OMP_NUM_THREADS.
-    /// Unsupported on other devices. Results of the four families do not depend on it. OMP_THREAD_LIMIT
-    /// bounds it, and a call within a parallel region of the caller, or with OMP_MAX_ACTIVE_LEVELS=0,
-    /// works on the calling thread alone; OMP_DYNAMIC does not change results.</summary>
+    /// that the calling thread may run on, a container's CPU quota (rounded up), and OMP_NUM_THREADS;
+    /// OMP_THREAD_LIMIT bounds any number. The threads are the device's own: they start with the first
+    /// work for them, and end with the device. oneDNN works on as many of OpenMP's, or on the calling
+    /// thread alone within a parallel region of the caller. Unsupported on other devices. Results of the
+    /// four families do not depend on it.</summary>
     [LibraryImport(Library, EntryPoint = "namp_device_set_threads")]
     internal static partial int DeviceSetThreads(NampDevice* device, int threads);
 

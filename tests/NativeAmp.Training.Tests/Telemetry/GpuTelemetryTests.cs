@@ -175,7 +175,7 @@ public class GpuTelemetryTests
             Read(gpu).Missing["gpu"],
             Does.StartWith("no NVML that works was found (it comes with NVIDIA's driver): /no/such/libnvidia-ml.so.1 (")
         );
-        NativeLibraryAttempt tried = NativeAmpRuntime.SearchFor(NvidiaLibrary.Nvml).Single();
+        NativeLibraryAttempt tried = NativeAmpRuntime.SearchFor(VendorLibrary.Nvml).Single();
         Assert.That(tried.Location, Is.EqualTo("/no/such/libnvidia-ml.so.1"));
         Assert.That(tried.Failure, Does.Contain("No such file"));
     }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <dlfcn.h>
-#include <omp.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +16,7 @@
 
 #include "../../gpu-emulator/include/nampemu.h"
 #include "../every_operator.h"
+#include "cpu/openmp.h"
 #include "nativeamp.h"
 
 namespace {
@@ -54,26 +55,39 @@ int digest(int32_t threads) {
 }
 
 // Every thread of a parallel region of the caller works on a shared device, and on its own device.
-int nested(int32_t threads) {
-  omp_set_max_active_levels(3);
-  namp_device* shared = open_cpu(threads);
+struct Nested {
+  int32_t threads;
+  namp_device* shared;
   std::atomic<int> failures{0};
-#pragma omp parallel num_threads(3)
-  {
+
+  void operator()() {
     try {
       const unsigned long long first = digest_of(shared);
       namp_device* own = open_cpu(threads);
       const unsigned long long second = digest_of(own);
       check(namp_device_close(own));
-#pragma omp critical
       std::printf("digest %llx\ndigest %llx\n", first, second);
     } catch (const std::exception& error) {
       std::fprintf(stderr, "%s\n", error.what());
       ++failures;
     }
   }
-  check(namp_device_close(shared));
-  return failures;
+};
+
+int nested(int32_t threads) {
+  using namp::DynamicLibrary;
+  std::string answer;
+  const DynamicLibrary gnu("libgomp.so.1", DynamicLibrary::How::kOpen, answer);
+  void (*set_max_active_levels)(int) = nullptr;
+  namp::OpenMp openmp;
+  if (!gnu.bind(set_max_active_levels, "omp_set_max_active_levels") || openmp.bind(gnu) != "")
+    throw std::runtime_error("no OpenMP: " + answer);
+  set_max_active_levels(3);
+  Nested body{threads, open_cpu(threads)};
+  openmp.run(
+      3, [](void* context) { (*static_cast<Nested*>(context))(); }, &body);
+  check(namp_device_close(body.shared));
+  return body.failures;
 }
 
 // Runs body in a forked child, and prints how it ended.
@@ -176,6 +190,47 @@ int forked_with_gpu() {
   return 0;
 }
 
+void print_attempts(int32_t library) {
+  std::vector<namp_library_attempt> attempts(100);
+  int32_t count = 0;
+  check(namp_library_read_attempts(attempts.data(), &count, 100, library));
+  for (int32_t i = 0; i < count; ++i)
+    std::printf("attempt %s: %s\n", attempts[static_cast<size_t>(i)].place,
+                attempts[static_cast<size_t>(i)].failure);
+}
+
+// What computes products on the CPU, where it was looked for, one such product, and what opening it
+// left in the process.
+int onednn() {
+  namp_device* device = open_cpu(2);
+  namp_device_info info{};
+  info.struct_size = sizeof(info);
+  check(namp_device_get_info(&info, device));
+  std::printf("libraries %s\n", info.libraries);
+  print_attempts(NAMP_LIBRARY_ONEDNN);
+  const float row[] = {1, 2};
+  const float column[] = {3, 4};
+  float result = 0;
+  namp_gemm_args args{};
+  args.struct_size = sizeof(args);
+  args.m = args.n = args.ldb = args.ldc = args.batch = 1;
+  args.k = args.lda = 2;
+  args.alpha = 1;
+  args.a_dtype = args.b_dtype = args.c_dtype = NAMP_FLOAT32;
+  args.a = row;
+  args.b = column;
+  args.c = &result;
+  check(namp_gemm(device, &args, nullptr));
+  std::printf("product %g\n", static_cast<double>(result));
+  check(namp_device_close(device));
+  const char* spin = std::getenv("GOMP_SPINCOUNT");
+  std::printf("spin %s\n", spin == nullptr ? "unset" : spin);
+  cpu_set_t processors;
+  if (sched_getaffinity(0, sizeof(processors), &processors) != 0) return 1;
+  std::printf("processors %d\n", CPU_COUNT(&processors));
+  return 0;
+}
+
 // Numbers on the first GPU, multiplied as a row by a column.
 class Product {
  public:
@@ -256,12 +311,7 @@ int product() {
   check(namp_device_get_info(&info, device));
   std::printf("libraries %s\n", info.libraries);
   check(namp_device_close(device));
-  std::vector<namp_library_attempt> attempts(100);
-  int32_t count = 0;
-  check(namp_library_read_attempts(attempts.data(), &count, 100, NAMP_LIBRARY_CUBLAS));
-  for (int32_t i = 0; i < count; ++i)
-    std::printf("attempt %s: %s\n", attempts[static_cast<size_t>(i)].place,
-                attempts[static_cast<size_t>(i)].failure);
+  print_attempts(NAMP_LIBRARY_CUBLAS);
   const auto get_counters = reinterpret_cast<decltype(&nampemu_get_counters)>(
       dlsym(dlopen(std::getenv("NATIVEAMP_CUDA_LIBRARY"), RTLD_NOW), "nampemu_get_counters"));
   nampemu_counters counters{};
@@ -293,11 +343,13 @@ int main(int argc, char** argv) {
     if (what == "fork-busy") return forked_while_busy();
     if (what == "fork-gpu") return forked_with_gpu();
     if (what == "product") return product();
+    if (what == "onednn") return onednn();
     if (what == "gpus") return count_gpus();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;
   }
-  std::fprintf(stderr, "digest|nested THREADS, fork, fork-busy, fork-gpu, product or gpus\n");
+  std::fprintf(stderr,
+               "digest|nested THREADS, fork, fork-busy, fork-gpu, product, onednn or gpus\n");
   return 2;
 }

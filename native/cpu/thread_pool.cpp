@@ -1,0 +1,152 @@
+#include "cpu/thread_pool.h"
+
+#include <algorithm>
+#include <chrono>
+
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+#include "float_mode.h"
+#include "forked.h"
+
+namespace namp {
+namespace {
+
+// As long as it takes to wake a thread that sleeps: who waits no longer than that loses less than
+// twice what the best choice would cost (docs/performance.md, "On a shared machine").
+constexpr std::chrono::microseconds kLongestSpin{50};
+
+// The parts of the words that threads wait for.
+constexpr uint32_t kSleepers = 1u << 31;  // somebody sleeps, and is to be woken
+constexpr uint32_t kWorkers = (1u << 11) - 1;
+constexpr uint32_t kNumberStep = kWorkers + 1;
+constexpr uint32_t kNumber = ~kSleepers & ~kWorkers;
+
+// Lets the other thread of a core work.
+inline void pause() noexcept {
+#if defined(__x86_64__) || defined(_M_X64)
+  _mm_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+// std::atomic's own wait yields before it sleeps, which on a busy machine gives the processor away for
+// milliseconds.
+#if defined(__linux__)
+void sleep_while(std::atomic<uint32_t>& word, uint32_t value) noexcept {
+  static_assert(sizeof(word) == sizeof(uint32_t) && std::atomic<uint32_t>::is_always_lock_free);
+  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
+}
+void wake_all(std::atomic<uint32_t>& word) noexcept {
+  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0);
+}
+#else
+void sleep_while(std::atomic<uint32_t>& word, uint32_t value) noexcept { word.wait(value); }
+void wake_all(std::atomic<uint32_t>& word) noexcept { word.notify_all(); }
+#endif
+
+// Sleeps until done(), which changes when the word does.
+template <class Done>
+void sleep_until(std::atomic<uint32_t>& word, Done done) noexcept {
+  for (uint32_t value = word.load(); !done(); value = word.load()) {
+    if ((value & kSleepers) != 0 || word.compare_exchange_strong(value, value | kSleepers))
+      sleep_while(word, value | kSleepers);
+  }
+}
+
+}  // namespace
+
+// Spins for a while; false where done() stays false.
+template <class Done>
+bool ThreadPool::comes_soon(Done done) const noexcept {
+  if (done()) return true;
+  if (!spins_.load(std::memory_order_relaxed)) return false;
+  const auto start = std::chrono::steady_clock::now();
+  do {
+    for (int i = 0; i < 16; ++i) {
+      pause();
+      if (done()) return true;
+    }
+  } while (std::chrono::steady_clock::now() - start < kLongestSpin);
+  return false;
+}
+
+ThreadPool::~ThreadPool() {
+  if (threads_ == nullptr) return;
+  if (is_forked()) {
+    // They stayed with the parent: nothing is there to be joined.
+    [[maybe_unused]] const auto* const lost = threads_.release();
+    return;
+  }
+  order(0);
+  for (std::thread& thread : *threads_)
+    thread.join();
+}
+
+void ThreadPool::start(int threads) noexcept {
+  try {
+    if (threads_ == nullptr) threads_ = std::make_unique<std::vector<std::thread>>();
+    while (static_cast<int>(threads_->size()) < threads) {
+      const int worker = static_cast<int>(threads_->size()) + 1;
+      const uint32_t seen = order_.load(std::memory_order_relaxed) & ~kSleepers;
+      threads_->emplace_back([this, worker, seen] { work(worker, seen); });
+    }
+  } catch (...) {
+    // Fewer, then.
+  }
+}
+
+void ThreadPool::order(uint32_t workers) noexcept {
+  const uint32_t number = (order_.load(std::memory_order_relaxed) & kNumber) + kNumberStep;
+  const uint32_t before = order_.exchange((number & kNumber) | workers);
+  if ((before & kSleepers) != 0) wake_all(order_);
+}
+
+void ThreadPool::work(int worker, uint32_t seen) noexcept {
+  FloatControl::write(FloatControl::kDefault);
+  while (true) {
+    uint32_t now = 0;
+    const auto is_new = [&] {
+      now = order_.load(std::memory_order_acquire) & ~kSleepers;
+      return now != seen;
+    };
+    if (!comes_soon(is_new)) sleep_until(order_, is_new);
+    seen = now;
+    const uint32_t workers = seen & kWorkers;
+    if (workers == 0) return;
+    if (static_cast<uint32_t>(worker) >= workers) continue;
+    body_(context_, worker);
+    if (working_.fetch_sub(1) == (kSleepers | 1)) wake_all(working_);
+  }
+}
+
+void ThreadPool::run(int count, Body body, void* context) noexcept {
+  int worker = 0;
+  if (count > 1 && !taken_.exchange(true, std::memory_order_acquire)) {
+    start(count - 1);
+    const int helpers =
+        std::min(count - 1, threads_ == nullptr ? 0 : static_cast<int>(threads_->size()));
+    spins_.store(count <= processors_, std::memory_order_relaxed);
+    body_ = body;
+    context_ = context;
+    working_.store(static_cast<uint32_t>(helpers), std::memory_order_relaxed);
+    if (helpers > 0) order(static_cast<uint32_t>(helpers) + 1);
+    body(context, 0);
+    for (worker = helpers + 1; worker < count; ++worker)
+      body(context, worker);
+    const auto is_done = [&] {
+      return (working_.load(std::memory_order_acquire) & ~kSleepers) == 0;
+    };
+    if (!comes_soon(is_done)) sleep_until(working_, is_done);
+    taken_.store(false, std::memory_order_release);
+    return;
+  }
+  for (; worker < count; ++worker)
+    body(context, worker);
+}
+
+}  // namespace namp
