@@ -129,9 +129,13 @@ public abstract class FusedOptimizer : torch.optim.Optimizer
                 + "start: without a gradient they are left out of a step."
         );
 
-    /// <summary>
-    /// The state, as new tensors on the CPU that the caller owns. <see cref="OptimizerStateDict"/> has the keys.
-    /// </summary>
+    /// <summary>The state, as new tensors on the CPU that the caller owns.</summary>
+    /// <remarks>
+    /// For the parameter "0.weight" of Adam it has "0.weight.step", "0.weight.exp_avg" and "0.weight.exp_avg_sq", and
+    /// for one in half precision "0.weight.master", its float32 values. "applied_steps" counts the optimizer's steps.
+    /// "param_groups.0.lr" and "param_groups.0.initial_lr" are the first group's learning rates; other hyperparameters
+    /// are the constructor's.
+    /// </remarks>
     public Dictionary<string, torch.Tensor> state_dict()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);

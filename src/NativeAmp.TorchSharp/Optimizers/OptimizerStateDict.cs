@@ -3,19 +3,14 @@ using TorchSharp;
 
 namespace NativeAmp.TorchSharp;
 
-/// <summary>
-/// An optimizer's state as a dictionary of tensors, like a module's. For the parameter "0.weight" of Adam it has
-/// "0.weight.step", "0.weight.exp_avg" and "0.weight.exp_avg_sq", and for one in half precision "0.weight.master", its
-/// float32 values. "applied_steps" counts the optimizer's steps. "param_groups.0.lr" and "param_groups.0.initial_lr"
-/// are the first group's learning rates; other hyperparameters are the constructor's.
-/// </summary>
-public static class OptimizerStateDict
+/// <summary>An optimizer's state as a dictionary of tensors, like a module's.</summary>
+internal static class OptimizerStateDict
 {
     private const string AppliedSteps = "applied_steps";
     private const string Step = "step";
     private const string Master = "master";
 
-    internal static Dictionary<string, torch.Tensor> Of(
+    public static Dictionary<string, torch.Tensor> Of(
         NativeAmp.FusedOptimizer optimizer,
         FusedParamGroup[] groups,
         IReadOnlyList<TorchParameter> parameters
@@ -43,7 +38,7 @@ public static class OptimizerStateDict
         return state;
     }
 
-    internal static void Load(
+    public static void Load(
         IReadOnlyDictionary<string, torch.Tensor> state,
         NativeAmp.FusedOptimizer optimizer,
         FusedParamGroup[] groups,

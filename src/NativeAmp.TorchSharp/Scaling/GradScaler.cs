@@ -314,7 +314,18 @@ public sealed class GradScaler : IDisposable
     {
         if (optimizer is FusedOptimizer fused)
             return (fused.Core, fused.Trained);
-        PlainOptimizer plain = _plain.GetValue(optimizer, own => new PlainOptimizer(own));
+        if (_plain.TryGetValue(optimizer, out PlainOptimizer? plain) && !plain.IsOf(optimizer))
+        {
+            if (_unscaled.Contains(optimizer))
+                throw new InvalidOperationException(
+                    "The optimizer got other parameters after unscale_, which has not checked them: call update first."
+                );
+            _plain.Remove(optimizer);
+            plain.Dispose();
+            plain = null;
+        }
+        if (plain is null)
+            _plain.Add(optimizer, plain = new PlainOptimizer(optimizer));
         return (plain.Core, plain.Parameters);
     }
 

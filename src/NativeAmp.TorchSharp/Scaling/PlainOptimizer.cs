@@ -1,4 +1,5 @@
 using TorchSharp;
+using TorchSharp.Modules;
 
 namespace NativeAmp.TorchSharp;
 
@@ -11,7 +12,7 @@ internal sealed class PlainOptimizer : IDisposable
     /// <exception cref="NotSupportedException">A parameter is in half precision.</exception>
     public PlainOptimizer(torch.optim.Optimizer optimizer)
     {
-        Parameters = [.. optimizer.parameters().Select((own, index) => new TorchParameter($"{index}", own))];
+        Parameters = [.. Own(optimizer).Select((own, index) => new TorchParameter($"{index}", own))];
         if (Parameters.FirstOrDefault(parameter => parameter.Master is not null) is { } half)
         {
             Dispose();
@@ -29,6 +30,13 @@ internal sealed class PlainOptimizer : IDisposable
 
     /// <summary>The parameters.</summary>
     public IReadOnlyList<TorchParameter> Parameters { get; }
+
+    /// <summary>Whether the optimizer still has these parameters, and no others.</summary>
+    public bool IsOf(torch.optim.Optimizer optimizer) =>
+        Own(optimizer).SequenceEqual(Parameters.Select(parameter => parameter.Tensor));
+
+    private static IEnumerable<Parameter> Own(torch.optim.Optimizer optimizer) =>
+        optimizer.parameters().Distinct<Parameter>(ReferenceEqualityComparer.Instance);
 
     public void Dispose()
     {

@@ -230,6 +230,30 @@ internal sealed class GradScalerTests : TorchTests
         );
     }
 
+    [Test]
+    public void Parameters_that_TorchSharps_own_optimizer_gets_later_are_scaled_too()
+    {
+        Parameter first = new(ones(4)),
+            second = new(ones(4));
+        using SGD optimizer = optim.SGD([first], 0.5);
+        using var scaler = new GradScaler();
+        scaler.scale(first.sum()).backward();
+        scaler.step(optimizer);
+        scaler.update();
+
+        optimizer.add_param_group(new SGD.ParamGroup([second], 0.25));
+        optimizer.zero_grad();
+        scaler.scale(first.sum() + second.sum()).backward();
+        scaler.unscale_(optimizer);
+        Assert.That(Tensors.Floats(second.grad!), Is.All.EqualTo(1f));
+
+        optimizer.add_param_group(new SGD.ParamGroup([new Parameter(ones(4))], 0.25));
+        Assert.That(
+            () => scaler.step(optimizer),
+            Throws.InvalidOperationException.With.Message.Contains("other parameters after unscale_")
+        );
+    }
+
     private static optim.Optimizer Sgd(bool fused, Parameter parameter, double rate) =>
         fused ? new FusedSgd([parameter], rate) : optim.SGD([parameter], rate);
 }
