@@ -44,15 +44,13 @@ internal sealed partial class SampleTests : TorchTests
         Assert.That(losses[3], Is.LessThan(losses[2] - 0.03));
     }
 
-    [Test]
-    public void The_guides_code_is_the_samples()
+    [TestCase("docs/torchsharp.md", "Before.cs", "After.cs")]
+    [TestCase("src/NativeAmp.TorchSharp/README.md", "After.cs")]
+    public void The_code_of_guide_and_package_page_is_the_samples(string page, params string[] files)
     {
-        string[] files = ["Before.cs", "After.cs"];
         string[] blocks =
         [
-            .. Code()
-                .Matches(File.ReadAllText(Path.Combine(s_root, "docs/torchsharp.md")))
-                .Select(match => match.Groups[1].Value),
+            .. Code().Matches(File.ReadAllText(Path.Combine(s_root, page))).Select(match => match.Groups[1].Value),
         ];
 
         Assert.That(blocks, Has.Length.EqualTo(files.Length));
@@ -68,6 +66,6 @@ internal sealed partial class SampleTests : TorchTests
         }
 
         static string[] Lines(string text) =>
-            [.. text.Split('\n').Select(line => line.Trim()).Where(l => l.Length > 0)];
+            [.. text.Split('\n').Select(line => line.Split(" //")[0].Trim()).Where(l => l.Length > 0)];
     }
 }
