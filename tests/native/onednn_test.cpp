@@ -91,15 +91,6 @@ TEST_F(OneDnnTest, OneThatDoesNotWorkGivesWayToTheNext) {
   EXPECT_EQ(result.one("product"), "11") << result.output;
 }
 
-// For a version beside the machine's own, such as NATIVEAMP_TEST_ONEDNN=…/libdnnl.so.3.
-TEST_F(OneDnnTest, ThatOfAnotherVersionIsTakenByItsName) {
-  const char* other = std::getenv("NATIVEAMP_TEST_ONEDNN");
-  if (other == nullptr) GTEST_SKIP() << "NATIVEAMP_TEST_ONEDNN names none";
-  const Outcome result = open_with(std::string("NATIVEAMP_ONEDNN_LIBRARY=") + other);
-  EXPECT_EQ(result.one("libraries").rfind("oneDNN ", 0), 0u) << result.output;
-  EXPECT_EQ(result.one("product"), "11") << result.output;
-}
-
 // docs/performance.md, "On a shared machine".
 TEST_F(OneDnnTest, ItsThreadsSpinForAShortTimeUnlessTheEnvironmentSaysOtherwise) {
   if (!is_here()) GTEST_SKIP() << here_;

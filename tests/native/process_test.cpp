@@ -83,6 +83,7 @@ TEST(ProcessTest, AForkedChildGoesOnWithTheParentsDeviceAndItsOwn) {
   EXPECT_EQ(result.status, 0) << result.output;
   EXPECT_EQ(result.all("child"), std::vector<std::string>(2, "exit 0")) << result.output;
   EXPECT_EQ(result.one("grandchild"), "exit 0");
+  EXPECT_EQ(result.one("closing"), "exit 0");
   expect_all(result, 4, digest_of(1));
 }
 

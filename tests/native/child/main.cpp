@@ -114,7 +114,7 @@ void in_child(const char* name, Body body) {
 }
 
 // The parent has used its device. Children use it and their own device, and so does a child of a
-// child.
+// child. A child may close it.
 int forked() {
   namp_device* device = open_cpu(3);
   digest_of(device);
@@ -126,6 +126,7 @@ int forked() {
   };
   in_child("child", use);
   in_child("child", [&] { in_child("grandchild", use); });
+  in_child("closing", [&] { check(namp_device_close(device)); });
   digest_of(device);  // with all its threads
   check(namp_device_close(device));
   return 0;
