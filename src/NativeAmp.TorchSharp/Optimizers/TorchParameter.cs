@@ -1,3 +1,4 @@
+using System.IO.Hashing;
 using TorchSharp;
 using TorchSharp.Modules;
 
@@ -14,6 +15,7 @@ internal sealed class TorchParameter : IParameter, IDisposable
     private readonly DType _dtype;
     private readonly nint _pointer;
     private long _version;
+    private ulong _contents;
     private bool _hadGradient;
 
     /// <exception cref="ArgumentException">Such a tensor cannot be trained; the message says why.</exception>
@@ -54,6 +56,7 @@ internal sealed class TorchParameter : IParameter, IDisposable
         {
             using var _ = torch.no_grad();
             Master = parameter.to_type(torch.ScalarType.Float32).DetachFromDisposeScope();
+            _contents = Contents();
         }
     }
 
@@ -112,12 +115,15 @@ internal sealed class TorchParameter : IParameter, IDisposable
     }
 
     /// <summary>
-    /// Makes the master follow the parameter, if others have written that since the last step, such as
-    /// <c>module.load</c>. Where the parameter is still the rounded master, the master keeps its precision.
+    /// Makes the master follow the parameter, if others have written that since the last step. Where the parameter is
+    /// still the rounded master, the master keeps its precision.
     /// </summary>
     public void FollowOthers()
     {
-        if (Master is null || Tensor.IsInvalid || _libtorch.Version(Tensor) == _version)
+        if (Master is null || Tensor.IsInvalid)
+            return;
+        EnsureInPlace();
+        if (_libtorch.Version(Tensor) == _version && Contents() == _contents)
             return;
         using var _ = torch.no_grad();
         using (torch.NewDisposeScope())
@@ -125,7 +131,7 @@ internal sealed class TorchParameter : IParameter, IDisposable
             torch.Tensor isRounded = Master.to_type(Tensor.dtype).eq(Tensor);
             Master.copy_(torch.where(isRounded, Master, Tensor.to_type(torch.ScalarType.Float32)));
         }
-        _version = _libtorch.Version(Tensor);
+        (_version, _contents) = (_libtorch.Version(Tensor), Contents());
     }
 
     /// <summary>Sets the master. Elements that do not round to the parameter are replaced later.</summary>
@@ -143,10 +149,23 @@ internal sealed class TorchParameter : IParameter, IDisposable
             return;
         _libtorch.MarkWritten(Tensor);
         if (Master is not null)
-            _version = _libtorch.Version(Tensor);
+            (_version, _contents) = (_libtorch.Version(Tensor), Contents());
     }
 
     public void Dispose() => Master?.Dispose();
+
+    // TorchSharp's module.load writes the CPU's tensors behind libtorch's back, so that their version stays. What it
+    // loads to a GPU goes through libtorch.
+    private unsafe ulong Contents()
+    {
+        if (!Device.IsHostMemory)
+            return 0;
+        const int MostAtOnce = 1 << 30;
+        var hash = new XxHash3();
+        for (nint at = Memory.Begin; at < Memory.End; at += MostAtOnce)
+            hash.Append(new ReadOnlySpan<byte>((void*)at, (int)Math.Min(MostAtOnce, Memory.End - at)));
+        return hash.GetCurrentHashAsUInt64();
+    }
 
     private void EnsureInPlace()
     {

@@ -1,3 +1,4 @@
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -73,18 +74,43 @@ internal sealed class MasterWeightsTests : TorchTests
     }
 
     [Test]
-    public void Values_that_others_write_count()
+    public void Values_that_others_write_count([Values] bool behindLibTorchsBack)
     {
         var parameter = new Parameter(ones(4, dtype: ScalarType.BFloat16));
         using var optimizer = new FusedSgd([parameter], 1e-3);
         RunWith(optimizer, parameter, 1f);
 
         using (no_grad())
-            parameter.copy_(full(4, 100f));
+        {
+            Tensor values = full(4, 100f, dtype: ScalarType.BFloat16);
+            if (behindLibTorchsBack)
+                parameter.bytes = values.bytes;
+            else
+                parameter.copy_(values);
+        }
         RunWith(optimizer, parameter, 1000f);
 
         // 100 steps of 1 from 100, not from the master's 0.9.
         Assert.That(Tensors.Floats(parameter), Is.All.EqualTo(0f).Within(1e-3f));
+    }
+
+    [Test]
+    public void A_model_that_is_loaded_goes_on_from_what_was_loaded()
+    {
+        using Linear model = nn.Linear(4, 2);
+        model.to(ScalarType.BFloat16);
+        using var optimizer = new FusedSgd(model.named_parameters(), 1);
+        using var file = new MemoryStream();
+        model.save(file);
+        float[] saved = Tensors.Floats(model.weight);
+        RunWith(optimizer, model.weight, 1f, steps: 3);
+
+        // TorchSharp closes what it has written to.
+        using var again = new MemoryStream(file.ToArray());
+        model.load(again);
+        RunWith(optimizer, model.weight, 1f, steps: 1);
+
+        Assert.That(Tensors.Floats(model.weight), Is.EqualTo(saved.Select(value => value - 1)).Within(0.004f));
     }
 
     [Test]
