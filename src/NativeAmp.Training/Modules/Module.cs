@@ -1,3 +1,5 @@
+using NativeAmp.Training.Checkpoints;
+
 namespace NativeAmp.Training;
 
 /// <summary>
@@ -61,6 +63,34 @@ public abstract class Module : IDisposable
     /// <summary>The model's state with full names: parameters, then buffers, each once.</summary>
     public IEnumerable<(string Name, Parameter Values)> State() =>
         NamedParameters().Concat(NamedBuffers()).DistinctBy(entry => entry.Item2);
+
+    /// <summary>
+    /// Writes parameters and buffers to a safetensors file, which PyTorch, Hugging Face and others read. A crash leaves
+    /// the old file or the new one.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="dtype">Float32, Float16 or BFloat16, to which values are rounded.</param>
+    /// <param name="rename">From the model's names to the file's; null for the same.</param>
+    /// <exception cref="ArgumentException">Another dtype, or a name is used twice.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public void Save(string path, DType dtype = DType.Float32, Func<string, string>? rename = null) =>
+        ModuleFile.Save(this, path, dtype, rename ?? (name => name));
+
+    /// <summary>
+    /// Reads parameters and buffers from a safetensors file in F32, F16 or BF16. Optimizers of the parameters stay
+    /// valid and keep their state.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="rename">From the file's names to the model's; null for the same.</param>
+    /// <param name="strict">Whether each tensor of the file must be in the model, and each of the model in the
+    /// file.</param>
+    /// <returns>The names that are only in one of them.</returns>
+    /// <exception cref="CheckpointException">Names, shapes or types do not fit. Nothing was changed.</exception>
+    /// <exception cref="Data.DataFormatException">It is not a safetensors file, or is damaged. Nothing was
+    /// changed.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public ModuleLoadResult Load(string path, Func<string, string>? rename = null, bool strict = true) =>
+        ModuleFile.Load(this, path, rename ?? (name => name), strict);
 
     /// <summary>The child modules.</summary>
     public IEnumerable<Module> Children() => _children.Select(child => child.Module);
