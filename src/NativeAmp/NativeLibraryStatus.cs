@@ -35,16 +35,20 @@ public sealed class NativeLibraryStatus
         foreach (var attempt in Attempts)
             text.Append("\n  ").Append(attempt.Location).Append(": ").Append(attempt.Failure);
         string system = NativeLibrarySearch.Portable(RuntimeInformation.RuntimeIdentifier);
-        return text.Append('\n').Append(Advice(system)).ToString();
+        bool isThere = Attempts.Any(attempt =>
+            System.IO.Path.IsPathRooted(attempt.Location) && attempt.Failure != NativeLibraryLoader.NoFile
+        );
+        return text.Append('\n').Append(Advice(system, isThere)).ToString();
     }
 
-    internal static string Advice(string system) =>
+    internal static string Advice(string system, bool isThere) =>
         (
-            NativeLibrarySearch.Packaged.Contains(system)
+            isThere ? "A file is there and does not load, for the reason beside it."
+            : NativeLibrarySearch.Packaged.Contains(system)
                 ? $"The package NativeAmp.Native.{system} brings it: dotnet add package NativeAmp.Native.{system}. In a "
                     + "clone of the repository ./build.sh build makes it (build.ps1 on Windows)."
-                : $"There is no package for {system}, only for {string.Join(", ", NativeLibrarySearch.Packaged)}: build "
-                    + "it from the sources."
+            : $"There is no package for {system}, only for {string.Join(", ", NativeLibrarySearch.Packaged)}: build "
+                + "it from the sources."
         ) + $" {NativeLibrarySearch.EnvironmentVariable} names the file of a library that lies elsewhere.";
 }
 

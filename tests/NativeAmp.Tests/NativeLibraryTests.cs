@@ -117,9 +117,30 @@ public sealed class NativeLibraryTests
     [TestCase("linux-musl-x64", "There is no package for linux-musl-x64")]
     public void A_failure_names_the_package_that_brings_the_library_to_this_system(string system, string advice) =>
         Assert.That(
-            NativeLibraryStatus.Advice(system),
+            NativeLibraryStatus.Advice(system, isThere: false),
             Does.Contain(advice).And.Contain(NativeLibrarySearch.EnvironmentVariable)
         );
+
+    [Test]
+    public void A_file_that_is_there_and_does_not_load_needs_no_package()
+    {
+        string folder = Directory.CreateTempSubdirectory().FullName;
+        try
+        {
+            string missing = Path.Combine(folder, "missing.so"),
+                text = Path.Combine(folder, "text.so");
+            File.WriteAllText(text, "no library");
+
+            Assert.That(Message(missing), Does.Not.Contain("does not load"));
+            Assert.That(Message(missing, text), Does.Contain("does not load").And.Not.Contain("add package"));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+
+        static string Message(params string[] candidates) => NativeLibraryLoader.Load(candidates).Status.ToString();
+    }
 
     [Test]
     public void Another_library_is_not_taken_for_it()

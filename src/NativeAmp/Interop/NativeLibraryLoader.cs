@@ -6,6 +6,9 @@ namespace NativeAmp.Interop;
 /// <summary>Finds the native library, checks that it fits these bindings, and keeps the result.</summary>
 internal static unsafe class NativeLibraryLoader
 {
+    /// <summary>The failure of a path where nothing is.</summary>
+    public const string NoFile = "there is no such file";
+
     private const string SameVersion = "use the library that was built with this version of NativeAmp";
 
     private static readonly Lazy<(nint Handle, NativeLibraryStatus Status)> Loaded = new(static () =>
@@ -58,7 +61,7 @@ internal static unsafe class NativeLibraryLoader
         version = "";
         handle = 0;
         if (Path.IsPathRooted(candidate) && !File.Exists(candidate))
-            return "there is no such file";
+            return NoFile;
         try
         {
             handle = Open(candidate);
