@@ -207,7 +207,8 @@ in_bare_root() { # in_bare_root RELEASE: the self-contained publish
   bare_root "$1" "$work/$1"
   mkdir -p "$work/$1/tmp" "$work/$1/proc"
   cp -r out/self-contained "$work/$1/app"
-  trains chroot "$work/$1" /app/app
+  # .NET reads the machine's memory from /proc; the mount ends with the process.
+  trains unshare --mount sh -c "mount --bind /proc '$work/$1/proc' && exec chroot '$work/$1' /app/app"
 }
 
 # ---- The order ----
