@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <string>
 
 #if defined(_WIN32)
@@ -11,8 +10,9 @@
 #endif
 #if defined(__linux__)
 #include <sys/mman.h>
-#include <unistd.h>
 #endif
+
+#include "cpu/machine.h"
 
 namespace namp {
 namespace {
@@ -20,42 +20,10 @@ namespace {
 constexpr int64_t kAlignment = 256;
 constexpr int64_t kHugePage = 2 << 20;
 
-// The processor's name in /proc/cpuinfo; elsewhere its architecture.
-std::string processor_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.rfind("model name", 0) != 0) continue;
-    const auto colon = line.find(": ");
-    if (colon != std::string::npos) return line.substr(colon + 2);
-  }
-#if defined(__x86_64__) || defined(_M_X64)
-  return "x86-64 CPU";
-#elif defined(__aarch64__) || defined(_M_ARM64)
-  return "arm64 CPU";
-#else
-  return "CPU";
-#endif
-}
-
 void copy_text(char* destination, size_t capacity, const std::string& text) {
   const size_t length = std::min(text.size(), capacity - 1);
   std::memcpy(destination, text.data(), length);
   destination[length] = '\0';
-}
-
-struct Memory {
-  int64_t total = 0;
-  int64_t available = 0;
-};
-
-// Zeros on systems that are not supported.
-Memory machine_memory() {
-#if defined(__linux__)
-  const int64_t page = sysconf(_SC_PAGESIZE);
-  return {sysconf(_SC_PHYS_PAGES) * page, sysconf(_SC_AVPHYS_PAGES) * page};
-#else
-  return {};
-#endif
 }
 
 int32_t count_cpus(std::string&) { return 1; }
@@ -73,7 +41,7 @@ void CpuBackend::get_info(namp_device_info& info) {
   info.kind = NAMP_DEVICE_CPU;
   info.threads = threads_.count();
   info.simd = simd_;
-  const Memory memory = machine_memory();
+  const MachineMemory memory = machine_memory();
   info.memory_total = memory.total;
   info.memory_free = memory.available;
   copy_text(info.name, sizeof(info.name), processor_name());
@@ -101,7 +69,7 @@ void* CpuBackend::system_allocate(int64_t bytes) {
   void* pointer = std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(padded));
 #endif
   if (pointer == nullptr) {
-    const Memory memory = machine_memory();
+    const MachineMemory memory = machine_memory();
     throw Error(NAMP_ERROR_OUT_OF_MEMORY,
                 "Cannot allocate " + std::to_string(bytes) +
                     " bytes on the CPU: " + std::to_string(memory.available >> 20) +

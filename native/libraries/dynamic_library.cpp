@@ -1,13 +1,9 @@
 #include "libraries/dynamic_library.h"
 
 #if defined(_WIN32)
-#if !defined(NOMINMAX)
-#define NOMINMAX
-#endif
-#include <windows.h>
-
 #include <filesystem>
-#include <system_error>
+
+#include "libraries/windows_text.h"
 #else
 #include <dlfcn.h>
 #endif
@@ -19,21 +15,22 @@ namespace {
 void* open_library(const std::string& name, DynamicLibrary::How how, std::string& answer) {
   HMODULE handle = nullptr;
   if (how == DynamicLibrary::How::kIfLoaded) {
-    GetModuleHandleExA(0, name.c_str(), &handle);
+    GetModuleHandleExW(0, to_wide(name).c_str(), &handle);
   } else {
     // Never the current folder. Of a library that is named by its path, those that it needs lie
     // beside it (cublasLt).
     const bool is_path = name.find_first_of("/\\") != std::string::npos;
-    const std::string path =
-        is_path ? std::filesystem::absolute(name).make_preferred().string() : name;
-    handle = LoadLibraryExA(
+    std::error_code failure;  // then the path as it is
+    const std::wstring wide = to_wide(name);
+    const std::filesystem::path absolute =
+        is_path ? std::filesystem::absolute(wide, failure).make_preferred()
+                : std::filesystem::path();
+    const std::wstring path = absolute.empty() ? wide : absolute.wstring();
+    handle = LoadLibraryExW(
         path.c_str(), nullptr,
         LOAD_LIBRARY_SEARCH_DEFAULT_DIRS | (is_path ? LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR : 0));
   }
-  if (handle == nullptr) {
-    const auto error = static_cast<int>(GetLastError());
-    answer = "error " + std::to_string(error) + ": " + std::system_category().message(error);
-  }
+  if (handle == nullptr) answer = error_text(GetLastError());
   return reinterpret_cast<void*>(handle);
 }
 #else

@@ -1,16 +1,25 @@
 #include "libraries/places.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <mutex>
 
 #include "libraries/dynamic_library.h"
+#include "libraries/environment.h"
 
 namespace namp {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Paths here are in UTF-8 on every system.
+fs::path path_of(const std::string& utf8) {
+  return fs::path(std::u8string(utf8.begin(), utf8.end()));
+}
+std::string text_of(const fs::path& path) {
+  const std::u8string utf8 = path.u8string();
+  return std::string(utf8.begin(), utf8.end());
+}
 
 constexpr const char* kApplicationFolders = "NATIVE_DLL_SEARCH_DIRECTORIES";
 
@@ -121,9 +130,9 @@ std::vector<std::string> expand_names(const std::string& path) {
   std::vector<std::string> names;
   std::error_code error;
   const std::string parent = path.substr(0, begin);
-  for (fs::directory_iterator entry(parent, error), last; !error && entry != last;
+  for (fs::directory_iterator entry(path_of(parent), error), last; !error && entry != last;
        entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
+    const std::string name = text_of(entry->path().filename());
     if (name.size() >= before.size() + after.size() && name.starts_with(before) &&
         name.ends_with(after)) {
       names.push_back(name);
@@ -151,11 +160,11 @@ std::vector<Folder> folders_of(const Place& place, const Surroundings& surroundi
       std::vector<Folder> listed;
       for (const std::string& part : split(*value, kListSeparator)) {
         // A folder that the current one decides about is nobody's choice.
-        if (fs::path(part).is_absolute()) listed.push_back({part, ""});
+        if (path_of(part).is_absolute()) listed.push_back({part, ""});
       }
       return listed;
     }
-    if (!fs::path(*value).is_absolute())
+    if (!path_of(*value).is_absolute())
       return {{place.folder, name + " is no absolute path: " + *value}};
     path = *value + path.substr(end + 1);
   }
@@ -180,20 +189,20 @@ void add_folder(std::vector<LibraryCandidate>& candidates, const VendorLibrary& 
     return;
   }
   std::error_code error;
-  if (!fs::is_directory(folder.path, error)) {
+  if (!fs::is_directory(path_of(folder.path), error)) {
     candidates.push_back({folder.path, "there is no such folder", false, 0, ""});
     return;
   }
   bool any = false;
   for (const VendorLibrary::Version& version : library.versions) {
-    const std::string path = (fs::path(folder.path) / version.file).string();
+    const fs::path path = path_of(folder.path) / version.file;
     if (!fs::exists(path, error)) continue;
     std::string companion;
     if (!version.companion.empty()) {
-      companion = (fs::path(folder.path) / version.companion).string();
-      if (!fs::exists(companion, error)) companion.clear();
+      const fs::path beside = path_of(folder.path) / version.companion;
+      if (fs::exists(beside, error)) companion = text_of(beside);
     }
-    candidates.push_back({path, "", false, version.major, companion});
+    candidates.push_back({text_of(path), "", false, version.major, companion});
     any = true;
   }
   if (!any)
@@ -251,9 +260,7 @@ Surroundings Surroundings::of_process() {
       if (application_folders().empty()) return {};
       return application_folders();
     }
-    const char* value = std::getenv(name.c_str());
-    if (value == nullptr || *value == '\0') return {};
-    return value;
+    return environment_variable(name);
   };
   surroundings.is_loaded = [](const std::string& name) {
     std::string answer;
