@@ -82,15 +82,25 @@ internal static class ChildRun
     {
         string assembly = typeof(ChildRun).Assembly.Location;
         string self = Environment.ProcessPath ?? "dotnet";
-        // The same .NET that runs this process. An executable with our own name is the command itself.
-        bool isCommand = Path.GetFileNameWithoutExtension(self)
-            .Equals(Path.GetFileNameWithoutExtension(assembly), StringComparison.OrdinalIgnoreCase);
+        // The same .NET that runs this process.
+        bool isCommand = IsCommand(self);
         string host = isCommand || Path.GetFileNameWithoutExtension(self) == "dotnet" ? self : "dotnet";
         return new ProcessStartInfo(host, isCommand ? arguments : [assembly, .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
+            StandardOutputEncoding = Console.OutputEncoding, // the child writes as this process does
+            StandardErrorEncoding = Console.OutputEncoding,
         };
+    }
+
+    /// <summary>Whether an executable is the command itself, as in a self-contained publish: by our own name.</summary>
+    internal static bool IsCommand(string executable)
+    {
+        string own = typeof(ChildRun).Assembly.GetName().Name!;
+        string name = Path.GetFileName(executable);
+        return name.Equals(own, StringComparison.OrdinalIgnoreCase)
+            || name.Equals(own + ".exe", StringComparison.OrdinalIgnoreCase);
     }
 
     // After Ctrl-C the terminal has signaled it too; it counts both as one.
