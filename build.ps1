@@ -23,11 +23,16 @@ Usage: ./build.ps1 VERB [arguments]
   format                format C++ and C#, and apply what the analyzers can fix
   api                   declare what is public in src/*/PublicAPI.Unshipped.txt
   pack                  build the library, then make the NuGet packages of this machine's system in artifacts/packages
+  native [systems]      the native library of win-x64 in artifacts/native/win-x64, without symbols (other systems: on Linux)
+  systems [systems]     other systems by Wine and qemu (Linux only)
   clean                 remove artifacts/
   help                  this text
 
 Nothing is installed: what is missing is named, with the command that brings it.
-Libraries come from vcpkg; VCPKG_ROOT names its folder.
+The compiler is MinGW-w64's g++, and the libraries are MSYS2's (https://www.msys2.org):
+  pacman -S --needed mingw-w64-ucrt-x86_64-gcc mingw-w64-ucrt-x86_64-cmake mingw-w64-ucrt-x86_64-ninja
+  pacman -S --needed mingw-w64-ucrt-x86_64-highway mingw-w64-ucrt-x86_64-gtest mingw-w64-ucrt-x86_64-clang
+and C:\msys64\ucrt64\bin on PATH. docs/systems.md says what has been run.
 '@
 
 function Assert-Tool([string] $Command, [string] $Hint) {
@@ -37,13 +42,8 @@ function Assert-Tool([string] $Command, [string] $Hint) {
 }
 
 function Invoke-NativeBuild([string] $Tests) {
-    Assert-Tool cmake 'winget install Kitware.CMake'
-    Assert-Tool ninja 'winget install Ninja-build.Ninja'
-    # Its headers, libraries and linker; the compiler is clang-cl.
-    Assert-Tool link 'Run this in a Developer PowerShell (winget install Microsoft.VisualStudio.2022.BuildTools)'
-    Assert-Tool clang-cl 'winget install LLVM.LLVM'
-    if (-not $env:VCPKG_ROOT) {
-        Write-Error 'VCPKG_ROOT is not set: git clone https://github.com/microsoft/vcpkg, then vcpkg install highway gtest'
+    foreach ($tool in 'g++', 'cmake', 'ninja') {
+        Assert-Tool $tool "Install MSYS2's (./build.ps1 help has the command), and put C:\msys64\ucrt64\bin on PATH."
     }
     cmake --preset windows "-DNATIVEAMP_TESTS=$Tests"
     cmake --build --preset windows
@@ -57,6 +57,15 @@ function Invoke-Build([string] $Tests = 'OFF') {
 
 function Invoke-NativeAmp {
     dotnet artifacts/bin/NativeAmp.Cli/release/NativeAmp.Cli.dll @args
+}
+
+function Invoke-Native([string[]] $Systems) {
+    if ($Systems | Where-Object { $_ -ne 'win-x64' }) {
+        Write-Error 'Windows builds for win-x64 alone: ./build.sh native on Linux, or in WSL, builds for all.'
+    }
+    Invoke-NativeBuild OFF
+    New-Item -ItemType Directory -Force artifacts/native/win-x64 | Out-Null
+    strip --strip-unneeded -o artifacts/native/win-x64/libnativeamp.dll artifacts/native/libnativeamp.dll
 }
 
 function Invoke-Bindings {
@@ -99,11 +108,11 @@ switch ($verb) {
     }
     'pack' {
         Assert-Tool dotnet 'winget install Microsoft.DotNet.SDK.10'
-        Invoke-NativeBuild OFF
-        New-Item artifacts/native/win-x64 -ItemType Directory -Force | Out-Null
-        Copy-Item artifacts/native/*.dll artifacts/native/win-x64
+        Invoke-Native @()
         dotnet pack src/Packages.slnx -c Release -o artifacts/packages -p:NativePackages=win-x64
     }
+    'native' { Invoke-Native $rest }
+    'systems' { Write-Error 'Wine and qemu run on Linux: ./build.sh systems there, or in WSL.' }
     'clean' { if (Test-Path artifacts) { Remove-Item artifacts -Recurse -Force } }
     'help' { $help }
     default {

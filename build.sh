@@ -26,6 +26,9 @@ Usage: ./build.sh VERB [arguments]
   api                   declare what is public in src/*/PublicAPI.Unshipped.txt
   pack [--try]          build the library, then make the NuGet packages in artifacts/packages: for this machine's system, and for others whose
                         library lies in artifacts/native/SYSTEM; --try takes them in as a user would, in every way of docs/packages.md
+  native [systems]      the native library of linux-x64, win-x64 or linux-arm64 (all without an argument) in artifacts/native/SYSTEM, without symbols;
+                        for another system than this it is cross-compiled
+  systems [systems]     cross-compile for win-x64 and linux-arm64, and run the command there by Wine and qemu: 20 steps must have this machine's losses
   clean                 remove artifacts/
   help                  this text
 
@@ -199,6 +202,13 @@ managed_tests() { # managed_tests NAME
   passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + total - good - $(number failed "$report")))
 }
 
+tell_results() {
+  local idle=
+  if ((skipped)); then idle=", $skipped skipped"; fi
+  printf '\n%d passed, %d failed%s\n' "$passed" "$failed" "$idle"
+  ((failed == 0))
+}
+
 benchmarks() { dotnet run --project benchmarks/NativeAmp.Benchmarks -c Release --no-build -- "$@"; }
 # The GPU of a command's tests: the emulated one, where it was built and the machine's own is not asked for.
 with_test_gpu() { # with_test_gpu COMMAND...
@@ -312,10 +322,7 @@ run_tests() {
   check "Packages, as a user takes them in" packages_work
   check "Clang builds without a warning, with sanitizers" sanitizer_is_built
   native_tests sanitize
-
-  if ((skipped)); then idle=", $skipped skipped"; else idle=; fi
-  printf '\n%d passed, %d failed%s\n' "$passed" "$failed" "$idle"
-  ((failed == 0))
+  tell_results
 }
 
 bench() {
@@ -384,11 +391,9 @@ pack() {
 }
 
 make_packages() { # make_packages [arguments of dotnet pack]: of the native library that is there
-  local own systems=() each
-  own=linux-$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
+  local systems=() each
   say "Packages"
-  mkdir -p "artifacts/native/$own"
-  strip -o "artifacts/native/$own/libnativeamp.so" artifacts/native/libnativeamp.so
+  keep_stripped strip artifacts/native "artifacts/native/$this_system"
   for each in linux-x64 linux-arm64 win-x64; do
     if compgen -G "artifacts/native/$each/libnativeamp.*" >/dev/null; then
       systems+=("$each")
@@ -402,6 +407,47 @@ make_packages() { # make_packages [arguments of dotnet pack]: of the native libr
 }
 
 packages_work() { make_packages && tests/packages/try.sh; }
+
+# What a system's library is built with, and runs by: "native" also builds for this very machine.
+this_system=linux-x64
+if [[ $(uname -m) == aarch64 ]]; then this_system=linux-arm64; fi
+want_compiler_for() {
+  case $1 in
+    "$this_system") ;;
+    win-x64) want g++-mingw-w64-x86-64-posix has x86_64-w64-mingw32-g++-posix ;;
+    linux-arm64) want g++-aarch64-linux-gnu has aarch64-linux-gnu-g++ ;;
+    *) echo "There is no build for $1 on $this_system; there is for $this_system, win-x64 and linux-arm64." >&2; exit 2 ;;
+  esac
+}
+native() {
+  if (($# == 0)); then set -- linux-x64 win-x64 linux-arm64; fi
+  want_native
+  want_cuda_compiler
+  local system preset built
+  for system; do want_compiler_for "$system"; done
+  install_missing
+  for system; do
+    say "Native library for $system"
+    preset=$system built=artifacts/cmake/$system
+    if [[ $system == "$this_system" ]]; then preset=release built=artifacts/native; fi
+    cmake --preset "$preset" >artifacts/cmake.log || { cat artifacts/cmake.log; return 1; }
+    cmake --build --preset "$preset" --target nativeamp
+    keep_stripped "$(sed -n 's/^CMAKE_STRIP:FILEPATH=//p' "artifacts/cmake/$preset/CMakeCache.txt")" "$built" "artifacts/native/$system"
+  done
+}
+keep_stripped() { # keep_stripped STRIP FROM TO
+  local file=libnativeamp.so
+  if [[ ! -e $2/$file ]]; then file=libnativeamp.dll; fi
+  mkdir -p "$3"
+  "$1" --strip-unneeded -o "$3/$file" "$2/$file"
+  ls -l "$3/$file"
+}
+
+# A verb of its own: it takes minutes for each system.
+test_systems() {
+  . tests/systems/systems.sh # with the functions of this script
+  run_systems "$@"
+}
 
 verb=${1:-help}
 shift || true
@@ -417,6 +463,8 @@ case $verb in
   format) format ;;
   api) api ;;
   pack) pack "$@" ;;
+  native) native "$@" ;;
+  systems) test_systems "$@" ;;
   clean) rm -rf artifacts ;;
   help) help ;;
   *) echo "No such verb: $verb" >&2; help >&2; exit 2 ;;

@@ -8,14 +8,7 @@ add_library(nativeamp-compiler INTERFACE)
 add_library(nativeamp-portable INTERFACE)
 
 if(MSVC)
-  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-    message(FATAL_ERROR "On Windows the library is built by clang-cl; cl has not the attributes and builtins that its SIMD code needs: cmake --preset windows")
-  endif()
-  # As below; /utf-8 because the sources are. getenv and strncpy are no mistakes here.
-  target_compile_options(nativeamp-compiler INTERFACE
-    /W4 /utf-8 /clang:-ffp-contract=off /clang:-fno-math-errno $<$<BOOL:${NATIVEAMP_WERROR}>:/WX>)
-  target_compile_definitions(nativeamp-compiler INTERFACE _CRT_SECURE_NO_WARNINGS NOMINMAX)
-  return()
+  message(FATAL_ERROR "On Windows the library is built by MinGW-w64's g++ (cmake --preset windows); docs/decisions/0016-mingw-on-windows.md says why not by cl or clang-cl.")
 endif()
 
 # Contraction off everywhere: a fused multiply-add where another target has none would end the promise of equal bits.
@@ -27,6 +20,16 @@ target_compile_options(nativeamp-compiler INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # GCC 12 reports its own AVX-512 headers (GCC bug 105593).
   target_compile_options(nativeamp-compiler INTERFACE -Wno-uninitialized -Wno-maybe-uninitialized)
+endif()
+if(MINGW)
+  target_compile_definitions(nativeamp-compiler INTERFACE NOMINMAX WIN32_LEAN_AND_MEAN)
+  # Only Windows' own libraries are needed where the library or a test runs.
+  target_link_options(nativeamp-compiler INTERFACE -static)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # Windows aligns the stack to 16 bytes, and g++ uses aligned moves of 32 and 64 for vectors there (GCC bug 54412). The assembler
+    # writes the moves that take any address: on processors with AVX they are as fast. Debian's g++ is patched to the same end.
+    target_compile_options(nativeamp-compiler INTERFACE -Wa,-muse-unaligned-vector-move)
+  endif()
 endif()
 
 if(NATIVEAMP_SANITIZE)

@@ -1,6 +1,6 @@
 // NAMP_EMBED(name, "path"): the bytes of a file as an array called name, with a zero behind them.
 // The assembler reads the file: as text in a source it would be five times as long, and seconds of
-// the compiler's time. GNU's form of assembly, which g++, clang and clang-cl take.
+// the compiler's time. GNU's form of assembly, which g++ and clang take.
 #pragma once
 
 #if defined(_WIN32)
