@@ -13,7 +13,7 @@ namespace namp {
 // clang-format off: an override a line keeps the list readable, and merges easy.
 class CpuBackend final : public Backend {
  public:
-  CpuBackend() : simd_(best_simd()) {}
+  CpuBackend() : simd_(best_simd()) { threads_.share(library_.openmp()); }
 
   void get_info(namp_device_info& info) override;
   void set_threads(int32_t threads) override { threads_.set(threads); }

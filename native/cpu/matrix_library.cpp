@@ -223,6 +223,10 @@ MatrixLibrary::MatrixLibrary() {
   implementation_->library = std::move(library);
 }
 
+const OpenMp* MatrixLibrary::openmp() const {
+  return implementation_ ? &implementation_->library->openmp() : nullptr;
+}
+
 PlanPointer MatrixLibrary::gemm(const namp_gemm_args& args, int wanted) {
   const bool gelu = is_gelu(args.activation);
   // oneDNN scales the bias too, and has one output. Its GELUs are approximations: good enough if

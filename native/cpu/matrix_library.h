@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "cpu/openmp.h"
 #include "nativeamp.h"
 
 namespace namp {
@@ -45,6 +46,9 @@ class MatrixLibrary {
   // number wanted as its OpenMP has. Plans are kept by shape and threads.
   PlanPointer gemm(const namp_gemm_args& args, int wanted);
   PlanPointer conv2d(const namp_conv2d_args& args, ConvolutionPass pass, int wanted);
+
+  // The one that it works with; null where there is no library.
+  const OpenMp* openmp() const;
 
   // "oneDNN 2.6.3", or why there is none; and what was there and did not work.
   const std::string& description() const { return description_; }

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <type_traits>
 
+#include "float_mode.h"
 #include "forked.h"
 
 namespace namp {
@@ -99,6 +100,29 @@ int32_t OpenMp::available(int32_t wanted) const noexcept {
 bool OpenMp::run(int threads, void (*body)(void*), void* context) const {
   if (parallel_ == nullptr) return false;
   parallel_(body, context, static_cast<unsigned>(threads), 0);
+  return true;
+}
+
+bool OpenMp::run_workers(int count, void (*body)(void*, int), void* context) const {
+  if (parallel_ == nullptr || available(count) < count) return false;
+  struct Call {
+    const OpenMp& openmp;
+    int count;
+    void (*body)(void*, int);
+    void* context;
+    std::atomic<bool> met_other_mode;
+  } call{*this, count, body, context, false};
+  const auto work = [](void* of) {
+    auto& one = *static_cast<Call*>(of);
+    if (!FloatControl::is_default(FloatControl::read()))
+      one.met_other_mode.store(true, std::memory_order_relaxed);
+    const FloatMode mode;
+    // A region may be smaller than asked for (OMP_DYNAMIC).
+    for (int worker = one.openmp.thread(); worker < one.count; worker += one.openmp.region_size())
+      one.body(one.context, worker);
+  };
+  parallel_(work, &call, static_cast<unsigned>(count), 0);
+  if (call.met_other_mode) met_other_mode = true;
   return true;
 }
 

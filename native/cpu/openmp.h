@@ -45,6 +45,11 @@ class OpenMp {
   // OpenMP has not GNU's entry, which LLVM's and Intel's have too.
   bool run(int threads, void (*body)(void*), void* context) const;
 
+  // Calls body(context, worker) once for each worker below count on the threads of a region, in the
+  // default floating-point mode. False, and nothing done, where a region of this thread has not that
+  // many. body must not throw.
+  bool run_workers(int count, void (*body)(void*, int), void* context) const;
+
   int thread() const { return get_thread_num_(); }
   int region_size() const { return get_num_threads_(); }
 

@@ -8,6 +8,7 @@
 #include <exception>
 #include <string>
 
+#include "cpu/openmp.h"
 #include "cpu/thread_count.h"
 #include "cpu/thread_pool.h"
 #include "forked.h"
@@ -20,6 +21,10 @@ class Threads {
   explicit Threads(int32_t count = 0) { set(count); }
 
   void set(int32_t count) { wanted_ = thread_count(count); }
+
+  // Has work done on the threads of oneDNN's OpenMP, where there is one, null else: two teams would
+  // go to sleep and be woken in turns. It must outlive this.
+  void share(const OpenMp* openmp) { openmp_ = openmp; }
 
   // The number of threads that work is spread over now: one in a forked child, whose threads stayed
   // with its parent.
@@ -59,8 +64,9 @@ class Threads {
       }
     };
     using Part = decltype(part);
-    pool_.run(
-        threads, [](void* context, int worker) { (*static_cast<Part*>(context))(worker); }, &part);
+    const auto call = [](void* context, int worker) { (*static_cast<Part*>(context))(worker); };
+    if (openmp_ == nullptr || !openmp_->run_workers(threads, call, &part))
+      pool_.run(threads, call, &part);
     if (failure) std::rethrow_exception(failure);
   }
 
@@ -77,6 +83,7 @@ class Threads {
 
  private:
   ThreadCount wanted_;
+  const OpenMp* openmp_ = nullptr;
   mutable ThreadPool pool_;
 };
 
