@@ -390,11 +390,13 @@ pack() {
   if [[ $try ]]; then tests/packages/try.sh all; fi
 }
 
+# Those that there is a native package for: src/NativeAmp.Native.
+packaged_systems=(linux-x64 linux-arm64 win-x64)
 make_packages() { # make_packages [arguments of dotnet pack]: of the native library that is there
   local systems=() each
   say "Packages"
   keep_stripped strip artifacts/native "artifacts/native/$this_system"
-  for each in linux-x64 linux-arm64 win-x64; do
+  for each in "${packaged_systems[@]}"; do
     if compgen -G "artifacts/native/$each/libnativeamp.*" >/dev/null; then
       systems+=("$each")
     else
@@ -420,7 +422,7 @@ want_compiler_for() {
   esac
 }
 native() {
-  if (($# == 0)); then set -- linux-x64 win-x64 linux-arm64; fi
+  if (($# == 0)); then set -- "${packaged_systems[@]}"; fi
   want_native
   want_cuda_compiler
   local system preset built

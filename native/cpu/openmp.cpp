@@ -104,7 +104,7 @@ bool OpenMp::run(int threads, void (*body)(void*), void* context) const {
 }
 
 bool OpenMp::run_workers(int count, void (*body)(void*, int), void* context) const {
-  if (parallel_ == nullptr || available(count) < count) return false;
+  if (available(count) < count) return false;
   struct Call {
     const OpenMp& openmp;
     int count;
@@ -121,7 +121,7 @@ bool OpenMp::run_workers(int count, void (*body)(void*, int), void* context) con
     for (int worker = one.openmp.thread(); worker < one.count; worker += one.openmp.region_size())
       one.body(one.context, worker);
   };
-  parallel_(work, &call, static_cast<unsigned>(count), 0);
+  if (!run(count, work, &call)) return false;
   if (call.met_other_mode) met_other_mode = true;
   return true;
 }
