@@ -169,6 +169,7 @@ generate_bindings() { dotnet run --project src/NativeAmp.Bindings -c Release -- 
 # ---- Tests: all of them run, whichever fails, and their results are added up ----
 
 passed=0 failed=0 skipped=0
+failed_stages=()
 number() { # number ATTRIBUTE FILE: of the first ATTRIBUTE="n" in an XML report
   grep -oE "\b$1=\"[0-9]+\"" "$2" | head -1 | grep -oE '[0-9]+'
 }
@@ -177,14 +178,19 @@ check() { # check NAME COMMAND...: counts as one test
   local name=$1
   shift
   say "$name"
-  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $name"; fi
+  if "$@"; then passed=$((passed + 1)); else stage_failed "$name"; fi
+}
+stage_failed() { # a stage that leaves no report of single tests
+  failed=$((failed + 1))
+  failed_stages+=("$1")
+  echo "FAILED: $1"
 }
 
 native_tests() { # native_tests PRESET
   say "Native tests ($1)"
   local report="$PWD/artifacts/test-results/native-$1.xml" outcome=0
   ctest --preset "$1" -j "$(nproc)" --progress --output-junit "$report" || outcome=$?
-  if [[ ! -e $report ]]; then failed=$((failed + 1)); return; fi
+  if [[ ! -e $report ]]; then stage_failed "Native tests ($1)"; return; fi
   local bad=$(number failures "$report") idle=$(($(number skipped "$report") + $(number disabled "$report")))
   if ((outcome && !bad)); then bad=1; fi
   failed=$((failed + bad)) skipped=$((skipped + idle))
@@ -196,14 +202,27 @@ managed_tests() { # managed_tests NAME
   local report="$PWD/artifacts/test-results/$1.trx" outcome=0
   dotnet test "tests/$1" -c Release --no-build --logger "trx;LogFileName=$report" \
     --blame-hang-timeout 20m --blame-hang-dump-type none --results-directory artifacts/test-results || outcome=$?
-  if [[ ! -e $report ]]; then failed=$((failed + 1)); return; fi
+  if [[ ! -e $report ]]; then stage_failed "$1"; return; fi
   local good=$(number passed "$report") bad=$(number failed "$report") total=$(number total "$report")
   if ((outcome && !bad)); then bad=1; fi
   passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + total - good - $(number failed "$report")))
 }
 
+# The failed tests once more, each with the first lines of its message: of a long log often only the end is kept.
+tell_failures() {
+  local stage
+  awk '
+    /<UnitTestResult .*outcome="Failed"/ { name = $0; sub(/.* testName="/, "", name); sub(/".*/, "", name); inside = 1 }
+    /<testcase .*status="fail"/ { name = $0; sub(/.*<testcase name="/, "", name); sub(/".*/, "", name); inside = 1 }
+    name != "" { print "\nFAILED: " name " (" FILENAME ")"; name = ""; lines = 0 }
+    inside && lines < 20 { gsub(/<[^>]*>/, ""); if (/[^[:space:]]/) { print; lines++ } }
+    /<\/UnitTestResult>|<\/testcase>/ { inside = 0 }
+  ' artifacts/test-results/*.trx artifacts/test-results/native-*.xml
+  for stage in "${failed_stages[@]}"; do printf '\nFAILED: %s\n' "$stage"; done
+}
 tell_results() {
   local idle=
+  if ((failed)); then tell_failures || true; fi
   if ((skipped)); then idle=", $skipped skipped"; fi
   printf '\n%d passed, %d failed%s\n' "$passed" "$failed" "$idle"
   ((failed == 0))
@@ -255,7 +274,7 @@ finish_training_tests() {
     passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + idle))
   else
     cat artifacts/test-results/NativeAmp.Training.Tests.log
-    failed=$((failed + 1))
+    stage_failed NativeAmp.Training.Tests
   fi
 }
 csharp_formatter() { dotnet tool restore >/dev/null && dotnet csharpier "$@" src tests benchmarks samples; }
