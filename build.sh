@@ -58,6 +58,18 @@ trap 'for group in $running; do kill -- "-$group" 2>/dev/null || true; done' EXI
 
 # ---- What has to be there ----
 
+can_install() { [[ $(id -u) == 0 ]] && has apt-get >/dev/null; }
+packages_updated=
+update_packages() {
+  if [[ ! $packages_updated ]]; then apt-get update -qq; fi
+  packages_updated=1
+}
+# A new machine or container has no lists of packages, and seems to know none.
+knows_package() {
+  if can_install; then update_packages; fi
+  apt-cache show "$1"
+}
+
 missing=()
 want() { # want PACKAGE COMMAND...: the package is missing unless the command succeeds
   local package=$1
@@ -78,7 +90,7 @@ want_native() {
 want_cuda_compiler() {
   if has nvcc || has clang++-19; then
     return
-  elif apt-cache show clang-19; then
+  elif knows_package clang-19; then
     missing+=(clang-19)
   else
     want clang has clang++
@@ -123,9 +135,9 @@ want_dataset() { want dataset-fashion-mnist test -e /usr/share/datasets/fashion-
 
 install_missing() {
   ((${#missing[@]})) || return 0
-  if [[ $(id -u) == 0 ]] && has apt-get >/dev/null; then
+  if can_install; then
     say "Installing ${missing[*]}"
-    apt-get update -qq
+    update_packages
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
     missing=()
     return

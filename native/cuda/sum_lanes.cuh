@@ -30,7 +30,9 @@ NAMP_DEVICE SumLanes& shared_sum_lanes() {
 // and behind the packs go to the accumulators in between, in the order of i whatever the alignment.
 template <int kRows, class Fetch, class Visit>
 NAMP_DEVICE double sum_squares_in_lanes(int count, int peel, Fetch&& fetch, Visit&& visit) {
-  auto& [lanes, sums] = shared_sum_lanes();
+  SumLanes& shared = shared_sum_lanes();
+  auto& lanes = shared.lanes; // no structured binding: a lambda of clang before 16 captures none
+  auto& sums = shared.sums;
   const int head = peel < count ? peel : count;
   const int packs = (count - head) / kPack;
   const int thread = thread_index();
