@@ -1,4 +1,4 @@
-// What a backend that does not override an operator answers, and which backends this build has.
+// The answer of a backend that does not override an operator, and the backends of this build.
 #include "backend.h"
 
 namespace namp {

@@ -37,7 +37,7 @@ class Backend {
   // Waits for the work of all streams; an error of it shows in the next call that does something.
   // Where calls compute at once there is none.
   virtual void finish() noexcept {}
-  // What is put on later from now on waits, on the device, for what is on earlier by now.
+  // Work that is put on later from now on waits, on the device, for the work on earlier by now.
   virtual void order(namp_stream later, namp_stream earlier) = 0;
 
   // Events. Those that are waited for, queried or measured were recorded.
@@ -120,7 +120,7 @@ class Backend {
   Workspace* workspace_ = nullptr;
 };
 
-// What each kind of backend offers before a device is opened.
+// The offer of a kind of backend before a device is opened.
 struct BackendFactory {
   // Devices of this machine; when 0, reason says why in a sentence.
   int32_t (*count)(std::string& reason);

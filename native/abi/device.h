@@ -1,4 +1,4 @@
-// What a namp_device is: a backend, its memory pool and its scratch memory.
+// A namp_device: a backend, its memory pool and its scratch memory.
 #pragma once
 
 #include <atomic>

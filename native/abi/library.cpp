@@ -1,4 +1,4 @@
-// What the library is: version, errors, layouts.
+// The library itself: version, errors, layouts.
 #include <cstring>
 
 #include "abi/wall.h"

@@ -31,7 +31,7 @@ class MemoryPool {
   void record_stream(void* pointer, namp_stream stream);
   void trim();
 
-  // What belongs to a stream that ends (and has been waited for) is the device's own stream's.
+  // Memory of a stream that ends (and has been waited for) goes to the device's own stream.
   void forget_stream(namp_stream stream);
 
   void get_statistics(namp_memory_statistics& statistics);
@@ -48,7 +48,7 @@ class MemoryPool {
   static int64_t size_class(int64_t bytes);
 
  private:
-  // What the system gave: one piece, or many small ones of one class.
+  // A piece of memory from the system, whole or cut into many small ones of one class.
   struct Segment {
     void* base;
     int64_t pieces;

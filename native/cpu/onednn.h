@@ -32,7 +32,7 @@ struct Slide {
   Dims pad;
 };
 
-// What follows a primitive on its results, in this order.
+// An operation on a primitive's results, in this order.
 struct PostOperation {
   int eltwise;  // a member of Eltwise; 0: the destination times alpha is added
   float alpha;

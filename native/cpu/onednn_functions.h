@@ -1,4 +1,4 @@
-// What is called of oneDNN, versions 2 and 3: types, constants and functions of its C interface,
+// The called part of oneDNN, versions 2 and 3: types, constants and functions of its C interface,
 // declared here so that no header of it is needed. tests/native/onednn_headers compares them with
 // oneDNN's own.
 #pragma once

@@ -34,10 +34,10 @@ class ThreadPool {
   template <class Done>
   bool comes_soon(Done done) const noexcept;
 
-  // What the threads wait for: the number of workers of a run, 0 for the end, and above it a number
+  // The threads wait for this: the number of workers of a run, 0 for the end, and above it a number
   // that every run changes.
   alignas(64) std::atomic<uint32_t> order_{0};
-  // What the caller waits for: how many of them are at work.
+  // The caller waits for this: how many of them are at work.
   alignas(64) std::atomic<uint32_t> working_{0};
   alignas(64) std::atomic<bool> taken_{false};
   Body body_ = nullptr;

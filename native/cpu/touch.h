@@ -1,4 +1,4 @@
-// What the touching kernel of a SIMD target is given: columns at a chunk's first element.
+// The arguments of a SIMD target's touching kernel: columns at a chunk's first element.
 #pragma once
 
 #include <cstdint>

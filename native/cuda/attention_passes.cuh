@@ -42,7 +42,7 @@ NAMP_DEVICE float fast_exp2(float x) {
 inline constexpr float kLog2E = 1.44269504f;
 inline constexpr float kNothing = -__builtin_inff();  // a score that is not there
 
-// What the softmax gives a score, from the logarithm to base 2 of its row's sum.
+// A score's share by the softmax, from the logarithm to base 2 of its row's sum.
 NAMP_DEVICE float share_of(float score, float log_sum, bool sees) {
   return sees ? fast_exp2(multiply_add(score, kLog2E, -log_sum)) : 0.0f;
 }

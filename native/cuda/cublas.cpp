@@ -26,7 +26,7 @@ CublasStatus with_memory(Backend::Workspace& workspace, const Call& call) {
   return call();
 }
 
-// What NVIDIA recommends for its own workspace: of Hopper and later, and of those before.
+// NVIDIA's recommendation for cuBLAS's own workspace: on Hopper and later, and on those before.
 int64_t workspace_bytes(int capability) { return int64_t{capability >= 90 ? 32 : 8} << 20; }
 
 int driver_major() {

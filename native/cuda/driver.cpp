@@ -104,7 +104,7 @@ const Found& found() {
   return once;
 }
 
-// What the caller of a failed function can do about it.
+// Advice to the caller of a failed function.
 const char* advice(Result result) {
   switch (result) {
     case kErrorOutOfMemory:

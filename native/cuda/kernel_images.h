@@ -19,7 +19,7 @@ struct KernelImages {
   const KernelImage* first;  // the last has no name
 };
 
-// What this library was built with.
+// The images that this library was built with.
 extern const KernelImages kKernelImages;
 
 }  // namespace namp

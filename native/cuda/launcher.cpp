@@ -5,7 +5,7 @@
 namespace namp::cuda {
 namespace {
 
-// What a driver answers to an image that it is too old for, or that holds nothing for the device.
+// A driver's answers to an image that it is too old for, or that holds nothing for the device.
 bool is_refusal(Result result) {
   return result == kErrorInvalidImage || result == kErrorNoBinaryForGpu ||
          result == kErrorUnsupportedPtxVersion;
@@ -29,7 +29,7 @@ class JitLog {
     return driver().cuModuleLoadDataEx.attempt(&loaded, image, 2, options, values);
   }
   const char* call() const { return driver().cuModuleLoadDataEx.name(); }
-  // What else is known, and then the log.
+  // Other known facts, and then the log.
   std::string text(const std::string& known = {}) const {
     if (log_[0] == '\0') return known;
     return known + (known.empty() ? "" : " ") + "The driver's compiler says: " + log_;
@@ -79,7 +79,7 @@ Module Launcher::load(const KernelImage& image) {
   return loaded;
 }
 
-// What is embedded and was refused, and by which driver for which device.
+// The embedded images that were refused, and by which driver for which device.
 std::string Launcher::describe_refusal(Result result) const {
   int version = 0;
   driver().cuDriverGetVersion.attempt(&version);

@@ -26,8 +26,8 @@ class Launcher {
   // Unloads the images. The context is current.
   void release() noexcept;
 
-  // What the driver took of the embedded images, such as "PTX of clang 19.1.7 for 7.5, translated
-  // for 9.0", and what it refused: it loads an image to see. Throws what a launch would. The
+  // The embedded image that the driver took, such as "PTX of clang 19.1.7 for 7.5, translated
+  // for 9.0", and those that it refused: it loads an image to see. Throws what a launch would. The
   // context is current.
   std::string describe();
 

@@ -11,7 +11,7 @@
 namespace namp::cuda {
 namespace {
 
-// What makes a row's elements normal for backward; kept ones are it already.
+// Makes a row's elements normal for backward; kept ones are normal already.
 struct RowScale {
   RowScale() = default;
   NAMP_DEVICE RowScale(const namp_layer_norm_args& args, int64_t row)
@@ -22,7 +22,7 @@ struct RowScale {
   float inverse;
 };
 
-// What the gradients of gamma and beta read of a row.
+// The part of a row that the gradients of gamma and beta read.
 template <class Out, class In>
 struct ParameterRow {
   RawPack<Out, kPack> gradient;

@@ -1,4 +1,4 @@
-// What differs between nvcc and clang without CUDA's headers: attributes, special registers,
+// The differences of nvcc and clang without CUDA's headers: attributes, special registers,
 // barriers, shuffles, atomics, and the functions of the C library that formulas use. A .cu file
 // includes it before anything else.
 #pragma once

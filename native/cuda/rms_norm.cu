@@ -11,7 +11,7 @@
 namespace namp::cuda {
 namespace {
 
-// What the gradient of gamma reads of a row.
+// The part of a row that the gradient of gamma reads.
 template <class Out, class In>
 struct Rows {
   RawPack<Out, kPack> gradient;

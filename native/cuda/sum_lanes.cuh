@@ -12,7 +12,7 @@ namespace namp::cuda {
 inline constexpr int kSumThreads = static_cast<int>(kSumLanes) / kPack;
 static_assert(kSumThreads == kPartLanes, "a block's threads are the lanes of a sum of parts");
 
-// What the threads of a block share; one for all dtypes of a kernel, of which a chunk has one.
+// Shared by the threads of a block; one for all dtypes of a kernel, of which a chunk has one.
 struct SumLanes {
   float lanes[kSumLanes];
   double sums[kSumLanes / 2];
@@ -31,7 +31,7 @@ NAMP_DEVICE SumLanes& shared_sum_lanes() {
 template <int kRows, class Fetch, class Visit>
 NAMP_DEVICE double sum_squares_in_lanes(int count, int peel, Fetch&& fetch, Visit&& visit) {
   SumLanes& shared = shared_sum_lanes();
-  auto& lanes = shared.lanes; // no structured binding: a lambda of clang before 16 captures none
+  auto& lanes = shared.lanes;  // no structured binding: a lambda of clang before 16 captures none
   auto& sums = shared.sums;
   const int head = peel < count ? peel : count;
   const int packs = (count - head) / kPack;

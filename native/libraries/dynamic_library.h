@@ -25,8 +25,8 @@ class DynamicLibrary {
   // Null where the library has no such symbol.
   void* symbol(const char* name) const;
 
-  // What all of the process sees by this name; null where there is none, and on Windows, where there
-  // is no such thing.
+  // The symbol that all of the process sees by this name; null where there is none, and on Windows,
+  // where there is no such thing.
   static void* symbol_of_process(const char* name);
 
   // Gives the function of this name its type; false, and null, where there is none.

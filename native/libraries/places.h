@@ -32,7 +32,7 @@ const VendorLibrary& cublas_library();
 const VendorLibrary& nvml_library();
 const VendorLibrary& onednn_library();
 
-// What a search sees of its process and machine. Tests make their own.
+// The process and the machine, as a search sees them. Tests make their own.
 struct Surroundings {
   // A variable of the environment; NATIVE_DLL_SEARCH_DIRECTORIES is what set_library_folders was
   // given. Nothing where it is not set, or empty.

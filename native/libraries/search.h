@@ -11,7 +11,7 @@
 
 namespace namp {
 
-// What came of a candidate: "" where it was taken, else why not.
+// A candidate and its outcome: "" where it was taken, else why not.
 struct LibraryAttempt {
   std::string place;
   std::string failure;

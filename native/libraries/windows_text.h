@@ -15,7 +15,7 @@ inline std::wstring to_wide(const std::string& utf8) {
   return text;
 }
 
-// What is no Unicode becomes U+FFFD.
+// Units that are no Unicode become U+FFFD.
 inline std::string to_utf8(const std::wstring& wide) {
   const auto length = static_cast<int>(wide.size());
   std::string text(static_cast<size_t>(WideCharToMultiByte(CP_UTF8, 0, wide.data(), length, nullptr,
@@ -26,7 +26,7 @@ inline std::string to_utf8(const std::wstring& wide) {
   return text;
 }
 
-// What an error is called, without a line end.
+// The system's text of an error, without a line end.
 inline std::string error_text(DWORD error) {
   wchar_t text[512];
   DWORD length = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, nullptr,

@@ -55,7 +55,7 @@ public sealed class FailingGpuTests
         }
     }
 
-    // What the cache keeps is what cuBLAS lacks.
+    // cuBLAS lacks the memory that the cache keeps.
     [TestCase("cublasCreate")]
     [TestCase("cublasGemmStridedBatchedEx")]
     public void A_cuBLAS_that_lacks_memory_gets_what_the_cache_keeps_and_a_second_try(string function)

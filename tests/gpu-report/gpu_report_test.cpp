@@ -1,4 +1,4 @@
-// What the report must say of the kernels, and that it reads NVIDIA's tools as they write.
+// Facts that the report must give of the kernels, and that it reads NVIDIA's tools as they write.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -110,7 +110,7 @@ TEST(GpuReport, warps_ask_for_whole_sectors_or_for_halves_of_them) {
   }
 }
 
-// What may not come back: a few per cent above what was measured with clang 14 and 19.
+// Costs that may not come back: limits a few per cent above the figures of clang 14 and 19.
 TEST(GpuReport, instructions_an_element_do_not_grow) {
   const std::map<std::string, double> most = {{"cast f32 to f16", 13},
                                               {"cast f32 to bf16", 18},

@@ -69,7 +69,7 @@ double memory_seconds(const Gpu& gpu, double bytes_per_element, double elements)
   return bytes_per_element * elements / gpu.bytes_per_second;
 }
 
-// What a PTX instruction is taken for. Moves are operands of other machine instructions; integers
+// The price of a PTX instruction. Moves are operands of other machine instructions; integers
 // of 64 bits take two; a division, a root or an exponential takes ten or so, most of them on the
 // FP32 units. Ten is an assumption, not a published figure: machine code (the report's part with
 // nvcc's tools) has the true number.

@@ -1,4 +1,4 @@
-// What the text of the embedded kernels says, without running it.
+// Facts from the text of the embedded kernels, without running it.
 #pragma once
 
 #include <string>

@@ -142,7 +142,7 @@ void write_sass(std::ostream& out, const Report& report) {
   }
 }
 
-// What an element costs in machine instructions, if the code of a kernel has as many of them for
+// An element's cost in machine instructions, if the code of a kernel has as many of them for
 // each PTX instruction everywhere: executed PTX instructions times that ratio.
 void write_machine_instructions(std::ostream& out, const Report& report) {
   const MachineCode* clang = nullptr;

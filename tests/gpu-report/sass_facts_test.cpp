@@ -1,4 +1,4 @@
-// What is read from machine code besides its size: texts in nvdisasm's form.
+// Facts of machine code besides its size, read from texts in nvdisasm's form.
 #include <gtest/gtest.h>
 
 #include "sass_facts.h"

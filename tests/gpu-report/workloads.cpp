@@ -204,8 +204,8 @@ Workload one_state(int64_t n, const std::string& name, int32_t rule) {
           }};
 }
 
-// What Adam with half gradients and a compute copy reads and writes, and nothing else: what it is
-// held against.
+// The reads and writes of Adam with half gradients and a compute copy, and nothing else: its
+// measure.
 Workload touch(int64_t n) {
   return {"touch what Adam f16 moves", "parameter", n, 28, true, [=](EmulatedGpu& gpu) -> Call {
             namp_table* table = gpu.table({f16, f32, f32, f32, f16}, n);

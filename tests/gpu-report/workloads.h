@@ -1,4 +1,4 @@
-// What the report measures: one call of the C interface each, at a size that stands for others.
+// The report's workloads: one call of the C interface each, at a size that stands for others.
 #pragma once
 
 #include <functional>

@@ -147,7 +147,7 @@ TEST_P(AttentionTest, EveryTimeAndHead) {
   }
 }
 
-// What a GPU of compute capability 8.0 or later gives to its tensor cores: memory on 16-byte borders.
+// A GPU of compute capability 8.0 or later takes its tensor cores for memory on 16-byte borders.
 TEST_P(AttentionTest, OfAlignedHeads) {
   const int64_t sizes[][2] = {{1, 8}, {65, 32}, {70, 64}, {40, 128}, {33, 40}, {16, 136}};
   for (const auto& size : sizes) {

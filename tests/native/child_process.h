@@ -12,7 +12,7 @@
 
 namespace namp_test {
 
-// What a process printed, and how it ended.
+// A process's output, and how it ended.
 struct Outcome {
   std::string output;
   int status = -1;

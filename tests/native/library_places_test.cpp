@@ -39,7 +39,7 @@ class LibraryPlacesTest : public ::testing::Test {
     std::ofstream(root_ + path).put('\n');
   }
 
-  // What can be opened, in order; what lies below the root from there.
+  // The places that can be opened, in order; those below the root from there.
   std::vector<std::string> to_open(const namp::VendorLibrary& library) {
     std::vector<std::string> places;
     for (const LibraryCandidate& each : namp::library_candidates(library, surroundings_)) {

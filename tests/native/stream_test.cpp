@@ -1,4 +1,4 @@
-// What orders work on several streams (W2 of the hardware review). On the emulated GPU work is done
+// The order of work on several streams (W2 of the hardware review). The emulated GPU does work
 // as late as the waits allow, so that each of these fails where an order is missing.
 #include <chrono>
 #include <future>

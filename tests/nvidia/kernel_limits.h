@@ -1,4 +1,4 @@
-// What NVIDIA's assembler may make of each kernel, whatever the architecture.
+// Limits of the code that NVIDIA's assembler makes of each kernel, for every architecture.
 #pragma once
 
 namespace namp_nvidia {
@@ -17,7 +17,7 @@ struct KernelLimits {
   bool doubles;
   int architecture = 75;  // the oldest that it is for
 };
-// What ptxas 12.4 takes, to the next eight registers; the exact figures are in docs/gpu-report.md.
+// Registers of ptxas 12.4, to the next eight; the exact figures are in docs/gpu-report.md.
 inline constexpr KernelLimits kKernelLimits[] = {
     {"activation_backward_kernel", 80, 64, 0, kLoadsAndStores, false},
     {"activation_forward_kernel", 72, 56, 0, kLoadsAndStores, false},

@@ -28,7 +28,7 @@ TEST(NvidiaDriver, has_every_function_and_says_that_there_is_no_gpu) {
   EXPECT_NE(reason.find(library), std::string::npos) << reason;
   EXPECT_NE(reason.find("cuInit gave CUDA_ERROR_"), std::string::npos) << reason;
   EXPECT_EQ(reason.find("lacks"), std::string::npos) << reason;
-  // What an application gets of it.
+  // The text that an application gets.
   char text[512] = {};
   int32_t count = -1;
   ASSERT_EQ(namp_device_count(&count, NAMP_DEVICE_CUDA, text, sizeof text), NAMP_OK);

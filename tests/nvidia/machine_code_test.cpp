@@ -1,5 +1,5 @@
-// What NVIDIA's assembler makes of the kernels, by each compiler for each architecture: held to a
-// table and to what must be so of every kernel.
+// The code that NVIDIA's assembler makes of the kernels, by each compiler for each architecture:
+// held to a table and to facts that must be so of every kernel.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

@@ -1,8 +1,8 @@
-// What the optimizers' rules share: counts of steps, powers, clipping, what becomes of a gradient
+// Shared by all optimizers' rules: counts of steps, powers, clipping, and a gradient's way
 // before a rule sees it. A rule is a struct R of
-//   Constants                          what is the same for all elements of a tensor in a step
+//   Constants                          the same for all elements of a tensor in a step
 //   kMinStates, kMaxStates             how many columns of state it can have, each float32
-//   kStateNames                        what they hold, in torch.optim's words
+//   kStateNames                        their names, in torch.optim's words
 //   states(group)                      how many of them a group has, from the first on
 //   invalid(group)                     what is wrong with a group's hyperparameters, in a sentence;
 //   null if nothing constants(group, step)             computed in float64, rounded to float32

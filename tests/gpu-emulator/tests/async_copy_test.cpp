@@ -106,7 +106,7 @@ TEST_F(AsyncCopyTest, GroupsLandInTheirOrder) {
   const char* early = "where a cp.async writes that nobody has waited for";
   EXPECT_EQ(race(body + "cp.async.wait_group 2;\n" + two, early), (Words{source(8), 7, 0, 0}));
   EXPECT_EQ(race(body + "cp.async.wait_group 3;\n" + two, early), (Words{7, 7, 0, 0}));
-  // What is not committed is of no group that a wait for groups is for; an empty group counts.
+  // A copy that is not committed is in no group, and no wait for groups is for it; an empty group counts.
   EXPECT_EQ(race(body +
                      "cp.async.ca.shared.global [%r21+12], [%d1+12], 4;\n"
                      "cp.async.wait_group 0;\n" +

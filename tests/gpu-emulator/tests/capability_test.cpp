@@ -1,4 +1,4 @@
-// What a device of one compute capability takes and another does not: text by its .target, shared memory by its size.
+// Limits of a device's compute capability: text by its .target, shared memory by its size.
 #include <cstdlib>
 
 #include "device_test.h"

@@ -1,4 +1,4 @@
-// What the emulator counts: instructions by class, sectors of global memory.
+// The emulator's counters: instructions by class, sectors of global memory.
 #include "device_test.h"
 
 namespace nampemu_test {
@@ -6,7 +6,7 @@ namespace {
 
 class CountersTest : public DeviceTest {
  protected:
-  // What a warp of 32 threads counts over this body, less what it counts over none.
+  // The counts of a warp of 32 threads over this body, less those over an empty one.
   nampemu_counters of(const std::string& body) {
     const Buffer memory(std::vector<uint32_t>(4096));
     nampemu_counters both[2] = {};

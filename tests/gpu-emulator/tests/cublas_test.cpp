@@ -171,7 +171,7 @@ TEST_F(CublasTest, ArgumentsAreChecked) {
   EXPECT_EQ(call(4, 4, CUDA_R_32F, CUBLAS_COMPUTE_16F, a), CUBLAS_STATUS_NOT_SUPPORTED);
   nampemu_reset_findings();
   const Buffer small(std::vector<float>(15, 1));
-  // What is in memory shows when it is the product's turn.
+  // The product reads its memory when its turn comes.
   EXPECT_EQ(call(4, 4, CUDA_R_32F, CUBLAS_COMPUTE_32F, small), CUBLAS_STATUS_SUCCESS);
   EXPECT_EQ(nampemu_findings_of(NAMPEMU_OUT_OF_BOUNDS), 1U) << findings();
   nampemu_reset_findings();

@@ -1,4 +1,4 @@
-// What the emulator's own tests share: the driver API's prototypes, a device with a context, and a
+// Shared by the emulator's own tests: the driver API's prototypes, a device with a context, and a
 // way to run PTX over numbers.
 #pragma once
 
@@ -174,7 +174,7 @@ class DeviceTest : public testing::Test {
     return result != CUDA_SUCCESS ? result : cuCtxSynchronize();
   }
 
-  // What loading this says, "" when it loads.
+  // The error of loading this, "" when it loads.
   std::string load_error(const std::string& ptx) {
     CUmodule module = nullptr;
     std::vector<char> log(1024);

@@ -107,7 +107,7 @@ TEST_F(DriverTest, FailsOnceWhereItIsAsked) {
   EXPECT_EQ(launch(load(kernel("", 0)), {}), CUDA_SUCCESS);
 }
 
-// What a backend calls, each once and in any state.
+// The functions that a backend calls, each once and in any state.
 TEST_F(DriverTest, EveryFunctionFailsAsAsked) {
   using Call = std::pair<const char*, CUresult (*)()>;
   const Call calls[] = {

@@ -1,4 +1,4 @@
-// What orders one thread's accesses before another's, and what does not: each pattern with all that it needs, and without one part of it.
+// Patterns that order one thread's accesses before another's: each with all that it needs, and without one part of it, when it does not.
 #include "device_test.h"
 
 namespace nampemu_test {

@@ -1,4 +1,4 @@
-// What the parser and the decoder refuse, with the line, and that damaged text does no harm.
+// Texts that the parser and the decoder refuse, with the line, and that damaged text does no harm.
 #include "device_test.h"
 
 namespace nampemu_test {

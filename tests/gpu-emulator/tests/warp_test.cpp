@@ -6,7 +6,7 @@ namespace {
 
 class WarpTest : public InstructionTest {
  protected:
-  // What each thread of one block leaves in %r0, which the body may set from %r1, its number.
+  // The value that each thread of one block leaves in %r0, which the body may set from %r1, its number.
   std::vector<uint32_t> threads(const std::string& body, unsigned count = 32,
                                 const std::string& before = "") {
     const std::vector<uint32_t> zeros(count);

@@ -200,8 +200,8 @@ void print_attempts(int32_t library) {
                 attempts[static_cast<size_t>(i)].failure);
 }
 
-// What computes products on the CPU, where it was looked for, one such product, and what opening it
-// left in the process.
+// The library that computes products on the CPU, the places where it was looked for, one such
+// product, and the changes that opening it left in the process.
 int onednn() {
   namp_device* device = open_cpu(2);
   namp_device_info info{};

@@ -1,5 +1,4 @@
-// What native/cpu declares of oneDNN is what oneDNN's own header declares, of whichever version it
-// is.
+// native/cpu declares of oneDNN the same as oneDNN's own header, of version 2 or 3.
 #include "cpu/onednn_functions.h"
 
 #include <dnnl.h>

@@ -1,4 +1,4 @@
-// What native/cuda declares of cuBLAS is what NVIDIA's cublas_v2.h declares.
+// native/cuda declares of cuBLAS the same as NVIDIA's cublas_v2.h.
 #include "cuda/cublas_library.h"
 
 #include <cublas_v2.h>

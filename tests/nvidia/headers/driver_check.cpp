@@ -1,4 +1,4 @@
-// What native/cuda declares of the driver is what NVIDIA's cuda.h declares.
+// native/cuda declares of the driver the same as NVIDIA's cuda.h.
 #include "cuda/driver.h"
 
 #include <cuda.h>

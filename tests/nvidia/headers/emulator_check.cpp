@@ -1,4 +1,4 @@
-// What the emulated GPU declares of the driver and of cuBLAS is what NVIDIA's headers declare.
+// The emulated GPU declares of the driver and of cuBLAS the same as NVIDIA's headers.
 #include <cstddef>
 #include <cstdint>
 

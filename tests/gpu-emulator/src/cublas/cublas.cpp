@@ -192,7 +192,7 @@ std::vector<float> gather(const Matrix& x, int batch, bool transposed) {
   return out;
 }
 
-// What a sum becomes halfway where the parts of a split product are added in the type of C, as the
+// Rounds a sum halfway where the parts of a split product are added in the type of C, as the
 // default math mode allows.
 float round_part(float sum, int type) {
   char part[sizeof(float)];
@@ -341,7 +341,7 @@ Gemm describe(int transa, int transb, int m, int n, int k, const void* alpha, co
   return g;
 }
 
-// What every other function does first.
+// The checks that every other function makes first.
 template <class F>
 cublasStatus_t with_handle(const char* who, cublasHandle_t raw, F f) {
   if (const int32_t injected = nampemu_enter(who)) return static_cast<cublasStatus_t>(injected);

@@ -7,7 +7,7 @@
 
 namespace nampemu {
 
-// What one launch moved and executed.
+// The bytes that one launch moved and the instructions that it executed.
 struct LaunchCounters {
   uint64_t thread_instructions = 0;
   uint64_t warp_instructions = 0;

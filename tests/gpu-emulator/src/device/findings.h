@@ -1,4 +1,4 @@
-// What the checkers saw, each place once.
+// The checkers' findings, each place once.
 #pragma once
 
 #include <cstdint>

@@ -105,7 +105,7 @@ Logs find_logs(unsigned count, const int* options, void** values) {
   return logs;
 }
 
-// What was written is left in the option that gave the size, as a driver does.
+// Leaves the written size in the option that gave the capacity, as a driver does.
 void write_log(char* log, size_t bytes, const std::string& text, unsigned count, const int* options,
                void** values, int size_option) {
   size_t length = 0;
@@ -123,7 +123,7 @@ std::shared_ptr<const ReadModule> read(Emulator& e, LoadedModule& module, std::s
   const Syntax syntax = parse_ptx(text.data());
   auto made = std::make_shared<ReadModule>();
   made->target = syntax.target;
-  // What a newer device may have is not looked at: the text is for none of these.
+  // A text for a newer device is not looked at: this one does not take it.
   if (syntax.target > e.settings.compute()) return made;
   std::map<std::string, Symbol> symbols;
   place_variables(e, module, syntax, symbols);

@@ -47,7 +47,7 @@ struct Fault {
   std::string text;
 };
 
-// What is wrong with one lane's access, if anything; the region otherwise.
+// The fault of one lane's access, if any; the region otherwise.
 Region* check_lane(Warp& warp, const Instruction& i, uint32_t lane, uint64_t address,
                    uint32_t bytes, uint32_t alignment, Fault& fault) {
   Block& block = *warp.block;

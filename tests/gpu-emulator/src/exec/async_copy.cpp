@@ -18,7 +18,7 @@ uint8_t* marks_of(Block& block, uint64_t address) {
   return block.under_way.data() + (address - block.shared.base);
 }
 
-// What a lane reads: as much as it says. first: of its bytes; the rest follows at the next call.
+// Notes a lane's read: as much as it says. first: of its bytes; the rest follows at the next call.
 void note_source(Warp& warp, const Instruction& i, uint32_t lanes, const Access& whole,
                  uint32_t first, uint32_t bytes, uint32_t alignment, AsyncCopy& copy) {
   if (bytes == 0) return;

@@ -11,7 +11,7 @@ namespace nampemu {
 
 struct Warp;
 
-// What one instruction asked for, lane by lane.
+// One instruction's requests, lane by lane.
 struct AsyncCopy {
   static constexpr uint32_t kMostBytes = 16;
   using Bytes = std::array<std::byte, kMostBytes>;

@@ -288,7 +288,7 @@ void take_cvt_flags(Decode& d) {
   if (d.take("relu")) d.out.flags |= kRelu;
 }
 
-// What each direction may and must say about rounding, as PTX has it. kIntegral is set for float to
+// The roundings that each direction may and must name, as PTX has it. kIntegral is set for float to
 // float of one type.
 void check_rounding(Decode& d, Type to, Type from, int fraction, int integral) {
   const auto less = [](Type a, Type b) { return a.bytes < b.bytes; };

@@ -33,7 +33,7 @@ struct Storage {
   std::vector<std::byte> registers;
 };
 
-// What nothing wrote is not 0 on a device: as a float this is a NaN.
+// Unwritten memory is not 0 on a device: as a float this is a NaN.
 constexpr uint8_t kGarbage = 0xff;
 
 // Windows begin at a multiple of 256, so that an offset's alignment is the address's, which is the host's here.
@@ -180,7 +180,7 @@ void start(Block& block, Storage& storage, uint64_t linear) {
   throw LaunchFault(CUDA_ERROR_LAUNCH_TIMEOUT, "timeout");
 }
 
-// What blocks and warps come in what order, and how long a warp runs before another does.
+// The order in which blocks and warps come, and how long a warp runs before another does.
 class Schedule {
  public:
   explicit Schedule(const Launch& launch)

@@ -26,7 +26,7 @@ constexpr uint32_t kMembers = 4;
 constexpr uint32_t group_of(uint32_t lane) { return lane / kMembers; }
 constexpr uint32_t member_of(uint32_t lane) { return lane % kMembers; }
 
-// What a word of A or B holds; Sum is what C holds, Part what products are added in.
+// The elements in a word of A or B; Sum is the type of C, Part the type in which products are added.
 struct Half {
   static constexpr uint32_t kPerWord = 2;
   using Sum = float;

@@ -1,4 +1,4 @@
-// What an access leaves behind: traffic counted, unwritten reads and races reported, bytes marked as written, order made.
+// The traces of an access: traffic counted, unwritten reads and races reported, bytes marked as written, order made.
 #include <algorithm>
 #include <cstring>
 
@@ -57,7 +57,7 @@ void touch_all(Warp& warp, const Instruction& i, const Access& access, Touching 
   }
 }
 
-// What an atomic access tells and hears: a load hears, a store tells, an atomic does both unless it gives nothing back (red).
+// Whether an atomic access tells or hears: a load hears, a store tells, an atomic does both unless it gives nothing back (red).
 struct Telling {
   bool hears, tells, overwrites;
 };

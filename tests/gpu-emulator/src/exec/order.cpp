@@ -220,7 +220,7 @@ void Order::release(Warp& warp, uint32_t lane, uint64_t address, bool overwrites
     return;
   }
   Clock& at = (*released_)[address];
-  // What another thread wrote over is not what a reader reads.
+  // A reader does not read values that another thread wrote over.
   if (overwrites) at.clear();
   each_fenced(warp, lane, [&](uint32_t of, uint32_t time) { raise(at[key(block_, of)], time); });
   any_clock(warp.thread(lane), [&](const Clock& clock) {

@@ -1,5 +1,5 @@
-// What orders the accesses of different threads: barriers, fences, and what one thread writes by an atomic access and another reads by one. One Order is kept
-// for a block and a scope: the block's own, and the device's.
+// The order of different threads' accesses: by barriers, by fences, and by a value that one thread writes and another reads, each by an
+// atomic access. One Order is kept for a block and a scope: the block's own, and the device's.
 //
 // A write is known to another thread when three things have happened, one after the other: its thread fenced, or one did that a barrier had put behind it; a thread
 // behind that fence wrote a word by an atomic access; and a thread read that word so, and fenced, or one behind it did. "Behind": later in the same thread, or
@@ -19,7 +19,7 @@ struct Block;
 
 // Accesses of a thread, a warp's or a block's threads (Order::key) with a smaller time than this.
 using Clock = std::unordered_map<uint32_t, uint32_t>;
-// What was released at an address.
+// The clocks released at each address.
 using Released = std::unordered_map<uint64_t, Clock>;
 
 // The thread number that stands for several: all of a warp, all of a block.
@@ -66,7 +66,7 @@ class Order {
   bool knows_of(uint64_t blocks, uint32_t reader) const;
 
  private:
-  // What a thread's last fence made good: its own accesses before it, and those of its warp and of its block that a barrier had put before it.
+  // The accesses that a thread's last fence made good: its own accesses before it, and those of its warp and of its block that a barrier had put before it.
   struct Fence {
     uint32_t own = 0, warp = 0, block = 0;
   };

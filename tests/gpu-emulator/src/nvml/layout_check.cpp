@@ -51,7 +51,7 @@ static_assert(sizeof(nampnvml::Sample) == sizeof(nvmlSample_t));
 SAME_FIELD(Sample, nvmlSample_t, timeStamp);
 SAME_FIELD(Sample, nvmlSample_t, sampleValue);
 
-// What C# calls, with the arguments that it gives.
+// The functions that C# calls, with the arguments that it gives.
 template <typename Function, Function* function>
 constexpr bool has = true;
 static_assert(std::is_enum_v<nvmlReturn_t> && sizeof(nvmlReturn_t) == 4 &&

@@ -1,4 +1,4 @@
-// What the emulated GPUs answer, and when it changes: see README.md of tests/gpu-emulator.
+// The emulated GPUs' answers, and when they change: see README.md of tests/gpu-emulator.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace nampnvml {
 
-// What a GPU answers now. A value that is not there is answered with NVML_ERROR_NOT_SUPPORTED.
+// A GPU's answers now. A value that is not there is answered with NVML_ERROR_NOT_SUPPORTED.
 struct Answers {
   std::map<std::string, std::optional<uint64_t>> values;
   std::map<std::string, int> failures;                   // by function

@@ -1,4 +1,4 @@
-// What class of work a statement is, for the counters.
+// The class of work of a statement, for the counters.
 #pragma once
 
 #include "nampemu.h"

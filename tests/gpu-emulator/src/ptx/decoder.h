@@ -32,7 +32,7 @@ struct Symbol {
 // Offsets of constants carry this bit until all registers have their places.
 inline constexpr uint32_t kConstantTag = 0x80000000U;
 
-// What decoding a kernel builds up.
+// A kernel while it is decoded.
 struct KernelBuilder {
   Kernel kernel;
   std::map<std::pair<uint64_t, uint32_t>, uint32_t> constant_offsets;  // (bits, bytes) to offset

@@ -1,4 +1,4 @@
-// What is wrong with a PTX source, and in which line.
+// An error in a PTX source, and its line.
 #pragma once
 
 #include <stdexcept>

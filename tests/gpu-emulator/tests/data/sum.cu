@@ -1,4 +1,4 @@
-// What data/sum.ptx was made from: clang++-14 -x cuda --cuda-device-only --cuda-gpu-arch=sm_75
+// The source of data/sum.ptx: clang++-14 -x cuda --cuda-device-only --cuda-gpu-arch=sm_75
 // -Xclang -target-feature -Xclang +ptx75
 //   -nocudainc -nocudalib -O3 -std=c++20 -ffp-contract=off -S sum.cu -o sum.ptx
 #define __global__ __attribute__((global))
