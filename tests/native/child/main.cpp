@@ -58,10 +58,13 @@ int digest(int32_t threads) {
 struct Nested {
   int32_t threads;
   namp_device* shared;
+  int dynamic;
+  void (*set_dynamic)(int);
   std::atomic<int> failures{0};
 
   void operator()() {
     try {
+      set_dynamic(dynamic);
       const unsigned long long first = digest_of(shared);
       namp_device* own = open_cpu(threads);
       const unsigned long long second = digest_of(own);
@@ -79,11 +82,18 @@ int nested(int32_t threads) {
   std::string answer;
   const DynamicLibrary gnu("libgomp.so.1", DynamicLibrary::How::kOpen, answer);
   void (*set_max_active_levels)(int) = nullptr;
+  int (*get_dynamic)() = nullptr;
+  void (*set_dynamic)(int) = nullptr;
   namp::OpenMp openmp;
-  if (!gnu.bind(set_max_active_levels, "omp_set_max_active_levels") || openmp.bind(gnu) != "")
+  if (!gnu.bind(set_max_active_levels, "omp_set_max_active_levels") ||
+      !gnu.bind(get_dynamic, "omp_get_dynamic") || !gnu.bind(set_dynamic, "omp_set_dynamic") ||
+      openmp.bind(gnu) != "")
     throw std::runtime_error("no OpenMP: " + answer);
   set_max_active_levels(3);
-  Nested body{threads, open_cpu(threads)};
+  Nested body{threads, open_cpu(threads), get_dynamic(), set_dynamic};
+  // On a busy machine a dynamic region may get one thread, which counts as none. Its threads are
+  // dynamic again (OMP_DYNAMIC) for the regions that they start.
+  set_dynamic(0);
   openmp.run(
       3, [](void* context) { (*static_cast<Nested*>(context))(); }, &body);
   check(namp_device_close(body.shared));
