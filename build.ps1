@@ -25,6 +25,7 @@ Usage: ./build.ps1 VERB [arguments]
   pack                  build the library, then make the NuGet packages of this machine's system in artifacts/packages
   native [systems]      the native library of win-x64 in artifacts/native/win-x64, without symbols (other systems: on Linux)
   systems [systems]     other systems by Wine and qemu (Linux only)
+  site                  build, then make the documentation's site in artifacts/site
   clean                 remove artifacts/
   help                  this text
 
@@ -102,8 +103,8 @@ switch ($verb) {
         dotnet format
     }
     'api' {
-        foreach ($project in 'src/NativeAmp', 'src/NativeAmp.Training') {
-            dotnet format analyzers $project --diagnostics RS0016 --severity info
+        foreach ($file in Get-ChildItem src/*/PublicAPI.Unshipped.txt) {
+            dotnet format analyzers $file.DirectoryName --diagnostics RS0016 --severity info
         }
     }
     'pack' {
@@ -113,6 +114,11 @@ switch ($verb) {
     }
     'native' { Invoke-Native $rest }
     'systems' { Write-Error 'Wine and qemu run on Linux: ./build.sh systems there, or in WSL.' }
+    'site' {
+        Invoke-Build
+        dotnet tool restore
+        dotnet docfx docs/docfx.json --warningsAsErrors --logLevel warning
+    }
     'clean' { if (Test-Path artifacts) { Remove-Item artifacts -Recurse -Force } }
     'help' { $help }
     default {

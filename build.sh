@@ -29,6 +29,7 @@ Usage: ./build.sh VERB [arguments]
   native [systems]      the native library of linux-x64, win-x64 or linux-arm64 (all without an argument) in artifacts/native/SYSTEM, without symbols;
                         for another system than this it is cross-compiled
   systems [systems]     cross-compile for win-x64 and linux-arm64, and run the command there by Wine and qemu: 20 steps must have this machine's losses
+  site                  build, then make the documentation's site in artifacts/site, from docs/ and the XML comments; its links are checked
   clean                 remove artifacts/
   help                  this text
 
@@ -291,6 +292,8 @@ finish_training_tests() {
 }
 csharp_formatter() { dotnet tool restore >/dev/null && dotnet csharpier "$@" src tests benchmarks samples; }
 csharp_is_formatted() { csharp_formatter check; } # style and analyzers: the build's
+# From the assemblies that were built and their comments. A link that leads nowhere is an error.
+site_is_made() { dotnet tool restore >/dev/null && dotnet docfx docs/docfx.json --warningsAsErrors --logLevel warning; }
 cpp_is_formatted() { native_sources | xargs clang-format --dry-run -Werror --ferror-limit=1; }
 
 # ---- The verbs ----
@@ -349,6 +352,7 @@ run_tests() {
   check "Bindings are those of nativeamp.h" generate_bindings --check
   check "C# is formatted" csharp_is_formatted
   check "C++ is formatted" cpp_is_formatted
+  check "The documentation's site is made, and its links lead somewhere" site_is_made
   finish_training_tests
   check "Packages, as a user takes them in" packages_work
   check "Clang builds without a warning, with sanitizers" sanitizer_is_built
@@ -404,8 +408,8 @@ api() {
   need_dotnet
   # A project at a time: over the whole solution only the last one's file is written.
   local project
-  for project in src/NativeAmp src/NativeAmp.Planning src/NativeAmp.Telemetry src/NativeAmp.TorchSharp src/NativeAmp.Training; do
-    dotnet format analyzers "$project" --diagnostics RS0016 --severity info
+  for project in src/*/PublicAPI.Unshipped.txt; do
+    dotnet format analyzers "$(dirname "$project")" --diagnostics RS0016 --severity info
   done
 }
 
@@ -498,6 +502,7 @@ case $verb in
   pack) pack "$@" ;;
   native) native "$@" ;;
   systems) test_systems "$@" ;;
+  site) build && site_is_made ;;
   clean) rm -rf artifacts ;;
   help) help ;;
   *) echo "No such verb: $verb" >&2; help >&2; exit 2 ;;

@@ -44,11 +44,12 @@ public static class amp
     }
 
     /// <summary>The same, for the type of a device.</summary>
-    /// <inheritdoc cref="autocast(DeviceType, torch.ScalarType?, bool, bool)"/>
     /// <param name="device">A device of the type whose operators are cast, such as the model's.</param>
     /// <param name="dtype">float16 or bfloat16; null for libtorch's choice.</param>
     /// <param name="enabled">Whether to cast; false turns an outer scope off.</param>
     /// <param name="cache_enabled">Whether a weight is cast once until the outermost scope is left.</param>
+    /// <exception cref="ArgumentException">The type is neither float16 nor bfloat16.</exception>
+    /// <exception cref="NotSupportedException">The device is another, or libtorch lacks autocast.</exception>
     public static TorchAutocastScope autocast(
         torch.Device device,
         torch.ScalarType? dtype = null,

@@ -21,6 +21,14 @@ public class ReadmeTests
     }
 
     [Test]
+    public void The_page_for_users_of_torch_amp_shows_a_part_of_it()
+    {
+        string page = File.ReadAllText(Path.Combine(Root, "docs", "from-torch-amp.md"));
+        string readme = File.ReadAllText(Path.Combine(Root, "README.md"));
+        Assert.That(Between(readme, "```csharp\n", "```"), Does.EndWith(Between(page, "```csharp\n", "```")));
+    }
+
+    [Test]
     public void The_call_site_trains()
     {
         // One of four quadrants is bright: ten steps are enough to see the loss fall.
