@@ -99,19 +99,39 @@ want_cuda_compiler() {
 }
 # What looks at the kernels for tests and report: the toolkit on the machine, or Debian's, unpacked beside the system. A machine that can have neither does
 # without, with fewer checks. It never decides by what the library's kernels are made.
-cuda_toolkit=
-want_cuda_toolkit() {
+cuda_toolkit= toolkit_download=
+start_cuda_toolkit() {
   local folder
   for folder in "${CUDA_PATH:-}" "${CUDA_HOME:-}" /usr/local/cuda; do [[ ! -x $folder/bin/nvcc ]] || return 0; done
   if has nvcc >/dev/null; then return 0; fi
+  start bash -c 'exec cmake/cuda-toolkit.sh libraries 2>artifacts/cuda-toolkit.log' >artifacts/cuda-toolkit.txt
+  toolkit_download=$started
+}
+want_cuda_toolkit() {
+  if [[ ! $toolkit_download ]]; then start_cuda_toolkit; fi
+  if [[ ! $toolkit_download ]]; then return 0; fi
   say "NVIDIA's CUDA toolkit"
-  cuda_toolkit=$(cmake/cuda-toolkit.sh libraries) || echo "Left out: what NVIDIA's tools and libraries say of the kernels and of their callers."
+  if finish "$toolkit_download"; then
+    cuda_toolkit=$(<artifacts/cuda-toolkit.txt)
+  else
+    cat artifacts/cuda-toolkit.log
+    echo "Left out: what NVIDIA's tools and libraries say of the kernels and of their callers."
+  fi
 }
 # libtorch, for the tests beside TorchSharp: from NuGet, never beside the programs. A machine that cannot have it does without those tests.
-libtorch=
+libtorch= libtorch_download=
+start_libtorch() {
+  start bash -c 'exec cmake/libtorch.sh 2>artifacts/libtorch.log' >artifacts/libtorch.txt
+  libtorch_download=$started
+}
 want_libtorch() {
   say "libtorch"
-  libtorch=$(cmake/libtorch.sh) || echo "Left out: what libtorch says of NativeAmp.TorchSharp."
+  if finish "$libtorch_download"; then
+    libtorch=$(<artifacts/libtorch.txt)
+  else
+    cat artifacts/libtorch.log
+    echo "Left out: what libtorch says of NativeAmp.TorchSharp."
+  fi
 }
 with_libtorch() { # with_libtorch COMMAND...
   local variable
@@ -159,10 +179,10 @@ need_dotnet() {
 
 # ---- The pieces ----
 
-build_native() { # build_native ON|OFF: with its tests or without
+build_native() { # build_native ON|OFF [options of cmake --build]: with its tests or without
   say "Native library"
   cmake --preset release -DNATIVEAMP_TESTS="$1" -DNATIVEAMP_CUDA_TOOLKIT="$cuda_toolkit" >artifacts/cmake.log || { cat artifacts/cmake.log; return 1; }
-  cmake --build --preset release
+  cmake --build --preset release "${@:2}"
 }
 
 build_managed() { # build_managed SOLUTION_OR_PROJECT
@@ -260,34 +280,37 @@ benchmarks_run() {
 torch_benchmark_runs() { # at a size that tells nothing of speed
   with_libtorch dotnet run --project benchmarks/NativeAmp.TorchSharp.Benchmarks -c Release --no-build -- 3000 1
 }
-# Beside the tests, which seldom keep every core busy, the second compiler builds.
-sanitizer_build=
-start_sanitizer_build() {
-  start nice bash -c 'cmake --preset sanitize && cmake --build --preset sanitize' >artifacts/cmake-sanitize.log
-  sanitizer_build=$started
-}
-sanitizer_is_built() { # its output is of interest only where it failed
-  finish "$sanitizer_build" || { cat artifacts/cmake-sanitize.log; return 1; }
-}
-# The longest tests use one core most of the time: they run beside the others and are shown after them, so that the log reads as if in turn.
-training_tests=
-start_training_tests() {
-  start counted managed_tests NativeAmp.Training.Tests >artifacts/test-results/NativeAmp.Training.Tests.log
-  training_tests=$started
+# Two stages run beside the others, which seldom keep every core busy, and are shown after them, so that the log reads as if in turn.
+declare -A beside=()
+start_stage() { # start_stage NAME COMMAND...
+  start counted "${@:2}" >"artifacts/test-results/$1.log"
+  beside[$1]=$started
 }
 counted() { # counted COMMAND...: a stage in a process of its own, whose last line is what it adds to the results
   passed=0 failed=0 skipped=0
   "$@"
   echo "$passed $failed $skipped"
 }
-finish_training_tests() {
-  local good bad idle
-  if finish "$training_tests" && read -r good bad idle < <(tail -1 artifacts/test-results/NativeAmp.Training.Tests.log); then
-    sed '$d' artifacts/test-results/NativeAmp.Training.Tests.log
+finish_stage() { # finish_stage NAME
+  local good bad idle log=artifacts/test-results/$1.log
+  if finish "${beside[$1]}" && read -r good bad idle < <(tail -1 "$log"); then
+    sed '$d' "$log"
     passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + idle))
+    mapfile -t -O "${#failed_stages[@]}" failed_stages < <(sed -n 's/^FAILED: //p' "$log")
   else
-    cat artifacts/test-results/NativeAmp.Training.Tests.log
-    stage_failed NativeAmp.Training.Tests
+    cat "$log"
+    stage_failed "$1"
+  fi
+}
+# By the second compiler. Its output is of interest only where it failed.
+sanitized_tests() {
+  local log=artifacts/cmake-sanitize.log
+  if nice bash -c 'cmake --preset sanitize && cmake --build --preset sanitize' >"$log" 2>&1; then
+    passed=$((passed + 1))
+    native_tests sanitize
+  else
+    cat "$log"
+    stage_failed "Clang builds without a warning, with sanitizers"
   fi
 }
 csharp_formatter() { dotnet tool restore >/dev/null && dotnet csharpier "$@" src tests benchmarks samples; }
@@ -335,15 +358,22 @@ run_tests() {
   want_chromium
   want_unzip
   install_missing
-  want_cuda_toolkit
-  want_libtorch
   rm -rf artifacts/test-results
   mkdir -p artifacts/test-results
 
+  # Downloads come while the library is compiled, which needs none of them.
+  start_cuda_toolkit
+  start_libtorch
+  start dotnet restore NativeAmp.sln -v quiet >artifacts/restore.log
+  local packages=$started
+  build_native ON --target nativeamp
+  want_cuda_toolkit
+  want_libtorch
   build_native ON
-  start_sanitizer_build
+  start_stage "Sanitized tests" sanitized_tests
+  finish "$packages" || true # the build says it again
   build_managed NativeAmp.sln
-  start_training_tests
+  start_stage NativeAmp.Training.Tests managed_tests NativeAmp.Training.Tests
   native_tests release
   managed_tests NativeAmp.Tests
   with_libtorch managed_tests NativeAmp.TorchSharp.Tests
@@ -353,10 +383,9 @@ run_tests() {
   check "C# is formatted" csharp_is_formatted
   check "C++ is formatted" cpp_is_formatted
   check "The documentation's site is made, and its links lead somewhere" site_is_made
-  finish_training_tests
+  finish_stage NativeAmp.Training.Tests
   check "Packages, as a user takes them in" packages_work
-  check "Clang builds without a warning, with sanitizers" sanitizer_is_built
-  native_tests sanitize
+  finish_stage "Sanitized tests"
   tell_results
 }
 
