@@ -1,11 +1,11 @@
 // Libraries of others: where they were looked for, and handles of them.
-#include <cstring>
 
 #include "abi/check.h"
 #include "abi/wall.h"
 #include "backend.h"
 #include "libraries/nvml.h"
 #include "libraries/search.h"
+#include "text.h"
 
 namespace namp {
 namespace {
@@ -24,12 +24,6 @@ const VendorLibrary& check_library(int32_t library) {
       fail(NAMP_ERROR_INVALID_ARGUMENT,
            "library is " + std::to_string(library) + "; it must be a namp_library.");
   }
-}
-
-template <size_t kCapacity>
-void copy_text(char (&destination)[kCapacity], const std::string& text) {
-  const size_t length = text.copy(destination, kCapacity - 1);
-  destination[length] = '\0';
 }
 
 void* open_cuda() {

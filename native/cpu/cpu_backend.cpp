@@ -1,6 +1,5 @@
 #include "cpu/cpu_backend.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -13,18 +12,13 @@
 #endif
 
 #include "cpu/machine.h"
+#include "text.h"
 
 namespace namp {
 namespace {
 
 constexpr int64_t kAlignment = 256;
 constexpr int64_t kHugePage = 2 << 20;
-
-void copy_text(char* destination, size_t capacity, const std::string& text) {
-  const size_t length = std::min(text.size(), capacity - 1);
-  std::memcpy(destination, text.data(), length);
-  destination[length] = '\0';
-}
 
 int32_t count_cpus(std::string&) { return 1; }
 
@@ -44,9 +38,9 @@ void CpuBackend::get_info(namp_device_info& info) {
   const MachineMemory memory = machine_memory();
   info.memory_total = memory.total;
   info.memory_free = memory.available;
-  copy_text(info.name, sizeof(info.name), processor_name());
-  copy_text(info.threads_reason, sizeof(info.threads_reason), threads_.reason());
-  copy_text(info.libraries, sizeof(info.libraries), library_.description());
+  copy_text(info.name, processor_name());
+  copy_text(info.threads_reason, threads_.reason());
+  copy_text(info.libraries, library_.description());
 }
 
 void CpuBackend::set_simd(namp_simd simd) {

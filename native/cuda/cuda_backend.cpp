@@ -1,8 +1,8 @@
 #include "cuda/cuda_backend.h"
 
-#include <algorithm>
-#include <cstring>
 #include <string>
+
+#include "text.h"
 
 namespace namp {
 
@@ -21,12 +21,6 @@ constexpr int kOldestCapability = 75;
 int capability_of(const cuda::PrimaryContext& context) {
   return context.attribute(cuda::kComputeCapabilityMajor) * 10 +
          context.attribute(cuda::kComputeCapabilityMinor);
-}
-
-void copy_text(char* destination, size_t capacity, const std::string& text) {
-  const size_t length = std::min(text.size(), capacity - 1);
-  std::memcpy(destination, text.data(), length);
-  destination[length] = '\0';
 }
 
 int32_t count_devices(std::string& reason) {
@@ -106,10 +100,10 @@ void CudaBackend::get_info(namp_device_info& info) {
   driver().cuDeviceGetName(info.name, static_cast<int>(sizeof(info.name)), context_.device());
   int version = 0;
   driver().cuDriverGetVersion(&version);
-  copy_text(info.libraries, sizeof(info.libraries),
-            "CUDA driver " + std::to_string(version / 1000) + "." +
-                std::to_string(version % 1000 / 10) + " (" + driver().library + "), kernels as " +
-                launcher_.describe() + ", " + cublas_.describe(workspaces()));
+  copy_text(info.libraries, "CUDA driver " + std::to_string(version / 1000) + "." +
+                                std::to_string(version % 1000 / 10) + " (" + driver().library +
+                                "), kernels as " + launcher_.describe() + ", " +
+                                cublas_.describe(workspaces()));
 }
 
 namp_stream CudaBackend::create_stream() {
