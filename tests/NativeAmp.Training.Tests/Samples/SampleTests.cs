@@ -52,6 +52,10 @@ public partial class SampleTests : FolderTests
     public void Two_optimizers_with_one_scaler_find_the_circle() =>
         Assert.That(Numbers(Run("TwoOptimizers"), "radius ")[^1], Is.EqualTo(1).Within(0.1));
 
+    [Test]
+    public void A_loop_of_one_s_own_learns_and_its_model_comes_back_from_its_file() =>
+        Assert.That(Numbers(Run("OwnLoop"), "right: ")[0], Is.GreaterThan(90));
+
     private string Run(string sample, params string[] arguments)
     {
         string program = Path.Combine(TestContext.CurrentContext.TestDirectory, sample + ".dll");
