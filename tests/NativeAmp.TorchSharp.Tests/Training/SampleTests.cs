@@ -1,21 +1,11 @@
 using System.Globalization;
-using System.Reflection;
-using System.Text.RegularExpressions;
 using TorchSharpTraining;
 
 namespace NativeAmp.TorchSharp.Tests.Training;
 
 /// <summary>The sample runs, and the guide shows its lines.</summary>
-internal sealed partial class SampleTests : TorchTests
+internal sealed class SampleTests : TorchTests
 {
-    private static readonly string s_root = typeof(SampleTests)
-        .Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
-        .Single(entry => entry.Key == "RepositoryRoot")
-        .Value!;
-
-    [GeneratedRegex("```csharp\n(.*?)```", RegexOptions.Singleline)]
-    private static partial Regex Code();
-
     [Test]
     public void The_sample_trains_in_mixed_precision_as_before_and_in_bfloat16_where_TorchSharp_lags()
     {
@@ -46,26 +36,6 @@ internal sealed partial class SampleTests : TorchTests
 
     [TestCase("docs/torchsharp.md", "Before.cs", "After.cs")]
     [TestCase("src/NativeAmp.TorchSharp/README.md", "After.cs")]
-    public void The_code_of_guide_and_package_page_is_the_samples(string page, params string[] files)
-    {
-        string[] blocks =
-        [
-            .. Code().Matches(File.ReadAllText(Path.Combine(s_root, page))).Select(match => match.Groups[1].Value),
-        ];
-
-        Assert.That(blocks, Has.Length.EqualTo(files.Length));
-        for (int i = 0; i < files.Length; i++)
-        {
-            string[] sample = Lines(File.ReadAllText(Path.Combine(s_root, "samples/TorchSharpTraining", files[i])));
-            int at = 0;
-            foreach (string line in Lines(blocks[i]))
-            {
-                at = Array.IndexOf(sample, line, at) + 1;
-                Assert.That(at, Is.Positive, $"{files[i]} has no '{line}' there");
-            }
-        }
-
-        static string[] Lines(string text) =>
-            [.. text.Split('\n').Select(line => line.Split(" //")[0].Trim()).Where(l => l.Length > 0)];
-    }
+    public void The_code_of_guide_and_package_page_is_the_samples(string page, params string[] files) =>
+        PageCode.IsThatOf(page, [.. files.Select(file => $"samples/TorchSharpTraining/{file}")]);
 }
