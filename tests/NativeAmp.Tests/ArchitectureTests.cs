@@ -33,6 +33,9 @@ public partial class ArchitectureTests
         ["NativeAmp.Planning"] = [],
         ["NativeAmp.Telemetry"] = ["NativeAmp"],
         ["NativeAmp.TorchSharp"] = ["NativeAmp"],
+        ["NativeAmp.ILGPU"] = ["NativeAmp"],
+        // The second one is compiled against alone, and is in no package.
+        ["NativeAmp.ManagedCuda"] = ["NativeAmp", "ManagedCuda.netCore"],
         ["NativeAmp.Cli"] =
         [
             "NativeAmp.Reports",
