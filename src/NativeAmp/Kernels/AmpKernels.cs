@@ -4,8 +4,8 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// The four kernel families over plain device pointers. Memory of ManagedCuda, ILGPU or TorchSharp works as well as
-/// NativeAmp's own.
+/// The four kernel families over plain device pointers. Memory of ManagedCuda, of TorchSharp or of ILGPU's CPU
+/// accelerators works as well as NativeAmp's own.
 /// </summary>
 /// <remarks>
 /// Pointers are device pointers aligned to their elements; on the CPU any memory that does not move. A null stream is

@@ -62,15 +62,7 @@ public sealed class MemoryParameter : IParameter
     public TensorCell Gradient
     {
         get;
-        set
-        {
-            if (value.Pointer != 0 && !value.DType.IsComputeType())
-                throw new ArgumentException(
-                    $"The gradient of '{Name}' is {Described(value.DType)}; it may be float32, float16 or bfloat16.",
-                    nameof(value)
-                );
-            field = value;
-        }
+        set => field = Checked("gradient", value, value.DType.IsComputeType(), "float32, float16 or bfloat16");
     }
 
     /// <summary>
@@ -81,15 +73,7 @@ public sealed class MemoryParameter : IParameter
     public TensorCell ComputeCopy
     {
         get;
-        set
-        {
-            if (value.Pointer != 0 && !value.DType.IsHalfPrecision())
-                throw new ArgumentException(
-                    $"The compute copy of '{Name}' is {Described(value.DType)}; it may be float16 or bfloat16.",
-                    nameof(value)
-                );
-            field = value;
-        }
+        set => field = Checked("compute copy", value, value.DType.IsHalfPrecision(), "float16 or bfloat16");
     }
 
     /// <summary>
@@ -97,6 +81,14 @@ public sealed class MemoryParameter : IParameter
     /// it, nor <see cref="FusedOptimizer.ZeroGrad"/>.
     /// </summary>
     public void ClearGradient() => Gradient = default;
+
+    private TensorCell Checked(string role, TensorCell value, bool isPossible, string possible) =>
+        value.Pointer == 0 || isPossible
+            ? value
+            : throw new ArgumentException(
+                $"The {role} of '{Name}' is {Described(value.DType)}; it may be {possible}.",
+                nameof(value)
+            );
 
     // The default cell has no type.
     private static string Described(DType dtype) => dtype == DType.None ? "of no type" : dtype.Name();

@@ -98,15 +98,10 @@ public unsafe class CudaBlas
             )
         );
 
+    // Not of IDisposable: ManagedCuda's is not either.
     public void Dispose()
     {
-        Dispose(true);
-        GC.SuppressFinalize(this);
-    }
-
-    protected virtual void Dispose(bool fDisposing)
-    {
-        if (fDisposing && !_disposed)
+        if (!_disposed)
             _ = ((delegate* unmanaged<nint, int>)s_library.Value.Find("cublasDestroy_v2"))(CublasHandle.Pointer);
         _disposed = true;
     }
