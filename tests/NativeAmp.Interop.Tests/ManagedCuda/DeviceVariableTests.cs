@@ -130,6 +130,28 @@ public sealed class DeviceVariableTests : ManagedCudaTests
     }
 
     [Test]
+    public void Memory_of_another_GPU_is_refused_and_taken_by_that_one_s_device()
+    {
+        if (CudaContext.GetDeviceCount() < 2)
+            Assert.Ignore("This machine has one GPU.");
+        using var other = new PrimaryContext(1);
+        other.PushContext();
+        using Device second = other.OpenDevice();
+        using (CudaDeviceVariable<float> variable = Values)
+        {
+            Assert.That(second.Ordinal, Is.EqualTo(1));
+            Assert.That(variable.ToCell(second, Count).DType, Is.EqualTo(DType.Float32));
+            Assert.That(
+                () => variable.ToCell(Device),
+                Throws.ArgumentException.With.Message.Contains(
+                    "memory of CUDA device 1; NativeAmp's device is CUDA device 0"
+                )
+            );
+        }
+        other.PopContext();
+    }
+
+    [Test]
     public void Other_lengths_and_types_are_refused_by_name()
     {
         using CudaDeviceVariable<float> floats = Values;
