@@ -47,19 +47,19 @@ public sealed class Batch
     /// <summary>A float32 field, sample by sample.</summary>
     /// <param name="field">Its index in <see cref="IDataset.Fields"/>.</param>
     /// <exception cref="ArgumentException">The field is int32.</exception>
-    public Span<float> Floats(int field) => Values<float>(field).AsSpan(0, Count * _sizes[field]);
+    public Span<float> Floats(int field) => Part<float>(field, 0, Count);
 
     /// <summary>An int32 field, sample by sample.</summary>
     /// <param name="field">Its index in <see cref="IDataset.Fields"/>.</param>
     /// <exception cref="ArgumentException">The field is float32.</exception>
-    public Span<int> Integers(int field) => Values<int>(field).AsSpan(0, Count * _sizes[field]);
+    public Span<int> Integers(int field) => Part<int>(field, 0, Count);
 
     /// <summary>Fills it with the samples of these indices.</summary>
     /// <param name="indices">Indices of the samples, at most <see cref="Capacity"/>.</param>
     /// <param name="epoch">The pass over the data, from 0.</param>
-    public void Fill(ReadOnlySpan<long> indices, long epoch = 0) => Fill(indices, epoch, default);
+    public void Fill(ReadOnlySpan<long> indices, long epoch = 0) => Fill(indices, epoch, default, CancellationToken.None);
 
-    internal void Fill(ReadOnlySpan<long> indices, long epoch, DataPosition next)
+    internal void Fill(ReadOnlySpan<long> indices, long epoch, DataPosition next, CancellationToken cancellation)
     {
         if (indices.Length > Capacity)
             throw new ArgumentException(
@@ -69,10 +69,17 @@ public sealed class Batch
         Count = indices.Length;
         Next = next;
         for (int i = 0; i < indices.Length; i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
             Data.Fill(indices[i], epoch, new Sample(this, i));
+        }
     }
 
-    internal Span<T> Of<T>(int field, int sample) => Values<T>(field).AsSpan(sample * _sizes[field], _sizes[field]);
+    /// <summary>A part of a field: samples from the first on.</summary>
+    internal Span<T> Part<T>(int field, int first, int count) =>
+        Values<T>(field).AsSpan(first * _sizes[field], count * _sizes[field]);
+
+    internal Span<T> Of<T>(int field, int sample) => Part<T>(field, sample, 1);
 
     private static int Size(DataField field, int capacity)
     {

@@ -1,39 +1,43 @@
-using System.Runtime.ExceptionServices;
-
 namespace NativeAmp.Training.Data;
 
 /// <summary>
 /// Endless minibatches of a data set, shuffled anew in each epoch, and prepared ahead on its own thread. The order
 /// depends only on seed and position. The batches are a ring that is reused.
 /// </summary>
-public sealed class BatchLoader : IDisposable
+public sealed class BatchLoader : IBatchSource
 {
-    private readonly Lock _disposing = new();
-    private readonly Batch?[] _ring; // null where preparing the batch failed, for _failure's reason
-    private readonly SemaphoreSlim _free;
-    private readonly SemaphoreSlim _filled = new(0);
+    // A data set that hangs in one sample does not hold its caller for longer.
+    internal static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
+
+    private readonly BatchRing _ring;
     private readonly CancellationTokenSource _stop = new();
     private readonly Thread _thread;
-    private readonly long[] _indices;
     private readonly ulong _seed;
-    private ExceptionDispatchInfo? _failure;
-    private int _head;
-    private bool _lent;
-    private bool _disposed;
+    private readonly bool _dropLast;
+    private int _disposed;
 
     /// <summary>Starts preparing batches.</summary>
     /// <param name="data">The samples; the loader reads them from its own thread.</param>
-    /// <param name="batch">Samples of a batch, at most as many as the data set has. An incomplete batch at the end of
-    /// an epoch is left out, so that all batches have one size.</param>
+    /// <param name="batch">Samples of a batch. At most as many as the data set has, unless an incomplete batch is
+    /// kept.</param>
     /// <param name="seed">Seed of the shuffle.</param>
     /// <param name="start">The position to begin at: a <see cref="Batch.Next"/> of an earlier run.</param>
     /// <param name="ahead">Number of batches to prepare ahead, 1 or more.</param>
-    public BatchLoader(IDataset data, int batch, ulong seed, DataPosition start = default, int ahead = 3)
+    /// <param name="dropLast">Whether to leave out an incomplete batch at the end of an epoch, so that all batches have
+    /// one size.</param>
+    public BatchLoader(
+        IDataset data,
+        int batch,
+        ulong seed,
+        DataPosition start = default,
+        int ahead = 3,
+        bool dropLast = true
+    )
     {
         ArgumentNullException.ThrowIfNull(data);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batch);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ahead);
-        if (batch > data.Count)
+        if (CountBatches(data.Count, batch, dropLast) == 0)
             throw new ArgumentOutOfRangeException(
                 nameof(batch),
                 batch,
@@ -49,12 +53,8 @@ public sealed class BatchLoader : IDisposable
         Data = data;
         BatchSize = batch;
         _seed = seed;
-        _indices = new long[batch];
-        // One more than are prepared ahead: the consumer holds one.
-        _ring = new Batch?[ahead + 1];
-        for (int i = 0; i < _ring.Length; i++)
-            _ring[i] = new Batch(data, batch);
-        _free = new SemaphoreSlim(_ring.Length);
+        _dropLast = dropLast;
+        _ring = new BatchRing(data, batch, ahead);
         _thread = new Thread(() => Produce(start)) { IsBackground = true, Name = "NativeAmp batches" };
         _thread.Start();
     }
@@ -62,75 +62,61 @@ public sealed class BatchLoader : IDisposable
     /// <summary>The samples.</summary>
     public IDataset Data { get; }
 
-    /// <summary>Samples of a batch.</summary>
+    /// <summary>Samples of a batch; an incomplete one has fewer.</summary>
     public int BatchSize { get; }
 
     /// <summary>Batches of an epoch.</summary>
-    public long BatchesPerEpoch => Data.Count / BatchSize;
+    public long BatchesPerEpoch => CountBatches(Data.Count, BatchSize, _dropLast);
 
     /// <summary>Returns the next batch, valid until the next call. Waits if it is not ready.</summary>
     /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
     /// <remarks>If the data set threw while the batch was prepared, this call and every later one throws it.</remarks>
     public Batch Next(CancellationToken cancellation = default)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_lent)
-        {
-            _lent = false;
-            _head = (_head + 1) % _ring.Length;
-            _free.Release();
-        }
-
-        _filled.Wait(cancellation);
-        if (_ring[_head] is { } batch)
-        {
-            _lent = true;
-            return batch;
-        }
-
-        _filled.Release(); // so that the next call sees it as well
-        _failure!.Throw();
-        throw _failure.SourceException;
+        ObjectDisposedException.ThrowIf(_disposed != 0, this);
+        return _ring.Next(cancellation)!; // without an end
     }
 
-    /// <summary>Ends the thread. A batch that was returned stays readable.</summary>
+    Batch? IBatchSource.Next(CancellationToken cancellation) => Next(cancellation);
+
+    /// <summary>
+    /// Ends the thread. A batch that was returned stays readable. It waits until the data set has written the sample
+    /// that it is at, but no longer than a second; the thread then ends after that sample.
+    /// </summary>
     public void Dispose()
     {
-        lock (_disposing)
-        {
-            if (_disposed)
-                return;
-            _disposed = true;
-        }
-
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+            return;
         _stop.Cancel();
-        _thread.Join();
-        _stop.Dispose();
-        _free.Dispose();
-        _filled.Dispose();
+        _thread.Join(LongestWait);
     }
+
+    /// <summary>Batches in a number of samples.</summary>
+    internal static long CountBatches(long samples, int batch, bool dropLast) =>
+        samples / batch + (dropLast || samples % batch == 0 ? 0 : 1);
 
     private void Produce(DataPosition position)
     {
-        int slot = 0;
         try
         {
             var shuffle = new Shuffle(Data.Count, _seed, position.Epoch);
-            for (; ; slot = (slot + 1) % _ring.Length)
+            long[] indices = new long[BatchSize];
+            while (true)
             {
-                _free.Wait(_stop.Token);
-                if (position.Sample + BatchSize > Data.Count)
+                Batch batch = _ring.WaitForFree(_stop.Token);
+                if (position.Sample + (_dropLast ? BatchSize : 1) > Data.Count)
                 {
                     position = new DataPosition(position.Epoch + 1, 0);
                     shuffle = new Shuffle(Data.Count, _seed, position.Epoch);
                 }
 
-                for (int i = 0; i < _indices.Length; i++)
-                    _indices[i] = shuffle[position.Sample + i];
+                int count = (int)Math.Min(BatchSize, Data.Count - position.Sample);
+                for (int i = 0; i < count; i++)
+                    indices[i] = shuffle[position.Sample + i];
                 long epoch = position.Epoch;
-                position = position with { Sample = position.Sample + BatchSize };
-                _ring[slot]!.Fill(_indices, epoch, position);
-                _filled.Release();
+                position = position with { Sample = position.Sample + count };
+                batch.Fill(indices.AsSpan(0, count), epoch, position, _stop.Token);
+                _ring.Publish();
             }
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
@@ -140,9 +126,7 @@ public sealed class BatchLoader : IDisposable
         catch (Exception e)
         {
             // The call that asks for the batch throws it; here nobody would catch it.
-            _failure = ExceptionDispatchInfo.Capture(e);
-            _ring[slot] = null;
-            _filled.Release();
+            _ring.End(e);
         }
     }
 }

@@ -7,12 +7,12 @@ internal sealed class BatchTensors : IDisposable
 {
     private readonly Tensor[] _fields;
 
-    public BatchTensors(Device device, IDataset data, int count)
+    public BatchTensors(Device device, IReadOnlyList<DataField> fields, int count)
     {
         Count = count;
         _fields =
         [
-            .. data.Fields.Select(field =>
+            .. fields.Select(field =>
                 Tensor.Empty(device, field.DType, new Shape([count, .. field.Shape.Dimensions]))
             ),
         ];
@@ -24,15 +24,15 @@ internal sealed class BatchTensors : IDisposable
     /// <summary>A tensor [count, ...] for each field, float32 or int32.</summary>
     public IReadOnlyList<Tensor> Fields => _fields;
 
-    /// <summary>Copies a batch of <see cref="Count"/> samples to the device.</summary>
-    public void Write(Batch batch)
+    /// <summary>Copies <see cref="Count"/> samples of a batch to the device, from one of them on.</summary>
+    public void Write(Batch batch, int first = 0)
     {
         for (int field = 0; field < _fields.Length; field++)
         {
             if (_fields[field].DType == DType.Float32)
-                _fields[field].CopyFrom<float>(batch.Floats(field));
+                _fields[field].CopyFrom<float>(batch.Part<float>(field, first, Count));
             else
-                _fields[field].CopyFrom<int>(batch.Integers(field));
+                _fields[field].CopyFrom<int>(batch.Part<int>(field, first, Count));
         }
     }
 

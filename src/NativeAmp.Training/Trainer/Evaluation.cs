@@ -7,67 +7,48 @@ internal static class Evaluation
 {
     private const int Batch = 250;
 
-    /// <summary>
-    /// Accuracy: the share of samples whose largest logit is their target's. Null if it was cancelled. The model is in
-    /// training mode before and after.
-    /// </summary>
+    /// <summary>A sum over a batch, and what to divide the total by: the number of its samples or elements.</summary>
+    public delegate (double Sum, long Count) Measure(BatchTensors tensors, Batch batch);
+
+    /// <summary>Accuracy: the share of targets that are the index of their largest logit.</summary>
+    public static Measure AccuracyOf(Module model) =>
+        (tensors, batch) =>
+        {
+            int[] predicted = Ops.ArgMax(model.Forward(tensors.Fields[0])).ToArray<int>();
+            ReadOnlySpan<int> targets = batch.Integers(1);
+            long right = 0;
+            for (int i = 0; i < predicted.Length; i++)
+                right += predicted[i] == targets[i] ? 1 : 0;
+            return (right, predicted.Length);
+        };
+
+    /// <summary>Mean loss of the samples.</summary>
+    public static Measure LossOf(Module model, BatchLoss loss) =>
+        MetricOf(model, (module, fields) => loss(module, fields).Item());
+
+    /// <summary>Mean of a metric over the samples.</summary>
+    public static Measure MetricOf(Module model, BatchMetric metric) =>
+        (tensors, batch) => (metric(model, tensors.Fields) * batch.Count, batch.Count);
+
+    /// <summary>As <see cref="Means"/>, of the accuracy alone.</summary>
     public static double? Accuracy(
         Module model,
         IDataset data,
         Device device,
         PrecisionPolicy precision,
         CancellationToken cancellation = default
-    )
-    {
-        long asked = 0;
-        return Mean(
-            model,
-            data,
-            device,
-            precision,
-            (tensors, batch) =>
-            {
-                int[] predicted = Ops.ArgMax(model.Forward(tensors.Fields[0])).ToArray<int>();
-                ReadOnlySpan<int> targets = batch.Integers(1);
-                long right = 0;
-                for (int i = 0; i < predicted.Length; i++)
-                    right += predicted[i] == targets[i] ? 1 : 0;
-                asked += predicted.Length;
-                return right;
-            },
-            _ => asked,
-            cancellation
-        );
-    }
+    ) => Means(model, data, device, precision, [AccuracyOf(model)], cancellation)?[0];
 
     /// <summary>
-    /// Mean loss of the samples. Null if it was cancelled. The model is in training mode before and after.
+    /// Means of measures over a data set, in one pass. Null if it was cancelled. The model is in training mode before
+    /// and after.
     /// </summary>
-    public static double? Loss(
-        Module model,
-        BatchLoss loss,
-        IDataset data,
-        Device device,
-        PrecisionPolicy precision,
-        CancellationToken cancellation = default
-    ) =>
-        Mean(
-            model,
-            data,
-            device,
-            precision,
-            (tensors, batch) => (double)loss(model, tensors.Fields).Item() * batch.Count,
-            samples => samples,
-            cancellation
-        );
-
-    private static double? Mean(
+    public static double[]? Means(
         Module model,
         IDataset data,
         Device device,
         PrecisionPolicy precision,
-        Func<BatchTensors, Batch, double> sumOf,
-        Func<long, long> countOf,
+        IReadOnlyList<Measure> measures,
         CancellationToken cancellation
     )
     {
@@ -76,29 +57,33 @@ internal static class Evaluation
         {
             int size = (int)Math.Min(Batch, data.Count);
             var batch = new Batch(data, size);
-            var tensors = new BatchTensors(device, data, size);
-            double sum = 0;
+            var tensors = new BatchTensors(device, data.Fields, size);
+            double[] sums = new double[measures.Count];
+            long[] counts = new long[measures.Count];
             try
             {
                 for (long first = 0; first < data.Count; first += size)
                 {
-                    if (cancellation.IsCancellationRequested)
-                        return null;
                     long[] indices =
                     [
                         .. Enumerable.Range(0, (int)Math.Min(size, data.Count - first)).Select(i => first + i),
                     ];
-                    batch.Fill(indices);
+                    batch.Fill(indices, epoch: 0, next: default, cancellation);
                     if (batch.Count != tensors.Count)
                     {
                         tensors.Dispose();
-                        tensors = new BatchTensors(device, data, batch.Count);
+                        tensors = new BatchTensors(device, data.Fields, batch.Count);
                     }
 
                     tensors.Write(batch);
                     using NoGrad noGrad = NoGrad.Enter();
                     using AutocastScope autocast = Autocast.Enter(precision);
-                    sum += sumOf(tensors, batch);
+                    for (int i = 0; i < sums.Length; i++)
+                    {
+                        (double sum, long count) = measures[i](tensors, batch);
+                        sums[i] += sum;
+                        counts[i] += count;
+                    }
                 }
             }
             finally
@@ -106,8 +91,11 @@ internal static class Evaluation
                 tensors.Dispose();
             }
 
-            long count = countOf(data.Count);
-            return count == 0 ? double.NaN : sum / count;
+            return [.. sums.Select((sum, i) => counts[i] == 0 ? double.NaN : sum / counts[i])];
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            return null;
         }
         finally
         {

@@ -1,5 +1,4 @@
 using System.Globalization;
-using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training;
 
@@ -24,15 +23,20 @@ internal sealed class RunFacts
     // A checkpoint's own.
     private static readonly string[] Reserved = ["sha256", "format"];
 
-    public RunFacts(TrainerOptions options, IDataset data, long steps)
+    public RunFacts(
+        TrainerOptions options,
+        TrainingSource source,
+        IReadOnlyList<ParameterGroup> groups,
+        long steps
+    )
     {
         OptimizerOptions optimizer = options.Optimizer;
         Values = new OrderedDictionary<string, string>
         {
-            ["rule"] = optimizer.RuleName,
+            ["rule"] = optimizer.RuleName + GroupText(groups),
             ["seed"] = Text(options.Seed),
-            ["batch"] = Text(options.Batch),
-            ["samples"] = Text(data.Count),
+            ["batch"] = BatchText(options),
+            ["samples"] = source.Data is { } data ? Text(data.Count) : "a stream",
             ["precision"] = options.Precision.ToString(),
             ["steps"] = Text(steps),
             ["learning_rate"] = Text(optimizer.LearningRate),
@@ -54,6 +58,15 @@ internal sealed class RunFacts
     /// <summary>Whether the trainer or the checkpoint reserves a name.</summary>
     public static bool IsReserved(string name) =>
         Fixed.Contains(name) || Movable.Contains(name) || Reserved.Contains(name);
+
+    // Runs without these options keep the text that their older checkpoints have.
+    private static string GroupText(IReadOnlyList<ParameterGroup> groups) =>
+        groups.Count == 1 ? "" : $", groups of {string.Join(", ", groups.Select(g => Text(g.Parameters.Count)))}";
+
+    private static string BatchText(TrainerOptions options) =>
+        Text(options.Batch)
+        + (options.AccumulateBatches == 1 ? "" : $" × {Text(options.AccumulateBatches)}")
+        + (options.DropLast ? "" : ", with the last samples");
 
     private static string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);
 }

@@ -54,13 +54,13 @@ internal sealed class StepProbe(
 
     /// <summary>Called when the step failed. Parameters still have their values from before it.</summary>
     /// <param name="loss">Its loss.</param>
-    /// <param name="forward">Computes the loss of its batch.</param>
-    public void Failed(float loss, Func<Tensor> forward) =>
+    /// <param name="passes">Does its forward and backward passes with a scaler.</param>
+    public void Failed(float loss, Action<GradScaler> passes) =>
         inspector.Failed(
-            new FailedStep(_place, loss, _scaler.Scale, model, observer => Rerun(observer, forward), Save)
+            new FailedStep(_place, loss, _scaler.Scale, model, observer => Rerun(observer, passes), Save)
         );
 
-    private void Rerun(ModelObserver observer, Func<Tensor> forward)
+    private void Rerun(ModelObserver observer, Action<GradScaler> passes)
     {
         RandomState random = options.Random.State;
         float[][] buffers = ReadBuffers();
@@ -72,7 +72,7 @@ internal sealed class StepProbe(
             using TensorScope scope = TensorScope.Enter();
             using IDisposable observed = observer.Observe(model);
             using AutocastScope autocast = Autocast.Enter(options.Precision);
-            sameScale.Scale(forward()).Backward();
+            passes(sameScale);
         }
         finally
         {

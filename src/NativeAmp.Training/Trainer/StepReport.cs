@@ -21,6 +21,9 @@ public readonly record struct StepReport
     /// <summary>Whether the step was skipped, so that the parameters did not change.</summary>
     public required bool Skipped { get; init; }
 
+    /// <summary>Why the step was skipped, in a sentence; null if it was not.</summary>
+    public string? Reason { get; init; }
+
     /// <summary>Skipped steps so far, this one included.</summary>
     public required long SkippedSoFar { get; init; }
 
@@ -33,7 +36,7 @@ public readonly record struct StepReport
     /// <summary>Time of the step, without checkpoint and events.</summary>
     public required double Milliseconds { get; init; }
 
-    /// <summary>Samples of the batch.</summary>
+    /// <summary>Samples of the step.</summary>
     public required int Samples { get; init; }
 
     /// <summary>Total number of steps of the run.</summary>

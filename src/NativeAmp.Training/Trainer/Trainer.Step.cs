@@ -7,24 +7,24 @@ namespace NativeAmp.Training;
 public sealed partial class Trainer
 {
     /// <summary>Submits a step's work.</summary>
-    private void Step(BatchLoader loader)
+    /// <returns>Whether there was a batch; not if the run was cancelled before, or the stream has ended.</returns>
+    private bool Step(IBatchSource source, CancellationToken cancellation)
     {
         long start = Stopwatch.GetTimestamp();
-        Batch batch = loader.Next();
-        _tensors.Write(batch);
+        if (Take(source, cancellation) is not { } batch)
+            return false;
         Tensor loss;
         using IDisposable? observed = _probe?.Begin(batch, _checkpoint.Progress);
         // Tensors of the model that Backward does not go over are released with the step.
         using TensorScope scope = TensorScope.Enter();
         using (Autocast.Enter(_options.Precision))
         {
-            loss = Forward();
-            if (_losses.PassesOver(loss))
+            loss = GoOver(batch, _scaler, _losses.PassesOver, out bool passedOver);
+            if (passedOver)
             {
                 PassOver(loss.Item(), batch, start);
-                return;
+                return true;
             }
-            _scaler.Scale(loss).Backward();
         }
 
         // Before the step: a loss may be infinite and its gradients finite. Inspecting again does not change the
@@ -32,7 +32,7 @@ public sealed partial class Trainer
         bool failed = _probe is not null && !float.IsFinite(loss.Item());
         _probe?.GradientsReady();
         if (failed)
-            _probe!.Failed(loss.Item(), Forward);
+            _probe!.Failed(loss.Item(), scaler => GoOver(batch, scaler));
         if (_options.ClipNorm > 0)
             _optimizer.ClipGradNorm(_options.ClipNorm);
         StepResult result = _scaler.Step(_optimizer);
@@ -40,24 +40,87 @@ public sealed partial class Trainer
         _optimizer.ZeroGrad();
         if (_probe is not null && !failed && result.Read().Skipped)
         {
-            _probe.Failed(loss.Item(), Forward);
+            _probe.Failed(loss.Item(), scaler => GoOver(batch, scaler));
             _optimizer.ZeroGrad();
         }
 
         long number = Advance(batch);
         KeepLoss(number, loss);
         _pending.Enqueue(new PendingStep(number, batch, start) { Result = result });
+        return true;
     }
 
-    private Tensor Forward()
+    private Batch? Take(IBatchSource source, CancellationToken cancellation)
     {
-        Tensor loss = _loss(_model, _tensors.Fields);
+        try
+        {
+            Batch? batch = source.Next(cancellation);
+            if (batch is null)
+                Stop("The stream of samples has ended.");
+            return batch;
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    private void GoOver(Batch batch, GradScaler scaler) => GoOver(batch, scaler, _ => false, out _);
+
+    /// <summary>
+    /// Forward and backward passes over the samples of a step, <see cref="TrainerOptions.Batch"/> at a time. Gradients
+    /// add up to those of the mean loss.
+    /// </summary>
+    /// <param name="batch">The samples.</param>
+    /// <param name="scaler">Scales the losses.</param>
+    /// <param name="isBad">Whether to end before the backward pass of a loss.</param>
+    /// <param name="ended">Whether it has ended.</param>
+    /// <returns>The mean loss, or the bad one.</returns>
+    private Tensor GoOver(Batch batch, GradScaler scaler, Func<Tensor, bool> isBad, out bool ended)
+    {
+        ended = false;
+        Tensor? sum = null;
+        for (int first = 0; first < batch.Count; first += _options.Batch)
+        {
+            int count = Math.Min(_options.Batch, batch.Count - first);
+            Tensor loss = Forward(batch, first, count);
+            if (isBad(loss))
+            {
+                ended = true;
+                return loss;
+            }
+
+            if (count < batch.Count)
+                loss = Ops.Multiply(loss, (float)count / batch.Count);
+            scaler.Scale(loss).Backward();
+            using NoGrad noGrad = NoGrad.Enter();
+            sum = sum is null ? loss : Ops.Add(sum, loss);
+        }
+
+        return sum!;
+    }
+
+    private Tensor Forward(Batch batch, int first, int count)
+    {
+        // The other size is that of the last batch, which a data set has but one of.
+        BatchTensors tensors =
+            count == _options.Batch ? _tensors
+            : count == _lastTensors?.Count ? _lastTensors
+            : _lastTensors = NewLastTensors(count);
+        tensors.Write(batch, first);
+        Tensor loss = _loss(_model, tensors.Fields);
         return loss is { DType: DType.Float32, Count: 1 }
             ? loss
             : throw new InvalidOperationException(
                 $"The loss of a batch is one float32; it is {loss.DType.Name()} {loss.Shape}. Take the mean over its "
                     + "elements."
             );
+    }
+
+    private BatchTensors NewLastTensors(int count)
+    {
+        _lastTensors?.Dispose();
+        return new BatchTensors(_device, _source.Fields, count);
     }
 
     private static Tensor ClassLoss(Module model, IReadOnlyList<Tensor> fields) =>
@@ -69,11 +132,8 @@ public sealed partial class Trainer
     /// </summary>
     private void PassOver(float loss, Batch batch, long start)
     {
-        if (_probe is not null)
-        {
-            _probe.Failed(loss, Forward);
-            _optimizer.ZeroGrad();
-        }
+        _probe?.Failed(loss, scaler => GoOver(batch, scaler));
+        _optimizer.ZeroGrad(); // of the passes before the bad one
 
         _pending.Enqueue(
             new PendingStep(Advance(batch), batch, start)
@@ -115,11 +175,12 @@ public sealed partial class Trainer
         var report = new StepReport
         {
             Step = step.Number,
-            Epoch = step.Next.Epoch + (double)step.Next.Sample / _data.Count,
+            Epoch = step.Next.Epoch + (double)step.Next.Sample / _source.Samples,
             Loss = loss,
             Scale = outcome?.Scale ?? step.PassedOver.Scale,
             FoundInf = foundInf,
             Skipped = skipped,
+            Reason = outcome is null ? "The loss is not finite, and the batch was passed over." : outcome?.Reason,
             SkippedSoFar = _skipped,
             LearningRate = outcome?.LearningRate ?? step.PassedOver.LearningRate,
             GradientNorm = outcome?.GradientNorm ?? float.NaN,

@@ -12,7 +12,7 @@ public sealed partial class Trainer : IDisposable
     private const int MostPending = 4;
 
     private readonly Module _model;
-    private readonly IDataset _data;
+    private readonly TrainingSource _source;
     private readonly IDataset? _test;
     private readonly Device _device;
     private readonly TrainerOptions _options;
@@ -20,6 +20,7 @@ public sealed partial class Trainer : IDisposable
     private readonly GradScaler _scaler;
     private readonly TrainingCheckpoint _checkpoint;
     private readonly BatchTensors _tensors;
+    private BatchTensors? _lastTensors;
     private readonly long _totalSteps;
     private readonly LossWatch _losses;
     private readonly RunFacts _facts;
@@ -30,9 +31,11 @@ public sealed partial class Trainer : IDisposable
     private readonly int _stepsBehind;
     private long _skipped;
     private bool _ran;
+    private int _running;
     private bool _disposed;
+    private volatile string? _stopReason;
 
-    /// <summary>Prepares a run.</summary>
+    /// <summary>Prepares a run over a data set.</summary>
     /// <param name="model">
     /// The model. It takes a batch of inputs and returns logits [..., classes], or a tensor for
     /// <see cref="TrainerOptions.Loss"/>. It is moved to the device, and stays the caller's.
@@ -44,45 +47,64 @@ public sealed partial class Trainer : IDisposable
     /// <exception cref="ArgumentException">An option is not possible, or the data set is smaller than a
     /// batch.</exception>
     public Trainer(Module model, IDataset data, IDataset? test, Device device, TrainerOptions options)
+        : this(model, Source(data), test, device, options) { }
+
+    /// <summary>
+    /// Prepares a run over a stream. There are no passes over it: the run ends after <see cref="TrainerOptions.Steps"/>
+    /// steps or with the stream, and tests once, at its end.
+    /// </summary>
+    /// <param name="model">As for a data set.</param>
+    /// <param name="data">The training samples.</param>
+    /// <param name="test">The test set, or null. An empty one counts as none.</param>
+    /// <param name="device">The device to compute on.</param>
+    /// <param name="options">How to train.</param>
+    /// <exception cref="ArgumentException">An option is not possible.</exception>
+    public Trainer(Module model, SampleStream data, IDataset? test, Device device, TrainerOptions options)
+        : this(model, Source(data), test, device, options) { }
+
+    private Trainer(Module model, TrainingSource source, IDataset? test, Device device, TrainerOptions options)
     {
         ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(data);
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        if (data.Count < options.Batch)
-            throw new ArgumentException(
-                $"The data set has {data.Count} samples, fewer than one batch of {options.Batch}; take a smaller batch."
-            );
+        source.Check(options);
         _model = model;
-        _data = data;
+        _source = source;
         _test = test is { Count: > 0 } ? test : null;
         _device = device;
         _options = options;
         _loss = options.Loss ?? ClassLoss;
         if (options.Loss is null)
-            RequireClasses(data);
+            RequireClasses(source.Fields);
         if (_test is not null)
-            RequireSameFields(data, _test);
-        _totalSteps = options.Steps ?? options.Epochs!.Value * (data.Count / options.Batch);
+            RequireSameFields(source.Fields, _test.Fields);
+        else if (options.Metrics.Count > 0)
+            throw new ArgumentException(
+                $"The {nameof(TrainerOptions.Metrics)} are measured on a test set, and there is none: give one."
+            );
+        _totalSteps = source.CountSteps(options);
         _model.To(device);
         _model.Train();
-        _optimizer = FusedOptimizer.Create(_model.Parameters(), options.Optimizer);
+        ParameterGroup[] groups = options.Groups is null
+            ? [new ParameterGroup(_model.Parameters(), options.Optimizer)]
+            : [.. options.Groups(_model, options.Optimizer)];
+        _optimizer = options.Optimizer.CreateOptimizer(groups);
         _optimizer.Scheduler = options.Schedule;
         _scaler = new GradScaler(
             device,
             options.Scaler ?? (options.Precision.NeedsLossScale ? new GradScalerOptions() : GradScalerOptions.Disabled)
         );
-        _checkpoint = new TrainingCheckpoint(_model, _optimizer, _scaler, options.Random, data.Count);
-        _tensors = new BatchTensors(device, data, options.Batch);
+        _checkpoint = new TrainingCheckpoint(_model, _optimizer, _scaler, options.Random, source.Samples);
+        _tensors = new BatchTensors(device, source.Fields, options.Batch);
         _losses = new LossWatch(options.OnNonFiniteLoss);
-        _facts = new RunFacts(options, data, _totalSteps);
+        _facts = new RunFacts(options, source, groups, _totalSteps);
         // The report of a step comes one step late, so that a GPU has the next step's work while the host waits for
         // this one's outcome. An inspector needs it at once.
         _stepsBehind = device.IsHostMemory || options.WaitsForEachStep || options.Inspector is not null ? 0 : 1;
         _lossValues = new Readback(device, MostPending, sizeof(float));
         _probe = options.Inspector is { } inspector
-            ? new StepProbe(inspector, _model, _optimizer, _scaler, options, _facts, data.Count)
+            ? new StepProbe(inspector, _model, _optimizer, _scaler, options, _facts, source.Samples)
             : null;
     }
 
@@ -104,20 +126,15 @@ public sealed partial class Trainer : IDisposable
     public event EventHandler<CheckpointReport>? Resuming;
 
     /// <summary>
-    /// Trains to the last step, or until it is cancelled. When cancelled, it finishes the current step and, with a
-    /// folder of checkpoints, saves a checkpoint.
+    /// Ends the run after the current step, as if it were the last: it is tested, and saved where there is a folder of
+    /// checkpoints. Handlers of the events call it, and other threads may. On a GPU a handler of
+    /// <see cref="StepCompleted"/> hears of a step when the next one has begun; that one then is the last.
     /// </summary>
-    /// <exception cref="DataFormatException">No checkpoint of the folder is intact.</exception>
-    /// <exception cref="CheckpointException">The checkpoint belongs to another run. Nothing was changed.</exception>
-    /// <exception cref="CheckpointFolderInUseException">Another run uses the folder of checkpoints.</exception>
-    /// <exception cref="NonFiniteLossException">See <see cref="TrainerOptions.OnNonFiniteLoss"/>.</exception>
-    /// <exception cref="InvalidOperationException">It ran before.</exception>
-    public TrainingResult Run(CancellationToken cancellation = default)
+    /// <param name="reason">The reason, for <see cref="TrainingResult.StopReason"/>. The first one counts.</param>
+    public void Stop(string reason)
     {
-        BeginRun();
-        using CheckpointDirectory? directory = OpenDirectory();
-        _ran = true;
-        return Train(directory, cancellation);
+        ArgumentException.ThrowIfNullOrEmpty(reason);
+        _stopReason ??= reason;
     }
 
     /// <summary>
@@ -134,15 +151,9 @@ public sealed partial class Trainer : IDisposable
         BeginRun();
         CheckpointFile.Read(file, _checkpoint.Items(), _facts.Values, _facts.MayChange);
         _ran = true;
-        using var loader = new BatchLoader(
-            _data,
-            _options.Batch,
-            _options.Seed,
-            _checkpoint.Progress.Position,
-            ahead: 1
-        );
+        using IBatchSource source = _source.Open(_options, _checkpoint.Progress.Position, ahead: 1);
         _skipped = _checkpoint.Progress.Skipped;
-        Step(loader);
+        Step(source, CancellationToken.None);
         return Report(_pending.Dequeue());
     }
 
@@ -152,6 +163,7 @@ public sealed partial class Trainer : IDisposable
         _disposed = true;
         _lossValues.Dispose();
         _tensors.Dispose();
+        _lastTensors?.Dispose();
         _scaler.Dispose();
         _optimizer.Dispose();
     }
@@ -163,202 +175,35 @@ public sealed partial class Trainer : IDisposable
             throw new InvalidOperationException("A trainer runs once; resume from a checkpoint with a new one.");
     }
 
-    private static void RequireClasses(IDataset data)
+    private static TrainingSource Source(IDataset data)
     {
-        if (data.Fields is not [_, { DType: DType.Int32 }])
+        ArgumentNullException.ThrowIfNull(data);
+        return new TrainingSource(data);
+    }
+
+    private static TrainingSource Source(SampleStream data)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        return new TrainingSource(data);
+    }
+
+    private static void RequireClasses(IReadOnlyList<DataField> fields)
+    {
+        if (fields is not [_, { DType: DType.Int32 }])
             throw new ArgumentException(
-                $"The data set has the fields {Names(data)}; without a {nameof(TrainerOptions.Loss)} of its own a "
+                $"The data set has the fields {Names(fields)}; without a {nameof(TrainerOptions.Loss)} of its own a "
                     + "trainer takes two, an input and int32 classes."
             );
     }
 
-    private static void RequireSameFields(IDataset data, IDataset test)
+    private static void RequireSameFields(IReadOnlyList<DataField> data, IReadOnlyList<DataField> test)
     {
-        if (!data.Fields.SequenceEqual(test.Fields))
+        if (!data.SequenceEqual(test))
             throw new ArgumentException(
                 $"The data set has the fields {Names(data)} and the test set {Names(test)}; they are to be the same."
             );
     }
 
-    private static string Names(IDataset data) =>
-        string.Join(", ", data.Fields.Select(field => $"{field.Name} ({field.DType.Name()} {field.Shape})"));
-
-    private bool IsTarget(Score score) => score.Accuracy is { } reached && reached >= _options.TargetAccuracy;
-
-    private TrainingResult Train(CheckpointDirectory? directory, CancellationToken cancellation)
-    {
-        using var loader = new BatchLoader(
-            _data,
-            _options.Batch,
-            _options.Seed,
-            _checkpoint.Progress.Position,
-            _options.Prefetch
-        );
-        var clock = new StepClock();
-        var epochLoss = new MeanLoss();
-        float loss = float.NaN;
-        Score score = default;
-        long saved = _checkpoint.Progress.Step;
-        _skipped = _checkpoint.Progress.Skipped;
-
-        // Until at most this many steps have an unknown outcome.
-        void Complete(int left)
-        {
-            while (_pending.Count > left)
-            {
-                StepReport report = Report(_pending.Dequeue());
-                loss = report.Loss;
-                epochLoss.Add(loss);
-                clock.Add(report.Milliseconds, report.Samples);
-                StepCompleted?.Invoke(this, report);
-                if (_losses.Ends(report))
-                    throw new NonFiniteLossException(
-                        report,
-                        Result(clock, loss, default, interrupted: false),
-                        _losses.InARow
-                    );
-            }
-        }
-
-        while (_checkpoint.Progress.Step < _totalSteps && !IsTarget(score) && !cancellation.IsCancellationRequested)
-        {
-            Step(loader);
-            score = default;
-            long step = _checkpoint.Progress.Step;
-            bool epochEnds = _checkpoint.Progress.Position.Sample + _options.Batch > _data.Count;
-            bool saves =
-                directory is not null
-                && (_options.CheckpointEvery == 0 ? epochEnds : step % _options.CheckpointEvery == 0);
-            Complete(epochEnds || saves ? 0 : _stepsBehind);
-            // Before the test: it takes long, may fail, and does not change the saved state.
-            if (saves)
-                saved = Save(directory!);
-            if (epochEnds)
-            {
-                score = Test(cancellation);
-                EpochCompleted?.Invoke(
-                    this,
-                    new EpochReport
-                    {
-                        Epoch = _checkpoint.Progress.Position.Epoch + 1,
-                        Step = step,
-                        MeanLoss = epochLoss.TakeMean(),
-                        TestAccuracy = score.Accuracy,
-                        TestLoss = score.Loss,
-                    }
-                );
-            }
-        }
-
-        Complete(0);
-        bool interrupted = _checkpoint.Progress.Step < _totalSteps && !IsTarget(score);
-        if (directory is not null && saved != _checkpoint.Progress.Step)
-            Save(directory);
-        if (!interrupted)
-        {
-            if (score == default)
-                score = Test(cancellation);
-            interrupted = _test is not null && score == default;
-        }
-
-        return Result(clock, loss, interrupted ? default : score, interrupted);
-    }
-
-    private TrainingResult Result(StepClock clock, float loss, Score score, bool interrupted) =>
-        new()
-        {
-            Steps = _checkpoint.Progress.Step,
-            StepsNow = clock.Count,
-            SkippedSteps = _checkpoint.Progress.Skipped,
-            NonFiniteLosses = _losses.Count,
-            FinalLoss = loss,
-            FinalScale = _scaler.GetScale(),
-            TestAccuracy = score.Accuracy,
-            TestLoss = score.Loss,
-            ReachedTarget = IsTarget(score),
-            Interrupted = interrupted,
-            SamplesPerSecond = clock.SamplesPerSecond,
-            MedianStepMilliseconds = clock.Median(),
-        };
-
-    /// <summary>
-    /// The accuracy on the test set, or the loss with <see cref="TrainerOptions.Loss"/>; neither if it was cancelled.
-    /// </summary>
-    private Score Test(CancellationToken cancellation) =>
-        _test is null ? default
-        : _options.Loss is null
-            ? new Score(Evaluation.Accuracy(_model, _test, _device, _options.Precision, cancellation), null)
-        : new Score(null, Evaluation.Loss(_model, _loss, _test, _device, _options.Precision, cancellation));
-
-    private CheckpointDirectory? OpenDirectory()
-    {
-        if (_options.CheckpointFolder is not { } folder)
-            return null;
-        var directory = new CheckpointDirectory(folder, _options.CheckpointsKept);
-        try
-        {
-            if (_options.Resume)
-                Resume(directory);
-            else if (directory.HasAny)
-                throw new CheckpointException(
-                    folder,
-                    ["it holds checkpoints of an earlier run: resume, or take another folder"]
-                );
-            return directory;
-        }
-        catch
-        {
-            directory.Dispose();
-            throw;
-        }
-    }
-
-    private void Resume(CheckpointDirectory directory)
-    {
-        LoadedCheckpoint? loaded = directory.LoadNewest(
-            _checkpoint.Items(),
-            _facts.Values,
-            (file, e) =>
-                Resuming?.Invoke(
-                    this,
-                    new CheckpointReport
-                    {
-                        File = file,
-                        Step = null,
-                        Message = $"Passing over a checkpoint: {e.Message}",
-                    }
-                ),
-            _facts.MayChange
-        );
-        if (loaded is null)
-            return;
-        string changes = string.Concat(loaded.Changes.Select(change => $"; {change}"));
-        Resuming?.Invoke(
-            this,
-            new CheckpointReport
-            {
-                File = loaded.File,
-                Step = _checkpoint.Progress.Step,
-                Message = $"Going on after step {_checkpoint.Progress.Step}, from {loaded.File}{changes}.",
-            }
-        );
-    }
-
-    private long Save(CheckpointDirectory directory)
-    {
-        long step = _checkpoint.Progress.Step;
-        string file = directory.Save(step, _checkpoint.Items(), _facts.Values);
-        CheckpointWritten?.Invoke(
-            this,
-            new CheckpointReport
-            {
-                File = file,
-                Step = step,
-                Message = $"Checkpoint of step {step}: {file}",
-            }
-        );
-        return step;
-    }
-
-    private readonly record struct Score(double? Accuracy, double? Loss);
+    private static string Names(IReadOnlyList<DataField> fields) =>
+        string.Join(", ", fields.Select(field => $"{field.Name} ({field.DType.Name()} {field.Shape})"));
 }

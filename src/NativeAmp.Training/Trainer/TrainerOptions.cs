@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+
 namespace NativeAmp.Training;
 
 /// <summary>The options of a <see cref="Trainer"/>.</summary>
@@ -17,14 +19,33 @@ public sealed record TrainerOptions
     /// </summary>
     public double? TargetAccuracy { get; init; }
 
-    /// <summary>Number of samples in a step's batch.</summary>
+    /// <summary>Number of samples in a batch: those of one forward and backward pass.</summary>
     public int Batch { get; init; } = 128;
+
+    /// <summary>
+    /// Number of batches in a step, whose gradients add up to those of their mean loss (gradient accumulation). A step
+    /// of n batches takes the memory of one.
+    /// </summary>
+    public int AccumulateBatches { get; init; } = 1;
+
+    /// <summary>
+    /// Whether to leave out the last samples of a pass, or of a stream, that do not fill a step. Otherwise they are a
+    /// smaller step.
+    /// </summary>
+    public bool DropLast { get; init; } = true;
 
     /// <summary>Seed of the shuffle.</summary>
     public ulong Seed { get; init; } = 1;
 
     /// <summary>The optimizer's rule and hyperparameters. The default is AdamW.</summary>
     public OptimizerOptions Optimizer { get; init; } = new AdamOptions();
+
+    /// <summary>
+    /// Divides the model's parameters into groups with hyperparameters of their own, given the model and
+    /// <see cref="Optimizer"/>, such as <see cref="ParameterGroups.DecayMatricesOnly"/>. Parameters in no group are not
+    /// trained. Null makes one group of all.
+    /// </summary>
+    public Func<Module, OptimizerOptions, IEnumerable<ParameterGroup>>? Groups { get; init; }
 
     /// <summary>The learning-rate schedule; null for a constant rate.</summary>
     public ILearningRateScheduler? Schedule { get; init; }
@@ -38,6 +59,12 @@ public sealed record TrainerOptions
     /// then measure accuracy. With a loss given here, tests measure that loss, and there is no accuracy.
     /// </summary>
     public BatchLoss? Loss { get; init; }
+
+    /// <summary>
+    /// Other values to measure on the test set, by name. Each computes the model's output anew.
+    /// </summary>
+    public IReadOnlyDictionary<string, BatchMetric> Metrics { get; init; } =
+        ReadOnlyDictionary<string, BatchMetric>.Empty;
 
     /// <summary>
     /// How the loss is scaled. Null scales dynamically if <see cref="PrecisionPolicy.NeedsLossScale"/>; otherwise it
@@ -99,6 +126,9 @@ public sealed record TrainerOptions
     /// <summary>Number of batches to prepare ahead.</summary>
     public int Prefetch { get; init; } = 3;
 
+    /// <summary>Samples of a step.</summary>
+    internal int SamplesOfAStep => Batch * AccumulateBatches;
+
     /// <summary>Checks the values.</summary>
     internal void Validate()
     {
@@ -119,6 +149,12 @@ public sealed record TrainerOptions
             $"left out where there is a {nameof(Loss)}, which has no accuracy"
         );
         Check(Batch > 0, nameof(Batch), Batch, "1 or more");
+        Check(
+            AccumulateBatches > 0 && (long)Batch * AccumulateBatches <= int.MaxValue,
+            nameof(AccumulateBatches),
+            AccumulateBatches,
+            $"1 or more, and at most {int.MaxValue} samples in all"
+        );
         Check(ClipNorm >= 0, nameof(ClipNorm), ClipNorm, "above 0, or 0 for no clipping");
         Check(Enum.IsDefined(OnNonFiniteLoss), nameof(OnNonFiniteLoss), OnNonFiniteLoss, "one of its names");
         Check(CheckpointEvery >= 0, nameof(CheckpointEvery), CheckpointEvery, "1 or more, or 0 for once an epoch");

@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+
 namespace NativeAmp.Training;
 
 /// <summary>The result of a run.</summary>
@@ -32,6 +34,16 @@ public sealed record TrainingResult
     /// <see cref="TestAccuracy"/> is null.
     /// </summary>
     public double? TestLoss { get; init; }
+
+    /// <summary>
+    /// Means of <see cref="TrainerOptions.Metrics"/> over the test set, by name; empty without those, and where there
+    /// was no test.
+    /// </summary>
+    public IReadOnlyDictionary<string, double> Metrics { get; init; } = ReadOnlyDictionary<string, double>.Empty;
+
+    /// <summary>Why the run ended before its last step by <see cref="Trainer.Stop"/>; null if it was not
+    /// stopped.</summary>
+    public string? StopReason { get; init; }
 
     /// <summary>
     /// Whether the test accuracy reached <see cref="TrainerOptions.TargetAccuracy"/>, which ended the run.
@@ -71,6 +83,12 @@ public sealed record EpochReport
     /// <see cref="TestAccuracy"/> is null.
     /// </summary>
     public double? TestLoss { get; init; }
+
+    /// <summary>
+    /// Means of <see cref="TrainerOptions.Metrics"/> over the test set, by name; empty without those, and where there
+    /// was no test.
+    /// </summary>
+    public IReadOnlyDictionary<string, double> Metrics { get; init; } = ReadOnlyDictionary<string, double>.Empty;
 }
 
 /// <summary>A checkpoint that was written, loaded or found damaged.</summary>
