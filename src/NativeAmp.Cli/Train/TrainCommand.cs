@@ -129,6 +129,11 @@ internal sealed class TrainCommand
         "FILE.jsonl",
         "Write a JSON object for each step, then a summary."
     );
+    private readonly Option<string?> _tensorBoard = CommonOptions.Path(
+        "--tensorboard",
+        "DIR",
+        "Write the metrics of steps and epochs to a new event file in this folder, for tensorboard --logdir DIR."
+    );
     private readonly Option<string?> _telemetry = CommonOptions.Path(
         "--telemetry",
         "FILE.jsonl",
@@ -255,6 +260,7 @@ internal sealed class TrainCommand
             _threads,
             _device,
             _metrics,
+            _tensorBoard,
             _telemetry,
             _telemetryInterval,
             _checkpoint,
@@ -331,6 +337,7 @@ internal sealed class TrainCommand
             Threads = parsed.GetValue(_threads),
             Device = Enum.Parse<DeviceChoice>(parsed.GetValue(_device)!, ignoreCase: true),
             Metrics = parsed.GetValue(_metrics),
+            TensorBoard = parsed.GetValue(_tensorBoard),
             Telemetry = parsed.GetValue(_telemetry),
             TelemetryInterval = parsed.GetValue(_telemetryInterval),
             Checkpoint = parsed.GetValue(_checkpoint),

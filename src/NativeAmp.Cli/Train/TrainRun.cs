@@ -4,6 +4,7 @@ using NativeAmp.Cli.Inspect;
 using NativeAmp.Cli.Output;
 using NativeAmp.Training;
 using NativeAmp.Training.Data;
+using NativeAmp.Training.Metrics;
 
 namespace NativeAmp.Cli.Train;
 
@@ -42,6 +43,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         using MetricsWriter? metrics = settings.Metrics is { } file
             ? new MetricsWriter(file, goesOn: settings.Resume)
             : null;
+        using TensorBoardWriter? board = settings.TensorBoard is { } folder ? new TensorBoardWriter(folder) : null;
         using var stop = new CancellationTokenSource();
         var outputs = new OutputGuard(stop);
         using TrainTelemetry? telemetry = settings.Telemetry is { } samples
@@ -52,6 +54,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         ProfileReport? profile = settings.Profile ? new ProfileReport() : null;
         var memory = new MemoryWatch(device);
         Attach(trainer, progress, metrics, profile, memory, outputs);
+        Attach(trainer, board, outputs);
         Attach(trainer, telemetry);
         if (task.Test is { Count: 0 })
             terminal.Error.WriteLine("nativeamp: the test set has no samples, so no accuracy is measured");
@@ -216,6 +219,19 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             outputs.Write(() => progress.Note(checkpoint.Message));
             if (checkpoint.Step is { } step)
                 metrics?.GoOnAfter(step);
+        };
+    }
+
+    private static void Attach(Trainer trainer, TensorBoardWriter? board, OutputGuard outputs)
+    {
+        if (board is null)
+            return;
+        trainer.StepCompleted += (_, step) => outputs.Write(() => board.Write(step));
+        trainer.EpochCompleted += (_, epoch) => outputs.Write(() => board.Write(epoch));
+        trainer.Resuming += (_, checkpoint) =>
+        {
+            if (checkpoint.Step is { } step)
+                outputs.Write(() => board.Restart(step + 1));
         };
     }
 

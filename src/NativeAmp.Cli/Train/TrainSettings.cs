@@ -73,6 +73,9 @@ internal sealed record TrainSettings
 
     public string? Metrics { get; init; }
 
+    /// <summary>Folder for a TensorBoard event file.</summary>
+    public string? TensorBoard { get; init; }
+
     public string? Telemetry { get; init; }
 
     /// <summary>Milliseconds from one line of telemetry to the next.</summary>

@@ -175,6 +175,9 @@ public sealed partial class Trainer : IDisposable
             throw new InvalidOperationException("A trainer runs once; resume from a checkpoint with a new one.");
     }
 
+    /// <summary>Names of the user's own metrics.</summary>
+    internal IEnumerable<string> MetricNames => _options.Metrics.Keys;
+
     private static TrainingSource Source(IDataset data)
     {
         ArgumentNullException.ThrowIfNull(data);

@@ -161,6 +161,12 @@ public sealed record TrainerOptions
         Check(CheckpointsKept > 0, nameof(CheckpointsKept), CheckpointsKept, "1 or more");
         Check(Prefetch > 0, nameof(Prefetch), Prefetch, "1 or more");
         Check(
+            !Metrics.Keys.Any(name => name is "" or "loss" or "accuracy"),
+            nameof(Metrics),
+            string.Join(", ", Metrics.Keys),
+            "of other names than loss and accuracy, which tests measure by themselves"
+        );
+        Check(
             !Facts.Keys.Any(RunFacts.IsReserved),
             nameof(Facts),
             string.Join(", ", Facts.Keys),
