@@ -71,7 +71,7 @@ public static class NativeAmpServiceCollectionExtensions
     /// <summary>
     /// Trains in the background when the host has started, once, and ends the run within a step when the host stops.
     /// With a folder of checkpoints the run is saved then, and <see cref="TrainerOptions.Resume"/> goes on with it. A run
-    /// that fails ends the host, unless <see cref="HostOptions.BackgroundServiceExceptionBehavior"/> says otherwise.
+    /// that fails ends the host, unless <c>HostOptions.BackgroundServiceExceptionBehavior</c> says otherwise.
     /// </summary>
     /// <param name="services">The services.</param>
     /// <param name="create">Makes the trainer, beside the host's start. It is disposed after the run.</param>

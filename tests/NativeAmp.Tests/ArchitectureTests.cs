@@ -36,6 +36,7 @@ public partial class ArchitectureTests
         ["NativeAmp.ILGPU"] = ["NativeAmp"],
         // The second one is compiled against alone, and is in no package.
         ["NativeAmp.ManagedCuda"] = ["NativeAmp", "ManagedCuda.netCore"],
+        ["NativeAmp.Extensions"] = ["NativeAmp.Training"],
         ["NativeAmp.Cli"] =
         [
             "NativeAmp.Reports",

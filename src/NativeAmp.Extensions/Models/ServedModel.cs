@@ -15,6 +15,7 @@ public sealed class ServedModel<TModel> : IDisposable
     private readonly TModel _model;
     private readonly PrecisionPolicy _precision;
     private long _updates;
+    private int _disposed;
 
     /// <summary>Serves a model.</summary>
     /// <param name="model">The model, which is moved to the device and set to evaluation mode. It is the served
@@ -41,9 +42,10 @@ public sealed class ServedModel<TModel> : IDisposable
     /// <summary>
     /// Computes a prediction, without gradients and in the served precision. Any number of threads may call it at once.
     /// </summary>
-    /// <typeparam name="TResult">Plain values: tensors are released when the function returns.</typeparam>
-    /// <param name="predict">Computes with the model and returns values, for example by
-    /// <see cref="Tensor.ToFloats"/>.</param>
+    /// <typeparam name="TResult">Plain values, not tensors: those that operators return are released when the function
+    /// returns.</typeparam>
+    /// <param name="predict">Computes with the model and returns values, for example by <see cref="Tensor.ToFloats"/>.
+    /// An input that it makes by <see cref="Tensor.From{T}(Device, T[], Shape)"/> is its own to dispose of.</param>
     /// <exception cref="InvalidOperationException">The result is a tensor or a task.</exception>
     public TResult Predict<TResult>(Func<TModel, TResult> predict)
     {
@@ -108,6 +110,8 @@ public sealed class ServedModel<TModel> : IDisposable
     /// <summary>Waits for predictions, and gives the model's memory back.</summary>
     public void Dispose()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+            return;
         Write(_model.Dispose);
         _weights.Dispose();
     }

@@ -9,9 +9,9 @@ internal readonly record struct DeviceName(DeviceKind? Kind, int Ordinal)
 {
     /// <summary>Reads a name.</summary>
     /// <exception cref="FormatException">It is none.</exception>
-    public static DeviceName Parse(string text)
+    public static DeviceName Parse(string? text)
     {
-        string[] parts = text.Trim().ToLowerInvariant().Split(':');
+        string[] parts = (text ?? "").Trim().ToLowerInvariant().Split(':');
         return parts switch
         {
             ["auto"] => new DeviceName(null, 0),

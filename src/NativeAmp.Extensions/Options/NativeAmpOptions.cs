@@ -41,17 +41,18 @@ public sealed class NativeAmpOptions
     /// <summary>The precision policy.</summary>
     /// <exception cref="FormatException"><see cref="Precision"/> is none.</exception>
     public PrecisionPolicy ToPrecisionPolicy() =>
-        Precision.Trim().ToUpperInvariant() switch
+        // Configuration may set null, as "Precision": null does.
+        (Precision ?? "").Trim().ToUpperInvariant() switch
         {
             "FLOAT32" => PrecisionPolicy.Float32,
             "FLOAT16" => PrecisionPolicy.Float16,
             "BFLOAT16" => PrecisionPolicy.BFloat16,
-            _ => PrecisionPolicy.Parse(Precision),
+            _ => PrecisionPolicy.Parse(Precision ?? ""),
         };
 
     /// <summary>The options of a gradient scaler; disabled where the precision needs no scaling and nothing asks for
     /// it.</summary>
     /// <exception cref="ArgumentException">There is no such preset.</exception>
     /// <exception cref="FormatException"><see cref="Precision"/> is none.</exception>
-    public GradScalerOptions ToGradScalerOptions() => LossScaling.ToGradScalerOptions(ToPrecisionPolicy());
+    public GradScalerOptions ToGradScalerOptions() => (LossScaling ?? new LossScalingOptions()).ToGradScalerOptions(ToPrecisionPolicy());
 }

@@ -88,7 +88,10 @@ public sealed class BatchLoader : IBatchSource
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return;
         _stop.Cancel();
-        _thread.Join(LongestWait);
+        if (!_thread.Join(LongestWait))
+            return; // it still uses them
+        _ring.Dispose();
+        _stop.Dispose();
     }
 
     /// <summary>Batches in a number of samples.</summary>

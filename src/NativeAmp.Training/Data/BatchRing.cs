@@ -6,7 +6,7 @@ namespace NativeAmp.Training.Data;
 /// Batches that one flow of control prepares and another takes, in order. They are reused: a batch is valid until the
 /// next one is taken.
 /// </summary>
-internal sealed class BatchRing
+internal sealed class BatchRing : IDisposable
 {
     private readonly Batch[] _batches;
     private readonly SemaphoreSlim _free;
@@ -75,5 +75,12 @@ internal sealed class BatchRing
     {
         _failure = failure is null ? null : ExceptionDispatchInfo.Capture(failure);
         _filled.Release();
+    }
+
+    /// <summary>Ends it, when neither side uses it any more. A batch that was taken stays readable.</summary>
+    public void Dispose()
+    {
+        _free.Dispose();
+        _filled.Dispose();
     }
 }

@@ -36,7 +36,10 @@ internal sealed class StreamLoader<T> : IBatchSource
     public void Dispose()
     {
         _stop.Cancel();
-        _collecting.Wait(BatchLoader.LongestWait);
+        if (!_collecting.Wait(BatchLoader.LongestWait))
+            return; // it still uses them
+        _ring.Dispose();
+        _stop.Dispose();
     }
 
     private async Task CollectAsync(DataPosition position)

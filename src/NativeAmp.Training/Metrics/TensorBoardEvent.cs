@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Numerics;
 using System.Text;
@@ -28,7 +29,7 @@ internal sealed class TensorBoardEvent
     private const int SessionStatus = 1;
     private const int SessionStart = 1;
 
-    private readonly MemoryStream _message = new();
+    private readonly ArrayBufferWriter<byte> _message = new();
 
     public TensorBoardEvent(DateTimeOffset time, long step)
     {
@@ -46,37 +47,37 @@ internal sealed class TensorBoardEvent
     /// <summary>Makes it the start of a session: readers forget earlier events from its step on.</summary>
     public TensorBoardEvent WithSessionStart()
     {
-        using var log = new MemoryStream();
+        var log = new ArrayBufferWriter<byte>();
         WriteInteger(log, SessionStatus, SessionStart);
-        WriteBytes(_message, SessionLog, log.ToArray());
+        WriteBytes(_message, SessionLog, log.WrittenSpan);
         return this;
     }
 
     /// <summary>Adds scalars.</summary>
     public TensorBoardEvent WithScalars(IEnumerable<(string Tag, double Value)> scalars)
     {
-        using var summary = new MemoryStream();
+        var summary = new ArrayBufferWriter<byte>();
         foreach ((string tag, double number) in scalars)
         {
-            using var value = new MemoryStream();
+            var value = new ArrayBufferWriter<byte>();
             WriteBytes(value, ValueTag, Encoding.UTF8.GetBytes(tag));
             WriteSingle(value, ValueSimple, (float)number);
-            WriteBytes(summary, SummaryValue, value.ToArray());
+            WriteBytes(summary, SummaryValue, value.WrittenSpan);
         }
 
-        WriteBytes(_message, Summary, summary.ToArray());
+        WriteBytes(_message, Summary, summary.WrittenSpan);
         return this;
     }
 
     /// <summary>The record: length, its CRC, the message, its CRC; all in little endian.</summary>
     public byte[] ToRecord()
     {
-        int length = (int)_message.Length;
+        int length = _message.WrittenCount;
         byte[] record = new byte[LengthBytes + CrcBytes + length + CrcBytes];
         BinaryPrimitives.WriteUInt64LittleEndian(record, (ulong)length);
         BinaryPrimitives.WriteUInt32LittleEndian(record.AsSpan(LengthBytes), MaskedCrc(record.AsSpan(0, LengthBytes)));
         Span<byte> message = record.AsSpan(LengthBytes + CrcBytes, length);
-        _message.GetBuffer().AsSpan(0, length).CopyTo(message);
+        _message.WrittenSpan.CopyTo(message);
         BinaryPrimitives.WriteUInt32LittleEndian(record.AsSpan(record.Length - CrcBytes), MaskedCrc(message));
         return record;
     }
@@ -96,13 +97,13 @@ internal sealed class TensorBoardEvent
     private static uint MaskedCrc(ReadOnlySpan<byte> bytes) =>
         unchecked(BitOperations.RotateRight(Crc32C(bytes), 15) + 0xA282EAD8);
 
-    private static void WriteInteger(MemoryStream message, int field, long value)
+    private static void WriteInteger(ArrayBufferWriter<byte> message, int field, long value)
     {
         WriteVarint(message, Key(field, wireType: 0));
         WriteVarint(message, (ulong)value);
     }
 
-    private static void WriteDouble(MemoryStream message, int field, double value)
+    private static void WriteDouble(ArrayBufferWriter<byte> message, int field, double value)
     {
         WriteVarint(message, Key(field, wireType: 1));
         Span<byte> bytes = stackalloc byte[sizeof(double)];
@@ -110,7 +111,7 @@ internal sealed class TensorBoardEvent
         message.Write(bytes);
     }
 
-    private static void WriteSingle(MemoryStream message, int field, float value)
+    private static void WriteSingle(ArrayBufferWriter<byte> message, int field, float value)
     {
         WriteVarint(message, Key(field, wireType: 5));
         Span<byte> bytes = stackalloc byte[sizeof(float)];
@@ -118,7 +119,7 @@ internal sealed class TensorBoardEvent
         message.Write(bytes);
     }
 
-    private static void WriteBytes(MemoryStream message, int field, ReadOnlySpan<byte> bytes)
+    private static void WriteBytes(ArrayBufferWriter<byte> message, int field, ReadOnlySpan<byte> bytes)
     {
         WriteVarint(message, Key(field, wireType: 2));
         WriteVarint(message, (ulong)bytes.Length);
@@ -127,10 +128,10 @@ internal sealed class TensorBoardEvent
 
     private static ulong Key(int field, int wireType) => (ulong)((field << 3) | wireType);
 
-    private static void WriteVarint(MemoryStream message, ulong value)
+    private static void WriteVarint(ArrayBufferWriter<byte> message, ulong value)
     {
         for (; value >= 0x80; value >>= 7)
-            message.WriteByte((byte)(value | 0x80));
-        message.WriteByte((byte)value);
+            message.Write([(byte)(value | 0x80)]);
+        message.Write([(byte)value]);
     }
 }
