@@ -46,7 +46,15 @@ static Trainer CreateTrainer(IServiceProvider services)
     var trainer = new Trainer(
         model,
         SampleStream.Create(
-            [new() { Name = "point", DType = DType.Float32, Shape = [2] }, new() { Name = "class", DType = DType.Int32 }],
+            [
+                new()
+                {
+                    Name = "point",
+                    DType = DType.Float32,
+                    Shape = [2],
+                },
+                new() { Name = "class", DType = DType.Int32 },
+            ],
             _ => Points(),
             (point, sample) =>
             {

@@ -87,7 +87,11 @@ internal sealed class OptionsTests
     [TestCase("Threads", "1025", "Threads: 1025 is no number")]
     [TestCase("Precision", "fp8", "Precision: 'fp8' in the precision policy")]
     [TestCase("MinimumFreeMemory", "-1", "MinimumFreeMemory: -1 bytes")]
-    [TestCase("LossScaling:Preset", "Tensorflow", "LossScaling: 'Tensorflow' is no preset of loss scaling; there are Py")]
+    [TestCase(
+        "LossScaling:Preset",
+        "Tensorflow",
+        "LossScaling: 'Tensorflow' is no preset of loss scaling; there are Py"
+    )]
     [TestCase("LossScaling:InitialScale", "-2", "LossScaling: The InitialScale of a gradient scaler is -2")]
     [TestCase("LossScaling:BackoffFactor", "2", "LossScaling: The BackoffFactor of a gradient scaler is 2")]
     public void A_host_does_not_start_with_what_is_not_possible(string key, string value, string message)

@@ -20,7 +20,9 @@ internal readonly record struct DeviceName(DeviceKind? Kind, int Ordinal)
             ["cuda", var number]
                 when int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int ordinal) =>
                 new DeviceName(DeviceKind.Cuda, ordinal),
-            _ => throw new FormatException($"'{text}' is no device: write auto, cpu, cuda, or cuda:1 for the second GPU."),
+            _ => throw new FormatException(
+                $"'{text}' is no device: write auto, cpu, cuda, or cuda:1 for the second GPU."
+            ),
         };
     }
 

@@ -42,7 +42,9 @@ public sealed class NativeAmpOptions
     /// <exception cref="FormatException"><see cref="Precision"/> is none.</exception>
     public PrecisionPolicy ToPrecisionPolicy() =>
         // Configuration may set null, as "Precision": null does.
-        (Precision ?? "").Trim().ToUpperInvariant() switch
+        (Precision ?? "")
+            .Trim()
+            .ToUpperInvariant() switch
         {
             "FLOAT32" => PrecisionPolicy.Float32,
             "FLOAT16" => PrecisionPolicy.Float16,
@@ -54,5 +56,6 @@ public sealed class NativeAmpOptions
     /// it.</summary>
     /// <exception cref="ArgumentException">There is no such preset.</exception>
     /// <exception cref="FormatException"><see cref="Precision"/> is none.</exception>
-    public GradScalerOptions ToGradScalerOptions() => (LossScaling ?? new LossScalingOptions()).ToGradScalerOptions(ToPrecisionPolicy());
+    public GradScalerOptions ToGradScalerOptions() =>
+        (LossScaling ?? new LossScalingOptions()).ToGradScalerOptions(ToPrecisionPolicy());
 }

@@ -115,14 +115,7 @@ public sealed class TrainingMonitor : IDisposable
         trainer.EpochCompleted += (_, epoch) =>
         {
             _lastEpoch = epoch;
-            TrainingLog.EpochDone(
-                _logger,
-                epoch.Epoch,
-                epoch.Step,
-                epoch.MeanLoss,
-                epoch.TestAccuracy,
-                epoch.TestLoss
-            );
+            TrainingLog.EpochDone(_logger, epoch.Epoch, epoch.Step, epoch.MeanLoss, epoch.TestAccuracy, epoch.TestLoss);
             activity?.AddEvent(
                 new ActivityEvent(
                     "nativeamp.epoch",

@@ -57,7 +57,8 @@ public sealed class Batch
     /// <summary>Fills it with the samples of these indices.</summary>
     /// <param name="indices">Indices of the samples, at most <see cref="Capacity"/>.</param>
     /// <param name="epoch">The pass over the data, from 0.</param>
-    public void Fill(ReadOnlySpan<long> indices, long epoch = 0) => Fill(indices, epoch, default, CancellationToken.None);
+    public void Fill(ReadOnlySpan<long> indices, long epoch = 0) =>
+        Fill(indices, epoch, default, CancellationToken.None);
 
     internal void Fill(ReadOnlySpan<long> indices, long epoch, DataPosition next, CancellationToken cancellation)
     {

@@ -34,13 +34,7 @@ public sealed class CsvMetricsWriter : IDisposable
             Directory.CreateDirectory(folder);
         _path = path;
         _append = append;
-        _columns =
-        [
-            "step",
-            "epoch",
-            .. MetricSeries.OfSteps,
-            .. MetricSeries.OfEpochs(trainer.MetricNames),
-        ];
+        _columns = ["step", "epoch", .. MetricSeries.OfSteps, .. MetricSeries.OfEpochs(trainer.MetricNames)];
         _header = string.Join(',', _columns.Select(Quoted));
         _stream = new FileStream(
             path,

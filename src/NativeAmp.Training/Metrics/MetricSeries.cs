@@ -18,14 +18,7 @@ internal static class MetricSeries
 
     /// <summary>The values of a step, in the order of <see cref="OfSteps"/>.</summary>
     public static double[] ValuesOf(in StepReport step) =>
-        [
-            step.Loss,
-            step.Scale,
-            step.GradientNorm,
-            step.LearningRate,
-            step.SkippedSoFar,
-            step.Milliseconds / 1000,
-        ];
+        [step.Loss, step.Scale, step.GradientNorm, step.LearningRate, step.SkippedSoFar, step.Milliseconds / 1000];
 
     /// <summary>The names of the values of a pass, with those of the user's own metrics.</summary>
     public static ImmutableArray<string> OfEpochs(IEnumerable<string> metrics) =>

@@ -12,9 +12,7 @@ internal sealed class BatchTensors : IDisposable
         Count = count;
         _fields =
         [
-            .. fields.Select(field =>
-                Tensor.Empty(device, field.DType, new Shape([count, .. field.Shape.Dimensions]))
-            ),
+            .. fields.Select(field => Tensor.Empty(device, field.DType, new Shape([count, .. field.Shape.Dimensions]))),
         ];
     }
 

@@ -23,12 +23,7 @@ internal sealed class RunFacts
     // A checkpoint's own.
     private static readonly string[] Reserved = ["sha256", "format"];
 
-    public RunFacts(
-        TrainerOptions options,
-        TrainingSource source,
-        IReadOnlyList<ParameterGroup> groups,
-        long steps
-    )
+    public RunFacts(TrainerOptions options, TrainingSource source, IReadOnlyList<ParameterGroup> groups, long steps)
     {
         OptimizerOptions optimizer = options.Optimizer;
         Values = new OrderedDictionary<string, string>

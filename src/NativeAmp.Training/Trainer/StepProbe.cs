@@ -56,9 +56,7 @@ internal sealed class StepProbe(
     /// <param name="loss">Its loss.</param>
     /// <param name="passes">Does its forward and backward passes with a scaler.</param>
     public void Failed(float loss, Action<GradScaler> passes) =>
-        inspector.Failed(
-            new FailedStep(_place, loss, _scaler.Scale, model, observer => Rerun(observer, passes), Save)
-        );
+        inspector.Failed(new FailedStep(_place, loss, _scaler.Scale, model, observer => Rerun(observer, passes), Save));
 
     private void Rerun(ModelObserver observer, Action<GradScaler> passes)
     {

@@ -171,9 +171,5 @@ public sealed partial class Trainer
         return _options.Loss is null ? new Score(means[0], null, metrics) : new Score(null, means[0], metrics);
     }
 
-    private readonly record struct Score(
-        double? Accuracy,
-        double? Loss,
-        IReadOnlyDictionary<string, double>? Metrics
-    );
+    private readonly record struct Score(double? Accuracy, double? Loss, IReadOnlyDictionary<string, double>? Metrics);
 }

@@ -90,11 +90,15 @@ public sealed partial class Trainer
                 return loss;
             }
 
-            if (count < batch.Count)
-                loss = Ops.Multiply(loss, (float)count / batch.Count);
+            if (count == batch.Count)
+            {
+                scaler.Scale(loss).Backward();
+                return loss;
+            }
+
+            loss = Ops.Multiply(loss, (float)count / batch.Count);
             scaler.Scale(loss).Backward();
-            using NoGrad noGrad = NoGrad.Enter();
-            sum = sum is null ? loss : Ops.Add(sum, loss);
+            sum = sum is null ? loss.Detach() : Ops.Add(sum, loss.Detach());
         }
 
         return sum!;

@@ -8,10 +8,20 @@ namespace NativeAmp.Extensions.Tests;
 internal static class TinyTraining
 {
     public static DataField[] Fields { get; } =
-        [
-            new() { Name = "x", DType = DType.Float32, Shape = [1] },
-            new() { Name = "y", DType = DType.Float32, Shape = [1] },
-        ];
+    [
+        new()
+        {
+            Name = "x",
+            DType = DType.Float32,
+            Shape = [1],
+        },
+        new()
+        {
+            Name = "y",
+            DType = DType.Float32,
+            Shape = [1],
+        },
+    ];
 
     /// <summary>A trainer of y = 2 x, whose batches are of four samples.</summary>
     public static Trainer Create(Device device, TrainerOptions options, int samples = 16, float factor = 2)

@@ -46,14 +46,7 @@ internal sealed class MetricsFileTests : FolderTests
         Assert.That(events[0].Version, Is.EqualTo("brain.Event:2"));
         Assert.That(
             events.Skip(1).Select(e => (e.Step, e.Scalars.Single())),
-            Is.EqualTo(
-                new[]
-                {
-                    (1L, ("a/b", 1.5f)),
-                    (2L, ("a/b", float.NaN)),
-                    (1L << 40, ("größe", float.MaxValue)),
-                }
-            )
+            Is.EqualTo(new[] { (1L, ("a/b", 1.5f)), (2L, ("a/b", float.NaN)), (1L << 40, ("größe", float.MaxValue)) })
         );
         double now = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
         Assert.That(events.Select(e => e.WallTime), Is.All.InRange(now - 600, now + 600));
@@ -69,10 +62,7 @@ internal sealed class MetricsFileTests : FolderTests
         string file = Train(device, csv, append: false, new TrainerOptions { Epochs = 2 }, steps, epochs);
 
         EventFile.Event[] events = [.. EventFile.Read(file)];
-        Assert.That(
-            Series(events, "train/loss"),
-            Is.EqualTo(steps.Select(step => (step.Step, step.Loss)))
-        );
+        Assert.That(Series(events, "train/loss"), Is.EqualTo(steps.Select(step => (step.Step, step.Loss))));
         Assert.That(
             Series(events, "train/learning_rate"),
             Is.EqualTo(steps.Select(step => (step.Step, (float)step.LearningRate)))

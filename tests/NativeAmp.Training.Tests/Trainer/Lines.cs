@@ -6,20 +6,20 @@ namespace NativeAmp.Training.Tests.Trainers;
 internal static class Lines
 {
     public static IReadOnlyList<DataField> Fields { get; } =
-        [
-            new()
-            {
-                Name = "x",
-                DType = DType.Float32,
-                Shape = [2],
-            },
-            new()
-            {
-                Name = "y",
-                DType = DType.Float32,
-                Shape = [1],
-            },
-        ];
+    [
+        new()
+        {
+            Name = "x",
+            DType = DType.Float32,
+            Shape = [2],
+        },
+        new()
+        {
+            Name = "y",
+            DType = DType.Float32,
+            Shape = [1],
+        },
+    ];
 
     /// <summary>The x of a sample; y is 3 a - 2 b + 1.</summary>
     public static float[] Input(int index) => [index % 7 / 7f, index % 5 / 5f - 0.5f];

@@ -8,6 +8,9 @@ internal sealed class SampleStreamTests : FolderTests
 {
     private readonly List<int> _written = [];
 
+    [SetUp]
+    public void Forget() => _written.Clear();
+
     [Test]
     public void Samples_are_taken_in_order_until_the_steps_are_done()
     {

@@ -131,11 +131,12 @@ internal sealed class StopTests(DeviceKind kind) : FolderTests
     {
         using Device device = kind.Open(1);
         using Trainer trainer = Lines.Trainer(device, Lines.Data(16), new TrainerOptions { Epochs = 2, Batch = 8 });
-        List<Thread> threads = [];
-        trainer.StepCompleted += (_, _) => threads.Add(Thread.CurrentThread);
+        HashSet<(int Id, bool OfPool)> threads = [];
+        trainer.StepCompleted += (_, _) =>
+            threads.Add((Environment.CurrentManagedThreadId, Thread.CurrentThread.IsThreadPoolThread));
         TrainingResult result = await trainer.RunAsync();
         Assert.That(result.Steps, Is.EqualTo(4));
-        Assert.That(threads.Distinct().Single().IsThreadPoolThread, Is.False);
+        Assert.That(threads.Single().OfPool, Is.False);
         await Assert.ThrowsAsync<InvalidOperationException>(() => trainer.RunAsync());
     }
 
