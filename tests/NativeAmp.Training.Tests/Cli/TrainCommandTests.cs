@@ -2,6 +2,7 @@ using System.Text.Json;
 using NativeAmp.Cli.Output;
 using NativeAmp.Cli.Train;
 using NativeAmp.Training.Tests.Data;
+using NativeAmp.Training.Tests.Metrics;
 
 namespace NativeAmp.Training.Tests.Cli;
 
@@ -50,6 +51,23 @@ public class TrainCommandTests : FolderTests
 
     [SetUp]
     public void WriteData() => Idx.WriteTinyMnist(Data, train: 96, test: 40, seed: 7);
+
+    [Test]
+    public void TensorBoard_gets_every_step_and_pass()
+    {
+        string folder = Path.Combine(Folder, "board");
+        (int code, string output, string error) = Train("--epochs", "2", "--tensorboard", folder);
+        Assert.That(code, Is.EqualTo(ExitCode.Success), output + error);
+        EventFile.Event[] events = [.. EventFile.Read(Directory.EnumerateFiles(folder).Single())];
+        Assert.That(
+            StepsOf("train/loss").Concat(StepsOf("train/learning_rate")),
+            Is.EqualTo(Enumerable.Repeat(Enumerable.Range(1, 12), 2).SelectMany(steps => steps))
+        );
+        Assert.That(StepsOf("test/accuracy"), Is.EqualTo(new[] { 6, 12 }));
+
+        IEnumerable<long> StepsOf(string tag) =>
+            events.Where(e => e.Scalars.Any(scalar => scalar.Tag == tag)).Select(e => e.Step);
+    }
 
     [TestCase("fp32")]
     [TestCase("fp16")]
