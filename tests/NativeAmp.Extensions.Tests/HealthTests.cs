@@ -28,6 +28,15 @@ internal sealed class HealthTests
     }
 
     [Test]
+    public async Task A_device_that_is_not_there_is_unhealthy()
+    {
+        using ServiceProvider services = Services(device: "cuda:99");
+        HealthReportEntry entry = await Check(services);
+        Assert.That(entry.Status, Is.EqualTo(HealthStatus.Unhealthy));
+        Assert.That(entry.Exception, Is.InstanceOf<NativeAmpException>());
+    }
+
+    [Test]
     public async Task Little_memory_is_degraded()
     {
         using ServiceProvider services = Services(least: long.MaxValue);
@@ -70,14 +79,13 @@ internal sealed class HealthTests
     private static async Task<HealthReportEntry> Check(IServiceProvider services) =>
         (await services.GetRequiredService<HealthCheckService>().CheckHealthAsync()).Entries["nativeamp"];
 
-    private static ServiceProvider Services(long least = 0)
+    private static ServiceProvider Services(long least = 0, string device = "cpu")
     {
         IServiceCollection services = new ServiceCollection()
             .AddLogging()
             .AddNativeAmp(options =>
             {
-                options.Device = "cpu";
-                options.Threads = 1;
+                options.Device = device;
                 options.MinimumFreeMemory = least;
             });
         services.AddHealthChecks().AddNativeAmp();

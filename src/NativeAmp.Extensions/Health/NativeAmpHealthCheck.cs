@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 using NativeAmp.Training;
@@ -8,11 +9,7 @@ namespace NativeAmp.Extensions;
 /// Whether the device computes, has memory left, and training goes on: unhealthy without an answer of the device or
 /// after a failed run, degraded with little memory or a loss that is not finite.
 /// </summary>
-internal sealed class NativeAmpHealthCheck(
-    Device device,
-    TrainingMonitor monitor,
-    IOptionsMonitor<NativeAmpOptions> options
-) : IHealthCheck
+internal sealed class NativeAmpHealthCheck(IServiceProvider services) : IHealthCheck
 {
     private const float Probe = 1;
 
@@ -27,9 +24,11 @@ internal sealed class NativeAmpHealthCheck(
 
     private HealthCheckResult Check(HealthStatus failureStatus)
     {
+        Device device;
         DeviceInfo info;
         try
         {
+            device = services.GetRequiredService<Device>(); // here, since it may not open
             info = device.Info;
             using DeviceBuffer buffer = device.Allocate<float>([Probe]);
             Span<float> answer = stackalloc float[1];
@@ -42,6 +41,7 @@ internal sealed class NativeAmpHealthCheck(
             return new HealthCheckResult(failureStatus, $"The device does not answer: {e.Message}", e);
         }
 
+        TrainingMonitor monitor = services.GetRequiredService<TrainingMonitor>();
         StepReport? step = monitor.LastStep;
         var data = new Dictionary<string, object>
         {
@@ -60,7 +60,7 @@ internal sealed class NativeAmpHealthCheck(
             return new HealthCheckResult(failureStatus, $"Training failed: {failure.Message}", failure, data);
         if (step is { } bad && !float.IsFinite(bad.Loss))
             return HealthCheckResult.Degraded($"The loss of step {bad.Step} is {bad.Loss}.", data: data);
-        long least = options.CurrentValue.MinimumFreeMemory;
+        long least = services.GetRequiredService<IOptions<NativeAmpOptions>>().Value.MinimumFreeMemory;
         return info.MemoryFree < least
             ? HealthCheckResult.Degraded($"{info.MemoryFree} bytes of memory are free, less than {least}.", data: data)
             : HealthCheckResult.Healthy($"{info.Name} answers.", data);

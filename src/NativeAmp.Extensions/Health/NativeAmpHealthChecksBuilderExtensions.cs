@@ -1,6 +1,4 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Microsoft.Extensions.Options;
-using NativeAmp;
 using NativeAmp.Extensions;
 
 namespace Microsoft.Extensions.DependencyInjection;
@@ -26,16 +24,7 @@ public static class NativeAmpHealthChecksBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         return builder.Add(
-            new HealthCheckRegistration(
-                name,
-                services => new NativeAmpHealthCheck(
-                    services.GetRequiredService<Device>(),
-                    services.GetRequiredService<TrainingMonitor>(),
-                    services.GetRequiredService<IOptionsMonitor<NativeAmpOptions>>()
-                ),
-                failureStatus,
-                tags
-            )
+            new HealthCheckRegistration(name, services => new NativeAmpHealthCheck(services), failureStatus, tags)
         );
     }
 }
