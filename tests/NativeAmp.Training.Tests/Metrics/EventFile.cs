@@ -1,11 +1,10 @@
-using System.Text;
+using Google.Protobuf;
 
 namespace NativeAmp.Training.Tests.Metrics;
 
 /// <summary>
-/// A reader of event files after the formats' descriptions: TFRecord (tensorflow.org/tutorials/load_data/tfrecord),
-/// the protobuf encoding (protobuf.dev/programming-guides/encoding), event.proto and summary.proto. It shares no
-/// code with the writer.
+/// Reads event files: TFRecord after its description (tensorflow.org/tutorials/load_data/tfrecord), messages by Google's
+/// own library, with the numbers of event.proto and summary.proto. It shares no code with the writer.
 /// </summary>
 internal static class EventFile
 {
@@ -33,55 +32,59 @@ internal static class EventFile
 
     private static Event Parse(byte[] message)
     {
-        ILookup<int, byte[]> fields = Fields(message);
-        return new Event(
-            BitConverter.ToDouble(fields[1].Single()),
-            BitConverter.ToInt64(fields[2].Single()),
-            fields[3].Select(Encoding.UTF8.GetString).SingleOrDefault(),
-            fields[7].Any(log => Fields(log)[1].Any(status => status[0] == 1)),
-            [
-                .. fields[5]
-                    .SelectMany(summary => Fields(summary)[1])
-                    .Select(Fields)
-                    .Select(value =>
-                        (Encoding.UTF8.GetString(value[1].Single()), BitConverter.ToSingle(value[2].Single()))
-                    ),
-            ]
+        var found = new Event(0, 0, null, false, []);
+        ForEachField(
+            message,
+            (field, input) =>
+                found = field switch
+                {
+                    1 => found with { WallTime = input.ReadDouble() },
+                    2 => found with { Step = input.ReadInt64() },
+                    3 => found with { Version = input.ReadString() },
+                    5 => found with { Scalars = Scalars(input.ReadBytes().ToByteArray()) },
+                    7 => found with { IsSessionStart = Status(input.ReadBytes().ToByteArray()) == 1 },
+                    _ => throw new InvalidDataException($"An event has no field {field}."),
+                }
         );
+        return found;
     }
 
-    private static ILookup<int, byte[]> Fields(byte[] message)
+    private static (string Tag, float Value)[] Scalars(byte[] summary)
     {
-        List<(int Number, byte[] Value)> fields = [];
-        int at = 0;
-        while (at < message.Length)
-        {
-            ulong key = Varint();
-            int size = (key & 7) switch
+        List<(string, float)> scalars = [];
+        ForEachField(
+            summary,
+            (_, input) =>
             {
-                1 => 8,
-                5 => 4,
-                2 => (int)Varint(),
-                _ => -1,
-            };
-            byte[] value = size < 0 ? BitConverter.GetBytes(Varint()) : message[at..(at + size)];
-            at += Math.Max(0, size);
-            fields.Add(((int)(key >> 3), value));
-        }
-
-        return fields.ToLookup(field => field.Number, field => field.Value);
-
-        ulong Varint()
-        {
-            ulong value = 0;
-            for (int shift = 0; ; shift += 7)
-            {
-                byte next = message[at++];
-                value |= (ulong)(next & 0x7F) << shift;
-                if (next < 0x80)
-                    return value;
+                (string Tag, float Value) scalar = default;
+                ForEachField(
+                    input.ReadBytes().ToByteArray(),
+                    (field, value) =>
+                        scalar = field switch
+                        {
+                            1 => scalar with { Tag = value.ReadString() },
+                            2 => scalar with { Value = value.ReadFloat() },
+                            _ => throw new InvalidDataException($"A scalar has no field {field}."),
+                        }
+                );
+                scalars.Add(scalar);
             }
-        }
+        );
+        return [.. scalars];
+    }
+
+    private static int Status(byte[] sessionLog)
+    {
+        int status = 0;
+        ForEachField(sessionLog, (_, input) => status = input.ReadEnum());
+        return status;
+    }
+
+    private static void ForEachField(byte[] message, Action<int, CodedInputStream> read)
+    {
+        var input = new CodedInputStream(message);
+        for (uint tag; (tag = input.ReadTag()) != 0; )
+            read(WireFormat.GetTagFieldNumber(tag), input);
     }
 
     // Castagnoli's polynomial, reflected, a bit at a time.
