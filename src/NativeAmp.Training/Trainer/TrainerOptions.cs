@@ -43,7 +43,7 @@ public sealed record TrainerOptions
     /// <summary>
     /// Divides the model's parameters into groups with hyperparameters of their own, given the model and
     /// <see cref="Optimizer"/>, such as <see cref="ParameterGroups.DecayMatricesOnly"/>. Parameters in no group are not
-    /// trained. Null makes one group of all.
+    /// trained; <see cref="Tensor.RequiresGrad"/> false also spares their gradients. Null makes one group of all.
     /// </summary>
     public Func<Module, OptimizerOptions, IEnumerable<ParameterGroup>>? Groups { get; init; }
 
