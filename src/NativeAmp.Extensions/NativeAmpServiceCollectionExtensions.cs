@@ -16,8 +16,8 @@ public static class NativeAmpServiceCollectionExtensions
 {
     /// <summary>
     /// Adds a <see cref="Device"/>, a <see cref="PrecisionPolicy"/>, <see cref="GradScalerOptions"/> and a
-    /// <see cref="TrainingMonitor"/>, one each for the whole program. Options are checked when a host starts; the device
-    /// is opened when it is first asked for, and closed with the services.
+    /// <see cref="TrainingMonitor"/>, one each for the whole program. Options are checked when a host starts; the
+    /// device is opened when it is first asked for, and closed with the services.
     /// </summary>
     /// <param name="services">The services.</param>
     /// <param name="configuration">The section of <see cref="NativeAmpOptions"/>.</param>
@@ -70,8 +70,8 @@ public static class NativeAmpServiceCollectionExtensions
 
     /// <summary>
     /// Trains in the background when the host has started, once, and ends the run within a step when the host stops.
-    /// With a folder of checkpoints the run is saved then, and <see cref="TrainerOptions.Resume"/> goes on with it. A run
-    /// that fails ends the host, unless <c>HostOptions.BackgroundServiceExceptionBehavior</c> says otherwise.
+    /// With a folder of checkpoints the run is saved then, and <see cref="TrainerOptions.Resume"/> goes on with it. A
+    /// run that fails ends the host, unless <c>HostOptions.BackgroundServiceExceptionBehavior</c> says otherwise.
     /// </summary>
     /// <param name="services">The services.</param>
     /// <param name="create">Makes the trainer, beside the host's start. It is disposed after the run.</param>

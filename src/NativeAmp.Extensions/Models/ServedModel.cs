@@ -73,8 +73,8 @@ public sealed class ServedModel<TModel> : IDisposable
     /// Takes over the parameters and buffers of a model of the same form, for example in a handler of
     /// <see cref="Trainer.EpochCompleted"/>. Predictions wait only while values are written.
     /// </summary>
-    /// <param name="trained">The other model. Nobody may write its parameters meanwhile: within a trainer's events nobody
-    /// does.</param>
+    /// <param name="trained">The other model. Nobody may write its parameters meanwhile: within a trainer's events
+    /// nobody does.</param>
     /// <exception cref="ArgumentException">Names or shapes differ. Nothing was changed.</exception>
     public void Update(TModel trained)
     {

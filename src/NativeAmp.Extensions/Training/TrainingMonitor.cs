@@ -52,7 +52,7 @@ public sealed class TrainingMonitor : IDisposable
     /// <summary>The result of the last run; null while there is none.</summary>
     public TrainingResult? Result => _result;
 
-    /// <summary>What the last run failed with; null if it did not.</summary>
+    /// <summary>The exception that the last run failed with; null if it did not.</summary>
     public Exception? Failure => _failure;
 
     /// <summary>Runs a trainer on a thread of its own.</summary>

@@ -33,9 +33,9 @@ public abstract class SampleStream
     /// <typeparam name="T">The values of the stream.</typeparam>
     /// <param name="fields">The fields of a sample, float32 or int32.</param>
     /// <param name="open">
-    /// Opens the stream when a run begins. Its argument is the number of samples that the run took before, if it resumes
-    /// from a checkpoint, else 0: a stream that can be read again begins after them. A token that ends with the run is
-    /// given to <see cref="IAsyncEnumerable{T}.GetAsyncEnumerator"/>.
+    /// Opens the stream when a run begins. Its argument is the number of samples that the run took before, if it
+    /// resumes from a checkpoint, else 0: a stream that can be read again begins after them. A token that ends with the
+    /// run is given to <see cref="IAsyncEnumerable{T}.GetAsyncEnumerator"/>.
     /// </param>
     /// <param name="write">Writes a value into a batch.</param>
     public static SampleStream Create<T>(

@@ -32,7 +32,7 @@ internal sealed class StreamLoader<T> : IBatchSource
     /// <inheritdoc/>
     public Batch? Next(CancellationToken cancellation) => _ring.Next(cancellation);
 
-    /// <summary>Ends the stream. A source that does not heed its token is not waited for longer than a second.</summary>
+    /// <summary>Ends the stream. A source that does not heed its token is left behind after a second.</summary>
     public void Dispose()
     {
         _stop.Cancel();

@@ -2,7 +2,7 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training;
 
-/// <summary>What a trainer takes its samples from: a data set in a shuffled order, or a stream as it comes.</summary>
+/// <summary>The samples of a trainer: a data set in a shuffled order, or a stream as it comes.</summary>
 internal sealed class TrainingSource
 {
     // Nobody knows where a stream ends. A limit, so that counting on does not overflow.

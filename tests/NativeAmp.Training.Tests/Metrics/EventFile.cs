@@ -3,8 +3,8 @@ using Google.Protobuf;
 namespace NativeAmp.Training.Tests.Metrics;
 
 /// <summary>
-/// Reads event files: TFRecord after its description (tensorflow.org/tutorials/load_data/tfrecord), messages by Google's
-/// own library, with the numbers of event.proto and summary.proto. It shares no code with the writer.
+/// Reads event files: TFRecord after its description (tensorflow.org/tutorials/load_data/tfrecord), messages by
+/// Google's own library, with the numbers of event.proto and summary.proto. It shares no code with the writer.
 /// </summary>
 internal static class EventFile
 {
