@@ -11,11 +11,8 @@ namespace NativeAmp;
 /// until then serves as before, what is allocated anew included. Once it is closed everything but <see cref="Kind"/>,
 /// <see cref="Ordinal"/> and <see cref="IsHostMemory"/> is an <see cref="ObjectDisposedException"/>.
 /// </remarks>
-public sealed unsafe class Device : IDisposable
+public sealed unsafe partial class Device : IDisposable
 {
-    // CU_STREAM_LEGACY: what 0 means to everybody else.
-    private const nint LegacyStream = 1;
-
     private readonly DeviceHandle _handle = new();
 
     private Device(DeviceKind kind, int ordinal)
@@ -351,18 +348,6 @@ public sealed unsafe class Device : IDisposable
         void* stream;
         Ensure.Success(NativeMethods.StreamCreate(&stream, Native));
         return stream is null ? Stream : new DeviceStream(this, (nint)stream, owned: true);
-    }
-
-    /// <summary>
-    /// A stream that belongs to somebody else, such as ManagedCuda's <c>CUstream.Pointer</c>. 0 is CUDA's default
-    /// stream, as everybody else has it; on the CPU it is <see cref="Stream"/>.
-    /// </summary>
-    public DeviceStream BorrowStream(nint handle)
-    {
-        ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
-        if (IsHostMemory)
-            return Stream;
-        return new DeviceStream(this, handle == 0 ? LegacyStream : handle);
     }
 
     /// <summary>

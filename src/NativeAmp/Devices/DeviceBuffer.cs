@@ -5,11 +5,14 @@ namespace NativeAmp;
 
 /// <summary>
 /// Device memory for elements of one type. It belongs to the stream that was current when it was allocated. Disposing
-/// the buffer gives the memory back to the device's cache.
+/// the buffer gives the memory back to the device's cache, or to its owner if <see cref="Device.BorrowMemory"/> made the
+/// buffer.
 /// </summary>
 public sealed unsafe class DeviceBuffer : IDisposable
 {
-    private readonly MemoryHandle? _memory;
+    private readonly DeviceResourceHandle? _memory;
+    private readonly BorrowedMemoryHandle? _loan;
+    private readonly nint _pointer;
     private readonly nint _stream;
     private bool _disposed;
 
@@ -19,14 +22,24 @@ public sealed unsafe class DeviceBuffer : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, long.MaxValue / size);
         _stream = (nint)DeviceStream.NativeOf(device, null);
-        nint pointer = device.AllocateMemory(count * size, kind);
+        _pointer = device.AllocateMemory(count * size, kind);
         Device = device;
         DType = dtype;
         Count = count;
         Kind = kind;
         // An empty buffer allocates nothing, and has no handle: a null pointer is not a valid one.
-        if (pointer != 0)
-            _memory = new MemoryHandle(device.Handle, pointer, Bytes, _stream);
+        if (_pointer != 0)
+            _memory = new MemoryHandle(device.Handle, _pointer, Bytes, _stream);
+    }
+
+    internal DeviceBuffer(Device device, DType dtype, long count, nint borrowed, Action? release)
+    {
+        _pointer = borrowed;
+        Device = device;
+        DType = dtype;
+        Count = count;
+        Kind = MemoryKind.Other;
+        _memory = _loan = new BorrowedMemoryHandle(device.Handle, release);
     }
 
     /// <summary>The device.</summary>
@@ -51,7 +64,7 @@ public sealed unsafe class DeviceBuffer : IDisposable
         get
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            return _memory?.DangerousGetHandle() ?? 0;
+            return _pointer;
         }
     }
 
@@ -173,6 +186,12 @@ public sealed unsafe class DeviceBuffer : IDisposable
     {
         nint pointer = Pointer;
         void* user = DeviceStream.NativeOf(Device, stream);
+        if (_loan is not null)
+        {
+            _loan.RecordStream((nint)user, stream ?? Device.StreamInUse);
+            return;
+        }
+
         if ((nint)user == _stream || pointer == 0)
             return;
         Ensure.Success(NativeMethods.MemoryRecordStream(Device.Native, (void*)pointer, user));

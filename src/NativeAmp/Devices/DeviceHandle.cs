@@ -14,6 +14,7 @@ internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
     // another thread's call, which the finalizer thread must not do. Those that the device refused to take back are
     // kept here too, and tried again.
     private readonly ConcurrentQueue<(nint Pointer, DeviceResource Kind)> _abandoned = new();
+    private readonly ConcurrentQueue<Action> _abandonedLoans = new();
     private long _bufferBytes;
 
     public DeviceHandle()
@@ -28,9 +29,14 @@ internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
 
     public void Abandon(nint pointer, DeviceResource kind) => _abandoned.Enqueue((pointer, kind));
 
+    /// <summary>Leaves memory that belongs to somebody else to the next call that uses the device.</summary>
+    public void Abandon(Action giveBack) => _abandonedLoans.Enqueue(giveBack);
+
     public void FreeAbandoned()
     {
-        // The common case costs one read.
+        while (!_abandonedLoans.IsEmpty && _abandonedLoans.TryDequeue(out var giveBack))
+            giveBack();
+        // The common case costs one read for each queue.
         if (_abandoned.IsEmpty)
             return;
         while (_abandoned.TryDequeue(out var item))
@@ -59,6 +65,10 @@ internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
         {
             // A device that failed twice takes nothing back. The finalizer thread must not end with an exception.
             return false;
+        }
+        catch (Exception)
+        {
+            // Thrown by the owner of borrowed memory, who was told not to. The device can still be closed.
         }
         return NativeMethods.DeviceClose((NampDevice*)handle) == (int)NampStatus.Ok;
     }
@@ -106,9 +116,16 @@ internal abstract class DeviceResourceHandle : SafeHandleZeroOrMinusOneIsInvalid
 
     protected sealed override bool ReleaseHandle()
     {
-        if (_finalizing || Release() != (int)NampStatus.Ok)
-            Abandon();
-        Device.DangerousRelease();
+        try
+        {
+            if (_finalizing || Release() != (int)NampStatus.Ok)
+                Abandon();
+        }
+        finally
+        {
+            Device.DangerousRelease();
+        }
+
         return true;
     }
 }

@@ -39,6 +39,9 @@ public sealed unsafe class DeviceStream : IDisposable
         }
     }
 
+    /// <summary>Whether the stream was disposed.</summary>
+    internal bool IsDisposed => _disposed;
+
     /// <summary>The handle for native calls: null for the device's own stream.</summary>
     private void* Native => _isOwn ? null : (void*)Handle;
 
