@@ -20,11 +20,7 @@ public sealed class Parameter : Tensor, ITrackedParameter
     public Parameter(ReadOnlySpan<float> values, Shape shape)
         : base(shape, DType.Float32)
     {
-        if (values.Length != shape.Count)
-            throw new ArgumentException(
-                $"Shape {shape} has {shape.Count} elements, but {values.Length} were given.",
-                nameof(values)
-            );
+        EnsureCount(shape, values.Length, nameof(values));
         _host = values.ToArray();
         RequiresGrad = true;
     }
@@ -60,6 +56,9 @@ public sealed class Parameter : Tensor, ITrackedParameter
 
     internal OptimizerLinks Optimizers { get; } = new();
 
+    /// <summary>Whether the values are in host memory because no device has them yet.</summary>
+    internal bool IsOnHost => _host is not null;
+
     // Writes by others than optimizers.
     private long Changes => Volatile.Read(ref _changes) + (IsAlive ? Storage.Version : 0);
 
@@ -69,17 +68,12 @@ public sealed class Parameter : Tensor, ITrackedParameter
 
     void ITrackedParameter.WidenGradient() => GradientBufferOrNull?.Widen();
 
-    /// <inheritdoc/>
-    public override void CopyTo<T>(Span<T> destination)
+    internal override void Read<T>(Span<T> destination, long offset = 0)
     {
         if (_host is null)
-        {
-            base.CopyTo(destination);
-            return;
-        }
-
-        CheckHost<T>(destination.Length);
-        MemoryMarshal.Cast<float, T>(_host).CopyTo(destination);
+            base.Read(destination, offset);
+        else
+            HostSpan<T>().Slice((int)offset, destination.Length).CopyTo(destination);
     }
 
     /// <inheritdoc/>
@@ -93,6 +87,14 @@ public sealed class Parameter : Tensor, ITrackedParameter
 
         CheckHost<T>(source.Length);
         source.CopyTo(MemoryMarshal.Cast<float, T>(_host.AsSpan()));
+    }
+
+    private protected override Span<T> HostSpan<T>()
+    {
+        if (_host is null)
+            return base.HostSpan<T>();
+        CheckType<T>();
+        return MemoryMarshal.Cast<float, T>(_host.AsSpan());
     }
 
     /// <summary>

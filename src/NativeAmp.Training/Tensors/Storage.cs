@@ -38,9 +38,17 @@ internal sealed unsafe class Storage
     public static Storage Allocate(Device device, DType dtype, long count, MemoryKind kind) =>
         new(device.Allocate(dtype, count, kind));
 
-    /// <summary>Copies all elements to host memory, and waits for them.</summary>
-    public void Read<T>(Span<T> destination)
-        where T : unmanaged => _buffer.CopyTo(destination);
+    /// <summary>Memory that belongs to somebody else; <see cref="NativeAmp.Device.BorrowMemory"/>.</summary>
+    public static Storage Borrow(Device device, nint pointer, DType dtype, long count, Action? release) =>
+        new(device.BorrowMemory(pointer, dtype, count, release));
+
+    /// <summary>All elements, in host memory.</summary>
+    public Span<T> AsSpan<T>()
+        where T : unmanaged => _buffer.AsSpan<T>();
+
+    /// <summary>Copies elements to host memory, beginning at an offset, and waits for them.</summary>
+    public void Read<T>(Span<T> destination, long offset = 0)
+        where T : unmanaged => _buffer.CopyTo(destination, offset);
 
     /// <summary>Overwrites all elements from host memory.</summary>
     public void Write<T>(ReadOnlySpan<T> source)

@@ -9,11 +9,7 @@ public partial class Tensor
         where T : unmanaged
     {
         ArgumentNullException.ThrowIfNull(device);
-        if (values.Length != shape.Count)
-            throw new ArgumentException(
-                $"Shape {shape} has {shape.Count} elements, but {values.Length} were given.",
-                nameof(values)
-            );
+        EnsureCount(shape, values.Length, nameof(values));
         Tensor tensor = Empty(device, DTypes.Of<T>(), shape);
         tensor.CopyFrom(values);
         return tensor;

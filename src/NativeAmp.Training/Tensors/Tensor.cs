@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace NativeAmp.Training;
 
 /// <summary>
@@ -6,6 +8,8 @@ namespace NativeAmp.Training;
 /// scope <see cref="Backward(bool)"/> releases the outputs of its graph, and the garbage collector the rest.
 /// <see cref="Keep"/> makes the caller the owner.
 /// </summary>
+[DebuggerDisplay("{DebuggerText,nq}")]
+[DebuggerTypeProxy(typeof(TensorDebugView))]
 public partial class Tensor : IDisposable
 {
     private static readonly Lock s_noDevice = new();
@@ -86,7 +90,7 @@ public partial class Tensor : IDisposable
         where T : unmanaged
     {
         CheckHost<T>(destination.Length);
-        Storage.Read(destination);
+        Read(destination);
     }
 
     /// <summary>Overwrites all elements from host memory. The span must have exactly their number.</summary>
@@ -97,15 +101,7 @@ public partial class Tensor : IDisposable
         where T : unmanaged
     {
         CheckHost<T>(source.Length);
-        if (Producer is { State: NodeState.Recorded })
-        {
-            throw new InvalidOperationException(
-                $"{Describe()} is an operator's output that gradients flow through: written over, it would pass them "
-                    + "on to what it no longer comes from. "
-                    + "Write to its Detach() if that is what you want, or to a tensor of your own."
-            );
-        }
-
+        EnsureMayBeWritten();
         Storage.Write(source);
     }
 
@@ -164,11 +160,13 @@ public partial class Tensor : IDisposable
     /// <summary>Releases the elements. The reason goes into the error if they are used later.</summary>
     internal void Release(string reason)
     {
-        if (_storage is null)
+        if (!HasValues)
             return;
-        _storage.Drop();
+        Storage? storage = _storage;
+        // First, in case that the owner of borrowed memory throws.
         _storage = null;
         _absence = reason;
+        storage?.Drop();
     }
 
     /// <summary>
@@ -192,9 +190,6 @@ public partial class Tensor : IDisposable
     /// <summary>"float32 tensor [2, 3]", for messages.</summary>
     internal virtual string Describe() => $"{DType.Name()} tensor {Shape}";
 
-    /// <summary>The type, the shape and the device.</summary>
-    public override string ToString() => IsAlive ? $"{Describe()} on {Device}" : Describe();
-
     internal long Bytes => Count * DType.SizeInBytes();
 
     private protected void Place(Device device, Storage storage)
@@ -204,12 +199,31 @@ public partial class Tensor : IDisposable
         _storage = storage;
     }
 
+    // A write through any door; the graph has the values that the output was computed from.
+    private void EnsureMayBeWritten()
+    {
+        if (Producer is { State: NodeState.Recorded })
+        {
+            throw new InvalidOperationException(
+                $"{Describe()} is an operator's output that gradients flow through: written over, it would pass them "
+                    + "on to what it no longer comes from. "
+                    + "Write to its Detach() if that is what you want, or to a tensor of your own."
+            );
+        }
+    }
+
     private protected void CheckHost<T>(int count)
+        where T : unmanaged
+    {
+        CheckType<T>();
+        if (count != Count)
+            throw new ArgumentException($"{Describe()} has {Count} elements, the host memory {count}.");
+    }
+
+    private protected void CheckType<T>()
         where T : unmanaged
     {
         if (!DType.Holds<T>())
             throw new ArgumentException($"{Describe()} does not hold elements of type {typeof(T).Name}.");
-        if (count != Count)
-            throw new ArgumentException($"{Describe()} has {Count} elements, the host memory {count}.");
     }
 }
