@@ -36,7 +36,7 @@ public sealed class ImageDataset : IDataset
         ];
         Normalization = normalization;
         for (int value = 0; value < 256; value++)
-            _normalized[value] = (float)((value / 255.0 - normalization.Mean) / normalization.Deviation);
+            _normalized[value] = (float)normalization.Apply(value / 255.0);
     }
 
     /// <inheritdoc/>

@@ -2,16 +2,67 @@ using NativeAmp.Training.Data;
 
 namespace NativeAmp.Training;
 
-/// <summary>Measures a model on a test set.</summary>
-internal static class Evaluation
+/// <summary>
+/// Measures a model on a data set, such as the one that it was not trained on: in evaluation mode, without a graph, in
+/// batches. The model's mode is the same afterwards.
+/// </summary>
+public static class Evaluation
 {
     private const int Batch = 250;
 
+    /// <summary>
+    /// Accuracy, 0 to 1: the share of labels that are the class of the largest logit. Field 0 of the data is the model's
+    /// input, field 1 its labels (int32, one for each row of logits).
+    /// </summary>
+    /// <param name="model">The model, on the device; it returns logits [..., classes].</param>
+    /// <param name="data">At least one sample.</param>
+    /// <param name="device">The model's device.</param>
+    /// <param name="precision">The policy of autocast; null for float32.</param>
+    /// <param name="cancellation">Ends the measurement after the current batch.</param>
+    /// <exception cref="ArgumentException">The data set is empty, or its field 1 is not int32.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static double Accuracy(
+        Module model,
+        IDataset data,
+        Device device,
+        PrecisionPolicy? precision = null,
+        CancellationToken cancellation = default
+    )
+    {
+        Check(model, data, device);
+        if (data.Fields.Count < 2 || data.Fields[1].DType != DType.Int32)
+            throw new ArgumentException("Accuracy needs labels: a second field, of int32.", nameof(data));
+        return Mean(model, data, device, precision, AccuracyOf(model), cancellation);
+    }
+
+    /// <summary>The mean loss of the samples.</summary>
+    /// <param name="model">The model, on the device.</param>
+    /// <param name="loss">The mean loss of a batch, a scalar, from the batch's fields.</param>
+    /// <param name="data">At least one sample.</param>
+    /// <param name="device">The model's device.</param>
+    /// <param name="precision">The policy of autocast; null for float32.</param>
+    /// <param name="cancellation">Ends the measurement after the current batch.</param>
+    /// <exception cref="ArgumentException">The data set is empty.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static double MeanLoss(
+        Module model,
+        BatchLoss loss,
+        IDataset data,
+        Device device,
+        PrecisionPolicy? precision = null,
+        CancellationToken cancellation = default
+    )
+    {
+        Check(model, data, device);
+        ArgumentNullException.ThrowIfNull(loss);
+        return Mean(model, data, device, precision, LossOf(model, loss), cancellation);
+    }
+
     /// <summary>A sum over a batch, and what to divide the total by: the number of its samples or elements.</summary>
-    public delegate (double Sum, long Count) Measure(BatchTensors tensors, Batch batch);
+    internal delegate (double Sum, long Count) Measure(BatchTensors tensors, Batch batch);
 
     /// <summary>Accuracy: the share of targets that are the index of their largest logit.</summary>
-    public static Measure AccuracyOf(Module model) =>
+    internal static Measure AccuracyOf(Module model) =>
         (tensors, batch) =>
         {
             int[] predicted = Ops.ArgMax(model.Forward(tensors.Fields[0])).ToArray<int>();
@@ -23,27 +74,18 @@ internal static class Evaluation
         };
 
     /// <summary>Mean loss of the samples.</summary>
-    public static Measure LossOf(Module model, BatchLoss loss) =>
+    internal static Measure LossOf(Module model, BatchLoss loss) =>
         MetricOf(model, (module, fields) => loss(module, fields).Item());
 
     /// <summary>Mean of a metric over the samples.</summary>
-    public static Measure MetricOf(Module model, BatchMetric metric) =>
+    internal static Measure MetricOf(Module model, BatchMetric metric) =>
         (tensors, batch) => (metric(model, tensors.Fields) * batch.Count, batch.Count);
 
-    /// <summary>As <see cref="Means"/>, of the accuracy alone.</summary>
-    public static double? Accuracy(
-        Module model,
-        IDataset data,
-        Device device,
-        PrecisionPolicy precision,
-        CancellationToken cancellation = default
-    ) => Means(model, data, device, precision, [AccuracyOf(model)], cancellation)?[0];
-
     /// <summary>
-    /// Means of measures over a data set, in one pass. Null if it was cancelled. The model is in training mode before
-    /// and after.
+    /// Means of measures over a data set, in one pass. Null if it was cancelled. The model is in the same mode
+    /// before and after.
     /// </summary>
-    public static double[]? Means(
+    internal static double[]? Means(
         Module model,
         IDataset data,
         Device device,
@@ -52,6 +94,7 @@ internal static class Evaluation
         CancellationToken cancellation
     )
     {
+        bool wasTraining = model.IsTraining;
         model.Eval();
         try
         {
@@ -99,7 +142,28 @@ internal static class Evaluation
         }
         finally
         {
-            model.Train();
+            if (wasTraining)
+                model.Train();
         }
+    }
+
+    private static double Mean(
+        Module model,
+        IDataset data,
+        Device device,
+        PrecisionPolicy? precision,
+        Measure measure,
+        CancellationToken cancellation
+    ) =>
+        Means(model, data, device, precision ?? PrecisionPolicy.Float32, [measure], cancellation)?[0]
+        ?? throw new OperationCanceledException(cancellation);
+
+    private static void Check(Module model, IDataset data, Device device)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentNullException.ThrowIfNull(device);
+        if (data.Count == 0)
+            throw new ArgumentException("The data set is empty: there is nothing to measure.", nameof(data));
     }
 }
