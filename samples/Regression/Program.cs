@@ -7,28 +7,17 @@ using NativeAmp.Training;
 using NativeAmp.Training.Data;
 
 string file = args.Length > 0 ? args[0] : WriteThrows();
-float[][] rows =
-[
-    .. File.ReadLines(file)
-        .Skip(1)
-        .Select(line => line.Split(',').Select(cell => float.Parse(cell, CultureInfo.InvariantCulture)).ToArray()),
-];
-int inputs = rows[0].Length - 1;
-
-// Networks learn from numbers around 1 with a mean of 0: subtract each column's mean, divide by its deviation.
-float[] mean = [.. Enumerable.Range(0, inputs + 1).Select(column => rows.Average(row => row[column]))];
-float[] deviation =
-[
-    .. mean.Select((m, column) => MathF.Sqrt(rows.Average(row => (row[column] - m) * (row[column] - m)))),
-];
-float[][] scaled = [.. rows.Select(row => row.Select((value, i) => (value - mean[i]) / deviation[i]).ToArray())];
+CsvDataset data = CsvDataset.Load(file, new CsvOptions { NormalizeTargets = true });
+var (train, test) = data.RandomSplit(0.8, seed: 1);
+double deviation = data.TargetNormalization[0].Deviation;
+int inputs = data.InputColumns.Count;
 
 using var device = Device.Best();
 using var model = new Sequential(new Linear(inputs, 64), new Gelu(), new Linear(64, 64), new Gelu(), new Linear(64, 1));
 using var trainer = new Trainer(
     model,
-    Part(scaled[..(rows.Length * 4 / 5)]),
-    Part(scaled[(rows.Length * 4 / 5)..]),
+    train,
+    test,
     device,
     new TrainerOptions
     {
@@ -45,19 +34,11 @@ trainer.EpochCompleted += (_, epoch) =>
         Console.WriteLine(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"epoch {epoch.Epoch}: error {Math.Sqrt(epoch.TestLoss ?? 0) * deviation[^1]:F2} of {deviation[^1]:F2}"
+                $"epoch {epoch.Epoch}: error {Math.Sqrt(epoch.TestLoss ?? 0) * deviation:F2} of {deviation:F2}"
             )
         );
 };
 trainer.Run();
-
-ArrayDataset Part(float[][] part)
-{
-    var data = new ArrayDataset(part.Length);
-    data.Add("inputs", [.. part.SelectMany(row => row[..inputs])], [inputs]);
-    data.Add("target", [.. part.Select(row => row[inputs])], [1]);
-    return data;
-}
 
 static string WriteThrows()
 {

@@ -15,6 +15,43 @@ public partial class SampleTests : FolderTests
     }
 
     [Test]
+    public void Classes_are_learned_from_the_CSV_file_of_the_sample()
+    {
+        string output = Run("CsvData");
+        Assert.That(Numbers(output, "accuracy ")[^1], Is.GreaterThan(0.95));
+        Assert.That(output, Does.Match("a large one: (apple|banana|plum)"));
+    }
+
+    [Test]
+    public void Classes_are_learned_from_the_CSV_file_and_column_that_are_given()
+    {
+        string file = Path.Combine(Folder, "signs.csv");
+        var random = new Random(1);
+        File.WriteAllLines(
+            file,
+            Enumerable
+                .Range(0, 400)
+                .Select(_ => random.NextDouble() - 0.5)
+                .Select(x => string.Create(CultureInfo.InvariantCulture, $"{(x < 0 ? "minus" : "plus")},{x}"))
+                .Prepend("sign,x")
+        );
+        string output = Run("CsvData", file, "sign");
+        Assert.That(Numbers(output, "accuracy ")[^1], Is.GreaterThan(0.9));
+        Assert.That(output, Does.Contain("a large one: plus"));
+    }
+
+    [Test]
+    public void Images_in_folders_are_told_apart()
+    {
+        string output = Run("ImageFolder");
+        Assert.That(output, Does.Contain("classes: disc, square"));
+        Assert.That(Numbers(output, "accuracy ")[^1], Is.GreaterThan(0.75), "chance is a half");
+        // The images that it drew are a folder like any other.
+        string drawn = Directory.GetDirectories(Folder, "shapes-*").Single();
+        Assert.That(Run("ImageFolder", drawn), Does.Contain("classes: disc, square"));
+    }
+
+    [Test]
     public void Regression_predicts_a_column_of_the_CSV_file_that_it_is_given()
     {
         string file = Path.Combine(Folder, "sums.csv");
