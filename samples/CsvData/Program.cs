@@ -1,5 +1,5 @@
-// Learns a class from the rows of a CSV file: dotnet run [FILE COLUMN]. The column is the one of the classes; all others
-// are numbers. Without a file the program writes one: fruits by length, width (mm) and weight (g).
+// Learns a class from the rows of a CSV file: dotnet run [FILE COLUMN]. The column is the one of the classes; all
+// others are numbers. Without a file the program writes one: fruits by length, width (mm) and weight (g).
 using System.Globalization;
 using NativeAmp;
 using NativeAmp.Training;

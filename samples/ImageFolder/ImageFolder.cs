@@ -5,8 +5,8 @@ using SkiaSharp;
 namespace ImageFolderSample;
 
 /// <summary>
-/// Images in a folder for each class. They are read when a batch needs them, on the loader's thread, so that a folder may
-/// be larger than memory.
+/// Images in a folder for each class. They are read when a batch needs them, on the loader's thread, so that a folder
+/// may be larger than memory.
 /// </summary>
 public sealed class ImageFolder : IDataset
 {

@@ -1,5 +1,5 @@
-// Learns to tell images apart: dotnet run [FOLDER], with a folder of images for each class in it. Without one the program
-// draws discs and squares of random colors, sizes and places.
+// Learns to tell images apart: dotnet run [FOLDER], with a folder of images for each class in it. Without one the
+// program draws discs and squares of random colors, sizes and places.
 using System.Globalization;
 using ImageFolderSample;
 using NativeAmp;

@@ -248,6 +248,7 @@ public sealed class DisposedTests(DeviceKind kind)
             _ when type == typeof(float) => 1f,
             _ when type == typeof(DeviceStream)
                     || type == typeof(LossScaleState)
+                    || type == typeof(Action)
                     || type == typeof(ILearningRateScheduler) => null,
             _ when typeof(IDisposable).IsAssignableFrom(type) => type == typeof(Device) ? _device : Make(type),
             _ when Nullable.GetUnderlyingType(type) is not null => null,

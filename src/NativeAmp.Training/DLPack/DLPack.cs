@@ -15,9 +15,9 @@ public static unsafe class DLPack
     /// <summary>A tensor as a <c>DLManagedTensorVersioned</c> for another library.</summary>
     /// <param name="tensor">The tensor. It may be disposed afterwards; the memory stays.</param>
     /// <param name="stream">
-    /// The stream on which the consumer will use the memory, in DLPack's numbers: a <c>CUstream</c>, 1 or null for CUDA's
-    /// default stream, 2 for that of a thread, -1 for no waiting. The consumer's stream waits, on the device, for the
-    /// work on the current stream. On the CPU null or -1.
+    /// The stream on which the consumer will use the memory, in DLPack's numbers: a <c>CUstream</c>, 1 or null for
+    /// CUDA's default stream, 2 for that of a thread, -1 for no waiting. The consumer's stream waits, on the device,
+    /// for the work on the current stream. On the CPU null or -1.
     /// </param>
     /// <param name="readOnly">Whether to ask the consumer not to write.</param>
     /// <returns>A pointer that the consumer owns.</returns>
@@ -39,15 +39,15 @@ public static unsafe class DLPack
     /// <summary>The memory of a <c>DLManagedTensorVersioned</c> of another library as a tensor.</summary>
     /// <param name="device">The device that the memory belongs to; for pinned memory of CUDA a CPU device.</param>
     /// <param name="managedTensor">Pointer to the struct. The tensor owns it from now on, and calls its deleter once
-    /// when neither it, nor its views, nor a graph that saved it uses the memory any more; on a GPU after waiting for the
-    /// work that used it.</param>
+    /// when neither it, nor its views, nor a graph that saved it uses the memory any more; on a GPU after waiting for
+    /// the work that used it.</param>
     /// <param name="copy">Whether to copy the elements, and call the deleter at once. A copy may have gaps between the
     /// elements of its source (on the CPU), and a read-only source.</param>
     /// <exception cref="ArgumentException">
     /// The tensor is of another major version, another device, or a type that this library does not have; it is
     /// read-only or has gaps, and is not to be copied; or it is invalid: null data, a negative or too large shape, a
-    /// misaligned pointer, elements outside of the address space. The struct is still the caller's, who gives it back by
-    /// <see cref="Delete"/>.
+    /// misaligned pointer, elements outside of the address space. The struct is still the caller's, who gives it back
+    /// by <see cref="Delete"/>.
     /// </exception>
     /// <remarks>The producer makes the memory ready on a stream: ask it for the one of <see cref="StreamOf"/>. If it
     /// cannot, call <c>device.CurrentStream.WaitFor(device.BorrowStream(stream))</c> before.</remarks>

@@ -69,8 +69,8 @@ public sealed class CsvDataset : IDataset
     /// <exception cref="ArgumentException">The options name a column that the file does not have, name one twice, or
     /// contradict each other.</exception>
     /// <exception cref="DataFormatException">A cell that should hold a finite number does not, a row has another number
-    /// of cells than the first, a label is no class, a quote is not closed, or there are no rows. The message gives line
-    /// and column.</exception>
+    /// of cells than the first, a label is no class, a quote is not closed, or there are no rows. The message gives
+    /// line and column.</exception>
     /// <exception cref="IOException">It cannot be opened or read.</exception>
     public static CsvDataset Load(string path, CsvOptions? options)
     {

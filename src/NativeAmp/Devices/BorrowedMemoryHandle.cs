@@ -31,6 +31,8 @@ internal sealed unsafe class BorrowedMemoryHandle : DeviceResourceHandle
     {
         if (_users is null)
             return;
+        if (stream is not null)
+            stream.UsesBorrowedMemory = true;
         lock (_users)
             _users[native] = stream;
     }
@@ -54,7 +56,7 @@ internal sealed unsafe class BorrowedMemoryHandle : DeviceResourceHandle
         foreach ((nint native, DeviceStream? stream) in _users)
         {
             // The status does not matter: a stream of a device that failed has no work left.
-            if (stream is not { IsDisposed: true })
+            if (stream is not { IsDestroyed: true })
                 _ = NativeMethods.StreamSynchronize((NampDevice*)Device.DangerousGetHandle(), (void*)native);
         }
 

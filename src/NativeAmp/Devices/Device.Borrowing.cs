@@ -28,8 +28,9 @@ public sealed unsafe partial class Device
     /// <param name="count">Number of elements, 0 or more.</param>
     /// <param name="release">Called once when the memory is no longer used; null if it outlives the buffer in any case.
     /// It is called by the thread that disposes the buffer, or, if nobody disposes it, by a later call that uses the
-    /// device. On a GPU that thread first waits for the streams that used the memory. It must not throw. An object that
-    /// has to stay alive is kept by <c>() =&gt; GC.KeepAlive(owner)</c>.</param>
+    /// device. On a GPU that thread first waits for the streams that used the memory; those of somebody else must live
+    /// until then. It must not throw. An object that has to stay alive is kept by <c>() =&gt;
+    /// GC.KeepAlive(owner)</c>.</param>
     /// <exception cref="ArgumentException">The pointer is 0 although there are elements, is not aligned to them, or the
     /// elements would go beyond the end of the address space.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The count is negative, or the dtype is none.</exception>

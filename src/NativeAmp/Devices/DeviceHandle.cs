@@ -57,19 +57,25 @@ internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
 
     protected override bool ReleaseHandle()
     {
-        try
+        for (bool isDone = false; !isDone; )
         {
-            FreeAbandoned();
+            try
+            {
+                FreeAbandoned();
+                isDone = true;
+            }
+            catch (NativeAmpException)
+            {
+                // A device that failed twice takes nothing back. The finalizer thread must not end with an exception.
+                return false;
+            }
+            catch (Exception)
+            {
+                // Thrown by the owner of borrowed memory, who was told not to. That memory is out of the queue, and
+                // the rest follows.
+            }
         }
-        catch (NativeAmpException)
-        {
-            // A device that failed twice takes nothing back. The finalizer thread must not end with an exception.
-            return false;
-        }
-        catch (Exception)
-        {
-            // Thrown by the owner of borrowed memory, who was told not to. The device can still be closed.
-        }
+
         return NativeMethods.DeviceClose((NampDevice*)handle) == (int)NampStatus.Ok;
     }
 }

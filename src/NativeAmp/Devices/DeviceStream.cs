@@ -39,8 +39,14 @@ public sealed unsafe class DeviceStream : IDisposable
         }
     }
 
-    /// <summary>Whether the stream was disposed.</summary>
-    internal bool IsDisposed => _disposed;
+    /// <summary>Whether the native stream is gone. One of somebody else is not gone when this object is.</summary>
+    internal bool IsDestroyed => _disposed && _owned;
+
+    /// <summary>
+    /// Whether work on the stream used borrowed memory. It is then done before the stream is destroyed: afterwards
+    /// nobody could wait for it.
+    /// </summary>
+    internal bool UsesBorrowedMemory { get; set; }
 
     /// <summary>The handle for native calls: null for the device's own stream.</summary>
     private void* Native => _isOwn ? null : (void*)Handle;
@@ -79,6 +85,8 @@ public sealed unsafe class DeviceStream : IDisposable
     {
         if (_disposed || _isOwn)
             return;
+        if (_owned && UsesBorrowedMemory)
+            Synchronize();
         if (_owned)
             Ensure.Success(NativeMethods.StreamDestroy(Device.Native, (void*)_handle));
         _disposed = true;

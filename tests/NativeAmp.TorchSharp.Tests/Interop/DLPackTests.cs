@@ -6,8 +6,8 @@ using ScalarType = TorchSharp.torch.ScalarType;
 namespace NativeAmp.TorchSharp.Tests.Interop;
 
 /// <summary>
-/// DLPack between NativeAmp's tensors and libtorch: the oracle is its own <c>at::toDLPack</c> and <c>at::fromDLPack</c>,
-/// which TorchSharp does not show. They are called by their mangled names.
+/// DLPack between NativeAmp's tensors and libtorch: the oracle is its own <c>at::toDLPack</c> and
+/// <c>at::fromDLPack</c>, which TorchSharp does not show. They are called by their mangled names.
 /// </summary>
 internal sealed unsafe class DLPackTests
 {

@@ -93,6 +93,26 @@ internal sealed class ForeignMemoryTests(DeviceKind kind)
         Assert.That(wasDone);
     }
 
+    [TestCase(true, TestName = "The deleter comes after the work of a stream that was destroyed")]
+    [TestCase(false, TestName = "The deleter comes after the work of a borrowed stream that was disposed")]
+    public void The_deleter_comes_after_the_work_of_a_disposed_stream(bool isOwn)
+    {
+        using DeviceStream owner = _device.CreateStream();
+        DeviceStream other = isOwn ? _device.CreateStream() : _device.BorrowStream(owner.Handle);
+        using var done = new DeviceEvent(_device);
+        bool wasDone = false;
+        Tensor tensor = Tensor.FromBlob(_device, _memory, DType.Float32, [4], () => wasDone = done.IsReached);
+        using (_device.Use(other))
+        {
+            using Tensor twice = Ops.Add(tensor, tensor);
+            done.Record();
+        }
+
+        other.Dispose();
+        tensor.Dispose();
+        Assert.That(wasDone);
+    }
+
     [Test]
     public void The_deleter_of_a_tensor_that_nobody_disposed_runs_within_a_later_call()
     {
