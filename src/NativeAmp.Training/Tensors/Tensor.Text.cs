@@ -9,8 +9,8 @@ public partial class Tensor
 
     /// <summary>
     /// Dtype, shape, device and values, as PyTorch prints them. Of more than 1,000 elements it shows three at the
-    /// beginning and the end of each dimension. On a GPU it waits for the work on the current stream. It never throws: a
-    /// disposed tensor, or one whose device fails, says so in place of its values.
+    /// beginning and the end of each dimension. On a GPU it waits for the work on the current stream. It never throws:
+    /// a disposed tensor, or one whose device fails, says so in place of its values.
     /// </summary>
     public override string ToString() =>
         Try(out string values, () => new TensorText(this).ToString()) ? $"{Heading()}\n{values}" : values;

@@ -11,8 +11,8 @@ public static class Evaluation
     private const int Batch = 250;
 
     /// <summary>
-    /// Accuracy, 0 to 1: the share of labels that are the class of the largest logit. Field 0 of the data is the model's
-    /// input, field 1 its labels (int32, one for each row of logits).
+    /// Accuracy, 0 to 1: the share of labels that are the class of the largest logit. Field 0 of the data is the
+    /// model's input, field 1 its labels (int32, one for each row of logits).
     /// </summary>
     /// <param name="model">The model, on the device; it returns logits [..., classes].</param>
     /// <param name="data">At least one sample.</param>

@@ -5,8 +5,8 @@ namespace NativeAmp;
 
 /// <summary>
 /// Device memory for elements of one type. It belongs to the stream that was current when it was allocated. Disposing
-/// the buffer gives the memory back to the device's cache, or to its owner if <see cref="Device.BorrowMemory"/> made the
-/// buffer.
+/// the buffer gives the memory back to the device's cache, or to its owner if <see cref="Device.BorrowMemory"/> made
+/// the buffer.
 /// </summary>
 public sealed unsafe class DeviceBuffer : IDisposable
 {
