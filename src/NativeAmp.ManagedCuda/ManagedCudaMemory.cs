@@ -12,8 +12,8 @@ namespace NativeAmp.ManagedCuda;
 /// Elements are <see cref="float"/>, ManagedCuda's <c>half</c> and <c>bfloat16</c>, <see cref="Half"/>,
 /// <see cref="BFloat16"/>, <see cref="int"/> (labels) or <see cref="byte"/>. Both libraries work in the GPU's primary
 /// context: make a <c>PrimaryContext</c>, not a <c>CudaContext</c>, and call its <c>SetCurrent</c> on each thread that
-/// uses ManagedCuda. NativeAmp needs no current context and leaves it as it is. What ManagedCuda reports is its own
-/// <c>CudaException</c>.
+/// uses ManagedCuda. NativeAmp needs no current context and leaves it as it is. ManagedCuda's failures
+/// are its own <c>CudaException</c>.
 /// </remarks>
 public static class ManagedCudaMemory
 {

@@ -6,8 +6,8 @@ namespace NativeAmp.Training.Metrics;
 
 /// <summary>
 /// Writes a trainer's metrics to a CSV file (RFC 4180, in the invariant culture): a row for each step and one for each
-/// pass, with the columns <c>step</c>, <c>epoch</c> and those of <see cref="TensorBoardWriter.Attach"/>. What a row
-/// does not have is empty.
+/// pass, with the columns <c>step</c>, <c>epoch</c> and those of <see cref="TensorBoardWriter.Attach"/>. Cells
+/// without a value are empty.
 /// </summary>
 public sealed class CsvMetricsWriter : IDisposable
 {
