@@ -37,7 +37,9 @@ public sealed partial class SampleTests
 
     [TestCase("src/NativeAmp.ILGPU/README.md", "samples/ILGPU/Program.cs")]
     [TestCase("src/NativeAmp.ManagedCuda/README.md", "samples/ManagedCuda/Program.cs")]
-    public void The_code_of_a_package_page_is_the_sample_s(string page, string file) => PageCode.IsThatOf(page, file);
+    [TestCase("docs/from-managedcuda.md", "samples/ManagedCuda/Program.cs", "samples/ManagedCuda/Program.cs")]
+    public void The_code_of_a_page_is_the_sample_s(string page, params string[] files) =>
+        PageCode.IsThatOf(page, files);
 
     // The sample makes its context current and leaves it so.
     private static string Run(string assembly)
