@@ -1,7 +1,7 @@
 namespace NativeAmp.Bindings;
 
-/// <summary>Converts C names and types to C#.</summary>
-internal static class CSharpNames
+/// <summary>Converts an interface's C names and types to C#.</summary>
+internal sealed class CSharpNames(CInterface face)
 {
     private static readonly Dictionary<string, string> Scalars = new()
     {
@@ -19,6 +19,9 @@ internal static class CSharpNames
         ["uint64_t"] = "ulong",
         ["namp_stream"] = "void*",
     };
+
+    // These have another width on another system.
+    private static readonly Dictionary<string, string> SystemScalars = new() { ["int"] = "int", ["size_t"] = "nuint" };
 
     private static readonly HashSet<string> Keywords =
     [
@@ -42,7 +45,7 @@ internal static class CSharpNames
         );
 
     /// <summary>A function's or constant's name without the library's prefix.</summary>
-    public static string Member(string name) => Pascal(name["namp_".Length..]);
+    public string Member(string name) => Pascal(name[face.Prefix.Length..]);
 
     /// <summary>Converts <c>struct_size</c> to <c>structSize</c>; a C# keyword is escaped.</summary>
     public static string Parameter(string name)
@@ -53,8 +56,10 @@ internal static class CSharpNames
     }
 
     /// <summary>The C# type, and the length if it is an array, or 0.</summary>
-    public static (string Type, int Length) Type(string c)
+    public (string Type, int Length) Type(string c)
     {
+        if (!face.IsProduct && c.Split("(*)(") is [var result, var parameters])
+            return (Callback(result, parameters.TrimEnd(')')), 0);
         int bracket = c.IndexOf('[', StringComparison.Ordinal);
         int length = 0;
         if (bracket >= 0)
@@ -73,12 +78,17 @@ internal static class CSharpNames
             throw new BindingsException($"The C type '{c}' has no C# counterpart here.");
         if (Scalars.TryGetValue(name, out string? scalar))
             return (scalar + pointers, length);
-        if (name.StartsWith("namp_", StringComparison.Ordinal))
+        if (!face.IsProduct && SystemScalars.TryGetValue(name, out string? system))
+            return (system + pointers, length);
+        if (name.StartsWith(face.Prefix, StringComparison.Ordinal))
             return (Pascal(name) + pointers, length);
         throw new BindingsException(
             $"The C type '{c}' has no C# counterpart here: the interface uses fixed-width types."
         );
     }
+
+    private string Callback(string result, string parameters) =>
+        $"delegate* unmanaged<{string.Join(", ", parameters.Split(',').Append(result).Select(c => Type(c.Trim()).Type))}>";
 
     /// <summary>
     /// Length of the common prefix of all names, in whole words. At least one word of each name is left.

@@ -11,19 +11,24 @@ namespace NativeAmp.Bindings;
 /// </summary>
 internal sealed class ClangHeaderReader
 {
-    private const string Prefix = "namp_";
-
+    private readonly string _prefix;
     private readonly byte[] _source;
 
     // Starts of members' comments. Clang attaches a comment of several lines to the members after it as well; it
     // belongs to the first.
     private readonly HashSet<int> _taken = [];
 
-    private ClangHeaderReader(byte[] source) => _source = source;
+    private ClangHeaderReader(string prefix, byte[] source)
+    {
+        _prefix = prefix;
+        _source = source;
+    }
 
     /// <summary>Reads the header.</summary>
+    /// <param name="header">The file.</param>
+    /// <param name="prefix">The beginning of the names that are read.</param>
     /// <exception cref="BindingsException">Clang is not found, or refuses the header.</exception>
-    public static HeaderModel Read(string header)
+    public static HeaderModel Read(string header, string prefix)
     {
         if (!File.Exists(header))
             throw new BindingsException($"There is no header at '{header}'.");
@@ -34,7 +39,7 @@ internal sealed class ClangHeaderReader
         );
         string macros = Run(clang, ["-x", "c", "-std=c99", "-E", "-dM", header]);
         using var document = JsonDocument.Parse(ast, new JsonDocumentOptions { MaxDepth = 512 });
-        return new ClangHeaderReader(File.ReadAllBytes(header)).Build(document.RootElement, macros);
+        return new ClangHeaderReader(prefix, File.ReadAllBytes(header)).Build(document.RootElement, macros);
     }
 
     private HeaderModel Build(JsonElement root, string macros)
@@ -42,7 +47,7 @@ internal sealed class ClangHeaderReader
         var enums = new List<EnumType>();
         var functions = new List<Function>();
         var structs = new Dictionary<string, StructType>();
-        foreach (var node in Inner(root).Where(n => NameOf(n).StartsWith(Prefix, StringComparison.Ordinal)))
+        foreach (var node in Inner(root).Where(n => NameOf(n).StartsWith(_prefix, StringComparison.Ordinal)))
         {
             string name = NameOf(node);
             switch (KindOf(node))
@@ -92,7 +97,7 @@ internal sealed class ClangHeaderReader
     private Variable ReadVariable(JsonElement node) =>
         new(NameOf(node), node.GetProperty("type").GetProperty("qualType").GetString()!, MemberCommentOf(node));
 
-    private static List<MacroConstant> ReadMacros(string macros)
+    private List<MacroConstant> ReadMacros(string macros)
     {
         var constants = new List<MacroConstant>();
         foreach (string line in macros.Split('\n'))
@@ -100,7 +105,7 @@ internal sealed class ClangHeaderReader
             string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
             if (
                 words is ["#define", var name, var value]
-                && name.StartsWith("NAMP_", StringComparison.Ordinal)
+                && name.StartsWith(_prefix, StringComparison.OrdinalIgnoreCase)
                 && int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
             )
                 constants.Add(new MacroConstant(name, number));

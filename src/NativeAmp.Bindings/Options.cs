@@ -1,17 +1,16 @@
 namespace NativeAmp.Bindings;
 
 /// <summary>The options of the command line.</summary>
-internal sealed record Options(bool Check, string Header, string Output)
+internal sealed record Options(bool Check, string Root)
 {
     /// <summary>
-    /// Parses the arguments. The default paths are those of the source tree that contains the program or the current
-    /// folder.
+    /// Parses the arguments. The source tree is the one that contains the program or the current folder, unless it is
+    /// named.
     /// </summary>
     public static Options Parse(string[] arguments)
     {
         bool check = false;
-        string? header = null,
-            output = null;
+        string? root = null;
         for (int i = 0; i < arguments.Length; i++)
         {
             switch (arguments[i])
@@ -19,21 +18,14 @@ internal sealed record Options(bool Check, string Header, string Output)
                 case "--check":
                     check = true;
                     break;
-                case "--header" when i + 1 < arguments.Length:
-                    header = arguments[++i];
-                    break;
-                case "--output" when i + 1 < arguments.Length:
-                    output = arguments[++i];
+                case "--root" when i + 1 < arguments.Length:
+                    root = arguments[++i];
                     break;
                 default:
                     throw new BindingsException($"Unknown or incomplete argument '{arguments[i]}'.");
             }
         }
-        return new Options(
-            check,
-            header ?? Path.Combine(FindRoot(), "native", "include", "nativeamp.h"),
-            output ?? Path.Combine(FindRoot(), "src", "NativeAmp", "Interop", "NativeMethods.g.cs")
-        );
+        return new Options(check, root ?? FindRoot());
     }
 
     private static string FindRoot()
@@ -47,7 +39,7 @@ internal sealed record Options(bool Check, string Header, string Output)
             }
         }
         throw new BindingsException(
-            "Neither the current folder nor the program lies in NativeAmp's source tree: name --header and --output."
+            "Neither the current folder nor the program lies in NativeAmp's source tree: name it by --root."
         );
     }
 }

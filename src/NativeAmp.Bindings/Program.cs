@@ -1,29 +1,37 @@
-// nativeamp.h -> NativeMethods.g.cs. With --check nothing is written: exit code 1 means that the committed file has
-// drifted.
+// C headers -> C#, each interface of CInterface. With --check nothing is written: exit code 1 means that a committed file
+// has drifted.
 using NativeAmp.Bindings;
 
-const string Usage = "usage: NativeAmp.Bindings [--check] [--header FILE] [--output FILE]";
+const string Usage = "usage: NativeAmp.Bindings [--check] [--root FOLDER]";
 
 try
 {
     var options = Options.Parse(args);
-    string wanted = CSharpWriter.Write(ClangHeaderReader.Read(options.Header));
-    string found = File.Exists(options.Output) ? File.ReadAllText(options.Output) : "";
-    if (found.Replace("\r\n", "\n", StringComparison.Ordinal) == wanted)
+    bool drifted = false;
+    foreach (CInterface face in CInterface.All)
     {
-        Console.WriteLine($"{options.Output} agrees with {options.Header}.");
-        return 0;
+        string header = Path.Combine(options.Root, face.Header);
+        string output = Path.Combine(options.Root, face.Output);
+        string wanted = CSharpWriter.Write(ClangHeaderReader.Read(header, face.Prefix), face);
+        string found = File.Exists(output) ? File.ReadAllText(output) : "";
+        if (found.Replace("\r\n", "\n", StringComparison.Ordinal) == wanted)
+        {
+            Console.WriteLine($"{face.Output} agrees with {face.Header}.");
+        }
+        else if (options.Check)
+        {
+            Console.Error.WriteLine(
+                $"{face.Output} has drifted from {face.Header}: run ./build.sh bindings and commit the result."
+            );
+            drifted = true;
+        }
+        else
+        {
+            File.WriteAllText(output, wanted);
+            Console.WriteLine($"Wrote {face.Output}.");
+        }
     }
-    if (options.Check)
-    {
-        Console.Error.WriteLine(
-            $"{options.Output} has drifted from {options.Header}: run ./build.sh bindings and commit the result."
-        );
-        return 1;
-    }
-    File.WriteAllText(options.Output, wanted);
-    Console.WriteLine($"Wrote {options.Output}.");
-    return 0;
+    return drifted ? 1 : 0;
 }
 catch (BindingsException failure)
 {

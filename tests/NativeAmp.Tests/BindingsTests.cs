@@ -2,7 +2,7 @@ using NativeAmp.Bindings;
 
 namespace NativeAmp.Tests;
 
-/// <summary>The generator of NativeMethods.g.cs.</summary>
+/// <summary>The generator of NativeMethods.g.cs, and of the bindings of the tests' emulated GPU.</summary>
 public sealed class BindingsTests
 {
     private const string Header = """
@@ -18,15 +18,18 @@ public sealed class BindingsTests
         int32_t namp_part_count(int64_t* out, const namp_thing* thing, namp_part* const* parts);
         """;
 
-    [Test]
-    public void The_committed_file_agrees_with_the_header()
+    [TestCase("namp_")]
+    [TestCase("nampemu_")]
+    public void The_committed_file_agrees_with_the_header(string prefix)
     {
         RequireClang();
+        CInterface face = CInterface.All.Single(one => one.Prefix == prefix);
         string generated = CSharpWriter.Write(
-            ClangHeaderReader.Read(Path.Combine(Repository.Root, "native", "include", "nativeamp.h"))
+            ClangHeaderReader.Read(Path.Combine(Repository.Root, face.Header), prefix),
+            face
         );
         Assert.That(
-            Repository.Read("src/NativeAmp/Interop/NativeMethods.g.cs").ReplaceLineEndings("\n"),
+            Repository.Read(face.Output).ReplaceLineEndings("\n"),
             Is.EqualTo(generated),
             "run ./build.sh bindings"
         );
@@ -63,13 +66,29 @@ public sealed class BindingsTests
         Assert.That(() => Generate(header), Throws.InstanceOf<BindingsException>().With.Message.Contains(reason));
     }
 
-    private static string Generate(string header)
+    [Test]
+    public void The_emulated_GPU_s_header_may_have_types_of_the_system_and_callbacks()
     {
+        RequireClang();
+        string text = Generate(
+            "#include <stddef.h>\nint nampemu_put(size_t count, int (*work)(void* data, size_t bytes));",
+            CInterface.EmulatedGpu
+        );
+
+        Assert.That(
+            text,
+            Does.Contain("internal static partial int Put(nuint count, delegate* unmanaged<void*, nuint, int> work);")
+        );
+    }
+
+    private static string Generate(string header, CInterface? face = null)
+    {
+        face ??= CInterface.NativeAmp;
         string file = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.h");
         try
         {
             File.WriteAllText(file, header);
-            return CSharpWriter.Write(ClangHeaderReader.Read(file));
+            return CSharpWriter.Write(ClangHeaderReader.Read(file, face.Prefix), face);
         }
         finally
         {

@@ -33,7 +33,7 @@ public sealed class CudaCostTests
     }
 
     // The second step, with clipping and compute copies: the first loads kernels and registers gradients.
-    private static (EmulatorCounters Counters, IReadOnlyDictionary<string, long> Calls) StepWith(int count)
+    private static (NampemuCounters Counters, IReadOnlyDictionary<string, long> Calls) StepWith(int count)
     {
         using var device = Device.Cuda();
         TestParameter[] parameters =

@@ -9,7 +9,7 @@ public sealed class EmulatedGpuTests
     [Test]
     public void A_finding_fails_the_test_that_it_was_made_in()
     {
-        EmulatedGpu.Report(kind: 0, "planted");
+        EmulatedGpu.Report(NampemuKind.OutOfBounds, "planted");
 
         Assert.That(
             () => new FindingsFailTestsAttribute().AfterTest(null!),
@@ -60,7 +60,7 @@ public sealed class EmulatedGpuTests
     }
 
     [Test]
-    public void Launches_copies_and_bytes_are_counted()
+    public unsafe void Launches_copies_and_bytes_are_counted()
     {
         using var device = Device.Cuda();
         using var buffer = device.Allocate<float>(new float[1024]);
@@ -70,7 +70,7 @@ public sealed class EmulatedGpuTests
         AmpKernels.Cast(device, halves.ToCell(), buffer.ToCell(), 1024);
         halves.ToArray<Half>();
 
-        EmulatorCounters counters = EmulatedGpu.Counters;
+        NampemuCounters counters = EmulatedGpu.Counters;
         Assert.That(
             (counters.Launches, counters.Global.Loaded[4], counters.Global.Stored[4]),
             Is.EqualTo((1, 4096, 2048))

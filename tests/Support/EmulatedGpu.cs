@@ -11,9 +11,6 @@ namespace NativeAmp.TestSupport;
 /// </summary>
 internal static unsafe class EmulatedGpu
 {
-    // nampemu_kind
-    private const int Leak = 9;
-
     private static readonly string Folder = Path.Combine(
         typeof(EmulatedGpu)
             .Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
@@ -49,36 +46,33 @@ internal static unsafe class EmulatedGpu
     public static IReadOnlyList<string> TakeFindings(bool leaks = true)
     {
         var findings = new List<string>();
-        for (nuint i = 0; i < ((delegate* unmanaged<nuint>)Export("nampemu_findings"))(); i++)
+        for (nuint i = 0; i < EmulatorMethods.Findings(); i++)
         {
-            if (!leaks && ((delegate* unmanaged<nuint, int>)Export("nampemu_finding_kind"))(i) == Leak)
+            if (!leaks && EmulatorMethods.FindingKind(i) == NampemuKind.Leak)
                 continue;
-            findings.Add(Text(((delegate* unmanaged<nuint, nint>)Export("nampemu_finding_text"))(i)));
+            findings.Add(Text(EmulatorMethods.FindingText(i)));
         }
-        ((delegate* unmanaged<void>)Export("nampemu_reset_findings"))();
+        EmulatorMethods.ResetFindings();
         return findings;
     }
 
     /// <summary>Adds a finding, as a checker would.</summary>
-    public static void Report(int kind, string text)
+    public static void Report(NampemuKind kind, string text)
     {
         fixed (byte* utf8 = Utf8(text))
-            ((delegate* unmanaged<int, byte*, void>)Export("nampemu_report"))(kind, utf8);
+            EmulatorMethods.Report(kind, utf8);
     }
 
     /// <summary>Zeroes the counters.</summary>
-    public static void ResetCounters() => ((delegate* unmanaged<void>)Export("nampemu_reset_counters"))();
+    public static void ResetCounters() => EmulatorMethods.ResetCounters();
 
     /// <summary>The counters since <see cref="ResetCounters"/>.</summary>
-    public static EmulatorCounters Counters
+    public static NampemuCounters Counters
     {
         get
         {
-            EmulatorCounters counters = default;
-            ((delegate* unmanaged<EmulatorCounters*, nuint, void>)Export("nampemu_get_counters"))(
-                &counters,
-                (nuint)sizeof(EmulatorCounters)
-            );
+            NampemuCounters counters = default;
+            EmulatorMethods.GetCounters(&counters, (nuint)sizeof(NampemuCounters));
             return counters;
         }
     }
@@ -89,12 +83,9 @@ internal static unsafe class EmulatedGpu
     public static IReadOnlyDictionary<string, long> Calls()
     {
         var calls = new SortedDictionary<string, long>(StringComparer.Ordinal);
-        for (
-            nuint i = 0;
-            ((delegate* unmanaged<nuint, nint>)Export("nampemu_called_function"))(i) is var name and not 0;
-            i++
-        )
-            calls.Add(Text(name), (long)((delegate* unmanaged<nint, ulong>)Export("nampemu_calls_of"))(name));
+        byte* name;
+        for (nuint i = 0; (name = EmulatorMethods.CalledFunction(i)) is not null; i++)
+            calls.Add(Text(name), (long)EmulatorMethods.CallsOf(name));
         return calls;
     }
 
@@ -103,26 +94,21 @@ internal static unsafe class EmulatedGpu
     {
         fixed (byte* utf8 = Utf8(function))
         {
-            int unknown = ((delegate* unmanaged<byte*, ulong, int, int>)Export("nampemu_fail"))(
-                utf8,
-                (ulong)nth,
-                result
-            );
-            if (unknown != 0)
+            if (EmulatorMethods.Fail(utf8, (ulong)nth, result) != 0)
                 throw new ArgumentException($"The emulated GPU has no function {function}.", nameof(function));
         }
     }
 
     /// <summary>Cancels failures of <see cref="Fail"/> that have not happened yet.</summary>
-    public static void FailNone() => ((delegate* unmanaged<void>)Export("nampemu_fail_none"))();
+    public static void FailNone() => EmulatorMethods.FailNone();
 
     /// <summary>Device memory, modules, streams and events that are alive.</summary>
     public static (ulong Allocations, ulong Modules, ulong Streams, ulong Events) Alive() =>
         (
-            Count("nampemu_live_allocations"),
-            Count("nampemu_live_modules"),
-            Count("nampemu_live_streams"),
-            Count("nampemu_live_events")
+            EmulatorMethods.LiveAllocations(),
+            EmulatorMethods.LiveModules(),
+            EmulatorMethods.LiveStreams(),
+            EmulatorMethods.LiveEvents()
         );
 
     /// <summary>Destroys the device's context, even if it is still in use, and everything in it.</summary>
@@ -131,15 +117,17 @@ internal static unsafe class EmulatedGpu
     /// <summary>A function of the emulated driver, for a test that calls the driver by itself.</summary>
     public static nint Export(string name) => NativeLibrary.GetExport(Library.Value, name);
 
-    private static ulong Count(string name) => ((delegate* unmanaged<nuint>)Export(name))();
-
-    private static string Text(nint utf8) => Marshal.PtrToStringUTF8(utf8) ?? "";
+    private static string Text(byte* utf8) => Marshal.PtrToStringUTF8((nint)utf8) ?? "";
 
     private static byte[] Utf8(string text) => System.Text.Encoding.UTF8.GetBytes(text + '\0');
 
     [ModuleInitializer]
     internal static void Choose()
     {
+        NativeLibrary.SetDllImportResolver(
+            typeof(EmulatedGpu).Assembly,
+            (name, _, _) => name == EmulatorMethods.Library ? Library.Value : 0
+        );
         if (OwnIsAskedFor || !File.Exists(Driver))
             return;
         NativeVariable.SetWhereUnset("NATIVEAMP_CUDA_LIBRARY", Driver);

@@ -1043,7 +1043,7 @@ internal unsafe struct NampSumArgs
 /// <summary>The C interface of the native library, function by function.</summary>
 internal static unsafe partial class NativeMethods
 {
-    /// <summary>The library's name, which NativeAmpLibrary resolves.</summary>
+    /// <summary>The library's name, which a resolver turns into a file.</summary>
     internal const string Library = "nativeamp";
 
     /// <summary>Every struct of the interface with its size here, to be compared with namp_struct_size.</summary>
