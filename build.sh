@@ -187,7 +187,11 @@ build_native() { # build_native ON|OFF [options of cmake --build]: with its test
 
 build_managed() { # build_managed SOLUTION_OR_PROJECT
   say "Managed assemblies"
-  dotnet build "$1" -c Release -v quiet
+  # One compiler process for all projects, which does not outlive the build where none may (UseSharedCompilation).
+  local outcome=0
+  dotnet build "$1" -c Release -v quiet -p:UseSharedCompilation=true || outcome=$?
+  if [[ ${UseSharedCompilation:-} == false ]]; then dotnet build-server shutdown --vbcscompiler >/dev/null || true; fi
+  ((outcome == 0)) || return "$outcome"
   # Not the executable beside the assembly: that one finds a .NET in its usual places only, this one the caller's.
   cat >artifacts/nativeamp <<'LAUNCHER'
 #!/bin/sh
