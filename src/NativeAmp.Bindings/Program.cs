@@ -1,5 +1,5 @@
-// C headers -> C#, each interface of CInterface. With --check nothing is written: exit code 1 means that a committed file
-// has drifted.
+// C headers -> C#, each interface of CInterface. With --check nothing is written: exit code 1 means that a committed
+// file has drifted.
 using NativeAmp.Bindings;
 
 const string Usage = "usage: NativeAmp.Bindings [--check] [--root FOLDER]";
