@@ -78,7 +78,14 @@ switch ($verb) {
     'build' { Invoke-Build }
     'train' {
         Invoke-Build
-        Invoke-NativeAmp train --model cnn --data fashion-mnist --precision fp16 --epochs 3 @rest
+        # An option is given once: the user's instead of ours.
+        $given = " $rest "
+        $options = @()
+        if ($given -notlike '* --model*') { $options += '--model', 'cnn' }
+        if ($given -notlike '* --data*') { $options += '--data', 'fashion-mnist' }
+        if ($given -notlike '* --precision*') { $options += '--precision', 'fp16' }
+        if ($given -notlike '* --epochs*' -and $given -notlike '* --steps*') { $options += '--epochs', '3' }
+        Invoke-NativeAmp train @options @rest
     }
     'test' {
         if ($rest -contains '--gpu') { $env:NATIVEAMP_TEST_GPU = '1' }

@@ -340,7 +340,13 @@ train() {
   install_missing
   build_native OFF
   build_managed src/NativeAmp.Cli
-  artifacts/nativeamp train --model cnn --data fashion-mnist --precision fp16 --epochs 3 "$@"
+  # An option is given once: the user's instead of ours.
+  local given=" $* " options=()
+  [[ $given == *" --model"* ]] || options+=(--model cnn)
+  [[ $given == *" --data"* ]] || options+=(--data fashion-mnist)
+  [[ $given == *" --precision"* ]] || options+=(--precision fp16)
+  [[ $given == *" --epochs"* || $given == *" --steps"* ]] || options+=(--epochs 3)
+  artifacts/nativeamp train "${options[@]}" "$@"
 }
 
 run_tests() {
