@@ -317,10 +317,11 @@ sanitized_tests() {
     stage_failed "Clang builds without a warning, with sanitizers"
   fi
 }
-csharp_formatter() { dotnet tool restore >/dev/null && dotnet csharpier "$@" src tests benchmarks samples; }
+dotnet_tool() { dotnet tool restore >/dev/null && dotnet "$@"; } # of .config/dotnet-tools.json
+csharp_formatter() { dotnet_tool csharpier "$@" src tests benchmarks samples; }
 csharp_is_formatted() { csharp_formatter check; } # style and analyzers: the build's
 # From the assemblies that were built and their comments. A link that leads nowhere is an error.
-site_is_made() { dotnet tool restore >/dev/null && dotnet docfx docs/docfx.json --warningsAsErrors --logLevel warning; }
+site_is_made() { dotnet_tool docfx docs/docfx.json --warningsAsErrors --logLevel warning; }
 cpp_is_formatted() { native_sources | xargs clang-format --dry-run -Werror --ferror-limit=1; }
 
 # ---- The verbs ----

@@ -54,7 +54,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         ProfileReport? profile = settings.Profile ? new ProfileReport() : null;
         var memory = new MemoryWatch(device);
         Attach(trainer, progress, metrics, profile, memory, outputs);
-        Attach(trainer, board, outputs);
+        board?.Attach(trainer, outputs.Write);
         Attach(trainer, telemetry);
         if (task.Test is { Count: 0 })
             terminal.Error.WriteLine("nativeamp: the test set has no samples, so no accuracy is measured");
@@ -219,19 +219,6 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             outputs.Write(() => progress.Note(checkpoint.Message));
             if (checkpoint.Step is { } step)
                 metrics?.GoOnAfter(step);
-        };
-    }
-
-    private static void Attach(Trainer trainer, TensorBoardWriter? board, OutputGuard outputs)
-    {
-        if (board is null)
-            return;
-        trainer.StepCompleted += (_, step) => outputs.Write(() => board.Write(step));
-        trainer.EpochCompleted += (_, epoch) => outputs.Write(() => board.Write(epoch));
-        trainer.Resuming += (_, checkpoint) =>
-        {
-            if (checkpoint.Step is { } step)
-                outputs.Write(() => board.Restart(step + 1));
         };
     }
 

@@ -6,11 +6,13 @@ namespace NativeAmp.Training.Metrics;
 
 /// <summary>
 /// Writes a trainer's metrics to a CSV file (RFC 4180, in the invariant culture): a row for each step and one for each
-/// pass, with the columns <c>step</c>, <c>epoch</c> and those of <see cref="TensorBoardWriter.Attach"/>. Cells
+/// pass, with the columns <c>step</c>, <c>epoch</c> and those of <see cref="TensorBoardWriter.Attach(Trainer)"/>. Cells
 /// without a value are empty.
 /// </summary>
 public sealed class CsvMetricsWriter : IDisposable
 {
+    private const int LongestLine = 1 << 20;
+
     private readonly FileStream _stream;
     private readonly string _path;
     private readonly string _header;
@@ -79,18 +81,17 @@ public sealed class CsvMetricsWriter : IDisposable
     // Rows after the step will come again, and a crash may have left half a row.
     private void CutAfter(long step)
     {
-        byte[] bytes = new byte[_stream.Length];
         _stream.Position = 0;
-        _stream.ReadExactly(bytes);
-        int keep = 0;
-        for (int end; (end = bytes.AsSpan(keep).IndexOf((byte)'\n')) >= 0; keep += end + 1)
+        var lines = new LineReader(_stream);
+        long keep = 0;
+        while (lines.Read(LongestLine) is { } line && !lines.IsUnfinished)
         {
-            ReadOnlySpan<byte> line = bytes.AsSpan(keep, end);
             if (keep == 0 && Encoding.UTF8.GetString(line) != _header)
                 throw new DataFormatException(_path, 0, "other columns", $"those of this run: {_header}");
-            int comma = Math.Max(0, line.IndexOf((byte)','));
-            if (keep > 0 && !(long.TryParse(line[..comma], CultureInfo.InvariantCulture, out long row) && row <= step))
+            ReadOnlySpan<byte> first = line.AsSpan(0, Math.Max(0, line.AsSpan().IndexOf((byte)',')));
+            if (keep > 0 && !(long.TryParse(first, CultureInfo.InvariantCulture, out long row) && row <= step))
                 break;
+            keep = lines.End;
         }
 
         if (keep == 0)

@@ -51,15 +51,18 @@ public sealed class TensorBoardWriter : IDisposable
     /// <c>test/NAME</c> for each of <see cref="TrainerOptions.Metrics"/>. A run that resumes replaces the steps after
     /// its checkpoint.
     /// </summary>
-    public void Attach(Trainer trainer)
+    public void Attach(Trainer trainer) => Attach(trainer, write => write());
+
+    /// <summary>The same; each write is handed to a function, which may see to its failures.</summary>
+    internal void Attach(Trainer trainer, Action<Action> carryOut)
     {
         ArgumentNullException.ThrowIfNull(trainer);
-        trainer.StepCompleted += (_, step) => Write(step);
-        trainer.EpochCompleted += (_, epoch) => Write(epoch);
+        trainer.StepCompleted += (_, step) => carryOut(() => Write(step));
+        trainer.EpochCompleted += (_, epoch) => carryOut(() => Write(epoch));
         trainer.Resuming += (_, checkpoint) =>
         {
             if (checkpoint.Step is { } step)
-                Restart(step + 1);
+                carryOut(() => Restart(step + 1));
         };
     }
 
