@@ -34,6 +34,6 @@ internal static class CommandTree
             new DoctorCommand().Build(terminal),
             new FormatsCommand().Build(terminal),
             new InspectCommand().Build(terminal),
-            CommandRunner.Verbose,
+            CommandRunner.Verbose(),
         };
 }

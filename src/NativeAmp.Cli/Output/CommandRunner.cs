@@ -11,9 +11,14 @@ namespace NativeAmp.Cli.Output;
 /// </summary>
 internal static class CommandRunner
 {
-    /// <summary>Shows the stack trace of a failure.</summary>
-    public static Option<bool> Verbose { get; } =
-        new("--verbose") { Description = "Show the stack trace of a failure.", Recursive = true };
+    private const string VerboseName = "--verbose";
+
+    /// <summary>
+    /// Shows the stack trace of a failure. An option of its own for each tree: a shared one would hold every tree that
+    /// it was ever part of.
+    /// </summary>
+    public static Option<bool> Verbose() =>
+        new(VerboseName) { Description = "Show the stack trace of a failure.", Recursive = true };
 
     /// <summary>Parses and runs.</summary>
     /// <returns>The exit code.</returns>
@@ -49,7 +54,7 @@ internal static class CommandRunner
         }
         catch (Exception e) when (IsExpected(e))
         {
-            terminal.Error.WriteLine($"nativeamp: {(parsed.GetValue(Verbose) ? e.ToString() : e.Message)}");
+            terminal.Error.WriteLine($"nativeamp: {(parsed.GetValue<bool>(VerboseName) ? e.ToString() : e.Message)}");
             return e switch
             {
                 DoesNotFitException or DeviceOutOfMemoryException => ExitCode.OutOfMemory,
@@ -60,7 +65,7 @@ internal static class CommandRunner
         catch (OutOfMemoryException e)
         {
             terminal.Error.WriteLine(
-                $"nativeamp: out of memory: {(parsed.GetValue(Verbose) ? e.ToString() : e.Message)}"
+                $"nativeamp: out of memory: {(parsed.GetValue<bool>(VerboseName) ? e.ToString() : e.Message)}"
             );
             return ExitCode.OutOfMemory;
         }
