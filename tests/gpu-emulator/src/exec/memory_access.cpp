@@ -113,7 +113,7 @@ void take_address(Decode& d, size_t index, size_t place) {
   } else if (const Register* found = d.find_register(base)) {
     if (found->type.bytes != 8 && found->type.bytes != 4) d.fail("an address has 32 or 64 bits");
     if (found->type.bytes == 4) d.out.flags |= kAddress32;
-    d.out.r[place] = found->offset;
+    d.out.r[place] = d.builder.use(found->offset, false);
     // A parameter's address in a function is one of its frame.
     if (d.out.space == Space::param && !d.names.function->is_entry) d.out.space = Space::local;
   } else if (const Symbol* symbol = d.find_symbol(base)) {

@@ -13,6 +13,12 @@ uint32_t KernelBuilder::add_register(uint32_t bytes) {
   const uint32_t offset = kSpecialBytes + next_register;
   next_register += size;
   kernel.registers += bytes == 0 ? 0 : (bytes + 3) / 4;
+  added.push_back({offset, size});
+  return offset;
+}
+
+uint32_t KernelBuilder::use(uint32_t offset, bool writes) {
+  uses.push_back({static_cast<uint32_t>(kernel.code.size()), offset, writes});
   return offset;
 }
 
@@ -121,7 +127,7 @@ uint32_t Decode::source(const Operand& operand, Type type) {
       fail("'" + operand.text + "' has another width");
     }
     check_type(operand, *found, type);
-    return found->offset;
+    return builder.use(found->offset, false);
   }
   switch (operand.kind) {
     case Operand::Kind::integer:
@@ -155,7 +161,7 @@ uint32_t Decode::destination(const Operand& operand, Type type) {
     fail("'" + operand.text + "' has another width");
   }
   check_type(operand, *found, type);
-  return found->offset;
+  return builder.use(found->offset, true);
 }
 
 uint32_t Decode::wide_register(const Operand& operand, Type type, bool writes, uint32_t& bytes) {
@@ -176,7 +182,7 @@ uint32_t Decode::wide_register(const Operand& operand, Type type, bool writes, u
     fail("'" + operand.text + "' has another width than the float type");
   }
   if (found->type.bytes == type.bytes) check_type(operand, *found, type);
-  return found->offset;
+  return builder.use(found->offset, writes);
 }
 
 uint32_t Decode::predicate(const Operand& operand, bool writes) {
@@ -188,7 +194,7 @@ uint32_t Decode::predicate(const Operand& operand, bool writes) {
   if (found == nullptr || found->type.kind != Type::Kind::predicate) {
     fail("a predicate is needed");
   }
-  return found->offset;
+  return builder.use(found->offset, writes);
 }
 
 uint32_t Decode::constant(uint64_t bits, uint32_t bytes) {
@@ -213,7 +219,9 @@ uint32_t Decode::constant(uint64_t bits, uint32_t bytes) {
   return place->second;
 }
 
-uint32_t Decode::sink(uint32_t bytes) { return builder.add_register(bytes == 0 ? 0 : 8); }
+uint32_t Decode::sink(uint32_t bytes) {
+  return builder.use(builder.add_register(bytes == 0 ? 0 : 8), true);
+}
 
 int64_t Decode::literal(size_t index) const {
   const Operand& o = operand(index);

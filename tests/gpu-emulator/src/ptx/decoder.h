@@ -12,6 +12,7 @@
 
 #include "exec/instruction.h"
 #include "ptx/error.h"
+#include "ptx/registers.h"
 #include "ptx/syntax.h"
 
 namespace nampemu {
@@ -36,8 +37,12 @@ inline constexpr uint32_t kConstantTag = 0x80000000U;
 struct KernelBuilder {
   Kernel kernel;
   std::map<std::pair<uint64_t, uint32_t>, uint32_t> constant_offsets;  // (bits, bytes) to offset
-  uint32_t next_register = 0;  // relative to the first register; constants follow them
+  uint32_t next_register = 0;  // relative to the first register
+  std::vector<AddedRegister> added;
+  std::vector<RegisterUse> uses;
   uint32_t add_register(uint32_t bytes);
+  // The next instruction reads or writes a register; its offset is returned.
+  uint32_t use(uint32_t offset, bool writes);
 };
 
 // Names of the function being decoded.

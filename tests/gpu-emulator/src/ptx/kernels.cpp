@@ -216,6 +216,7 @@ class KernelDecoder {
       if (s.opcode == "call") place_function(callee_of(s));
     }
     placed.entry = static_cast<uint32_t>(builder_.kernel.code.size());
+    regions_.push_back(placed.entry);
     decode_body(f, placed, names);
     placed.done = true;
     return placed;
@@ -271,9 +272,14 @@ class KernelDecoder {
     Instruction i;
     i.line = static_cast<uint32_t>(line);
     i.kind = NAMPEMU_CONTROL;
+    return_by(placed, i);
+    code().push_back(i);
+  }
+
+  void return_by(const Placed& placed, Instruction& i) {
     i.flow = placed.return_to == kNone ? Flow::exit : Flow::ret;
     i.r[0] = placed.return_to;
-    code().push_back(i);
+    if (placed.return_to != kNone) builder_.use(placed.return_to, false);
   }
 
   void decode_statement(const Function& f, const Placed& placed, const FunctionNames& names,
@@ -306,8 +312,7 @@ class KernelDecoder {
     } else if (s.opcode == "ret") {
       d.take("uni");
       d.expect_operands(0, 0);
-      i.flow = placed.return_to == kNone ? Flow::exit : Flow::ret;
-      i.r[0] = placed.return_to;
+      return_by(placed, i);
     } else if (s.opcode == "call") {
       d.take("uni");
       d.finish();
@@ -360,7 +365,7 @@ class KernelDecoder {
       copy(arguments[k], callee.parameters[k], true);
     i.flow = Flow::call;
     i.target = placed.entry;
-    i.r[0] = placed.return_to;
+    i.r[0] = builder_.use(placed.return_to, true);
     code().push_back(i);
     for (size_t k = 0; k < results.size(); ++k)
       copy(results[k], callee.results[k], false);
@@ -368,7 +373,8 @@ class KernelDecoder {
 
   void place_constants() {
     Kernel& kernel = builder_.kernel;
-    kernel.constants_at = static_cast<uint32_t>(align(kSpecialBytes + builder_.next_register, 64));
+    const uint32_t bytes = place_registers(kernel, builder_.added, builder_.uses, regions_);
+    kernel.constants_at = static_cast<uint32_t>(align(kSpecialBytes + bytes, 64));
     kernel.register_bytes =
         static_cast<uint32_t>(align(kernel.constants_at + kernel.constants.size(), 64));
     for (std::vector<Instruction>* all : {&kernel.code, &kernel.seconds}) {
@@ -391,6 +397,7 @@ class KernelDecoder {
   std::map<std::string, Symbol> parameters_;
   std::map<std::string, Symbol> shared_;
   std::map<const Function*, Placed> placed_;
+  std::vector<uint32_t> regions_;  // where each function's code begins
   std::map<const Function*, std::map<std::string, Symbol>> function_shared_;
 };
 
