@@ -68,7 +68,7 @@ void prepare(Block& block, Launch& launch, Storage& storage) {
   set_window(block.parameters, Space::param, storage.parameters, kernel.parameter_bytes);
   std::copy(launch.parameters.begin(), launch.parameters.end(), block.parameters.bytes);
   const uint32_t warps = (threads + kLanes - 1) / kLanes;
-  storage.registers.assign(uint64_t{warps} * kernel.register_bytes + 64, std::byte{kGarbage});
+  storage.registers.resize(uint64_t{warps} * kernel.register_bytes + 64);
   block.warps.resize(warps);
   for (uint32_t w = 0; w < warps; ++w) {
     Warp& warp = block.warps[w];
@@ -138,6 +138,8 @@ void start(Block& block, Storage& storage, uint64_t linear) {
   std::fill(storage.touches.begin(), storage.touches.end(), Touch{});
   for (Warp& warp : block.warps) {
     warp.block = &block;
+    std::fill(warp.registers + kSpecialBytes, warp.registers + launch.kernel->constants_at,
+              std::byte{kGarbage});
     warp.alive = warp.runnable = warp.existing;
     warp.at_barrier = warp.at_sync = 0;
     warp.sync_time = 0;
