@@ -20,21 +20,22 @@ internal sealed class WrittenBetweenTests(DeviceKind kind)
 
     private static IEnumerable<string> Precisions => ["float32", "float16", "bfloat16"];
 
-    // The tape is the same for every device; the emulated GPU takes half a minute for each precision.
-    private bool IsSeldom(string precision) =>
-        kind == DeviceKind.Cuda && precision != "float16" && !TestDevices.Exhaustive;
+    // The tape is the same for every device; the emulated GPU takes half a minute for each precision, so there each change
+    // meets each operation once, and one tensor after the other.
+    private bool IsSample => kind == DeviceKind.Cuda && !TestDevices.Exhaustive;
 
     [Test]
     public void What_is_changed_between_forward_and_backward_is_right_or_refused(
         [ValueSource(nameof(Precisions))] string precision
     )
     {
-        if (IsSeldom(precision))
+        if (IsSample && precision != "float16")
             Assert.Ignore("with ./build.sh test --exhaustive");
         using Device device = kind.Open();
         PrecisionPolicy policy = PrecisionPolicy.Float32.WithCompute(DTypes.Parse(precision));
         int right = 0,
-            refused = 0;
+            refused = 0,
+            turn = 0;
         foreach (OperatorCase operation in OperatorCatalogue.Of(4))
         {
             float[]?[] expected = Gradients(device, policy, operation, null, null, out _);
@@ -44,6 +45,8 @@ internal sealed class WrittenBetweenTests(DeviceKind kind)
                 // The last index stands for the output.
                 for (int index = 0; index <= tensors; index++)
                 {
+                    if (IsSample && index != turn % (tensors + 1))
+                        continue;
                     float[]?[] gradients = Gradients(device, policy, operation, change, index, out Exception? error);
                     string what =
                         $"{operation.Name} in {precision}, tensor {index} of {tensors} {change}: {error?.Message}";
@@ -59,12 +62,14 @@ internal sealed class WrittenBetweenTests(DeviceKind kind)
                         right++;
                     }
                 }
+
+                turn++;
             }
         }
 
         TestContext.Out.WriteLine($"{precision} on {kind}: {right} right, {refused} refused");
-        Assert.That(right, Is.GreaterThan(500));
-        Assert.That(refused, Is.GreaterThan(100));
+        Assert.That(right, Is.GreaterThan(IsSample ? 150 : 500));
+        Assert.That(refused, Is.GreaterThan(IsSample ? 30 : 100));
     }
 
     private static int Count(Device device, OperatorCase operation)
