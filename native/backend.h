@@ -24,6 +24,7 @@ class Backend {
 
   // Devices. info arrives zeroed, with struct_size set.
   virtual void get_info(namp_device_info& info) = 0;
+  virtual void* context() const { return nullptr; }  // CUDA's
   virtual void set_threads(int32_t threads);
   virtual void set_simd(namp_simd simd);
   // Products of float32 matrices may use TF32, where the backend has it.
@@ -125,6 +126,8 @@ struct BackendFactory {
   // Devices of this machine; when 0, reason says why in a sentence.
   int32_t (*count)(std::string& reason);
   std::unique_ptr<Backend> (*open)(int32_t ordinal);
+  // In a context that the caller made; null for a kind without contexts.
+  std::unique_ptr<Backend> (*open_context)(void* context);
 };
 
 // The factory of a kind; null for a kind that this build does not have (reason says so).

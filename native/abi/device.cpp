@@ -26,6 +26,15 @@ int32_t count_devices(namp_device_kind kind, std::string& reason) {
   return factory == nullptr ? 0 : factory->count(reason);
 }
 
+// open gives the backend.
+template <class Open>
+void open_backend(namp_device** device, namp_device_kind kind, Open open) {
+  OpenDevices::Change devices;
+  auto opened = std::make_unique<namp_device>(kind, open());
+  devices.add(opened.get());
+  *device = opened.release();
+}
+
 }  // namespace
 
 namp_device& check_device(namp_device* device) {
@@ -85,11 +94,29 @@ int32_t namp_device_open(namp_device** device, int32_t kind, int32_t ordinal) {
                      (count == 1 ? "is 1 device" : "are " + std::to_string(count) + " devices") +
                      " of this kind, counted from 0.");
     }
-    OpenDevices::Change devices;
-    auto opened =
-        std::make_unique<namp_device>(checked, namp::find_backend(checked, reason)->open(ordinal));
-    devices.add(opened.get());
-    *device = opened.release();
+    namp::open_backend(device, checked,
+                       [&] { return namp::find_backend(checked, reason)->open(ordinal); });
+  });
+}
+
+int32_t namp_device_open_context(namp_device** device, void* context) {
+  return wall([&] {
+    namp::check_object(device, "device");
+    namp::check_not_null(context, "context");
+    std::string reason;
+    if (namp::count_devices(NAMP_DEVICE_CUDA, reason) == 0) {
+      namp::fail(NAMP_ERROR_UNAVAILABLE, reason);
+    }
+    namp::open_backend(device, NAMP_DEVICE_CUDA, [&] {
+      return namp::find_backend(NAMP_DEVICE_CUDA, reason)->open_context(context);
+    });
+  });
+}
+
+int32_t namp_device_get_context(void** context, namp_device* device) {
+  return wall([&] {
+    namp::check_object(context, "context");
+    *context = check_device(device).backend->context();
   });
 }
 

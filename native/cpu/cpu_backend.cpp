@@ -27,7 +27,7 @@ std::unique_ptr<Backend> open_cpu(int32_t) { return std::make_unique<CpuBackend>
 }  // namespace
 
 const BackendFactory& cpu_backend_factory() {
-  static const BackendFactory factory{count_cpus, open_cpu};
+  static const BackendFactory factory{count_cpus, open_cpu, nullptr};
   return factory;
 }
 

@@ -18,7 +18,7 @@ namespace {
 // The first compute capability whose machine code or PTX is embedded.
 constexpr int kOldestCapability = 75;
 
-int capability_of(const cuda::PrimaryContext& context) {
+int capability_of(const cuda::DeviceContext& context) {
   return context.attribute(cuda::kComputeCapabilityMajor) * 10 +
          context.attribute(cuda::kComputeCapabilityMinor);
 }
@@ -45,22 +45,26 @@ std::unique_ptr<Backend> open_device(int32_t ordinal) {
   return std::make_unique<CudaBackend>(ordinal);
 }
 
+std::unique_ptr<Backend> open_context(void* context) {
+  return std::make_unique<CudaBackend>(static_cast<cuda::Context>(context));
+}
+
 }  // namespace
 
 const BackendFactory& cuda_backend_factory() {
-  static const BackendFactory factory{count_devices, open_device};
+  static const BackendFactory factory{count_devices, open_device, open_context};
   return factory;
 }
 
-CudaBackend::CudaBackend(int ordinal)
-    : ordinal_(ordinal),
-      context_(ordinal),
+template <class Place>
+CudaBackend::CudaBackend(Place place)
+    : context_(place),
       capability_(capability_of(context_)),
       launcher_(context_.attribute(cuda::kMultiprocessorCount), capability_),
       cublas_(capability_) {
   if (capability_ < kOldestCapability) {
     throw Error(NAMP_ERROR_UNSUPPORTED,
-                "CUDA device " + std::to_string(ordinal) + " has compute capability " +
+                "CUDA device " + std::to_string(context_.device()) + " has compute capability " +
                     std::to_string(capability_ / 10) + "." + std::to_string(capability_ % 10) +
                     "; the kernels need 7.5 (Turing) or newer. Use the CPU.");
   }
@@ -88,7 +92,7 @@ CudaBackend::~CudaBackend() {
 void CudaBackend::get_info(namp_device_info& info) {
   const ContextScope scope(context_);
   info.kind = NAMP_DEVICE_CUDA;
-  info.ordinal = ordinal_;
+  info.ordinal = context_.device();
   info.compute_major = capability_ / 10;
   info.compute_minor = capability_ % 10;
   info.multiprocessors = context_.attribute(cuda::kMultiprocessorCount);

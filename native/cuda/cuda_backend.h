@@ -25,10 +25,13 @@ inline DevicePointer address(const void* pointer) {
 // clang-format off: an override a line keeps the list readable, and merges easy.
 class CudaBackend final : public Backend {
  public:
-  explicit CudaBackend(int ordinal);
+  // A device's number, or a context of the caller.
+  template <class Place>
+  explicit CudaBackend(Place place);
   ~CudaBackend() override;
 
   void get_info(namp_device_info& info) override;
+  void* context() const override { return context_.get(); }
   void set_allow_tf32(bool allow) override { cublas_.set_allow_tf32(allow); }
 
   namp_stream own_stream() override { return own_stream_; }
@@ -123,8 +126,7 @@ class CudaBackend final : public Backend {
            {call, split, static_cast<double*>(partial), tickets_.of(stream_of(stream))}, stream);
   }
 
-  const int ordinal_;
-  cuda::PrimaryContext context_;
+  cuda::DeviceContext context_;
   const int capability_;  // compute capability, such as 80
   cuda::Stream own_stream_ = nullptr;
   cuda::Event moment_ = nullptr;  // between order's record and wait, under its lock

@@ -66,6 +66,8 @@ class DriverFunction {
   X(cuDeviceTotalMem, size_t*, DeviceId) \
   X(cuDevicePrimaryCtxRetain, Context*, DeviceId) \
   X(cuDevicePrimaryCtxRelease, DeviceId) \
+  X(cuDevicePrimaryCtxGetState, DeviceId, unsigned*, int*) \
+  X(cuCtxGetDevice, DeviceId*) \
   X(cuCtxPushCurrent, Context) \
   X(cuCtxPopCurrent, Context*) \
   X(cuCtxSynchronize) \

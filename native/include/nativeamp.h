@@ -283,6 +283,15 @@ NAMP_API int32_t namp_device_count(int32_t* count, int32_t kind, char* reason,
 /* Opens a device. Each call makes an object of its own, to be closed with namp_device_close. */
 NAMP_API int32_t namp_device_open(namp_device** device, int32_t kind, int32_t ordinal);
 
+/* Opens a GPU in a CUDA context of the caller (a CUcontext), so that the memory, the streams and the
+   events of that context are the device's. A device that is opened by its number works in the primary
+   context. The context must live until the device is closed; the primary one is kept alive. Null, and
+   a context that was destroyed, are NAMP_ERROR_INVALID_ARGUMENT. */
+NAMP_API int32_t namp_device_open_context(namp_device** device, void* context);
+
+/* The CUDA context (a CUcontext) that a device works in; null for the CPU. */
+NAMP_API int32_t namp_device_get_context(void** context, namp_device* device);
+
 /* Closes a device and gives back the memory in its cache. Refused (NAMP_ERROR_INVALID_ARGUMENT)
    while memory, pinned memory of the host, or tables of it are alive. Null is ignored. */
 NAMP_API int32_t namp_device_close(namp_device* device);

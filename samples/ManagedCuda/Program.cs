@@ -10,7 +10,7 @@ const int Rows = 64;
 const int Features = 4;
 const int Steps = 200;
 
-using var context = new PrimaryContext(0); // not a CudaContext: the context that CUDA's libraries share
+using var context = new PrimaryContext(0); // or a CudaContext: a context of its own
 context.SetCurrent();
 using Device device = context.OpenDevice();
 using var stream = new CudaStream();

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
+using ILGPU.Runtime.Cuda;
 
 namespace NativeAmp.ILGPU;
 
@@ -10,9 +11,9 @@ namespace NativeAmp.ILGPU;
 /// </summary>
 /// <remarks>
 /// Elements are <see cref="float"/>, <c>ILGPU.Half</c> or <see cref="System.Half"/>, <see cref="BFloat16"/>,
-/// <see cref="int"/> (labels) or <see cref="byte"/>. Accelerators are those of the CPU: ILGPU 1.5 makes a CUDA context
-/// of its own for each CUDA accelerator, whose memory and streams are not valid in the GPU's primary context, where
-/// NativeAmp works. Other accelerators are refused with a <see cref="NotSupportedException"/>.
+/// <see cref="int"/> (labels) or <see cref="byte"/>. Accelerators are those of the CPU and of CUDA; others are refused
+/// with a <see cref="NotSupportedException"/>. ILGPU makes a CUDA context of its own for each CUDA accelerator: the device
+/// of <see cref="OpenDevice"/> works in that context, and in no other.
 /// </remarks>
 public static class IlgpuMemory
 {
@@ -20,14 +21,17 @@ public static class IlgpuMemory
     private static readonly ConditionalWeakTable<MemoryBuffer, DeviceBuffer> s_owners = [];
 
     /// <summary>Opens NativeAmp's device for an accelerator's memory. The caller disposes it.</summary>
-    /// <param name="accelerator">An accelerator of the CPU.</param>
-    /// <param name="threads">NativeAmp's threads; 0 for as many as <see cref="Device.Threads"/> says.</param>
-    /// <exception cref="NotSupportedException">The accelerator is none of the CPU.</exception>
+    /// <param name="accelerator">An accelerator of the CPU, or of CUDA: dispose that after the device.</param>
+    /// <param name="threads">NativeAmp's threads on the CPU; 0 for as many as <see cref="Device.Threads"/> says.</param>
+    /// <exception cref="NotSupportedException">The accelerator is of another kind.</exception>
+    /// <exception cref="NativeAmpUnavailableException">NativeAmp cannot open the GPU; the message says why.</exception>
     public static Device OpenDevice(this Accelerator accelerator, int threads = 0)
     {
         ArgumentNullException.ThrowIfNull(accelerator);
-        EnsureSharesMemory(accelerator.AcceleratorType);
-        return Device.Cpu(threads);
+        EnsureKnown(accelerator.AcceleratorType);
+        return accelerator.AcceleratorType == AcceleratorType.Cuda
+            ? Device.InCudaContext(accelerator.NativePtr)
+            : Device.Cpu(threads);
     }
 
     /// <summary>
@@ -39,12 +43,12 @@ public static class IlgpuMemory
     /// <param name="count">How many elements it must have; null for any number.</param>
     /// <exception cref="ArgumentException">It has another number of elements, NativeAmp has no such type, or the device
     /// cannot reach it.</exception>
-    /// <exception cref="NotSupportedException">The view's accelerator is none of the CPU.</exception>
+    /// <exception cref="NotSupportedException">The view is of another accelerator than the device's.</exception>
     /// <exception cref="ObjectDisposedException">The view's buffer or the device was disposed.</exception>
     public static TensorCell ToCell<T>(this ArrayView<T> view, Device device, long? count = null)
         where T : unmanaged
     {
-        EnsureReaches(device);
+        EnsureOpen(device);
         DType dtype = IlgpuTypes.Of<T>();
         if (count is { } expected && view.Length != expected)
             throw new ArgumentException($"The view has {view.Length} elements; {expected} are expected.", nameof(view));
@@ -52,7 +56,7 @@ public static class IlgpuMemory
             return new TensorCell(0, dtype);
         MemoryBuffer buffer = BufferOf(view);
         ObjectDisposedException.ThrowIf(buffer.IsDisposed, buffer);
-        EnsureSharesMemory(buffer.AcceleratorType);
+        EnsureShares(device, buffer.Accelerator);
         return new TensorCell(view.LoadEffectiveAddressAsPtr(), dtype);
     }
 
@@ -77,19 +81,33 @@ public static class IlgpuMemory
     }
 
     /// <summary>
-    /// The stream of NativeAmp on which work follows an ILGPU stream's. On the CPU both work synchronously, so that it
-    /// is the device's own.
+    /// The stream of NativeAmp on which work follows an ILGPU stream's: with <see cref="Device.Use"/> all of NativeAmp's
+    /// work takes its turn there. On the CPU both work synchronously, so that it is the device's own.
     /// </summary>
     /// <param name="device">The device.</param>
-    /// <param name="stream">A stream of an accelerator of the CPU.</param>
-    /// <exception cref="ArgumentException">The device is a GPU.</exception>
-    /// <exception cref="NotSupportedException">The stream's accelerator is none of the CPU.</exception>
+    /// <param name="stream">A stream of the device's accelerator. It stays ILGPU's.</param>
+    /// <exception cref="NotSupportedException">The stream is of another accelerator than the device's.</exception>
     public static DeviceStream BorrowStream(this Device device, AcceleratorStream stream)
     {
-        EnsureReaches(device);
+        EnsureOpen(device);
         ArgumentNullException.ThrowIfNull(stream);
-        EnsureSharesMemory(stream.AcceleratorType);
-        return device.Stream;
+        EnsureShares(device, stream.Accelerator);
+        return stream is CudaStream cuda ? device.BorrowStream(cuda.StreamPtr) : device.Stream;
+    }
+
+    /// <summary>
+    /// NativeAmp's stream as ILGPU's, for its copies and kernels. Disposing that does nothing to NativeAmp's.
+    /// </summary>
+    /// <param name="stream">A GPU's stream.</param>
+    /// <param name="accelerator">The accelerator that will use it: the device's.</param>
+    /// <exception cref="NotSupportedException">The stream's device works in another context.</exception>
+    /// <exception cref="ObjectDisposedException">The stream was disposed.</exception>
+    public static CudaStream ToCudaStream(this DeviceStream stream, CudaAccelerator accelerator)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        ArgumentNullException.ThrowIfNull(accelerator);
+        EnsureShares(stream.Device, accelerator);
+        return accelerator.CreateStream(stream.Handle, false);
     }
 
     /// <summary>
@@ -97,24 +115,27 @@ public static class IlgpuMemory
     /// may use the view any more.
     /// </summary>
     /// <typeparam name="T">The .NET type of the elements; for float16 also <c>ILGPU.Half</c>.</typeparam>
-    /// <param name="buffer">Memory of the CPU.</param>
+    /// <param name="buffer">NativeAmp's memory.</param>
     /// <param name="accelerator">The accelerator that will use the view.</param>
-    /// <exception cref="ArgumentException">The elements are of another type, or the memory is a GPU's.</exception>
-    /// <exception cref="NotSupportedException">The accelerator is none of the CPU.</exception>
+    /// <exception cref="ArgumentException">The elements are of another type.</exception>
+    /// <exception cref="NotSupportedException">The memory is another device's than the accelerator's.</exception>
     /// <exception cref="ObjectDisposedException">The buffer was disposed.</exception>
     public static ArrayView<T> AsArrayView<T>(this DeviceBuffer buffer, Accelerator accelerator)
         where T : unmanaged
     {
         ArgumentNullException.ThrowIfNull(buffer);
         ArgumentNullException.ThrowIfNull(accelerator);
-        EnsureReaches(buffer.Device);
-        EnsureSharesMemory(accelerator.AcceleratorType);
+        EnsureOpen(buffer.Device);
+        EnsureShares(buffer.Device, accelerator);
         if (IlgpuTypes.Of<T>() != buffer.DType)
             throw new ArgumentException($"The buffer holds {buffer.DType.Name()}, not {typeof(T)}.", nameof(buffer));
         nint pointer = buffer.Pointer;
         if (buffer.Count == 0)
             return ArrayView<T>.Empty;
-        var memory = CPUMemoryBuffer.Create(accelerator, pointer, buffer.Count, buffer.DType.SizeInBytes());
+        MemoryBuffer memory =
+            accelerator is CudaAccelerator
+                ? new CudaMemoryOfOthers(accelerator, pointer, buffer.Count, buffer.DType.SizeInBytes())
+                : CPUMemoryBuffer.Create(accelerator, pointer, buffer.Count, buffer.DType.SizeInBytes());
         s_owners.Add(memory, buffer);
         return memory.AsArrayView<T>(0, buffer.Count);
     }
@@ -122,31 +143,31 @@ public static class IlgpuMemory
     private static MemoryBuffer BufferOf<TView>(TView view)
         where TView : IArrayView => view.Buffer;
 
-    private static void EnsureReaches(Device device)
+    // Throws if the device was disposed.
+    private static void EnsureOpen(Device device)
     {
         ArgumentNullException.ThrowIfNull(device);
-        // Throws if the device was disposed.
         _ = device.CurrentStream;
-        if (!device.IsHostMemory)
-            throw new ArgumentException(
-                $"The device is {device.Info.Name}, and memory of ILGPU's CPU accelerators is the host's: open one by "
-                    + "Device.Cpu or accelerator.OpenDevice.",
-                nameof(device)
+    }
+
+    private static void EnsureShares(Device device, Accelerator accelerator)
+    {
+        EnsureKnown(accelerator.AcceleratorType);
+        // The CPU has no context; and an accelerator of the CPU no pointer of CUDA.
+        nint context = accelerator.AcceleratorType == AcceleratorType.Cuda ? accelerator.NativePtr : 0;
+        if (device.CudaContext != context)
+            throw new NotSupportedException(
+                $"The device is {device.Info.Name}, which does not work where the accelerator {accelerator.Name} does: "
+                    + "memory and streams of one are not valid for the other. Open the device by "
+                    + "accelerator.OpenDevice()."
             );
     }
 
-    internal static void EnsureSharesMemory(AcceleratorType type)
+    internal static void EnsureKnown(AcceleratorType type)
     {
-        if (type == AcceleratorType.Cuda)
+        if (type is not (AcceleratorType.CPU or AcceleratorType.Cuda))
             throw new NotSupportedException(
-                "This is a CUDA accelerator of ILGPU, which makes a CUDA context of its own. Its memory and streams are "
-                    + "not valid in the GPU's primary context, where NativeAmp works. Copy through the host "
-                    + "(buffer.GetAsArray1D, device.Allocate), or use a library that works in the primary context, as "
-                    + "ManagedCuda's PrimaryContext and TorchSharp do."
-            );
-        if (type != AcceleratorType.CPU)
-            throw new NotSupportedException(
-                $"This is an accelerator for {type}. NativeAmp shares memory with ILGPU's CPU accelerators alone."
+                $"This is an accelerator for {type}. NativeAmp shares memory with ILGPU's CPU and CUDA accelerators alone."
             );
     }
 }

@@ -10,35 +10,28 @@ namespace NativeAmp.ManagedCuda;
 /// </summary>
 /// <remarks>
 /// Elements are <see cref="float"/>, ManagedCuda's <c>half</c> and <c>bfloat16</c>, <see cref="Half"/>,
-/// <see cref="BFloat16"/>, <see cref="int"/> (labels) or <see cref="byte"/>. Both libraries work in the GPU's primary
-/// context: make a <c>PrimaryContext</c>, not a <c>CudaContext</c>, and call its <c>SetCurrent</c> on each thread that
-/// uses ManagedCuda. NativeAmp needs no current context and leaves it as it is. ManagedCuda's failures
-/// are its own <c>CudaException</c>.
+/// <see cref="BFloat16"/>, <see cref="int"/> (labels) or <see cref="byte"/>. Both libraries work in one context: that of
+/// <see cref="OpenDevice"/>. Call its <c>SetCurrent</c> on each thread that uses ManagedCuda; NativeAmp needs no current
+/// context and leaves it as it is. ManagedCuda's failures are its own <c>CudaException</c>.
 /// </remarks>
 public static class ManagedCudaMemory
 {
     // A variable that somebody still holds keeps NativeAmp's buffer behind it.
     private static readonly ConditionalWeakTable<object, DeviceBuffer> s_owners = [];
 
+    // The context that a device was opened in.
+    private static readonly ConditionalWeakTable<Device, CudaContext> s_contexts = [];
+
     /// <summary>Opens NativeAmp's device for a context's GPU, in that context. The caller disposes it.</summary>
-    /// <param name="context">The primary context: a <c>PrimaryContext</c>, or a <c>CudaContext</c> bound to it.</param>
-    /// <exception cref="NotSupportedException">It is another context than the primary one.</exception>
+    /// <param name="context">A <c>CudaContext</c> or a <c>PrimaryContext</c>. Dispose it after the device.</param>
     /// <exception cref="NativeAmpUnavailableException">NativeAmp cannot open the GPU; the message says why.</exception>
+    /// <exception cref="NativeAmpArgumentException">The context was disposed.</exception>
     public static Device OpenDevice(this CudaContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        Device device = Device.Cuda(context.DeviceId);
-        try
-        {
-            using var primary = new PrimaryScope(device);
-            primary.Ensure(context.Context, "The context is");
-            return device;
-        }
-        catch
-        {
-            device.Dispose();
-            throw;
-        }
+        var device = Device.InCudaContext(context.Context.Pointer);
+        s_contexts.Add(device, context);
+        return device;
     }
 
     /// <summary>
@@ -50,12 +43,12 @@ public static class ManagedCudaMemory
     /// <param name="count">How many elements it must have; null for any number.</param>
     /// <exception cref="ArgumentException">It has another number of elements, NativeAmp has no such type, it was
     /// disposed, or it is not the device's memory.</exception>
-    /// <exception cref="NotSupportedException">It is memory of another context than the primary one.</exception>
+    /// <exception cref="NotSupportedException">It is memory of another context than the device's.</exception>
     public static TensorCell ToCell<T>(this CudaDeviceVariable<T> variable, Device device, long? count = null)
         where T : unmanaged
     {
         ArgumentNullException.ThrowIfNull(variable);
-        using var primary = new PrimaryScope(device);
+        using ContextScope scope = Enter(device);
         DType dtype = ManagedCudaTypes.Of<T>();
         long size = variable.Size;
         if (count is { } expected && size != expected)
@@ -65,7 +58,7 @@ public static class ManagedCudaMemory
             );
         if (size == 0)
             return new TensorCell(0, dtype);
-        primary.Ensure(variable.DevicePointer);
+        scope.Ensure(variable.DevicePointer);
         return new TensorCell((nint)(long)variable.DevicePointer.Pointer, dtype);
     }
 
@@ -76,7 +69,7 @@ public static class ManagedCudaMemory
     /// <param name="device">The device.</param>
     /// <param name="stream">The stream.</param>
     /// <exception cref="ArgumentException">The device is the CPU, or the driver does not know the stream.</exception>
-    /// <exception cref="NotSupportedException">It is of another context than the primary one.</exception>
+    /// <exception cref="NotSupportedException">It is of another context than the device's.</exception>
     public static DeviceStream BorrowStream(this Device device, CudaStream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
@@ -90,10 +83,10 @@ public static class ManagedCudaMemory
     /// <param name="stream">The stream; <c>CUstream.NullStream</c> for CUDA's default one.</param>
     public static DeviceStream BorrowStream(this Device device, CUstream stream)
     {
-        using var primary = new PrimaryScope(device);
+        using ContextScope scope = Enter(device);
         // The default streams are those of the context in which they are used.
         if (stream.Pointer is not (0 or 1 or 2))
-            primary.Ensure(stream);
+            scope.Ensure(stream);
         return device.BorrowStream(stream.Pointer);
     }
 
@@ -133,5 +126,11 @@ public static class ManagedCudaMemory
         var variable = new CudaDeviceVariable<T>(new CUdeviceptr(buffer.Pointer), false, buffer.Bytes);
         s_owners.Add(variable, buffer);
         return variable;
+    }
+
+    private static ContextScope Enter(Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        return new ContextScope(device, s_contexts.TryGetValue(device, out CudaContext? context) ? context : null);
     }
 }

@@ -53,6 +53,75 @@ class CudaDevices : public ::testing::Test {
   Device second_;
 };
 
+// A device in a context of the caller: memory and streams of that context are its own, and the
+// context is there after it.
+TEST_F(CudaDevices, work_in_a_context_of_the_caller) {
+  const DriverCall<void**, unsigned, int> create("cuCtxCreate_v2");
+  const DriverCall<void*> destroy("cuCtxDestroy_v2");
+  const DriverCall<void**> pop("cuCtxPopCurrent_v2");
+  const DriverCall<void*> push("cuCtxPushCurrent_v2");
+  const DriverCall<uint64_t*, size_t> allocate("cuMemAlloc_v2");
+  const DriverCall<uint64_t> free_memory("cuMemFree_v2");
+  void* context = nullptr;
+  void* popped = nullptr;
+  create(&context, 0, 1);
+  uint64_t memory = 0;
+  allocate(&memory, 256);
+  pop(&popped);
+
+  namp_device* device = nullptr;
+  ASSERT_EQ(namp_device_open_context(&device, context), NAMP_OK) << namp_last_error_message();
+  auto info = make_args<namp_device_info>();
+  ASSERT_EQ(namp_device_get_info(&info, device), NAMP_OK) << namp_last_error_message();
+  EXPECT_EQ(info.ordinal, 1);
+  void* told = nullptr;
+  ASSERT_EQ(namp_device_get_context(&told, device), NAMP_OK);
+  EXPECT_EQ(told, context);
+  float written = 2.5f;
+  float read = 0;
+  auto* place = reinterpret_cast<void*>(memory);
+  EXPECT_EQ(namp_memory_copy(device, place, &written, 4, NAMP_COPY_HOST_TO_DEVICE, nullptr),
+            NAMP_OK)
+      << namp_last_error_message();
+  EXPECT_EQ(namp_memory_copy(device, &read, place, 4, NAMP_COPY_DEVICE_TO_HOST, nullptr), NAMP_OK)
+      << namp_last_error_message();
+  EXPECT_EQ(read, written);
+  EXPECT_EQ(namp_device_close(device), NAMP_OK) << namp_last_error_message();
+
+  push(context);
+  free_memory(memory);
+  pop(&popped);
+  destroy(context);
+}
+
+// Its owner may let it go; the device keeps it.
+TEST_F(CudaDevices, keep_a_primary_context_that_they_are_opened_in) {
+  const DriverCall<void**, int> retain("cuDevicePrimaryCtxRetain");
+  const DriverCall<int> release("cuDevicePrimaryCtxRelease_v2");
+  void* context = nullptr;
+  retain(&context, 1);
+  namp_device* device = nullptr;
+  ASSERT_EQ(namp_device_open_context(&device, context), NAMP_OK) << namp_last_error_message();
+  release(1);
+  second_.close();
+  EXPECT_EQ(namp_stream_synchronize(device, nullptr), NAMP_OK) << namp_last_error_message();
+  EXPECT_EQ(namp_device_close(device), NAMP_OK) << namp_last_error_message();
+  second_.open(Where::kGpu, 1);
+}
+
+TEST_F(CudaDevices, are_not_opened_without_a_context) {
+  namp_device* device = nullptr;
+  EXPECT_EQ(namp_device_open_context(&device, nullptr), NAMP_ERROR_INVALID_ARGUMENT);
+  EXPECT_EQ(namp_device_open_context(nullptr, nullptr), NAMP_ERROR_INVALID_ARGUMENT);
+  EXPECT_EQ(device, nullptr);
+  Device cpu;
+  cpu.open(Where::kCpu);
+  void* context = &cpu;
+  EXPECT_EQ(namp_device_get_context(&context, cpu), NAMP_OK);
+  EXPECT_EQ(context, nullptr);
+  cpu.close();
+}
+
 TEST_F(CudaDevices, say_which_they_are) {
   for (int32_t ordinal : {0, 1}) {
     auto info = make_args<namp_device_info>();

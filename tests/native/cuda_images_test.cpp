@@ -13,7 +13,7 @@ using namp::KernelImage;
 using namp::KernelImages;
 using namp::cuda::ContextScope;
 using namp::cuda::Launcher;
-using namp::cuda::PrimaryContext;
+using namp::cuda::DeviceContext;
 
 // The first bytes of a fatbin. The emulated GPU reads no further: it accepts none.
 constexpr unsigned char kFatbin[16] = {0x50, 0xed, 0x55, 0xba, 0x01, 0x00, 0x10};
@@ -63,7 +63,7 @@ class CudaImages : public ::testing::Test {
   void refuse(uint64_t nth, int32_t result) { ASSERT_EQ(emulator_->fail(kFrom, nth, result), 0); }
 
   const EmulatedGpu* emulator_ = nullptr;
-  std::optional<PrimaryContext> context_;
+  std::optional<DeviceContext> context_;
 
  private:
   static std::vector<KernelImage> fatbins(bool with_clang) {

@@ -23,9 +23,25 @@ public sealed unsafe partial class Device : IDisposable
         _handle.Set(device);
         Kind = kind;
         Ordinal = ordinal;
+        Stream = OwnStream(device);
+    }
+
+    private Device(nint context)
+    {
+        NativeAmpRuntime.EnsureLoaded();
+        NampDevice* device;
+        Ensure.Success(NativeMethods.DeviceOpenContext(&device, (void*)context));
+        _handle.Set(device);
+        Kind = DeviceKind.Cuda;
+        Ordinal = Info.Ordinal;
+        Stream = OwnStream(device);
+    }
+
+    private DeviceStream OwnStream(NampDevice* device)
+    {
         void* stream;
         Ensure.Success(NativeMethods.DeviceGetStream(&stream, device));
-        Stream = new DeviceStream(this, (nint)stream, isOwn: true);
+        return new DeviceStream(this, (nint)stream, isOwn: true);
     }
 
     /// <summary>The kind of device.</summary>
@@ -50,6 +66,18 @@ public sealed unsafe partial class Device : IDisposable
         {
             ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
             return StreamInUse ?? Stream;
+        }
+    }
+
+    /// <summary>The CUDA context (a <c>CUcontext</c>) that it works in; 0 for the CPU.</summary>
+    /// <exception cref="ObjectDisposedException">The device was closed.</exception>
+    public nint CudaContext
+    {
+        get
+        {
+            void* context;
+            Ensure.Success(NativeMethods.DeviceGetContext(&context, Native));
+            return (nint)context;
         }
     }
 
@@ -168,6 +196,17 @@ public sealed unsafe partial class Device : IDisposable
     /// <exception cref="NativeAmpUnavailableException">There is no such GPU, no driver, or no GPU backend in this
     /// build; the message says which.</exception>
     public static Device Cuda(int ordinal = 0) => new(DeviceKind.Cuda, ordinal);
+
+    /// <summary>
+    /// Opens an NVIDIA GPU in a CUDA context of another library, so that memory, streams and events of that context are
+    /// the device's. <see cref="Cuda"/> works in the GPU's primary context, where the CUDA runtime and TorchSharp are.
+    /// </summary>
+    /// <param name="context">The context (a <c>CUcontext</c>). It must live until the device is closed; the primary one
+    /// is kept alive.</param>
+    /// <exception cref="NativeAmpArgumentException">The context is 0, or was destroyed.</exception>
+    /// <exception cref="NativeAmpUnavailableException">There is no GPU, no driver, or no GPU backend in this build; the
+    /// message says which.</exception>
+    public static Device InCudaContext(nint context) => new(context);
 
     /// <summary>
     /// The first NVIDIA GPU that can be opened, else the machine's processors: a GPU may be too old, or in use by

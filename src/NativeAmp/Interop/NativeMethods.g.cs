@@ -1128,6 +1128,17 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_device_open")]
     internal static partial int DeviceOpen(NampDevice** device, int kind, int ordinal);
 
+    /// <summary>Opens a GPU in a CUDA context of the caller (a CUcontext), so that the memory, the streams and the
+    /// events of that context are the device's. A device that is opened by its number works in the primary
+    /// context. The context must live until the device is closed; the primary one is kept alive. Null, and
+    /// a context that was destroyed, are NAMP_ERROR_INVALID_ARGUMENT.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_device_open_context")]
+    internal static partial int DeviceOpenContext(NampDevice** device, void* context);
+
+    /// <summary>The CUDA context (a CUcontext) that a device works in; null for the CPU.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_device_get_context")]
+    internal static partial int DeviceGetContext(void** context, NampDevice* device);
+
     /// <summary>Closes a device and gives back the memory in its cache. Refused (NAMP_ERROR_INVALID_ARGUMENT)
     /// while memory, pinned memory of the host, or tables of it are alive. Null is ignored.</summary>
     [LibraryImport(Library, EntryPoint = "namp_device_close")]

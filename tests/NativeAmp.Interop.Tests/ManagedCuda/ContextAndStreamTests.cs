@@ -21,15 +21,54 @@ public sealed class ContextAndStreamTests : ManagedCudaTests
     }
 
     [Test]
-    public void A_context_of_its_own_is_refused_with_advice()
+    public void A_context_of_its_own_opens_a_device_that_works_in_it()
     {
         using var own = new CudaContext(0);
+        using (Device device = own.OpenDevice())
+        using (var stream = new CudaStream())
+        using (CudaDeviceVariable<float> values = Values)
+        using (var halves = new CudaDeviceVariable<half>(Count))
+        {
+            using (DeviceStream borrowed = device.BorrowStream(stream))
+                AmpKernels.Cast(device, halves.ToCell(device), values.ToCell(device), Count, stream: borrowed);
+            stream.Synchronize();
+
+            Assert.That(device.CudaContext, Is.EqualTo(own.Context.Pointer).And.Not.EqualTo(Device.CudaContext));
+            Assert.That(Rounded.Bits((half[])halves), Is.EqualTo(Rounded.ToFloat16(Values)));
+        }
+        Assert.That(() => ((CudaContext)null!).OpenDevice(), Throws.ArgumentNullException);
+    }
+
+    [Test]
+    public void A_thread_without_a_context_makes_cells_of_a_context_of_its_own_and_has_none_afterwards()
+    {
+        using var own = new CudaContext(0);
+        using Device device = own.OpenDevice();
+        using CudaDeviceVariable<float> variable = Values;
+        TensorCell cell = default;
+        CUcontext after = new() { Pointer = 1 };
+        NewThread.Run(() =>
+        {
+            cell = variable.ToCell(device);
+            DriverAPINativeMethods.ContextManagement.cuCtxGetCurrent(ref after);
+        });
+
+        Assert.That(cell.Pointer, Is.EqualTo((nint)(long)variable.DevicePointer.Pointer));
+        Assert.That((long)after.Pointer, Is.Zero);
+    }
+
+    [Test]
+    public void A_disposed_context_opens_nothing()
+    {
+        var own = new CudaContext(0);
+        own.Dispose();
 
         Assert.That(
             () => own.OpenDevice(),
-            Throws.TypeOf<NotSupportedException>().With.Message.Contains("new PrimaryContext(0)")
+            Throws.TypeOf<NativeAmpArgumentException>().With.Message.Contains("no CUDA context that is alive")
         );
-        Assert.That(() => ((CudaContext)null!).OpenDevice(), Throws.ArgumentNullException);
+        // The emulated GPU's checkers see it too.
+        EmulatedGpu.TakeFindings();
     }
 
     [Test]
@@ -105,7 +144,7 @@ public sealed class ContextAndStreamTests : ManagedCudaTests
 
         Assert.That(
             () => Device.BorrowStream(stream),
-            Throws.TypeOf<NotSupportedException>().With.Message.Contains("new PrimaryContext(0)")
+            Throws.TypeOf<NotSupportedException>().With.Message.Contains("context.OpenDevice()")
         );
     }
 

@@ -125,7 +125,7 @@ public sealed class DeviceVariableTests : ManagedCudaTests
 
         Assert.That(
             () => variable.ToCell(Device),
-            Throws.TypeOf<NotSupportedException>().With.Message.Contains("new PrimaryContext(0)")
+            Throws.TypeOf<NotSupportedException>().With.Message.Contains("context.OpenDevice()")
         );
     }
 

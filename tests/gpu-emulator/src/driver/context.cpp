@@ -140,3 +140,25 @@ NAMPEMU_API CUresult cuCtxGetStreamPriorityRange(int* least, int* greatest) {
     return CUDA_SUCCESS;
   });
 }
+
+// Preferences that change nothing here: how shared memory's banks and the first cache are split.
+NAMPEMU_API CUresult cuCtxGetSharedMemConfig(int* config) {
+  return api("cuCtxGetSharedMemConfig", Needs::context, [=](Emulator&) {
+    if (config == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    *config = 1;  // banks of four bytes
+    return CUDA_SUCCESS;
+  });
+}
+NAMPEMU_API CUresult cuCtxSetSharedMemConfig(int) {
+  return api("cuCtxSetSharedMemConfig", Needs::context, [](Emulator&) { return CUDA_SUCCESS; });
+}
+NAMPEMU_API CUresult cuCtxGetCacheConfig(int* config) {
+  return api("cuCtxGetCacheConfig", Needs::context, [=](Emulator&) {
+    if (config == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    *config = 0;
+    return CUDA_SUCCESS;
+  });
+}
+NAMPEMU_API CUresult cuCtxSetCacheConfig(int) {
+  return api("cuCtxSetCacheConfig", Needs::context, [](Emulator&) { return CUDA_SUCCESS; });
+}

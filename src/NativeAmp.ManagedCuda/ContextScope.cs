@@ -4,17 +4,19 @@ using ManagedCuda.BasicTypes;
 namespace NativeAmp.ManagedCuda;
 
 /// <summary>
-/// The primary context of a device's GPU, in which NativeAmp works. It is current on this thread until the scope is
-/// disposed, where no other context was: the driver answers no questions without one.
+/// The context of a device. It is current on this thread until the scope is disposed, where no other context was: the
+/// driver answers no questions without one.
 /// </summary>
-internal sealed class PrimaryScope : IDisposable
+internal sealed class ContextScope : IDisposable
 {
-    private readonly PrimaryContext _primary;
     private readonly Device _device;
-    private readonly bool _isPushed;
+    private readonly CudaContext? _pushed;
+    private readonly PrimaryContext? _primary;
 
+    /// <param name="device">The device.</param>
+    /// <param name="context">The context that it was opened in, by <c>OpenDevice</c>; null for the primary one.</param>
     /// <exception cref="ArgumentException">The device is the CPU.</exception>
-    public PrimaryScope(Device device)
+    public ContextScope(Device device, CudaContext? context)
     {
         ArgumentNullException.ThrowIfNull(device);
         // Throws if the device was disposed.
@@ -26,29 +28,33 @@ internal sealed class PrimaryScope : IDisposable
                 nameof(device)
             );
         _device = device;
-        _primary = new PrimaryContext(device.Ordinal);
+        if (HasCurrent())
+            return;
+        _primary = context is null ? new PrimaryContext(device.Ordinal) : null;
+        _pushed = context ?? _primary!;
         try
         {
-            _isPushed = MakeCurrent(_primary);
+            _pushed.PushContext();
         }
         catch
         {
-            _primary.Dispose();
+            _primary?.Dispose();
             throw;
         }
     }
 
-    /// <summary>Refuses a context of the program that is not the primary one.</summary>
+    /// <summary>Refuses a context of the program that is not the device's.</summary>
     /// <param name="context">The context of the subject.</param>
     /// <param name="subject">The first words of the message.</param>
     /// <exception cref="NotSupportedException">It is another context.</exception>
     public void Ensure(CUcontext context, string subject)
     {
-        if (context.Pointer != _primary.Context.Pointer)
+        if (context.Pointer != _device.CudaContext)
             throw new NotSupportedException(
-                $"{subject} another CUDA context than the primary one of CUDA device {_device.Ordinal}, in which "
-                    + "NativeAmp works; memory and streams of one context are not valid in another. Make it in "
-                    + $"new PrimaryContext({_device.Ordinal}), with SetCurrent, instead of a CudaContext."
+                $"{subject} another CUDA context than the one in which NativeAmp's device works on CUDA device "
+                    + $"{_device.Ordinal}; memory and streams of one context are not valid in another. Open the device in "
+                    + "that context, by context.OpenDevice(), and make memory and streams where it is current "
+                    + "(SetCurrent)."
             );
     }
 
@@ -97,9 +103,8 @@ internal sealed class PrimaryScope : IDisposable
 
     public void Dispose()
     {
-        if (_isPushed)
-            _primary.PopContext();
-        _primary.Dispose();
+        _pushed?.PopContext();
+        _primary?.Dispose();
     }
 
     // Null where memory belongs to a device and no context, as that of a memory pool may: new CudaDeviceVariable(size,
@@ -117,15 +122,10 @@ internal sealed class PrimaryScope : IDisposable
         }
     }
 
-    private static bool MakeCurrent(PrimaryContext primary)
+    private static bool HasCurrent()
     {
         CUcontext current = default;
         CUResult result = DriverAPINativeMethods.ContextManagement.cuCtxGetCurrent(ref current);
-        if (result != CUResult.Success)
-            throw new CudaException(result);
-        if (current.Pointer != 0)
-            return false;
-        primary.PushContext();
-        return true;
+        return result == CUResult.Success ? current.Pointer != 0 : throw new CudaException(result);
     }
 }
