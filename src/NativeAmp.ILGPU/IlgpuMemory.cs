@@ -12,8 +12,8 @@ namespace NativeAmp.ILGPU;
 /// <remarks>
 /// Elements are <see cref="float"/>, <c>ILGPU.Half</c> or <see cref="System.Half"/>, <see cref="BFloat16"/>,
 /// <see cref="int"/> (labels) or <see cref="byte"/>. Accelerators are those of the CPU and of CUDA; others are refused
-/// with a <see cref="NotSupportedException"/>. ILGPU makes a CUDA context of its own for each CUDA accelerator: the device
-/// of <see cref="OpenDevice"/> works in that context, and in no other.
+/// with a <see cref="NotSupportedException"/>. ILGPU makes a CUDA context of its own for each CUDA accelerator: the
+/// device of <see cref="OpenDevice"/> works in that context, and in no other.
 /// </remarks>
 public static class IlgpuMemory
 {
@@ -22,7 +22,7 @@ public static class IlgpuMemory
 
     /// <summary>Opens NativeAmp's device for an accelerator's memory. The caller disposes it.</summary>
     /// <param name="accelerator">An accelerator of the CPU, or of CUDA: dispose that after the device.</param>
-    /// <param name="threads">NativeAmp's threads on the CPU; 0 for as many as <see cref="Device.Threads"/> says.</param>
+    /// <param name="threads">threads of the CPU; 0 for as many as <see cref="Device.Threads"/> says.</param>
     /// <exception cref="NotSupportedException">The accelerator is of another kind.</exception>
     /// <exception cref="NativeAmpUnavailableException">NativeAmp cannot open the GPU; the message says why.</exception>
     public static Device OpenDevice(this Accelerator accelerator, int threads = 0)
@@ -81,8 +81,8 @@ public static class IlgpuMemory
     }
 
     /// <summary>
-    /// The stream of NativeAmp on which work follows an ILGPU stream's: with <see cref="Device.Use"/> all of NativeAmp's
-    /// work takes its turn there. On the CPU both work synchronously, so that it is the device's own.
+    /// The stream of NativeAmp on which work follows an ILGPU stream's: with <see cref="Device.Use"/> all work of
+    /// NativeAmp takes its turn there. On the CPU both work synchronously, so that it is the device's own.
     /// </summary>
     /// <param name="device">The device.</param>
     /// <param name="stream">A stream of the device's accelerator. It stays ILGPU's.</param>
@@ -167,7 +167,8 @@ public static class IlgpuMemory
     {
         if (type is not (AcceleratorType.CPU or AcceleratorType.Cuda))
             throw new NotSupportedException(
-                $"This is an accelerator for {type}. NativeAmp shares memory with ILGPU's CPU and CUDA accelerators alone."
+                $"This is an accelerator for {type}. NativeAmp shares memory with ILGPU's accelerators for the CPU and "
+                    + "for CUDA alone."
             );
     }
 }

@@ -52,8 +52,8 @@ internal sealed class ContextScope : IDisposable
         if (context.Pointer != _device.CudaContext)
             throw new NotSupportedException(
                 $"{subject} another CUDA context than the one in which NativeAmp's device works on CUDA device "
-                    + $"{_device.Ordinal}; memory and streams of one context are not valid in another. Open the device in "
-                    + "that context, by context.OpenDevice(), and make memory and streams where it is current "
+                    + $"{_device.Ordinal}; memory and streams of one context are not valid in another. Open the device "
+                    + "in that context, by context.OpenDevice(), and make memory and streams where it is current "
                     + "(SetCurrent)."
             );
     }

@@ -10,9 +10,9 @@ namespace NativeAmp.ManagedCuda;
 /// </summary>
 /// <remarks>
 /// Elements are <see cref="float"/>, ManagedCuda's <c>half</c> and <c>bfloat16</c>, <see cref="Half"/>,
-/// <see cref="BFloat16"/>, <see cref="int"/> (labels) or <see cref="byte"/>. Both libraries work in one context: that of
-/// <see cref="OpenDevice"/>. Call its <c>SetCurrent</c> on each thread that uses ManagedCuda; NativeAmp needs no current
-/// context and leaves it as it is. ManagedCuda's failures are its own <c>CudaException</c>.
+/// <see cref="BFloat16"/>, <see cref="int"/> (labels) or <see cref="byte"/>. Both libraries work in one context: that
+/// of <see cref="OpenDevice"/>. Call its <c>SetCurrent</c> on each thread that uses ManagedCuda; NativeAmp needs no
+/// current context and leaves it as it is. ManagedCuda's failures are its own <c>CudaException</c>.
 /// </remarks>
 public static class ManagedCudaMemory
 {

@@ -9,8 +9,8 @@ using Half = System.Half;
 namespace NativeAmp.Interop.Tests.Ilgpu;
 
 /// <summary>
-/// Memory of ILGPU's accelerators in NativeAmp's kernels, and the other way round. The GPU's kernels are those that ILGPU
-/// compiles.
+/// Memory of ILGPU's accelerators in NativeAmp's kernels, and the other way round. The GPU's kernels are those that
+/// ILGPU compiles.
 /// </summary>
 [TestFixture(AcceleratorType.CPU)]
 [TestFixture(AcceleratorType.Cuda)]

@@ -20,8 +20,8 @@ internal sealed class WrittenBetweenTests(DeviceKind kind)
 
     private static IEnumerable<string> Precisions => ["float32", "float16", "bfloat16"];
 
-    // The tape is the same for every device; the emulated GPU takes half a minute for each precision, so there each change
-    // meets each operation once, and one tensor after the other.
+    // The tape is the same for every device; the emulated GPU takes half a minute for each precision, so there each
+    // change meets each operation once, and one tensor after the other.
     private bool IsSample => kind == DeviceKind.Cuda && !TestDevices.Exhaustive;
 
     [Test]
