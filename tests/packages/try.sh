@@ -136,6 +136,38 @@ one_file() { # dotnet run app.cs
   { echo "#:package NativeAmp.Training@$version"; readme_program NativeAmp.Training; } >one.cs
   trains dotnet run one.cs
 }
+sample() { # sample NAME PACKAGE...: its program over packages alone
+  local program=$1.cs
+  shift
+  { printf '#:package %s\n' "$@" && cat "$root/samples/${program%.cs}/Program.cs"; } >"$program"
+  trains dotnet run "$program"
+}
+numerics() { # the lines of its README, which print nothing
+  { printf '#:package %s\n' "NativeAmp.Numerics.Tensors@$version" && readme_program NativeAmp.Numerics.Tensors &&
+    echo 'Console.WriteLine(back[1, 2]);'; } >numerics.cs
+  has "$(does dotnet run numerics.cs)" '^12$'
+}
+hosted() { # a host with options, a device and a health check
+  {
+    printf '#:sdk Microsoft.NET.Sdk.Web\n#:package %s\n' "NativeAmp.Extensions@$version"
+    cat <<'HOST'
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using NativeAmp;
+using NativeAmp.Extensions;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.Services.AddNativeAmp(builder.Configuration.GetSection("NativeAmp"));
+builder.Services.AddHealthChecks().AddNativeAmp();
+using var app = builder.Build();
+Console.WriteLine($"{app.Services.GetRequiredService<Device>().Threads} thread");
+Console.WriteLine((await app.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync()).Status);
+HOST
+  } >hosted.cs
+  local output
+  output=$(does dotnet run hosted.cs -- --NativeAmp:Device cpu --NativeAmp:Threads 1) || die "$output"
+  has "$output" '^1 thread$'
+  has "$output" '^Healthy$'
+}
 distribution() { # a .NET that a distribution built names the distribution
   export DOTNET_RUNTIME_ID=ubuntu.24.04-${system#*-}
   trains dotnet run --project app
@@ -223,6 +255,9 @@ if [[ ${1:-} == all ]]; then
   attempt 'dotnet fsi' script
   attempt 'a plugin' plugin
   attempt "a distribution's .NET" distribution
+  attempt 'NativeAmp.ILGPU, the program of its sample' sample ILGPU "NativeAmp.ILGPU@$version" "NativeAmp.Training@$version"
+  attempt 'NativeAmp.Numerics.Tensors, the program of its README' numerics
+  attempt 'NativeAmp.Extensions, a host with its device and its health check' hosted
   attempt 'self-contained' publish_and_run self-contained --self-contained
   attempt 'trimmed' publish_and_run trimmed --self-contained -p:PublishTrimmed=true
   attempt 'one file that extracts its libraries' publish_and_run extracting --self-contained -p:PublishSingleFile=true -p:IncludeNativeLibrariesForSelfExtract=true

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using NativeAmp.Interop;
 
 namespace NativeAmp;
