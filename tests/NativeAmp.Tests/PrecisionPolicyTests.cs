@@ -14,6 +14,8 @@ public sealed class PrecisionPolicyTests
         );
         Assert.That(policy.ToString(), Is.EqualTo("params=float32,compute=float16,loss=float32"));
         Assert.That(PrecisionPolicy.Parse(" Compute = BF16 "), Is.EqualTo(PrecisionPolicy.BFloat16));
+        Assert.That(PrecisionPolicy.Parse(" Float16 "), Is.EqualTo(PrecisionPolicy.Float16));
+        Assert.That(PrecisionPolicy.Parse("float32"), Is.EqualTo(PrecisionPolicy.Float32));
     }
 
     [Test]
@@ -77,6 +79,7 @@ public sealed class PrecisionPolicyTests
 
     [TestCase("", "empty")]
     [TestCase("compute", "name=type")]
+    [TestCase("int32", "name=type")]
     [TestCase("compute=float8", "'float8'")]
     [TestCase("compute=int32", "'int32'")]
     [TestCase("compute=float16,compute=float16", "twice")]

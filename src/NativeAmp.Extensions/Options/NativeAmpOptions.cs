@@ -26,9 +26,8 @@ public sealed class NativeAmpOptions
     public bool AllowTf32 { get; set; }
 
     /// <summary>
-    /// The types of training and serving: <c>float32</c>, <c>float16</c>, <c>bfloat16</c>, or a policy for
-    /// <see cref="PrecisionPolicy.Parse"/>, such as <c>O2</c> or
-    /// <c>params=float32,compute=float16,loss=float32</c>.
+    /// The types of training and serving: a policy for <see cref="PrecisionPolicy.Parse"/>, such as <c>float16</c>,
+    /// <c>O2</c> or <c>params=float32,compute=float16,loss=float32</c>.
     /// </summary>
     public string Precision { get; set; } = "float32";
 
@@ -42,15 +41,7 @@ public sealed class NativeAmpOptions
     /// <exception cref="FormatException"><see cref="Precision"/> is none.</exception>
     public PrecisionPolicy ToPrecisionPolicy() =>
         // Configuration may set null, as "Precision": null does.
-        (Precision ?? "")
-            .Trim()
-            .ToUpperInvariant() switch
-        {
-            "FLOAT32" => PrecisionPolicy.Float32,
-            "FLOAT16" => PrecisionPolicy.Float16,
-            "BFLOAT16" => PrecisionPolicy.BFloat16,
-            _ => PrecisionPolicy.Parse(Precision ?? ""),
-        };
+        PrecisionPolicy.Parse(Precision ?? "");
 
     /// <summary>The options of a gradient scaler; disabled where the precision needs no scaling and nothing asks for
     /// it.</summary>

@@ -113,8 +113,8 @@ public sealed class PrecisionPolicy : IEquatable<PrecisionPolicy>
         };
 
     /// <summary>Reads a policy.</summary>
-    /// <param name="text">Such as <c>params=float32,compute=float16,loss=float32</c> or <c>O1</c>; the compute type
-    /// must be given, the rest may be left out.</param>
+    /// <param name="text">Such as <c>params=float32,compute=float16,loss=float32</c>, <c>O1</c> or <c>bfloat16</c>; the
+    /// compute type must be given, the rest may be left out.</param>
     /// <exception cref="FormatException">The text is not a policy; the message says where.</exception>
     public static PrecisionPolicy Parse(string text) => PrecisionPolicyParser.Parse(text);
 

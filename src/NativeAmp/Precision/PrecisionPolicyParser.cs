@@ -29,7 +29,10 @@ internal static class PrecisionPolicyParser
             case "O3":
                 return PrecisionPolicy.O3;
             default:
-                return ParseEntries(text);
+                // A type alone is the one to compute in.
+                return DTypes.TryParse(text.Trim(), out var dtype) && dtype.IsComputeType()
+                    ? PrecisionPolicy.Float32.WithCompute(dtype)
+                    : ParseEntries(text);
         }
     }
 
