@@ -137,8 +137,8 @@ one_file() { # dotnet run app.cs
   trains dotnet run one.cs
 }
 ilgpu() { # the program of its sample: the line that it is given
-  { printf '#:package %s\n' "NativeAmp.ILGPU@$version" && cat "$root/samples/ILGPU/Program.cs"; } >ilgpu.cs
-  has "$(does dotnet run ilgpu.cs)" '^y = (2\.9|3\.0)[0-9] x \+ -0\.[45]'
+  { printf '#:package %s\n' "NativeAmp.ILGPU@$version" && cat "$root/samples/ILGPU/Program.cs"; } >line.cs
+  has "$(does dotnet run line.cs)" '^y = (2\.9|3\.0)[0-9] x \+ -0\.[45]'
 }
 numerics() { # the lines of its README, which print nothing
   { printf '#:package %s\n' "NativeAmp.Numerics.Tensors@$version" && readme_program NativeAmp.Numerics.Tensors &&
