@@ -117,6 +117,10 @@ internal unsafe struct NampemuCounters
     public ulong SectorsStored;
     /// <summary>of gemms, those for which cuBLAS had been given none</summary>
     public ulong GemmsInOwnWorkspace;
+    /// <summary>Turns of shared memory beyond the least: 32 banks of 4 bytes give one word each in a turn, to any
+    /// number of lanes. A warp's access has one turn at least, of 8 bytes a lane two (half a warp each),
+    /// of 16 bytes four; each matrix of ldmatrix is a turn. Atomics are not counted.</summary>
+    public ulong BankConflicts;
 }
 
 /// <summary>What the text of a kernel says, without running it.</summary>

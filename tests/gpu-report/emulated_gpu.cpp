@@ -10,6 +10,15 @@ EmulatedGpu::EmulatedGpu() {
   // The product finds it as it finds a driver. Products of matrices are to be its own kernel's.
   setenv("NATIVEAMP_CUDA_LIBRARY", NATIVEAMP_EMULATED_CUDA, 1);
   setenv("NATIVEAMP_CUBLAS_LIBRARY", "none", 1);
+  nampemu_set_compute(compute_);
+  require(namp_device_open(&device_, NAMP_DEVICE_CUDA, 0));
+}
+
+void EmulatedGpu::use(int compute) {
+  if (compute == compute_) return;
+  require(namp_device_close(device_));
+  device_ = nullptr;
+  nampemu_set_compute(compute_ = compute);
   require(namp_device_open(&device_, NAMP_DEVICE_CUDA, 0));
 }
 

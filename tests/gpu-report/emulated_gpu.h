@@ -36,6 +36,9 @@ class EmulatedGpu {
 
   namp_device* device() { return device_; }
 
+  // Opens the device anew with another compute capability, such as 75; nothing of it is in use.
+  void use(int compute);
+
   // Memory of count elements, all of them small positive numbers, whatever the dtype; it lives
   // until release.
   void* numbers(int32_t dtype, int64_t count);
@@ -53,6 +56,7 @@ class EmulatedGpu {
 
  private:
   namp_device* device_ = nullptr;
+  int compute_ = 80;
   std::vector<void*> memory_;
   std::vector<namp_table*> tables_;
 };

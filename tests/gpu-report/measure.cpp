@@ -19,6 +19,7 @@ double total(const nampemu_traffic& traffic) {
 
 std::vector<Measured> measure(EmulatedGpu& gpu, const Workload& workload,
                               const std::vector<std::string>& kernel_names) {
+  gpu.use(workload.compute);
   const auto call = workload.prepare(gpu);
   const size_t findings = nampemu_findings();
   nampemu_reset_counters();
@@ -48,6 +49,7 @@ std::vector<Measured> measure(EmulatedGpu& gpu, const Workload& workload,
     row.load_sectors = static_cast<double>(c.sectors_loaded) / per;
     row.store_sectors = static_cast<double>(c.sectors_stored) / per;
     row.shared = total(c.shared) / per;
+    row.bank_conflicts = static_cast<double>(c.bank_conflicts) / per;
     row.local = total(c.local) / per;
     row.instructions = static_cast<double>(c.thread_instructions) / per;
     static_assert(std::size(decltype(Measured::by_class){}) == NAMPEMU_CLASSES);

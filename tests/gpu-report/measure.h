@@ -24,7 +24,8 @@ struct Measured {
   double by_width[5] = {};  // bytes in accesses of 1, 2, 4, 8 and 16 bytes
   double load_sectors = 0;  // of 32 bytes, as warps asked for them
   double store_sectors = 0;
-  double shared = 0;  // bytes of shared memory
+  double shared = 0;          // bytes of shared memory
+  double bank_conflicts = 0;  // turns of shared memory beyond the least
   double local = 0;
   double instructions = 0;  // PTX instructions that threads executed
   double by_class[10] = {};

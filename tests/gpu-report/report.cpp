@@ -48,16 +48,19 @@ void write_kernels(std::ostream& out, const Report& report) {
 void write_traffic(std::ostream& out, const Report& report) {
   out << "\nMemory, as executed: bytes of global memory an element; needed: each input read and "
          "each output written "
-         "once\n\n";
-  out << format("%-34s %-28s %-9s %7s %7s %7s %6s %6s %6s %7s %7s\n", "call", "kernel", "per",
-                "loaded", "stored", "needed", "16 B%", "ld ef%", "st ef%", "shared", "local");
+         "once; banks: turns of shared memory beyond the least, for a warp's accesses whose words "
+         "are of one bank\n\n";
+  out << format("%-34s %-28s %-9s %7s %7s %7s %6s %6s %6s %7s %7s %7s\n", "call", "kernel", "per",
+                "loaded", "stored", "needed", "16 B%", "ld ef%", "st ef%", "shared", "banks",
+                "local");
   for (const Measured& m : report.rows) {
-    out << format(
-        "%-34s %-28s %-9s %7s %7s %7s %6s %6s %6s %7s %7s\n", m.workload.c_str(), m.kernel.c_str(),
-        m.unit.c_str(), figure(m.loaded).c_str(), figure(m.stored + m.atomic).c_str(),
-        m.needed_bytes > 0 ? figure(m.needed_bytes).c_str() : "-", percent(m.wide_share()).c_str(),
-        percent(m.load_efficiency()).c_str(), percent(m.store_efficiency()).c_str(),
-        figure(m.shared).c_str(), figure(m.local).c_str());
+    out << format("%-34s %-28s %-9s %7s %7s %7s %6s %6s %6s %7s %7s %7s\n", m.workload.c_str(),
+                  m.kernel.c_str(), m.unit.c_str(), figure(m.loaded).c_str(),
+                  figure(m.stored + m.atomic).c_str(),
+                  m.needed_bytes > 0 ? figure(m.needed_bytes).c_str() : "-",
+                  percent(m.wide_share()).c_str(), percent(m.load_efficiency()).c_str(),
+                  percent(m.store_efficiency()).c_str(), figure(m.shared).c_str(),
+                  figure(m.bank_conflicts).c_str(), figure(m.local).c_str());
   }
 }
 
@@ -247,8 +250,10 @@ void write_json(std::ostream& out, const Report& report) {
       out << (w != 0 ? ", " : "") << "\"" << (1 << w) << "\": " << json(m.by_width[w]);
     out << "}, \"load_efficiency\": " << json(m.load_efficiency())
         << ", \"store_efficiency\": " << json(m.store_efficiency())
-        << ", \"shared_bytes\": " << json(m.shared) << ", \"local_bytes\": " << json(m.local)
-        << ", \"instructions\": " << json(m.instructions) << ", \"instructions_by_class\": {";
+        << ", \"shared_bytes\": " << json(m.shared)
+        << ", \"bank_conflicts\": " << json(m.bank_conflicts)
+        << ", \"local_bytes\": " << json(m.local) << ", \"instructions\": " << json(m.instructions)
+        << ", \"instructions_by_class\": {";
     for (size_t k = 0; k < std::size(classes); ++k)
       out << (k != 0 ? ", " : "") << "\"" << classes[k] << "\": " << json(m.by_class[k]);
     out << "}, \"predicted_seconds\": {";

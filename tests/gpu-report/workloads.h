@@ -17,6 +17,7 @@ struct Workload {
   bool optimizer_path;  // one of the four families: cast, losses and scale, unscale-and-check, Adam
   // Makes what the call needs, and gives the call.
   std::function<std::function<int32_t()>(EmulatedGpu&)> prepare;
+  int compute = 80;  // the compute capability of the GPU
 };
 
 // At about this many elements; the expensive operators take a fraction of them.

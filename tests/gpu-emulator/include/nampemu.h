@@ -116,6 +116,10 @@ typedef struct nampemu_counters {
   uint64_t sectors_loaded;
   uint64_t sectors_stored;
   uint64_t gemms_in_own_workspace; /* of gemms, those for which cuBLAS had been given none */
+  /* Turns of shared memory beyond the least: 32 banks of 4 bytes give one word each in a turn, to any
+   * number of lanes. A warp's access has one turn at least, of 8 bytes a lane two (half a warp each),
+   * of 16 bytes four; each matrix of ldmatrix is a turn. Atomics are not counted. */
+  uint64_t bank_conflicts;
 } nampemu_counters;
 
 /* Copies the counters out. size is sizeof(nampemu_counters); at most that many bytes are written.
@@ -150,6 +154,10 @@ size_t nampemu_read_kernels(const char* ptx, nampemu_kernel_facts* facts, size_t
 /* The order of blocks and warps in the launches to come, as NAMPEMU_SEED has it. Returns the seed
  * until now. */
 uint64_t nampemu_set_seed(uint64_t seed);
+
+/* The compute capability of the devices opened from now on, as NAMPEMU_COMPUTE has it, such as 75 for
+ * 7.5. Returns that until now. */
+int nampemu_set_compute(int compute);
 
 /* Device memory alive, of all devices. */
 size_t nampemu_live_allocations(void);

@@ -1,4 +1,5 @@
-// The emulator's counters: instructions by class, sectors of global memory.
+// The emulator's counters: instructions by class, sectors of global memory, conflicts of shared
+// memory's banks.
 #include "device_test.h"
 
 namespace nampemu_test {
@@ -74,6 +75,65 @@ TEST_F(CountersTest, ASectorOf32BytesCountsOnceAWarpInstruction) {
     EXPECT_EQ(c.sectors_stored, 0U) << one.what;
   }
   EXPECT_EQ(of("mad.wide.u32 %d1, %r0, 4, %a0;\nst.global.u32 [%d1], %r0;").sectors_stored, 4U);
+}
+
+TEST_F(CountersTest, ABankOfSharedMemoryGivesOneWordATurn) {
+  const std::string memory = ".shared .align 128 .b8 memory[4096];\n";
+  // Writes all of it first: a lane its words, the next lanes' beside it.
+  std::string fill = "mov.u32 %r1, memory;\nshl.b32 %r2, %r0, 2;\nadd.u32 %r1, %r1, %r2;\n";
+  for (int row = 0; row < 32; ++row)
+    fill += "st.shared.u32 [%r1+" + std::to_string(128 * row) + "], %r0;\n";
+  fill += "bar.warp.sync 0xffffffff;\n";
+  struct {
+    const char* what;
+    std::string offset;  // of a lane, into %r3
+    std::string load;    // from [%r3]
+    uint64_t conflicts;
+  } cases[] = {
+      {"neighbours", "shl.b32 %r3, %r0, 2;", "ld.shared.u32 %r4, [%r3];", 0},
+      {"neighbours backwards", "sub.u32 %r3, 31, %r0;\nshl.b32 %r3, %r3, 2;",
+       "ld.shared.u32 %r4, [%r3];", 0},
+      {"one word for all", "mov.u32 %r3, 64;", "ld.shared.u32 %r4, [%r3];", 0},
+      {"two words of a bank", "and.b32 %r3, %r0, 1;\nshl.b32 %r3, %r3, 7;",
+       "ld.shared.u32 %r4, [%r3];", 1},
+      {"every other word", "shl.b32 %r3, %r0, 3;", "ld.shared.u32 %r4, [%r3];", 1},
+      {"a column", "shl.b32 %r3, %r0, 7;", "ld.shared.u32 %r4, [%r3];", 31},
+      {"halves of words", "shl.b32 %r3, %r0, 1;", "ld.shared.u16 %h1, [%r3];", 0},
+      {"8 bytes each", "shl.b32 %r3, %r0, 3;", "ld.shared.v2.u32 {%r4, %r5}, [%r3];", 0},
+      // Lanes 0 and 15 of each half have the same banks.
+      {"8 bytes each, one lane beyond",
+       "mul.lo.u32 %r3, %r0, 8;\nand.b32 %r4, %r0, 15;\n"
+       "setp.eq.u32 %p1, %r4, 15;\n@%p1 add.u32 %r3, %r3, 8;",
+       "ld.shared.v2.u32 {%r4, %r5}, [%r3];", 2},
+      {"16 bytes each", "shl.b32 %r3, %r0, 4;", "ld.shared.v4.u32 {%r4, %r5, %r6, %r7}, [%r3];", 0},
+      // Eight lanes are a turn: four with one row, four with the next, on the same banks.
+      {"16 bytes each in rows of 128",
+       "and.b32 %r3, %r0, 3;\nshl.b32 %r3, %r3, 4;\n"
+       "shr.u32 %r4, %r0, 2;\nshl.b32 %r4, %r4, 7;\nadd.u32 %r3, %r3, %r4;",
+       "ld.shared.v4.u32 {%r4, %r5, %r6, %r7}, [%r3];", 4},
+      {"matrices with rows of 16 bytes", "shl.b32 %r3, %r0, 4;",
+       "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r4, %r5, %r6, %r7}, [%r3];", 0},
+      {"matrices with rows of 64 bytes", "shl.b32 %r3, %r0, 6;",
+       "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r4, %r5, %r6, %r7}, [%r3];", 12},
+      {"two matrices, rows of 128 bytes", "shl.b32 %r3, %r0, 7;",
+       "ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%r4, %r5}, [%r3];", 14},
+      {"atomics", "shl.b32 %r3, %r0, 7;", "red.shared.add.u32 [%r3], 1;", 0},
+  };
+  for (const auto& one : cases) {
+    const nampemu_counters c = of(memory + fill + one.offset +
+                                  "\nmov.u32 %r8, memory;\nadd.u32 %r3, %r3, %r8;\n" + one.load);
+    EXPECT_EQ(c.bank_conflicts, one.conflicts) << one.what;
+  }
+  // Stores, and copies when they land.
+  EXPECT_EQ(of(memory + "mov.u32 %r3, memory;\nshl.b32 %r4, %r0, 7;\nadd.u32 %r3, %r3, %r4;\n"
+                        "st.shared.u32 [%r3], %r0;")
+                .bank_conflicts,
+            31U);
+  EXPECT_EQ(of(memory + "mov.u32 %r3, memory;\nshl.b32 %r4, %r0, 5;\nadd.u32 %r3, %r3, %r4;\n"
+                        "mad.wide.u32 %d1, %r0, 16, %a0;\n"
+                        "cp.async.cg.shared.global [%r3], [%d1], 16;\ncp.async.wait_all;")
+                .bank_conflicts,
+            4U);
 }
 
 }  // namespace

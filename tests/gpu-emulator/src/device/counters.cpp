@@ -22,6 +22,7 @@ void add_launch(nampemu_counters& total, const LaunchCounters& launch) {
     total.instructions[i] += launch.instructions[i];
   total.sectors_loaded += launch.sectors_loaded;
   total.sectors_stored += launch.sectors_stored;
+  total.bank_conflicts += launch.bank_conflicts;
   add(total.global, launch.global);
   add(total.shared, launch.shared);
   add(total.local, launch.local);

@@ -18,6 +18,7 @@ struct LaunchCounters {
   uint64_t instructions[NAMPEMU_CLASSES] = {};
   uint64_t sectors_loaded = 0;
   uint64_t sectors_stored = 0;
+  uint64_t bank_conflicts = 0;
 };
 
 // Adds a launch to a total.

@@ -117,6 +117,7 @@ NAMPEMU_API void nampemu_get_kernel_counters(const char* part, nampemu_counters*
       std::copy_n(totals.instructions, NAMPEMU_CLASSES, one.instructions);
       one.sectors_loaded = totals.sectors_loaded;
       one.sectors_stored = totals.sectors_stored;
+      one.bank_conflicts = totals.bank_conflicts;
       add_launch(sum, one);
       sum.launches += totals.launches - 1;
     }
@@ -169,6 +170,15 @@ NAMPEMU_API void nampemu_fail_none() {
 
 NAMPEMU_API uint64_t nampemu_set_seed(uint64_t seed) {
   return locked([=](Emulator& e) { return std::exchange(e.settings.order.seed, seed); });
+}
+
+NAMPEMU_API int nampemu_set_compute(int compute) {
+  return locked([=](Emulator& e) {
+    const int before = e.settings.compute();
+    e.settings.major = compute / 10;
+    e.settings.minor = compute % 10;
+    return before;
+  });
 }
 
 NAMPEMU_API void nampemu_forget_writes(uint64_t address, uint64_t bytes) {

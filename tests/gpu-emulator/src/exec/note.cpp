@@ -99,6 +99,34 @@ uint32_t count_sectors(const Access& access) {
   return static_cast<uint32_t>(std::unique(sectors.begin(), end) - sectors.begin());
 }
 
+// Turns of shared memory beyond the least (nampemu.h, bank_conflicts).
+uint32_t count_bank_conflicts(const Access& access) {
+  constexpr uint32_t kBanks = 32;
+  constexpr uint32_t kWordBytes = 4;
+  if (access.contiguous || access.uniform) return 0;
+  const uint32_t words_of_lane = std::max(1U, access.bytes / kWordBytes);
+  const uint32_t lanes_of_turn = kLanes / words_of_lane;
+  uint32_t conflicts = 0;
+  for (uint32_t first = 0; first < kLanes; first += lanes_of_turn) {
+    std::array<uint64_t, kBanks> words;
+    size_t count = 0;
+    for (uint32_t lane = first; lane < first + lanes_of_turn; ++lane) {
+      if (((access.lanes >> lane) & 1) == 0) continue;
+      for (uint32_t k = 0; k < words_of_lane; ++k)
+        words[count++] = access.address[lane] / kWordBytes + k;
+    }
+    const auto end = words.begin() + static_cast<ptrdiff_t>(count);
+    std::sort(words.begin(), end);
+    const auto distinct = std::unique(words.begin(), end);
+    std::array<uint32_t, kBanks> turns{};
+    for (auto word = words.begin(); word != distinct; ++word)
+      ++turns[*word % kBanks];
+    const uint32_t most = *std::max_element(turns.begin(), turns.end());
+    conflicts += most > 1 ? most - 1 : 0;
+  }
+  return conflicts;
+}
+
 // The space of a generic access is its region's. Which: loaded, stored or atomic.
 void count(Warp& warp, const Instruction& i, const Access& access,
            uint64_t (nampemu_traffic::*which)[5]) {
@@ -114,6 +142,8 @@ void count(Warp& warp, const Instruction& i, const Access& access,
       (which == &nampemu_traffic::loaded ? launch.counters.sectors_loaded
                                          : launch.counters.sectors_stored) += count_sectors(access);
     }
+    if (space == Space::shared && which != &nampemu_traffic::atomic)
+      launch.counters.bank_conflicts += count_bank_conflicts(access);
   } else {
     launch.counters.constant_loaded += bytes;
   }
