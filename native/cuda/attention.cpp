@@ -8,9 +8,6 @@
 namespace namp {
 namespace {
 
-// The first compute capability whose tensor cores take what attention_sm80.cu gives them.
-constexpr int kTensorCapability = 80;
-
 // Tensor cores are so much faster that a launch may have more products.
 constexpr int64_t kTensorGain = 32;
 
@@ -44,7 +41,8 @@ bool has_words(const namp_attention_args& args, bool backward) {
 // Null for heads that are too wide.
 const cuda::AttentionKernels* CudaBackend::attention_kernels(const namp_attention_args& args,
                                                              bool backward) const {
-  if (capability_ >= kTensorCapability && args.dtype != NAMP_FLOAT32 && has_words(args, backward)) {
+  if (capability_ >= cuda::kTensorCapability && args.dtype != NAMP_FLOAT32 &&
+      has_words(args, backward)) {
     return find_width(
         args.dtype == NAMP_FLOAT16 ? cuda::kAttentionFloat16 : cuda::kAttentionBFloat16,
         args.head_dim);

@@ -8,6 +8,7 @@
 #include "cuda/attention_kernels.h"
 #include "cuda/context.h"
 #include "cuda/cublas.h"
+#include "cuda/gemm_kernels.h"
 #include "cuda/launcher.h"
 #include "cuda/staging.h"
 #include "cuda/tickets.h"

@@ -1,4 +1,4 @@
-// Matrix multiplication: cuBLAS where it is there, the kernel of gemm.cu where it is not.
+// Matrix multiplication: cuBLAS where it is there, our own kernels where it is not.
 #include "cuda/cuda_backend.h"
 #include "gelu.h"
 
@@ -13,6 +13,14 @@ bool rounds_on_the_way(const namp_gemm_args& args) {
   const bool gelu = is_gelu(args.activation);
   return (gelu && args.pre_activation == nullptr) ||
          (args.bias != nullptr && (args.beta != 0.0f || args.bias_dtype != args.c_dtype));
+}
+
+// The kernels for tensor cores that know the dtype; null where there are none.
+const cuda::TensorGemms* tensor_gemms(int32_t dtype, int capability) {
+  if (dtype == NAMP_FLOAT32) return nullptr;
+  if (capability >= cuda::kTensorCapability)
+    return dtype == NAMP_FLOAT16 ? &cuda::kGemmFloat16 : &cuda::kGemmBFloat16;
+  return dtype == NAMP_FLOAT16 ? &cuda::kGemmTuringFloat16 : nullptr;
 }
 
 }  // namespace
@@ -61,9 +69,15 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
     }
     return;
   }
-  const int64_t tiles_m = (args.m + cuda::kGemmTile - 1) / cuda::kGemmTile;
-  const int64_t tiles_n = (args.n + cuda::kGemmTile - 1) / cuda::kGemmTile;
-  launch(cuda::kGemm, products * tiles_m * tiles_n, gemm, stream);
+  const auto tiles = [&](int64_t tile) {
+    return products * cuda::blocks(args.m, tile) * cuda::blocks(args.n, tile);
+  };
+  const cuda::GemmKernel* kernel = &cuda::kGemm;
+  if (const cuda::TensorGemms* gemms = tensor_gemms(args.a_dtype, capability_)) {
+    const bool wide = tiles(cuda::kWideTile) >= launcher_.multiprocessors();
+    kernel = &(wide ? gemms->wide : gemms->narrow)[args.transpose_a != 0][args.transpose_b != 0];
+  }
+  launch(kernel->kernel, tiles(kernel->tile), gemm, stream);
 }
 
 }  // namespace namp

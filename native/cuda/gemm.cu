@@ -1,17 +1,14 @@
-// Matrix multiplication without cuBLAS: tiles of C of size kGemmTile, over slices of A and B in
-// shared memory; float32 accumulation, any shape, any strides. And the bias and activation after a
-// product of cuBLAS.
+// Matrix multiplication without cuBLAS and without tensor cores: tiles of C over slices of A and B in
+// shared memory; float32 accumulation, any dtype, any shape, any strides. And the bias and activation
+// after a product of cuBLAS.
 #include "cuda/platform.cuh"
 
-#include "cuda/kernels.h"
-#include "cuda/reduce.cuh"
-#include "cuda/view.cuh"
-#include "cuda/with_activation.cuh"
+#include "cuda/gemm_epilogue.cuh"
 
 namespace namp::cuda {
 namespace {
 
-constexpr int kTile = static_cast<int>(kGemmTile);
+constexpr int kTile = static_cast<int>(kGemm.tile);
 constexpr int kSlice = 16;  // of k
 constexpr int kOwn = 4;     // rows and columns of C of one thread
 // Number of products that are added one after the other. The sums of such runs are then added: the
@@ -19,41 +16,6 @@ constexpr int kOwn = 4;     // rows and columns of C of one thread
 constexpr int kRun = 8 * kSlice;
 constexpr int kSide = kTile / kOwn;
 static_assert(kSide * kSide == kGemmThreads);
-
-// Where an element or a pack of C is: its row and column in its product, its offset, and its offset
-// if C were dense.
-struct Place {
-  int64_t row;
-  int64_t column;
-  int64_t at;
-  int64_t dense;
-};
-
-// The bias of a part of C.
-template <class Part>
-NAMP_DEVICE Pack<Part::count> load_bias(const GemmArgs& gemm, const Place& place, Part part) {
-  const namp_gemm_args& args = gemm.call;
-  if (gemm.bias_by_row == 0) return load_as(args.bias, args.bias_dtype, place.column, part);
-  Pack<Part::count> bias;
-  const float x = load_as(args.bias, args.bias_dtype, place.row);
-#pragma unroll
-  for (float& y : bias.at)
-    y = x;
-  return bias;
-}
-
-// Bias, pre-activation and activation of a part of C. types: of C; activate: of a pack.
-template <class Types, class Activate, class Part>
-NAMP_DEVICE void finish(const GemmArgs& gemm, Types types, Activate&& activate, Pack<Part::count> x,
-                        const Place& place, Part part) {
-  const namp_gemm_args& args = gemm.call;
-  if (args.bias != nullptr) x = map(Plus(), x, load_bias(gemm, place, part));
-  if (args.pre_activation != nullptr) {
-    // Rounded: backward reads the activation's input.
-    x = types.put(x, args.pre_activation, args.c_dtype, place.at, part);
-  }
-  types.put(activate(x), args.c, args.c_dtype, place.at, part);
-}
 
 // Calls body(place, part) for this thread's packs of C.
 template <class Body>
@@ -147,16 +109,9 @@ NAMP_KERNEL(kGemmThreads) gemm_kernel(const GemmArgs gemm) {
         const int64_t n = column + own_column + j * kSide;
         if (m >= args.m || n >= args.n) continue;
         const Place place{m, n, product * args.stride_c + m * args.ldc + n, 0};
-        float x = args.alpha * sums[i][j];
-        if (args.beta != 0.0f) x = x + args.beta * load_as(args.c, args.c_dtype, place.at);
-        // 16 copies of this are enough: not one for each dtype and activation as well.
-        const auto activate = [&](Pack<1> y) {
-          with_activation(args.activation, [&](auto activation) {
-            y.at[0] = decltype(activation)::forward(y.at[0]);
-          });
-          return y;
-        };
-        finish(gemm, AnyType(), activate, Pack<1>{{x}}, place, Single{});
+        Pack<1> x = scale_sums(args, AnyType(), Pack<1>{{sums[i][j]}}, place, Single{});
+        if (args.bias != nullptr) x = map(Plus(), x, load_bias(gemm, place, Single{}));
+        finish(args, AnyType(), x, place, Single{});
       }
     }
   }
@@ -196,7 +151,8 @@ NAMP_KERNEL(kElementThreads) gemm_epilogue_kernel(const GemmArgs gemm) {
                     load(c + place.at, part));
           }
         }
-        finish(gemm, OneType<C>(), activate, x, place, part);
+        if (args.bias != nullptr) x = map(Plus(), x, load_bias(gemm, place, part));
+        finish(args, OneType<C>(), activate, x, place, part);
       });
     });
   });

@@ -36,6 +36,10 @@ constexpr int64_t blocks(int64_t count, int64_t per_block) {
   return (count + per_block - 1) / per_block;
 }
 
+// The first compute capability whose tensor cores take what attention_sm80.cu and gemm_sm80.cu give
+// them.
+inline constexpr int kTensorCapability = 80;
+
 // ---- cast.cu ----
 
 inline constexpr int kCastThreads = 256;
@@ -190,21 +194,6 @@ struct PermuteArgs {
   int64_t in_strides[NAMP_PERMUTE_MAX_RANK];  // of the output's dimensions
 };
 inline constexpr Kernel<PermuteArgs> kPermute{"permute", "permute_kernel", kElementThreads};
-
-// ---- gemm.cu ----
-
-inline constexpr int kGemmThreads = 256;
-inline constexpr int64_t kGemmTile = 64;  // rows and columns of C
-
-struct GemmArgs {
-  namp_gemm_args call;
-  int32_t bias_by_row;  // 1: one bias for each row (convolution's channels), not for each column
-  // For the epilogue: alpha A B in float32, dense [batch, m, n]; null if it is in C.
-  const float* product = nullptr;
-};
-inline constexpr Kernel<GemmArgs> kGemm{"gemm", "gemm_kernel", kGemmThreads};
-inline constexpr Kernel<GemmArgs> kGemmBias{"gemm", "gemm_bias_kernel", kElementThreads};
-inline constexpr Kernel<GemmArgs> kGemmEpilogue{"gemm", "gemm_epilogue_kernel", kElementThreads};
 
 // ---- Sums down the columns of a matrix: column_sums.cuh ----
 

@@ -23,6 +23,8 @@ class Launcher {
   Launcher(const Launcher&) = delete;
   Launcher& operator=(const Launcher&) = delete;
 
+  int multiprocessors() const { return multiprocessors_; }
+
   // Unloads the images. The context is current.
   void release() noexcept;
 

@@ -220,6 +220,10 @@ NAMP_DEVICE int opaque(int x) {
   asm volatile("" : "+r"(x));
   return x;
 }
+NAMP_DEVICE int64_t opaque(int64_t x) {
+  asm volatile("" : "+l"(x));
+  return x;
+}
 
 // The instructions, on which both agree.
 NAMP_DEVICE uint16_t convert_to_float16(float x) {

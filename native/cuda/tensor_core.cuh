@@ -1,6 +1,6 @@
-// Matrix products of a warp on tensor cores, from compute capability 8.0 on: D = A B + D with A
-// [16, 16] and B [16, 8] of float16 or bfloat16, and D [16, 8] of float32 (PTX ISA, mma.m16n8k16).
-// Tiles lie in shared memory, a row after the other; each row is followed by 16 bytes that keep the
+// Matrix products of a warp on tensor cores: D = A B + D with A [16, 16] and B [16, 8] of float16, or
+// from compute capability 8.0 on of bfloat16, and D [16, 8] of float32 (PTX ISA, mma.m16n8k16; on 7.5
+// two of m16n8k8). Tiles of attention lie in shared memory, a row after the other; each row is followed by 16 bytes that keep the
 // eight rows that ldmatrix reads at once in different banks.
 //
 // A lane's part, with group = lane / 4 and pair = lane % 4 * 2: of D its rows group and group + 8,
@@ -34,10 +34,24 @@ struct Float16Pair {
     return convert_from_float16(static_cast<uint16_t>(both >> 16));
   }
   NAMP_DEVICE static void multiply_add(float* d, const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+#if __CUDA_ARCH__ >= 800
     asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
         "{%8, %9}, {%0, %1, %2, %3};"
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#else
+    multiply_add_half(d, a[0], a[1], b0);
+    multiply_add_half(d, a[2], a[3], b1);
+#endif
+  }
+
+ private:
+  // Of 8 of the 16 columns of A, as 7.5 has it.
+  NAMP_DEVICE static void multiply_add_half(float* d, uint32_t a0, uint32_t a1, uint32_t b) {
+    asm("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, "
+        "{%0, %1, %2, %3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a0), "r"(a1), "r"(b));
   }
 };
 struct BFloat16Pair {
@@ -72,6 +86,48 @@ NAMP_DEVICE void load_matrices_transposed(uint32_t (&x)[4], uint32_t row) {
                : "memory");
 }
 
+// Copies 16 bytes to shared memory beside what the thread does, for compute capability 8.0 and later:
+// of `bytes` from global memory, and zeros behind them.
+NAMP_DEVICE void copy_words(uint32_t to, const void* from, int bytes) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global_address(from)),
+               "r"(bytes)
+               : "memory");
+}
+// The thread's copies since the last of these are a group.
+NAMP_DEVICE void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+// Waits for the thread's groups but the last kLater. For other threads' there is a barrier behind it.
+template <int kLater>
+NAMP_DEVICE void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kLater) : "memory");
+}
+
+// Shared memory by its address.
+NAMP_DEVICE void store_shared(uint32_t to, uint16_t x) {
+  asm volatile("st.shared.u16 [%0], %1;" ::"r"(to), "h"(x) : "memory");
+}
+NAMP_DEVICE void store_shared_pair(uint32_t to, float first, float second) {
+  asm volatile("st.shared.v2.f32 [%0], {%1, %2};" ::"r"(to), "f"(first), "f"(second) : "memory");
+}
+NAMP_DEVICE void store_shared_words(uint32_t to, const Words& words) {
+  const uint32_t x = words.x, y = words.y, z = words.z, w = words.w;
+  asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(x), "r"(y), "r"(z), "r"(w)
+               : "memory");
+}
+NAMP_DEVICE void store_shared_floats(uint32_t to, const float* four) {
+  asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(to), "f"(four[0]), "f"(four[1]),
+               "f"(four[2]), "f"(four[3])
+               : "memory");
+}
+NAMP_DEVICE void load_shared_floats(float* four, uint32_t from) {
+  asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];"
+               : "=f"(four[0]), "=f"(four[1]), "=f"(four[2]), "=f"(four[3])
+               : "r"(from)
+               : "memory");
+}
+
+// All lanes of the warp: what each wrote to memory before it, all may read behind it.
+NAMP_DEVICE void warp_barrier() { asm volatile("bar.warp.sync 0xffffffff;" ::: "memory"); }
+
 // The tile of a matrix with rows of kWidth elements in shared memory.
 template <int kWidth>
 struct SharedTile {
@@ -102,6 +158,15 @@ struct SharedTile {
   }
 };
 
+// Which row the index-th of kWidth / 8 words is of. Of rows of four words the eight lanes that
+// write at a time have two that are four rows apart: neighbours would meet in a bank.
+template <int kWidth>
+NAMP_DEVICE int row_of_word(int index) {
+  constexpr int kWords = kWidth / kWordElements;
+  const int row = index / kWords;
+  return kWords == 4 ? row / 8 * 8 + row % 8 / 2 + row % 2 * 4 : row;
+}
+
 // Copies kRows rows of 16-byte words into a tile; those from rows_left or from words on are zero.
 template <int kRows, int kWidth, int kThreads>
 NAMP_DEVICE void fill_tile(Words* tile, const void* first, int64_t stride_bytes, int rows_left,
@@ -113,7 +178,7 @@ NAMP_DEVICE void fill_tile(Words* tile, const void* first, int64_t stride_bytes,
 #pragma unroll
   for (int i = 0; i < kEach; ++i) {
     const int index = i * kThreads + mine;
-    const int row = index / kWords;
+    const int row = row_of_word<kWidth>(index);
     const int word = index % kWords;
     loaded[i].x = loaded[i].y = loaded[i].z = loaded[i].w = 0;
     if (row < rows_left && word < words && index < kRows * kWords) {
@@ -126,7 +191,7 @@ NAMP_DEVICE void fill_tile(Words* tile, const void* first, int64_t stride_bytes,
   for (int i = 0; i < kEach; ++i) {
     const int index = i * kThreads + mine;
     if (index < kRows * kWords)
-      tile[index / kWords * SharedTile<kWidth>::kPitch + index % kWords] = loaded[i];
+      tile[row_of_word<kWidth>(index) * SharedTile<kWidth>::kPitch + index % kWords] = loaded[i];
   }
 }
 

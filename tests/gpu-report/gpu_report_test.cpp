@@ -110,6 +110,21 @@ TEST(GpuReport, warps_ask_for_whole_sectors_or_for_halves_of_them) {
   }
 }
 
+bool is_on_tensor_cores(const Measured& row) {
+  return row.kernel.rfind("attention_", 0) == 0 || row.kernel.rfind("gemm_float16_", 0) == 0 ||
+         row.kernel.rfind("gemm_bfloat16_", 0) == 0;
+}
+
+TEST(GpuReport, products_and_attention_have_no_conflicts_of_banks) {
+  size_t found = 0;
+  for (const Measured& row : rows()) {
+    if (!is_on_tensor_cores(row) || row.shared == 0) continue;
+    ++found;
+    EXPECT_EQ(row.bank_conflicts, 0) << name_of(row);
+  }
+  EXPECT_GE(found, 40U);
+}
+
 // Costs that may not come back: limits a few per cent above the figures of clang 14 and 19.
 TEST(GpuReport, instructions_an_element_do_not_grow) {
   const std::map<std::string, double> most = {{"cast f32 to f16", 13},

@@ -536,23 +536,28 @@ Workload pool(int64_t n, int32_t dtype, bool backward) {
           }};
 }
 
-Workload gemm(int64_t side, int32_t dtype) {
-  return {"gemm " + short_name(dtype) + ", " + std::to_string(side) + " cubed",
+// A square product with a bias, as a linear layer has it. transposes: "nt" for B stored transposed.
+Workload gemm(int64_t side, int32_t dtype, const std::string& transposes = "nn", int compute = 80) {
+  return {"gemm " + short_name(dtype) + ", " + std::to_string(side) + " cubed, " + transposes,
           "product",
           side * side * side,
-          3.0 * d(bytes_of(dtype)) / d(side),
+          (3.0 * d(side) + 1) * d(bytes_of(dtype)) / d(side * side),
           false,
           [=](EmulatedGpu& gpu) -> Call {
             auto args = sized<namp_gemm_args>();
-            args.a_dtype = args.b_dtype = args.c_dtype = dtype;
+            args.a_dtype = args.b_dtype = args.c_dtype = args.bias_dtype = dtype;
+            args.transpose_a = transposes[0] == 't';
+            args.transpose_b = transposes[1] == 't';
             args.m = args.n = args.k = args.lda = args.ldb = args.ldc = side;
             args.batch = 1;
             args.a = gpu.numbers(dtype, side * side);
             args.b = gpu.numbers(dtype, side * side);
             args.c = gpu.numbers(dtype, side * side);
+            args.bias = gpu.numbers(dtype, side);
             args.alpha = 1.0f;
             return [=, &gpu] { return namp_gemm(gpu.device(), &args, nullptr); };
-          }};
+          },
+          compute};
 }
 
 enum class Direction { forward, data, weights };
@@ -690,7 +695,6 @@ std::vector<Workload> workloads(int64_t n) {
       embedding(some, f16, true),
       pool(some, f16, false),
       pool(some, f16, true),
-      gemm(128, f16),
       gemm(128, f32),
       convolution(f16, Direction::forward),
       convolution(f16, Direction::data),
@@ -703,6 +707,14 @@ std::vector<Workload> workloads(int64_t n) {
         all.push_back(attention(dtype, dim, backward));
     }
     all.push_back(attention(f16, 136, backward));
+  }
+  // A kernel for each of these: the side decides the tile.
+  for (const int64_t side : {128, 256}) {
+    for (const char* transposes : {"nn", "nt", "tn", "tt"}) {
+      for (const int32_t dtype : {f16, bf16})
+        all.push_back(gemm(side, dtype, transposes));
+      all.push_back(gemm(side, f16, transposes, 75));
+    }
   }
   return all;
 }

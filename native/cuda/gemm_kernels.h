@@ -1,0 +1,64 @@
+// The kernels of products: gemm.cu, gemm_sm75.cu, gemm_sm80.cu.
+#pragma once
+
+#include "cuda/kernels.h"
+
+namespace namp::cuda {
+
+struct GemmArgs {
+  namp_gemm_args call;
+  int32_t bias_by_row;  // 1: one bias for each row (convolution's channels), not for each column
+  // For the epilogue: alpha A B in float32, dense [batch, m, n]; null if it is in C.
+  const float* product = nullptr;
+};
+
+// A product, and the rows and columns of C that a block makes.
+struct GemmKernel {
+  Kernel<GemmArgs> kernel;
+  int64_t tile;
+};
+
+// Any dtype, without tensor cores.
+inline constexpr int kGemmThreads = 256;
+inline constexpr GemmKernel kGemm{{"gemm", "gemm_kernel", kGemmThreads}, 64};
+
+inline constexpr Kernel<GemmArgs> kGemmBias{"gemm", "gemm_bias_kernel", kElementThreads};
+inline constexpr Kernel<GemmArgs> kGemmEpilogue{"gemm", "gemm_epilogue_kernel", kElementThreads};
+
+// On tensor cores: by 128 rows and columns for as many blocks as there are multiprocessors, by 64 for
+// smaller products. A sum is the same in both.
+inline constexpr int kWideTile = 128;
+inline constexpr int kWideTileThreads = 256;
+inline constexpr int kNarrowTile = 64;
+inline constexpr int kNarrowTileThreads = 128;
+
+// By whether A and B are stored transposed.
+struct TensorGemms {
+  GemmKernel wide[2][2];
+  GemmKernel narrow[2][2];
+};
+
+#define NAMP_WIDE(image, dtype, transposes) \
+  { {image, "gemm_" dtype "_" transposes "_128_kernel", kWideTileThreads}, kWideTile }
+#define NAMP_NARROW(image, dtype, transposes) \
+  { {image, "gemm_" dtype "_" transposes "_64_kernel", kNarrowTileThreads}, kNarrowTile }
+#define NAMP_TRANSPOSES(kernel, image, dtype)                   \
+  {                                                             \
+    {kernel(image, dtype, "nn"), kernel(image, dtype, "nt")}, { \
+      kernel(image, dtype, "tn"), kernel(image, dtype, "tt")    \
+    }                                                           \
+  }
+#define NAMP_TENSOR_GEMMS(image, dtype) \
+  { NAMP_TRANSPOSES(NAMP_WIDE, image, dtype), NAMP_TRANSPOSES(NAMP_NARROW, image, dtype) }
+
+// For compute capability 7.5, whose tensor cores know no bfloat16, and for 8.0 and later.
+inline constexpr TensorGemms kGemmTuringFloat16 = NAMP_TENSOR_GEMMS("gemm_sm75", "float16_sm75");
+inline constexpr TensorGemms kGemmFloat16 = NAMP_TENSOR_GEMMS("gemm_sm80", "float16");
+inline constexpr TensorGemms kGemmBFloat16 = NAMP_TENSOR_GEMMS("gemm_sm80", "bfloat16");
+
+#undef NAMP_WIDE
+#undef NAMP_NARROW
+#undef NAMP_TRANSPOSES
+#undef NAMP_TENSOR_GEMMS
+
+}  // namespace namp::cuda

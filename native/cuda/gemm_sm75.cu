@@ -1,0 +1,11 @@
+// Products of float16 on tensor cores of compute capability 7.5, which copy nothing by themselves and
+// know no bfloat16.
+#include "cuda/platform.cuh"
+
+#include "cuda/tensor_product.cuh"
+
+namespace namp::cuda {
+
+NAMP_TENSOR_PRODUCTS(float16_sm75, Float16, Float16Pair, 1, 3, false)
+
+}  // namespace namp::cuda

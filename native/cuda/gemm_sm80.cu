@@ -1,0 +1,11 @@
+// Products of float16 and bfloat16 on tensor cores of compute capability 8.0 and later.
+#include "cuda/platform.cuh"
+
+#include "cuda/tensor_product.cuh"
+
+namespace namp::cuda {
+
+NAMP_TENSOR_PRODUCTS(float16, Float16, Float16Pair, 2, 4, true)
+NAMP_TENSOR_PRODUCTS(bfloat16, BFloat16, BFloat16Pair, 2, 4, true)
+
+}  // namespace namp::cuda
