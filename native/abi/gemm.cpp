@@ -49,6 +49,13 @@ void check_gemm(const namp_gemm_args& args) {
   check_optional_tensor(args.pre_activation, args.c_dtype, "pre_activation");
   require(args.pre_activation == nullptr || args.pre_activation != args.c,
           "pre_activation is c; they are two outputs and need memory of their own.");
+  if (args.activation_kept == nullptr) return;
+  check_tensor(args.activation_kept, args.c_dtype, 1, "activation_kept");
+  require(args.activation_kept != args.c,
+          "activation_kept is c, which is written; it needs memory of its own.");
+  require(args.bias == nullptr && args.pre_activation == nullptr && args.beta == 0.0f,
+          "activation_kept is given for a gradient, which has no bias and no pre_activation and is "
+          "not added to C; leave them null and beta 0.");
 }
 
 }  // namespace

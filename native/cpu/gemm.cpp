@@ -110,7 +110,7 @@ void CpuBackend::gemm_by_blocks(const namp_gemm_args& args, namp_stream stream) 
   });
 }
 
-// c = activation(from), both [m, n] of the product's layout.
+// c = activation(from), both [m, n] of the product's layout; with activation_kept, c = from * f'(kept).
 void CpuBackend::activate_product(const namp_gemm_args& args, const void* from,
                                   namp_stream stream) {
   const bool dense = args.ldc == args.n && (args.batch == 1 || args.stride_c == args.m * args.n);
@@ -122,15 +122,31 @@ void CpuBackend::activate_product(const namp_gemm_args& args, const void* from,
   activation.count = dense ? args.batch * args.m * args.n : args.n;
   for (int64_t run = 0; run < runs; ++run) {
     const int64_t start = run / args.m * args.stride_c + run % args.m * args.ldc;
-    activation.input = offset(from, start, args.c_dtype);
-    activation.output = offset(args.c, start, args.c_dtype);
-    activation_forward(activation, stream);
+    if (args.activation_kept != nullptr) {
+      // Which of the two a backward reads is the activation's affair; it writes neither.
+      activation.input = offset(args.activation_kept, start, args.c_dtype);
+      activation.output = const_cast<void*>(activation.input);
+      activation.output_gradient = offset(from, start, args.c_dtype);
+      activation.input_gradient = offset(args.c, start, args.c_dtype);
+      activation_backward(activation, stream);
+    } else {
+      activation.input = offset(from, start, args.c_dtype);
+      activation.output = offset(args.c, start, args.c_dtype);
+      activation_forward(activation, stream);
+    }
   }
 }
 
 void CpuBackend::gemm(const namp_gemm_args& args, namp_stream stream) {
   const bool product = args.k > 0 && args.alpha != 0.0f;
   namp_gemm_args first = args;
+  if (args.activation_kept != nullptr) {
+    first.activation_kept = nullptr;
+    first.activation = NAMP_ACTIVATION_NONE;
+    gemm(first, stream);
+    activate_product(args, args.c, stream);
+    return;
+  }
   const bool gelu = is_gelu(args.activation);
   const bool kept = args.pre_activation != nullptr && args.activation != NAMP_ACTIVATION_NONE;
   // oneDNN has one output, and its GELUs are too inaccurate for float32. So the activation's input

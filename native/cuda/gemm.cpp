@@ -11,7 +11,7 @@ namespace {
 bool rounds_on_the_way(const namp_gemm_args& args) {
   if (args.c_dtype == NAMP_FLOAT32) return false;
   const bool gelu = is_gelu(args.activation);
-  return (gelu && args.pre_activation == nullptr) ||
+  return (gelu && args.pre_activation == nullptr && args.activation_kept == nullptr) ||
          (args.bias != nullptr && (args.beta != 0.0f || args.bias_dtype != args.c_dtype));
 }
 
@@ -69,15 +69,24 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
     }
     return;
   }
+  // The kernel without tensor cores has no code for a slope.
+  const cuda::TensorGemms* const gemms = tensor_gemms(args.a_dtype, capability_);
+  cuda::GemmArgs own = gemm;
+  if (gemms == nullptr && args.activation_kept != nullptr) {
+    own.call.activation_kept = nullptr;
+    own.call.activation = NAMP_ACTIVATION_NONE;
+  }
   const auto tiles = [&](int64_t tile) {
     return products * cuda::blocks(args.m, tile) * cuda::blocks(args.n, tile);
   };
   const cuda::GemmKernel* kernel = &cuda::kGemm;
-  if (const cuda::TensorGemms* gemms = tensor_gemms(args.a_dtype, capability_)) {
+  if (gemms != nullptr) {
     const bool wide = tiles(cuda::kWideTile) >= launcher_.multiprocessors();
     kernel = &(wide ? gemms->wide : gemms->narrow)[args.transpose_a != 0][args.transpose_b != 0];
   }
-  launch(kernel->kernel, tiles(kernel->tile), gemm, stream);
+  launch(kernel->kernel, tiles(kernel->tile), own, stream);
+  if (own.call.activation_kept != args.activation_kept)
+    launch(cuda::kGemmEpilogue, pack_blocks, gemm, stream);
 }
 
 }  // namespace namp

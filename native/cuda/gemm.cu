@@ -128,8 +128,8 @@ NAMP_KERNEL(kElementThreads) gemm_bias_kernel(const GemmArgs gemm) {
   });
 }
 
-// C or product holds the result of cuBLAS. This adds bias, pre-activation and activation, and beta
-// C if it is not yet included.
+// C or product holds a product. This adds bias, pre-activation and activation or the activation's
+// slope, and beta C if it is not yet included.
 NAMP_KERNEL(kElementThreads) gemm_epilogue_kernel(const GemmArgs gemm) {
   const namp_gemm_args& args = gemm.call;
   const float beta = args.beta;
@@ -152,7 +152,14 @@ NAMP_KERNEL(kElementThreads) gemm_epilogue_kernel(const GemmArgs gemm) {
           }
         }
         if (args.bias != nullptr) x = map(Plus(), x, load_bias(gemm, place, part));
-        finish(args, OneType<C>(), activate, x, place, part);
+        if (args.activation_kept == nullptr) {
+          finish(args, OneType<C>(), activate, x, place, part);
+        } else {
+          const auto slope = [](float g, float y) { return decltype(activation)::backward(g, y); };
+          const Pack<kPack> kept =
+              load(static_cast<const C*>(args.activation_kept) + place.at, part);
+          store(map(slope, x, kept), static_cast<C*>(args.c) + place.at, part);
+        }
       });
     });
   });

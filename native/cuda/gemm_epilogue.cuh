@@ -42,6 +42,19 @@ NAMP_DEVICE Pack<Part::count> scale_sums(const namp_gemm_args& args, Types types
   return map([&](float y, float c) { return y + args.beta * c; }, x, types.wide(before));
 }
 
+// A part of C, as the gradient of the activation's output, becomes that of its input.
+template <class Types, class Part>
+NAMP_DEVICE Pack<Part::count> multiply_by_slope(const namp_gemm_args& args, Types types,
+                                                Pack<Part::count> x, const Place& place,
+                                                Part part) {
+  const auto kept = types.fetch(args.activation_kept, args.c_dtype, place.at, part);
+  with_activation(args.activation, [&](auto activation) {
+    x = map([](float g, float y) { return decltype(activation)::backward(g, y); }, x,
+            types.wide(kept));
+  });
+  return x;
+}
+
 // Pre-activation and activation of a part of C. types: of C; activate: of a pack.
 template <class Types, class Activate, class Part>
 NAMP_DEVICE void finish(const namp_gemm_args& args, Types types, Activate&& activate,

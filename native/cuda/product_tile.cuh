@@ -15,10 +15,12 @@ namespace namp::cuda {
 
 inline constexpr int kSlice = 32;  // of k
 
-// kSide: rows of A or columns of B.
-template <int kSide, bool kAlongDepth>
+// kRowsOrColumns: rows of A or columns of B. kAlong: whether elements that are adjacent in memory are
+// adjacent along k.
+template <int kRowsOrColumns, bool kAlong>
 struct ProductTile {
-  static constexpr int kSideElements = kSide;
+  static constexpr int kSide = kRowsOrColumns;
+  static constexpr bool kAlongDepth = kAlong;
   static constexpr int kLines = kAlongDepth ? kSide : kSlice;
   static constexpr int kElements = kAlongDepth ? kSlice : kSide;  // of a line
   static constexpr int kWords = kElements / kWordElements;
@@ -62,15 +64,14 @@ struct ProductTile {
 // Brings a block's tile of an operand to shared memory, slice by slice. kAsync: by copies that run
 // beside the products (8.0); else through registers, between start and land. A thread has the same
 // part of some lines, a word; or, where lines do not begin at words, an element.
-template <class Tile, int kThreads, bool kAsync, bool kAlongDepth>
+template <class Tile, int kThreads, bool kAsync>
 class ProductLoader {
  public:
   // The operand's first element of the tile, with ld elements from line to line; what is left of its
   // side from there on.
   NAMP_DEVICE ProductLoader(const uint16_t* first, int64_t ld, int64_t side_left)
       : ld_(ld),
-        side_left_(side_left < Tile::kSideElements ? static_cast<int>(side_left)
-                                                   : Tile::kSideElements),
+        side_left_(side_left < Tile::kSide ? static_cast<int>(side_left) : Tile::kSide),
         has_words_(reinterpret_cast<uintptr_t>(first) % sizeof(Words) == 0 &&
                    ld % kWordElements == 0) {
     const Part part(has_words_);
@@ -110,7 +111,7 @@ class ProductLoader {
         copy_elements(tile, depth_left);
       }
     }
-    from_ += kAlongDepth ? int64_t{kSlice} : kSlice * ld_;
+    from_ += Tile::kAlongDepth ? int64_t{kSlice} : kSlice * ld_;
   }
 
  private:
@@ -136,9 +137,11 @@ class ProductLoader {
     }
   };
 
-  NAMP_DEVICE int lines_left(int depth_left) const { return kAlongDepth ? side_left_ : depth_left; }
+  NAMP_DEVICE int lines_left(int depth_left) const {
+    return Tile::kAlongDepth ? side_left_ : depth_left;
+  }
   NAMP_DEVICE int elements_left(int depth_left) const {
-    return kAlongDepth ? depth_left : side_left_;
+    return Tile::kAlongDepth ? depth_left : side_left_;
   }
 
   NAMP_DEVICE static Words load_elements(const uint16_t* from, int elements) {
@@ -173,9 +176,8 @@ class ProductLoader {
                         : uint16_t{0};
       }
 #pragma unroll
-      for (int j = 0; j < kAtOnce; ++j) {
+      for (int j = 0; j < kAtOnce; ++j)
         store_shared(tile + part.place(first + j * kLines), loaded[j]);
-      }
     }
   }
 

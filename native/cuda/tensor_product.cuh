@@ -60,6 +60,23 @@ template <class Element, class Pair, int kTile, int kThreads, bool kTransposeA, 
           bool kAsync>
 class TensorProduct {
  public:
+  using TileA = ProductTile<kTile, !kTransposeA>;
+  using TileB = ProductTile<kTile, kTransposeB>;
+  static constexpr int kWarps = kThreads / kWarp;
+  static constexpr int kColumns = 32;  // of a warp
+  static constexpr int kRows = kTile * kTile / kColumns / kWarps;
+  static constexpr int kWarpsAcross = kTile / kColumns;
+  static constexpr int kStages = kAsync ? 3 : 2;
+  static constexpr int kStageBytes = TileA::kBytes + TileB::kBytes;
+  static constexpr int kWriteRows = 32;  // of a warp, that are written at a time
+  static_assert(kRows % kWriteRows == 0);
+  static constexpr int kRowBytes = kColumns * static_cast<int>(sizeof(float));
+  static constexpr int kWarpBytes = (kWriteRows + 1) * kRowBytes;  // with the bias
+  // Of shared memory: the slices, and when all are multiplied, rows of sums.
+  static constexpr int kSliceBytes = kStages * kStageBytes;
+  static constexpr int kSumBytes = kWarps * kWarpBytes;
+  static constexpr int kBytes = kSliceBytes > kSumBytes ? kSliceBytes : kSumBytes;
+
   NAMP_DEVICE static void run(const GemmArgs& gemm, uint32_t memory) {
     const namp_gemm_args& args = gemm.call;
     const int64_t products = args.batch > 0 ? args.batch : 1;
@@ -71,27 +88,6 @@ class TensorProduct {
       product.write(gemm, TileOfC(args, opaque(task), kTile), memory);
     }
   }
-
-  using TileA = ProductTile<kTile, !kTransposeA>;
-  using TileB = ProductTile<kTile, kTransposeB>;
-  static constexpr int kStages = kAsync ? 3 : 2;
-  static constexpr int kStageBytes = TileA::kBytes + TileB::kBytes;
-
- private:
-  static constexpr int kWarps = kThreads / kWarp;
-  static constexpr int kColumns = 32;  // of a warp
-  static constexpr int kRows = kTile * kTile / kColumns / kWarps;
-  static constexpr int kWarpsAcross = kTile / kColumns;
-  static constexpr int kWriteRows = 32;  // of a warp, that are written at a time
-  static_assert(kRows % kWriteRows == 0);
-  static constexpr int kRowBytes = kColumns * static_cast<int>(sizeof(float));
-  static constexpr int kWriteBytes = (kWriteRows + 1) * kRowBytes;  // with the bias
-
- public:
-  // Of shared memory: the slices, and when all are multiplied, rows of sums.
-  static constexpr int kSliceBytes = kStages * kStageBytes;
-  static constexpr int kBytes =
-      kSliceBytes > kWarps* kWriteBytes ? kSliceBytes : kWarps* kWriteBytes;
 
  private:
   // Where a thread is in the block, and its warp in the tile.
@@ -115,8 +111,8 @@ class TensorProduct {
                     (kTransposeA ? tile.row : tile.row * args.lda);
     const auto* b = static_cast<const uint16_t*>(args.b) + tile.product * args.stride_b +
                     (kTransposeB ? tile.column * args.ldb : tile.column);
-    ProductLoader<TileA, kThreads, kAsync, !kTransposeA> load_a(a, args.lda, args.m - tile.row);
-    ProductLoader<TileB, kThreads, kAsync, kTransposeB> load_b(b, args.ldb, args.n - tile.column);
+    ProductLoader<TileA, kThreads, kAsync> load_a(a, args.lda, args.m - tile.row);
+    ProductLoader<TileB, kThreads, kAsync> load_b(b, args.ldb, args.n - tile.column);
     const Position own(thread_index());
     const uint32_t place_a = TileA::template lane_place<true>(own.lane, own.row);
     const uint32_t place_b = TileB::template lane_place<false>(own.lane, own.column);
@@ -159,6 +155,7 @@ class TensorProduct {
 
   // Where this lane's rows of the warp's first matrices are in the slice.
   NAMP_DEVICE void multiply_slice(uint32_t at_a, uint32_t at_b) {
+    warp_barrier();  // lanes that loaded what others did not are together again
 #pragma unroll
     for (int depth = 0; depth < kSlice; depth += kDepth) {
       uint32_t a[kRows / kRowsOfA][4];
@@ -189,7 +186,7 @@ class TensorProduct {
     // registers.
     const Position own(opaque(thread_index()));
     const int lane = own.lane;
-    const uint32_t region = memory + own.warp * kWriteBytes;
+    const uint32_t region = memory + own.warp * kWarpBytes;
     // Of four floats: a row's lie in an order that keeps them, and pairs of them, in different banks.
     const auto place = [&](int row, int four) {
       return region +
@@ -254,7 +251,12 @@ class TensorProduct {
           }
           x = map(Plus(), x, more);
         }
-        finish(args, FloatOr<Element>(), x, at, part);
+        if (args.activation_kept != nullptr) {
+          x = multiply_by_slope(args, FloatOr<Element>(), x, at, part);
+          FloatOr<Element>().put(x, args.c, args.c_dtype, at.at, part);
+        } else {
+          finish(args, FloatOr<Element>(), x, at, part);
+        }
       }
     }
   }

@@ -876,6 +876,11 @@ typedef struct namp_gemm_args {
   int32_t activation;   /* namp_activation applied after the bias; NAMP_ACTIVATION_NONE for none */
   void* pre_activation; /* [m, n] in c_dtype, ldc and stride_c: receives the activation's input; or
                            null */
+  /* [m, n] in c_dtype, ldc and stride_c: what an activation_backward reads, the input of a GELU or
+     the output of a ReLU; or null. Where it is given, the product is the gradient of the activation's
+     output, and C is that of its input: alpha op(A) op(B) f'(kept). Then there is no bias, no
+     pre_activation, and beta is 0. The product may be rounded to c_dtype on the way. */
+  const void* activation_kept;
 } namp_gemm_args;
 
 /* See namp_gemm_args. */

@@ -89,6 +89,13 @@ internal static unsafe class EmulatedGpu
         return calls;
     }
 
+    /// <summary>Launches of the kernels whose name contains a text, since <see cref="ResetCounters"/>.</summary>
+    public static ulong LaunchesOf(string namePart)
+    {
+        fixed (byte* utf8 = Utf8(namePart))
+            return EmulatorMethods.LaunchesOf(utf8);
+    }
+
     /// <summary>Makes the nth call of a function from now do nothing and return an error.</summary>
     public static void Fail(string function, long nth, int result)
     {

@@ -216,6 +216,11 @@ internal static unsafe partial class EmulatorMethods
     [LibraryImport(Library, EntryPoint = "nampemu_set_seed")]
     internal static partial ulong SetSeed(ulong seed);
 
+    /// <summary>The compute capability of the devices opened from now on, as NAMPEMU_COMPUTE has it, such as 75 for
+    /// 7.5. Returns that until now.</summary>
+    [LibraryImport(Library, EntryPoint = "nampemu_set_compute")]
+    internal static partial int SetCompute(int compute);
+
     /// <summary>Device memory alive, of all devices.</summary>
     [LibraryImport(Library, EntryPoint = "nampemu_live_allocations")]
     internal static partial nuint LiveAllocations();

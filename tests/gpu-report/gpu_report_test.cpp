@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <memory>
 
@@ -125,6 +126,31 @@ TEST(GpuReport, products_and_attention_have_no_conflicts_of_banks) {
   EXPECT_GE(found, 40U);
 }
 
+// A tile of C of t rows and columns takes t elements of A and t of B for each k: a product has 2 / t
+// elements of each to read. What is written is C, once.
+TEST(GpuReport, products_on_tensor_cores_move_what_tiles_need_sixteen_bytes_at_a_time) {
+  size_t found = 0;
+  for (const Measured& row : rows()) {
+    if (!is_on_tensor_cores(row) || row.workload.rfind("gemm ", 0) != 0) continue;
+    ++found;
+    const double tile = row.kernel.find("_128_") != std::string::npos ? 128 : 64;
+    const double elements = 2 / tile;
+    EXPECT_GE(row.loaded, 2 * elements) << name_of(row);
+    EXPECT_LE(row.loaded, 1.05 * 2 * elements) << name_of(row);
+    EXPECT_EQ(row.stored * std::cbrt(row.elements), 2) << name_of(row);
+    EXPECT_GE(row.load_efficiency(), 0.9) << name_of(row);
+    EXPECT_GE(row.store_efficiency(), 0.9) << name_of(row);
+    EXPECT_EQ(row.wide_share(), 1) << name_of(row);
+    // mma of 16 x 8 x 16, or x 8 on 7.5, has 64 or 32 products for each of its threads. What else is
+    // computed in float32 is less than a tenth of the arithmetic.
+    const double tensor = row.kernel.find("_sm75_") != std::string::npos ? 1.0 / 32 : 1.0 / 64;
+    const double others = row.by_class[NAMPEMU_FLOAT] - tensor;
+    EXPECT_GE(others, 0) << name_of(row);
+    EXPECT_LE(others, 0.1) << name_of(row);
+  }
+  EXPECT_EQ(found, 24U);
+}
+
 // Costs that may not come back: limits a few per cent above the figures of clang 14 and 19.
 TEST(GpuReport, instructions_an_element_do_not_grow) {
   const std::map<std::string, double> most = {{"cast f32 to f16", 13},
@@ -222,6 +248,8 @@ TEST(GpuReport, reads_nvdisasm) {
       "        /*0060*/                   STL [R1], R4 ;\n"
       "        /*0070*/                   EXIT ;\n"
       ".L_x_2:\n"
+      "        /*0070*/                   HMMA.16816.F32 R4, R8.reuse, R12, R4 ;\n"
+      "        /*0070*/                   LDGSTS.E.BYPASS.128.ZFILL [R110], [R16.64], P1 ;\n"
       "        /*0080*/                   BRA `(.L_x_2);\n"
       "        /*0090*/                   NOP;\n"
       "\t.section\t.text.mse_kernel,\"ax\",@progbits\n"
@@ -230,7 +258,9 @@ TEST(GpuReport, reads_nvdisasm) {
       "sm_80", facts);
   ASSERT_EQ(facts.size(), 2U);
   const SassFacts cast = facts[{"sm_80", "cast_kernel"}];
-  EXPECT_EQ(cast.instructions, 9);
+  EXPECT_EQ(cast.instructions, 11);
+  EXPECT_EQ(cast.tensor_products, 1);
+  EXPECT_EQ(cast.async_copies, 1);
   EXPECT_EQ(cast.loads[4], 1);
   EXPECT_EQ(cast.loads[1], 1);
   EXPECT_EQ(cast.loads[2], 1);

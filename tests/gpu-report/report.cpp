@@ -294,6 +294,8 @@ void write_json(std::ostream& out, const Report& report) {
         << ", \"shared_bytes\": " << known(s.shared_bytes)
         << ", \"local_accesses\": " << s.local_accesses << ", \"instructions\": " << s.instructions
         << ", \"double_instructions\": " << s.doubles
+        << ", \"tensor_products\": " << s.tensor_products
+        << ", \"async_copies\": " << s.async_copies
         << ", \"absolute_value_bits\": " << s.absolute_bits << ", \"loads\": " << widths(s.loads)
         << ", \"stores\": " << widths(s.stores) << "}";
   });

@@ -182,6 +182,8 @@ void read_sass(std::string_view text, const std::string& architecture, SassTable
     ++one->instructions;
     if (i.is("LDL") || i.is("STL")) ++one->local_accesses;
     if (is_double(i)) ++one->doubles;
+    if (i.is("HMMA")) ++one->tensor_products;
+    if (i.is("LDGSTS")) ++one->async_copies;
     if (absolutes.sees(i)) ++one->absolute_bits;
     if (i.is("LDG")) ++one->loads[width_of(i)];
     if (i.is("STG")) ++one->stores[width_of(i)];

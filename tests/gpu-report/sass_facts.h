@@ -21,7 +21,9 @@ struct SassFacts {
   int loads[5] = {};
   int stores[5] = {};
   int local_accesses = 0;
-  int doubles = 0;  // instructions of float64, conversions among them
+  int doubles = 0;          // instructions of float64, conversions among them
+  int tensor_products = 0;  // a warp's products of matrices
+  int async_copies = 0;     // from global to shared memory, beside what the thread does
   // Instructions that take the bits of a float's absolute value, of which a GPU may have lost a
   // NaN's payload.
   int absolute_bits = 0;

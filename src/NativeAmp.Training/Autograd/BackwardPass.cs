@@ -189,13 +189,16 @@ internal sealed class BackwardPass
     {
         if (node.FoundBy == _number)
             return;
-        node.FoundBy = _number;
+        node.Found(_number);
         _nodes.Add(node);
     }
 
     private void Plan()
     {
-        if (_root.Producer is null)
+        bool isObserved = ObserverFrame.Current is not null;
+        if (_root.Producer is { } last)
+            last.Gradients = isObserved ? 0 : 1;
+        else
             _root.GradientBuffer.Plan(_number, _root.DType);
         foreach (Node node in _nodes)
         {
@@ -203,6 +206,8 @@ internal sealed class BackwardPass
             {
                 if (edge.Tensor is { Producer: null, RequiresGrad: true, IsLeftOut: false })
                     edge.Tensor.GradientBuffer.Plan(_number, edge.DType);
+                else if (!isObserved && edge.Tensor!.Producer is { } producer)
+                    producer.Gradients++;
             }
         }
     }

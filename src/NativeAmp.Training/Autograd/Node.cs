@@ -1,5 +1,8 @@
 namespace NativeAmp.Training;
 
+/// <summary>An activation, and the elements that its derivative is computed from.</summary>
+internal readonly record struct ActivationSlope(Activation Activation, Saved Kept);
+
 /// <summary>The state of a node.</summary>
 internal enum NodeState
 {
@@ -68,7 +71,29 @@ internal abstract class Node
     public int ObservedNumber { get; set; }
 
     /// <summary>The last backward pass that found this node.</summary>
-    public long FoundBy { get; set; }
+    public long FoundBy { get; private set; }
+
+    /// <summary>
+    /// How many gradients of the output a backward pass brings; 0 while an observer sees each of them.
+    /// </summary>
+    public int Gradients { get; set; }
+
+    /// <summary>
+    /// The activation at the operator's end whose slope the only user of its output may multiply the gradient by, with
+    /// the elements that the slope is computed from; or null.
+    /// </summary>
+    public virtual ActivationSlope? Slope => null;
+
+    /// <summary>Whether the user did so in this pass: the output's gradient is that before the activation.</summary>
+    public bool HasSlopedGradient { get; set; }
+
+    /// <summary>A backward pass has found this node.</summary>
+    public void Found(long pass)
+    {
+        FoundBy = pass;
+        Gradients = 0;
+        HasSlopedGradient = false;
+    }
 
     /// <summary>The gradient with respect to the output, in the output's dtype.</summary>
     protected Storage OutputGradient => Output.GradientBuffer.Storage;

@@ -94,6 +94,9 @@ public static partial class Ops
 
         protected override Saved[] SavedElements => [_x, _w, _kept];
 
+        public override ActivationSlope? Slope =>
+            activation == Activation.None ? null : new ActivationSlope(activation, _kept);
+
         public override void Backward()
         {
             DType dtype = Output.DType;
@@ -101,7 +104,7 @@ public static partial class Ops
             long inputs = _weight.Shape[1];
             long rows = outputs == 0 ? 0 : Output.Count / outputs;
             Storage gradient =
-                activation == Activation.None
+                activation == Activation.None || HasSlopedGradient
                     ? OutputGradient.Share()
                     : ActivationGradient(Output, OutputGradient, activation, _kept);
             if (Wants(_weight))
@@ -124,6 +127,7 @@ public static partial class Ops
                 Kernels.Sum(Device, bias.GradientBuffer.Open(), gradient.Pointer, dtype, rows, outputs, 1);
             if (Wants(_input))
             {
+                ActivationSlope? slope = TakeSlope();
                 GradientTarget target = _input.GradientBuffer.Open();
                 DenseProduct(
                     Device,
@@ -134,11 +138,30 @@ public static partial class Ops
                     _w.Pointer,
                     false,
                     target,
-                    _input.Count
+                    _input.Count,
+                    slope
                 );
             }
 
             gradient.Drop();
+        }
+
+        // The slope of the activation that the input came out of, if this node alone gives that a gradient, which
+        // nobody reads: the product then makes the gradient before the activation, in the same pass over it.
+        private ActivationSlope? TakeSlope()
+        {
+            if (
+                _input.RetainsGradient
+                || _input.GradientBuffer.HasValue
+                || _input.Producer is not { Gradients: 1, Slope: { } slope } before
+                || slope.Kept.DType != Output.DType
+            )
+            {
+                return null;
+            }
+
+            before.HasSlopedGradient = true;
+            return slope;
         }
     }
 }

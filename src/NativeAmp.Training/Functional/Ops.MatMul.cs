@@ -51,7 +51,10 @@ public static partial class Ops
         return args;
     }
 
-    /// <summary>target (+)= op(a) op(b), for a batch of dense products of these sizes that fills the target.</summary>
+    /// <summary>
+    /// target (+)= op(a) op(b), for a batch of dense products of these sizes that fills the target. With a slope the
+    /// target, to which nothing is added then, is multiplied by it.
+    /// </summary>
     private static unsafe void DenseProduct(
         Device device,
         DType dtype,
@@ -61,7 +64,8 @@ public static partial class Ops
         void* b,
         bool transposeB,
         GradientTarget target,
-        long targetCount
+        long targetCount,
+        ActivationSlope? slope = null
     )
     {
         if (targetCount == 0)
@@ -82,6 +86,12 @@ public static partial class Ops
         args.Ldc = n;
         args.StrideC = m * n;
         args.Beta = target.Accumulate ? 1 : 0;
+        if (slope is { } given)
+        {
+            args.Activation = (int)given.Activation;
+            args.ActivationKept = given.Kept.Pointer;
+        }
+
         NativeOps.Gemm(device, args);
     }
 

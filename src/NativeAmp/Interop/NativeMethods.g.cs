@@ -668,6 +668,11 @@ internal unsafe struct NampGemmArgs
     /// <summary>[m, n] in c_dtype, ldc and stride_c: receives the activation's input; or
     /// null</summary>
     public void* PreActivation;
+    /// <summary>[m, n] in c_dtype, ldc and stride_c: what an activation_backward reads, the input of a GELU or
+    /// the output of a ReLU; or null. Where it is given, the product is the gradient of the activation's
+    /// output, and C is that of its input: alpha op(A) op(B) f'(kept). Then there is no bias, no
+    /// pre_activation, and beta is 0. The product may be rounded to c_dtype on the way.</summary>
+    public void* ActivationKept;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampGemmArgs Create() => new() { StructSize = (uint)sizeof(NampGemmArgs) };

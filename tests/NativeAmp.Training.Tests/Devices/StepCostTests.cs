@@ -1,0 +1,58 @@
+namespace NativeAmp.Training.Tests.Devices;
+
+/// <summary>
+/// The launches of a training step of a GPT of the default depth, counted by the emulated GPU. What follows a product is
+/// in its launch where the product is ours; around one of cuBLAS bias and activation are launches of their own.
+/// </summary>
+internal sealed class StepCostTests
+{
+    private static readonly int[] Tokens = [.. Enumerable.Range(0, 32).Select(i => i * i % 16)];
+
+    [SetUp]
+    public void Require() => EmulatedGpu.Require();
+
+    // Products, and all launches with them; the issue that asks for fewer counted 168 of all.
+    [TestCase(null, 51, 165)]
+    [TestCase("none", 51, 141)]
+    public void A_step_of_the_GPT_is_no_more_launches(string? cublas, int products, int launches)
+    {
+        using NativeVariable? library = cublas is null ? null : new("NATIVEAMP_CUBLAS_LIBRARY", cublas);
+        using Device device = DeviceKind.Cuda.Open();
+        var sizes = new GptOptions
+        {
+            Vocabulary = 16,
+            Context = 8,
+            Width = 16,
+            Heads = 2,
+        };
+        using Module model = Models.Gpt(sizes, new RandomGenerator(3)).To(device);
+        using var optimizer = new FusedAdam(model.Parameters(), new AdamOptions { LearningRate = 1e-3 });
+        using var scaler = new GradScaler(device);
+        using Tensor tokens = Tensor.From(device, Tokens, [4, 8]);
+        PrecisionPolicy policy = PrecisionPolicy.Float32.WithCompute(DType.BFloat16);
+        Step();
+        EmulatedGpu.ResetCounters();
+        Step();
+
+        NampemuCounters counted = EmulatedGpu.Counters;
+        ulong own = EmulatedGpu.LaunchesOf("gemm_bfloat16_");
+        Assert.That(counted.Gemms + own, Is.EqualTo((ulong)products), "products");
+        Assert.That(own > 0, Is.EqualTo(cublas == "none"), "whose");
+        Assert.That(counted.Launches + counted.Gemms, Is.EqualTo((ulong)launches), "all");
+        Assert.That(counted.HostWaits, Is.Zero);
+
+        void Step()
+        {
+            using (Autocast.Enter(policy))
+            {
+                Tensor loss = Loss.CrossEntropy(model.Forward(tokens), tokens);
+                scaler.Scale(loss).Backward();
+            }
+
+            optimizer.ClipGradNorm(1);
+            scaler.Step(optimizer);
+            scaler.Update();
+            optimizer.ZeroGrad();
+        }
+    }
+}
