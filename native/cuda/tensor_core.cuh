@@ -1,7 +1,7 @@
 // Matrix products of a warp on tensor cores: D = A B + D with A [16, 16] and B [16, 8] of float16, or
 // from compute capability 8.0 on of bfloat16, and D [16, 8] of float32 (PTX ISA, mma.m16n8k16; on 7.5
-// two of m16n8k8). Tiles of attention lie in shared memory, a row after the other; each row is followed by 16 bytes that keep the
-// eight rows that ldmatrix reads at once in different banks.
+// two of m16n8k8). Tiles of attention lie in shared memory, a row after the other; each row is
+// followed by 16 bytes that keep the eight rows that ldmatrix reads at once in different banks.
 //
 // A lane's part, with group = lane / 4 and pair = lane % 4 * 2: of D its rows group and group + 8,
 // columns pair and pair + 1; of A the same rows, columns pair, pair + 1, pair + 8, pair + 9; of B

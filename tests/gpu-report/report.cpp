@@ -35,11 +35,11 @@ std::string maybe(int x) { return x < 0 ? "-" : std::to_string(x); }
 void write_kernels(std::ostream& out, const Report& report) {
   out << "Kernels, as their PTX is written (registers are the compiler's names, not a "
          "machine's)\n\n";
-  out << format("%-14s %-30s %7s %8s %7s %6s %6s %6s %6s %6s\n", "image", "kernel", "threads",
+  out << format("%-14s %-38s %7s %8s %7s %6s %6s %6s %6s %6s\n", "image", "kernel", "threads",
                 "instr", "shared", "local", "pred", "b16", "b32", "b64");
   for (const PtxFacts& one : report.kernels) {
     const nampemu_kernel_facts& k = one.kernel;
-    out << format("%-14s %-30s %7u %8u %7u %6u %6u %6u %6u %6u\n", one.image.c_str(), k.name,
+    out << format("%-14s %-38s %7u %8u %7u %6u %6u %6u %6u %6u\n", one.image.c_str(), k.name,
                   k.threads, k.instructions, k.shared_bytes, k.local_bytes, k.predicates,
                   k.registers16, k.registers32, k.registers64);
   }
@@ -50,11 +50,11 @@ void write_traffic(std::ostream& out, const Report& report) {
          "each output written "
          "once; banks: turns of shared memory beyond the least, for a warp's accesses whose words "
          "are of one bank\n\n";
-  out << format("%-34s %-28s %-9s %7s %7s %7s %6s %6s %6s %7s %7s %7s\n", "call", "kernel", "per",
+  out << format("%-34s %-38s %-9s %7s %7s %7s %6s %6s %6s %7s %7s %7s\n", "call", "kernel", "per",
                 "loaded", "stored", "needed", "16 B%", "ld ef%", "st ef%", "shared", "banks",
                 "local");
   for (const Measured& m : report.rows) {
-    out << format("%-34s %-28s %-9s %7s %7s %7s %6s %6s %6s %7s %7s %7s\n", m.workload.c_str(),
+    out << format("%-34s %-38s %-9s %7s %7s %7s %6s %6s %6s %7s %7s %7s\n", m.workload.c_str(),
                   m.kernel.c_str(), m.unit.c_str(), figure(m.loaded).c_str(),
                   figure(m.stored + m.atomic).c_str(),
                   m.needed_bytes > 0 ? figure(m.needed_bytes).c_str() : "-",
@@ -66,11 +66,11 @@ void write_traffic(std::ostream& out, const Report& report) {
 
 void write_instructions(std::ostream& out, const Report& report) {
   out << "\nPTX instructions, as executed, an element\n\n";
-  out << format("%-34s %-28s %7s %6s %6s %6s %6s %6s %6s %6s %6s %6s %6s\n", "call", "kernel",
+  out << format("%-34s %-38s %7s %6s %6s %6s %6s %6s %6s %6s %6s %6s %6s\n", "call", "kernel",
                 "all", "int", "int64", "float", "double", "cvt", "div", "mov", "mem", "branch",
                 "sync");
   for (const Measured& m : report.rows) {
-    out << format("%-34s %-28s %7s", m.workload.c_str(), m.kernel.c_str(),
+    out << format("%-34s %-38s %7s", m.workload.c_str(), m.kernel.c_str(),
                   figure(m.instructions).c_str());
     for (const double c : m.by_class)
       out << format(" %6s", figure(c).c_str());
@@ -84,16 +84,16 @@ void write_predictions(std::ostream& out, const Report& report) {
       "floor), and "
       "arithmetic (an estimate\nfrom the instructions above); the larger is the kernel's limit\n\n",
       kPredictedElements);
-  out << format("%-34s %-28s", "call", "kernel");
+  out << format("%-34s %-38s", "call", "kernel");
   for (const Gpu& gpu : kGpus)
     out << format(" %19s", gpu.name);
-  out << "\n" << format("%-34s %-28s", "", "");
+  out << "\n" << format("%-34s %-38s", "", "");
   for (size_t i = 0; i < std::size(kGpus); ++i)
     out << format(" %9s %9s", "memory", "arithm.");
   out << "\n";
   for (const Measured& m : report.rows) {
     if (m.needed_bytes == 0 || m.elements == 1) continue;
-    out << format("%-34s %-28s", m.workload.c_str(), m.kernel.c_str());
+    out << format("%-34s %-38s", m.workload.c_str(), m.kernel.c_str());
     for (const Gpu& gpu : kGpus) {
       const double memory = memory_seconds(gpu, m.needed_bytes, kPredictedElements);
       const double arithmetic = arithmetic_seconds(gpu, m, kPredictedElements);
@@ -129,7 +129,7 @@ void write_sass(std::ostream& out, const Report& report) {
     for (const std::string& note : code.sass.notes)
       out << code.compiler << ": " << note << "\n";
   }
-  out << format("%-30s %-6s %-8s %5s %6s %5s %7s %5s %7s  %-14s %-14s\n", "kernel", "for", "by",
+  out << format("%-38s %-6s %-8s %5s %6s %5s %7s %5s %7s  %-14s %-14s\n", "kernel", "for", "by",
                 "regs", "spill", "stack", "shared", "occ%", "instr", "LDG 1/2/4/8/16",
                 "STG 1/2/4/8/16");
   for (const PtxFacts& one : report.kernels) {
@@ -137,7 +137,7 @@ void write_sass(std::ostream& out, const Report& report) {
       for (const MachineCode& code : report.machine_code) {
         const auto found = code.sass.facts.find({architecture, one.kernel.name});
         if (found == code.sass.facts.end()) continue;
-        out << format("%-30s %-6s %-8s ", one.kernel.name, architecture.c_str(),
+        out << format("%-38s %-6s %-8s ", one.kernel.name, architecture.c_str(),
                       code.compiler.c_str())
             << sass_columns(found->second, static_cast<int>(one.kernel.threads)) << "\n";
       }
@@ -155,13 +155,13 @@ void write_machine_instructions(std::ostream& out, const Report& report) {
   if (clang == nullptr) return;
   out << "\nMachine instructions an element, estimated: PTX instructions as executed, times the "
          "ratio of instructions in a kernel's machine code and in its PTX\n\n";
-  out << format("%-34s %-28s", "call", "kernel");
+  out << format("%-34s %-38s", "call", "kernel");
   for (const std::string& architecture : kArchitectures)
     out << format(" %7s", architecture.c_str());
   out << "\n";
   for (const Measured& m : report.rows) {
     if (!m.optimizer_path) continue;
-    out << format("%-34s %-28s", m.workload.c_str(), m.kernel.c_str());
+    out << format("%-34s %-38s", m.workload.c_str(), m.kernel.c_str());
     for (const std::string& architecture : kArchitectures) {
       const auto found = clang->sass.facts.find({architecture, m.kernel});
       double written = 0;

@@ -536,22 +536,29 @@ Workload pool(int64_t n, int32_t dtype, bool backward) {
           }};
 }
 
-// A square product with a bias, as a linear layer has it. transposes: "nt" for B stored transposed.
+// A product with a bias, as a linear layer has it, of side x side elements. transposes: "nt" for B stored
+// transposed.
+constexpr int64_t kDepth = 128;
 Workload gemm(int64_t side, int32_t dtype, const std::string& transposes = "nn", int compute = 80) {
-  return {"gemm " + short_name(dtype) + ", " + std::to_string(side) + " cubed, " + transposes,
+  const int64_t products = side * side * kDepth;
+  return {"gemm " + short_name(dtype) + ", " + std::to_string(side) + " x " + std::to_string(side) +
+              " x " + std::to_string(kDepth) + ", " + transposes,
           "product",
-          side * side * side,
-          (3.0 * d(side) + 1) * d(bytes_of(dtype)) / d(side * side),
+          products,
+          d(side * (2 * kDepth + side + 1) * bytes_of(dtype)) / d(products),
           false,
           [=](EmulatedGpu& gpu) -> Call {
             auto args = sized<namp_gemm_args>();
             args.a_dtype = args.b_dtype = args.c_dtype = args.bias_dtype = dtype;
             args.transpose_a = transposes[0] == 't';
             args.transpose_b = transposes[1] == 't';
-            args.m = args.n = args.k = args.lda = args.ldb = args.ldc = side;
+            args.m = args.n = args.ldc = side;
+            args.k = kDepth;
+            args.lda = args.transpose_a != 0 ? side : kDepth;
+            args.ldb = args.transpose_b != 0 ? kDepth : side;
             args.batch = 1;
-            args.a = gpu.numbers(dtype, side * side);
-            args.b = gpu.numbers(dtype, side * side);
+            args.a = gpu.numbers(dtype, side * kDepth);
+            args.b = gpu.numbers(dtype, side * kDepth);
             args.c = gpu.numbers(dtype, side * side);
             args.bias = gpu.numbers(dtype, side);
             args.alpha = 1.0f;
