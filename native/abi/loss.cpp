@@ -37,6 +37,7 @@ int32_t namp_cross_entropy(namp_device* device, const namp_cross_entropy_args* a
     namp::check_tensor(args->labels, NAMP_INT32, args->rows, "args->labels");
     namp::check_gradient(args->gradient, args->gradient_dtype);
     namp::check_factors(args->loss, args->scale, args->upstream);
+    namp::check_optional_tensor(args->row_sums, NAMP_FLOAT32, "args->row_sums");
     if (args->bad_label != nullptr) namp::check_object(args->bad_label, "args->bad_label");
     namp_cross_entropy_args known = *args;
     known.gradient_dtype = namp::dtype_of(args->gradient, args->gradient_dtype);

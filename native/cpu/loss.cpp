@@ -56,10 +56,14 @@ HWY_INLINE void narrow_one(float x, BFloat16* p) {
   p->bits = static_cast<uint16_t>(encode<BFloat16>(x));
 }
 
-// The loss of a row, and its gradient unless that is null (it may be the logits).
-template <class In, class Out>
-float cross_entropy_run(const In* logits, int64_t classes, int64_t label, Out* gradient,
-                        float weight) {
+// The largest logit, and the sum of the exponentials of all less it.
+struct RowSums {
+  float maximum;
+  float sum;
+};
+
+template <class In>
+RowSums sum_row(const In* logits, int64_t classes) {
   RowLanes maxima(-std::numeric_limits<float>::infinity());
   for_lanes(classes, [&](int64_t i, auto part) NAMP_LANES {
     const Lane maximum = load(maxima.at(i));
@@ -73,11 +77,27 @@ float cross_entropy_run(const In* logits, int64_t classes, int64_t label, Out* g
     const Lane e = keep(exp(load(logits + i, part) - maximum), Lane(0.0f), part);
     store(load(sums.at(i)) + e, sums.at(i));
   });
-  const float sum = sums.combine([](float a, float b) { return a + b; });
+  return {maximum, sums.combine([](float a, float b) { return a + b; })};
+}
+
+// The loss of a row, and its gradient unless that is null (it may be the logits). row_sums: written
+// without a gradient, read with one; or null.
+template <class In, class Out>
+float cross_entropy_run(const In* logits, int64_t classes, int64_t label, Out* gradient,
+                        float weight, float* row_sums) {
+  const auto [maximum, sum] = row_sums != nullptr && gradient != nullptr
+                                  ? RowSums{row_sums[0], row_sums[1]}
+                                  : sum_row(logits, classes);
+  if (row_sums != nullptr && gradient == nullptr) {
+    row_sums[0] = maximum;
+    row_sums[1] = sum;
+  }
   const float distance = widen_one(logits + label) - maximum;
   if (gradient != nullptr) {
     map(
-        gradient, classes, [=](Lane x) NAMP_LANES { return exp(x - maximum) / sum * weight; },
+        gradient, classes,
+        [=, largest = maximum, total = sum](Lane x)
+            NAMP_LANES { return exp(x - largest) / total * weight; },
         logits);
     narrow_one((exp(distance) / sum - 1.0f) * weight, gradient + label);
   }
@@ -92,7 +112,7 @@ void fill_run(Out* out, int64_t count, float value) {
 
 // label is in [0, classes), or kIgnoredLabel, or kInvalidLabel.
 float cross_entropy_row(const void* logits, namp_dtype dtype, int64_t classes, int64_t label,
-                        void* gradient, namp_dtype gradient_dtype, float weight) {
+                        void* gradient, namp_dtype gradient_dtype, float weight, float* row_sums) {
   const float constant = label == kIgnoredLabel ? 0.0f : std::numeric_limits<float>::quiet_NaN();
   float loss = constant;
   with_element(gradient_dtype, [&](auto out_type) HWY_ATTR {
@@ -104,7 +124,8 @@ float cross_entropy_row(const void* logits, namp_dtype dtype, int64_t classes, i
     }
     with_element(dtype, [&](auto in_type) HWY_ATTR {
       using In = typename decltype(in_type)::Type;
-      loss = cross_entropy_run(static_cast<const In*>(logits), classes, label, out, weight);
+      loss =
+          cross_entropy_run(static_cast<const In*>(logits), classes, label, out, weight, row_sums);
     });
   });
   return loss;
@@ -180,7 +201,8 @@ void CpuBackend::cross_entropy(const namp_cross_entropy_args& args, namp_stream 
                            ? nullptr
                            : element(args.gradient, gradient_dtype, row * args.classes);
       losses[row] = kernel(element(args.logits, dtype, row * args.classes), dtype, args.classes,
-                           label, gradient, gradient_dtype, weight);
+                           label, gradient, gradient_dtype, weight,
+                           args.row_sums == nullptr ? nullptr : args.row_sums + 2 * row);
     }
   });
   if (bad_row < args.rows)

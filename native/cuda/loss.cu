@@ -43,12 +43,15 @@ NAMP_DEVICE void for_lane_of_row(const T* row, int64_t count, Use&& use) {
 
 // Computes a row with kRowLanes threads. All threads of the warp take part; the two rows of a warp
 // have the same number of classes. The thread with the label's class gets the row's loss. other is
-// a logit that can be read for any row.
+// a logit that can be read for any row. row_sums: of this row, or null; read: whether they are there
+// already, which is so for all rows of a launch or for none.
 template <class In, class Out>
 NAMP_DEVICE void cross_entropy_row(const In* logits, const In* other, Out* gradient,
-                                   int64_t classes, int64_t label, float weight, float* loss) {
+                                   int64_t classes, int64_t label, float weight, float* loss,
+                                   float* row_sums, bool read) {
+  const int64_t summed = read ? 0 : classes;
   float maximum = from_bits(0xff800000u);
-  for_lane_of_row(logits, classes, [&](int64_t, const auto& x) {
+  for_lane_of_row(logits, summed, [&](int64_t, const auto& x) {
 #pragma unroll
     for (const float y : x.at)
       maximum = y > maximum ? y : maximum;
@@ -56,12 +59,21 @@ NAMP_DEVICE void cross_entropy_row(const In* logits, const In* other, Out* gradi
   // The maximum ignores a NaN, but it makes the sum NaN.
   maximum = row_reduce(maximum, Maximum());
   float sum = 0.0f;
-  for_lane_of_row(logits, classes, [&](int64_t, const auto& x) {
+  for_lane_of_row(logits, summed, [&](int64_t, const auto& x) {
 #pragma unroll
     for (const float y : x.at)
       sum += exp(y - maximum);
   });
   sum = row_reduce(sum, Plus());
+  if (row_sums != nullptr) {
+    if (read) {
+      maximum = load(row_sums);
+      sum = load(row_sums + 1);
+    } else if (thread_index() % kRowLanes == 0) {
+      store(maximum, row_sums);
+      store(sum, row_sums + 1);
+    }
+  }
   // The thread with the label's class writes that gradient again, after the others.
   const bool has_label = label >= 0 && label % kRowLanes == thread_index() % kRowLanes;
   // All threads read it, so that none falls behind in the following loop.
@@ -108,7 +120,9 @@ NAMP_DEVICE void cross_entropy_rows(const CrossEntropyArgs& args) {
     float* loss = args.losses + row;
     // A row without a valid label takes part in the exchanges and writes nothing.
     cross_entropy_row(logits, static_cast<const In*>(call.logits), valid ? gradient : nullptr,
-                      valid ? call.classes : 0, valid ? label : -1, weight, loss);
+                      valid ? call.classes : 0, valid ? label : -1, weight, loss,
+                      valid && call.row_sums != nullptr ? call.row_sums + 2 * row : nullptr,
+                      call.row_sums != nullptr && call.gradient != nullptr);
     if (there && !valid) {
       fill_row(gradient, call.classes, ignored ? 0.0f : from_bits(0x7fc00000u), loss);
     }

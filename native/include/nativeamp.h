@@ -674,6 +674,11 @@ typedef struct namp_cross_entropy_args {
   const float* scale;         /* device pointer to the loss scale, or null for 1 */
   const float* upstream;      /* device pointer to the gradient of the loss, or null for 1 */
   namp_index_fact* bad_label; /* on the device; receives a label out of range; or null */
+  /* [rows, 2], or null: of each row with a class as its label the largest logit, and the sum of
+     exp(logit - that). A call without a gradient writes them; one with a gradient reads those of the
+     call before, over the same logits and labels, and the logits once instead of three times. The
+     gradient has the same bits. */
+  float* row_sums;
 } namp_cross_entropy_args;
 
 /* See namp_cross_entropy_args. */

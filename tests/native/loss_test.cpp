@@ -65,6 +65,61 @@ TEST_P(CrossEntropyTest, AgainstDoubleOnEveryDtype) {
   }
 }
 
+// A call for the loss keeps what the call for the gradient needs of each row: the same bits as without.
+TEST_P(CrossEntropyTest, KeptSumsGiveTheSameBits) {
+  for (const int64_t classes : {1, 10, 17, 67, 1000}) {
+    for (const int32_t dtype : kFloats) {
+      SCOPED_TRACE(testing::Message() << classes << " classes, dtype " << dtype);
+      const int64_t rows = 23;
+      Buffer logits(device_, dtype,
+                    uniform_values(rows * classes, static_cast<uint32_t>(classes), -8, 8), 1);
+      std::vector<double> labels;
+      for (int64_t row = 0; row < rows; ++row)
+        labels.push_back(row % 5 == 4 ? -100.0 : static_cast<double>(row % classes));
+      Buffer label_buffer(device_, NAMP_INT32, labels);
+      Buffer expected(device_, dtype, rows * classes);
+      Buffer gradient(device_, dtype, rows * classes);
+      Buffer row_sums(device_, NAMP_FLOAT32, std::vector<double>(2 * rows, 77.0), 3);
+      auto args = make_args<namp_cross_entropy_args>();
+      args.logits_dtype = args.gradient_dtype = dtype;
+      args.logits = logits.data();
+      args.labels = label_buffer.ints();
+      args.rows = rows;
+      args.classes = classes;
+      args.ignore_index = -100;
+      args.mean = 1;
+      args.gradient = expected.data();
+      ASSERT_EQ(namp_cross_entropy(device_, &args, nullptr), NAMP_OK);
+      args.row_sums = row_sums.floats();
+      args.gradient = nullptr;
+      run_everywhere([&] { return namp_cross_entropy(device_, &args, nullptr); }, {&row_sums});
+      for (int64_t row = 0; row < rows; ++row) {
+        double largest = 77, sum = 77;  // as before, of a row that is ignored
+        if (row % 5 != 4) {
+          largest = -100;
+          for (int64_t c = 0; c < classes; ++c)
+            largest = std::max(largest, logits[row * classes + c]);
+          sum = 0;
+          for (int64_t c = 0; c < classes; ++c)
+            sum += std::exp(logits[row * classes + c] - largest);
+        }
+        ASSERT_EQ(row_sums[2 * row], largest);
+        ASSERT_NEAR(row_sums[2 * row + 1], sum, 1e-5 * sum);
+      }
+      args.gradient = gradient.data();
+      ASSERT_EQ(namp_cross_entropy(device_, &args, nullptr), NAMP_OK);
+      for (int64_t i = 0; i < rows * classes; ++i)
+        ASSERT_EQ(gradient.bits(i), expected.bits(i)) << i;
+      // They are what is read.
+      row_sums.set(1, 2 * row_sums[1]);
+      ASSERT_EQ(namp_cross_entropy(device_, &args, nullptr), NAMP_OK);
+      if (classes > 1) {
+        ASSERT_NEAR(gradient[1], 0.5 * expected[1], unit_of(dtype) * std::fabs(expected[1]) + 1e-7);
+      }
+    }
+  }
+}
+
 TEST_P(CrossEntropyTest, LabelsThatAreNone) {
   Buffer logits(device_, NAMP_FLOAT32, {1, 2, 3, 4, 5, 6});
   Buffer labels(device_, NAMP_INT32, {3, -100});

@@ -51,9 +51,14 @@ public static class Loss
             args.BadLabel = logits.Device.IndexFacts.Make(logits.Device);
         Tensor loss = Tensor.Result(logits.Device, DType.Float32, Shape.Scalar);
         args.Loss = (float*)loss.Pointer;
+        // With what the forward pass keeps of each row, the backward pass reads the logits once.
+        Storage? rowSums = Ops.Records(logits)
+            ? Storage.Allocate(logits.Device, DType.Float32, 2 * args.Rows, MemoryKind.Activations)
+            : null;
+        args.RowSums = rowSums is null ? null : (float*)rowSums.Pointer;
         Kernels.CrossEntropy(logits.Device, &args);
         GC.KeepAlive(labels);
-        return Ops.Records(logits) ? Ops.Record(new CrossEntropyNode(loss, logits, labels, args)) : loss;
+        return rowSums is null ? loss : Ops.Record(new CrossEntropyNode(loss, logits, labels, rowSums, args));
     }
 
     /// <summary>The mean (or sum) of the squared differences.</summary>
@@ -86,11 +91,17 @@ public static class Loss
         private readonly Tensor _logits;
         private readonly NampCrossEntropyArgs _forward;
 
-        public CrossEntropyNode(Tensor loss, Tensor logits, Tensor labels, NampCrossEntropyArgs forward)
+        public CrossEntropyNode(
+            Tensor loss,
+            Tensor logits,
+            Tensor labels,
+            Storage rowSums,
+            NampCrossEntropyArgs forward
+        )
             : base("cross_entropy", loss, logits)
         {
             _logits = logits;
-            SavedElements = [new Saved(logits), new Saved(labels)];
+            SavedElements = [new Saved(logits), new Saved(labels), Saved.TakeOver(rowSums, DType.Float32)];
             _forward = forward;
         }
 

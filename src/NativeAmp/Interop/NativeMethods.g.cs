@@ -512,6 +512,11 @@ internal unsafe struct NampCrossEntropyArgs
     public float* Upstream;
     /// <summary>on the device; receives a label out of range; or null</summary>
     public NampIndexFact* BadLabel;
+    /// <summary>[rows, 2], or null: of each row with a class as its label the largest logit, and the sum of
+    /// exp(logit - that). A call without a gradient writes them; one with a gradient reads those of the
+    /// call before, over the same logits and labels, and the logits once instead of three times. The
+    /// gradient has the same bits.</summary>
+    public float* RowSums;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampCrossEntropyArgs Create() => new() { StructSize = (uint)sizeof(NampCrossEntropyArgs) };
