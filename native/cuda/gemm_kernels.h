@@ -1,4 +1,5 @@
-// The kernels of products: gemm.cu, gemm_sm75.cu, gemm_sm80.cu.
+// The kernels of products: gemm.cu; on tensor cores gemm_float16_sm75.cu, gemm_float16_sm80.cu,
+// gemm_bfloat16_sm80.cu, apart so that a driver translates those of one dtype alone.
 #pragma once
 
 #include "cuda/kernels.h"
@@ -52,9 +53,10 @@ struct TensorGemms {
   { NAMP_TRANSPOSES(NAMP_WIDE, image, dtype), NAMP_TRANSPOSES(NAMP_NARROW, image, dtype) }
 
 // For compute capability 7.5, whose tensor cores know no bfloat16, and for 8.0 and later.
-inline constexpr TensorGemms kGemmTuringFloat16 = NAMP_TENSOR_GEMMS("gemm_sm75", "float16_sm75");
-inline constexpr TensorGemms kGemmFloat16 = NAMP_TENSOR_GEMMS("gemm_sm80", "float16");
-inline constexpr TensorGemms kGemmBFloat16 = NAMP_TENSOR_GEMMS("gemm_sm80", "bfloat16");
+inline constexpr TensorGemms kGemmTuringFloat16 =
+    NAMP_TENSOR_GEMMS("gemm_float16_sm75", "float16_sm75");
+inline constexpr TensorGemms kGemmFloat16 = NAMP_TENSOR_GEMMS("gemm_float16_sm80", "float16");
+inline constexpr TensorGemms kGemmBFloat16 = NAMP_TENSOR_GEMMS("gemm_bfloat16_sm80", "bfloat16");
 
 #undef NAMP_WIDE
 #undef NAMP_NARROW

@@ -36,8 +36,8 @@ constexpr int64_t blocks(int64_t count, int64_t per_block) {
   return (count + per_block - 1) / per_block;
 }
 
-// The first compute capability whose tensor cores take what attention_sm80.cu and gemm_sm80.cu give
-// them.
+// The first compute capability whose tensor cores take what the files give them whose names end in
+// _sm80.
 inline constexpr int kTensorCapability = 80;
 
 // ---- cast.cu ----

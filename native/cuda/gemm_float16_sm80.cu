@@ -1,4 +1,4 @@
-// Products of float16 and bfloat16 on tensor cores of compute capability 8.0 and later.
+// Products of float16 on tensor cores of compute capability 8.0 and later.
 #include "cuda/platform.cuh"
 
 #include "cuda/tensor_product.cuh"
@@ -6,6 +6,5 @@
 namespace namp::cuda {
 
 NAMP_TENSOR_PRODUCTS(float16, Float16, Float16Pair, 2, 4, true)
-NAMP_TENSOR_PRODUCTS(bfloat16, BFloat16, BFloat16Pair, 2, 4, true)
 
 }  // namespace namp::cuda

@@ -1,5 +1,5 @@
-// Products of float16 on tensor cores of compute capability 7.5, which copy nothing by themselves and
-// know no bfloat16.
+// Products of float16 on tensor cores of compute capability 7.5, where nothing is copied to shared
+// memory beside them.
 #include "cuda/platform.cuh"
 
 #include "cuda/tensor_product.cuh"
