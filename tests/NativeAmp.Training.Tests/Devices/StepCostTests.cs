@@ -1,8 +1,8 @@
 namespace NativeAmp.Training.Tests.Devices;
 
 /// <summary>
-/// The launches of a training step of a GPT of the default depth, counted by the emulated GPU. What follows a product is
-/// in its launch where the product is ours; around one of cuBLAS bias and activation are launches of their own.
+/// The launches of a training step of a GPT of the default depth, counted by the emulated GPU. What follows a product
+/// is in its launch where the product is ours; around one of cuBLAS bias and activation are launches of their own.
 /// </summary>
 internal sealed class StepCostTests
 {
@@ -11,10 +11,10 @@ internal sealed class StepCostTests
     [SetUp]
     public void Require() => EmulatedGpu.Require();
 
-    // Products, and all launches with them; the issue that asks for fewer counted 168 of all.
+    // Products, and all launches with them.
     [TestCase(null, 51, 165)]
     [TestCase("none", 51, 141)]
-    public void A_step_of_the_GPT_is_no_more_launches(string? cublas, int products, int launches)
+    public void A_step_of_the_GPT_is_a_known_number_of_launches(string? cublas, int products, int launches)
     {
         using NativeVariable? library = cublas is null ? null : new("NATIVEAMP_CUBLAS_LIBRARY", cublas);
         using Device device = DeviceKind.Cuda.Open();
