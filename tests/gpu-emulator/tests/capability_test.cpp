@@ -85,5 +85,16 @@ TEST_F(OlderDeviceTest, ADeviceOf75) {
   EXPECT_EXIT(run_with("7.5"), testing::ExitedWithCode(0), "");
 }
 
+TEST_F(CapabilityTest, ATestMayChangeIt) {
+  const std::string newer = text("sm_80");
+  EXPECT_EQ(nampemu_set_compute(75), 80);
+  EXPECT_EQ(attribute(75), 7);
+  EXPECT_EQ(attribute(76), 5);
+  EXPECT_EQ(load_result(newer), CUDA_ERROR_NO_BINARY_FOR_GPU);
+  EXPECT_EQ(nampemu_set_compute(80), 75);
+  EXPECT_EQ(load_result(newer), CUDA_SUCCESS);
+  nampemu_reset();
+}
+
 }  // namespace
 }  // namespace nampemu_test
