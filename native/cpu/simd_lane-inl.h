@@ -248,6 +248,37 @@ HWY_INLINE void store_part(Lane x, T* p, int64_t count) {
   store(x, buffer);
   std::memcpy(p, buffer, static_cast<size_t>(count) * sizeof(T));
 }
+#if HWY_TARGET == HWY_AVX3
+// By masks, which AVX-512 has for elements of 16 bits too: rows of small images are such parts.
+HWY_INLINE Lane load_part(const float* p, int64_t count) {
+  const auto mask = hn::FirstN(LaneTag(), static_cast<size_t>(count));
+  return Lane(hn::MaskedLoad(mask, LaneTag(), p));
+}
+HWY_INLINE hn::Vec<HalfTag> load_part_halves(const uint16_t* p, int64_t count) {
+  return hn::MaskedLoad(hn::FirstN(HalfTag(), static_cast<size_t>(count)), HalfTag(), p);
+}
+HWY_INLINE Lane load_part(const Float16* p, int64_t count) {
+  const hn::Rebind<hwy::float16_t, LaneTag> tag;
+  return Lane(hn::PromoteTo(LaneTag(), hn::BitCast(tag, load_part_halves(&p->bits, count))));
+}
+HWY_INLINE Lane load_part(const BFloat16* p, int64_t count) {
+  return decode<BFloat16, Lane>(
+      LaneBits(hn::PromoteTo(BitsTag(), load_part_halves(&p->bits, count))));
+}
+HWY_INLINE void store_part(Lane x, float* p, int64_t count) {
+  hn::BlendedStore(x.raw, hn::FirstN(LaneTag(), static_cast<size_t>(count)), LaneTag(), p);
+}
+HWY_INLINE void store_part_halves(hn::Vec<HalfTag> halves, uint16_t* p, int64_t count) {
+  hn::BlendedStore(halves, hn::FirstN(HalfTag(), static_cast<size_t>(count)), HalfTag(), p);
+}
+HWY_INLINE void store_part(Lane x, Float16* p, int64_t count) {
+  const hn::Rebind<hwy::float16_t, LaneTag> tag;
+  store_part_halves(hn::BitCast(HalfTag(), hn::DemoteTo(tag, x.raw)), &p->bits, count);
+}
+HWY_INLINE void store_part(Lane x, BFloat16* p, int64_t count) {
+  store_part_halves(hn::TruncateTo(HalfTag(), encode<BFloat16>(x).raw), &p->bits, count);
+}
+#endif
 template <class T>
 HWY_INLINE void store_stochastic_part(Lane x, LaneBits random, T* p, int64_t count) {
   T buffer[kLanes];
