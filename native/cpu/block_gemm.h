@@ -1,6 +1,6 @@
-// Our own matrix products on one thread: any dtype, any strides, widened block by block to float32,
-// accumulated in float32 and rounded once. They are used for float16, and for everything without
-// oneDNN.
+// Our own matrix products on one thread: any dtype, widened block by block to float32, or bfloat16
+// in pairs where the machine multiplies them; accumulated in float32 and rounded once. They are
+// used for float16, and for everything without oneDNN.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,8 @@
 
 namespace namp {
 
-// Element (row, column) of a matrix is data[row * row_stride + column * column_stride].
+// Element (row, column) of a matrix is data[row * row_stride + column * column_stride]. One of the
+// strides is 1.
 struct MatrixView {
   const void* data;
   namp_dtype dtype;
@@ -42,8 +43,15 @@ inline constexpr int64_t kBlockRows = 240;
 inline constexpr int64_t kBlockColumns = 256;
 inline constexpr int64_t kBlockDepth = 256;
 
-// The numbers of rows and columns of every target's tile divide this.
+// Blocks of pairs are deeper: their products take so little time that C's way to memory and back
+// counts. Rows of A lie an odd number of cache lines apart, so that a tile's are not all in few
+// places of the first-level cache.
+inline constexpr int64_t kPairDepth = 512;
+inline constexpr int64_t kPairStride = kPairDepth + 16;
+
+// The numbers of rows and columns of every target's tile divide this; pairs have other rows.
 inline constexpr int64_t kRowGranule = 12;
+inline constexpr int64_t kPairRowGranule = 32;
 inline constexpr int64_t kColumnGranule = 32;
 
 // Columns of a transposed B that are widened before they are laid out.
@@ -51,8 +59,8 @@ inline constexpr int64_t kPackedColumns = 4;
 
 // Scratch memory of one product.
 inline constexpr int64_t kProductScratchBytes =
-    (kBlockRows * kBlockDepth + kBlockDepth * kBlockColumns + kBlockRows * kBlockColumns +
-     kBlockColumns + kPackedColumns * kBlockDepth) *
+    (kBlockRows * kPairStride + kPairDepth * kBlockColumns + kBlockRows * kBlockColumns +
+     kBlockColumns + kPackedColumns * kPairDepth) *
     static_cast<int64_t>(sizeof(float));
 
 // The product of a [m, k] and b [k, n]; k may be 0.

@@ -70,11 +70,11 @@ struct Cut {
 // depend on the cut.
 struct ProductCut {
   ProductCut(const namp_gemm_args& args, int64_t threads)
-      : rows{args.m, kRowGranule, divide_up(args.m, kBlockRows)},
+      : rows{args.m, args.a_dtype == NAMP_BFLOAT16 ? kPairRowGranule : kRowGranule, 1},
         columns{args.n, kColumnGranule, divide_up(args.n, kBlockColumns)},
         batch(args.batch) {
     // Every thread gets the same number of pieces: the longer side is cut further, while its pieces
-    // have a few tiles.
+    // have a few tiles. A piece has as many rows as possible, because each lays B out anew.
     while (pieces() % threads != 0 && pieces() < 8 * threads) {
       Cut& longer = args.m / rows.pieces >= args.n / columns.pieces ? rows : columns;
       if (longer.pieces >= divide_up(longer.granules(), 3)) break;

@@ -7,6 +7,7 @@
 #endif
 
 #include "cpu/simd_lane-inl.h"
+#include "cpu/tile_operands.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
@@ -17,19 +18,8 @@ namespace HWY_NAMESPACE {
 inline constexpr int64_t kTileColumns = 2 * kLanes;
 inline constexpr int64_t kTileRows = kLanes >= 16 ? 12 : 6;
 
-// The operands of a tile, float32. Element (r, k) of A is at a[r * a_row + k * a_depth]; row k of
-// B, kTileColumns wide, at b[k * b_depth].
-struct TileOperands {
-  const float* a;
-  int64_t a_row;
-  int64_t a_depth;
-  const float* b;
-  int64_t b_depth;
-  int64_t depth;
-};
-
-// C[kRows, kTileColumns] = [C +] A B. Uses fused multiply-add if the machine has it: the bits of
-// products are not promised.
+// C[kRows, kTileColumns] = [C +] A B of float32; B is kTileColumns wide. Uses fused multiply-add if
+// the machine has it: the bits of products are not promised.
 template <int64_t kRows>
 HWY_INLINE void multiply_tile(const TileOperands& operands, float* HWY_RESTRICT c, int64_t ldc,
                               bool accumulate) {
@@ -41,19 +31,21 @@ HWY_INLINE void multiply_tile(const TileOperands& operands, float* HWY_RESTRICT 
     left[r] = accumulate ? hn::LoadU(tag, c + r * ldc) : hn::Zero(tag);
     right[r] = accumulate ? hn::LoadU(tag, c + r * ldc + kLanes) : hn::Zero(tag);
   }
-  const float* HWY_RESTRICT a = operands.a;
-  const float* HWY_RESTRICT b = operands.b;
-  for (int64_t k = 0; k < operands.depth; ++k) {
-    const auto b_left = hn::LoadU(tag, b);
-    const auto b_right = hn::LoadU(tag, b + kLanes);
+  const float* HWY_RESTRICT a = static_cast<const float*>(operands.a);
+  for (int64_t run = 0; run < operands.runs; ++run) {
+    const float* HWY_RESTRICT b = static_cast<const float*>(operands.b) + operands.b_run(run);
+    for (int64_t k = 0; k < operands.depth; ++k) {
+      const auto b_left = hn::LoadU(tag, b);
+      const auto b_right = hn::LoadU(tag, b + kLanes);
 #pragma GCC unroll 16
-    for (int64_t r = 0; r < kRows; ++r) {
-      const auto scalar = hn::Set(tag, a[r * operands.a_row]);
-      left[r] = hn::MulAdd(scalar, b_left, left[r]);
-      right[r] = hn::MulAdd(scalar, b_right, right[r]);
+      for (int64_t r = 0; r < kRows; ++r) {
+        const auto scalar = hn::Set(tag, a[r * operands.a_row]);
+        left[r] = hn::MulAdd(scalar, b_left, left[r]);
+        right[r] = hn::MulAdd(scalar, b_right, right[r]);
+      }
+      a += operands.a_depth;
+      b += operands.b_depth;
     }
-    a += operands.a_depth;
-    b += operands.b_depth;
   }
 #pragma GCC unroll 16
   for (int64_t r = 0; r < kRows; ++r) {
@@ -66,8 +58,8 @@ HWY_INLINE void multiply_tile(const TileOperands& operands, float* HWY_RESTRICT 
 // memory for that many. Panels of kTileColumns of B lie b_panel apart.
 HWY_INLINE void multiply_panels(TileOperands operands, int64_t b_panel, float* c, int64_t ldc,
                                 int64_t rows, int64_t columns, bool accumulate) {
-  const float* a = operands.a;
-  const float* b = operands.b;
+  const auto* a = static_cast<const float*>(operands.a);
+  const auto* b = static_cast<const float*>(operands.b);
   for (int64_t column = 0; column < columns; column += kTileColumns, b += b_panel) {
     operands.b = b;
     int64_t row = 0;

@@ -13,7 +13,8 @@ namp_simd best_simd() noexcept;
 // Whether this machine and this build have a target. True for NAMP_SIMD_BEST.
 bool has_simd(namp_simd simd) noexcept;
 
-// A kernel for each target; null for a target that this build does not have.
+// A kernel for each target; null for a target that this build does not have. Targets with more than
+// AVX-512 have its kernels; what they have more is in pair_tiles.h.
 template <class Function>
 struct SimdTable {
   Function baseline;
@@ -21,7 +22,7 @@ struct SimdTable {
   Function avx512;
 
   Function operator()(namp_simd simd) const {
-    if (simd == NAMP_SIMD_AVX512 && avx512 != nullptr) return avx512;
+    if (simd >= NAMP_SIMD_AVX512 && avx512 != nullptr) return avx512;
     if (simd >= NAMP_SIMD_AVX2 && avx2 != nullptr) return avx2;
     return baseline;
   }

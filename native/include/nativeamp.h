@@ -129,13 +129,16 @@ typedef enum namp_copy_direction {
 } namp_copy_direction;
 
 /* SIMD instruction sets of the CPU backend. Every one gives the same bits for the four kernel
- * families. */
+ * families. The last two differ from AVX-512 in bfloat16's matrix products and convolutions alone:
+ * their instructions take subnormal numbers for zeros and add in another order. */
 typedef enum namp_simd {
   NAMP_SIMD_BEST = 0, /* the best of this machine */
   /* the instructions of every CPU of the architecture (SSE2 on x86-64, NEON on arm64) */
   NAMP_SIMD_BASELINE = 1,
   NAMP_SIMD_AVX2 = 2,
-  NAMP_SIMD_AVX512 = 3
+  NAMP_SIMD_AVX512 = 3,
+  NAMP_SIMD_AVX512_BF16 = 4, /* and vdpbf16ps */
+  NAMP_SIMD_AMX_BF16 = 5     /* and tiles of AMX, where the system allows them (Linux) */
 } namp_simd;
 
 /* How a cast to half precision rounds. */

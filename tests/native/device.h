@@ -58,6 +58,9 @@ class Device {
     for (int32_t simd : {NAMP_SIMD_BASELINE, NAMP_SIMD_AVX2, NAMP_SIMD_AVX512}) {
       if (namp_device_set_simd(handle_, simd) == NAMP_OK) targets_.push_back(simd);
     }
+    for (int32_t simd : {NAMP_SIMD_AVX512_BF16, NAMP_SIMD_AMX_BF16}) {
+      if (namp_device_set_simd(handle_, simd) == NAMP_OK) product_targets_.push_back(simd);
+    }
     ASSERT_EQ(namp_device_set_simd(handle_, NAMP_SIMD_BEST), NAMP_OK);
   }
 
@@ -83,11 +86,15 @@ class Device {
   bool is_gpu() const { return where_ == Where::kGpu; }
   bool is_emulated() const { return is_gpu() && emulated_gpu() != nullptr; }
 
-  // The settings to run a call with, one after the other.
-  std::vector<Setting> settings(std::initializer_list<int32_t> threads) const {
+  // The settings to run a call with, one after the other. The targets that have only products of
+  // their own (pair_tiles.h) are for those.
+  std::vector<Setting> settings(std::initializer_list<int32_t> threads,
+                                bool products = false) const {
     if (is_gpu()) return {{0, 0}, {0, 0}};
+    std::vector<int32_t> targets = targets_;
+    if (products) targets.insert(targets.end(), product_targets_.begin(), product_targets_.end());
     std::vector<Setting> all;
-    for (int32_t simd : targets_) {
+    for (int32_t simd : targets) {
       for (int32_t count : threads)
         all.push_back({simd, count});
     }
@@ -98,7 +105,7 @@ class Device {
     ASSERT_EQ(namp_device_set_simd(handle_, setting.simd), NAMP_OK);
     ASSERT_EQ(namp_device_set_threads(handle_, setting.threads), NAMP_OK);
   }
-  // The best SIMD target.
+  // The best SIMD target of the kernels.
   int32_t best() const { return targets_.back(); }
 
   void add(Shared* shared) { shared_.push_back(shared); }
@@ -112,6 +119,7 @@ class Device {
   Where where_ = Where::kCpu;
   namp_device* handle_ = nullptr;
   std::vector<int32_t> targets_;
+  std::vector<int32_t> product_targets_;
   std::vector<Shared*> shared_;
 };
 

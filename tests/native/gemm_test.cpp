@@ -121,6 +121,17 @@ TEST_P(GemmTest, MultipliesByTheActivationsSlope) {
   }
 }
 
+// Sums of bfloat16 in pairs go on over blocks of 1,024 elements.
+TEST_P(GemmTest, BeyondOneBlockOfPairs) {
+  for (int transposes = 0; transposes < (device_.is_gpu() ? 1 : 4); ++transposes) {
+    Case c{37, 41, device_.is_gpu() ? 300 : 2083};
+    c.dtype = c.c_dtype = NAMP_BFLOAT16;
+    c.transpose_a = (transposes & 1) != 0;
+    c.transpose_b = (transposes & 2) != 0;
+    check(c);
+  }
+}
+
 // Random combinations of all settings.
 TEST_P(GemmTest, Mixed) {
   std::mt19937 generator(7);
@@ -237,6 +248,29 @@ TEST_P(GemmTest, NanComesThrough) {
                }
              });
   }
+}
+
+// nativeamp.h: the instructions for pairs take them for zeros. Everything else keeps them.
+TEST_P(GemmTest, SubnormalsAreZerosForInstructionsForPairs) {
+  if (device_.is_gpu()) return;
+  constexpr int64_t kDepth = 40;
+  Buffer tiny(device_, NAMP_BFLOAT16, std::vector<double>(kDepth, std::ldexp(1.0, -130)));
+  Buffer large(device_, NAMP_BFLOAT16, std::vector<double>(kDepth, std::ldexp(1.0, 120)));
+  Buffer out(device_, NAMP_FLOAT32, 1);
+  auto args = make_args<namp_gemm_args>();
+  args.a_dtype = args.b_dtype = NAMP_BFLOAT16;
+  args.c_dtype = NAMP_FLOAT32;
+  args.m = args.n = args.ldb = args.ldc = 1;
+  args.k = args.lda = kDepth;
+  args.a = tiny.data();
+  args.b = large.data();
+  args.c = out.data();
+  args.alpha = 1;
+  run_each_loop([&](namp_device* device) { return namp_gemm(device, &args, nullptr); }, {&out},
+                [&](int32_t simd) {
+                  ASSERT_EQ(out[0],
+                            simd >= NAMP_SIMD_AVX512_BF16 ? 0.0 : kDepth * std::ldexp(1.0, -10));
+                });
 }
 
 TEST_P(GemmTest, HalfOverflowsToInfinity) {

@@ -28,9 +28,31 @@ class MatrixTest : public BackendTest {
                 const std::vector<Buffer*>& outputs, const std::function<void()>& check) {
     std::vector<Device*> devices{&device_};
     if (loops_.handle() != nullptr) devices.push_back(&loops_);
+    run_on(devices, call, outputs, [&](int32_t) { check(); });
+  }
+
+  // The same for our own loops on the CPU: check(simd).
+  void run_each_loop(const std::function<int32_t(namp_device*)>& call,
+                     const std::vector<Buffer*>& outputs,
+                     const std::function<void(int32_t)>& check) {
+    run_on({&loops_}, call, outputs, check);
+  }
+
+  // magnitude is the sum of the absolute values of the terms: the error of a float32 sum in any
+  // order is below a fraction of it.
+  static void expect_sum(double actual, double expected, double magnitude, int32_t dtype,
+                         const std::string& what) {
+    const double allowed = 2e-6 * magnitude + tolerance(dtype) * std::abs(expected) + 1e-7;
+    ASSERT_LE(std::abs(actual - expected), allowed)
+        << what << " is " << actual << ", expected " << expected;
+  }
+
+ private:
+  void run_on(const std::vector<Device*>& devices, const std::function<int32_t(namp_device*)>& call,
+              const std::vector<Buffer*>& outputs, const std::function<void(int32_t)>& check) {
     for (Device* device : devices) {
       std::vector<std::vector<uint8_t>> first;
-      for (const Setting& setting : device->settings({1, 3})) {
+      for (const Setting& setting : device->settings({1, 3}, true)) {
         // oneDNN does not depend on our targets; our own loops around it do.
         if (!device->is_gpu() && device == &device_ && setting.simd != device->best()) continue;
         SCOPED_TRACE(testing::Message()
@@ -44,22 +66,12 @@ class MatrixTest : public BackendTest {
                 return call(*device);
               },
               outputs, setting, first);
-        check();
+        check(setting.simd);
         if (HasFailure()) return;
       }
     }
   }
 
-  // magnitude is the sum of the absolute values of the terms: the error of a float32 sum in any
-  // order is below a fraction of it.
-  static void expect_sum(double actual, double expected, double magnitude, int32_t dtype,
-                         const std::string& what) {
-    const double allowed = 2e-6 * magnitude + tolerance(dtype) * std::abs(expected) + 1e-7;
-    ASSERT_LE(std::abs(actual - expected), allowed)
-        << what << " is " << actual << ", expected " << expected;
-  }
-
- private:
   static void set_environment(const char* value) {
 #if defined(_WIN32)
     _putenv_s("NATIVEAMP_ONEDNN", value);

@@ -38,7 +38,9 @@ public enum MemoryKind
 }
 
 /// <summary>
-/// SIMD instruction sets of the CPU. Every one gives the same bits for casts, scaling, checks and Adam.
+/// SIMD instruction sets of the CPU. Every one gives the same bits for casts, scaling, checks and Adam. The last two
+/// differ from AVX-512 in matrix products and convolutions of bfloat16 alone: their instructions take subnormal numbers
+/// for zeros and add in another order.
 /// </summary>
 public enum SimdTarget
 {
@@ -53,4 +55,10 @@ public enum SimdTarget
 
     /// <summary>AVX-512.</summary>
     Avx512 = NampSimd.Avx512,
+
+    /// <summary>AVX-512 with products of bfloat16 in pairs, <c>vdpbf16ps</c>.</summary>
+    Avx512BFloat16 = NampSimd.Avx512Bf16,
+
+    /// <summary>AVX-512 with tiles of AMX for bfloat16, where the system allows them (Linux).</summary>
+    AmxBFloat16 = NampSimd.AmxBf16,
 }

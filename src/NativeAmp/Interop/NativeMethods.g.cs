@@ -115,7 +115,8 @@ internal enum NampCopyDirection
 }
 
 /// <summary>SIMD instruction sets of the CPU backend. Every one gives the same bits for the four kernel
-/// families.</summary>
+/// families. The last two differ from AVX-512 in bfloat16's matrix products and convolutions alone:
+/// their instructions take subnormal numbers for zeros and add in another order.</summary>
 internal enum NampSimd
 {
     /// <summary>the best of this machine</summary>
@@ -126,6 +127,10 @@ internal enum NampSimd
     Avx2 = 2,
     /// <summary>NAMP_SIMD_AVX512</summary>
     Avx512 = 3,
+    /// <summary>and vdpbf16ps</summary>
+    Avx512Bf16 = 4,
+    /// <summary>and tiles of AMX, where the system allows them (Linux)</summary>
+    AmxBf16 = 5,
 }
 
 /// <summary>How a cast to half precision rounds.</summary>
