@@ -78,8 +78,6 @@ void by_images(const namp_conv2d_args& args, Run run) {
   }
 }
 
-constexpr int64_t align(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
 }  // namespace
 
 bool CpuBackend::convolve_by_library(const namp_conv2d_args& args, ConvolutionPass pass,

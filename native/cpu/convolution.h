@@ -6,6 +6,9 @@
 
 namespace namp {
 
+// Bytes of scratch memory in whole cache lines.
+constexpr int64_t align(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
 struct ConvolutionShape {
   explicit ConvolutionShape(const namp_conv2d_args& args)
       : height{args.in_h, args.kernel_h, args.stride_h, args.pad_h, args.dilation_h},

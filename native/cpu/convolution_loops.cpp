@@ -1,9 +1,11 @@
-// Convolution without a library: im2col and our own matrix products. Any dtype.
+// Convolution without a library: by planes if they are worth it, else im2col and our own matrix
+// products. Any dtype.
 #include <algorithm>
 #include <cstring>
 
 #include "cpu/block_gemm.h"
 #include "cpu/convolution_columns.h"
+#include "cpu/convolution_planes.h"
 #include "cpu/cpu_backend.h"
 #include "dtype.h"
 
@@ -35,8 +37,6 @@ void gather(const ConvolutionShape& shape, const void* input, namp_dtype dtype, 
   }
 }
 
-constexpr int64_t align(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
 // Scratch memory of one worker: that of a product, then that of a block of columns.
 int64_t worker_bytes(const ConvolutionShape& shape) {
   const int64_t columns = shape.taps * positions_at_once(shape);
@@ -46,6 +46,7 @@ int64_t worker_bytes(const ConvolutionShape& shape) {
 }  // namespace
 
 void CpuBackend::conv2d_forward_by_loops(const namp_conv2d_args& args, namp_stream stream) {
+  if (convolve_by_planes(args, ConvolutionPass::kForward, stream)) return;
   const ConvolutionShape shape(args);
   const auto dtype = static_cast<namp_dtype>(args.dtype);
   const int64_t block = positions_at_once(shape);
@@ -76,6 +77,7 @@ void CpuBackend::conv2d_forward_by_loops(const namp_conv2d_args& args, namp_stre
 }
 
 void CpuBackend::conv2d_backward_data_by_loops(const namp_conv2d_args& args, namp_stream stream) {
+  if (convolve_by_planes(args, ConvolutionPass::kBackwardData, stream)) return;
   const ConvolutionShape shape(args);
   const auto dtype = static_cast<namp_dtype>(args.dtype);
   const int64_t block = positions_at_once(shape);
@@ -114,42 +116,68 @@ void CpuBackend::conv2d_backward_weights_by_loops(const namp_conv2d_args& args,
                                                   namp_stream stream) {
   const ConvolutionShape shape(args);
   const auto dtype = static_cast<namp_dtype>(args.dtype);
-  const int64_t block = positions_at_once(shape);
-  const int64_t each = worker_bytes(shape);
+  const PlanePlan plan(planes_of_input(shape), nullptr);
+  const bool by_planes = shape.height.stride == 1 && shape.width.stride == 1 && plan.fits();
+  const int64_t block =
+      by_planes
+          ? std::clamp<int64_t>(positions_at_once(shape) / shape.out_w, 1, plan.band) * shape.out_w
+          : positions_at_once(shape);
   const int64_t weights = args.out_channels * shape.taps;
+  // Of a worker: its sums, planes, columns and a product's scratch memory.
+  const int64_t sums_bytes = align(weights * 4);
+  const int64_t planes_bytes = by_planes ? align(plan.plane_units() * 4) : 0;
+  const int64_t columns_bytes = align(shape.taps * block * 4 + kColumnsSlack);
+  const int64_t each = sums_bytes + planes_bytes + columns_bytes + align(kProductScratchBytes);
   const int64_t workers = std::max<int64_t>(1, std::min<int64_t>(threads_.count(), args.batch));
-  char* scratch = worker_scratch(workers, each + align(weights * 4), stream);
+  char* scratch = worker_scratch(1, workers * each + sums_bytes, stream);
   const auto sums_of = [&](int64_t worker) {
-    return reinterpret_cast<float*>(scratch + workers * each + worker * align(weights * 4));
+    return reinterpret_cast<float*>(scratch + worker * each);
   };
-  std::fill_n(sums_of(0), weights, 0.0f);
-  // Every worker sums over its images; the sums are then added in the order of workers.
+  std::fill_n(sums_of(0), weights, 0.0f);  // no worker does it where there are no images
+  // Every worker sums over its images, [taps, channels of the output] in each group: the larger
+  // operand, the columns, then lies in memory as a product reads its left side. The sums are added
+  // in the order of workers.
   threads_.split(args.batch, [&](int64_t worker, int64_t first, int64_t last) {
-    char* product = scratch + worker * each;
-    char* columns = product + align(kProductScratchBytes);
     std::fill_n(sums_of(worker), weights, 0.0f);
+    char* planes = scratch + worker * each + sums_bytes;
+    char* columns = planes + planes_bytes;
+    char* product = columns + columns_bytes;
+    if (by_planes) clear_planes(plan, planes);
     for (int64_t item = first * args.groups; item < last * args.groups; ++item) {
-      const int64_t channel = item % args.groups * shape.group_out;
       const void* input = at(args.input, item * shape.group_in * shape.pixels, dtype);
       const MatrixView gradient{
-          at(args.output_gradient, item * shape.group_out * shape.positions, dtype), dtype,
-          shape.positions, 1};
-      ProductOutput output{sums_of(worker) + channel * shape.taps, NAMP_FLOAT32, shape.taps};
+          at(args.output_gradient, item * shape.group_out * shape.positions, dtype), dtype, 1,
+          shape.positions};
+      ProductOutput output{sums_of(worker) + item % args.groups * shape.group_out * shape.taps,
+                           NAMP_FLOAT32, shape.group_out};
       output.beta = 1.0f;
       for (int64_t begin = 0; begin < shape.positions; begin += block) {
         const int64_t count = std::min(block, shape.positions - begin);
-        gather(shape, input, dtype, begin, begin + count, columns);
-        multiply(simd_, shape.group_out, shape.taps, count, part_of(gradient, 0, begin),
-                 {columns, dtype, 1, count}, output, product);
+        if (by_planes) {
+          gather_columns(simd_, plan, input, dtype, begin / shape.out_w, count / shape.out_w,
+                         planes, columns);
+        } else {
+          gather(shape, input, dtype, begin, begin + count, columns);
+        }
+        multiply(simd_, shape.taps, shape.group_out, count, {columns, dtype, count, 1},
+                 part_of(gradient, begin, 0), output, product);
       }
     }
   });
-  float* sums = sums_of(0);
-  for (int64_t worker = 1; worker < workers; ++worker) {
-    const float* more = sums_of(worker);
-    for (int64_t i = 0; i < weights; ++i)
-      sums[i] += more[i];
-  }
+  auto* sums = reinterpret_cast<float*>(scratch + workers * each);  // as the weights lie
+  threads_.parallel_for(args.out_channels, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t channel = begin; channel < end; ++channel) {
+      const int64_t group = channel / shape.group_out * shape.group_out;
+      const float* from = sums_of(0) + group * shape.taps + channel - group;
+      float* to = sums + channel * shape.taps;
+      for (int64_t tap = 0; tap < shape.taps; ++tap) {
+        float sum = 0.0f;
+        for (int64_t worker = 0; worker < workers; ++worker)
+          sum += from[worker * (each / 4) + tap * shape.group_out];
+        to[tap] = sum;
+      }
+    }
+  });
   cast(cell_of(args.weight_gradient, args.weight_gradient_dtype), cell_of(sums, NAMP_FLOAT32),
        weights, {}, stream);
   if (args.bias_gradient != nullptr) {

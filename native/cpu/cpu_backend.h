@@ -96,6 +96,7 @@ class CpuBackend final : public Backend {
   void activate_product(const namp_gemm_args& args, const void* from, namp_stream stream);
 
   bool convolve_by_library(const namp_conv2d_args& args, ConvolutionPass pass, namp_stream stream);
+  bool convolve_by_planes(const namp_conv2d_args& args, ConvolutionPass pass, namp_stream stream);
   void conv2d_forward_by_loops(const namp_conv2d_args& args, namp_stream stream);
   void conv2d_backward_data_by_loops(const namp_conv2d_args& args, namp_stream stream);
   void conv2d_backward_weights_by_loops(const namp_conv2d_args& args, namp_stream stream);

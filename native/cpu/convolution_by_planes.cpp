@@ -1,0 +1,112 @@
+// Convolution of stride 1 without a library, forward and backward to the images: by planes.
+#include <algorithm>
+#include <type_traits>
+
+#include "cpu/convolution_planes.h"
+#include "cpu/cpu_backend.h"
+#include "cpu/element.h"
+
+namespace namp {
+namespace {
+
+// A group's weights as the rows of a product: for an output channel of the plan, each tap with all
+// channels. Backward the channels change places and the taps their order.
+struct WeightRows {
+  WeightRows(const ConvolutionShape& shape, const PlanePlan& plan, bool backward)
+      : rows(plan.weight_units() / plan.weight_row),
+        used(plan.shape.out_channels),
+        channels(plan.shape.channels),
+        taps(plan.shape.taps()),
+        row_stride(backward ? taps : shape.taps),
+        channel_stride(backward ? shape.taps : taps),
+        group(shape.group_out * shape.taps),
+        turned(backward) {}
+
+  // Rows begin to end of those of all groups. Word is a type of the element's size; depth is the
+  // number of them that a tap takes.
+  template <class Word>
+  void lay_out(Word* out, const Word* weights, int64_t begin, int64_t end, int64_t depth) const {
+    for (int64_t index = begin; index < end; ++index) {
+      const int64_t row = index % rows;
+      const int64_t filled = row < used ? channels : 0;
+      Word* to = out + index * taps * depth;
+      for (int64_t tap = 0; tap < taps; ++tap, to += depth) {
+        const Word* from =
+            weights + index / rows * group + row * row_stride + (turned ? taps - 1 - tap : tap);
+        for (int64_t channel = 0; channel < filled; ++channel)
+          to[channel] = from[channel * channel_stride];
+        std::fill(to + filled, to + depth, Word{});
+      }
+    }
+  }
+
+  int64_t rows;  // up to a whole tile, of zeros where there is no output channel
+  int64_t used;
+  int64_t channels;
+  int64_t taps;
+  int64_t row_stride;
+  int64_t channel_stride;
+  int64_t group;
+  bool turned;
+};
+
+}  // namespace
+
+bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPass pass,
+                                    namp_stream stream) {
+  const ConvolutionShape shape(args);
+  if (shape.height.stride != 1 || shape.width.stride != 1) return false;
+  const bool backward = pass == ConvolutionPass::kBackwardData;
+  const PlaneShape planes = backward ? planes_of_output_gradient(shape) : planes_of_input(shape);
+  const auto dtype = static_cast<namp_dtype>(args.dtype);
+  const PlanePlan plan(planes,
+                       dtype == NAMP_BFLOAT16 ? pair_tiles(simd_, planes.channels) : nullptr);
+  if (!plan.fits()) return false;
+
+  const bool widened = dtype != NAMP_FLOAT32 && plan.pairs == nullptr;
+  const int64_t units = args.groups * plan.weight_units();
+  const int64_t weights_bytes = align(units * 4);
+  const int64_t narrow_bytes = widened ? align(units * 2) : 0;
+  const int64_t each = align(plan.scratch_bytes());
+  char* weights = worker_scratch(1, weights_bytes + narrow_bytes + threads_.count() * each, stream);
+  char* scratch = weights + weights_bytes + narrow_bytes;
+  const WeightRows rows(shape, plan, backward);
+  char* laid_out = widened ? weights + weights_bytes : weights;
+  threads_.parallel_for(args.groups * rows.rows, 16, [&](int64_t begin, int64_t end) {
+    if (dtype == NAMP_FLOAT32) {
+      rows.lay_out(reinterpret_cast<float*>(laid_out), static_cast<const float*>(args.weight),
+                   begin, end, plan.depth);
+    } else {
+      rows.lay_out(reinterpret_cast<uint16_t*>(laid_out), static_cast<const uint16_t*>(args.weight),
+                   begin, end, plan.pairs == nullptr ? plan.depth : 2 * plan.depth);
+    }
+  });
+  if (widened) cast(cell_of(weights, NAMP_FLOAT32), cell_of(laid_out, dtype), units, {}, stream);
+
+  const int64_t outputs = planes.out_channels * planes.out_h * planes.out_w;
+  const int64_t inputs = planes.channels * planes.in_h * planes.in_w;
+  ProductOutput all{backward ? args.input_gradient : args.output, dtype,
+                    planes.out_h * planes.out_w};
+  if (!backward) {
+    all.activation = static_cast<namp_activation>(args.activation);
+    all.bias = args.bias;
+    all.bias_dtype = dtype;
+    all.bias_by_row = true;
+  }
+  const void* input = backward ? args.output_gradient : args.input;
+  threads_.split(args.batch * args.groups, [&](int64_t worker, int64_t first, int64_t last) {
+    char* mine = scratch + worker * each;
+    clear_planes(plan, mine);
+    for (int64_t item = first; item < last; ++item) {
+      const int64_t group = item % args.groups;
+      ProductOutput output = all;
+      output.c = element(all.c, dtype, item * outputs);
+      if (all.bias != nullptr) output.bias = element(all.bias, dtype, group * planes.out_channels);
+      convolve_planes(simd_, plan, weights + group * plan.weight_units() * 4,
+                      element(input, dtype, item * inputs), dtype, output, mine);
+    }
+  });
+  return true;
+}
+
+}  // namespace namp
