@@ -2,8 +2,8 @@ using BenchmarkDotNet.Running;
 using NativeAmp.Benchmarks;
 
 // plots FOLDER: bandwidth against size. overhead: the cost of FusedAdam.Step beyond its kernels. tensors: one tensor in
-// turns with many of the same total. --smoke: every class and report once, at small sizes. Else BenchmarkDotNet's own
-// arguments.
+// turns with many of the same total. onednn: training steps without oneDNN, in turns with the same with it. --smoke:
+// every class and report once, at small sizes. Else BenchmarkDotNet's own arguments.
 switch (args)
 {
     case [.., "plots", var folder]:
@@ -15,6 +15,9 @@ switch (args)
         return 0;
     case [.., "tensors"]:
         TensorCountReport.Write(64 << 20, [1, 100, 1000], secondsARow: 5);
+        return 0;
+    case [.., "onednn"]:
+        LibraryReport.Write(secondsARow: 20);
         return 0;
     case [.., "--smoke"]:
         return Smoke.Run();

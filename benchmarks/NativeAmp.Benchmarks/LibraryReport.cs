@@ -1,0 +1,49 @@
+using System.Globalization;
+using NativeAmp.Cli.Bench;
+using NativeAmp.TestSupport;
+
+namespace NativeAmp.Benchmarks;
+
+/// <summary>A training step by our own products and convolutions, in turns with the same by oneDNN's.</summary>
+internal static class LibraryReport
+{
+    private static readonly string[] Models = ["cnn", "gpt", "mlp"];
+
+    /// <summary>Measures and writes a table, a row for each network and precision.</summary>
+    public static void Write(double secondsARow)
+    {
+        using Device with = Device.Cpu();
+        using Device without = WithoutOneDnn();
+        Console.WriteLine($"with: {with.Info.Libraries}; without: {without.Info.Simd}; {with.Info.Threads} threads");
+        Console.WriteLine("medians in ms, and the median of the turns' ratios");
+        Console.WriteLine("model  dtype     without  with    ratio  quartiles of the ratio");
+        foreach (string model in Models)
+        {
+            foreach (DType dtype in (DType[])[DType.Float32, DType.Float16, DType.BFloat16])
+                Write(model, dtype, with, without, secondsARow);
+        }
+    }
+
+    private static void Write(string model, DType dtype, Device with, Device without, double seconds)
+    {
+        using var timer = new InterleavedTimer(with);
+        using var library = new TrainingStep(with, model, dtype);
+        using var own = new TrainingStep(without, model, dtype);
+        Timing timing = timer.Measure(_ => own.Run(), _ => library.Run(), seconds);
+        double[] ratios = [.. timing.Kernel.Zip(timing.Limit, (ours, theirs) => ours / theirs)];
+        Console.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{model, -5}  {dtype.Name(), -8}  {Timing.Quantile(timing.Kernel, 0.5) * 1e3, 7:0.0}  "
+                    + $"{Timing.Quantile(timing.Limit, 0.5) * 1e3, -6:0.0}  {Timing.Quantile(ratios, 0.5):0.00}   "
+                    + $"{Timing.Quantile(ratios, 0.25):0.00} to {Timing.Quantile(ratios, 0.75):0.00}"
+            )
+        );
+    }
+
+    private static Device WithoutOneDnn()
+    {
+        using (new NativeVariable("NATIVEAMP_ONEDNN", "0"))
+            return Device.Cpu();
+    }
+}
