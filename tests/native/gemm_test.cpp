@@ -124,7 +124,7 @@ TEST_P(GemmTest, MultipliesByTheActivationsSlope) {
 // Sums of bfloat16 in pairs go on over blocks of 1,024 elements.
 TEST_P(GemmTest, BeyondOneBlockOfPairs) {
   for (int transposes = 0; transposes < (device_.is_gpu() ? 1 : 4); ++transposes) {
-    Case c{37, 41, device_.is_gpu() ? 300 : 2083};
+    GemmCase c{37, 41, device_.is_gpu() ? 300 : 2083};
     c.dtype = c.c_dtype = NAMP_BFLOAT16;
     c.transpose_a = (transposes & 1) != 0;
     c.transpose_b = (transposes & 2) != 0;
