@@ -133,6 +133,19 @@ void devices(Call& c) {
     c.afterwards([&made] { namp_device_close(made); });
     return c.make("namp_device_open", [&] { return namp_device_open(pointer, kind, ordinal); });
   }
+  if (c.random.one_in(5)) {
+    void**& context = room<void*>(c);
+    return c.make("namp_device_get_context",
+                  [&] { return namp_device_get_context(context, c.device); });
+  }
+  if (c.random.one_in(5)) {
+    // Never with a context: a driver believes a pointer.
+    c.takes_device = false;
+    c.may_fail = true;
+    namp_device**& pointer = room<namp_device*>(c);
+    return c.make("namp_device_open_context",
+                  [&] { return namp_device_open_context(pointer, nullptr); });
+  }
   if (c.random.one_in(2)) {
     // Closing is refused while there is memory.
     c.takes_device = false;

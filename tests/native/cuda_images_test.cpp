@@ -12,8 +12,8 @@ namespace {
 using namp::KernelImage;
 using namp::KernelImages;
 using namp::cuda::ContextScope;
-using namp::cuda::Launcher;
 using namp::cuda::DeviceContext;
+using namp::cuda::Launcher;
 
 // The first bytes of a fatbin. The emulated GPU reads no further: it accepts none.
 constexpr unsigned char kFatbin[16] = {0x50, 0xed, 0x55, 0xba, 0x01, 0x00, 0x10};
