@@ -35,12 +35,7 @@ internal sealed class TrainingStep : IDisposable
             _inputs = Tensor.From(device, Initializers.Normal(1)([batch, 1, 28, 28], random), [batch, 1, 28, 28]);
             _labels = Tensor.From(device, Labels(batch, 10), [batch]);
         }
-        _policy = compute switch
-        {
-            DType.Float16 => PrecisionPolicy.Float16,
-            DType.BFloat16 => PrecisionPolicy.BFloat16,
-            _ => PrecisionPolicy.Float32,
-        };
+        _policy = PrecisionPolicy.Float32.WithCompute(compute);
         _optimizer = new FusedAdam(_model.Parameters(), new AdamOptions());
         _scaler = new GradScaler(
             device,

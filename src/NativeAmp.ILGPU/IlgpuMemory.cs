@@ -22,7 +22,7 @@ public static class IlgpuMemory
 
     /// <summary>Opens NativeAmp's device for an accelerator's memory. The caller disposes it.</summary>
     /// <param name="accelerator">An accelerator of the CPU, or of CUDA: dispose that after the device.</param>
-    /// <param name="threads">threads of the CPU; 0 for as many as <see cref="Device.Threads"/> says.</param>
+    /// <param name="threads">Threads of the CPU; 0 for as many as <see cref="Device.Threads"/> says.</param>
     /// <exception cref="NotSupportedException">The accelerator is of another kind.</exception>
     /// <exception cref="NativeAmpUnavailableException">NativeAmp cannot open the GPU; the message says why.</exception>
     public static Device OpenDevice(this Accelerator accelerator, int threads = 0)

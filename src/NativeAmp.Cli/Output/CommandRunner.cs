@@ -54,7 +54,7 @@ internal static class CommandRunner
         }
         catch (Exception e) when (IsExpected(e))
         {
-            terminal.Error.WriteLine($"nativeamp: {(parsed.GetValue<bool>(VerboseName) ? e.ToString() : e.Message)}");
+            terminal.Error.WriteLine($"nativeamp: {TextOf(e, parsed)}");
             return e switch
             {
                 DoesNotFitException or DeviceOutOfMemoryException => ExitCode.OutOfMemory,
@@ -64,9 +64,7 @@ internal static class CommandRunner
         }
         catch (OutOfMemoryException e)
         {
-            terminal.Error.WriteLine(
-                $"nativeamp: out of memory: {(parsed.GetValue<bool>(VerboseName) ? e.ToString() : e.Message)}"
-            );
+            terminal.Error.WriteLine($"nativeamp: out of memory: {TextOf(e, parsed)}");
             return ExitCode.OutOfMemory;
         }
         catch (Exception e)
@@ -76,6 +74,9 @@ internal static class CommandRunner
             return ExitCode.Failure;
         }
     }
+
+    private static string TextOf(Exception e, ParseResult parsed) =>
+        parsed.GetValue<bool>(VerboseName) ? e.ToString() : e.Message;
 
     private static bool IsExpected(Exception e) =>
         e

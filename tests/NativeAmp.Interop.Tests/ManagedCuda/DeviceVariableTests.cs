@@ -105,16 +105,10 @@ public sealed class DeviceVariableTests : ManagedCudaTests
     public void A_thread_without_a_context_makes_cells_and_has_none_afterwards()
     {
         using CudaDeviceVariable<float> variable = Values;
-        TensorCell cell = default;
-        CUcontext after = new() { Pointer = 1 };
-        NewThread.Run(() =>
-        {
-            cell = variable.ToCell(Device);
-            DriverAPINativeMethods.ContextManagement.cuCtxGetCurrent(ref after);
-        });
+        (TensorCell cell, nint after) = CellOfABareThread(variable, Device);
 
         Assert.That(cell.Pointer, Is.EqualTo((nint)(long)variable.DevicePointer.Pointer));
-        Assert.That((long)after.Pointer, Is.Zero);
+        Assert.That((long)after, Is.Zero);
     }
 
     [Test]

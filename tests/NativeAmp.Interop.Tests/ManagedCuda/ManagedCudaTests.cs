@@ -1,4 +1,5 @@
 using ManagedCuda;
+using ManagedCuda.BasicTypes;
 using NativeAmp.ManagedCuda;
 
 namespace NativeAmp.Interop.Tests.ManagedCuda;
@@ -16,6 +17,19 @@ public abstract class ManagedCudaTests
     protected PrimaryContext Context { get; private set; } = null!;
 
     protected Device Device { get; private set; } = null!;
+
+    /// <summary>The cell that a thread without a context makes, and the context that it has afterwards.</summary>
+    protected static (TensorCell Cell, nint After) CellOfABareThread(CudaDeviceVariable<float> variable, Device device)
+    {
+        TensorCell cell = default;
+        CUcontext after = new() { Pointer = 1 };
+        NewThread.Run(() =>
+        {
+            cell = variable.ToCell(device);
+            DriverAPINativeMethods.ContextManagement.cuCtxGetCurrent(ref after);
+        });
+        return (cell, after.Pointer);
+    }
 
     [SetUp]
     public void Open()

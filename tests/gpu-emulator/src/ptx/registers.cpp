@@ -74,6 +74,12 @@ class Placer {
     return static_cast<uint32_t>(found - registers_.begin());
   }
 
+  // Whether lanes go on elsewhere. A call comes back.
+  static bool leaves(const Instruction& i) {
+    return i.flow == Flow::branch || i.flow == Flow::branch_indexed || i.flow == Flow::ret ||
+           i.flow == Flow::exit || i.flow == Flow::trap;
+  }
+
   void find_blocks() {
     const std::vector<Instruction>& code = kernel_.code;
     std::vector<bool> begins(code.size() + 1);
@@ -89,10 +95,7 @@ class Placer {
     };
     for (uint32_t at = 0; at < code.size(); ++at) {
       targets(code[at], [&](uint32_t target) { begins[target] = true; });
-      const Flow flow = code[at].flow;
-      if (flow == Flow::branch || flow == Flow::branch_indexed || flow == Flow::ret ||
-          flow == Flow::exit || flow == Flow::trap)
-        begins[at + 1] = true;
+      if (leaves(code[at])) begins[at + 1] = true;
     }
     block_of_.resize(code.size() + 1);
     for (uint32_t at = 0; at < code.size(); ++at) {
@@ -103,10 +106,7 @@ class Placer {
     for (BasicBlock& block : blocks_) {
       const Instruction& last = code[block.end - 1];
       targets(last, [&](uint32_t target) { block.next.push_back(block_of_[target]); });
-      const bool leaves = last.flow == Flow::branch || last.flow == Flow::branch_indexed ||
-                          last.flow == Flow::ret || last.flow == Flow::exit ||
-                          last.flow == Flow::trap;
-      if ((!leaves || last.guard != kNone) && block.end < code.size())
+      if ((!leaves(last) || last.guard != kNone) && block.end < code.size())
         block.next.push_back(block_of_[block.end]);
     }
   }
@@ -142,10 +142,12 @@ class Placer {
       if (n == kNone) continue;
       const uint32_t b = block_of_[use.instruction];
       const uint64_t bit = uint64_t{1} << (n % 64);
-      if (!use.writes && (written[b][n / 64] & bit) == 0) reads[b][n / 64] |= bit;
-      if (kills(use)) written[b][n / 64] |= bit;
-      // Lanes without the guard keep the value that was there.
-      if (use.writes && !kills(use) && (written[b][n / 64] & bit) == 0) reads[b][n / 64] |= bit;
+      // A write under a guard reads too: lanes without the guard keep the value that was there.
+      if (kills(use)) {
+        written[b][n / 64] |= bit;
+      } else if ((written[b][n / 64] & bit) == 0) {
+        reads[b][n / 64] |= bit;
+      }
     }
     for (bool changed = true; changed;) {
       changed = false;
