@@ -35,8 +35,8 @@ void Backend::unscale_check(const TableView&, int32_t, int32_t, const namp_scale
   unsupported("unscale_check");
 }
 
-void Backend::optimizer_step(const TableView&, const namp_optimizer_args&, const namp_scaler_state*,
-                             namp_optimizer_state*, namp_stream) {
+void Backend::optimizer_step(const TableView&, const namp_optimizer_args&, bool,
+                             const namp_scaler_state*, namp_optimizer_state*, namp_stream) {
   unsupported("optimizer_step");
 }
 

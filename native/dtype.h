@@ -22,6 +22,15 @@ struct Float8E5M2 {
   uint8_t bits;
 };
 
+// The maps of 8-bit codes in blocks.
+#define NAMP_MAP(DTYPE, Map, SIGNED, DYNAMIC) \
+  struct Map {                                \
+    static constexpr bool kSigned = SIGNED;   \
+    static constexpr bool kDynamic = DYNAMIC; \
+  };
+NAMP_FOR_EACH_BLOCK_CODE(NAMP_MAP)
+#undef NAMP_MAP
+
 constexpr float power_of_two(int exponent) {
   float x = 1.0f;
   for (; exponent > 0; --exponent)
@@ -68,6 +77,11 @@ constexpr int dtype_size(int32_t dtype) {
     return sizeof(Word);
     NAMP_FOR_EACH_INTEGER(NAMP_SIZE)
 #undef NAMP_SIZE
+#define NAMP_SIZE(DTYPE, ...) \
+  case DTYPE:                 \
+    return 1;
+    NAMP_FOR_EACH_BLOCK_CODE(NAMP_SIZE)
+#undef NAMP_SIZE
   }
   return 0;
 }
@@ -79,17 +93,32 @@ constexpr bool is_float(int32_t dtype) {
 #undef NAMP_IS
 }
 
-// Whether a cast reads and writes the dtype.
+// Whether the dtype is a floating-point format.
 constexpr bool is_stored_float(int32_t dtype) {
 #define NAMP_IS(DTYPE, ...) || dtype == DTYPE
   return false NAMP_FOR_EACH_STORED_FLOAT(NAMP_IS);
 #undef NAMP_IS
 }
 
+// Whether the dtype is 8-bit codes in blocks, whose cells have a scale for each block.
+constexpr bool is_block_code(int32_t dtype) {
+#define NAMP_IS(DTYPE, ...) || dtype == DTYPE
+  return false NAMP_FOR_EACH_BLOCK_CODE(NAMP_IS);
+#undef NAMP_IS
+}
+
+// Whether a cast reads and writes the dtype.
+constexpr bool is_cast(int32_t dtype) { return is_stored_float(dtype) || is_block_code(dtype); }
+
+// Whether an optimizer keeps state in the dtype. Not float16: second moments are below its range.
+constexpr bool is_state(int32_t dtype) {
+  return dtype == NAMP_FLOAT32 || dtype == NAMP_BFLOAT16 || is_block_code(dtype);
+}
+
 // Whether a cell of the dtype may have a scale.
 constexpr bool may_have_scale(int32_t dtype) {
 #define NAMP_MAY(DTYPE, Element, ...) || (dtype == DTYPE && Format<Element>::kMayHaveScale)
-  return false NAMP_FOR_EACH_STORED_FLOAT(NAMP_MAY);
+  return is_block_code(dtype) NAMP_FOR_EACH_STORED_FLOAT(NAMP_MAY);
 #undef NAMP_MAY
 }
 

@@ -34,9 +34,21 @@ void check_apart(const namp_cell& destination, const namp_cell& source, int64_t 
   }
 }
 
-const namp_cell& check_stored_cell(const namp_cell* cell, int64_t count, const char* name) {
+// Codes in blocks are cast from and to float32, as they are.
+void check_block_codes(const namp_cell& destination, const namp_cell& source,
+                       const namp_cast_options& options) {
+  if (!is_block_code(destination.dtype) && !is_block_code(source.dtype)) return;
+  const bool reads = is_block_code(source.dtype);
+  check_same_dtype(reads ? destination.dtype : source.dtype, NAMP_FLOAT32,
+                   reads ? "destination->dtype" : "source->dtype");
+  require(
+      options.scale == nullptr && options.flags == 0 && options.rounding == NAMP_ROUND_NEAREST_EVEN,
+      "Codes in blocks are cast without options: set rounding, flags and scale to 0.");
+}
+
+const namp_cell& check_cast_cell(const namp_cell* cell, int64_t count, const char* name) {
   check_object(cell, name);
-  check_stored_dtype(cell->dtype, (std::string(name) + "->dtype").c_str());
+  check_cast_dtype(cell->dtype, (std::string(name) + "->dtype").c_str());
   check_tensor(cell->data, cell->dtype, count, (std::string(name) + "->data").c_str());
   check_cell_rest(*cell, name);
   return *cell;
@@ -45,9 +57,10 @@ const namp_cell& check_stored_cell(const namp_cell* cell, int64_t count, const c
 void cast(namp_device* device, const namp_cell* destination, const namp_cell* source, int64_t count,
           const namp_cast_options& options, namp_stream stream) {
   check_count(count, "count");
-  const namp_cell to = check_stored_cell(destination, count, "destination");
-  const namp_cell from = check_stored_cell(source, count, "source");
+  const namp_cell to = check_cast_cell(destination, count, "destination");
+  const namp_cell from = check_cast_cell(source, count, "source");
   check_apart(to, from, count);
+  check_block_codes(to, from, options);
   if (count == 0) return;
   device->backend->cast(to, from, count, options, stream);
 }
@@ -74,10 +87,11 @@ int32_t namp_cast_table(namp_table* table, int32_t destination_column, int32_t s
     for (int64_t tensor = 0; tensor < checked.view.tensor_count; ++tensor) {
       const namp_cell& destination = checked.cell(tensor, destination_column);
       if (destination.data == nullptr) continue;
-      namp::check_stored_cell(checked, tensor, destination_column, "destination");
-      namp::check_stored_cell(checked, tensor, source_column, "source");
+      namp::check_cast_cell(checked, tensor, destination_column, "destination");
+      namp::check_cast_cell(checked, tensor, source_column, "source");
       namp::check_apart(destination, checked.cell(tensor, source_column),
                         checked.counts[static_cast<size_t>(tensor)]);
+      namp::check_block_codes(destination, checked.cell(tensor, source_column), how);
     }
     checked.use_on(stream);
     checked.device.backend->cast_table(checked.view, destination_column, source_column, how,

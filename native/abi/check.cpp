@@ -24,6 +24,7 @@ std::string hex(const void* pointer) {
 #define NAMP_ADD(DTYPE, ...) \
   if (is_right(DTYPE)) right.push_back(dtype_name(DTYPE));
   NAMP_FOR_EACH_STORED_FLOAT(NAMP_ADD)
+  NAMP_FOR_EACH_BLOCK_CODE(NAMP_ADD)
 #undef NAMP_ADD
   std::string list = right.front();
   for (size_t i = 1; i < right.size(); ++i)
@@ -44,6 +45,7 @@ std::string dtype_name(int32_t dtype) {
   case DTYPE:                 \
     return #DTYPE;
       NAMP_FOR_EACH_STORED_FLOAT(NAMP_NAME)
+      NAMP_FOR_EACH_BLOCK_CODE(NAMP_NAME)
       NAMP_FOR_EACH_INTEGER(NAMP_NAME)
 #undef NAMP_NAME
   }
@@ -87,8 +89,13 @@ namp_dtype check_float_dtype(int32_t dtype, const char* name) {
   return static_cast<namp_dtype>(dtype);
 }
 
-namp_dtype check_stored_dtype(int32_t dtype, const char* name) {
-  if (!is_stored_float(dtype)) fail_dtype(dtype, name, is_stored_float);
+namp_dtype check_cast_dtype(int32_t dtype, const char* name) {
+  if (!is_cast(dtype)) fail_dtype(dtype, name, is_cast);
+  return static_cast<namp_dtype>(dtype);
+}
+
+namp_dtype check_state_dtype(int32_t dtype, const char* name) {
+  if (!is_state(dtype)) fail_dtype(dtype, name, is_state);
   return static_cast<namp_dtype>(dtype);
 }
 
@@ -116,7 +123,12 @@ void check_cell_rest(const namp_cell& cell, const std::string& name) {
     fail(NAMP_ERROR_INVALID_ARGUMENT,
          name + ".reserved is " + std::to_string(cell.reserved) + "; set what is not used to 0.");
   }
-  if (cell.scale == nullptr) return;
+  if (cell.scale == nullptr) {
+    if (cell.data == nullptr || !is_block_code(cell.dtype)) return;
+    fail(NAMP_ERROR_INVALID_ARGUMENT, name + ".scale is null; a tensor of " +
+                                          dtype_name(cell.dtype) + " needs a scale for each " +
+                                          std::to_string(NAMP_BLOCK_ELEMENTS) + " elements.");
+  }
   if (!may_have_scale(cell.dtype)) {
     fail(NAMP_ERROR_INVALID_ARGUMENT, name + ".scale is given; a tensor of " +
                                           dtype_name(cell.dtype) + " has none: set it to null.");

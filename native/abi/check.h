@@ -49,7 +49,10 @@ int64_t check_product(std::initializer_list<int64_t> sizes, const char* name);
 namp_dtype check_float_dtype(int32_t dtype, const char* name);
 
 // A dtype that a cast takes.
-namp_dtype check_stored_dtype(int32_t dtype, const char* name);
+namp_dtype check_cast_dtype(int32_t dtype, const char* name);
+
+// A dtype of an optimizer's state.
+namp_dtype check_state_dtype(int32_t dtype, const char* name);
 
 // The one dtype that the function needs.
 void check_same_dtype(int32_t dtype, int32_t needed, const char* name);

@@ -28,7 +28,7 @@ void check_optional_column(const namp_table& table, int32_t column, const char* 
 }
 
 template <class Rule>
-void check_tensors(const namp_table& table, const OptimizerNeeds& needs) {
+void check_tensors(const namp_table& table, OptimizerNeeds& needs) {
   const namp_optimizer_columns& columns = needs.columns;
   for (int64_t tensor = 0; tensor < table.view.tensor_count; ++tensor) {
     if (table.cell(tensor, columns.gradient).data == nullptr) continue;
@@ -41,8 +41,10 @@ void check_tensors(const namp_table& table, const OptimizerNeeds& needs) {
     }
     check_cell(table, tensor, columns.gradient, "gradient");
     check_cell(table, tensor, columns.parameter, "parameter", NAMP_FLOAT32);
-    for (int32_t k = 0; k < needs.states[static_cast<size_t>(group)]; ++k)
-      check_cell(table, tensor, columns.state[k], Rule::kStateNames[k], NAMP_FLOAT32);
+    for (int32_t k = 0; k < needs.states[static_cast<size_t>(group)]; ++k) {
+      check_state_cell(table, tensor, columns.state[k], Rule::kStateNames[k]);
+      needs.compact_state |= table.cell(tensor, columns.state[k]).dtype != NAMP_FLOAT32;
+    }
     if (columns.compute_copy >= 0 && table.cell(tensor, columns.compute_copy).data != nullptr) {
       check_cell(table, tensor, columns.compute_copy, "compute_copy");
     }
@@ -74,7 +76,7 @@ void check_rule(namp_table& table, const namp_optimizer_args& args) {
     check_column(table, columns.state[k], name.c_str());
   }
   if (table.fulfilled && table.fulfilled->are_those_of(args, states_of)) return;
-  OptimizerNeeds needs{columns, {}};
+  OptimizerNeeds needs{columns, {}, false};
   for (int32_t group = 0; group < args.group_count; ++group)
     needs.states.push_back(states_of(args.groups[group]));
   check_tensors<Rule>(table, needs);
@@ -120,6 +122,7 @@ int32_t namp_optimizer_step(namp_table* table, const namp_optimizer_args* args,
       checked.device.backend->unscale_check(checked.view, columns.gradient, -1, scaler, state, true,
                                             stream);
     }
-    checked.device.backend->optimizer_step(checked.view, *args, scaler, state, stream);
+    checked.device.backend->optimizer_step(checked.view, *args, checked.fulfilled->compact_state,
+                                           scaler, state, stream);
   });
 }

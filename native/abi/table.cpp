@@ -78,10 +78,17 @@ void check_cell(const namp_table& table, int64_t tensor, int32_t column, const c
   });
 }
 
-void check_stored_cell(const namp_table& table, int64_t tensor, int32_t column,
-                       const char* column_name) {
+void check_cast_cell(const namp_table& table, int64_t tensor, int32_t column,
+                     const char* column_name) {
   check_memory(table, tensor, column, column_name, [](int32_t dtype, const auto& name) {
-    if (!is_stored_float(dtype)) check_stored_dtype(dtype, name().c_str());
+    if (!is_cast(dtype)) check_cast_dtype(dtype, name().c_str());
+  });
+}
+
+void check_state_cell(const namp_table& table, int64_t tensor, int32_t column,
+                      const char* column_name) {
+  check_memory(table, tensor, column, column_name, [](int32_t dtype, const auto& name) {
+    if (!is_state(dtype)) check_state_dtype(dtype, name().c_str());
   });
 }
 

@@ -16,6 +16,7 @@ namespace namp {
 struct OptimizerNeeds {
   namp_optimizer_columns columns;
   std::vector<int32_t> states;  // [groups] columns of state
+  bool compact_state = false;   // some state is not float32
 
   // Compares without allocating: it runs before every step.
   template <class StatesOf>
@@ -84,8 +85,12 @@ void check_cell(const namp_table& table, int64_t tensor, int32_t column, const c
                 namp_dtype needed = NAMP_DTYPE_NONE);
 
 // The same for a cell that a cast reads or writes, of any dtype that a cast takes.
-void check_stored_cell(const namp_table& table, int64_t tensor, int32_t column,
-                       const char* column_name);
+void check_cast_cell(const namp_table& table, int64_t tensor, int32_t column,
+                     const char* column_name);
+
+// The same for a cell of an optimizer's state.
+void check_state_cell(const namp_table& table, int64_t tensor, int32_t column,
+                      const char* column_name);
 
 // check_cell for all tensors, except null cells if those may be left out.
 void check_cells(const namp_table& table, int32_t column, const char* column_name,

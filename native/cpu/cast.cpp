@@ -3,6 +3,7 @@
 #define HWY_TARGET_INCLUDE "cpu/cast.cpp"
 #include "cpu/simd_source.h"
 #include "hwy/foreach_target.h"
+#include "cpu/block_code-inl.h"
 #include "cpu/loop-inl.h"
 
 #include <cstring>
@@ -53,6 +54,15 @@ void cast_run(Out* out, const In* in, int64_t count, const CastSettings& setting
 // call.
 void cast_any(const namp_cell& out, const namp_cell& in, int64_t begin, int64_t count,
               const CastSettings& settings, uint64_t index) {
+  if (is_block_code(out.dtype)) {
+    // The wall's rule: where a tensor's codes are written its scales are.
+    return encode_blocks(out.dtype, static_cast<const float*>(in.data) + begin, begin, count,
+                         out.data, const_cast<float*>(out.scale));
+  }
+  if (is_block_code(in.dtype)) {
+    return decode_blocks(in.dtype, in.data, in.scale, begin, count,
+                         static_cast<float*>(out.data) + begin);
+  }
   with_stored_element(out.dtype, [&](auto out_type) HWY_ATTR {
     with_stored_element(in.dtype, [&](auto in_type) HWY_ATTR {
       using Out = typename decltype(out_type)::Type;

@@ -4,6 +4,7 @@
 #define HWY_TARGET_INCLUDE "cpu/optimizer.cpp"
 #include "cpu/simd_source.h"
 #include "hwy/foreach_target.h"
+#include "cpu/block_code-inl.h"
 #include "cpu/loop-inl.h"
 #include "formulas/rules/update.h"
 
@@ -17,22 +18,17 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// The compute copy of an updated parameter.
-template <class T>
+// The compute copy of an updated parameter, past the cache if kStreams.
+template <class T, bool kStreams>
 struct NearestCopy {
   T* out;
   template <class Extent>
   HWY_INLINE void operator()(Lane x, int64_t i, Extent part) const {
-    store(x, out + i, part);
-  }
-};
-// Bypasses the cache.
-template <class T>
-struct StreamedCopy {
-  T* out;
-  template <class Extent>
-  HWY_INLINE void operator()(Lane x, int64_t i, Extent part) const {
-    stream(x, out + i, part);
+    if constexpr (kStreams) {
+      stream(x, out + i, part);
+    } else {
+      store(x, out + i, part);
+    }
   }
 };
 struct NoCopy {
@@ -40,71 +36,134 @@ struct NoCopy {
   HWY_INLINE void operator()(Lane, int64_t, Extent) const {}
 };
 
+// Elements of a chunk from begin on; state is that of the first of them.
 template <int kStates, class Gradient, class Rule, class Copy>
-void update_run(const UpdateChunk& chunk, int64_t begin, int64_t count,
+void update_run(const UpdateChunk& chunk, int64_t begin, int64_t count, float* const* state,
                 const UpdateConstants<Rule>& constants, Copy copy) {
   constexpr int kArray = kStates > 0 ? kStates : 1;
   const Gradient* gradient = static_cast<const Gradient*>(chunk.gradient) + begin;
   float* parameter = chunk.parameter + begin;
-  float* state[kArray];
+  float* of[kArray];
   for (int k = 0; k < kStates; ++k)
-    state[k] = chunk.state[k] + begin;
+    of[k] = state[k];
   const UpdateConstants<Rule> c = constants;
   for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
     Lane p = load(parameter + i, part);
     Lane s[kArray];
     for (int k = 0; k < kStates; ++k)
-      s[k] = load(state[k] + i, part);
+      s[k] = load(of[k] + i, part);
     update<kStates>(p, s, load(gradient + i, part), c);
     store(p, parameter + i, part);
     for (int k = 0; k < kStates; ++k)
-      store(s[k], state[k] + i, part);
+      store(s[k], of[k] + i, part);
     copy(p, i, part);
   });
 }
 
-// Elements between an update and the second pass over them.
-constexpr int64_t kCopyBlock = 256;
+// Elements between an update and further passes over them: they are still in the first-level cache
+// then. The blocks of 8-bit codes.
+constexpr int64_t kBlock = NAMP_BLOCK_ELEMENTS;
 
-// Rare compute copies, by a second pass over parameters that are still in the first-level cache.
-template <int kStates, class Gradient, class Rule, class Copy>
-void update_and_copy(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants, Copy copy) {
-  for (int64_t begin = 0; begin < chunk.count; begin += kCopyBlock) {
-    const int64_t count = std::min(kCopyBlock, chunk.count - begin);
-    update_run<kStates, Gradient>(chunk, begin, count, constants, NoCopy{});
-    copy(begin, count);
+// The state of a block in float32: in place, or decoded.
+class BlockState {
+ public:
+  BlockState(const UpdateChunk& chunk, int64_t begin, int64_t count)
+      : chunk_(chunk), begin_(begin), count_(count) {
+    for (int k = 0; k < chunk.states; ++k) {
+      if (chunk.state_dtype[k] == NAMP_FLOAT32) {
+        at_[k] = static_cast<float*>(chunk.state[k]) + begin;
+        continue;
+      }
+      at_[k] = decoded_[k];
+      if (is_block_code(chunk.state_dtype[k])) {
+        decode_blocks(chunk.state_dtype[k], chunk.state[k], chunk.state_scale[k], begin, count,
+                      at_[k]);
+      } else {
+        const BFloat16* from = static_cast<const BFloat16*>(chunk.state[k]) + begin;
+        map(
+            at_[k], count, [](Lane x) NAMP_LANES { return x; }, from);
+      }
+    }
+  }
+
+  float* const* at() const { return at_; }
+
+  void store_back() {
+    for (int k = 0; k < chunk_.states; ++k) {
+      if (is_block_code(chunk_.state_dtype[k])) {
+        encode_blocks(chunk_.state_dtype[k], at_[k], begin_, count_, chunk_.state[k],
+                      chunk_.state_scale[k]);
+      } else if (chunk_.state_dtype[k] == NAMP_BFLOAT16) {
+        BFloat16* to = static_cast<BFloat16*>(chunk_.state[k]) + begin_;
+        map(
+            to, count_, [](Lane x) NAMP_LANES { return x; }, static_cast<const float*>(at_[k]));
+      }
+    }
+  }
+
+ private:
+  const UpdateChunk& chunk_;
+  int64_t begin_;
+  int64_t count_;
+  float* at_[NAMP_MAX_STATE_COLUMNS];
+  HWY_ALIGN float decoded_[NAMP_MAX_STATE_COLUMNS][kBlock];
+};
+
+// The compute copy of a block that is in the cache.
+void copy_block(const UpdateChunk& chunk, int64_t begin, int64_t count,
+                const UpdateRandom& random) {
+  const float* parameter = chunk.parameter + begin;
+  with_element(chunk.copy_dtype, [&](auto copy_type) HWY_ATTR {
+    using T = typename decltype(copy_type)::Type;
+    T* out = static_cast<T*>(chunk.compute_copy) + begin;
+    if (std::is_same_v<T, float> || !random.stochastic) {
+      map_streaming(
+          chunk.streams, out, count, [](Lane x) NAMP_LANES { return x; }, parameter);
+      return;
+    }
+    uint32_t words[kBlock + 8];
+    fill_philox(words, random.first + static_cast<uint64_t>(begin), count, random.step,
+                random.seed);
+    for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
+      store_stochastic(load(parameter + i, part), load_bits(words + i), out + i, part);
+    });
+  });
+}
+
+// Compact states and rare compute copies, by passes over blocks in the cache.
+template <int kStates, class Gradient, class Rule>
+void update_by_blocks(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants,
+                      const UpdateRandom& random) {
+  for (int64_t begin = 0; begin < chunk.count; begin += kBlock) {
+    const int64_t count = std::min(kBlock, chunk.count - begin);
+    BlockState state(chunk, begin, count);
+    update_run<kStates, Gradient>(chunk, begin, count, state.at(), constants, NoCopy{});
+    state.store_back();
+    if (chunk.compute_copy != nullptr) copy_block(chunk, begin, count, random);
   }
 }
 
+// All in one pass.
+template <int kStates, class Gradient, class Rule, class Copy>
+void update_at_once(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants, Copy copy) {
+  float* state[NAMP_MAX_STATE_COLUMNS];
+  for (int k = 0; k < kStates; ++k)
+    state[k] = static_cast<float*>(chunk.state[k]);
+  update_run<kStates, Gradient>(chunk, 0, chunk.count, state, constants, copy);
+}
+
 template <int kStates, class Gradient, class Rule>
-void update_with_copy(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants,
-                      const UpdateRandom& random) {
+void update_with_copy(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants) {
   with_element(chunk.copy_dtype, [&](auto copy_type) HWY_ATTR {
     using T = typename decltype(copy_type)::Type;
     T* out = static_cast<T*>(chunk.compute_copy);
-    const float* parameter = chunk.parameter;
-    if constexpr (std::is_same_v<T, float>) {
-      update_and_copy<kStates, Gradient>(
-          chunk, constants, [=](int64_t begin, int64_t count) HWY_ATTR {
-            map(
-                out + begin, count, [](Lane x) NAMP_LANES { return x; }, parameter + begin);
-          });
-    } else if (random.stochastic) {
-      update_and_copy<kStates, Gradient>(
-          chunk, constants, [&](int64_t begin, int64_t count) HWY_ATTR {
-            uint32_t words[kCopyBlock + 8];
-            fill_philox(words, random.first + static_cast<uint64_t>(begin), count, random.step,
-                        random.seed);
-            for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
-              store_stochastic(load(parameter + begin + i, part), load_bits(words + i),
-                               out + begin + i, part);
-            });
-          });
-    } else if (chunk.streams && is_aligned_to_lane(out)) {
-      update_run<kStates, Gradient>(chunk, 0, chunk.count, constants, StreamedCopy<T>{out});
-      hwy::FlushStream();
-    } else {
-      update_run<kStates, Gradient>(chunk, 0, chunk.count, constants, NearestCopy<T>{out});
+    if constexpr (!std::is_same_v<T, float>) {
+      if (chunk.streams && is_aligned_to_lane(out)) {
+        update_at_once<kStates, Gradient>(chunk, constants, NearestCopy<T, true>{out});
+        hwy::FlushStream();
+      } else {
+        update_at_once<kStates, Gradient>(chunk, constants, NearestCopy<T, false>{out});
+      }
     }
   });
 }
@@ -124,10 +183,15 @@ void update_chunk(const UpdateChunk& chunk, const UpdateConstants<Rule>& constan
   with_states<Rule>(chunk.states, [&](auto states) HWY_ATTR {
     with_element(chunk.gradient_dtype, [&](auto gradient_type) HWY_ATTR {
       using Gradient = typename decltype(gradient_type)::Type;
-      if (chunk.compute_copy != nullptr) {
-        update_with_copy<states.value, Gradient>(chunk, constants, random);
+      const bool copies = chunk.compute_copy != nullptr;
+      // A float32 copy is rare, and a stochastic one takes random words of a block.
+      const bool rare_copy = copies && (random.stochastic || chunk.copy_dtype == NAMP_FLOAT32);
+      if (chunk.compact_state || rare_copy) {
+        update_by_blocks<states.value, Gradient>(chunk, constants, random);
+      } else if (copies) {
+        update_with_copy<states.value, Gradient>(chunk, constants);
       } else {
-        update_run<states.value, Gradient>(chunk, 0, chunk.count, constants, NoCopy{});
+        update_at_once<states.value, Gradient>(chunk, constants, NoCopy{});
       }
     });
   });
@@ -191,8 +255,15 @@ UpdateChunk chunk_of(const TableView& table, const Chunk& chunk, int states,
   c.gradient = element(static_cast<const void*>(gradient.data), c.gradient_dtype, chunk.begin);
   c.parameter = float_at(table, chunk, columns.parameter);
   c.states = states;
-  for (int k = 0; k < states; ++k)
-    c.state[k] = float_at(table, chunk, columns.state[k]);
+  for (int k = 0; k < states; ++k) {
+    const namp_cell& state = table.cell(chunk.tensor, columns.state[k]);
+    c.state_dtype[k] = static_cast<namp_dtype>(state.dtype);
+    c.state[k] = element(state.data, c.state_dtype[k], chunk.begin);
+    // The wall's rule: where a tensor's codes are written its scales are.
+    if (state.scale != nullptr)
+      c.state_scale[k] = const_cast<float*>(state.scale) + chunk.begin / NAMP_BLOCK_ELEMENTS;
+    c.compact_state |= state.dtype != NAMP_FLOAT32;
+  }
   if (columns.compute_copy < 0) return c;
   const namp_cell& copy = table.cell(chunk.tensor, columns.compute_copy);
   c.copy_dtype = static_cast<namp_dtype>(copy.dtype);
@@ -202,7 +273,7 @@ UpdateChunk chunk_of(const TableView& table, const Chunk& chunk, int states,
 
 }  // namespace
 
-void CpuBackend::optimizer_step(const TableView& table, const namp_optimizer_args& args,
+void CpuBackend::optimizer_step(const TableView& table, const namp_optimizer_args& args, bool,
                                 const namp_scaler_state* scaler, namp_optimizer_state* state,
                                 namp_stream) {
   if (state->found_inf != 0) return;

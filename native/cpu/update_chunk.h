@@ -14,7 +14,10 @@ struct UpdateChunk {
   namp_dtype gradient_dtype;
   float* parameter;
   int states;  // of the tensor's group
-  float* state[NAMP_MAX_STATE_COLUMNS];
+  void* state[NAMP_MAX_STATE_COLUMNS];
+  namp_dtype state_dtype[NAMP_MAX_STATE_COLUMNS];
+  float* state_scale[NAMP_MAX_STATE_COLUMNS];  // of codes in blocks
+  bool compact_state;  // some state is not float32
   void* compute_copy;  // or null
   namp_dtype copy_dtype;
   bool streams;  // the compute copy may bypass the cache

@@ -2,6 +2,7 @@
 // scale.
 #include "cuda/platform.cuh"
 
+#include "cuda/block_code.cuh"
 #include "cuda/kernels.h"
 #include "cuda/random.cuh"
 #include "cuda/table_task.cuh"
@@ -66,6 +67,18 @@ NAMP_DEVICE Pack<kCount> saturate_as(const Pack<kCount>& x, int32_t dtype) {
 // call.
 NAMP_DEVICE void cast_run(const namp_cell& out, const namp_cell& in, int64_t begin, int64_t count,
                           const namp_cast_options& options, float factor, uint64_t index) {
+  if (is_block_code(out.dtype)) {
+    const float* from = static_cast<const float*>(in.data) + begin;
+    return for_blocks(count, [&](int64_t i, Prefix part) {
+      store_codes(load(from + i, part), out, begin + i, part);
+    });
+  }
+  if (is_block_code(in.dtype)) {
+    float* to = static_cast<float*>(out.data) + begin;
+    return for_blocks(count, [&](int64_t i, Prefix part) {
+      store(load_codes(in, begin + i, part), to + i, part);
+    });
+  }
   const bool saturates = (options.flags & NAMP_CAST_SATURATE) != 0;
   const bool scales = in.scale != nullptr || out.scale != nullptr;
   // If the value changes there is arithmetic, which makes a signaling NaN quiet.

@@ -8,9 +8,10 @@
 namespace namp {
 namespace {
 
-#define NAMP_UPDATE_KERNEL(name, Rule, VALUE)                       \
-  constexpr cuda::Kernel<cuda::OptimizerArgs> kernel_of(Rule) {     \
-    return {"optimizer", #name "_kernel", cuda::kOptimizerThreads}; \
+#define NAMP_UPDATE_KERNEL(name, Rule, VALUE)                                 \
+  constexpr cuda::Kernel<cuda::OptimizerArgs> kernel_of(Rule, bool compact) { \
+    return {"optimizer", compact ? #name "_compact_kernel" : #name "_kernel", \
+            cuda::kOptimizerThreads};                                         \
   }
 NAMP_FOR_EACH_RULE(NAMP_UPDATE_KERNEL)
 #undef NAMP_UPDATE_KERNEL
@@ -18,8 +19,8 @@ NAMP_FOR_EACH_RULE(NAMP_UPDATE_KERNEL)
 }  // namespace
 
 void CudaBackend::optimizer_step(const TableView& table, const namp_optimizer_args& args,
-                                 const namp_scaler_state* scaler, namp_optimizer_state* state,
-                                 namp_stream stream) {
+                                 bool compact_state, const namp_scaler_state* scaler,
+                                 namp_optimizer_state* state, namp_stream stream) {
   const cuda::ContextScope scope(context_);
   cuda::OptimizerArgs packed{};
   packed.table = table;
@@ -48,7 +49,7 @@ void CudaBackend::optimizer_step(const TableView& table, const namp_optimizer_ar
     packed.uploaded = static_cast<const namp_optimizer_group*>(uploaded);
   }
   with_rule(args.rule, [&](auto rule) {
-    launch(kernel_of(rule), std::max<int64_t>(1, table.chunk_count), packed, stream);
+    launch(kernel_of(rule, compact_state), std::max<int64_t>(1, table.chunk_count), packed, stream);
   });
 }
 

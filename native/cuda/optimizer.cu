@@ -2,6 +2,7 @@
 // the compute copies.
 #include "cuda/platform.cuh"
 
+#include "cuda/block_code.cuh"
 #include "cuda/kernels.h"
 #include "cuda/random.cuh"
 #include "cuda/reduce.cuh"
@@ -75,18 +76,82 @@ NAMP_DEVICE void update_chunk(const OptimizerArgs& args, const TableTask& task,
   });
 }
 
+// A column of state of any dtype; all lanes of a warp have the packs of a block.
+NAMP_DEVICE Pack<kPack> load_state(const namp_cell& cell, int64_t i, Prefix part) {
+  if (is_block_code(cell.dtype)) return load_codes(cell, i, part);
+  return load_as(cell.data, cell.dtype, i, part);
+}
+NAMP_DEVICE void store_state(const Pack<kPack>& x, const namp_cell& cell, int64_t i, Prefix part) {
+  if (is_block_code(cell.dtype)) {
+    store_codes(x, cell, i, part);
+  } else {
+    store_as(x, cell.data, cell.dtype, i, part);
+  }
+}
+
+// Updates one chunk of one tensor whose states may be compact, block by block.
+template <int kStates, class Rule>
+NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
+                               UpdateConstants<Rule> c, int64_t step) {
+  constexpr int kArray = kStates > 0 ? kStates : 1;
+  const Chunk chunk = task.chunk;
+  const namp_optimizer_columns& columns = args.columns;
+  const namp_cell gradient = task.cells[columns.gradient];
+  float* parameter = static_cast<float*>(task.cells[columns.parameter].data) + chunk.begin;
+  namp_cell copy{};
+  if (columns.compute_copy >= 0) copy = task.cells[columns.compute_copy];
+  const bool stochastic = args.copy_rounding == NAMP_ROUND_STOCHASTIC && copy.dtype != NAMP_FLOAT32;
+  const auto first_word = static_cast<uint64_t>(task.first_element + chunk.begin);
+  for_blocks(chunk.count, [&](int64_t i, Prefix part) {
+    auto p = load(parameter + i, part);
+    Pack<kPack> s[kArray];
+#pragma unroll
+    for (int k = 0; k < kStates; ++k)
+      s[k] = load_state(task.cells[columns.state[k]], chunk.begin + i, part);
+    const auto g = load_as(gradient.data, gradient.dtype, chunk.begin + i, part);
+#pragma unroll
+    for (int j = 0; j < kPack; ++j) {
+      float of_element[kArray];
+#pragma unroll
+      for (int k = 0; k < kStates; ++k)
+        of_element[k] = s[k].at[j];
+      update<kStates>(p.at[j], of_element, g.at[j], c);
+#pragma unroll
+      for (int k = 0; k < kStates; ++k)
+        s[k].at[j] = of_element[k];
+    }
+    store(p, parameter + i, part);
+#pragma unroll
+    for (int k = 0; k < kStates; ++k)
+      store_state(s[k], task.cells[columns.state[k]], chunk.begin + i, part);
+    if (copy.data == nullptr) return;
+    if (stochastic) {
+      const auto words = random_words(first_word + static_cast<uint64_t>(i),
+                                      static_cast<uint64_t>(step), args.seed, part);
+      store_stochastic_as(p, words.at, copy.data, copy.dtype, chunk.begin + i, part);
+    } else {
+      store_as(p, copy.data, copy.dtype, chunk.begin + i, part);
+    }
+  });
+}
+
 // Updates the chunk with the number of columns of state of its tensor's group.
-template <class Rule, int kStates = Rule::kMinStates>
+template <class Rule, bool kCompact, int kStates = Rule::kMinStates>
 NAMP_DEVICE void update_chunk_of(int states, const OptimizerArgs& args, const TableTask& task,
                                  const UpdateConstants<Rule>& constants, int64_t step) {
   if constexpr (kStates < Rule::kMaxStates) {
     if (states != kStates)
-      return update_chunk_of<Rule, kStates + 1>(states, args, task, constants, step);
+      return update_chunk_of<Rule, kCompact, kStates + 1>(states, args, task, constants, step);
   }
-  update_chunk<kStates, Rule>(args, task, constants, step);
+  if constexpr (kCompact) {
+    update_blocks<kStates, Rule>(args, task, constants, step);
+  } else {
+    update_chunk<kStates, Rule>(args, task, constants, step);
+  }
 }
 
-template <class Rule>
+// kCompact: some state of the table is not float32.
+template <class Rule, bool kCompact>
 NAMP_DEVICE void update_table(const OptimizerArgs& args) {
   __shared__ UpdateConstants<Rule> constants;
   __shared__ int states;
@@ -123,7 +188,7 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args) {
           }
           barrier();
         }
-        update_chunk_of<Rule>(states, args, task, constants, start.step);
+        update_chunk_of<Rule, kCompact>(states, args, task, constants, start.step);
       },
       args.steps);
   // Every block has read the state and the counts by now.
@@ -141,9 +206,12 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args) {
 
 }  // namespace
 
-#define NAMP_UPDATE_KERNEL(name, Rule, VALUE)                              \
-  NAMP_KERNEL(kOptimizerThreads) name##_kernel(const OptimizerArgs args) { \
-    update_table<Rule>(args);                                              \
+#define NAMP_UPDATE_KERNEL(name, Rule, VALUE)                                      \
+  NAMP_KERNEL(kOptimizerThreads) name##_kernel(const OptimizerArgs args) {         \
+    update_table<Rule, false>(args);                                               \
+  }                                                                                \
+  NAMP_KERNEL(kOptimizerThreads) name##_compact_kernel(const OptimizerArgs args) { \
+    update_table<Rule, true>(args);                                                \
   }
 NAMP_FOR_EACH_RULE(NAMP_UPDATE_KERNEL)
 

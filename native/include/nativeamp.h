@@ -103,8 +103,24 @@ typedef enum namp_dtype {
   /* eight bits, OCP 8-bit Floating Point Specification 1.0, for casts alone: E4M3 (PyTorch's
      float8_e4m3fn: to 448, NaN, no infinity) and E5M2 (to 57,344) */
   NAMP_FLOAT8_E4M3 = 6,
-  NAMP_FLOAT8_E5M2 = 7
+  NAMP_FLOAT8_E5M2 = 7,
+  /* Codes of eight bits, for an optimizer's columns of state and for casts from and to float32. Every
+     NAMP_BLOCK_ELEMENTS elements, from a tensor's first on, share a float32 scale: the block's
+     element of the largest magnitude, with its sign. A value is its code's number in [-1, 1] times
+     the scale, and has the nearest code. The unsigned maps are for what is never negative (a
+     negative value is stored as 0) and keep every positive value above 0. A block with a NaN or an
+     infinity is NaN as a whole; one whose largest magnitude is below 2^-126 is 0.
+     DYNAMIC: the codes of dynamic tree quantization (Dettmers 2016; create_dynamic_map of
+     bitsandbytes): seven decades, each twice as fine as the one below it. LINEAR: (code - 127) / 127,
+     or code / 255. */
+  NAMP_INT8_DYNAMIC = 8,
+  NAMP_UINT8_DYNAMIC = 9,
+  NAMP_INT8_LINEAR = 10,
+  NAMP_UINT8_LINEAR = 11
 } namp_dtype;
+
+/* Elements that share a scale in the dtypes from NAMP_INT8_DYNAMIC on. */
+#define NAMP_BLOCK_ELEMENTS 256
 
 /* Kinds of devices. */
 typedef enum namp_device_kind { NAMP_DEVICE_CPU = 1, NAMP_DEVICE_CUDA = 2 } namp_device_kind;
@@ -484,7 +500,9 @@ NAMP_API int32_t namp_memory_reset_peak(namp_device* device);
 typedef struct namp_cell {
   void* data;
   /* device pointer to the scale of this tensor, one float32 that multiplies the value of every
-     code; null for 1. Only for a dtype that may have a scale */
+     code; null for 1. For codes in blocks it points to a scale for each block, [count /
+     NAMP_BLOCK_ELEMENTS, rounded up], must not be null, and is written where the codes are. Only
+     for a dtype that may have a scale */
   const float* scale;
   int32_t dtype; /* namp_dtype */
   int32_t reserved;
@@ -643,7 +661,8 @@ typedef struct namp_cast_options {
    any, also to the same. The value is multiplied by the source's scale, then by the options'
    factor, and divided by the destination's scale. Each of these is computed in float32 and rounded,
    before the one rounding to the destination. options may be null for the defaults. Stochastic
-   element i draws word i % 4 of Philox4x32-10 block i / 4 (i counted from offset). */
+   element i draws word i % 4 of Philox4x32-10 block i / 4 (i counted from offset). Codes in blocks
+   are cast from and to float32 alone, without options. */
 NAMP_API int32_t namp_cast(namp_device* device, const namp_cell* destination,
                            const namp_cell* source, int64_t count, const namp_cast_options* options,
                            namp_stream stream);
@@ -754,8 +773,10 @@ typedef struct namp_optimizer_columns {
   int32_t parameter; /* float32, required */
   int32_t gradient;  /* float32, float16 or bfloat16, required; a null cell leaves the tensor out of
                         the step */
-  int32_t state[NAMP_MAX_STATE_COLUMNS]; /* float32, the rule's columns of state in its order; all
-                                            zeros is a valid start */
+  /* float32, bfloat16 (rounded to nearest) or 8-bit codes in blocks, in any mix: the rule's columns
+     of state in its order. A valid start is all zeros; of codes in blocks, scales of zero, with any
+     codes */
+  int32_t state[NAMP_MAX_STATE_COLUMNS];
   int32_t compute_copy; /* float16 or bfloat16 (float32 too), or -1; null cells are left out */
 } namp_optimizer_columns;
 

@@ -20,6 +20,16 @@
   X(NAMP_FLOAT8_E4M3, Float8E4M3, uint8_t, 4, 3, 448.0f, false, true, true) \
   X(NAMP_FLOAT8_E5M2, Float8E5M2, uint8_t, 5, 2, 57344.0f, true, true, true)
 
+// Codes of 8 bits in blocks of NAMP_BLOCK_ELEMENTS with a scale each (formulas/block_code.h), for
+// states of optimizers and for casts from and to float32.
+//
+// X(dtype, Map, signed, dynamic)
+#define NAMP_FOR_EACH_BLOCK_CODE(X)                   \
+  X(NAMP_INT8_DYNAMIC, SignedDynamic, true, true)     \
+  X(NAMP_UINT8_DYNAMIC, UnsignedDynamic, false, true) \
+  X(NAMP_INT8_LINEAR, SignedLinear, true, false)      \
+  X(NAMP_UINT8_LINEAR, UnsignedLinear, false, false)
+
 // X(dtype, Word)
 #define NAMP_FOR_EACH_INTEGER(X) \
   X(NAMP_INT32, int32_t)         \

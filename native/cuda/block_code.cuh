@@ -1,0 +1,87 @@
+// 8-bit codes in blocks (formulas/block_code.h): a warp has a block, each of its lanes a pack.
+#pragma once
+
+#include "cuda/platform.cuh"
+
+#include "cuda/loop.cuh"
+#include "cuda/reduce.cuh"
+#include "formulas/block_code.h"
+
+namespace namp::cuda {
+
+static_assert(NAMP_BLOCK_ELEMENTS == kWarp * kPack, "a warp has a block");
+
+struct Byte {
+  uint8_t bits;
+};
+
+// Returns body(Map{}) for a dtype that is_block_code.
+template <class Body>
+NAMP_DEVICE auto with_block_map(int32_t dtype, Body&& body) {
+  switch (dtype) {
+#define NAMP_CASE(DTYPE, Map, ...) \
+  case DTYPE:                      \
+    return body(Map{});
+    NAMP_FOR_EACH_BLOCK_CODE(NAMP_CASE)
+#undef NAMP_CASE
+  }
+  trap();
+}
+
+// This lane's pack of a block; i is the pack's first element in the tensor.
+NAMP_DEVICE Pack<kPack> load_codes(const namp_cell& cell, int64_t i, Prefix part) {
+  const float scale = part.there > 0 ? load(cell.scale + i / NAMP_BLOCK_ELEMENTS) : 0.0f;
+  const auto codes = load_raw(static_cast<const Byte*>(cell.data) + i, part);
+  return with_block_map(cell.dtype, [&](auto map) {
+    Pack<kPack> x;
+#pragma unroll
+    for (int j = 0; j < kPack; ++j)
+      x.at[j] = block_number<decltype(map), float>(uint32_t{codes.at[j].bits}) * scale;
+    return x;
+  });
+}
+
+// Stores this lane's pack of a block. All lanes of the warp take part.
+NAMP_DEVICE void store_codes(const Pack<kPack>& x, const namp_cell& cell, int64_t i, Prefix part) {
+  uint32_t magnitude = 0;
+  uint32_t largest = 0x80000000u;
+#pragma unroll
+  for (int j = 0; j < kPack; ++j) {
+    if (j >= part.there) break;
+    magnitude = larger(magnitude, bits(x.at[j]) & 0x7fffffffu);
+    largest = larger(largest, bits(x.at[j]));
+  }
+  const auto maximum = [](uint32_t a, uint32_t b) { return larger(a, b); };
+  magnitude = warp_reduce(magnitude, maximum);
+  largest = warp_reduce(largest, maximum);
+  with_block_map(cell.dtype, [&](auto map) {
+    using Map = decltype(map);
+    const float scale = block_scale<Map>(magnitude, largest);
+    const float inverse = inverse_block_scale(scale);
+    RawPack<Byte, kPack> codes;
+#pragma unroll
+    for (int j = 0; j < kPack; ++j) {
+      const float number = inverse == 0.0f ? 0.0f : x.at[j] * inverse;
+      codes.at[j].bits = static_cast<uint8_t>(block_code<Map>(number));
+    }
+    store_raw(codes, static_cast<Byte*>(cell.data) + i, part);
+    // The wall's rule: where a tensor's codes are written its scales are.
+    if (i % NAMP_BLOCK_ELEMENTS == 0 && part.there > 0)
+      store(scale, const_cast<float*>(cell.scale) + i / NAMP_BLOCK_ELEMENTS);
+  });
+}
+
+// Calls body(i, part) for this thread's packs of a run that begins where a block does; the lanes of
+// a warp get a block's packs, and all of them are called.
+template <class Body>
+NAMP_DEVICE void for_blocks(int64_t count, Body&& body) {
+  const int warps = block_threads() / kWarp;
+  const int lane = thread_index() % kWarp;
+  for (int64_t begin = int64_t{thread_index() / kWarp} * NAMP_BLOCK_ELEMENTS; begin < count;
+       begin += int64_t{warps} * NAMP_BLOCK_ELEMENTS) {
+    const int64_t i = begin + lane * kPack;
+    body(i, Prefix{count - i});
+  }
+}
+
+}  // namespace namp::cuda
