@@ -28,9 +28,13 @@ NAMP_DEVICE auto with_block_map(int32_t dtype, Body&& body) {
   trap();
 }
 
-// This lane's pack of a block; i is the pack's first element in the tensor.
+// This lane's pack of a block; i is the pack's first element in the tensor. All lanes of the warp
+// take part. Only the first reads the scale, as it alone writes it: nothing else would order the
+// write after the others' reads.
 NAMP_DEVICE Pack<kPack> load_codes(const namp_cell& cell, int64_t i, Prefix part) {
-  const float scale = part.there > 0 ? load(cell.scale + i / NAMP_BLOCK_ELEMENTS) : 0.0f;
+  const float own =
+      i % NAMP_BLOCK_ELEMENTS == 0 ? load(cell.scale + i / NAMP_BLOCK_ELEMENTS) : 0.0f;
+  const float scale = from_bits(shuffle_from(bits(own), 0));
   const auto codes = load_raw(static_cast<const Byte*>(cell.data) + i, part);
   return with_block_map(cell.dtype, [&](auto map) {
     Pack<kPack> x;

@@ -1,7 +1,6 @@
 // Codes of 8 bits in blocks of NAMP_BLOCK_ELEMENTS that share a scale (NAMP_INT8_DYNAMIC and those
-// after it in nativeamp.h). The scale is the block's element of the largest magnitude with its sign:
-// that element has the code of 1 and keeps its bits, so encoding a decoded block gives the same
-// codes and the same scale.
+// after it in nativeamp.h). The scale is the block's largest magnitude, so that its element has the
+// code of 1 or -1 and keeps its bits: encoding a decoded block gives the same codes and scale.
 //
 // The dynamic maps have the numbers of bitsandbytes' create_dynamic_map (signed, or not; 7 bits of
 // exponent), in its order. They are 0, 1, and seven decades from 1e-6 to 1. Decade d is cut into
@@ -156,7 +155,9 @@ NAMP_FORMULA float block_scale(uint32_t magnitude, uint32_t largest) {
   if (less(0x7f7fffffu, magnitude)) return from_bits(0x7fc00000u);
   if (!Map::kSigned) magnitude = larger(largest, 0u);
   if (less(magnitude, 0x00800000u)) return 0.0f;
-  return from_bits(Map::kSigned && largest != magnitude ? magnitude | 0x80000000u : magnitude);
+  // The dynamic map has no number -1: its scale has the sign.
+  const bool negative = Map::kSigned && Map::kDynamic && largest != magnitude;
+  return from_bits(negative ? magnitude | 0x80000000u : magnitude);
 }
 
 // The factor that makes numbers of a block's values; 0 where every number is 0.

@@ -106,7 +106,8 @@ typedef enum namp_dtype {
   NAMP_FLOAT8_E5M2 = 7,
   /* Codes of eight bits, for an optimizer's columns of state and for casts from and to float32. Every
      NAMP_BLOCK_ELEMENTS elements, from a tensor's first on, share a float32 scale: the block's
-     element of the largest magnitude, with its sign. A value is its code's number in [-1, 1] times
+     largest magnitude (INT8_DYNAMIC, which has no -1: with the sign of that element, and of the
+     positive one if two are as large). A value is its code's number in [-1, 1] times
      the scale, and has the nearest code. The unsigned maps are for what is never negative (a
      negative value is stored as 0) and keep every positive value above 0. A block with a NaN or an
      infinity is NaN as a whole; one whose largest magnitude is below 2^-126 is 0.

@@ -44,6 +44,7 @@ double scale_of(const std::vector<double>& values, int32_t dtype) {
     if (!is_signed(dtype)) x = std::max(x, 0.0);
     if (std::fabs(x) > std::fabs(scale) || (std::fabs(x) == std::fabs(scale) && x > 0)) scale = x;
   }
+  if (dtype != NAMP_INT8_DYNAMIC) scale = std::fabs(scale);
   return std::fabs(scale) < 0x1p-126 ? 0 : scale;
 }
 
@@ -63,13 +64,11 @@ class BlockCodeTest : public BackendTest {
  protected:
   int32_t encode_codes(const Buffer& values, const Buffer& codes, const Buffer& scales,
                        int32_t dtype) {
-    return cast(device_, cell(codes.data(), dtype, scales.floats()), values.cell(),
-                values.size());
+    return cast(device_, cell(codes.data(), dtype, scales.floats()), values.cell(), values.size());
   }
   int32_t decode_codes(const Buffer& values, const Buffer& codes, const Buffer& scales,
                        int32_t dtype) {
-    return cast(device_, values.cell(), cell(codes.data(), dtype, scales.floats()),
-                values.size());
+    return cast(device_, values.cell(), cell(codes.data(), dtype, scales.floats()), values.size());
   }
 };
 
@@ -131,6 +130,9 @@ TEST_P(BlockCodeTest, EncodingWhatWasDecodedGivesTheSameCodesAndScales) {
     for (double factor : {1.0, 0x1p-115, 0x1p120}) {
       const int64_t n = 3 * kBlock + 11;
       std::vector<double> some = spread_values(n, 9, is_signed(dtype));
+      // Nearly as large as the largest, of the other sign.
+      some[5] = is_signed(dtype) ? -11.0 : 11.0;
+      some[6] = 10.999;
       for (double& x : some)
         x *= factor;
       Buffer values(device_, NAMP_FLOAT32, some);
@@ -188,8 +190,7 @@ TEST_P(BlockCodeTest, RefusesOtherDtypesOptionsAndMissingScales) {
   const std::vector<Buffer*> outputs{&values, &halves, &codes, &scales};
   const auto refused = [&](const namp_cell& to, const namp_cell& from,
                            const namp_cast_options* options = nullptr) {
-    expect_refused(NAMP_ERROR_INVALID_ARGUMENT, cast(device_, to, from, 2, options),
-                   outputs);
+    expect_refused(NAMP_ERROR_INVALID_ARGUMENT, cast(device_, to, from, 2, options), outputs);
   };
   refused(there, halves.cell());
   refused(halves.cell(), there);

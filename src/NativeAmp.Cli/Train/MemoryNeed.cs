@@ -11,15 +11,16 @@ namespace NativeAmp.Cli.Train;
 /// </summary>
 internal static class MemoryNeed
 {
-    // Value, two moments and gradient in float32; in half precision gradient and copy take the same four bytes.
-    private const int BytesPerParameter = 16;
+    // Value and gradient in float32; in half precision gradient and copy take the same four bytes.
+    private const int BytesOfValues = 8;
 
     /// <summary>Refuses a run that cannot fit.</summary>
     /// <exception cref="DoesNotFitException">It needs more than the device has.</exception>
     public static void Check(TrainSettings settings, IDataset data, Device device)
     {
         (UInt128 parameters, UInt128 perSample) = Sizes(settings, data);
-        UInt128 need = parameters * BytesPerParameter + perSample * (UInt128)settings.Batch;
+        double bytes = BytesOfValues + settings.OptimizerOptions.StateBytesPerElement;
+        UInt128 need = (UInt128)((double)parameters * bytes) + perSample * (UInt128)settings.Batch;
         DeviceInfo info = device.Info;
         long has =
             info.Kind == DeviceKind.Cpu

@@ -72,6 +72,14 @@ internal sealed class TrainCommand
         [.. OptimizerChoice.All.Select(choice => choice.Name)]
     );
 
+    private readonly Option<string> _optimizerState = CommonOptions.OneOf(
+        "--optimizer-state",
+        "float32",
+        "How the optimizer keeps its state, such as Adam's moments; 8 bits are by blocks of 256 (dynamic8: relative "
+            + "precision, linear8: equal steps). Embeddings and parameters of less than 4,096 elements keep float32.",
+        [.. Enum.GetNames<StateFormat>().Select(name => name.ToLowerInvariant())]
+    );
+
     private readonly Option<double?> _lr = NumberOption.Real(
         "--lr",
         new RealRange(1e-30, 1e6, "a number from 1e-30 to 1e6"),
@@ -224,6 +232,7 @@ internal sealed class TrainCommand
             _steps,
             _toAccuracy,
             _optimizer,
+            _optimizerState,
             _lr,
             _weightDecay,
             _clip,
@@ -251,6 +260,7 @@ internal sealed class TrainCommand
             _toAccuracy,
             _batch,
             _optimizer,
+            _optimizerState,
             _lr,
             _weightDecay,
             _clip,
@@ -323,6 +333,7 @@ internal sealed class TrainCommand
             ToAccuracy = parsed.GetValue(_toAccuracy),
             Batch = parsed.GetValue(_batch) ?? (gpt ? 16 : 128),
             Optimizer = optimizer.Name,
+            OptimizerState = Enum.Parse<StateFormat>(parsed.GetValue(_optimizerState)!, ignoreCase: true),
             LearningRate = parsed.GetValue(_lr) ?? optimizer.Rate(model == ModelKind.Cnn ? 2.5e-3 : 1e-3),
             WeightDecay = parsed.GetValue(_weightDecay) ?? optimizer.WeightDecay,
             Clip = (float)parsed.GetValue(_clip),
@@ -351,6 +362,7 @@ internal sealed class TrainCommand
                 .. Given(_weightDecay, "weight_decay"),
                 .. Given(_clip, "clip_norm"),
                 .. Given(_optimizer, "hyperparameters"),
+                .. Given(_optimizerState, "optimizer_state"),
             ],
             Profile = parsed.GetValue(_profile),
             Inspect = parsed.GetValue(_inspect),

@@ -155,7 +155,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             TargetAccuracy = settings.ToAccuracy,
             Batch = settings.Batch,
             Seed = settings.Seed,
-            Optimizer = OptimizerChoice.Find(settings.Optimizer)!.Options(settings.LearningRate, settings.WeightDecay),
+            Optimizer = settings.OptimizerOptions,
             Schedule = LearningRateSchedule.LinearWarmup(warmup, LearningRateSchedule.Cosine(decay, floor: 0.1)),
             Precision = Precision,
             Scaler = scaler is null ? null : scaler with { MaximumConsecutiveSkips = MostSkipsInARow },

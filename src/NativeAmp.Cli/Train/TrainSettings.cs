@@ -52,6 +52,16 @@ internal sealed record TrainSettings
     /// <summary>Name of an <see cref="OptimizerChoice"/>.</summary>
     public required string Optimizer { get; init; }
 
+    /// <summary>The optimizer's hyperparameters.</summary>
+    public OptimizerOptions OptimizerOptions =>
+        OptimizerChoice.Find(Optimizer)!.Options(LearningRate, WeightDecay) with
+        {
+            StateFormat = OptimizerState,
+        };
+
+    /// <summary>How the optimizer keeps its state.</summary>
+    public required StateFormat OptimizerState { get; init; }
+
     public required double LearningRate { get; init; }
 
     /// <summary>Initial loss scale; null for the precision's own.</summary>

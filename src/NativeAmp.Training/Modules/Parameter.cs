@@ -31,6 +31,12 @@ public sealed class Parameter : Tensor, ITrackedParameter
     /// </summary>
     public string Name { get; internal set; } = "";
 
+    /// <summary>
+    /// Whether optimizers made from now on keep their state of it in float32, whatever
+    /// <see cref="OptimizerOptions.StateFormat"/> says. An <see cref="Embedding"/>'s table does.
+    /// </summary>
+    public bool KeepsFloat32State { get; set; }
+
     ReadOnlySpan<long> IParameter.Shape => Shape.Dimensions;
 
     /// <summary>Device pointer to the elements, which an optimizer reads and writes.</summary>

@@ -17,6 +17,7 @@ internal sealed class RunFacts
         "learning_rate",
         "weight_decay",
         "hyperparameters",
+        "optimizer_state",
         "clip_norm",
     ];
 
@@ -37,6 +38,7 @@ internal sealed class RunFacts
             ["learning_rate"] = Text(optimizer.LearningRate),
             ["weight_decay"] = Text(optimizer.WeightDecay),
             ["hyperparameters"] = optimizer.Describe(),
+            ["optimizer_state"] = optimizer.DescribeState(),
             ["clip_norm"] = Text(options.ClipNorm),
         };
         foreach ((string name, string value) in options.Facts)

@@ -14,6 +14,8 @@ internal static class NativeConstants
     public const int AbiVersion = 5;
     /// <summary>NAMP_BAD_LABEL_LOSS</summary>
     public const int BadLabelLoss = 2143337169;
+    /// <summary>NAMP_BLOCK_ELEMENTS</summary>
+    public const int BlockElements = 256;
     /// <summary>NAMP_MAX_STATE_COLUMNS</summary>
     public const int MaxStateColumns = 3;
     /// <summary>NAMP_PERMUTE_MAX_RANK</summary>
@@ -71,6 +73,23 @@ internal enum NampDtype
     Float8E4m3 = 6,
     /// <summary>NAMP_FLOAT8_E5M2</summary>
     Float8E5m2 = 7,
+    /// <summary>Codes of eight bits, for an optimizer's columns of state and for casts from and to float32. Every
+    /// NAMP_BLOCK_ELEMENTS elements, from a tensor's first on, share a float32 scale: the block's
+    /// largest magnitude (INT8_DYNAMIC, which has no -1: with the sign of that element, and of the
+    /// positive one if two are as large). A value is its code's number in [-1, 1] times
+    /// the scale, and has the nearest code. The unsigned maps are for what is never negative (a
+    /// negative value is stored as 0) and keep every positive value above 0. A block with a NaN or an
+    /// infinity is NaN as a whole; one whose largest magnitude is below 2^-126 is 0.
+    /// DYNAMIC: the codes of dynamic tree quantization (Dettmers 2016; create_dynamic_map of
+    /// bitsandbytes): seven decades, each twice as fine as the one below it. LINEAR: (code - 127) / 127,
+    /// or code / 255.</summary>
+    Int8Dynamic = 8,
+    /// <summary>NAMP_UINT8_DYNAMIC</summary>
+    Uint8Dynamic = 9,
+    /// <summary>NAMP_INT8_LINEAR</summary>
+    Int8Linear = 10,
+    /// <summary>NAMP_UINT8_LINEAR</summary>
+    Uint8Linear = 11,
 }
 
 /// <summary>Kinds of devices.</summary>
@@ -330,7 +349,9 @@ internal unsafe struct NampCell
 {
     public void* Data;
     /// <summary>device pointer to the scale of this tensor, one float32 that multiplies the value of every
-    /// code; null for 1. Only for a dtype that may have a scale</summary>
+    /// code; null for 1. For codes in blocks it points to a scale for each block, [count /
+    /// NAMP_BLOCK_ELEMENTS, rounded up], must not be null, and is written where the codes are. Only
+    /// for a dtype that may have a scale</summary>
     public float* Scale;
     /// <summary>namp_dtype</summary>
     public int Dtype;
@@ -566,8 +587,9 @@ internal unsafe struct NampOptimizerColumns
     /// <summary>float32, float16 or bfloat16, required; a null cell leaves the tensor out of
     /// the step</summary>
     public int Gradient;
-    /// <summary>float32, the rule's columns of state in its order; all
-    /// zeros is a valid start</summary>
+    /// <summary>float32, bfloat16 (rounded to nearest) or 8-bit codes in blocks, in any mix: the rule's columns
+    /// of state in its order. A valid start is all zeros; of codes in blocks, scales of zero, with any
+    /// codes</summary>
     public fixed int State[3];
     /// <summary>float16 or bfloat16 (float32 too), or -1; null cells are left out</summary>
     public int ComputeCopy;
@@ -1354,7 +1376,8 @@ internal static unsafe partial class NativeMethods
     /// any, also to the same. The value is multiplied by the source's scale, then by the options'
     /// factor, and divided by the destination's scale. Each of these is computed in float32 and rounded,
     /// before the one rounding to the destination. options may be null for the defaults. Stochastic
-    /// element i draws word i % 4 of Philox4x32-10 block i / 4 (i counted from offset).</summary>
+    /// element i draws word i % 4 of Philox4x32-10 block i / 4 (i counted from offset). Codes in blocks
+    /// are cast from and to float32 alone, without options.</summary>
     [LibraryImport(Library, EntryPoint = "namp_cast")]
     internal static partial int Cast(NampDevice* device, NampCell* destination, NampCell* source, long count, NampCastOptions* options, void* stream);
 

@@ -34,4 +34,20 @@ public enum DType
     /// casts.
     /// </summary>
     Float8E5M2 = NampDtype.Float8E5m2,
+
+    /// <summary>
+    /// Signed codes of 8 bits in blocks of <see cref="DTypes.BlockElements"/> with a float32 scale each, by the dynamic
+    /// map of 8-bit optimizers (bitsandbytes' create_dynamic_map). Casts read and write it from and to float32; the
+    /// cell's scale pointer is that of the blocks' scales.
+    /// </summary>
+    Int8Dynamic = NampDtype.Int8Dynamic,
+
+    /// <summary>The same for values that are never negative.</summary>
+    UInt8Dynamic = NampDtype.Uint8Dynamic,
+
+    /// <summary>As <see cref="Int8Dynamic"/>, in equal steps of a 127th of the block's scale.</summary>
+    Int8Linear = NampDtype.Int8Linear,
+
+    /// <summary>As <see cref="UInt8Dynamic"/>, in equal steps of a 255th of the block's scale.</summary>
+    UInt8Linear = NampDtype.Uint8Linear,
 }

@@ -15,7 +15,22 @@ public static class DTypes
         (DType.UInt8, 1, "uint8", ["u8", "byte"]),
         (DType.Float8E4M3, 1, "float8_e4m3fn", ["fp8-e4m3", "e4m3"]),
         (DType.Float8E5M2, 1, "float8_e5m2", ["fp8-e5m2", "e5m2"]),
+        (DType.Int8Dynamic, 1, "int8_dynamic", []),
+        (DType.UInt8Dynamic, 1, "uint8_dynamic", []),
+        (DType.Int8Linear, 1, "int8_linear", []),
+        (DType.UInt8Linear, 1, "uint8_linear", []),
     ];
+
+    /// <summary>Elements that share a scale in a type of codes in blocks.</summary>
+    public const int BlockElements = 256;
+
+    /// <summary>Whether its elements are codes in blocks, each with a scale.</summary>
+    public static bool IsBlockCode(this DType dtype) =>
+        dtype is DType.Int8Dynamic or DType.UInt8Dynamic or DType.Int8Linear or DType.UInt8Linear;
+
+    /// <summary>Number of blocks, and so of scales, of a tensor of codes in blocks.</summary>
+    /// <param name="count">The tensor's elements, 0 or more.</param>
+    public static long Blocks(long count) => count / BlockElements + (count % BlockElements == 0 ? 0 : 1);
 
     /// <summary>Bytes of one element.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is no element type.</exception>

@@ -33,12 +33,21 @@ public sealed record AdamOptions : OptimizerOptions
     /// <summary>Whether to divide by the largest second moment so far (AMSGrad, Reddi et al. 2018).</summary>
     public bool AmsGrad { get; init; }
 
+    /// <summary>
+    /// How second moments are kept (also the largest of AMSGrad); null as <see cref="OptimizerOptions.StateFormat"/>
+    /// says.
+    /// </summary>
+    public StateFormat? SecondMomentFormat { get; init; }
+
     /// <inheritdoc/>
     public override string RuleName => "adam";
 
     internal override NampRule Rule => NampRule.Adam;
 
     internal override IReadOnlyList<string> StateNames => AmsGrad ? MomentsAndLargest : Moments;
+
+    internal override (StateFormat Format, bool Signed) KindOf(int state) =>
+        state == 0 ? base.KindOf(state) : (SecondMomentFormat ?? StateFormat, Signed: false);
 
     internal override FusedOptimizer CreateOptimizer(IEnumerable<ParameterGroup> groups) => new FusedAdam(groups);
 
@@ -65,5 +74,7 @@ public sealed record AdamOptions : OptimizerOptions
         Check(Beta1 is >= 0 and < 1, nameof(Beta1), Beta1, "in [0, 1)");
         Check(Beta2 is >= 0 and < 1, nameof(Beta2), Beta2, "in [0, 1)");
         Check(double.IsFinite(Epsilon) && Epsilon >= 0, nameof(Epsilon), Epsilon, "finite and 0 or more");
+        if (SecondMomentFormat is { } format)
+            Check(Enum.IsDefined(format), nameof(SecondMomentFormat), format, "one of its names");
     }
 }

@@ -71,6 +71,9 @@ public abstract class FusedOptimizer : IDisposable
     /// <summary>The device that the parameters are on.</summary>
     public Device Device { get; }
 
+    /// <summary>Bytes of the rule's state, with the scales of compact formats.</summary>
+    public long StateBytes => Memory.StateBytes;
+
     /// <summary>The parameter groups.</summary>
     public IReadOnlyList<ParameterGroup> Groups => _groups;
 

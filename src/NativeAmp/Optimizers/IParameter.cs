@@ -34,6 +34,12 @@ public interface IParameter
     /// </summary>
     TensorCell ComputeCopy { get; }
 
+    /// <summary>
+    /// Whether optimizers keep their state of it in float32, whatever <see cref="OptimizerOptions.StateFormat"/> says:
+    /// embeddings, whose rows get gradients seldom and of very different size, do so.
+    /// </summary>
+    bool KeepsFloat32State => false;
+
     /// <summary>Drops the gradient, so that the next backward pass begins a new one.</summary>
     void ClearGradient();
 }

@@ -1,19 +1,14 @@
 namespace NativeAmp;
 
 /// <summary>
-/// The state and step counts of all parameters of an optimizer, in one buffer for each column, and the table through
-/// which kernels reach them.
+/// The state and step counts of all parameters of an optimizer, and the table through which kernels reach them.
 /// </summary>
 internal sealed class OptimizerMemory : IDisposable
 {
-    // 256 bytes: the alignment that the allocator gives a tensor of its own.
-    private const long Alignment = 64;
-
     private readonly IParameter[] _parameters;
     private readonly string[] _names;
-    private readonly long[] _offsets;
     private readonly IReadOnlyList<string>[] _stateNames;
-    private readonly DeviceBuffer[] _state;
+    private readonly StateColumn[] _state;
     private readonly TensorCell[] _gradients;
     private readonly TensorCell[] _computeCopies;
     private readonly OptimizerLink _link;
@@ -32,20 +27,14 @@ internal sealed class OptimizerMemory : IDisposable
         _link = link;
         _parameters = parameters;
         _names = names;
-        _offsets = new long[parameters.Length];
         _stateNames = [.. groups.Select(g => options[g].Options.StateNames)];
-        long total = 0;
-        for (int i = 0; i < parameters.Length; i++)
-        {
-            _offsets[i] = total;
-            total = checked(total + (parameters[i].Count + Alignment - 1) / Alignment * Alignment);
-        }
+        long[] counts = [.. parameters.Select(p => p.Count)];
         _gradients = [.. parameters.Select(p => p.Gradient)];
         _computeCopies = [.. parameters.Select(p => p.ComputeCopy)];
         var buffers = new List<IDisposable>();
         try
         {
-            _state = [.. Enumerable.Range(0, _stateNames.Max(names => names.Count)).Select(_ => Zeros())];
+            _state = [.. Enumerable.Range(0, _stateNames.Max(names => names.Count)).Select(Column)];
             Steps = new StepCounts(device, parameters.Length);
             buffers.Add(Steps);
             Columns = OptimizerColumns.WithComputeCopy(_state.Length);
@@ -53,10 +42,10 @@ internal sealed class OptimizerMemory : IDisposable
             [
                 [.. parameters.Select(p => new TensorCell(p.Data, DType.Float32))],
                 _gradients,
-                .. _state.Select(Cells),
+                .. _state.Select(column => parameters.Select((_, i) => column.Cell(i)).ToArray()),
                 _computeCopies,
             ];
-            Table = TensorTable.CreateGrouped(device, [.. parameters.Select(p => p.Count)], groups, columns);
+            Table = TensorTable.CreateGrouped(device, counts, groups, columns);
         }
         catch
         {
@@ -65,15 +54,21 @@ internal sealed class OptimizerMemory : IDisposable
             throw;
         }
 
-        DeviceBuffer Zeros()
+        StateColumn Column(int state)
         {
-            var buffer = device.Allocate(DType.Float32, total, MemoryKind.OptimizerState);
-            buffers.Add(buffer);
-            buffer.Clear();
-            return buffer;
+            var column = new StateColumn(
+                device,
+                counts,
+                [
+                    .. parameters.Select(
+                        (p, i) =>
+                            state < _stateNames[i].Count ? options[groups[i]].Options.StateDType(state, p) : DType.None
+                    ),
+                ]
+            );
+            buffers.Add(column);
+            return column;
         }
-
-        TensorCell[] Cells(DeviceBuffer buffer) => [.. parameters.Select((_, i) => Cell(buffer, i))];
     }
 
     /// <summary>The table, with its columns.</summary>
@@ -84,6 +79,9 @@ internal sealed class OptimizerMemory : IDisposable
 
     /// <summary>How often each parameter was updated.</summary>
     public StepCounts Steps { get; }
+
+    /// <summary>Bytes of the state.</summary>
+    public long StateBytes => _state.Sum(column => column.Bytes);
 
     /// <summary>Whether all gradients were float32 at the last refresh.</summary>
     public bool AllGradientsFloat32 { get; private set; }
@@ -141,15 +139,8 @@ internal sealed class OptimizerMemory : IDisposable
 
         Dictionary<string, float[]> StateOf(int index) =>
             _stateNames[index]
-                .Select((name, column) => (name, values: Copy(_state[column], index)))
+                .Select((name, column) => (name, values: _state[column].Read(index)))
                 .ToDictionary(pair => pair.name, pair => pair.values);
-
-        float[] Copy(DeviceBuffer buffer, int index)
-        {
-            var values = new float[_parameters[index].Count];
-            buffer.CopyTo(values.AsSpan(), _offsets[index]);
-            return values;
-        }
     }
 
     /// <summary>Sets all state and counts. They were checked before.</summary>
@@ -158,7 +149,7 @@ internal sealed class OptimizerMemory : IDisposable
         for (int i = 0; i < parameters.Length; i++)
         {
             for (int column = 0; column < _stateNames[i].Count; column++)
-                _state[column].CopyFrom<float>(parameters[i].State[_stateNames[i][column]], _offsets[i]);
+                _state[column].Write(i, parameters[i].State[_stateNames[i][column]]);
         }
         Steps.Write([.. parameters.Select(p => p.Step)]);
     }
@@ -188,11 +179,6 @@ internal sealed class OptimizerMemory : IDisposable
         foreach (var buffer in _state)
             buffer.Dispose();
     }
-
-    private TensorCell Cell(DeviceBuffer buffer, int index) =>
-        _parameters[index].Count == 0
-            ? default
-            : new TensorCell(buffer.Pointer + (nint)(_offsets[index] * sizeof(float)), DType.Float32);
 
     private static bool Assign(ref TensorCell cell, TensorCell value)
     {

@@ -26,6 +26,22 @@ public abstract record OptimizerOptions
     /// <summary>Stochastic rounding: key of the generator; the same for all groups of an optimizer.</summary>
     public ulong RoundingSeed { get; init; }
 
+    /// <summary>
+    /// How the rule's state is kept; <see cref="AdamOptions.SecondMomentFormat"/> may say another one for Adam's second
+    /// moments. State is saved and loaded as float32, so a run goes on with any format.
+    /// </summary>
+    public StateFormat StateFormat { get; init; }
+
+    /// <summary>
+    /// Parameters with fewer elements keep their state in float32: they save little, and biases and norms are the most
+    /// sensitive. So do those that say <see cref="IParameter.KeepsFloat32State"/>. The default is that of other 8-bit
+    /// optimizers.
+    /// </summary>
+    public long MinimumCompactElements { get; init; } = 4096;
+
+    /// <summary>Bytes of state for each element of a parameter whose state is compact.</summary>
+    public double StateBytesPerElement => StateNames.Select((_, state) => KindOf(state).Format.BytesPerElement()).Sum();
+
     /// <summary>The rule's name, as used by <c>--optimizer</c> and checkpoints.</summary>
     public abstract string RuleName { get; }
 
@@ -33,15 +49,35 @@ public abstract record OptimizerOptions
     internal abstract NampRule Rule { get; }
 
     /// <summary>
-    /// Names of the rule's states with these options, as in <c>torch.optim</c>. Each is one float32 for each element.
+    /// Names of the rule's states with these options, as in <c>torch.optim</c>. Each has one value for each element.
     /// </summary>
     internal abstract IReadOnlyList<string> StateNames { get; }
+
+    /// <summary>The format and the signedness of one of them.</summary>
+    internal virtual (StateFormat Format, bool Signed) KindOf(int state) => (StateFormat, Signed: true);
+
+    /// <summary>The element type of a parameter's state.</summary>
+    internal DType StateDType(int state, IParameter parameter)
+    {
+        if (parameter.KeepsFloat32State || parameter.Count < MinimumCompactElements)
+            return DType.Float32;
+        (StateFormat format, bool signed) = KindOf(state);
+        return format.DTypeOf(signed);
+    }
 
     /// <summary>An optimizer of this rule.</summary>
     internal abstract FusedOptimizer CreateOptimizer(IEnumerable<ParameterGroup> groups);
 
     /// <summary>The rule's own hyperparameters, in words.</summary>
     internal abstract string Describe();
+
+    /// <summary>How the state is kept, in words.</summary>
+    internal string DescribeState()
+    {
+        IEnumerable<string> formats = StateNames.Select((_, state) => KindOf(state).Format.Name());
+        string all = string.Join(" and ", formats.Distinct());
+        return all.Length == 0 ? "none" : all;
+    }
 
     /// <summary>The hyperparameters for the kernels; a rule adds its own.</summary>
     internal virtual NampOptimizerGroup ToNative() =>
@@ -69,12 +105,18 @@ public abstract record OptimizerOptions
             "finite and 0 or more"
         );
         Check(Enum.IsDefined(CopyRounding), nameof(CopyRounding), CopyRounding, "one of its names");
+        Check(Enum.IsDefined(StateFormat), nameof(StateFormat), StateFormat, "one of its names");
+        Check(MinimumCompactElements >= 0, nameof(MinimumCompactElements), MinimumCompactElements, "0 or more");
     }
 
     /// <summary>Whether an optimizer with these options can change to others.</summary>
     internal bool CanBecome(OptimizerOptions other) =>
         Rule == other.Rule
         && StateNames.SequenceEqual(other.StateNames)
+        && StateNames
+            .Select((_, state) => KindOf(state))
+            .SequenceEqual(other.StateNames.Select((_, state) => other.KindOf(state)))
+        && MinimumCompactElements == other.MinimumCompactElements
         && CopyRounding == other.CopyRounding
         && RoundingSeed == other.RoundingSeed;
 

@@ -18,7 +18,8 @@ public readonly record struct TensorCell
     /// <param name="pointer">Device pointer to the first element, aligned to it.</param>
     /// <param name="dtype">Type of the elements.</param>
     /// <param name="scalePointer">Device pointer to one float32: a code's value is multiplied by it. 0 for a scale of
-    /// 1. Only for the 8-bit types.</param>
+    /// 1. Only for the 8-bit types. Codes in blocks need it: it points to a scale for each of
+    /// <see cref="DTypes.Blocks"/>.</param>
     public TensorCell(nint pointer, DType dtype, nint scalePointer = 0)
     {
         _pointer = pointer;
