@@ -16,7 +16,10 @@ int32_t namp_table_touch(uint32_t* checksum, namp_table* table, const int32_t* a
       const std::string name = "accesses[" + std::to_string(column) + "]";
       namp::check_range(accesses[column], NAMP_ACCESS_NONE, NAMP_ACCESS_READ_WRITE, name.c_str());
       if (accesses[column] != NAMP_ACCESS_NONE) {
-        namp::check_cells(checked, column, "the cell", true);
+        for (int64_t tensor = 0; tensor < checked.view.tensor_count; ++tensor) {
+          if (checked.cell(tensor, column).data != nullptr)
+            namp::check_cast_cell(checked, tensor, column, "the cell");
+        }
       }
     }
     checked.use_on(stream);

@@ -93,9 +93,13 @@ uint32_t touch_chunk(const TouchColumn* columns, int32_t column_count, int64_t c
     const int64_t length = std::min(kBlock, count - begin);
     for (int32_t i = 0; i < column_count; ++i) {
       const TouchColumn& column = columns[i];
-      seen ^= column.element_bytes == 4
-                  ? touch_words(static_cast<uint32_t*>(column.data) + begin, length, column)
-                  : touch_words(static_cast<uint16_t*>(column.data) + begin, length, column);
+      if (column.element_bytes == 4) {
+        seen ^= touch_words(static_cast<uint32_t*>(column.data) + begin, length, column);
+      } else if (column.element_bytes == 2) {
+        seen ^= touch_words(static_cast<uint16_t*>(column.data) + begin, length, column);
+      } else {
+        seen ^= touch_words(static_cast<uint8_t*>(column.data) + begin, length, column);
+      }
       streamed = streamed || column.streams;
     }
   }

@@ -43,10 +43,17 @@ NAMP_KERNEL(kTouchThreads) touch_kernel(NAMP_GRID_CONSTANT const TouchArgs args)
       const int32_t wanted = args.accesses[column];
       if (wanted == NAMP_ACCESS_NONE || cell.data == nullptr) continue;
       const int64_t begin = task.chunk.begin;
-      with_element(cell.dtype, [&](auto element) {
-        using Word = typename WordOf<sizeof(typename decltype(element)::Type)>::Type;
-        seen ^= touch_run(static_cast<Word*>(cell.data) + begin, task.chunk.count, wanted);
-      });
+      const auto touch = [&](auto* words) {
+        seen ^= touch_run(words + begin, task.chunk.count, wanted);
+      };
+      const int bytes = dtype_size(cell.dtype);
+      if (bytes == 4) {
+        touch(static_cast<uint32_t*>(cell.data));
+      } else if (bytes == 2) {
+        touch(static_cast<uint16_t*>(cell.data));
+      } else {
+        touch(static_cast<uint8_t*>(cell.data));
+      }
     }
   });
   // Whether somebody asks is known only at run time, so no compiler leaves the reads out.

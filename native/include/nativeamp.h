@@ -548,7 +548,7 @@ NAMP_API int32_t namp_table_set_column(namp_table* table, int32_t column, const 
  * Valid while the table lives. */
 NAMP_API int32_t namp_table_get_facts(namp_overflow_facts** facts, namp_table* table);
 
-/* Reads and writes the columns of a table (float32, float16 or bfloat16) as a kernel does, in the
+/* Reads and writes the columns of a table (of any dtype that a cast takes) as a kernel does, in the
  * same chunks on the same threads, and computes nothing. The time of a kernel is compared with its
  * time. accesses is a host array [column_count] of namp_access; null cells are left out. A column
  * that is read and written back is complemented, because hardware may skip a write that changes

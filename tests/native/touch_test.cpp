@@ -67,7 +67,8 @@ TEST_P(TouchTest, ReadsAndWritesWhatItSaysAndNothingElse) {
                        {NAMP_FLOAT32, NAMP_ACCESS_READ_WRITE},
                        {NAMP_BFLOAT16, NAMP_ACCESS_READ_WRITE},
                        {NAMP_FLOAT32, NAMP_ACCESS_WRITE},
-                       {NAMP_FLOAT16, NAMP_ACCESS_WRITE}});
+                       {NAMP_FLOAT16, NAMP_ACCESS_WRITE},
+                       {NAMP_FLOAT8_E5M2, NAMP_ACCESS_READ_WRITE}});
       if (HasFatalFailure()) return;
     }
   }

@@ -41,7 +41,7 @@ internal sealed record BenchRow(
         long bytes = kernel.Bytes(shape);
         double median = Timing.Quantile(limit.Kernel, 0.5);
         return new BenchRow(
-            kernel.Name,
+            shape.State == StateFormat.Float32 ? kernel.Name : $"{kernel.Name}, {shape.State.Name()} state",
             shape.DType.Name(),
             bytes,
             median,

@@ -3,7 +3,9 @@ namespace NativeAmp.Cli.Bench;
 /// <summary>Measures every kernel of a step in every type.</summary>
 internal static class BenchRun
 {
-    /// <summary>Measures all kernels.</summary>
+    private static readonly StateFormat[] CompactFormats = [StateFormat.BFloat16, StateFormat.Dynamic8];
+
+    /// <summary>Measures all kernels, and Adam with compact state.</summary>
     /// <param name="device">The device.</param>
     /// <param name="parameters">Number of parameters.</param>
     /// <param name="budget">Approximate seconds for all kernels.</param>
@@ -11,14 +13,23 @@ internal static class BenchRun
     public static BenchRow[] Measure(Device device, long parameters, double budget, Action<string> announce)
     {
         List<BenchRow> rows = [];
-        double each = budget / StepShape.Types.Sum(dtype => StepKernel.All.Count(kernel => kernel.Takes(dtype)));
+        (StepShape Shape, StepKernel[] Kernels)[] all =
+        [
+            .. StepShape.Types.Select(dtype =>
+                (new StepShape(dtype, parameters), StepKernel.All.Where(kernel => kernel.Takes(dtype)).ToArray())
+            ),
+            .. CompactFormats.Select(format =>
+                (new StepShape(StepShape.Types[0], parameters, State: format), new[] { StepKernel.Adam })
+            ),
+        ];
+        double each = budget / all.Sum(one => one.Kernels.Length);
         using var timer = new InterleavedTimer(device);
-        foreach (DType dtype in StepShape.Types)
+        foreach ((StepShape shape, StepKernel[] kernels) in all)
         {
-            using var tensors = new RotatedTensors(device, new StepShape(dtype, parameters));
-            foreach (StepKernel kernel in StepKernel.All.Where(kernel => kernel.Takes(dtype)))
+            using var tensors = new RotatedTensors(device, shape);
+            foreach (StepKernel kernel in kernels)
             {
-                announce($"{kernel.Name}, {dtype.Name()}");
+                announce($"{kernel.Name}, {shape.DType.Name()}");
                 rows.Add(Measure(timer, kernel, tensors, each));
             }
         }

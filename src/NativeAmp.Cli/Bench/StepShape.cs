@@ -5,14 +5,27 @@ namespace NativeAmp.Cli.Bench;
 /// <param name="Count">Total number of parameters.</param>
 /// <param name="Tensors">Number of tensors that they are cut into; all but the last have one size.</param>
 /// <param name="Shift">Offset of every tensor from the allocator's memory, in elements.</param>
-public sealed record StepShape(DType DType, long Count, int Tensors = 1, int Shift = 0)
+/// <param name="State">Format of Adam's moments.</param>
+public sealed record StepShape(
+    DType DType,
+    long Count,
+    int Tensors = 1,
+    int Shift = 0,
+    StateFormat State = StateFormat.Float32
+)
 {
     /// <summary>Types that a step is measured with.</summary>
     public static IReadOnlyList<DType> Types { get; } = [DType.Float16, DType.BFloat16, DType.Float32];
 
     /// <summary>Type of the elements of a column of <see cref="StepTensors"/>.</summary>
     public DType TypeOf(int column) =>
-        column is StepTensors.Gradient or StepTensors.Copy or StepTensors.LossGradient ? DType : DType.Float32;
+        column switch
+        {
+            StepTensors.Gradient or StepTensors.Copy or StepTensors.LossGradient => DType,
+            StepTensors.FirstMoment => State.DTypeOf(signed: true),
+            StepTensors.SecondMoment => State.DTypeOf(signed: false),
+            _ => DType.Float32,
+        };
 
     /// <summary>Elements of each tensor.</summary>
     public long[] Counts()

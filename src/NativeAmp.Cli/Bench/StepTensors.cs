@@ -87,8 +87,20 @@ internal sealed class StepTensors : IDisposable
         else
             Fill(buffer, column);
         for (int t = 0; t < cells.Length; t++)
-            cells[t] = new TensorCell(buffer.Pointer + (nint)starts[t], Shape.TypeOf(column));
+            cells[t] = new TensorCell(
+                buffer.Pointer + (nint)starts[t],
+                Shape.TypeOf(column),
+                Shape.TypeOf(column).IsBlockCode() ? Scales(Counts[t]) : 0
+            );
         return cells;
+    }
+
+    private nint Scales(long count)
+    {
+        DeviceBuffer scales = Device.Allocate(DType.Float32, DTypes.Blocks(count));
+        _buffers.Add(scales);
+        scales.Clear();
+        return scales.Pointer;
     }
 
     // The first values of a generator, repeated.

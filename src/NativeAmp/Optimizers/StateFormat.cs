@@ -24,7 +24,8 @@ public enum StateFormat
     Linear8,
 }
 
-internal static class StateFormats
+/// <summary>Size, name and element types of each <see cref="StateFormat"/>.</summary>
+public static class StateFormats
 {
     /// <summary>Bytes of an element, with its part of its block's scale.</summary>
     public static double BytesPerElement(this StateFormat format)
@@ -36,7 +37,11 @@ internal static class StateFormats
     /// <summary>The name, such as "bfloat16".</summary>
     public static string Name(this StateFormat format) => format.ToString().ToLowerInvariant();
 
-    /// <summary>The element type; second moments are never negative and have a map of their own.</summary>
+    /// <summary>The element type of a column.</summary>
+    /// <param name="format">The format.</param>
+    /// <param name="signed">Whether values may be negative: Adam's second moments are not, and have maps of their
+    /// own.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The value is no format.</exception>
     public static DType DTypeOf(this StateFormat format, bool signed) =>
         format switch
         {
