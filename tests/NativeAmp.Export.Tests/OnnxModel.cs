@@ -1,0 +1,48 @@
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
+
+namespace NativeAmp.Export.Tests;
+
+/// <summary>A file loaded by ONNX Runtime, whose loading checks it, on one thread.</summary>
+internal sealed class OnnxModel : IDisposable
+{
+    private readonly InferenceSession _session;
+
+    public OnnxModel(string path)
+    {
+        using var options = new SessionOptions
+        {
+            IntraOpNumThreads = 1,
+            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
+        };
+        _session = new InferenceSession(path, options);
+    }
+
+    public (string Name, string Dimensions, Type Type) Input => Describe(_session.InputMetadata);
+
+    public (string Name, string Dimensions, Type Type) Output => Describe(_session.OutputMetadata);
+
+    public IReadOnlyDictionary<string, string> Metadata => _session.ModelMetadata.CustomMetadataMap;
+
+    public float[] Run<T>(T[] input, params int[] shape)
+        where T : unmanaged
+    {
+        var tensor = new DenseTensor<T>(input, shape);
+        using var results = _session.Run([NamedOnnxValue.CreateFromTensor(Input.Name, tensor)]);
+        return results[0].AsEnumerable<float>().ToArray();
+    }
+
+    public void Dispose() => _session.Dispose();
+
+    private static (string Name, string Dimensions, Type Type) Describe(
+        IReadOnlyDictionary<string, NodeMetadata> values
+    )
+    {
+        (string name, NodeMetadata value) = values.Single();
+        IEnumerable<string> dimensions = value.Dimensions.Zip(
+            value.SymbolicDimensions,
+            (size, symbol) => size < 0 ? symbol : $"{size}"
+        );
+        return (name, string.Join(", ", dimensions), value.ElementType);
+    }
+}
