@@ -1,5 +1,6 @@
 using NativeAmp.Onnx.Writing;
 using NativeAmp.Training;
+using NativeAmp.Training.Export;
 
 namespace NativeAmp.Onnx;
 
@@ -22,7 +23,7 @@ public static class OnnxExport
     /// rows of 784 numbers, [time] for tokens.</param>
     /// <param name="path">The file.</param>
     /// <param name="options">Precision, names and free dimensions; null for float32 and a free batch.</param>
-    /// <exception cref="OnnxExportException">A module has no export, a weight does not fit float16, the model is larger
+    /// <exception cref="ExportException">A module has no export, a weight does not fit float16, the model is larger
     /// than ONNX's files can be, or cannot compute a sample of this shape. No file was written.</exception>
     /// <exception cref="ArgumentException">The options do not fit the sample.</exception>
     /// <exception cref="InvalidOperationException">The model is on no device.</exception>
@@ -64,7 +65,7 @@ public static class OnnxExport
     /// <param name="model">The model.</param>
     /// <param name="path">The file.</param>
     /// <param name="options">The precision; null for float32.</param>
-    /// <exception cref="OnnxExportException">A weight does not fit float16, or the model is larger than ONNX's files can
+    /// <exception cref="ExportException">A weight does not fit float16, or the model is larger than ONNX's files can
     /// be. No file was written.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Save(Gpt model, string path, OnnxExportOptions? options = null)

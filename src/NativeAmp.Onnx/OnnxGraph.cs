@@ -1,6 +1,7 @@
 using System.Globalization;
 using NativeAmp.Onnx.Writing;
 using NativeAmp.Training;
+using NativeAmp.Training.Export;
 using NativeAmp.Training.Wire;
 
 namespace NativeAmp.Onnx;
@@ -167,7 +168,7 @@ public sealed class OnnxGraph
     /// <param name="module">A module of the model.</param>
     /// <param name="input">The name of its input's value.</param>
     /// <returns>The name of its output's value.</returns>
-    /// <exception cref="OnnxExportException">Nothing is known of such a module.</exception>
+    /// <exception cref="ExportException">Nothing is known of such a module.</exception>
     public string Export(Module module, string input)
     {
         ArgumentNullException.ThrowIfNull(module);
@@ -177,7 +178,7 @@ public sealed class OnnxGraph
         string output = module is IOnnxModule own
             ? own.Export(this, input)
             : ModuleExport.Export(this, module, input)
-                ?? throw new OnnxExportException(
+                ?? throw new ExportException(
                     _path,
                     $"{(_path.Length == 0 ? "The model" : $"Module '{_path}'")} is a {module.GetType()}, which has no "
                         + $"ONNX export. Implement {nameof(IOnnxModule)} on it, or export a Sequential of "

@@ -1,5 +1,6 @@
 using NativeAmp.Onnx.Writing;
 using NativeAmp.Training;
+using NativeAmp.Training.Export;
 
 namespace NativeAmp.Onnx;
 
@@ -63,7 +64,7 @@ internal static class ShapeProbe
         }
         catch (ArgumentException e)
         {
-            throw new OnnxExportException(
+            throw new ExportException(
                 "",
                 $"The model cannot compute an input of {shape}: {e.Message} Give the shape of a sample that it was "
                     + "trained on, without the batch.",

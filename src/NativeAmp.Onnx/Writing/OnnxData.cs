@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NativeAmp.Training.Export;
 
 namespace NativeAmp.Onnx.Writing;
 
@@ -19,24 +20,7 @@ internal static class OnnxData
     public static byte[] Bytes(long[] values) => MemoryMarshal.AsBytes<long>(values).ToArray();
 
     /// <summary>The bytes of numbers that are rounded to a type.</summary>
-    /// <exception cref="OnnxExportException">A finite number is beyond float16's range.</exception>
-    public static byte[] Bytes(float[] values, OnnxElementType type, string name)
-    {
-        if (type == OnnxElementType.Float32)
-            return MemoryMarshal.AsBytes<float>(values).ToArray();
-        if (type != OnnxElementType.Float16)
-            throw new ArgumentOutOfRangeException(nameof(type), type, "Numbers are written as float32 or float16.");
-        Half[] rounded = Array.ConvertAll(values, value => (Half)value);
-        for (int i = 0; i < values.Length; i++)
-        {
-            if (float.IsFinite(values[i]) && !Half.IsFinite(rounded[i]))
-                throw new OnnxExportException(
-                    name,
-                    $"'{name}' has {values[i]} at element {i}, beyond float16's range of ±65504. Export it with "
-                        + $"{nameof(OnnxPrecision)}.{nameof(OnnxPrecision.Float32)}."
-                );
-        }
-
-        return MemoryMarshal.AsBytes<Half>(rounded).ToArray();
-    }
+    /// <exception cref="ExportException">A finite number is beyond float16's range.</exception>
+    public static byte[] Bytes(float[] values, OnnxElementType type, string name) =>
+        FloatBytes.InRange(values, type == OnnxElementType.Float16 ? DType.Float16 : DType.Float32, name);
 }

@@ -1,5 +1,6 @@
 using NativeAmp.Training;
 using NativeAmp.Training.Checkpoints;
+using NativeAmp.Training.Export;
 using NativeAmp.Training.Wire;
 
 namespace NativeAmp.Onnx.Writing;
@@ -64,7 +65,7 @@ internal static class OnnxModelFile
             + graph.Tensors.Zip(prefixes, (tensor, prefix) => prefix.Written.Length + tensor.Length).Sum();
         ProtobufMessage model = Model(metadata).Prefix(OnnxFields.ModelGraph, length);
         if (model.Written.Length + length > MostBytes)
-            throw new OnnxExportException(
+            throw new ExportException(
                 "",
                 $"The model would be {model.Written.Length + length} bytes, and a file of ONNX has at most {MostBytes}. "
                     + $"Export it with {nameof(OnnxPrecision)}.{nameof(OnnxPrecision.Float16)} or in parts."

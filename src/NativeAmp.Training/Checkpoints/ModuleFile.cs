@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NativeAmp.Training.Export;
 
 namespace NativeAmp.Training.Checkpoints;
 
@@ -30,7 +31,7 @@ internal static class ModuleFile
             {
                 var writer = new SafetensorsWriter(stream, state.Select(each => each.Entry));
                 foreach ((SafetensorsEntry _, Parameter values) in state)
-                    Write(writer, values.ToArray<float>(), type);
+                    writer.Write(FloatBytes.Of(values.ToArray<float>(), dtype));
                 writer.Complete();
             }
         );
@@ -88,18 +89,6 @@ internal static class ModuleFile
     }
 
     private static long[] Dimensions(Parameter parameter) => parameter.Shape.Dimensions.ToArray();
-
-    private static void Write(SafetensorsWriter writer, float[] values, SafetensorsDType type) =>
-        writer.Write(
-            type switch
-            {
-                SafetensorsDType.F16 => MemoryMarshal.AsBytes<Half>(Array.ConvertAll(values, value => (Half)value)),
-                SafetensorsDType.BF16 => MemoryMarshal.AsBytes<BFloat16>(
-                    Array.ConvertAll(values, value => (BFloat16)value)
-                ),
-                _ => MemoryMarshal.AsBytes<float>(values),
-            }
-        );
 
     private static float[] Read(SafetensorsReader reader, SafetensorsEntry entry) =>
         entry.DType switch

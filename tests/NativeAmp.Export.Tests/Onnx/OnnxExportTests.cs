@@ -1,7 +1,8 @@
 using NativeAmp.Onnx;
 using NativeAmp.Training;
+using NativeAmp.Training.Export;
 
-namespace NativeAmp.Export.Tests;
+namespace NativeAmp.Export.Tests.Onnx;
 
 /// <summary>Modules of others, refusals and the model's own state. A refused export leaves no file.</summary>
 public class OnnxExportTests
@@ -61,9 +62,9 @@ public class OnnxExportTests
             Processor.Cpu
         );
 
-        OnnxExportException refused = Refused(model, [2]);
+        ExportException refused = Refused(model, [2]);
 
-        Assert.That(refused.Module, Is.EqualTo("1.1"));
+        Assert.That(refused.Part, Is.EqualTo("1.1"));
         Assert.That(refused.Message, Does.Contain("'1.1'").And.Contain(nameof(Foreign)).And.Contain("IOnnxModule"));
     }
 
@@ -88,9 +89,9 @@ public class OnnxExportTests
         using Sequential model = new Sequential(new Linear(1, 1)).To(Processor.Cpu);
         ((Linear)model[0]).Bias!.CopyFrom<float>([70_000]);
 
-        OnnxExportException refused = Refused(model, [1], OnnxPrecision.Float16Weights);
+        ExportException refused = Refused(model, [1], OnnxPrecision.Float16Weights);
 
-        Assert.That(refused.Message, Does.Contain("0.bias").And.Contain("70000").And.Contain("Float32"));
+        Assert.That(refused.Message, Does.Contain("0.bias").And.Contain("70000").And.Contain("float32"));
     }
 
     [Test]
@@ -246,15 +247,11 @@ public class OnnxExportTests
         Assert.That(() => OnnxExport.Save(model, [0], "x.onnx"), Throws.ArgumentException);
     }
 
-    private static OnnxExportException Refused(
-        Module model,
-        Shape sample,
-        OnnxPrecision precision = OnnxPrecision.Float32
-    )
+    private static ExportException Refused(Module model, Shape sample, OnnxPrecision precision = OnnxPrecision.Float32)
     {
         using var folder = new ScratchFolder();
         var options = new OnnxExportOptions { Precision = precision };
-        OnnxExportException refused = Assert.Throws<OnnxExportException>(() =>
+        ExportException refused = Assert.Throws<ExportException>(() =>
             OnnxExport.Save(model, sample, folder.File("m.onnx"), options)
         )!;
         Assert.That(folder.Files(), Is.Empty);

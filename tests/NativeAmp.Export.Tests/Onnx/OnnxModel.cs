@@ -1,7 +1,7 @@
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 
-namespace NativeAmp.Export.Tests;
+namespace NativeAmp.Export.Tests.Onnx;
 
 /// <summary>A file loaded by ONNX Runtime, whose loading checks it, on one thread.</summary>
 internal sealed class OnnxModel : IDisposable

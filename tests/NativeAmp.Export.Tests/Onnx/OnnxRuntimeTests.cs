@@ -1,7 +1,7 @@
 using NativeAmp.Onnx;
 using NativeAmp.Training;
 
-namespace NativeAmp.Export.Tests;
+namespace NativeAmp.Export.Tests.Onnx;
 
 /// <summary>
 /// ONNX Runtime loads each file and gives our outputs. Tolerances are of the largest output: 3e-6 for float32, where
