@@ -108,7 +108,7 @@ public sealed class OnnxGraph
         if (_initializers.TryGetValue(name, out string? asIs))
             return _initializers[transposed] = Node("Transpose", [asIs], OnnxAttribute.Integers("perm", 1, 0));
         (long rows, long columns) = (matrix.Shape[0], matrix.Shape[1]);
-        return Add(transposed, [columns, rows], () => Transpose(matrix.ToArray<float>(), rows, columns));
+        return Add(transposed, [columns, rows], () => Matrices.Transpose(matrix.ToArray<float>(), rows, columns));
     }
 
     /// <summary>input · weightᵀ + bias over the last dimension.</summary>
@@ -238,17 +238,5 @@ public sealed class OnnxGraph
         _moduleNames.TryAdd(module, path);
         foreach ((string name, Module child) in module.NamedChildren())
             NameModules(child, path.Length == 0 ? name : $"{path}.{name}");
-    }
-
-    private static float[] Transpose(float[] values, long rows, long columns)
-    {
-        float[] transposed = new float[values.Length];
-        for (long row = 0; row < rows; row++)
-        {
-            for (long column = 0; column < columns; column++)
-                transposed[column * rows + row] = values[row * columns + column];
-        }
-
-        return transposed;
     }
 }

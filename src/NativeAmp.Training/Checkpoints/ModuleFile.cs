@@ -9,16 +9,7 @@ internal static class ModuleFile
     public static void Save(Module module, string path, DType dtype, Func<string, string> rename)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        SafetensorsDType type = dtype switch
-        {
-            DType.Float32 => SafetensorsDType.F32,
-            DType.Float16 => SafetensorsDType.F16,
-            DType.BFloat16 => SafetensorsDType.BF16,
-            _ => throw new ArgumentException(
-                $"A model is saved as Float32, Float16 or BFloat16, not as {dtype}.",
-                nameof(dtype)
-            ),
-        };
+        SafetensorsDType type = TypeOf(dtype);
         (SafetensorsEntry Entry, Parameter Values)[] state =
         [
             .. module
@@ -36,6 +27,20 @@ internal static class ModuleFile
             }
         );
     }
+
+    /// <summary>A dtype as a file has it.</summary>
+    /// <exception cref="ArgumentException">It is not a type of parameters in files.</exception>
+    public static SafetensorsDType TypeOf(DType dtype) =>
+        dtype switch
+        {
+            DType.Float32 => SafetensorsDType.F32,
+            DType.Float16 => SafetensorsDType.F16,
+            DType.BFloat16 => SafetensorsDType.BF16,
+            _ => throw new ArgumentException(
+                $"A model is saved as Float32, Float16 or BFloat16, not as {dtype}.",
+                nameof(dtype)
+            ),
+        };
 
     public static ModuleLoadResult Load(Module module, string path, Func<string, string> rename, bool strict)
     {
@@ -90,7 +95,8 @@ internal static class ModuleFile
 
     private static long[] Dimensions(Parameter parameter) => parameter.Shape.Dimensions.ToArray();
 
-    private static float[] Read(SafetensorsReader reader, SafetensorsEntry entry) =>
+    /// <summary>The numbers of a tensor of F32, F16 or BF16.</summary>
+    public static float[] Read(SafetensorsReader reader, SafetensorsEntry entry) =>
         entry.DType switch
         {
             SafetensorsDType.F16 => Array.ConvertAll(Read<Half>(reader, entry), value => (float)value),
