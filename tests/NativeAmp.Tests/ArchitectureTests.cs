@@ -45,6 +45,7 @@ public partial class ArchitectureTests
             "NativeAmp.Planning",
             "NativeAmp.Telemetry",
             "NativeAmp.Training",
+            "NativeAmp.Onnx",
             "NativeAmp",
         ],
         ["NativeAmp.Bindings"] = [],
