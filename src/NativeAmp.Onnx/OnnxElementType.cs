@@ -12,6 +12,12 @@ public enum OnnxElementType
     /// <summary>IEEE binary32.</summary>
     Float32 = 1,
 
+    /// <summary>Unsigned byte.</summary>
+    UInt8 = 2,
+
+    /// <summary>Signed byte.</summary>
+    Int8 = 3,
+
     /// <summary>Signed 64-bit integer.</summary>
     Int64 = 7,
 

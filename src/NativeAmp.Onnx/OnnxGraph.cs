@@ -10,8 +10,10 @@ namespace NativeAmp.Onnx;
 /// The graph of a model that is being exported. A module adds nodes, which take values by name and give their output a
 /// name, and its parameters as initializers. Operators are those of opset <see cref="OnnxExport.Opset"/>.
 /// </summary>
-public sealed class OnnxGraph
+public sealed partial class OnnxGraph
 {
+    private const string DomainSeparator = "::";
+
     private readonly Dictionary<Parameter, string> _parameterNames;
     private readonly Dictionary<Module, string> _moduleNames = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<string, string> _initializers = [];
@@ -40,11 +42,15 @@ public sealed class OnnxGraph
 
     internal List<OnnxTensor> Tensors { get; } = [];
 
+    /// <summary>Domains of operators that are not ONNX's own; version 1 of each.</summary>
+    internal SortedSet<string> Domains { get; } = new(StringComparer.Ordinal);
+
     private OnnxElementType StoredType =>
         Precision == OnnxPrecision.Float32 ? OnnxElementType.Float32 : OnnxElementType.Float16;
 
     /// <summary>Adds a node with one output.</summary>
-    /// <param name="operation">The operator's name, as "MatMul".</param>
+    /// <param name="operation">The operator's name, as "MatMul"; "domain::name" for one that is not ONNX's own, of
+    /// version 1 of its domain.</param>
     /// <param name="inputs">Names of the inputs' values.</param>
     /// <param name="attributes">The operator's attributes; those that are left out have ONNX's defaults.</param>
     /// <returns>The name of the output's value.</returns>
@@ -52,7 +58,7 @@ public sealed class OnnxGraph
         NodeOfSeveral(operation, inputs, 1, attributes)[0];
 
     /// <summary>Adds a node with several outputs.</summary>
-    /// <param name="operation">The operator's name, as "Split".</param>
+    /// <param name="operation">The operator's name, as "Split"; "domain::name" for one that is not ONNX's own.</param>
     /// <param name="inputs">Names of the inputs' values.</param>
     /// <param name="outputs">Number of outputs.</param>
     /// <param name="attributes">The operator's attributes; those that are left out have ONNX's defaults.</param>
@@ -67,7 +73,7 @@ public sealed class OnnxGraph
         ArgumentException.ThrowIfNullOrEmpty(operation);
         ArgumentNullException.ThrowIfNull(inputs);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(outputs);
-        string name = NewName(operation);
+        string name = NewName(operation.Split(DomainSeparator)[^1]);
         string[] results =
         [
             .. Enumerable
@@ -204,7 +210,14 @@ public sealed class OnnxGraph
             node.Text(OnnxFields.NodeInput, input);
         foreach (string output in outputs)
             node.Text(OnnxFields.NodeOutput, output);
-        node.Text(OnnxFields.NodeName, name).Text(OnnxFields.NodeOperator, operation);
+        string[] words = operation.Split(DomainSeparator);
+        node.Text(OnnxFields.NodeName, name).Text(OnnxFields.NodeOperator, words[^1]);
+        if (words is [var domain, _])
+        {
+            Domains.Add(domain);
+            node.Text(OnnxFields.NodeDomain, domain);
+        }
+
         foreach (OnnxAttribute attribute in attributes)
             node.Message(OnnxFields.NodeAttribute, attribute.Message);
         Nodes.Add(node);

@@ -13,6 +13,7 @@ internal static class OnnxData
             OnnxElementType.Float32 => sizeof(float),
             OnnxElementType.Float16 => sizeof(ushort),
             OnnxElementType.Int64 => sizeof(long),
+            OnnxElementType.Int8 or OnnxElementType.UInt8 => sizeof(byte),
             _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Not an element type that is written."),
         };
 

@@ -12,6 +12,7 @@ internal static class OnnxFields
     public const int ModelOpsetImport = 8;
     public const int ModelMetadata = 14;
 
+    public const int OpsetDomain = 1;
     public const int OpsetVersion = 2;
 
     public const int EntryKey = 1;
@@ -28,6 +29,7 @@ internal static class OnnxFields
     public const int NodeName = 3;
     public const int NodeOperator = 4;
     public const int NodeAttribute = 5;
+    public const int NodeDomain = 7;
 
     public const int AttributeName = 1;
     public const int AttributeFloat = 2;

@@ -63,7 +63,7 @@ internal static class OnnxModelFile
         long length =
             beginning.Written.Length
             + graph.Tensors.Zip(prefixes, (tensor, prefix) => prefix.Written.Length + tensor.Length).Sum();
-        ProtobufMessage model = Model(metadata).Prefix(OnnxFields.ModelGraph, length);
+        ProtobufMessage model = Model(metadata, graph.Domains).Prefix(OnnxFields.ModelGraph, length);
         if (model.Written.Length + length > MostBytes)
             throw new ExportException(
                 "",
@@ -86,7 +86,7 @@ internal static class OnnxModelFile
         );
     }
 
-    private static ProtobufMessage Model(IReadOnlyDictionary<string, string> metadata)
+    private static ProtobufMessage Model(IReadOnlyDictionary<string, string> metadata, IEnumerable<string> domains)
     {
         ProtobufMessage model = new ProtobufMessage()
             .Integer(OnnxFields.ModelIrVersion, OnnxExport.IrVersion)
@@ -95,6 +95,11 @@ internal static class OnnxModelFile
             .Message(
                 OnnxFields.ModelOpsetImport,
                 new ProtobufMessage().Integer(OnnxFields.OpsetVersion, OnnxExport.Opset)
+            );
+        foreach (string domain in domains)
+            model.Message(
+                OnnxFields.ModelOpsetImport,
+                new ProtobufMessage().Text(OnnxFields.OpsetDomain, domain).Integer(OnnxFields.OpsetVersion, 1)
             );
         foreach ((string key, string value) in metadata)
             model.Message(

@@ -3,10 +3,10 @@ namespace NativeAmp.Training.Export;
 /// <summary>Matrices as formats have them.</summary>
 internal static class Matrices
 {
-    /// <summary>The numbers of a matrix [rows, columns] as [columns, rows].</summary>
-    public static float[] Transpose(float[] values, long rows, long columns)
+    /// <summary>The elements of a matrix [rows, columns] as [columns, rows].</summary>
+    public static T[] Transpose<T>(T[] values, long rows, long columns)
     {
-        float[] transposed = new float[values.Length];
+        var transposed = new T[values.Length];
         for (long row = 0; row < rows; row++)
         {
             for (long column = 0; column < columns; column++)

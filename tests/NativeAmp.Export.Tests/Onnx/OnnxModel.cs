@@ -8,13 +8,19 @@ internal sealed class OnnxModel : IDisposable
 {
     private readonly InferenceSession _session;
 
-    public OnnxModel(string path)
+    /// <summary>Loads a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="roundsInputs">Whether inputs of matrices of 8-bit integers are rounded to 8 bits too, as ONNX Runtime
+    /// does unless told otherwise.</param>
+    public OnnxModel(string path, bool roundsInputs = true)
     {
         using var options = new SessionOptions
         {
             IntraOpNumThreads = 1,
             LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
         };
+        if (!roundsInputs)
+            options.AddSessionConfigEntry("session.qdq_matmulnbits_accuracy_level", "1");
         _session = new InferenceSession(path, options);
     }
 
