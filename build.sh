@@ -390,6 +390,7 @@ run_tests() {
   with_libtorch managed_tests NativeAmp.TorchSharp.Tests
   managed_tests NativeAmp.Interop.Tests
   managed_tests NativeAmp.Extensions.Tests
+  managed_tests NativeAmp.Export.Tests
   check "Benchmarks run" benchmarks_run
   if [[ $libtorch ]]; then check "The benchmark beside TorchSharp runs" torch_benchmark_runs; fi
   check "Bindings are those of nativeamp.h" generate_bindings --check

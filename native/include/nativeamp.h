@@ -1217,6 +1217,78 @@ NAMP_API int32_t namp_permute(namp_device* device, void* out, const void* in, in
 NAMP_API int32_t namp_argmax(namp_device* device, int32_t* out, const void* in, int32_t dtype,
                              int64_t rows, int64_t width, namp_stream stream);
 
+/* ---- Products of integers ----
+ *
+ * Weights, and the rows of activations, as signed integers with scales: value = code * scale. Only
+ * the CPU has these; on a GPU they are NAMP_ERROR_UNSUPPORTED. They give the same bits on every
+ * SIMD target and with any number of threads. */
+
+/* Rows of values and their codes of 8 bits, with one scale a row. quantize_rows reads input and
+ * writes codes and scales: scale = m / 127 and code = x / scale, rounded to nearest even, at most
+ * 127 in magnitude, where m is the largest magnitude of the row. A row of zeros, or so small that
+ * m / 127 is 0, has scale 0 and codes 0. A row with an infinity or a NaN has scale NaN and codes 0:
+ * all that is computed from it is NaN. dequantize_rows reads codes and scales and writes output =
+ * code * scale. */
+typedef struct namp_row_codes_args {
+  uint32_t struct_size;
+  int32_t dtype; /* of input and output */
+  int64_t rows;
+  int64_t width;     /* 1 or more */
+  const void* input; /* [rows, width] */
+  int8_t* codes;     /* [rows, width] */
+  float* scales;     /* [rows] */
+  void* output;      /* [rows, width] */
+} namp_row_codes_args;
+
+NAMP_API int32_t namp_quantize_rows(namp_device* device, const namp_row_codes_args* args,
+                                    namp_stream stream);
+NAMP_API int32_t namp_dequantize_rows(namp_device* device, const namp_row_codes_args* args,
+                                      namp_stream stream);
+
+/* The largest k of namp_int8_gemm: sums of so many products of 8 bits fit in 32. */
+#define NAMP_INT8_GEMM_MAX_K 131071
+
+/* C[i, j] = float(sum over k of A[i, k] B[j, k]) * a_scales[i] * b_scales[j] [+ bias[j]], in this
+ * order, each operation rounded to float32, and C to c_dtype. The sum is exact. */
+typedef struct namp_int8_gemm_args {
+  uint32_t struct_size;
+  int32_t c_dtype;
+  int64_t m, n;
+  int64_t k;             /* at most NAMP_INT8_GEMM_MAX_K */
+  const int8_t* a;       /* [m, k] */
+  const int8_t* b;       /* [n, k] */
+  const float* a_scales; /* [m] */
+  const float* b_scales; /* [n] */
+  const float* bias;     /* [n], or null */
+  void* c;               /* [m, n] */
+} namp_int8_gemm_args;
+
+NAMP_API int32_t namp_int8_gemm(namp_device* device, const namp_int8_gemm_args* args,
+                                namp_stream stream);
+
+/* C = A W^T [+ bias] of float A and coded W[n, k]. Arithmetic in float32, C rounded to c_dtype.
+ *
+ * bits 8: codes is int8 [n, k], scales [n], group 0. bits 4: a row of W has groups of group columns,
+ * the last of which may be shorter; codes is [n, groups, group / 2], two codes of 0 to 15 a byte,
+ * the earlier column in the low half, value = (code - 8) * scale; codes after a row's end do not
+ * count; scales is [n, groups]. That is the layout of ONNX's MatMulNBits. */
+typedef struct namp_code_gemm_args {
+  uint32_t struct_size;
+  int32_t a_dtype;
+  int32_t c_dtype;
+  int32_t bits; /* 4 or 8 */
+  int64_t m, n, k;
+  int64_t group; /* 32, 64, 128 or 256 with 4 bits; 0 with 8 */
+  const void* a; /* [m, k] */
+  const uint8_t* codes;
+  const float* scales;
+  const float* bias; /* [n], or null */
+  void* c;           /* [m, n] */
+} namp_code_gemm_args;
+
+NAMP_API int32_t namp_code_gemm(namp_device* device, const namp_code_gemm_args* args,
+                                namp_stream stream);
+
 #ifdef __cplusplus
 }
 #endif

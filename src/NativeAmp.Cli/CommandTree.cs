@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using NativeAmp.Cli.Bench;
 using NativeAmp.Cli.Doctor;
+using NativeAmp.Cli.Export;
 using NativeAmp.Cli.Formats;
 using NativeAmp.Cli.Inspect;
 using NativeAmp.Cli.Output;
@@ -34,6 +35,7 @@ internal static class CommandTree
             new DoctorCommand().Build(terminal),
             new FormatsCommand().Build(terminal),
             new InspectCommand().Build(terminal),
+            new ExportCommand().Build(terminal),
             CommandRunner.Verbose(),
         };
 }

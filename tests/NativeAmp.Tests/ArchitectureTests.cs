@@ -33,6 +33,7 @@ public partial class ArchitectureTests
         ["NativeAmp.Planning"] = [],
         ["NativeAmp.Telemetry"] = ["NativeAmp"],
         ["NativeAmp.Numerics.Tensors"] = ["NativeAmp.Training"],
+        ["NativeAmp.Onnx"] = ["NativeAmp.Training"],
         ["NativeAmp.TorchSharp"] = ["NativeAmp"],
         ["NativeAmp.ILGPU"] = ["NativeAmp"],
         // The second one is compiled against alone, and is in no package.
@@ -44,6 +45,7 @@ public partial class ArchitectureTests
             "NativeAmp.Planning",
             "NativeAmp.Telemetry",
             "NativeAmp.Training",
+            "NativeAmp.Onnx",
             "NativeAmp",
         ],
         ["NativeAmp.Bindings"] = [],

@@ -167,5 +167,6 @@ extern const std::vector<Function>
     kObjects;  // objects.cpp: library, devices, streams, memory, tables
 extern const std::vector<Function> kFamilies;  // families.cpp: the four kernel families
 extern const std::vector<Function> kNetworks;  // networks.cpp: operators of networks
+extern const std::vector<Function> kIntegers;  // integers.cpp: products of integers
 
 }  // namespace namp_campaign

@@ -23,7 +23,7 @@ struct Counts {
 class Campaign {
  public:
   Campaign() {
-    for (const auto* part : {&kObjects, &kFamilies, &kNetworks})
+    for (const auto* part : {&kObjects, &kFamilies, &kNetworks, &kIntegers})
       functions_.insert(functions_.end(), part->begin(), part->end());
     if (namp_device_open(&device_, NAMP_DEVICE_CPU, 0) != NAMP_OK ||
         namp_device_set_threads(device_, 3) != NAMP_OK) {

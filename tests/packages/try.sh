@@ -145,6 +145,10 @@ numerics() { # the lines of its README, which print nothing
     echo 'Console.WriteLine(back[1, 2]);'; } >numerics.cs
   has "$(does dotnet run numerics.cs)" '^12$'
 }
+onnx() { # the program of its README: a file that says ONNX's operators
+  { printf '#:package %s\n' "NativeAmp.Onnx@$version" && readme_program NativeAmp.Onnx; } >onnx.cs
+  does dotnet run onnx.cs && grep -q MatMul mlp.onnx
+}
 hosted() { # a host with options, a device and a health check
   {
     printf '#:sdk Microsoft.NET.Sdk.Web\n#:package %s\n' "NativeAmp.Extensions@$version"
@@ -255,6 +259,7 @@ if [[ ${1:-} == all ]]; then
   attempt "a distribution's .NET" distribution
   attempt 'NativeAmp.ILGPU, the program of its sample' ilgpu
   attempt 'NativeAmp.Numerics.Tensors, the program of its README' numerics
+  attempt 'NativeAmp.Onnx, the program of its README' onnx
   attempt 'NativeAmp.Extensions, a host with its device and its health check' hosted
   attempt 'self-contained' publish_and_run self-contained --self-contained
   attempt 'trimmed' publish_and_run trimmed --self-contained -p:PublishTrimmed=true

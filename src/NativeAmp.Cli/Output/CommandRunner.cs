@@ -3,6 +3,7 @@ using NativeAmp.Planning;
 using NativeAmp.Training;
 using NativeAmp.Training.Checkpoints;
 using NativeAmp.Training.Data;
+using NativeAmp.Training.Export;
 
 namespace NativeAmp.Cli.Output;
 
@@ -83,6 +84,7 @@ internal static class CommandRunner
             is UsageException
                 or DataFormatException
                 or CheckpointException
+                or ExportException
                 or NativeAmpException
                 or NonFiniteLossException
                 or PlanException

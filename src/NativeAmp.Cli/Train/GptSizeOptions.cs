@@ -7,6 +7,9 @@ namespace NativeAmp.Cli.Train;
 /// <param name="of">The beginning of their help texts.</param>
 internal sealed class GptSizeOptions(string of)
 {
+    /// <summary>The value of --gelu for the tanh approximation.</summary>
+    public const string Tanh = "tanh";
+
     /// <summary>Length of the context, in bytes.</summary>
     public Option<int> Context { get; } =
         NumberOption.Whole("--context", 128, 1, GptSize.MostContext, $"{of}: length of the context, in bytes.");
@@ -22,6 +25,10 @@ internal sealed class GptSizeOptions(string of)
     /// <summary>Transformer blocks.</summary>
     public Option<int> Blocks { get; } =
         NumberOption.Whole("--blocks", 4, 1, GptSize.MostBlocks, $"{of}: transformer blocks.");
+
+    /// <summary>The GELU of a model, as erf or tanh.</summary>
+    public static Option<string> Gelu(string description) =>
+        CommonOptions.OneOf("--gelu", "erf", description, "erf", Tanh);
 
     /// <summary>The size from the command line.</summary>
     public GptSize Of(ParseResult parsed) =>

@@ -207,6 +207,9 @@ internal sealed class TrainCommand
     );
 
     private readonly GptSizeOptions _gpt = new("gpt");
+    private readonly Option<string> _gelu = GptSizeOptions.Gelu(
+        "gpt: GELU by the error function, or the tanh approximation, which llama.cpp computes."
+    );
     private readonly Option<double> _temperature = NumberOption.Real(
         "--temperature",
         0.8,
@@ -244,6 +247,7 @@ internal sealed class TrainCommand
             _gpt.Width,
             _gpt.Heads,
             _gpt.Blocks,
+            _gelu,
         ];
 
     /// <summary>The command, to be added to a root.</summary>
@@ -284,6 +288,7 @@ internal sealed class TrainCommand
             _gpt.Width,
             _gpt.Heads,
             _gpt.Blocks,
+            _gelu,
             _temperature,
             _sample,
             _json,
@@ -367,7 +372,7 @@ internal sealed class TrainCommand
             Profile = parsed.GetValue(_profile),
             Inspect = parsed.GetValue(_inspect),
             InspectOut = parsed.GetValue(_inspectOut),
-            Gpt = _gpt.Of(parsed),
+            Gpt = _gpt.Of(parsed) with { TanhGelu = parsed.GetValue(_gelu) == GptSizeOptions.Tanh },
             Temperature = parsed.GetValue(_temperature),
             SampleLength = parsed.GetValue(_sample),
         }.Check();

@@ -166,11 +166,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             Resume = settings.Resume,
             Facts = new OrderedDictionary<string, string>
             {
-                ["model"] =
-                    settings.Model == ModelKind.Gpt
-                        ? $"gpt, context {settings.Gpt.Context}, width {settings.Gpt.Width}, heads "
-                            + $"{settings.Gpt.Heads}, blocks {settings.Gpt.Blocks}"
-                        : settings.Model.ToString().ToLowerInvariant(),
+                [ModelFact.Name] = ModelFact.Of(settings.Model, settings.Gpt),
                 ["schedule"] = $"warm-up of {warmup} steps, then a cosine of {decay} to a tenth",
                 ["loss_scale"] = scaler is null
                     ? "none"

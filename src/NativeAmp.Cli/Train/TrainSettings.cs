@@ -11,8 +11,8 @@ internal enum ModelKind
     Mlp,
 }
 
-/// <summary>Sizes of the language model.</summary>
-internal sealed record GptSize(int Context, int Width, int Heads, int Blocks)
+/// <summary>Sizes of the language model, and its GELU.</summary>
+internal sealed record GptSize(int Context, int Width, int Heads, int Blocks, bool TanhGelu = false)
 {
     /// <summary>Largest context that a command or a file may ask for.</summary>
     public const int MostContext = 1 << 20;
@@ -22,6 +22,17 @@ internal sealed record GptSize(int Context, int Width, int Heads, int Blocks)
 
     /// <summary>Most blocks.</summary>
     public const int MostBlocks = 1 << 12;
+
+    /// <summary>The options of such a model over bytes.</summary>
+    public GptOptions Options =>
+        new()
+        {
+            Context = Context,
+            Width = Width,
+            Heads = Heads,
+            Blocks = Blocks,
+            Activation = TanhGelu ? Activation.GeluTanh : Activation.Gelu,
+        };
 }
 
 /// <summary>The settings of a run: the command line's options after defaults and checks.</summary>

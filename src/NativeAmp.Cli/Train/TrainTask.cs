@@ -18,17 +18,9 @@ internal sealed record TrainTask(Module Model, IDataset Train, IDataset? Test) :
     {
         if (settings.Model == ModelKind.Gpt)
         {
-            GptSize size = settings.Gpt;
             TextDataset text = ReadText(settings);
             Check(settings, text, device);
-            var options = new GptOptions
-            {
-                Context = size.Context,
-                Width = size.Width,
-                Heads = size.Heads,
-                Blocks = size.Blocks,
-            };
-            return new TrainTask(Models.Gpt(options, random), text, Test: null);
+            return new TrainTask(Models.Gpt(settings.Gpt.Options, random), text, Test: null);
         }
 
         string folder = FashionMnist.ResolveDirectory(settings.Data);

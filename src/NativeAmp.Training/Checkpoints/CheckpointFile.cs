@@ -85,6 +85,43 @@ internal static class CheckpointFile
         IReadOnlySet<string> mayChange
     )
     {
+        List<string> changes = [];
+        Load(path, items, header => Compare(header, items, facts, mayChange, changes));
+        return changes;
+    }
+
+    /// <summary>Loads the model of a checkpoint, of any run, and nothing else.</summary>
+    /// <exception cref="DataFormatException">The file is damaged, or is not a checkpoint.</exception>
+    /// <exception cref="IOException">It cannot be opened or read.</exception>
+    /// <exception cref="CheckpointException">The checkpoint belongs to another model.</exception>
+    public static void ReadModel(string path, Module model)
+    {
+        CheckpointItem[] items = [.. TrainingCheckpoint.ModelItems(model)];
+        Load(
+            path,
+            items,
+            header =>
+                CompareItems(
+                    [
+                        .. header.Entries.Where(entry =>
+                            entry.Name.StartsWith(TrainingCheckpoint.ModelPrefix, StringComparison.Ordinal)
+                        ),
+                    ],
+                    items
+                )
+        );
+    }
+
+    /// <summary>Whether a file says that it is a checkpoint.</summary>
+    public static bool IsOne(SafetensorsReader reader) =>
+        reader.Metadata.ContainsKey(DigestKey) && reader.Metadata.GetValueOrDefault(FormatKey) == Format;
+
+    private static void Load(
+        string path,
+        IReadOnlyList<CheckpointItem> items,
+        Func<SafetensorsHeader, List<string>> compare
+    )
+    {
         using FileStream stream = PosixFile.OpenRegular(path);
         byte[] headerBytes = SafetensorsReader.ReadHeader(path, stream);
         string digest = TakeDigest(path, headerBytes);
@@ -96,8 +133,7 @@ internal static class CheckpointFile
             headerBytes,
             stream.Length - SafetensorsHeader.PrefixLength - headerBytes.Length
         );
-        List<string> changes = [];
-        List<string> problems = Compare(header, items, facts, mayChange, changes);
+        List<string> problems = compare(header);
 
         byte[][] staged = Stage(path, stream, hash, header, problems.Count > 0 ? [] : items);
         string computed = Convert.ToHexStringLower(hash.GetHashAndReset());
@@ -118,7 +154,6 @@ internal static class CheckpointFile
 
         for (int i = 0; i < items.Count; i++)
             items[i].Load(staged[i]);
-        return changes;
     }
 
     /// <summary>Takes the digest out of a header and puts zeros there, as when the digest was computed.</summary>
@@ -201,10 +236,18 @@ internal static class CheckpointFile
                 );
         }
 
-        Dictionary<string, SafetensorsEntry> saves = header.Entries.ToDictionary(
-            entry => entry.Name,
-            StringComparer.Ordinal
-        );
+        problems.AddRange(CompareItems(header.Entries, items));
+        return problems;
+    }
+
+    /// <summary>Items that the file does not have as they should be, and tensors that are none of the items.</summary>
+    private static List<string> CompareItems(
+        IReadOnlyList<SafetensorsEntry> entries,
+        IReadOnlyList<CheckpointItem> items
+    )
+    {
+        List<string> problems = [];
+        Dictionary<string, SafetensorsEntry> saves = entries.ToDictionary(entry => entry.Name, StringComparer.Ordinal);
         foreach (SafetensorsEntry entry in items.Select(item => item.Entry))
         {
             if (!saves.Remove(entry.Name, out SafetensorsEntry? found))
@@ -214,7 +257,7 @@ internal static class CheckpointFile
         }
 
         problems.AddRange(
-            header.Entries.Where(entry => saves.ContainsKey(entry.Name)).Select(entry => $"{entry.Name} is unexpected")
+            entries.Where(entry => saves.ContainsKey(entry.Name)).Select(entry => $"{entry.Name} is unexpected")
         );
         return problems;
     }

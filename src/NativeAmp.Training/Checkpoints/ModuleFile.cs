@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NativeAmp.Training.Export;
 
 namespace NativeAmp.Training.Checkpoints;
 
@@ -8,16 +9,7 @@ internal static class ModuleFile
     public static void Save(Module module, string path, DType dtype, Func<string, string> rename)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        SafetensorsDType type = dtype switch
-        {
-            DType.Float32 => SafetensorsDType.F32,
-            DType.Float16 => SafetensorsDType.F16,
-            DType.BFloat16 => SafetensorsDType.BF16,
-            _ => throw new ArgumentException(
-                $"A model is saved as Float32, Float16 or BFloat16, not as {dtype}.",
-                nameof(dtype)
-            ),
-        };
+        SafetensorsDType type = TypeOf(dtype);
         (SafetensorsEntry Entry, Parameter Values)[] state =
         [
             .. module
@@ -30,11 +22,25 @@ internal static class ModuleFile
             {
                 var writer = new SafetensorsWriter(stream, state.Select(each => each.Entry));
                 foreach ((SafetensorsEntry _, Parameter values) in state)
-                    Write(writer, values.ToArray<float>(), type);
+                    writer.Write(FloatBytes.Of(values.ToArray<float>(), dtype));
                 writer.Complete();
             }
         );
     }
+
+    /// <summary>A dtype as a file has it.</summary>
+    /// <exception cref="ArgumentException">It is not a type of parameters in files.</exception>
+    public static SafetensorsDType TypeOf(DType dtype) =>
+        dtype switch
+        {
+            DType.Float32 => SafetensorsDType.F32,
+            DType.Float16 => SafetensorsDType.F16,
+            DType.BFloat16 => SafetensorsDType.BF16,
+            _ => throw new ArgumentException(
+                $"A model is saved as Float32, Float16 or BFloat16, not as {dtype}.",
+                nameof(dtype)
+            ),
+        };
 
     public static ModuleLoadResult Load(Module module, string path, Func<string, string> rename, bool strict)
     {
@@ -89,19 +95,8 @@ internal static class ModuleFile
 
     private static long[] Dimensions(Parameter parameter) => parameter.Shape.Dimensions.ToArray();
 
-    private static void Write(SafetensorsWriter writer, float[] values, SafetensorsDType type) =>
-        writer.Write(
-            type switch
-            {
-                SafetensorsDType.F16 => MemoryMarshal.AsBytes<Half>(Array.ConvertAll(values, value => (Half)value)),
-                SafetensorsDType.BF16 => MemoryMarshal.AsBytes<BFloat16>(
-                    Array.ConvertAll(values, value => (BFloat16)value)
-                ),
-                _ => MemoryMarshal.AsBytes<float>(values),
-            }
-        );
-
-    private static float[] Read(SafetensorsReader reader, SafetensorsEntry entry) =>
+    /// <summary>The numbers of a tensor of F32, F16 or BF16.</summary>
+    public static float[] Read(SafetensorsReader reader, SafetensorsEntry entry) =>
         entry.DType switch
         {
             SafetensorsDType.F16 => Array.ConvertAll(Read<Half>(reader, entry), value => (float)value),

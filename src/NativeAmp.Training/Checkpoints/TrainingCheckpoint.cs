@@ -12,8 +12,24 @@ internal sealed class TrainingCheckpoint(
     long samples
 )
 {
+    /// <summary>The beginning of the names of the model's items.</summary>
+    public const string ModelPrefix = "model.";
+
     /// <summary>The progress of the run. Saved, and set by loading.</summary>
     public TrainingProgress Progress { get; set; }
+
+    /// <summary>The model's part of a checkpoint.</summary>
+    public static IEnumerable<CheckpointItem> ModelItems(Module model) =>
+        model
+            .State()
+            .Select(entry =>
+                CheckpointItem.Floats(
+                    ModelPrefix + entry.Name,
+                    Dimensions(entry.Values),
+                    entry.Values.CopyTo<float>,
+                    entry.Values.CopyFrom<float>
+                )
+            );
 
     /// <summary>
     /// The items of a checkpoint. Do not mix the items of two calls: they hold the optimizer's state at the time of the
@@ -22,10 +38,7 @@ internal sealed class TrainingCheckpoint(
     public IReadOnlyList<CheckpointItem> Items()
     {
         List<CheckpointItem> items = [ProgressItem(), ScalerItem(), RandomItem()];
-        foreach ((string name, Parameter values) in model.State())
-            items.Add(
-                CheckpointItem.Floats("model." + name, Dimensions(values), values.CopyTo<float>, values.CopyFrom<float>)
-            );
+        items.AddRange(ModelItems(model));
         items.AddRange(OptimizerItems());
         return items;
     }

@@ -11,11 +11,8 @@ public sealed class Gpt : Module
 {
     private const string Intermediate = "it was an intermediate of a Gpt";
 
-    private readonly Embedding _tokens;
-    private readonly Parameter _positions;
     private readonly Dropout _dropout;
     private readonly TransformerBlock[] _blocks;
-    private readonly LayerNorm _norm;
 
     /// <summary>A model of these sizes.</summary>
     /// <param name="options">The sizes; null for the defaults.</param>
@@ -26,8 +23,8 @@ public sealed class Gpt : Module
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Options.Context);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Options.Blocks);
         Initializer normal = Initializers.Normal(0.02f);
-        _tokens = Register("tokens", new Embedding(Options.Vocabulary, Options.Width, normal, random));
-        _positions = Register("positions", Create([Options.Context, Options.Width], normal, random));
+        Tokens = Register("tokens", new Embedding(Options.Vocabulary, Options.Width, normal, random));
+        Positions = Register("positions", Create([Options.Context, Options.Width], normal, random));
         _dropout = Register("dropout", new Dropout(Options.Dropout, random));
         _blocks = new TransformerBlock[Options.Blocks];
         for (int i = 0; i < _blocks.Length; i++)
@@ -38,16 +35,29 @@ public sealed class Gpt : Module
                 causal: true,
                 Options.Dropout,
                 normal,
-                random
+                random,
+                Options.Activation
             );
             _blocks[i] = Register($"block{i.ToString(CultureInfo.InvariantCulture)}", block);
         }
 
-        _norm = Register("norm", new LayerNorm(Options.Width));
+        Norm = Register("norm", new LayerNorm(Options.Width));
     }
 
     /// <summary>The sizes.</summary>
     public GptOptions Options { get; }
+
+    /// <summary>The token embedding, whose weight is the head's too.</summary>
+    public Embedding Tokens { get; }
+
+    /// <summary>[context, width]. Added to the token embeddings.</summary>
+    public Parameter Positions { get; }
+
+    /// <summary>The blocks, in order.</summary>
+    public IReadOnlyList<TransformerBlock> Blocks => _blocks;
+
+    /// <summary>The norm before the head.</summary>
+    public LayerNorm Norm { get; }
 
     /// <summary>
     /// Computes logits [batch, time, vocabulary] from int32 [batch, time]. The time is at most the context.
@@ -62,13 +72,13 @@ public sealed class Gpt : Module
             $"tokens are [batch, time] with a time of at most {Options.Context}",
             nameof(Gpt)
         );
-        Tensor embedded = _tokens.Call(input);
-        Tensor positioned = Ops.AddInPlace(embedded, Positions(input.Shape[1]), Intermediate);
+        Tensor embedded = Tokens.Call(input);
+        Tensor positioned = Ops.AddInPlace(embedded, FirstPositions(input.Shape[1]), Intermediate);
         Tensor current = Replace(positioned, _dropout.Call(positioned));
         foreach (TransformerBlock block in _blocks)
             current = block.ForwardInPlace(current);
-        Tensor normalized = Replace(current, _norm.ForwardForLowPrecision(current));
-        return Replace(normalized, Ops.Linear(normalized, _tokens.Weight));
+        Tensor normalized = Replace(current, Norm.ForwardForLowPrecision(current));
+        return Replace(normalized, Ops.Linear(normalized, Tokens.Weight));
     }
 
     private static Tensor Replace(Tensor old, Tensor next)
@@ -78,5 +88,5 @@ public sealed class Gpt : Module
         return next;
     }
 
-    private Tensor Positions(long time) => time == Options.Context ? _positions : Ops.FirstRows(_positions, time);
+    private Tensor FirstPositions(long time) => time == Options.Context ? Positions : Ops.FirstRows(Positions, time);
 }

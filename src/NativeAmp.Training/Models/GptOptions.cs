@@ -18,6 +18,11 @@ public sealed record GptOptions
     /// <summary>Transformer blocks.</summary>
     public int Blocks { get; init; } = 4;
 
+    /// <summary>
+    /// The hidden layers' activation: Gelu, GeluTanh or Relu. GPT-2 has GeluTanh, and so must a model for llama.cpp.
+    /// </summary>
+    public Activation Activation { get; init; } = Activation.Gelu;
+
     /// <summary>Probability of dropout on every branch and on the embeddings.</summary>
     public float Dropout { get; init; }
 }

@@ -13,6 +13,9 @@ public sealed class Relu : Module, IActivation
 /// <param name="tanh">Whether to use the tanh approximation.</param>
 public sealed class Gelu(bool tanh = false) : Module, IActivation
 {
+    /// <summary>Whether it is the tanh approximation.</summary>
+    public bool IsTanh => tanh;
+
     Activation IActivation.Activation => tanh ? Activation.GeluTanh : Activation.Gelu;
 
     /// <inheritdoc/>

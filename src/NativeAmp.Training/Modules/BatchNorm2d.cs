@@ -8,7 +8,6 @@ namespace NativeAmp.Training;
 /// </summary>
 public sealed class BatchNorm2d : Module
 {
-    private readonly float _epsilon;
     private readonly float _momentum;
 
     /// <summary>A layer with weights of 1 and biases of 0.</summary>
@@ -18,7 +17,7 @@ public sealed class BatchNorm2d : Module
     public BatchNorm2d(int channels, float epsilon = 1e-5f, float momentum = 0.1f)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(channels);
-        _epsilon = epsilon;
+        Epsilon = epsilon;
         _momentum = momentum;
         Weight = Register("weight", Create([channels], Initializers.Constant(1)));
         Bias = Register("bias", Create([channels], Initializers.Constant(0)));
@@ -38,7 +37,10 @@ public sealed class BatchNorm2d : Module
     /// <summary>[channels], unbiased. The variance used after <see cref="Module.Eval"/>.</summary>
     public Parameter RunningVariance { get; }
 
+    /// <summary>Added to the variance.</summary>
+    public float Epsilon { get; }
+
     /// <inheritdoc/>
     public override Tensor Forward(Tensor input) =>
-        Ops.BatchNorm2d(input, Weight, Bias, RunningMean, RunningVariance, IsTraining, _momentum, _epsilon);
+        Ops.BatchNorm2d(input, Weight, Bias, RunningMean, RunningVariance, IsTraining, _momentum, Epsilon);
 }

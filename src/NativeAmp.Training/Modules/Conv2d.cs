@@ -3,8 +3,6 @@ namespace NativeAmp.Training;
 /// <summary>2-D convolution. Parameters: "weight" [out, in / groups, kernel, kernel] and "bias" [out].</summary>
 public sealed class Conv2d : Module, IFusesActivation
 {
-    private readonly Conv2dOptions _options;
-
     /// <summary>A layer with PyTorch's initial values, or those of an initializer and a bias of zeros.</summary>
     /// <param name="inChannels">Channels of the input.</param>
     /// <param name="outChannels">Channels of the output.</param>
@@ -41,7 +39,7 @@ public sealed class Conv2d : Module, IFusesActivation
                 $"{groups} groups do not divide {inChannels} input and {outChannels} output channels.",
                 nameof(groups)
             );
-        _options = new Conv2dOptions(stride, padding, dilation, groups);
+        Options = new Conv2dOptions(stride, padding, dilation, groups);
         int groupChannels = inChannels / groups;
         Initializer byDefault = Initializers.PyTorchDefault((long)groupChannels * kernel * kernel);
         Weight = Register(
@@ -61,11 +59,14 @@ public sealed class Conv2d : Module, IFusesActivation
     /// <summary>[out], or null.</summary>
     public Parameter? Bias { get; }
 
+    /// <summary>Stride, padding, dilation and groups.</summary>
+    public Conv2dOptions Options { get; }
+
     /// <inheritdoc/>
-    public override Tensor Forward(Tensor input) => Ops.Conv2d(input, Weight, Bias, _options);
+    public override Tensor Forward(Tensor input) => Ops.Conv2d(input, Weight, Bias, Options);
 
     /// <summary>The layer and a ReLU in one pass.</summary>
-    public Tensor Forward(Tensor input, Activation activation) => Ops.Conv2d(input, Weight, Bias, _options, activation);
+    public Tensor Forward(Tensor input, Activation activation) => Ops.Conv2d(input, Weight, Bias, Options, activation);
 
     bool IFusesActivation.Fuses(Activation activation) => activation == Activation.Relu;
 }

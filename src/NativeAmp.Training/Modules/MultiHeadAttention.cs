@@ -6,9 +6,6 @@ namespace NativeAmp.Training;
 /// </summary>
 public sealed class MultiHeadAttention : Module
 {
-    private readonly int _heads;
-    private readonly bool _causal;
-
     /// <summary>Attention with PyTorch's initial values, or those of an initializer and biases of zeros.</summary>
     /// <param name="width">Size of the last dimension.</param>
     /// <param name="heads">Number of heads; it divides the width.</param>
@@ -27,11 +24,17 @@ public sealed class MultiHeadAttention : Module
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(heads);
         if (width % heads != 0)
             throw new ArgumentException($"{heads} heads do not divide a width of {width}.", nameof(heads));
-        _heads = heads;
-        _causal = causal;
+        Heads = heads;
+        IsCausal = causal;
         Qkv = Register("qkv", new Linear(width, checked(3 * width), initializer: initializer, random: random));
         Projection = Register("projection", new Linear(width, width, initializer: initializer, random: random));
     }
+
+    /// <summary>Number of heads.</summary>
+    public int Heads { get; }
+
+    /// <summary>Whether a position attends only to itself and earlier ones.</summary>
+    public bool IsCausal { get; }
 
     /// <summary>The projection of [width] to query, key and value, one after the other.</summary>
     public Linear Qkv { get; }
@@ -43,7 +46,7 @@ public sealed class MultiHeadAttention : Module
     public override Tensor Forward(Tensor input)
     {
         Tensor packed = Qkv.Call(input);
-        Tensor heads = Ops.PackedAttention(packed, _heads, _causal);
+        Tensor heads = Ops.PackedAttention(packed, Heads, IsCausal);
         packed.ReleaseUnlessCallers("it was the packed projection of an attention");
         Tensor output = Projection.Call(heads);
         heads.ReleaseUnlessCallers("it was the output of an attention's heads");

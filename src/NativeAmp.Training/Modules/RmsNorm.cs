@@ -5,21 +5,22 @@ namespace NativeAmp.Training;
 /// </summary>
 public sealed class RmsNorm : Module
 {
-    private readonly float _epsilon;
-
     /// <summary>A layer with weights of 1.</summary>
     /// <param name="width">Size of the last dimension.</param>
     /// <param name="epsilon">Added to the mean of squares.</param>
     public RmsNorm(int width, float epsilon = 1e-6f)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
-        _epsilon = epsilon;
+        Epsilon = epsilon;
         Weight = Register("weight", Create([width], Initializers.Constant(1)));
     }
 
     /// <summary>[width].</summary>
     public Parameter Weight { get; }
 
+    /// <summary>Added to the mean of squares.</summary>
+    public float Epsilon { get; }
+
     /// <inheritdoc/>
-    public override Tensor Forward(Tensor input) => Ops.RmsNorm(input, Weight, _epsilon);
+    public override Tensor Forward(Tensor input) => Ops.RmsNorm(input, Weight, Epsilon);
 }

@@ -1,19 +1,14 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// x + attention(norm1(x)), then x + feed-forward(norm2(x)): a pre-norm block with GELU and a hidden layer four times
-/// as wide. Modules: "norm1", "attention", "norm2", "expand", "contract". The sum x keeps its dtype (float32 after an
+/// x + attention(norm1(x)), then x + feed-forward(norm2(x)): a pre-norm block with an activation and a hidden layer four
+/// times as wide. Modules: "norm1", "attention", "norm2", "expand", "contract". The sum x keeps its dtype (float32 after an
 /// embedding); the branches may compute in another.
 /// </summary>
 public sealed class TransformerBlock : Module
 {
     private const string Intermediate = "it was an intermediate of a TransformerBlock";
 
-    private readonly LayerNorm _norm1;
-    private readonly MultiHeadAttention _attention;
-    private readonly LayerNorm _norm2;
-    private readonly Linear _expand;
-    private readonly Linear _contract;
     private readonly Dropout _dropout;
 
     /// <summary>A block with PyTorch's initial values, or those of an initializer and biases of zeros.</summary>
@@ -23,22 +18,49 @@ public sealed class TransformerBlock : Module
     /// <param name="dropout">Probability of dropout on both branches.</param>
     /// <param name="initializer">Draws the weights of the linear layers; null for PyTorch's default.</param>
     /// <param name="random">The generator of values and masks; null for <see cref="RandomGenerator.Default"/>.</param>
+    /// <param name="activation">The hidden layer's: Gelu, GeluTanh or Relu.</param>
     public TransformerBlock(
         int width,
         int heads,
         bool causal = false,
         float dropout = 0,
         Initializer? initializer = null,
-        RandomGenerator? random = null
+        RandomGenerator? random = null,
+        Activation activation = Activation.Gelu
     )
     {
-        _norm1 = Register("norm1", new LayerNorm(width));
-        _attention = Register("attention", new MultiHeadAttention(width, heads, causal, initializer, random));
-        _norm2 = Register("norm2", new LayerNorm(width));
-        _expand = Register("expand", new Linear(width, checked(4 * width), initializer: initializer, random: random));
-        _contract = Register("contract", new Linear(4 * width, width, initializer: initializer, random: random));
+        if (activation == Activation.None || !Enum.IsDefined(activation))
+            throw new ArgumentOutOfRangeException(
+                nameof(activation),
+                activation,
+                "A block's activation is Relu, Gelu or GeluTanh."
+            );
+        Activation = activation;
+        Norm1 = Register("norm1", new LayerNorm(width));
+        Attention = Register("attention", new MultiHeadAttention(width, heads, causal, initializer, random));
+        Norm2 = Register("norm2", new LayerNorm(width));
+        Expand = Register("expand", new Linear(width, checked(4 * width), initializer: initializer, random: random));
+        Contract = Register("contract", new Linear(4 * width, width, initializer: initializer, random: random));
         _dropout = Register("dropout", new Dropout(dropout, random));
     }
+
+    /// <summary>The norm before the attention.</summary>
+    public LayerNorm Norm1 { get; }
+
+    /// <summary>The attention.</summary>
+    public MultiHeadAttention Attention { get; }
+
+    /// <summary>The norm before the hidden layer.</summary>
+    public LayerNorm Norm2 { get; }
+
+    /// <summary>[width] to the hidden layer, 4 · width.</summary>
+    public Linear Expand { get; }
+
+    /// <summary>The hidden layer to [width].</summary>
+    public Linear Contract { get; }
+
+    /// <summary>The hidden layer's activation.</summary>
+    public Activation Activation { get; }
 
     /// <summary>Computes the block's output, [batch, time, width] like the input.</summary>
     public override Tensor Forward(Tensor input) => Forward(input, givesUpInput: false);
@@ -54,8 +76,8 @@ public sealed class TransformerBlock : Module
 
     private Tensor Forward(Tensor input, bool givesUpInput)
     {
-        Tensor attended = AddBranch(input, givesUpInput, _norm1, normalized => _attention.Call(normalized));
-        return AddBranch(attended, true, _norm2, FeedForward);
+        Tensor attended = AddBranch(input, givesUpInput, Norm1, normalized => Attention.Call(normalized));
+        return AddBranch(attended, true, Norm2, FeedForward);
     }
 
     private Tensor AddBranch(Tensor input, bool givesUpInput, LayerNorm norm, Func<Tensor, Tensor> branch)
@@ -72,8 +94,8 @@ public sealed class TransformerBlock : Module
 
     private Tensor FeedForward(Tensor input)
     {
-        Tensor hidden = _expand.Forward(input, Activation.Gelu);
-        Tensor output = _contract.Call(hidden);
+        Tensor hidden = Expand.Forward(input, Activation);
+        Tensor output = Contract.Call(hidden);
         hidden.ReleaseUnlessCallers(Intermediate);
         return output;
     }

@@ -16,6 +16,8 @@ internal static class NativeConstants
     public const int BadLabelLoss = 2143337169;
     /// <summary>NAMP_BLOCK_ELEMENTS</summary>
     public const int BlockElements = 256;
+    /// <summary>NAMP_INT8_GEMM_MAX_K</summary>
+    public const int Int8GemmMaxK = 131071;
     /// <summary>NAMP_MAX_STATE_COLUMNS</summary>
     public const int MaxStateColumns = 3;
     /// <summary>NAMP_PERMUTE_MAX_RANK</summary>
@@ -1077,6 +1079,93 @@ internal unsafe struct NampSumArgs
     public static NampSumArgs Create() => new() { StructSize = (uint)sizeof(NampSumArgs) };
 }
 
+/// <summary>Rows of values and their codes of 8 bits, with one scale a row. quantize_rows reads input and
+/// writes codes and scales: scale = m / 127 and code = x / scale, rounded to nearest even, at most
+/// 127 in magnitude, where m is the largest magnitude of the row. A row of zeros, or so small that
+/// m / 127 is 0, has scale 0 and codes 0. A row with an infinity or a NaN has scale NaN and codes 0:
+/// all that is computed from it is NaN. dequantize_rows reads codes and scales and writes output =
+/// code * scale.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampRowCodesArgs
+{
+    public uint StructSize;
+    /// <summary>of input and output</summary>
+    public int Dtype;
+    public long Rows;
+    /// <summary>1 or more</summary>
+    public long Width;
+    /// <summary>[rows, width]</summary>
+    public void* Input;
+    /// <summary>[rows, width]</summary>
+    public sbyte* Codes;
+    /// <summary>[rows]</summary>
+    public float* Scales;
+    /// <summary>[rows, width]</summary>
+    public void* Output;
+
+    /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
+    public static NampRowCodesArgs Create() => new() { StructSize = (uint)sizeof(NampRowCodesArgs) };
+}
+
+/// <summary>C[i, j] = float(sum over k of A[i, k] B[j, k]) * a_scales[i] * b_scales[j] [+ bias[j]], in this
+/// order, each operation rounded to float32, and C to c_dtype. The sum is exact.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampInt8GemmArgs
+{
+    public uint StructSize;
+    public int CDtype;
+    public long M;
+    public long N;
+    /// <summary>at most NAMP_INT8_GEMM_MAX_K</summary>
+    public long K;
+    /// <summary>[m, k]</summary>
+    public sbyte* A;
+    /// <summary>[n, k]</summary>
+    public sbyte* B;
+    /// <summary>[m]</summary>
+    public float* AScales;
+    /// <summary>[n]</summary>
+    public float* BScales;
+    /// <summary>[n], or null</summary>
+    public float* Bias;
+    /// <summary>[m, n]</summary>
+    public void* C;
+
+    /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
+    public static NampInt8GemmArgs Create() => new() { StructSize = (uint)sizeof(NampInt8GemmArgs) };
+}
+
+/// <summary>C = A W^T [+ bias] of float A and coded W[n, k]. Arithmetic in float32, C rounded to c_dtype.
+/// bits 8: codes is int8 [n, k], scales [n], group 0. bits 4: a row of W has groups of group columns,
+/// the last of which may be shorter; codes is [n, groups, group / 2], two codes of 0 to 15 a byte,
+/// the earlier column in the low half, value = (code - 8) * scale; codes after a row's end do not
+/// count; scales is [n, groups]. That is the layout of ONNX's MatMulNBits.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampCodeGemmArgs
+{
+    public uint StructSize;
+    public int ADtype;
+    public int CDtype;
+    /// <summary>4 or 8</summary>
+    public int Bits;
+    public long M;
+    public long N;
+    public long K;
+    /// <summary>32, 64, 128 or 256 with 4 bits; 0 with 8</summary>
+    public long Group;
+    /// <summary>[m, k]</summary>
+    public void* A;
+    public byte* Codes;
+    public float* Scales;
+    /// <summary>[n], or null</summary>
+    public float* Bias;
+    /// <summary>[m, n]</summary>
+    public void* C;
+
+    /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
+    public static NampCodeGemmArgs Create() => new() { StructSize = (uint)sizeof(NampCodeGemmArgs) };
+}
+
 /// <summary>The C interface of the native library, function by function.</summary>
 internal static unsafe partial class NativeMethods
 {
@@ -1115,6 +1204,9 @@ internal static unsafe partial class NativeMethods
         ("namp_embedding_args", sizeof(NampEmbeddingArgs)),
         ("namp_add_args", sizeof(NampAddArgs)),
         ("namp_sum_args", sizeof(NampSumArgs)),
+        ("namp_row_codes_args", sizeof(NampRowCodesArgs)),
+        ("namp_int8_gemm_args", sizeof(NampInt8GemmArgs)),
+        ("namp_code_gemm_args", sizeof(NampCodeGemmArgs)),
     ];
 
     /// <summary>NAMP_ABI_VERSION of the header that the library was built with.</summary>
@@ -1346,7 +1438,7 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_table_get_facts")]
     internal static partial int TableGetFacts(NampOverflowFacts** facts, NampTable* table);
 
-    /// <summary>Reads and writes the columns of a table (float32, float16 or bfloat16) as a kernel does, in the
+    /// <summary>Reads and writes the columns of a table (of any dtype that a cast takes) as a kernel does, in the
     /// same chunks on the same threads, and computes nothing. The time of a kernel is compared with its
     /// time. accesses is a host array [column_count] of namp_access; null cells are left out. A column
     /// that is read and written back is complemented, because hardware may skip a write that changes
@@ -1551,6 +1643,22 @@ internal static unsafe partial class NativeMethods
     /// largest). out is int32 on the device.</summary>
     [LibraryImport(Library, EntryPoint = "namp_argmax")]
     internal static partial int Argmax(NampDevice* device, int* @out, void* @in, int dtype, long rows, long width, void* stream);
+
+    /// <summary>namp_quantize_rows</summary>
+    [LibraryImport(Library, EntryPoint = "namp_quantize_rows")]
+    internal static partial int QuantizeRows(NampDevice* device, NampRowCodesArgs* args, void* stream);
+
+    /// <summary>namp_dequantize_rows</summary>
+    [LibraryImport(Library, EntryPoint = "namp_dequantize_rows")]
+    internal static partial int DequantizeRows(NampDevice* device, NampRowCodesArgs* args, void* stream);
+
+    /// <summary>namp_int8_gemm</summary>
+    [LibraryImport(Library, EntryPoint = "namp_int8_gemm")]
+    internal static partial int Int8Gemm(NampDevice* device, NampInt8GemmArgs* args, void* stream);
+
+    /// <summary>namp_code_gemm</summary>
+    [LibraryImport(Library, EntryPoint = "namp_code_gemm")]
+    internal static partial int CodeGemm(NampDevice* device, NampCodeGemmArgs* args, void* stream);
 }
 
 /// <content>The operators that take one struct of arguments. Begin it with its <c>Create()</c>, which fills in its size.</content>
@@ -1698,5 +1806,29 @@ internal static unsafe partial class NativeOps
     public static void Sum(Device device, in NampSumArgs args, DeviceStream? stream = null)
     {
         fixed (NampSumArgs* pointer = &args) Ensure.Success(NativeMethods.Sum(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
+    }
+
+    /// <inheritdoc cref="NativeMethods.QuantizeRows"/>
+    public static void QuantizeRows(Device device, in NampRowCodesArgs args, DeviceStream? stream = null)
+    {
+        fixed (NampRowCodesArgs* pointer = &args) Ensure.Success(NativeMethods.QuantizeRows(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
+    }
+
+    /// <inheritdoc cref="NativeMethods.DequantizeRows"/>
+    public static void DequantizeRows(Device device, in NampRowCodesArgs args, DeviceStream? stream = null)
+    {
+        fixed (NampRowCodesArgs* pointer = &args) Ensure.Success(NativeMethods.DequantizeRows(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
+    }
+
+    /// <inheritdoc cref="NativeMethods.Int8Gemm"/>
+    public static void Int8Gemm(Device device, in NampInt8GemmArgs args, DeviceStream? stream = null)
+    {
+        fixed (NampInt8GemmArgs* pointer = &args) Ensure.Success(NativeMethods.Int8Gemm(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
+    }
+
+    /// <inheritdoc cref="NativeMethods.CodeGemm"/>
+    public static void CodeGemm(Device device, in NampCodeGemmArgs args, DeviceStream? stream = null)
+    {
+        fixed (NampCodeGemmArgs* pointer = &args) Ensure.Success(NativeMethods.CodeGemm(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 }

@@ -1,0 +1,100 @@
+// Checks of the arguments of integer codes and of products with them.
+#include "abi/check.h"
+#include "abi/device.h"
+#include "abi/wall.h"
+
+namespace namp {
+namespace {
+
+// The number of elements.
+int64_t check_row_codes(const namp_row_codes_args* args) {
+  check_struct(args, "args");
+  check_float_dtype(args->dtype, "args->dtype");
+  check_count(args->rows, "args->rows");
+  check_positive(args->width, "args->width");
+  const int64_t count = check_product({args->rows, args->width}, "args->rows and args->width");
+  check_tensor(args->codes, NAMP_UINT8, count, "args->codes");
+  check_tensor(args->scales, NAMP_FLOAT32, args->rows, "args->scales");
+  return count;
+}
+
+// Whether there is anything to compute.
+bool check_int8_gemm(const namp_int8_gemm_args* args) {
+  check_struct(args, "args");
+  check_float_dtype(args->c_dtype, "args->c_dtype");
+  check_count(args->m, "args->m");
+  check_count(args->n, "args->n");
+  check_range(args->k, 0, NAMP_INT8_GEMM_MAX_K, "args->k");
+  const int64_t a = check_product({args->m, args->k}, "args->m and args->k");
+  const int64_t b = check_product({args->n, args->k}, "args->n and args->k");
+  const int64_t c = check_product({args->m, args->n}, "args->m and args->n");
+  check_tensor(args->a, NAMP_UINT8, a, "args->a");
+  check_tensor(args->b, NAMP_UINT8, b, "args->b");
+  check_tensor(args->a_scales, NAMP_FLOAT32, args->m, "args->a_scales");
+  check_tensor(args->b_scales, NAMP_FLOAT32, args->n, "args->b_scales");
+  check_optional_tensor(args->bias, NAMP_FLOAT32, "args->bias");
+  check_tensor(args->c, args->c_dtype, c, "args->c");
+  return c != 0;
+}
+
+bool check_code_gemm(const namp_code_gemm_args* args) {
+  check_struct(args, "args");
+  check_float_dtype(args->a_dtype, "args->a_dtype");
+  check_float_dtype(args->c_dtype, "args->c_dtype");
+  require(args->bits == 4 || args->bits == 8, "args->bits is neither 4 nor 8.");
+  check_count(args->m, "args->m");
+  check_count(args->n, "args->n");
+  check_count(args->k, "args->k");
+  const int64_t group = args->group;
+  require(args->bits == 4 ? group == 32 || group == 64 || group == 128 || group == 256 : group == 0,
+          "args->group is not 32, 64, 128 or 256 with 4 bits, or 0 with 8.");
+  const int64_t groups = args->bits == 4 ? (args->k + group - 1) / group : 1;
+  const int64_t a = check_product({args->m, args->k}, "args->m and args->k");
+  const int64_t codes =
+      args->bits == 4 ? check_product({args->n, groups, group / 2}, "args->n and groups of args->k")
+                      : check_product({args->n, args->k}, "args->n and args->k");
+  const int64_t c = check_product({args->m, args->n}, "args->m and args->n");
+  check_tensor(args->a, args->a_dtype, a, "args->a");
+  check_tensor(args->codes, NAMP_UINT8, codes, "args->codes");
+  check_tensor(args->scales, NAMP_FLOAT32, args->n * groups, "args->scales");
+  check_optional_tensor(args->bias, NAMP_FLOAT32, "args->bias");
+  check_tensor(args->c, args->c_dtype, c, "args->c");
+  return c != 0;
+}
+
+}  // namespace
+}  // namespace namp
+
+int32_t namp_quantize_rows(namp_device* device, const namp_row_codes_args* args,
+                           namp_stream stream) {
+  return namp::wall([&] {
+    const auto checked = namp::use_device(device);
+    const int64_t count = namp::check_row_codes(args);
+    namp::check_tensor(args->input, args->dtype, count, "args->input");
+    if (count != 0) checked->backend->quantize_rows(*args, stream);
+  });
+}
+
+int32_t namp_dequantize_rows(namp_device* device, const namp_row_codes_args* args,
+                             namp_stream stream) {
+  return namp::wall([&] {
+    const auto checked = namp::use_device(device);
+    const int64_t count = namp::check_row_codes(args);
+    namp::check_tensor(args->output, args->dtype, count, "args->output");
+    if (count != 0) checked->backend->dequantize_rows(*args, stream);
+  });
+}
+
+int32_t namp_int8_gemm(namp_device* device, const namp_int8_gemm_args* args, namp_stream stream) {
+  return namp::wall([&] {
+    const auto checked = namp::use_device(device);
+    if (namp::check_int8_gemm(args)) checked->backend->int8_gemm(*args, stream);
+  });
+}
+
+int32_t namp_code_gemm(namp_device* device, const namp_code_gemm_args* args, namp_stream stream) {
+  return namp::wall([&] {
+    const auto checked = namp::use_device(device);
+    if (namp::check_code_gemm(args)) checked->backend->code_gemm(*args, stream);
+  });
+}

@@ -1,0 +1,153 @@
+// Products of 8-bit integers with scales at the end. Both operands have their sums along their rows,
+// so nothing is laid out anew.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/int8_gemm.cpp"
+#include "cpu/simd_source.h"
+#include "hwy/foreach_target.h"
+#include "cpu/loop-inl.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "cpu/cpu_backend.h"
+#include "cpu/int8_sums.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace namp {
+namespace HWY_NAMESPACE {
+
+#if HWY_TARGET == HWY_SCALAR
+
+// The compiler's vectors serve here.
+template <int kRows, int kColumns>
+void sum_tile(const int8_t* a, const int8_t* b, int64_t depth, int32_t* out) {
+  for (int r = 0; r < kRows; ++r) {
+    for (int c = 0; c < kColumns; ++c) {
+      int32_t sum = 0;
+      for (int64_t i = 0; i < depth; ++i)
+        sum += a[r * depth + i] * b[c * depth + i];
+      out[r * kInt8PieceColumns + c] = sum;
+    }
+  }
+}
+
+#else
+
+using ShortTag = hn::Repartition<int16_t, SignedTag>;
+using CodeTag = hn::Rebind<int8_t, ShortTag>;
+inline constexpr int64_t kStep = 2 * kLanes;
+
+HWY_INLINE hn::Vec<ShortTag> widen_codes(const int8_t* p) {
+  return hn::PromoteTo(ShortTag(), hn::LoadU(CodeTag(), p));
+}
+// The first codes; zeros after them.
+HWY_INLINE hn::Vec<ShortTag> widen_codes(const int8_t* p, int64_t count) {
+  int8_t buffer[kStep] = {};
+  std::memcpy(buffer, p, static_cast<size_t>(count));
+  return widen_codes(buffer);
+}
+
+// Products of 16 bits, added in pairs to 32: no step of it saturates.
+template <int kRows, int kColumns>
+HWY_NOINLINE void sum_tile(const int8_t* a, const int8_t* b, int64_t depth, int32_t* out) {
+  const SignedTag tag;
+  hn::Vec<SignedTag> sums[kRows][kColumns];
+  hn::Vec<SignedTag> more[kRows][kColumns];  // of targets that keep a pair's products apart
+  for (int r = 0; r < kRows; ++r) {
+    for (int c = 0; c < kColumns; ++c)
+      sums[r][c] = more[r][c] = hn::Zero(tag);
+  }
+  const auto add = [&](int64_t i, auto... count) NAMP_LANES {
+    hn::Vec<ShortTag> right[kColumns];
+#pragma GCC unroll 4
+    for (int c = 0; c < kColumns; ++c)
+      right[c] = widen_codes(b + c * depth + i, count...);
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      const auto left = widen_codes(a + r * depth + i, count...);
+#pragma GCC unroll 4
+      for (int c = 0; c < kColumns; ++c)
+        sums[r][c] = hn::ReorderWidenMulAccumulate(tag, left, right[c], sums[r][c], more[r][c]);
+    }
+  };
+  int64_t i = 0;
+  for (; i + kStep <= depth; i += kStep)
+    add(i);
+  if (i < depth) add(i, depth - i);
+  for (int r = 0; r < kRows; ++r) {
+    for (int c = 0; c < kColumns; ++c) {
+      out[r * kInt8PieceColumns + c] =
+          hn::GetLane(hn::SumOfLanes(tag, hn::Add(sums[r][c], more[r][c])));
+    }
+  }
+}
+
+#endif
+
+void sum_int8(const int8_t* a, int64_t rows, const int8_t* b, int64_t columns, int64_t depth,
+              int32_t* sums) {
+  for_int8_tiles(rows, columns, [&](auto height, auto width, int64_t row, int64_t column) {
+    sum_tile<decltype(height)::value, decltype(width)::value>(
+        a + row * depth, b + column * depth, depth, sums + row * kInt8PieceColumns + column);
+  });
+}
+
+HWY_INLINE Lane load_sums(const int32_t* p, Whole) {
+  return Lane(hn::ConvertTo(LaneTag(), hn::LoadU(SignedTag(), p)));
+}
+HWY_INLINE Lane load_sums(const int32_t* p, Part part) {
+  int32_t buffer[kLanes] = {};
+  std::memcpy(buffer, p, static_cast<size_t>(part.count) * sizeof(int32_t));
+  return load_sums(buffer, Whole{});
+}
+
+// The output of a piece of sums.
+void scale_int8_sums(const namp_int8_gemm_args& args, const int32_t* sums, int64_t row,
+                     int64_t rows, int64_t column, int64_t columns) {
+  with_element(args.c_dtype, [&](auto element) NAMP_LANES {
+    using T = typename decltype(element)::Type;
+    const float* scales = args.b_scales + column;
+    const float* bias = args.bias == nullptr ? nullptr : args.bias + column;
+    for (int64_t r = 0; r < rows; ++r) {
+      const int32_t* in = sums + r * kInt8PieceColumns;
+      T* out = static_cast<T*>(args.c) + (row + r) * args.n + column;
+      const Lane a_scale(args.a_scales[row + r]);
+      for_lanes(columns, [=](int64_t i, auto part) NAMP_LANES {
+        Lane x = load_sums(in + i, part) * a_scale * load(scales + i, part);
+        if (bias != nullptr) x = x + load(bias + i, part);
+        store(same_nan(x, Lane(0.0f)), out + i, part);
+      });
+    }
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace namp
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace namp {
+
+NAMP_SIMD_TABLE(sum_int8);
+NAMP_SIMD_TABLE(scale_int8_sums);
+
+void CpuBackend::int8_gemm(const namp_int8_gemm_args& args, namp_stream) {
+  const Int8Sums dots = int8_sums_by_dots(simd_);
+  const Int8Sums sum = dots != nullptr ? dots : sum_int8_by_simd(simd_);
+  const auto scale = scale_int8_sums_by_simd(simd_);
+  const int64_t across = (args.n - 1) / kInt8PieceColumns + 1;
+  const int64_t down = (args.m - 1) / kInt8PieceRows + 1;
+  threads_.parallel_for(across * down, 1, [&](int64_t piece, int64_t) {
+    int32_t sums[kInt8PieceRows * kInt8PieceColumns];
+    const int64_t row = piece % down * kInt8PieceRows;
+    const int64_t column = piece / down * kInt8PieceColumns;
+    const int64_t rows = std::min(kInt8PieceRows, args.m - row);
+    const int64_t columns = std::min(kInt8PieceColumns, args.n - column);
+    sum(args.k == 0 ? nullptr : args.a + row * args.k, rows,
+        args.k == 0 ? nullptr : args.b + column * args.k, columns, args.k, sums);
+    scale(args, sums, row, rows, column, columns);
+  });
+}
+
+}  // namespace namp
+#endif

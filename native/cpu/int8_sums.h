@@ -1,0 +1,44 @@
+// Sums of products of 8-bit integers: the inner part of int8_gemm, for rows that lie together.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "nativeamp.h"
+
+namespace namp {
+
+// A piece of a product, and the distance of its rows of sums.
+inline constexpr int64_t kInt8PieceRows = 64;
+inline constexpr int64_t kInt8PieceColumns = 64;
+
+// sums[r * kInt8PieceColumns + c] = sum over i < depth of a[r * depth + i] * b[c * depth + i], for
+// at most a piece. Exact; the wall keeps depth so short that 32 bits hold a sum.
+using Int8Sums = void (*)(const int8_t* a, int64_t rows, const int8_t* b, int64_t columns,
+                          int64_t depth, int32_t* sums);
+
+// By AVX-512 VNNI; null where a target does not have it.
+Int8Sums int8_sums_by_dots(namp_simd simd);
+
+// Cuts rows x columns into tiles of 4 x 4, with 1 for the rest of each side, and calls
+// tile(integral_constant rows, integral_constant columns, row, column). Columns come outside: the
+// rows of b stay in the first cache.
+template <class Tile>
+void for_int8_tiles(int64_t rows, int64_t columns, Tile&& tile) {
+  using Four = std::integral_constant<int, 4>;
+  using One = std::integral_constant<int, 1>;
+  const auto down = [&](auto width, int64_t column) {
+    int64_t row = 0;
+    for (; row + 4 <= rows; row += 4)
+      tile(Four{}, width, row, column);
+    for (; row < rows; ++row)
+      tile(One{}, width, row, column);
+  };
+  int64_t column = 0;
+  for (; column + 4 <= columns; column += 4)
+    down(Four{}, column);
+  for (; column < columns; ++column)
+    down(One{}, column);
+}
+
+}  // namespace namp

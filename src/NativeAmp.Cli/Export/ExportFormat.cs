@@ -1,0 +1,80 @@
+using NativeAmp.Cli.Output;
+using NativeAmp.Onnx;
+using NativeAmp.Training;
+using NativeAmp.Training.Export;
+
+namespace NativeAmp.Cli.Export;
+
+/// <summary>A format of --to, with the values of --dtype that it has; the first is the default.</summary>
+internal abstract record ExportFormat(string Name, bool TakesGptAlone)
+{
+    /// <summary>The values of --dtype.</summary>
+    public abstract IEnumerable<string> Types { get; }
+
+    /// <summary>All formats.</summary>
+    public static IReadOnlyList<ExportFormat> All { get; } =
+    [
+        new Of<OnnxPrecision>(
+            "onnx",
+            TakesGptAlone: false,
+            [
+                ("fp32", OnnxPrecision.Float32),
+                ("fp16", OnnxPrecision.Float16),
+                ("fp16-weights", OnnxPrecision.Float16Weights),
+            ],
+            SaveOnnx
+        ),
+        new Of<GgufType>(
+            "gguf",
+            TakesGptAlone: true,
+            [
+                ("fp16", GgufType.F16),
+                ("fp32", GgufType.F32),
+                ("bf16", GgufType.BF16),
+                ("q8_0", GgufType.Q8_0),
+                ("q4_0", GgufType.Q4_0),
+            ],
+            (source, path, type) => GgufExport.Save((Gpt)source.Model, path, type)
+        ),
+        new Of<DType>(
+            "transformers",
+            TakesGptAlone: true,
+            [("fp32", DType.Float32), ("fp16", DType.Float16), ("bf16", DType.BFloat16)],
+            (source, path, dtype) => TransformersGpt2.Save((Gpt)source.Model, path, dtype)
+        ),
+    ];
+
+    /// <summary>Writes a model in one of the types.</summary>
+    public abstract void Save(ExportSource source, string path, string type);
+
+    /// <summary>A type of this format, or the default.</summary>
+    /// <exception cref="UsageException">The format has no such type.</exception>
+    public string TypeOf(string? given) =>
+        given is null || Types.Contains(given)
+            ? given ?? Types.First()
+            : throw new UsageException(
+                $"--dtype is '{given}'; with --to {Name} it is one of {string.Join(", ", Types)}."
+            );
+
+    private static void SaveOnnx(ExportSource source, string path, OnnxPrecision precision)
+    {
+        var options = new OnnxExportOptions { Precision = precision };
+        if (source.Model is Gpt gpt)
+            OnnxExport.Save(gpt, path, options);
+        else
+            OnnxExport.Save(source.Model, source.Sample, path, options);
+    }
+
+    private sealed record Of<T>(
+        string Name,
+        bool TakesGptAlone,
+        (string Name, T Value)[] Values,
+        Action<ExportSource, string, T> Write
+    ) : ExportFormat(Name, TakesGptAlone)
+    {
+        public override IEnumerable<string> Types => Values.Select(each => each.Name);
+
+        public override void Save(ExportSource source, string path, string type) =>
+            Write(source, path, Values.Single(each => each.Name == type).Value);
+    }
+}

@@ -1,0 +1,68 @@
+using System.Collections.Immutable;
+
+namespace NativeAmp.Training.Quantization;
+
+/// <summary>What a weight becomes, and how a layer computes with it.</summary>
+public enum QuantizationKind
+{
+    /// <summary>Weights of 8 bits with one scale an output; activations stay floating-point.</summary>
+    Int8,
+
+    /// <summary>
+    /// Weights as <see cref="Int8"/>; a linear layer's input becomes 8 bits too, with one scale a row found as it comes,
+    /// and the products and sums are of integers.
+    /// </summary>
+    Int8Dynamic,
+
+    /// <summary>Weights of 4 bits with one scale a group of inputs; activations stay floating-point.</summary>
+    Int4,
+}
+
+/// <summary>How the scales of weights are chosen.</summary>
+public enum QuantizationMethod
+{
+    /// <summary>Round to nearest: the value of largest magnitude becomes the code of largest magnitude.</summary>
+    Rtn,
+
+    /// <summary>
+    /// Half-quadratic (Badri and Shaji 2023, "Half-Quadratic Quantization of Large Machine Learning Models"): a scale
+    /// that makes a norm of the errors small which outliers count little in. The paper moves the zero point; here it is
+    /// fixed, as the codes are symmetric, and the scale moves.
+    /// </summary>
+    Hqq,
+}
+
+/// <summary>How a model is quantised.</summary>
+public sealed record QuantizationScheme
+{
+    /// <summary>What weights become.</summary>
+    public QuantizationKind Kind { get; init; } = QuantizationKind.Int8;
+
+    /// <summary>Inputs that share a scale with <see cref="QuantizationKind.Int4"/>: 32, 64, 128 or 256.</summary>
+    public int Group { get; init; } = 64;
+
+    /// <summary>How scales are chosen.</summary>
+    public QuantizationMethod Method { get; init; } = QuantizationMethod.Rtn;
+
+    /// <summary>Full names of layers that stay as they are, such as "block0.attention.qkv".</summary>
+    public ImmutableArray<string> Keep { get; init; } = [];
+
+    /// <summary>Bits of a weight's code.</summary>
+    internal int Bits => Kind == QuantizationKind.Int4 ? 4 : 8;
+
+    /// <summary>Inputs that share a scale; 0 if a row has one.</summary>
+    internal int WeightGroup => Kind == QuantizationKind.Int4 ? Group : 0;
+
+    /// <summary>Checks every value.</summary>
+    /// <exception cref="ArgumentException">A value is invalid; the message says which.</exception>
+    internal void Check()
+    {
+        if (!Enum.IsDefined(Kind))
+            throw new ArgumentException($"{Kind} is no kind of quantisation.");
+        if (!Enum.IsDefined(Method))
+            throw new ArgumentException($"{Method} is no method of quantisation.");
+        QuantizedTensor.CheckGroup(Bits, WeightGroup);
+        if (Keep.IsDefault)
+            throw new ArgumentException("Keep is default; use [] for no layer.");
+    }
+}

@@ -1,0 +1,69 @@
+// Calls of integer codes and products with them.
+#include "call.h"
+
+namespace namp_campaign {
+namespace {
+
+void rows(Call& c, bool back) {
+  auto& a = c.args<namp_row_codes_args>();
+  const int32_t dtype = c.float_dtype(a.dtype);
+  c.size(a.rows, c.small(9));
+  c.size(a.width, c.random.between(1, 70));
+  const int64_t count = a.rows * a.width;
+  c.tensor(a.codes, NAMP_UINT8, count);
+  c.tensor(a.scales, NAMP_FLOAT32, a.rows);
+  if (back) {
+    c.tensor(a.output, dtype, count);
+    c.make("namp_dequantize_rows", [&] { return namp_dequantize_rows(c.device, &a, nullptr); });
+  } else {
+    c.tensor(a.input, dtype, count);
+    c.make("namp_quantize_rows", [&] { return namp_quantize_rows(c.device, &a, nullptr); });
+  }
+}
+
+void int8_gemm(Call& c) {
+  auto& a = c.args<namp_int8_gemm_args>();
+  const int32_t dtype = c.float_dtype(a.c_dtype);
+  c.size(a.m, c.small(9));
+  c.size(a.n, c.small(70));
+  c.size(a.k, c.small(140));
+  c.tensor(a.a, NAMP_UINT8, a.m * a.k);
+  c.tensor(a.b, NAMP_UINT8, a.n * a.k);
+  c.tensor(a.a_scales, NAMP_FLOAT32, a.m);
+  c.tensor(a.b_scales, NAMP_FLOAT32, a.n);
+  c.tensor(a.bias, NAMP_FLOAT32, a.n, false);
+  c.tensor(a.c, dtype, a.m * a.n);
+  c.make("namp_int8_gemm", [&] { return namp_int8_gemm(c.device, &a, nullptr); });
+}
+
+void code_gemm(Call& c) {
+  auto& a = c.args<namp_code_gemm_args>();
+  const int32_t in = c.float_dtype(a.a_dtype), out = c.float_dtype(a.c_dtype);
+  c.choice(a.bits, {4, 8});
+  a.group = a.bits == 8 ? 0 : c.random.of<int64_t>({32, 64, 128, 256});
+  c.wrong([&c, &a] {
+    a.group = c.random.of<int64_t>({-32, 1, 16, 96, 512, INT64_MAX});
+    return true;
+  });
+  c.size(a.m, c.small(9));
+  c.size(a.n, c.small(40));
+  c.size(a.k, c.small(300));
+  const int64_t groups = a.bits == 8 ? 1 : (a.k + a.group - 1) / a.group;
+  c.tensor(a.a, in, a.m * a.k);
+  c.tensor(a.codes, NAMP_UINT8, a.n * (a.bits == 8 ? a.k : groups * a.group / 2));
+  c.tensor(a.scales, NAMP_FLOAT32, a.n * groups);
+  c.tensor(a.bias, NAMP_FLOAT32, a.n, false);
+  c.tensor(a.c, out, a.m * a.n);
+  c.make("namp_code_gemm", [&] { return namp_code_gemm(c.device, &a, nullptr); });
+}
+
+}  // namespace
+
+const std::vector<Function> kIntegers = {
+    {"namp_quantize_rows", [](Call& c) { rows(c, false); }},
+    {"namp_dequantize_rows", [](Call& c) { rows(c, true); }},
+    {"namp_int8_gemm", int8_gemm},
+    {"namp_code_gemm", code_gemm},
+};
+
+}  // namespace namp_campaign

@@ -1,0 +1,344 @@
+// Integer codes and products with them, against exact integers and double.
+#include "backend_test.h"
+
+namespace namp_test {
+namespace {
+
+constexpr float kTiny = 1e-45F;  // the smallest subnormal number
+
+std::vector<uint8_t> random_bytes(int64_t count, uint32_t seed) {
+  std::mt19937 generator(seed);
+  std::vector<uint8_t> bytes(static_cast<size_t>(count));
+  for (uint8_t& byte : bytes)
+    byte = static_cast<uint8_t>(generator() >> 13);
+  return bytes;
+}
+
+int code_of(const std::vector<uint8_t>& bytes, int64_t i) {
+  return static_cast<int8_t>(bytes[static_cast<size_t>(i)]);
+}
+
+// Bytes in a device's memory.
+class Codes {
+ public:
+  Codes(Device& device, const std::vector<uint8_t>& bytes, int64_t shift)
+      : buffer_(device, NAMP_UINT8, static_cast<int64_t>(bytes.size()), shift) {
+    buffer_.set_bytes(bytes.data());
+  }
+  template <class T>
+  T* as() const {
+    return buffer_.as<T>();
+  }
+
+ private:
+  Buffer buffer_;
+};
+
+class IntegerProductTest : public BackendTest {
+ protected:
+  // Every target, also those that have only products of their own.
+  void run_targets(const std::function<int32_t()>& call, const std::vector<Buffer*>& outputs) {
+    std::vector<std::vector<uint8_t>> first;
+    for (const Setting& setting : device_.settings({1, 3}, true)) {
+      device_.use(setting);
+      run_once(call, outputs, setting, first);
+      if (HasFatalFailure()) return;
+    }
+  }
+
+  // A row's codes and scale, as nativeamp.h defines them.
+  void check_rows(int64_t rows, int64_t width, int32_t dtype, const std::vector<double>& values,
+                  int64_t shift) {
+    SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(width) + ", dtype " +
+                 std::to_string(dtype));
+    Buffer input(device_, dtype, values, shift);
+    Buffer made(device_, NAMP_UINT8, rows * width, shift);
+    Buffer scales(device_, NAMP_FLOAT32, rows, shift);
+    Buffer output(device_, dtype, rows * width, shift);
+    auto args = make_args<namp_row_codes_args>();
+    args.dtype = dtype;
+    args.rows = rows;
+    args.width = width;
+    args.input = input.data();
+    args.codes = made.as<int8_t>();
+    args.scales = scales.floats();
+    args.output = output.data();
+    run_targets([&] { return namp_quantize_rows(device_, &args, nullptr); }, {&made, &scales});
+    run_targets([&] { return namp_dequantize_rows(device_, &args, nullptr); }, {&output});
+    const std::vector<uint8_t> bytes = made.bytes();
+    for (int64_t r = 0; r < rows; ++r) {
+      double largest = 0;
+      bool finite = true;
+      for (int64_t i = 0; i < width; ++i) {
+        finite = finite && std::isfinite(input[r * width + i]);
+        largest = std::max(largest, std::abs(input[r * width + i]));
+      }
+      const float scale = static_cast<float>(largest) / 127.0F;
+      if (!finite) {
+        ASSERT_EQ(scales.bits(r), 0x7fc00000u);
+      } else {
+        ASSERT_EQ(scales[r], static_cast<double>(scale));
+      }
+      for (int64_t i = 0; i < width; ++i) {
+        double level = 0;
+        if (finite && scale > 0) {
+          const float over = static_cast<float>(input[r * width + i]) / scale;
+          level = std::clamp(std::nearbyint(static_cast<double>(over)), -127.0, 127.0);
+        }
+        ASSERT_EQ(code_of(bytes, r * width + i), level) << "row " << r << ", column " << i;
+        const double value = rounded(static_cast<double>(static_cast<float>(level) * scale), dtype);
+        if (finite) {
+          ASSERT_EQ(output[r * width + i], value) << "row " << r << ", column " << i;
+        } else {
+          ASSERT_TRUE(std::isnan(output[r * width + i]));
+        }
+      }
+    }
+  }
+
+  void check_int8(int64_t m, int64_t n, int64_t k, int32_t dtype, bool biased, int64_t shift,
+                  int fill = 0) {
+    SCOPED_TRACE(std::to_string(m) + " x " + std::to_string(n) + " x " + std::to_string(k) +
+                 ", dtype " + std::to_string(dtype));
+    std::vector<uint8_t> a_bytes = random_bytes(m * k, 1);
+    std::vector<uint8_t> b_bytes = random_bytes(n * k, 2);
+    if (fill != 0) {
+      std::fill(a_bytes.begin(), a_bytes.end(), uint8_t{0x80});
+      std::fill(b_bytes.begin(), b_bytes.end(), static_cast<uint8_t>(fill));
+    }
+    const Codes a(device_, a_bytes, shift);
+    const Codes b(device_, b_bytes, shift + 1);
+    const Buffer a_scales(device_, NAMP_FLOAT32, random_values(m, 3, 0.01), shift);
+    const Buffer b_scales(device_, NAMP_FLOAT32, random_values(n, 4, 0.01), shift);
+    const Buffer bias(device_, NAMP_FLOAT32, random_values(n, 5), shift);
+    Buffer c(device_, dtype, m * n, shift);
+    auto args = make_args<namp_int8_gemm_args>();
+    args.c_dtype = dtype;
+    args.m = m;
+    args.n = n;
+    args.k = k;
+    args.a = a.as<int8_t>();
+    args.b = b.as<int8_t>();
+    args.a_scales = a_scales.floats();
+    args.b_scales = b_scales.floats();
+    args.bias = biased ? bias.floats() : nullptr;
+    args.c = c.data();
+    run_targets([&] { return namp_int8_gemm(device_, &args, nullptr); }, {&c});
+    for (int64_t i = 0; i < m; ++i) {
+      for (int64_t j = 0; j < n; ++j) {
+        int64_t sum = 0;
+        for (int64_t p = 0; p < k; ++p)
+          sum += int64_t{code_of(a_bytes, i * k + p)} * code_of(b_bytes, j * k + p);
+        float x = static_cast<float>(sum) * static_cast<float>(a_scales[i]);
+        x = x * static_cast<float>(b_scales[j]);
+        if (biased) x = x + static_cast<float>(bias[j]);
+        ASSERT_EQ(c[i * n + j], rounded(static_cast<double>(x), dtype)) << i << ", " << j;
+      }
+    }
+  }
+
+  void check_codes(int64_t m, int64_t n, int64_t k, int32_t bits, int64_t group, int32_t a_dtype,
+                   int32_t c_dtype, bool biased, int64_t shift) {
+    SCOPED_TRACE(std::to_string(m) + " x " + std::to_string(n) + " x " + std::to_string(k) +
+                 ", bits " + std::to_string(bits) + ", group " + std::to_string(group) +
+                 ", dtypes " + std::to_string(a_dtype) + std::to_string(c_dtype));
+    const int64_t groups = bits == 8 ? 1 : (k + group - 1) / group;
+    const int64_t row_bytes = bits == 8 ? k : groups * group / 2;
+    const std::vector<uint8_t> bytes = random_bytes(n * row_bytes, 6);
+    const Codes weights(device_, bytes, shift + 1);
+    const Buffer a(device_, a_dtype, random_values(m * k, 7), shift);
+    const Buffer scales(device_, NAMP_FLOAT32, random_values(n * groups, 8, 0.1), shift);
+    const Buffer bias(device_, NAMP_FLOAT32, random_values(n, 9), shift);
+    Buffer c(device_, c_dtype, m * n, shift);
+    auto args = make_args<namp_code_gemm_args>();
+    args.a_dtype = a_dtype;
+    args.c_dtype = c_dtype;
+    args.bits = bits;
+    args.m = m;
+    args.n = n;
+    args.k = k;
+    args.group = group;
+    args.a = a.data();
+    args.codes = weights.as<uint8_t>();
+    args.scales = scales.floats();
+    args.bias = biased ? bias.floats() : nullptr;
+    args.c = c.data();
+    run_targets([&] { return namp_code_gemm(device_, &args, nullptr); }, {&c});
+    for (int64_t i = 0; i < m; ++i) {
+      for (int64_t j = 0; j < n; ++j) {
+        double sum = biased ? bias[j] : 0;
+        double magnitude = std::abs(sum);
+        for (int64_t p = 0; p < k; ++p) {
+          int level = 0;
+          if (bits == 8) {
+            level = code_of(bytes, j * k + p);
+          } else {
+            const uint8_t pair = bytes[static_cast<size_t>(j * row_bytes + p / 2)];
+            level = (p % 2 == 0 ? pair & 15 : pair >> 4) - 8;
+          }
+          const double product =
+              a[i * k + p] * level * scales[j * groups + (bits == 8 ? 0 : p / group)];
+          sum += product;
+          magnitude += std::abs(product);
+        }
+        // A sum of k / 16 terms in each accumulator, and the few after them.
+        const double error = 1e-7 * static_cast<double>(k / 16 + 10) * magnitude;
+        ASSERT_NEAR(c[i * n + j], sum, error + tolerance(c_dtype) * std::abs(sum))
+            << i << ", " << j;
+      }
+    }
+  }
+};
+
+TEST_P(IntegerProductTest, RowsOfEveryWidth) {
+  for (int32_t dtype : kFloats) {
+    for (int64_t width = 1; width <= 67; ++width)
+      check_rows(3, width, dtype, random_values(3 * width, 1), width % 3);
+  }
+  check_rows(0, 5, NAMP_FLOAT32, {}, 0);
+  check_rows(70, 1000, NAMP_FLOAT32, random_values(70000, 2), 1);
+}
+
+TEST_P(IntegerProductTest, HostileRows) {
+  const double tiny = static_cast<double>(kTiny);
+  const double largest = static_cast<double>(std::numeric_limits<float>::max());
+  check_rows(8, 3, NAMP_FLOAT32,
+             {0,          -0.0,        0,     // zeros
+              kNaN,       1,           2,     // not finite
+              1,          -kInfinity,  kNaN,  //
+              tiny,       -tiny,       0,     // a scale of zero
+              190 * tiny, -190 * tiny, tiny,  // a scale of one unit, where levels pass 127
+              largest,    -largest,    1,     //
+              127,        0.5,         -1.5,  // ties
+              -127,       2.5,         126.5},
+             1);
+}
+
+TEST_P(IntegerProductTest, Int8OfEveryDepthAndShape) {
+  for (int64_t k = 0; k <= 131; k += k < 67 ? 1 : 7)
+    check_int8(1 + k % 6, 1 + k % 9, k, kFloats[k % 3], k % 2 == 0, k % 5);
+  check_int8(67, 131, 70, NAMP_FLOAT32, true, 1);
+  check_int8(1, 200, 300, NAMP_BFLOAT16, false, 0);
+  check_int8(0, 3, 4, NAMP_FLOAT32, true, 0);
+  check_int8(3, 0, 4, NAMP_FLOAT32, true, 0);
+}
+
+TEST_P(IntegerProductTest, LargestSumsAreExact) {
+  check_int8(1, 5, NAMP_INT8_GEMM_MAX_K, NAMP_FLOAT32, false, 0, 0x80);  // -128 by -128
+  check_int8(1, 5, NAMP_INT8_GEMM_MAX_K, NAMP_FLOAT32, false, 0, 0x7f);
+}
+
+TEST_P(IntegerProductTest, CodesOfEveryDepth) {
+  for (int64_t k = 0; k <= 140; k += k < 67 ? 1 : 9) {
+    check_codes(1 + k % 6, 1 + k % 7, k, 8, 0, kFloats[k % 3], kFloats[(k + 1) % 3], k % 2 == 0,
+                k % 4);
+    check_codes(1 + k % 6, 1 + k % 7, k, 4, 32, kFloats[k % 3], kFloats[k % 2], k % 2 == 1, k % 4);
+  }
+}
+
+TEST_P(IntegerProductTest, CodesOfEveryGroupAndShape) {
+  for (int64_t group : {32, 64, 128, 256}) {
+    for (int64_t k : {1, 31, 255, 256, 257, 600})
+      check_codes(1 + k % 3, 5, k, 4, group, NAMP_FLOAT32, NAMP_FLOAT32, true, 1);
+  }
+  for (int32_t bits : {4, 8}) {
+    const int64_t group = bits == 4 ? 64 : 0;
+    check_codes(1, 133, 200, bits, group, NAMP_FLOAT32, NAMP_FLOAT32, false, 0);
+    check_codes(70, 37, 100, bits, group, NAMP_BFLOAT16, NAMP_FLOAT16, true, 1);
+    check_codes(0, 3, 40, bits, group, NAMP_FLOAT32, NAMP_FLOAT32, true, 0);
+  }
+}
+
+TEST_P(IntegerProductTest, HostileScalesGiveOneNaN) {
+  for (float scale : {std::numeric_limits<float>::infinity(), std::nanf(""), -std::nanf("7")}) {
+    const Codes weights(device_, {0x88, 8, 0x11, 5}, 0);
+    const Buffer a(device_, NAMP_FLOAT32, std::vector<double>{0, 0, 0, 0});
+    Buffer scales(device_, NAMP_FLOAT32, 1);
+    scales.set_bits(0, float_bits(scale));
+    Buffer c(device_, NAMP_FLOAT32, 1);
+    auto args = make_args<namp_code_gemm_args>();
+    args.a_dtype = args.c_dtype = NAMP_FLOAT32;
+    args.bits = 8;
+    args.m = args.n = 1;
+    args.k = 4;
+    args.a = a.data();
+    args.codes = weights.as<uint8_t>();
+    args.scales = scales.floats();
+    args.c = c.data();
+    run_targets([&] { return namp_code_gemm(device_, &args, nullptr); }, {&c});
+    EXPECT_EQ(c.bits(0), 0x7fc00000u);
+  }
+}
+
+TEST_P(IntegerProductTest, RefusesWhatItCannotCompute) {
+  Buffer c(device_, NAMP_FLOAT32, 64);
+  const Buffer floats(device_, NAMP_FLOAT32, random_values(64, 1));
+  const Codes bytes(device_, random_bytes(4096, 1), 0);
+  auto product = make_args<namp_int8_gemm_args>();
+  product.c_dtype = NAMP_FLOAT32;
+  product.m = product.n = product.k = 2;
+  product.a = product.b = bytes.as<int8_t>();
+  product.a_scales = product.b_scales = floats.floats();
+  product.c = c.data();
+  const auto refused = [&](namp_int8_gemm_args args, int32_t status) {
+    expect_refused(status, namp_int8_gemm(device_, &args, nullptr), {&c});
+  };
+  auto bad = product;
+  bad.k = NAMP_INT8_GEMM_MAX_K + 1;
+  refused(bad, NAMP_ERROR_INVALID_ARGUMENT);
+  bad = product;
+  bad.a = nullptr;
+  refused(bad, NAMP_ERROR_INVALID_ARGUMENT);
+  bad = product;
+  bad.c_dtype = NAMP_INT32;
+  refused(bad, NAMP_ERROR_INVALID_ARGUMENT);
+  bad = product;
+  bad.b_scales = reinterpret_cast<const float*>(bytes.as<char>() + 1);
+  refused(bad, NAMP_ERROR_MISALIGNED);
+
+  auto coded = make_args<namp_code_gemm_args>();
+  coded.a_dtype = coded.c_dtype = NAMP_FLOAT32;
+  coded.bits = 4;
+  coded.group = 32;
+  coded.m = coded.n = 1;
+  coded.k = 32;
+  coded.a = coded.scales = floats.floats();
+  coded.codes = bytes.as<uint8_t>();
+  coded.c = c.data();
+  for (int64_t group : {0, 16, 48, 512, -32}) {
+    auto wrong = coded;
+    wrong.group = group;
+    expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_code_gemm(device_, &wrong, nullptr), {&c});
+  }
+  auto wrong = coded;
+  wrong.bits = 5;
+  expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_code_gemm(device_, &wrong, nullptr), {&c});
+  wrong = coded;
+  wrong.k = int64_t{1} << 58;
+  wrong.n = 64;
+  expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_code_gemm(device_, &wrong, nullptr), {&c});
+}
+
+INSTANTIATE_TEST_SUITE_P(Cpu, IntegerProductTest, ::testing::Values(Where::kCpu));
+
+using IntegerProductOnGpuTest = BackendTest;
+
+TEST_P(IntegerProductOnGpuTest, IsRefusedByName) {
+  const Buffer floats(device_, NAMP_FLOAT32, random_values(4, 1));
+  Buffer bytes(device_, NAMP_UINT8, 4);
+  Buffer scales(device_, NAMP_FLOAT32, 1);
+  auto args = make_args<namp_row_codes_args>();
+  args.dtype = NAMP_FLOAT32;
+  args.rows = 1;
+  args.width = 4;
+  args.input = floats.data();
+  args.codes = bytes.as<int8_t>();
+  args.scales = scales.floats();
+  EXPECT_EQ(namp_quantize_rows(device_, &args, nullptr), NAMP_ERROR_UNSUPPORTED);
+  EXPECT_NE(std::string(namp_last_error_message()).find("quantize_rows"), std::string::npos);
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, IntegerProductOnGpuTest, ::testing::Values(Where::kGpu));
+
+}  // namespace
+}  // namespace namp_test
