@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NativeAmp.Training.Quantization;
 
 namespace NativeAmp.Training.Checkpoints;
 
@@ -8,6 +9,8 @@ internal static class ModuleFile
     public static void Save(Module module, string path, DType dtype, Func<string, string> rename)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        if (IQuantizable.Of(module).Any(each => each.Layer.Quantized is not null))
+            throw new InvalidOperationException("The model is quantised: save it with QuantizedFile.Save.");
         SafetensorsDType type = dtype switch
         {
             DType.Float32 => SafetensorsDType.F32,
@@ -87,7 +90,7 @@ internal static class ModuleFile
         return new ModuleLoadResult(missing, unexpected);
     }
 
-    private static long[] Dimensions(Parameter parameter) => parameter.Shape.Dimensions.ToArray();
+    internal static long[] Dimensions(Parameter parameter) => parameter.Shape.Dimensions.ToArray();
 
     private static void Write(SafetensorsWriter writer, float[] values, SafetensorsDType type) =>
         writer.Write(
@@ -101,7 +104,7 @@ internal static class ModuleFile
             }
         );
 
-    private static float[] Read(SafetensorsReader reader, SafetensorsEntry entry) =>
+    internal static float[] Read(SafetensorsReader reader, SafetensorsEntry entry) =>
         entry.DType switch
         {
             SafetensorsDType.F16 => Array.ConvertAll(Read<Half>(reader, entry), value => (float)value),
@@ -109,7 +112,7 @@ internal static class ModuleFile
             _ => Read<float>(reader, entry),
         };
 
-    private static T[] Read<T>(SafetensorsReader reader, SafetensorsEntry entry)
+    internal static T[] Read<T>(SafetensorsReader reader, SafetensorsEntry entry)
         where T : unmanaged
     {
         T[] values = new T[entry.Shape.Aggregate(1L, (count, size) => count * size)];
