@@ -50,7 +50,8 @@ float encode_block(const float* in, uint8_t* codes, int64_t count) {
     magnitudes = larger(magnitudes, x & LaneBits(0x7fffffffu));
     largest = larger(largest, x);
   });
-  const float scale = block_scale<Map>(largest_of(magnitudes), largest_of(largest));
+  const float scale =
+      block_scale(largest_of(magnitudes), largest_of(largest), Map::kSigned, Map::kDynamic);
   const float inverse = inverse_block_scale(scale);
   if (inverse == 0.0f) {
     std::memset(codes, Map::kSigned ? 127 : 0, static_cast<size_t>(count));

@@ -11,10 +11,6 @@ namespace namp::cuda {
 
 static_assert(NAMP_BLOCK_ELEMENTS == kWarp * kPack, "a warp has a block");
 
-struct Byte {
-  uint8_t bits;
-};
-
 // Returns body(Map{}) for a dtype that is_block_code.
 template <class Body>
 NAMP_DEVICE auto with_block_map(int32_t dtype, Body&& body) {
@@ -35,12 +31,12 @@ NAMP_DEVICE Pack<kPack> load_codes(const namp_cell& cell, int64_t i, Prefix part
   const float own =
       i % NAMP_BLOCK_ELEMENTS == 0 ? load(cell.scale + i / NAMP_BLOCK_ELEMENTS) : 0.0f;
   const float scale = from_bits(shuffle_from(bits(own), 0));
-  const auto codes = load_raw(static_cast<const Byte*>(cell.data) + i, part);
+  const auto codes = load_raw(static_cast<const uint8_t*>(cell.data) + i, part);
   return with_block_map(cell.dtype, [&](auto map) {
     Pack<kPack> x;
 #pragma unroll
     for (int j = 0; j < kPack; ++j)
-      x.at[j] = block_number<decltype(map), float>(uint32_t{codes.at[j].bits}) * scale;
+      x.at[j] = block_number<decltype(map), float>(uint32_t{codes.at[j]}) * scale;
     return x;
   });
 }
@@ -58,21 +54,26 @@ NAMP_DEVICE void store_codes(const Pack<kPack>& x, const namp_cell& cell, int64_
   const auto maximum = [](uint32_t a, uint32_t b) { return larger(a, b); };
   magnitude = warp_reduce(magnitude, maximum);
   largest = warp_reduce(largest, maximum);
+  bool with_sign = false;
+  bool dynamic = false;
   with_block_map(cell.dtype, [&](auto map) {
-    using Map = decltype(map);
-    const float scale = block_scale<Map>(magnitude, largest);
-    const float inverse = inverse_block_scale(scale);
-    RawPack<Byte, kPack> codes;
+    with_sign = decltype(map)::kSigned;
+    dynamic = decltype(map)::kDynamic;
+  });
+  const float scale = block_scale(magnitude, largest, with_sign, dynamic);
+  const float inverse = inverse_block_scale(scale);
+  RawPack<uint8_t, kPack> codes;
+  with_block_map(cell.dtype, [&](auto map) {
 #pragma unroll
     for (int j = 0; j < kPack; ++j) {
       const float number = inverse == 0.0f ? 0.0f : x.at[j] * inverse;
-      codes.at[j].bits = static_cast<uint8_t>(block_code<Map>(number));
+      codes.at[j] = static_cast<uint8_t>(block_code<decltype(map)>(number));
     }
-    store_raw(codes, static_cast<Byte*>(cell.data) + i, part);
-    // The wall's rule: where a tensor's codes are written its scales are.
-    if (i % NAMP_BLOCK_ELEMENTS == 0 && part.there > 0)
-      store(scale, const_cast<float*>(cell.scale) + i / NAMP_BLOCK_ELEMENTS);
   });
+  store_raw(codes, static_cast<uint8_t*>(cell.data) + i, part);
+  // The wall's rule: where a tensor's codes are written its scales are.
+  if (i % NAMP_BLOCK_ELEMENTS == 0 && part.there > 0)
+    store(scale, const_cast<float*>(cell.scale) + i / NAMP_BLOCK_ELEMENTS);
 }
 
 // Calls body(i, part) for this thread's packs of a run that begins where a block does; the lanes of

@@ -98,6 +98,10 @@ NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
   const namp_optimizer_columns& columns = args.columns;
   const namp_cell gradient = task.cells[columns.gradient];
   float* parameter = static_cast<float*>(task.cells[columns.parameter].data) + chunk.begin;
+  namp_cell state[kArray] = {};
+#pragma unroll
+  for (int k = 0; k < kStates; ++k)
+    state[k] = task.cells[columns.state[k]];
   namp_cell copy{};
   if (columns.compute_copy >= 0) copy = task.cells[columns.compute_copy];
   const bool stochastic = args.copy_rounding == NAMP_ROUND_STOCHASTIC && copy.dtype != NAMP_FLOAT32;
@@ -107,7 +111,7 @@ NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
     Pack<kPack> s[kArray];
 #pragma unroll
     for (int k = 0; k < kStates; ++k)
-      s[k] = load_state(task.cells[columns.state[k]], chunk.begin + i, part);
+      s[k] = load_state(state[k], chunk.begin + i, part);
     const auto g = load_as(gradient.data, gradient.dtype, chunk.begin + i, part);
 #pragma unroll
     for (int j = 0; j < kPack; ++j) {
@@ -123,7 +127,7 @@ NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
     store(p, parameter + i, part);
 #pragma unroll
     for (int k = 0; k < kStates; ++k)
-      store_state(s[k], task.cells[columns.state[k]], chunk.begin + i, part);
+      store_state(s[k], state[k], chunk.begin + i, part);
     if (copy.data == nullptr) return;
     if (stochastic) {
       const auto words = random_words(first_word + static_cast<uint64_t>(i),
@@ -206,12 +210,12 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args) {
 
 }  // namespace
 
-#define NAMP_UPDATE_KERNEL(name, Rule, VALUE)                                      \
-  NAMP_KERNEL(kOptimizerThreads) name##_kernel(const OptimizerArgs args) {         \
-    update_table<Rule, false>(args);                                               \
-  }                                                                                \
-  NAMP_KERNEL(kOptimizerThreads) name##_compact_kernel(const OptimizerArgs args) { \
-    update_table<Rule, true>(args);                                                \
+#define NAMP_UPDATE_KERNEL(name, Rule, VALUE)                                         \
+  NAMP_KERNEL(kOptimizerThreads) name##_kernel(const OptimizerArgs args) {            \
+    update_table<Rule, false>(args);                                                  \
+  }                                                                                   \
+  NAMP_KERNEL(kOptimizerThreads, 1) name##_compact_kernel(const OptimizerArgs args) { \
+    update_table<Rule, true>(args);                                                   \
   }
 NAMP_FOR_EACH_RULE(NAMP_UPDATE_KERNEL)
 

@@ -149,14 +149,13 @@ NAMP_FORMULAS_END
 namespace namp {
 
 // A block's scale from the largest bits of its magnitudes, and the largest of its elements' bits as
-// signed integers.
-template <class Map>
-NAMP_FORMULA float block_scale(uint32_t magnitude, uint32_t largest) {
+// signed integers; with_sign and dynamic are its map's.
+NAMP_FORMULA float block_scale(uint32_t magnitude, uint32_t largest, bool with_sign, bool dynamic) {
   if (less(0x7f7fffffu, magnitude)) return from_bits(0x7fc00000u);
-  if (!Map::kSigned) magnitude = larger(largest, 0u);
+  if (!with_sign) magnitude = larger(largest, 0u);
   if (less(magnitude, 0x00800000u)) return 0.0f;
   // The dynamic map has no number -1: its scale has the sign.
-  const bool negative = Map::kSigned && Map::kDynamic && largest != magnitude;
+  const bool negative = with_sign && dynamic && largest != magnitude;
   return from_bits(negative ? magnitude | 0x80000000u : magnitude);
 }
 
