@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using NativeAmp.Training.Export;
+using NativeAmp.Training.Quantization;
 
 namespace NativeAmp.Training.Checkpoints;
 
@@ -9,6 +10,8 @@ internal static class ModuleFile
     public static void Save(Module module, string path, DType dtype, Func<string, string> rename)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        if (IQuantizable.Of(module).Any(each => each.Layer.Quantized is not null))
+            throw new InvalidOperationException("The model is quantised: save it with QuantizedFile.Save.");
         SafetensorsDType type = TypeOf(dtype);
         (SafetensorsEntry Entry, Parameter Values)[] state =
         [
@@ -93,7 +96,7 @@ internal static class ModuleFile
         return new ModuleLoadResult(missing, unexpected);
     }
 
-    private static long[] Dimensions(Parameter parameter) => parameter.Shape.Dimensions.ToArray();
+    internal static long[] Dimensions(Parameter parameter) => parameter.Shape.Dimensions.ToArray();
 
     /// <summary>The numbers of a tensor of F32, F16 or BF16.</summary>
     public static float[] Read(SafetensorsReader reader, SafetensorsEntry entry) =>
@@ -104,7 +107,7 @@ internal static class ModuleFile
             _ => Read<float>(reader, entry),
         };
 
-    private static T[] Read<T>(SafetensorsReader reader, SafetensorsEntry entry)
+    internal static T[] Read<T>(SafetensorsReader reader, SafetensorsEntry entry)
         where T : unmanaged
     {
         T[] values = new T[entry.Shape.Aggregate(1L, (count, size) => count * size)];

@@ -42,7 +42,7 @@ public static class TransformersGpt2
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrEmpty(folder);
         SafetensorsDType type = ModuleFile.TypeOf(dtype);
-        (string Name, Gpt2Part Part, Parameter Values)[] parts = [.. Names.Of(model)];
+        IReadOnlyList<(string Name, Gpt2Part Part, Parameter Values)> parts = Names.Of(model);
         Directory.CreateDirectory(folder);
         AtomicFile.Write(
             Path.Combine(folder, TensorFile),

@@ -1,7 +1,9 @@
+using NativeAmp.Training.Quantization;
+
 namespace NativeAmp.Training;
 
 /// <summary>2-D convolution. Parameters: "weight" [out, in / groups, kernel, kernel] and "bias" [out].</summary>
-public sealed class Conv2d : Module, IFusesActivation
+public sealed class Conv2d : Module, IFusesActivation, IQuantizable
 {
     /// <summary>A layer with PyTorch's initial values, or those of an initializer and a bias of zeros.</summary>
     /// <param name="inChannels">Channels of the input.</param>
@@ -68,5 +70,14 @@ public sealed class Conv2d : Module, IFusesActivation
     /// <summary>The layer and a ReLU in one pass.</summary>
     public Tensor Forward(Tensor input, Activation activation) => Ops.Conv2d(input, Weight, Bias, Options, activation);
 
+    /// <summary>The weight as integers, whose values <see cref="Weight"/> has; null if it is not quantised.</summary>
+    public QuantizedTensor? Quantized { get; private set; }
+
     bool IFusesActivation.Fuses(Activation activation) => activation == Activation.Relu;
+
+    void IQuantizable.Quantize(QuantizedTensor weight, QuantizationKind kind)
+    {
+        Weight.CopyFrom<float>(weight.Dequantize());
+        Quantized = weight;
+    }
 }

@@ -1,8 +1,16 @@
+using NativeAmp.Training.Quantization;
+
 namespace NativeAmp.Training;
 
-/// <summary>input · weightᵀ + bias over the last dimension. Parameters: "weight" [out, in] and "bias" [out].</summary>
-public sealed class Linear : Module, IFusesActivation
+/// <summary>
+/// input · weightᵀ + bias over the last dimension. Parameters: "weight" [out, in] and "bias" [out]. After
+/// <see cref="Quantizer.Quantize"/> the weight is integers and no longer a parameter.
+/// </summary>
+public sealed class Linear : Module, IFusesActivation, IQuantizable
 {
+    private readonly Parameter _weight;
+    private IntegerWeight? _integers;
+
     /// <summary>A layer with PyTorch's initial values, or those of an initializer and a bias of zeros.</summary>
     /// <param name="inputs">Size of the input's last dimension.</param>
     /// <param name="outputs">Size of the output's last dimension.</param>
@@ -20,7 +28,7 @@ public sealed class Linear : Module, IFusesActivation
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(inputs);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(outputs);
         Initializer byDefault = Initializers.PyTorchDefault(inputs);
-        Weight = Register("weight", Create([outputs, inputs], initializer ?? byDefault, random));
+        _weight = Register("weight", Create([outputs, inputs], initializer ?? byDefault, random));
         if (bias)
             Bias = Register(
                 "bias",
@@ -29,16 +37,39 @@ public sealed class Linear : Module, IFusesActivation
     }
 
     /// <summary>[out, in].</summary>
-    public Parameter Weight { get; }
+    /// <exception cref="InvalidOperationException">The layer is quantised; see <see cref="Quantized"/>.</exception>
+    public Parameter Weight =>
+        _integers is null
+            ? _weight
+            : throw new InvalidOperationException("The layer is quantised: its weight is in Quantized.");
 
     /// <summary>[out], or null.</summary>
     public Parameter? Bias { get; }
 
+    /// <summary>The weight as integers; null if the layer is not quantised.</summary>
+    public QuantizedTensor? Quantized => _integers?.Weight;
+
     /// <inheritdoc/>
-    public override Tensor Forward(Tensor input) => Ops.Linear(input, Weight, Bias);
+    public override Tensor Forward(Tensor input) => Forward(input, Activation.None);
 
     /// <summary>The layer and an activation in one pass.</summary>
-    public Tensor Forward(Tensor input, Activation activation) => Ops.Linear(input, Weight, Bias, activation);
+    public Tensor Forward(Tensor input, Activation activation) =>
+        _integers is null ? Ops.Linear(input, _weight, Bias, activation) : _integers.Multiply(input, Bias, activation);
 
     bool IFusesActivation.Fuses(Activation activation) => true;
+
+    void IQuantizable.Quantize(QuantizedTensor weight, QuantizationKind kind)
+    {
+        _integers = new IntegerWeight(weight, kind, _weight.Device);
+        Unregister(_weight);
+        _weight.Dispose();
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            _integers?.Dispose();
+        base.Dispose(disposing);
+    }
 }

@@ -72,6 +72,8 @@ public abstract class Module : IDisposable
     /// <param name="dtype">Float32, Float16 or BFloat16, to which values are rounded.</param>
     /// <param name="rename">From the model's names to the file's; null for the same.</param>
     /// <exception cref="ArgumentException">Another dtype, or a name is used twice.</exception>
+    /// <exception cref="InvalidOperationException">The model is quantised; see
+    /// <see cref="Quantization.QuantizedFile"/>.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void Save(string path, DType dtype = DType.Float32, Func<string, string>? rename = null) =>
         ModuleFile.Save(this, path, dtype, rename ?? (name => name));
@@ -165,6 +167,10 @@ public abstract class Module : IDisposable
         _children.Add((name, module));
         return module;
     }
+
+    /// <summary>Takes a parameter of this module's own away.</summary>
+    private protected void Unregister(Parameter parameter) =>
+        _parameters.RemoveAll(entry => entry.Parameter == parameter);
 
     /// <summary>The parameters that are this module's own.</summary>
     internal IEnumerable<Parameter> OwnParameters() => _parameters.Select(entry => entry.Parameter);
