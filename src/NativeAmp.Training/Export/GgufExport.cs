@@ -1,8 +1,8 @@
 namespace NativeAmp.Training.Export;
 
 /// <summary>
-/// Writes a <see cref="Gpt"/> over bytes as a GGUF file of architecture "gpt2", for llama.cpp and the programs on top of
-/// it (LLamaSharp, Ollama, LM Studio).
+/// Writes a <see cref="Gpt"/> over bytes as a GGUF file of architecture "gpt2", for llama.cpp and the programs on
+/// top of it (LLamaSharp, Ollama, LM Studio).
 /// </summary>
 public static class GgufExport
 {
