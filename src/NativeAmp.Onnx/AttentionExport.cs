@@ -11,7 +11,7 @@ internal static class AttentionExport
     /// <summary>softmax(q · kᵀ / √headDim) · v of each head, between the two projections.</summary>
     public static string Export(OnnxGraph graph, MultiHeadAttention attention, string input)
     {
-        long width = attention.Projection.Weight.Shape[1];
+        long width = attention.Projection.Bias!.Shape[0];
         long headDim = width / attention.Heads;
         string[] parts = graph.NodeOfSeveral(
             "Split",

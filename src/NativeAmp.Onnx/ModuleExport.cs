@@ -9,6 +9,7 @@ internal static class ModuleExport
     public static string? Export(OnnxGraph graph, Module module, string input) =>
         module switch
         {
+            Linear { Quantized: { } integers } linear => graph.Linear(input, integers, linear.Bias),
             Linear linear => graph.Linear(input, linear.Weight, linear.Bias),
             Conv2d convolution => Convolve(graph, convolution, input),
             Relu => graph.Activate(input, Activation.Relu),
@@ -42,7 +43,10 @@ internal static class ModuleExport
     private static string Convolve(OnnxGraph graph, Conv2d convolution, string input)
     {
         Conv2dOptions options = convolution.Options;
-        string weight = graph.Weight(convolution.Weight);
+        // 4 bits have no operator here: the weight has their values in float.
+        string weight = convolution.Quantized is { Bits: 8 } integers
+            ? graph.Dequantized(integers)
+            : graph.Weight(convolution.Weight);
         return graph.Node(
             "Conv",
             convolution.Bias is { } bias ? [input, weight, graph.Weight(bias)] : [input, weight],

@@ -59,8 +59,8 @@ public static class OnnxExport
     }
 
     /// <summary>
-    /// Writes a language model: from int64 "input_ids" [batch, time] to float32 "logits" [batch, time, vocabulary], with
-    /// any batch and any time up to the context. Names and free dimensions of the options are not used.
+    /// Writes a language model: from int64 "input_ids" [batch, time] to float32 "logits" [batch, time, vocabulary],
+    /// with any batch and any time up to the context. Names and free dimensions of the options are not used.
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="path">The file.</param>

@@ -84,18 +84,12 @@ internal sealed partial class ExportCommand
         string kind = source.Kind.ToString().ToLowerInvariant();
         if (format.TakesGptAlone && source.Kind != ModelKind.Gpt)
             throw new UsageException($"--to {format.Name} takes gpt, and {path} is of {kind}: take --to onnx.");
+        // Before the weights may become integers, which are no parameters.
+        long parameters = source.Model.ParameterCount();
         using Device device = Device.Cpu();
         format.Save(new ExportSource(source.Kind, source.Model.To(device), source.Sample), output, type);
 
-        var report = new ExportReport(
-            kind,
-            source.Model.ParameterCount(),
-            format.Name,
-            type,
-            path,
-            output,
-            Bytes(output)
-        );
+        var report = new ExportReport(kind, parameters, format.Name, type, path, output, Bytes(output));
         terminal.Output.WriteLine(
             parsed.GetValue(_json)
                 ? JsonSerializer.Serialize(report, ExportJson.Default.ExportReport)

@@ -2,6 +2,7 @@ using NativeAmp.Cli.Output;
 using NativeAmp.Onnx;
 using NativeAmp.Training;
 using NativeAmp.Training.Export;
+using NativeAmp.Training.Quantization;
 
 namespace NativeAmp.Cli.Export;
 
@@ -14,13 +15,15 @@ internal abstract record ExportFormat(string Name, bool TakesGptAlone)
     /// <summary>All formats.</summary>
     public static IReadOnlyList<ExportFormat> All { get; } =
     [
-        new Of<OnnxPrecision>(
+        new Of<(OnnxPrecision Precision, QuantizationKind? Integers)>(
             "onnx",
             TakesGptAlone: false,
             [
-                ("fp32", OnnxPrecision.Float32),
-                ("fp16", OnnxPrecision.Float16),
-                ("fp16-weights", OnnxPrecision.Float16Weights),
+                ("fp32", (OnnxPrecision.Float32, null)),
+                ("fp16", (OnnxPrecision.Float16, null)),
+                ("fp16-weights", (OnnxPrecision.Float16Weights, null)),
+                ("int8", (OnnxPrecision.Float32, QuantizationKind.Int8)),
+                ("int4", (OnnxPrecision.Float32, QuantizationKind.Int4)),
             ],
             SaveOnnx
         ),
@@ -56,9 +59,15 @@ internal abstract record ExportFormat(string Name, bool TakesGptAlone)
                 $"--dtype is '{given}'; with --to {Name} it is one of {string.Join(", ", Types)}."
             );
 
-    private static void SaveOnnx(ExportSource source, string path, OnnxPrecision precision)
+    private static void SaveOnnx(
+        ExportSource source,
+        string path,
+        (OnnxPrecision Precision, QuantizationKind? Integers) type
+    )
     {
-        var options = new OnnxExportOptions { Precision = precision };
+        if (type.Integers is { } integers)
+            Quantizer.Quantize(source.Model, new QuantizationScheme { Kind = integers });
+        var options = new OnnxExportOptions { Precision = type.Precision };
         if (source.Model is Gpt gpt)
             OnnxExport.Save(gpt, path, options);
         else

@@ -1,8 +1,8 @@
 namespace NativeAmp.Training.Export;
 
 /// <summary>
-/// Writes a <see cref="Gpt"/> over bytes as a GGUF file of architecture "gpt2", for llama.cpp and the programs on top of
-/// it (LLamaSharp, Ollama, LM Studio).
+/// Writes a <see cref="Gpt"/> over bytes as a GGUF file of architecture "gpt2", for llama.cpp and the programs on
+/// top of it (LLamaSharp, Ollama, LM Studio).
 /// </summary>
 public static class GgufExport
 {
@@ -51,7 +51,7 @@ public static class GgufExport
             .Add("general.quantization_version", 2)
             .Add("gpt2.context_length", options.Context)
             .Add("gpt2.embedding_length", options.Width)
-            .Add("gpt2.feed_forward_length", (int)model.Blocks[0].Expand.Weight.Shape[0])
+            .Add("gpt2.feed_forward_length", (int)model.Blocks[0].Expand.Bias!.Shape[0])
             .Add("gpt2.block_count", options.Blocks)
             .Add("gpt2.attention.head_count", options.Heads)
             .Add("gpt2.attention.layer_norm_epsilon", model.Norm.Epsilon)

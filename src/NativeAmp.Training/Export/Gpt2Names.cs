@@ -1,4 +1,5 @@
 using System.Globalization;
+using NativeAmp.Training.Quantization;
 
 namespace NativeAmp.Training.Export;
 
@@ -36,7 +37,17 @@ internal sealed record Gpt2Names(
 )
 {
     /// <summary>Every tensor of a model by its name in the format.</summary>
-    public IEnumerable<(string Name, Gpt2Part Part, Parameter Values)> Of(Gpt model)
+    /// <exception cref="ExportException">The model is quantised.</exception>
+    public IReadOnlyList<(string Name, Gpt2Part Part, Parameter Values)> Of(Gpt model) =>
+        IQuantizable.Of(model).FirstOrDefault(each => each.Layer.Quantized is not null).Name is { } name
+            ? throw new ExportException(
+                name,
+                $"Layer '{name}' is quantised, and the file takes floating-point weights, which it rounds itself. Export "
+                    + "the model from before, or write ONNX, which takes integers."
+            )
+            : [.. Parts(model)];
+
+    private IEnumerable<(string Name, Gpt2Part Part, Parameter Values)> Parts(Gpt model)
     {
         yield return (Tokens + ".weight", Gpt2Part.Tokens, model.Tokens.Weight);
         yield return (Positions + ".weight", Gpt2Part.Positions, model.Positions);

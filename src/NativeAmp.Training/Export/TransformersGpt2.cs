@@ -30,7 +30,8 @@ public static class TransformersGpt2
         Norm: Prefix + "ln_f"
     );
 
-    /// <summary>Writes a model. The folder is created if it is not there; a crash leaves each file old or new.</summary>
+    /// <summary>Writes a model. The folder is created if it is not there; a crash leaves each file old or
+    /// new.</summary>
     /// <param name="model">The model.</param>
     /// <param name="folder">The folder.</param>
     /// <param name="dtype">Float32, Float16 or BFloat16, to which values are rounded.</param>
@@ -42,7 +43,7 @@ public static class TransformersGpt2
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrEmpty(folder);
         SafetensorsDType type = ModuleFile.TypeOf(dtype);
-        (string Name, Gpt2Part Part, Parameter Values)[] parts = [.. Names.Of(model)];
+        IReadOnlyList<(string Name, Gpt2Part Part, Parameter Values)> parts = Names.Of(model);
         Directory.CreateDirectory(folder);
         AtomicFile.Write(
             Path.Combine(folder, TensorFile),
@@ -63,8 +64,8 @@ public static class TransformersGpt2
     }
 
     /// <summary>
-    /// Reads a model: one that <see cref="Save"/> or transformers wrote, also OpenAI's own GPT-2, in one file. It has no
-    /// dropout, and is in host memory until <see cref="ModuleExtensions.To"/>.
+    /// Reads a model: one that <see cref="Save"/> or transformers wrote, also OpenAI's own GPT-2, in one file. It has
+    /// no dropout, and is in host memory until <see cref="ModuleExtensions.To"/>.
     /// </summary>
     /// <param name="folder">The folder with config.json and model.safetensors.</param>
     /// <exception cref="Data.DataFormatException">A file is damaged, or of a model that a Gpt cannot be.</exception>

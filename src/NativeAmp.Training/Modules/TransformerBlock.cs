@@ -1,9 +1,9 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// x + attention(norm1(x)), then x + feed-forward(norm2(x)): a pre-norm block with an activation and a hidden layer four
-/// times as wide. Modules: "norm1", "attention", "norm2", "expand", "contract". The sum x keeps its dtype (float32 after an
-/// embedding); the branches may compute in another.
+/// x + attention(norm1(x)), then x + feed-forward(norm2(x)): a pre-norm block with an activation and a hidden layer
+/// four times as wide. Modules: "norm1", "attention", "norm2", "expand", "contract". The sum x keeps its dtype
+/// (float32 after an embedding); the branches may compute in another.
 /// </summary>
 public sealed class TransformerBlock : Module
 {

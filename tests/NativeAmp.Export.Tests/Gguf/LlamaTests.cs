@@ -10,8 +10,8 @@ public class LlamaTests
     private static readonly string[] Prompts = ["The ", "Copyright ", "software", "you may", "LICENSE\n", "ö"];
 
     /// <summary>
-    /// llama.cpp rounds activations to the matrices' type, and to 8 bits before integer matrices: two bytes that are almost
-    /// as likely may change places. The tie's width is in logits, of which the likeliest byte has about 10.
+    /// llama.cpp rounds activations to the matrices' type, and to 8 bits before integer matrices: two bytes that are
+    /// almost as likely may change places. The tie's width is in logits, of which the likeliest byte has about 10.
     /// </summary>
     [TestCase(GgufType.F32, 1e-3)]
     [TestCase(GgufType.F16, 1e-2)]

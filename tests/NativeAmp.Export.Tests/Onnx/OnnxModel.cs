@@ -10,8 +10,8 @@ internal sealed class OnnxModel : IDisposable
 
     /// <summary>Loads a file.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="roundsInputs">Whether inputs of matrices of 8-bit integers are rounded to 8 bits too, as ONNX Runtime
-    /// does unless told otherwise.</param>
+    /// <param name="roundsInputs">Whether inputs of matrices of 8-bit integers are rounded to 8 bits too, as ONNX
+    /// Runtime does unless told otherwise.</param>
     public OnnxModel(string path, bool roundsInputs = true)
     {
         using var options = new SessionOptions

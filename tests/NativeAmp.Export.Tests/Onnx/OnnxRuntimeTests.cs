@@ -176,7 +176,7 @@ public class OnnxRuntimeTests
         );
     }
 
-    private static Gpt SmallGpt(Activation activation)
+    internal static Gpt SmallGpt(Activation activation)
     {
         var options = new GptOptions
         {
@@ -221,10 +221,10 @@ public class OnnxRuntimeTests
         Tell(worst);
     }
 
-    private static void Tell(double worst) =>
+    internal static void Tell(double worst) =>
         TestContext.Out.WriteLine($"largest difference, of the largest output: {worst:G2}");
 
-    private static float[] Forward<T>(Module model, T[] input, Shape shape)
+    internal static float[] Forward<T>(Module model, T[] input, Shape shape)
         where T : unmanaged
     {
         model.Eval();
@@ -233,7 +233,7 @@ public class OnnxRuntimeTests
         return model.Forward(tensor).ToArray<float>();
     }
 
-    private static double Agree(float[] theirs, float[] ours, double tolerance)
+    internal static double Agree(float[] theirs, float[] ours, double tolerance)
     {
         Assert.That(theirs, Has.Length.EqualTo(ours.Length));
         float largest = ours.Max(Math.Abs);

@@ -3,6 +3,7 @@ using System.Text.Json;
 using NativeAmp.Cli.Output;
 using NativeAmp.Onnx;
 using NativeAmp.Training.Export;
+using NativeAmp.Training.Quantization;
 
 namespace NativeAmp.Training.Tests.Cli;
 
@@ -89,6 +90,20 @@ public class ExportCommandTests : FolderTests
             CliHost.Run("export", In("cnn.safetensors"), "--out", In("x")).Error,
             Does.Contain("--image"),
             "12 × 20 is no square"
+        );
+    }
+
+    [Test]
+    public void Integers_are_those_of_the_quantizer([Values] bool four)
+    {
+        using Device device = Device.Cpu();
+        using Sequential mlp = Models.Mlp(new RandomGenerator(1), 30, classes: 4).To(device);
+        mlp.Save(In("mlp.safetensors"));
+        Quantizer.Quantize(mlp, new QuantizationScheme { Kind = four ? QuantizationKind.Int4 : QuantizationKind.Int8 });
+
+        Assert.That(
+            Export(In("mlp.safetensors"), "--dtype", four ? "int4" : "int8"),
+            Is.EqualTo(Written(path => OnnxExport.Save(mlp, [30], path)))
         );
     }
 
