@@ -6,6 +6,7 @@ using NativeAmp.Cli.Formats;
 using NativeAmp.Cli.Inspect;
 using NativeAmp.Cli.Output;
 using NativeAmp.Cli.Plan;
+using NativeAmp.Cli.Quantize;
 using NativeAmp.Cli.Study;
 using NativeAmp.Cli.Train;
 using NativeAmp.Cli.Verify;
@@ -34,6 +35,8 @@ internal static class CommandTree
             new DoctorCommand().Build(terminal),
             new FormatsCommand().Build(terminal),
             new InspectCommand().Build(terminal),
+            new QuantizeCommand().Build(terminal),
+            new EvaluateCommand().Build(terminal),
             CommandRunner.Verbose(),
         };
 }
