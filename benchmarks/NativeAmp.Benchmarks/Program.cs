@@ -2,7 +2,8 @@ using BenchmarkDotNet.Running;
 using NativeAmp.Benchmarks;
 
 // plots FOLDER: bandwidth against size. overhead: the cost of FusedAdam.Step beyond its kernels. tensors: one tensor in
-// turns with many of the same total. onednn: training steps without oneDNN, in turns with the same with it. --smoke:
+// turns with many of the same total. onednn: training steps without oneDNN, in turns with the same with it. integers: linear layers of
+// integers, in turns with float32's and with reading. --smoke:
 // every class and report once, at small sizes. Else BenchmarkDotNet's own arguments.
 switch (args)
 {
@@ -18,6 +19,9 @@ switch (args)
         return 0;
     case [.., "onednn"]:
         LibraryReport.Write(secondsARow: 20);
+        return 0;
+    case [.., "integers"]:
+        IntegerReport.Write(width: 2048, [1, 256], threads: 2, secondsARow: 4);
         return 0;
     case [.., "--smoke"]:
         return Smoke.Run();

@@ -7,6 +7,7 @@ using NativeAmp.Cli.Formats;
 using NativeAmp.Cli.Inspect;
 using NativeAmp.Cli.Output;
 using NativeAmp.Cli.Plan;
+using NativeAmp.Cli.Quantize;
 using NativeAmp.Cli.Study;
 using NativeAmp.Cli.Train;
 using NativeAmp.Cli.Verify;
@@ -36,6 +37,8 @@ internal static class CommandTree
             new FormatsCommand().Build(terminal),
             new InspectCommand().Build(terminal),
             new ExportCommand().Build(terminal),
+            new QuantizeCommand().Build(terminal),
+            new EvaluateCommand().Build(terminal),
             CommandRunner.Verbose(),
         };
 }

@@ -36,6 +36,9 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
             );
     }
 
+    /// <summary>Size of the input's last dimension.</summary>
+    internal long Inputs => Quantized?.Columns ?? _weight.Shape[1];
+
     /// <summary>[out, in].</summary>
     /// <exception cref="InvalidOperationException">The layer is quantised; see <see cref="Quantized"/>.</exception>
     public Parameter Weight =>

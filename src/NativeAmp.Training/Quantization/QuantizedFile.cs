@@ -9,7 +9,8 @@ namespace NativeAmp.Training.Quantization;
 /// <summary>
 /// Quantised models as safetensors files. The weight of layer NAME is NAME.weight_codes, I8 [rows, columns] or U8 [rows,
 /// groups, group / 2] (<see cref="QuantizedTensor"/>), and NAME.weight_scales, F32 [rows, groups]; all else of the
-/// model's state is F32 under its own name. The metadata has "format" and the scheme's "kind", "group" and "method".
+/// model's state is F32 under its own name. The metadata has "format", the scheme's "kind", "group" and "method", and
+/// "shape.NAME" of each quantised layer, such as "128,3136".
 /// </summary>
 public static class QuantizedFile
 {
@@ -53,6 +54,8 @@ public static class QuantizedFile
             [GroupKey] = scheme.WeightGroup.ToString(CultureInfo.InvariantCulture),
             [MethodKey] = scheme.Method.ToString(),
         };
+        foreach ((string name, IQuantizable layer) in layers)
+            all.Add(ShapeKey(name), ShapeText(layer.Quantized!.Shape));
         foreach ((string key, string value) in metadata ?? ImmutableDictionary<string, string>.Empty)
         {
             if (!all.TryAdd(key, value))
@@ -180,6 +183,10 @@ public static class QuantizedFile
         }
     }
 
+    private static string ShapeKey(string name) => $"shape.{name}";
+
+    private static string ShapeText(Shape shape) => string.Join(',', shape.Dimensions.ToArray());
+
     private static SafetensorsEntry CodesEntry(string name, Shape shape, int bits, int group)
     {
         (long rows, long columns) = (shape[0], shape.Count / shape[0]);
@@ -217,6 +224,8 @@ public static class QuantizedFile
             Shape shape = layer.Weight.Shape;
             expected.Add(CodesEntry(name, shape, scheme.Bits, scheme.WeightGroup));
             expected.Add(ScalesEntry(name, shape, scheme.WeightGroup));
+            if (reader.Metadata.GetValueOrDefault(ShapeKey(name)) is var text && text != ShapeText(shape))
+                problems.Add($"'{name}' has the shape '{text}', where the model's is '{ShapeText(shape)}'");
             if (layer is Linear && !Quantizer.FitsSums(scheme.Kind, shape[1]))
                 problems.Add($"'{name}' has {shape[1]} inputs, too many for sums of 8-bit products");
         }

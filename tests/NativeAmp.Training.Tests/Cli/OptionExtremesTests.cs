@@ -157,7 +157,11 @@ public class OptionExtremesTests
     private static bool IsRefused(string command, string option, string value) =>
         CommandTree
             .Build(new Terminal(TextWriter.Null, TextWriter.Null, live: null))
-            .Parse([command, option + "=" + value, .. command == "inspect" ? (string[])["file"] : []])
+            .Parse([
+                command,
+                option + "=" + value,
+                .. command is "inspect" or "quantize" or "evaluate" ? (string[])["file"] : [],
+            ])
             .Errors.Count > 0;
 
     /// <summary>A short run of each kind with one of its options replaced.</summary>
@@ -177,7 +181,7 @@ public class OptionExtremesTests
             yield break;
         }
 
-        if (command is "formats" or "inspect")
+        if (command is "formats" or "inspect" or "quantize" or "evaluate")
         {
             yield return [command, option + "=" + value, command == "formats" ? "0.1" : Path.Combine(_folder, "text")];
             yield break;

@@ -1,0 +1,110 @@
+using System.Globalization;
+using NativeAmp.Cli.Bench;
+using NativeAmp.Instruments;
+using NativeAmp.Training;
+using NativeAmp.Training.Quantization;
+
+namespace NativeAmp.Benchmarks;
+
+/// <summary>
+/// Linear layers of integers, in turns with the float32 layer; with one row also in turns with reading as many bytes as
+/// the weights have.
+/// </summary>
+internal static class IntegerReport
+{
+    // Layers that a call takes in turns, so that a small cache does not hold them.
+    private const int Rotated = 16;
+
+    /// <summary>Measures and writes a table, a row for each scheme and number of rows.</summary>
+    public static void Write(int width, int[] rows, int threads, double secondsARow)
+    {
+        Console.WriteLine(
+            $"linear layers of {width} x {width}, {threads} threads; medians in ms, and medians of the turns' ratios"
+        );
+        Console.WriteLine(
+            "layer         rows  ms       float32, ms  times as fast  GB/s of weights  of reading's speed"
+        );
+        using Device device = Device.Cpu(threads);
+        using var timer = new InterleavedTimer(device);
+        Linear[] floats = Layers(device, width);
+        foreach (QuantizationKind kind in Enum.GetValues<QuantizationKind>())
+        {
+            Linear[] integers = Layers(device, width);
+            foreach (Linear layer in integers)
+                Quantizer.Quantize(layer, new QuantizationScheme { Kind = kind });
+            foreach (int count in rows)
+                Write(timer, device, kind, integers, floats, count, secondsARow);
+            foreach (Linear layer in integers)
+                layer.Dispose();
+        }
+
+        foreach (Linear layer in floats)
+            layer.Dispose();
+    }
+
+    private static Linear[] Layers(Device device, int width) =>
+        [
+            .. Enumerable
+                .Range(0, Rotated)
+                .Select(i => new Linear(width, width, bias: false, random: new RandomGenerator((ulong)i)).To(device)),
+        ];
+
+    private static void Write(
+        InterleavedTimer timer,
+        Device device,
+        QuantizationKind kind,
+        Linear[] integers,
+        Linear[] floats,
+        int rows,
+        double seconds
+    )
+    {
+        int width = (int)integers[0].Inputs;
+        using Tensor input = Tensor.From<float>(
+            device,
+            Enumerable.Range(0, rows * width).Select(i => (float)(i % 17 - 8)).ToArray(),
+            [rows, width]
+        );
+        Timing against = timer.Measure(i => Run(integers, i), i => Run(floats, i), seconds);
+        double[] faster = [.. against.Limit.Zip(against.Kernel, (limit, kernel) => limit / kernel)];
+        string reading = "";
+        if (rows == 1)
+        {
+            long bytes = integers[0].Quantized!.ByteLength;
+            using Tensor memory = Tensor.Zeros(device, DType.Float32, [Rotated, bytes / sizeof(float)]);
+            TensorTable[] tables = [.. Enumerable.Range(0, Rotated).Select(i => TableOf(device, memory, i, bytes))];
+            Timing limit = timer.Measure(
+                i => Run(integers, i),
+                i => MemoryTouch.Run(tables[i % Rotated], [ColumnAccess.Read]),
+                seconds
+            );
+            reading = string.Create(
+                CultureInfo.InvariantCulture,
+                $"{bytes / Timing.Quantile(limit.Kernel, 0.5) / 1e9, 15:0.0}  {limit.FractionOfLimit, 18:0.00}"
+            );
+            foreach (TensorTable table in tables)
+                table.Dispose();
+        }
+
+        string row = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{kind, -12}  {rows, 4}  {Timing.Quantile(against.Kernel, 0.5) * 1e3, 7:0.000}  "
+                + $"{Timing.Quantile(against.Limit, 0.5) * 1e3, 11:0.000}  {Timing.Quantile(faster, 0.5), 13:0.00}  "
+                + $"{reading}"
+        );
+        Console.WriteLine(row.TrimEnd());
+
+        void Run(Linear[] layers, int call)
+        {
+            using (NoGrad.Enter())
+                layers[call % Rotated].Forward(input);
+        }
+    }
+
+    private static unsafe TensorTable TableOf(Device device, Tensor memory, int part, long bytes) =>
+        TensorTable.Create(
+            device,
+            [bytes / sizeof(float)],
+            [new TensorCell((nint)((byte*)memory.Pointer + part * bytes), DType.Float32)]
+        );
+}

@@ -1,0 +1,173 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using NativeAmp.Cli.Output;
+using NativeAmp.Cli.Train;
+using NativeAmp.Training;
+using NativeAmp.Training.Data;
+using NativeAmp.Training.Quantization;
+
+namespace NativeAmp.Cli.Quantize;
+
+/// <summary>nativeamp evaluate.</summary>
+internal sealed class EvaluateCommand
+{
+    private readonly Argument<string[]> _paths = new("FILE")
+    {
+        Description = "Models to compare on the same data: files of quantize, checkpoints of train, float models.",
+        Arity = ArgumentArity.OneOrMore,
+    };
+    private readonly Option<string?> _data = CommonOptions.Path(
+        "--data",
+        "fashion-mnist|DIR|FILE",
+        "As of train: the test images of fashion-mnist (the default) or of a folder; a text file for gpt."
+    );
+    private readonly Option<long?> _samples = NumberOption.Whole(
+        "--samples",
+        1L,
+        long.MaxValue,
+        "Only the first N images, or windows of the text [default: all]."
+    );
+    private readonly Option<int?> _heads = QuantizeOptions.Heads();
+    private readonly Option<int> _threads = CommonOptions.Threads();
+    private readonly Option<bool> _json = CommonOptions.Json();
+
+    /// <summary>The command, to be added to a root.</summary>
+    public Command Build(Terminal terminal)
+    {
+        Command command = new(
+            "evaluate",
+            "Measure trained networks, quantised or not, on the CPU: accuracy or perplexity, size and samples a second."
+        )
+        {
+            _paths,
+            _data,
+            _samples,
+            _heads,
+            _threads,
+            _json,
+        };
+        command.SetAction(parsed => Run(parsed, terminal));
+        return command;
+    }
+
+    private int Run(ParseResult parsed, Terminal terminal)
+    {
+        using Device device = Device.Cpu(parsed.GetValue(_threads));
+        List<EvaluatedModel> models = [];
+        long samples = 0;
+        foreach (string path in parsed.GetValue(_paths)!)
+        {
+            using ModelOfFile file = QuantizeOptions.Open(path, device, parsed.GetValue(_heads));
+            IDataset data = First(Data(file, parsed.GetValue(_data)), parsed.GetValue(_samples));
+            samples = data.Count;
+            models.Add(Measure(file, data, device));
+        }
+
+        if (parsed.GetValue(_json))
+            terminal.Output.WriteLine(
+                JsonSerializer.Serialize(new EvaluateSummary(models, samples), QuantizeJson.Default.EvaluateSummary)
+            );
+        else
+            Write(models, samples, terminal);
+        return ExitCode.Success;
+    }
+
+    private static IDataset Data(ModelOfFile file, string? data)
+    {
+        if (file.Model is Gpt gpt)
+            return TextDataset.Load(
+                data ?? throw new UsageException("A gpt needs --data FILE, any text."),
+                gpt.Options.Context
+            );
+        string folder = FashionMnist.ResolveDirectory(data is "fashion-mnist" ? null : data);
+        ImageDataset test = MnistFiles.Load(folder, classes: null).Test;
+        Module last = file.Kind == ModelKind.Cnn ? ((Sequential)file.Model)[7] : ((Sequential)file.Model)[1];
+        long inputs = ((Linear)last).Inputs;
+        long expected =
+            file.Kind == ModelKind.Cnn ? 64L * (test.Height / 4) * (test.Width / 4) : (long)test.Height * test.Width;
+        return inputs == expected
+            ? test
+            : throw new DataFormatException(
+                folder,
+                8,
+                $"images of {test.Height} × {test.Width}",
+                $"images that fit the {inputs} inputs of the model's first linear layer"
+            );
+    }
+
+    private static IDataset First(IDataset data, long? samples) =>
+        samples is { } count && count < data.Count
+            ? new Subset(data, Enumerable.Range(0, (int)Math.Min(count, int.MaxValue)).Select(i => (long)i))
+            : data;
+
+    private static EvaluatedModel Measure(ModelOfFile file, IDataset data, Device device)
+    {
+        if (data.Count == 0)
+            throw new UsageException("The data has no samples.");
+        bool gpt = file.Kind == ModelKind.Gpt;
+        // The first batch also loads code and fills caches.
+        _ = Value(First(data, 250));
+        var watch = Stopwatch.StartNew();
+        double value = Value(data);
+        double seconds = watch.Elapsed.TotalSeconds;
+        return new EvaluatedModel(
+            file.Path,
+            file.Scheme is { } scheme ? Text(scheme) : "float32",
+            file.Bytes,
+            gpt ? null : value,
+            gpt && double.IsFinite(value) ? value : null,
+            Math.Round(data.Count / seconds, 1)
+        );
+
+        double Value(IDataset part) =>
+            gpt
+                ? Math.Exp(
+                    Evaluation.MeanLoss(
+                        file.Model,
+                        (model, fields) => Loss.CrossEntropy(model.Call(fields[0]), fields[1]),
+                        part,
+                        device
+                    )
+                )
+                : Evaluation.Accuracy(file.Model, part, device);
+    }
+
+    private static string Text(QuantizationScheme scheme)
+    {
+        string kind = scheme.Kind switch
+        {
+            QuantizationKind.Int4 => string.Create(CultureInfo.InvariantCulture, $"int4, group {scheme.Group}"),
+            QuantizationKind.Int8Dynamic => "int8-dynamic",
+            _ => "int8",
+        };
+        string keep = scheme.Keep.Length == 0 ? "" : $", without {string.Join(", ", scheme.Keep)}";
+        return $"{kind}, {(scheme.Method == QuantizationMethod.Hqq ? "hqq" : "rtn")}{keep}";
+    }
+
+    private static void Write(List<EvaluatedModel> models, long samples, Terminal terminal)
+    {
+        bool gpt = models[0].Accuracy is null;
+        terminal.WriteTable(
+            ["model", "bytes", gpt ? "perplexity" : "accuracy", "samples/s"],
+            [
+                .. models.Select(model =>
+                    (IReadOnlyList<string>)
+                        [
+                            model.Scheme,
+                            model.Bytes.ToString("N0", CultureInfo.InvariantCulture),
+                            model.Accuracy is { } accuracy ? Percentage.Fine(accuracy)
+                            : model.Perplexity is { } perplexity
+                                ? perplexity.ToString("0.0000", CultureInfo.InvariantCulture)
+                            : "-",
+                            model.SamplesPerSecond.ToString("N0", CultureInfo.InvariantCulture),
+                        ]
+                ),
+            ]
+        );
+        terminal.Output.WriteLine(
+            string.Create(CultureInfo.InvariantCulture, $"{samples:N0} {(gpt ? "windows" : "images")}")
+        );
+    }
+}

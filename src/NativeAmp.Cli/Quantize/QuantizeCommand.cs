@@ -1,0 +1,169 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using NativeAmp.Cli.Output;
+using NativeAmp.Training.Quantization;
+
+namespace NativeAmp.Cli.Quantize;
+
+/// <summary>nativeamp quantize.</summary>
+internal sealed class QuantizeCommand
+{
+    private const int MostShown = 3;
+
+    private readonly Argument<string> _path = new("FILE")
+    {
+        Description = "A folder of checkpoints of train, a checkpoint, or a model as safetensors: cnn, mlp or gpt.",
+    };
+    private readonly Option<string> _to = CommonOptions.OneOf(
+        "--to",
+        "int8",
+        "int8 or int4 weights with floating-point activations, or int8 weights and activations (int8-dynamic).",
+        "int8",
+        "int8-dynamic",
+        "int4"
+    );
+    private readonly Option<string> _group = CommonOptions.OneOf(
+        "--group",
+        "64",
+        "int4: inputs that share a scale.",
+        "32",
+        "64",
+        "128",
+        "256"
+    );
+    private readonly Option<string> _method = CommonOptions.OneOf(
+        "--method",
+        "rtn",
+        "How scales are chosen: rtn rounds to nearest, hqq lets outliers count less.",
+        "rtn",
+        "hqq"
+    );
+    private readonly Option<string[]> _keep = new("--keep")
+    {
+        HelpName = "NAME",
+        Description = "A layer that stays float32, such as block0.expand; may be given several times.",
+        DefaultValueFactory = _ => [],
+    };
+    private readonly Option<int?> _heads = QuantizeOptions.Heads();
+    private readonly Option<string?> _out = CommonOptions.Path(
+        "--out",
+        "FILE.safetensors",
+        "The quantised model [default: none; only report]."
+    );
+    private readonly Option<bool> _json = CommonOptions.Json();
+
+    /// <summary>The command, to be added to a root.</summary>
+    public Command Build(Terminal terminal)
+    {
+        Command command = new(
+            "quantize",
+            "Turn a trained network's weights into integers, and show each layer's signal-to-noise ratio."
+        )
+        {
+            _path,
+            _to,
+            _group,
+            _method,
+            _keep,
+            _heads,
+            _out,
+            _json,
+        };
+        command.SetAction(parsed => Run(parsed, terminal));
+        return command;
+    }
+
+    private int Run(ParseResult parsed, Terminal terminal)
+    {
+        string to = parsed.GetValue(_to)!;
+        if (parsed.GetResult(_group) is { Implicit: false } && to != "int4")
+            throw new UsageException("--group needs --to int4: int8 has one scale an output.");
+        var scheme = new QuantizationScheme
+        {
+            Kind = to switch
+            {
+                "int4" => QuantizationKind.Int4,
+                "int8-dynamic" => QuantizationKind.Int8Dynamic,
+                _ => QuantizationKind.Int8,
+            },
+            Group = int.Parse(parsed.GetValue(_group)!, CultureInfo.InvariantCulture),
+            Method = parsed.GetValue(_method) == "hqq" ? QuantizationMethod.Hqq : QuantizationMethod.Rtn,
+            Keep = [.. parsed.GetValue(_keep)!],
+        };
+        using Device device = Device.Cpu();
+        using ModelOfFile file = QuantizeOptions.Open(parsed.GetValue(_path)!, device, parsed.GetValue(_heads));
+        if (file.IsQuantized)
+            throw new UsageException($"{file.Path} is quantised already; give the float32 model.");
+        QuantizationReport report = Quantize(file, scheme);
+        string? path = parsed.GetValue(_out);
+        if (path is not null)
+            QuantizedFile.Save(file.Model, path, scheme, file.Metadata);
+        Write(report, path, parsed.GetValue(_json), terminal);
+        return ExitCode.Success;
+    }
+
+    private static QuantizationReport Quantize(ModelOfFile file, QuantizationScheme scheme)
+    {
+        try
+        {
+            return Quantizer.Quantize(file.Model, scheme);
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException)
+        {
+            throw new UsageException(e.Message);
+        }
+    }
+
+    private static void Write(QuantizationReport report, string? path, bool json, Terminal terminal)
+    {
+        LayerRow[] rows =
+        [
+            .. report.Layers.Select(layer => new LayerRow(
+                layer.Name,
+                layer.Weight.Shape.Dimensions.ToArray(),
+                layer.Weight.ByteLength,
+                double.IsFinite(layer.SignalToNoise) ? Math.Round(layer.SignalToNoise, 2) : null
+            )),
+        ];
+        if (json)
+        {
+            terminal.Output.WriteLine(
+                JsonSerializer.Serialize(
+                    new QuantizeSummary(rows, report.BytesBefore, report.BytesAfter, path),
+                    QuantizeJson.Default.QuantizeSummary
+                )
+            );
+            return;
+        }
+
+        terminal.WriteTable(
+            ["layer", "weight", "bytes", "signal to noise"],
+            [
+                .. rows.Select(row =>
+                    (IReadOnlyList<string>)
+                        [
+                            row.Name,
+                            string.Join(" × ", row.Shape),
+                            row.Bytes.ToString("N0", CultureInfo.InvariantCulture),
+                            Decibels(row.SignalToNoise),
+                        ]
+                ),
+            ]
+        );
+        var worst = rows.OrderBy(row => row.SignalToNoise ?? double.PositiveInfinity).Take(MostShown);
+        terminal.Output.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{report.BytesBefore:N0} bytes become {report.BytesAfter:N0} "
+                    + $"({(double)report.BytesBefore / report.BytesAfter:0.00} times smaller); noisiest: "
+                    + $"{string.Join(", ", worst.Select(row => $"{row.Name} {Decibels(row.SignalToNoise)}"))}"
+            )
+        );
+        if (path is not null)
+            terminal.Output.WriteLine($"wrote {path}");
+    }
+
+    private static string Decibels(double? value) =>
+        value is { } finite ? string.Create(CultureInfo.InvariantCulture, $"{finite:0.0} dB") : "exact";
+}

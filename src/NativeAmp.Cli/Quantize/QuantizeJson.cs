@@ -1,0 +1,37 @@
+using System.Text.Json.Serialization;
+
+namespace NativeAmp.Cli.Quantize;
+
+/// <summary>A quantised layer.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Shape">Its weight's sizes.</param>
+/// <param name="Bytes">Bytes of codes and scales.</param>
+/// <param name="SignalToNoise">In decibels; null without an error.</param>
+internal sealed record LayerRow(string Name, long[] Shape, long Bytes, double? SignalToNoise);
+
+/// <summary>The answer of quantize.</summary>
+internal sealed record QuantizeSummary(IReadOnlyList<LayerRow> Layers, long BytesBefore, long BytesAfter, string? Out);
+
+/// <summary>A model on the data.</summary>
+/// <param name="File">Its file.</param>
+/// <param name="Scheme">float32, or the scheme that it was quantised by.</param>
+/// <param name="Bytes">Bytes of its tensors.</param>
+/// <param name="Accuracy">Share of right classes; null for gpt.</param>
+/// <param name="Perplexity">Of a byte; null for images.</param>
+/// <param name="SamplesPerSecond">Images, or windows of the context's length.</param>
+internal sealed record EvaluatedModel(
+    string File,
+    string Scheme,
+    long Bytes,
+    double? Accuracy,
+    double? Perplexity,
+    double SamplesPerSecond
+);
+
+/// <summary>The answer of evaluate.</summary>
+internal sealed record EvaluateSummary(IReadOnlyList<EvaluatedModel> Models, long Samples);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(QuantizeSummary))]
+[JsonSerializable(typeof(EvaluateSummary))]
+internal sealed partial class QuantizeJson : JsonSerializerContext;

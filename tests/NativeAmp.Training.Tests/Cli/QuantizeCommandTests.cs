@@ -1,0 +1,144 @@
+using System.Text.Json;
+using NativeAmp.Cli.Output;
+using NativeAmp.Training.Checkpoints;
+using NativeAmp.Training.Quantization;
+using NativeAmp.Training.Tests.Data;
+
+namespace NativeAmp.Training.Tests.Cli;
+
+internal sealed class QuantizeCommandTests : FolderTests
+{
+    private string Images => Path.Combine(Folder, "data");
+
+    private string At(string name) => Path.Combine(Folder, name);
+
+    [Test]
+    public void A_trained_cnn_becomes_integers_and_is_measured_beside_itself()
+    {
+        Idx.WriteTinyMnist(Images, train: 64, test: 20, seed: 7);
+        Ok("train", "--model", "cnn", "--data", Images, "--batch", "16", "--epochs", "1", "--threads", "1", "--checkpoint", At("run"));
+
+        JsonElement summary = Json(Ok("quantize", At("run"), "--to", "int8", "--out", At("q"), "--json"));
+        JsonElement models = Json(Ok("evaluate", At("run"), At("q"), "--data", Images, "--json")).GetProperty("models");
+
+        string[] names =
+        [
+            .. summary.GetProperty("layers").EnumerateArray().Select(layer => layer.GetProperty("name").GetString()!),
+        ];
+        Assert.Multiple(() =>
+        {
+            Assert.That(names, Is.EqualTo(new[] { "0", "3", "7", "9" }));
+            Assert.That(
+                summary.GetProperty("bytes_after").GetInt64(),
+                Is.EqualTo(models[1].GetProperty("bytes").GetInt64())
+            );
+            Assert.That(
+                summary.GetProperty("bytes_before").GetInt64(),
+                Is.EqualTo(models[0].GetProperty("bytes").GetInt64())
+            );
+            Assert.That(models[0].GetProperty("scheme").GetString(), Is.EqualTo("float32"));
+            Assert.That(models[1].GetProperty("scheme").GetString(), Is.EqualTo("int8, rtn"));
+            Assert.That(models[1].GetProperty("accuracy").GetDouble(), Is.InRange(0, 1));
+            Assert.That(models[1].GetProperty("perplexity").ValueKind, Is.EqualTo(JsonValueKind.Null));
+        });
+    }
+
+    [Test]
+    public void A_trained_gpt_keeps_its_heads_and_nearly_its_perplexity()
+    {
+        File.WriteAllText(At("text"), string.Concat(Enumerable.Repeat("the quick brown fox. ", 100)));
+        string[] size = ["--context", "16", "--width", "64", "--heads", "4", "--blocks", "2"];
+        Ok([
+            "train",
+            "--model",
+            "gpt",
+            "--data",
+            At("text"),
+            "--steps",
+            "20",
+            "--sample",
+            "0",
+            "--checkpoint",
+            At("run"),
+            .. size,
+        ]);
+        Ok(
+            "quantize",
+            At("run"),
+            "--to",
+            "int4",
+            "--group",
+            "32",
+            "--method",
+            "hqq",
+            "--keep",
+            "block0.expand",
+            "--out",
+            At("q")
+        );
+
+        JsonElement models = Json(Ok("evaluate", At("run"), At("q"), "--data", At("text"), "--json"))
+            .GetProperty("models");
+        string text = Ok("evaluate", At("q"), "--data", At("text"), "--samples", "10");
+
+        double before = models[0].GetProperty("perplexity").GetDouble();
+        Assert.Multiple(() =>
+        {
+            Assert.That(models[1].GetProperty("perplexity").GetDouble(), Is.EqualTo(before).Within(0.1 * before));
+            Assert.That(
+                models[1].GetProperty("scheme").GetString(),
+                Is.EqualTo("int4, group 32, hqq, without block0.expand")
+            );
+            Assert.That(text, Does.Contain("perplexity").And.Contain("10 windows"));
+        });
+        using var reader = SafetensorsReader.Open(At("q"));
+        Assert.That(reader.Metadata["heads"], Is.EqualTo("4"));
+    }
+
+    [Test]
+    public void What_does_not_fit_is_one_line_and_an_exit_code()
+    {
+        using (Device device = Device.Cpu())
+        using (Sequential model = Models.Mlp(new RandomGenerator(1), 28 * 28).To(device))
+        {
+            model.Save(At("mlp"));
+            Quantizer.Quantize(model, new QuantizationScheme());
+            QuantizedFile.Save(model, At("q"), new QuantizationScheme());
+        }
+
+        using (Device device = Device.Cpu())
+        using (LayerNorm norm = new LayerNorm(3).To(device))
+            norm.Save(At("norm"));
+        Idx.WriteTinyMnist(Images, train: 8, test: 4, seed: 7);
+        File.WriteAllText(At("text"), "not a file of tensors");
+        Assert.Multiple(() =>
+        {
+            Refused(ExitCode.Usage, "quantised already", "quantize", At("q"));
+            Refused(ExitCode.Usage, "'9'", "quantize", At("mlp"), "--keep", "9");
+            Refused(ExitCode.Usage, "--group", "quantize", At("mlp"), "--group", "32");
+            Refused(ExitCode.Usage, "--to is 'int3'", "quantize", At("mlp"), "--to", "int3");
+            Refused(ExitCode.Usage, "FILE is empty", "evaluate", " ");
+            Refused(ExitCode.Failure, "another network", "quantize", At("norm"));
+            Refused(ExitCode.Failure, "header", "quantize", At("text"));
+            Refused(ExitCode.Failure, "none", "evaluate", At("none"));
+            Refused(ExitCode.Failure, "none", "evaluate", At("mlp"), "--data", At("none"));
+        });
+    }
+
+    private static string Ok(params string[] arguments)
+    {
+        (int code, string output, string error) = CliHost.Run(arguments);
+        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
+        return output;
+    }
+
+    private static void Refused(int exitCode, string message, params string[] arguments)
+    {
+        (int code, string output, string error) = CliHost.Run(arguments);
+        Assert.That(code, Is.EqualTo(exitCode), error);
+        Assert.That(error, Does.StartWith("nativeamp: ").And.Contain(message));
+        Assert.That(output, Is.Empty);
+    }
+
+    private static JsonElement Json(string text) => JsonDocument.Parse(text).RootElement;
+}
