@@ -17,8 +17,8 @@ struct UpdateChunk {
   void* state[NAMP_MAX_STATE_COLUMNS];
   namp_dtype state_dtype[NAMP_MAX_STATE_COLUMNS];
   float* state_scale[NAMP_MAX_STATE_COLUMNS];  // of codes in blocks
-  bool compact_state;  // some state is not float32
-  void* compute_copy;  // or null
+  bool compact_state;                          // some state is not float32
+  void* compute_copy;                          // or null
   namp_dtype copy_dtype;
   bool streams;  // the compute copy may bypass the cache
 };

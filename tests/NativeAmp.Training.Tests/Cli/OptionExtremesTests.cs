@@ -157,11 +157,15 @@ public class OptionExtremesTests
     private static bool IsRefused(string command, string option, string value) =>
         CommandTree
             .Build(new Terminal(TextWriter.Null, TextWriter.Null, live: null))
+<<<<<<< HEAD
             .Parse([
                 command,
                 option + "=" + value,
                 .. command is "inspect" or "quantize" or "evaluate" ? (string[])["file"] : [],
             ])
+=======
+            .Parse([command, option + "=" + value, .. command is "inspect" or "export" ? (string[])["file"] : []])
+>>>>>>> 92073bf295d205603b50c1a668e7354fcf94f8a0
             .Errors.Count > 0;
 
     /// <summary>A short run of each kind with one of its options replaced.</summary>
@@ -184,6 +188,27 @@ public class OptionExtremesTests
         if (command is "formats" or "inspect" or "quantize" or "evaluate")
         {
             yield return [command, option + "=" + value, command == "formats" ? "0.1" : Path.Combine(_folder, "text")];
+            yield break;
+        }
+
+        if (command == "export")
+        {
+            string weights = Path.Combine(_folder, "gpt.safetensors");
+            using var gpt = new Gpt(
+                new GptOptions
+                {
+                    Context = 4,
+                    Width = 8,
+                    Heads = 2,
+                    Blocks = 1,
+                }
+            );
+            gpt.Save(weights);
+            yield return
+            [
+                .. With(option, value, "export", ("--out", Path.Combine(_folder, "out")), ("--heads", "2")),
+                weights,
+            ];
             yield break;
         }
 
