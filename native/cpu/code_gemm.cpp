@@ -53,6 +53,7 @@ struct Int4Codes {
   static constexpr int64_t kBytes = kCodeStep / 2;
 
   static HWY_INLINE void decode(const uint8_t* p, Half& first, Half& second) {
+#pragma GCC unroll 16
     for (int64_t i = 0; i < kHalfLanes; ++i) {
       const auto pairs = hn::PromoteTo(BitsTag(), hn::LoadU(ByteTag(), p + i * kLanes));
       first.part[i] = level(LaneBits(pairs));
@@ -80,6 +81,7 @@ struct Int8Codes {
   using Tag = hn::Rebind<int8_t, LaneTag>;
 
   static HWY_INLINE void decode(const uint8_t* p, Half& first, Half& second) {
+#pragma GCC unroll 16
     for (int64_t i = 0; i < kHalfLanes; ++i) {
       first.part[i] = level(p + i * kLanes);
       second.part[i] = level(p + kCodeHalf + i * kLanes);
@@ -99,9 +101,11 @@ class Tile {
  public:
   HWY_INLINE Tile(const float* a, int64_t a_row, const uint8_t* codes, int64_t codes_row)
       : a_(a), a_row_(a_row), codes_(codes), codes_row_(codes_row) {
-    for (auto& row : totals_) {
-      for (Half& total : row)
-        clear(total);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+      for (int c = 0; c < kColumns; ++c)
+        clear(totals_[r][c]);
     }
   }
 
@@ -111,7 +115,7 @@ class Tile {
     for (int64_t step = 0; step < steps; ++step) {
       Half first[kColumns];
       Half second[kColumns];
-#pragma GCC unroll 4
+#pragma GCC unroll 16
       for (int c = 0; c < kColumns; ++c)
         Codes::decode(codes_ + c * codes_row_, first[c], second[c]);
       add(first, second);
@@ -121,6 +125,7 @@ class Tile {
     if (tail_ != 0) {
       Half first[kColumns];
       Half second[kColumns];
+#pragma GCC unroll 16
       for (int c = 0; c < kColumns; ++c) {
         uint8_t buffer[Codes::kBytes] = {};
         std::memcpy(buffer, codes_ + c * codes_row_, static_cast<size_t>(tail_));
@@ -135,7 +140,9 @@ class Tile {
   HWY_INLINE void set_tail(int64_t bytes) { tail_ = bytes; }
 
   HWY_INLINE void store(float* out, int64_t out_row) const {
+#pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
       for (int c = 0; c < kColumns; ++c)
         out[r * out_row + c] = sum(totals_[r][c]);
     }
@@ -143,13 +150,16 @@ class Tile {
 
  private:
   static HWY_INLINE void clear(Half& half) {
-    for (Lane& lane : half.part)
-      lane = Lane(0.0f);
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < kHalfLanes; ++i)
+      half.part[i] = Lane(0.0f);
   }
 
   // i with i + 8, then as within a lane.
   static HWY_INLINE float sum(Half half) {
+#pragma GCC unroll 16
     for (int64_t width = kHalfLanes / 2; width > 0; width /= 2) {
+#pragma GCC unroll 16
       for (int64_t i = 0; i < width; ++i)
         half.part[i] = half.part[i] + half.part[i + width];
     }
@@ -157,7 +167,9 @@ class Tile {
   }
 
   HWY_INLINE void begin() {
+#pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
       for (int c = 0; c < kColumns; ++c) {
         clear(first_[r][c]);
         clear(second_[r][c]);
@@ -166,14 +178,14 @@ class Tile {
   }
 
   HWY_INLINE void add(const Half (&first)[kColumns], const Half (&second)[kColumns]) {
-#pragma GCC unroll 4
+#pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const float* a = a_ + r * a_row_;
 #pragma GCC unroll 16
       for (int64_t i = 0; i < kHalfLanes; ++i) {
         const Lane early = load(a + i * kLanes);
         const Lane late = load(a + kCodeHalf + i * kLanes);
-#pragma GCC unroll 4
+#pragma GCC unroll 16
         for (int c = 0; c < kColumns; ++c) {
           first_[r][c].part[i] = multiply_add(early, first[c].part[i], first_[r][c].part[i]);
           second_[r][c].part[i] = multiply_add(late, second[c].part[i], second_[r][c].part[i]);
@@ -183,9 +195,12 @@ class Tile {
   }
 
   HWY_INLINE void end(const float* scales, int64_t scales_row) {
+#pragma GCC unroll 16
     for (int c = 0; c < kColumns; ++c) {
       const Lane scale(scales[c * scales_row]);
+#pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
         for (int64_t i = 0; i < kHalfLanes; ++i) {
           const Lane both = first_[r][c].part[i] + second_[r][c].part[i];
           totals_[r][c].part[i] = multiply_add(both, scale, totals_[r][c].part[i]);

@@ -16,10 +16,25 @@ internal sealed class QuantizeCommandTests : FolderTests
     public void A_trained_cnn_becomes_integers_and_is_measured_beside_itself()
     {
         Idx.WriteTinyMnist(Images, train: 64, test: 20, seed: 7);
-        Ok("train", "--model", "cnn", "--data", Images, "--batch", "16", "--epochs", "1", "--threads", "1", "--checkpoint", At("run"));
+        Ok(
+            "train",
+            "--model",
+            "cnn",
+            "--data",
+            Images,
+            "--batch",
+            "16",
+            "--epochs",
+            "1",
+            "--threads",
+            "1",
+            "--checkpoint",
+            At("run")
+        );
 
         JsonElement summary = Json(Ok("quantize", At("run"), "--to", "int8", "--out", At("q"), "--json"));
-        JsonElement models = Json(Ok("evaluate", At("run"), At("q"), "--data", Images, "--json")).GetProperty("models");
+        JsonElement models = Json(Ok("evaluate", At("run"), At("q"), "--data", Images, "--threads", "1", "--json"))
+            .GetProperty("models");
 
         string[] names =
         [
@@ -77,7 +92,7 @@ internal sealed class QuantizeCommandTests : FolderTests
             At("q")
         );
 
-        JsonElement models = Json(Ok("evaluate", At("run"), At("q"), "--data", At("text"), "--json"))
+        JsonElement models = Json(Ok("evaluate", At("run"), At("q"), "--data", At("text"), "--threads", "1", "--json"))
             .GetProperty("models");
         string text = Ok("evaluate", At("q"), "--data", At("text"), "--samples", "10");
 
