@@ -2,8 +2,8 @@ using BenchmarkDotNet.Running;
 using NativeAmp.Benchmarks;
 
 // plots FOLDER: bandwidth against size. overhead: the cost of FusedAdam.Step beyond its kernels. tensors: one tensor in
-// turns with many of the same total. onednn: training steps without oneDNN, in turns with the same with it. integers: linear layers of
-// integers, in turns with float32's and with reading. --smoke:
+// turns with many of the same total. onednn: training steps without oneDNN, in turns with the same with it. integers:
+// linear layers of integers, in turns with float32's and with reading. --smoke:
 // every class and report once, at small sizes. Else BenchmarkDotNet's own arguments.
 switch (args)
 {

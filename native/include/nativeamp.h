@@ -1245,7 +1245,7 @@ NAMP_API int32_t namp_quantize_rows(namp_device* device, const namp_row_codes_ar
 NAMP_API int32_t namp_dequantize_rows(namp_device* device, const namp_row_codes_args* args,
                                       namp_stream stream);
 
-/* The largest k of namp_int8_gemm: sums of so many products of 8 bits fit in 32. */
+/* The largest k of namp_int8_gemm: the sum of k products of 8 bits fits in 32. */
 #define NAMP_INT8_GEMM_MAX_K 131071
 
 /* C[i, j] = float(sum over k of A[i, k] B[j, k]) * a_scales[i] * b_scales[j] [+ bias[j]], in this

@@ -1,6 +1,7 @@
 namespace NativeAmp.Tests;
 
-/// <summary>Optimizers whose state is bfloat16 or codes of 8 bits: its size, its accuracy, saving and changing it.</summary>
+/// <summary>Optimizers whose state is bfloat16 or codes of 8 bits: its size, its accuracy, saving and changing
+/// it.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class CompactStateTests(DeviceKind kind)
 {

@@ -67,7 +67,7 @@ internal sealed class ModelOfFile : IDisposable
 
     private string Prefix { get; }
 
-    /// <summary>What a quantised file says of the network that its tensors do not.</summary>
+    /// <summary>The facts of a quantised file about its network that its tensors do not show.</summary>
     public IReadOnlyDictionary<string, string> Metadata =>
         Kind == ModelKind.Gpt
             ? new Dictionary<string, string> { [HeadsKey] = Heads.ToString(CultureInfo.InvariantCulture) }

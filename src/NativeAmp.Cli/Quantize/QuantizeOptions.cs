@@ -4,7 +4,7 @@ using NativeAmp.Cli.Train;
 
 namespace NativeAmp.Cli.Quantize;
 
-/// <summary>What quantize and evaluate share.</summary>
+/// <summary>The options that quantize and evaluate share.</summary>
 internal static class QuantizeOptions
 {
     /// <summary>Heads of gpt, which no tensor's shape tells.</summary>

@@ -2,15 +2,15 @@ using System.Collections.Immutable;
 
 namespace NativeAmp.Training.Quantization;
 
-/// <summary>What a weight becomes, and how a layer computes with it.</summary>
+/// <summary>The form of weights, and how a layer computes with it.</summary>
 public enum QuantizationKind
 {
     /// <summary>Weights of 8 bits with one scale an output; activations stay floating-point.</summary>
     Int8,
 
     /// <summary>
-    /// Weights as <see cref="Int8"/>; a linear layer's input becomes 8 bits too, with one scale a row found as it comes,
-    /// and the products and sums are of integers.
+    /// Weights as <see cref="Int8"/>; a linear layer's input becomes 8 bits too, with one scale a row found as it
+    /// comes, and the products and sums are of integers.
     /// </summary>
     Int8Dynamic,
 
@@ -35,7 +35,7 @@ public enum QuantizationMethod
 /// <summary>How a model is quantised.</summary>
 public sealed record QuantizationScheme
 {
-    /// <summary>What weights become.</summary>
+    /// <summary>The form of the weights.</summary>
     public QuantizationKind Kind { get; init; } = QuantizationKind.Int8;
 
     /// <summary>Inputs that share a scale with <see cref="QuantizationKind.Int4"/>: 32, 64, 128 or 256.</summary>

@@ -7,10 +7,10 @@ using NativeAmp.Training.Data;
 namespace NativeAmp.Training.Quantization;
 
 /// <summary>
-/// Quantised models as safetensors files. The weight of layer NAME is NAME.weight_codes, I8 [rows, columns] or U8 [rows,
-/// groups, group / 2] (<see cref="QuantizedTensor"/>), and NAME.weight_scales, F32 [rows, groups]; all else of the
-/// model's state is F32 under its own name. The metadata has "format", the scheme's "kind", "group" and "method", and
-/// "shape.NAME" of each quantised layer, such as "128,3136".
+/// Quantised models as safetensors files. The weight of layer NAME is NAME.weight_codes, I8 [rows, columns] or U8
+/// [rows, groups, group / 2] (<see cref="QuantizedTensor"/>), and NAME.weight_scales, F32 [rows, groups]; all else of
+/// the model's state is F32 under its own name. The metadata has "format", the scheme's "kind", "group" and "method",
+/// and "shape.NAME" of each quantised layer, such as "128,3136".
 /// </summary>
 public static class QuantizedFile
 {
@@ -106,9 +106,12 @@ public static class QuantizedFile
     /// <summary>Reads a quantised model into a float32 model of the same layers, which is then quantised.</summary>
     /// <param name="model">The model, on a CPU device.</param>
     /// <param name="path">The file.</param>
-    /// <returns>The scheme of the file; <see cref="QuantizationScheme.Keep"/> names the layers that are float32.</returns>
-    /// <exception cref="CheckpointException">Names, shapes, types or scales do not fit. Nothing was changed.</exception>
-    /// <exception cref="DataFormatException">It is not a quantised model, or is damaged. Nothing was changed.</exception>
+    /// <returns>The scheme of the file; <see cref="QuantizationScheme.Keep"/> names the layers that are
+    /// float32.</returns>
+    /// <exception cref="CheckpointException">Names, shapes, types or scales do not fit. Nothing was
+    /// changed.</exception>
+    /// <exception cref="DataFormatException">It is not a quantised model, or is damaged. Nothing was
+    /// changed.</exception>
     /// <exception cref="InvalidOperationException">The model is quantised, is not on a CPU device, or belongs to an
     /// optimizer. Nothing was changed.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>

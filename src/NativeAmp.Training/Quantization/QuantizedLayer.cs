@@ -16,7 +16,7 @@ public sealed record QuantizedLayer
     public required double SignalToNoise { get; init; }
 }
 
-/// <summary>What <see cref="Quantizer.Quantize"/> did.</summary>
+/// <summary>The result of <see cref="Quantizer.Quantize"/>.</summary>
 public sealed record QuantizationReport
 {
     /// <summary>The layers that were quantised, in the order of the model.</summary>

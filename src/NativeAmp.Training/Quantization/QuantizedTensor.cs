@@ -7,9 +7,10 @@ namespace NativeAmp.Training.Quantization;
 /// from. A value is (code − zero point) · scale. Rows are the outermost dimension; all others together are columns.
 /// </summary>
 /// <remarks>
-/// With 8 bits a code is a signed byte, zero point 0, one a column: [rows, columns]. With 4 bits a code is 0 to 15, zero
-/// point 8, and two share a byte, the earlier column in the low half: [rows, groups, group / 2], as ONNX's MatMulNBits
-/// lays out its weights. A row whose columns do not fill the last group has codes after its end, which are 8.
+/// With 8 bits a code is a signed byte, zero point 0, one a column: [rows, columns]. With 4 bits a code is 0 to 15,
+/// zero point 8, and two share a byte, the earlier column in the low half: [rows, groups, group / 2], as ONNX's
+/// MatMulNBits lays out its weights. A row whose columns do not fill the last group has codes after its end, which are
+/// 8.
 /// </remarks>
 public sealed class QuantizedTensor
 {

@@ -21,8 +21,8 @@ public static class Quantizer
     /// <param name="model">The model, on a CPU device.</param>
     /// <param name="scheme">What weights become.</param>
     /// <returns>The layers and their signal-to-noise ratios.</returns>
-    /// <exception cref="ArgumentException">The scheme is invalid, names a layer that is not in the model, or a weight is
-    /// not finite. Nothing was changed.</exception>
+    /// <exception cref="ArgumentException">The scheme is invalid, names a layer that is not in the model, or a weight
+    /// is not finite. Nothing was changed.</exception>
     /// <exception cref="InvalidOperationException">The model has no layer to quantise, is quantised, is not on a CPU
     /// device, or belongs to an optimizer. Nothing was changed.</exception>
     public static QuantizationReport Quantize(Module model, QuantizationScheme scheme)

@@ -5,8 +5,8 @@ namespace NativeAmp.Training.Quantization;
 /// <summary>Weights to codes and scales, by a scheme.</summary>
 internal static class WeightRounding
 {
-    // Badri and Shaji 2023 and their program: the norm's power, how strongly errors are shrunk (which grows a little with
-    // each iteration), and iterations.
+    // Badri and Shaji 2023 and their program: the norm's power, how strongly errors are shrunk (which grows a little
+    // with each iteration), and iterations.
     private const double Power = 0.7;
     private const double FirstBeta = 10;
     private const double BetaGrowth = 1.01;

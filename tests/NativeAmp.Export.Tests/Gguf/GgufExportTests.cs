@@ -48,8 +48,8 @@ public class GgufExportTests
     }
 
     /// <summary>
-    /// Half a step of the type: 2⁻¹¹ of a number for F16, 2⁻⁸ for BF16; of a block's largest, 1/254 for Q8_0, and for Q4_0
-    /// 1/8, as the side without −8 ends at 7; and the scale's own rounding, 2⁻¹¹.
+    /// Half a step of the type: 2⁻¹¹ of a number for F16, 2⁻⁸ for BF16; of a block's largest, 1/254 for Q8_0, and for
+    /// Q4_0 1/8, as the side without −8 ends at 7; and the scale's own rounding, 2⁻¹¹.
     /// </summary>
     [TestCase(GgufType.F16, 1u, 1.0 / 2048, false)]
     [TestCase(GgufType.BF16, 30u, 1.0 / 256, false)]

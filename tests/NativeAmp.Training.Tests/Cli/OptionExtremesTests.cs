@@ -157,15 +157,11 @@ public class OptionExtremesTests
     private static bool IsRefused(string command, string option, string value) =>
         CommandTree
             .Build(new Terminal(TextWriter.Null, TextWriter.Null, live: null))
-<<<<<<< HEAD
             .Parse([
                 command,
                 option + "=" + value,
-                .. command is "inspect" or "quantize" or "evaluate" ? (string[])["file"] : [],
+                .. command is "inspect" or "export" or "quantize" or "evaluate" ? (string[])["file"] : [],
             ])
-=======
-            .Parse([command, option + "=" + value, .. command is "inspect" or "export" ? (string[])["file"] : []])
->>>>>>> 92073bf295d205603b50c1a668e7354fcf94f8a0
             .Errors.Count > 0;
 
     /// <summary>A short run of each kind with one of its options replaced.</summary>
