@@ -3,10 +3,9 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
-using NativeAmp.Cli.Inspect;
+using NativeAmp.Cli.Networks;
 using NativeAmp.Cli.Output;
 using NativeAmp.Cli.Train;
-using NativeAmp.Training;
 
 namespace NativeAmp.Cli.Export;
 
@@ -75,19 +74,23 @@ internal sealed partial class ExportCommand
     {
         ExportFormat format = ExportFormat.All.Single(each => each.Name == parsed.GetValue(_to));
         string type = format.TypeOf(parsed.GetValue(_dtype));
-        string path = Resolve(parsed.GetValue(_path)!);
+        string path = NetworkFile.Resolve(parsed.GetValue(_path)!);
         string output = parsed.GetValue(_out) ?? throw new UsageException("--out is missing: it is the file to write.");
         if (Path.GetFullPath(output) == Path.GetFullPath(path))
             throw new UsageException($"--out names {path} itself, which would be overwritten.");
-
-        using ExportSource source = ExportSource.Open(path, Hints(parsed));
+        using Device device = Device.Cpu();
+        using NetworkFile source = NetworkFile.Open(path, Hints(parsed), device);
+        if (source.Scheme is not null)
+            throw new UsageException(
+                $"{path} is quantised already: export the floating-point weights with --dtype int8 or int4 (ONNX), or "
+                    + "a type of GGUF."
+            );
         string kind = source.Kind.ToString().ToLowerInvariant();
         if (format.TakesGptAlone && source.Kind != ModelKind.Gpt)
             throw new UsageException($"--to {format.Name} takes gpt, and {path} is of {kind}: take --to onnx.");
         // Before the weights may become integers, which are no parameters.
         long parameters = source.Model.ParameterCount();
-        using Device device = Device.Cpu();
-        format.Save(new ExportSource(source.Kind, source.Model.To(device), source.Sample), output, type);
+        format.Save(source, output, type);
 
         var report = new ExportReport(kind, parameters, format.Name, type, path, output, Bytes(output));
         terminal.Output.WriteLine(
@@ -99,16 +102,7 @@ internal sealed partial class ExportCommand
         return ExitCode.Success;
     }
 
-    private static string Resolve(string path)
-    {
-        if (string.IsNullOrWhiteSpace(path))
-            throw new UsageException("FILE is empty.");
-        return InspectInputs.Resolve(path) is [var file]
-            ? file
-            : throw new UsageException($"{path} is several files, and a network of 'nativeamp train' is one: name it.");
-    }
-
-    private ExportHints Hints(ParseResult parsed)
+    private NetworkHints Hints(ParseResult parsed)
     {
         (int, int)? image = null;
         if (parsed.GetValue(_image) is { } text)
@@ -119,11 +113,7 @@ internal sealed partial class ExportCommand
                 : throw new UsageException($"--image is '{text}'; it is HEIGHTxWIDTH, as 28x28, each from 4 to 99999.");
         }
 
-        return new ExportHints(
-            image,
-            parsed.GetValue(_heads),
-            parsed.GetResult(_gelu) is { Implicit: false } ? parsed.GetValue(_gelu) == GptSizeOptions.Tanh : null
-        );
+        return new NetworkHints(image, parsed.GetValue(_heads), GptSizeOptions.IsTanh(parsed, _gelu));
 
         static int Size(Group group) => int.Parse(group.ValueSpan, CultureInfo.InvariantCulture);
     }

@@ -1,3 +1,4 @@
+using NativeAmp.Cli.Networks;
 using NativeAmp.Cli.Output;
 using NativeAmp.Onnx;
 using NativeAmp.Training;
@@ -48,7 +49,7 @@ internal abstract record ExportFormat(string Name, bool TakesGptAlone)
     ];
 
     /// <summary>Writes a model in one of the types.</summary>
-    public abstract void Save(ExportSource source, string path, string type);
+    public abstract void Save(NetworkFile source, string path, string type);
 
     /// <summary>A type of this format, or the default.</summary>
     /// <exception cref="UsageException">The format has no such type.</exception>
@@ -60,7 +61,7 @@ internal abstract record ExportFormat(string Name, bool TakesGptAlone)
             );
 
     private static void SaveOnnx(
-        ExportSource source,
+        NetworkFile source,
         string path,
         (OnnxPrecision Precision, QuantizationKind? Integers) type
     )
@@ -78,12 +79,12 @@ internal abstract record ExportFormat(string Name, bool TakesGptAlone)
         string Name,
         bool TakesGptAlone,
         (string Name, T Value)[] Values,
-        Action<ExportSource, string, T> Write
+        Action<NetworkFile, string, T> Write
     ) : ExportFormat(Name, TakesGptAlone)
     {
         public override IEnumerable<string> Types => Values.Select(each => each.Name);
 
-        public override void Save(ExportSource source, string path, string type) =>
+        public override void Save(NetworkFile source, string path, string type) =>
             Write(source, path, Values.Single(each => each.Name == type).Value);
     }
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using NativeAmp.Cli.Networks;
 using NativeAmp.Cli.Output;
 using NativeAmp.Cli.Train;
 using NativeAmp.Training;
@@ -29,7 +30,7 @@ internal sealed class EvaluateCommand
         long.MaxValue,
         "Only the first N images, or windows of the text [default: all]."
     );
-    private readonly Option<int?> _heads = QuantizeOptions.Heads();
+    private readonly QuantizeOptions _gpt = new();
     private readonly Option<int> _threads = CommonOptions.Threads();
     private readonly Option<bool> _json = CommonOptions.Json();
 
@@ -44,7 +45,8 @@ internal sealed class EvaluateCommand
             _paths,
             _data,
             _samples,
-            _heads,
+            _gpt.Heads,
+            _gpt.Gelu,
             _threads,
             _json,
         };
@@ -59,7 +61,7 @@ internal sealed class EvaluateCommand
         long samples = 0;
         foreach (string path in parsed.GetValue(_paths)!)
         {
-            using ModelOfFile file = QuantizeOptions.Open(path, device, parsed.GetValue(_heads));
+            using NetworkFile file = _gpt.Open(path, device, parsed);
             IDataset data = First(Data(file, parsed.GetValue(_data)), parsed.GetValue(_samples));
             samples = data.Count;
             models.Add(Measure(file, data, device));
@@ -74,7 +76,7 @@ internal sealed class EvaluateCommand
         return ExitCode.Success;
     }
 
-    private static IDataset Data(ModelOfFile file, string? data)
+    private static IDataset Data(NetworkFile file, string? data)
     {
         if (file.Model is Gpt gpt)
             return TextDataset.Load(
@@ -102,7 +104,7 @@ internal sealed class EvaluateCommand
             ? new Subset(data, Enumerable.Range(0, (int)Math.Min(count, int.MaxValue)).Select(i => (long)i))
             : data;
 
-    private static EvaluatedModel Measure(ModelOfFile file, IDataset data, Device device)
+    private static EvaluatedModel Measure(NetworkFile file, IDataset data, Device device)
     {
         if (data.Count == 0)
             throw new UsageException("The data has no samples.");

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using NativeAmp.Cli.Networks;
 using NativeAmp.Cli.Output;
 using NativeAmp.Training.Quantization;
 
@@ -45,7 +46,7 @@ internal sealed class QuantizeCommand
         Description = "A layer that stays float32, such as block0.expand; may be given several times.",
         DefaultValueFactory = _ => [],
     };
-    private readonly Option<int?> _heads = QuantizeOptions.Heads();
+    private readonly QuantizeOptions _gpt = new();
     private readonly Option<string?> _out = CommonOptions.Path(
         "--out",
         "FILE.safetensors",
@@ -66,7 +67,8 @@ internal sealed class QuantizeCommand
             _group,
             _method,
             _keep,
-            _heads,
+            _gpt.Heads,
+            _gpt.Gelu,
             _out,
             _json,
         };
@@ -92,18 +94,18 @@ internal sealed class QuantizeCommand
             Keep = [.. parsed.GetValue(_keep)!],
         };
         using Device device = Device.Cpu();
-        using ModelOfFile file = QuantizeOptions.Open(parsed.GetValue(_path)!, device, parsed.GetValue(_heads));
-        if (file.IsQuantized)
+        using NetworkFile file = _gpt.Open(parsed.GetValue(_path)!, device, parsed);
+        if (file.Scheme is not null)
             throw new UsageException($"{file.Path} is quantised already; give the float32 model.");
         QuantizationReport report = Quantize(file, scheme);
         string? path = parsed.GetValue(_out);
         if (path is not null)
-            QuantizedFile.Save(file.Model, path, scheme, file.Metadata);
+            QuantizedFile.Save(file.Model, path, scheme, file.Facts);
         Write(report, path, parsed.GetValue(_json), terminal);
         return ExitCode.Success;
     }
 
-    private static QuantizationReport Quantize(ModelOfFile file, QuantizationScheme scheme)
+    private static QuantizationReport Quantize(NetworkFile file, QuantizationScheme scheme)
     {
         try
         {

@@ -30,6 +30,10 @@ internal sealed class GptSizeOptions(string of)
     public static Option<string> Gelu(string description) =>
         CommonOptions.OneOf("--gelu", "erf", description, "erf", Tanh);
 
+    /// <summary>Whether it is the tanh approximation; null if the command line does not say.</summary>
+    public static bool? IsTanh(ParseResult parsed, Option<string> gelu) =>
+        parsed.GetResult(gelu) is { Implicit: false } ? parsed.GetValue(gelu) == Tanh : null;
+
     /// <summary>The size from the command line.</summary>
     public GptSize Of(ParseResult parsed) =>
         new(parsed.GetValue(Context), parsed.GetValue(Width), parsed.GetValue(Heads), parsed.GetValue(Blocks));

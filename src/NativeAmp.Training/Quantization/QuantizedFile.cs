@@ -186,6 +186,35 @@ public static class QuantizedFile
         }
     }
 
+    /// <summary>Whether a file says that it is one.</summary>
+    internal static bool IsOne(SafetensorsReader reader) => reader.Metadata.GetValueOrDefault(FormatKey) == Format;
+
+    /// <summary>
+    /// The shape of a weight that is there as codes, such as that of "0.weight"; null if it is not, or if there are too
+    /// few codes for the shape that the metadata says.
+    /// </summary>
+    internal static IReadOnlyList<long>? ShapeOf(SafetensorsReader reader, string weight)
+    {
+        if (
+            !weight.EndsWith(".weight", StringComparison.Ordinal)
+            || reader.Find($"{weight}_codes") is not { } codes
+            || reader.Metadata.GetValueOrDefault(ShapeKey(weight[..^".weight".Length])) is not { } text
+        )
+            return null;
+        UInt128 elements = 1;
+        List<long> shape = [];
+        foreach (string part in text.Split(','))
+        {
+            if (
+                !int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int size)
+                || (elements *= (UInt128)size) > 2 * (UInt128)codes.ByteLength
+            )
+                return null;
+            shape.Add(size);
+        }
+        return shape;
+    }
+
     private static string ShapeKey(string name) => $"shape.{name}";
 
     private static string ShapeText(Shape shape) => string.Join(',', shape.Dimensions.ToArray());

@@ -62,7 +62,7 @@ internal sealed class QuantizeCommandTests : FolderTests
     public void A_trained_gpt_keeps_its_heads_and_nearly_its_perplexity()
     {
         File.WriteAllText(At("text"), string.Concat(Enumerable.Repeat("the quick brown fox. ", 100)));
-        string[] size = ["--context", "16", "--width", "64", "--heads", "4", "--blocks", "2"];
+        string[] size = ["--context", "16", "--width", "64", "--heads", "4", "--blocks", "2", "--gelu", "tanh"];
         Ok([
             "train",
             "--model",
@@ -107,7 +107,7 @@ internal sealed class QuantizeCommandTests : FolderTests
             Assert.That(text, Does.Contain("perplexity").And.Contain("10 windows"));
         });
         using var reader = SafetensorsReader.Open(At("q"));
-        Assert.That(reader.Metadata["heads"], Is.EqualTo("4"));
+        Assert.That(reader.Metadata["model"], Is.EqualTo("gpt, context 16, width 64, heads 4, blocks 2, tanh gelu"));
     }
 
     [Test]
@@ -133,7 +133,7 @@ internal sealed class QuantizeCommandTests : FolderTests
             Refused(ExitCode.Usage, "--group", "quantize", At("mlp"), "--group", "32");
             Refused(ExitCode.Usage, "--to is 'int3'", "quantize", At("mlp"), "--to", "int3");
             Refused(ExitCode.Usage, "FILE is empty", "evaluate", " ");
-            Refused(ExitCode.Failure, "another network", "quantize", At("norm"));
+            Refused(ExitCode.Usage, "no network", "quantize", At("norm"));
             Refused(ExitCode.Failure, "header", "quantize", At("text"));
             Refused(ExitCode.Failure, "none", "evaluate", At("none"));
             Refused(ExitCode.Failure, "none", "evaluate", At("mlp"), "--data", At("none"));
