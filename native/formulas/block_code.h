@@ -48,24 +48,35 @@ struct DynamicDecades {
   }
 };
 
+// The size of one part of t's decade and the decade's upper end. A recursion, not a loop: each
+// constant is one for every compiler, and float32 before it comes to a kernel.
+template <class Map, int kDecade, class F>
+NAMP_FORMULA void decade_of_place(F t, F& one_part, F& top) {
+  using Of = DynamicDecades<Map>;
+  if constexpr (kDecade < Of::kDecades) {
+    constexpr auto kParts = static_cast<float>(Of::parts(kDecade));
+    constexpr auto kOnePart = static_cast<float>(1.0 / Of::parts(kDecade));
+    constexpr auto kTop = static_cast<float>(Of::top(kDecade));
+    const auto there = t >= F(kParts);
+    one_part = select(there, F(kOnePart), one_part);
+    top = select(there, F(kTop), top);
+    decade_of_place<Map, kDecade + 1>(t, one_part, top);
+  }
+}
+
 // t's number.
 template <class Map, class F>
 NAMP_FORMULA F dynamic_number(F t) {
   using Of = DynamicDecades<Map>;
-  F one_part = F(static_cast<float>(1.0 / Of::parts(0)));
-  F top = F(static_cast<float>(Of::top(0)));
-#if defined(__CUDACC__) || defined(__CUDA__)
-#pragma unroll
-#endif
-  for (int decade = 1; decade < Of::kDecades; ++decade) {
-    const auto there = t >= F(static_cast<float>(Of::parts(decade)));
-    one_part = select(there, F(static_cast<float>(1.0 / Of::parts(decade))), one_part);
-    top = select(there, F(static_cast<float>(Of::top(decade))), top);
-  }
+  constexpr auto kFirstParts = static_cast<float>(Of::parts(0));
+  constexpr auto kOnePart = static_cast<float>(1.0 / Of::parts(0));
+  constexpr auto kTop = static_cast<float>(Of::top(0));
+  F one_part = F(kOnePart);
+  F top = F(kTop);
+  decade_of_place<Map, 1>(t, one_part, top);
   const F part = multiply_add(t + F(0.5f), one_part, F(-1.0f));  // exact
   const F number = top * multiply_add(part, F(0.9f), F(0.1f));
-  return select(t < F(static_cast<float>(Of::parts(0))), F(0.0f),
-                select(t >= F(Of::kOne), F(1.0f), number));
+  return select(t < F(kFirstParts), F(0.0f), select(t >= F(Of::kOne), F(1.0f), number));
 }
 
 // x to the nearest integer, by the unit of the last place of 2^23. For |x| below 2^22.
@@ -75,28 +86,41 @@ NAMP_FORMULA F nearest_integer(F x) {
   return (x + magic) - magic;
 }
 
+// The parts of a's decade, and the factor that makes numbers of parts.
+template <class Map, int kDecade, class F>
+NAMP_FORMULA void decade_of_value(F a, F& parts, F& factor) {
+  using Of = DynamicDecades<Map>;
+  if constexpr (kDecade < Of::kDecades) {
+    constexpr float kBegin = Of::begin(kDecade);
+    constexpr auto kParts = static_cast<float>(Of::parts(kDecade));
+    constexpr auto kFactor = static_cast<float>(1.0 / (0.9 * Of::top(kDecade)));
+    const auto there = a >= F(kBegin);
+    parts = select(there, F(kParts), parts);
+    factor = select(there, F(kFactor), factor);
+    decade_of_value<Map, kDecade + 1>(a, parts, factor);
+  }
+}
+
 // t of the nearest number to a, from 0 to 1. For an unsigned map it is above 0 where a is.
 template <class Map, class F>
 NAMP_FORMULA F dynamic_place(F a) {
   using Of = DynamicDecades<Map>;
-  F parts = F(static_cast<float>(Of::parts(0)));
-  F factor = F(static_cast<float>(1.0 / (0.9 * Of::top(0))));
-#if defined(__CUDACC__) || defined(__CUDA__)
-#pragma unroll
-#endif
-  for (int decade = 1; decade < Of::kDecades; ++decade) {
-    const auto there = a >= F(Of::begin(decade));
-    parts = select(there, F(static_cast<float>(Of::parts(decade))), parts);
-    factor = select(there, F(static_cast<float>(1.0 / (0.9 * Of::top(decade)))), factor);
-  }
+  constexpr auto kFirstParts = static_cast<float>(Of::parts(0));
+  constexpr auto kFirstFactor = static_cast<float>(1.0 / (0.9 * Of::top(0)));
+  constexpr auto kEightNinths = static_cast<float>(8.0 / 9.0);
+  constexpr float kBeginOfOne = Of::begin_of_one();
+  constexpr float kEndOfZero = Of::end_of_zero();
+  F parts = F(kFirstParts);
+  F factor = F(kFirstFactor);
+  decade_of_value<Map, 1>(a, parts, factor);
   // a's part begins at the integer below this; at its ends both neighbours are as near.
-  const F exact = parts * multiply_add(a, factor, F(static_cast<float>(8.0 / 9.0)));
+  const F exact = parts * multiply_add(a, factor, F(kEightNinths));
   F t = nearest_integer(exact - F(0.5f));
   const F last = parts + parts - F(1.0f);
   t = select(t > last, last, t);
   t = select(t < parts, parts, t);
-  t = select(a >= F(Of::begin_of_one()), F(Of::kOne), t);
-  if constexpr (Map::kSigned) return select(a < F(Of::end_of_zero()), F(0.0f), t);
+  t = select(a >= F(kBeginOfOne), F(Of::kOne), t);
+  if constexpr (Map::kSigned) return select(a < F(kEndOfZero), F(0.0f), t);
   return select(a > F(0.0f), t, F(1.0f));
 }
 
@@ -105,8 +129,9 @@ template <class Map, class F, class U>
 NAMP_FORMULA F block_number(U code) {
   const F n = to_float(code);
   if constexpr (!Map::kDynamic) {
-    if constexpr (Map::kSigned) return (n - F(127.0f)) * F(static_cast<float>(1.0 / 127.0));
-    return n * F(static_cast<float>(1.0 / 255.0));
+    constexpr auto kStep = static_cast<float>(Map::kSigned ? 1.0 / 127.0 : 1.0 / 255.0);
+    if constexpr (Map::kSigned) return (n - F(127.0f)) * F(kStep);
+    return n * F(kStep);
   } else if constexpr (Map::kSigned) {
     const F t = n - F(127.0f);
     const F number = dynamic_number<Map>(abs(t));

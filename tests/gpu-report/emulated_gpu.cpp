@@ -39,8 +39,16 @@ void* EmulatedGpu::numbers(int32_t dtype, int64_t count) {
 
 namp_table* EmulatedGpu::table(const std::vector<int32_t>& dtypes, int64_t count) {
   std::vector<namp_cell> cells;
-  for (const int32_t dtype : dtypes)
-    cells.push_back(namp_test::cell(numbers(dtype, count), dtype));
+  for (const int32_t dtype : dtypes) {
+    if (dtype < NAMP_INT8_DYNAMIC) {
+      cells.push_back(namp_test::cell(numbers(dtype, count), dtype));
+      continue;
+    }
+    // Codes in blocks.
+    const void* codes = numbers(NAMP_UINT8, count);
+    const auto blocks = static_cast<size_t>(count / NAMP_BLOCK_ELEMENTS + 1);
+    cells.push_back(namp_test::cell(codes, dtype, values(std::vector<float>(blocks, 1e-3f))));
+  }
   auto description = sized<namp_table_description>();
   description.column_count = static_cast<int32_t>(dtypes.size());
   description.tensor_count = 1;

@@ -176,10 +176,48 @@ Workload adam(int64_t n, int32_t gradient, Copy copy, bool amsgrad = false) {
           }};
 }
 
+// Adam with float16 gradients, compute copies and compact states. Packs of 8 codes are 8 bytes.
+Workload compact_adam(int64_t n, const std::string& name, int32_t first, int32_t second,
+                      double needed_bytes) {
+  const bool in_blocks = first >= NAMP_INT8_DYNAMIC;
+  return {"Adam f16, " + name + ", compute copy",
+          "parameter",
+          n,
+          needed_bytes,
+          !in_blocks,
+          [=](EmulatedGpu& gpu) -> Call {
+            namp_table* table = gpu.table({f16, f32, first, second, f16}, n);
+            const States s = states(gpu);
+            int64_t* const steps = gpu.values<int64_t>({0});
+            return [=] {
+              namp_optimizer_group group{};
+              group.learning_rate = 1e-3;
+              group.beta1 = 0.9;
+              group.beta2 = 0.999;
+              group.epsilon = 1e-8;
+              auto args = sized<namp_optimizer_args>();
+              args.group_count = 1;
+              args.groups = &group;
+              args.rule = NAMP_RULE_ADAM;
+              args.columns = {1, 0, {2, 3, -1}, 4};
+              args.advance_step = 1;
+              args.steps = steps;
+              return namp_optimizer_step(table, &args, s.scaler, s.optimizer, nullptr);
+            };
+          }};
+}
+
 // A rule of one column of state, with float16 gradients and compute copies.
-Workload one_state(int64_t n, const std::string& name, int32_t rule) {
-  return {name + " f16, compute copy", "parameter", n, 20, true, [=](EmulatedGpu& gpu) -> Call {
-            namp_table* table = gpu.table({f16, f32, f32, f16}, n);
+Workload one_state(int64_t n, const std::string& name, int32_t rule, int32_t state = f32) {
+  const std::string kept = state == f32 ? "" : ", " + short_name(state) + " state";
+  const double needed = d(12 + 2 * bytes_of(state));
+  return {name + " f16" + kept + ", compute copy",
+          "parameter",
+          n,
+          needed,
+          true,
+          [=](EmulatedGpu& gpu) -> Call {
+            namp_table* table = gpu.table({f16, f32, state, f16}, n);
             const States s = states(gpu);
             int64_t* const steps = gpu.values<int64_t>({0});
             return [=] {
@@ -674,6 +712,10 @@ std::vector<Workload> workloads(int64_t n) {
       adam(n, f16, Copy::nearest, true),
       one_state(n, "SGD", NAMP_RULE_SGD),
       one_state(n, "Lion", NAMP_RULE_LION),
+      compact_adam(n, "bf16 states", bf16, bf16, 20),
+      compact_adam(n, "8-bit states", NAMP_INT8_DYNAMIC, NAMP_UINT8_DYNAMIC, 16.0625),
+      one_state(n, "SGD", NAMP_RULE_SGD, bf16),
+      one_state(n, "Lion", NAMP_RULE_LION, bf16),
       touch(n),
       scaler_update(),
       activation(some, NAMP_ACTIVATION_RELU, "ReLU", f16, false),

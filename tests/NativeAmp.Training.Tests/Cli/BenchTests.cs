@@ -56,6 +56,8 @@ internal sealed class BenchTests(DeviceKind kind)
                     ("unscale and check", "float32", 4),
                     ("Adam", "float32", 28),
                     ("AMP step", "float32", 32),
+                    ("Adam, bfloat16 state", "float16", 20),
+                    ("Adam, dynamic8 state", "float16", 16),
                 }
             )
         );
@@ -98,7 +100,7 @@ internal sealed class BenchTests(DeviceKind kind)
         Assert.That(code, Is.EqualTo(ExitCode.Success), error);
         Assert.That(
             output,
-            Does.StartWith("3Ki parameters on ").And.Contain("limit GB/s").And.Contain("unscale and check  bfloat16")
+            Does.StartWith("3Ki parameters on ").And.Contain("limit GB/s").And.Match("unscale and check +bfloat16")
         );
         Assert.That(output, kind == DeviceKind.Cuda ? Does.Contain("copy GB/s") : Does.Not.Contain("copy"));
     }
