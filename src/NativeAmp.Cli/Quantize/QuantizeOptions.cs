@@ -5,7 +5,8 @@ using NativeAmp.Cli.Train;
 
 namespace NativeAmp.Cli.Quantize;
 
-/// <summary>The options that quantize and evaluate share: facts of a gpt that a file of its weights does not have.</summary>
+/// <summary>The options that quantize and evaluate share: facts of a gpt that a file of its weights does not
+/// have.</summary>
 internal sealed class QuantizeOptions
 {
     /// <summary>Heads of gpt, which no tensor's shape tells.</summary>

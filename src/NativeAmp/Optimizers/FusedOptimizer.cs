@@ -72,14 +72,7 @@ public abstract class FusedOptimizer : IDisposable
     public Device Device { get; }
 
     /// <summary>Bytes of the rule's state, with the scales of compact formats.</summary>
-    public long StateBytes
-    {
-        get
-        {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            return Memory.StateBytes;
-        }
-    }
+    public long StateBytes => _disposed ? throw new ObjectDisposedException(GetType().Name) : Memory.StateBytes;
 
     /// <summary>The parameter groups.</summary>
     public IReadOnlyList<ParameterGroup> Groups => _groups;
