@@ -64,7 +64,7 @@ public static class TransformersGpt2
     }
 
     /// <summary>
-    /// Reads a model: one that <see cref="Save"/> or transformers wrote, also OpenAI's own GPT-2, in one file. It has
+    /// Reads a model: one that <see cref="Save"/> or transformers wrote in one file, with or without the prefix of the names. It has
     /// no dropout, and is in host memory until <see cref="ModuleExtensions.To"/>.
     /// </summary>
     /// <param name="folder">The folder with config.json and model.safetensors.</param>
@@ -124,7 +124,7 @@ public static class TransformersGpt2
         return model;
     }
 
-    // OpenAI's own file has the names without the prefix.
+    // A file of the model without its head has the names without the prefix.
     private static SafetensorsEntry? Find(SafetensorsReader reader, string name) =>
         reader.Find(name) ?? reader.Find(name[Prefix.Length..]);
 
