@@ -64,8 +64,8 @@ public static class TransformersGpt2
     }
 
     /// <summary>
-    /// Reads a model: one that <see cref="Save"/> or transformers wrote in one file, with or without the prefix of the names. It has
-    /// no dropout, and is in host memory until <see cref="ModuleExtensions.To"/>.
+    /// Reads a model: one that <see cref="Save"/> or transformers wrote in one file, with or without the prefix of the
+    /// names. It has no dropout, and is in host memory until <see cref="ModuleExtensions.To"/>.
     /// </summary>
     /// <param name="folder">The folder with config.json and model.safetensors.</param>
     /// <exception cref="Data.DataFormatException">A file is damaged, or of a model that a Gpt cannot be.</exception>
