@@ -13,6 +13,55 @@
 namespace namp::cuda {
 namespace {
 
+// A chunk's compute copy, or none.
+struct ComputeCopy {
+  NAMP_DEVICE ComputeCopy(const OptimizerArgs& args, const TableTask& task, int64_t of_step)
+      : seed(args.seed),
+        begin(task.chunk.begin),
+        first_word(static_cast<uint64_t>(task.first_element + begin)),
+        step(static_cast<uint64_t>(of_step)) {
+    if (args.columns.compute_copy >= 0) cell = task.cells[args.columns.compute_copy];
+    stochastic = args.copy_rounding == NAMP_ROUND_STOCHASTIC && cell.dtype != NAMP_FLOAT32;
+  }
+
+  // Of the updated pack that begins at element i of the chunk.
+  template <class Part>
+  NAMP_DEVICE void put(const Pack<Part::count>& p, int64_t i, Part part) const {
+    if (cell.data == nullptr) return;
+    if (stochastic) {
+      const auto words = random_words(first_word + static_cast<uint64_t>(i), step, seed, part);
+      store_stochastic_as(p, words.at, cell.data, cell.dtype, begin + i, part);
+    } else {
+      store_as(p, cell.data, cell.dtype, begin + i, part);
+    }
+  }
+
+  namp_cell cell{};
+  const uint64_t& seed;  // in the launch's constants: no register until it is used
+  int64_t begin;
+  uint64_t first_word;
+  uint64_t step;
+  bool stochastic;
+};
+
+// Updates the parameters and states of a pack.
+template <int kStates, class Rule, int kCount>
+NAMP_DEVICE void update_pack(Pack<kCount>& p, Pack<kCount>* s, const Pack<kCount>& g,
+                             const UpdateConstants<Rule>& c) {
+  constexpr int kArray = kStates > 0 ? kStates : 1;
+#pragma unroll
+  for (int j = 0; j < kCount; ++j) {
+    float of_element[kArray];
+#pragma unroll
+    for (int k = 0; k < kStates; ++k)
+      of_element[k] = s[k].at[j];
+    update<kStates>(p.at[j], of_element, g.at[j], c);
+#pragma unroll
+    for (int k = 0; k < kStates; ++k)
+      s[k].at[j] = of_element[k];
+  }
+}
+
 // Updates one chunk of one tensor. The constants are in registers: from shared memory they would be
 // loaded again for every pack.
 template <int kStates, class Rule>
@@ -30,16 +79,12 @@ NAMP_DEVICE void update_chunk(const OptimizerArgs& args, const TableTask& task,
 #pragma unroll
   for (int k = 0; k < kStates; ++k)
     state[k] = floats(columns.state[k]);
-  namp_cell copy{};
-  if (columns.compute_copy >= 0) copy = task.cells[columns.compute_copy];
-  const bool stochastic = args.copy_rounding == NAMP_ROUND_STOCHASTIC && copy.dtype != NAMP_FLOAT32;
-  const auto first_word = static_cast<uint64_t>(task.first_element + chunk.begin);
-  const uint64_t seed = args.seed;
+  const ComputeCopy copy(args, task, step);
 
   const auto state_access = [&](int k) { return access(k < kStates ? state[k] : nullptr); };
   const int peel = choose_peel(access(parameter), state_access(0), state_access(1), state_access(2),
                                access(gradient.data, gradient.dtype, chunk.begin),
-                               access(copy.data, copy.dtype, chunk.begin));
+                               access(copy.cell.data, copy.cell.dtype, chunk.begin));
   for_packs(chunk.count, peel, [&](int64_t i, auto part) {
     constexpr int kCount = decltype(part)::count;
     // The gradient is loaded last: its conversion waits for it, and all loads should be in flight
@@ -50,29 +95,12 @@ NAMP_DEVICE void update_chunk(const OptimizerArgs& args, const TableTask& task,
     for (int k = 0; k < kStates; ++k)
       s[k] = load(state[k] + i, part);
     const auto g = load_as(gradient.data, gradient.dtype, chunk.begin + i, part);
-#pragma unroll
-    for (int j = 0; j < kCount; ++j) {
-      float of_element[kArray];
-#pragma unroll
-      for (int k = 0; k < kStates; ++k)
-        of_element[k] = s[k].at[j];
-      update<kStates>(p.at[j], of_element, g.at[j], c);
-#pragma unroll
-      for (int k = 0; k < kStates; ++k)
-        s[k].at[j] = of_element[k];
-    }
+    update_pack<kStates>(p, s, g, c);
     store(p, parameter + i, part);
 #pragma unroll
     for (int k = 0; k < kStates; ++k)
       store(s[k], state[k] + i, part);
-    if (copy.data == nullptr) return;
-    if (stochastic) {
-      const auto words = random_words(first_word + static_cast<uint64_t>(i),
-                                      static_cast<uint64_t>(step), seed, part);
-      store_stochastic_as(p, words.at, copy.data, copy.dtype, chunk.begin + i, part);
-    } else {
-      store_as(p, copy.data, copy.dtype, chunk.begin + i, part);
-    }
+    copy.put(p, i, part);
   });
 }
 
@@ -102,10 +130,7 @@ NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
 #pragma unroll
   for (int k = 0; k < kStates; ++k)
     state[k] = task.cells[columns.state[k]];
-  namp_cell copy{};
-  if (columns.compute_copy >= 0) copy = task.cells[columns.compute_copy];
-  const bool stochastic = args.copy_rounding == NAMP_ROUND_STOCHASTIC && copy.dtype != NAMP_FLOAT32;
-  const auto first_word = static_cast<uint64_t>(task.first_element + chunk.begin);
+  const ComputeCopy copy(args, task, step);
   for_blocks(chunk.count, [&](int64_t i, Prefix part) {
     auto p = load(parameter + i, part);
     Pack<kPack> s[kArray];
@@ -113,29 +138,12 @@ NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
     for (int k = 0; k < kStates; ++k)
       s[k] = load_state(state[k], chunk.begin + i, part);
     const auto g = load_as(gradient.data, gradient.dtype, chunk.begin + i, part);
-#pragma unroll
-    for (int j = 0; j < kPack; ++j) {
-      float of_element[kArray];
-#pragma unroll
-      for (int k = 0; k < kStates; ++k)
-        of_element[k] = s[k].at[j];
-      update<kStates>(p.at[j], of_element, g.at[j], c);
-#pragma unroll
-      for (int k = 0; k < kStates; ++k)
-        s[k].at[j] = of_element[k];
-    }
+    update_pack<kStates>(p, s, g, c);
     store(p, parameter + i, part);
 #pragma unroll
     for (int k = 0; k < kStates; ++k)
       store_state(s[k], state[k], chunk.begin + i, part);
-    if (copy.data == nullptr) return;
-    if (stochastic) {
-      const auto words = random_words(first_word + static_cast<uint64_t>(i),
-                                      static_cast<uint64_t>(step), args.seed, part);
-      store_stochastic_as(p, words.at, copy.data, copy.dtype, chunk.begin + i, part);
-    } else {
-      store_as(p, copy.data, copy.dtype, chunk.begin + i, part);
-    }
+    copy.put(p, i, part);
   });
 }
 
