@@ -9,6 +9,7 @@
 
 #include <cstring>
 
+#include "cpu/code_bytes-inl.h"
 #include "cpu/loop-inl.h"
 #include "formulas/block_code.h"
 
@@ -23,14 +24,6 @@ HWY_INLINE LaneBits load_codes(const uint8_t* codes, Part part) {
   uint8_t buffer[kLanes] = {};
   std::memcpy(buffer, codes, static_cast<size_t>(part.count));
   return load_codes(buffer, Whole{});
-}
-HWY_INLINE void store_codes(LaneBits codes, uint8_t* out, Whole) {
-  hn::StoreU(hn::TruncateTo(ByteTag(), codes.raw), ByteTag(), out);
-}
-HWY_INLINE void store_codes(LaneBits codes, uint8_t* out, Part part) {
-  uint8_t buffer[kLanes];
-  store_codes(codes, buffer, Whole{});
-  std::memcpy(out, buffer, static_cast<size_t>(part.count));
 }
 
 template <class Map>
@@ -63,18 +56,13 @@ float encode_block(const float* in, uint8_t* codes, int64_t count) {
   return scale;
 }
 
-template <class Map>
-struct MapType {
-  using Type = Map;
-};
-
-// Calls body(MapType<…>{}) for a dtype that is_block_code.
+// Calls body(Map{}) for a dtype that is_block_code.
 template <class Body>
 HWY_INLINE void with_block_map(int32_t dtype, Body&& body) {
   switch (dtype) {
 #define NAMP_CASE(DTYPE, Map, ...) \
   case DTYPE:                      \
-    return body(MapType<Map>{});
+    return body(Map{});
     NAMP_FOR_EACH_BLOCK_CODE(NAMP_CASE)
 #undef NAMP_CASE
   }
@@ -86,9 +74,9 @@ inline void decode_blocks(int32_t dtype, const void* data, const float* scales, 
                           int64_t count, float* out) {
   with_block_map(dtype, [&](auto map) HWY_ATTR {
     for (int64_t i = 0; i < count; i += NAMP_BLOCK_ELEMENTS) {
-      decode_block<typename decltype(map)::Type>(static_cast<const uint8_t*>(data) + begin + i,
-                                                 scales[(begin + i) / NAMP_BLOCK_ELEMENTS], out + i,
-                                                 std::min<int64_t>(NAMP_BLOCK_ELEMENTS, count - i));
+      decode_block<decltype(map)>(static_cast<const uint8_t*>(data) + begin + i,
+                                  scales[(begin + i) / NAMP_BLOCK_ELEMENTS], out + i,
+                                  std::min<int64_t>(NAMP_BLOCK_ELEMENTS, count - i));
     }
   });
 }
@@ -96,9 +84,9 @@ inline void encode_blocks(int32_t dtype, const float* in, int64_t begin, int64_t
                           float* scales) {
   with_block_map(dtype, [&](auto map) HWY_ATTR {
     for (int64_t i = 0; i < count; i += NAMP_BLOCK_ELEMENTS) {
-      scales[(begin + i) / NAMP_BLOCK_ELEMENTS] = encode_block<typename decltype(map)::Type>(
-          in + i, static_cast<uint8_t*>(data) + begin + i,
-          std::min<int64_t>(NAMP_BLOCK_ELEMENTS, count - i));
+      scales[(begin + i) / NAMP_BLOCK_ELEMENTS] =
+          encode_block<decltype(map)>(in + i, static_cast<uint8_t*>(data) + begin + i,
+                                      std::min<int64_t>(NAMP_BLOCK_ELEMENTS, count - i));
     }
   });
 }

@@ -4,6 +4,7 @@
 #define HWY_TARGET_INCLUDE "cpu/row_codes.cpp"
 #include "cpu/simd_source.h"
 #include "hwy/foreach_target.h"
+#include "cpu/code_bytes-inl.h"
 #include "cpu/reduce-inl.h"
 
 #include <algorithm>
@@ -31,15 +32,6 @@ HWY_INLINE float largest_magnitude(const T* x, int64_t width) {
 // The integer nearest to x, ties to even, in the low bits: with 1.5 * 2^23 added, units are the
 // last place. |x| is less than 2^22.
 HWY_INLINE LaneBits nearest_integer(Lane x) { return bits(x + 0x1.8p23f); }
-
-HWY_INLINE void store_codes(LaneBits u, uint8_t* p, Whole) {
-  hn::StoreU(hn::TruncateTo(ByteTag(), u.raw), ByteTag(), p);
-}
-HWY_INLINE void store_codes(LaneBits u, uint8_t* p, Part part) {
-  uint8_t buffer[kLanes];
-  store_codes(u, buffer, Whole{});
-  std::memcpy(p, buffer, static_cast<size_t>(part.count));
-}
 
 HWY_INLINE Lane load_codes(const int8_t* p, Whole) {
   return Lane(hn::ConvertTo(LaneTag(), hn::PromoteTo(SignedTag(), hn::LoadU(CodeTag(), p))));
