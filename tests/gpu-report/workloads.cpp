@@ -138,6 +138,32 @@ Workload unscale_check(int64_t n, int32_t dtype, bool writes) {
 }
 
 enum class Copy { none, nearest, stochastic };
+
+// A step of AdamW over a table of gradients, parameters, three columns of state and compute copies.
+Call adam_step(EmulatedGpu& gpu, namp_table* table, bool amsgrad, Copy copy) {
+  const States s = states(gpu);
+  int64_t* const steps = gpu.values<int64_t>({0});
+  return [=] {
+    namp_optimizer_group group{};
+    group.learning_rate = 1e-3;
+    group.beta1 = 0.9;
+    group.beta2 = 0.999;
+    group.epsilon = 1e-8;
+    group.weight_decay = 0.01;
+    group.decoupled = 1;
+    group.amsgrad = amsgrad ? 1 : 0;
+    auto args = sized<namp_optimizer_args>();
+    args.group_count = 1;
+    args.groups = &group;
+    args.rule = NAMP_RULE_ADAM;
+    args.columns = {1, 0, {2, 3, 4}, copy != Copy::none ? 5 : -1};
+    args.copy_rounding = copy == Copy::stochastic ? NAMP_ROUND_STOCHASTIC : NAMP_ROUND_NEAREST_EVEN;
+    args.advance_step = 1;
+    args.steps = steps;
+    return namp_optimizer_step(table, &args, s.scaler, s.optimizer, nullptr);
+  };
+}
+
 Workload adam(int64_t n, int32_t gradient, Copy copy, bool amsgrad = false) {
   const bool has_copy = copy != Copy::none;
   const std::string half = copy == Copy::none      ? ""
@@ -151,28 +177,7 @@ Workload adam(int64_t n, int32_t gradient, Copy copy, bool amsgrad = false) {
           [=](EmulatedGpu& gpu) -> Call {
             namp_table* table =
                 gpu.table({gradient, f32, f32, f32, f32, gradient == f32 ? f16 : gradient}, n);
-            const States s = states(gpu);
-            int64_t* const steps = gpu.values<int64_t>({0});
-            return [=] {
-              namp_optimizer_group group{};
-              group.learning_rate = 1e-3;
-              group.beta1 = 0.9;
-              group.beta2 = 0.999;
-              group.epsilon = 1e-8;
-              group.weight_decay = 0.01;
-              group.decoupled = 1;
-              group.amsgrad = amsgrad ? 1 : 0;
-              auto args = sized<namp_optimizer_args>();
-              args.group_count = 1;
-              args.groups = &group;
-              args.rule = NAMP_RULE_ADAM;
-              args.columns = {1, 0, {2, 3, 4}, has_copy ? 5 : -1};
-              args.copy_rounding =
-                  copy == Copy::stochastic ? NAMP_ROUND_STOCHASTIC : NAMP_ROUND_NEAREST_EVEN;
-              args.advance_step = 1;
-              args.steps = steps;
-              return namp_optimizer_step(table, &args, s.scaler, s.optimizer, nullptr);
-            };
+            return adam_step(gpu, table, amsgrad, copy);
           }};
 }
 
@@ -186,24 +191,8 @@ Workload compact_adam(int64_t n, const std::string& name, int32_t first, int32_t
           needed_bytes,
           !in_blocks,
           [=](EmulatedGpu& gpu) -> Call {
-            namp_table* table = gpu.table({f16, f32, first, second, f16}, n);
-            const States s = states(gpu);
-            int64_t* const steps = gpu.values<int64_t>({0});
-            return [=] {
-              namp_optimizer_group group{};
-              group.learning_rate = 1e-3;
-              group.beta1 = 0.9;
-              group.beta2 = 0.999;
-              group.epsilon = 1e-8;
-              auto args = sized<namp_optimizer_args>();
-              args.group_count = 1;
-              args.groups = &group;
-              args.rule = NAMP_RULE_ADAM;
-              args.columns = {1, 0, {2, 3, -1}, 4};
-              args.advance_step = 1;
-              args.steps = steps;
-              return namp_optimizer_step(table, &args, s.scaler, s.optimizer, nullptr);
-            };
+            return adam_step(gpu, gpu.table({f16, f32, first, second, f32, f16}, n), false,
+                             Copy::nearest);
           }};
 }
 
