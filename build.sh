@@ -185,6 +185,10 @@ build_native() { # build_native ON|OFF [options of cmake --build]: with its test
   cmake --build --preset release "${@:2}"
 }
 
+# nvcc's PTX of the oldest and of the newest architecture, where nvcc is there: the tests of every run need that of the oldest alone.
+has_nvcc_images() { grep -q nativeamp-nvcc-images artifacts/cmake/release/build.ninja; }
+build_nvcc_images() { cmake --build --preset release --target nativeamp-nvcc-images; }
+
 build_managed() { # build_managed SOLUTION_OR_PROJECT
   say "Managed assemblies"
   # One compiler process for all projects, which does not outlive the build where none may (UseSharedCompilation).
@@ -381,6 +385,7 @@ run_tests() {
   want_cuda_toolkit
   want_libtorch
   build_native ON
+  if [[ ${NATIVEAMP_EXHAUSTIVE:-} ]] && has_nvcc_images; then build_nvcc_images; fi
   start_stage "Sanitized tests" sanitized_tests
   finish "$packages" || true # the build says it again
   build_managed NativeAmp.sln
@@ -422,8 +427,8 @@ gpu_report() {
     cmake --preset release -DNATIVEAMP_TESTS=ON -DNATIVEAMP_CUDA_TOOLKIT="$cuda_toolkit" >artifacts/cmake.log || { cat artifacts/cmake.log; return 1; }
     cmake --build --preset release --target nativeamp-gpu-report
     images=(--images clang "$built/cuda")
-    if grep -q nativeamp-nvcc-images $built/build.ninja; then
-      cmake --build --preset release --target nativeamp-nvcc-images
+    if has_nvcc_images; then
+      build_nvcc_images
       for folder in $(printf '%s\n' $built/tests/nvidia/nvcc-* | sort -V); do images+=(--images nvcc "$folder"); done
     fi
   } >&2

@@ -82,10 +82,5 @@ else()
 endif()
 
 file(GLOB cuda_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/native/cuda/*.cpp")
-if(NATIVEAMP_SANITIZE AND CMAKE_CXX_COMPILER_ID MATCHES Clang)
-  # The driver's functions are declared here with int for its enumerations and void* for its handles, which are the same to a call and not to
-  # clang's check of function types.
-  set_source_files_properties(${cuda_sources} PROPERTIES COMPILE_OPTIONS -fno-sanitize=function)
-endif()
 target_sources(nativeamp-cuda INTERFACE ${cuda_sources})
 target_compile_definitions(nativeamp-cuda INTERFACE NATIVEAMP_CUDA=1)

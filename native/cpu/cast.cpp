@@ -17,36 +17,73 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
+// The element as a float32, times its scale and the cast's factor.
+template <class In>
+NAMP_FORMULA Lane scaled_in(Lane x, float source_scale, float factor) {
+  if constexpr (Format<In>::kMayHaveScale) x = times_scale(x, Lane(source_scale));
+  return x * factor;
+}
+
+// Over the destination's scale, within its bound.
+template <class Out>
+NAMP_FORMULA Lane scaled_out(Lane x, float destination_scale, float bound) {
+  if constexpr (Format<Out>::kMayHaveScale) x = over_scale(x, Lane(destination_scale));
+  return saturate<Out>(x, Lane(bound));
+}
+
+template <class Out>
+float bound_of(const CastSettings& settings) {
+  return settings.saturate ? Format<Out>::kLargest : from_bits(0x7f800000u);
+}
+
 template <class Out, class In>
-void cast_run(Out* out, const In* in, int64_t count, const CastSettings& settings, uint64_t index) {
-  const float bound = settings.saturate ? Format<Out>::kLargest : from_bits(0x7f800000u);
-  const float factor = settings.factor;
-  const float source_scale = settings.source_scale;
-  const float destination_scale = settings.destination_scale;
-  const auto value = [=](Lane x) NAMP_LANES {
-    if constexpr (Format<In>::kMayHaveScale) x = times_scale(x, Lane(source_scale));
-    x = x * factor;
-    if constexpr (Format<Out>::kMayHaveScale) x = over_scale(x, Lane(destination_scale));
-    return saturate<Out>(x, Lane(bound));
-  };
-  if (settings.stochastic) {
-    constexpr int64_t kBlock = 256;
-    uint32_t words[kBlock + 8];
-    for (int64_t begin = 0; begin < count; begin += kBlock) {
-      const int64_t length = std::min(kBlock, count - begin);
-      fill_philox(words, index + static_cast<uint64_t>(begin), length, 0, settings.seed);
-      for_lanes(length, [&](int64_t i, auto part) NAMP_LANES {
-        store_stochastic(value(load(in + begin + i, part)), load_bits(words + i), out + begin + i,
-                         part);
-      });
-    }
-  } else if (settings.saturate || settings.scaled) {
-    map_streaming(settings.streams, out, count, value, in);
+void cast_run(Out* out, const In* in, int64_t count, const CastSettings& settings) {
+  if (settings.saturate || settings.scaled) {
+    const float factor = settings.factor;
+    const float source_scale = settings.source_scale;
+    const float destination_scale = settings.destination_scale;
+    const float bound = bound_of<Out>(settings);
+    map_streaming(
+        settings.streams, out, count,
+        [=](Lane x) NAMP_LANES {
+          return scaled_out<Out>(scaled_in<In>(x, source_scale, factor), destination_scale, bound);
+        },
+        in);
   } else if constexpr (std::is_same_v<Out, In>) {
     std::memmove(out, in, static_cast<size_t>(count) * sizeof(Out));
   } else {
     map_streaming(
         settings.streams, out, count, [](Lane x) NAMP_LANES { return x; }, in);
+  }
+}
+
+// By way of float32 in the cache: the random words take most of the time, and a loop for each pair
+// of dtypes would be as much code again as the other casts.
+void cast_stochastic(const namp_cell& out, const namp_cell& in, int64_t begin, int64_t count,
+                     const CastSettings& settings, uint64_t index) {
+  constexpr int64_t kBlock = 256;
+  uint32_t words[kBlock + 8];
+  float values[kBlock];
+  for (int64_t done = 0; done < count; done += kBlock) {
+    const int64_t length = std::min(kBlock, count - done);
+    with_stored_element(in.dtype, [&](auto in_type) HWY_ATTR {
+      using In = typename decltype(in_type)::Type;
+      map(
+          values, length,
+          [&](Lane x)
+              NAMP_LANES { return scaled_in<In>(x, settings.source_scale, settings.factor); },
+          static_cast<const In*>(in.data) + begin + done);
+    });
+    fill_philox(words, index + static_cast<uint64_t>(done), length, 0, settings.seed);
+    with_stored_element(out.dtype, [&](auto out_type) HWY_ATTR {
+      using Out = typename decltype(out_type)::Type;
+      Out* to = static_cast<Out*>(out.data) + begin + done;
+      const float bound = bound_of<Out>(settings);
+      for_lanes(length, [&](int64_t i, auto part) NAMP_LANES {
+        const Lane x = scaled_out<Out>(load(values + i, part), settings.destination_scale, bound);
+        store_stochastic(x, load_bits(words + i), to + i, part);
+      });
+    });
   }
 }
 
@@ -63,12 +100,13 @@ void cast_any(const namp_cell& out, const namp_cell& in, int64_t begin, int64_t 
     return decode_blocks(in.dtype, in.data, in.scale, begin, count,
                          static_cast<float*>(out.data) + begin);
   }
+  if (settings.stochastic) return cast_stochastic(out, in, begin, count, settings, index);
   with_stored_element(out.dtype, [&](auto out_type) HWY_ATTR {
     with_stored_element(in.dtype, [&](auto in_type) HWY_ATTR {
       using Out = typename decltype(out_type)::Type;
       using In = typename decltype(in_type)::Type;
       cast_run(static_cast<Out*>(out.data) + begin, static_cast<const In*>(in.data) + begin, count,
-               settings, index);
+               settings);
     });
   });
 }

@@ -4,7 +4,6 @@
 namespace namp_test {
 namespace {
 
-constexpr int64_t kBlock = NAMP_BLOCK_ELEMENTS;
 constexpr int32_t kCodes[] = {NAMP_INT8_DYNAMIC, NAMP_UINT8_DYNAMIC, NAMP_INT8_LINEAR,
                               NAMP_UINT8_LINEAR};
 

@@ -6,8 +6,6 @@
 namespace namp_test {
 namespace {
 
-constexpr int64_t kBlock = NAMP_BLOCK_ELEMENTS;
-
 bool in_blocks(int32_t dtype) { return dtype >= NAMP_INT8_DYNAMIC; }
 
 // A column of state, with scales where its dtype has them.

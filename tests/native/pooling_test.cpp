@@ -4,13 +4,13 @@
 namespace namp_test {
 namespace {
 
-struct Shape {
+struct PoolingShape {
   int64_t planes, in_h, in_w, kernel_h, kernel_w, stride_h, stride_w, pad_h = 0, pad_w = 0;
 };
 
 class PoolingTest : public BackendTest {
  protected:
-  static namp_pool2d_args args_of(const Shape& s, int32_t dtype, int32_t pooling) {
+  static namp_pool2d_args args_of(const PoolingShape& s, int32_t dtype, int32_t pooling) {
     auto args = make_args<namp_pool2d_args>();
     args.dtype = dtype;
     args.pooling = pooling;
@@ -26,7 +26,7 @@ class PoolingTest : public BackendTest {
     return args;
   }
 
-  void check(const Shape& s, int32_t dtype, int32_t pooling, std::vector<double> values) {
+  void check(const PoolingShape& s, int32_t dtype, int32_t pooling, std::vector<double> values) {
     SCOPED_TRACE("planes " + std::to_string(s.planes) + " in " + std::to_string(s.in_h) + "x" +
                  std::to_string(s.in_w) + " kernel " + std::to_string(s.kernel_h) + "x" +
                  std::to_string(s.kernel_w) + " dtype " + std::to_string(dtype) + " pooling " +
@@ -95,14 +95,14 @@ class PoolingTest : public BackendTest {
 };
 
 TEST_P(PoolingTest, EveryShapeAndDtype) {
-  std::vector<Shape> shapes{{2, 6, 6, 3, 3, 1, 1},       {3, 7, 5, 3, 2, 2, 3, 1, 1},
-                            {1, 1, 1, 1, 1, 1, 1},       {2, 5, 9, 2, 2, 1, 1},
-                            {2, 5, 9, 5, 9, 1, 1},       {1, 20, 20, 16, 16, 3, 3, 8, 8},
-                            {2, 4, 4, 2, 2, 2, 2, 1, 1}, {0, 4, 4, 2, 2, 2, 2}};
+  std::vector<PoolingShape> shapes{{2, 6, 6, 3, 3, 1, 1},       {3, 7, 5, 3, 2, 2, 3, 1, 1},
+                                   {1, 1, 1, 1, 1, 1, 1},       {2, 5, 9, 2, 2, 1, 1},
+                                   {2, 5, 9, 5, 9, 1, 1},       {1, 20, 20, 16, 16, 3, 3, 8, 8},
+                                   {2, 4, 4, 2, 2, 2, 2, 1, 1}, {0, 4, 4, 2, 2, 2, 2}};
   for (int64_t width : every(2, 70)) {
     shapes.push_back({1 + width % 3, 2 + width % 4, width, 2, 2, 2, 2});
   }
-  for (const Shape& shape : shapes) {
+  for (const PoolingShape& shape : shapes) {
     for (int32_t dtype : kFloats) {
       for (int32_t pooling : {NAMP_POOL_MAX, NAMP_POOL_AVERAGE}) {
         check(shape, dtype, pooling, random_values(shape.planes * shape.in_h * shape.in_w, 1));
@@ -113,7 +113,8 @@ TEST_P(PoolingTest, EveryShapeAndDtype) {
 }
 
 TEST_P(PoolingTest, NanWinsAndTheFirstOfEquals) {
-  for (const Shape& shape : {Shape{3, 8, 38, 2, 2, 2, 2}, Shape{3, 8, 38, 3, 3, 2, 2, 1, 1}}) {
+  for (const PoolingShape& shape :
+       {PoolingShape{3, 8, 38, 2, 2, 2, 2}, PoolingShape{3, 8, 38, 3, 3, 2, 2, 1, 1}}) {
     for (int32_t dtype : kFloats) {
       std::vector<double> values = random_values(3 * 8 * 38, 5);
       for (double& value : values) {
@@ -129,7 +130,8 @@ TEST_P(PoolingTest, NanWinsAndTheFirstOfEquals) {
 
 // The indices come from the caller: one outside of the window is ignored.
 TEST_P(PoolingTest, ForeignIndicesTouchNothing) {
-  for (const Shape& shape : {Shape{1, 2, 34, 2, 2, 2, 2}, Shape{1, 3, 34, 3, 3, 2, 2, 1, 1}}) {
+  for (const PoolingShape& shape :
+       {PoolingShape{1, 2, 34, 2, 2, 2, 2}, PoolingShape{1, 3, 34, 3, 3, 2, 2, 1, 1}}) {
     const int64_t outputs = shape.kernel_h == 2 ? 17 : 34;
     Buffer indices(device_, NAMP_UINT8, std::vector<double>(static_cast<size_t>(outputs), 255));
     Buffer output_gradient(device_, NAMP_FLOAT32, random_values(outputs, 1));

@@ -4,14 +4,14 @@
 namespace namp_test {
 namespace {
 
-struct Expected {
+struct ExpectedRms {
   std::vector<double> output, inverse, input_gradient, gamma_gradient;
 };
 
 // x and g are [rows, width]; gamma is [width].
-Expected rms_norm(const Buffer& x, const Buffer& g, const std::vector<double>& gamma, int64_t rows,
-                  int64_t width, double epsilon) {
-  Expected e;
+ExpectedRms rms_norm(const Buffer& x, const Buffer& g, const std::vector<double>& gamma,
+                     int64_t rows, int64_t width, double epsilon) {
+  ExpectedRms e;
   e.gamma_gradient.assign(static_cast<size_t>(width), 0.0);
   const auto size = static_cast<double>(width);
   for (int64_t r = 0; r < rows; ++r) {
@@ -73,7 +73,7 @@ class RmsNormTest : public BackendTest {
                    {&output, &inverse});
     run_everywhere([&] { return namp_rms_norm_backward(device_, &args, nullptr); }, gradients);
 
-    const Expected e = rms_norm(input, gradient, gammas, rows, width, double{args.epsilon});
+    const ExpectedRms e = rms_norm(input, gradient, gammas, rows, width, double{args.epsilon});
     const double size = 1 + *std::max_element(e.inverse.begin(), e.inverse.end());
     expect_close(output, e.output, 2e-6 * size, "output");
     expect_close(inverse, e.inverse, 1e-6 * size, "inverse");
