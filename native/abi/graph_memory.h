@@ -1,0 +1,36 @@
+// Memory of one graph, as the pool keeps it. What is allocated during a capture is the graph's until
+// that is destroyed: freed, it serves the same capture again, and nobody else, for the graph's
+// launches use it. Memory from before that the library itself uses in a capture, and might give back
+// at any time, is held.
+#pragma once
+
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "abi/memory_pool.h"
+
+namespace namp {
+
+class GraphMemory {
+ public:
+  explicit GraphMemory(MemoryPool& pool) : pool_(pool) {}
+  GraphMemory(const GraphMemory&) = delete;
+  GraphMemory& operator=(const GraphMemory&) = delete;
+  // Gives everything back to the pool. What is still in use becomes memory like any other.
+  ~GraphMemory() { pool_.release(*this); }
+
+ private:
+  friend class MemoryPool;
+
+  MemoryPool& pool_;
+  std::map<std::pair<namp_stream, int64_t>, std::vector<MemoryPool::Piece>> cache_;
+  std::set<void*> held_;
+};
+
+// Of the graph that the calling thread captures; null for none.
+GraphMemory* current_graph_memory() noexcept;
+void set_current_graph_memory(GraphMemory* memory) noexcept;
+
+}  // namespace namp
