@@ -51,7 +51,7 @@ class Backend {
   virtual void synchronize_event(void* event) = 0;
   virtual double elapsed_seconds(void* from, void* to) = 0;
 
-  // Graphs: what the calling thread puts on capture.stream from now on becomes part of one.
+  // Graphs: the calling thread's work on capture.stream becomes part of one from now on.
   virtual void begin_capture(Capture& capture);
   // The graph; null unless it is kept. The capture is over in any case.
   virtual void* end_capture(Capture& capture, bool keep);

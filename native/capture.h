@@ -1,6 +1,6 @@
-// The capture that the calling thread has begun, of one stream of one device: what the thread puts on
-// that stream becomes part of a graph. Threads know nothing of each other's captures, and go on with
-// the stream: captured work goes to a stream of the capture's own.
+// The capture that the calling thread has begun, of one stream of one device: the thread's work on that
+// stream becomes part of a graph. Threads know nothing of each other's captures, and go on with the
+// stream: captured work goes to a stream of the capture's own.
 #pragma once
 
 #include <string>
@@ -23,8 +23,8 @@ Capture* current_capture() noexcept;
 // Null ends it.
 void set_current_capture(Capture* capture) noexcept;
 
-// Fails with NAMP_ERROR_CAPTURE, and takes the capture's graph away, if the thread captures. what is
-// a sentence: what the call would do, and perhaps what to do instead.
+// Fails with NAMP_ERROR_CAPTURE if the thread captures, whose capture then makes no graph. what says
+// in a sentence why the call cannot be part of a graph, and perhaps how to avoid it.
 void refuse_capture(const std::string& what);
 
 }  // namespace namp

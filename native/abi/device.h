@@ -33,8 +33,8 @@ namp_device& check_device(namp_device* device);
 // The same for the device of something that lives on it.
 void check_process(const namp_device& device);
 
-// For calls that wait, or do what a graph cannot repeat: fails if the calling thread captures, and the
-// device is one that can. what as for the other one.
+// For calls that wait, or that a graph cannot repeat: as the other refuse_capture, for a device that
+// has graphs.
 void refuse_capture(const namp_device& device, const char* what);
 
 // At the end of a call that may have given the device work: while a profile is measured, the call

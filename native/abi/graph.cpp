@@ -28,7 +28,7 @@ struct namp_graph {
 namespace namp {
 namespace {
 
-// What the thread is capturing.
+// A capture with its graph.
 struct Capturing : Capture {
   explicit Capturing(namp_device& device, namp_stream on)
       : graph(std::make_unique<namp_graph>(device, on)) {

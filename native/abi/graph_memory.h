@@ -1,7 +1,7 @@
-// Memory of one graph, as the pool keeps it. What is allocated during a capture is the graph's until
-// that is destroyed: freed, it serves the same capture again, and nobody else, for the graph's
-// launches use it. Memory from before that the library itself uses in a capture, and might give back
-// at any time, is held.
+// Memory of one graph, as the pool keeps it. An allocation during a capture is the graph's until that
+// is destroyed: freed, it serves the same capture again, and nobody else, for the graph's launches use
+// it. Memory from before that the library itself uses in a capture, and might give back at any time,
+// is held.
 #pragma once
 
 #include <map>
@@ -18,7 +18,7 @@ class GraphMemory {
   explicit GraphMemory(MemoryPool& pool) : pool_(pool) {}
   GraphMemory(const GraphMemory&) = delete;
   GraphMemory& operator=(const GraphMemory&) = delete;
-  // Gives everything back to the pool. What is still in use becomes memory like any other.
+  // Gives everything back to the pool. Pieces that are still in use become memory like any other.
   ~GraphMemory() { pool_.release(*this); }
 
  private:

@@ -90,7 +90,7 @@ void check_rule(namp_table& table, const namp_optimizer_args& args) {
 namespace namp {
 namespace {
 
-// What a step and its rows need of a call.
+// The checks that a step and a writing of its rows share.
 void check_args(namp_table& table, const namp_optimizer_args* args) {
   check_struct(args, "args");
   check_range(args->group_count, 1, INT32_MAX, "args->group_count");

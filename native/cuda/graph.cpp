@@ -11,7 +11,7 @@ using cuda::GraphExecutable;
 using cuda::Result;
 using cuda::Stream;
 
-// The mode is that of the thread: what other threads ask the driver for does not break the capture.
+// The mode is that of the thread: calls of other threads to the driver do not break the capture.
 void CudaBackend::begin_capture(Capture& capture) {
   const ContextScope scope(context_);
   Stream captured = nullptr;

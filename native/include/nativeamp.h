@@ -493,14 +493,14 @@ NAMP_API int32_t namp_memory_reset_peak(namp_device* device);
 /* ---- Graphs ----
  *
  * A graph is the work of many calls, captured once and then launched as a whole, any number of times,
- * by one call of the driver (a CUDA graph). Between namp_graph_begin and namp_graph_end what the
- * calling thread puts on the stream is not done, but goes into the graph; so does what it puts on
- * streams that wait for an event of that stream, if the stream then waits for them. Other threads may
- * go on with the device, also on the stream.
+ * by one call of the driver (a CUDA graph). Between namp_graph_begin and namp_graph_end the calling
+ * thread's work on the stream is not done, but goes into the graph; so does its work on streams that
+ * wait for an event of that stream, if the stream then waits for them. Other threads may go on with
+ * the device, also on the stream.
  *
- * A graph repeats its calls with the pointers and numbers of the capture. What is to differ from launch
- * to launch lies on the device: tensors, the states of scaler and optimizer, namp_optimizer_rows,
- * namp_dropout's offset_base.
+ * A graph repeats its calls with the pointers and numbers of the capture. Numbers that differ from
+ * launch to launch lie on the device: tensors, the states of scaler and optimizer,
+ * namp_optimizer_rows, namp_dropout's offset_base.
  *
  * A call that waits (for a stream, an event, a copy from or to the host), asks for an event, or needs
  * something of the driver or the system that is not there yet, cannot be captured:
@@ -511,7 +511,7 @@ NAMP_API int32_t namp_memory_reset_peak(namp_device* device);
  * Memory that is allocated during the capture is the graph's: freed, it is kept for the graph's
  * launches, until the graph is destroyed. So are tables, and the library's own workspaces. Other
  * memory that the capture uses, pinned memory of the host, and the stream must live as long as the
- * graph; the library does not know which that is.
+ * graph; the library does not check that.
  */
 
 /* Begins a capture on a stream of the device by the calling thread, which may capture one graph at a

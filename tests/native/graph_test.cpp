@@ -1,6 +1,7 @@
-// Graphs: what a launch repeats, what it reads anew, what cannot be captured, and whose memory is
+// Graphs: the work and the numbers of a launch, calls that cannot be captured, and whose memory is
 // whose. On the emulated GPU, which counts, finds memory that was freed, and does unordered work late.
 #include <chrono>
+#include <cmath>
 #include <functional>
 #include <future>
 #include <thread>
@@ -28,9 +29,10 @@ class GraphTest : public ::testing::Test {
     expect_no_findings();
   }
 
-  void* allocate(int64_t bytes = kBytes) {
+  void* allocate(int64_t bytes = kBytes) { return allocate_on(stream_, bytes); }
+  void* allocate_on(namp_stream stream, int64_t bytes) {
     void* memory = nullptr;
-    EXPECT_EQ(namp_memory_allocate(&memory, device_, bytes, NAMP_MEMORY_OTHER, stream_), NAMP_OK)
+    EXPECT_EQ(namp_memory_allocate(&memory, device_, bytes, NAMP_MEMORY_OTHER, stream), NAMP_OK)
         << namp_last_error_message();
     return memory;
   }
@@ -183,6 +185,7 @@ TEST_F(GraphTest, AStreamThatWaitsForAnEventOfTheCaptureIsPartOfTheGraph) {
   // An event of a capture is no moment, until it is recorded anew.
   int32_t reached = 0;
   EXPECT_EQ(namp_event_query(&reached, fork), NAMP_ERROR_CAPTURE);
+  EXPECT_NE(std::string(namp_last_error_message()).find("stands for no moment"), std::string::npos);
   EXPECT_EQ(namp_event_synchronize(fork), NAMP_ERROR_CAPTURE);
   EXPECT_EQ(namp_stream_wait_event(device_, other, fork), NAMP_ERROR_CAPTURE);
   EXPECT_EQ(namp_event_record(fork, stream_), NAMP_OK);
@@ -457,20 +460,61 @@ TEST_F(GraphTest, ATableThatIsDestroyedOutlivesTheGraph) {
   ASSERT_EQ(namp_cast_table(table, 1, 0, &options, stream_), NAMP_OK);
   namp_graph* graph = end();
   ASSERT_EQ(namp_table_destroy(table), NAMP_OK);
-  // What would take the table's memory, if it were free, and overwrite it.
+  // These would take the table's memory, if it were free, and overwrite it.
   std::vector<void*> others;
   for (const int64_t bytes : {256, 512, 768, 1024, 1280}) {
-    others.push_back(allocate(bytes));
-    ASSERT_EQ(namp_memory_fill(device_, others.back(), 255, bytes, stream_), NAMP_OK);
+    others.push_back(allocate_on(nullptr, bytes));  // as the table's
+    ASSERT_EQ(namp_memory_fill(device_, others.back(), 255, bytes, nullptr), NAMP_OK);
   }
+  ASSERT_EQ(namp_stream_synchronize(device_, nullptr), NAMP_OK);
   upload(in, 2);
   launch(graph);
   EXPECT_EQ(download<uint16_t>(half), std::vector<uint16_t>(kCount, 0x4000));
   destroy(graph);
   for (void* memory : others)
-    free(memory);
+    EXPECT_EQ(namp_memory_free(device_, memory, nullptr), NAMP_OK);
   free(in);
   free(half);
+}
+
+// A loss needs a number of scratch bytes for each row.
+TEST_F(GraphTest, AWorkspaceThatGrowsAfterTheCaptureIsKeptForTheGraph) {
+  constexpr int64_t kFew = 40, kMany = 100, kClasses = 2;
+  void *logits = allocate(kMany * kClasses * 4), *labels = allocate(kMany * 4), *loss = allocate(4);
+  ASSERT_EQ(namp_memory_fill(device_, logits, 0, kMany * kClasses * 4, stream_), NAMP_OK);
+  ASSERT_EQ(namp_memory_fill(device_, labels, 0, kMany * 4, stream_), NAMP_OK);
+  const auto measure = [&](int64_t rows) {
+    auto args = make_args<namp_cross_entropy_args>();
+    args.logits_dtype = NAMP_FLOAT32;
+    args.logits = logits;
+    args.labels = static_cast<const int32_t*>(labels);
+    args.rows = rows;
+    args.classes = kClasses;
+    args.ignore_index = -100;
+    args.mean = 1;
+    args.loss = static_cast<float*>(loss);
+    ASSERT_EQ(namp_cross_entropy(device_, &args, stream_), NAMP_OK) << namp_last_error_message();
+  };
+  measure(kFew);
+  begin();
+  measure(kFew);
+  namp_graph* graph = end();
+  measure(kMany);
+  // These would take the old workspace, if it were free.
+  std::vector<void*> others;
+  for (int i = 0; i < 4; ++i) {
+    others.push_back(allocate(256));
+    ASSERT_EQ(namp_memory_fill(device_, others.back(), 255, 256, stream_), NAMP_OK);
+  }
+  launch(graph);
+  EXPECT_NEAR(download(loss, 1)[0], std::log(2.0f), 1e-6);
+  for (void* other : others) {
+    EXPECT_EQ(download<uint8_t>(other, 256), std::vector<uint8_t>(256, 255));
+    free(other);
+  }
+  destroy(graph);
+  for (void* memory : {logits, labels, loss})
+    free(memory);
 }
 
 TEST_F(GraphTest, OtherThreadsGoOnWithTheStreamDuringACapture) {

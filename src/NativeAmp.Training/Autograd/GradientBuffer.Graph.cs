@@ -55,8 +55,8 @@ internal sealed partial class GradientBuffer
                 return $"The gradient of the {buffer.Name} lies elsewhere, or has another type, than when the step was "
                     + "captured: capture it anew.";
             return _beganWithout && buffer.HasValue
-                ? $"The {buffer.Name} has a gradient, which the captured step would overwrite, for it had none when that "
-                    + "was captured. Call ZeroGrad before."
+                ? $"The {buffer.Name} has a gradient, which the captured step would overwrite, for it had none when "
+                    + "that was captured. Call ZeroGrad before."
                 : null;
         }
 

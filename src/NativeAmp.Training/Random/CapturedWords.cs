@@ -1,7 +1,9 @@
 namespace NativeAmp.Training;
 
-/// <summary>The words that a graph draws from a generator: before each launch it reserves them, and writes the index of
-/// the first to the device.</summary>
+/// <summary>
+/// The words that a graph draws from a generator: before each launch it reserves them, and writes the index of the first
+/// to the device.
+/// </summary>
 internal sealed class CapturedWords(Device device, RandomGenerator random) : IGraphPart
 {
     private readonly DeviceBuffer _first = device.Allocate(DType.UInt8, sizeof(ulong));
@@ -25,8 +27,8 @@ internal sealed class CapturedWords(Device device, RandomGenerator random) : IGr
     public string? Outdated() =>
         random.Seed == _seed
             ? null
-            : $"The generator's seed was {_seed} when its masks were captured, and is {random.Seed} now: capture the step "
-                + "anew.";
+            : $"The generator's seed was {_seed} when its masks were captured, and is {random.Seed} now: capture the "
+                + "step anew.";
 
     public void BeforeLaunch()
     {

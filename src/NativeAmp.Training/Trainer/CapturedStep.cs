@@ -1,20 +1,20 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// A training step that a GPU takes as one launch: its work is captured as a CUDA graph (<c>torch.cuda.graph</c>), which
-/// spares the host the calls for each operator. The first calls do the step as it is written; the next captures it, and
-/// all from then on launch the graph. The results have the bits of a step that is not captured.
+/// A training step that a GPU takes as one launch: its work is captured as a CUDA graph (<c>torch.cuda.graph</c>),
+/// which spares the host the calls for each operator. The first calls do the step as it is written; the next captures
+/// it, and all from then on launch the graph. The results have the bits of a step that is not captured.
 /// </summary>
 /// <remarks>
-/// <para>A launch repeats the work with the memory and the numbers of the capture, and not the code. Inputs are therefore
-/// tensors that are written before each call (<see cref="Tensor.CopyFrom"/>), of one shape. These go on as ever: the loss
-/// scale, skipped steps and their limits, the learning rate with its schedule, other hyperparameters of the groups,
-/// dropout's masks, step counts, <see cref="FusedOptimizer.LastStep"/>. Steps and backward passes outside are allowed
-/// between calls.</para>
-/// <para>The step must not read a value on the host (<see cref="Tensor.Item"/>, <see cref="StepResult.Read"/>), copy from
-/// the host, wait, or create streams; it takes one step of each optimizer at most. What it computes may depend on nothing
-/// else that changes: not on a condition of the host, a mode of a module, or a number such as
-/// <see cref="FusedOptimizer.ClipGradNorm"/>'s.</para>
+/// <para>A launch repeats the work with the memory and the numbers of the capture, and not the code. Inputs are
+/// therefore tensors that are written before each call (<see cref="Tensor.CopyFrom"/>), of one shape. These go on as
+/// ever: the loss scale, skipped steps and their limits, the learning rate with its schedule, other hyperparameters of
+/// the groups, dropout's masks, step counts, <see cref="FusedOptimizer.LastStep"/>. Steps and backward passes outside
+/// are allowed between calls.</para>
+/// <para>The step must not read a value on the host (<see cref="Tensor.Item"/>, <see cref="StepResult.Read"/>), copy
+/// from the host, wait, or create streams; it takes one step of each optimizer at most. What it computes may depend on
+/// nothing else that changes: not on a condition of the host, a mode of a module, or a number such as <see
+/// cref="FusedOptimizer.ClipGradNorm"/>'s.</para>
 /// <para>The memory of the step's intermediates stays with the graph until it is disposed or <see cref="Release"/> is
 /// called. On the CPU, where there are no graphs, every call does the step.</para>
 /// </remarks>

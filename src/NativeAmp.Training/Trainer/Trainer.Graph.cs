@@ -32,8 +32,8 @@ public sealed partial class Trainer
             ? $"The loss is not the library's own, and might change from step to step; set "
                 + $"{nameof(TrainerOptions.CaptureSteps)} if it does not."
         : _options.CaptureSteps is null && ForeignModule(_model) is { } foreign
-            ? $"The module {foreign.GetType().Name} is not the library's own, and might do something else in each step; "
-                + $"set {nameof(TrainerOptions.CaptureSteps)} if it does not."
+            ? $"The module {foreign.GetType().Name} is not the library's own, and might do something else in each "
+                + $"step; set {nameof(TrainerOptions.CaptureSteps)} if it does not."
         : null;
 
     private static Module? ForeignModule(Module module) =>
@@ -78,7 +78,7 @@ public sealed partial class Trainer
         }
     }
 
-    /// <summary>What handlers of events may change in a model between steps.</summary>
+    /// <summary>The parts of a model that handlers of events may change between steps.</summary>
     private bool[] Flags() =>
         [.. _model.Parameters().Select(parameter => parameter.RequiresGrad), .. Trainings(_model)];
 

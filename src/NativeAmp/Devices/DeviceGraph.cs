@@ -33,7 +33,8 @@ internal sealed unsafe class DeviceGraph : IDisposable
     /// <summary>Whether the calling thread captures on any device.</summary>
     public static bool IsCapturing => Volatile.Read(ref s_open) != 0 && t_current is { _isCapturing: true };
 
-    /// <summary>The graph that the calling thread captures, or prepares to capture, on a device; null for none.</summary>
+    /// <summary>The graph that the calling thread captures, or prepares to capture, on a device; null for
+    /// none.</summary>
     public static DeviceGraph? Near(Device device) =>
         Volatile.Read(ref s_open) != 0 && t_current is { } graph && graph.Device == device ? graph : null;
 

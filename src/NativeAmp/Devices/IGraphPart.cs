@@ -1,8 +1,8 @@
 namespace NativeAmp;
 
 /// <summary>
-/// What an object of the host does because its work is in a <see cref="DeviceGraph"/>: it writes what the next launch
-/// reads, and keeps its own books as if its calls had been made.
+/// The duties of an object of the host whose work is in a <see cref="DeviceGraph"/>: it writes the numbers that the
+/// next launch reads, and keeps its own books as if its calls had been made.
 /// </summary>
 internal interface IGraphPart : IDisposable
 {
@@ -16,8 +16,8 @@ internal interface IGraphPart : IDisposable
     void Abandoned();
 
     /// <summary>
-    /// Why the next launch would not do what the calls would do now, in a sentence; null if it would. Throws if the object
-    /// was disposed.
+    /// Why the next launch would not do what the calls would do now, in a sentence; null if it would. Throws if the
+    /// object was disposed.
     /// </summary>
     string? Outdated();
 

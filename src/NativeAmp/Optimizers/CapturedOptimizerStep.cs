@@ -5,8 +5,8 @@ namespace NativeAmp;
 
 /// <summary>
 /// The step of an optimizer in a graph. Before each launch it writes the rows of hyperparameters that the step takes,
-/// where they differ from those of the launch before. The graph leaves the step's record on the device; after the launch
-/// it is copied to the optimizer's history.
+/// where they differ from those of the launch before. The graph leaves the step's record on the device; after the
+/// launch it is copied to the optimizer's history.
 /// </summary>
 /// <param name="optimizer">The optimizer, with what a launch asks of it.</param>
 internal sealed unsafe class CapturedOptimizerStep(FusedOptimizer optimizer) : IGraphPart

@@ -10,12 +10,18 @@ public abstract partial class FusedOptimizer
     /// with such a step.
     /// </summary>
     /// <exception cref="InvalidOperationException">There was none.</exception>
-    public StepResult LastStep =>
-        _history.Next > 0
-            ? new StepResult(this, _history.Next - 1)
-            : throw new InvalidOperationException("The optimizer has taken no step.");
+    public StepResult LastStep
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _history.Next > 0
+                ? new StepResult(this, _history.Next - 1)
+                : throw new InvalidOperationException("The optimizer has taken no step.");
+        }
+    }
 
-    /// <summary>What comes before the native call of a step.</summary>
+    /// <summary>Prepares the findings of the last check for a step.</summary>
     internal void BeforeStep(GradientCheck check)
     {
         if (check == GradientCheck.None && _hasFindings)

@@ -1,8 +1,8 @@
 namespace NativeAmp.Training.Tests.Devices;
 
 /// <summary>
-/// A loop of one's own over a small GPT with dropout: a scale that begins too large, a schedule, clipping. Its inputs are
-/// two tensors that every step writes. The same steps can be taken captured or not.
+/// A loop of one's own over a small GPT with dropout: a scale that begins too large, a schedule, clipping. Its inputs
+/// are two tensors that every step writes. The same steps can be taken captured or not.
 /// </summary>
 internal sealed class CapturedLoop : IDisposable
 {
@@ -65,7 +65,8 @@ internal sealed class CapturedLoop : IDisposable
     /// <summary>The losses and outcomes of the steps.</summary>
     public List<(float Loss, StepOutcome Outcome)> Steps { get; } = [];
 
-    /// <summary>Everything that a step changes: parameters, moments, step counts, the scale, and the generator.</summary>
+    /// <summary>Everything that a step changes: parameters, moments, step counts, the scale, and the
+    /// generator.</summary>
     public string State()
     {
         OptimizerSnapshot snapshot = Optimizer.SaveState();
@@ -74,7 +75,7 @@ internal sealed class CapturedLoop : IDisposable
             [
                 .. Model.Parameters().Select(parameter => Bits(parameter.ToFloats())),
                 .. snapshot.Parameters.Select(parameter =>
-                    $"{parameter.Step} {string.Join(' ', parameter.State.OrderBy(s => s.Key).Select(s => Bits(s.Value)))}"
+                    $"{parameter.Step} {string.Join(' ', parameter.State.Values.Select(Bits))}"
                 ),
                 $"{snapshot.Step} {Scaler.SaveState()} {Random.State}",
             ]

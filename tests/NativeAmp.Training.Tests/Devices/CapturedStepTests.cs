@@ -1,6 +1,7 @@
 namespace NativeAmp.Training.Tests.Devices;
 
-/// <summary>A step that is captured as a graph does what its calls do, to the last bit, and says what cannot be.</summary>
+/// <summary>A step that is captured as a graph does what its calls do, to the last bit, and says what cannot
+/// be.</summary>
 internal sealed class CapturedStepTests
 {
     private const int Steps = 36;

@@ -1,5 +1,5 @@
-// A stream's work while it is captured: nodes of a graph instead of a queue, and what the programming
-// guide forbids meanwhile. Other streams enter a capture by waiting for an event of it.
+// A stream's work while it is captured: nodes of a graph instead of a queue, and the calls that the
+// programming guide forbids meanwhile. Other streams enter a capture by waiting for an event of it.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ class Emulator;
 struct Event;
 struct Stream;
 
-// What a graph does, node by node: work, and the nodes that come before it. A node comes behind those
-// that it depends on.
+// One piece of a graph's work, and the nodes that come before it. A node comes behind those that it
+// depends on.
 struct GraphNode {
   std::vector<size_t> after;
   std::function<void()> run;  // a copy of it does the work, any number of times
