@@ -1,8 +1,8 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// The words that a graph draws from a generator: before each launch it reserves them, and writes the index of the first
-/// to the device.
+/// The words that a graph draws from a generator: before each launch it reserves them, and writes the index of the
+/// first to the device.
 /// </summary>
 internal sealed class CapturedWords(Device device, RandomGenerator random) : IGraphPart
 {

@@ -56,9 +56,14 @@ internal sealed class CapturedStepTests
             // Another shape, and so other gradients' memory in between; the bits are those of calls all the same.
             loop.RunSmall(20);
             run(14, 2);
+            // A step that leaves a parameter out changes the optimizer's table.
+            Parameter frozen = loop.Model.Parameters()[^1];
+            frozen.RequiresGrad = false;
+            loop.RunSmall(21);
+            frozen.RequiresGrad = true;
             // Values that are set from outside reach the compute copies.
-            Parameter parameter = loop.Model.Parameters()[0];
-            parameter.CopyFrom<float>([.. parameter.ToFloats().Select(value => value * 0.5f)]);
+            foreach (Parameter parameter in loop.Model.Parameters())
+                parameter.CopyFrom<float>([.. parameter.ToFloats().Select(value => value * 0.5f)]);
             run(16, 2);
             loop.Scaler.Update(256);
             run(18, 2);
@@ -181,6 +186,19 @@ internal sealed class CapturedStepTests
         Assert.That(optimizer.CountAppliedSteps(), Is.EqualTo(5));
 
         static float[] Repeat(float[] row) => [.. Enumerable.Repeat(row, 3).SelectMany(values => values)];
+    }
+
+    [Test]
+    public void Memory_from_before_the_capture_lives_as_long_as_the_graph()
+    {
+        using Device device = DeviceKind.Cuda.Open();
+        Tensor values = Tensor.From(device, [1f, 2, 3, 4], [4]);
+        using var step = new CapturedStep(device, () => Ops.Add(values, values));
+        for (int i = 0; i < 3; i++)
+            step.Run();
+        values.Dispose();
+        using Tensor other = Tensor.From(device, new float[4], [4]);
+        Assert.That(step.Run().ToFloats(), Is.EqualTo(new float[] { 2, 4, 6, 8 }));
     }
 
     [Test]
