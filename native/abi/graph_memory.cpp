@@ -13,7 +13,10 @@ thread_local GraphMemory* current = nullptr;
 
 }  // namespace
 
-GraphMemory* current_graph_memory() noexcept { return current; }
+GraphMemory* current_graph_memory(const MemoryPool& pool) noexcept {
+  return current != nullptr && current->is_of(pool) ? current : nullptr;
+}
+
 void set_current_graph_memory(GraphMemory* memory) noexcept { current = memory; }
 
 MemoryPool::Piece MemoryPool::take_for(GraphMemory& graph, int64_t bytes, namp_stream stream) {

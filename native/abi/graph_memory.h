@@ -21,6 +21,8 @@ class GraphMemory {
   // Gives everything back to the pool. Pieces that are still in use become memory like any other.
   ~GraphMemory() { pool_.release(*this); }
 
+  bool is_of(const MemoryPool& pool) const { return &pool_ == &pool; }
+
  private:
   friend class MemoryPool;
 
@@ -29,8 +31,9 @@ class GraphMemory {
   std::set<void*> held_;
 };
 
-// Of the graph that the calling thread captures; null for none.
-GraphMemory* current_graph_memory() noexcept;
+// Of the graph that the calling thread captures on the pool's device; null for none. During a capture a
+// thread may work with other devices as ever.
+GraphMemory* current_graph_memory(const MemoryPool& pool) noexcept;
 void set_current_graph_memory(GraphMemory* memory) noexcept;
 
 }  // namespace namp

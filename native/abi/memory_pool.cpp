@@ -36,8 +36,8 @@ MemoryPool::~MemoryPool() {
 void* MemoryPool::allocate(int64_t bytes, namp_memory_kind kind, namp_stream stream) {
   std::lock_guard lock(mutex_);
   const int64_t size = size_class(bytes);
-  GraphMemory* const graph = current_graph_memory();
-  const bool captured = graph != nullptr && &graph->pool_ == this;
+  GraphMemory* const graph = current_graph_memory(*this);
+  const bool captured = graph != nullptr;
   const Piece piece = captured ? take_for(*graph, size, stream) : take_or_make(size, stream);
   try {
     live_.emplace(piece.pointer,
@@ -146,7 +146,7 @@ void MemoryPool::free(void* pointer, namp_stream stream) {
     live.is_freed = true;
     return;
   }
-  GraphMemory* const graph = current_graph_memory();
+  GraphMemory* const graph = current_graph_memory(*this);
   if (live.graph == nullptr && !live.users.empty() && graph != nullptr) {
     // The streams' wait for each other is no work of the graph.
     if (graph->held_.insert(pointer).second) live.holders++;
@@ -243,11 +243,14 @@ int64_t MemoryPool::live_pieces_except(namp_memory_kind kind) {
 }
 
 void* PoolWorkspace::reserve(int64_t bytes, namp_stream stream, User user) {
+  GraphMemory* const graph = current_graph_memory(pool_);
   Piece& piece = pieces_[{stream, user}];
   if (piece.bytes < bytes) {
-    refuse_capture("a workspace of " + std::to_string(bytes) +
-                   " bytes is needed, and the stream has " + std::to_string(piece.bytes) +
-                   ". Make the call once before, uncaptured.");
+    if (graph != nullptr) {
+      refuse_capture("a workspace of " + std::to_string(bytes) +
+                     " bytes is needed, and the stream has " + std::to_string(piece.bytes) +
+                     ". Make the call once before, uncaptured.");
+    }
     // The new piece first: on failure the old one stays. Growing by half more keeps the number of
     // growths small.
     const int64_t size = std::max(bytes, piece.bytes + piece.bytes / 2);
@@ -256,7 +259,7 @@ void* PoolWorkspace::reserve(int64_t bytes, namp_stream stream, User user) {
     piece = {grown, size};
   }
   // It may grow after the capture, and the old one be freed.
-  if (GraphMemory* graph = current_graph_memory()) pool_.hold(piece.pointer, *graph);
+  if (graph != nullptr) pool_.hold(piece.pointer, *graph);
   return piece.pointer;
 }
 

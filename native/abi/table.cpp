@@ -177,7 +177,7 @@ namp_table::~namp_table() {
 }
 
 void namp_table::use_on(namp_stream stream) {
-  if (namp::GraphMemory* graph = namp::current_graph_memory()) {
+  if (namp::GraphMemory* graph = namp::current_graph_memory(device.pool)) {
     device.pool.hold(memory_, *graph);
     device.pool.hold(chunk_memory_, *graph);
   }

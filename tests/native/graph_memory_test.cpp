@@ -131,5 +131,51 @@ TEST_F(GraphTest, AWorkspaceThatGrowsAfterTheCaptureIsKeptForTheGraph) {
     free(memory);
 }
 
+// The CPU's tables, workspaces and memory are no part of a GPU's graph.
+TEST_F(GraphTest, AThreadThatCapturesMayWorkWithOtherDevices) {
+  Device cpu;
+  cpu.open(Where::kCpu);
+  void* memory = allocate();
+  upload(memory, 1);
+  ASSERT_EQ(add(memory, memory, memory), NAMP_OK);
+  begin();
+  ASSERT_EQ(add(memory, memory, memory), NAMP_OK);
+  std::vector<float> values(kCount, 1.0f), out(kCount);
+  const std::vector<namp_cell> cells = {cell(values.data(), NAMP_FLOAT32),
+                                        cell(out.data(), NAMP_FLOAT32)};
+  auto description = make_args<namp_table_description>();
+  description.column_count = 2;
+  description.tensor_count = 1;
+  description.counts = &kCount;
+  description.cells = cells.data();
+  namp_table* table = nullptr;
+  ASSERT_EQ(namp_table_create(&table, cpu, &description), NAMP_OK) << namp_last_error_message();
+  const auto options = make_args<namp_cast_options>();
+  ASSERT_EQ(namp_cast_table(table, 1, 0, &options, nullptr), NAMP_OK);
+  ASSERT_EQ(namp_table_destroy(table), NAMP_OK);
+  float loss = 0;
+  const std::vector<int32_t> labels(kCount);
+  auto args = make_args<namp_cross_entropy_args>();
+  args.logits_dtype = NAMP_FLOAT32;
+  args.logits = values.data();
+  args.labels = labels.data();
+  args.rows = kCount;
+  args.classes = 1;
+  args.ignore_index = -100;
+  args.loss = &loss;
+  ASSERT_EQ(namp_cross_entropy(cpu, &args, nullptr), NAMP_OK) << namp_last_error_message();
+  void* other = nullptr;
+  ASSERT_EQ(namp_memory_allocate(&other, cpu, 1 << 20, NAMP_MEMORY_OTHER, nullptr), NAMP_OK);
+  ASSERT_EQ(namp_memory_free(cpu, other, nullptr), NAMP_OK);
+  ASSERT_EQ(namp_stream_synchronize(cpu, nullptr), NAMP_OK);
+  namp_graph* graph = end();
+  EXPECT_EQ(out, values);
+  launch(graph);
+  EXPECT_EQ(download(memory), all(4));
+  destroy(graph);
+  free(memory);
+  cpu.close();
+}
+
 }  // namespace
 }  // namespace namp_test
