@@ -28,7 +28,7 @@ internal enum NampemuKind
     Argument = 7,
     /// <summary>a call that needs a current context and had none</summary>
     NoContext = 8,
-    /// <summary>alive when its context was released: memory, module, stream, event, graph</summary>
+    /// <summary>alive when its context was released: memory, streams, graphs</summary>
     Leak = 9,
     /// <summary>a module that can't be read: the text has the line</summary>
     BadPtx = 10,

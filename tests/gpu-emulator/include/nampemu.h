@@ -40,7 +40,7 @@ typedef enum nampemu_kind {
   NAMPEMU_ARGUMENT =
       7, /* kernel arguments missing or of the wrong size, foreign handles, null pointers */
   NAMPEMU_NO_CONTEXT = 8, /* a call that needs a current context and had none */
-  NAMPEMU_LEAK = 9,       /* alive when its context was released: memory, module, stream, event, graph */
+  NAMPEMU_LEAK = 9,       /* alive when its context was released: memory, streams, graphs */
   NAMPEMU_BAD_PTX = 10,   /* a module that can't be read: the text has the line */
   NAMPEMU_HANG = 11,      /* a block that waits for ever or ran over its instructions */
   NAMPEMU_BAD_FREE = 12,  /* a free of something that isn't allocated, or twice */
@@ -93,7 +93,7 @@ typedef enum nampemu_class {
 } nampemu_class;
 
 typedef struct nampemu_counters {
-  uint64_t launches; /* of kernels and of graphs, by the host */
+  uint64_t launches;            /* of kernels and of graphs, by the host */
   uint64_t thread_instructions; /* PTX instructions executed, counted once a thread */
   uint64_t warp_instructions;
   nampemu_traffic global;
