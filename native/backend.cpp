@@ -20,6 +20,13 @@ void Backend::set_threads(int32_t) { unsupported("set_threads"); }
 
 void Backend::set_simd(namp_simd) { unsupported("set_simd"); }
 
+void Backend::begin_capture(Capture&) { unsupported("graphs"); }
+
+// Nothing begins without the one above.
+void* Backend::end_capture(Capture&, bool) { return nullptr; }
+void Backend::launch_graph(void*, namp_stream) {}
+void Backend::destroy_graph(void*) noexcept {}
+
 void Backend::cast(const namp_cell&, const namp_cell&, int64_t, const namp_cast_options&,
                    namp_stream) {
   unsupported("cast");
@@ -50,7 +57,7 @@ void Backend::touch_table(uint32_t*, const TableView&, const int32_t*, namp_stre
 }
 
 void Backend::dropout(void*, const void*, namp_dtype, int64_t, float, uint64_t, uint64_t,
-                      namp_stream) {
+                      const uint64_t*, namp_stream) {
   unsupported("dropout");
 }
 

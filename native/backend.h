@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "capture.h"
 #include "error.h"
 #include "lists/operators.h"
 #include "nativeamp.h"
@@ -49,6 +50,13 @@ class Backend {
   virtual bool query_event(void* event) = 0;
   virtual void synchronize_event(void* event) = 0;
   virtual double elapsed_seconds(void* from, void* to) = 0;
+
+  // Graphs: the calling thread's work on capture.stream becomes part of one from now on.
+  virtual void begin_capture(Capture& capture);
+  // The graph; null unless it is kept. The capture is over in any case.
+  virtual void* end_capture(Capture& capture, bool keep);
+  virtual void launch_graph(void* graph, namp_stream stream);
+  virtual void destroy_graph(void* graph) noexcept;
 
   // Memory as the system gives it, 256-byte aligned; abi/memory_pool.h caches it. Throws
   // NAMP_ERROR_OUT_OF_MEMORY.
@@ -106,7 +114,8 @@ class Backend {
 
   // Other operators of networks.
   virtual void dropout(void* output, const void* input, namp_dtype dtype, int64_t count,
-                       float probability, uint64_t seed, uint64_t offset, namp_stream stream);
+                       float probability, uint64_t seed, uint64_t offset,
+                       const uint64_t* offset_base, namp_stream stream);
   virtual void permute(void* out, const void* in, namp_dtype dtype, int32_t rank,
                        const int64_t* shape, const int32_t* perm, namp_stream stream);
   virtual void argmax(int32_t* out, const void* in, namp_dtype dtype, int64_t rows, int64_t width,

@@ -50,6 +50,10 @@ void check_process(const namp_device& device) {
        "before a CUDA device is opened, or start the child with exec.");
 }
 
+void refuse_capture(const namp_device& device, const char* what) {
+  if (device.kind == NAMP_DEVICE_CUDA) refuse_capture(std::string(what));
+}
+
 }  // namespace namp
 
 namp_device::namp_device(namp_device_kind opened_kind, std::unique_ptr<namp::Backend> opened)
@@ -127,13 +131,14 @@ int32_t namp_device_close(namp_device* device) {
     OpenDevices::Change devices;
     const int64_t tables = device->tables;
     const int64_t events = device->events;
+    const int64_t graphs = device->graphs;
     const int64_t pieces = device->pool.live_pieces_except(NAMP_MEMORY_WORKSPACE);
     const int64_t host = device->host_memory.pieces();
-    if (tables != 0 || events != 0 || pieces != 0 || host != 0) {
+    if (tables != 0 || events != 0 || graphs != 0 || pieces != 0 || host != 0) {
       namp::fail(NAMP_ERROR_INVALID_ARGUMENT,
                  "The device cannot be closed: " + std::to_string(tables) + " tables, " +
-                     std::to_string(events) + " events, " + std::to_string(pieces) +
-                     " pieces of memory and " + std::to_string(host) +
+                     std::to_string(events) + " events, " + std::to_string(graphs) + " graphs, " +
+                     std::to_string(pieces) + " pieces of memory and " + std::to_string(host) +
                      " of pinned memory are still in use. Destroy and free them first.");
     }
     devices.remove(device);
@@ -182,7 +187,10 @@ int32_t namp_device_get_stream(namp_stream* stream, namp_device* device) {
 int32_t namp_stream_create(namp_stream* stream, namp_device* device) {
   return wall([&] {
     namp::check_object(stream, "stream");
-    *stream = use_device(device)->backend->create_stream();
+    const auto checked = use_device(device);
+    namp::refuse_capture(*device,
+                         "a new stream begins after the work that is captured. Create it before.");
+    *stream = checked->backend->create_stream();
   });
 }
 
@@ -192,7 +200,9 @@ int32_t namp_stream_destroy(namp_device* device, namp_stream stream) {
       check_device(device);
       return;
     }
-    check_device(device).backend->synchronize(stream);
+    namp::refuse_capture(check_device(device),
+                         "the end of a stream waits for it. Destroy it later.");
+    device->backend->synchronize(stream);
     const auto checked = use_device(device);
     checked->workspace.release(stream);
     checked->backend->destroy_stream(stream);
@@ -201,5 +211,9 @@ int32_t namp_stream_destroy(namp_device* device, namp_stream stream) {
 }
 
 int32_t namp_stream_synchronize(namp_device* device, namp_stream stream) {
-  return wall([&] { check_device(device).backend->synchronize(stream); });
+  return wall([&] {
+    namp_device& checked = check_device(device);
+    namp::refuse_capture(checked, "namp_stream_synchronize waits for work that is not done now.");
+    checked.backend->synchronize(stream);
+  });
 }

@@ -22,6 +22,7 @@ struct namp_device {
   namp::HostMemory host_memory;
   std::atomic<int64_t> tables{0};  // alive
   std::atomic<int64_t> events{0};
+  std::atomic<int64_t> graphs{0};
 };
 
 namespace namp {
@@ -32,10 +33,15 @@ namp_device& check_device(namp_device* device);
 // The same for the device of something that lives on it.
 void check_process(const namp_device& device);
 
+// For calls that wait, or that a graph cannot repeat: as the other refuse_capture, for a device that
+// has graphs.
+void refuse_capture(const namp_device& device, const char* what);
+
 // At the end of a call that may have given the device work: while a profile is measured, the call
 // lasts until that is done, so that its time is the device's.
 inline void finish_if_profiling(namp_device& device) noexcept {
-  if (profiling.load(std::memory_order_relaxed)) device.backend->finish();
+  if (profiling.load(std::memory_order_relaxed) && current_capture() == nullptr)
+    device.backend->finish();
 }
 
 // As check_process, and the device is this call's alone while it lives.

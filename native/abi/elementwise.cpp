@@ -7,7 +7,7 @@
 
 int32_t namp_dropout(namp_device* device, void* output, const void* input, int32_t dtype,
                      int64_t count, float probability, uint64_t seed, uint64_t offset,
-                     namp_stream stream) {
+                     const uint64_t* offset_base, namp_stream stream) {
   return namp::wall([&] {
     const auto checked = namp::use_device(device);
     const namp_dtype known = namp::check_float_dtype(dtype, "dtype");
@@ -16,8 +16,10 @@ int32_t namp_dropout(namp_device* device, void* output, const void* input, int32
                   "probability must be 0 or more and less than 1.");
     namp::check_tensor(output, dtype, count, "output");
     namp::check_tensor(input, dtype, count, "input");
+    if (offset_base != nullptr) namp::check_object(offset_base, "offset_base");
     if (count != 0) {
-      checked->backend->dropout(output, input, known, count, probability, seed, offset, stream);
+      checked->backend->dropout(output, input, known, count, probability, seed, offset, offset_base,
+                                stream);
     }
   });
 }

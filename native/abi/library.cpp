@@ -33,6 +33,7 @@ constexpr StructSize kStructs[] = {
     NAMP_STRUCT(namp_cast_options),
     NAMP_STRUCT(namp_optimizer_columns),
     NAMP_STRUCT(namp_optimizer_group),
+    NAMP_STRUCT(namp_optimizer_rows),
     NAMP_STRUCT(namp_optimizer_args),
 #define NAMP_OPERATOR_STRUCT(name, Args) NAMP_STRUCT(Args),
     NAMP_FOR_EACH_OPERATOR(NAMP_OPERATOR_STRUCT)
@@ -73,6 +74,8 @@ const char* namp_status_name(int32_t status) {
       return "NAMP_ERROR_UNAVAILABLE";
     case NAMP_ERROR_DEVICE:
       return "NAMP_ERROR_DEVICE";
+    case NAMP_ERROR_CAPTURE:
+      return "NAMP_ERROR_CAPTURE";
     case NAMP_ERROR_INTERNAL:
       return "NAMP_ERROR_INTERNAL";
     default:

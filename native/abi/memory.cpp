@@ -55,6 +55,7 @@ int32_t namp_memory_allocate_host(void** pointer, namp_device* device, int64_t b
     namp::check_object(pointer, "pointer");
     namp_device& checked = check_device(device);
     namp::check_range(bytes, 1, namp::kMaxElements, "bytes");
+    namp::refuse_capture(checked, "pinned memory comes from the system. Allocate it before.");
     void* memory = checked.backend->allocate_host(bytes);
     std::memset(memory, 0, static_cast<size_t>(bytes));
     try {
@@ -71,6 +72,7 @@ int32_t namp_memory_free_host(namp_device* device, void* pointer) {
   return wall([&] {
     namp_device& checked = check_device(device);
     if (pointer == nullptr) return;
+    namp::refuse_capture(checked, "pinned memory is given back after all work. Free it later.");
     use_device(device)->host_memory.remove(pointer);
     checked.backend->free_host(pointer);
   });
@@ -79,6 +81,7 @@ int32_t namp_memory_free_host(namp_device* device, void* pointer) {
 int32_t namp_memory_trim(namp_device* device) {
   return wall([&] {
     namp_device& checked = check_device(device);
+    namp::refuse_capture(checked, "namp_memory_trim waits, and frees memory of the driver.");
     checked.backend->synchronize(nullptr);
     checked.pool.trim();
   });
@@ -90,6 +93,11 @@ int32_t namp_memory_copy(namp_device* device, void* destination, const void* sou
     namp_device& checked = check_device(device);
     check_copy(destination, source, bytes, direction);
     if (bytes == 0) return;
+    if (direction != NAMP_COPY_DEVICE_TO_DEVICE) {
+      namp::refuse_capture(checked,
+                           "namp_memory_copy is done with the host's memory when it returns. Copy "
+                           "outside the capture, or by namp_memory_copy_async.");
+    }
     checked.backend->copy(destination, source, bytes, static_cast<namp_copy_direction>(direction),
                           stream);
     namp::finish_if_profiling(checked);

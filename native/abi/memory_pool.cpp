@@ -4,6 +4,8 @@
 #include <string>
 
 #include "abi/check.h"
+#include "abi/graph_memory.h"
+#include "capture.h"
 
 namespace namp {
 namespace {
@@ -34,14 +36,18 @@ MemoryPool::~MemoryPool() {
 void* MemoryPool::allocate(int64_t bytes, namp_memory_kind kind, namp_stream stream) {
   std::lock_guard lock(mutex_);
   const int64_t size = size_class(bytes);
-  const Piece piece = take_or_make(size, stream);
+  GraphMemory* const graph = current_graph_memory(*this);
+  const bool captured = graph != nullptr;
+  const Piece piece = captured ? take_for(*graph, size, stream) : take_or_make(size, stream);
   try {
-    live_.emplace(piece.pointer, Live{piece.segment, size, kind, stream, {}});
+    live_.emplace(piece.pointer,
+                  Live{piece.segment, size, kind, stream, {}, captured ? graph : nullptr});
   } catch (...) {
-    cache_[{stream, size}].push_back(piece);  // had room for it a moment ago
+    // Had room for it a moment ago.
+    (captured ? graph->cache_ : cache_)[{stream, size}].push_back(piece);
     throw;
   }
-  piece.segment->live++;
+  if (!captured) piece.segment->live++;
   statistics_.cached_bytes -= size;
   count(kind, size);
   return piece.pointer;
@@ -113,7 +119,7 @@ MemoryPool::Segment* MemoryPool::make_segment_or_explain(int64_t bytes) {
 
 MemoryPool::Live& MemoryPool::find_live(void* pointer, const char* what) {
   const auto found = live_.find(pointer);
-  if (found == live_.end()) {
+  if (found == live_.end() || found->second.is_freed) {
     fail(NAMP_ERROR_INVALID_ARGUMENT, std::string("The pointer to ") + what +
                                           " is not memory of this device that is in use; " + what +
                                           " what namp_memory_allocate gave, before it is freed.");
@@ -136,13 +142,30 @@ void MemoryPool::free(void* pointer, namp_stream stream) {
   std::lock_guard lock(mutex_);
   Live& live = find_live(pointer, "free");
   add_user(live, stream);
+  if (live.holders > 0) {
+    live.is_freed = true;
+    return;
+  }
+  GraphMemory* const graph = current_graph_memory(*this);
+  if (live.graph == nullptr && !live.users.empty() && graph != nullptr) {
+    // The streams' wait for each other is no work of the graph.
+    if (graph->held_.insert(pointer).second) live.holders++;
+    live.is_freed = true;
+    return;
+  }
+  give_back(live_.find(pointer));
+}
+
+void MemoryPool::give_back(std::unordered_map<void*, Live>::iterator found) {
+  const Live& live = found->second;
   for (const namp_stream user : live.users)
     backend_.order(live.stream, user);
-  cache_[{live.stream, live.bytes}].push_back({pointer, live.segment});
-  live.segment->live--;
+  auto& cache = live.graph != nullptr ? live.graph->cache_ : cache_;
+  cache[{live.stream, live.bytes}].push_back({found->first, live.segment});
+  if (live.graph == nullptr) live.segment->live--;
   statistics_.cached_bytes += live.bytes;
   count(live.kind, -live.bytes);
-  live_.erase(pointer);
+  live_.erase(found);
 }
 
 void MemoryPool::trim() {
@@ -220,8 +243,14 @@ int64_t MemoryPool::live_pieces_except(namp_memory_kind kind) {
 }
 
 void* PoolWorkspace::reserve(int64_t bytes, namp_stream stream, User user) {
+  GraphMemory* const graph = current_graph_memory(pool_);
   Piece& piece = pieces_[{stream, user}];
   if (piece.bytes < bytes) {
+    if (graph != nullptr) {
+      refuse_capture("a workspace of " + std::to_string(bytes) +
+                     " bytes is needed, and the stream has " + std::to_string(piece.bytes) +
+                     ". Make the call once before, uncaptured.");
+    }
     // The new piece first: on failure the old one stays. Growing by half more keeps the number of
     // growths small.
     const int64_t size = std::max(bytes, piece.bytes + piece.bytes / 2);
@@ -229,6 +258,8 @@ void* PoolWorkspace::reserve(int64_t bytes, namp_stream stream, User user) {
     if (piece.pointer != nullptr) pool_.free(piece.pointer, stream);
     piece = {grown, size};
   }
+  // It may grow after the capture, and the old one be freed.
+  if (graph != nullptr) pool_.hold(piece.pointer, *graph);
   return piece.pointer;
 }
 

@@ -17,6 +17,8 @@
 
 namespace namp {
 
+class GraphMemory;
+
 class MemoryPool {
  public:
   explicit MemoryPool(Backend& backend) : backend_(backend) {}
@@ -30,6 +32,11 @@ class MemoryPool {
   void free(void* pointer, namp_stream stream);
   void record_stream(void* pointer, namp_stream stream);
   void trim();
+
+  // Memory that is in use lives until the graph is destroyed, freed or not.
+  void hold(void* pointer, GraphMemory& graph);
+  // Takes back what is a graph's.
+  void release(GraphMemory& graph);
 
   // Memory of a stream that ends (and has been waited for) goes to the device's own stream.
   void forget_stream(namp_stream stream);
@@ -47,23 +54,27 @@ class MemoryPool {
   // Bytes that an allocation of this many really takes.
   static int64_t size_class(int64_t bytes);
 
- private:
   // A piece of memory from the system, whole or cut into many small ones of one class.
   struct Segment {
     void* base;
     int64_t pieces;
-    int64_t live = 0;
+    int64_t live = 0;  // pieces that are in use, or a graph's
   };
   struct Piece {
     void* pointer;
     Segment* segment;
   };
+
+ private:
   struct Live {
     Segment* segment;
     int64_t bytes;
     namp_memory_kind kind;
     namp_stream stream;
     std::vector<namp_stream> users;  // other streams
+    GraphMemory* graph = nullptr;    // whose it is
+    int32_t holders = 0;             // graphs that use memory from before their capture
+    bool is_freed = false;           // by its owner, while there are holders
   };
 
   // Throws where the pointer is none of ours.
@@ -71,6 +82,8 @@ class MemoryPool {
   static void add_user(Live& live, namp_stream stream);
 
   Piece take_or_make(int64_t bytes, namp_stream stream);
+  Piece take_for(GraphMemory& graph, int64_t bytes, namp_stream stream);
+  void give_back(std::unordered_map<void*, Live>::iterator live);
   Segment* new_segment(int64_t bytes);
   // The same; a failure says what the memory is used for.
   Segment* make_segment_or_explain(int64_t bytes);

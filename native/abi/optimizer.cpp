@@ -8,6 +8,7 @@
 #include "abi/table.h"
 #include "abi/wall.h"
 #include "lists/rules.h"
+#include "optimizer_rows.h"
 
 namespace namp {
 namespace {
@@ -86,23 +87,38 @@ void check_rule(namp_table& table, const namp_optimizer_args& args) {
 }  // namespace
 }  // namespace namp
 
+namespace namp {
+namespace {
+
+// The checks that a step and a writing of its rows share.
+void check_args(namp_table& table, const namp_optimizer_args* args) {
+  check_struct(args, "args");
+  check_range(args->group_count, 1, INT32_MAX, "args->group_count");
+  check_object(args->groups, "args->groups");
+  check_range(args->row_count, 0, INT32_MAX, "args->row_count");
+  check_count(args->first_step, "args->first_step");
+  check_product({rows_of(*args), args->group_count}, "args->row_count and args->group_count");
+  const namp_optimizer_columns& columns = args->columns;
+  check_column(table, columns.parameter, "args->columns.parameter");
+  check_column(table, columns.gradient, "args->columns.gradient");
+  check_optional_column(table, columns.compute_copy, "args->columns.compute_copy");
+  const bool known =
+      with_rule(args->rule, [&](auto rule) { check_rule<decltype(rule)>(table, *args); });
+  if (known) return;
+  fail(NAMP_ERROR_INVALID_ARGUMENT,
+       "args->rule is " + std::to_string(args->rule) + ", which is no namp_rule.");
+}
+
+}  // namespace
+}  // namespace namp
+
 int32_t namp_optimizer_step(namp_table* table, const namp_optimizer_args* args,
                             const namp_scaler_state* scaler, namp_optimizer_state* state,
                             namp_stream stream) {
   return namp::wall([&] {
     namp_table& checked = namp::check_table(table);
     const namp::DeviceUse use(checked.device);
-    namp::check_struct(args, "args");
-    namp::check_range(args->group_count, 1, INT32_MAX, "args->group_count");
-    namp::check_object(args->groups, "args->groups");
-    namp::check_range(args->row_count, 0, INT32_MAX, "args->row_count");
-    namp::check_count(args->first_step, "args->first_step");
-    namp::check_product({std::max(args->row_count, 1), args->group_count},
-                        "args->row_count and args->group_count");
-    const namp_optimizer_columns& columns = args->columns;
-    namp::check_column(checked, columns.parameter, "args->columns.parameter");
-    namp::check_column(checked, columns.gradient, "args->columns.gradient");
-    namp::check_optional_column(checked, columns.compute_copy, "args->columns.compute_copy");
+    namp::check_args(checked, args);
     namp::check_range(args->copy_rounding, NAMP_ROUND_NEAREST_EVEN, NAMP_ROUND_STOCHASTIC,
                       "args->copy_rounding");
     namp::require(args->max_norm >= 0.0f, "args->max_norm must be 0 or more, and not NaN.");
@@ -111,18 +127,29 @@ int32_t namp_optimizer_step(namp_table* table, const namp_optimizer_args* args,
     if (scaler != nullptr) namp::check_object(scaler, "scaler");
     namp::check_object(state, "state");
     if (checked.view.tensor_count > 0) namp::check_object(args->steps, "args->steps");
-    const bool known = namp::with_rule(
-        args->rule, [&](auto rule) { namp::check_rule<decltype(rule)>(checked, *args); });
-    if (!known) {
-      namp::fail(NAMP_ERROR_INVALID_ARGUMENT,
-                 "args->rule is " + std::to_string(args->rule) + ", which is no namp_rule.");
-    }
+    if (args->rows != nullptr) namp::check_object(args->rows, "args->rows");
     checked.use_on(stream);
     if (checks) {
-      checked.device.backend->unscale_check(checked.view, columns.gradient, -1, scaler, state, true,
-                                            stream);
+      checked.device.backend->unscale_check(checked.view, args->columns.gradient, -1, scaler, state,
+                                            true, stream);
     }
     checked.device.backend->optimizer_step(checked.view, *args, checked.fulfilled->compact_state,
                                            scaler, state, stream);
+  });
+}
+
+int32_t namp_optimizer_write_rows(namp_optimizer_rows* rows, namp_table* table,
+                                  const namp_optimizer_args* args, namp_stream stream) {
+  return namp::wall([&] {
+    namp_table& checked = namp::check_table(table);
+    const namp::DeviceUse use(checked.device);
+    namp::check_object(rows, "rows");
+    namp::check_args(checked, args);
+    namp::refuse_capture(checked.device,
+                         "namp_optimizer_write_rows copies from the host. Call it before each "
+                         "launch.");
+    const std::vector<char> image = namp::rows_image(*args);
+    checked.device.backend->copy(rows, image.data(), static_cast<int64_t>(image.size()),
+                                 NAMP_COPY_HOST_TO_DEVICE, stream);
   });
 }

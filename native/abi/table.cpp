@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "abi/check.h"
+#include "abi/graph_memory.h"
 #include "abi/wall.h"
 
 namespace namp {
@@ -176,6 +177,10 @@ namp_table::~namp_table() {
 }
 
 void namp_table::use_on(namp_stream stream) {
+  if (namp::GraphMemory* graph = namp::current_graph_memory(device.pool)) {
+    device.pool.hold(memory_, *graph);
+    device.pool.hold(chunk_memory_, *graph);
+  }
   if (std::find(streams_.begin(), streams_.end(), stream) != streams_.end()) return;
   streams_.push_back(stream);
   record_streams(memory_);
@@ -273,6 +278,7 @@ int32_t namp_table_create(namp_table** table, namp_device* device,
         namp::check_registered_cell(cell, tensor, column);
       }
     }
+    namp::refuse_capture(owner, "a new table is copied from the host. Create it before.");
     *table = new namp_table(owner, *description);
   });
 }
@@ -301,6 +307,9 @@ int32_t namp_table_set_column(namp_table* table, int32_t column, const namp_cell
     for (int64_t tensor = 0; tensor < tensors; ++tensor) {
       changed[static_cast<size_t>(tensor * checked.view.column_count + column)] = cells[tensor];
     }
+    namp::refuse_capture(checked.device,
+                         "namp_table_set_column copies from the host. Call it before: gradients "
+                         "that were there in the step before do not move.");
     checked.use_on(stream);
     checked.change_cells(std::move(changed), stream);
   });

@@ -77,7 +77,8 @@ class CpuBackend final : public Backend {
   void argmax(int32_t* out, const void* in, namp_dtype dtype, int64_t rows, int64_t width,
               namp_stream stream) override;
   void dropout(void* output, const void* input, namp_dtype dtype, int64_t count, float probability,
-               uint64_t seed, uint64_t offset, namp_stream stream) override;
+               uint64_t seed, uint64_t offset, const uint64_t* offset_base,
+               namp_stream stream) override;
   void permute(void* out, const void* in, namp_dtype dtype, int32_t rank, const int64_t* shape,
                const int32_t* perm, namp_stream stream) override;
 

@@ -106,7 +106,9 @@ void CpuBackend::add(const namp_add_args& args, namp_stream stream) {
 }
 
 void CpuBackend::dropout(void* output, const void* input, namp_dtype dtype, int64_t count,
-                         float probability, uint64_t seed, uint64_t offset, namp_stream) {
+                         float probability, uint64_t seed, uint64_t offset,
+                         const uint64_t* offset_base, namp_stream) {
+  if (offset_base != nullptr) offset += *offset_base;
   const Dropout dropout(probability);
   const auto range = dropout_range_by_simd(simd_);
   threads_.parallel_for(count, kChunkElements, [&](int64_t begin, int64_t end) {

@@ -280,8 +280,12 @@ void CpuBackend::optimizer_step(const TableView& table, const namp_optimizer_arg
   const StepStart start = step_start(*state, scaler, args.max_norm);
   state->clip_coefficient = start.clip;
   const bool streaming = streams(table);
+  const namp_optimizer_rows* const rows = args.rows;
   const namp_optimizer_group* const groups =
-      args.groups + group_row(state->step, args.first_step, args.row_count) * args.group_count;
+      rows == nullptr
+          ? args.groups + group_row(state->step, args.first_step, args.row_count) * args.group_count
+          : groups_of(*rows) +
+                group_row(state->step, rows->first_step, rows->row_count) * args.group_count;
   with_rule(args.rule, [&](auto rule) {
     using Rule = decltype(rule);
     const auto kernel = update_of(rule, simd_);

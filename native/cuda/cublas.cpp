@@ -2,6 +2,7 @@
 
 #include <climits>
 
+#include "capture.h"
 #include "cuda/driver.h"
 #include "libraries/search.h"
 
@@ -64,6 +65,7 @@ std::string Cublas::start(const DynamicLibrary& library, Backend::Workspace& wor
 
 void Cublas::find(Backend::Workspace& workspace) {
   if (sought_) return;
+  refuse_capture("cuBLAS is looked for at the first product. Make it once before, uncaptured.");
   const LibraryFound found =
       find_library(cublas_library(), driver_major(),
                    [&](const DynamicLibrary& library) { return start(library, workspace); });
@@ -77,7 +79,7 @@ bool Cublas::is_there(Backend::Workspace& workspace) {
   return handle_ != nullptr;
 }
 
-bool Cublas::multiply(const namp_gemm_args& args, float beta, Stream own_stream, namp_stream stream,
+bool Cublas::multiply(const namp_gemm_args& args, float beta, Stream queue, namp_stream stream,
                       Backend::Workspace& workspace) {
   const int64_t products = args.batch > 0 ? args.batch : 1;
   if (args.k == 0 || !fits(args.m) || !fits(args.n) || !fits(args.k) || !fits(args.lda) ||
@@ -88,8 +90,7 @@ bool Cublas::multiply(const namp_gemm_args& args, float beta, Stream own_stream,
   find(workspace);
   if (handle_ == nullptr) return false;
   const CublasFunctions& f = functions_;
-  f.check(f.set_stream(handle_, stream == nullptr ? own_stream : static_cast<Stream>(stream)),
-          "cublasSetStream");
+  f.check(f.set_stream(handle_, queue), "cublasSetStream");
   if (f.set_workspace != nullptr) {
     // A workspace of the stream's own, which setting the stream took away: products on several
     // streams then do not meet, and how a product is cut does not depend on what others left.

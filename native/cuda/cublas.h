@@ -25,9 +25,9 @@ class Cublas {
 
   bool is_there(Backend::Workspace& workspace);
 
-  // C = alpha op(A) op(B) + beta C, without bias and activation. False, and nothing done, where
+  // On a queue, with the workspace of a stream: C = alpha op(A) op(B) + beta C, without bias and activation. False, and nothing done, where
   // there is no cuBLAS or the sizes are beyond its 32 bits.
-  bool multiply(const namp_gemm_args& args, float beta, Stream own_stream, namp_stream stream,
+  bool multiply(const namp_gemm_args& args, float beta, Stream queue, namp_stream stream,
                 Backend::Workspace& workspace);
 
   // "cuBLAS libcublas.so.12", or why there is none; and what was there and did not work.

@@ -128,8 +128,8 @@ void CudaBackend::order(namp_stream later, namp_stream earlier) {
   if (stream_of(later) == stream_of(earlier)) return;
   const ContextScope scope(context_);
   const std::lock_guard lock(ordering_);
-  driver().cuEventRecord(moment_, stream_of(earlier));
-  driver().cuStreamWaitEvent(stream_of(later), moment_, 0);
+  driver().cuEventRecord(moment_, queue_of(earlier));
+  driver().cuStreamWaitEvent(queue_of(later), moment_, 0);
 }
 
 void CudaBackend::destroy_stream(namp_stream stream) {
@@ -187,7 +187,7 @@ void CudaBackend::copy(void* destination, const void* source, int64_t bytes,
   const ContextScope scope(context_);
   if (direction == NAMP_COPY_DEVICE_TO_DEVICE) {
     driver().cuMemcpyDtoDAsync(address(destination), address(source), static_cast<size_t>(bytes),
-                               stream_of(stream));
+                               queue_of(stream));
     return;
   }
   // Whether the memory is pinned does not matter: it is the caller's again afterwards.
@@ -203,16 +203,16 @@ void CudaBackend::copy_async(void* destination, const void* source, int64_t byte
   const ContextScope scope(context_);
   const auto size = static_cast<size_t>(bytes);
   if (direction == NAMP_COPY_HOST_TO_DEVICE) {
-    driver().cuMemcpyHtoDAsync(address(destination), source, size, stream_of(stream));
+    driver().cuMemcpyHtoDAsync(address(destination), source, size, queue_of(stream));
   } else {
-    driver().cuMemcpyDtoHAsync(destination, address(source), size, stream_of(stream));
+    driver().cuMemcpyDtoHAsync(destination, address(source), size, queue_of(stream));
   }
 }
 
 void CudaBackend::fill(void* destination, int32_t value, int64_t bytes, namp_stream stream) {
   const ContextScope scope(context_);
   driver().cuMemsetD8Async(address(destination), static_cast<unsigned char>(value & 0xff),
-                           static_cast<size_t>(bytes), stream_of(stream));
+                           static_cast<size_t>(bytes), queue_of(stream));
 }
 
 }  // namespace namp

@@ -51,6 +51,12 @@ class CudaBackend final : public Backend {
   void synchronize_event(void* event) override;
   double elapsed_seconds(void* from, void* to) override;
 
+  // graph.cpp
+  void begin_capture(Capture& capture) override;
+  void* end_capture(Capture& capture, bool keep) override;
+  void launch_graph(void* graph, namp_stream stream) override;
+  void destroy_graph(void* graph) noexcept override;
+
   void* system_allocate(int64_t bytes) override;
   void system_free(void* pointer) override;
   void* allocate_host(int64_t bytes) override;
@@ -84,7 +90,8 @@ class CudaBackend final : public Backend {
 #undef NAMP_OVERRIDE
   // elementwise.cpp, permute.cpp, softmax.cpp
   void dropout(void* output, const void* input, namp_dtype dtype, int64_t count, float probability,
-               uint64_t seed, uint64_t offset, namp_stream stream) override;
+               uint64_t seed, uint64_t offset, const uint64_t* offset_base,
+               namp_stream stream) override;
   void permute(void* out, const void* in, namp_dtype dtype, int32_t rank, const int64_t* shape,
                const int32_t* perm, namp_stream stream) override;
   void argmax(int32_t* out, const void* in, namp_dtype dtype, int64_t rows, int64_t width,
@@ -105,12 +112,21 @@ class CudaBackend final : public Backend {
     return stream == nullptr ? own_stream_ : static_cast<cuda::Stream>(stream);
   }
 
+  // Where work for a stream goes: to the capture of the calling thread, if it captures that stream.
+  cuda::Stream queue_of(namp_stream stream) const {
+    const Capture* capture = current_capture();
+    return capture != nullptr && capture->backend == this &&
+                   stream_of(capture->stream) == stream_of(stream)
+               ? static_cast<cuda::Stream>(capture->driver_stream)
+               : stream_of(stream);
+  }
+
   // Makes the context current and launches.
   template <class Args>
   void launch(const cuda::Kernel<Args>& kernel, int64_t tasks,
               const std::type_identity_t<Args>& args, namp_stream stream) {
     const cuda::ContextScope scope(context_);
-    launcher_(kernel, tasks, args, stream_of(stream));
+    launcher_(kernel, tasks, args, queue_of(stream));
   }
 
   // A kernel of column_sums.cuh, with this many sums for each column.

@@ -104,8 +104,18 @@ const Found& found() {
   return once;
 }
 
+bool is_of_capture(Result result) {
+  return result >= kErrorCaptureUnsupported && result <= kErrorCaptureWrongThread;
+}
+
 // Advice to the caller of a failed function.
 const char* advice(Result result) {
+  if (is_of_capture(result)) {
+    return "A stream is captured for a graph, and meanwhile something waited, asked for memory of "
+           "the "
+           "driver on that thread, or used a stream that is not ordered with it. Do that before or "
+           "after the capture.";
+  }
   switch (result) {
     case kErrorOutOfMemory:
       return "Free memory of the device, or use a smaller batch.";
@@ -216,6 +226,7 @@ std::string describe_free_memory() {
 void throw_driver_error(Result result, const char* call, const std::string& detail) {
   const std::string text = std::string(call) + " failed with " + describe(result) + ". " +
                            (detail.empty() ? "" : detail + " ") + advice(result);
+  if (is_of_capture(result)) throw Error(NAMP_ERROR_CAPTURE, text);
   if (result != kErrorOutOfMemory) throw Error(NAMP_ERROR_DEVICE, text);
   throw Error(NAMP_ERROR_OUT_OF_MEMORY, text + " " + describe_free_memory());
 }

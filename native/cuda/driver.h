@@ -84,6 +84,12 @@ class DriverFunction {
   X(cuStreamDestroy, Stream) \
   X(cuStreamSynchronize, Stream) \
   X(cuStreamWaitEvent, Stream, Event, unsigned) \
+  X(cuStreamBeginCapture, Stream, int) \
+  X(cuStreamEndCapture, Stream, Graph*) \
+  X(cuGraphInstantiateWithFlags, GraphExecutable*, Graph, unsigned long long) \
+  X(cuGraphLaunch, GraphExecutable, Stream) \
+  X(cuGraphExecDestroy, GraphExecutable) \
+  X(cuGraphDestroy, Graph) \
   X(cuEventCreate, Event*, unsigned) \
   X(cuEventRecord, Event, Stream) \
   X(cuEventQuery, Event) \

@@ -22,6 +22,8 @@ using Module = struct ModuleTag*;
 using Function = struct FunctionTag*;
 using Stream = struct StreamTag*;
 using Event = struct EventTag*;
+using Graph = struct GraphTag*;
+using GraphExecutable = struct GraphExecutableTag*;
 
 // cuGetProcAddress of CUDA 12 and newer, and of 11.
 using GetProcAddress = Result(NAMP_DRIVER_CALL*)(const char*, void**, int, uint64_t, int*);
@@ -47,6 +49,8 @@ inline constexpr Result kErrorLaunchTimeout = 702;
 inline constexpr Result kErrorMisalignedAddress = 716;
 inline constexpr Result kErrorLaunchFailed = 719;
 inline constexpr Result kErrorSystemDriverMismatch = 803;
+inline constexpr Result kErrorCaptureUnsupported = 900;  // the first of those about captures
+inline constexpr Result kErrorCaptureWrongThread = 908;  // the last
 
 // CUdevice_attribute
 inline constexpr int kMultiprocessorCount = 16;
@@ -56,6 +60,9 @@ inline constexpr int kComputeCapabilityMinor = 76;
 // CUstream_flags, CUevent_flags
 inline constexpr unsigned kStreamNonBlocking = 1;
 inline constexpr unsigned kEventDisableTiming = 2;
+
+// CUstreamCaptureMode
+inline constexpr int kCaptureThreadLocal = 1;
 
 // CUfunction_attribute
 inline constexpr int kFunctionPtxVersion = 5;

@@ -8,9 +8,10 @@ void CudaBackend::add(const namp_add_args& args, namp_stream stream) {
 }
 
 void CudaBackend::dropout(void* output, const void* input, namp_dtype dtype, int64_t count,
-                          float probability, uint64_t seed, uint64_t offset, namp_stream stream) {
+                          float probability, uint64_t seed, uint64_t offset,
+                          const uint64_t* offset_base, namp_stream stream) {
   launch(cuda::kDropout, cuda::task_count(count),
-         {output, input, count, dtype, probability, seed, offset}, stream);
+         {output, input, count, dtype, probability, seed, offset, offset_base}, stream);
 }
 
 }  // namespace namp

@@ -59,13 +59,14 @@ NAMP_KERNEL(kElementThreads) add_kernel(const namp_add_args args) {
 
 NAMP_KERNEL(kElementThreads) dropout_kernel(const DropoutArgs args) {
   const Dropout dropout(args.probability);
+  const uint64_t offset = args.offset + (args.offset_base == nullptr ? 0 : *args.offset_base);
   with_element(args.dtype, [&](auto element) {
     using T = typename decltype(element)::Type;
     for_tasks(args.count, [&](int64_t begin, int64_t count) {
       const T* input = static_cast<const T*>(args.input) + begin;
       T* output = static_cast<T*>(args.output) + begin;
       for_packs(count, choose_peel(access(input), access(output)), [&](int64_t i, auto part) {
-        const uint64_t first = args.offset + static_cast<uint64_t>(begin + i);
+        const uint64_t first = offset + static_cast<uint64_t>(begin + i);
         const auto raw = load_raw(input + i, part);
         const auto words = random_words(first, 0, args.seed, part);
         auto x = widen(raw);

@@ -24,12 +24,12 @@ void CudaBackend::destroy_event(void* event) {
 
 void CudaBackend::record_event(void* event, namp_stream stream) {
   const ContextScope scope(context_);
-  driver().cuEventRecord(static_cast<Event>(event), stream_of(stream));
+  driver().cuEventRecord(static_cast<Event>(event), queue_of(stream));
 }
 
 void CudaBackend::wait_event(namp_stream stream, void* event) {
   const ContextScope scope(context_);
-  driver().cuStreamWaitEvent(stream_of(stream), static_cast<Event>(event), 0);
+  driver().cuStreamWaitEvent(queue_of(stream), static_cast<Event>(event), 0);
 }
 
 bool CudaBackend::query_event(void* event) {

@@ -47,7 +47,7 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
     product.c_dtype = NAMP_FLOAT32;
     product.ldc = args.n;
     product.stride_c = args.m * args.n;
-    if (cublas_.multiply(product, 0.0f, own_stream_, stream, workspaces())) {
+    if (cublas_.multiply(product, 0.0f, queue_of(stream), stream, workspaces())) {
       launch(cuda::kGemmEpilogue, pack_blocks, {args, gemm.bias_by_row, wide}, stream);
       return;
     }
@@ -60,7 +60,7 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
     launch(cuda::kGemmBias, pack_blocks, gemm, stream);
     rest.call.bias = nullptr;
   }
-  if (cublas_.multiply(args, starts_from_bias ? 1.0f : args.beta, own_stream_, stream,
+  if (cublas_.multiply(args, starts_from_bias ? 1.0f : args.beta, queue_of(stream), stream,
                        workspaces())) {
     const namp_gemm_args& left = rest.call;
     if (left.bias != nullptr || left.pre_activation != nullptr ||

@@ -107,7 +107,7 @@ struct OptimizerArgs {
   TableView table;
   namp_optimizer_columns columns;
   int32_t group_count;
-  int32_t row_count;  // 1 or more
+  int32_t row_count;  // of groups, 1 or more
   int64_t first_step;
   int32_t copy_rounding;
   float max_norm;
@@ -116,8 +116,8 @@ struct OptimizerArgs {
   const namp_scaler_state* scaler;
   namp_optimizer_state* state;
   Ticket ticket;
-  int64_t* steps;                        // [tensors]
-  const namp_optimizer_group* uploaded;  // [row_count, group_count], or null: groups
+  int64_t* steps;                   // [tensors]
+  const namp_optimizer_rows* rows;  // instead of row_count, first_step and groups; or null
   uint64_t groups[kInlineGroups * kGroupWords];
 };
 static_assert(sizeof(OptimizerArgs) <= 4096, "what a launch can carry");
@@ -181,6 +181,7 @@ struct DropoutArgs {
   float probability;
   uint64_t seed;
   uint64_t offset;
+  const uint64_t* offset_base;  // added to it; or null
 };
 inline constexpr Kernel<DropoutArgs> kDropout{"elementwise", "dropout_kernel", kElementThreads};
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "capture.h"
 namespace namp::cuda {
 namespace {
 
@@ -94,6 +95,8 @@ const Launcher::Loaded& Launcher::find(const Which& kernel) {
   std::lock_guard lock(mutex_);
   const auto known = kernels_.find(kernel.name);
   if (known != kernels_.end()) return known->second;
+  refuse_capture(std::string("the kernel ") + kernel.name +
+                 " is loaded at its first launch. Make the call once before, uncaptured.");
   Loaded loaded{};
   driver().cuModuleGetFunction(&loaded.function, module(kernel.image), kernel.name);
   int blocks = 0;

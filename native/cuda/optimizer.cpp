@@ -4,6 +4,7 @@
 
 #include "cuda/cuda_backend.h"
 #include "lists/rules.h"
+#include "optimizer_rows.h"
 
 namespace namp {
 namespace {
@@ -37,16 +38,21 @@ void CudaBackend::optimizer_step(const TableView& table, const namp_optimizer_ar
   packed.row_count = std::max(args.row_count, 1);
   packed.first_step = args.first_step;
   const int64_t count = int64_t{packed.row_count} * args.group_count;
-  if (count <= cuda::kInlineGroups) {
+  if (args.rows != nullptr) {
+    packed.rows = args.rows;
+  } else if (count <= cuda::kInlineGroups) {
     std::memcpy(packed.groups, args.groups,
                 static_cast<size_t>(count) * sizeof(namp_optimizer_group));
   } else {
     // In the stream's order, from a copy of the host's current values: a step that is still queued
     // keeps its own.
-    const auto bytes = count * static_cast<int64_t>(sizeof(namp_optimizer_group));
+    refuse_capture(std::to_string(count) +
+                   " rows of hyperparameters are copied from the host. Give args->rows.");
+    const std::vector<char> image = rows_image(args);
+    const auto bytes = static_cast<int64_t>(image.size());
     void* uploaded = workspace(bytes, stream);
-    copy(uploaded, args.groups, bytes, NAMP_COPY_HOST_TO_DEVICE, stream);
-    packed.uploaded = static_cast<const namp_optimizer_group*>(uploaded);
+    copy(uploaded, image.data(), bytes, NAMP_COPY_HOST_TO_DEVICE, stream);
+    packed.rows = static_cast<const namp_optimizer_rows*>(uploaded);
   }
   with_rule(args.rule, [&](auto rule) {
     launch(kernel_of(rule, compact_state), std::max<int64_t>(1, table.chunk_count), packed, stream);

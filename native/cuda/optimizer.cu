@@ -171,8 +171,13 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args) {
   namp_optimizer_state& state = *args.state;
   if (state.found_inf != 0) return;
   const StepStart start = step_start(state, args.scaler, args.max_norm);
-  const int64_t row = group_row(state.step, args.first_step, args.row_count);
-  if (args.uploaded == nullptr) {
+  const namp_optimizer_rows* const rows = args.rows;
+  // Volatile, or the compiler makes one load of each pair, from an address that it chooses: and then
+  // all arguments are in local memory.
+  const volatile namp_optimizer_rows* const head = rows;
+  const int64_t row = head == nullptr ? group_row(state.step, args.first_step, args.row_count)
+                                      : group_row(state.step, head->first_step, head->row_count);
+  if (rows == nullptr) {
     auto* words = reinterpret_cast<uint64_t*>(few);
     const int row_words = args.group_count * kGroupWords;
     const auto first = static_cast<int>(row) * row_words;
@@ -180,7 +185,7 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args) {
       words[i] = args.groups[first + i];
   }
   const namp_optimizer_group* const groups =
-      args.uploaded == nullptr ? few : args.uploaded + row * args.group_count;
+      rows == nullptr ? few : groups_of(*rows) + row * args.group_count;
   // The group of the current constants: a group's tensors are mostly updated together, and the
   // block's next chunk has the same.
   int32_t group = -1;

@@ -1,5 +1,7 @@
 #include "cuda/tickets.h"
 
+#include "capture.h"
+
 namespace namp::cuda {
 
 Ticket Tickets::of(Stream stream) {
@@ -9,6 +11,8 @@ Ticket Tickets::of(Stream stream) {
   if (known != by_stream_.end()) {
     counter = known->second;
   } else {
+    refuse_capture(
+        "the stream has no counters yet. Make the call once before on this stream, uncaptured.");
     if (by_stream_.size() == blocks_.size() * kPerBlock) {
       constexpr size_t kBytes = kPerBlock * kTickets * sizeof(uint32_t);
       blocks_.reserve(blocks_.size() + 1);

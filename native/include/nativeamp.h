@@ -61,7 +61,7 @@ extern "C" {
 
 /* Raised when a function, a struct or a meaning changes incompatibly. A caller compares it with
  * namp_abi_version(). */
-#define NAMP_ABI_VERSION 5
+#define NAMP_ABI_VERSION 6
 
 /* Version of this header; namp_version() is the version of the library. */
 #define NAMP_VERSION_MAJOR 0
@@ -89,7 +89,8 @@ typedef enum namp_status {
   NAMP_ERROR_UNSUPPORTED = 4,   /* valid, but not supported by this backend */
   NAMP_ERROR_UNAVAILABLE = 5,   /* no such device or backend on this machine */
   NAMP_ERROR_DEVICE = 6,        /* the device or its driver failed */
-  NAMP_ERROR_INTERNAL = 7       /* a defect of NativeAmp */
+  NAMP_ERROR_INTERNAL = 7,      /* a defect of NativeAmp */
+  NAMP_ERROR_CAPTURE = 8        /* it cannot be part of a graph: see "Graphs" */
 } namp_status;
 
 /* Element types. Zero is not a type, so that a forgotten dtype is an error. */
@@ -225,6 +226,9 @@ typedef struct namp_table namp_table;
 
 /* A point in a stream's work: see "Events". */
 typedef struct namp_event namp_event;
+
+/* Work that was captured: see "Graphs". */
+typedef struct namp_graph namp_graph;
 
 /* A stream handle: see the conventions above. */
 typedef void* namp_stream;
@@ -485,6 +489,49 @@ NAMP_API int32_t namp_memory_get_statistics(namp_memory_statistics* statistics,
 
 /* Sets every peak to what is in use now. */
 NAMP_API int32_t namp_memory_reset_peak(namp_device* device);
+
+/* ---- Graphs ----
+ *
+ * A graph is the work of many calls, captured once and then launched as a whole, any number of times,
+ * by one call of the driver (a CUDA graph). Between namp_graph_begin and namp_graph_end the calling
+ * thread's work on the stream is not done, but goes into the graph; so does its work on streams that
+ * wait for an event of that stream, if the stream then waits for them. Other threads may go on with
+ * the device, also on the stream.
+ *
+ * A graph repeats its calls with the pointers and numbers of the capture. Numbers that differ from
+ * launch to launch lie on the device: tensors, the states of scaler and optimizer,
+ * namp_optimizer_rows, namp_dropout's offset_base.
+ *
+ * A call that waits (for a stream, an event, a copy from or to the host), asks for an event, or needs
+ * something of the driver or the system that is not there yet, cannot be captured:
+ * NAMP_ERROR_CAPTURE. Make the same calls once before, uncaptured: then kernels are loaded, cuBLAS is
+ * found, workspaces are large enough, and the cache has the memory that is allocated during the
+ * capture. After such a call there will be no graph; namp_graph_end says why.
+ *
+ * Memory that is allocated during the capture is the graph's: freed, it is kept for the graph's
+ * launches, until the graph is destroyed. So are tables, and the library's own workspaces. Other
+ * memory that the capture uses, pinned memory of the host, and the stream must live as long as the
+ * graph; the library does not check that.
+ */
+
+/* Begins a capture on a stream of the device by the calling thread, which may capture one graph at a
+ * time. NAMP_ERROR_UNSUPPORTED on the CPU; NAMP_ERROR_CAPTURE while a profile is measured. */
+NAMP_API int32_t namp_graph_begin(namp_device* device, namp_stream stream);
+
+/* Ends the capture of the calling thread, in any case, and makes the graph. NAMP_ERROR_CAPTURE, with
+ * the message of the first call that could not be captured, if there was one, or if a stream that
+ * became part of the capture is not waited for. */
+NAMP_API int32_t namp_graph_end(namp_graph** graph, namp_device* device);
+
+/* Ends the capture of the calling thread without a graph. */
+NAMP_API int32_t namp_graph_cancel(namp_device* device);
+
+/* Puts the graph's work on the stream that it was captured on. One launch of a graph follows
+ * another. */
+NAMP_API int32_t namp_graph_launch(namp_graph* graph);
+
+/* Destroys a graph; launches that are on the stream are still done. Null is ignored. */
+NAMP_API int32_t namp_graph_destroy(namp_graph* graph);
 
 /* ---- Tensor tables ----
  *
@@ -796,6 +843,15 @@ typedef struct namp_optimizer_group {
   double dampening;
 } namp_optimizer_group;
 
+/* Hyperparameters on the device, for steps of a graph: each launch reads them anew. Behind the struct
+ * lie the rows, namp_optimizer_group [row_count, group_count]. namp_optimizer_write_rows writes
+ * both. */
+typedef struct namp_optimizer_rows {
+  int64_t first_step; /* as in namp_optimizer_args */
+  int32_t row_count;  /* 1 or more */
+  int32_t reserved;
+} namp_optimizer_rows;
+
 /* One step of an optimizer. */
 typedef struct namp_optimizer_args {
   uint32_t struct_size;
@@ -822,6 +878,9 @@ typedef struct namp_optimizer_args {
   int64_t first_step;
   int32_t row_count;
   int32_t reserved_rows;
+  /* On the device, or null. The step then takes first_step, row_count and the rows from there when it
+     is done; groups must have as many columns of state. */
+  const namp_optimizer_rows* rows;
 } namp_optimizer_args;
 
 /* A step of one table that checks, with column 0 the parameters and column 1 the gradients: set rule,
@@ -829,7 +888,7 @@ typedef struct namp_optimizer_args {
 #define NAMP_OPTIMIZER_ARGS_INIT                                                                  \
   {                                                                                               \
     sizeof(namp_optimizer_args), 0, 0, 0, 0, {0, 1, {-1, -1, -1}, -1}, 0.0f, 1, 0, 1, 0, 0, 0, 0, \
-        0                                                                                         \
+        0, 0                                                                                      \
   }
 
 /* One fused pass of a rule over all tensors of a table, in float32. Only the multiply-adds written
@@ -870,6 +929,13 @@ typedef struct namp_optimizer_args {
 NAMP_API int32_t namp_optimizer_step(namp_table* table, const namp_optimizer_args* args,
                                      const namp_scaler_state* scaler, namp_optimizer_state* state,
                                      namp_stream stream);
+
+/* Writes args->groups, row_count and first_step to rows on the device, in the order of the stream, for
+ * the steps that take them from there (args->rows). They are checked as by namp_optimizer_step. rows
+ * is aligned to 8 bytes, and has room for the struct and row_count * group_count groups (0 rows count
+ * as 1). */
+NAMP_API int32_t namp_optimizer_write_rows(namp_optimizer_rows* rows, namp_table* table,
+                                           const namp_optimizer_args* args, namp_stream stream);
 
 /* ---- Operators of networks ----
  *
@@ -1166,11 +1232,13 @@ NAMP_API int32_t namp_embedding_backward(namp_device* device, const namp_embeddi
                                          namp_stream stream);
 
 /* Inverted dropout: output = input * keep / (1 - probability), with keep drawn by Philox4x32-10
-   from (seed, offset + index) as in namp_cast_options. The backward pass is the same call over
-   gradients: the mask is not stored, but drawn again. probability in [0, 1). */
+   from (seed, offset + index) as in namp_cast_options. offset_base is null, or a number on the device
+   that is added to offset when the call is done: so each launch of a graph may draw other words. The
+   backward pass is the same call over gradients: the mask is not stored, but drawn again. probability
+   in [0, 1). */
 NAMP_API int32_t namp_dropout(namp_device* device, void* output, const void* input, int32_t dtype,
                               int64_t count, float probability, uint64_t seed, uint64_t offset,
-                              namp_stream stream);
+                              const uint64_t* offset_base, namp_stream stream);
 
 /* out[i] = alpha * a[i] + beta * b[i % b_period], in float32, rounded once. b may be null (then
    beta is not used). b_period divides count; b_period == count is the plain sum. Any dtypes. out

@@ -39,6 +39,7 @@ public sealed unsafe class MisuseTests
             is nameof(NativeMethods.DeviceClose)
                 or nameof(NativeMethods.TableDestroy)
                 or nameof(NativeMethods.EventDestroy)
+                or nameof(NativeMethods.GraphDestroy)
                 or nameof(NativeMethods.LibrarySetFolders);
         Assert.That(status, Is.EqualTo(harmless ? 0 : Invalid));
         if (!harmless)

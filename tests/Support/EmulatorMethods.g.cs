@@ -28,7 +28,7 @@ internal enum NampemuKind
     Argument = 7,
     /// <summary>a call that needs a current context and had none</summary>
     NoContext = 8,
-    /// <summary>alive when its context was released: memory, module, stream, event</summary>
+    /// <summary>alive when its context was released: memory, streams, graphs</summary>
     Leak = 9,
     /// <summary>a module that can't be read: the text has the line</summary>
     BadPtx = 10,
@@ -84,6 +84,7 @@ internal unsafe struct NampemuTraffic
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampemuCounters
 {
+    /// <summary>of kernels and of graphs, by the host</summary>
     public ulong Launches;
     /// <summary>PTX instructions executed, counted once a thread</summary>
     public ulong ThreadInstructions;
@@ -121,6 +122,8 @@ internal unsafe struct NampemuCounters
     /// number of lanes. A warp's access has one turn at least, of 8 bytes a lane two (half a warp each),
     /// of 16 bytes four; each matrix of ldmatrix is a turn. Atomics are not counted.</summary>
     public ulong BankConflicts;
+    /// <summary>of kernels, by graphs</summary>
+    public ulong GraphLaunches;
 }
 
 /// <summary>What the text of a kernel says, without running it.</summary>
@@ -241,6 +244,10 @@ internal static unsafe partial class EmulatorMethods
     [LibraryImport(Library, EntryPoint = "nampemu_live_events")]
     internal static partial nuint LiveEvents();
 
+    /// <summary>nampemu_live_graphs</summary>
+    [LibraryImport(Library, EntryPoint = "nampemu_live_graphs")]
+    internal static partial nuint LiveGraphs();
+
     /// <summary>The nth call from now (1 is the next) of a driver or cuBLAS function, named without _v2, does
     /// nothing and returns result, once. Several may be waiting. Returns 0, or 1 for a name that this
     /// library doesn't export or an nth of 0.</summary>
@@ -284,10 +291,11 @@ internal static unsafe partial class EmulatorMethods
     [LibraryImport(Library, EntryPoint = "nampemu_enter")]
     internal static partial int Enter(byte* function);
 
-    /// <summary>Puts work on a stream (a CUstream): it is called once, in the stream's order. For the stand-in
-    /// cuBLAS. Returns a CUresult.</summary>
+    /// <summary>Puts work on a stream (a CUstream): it is called in the stream's order, once, or at each launch of
+    /// the graph that the stream is captured for. release(data) follows, at the latest if the call fails.
+    /// For the stand-in cuBLAS. Returns a CUresult.</summary>
     [LibraryImport(Library, EntryPoint = "nampemu_put")]
-    internal static partial int Put(void* stream, delegate* unmanaged<void*, void> work, void* data);
+    internal static partial int Put(void* stream, delegate* unmanaged<void*, void> work, void* data, delegate* unmanaged<void*, void> release);
 
     /// <summary>Counts one GEMM, and whether it was in cuBLAS's own workspace.</summary>
     [LibraryImport(Library, EntryPoint = "nampemu_count_gemm")]

@@ -419,7 +419,7 @@ void dropout(Call& c) {
   const uint64_t seed = c.random.next();
   c.make("namp_dropout", [&c, &p, seed] {
     return namp_dropout(c.device, p.out, p.in, p.dtype, p.sizes[0], p.probability, seed,
-                        UINT64_MAX - 5, nullptr);
+                        UINT64_MAX - 5, nullptr, nullptr);
   });
 }
 

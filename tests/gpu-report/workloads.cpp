@@ -319,7 +319,7 @@ Workload dropout(int64_t n, int32_t dtype) {
             const void* in = gpu.numbers(dtype, n);
             void* out = gpu.numbers(dtype, n);
             return [=, &gpu] {
-              return namp_dropout(gpu.device(), out, in, dtype, n, 0.1f, 7, 0, nullptr);
+              return namp_dropout(gpu.device(), out, in, dtype, n, 0.1f, 7, 0, nullptr, nullptr);
             };
           }};
 }

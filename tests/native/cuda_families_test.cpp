@@ -164,7 +164,7 @@ TEST_F(CudaFamilies, activations_sums_and_dropout_have_the_same_bits) {
         if (status == NAMP_OK) status = namp_add(device, &add, nullptr);
         if (status != NAMP_OK) return status;
         return namp_dropout(device, dropped.on(gpu).data(), input.on(gpu).data(), dtype, kCount,
-                            0.3f, 42, 5, nullptr);
+                            0.3f, 42, 5, nullptr, nullptr);
       });
       const std::string what = "activation " + std::to_string(activation);
       output.expect_same_bits(what);

@@ -43,7 +43,7 @@ TEST_P(DropoutTest, DropsWhatTheGeneratorSays) {
         run_everywhere(
             [&] {
               return namp_dropout(device_, output.data(), input.data(), dtype, count, probability,
-                                  seed, offset, nullptr);
+                                  seed, offset, nullptr, nullptr);
             },
             {&output});
         std::vector<double> expected;
@@ -67,7 +67,7 @@ TEST_P(DropoutTest, DropsTheGivenFractionOfMany) {
     run_everywhere(
         [&] {
           return namp_dropout(device_, output.data(), input.data(), NAMP_FLOAT32, count,
-                              probability, 7, 0, nullptr);
+                              probability, 7, 0, nullptr, nullptr);
         },
         {&output});
     int64_t dropped = 0;
@@ -87,7 +87,7 @@ TEST_P(DropoutTest, ADroppedNaNIsZeroAndAKeptOneStays) {
   run_everywhere(
       [&] {
         return namp_dropout(device_, output.data(), input.data(), NAMP_FLOAT16, 64, 0.5F, 3, 0,
-                            nullptr);
+                            nullptr, nullptr);
       },
       {&output});
   for (int64_t i = 0; i < 64; ++i) {
@@ -104,8 +104,9 @@ TEST_P(DropoutTest, RefusesBadArguments) {
   float* p = data.floats();
   const auto refused = [&](int32_t status, void* out, const void* in, int32_t dtype, int64_t count,
                            float probability) {
-    expect_refused(status, namp_dropout(device_, out, in, dtype, count, probability, 0, 0, nullptr),
-                   {&data});
+    expect_refused(
+        status, namp_dropout(device_, out, in, dtype, count, probability, 0, 0, nullptr, nullptr),
+        {&data});
   };
   const auto invalid = NAMP_ERROR_INVALID_ARGUMENT;
   refused(invalid, nullptr, p, NAMP_FLOAT32, 4, 0.5F);

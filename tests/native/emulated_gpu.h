@@ -21,6 +21,7 @@ namespace namp_test {
   X(live_modules)                       \
   X(live_streams)                       \
   X(live_events)                        \
+  X(live_graphs)                        \
   X(fail)                               \
   X(fail_none)                          \
   X(forget_writes)                      \

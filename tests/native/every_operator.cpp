@@ -122,7 +122,7 @@ class Calls {
                 n, factor, stream_),
           "scale");
     check(namp_dropout(device_, out("dropout", NAMP_FLOAT32, n), x, NAMP_FLOAT32, n, 0.3f, 5, 0,
-                       stream_),
+                       nullptr, stream_),
           "dropout");
     auto add = args<namp_add_args>();
     add.out_dtype = add.a_dtype = add.b_dtype = NAMP_FLOAT32;

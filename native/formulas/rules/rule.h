@@ -39,6 +39,11 @@ NAMP_FORMULA int64_t group_row(int64_t step, int64_t first_step, int32_t row_cou
   return row < row_count ? row : row_count - 1;
 }
 
+// The groups behind a namp_optimizer_rows: [row_count, group_count].
+NAMP_FORMULA const namp_optimizer_group* groups_of(const namp_optimizer_rows& rows) {
+  return reinterpret_cast<const namp_optimizer_group*>(&rows + 1);
+}
+
 // The coefficient of torch.nn.utils.clip_grad_norm_.
 NAMP_FORMULA float clip_coefficient(float max_norm, float gradient_norm) {
   if (!(max_norm > 0.0f)) return 1.0f;

@@ -19,7 +19,7 @@ internal readonly unsafe struct GradientTarget(Storage storage, DType dtype, boo
 /// a pass or over several, are in float32, as in torch.amp.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "The view shares memory that Release gives back.")]
-internal sealed class GradientBuffer(Tensor owner)
+internal sealed partial class GradientBuffer(Tensor owner)
 {
     private Storage? _storage;
     private DType _dtype;
@@ -55,6 +55,8 @@ internal sealed class GradientBuffer(Tensor owner)
     /// <summary>Memory to write the gradient to, in the owner's dtype or, for a leaf, the planned one.</summary>
     public GradientTarget Open()
     {
+        if (IsLeaf)
+            JoinGraph(begins: true);
         DType dtype = IsLeaf ? _planned : owner.DType;
         if (!HasValue)
         {
@@ -121,6 +123,8 @@ internal sealed class GradientBuffer(Tensor owner)
     /// <summary>Marks the buffer as empty. A leaf's memory stays for the next gradient.</summary>
     public void Clear()
     {
+        if (IsLeaf)
+            JoinGraph(begins: false);
         HasValue = false;
         _failure = null;
         if (IsLeaf)

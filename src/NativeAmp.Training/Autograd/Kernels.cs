@@ -11,11 +11,8 @@ internal static unsafe class Kernels
     /// <summary>Writes the gradient that a backward pass starts from: the loss scale on the device, or 1.</summary>
     public static void SeedGradient(Device device, void* destination, float* scale)
     {
-        float one = 1;
-        if (scale is null)
-            device.CopyToDevice((nint)destination, new ReadOnlySpan<byte>(&one, sizeof(float)));
-        else
-            device.CopyOnDevice((nint)destination, (nint)scale, sizeof(float));
+        nint source = scale is null ? device.Constants.One(device) : (nint)scale;
+        device.CopyOnDevice((nint)destination, source, sizeof(float));
     }
 
     public static void Cast(

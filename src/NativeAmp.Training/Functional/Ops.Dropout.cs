@@ -29,7 +29,7 @@ public static partial class Ops
         input = Precision.Prepare("dropout", input);
         Tensor output = Tensor.Result(input.Device, input.DType, input.Shape);
         ulong seed = random.Seed;
-        ulong offset = random.Reserve(input.Count);
+        (ulong offset, nint offsetBase) = random.Reserve(input.Device, input.Count);
         NativeOps.Dropout(
             input.Device,
             (nint)output.Pointer,
@@ -38,16 +38,23 @@ public static partial class Ops
             input.Count,
             probability,
             seed,
-            offset
+            offset,
+            offsetBase
         );
         if (Records(input))
-            Record(new DropoutNode(output, input, probability, seed, offset));
+            Record(new DropoutNode(output, input, probability, seed, offset, offsetBase));
         input.ReleaseIfCastOf(given);
         return output;
     }
 
-    private sealed unsafe class DropoutNode(Tensor output, Tensor input, float probability, ulong seed, ulong offset)
-        : Node("dropout", output, input)
+    private sealed unsafe class DropoutNode(
+        Tensor output,
+        Tensor input,
+        float probability,
+        ulong seed,
+        ulong offset,
+        nint offsetBase
+    ) : Node("dropout", output, input)
     {
         public override void Backward()
         {
@@ -62,7 +69,8 @@ public static partial class Ops
                 Output.Count,
                 probability,
                 seed,
-                offset
+                offset,
+                offsetBase
             );
             input.GradientBuffer.Accept(gradient, Output.DType);
         }

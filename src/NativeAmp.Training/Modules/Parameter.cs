@@ -6,7 +6,7 @@ namespace NativeAmp.Training;
 /// A learned tensor: float32 values, the gradient that backward passes accumulate, and a half-precision copy if
 /// low-precision operators use it. The values are in host memory until its module is moved to a device.
 /// </summary>
-public sealed class Parameter : Tensor, ITrackedParameter
+public sealed partial class Parameter : Tensor, ITrackedParameter
 {
     private float[]? _host;
     private Storage? _half;
@@ -170,6 +170,7 @@ public sealed class Parameter : Tensor, ITrackedParameter
                 _halfVersion = changes;
             }
 
+            DeviceGraph.CapturedOn(Device)?.Part(this, () => new CapturedCopy(this)).Note();
             return _half;
         }
     }

@@ -75,6 +75,17 @@ public sealed class RandomGenerator
     /// <returns>The index of the first word.</returns>
     internal ulong Reserve(long count) => Interlocked.Add(ref _offset, (ulong)count) - (ulong)count;
 
+    /// <summary>
+    /// Reserves words for a kernel of a device. While a graph is captured, each of its launches takes other ones.
+    /// </summary>
+    /// <returns>The index of the first word, and a device pointer to a number that the kernel adds to it; 0 for
+    /// none.</returns>
+    internal (ulong Offset, nint Base) Reserve(Device device, long count)
+    {
+        CapturedWords? words = DeviceGraph.Near(device)?.Part(this, () => new CapturedWords(device, this));
+        return words is not null && DeviceGraph.IsCapturing ? words.Reserve(count) : (Reserve(count), 0);
+    }
+
     private static (uint A, uint B, uint C, uint D) Philox(ulong block, ulong seed)
     {
         (uint a, uint b, uint c, uint d) = ((uint)block, (uint)(block >> 32), 0u, 0u);

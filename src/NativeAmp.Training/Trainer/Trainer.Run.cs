@@ -157,6 +157,7 @@ public sealed partial class Trainer
     {
         if (_test is null)
             return default;
+        ReleaseCaptured();
         List<Evaluation.Measure> measures =
         [
             _options.Loss is null ? Evaluation.AccuracyOf(_model) : Evaluation.LossOf(_model, _loss),

@@ -17,6 +17,12 @@ public sealed partial class Trainer
         using IDisposable? observed = _probe?.Begin(batch, _checkpoint.Progress);
         // Tensors of the model that Backward does not go over are released with the step.
         using TensorScope scope = TensorScope.Enter();
+        if (StepCaptured(batch) is { } ofLaunch)
+        {
+            Submitted(batch, start, ofLaunch, _optimizer.LastStep);
+            return true;
+        }
+
         using (Autocast.Enter(_options.Precision))
         {
             loss = GoOver(batch, _scaler, _losses.PassesOver, out bool passedOver);
@@ -33,21 +39,32 @@ public sealed partial class Trainer
         _probe?.GradientsReady();
         if (failed)
             _probe!.Failed(loss.Item(), scaler => GoOver(batch, scaler));
-        if (_options.ClipNorm > 0)
-            _optimizer.ClipGradNorm(_options.ClipNorm);
-        StepResult result = _scaler.Step(_optimizer);
-        _scaler.Update();
-        _optimizer.ZeroGrad();
+        StepResult result = StepOptimizer();
         if (_probe is not null && !failed && result.Read().Skipped)
         {
             _probe.Failed(loss.Item(), scaler => GoOver(batch, scaler));
             _optimizer.ZeroGrad();
         }
 
+        Submitted(batch, start, loss, result);
+        return true;
+    }
+
+    private StepResult StepOptimizer()
+    {
+        if (_options.ClipNorm > 0)
+            _optimizer.ClipGradNorm(_options.ClipNorm);
+        StepResult result = _scaler.Step(_optimizer);
+        _scaler.Update();
+        _optimizer.ZeroGrad();
+        return result;
+    }
+
+    private void Submitted(Batch batch, long start, Tensor loss, StepResult result)
+    {
         long number = Advance(batch);
         KeepLoss(number, loss);
         _pending.Enqueue(new PendingStep(number, batch, start) { Result = result });
-        return true;
     }
 
     private Batch? Take(IBatchSource source, CancellationToken cancellation)
@@ -112,6 +129,11 @@ public sealed partial class Trainer
             : count == _lastTensors?.Count ? _lastTensors
             : _lastTensors = NewLastTensors(count);
         tensors.Write(batch, first);
+        return LossOf(tensors);
+    }
+
+    private Tensor LossOf(BatchTensors tensors)
+    {
         Tensor loss = _loss(_model, tensors.Fields);
         return loss is { DType: DType.Float32, Count: 1 }
             ? loss

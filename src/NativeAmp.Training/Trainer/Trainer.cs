@@ -106,6 +106,7 @@ public sealed partial class Trainer : IDisposable
         _probe = options.Inspector is { } inspector
             ? new StepProbe(inspector, _model, _optimizer, _scaler, options, _facts, source.Samples)
             : null;
+        PrepareCapture();
     }
 
     /// <summary>
@@ -161,6 +162,7 @@ public sealed partial class Trainer : IDisposable
     public void Dispose()
     {
         _disposed = true;
+        _captured?.Dispose();
         _lossValues.Dispose();
         _tensors.Dispose();
         _lastTensors?.Dispose();

@@ -123,6 +123,18 @@ public sealed record TrainerOptions
     /// </summary>
     public bool WaitsForEachStep { get; init; }
 
+    /// <summary>
+    /// Whether steps on a GPU are captured as a graph, one launch each (<see cref="CapturedStep"/>, which says what a
+    /// step must not do). Null captures them if the library knows all of their code: the model's modules are its own,
+    /// and there is no <see cref="Loss"/>. True captures them with modules and a loss of one's own, too; false never.
+    /// </summary>
+    /// <remarks>
+    /// Steps are taken as calls all the same on the CPU, for the last samples of a pass that fill no batch, with
+    /// <see cref="AccumulateBatches"/>, with an <see cref="Inspector"/>, under <see cref="NonFiniteLoss.Skip"/>, and
+    /// while a profile is measured. <see cref="Trainer.NotCaptured"/> says so.
+    /// </remarks>
+    public bool? CaptureSteps { get; init; }
+
     /// <summary>Number of batches to prepare ahead.</summary>
     public int Prefetch { get; init; } = 3;
 

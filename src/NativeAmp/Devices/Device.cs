@@ -171,6 +171,8 @@ public sealed unsafe partial class Device : IDisposable
     /// <summary>The note of labels and indices out of range.</summary>
     internal IndexFacts IndexFacts { get; } = new();
 
+    internal DeviceConstants Constants { get; } = new();
+
     /// <summary>Memory for elements, contents undefined.</summary>
     /// <param name="dtype">Type of the elements.</param>
     /// <param name="count">How many, 0 or more.</param>

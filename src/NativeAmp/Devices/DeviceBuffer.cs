@@ -14,6 +14,7 @@ public sealed unsafe class DeviceBuffer : IDisposable
     private readonly BorrowedMemoryHandle? _loan;
     private readonly nint _pointer;
     private readonly nint _stream;
+    private readonly DeviceGraph? _graph; // during whose capture it was allocated
     private bool _disposed;
 
     internal DeviceBuffer(Device device, DType dtype, long count, MemoryKind kind)
@@ -23,6 +24,7 @@ public sealed unsafe class DeviceBuffer : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, long.MaxValue / size);
         _stream = (nint)DeviceStream.NativeOf(device, null);
         _pointer = device.AllocateMemory(count * size, kind);
+        _graph = DeviceGraph.CapturedOn(device);
         Device = device;
         DType = dtype;
         Count = count;
@@ -64,6 +66,9 @@ public sealed unsafe class DeviceBuffer : IDisposable
         get
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
+            // The graph's launches use it. What is allocated during the capture is the graph's own.
+            if (_memory is not null && DeviceGraph.CapturedOn(Device) is { } graph && graph != _graph)
+                graph.Hold(_memory);
             return _pointer;
         }
     }

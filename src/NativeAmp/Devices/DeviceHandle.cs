@@ -34,6 +34,9 @@ internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
 
     public void FreeAbandoned()
     {
+        // What is given back here may wait, or end a stream's order with another.
+        if (DeviceGraph.IsCapturing)
+            return;
         while (!_abandonedLoans.IsEmpty && _abandonedLoans.TryDequeue(out var giveBack))
             giveBack();
         // The common case costs one read for each queue.
@@ -45,6 +48,7 @@ internal sealed unsafe class DeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
             {
                 DeviceResource.Table => NativeMethods.TableDestroy((NampTable*)item.Pointer),
                 DeviceResource.Event => NativeMethods.EventDestroy((NampEvent*)item.Pointer),
+                DeviceResource.Graph => NativeMethods.GraphDestroy((NampGraph*)item.Pointer),
                 DeviceResource.HostMemory => NativeMethods.MemoryFreeHost((NampDevice*)handle, (void*)item.Pointer),
                 _ => NativeMethods.MemoryFree((NampDevice*)handle, (void*)item.Pointer, null),
             };
@@ -86,6 +90,7 @@ internal enum DeviceResource
     Memory,
     Table,
     Event,
+    Graph,
     HostMemory,
 }
 

@@ -48,6 +48,7 @@ public sealed unsafe class PinnedBuffer<T> : IDisposable
         get
         {
             ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
+            DeviceGraph.CapturedOn(Device)?.Hold(_handle);
             return (T*)_handle.DangerousGetHandle();
         }
     }

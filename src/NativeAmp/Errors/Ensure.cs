@@ -36,6 +36,7 @@ internal static unsafe class Ensure
             NampStatus.ErrorOutOfMemory => new DeviceOutOfMemoryException(message),
             NampStatus.ErrorUnsupported => new NativeAmpUnsupportedException(message),
             NampStatus.ErrorUnavailable => new NativeAmpUnavailableException(message),
+            NampStatus.ErrorCapture => new GraphCaptureException(message),
             NampStatus.ErrorDevice => new NativeAmpDeviceException(message),
             _ => new NativeAmpInternalException(message),
         };

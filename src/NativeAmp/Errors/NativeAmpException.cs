@@ -58,6 +58,16 @@ public sealed class NativeAmpDeviceException : NativeAmpException
         : base(message) { }
 }
 
+/// <summary>
+/// Work cannot be part of a graph: it waits for the device, reaches the host's memory, or needs memory or kernels that
+/// are not there yet. There is no graph then.
+/// </summary>
+public sealed class GraphCaptureException : NativeAmpException
+{
+    internal GraphCaptureException(string message)
+        : base(message) { }
+}
+
 /// <summary>A defect of NativeAmp itself: please report it.</summary>
 public sealed class NativeAmpInternalException : NativeAmpException
 {

@@ -11,7 +11,7 @@ namespace NativeAmp.Interop;
 internal static class NativeConstants
 {
     /// <summary>NAMP_ABI_VERSION</summary>
-    public const int AbiVersion = 5;
+    public const int AbiVersion = 6;
     /// <summary>NAMP_BAD_LABEL_LOSS</summary>
     public const int BadLabelLoss = 2143337169;
     /// <summary>NAMP_BLOCK_ELEMENTS</summary>
@@ -53,6 +53,8 @@ internal enum NampStatus
     ErrorDevice = 6,
     /// <summary>a defect of NativeAmp</summary>
     ErrorInternal = 7,
+    /// <summary>it cannot be part of a graph: see "Graphs"</summary>
+    ErrorCapture = 8,
 }
 
 /// <summary>Element types. Zero is not a type, so that a forgotten dtype is an error.</summary>
@@ -267,6 +269,9 @@ internal struct NampTable;
 
 /// <summary>namp_event</summary>
 internal struct NampEvent;
+
+/// <summary>namp_graph</summary>
+internal struct NampGraph;
 
 /// <summary>The time spent in one function of this interface.</summary>
 [StructLayout(LayoutKind.Sequential)]
@@ -617,6 +622,19 @@ internal unsafe struct NampOptimizerGroup
     public double Dampening;
 }
 
+/// <summary>Hyperparameters on the device, for steps of a graph: each launch reads them anew. Behind the struct
+/// lie the rows, namp_optimizer_group [row_count, group_count]. namp_optimizer_write_rows writes
+/// both.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampOptimizerRows
+{
+    /// <summary>as in namp_optimizer_args</summary>
+    public long FirstStep;
+    /// <summary>1 or more</summary>
+    public int RowCount;
+    public int Reserved;
+}
+
 /// <summary>One step of an optimizer.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampOptimizerArgs
@@ -654,6 +672,9 @@ internal unsafe struct NampOptimizerArgs
     public long FirstStep;
     public int RowCount;
     public int ReservedRows;
+    /// <summary>On the device, or null. The step then takes first_step, row_count and the rows from there when it
+    /// is done; groups must have as many columns of state.</summary>
+    public NampOptimizerRows* Rows;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampOptimizerArgs Create() => new() { StructSize = (uint)sizeof(NampOptimizerArgs) };
@@ -1191,6 +1212,7 @@ internal static unsafe partial class NativeMethods
         ("namp_mse_args", sizeof(NampMseArgs)),
         ("namp_optimizer_columns", sizeof(NampOptimizerColumns)),
         ("namp_optimizer_group", sizeof(NampOptimizerGroup)),
+        ("namp_optimizer_rows", sizeof(NampOptimizerRows)),
         ("namp_optimizer_args", sizeof(NampOptimizerArgs)),
         ("namp_gemm_args", sizeof(NampGemmArgs)),
         ("namp_conv2d_args", sizeof(NampConv2dArgs)),
@@ -1419,6 +1441,30 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_memory_reset_peak")]
     internal static partial int MemoryResetPeak(NampDevice* device);
 
+    /// <summary>Begins a capture on a stream of the device by the calling thread, which may capture one graph at a
+    /// time. NAMP_ERROR_UNSUPPORTED on the CPU; NAMP_ERROR_CAPTURE while a profile is measured.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_graph_begin")]
+    internal static partial int GraphBegin(NampDevice* device, void* stream);
+
+    /// <summary>Ends the capture of the calling thread, in any case, and makes the graph. NAMP_ERROR_CAPTURE, with
+    /// the message of the first call that could not be captured, if there was one, or if a stream that
+    /// became part of the capture is not waited for.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_graph_end")]
+    internal static partial int GraphEnd(NampGraph** graph, NampDevice* device);
+
+    /// <summary>Ends the capture of the calling thread without a graph.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_graph_cancel")]
+    internal static partial int GraphCancel(NampDevice* device);
+
+    /// <summary>Puts the graph's work on the stream that it was captured on. One launch of a graph follows
+    /// another.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_graph_launch")]
+    internal static partial int GraphLaunch(NampGraph* graph);
+
+    /// <summary>Destroys a graph; launches that are on the stream are still done. Null is ignored.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_graph_destroy")]
+    internal static partial int GraphDestroy(NampGraph* graph);
+
     /// <summary>Registers a table. It may be used on any stream at once. Pointers are checked for alignment and
     /// dtype; their memory is not read.</summary>
     [LibraryImport(Library, EntryPoint = "namp_table_create")]
@@ -1540,6 +1586,13 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_optimizer_step")]
     internal static partial int OptimizerStep(NampTable* table, NampOptimizerArgs* args, NampScalerState* scaler, NampOptimizerState* state, void* stream);
 
+    /// <summary>Writes args-&gt;groups, row_count and first_step to rows on the device, in the order of the stream, for
+    /// the steps that take them from there (args-&gt;rows). They are checked as by namp_optimizer_step. rows
+    /// is aligned to 8 bytes, and has room for the struct and row_count * group_count groups (0 rows count
+    /// as 1).</summary>
+    [LibraryImport(Library, EntryPoint = "namp_optimizer_write_rows")]
+    internal static partial int OptimizerWriteRows(NampOptimizerRows* rows, NampTable* table, NampOptimizerArgs* args, void* stream);
+
     /// <summary>See namp_gemm_args.</summary>
     [LibraryImport(Library, EntryPoint = "namp_gemm")]
     internal static partial int Gemm(NampDevice* device, NampGemmArgs* args, void* stream);
@@ -1621,10 +1674,12 @@ internal static unsafe partial class NativeMethods
     internal static partial int EmbeddingBackward(NampDevice* device, NampEmbeddingArgs* args, void* stream);
 
     /// <summary>Inverted dropout: output = input * keep / (1 - probability), with keep drawn by Philox4x32-10
-    /// from (seed, offset + index) as in namp_cast_options. The backward pass is the same call over
-    /// gradients: the mask is not stored, but drawn again. probability in [0, 1).</summary>
+    /// from (seed, offset + index) as in namp_cast_options. offset_base is null, or a number on the device
+    /// that is added to offset when the call is done: so each launch of a graph may draw other words. The
+    /// backward pass is the same call over gradients: the mask is not stored, but drawn again. probability
+    /// in [0, 1).</summary>
     [LibraryImport(Library, EntryPoint = "namp_dropout")]
-    internal static partial int Dropout(NampDevice* device, void* output, void* input, int dtype, long count, float probability, ulong seed, ulong offset, void* stream);
+    internal static partial int Dropout(NampDevice* device, void* output, void* input, int dtype, long count, float probability, ulong seed, ulong offset, ulong* offsetBase, void* stream);
 
     /// <summary>namp_add</summary>
     [LibraryImport(Library, EntryPoint = "namp_add")]

@@ -16,6 +16,7 @@ internal static unsafe partial class NativeOps
         float probability,
         ulong seed,
         ulong offset,
+        nint offsetBase = 0,
         DeviceStream? stream = null
     ) =>
         Ensure.Success(
@@ -28,6 +29,7 @@ internal static unsafe partial class NativeOps
                 probability,
                 seed,
                 offset,
+                (ulong*)offsetBase,
                 DeviceStream.NativeOf(device, stream)
             )
         );

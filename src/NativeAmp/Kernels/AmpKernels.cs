@@ -280,12 +280,8 @@ public static unsafe class AmpKernels
                 $"The table has {table.TensorCount} tensors; there are counts of {steps.TensorCount}.",
                 nameof(steps)
             );
-        var arguments = NampOptimizerArgs.Create();
-        arguments.Rule = (int)rule;
-        arguments.GroupCount = groups.Length / rows;
-        arguments.RowCount = rows;
-        arguments.FirstStep = firstStep;
-        arguments.Columns = columns.ToNative();
+        NampOptimizerArgs arguments = Arguments(rule, columns, groups, rows, firstStep);
+        arguments.Rows = (NampOptimizerRows*)options.Rows;
         arguments.Steps = (long*)steps.On(stream);
         arguments.CopyRounding = (int)options.CopyRounding;
         arguments.MaxNorm = options.MaxNorm;
@@ -305,6 +301,49 @@ public static unsafe class AmpKernels
                 )
             );
         }
+    }
+
+    /// <summary>Writes rows of hyperparameters to the device, for steps of a graph.</summary>
+    internal static void WriteOptimizerRows(
+        nint destination,
+        NampRule rule,
+        TensorTable table,
+        in OptimizerColumns columns,
+        ReadOnlySpan<NampOptimizerGroup> groups,
+        int rows,
+        long firstStep
+    )
+    {
+        NampOptimizerArgs arguments = Arguments(rule, columns, groups, rows, firstStep);
+        fixed (NampOptimizerGroup* pointer = groups)
+        {
+            arguments.Groups = pointer;
+            Ensure.Success(
+                NativeMethods.OptimizerWriteRows(
+                    (NampOptimizerRows*)destination,
+                    table.Native,
+                    &arguments,
+                    DeviceStream.NativeOf(table.Device, null)
+                )
+            );
+        }
+    }
+
+    private static NampOptimizerArgs Arguments(
+        NampRule rule,
+        in OptimizerColumns columns,
+        ReadOnlySpan<NampOptimizerGroup> groups,
+        int rows,
+        long firstStep
+    )
+    {
+        var arguments = NampOptimizerArgs.Create();
+        arguments.Rule = (int)rule;
+        arguments.GroupCount = groups.Length / rows;
+        arguments.RowCount = rows;
+        arguments.FirstStep = firstStep;
+        arguments.Columns = columns.ToNative();
+        return arguments;
     }
 
     /// <summary>Updates the loss scale after a step, by the findings of all optimizers that share it.</summary>

@@ -85,4 +85,7 @@ public readonly record struct OptimizerStepOptions
     /// table is then one native call.
     /// </summary>
     public bool CheckGradients { get; init; }
+
+    /// <summary>Device pointer to rows of hyperparameters that replace those of the call; 0 for none.</summary>
+    internal nint Rows { get; init; }
 }

@@ -15,7 +15,7 @@ namespace NativeAmp;
 /// first gradient late takes its first step then. Parameters of several models may have equal names. In messages and in
 /// the state the second "0.weight" is "2:0.weight", or has its <see cref="ParameterGroup.Name"/> in front.
 /// </remarks>
-public abstract class FusedOptimizer : IDisposable
+public abstract partial class FusedOptimizer : IDisposable
 {
     private readonly IParameter[] _parameters;
     private readonly string[] _names;
@@ -292,10 +292,22 @@ public abstract class FusedOptimizer : IDisposable
     internal StepResult Apply(LossScaleState? scaler, GradientCheck check)
     {
         Gradients.Stepped(check == GradientCheck.InThisCall ? scaler : null);
-        if (check == GradientCheck.None && _hasFindings)
-            State.ForgetFindings();
-        _hasFindings = check != GradientCheck.None;
+        var captured = DeviceGraph.Near(Device)?.Part(this, () => new CapturedOptimizerStep(this));
+        if (captured is not null && DeviceGraph.IsCapturing)
+            return Capture(captured, scaler, check);
+        BeforeStep(check);
         int rows = PrepareGroups();
+        ApplyRows(scaler, check, rows, _knownApplied, onDevice: 0);
+        Span<double> rates = stackalloc double[rows];
+        CopyRates(rates);
+        return new StepResult(
+            this,
+            _history.Add(State, scaler, rates, _knownApplied, wasChecked: check != GradientCheck.None)
+        );
+    }
+
+    private void ApplyRows(LossScaleState? scaler, GradientCheck check, int rows, long firstStep, nint onDevice)
+    {
         var first = _groups[0].Options;
         AmpKernels.OptimizerStep(
             first.Rule,
@@ -303,7 +315,7 @@ public abstract class FusedOptimizer : IDisposable
             Memory.Columns,
             _stepGroups.AsSpan(0, rows * _groups.Length),
             rows,
-            _knownApplied,
+            firstStep,
             Memory.Steps,
             scaler,
             State,
@@ -313,16 +325,10 @@ public abstract class FusedOptimizer : IDisposable
                 CopyRounding = first.CopyRounding,
                 Seed = first.RoundingSeed,
                 CheckGradients = check == GradientCheck.InThisCall,
+                Rows = onDevice,
             }
         );
         _maxNorm = 0;
-        Span<double> rates = stackalloc double[rows];
-        for (int row = 0; row < rows; row++)
-            rates[row] = _stepGroups[row * _groups.Length].LearningRate;
-        return new StepResult(
-            this,
-            _history.Add(State, scaler, rates, _knownApplied, wasChecked: check != GradientCheck.None)
-        );
     }
 
     /// <summary>

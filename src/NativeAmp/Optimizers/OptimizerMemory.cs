@@ -120,6 +120,24 @@ internal sealed class OptimizerMemory : IDisposable
         return any;
     }
 
+    /// <summary>The table's gradients and compute copies now.</summary>
+    public (TensorCell[] Gradients, TensorCell[] ComputeCopies) Cells() => ([.. _gradients], [.. _computeCopies]);
+
+    /// <summary>Sets the table's gradients and compute copies to those of another time, where they differ.</summary>
+    public void Restore(TensorCell[] gradients, TensorCell[] computeCopies)
+    {
+        if (!_gradients.AsSpan().SequenceEqual(gradients))
+        {
+            Table.SetColumn(Columns.Gradient, gradients);
+            gradients.CopyTo(_gradients, 0);
+        }
+        if (!_computeCopies.AsSpan().SequenceEqual(computeCopies))
+        {
+            Table.SetColumn(Columns.ComputeCopy, computeCopies);
+            computeCopies.CopyTo(_computeCopies, 0);
+        }
+    }
+
     /// <summary>Copies all state and counts to the host.</summary>
     public ParameterSnapshot[] Read()
     {

@@ -67,19 +67,53 @@ internal sealed unsafe class StepHistory : IDisposable
             _records.Copy(record, sizeof(NampOptimizerState), scaler.Pointer, sizeof(NampScalerState));
         KeepIndexFact(record);
         _records.Post(record);
+        return Note(learningRates, firstStep, wasChecked, scaler is not null);
+    }
+
+    /// <summary>A record on the device, for a step of a graph.</summary>
+    public static DeviceBuffer NewRecord(Device device)
+    {
+        DeviceBuffer record = device.Allocate(DType.UInt8, sizeof(Record), MemoryKind.OptimizerState);
+        record.Clear();
+        return record;
+    }
+
+    /// <summary>Captures the copies of a step to a record on the device.</summary>
+    public void Capture(nint record, OptimizerState state, LossScaleState? scaler)
+    {
+        _device.CopyOnDevice(record, state.Pointer, sizeof(NampOptimizerState));
+        record += sizeof(NampOptimizerState);
+        if (scaler is not null)
+            _device.CopyOnDevice(record, scaler.Pointer, sizeof(NampScalerState));
+        NampIndexFact* fact = _device.IndexFacts.Pointer;
+        if (fact is not null)
+            _device.CopyOnDevice(record + sizeof(NampScalerState), (nint)fact, sizeof(NampIndexFact));
+    }
+
+    /// <summary>Keeps a step whose record is on the device; returns its number.</summary>
+    public long AddCopy(
+        nint deviceRecord,
+        ReadOnlySpan<double> learningRates,
+        long firstStep,
+        bool wasChecked,
+        bool hasScaler
+    )
+    {
+        int record = RecordOf(Next);
+        _records.Copy(record, 0, deviceRecord, sizeof(Record));
+        _records.Post(record);
+        return Note(learningRates, firstStep, wasChecked, hasScaler);
+    }
+
+    private long Note(ReadOnlySpan<double> learningRates, long firstStep, bool wasChecked, bool hasScaler)
+    {
         if (learningRates.Length > 1)
         {
             if (_severalRates.Length == 0)
                 _severalRates = new double[Length * Length];
             learningRates.CopyTo(RatesOf(Next));
         }
-        _slots[Next % Length] = new Slot(
-            learningRates[0],
-            learningRates.Length,
-            firstStep,
-            wasChecked,
-            scaler is not null
-        );
+        _slots[Next % Length] = new Slot(learningRates[0], learningRates.Length, firstStep, wasChecked, hasScaler);
         return Next++;
     }
 

@@ -11,7 +11,7 @@ namespace NativeAmp;
 /// optimizer; <see cref="Update()"/>. The scale lives on the device, and the host does not wait for it. When disabled,
 /// the same calls train without scaling.
 /// </remarks>
-public sealed unsafe class GradScaler : IDisposable
+public sealed unsafe partial class GradScaler : IDisposable
 {
     private const int UpdatesBetweenLooks = 64;
 
@@ -181,16 +181,24 @@ public sealed unsafe class GradScaler : IDisposable
                 optimizer.SettleScale();
         }
         AmpKernels.UpdateScale(_scale, _checked.AsSpan(0, count), Options);
-        _updates++;
         try
         {
-            if (Options.MaximumConsecutiveSkips > 0 || Options.StopAtMinimumScale)
-                LimitSkips(_scale);
+            if (DeviceGraph.CapturedOn(Device) is { } graph)
+                graph.Part(this, () => new CapturedUpdate(this));
+            else
+                CountUpdate();
         }
         finally
         {
             BeginNextStep();
         }
+    }
+
+    private void CountUpdate()
+    {
+        _updates++;
+        if (Options.MaximumConsecutiveSkips > 0 || Options.StopAtMinimumScale)
+            LimitSkips(_scale!);
     }
 
     /// <summary>Sets the scale to a value, and begins the next step.</summary>

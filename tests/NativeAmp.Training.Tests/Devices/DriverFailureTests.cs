@@ -28,6 +28,12 @@ internal sealed class DriverFailureTests
         "cublasSetMathMode",
     ];
 
+    /// <summary>
+    /// Functions by which a capture gives back what it no longer needs, in the middle of training. What the driver
+    /// refuses to take back stays with it, and training goes on.
+    /// </summary>
+    private static readonly string[] Releases = ["cuGraphDestroy", "cuStreamDestroy"];
+
     private string _folder = "";
     private Outcome _undisturbed = null!;
     private List<float[]> _parametersAfter = [];
@@ -65,6 +71,12 @@ internal sealed class DriverFailureTests
         "cuModuleGetFunction",
         "cuOccupancyMaxActiveBlocksPerMultiprocessor",
         "cuLaunchKernel",
+        "cuStreamBeginCapture",
+        "cuStreamEndCapture",
+        "cuGraphInstantiateWithFlags",
+        "cuGraphLaunch",
+        "cuGraphExecDestroy",
+        "cuGraphDestroy",
         "cublasCreate",
         "cublasDestroy",
         "cublasSetStream",
@@ -113,12 +125,13 @@ internal sealed class DriverFailureTests
                 function.StartsWith("cublas", StringComparison.Ordinal) ? CublasError : DriverError
             );
             Outcome failed = Run(folder);
-            bool failedWhileOpen = nth <= whileOpen && !Harmless.Contains(function);
+            bool releases = Releases.Contains(function);
+            bool failedWhileOpen = nth <= whileOpen && !Harmless.Contains(function) && !releases;
             if (failedWhileOpen)
                 errors++;
             AssertTyped(failed, function, failedWhileOpen, at);
             AssertParametersAreThoseOfAStep(failed, at);
-            AssertNothingIsLeft(refusedToTakeBack: nth > whileOpen, at);
+            AssertNothingIsLeft(refusedToTakeBack: nth > whileOpen || releases, at);
             if (failed.Failure is not null)
                 Assert.That(Run(folder, resume: true).Failure, Is.Null, at);
             Assert.That(LastCheckpoint(folder), Is.EqualTo(LastCheckpoint(Path.Combine(_folder, "undisturbed"))), at);

@@ -40,7 +40,7 @@ typedef enum nampemu_kind {
   NAMPEMU_ARGUMENT =
       7, /* kernel arguments missing or of the wrong size, foreign handles, null pointers */
   NAMPEMU_NO_CONTEXT = 8, /* a call that needs a current context and had none */
-  NAMPEMU_LEAK = 9,       /* alive when its context was released: memory, module, stream, event */
+  NAMPEMU_LEAK = 9,       /* alive when its context was released: memory, streams, graphs */
   NAMPEMU_BAD_PTX = 10,   /* a module that can't be read: the text has the line */
   NAMPEMU_HANG = 11,      /* a block that waits for ever or ran over its instructions */
   NAMPEMU_BAD_FREE = 12,  /* a free of something that isn't allocated, or twice */
@@ -93,7 +93,7 @@ typedef enum nampemu_class {
 } nampemu_class;
 
 typedef struct nampemu_counters {
-  uint64_t launches;
+  uint64_t launches;            /* of kernels and of graphs, by the host */
   uint64_t thread_instructions; /* PTX instructions executed, counted once a thread */
   uint64_t warp_instructions;
   nampemu_traffic global;
@@ -120,6 +120,7 @@ typedef struct nampemu_counters {
    * number of lanes. A warp's access has one turn at least, of 8 bytes a lane two (half a warp each),
    * of 16 bytes four; each matrix of ldmatrix is a turn. Atomics are not counted. */
   uint64_t bank_conflicts;
+  uint64_t graph_launches; /* of kernels, by graphs */
 } nampemu_counters;
 
 /* Copies the counters out. size is sizeof(nampemu_counters); at most that many bytes are written.
@@ -166,6 +167,7 @@ uint64_t nampemu_live_bytes(void);
 size_t nampemu_live_modules(void);
 size_t nampemu_live_streams(void);
 size_t nampemu_live_events(void);
+size_t nampemu_live_graphs(void); /* captured and executable ones */
 
 /* The nth call from now (1 is the next) of a driver or cuBLAS function, named without _v2, does
  * nothing and returns result, once. Several may be waiting. Returns 0, or 1 for a name that this
@@ -193,9 +195,11 @@ int nampemu_check_write(uint64_t address, uint64_t bytes, const char* who);
 int nampemu_check_context(const char* who);
 /* Counts a call of the stand-in cuBLAS; the result that an injected failure asks for, or 0. */
 int32_t nampemu_enter(const char* function);
-/* Puts work on a stream (a CUstream): it is called once, in the stream's order. For the stand-in
- * cuBLAS. Returns a CUresult. */
-int32_t nampemu_put(void* stream, void (*work)(void* data), void* data);
+/* Puts work on a stream (a CUstream): it is called in the stream's order, once, or at each launch of
+ * the graph that the stream is captured for. release(data) follows, at the latest if the call fails.
+ * For the stand-in cuBLAS. Returns a CUresult. */
+int32_t nampemu_put(void* stream, void (*work)(void* data), void* data,
+                    void (*release)(void* data));
 /* Counts one GEMM, and whether it was in cuBLAS's own workspace. */
 void nampemu_count_gemm(int own_workspace);
 /* Adds a finding from outside. */

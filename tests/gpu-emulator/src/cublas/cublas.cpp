@@ -312,13 +312,11 @@ cublasStatus_t run(const char* who, cublasHandle_t raw, Gemm g) {
   nampemu_count_gemm(handle->workspace_bytes == 0 ? 1 : 0);
   auto work = std::make_unique<Product>(Product{who, *handle, g});
   if (handle->pointer_mode == CUBLAS_POINTER_MODE_HOST) work->read_scalars();
-  const auto call = [](void* data) {
-    const std::unique_ptr<Product> product(static_cast<Product*>(data));
-    product->run();
-  };
-  if (nampemu_put(handle->stream, call, work.get()) != 0) return CUBLAS_STATUS_EXECUTION_FAILED;
-  work.release();  // the queue's now
-  return CUBLAS_STATUS_SUCCESS;
+  const auto call = [](void* data) { static_cast<Product*>(data)->run(); };
+  const auto release = [](void* data) { delete static_cast<Product*>(data); };
+  return nampemu_put(handle->stream, call, work.release(), release) == 0
+             ? CUBLAS_STATUS_SUCCESS
+             : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
 Gemm describe(int transa, int transb, int m, int n, int k, const void* alpha, const void* a,

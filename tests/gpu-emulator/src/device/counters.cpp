@@ -14,7 +14,6 @@ void add(nampemu_traffic& total, const nampemu_traffic& more) {
 }  // namespace
 
 void add_launch(nampemu_counters& total, const LaunchCounters& launch) {
-  ++total.launches;
   total.thread_instructions += launch.thread_instructions;
   total.warp_instructions += launch.warp_instructions;
   total.constant_loaded += launch.constant_loaded;

@@ -21,7 +21,7 @@ struct LaunchCounters {
   uint64_t bank_conflicts = 0;
 };
 
-// Adds a launch to a total.
+// Adds what a launch did to a total.
 void add_launch(nampemu_counters& total, const LaunchCounters& launch);
 
 }  // namespace nampemu

@@ -98,6 +98,7 @@ CUresult copy(Emulator& e, const Copy& c, bool async, CUstream stream) {
   }
   const auto place = e.queue.put(stream, [&e, c] { move_bytes(e, c); });
   // Pinned memory is read and written in the stream's order; other memory before the call is over.
+  if (place.stream == nullptr) return CUDA_SUCCESS;  // captured: at each launch
   const bool pinned = is_pinned(e, target, c.bytes) && is_pinned(e, source, c.bytes);
   if ((async || device_only) && pinned) return CUDA_SUCCESS;
   ++e.counters.host_waits;
@@ -107,6 +108,7 @@ CUresult copy(Emulator& e, const Copy& c, bool async, CUstream stream) {
 CUresult copy_call(const char* name, uint64_t to, Side to_side, uint64_t from, Side from_side,
                    uint64_t bytes) {
   return api(name, Needs::context, [=](Emulator& e) {
+    if (const CUresult bad = check_stream(e, name, nullptr)) return bad;
     return copy(e, {name, to, to_side, from, from_side, bytes}, false, nullptr);
   });
 }
@@ -141,16 +143,15 @@ CUresult fill(Emulator& e, const char* name, CUdeviceptr address, T value, uint6
 }
 
 template <class T>
-CUresult fill_call(const char* name, CUdeviceptr address, T value, size_t count) {
-  return api(name, Needs::context,
-             [=](Emulator& e) { return fill<T>(e, name, address, value, count, nullptr); });
-}
-template <class T>
 CUresult fill_async(const char* name, CUdeviceptr address, T value, size_t count, CUstream stream) {
   return api(name, Needs::context, [=](Emulator& e) {
     if (const CUresult bad = check_stream(e, name, stream)) return bad;
     return fill<T>(e, name, address, value, count, stream);
   });
+}
+template <class T>
+CUresult fill_call(const char* name, CUdeviceptr address, T value, size_t count) {
+  return fill_async<T>(name, address, value, count, nullptr);
 }
 
 uint64_t number(const void* pointer) { return reinterpret_cast<uint64_t>(pointer); }

@@ -116,6 +116,8 @@ void Emulator::destroy_context(Context& context) {
   };
   leaked(queue.drop(context.id), "streams");
   leaked(drop(events), "events");
+  leaked(drop(graphs), "graphs");
+  leaked(drop(executables), "executable graphs");
   leaked(drop(modules), "modules");
   size_t allocations = 0;
   uint64_t bytes = 0;
@@ -139,7 +141,8 @@ CUresult bad_argument(Emulator& emulator, const char* name, const std::string& t
 
 CUresult check_stream(Emulator& emulator, const char* name, CUstream stream) {
   const auto number = reinterpret_cast<uintptr_t>(stream);
-  if (number <= 2) return CUDA_SUCCESS;  // the default, the legacy and the thread's own stream
+  // The default, the legacy and the thread's own stream.
+  if (number <= 2) return check_captured_stream(emulator, stream);
   const Stream* found = emulator.queue.find(stream);
   if (found == nullptr) {
     return bad_argument(emulator, name, "the stream isn't a live one", CUDA_ERROR_INVALID_HANDLE);
@@ -148,7 +151,7 @@ CUresult check_stream(Emulator& emulator, const char* name, CUstream stream) {
     return bad_argument(emulator, name, "the stream is another context's",
                         CUDA_ERROR_INVALID_HANDLE);
   }
-  return CUDA_SUCCESS;
+  return check_captured_stream(emulator, stream);
 }
 
 }  // namespace nampemu

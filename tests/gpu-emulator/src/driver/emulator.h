@@ -66,8 +66,20 @@ struct Event {
   uint64_t context = 0;
   bool timing = true;
   bool recorded = false;
-  Stream::Place place;  // of the last record
+  Stream::Place place;    // of the last record
+  CapturePlace captured;  // of that, if its stream was captured
   std::chrono::steady_clock::time_point time;
+};
+
+struct Graph {
+  uint64_t context = 0;
+  std::shared_ptr<const GraphNodes> nodes;
+};
+
+struct GraphExecutable {
+  uint64_t context = 0;
+  std::shared_ptr<const GraphNodes> nodes;
+  Stream::Place last;  // of its last launch
 };
 
 struct Pool {
@@ -96,6 +108,9 @@ class Emulator {
   std::map<std::string, std::shared_ptr<const ReadModule>, std::less<>> read;  // by text
   Queue queue;
   std::map<Event*, std::unique_ptr<Event>> events;
+  std::map<Graph*, std::unique_ptr<Graph>> graphs;
+  std::map<GraphExecutable*, std::unique_ptr<GraphExecutable>> executables;
+  bool is_in_graph = false;                  // while a graph's nodes are done
   std::vector<std::unique_ptr<Pool>> pools;  // by device
   std::map<uint64_t, uint64_t> host_memory;  // pinned: registered by the caller, base to size
   uint64_t launch_number = 0;
@@ -140,6 +155,7 @@ CUresult api(const char* name, Needs needs, F f) noexcept {
         return CUDA_ERROR_CONTEXT_IS_DESTROYED;
       }
       if (context->sticky != CUDA_SUCCESS) return context->sticky;
+      if (const CUresult bad = check_unsafe_call(emulator, name)) return bad;
     }
     return f(emulator);
   } catch (const std::bad_alloc&) {

@@ -136,6 +136,8 @@ void execute(Emulator& e, Context& context, Launch& run) {
     // As a device does: the launch has been accepted, what comes after it hears of the fault.
     context.sticky = static_cast<CUresult>(fault.result());
   }
+  ++(e.is_in_graph ? e.counters.graph_launches : e.counters.launches);
+  ++e.kernels[run.kernel->name].launches;
   add_launch(e.counters, run.counters);
   add_launch(e.kernels[run.kernel->name], run.counters);
 }
@@ -172,7 +174,10 @@ CUresult launch(Emulator& e, CUfunction handle, const Shape& shape, CUstream str
   run.instruction_limit = e.settings.instructions;
   run.memory = &e.memory();
   run.findings = &e.findings;
-  e.queue.put(stream, [&e, &context, run = std::move(run)]() mutable { execute(e, context, run); });
+  // A graph may outlive the module.
+  e.queue.put(stream, [&e, &context, text = function->text, run = std::move(run)]() mutable {
+    execute(e, context, run);
+  });
   return CUDA_SUCCESS;
 }
 

@@ -53,6 +53,10 @@ std::vector<Stream::Place> Queue::implied(const Stream& stream) const {
 
 Stream::Place Queue::put(CUstream handle, std::function<void()> run, std::vector<Place> after) {
   Stream& stream = of(handle);
+  if (stream.captured.is_active()) {
+    put_in_capture(stream, std::move(run));
+    return {};
+  }
   for (const Place& place : implied(stream))
     after.push_back(place);
   stream.last = ++number_;
@@ -140,6 +144,7 @@ CUresult Queue::create(CUstream* stream, unsigned flags, int priority) {
 bool Queue::destroy(CUstream handle) {
   Stream* stream = find(handle);
   if (stream == nullptr) return false;
+  leave_capture(*stream);
   finish({stream, stream->last});
   streams_.erase(stream);
   return true;

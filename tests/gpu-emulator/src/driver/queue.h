@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "driver/capture.h"
 #include "driver/cuda_api.h"
 
 namespace nampemu {
@@ -34,6 +35,7 @@ struct Stream {
     std::function<void()> run;
   };
   std::deque<Work> queue;
+  CapturePlace captured;
   uint64_t last = 0;  // number of what was put on it last
   // Of what is done now, 0 for nothing: a function of the host's, beside which others use the driver.
   uint64_t running = 0;
@@ -46,7 +48,8 @@ class Queue {
   // The stream that a handle means in the current context, which was checked (check_stream).
   Stream& of(CUstream handle);
 
-  // Puts work on a stream of the current context; it is done after what `after` names as well.
+  // Puts work on a stream of the current context; it is done after what `after` names as well. While
+  // the stream is captured it becomes a node of the graph, whose place is that of no stream.
   Place put(CUstream handle, std::function<void()> run, std::vector<Place> after = {});
 
   // Does all work up to a place, and what that waits for. The sticky error of the current context
@@ -63,6 +66,12 @@ class Queue {
   // Forgets a context's streams; how many somebody had made.
   size_t drop(uint64_t context);
   size_t live() const { return streams_.size(); }
+  // f(stream) for each that somebody made.
+  template <class F>
+  void each(F f) const {
+    for (const auto& [stream, owner] : streams_)
+      f(*stream);
+  }
 
  private:
   static void run_first(Stream& stream);

@@ -119,7 +119,7 @@ NAMPEMU_API void nampemu_get_kernel_counters(const char* part, nampemu_counters*
       one.sectors_stored = totals.sectors_stored;
       one.bank_conflicts = totals.bank_conflicts;
       add_launch(sum, one);
-      sum.launches += totals.launches - 1;
+      sum.launches += totals.launches;
     }
     copy_out(sum, counters, size);
   });
@@ -157,6 +157,10 @@ NAMPEMU_API size_t nampemu_live_streams() {
 }
 NAMPEMU_API size_t nampemu_live_events() {
   return locked([](Emulator& e) { return e.events.size(); });
+}
+
+NAMPEMU_API size_t nampemu_live_graphs() {
+  return locked([](Emulator& e) { return e.graphs.size() + e.executables.size(); });
 }
 
 NAMPEMU_API int nampemu_fail(const char* function, uint64_t nth, int32_t result) {
@@ -233,13 +237,15 @@ NAMPEMU_API int nampemu_check_context(const char* who) {
 NAMPEMU_API int32_t nampemu_enter(const char* function) {
   return locked([=](Emulator& e) { return static_cast<int32_t>(e.enter(function)); });
 }
-NAMPEMU_API int32_t nampemu_put(void* stream, void (*work)(void*), void* data) {
+NAMPEMU_API int32_t nampemu_put(void* stream, void (*work)(void*), void* data,
+                                void (*release)(void*)) {
   return locked([=](Emulator& e) {
+    const std::shared_ptr<void> owned(data, release);
     if (const CUresult failed = Emulator::current()->sticky) return static_cast<int32_t>(failed);
     const auto handle = static_cast<CUstream>(stream);
     if (const CUresult bad = check_stream(e, "nampemu_put", handle))
       return static_cast<int32_t>(bad);
-    e.queue.put(handle, [=] { work(data); });
+    e.queue.put(handle, [work, owned] { work(owned.get()); });
     return int32_t{CUDA_SUCCESS};
   });
 }

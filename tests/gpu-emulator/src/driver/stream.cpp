@@ -15,6 +15,13 @@ CUresult no_event(Emulator& e, const char* name) {
   return bad_argument(e, name, "the event isn't a live one", CUDA_ERROR_INVALID_HANDLE);
 }
 
+// An event of a capture stands for no moment; asking for one breaks the capture.
+CUresult check_event(const Event& event) {
+  if (event.captured.capture == nullptr) return CUDA_SUCCESS;
+  event.captured.capture->is_valid = false;
+  return CUDA_ERROR_CAPTURED_EVENT;
+}
+
 CUresult create_stream(const char* name, CUstream* stream, unsigned flags, int priority) {
   return api(name, Needs::context, [=](Emulator& e) {
     if (stream == nullptr || flags > 1) return CUDA_ERROR_INVALID_VALUE;
@@ -42,6 +49,7 @@ NAMPEMU_API CUresult cuStreamDestroy_v2(CUstream stream) {
 NAMPEMU_API CUresult cuStreamSynchronize(CUstream stream) {
   return api("cuStreamSynchronize", Needs::context, [=](Emulator& e) {
     if (const CUresult bad = check_stream(e, "cuStreamSynchronize", stream)) return bad;
+    if (const CUresult bad = check_not_captured(e.queue.find(stream))) return bad;
     ++e.counters.host_waits;
     return e.queue.finish(stream);
   });
@@ -49,6 +57,7 @@ NAMPEMU_API CUresult cuStreamSynchronize(CUstream stream) {
 NAMPEMU_API CUresult cuStreamQuery(CUstream stream) {
   return api("cuStreamQuery", Needs::context, [=](Emulator& e) {
     if (const CUresult bad = check_stream(e, "cuStreamQuery", stream)) return bad;
+    if (const CUresult bad = check_not_captured(e.queue.find(stream))) return bad;
     return e.queue.finish(stream);
   });
 }
@@ -57,7 +66,9 @@ NAMPEMU_API CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned)
     if (const CUresult bad = check_stream(e, "cuStreamWaitEvent", stream)) return bad;
     const Event* found = unwrap(e, event);
     if (found == nullptr) return no_event(e, "cuStreamWaitEvent");
-    if (found->recorded) e.queue.put(stream, [] {}, {found->place});
+    bool done = false;
+    if (const CUresult bad = wait_in_capture(e, stream, *found, done)) return bad;
+    if (found->recorded && !done) e.queue.put(stream, [] {}, {found->place});
     return CUDA_SUCCESS;
   });
 }
@@ -125,6 +136,9 @@ NAMPEMU_API CUresult cuEventRecord(CUevent event, CUstream stream) {
     Event* found = unwrap(e, event);
     if (found == nullptr) return no_event(e, "cuEventRecord");
     found->recorded = true;
+    const Stream* on = e.queue.find(stream);
+    found->captured = on != nullptr ? on->captured : CapturePlace{};
+    if (found->captured.is_active()) return CUDA_SUCCESS;
     found->place = e.queue.put(stream, [&e, event] {
       // It may be gone by then.
       if (Event* still = unwrap(e, event)) still->time = std::chrono::steady_clock::now();
@@ -135,13 +149,16 @@ NAMPEMU_API CUresult cuEventRecord(CUevent event, CUstream stream) {
 NAMPEMU_API CUresult cuEventQuery(CUevent event) {
   return api("cuEventQuery", Needs::context, [=](Emulator& e) {
     const Event* found = unwrap(e, event);
-    return found == nullptr ? no_event(e, "cuEventQuery") : e.queue.finish(found->place);
+    if (found == nullptr) return no_event(e, "cuEventQuery");
+    if (const CUresult bad = check_event(*found)) return bad;
+    return e.queue.finish(found->place);
   });
 }
 NAMPEMU_API CUresult cuEventSynchronize(CUevent event) {
   return api("cuEventSynchronize", Needs::context, [=](Emulator& e) {
     const Event* found = unwrap(e, event);
     if (found == nullptr) return no_event(e, "cuEventSynchronize");
+    if (const CUresult bad = check_event(*found)) return bad;
     ++e.counters.host_waits;
     return e.queue.finish(found->place);
   });
@@ -154,6 +171,8 @@ CUresult elapsed_time(float* milliseconds, CUevent from, CUevent to) {
     const Event* b = unwrap(e, to);
     if (a == nullptr || b == nullptr) return no_event(e, "cuEventElapsedTime");
     if (milliseconds == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (const CUresult bad = check_event(*a)) return bad;
+    if (const CUresult bad = check_event(*b)) return bad;
     if (!a->recorded || !b->recorded || !a->timing || !b->timing) return CUDA_ERROR_INVALID_HANDLE;
     if (const CUresult failed = e.queue.finish(a->place)) return failed;
     if (const CUresult failed = e.queue.finish(b->place)) return failed;
