@@ -5,13 +5,13 @@
 #include "hwy/foreach_target.h"
 #include "cpu/block_code-inl.h"
 #include "cpu/loop-inl.h"
+#include "cpu/random_words-inl.h"
 
 #include <cstring>
 
 #include "cpu/cast.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/streaming.h"
-#include "formulas/philox.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
@@ -30,14 +30,12 @@ void cast_run(Out* out, const In* in, int64_t count, const CastSettings& setting
     return saturate<Out>(x, Lane(bound));
   };
   if (settings.stochastic) {
-    constexpr int64_t kBlock = 256;
-    uint32_t words[kBlock + 8];
-    for (int64_t begin = 0; begin < count; begin += kBlock) {
-      const int64_t length = std::min(kBlock, count - begin);
-      fill_philox(words, index + static_cast<uint64_t>(begin), length, 0, settings.seed);
+    RandomWords words;
+    for (int64_t begin = 0; begin < count; begin += words.kMost) {
+      const int64_t length = std::min(words.kMost, count - begin);
+      words.draw(index + static_cast<uint64_t>(begin), length, 0, settings.seed);
       for_lanes(length, [&](int64_t i, auto part) NAMP_LANES {
-        store_stochastic(value(load(in + begin + i, part)), load_bits(words + i), out + begin + i,
-                         part);
+        store_stochastic(value(load(in + begin + i, part)), words.at(i), out + begin + i, part);
       });
     }
   } else if (settings.saturate || settings.scaled) {

@@ -6,12 +6,12 @@
 #include "hwy/foreach_target.h"
 #include "cpu/block_code-inl.h"
 #include "cpu/column-inl.h"
+#include "cpu/random_words-inl.h"
 #include "formulas/rules/update.h"
 
 #include "cpu/cpu_backend.h"
 #include "cpu/streaming.h"
 #include "cpu/update_chunk.h"
-#include "formulas/philox.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
@@ -35,7 +35,7 @@ CopyStore copy_store(const UpdateChunk& chunk, bool stochastic) {
 // random words of its elements if the copy takes them.
 template <int kStates, class Parameters, class States, class Gradients, class Rule>
 HWY_NOINLINE void update_run(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants,
-                             CopyStore how, const uint32_t* words) {
+                             CopyStore how, const RandomWords* words) {
   // Copies, which stores of the loop cannot change.
   const UpdateConstants<Rule> c = constants;
   const Gradients gradient(chunk.gradient);
@@ -68,7 +68,7 @@ HWY_NOINLINE void update_run(const UpdateChunk& chunk, const UpdateConstants<Rul
         stream(p, copy, i, part);
         break;
       case CopyStore::kStochastic:
-        store_stochastic(p, load_bits(words + i), copy, i, part);
+        store_stochastic(p, words->at(i), copy, i, part);
         break;
     }
   });
@@ -77,7 +77,7 @@ HWY_NOINLINE void update_run(const UpdateChunk& chunk, const UpdateConstants<Rul
 // The loop for a chunk's dtypes.
 template <int kStates, class Rule>
 void update_columns(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants, CopyStore how,
-                    const uint32_t* words) {
+                    const RandomWords* words) {
   using Floats = ColumnOf<float>;
   const auto states_are = [&](int32_t dtype) {
     for (int k = 0; k < kStates; ++k) {
@@ -120,7 +120,8 @@ void update_by_blocks(const UpdateChunk& chunk, const UpdateConstants<Rule>& con
                       CopyStore how, const UpdateRandom& random) {
   constexpr int64_t kBlock = NAMP_BLOCK_ELEMENTS;
   HWY_ALIGN float decoded[kStates > 0 ? kStates : 1][kBlock];
-  uint32_t words[kBlock + 8];
+  RandomWords words;
+  static_assert(kBlock <= RandomWords::kMost);
   for (int64_t begin = 0; begin < chunk.count; begin += kBlock) {
     const UpdateChunk codes = part_of(chunk, begin, std::min(kBlock, chunk.count - begin));
     UpdateChunk block = codes;
@@ -131,10 +132,10 @@ void update_by_blocks(const UpdateChunk& chunk, const UpdateConstants<Rule>& con
                     decoded[k]);
     }
     if (how == CopyStore::kStochastic) {
-      fill_philox(words, random.first + static_cast<uint64_t>(begin), codes.count, random.step,
-                  random.seed);
+      words.draw(random.first + static_cast<uint64_t>(begin), codes.count, random.step,
+                 random.seed);
     }
-    update_columns<kStates>(block, constants, how, words);
+    update_columns<kStates>(block, constants, how, &words);
     for (int k = 0; k < kStates; ++k) {
       if (!is_block_code(codes.state[k].dtype)) continue;
       encode_blocks(codes.state[k].dtype, decoded[k], 0, codes.count, codes.state[k].data,
