@@ -27,6 +27,16 @@ void check_optional_column(const namp_table& table, int32_t column, const char* 
   if (column != -1) check_column(table, column, name);
 }
 
+// The parameter and its remainder, if there is one.
+void check_parameter(const namp_table& table, int64_t tensor,
+                     const namp_optimizer_columns& columns) {
+  if (columns.remainder < 0 || table.cell(tensor, columns.remainder).data == nullptr) {
+    return check_cell(table, tensor, columns.parameter, "parameter");
+  }
+  check_cell(table, tensor, columns.parameter, "parameter with a remainder", NAMP_BFLOAT16);
+  check_cell(table, tensor, columns.remainder, "remainder", NAMP_INT16);
+}
+
 template <class Rule>
 void check_tensors(const namp_table& table, OptimizerNeeds& needs) {
   const namp_optimizer_columns& columns = needs.columns;
@@ -40,10 +50,11 @@ void check_tensors(const namp_table& table, OptimizerNeeds& needs) {
                                             "; give the hyperparameters of every group.");
     }
     check_cell(table, tensor, columns.gradient, "gradient");
-    check_cell(table, tensor, columns.parameter, "parameter", NAMP_FLOAT32);
+    check_parameter(table, tensor, columns);
+    needs.compact |= table.cell(tensor, columns.parameter).dtype != NAMP_FLOAT32;
     for (int32_t k = 0; k < needs.states[static_cast<size_t>(group)]; ++k) {
       check_state_cell(table, tensor, columns.state[k], Rule::kStateNames[k]);
-      needs.compact_state |= table.cell(tensor, columns.state[k]).dtype != NAMP_FLOAT32;
+      needs.compact |= table.cell(tensor, columns.state[k]).dtype != NAMP_FLOAT32;
     }
     if (columns.compute_copy >= 0 && table.cell(tensor, columns.compute_copy).data != nullptr) {
       check_cell(table, tensor, columns.compute_copy, "compute_copy");
@@ -103,8 +114,9 @@ int32_t namp_optimizer_step(namp_table* table, const namp_optimizer_args* args,
     namp::check_column(checked, columns.parameter, "args->columns.parameter");
     namp::check_column(checked, columns.gradient, "args->columns.gradient");
     namp::check_optional_column(checked, columns.compute_copy, "args->columns.compute_copy");
-    namp::check_range(args->copy_rounding, NAMP_ROUND_NEAREST_EVEN, NAMP_ROUND_STOCHASTIC,
-                      "args->copy_rounding");
+    namp::check_optional_column(checked, columns.remainder, "args->columns.remainder");
+    namp::check_range(args->weight_rounding, NAMP_ROUND_NEAREST_EVEN, NAMP_ROUND_STOCHASTIC,
+                      "args->weight_rounding");
     namp::require(args->max_norm >= 0.0f, "args->max_norm must be 0 or more, and not NaN.");
     namp::check_flag(args->advance_step, "args->advance_step");
     const bool checks = namp::check_flag(args->check_gradients, "args->check_gradients");
@@ -122,7 +134,7 @@ int32_t namp_optimizer_step(namp_table* table, const namp_optimizer_args* args,
       checked.device.backend->unscale_check(checked.view, columns.gradient, -1, scaler, state, true,
                                             stream);
     }
-    checked.device.backend->optimizer_step(checked.view, *args, checked.fulfilled->compact_state,
-                                           scaler, state, stream);
+    checked.device.backend->optimizer_step(checked.view, *args, checked.fulfilled->compact, scaler,
+                                           state, stream);
   });
 }

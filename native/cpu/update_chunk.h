@@ -25,6 +25,7 @@ struct UpdateChunk {
   int64_t count;
   Column gradient;
   Column parameter;
+  int16_t* remainder;  // of bfloat16 parameters, or null
   int states;  // of the tensor's group
   Column state[NAMP_MAX_STATE_COLUMNS];
   float* state_scale[NAMP_MAX_STATE_COLUMNS];  // of codes in blocks
@@ -32,7 +33,7 @@ struct UpdateChunk {
   bool streams;  // the compute copy may bypass the cache
 };
 
-// Stochastic rounding of the compute copy.
+// Stochastic rounding of weights.
 struct UpdateRandom {
   bool stochastic;
   uint64_t seed;

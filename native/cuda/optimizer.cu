@@ -8,27 +8,27 @@
 #include "cuda/reduce.cuh"
 #include "cuda/table_task.cuh"
 #include "cuda/view.cuh"
+#include "formulas/remainder.h"
 #include "formulas/rules/update.h"
 
 namespace namp::cuda {
 namespace {
 
-// A chunk's compute copy, or none.
-struct ComputeCopy {
-  NAMP_DEVICE ComputeCopy(const OptimizerArgs& args, const TableTask& task, int64_t of_step)
+// How a chunk's weights are stored: parameters and compute copies.
+struct WeightStore {
+  NAMP_DEVICE WeightStore(const OptimizerArgs& args, const TableTask& task, int64_t of_step)
       : seed(args.seed),
         begin(task.chunk.begin),
         first_word(static_cast<uint64_t>(task.first_element + begin)),
-        step(static_cast<uint64_t>(of_step)) {
-    if (args.columns.compute_copy >= 0) cell = task.cells[args.columns.compute_copy];
-    stochastic = args.copy_rounding == NAMP_ROUND_STOCHASTIC && cell.dtype != NAMP_FLOAT32;
-  }
+        step(static_cast<uint64_t>(of_step)),
+        stochastic(args.weight_rounding == NAMP_ROUND_STOCHASTIC) {}
 
-  // Of the updated pack that begins at element i of the chunk.
+  // The pack that begins at element i of the chunk, rounded to the cell's dtype; none if it is null.
   template <class Part>
-  NAMP_DEVICE void put(const Pack<Part::count>& p, int64_t i, Part part) const {
+  NAMP_DEVICE void put(const Pack<Part::count>& p, const namp_cell& cell, int64_t i,
+                       Part part) const {
     if (cell.data == nullptr) return;
-    if (stochastic) {
+    if (stochastic && cell.dtype != NAMP_FLOAT32) {
       const auto words = random_words(first_word + static_cast<uint64_t>(i), step, seed, part);
       store_stochastic_as(p, words.at, cell.data, cell.dtype, begin + i, part);
     } else {
@@ -36,13 +36,17 @@ struct ComputeCopy {
     }
   }
 
-  namp_cell cell{};
   const uint64_t& seed;  // in the launch's constants: no register until it is used
   int64_t begin;
   uint64_t first_word;
   uint64_t step;
   bool stochastic;
 };
+
+// The cell of an optional column; null if there is none.
+NAMP_DEVICE namp_cell optional_cell(const TableTask& task, int32_t column) {
+  return column < 0 ? namp_cell{} : task.cells[column];
+}
 
 // Updates the parameters and states of a pack.
 template <int kStates, class Rule, int kCount>
@@ -79,12 +83,13 @@ NAMP_DEVICE void update_chunk(const OptimizerArgs& args, const TableTask& task,
 #pragma unroll
   for (int k = 0; k < kStates; ++k)
     state[k] = floats(columns.state[k]);
-  const ComputeCopy copy(args, task, step);
+  const namp_cell copy = optional_cell(task, columns.compute_copy);
+  const WeightStore weights(args, task, step);
 
   const auto state_access = [&](int k) { return access(k < kStates ? state[k] : nullptr); };
   const int peel = choose_peel(access(parameter), state_access(0), state_access(1), state_access(2),
                                access(gradient.data, gradient.dtype, chunk.begin),
-                               access(copy.cell.data, copy.cell.dtype, chunk.begin));
+                               access(copy.data, copy.dtype, chunk.begin));
   for_packs(chunk.count, peel, [&](int64_t i, auto part) {
     constexpr int kCount = decltype(part)::count;
     // The gradient is loaded last: its conversion waits for it, and all loads should be in flight
@@ -100,7 +105,7 @@ NAMP_DEVICE void update_chunk(const OptimizerArgs& args, const TableTask& task,
 #pragma unroll
     for (int k = 0; k < kStates; ++k)
       store(s[k], state[k] + i, part);
-    copy.put(p, i, part);
+    weights.put(p, copy, i, part);
   });
 }
 
@@ -117,7 +122,38 @@ NAMP_DEVICE void store_state(const Pack<kPack>& x, const namp_cell& cell, int64_
   }
 }
 
-// Updates one chunk of one tensor whose states may be compact, block by block.
+NAMP_DEVICE uint32_t sign_extended(uint16_t word) {
+  return static_cast<uint32_t>(int32_t{static_cast<int16_t>(word)});
+}
+
+// Parameters that are float32, or in half precision alone or with remainders; i is an element of
+// the tensor.
+NAMP_DEVICE Pack<kPack> load_parameters(const namp_cell& cell, const BFloat16* remainders,
+                                        int64_t i, Prefix part) {
+  if (remainders == nullptr) return load_as(cell.data, cell.dtype, i, part);
+  const auto upper = load_raw(static_cast<const BFloat16*>(cell.data) + i, part);
+  const auto remainder = load_raw(remainders + i, part);
+  Pack<kPack> p;
+#pragma unroll
+  for (int j = 0; j < kPack; ++j)
+    p.at[j] =
+        with_remainder<float>(uint32_t{upper.at[j].bits}, sign_extended(remainder.at[j].bits));
+  return p;
+}
+NAMP_DEVICE void store_with_remainders(const Pack<kPack>& p, const namp_cell& cell,
+                                       BFloat16* remainders, int64_t i, Prefix part) {
+  RawPack<BFloat16, kPack> upper;
+  RawPack<BFloat16, kPack> remainder;
+#pragma unroll
+  for (int j = 0; j < kPack; ++j) {
+    upper.at[j].bits = static_cast<uint16_t>(without_remainder(p.at[j]));
+    remainder.at[j].bits = static_cast<uint16_t>(remainder_of(p.at[j]));
+  }
+  store_raw(upper, static_cast<BFloat16*>(cell.data) + i, part);
+  store_raw(remainder, remainders + i, part);
+}
+
+// Updates one chunk of one tensor whose parameters and states may be compact, block by block.
 template <int kStates, class Rule>
 NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
                                UpdateConstants<Rule> c, int64_t step) {
@@ -125,25 +161,31 @@ NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
   const Chunk chunk = task.chunk;
   const namp_optimizer_columns& columns = args.columns;
   const namp_cell gradient = task.cells[columns.gradient];
-  float* parameter = static_cast<float*>(task.cells[columns.parameter].data) + chunk.begin;
+  const namp_cell parameter = task.cells[columns.parameter];
+  auto* const remainders = static_cast<BFloat16*>(optional_cell(task, columns.remainder).data);
+  const namp_cell copy = optional_cell(task, columns.compute_copy);
   namp_cell state[kArray] = {};
 #pragma unroll
   for (int k = 0; k < kStates; ++k)
     state[k] = task.cells[columns.state[k]];
-  const ComputeCopy copy(args, task, step);
+  const WeightStore weights(args, task, step);
   for_blocks(chunk.count, [&](int64_t i, Prefix part) {
-    auto p = load(parameter + i, part);
+    auto p = load_parameters(parameter, remainders, chunk.begin + i, part);
     Pack<kPack> s[kArray];
 #pragma unroll
     for (int k = 0; k < kStates; ++k)
       s[k] = load_state(state[k], chunk.begin + i, part);
     const auto g = load_as(gradient.data, gradient.dtype, chunk.begin + i, part);
     update_pack<kStates>(p, s, g, c);
-    store(p, parameter + i, part);
 #pragma unroll
     for (int k = 0; k < kStates; ++k)
       store_state(s[k], state[k], chunk.begin + i, part);
-    copy.put(p, i, part);
+    if (remainders != nullptr)
+      store_with_remainders(p, parameter, remainders, chunk.begin + i, part);
+      // One code for both.
+#pragma unroll 1
+    for (int weight = remainders == nullptr ? 0 : 1; weight < 2; ++weight)
+      weights.put(p, weight == 0 ? parameter : copy, i, part);
   });
 }
 
@@ -162,7 +204,7 @@ NAMP_DEVICE void update_chunk_of(int states, const OptimizerArgs& args, const Ta
   }
 }
 
-// kCompact: some state of the table is not float32.
+// kCompact: some parameter or state of the table is not float32.
 template <class Rule, bool kCompact>
 NAMP_DEVICE void update_table(const OptimizerArgs& args) {
   __shared__ UpdateConstants<Rule> constants;
@@ -218,13 +260,14 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args) {
 
 }  // namespace
 
-#define NAMP_UPDATE_KERNEL(name, Rule, VALUE)                                         \
-  NAMP_KERNEL(kOptimizerThreads) name##_kernel(const OptimizerArgs args) {            \
-    update_table<Rule, false>(args);                                                  \
-  }                                                                                   \
-  NAMP_KERNEL(kOptimizerThreads, 1) name##_compact_kernel(const OptimizerArgs args) { \
-    update_table<Rule, true>(args);                                                   \
-  }
+// Rules of one column of state need few registers more than two blocks of a multiprocessor have;
+// the compact kernel of Adam needs many more.
+#define NAMP_UPDATE_KERNEL(name, Rule, VALUE)                              \
+  NAMP_KERNEL(kOptimizerThreads) name##_kernel(const OptimizerArgs args) { \
+    update_table<Rule, false>(args);                                       \
+  }                                                                        \
+  NAMP_KERNEL(kOptimizerThreads, Rule::kMaxStates > 1 ? 1 : 2)             \
+  name##_compact_kernel(const OptimizerArgs args) { update_table<Rule, true>(args); }
 NAMP_FOR_EACH_RULE(NAMP_UPDATE_KERNEL)
 
 }  // namespace namp::cuda

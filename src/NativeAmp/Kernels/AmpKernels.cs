@@ -287,7 +287,7 @@ public static unsafe class AmpKernels
         arguments.FirstStep = firstStep;
         arguments.Columns = columns.ToNative();
         arguments.Steps = (long*)steps.On(stream);
-        arguments.CopyRounding = (int)options.CopyRounding;
+        arguments.WeightRounding = (int)options.WeightRounding;
         arguments.MaxNorm = options.MaxNorm;
         arguments.Seed = options.Seed;
         arguments.AdvanceStep = options.AdvanceStep ? 1 : 0;
