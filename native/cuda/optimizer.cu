@@ -14,21 +14,23 @@
 namespace namp::cuda {
 namespace {
 
-// How a chunk's weights are stored: parameters and compute copies.
+// How a chunk's weights are stored: its parameters, its compute copies, or none.
 struct WeightStore {
-  NAMP_DEVICE WeightStore(const OptimizerArgs& args, const TableTask& task, int64_t of_step)
+  NAMP_DEVICE WeightStore(const OptimizerArgs& args, const TableTask& task, int64_t of_step,
+                          int32_t column)
       : seed(args.seed),
         begin(task.chunk.begin),
         first_word(static_cast<uint64_t>(task.first_element + begin)),
-        step(static_cast<uint64_t>(of_step)),
-        stochastic(args.weight_rounding == NAMP_ROUND_STOCHASTIC) {}
+        step(static_cast<uint64_t>(of_step)) {
+    if (column >= 0) cell = task.cells[column];
+    stochastic = args.weight_rounding == NAMP_ROUND_STOCHASTIC && cell.dtype != NAMP_FLOAT32;
+  }
 
-  // The pack that begins at element i of the chunk, rounded to the cell's dtype; none if it is null.
+  // The pack that begins at element i of the chunk.
   template <class Part>
-  NAMP_DEVICE void put(const Pack<Part::count>& p, const namp_cell& cell, int64_t i,
-                       Part part) const {
+  NAMP_DEVICE void put(const Pack<Part::count>& p, int64_t i, Part part) const {
     if (cell.data == nullptr) return;
-    if (stochastic && cell.dtype != NAMP_FLOAT32) {
+    if (stochastic) {
       const auto words = random_words(first_word + static_cast<uint64_t>(i), step, seed, part);
       store_stochastic_as(p, words.at, cell.data, cell.dtype, begin + i, part);
     } else {
@@ -36,17 +38,13 @@ struct WeightStore {
     }
   }
 
+  namp_cell cell{};
   const uint64_t& seed;  // in the launch's constants: no register until it is used
   int64_t begin;
   uint64_t first_word;
   uint64_t step;
   bool stochastic;
 };
-
-// The cell of an optional column; null if there is none.
-NAMP_DEVICE namp_cell optional_cell(const TableTask& task, int32_t column) {
-  return column < 0 ? namp_cell{} : task.cells[column];
-}
 
 // Updates the parameters and states of a pack.
 template <int kStates, class Rule, int kCount>
@@ -83,13 +81,12 @@ NAMP_DEVICE void update_chunk(const OptimizerArgs& args, const TableTask& task,
 #pragma unroll
   for (int k = 0; k < kStates; ++k)
     state[k] = floats(columns.state[k]);
-  const namp_cell copy = optional_cell(task, columns.compute_copy);
-  const WeightStore weights(args, task, step);
+  const WeightStore copy(args, task, step, columns.compute_copy);
 
   const auto state_access = [&](int k) { return access(k < kStates ? state[k] : nullptr); };
   const int peel = choose_peel(access(parameter), state_access(0), state_access(1), state_access(2),
                                access(gradient.data, gradient.dtype, chunk.begin),
-                               access(copy.data, copy.dtype, chunk.begin));
+                               access(copy.cell.data, copy.cell.dtype, chunk.begin));
   for_packs(chunk.count, peel, [&](int64_t i, auto part) {
     constexpr int kCount = decltype(part)::count;
     // The gradient is loaded last: its conversion waits for it, and all loads should be in flight
@@ -105,7 +102,7 @@ NAMP_DEVICE void update_chunk(const OptimizerArgs& args, const TableTask& task,
 #pragma unroll
     for (int k = 0; k < kStates; ++k)
       store(s[k], state[k] + i, part);
-    weights.put(p, copy, i, part);
+    copy.put(p, i, part);
   });
 }
 
@@ -162,13 +159,12 @@ NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
   const namp_optimizer_columns& columns = args.columns;
   const namp_cell gradient = task.cells[columns.gradient];
   const namp_cell parameter = task.cells[columns.parameter];
-  auto* const remainders = static_cast<BFloat16*>(optional_cell(task, columns.remainder).data);
-  const namp_cell copy = optional_cell(task, columns.compute_copy);
+  auto* const remainders =
+      static_cast<BFloat16*>(columns.remainder < 0 ? nullptr : task.cells[columns.remainder].data);
   namp_cell state[kArray] = {};
 #pragma unroll
   for (int k = 0; k < kStates; ++k)
     state[k] = task.cells[columns.state[k]];
-  const WeightStore weights(args, task, step);
   for_blocks(chunk.count, [&](int64_t i, Prefix part) {
     auto p = load_parameters(parameter, remainders, chunk.begin + i, part);
     Pack<kPack> s[kArray];
@@ -184,8 +180,10 @@ NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
       store_with_remainders(p, parameter, remainders, chunk.begin + i, part);
       // One code for both.
 #pragma unroll 1
-    for (int weight = remainders == nullptr ? 0 : 1; weight < 2; ++weight)
-      weights.put(p, weight == 0 ? parameter : copy, i, part);
+    for (int weight = remainders == nullptr ? 0 : 1; weight < 2; ++weight) {
+      const int32_t column = weight == 0 ? columns.parameter : columns.compute_copy;
+      WeightStore(args, task, step, column).put(p, i, part);
+    }
   });
 }
 
@@ -260,8 +258,8 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args) {
 
 }  // namespace
 
-// Rules of one column of state need few registers more than two blocks of a multiprocessor have;
-// the compact kernel of Adam needs many more.
+// Two blocks of a compact kernel with one column of state share a multiprocessor. Adam's needs more
+// registers than that leaves it.
 #define NAMP_UPDATE_KERNEL(name, Rule, VALUE)                              \
   NAMP_KERNEL(kOptimizerThreads) name##_kernel(const OptimizerArgs args) { \
     update_table<Rule, false>(args);                                       \
