@@ -96,9 +96,9 @@ class Backend {
   virtual void unscale_check(const TableView& table, int32_t gradient_column, int32_t write_column,
                              const namp_scaler_state* scaler, namp_optimizer_state* state,
                              bool reset, namp_stream stream);
-  // compact_state: some state of the table is not float32.
+  // compact: some parameter or state of the table is not float32.
   virtual void optimizer_step(const TableView& table, const namp_optimizer_args& args,
-                              bool compact_state, const namp_scaler_state* scaler,
+                              bool compact, const namp_scaler_state* scaler,
                               namp_optimizer_state* state, namp_stream stream);
   virtual void scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states,
                              int32_t count, const namp_scaler_options& options, namp_stream stream);

@@ -28,6 +28,16 @@ void check_optional_column(const namp_table& table, int32_t column, const char* 
   if (column != -1) check_column(table, column, name);
 }
 
+// The parameter and its remainder, if there is one.
+void check_parameter(const namp_table& table, int64_t tensor,
+                     const namp_optimizer_columns& columns) {
+  if (columns.remainder < 0 || table.cell(tensor, columns.remainder).data == nullptr) {
+    return check_cell(table, tensor, columns.parameter, "parameter");
+  }
+  check_cell(table, tensor, columns.parameter, "parameter with a remainder", NAMP_BFLOAT16);
+  check_cell(table, tensor, columns.remainder, "remainder", NAMP_INT16);
+}
+
 template <class Rule>
 void check_tensors(const namp_table& table, OptimizerNeeds& needs) {
   const namp_optimizer_columns& columns = needs.columns;
@@ -41,10 +51,11 @@ void check_tensors(const namp_table& table, OptimizerNeeds& needs) {
                                             "; give the hyperparameters of every group.");
     }
     check_cell(table, tensor, columns.gradient, "gradient");
-    check_cell(table, tensor, columns.parameter, "parameter", NAMP_FLOAT32);
+    check_parameter(table, tensor, columns);
+    needs.compact |= table.cell(tensor, columns.parameter).dtype != NAMP_FLOAT32;
     for (int32_t k = 0; k < needs.states[static_cast<size_t>(group)]; ++k) {
       check_state_cell(table, tensor, columns.state[k], Rule::kStateNames[k]);
-      needs.compact_state |= table.cell(tensor, columns.state[k]).dtype != NAMP_FLOAT32;
+      needs.compact |= table.cell(tensor, columns.state[k]).dtype != NAMP_FLOAT32;
     }
     if (columns.compute_copy >= 0 && table.cell(tensor, columns.compute_copy).data != nullptr) {
       check_cell(table, tensor, columns.compute_copy, "compute_copy");
@@ -102,6 +113,7 @@ void check_args(namp_table& table, const namp_optimizer_args* args) {
   check_column(table, columns.parameter, "args->columns.parameter");
   check_column(table, columns.gradient, "args->columns.gradient");
   check_optional_column(table, columns.compute_copy, "args->columns.compute_copy");
+  check_optional_column(table, columns.remainder, "args->columns.remainder");
   const bool known =
       with_rule(args->rule, [&](auto rule) { check_rule<decltype(rule)>(table, *args); });
   if (known) return;
@@ -119,8 +131,8 @@ int32_t namp_optimizer_step(namp_table* table, const namp_optimizer_args* args,
     namp_table& checked = namp::check_table(table);
     const namp::DeviceUse use(checked.device);
     namp::check_args(checked, args);
-    namp::check_range(args->copy_rounding, NAMP_ROUND_NEAREST_EVEN, NAMP_ROUND_STOCHASTIC,
-                      "args->copy_rounding");
+    namp::check_range(args->weight_rounding, NAMP_ROUND_NEAREST_EVEN, NAMP_ROUND_STOCHASTIC,
+                      "args->weight_rounding");
     namp::require(args->max_norm >= 0.0f, "args->max_norm must be 0 or more, and not NaN.");
     namp::check_flag(args->advance_step, "args->advance_step");
     const bool checks = namp::check_flag(args->check_gradients, "args->check_gradients");
@@ -133,8 +145,8 @@ int32_t namp_optimizer_step(namp_table* table, const namp_optimizer_args* args,
       checked.device.backend->unscale_check(checked.view, args->columns.gradient, -1, scaler, state,
                                             true, stream);
     }
-    checked.device.backend->optimizer_step(checked.view, *args, checked.fulfilled->compact_state,
-                                           scaler, state, stream);
+    checked.device.backend->optimizer_step(checked.view, *args, checked.fulfilled->compact, scaler,
+                                           state, stream);
   });
 }
 

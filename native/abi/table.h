@@ -16,7 +16,7 @@ namespace namp {
 struct OptimizerNeeds {
   namp_optimizer_columns columns;
   std::vector<int32_t> states;  // [groups] columns of state
-  bool compact_state = false;   // some state is not float32
+  bool compact = false;         // some parameter or state is not float32
 
   // Compares without allocating: it runs before every step.
   template <class StatesOf>

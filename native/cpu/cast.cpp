@@ -5,13 +5,13 @@
 #include "hwy/foreach_target.h"
 #include "cpu/block_code-inl.h"
 #include "cpu/loop-inl.h"
+#include "cpu/random_words-inl.h"
 
 #include <cstring>
 
 #include "cpu/cast.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/streaming.h"
-#include "formulas/philox.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
@@ -61,11 +61,10 @@ void cast_run(Out* out, const In* in, int64_t count, const CastSettings& setting
 // of dtypes would be as much code again as the other casts.
 void cast_stochastic(const namp_cell& out, const namp_cell& in, int64_t begin, int64_t count,
                      const CastSettings& settings, uint64_t index) {
-  constexpr int64_t kBlock = 256;
-  uint32_t words[kBlock + 8];
-  float values[kBlock];
-  for (int64_t done = 0; done < count; done += kBlock) {
-    const int64_t length = std::min(kBlock, count - done);
+  RandomWords words;
+  float values[RandomWords::kMost];
+  for (int64_t done = 0; done < count; done += words.kMost) {
+    const int64_t length = std::min(words.kMost, count - done);
     with_stored_element(in.dtype, [&](auto in_type) HWY_ATTR {
       using In = typename decltype(in_type)::Type;
       map(
@@ -74,14 +73,14 @@ void cast_stochastic(const namp_cell& out, const namp_cell& in, int64_t begin, i
               NAMP_LANES { return scaled_in<In>(x, settings.source_scale, settings.factor); },
           static_cast<const In*>(in.data) + begin + done);
     });
-    fill_philox(words, index + static_cast<uint64_t>(done), length, 0, settings.seed);
+    words.draw(index + static_cast<uint64_t>(done), length, 0, settings.seed);
     with_stored_element(out.dtype, [&](auto out_type) HWY_ATTR {
       using Out = typename decltype(out_type)::Type;
       Out* to = static_cast<Out*>(out.data) + begin + done;
       const float bound = bound_of<Out>(settings);
       for_lanes(length, [&](int64_t i, auto part) NAMP_LANES {
         const Lane x = scaled_out<Out>(load(values + i, part), settings.destination_scale, bound);
-        store_stochastic(x, load_bits(words + i), to + i, part);
+        store_stochastic(x, words.at(i), to + i, part);
       });
     });
   }

@@ -60,7 +60,7 @@ class CpuBackend final : public Backend {
                      const namp_scaler_options& options, namp_stream stream) override;
 
   // optimizer.cpp
-  void optimizer_step(const TableView& table, const namp_optimizer_args& args, bool compact_state,
+  void optimizer_step(const TableView& table, const namp_optimizer_args& args, bool compact,
                       const namp_scaler_state* scaler, namp_optimizer_state* state,
                       namp_stream stream) override;
 

@@ -4,10 +4,10 @@
 #include "cpu/simd_source.h"
 #include "hwy/foreach_target.h"
 #include "cpu/loop-inl.h"
+#include "cpu/random_words-inl.h"
 
 #include "cpu/cpu_backend.h"
 #include "formulas/dropout.h"
-#include "formulas/philox.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
@@ -60,14 +60,13 @@ void dropout_range(void* output, const void* input, namp_dtype dtype, const Drop
                    uint64_t seed, uint64_t offset, int64_t begin, int64_t end) {
   with_element(dtype, [&](auto element) NAMP_LANES {
     using T = typename decltype(element)::Type;
-    constexpr int64_t kBlock = 256;
-    uint32_t words[kBlock + 8];
-    for (int64_t at = begin; at < end; at += kBlock) {
-      const int64_t count = std::min(kBlock, end - at);
-      fill_philox(words, offset + static_cast<uint64_t>(at), count, 0, seed);
+    RandomWords words;
+    for (int64_t at = begin; at < end; at += words.kMost) {
+      const int64_t count = std::min(words.kMost, end - at);
+      words.draw(offset + static_cast<uint64_t>(at), count, 0, seed);
       for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
         const Lane x = load(static_cast<const T*>(input) + at + i, part);
-        store(drop(x, load_bits(words + i), dropout), static_cast<T*>(output) + at + i, part);
+        store(drop(x, words.at(i), dropout), static_cast<T*>(output) + at + i, part);
       });
     }
   });

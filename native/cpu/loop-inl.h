@@ -115,9 +115,9 @@ struct ElementType {
   using Type = T;
 };
 
-// Calls body(ElementType<float or Float16 or BFloat16>{}). The wall refuses all other dtypes.
+// Returns body(ElementType<float or Float16 or BFloat16>{}). The wall refuses all other dtypes.
 template <class Body>
-HWY_INLINE void with_element(int32_t dtype, Body&& body) {
+HWY_INLINE auto with_element(int32_t dtype, Body&& body) {
   switch (dtype) {
 #define NAMP_CASE(DTYPE, Element, ...) \
   case DTYPE:                          \

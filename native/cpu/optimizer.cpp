@@ -5,167 +5,226 @@
 #include "cpu/simd_source.h"
 #include "hwy/foreach_target.h"
 #include "cpu/block_code-inl.h"
-#include "cpu/loop-inl.h"
+#include "cpu/parameters-inl.h"
 #include "formulas/rules/update.h"
 
 #include "cpu/cpu_backend.h"
-#include "cpu/element.h"
 #include "cpu/streaming.h"
 #include "cpu/update_chunk.h"
-#include "formulas/philox.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// The compute copy of an updated parameter, past the cache if kStreams.
-template <class T, bool kStreams>
-struct NearestCopy {
-  T* out;
-  template <class Extent>
-  HWY_INLINE void operator()(Lane x, int64_t i, Extent part) const {
-    if constexpr (kStreams) {
-      stream(x, out + i, part);
-    } else {
-      store(x, out + i, part);
-    }
-  }
-};
-struct NoCopy {
-  template <class Extent>
-  HWY_INLINE void operator()(Lane, int64_t, Extent) const {}
-};
+// How a run's compute copy is written.
+enum class CopyStore { kNone, kPlain, kPastCache, kStochastic };
 
-// Elements of a chunk from begin on; state is that of the first of them.
-template <int kStates, class Gradient, class Rule, class Copy>
-void update_run(const UpdateChunk& chunk, int64_t begin, int64_t count, float* const* state,
-                const UpdateConstants<Rule>& constants, Copy copy) {
-  constexpr int kArray = kStates > 0 ? kStates : 1;
-  const Gradient* gradient = static_cast<const Gradient*>(chunk.gradient) + begin;
-  float* parameter = chunk.parameter + begin;
-  float* of[kArray];
-  for (int k = 0; k < kStates; ++k)
-    of[k] = state[k];
-  const UpdateConstants<Rule> c = constants;
-  for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
-    Lane p = load(parameter + i, part);
-    Lane s[kArray];
-    for (int k = 0; k < kStates; ++k)
-      s[k] = load(of[k] + i, part);
-    update<kStates>(p, s, load(gradient + i, part), c);
-    store(p, parameter + i, part);
-    for (int k = 0; k < kStates; ++k)
-      store(s[k], of[k] + i, part);
-    copy(p, i, part);
+CopyStore copy_store(const UpdateChunk& chunk, bool stochastic) {
+  const Column copy = chunk.compute_copy;
+  if (copy.data == nullptr) return CopyStore::kNone;
+  if (copy.dtype == NAMP_FLOAT32) return CopyStore::kPlain;
+  if (stochastic) return CopyStore::kStochastic;
+  const bool aligned = with_element(copy.dtype, [&](auto type) HWY_ATTR {
+    return is_aligned_to_lane(static_cast<const typename decltype(type)::Type*>(copy.data));
+  });
+  return chunk.streams && aligned ? CopyStore::kPastCache : CopyStore::kPlain;
+}
+
+// Its dtype is tested for every lane: one branch beside the others' loads costs nothing that is seen,
+// and there are four times fewer loops.
+template <class Part>
+HWY_INLINE void put_copy(Lane p, Column copy, CopyStore how, const RandomWords* words, int64_t i,
+                         Part part) {
+  if (how == CopyStore::kNone) return;
+  with_element(copy.dtype, [&](auto type) NAMP_LANES {
+    auto* out = static_cast<typename decltype(type)::Type*>(copy.data) + i;
+    if (how == CopyStore::kStochastic) {
+      store_stochastic(p, words->at(i), out, part);
+    } else if (how == CopyStore::kPastCache) {
+      stream(p, out, part);
+    } else {
+      store(p, out, part);
+    }
   });
 }
 
-// Elements between an update and further passes over them: they are still in the first-level cache
-// then. The blocks of 8-bit codes.
-constexpr int64_t kBlock = NAMP_BLOCK_ELEMENTS;
+// All of a chunk in one pass. words are the random words of its elements if weights are rounded
+// stochastically.
+template <int kStates, class Parameters, class State, class Gradient, class Rule>
+HWY_NOINLINE void update_run(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants,
+                             CopyStore how, const RandomWords* words) {
+  // Copies, which stores of the loop cannot change.
+  const UpdateConstants<Rule> c = constants;
+  const auto* gradient = static_cast<const Gradient*>(chunk.gradient.data);
+  const Parameters parameter(chunk, words);
+  const Column copy = chunk.compute_copy;
+  State* state[NAMP_MAX_STATE_COLUMNS];
+  for (int k = 0; k < kStates; ++k)
+    state[k] = static_cast<State*>(chunk.state[k].data);
+  for_lanes(chunk.count, [&](int64_t i, auto part) NAMP_LANES {
+    if constexpr (std::is_same_v<decltype(part), Whole>) {
+      parameter.ask(i);
+      prefetch(gradient + i);
+      for (int k = 0; k < kStates; ++k)
+        prefetch(state[k] + i);
+    }
+    Lane p = parameter.at(i, part);
+    Lane s[NAMP_MAX_STATE_COLUMNS];
+    for (int k = 0; k < kStates; ++k)
+      s[k] = load(state[k] + i, part);
+    update<kStates>(p, s, load(gradient + i, part), c);
+    parameter.put(p, i, part);
+    for (int k = 0; k < kStates; ++k)
+      store(s[k], state[k] + i, part);
+    put_copy(p, copy, how, words, i, part);
+  });
+}
 
-// The state of a block in float32: in place, or decoded.
-class BlockState {
+// The dtype of all states; NAMP_DTYPE_NONE if they differ.
+int32_t state_dtype(const UpdateChunk& chunk) {
+  int32_t dtype = chunk.states > 0 ? chunk.state[0].dtype : int32_t{NAMP_FLOAT32};
+  for (int k = 1; k < chunk.states; ++k) {
+    if (chunk.state[k].dtype != dtype) dtype = NAMP_DTYPE_NONE;
+  }
+  return dtype;
+}
+
+// Whether there is a loop for a chunk's dtypes: those of float32 parameters, and of training in
+// bfloat16. Every combination would be hundreds of loops.
+bool has_loop(const UpdateChunk& chunk) {
+  const int32_t states = state_dtype(chunk);
+  if (states != NAMP_FLOAT32 && states != NAMP_BFLOAT16) return false;
+  if (chunk.parameter.dtype == NAMP_FLOAT32) return true;
+  return chunk.parameter.dtype == NAMP_BFLOAT16 && chunk.gradient.dtype == NAMP_BFLOAT16;
+}
+
+// That loop.
+template <int kStates, class Rule>
+void update_columns(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants, CopyStore how,
+                    const RandomWords* words) {
+  const auto with_state = [&](auto state_type) {
+    using State = typename decltype(state_type)::Type;
+    if (chunk.parameter.dtype == NAMP_FLOAT32) {
+      with_element(chunk.gradient.dtype, [&](auto type) {
+        update_run<kStates, PlainParameters<float>, State, typename decltype(type)::Type>(
+            chunk, constants, how, words);
+      });
+    } else if (chunk.remainder != nullptr) {
+      update_run<kStates, SplitParameters, State, BFloat16>(chunk, constants, how, words);
+    } else {
+      update_run<kStates, PlainParameters<BFloat16>, State, BFloat16>(chunk, constants, how, words);
+    }
+  };
+  if constexpr (kStates > 0) {
+    if (state_dtype(chunk) == NAMP_BFLOAT16) return with_state(ElementType<BFloat16>{});
+  }
+  with_state(ElementType<float>{});
+}
+
+// The part of a chunk from begin on, where a block of codes begins.
+UpdateChunk part_of(const UpdateChunk& chunk, int64_t begin, int64_t count) {
+  UpdateChunk part = chunk;
+  part.count = count;
+  part.gradient = chunk.gradient.from(begin);
+  part.parameter = chunk.parameter.from(begin);
+  if (chunk.remainder != nullptr) part.remainder += begin;
+  part.compute_copy = chunk.compute_copy.from(begin);
+  for (int k = 0; k < chunk.states; ++k) {
+    part.state[k] = chunk.state[k].from(begin);
+    if (is_block_code(chunk.state[k].dtype)) part.state_scale[k] += begin / NAMP_BLOCK_ELEMENTS;
+  }
+  return part;
+}
+
+// A block of a chunk in float32, in the first-level cache: of dtypes that have no loop, with passes
+// over the block before the update and after it.
+class WideBlock {
  public:
-  BlockState(const UpdateChunk& chunk, int64_t begin, int64_t count)
-      : chunk_(chunk), begin_(begin), count_(count) {
-    for (int k = 0; k < chunk.states; ++k) {
-      if (chunk.state_dtype[k] == NAMP_FLOAT32) {
-        at_[k] = static_cast<float*>(chunk.state[k]) + begin;
-        continue;
-      }
-      at_[k] = decoded_[k];
-      if (is_block_code(chunk.state_dtype[k])) {
-        decode_blocks(chunk.state_dtype[k], chunk.state[k], chunk.state_scale[k], begin, count,
-                      at_[k]);
+  // Loads what is not float32 yet.
+  HWY_NOINLINE const UpdateChunk& widen(const UpdateChunk& block) {
+    wide_ = block;
+    if (block.parameter.dtype != NAMP_FLOAT32) {
+      wide_.parameter = {parameters_, NAMP_FLOAT32};
+      wide_.remainder = nullptr;
+      with_parameters(block, nullptr, [&](const auto& parameter) HWY_ATTR {
+        for_lanes(block.count, [&](int64_t i, auto part) NAMP_LANES {
+          store(parameter.at(i, part), parameters_ + i, part);
+        });
+      });
+    }
+    for (int k = 0; k < block.states; ++k) {
+      const int32_t dtype = block.state[k].dtype;
+      if (dtype == NAMP_FLOAT32) continue;
+      wide_.state[k] = {states_[k], NAMP_FLOAT32};
+      if (is_block_code(dtype)) {
+        decode_blocks(dtype, block.state[k].data, block.state_scale[k], 0, block.count, states_[k]);
       } else {
-        const BFloat16* from = static_cast<const BFloat16*>(chunk.state[k]) + begin;
         map(
-            at_[k], count, [](Lane x) NAMP_LANES { return x; }, from);
+            states_[k], block.count, [](Lane x) NAMP_LANES { return x; },
+            static_cast<const BFloat16*>(block.state[k].data));
       }
     }
+    return wide_;
   }
 
-  float* const* at() const { return at_; }
-
-  void store_back() {
-    for (int k = 0; k < chunk_.states; ++k) {
-      if (is_block_code(chunk_.state_dtype[k])) {
-        encode_blocks(chunk_.state_dtype[k], at_[k], begin_, count_, chunk_.state[k],
-                      chunk_.state_scale[k]);
-      } else if (chunk_.state_dtype[k] == NAMP_BFLOAT16) {
-        BFloat16* to = static_cast<BFloat16*>(chunk_.state[k]) + begin_;
+  // Stores it again.
+  HWY_NOINLINE void narrow(const UpdateChunk& block, const RandomWords* words) const {
+    if (block.parameter.dtype != NAMP_FLOAT32) {
+      with_parameters(block, words, [&](const auto& parameter) HWY_ATTR {
+        for_lanes(block.count, [&](int64_t i, auto part) NAMP_LANES {
+          parameter.put(load(parameters_ + i, part), i, part);
+        });
+      });
+    }
+    for (int k = 0; k < block.states; ++k) {
+      const int32_t dtype = block.state[k].dtype;
+      if (is_block_code(dtype)) {
+        encode_blocks(dtype, states_[k], 0, block.count, block.state[k].data, block.state_scale[k]);
+      } else if (dtype == NAMP_BFLOAT16) {
         map(
-            to, count_, [](Lane x) NAMP_LANES { return x; }, static_cast<const float*>(at_[k]));
+            static_cast<BFloat16*>(block.state[k].data), block.count,
+            [](Lane x) NAMP_LANES { return x; }, static_cast<const float*>(states_[k]));
       }
     }
   }
 
  private:
-  const UpdateChunk& chunk_;
-  int64_t begin_;
-  int64_t count_;
-  float* at_[NAMP_MAX_STATE_COLUMNS];
-  HWY_ALIGN float decoded_[NAMP_MAX_STATE_COLUMNS][kBlock];
+  template <class Body>
+  static void with_parameters(const UpdateChunk& block, const RandomWords* words, Body&& body) {
+    if (block.remainder != nullptr) return body(SplitParameters(block, words));
+    with_element(block.parameter.dtype, [&](auto type) {
+      body(PlainParameters<typename decltype(type)::Type>(block, words));
+    });
+  }
+
+  UpdateChunk wide_;
+  HWY_ALIGN float parameters_[NAMP_BLOCK_ELEMENTS];
+  HWY_ALIGN float states_[NAMP_MAX_STATE_COLUMNS][NAMP_BLOCK_ELEMENTS];
 };
 
-// The compute copy of a block that is in the cache.
-void copy_block(const UpdateChunk& chunk, int64_t begin, int64_t count,
-                const UpdateRandom& random) {
-  const float* parameter = chunk.parameter + begin;
-  with_element(chunk.copy_dtype, [&](auto copy_type) HWY_ATTR {
-    using T = typename decltype(copy_type)::Type;
-    T* out = static_cast<T*>(chunk.compute_copy) + begin;
-    if (std::is_same_v<T, float> || !random.stochastic) {
-      map_streaming(
-          chunk.streams, out, count, [](Lane x) NAMP_LANES { return x; }, parameter);
-      return;
-    }
-    uint32_t words[kBlock + 8];
-    fill_philox(words, random.first + static_cast<uint64_t>(begin), count, random.step,
-                random.seed);
-    for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
-      store_stochastic(load(parameter + i, part), load_bits(words + i), out + i, part);
-    });
-  });
-}
-
-// Compact states and rare compute copies, by passes over blocks in the cache.
-template <int kStates, class Gradient, class Rule>
+// By blocks: dtypes that have no loop, and stochastic rounding.
+template <int kStates, class Rule>
 void update_by_blocks(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants,
-                      const UpdateRandom& random) {
+                      CopyStore how, const UpdateRandom& random) {
+  constexpr int64_t kBlock = NAMP_BLOCK_ELEMENTS;
+  static_assert(kBlock <= RandomWords::kMost);
+  const bool widens = !has_loop(chunk);
+  WideBlock wide;
+  RandomWords drawn;
+  const RandomWords* const words = random.stochastic ? &drawn : nullptr;
   for (int64_t begin = 0; begin < chunk.count; begin += kBlock) {
-    const int64_t count = std::min(kBlock, chunk.count - begin);
-    BlockState state(chunk, begin, count);
-    update_run<kStates, Gradient>(chunk, begin, count, state.at(), constants, NoCopy{});
-    state.store_back();
-    if (chunk.compute_copy != nullptr) copy_block(chunk, begin, count, random);
-  }
-}
-
-// All in one pass.
-template <int kStates, class Gradient, class Rule, class Copy>
-void update_at_once(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants, Copy copy) {
-  float* state[NAMP_MAX_STATE_COLUMNS];
-  for (int k = 0; k < kStates; ++k)
-    state[k] = static_cast<float*>(chunk.state[k]);
-  update_run<kStates, Gradient>(chunk, 0, chunk.count, state, constants, copy);
-}
-
-template <int kStates, class Gradient, class Rule>
-void update_with_copy(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants) {
-  with_element(chunk.copy_dtype, [&](auto copy_type) HWY_ATTR {
-    using T = typename decltype(copy_type)::Type;
-    T* out = static_cast<T*>(chunk.compute_copy);
-    if constexpr (!std::is_same_v<T, float>) {
-      if (chunk.streams && is_aligned_to_lane(out)) {
-        update_at_once<kStates, Gradient>(chunk, constants, NearestCopy<T, true>{out});
-        hwy::FlushStream();
-      } else {
-        update_at_once<kStates, Gradient>(chunk, constants, NearestCopy<T, false>{out});
-      }
+    const UpdateChunk block = part_of(chunk, begin, std::min(kBlock, chunk.count - begin));
+    if (random.stochastic) {
+      drawn.draw(random.first + static_cast<uint64_t>(begin), block.count, random.step,
+                 random.seed);
     }
-  });
+    if (widens) {
+      update_columns<kStates>(wide.widen(block), constants, how, words);
+      wide.narrow(block, words);
+    } else {
+      update_columns<kStates>(block, constants, how, words);
+    }
+  }
 }
 
 // Calls body with the number of columns of state of the tensor's group, as an integral constant.
@@ -180,21 +239,16 @@ HWY_INLINE void with_states(int states, Body&& body) {
 template <class Rule>
 void update_chunk(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants,
                   const UpdateRandom& random) {
+  const CopyStore how = copy_store(chunk, random.stochastic);
+  const bool by_blocks = random.stochastic || !has_loop(chunk);
   with_states<Rule>(chunk.states, [&](auto states) HWY_ATTR {
-    with_element(chunk.gradient_dtype, [&](auto gradient_type) HWY_ATTR {
-      using Gradient = typename decltype(gradient_type)::Type;
-      const bool copies = chunk.compute_copy != nullptr;
-      // A float32 copy is rare, and a stochastic one takes random words of a block.
-      const bool rare_copy = copies && (random.stochastic || chunk.copy_dtype == NAMP_FLOAT32);
-      if (chunk.compact_state || rare_copy) {
-        update_by_blocks<states.value, Gradient>(chunk, constants, random);
-      } else if (copies) {
-        update_with_copy<states.value, Gradient>(chunk, constants);
-      } else {
-        update_at_once<states.value, Gradient>(chunk, constants, NoCopy{});
-      }
-    });
+    if (by_blocks) {
+      update_by_blocks<states.value>(chunk, constants, how, random);
+    } else {
+      update_columns<states.value>(chunk, constants, how, nullptr);
+    }
   });
+  if (how == CopyStore::kPastCache) hwy::FlushStream();
 }
 
 #define NAMP_UPDATE(name, Rule, VALUE)                                                 \
@@ -219,8 +273,9 @@ namespace {
 NAMP_FOR_EACH_RULE(NAMP_UPDATE_TABLE)
 #undef NAMP_UPDATE_TABLE
 
-float* float_at(const TableView& table, const Chunk& chunk, int32_t column) {
-  return static_cast<float*>(table.cell(chunk.tensor, column).data) + chunk.begin;
+Column column_of(const TableView& table, const Chunk& chunk, int32_t column) {
+  const namp_cell& cell = table.cell(chunk.tensor, column);
+  return Column{cell.data, cell.dtype}.from(chunk.begin);
 }
 
 // A tensor's constants. They are computed anew if its group or its count differs from those of the
@@ -249,26 +304,29 @@ UpdateChunk chunk_of(const TableView& table, const Chunk& chunk, int states,
                      const namp_optimizer_columns& columns) {
   UpdateChunk c{};
   c.count = chunk.count;
-  const namp_cell& gradient = table.cell(chunk.tensor, columns.gradient);
-  if (gradient.data == nullptr) return c;
-  c.gradient_dtype = static_cast<namp_dtype>(gradient.dtype);
-  c.gradient = element(static_cast<const void*>(gradient.data), c.gradient_dtype, chunk.begin);
-  c.parameter = float_at(table, chunk, columns.parameter);
+  c.gradient = column_of(table, chunk, columns.gradient);
+  if (c.gradient.data == nullptr) return c;
+  c.parameter = column_of(table, chunk, columns.parameter);
+  if (columns.remainder >= 0) {
+    const Column remainder = column_of(table, chunk, columns.remainder);
+    c.remainder = static_cast<int16_t*>(remainder.data);
+  }
   c.states = states;
   for (int k = 0; k < states; ++k) {
-    const namp_cell& state = table.cell(chunk.tensor, columns.state[k]);
-    c.state_dtype[k] = static_cast<namp_dtype>(state.dtype);
-    c.state[k] = element(state.data, c.state_dtype[k], chunk.begin);
+    c.state[k] = column_of(table, chunk, columns.state[k]);
     // The wall's rule: where a tensor's codes are written its scales are.
-    if (state.scale != nullptr)
-      c.state_scale[k] = const_cast<float*>(state.scale) + chunk.begin / NAMP_BLOCK_ELEMENTS;
-    c.compact_state |= state.dtype != NAMP_FLOAT32;
+    auto* scale = const_cast<float*>(table.cell(chunk.tensor, columns.state[k]).scale);
+    if (scale != nullptr) c.state_scale[k] = scale + chunk.begin / NAMP_BLOCK_ELEMENTS;
   }
-  if (columns.compute_copy < 0) return c;
-  const namp_cell& copy = table.cell(chunk.tensor, columns.compute_copy);
-  c.copy_dtype = static_cast<namp_dtype>(copy.dtype);
-  if (copy.data != nullptr) c.compute_copy = element(copy.data, c.copy_dtype, chunk.begin);
+  if (columns.compute_copy >= 0) c.compute_copy = column_of(table, chunk, columns.compute_copy);
   return c;
+}
+
+// Whether the step narrows a parameter or its compute copy.
+bool rounds_weights(const UpdateChunk& chunk) {
+  const bool copies = chunk.compute_copy.data != nullptr;
+  return (copies && chunk.compute_copy.dtype != NAMP_FLOAT32) ||
+         (chunk.parameter.dtype != NAMP_FLOAT32 && chunk.remainder == nullptr);
 }
 
 }  // namespace
@@ -292,7 +350,7 @@ void CpuBackend::optimizer_step(const TableView& table, const namp_optimizer_arg
     const auto update_chunk = [&](const Chunk& chunk, LastConstants<Rule>& last) {
       const int32_t group = table.groups[chunk.tensor];
       UpdateChunk pointers = chunk_of(table, chunk, Rule::states(groups[group]), args.columns);
-      if (pointers.gradient == nullptr) return;
+      if (pointers.gradient.data == nullptr) return;
       pointers.streams = streaming;
       const UpdateConstants<Rule>& constants =
           last.of(group, args.steps[chunk.tensor], [&](int32_t of_group, int64_t before) {
@@ -300,7 +358,8 @@ void CpuBackend::optimizer_step(const TableView& table, const namp_optimizer_arg
                                           start.clip);
           });
       const UpdateRandom random{
-          args.copy_rounding == NAMP_ROUND_STOCHASTIC, args.seed, static_cast<uint64_t>(start.step),
+          args.weight_rounding == NAMP_ROUND_STOCHASTIC && rounds_weights(pointers), args.seed,
+          static_cast<uint64_t>(start.step),
           static_cast<uint64_t>(table.first_elements[chunk.tensor] + chunk.begin)};
       kernel(pointers, constants, random);
     };

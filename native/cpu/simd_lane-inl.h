@@ -143,6 +143,18 @@ HWY_INLINE bool any(LaneMask mask) { return !hn::AllFalse(LaneTag(), mask.raw); 
 
 // ---- Loads and stores: kLanes elements at p, which is only aligned to its element ----
 
+// Words of 16 bits, in the low halves of a lane's.
+HWY_INLINE LaneBits load_low_halves(const uint16_t* p) {
+  return LaneBits(hn::PromoteTo(BitsTag(), hn::LoadU(HalfTag(), p)));
+}
+HWY_INLINE LaneBits load_signed(const int16_t* p) {
+  const hn::Rebind<int16_t, LaneTag> tag;
+  return LaneBits(hn::BitCast(BitsTag(), hn::PromoteTo(SignedTag(), hn::LoadU(tag, p))));
+}
+HWY_INLINE void store_low_halves(LaneBits u, uint16_t* p) {
+  hn::StoreU(hn::TruncateTo(HalfTag(), u.raw), HalfTag(), p);
+}
+
 HWY_INLINE Lane load(const float* p) { return Lane(hn::LoadU(LaneTag(), p)); }
 
 HWY_INLINE Lane load(const Float16* p) {
@@ -150,17 +162,13 @@ HWY_INLINE Lane load(const Float16* p) {
   const hn::Rebind<hwy::float16_t, LaneTag> tag;
   return Lane(hn::PromoteTo(LaneTag(), hn::LoadU(tag, reinterpret_cast<const hwy::float16_t*>(p))));
 #else
-  return decode<Float16, Lane>(LaneBits(hn::PromoteTo(BitsTag(), hn::LoadU(HalfTag(), &p->bits))));
+  return decode<Float16, Lane>(load_low_halves(&p->bits));
 #endif
 }
 
 // Uses the formula, not the instruction: AVX512_BF16's conversion flushes subnormals.
 HWY_INLINE Lane load(const BFloat16* p) {
-  return decode<BFloat16, Lane>(LaneBits(hn::PromoteTo(BitsTag(), hn::LoadU(HalfTag(), &p->bits))));
-}
-
-HWY_INLINE void store_low_halves(LaneBits u, uint16_t* p) {
-  hn::StoreU(hn::TruncateTo(HalfTag(), u.raw), HalfTag(), p);
+  return decode<BFloat16, Lane>(load_low_halves(&p->bits));
 }
 
 HWY_INLINE void store(Lane x, float* p) { hn::StoreU(x.raw, LaneTag(), p); }

@@ -4,26 +4,36 @@
 
 #include <cstdint>
 
+#include "dtype.h"
 #include "nativeamp.h"
 
 namespace namp {
 
+// A run of elements whose dtype is known at run time. Null data: there is none.
+struct Column {
+  void* data;
+  int32_t dtype;
+
+  // The run from element i on.
+  Column from(int64_t i) const {
+    if (data == nullptr) return *this;
+    return {static_cast<char*>(data) + i * dtype_size(dtype), dtype};
+  }
+};
+
 struct UpdateChunk {
   int64_t count;
-  const void* gradient;
-  namp_dtype gradient_dtype;
-  float* parameter;
+  Column gradient;
+  Column parameter;
+  int16_t* remainder;  // of bfloat16 parameters, or null
   int states;  // of the tensor's group
-  void* state[NAMP_MAX_STATE_COLUMNS];
-  namp_dtype state_dtype[NAMP_MAX_STATE_COLUMNS];
+  Column state[NAMP_MAX_STATE_COLUMNS];
   float* state_scale[NAMP_MAX_STATE_COLUMNS];  // of codes in blocks
-  bool compact_state;                          // some state is not float32
-  void* compute_copy;                          // or null
-  namp_dtype copy_dtype;
+  Column compute_copy;
   bool streams;  // the compute copy may bypass the cache
 };
 
-// Stochastic rounding of the compute copy.
+// Stochastic rounding of weights.
 struct UpdateRandom {
   bool stochastic;
   uint64_t seed;

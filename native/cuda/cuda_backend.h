@@ -76,7 +76,7 @@ class CudaBackend final : public Backend {
   void unscale_check(const TableView& table, int32_t gradient_column, int32_t write_column,
                      const namp_scaler_state* scaler, namp_optimizer_state* state, bool reset,
                      namp_stream stream) override;
-  void optimizer_step(const TableView& table, const namp_optimizer_args& args, bool compact_state,
+  void optimizer_step(const TableView& table, const namp_optimizer_args& args, bool compact,
                       const namp_scaler_state* scaler, namp_optimizer_state* state,
                       namp_stream stream) override;
   void scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states, int32_t count,

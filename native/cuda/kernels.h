@@ -109,7 +109,7 @@ struct OptimizerArgs {
   int32_t group_count;
   int32_t row_count;  // of groups, 1 or more
   int64_t first_step;
-  int32_t copy_rounding;
+  int32_t weight_rounding;
   float max_norm;
   int32_t advance_step;
   uint64_t seed;

@@ -20,14 +20,14 @@ NAMP_FOR_EACH_RULE(NAMP_UPDATE_KERNEL)
 }  // namespace
 
 void CudaBackend::optimizer_step(const TableView& table, const namp_optimizer_args& args,
-                                 bool compact_state, const namp_scaler_state* scaler,
+                                 bool compact, const namp_scaler_state* scaler,
                                  namp_optimizer_state* state, namp_stream stream) {
   const cuda::ContextScope scope(context_);
   cuda::OptimizerArgs packed{};
   packed.table = table;
   packed.columns = args.columns;
   packed.group_count = args.group_count;
-  packed.copy_rounding = args.copy_rounding;
+  packed.weight_rounding = args.weight_rounding;
   packed.max_norm = args.max_norm;
   packed.advance_step = args.advance_step;
   packed.seed = args.seed;
@@ -55,7 +55,7 @@ void CudaBackend::optimizer_step(const TableView& table, const namp_optimizer_ar
     packed.rows = static_cast<const namp_optimizer_rows*>(uploaded);
   }
   with_rule(args.rule, [&](auto rule) {
-    launch(kernel_of(rule, compact_state), std::max<int64_t>(1, table.chunk_count), packed, stream);
+    launch(kernel_of(rule, compact), std::max<int64_t>(1, table.chunk_count), packed, stream);
   });
 }
 

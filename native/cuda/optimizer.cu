@@ -8,23 +8,25 @@
 #include "cuda/reduce.cuh"
 #include "cuda/table_task.cuh"
 #include "cuda/view.cuh"
+#include "formulas/remainder.h"
 #include "formulas/rules/update.h"
 
 namespace namp::cuda {
 namespace {
 
-// A chunk's compute copy, or none.
-struct ComputeCopy {
-  NAMP_DEVICE ComputeCopy(const OptimizerArgs& args, const TableTask& task, int64_t of_step)
+// How a chunk's weights are stored: its parameters, its compute copies, or none.
+struct WeightStore {
+  NAMP_DEVICE WeightStore(const OptimizerArgs& args, const TableTask& task, int64_t of_step,
+                          int32_t column)
       : seed(args.seed),
         begin(task.chunk.begin),
         first_word(static_cast<uint64_t>(task.first_element + begin)),
         step(static_cast<uint64_t>(of_step)) {
-    if (args.columns.compute_copy >= 0) cell = task.cells[args.columns.compute_copy];
-    stochastic = args.copy_rounding == NAMP_ROUND_STOCHASTIC && cell.dtype != NAMP_FLOAT32;
+    if (column >= 0) cell = task.cells[column];
+    stochastic = args.weight_rounding == NAMP_ROUND_STOCHASTIC && cell.dtype != NAMP_FLOAT32;
   }
 
-  // Of the updated pack that begins at element i of the chunk.
+  // The pack that begins at element i of the chunk.
   template <class Part>
   NAMP_DEVICE void put(const Pack<Part::count>& p, int64_t i, Part part) const {
     if (cell.data == nullptr) return;
@@ -79,7 +81,7 @@ NAMP_DEVICE void update_chunk(const OptimizerArgs& args, const TableTask& task,
 #pragma unroll
   for (int k = 0; k < kStates; ++k)
     state[k] = floats(columns.state[k]);
-  const ComputeCopy copy(args, task, step);
+  const WeightStore copy(args, task, step, columns.compute_copy);
 
   const auto state_access = [&](int k) { return access(k < kStates ? state[k] : nullptr); };
   const int peel = choose_peel(access(parameter), state_access(0), state_access(1), state_access(2),
@@ -117,7 +119,38 @@ NAMP_DEVICE void store_state(const Pack<kPack>& x, const namp_cell& cell, int64_
   }
 }
 
-// Updates one chunk of one tensor whose states may be compact, block by block.
+NAMP_DEVICE uint32_t sign_extended(uint16_t word) {
+  return static_cast<uint32_t>(int32_t{static_cast<int16_t>(word)});
+}
+
+// Parameters that are float32, or in half precision alone or with remainders; i is an element of
+// the tensor.
+NAMP_DEVICE Pack<kPack> load_parameters(const namp_cell& cell, const BFloat16* remainders,
+                                        int64_t i, Prefix part) {
+  if (remainders == nullptr) return load_as(cell.data, cell.dtype, i, part);
+  const auto upper = load_raw(static_cast<const BFloat16*>(cell.data) + i, part);
+  const auto remainder = load_raw(remainders + i, part);
+  Pack<kPack> p;
+#pragma unroll
+  for (int j = 0; j < kPack; ++j)
+    p.at[j] =
+        with_remainder<float>(uint32_t{upper.at[j].bits}, sign_extended(remainder.at[j].bits));
+  return p;
+}
+NAMP_DEVICE void store_with_remainders(const Pack<kPack>& p, const namp_cell& cell,
+                                       BFloat16* remainders, int64_t i, Prefix part) {
+  RawPack<BFloat16, kPack> upper;
+  RawPack<BFloat16, kPack> remainder;
+#pragma unroll
+  for (int j = 0; j < kPack; ++j) {
+    upper.at[j].bits = static_cast<uint16_t>(without_remainder(p.at[j]));
+    remainder.at[j].bits = static_cast<uint16_t>(remainder_of(p.at[j]));
+  }
+  store_raw(upper, static_cast<BFloat16*>(cell.data) + i, part);
+  store_raw(remainder, remainders + i, part);
+}
+
+// Updates one chunk of one tensor whose parameters and states may be compact, block by block.
 template <int kStates, class Rule>
 NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
                                UpdateConstants<Rule> c, int64_t step) {
@@ -125,25 +158,32 @@ NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
   const Chunk chunk = task.chunk;
   const namp_optimizer_columns& columns = args.columns;
   const namp_cell gradient = task.cells[columns.gradient];
-  float* parameter = static_cast<float*>(task.cells[columns.parameter].data) + chunk.begin;
+  const namp_cell parameter = task.cells[columns.parameter];
+  auto* const remainders =
+      static_cast<BFloat16*>(columns.remainder < 0 ? nullptr : task.cells[columns.remainder].data);
   namp_cell state[kArray] = {};
 #pragma unroll
   for (int k = 0; k < kStates; ++k)
     state[k] = task.cells[columns.state[k]];
-  const ComputeCopy copy(args, task, step);
   for_blocks(chunk.count, [&](int64_t i, Prefix part) {
-    auto p = load(parameter + i, part);
+    auto p = load_parameters(parameter, remainders, chunk.begin + i, part);
     Pack<kPack> s[kArray];
 #pragma unroll
     for (int k = 0; k < kStates; ++k)
       s[k] = load_state(state[k], chunk.begin + i, part);
     const auto g = load_as(gradient.data, gradient.dtype, chunk.begin + i, part);
     update_pack<kStates>(p, s, g, c);
-    store(p, parameter + i, part);
 #pragma unroll
     for (int k = 0; k < kStates; ++k)
       store_state(s[k], state[k], chunk.begin + i, part);
-    copy.put(p, i, part);
+    if (remainders != nullptr)
+      store_with_remainders(p, parameter, remainders, chunk.begin + i, part);
+      // One code for both.
+#pragma unroll 1
+    for (int weight = remainders == nullptr ? 0 : 1; weight < 2; ++weight) {
+      const int32_t column = weight == 0 ? columns.parameter : columns.compute_copy;
+      WeightStore(args, task, step, column).put(p, i, part);
+    }
   });
 }
 
@@ -162,7 +202,7 @@ NAMP_DEVICE void update_chunk_of(int states, const OptimizerArgs& args, const Ta
   }
 }
 
-// kCompact: some state of the table is not float32.
+// kCompact: some parameter or state of the table is not float32.
 template <class Rule, bool kCompact>
 NAMP_DEVICE void update_table(const OptimizerArgs& args) {
   __shared__ UpdateConstants<Rule> constants;
@@ -223,13 +263,14 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args) {
 
 }  // namespace
 
-#define NAMP_UPDATE_KERNEL(name, Rule, VALUE)                                         \
-  NAMP_KERNEL(kOptimizerThreads) name##_kernel(const OptimizerArgs args) {            \
-    update_table<Rule, false>(args);                                                  \
-  }                                                                                   \
-  NAMP_KERNEL(kOptimizerThreads, 1) name##_compact_kernel(const OptimizerArgs args) { \
-    update_table<Rule, true>(args);                                                   \
-  }
+// Two blocks of a compact kernel with one column of state share a multiprocessor. Adam's needs more
+// registers than that leaves it.
+#define NAMP_UPDATE_KERNEL(name, Rule, VALUE)                              \
+  NAMP_KERNEL(kOptimizerThreads) name##_kernel(const OptimizerArgs args) { \
+    update_table<Rule, false>(args);                                       \
+  }                                                                        \
+  NAMP_KERNEL(kOptimizerThreads, Rule::kMaxStates > 1 ? 1 : 2)             \
+  name##_compact_kernel(const OptimizerArgs args) { update_table<Rule, true>(args); }
 NAMP_FOR_EACH_RULE(NAMP_UPDATE_KERNEL)
 
 }  // namespace namp::cuda

@@ -7,6 +7,12 @@
 
 namespace namp {
 
+inline constexpr int kPhiloxRounds = 10;
+inline constexpr uint32_t kPhiloxMultiplier0 = 0xD2511F53u;
+inline constexpr uint32_t kPhiloxMultiplier1 = 0xCD9E8D57u;
+inline constexpr uint32_t kPhiloxKeyStep0 = 0x9E3779B9u;
+inline constexpr uint32_t kPhiloxKeyStep1 = 0xBB67AE85u;
+
 struct PhiloxBlock {
   uint32_t words[4];
 };
@@ -16,30 +22,17 @@ NAMP_FORMULA PhiloxBlock philox(uint64_t block, uint64_t upper, uint64_t seed) {
   uint32_t c0 = static_cast<uint32_t>(block), c1 = static_cast<uint32_t>(block >> 32);
   uint32_t c2 = static_cast<uint32_t>(upper), c3 = static_cast<uint32_t>(upper >> 32);
   uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(seed >> 32);
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t p0 = uint64_t{0xD2511F53u} * c0;
-    const uint64_t p1 = uint64_t{0xCD9E8D57u} * c2;
+  for (int round = 0; round < kPhiloxRounds; ++round) {
+    const uint64_t p0 = uint64_t{kPhiloxMultiplier0} * c0;
+    const uint64_t p1 = uint64_t{kPhiloxMultiplier1} * c2;
     c0 = static_cast<uint32_t>(p1 >> 32) ^ c1 ^ k0;
     c2 = static_cast<uint32_t>(p0 >> 32) ^ c3 ^ k1;
     c1 = static_cast<uint32_t>(p1);
     c3 = static_cast<uint32_t>(p0);
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
+    k0 += kPhiloxKeyStep0;
+    k1 += kPhiloxKeyStep1;
   }
   return {{c0, c1, c2, c3}};
-}
-
-// words[i] = the word of element first + i. There is room for count rounded up to a multiple of 4,
-// and 3 more.
-inline void fill_philox(uint32_t* words, uint64_t first, int64_t count, uint64_t upper,
-                        uint64_t seed) {
-  const auto skipped = static_cast<int64_t>(first % 4);
-  int64_t i = -skipped;
-  for (uint64_t block = first / 4; i < count; ++block, i += 4) {
-    const PhiloxBlock drawn = philox(block, upper, seed);
-    for (int64_t j = i < 0 ? -i : 0; j < 4; ++j)
-      words[i + j] = drawn.words[j];
-  }
 }
 
 }  // namespace namp

@@ -118,10 +118,12 @@ typedef enum namp_dtype {
   NAMP_INT8_DYNAMIC = 8,
   NAMP_UINT8_DYNAMIC = 9,
   NAMP_INT8_LINEAR = 10,
-  NAMP_UINT8_LINEAR = 11
+  NAMP_UINT8_LINEAR = 11,
+  /* the remainder of a float32 beside a bfloat16: see namp_optimizer_columns */
+  NAMP_INT16 = 12
 } namp_dtype;
 
-/* Elements that share a scale in the dtypes from NAMP_INT8_DYNAMIC on. */
+/* Elements that share a scale in the dtypes NAMP_INT8_DYNAMIC to NAMP_UINT8_LINEAR. */
 #define NAMP_BLOCK_ELEMENTS 256
 
 /* Kinds of devices. */
@@ -595,12 +597,12 @@ NAMP_API int32_t namp_table_set_column(namp_table* table, int32_t column, const 
  * Valid while the table lives. */
 NAMP_API int32_t namp_table_get_facts(namp_overflow_facts** facts, namp_table* table);
 
-/* Reads and writes the columns of a table (of any dtype that a cast takes) as a kernel does, in the
- * same chunks on the same threads, and computes nothing. The time of a kernel is compared with its
- * time. accesses is a host array [column_count] of namp_access; null cells are left out. A column
- * that is read and written back is complemented, because hardware may skip a write that changes
- * nothing; a second call restores it. *checksum (on the device; may be null) receives the exclusive
- * or of the bits of all elements that were read, each as the low bits of 32. */
+/* Reads and writes the columns of a table, of any dtype, as a kernel does, in the same chunks on the
+ * same threads, and computes nothing. The time of a kernel is compared with its time. accesses is a
+ * host array [column_count] of namp_access; null cells are left out. A column that is read and
+ * written back is complemented, because hardware may skip a write that changes nothing; a second
+ * call restores it. *checksum (on the device; may be null) receives the exclusive or of the bits of
+ * all elements that were read, each as the low bits of 32. */
 NAMP_API int32_t namp_table_touch(uint32_t* checksum, namp_table* table, const int32_t* accesses,
                                   namp_stream stream);
 
@@ -818,14 +820,23 @@ typedef enum namp_rule {
 
 /* The table's columns by meaning. A column that is not used is -1. */
 typedef struct namp_optimizer_columns {
-  int32_t parameter; /* float32, required */
-  int32_t gradient;  /* float32, float16 or bfloat16, required; a null cell leaves the tensor out of
+  /* Required. float32; or bfloat16 with a remainder, which are the bits of a float32 master; or
+     float16 or bfloat16 alone, without a master: the step rounds it (weight_rounding). To nearest, a
+     change below half of a parameter's last place is lost at every step; rounded stochastically,
+     parameters move by the right amount on average */
+  int32_t parameter;
+  int32_t gradient; /* float32, float16 or bfloat16, required; a null cell leaves the tensor out of
                         the step */
   /* float32, bfloat16 (rounded to nearest) or 8-bit codes in blocks, in any mix: the rule's columns
      of state in its order. A valid start is all zeros; of codes in blocks, scales of zero, with any
      codes */
   int32_t state[NAMP_MAX_STATE_COLUMNS];
   int32_t compute_copy; /* float16 or bfloat16 (float32 too), or -1; null cells are left out */
+  /* NAMP_INT16, or -1; null for tensors without one. A master's bits are the parameter's, as upper
+     half, plus the remainder: the parameter is the nearest bfloat16, of two as near the one away
+     from zero, and serves as compute copy. The remainder of a NaN is 0. A valid start is zeros:
+     masters equal to the parameters */
+  int32_t remainder;
 } namp_optimizer_columns;
 
 /* Hyperparameters of one parameter group. Those that the rule does not have are 0. */
@@ -858,17 +869,17 @@ typedef struct namp_optimizer_args {
   int32_t rule;                       /* namp_rule */
   const namp_optimizer_group* groups; /* host array [group_count], copied by the call */
   int32_t group_count;                /* 1 or more; a tensor's group index is below it */
-  int32_t copy_rounding;              /* namp_rounding of the compute copy */
+  int32_t weight_rounding; /* namp_rounding of compute copies, and of parameters in half precision
+                              that have no remainder */
   namp_optimizer_columns columns;
   float max_norm;       /* clip to this global norm; 0 for no clipping. Needs namp_unscale_check's
                            gradient_norm */
   int32_t advance_step; /* 1; but 0 for every table of a step before the last */
-  uint64_t seed; /* stochastic rounding, as in namp_cast_table; state->step + 1 is the upper half of
-                    the counter */
   int32_t check_gradients; /* 1: begins with namp_unscale_check(table, columns.gradient, -1, scaler,
                               state, 1, stream), so that a step over one table is one call; 0: state
                               holds the findings of an earlier check, or zeros to step unchecked */
-  int32_t reserved;
+  uint64_t seed; /* stochastic rounding, as in namp_cast_table; state->step + 1 is the upper half of
+                    the counter */
   int64_t* steps; /* device array [tensor_count]: number of updates of each tensor, 0 at first. The
                      step adds 1 for each tensor that has a gradient, if it is applied */
   /* Hyperparameters that depend on the number of applied steps, such as a learning-rate schedule.
@@ -885,10 +896,10 @@ typedef struct namp_optimizer_args {
 
 /* A step of one table that checks, with column 0 the parameters and column 1 the gradients: set rule,
  * groups, group_count, columns.state and steps. */
-#define NAMP_OPTIMIZER_ARGS_INIT                                                                  \
-  {                                                                                               \
-    sizeof(namp_optimizer_args), 0, 0, 0, 0, {0, 1, {-1, -1, -1}, -1}, 0.0f, 1, 0, 1, 0, 0, 0, 0, \
-        0, 0                                                                                      \
+#define NAMP_OPTIMIZER_ARGS_INIT                                                                   \
+  {                                                                                                \
+    sizeof(namp_optimizer_args), 0, 0, 0, 0, {0, 1, {-1, -1, -1}, -1, -1}, 0.0f, 1, 1, 0, 0, 0, 0, \
+        0, 0                                                                                       \
   }
 
 /* One fused pass of a rule over all tensors of a table, in float32. Only the multiply-adds written
@@ -898,7 +909,7 @@ typedef struct namp_optimizer_args {
  *   g = -g                                                   if maximize
  *   p = p * (1 - lr * wd)                                    if decoupled, else  g = fma(p, wd, g)
  *
- * and after it: compute copy = p, rounded. The rules:
+ * and after it the parameter and the compute copy are p, each rounded to its dtype. The rules:
  *
  * Adam, in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam) and with the
  * bits of its fused kernel:

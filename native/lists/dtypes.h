@@ -33,4 +33,5 @@
 // X(dtype, Word)
 #define NAMP_FOR_EACH_INTEGER(X) \
   X(NAMP_INT32, int32_t)         \
-  X(NAMP_UINT8, uint8_t)
+  X(NAMP_UINT8, uint8_t)         \
+  X(NAMP_INT16, int16_t)

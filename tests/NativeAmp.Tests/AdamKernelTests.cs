@@ -192,7 +192,7 @@ public sealed class AdamKernelTests(DeviceKind kind)
                         new OptimizerStepOptions
                         {
                             MaxNorm = 0.5f,
-                            CopyRounding = rounding,
+                            WeightRounding = rounding,
                             Seed = 11,
                         }
                     );

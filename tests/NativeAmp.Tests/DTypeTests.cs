@@ -7,6 +7,7 @@ public sealed class DTypeTests
     [TestCase(DType.BFloat16, 2, "bfloat16", " bf16 ")]
     [TestCase(DType.Int32, 4, "int32", "int")]
     [TestCase(DType.UInt8, 1, "uint8", "byte")]
+    [TestCase(DType.Int16, 2, "int16", "short")]
     [TestCase(DType.Float8E4M3, 1, "float8_e4m3fn", "FP8-E4M3")]
     [TestCase(DType.Float8E5M2, 1, "float8_e5m2", "e5m2")]
     public void Each_has_a_size_and_a_name_that_reads_back(DType dtype, int size, string name, string alias)

@@ -201,14 +201,14 @@ void optimizer_step(Call& c) {
     a.rule = c.random.of<int32_t>({0, -1, 99, INT32_MAX});
     return true;
   });
-  a.columns = {0, 1, {2, 3, 4}, c.random.of({-1, 5})};
+  a.columns = {0, 1, {2, 3, 4}, c.random.of({-1, 5}), -1};
   c.wrong([&c, &a] {
     int32_t* column = c.random.of(
         {&a.columns.parameter, &a.columns.gradient, &a.columns.state[0], &a.columns.state[1]});
     *column = c.random.of<int32_t>({-1, 6, INT32_MAX, INT32_MIN});
     return true;
   });
-  c.choice(a.copy_rounding, {NAMP_ROUND_NEAREST_EVEN, NAMP_ROUND_STOCHASTIC});
+  c.choice(a.weight_rounding, {NAMP_ROUND_NEAREST_EVEN, NAMP_ROUND_STOCHASTIC});
   a.max_norm = c.random.of({0.0f, 1.0f, INFINITY});
   c.wrong([&c, &a] {
     a.max_norm = c.random.of({-1.0f, NAN});

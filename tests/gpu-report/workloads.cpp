@@ -156,8 +156,9 @@ Call adam_step(EmulatedGpu& gpu, namp_table* table, bool amsgrad, Copy copy) {
     args.group_count = 1;
     args.groups = &group;
     args.rule = NAMP_RULE_ADAM;
-    args.columns = {1, 0, {2, 3, 4}, copy != Copy::none ? 5 : -1};
-    args.copy_rounding = copy == Copy::stochastic ? NAMP_ROUND_STOCHASTIC : NAMP_ROUND_NEAREST_EVEN;
+    args.columns = {1, 0, {2, 3, 4}, copy != Copy::none ? 5 : -1, -1};
+    args.weight_rounding =
+        copy == Copy::stochastic ? NAMP_ROUND_STOCHASTIC : NAMP_ROUND_NEAREST_EVEN;
     args.advance_step = 1;
     args.steps = steps;
     return namp_optimizer_step(table, &args, s.scaler, s.optimizer, nullptr);
@@ -184,7 +185,7 @@ Workload adam(int64_t n, int32_t gradient, Copy copy, bool amsgrad = false) {
 // Adam with float16 gradients, compute copies and compact states. Packs of 8 codes are 8 bytes.
 Workload compact_adam(int64_t n, const std::string& name, int32_t first, int32_t second,
                       double needed_bytes) {
-  const bool in_blocks = first >= NAMP_INT8_DYNAMIC;
+  const bool in_blocks = first >= NAMP_INT8_DYNAMIC && first <= NAMP_UINT8_LINEAR;
   return {"Adam f16, " + name + ", compute copy",
           "parameter",
           n,
@@ -223,7 +224,7 @@ Workload one_state(int64_t n, const std::string& name, int32_t rule, int32_t sta
               args.rule = rule;
               args.group_count = 1;
               args.groups = &group;
-              args.columns = {1, 0, {2, -1, -1}, 3};
+              args.columns = {1, 0, {2, -1, -1}, 3, -1};
               args.advance_step = 1;
               args.steps = steps;
               return namp_optimizer_step(table, &args, s.scaler, s.optimizer, nullptr);

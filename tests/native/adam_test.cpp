@@ -68,7 +68,7 @@ namp_optimizer_args args_of(const std::vector<namp_optimizer_group>& groups, con
   args.group_count = static_cast<int32_t>(groups.size());
   args.groups = groups.data();
   args.rule = NAMP_RULE_ADAM;
-  args.columns = {0, 1, {2, 3, 4}, 5};
+  args.columns = {0, 1, {2, 3, 4}, 5, -1};
   args.advance_step = 1;
   args.steps = steps.data();
   return args;
@@ -270,7 +270,7 @@ TEST_P(AdamTest, StochasticComputeCopyIsTheStepsAndUnbiased) {
   Table table(device_, {x.p.size()}, {x.row()});
   Steps counts(device_, {0});
   namp_optimizer_args args = args_of(groups, counts);
-  args.copy_rounding = NAMP_ROUND_STOCHASTIC;
+  args.weight_rounding = NAMP_ROUND_STOCHASTIC;
   args.seed = 9;
   std::vector<uint8_t> steps[2];
   for (auto& bytes : steps) {

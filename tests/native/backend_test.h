@@ -12,7 +12,6 @@
 namespace namp_test {
 
 inline constexpr int64_t kChunk = 16384;                // of namp_table_create's elements
-inline constexpr int64_t kBlock = NAMP_BLOCK_ELEMENTS;  // that share the scale of an 8-bit code
 
 class BackendTest : public ::testing::TestWithParam<Where> {
  protected:

@@ -1,4 +1,5 @@
 // Codes of 8 bits in blocks against the published construction of their numbers, in double.
+#include "state_buffer.h"
 #include "two_devices.h"
 
 namespace namp_test {

@@ -1,40 +1,11 @@
 // Optimizers' steps with compact state: those of float32 state between a decoding and an encoding of
 // it, bit for bit. block_code_test.cpp tests the codes; adam_test.cpp and rules_test.cpp the rules.
 #include "adam_group.h"
+#include "state_buffer.h"
 #include "two_devices.h"
 
 namespace namp_test {
 namespace {
-
-bool in_blocks(int32_t dtype) { return dtype >= NAMP_INT8_DYNAMIC; }
-
-// A column of state, with scales where its dtype has them.
-class State {
- public:
-  State(Device& device, int32_t dtype, int64_t n, int64_t shift)
-      : dtype_(dtype),
-        values_(device, in_blocks(dtype) ? int32_t{NAMP_UINT8} : dtype, zeros(n), shift),
-        scales_(device, NAMP_FLOAT32, zeros((n + kBlock - 1) / kBlock), 1) {}
-
-  namp_cell cell() const {
-    return namp_test::cell(values_.data(), dtype_, in_blocks(dtype_) ? scales_.floats() : nullptr);
-  }
-  std::vector<uint8_t> bytes() const {
-    std::vector<uint8_t> all = values_.bytes();
-    const auto scales = scales_.bytes();
-    all.insert(all.end(), scales.begin(), scales.end());
-    return all;
-  }
-  bool intact() const { return values_.intact() && scales_.intact(); }
-
- private:
-  static std::vector<double> zeros(int64_t n) {
-    return std::vector<double>(static_cast<size_t>(n), 0.0);
-  }
-  int32_t dtype_;
-  Buffer values_;
-  Buffer scales_;
-};
 
 struct Layout {
   int32_t rule;
@@ -64,7 +35,7 @@ namp_optimizer_args args_for(const Layout& layout, const namp_optimizer_group& g
   args.rule = layout.rule;
   args.group_count = 1;
   args.groups = &group;
-  args.columns = {0, 1, {-1, -1, -1}, 2};
+  args.columns = {0, 1, {-1, -1, -1}, 2, -1};
   for (size_t k = 0; k < layout.states.size(); ++k)
     args.columns.state[k] = static_cast<int32_t>(3 + k);
   args.advance_step = 1;
@@ -105,7 +76,7 @@ TEST_P(CompactStateTest, AStepIsThatOfFloat32BetweenDecodingAndEncoding) {
         Steps counts(device_, {0}), exact_counts(device_, {0});
         Value<namp_optimizer_state> found(device_), exact_found(device_);
         auto args = args_for(layout, group, counts);
-        args.copy_rounding = rounding;
+        args.weight_rounding = rounding;
         args.max_norm = 0.5f;
         args.check_gradients = 1;
         auto exact_args = args;
@@ -266,7 +237,7 @@ TEST_F(CompactStateDevices, GiveTheSameBits) {
       Steps counts(device, {0});
       Value<namp_optimizer_state> found(device);
       auto args = args_for(layout, group, counts);
-      args.copy_rounding = NAMP_ROUND_STOCHASTIC;
+      args.weight_rounding = NAMP_ROUND_STOCHASTIC;
       for (int step = 0; step < 3; ++step) {
         const int32_t result = namp_optimizer_step(table, &args, nullptr, found.data(), nullptr);
         if (result != NAMP_OK) return result;

@@ -65,7 +65,7 @@ class CudaCost : public ::testing::Test {
     args.group_count = 1;
     args.groups = &group;
     args.rule = NAMP_RULE_ADAM;
-    args.columns = {1, 0, {2, 3, -1}, 4};
+    args.columns = {1, 0, {2, 3, -1}, 4, -1};
     args.advance_step = 1;
     args.steps = steps_;
     if (status == NAMP_OK) status = namp_optimizer_step(table_, &args, scaler_, state_, nullptr);

@@ -230,8 +230,8 @@ class CudaOptimizer : public TwoDevices {
     args.group_count = 2;
     args.groups = group;
     args.rule = NAMP_RULE_ADAM;
-    args.columns = {1, 0, {2, 3, 4}, 5};
-    args.copy_rounding = stochastic ? NAMP_ROUND_STOCHASTIC : NAMP_ROUND_NEAREST_EVEN;
+    args.columns = {1, 0, {2, 3, 4}, 5, -1};
+    args.weight_rounding = stochastic ? NAMP_ROUND_STOCHASTIC : NAMP_ROUND_NEAREST_EVEN;
     args.max_norm = 1.0f;
     args.seed = 9;
     args.advance_step = 1;

@@ -223,7 +223,7 @@ class Calls {
     adam.group_count = 1;
     adam.groups = &group;
     adam.rule = NAMP_RULE_ADAM;
-    adam.columns = {0, 1, {2, 3, -1}, 4};
+    adam.columns = {0, 1, {2, 3, -1}, 4, -1};
     adam.max_norm = 1.0f;
     adam.advance_step = 1;
     auto options = args<namp_scaler_options>();

@@ -92,7 +92,7 @@ TEST_P(RulesTest, FollowTheirFormulasWithTheSameBitsEverywhere) {
           args.rule = rule.rule;
           args.group_count = 1;
           args.groups = &rule.group;
-          args.columns = {0, 1, {rule.states > 0 ? 2 : -1, -1, -1}, 3};
+          args.columns = {0, 1, {rule.states > 0 ? 2 : -1, -1, -1}, 3, -1};
           args.advance_step = 1;
           args.steps = counts.data();
           Value<namp_optimizer_state> found(device_);
@@ -148,7 +148,7 @@ TEST_P(RulesTest, RefuseHyperparametersThatAreNone) {
     args.rule = rule;
     args.group_count = 1;
     args.groups = &group;
-    args.columns = {0, 1, {2, -1, -1}, -1};
+    args.columns = {0, 1, {2, -1, -1}, -1, -1};
     args.advance_step = 1;
     args.steps = counts.data();
     return namp_optimizer_step(table, &args, nullptr, found.data(), nullptr);

@@ -21,7 +21,7 @@ struct KernelLimits {
 inline constexpr KernelLimits kKernelLimits[] = {
     {"activation_backward_kernel", 80, 64, 0, kLoadsAndStores, false},
     {"activation_forward_kernel", 72, 56, 0, kLoadsAndStores, false},
-    {"adam_compact_kernel", 232, 224, 3760, kLoadsAndStores, true},
+    {"adam_compact_kernel", 200, 216, 3760, kLoadsAndStores, true},
     {"adam_kernel", 208, 120, 3760, kLoadsAndStores, true},
     {"add_kernel", 64, 64, 0, kLoadsAndStores, false},
     {"argmax_kernel", 32, 24, 0, kNarrow, false},
@@ -107,7 +107,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"rms_norm_forward_kernel", 96, 104, 0, kLoadsAndStores, false},
     {"rms_norm_gamma_kernel", 120, 112, 20488, kNarrow, true},
     {"scaler_update_kernel", 16, 16, 0, kNarrow, true},
-    {"sgd_compact_kernel", 128, 128, 3744, kLoadsAndStores, true},
+    {"sgd_compact_kernel", 120, 112, 3744, kLoadsAndStores, true},
     {"sgd_kernel", 128, 88, 3744, kLoadsAndStores, true},
     {"softmax_backward_kernel", 48, 40, 0, kNarrow, false},
     {"softmax_forward_kernel", 32, 32, 0, kNarrow, false},

@@ -41,7 +41,7 @@ internal sealed record BenchRow(
         long bytes = kernel.Bytes(shape);
         double median = Timing.Quantile(limit.Kernel, 0.5);
         return new BenchRow(
-            shape.State == StateFormat.Float32 ? kernel.Name : $"{kernel.Name}, {shape.State.Name()} state",
+            NameOf(kernel, shape),
             shape.DType.Name(),
             bytes,
             median,
@@ -56,6 +56,16 @@ internal sealed record BenchRow(
             shape.Count / median * 1e-6
         );
     }
+
+    private static string NameOf(StepKernel kernel, StepShape shape) =>
+        kernel.Name
+        + (shape.State == StateFormat.Float32 ? "" : $", {shape.State.Name()} state")
+        + shape.Masters switch
+        {
+            null => "",
+            MasterFormat.Remainder => ", remainders",
+            _ => ", no masters",
+        };
 
     /// <summary>Gigabytes per second.</summary>
     public static double Bandwidth(long bytes, double seconds) => bytes / seconds * 1e-9;

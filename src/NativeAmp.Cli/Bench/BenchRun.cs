@@ -3,9 +3,18 @@ namespace NativeAmp.Cli.Bench;
 /// <summary>Measures every kernel of a step in every type.</summary>
 internal static class BenchRun
 {
-    private static readonly StateFormat[] CompactFormats = [StateFormat.BFloat16, StateFormat.Dynamic8];
+    // Beside float32 masters and moments.
+    private static IEnumerable<StepShape> Layouts(long parameters) =>
+        [
+            new(DType.Float16, parameters, State: StateFormat.BFloat16),
+            new(DType.Float16, parameters, State: StateFormat.Dynamic8),
+            new(DType.BFloat16, parameters, Masters: MasterFormat.Remainder),
+            new(DType.BFloat16, parameters, State: StateFormat.BFloat16, Masters: MasterFormat.Remainder),
+            new(DType.BFloat16, parameters, Masters: MasterFormat.None),
+            new(DType.BFloat16, parameters, State: StateFormat.BFloat16, Masters: MasterFormat.None),
+        ];
 
-    /// <summary>Measures all kernels, and Adam with compact state.</summary>
+    /// <summary>Measures all kernels, and Adam with compact state and masters.</summary>
     /// <param name="device">The device.</param>
     /// <param name="parameters">Number of parameters.</param>
     /// <param name="budget">Approximate seconds for all kernels.</param>
@@ -18,9 +27,7 @@ internal static class BenchRun
             .. StepShape.Types.Select(dtype =>
                 (new StepShape(dtype, parameters), StepKernel.All.Where(kernel => kernel.Takes(dtype)).ToArray())
             ),
-            .. CompactFormats.Select(format =>
-                (new StepShape(StepShape.Types[0], parameters, State: format), new[] { StepKernel.Adam })
-            ),
+            .. Layouts(parameters).Select(shape => (shape, new[] { StepKernel.Adam })),
         ];
         double each = budget / all.Sum(one => one.Kernels.Length);
         using var timer = new InterleavedTimer(device);

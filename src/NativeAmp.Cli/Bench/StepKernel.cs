@@ -82,11 +82,14 @@ internal sealed class StepKernel
         }
     }
 
-    // Adam writes no copy of float32 parameters: they are their own copy.
+    // Adam writes no copy of parameters that are their own copy.
     private ColumnAccess Access(StepShape shape, int column, ColumnAccess access) =>
-        column == StepTensors.Copy && this != ScaledBackward && !HasCopies(shape) ? ColumnAccess.None : access;
-
-    private static bool HasCopies(StepShape shape) => shape.DType.IsHalfPrecision();
+        column switch
+        {
+            StepTensors.Copy when this != ScaledBackward && !shape.HasCopies => ColumnAccess.None,
+            StepTensors.Remainder when shape.Masters != MasterFormat.Remainder => ColumnAccess.None,
+            _ => access,
+        };
 
     private static int MovesOf(ColumnAccess access) =>
         access switch
@@ -126,13 +129,18 @@ internal sealed class StepKernel
                 Gradient = StepTensors.Gradient,
                 FirstState = StepTensors.FirstMoment,
                 SecondState = StepTensors.SecondMoment,
-                ComputeCopy = HasCopies(t.Shape) ? StepTensors.Copy : -1,
+                ComputeCopy = t.Shape.HasCopies ? StepTensors.Copy : -1,
+                Remainder = t.Shape.Masters == MasterFormat.Remainder ? StepTensors.Remainder : -1,
             },
             Groups,
             t.Steps,
             t.Scaler,
             t.State,
-            new OptimizerStepOptions { CheckGradients = check }
+            new OptimizerStepOptions
+            {
+                CheckGradients = check,
+                WeightRounding = t.Shape.Masters == MasterFormat.None ? Rounding.Stochastic : Rounding.NearestEven,
+            }
         );
 
     private static void RunStep(StepTensors t)
@@ -149,7 +157,8 @@ internal sealed class StepKernel
             (StepTensors.Parameter, ColumnAccess.ReadWrite),
             (StepTensors.FirstMoment, ColumnAccess.ReadWrite),
             (StepTensors.SecondMoment, ColumnAccess.ReadWrite),
-            (StepTensors.Copy, ColumnAccess.Write)
+            (StepTensors.Copy, ColumnAccess.Write),
+            (StepTensors.Remainder, ColumnAccess.ReadWrite)
         );
 
     private static ColumnAccess[] Pass(params ReadOnlySpan<(int Column, ColumnAccess Access)> used)

@@ -13,7 +13,8 @@ internal sealed class StepTensors : IDisposable
         SecondMoment = 3,
         Copy = 4,
         LossGradient = 5,
-        ColumnCount = 6;
+        Remainder = 6,
+        ColumnCount = 7;
 
     // The alignment that the allocator gives a tensor of its own.
     private const long Alignment = 256;
@@ -68,7 +69,7 @@ internal sealed class StepTensors : IDisposable
             buffer.Dispose();
     }
 
-    // One buffer for each column. Values are between -1/2 and 1/2, except the moments, which begin at zero.
+    // One buffer for each column. Values are between -1/2 and 1/2, except moments and remainders, which begin at zero.
     private TensorCell[] Allocate(int column)
     {
         int size = Shape.TypeOf(column).SizeInBytes();
@@ -82,7 +83,7 @@ internal sealed class StepTensors : IDisposable
         }
         DeviceBuffer buffer = Device.Allocate(Shape.TypeOf(column), bytes / size);
         _buffers.Add(buffer);
-        if (column is FirstMoment or SecondMoment)
+        if (column is FirstMoment or SecondMoment or Remainder)
             buffer.Clear();
         else
             Fill(buffer, column);

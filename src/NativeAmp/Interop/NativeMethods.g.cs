@@ -94,6 +94,8 @@ internal enum NampDtype
     Int8Linear = 10,
     /// <summary>NAMP_UINT8_LINEAR</summary>
     Uint8Linear = 11,
+    /// <summary>the remainder of a float32 beside a bfloat16: see namp_optimizer_columns</summary>
+    Int16 = 12,
 }
 
 /// <summary>Kinds of devices.</summary>
@@ -589,7 +591,10 @@ internal unsafe struct NampMseArgs
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampOptimizerColumns
 {
-    /// <summary>float32, required</summary>
+    /// <summary>Required. float32; or bfloat16 with a remainder, which are the bits of a float32 master; or
+    /// float16 or bfloat16 alone, without a master: the step rounds it (weight_rounding). To nearest, a
+    /// change below half of a parameter's last place is lost at every step; rounded stochastically,
+    /// parameters move by the right amount on average</summary>
     public int Parameter;
     /// <summary>float32, float16 or bfloat16, required; a null cell leaves the tensor out of
     /// the step</summary>
@@ -600,6 +605,11 @@ internal unsafe struct NampOptimizerColumns
     public fixed int State[3];
     /// <summary>float16 or bfloat16 (float32 too), or -1; null cells are left out</summary>
     public int ComputeCopy;
+    /// <summary>NAMP_INT16, or -1; null for tensors without one. A master's bits are the parameter's, as upper
+    /// half, plus the remainder: the parameter is the nearest bfloat16, of two as near the one away
+    /// from zero, and serves as compute copy. The remainder of a NaN is 0. A valid start is zeros:
+    /// masters equal to the parameters</summary>
+    public int Remainder;
 }
 
 /// <summary>Hyperparameters of one parameter group. Those that the rule does not have are 0.</summary>
@@ -646,22 +656,22 @@ internal unsafe struct NampOptimizerArgs
     public NampOptimizerGroup* Groups;
     /// <summary>1 or more; a tensor's group index is below it</summary>
     public int GroupCount;
-    /// <summary>namp_rounding of the compute copy</summary>
-    public int CopyRounding;
+    /// <summary>namp_rounding of compute copies, and of parameters in half precision
+    /// that have no remainder</summary>
+    public int WeightRounding;
     public NampOptimizerColumns Columns;
     /// <summary>clip to this global norm; 0 for no clipping. Needs namp_unscale_check's
     /// gradient_norm</summary>
     public float MaxNorm;
     /// <summary>1; but 0 for every table of a step before the last</summary>
     public int AdvanceStep;
-    /// <summary>stochastic rounding, as in namp_cast_table; state-&gt;step + 1 is the upper half of
-    /// the counter</summary>
-    public ulong Seed;
     /// <summary>1: begins with namp_unscale_check(table, columns.gradient, -1, scaler,
     /// state, 1, stream), so that a step over one table is one call; 0: state
     /// holds the findings of an earlier check, or zeros to step unchecked</summary>
     public int CheckGradients;
-    public int Reserved;
+    /// <summary>stochastic rounding, as in namp_cast_table; state-&gt;step + 1 is the upper half of
+    /// the counter</summary>
+    public ulong Seed;
     /// <summary>device array [tensor_count]: number of updates of each tensor, 0 at first. The
     /// step adds 1 for each tensor that has a gradient, if it is applied</summary>
     public long* Steps;
@@ -1484,12 +1494,12 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_table_get_facts")]
     internal static partial int TableGetFacts(NampOverflowFacts** facts, NampTable* table);
 
-    /// <summary>Reads and writes the columns of a table (of any dtype that a cast takes) as a kernel does, in the
-    /// same chunks on the same threads, and computes nothing. The time of a kernel is compared with its
-    /// time. accesses is a host array [column_count] of namp_access; null cells are left out. A column
-    /// that is read and written back is complemented, because hardware may skip a write that changes
-    /// nothing; a second call restores it. *checksum (on the device; may be null) receives the exclusive
-    /// or of the bits of all elements that were read, each as the low bits of 32.</summary>
+    /// <summary>Reads and writes the columns of a table, of any dtype, as a kernel does, in the same chunks on the
+    /// same threads, and computes nothing. The time of a kernel is compared with its time. accesses is a
+    /// host array [column_count] of namp_access; null cells are left out. A column that is read and
+    /// written back is complemented, because hardware may skip a write that changes nothing; a second
+    /// call restores it. *checksum (on the device; may be null) receives the exclusive or of the bits of
+    /// all elements that were read, each as the low bits of 32.</summary>
     [LibraryImport(Library, EntryPoint = "namp_table_touch")]
     internal static partial int TableTouch(uint* checksum, NampTable* table, int* accesses, void* stream);
 
@@ -1559,7 +1569,7 @@ internal static unsafe partial class NativeMethods
     /// g = gradient [* inverse_scale, unless state-&gt;unscaled] [* clip_coefficient, if max_norm &gt; 0]
     /// g = -g                                                   if maximize
     /// p = p * (1 - lr * wd)                                    if decoupled, else  g = fma(p, wd, g)
-    /// and after it: compute copy = p, rounded. The rules:
+    /// and after it the parameter and the compute copy are p, each rounded to its dtype. The rules:
     /// Adam, in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam) and with the
     /// bits of its fused kernel:
     /// m = fma(g - m, 1 - beta1, m)

@@ -283,7 +283,7 @@ public static unsafe class AmpKernels
         NampOptimizerArgs arguments = Arguments(rule, columns, groups, rows, firstStep);
         arguments.Rows = (NampOptimizerRows*)options.Rows;
         arguments.Steps = (long*)steps.On(stream);
-        arguments.CopyRounding = (int)options.CopyRounding;
+        arguments.WeightRounding = (int)options.WeightRounding;
         arguments.MaxNorm = options.MaxNorm;
         arguments.Seed = options.Seed;
         arguments.AdvanceStep = options.AdvanceStep ? 1 : 0;

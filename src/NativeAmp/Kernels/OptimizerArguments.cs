@@ -10,7 +10,9 @@ public readonly record struct OptimizerColumns
     /// <summary>Parameter, gradient and two states in columns 0 to 3; no other columns.</summary>
     public OptimizerColumns() { }
 
-    /// <summary>Column of parameters, float32.</summary>
+    /// <summary>
+    /// Column of parameters: float32, bfloat16 with a <see cref="Remainder"/>, or bfloat16 or float16 alone.
+    /// </summary>
     public int Parameter { get; init; } = 0;
 
     /// <summary>
@@ -32,6 +34,12 @@ public readonly record struct OptimizerColumns
     /// </summary>
     public int ComputeCopy { get; init; } = -1;
 
+    /// <summary>
+    /// Column of the remainders of bfloat16 parameters, <see cref="DType.Int16"/>: with them the parameters are float32
+    /// masters. Tensors without one have no master.
+    /// </summary>
+    public int Remainder { get; init; } = -1;
+
     /// <summary>Parameter, gradient and states, in adjacent columns.</summary>
     internal static OptimizerColumns OfStates(int states) =>
         new()
@@ -51,6 +59,7 @@ public readonly record struct OptimizerColumns
             Parameter = Parameter,
             Gradient = Gradient,
             ComputeCopy = ComputeCopy,
+            Remainder = Remainder,
         };
         native.State[0] = FirstState;
         native.State[1] = SecondState;
@@ -62,7 +71,7 @@ public readonly record struct OptimizerColumns
 /// <summary>Settings of an optimizer's step beyond its hyperparameters.</summary>
 public readonly record struct OptimizerStepOptions
 {
-    /// <summary>No clipping, compute copies rounded to nearest, the step counted.</summary>
+    /// <summary>No clipping, weights rounded to nearest, the step counted.</summary>
     public OptimizerStepOptions() { }
 
     /// <summary>
@@ -71,8 +80,8 @@ public readonly record struct OptimizerStepOptions
     /// </summary>
     public float MaxNorm { get; init; }
 
-    /// <summary>How compute copies are rounded.</summary>
-    public Rounding CopyRounding { get; init; }
+    /// <summary>How compute copies and parameters without masters are rounded.</summary>
+    public Rounding WeightRounding { get; init; }
 
     /// <summary>Stochastic rounding: key of the generator.</summary>
     public ulong Seed { get; init; }

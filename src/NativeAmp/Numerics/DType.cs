@@ -50,4 +50,10 @@ public enum DType
 
     /// <summary>As <see cref="UInt8Dynamic"/>, in equal steps of a 255th of the block's scale.</summary>
     UInt8Linear = NampDtype.Uint8Linear,
+
+    /// <summary>
+    /// Two's complement, <see cref="short"/>: what a float32 master has beside its bfloat16 parameter
+    /// (<see cref="MasterFormat.Remainder"/>).
+    /// </summary>
+    Int16 = NampDtype.Int16,
 }

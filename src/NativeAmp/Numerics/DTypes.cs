@@ -19,6 +19,7 @@ public static class DTypes
         (DType.UInt8Dynamic, 1, "uint8_dynamic", []),
         (DType.Int8Linear, 1, "int8_linear", []),
         (DType.UInt8Linear, 1, "uint8_linear", []),
+        (DType.Int16, 2, "int16", ["i16", "short"]),
     ];
 
     /// <summary>Elements that share a scale in a type of codes in blocks.</summary>
@@ -78,7 +79,7 @@ public static class DTypes
 
     /// <summary>
     /// The element type of a .NET type: <see cref="float"/>, <see cref="Half"/>, <see cref="BFloat16"/>,
-    /// <see cref="int"/>, <see cref="byte"/>.
+    /// <see cref="int"/>, <see cref="short"/>, <see cref="byte"/>.
     /// </summary>
     /// <exception cref="ArgumentException">The type is none of them.</exception>
     public static DType Of<T>()
@@ -94,8 +95,10 @@ public static class DTypes
             return DType.Int32;
         if (typeof(T) == typeof(byte))
             return DType.UInt8;
+        if (typeof(T) == typeof(short))
+            return DType.Int16;
         throw new ArgumentException(
-            $"{typeof(T)} is no element type of a tensor; these are float, Half, BFloat16, int and byte."
+            $"{typeof(T)} is no element type of a tensor; these are float, Half, BFloat16, int, short and byte."
         );
     }
 

@@ -3,7 +3,8 @@ using NativeAmp.Interop;
 namespace NativeAmp;
 
 /// <summary>
-/// An optimizer over float32 parameters. A step is one native call for any number of parameters: it checks the
+/// An optimizer over float32 parameters, or over bfloat16 and float16 ones with or without float32 masters
+/// (<see cref="OptimizerOptions.MasterFormat"/>). A step is one native call for any number of parameters: it checks the
 /// gradients and measures their norm, then unscales, clips, updates, and writes the compute copies. Gradients that
 /// moved since the last step add one native call; so do compute copies that moved.
 /// </summary>
@@ -71,7 +72,7 @@ public abstract partial class FusedOptimizer : IDisposable
     /// <summary>The device that the parameters are on.</summary>
     public Device Device { get; }
 
-    /// <summary>Bytes of the rule's state, with the scales of compact formats.</summary>
+    /// <summary>Bytes of the rule's state, with the scales of compact formats, and of masters' remainders.</summary>
     public long StateBytes => _disposed ? throw new ObjectDisposedException(GetType().Name) : Memory.StateBytes;
 
     /// <summary>The parameter groups.</summary>
@@ -171,7 +172,10 @@ public abstract partial class FusedOptimizer : IDisposable
     /// <summary>Copies the state and the counts of steps to the host.</summary>
     public OptimizerSnapshot SaveState() => new() { Step = CountAppliedSteps(), Parameters = Memory.Read() };
 
-    /// <summary>Sets the state and the counts of steps; parameters are found by name.</summary>
+    /// <summary>
+    /// Sets the state and the counts of steps; parameters are found by name. A half-precision parameter is set to its
+    /// master if the state has one; without one a master's remainder is 0.
+    /// </summary>
     /// <exception cref="ArgumentException">A parameter or a column of its state is missing, unknown or of another size;
     /// nothing was changed.</exception>
     public void LoadState(OptimizerSnapshot state)
@@ -322,7 +326,7 @@ public abstract partial class FusedOptimizer : IDisposable
             new OptimizerStepOptions
             {
                 MaxNorm = _maxNorm,
-                CopyRounding = first.CopyRounding,
+                WeightRounding = first.WeightRounding,
                 Seed = first.RoundingSeed,
                 CheckGradients = check == GradientCheck.InThisCall,
                 Rows = onDevice,

@@ -21,9 +21,15 @@ public interface IParameter
     Device Device { get; }
 
     /// <summary>
-    /// Device pointer to the float32 values. It does not change while an optimizer holds the parameter.
+    /// Device pointer to the values. It does not change while an optimizer holds the parameter.
     /// </summary>
     nint Data { get; }
+
+    /// <summary>
+    /// Type of the values: float32; or bfloat16 or float16, which have float32 masters or none as
+    /// <see cref="OptimizerOptions.MasterFormat"/> says, and are what the model computes with.
+    /// </summary>
+    DType DType => DType.Float32;
 
     /// <summary>The gradient, float32, float16 or bfloat16; the default value while there is none.</summary>
     TensorCell Gradient { get; }

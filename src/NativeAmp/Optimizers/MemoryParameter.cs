@@ -12,23 +12,24 @@ public sealed class MemoryParameter : IParameter
     /// <summary>A parameter without a gradient.</summary>
     /// <param name="name">Its name in messages and in an optimizer's state.</param>
     /// <param name="device">The device that all pointers belong to.</param>
-    /// <param name="data">The values, float32.</param>
+    /// <param name="data">The values: float32; or bfloat16 or float16, whose masters
+    /// <see cref="OptimizerOptions.MasterFormat"/> describes.</param>
     /// <param name="shape">The sizes of its dimensions, outermost first, 0 or more; none for a scalar.</param>
-    /// <exception cref="ArgumentException">The values are not float32, there is no pointer to elements, or a size is
+    /// <exception cref="ArgumentException">The values have another type, there is no pointer to elements, or a size is
     /// negative.</exception>
     public MemoryParameter(string name, Device device, TensorCell data, params ReadOnlySpan<long> shape)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(device);
-        if (data.DType != DType.Float32)
+        if (!data.DType.IsComputeType())
             throw new ArgumentException(
-                $"The values of '{name}' are {Described(data.DType)}. An optimizer updates float32 values; a "
-                    + "half-precision copy of them is the parameter's ComputeCopy.",
+                $"The values of '{name}' are {Described(data.DType)}; an optimizer updates float32, bfloat16 or float16.",
                 nameof(data)
             );
         Name = name;
         Device = device;
         Data = data.Pointer;
+        DType = data.DType;
         _shape = shape.ToArray();
         Count = 1;
         foreach (long size in _shape)
@@ -54,6 +55,9 @@ public sealed class MemoryParameter : IParameter
 
     /// <inheritdoc/>
     public nint Data { get; }
+
+    /// <inheritdoc/>
+    public DType DType { get; }
 
     /// <summary>
     /// The gradient: float32, float16 or bfloat16, as many elements as the parameter has. The default value is none.

@@ -4,8 +4,8 @@ namespace NativeAmp;
 internal static class OptimizerChecks
 {
     /// <summary>Checks that one optimizer can train all the parameters.</summary>
-    /// <exception cref="ArgumentException">One is given twice, is on another device, shares another's memory, or has a
-    /// shape that does not fit its count.</exception>
+    /// <exception cref="ArgumentException">One is given twice, is on another device, shares another's memory, has a type
+    /// that is not updated, or a shape that does not fit its count.</exception>
     public static void Parameters(Device device, IParameter[] parameters, string[] names)
     {
         var seen = new Dictionary<IParameter, string>(ReferenceEqualityComparer.Instance);
@@ -19,6 +19,10 @@ internal static class OptimizerChecks
                 );
             if (parameter.Device != device)
                 throw new ArgumentException($"The parameter '{names[i]}' is on another device than '{names[0]}'.");
+            if (!parameter.DType.IsComputeType())
+                throw new ArgumentException(
+                    $"The values of '{names[i]}' are {parameter.DType}; an optimizer updates float32, bfloat16 or float16."
+                );
             if (Product(parameter.Shape) != parameter.Count)
                 throw new ArgumentException(
                     $"The parameter '{names[i]}' has {parameter.Count} elements, which is not the product of its "
@@ -33,16 +37,25 @@ internal static class OptimizerChecks
     }
 
     /// <summary>Checks that one step can take all groups.</summary>
-    /// <exception cref="ArgumentException">They round compute copies in different ways.</exception>
+    /// <exception cref="ArgumentException">They round weights in different ways, or keep remainders of float16
+    /// parameters.</exception>
     public static void Groups(ParameterGroup[] groups)
     {
         foreach (var group in groups)
         {
             if (
-                group.Options.CopyRounding != groups[0].Options.CopyRounding
+                group.Options.WeightRounding != groups[0].Options.WeightRounding
                 || group.Options.RoundingSeed != groups[0].Options.RoundingSeed
             )
-                throw new ArgumentException("All groups of an optimizer must round compute copies in the same way.");
+                throw new ArgumentException("All groups of an optimizer must round weights in the same way.");
+            if (
+                group.Options.MasterFormat == MasterFormat.Remainder
+                && group.Parameters.FirstOrDefault(p => p.DType == DType.Float16) is { } half
+            )
+                throw new ArgumentException(
+                    $"The parameter '{half.Name}' is float16, and only bfloat16 has a remainder. Keep it in bfloat16 or "
+                        + $"float32, or set {nameof(OptimizerOptions.MasterFormat)} to {nameof(MasterFormat.None)}."
+                );
         }
     }
 

@@ -9,6 +9,7 @@ internal sealed class OptimizerMemory : IDisposable
     private readonly string[] _names;
     private readonly IReadOnlyList<string>[] _stateNames;
     private readonly StateColumn[] _state;
+    private readonly MasterColumn _masters;
     private readonly TensorCell[] _gradients;
     private readonly TensorCell[] _computeCopies;
     private readonly OptimizerLink _link;
@@ -38,14 +39,25 @@ internal sealed class OptimizerMemory : IDisposable
             Steps = new StepCounts(device, parameters.Length);
             buffers.Add(Steps);
             Columns = OptimizerColumns.WithComputeCopy(_state.Length);
-            TensorCell[][] columns =
+            List<TensorCell[]> columns =
             [
-                [.. parameters.Select(p => new TensorCell(p.Data, DType.Float32))],
+                [.. parameters.Select(p => new TensorCell(p.Data, p.DType))],
                 _gradients,
                 .. _state.Select(column => parameters.Select((_, i) => column.Cell(i)).ToArray()),
                 _computeCopies,
             ];
-            Table = TensorTable.CreateGrouped(device, counts, groups, columns);
+            _masters = new MasterColumn(
+                device,
+                parameters,
+                [.. parameters.Select((p, i) => options[groups[i]].Options.RemainderDType(p))]
+            );
+            buffers.Add(_masters);
+            if (_masters.Any)
+            {
+                Columns = Columns with { Remainder = columns.Count };
+                columns.Add([.. parameters.Select((_, i) => _masters.Cell(i))]);
+            }
+            Table = TensorTable.CreateGrouped(device, counts, groups, [.. columns]);
         }
         catch
         {
@@ -81,7 +93,7 @@ internal sealed class OptimizerMemory : IDisposable
     public StepCounts Steps { get; }
 
     /// <summary>Bytes of the state.</summary>
-    public long StateBytes => _state.Sum(column => column.Bytes);
+    public long StateBytes => _state.Sum(column => column.Bytes) + _masters.Bytes;
 
     /// <summary>Whether all gradients were float32 at the last refresh.</summary>
     public bool AllGradientsFloat32 { get; private set; }
@@ -155,10 +167,15 @@ internal sealed class OptimizerMemory : IDisposable
             ),
         ];
 
-        Dictionary<string, float[]> StateOf(int index) =>
-            _stateNames[index]
+        Dictionary<string, float[]> StateOf(int index)
+        {
+            var state = _stateNames[index]
                 .Select((name, column) => (name, values: _state[column].Read(index)))
                 .ToDictionary(pair => pair.name, pair => pair.values);
+            if (_masters.Read(index) is { } master)
+                state.Add(MasterColumn.Name, master);
+            return state;
+        }
     }
 
     /// <summary>Sets all state and counts. They were checked before.</summary>
@@ -168,6 +185,7 @@ internal sealed class OptimizerMemory : IDisposable
         {
             for (int column = 0; column < _stateNames[i].Count; column++)
                 _state[column].Write(i, parameters[i].State[_stateNames[i][column]]);
+            _masters.Write(i, parameters[i].State.GetValueOrDefault(MasterColumn.Name));
         }
         Steps.Write([.. parameters.Select(p => p.Step)]);
     }
@@ -178,14 +196,15 @@ internal sealed class OptimizerMemory : IDisposable
         long count = _parameters[index].Count;
         if (snapshot.Step < 0)
             return $"'{_names[index]}' cannot have been updated {snapshot.Step} times.";
-        foreach (string name in _stateNames[index])
+        string[] optional = snapshot.State.ContainsKey(MasterColumn.Name) ? [MasterColumn.Name] : [];
+        foreach (string name in _stateNames[index].Concat(optional))
         {
             if (!snapshot.State.TryGetValue(name, out float[]? values))
                 return $"The state of '{_names[index]}' has no {name}, which this optimizer needs.";
             if (values.LongLength != count)
                 return $"The {name} of '{_names[index]}' has {values.LongLength} elements; the parameter has {count}.";
         }
-        return snapshot.State.Keys.Except(_stateNames[index]).FirstOrDefault() is { } other
+        return snapshot.State.Keys.Except(_stateNames[index]).Except(optional).FirstOrDefault() is { } other
             ? $"The state of '{_names[index]}' has {other}, which this optimizer does not know."
             : null;
     }
@@ -196,6 +215,7 @@ internal sealed class OptimizerMemory : IDisposable
         Steps.Dispose();
         foreach (var buffer in _state)
             buffer.Dispose();
+        _masters.Dispose();
     }
 
     private static bool Assign(ref TensorCell cell, TensorCell value)

@@ -20,11 +20,16 @@ public abstract record OptimizerOptions
     /// <summary>Whether to maximize the loss instead of minimizing it.</summary>
     public bool Maximize { get; init; }
 
-    /// <summary>How compute copies are rounded; the same for all groups of an optimizer.</summary>
-    public Rounding CopyRounding { get; init; }
+    /// <summary>
+    /// How compute copies and parameters without masters are rounded; the same for all groups of an optimizer.
+    /// </summary>
+    public Rounding WeightRounding { get; init; }
 
     /// <summary>Stochastic rounding: key of the generator; the same for all groups of an optimizer.</summary>
     public ulong RoundingSeed { get; init; }
+
+    /// <summary>How the float32 masters of half-precision parameters are kept.</summary>
+    public MasterFormat MasterFormat { get; init; }
 
     /// <summary>
     /// How the rule's state is kept; <see cref="AdamOptions.SecondMomentFormat"/> may say another one for Adam's second
@@ -65,6 +70,10 @@ public abstract record OptimizerOptions
         return format.DTypeOf(signed);
     }
 
+    /// <summary>The element type of what the optimizer keeps of a parameter's master; none if nothing.</summary>
+    internal DType RemainderDType(IParameter parameter) =>
+        parameter.DType == DType.BFloat16 && MasterFormat == MasterFormat.Remainder ? DType.Int16 : DType.None;
+
     /// <summary>An optimizer of this rule.</summary>
     internal abstract FusedOptimizer CreateOptimizer(IEnumerable<ParameterGroup> groups);
 
@@ -104,7 +113,8 @@ public abstract record OptimizerOptions
             WeightDecay,
             "finite and 0 or more"
         );
-        Check(Enum.IsDefined(CopyRounding), nameof(CopyRounding), CopyRounding, "one of its names");
+        Check(Enum.IsDefined(WeightRounding), nameof(WeightRounding), WeightRounding, "one of its names");
+        Check(Enum.IsDefined(MasterFormat), nameof(MasterFormat), MasterFormat, "one of its names");
         Check(Enum.IsDefined(StateFormat), nameof(StateFormat), StateFormat, "one of its names");
         Check(MinimumCompactElements >= 0, nameof(MinimumCompactElements), MinimumCompactElements, "0 or more");
     }
@@ -117,7 +127,8 @@ public abstract record OptimizerOptions
             .Select((_, state) => KindOf(state))
             .SequenceEqual(other.StateNames.Select((_, state) => other.KindOf(state)))
         && MinimumCompactElements == other.MinimumCompactElements
-        && CopyRounding == other.CopyRounding
+        && MasterFormat == other.MasterFormat
+        && WeightRounding == other.WeightRounding
         && RoundingSeed == other.RoundingSeed;
 
     /// <summary>Throws unless a value is possible.</summary>

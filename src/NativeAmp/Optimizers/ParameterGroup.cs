@@ -40,8 +40,8 @@ public sealed class ParameterGroup
     public IReadOnlyList<IParameter> Parameters { get; }
 
     /// <summary>
-    /// The hyperparameters from the next step on. The rule, its columns of state, their format and the rounding of
-    /// compute copies cannot be changed.
+    /// The hyperparameters from the next step on. The rule, its columns of state, their format, that of masters and the
+    /// rounding of weights cannot be changed.
     /// </summary>
     /// <exception cref="ArgumentException">A hyperparameter is not possible, or cannot be changed.</exception>
     public OptimizerOptions Options
@@ -55,7 +55,7 @@ public sealed class ParameterGroup
             {
                 throw new ArgumentException(
                     $"The rule of a group, the state that it needs ({string.Join(", ", _options.StateNames)}), its format, "
-                        + $"{nameof(OptimizerOptions.CopyRounding)} and "
+                        + $"{nameof(OptimizerOptions.MasterFormat)}, {nameof(OptimizerOptions.WeightRounding)} and "
                         + $"{nameof(OptimizerOptions.RoundingSeed)} cannot be changed: make a new optimizer."
                 );
             }

@@ -58,6 +58,10 @@ internal sealed class BenchTests(DeviceKind kind)
                     ("AMP step", "float32", 32),
                     ("Adam, bfloat16 state", "float16", 20),
                     ("Adam, dynamic8 state", "float16", 16),
+                    ("Adam, remainders", "bfloat16", 26),
+                    ("Adam, bfloat16 state, remainders", "bfloat16", 18),
+                    ("Adam, no masters", "bfloat16", 22),
+                    ("Adam, bfloat16 state, no masters", "bfloat16", 14),
                 }
             )
         );
