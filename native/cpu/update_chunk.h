@@ -26,7 +26,7 @@ struct UpdateChunk {
   Column gradient;
   Column parameter;
   int16_t* remainder;  // of bfloat16 parameters, or null
-  int states;  // of the tensor's group
+  int states;          // of the tensor's group
   Column state[NAMP_MAX_STATE_COLUMNS];
   float* state_scale[NAMP_MAX_STATE_COLUMNS];  // of codes in blocks
   Column compute_copy;
