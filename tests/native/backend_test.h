@@ -11,7 +11,7 @@
 
 namespace namp_test {
 
-inline constexpr int64_t kChunk = 16384;                // of namp_table_create's elements
+inline constexpr int64_t kChunk = 16384;  // of namp_table_create's elements
 
 class BackendTest : public ::testing::TestWithParam<Where> {
  protected:

@@ -77,7 +77,7 @@ class DeviceNumbers : public GraphTest {
       std::vector<namp_optimizer_group> groups(2);
       auto args = make_args<namp_optimizer_args>();
       args.rule = NAMP_RULE_ADAM;
-      args.columns = {1, 0, {2, 3, -1}, -1};
+      args.columns = {1, 0, {2, 3, -1}, -1, -1};
       args.group_count = 1;
       args.row_count = 2;
       args.advance_step = 1;
