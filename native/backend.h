@@ -97,9 +97,9 @@ class Backend {
                              const namp_scaler_state* scaler, namp_optimizer_state* state,
                              bool reset, namp_stream stream);
   // compact: some parameter or state of the table is not float32.
-  virtual void optimizer_step(const TableView& table, const namp_optimizer_args& args,
-                              bool compact, const namp_scaler_state* scaler,
-                              namp_optimizer_state* state, namp_stream stream);
+  virtual void optimizer_step(const TableView& table, const namp_optimizer_args& args, bool compact,
+                              const namp_scaler_state* scaler, namp_optimizer_state* state,
+                              namp_stream stream);
   virtual void scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states,
                              int32_t count, const namp_scaler_options& options, namp_stream stream);
 

@@ -1,6 +1,6 @@
 namespace NativeAmp.Tests;
 
-/// <summary>Optimizers over half-precision parameters: with float32 masters as remainders, and without masters.</summary>
+/// <summary>Optimizers over half-precision parameters: with masters by remainders, and without masters.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class MasterFormatTests(DeviceKind kind)
 {

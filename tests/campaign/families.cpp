@@ -161,14 +161,19 @@ void unscale_check(Call& c) {
   });
 }
 
-void optimizer_step(Call& c) {
-  // Parameter, gradient, two moments, the largest of the second, and a compute copy.
-  TestTable& t = TestTable::draw(c, {NAMP_FLOAT32, 0, NAMP_FLOAT32, NAMP_FLOAT32, NAMP_FLOAT32, 0});
+// Parameter, gradient, two moments, the largest of the second, and a compute copy.
+TestTable& draw_optimizer_table(Call& c) {
+  return TestTable::draw(c, {NAMP_FLOAT32, 0, NAMP_FLOAT32, NAMP_FLOAT32, NAMP_FLOAT32, 0});
+}
+
+constexpr int kGroups = 3;
+
+// The rule, the groups and the columns.
+namp_optimizer_args& draw_optimizer_args(Call& c, int rows) {
   auto& a = c.args<namp_optimizer_args>();
-  constexpr int kGroups = 3;
-  auto* groups =
-      static_cast<namp_optimizer_group*>(c.block(kGroups * sizeof(namp_optimizer_group)));
-  for (int i = 0; i < kGroups; ++i) {
+  auto* groups = static_cast<namp_optimizer_group*>(
+      c.block(static_cast<size_t>(rows) * kGroups * sizeof(namp_optimizer_group)));
+  for (int i = 0; i < rows * kGroups; ++i) {
     groups[i] = {};
     groups[i].learning_rate = c.random.of({0.0, 1e-3, 1e30, -1.0});
     groups[i].beta1 = c.random.of({0.0, 0.9});
@@ -177,6 +182,8 @@ void optimizer_step(Call& c) {
     groups[i].weight_decay = c.random.of({0.0, 0.1, 1e20});
     c.choice(groups[i].decoupled, {0, 1});
     c.choice(groups[i].amsgrad, {0, 1});
+    // It says which columns of state are there.
+    if (i >= kGroups) groups[i].amsgrad = groups[i - kGroups].amsgrad;
     c.choice(groups[i].maximize, {0, 1});
   }
   const double nan = std::numeric_limits<double>::quiet_NaN();
@@ -208,6 +215,33 @@ void optimizer_step(Call& c) {
     *column = c.random.of<int32_t>({-1, 6, INT32_MAX, INT32_MIN});
     return true;
   });
+  return a;
+}
+
+void optimizer_write_rows(Call& c) {
+  TestTable& t = draw_optimizer_table(c);
+  constexpr int kRows = 2;
+  auto& a = draw_optimizer_args(c, kRows);
+  a.row_count = kRows;
+  c.wrong([&c, &a] {
+    a.row_count = c.random.of<int32_t>({-1, INT32_MIN});
+    return true;
+  });
+  auto& rows = *static_cast<namp_optimizer_rows**>(c.block(sizeof(namp_optimizer_rows*)));
+  rows = static_cast<namp_optimizer_rows*>(c.elements(
+      NAMP_UINT8, sizeof(namp_optimizer_rows) + kRows * kGroups * sizeof(namp_optimizer_group)));
+  c.wrong([&rows] {
+    rows = nullptr;
+    return true;
+  });
+  c.wrong([&c, &rows] { return c.misalign(rows); });
+  c.make("namp_optimizer_write_rows",
+         [&t, &a, &rows] { return namp_optimizer_write_rows(rows, t.table, &a, nullptr); });
+}
+
+void optimizer_step(Call& c) {
+  TestTable& t = draw_optimizer_table(c);
+  auto& a = draw_optimizer_args(c, 1);
   c.choice(a.weight_rounding, {NAMP_ROUND_NEAREST_EVEN, NAMP_ROUND_STOCHASTIC});
   a.max_norm = c.random.of({0.0f, 1.0f, INFINITY});
   c.wrong([&c, &a] {
@@ -292,6 +326,7 @@ const std::vector<Function> kFamilies = {
     {"namp_mse", mse},
     {"namp_unscale_check", unscale_check},
     {"namp_optimizer_step", optimizer_step},
+    {"namp_optimizer_write_rows", optimizer_write_rows},
     {"namp_scaler_update", scaler_update},
 };
 

@@ -17,7 +17,7 @@ constexpr int64_t kUsual = 20000;
 constexpr int kReports = 20;
 
 struct Counts {
-  int64_t by_status[NAMP_ERROR_INTERNAL + 1] = {};
+  int64_t by_status[NAMP_ERROR_CAPTURE + 1] = {};
 };
 
 class Campaign {
@@ -59,7 +59,7 @@ class Campaign {
     std::printf("%-30s %9s %9s %10s %7s\n", "function", "ok", "invalid", "misaligned", "other");
     for (const auto& [name, counts] : counts_) {
       int64_t other = 0;
-      for (int status = NAMP_ERROR_OUT_OF_MEMORY; status <= NAMP_ERROR_INTERNAL; ++status)
+      for (int status = NAMP_ERROR_OUT_OF_MEMORY; status <= NAMP_ERROR_CAPTURE; ++status)
         other += counts.by_status[status];
       const int64_t bad = counts.by_status[NAMP_ERROR_INVALID_ARGUMENT];
       const int64_t misaligned = counts.by_status[NAMP_ERROR_MISALIGNED];

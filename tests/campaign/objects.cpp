@@ -481,6 +481,29 @@ void destroy_table(Call& c) {
   c.make("namp_table_destroy", [&] { return namp_table_destroy(table); });
 }
 
+// The CPU has no graphs: what is asked of it without a capture.
+void graphs(Call& c) {
+  namp_graph*& graph = value<namp_graph*>(c);
+  c.may_fail = true;
+  switch (c.random.below(5)) {
+    case 0:
+      return c.make("namp_graph_begin", [&] { return namp_graph_begin(c.device, nullptr); });
+    case 1: {
+      namp_graph**& pointer = room<namp_graph*>(c);
+      return c.make("namp_graph_end", [&] { return namp_graph_end(pointer, c.device); });
+    }
+    case 2:
+      return c.make("namp_graph_cancel", [&] { return namp_graph_cancel(c.device); });
+    case 3:
+      c.takes_device = false;
+      return c.make("namp_graph_launch", [&] { return namp_graph_launch(graph); });
+    default:
+      c.takes_device = false;
+      c.may_fail = false;
+      return c.make("namp_graph_destroy", [&] { return namp_graph_destroy(graph); });
+  }
+}
+
 }  // namespace
 
 const std::vector<Function> kObjects = {
@@ -490,6 +513,7 @@ const std::vector<Function> kObjects = {
     {"events", events},       {"memory", memory},
     {"copies", copies},       {"namp_table_create", create_table},
     {"tables", use_table},    {"namp_table_destroy", destroy_table},
+    {"graphs", graphs},
 };
 
 }  // namespace namp_campaign

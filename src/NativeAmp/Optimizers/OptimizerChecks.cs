@@ -4,8 +4,8 @@ namespace NativeAmp;
 internal static class OptimizerChecks
 {
     /// <summary>Checks that one optimizer can train all the parameters.</summary>
-    /// <exception cref="ArgumentException">One is given twice, is on another device, shares another's memory, has a type
-    /// that is not updated, or a shape that does not fit its count.</exception>
+    /// <exception cref="ArgumentException">One is given twice, is on another device, shares another's memory, has a
+    /// type that is not updated, or a shape that does not fit its count.</exception>
     public static void Parameters(Device device, IParameter[] parameters, string[] names)
     {
         var seen = new Dictionary<IParameter, string>(ReferenceEqualityComparer.Instance);

@@ -21,8 +21,8 @@ public sealed record ParameterSnapshot
 
     /// <summary>
     /// The columns of the rule's state by their names in <c>torch.optim</c>, such as "exp_avg". Each has one float32
-    /// for each element, decoded if the optimizer keeps it in another format: encoding it again gives the same codes. "master"
-    /// is the float32 master of a parameter with a <see cref="MasterFormat.Remainder"/>.
+    /// for each element, decoded if the optimizer keeps it in another format: encoding it again gives the same codes.
+    /// "master" is the float32 master of a parameter with a <see cref="MasterFormat.Remainder"/>.
     /// </summary>
     public required IReadOnlyDictionary<string, float[]> State { get; init; }
 }
