@@ -1,6 +1,7 @@
 // Family 4: the optimizers' steps.
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -26,6 +27,20 @@ void check_group(const namp_optimizer_group& group) {
 // Checks an optional column, which may be -1.
 void check_optional_column(const namp_table& table, int32_t column, const char* name) {
   if (column != -1) check_column(table, column, name);
+}
+
+// A column that served two purposes would be read as one and overwritten as the other.
+void check_distinct(const namp_optimizer_columns& columns) {
+  const int32_t all[] = {columns.parameter, columns.gradient, columns.state[0],
+                         columns.state[1],  columns.state[2], columns.compute_copy,
+                         columns.remainder};
+  for (const int32_t* one = std::begin(all); one != std::end(all); ++one) {
+    if (*one >= 0 && std::find(one + 1, std::end(all), *one) != std::end(all)) {
+      fail(NAMP_ERROR_INVALID_ARGUMENT, "args->columns has column " + std::to_string(*one) +
+                                            " twice; give each purpose a column of its own, and "
+                                            "-1 to those that are not used.");
+    }
+  }
 }
 
 // The parameter and its remainder, if there is one.
@@ -114,6 +129,7 @@ void check_args(namp_table& table, const namp_optimizer_args* args) {
   check_column(table, columns.gradient, "args->columns.gradient");
   check_optional_column(table, columns.compute_copy, "args->columns.compute_copy");
   check_optional_column(table, columns.remainder, "args->columns.remainder");
+  check_distinct(columns);
   const bool known =
       with_rule(args->rule, [&](auto rule) { check_rule<decltype(rule)>(table, *args); });
   if (known) return;

@@ -818,7 +818,7 @@ typedef enum namp_rule {
 /* Largest number of columns of state of a rule. */
 #define NAMP_MAX_STATE_COLUMNS 3
 
-/* The table's columns by meaning. A column that is not used is -1. */
+/* The table's columns by meaning. They differ; one that is not used is -1. */
 typedef struct namp_optimizer_columns {
   /* Required. float32; or bfloat16 with a remainder, which are the bits of a float32 master; or
      float16 or bfloat16 alone, without a master: the step rounds it (weight_rounding). To nearest, a

@@ -7,12 +7,7 @@
 namespace namp_test {
 namespace {
 
-struct Layout {
-  int32_t rule;
-  std::vector<int32_t> states;  // dtypes
-};
-
-const Layout kLayouts[] = {
+const StateLayout kCompactLayouts[] = {
     {NAMP_RULE_ADAM, {NAMP_BFLOAT16, NAMP_BFLOAT16}},
     {NAMP_RULE_ADAM, {NAMP_INT8_DYNAMIC, NAMP_UINT8_DYNAMIC}},
     {NAMP_RULE_ADAM, {NAMP_BFLOAT16, NAMP_FLOAT32, NAMP_UINT8_DYNAMIC}},
@@ -22,14 +17,14 @@ const Layout kLayouts[] = {
     {NAMP_RULE_LION, {NAMP_INT8_LINEAR}},
 };
 
-namp_optimizer_group group_for(const Layout& layout) {
+namp_optimizer_group group_for(const StateLayout& layout) {
   namp_optimizer_group group =
       adam_group(0.01, 0.9, 0.999, 1e-8, 0.05, true, layout.states.size() == 3);
   group.momentum = layout.rule == NAMP_RULE_SGD ? 0.9 : 0;
   return group;
 }
 
-namp_optimizer_args args_for(const Layout& layout, const namp_optimizer_group& group,
+namp_optimizer_args args_for(const StateLayout& layout, const namp_optimizer_group& group,
                              const Steps& counts) {
   auto args = make_args<namp_optimizer_args>();
   args.rule = layout.rule;
@@ -49,7 +44,7 @@ class CompactStateTest : public BackendTest {};
 TEST_P(CompactStateTest, AStepIsThatOfFloat32BetweenDecodingAndEncoding) {
   Value<namp_scaler_state> scaler(device_, scaler_of(64.0f));
   int turn = 0;
-  for (const Layout& layout : kLayouts) {
+  for (const StateLayout& layout : kCompactLayouts) {
     const namp_optimizer_group group = group_for(layout);
     for (int64_t n : {int64_t{1}, int64_t{300}, kChunk + kBlock + 5}) {
       const int32_t gradient_dtype = kFloats[++turn % 3];
@@ -133,7 +128,7 @@ TEST_P(CompactStateTest, AStepIsThatOfFloat32BetweenDecodingAndEncoding) {
 
 // Embeddings and small tensors stay in float32 beside others.
 TEST_P(CompactStateTest, TensorsOfATableMayHaveDifferentLayouts) {
-  const Layout layout{NAMP_RULE_ADAM, {NAMP_INT8_DYNAMIC, NAMP_UINT8_DYNAMIC}};
+  const StateLayout layout{NAMP_RULE_ADAM, {NAMP_INT8_DYNAMIC, NAMP_UINT8_DYNAMIC}};
   const namp_optimizer_group group = group_for(layout);
   const std::vector<int64_t> counts{40, 600};
   std::vector<std::vector<uint8_t>> alone, together;
@@ -186,7 +181,7 @@ TEST_P(CompactStateTest, RefusesWhatIsNoState) {
   Buffer p(device_, NAMP_FLOAT32, std::vector<double>{1.0});
   Buffer g(device_, NAMP_FLOAT32, std::vector<double>{1.0});
   Buffer halves(device_, NAMP_FLOAT16, std::vector<double>{0.0});
-  const Layout layout{NAMP_RULE_LION, {NAMP_FLOAT16}};
+  const StateLayout layout{NAMP_RULE_LION, {NAMP_FLOAT16}};
   const namp_optimizer_group group = group_for(layout);
   Steps counts(device_, {0});
   Value<namp_optimizer_state> found(device_);
@@ -213,7 +208,7 @@ class CompactStateDevices : public TwoDevices {};
 
 TEST_F(CompactStateDevices, GiveTheSameBits) {
   const int64_t n = kChunk + 3 * kBlock + 77;
-  for (const Layout& layout : kLayouts) {
+  for (const StateLayout& layout : kCompactLayouts) {
     const namp_optimizer_group group = group_for(layout);
     Twin& p = twin(NAMP_FLOAT32, n, 1).random(1);
     Twin& g = twin(NAMP_FLOAT16, n, 3).random(2);

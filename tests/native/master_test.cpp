@@ -9,12 +9,7 @@
 namespace namp_test {
 namespace {
 
-struct Layout {
-  int32_t rule;
-  std::vector<int32_t> states;  // dtypes
-};
-
-const Layout kLayouts[] = {
+const StateLayout kMasterLayouts[] = {
     {NAMP_RULE_ADAM, {NAMP_FLOAT32, NAMP_FLOAT32}},
     {NAMP_RULE_ADAM, {NAMP_BFLOAT16, NAMP_BFLOAT16}},
     {NAMP_RULE_ADAM, {NAMP_BFLOAT16, NAMP_UINT8_DYNAMIC, NAMP_FLOAT32}},
@@ -52,7 +47,7 @@ std::vector<uint32_t> masters_of(int64_t n) {
 // One optimizer over one tensor.
 class OneTensor {
  public:
-  OneTensor(Device& device, const Layout& layout, int64_t n, int32_t parameter, int32_t copy,
+  OneTensor(Device& device, const StateLayout& layout, int64_t n, int32_t parameter, int32_t copy,
             int64_t shift)
       : layout_(layout),
         p(device, parameter, zeros(n), shift),
@@ -109,7 +104,7 @@ class OneTensor {
   static std::vector<double> zeros(int64_t n) {
     return std::vector<double>(static_cast<size_t>(n), 0.0);
   }
-  Layout layout_;
+  StateLayout layout_;
 
  public:
   Buffer p, remainder;
@@ -128,7 +123,7 @@ class MasterTest : public BackendTest {};
 TEST_P(MasterTest, WithRemaindersTheBitsAreThoseOfFloat32) {
   Value<namp_scaler_state> scaler(device_, scaler_of(64.0f));
   int turn = 0;
-  for (const Layout& layout : kLayouts) {
+  for (const StateLayout& layout : kMasterLayouts) {
     for (int64_t n : {int64_t{1}, int64_t{300}, kChunk + NAMP_BLOCK_ELEMENTS + 5}) {
       const int32_t gradient_dtype = kFloats[++turn % 3];
       const std::vector<uint32_t> start = masters_of(n);
@@ -190,7 +185,7 @@ TEST_P(MasterTest, ANanStaysOne) {
 // The parameter is what a compute copy of a float32 parameter with its value would become.
 TEST_P(MasterTest, WithoutMastersParametersAreRoundedAsCopiesAre) {
   int turn = 0;
-  for (const Layout& layout : kLayouts) {
+  for (const StateLayout& layout : kMasterLayouts) {
     for (int64_t n : {int64_t{1}, int64_t{300}, kChunk + NAMP_BLOCK_ELEMENTS + 5}) {
       ++turn;
       const int32_t dtype = turn % 3 == 0 ? NAMP_FLOAT16 : NAMP_BFLOAT16;

@@ -152,7 +152,8 @@ TEST_P(MisuseTest, Adam) {
   Buffer g(device_, NAMP_FLOAT16, uniform_values(8, 1, -1, 1));
   Buffer m(device_, NAMP_FLOAT32, std::vector<double>(8, 0.0));
   Buffer v(device_, NAMP_FLOAT32, std::vector<double>(8, 0.0));
-  Table table(device_, {8}, {{p.cell(), g.cell(), m.cell(), v.cell()}}, {1});
+  Buffer halves_beside(device_, NAMP_FLOAT16, std::vector<double>(8, 0.0));
+  Table table(device_, {8}, {{p.cell(), g.cell(), m.cell(), v.cell(), halves_beside.cell()}}, {1});
   const auto bad = NAMP_ERROR_INVALID_ARGUMENT;
   Value<namp_optimizer_state> state(device_);
   Steps steps(device_, {0});
@@ -186,10 +187,13 @@ TEST_P(MisuseTest, Adam) {
   };
   expect_error(step(misaligned), NAMP_ERROR_MISALIGNED, "steps");
   expect_error(step([](A& a, G*) { a.columns.parameter = -1; }), bad, "columns.parameter");
-  expect_error(step([](A& a, G*) { a.columns.remainder = 4; }), bad, "columns.remainder");
-  expect_error(step([](A& a, G*) { a.columns.remainder = 2; }), bad,
+  expect_error(step([](A& a, G*) { a.columns.remainder = 5; }), bad, "columns.remainder");
+  expect_error(step([](A& a, G*) { a.columns.remainder = 4; }), bad,
                "parameter with a remainder of tensor 0");
-  expect_error(step([](A& a, G*) { a.columns.compute_copy = 4; }), bad, "compute_copy");
+  expect_error(step([](A& a, G*) { a.columns.compute_copy = 5; }), bad, "compute_copy");
+  expect_error(step([](A& a, G*) { a.columns.parameter = 1; }), bad, "column 1 twice");
+  expect_error(step([](A& a, G*) { a.columns.compute_copy = 3; }), bad, "column 3 twice");
+  expect_error(step([](A& a, G*) { a.columns.state[2] = 0; }), bad, "column 0 twice");
   expect_error(step([](A& a, G*) { a.weight_rounding = -1; }), bad, "weight_rounding");
   expect_error(step([](A& a, G*) { a.max_norm = -1; }), bad, "max_norm");
   expect_error(step([](A& a, G*) { a.max_norm = std::nanf(""); }), bad, "max_norm");
@@ -206,7 +210,7 @@ TEST_P(MisuseTest, Adam) {
   EXPECT_EQ(state->step, 1);
   // A check that passed for one step does not count for another step, or for other cells.
   expect_error(step([](A& a, G*) { a.group_count = 1; }), bad, "group 1");
-  expect_error(step([](A& a, G*) { a.columns.state[1] = 1; }), bad, "exp_avg_sq of tensor 0");
+  expect_error(step([](A& a, G*) { a.columns.state[1] = 4; }), bad, "exp_avg_sq of tensor 0");
   expect_error(step([](A&, G* g) { g[1].amsgrad = 1; }), bad, "max_exp_avg_sq");
   EXPECT_EQ(step([](A&, G*) {}), NAMP_OK);
   namp_cell integers = g.cell();

@@ -1,4 +1,4 @@
-// A column of an optimizer's state in any format.
+// Columns of an optimizer's state in any format.
 #pragma once
 
 #include "buffer.h"
@@ -10,6 +10,12 @@ inline constexpr int64_t kBlock = NAMP_BLOCK_ELEMENTS;
 inline bool in_blocks(int32_t dtype) {
   return dtype >= NAMP_INT8_DYNAMIC && dtype <= NAMP_UINT8_LINEAR;
 }
+
+// A rule, and the dtypes of its state.
+struct StateLayout {
+  int32_t rule;
+  std::vector<int32_t> states;
+};
 
 // A column of state, with scales where its dtype has them.
 class State {

@@ -587,7 +587,7 @@ internal unsafe struct NampMseArgs
     public static NampMseArgs Create() => new() { StructSize = (uint)sizeof(NampMseArgs) };
 }
 
-/// <summary>The table's columns by meaning. A column that is not used is -1.</summary>
+/// <summary>The table's columns by meaning. They differ; one that is not used is -1.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampOptimizerColumns
 {
