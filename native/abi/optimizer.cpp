@@ -103,18 +103,13 @@ void check_rule(namp_table& table, const namp_optimizer_args& args) {
     check_column(table, columns.state[k], name.c_str());
   }
   if (table.fulfilled && table.fulfilled->are_those_of(args, states_of)) return;
+  check_distinct(columns);
   OptimizerNeeds needs{columns, {}, false};
   for (int32_t group = 0; group < args.group_count; ++group)
     needs.states.push_back(states_of(args.groups[group]));
   check_tensors<Rule>(table, needs);
   table.fulfilled = std::move(needs);
 }
-
-}  // namespace
-}  // namespace namp
-
-namespace namp {
-namespace {
 
 // The checks that a step and a writing of its rows share.
 void check_args(namp_table& table, const namp_optimizer_args* args) {
@@ -129,7 +124,6 @@ void check_args(namp_table& table, const namp_optimizer_args* args) {
   check_column(table, columns.gradient, "args->columns.gradient");
   check_optional_column(table, columns.compute_copy, "args->columns.compute_copy");
   check_optional_column(table, columns.remainder, "args->columns.remainder");
-  check_distinct(columns);
   const bool known =
       with_rule(args->rule, [&](auto rule) { check_rule<decltype(rule)>(table, *args); });
   if (known) return;

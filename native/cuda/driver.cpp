@@ -112,9 +112,9 @@ bool is_of_capture(Result result) {
 const char* advice(Result result) {
   if (is_of_capture(result)) {
     return "A stream is captured for a graph, and meanwhile something waited, asked for memory of "
-           "the "
-           "driver on that thread, or used a stream that is not ordered with it. Do that before or "
-           "after the capture.";
+           "the driver on that thread, or used a stream that is not ordered with it. Do that "
+           "before "
+           "or after the capture.";
   }
   switch (result) {
     case kErrorOutOfMemory:

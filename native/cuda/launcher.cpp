@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "capture.h"
+
 namespace namp::cuda {
 namespace {
 
