@@ -31,6 +31,7 @@ using ::namp::multiply_add;
 using ::namp::select;
 using ::namp::shift_left;
 using ::namp::shift_right;
+using ::namp::smaller;
 using ::namp::sqrt;
 using ::namp::to_float;
 
@@ -127,6 +128,8 @@ HWY_INLINE LaneMask less(LaneBits a, LaneBits b) {
   return {hn::RebindMask(LaneTag(), hn::Lt(hn::BitCast(s, a.raw), hn::BitCast(s, b.raw)))};
 }
 
+HWY_INLINE Lane larger(Lane a, Lane b) { return Lane(hn::Max(a.raw, b.raw)); }
+HWY_INLINE Lane smaller(Lane a, Lane b) { return Lane(hn::Min(a.raw, b.raw)); }
 HWY_INLINE LaneBits larger(LaneBits a, LaneBits b) {
   const SignedTag s;
   const auto maximum = hn::Max(hn::BitCast(s, a.raw), hn::BitCast(s, b.raw));

@@ -24,13 +24,20 @@ NAMP_DEVICE auto with_block_map(int32_t dtype, Body&& body) {
   trap();
 }
 
+// This lane's part of a block's scale, for block_scale_of. Only the first lane reads the scale, as it
+// alone writes it: nothing else would order the write after the others' reads.
+NAMP_DEVICE float fetch_scale(const namp_cell& cell, int64_t i) {
+  return i % NAMP_BLOCK_ELEMENTS == 0 ? load(cell.scale + i / NAMP_BLOCK_ELEMENTS) : 0.0f;
+}
+// All lanes of the warp take part.
+NAMP_DEVICE float block_scale_of(float fetched) {
+  return from_bits(shuffle_from(bits(fetched), 0));
+}
+
 // This lane's pack of a block; i is the pack's first element in the tensor. All lanes of the warp
-// take part. Only the first reads the scale, as it alone writes it: nothing else would order the
-// write after the others' reads.
+// take part.
 NAMP_DEVICE Pack<kPack> load_codes(const namp_cell& cell, int64_t i, Prefix part) {
-  const float own =
-      i % NAMP_BLOCK_ELEMENTS == 0 ? load(cell.scale + i / NAMP_BLOCK_ELEMENTS) : 0.0f;
-  const float scale = from_bits(shuffle_from(bits(own), 0));
+  const float scale = block_scale_of(fetch_scale(cell, i));
   const auto codes = load_raw(static_cast<const uint8_t*>(cell.data) + i, part);
   return with_block_map(cell.dtype, [&](auto map) {
     Pack<kPack> x;
@@ -40,6 +47,33 @@ NAMP_DEVICE Pack<kPack> load_codes(const namp_cell& cell, int64_t i, Prefix part
     return x;
   });
 }
+
+// The numbers of all codes of every map, in shared memory: where other arithmetic has to be done, a
+// load from there is shorter than the formula.
+struct BlockNumbers {
+  static constexpr int kCodes = 256;
+  static constexpr int kFirst = NAMP_INT8_DYNAMIC;
+  static constexpr int kMaps = NAMP_UINT8_LINEAR - kFirst + 1;
+  float at[kMaps][kCodes];
+
+  NAMP_DEVICE void fill() {
+    for (int code = thread_index(); code < kCodes; code += block_threads()) {
+#define NAMP_FILL(DTYPE, Map, ...) \
+  at[DTYPE - kFirst][code] = block_number<Map, float>(static_cast<uint32_t>(code));
+      NAMP_FOR_EACH_BLOCK_CODE(NAMP_FILL)
+#undef NAMP_FILL
+    }
+  }
+  NAMP_DEVICE Pack<kPack> decode(const RawPack<uint8_t, kPack>& codes, int32_t dtype,
+                                 float scale) const {
+    const float* numbers = at[dtype - kFirst];
+    Pack<kPack> x;
+#pragma unroll
+    for (int j = 0; j < kPack; ++j)
+      x.at[j] = numbers[codes.at[j]] * scale;
+    return x;
+  }
+};
 
 // Stores this lane's pack of a block. All lanes of the warp take part.
 NAMP_DEVICE void store_codes(const Pack<kPack>& x, const namp_cell& cell, int64_t i, Prefix part) {
@@ -76,16 +110,16 @@ NAMP_DEVICE void store_codes(const Pack<kPack>& x, const namp_cell& cell, int64_
     store(scale, const_cast<float*>(cell.scale) + i / NAMP_BLOCK_ELEMENTS);
 }
 
-// Calls body(i, part) for this thread's packs of a run that begins where a block does; the lanes of
+// Calls body(i, part) for this thread's packs of a chunk, which begins where a block does; the lanes of
 // a warp get a block's packs, and all of them are called.
 template <class Body>
-NAMP_DEVICE void for_blocks(int64_t count, Body&& body) {
+NAMP_DEVICE void for_blocks(int count, Body&& body) {
   const int warps = block_threads() / kWarp;
   const int lane = thread_index() % kWarp;
-  for (int64_t begin = int64_t{thread_index() / kWarp} * NAMP_BLOCK_ELEMENTS; begin < count;
-       begin += int64_t{warps} * NAMP_BLOCK_ELEMENTS) {
-    const int64_t i = begin + lane * kPack;
-    body(i, Prefix{count - i});
+  for (int begin = thread_index() / kWarp * NAMP_BLOCK_ELEMENTS; begin < count;
+       begin += warps * NAMP_BLOCK_ELEMENTS) {
+    const int i = begin + lane * kPack;
+    body(i, Prefix(count - i));
   }
 }
 

@@ -94,7 +94,12 @@ inline constexpr Kernel<ScalerUpdateArgs> kScalerUpdate{"unscale_check", "scaler
 
 // ---- optimizer.cu: one kernel for each rule ----
 
-inline constexpr int kOptimizerThreads = 256;
+inline constexpr int kOptimizerThreads = 128;
+// Blocks of a rule's kernel that a multiprocessor should hold at least. On an H100 loads wait less
+// the more of them there are; Adam's registers leave room for three.
+constexpr int optimizer_blocks(int states) { return states > 1 ? 3 : 4; }
+// Of its kernel over compact columns, which has more to compute between two loads.
+inline constexpr int kCompactOptimizerBlocks = 4;
 
 // Groups passed in the launch's arguments, which have 4 KiB; more groups are uploaded. They are
 // passed as words: a kernel that takes a pointer into its arguments, or copies a struct of them,

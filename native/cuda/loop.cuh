@@ -30,8 +30,11 @@ struct Single {
 // 0 and not written.
 struct Prefix {
   static constexpr int count = kPack;
-  int64_t there;
-  NAMP_DEVICE bool is_whole() const { return there >= kPack; }
+  // elements: of the row from the pack on.
+  NAMP_DEVICE explicit Prefix(int64_t elements)
+      : there(elements < kPack ? static_cast<int>(elements) : kPack) {}
+  NAMP_DEVICE bool is_whole() const { return there == kPack; }
+  int there;  // or fewer than 0
 };
 
 template <int kCount>
@@ -149,7 +152,7 @@ NAMP_DEVICE RawPack<T, 1> load_raw(const T* p, Single) {
 }
 template <class T>
 NAMP_DEVICE RawPack<T, kPack> load_raw(const T* p, Prefix part) {
-  if (part.is_whole()) return load_raw(p, Whole{});
+  if (part.is_whole() && is_aligned(p)) return load_aligned(p);
   RawPack<T, kPack> pack{};
 #pragma unroll
   for (int i = 0; i < kPack; ++i) {
@@ -198,7 +201,7 @@ NAMP_DEVICE bool has_nan(const Pack<kCount>& x) {
 #pragma unroll
   for (int j = 0; j < kCount; j += 2) {
     const float other = x.at[j + 1 < kCount ? j + 1 : j];
-    found = found || !(x.at[j] >= other || x.at[j] < other);
+    found = found | !(x.at[j] >= other || x.at[j] < other);
   }
   return found;
 }
@@ -365,15 +368,14 @@ NAMP_DEVICE void for_tasks(int64_t elements, Body&& body) {
   }
 }
 
-// Returns body(ElementType<float or Float16 or BFloat16>{}). The wall refuses all other dtypes.
+// Returns body(ElementType<float or Float16 or BFloat16>{}). The wall refuses all other dtypes. Not by
+// a switch: its jump goes by a table in memory.
 template <class Body>
 NAMP_DEVICE auto with_element(int32_t dtype, Body&& body) {
-  switch (dtype) {
 #define NAMP_CASE(DTYPE, Element, ...) \
-  case DTYPE:                          \
-    return body(ElementType<Element>{});
-    NAMP_FOR_EACH_FLOAT(NAMP_CASE)
-  }
+  if (dtype == DTYPE) return body(ElementType<Element>{});
+  NAMP_FOR_EACH_FLOAT(NAMP_CASE)
+#undef NAMP_CASE
   trap();
 }
 
@@ -388,6 +390,9 @@ NAMP_DEVICE auto with_elements(int32_t first, int32_t second, Body&& body) {
 template <class Body>
 NAMP_DEVICE auto with_stored_element(int32_t dtype, Body&& body) {
   switch (dtype) {
+#define NAMP_CASE(DTYPE, Element, ...) \
+  case DTYPE:                          \
+    return body(ElementType<Element>{});
     NAMP_FOR_EACH_STORED_FLOAT(NAMP_CASE)
 #undef NAMP_CASE
   }

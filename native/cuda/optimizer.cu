@@ -106,10 +106,19 @@ NAMP_DEVICE void update_chunk(const OptimizerArgs& args, const TableTask& task,
   });
 }
 
-// A column of state of any dtype; all lanes of a warp have the packs of a block.
-NAMP_DEVICE Pack<kPack> load_state(const namp_cell& cell, int64_t i, Prefix part) {
-  if (is_block_code(cell.dtype)) return load_codes(cell, i, part);
-  return load_as(cell.data, cell.dtype, i, part);
+// A pack of a column of state of any dtype, before its conversion; all lanes of a warp have the packs
+// of a block.
+struct StatePack {
+  NAMP_DEVICE Pack<kPack> widen_by(const BlockNumbers& numbers, int32_t dtype) const {
+    if (is_block_code(dtype))
+      return numbers.decode(codes.as<uint8_t>(), dtype, block_scale_of(scale));
+    return widen_as(codes, dtype);
+  }
+  AnyPack codes;
+  float scale;  // as fetched
+};
+NAMP_DEVICE StatePack fetch_state(const namp_cell& cell, int64_t i, Prefix part) {
+  return {fetch_any(cell, i, part), is_block_code(cell.dtype) ? fetch_scale(cell, i) : 0.0f};
 }
 NAMP_DEVICE void store_state(const Pack<kPack>& x, const namp_cell& cell, int64_t i, Prefix part) {
   if (is_block_code(cell.dtype)) {
@@ -123,66 +132,88 @@ NAMP_DEVICE uint32_t sign_extended(uint16_t word) {
   return static_cast<uint32_t>(int32_t{static_cast<int16_t>(word)});
 }
 
-// Parameters that are float32, or in half precision alone or with remainders; i is an element of
-// the tensor.
-NAMP_DEVICE Pack<kPack> load_parameters(const namp_cell& cell, const BFloat16* remainders,
-                                        int64_t i, Prefix part) {
-  if (remainders == nullptr) return load_as(cell.data, cell.dtype, i, part);
-  const auto upper = load_raw(static_cast<const BFloat16*>(cell.data) + i, part);
-  const auto remainder = load_raw(remainders + i, part);
+// Parameters that are float32, or in half precision alone or with remainders.
+NAMP_DEVICE Pack<kPack> widen_parameters(const AnyPack& parameters, int32_t dtype,
+                                         const RawPack<uint16_t, kPack>& remainders,
+                                         bool has_remainders) {
+  if (!has_remainders) return widen_as(parameters, dtype);
+  const auto upper = parameters.as<uint16_t>();
   Pack<kPack> p;
 #pragma unroll
   for (int j = 0; j < kPack; ++j)
-    p.at[j] =
-        with_remainder<float>(uint32_t{upper.at[j].bits}, sign_extended(remainder.at[j].bits));
+    p.at[j] = with_remainder<float>(uint32_t{upper.at[j]}, sign_extended(remainders.at[j]));
   return p;
 }
 NAMP_DEVICE void store_with_remainders(const Pack<kPack>& p, const namp_cell& cell,
-                                       BFloat16* remainders, int64_t i, Prefix part) {
-  RawPack<BFloat16, kPack> upper;
-  RawPack<BFloat16, kPack> remainder;
+                                       uint16_t* remainders, int64_t i, Prefix part) {
+  RawPack<uint16_t, kPack> upper;
+  RawPack<uint16_t, kPack> remainder;
 #pragma unroll
   for (int j = 0; j < kPack; ++j) {
-    upper.at[j].bits = static_cast<uint16_t>(without_remainder(p.at[j]));
-    remainder.at[j].bits = static_cast<uint16_t>(remainder_of(p.at[j]));
+    upper.at[j] = static_cast<uint16_t>(without_remainder(p.at[j]));
+    remainder.at[j] = static_cast<uint16_t>(remainder_of(p.at[j]));
   }
-  store_raw(upper, static_cast<BFloat16*>(cell.data) + i, part);
+  store_raw(upper, static_cast<uint16_t*>(cell.data) + i, part);
   store_raw(remainder, remainders + i, part);
 }
+
+// From shared memory every time: kept in registers, the cells would take those of a pack.
+NAMP_DEVICE namp_cell cell_of(const TableTask& task, int32_t column) {
+  const volatile namp_cell& there = task.cells[column];
+  namp_cell cell{};
+  cell.data = there.data;
+  cell.scale = there.scale;
+  cell.dtype = there.dtype;
+  return cell;
+}
+
+// Columns of state that are fetched with the others of a pack. AMSGrad's third would not fit in the
+// registers beside them.
+constexpr int kFetchedAhead = 2;
 
 // Updates one chunk of one tensor whose parameters and states may be compact, block by block.
 template <int kStates, class Rule>
 NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
-                               UpdateConstants<Rule> c, int64_t step) {
+                               const BlockNumbers& numbers, const UpdateConstants<Rule>& c,
+                               int64_t step) {
   constexpr int kArray = kStates > 0 ? kStates : 1;
-  const Chunk chunk = task.chunk;
   const namp_optimizer_columns& columns = args.columns;
-  const namp_cell gradient = task.cells[columns.gradient];
-  const namp_cell parameter = task.cells[columns.parameter];
-  auto* const remainders =
-      static_cast<BFloat16*>(columns.remainder < 0 ? nullptr : task.cells[columns.remainder].data);
-  namp_cell state[kArray] = {};
+  for_blocks(static_cast<int>(task.chunk.count), [&](int run, Prefix part) {
+    const int64_t i = task.chunk.begin + run;
+    const auto fetch = [&](int32_t column) { return fetch_any(cell_of(task, column), i, part); };
+    const auto remainders = [&] {
+      return columns.remainder < 0 ? nullptr
+                                   : static_cast<uint16_t*>(cell_of(task, columns.remainder).data);
+    };
+    const AnyPack parameters = fetch(columns.parameter);
+    StatePack states[kArray];
 #pragma unroll
-  for (int k = 0; k < kStates; ++k)
-    state[k] = task.cells[columns.state[k]];
-  for_blocks(chunk.count, [&](int64_t i, Prefix part) {
-    auto p = load_parameters(parameter, remainders, chunk.begin + i, part);
+    for (int k = 0; k < kStates && k < kFetchedAhead; ++k)
+      states[k] = fetch_state(cell_of(task, columns.state[k]), i, part);
+    const AnyPack gradients = fetch(columns.gradient);
+    RawPack<uint16_t, kPack> remainder{};
+    if (remainders() != nullptr) remainder = load_raw(remainders() + i, part);
+
+    const auto dtype = [&](int32_t column) { return cell_of(task, column).dtype; };
+    auto p =
+        widen_parameters(parameters, dtype(columns.parameter), remainder, remainders() != nullptr);
     Pack<kPack> s[kArray];
 #pragma unroll
-    for (int k = 0; k < kStates; ++k)
-      s[k] = load_state(state[k], chunk.begin + i, part);
-    const auto g = load_as(gradient.data, gradient.dtype, chunk.begin + i, part);
-    update_pack<kStates>(p, s, g, c);
+    for (int k = 0; k < kStates; ++k) {
+      if (k >= kFetchedAhead) states[k] = fetch_state(cell_of(task, columns.state[k]), i, part);
+      s[k] = states[k].widen_by(numbers, dtype(columns.state[k]));
+    }
+    update_pack<kStates>(p, s, widen_as(gradients, dtype(columns.gradient)), c);
 #pragma unroll
     for (int k = 0; k < kStates; ++k)
-      store_state(s[k], state[k], chunk.begin + i, part);
-    if (remainders != nullptr)
-      store_with_remainders(p, parameter, remainders, chunk.begin + i, part);
+      store_state(s[k], cell_of(task, columns.state[k]), i, part);
+    if (remainders() != nullptr)
+      store_with_remainders(p, cell_of(task, columns.parameter), remainders(), i, part);
       // One code for both.
 #pragma unroll 1
-    for (int weight = remainders == nullptr ? 0 : 1; weight < 2; ++weight) {
+    for (int weight = remainders() == nullptr ? 0 : 1; weight < 2; ++weight) {
       const int32_t column = weight == 0 ? columns.parameter : columns.compute_copy;
-      WeightStore(args, task, step, column).put(p, i, part);
+      WeightStore(args, task, step, column).put(p, run, part);
     }
   });
 }
@@ -190,26 +221,29 @@ NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
 // Updates the chunk with the number of columns of state of its tensor's group.
 template <class Rule, bool kCompact, int kStates = Rule::kMinStates>
 NAMP_DEVICE void update_chunk_of(int states, const OptimizerArgs& args, const TableTask& task,
+                                 const BlockNumbers* numbers,
                                  const UpdateConstants<Rule>& constants, int64_t step) {
   if constexpr (kStates < Rule::kMaxStates) {
     if (states != kStates)
-      return update_chunk_of<Rule, kCompact, kStates + 1>(states, args, task, constants, step);
+      return update_chunk_of<Rule, kCompact, kStates + 1>(states, args, task, numbers, constants,
+                                                          step);
   }
   if constexpr (kCompact) {
-    update_blocks<kStates, Rule>(args, task, constants, step);
+    update_blocks<kStates, Rule>(args, task, *numbers, constants, step);
   } else {
     update_chunk<kStates, Rule>(args, task, constants, step);
   }
 }
 
-// kCompact: some parameter or state of the table is not float32.
+// kCompact: some parameter or state of the table is not float32. numbers is then in shared memory.
 template <class Rule, bool kCompact>
-NAMP_DEVICE void update_table(const OptimizerArgs& args) {
+NAMP_DEVICE void update_table(const OptimizerArgs& args, BlockNumbers* numbers) {
   __shared__ UpdateConstants<Rule> constants;
   __shared__ int states;
   __shared__ namp_optimizer_group few[kInlineGroups];
   namp_optimizer_state& state = *args.state;
   if (state.found_inf != 0) return;
+  if constexpr (kCompact) numbers->fill();  // a barrier comes before its use: for_chunks has one
   const StepStart start = step_start(state, args.scaler, args.max_norm);
   const namp_optimizer_rows* const rows = args.rows;
   // Volatile, or the compiler makes one load of each pair, from an address that it chooses: and then
@@ -221,7 +255,7 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args) {
     auto* words = reinterpret_cast<uint64_t*>(few);
     const int row_words = args.group_count * kGroupWords;
     const auto first = static_cast<int>(row) * row_words;
-    for (int i = thread_index(); i < row_words; i += kOptimizerThreads)
+    for (int i = thread_index(); i < row_words; i += block_threads())
       words[i] = args.groups[first + i];
   }
   const namp_optimizer_group* const groups =
@@ -245,13 +279,13 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args) {
           }
           barrier();
         }
-        update_chunk_of<Rule, kCompact>(states, args, task, constants, start.step);
+        update_chunk_of<Rule, kCompact>(states, args, task, numbers, constants, start.step);
       },
       args.steps);
   // Every block has read the state and the counts by now.
   if (!is_last_block(args.ticket)) return;
   for (int64_t tensor = thread_index(); tensor < args.table.tensor_count;
-       tensor += kOptimizerThreads) {
+       tensor += block_threads()) {
     if (args.table.cell(tensor, args.columns.gradient).data != nullptr)
       args.steps[tensor] = next_step(args.steps[tensor]);
   }
@@ -263,14 +297,14 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args) {
 
 }  // namespace
 
-// Two blocks of a compact kernel with one column of state share a multiprocessor. Adam's needs more
-// registers than that leaves it.
-#define NAMP_UPDATE_KERNEL(name, Rule, VALUE)                              \
-  NAMP_KERNEL(kOptimizerThreads) name##_kernel(const OptimizerArgs args) { \
-    update_table<Rule, false>(args);                                       \
-  }                                                                        \
-  NAMP_KERNEL(kOptimizerThreads, Rule::kMaxStates > 1 ? 1 : 2)             \
-  name##_compact_kernel(const OptimizerArgs args) { update_table<Rule, true>(args); }
+#define NAMP_UPDATE_KERNEL(name, Rule, VALUE)                                           \
+  NAMP_KERNEL(kOptimizerThreads, optimizer_blocks(Rule::kMaxStates))                    \
+  name##_kernel(const OptimizerArgs args) { update_table<Rule, false>(args, nullptr); } \
+  NAMP_KERNEL(kOptimizerThreads, kCompactOptimizerBlocks)                               \
+  name##_compact_kernel(const OptimizerArgs args) {                                     \
+    __shared__ BlockNumbers numbers;                                                    \
+    update_table<Rule, true>(args, &numbers);                                           \
+  }
 NAMP_FOR_EACH_RULE(NAMP_UPDATE_KERNEL)
 
 }  // namespace namp::cuda

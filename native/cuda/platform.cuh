@@ -25,6 +25,7 @@ NAMP_DEVICE double sqrt(double x) { return __builtin_sqrt(x); }
 NAMP_DEVICE float fabsf(float x) { return __builtin_fabsf(x); }
 NAMP_DEVICE float fmaf(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 NAMP_DEVICE float fmaxf(float a, float b) { return __builtin_fmaxf(a, b); }
+NAMP_DEVICE float fminf(float a, float b) { return __builtin_fminf(a, b); }
 NAMP_DEVICE void* memcpy(void* to, const void* from, size_t bytes) {
   return __builtin_memcpy(to, from, bytes);
 }

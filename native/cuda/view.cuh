@@ -48,6 +48,45 @@ NAMP_DEVICE void store_stochastic_as(const Pack<Part::count>& x, const uint32_t*
   });
 }
 
+// A pack of any dtype as it lies in memory. Where several are fetched before the first is converted,
+// all their loads are under way at a time.
+struct AnyPack {
+  uint32_t words[kPack];
+  template <class T>
+  NAMP_DEVICE RawPack<T, kPack> as() const {
+    RawPack<T, kPack> raw;
+    memcpy(&raw, words, sizeof(raw));
+    return raw;
+  }
+};
+
+// Of a dtype that operators compute with, or of codes in blocks.
+NAMP_DEVICE AnyPack fetch_any(const namp_cell& cell, int64_t i, Prefix part) {
+  AnyPack pack{};
+  const auto take = [&](auto word) {
+    const auto raw = load_raw(static_cast<const decltype(word)*>(cell.data) + i, part);
+    memcpy(pack.words, &raw, sizeof(raw));
+  };
+  if (cell.dtype == NAMP_FLOAT32) {
+    take(uint32_t{});
+  } else if (is_block_code(cell.dtype)) {
+    take(uint8_t{});
+  } else {
+    take(uint16_t{});
+  }
+  // Words that the compiler does not see through. Else it would cut them into elements right here,
+  // and wait for each load.
+#pragma unroll
+  for (int j = 0; j < kPack; ++j)
+    asm("" : "+r"(pack.words[j]));
+  return pack;
+}
+
+NAMP_DEVICE Pack<kPack> widen_as(const AnyPack& pack, int32_t dtype) {
+  return with_element(
+      dtype, [&](auto element) { return widen(pack.as<typename decltype(element)::Type>()); });
+}
+
 // How the elements of a kernel's tensors are read and written: of one dtype that is a type, or each
 // tensor of its own. wide(fetch(…)) loads, so that all loads can come before the first conversion.
 template <class T>

@@ -116,9 +116,7 @@ NAMP_FORMULA F dynamic_place(F a) {
   // a's part begins at the integer below this; at its ends both neighbours are as near.
   const F exact = parts * multiply_add(a, factor, F(kEightNinths));
   F t = nearest_integer(exact - F(0.5f));
-  const F last = parts + parts - F(1.0f);
-  t = select(t > last, last, t);
-  t = select(t < parts, parts, t);
+  t = larger(smaller(t, parts + parts - F(1.0f)), parts);
   t = select(a >= F(kBeginOfOne), F(Of::kOne), t);
   if constexpr (Map::kSigned) return select(a < F(kEndOfZero), F(0.0f), t);
   return select(a > F(0.0f), t, F(1.0f));
@@ -151,13 +149,12 @@ NAMP_FORMULA auto block_code(F x) -> decltype(bits(x)) {
       code = nearest_integer(x * F(127.0f)) + F(127.0f);
     } else {
       code = nearest_integer(x * F(255.0f));
-      code = select(code >= F(1.0f), code, F(1.0f));
-      code = select(x > F(0.0f), code, F(0.0f));
+      code = select(x > F(0.0f), larger(code, F(1.0f)), F(0.0f));
     }
   } else if constexpr (Map::kSigned) {
     const F t = dynamic_place<Map>(abs(x));
     // There is no number -1.
-    code = select(x < F(0.0f), -select(t > F(127.0f), F(127.0f), t), t) + F(127.0f);
+    code = select(x < F(0.0f), -smaller(t, F(127.0f)), t) + F(127.0f);
   } else {
     code = dynamic_place<Map>(x) - F(1.0f);
   }

@@ -84,6 +84,22 @@ NAMP_FORMULA bool less(uint32_t a, uint32_t b) {
 // The larger as signed integers: shorter than less and select where one waits for the other.
 NAMP_FORMULA uint32_t larger(uint32_t a, uint32_t b) { return less(a, b) ? b : a; }
 
+// The larger, the smaller; neither is NaN, and they are not zeros of two signs.
+NAMP_FORMULA float larger(float a, float b) {
+#if defined(__CUDA_ARCH__)
+  return ::fmaxf(a, b);
+#else
+  return a < b ? b : a;
+#endif
+}
+NAMP_FORMULA float smaller(float a, float b) {
+#if defined(__CUDA_ARCH__)
+  return ::fminf(a, b);
+#else
+  return b < a ? b : a;
+#endif
+}
+
 // Whether any element of the lane has it.
 NAMP_FORMULA bool any(bool mask) { return mask; }
 

@@ -106,8 +106,15 @@ internal static unsafe class EmulatedGpu
         }
     }
 
-    /// <summary>Cancels failures of <see cref="Fail"/> that have not happened yet.</summary>
-    public static void FailNone() => EmulatorMethods.FailNone();
+    /// <summary>
+    /// Cancels failures of <see cref="Fail"/> that have not happened yet; of a test that <see cref="Require"/> skipped
+    /// there are none.
+    /// </summary>
+    public static void FailNone()
+    {
+        if (IsChosen)
+            EmulatorMethods.FailNone();
+    }
 
     /// <summary>Device memory, modules, streams and events that are alive.</summary>
     public static (ulong Allocations, ulong Modules, ulong Streams, ulong Events) Alive() =>

@@ -13,9 +13,9 @@ class MatrixTest : public BackendTest {
   void SetUp() override {
     BackendTest::SetUp();
     if (device_.handle() == nullptr || device_.is_gpu()) return;
-    set_environment("0");
+    set_environment("NATIVEAMP_ONEDNN", "0");
     loops_.open(Where::kCpu);
-    set_environment("");
+    set_environment("NATIVEAMP_ONEDNN", "");
   }
 
   void TearDown() override {
@@ -36,6 +36,14 @@ class MatrixTest : public BackendTest {
                      const std::vector<Buffer*>& outputs,
                      const std::function<void(int32_t)>& check) {
     run_on({&loops_}, call, outputs, check);
+  }
+
+  static void set_environment(const char* name, const char* value) {
+#if defined(_WIN32)
+    _putenv_s(name, value);
+#else
+    setenv(name, value, 1);
+#endif
   }
 
   // magnitude is the sum of the absolute values of the terms: the error of a float32 sum in any
@@ -70,14 +78,6 @@ class MatrixTest : public BackendTest {
         if (HasFailure()) return;
       }
     }
-  }
-
-  static void set_environment(const char* value) {
-#if defined(_WIN32)
-    _putenv_s("NATIVEAMP_ONEDNN", value);
-#else
-    setenv("NATIVEAMP_ONEDNN", value, 1);
-#endif
   }
 
   Device loops_;

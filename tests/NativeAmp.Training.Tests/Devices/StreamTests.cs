@@ -20,8 +20,9 @@ internal sealed class StreamTests
     [TearDown]
     public void Close()
     {
-        _stream.Dispose();
-        _device.Dispose();
+        // Null where the test was skipped.
+        _stream?.Dispose();
+        _device?.Dispose();
     }
 
     [Test]
