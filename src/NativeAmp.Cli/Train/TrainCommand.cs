@@ -177,6 +177,12 @@ internal sealed class TrainCommand
             + "otherwise they must be as before.",
     };
 
+    private readonly Option<bool> _noGraph = new("--no-graph")
+    {
+        Description =
+            "GPU: take each step call by call. Without this, the steps after the first two are launches of a graph.",
+    };
+
     private readonly Option<bool> _profile = new("--profile")
     {
         Description =
@@ -243,6 +249,7 @@ internal sealed class TrainCommand
             _onNan,
             _threads,
             _device,
+            _noGraph,
             _gpt.Context,
             _gpt.Width,
             _gpt.Heads,
@@ -280,6 +287,7 @@ internal sealed class TrainCommand
             _checkpoint,
             _every,
             _resume,
+            _noGraph,
             _profile,
             _inspect,
             _inspectOut,
@@ -369,6 +377,7 @@ internal sealed class TrainCommand
                 .. Given(_optimizer, "hyperparameters"),
                 .. Given(_optimizerState, "optimizer_state"),
             ],
+            NoGraph = parsed.GetValue(_noGraph),
             Profile = parsed.GetValue(_profile),
             Inspect = parsed.GetValue(_inspect),
             InspectOut = parsed.GetValue(_inspectOut),

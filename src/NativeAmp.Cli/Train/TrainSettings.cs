@@ -111,6 +111,9 @@ internal sealed record TrainSettings
     /// <summary>Facts of the run whose options were given. They may differ from the run that is resumed.</summary>
     public IReadOnlyList<string> GivenFacts { get; init; } = [];
 
+    /// <summary>Whether a GPU's steps are taken call by call, not as launches of a graph.</summary>
+    public bool NoGraph { get; init; }
+
     /// <summary>Whether to profile the run.</summary>
     public bool Profile { get; init; }
 

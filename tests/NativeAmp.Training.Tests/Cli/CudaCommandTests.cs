@@ -286,6 +286,23 @@ public class CudaCommandTests
         Assert.That(summary.RootElement.GetProperty("device").GetString(), Is.EqualTo("cpu"));
     }
 
+    [TestCase("", 4)]
+    [TestCase(" --no-graph", 0)]
+    [TestCase(" --profile", 0)] // which shows the functions of a step
+    public void Steps_after_the_first_two_are_launches_of_a_graph_unless_calls_are_asked_for(
+        string option,
+        int launches
+    )
+    {
+        EmulatedGpu.Require();
+        EmulatedGpu.ResetCounters();
+        (int code, _, string error) = CliHost.Run(
+            $"train --model mlp --device cuda --steps 6 --batch 4 --json{option} --data {_folder}".Split(' ')
+        );
+        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
+        Assert.That(EmulatedGpu.Calls().GetValueOrDefault("cuGraphLaunch"), Is.EqualTo(launches));
+    }
+
     private static Dictionary<string, JsonElement> Doctor(IReadOnlyDictionary<string, string> environment)
     {
         (int code, string output, string error) = CliProcess.Run(environment, "doctor", "--json");
