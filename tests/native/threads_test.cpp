@@ -11,7 +11,7 @@ namespace {
 
 class ThreadsTest : public BackendTest {
  protected:
-  static constexpr int kThreads = kSanitized ? 2 : 4;
+  static constexpr int kThreads = 4;
 
   Extent extent() const { return device_.is_gpu() ? Extent::kFew : Extent::kMany; }
   int rounds() const { return device_.is_gpu() ? 1 : 3; }
