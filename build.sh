@@ -375,6 +375,8 @@ run_tests() {
   install_missing
   rm -rf artifacts/test-results
   mkdir -p artifacts/test-results
+  # Processes that live for a second or two: what the second look at hot code would win is less than it costs.
+  export DOTNET_TieredPGO=0
 
   # Downloads come while the library is compiled, which needs none of them.
   start_cuda_toolkit

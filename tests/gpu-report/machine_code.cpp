@@ -96,7 +96,8 @@ std::vector<Image> read_images(const fs::path& folder, std::vector<std::string>&
 }  // namespace
 
 SassReport read_machine_code(const fs::path& folder, const fs::path& tools,
-                             const std::vector<std::string>& architectures) {
+                             const std::vector<std::string>& architectures,
+                             const std::string& from) {
   SassReport report;
   const fs::path assembler = find_tool("ptxas", tools);
   const fs::path disassembler = find_tool("nvdisasm", tools);
@@ -117,7 +118,7 @@ SassReport read_machine_code(const fs::path& folder, const fs::path& tools,
     const fs::path object = scratch / (architecture + ".cubin");
     std::string command = quoted(assembler) + " -v -arch=" + architecture + " -o " + quoted(object);
     for (const Image& image : images) {
-      if (number_of(architecture) < image.target) continue;
+      if (number_of(architecture) < image.target || image.target < number_of(from)) continue;
       command += ' ';
       command += quoted(scratch / (image.name + ".ptx"));
     }

@@ -19,9 +19,11 @@ struct SassReport {
 inline const std::vector<std::string> kArchitectures = {"sm_75", "sm_80",  "sm_86", "sm_89",
                                                         "sm_90", "sm_100", "sm_120"};
 
-// Assembles a folder's PTX of the project's kernels for each architecture from its own target on.
+// Assembles a folder's PTX of the project's kernels for each architecture from its own target on:
+// that whose own target is `from` or newer.
 SassReport read_machine_code(const std::filesystem::path& images,
                              const std::filesystem::path& tools = {},
-                             const std::vector<std::string>& architectures = kArchitectures);
+                             const std::vector<std::string>& architectures = kArchitectures,
+                             const std::string& from = kArchitectures.front());
 
 }  // namespace gpu_report

@@ -107,7 +107,7 @@ TEST_P(AdamTest, EveryLengthAlignmentDtypeAndSetting) {
         Value<namp_optimizer_state> state(device_);
         for (int step = 1; step <= 3; ++step) {
           x.g.set(uniform_values(n, static_cast<uint32_t>(step), -64, 64));
-          for (int64_t i = 0; i < n; ++i)
+          for (int64_t i = 0; bytes.empty() && i < n; ++i)
             step_exactly(x.exact[static_cast<size_t>(i)], x.g[i] / 64, group, step);
           ASSERT_EQ(namp_optimizer_step(table, &args, scaler.data(), state.data(), nullptr),
                     NAMP_OK)
@@ -115,8 +115,11 @@ TEST_P(AdamTest, EveryLengthAlignmentDtypeAndSetting) {
           ASSERT_EQ(state->step, step);
           ASSERT_EQ(state->clip_coefficient, 1.0f);
         }
-        expect_as_computed_exactly(x);
-        if (bytes.empty()) bytes = x.bytes();
+        // The first setting's numbers are those of exact arithmetic, the others' its bits.
+        if (bytes.empty()) {
+          expect_as_computed_exactly(x);
+          bytes = x.bytes();
+        }
         ASSERT_EQ(bytes, x.bytes()) << setting;
       }
     }

@@ -38,13 +38,15 @@ class BackendTest : public ::testing::TestWithParam<Where> {
     return all;
   }
 
-  // 0 to 67, and around the borders of chunks.
+  // 0 to 67, and around the borders of chunks. Under sanitizers not those of many chunks, whose
+  // accesses are none that others lack.
   std::vector<int64_t> lengths() const {
     std::vector<int64_t> all = every(0, 67);
     if (device_.is_gpu()) {
       all.insert(all.end(), {kChunk - 1, kChunk, kChunk + 1});
     } else {
-      all.insert(all.end(), {kChunk - 1, kChunk, kChunk + 1, 2 * kChunk + 17, 5 * kChunk});
+      all.insert(all.end(), {kChunk - 1, kChunk, kChunk + 1, 2 * kChunk + 17});
+      if (!kSanitized) all.push_back(5 * kChunk);
     }
     return all;
   }

@@ -124,15 +124,16 @@ class GemmTest : public MatrixTest {
         [&] {
           for (int64_t i = 0; i < out.size(); ++i) {
             const auto at = static_cast<size_t>(i);
-            const std::string what = "element " + std::to_string(i);
+            const auto what = [&] { return "element " + std::to_string(i); };
             if (std::isnan(sums[at])) {
-              ASSERT_EQ(out[i], old[at]) << what << " is not of C";
-              ASSERT_EQ(before[i], old_before[at]) << what << " is not of the pre-activation";
+              ASSERT_EQ(out[i], old[at]) << what() << " is not of C";
+              ASSERT_EQ(before[i], old_before[at]) << what() << " is not of the pre-activation";
               continue;
             }
             double source = sums[at];
             if (c.pre_activation) {
-              expect_sum(before[i], sums[at], magnitudes[at], c.c_dtype, what + " before");
+              expect_sum(before[i], sums[at], magnitudes[at], c.c_dtype,
+                         [&] { return what() + " before"; });
               source = before[i];
             } else {
               ASSERT_EQ(before[i], old_before[at]);

@@ -47,12 +47,13 @@ class MatrixTest : public BackendTest {
   }
 
   // magnitude is the sum of the absolute values of the terms: the error of a float32 sum in any
-  // order is below a fraction of it.
+  // order is below a fraction of it. what() is a text that is made where the test fails.
+  template <class What>
   static void expect_sum(double actual, double expected, double magnitude, int32_t dtype,
-                         const std::string& what) {
+                         const What& what) {
     const double allowed = 2e-6 * magnitude + tolerance(dtype) * std::abs(expected) + 1e-7;
     ASSERT_LE(std::abs(actual - expected), allowed)
-        << what << " is " << actual << ", expected " << expected;
+        << what() << " is " << actual << ", expected " << expected;
   }
 
  private:

@@ -98,7 +98,7 @@ TEST_P(RulesTest, FollowTheirFormulasWithTheSameBitsEverywhere) {
           Value<namp_optimizer_state> found(device_);
           for (int step = 1; step <= kSteps; ++step) {
             g.set(uniform_values(n, static_cast<uint32_t>(step), -64, 64));
-            for (int64_t i = 0; i < n; ++i) {
+            for (int64_t i = 0; bytes.empty() && i < n; ++i) {
               double& x = exact[static_cast<size_t>(i)];
               double gradient = (rule.group.maximize != 0 ? -g[i] : g[i]) / 64;
               if (rule.group.decoupled != 0) {
@@ -113,7 +113,8 @@ TEST_P(RulesTest, FollowTheirFormulasWithTheSameBitsEverywhere) {
                 << namp_last_error_message();
           }
           ASSERT_EQ(found->step, kSteps);
-          for (int64_t i = 0; i < n; ++i) {
+          // The first setting's numbers are those of the formula, the others' its bits.
+          for (int64_t i = 0; bytes.empty() && i < n; ++i) {
             ASSERT_NEAR(p[i], exact[static_cast<size_t>(i)], 1e-6) << rule.name << " at " << i;
             ASSERT_NEAR(state[i], exact_state[static_cast<size_t>(i)], 1e-6) << rule.name;
             ASSERT_EQ(copy.bits(i), encode(p[i], copy_dtype)) << rule.name;

@@ -77,7 +77,7 @@ TEST_P(TouchTest, ReadsAndWritesWhatItSaysAndNothingElse) {
 // From 4 Mi elements on, columns that are only written bypass the CPU's cache, if their address
 // allows it.
 TEST_P(TouchTest, StreamsWhatIsLarge) {
-  const int64_t many = device_.is_gpu() ? 5 * kChunk : int64_t{5} << 20;
+  const int64_t many = device_.is_gpu() ? 5 * kChunk : (int64_t{4} << 20) + 6;
   for (const Setting& setting : device_.settings({2})) {
     device_.use(setting);
     for (int64_t n : {many, many + 13}) {

@@ -76,10 +76,12 @@ class DriversCompiler : public ::testing::Test {
   std::string assemble(const char* ptx, size_t& bytes) {
     void* compiler = nullptr;
     if (create_(&compiler, std::strlen(ptx), ptx) != 0) return "not a text of PTX";
-    // Whether it takes the text does not depend on how well it would optimize.
-    const char* options[] = {"--gpu-name=sm_90", "--opt-level=0"};
+    // Whether it takes the text depends neither on how well it would optimize nor on how much code
+    // it makes: it reads every kernel, and makes code of one.
+    const std::string entry = "--entry=" + first_kernel(ptx);
+    const char* options[] = {"--gpu-name=sm_90", "--opt-level=0", entry.c_str()};
     std::string said;
-    if (compile_(compiler, 2, options) == 0) {
+    if (compile_(compiler, 3, options) == 0) {
       EXPECT_EQ(size_(compiler, &bytes), 0);
     } else {
       size_t length = 0;
@@ -92,6 +94,13 @@ class DriversCompiler : public ::testing::Test {
   }
 
  private:
+  static std::string first_kernel(const std::string& ptx) {
+    const std::string word = ".entry ";
+    const size_t at = ptx.find(word);
+    if (at == std::string::npos) return "";
+    return ptx.substr(at + word.size(), ptx.find('(', at) - at - word.size());
+  }
+
   template <class Function>
   void bind(Function& function, const char* name) {
     function = reinterpret_cast<Function>(dlsym(library_, name));
@@ -119,6 +128,15 @@ TEST_F(DriversCompiler, takes_every_embedded_image) {
     EXPECT_EQ(assemble(clangs_ptx(*image), bytes), "") << image->name;
     EXPECT_GT(bytes, 1000U) << image->name;
   }
+}
+
+// Also what stands behind the kernel that code is made of.
+TEST_F(DriversCompiler, refuses_an_instruction_that_there_is_not_in_the_last_kernel) {
+  std::string ptx = clangs_ptx(*namp::kKernelImages.first);
+  ASSERT_NE(ptx.find(".entry "), ptx.rfind(".entry "));
+  ptx.insert(ptx.rfind("ret;"), "frobnicate;\n");
+  size_t bytes = 0;
+  EXPECT_NE(assemble(ptx.c_str(), bytes).find("frobnicate"), std::string::npos);
 }
 
 TEST_F(DriversCompiler, refuses_ptx_that_is_newer_than_it_with_a_reason) {

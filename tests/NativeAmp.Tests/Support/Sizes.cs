@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace NativeAmp.Tests;
 
 /// <summary>Lengths and alignments around every border of the loops.</summary>
@@ -29,8 +31,14 @@ internal static class Sizes
         kind.IsEmulated() ? [.. Enumerable.Range(0, 34), 63, 64, 65, 67, Chunk - 1, Chunk + 17] : Lengths;
 
     /// <summary>Numbers that are the same in every run: magnitudes from 2^-20 to 2^4, both signs.</summary>
-    public static float[] Numbers(int count, int seed)
+    public static float[] Numbers(int count, int seed) => [.. Known.GetOrAdd((count, seed), Draw)];
+
+    // Drawn once a process: the tests of Adam ask for the same ones in every setting.
+    private static readonly ConcurrentDictionary<(int Count, int Seed), float[]> Known = new();
+
+    private static float[] Draw((int Count, int Seed) numbers)
     {
+        (int count, int seed) = numbers;
         var random = new Random(seed);
         return
         [

@@ -72,6 +72,7 @@ public class OptionExtremesTests
         "--charts",
         "--out",
         "--catalog",
+        "--tensorboard",
     ];
 
     private string _folder = "";
