@@ -176,8 +176,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             Random = random,
             // The profile is of whole steps.
             WaitsForEachStep = settings.Profile,
-            // And of the functions of a step, which a graph hides.
-            CaptureSteps = settings.NoGraph || settings.Profile ? false : null,
+            CaptureSteps = settings.NoGraph ? false : null,
         };
     }
 
