@@ -5,6 +5,7 @@
 #include "hwy/foreach_target.h"
 #include "cpu/loop-inl.h"
 #include "formulas/activation.h"
+#include "lists/activations.h"
 
 #include "cpu/cpu_backend.h"
 
@@ -15,12 +16,11 @@ namespace HWY_NAMESPACE {
 template <class Body>
 HWY_INLINE void with_activation(int32_t activation, Body&& body) {
   switch (activation) {
-    case NAMP_ACTIVATION_RELU:
-      return body(Relu{});
-    case NAMP_ACTIVATION_GELU:
-      return body(Gelu{});
-    case NAMP_ACTIVATION_GELU_TANH:
-      return body(GeluTanh{});
+#define NAMP_CASE(VALUE, Formula, ...) \
+  case VALUE:                          \
+    return body(Formula{});
+    NAMP_FOR_EACH_ACTIVATION(NAMP_CASE)
+#undef NAMP_CASE
     default:
       return body(Identity{});
   }

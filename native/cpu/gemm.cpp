@@ -4,7 +4,7 @@
 #include "cpu/block_gemm.h"
 #include "cpu/cpu_backend.h"
 #include "dtype.h"
-#include "gelu.h"
+#include "activation_facts.h"
 
 namespace namp {
 namespace {

@@ -9,7 +9,7 @@
 #include "cpu/onednn_plan.h"
 #include "cpu/primitive_cache.h"
 #include "error.h"
-#include "gelu.h"
+#include "activation_facts.h"
 #include "window.h"
 
 namespace namp {

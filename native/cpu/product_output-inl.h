@@ -9,6 +9,7 @@
 #include "cpu/block_gemm.h"
 #include "cpu/loop-inl.h"
 #include "formulas/activation.h"
+#include "lists/activations.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
@@ -26,12 +27,11 @@ HWY_INLINE void widen_rows(float* out, int64_t out_stride, const T* in, int64_t 
 
 HWY_INLINE Lane activate(Lane x, namp_activation activation) {
   switch (activation) {
-    case NAMP_ACTIVATION_RELU:
-      return Relu::forward(x);
-    case NAMP_ACTIVATION_GELU:
-      return Gelu::forward(x);
-    case NAMP_ACTIVATION_GELU_TANH:
-      return GeluTanh::forward(x);
+#define NAMP_CASE(VALUE, Formula, ...) \
+  case VALUE:                          \
+    return Formula::forward(x);
+    NAMP_FOR_EACH_FUSED_ACTIVATION(NAMP_CASE)
+#undef NAMP_CASE
     default:
       return x;
   }

@@ -1,6 +1,6 @@
 // Matrix multiplication: cuBLAS where it is there, our own kernels where it is not.
 #include "cuda/cuda_backend.h"
-#include "gelu.h"
+#include "activation_facts.h"
 
 namespace namp {
 namespace {

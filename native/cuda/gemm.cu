@@ -134,7 +134,7 @@ NAMP_KERNEL(kElementThreads) gemm_epilogue_kernel(const GemmArgs gemm) {
   const namp_gemm_args& args = gemm.call;
   const float beta = args.beta;
   with_element(args.c_dtype, [&](auto element) {
-    with_activation(args.activation, [&](auto activation) {
+    with_fused_activation(args.activation, [&](auto activation) {
       using C = typename decltype(element)::Type;
       const auto activate = [](const Pack<kPack>& x) {
         return map([](float y) { return decltype(activation)::forward(y); }, x);

@@ -48,7 +48,7 @@ NAMP_DEVICE Pack<Part::count> multiply_by_slope(const namp_gemm_args& args, Type
                                                 Pack<Part::count> x, const Place& place,
                                                 Part part) {
   const auto kept = types.fetch(args.activation_kept, args.c_dtype, place.at, part);
-  with_activation(args.activation, [&](auto activation) {
+  with_fused_activation(args.activation, [&](auto activation) {
     x = map([](float g, float y) { return decltype(activation)::backward(g, y); }, x,
             types.wide(kept));
   });
@@ -71,7 +71,7 @@ template <class Types, class Part>
 NAMP_DEVICE void finish(const namp_gemm_args& args, Types types, const Pack<Part::count>& x,
                         const Place& place, Part part) {
   const auto activate = [&](Pack<Part::count> y) {
-    with_activation(args.activation, [&](auto activation) {
+    with_fused_activation(args.activation, [&](auto activation) {
       y = map([](float z) { return decltype(activation)::forward(z); }, y);
     });
     return y;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cuda/loop.cuh"
+#include "cuda/with_element.cuh"
 
 namespace namp::cuda {
 

@@ -91,6 +91,55 @@ struct GeluTanh {
   }
 };
 
+// 1 / (1 + e^-x).
+struct Sigmoid {
+  static constexpr bool kSavesOutput = true;
+
+  template <class F>
+  static NAMP_FORMULA F forward(F x) {
+    return 1.0f / (exp(-x) + 1.0f);
+  }
+  template <class F>
+  static NAMP_FORMULA F backward(F g, F y) {
+    return g * (y * (1.0f - y));
+  }
+};
+
+// x / (1 + e^-x): Elfwing, Uchibe and Doya, "Sigmoid-Weighted Linear Units" (2017).
+struct Silu {
+  static constexpr bool kSavesOutput = false;
+
+  template <class F>
+  static NAMP_FORMULA F forward(F x) {
+    return x * Sigmoid::forward(x);
+  }
+  template <class F>
+  static NAMP_FORMULA F backward(F g, F x) {
+    const F s = Sigmoid::forward(x);
+    return g * (s + x * (s * (1.0f - s)));
+  }
+};
+
+// Near 0, where 1 - 2 / (1 + e^2x) would cancel, an odd polynomial: interpolated at the Chebyshev
+// nodes of x^2, to a relative error of 2^-25.
+struct Tanh {
+  static constexpr bool kSavesOutput = true;
+
+  template <class F>
+  static NAMP_FORMULA F forward(F x) {
+    const F z = x * x;
+    const F near = x + x * (z * polynomial(z, -0x1.555552p-2f, 0x1.110e1cp-3f, -0x1.b9258ap-5f,
+                                           0x1.58048ep-6f, -0x1.8f8de4p-8f));
+    const F a = abs(x);
+    const F far = copy_sign(1.0f - 2.0f / (exp(a + a) + 1.0f), x);
+    return select(a < 0.625f, near, far);
+  }
+  template <class F>
+  static NAMP_FORMULA F backward(F g, F y) {
+    return g * (1.0f - y * y);
+  }
+};
+
 NAMP_FORMULAS_END
 
 #endif

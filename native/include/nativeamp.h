@@ -189,7 +189,11 @@ typedef enum namp_activation {
   NAMP_ACTIVATION_NONE = 0,
   NAMP_ACTIVATION_RELU = 1,
   NAMP_ACTIVATION_GELU = 2,     /* x * Phi(x), by the error function */
-  NAMP_ACTIVATION_GELU_TANH = 3 /* the tanh approximation (Hendrycks and Gimpel 2016) */
+  NAMP_ACTIVATION_GELU_TANH = 3, /* the tanh approximation (Hendrycks and Gimpel 2016) */
+  /* Not in a product's own pass: */
+  NAMP_ACTIVATION_SILU = 4,    /* x / (1 + e^-x), also called swish (Elfwing et al. 2017) */
+  NAMP_ACTIVATION_SIGMOID = 5, /* 1 / (1 + e^-x) */
+  NAMP_ACTIVATION_TANH = 6
 } namp_activation;
 
 /* Kinds of pooling. */
@@ -980,7 +984,7 @@ typedef struct namp_gemm_args {
   int32_t bias_dtype;
   float alpha;          /* 0 means 0, not "unset" */
   float beta;           /* with 0, C is not read */
-  int32_t activation;   /* namp_activation applied after the bias; NAMP_ACTIVATION_NONE for none */
+  int32_t activation;   /* applied after the bias: NAMP_ACTIVATION_NONE to _GELU_TANH */
   void* pre_activation; /* [m, n] in c_dtype, ldc and stride_c: receives the activation's input; or
                            null */
   /* [m, n] in c_dtype, ldc and stride_c: what an activation_backward reads, the input of a GELU or
@@ -1064,8 +1068,8 @@ typedef struct namp_activation_args {
   int32_t dtype;
   int32_t reserved;
   int64_t count;
-  const void* input; /* forward; backward of the GELUs */
-  void* output;      /* forward (may be input); the backward of ReLU reads it */
+  const void* input; /* forward; backward of the GELUs and SiLU */
+  void* output;      /* forward (may be input); the backward of ReLU, sigmoid and tanh reads it */
   const void* output_gradient;
   void* input_gradient; /* may be output_gradient */
 } namp_activation_args;
@@ -1074,7 +1078,7 @@ typedef struct namp_activation_args {
 NAMP_API int32_t namp_activation_forward(namp_device* device, const namp_activation_args* args,
                                          namp_stream stream);
 
-/* input_gradient = output_gradient * f'(input); ReLU uses output > 0 instead. */
+/* input_gradient = output_gradient * f'(input), of ReLU, sigmoid and tanh by their output. */
 NAMP_API int32_t namp_activation_backward(namp_device* device, const namp_activation_args* args,
                                           namp_stream stream);
 

@@ -13,6 +13,9 @@ internal static class ModuleExport
             Linear linear => graph.Linear(input, linear.Weight, linear.Bias),
             Conv2d convolution => Convolve(graph, convolution, input),
             Relu => graph.Activate(input, Activation.Relu),
+            Silu => graph.Activate(input, Activation.Silu),
+            Sigmoid => graph.Activate(input, Activation.Sigmoid),
+            Tanh => graph.Activate(input, Activation.Tanh),
             Gelu gelu => graph.Activate(input, gelu.IsTanh ? Activation.GeluTanh : Activation.Gelu),
             MaxPool2d pool => graph.Node("MaxPool", [input], [.. Window(pool.Kernel, pool.Stride, pool.Padding)]),
             AvgPool2d pool => graph.Node(

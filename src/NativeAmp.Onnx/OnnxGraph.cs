@@ -167,6 +167,10 @@ public sealed partial class OnnxGraph
             Activation.Relu => Node("Relu", [input]),
             Activation.Gelu => Node("Gelu", [input], OnnxAttribute.Text("approximate", "none")),
             Activation.GeluTanh => Node("Gelu", [input], OnnxAttribute.Text("approximate", "tanh")),
+            // Swish has been an operator since opset 24 only.
+            Activation.Silu => Node("Mul", [input, Node("Sigmoid", [input])]),
+            Activation.Sigmoid => Node("Sigmoid", [input]),
+            Activation.Tanh => Node("Tanh", [input]),
             _ => throw new ArgumentOutOfRangeException(nameof(activation), activation, "Not an activation."),
         };
 

@@ -155,7 +155,8 @@ void pool(Call& c, bool backward) {
 void activation(Call& c, bool backward) {
   auto& a = c.args<namp_activation_args>();
   c.choice(a.activation, {NAMP_ACTIVATION_NONE, NAMP_ACTIVATION_RELU, NAMP_ACTIVATION_GELU,
-                          NAMP_ACTIVATION_GELU_TANH});
+                          NAMP_ACTIVATION_GELU_TANH, NAMP_ACTIVATION_SILU, NAMP_ACTIVATION_SIGMOID,
+                          NAMP_ACTIVATION_TANH});
   const int32_t dtype = c.float_dtype(a.dtype);
   c.size(a.count, c.small(300));
   if (!backward) {

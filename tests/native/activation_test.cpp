@@ -15,12 +15,19 @@ double forward(int32_t activation, double x) {
       return x * 0.5 * std::erfc(-x / kRootTwo);
     case NAMP_ACTIVATION_GELU_TANH:
       return 0.5 * x * (1 + std::tanh(std::sqrt(2 / kPi) * (x + 0.044715 * x * x * x)));
+    case NAMP_ACTIVATION_SILU:
+      return x / (1 + std::exp(-x));
+    case NAMP_ACTIVATION_SIGMOID:
+      return 1 / (1 + std::exp(-x));
+    case NAMP_ACTIVATION_TANH:
+      return std::tanh(x);
     default:
       return x;
   }
 }
 
-double derivative(int32_t activation, double x) {
+// y is the output as it is stored, of which the backward pass of some activations makes the gradient.
+double derivative(int32_t activation, double x, double y) {
   switch (activation) {
     case NAMP_ACTIVATION_RELU:
       return x > 0 ? 1 : 0;
@@ -31,6 +38,14 @@ double derivative(int32_t activation, double x) {
       const double t = std::tanh(root * (x + 0.044715 * x * x * x));
       return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * root * (1 + 3 * 0.044715 * x * x);
     }
+    case NAMP_ACTIVATION_SILU: {
+      const double s = 1 / (1 + std::exp(-x));
+      return s + x * s * (1 - s);
+    }
+    case NAMP_ACTIVATION_SIGMOID:
+      return y * (1 - y);
+    case NAMP_ACTIVATION_TANH:
+      return 1 - y * y;
     default:
       return 1;
   }
@@ -62,7 +77,7 @@ class ActivationTest : public BackendTest {
     for (int64_t i = 0; i < count; ++i) {
       const auto at = static_cast<size_t>(i);
       expected[at] = forward(activation, input[i]);
-      expected_gradient[at] = gradient[i] * derivative(activation, input[i]);
+      expected_gradient[at] = gradient[i] * derivative(activation, input[i], output[i]);
     }
     expect_close(output, expected, 1e-6, "output");
     expect_close(input_gradient, expected_gradient, 1e-6, "gradient");
@@ -70,8 +85,8 @@ class ActivationTest : public BackendTest {
 };
 
 TEST_P(ActivationTest, EveryLengthDtypeAndAlignment) {
-  for (int32_t activation : {NAMP_ACTIVATION_NONE, NAMP_ACTIVATION_RELU, NAMP_ACTIVATION_GELU,
-                             NAMP_ACTIVATION_GELU_TANH}) {
+  for (int32_t activation = NAMP_ACTIVATION_NONE; activation <= NAMP_ACTIVATION_TANH;
+       ++activation) {
     for (int32_t dtype : kFloats) {
       for (int64_t count : every(0, 67))
         check(activation, dtype, count, count % 5);
@@ -82,8 +97,10 @@ TEST_P(ActivationTest, EveryLengthDtypeAndAlignment) {
 }
 
 TEST_P(ActivationTest, NaNPropagatesAndInfinityGoesWhereItShould) {
-  for (int32_t activation :
-       {NAMP_ACTIVATION_RELU, NAMP_ACTIVATION_GELU, NAMP_ACTIVATION_GELU_TANH}) {
+  for (int32_t activation : {NAMP_ACTIVATION_RELU, NAMP_ACTIVATION_GELU, NAMP_ACTIVATION_GELU_TANH,
+                             NAMP_ACTIVATION_SILU, NAMP_ACTIVATION_SIGMOID, NAMP_ACTIVATION_TANH}) {
+    const bool bounded =
+        activation == NAMP_ACTIVATION_SIGMOID || activation == NAMP_ACTIVATION_TANH;
     for (int32_t dtype : kFloats) {
       Buffer input(device_, dtype, {kNaN, kInfinity, 20.0, -20.0, -0.0});
       Buffer output(device_, dtype, 5);
@@ -95,10 +112,37 @@ TEST_P(ActivationTest, NaNPropagatesAndInfinityGoesWhereItShould) {
       args.output = output.data();
       run_everywhere([&] { return namp_activation_forward(device_, &args, nullptr); }, {&output});
       EXPECT_TRUE(std::isnan(output[0]));
-      EXPECT_EQ(output[1], kInfinity);
-      EXPECT_EQ(output[2], 20.0);
-      EXPECT_NEAR(output[3], 0.0, 1e-30);
-      EXPECT_EQ(output[4], 0.0);
+      EXPECT_EQ(output[1], bounded ? 1.0 : kInfinity);
+      EXPECT_NEAR(output[2], bounded ? 1.0 : 20.0, 1e-7);
+      EXPECT_NEAR(output[3], activation == NAMP_ACTIVATION_TANH ? -1.0 : 0.0, 1e-7);
+      EXPECT_EQ(output[4], activation == NAMP_ACTIVATION_SIGMOID ? 0.5 : 0.0);
+    }
+  }
+}
+
+// Relatively, also where e^x is near 1 or tanh's formula changes.
+TEST_P(ActivationTest, SmallAndLargeNumbersKeepTheirDigits) {
+  std::vector<double> points;
+  for (double x = 1e-38; x < 80; x *= 1.37) {
+    points.push_back(x);
+    points.push_back(-x);
+  }
+  for (int i = -40; i <= 40; ++i)
+    points.push_back(0.625 + i * 0x1p-23);
+  Buffer input(device_, NAMP_FLOAT32, points);
+  Buffer output(device_, NAMP_FLOAT32, input.size());
+  auto args = make_args<namp_activation_args>();
+  args.dtype = NAMP_FLOAT32;
+  args.count = input.size();
+  args.input = input.data();
+  args.output = output.data();
+  for (int32_t activation : {NAMP_ACTIVATION_SILU, NAMP_ACTIVATION_SIGMOID, NAMP_ACTIVATION_TANH}) {
+    args.activation = activation;
+    run_everywhere([&] { return namp_activation_forward(device_, &args, nullptr); }, {&output});
+    for (int64_t i = 0; i < input.size(); ++i) {
+      const double expected = forward(activation, input[i]);
+      ASSERT_NEAR(output[i], expected, 4e-7 * std::abs(expected) + 1e-44)
+          << "activation " << activation << " of " << input[i];
     }
   }
 }
@@ -135,7 +179,7 @@ TEST_P(ActivationTest, RefusesBadArguments) {
   };
   using Args = namp_activation_args;
   refused(NAMP_ERROR_INVALID_ARGUMENT, [](Args& a) { a.struct_size = 4; });
-  refused(NAMP_ERROR_INVALID_ARGUMENT, [](Args& a) { a.activation = 4; });
+  refused(NAMP_ERROR_INVALID_ARGUMENT, [](Args& a) { a.activation = NAMP_ACTIVATION_TANH + 1; });
   refused(NAMP_ERROR_INVALID_ARGUMENT, [](Args& a) { a.activation = -1; });
   refused(NAMP_ERROR_INVALID_ARGUMENT, [](Args& a) { a.dtype = NAMP_INT32; });
   refused(NAMP_ERROR_INVALID_ARGUMENT, [](Args& a) { a.dtype = 0; });

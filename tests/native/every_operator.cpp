@@ -424,7 +424,7 @@ class Calls {
     check(namp_softmax_backward(device_, &softmax, stream_), "softmax's gradient");
     auto* places = static_cast<int32_t*>(out("argmax" + suffix(dtype), NAMP_INT32, rows));
     check(namp_argmax(device_, places, softmax.input, dtype, rows, width, stream_), "argmax");
-    for (int32_t kind : {NAMP_ACTIVATION_RELU, NAMP_ACTIVATION_GELU, NAMP_ACTIVATION_GELU_TANH}) {
+    for (int32_t kind = NAMP_ACTIVATION_RELU; kind <= NAMP_ACTIVATION_TANH; ++kind) {
       const std::string name = "activation " + std::to_string(kind) + suffix(dtype);
       auto activation = args<namp_activation_args>();
       activation.activation = kind;

@@ -21,7 +21,15 @@ internal static class Precision
     public static bool Keeps(Activation activation, DType dtype) =>
         activation == Activation.None || Autocast.TypeOf(NameOf(activation), dtype) == dtype;
 
-    public static string NameOf(Activation activation) => activation == Activation.Relu ? "relu" : "gelu";
+    public static string NameOf(Activation activation) =>
+        activation switch
+        {
+            Activation.Gelu or Activation.GeluTanh => "gelu",
+            Activation.Silu => "silu",
+            Activation.Sigmoid => "sigmoid",
+            Activation.Tanh => "tanh",
+            _ => "relu",
+        };
 
     // Neither float16 nor bfloat16 holds all values of the other.
     private static DType Wider(DType dtype, Tensor? other) =>

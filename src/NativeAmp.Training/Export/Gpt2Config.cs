@@ -20,6 +20,10 @@ internal static class Gpt2Config
         ("gelu", Activation.Gelu),
         ("relu", Activation.Relu),
         ("gelu_pytorch_tanh", Activation.GeluTanh),
+        ("silu", Activation.Silu),
+        ("sigmoid", Activation.Sigmoid),
+        ("tanh", Activation.Tanh),
+        ("swish", Activation.Silu),
     ];
 
     public static void Save(string path, GptOptions options, DType dtype)

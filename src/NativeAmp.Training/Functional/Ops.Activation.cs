@@ -12,6 +12,15 @@ public static partial class Ops
     public static Tensor Gelu(Tensor input, bool tanh = false) =>
         Activate(input, tanh ? Activation.GeluTanh : Activation.Gelu);
 
+    /// <summary>x / (1 + e⁻ˣ), element by element; also called swish.</summary>
+    public static Tensor Silu(Tensor input) => Activate(input, Activation.Silu);
+
+    /// <summary>1 / (1 + e⁻ˣ), element by element.</summary>
+    public static Tensor Sigmoid(Tensor input) => Activate(input, Activation.Sigmoid);
+
+    /// <summary>The hyperbolic tangent, element by element.</summary>
+    public static Tensor Tanh(Tensor input) => Activate(input, Activation.Tanh);
+
     /// <summary>An activation, element by element.</summary>
     public static unsafe Tensor Activate(Tensor input, Activation activation)
     {
@@ -49,7 +58,9 @@ public static partial class Ops
     /// <param name="output">The activation's output, for its shape and dtype.</param>
     /// <param name="outputGradient">The gradient after the activation.</param>
     /// <param name="activation">The function.</param>
-    /// <param name="kept">The elements of the activation's output for ReLU, of its input for the others.</param>
+    /// <param name="kept">
+    /// The elements of the activation's output if it <see cref="ActivationFacts.SavesOutput"/>, else of its input.
+    /// </param>
     private static unsafe Storage ActivationGradient(
         Tensor output,
         Storage outputGradient,
@@ -75,7 +86,7 @@ public static partial class Ops
     private sealed class ActivationNode(Tensor output, Tensor input, Activation activation)
         : Node(Precision.NameOf(activation), output, input)
     {
-        private readonly Saved _kept = new(activation == Activation.Relu ? output : input);
+        private readonly Saved _kept = new(activation.SavesOutput() ? output : input);
 
         protected override Saved[] SavedElements => [_kept];
 

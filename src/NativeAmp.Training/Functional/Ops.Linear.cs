@@ -36,7 +36,7 @@ public static partial class Ops
         Requires.That(bias is null || bias.Shape == [outputs], weight, bias, $"the bias must be [{outputs}]");
 
         DType dtype = Precision.Of("linear", input, weight);
-        if (!Precision.Keeps(activation, dtype))
+        if (!activation.IsFused() || !Precision.Keeps(activation, dtype))
             return ActivateApart(Linear(input, weight, bias), activation);
         var x = new Operand(input, dtype);
         var w = new Operand(weight, dtype);

@@ -19,7 +19,7 @@ public sealed record GptOptions
     public int Blocks { get; init; } = 4;
 
     /// <summary>
-    /// The hidden layers' activation: Gelu, GeluTanh or Relu. GPT-2 has GeluTanh, and so must a model for llama.cpp.
+    /// The hidden layers' activation: any but None. GPT-2 has GeluTanh, and so must a model for llama.cpp.
     /// </summary>
     public Activation Activation { get; init; } = Activation.Gelu;
 

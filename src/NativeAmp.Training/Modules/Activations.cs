@@ -21,3 +21,30 @@ public sealed class Gelu(bool tanh = false) : Module, IActivation
     /// <inheritdoc/>
     public override Tensor Forward(Tensor input) => Ops.Gelu(input, tanh);
 }
+
+/// <summary>x / (1 + e⁻ˣ), also called swish.</summary>
+public sealed class Silu : Module, IActivation
+{
+    Activation IActivation.Activation => Activation.Silu;
+
+    /// <inheritdoc/>
+    public override Tensor Forward(Tensor input) => Ops.Silu(input);
+}
+
+/// <summary>1 / (1 + e⁻ˣ).</summary>
+public sealed class Sigmoid : Module, IActivation
+{
+    Activation IActivation.Activation => Activation.Sigmoid;
+
+    /// <inheritdoc/>
+    public override Tensor Forward(Tensor input) => Ops.Sigmoid(input);
+}
+
+/// <summary>The hyperbolic tangent.</summary>
+public sealed class Tanh : Module, IActivation
+{
+    Activation IActivation.Activation => Activation.Tanh;
+
+    /// <inheritdoc/>
+    public override Tensor Forward(Tensor input) => Ops.Tanh(input);
+}

@@ -59,7 +59,7 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
     public Tensor Forward(Tensor input, Activation activation) =>
         _integers is null ? Ops.Linear(input, _weight, Bias, activation) : _integers.Multiply(input, Bias, activation);
 
-    bool IFusesActivation.Fuses(Activation activation) => true;
+    bool IFusesActivation.Fuses(Activation activation) => activation.IsFused();
 
     void IQuantizable.Quantize(QuantizedTensor weight, QuantizationKind kind)
     {

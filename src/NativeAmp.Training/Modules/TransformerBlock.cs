@@ -18,7 +18,7 @@ public sealed class TransformerBlock : Module
     /// <param name="dropout">Probability of dropout on both branches.</param>
     /// <param name="initializer">Draws the weights of the linear layers; null for PyTorch's default.</param>
     /// <param name="random">The generator of values and masks; null for <see cref="RandomGenerator.Default"/>.</param>
-    /// <param name="activation">The hidden layer's: Gelu, GeluTanh or Relu.</param>
+    /// <param name="activation">The hidden layer's: any but None.</param>
     public TransformerBlock(
         int width,
         int heads,
@@ -33,7 +33,7 @@ public sealed class TransformerBlock : Module
             throw new ArgumentOutOfRangeException(
                 nameof(activation),
                 activation,
-                "A block's activation is Relu, Gelu or GeluTanh."
+                "A block's activation is any but None."
             );
         Activation = activation;
         Norm1 = Register("norm1", new LayerNorm(width));

@@ -201,6 +201,12 @@ internal enum NampActivation
     Gelu = 2,
     /// <summary>the tanh approximation (Hendrycks and Gimpel 2016)</summary>
     GeluTanh = 3,
+    /// <summary>x / (1 + e^-x), also called swish (Elfwing et al. 2017)</summary>
+    Silu = 4,
+    /// <summary>1 / (1 + e^-x)</summary>
+    Sigmoid = 5,
+    /// <summary>NAMP_ACTIVATION_TANH</summary>
+    Tanh = 6,
 }
 
 /// <summary>Kinds of pooling.</summary>
@@ -728,7 +734,7 @@ internal unsafe struct NampGemmArgs
     public float Alpha;
     /// <summary>with 0, C is not read</summary>
     public float Beta;
-    /// <summary>namp_activation applied after the bias; NAMP_ACTIVATION_NONE for none</summary>
+    /// <summary>applied after the bias: NAMP_ACTIVATION_NONE to _GELU_TANH</summary>
     public int Activation;
     /// <summary>[m, n] in c_dtype, ldc and stride_c: receives the activation's input; or
     /// null</summary>
@@ -840,9 +846,9 @@ internal unsafe struct NampActivationArgs
     public int Dtype;
     public int Reserved;
     public long Count;
-    /// <summary>forward; backward of the GELUs</summary>
+    /// <summary>forward; backward of the GELUs and SiLU</summary>
     public void* Input;
-    /// <summary>forward (may be input); the backward of ReLU reads it</summary>
+    /// <summary>forward (may be input); the backward of ReLU, sigmoid and tanh reads it</summary>
     public void* Output;
     public void* OutputGradient;
     /// <summary>may be output_gradient</summary>
@@ -1631,7 +1637,7 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_activation_forward")]
     internal static partial int ActivationForward(NampDevice* device, NampActivationArgs* args, void* stream);
 
-    /// <summary>input_gradient = output_gradient * f'(input); ReLU uses output &gt; 0 instead.</summary>
+    /// <summary>input_gradient = output_gradient * f'(input), of ReLU, sigmoid and tanh by their output.</summary>
     [LibraryImport(Library, EntryPoint = "namp_activation_backward")]
     internal static partial int ActivationBackward(NampDevice* device, NampActivationArgs* args, void* stream);
 

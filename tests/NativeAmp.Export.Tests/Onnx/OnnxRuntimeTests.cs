@@ -91,6 +91,9 @@ public class OnnxRuntimeTests
 
     [TestCase(Activation.GeluTanh)]
     [TestCase(Activation.Relu)]
+    [TestCase(Activation.Silu)]
+    [TestCase(Activation.Sigmoid)]
+    [TestCase(Activation.Tanh)]
     public void Gpt_of_another_activation_gives_our_logits(Activation activation)
     {
         using Gpt model = SmallGpt(activation);

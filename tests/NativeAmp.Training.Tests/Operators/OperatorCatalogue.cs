@@ -34,6 +34,27 @@ internal sealed class OperatorCatalogue
                 x => Ops.Activate(x[0], Activation.GeluTanh)
             ),
             Operator(
+                "Silu",
+                [
+                    [batch, 6],
+                ],
+                x => Ops.Silu(x[0])
+            ),
+            Operator(
+                "Sigmoid",
+                [
+                    [batch, 6],
+                ],
+                x => Ops.Sigmoid(x[0])
+            ),
+            Operator(
+                "Tanh",
+                [
+                    [batch, 6],
+                ],
+                x => Ops.Tanh(x[0])
+            ),
+            Operator(
                 "Add",
                 [
                     [batch, 6],
