@@ -188,7 +188,7 @@ typedef enum namp_access {
 typedef enum namp_activation {
   NAMP_ACTIVATION_NONE = 0,
   NAMP_ACTIVATION_RELU = 1,
-  NAMP_ACTIVATION_GELU = 2,     /* x * Phi(x), by the error function */
+  NAMP_ACTIVATION_GELU = 2,      /* x * Phi(x), by the error function */
   NAMP_ACTIVATION_GELU_TANH = 3, /* the tanh approximation (Hendrycks and Gimpel 2016) */
   /* Not in a product's own pass: */
   NAMP_ACTIVATION_SILU = 4,    /* x / (1 + e^-x), also called swish (Elfwing et al. 2017) */
