@@ -375,7 +375,7 @@ run_tests() {
   install_missing
   rm -rf artifacts/test-results
   mkdir -p artifacts/test-results
-  # Processes that live for a second or two: what the second look at hot code would win is less than it costs.
+  # These processes live for a second or two. To compile hot code again costs them more than it saves.
   export DOTNET_TieredPGO=0
 
   # Downloads come while the library is compiled, which needs none of them.

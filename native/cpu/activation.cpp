@@ -13,6 +13,11 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
+#define NAMP_SAVES(VALUE, Formula, SAVES_OUTPUT) \
+  static_assert(Formula::kSavesOutput == SAVES_OUTPUT, "the wall asks for what is read here");
+NAMP_FOR_EACH_ACTIVATION(NAMP_SAVES)
+#undef NAMP_SAVES
+
 template <class Body>
 HWY_INLINE void with_activation(int32_t activation, Body&& body) {
   switch (activation) {

@@ -58,7 +58,8 @@ struct BlockNumbers {
 
   NAMP_DEVICE void fill() {
     for (int code = thread_index(); code < kCodes; code += block_threads()) {
-#define NAMP_FILL(DTYPE, Map, ...) \
+#define NAMP_FILL(DTYPE, Map, ...)                                                          \
+  static_assert(DTYPE >= kFirst && DTYPE - kFirst < kMaps, "the dtypes follow each other"); \
   at[DTYPE - kFirst][code] = block_number<Map, float>(static_cast<uint32_t>(code));
       NAMP_FOR_EACH_BLOCK_CODE(NAMP_FILL)
 #undef NAMP_FILL

@@ -98,7 +98,7 @@ inline constexpr int kOptimizerThreads = 128;
 // Blocks of a rule's kernel that a multiprocessor should hold at least. On an H100 loads wait less
 // the more of them there are; Adam's registers leave room for three.
 constexpr int optimizer_blocks(int states) { return states > 1 ? 3 : 4; }
-// Of its kernel over compact columns, which has more to compute between two loads.
+// The same for a rule's kernel over compact columns. It has more to compute between two loads.
 inline constexpr int kCompactOptimizerBlocks = 4;
 
 // Groups passed in the launch's arguments, which have 4 KiB; more groups are uploaded. They are

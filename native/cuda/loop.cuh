@@ -34,7 +34,7 @@ struct Prefix {
   NAMP_DEVICE explicit Prefix(int64_t elements)
       : there(elements < kPack ? static_cast<int>(elements) : kPack) {}
   NAMP_DEVICE bool is_whole() const { return there == kPack; }
-  int there;  // or fewer than 0
+  int there;  // 0 or less where the pack begins behind the row
 };
 
 template <int kCount>

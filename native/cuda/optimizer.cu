@@ -171,7 +171,8 @@ NAMP_DEVICE namp_cell cell_of(const TableTask& task, int32_t column) {
 // registers beside them.
 constexpr int kFetchedAhead = 2;
 
-// Updates one chunk of one tensor whose parameters and states may be compact, block by block.
+// Updates one chunk of one tensor whose parameters and states may be compact, block by block. The
+// constants stay in shared memory: in registers they would not fit beside the fetched packs.
 template <int kStates, class Rule>
 NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
                                const BlockNumbers& numbers, const UpdateConstants<Rule>& c,

@@ -193,7 +193,7 @@ typedef enum namp_activation {
   /* Not in a product's own pass: */
   NAMP_ACTIVATION_SILU = 4,    /* x / (1 + e^-x), also called swish (Elfwing et al. 2017) */
   NAMP_ACTIVATION_SIGMOID = 5, /* 1 / (1 + e^-x) */
-  NAMP_ACTIVATION_TANH = 6
+  NAMP_ACTIVATION_TANH = 6     /* the hyperbolic tangent */
 } namp_activation;
 
 /* Kinds of pooling. */

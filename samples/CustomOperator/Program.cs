@@ -7,7 +7,7 @@ using var device = Device.Cpu();
 var random = new RandomGenerator(1);
 using var model = new Sequential(
     new Linear(4, 16, random: random),
-    new SiluLayer(),
+    new OwnSiluLayer(),
     new Linear(16, 2, random: random)
 ).To(device);
 using var optimizer = new FusedAdam(model.Parameters(), new AdamOptions { LearningRate = 1e-2 });

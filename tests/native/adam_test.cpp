@@ -121,6 +121,7 @@ TEST_P(AdamTest, EveryLengthAlignmentDtypeAndSetting) {
           bytes = x.bytes();
         }
         ASSERT_EQ(bytes, x.bytes()) << setting;
+        ASSERT_TRUE(x.intact()) << setting;
       }
     }
   }

@@ -38,8 +38,8 @@ class BackendTest : public ::testing::TestWithParam<Where> {
     return all;
   }
 
-  // 0 to 67, and around the borders of chunks. Under sanitizers not those of many chunks, whose
-  // accesses are none that others lack.
+  // 0 to 67, and around the borders of chunks. Under sanitizers not those of many chunks:
+  // they make the same accesses as those of two.
   std::vector<int64_t> lengths() const {
     std::vector<int64_t> all = every(0, 67);
     if (device_.is_gpu()) {

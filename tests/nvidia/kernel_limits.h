@@ -17,7 +17,7 @@ struct KernelLimits {
   bool doubles;
   int architecture = 75;  // the oldest that it is for
 };
-// Registers of ptxas 12.4, to the next eight; the exact figures are in docs/gpu-report.md.
+// Registers of ptxas 12.4, to the next eight; the exact figures of most are in docs/gpu-report.md.
 inline constexpr KernelLimits kKernelLimits[] = {
     {"activation_backward_kernel", 80, 64, 0, kLoadsAndStores, false},
     {"activation_forward_kernel", 80, 56, 0, kLoadsAndStores, false},

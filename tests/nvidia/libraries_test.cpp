@@ -131,7 +131,7 @@ TEST_F(DriversCompiler, takes_every_embedded_image) {
 }
 
 // Also what stands behind the kernel that code is made of.
-TEST_F(DriversCompiler, refuses_an_instruction_that_there_is_not_in_the_last_kernel) {
+TEST_F(DriversCompiler, refuses_an_unknown_instruction_in_the_last_kernel) {
   std::string ptx = clangs_ptx(*namp::kKernelImages.first);
   ASSERT_NE(ptx.find(".entry "), ptx.rfind(".entry "));
   ptx.insert(ptx.rfind("ret;"), "frobnicate;\n");

@@ -24,11 +24,12 @@ internal static class Precision
     public static string NameOf(Activation activation) =>
         activation switch
         {
+            Activation.Relu => "relu",
             Activation.Gelu or Activation.GeluTanh => "gelu",
             Activation.Silu => "silu",
             Activation.Sigmoid => "sigmoid",
             Activation.Tanh => "tanh",
-            _ => "relu",
+            _ => throw new ArgumentOutOfRangeException(nameof(activation), activation, "Not an activation."),
         };
 
     // Neither float16 nor bfloat16 holds all values of the other.

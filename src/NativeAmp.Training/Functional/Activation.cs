@@ -31,7 +31,8 @@ public enum Activation
 internal static class ActivationFacts
 {
     /// <summary>Whether a linear layer's product computes it in its own pass.</summary>
-    public static bool IsFused(this Activation activation) => activation <= Activation.GeluTanh;
+    public static bool IsFused(this Activation activation) =>
+        activation is Activation.None or Activation.Relu or Activation.Gelu or Activation.GeluTanh;
 
     /// <summary>Whether its gradient is computed from its output, and not from its input.</summary>
     public static bool SavesOutput(this Activation activation) =>

@@ -33,7 +33,7 @@ public sealed class TransformerBlock : Module
             throw new ArgumentOutOfRangeException(
                 nameof(activation),
                 activation,
-                "A block's activation is any but None."
+                "A block needs one of the activations, and not None."
             );
         Activation = activation;
         Norm1 = Register("norm1", new LayerNorm(width));

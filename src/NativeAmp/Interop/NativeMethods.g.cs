@@ -205,7 +205,7 @@ internal enum NampActivation
     Silu = 4,
     /// <summary>1 / (1 + e^-x)</summary>
     Sigmoid = 5,
-    /// <summary>NAMP_ACTIVATION_TANH</summary>
+    /// <summary>the hyperbolic tangent</summary>
     Tanh = 6,
 }
 

@@ -14,7 +14,7 @@ internal sealed class CustomOperatorTests(DeviceKind kind) : Autograd.DeviceTest
         float[] values = [-3, -1, -0.25f, 0, 0.5f, 2, 4];
         using Tensor x = Tensor.From(Device, values, [7]);
         x.RequiresGrad = true;
-        using var layer = new SiluLayer();
+        using var layer = new OwnSiluLayer();
 
         Tensor y = layer.Forward(x);
         Ops.Sum(y).Backward();

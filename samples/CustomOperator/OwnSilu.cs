@@ -4,7 +4,7 @@ using NativeAmp.Training;
 namespace SiluSample;
 
 /// <summary>SiLU, x times sigmoid(x), by plain C# over the memory of float32 tensors on the CPU.</summary>
-public sealed class Silu() : CustomOperator("silu")
+public sealed class OwnSilu() : CustomOperator("own_silu")
 {
     /// <inheritdoc/>
     protected override Tensor Forward(IReadOnlyList<Tensor> inputs, SavedTensors saved)
@@ -37,9 +37,9 @@ public sealed class Silu() : CustomOperator("silu")
 }
 
 /// <summary>SiLU as a layer.</summary>
-public sealed class SiluLayer : Module
+public sealed class OwnSiluLayer : Module
 {
-    private readonly Silu _silu = new();
+    private readonly OwnSilu _silu = new();
 
     /// <inheritdoc/>
     public override Tensor Forward(Tensor input) => _silu.Apply(input);
