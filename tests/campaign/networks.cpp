@@ -166,10 +166,12 @@ void activation(Call& c, bool backward) {
            [&] { return namp_activation_forward(c.device, &a, nullptr); });
     return;
   }
-  const bool relu = a.activation == NAMP_ACTIVATION_RELU;
+  const bool by_output = a.activation == NAMP_ACTIVATION_RELU ||
+                         a.activation == NAMP_ACTIVATION_SIGMOID ||
+                         a.activation == NAMP_ACTIVATION_TANH;
   // An invalid activation is refused with either of the two.
-  if (relu) c.tensor(a.output, dtype, a.count);
-  if (!relu && a.activation != NAMP_ACTIVATION_NONE) c.tensor(a.input, dtype, a.count);
+  if (by_output) c.tensor(a.output, dtype, a.count);
+  if (!by_output && a.activation != NAMP_ACTIVATION_NONE) c.tensor(a.input, dtype, a.count);
   c.tensor(a.output_gradient, dtype, a.count);
   c.tensor(a.input_gradient, dtype, a.count);
   c.make("namp_activation_backward",
