@@ -20,4 +20,11 @@ constexpr bool saves_output(int32_t activation) {
 #undef NAMP_IS
 }
 
+// The elements that the backward pass reads beside the output's gradient. The identity reads none: any
+// readable array serves.
+constexpr const void* saved_elements(const namp_activation_args& args) {
+  if (args.activation == NAMP_ACTIVATION_NONE) return args.output_gradient;
+  return saves_output(args.activation) ? args.output : args.input;
+}
+
 }  // namespace namp

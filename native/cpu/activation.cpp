@@ -5,18 +5,13 @@
 #include "hwy/foreach_target.h"
 #include "cpu/loop-inl.h"
 #include "formulas/activation.h"
-#include "lists/activations.h"
+#include "activation_facts.h"
 
 #include "cpu/cpu_backend.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
-
-#define NAMP_SAVES(VALUE, Formula, SAVES_OUTPUT) \
-  static_assert(Formula::kSavesOutput == SAVES_OUTPUT, "the wall asks for what is read here");
-NAMP_FOR_EACH_ACTIVATION(NAMP_SAVES)
-#undef NAMP_SAVES
 
 template <class Body>
 HWY_INLINE void with_activation(int32_t activation, Body&& body) {
@@ -50,13 +45,10 @@ void activation_backward_range(const namp_activation_args& args, int64_t begin, 
     with_activation(args.activation, [&](auto activation) NAMP_LANES {
       using Activation = decltype(activation);
       const auto* gradient = static_cast<const T*>(args.output_gradient) + begin;
-      const void* saved = Activation::kSavesOutput ? args.output : args.input;
-      // The identity saves nothing: any readable array serves.
-      if (args.activation == NAMP_ACTIVATION_NONE) saved = args.output_gradient;
       map(
           static_cast<T*>(args.input_gradient) + begin, end - begin,
           [](Lane g, Lane s) NAMP_LANES { return Activation::backward(g, s); }, gradient,
-          static_cast<const T*>(saved) + begin);
+          static_cast<const T*>(saved_elements(args)) + begin);
     });
   });
 }

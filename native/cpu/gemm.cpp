@@ -3,8 +3,8 @@
 
 #include "cpu/block_gemm.h"
 #include "cpu/cpu_backend.h"
-#include "dtype.h"
 #include "activation_facts.h"
+#include "dtype.h"
 
 namespace namp {
 namespace {

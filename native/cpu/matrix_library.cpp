@@ -8,8 +8,8 @@
 
 #include "cpu/onednn_plan.h"
 #include "cpu/primitive_cache.h"
-#include "error.h"
 #include "activation_facts.h"
+#include "error.h"
 #include "window.h"
 
 namespace namp {

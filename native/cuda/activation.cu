@@ -4,6 +4,7 @@
 #include "cuda/kernels.h"
 #include "cuda/view.cuh"
 #include "cuda/with_activation.cuh"
+#include "activation_facts.h"
 
 namespace namp::cuda {
 
@@ -30,12 +31,9 @@ NAMP_KERNEL(kElementThreads) activation_backward_kernel(const namp_activation_ar
     with_activation(args.activation, [&](auto activation) {
       using Activation = decltype(activation);
       const auto backward = [](float g, float x) { return Activation::backward(g, x); };
-      const void* base = Activation::kSavesOutput ? args.output : args.input;
-      // The identity reads neither.
-      if (args.activation == NAMP_ACTIVATION_NONE) base = args.output_gradient;
       for_tasks(args.count, [&](int64_t begin, int64_t count) {
         const T* gradient = static_cast<const T*>(args.output_gradient) + begin;
-        const T* saved = static_cast<const T*>(base) + begin;
+        const T* saved = static_cast<const T*>(saved_elements(args)) + begin;
         T* output = static_cast<T*>(args.input_gradient) + begin;
         const int peel = choose_peel(access(gradient), access(saved), access(output));
         for_packs(count, peel, [&](int64_t i, auto part) {

@@ -1,5 +1,5 @@
 // Activations and their derivatives. A formula has forward(x) and backward(g, saved), the gradient
-// of x, where saved is x, or the output if kSavesOutput.
+// of x, where saved is x or the output, as native/lists/activations.h says.
 #if defined(NAMP_FORMULAS_ACTIVATION_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_FORMULAS_ACTIVATION_H
 #undef NAMP_FORMULAS_ACTIVATION_H
@@ -13,8 +13,6 @@
 NAMP_FORMULAS_BEGIN
 
 struct Identity {
-  static constexpr bool kSavesOutput = true;
-
   template <class F>
   static NAMP_FORMULA F forward(F x) {
     return x;
@@ -27,8 +25,6 @@ struct Identity {
 
 // A NaN stays a NaN.
 struct Relu {
-  static constexpr bool kSavesOutput = true;
-
   template <class F>
   static NAMP_FORMULA F forward(F x) {
     return select(x <= 0.0f, F(0.0f), x);
@@ -44,8 +40,6 @@ struct Relu {
 // a) fitted to a relative error of 2^-24 for a up to 14, where the exponential vanishes. So Phi
 // keeps its digits where it is small, and its density needs no other exponential.
 struct Gelu {
-  static constexpr bool kSavesOutput = false;
-
   template <class F>
   static NAMP_FORMULA F bell(F x) {
     return exp(x * x * -0.5f);
@@ -73,8 +67,6 @@ struct Gelu {
 // (1 + tanh(u)) / 2 is the logistic function of 2u, which needs one exponential and does not
 // cancel.
 struct GeluTanh {
-  static constexpr bool kSavesOutput = false;
-
   template <class F>
   static NAMP_FORMULA F phi(F x) {
     return 1.0f / (exp(x * (x * x * -0.07135482f - 1.5957691f)) + 1.0f);
@@ -93,8 +85,6 @@ struct GeluTanh {
 
 // 1 / (1 + e^-x).
 struct Sigmoid {
-  static constexpr bool kSavesOutput = true;
-
   template <class F>
   static NAMP_FORMULA F forward(F x) {
     return 1.0f / (exp(-x) + 1.0f);
@@ -108,8 +98,6 @@ struct Sigmoid {
 // x / (1 + e^-x): Elfwing, Uchibe and Doya, "Sigmoid-Weighted Linear Units" (2017). Below -88.7, where
 // e^-x overflows, it is -0, as in PyTorch.
 struct Silu {
-  static constexpr bool kSavesOutput = false;
-
   template <class F>
   static NAMP_FORMULA F forward(F x) {
     return x / (exp(-x) + 1.0f);  // of two NaN, a quotient is the dividend's by every compiler
@@ -122,8 +110,6 @@ struct Silu {
 };
 
 struct Tanh {
-  static constexpr bool kSavesOutput = true;
-
   template <class F>
   static NAMP_FORMULA F forward(F x) {
     return tanh(x);
