@@ -11,7 +11,7 @@ internal enum PrecisionKind
     Bf16,
 }
 
-/// <summary>What follows from a precision.</summary>
+/// <summary>Types that a precision means.</summary>
 internal static class PrecisionKinds
 {
     /// <summary>The dtype that operators compute in.</summary>

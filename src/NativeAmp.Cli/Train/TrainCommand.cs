@@ -167,7 +167,7 @@ internal sealed class TrainCommand
     {
         Description =
             "Resume from the newest intact checkpoint, or begin anew if there is none. --steps, --epochs, --lr, "
-            + "--weight-decay and --clip may change if they are given; "
+            + "--weight-decay, --clip, --optimizer-state and --masters may change if they are given; "
             + "otherwise they must be as before.",
     };
 

@@ -118,15 +118,16 @@ internal sealed class TrainingCheckpoint(
     private IEnumerable<CheckpointItem> OptimizerItems()
     {
         OptimizerSnapshot saved = optimizer.SaveState();
-        List<(Parameter Parameter, ParameterSnapshot Snapshot)> loaded = [];
+        List<ParameterSnapshot> loaded = [];
         IEnumerable<Parameter> parameters = optimizer.Groups.SelectMany(group => group.Parameters).Cast<Parameter>();
         foreach ((Parameter parameter, ParameterSnapshot source) in parameters.Zip(saved.Parameters))
         {
             long[] shape = Dimensions(parameter);
+            // A master is the model's item.
             Dictionary<string, float[]> target = source
                 .State.Where(column => column.Key != MasterColumn.Name)
                 .ToDictionary(column => column.Key, column => new float[column.Value.Length]);
-            loaded.Add((parameter, source with { State = target }));
+            loaded.Add(source with { State = target });
             foreach (string column in target.Keys)
                 yield return CheckpointItem.Floats(
                     $"optimizer.{column}.{source.Name}",
@@ -146,19 +147,10 @@ internal sealed class TrainingCheckpoint(
                     new OptimizerSnapshot
                     {
                         Step = values[0],
-                        Parameters = [.. loaded.Select((each, i) => Loaded(each, step: values[i + 1]))],
+                        Parameters = [.. loaded.Select((parameter, i) => parameter with { Step = values[i + 1] })],
                     }
                 ),
             values => values.All(count => count >= 0)
         );
-    }
-
-    // The model's items have set the masters by then.
-    private static ParameterSnapshot Loaded((Parameter Parameter, ParameterSnapshot Snapshot) each, long step)
-    {
-        var state = new Dictionary<string, float[]>(each.Snapshot.State);
-        if (each.Parameter.Optimizers.ReadMaster() is { } master)
-            state.Add(MasterColumn.Name, master);
-        return each.Snapshot with { Step = step, State = state };
     }
 }

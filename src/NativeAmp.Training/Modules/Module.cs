@@ -66,8 +66,8 @@ public abstract class Module : IDisposable
         NamedParameters().Concat(NamedBuffers()).DistinctBy(entry => entry.Item2);
 
     /// <summary>
-    /// Writes parameters and buffers to a safetensors file, which PyTorch, Hugging Face and others read. A crash leaves
-    /// the old file or the new one.
+    /// Writes parameters, as their float32 masters (<see cref="Parameter.ReadMaster"/>), and buffers to a safetensors
+    /// file, which PyTorch, Hugging Face and others read. A crash leaves the old file or the new one.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="dtype">Float32, Float16 or BFloat16, to which values are rounded.</param>
@@ -80,8 +80,8 @@ public abstract class Module : IDisposable
         ModuleFile.Save(this, path, dtype, rename ?? (name => name));
 
     /// <summary>
-    /// Reads parameters and buffers from a safetensors file in F32, F16 or BF16. Optimizers of the parameters stay
-    /// valid and keep their state.
+    /// Reads parameters, as their masters, and buffers from a safetensors file in F32, F16 or BF16. Optimizers of the
+    /// parameters stay valid and keep their state.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="rename">From the file's names to the model's; null for the same.</param>
@@ -286,8 +286,8 @@ public static class ModuleExtensions
     /// <returns>The same module.</returns>
     /// <remarks>Parameters that say <see cref="Parameter.KeepsFloat32"/>, and buffers, stay float32.</remarks>
     /// <exception cref="ArgumentException">Another type. Nothing was changed.</exception>
-    /// <exception cref="InvalidOperationException">An optimizer holds one of the parameters, or the module is quantised.
-    /// Nothing was changed.</exception>
+    /// <exception cref="InvalidOperationException">An optimizer holds one of the parameters, or the module is
+    /// quantised. Nothing was changed.</exception>
     /// <exception cref="ObjectDisposedException">The module was disposed.</exception>
     public static T To<T>(this T module, DType dtype)
         where T : Module

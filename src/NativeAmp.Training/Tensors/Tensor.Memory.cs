@@ -94,6 +94,7 @@ public partial class Tensor
     internal virtual void Read<T>(Span<T> destination, long offset = 0)
         where T : unmanaged => Storage.Read(destination, offset);
 
+    /// <summary>Counts a write of elements in place.</summary>
     private protected virtual void MarkWritten() => _storage?.MarkWritten();
 
     private protected virtual Span<T> HostSpan<T>()

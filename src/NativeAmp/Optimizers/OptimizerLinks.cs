@@ -26,7 +26,7 @@ internal sealed class OptimizerLink(FusedOptimizer optimizer, IParameter[] param
     /// <summary>The history of the gradients.</summary>
     public CheckedGradients Gradients { get; } = new(parameters);
 
-    /// <summary>What the optimizer keeps of its parameters' masters.</summary>
+    /// <summary>The optimizer's remainders of its parameters' masters.</summary>
     public MasterColumn Masters => optimizer.Memory.Masters;
 
     /// <summary>Unscales all gradients of the optimizer in float32, before one is read.</summary>

@@ -91,7 +91,7 @@ internal sealed class OptimizerMemory : IDisposable
     /// <summary>How often each parameter was updated.</summary>
     public StepCounts Steps { get; }
 
-    /// <summary>What is kept of the parameters' masters.</summary>
+    /// <summary>The remainders of the parameters' masters.</summary>
     public MasterColumn Masters { get; }
 
     /// <summary>Bytes of the state.</summary>
@@ -187,7 +187,10 @@ internal sealed class OptimizerMemory : IDisposable
         {
             for (int column = 0; column < _stateNames[i].Count; column++)
                 _state[column].Write(i, parameters[i].State[_stateNames[i][column]]);
-            Masters.Write(i, parameters[i].State.GetValueOrDefault(MasterColumn.Name));
+            float[]? master = parameters[i].State.GetValueOrDefault(MasterColumn.Name);
+            // Who writes a tracked parameter sets its master as well.
+            if (master is not null || _parameters[i] is not ITrackedParameter)
+                Masters.Write(i, master);
         }
         Steps.Write([.. parameters.Select(p => p.Step)]);
     }

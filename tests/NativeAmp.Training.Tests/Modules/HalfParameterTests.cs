@@ -1,8 +1,9 @@
+using NativeAmp.Onnx;
 using NativeAmp.Training.Quantization;
 
 namespace NativeAmp.Training.Tests.Modules;
 
-/// <summary>Models whose parameters are bfloat16 or float16: how they are made, computed with, read and written.</summary>
+/// <summary>Models in bfloat16 or float16: how they are made, computed with, read and written.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
 public sealed class HalfParameterTests(DeviceKind kind)
 {
@@ -177,11 +178,53 @@ public sealed class HalfParameterTests(DeviceKind kind)
             parameter.WriteMaster(masters);
             Assert.That(() => parameter.WriteMaster([1f]), Throws.ArgumentException);
             Assert.That(parameter.ReadMaster(), Is.EqualTo(masters));
+
+            // As a run with float32 parameters saves its state: the master came with the module.
+            OptimizerSnapshot state = optimizer.SaveState();
+            Assert.That(state.Parameters[0].State["master"], Is.EqualTo(masters));
+            optimizer.LoadState(
+                state with
+                {
+                    Parameters = [state.Parameters[0] with { State = new Dictionary<string, float[]>() }],
+                }
+            );
+            Assert.That(parameter.ReadMaster(), Is.EqualTo(masters));
         }
 
         Assert.That(parameter.ReadMaster(), Is.EqualTo(parameter.ToFloats()), "remainders went with the optimizer");
         parameter.Dispose();
         Assert.That(() => parameter.ReadMaster(), Throws.TypeOf<ObjectDisposedException>());
+    }
+
+    [Test]
+    public void Files_and_exports_are_those_of_the_float32_masters()
+    {
+        string folder = Directory.CreateTempSubdirectory("nativeamp-").FullName;
+        try
+        {
+            using Sequential whole = Layers().To(_device);
+            using Sequential half = Layers().To(DType.BFloat16).To(_device);
+            using var optimizer = new FusedSgd(half.Parameters(), new SgdOptions());
+            whole.Save(At("whole"));
+            half.Load(At("whole"));
+            half.Save(At("half"));
+            Assert.That(File.ReadAllBytes(At("half")), Is.EqualTo(File.ReadAllBytes(At("whole"))));
+            OnnxExport.Save(whole, [2, 6], At("whole.onnx"));
+            OnnxExport.Save(half, [2, 6], At("half.onnx"));
+            Assert.That(File.ReadAllBytes(At("half.onnx")), Is.EqualTo(File.ReadAllBytes(At("whole.onnx"))));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+
+        string At(string name) => Path.Combine(folder, name);
+
+        static Sequential Layers()
+        {
+            var random = new RandomGenerator(9);
+            return new Sequential(new Linear(6, 5, random: random), new Relu(), new Linear(5, 3, random: random));
+        }
     }
 
     [Test]
