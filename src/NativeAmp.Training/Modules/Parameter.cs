@@ -139,11 +139,8 @@ public sealed partial class Parameter : Tensor, ITrackedParameter
         EnsureCount(Shape, master.Length, nameof(master));
         if (DType == DType.Float32)
             CopyFrom(master);
-        else if (Optimizers.HasRemainder)
-        {
+        else if (Optimizers.WriteMaster(master.ToArray()))
             Storage.MarkWritten();
-            Optimizers.WriteMaster(master.ToArray());
-        }
         else if (DType == DType.BFloat16)
             CopyFrom<BFloat16>(Rounded(master, value => (BFloat16)value));
         else

@@ -56,7 +56,7 @@ internal static class PrecisionPolicyParser
                 "params" => Fixed(
                     policy,
                     value,
-                    "keeps parameters in float32 under every policy; a model of others is converted by To(DType)"
+                    "keeps parameters in float32, and compute copies beside them, unless To(DType) converted the model"
                 ),
                 "loss" => Fixed(policy, value, "computes losses in float32"),
                 "compute" => policy.WithCompute(FloatingPoint(value)),
