@@ -815,8 +815,9 @@ NAMP_API int32_t namp_unscale_check(namp_table* table, int32_t gradient_column,
 typedef enum namp_rule {
   NAMP_RULE_ADAM =
       1, /* Adam, AdamW, AMSGrad; state: exp_avg, exp_avg_sq, max_exp_avg_sq (with amsgrad) */
-  NAMP_RULE_SGD = 2, /* SGD; state: momentum_buffer (with momentum) */
-  NAMP_RULE_LION = 3 /* Lion; state: exp_avg */
+  NAMP_RULE_SGD = 2,    /* SGD; state: momentum_buffer (with momentum) */
+  NAMP_RULE_LION = 3,   /* Lion; state: exp_avg */
+  NAMP_RULE_RMSPROP = 4 /* RMSprop; state: square_avg, momentum_buffer (with momentum) */
 } namp_rule;
 
 /* Largest number of columns of state of a rule. */
@@ -847,7 +848,7 @@ typedef struct namp_optimizer_columns {
 typedef struct namp_optimizer_group {
   double learning_rate;
   double beta1;
-  double beta2;
+  double beta2; /* RMSprop's alpha */
   double epsilon;
   double weight_decay;
   int32_t decoupled; /* 1: p -= lr * wd * p before the update (AdamW); 0: g += wd * p (L2) */
@@ -931,6 +932,13 @@ typedef struct namp_optimizer_args {
  * Lion (Chen et al. 2023, program 1), the sign of 0 being 0:
  *   p = p - lr * sign(fma(g, 1 - beta1, m * beta1))
  *   m = fma(g, 1 - beta2, m * beta2)
+ *
+ * RMSprop (Hinton 2012), in PyTorch's order of operations (torch/optim/rmsprop.py), not centered;
+ * without momentum b is d:
+ *   v = fma((1 - alpha) * g, g, v * alpha)
+ *   d = g / (sqrt(v) + eps)
+ *   b = fma(b, momentum, d)
+ *   p = fma(b, -lr, p)
  *
  * with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
  * torch.nn.utils.clip_grad_norm_, t = the tensor's own steps + 1 (as torch.optim counts: a tensor

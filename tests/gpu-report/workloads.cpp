@@ -220,6 +220,7 @@ Workload one_state(int64_t n, const std::string& name, int32_t rule, int32_t sta
                 group.beta2 = 0.99;
                 group.decoupled = 1;
               }
+              if (rule == NAMP_RULE_RMSPROP) group.beta2 = 0.99;
               auto args = sized<namp_optimizer_args>();
               args.rule = rule;
               args.group_count = 1;
@@ -702,10 +703,12 @@ std::vector<Workload> workloads(int64_t n) {
       adam(n, f16, Copy::nearest, true),
       one_state(n, "SGD", NAMP_RULE_SGD),
       one_state(n, "Lion", NAMP_RULE_LION),
+      one_state(n, "RMSprop", NAMP_RULE_RMSPROP),
       compact_adam(n, "bf16 states", bf16, bf16, 20),
       compact_adam(n, "8-bit states", NAMP_INT8_DYNAMIC, NAMP_UINT8_DYNAMIC, 16.0625),
       one_state(n, "SGD", NAMP_RULE_SGD, bf16),
       one_state(n, "Lion", NAMP_RULE_LION, bf16),
+      one_state(n, "RMSprop", NAMP_RULE_RMSPROP, bf16),
       touch(n),
       scaler_update(),
       activation(some, NAMP_ACTIVATION_RELU, "ReLU", f16, false),

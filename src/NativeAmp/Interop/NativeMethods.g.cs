@@ -249,6 +249,8 @@ internal enum NampRule
     Sgd = 2,
     /// <summary>Lion; state: exp_avg</summary>
     Lion = 3,
+    /// <summary>RMSprop; state: square_avg, momentum_buffer (with momentum)</summary>
+    Rmsprop = 4,
 }
 
 /// <summary>A label or index out of range that a kernel met. It lies on the device, so that nothing waits for
@@ -624,6 +626,7 @@ internal unsafe struct NampOptimizerGroup
 {
     public double LearningRate;
     public double Beta1;
+    /// <summary>RMSprop's alpha</summary>
     public double Beta2;
     public double Epsilon;
     public double WeightDecay;
@@ -1590,6 +1593,12 @@ internal static unsafe partial class NativeMethods
     /// Lion (Chen et al. 2023, program 1), the sign of 0 being 0:
     /// p = p - lr * sign(fma(g, 1 - beta1, m * beta1))
     /// m = fma(g, 1 - beta2, m * beta2)
+    /// RMSprop (Hinton 2012), in PyTorch's order of operations (torch/optim/rmsprop.py), not centered;
+    /// without momentum b is d:
+    /// v = fma((1 - alpha) * g, g, v * alpha)
+    /// d = g / (sqrt(v) + eps)
+    /// b = fma(b, momentum, d)
+    /// p = fma(b, -lr, p)
     /// with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
     /// torch.nn.utils.clip_grad_norm_, t = the tensor's own steps + 1 (as torch.optim counts: a tensor
     /// that had no gradient so far is at its first update), beta^t by repeated squaring in float64, and
