@@ -107,7 +107,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"rms_norm_forward_kernel", 96, 104, 0, kLoadsAndStores, false},
     {"rms_norm_gamma_kernel", 120, 112, 20488, kNarrow, true},
     {"rmsprop_compact_kernel", 128, 128, 7848, kLoadsAndStores, true},
-    {"rmsprop_kernel", 128, 104, 3752, kLoadsAndStores, true},
+    {"rmsprop_kernel", 160, 104, 3752, kLoadsAndStores, true},
     {"scaler_update_kernel", 16, 16, 0, kNarrow, true},
     {"sgd_compact_kernel", 120, 112, 7848, kLoadsAndStores, true},
     {"sgd_kernel", 128, 96, 3744, kLoadsAndStores, true},
