@@ -1282,6 +1282,23 @@ typedef struct namp_add_args {
 
 NAMP_API int32_t namp_add(namp_device* device, const namp_add_args* args, namp_stream stream);
 
+/* out[i] = a[i] * b[i % b_period], in float32, rounded once. b_period divides count; b_period ==
+   count is the plain product. float32, float16 or bfloat16, one for all. out may be a or (with
+   b_period == count) b. The gradient of a is the output's times b, that of b the output's times a,
+   summed over the repetitions. */
+typedef struct namp_multiply_args {
+  uint32_t struct_size;
+  int32_t dtype;
+  int64_t count;
+  int64_t b_period;
+  void* out;
+  const void* a;
+  const void* b;
+} namp_multiply_args;
+
+NAMP_API int32_t namp_multiply(namp_device* device, const namp_multiply_args* args,
+                               namp_stream stream);
+
 /* out[c] = alpha * sum over o and i of in[o, c, i] [+ out[c], with accumulate], float32 sums: bias
  * gradients, means. */
 typedef struct namp_sum_args {

@@ -311,6 +311,23 @@ Workload add(int64_t n, int32_t dtype, int64_t period) {
           }};
 }
 
+Workload multiply(int64_t n, int32_t dtype) {
+  return {"multiply " + short_name(dtype),
+          "element",
+          n,
+          d(3 * bytes_of(dtype)),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_multiply_args>();
+            args.dtype = dtype;
+            args.count = args.b_period = n;
+            args.out = gpu.numbers(dtype, n);
+            args.a = gpu.numbers(dtype, n);
+            args.b = gpu.numbers(dtype, n);
+            return [=, &gpu] { return namp_multiply(gpu.device(), &args, nullptr); };
+          }};
+}
+
 Workload dropout(int64_t n, int32_t dtype) {
   return {"dropout " + short_name(dtype),
           "element",
@@ -718,6 +735,7 @@ std::vector<Workload> workloads(int64_t n) {
       activation(some, NAMP_ACTIVATION_GELU, "GELU", bf16, false),
       add(some, f16, some),
       add(some, f16, 1024),
+      multiply(some, bf16),
       dropout(some, f16),
       permute(some, f16),
       layer_norm(some, f16, f16, false),

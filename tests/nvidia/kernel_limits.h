@@ -100,6 +100,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"lion_compact_kernel", 128, 128, 7848, kLoadsAndStores, true},
     {"lion_kernel", 128, 88, 3744, kLoadsAndStores, true},
     {"mse_kernel", 80, 72, 9224, kLoadsAndStores, true},
+    {"multiply_kernel", 88, 88, 0, kLoadsAndStores, false},
     {"permute_kernel", 32, 32, 0, kNarrow, false},
     {"pool_backward_kernel", 48, 48, 0, kNarrow, false},
     {"pool_forward_kernel", 48, 40, 0, kNarrow, false},

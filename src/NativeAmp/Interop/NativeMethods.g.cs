@@ -1099,6 +1099,25 @@ internal unsafe struct NampAddArgs
     public static NampAddArgs Create() => new() { StructSize = (uint)sizeof(NampAddArgs) };
 }
 
+/// <summary>out[i] = a[i] * b[i % b_period], in float32, rounded once. b_period divides count; b_period ==
+/// count is the plain product. float32, float16 or bfloat16, one for all. out may be a or (with
+/// b_period == count) b. The gradient of a is the output's times b, that of b the output's times a,
+/// summed over the repetitions.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampMultiplyArgs
+{
+    public uint StructSize;
+    public int Dtype;
+    public long Count;
+    public long BPeriod;
+    public void* Out;
+    public void* A;
+    public void* B;
+
+    /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
+    public static NampMultiplyArgs Create() => new() { StructSize = (uint)sizeof(NampMultiplyArgs) };
+}
+
 /// <summary>out[c] = alpha * sum over o and i of in[o, c, i] [+ out[c], with accumulate], float32 sums: bias
 /// gradients, means.</summary>
 [StructLayout(LayoutKind.Sequential)]
@@ -1244,6 +1263,7 @@ internal static unsafe partial class NativeMethods
         ("namp_attention_args", sizeof(NampAttentionArgs)),
         ("namp_embedding_args", sizeof(NampEmbeddingArgs)),
         ("namp_add_args", sizeof(NampAddArgs)),
+        ("namp_multiply_args", sizeof(NampMultiplyArgs)),
         ("namp_sum_args", sizeof(NampSumArgs)),
         ("namp_row_codes_args", sizeof(NampRowCodesArgs)),
         ("namp_int8_gemm_args", sizeof(NampInt8GemmArgs)),
@@ -1710,6 +1730,10 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_add")]
     internal static partial int Add(NampDevice* device, NampAddArgs* args, void* stream);
 
+    /// <summary>namp_multiply</summary>
+    [LibraryImport(Library, EntryPoint = "namp_multiply")]
+    internal static partial int Multiply(NampDevice* device, NampMultiplyArgs* args, void* stream);
+
     /// <summary>namp_sum</summary>
     [LibraryImport(Library, EntryPoint = "namp_sum")]
     internal static partial int Sum(NampDevice* device, NampSumArgs* args, void* stream);
@@ -1880,6 +1904,12 @@ internal static unsafe partial class NativeOps
     public static void Add(Device device, in NampAddArgs args, DeviceStream? stream = null)
     {
         fixed (NampAddArgs* pointer = &args) Ensure.Success(NativeMethods.Add(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
+    }
+
+    /// <inheritdoc cref="NativeMethods.Multiply"/>
+    public static void Multiply(Device device, in NampMultiplyArgs args, DeviceStream? stream = null)
+    {
+        fixed (NampMultiplyArgs* pointer = &args) Ensure.Success(NativeMethods.Multiply(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.Sum"/>
