@@ -14,13 +14,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
     // If no scale helps, the loss itself is not finite: report that instead of skipping on.
     private const int MostSkipsInARow = 250;
 
-    private PrecisionPolicy Precision =>
-        settings.Precision switch
-        {
-            PrecisionKind.Fp16 => PrecisionPolicy.Float16,
-            PrecisionKind.Bf16 => PrecisionPolicy.BFloat16,
-            _ => PrecisionPolicy.Float32,
-        };
+    private PrecisionPolicy Precision => PrecisionPolicy.Float32.WithCompute(settings.Precision.ComputeType());
 
     /// <summary>Trains, and writes the summary.</summary>
     /// <returns>The exit code.</returns>
@@ -239,10 +233,18 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         return string.Create(
             CultureInfo.InvariantCulture,
             $"{settings.Model.ToString().ToLowerInvariant()}, {task.Model.ParameterCount():N0} parameters, "
-                + $"{Classes(task)}{Name(settings.Precision)}, "
+                + $"{Classes(task)}{Name(settings.Precision)}, {Masters()}"
                 + $"{info.Name} ({threads}{info.Libraries})"
         );
     }
+
+    private string Masters() =>
+        settings.Masters switch
+        {
+            MasterFormat.Remainder => "masters as remainders, ",
+            MasterFormat.None => $"no masters ({settings.WeightRounding.ToString().ToLowerInvariant()} rounding), ",
+            _ => "",
+        };
 
     // Facts of the files that are not the usual ones.
     private static string Classes(TrainTask task) =>

@@ -24,7 +24,7 @@ public sealed class Gpt : Module
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Options.Blocks);
         Initializer normal = Initializers.Normal(0.02f);
         Tokens = Register("tokens", new Embedding(Options.Vocabulary, Options.Width, normal, random));
-        Positions = Register("positions", Create([Options.Context, Options.Width], normal, random));
+        Positions = Register("positions", CreateFloat32([Options.Context, Options.Width], normal, random));
         _dropout = Register("dropout", new Dropout(Options.Dropout, random));
         _blocks = new TransformerBlock[Options.Blocks];
         for (int i = 0; i < _blocks.Length; i++)
