@@ -7,3 +7,16 @@ internal enum PrecisionKind
     Fp16,
     Bf16,
 }
+
+/// <summary>The policies of <see cref="PrecisionKind"/>.</summary>
+internal static class PrecisionKinds
+{
+    /// <summary>The policy of a precision.</summary>
+    public static PrecisionPolicy Policy(this PrecisionKind kind) =>
+        kind switch
+        {
+            PrecisionKind.Fp16 => PrecisionPolicy.Float16,
+            PrecisionKind.Bf16 => PrecisionPolicy.BFloat16,
+            _ => PrecisionPolicy.Float32,
+        };
+}
