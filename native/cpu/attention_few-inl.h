@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "cpu/attention.h"
 #include "cpu/attention_rows-inl.h"
@@ -43,6 +44,17 @@ HWY_INLINE float soften_row(float* scores, int64_t seen, float* running_largest,
   return rescale;
 }
 
+// Rows in float32, as wide as tiles read them: where they lie, if they are, else widened to memory.
+template <class T>
+HWY_INLINE Rows wide_rows(const Rows& memory, const T* in, int64_t stride, int64_t count,
+                          int64_t head_dim) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (head_dim == memory.width) return {const_cast<float*>(in), stride};  // only read
+  }
+  widen_rows(memory, in, stride, count, head_dim);
+  return memory;
+}
+
 // The queries of all heads that share the keys of one.
 template <class T>
 void attend_few_queries(const namp_attention_args& args, const AttentionShape& shape,
@@ -55,8 +67,8 @@ void attend_few_queries(const namp_attention_args& args, const AttentionShape& s
   const Rows output{queries.row(kAttentionFewQueries), width};
   const Rows scores{output.row(kAttentionFewQueries), kAttentionBlock};
   const Rows keys{scores.row(kAttentionFewQueries), kAttentionBlock};  // transposed
-  const Rows values{keys.row(width), width};
-  float* const largest = values.row(kAttentionBlock);
+  const Rows wide_values{keys.row(width), width};
+  float* const largest = wide_values.row(kAttentionBlock);
   float* const sum = largest + kAttentionFewQueries;
   float* const log_sum = sum + kAttentionFewQueries;
   float* const buffer = log_sum + 2 * kAttentionFewQueries;
@@ -84,7 +96,8 @@ void attend_few_queries(const namp_attention_args& args, const AttentionShape& s
       }
     }
     transpose_rows(keys, all_keys + first * stride, stride, count, head_dim, 1.0f, buffer);
-    widen_rows(values, all_values + first * stride, stride, count, head_dim);
+    const Rows values =
+        wide_rows(wide_values, all_values + first * stride, stride, count, head_dim);
     product(scores, as_is(queries), keys, rows, kAttentionBlock, head_dim, false);
     for (int64_t row = 0; row < rows; ++row) {
       const int64_t seen =

@@ -7,6 +7,7 @@
 #endif
 
 #include <algorithm>
+#include <type_traits>
 
 #include "hwy/cache_control.h"
 
@@ -95,6 +96,9 @@ template <class T>
 HWY_INLINE void transpose_rows(const Rows& out, const T* in, int64_t stride, int64_t count,
                                int64_t head_dim, float factor, float* buffer) {
   if (count < kAttentionBlock) std::fill_n(out.data, head_dim * out.width, 0.0f);
+  if constexpr (std::is_same_v<T, float>) {
+    if (factor == 1.0f) return transpose(out.data, out.width, in, stride, count, head_dim);
+  }
   const Lane times(factor);
   for (int64_t r = 0; r < count; r += kAttentionBufferRows) {
     const int64_t some = std::min(kAttentionBufferRows, count - r);

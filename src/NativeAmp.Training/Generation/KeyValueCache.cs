@@ -109,7 +109,7 @@ public sealed class KeyValueCache : IDisposable
             Device device = cache._memory.Device;
             int size = cache.DType.SizeInBytes();
             long row = (long)cache._width * size;
-            long part = cache.Batch * cache.Context * row;
+            long part = (long)cache.Batch * cache.Context * row;
             byte* keys = (byte*)cache._memory.Pointer + 2 * index * part;
             byte* values = keys + part;
             Copy(device, args, keys, values, row);
