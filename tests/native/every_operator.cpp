@@ -291,18 +291,20 @@ class Calls {
     attention.causal = 1;
     attention.scale = 0.25f;
     attention.batch = 2;
-    attention.heads = 3;
-    attention.time = size(5, 40);
+    attention.heads = attention.key_heads = 3;
+    attention.query_time = attention.key_time = size(5, 40);
     attention.head_dim = 16;
-    attention.time_stride = attention.output_time_stride = 16;
-    attention.head_stride = attention.output_head_stride = attention.time * 16;
-    attention.batch_stride = attention.output_batch_stride = 3 * attention.head_stride;
-    const int64_t count = 2 * attention.batch_stride;
+    attention.query_time_stride = attention.key_time_stride = attention.output_time_stride = 16;
+    attention.query_head_stride = attention.key_head_stride = attention.output_head_stride =
+        attention.query_time * 16;
+    attention.query_batch_stride = attention.key_batch_stride = attention.output_batch_stride =
+        3 * attention.query_head_stride;
+    const int64_t count = 2 * attention.query_batch_stride;
     attention.query = in(dtype, count);
     attention.key = in(dtype, count);
     attention.value = in(dtype, count);
     attention.output = out("attention" + suffix(dtype), dtype, count);
-    attention.log_sum_exp = float_out("attention's sums" + suffix(dtype), 6 * attention.time);
+    attention.log_sum_exp = float_out("attention's sums" + suffix(dtype), 6 * attention.query_time);
     attention.output_gradient = in(dtype, count);
     attention.query_gradient = out("query's gradient" + suffix(dtype), dtype, count);
     attention.key_gradient = out("key's gradient" + suffix(dtype), dtype, count);

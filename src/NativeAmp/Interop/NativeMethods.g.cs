@@ -1005,35 +1005,52 @@ internal unsafe struct NampSoftmaxArgs
     public static NampSoftmaxArgs Create() => new() { StructSize = (uint)sizeof(NampSoftmaxArgs) };
 }
 
-/// <summary>Scaled dot-product attention. The scores are not stored for backward. Element (b, h, t, d) of
-/// query, key and value lies at b * batch_stride + h * head_stride + t * time_stride + d (a packed
-/// [batch, time, 3, heads, head_dim] projection needs no permute); gradients use the same strides.
-/// output and its gradient have output_* strides. On a GPU's tensor cores (half precision, compute
-/// capability 8.0 and later, at most 128 dimensions) the softmax and the scores' gradients are
-/// rounded to the dtype before they are multiplied again.</summary>
+/// <summary>Scaled dot-product attention: softmax(query keys^T * scale) values. The scores are not stored for
+/// backward. Element (b, h, t, d) of query lies at b * query_batch_stride + h * query_head_stride + t *
+/// query_time_stride + d, that of key and of value by the strides of key (a packed [batch, time, 3,
+/// heads, head_dim] projection needs no permute, and neither does a cache of keys that is longer than
+/// key_time); gradients use the strides of their tensors. output and its gradient have output_*
+/// strides. Query head h uses key head h / (heads / key_heads). With causal, the last query sees every
+/// key, and query i keys 0 to key_time - query_time + i: queries are the last of the keys' times.
+/// On the CPU a query's output has the same bits in each call that gives it the same keys, for any
+/// number of queries, as long as keys and values that it may not see are finite; so a key-value cache
+/// gives the bits of the whole sequence. On a GPU it has not: the tiles of keys differ.
+/// On a GPU's tensor cores (half precision, compute capability 8.0 and later, at most 128 dimensions)
+/// the softmax and the scores' gradients are rounded to the dtype before they are multiplied again.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampAttentionArgs
 {
     public uint StructSize;
     public int Dtype;
+    /// <summary>1 needs query_time &lt;= key_time</summary>
     public int Causal;
     /// <summary>of the scores; usually 1 / sqrt(head_dim)</summary>
     public float Scale;
     public long Batch;
+    /// <summary>of query and output</summary>
     public long Heads;
-    public long Time;
+    /// <summary>of key and value; divides heads. Backward: heads</summary>
+    public long KeyHeads;
+    /// <summary>of query and output</summary>
+    public long QueryTime;
+    /// <summary>of key and value, 1 or more where there are queries. Backward: query_time</summary>
+    public long KeyTime;
     public long HeadDim;
     public void* Query;
     public void* Key;
     public void* Value;
-    public long BatchStride;
-    public long HeadStride;
-    public long TimeStride;
+    public long QueryBatchStride;
+    public long QueryHeadStride;
+    public long QueryTimeStride;
+    /// <summary>of key and value</summary>
+    public long KeyBatchStride;
+    public long KeyHeadStride;
+    public long KeyTimeStride;
     public void* Output;
     public long OutputBatchStride;
     public long OutputHeadStride;
     public long OutputTimeStride;
-    /// <summary>[batch, heads, time]; written by forward, read by backward</summary>
+    /// <summary>[batch, heads, query_time]; written by forward, read by backward</summary>
     public float* LogSumExp;
     public void* OutputGradient;
     /// <summary>overwritten, as the next two</summary>
@@ -1706,7 +1723,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_attention_forward")]
     internal static partial int AttentionForward(NampDevice* device, NampAttentionArgs* args, void* stream);
 
-    /// <summary>Reads query, key, value, output, log_sum_exp, output_gradient; writes the three gradients.</summary>
+    /// <summary>Reads query, key, value, output, log_sum_exp, output_gradient; writes the three gradients. It is for
+    /// whole sequences: key_time is query_time, and key_heads is heads.</summary>
     [LibraryImport(Library, EntryPoint = "namp_attention_backward")]
     internal static partial int AttentionBackward(NampDevice* device, NampAttentionArgs* args, void* stream);
 
