@@ -288,6 +288,9 @@ benchmarks_run() {
 torch_benchmark_runs() { # at a size that tells nothing of speed
   with_libtorch dotnet run --project benchmarks/NativeAmp.TorchSharp.Benchmarks -c Release --no-build -- 3000 1
 }
+llama_benchmark_runs() { # so does this one
+  dotnet run --project benchmarks/NativeAmp.LLamaSharp.Benchmarks -c Release --no-build -- 64 1 1 1
+}
 # Two stages run beside the others, which seldom keep every core busy, and are shown after them, so that the log reads as if in turn.
 declare -A beside=()
 start_stage() { # start_stage NAME COMMAND...
@@ -400,6 +403,7 @@ run_tests() {
   managed_tests NativeAmp.Export.Tests
   check "Benchmarks run" benchmarks_run
   if [[ $libtorch ]]; then check "The benchmark beside TorchSharp runs" torch_benchmark_runs; fi
+  check "The benchmark beside llama.cpp runs" llama_benchmark_runs
   check "Bindings are those of nativeamp.h" generate_bindings --check
   check "C# is formatted" csharp_is_formatted
   check "C++ is formatted" cpp_is_formatted

@@ -8,6 +8,7 @@
 #define HWY_TARGET_INCLUDE "cpu/attention.cpp"
 #include "cpu/simd_source.h"
 #include "hwy/foreach_target.h"
+#include "cpu/attention_few-inl.h"
 #include "cpu/attention_rows-inl.h"
 #include "cpu/loop-inl.h"
 #include "formulas/math.h"
@@ -23,33 +24,12 @@ constexpr int64_t kBlock = kAttentionBlock;
 
 // Scores of keys that a query may not see. scores[key, query], counted from the start of their
 // blocks.
-HWY_INLINE void mask_future(const Rows& scores, int64_t first_key, int64_t first_query,
+HWY_INLINE void mask_future(const Rows& scores, int64_t first_key, int64_t seen_by_first,
                             int64_t keys) {
   for (int64_t j = 0; j < keys; ++j) {
-    const int64_t hidden = std::clamp<int64_t>(first_key + j - first_query, 0, kBlock);
+    const int64_t hidden = std::clamp<int64_t>(first_key + j + 1 - seen_by_first, 0, kBlock);
     std::fill_n(scores.row(j), hidden, -std::numeric_limits<float>::infinity());
   }
-}
-
-// e^x for an x that is positive only by rounding: exp (formulas/math.h) with fused multiply-adds as
-// in the products around it, no subnormal results, and half the instructions. NaN gives NaN.
-HWY_INLINE Lane exp_of_score(Lane x) {
-  const LaneTag tag;
-  const auto constant = [=](float value) NAMP_LANES { return hn::Set(tag, value); };
-  const auto bounded = hn::Min(constant(88.0f), x.raw);  // a NaN passes as the second operand
-  // Adding 1.5 * 2^23 rounds to an integer; with 127 more its low bits are the exponent of 2^n.
-  const auto magic = constant(12582912.0f + 127.0f);
-  const auto shifted = hn::MulAdd(bounded, constant(kLog2E), magic);
-  const auto n = hn::Sub(shifted, magic);
-  const auto r =
-      hn::NegMulAdd(n, constant(kLn2Lower), hn::NegMulAdd(n, constant(kLn2Upper), bounded));
-  auto p = hn::MulAdd(r, constant(kExp4), constant(kExp3));
-  p = hn::MulAdd(r, p, constant(kExp2));
-  p = hn::MulAdd(r, p, constant(kExp1));
-  p = hn::MulAdd(r, p, constant(kExp0));
-  const auto e = hn::Add(hn::MulAdd(hn::Mul(r, r), p, r), constant(1.0f));
-  const auto power = hn::BitCast(tag, hn::ShiftLeft<23>(hn::BitCast(BitsTag(), shifted)));
-  return Lane(hn::IfThenZeroElse(hn::Lt(x.raw, constant(-87.0f)), hn::Mul(e, power)));
 }
 
 // The running softmax of each query of a block.
@@ -85,27 +65,12 @@ HWY_INLINE void soften(const Rows& scores, int64_t keys, const Running& running,
   }
 }
 
-// The offsets of a head's rows.
-struct HeadOffsets {
-  int64_t input;
-  int64_t output;
-  int64_t log_sum_exp;
-};
-
-HWY_INLINE HeadOffsets offsets_of(const namp_attention_args& args, int64_t head_index) {
-  const int64_t batch = head_index / args.heads;
-  const int64_t head = head_index % args.heads;
-  return {batch * args.batch_stride + head * args.head_stride,
-          batch * args.output_batch_stride + head * args.output_head_stride,
-          head_index * args.time};
-}
-
-// The rows of a block of one head.
+// The rows of a block of one head; none behind its last block.
 template <class T>
-HWY_INLINE void prefetch_block(const namp_attention_args& args, const AttentionShape& shape,
-                               const void* tensor, int64_t offset, int64_t stride, int64_t block) {
+HWY_INLINE void prefetch_block(const void* tensor, int64_t offset, int64_t stride, int64_t block,
+                               int64_t time, int64_t head_dim) {
   prefetch_rows(static_cast<const T*>(tensor) + offset + block * kBlock * stride, stride,
-                shape.block_count(block), args.head_dim);
+                std::min(kBlock, time - block * kBlock), head_dim);
 }
 
 // Keys and values of one head, widened.
@@ -119,7 +84,7 @@ template <class T>
 void attend_block(const namp_attention_args& args, const AttentionShape& shape, int64_t head_index,
                   int64_t block, const WideHead& wide, float* scratch) {
   const HeadOffsets at = offsets_of(args, head_index);
-  const T* query = static_cast<const T*>(args.query) + at.input;
+  const T* query = static_cast<const T*>(args.query) + at.query;
   const Rows queries{scratch, kBlock};  // transposed: [head_dim, kBlock]
   const Rows output{queries.data + kBlock * shape.width, shape.width};
   const Rows scores{output.data + kBlock * shape.width, kBlock};
@@ -129,19 +94,20 @@ void attend_block(const namp_attention_args& args, const AttentionShape& shape, 
 
   const int64_t head_dim = shape.head_dim;
   const int64_t first_query = block * kBlock;
-  const int64_t count = shape.block_count(block);
-  transpose_rows(queries, query + first_query * args.time_stride, args.time_stride, count, head_dim,
-                 args.scale, buffer);
-  const int64_t key_blocks = args.causal != 0 ? block + 1 : shape.blocks;
+  const int64_t count = shape.queries_of(block);
+  transpose_rows(queries, query + first_query * args.query_time_stride, args.query_time_stride,
+                 count, head_dim, args.scale, buffer);
+  const int64_t seen_by_first = shape.seen_by(first_query);
+  const int64_t key_blocks = AttentionShape::blocks_of(shape.seen_by(first_query + count - 1));
   for (int64_t key_block = 0; key_block < key_blocks; ++key_block) {
     const int64_t first_key = key_block * kBlock;
-    const int64_t key_count = shape.block_count(key_block);
+    const int64_t key_count = shape.keys_of(key_block);
     const bool first = key_block == 0;
     const Rows keys{wide.keys.row(first_key), shape.width};
     const Rows values{wide.values.row(first_key), shape.width};
     product(scores, as_is(keys), queries, key_count, kBlock, head_dim, false);
-    if (args.causal != 0 && key_block == block) {
-      mask_future(scores, first_key, first_query, key_count);
+    if (first_key + key_count > seen_by_first) {
+      mask_future(scores, first_key, seen_by_first, key_count);
     }
     soften(scores, key_count, running, first);
     if (!first) {
@@ -202,7 +168,8 @@ template <class T>
 void attend_head_backward(const namp_attention_args& args, const AttentionShape& shape,
                           int64_t head_index, float* scratch) {
   const HeadOffsets at = offsets_of(args, head_index);
-  const int64_t all = shape.blocks * kBlock;
+  const int64_t time = shape.query_time;
+  const int64_t all = shape.query_blocks * kBlock;
   const int64_t width = shape.width;
   const int64_t head_dim = shape.head_dim;
   float* next = scratch;
@@ -224,17 +191,17 @@ void attend_head_backward(const namp_attention_args& args, const AttentionShape&
   float* const delta = take(all, 1).data;
   float* const buffer = take(kAttentionBufferRows, width).data;
 
-  const int64_t stride = args.time_stride;
-  const T* query = static_cast<const T*>(args.query) + at.input;
-  const T* key = static_cast<const T*>(args.key) + at.input;
-  const T* value = static_cast<const T*>(args.value) + at.input;
+  const int64_t stride = args.key_time_stride;
+  const T* query = static_cast<const T*>(args.query) + at.query;
+  const T* key = static_cast<const T*>(args.key) + at.key;
+  const T* value = static_cast<const T*>(args.value) + at.key;
   const T* output = static_cast<const T*>(args.output) + at.output;
   const T* output_gradient = static_cast<const T*>(args.output_gradient) + at.output;
   const float* log_sum_exp = args.log_sum_exp + at.log_sum_exp;
 
-  widen_rows(queries, query, stride, shape.time, head_dim);
-  widen_rows(output_gradients, output_gradient, args.output_time_stride, shape.time, head_dim);
-  for (int64_t i = 0; i < shape.time; ++i) {
+  widen_rows(queries, query, args.query_time_stride, time, head_dim);
+  widen_rows(output_gradients, output_gradient, args.output_time_stride, time, head_dim);
+  for (int64_t i = 0; i < time; ++i) {
     const float* gradient = output_gradients.row(i);
     Lane sum(0.0f);
     for_lanes(head_dim, [&](int64_t d, auto part) NAMP_LANES {
@@ -243,26 +210,25 @@ void attend_head_backward(const namp_attention_args& args, const AttentionShape&
     delta[i] = hn::GetLane(hn::SumOfLanes(LaneTag(), sum.raw));
   }
 
-  const auto write = [&](void* gradient, const Rows& rows, int64_t first, int64_t count) {
-    T* out = static_cast<T*>(gradient) + at.input + first * stride;
+  const auto write = [&](T* out, int64_t out_stride, const Rows& rows, int64_t count) {
     for (int64_t r = 0; r < count; ++r) {
       map(
-          out + r * stride, head_dim, [](Lane x) NAMP_LANES { return x; }, rows.row(r));
+          out + r * out_stride, head_dim, [](Lane x) NAMP_LANES { return x; }, rows.row(r));
     }
   };
 
-  for (int64_t key_block = 0; key_block < shape.blocks; ++key_block) {
+  for (int64_t key_block = 0; key_block < shape.key_blocks; ++key_block) {
     const int64_t first_key = key_block * kBlock;
-    const int64_t key_count = shape.block_count(key_block);
+    const int64_t key_count = shape.keys_of(key_block);
     const T* key_rows = key + first_key * stride;
     widen_rows(keys, key_rows, stride, key_count, head_dim);
     transpose_rows(keys_transposed, key_rows, stride, key_count, head_dim, args.scale, buffer);
     transpose_rows(values_transposed, value + first_key * stride, stride, key_count, head_dim, 1.0f,
                    buffer);
     const int64_t first_block = args.causal != 0 ? key_block : 0;
-    for (int64_t block = first_block; block < shape.blocks; ++block) {
+    for (int64_t block = first_block; block < shape.query_blocks; ++block) {
       const int64_t first_query = block * kBlock;
-      const int64_t count = shape.block_count(block);
+      const int64_t count = shape.queries_of(block);
       const Rows block_queries{queries.row(first_query), width};
       const Rows block_output_gradients{output_gradients.row(first_query), width};
       product(scores, as_is(block_queries), keys_transposed, count, kBlock, head_dim, false);
@@ -282,38 +248,43 @@ void attend_head_backward(const namp_attention_args& args, const AttentionShape&
       product({query_gradients.row(first_query), width}, as_is(score_gradients), keys, count,
               head_dim, key_count, key_block > 0);
     }
-    write(args.key_gradient, key_gradients, first_key, key_count);
-    write(args.value_gradient, value_gradients, first_key, key_count);
+    const int64_t at_key = at.key + first_key * stride;
+    write(static_cast<T*>(args.key_gradient) + at_key, stride, key_gradients, key_count);
+    write(static_cast<T*>(args.value_gradient) + at_key, stride, value_gradients, key_count);
   }
-  write(args.query_gradient, query_gradients, 0, shape.time);
+  write(static_cast<T*>(args.query_gradient) + at.query, args.query_time_stride, query_gradients,
+        time);
 }
 
 // Blocks of queries first to last, counted over all heads, on one thread.
 template <class T>
 void attend_blocks(const namp_attention_args& args, const AttentionShape& shape, int64_t first,
                    int64_t last, float* scratch) {
-  const int64_t stride = args.time_stride;
-  const WideHead wide{{scratch, shape.width}, {scratch + shape.head_floats(), shape.width}};
+  const int64_t stride = args.key_time_stride;
+  const WideHead wide{{scratch, shape.width}, {scratch + shape.key_floats(), shape.width}};
+  const int64_t blocks = shape.query_blocks;
   for (int64_t item = first; item < last; ++item) {
-    const int64_t head = item / shape.blocks;
-    const int64_t block = item % shape.blocks;
+    const int64_t head = item / blocks;
+    const int64_t block = item % blocks;
     const HeadOffsets at = offsets_of(args, head);
     if (item == first || block == 0) {
-      const int64_t last_block = std::min(last, (head + 1) * shape.blocks) - head * shape.blocks;
-      const int64_t seen =
-          args.causal != 0 ? std::min(shape.time, last_block * kBlock) : shape.time;
-      widen_rows(wide.keys, static_cast<const T*>(args.key) + at.input, stride, seen,
-                 args.head_dim);
-      widen_rows(wide.values, static_cast<const T*>(args.value) + at.input, stride, seen,
+      const int64_t last_block = std::min(last, (head + 1) * blocks) - head * blocks;
+      const int64_t seen = shape.seen_by(std::min(shape.query_time, last_block * kBlock) - 1);
+      widen_rows(wide.keys, static_cast<const T*>(args.key) + at.key, stride, seen, args.head_dim);
+      widen_rows(wide.values, static_cast<const T*>(args.value) + at.key, stride, seen,
                  args.head_dim);
     }
-    prefetch_block<T>(args, shape, args.output, at.output, args.output_time_stride, block);
-    if ((head + 1) * shape.blocks < last) {
-      const int64_t next = offsets_of(args, head + 1).input;
-      for (const void* tensor : {args.query, args.key, args.value})
-        prefetch_block<T>(args, shape, tensor, next, stride, block);
+    prefetch_block<T>(args.output, at.output, args.output_time_stride, block, shape.query_time,
+                      args.head_dim);
+    if ((head + 1) * blocks < last) {
+      const HeadOffsets next = offsets_of(args, head + 1);
+      prefetch_block<T>(args.query, next.query, args.query_time_stride, block, shape.query_time,
+                        args.head_dim);
+      for (const void* tensor : {args.key, args.value}) {
+        prefetch_block<T>(tensor, next.key, stride, block, shape.key_time, args.head_dim);
+      }
     }
-    attend_block<T>(args, shape, head, block, wide, scratch + 2 * shape.head_floats());
+    attend_block<T>(args, shape, head, block, wide, scratch + 2 * shape.key_floats());
   }
 }
 
@@ -321,6 +292,15 @@ void attend(const namp_attention_args& args, int64_t first, int64_t last, float*
   const AttentionShape shape(args);
   with_element(static_cast<namp_dtype>(args.dtype), [&](auto element) HWY_ATTR {
     attend_blocks<typename decltype(element)::Type>(args, shape, first, last, scratch);
+  });
+}
+
+// Heads of keys first to last, on one thread.
+void attend_few(const namp_attention_args& args, int64_t first, int64_t last, float* scratch) {
+  const AttentionShape shape(args);
+  with_element(static_cast<namp_dtype>(args.dtype), [&](auto element) HWY_ATTR {
+    for (int64_t head = first; head < last; ++head)
+      attend_few_queries<typename decltype(element)::Type>(args, shape, head, scratch);
   });
 }
 
@@ -343,16 +323,19 @@ HWY_AFTER_NAMESPACE();
 namespace namp {
 
 NAMP_SIMD_TABLE(attend);
+NAMP_SIMD_TABLE(attend_few);
 NAMP_SIMD_TABLE(attend_backward);
 
 void CpuBackend::attention_forward(const namp_attention_args& args, namp_stream stream) {
   const AttentionShape shape(args);
-  const int64_t each = shape.forward_floats();
+  const bool few = shape.has_few_queries();
+  const int64_t each = few ? shape.few_floats() : shape.forward_floats();
+  const int64_t items = args.batch * (few ? args.key_heads : args.heads * shape.query_blocks);
+  const auto attend = few ? attend_few_by_simd(simd_) : attend_by_simd(simd_);
   auto* scratch = reinterpret_cast<float*>(worker_scratch(threads_.count(), each * 4, stream));
-  threads_.split(args.batch * args.heads * shape.blocks,
-                 [&](int64_t worker, int64_t begin, int64_t end) {
-                   attend_by_simd(simd_)(args, begin, end, scratch + worker * each);
-                 });
+  threads_.split(items, [&](int64_t worker, int64_t begin, int64_t end) {
+    attend(args, begin, end, scratch + worker * each);
+  });
 }
 
 void CpuBackend::attention_backward(const namp_attention_args& args, namp_stream stream) {

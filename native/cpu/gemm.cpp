@@ -1,8 +1,10 @@
-// Matrix products: by oneDNN if it supports them, else by our own blocks, spread over the threads.
+// Matrix products: of one row by our own loop over the matrix, else by oneDNN if it supports them, else
+// by our own blocks, spread over the threads.
 #include <algorithm>
 
 #include "cpu/block_gemm.h"
 #include "cpu/cpu_backend.h"
+#include "cpu/row_gemm.h"
 #include "activation_facts.h"
 #include "dtype.h"
 
@@ -89,6 +91,26 @@ struct ProductCut {
   int64_t batch;
 };
 
+// Elements of the matrix that are worth another thread.
+constexpr int64_t kRowProductGrain = 1 << 15;
+
+// A product of one row; scratch has k floats.
+void gemm_of_row(const namp_gemm_args& args, namp_simd simd, const Threads& threads,
+                 float* scratch) {
+  const Operands operands = operands_of(args, args.k, 0);
+  const float* row = static_cast<const float*>(operands.a.data);
+  if (operands.a.dtype != NAMP_FLOAT32) {
+    widen_row(simd, operands.a, args.k, scratch);
+    row = scratch;
+  }
+  const int64_t grain =
+      std::clamp<int64_t>(kRowProductGrain / args.k / 4 * 4, 4, kRowProductColumns);
+  threads.parallel_for(args.n, grain, [&](int64_t begin, int64_t end) {
+    multiply_row(simd, row, part_of(operands.b, 0, begin), args.k, end - begin,
+                 part_of(operands.output, 0, begin));
+  });
+}
+
 }  // namespace
 
 void CpuBackend::gemm_by_blocks(const namp_gemm_args& args, namp_stream stream) {
@@ -102,10 +124,10 @@ void CpuBackend::gemm_by_blocks(const namp_gemm_args& args, namp_stream stream) 
       const int64_t column = cut.columns.begin(column_piece);
       const int64_t row = cut.rows.begin(row_piece);
       const Operands operands = operands_of(args, k, piece / cut.columns.pieces / cut.rows.pieces);
-      multiply(simd_, cut.rows.begin(row_piece + 1) - row,
-               cut.columns.begin(column_piece + 1) - column, k, part_of(operands.a, row, 0),
-               part_of(operands.b, 0, column), part_of(operands.output, row, column),
-               scratch + worker * kProductScratchBytes);
+      block_gemm(simd_, cut.rows.begin(row_piece + 1) - row,
+                 cut.columns.begin(column_piece + 1) - column, k, part_of(operands.a, row, 0),
+                 part_of(operands.b, 0, column), part_of(operands.output, row, column),
+                 scratch + worker * kProductScratchBytes);
     }
   });
 }
@@ -145,6 +167,11 @@ void CpuBackend::gemm(const namp_gemm_args& args, namp_stream stream) {
     first.activation = NAMP_ACTIVATION_NONE;
     gemm(first, stream);
     activate_product(args, args.c, stream);
+    return;
+  }
+  if (is_row_product(args)) {
+    const int64_t bytes = args.k * static_cast<int64_t>(sizeof(float));
+    gemm_of_row(args, simd_, threads_, reinterpret_cast<float*>(worker_scratch(1, bytes, stream)));
     return;
   }
   const bool gelu = is_gelu(args.activation);

@@ -25,8 +25,9 @@ bool has_words(const namp_attention_args& args, bool backward) {
   const auto is_word = [](const void* pointer) {
     return reinterpret_cast<uintptr_t>(pointer) % 16 == 0;
   };
-  const auto strides = {args.head_dim,          args.batch_stride,        args.head_stride,
-                        args.time_stride,       args.output_batch_stride, args.output_head_stride,
+  const auto strides = {args.head_dim,          args.query_batch_stride,  args.query_head_stride,
+                        args.query_time_stride, args.key_batch_stride,    args.key_head_stride,
+                        args.key_time_stride,   args.output_batch_stride, args.output_head_stride,
                         args.output_time_stride};
   if (std::any_of(strides.begin(), strides.end(), [](int64_t x) { return x % 8 != 0; }))
     return false;
@@ -60,7 +61,7 @@ void CudaBackend::attention_forward(const namp_attention_args& args, namp_stream
 
 void CudaBackend::attention_backward(const namp_attention_args& args, namp_stream stream) {
   const cuda::ContextScope scope(context_);
-  const int64_t rows = args.batch * args.heads * args.time;
+  const int64_t rows = args.batch * args.heads * args.query_time;
   if (rows == 0) return;
   auto* deltas = static_cast<float*>(workspace(rows * static_cast<int64_t>(sizeof(float)), stream));
   if (const cuda::AttentionKernels* kernels = attention_kernels(args, true)) {
@@ -75,10 +76,10 @@ void CudaBackend::attention_backward(const namp_attention_args& args, namp_strea
 void CudaBackend::launch_attention(const cuda::AttentionKernels& kernels,
                                    const cuda::AttentionPass& pass, const namp_attention_args& args,
                                    float* deltas, namp_stream stream) {
-  const int64_t tasks = args.batch * args.heads * cuda::blocks(args.time, pass.rows);
+  const int64_t tasks = args.batch * args.heads * cuda::blocks(args.query_time, pass.rows);
   const int64_t gain = kernels.on_tensor_cores ? kTensorGain : 1;
   const int64_t most =
-      gain * cuda::attention_rows_per_launch(args.time, args.head_dim, pass.rows) / pass.rows;
+      gain * cuda::attention_rows_per_launch(args.key_time, args.head_dim, pass.rows) / pass.rows;
   for (int64_t first = 0; first < tasks; first += most) {
     const int64_t part = std::min(most, tasks - first);
     launch(pass.kernel, part, {args, deltas, first, part}, stream);
@@ -88,9 +89,9 @@ void CudaBackend::launch_attention(const cuda::AttentionKernels& kernels,
 void CudaBackend::launch_attention_rows(const cuda::Kernel<cuda::AttentionArgs>& kernel,
                                         const namp_attention_args& args, float* deltas,
                                         namp_stream stream) {
-  const int64_t rows = args.batch * args.heads * args.time;
+  const int64_t rows = args.batch * args.heads * args.query_time;
   const int64_t most =
-      cuda::attention_rows_per_launch(args.time, args.head_dim, cuda::kAttentionWarps);
+      cuda::attention_rows_per_launch(args.key_time, args.head_dim, cuda::kAttentionWarps);
   for (int64_t first = 0; first < rows; first += most) {
     const int64_t part = std::min(most, rows - first);
     launch(kernel, cuda::blocks(part, cuda::kAttentionWarps), {args, deltas, first, part}, stream);

@@ -145,13 +145,14 @@ struct MultiplyAddEngine {
     return sum;
   }
 
-  NAMP_DEVICE void store(const float (&sums)[kSums], const HeadPart& part, void* data,
-                         int64_t first, int64_t stride) const {
+  template <class Part>
+  NAMP_DEVICE void store(const float (&sums)[kSums], const Part& part, void* data, int64_t first,
+                         int64_t stride) const {
 #pragma unroll
     for (int i = 0; i < kSums; ++i) {
       const int at = part.first + row(sum_slot(i));
       const int dim = i % (kFours * 4) / 4 * (4 * kGroup) + member * 4 + i % 4;
-      if (at < part.time() && dim < part.dims())
+      if (at < part.queries() && dim < part.dims())
         store_as(sums[i], data, part.call.dtype, first + at * stride + dim);
     }
   }

@@ -10,9 +10,9 @@ inline constexpr int kAttentionWarps = kAttentionThreads / 32;
 
 struct AttentionArgs {
   namp_attention_args call;
-  float* deltas;  // [batch, heads, time]; backward: sums of output * its gradient
+  float* deltas;  // [batch, heads, query_time]; backward: sums of output * its gradient
   int64_t
-      first;  // the launch's part of the tasks; of attention_wide.cu's rows [batch, heads, time]
+      first;  // the launch's part of the tasks; of attention_wide.cu's rows [batch, heads, query_time]
   int64_t count;
 };
 
@@ -75,9 +75,9 @@ inline constexpr Kernel<AttentionArgs> kAttentionKeysWide{
 // the others are faster by more than 10 times. Tests lower it.
 inline int64_t most_attention_products = int64_t{1} << 33;
 
-// Rows of a launch, by the products of one: whole tasks.
-inline int64_t attention_rows_per_launch(int64_t time, int64_t head_dim, int64_t rows_of_task) {
-  const int64_t rows = most_attention_products / time / head_dim / rows_of_task;
+// Rows of a launch, by the products of one, with as many vectors as there are times: whole tasks.
+inline int64_t attention_rows_per_launch(int64_t times, int64_t head_dim, int64_t rows_of_task) {
+  const int64_t rows = most_attention_products / times / head_dim / rows_of_task;
   return (rows > 1 ? rows : 1) * rows_of_task;
 }
 

@@ -47,12 +47,15 @@ NAMP_DEVICE float share_of(float score, float log_sum, bool sees) {
   return sees ? fast_exp2(multiply_add(score, kLog2E, -log_sum)) : 0.0f;
 }
 
-// Rows of one batch and head, from the task's first on.
+// Rows of one batch and head, from the task's first on: queries, or keys of the backward pass.
+// kWhole: as many queries and heads of them as keys, as the backward pass has.
+template <bool kWhole>
 struct HeadPart {
   const namp_attention_args& call;
-  int64_t head;  // batch * heads + head
-  int first;     // row
-  int64_t in;    // first element of the head in query, key and value; and in output
+  int64_t head;   // batch * heads + head
+  int first;      // row
+  int64_t query;  // first element of the head in query; in key and value; in output
+  int64_t key;
   int64_t out;
 
   // Tasks with the most work come first, so that no block begins one when the others are done: the
@@ -60,39 +63,53 @@ struct HeadPart {
   NAMP_DEVICE HeadPart(const namp_attention_args& c, int64_t task, int rows, bool last_first)
       : call(c) {
     const int64_t heads = c.batch * c.heads;
-    const int64_t parts = blocks(c.time, rows);
+    const int64_t parts = blocks(c.query_time, rows);
     head = task % heads;
     const int64_t part = task / heads;
     first = static_cast<int>(last_first ? parts - 1 - part : part) * rows;
-    in = head / c.heads * c.batch_stride + head % c.heads * c.head_stride;
-    out = head / c.heads * c.output_batch_stride + head % c.heads * c.output_head_stride;
+    const int64_t batch = head / c.heads;
+    const int64_t own = head % c.heads;
+    query = batch * c.query_batch_stride + own * c.query_head_stride;
+    const int64_t key_head = kWhole ? own : own / (c.heads / c.key_heads);
+    key = batch * c.key_batch_stride + key_head * c.key_head_stride;
+    out = batch * c.output_batch_stride + own * c.output_head_stride;
   }
-  NAMP_DEVICE int time() const { return static_cast<int>(call.time); }
+  NAMP_DEVICE int queries() const { return static_cast<int>(call.query_time); }
+  NAMP_DEVICE int keys() const {
+    return static_cast<int>(kWhole ? call.query_time : call.key_time);
+  }
   NAMP_DEVICE int dims() const { return static_cast<int>(call.head_dim); }
+  // The last query sees the last key.
+  NAMP_DEVICE int last_seen(int row) const { return kWhole ? row : row + keys() - queries(); }
   // Of queries first to first + rows - 1: the first key that none of them sees.
   NAMP_DEVICE int keys_end(int rows) const {
-    return call.causal != 0 && first + rows < time() ? first + rows : time();
+    return call.causal != 0 && first + rows < queries() ? last_seen(first + rows) : keys();
   }
-  NAMP_DEVICE bool sees(int query, int key) const {
-    return key < time() && (call.causal == 0 || key <= query);
+  NAMP_DEVICE bool sees(int row, int column) const {
+    return column < keys() && (call.causal == 0 || column <= last_seen(row));
   }
-  // kRows rows of an input, or of the output or its gradient, as a tile.
+  // kRows rows of queries, of keys or values, or of the output or its gradient, as a tile.
   template <class Engine, int kRows>
-  NAMP_DEVICE void fill_in(Words* tile, const void* data, int row) const {
-    Engine::template fill<kRows>(tile, data, call.dtype, in + row * call.time_stride,
-                                 call.time_stride, time() - row, dims());
+  NAMP_DEVICE void fill_query(Words* tile, const void* data, int row) const {
+    Engine::template fill<kRows>(tile, data, call.dtype, query + row * call.query_time_stride,
+                                 call.query_time_stride, queries() - row, dims());
+  }
+  template <class Engine, int kRows>
+  NAMP_DEVICE void fill_key(Words* tile, const void* data, int row) const {
+    Engine::template fill<kRows>(tile, data, call.dtype, key + row * call.key_time_stride,
+                                 call.key_time_stride, keys() - row, dims());
   }
   template <class Engine, int kRows>
   NAMP_DEVICE void fill_out(Words* tile, const void* data, int row) const {
     Engine::template fill<kRows>(tile, data, call.dtype, out + row * call.output_time_stride,
-                                 call.output_time_stride, time() - row, dims());
+                                 call.output_time_stride, queries() - row, dims());
   }
   // The next tiles of a pass over keys, when all threads have read the ones before.
   template <class Engine>
-  NAMP_DEVICE void fill_keys_and_values(Words* keys, Words* values, int key) const {
+  NAMP_DEVICE void fill_keys_and_values(Words* to_keys, Words* to_values, int row) const {
     barrier();
-    fill_in<Engine, Engine::kColumns>(keys, call.key, key);
-    fill_in<Engine, Engine::kColumns>(values, call.value, key);
+    fill_key<Engine, Engine::kColumns>(to_keys, call.key, row);
+    fill_key<Engine, Engine::kColumns>(to_values, call.value, row);
     barrier();
   }
 };
@@ -108,9 +125,9 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
   const namp_attention_args& call = args.call;
   const Engine engine;
   for (int64_t i = block_index(); i < args.count; i += block_count()) {
-    const HeadPart part(call, args.first + i, kRows, call.causal != 0);
+    const HeadPart<false> part(call, args.first + i, kRows, call.causal != 0);
     const typename Engine::Rows queries(engine, memory, keys, [&](Words* to) {
-      part.fill_in<Engine, kRows>(to, call.query, part.first);
+      part.template fill_query<Engine, kRows>(to, call.query, part.first);
     });
     float output[Engine::kSums] = {};
     float maximum[Engine::kSlots];
@@ -122,13 +139,14 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
     }
     const int end = part.keys_end(kRows);
     for (int key = 0; key < end; key += kColumns) {
-      part.fill_keys_and_values<Engine>(keys, values, key);
+      part.template fill_keys_and_values<Engine>(keys, values, key);
       float scores[Engine::kScores];
       engine.multiply(scores, queries, keys);
 #pragma unroll
       for (float& score : scores)
         score *= call.scale;
-      if (key + kColumns > part.time() || (call.causal != 0 && key + kColumns > part.first)) {
+      if (key + kColumns > part.keys() ||
+          (call.causal != 0 && key + kColumns > part.last_seen(part.first))) {
 #pragma unroll
         for (int k = 0; k < Engine::kScores; ++k) {
           const bool sees = part.sees(part.first + engine.row(Engine::score_slot(k)),
@@ -170,9 +188,9 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
     for (int slot = 0; slot < Engine::kSlots; ++slot) {
       sum[slot] = Engine::reduce(sum[slot], Plus());
       const int row = part.first + engine.row(slot);
-      if (engine.leads() && row < part.time() && call.log_sum_exp != nullptr) {
+      if (engine.leads() && row < part.queries() && call.log_sum_exp != nullptr) {
         store((maximum[slot] == kNothing ? 0.0f : maximum[slot]) + log(sum[slot]),
-              call.log_sum_exp + part.head * call.time + row);
+              call.log_sum_exp + part.head * call.query_time + row);
       }
       sum[slot] = 1.0f / sum[slot];
     }
@@ -197,17 +215,17 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
   const namp_attention_args& call = args.call;
   const Engine engine;
   for (int64_t i = block_index(); i < args.count; i += block_count()) {
-    const HeadPart part(call, args.first + i, kRows, call.causal != 0);
+    const HeadPart<true> part(call, args.first + i, kRows, call.causal != 0);
     const typename Engine::Rows queries(engine, memory, keys, [&](Words* to) {
-      part.fill_in<Engine, kRows>(to, call.query, part.first);
+      part.template fill_query<Engine, kRows>(to, call.query, part.first);
     });
     const typename Engine::Rows gradients(engine, memory + Engine::kOwnWords, keys, [&](Words* to) {
-      part.fill_out<Engine, kRows>(to, call.output_gradient, part.first);
+      part.template fill_out<Engine, kRows>(to, call.output_gradient, part.first);
     });
     const int own = thread_index() / kSharing;
-    const int64_t first_row = part.head * call.time + part.first;
+    const int64_t first_row = part.head * call.query_time + part.first;
     float product = 0.0f;
-    if (part.first + own < part.time()) {
+    if (part.first + own < part.queries()) {
       product =
           Engine::output_product(call, part.out + (part.first + own) * call.output_time_stride,
                                  thread_index() % kSharing, kSharing);
@@ -217,7 +235,7 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
       product += exchange(product, mask);
     if (thread_index() % kSharing == 0) {
       products[own] = product;
-      if (part.first + own < part.time()) store(product, args.deltas + first_row + own);
+      if (part.first + own < part.queries()) store(product, args.deltas + first_row + own);
     }
     barrier();
     float log_sum[Engine::kSlots];
@@ -225,14 +243,14 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
 #pragma unroll
     for (int slot = 0; slot < Engine::kSlots; ++slot) {
       const int row = engine.row(slot);
-      const bool there = part.first + row < part.time();
+      const bool there = part.first + row < part.queries();
       log_sum[slot] = there ? load(call.log_sum_exp + first_row + row) * kLog2E : 0.0f;
       delta[slot] = products[row];
     }
     float sum[Engine::kSums] = {};
     const int end = part.keys_end(kRows);
     for (int key = 0; key < end; key += kColumns) {
-      part.fill_keys_and_values<Engine>(keys, values, key);
+      part.template fill_keys_and_values<Engine>(keys, values, key);
       float slopes[Engine::kScores];
       float upstream[Engine::kScores];
       engine.multiply(slopes, queries, keys);
@@ -246,7 +264,7 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
       }
       engine.add_product(sum, slopes, keys);
     }
-    engine.store(sum, part, call.query_gradient, part.in, call.time_stride);
+    engine.store(sum, part, call.query_gradient, part.query, call.query_time_stride);
   }
 }
 
@@ -264,25 +282,25 @@ NAMP_DEVICE void attention_key_gradients(const AttentionArgs& args) {
   const namp_attention_args& call = args.call;
   const Engine engine;
   for (int64_t i = block_index(); i < args.count; i += block_count()) {
-    const HeadPart part(call, args.first + i, kRows, false);
+    const HeadPart<true> part(call, args.first + i, kRows, false);
     const typename Engine::Rows keys(engine, memory, queries, [&](Words* to) {
-      part.fill_in<Engine, kRows>(to, call.key, part.first);
+      part.template fill_key<Engine, kRows>(to, call.key, part.first);
     });
     const typename Engine::Rows values(engine, memory + Engine::kOwnWords, queries, [&](Words* to) {
-      part.fill_in<Engine, kRows>(to, call.value, part.first);
+      part.template fill_key<Engine, kRows>(to, call.value, part.first);
     });
     float key_sum[Engine::kSums] = {};
     float value_sum[Engine::kSums] = {};
     const int begin = call.causal != 0 ? part.first / kColumns * kColumns : 0;
-    for (int query = begin; query < part.time(); query += kColumns) {
+    for (int query = begin; query < part.queries(); query += kColumns) {
       barrier();
-      part.fill_in<Engine, kColumns>(queries, call.query, query);
-      part.fill_out<Engine, kColumns>(gradients, call.output_gradient, query);
+      part.template fill_query<Engine, kColumns>(queries, call.query, query);
+      part.template fill_out<Engine, kColumns>(gradients, call.output_gradient, query);
       if (thread_index() < kColumns) {
         const int row = query + thread_index();
-        const int64_t at = part.head * call.time + row;
+        const int64_t at = part.head * call.query_time + row;
         // Of a query that is not there the shares are 0: 2^-infinity.
-        const bool there = row < part.time();
+        const bool there = row < part.queries();
         log_sums[thread_index()] = there ? load(call.log_sum_exp + at) * kLog2E : -kNothing;
         deltas[thread_index()] = there ? load(args.deltas + at) : 0.0f;
       }
@@ -303,8 +321,8 @@ NAMP_DEVICE void attention_key_gradients(const AttentionArgs& args) {
         shares[k] *= (upstream[k] - deltas[engine.score_column(k)]) * call.scale;
       engine.add_product(key_sum, shares, queries);
     }
-    engine.store(key_sum, part, call.key_gradient, part.in, call.time_stride);
-    engine.store(value_sum, part, call.value_gradient, part.in, call.time_stride);
+    engine.store(key_sum, part, call.key_gradient, part.key, call.key_time_stride);
+    engine.store(value_sum, part, call.value_gradient, part.key, call.key_time_stride);
   }
 }
 

@@ -109,12 +109,13 @@ struct TensorEngine {
     return sum;
   }
 
-  NAMP_DEVICE void store(const float (&sums)[kSums], const HeadPart& part, void* data,
-                         int64_t first, int64_t stride) const {
+  template <class Part>
+  NAMP_DEVICE void store(const float (&sums)[kSums], const Part& part, void* data, int64_t first,
+                         int64_t stride) const {
 #pragma unroll
     for (int slot = 0; slot < kSlots; ++slot) {
       const int at = part.first + row(slot);
-      if (at >= part.time()) continue;
+      if (at >= part.queries()) continue;
       auto* to = static_cast<uint16_t*>(data) + first + at * stride + lane % 4 * 2;
 #pragma unroll
       for (int n = 0; n < kWidth / 8; ++n) {

@@ -20,19 +20,25 @@ constexpr int kBlocks = 4;           // of a multiprocessor: 128 registers a thr
 // Where vectors of one batch and head lie.
 struct Head {
   const namp_attention_args& call;
-  int64_t first_in;
+  int64_t first_query;
+  int64_t first_key;
   int64_t first_out;
 
   NAMP_DEVICE Head(const namp_attention_args& c, int64_t index) : call(c) {
     const int64_t batch = index / c.heads;
     const int64_t head = index % c.heads;
-    first_in = batch * c.batch_stride + head * c.head_stride;
+    const int64_t key_head = head / (c.heads / c.key_heads);
+    first_query = batch * c.query_batch_stride + head * c.query_head_stride;
+    first_key = batch * c.key_batch_stride + key_head * c.key_head_stride;
     first_out = batch * c.output_batch_stride + head * c.output_head_stride;
   }
 
-  // The first element of the vector at a time: of query, key, value and their gradients; of the
-  // output and its gradient.
-  NAMP_DEVICE int64_t in(int64_t time) const { return first_in + time * call.time_stride; }
+  // The first element of the vector at a time: of query and its gradient; of key, value and their
+  // gradients; of the output and its gradient.
+  NAMP_DEVICE int64_t query(int64_t time) const {
+    return first_query + time * call.query_time_stride;
+  }
+  NAMP_DEVICE int64_t key(int64_t time) const { return first_key + time * call.key_time_stride; }
   NAMP_DEVICE int64_t out(int64_t time) const { return first_out + time * call.output_time_stride; }
 };
 
@@ -77,9 +83,9 @@ struct Part {
   }
 };
 
-// The tiles of 32 that a query's keys are in.
+// The keys that a query sees: the first ones. The last query sees all.
 NAMP_DEVICE int64_t keys_of(const namp_attention_args& call, int64_t query) {
-  return call.causal != 0 ? query + 1 : call.time;
+  return call.causal != 0 ? query + 1 + call.key_time - call.query_time : call.key_time;
 }
 
 }  // namespace
@@ -88,8 +94,8 @@ NAMP_KERNEL(kAttentionThreads, kBlocks) attention_forward_wide_kernel(const Atte
   const namp_attention_args& call = args.call;
   for_warp_rows(args.count, [&](int64_t i, int lane) {
     const int64_t row = args.first + i;
-    const Head head(call, row / call.time);
-    const int64_t query = row % call.time;
+    const Head head(call, row / call.query_time);
+    const int64_t query = row % call.query_time;
     const int64_t keys = keys_of(call, query);
     for (int64_t span = 0; span < call.head_dim; span += kSpan) {
       float maximum = from_bits(0xff800000u);
@@ -99,7 +105,7 @@ NAMP_KERNEL(kAttentionThreads, kBlocks) attention_forward_wide_kernel(const Atte
         const int64_t key = first + lane;
         float score = from_bits(0xff800000u);
         if (key < keys) {
-          score = dot(call, call.query, head.in(query), call.key, head.in(key)) * call.scale;
+          score = dot(call, call.query, head.query(query), call.key, head.key(key)) * call.scale;
         }
         const float tile_maximum = warp_reduce(score, Maximum());
         const float grown = tile_maximum > maximum ? tile_maximum : maximum;
@@ -111,7 +117,7 @@ NAMP_KERNEL(kAttentionThreads, kBlocks) attention_forward_wide_kernel(const Atte
         output.scale(kept);
         maximum = grown;
         for (int j = 0; j < kWarp && first + j < keys; ++j)
-          output.add(broadcast(share, j), call, call.value, head.in(first + j), span, lane);
+          output.add(broadcast(share, j), call, call.value, head.key(first + j), span, lane);
       }
       output.scale(1.0f / sum);
       output.store_to(call, call.output, head.out(query), span, lane);
@@ -128,8 +134,8 @@ NAMP_KERNEL(kAttentionThreads, kBlocks) attention_queries_wide_kernel(const Atte
   const namp_attention_args& call = args.call;
   for_warp_rows(args.count, [&](int64_t i, int lane) {
     const int64_t row = args.first + i;
-    const Head head(call, row / call.time);
-    const int64_t query = row % call.time;
+    const Head head(call, row / call.query_time);
+    const int64_t query = row % call.query_time;
     const int64_t keys = keys_of(call, query);
     float delta = 0.0f;
     for (int64_t d = lane; d < call.head_dim; d += kWarp) {
@@ -146,15 +152,15 @@ NAMP_KERNEL(kAttentionThreads, kBlocks) attention_queries_wide_kernel(const Atte
         float slope = 0.0f;
         if (key < keys) {
           const float score =
-              dot(call, call.query, head.in(query), call.key, head.in(key)) * call.scale;
+              dot(call, call.query, head.query(query), call.key, head.key(key)) * call.scale;
           const float upstream =
-              dot(call, call.output_gradient, head.out(query), call.value, head.in(key));
+              dot(call, call.output_gradient, head.out(query), call.value, head.key(key));
           slope = exp(score - log_sum) * (upstream - delta) * call.scale;
         }
         for (int j = 0; j < kWarp && first + j < keys; ++j)
-          gradient.add(broadcast(slope, j), call, call.key, head.in(first + j), span, lane);
+          gradient.add(broadcast(slope, j), call, call.key, head.key(first + j), span, lane);
       }
-      gradient.store_to(call, call.query_gradient, head.in(query), span, lane);
+      gradient.store_to(call, call.query_gradient, head.query(query), span, lane);
     }
   });
 }
@@ -164,33 +170,34 @@ NAMP_KERNEL(kAttentionThreads, kBlocks) attention_keys_wide_kernel(const Attenti
   const namp_attention_args& call = args.call;
   for_warp_rows(args.count, [&](int64_t i, int lane) {
     const int64_t row = args.first + i;
-    const Head head(call, row / call.time);
-    const int64_t key = row % call.time;
+    const Head head(call, row / call.query_time);
+    const int64_t key = row % call.query_time;
     const int64_t rows = row - key;  // of the head's first query
     const int64_t start = call.causal != 0 ? key / kWarp * kWarp : 0;
     for (int64_t span = 0; span < call.head_dim; span += kSpan) {
       Part key_gradient;
       Part value_gradient;
-      for (int64_t first = start; first < call.time; first += kWarp) {
+      for (int64_t first = start; first < call.query_time; first += kWarp) {
         const int64_t query = first + lane;
         float share = 0.0f;
         float slope = 0.0f;
-        if (query < call.time && key < keys_of(call, query)) {
+        if (query < call.query_time && key < keys_of(call, query)) {
           const float score =
-              dot(call, call.query, head.in(query), call.key, head.in(key)) * call.scale;
+              dot(call, call.query, head.query(query), call.key, head.key(key)) * call.scale;
           const float upstream =
-              dot(call, call.output_gradient, head.out(query), call.value, head.in(key));
+              dot(call, call.output_gradient, head.out(query), call.value, head.key(key));
           share = exp(score - load(call.log_sum_exp + rows + query));
           slope = share * (upstream - load(args.deltas + rows + query)) * call.scale;
         }
-        for (int j = 0; j < kWarp && first + j < call.time; ++j) {
+        for (int j = 0; j < kWarp && first + j < call.query_time; ++j) {
           value_gradient.add(broadcast(share, j), call, call.output_gradient, head.out(first + j),
                              span, lane);
-          key_gradient.add(broadcast(slope, j), call, call.query, head.in(first + j), span, lane);
+          key_gradient.add(broadcast(slope, j), call, call.query, head.query(first + j), span,
+                           lane);
         }
       }
-      key_gradient.store_to(call, call.key_gradient, head.in(key), span, lane);
-      value_gradient.store_to(call, call.value_gradient, head.in(key), span, lane);
+      key_gradient.store_to(call, call.key_gradient, head.key(key), span, lane);
+      value_gradient.store_to(call, call.value_gradient, head.key(key), span, lane);
     }
   });
 }

@@ -815,8 +815,9 @@ NAMP_API int32_t namp_unscale_check(namp_table* table, int32_t gradient_column,
 typedef enum namp_rule {
   NAMP_RULE_ADAM =
       1, /* Adam, AdamW, AMSGrad; state: exp_avg, exp_avg_sq, max_exp_avg_sq (with amsgrad) */
-  NAMP_RULE_SGD = 2, /* SGD; state: momentum_buffer (with momentum) */
-  NAMP_RULE_LION = 3 /* Lion; state: exp_avg */
+  NAMP_RULE_SGD = 2,    /* SGD; state: momentum_buffer (with momentum) */
+  NAMP_RULE_LION = 3,   /* Lion; state: exp_avg */
+  NAMP_RULE_RMSPROP = 4 /* RMSprop; state: square_avg, momentum_buffer (with momentum) */
 } namp_rule;
 
 /* Largest number of columns of state of a rule. */
@@ -847,7 +848,7 @@ typedef struct namp_optimizer_columns {
 typedef struct namp_optimizer_group {
   double learning_rate;
   double beta1;
-  double beta2;
+  double beta2; /* RMSprop's alpha */
   double epsilon;
   double weight_decay;
   int32_t decoupled; /* 1: p -= lr * wd * p before the update (AdamW); 0: g += wd * p (L2) */
@@ -931,6 +932,13 @@ typedef struct namp_optimizer_args {
  * Lion (Chen et al. 2023, program 1), the sign of 0 being 0:
  *   p = p - lr * sign(fma(g, 1 - beta1, m * beta1))
  *   m = fma(g, 1 - beta2, m * beta2)
+ *
+ * RMSprop (Hinton 2012), in PyTorch's order of operations (torch/optim/rmsprop.py), not centered;
+ * without momentum b is d:
+ *   v = fma((1 - alpha) * g, g, v * alpha)
+ *   d = g / (sqrt(v) + eps)
+ *   b = fma(b, momentum, d)
+ *   p = fma(b, -lr, p)
  *
  * with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
  * torch.nn.utils.clip_grad_norm_, t = the tensor's own steps + 1 (as torch.optim counts: a tensor
@@ -1190,25 +1198,39 @@ NAMP_API int32_t namp_softmax_forward(namp_device* device, const namp_softmax_ar
 NAMP_API int32_t namp_softmax_backward(namp_device* device, const namp_softmax_args* args,
                                        namp_stream stream);
 
-/* Scaled dot-product attention. The scores are not stored for backward. Element (b, h, t, d) of
-   query, key and value lies at b * batch_stride + h * head_stride + t * time_stride + d (a packed
-   [batch, time, 3, heads, head_dim] projection needs no permute); gradients use the same strides.
-   output and its gradient have output_* strides. On a GPU's tensor cores (half precision, compute
-   capability 8.0 and later, at most 128 dimensions) the softmax and the scores' gradients are
-   rounded to the dtype before they are multiplied again. */
+/* Scaled dot-product attention: softmax(query keys^T * scale) values. The scores are not stored for
+   backward. Element (b, h, t, d) of query lies at b * query_batch_stride + h * query_head_stride + t *
+   query_time_stride + d, that of key and of value by the strides of key (a packed [batch, time, 3,
+   heads, head_dim] projection needs no permute, and neither does a cache of keys that is longer than
+   key_time); gradients use the strides of their tensors. output and its gradient have output_*
+   strides. Query head h uses key head h / (heads / key_heads). With causal, the last query sees every
+   key, and query i keys 0 to key_time - query_time + i: queries are the last of the keys' times.
+
+   On the CPU a query's output has the same bits in each call that gives it the same keys, for any
+   number of queries, as long as keys and values that it may not see are finite; so a key-value cache
+   gives the bits of the whole sequence. On a GPU it has not: the tiles of keys differ.
+
+   On a GPU's tensor cores (half precision, compute capability 8.0 and later, at most 128 dimensions)
+   the softmax and the scores' gradients are rounded to the dtype before they are multiplied again. */
 typedef struct namp_attention_args {
   uint32_t struct_size;
   int32_t dtype;
-  int32_t causal;
-  float scale; /* of the scores; usually 1 / sqrt(head_dim) */
-  int64_t batch, heads, time, head_dim;
+  int32_t causal; /* 1 needs query_time <= key_time */
+  float scale;    /* of the scores; usually 1 / sqrt(head_dim) */
+  int64_t batch;
+  int64_t heads;      /* of query and output */
+  int64_t key_heads;  /* of key and value; divides heads. Backward: heads */
+  int64_t query_time; /* of query and output */
+  int64_t key_time;   /* of key and value, 1 or more where there are queries. Backward: query_time */
+  int64_t head_dim;
   const void* query;
   const void* key;
   const void* value;
-  int64_t batch_stride, head_stride, time_stride;
+  int64_t query_batch_stride, query_head_stride, query_time_stride;
+  int64_t key_batch_stride, key_head_stride, key_time_stride; /* of key and value */
   void* output;
   int64_t output_batch_stride, output_head_stride, output_time_stride;
-  float* log_sum_exp; /* [batch, heads, time]; written by forward, read by backward */
+  float* log_sum_exp; /* [batch, heads, query_time]; written by forward, read by backward */
   const void* output_gradient;
   void* query_gradient; /* overwritten, as the next two */
   void* key_gradient;
@@ -1218,7 +1240,8 @@ typedef struct namp_attention_args {
 NAMP_API int32_t namp_attention_forward(namp_device* device, const namp_attention_args* args,
                                         namp_stream stream);
 
-/* Reads query, key, value, output, log_sum_exp, output_gradient; writes the three gradients. */
+/* Reads query, key, value, output, log_sum_exp, output_gradient; writes the three gradients. It is for
+   whole sequences: key_time is query_time, and key_heads is heads. */
 NAMP_API int32_t namp_attention_backward(namp_device* device, const namp_attention_args* args,
                                          namp_stream stream);
 
@@ -1273,6 +1296,23 @@ typedef struct namp_add_args {
 } namp_add_args;
 
 NAMP_API int32_t namp_add(namp_device* device, const namp_add_args* args, namp_stream stream);
+
+/* out[i] = a[i] * b[i % b_period], in float32, rounded once. b_period divides count; b_period ==
+   count is the plain product. float32, float16 or bfloat16, one for all. out may be a or (with
+   b_period == count) b. The gradient of a is the output's times b, that of b the output's times a,
+   summed over the repetitions. */
+typedef struct namp_multiply_args {
+  uint32_t struct_size;
+  int32_t dtype;
+  int64_t count;
+  int64_t b_period;
+  void* out;
+  const void* a;
+  const void* b;
+} namp_multiply_args;
+
+NAMP_API int32_t namp_multiply(namp_device* device, const namp_multiply_args* args,
+                               namp_stream stream);
 
 /* out[c] = alpha * sum over o and i of in[o, c, i] [+ out[c], with accumulate], float32 sums: bias
  * gradients, means. */

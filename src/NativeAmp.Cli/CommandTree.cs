@@ -4,6 +4,7 @@ using NativeAmp.Cli.Bench;
 using NativeAmp.Cli.Doctor;
 using NativeAmp.Cli.Export;
 using NativeAmp.Cli.Formats;
+using NativeAmp.Cli.Generate;
 using NativeAmp.Cli.Inspect;
 using NativeAmp.Cli.Output;
 using NativeAmp.Cli.Plan;
@@ -39,6 +40,7 @@ internal static class CommandTree
             new ExportCommand().Build(terminal),
             new QuantizeCommand().Build(terminal),
             new EvaluateCommand().Build(terminal),
+            new GenerateCommand().Build(terminal),
             CommandRunner.Verbose(),
         };
 }

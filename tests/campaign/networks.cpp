@@ -308,32 +308,48 @@ void attention(Call& c, bool backward) {
     return true;
   });
   c.size(a.batch, c.small(3));
-  c.size(a.heads, c.small(3));
-  c.size(a.time, c.small(12));
+  // Grouped queries, and more keys than queries, are of the forward pass.
+  const int64_t group = backward ? 1 : 1 + c.random.below(3);
+  c.size(a.key_heads, c.small(3));
+  c.size(a.heads, group * a.key_heads);
+  c.size(a.query_time, c.small(12));
+  c.size(a.key_time, a.query_time + (backward || a.query_time == 0 ? 0 : c.random.below(40)));
   c.size(a.head_dim, c.small(20));
-  const auto strides = [&](int64_t& batch, int64_t& head, int64_t& time) {
+  const auto strides = [&](int64_t heads, int64_t times, int64_t& batch, int64_t& head,
+                           int64_t& time) {
     c.size(time, a.head_dim + c.random.below(3));
-    c.size(head, a.time * time);
-    c.size(batch, a.heads * head);
+    c.size(head, times * time);
+    c.size(batch, heads * head);
   };
-  strides(a.batch_stride, a.head_stride, a.time_stride);
-  strides(a.output_batch_stride, a.output_head_stride, a.output_time_stride);
-  const int64_t count = a.batch * a.heads * a.time * a.head_dim;
-  const int64_t elements = count == 0 ? 0 : a.batch * a.batch_stride;
+  strides(a.heads, a.query_time, a.query_batch_stride, a.query_head_stride, a.query_time_stride);
+  strides(a.key_heads, a.key_time, a.key_batch_stride, a.key_head_stride, a.key_time_stride);
+  strides(a.heads, a.query_time, a.output_batch_stride, a.output_head_stride, a.output_time_stride);
+  const int64_t count = a.batch * a.heads * a.query_time * a.head_dim;
+  const int64_t queries = count == 0 ? 0 : a.batch * a.query_batch_stride;
+  const int64_t keys = count == 0 ? 0 : a.batch * a.key_batch_stride;
   const int64_t outputs = count == 0 ? 0 : a.batch * a.output_batch_stride;
-  c.tensor(a.query, dtype, elements);
-  c.tensor(a.key, dtype, elements);
-  c.tensor(a.value, dtype, elements);
+  c.tensor(a.query, dtype, queries);
+  c.tensor(a.key, dtype, keys);
+  c.tensor(a.value, dtype, keys);
   c.tensor(a.output, dtype, outputs);
-  c.tensor(a.log_sum_exp, NAMP_FLOAT32, count == 0 ? 0 : a.batch * a.heads * a.time);
+  c.tensor(a.log_sum_exp, NAMP_FLOAT32, count == 0 ? 0 : a.batch * a.heads * a.query_time);
+  c.wrong([&a, count] {
+    a.key_time = a.query_time - 1;
+    a.causal = 1;
+    return count != 0;
+  });
+  c.wrong([&a, count] {
+    a.key_heads = a.heads + 1;
+    return count != 0;
+  });
   if (!backward) {
     c.make("namp_attention_forward", [&] { return namp_attention_forward(c.device, &a, nullptr); });
     return;
   }
   c.tensor(a.output_gradient, dtype, outputs);
-  c.tensor(a.query_gradient, dtype, elements);
-  c.tensor(a.key_gradient, dtype, elements);
-  c.tensor(a.value_gradient, dtype, elements);
+  c.tensor(a.query_gradient, dtype, queries);
+  c.tensor(a.key_gradient, dtype, keys);
+  c.tensor(a.value_gradient, dtype, keys);
   c.make("namp_attention_backward", [&] { return namp_attention_backward(c.device, &a, nullptr); });
 }
 
@@ -379,6 +395,18 @@ void add(Call& c) {
   c.tensor(a.b, a.b_dtype, period, false);
   c.size(a.b_period, period, a.b != nullptr);
   c.make("namp_add", [&] { return namp_add(c.device, &a, nullptr); });
+}
+
+void multiply(Call& c) {
+  auto& a = c.args<namp_multiply_args>();
+  c.float_dtype(a.dtype);
+  const int64_t period = c.random.between(1, 30);
+  c.size(a.count, c.small(10) * period);
+  c.tensor(a.out, a.dtype, a.count);
+  c.tensor(a.a, a.dtype, a.count);
+  c.tensor(a.b, a.dtype, period);
+  c.size(a.b_period, period);
+  c.make("namp_multiply", [&] { return namp_multiply(c.device, &a, nullptr); });
 }
 
 void sum(Call& c) {
@@ -493,6 +521,7 @@ const std::vector<Function> kNetworks = {
     {"namp_embedding_backward", [](Call& c) { embedding(c, true); }},
     {"namp_dropout", dropout},
     {"namp_add", add},
+    {"namp_multiply", multiply},
     {"namp_sum", sum},
     {"namp_permute", permute},
     {"namp_argmax", argmax},

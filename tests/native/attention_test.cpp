@@ -28,15 +28,15 @@ class AttentionTest : public BackendTest {
     args.causal = causal;
     args.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(head_dim)));
     args.batch = batch;
-    args.heads = heads;
-    args.time = time;
+    args.heads = args.key_heads = heads;
+    args.query_time = args.key_time = time;
     args.head_dim = head_dim;
     args.query = third(packed, 0);
     args.key = third(packed, 1);
     args.value = third(packed, 2);
-    args.batch_stride = time * 3 * width;
-    args.head_stride = head_dim;
-    args.time_stride = 3 * width;
+    args.query_batch_stride = args.key_batch_stride = time * 3 * width;
+    args.query_head_stride = args.key_head_stride = head_dim;
+    args.query_time_stride = args.key_time_stride = 3 * width;
     args.output = output.data();
     args.output_batch_stride = time * width;
     args.output_head_stride = head_dim;
@@ -201,9 +201,9 @@ TEST_P(AttentionTest, NanStaysInItsRows) {
   auto args = make_args<namp_attention_args>();
   args.dtype = NAMP_FLOAT32;
   args.scale = 1;
-  args.batch = args.heads = 1;
-  args.time = time;
-  args.head_dim = args.time_stride = args.output_time_stride = 4;
+  args.batch = args.heads = args.key_heads = 1;
+  args.query_time = args.key_time = time;
+  args.head_dim = args.query_time_stride = args.key_time_stride = args.output_time_stride = 4;
   args.query = query.data();
   args.key = args.value = key.data();
   args.output = output.data();
@@ -218,7 +218,7 @@ TEST_P(AttentionTest, NanStaysInItsRows) {
 TEST_P(AttentionTest, NothingToDoNeedsNoPointers) {
   auto args = make_args<namp_attention_args>();
   args.dtype = NAMP_FLOAT16;
-  args.heads = args.time = args.head_dim = 4;
+  args.heads = args.key_heads = args.query_time = args.key_time = args.head_dim = 4;
   EXPECT_EQ(namp_attention_forward(device_, &args, nullptr), NAMP_OK);
   EXPECT_EQ(namp_attention_backward(device_, &args, nullptr), NAMP_OK);
 }
@@ -229,8 +229,9 @@ TEST_P(AttentionTest, RefusesWhatDoesNotFit) {
   auto good = make_args<namp_attention_args>();
   good.dtype = NAMP_FLOAT32;
   good.scale = 1;
-  good.batch = good.heads = 1;
-  good.time = good.head_dim = good.time_stride = good.output_time_stride = 4;
+  good.batch = good.heads = good.key_heads = 1;
+  good.query_time = good.key_time = good.head_dim = 4;
+  good.query_time_stride = good.key_time_stride = good.output_time_stride = 4;
   good.query = good.key = good.value = good.output_gradient = input.data();
   good.output = good.query_gradient = good.key_gradient = good.value_gradient = out.data();
   good.log_sum_exp = out.floats();
@@ -246,13 +247,28 @@ TEST_P(AttentionTest, RefusesWhatDoesNotFit) {
   refuse([](auto& args) { args.dtype = NAMP_INT32; });
   refuse([](auto& args) { args.causal = 2; });
   refuse([](auto& args) { args.scale = std::numeric_limits<float>::quiet_NaN(); });
-  refuse([](auto& args) { args.time = -1; });
-  refuse([](auto& args) { args.time = INT64_C(1) << 40; });
+  refuse([](auto& args) { args.query_time = -1; });
+  refuse([](auto& args) { args.query_time = args.key_time = INT64_C(1) << 40; });
+  refuse([](auto& args) { args.key_time = -1; });
+  refuse([](auto& args) { args.key_time = 0; });
+  refuse([](auto& args) { args.key_time = INT64_MAX; });
   refuse([](auto& args) { args.head_dim = INT64_C(1) << 40; });
-  refuse([](auto& args) { args.batch = args.heads = INT64_C(1) << 30; });
-  refuse([](auto& args) { args.time_stride = -4; });
-  refuse([](auto& args) { args.batch_stride = INT64_MAX; });
+  refuse([](auto& args) { args.batch = args.heads = args.key_heads = INT64_C(1) << 30; });
+  refuse([](auto& args) { args.key_heads = 0; });
+  refuse([](auto& args) { args.key_heads = 2; });
+  refuse([](auto& args) { args.key_heads = -1; });
+  refuse([](auto& args) { args.query_time_stride = -4; });
+  refuse([](auto& args) { args.query_batch_stride = INT64_MAX; });
+  refuse([](auto& args) { args.key_time_stride = -4; });
+  refuse([](auto& args) { args.key_batch_stride = INT64_MAX; });
+  refuse([](auto& args) { args.output_time_stride = INT64_MAX; });
+  refuse([](auto& args) {
+    args.causal = 1;
+    args.key_time = 3;
+  });
   refuse([](auto& args) { args.query = nullptr; });
+  refuse([](auto& args) { args.key = nullptr; });
+  refuse([](auto& args) { args.value = nullptr; });
   refuse([](auto& args) { args.log_sum_exp = nullptr; });
 }
 

@@ -90,12 +90,13 @@ TEST_F(CudaLarge, attention_of_batches_far_apart) {
   args.dtype = NAMP_FLOAT16;
   args.scale = 1;
   args.batch = 2;
-  args.heads = args.time = args.head_dim = 1;
+  args.heads = args.key_heads = args.query_time = args.key_time = args.head_dim = 1;
   args.query = at(0);
   args.key = at(1);
   args.value = at(2);
-  args.batch_stride = args.output_batch_stride = kFar;
-  args.head_stride = args.time_stride = args.output_head_stride = args.output_time_stride = 1;
+  args.query_batch_stride = args.key_batch_stride = args.output_batch_stride = kFar;
+  args.query_head_stride = args.key_head_stride = args.output_head_stride = 1;
+  args.query_time_stride = args.key_time_stride = args.output_time_stride = 1;
   args.output = at(3);
   args.log_sum_exp = log_sums.floats();
   ASSERT_EQ(namp_attention_forward(gpu_, &args, nullptr), NAMP_OK) << namp_last_error_message();

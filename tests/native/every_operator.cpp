@@ -133,6 +133,14 @@ class Calls {
     add.b = in(NAMP_FLOAT32, n);
     add.out = out("add", NAMP_FLOAT32, n);
     check(namp_add(device_, &add, stream_), "add");
+    auto multiply = args<namp_multiply_args>();
+    multiply.dtype = NAMP_FLOAT32;
+    multiply.count = n;
+    multiply.b_period = 10;
+    multiply.a = x;
+    multiply.b = in(NAMP_FLOAT32, 10);
+    multiply.out = out("multiply", NAMP_FLOAT32, n);
+    check(namp_multiply(device_, &multiply, stream_), "multiply");
     auto sum = args<namp_sum_args>();
     sum.out_dtype = sum.in_dtype = NAMP_FLOAT32;
     sum.alpha = 1e-20f;
@@ -283,18 +291,20 @@ class Calls {
     attention.causal = 1;
     attention.scale = 0.25f;
     attention.batch = 2;
-    attention.heads = 3;
-    attention.time = size(5, 40);
+    attention.heads = attention.key_heads = 3;
+    attention.query_time = attention.key_time = size(5, 40);
     attention.head_dim = 16;
-    attention.time_stride = attention.output_time_stride = 16;
-    attention.head_stride = attention.output_head_stride = attention.time * 16;
-    attention.batch_stride = attention.output_batch_stride = 3 * attention.head_stride;
-    const int64_t count = 2 * attention.batch_stride;
+    attention.query_time_stride = attention.key_time_stride = attention.output_time_stride = 16;
+    attention.query_head_stride = attention.key_head_stride = attention.output_head_stride =
+        attention.query_time * 16;
+    attention.query_batch_stride = attention.key_batch_stride = attention.output_batch_stride =
+        3 * attention.query_head_stride;
+    const int64_t count = 2 * attention.query_batch_stride;
     attention.query = in(dtype, count);
     attention.key = in(dtype, count);
     attention.value = in(dtype, count);
     attention.output = out("attention" + suffix(dtype), dtype, count);
-    attention.log_sum_exp = float_out("attention's sums" + suffix(dtype), 6 * attention.time);
+    attention.log_sum_exp = float_out("attention's sums" + suffix(dtype), 6 * attention.query_time);
     attention.output_gradient = in(dtype, count);
     attention.query_gradient = out("query's gradient" + suffix(dtype), dtype, count);
     attention.key_gradient = out("key's gradient" + suffix(dtype), dtype, count);

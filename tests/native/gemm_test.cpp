@@ -5,8 +5,8 @@ namespace namp_test {
 namespace {
 
 TEST_P(GemmTest, EveryDtypeAndTranspose) {
-  const int64_t sizes[][3] = {{1, 1, 1},   {1, 7, 3},    {3, 5, 7},
-                              {12, 32, 8}, {17, 33, 65}, {64, 10, 128}};
+  const int64_t sizes[][3] = {{1, 1, 1},    {1, 7, 3},     {3, 5, 7},  {12, 32, 8},
+                              {17, 33, 65}, {64, 10, 128}, {1, 70, 77}};
   const int32_t dtypes[][2] = {{NAMP_FLOAT32, NAMP_FLOAT32},
                                {NAMP_FLOAT16, NAMP_FLOAT16},
                                {NAMP_FLOAT16, NAMP_FLOAT32},

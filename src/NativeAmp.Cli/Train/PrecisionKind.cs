@@ -11,7 +11,7 @@ internal enum PrecisionKind
     Bf16,
 }
 
-/// <summary>Types that a precision means.</summary>
+/// <summary>The types and policies that a precision means.</summary>
 internal static class PrecisionKinds
 {
     /// <summary>The dtype that operators compute in.</summary>
@@ -22,4 +22,8 @@ internal static class PrecisionKinds
             PrecisionKind.Bf16 => DType.BFloat16,
             _ => DType.Float32,
         };
+
+    /// <summary>The policy of a precision.</summary>
+    public static PrecisionPolicy Policy(this PrecisionKind precision) =>
+        PrecisionPolicy.Float32.WithCompute(precision.ComputeType());
 }

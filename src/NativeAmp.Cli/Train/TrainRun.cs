@@ -14,7 +14,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
     // If no scale helps, the loss itself is not finite: report that instead of skipping on.
     private const int MostSkipsInARow = 250;
 
-    private PrecisionPolicy Precision => PrecisionPolicy.Float32.WithCompute(settings.Precision.ComputeType());
+    private PrecisionPolicy Precision => settings.Precision.Policy();
 
     /// <summary>Trains, and writes the summary.</summary>
     /// <returns>The exit code.</returns>
@@ -67,10 +67,8 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         string? sample =
             settings is { Model: ModelKind.Gpt, SampleLength: > 0 } && !result.Interrupted && failure is null
                 ? TextSampler.Sample(
-                    task.Model,
-                    device,
+                    (Gpt)task.Model,
                     Precision,
-                    settings.Gpt.Context,
                     settings.SampleLength,
                     settings.Temperature,
                     new RandomGenerator(settings.Seed)

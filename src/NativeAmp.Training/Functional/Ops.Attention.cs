@@ -7,12 +7,17 @@ public static partial class Ops
 {
     /// <summary>
     /// softmax(q · kᵀ / √headDim) · v of separate [batch, heads, time, headDim] tensors. The scores are not stored. A
-    /// low-precision operator.
+    /// low-precision operator. Keys may have times before those of the queries, and fewer heads; such a call has no
+    /// gradient.
     /// </summary>
     /// <param name="query">[batch, heads, time, headDim].</param>
-    /// <param name="key">As the query.</param>
-    /// <param name="value">As the query.</param>
-    /// <param name="causal">Whether a position attends only to itself and earlier ones.</param>
+    /// <param name="key">[batch, keyHeads, keyTime, headDim]. keyHeads divides heads: query head h reads key head
+    /// h / (heads / keyHeads).</param>
+    /// <param name="value">As the key.</param>
+    /// <param name="causal">Whether a position attends only to itself and earlier ones. The last query is at the last
+    /// key's time.</param>
+    /// <exception cref="InvalidOperationException">Keys have another time or number of heads, and gradients are
+    /// recorded.</exception>
     public static unsafe Tensor Attention(Tensor query, Tensor key, Tensor value, bool causal)
     {
         Requires.FloatingPoint(query);
@@ -20,13 +25,30 @@ public static partial class Ops
         Requires.FloatingPoint(value);
         Requires.SameDevice(query, key);
         Requires.SameDevice(query, value);
+        const string layout = "queries are [batch, heads, time, headDim], keys [batch, keyHeads, keyTime, headDim]";
         Requires.That(
-            query.Shape.Rank == 4 && query.Shape == key.Shape,
+            query.Shape.Rank == 4
+                && key.Shape.Rank == 4
+                && query.Shape[0] == key.Shape[0]
+                && query.Shape[3] == key.Shape[3],
             query,
             key,
-            "both must be [batch, heads, time, headDim]"
+            layout
         );
-        Requires.That(query.Shape == value.Shape, query, value, "both must be [batch, heads, time, headDim]");
+        Requires.That(key.Shape == value.Shape, key, value, "both must be [batch, keyHeads, keyTime, headDim]");
+        bool fits = query.Count == 0 || (key.Shape[1] > 0 && key.Shape[2] > 0 && query.Shape[1] % key.Shape[1] == 0);
+        Requires.That(fits, query, key, "there is a key, and a number of its heads that divides that of the queries");
+        Requires.That(
+            !causal || query.Shape[2] <= key.Shape[2],
+            query,
+            key,
+            "each query of causal attention has a key of its own time"
+        );
+        if (query.Shape != key.Shape && Records(query, key, value))
+            throw new InvalidOperationException(
+                $"Attention has no gradient where keys have another time or number of heads, as {query.Describe()} and "
+                    + $"{key.Describe()} have: compute under NoGrad.Enter()."
+            );
         DType dtype = Precision.Of("attention", query, key, value);
         var q = new Operand(query, dtype);
         var k = new Operand(key, dtype);
@@ -40,9 +62,13 @@ public static partial class Ops
             query.Shape[3],
             causal
         );
-        args.TimeStride = args.OutputTimeStride = args.HeadDim;
-        args.HeadStride = args.OutputHeadStride = args.Time * args.HeadDim;
-        args.BatchStride = args.OutputBatchStride = args.Heads * args.Time * args.HeadDim;
+        args.KeyHeads = key.Shape[1];
+        args.KeyTime = key.Shape[2];
+        args.QueryTimeStride = args.KeyTimeStride = args.OutputTimeStride = args.HeadDim;
+        args.QueryHeadStride = args.OutputHeadStride = args.QueryTime * args.HeadDim;
+        args.QueryBatchStride = args.OutputBatchStride = args.Heads * args.QueryHeadStride;
+        args.KeyHeadStride = args.KeyTime * args.HeadDim;
+        args.KeyBatchStride = args.KeyHeads * args.KeyHeadStride;
         args.Query = q.Pointer;
         args.Key = k.Pointer;
         args.Value = v.Pointer;
@@ -57,7 +83,12 @@ public static partial class Ops
     /// head.</param>
     /// <param name="heads">Number of heads; it divides the width.</param>
     /// <param name="causal">Whether a position attends only to itself and earlier ones.</param>
-    public static unsafe Tensor PackedAttention(Tensor projection, int heads, bool causal)
+    public static Tensor PackedAttention(Tensor projection, int heads, bool causal) =>
+        PackedAttention(projection, heads, causal, past: null);
+
+    /// <summary>The same; with a layer of a cache it adds the keys and values, and attends to all that are
+    /// there.</summary>
+    internal static unsafe Tensor PackedAttention(Tensor projection, int heads, bool causal, KeyValueCache.Layer? past)
     {
         Requires.FloatingPoint(projection);
         Requires.That(
@@ -72,15 +103,16 @@ public static partial class Ops
         long width = projection.Shape[2] / 3;
         Tensor output = Tensor.Result(projection.Device, dtype, [projection.Shape[0], time, width]);
         NampAttentionArgs args = AttentionOver(dtype, projection.Shape[0], heads, time, width / heads, causal);
-        args.HeadStride = args.OutputHeadStride = args.HeadDim;
-        args.TimeStride = 3 * width;
-        args.BatchStride = time * 3 * width;
+        args.QueryHeadStride = args.KeyHeadStride = args.OutputHeadStride = args.HeadDim;
+        args.QueryTimeStride = args.KeyTimeStride = 3 * width;
+        args.QueryBatchStride = args.KeyBatchStride = time * 3 * width;
         args.OutputTimeStride = width;
         args.OutputBatchStride = time * width;
         long bytes = width * dtype.SizeInBytes();
         args.Query = packed.Pointer;
         args.Key = (byte*)packed.Pointer + bytes;
         args.Value = (byte*)packed.Pointer + 2 * bytes;
+        past?.Extend(ref args);
         return Attend(output, args, [packed], packed: true);
     }
 
@@ -98,8 +130,8 @@ public static partial class Ops
         args.Causal = causal ? 1 : 0;
         args.Scale = (float)(1 / Math.Sqrt(headDim));
         args.Batch = batch;
-        args.Heads = heads;
-        args.Time = time;
+        args.Heads = args.KeyHeads = heads;
+        args.QueryTime = args.KeyTime = time;
         args.HeadDim = headDim;
         return args;
     }
@@ -109,13 +141,20 @@ public static partial class Ops
         Storage logSumExp = Storage.Allocate(
             output.Device,
             DType.Float32,
-            args.Batch * args.Heads * args.Time,
+            args.Batch * args.Heads * args.QueryTime,
             MemoryKind.Activations
         );
         args.Output = output.Pointer;
         args.LogSumExp = (float*)logSumExp.Pointer;
         NativeOps.AttentionForward(output.Device, args);
-        ProductLog.Note("attention", (DType)args.Dtype, args.Time, args.Time, args.HeadDim, args.Batch * args.Heads);
+        ProductLog.Note(
+            "attention",
+            (DType)args.Dtype,
+            args.QueryTime,
+            args.KeyTime,
+            args.HeadDim,
+            args.Batch * args.Heads
+        );
         if (GradMode.IsEnabled && Array.Exists(inputs, input => input.Source.RequiresGrad))
             Record(new AttentionNode(output, inputs, packed, Saved.TakeOver(logSumExp, DType.Float32), args));
         else

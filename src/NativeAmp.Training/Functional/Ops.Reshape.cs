@@ -69,21 +69,29 @@ public static partial class Ops
         return Record(new PermuteNode(output, input, inverse));
     }
 
-    /// <summary>The first rows of the outermost dimension, as a copy.</summary>
-    public static unsafe Tensor FirstRows(Tensor input, long rows)
+    /// <summary>Some rows of the outermost dimension, as a copy.</summary>
+    /// <param name="input">[rows, ...].</param>
+    /// <param name="first">The first row of the output.</param>
+    /// <param name="count">Number of rows.</param>
+    public static unsafe Tensor Rows(Tensor input, long first, long count)
     {
         ArgumentNullException.ThrowIfNull(input);
         Requires.That(
-            input.Shape.Rank >= 1 && rows >= 0 && rows <= input.Shape[0],
+            input.Shape.Rank >= 1 && first >= 0 && count >= 0 && first <= input.Shape[0] - count,
             input,
             null,
-            $"it does not have {rows} outermost indices"
+            $"it does not have {count} outermost indices from {first} on"
         );
-        Tensor output = Tensor.Result(input.Device, input.DType, [rows, .. input.Shape.Dimensions[1..]]);
-        input.Device.CopyOnDevice((nint)output.Pointer, (nint)input.Pointer, output.Bytes);
+        Tensor output = Tensor.Result(input.Device, input.DType, [count, .. input.Shape.Dimensions[1..]]);
+        long begin = count == 0 ? 0 : output.Count / count * first;
+        input.Device.CopyOnDevice(
+            (nint)output.Pointer,
+            (nint)input.Pointer + (nint)(begin * input.DType.SizeInBytes()),
+            output.Bytes
+        );
         if (!Records(input))
             return output;
-        return Record(new FirstRowsNode(output, input));
+        return Record(new RowsNode(output, input, begin));
     }
 
     private static Shape Resolve(Tensor input, ReadOnlySpan<long> dimensions)
@@ -133,15 +141,28 @@ public static partial class Ops
         }
     }
 
-    private sealed unsafe class FirstRowsNode(Tensor output, Tensor input) : Node("first_rows", output, input)
+    private sealed unsafe class RowsNode(Tensor output, Tensor input, long begin) : Node("rows", output, input)
     {
         public override void Backward()
         {
             GradientTarget target = input.GradientBuffer.Open();
+            int size = target.DType.SizeInBytes();
             if (!target.Accumulate)
-                Device.FillMemory((nint)target.Pointer, 0, input.Count * target.DType.SizeInBytes());
-            var rows = new GradientTarget(input.GradientBuffer.Storage, target.DType, accumulate: true);
-            Kernels.Accumulate(Device, rows, OutputGradient.Pointer, Output.DType, Output.Count);
+                Device.FillMemory((nint)target.Pointer, 0, input.Count * size);
+            void* rows = (byte*)target.Pointer + begin * size;
+            Kernels.Add(
+                Device,
+                rows,
+                target.DType,
+                rows,
+                target.DType,
+                1,
+                OutputGradient.Pointer,
+                Output.DType,
+                1,
+                Output.Count,
+                Output.Count
+            );
         }
     }
 }

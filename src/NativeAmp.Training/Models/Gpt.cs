@@ -7,7 +7,7 @@ namespace NativeAmp.Training;
 /// learned positions, pre-norm blocks, a final norm, and a head that shares the token embedding's weight. Weights are
 /// initialized from N(0, 0.02).
 /// </summary>
-public sealed class Gpt : Module
+public sealed partial class Gpt : Module
 {
     private const string Intermediate = "it was an intermediate of a Gpt";
 
@@ -62,7 +62,21 @@ public sealed class Gpt : Module
     /// <summary>
     /// Computes logits [batch, time, vocabulary] from int32 [batch, time]. The time is at most the context.
     /// </summary>
-    public override Tensor Forward(Tensor input)
+    public override Tensor Forward(Tensor input) => Forward(input, cache: null);
+
+    /// <summary>
+    /// The same for tokens that follow those of a cache, which then has these too: the first call gets a whole prompt,
+    /// each later one a token. Under <see cref="NoGrad"/> only. Attention gives the bits of the whole sequence on the
+    /// CPU; matrix products add in another order for another number of rows, so logits differ by that rounding.
+    /// </summary>
+    /// <param name="input">int32 [batch, time].</param>
+    /// <param name="cache">The cache; null for a sequence that begins here, and is not kept.</param>
+    /// <exception cref="ContextLengthException">They are more than the cache has room for.</exception>
+    /// <exception cref="ArgumentException">The cache is of a model of other sizes, of another batch, or on another
+    /// device.</exception>
+    /// <exception cref="InvalidOperationException">Gradients are recorded, or the cache is of another dtype than
+    /// attention computes in. The cache's length is as before, as after any other failure.</exception>
+    public Tensor Forward(Tensor input, KeyValueCache? cache)
     {
         ArgumentNullException.ThrowIfNull(input);
         Requires.That(
@@ -72,13 +86,18 @@ public sealed class Gpt : Module
             $"tokens are [batch, time] with a time of at most {Options.Context}",
             nameof(Gpt)
         );
+        cache?.Check(this, input);
+        Tensor positions = PositionsOf(cache?.Length ?? 0, input.Shape[1]);
         Tensor embedded = Tokens.Call(input);
-        Tensor positioned = Ops.AddInPlace(embedded, FirstPositions(input.Shape[1]), Intermediate);
+        Tensor positioned = Ops.AddInPlace(embedded, positions, Intermediate);
+        positions.ReleaseUnlessCallers(Intermediate);
         Tensor current = Replace(positioned, _dropout.Call(positioned));
-        foreach (TransformerBlock block in _blocks)
-            current = block.ForwardInPlace(current);
+        for (int i = 0; i < _blocks.Length; i++)
+            current = _blocks[i].ForwardInPlace(current, cache?.Layers[i]);
         Tensor normalized = Replace(current, Norm.ForwardForLowPrecision(current));
-        return Replace(normalized, Ops.Linear(normalized, Tokens.Weight));
+        Tensor logits = Replace(normalized, Ops.Linear(normalized, Tokens.Weight));
+        cache?.Grow(input.Shape[1]);
+        return logits;
     }
 
     private static Tensor Replace(Tensor old, Tensor next)
@@ -88,5 +107,6 @@ public sealed class Gpt : Module
         return next;
     }
 
-    private Tensor FirstPositions(long time) => time == Options.Context ? Positions : Ops.FirstRows(Positions, time);
+    private Tensor PositionsOf(long first, long time) =>
+        time == Options.Context ? Positions : Ops.Rows(Positions, first, time);
 }

@@ -43,10 +43,19 @@ public sealed class MultiHeadAttention : Module
     public Linear Projection { get; }
 
     /// <inheritdoc/>
-    public override Tensor Forward(Tensor input)
+    public override Tensor Forward(Tensor input) => Forward(input, past: null);
+
+    /// <summary><see cref="Module.Call"/> with the keys and values of earlier times, or null.</summary>
+    internal Tensor Call(Tensor input, KeyValueCache.Layer? past)
+    {
+        using ObserverFrame.ModuleScope scope = ObserverFrame.Enter(this);
+        return Forward(input, past);
+    }
+
+    private Tensor Forward(Tensor input, KeyValueCache.Layer? past)
     {
         Tensor packed = Qkv.Call(input);
-        Tensor heads = Ops.PackedAttention(packed, Heads, IsCausal);
+        Tensor heads = Ops.PackedAttention(packed, Heads, IsCausal, past);
         packed.ReleaseUnlessCallers("it was the packed projection of an attention");
         Tensor output = Projection.Call(heads);
         heads.ReleaseUnlessCallers("it was the output of an attention's heads");

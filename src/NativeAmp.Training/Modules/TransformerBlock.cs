@@ -63,20 +63,22 @@ public sealed class TransformerBlock : Module
     public Activation Activation { get; }
 
     /// <summary>Computes the block's output, [batch, time, width] like the input.</summary>
-    public override Tensor Forward(Tensor input) => Forward(input, givesUpInput: false);
+    public override Tensor Forward(Tensor input) => Forward(input, givesUpInput: false, past: null);
 
     /// <summary>
     /// The same for an intermediate that is not read afterwards: the sum takes its memory if possible.
     /// </summary>
-    internal Tensor ForwardInPlace(Tensor input)
+    /// <param name="input">The intermediate.</param>
+    /// <param name="past">Keys and values of earlier times, which those of the input follow; or null.</param>
+    internal Tensor ForwardInPlace(Tensor input, KeyValueCache.Layer? past = null)
     {
         using ObserverFrame.ModuleScope scope = ObserverFrame.Enter(this);
-        return Forward(input, givesUpInput: true);
+        return Forward(input, givesUpInput: true, past);
     }
 
-    private Tensor Forward(Tensor input, bool givesUpInput)
+    private Tensor Forward(Tensor input, bool givesUpInput, KeyValueCache.Layer? past)
     {
-        Tensor attended = AddBranch(input, givesUpInput, Norm1, normalized => Attention.Call(normalized));
+        Tensor attended = AddBranch(input, givesUpInput, Norm1, normalized => Attention.Call(normalized, past));
         return AddBranch(attended, true, Norm2, FeedForward);
     }
 

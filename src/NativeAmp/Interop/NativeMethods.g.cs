@@ -249,6 +249,8 @@ internal enum NampRule
     Sgd = 2,
     /// <summary>Lion; state: exp_avg</summary>
     Lion = 3,
+    /// <summary>RMSprop; state: square_avg, momentum_buffer (with momentum)</summary>
+    Rmsprop = 4,
 }
 
 /// <summary>A label or index out of range that a kernel met. It lies on the device, so that nothing waits for
@@ -624,6 +626,7 @@ internal unsafe struct NampOptimizerGroup
 {
     public double LearningRate;
     public double Beta1;
+    /// <summary>RMSprop's alpha</summary>
     public double Beta2;
     public double Epsilon;
     public double WeightDecay;
@@ -1002,35 +1005,52 @@ internal unsafe struct NampSoftmaxArgs
     public static NampSoftmaxArgs Create() => new() { StructSize = (uint)sizeof(NampSoftmaxArgs) };
 }
 
-/// <summary>Scaled dot-product attention. The scores are not stored for backward. Element (b, h, t, d) of
-/// query, key and value lies at b * batch_stride + h * head_stride + t * time_stride + d (a packed
-/// [batch, time, 3, heads, head_dim] projection needs no permute); gradients use the same strides.
-/// output and its gradient have output_* strides. On a GPU's tensor cores (half precision, compute
-/// capability 8.0 and later, at most 128 dimensions) the softmax and the scores' gradients are
-/// rounded to the dtype before they are multiplied again.</summary>
+/// <summary>Scaled dot-product attention: softmax(query keys^T * scale) values. The scores are not stored for
+/// backward. Element (b, h, t, d) of query lies at b * query_batch_stride + h * query_head_stride + t *
+/// query_time_stride + d, that of key and of value by the strides of key (a packed [batch, time, 3,
+/// heads, head_dim] projection needs no permute, and neither does a cache of keys that is longer than
+/// key_time); gradients use the strides of their tensors. output and its gradient have output_*
+/// strides. Query head h uses key head h / (heads / key_heads). With causal, the last query sees every
+/// key, and query i keys 0 to key_time - query_time + i: queries are the last of the keys' times.
+/// On the CPU a query's output has the same bits in each call that gives it the same keys, for any
+/// number of queries, as long as keys and values that it may not see are finite; so a key-value cache
+/// gives the bits of the whole sequence. On a GPU it has not: the tiles of keys differ.
+/// On a GPU's tensor cores (half precision, compute capability 8.0 and later, at most 128 dimensions)
+/// the softmax and the scores' gradients are rounded to the dtype before they are multiplied again.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampAttentionArgs
 {
     public uint StructSize;
     public int Dtype;
+    /// <summary>1 needs query_time &lt;= key_time</summary>
     public int Causal;
     /// <summary>of the scores; usually 1 / sqrt(head_dim)</summary>
     public float Scale;
     public long Batch;
+    /// <summary>of query and output</summary>
     public long Heads;
-    public long Time;
+    /// <summary>of key and value; divides heads. Backward: heads</summary>
+    public long KeyHeads;
+    /// <summary>of query and output</summary>
+    public long QueryTime;
+    /// <summary>of key and value, 1 or more where there are queries. Backward: query_time</summary>
+    public long KeyTime;
     public long HeadDim;
     public void* Query;
     public void* Key;
     public void* Value;
-    public long BatchStride;
-    public long HeadStride;
-    public long TimeStride;
+    public long QueryBatchStride;
+    public long QueryHeadStride;
+    public long QueryTimeStride;
+    /// <summary>of key and value</summary>
+    public long KeyBatchStride;
+    public long KeyHeadStride;
+    public long KeyTimeStride;
     public void* Output;
     public long OutputBatchStride;
     public long OutputHeadStride;
     public long OutputTimeStride;
-    /// <summary>[batch, heads, time]; written by forward, read by backward</summary>
+    /// <summary>[batch, heads, query_time]; written by forward, read by backward</summary>
     public float* LogSumExp;
     public void* OutputGradient;
     /// <summary>overwritten, as the next two</summary>
@@ -1094,6 +1114,25 @@ internal unsafe struct NampAddArgs
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampAddArgs Create() => new() { StructSize = (uint)sizeof(NampAddArgs) };
+}
+
+/// <summary>out[i] = a[i] * b[i % b_period], in float32, rounded once. b_period divides count; b_period ==
+/// count is the plain product. float32, float16 or bfloat16, one for all. out may be a or (with
+/// b_period == count) b. The gradient of a is the output's times b, that of b the output's times a,
+/// summed over the repetitions.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampMultiplyArgs
+{
+    public uint StructSize;
+    public int Dtype;
+    public long Count;
+    public long BPeriod;
+    public void* Out;
+    public void* A;
+    public void* B;
+
+    /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
+    public static NampMultiplyArgs Create() => new() { StructSize = (uint)sizeof(NampMultiplyArgs) };
 }
 
 /// <summary>out[c] = alpha * sum over o and i of in[o, c, i] [+ out[c], with accumulate], float32 sums: bias
@@ -1241,6 +1280,7 @@ internal static unsafe partial class NativeMethods
         ("namp_attention_args", sizeof(NampAttentionArgs)),
         ("namp_embedding_args", sizeof(NampEmbeddingArgs)),
         ("namp_add_args", sizeof(NampAddArgs)),
+        ("namp_multiply_args", sizeof(NampMultiplyArgs)),
         ("namp_sum_args", sizeof(NampSumArgs)),
         ("namp_row_codes_args", sizeof(NampRowCodesArgs)),
         ("namp_int8_gemm_args", sizeof(NampInt8GemmArgs)),
@@ -1590,6 +1630,12 @@ internal static unsafe partial class NativeMethods
     /// Lion (Chen et al. 2023, program 1), the sign of 0 being 0:
     /// p = p - lr * sign(fma(g, 1 - beta1, m * beta1))
     /// m = fma(g, 1 - beta2, m * beta2)
+    /// RMSprop (Hinton 2012), in PyTorch's order of operations (torch/optim/rmsprop.py), not centered;
+    /// without momentum b is d:
+    /// v = fma((1 - alpha) * g, g, v * alpha)
+    /// d = g / (sqrt(v) + eps)
+    /// b = fma(b, momentum, d)
+    /// p = fma(b, -lr, p)
     /// with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
     /// torch.nn.utils.clip_grad_norm_, t = the tensor's own steps + 1 (as torch.optim counts: a tensor
     /// that had no gradient so far is at its first update), beta^t by repeated squaring in float64, and
@@ -1677,7 +1723,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_attention_forward")]
     internal static partial int AttentionForward(NampDevice* device, NampAttentionArgs* args, void* stream);
 
-    /// <summary>Reads query, key, value, output, log_sum_exp, output_gradient; writes the three gradients.</summary>
+    /// <summary>Reads query, key, value, output, log_sum_exp, output_gradient; writes the three gradients. It is for
+    /// whole sequences: key_time is query_time, and key_heads is heads.</summary>
     [LibraryImport(Library, EntryPoint = "namp_attention_backward")]
     internal static partial int AttentionBackward(NampDevice* device, NampAttentionArgs* args, void* stream);
 
@@ -1700,6 +1747,10 @@ internal static unsafe partial class NativeMethods
     /// <summary>namp_add</summary>
     [LibraryImport(Library, EntryPoint = "namp_add")]
     internal static partial int Add(NampDevice* device, NampAddArgs* args, void* stream);
+
+    /// <summary>namp_multiply</summary>
+    [LibraryImport(Library, EntryPoint = "namp_multiply")]
+    internal static partial int Multiply(NampDevice* device, NampMultiplyArgs* args, void* stream);
 
     /// <summary>namp_sum</summary>
     [LibraryImport(Library, EntryPoint = "namp_sum")]
@@ -1871,6 +1922,12 @@ internal static unsafe partial class NativeOps
     public static void Add(Device device, in NampAddArgs args, DeviceStream? stream = null)
     {
         fixed (NampAddArgs* pointer = &args) Ensure.Success(NativeMethods.Add(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
+    }
+
+    /// <inheritdoc cref="NativeMethods.Multiply"/>
+    public static void Multiply(Device device, in NampMultiplyArgs args, DeviceStream? stream = null)
+    {
+        fixed (NampMultiplyArgs* pointer = &args) Ensure.Success(NativeMethods.Multiply(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.Sum"/>

@@ -59,13 +59,16 @@ internal sealed class BackwardTests(DeviceKind kind) : DeviceTests(kind)
     }
 
     [Test]
-    public void The_first_rows_take_their_gradient_to_the_first_rows()
+    public void Rows_take_their_gradient_to_where_they_came_from()
     {
-        using Tensor x = Leaf([1, 2, 3, 4, 5, 6], [3, 2]);
-        Tensor rows = Ops.FirstRows(x, 2);
-        Assert.That(rows.ToFloats(), Is.EqualTo(new float[] { 1, 2, 3, 4 }));
-        Ops.Sum(rows * 2).Backward();
-        Assert.That(x.Gradient!.ToFloats(), Is.EqualTo(new float[] { 2, 2, 2, 2, 0, 0 }));
+        using Tensor x = Leaf([1, 2, 3, 4, 5, 6, 7, 8], [4, 2]);
+        Tensor rows = Ops.Rows(x, 1, 2);
+        Assert.That(rows.ToFloats(), Is.EqualTo(new float[] { 3, 4, 5, 6 }));
+        (Ops.Sum(rows * 2) + Ops.Sum(Ops.Rows(x, 2, 2))).Backward();
+        Assert.That(x.Gradient!.ToFloats(), Is.EqualTo(new float[] { 0, 0, 2, 2, 3, 3, 1, 1 }));
+        Assert.That(Ops.Rows(x, 4, 0).Count, Is.Zero);
+        foreach ((long first, long count) in new[] { (-1L, 1L), (0L, -1L), (3L, 2L), (5L, 0L), (1L, long.MaxValue) })
+            Assert.That(() => Ops.Rows(x, first, count), Throws.ArgumentException.With.Message.Contains("outermost"));
     }
 
     [Test]

@@ -161,7 +161,7 @@ public class OptionExtremesTests
             .Parse([
                 command,
                 option + "=" + value,
-                .. command is "inspect" or "export" or "quantize" or "evaluate" ? (string[])["file"] : [],
+                .. command is "inspect" or "export" or "quantize" or "evaluate" or "generate" ? (string[])["file"] : [],
             ])
             .Errors.Count > 0;
 
@@ -188,7 +188,7 @@ public class OptionExtremesTests
             yield break;
         }
 
-        if (command == "export")
+        if (command is "export" or "generate")
         {
             string weights = Path.Combine(_folder, "gpt.safetensors");
             using var gpt = new Gpt(
@@ -203,7 +203,9 @@ public class OptionExtremesTests
             gpt.Save(weights);
             yield return
             [
-                .. With(option, value, "export", ("--out", Path.Combine(_folder, "out")), ("--heads", "2")),
+                .. command == "export"
+                    ? With(option, value, command, ("--out", Path.Combine(_folder, "out")), ("--heads", "2"))
+                    : With(option, value, command, ("--device", "cpu"), ("--threads", "1"), ("--heads", "2")),
                 weights,
             ];
             yield break;

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using NativeAmp.Cli.Output;
-using NativeAmp.Cli.Train;
 using NativeAmp.Training.Tests.Data;
 using NativeAmp.Training.Tests.Metrics;
 
@@ -343,28 +342,6 @@ public class TrainCommandTests : FolderTests
             Is.EqualTo(first.RootElement.GetProperty("sample").GetString())
         );
         Assert.That(first.RootElement.TryGetProperty("test_accuracy", out _), Is.False);
-    }
-
-    [TestCase(0.0)]
-    [TestCase(1.0)]
-    public void Drawing_follows_softmax(double temperature)
-    {
-        float[] logits = [0, MathF.Log(2), MathF.Log(5), float.NaN];
-        int[] drawn = new int[4];
-        var random = new RandomGenerator(3);
-        for (int i = 0; i < 8000; i++)
-            drawn[TextSampler.Draw(logits, temperature, random)]++;
-        if (temperature == 0)
-        {
-            Assert.That(drawn, Is.EqualTo(new[] { 0, 0, 8000, 0 }));
-            return;
-        }
-
-        // 1 : 2 : 5 of 8,000, deviations below 45: six of them.
-        Assert.That(drawn[0], Is.InRange(820, 1180));
-        Assert.That(drawn[1], Is.InRange(1765, 2235));
-        Assert.That(drawn[2], Is.InRange(4740, 5260));
-        Assert.That(drawn[3], Is.Zero);
     }
 
     private (int Code, string Output, string Error) Train(params string[] arguments) =>

@@ -71,6 +71,22 @@ internal sealed class OperatorCatalogue
                 x => Ops.Add(x[0], x[1])
             ),
             Operator(
+                "Product",
+                [
+                    [batch, 6],
+                    [batch, 6],
+                ],
+                x => Ops.Multiply(x[0], x[1])
+            ),
+            Operator(
+                "Product broadcast",
+                [
+                    [batch, 6],
+                    [6],
+                ],
+                x => Ops.Multiply(x[0], x[1])
+            ),
+            Operator(
                 "Multiply",
                 [
                     [batch, 6],
@@ -237,11 +253,11 @@ internal sealed class OperatorCatalogue
                 x => Ops.Permute(x[0], 2, 0, 1)
             ),
             Operator(
-                "FirstRows",
+                "Rows",
                 [
                     [batch, 6],
                 ],
-                x => Ops.FirstRows(x[0], batch / 2)
+                x => Ops.Rows(x[0], batch / 3, batch / 2)
             ),
             Operator(
                 "Softmax",
