@@ -170,8 +170,8 @@ ProductOutput part_of(const ProductOutput& output, int64_t row, int64_t column) 
   return part;
 }
 
-void multiply(namp_simd simd, int64_t m, int64_t n, int64_t k, const MatrixView& a,
-              const MatrixView& b, const ProductOutput& output, void* scratch) {
+void block_gemm(namp_simd simd, int64_t m, int64_t n, int64_t k, const MatrixView& a,
+                const MatrixView& b, const ProductOutput& output, void* scratch) {
   const bool bfloat16 = a.dtype == NAMP_BFLOAT16 && b.dtype == NAMP_BFLOAT16;
   multiply_blocks_by_simd(simd)(bfloat16 ? pair_tiles(simd, k) : nullptr, m, n, k, a, b, output,
                                 scratch);

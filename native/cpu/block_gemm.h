@@ -64,7 +64,7 @@ inline constexpr int64_t kProductScratchBytes =
     static_cast<int64_t>(sizeof(float));
 
 // The product of a [m, k] and b [k, n]; k may be 0.
-void multiply(namp_simd simd, int64_t m, int64_t n, int64_t k, const MatrixView& a,
-              const MatrixView& b, const ProductOutput& output, void* scratch);
+void block_gemm(namp_simd simd, int64_t m, int64_t n, int64_t k, const MatrixView& a,
+                const MatrixView& b, const ProductOutput& output, void* scratch);
 
 }  // namespace namp

@@ -69,8 +69,8 @@ void CpuBackend::conv2d_forward_by_loops(const namp_conv2d_args& args, namp_stre
       for (int64_t begin = 0; begin < shape.positions; begin += block) {
         const int64_t count = std::min(block, shape.positions - begin);
         gather(shape, input, dtype, begin, begin + count, columns);
-        multiply(simd_, shape.group_out, count, shape.taps, weight, {columns, dtype, count, 1},
-                 part_of(output, 0, begin), product);
+        block_gemm(simd_, shape.group_out, count, shape.taps, weight, {columns, dtype, count, 1},
+                   part_of(output, 0, begin), product);
       }
     }
   });
@@ -101,8 +101,8 @@ void CpuBackend::conv2d_backward_data_by_loops(const namp_conv2d_args& args, nam
       std::fill_n(out, shape.group_in * shape.pixels, 0.0f);
       for (int64_t begin = 0; begin < shape.positions; begin += block) {
         const int64_t length = std::min(block, shape.positions - begin);
-        multiply(simd_, shape.taps, length, shape.group_out, weight, part_of(gradient, 0, begin),
-                 {columns, NAMP_FLOAT32, length}, product);
+        block_gemm(simd_, shape.taps, length, shape.group_out, weight, part_of(gradient, 0, begin),
+                   {columns, NAMP_FLOAT32, length}, product);
         scatter_columns(shape, columns, begin, begin + length, out);
       }
     }
@@ -159,8 +159,8 @@ void CpuBackend::conv2d_backward_weights_by_loops(const namp_conv2d_args& args,
         } else {
           gather(shape, input, dtype, begin, begin + count, columns);
         }
-        multiply(simd_, shape.taps, shape.group_out, count, {columns, dtype, count, 1},
-                 part_of(gradient, begin, 0), output, product);
+        block_gemm(simd_, shape.taps, shape.group_out, count, {columns, dtype, count, 1},
+                   part_of(gradient, begin, 0), output, product);
       }
     }
   });

@@ -1,4 +1,5 @@
-// Addition of two tensors, with the second one repeated if it is shorter; and dropout.
+// Addition and multiplication of two tensors, with the second one repeated if it is shorter; and
+// dropout.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/elementwise.cpp"
 #include "cpu/simd_source.h"
@@ -12,6 +13,18 @@
 HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
+
+// Calls body(i, j, count) for runs of elements from i on in the first tensor and from j on in the
+// second, which repeats.
+template <class Body>
+void for_periods(int64_t begin, int64_t end, int64_t period, const Body& body) {
+  for (int64_t i = begin; i < end;) {
+    const int64_t from = i % period;
+    const int64_t count = std::min(end - i, period - from);
+    body(i, from, count);
+    i += count;
+  }
+}
 
 // A function of its own for each triple of dtypes (HWY_NOINLINE): 27 of them in one function would
 // take a compiler minutes.
@@ -27,14 +40,11 @@ HWY_NOINLINE void add_typed(const namp_add_args& args, int64_t begin, int64_t en
         out + begin, end - begin, [=](Lane x) NAMP_LANES { return alpha * x; }, a + begin);
     return;
   }
-  for (int64_t i = begin; i < end;) {
-    const int64_t from = i % args.b_period;
-    const int64_t count = std::min(end - i, args.b_period - from);
+  for_periods(begin, end, args.b_period, [&](int64_t i, int64_t j, int64_t count) NAMP_LANES {
     map(
         out + i, count, [=](Lane x, Lane y) NAMP_LANES { return alpha * x + beta * y; }, a + i,
-        b + from);
-    i += count;
-  }
+        b + j);
+  });
 }
 
 void add_range(const namp_add_args& args, int64_t begin, int64_t end) {
@@ -48,11 +58,14 @@ void add_range(const namp_add_args& args, int64_t begin, int64_t end) {
   });
 }
 
-void widen(float* out, const void* in, namp_dtype dtype, int64_t count) {
-  with_element(dtype, [&](auto element) NAMP_LANES {
-    map(
-        out, count, [](Lane x) NAMP_LANES { return x; },
-        static_cast<const typename decltype(element)::Type*>(in));
+void multiply_range(const namp_multiply_args& args, int64_t begin, int64_t end) {
+  with_element(static_cast<namp_dtype>(args.dtype), [&](auto element) NAMP_LANES {
+    using T = typename decltype(element)::Type;
+    for_periods(begin, end, args.b_period, [&](int64_t i, int64_t j, int64_t count) NAMP_LANES {
+      map(
+          static_cast<T*>(args.out) + i, count, [](Lane x, Lane y) NAMP_LANES { return x * y; },
+          static_cast<const T*>(args.a) + i, static_cast<const T*>(args.b) + j);
+    });
   });
 }
 
@@ -80,28 +93,44 @@ HWY_AFTER_NAMESPACE();
 namespace namp {
 
 NAMP_SIMD_TABLE(add_range);
-NAMP_SIMD_TABLE(widen);
+NAMP_SIMD_TABLE(multiply_range);
 NAMP_SIMD_TABLE(dropout_range);
 
-void CpuBackend::add(const namp_add_args& args, namp_stream stream) {
+namespace {
+
+// A second tensor of a short period would be all tails: it is repeated first. The same values, so
+// the same bits. workspace(bytes) gives memory.
+template <class Args, class Workspace>
+Args with_long_period(Args args, int32_t b_dtype, Workspace workspace) {
   constexpr int64_t kShort = 512;
-  namp_add_args wide = args;
-  if (args.b != nullptr && args.b_period < kShort && args.b_period < args.count) {
-    // A short period would be all tails: repeat it first. The same values, so the same bits.
-    const int64_t repeats =
-        std::min((kShort + args.b_period - 1) / args.b_period, args.count / args.b_period);
-    wide.b_period = args.b_period * repeats;
-    auto* b =
-        static_cast<float*>(workspace(wide.b_period * static_cast<int64_t>(sizeof(float)), stream));
-    widen_by_simd(simd_)(b, args.b, static_cast<namp_dtype>(args.b_dtype), args.b_period);
-    for (int64_t i = 1; i < repeats; ++i)
-      std::copy(b, b + args.b_period, b + i * args.b_period);
-    wide.b = b;
-    wide.b_dtype = NAMP_FLOAT32;
-  }
+  if (args.b_period >= kShort || args.b_period >= args.count) return args;
+  const int64_t repeats =
+      std::min((kShort + args.b_period - 1) / args.b_period, args.count / args.b_period);
+  const int64_t bytes = args.b_period * dtype_size(b_dtype);
+  auto* b = static_cast<std::byte*>(workspace(bytes * repeats));
+  for (int64_t i = 0; i < repeats; ++i)
+    std::copy_n(static_cast<const std::byte*>(args.b), bytes, b + i * bytes);
+  args.b = b;
+  args.b_period *= repeats;
+  return args;
+}
+
+}  // namespace
+
+void CpuBackend::add(const namp_add_args& args, namp_stream stream) {
+  const auto room = [&](int64_t bytes) { return workspace(bytes, stream); };
+  const auto known = args.b == nullptr ? args : with_long_period(args, args.b_dtype, room);
   const auto range = add_range_by_simd(simd_);
   threads_.parallel_for(args.count, kChunkElements,
-                        [&](int64_t begin, int64_t end) { range(wide, begin, end); });
+                        [&](int64_t begin, int64_t end) { range(known, begin, end); });
+}
+
+void CpuBackend::multiply(const namp_multiply_args& args, namp_stream stream) {
+  const auto room = [&](int64_t bytes) { return workspace(bytes, stream); };
+  const auto known = with_long_period(args, args.dtype, room);
+  const auto range = multiply_range_by_simd(simd_);
+  threads_.parallel_for(args.count, kChunkElements,
+                        [&](int64_t begin, int64_t end) { range(known, begin, end); });
 }
 
 void CpuBackend::dropout(void* output, const void* input, namp_dtype dtype, int64_t count,

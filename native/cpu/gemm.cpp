@@ -124,10 +124,10 @@ void CpuBackend::gemm_by_blocks(const namp_gemm_args& args, namp_stream stream) 
       const int64_t column = cut.columns.begin(column_piece);
       const int64_t row = cut.rows.begin(row_piece);
       const Operands operands = operands_of(args, k, piece / cut.columns.pieces / cut.rows.pieces);
-      multiply(simd_, cut.rows.begin(row_piece + 1) - row,
-               cut.columns.begin(column_piece + 1) - column, k, part_of(operands.a, row, 0),
-               part_of(operands.b, 0, column), part_of(operands.output, row, column),
-               scratch + worker * kProductScratchBytes);
+      block_gemm(simd_, cut.rows.begin(row_piece + 1) - row,
+                 cut.columns.begin(column_piece + 1) - column, k, part_of(operands.a, row, 0),
+                 part_of(operands.b, 0, column), part_of(operands.output, row, column),
+                 scratch + worker * kProductScratchBytes);
     }
   });
 }

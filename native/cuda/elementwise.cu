@@ -1,4 +1,4 @@
-// Element-wise addition and dropout.
+// Element-wise addition and multiplication, and dropout.
 #include "cuda/platform.cuh"
 
 #include "cuda/kernels.h"
@@ -46,6 +46,32 @@ NAMP_DEVICE void add_tensors(const namp_add_args& args, Types types) {
   });
 }
 
+template <bool kRepeats, class T>
+NAMP_DEVICE void multiply_tensors(const namp_multiply_args& args) {
+  const T* b = static_cast<const T*>(args.b);
+  for_tasks(args.count, [&](int64_t begin, int64_t count) {
+    const T* a = static_cast<const T*>(args.a) + begin;
+    T* out = static_cast<T*>(args.out) + begin;
+    const int peel = choose_peel(access(a), access(out), access(kRepeats ? nullptr : b + begin));
+    for_packs(count, peel, [&](int64_t i, auto part) {
+      // All loads are in flight before the first conversion.
+      const auto x = load_raw(a + i, part);
+      const auto y = [&] {
+        if constexpr (!kRepeats) return load_raw(b + begin + i, part);
+        RawPack<T, part.count> raw;
+        int64_t at = (begin + i) % args.b_period;
+#pragma unroll
+        for (int j = 0; j < part.count; ++j) {
+          raw.at[j] = load_global(b + at);
+          at = at + 1 == args.b_period ? 0 : at + 1;
+        }
+        return raw;
+      }();
+      store(map([](float s, float t) { return s * t; }, widen(x), widen(y)), out + i, part);
+    });
+  });
+}
+
 }  // namespace
 
 NAMP_KERNEL(kElementThreads) add_kernel(const namp_add_args args) {
@@ -54,6 +80,17 @@ NAMP_KERNEL(kElementThreads) add_kernel(const namp_add_args args) {
   if (!one) return add_tensors(args, AnyType());
   with_element(args.a_dtype, [&](auto element) {
     add_tensors(args, OneType<typename decltype(element)::Type>());
+  });
+}
+
+NAMP_KERNEL(kElementThreads) multiply_kernel(const namp_multiply_args args) {
+  with_element(args.dtype, [&](auto element) {
+    using T = typename decltype(element)::Type;
+    if (args.b_period < args.count) {
+      multiply_tensors<true, T>(args);
+    } else {
+      multiply_tensors<false, T>(args);
+    }
   });
 }
 

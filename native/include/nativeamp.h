@@ -815,8 +815,9 @@ NAMP_API int32_t namp_unscale_check(namp_table* table, int32_t gradient_column,
 typedef enum namp_rule {
   NAMP_RULE_ADAM =
       1, /* Adam, AdamW, AMSGrad; state: exp_avg, exp_avg_sq, max_exp_avg_sq (with amsgrad) */
-  NAMP_RULE_SGD = 2, /* SGD; state: momentum_buffer (with momentum) */
-  NAMP_RULE_LION = 3 /* Lion; state: exp_avg */
+  NAMP_RULE_SGD = 2,    /* SGD; state: momentum_buffer (with momentum) */
+  NAMP_RULE_LION = 3,   /* Lion; state: exp_avg */
+  NAMP_RULE_RMSPROP = 4 /* RMSprop; state: square_avg, momentum_buffer (with momentum) */
 } namp_rule;
 
 /* Largest number of columns of state of a rule. */
@@ -847,7 +848,7 @@ typedef struct namp_optimizer_columns {
 typedef struct namp_optimizer_group {
   double learning_rate;
   double beta1;
-  double beta2;
+  double beta2; /* RMSprop's alpha */
   double epsilon;
   double weight_decay;
   int32_t decoupled; /* 1: p -= lr * wd * p before the update (AdamW); 0: g += wd * p (L2) */
@@ -931,6 +932,13 @@ typedef struct namp_optimizer_args {
  * Lion (Chen et al. 2023, program 1), the sign of 0 being 0:
  *   p = p - lr * sign(fma(g, 1 - beta1, m * beta1))
  *   m = fma(g, 1 - beta2, m * beta2)
+ *
+ * RMSprop (Hinton 2012), in PyTorch's order of operations (torch/optim/rmsprop.py), not centered;
+ * without momentum b is d:
+ *   v = fma((1 - alpha) * g, g, v * alpha)
+ *   d = g / (sqrt(v) + eps)
+ *   b = fma(b, momentum, d)
+ *   p = fma(b, -lr, p)
  *
  * with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
  * torch.nn.utils.clip_grad_norm_, t = the tensor's own steps + 1 (as torch.optim counts: a tensor
@@ -1288,6 +1296,23 @@ typedef struct namp_add_args {
 } namp_add_args;
 
 NAMP_API int32_t namp_add(namp_device* device, const namp_add_args* args, namp_stream stream);
+
+/* out[i] = a[i] * b[i % b_period], in float32, rounded once. b_period divides count; b_period ==
+   count is the plain product. float32, float16 or bfloat16, one for all. out may be a or (with
+   b_period == count) b. The gradient of a is the output's times b, that of b the output's times a,
+   summed over the repetitions. */
+typedef struct namp_multiply_args {
+  uint32_t struct_size;
+  int32_t dtype;
+  int64_t count;
+  int64_t b_period;
+  void* out;
+  const void* a;
+  const void* b;
+} namp_multiply_args;
+
+NAMP_API int32_t namp_multiply(namp_device* device, const namp_multiply_args* args,
+                               namp_stream stream);
 
 /* out[c] = alpha * sum over o and i of in[o, c, i] [+ out[c], with accumulate], float32 sums: bias
  * gradients, means. */

@@ -28,6 +28,7 @@
   X(embedding_forward, namp_embedding_args)    \
   X(embedding_backward, namp_embedding_args)   \
   X(add, namp_add_args)                        \
+  X(multiply, namp_multiply_args)              \
   X(sum, namp_sum_args)
 
 // Those that only the CPU has; a GPU refuses them by name.

@@ -2,13 +2,15 @@
 // described in formulas/rules/rule.h and VALUE is its namp_rule.
 #include "formulas/rules/adam.h"
 #include "formulas/rules/lion.h"
+#include "formulas/rules/rmsprop.h"
 #include "formulas/rules/sgd.h"
 
 #ifndef NAMP_FOR_EACH_RULE
 #define NAMP_FOR_EACH_RULE(X)   \
   X(adam, Adam, NAMP_RULE_ADAM) \
   X(sgd, Sgd, NAMP_RULE_SGD)    \
-  X(lion, Lion, NAMP_RULE_LION)
+  X(lion, Lion, NAMP_RULE_LION) \
+  X(rmsprop, RmsProp, NAMP_RULE_RMSPROP)
 
 namespace namp {
 

@@ -93,7 +93,7 @@ public sealed partial class OnnxGraph
         string name = NameOf(parameter);
         return _initializers.TryGetValue(name, out string? value)
             ? value
-            : Add(name, parameter.Shape, parameter.ToArray<float>);
+            : Add(name, parameter.Shape, parameter.ReadMaster);
     }
 
     /// <summary>
@@ -114,7 +114,7 @@ public sealed partial class OnnxGraph
         if (_initializers.TryGetValue(name, out string? asIs))
             return _initializers[transposed] = Node("Transpose", [asIs], OnnxAttribute.Integers("perm", 1, 0));
         (long rows, long columns) = (matrix.Shape[0], matrix.Shape[1]);
-        return Add(transposed, [columns, rows], () => Matrices.Transpose(matrix.ToArray<float>(), rows, columns));
+        return Add(transposed, [columns, rows], () => Matrices.Transpose(matrix.ReadMaster(), rows, columns));
     }
 
     /// <summary>input · weightᵀ + bias over the last dimension.</summary>

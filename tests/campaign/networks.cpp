@@ -397,6 +397,18 @@ void add(Call& c) {
   c.make("namp_add", [&] { return namp_add(c.device, &a, nullptr); });
 }
 
+void multiply(Call& c) {
+  auto& a = c.args<namp_multiply_args>();
+  c.float_dtype(a.dtype);
+  const int64_t period = c.random.between(1, 30);
+  c.size(a.count, c.small(10) * period);
+  c.tensor(a.out, a.dtype, a.count);
+  c.tensor(a.a, a.dtype, a.count);
+  c.tensor(a.b, a.dtype, period);
+  c.size(a.b_period, period);
+  c.make("namp_multiply", [&] { return namp_multiply(c.device, &a, nullptr); });
+}
+
 void sum(Call& c) {
   auto& a = c.args<namp_sum_args>();
   c.float_dtype(a.out_dtype);
@@ -509,6 +521,7 @@ const std::vector<Function> kNetworks = {
     {"namp_embedding_backward", [](Call& c) { embedding(c, true); }},
     {"namp_dropout", dropout},
     {"namp_add", add},
+    {"namp_multiply", multiply},
     {"namp_sum", sum},
     {"namp_permute", permute},
     {"namp_argmax", argmax},

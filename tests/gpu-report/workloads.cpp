@@ -220,6 +220,7 @@ Workload one_state(int64_t n, const std::string& name, int32_t rule, int32_t sta
                 group.beta2 = 0.99;
                 group.decoupled = 1;
               }
+              if (rule == NAMP_RULE_RMSPROP) group.beta2 = 0.99;
               auto args = sized<namp_optimizer_args>();
               args.rule = rule;
               args.group_count = 1;
@@ -307,6 +308,23 @@ Workload add(int64_t n, int32_t dtype, int64_t period) {
             args.a = gpu.numbers(dtype, n);
             args.b = gpu.numbers(dtype, period);
             return [=, &gpu] { return namp_add(gpu.device(), &args, nullptr); };
+          }};
+}
+
+Workload multiply(int64_t n, int32_t dtype) {
+  return {"multiply " + short_name(dtype),
+          "element",
+          n,
+          d(3 * bytes_of(dtype)),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_multiply_args>();
+            args.dtype = dtype;
+            args.count = args.b_period = n;
+            args.out = gpu.numbers(dtype, n);
+            args.a = gpu.numbers(dtype, n);
+            args.b = gpu.numbers(dtype, n);
+            return [=, &gpu] { return namp_multiply(gpu.device(), &args, nullptr); };
           }};
 }
 
@@ -702,10 +720,12 @@ std::vector<Workload> workloads(int64_t n) {
       adam(n, f16, Copy::nearest, true),
       one_state(n, "SGD", NAMP_RULE_SGD),
       one_state(n, "Lion", NAMP_RULE_LION),
+      one_state(n, "RMSprop", NAMP_RULE_RMSPROP),
       compact_adam(n, "bf16 states", bf16, bf16, 20),
       compact_adam(n, "8-bit states", NAMP_INT8_DYNAMIC, NAMP_UINT8_DYNAMIC, 16.0625),
       one_state(n, "SGD", NAMP_RULE_SGD, bf16),
       one_state(n, "Lion", NAMP_RULE_LION, bf16),
+      one_state(n, "RMSprop", NAMP_RULE_RMSPROP, bf16),
       touch(n),
       scaler_update(),
       activation(some, NAMP_ACTIVATION_RELU, "ReLU", f16, false),
@@ -715,6 +735,7 @@ std::vector<Workload> workloads(int64_t n) {
       activation(some, NAMP_ACTIVATION_GELU, "GELU", bf16, false),
       add(some, f16, some),
       add(some, f16, 1024),
+      multiply(some, bf16),
       dropout(some, f16),
       permute(some, f16),
       layer_norm(some, f16, f16, false),

@@ -1,4 +1,4 @@
-// namp_add and namp_sum against plain loops in double.
+// namp_add, namp_multiply and namp_sum against plain loops in double.
 #include "backend_test.h"
 
 namespace namp_test {
@@ -126,6 +126,76 @@ TEST_P(AddTest, RefusesBadArguments) {
   refused(NAMP_ERROR_INVALID_ARGUMENT, [](Args& a) { a.out = nullptr; });
   refused(NAMP_ERROR_MISALIGNED, [](Args& a) { a.b = static_cast<const char*>(a.b) + 1; });
   expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_add(device_, nullptr, nullptr));
+}
+
+class MultiplyTest : public BackendTest {
+ protected:
+  static namp_multiply_args arguments(Buffer& out, const Buffer& a, const Buffer& b) {
+    auto args = make_args<namp_multiply_args>();
+    args.dtype = out.dtype();
+    args.count = a.size();
+    args.b_period = b.size();
+    args.out = out.data();
+    args.a = a.data();
+    args.b = b.data();
+    return args;
+  }
+
+  void check(int32_t dtype, int64_t count, int64_t period) {
+    SCOPED_TRACE("dtype " + std::to_string(dtype) + ", count " + std::to_string(count) +
+                 ", period " + std::to_string(period));
+    Buffer a(device_, dtype, random_values(count, 1), 1);
+    Buffer b(device_, dtype, random_values(period, 2), 2);
+    Buffer out(device_, dtype, count, 3);
+    const auto args = arguments(out, a, b);
+    run_everywhere([&] { return namp_multiply(device_, &args, nullptr); }, {&out});
+    // The product of two numbers of 24 bits is exact in double.
+    for (int64_t i = 0; i < count; ++i)
+      ASSERT_EQ(out.bits(i), encode(a[i] * b[i % period], dtype)) << i;
+  }
+};
+
+TEST_P(MultiplyTest, RoundsTheExactProductOnce) {
+  for (int32_t dtype : kFloats) {
+    for (int64_t count : {0, 1, 2, 3, 5, 8, 15, 16, 17, 31, 33, 63, 64, 65, 67, 1001, 17000})
+      check(dtype, count, count);
+    for (int64_t period : {1, 2, 7, 16, 67, 511, 513})
+      check(dtype, period * 41, period);
+  }
+}
+
+TEST_P(MultiplyTest, WorksInPlaceOfEither) {
+  Buffer a(device_, NAMP_BFLOAT16, random_values(1003, 1), 1);
+  Buffer b(device_, NAMP_BFLOAT16, random_values(1003, 2), 1);
+  std::vector<double> expected;
+  for (int64_t i = 0; i < a.size(); ++i)
+    expected.push_back(a[i] * b[i]);
+  for (Buffer* out : {&a, &b}) {
+    a.restore();
+    b.restore();
+    const auto args = arguments(*out, a, b);
+    run_everywhere([&] { return namp_multiply(device_, &args, nullptr); }, {out});
+    expect_close(*out, expected, 0, "in place");
+  }
+}
+
+TEST_P(MultiplyTest, RefusesWhatDoesNotFit) {
+  Buffer a(device_, NAMP_FLOAT16, random_values(6, 1));
+  Buffer b(device_, NAMP_FLOAT16, random_values(4, 2));
+  Buffer out(device_, NAMP_FLOAT16, 6);
+  const auto refused = [&](const char* part, auto spoil) {
+    auto args = arguments(out, a, b);
+    args.b_period = 3;
+    spoil(args);
+    EXPECT_EQ(namp_multiply(device_, &args, nullptr), NAMP_ERROR_INVALID_ARGUMENT);
+    EXPECT_NE(std::string(namp_last_error_message()).find(part), std::string::npos)
+        << namp_last_error_message();
+  };
+  refused("args->b_period is 4; it must divide args->count, which is 6",
+          [](auto& args) { args.b_period = 4; });
+  refused("args->b_period is 0", [](auto& args) { args.b_period = 0; });
+  refused("args->dtype", [](auto& args) { args.dtype = NAMP_FLOAT8_E4M3; });
+  refused("args->b", [](auto& args) { args.b = nullptr; });
 }
 
 class SumTest : public BackendTest {
@@ -265,6 +335,7 @@ TEST_P(SumTest, RefusesBadArguments) {
 }
 
 NAMP_ON_EVERY_DEVICE(AddTest);
+NAMP_ON_EVERY_DEVICE(MultiplyTest);
 NAMP_ON_EVERY_DEVICE(SumTest);
 
 }  // namespace

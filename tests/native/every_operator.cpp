@@ -133,6 +133,14 @@ class Calls {
     add.b = in(NAMP_FLOAT32, n);
     add.out = out("add", NAMP_FLOAT32, n);
     check(namp_add(device_, &add, stream_), "add");
+    auto multiply = args<namp_multiply_args>();
+    multiply.dtype = NAMP_FLOAT32;
+    multiply.count = n;
+    multiply.b_period = 10;
+    multiply.a = x;
+    multiply.b = in(NAMP_FLOAT32, 10);
+    multiply.out = out("multiply", NAMP_FLOAT32, n);
+    check(namp_multiply(device_, &multiply, stream_), "multiply");
     auto sum = args<namp_sum_args>();
     sum.out_dtype = sum.in_dtype = NAMP_FLOAT32;
     sum.alpha = 1e-20f;

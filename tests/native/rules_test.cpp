@@ -1,6 +1,8 @@
 // Each rule against its formula in double, with the same bits for every instruction set and number
 // of threads. adam_test.cpp tests the loop that all rules share (overflow, clipping, groups,
 // counts, copies past the cache).
+#include <array>
+#include <cmath>
 #include <functional>
 #include <string>
 
@@ -26,6 +28,14 @@ void lion(const namp_optimizer_group& group, double& p, double* state, double g,
   const double blend = group.beta1 * state[0] + (1 - group.beta1) * g;
   p -= group.learning_rate * ((blend > 0) - (blend < 0));
   state[0] = group.beta2 * state[0] + (1 - group.beta2) * g;
+}
+
+void rmsprop(const namp_optimizer_group& group, double& p, double* state, double g, int) {
+  const double alpha = group.beta2;
+  state[0] = alpha * state[0] + (1 - alpha) * g * g;
+  double direction = g / (std::sqrt(state[0]) + group.epsilon);
+  if (group.momentum != 0) direction = state[1] = group.momentum * state[1] + direction;
+  p -= group.learning_rate * direction;
 }
 
 struct RuleCase {
@@ -61,6 +71,12 @@ std::vector<RuleCase> cases() {
   group.beta1 = 0.9;
   group.beta2 = 0.99;
   all.push_back({"Lion", NAMP_RULE_LION, 1, group, lion});
+  group = group_of(0.001, 0.1, 0);
+  group.beta2 = 0.9;
+  group.epsilon = 1e-8;
+  all.push_back({"RMSprop", NAMP_RULE_RMSPROP, 1, group, rmsprop});
+  group.momentum = 0.9;
+  all.push_back({"RMSprop with momentum", NAMP_RULE_RMSPROP, 2, group, rmsprop});
   return all;
 }
 
@@ -79,20 +95,23 @@ TEST_P(RulesTest, FollowTheirFormulasWithTheSameBitsEverywhere) {
           device_.use(setting);
           Buffer p(device_, NAMP_FLOAT32, uniform_values(n, 1, -1, 1), turn % 4);
           Buffer g(device_, gradient_dtype, n, (turn + 1) % 4);
-          Buffer state(device_, NAMP_FLOAT32, std::vector<double>(static_cast<size_t>(n), 0.0),
-                       (turn + 2) % 4);
+          const std::vector<double> zeros(static_cast<size_t>(n), 0.0);
+          Buffer state(device_, NAMP_FLOAT32, zeros, (turn + 2) % 4);
+          Buffer second(device_, NAMP_FLOAT32, zeros, turn % 2);
           Buffer copy(device_, copy_dtype, n, turn % 3);
-          std::vector<double> exact, exact_state(static_cast<size_t>(n), 0.0);
+          std::vector<double> exact;
+          std::vector<std::array<double, 2>> exact_state(static_cast<size_t>(n), {0.0, 0.0});
           for (int64_t i = 0; i < n; ++i)
             exact.push_back(p[i]);
-          Table table(device_, {n}, {{p.cell(), g.cell(), state.cell(), copy.cell()}});
+          Table table(device_, {n},
+                      {{p.cell(), g.cell(), state.cell(), copy.cell(), second.cell()}});
           Steps counts(device_, {0});
           namp_optimizer_args args{};
           args.struct_size = sizeof(args);
           args.rule = rule.rule;
           args.group_count = 1;
           args.groups = &rule.group;
-          args.columns = {0, 1, {rule.states > 0 ? 2 : -1, -1, -1}, 3, -1};
+          args.columns = {0, 1, {rule.states > 0 ? 2 : -1, rule.states > 1 ? 4 : -1, -1}, 3, -1};
           args.advance_step = 1;
           args.steps = counts.data();
           Value<namp_optimizer_state> found(device_);
@@ -106,7 +125,8 @@ TEST_P(RulesTest, FollowTheirFormulasWithTheSameBitsEverywhere) {
               } else {
                 gradient += rule.group.weight_decay * x;
               }
-              rule.formula(rule.group, x, &exact_state[static_cast<size_t>(i)], gradient, step);
+              rule.formula(rule.group, x, exact_state[static_cast<size_t>(i)].data(), gradient,
+                           step);
             }
             ASSERT_EQ(namp_optimizer_step(table, &args, scaler.data(), found.data(), nullptr),
                       NAMP_OK)
@@ -116,12 +136,15 @@ TEST_P(RulesTest, FollowTheirFormulasWithTheSameBitsEverywhere) {
           // The first setting's numbers are those of the formula, the others' its bits.
           for (int64_t i = 0; bytes.empty() && i < n; ++i) {
             ASSERT_NEAR(p[i], exact[static_cast<size_t>(i)], 1e-6) << rule.name << " at " << i;
-            ASSERT_NEAR(state[i], exact_state[static_cast<size_t>(i)], 1e-6) << rule.name;
+            const auto& states = exact_state[static_cast<size_t>(i)];
+            ASSERT_NEAR(state[i], states[0], 1e-6) << rule.name;
+            ASSERT_NEAR(second[i], states[1], 2e-6) << rule.name;
             ASSERT_EQ(copy.bits(i), encode(p[i], copy_dtype)) << rule.name;
           }
-          ASSERT_TRUE(p.intact() && g.intact() && state.intact() && copy.intact());
+          ASSERT_TRUE(p.intact() && g.intact() && state.intact() && second.intact() &&
+                      copy.intact());
           std::vector<uint8_t> now = p.bytes();
-          for (const Buffer* buffer : {&state, &copy}) {
+          for (const Buffer* buffer : {&state, &second, &copy}) {
             const auto part = buffer->bytes();
             now.insert(now.end(), part.begin(), part.end());
           }
@@ -177,6 +200,9 @@ TEST_P(RulesTest, RefuseHyperparametersThatAreNone) {
   expect_error(step(NAMP_RULE_SGD, without_momentum), bad, "nesterov");
   expect_error(step(NAMP_RULE_LION, [](G& x) { x.beta1 = 1; }), bad, "beta1");
   expect_error(step(NAMP_RULE_LION, [](G& x) { x.beta2 = NAN; }), bad, "beta2");
+  expect_error(step(NAMP_RULE_RMSPROP, [](G& x) { x.beta2 = 1; }), bad, "alpha");
+  expect_error(step(NAMP_RULE_RMSPROP, [](G& x) { x.epsilon = -1; }), bad, "epsilon");
+  expect_error(step(NAMP_RULE_RMSPROP, [](G& x) { x.momentum = NAN; }), bad, "momentum");
   EXPECT_EQ(p[0], 1.0);
   EXPECT_EQ(step(NAMP_RULE_SGD, [](G&) {}), NAMP_OK) << namp_last_error_message();
   EXPECT_NE(p[0], 1.0);

@@ -18,7 +18,7 @@ internal static class ChosenTotals
     public static IReadOnlyList<TensorReport> Of(IReadOnlyList<TensorReport> tensors, string compute)
     {
         string type = Enum.TryParse(compute, ignoreCase: true, out PrecisionKind precision)
-            ? StatisticsObserver.TypeName(LiveInspector.ComputeType(precision))
+            ? StatisticsObserver.TypeName(precision.ComputeType())
             : "";
         return
         [

@@ -29,7 +29,7 @@ internal sealed class LiveInspector : StepInspector, IDisposable
     {
         _settings = settings;
         _compute = ComputeFormat(settings.Precision);
-        _dtype = ComputeType(settings.Precision);
+        _dtype = settings.Precision.ComputeType();
         if (settings.InspectOut is not { } path)
             return;
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder)
@@ -46,15 +46,6 @@ internal sealed class LiveInspector : StepInspector, IDisposable
     /// </summary>
     public static NumberFormat ComputeFormat(PrecisionKind precision) =>
         precision == PrecisionKind.Bf16 ? NumberFormat.BFloat16 : NumberFormat.Float16;
-
-    /// <summary>The dtype that operators compute in.</summary>
-    public static DType ComputeType(PrecisionKind precision) =>
-        precision switch
-        {
-            PrecisionKind.Fp16 => DType.Float16,
-            PrecisionKind.Bf16 => DType.BFloat16,
-            _ => DType.Float32,
-        };
 
     /// <summary>Sets where lines are shown, and the guard for a file that cannot be written.</summary>
     public void Attach(ITrainProgress progress, OutputGuard outputs) => (_progress, _outputs) = (progress, outputs);

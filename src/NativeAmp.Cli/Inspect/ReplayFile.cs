@@ -75,6 +75,7 @@ internal static class ReplayFile
         && (settings.Epochs ?? 1) > 0
         && (settings.Steps ?? 1) > 0
         && OptimizerChoice.Find(settings.Optimizer) is not null
+        && settings.MastersFit
         && settings.LearningRate > 0
         && settings.WeightDecay >= 0
         && settings.Clip >= 0

@@ -32,7 +32,7 @@ internal sealed class ReplayRun(string file, TrainSettings given, Terminal termi
         var random = new RandomGenerator(settings.Seed);
         using Device device = CommonOptions.Open(settings.Device, terminal, settings.Threads);
         using TrainTask task = TrainTask.Create(settings, device, random);
-        var inspector = new OneStep(LiveInspector.ComputeType(settings.Precision));
+        var inspector = new OneStep(settings.Precision.ComputeType());
         using var trainer = new Trainer(
             task.Model,
             task.Train,

@@ -133,18 +133,22 @@ internal sealed class StudyCommand
     private static void CheckRun(StudySettings settings)
     {
         var train = new TrainCommand();
-        var run = new PlannedRun(
-            new Configuration(settings.Precisions[0], settings.AutoBatch ? 1 : settings.Batches[0]),
-            1,
-            settings.Seed,
-            RunKind.Measured
-        );
-        ParseResult parsed = train
-            .Build(new Terminal(TextWriter.Null, TextWriter.Null, live: null))
-            .Parse([.. TrainArguments.Of(settings, run, settings.TrainOptions, "run").Skip(1)]);
-        if (parsed.Errors.Count > 0)
-            throw new UsageException(parsed.Errors[0].Message);
-        train.Settings(parsed);
+        Command command = train.Build(new Terminal(TextWriter.Null, TextWriter.Null, live: null));
+        foreach (string precision in settings.Precisions)
+        {
+            var run = new PlannedRun(
+                new Configuration(precision, settings.AutoBatch ? 1 : settings.Batches[0]),
+                1,
+                settings.Seed,
+                RunKind.Measured
+            );
+            ParseResult parsed = command.Parse([
+                .. TrainArguments.Of(settings, run, settings.TrainOptions, "run").Skip(1),
+            ]);
+            if (parsed.Errors.Count > 0)
+                throw new UsageException(parsed.Errors[0].Message);
+            train.Settings(parsed);
+        }
     }
 
     // Without a default factory: the help would show the default a second time, in another form.

@@ -11,15 +11,21 @@ namespace NativeAmp.Cli.Train;
 /// </summary>
 internal static class MemoryNeed
 {
-    // Value and gradient in float32; in half precision gradient and copy take the same four bytes.
-    private const int BytesOfValues = 8;
+    // Value, gradient, and in half precision its copy or what is kept of its master. An embedding takes more.
+    private static int BytesOfValues(TrainSettings settings) =>
+        settings.Masters switch
+        {
+            MasterFormat.Remainder => 6,
+            MasterFormat.None => 4,
+            _ => 8,
+        };
 
     /// <summary>Refuses a run that cannot fit.</summary>
     /// <exception cref="DoesNotFitException">It needs more than the device has.</exception>
     public static void Check(TrainSettings settings, IDataset data, Device device)
     {
         (UInt128 parameters, UInt128 perSample) = Sizes(settings, data);
-        double bytes = BytesOfValues + settings.OptimizerOptions.StateBytesPerElement;
+        double bytes = BytesOfValues(settings) + settings.OptimizerOptions.StateBytesPerElement;
         UInt128 need = (UInt128)((double)parameters * bytes) + perSample * (UInt128)settings.Batch;
         DeviceInfo info = device.Info;
         long has =

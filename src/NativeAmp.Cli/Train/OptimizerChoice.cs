@@ -57,6 +57,13 @@ internal sealed record OptimizerChoice(
             0.05,
             (rate, decay) => new LionOptions { LearningRate = rate, WeightDecay = decay }
         ),
+        new(
+            "rmsprop",
+            "AdamW's learning rate, weight decay 0",
+            adamW => adamW,
+            0,
+            (rate, decay) => new RmsPropOptions { LearningRate = rate, WeightDecay = decay }
+        ),
     ];
 
     /// <summary>All choices with their defaults, for a help text.</summary>

@@ -34,7 +34,7 @@ internal sealed class TrainCommand
     private readonly Option<string> _precision = CommonOptions.OneOf(
         "--precision",
         "fp16",
-        "Precision to compute in; parameters, loss and optimizer stay float32.",
+        "Precision to compute in; loss and optimizer stay float32, and parameters but for --masters.",
         "fp32",
         "fp16",
         "bf16"
@@ -72,13 +72,7 @@ internal sealed class TrainCommand
         [.. OptimizerChoice.All.Select(choice => choice.Name)]
     );
 
-    private readonly Option<string> _optimizerState = CommonOptions.OneOf(
-        "--optimizer-state",
-        "float32",
-        "How the optimizer keeps its state, such as Adam's moments; 8 bits are by blocks of 256 (dynamic8: relative "
-            + "precision, linear8: equal steps). Embeddings and parameters of less than 4,096 elements keep float32.",
-        [.. Enum.GetNames<StateFormat>().Select(name => name.ToLowerInvariant())]
-    );
+    private readonly OptimizerFormatOptions _formats = new();
 
     private readonly Option<double?> _lr = NumberOption.Real(
         "--lr",
@@ -173,7 +167,7 @@ internal sealed class TrainCommand
     {
         Description =
             "Resume from the newest intact checkpoint, or begin anew if there is none. --steps, --epochs, --lr, "
-            + "--weight-decay and --clip may change if they are given; "
+            + "--weight-decay, --clip, --optimizer-state and --masters may change if they are given; "
             + "otherwise they must be as before.",
     };
 
@@ -241,7 +235,9 @@ internal sealed class TrainCommand
             _steps,
             _toAccuracy,
             _optimizer,
-            _optimizerState,
+            _formats.State,
+            _formats.Masters,
+            _formats.WeightRounding,
             _lr,
             _weightDecay,
             _clip,
@@ -271,7 +267,9 @@ internal sealed class TrainCommand
             _toAccuracy,
             _batch,
             _optimizer,
-            _optimizerState,
+            _formats.State,
+            _formats.Masters,
+            _formats.WeightRounding,
             _lr,
             _weightDecay,
             _clip,
@@ -329,7 +327,7 @@ internal sealed class TrainCommand
         int? epochs = parsed.GetValue(_epochs);
         long? steps = parsed.GetValue(_steps);
         OptimizerChoice optimizer = OptimizerChoice.Find(parsed.GetValue(_optimizer)!)!;
-        return new TrainSettings
+        var settings = new TrainSettings
         {
             Model = model,
             Data = parsed.GetValue(_data) is "fashion-mnist" && !gpt ? null : parsed.GetValue(_data),
@@ -346,7 +344,6 @@ internal sealed class TrainCommand
             ToAccuracy = parsed.GetValue(_toAccuracy),
             Batch = parsed.GetValue(_batch) ?? (gpt ? 16 : 128),
             Optimizer = optimizer.Name,
-            OptimizerState = Enum.Parse<StateFormat>(parsed.GetValue(_optimizerState)!, ignoreCase: true),
             LearningRate = parsed.GetValue(_lr) ?? optimizer.Rate(model == ModelKind.Cnn ? 2.5e-3 : 1e-3),
             WeightDecay = parsed.GetValue(_weightDecay) ?? optimizer.WeightDecay,
             Clip = (float)parsed.GetValue(_clip),
@@ -375,7 +372,9 @@ internal sealed class TrainCommand
                 .. Given(_weightDecay, "weight_decay"),
                 .. Given(_clip, "clip_norm"),
                 .. Given(_optimizer, "hyperparameters"),
-                .. Given(_optimizerState, "optimizer_state"),
+                .. Given(_formats.State, "optimizer_state"),
+                .. Given(_formats.Masters, "masters"),
+                .. Given(_formats.WeightRounding, "masters"),
             ],
             NoGraph = parsed.GetValue(_noGraph),
             Profile = parsed.GetValue(_profile),
@@ -384,7 +383,8 @@ internal sealed class TrainCommand
             Gpt = _gpt.Of(parsed) with { TanhGelu = parsed.GetValue(_gelu) == GptSizeOptions.Tanh },
             Temperature = parsed.GetValue(_temperature),
             SampleLength = parsed.GetValue(_sample),
-        }.Check();
+        };
+        return _formats.Apply(settings, parsed).Check();
 
         string[] Given(Option option, params string[] facts) =>
             parsed.GetResult(option) is { Implicit: false } ? facts : [];

@@ -231,10 +231,18 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         return string.Create(
             CultureInfo.InvariantCulture,
             $"{settings.Model.ToString().ToLowerInvariant()}, {task.Model.ParameterCount():N0} parameters, "
-                + $"{Classes(task)}{Name(settings.Precision)}, "
+                + $"{Classes(task)}{Name(settings.Precision)}, {Masters()}"
                 + $"{info.Name} ({threads}{info.Libraries})"
         );
     }
+
+    private string Masters() =>
+        settings.Masters switch
+        {
+            MasterFormat.Remainder => "masters as remainders, ",
+            MasterFormat.None => $"no masters ({settings.WeightRounding.ToString().ToLowerInvariant()} rounding), ",
+            _ => "",
+        };
 
     // Facts of the files that are not the usual ones.
     private static string Classes(TrainTask task) =>

@@ -68,10 +68,32 @@ internal sealed record TrainSettings
         OptimizerChoice.Find(Optimizer)!.Options(LearningRate, WeightDecay) with
         {
             StateFormat = OptimizerState,
+            MasterFormat = Masters ?? MasterFormat.Remainder,
+            WeightRounding = WeightRounding,
+            RoundingSeed = Seed,
+        };
+
+    /// <summary>The type of the parameters that the model computes with as they are.</summary>
+    public DType ParameterType => Masters is null ? DType.Float32 : Precision.ComputeType();
+
+    /// <summary>How the masters of half-precision parameters are kept; null for float32 parameters.</summary>
+    public MasterFormat? Masters { get; init; }
+
+    /// <summary>How parameters without masters are rounded.</summary>
+    public Rounding WeightRounding { get; init; }
+
+    /// <summary>Whether parameters of the precision can be kept so.</summary>
+    public bool MastersFit =>
+        Masters switch
+        {
+            MasterFormat.Remainder => Precision == PrecisionKind.Bf16,
+            MasterFormat.None => Precision != PrecisionKind.Fp32,
+            null => WeightRounding == Rounding.NearestEven,
+            _ => false,
         };
 
     /// <summary>How the optimizer keeps its state.</summary>
-    public required StateFormat OptimizerState { get; init; }
+    public StateFormat OptimizerState { get; init; }
 
     public required double LearningRate { get; init; }
 
@@ -154,6 +176,15 @@ internal sealed record TrainSettings
         Require(
             Model == ModelKind.Gpt || Data is not StandardInput,
             "--data - is a text from the standard input, which --model gpt takes"
+        );
+        Require(
+            Masters is null || Precision != PrecisionKind.Fp32,
+            "--masters is of parameters in half precision, and in --precision fp32 they are float32: take bf16"
+        );
+        Require(
+            Masters != MasterFormat.Remainder || MastersFit,
+            "--masters remainder needs --precision bf16: a remainder is the 16 bits that bfloat16 lacks of float32, and "
+                + "float16 is no part of that; --masters none takes fp16"
         );
         Require(InspectOut is null || Inspect is not null, "--inspect-out needs --inspect N");
         if (InspectOut is not null)

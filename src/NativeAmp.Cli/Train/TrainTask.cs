@@ -20,7 +20,7 @@ internal sealed record TrainTask(Module Model, IDataset Train, IDataset? Test) :
         {
             TextDataset text = ReadText(settings);
             Check(settings, text, device);
-            return new TrainTask(Models.Gpt(settings.Gpt.Options, random), text, Test: null);
+            return new TrainTask(Models.Gpt(settings.Gpt.Options, random).To(settings.ParameterType), text, Test: null);
         }
 
         string folder = FashionMnist.ResolveDirectory(settings.Data);
@@ -34,13 +34,11 @@ internal sealed record TrainTask(Module Model, IDataset Train, IDataset? Test) :
                 $"{SmallestForCnn} × {SmallestForCnn} at the least, which cnn halves twice"
             );
         Check(settings, train, device);
-        return new TrainTask(
+        Module model =
             settings.Model == ModelKind.Cnn
                 ? Models.Cnn(random, height, width, train.Classes)
-                : Models.Mlp(random, height * width, train.Classes),
-            train,
-            test
-        );
+                : Models.Mlp(random, height * width, train.Classes);
+        return new TrainTask(model.To(settings.ParameterType), train, test);
     }
 
     private static TextDataset ReadText(TrainSettings settings)

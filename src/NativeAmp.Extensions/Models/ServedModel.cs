@@ -91,12 +91,12 @@ public sealed class ServedModel<TModel> : IDisposable
                 $"The trained model has another form than the served one: {string.Join(", ", wrong)}.",
                 nameof(trained)
             );
-        float[][] values = [.. other.Select(entry => entry.Values.ToFloats())];
+        float[][] values = [.. other.Select(entry => entry.Values.ReadMaster())];
         Dictionary<string, Parameter> byName = own.ToDictionary(entry => entry.Name, entry => entry.Values);
         Write(() =>
         {
             for (int i = 0; i < other.Length; i++)
-                byName[other[i].Name].CopyFrom<float>(values[i]);
+                byName[other[i].Name].WriteMaster(values[i]);
         });
     }
 

@@ -1,8 +1,8 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// An input in the dtype that the operator computes in, with the tensor to which the gradient goes. A parameter gives
-/// its compute copy. Any other tensor is cast, and the cast is in the graph.
+/// An input in the dtype that the operator computes in, with the tensor to which the gradient goes. A float32 parameter
+/// gives its compute copy. Any other tensor, if it does not have the dtype, is cast, and the cast is in the graph.
 /// </summary>
 internal readonly unsafe struct Operand
 {
@@ -11,7 +11,7 @@ internal readonly unsafe struct Operand
 
     public Operand(Tensor tensor, DType dtype)
     {
-        if (tensor is Parameter parameter)
+        if (tensor is Parameter { DType: DType.Float32 } parameter)
         {
             Source = parameter;
             _storage = parameter.InDType(dtype);

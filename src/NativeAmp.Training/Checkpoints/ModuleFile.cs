@@ -25,7 +25,7 @@ internal static class ModuleFile
             {
                 var writer = new SafetensorsWriter(stream, state.Select(each => each.Entry));
                 foreach ((SafetensorsEntry _, Parameter values) in state)
-                    writer.Write(FloatBytes.Of(values.ToArray<float>(), dtype));
+                    writer.Write(FloatBytes.Of(values.ReadMaster(), dtype));
                 writer.Complete();
             }
         );
@@ -92,7 +92,7 @@ internal static class ModuleFile
         // All of it is read before any of it is taken: a damaged file changes nothing.
         float[][] values = [.. pairs.Select(pair => Read(reader, pair.Source))];
         foreach (((Parameter target, _), float[] read) in pairs.Zip(values))
-            target.CopyFrom<float>(read);
+            target.WriteMaster(read);
         return new ModuleLoadResult(missing, unexpected);
     }
 

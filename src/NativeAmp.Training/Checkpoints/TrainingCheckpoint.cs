@@ -2,7 +2,8 @@ namespace NativeAmp.Training.Checkpoints;
 
 /// <summary>
 /// The state of a training run as items of one checkpoint: parameters, buffers, state and steps of the optimizer, the
-/// scaler, the random generator, and the progress of the run.
+/// scaler, the random generator, and the progress of the run. Parameters are their float32 masters, however these are
+/// kept, so that the same items load into any <see cref="MasterFormat"/> and into models for evaluation.
 /// </summary>
 internal sealed class TrainingCheckpoint(
     Module model,
@@ -26,8 +27,8 @@ internal sealed class TrainingCheckpoint(
                 CheckpointItem.Floats(
                     ModelPrefix + entry.Name,
                     Dimensions(entry.Values),
-                    entry.Values.CopyTo<float>,
-                    entry.Values.CopyFrom<float>
+                    destination => entry.Values.ReadMaster().CopyTo(destination),
+                    entry.Values.WriteMaster
                 )
             );
 
@@ -122,16 +123,16 @@ internal sealed class TrainingCheckpoint(
         foreach ((Parameter parameter, ParameterSnapshot source) in parameters.Zip(saved.Parameters))
         {
             long[] shape = Dimensions(parameter);
-            Dictionary<string, float[]> target = source.State.ToDictionary(
-                column => column.Key,
-                column => new float[column.Value.Length]
-            );
+            // A master is the model's item.
+            Dictionary<string, float[]> target = source
+                .State.Where(column => column.Key != MasterColumn.Name)
+                .ToDictionary(column => column.Key, column => new float[column.Value.Length]);
             loaded.Add(source with { State = target });
-            foreach ((string column, float[] values) in source.State)
+            foreach (string column in target.Keys)
                 yield return CheckpointItem.Floats(
                     $"optimizer.{column}.{source.Name}",
                     shape,
-                    values.CopyTo,
+                    source.State[column].CopyTo,
                     read => read.CopyTo(target[column])
                 );
         }

@@ -73,7 +73,7 @@ public static class GgufExport
                     $"'{name}' has rows of {values.Shape[-1]} numbers, and {own} has blocks of {GgufBlocks.Length}. Take "
                         + $"{GgufType.F16}, or train with a width that is a multiple of {GgufBlocks.Length}."
                 );
-            file.Add(name, values.Shape, own, values.ToArray<float>);
+            file.Add(name, values.Shape, own, values.ReadMaster);
         }
 
         file.Save(path);

@@ -65,7 +65,7 @@ public static class TransformersGpt2
 
     /// <summary>
     /// Reads a model: one that <see cref="Save"/> or transformers wrote in one file, with or without the prefix of the
-    /// names. It has no dropout, and is in host memory until <see cref="ModuleExtensions.To"/>.
+    /// names. It has no dropout, and is in host memory until <see cref="ModuleExtensions.To{T}(T, Device)"/>.
     /// </summary>
     /// <param name="folder">The folder with config.json and model.safetensors.</param>
     /// <exception cref="Data.DataFormatException">A file is damaged, or of a model that a Gpt cannot be.</exception>
@@ -116,7 +116,7 @@ public static class TransformersGpt2
         foreach ((Gpt2Part part, Parameter values, SafetensorsEntry? entry) in pairs)
         {
             float[] numbers = ModuleFile.Read(reader, entry!);
-            values.CopyFrom<float>(
+            values.WriteMaster(
                 part == Gpt2Part.Matrix ? Matrices.Transpose(numbers, entry!.Shape[0], entry.Shape[1]) : numbers
             );
         }
@@ -145,6 +145,6 @@ public static class TransformersGpt2
 
     private static float[] InFile(Gpt2Part part, Parameter values) =>
         part == Gpt2Part.Matrix
-            ? Matrices.Transpose(values.ToArray<float>(), values.Shape[0], values.Shape[1])
-            : values.ToArray<float>();
+            ? Matrices.Transpose(values.ReadMaster(), values.Shape[0], values.Shape[1])
+            : values.ReadMaster();
 }

@@ -41,7 +41,7 @@ public static partial class Ops
     }
 
     private sealed unsafe class EmbeddingNode(Tensor output, Tensor indices, Tensor weight, NampEmbeddingArgs forward)
-        : Node("embedding", output, new Edge(weight, DType.Float32))
+        : Node("embedding", output, weight)
     {
         private readonly Saved _indices = new(indices);
 

@@ -26,7 +26,7 @@ public sealed partial class Gpt : Module
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Options.Blocks);
         Initializer draw = initializer ?? Initializers.Normal(0.02f);
         Tokens = Register("tokens", new Embedding(Options.Vocabulary, Options.Width, draw, random));
-        Positions = Register("positions", Create([Options.Context, Options.Width], draw, random));
+        Positions = Register("positions", CreateFloat32([Options.Context, Options.Width], draw, random));
         _dropout = Register("dropout", new Dropout(Options.Dropout, random));
         _blocks = new TransformerBlock[Options.Blocks];
         for (int i = 0; i < _blocks.Length; i++)

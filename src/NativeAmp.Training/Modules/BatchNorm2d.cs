@@ -19,8 +19,8 @@ public sealed class BatchNorm2d : Module
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(channels);
         Epsilon = epsilon;
         _momentum = momentum;
-        Weight = Register("weight", Create([channels], Initializers.Constant(1)));
-        Bias = Register("bias", Create([channels], Initializers.Constant(0)));
+        Weight = Register("weight", CreateFloat32([channels], Initializers.Constant(1)));
+        Bias = Register("bias", CreateFloat32([channels], Initializers.Constant(0)));
         RunningMean = RegisterBuffer("running_mean", Create([channels], Initializers.Constant(0)));
         RunningVariance = RegisterBuffer("running_var", Create([channels], Initializers.Constant(1)));
     }

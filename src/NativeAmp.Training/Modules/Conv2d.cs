@@ -77,7 +77,7 @@ public sealed class Conv2d : Module, IFusesActivation, IQuantizable
 
     void IQuantizable.Quantize(QuantizedTensor weight, QuantizationKind kind)
     {
-        Weight.CopyFrom<float>(weight.Dequantize());
+        Weight.WriteMaster(weight.Dequantize());
         Quantized = weight;
     }
 }

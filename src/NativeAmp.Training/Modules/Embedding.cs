@@ -12,7 +12,7 @@ public sealed class Embedding : Module
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(vocabulary);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
-        Weight = Register("weight", Create([vocabulary, width], initializer ?? Initializers.Normal(1), random));
+        Weight = Register("weight", CreateFloat32([vocabulary, width], initializer ?? Initializers.Normal(1), random));
         // A row's gradients are seldom, and of very different size from those of its block.
         Weight.KeepsFloat32State = true;
     }

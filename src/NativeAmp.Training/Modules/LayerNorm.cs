@@ -10,8 +10,8 @@ public sealed class LayerNorm : Module
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
         Epsilon = epsilon;
-        Weight = Register("weight", Create([width], Initializers.Constant(1)));
-        Bias = Register("bias", Create([width], Initializers.Constant(0)));
+        Weight = Register("weight", CreateFloat32([width], Initializers.Constant(1)));
+        Bias = Register("bias", CreateFloat32([width], Initializers.Constant(0)));
     }
 
     /// <summary>[width].</summary>

@@ -1,4 +1,5 @@
 using NativeAmp.Training.Checkpoints;
+using NativeAmp.Training.Quantization;
 
 namespace NativeAmp.Training;
 
@@ -65,8 +66,8 @@ public abstract class Module : IDisposable
         NamedParameters().Concat(NamedBuffers()).DistinctBy(entry => entry.Item2);
 
     /// <summary>
-    /// Writes parameters and buffers to a safetensors file, which PyTorch, Hugging Face and others read. A crash leaves
-    /// the old file or the new one.
+    /// Writes parameters, as their float32 masters (<see cref="Parameter.ReadMaster"/>), and buffers to a safetensors
+    /// file, which PyTorch, Hugging Face and others read. A crash leaves the old file or the new one.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="dtype">Float32, Float16 or BFloat16, to which values are rounded.</param>
@@ -79,8 +80,8 @@ public abstract class Module : IDisposable
         ModuleFile.Save(this, path, dtype, rename ?? (name => name));
 
     /// <summary>
-    /// Reads parameters and buffers from a safetensors file in F32, F16 or BF16. Optimizers of the parameters stay
-    /// valid and keep their state.
+    /// Reads parameters, as their masters, and buffers from a safetensors file in F32, F16 or BF16. Optimizers of the
+    /// parameters stay valid and keep their state.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="rename">From the file's names to the model's; null for the same.</param>
@@ -139,6 +140,18 @@ public abstract class Module : IDisposable
         return new Parameter(initializer(shape, random ?? RandomGenerator.Default), shape);
     }
 
+    /// <summary>Creates a parameter that stays float32 when the model is converted.</summary>
+    private protected static Parameter CreateFloat32(
+        Shape shape,
+        Initializer initializer,
+        RandomGenerator? random = null
+    )
+    {
+        Parameter parameter = Create(shape, initializer, random);
+        parameter.KeepsFloat32 = true;
+        return parameter;
+    }
+
     /// <summary>Adds a parameter under a name.</summary>
     protected Parameter Register(string name, Parameter parameter)
     {
@@ -154,6 +167,7 @@ public abstract class Module : IDisposable
         ArgumentNullException.ThrowIfNull(buffer);
         CheckName(name);
         buffer.RequiresGrad = false;
+        buffer.KeepsFloat32 = true;
         _buffers.Add((name, buffer));
         return buffer;
     }
@@ -187,6 +201,24 @@ public abstract class Module : IDisposable
             values.EnsureMayMoveTo(device);
         foreach ((_, Parameter values) in State())
             values.MoveTo(device);
+    }
+
+    internal void ConvertTo(DType dtype)
+    {
+        if (!dtype.IsComputeType())
+            throw new ArgumentException($"Parameters are float32, bfloat16 or float16, not {dtype}.", nameof(dtype));
+        if (IQuantizable.Of(this).FirstOrDefault(each => each.Layer.Quantized is not null) is { Layer: not null } layer)
+            throw new InvalidOperationException(
+                $"Layer '{layer.Name}' is quantised: it computes with integers. Convert the model before."
+            );
+        (Parameter Parameter, DType DType)[] all =
+        [
+            .. Parameters().Select(parameter => (parameter, parameter.KeepsFloat32 ? DType.Float32 : dtype)),
+        ];
+        foreach ((Parameter parameter, DType type) in all)
+            parameter.EnsureMayBecome(type);
+        foreach ((Parameter parameter, DType type) in all)
+            parameter.Become(type);
     }
 
     private void SetTraining(bool training)
@@ -240,6 +272,28 @@ public static class ModuleExtensions
     {
         ArgumentNullException.ThrowIfNull(module);
         module.MoveTo(device);
+        return module;
+    }
+
+    /// <summary>
+    /// Rounds a module's parameters to bfloat16 or float16, or widens them to float32, as <c>torch.nn.Module.to</c> and
+    /// <c>.bfloat16()</c> do. Under an <see cref="Autocast"/> of that type operators compute with them as they are,
+    /// without copies. <see cref="OptimizerOptions.MasterFormat"/> says how an optimizer keeps their float32 masters,
+    /// which begin with the rounded values. Do this before the optimizer is created.
+    /// </summary>
+    /// <param name="module">The module.</param>
+    /// <param name="dtype">BFloat16, Float16 or Float32.</param>
+    /// <returns>The same module.</returns>
+    /// <remarks>Parameters that say <see cref="Parameter.KeepsFloat32"/>, and buffers, stay float32.</remarks>
+    /// <exception cref="ArgumentException">Another type. Nothing was changed.</exception>
+    /// <exception cref="InvalidOperationException">An optimizer holds one of the parameters, or the module is
+    /// quantised. Nothing was changed.</exception>
+    /// <exception cref="ObjectDisposedException">The module was disposed.</exception>
+    public static T To<T>(this T module, DType dtype)
+        where T : Module
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        module.ConvertTo(dtype);
         return module;
     }
 }

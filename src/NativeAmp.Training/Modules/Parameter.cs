@@ -1,21 +1,23 @@
-using System.Runtime.InteropServices;
-
 namespace NativeAmp.Training;
 
 /// <summary>
-/// A learned tensor: float32 values, the gradient that backward passes accumulate, and a half-precision copy if
-/// low-precision operators use it. The values are in host memory until its module is moved to a device.
+/// A learned tensor: its values, the gradient that backward passes accumulate, and for float32 values a half-precision
+/// copy if low-precision operators use it. Values are float32 until <see cref="ModuleExtensions.To{T}(T, DType)"/>
+/// makes them bfloat16 or float16, which operators compute with as they are. They are in host memory until its module
+/// is moved to a device.
 /// </summary>
 public sealed partial class Parameter : Tensor, ITrackedParameter
 {
-    private float[]? _host;
+    private Array? _host;
     private Storage? _half;
     private readonly Lock _halfLock = new();
     private DType _halfDType;
     private long _halfVersion;
     private long _changes;
 
-    /// <summary>A parameter with these values, in host memory until <see cref="ModuleExtensions.To"/>.</summary>
+    /// <summary>
+    /// A parameter with these values, in host memory until <see cref="ModuleExtensions.To{T}(T, Device)"/>.
+    /// </summary>
     /// <exception cref="ArgumentException">The shape has another number of elements.</exception>
     public Parameter(ReadOnlySpan<float> values, Shape shape)
         : base(shape, DType.Float32)
@@ -36,6 +38,14 @@ public sealed partial class Parameter : Tensor, ITrackedParameter
     /// <see cref="OptimizerOptions.StateFormat"/> says. An <see cref="Embedding"/>'s table does.
     /// </summary>
     public bool KeepsFloat32State { get; set; }
+
+    /// <summary>
+    /// Whether <see cref="ModuleExtensions.To{T}(T, DType)"/> leaves it in float32. Parameters that operators read in
+    /// float32 under <see cref="Autocast"/> do: the weights and biases of norms, whose kernels take no other type, an
+    /// <see cref="Embedding"/>'s table and a <see cref="Gpt"/>'s positions, which are terms of a float32 sum, and
+    /// buffers. Set it to false for a large table that is to be in half precision as well.
+    /// </summary>
+    public bool KeepsFloat32 { get; set; }
 
     ReadOnlySpan<long> IParameter.Shape => Shape.Dimensions;
 
@@ -83,32 +93,70 @@ public sealed partial class Parameter : Tensor, ITrackedParameter
     }
 
     /// <inheritdoc/>
+    /// <remarks>The master that an optimizer keeps of a bfloat16 parameter is then this value; see
+    /// <see cref="WriteMaster"/>.</remarks>
     public override void CopyFrom<T>(ReadOnlySpan<T> source)
     {
-        if (_host is null)
+        if (_host is not null)
         {
-            base.CopyFrom(source);
+            CheckHost<T>(source.Length);
+            source.CopyTo(HostSpan<T>());
             return;
         }
 
-        CheckHost<T>(source.Length);
-        source.CopyTo(MemoryMarshal.Cast<float, T>(_host.AsSpan()));
+        base.CopyFrom(source);
+        Optimizers.ForgetRemainder();
     }
 
     private protected override Span<T> HostSpan<T>()
     {
-        if (_host is null)
-            return base.HostSpan<T>();
         CheckType<T>();
-        return MemoryMarshal.Cast<float, T>(_host.AsSpan());
+        return _host is null ? base.HostSpan<T>() : ((T[])_host).AsSpan();
+    }
+
+    private protected override void MarkWritten()
+    {
+        base.MarkWritten();
+        Optimizers.ForgetRemainder();
     }
 
     /// <summary>
-    /// Marks the values as changed through their pointer. The compute copy is then cast again before it is used, and a
-    /// backward pass that needs the old values is refused. Optimizers of this library write the compute copy themselves
-    /// and need no call.
+    /// A copy of the float32 master: the values with the remainders that an optimizer keeps of them
+    /// (<see cref="MasterFormat.Remainder"/>), or else the values, widened. Files and checkpoints have masters.
     /// </summary>
-    public void MarkChanged() => Interlocked.Increment(ref _changes);
+    /// <exception cref="ObjectDisposedException">The parameter was disposed.</exception>
+    public float[] ReadMaster() => Optimizers.ReadMaster() ?? ToFloats();
+
+    /// <summary>
+    /// Sets the float32 master: the values are rounded to the parameter's type, and an optimizer that keeps remainders
+    /// gets these, too.
+    /// </summary>
+    /// <param name="master">As many numbers as the parameter has elements.</param>
+    /// <exception cref="ArgumentException">There is another number of them.</exception>
+    /// <exception cref="ObjectDisposedException">The parameter was disposed.</exception>
+    public void WriteMaster(ReadOnlySpan<float> master)
+    {
+        EnsureCount(Shape, master.Length, nameof(master));
+        if (DType == DType.Float32)
+            CopyFrom(master);
+        else if (Optimizers.WriteMaster(master.ToArray()))
+            Storage.MarkWritten();
+        else if (DType == DType.BFloat16)
+            CopyFrom<BFloat16>(Rounded(master, value => (BFloat16)value));
+        else
+            CopyFrom<Half>(Rounded(master, value => (Half)value));
+    }
+
+    /// <summary>
+    /// Marks the values as changed through their pointer. The compute copy is then cast again before it is used, a
+    /// remainder that an optimizer keeps is 0, and a backward pass that needs the old values is refused. Optimizers of
+    /// this library write the compute copy themselves and need no call.
+    /// </summary>
+    public void MarkChanged()
+    {
+        Interlocked.Increment(ref _changes);
+        Optimizers.ForgetRemainder();
+    }
 
     /// <summary>Throws if the values must not move to a device.</summary>
     /// <exception cref="InvalidOperationException">The device is another, and an optimizer holds the
@@ -132,25 +180,72 @@ public sealed partial class Parameter : Tensor, ITrackedParameter
     {
         if (HasDevice && Device == device)
             return;
-        float[] values = ToArray<float>();
-        Storage storage = Storage.Allocate(device, DType.Float32, Count, MemoryKind.Parameters);
-        storage.Write<float>(values);
-        ReleaseGradient();
-        DropComputeCopy();
-        Interlocked.Add(ref _changes, 1 + (IsAlive ? Storage.Version : 0));
-        Place(device, storage);
+        Storage storage = Storage.Allocate(device, DType, Count, MemoryKind.Parameters);
+        switch (DType)
+        {
+            case DType.Float32:
+                storage.Write<float>(ToArray<float>());
+                break;
+            case DType.BFloat16:
+                storage.Write<BFloat16>(ToArray<BFloat16>());
+                break;
+            default:
+                storage.Write<Half>(ToArray<Half>());
+                break;
+        }
+
+        Replace(device, storage);
         _host = null;
+    }
+
+    /// <summary>Throws if the values must not become another type.</summary>
+    /// <exception cref="InvalidOperationException">An optimizer holds the parameter.</exception>
+    /// <exception cref="ObjectDisposedException">The parameter was disposed.</exception>
+    internal void EnsureMayBecome(DType dtype)
+    {
+        ObjectDisposedException.ThrowIf(_host is null && !IsAlive, this);
+        if (Optimizers.Any && DType != dtype)
+            throw new InvalidOperationException(
+                $"{Describe()} belongs to an optimizer, which keeps its state and master by its type, {DType.Name()}. "
+                    + $"Convert the model to {dtype.Name()} before its optimizer is made, or dispose that first."
+            );
+    }
+
+    /// <summary>Rounds the values to another type, to nearest, or widens them. The gradient is dropped.</summary>
+    internal unsafe void Become(DType dtype)
+    {
+        if (DType == dtype)
+            return;
+        if (_host is null)
+        {
+            Storage storage = Storage.Allocate(Device, dtype, Count, MemoryKind.Parameters);
+            Kernels.Cast(Device, storage.Pointer, dtype, Pointer, DType, Count);
+            Replace(Device, storage);
+        }
+        else
+        {
+            float[] values = ToFloats();
+            _host = dtype switch
+            {
+                DType.Float32 => values,
+                DType.BFloat16 => Rounded(values, value => (BFloat16)value),
+                _ => Rounded(values, value => (Half)value),
+            };
+        }
+
+        DType = dtype;
     }
 
     /// <summary>Number of writes of the values, by anyone. It stays after the parameter is disposed.</summary>
     internal long Version() => Changes + Optimizers.Writes;
 
     /// <summary>
-    /// The values in a dtype: the parameter's own, or the compute copy, which is created or updated first.
+    /// The values in a dtype: the parameter's own, or the compute copy of float32 ones, which is created or updated
+    /// first.
     /// </summary>
     internal unsafe Storage InDType(DType dtype)
     {
-        if (dtype == DType.Float32)
+        if (dtype == DType)
             return Storage;
         lock (_halfLock)
         {
@@ -187,6 +282,22 @@ public sealed partial class Parameter : Tensor, ITrackedParameter
             return;
         DropComputeCopy();
         _host = null;
+    }
+
+    private void Replace(Device device, Storage storage)
+    {
+        ReleaseGradient();
+        DropComputeCopy();
+        Interlocked.Add(ref _changes, 1 + (IsAlive ? Storage.Version : 0));
+        Place(device, storage);
+    }
+
+    private static T[] Rounded<T>(ReadOnlySpan<float> values, Func<float, T> round)
+    {
+        var rounded = new T[values.Length];
+        for (int i = 0; i < rounded.Length; i++)
+            rounded[i] = round(values[i]);
+        return rounded;
     }
 
     private void DropComputeCopy()

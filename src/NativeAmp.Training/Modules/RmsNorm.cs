@@ -12,7 +12,7 @@ public sealed class RmsNorm : Module
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
         Epsilon = epsilon;
-        Weight = Register("weight", Create([width], Initializers.Constant(1)));
+        Weight = Register("weight", CreateFloat32([width], Initializers.Constant(1)));
     }
 
     /// <summary>[width].</summary>

@@ -79,7 +79,7 @@ public static class QuantizedFile
             tensors.Add(
                 (
                     new SafetensorsEntry(name, SafetensorsDType.F32, ModuleFile.Dimensions(values)),
-                    () => MemoryMarshal.AsBytes<float>(values.ToArray<float>()).ToArray()
+                    () => MemoryMarshal.AsBytes<float>(values.ReadMaster()).ToArray()
                 )
             );
         AtomicFile.Write(
@@ -136,7 +136,7 @@ public static class QuantizedFile
         foreach (((_, IQuantizable layer), QuantizedTensor weight) in coded.Zip(weights))
             layer.Quantize(weight, scheme.Kind);
         foreach (((_, Parameter target), float[] read) in floats.Zip(values))
-            target.CopyFrom<float>(read);
+            target.WriteMaster(read);
         return scheme with { Keep = [.. layers.Select(each => each.Name).Except(coded.Select(each => each.Name))] };
     }
 

@@ -68,6 +68,10 @@ public static class Quantizer
             throw new InvalidOperationException(
                 $"Layer '{name}' is not on a CPU device, where products of integers are: call model.To(Device.Cpu())."
             );
+        if (((Module)layer).OwnParameters().FirstOrDefault(each => each.DType != DType.Float32) is { } half)
+            throw new InvalidOperationException(
+                $"Layer '{name}' has parameters in {half.DType.Name()}: call model.To(DType.Float32) first."
+            );
         if (layer.Weight.Optimizers.Any)
             throw new InvalidOperationException(
                 $"The weight of layer '{name}' belongs to an optimizer; dispose that first."
@@ -80,7 +84,7 @@ public static class Quantizer
 
     private static QuantizedLayer Round(string name, IQuantizable layer, QuantizationScheme scheme)
     {
-        float[] values = layer.Weight.ToArray<float>();
+        float[] values = layer.Weight.ReadMaster();
         if (values.Any(value => !float.IsFinite(value)))
             throw new ArgumentException($"The weight of layer '{name}' has values that are not finite.");
         QuantizedTensor weight = WeightRounding.Round(values, layer.Weight.Shape, scheme);

@@ -76,7 +76,7 @@ public partial class Tensor
     {
         EnsureMayBeWritten();
         Span<T> elements = HostSpan<T>();
-        _storage?.MarkWritten();
+        MarkWritten();
         return elements;
     }
 
@@ -93,6 +93,9 @@ public partial class Tensor
     /// <summary>Copies elements to host memory, beginning at an offset, and waits for them.</summary>
     internal virtual void Read<T>(Span<T> destination, long offset = 0)
         where T : unmanaged => Storage.Read(destination, offset);
+
+    /// <summary>Counts a write of elements in place.</summary>
+    private protected virtual void MarkWritten() => _storage?.MarkWritten();
 
     private protected virtual Span<T> HostSpan<T>()
         where T : unmanaged

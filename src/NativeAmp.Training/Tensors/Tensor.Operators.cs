@@ -9,6 +9,9 @@ public partial class Tensor
     /// <summary>The difference; see <see cref="Ops.Add"/>.</summary>
     public static Tensor operator -(Tensor left, Tensor right) => Ops.Add(left, right, 1, -1);
 
+    /// <summary>The product, element by element; see <see cref="Ops.Multiply(Tensor, Tensor)"/>.</summary>
+    public static Tensor operator *(Tensor left, Tensor right) => Ops.Multiply(left, right);
+
     /// <summary>The tensor times a number.</summary>
     public static Tensor operator *(Tensor left, float right) => Ops.Multiply(left, right);
 
@@ -20,6 +23,9 @@ public partial class Tensor
 
     /// <summary>The difference; see <see cref="Ops.Add"/>.</summary>
     public static Tensor Subtract(Tensor left, Tensor right) => left - right;
+
+    /// <summary>The product, element by element; see <see cref="Ops.Multiply(Tensor, Tensor)"/>.</summary>
+    public static Tensor Multiply(Tensor left, Tensor right) => left * right;
 
     /// <summary>The tensor times a number.</summary>
     public static Tensor Multiply(Tensor left, float right) => left * right;

@@ -35,7 +35,7 @@ public partial class Tensor : IDisposable
     public Shape Shape { get; }
 
     /// <summary>The type of the elements.</summary>
-    public DType DType { get; }
+    public DType DType { get; private protected set; }
 
     /// <summary>Number of elements.</summary>
     public long Count => Shape.Count;

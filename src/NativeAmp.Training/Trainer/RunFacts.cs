@@ -18,6 +18,7 @@ internal sealed class RunFacts
         "weight_decay",
         "hyperparameters",
         "optimizer_state",
+        "masters",
         "clip_norm",
     ];
 
@@ -39,6 +40,7 @@ internal sealed class RunFacts
             ["weight_decay"] = Text(optimizer.WeightDecay),
             ["hyperparameters"] = optimizer.Describe(),
             ["optimizer_state"] = optimizer.DescribeState(),
+            ["masters"] = MasterText(groups),
             ["clip_norm"] = Text(options.ClipNorm),
         };
         foreach ((string name, string value) in options.Facts)
@@ -59,6 +61,20 @@ internal sealed class RunFacts
     // Runs without these options keep the text that their older checkpoints have.
     private static string GroupText(IReadOnlyList<ParameterGroup> groups) =>
         groups.Count == 1 ? "" : $", groups of {string.Join(", ", groups.Select(g => Text(g.Parameters.Count)))}";
+
+    // Norms and tables of a converted model are float32.
+    private static string MasterText(IReadOnlyList<ParameterGroup> groups)
+    {
+        string[] halves =
+        [
+            .. groups
+                .SelectMany(group =>
+                    group.Parameters.Where(p => p.DType != DType.Float32).Select(group.Options.DescribeMaster)
+                )
+                .Distinct(),
+        ];
+        return halves.Length == 0 ? DType.Float32.Name() : string.Join(" and ", halves);
+    }
 
     private static string BatchText(TrainerOptions options) =>
         Text(options.Batch)

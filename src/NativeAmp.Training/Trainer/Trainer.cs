@@ -38,7 +38,8 @@ public sealed partial class Trainer : IDisposable
     /// <summary>Prepares a run over a data set.</summary>
     /// <param name="model">
     /// The model. It takes a batch of inputs and returns logits [..., classes], or a tensor for
-    /// <see cref="TrainerOptions.Loss"/>. It is moved to the device, and stays the caller's.
+    /// <see cref="TrainerOptions.Loss"/>. It is moved to the device, and stays the caller's. Its parameters have the
+    /// types that they have: <see cref="ModuleExtensions.To{T}(T, DType)"/> converts them before.
     /// </param>
     /// <param name="data">The training set.</param>
     /// <param name="test">The test set, or null. An empty one counts as none.</param>

@@ -37,7 +37,10 @@ public sealed record TrainerOptions
     /// <summary>Seed of the shuffle.</summary>
     public ulong Seed { get; init; } = 1;
 
-    /// <summary>The optimizer's rule and hyperparameters. The default is AdamW.</summary>
+    /// <summary>
+    /// The optimizer's rule and hyperparameters. The default is AdamW. <see cref="OptimizerOptions.MasterFormat"/> is
+    /// of a model that <see cref="ModuleExtensions.To{T}(T, DType)"/> converted to half precision.
+    /// </summary>
     public OptimizerOptions Optimizer { get; init; } = new AdamOptions();
 
     /// <summary>
@@ -107,7 +110,8 @@ public sealed record TrainerOptions
     /// <summary>
     /// Names of facts that may differ from those of the checkpoint that the run resumes from;
     /// <see cref="Trainer.Resuming"/> reports the differences. Null allows "steps", "learning_rate", "weight_decay",
-    /// "hyperparameters" and "clip_norm". "rule", "seed", "batch", "samples" and "precision" may never differ.
+    /// "hyperparameters", "optimizer_state", "masters" and "clip_norm". "rule", "seed", "batch", "samples" and
+    /// "precision" may never differ.
     /// </summary>
     public IReadOnlyCollection<string>? AcceptedChanges { get; init; }
 

@@ -14,16 +14,21 @@ public sealed record StepMemory
 {
     private StepMemory() { }
 
-    /// <summary>FP32 parameters, and the buffers of modules, such as the running statistics of batch norms.</summary>
+    /// <summary>Parameters, and the buffers of modules, such as the running statistics of batch norms.</summary>
     public long Parameters { get; private init; }
 
-    /// <summary>FP16 or BF16 copies of parameters, which operators compute with; 0 in FP32.</summary>
+    /// <summary>
+    /// FP16 or BF16 copies of FP32 parameters, which operators compute with; 0 in FP32, and of parameters that are in
+    /// half precision themselves.
+    /// </summary>
     public long ComputeCopies { get; private init; }
 
     /// <summary>Gradients of parameters.</summary>
     public long Gradients { get; private init; }
 
-    /// <summary>Moments and step counts of the optimizer, the loss scale, and the history of steps.</summary>
+    /// <summary>
+    /// Moments, remainders of masters and step counts of the optimizer, the loss scale, and the history of steps.
+    /// </summary>
     public long OptimizerState { get; private init; }
 
     /// <summary>Memory that a step needs beyond everything that stays: the rest of the peak.</summary>

@@ -249,6 +249,8 @@ internal enum NampRule
     Sgd = 2,
     /// <summary>Lion; state: exp_avg</summary>
     Lion = 3,
+    /// <summary>RMSprop; state: square_avg, momentum_buffer (with momentum)</summary>
+    Rmsprop = 4,
 }
 
 /// <summary>A label or index out of range that a kernel met. It lies on the device, so that nothing waits for
@@ -624,6 +626,7 @@ internal unsafe struct NampOptimizerGroup
 {
     public double LearningRate;
     public double Beta1;
+    /// <summary>RMSprop's alpha</summary>
     public double Beta2;
     public double Epsilon;
     public double WeightDecay;
@@ -1113,6 +1116,25 @@ internal unsafe struct NampAddArgs
     public static NampAddArgs Create() => new() { StructSize = (uint)sizeof(NampAddArgs) };
 }
 
+/// <summary>out[i] = a[i] * b[i % b_period], in float32, rounded once. b_period divides count; b_period ==
+/// count is the plain product. float32, float16 or bfloat16, one for all. out may be a or (with
+/// b_period == count) b. The gradient of a is the output's times b, that of b the output's times a,
+/// summed over the repetitions.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampMultiplyArgs
+{
+    public uint StructSize;
+    public int Dtype;
+    public long Count;
+    public long BPeriod;
+    public void* Out;
+    public void* A;
+    public void* B;
+
+    /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
+    public static NampMultiplyArgs Create() => new() { StructSize = (uint)sizeof(NampMultiplyArgs) };
+}
+
 /// <summary>out[c] = alpha * sum over o and i of in[o, c, i] [+ out[c], with accumulate], float32 sums: bias
 /// gradients, means.</summary>
 [StructLayout(LayoutKind.Sequential)]
@@ -1258,6 +1280,7 @@ internal static unsafe partial class NativeMethods
         ("namp_attention_args", sizeof(NampAttentionArgs)),
         ("namp_embedding_args", sizeof(NampEmbeddingArgs)),
         ("namp_add_args", sizeof(NampAddArgs)),
+        ("namp_multiply_args", sizeof(NampMultiplyArgs)),
         ("namp_sum_args", sizeof(NampSumArgs)),
         ("namp_row_codes_args", sizeof(NampRowCodesArgs)),
         ("namp_int8_gemm_args", sizeof(NampInt8GemmArgs)),
@@ -1607,6 +1630,12 @@ internal static unsafe partial class NativeMethods
     /// Lion (Chen et al. 2023, program 1), the sign of 0 being 0:
     /// p = p - lr * sign(fma(g, 1 - beta1, m * beta1))
     /// m = fma(g, 1 - beta2, m * beta2)
+    /// RMSprop (Hinton 2012), in PyTorch's order of operations (torch/optim/rmsprop.py), not centered;
+    /// without momentum b is d:
+    /// v = fma((1 - alpha) * g, g, v * alpha)
+    /// d = g / (sqrt(v) + eps)
+    /// b = fma(b, momentum, d)
+    /// p = fma(b, -lr, p)
     /// with clip_coefficient = min(1, max_norm / (gradient_norm + 1e-6)) as
     /// torch.nn.utils.clip_grad_norm_, t = the tensor's own steps + 1 (as torch.optim counts: a tensor
     /// that had no gradient so far is at its first update), beta^t by repeated squaring in float64, and
@@ -1718,6 +1747,10 @@ internal static unsafe partial class NativeMethods
     /// <summary>namp_add</summary>
     [LibraryImport(Library, EntryPoint = "namp_add")]
     internal static partial int Add(NampDevice* device, NampAddArgs* args, void* stream);
+
+    /// <summary>namp_multiply</summary>
+    [LibraryImport(Library, EntryPoint = "namp_multiply")]
+    internal static partial int Multiply(NampDevice* device, NampMultiplyArgs* args, void* stream);
 
     /// <summary>namp_sum</summary>
     [LibraryImport(Library, EntryPoint = "namp_sum")]
@@ -1889,6 +1922,12 @@ internal static unsafe partial class NativeOps
     public static void Add(Device device, in NampAddArgs args, DeviceStream? stream = null)
     {
         fixed (NampAddArgs* pointer = &args) Ensure.Success(NativeMethods.Add(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
+    }
+
+    /// <inheritdoc cref="NativeMethods.Multiply"/>
+    public static void Multiply(Device device, in NampMultiplyArgs args, DeviceStream? stream = null)
+    {
+        fixed (NampMultiplyArgs* pointer = &args) Ensure.Success(NativeMethods.Multiply(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.Sum"/>

@@ -174,7 +174,8 @@ public abstract partial class FusedOptimizer : IDisposable
 
     /// <summary>
     /// Sets the state and the counts of steps; parameters are found by name. A half-precision parameter is set to its
-    /// master if the state has one; without one a master's remainder is 0.
+    /// master if the state has one. Without one a module's parameter keeps its own, which is loaded with the module,
+    /// and the remainder of another parameter is 0.
     /// </summary>
     /// <exception cref="ArgumentException">A parameter or a column of its state is missing, unknown or of another size;
     /// nothing was changed.</exception>

@@ -34,10 +34,13 @@ internal sealed class MasterColumn : IDisposable
     /// <summary>A parameter's remainders in the optimizer's table.</summary>
     public TensorCell Cell(int index) => _remainders?.Cell(index) ?? default;
 
+    /// <summary>Whether a parameter has remainders.</summary>
+    public bool Has(int index) => Cell(index).Pointer != 0;
+
     /// <summary>Copies a parameter's master to the host; null if it has no remainders.</summary>
     public float[]? Read(int index)
     {
-        if (Cell(index).Pointer == 0)
+        if (!Has(index))
             return null;
         using DeviceBuffer upper = Upper(index);
         using DeviceBuffer remainders = Remainders(index);
@@ -51,7 +54,7 @@ internal sealed class MasterColumn : IDisposable
         // A float32 parameter is its own master, and its owner loads it.
         if (parameter.DType == DType.Float32 || parameter.Count == 0)
             return;
-        bool remains = Cell(index).Pointer != 0;
+        bool remains = Has(index);
         if (master is null)
         {
             if (!remains)

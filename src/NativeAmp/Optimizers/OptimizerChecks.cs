@@ -38,7 +38,7 @@ internal static class OptimizerChecks
 
     /// <summary>Checks that one step can take all groups.</summary>
     /// <exception cref="ArgumentException">They round weights in different ways, or keep remainders of float16
-    /// parameters.</exception>
+    /// parameters or of another optimizer's.</exception>
     public static void Groups(ParameterGroup[] groups)
     {
         foreach (var group in groups)
@@ -55,6 +55,18 @@ internal static class OptimizerChecks
                 throw new ArgumentException(
                     $"The parameter '{half.Name}' is float16, and only bfloat16 has a remainder. Keep it in bfloat16 or "
                         + $"float32, or set {nameof(OptimizerOptions.MasterFormat)} to {nameof(MasterFormat.None)}."
+                );
+            // A step of the one would leave the other's remainder as it was.
+            if (
+                group.Parameters.FirstOrDefault(p =>
+                    p is ITrackedParameter { Optimizers: { Any: true } others }
+                    && (others.HasRemainder || group.Options.RemainderDType(p) != DType.None)
+                ) is
+                { } shared
+            )
+                throw new ArgumentException(
+                    $"The parameter '{shared.Name}' is bfloat16 with a remainder, and belongs to another optimizer already. "
+                        + "Dispose that first, or keep the parameter in float32."
                 );
         }
     }

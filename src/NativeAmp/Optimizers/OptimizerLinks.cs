@@ -26,6 +26,9 @@ internal sealed class OptimizerLink(FusedOptimizer optimizer, IParameter[] param
     /// <summary>The history of the gradients.</summary>
     public CheckedGradients Gradients { get; } = new(parameters);
 
+    /// <summary>The optimizer's remainders of its parameters' masters.</summary>
+    public MasterColumn Masters => optimizer.Memory.Masters;
+
     /// <summary>Unscales all gradients of the optimizer in float32, before one is read.</summary>
     public void ShowUnscaled()
     {
@@ -66,6 +69,41 @@ internal sealed class OptimizerLinks
                 sum += link.Gradients.Marks;
             return sum;
         }
+    }
+
+    /// <summary>Whether an optimizer keeps the remainder of the parameter's float32 master.</summary>
+    public bool HasRemainder => Array.Exists(_links, each => each.Link.Masters.Has(each.Index));
+
+    /// <summary>The parameter's master, from the optimizer that keeps its remainder; null if none does.</summary>
+    public float[]? ReadMaster()
+    {
+        foreach (var (link, index) in _links)
+        {
+            if (link.Masters.Read(index) is { } master)
+                return master;
+        }
+        return null;
+    }
+
+    /// <summary>Sets the parameter to a master, and the remainder that an optimizer keeps.</summary>
+    /// <returns>Whether an optimizer keeps one; if not, nothing was written.</returns>
+    public bool WriteMaster(float[] master)
+    {
+        foreach (var (link, index) in _links)
+        {
+            if (!link.Masters.Has(index))
+                continue;
+            link.Masters.Write(index, master);
+            return true;
+        }
+        return false;
+    }
+
+    /// <summary>Sets the remainder to 0: others wrote the parameter, which is its own master then.</summary>
+    public void ForgetRemainder()
+    {
+        foreach (var (link, index) in _links)
+            link.Masters.Write(index, null);
     }
 
     /// <summary>Adds an optimizer, and the parameter's index in it.</summary>

@@ -9,7 +9,6 @@ internal sealed class OptimizerMemory : IDisposable
     private readonly string[] _names;
     private readonly IReadOnlyList<string>[] _stateNames;
     private readonly StateColumn[] _state;
-    private readonly MasterColumn _masters;
     private readonly TensorCell[] _gradients;
     private readonly TensorCell[] _computeCopies;
     private readonly OptimizerLink _link;
@@ -46,16 +45,16 @@ internal sealed class OptimizerMemory : IDisposable
                 .. _state.Select(column => parameters.Select((_, i) => column.Cell(i)).ToArray()),
                 _computeCopies,
             ];
-            _masters = new MasterColumn(
+            Masters = new MasterColumn(
                 device,
                 parameters,
                 [.. parameters.Select((p, i) => options[groups[i]].Options.RemainderDType(p))]
             );
-            buffers.Add(_masters);
-            if (_masters.Any)
+            buffers.Add(Masters);
+            if (Masters.Any)
             {
                 Columns = Columns with { Remainder = columns.Count };
-                columns.Add([.. parameters.Select((_, i) => _masters.Cell(i))]);
+                columns.Add([.. parameters.Select((_, i) => Masters.Cell(i))]);
             }
             Table = TensorTable.CreateGrouped(device, counts, groups, [.. columns]);
         }
@@ -92,8 +91,11 @@ internal sealed class OptimizerMemory : IDisposable
     /// <summary>How often each parameter was updated.</summary>
     public StepCounts Steps { get; }
 
+    /// <summary>The remainders of the parameters' masters.</summary>
+    public MasterColumn Masters { get; }
+
     /// <summary>Bytes of the state.</summary>
-    public long StateBytes => _state.Sum(column => column.Bytes) + _masters.Bytes;
+    public long StateBytes => _state.Sum(column => column.Bytes) + Masters.Bytes;
 
     /// <summary>Whether all gradients were float32 at the last refresh.</summary>
     public bool AllGradientsFloat32 { get; private set; }
@@ -172,7 +174,7 @@ internal sealed class OptimizerMemory : IDisposable
             var state = _stateNames[index]
                 .Select((name, column) => (name, values: _state[column].Read(index)))
                 .ToDictionary(pair => pair.name, pair => pair.values);
-            if (_masters.Read(index) is { } master)
+            if (Masters.Read(index) is { } master)
                 state.Add(MasterColumn.Name, master);
             return state;
         }
@@ -185,7 +187,10 @@ internal sealed class OptimizerMemory : IDisposable
         {
             for (int column = 0; column < _stateNames[i].Count; column++)
                 _state[column].Write(i, parameters[i].State[_stateNames[i][column]]);
-            _masters.Write(i, parameters[i].State.GetValueOrDefault(MasterColumn.Name));
+            float[]? master = parameters[i].State.GetValueOrDefault(MasterColumn.Name);
+            // Who writes a tracked parameter sets its master as well.
+            if (master is not null || _parameters[i] is not ITrackedParameter)
+                Masters.Write(i, master);
         }
         Steps.Write([.. parameters.Select(p => p.Step)]);
     }
@@ -215,7 +220,7 @@ internal sealed class OptimizerMemory : IDisposable
         Steps.Dispose();
         foreach (var buffer in _state)
             buffer.Dispose();
-        _masters.Dispose();
+        Masters.Dispose();
     }
 
     private static bool Assign(ref TensorCell cell, TensorCell value)

@@ -74,6 +74,15 @@ public abstract record OptimizerOptions
     internal DType RemainderDType(IParameter parameter) =>
         parameter.DType == DType.BFloat16 && MasterFormat == MasterFormat.Remainder ? DType.Int16 : DType.None;
 
+    /// <summary>How a half-precision parameter and its master are kept, in words.</summary>
+    internal string DescribeMaster(IParameter parameter) =>
+        $"{parameter.DType.Name()} "
+        + (
+            MasterFormat == MasterFormat.Remainder ? "with remainders"
+            : WeightRounding == Rounding.Stochastic ? "rounded stochastically"
+            : "rounded to nearest"
+        );
+
     /// <summary>An optimizer of this rule.</summary>
     internal abstract FusedOptimizer CreateOptimizer(IEnumerable<ParameterGroup> groups);
 

@@ -25,6 +25,7 @@ public static class OperatorLists
             ["cross_entropy"] = OperatorPrecision.Float32,
             ["mse_loss"] = OperatorPrecision.Float32,
             ["add"] = OperatorPrecision.WidestInput,
+            ["multiply"] = OperatorPrecision.WidestInput,
             ["batch_norm"] = OperatorPrecision.WidestInput,
             ["embedding"] = OperatorPrecision.WidestInput,
             ["relu"] = OperatorPrecision.WidestInput,

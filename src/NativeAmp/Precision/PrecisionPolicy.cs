@@ -6,7 +6,8 @@ namespace NativeAmp;
 /// <remarks>
 /// The text form is <c>params=float32,compute=float16,loss=float32</c>, followed by operators whose precision differs
 /// from <see cref="OperatorLists"/>, such as <c>softmax=compute</c>; or one of the names O0 to O3. Under every policy
-/// parameters are kept in float32 and losses are computed in float32; any other choice is an error.
+/// losses are computed in float32, and so are the parameters that an optimizer's step updates; any other choice is an
+/// error. <see cref="OptimizerOptions.MasterFormat"/> is about models whose parameters are in half precision.
 /// </remarks>
 public sealed class PrecisionPolicy : IEquatable<PrecisionPolicy>
 {

@@ -53,7 +53,11 @@ internal static class PrecisionPolicyParser
                 throw new FormatException($"The precision policy '{text}' says {key} twice.");
             policy = key switch
             {
-                "params" => Fixed(policy, value, "keeps parameters in float32, and compute copies beside them"),
+                "params" => Fixed(
+                    policy,
+                    value,
+                    "keeps parameters in float32, and compute copies beside them, unless To(DType) converted the model"
+                ),
                 "loss" => Fixed(policy, value, "computes losses in float32"),
                 "compute" => policy.WithCompute(FloatingPoint(value)),
                 _ => WithOperator(policy, key, value),

@@ -21,11 +21,17 @@ internal static class RuleSteps
     /// step, and a second parameter whose gradient comes late; compares parameters and state with the formula, and the
     /// compute copy with the parameter's rounding.
     /// </summary>
+    /// <param name="kind">Where to train.</param>
+    /// <param name="options">The hyperparameters.</param>
+    /// <param name="gradientType">The gradients' dtype.</param>
+    /// <param name="formula">The rule in double.</param>
+    /// <param name="stateTolerance">How far the state may be off where its terms cancel.</param>
     public static void AgreeInDouble<TOptions>(
         DeviceKind kind,
         TOptions options,
         DType gradientType,
-        RuleFormula<TOptions> formula
+        RuleFormula<TOptions> formula,
+        double stateTolerance = 4e-8
     )
         where TOptions : OptimizerOptions
     {
@@ -93,7 +99,7 @@ internal static class RuleSteps
                         snapshot.Parameters[t].State[name],
                         [.. state[t].Select(s => s[column])],
                         relative: 4e-6,
-                        absolute: 4e-8,
+                        absolute: stateTolerance,
                         $"{name} of '{parameters[t].Name}'"
                     );
             }

@@ -76,6 +76,22 @@ internal sealed class LibTorchAgreesTests : TorchTests
         AssertNear(parameters, peers, 1e-5f);
     }
 
+    [TestCase(0.0)]
+    [TestCase(0.9)]
+    public void RmsProp_is_TorchSharps_within_a_few_roundings(double momentum)
+    {
+        Parameter[] parameters = Tensors.Parameters(1),
+            peers = Tensors.Parameters(1);
+        Tensor[][] gradients = Tensors.Gradients(parameters, 200, 2);
+
+        using var optimizer = new FusedRmsProp(parameters, 1e-3, weight_decay: 0.1, momentum: momentum);
+        using var peer = optim.RMSProp(peers, 1e-3, weight_decay: 0.1, momentum: momentum);
+        Run(optimizer, parameters, gradients);
+        Run(peer, peers, gradients);
+
+        AssertNear(parameters, peers, 1e-5f);
+    }
+
     [Test]
     public void Lion_moves_by_the_sign_of_a_blend()
     {

@@ -20,6 +20,9 @@ internal sealed class FiniteDifferenceTests(DeviceKind kind)
         ["mean"] = x => Ops.Mean(x) * 5,
         ["average pool"] = x => Ops.AvgPool2d(x.Reshape(1, 1, 6, 4), 3, stride: 1, padding: 1),
         ["residual"] = x => x + Ops.Gelu(x),
+        ["square"] = x => Ops.Multiply(x, x),
+        ["gate"] = x => Ops.Multiply(Ops.Silu(x), Ops.Softmax(x)),
+        ["product with its columns' sums"] = x => Ops.Multiply(x, Ops.MatMul(Ones(x.Device), x).Reshape(4)),
         ["matmul with itself"] = x => Ops.MatMul(x, Ops.Permute(x, 1, 0)),
         ["linear with itself"] = x => Ops.Linear(x, x),
         ["linear and gelu in one pass"] = x => Ops.Linear(x, x, null, Activation.Gelu),
@@ -73,6 +76,8 @@ internal sealed class FiniteDifferenceTests(DeviceKind kind)
 
     private static Tensor Kernel(Device device) =>
         Tensor.From(device, Initializers.Normal(1)([4, 1, 3, 3], new RandomGenerator(3)), [4, 1, 3, 3]);
+
+    private static Tensor Ones(Device device) => Tensor.From(device, new float[] { 1, 1, 1, 1, 1, 1 }, [1, 6]);
 
     private static string[] Names() => [.. Functions.Keys];
 }

@@ -87,7 +87,7 @@ public class TrainResumeTests : FolderTests
 
     [Test]
     public void Every_optimizer_trains_and_no_run_goes_on_with_another_rule(
-        [Values("adamw", "adam", "sgd", "lion")] string optimizer
+        [Values("adamw", "adam", "sgd", "lion", "rmsprop")] string optimizer
     )
     {
         string[] run = ["--checkpoint", Path.Combine(Folder, "checkpoints"), "--resume", "--steps"];

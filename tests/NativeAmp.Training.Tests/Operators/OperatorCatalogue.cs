@@ -71,6 +71,22 @@ internal sealed class OperatorCatalogue
                 x => Ops.Add(x[0], x[1])
             ),
             Operator(
+                "Product",
+                [
+                    [batch, 6],
+                    [batch, 6],
+                ],
+                x => Ops.Multiply(x[0], x[1])
+            ),
+            Operator(
+                "Product broadcast",
+                [
+                    [batch, 6],
+                    [6],
+                ],
+                x => Ops.Multiply(x[0], x[1])
+            ),
+            Operator(
                 "Multiply",
                 [
                     [batch, 6],
