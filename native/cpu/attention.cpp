@@ -23,7 +23,7 @@ namespace HWY_NAMESPACE {
 constexpr int64_t kBlock = kAttentionBlock;
 
 // Scores of keys that a query may not see. scores[key, query], counted from the start of their
-// blocks.
+// blocks; the block's first query sees seen_by_first keys, each later one a key more.
 HWY_INLINE void mask_future(const Rows& scores, int64_t first_key, int64_t seen_by_first,
                             int64_t keys) {
   for (int64_t j = 0; j < keys; ++j) {

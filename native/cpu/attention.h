@@ -14,8 +14,8 @@ inline constexpr int64_t kAttentionBlock = 32;
 // Rows that are scaled before they are transposed.
 inline constexpr int64_t kAttentionBufferRows = 16;
 
-// Queries of all heads that share keys, at most, that are multiplied row by row: a token of a
-// key-value cache is one. More of them fill blocks.
+// The most queries, counted over the heads that share keys, that are multiplied row by row, as a token
+// with a key-value cache. More of them are worth blocks.
 inline constexpr int64_t kAttentionFewQueries = 16;
 
 struct AttentionShape {
@@ -58,10 +58,10 @@ struct AttentionShape {
   }
 
   // Of few queries: the queries and their output, their scores; keys transposed and values of a
-  // block; three numbers a query.
+  // block; two numbers a query.
   int64_t few_floats() const {
     return 2 * kAttentionFewQueries * width + kAttentionFewQueries * kAttentionBlock +
-           2 * kAttentionBlock * width + 4 * kAttentionFewQueries + kAttentionBufferRows * width;
+           2 * kAttentionBlock * width + 2 * kAttentionFewQueries + kAttentionBufferRows * width;
   }
 
   // Backward: queries, output gradients and query gradients of all times; keys, both transposed,

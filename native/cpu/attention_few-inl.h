@@ -70,8 +70,7 @@ void attend_few_queries(const namp_attention_args& args, const AttentionShape& s
   const Rows wide_values{keys.row(width), width};
   float* const largest = wide_values.row(kAttentionBlock);
   float* const sum = largest + kAttentionFewQueries;
-  float* const log_sum = sum + kAttentionFewQueries;
-  float* const buffer = log_sum + 2 * kAttentionFewQueries;
+  float* const buffer = sum + kAttentionFewQueries;
 
   const Lane scale(args.scale);
   for (int64_t row = 0; row < rows; ++row) {

@@ -1221,7 +1221,7 @@ typedef struct namp_attention_args {
   int64_t heads;      /* of query and output */
   int64_t key_heads;  /* of key and value; divides heads. Backward: heads */
   int64_t query_time; /* of query and output */
-  int64_t key_time;   /* of key and value, 1 or more where there are queries. Backward: query_time */
+  int64_t key_time; /* of key and value, 1 or more where there are queries. Backward: query_time */
   int64_t head_dim;
   const void* query;
   const void* key;

@@ -199,12 +199,9 @@ internal sealed class GenerateCommand
         tokens > 0 && time > TimeSpan.Zero ? Math.Round(tokens / time.TotalSeconds, 1) : null;
 
     private static string Text(GenerateSummary summary) =>
-        string.Create(
-            CultureInfo.InvariantCulture,
-            $"prompt {summary.PromptTokens} tokens, {Rate(summary.PromptTokensPerSecond)}; generated {summary.Tokens}, "
-                + $"{Rate(summary.TokensPerSecond)}{(summary.Interrupted ? "; stopped" : "")}"
-        );
+        $"prompt {summary.PromptTokens} tokens{Rate(summary.PromptTokensPerSecond)}; generated {summary.Tokens}"
+        + $"{Rate(summary.TokensPerSecond)}{(summary.Interrupted ? "; stopped" : "")}";
 
     private static string Rate(double? rate) =>
-        rate is { } value ? string.Create(CultureInfo.InvariantCulture, $"{value:0.0} tokens/s") : "- tokens/s";
+        rate is { } value ? string.Create(CultureInfo.InvariantCulture, $", {value:0.0} tokens/s") : "";
 }

@@ -59,7 +59,12 @@ internal sealed class NetworkShapes(string path, SafetensorsReader reader, strin
         };
         bool tanh = options.Activation == Activation.GeluTanh;
         var size = new GptSize(options.Context, options.Width, heads, blocks, tanh);
-        return new Network(ModelKind.Gpt, Models.Gpt(options), [1], ModelFact.Of(ModelKind.Gpt, size));
+        return new Network(
+            ModelKind.Gpt,
+            new Gpt(options, initializer: Initializers.Constant(0)),
+            [1],
+            ModelFact.Of(ModelKind.Gpt, size)
+        );
     }
 
     private Network Cnn(NetworkHints given)

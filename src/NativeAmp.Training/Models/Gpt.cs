@@ -17,14 +17,16 @@ public sealed partial class Gpt : Module
     /// <summary>A model of these sizes.</summary>
     /// <param name="options">The sizes; null for the defaults.</param>
     /// <param name="random">The generator of values and masks; null for <see cref="RandomGenerator.Default"/>.</param>
-    public Gpt(GptOptions? options = null, RandomGenerator? random = null)
+    /// <param name="initializer">Draws the weights; null for N(0, 0.02). Constant(0) takes no time where weights are
+    /// read from a file.</param>
+    public Gpt(GptOptions? options = null, RandomGenerator? random = null, Initializer? initializer = null)
     {
         Options = options ?? new GptOptions();
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Options.Context);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Options.Blocks);
-        Initializer normal = Initializers.Normal(0.02f);
-        Tokens = Register("tokens", new Embedding(Options.Vocabulary, Options.Width, normal, random));
-        Positions = Register("positions", CreateFloat32([Options.Context, Options.Width], normal, random));
+        Initializer draw = initializer ?? Initializers.Normal(0.02f);
+        Tokens = Register("tokens", new Embedding(Options.Vocabulary, Options.Width, draw, random));
+        Positions = Register("positions", CreateFloat32([Options.Context, Options.Width], draw, random));
         _dropout = Register("dropout", new Dropout(Options.Dropout, random));
         _blocks = new TransformerBlock[Options.Blocks];
         for (int i = 0; i < _blocks.Length; i++)
@@ -34,7 +36,7 @@ public sealed partial class Gpt : Module
                 Options.Heads,
                 causal: true,
                 Options.Dropout,
-                normal,
+                draw,
                 random,
                 Options.Activation
             );

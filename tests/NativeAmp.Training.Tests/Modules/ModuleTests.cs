@@ -205,6 +205,22 @@ internal sealed class ModuleTests(DeviceKind kind)
     }
 
     [Test]
+    public void An_initializer_draws_every_matrix_of_a_gpt()
+    {
+        var options = new GptOptions
+        {
+            Width = 8,
+            Heads = 2,
+            Blocks = 1,
+        };
+        using var model = new Gpt(options, initializer: Initializers.Constant(3));
+        Parameter[] matrices = [.. model.Parameters().Where(parameter => parameter.Shape.Rank == 2)];
+        Assert.That(matrices, Has.Length.EqualTo(6));
+        foreach (Parameter matrix in matrices)
+            Assert.That(matrix.ToArray<float>(), Has.All.EqualTo(3), matrix.Name);
+    }
+
+    [Test]
     public void Names_that_clash_or_hold_a_dot_are_refused()
     {
         Assert.That(() => new Clashing("a", "a"), Throws.ArgumentException.With.Message.Contains("'a'"));
