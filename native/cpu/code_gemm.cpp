@@ -1,16 +1,17 @@
-// Products of float rows and coded weights. Weights are decoded in registers, where they meet
-// several rows of A. With one row the work is reading the codes.
+// Products of float rows and coded weights. With few rows the work is reading the codes: they are
+// decoded in registers. With more, some columns are decoded into the first cache, where all rows
+// meet them.
 //
-// Every element has sixteen accumulators in the same order on every target, and additions of
-// products round once (multiply_add), so that all targets give the same bits.
+// Every element has sixteen accumulators in the same order on every target and for any number of
+// rows, and additions of products round once (multiply_add), so that all give the same bits.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/code_gemm.cpp"
 #include "cpu/simd_source.h"
 #include "hwy/foreach_target.h"
-#include "cpu/reduce-inl.h"
+#include "cpu/coded_columns-inl.h"
 
 #include <algorithm>
-#include <cstring>
+#include <type_traits>
 
 #include "cpu/cpu_backend.h"
 
@@ -18,12 +19,9 @@
 #define NAMP_CPU_CODE_GEMM_SHAPES
 namespace namp {
 
-// A step along k: codes that are decoded together, in two halves.
-inline constexpr int64_t kCodeStep = 32;
-inline constexpr int64_t kCodeHalf = 16;
-
-// A piece of the output.
-inline constexpr int64_t kCodePieceRows = 32;
+// A piece of the output. Fewer rows than kFewRows meet codes in registers.
+inline constexpr int64_t kFewRows = 4;
+inline constexpr int64_t kCodePieceRows = 48;
 inline constexpr int64_t kCodePieceColumns = 16;
 
 // The product with A as code_gemm has made it ready: float32, a row padded with zeros to whole
@@ -41,225 +39,171 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-inline constexpr int64_t kHalfLanes = kCodeHalf / kLanes;
-
-// Half a step.
-struct Half {
-  Lane part[kHalfLanes];
-};
-
-// Two codes of 4 bits a byte: the first half of a step are the low ones.
-struct Int4Codes {
-  static constexpr int64_t kBytes = kCodeStep / 2;
-
-  static HWY_INLINE void decode(const uint8_t* p, Half& first, Half& second) {
-#pragma GCC unroll 16
-    for (int64_t i = 0; i < kHalfLanes; ++i) {
-      const auto pairs = hn::PromoteTo(BitsTag(), hn::LoadU(ByteTag(), p + i * kLanes));
-      first.part[i] = level(LaneBits(pairs));
-      second.part[i] = level(LaneBits(hn::ShiftRight<4>(pairs)));
-    }
-  }
-
- private:
-  static HWY_INLINE Lane level(LaneBits code) {
-#if HWY_TARGET == HWY_AVX3
-    // A lookup reads only the low 4 bits of an index.
-    alignas(64) static constexpr float kLevels[16] = {-8, -7, -6, -5, -4, -3, -2, -1,
-                                                      0,  1,  2,  3,  4,  5,  6,  7};
-    const LaneTag tag;
-    return Lane(hn::TableLookupLanes(hn::Load(tag, kLevels), hn::IndicesFromVec(tag, code.raw)));
-#else
-    return to_float(code & 15u) - Lane(8.0f);
-#endif
-  }
-};
-
-// Signed bytes in their order.
-struct Int8Codes {
-  static constexpr int64_t kBytes = kCodeStep;
-  using Tag = hn::Rebind<int8_t, LaneTag>;
-
-  static HWY_INLINE void decode(const uint8_t* p, Half& first, Half& second) {
-#pragma GCC unroll 16
-    for (int64_t i = 0; i < kHalfLanes; ++i) {
-      first.part[i] = level(p + i * kLanes);
-      second.part[i] = level(p + kCodeHalf + i * kLanes);
-    }
-  }
-
- private:
-  static HWY_INLINE Lane level(const uint8_t* p) {
-    const auto codes = hn::LoadU(Tag(), reinterpret_cast<const int8_t*>(p));
-    return Lane(hn::ConvertTo(LaneTag(), hn::PromoteTo(SignedTag(), codes)));
-  }
-};
-
-// Some elements of the output, one group of columns after the other.
-template <class Codes, int kRows, int kColumns>
-class Tile {
- public:
-  HWY_INLINE Tile(const float* a, int64_t a_row, const uint8_t* codes, int64_t codes_row)
-      : a_(a), a_row_(a_row), codes_(codes), codes_row_(codes_row) {
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 16
-      for (int c = 0; c < kColumns; ++c)
-        clear(totals_[r][c]);
-    }
-  }
-
-  // A group of whole steps.
-  HWY_INLINE void group(int64_t steps, const float* scales, int64_t scales_row) {
-    begin();
-    for (int64_t step = 0; step < steps; ++step) {
-      Half first[kColumns];
-      Half second[kColumns];
-#pragma GCC unroll 16
-      for (int c = 0; c < kColumns; ++c)
-        Codes::decode(codes_ + c * codes_row_, first[c], second[c]);
-      add(first, second);
-      codes_ += Codes::kBytes;
-      a_ += kCodeStep;
-    }
-    if (tail_ != 0) {
-      Half first[kColumns];
-      Half second[kColumns];
-#pragma GCC unroll 16
-      for (int c = 0; c < kColumns; ++c) {
-        uint8_t buffer[Codes::kBytes] = {};
-        std::memcpy(buffer, codes_ + c * codes_row_, static_cast<size_t>(tail_));
-        Codes::decode(buffer, first[c], second[c]);
-      }
-      add(first, second);
-    }
-    end(scales, scales_row);
-  }
-
-  // Bytes of codes after the steps of a group; A has zeros for the rest of the step.
-  HWY_INLINE void set_tail(int64_t bytes) { tail_ = bytes; }
-
-  HWY_INLINE void store(float* out, int64_t out_row) const {
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 16
-      for (int c = 0; c < kColumns; ++c)
-        out[r * out_row + c] = sum(totals_[r][c]);
-    }
-  }
-
- private:
-  static HWY_INLINE void clear(Half& half) {
-#pragma GCC unroll 16
-    for (int64_t i = 0; i < kHalfLanes; ++i)
-      half.part[i] = Lane(0.0f);
-  }
-
-  // i with i + 8, then as within a lane.
-  static HWY_INLINE float sum(Half half) {
-#pragma GCC unroll 16
-    for (int64_t width = kHalfLanes / 2; width > 0; width /= 2) {
-#pragma GCC unroll 16
-      for (int64_t i = 0; i < width; ++i)
-        half.part[i] = half.part[i] + half.part[i + width];
-    }
-    return reduce_lane(half.part[0], Plus());
-  }
-
-  HWY_INLINE void begin() {
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 16
-      for (int c = 0; c < kColumns; ++c) {
-        clear(first_[r][c]);
-        clear(second_[r][c]);
-      }
-    }
-  }
-
-  HWY_INLINE void add(const Half (&first)[kColumns], const Half (&second)[kColumns]) {
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      const float* a = a_ + r * a_row_;
-#pragma GCC unroll 16
-      for (int64_t i = 0; i < kHalfLanes; ++i) {
-        const Lane early = load(a + i * kLanes);
-        const Lane late = load(a + kCodeHalf + i * kLanes);
-#pragma GCC unroll 16
-        for (int c = 0; c < kColumns; ++c) {
-          first_[r][c].part[i] = multiply_add(early, first[c].part[i], first_[r][c].part[i]);
-          second_[r][c].part[i] = multiply_add(late, second[c].part[i], second_[r][c].part[i]);
-        }
-      }
-    }
-  }
-
-  HWY_INLINE void end(const float* scales, int64_t scales_row) {
-#pragma GCC unroll 16
-    for (int c = 0; c < kColumns; ++c) {
-      const Lane scale(scales[c * scales_row]);
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 16
-        for (int64_t i = 0; i < kHalfLanes; ++i) {
-          const Lane both = first_[r][c].part[i] + second_[r][c].part[i];
-          totals_[r][c].part[i] = multiply_add(both, scale, totals_[r][c].part[i]);
-        }
-      }
-    }
-  }
-
-  const float* a_;
-  int64_t a_row_;
-  const uint8_t* codes_;
-  int64_t codes_row_;
-  int64_t tail_ = 0;
-  Half totals_[kRows][kColumns];
-  Half first_[kRows][kColumns];
-  Half second_[kRows][kColumns];
-};
-
-template <class Codes, int kRows, int kColumns>
+// One row, and columns that are decoded in registers.
+template <class Codes, int kColumns>
 HWY_NOINLINE void multiply_codes(const CodeProduct& product, int64_t row, int64_t column,
                                  float* out) {
-  const namp_code_gemm_args& args = *product.args;
-  const bool whole_row = args.group == 0;
-  const int64_t groups = whole_row ? 1 : (args.k + args.group - 1) / args.group;
-  const int64_t codes_row = whole_row ? args.k : groups * args.group / 2;
-  const uint8_t* codes = codes_row == 0 ? nullptr : args.codes + column * codes_row;
-  const float* scales = groups == 0 ? nullptr : args.scales + column * groups;
-  Tile<Codes, kRows, kColumns> tile(product.a + row * product.padded, product.padded, codes,
-                                    codes_row);
-  if (whole_row) tile.set_tail(args.k % kCodeStep);
-  const int64_t steps = (whole_row ? args.k : args.group) / kCodeStep;
-  for (int64_t g = 0; g < groups; ++g)
-    tile.group(steps, scales + g, groups);
-  tile.store(out, kCodePieceColumns);
+  const CodedColumns<Codes> columns(*product.args, column);
+  const float* a = product.a + row * product.padded;
+  const uint8_t* codes = columns.codes;
+  Half sums[kColumns];
+#pragma GCC unroll 16
+  for (int c = 0; c < kColumns; ++c)
+    clear(sums[c]);
+  Half first;
+  Half second;
+  for (int64_t g = 0; g < columns.groups; ++g) {
+    typename Codes::Weights weights[kColumns];
+#pragma GCC unroll 16
+    for (int c = 0; c < kColumns; ++c)
+      weights[c] = Codes::weights(columns.scales[c * columns.groups + g]);
+    const int64_t left = columns.steps - g * columns.group_steps;
+    for (int64_t step = 0; step < std::min(left, columns.group_steps); ++step) {
+      const Half early = load_half(a);
+      const Half late = load_half(a + kCodeHalf);
+#pragma GCC unroll 16
+      for (int c = 0; c < kColumns; ++c) {
+        Codes::decode(codes + c * columns.row, weights[c], first, second);
+        add_product(sums[c], early, first);
+        add_product(sums[c], late, second);
+      }
+      codes += Codes::kBytes;
+      a += kCodeStep;
+    }
+  }
+#pragma GCC unroll 16
+  for (int c = 0; c < kColumns; ++c) {
+    if (columns.tail != 0) {
+      columns.decode_tail(c, first, second);
+      add_product(sums[c], load_half(a), first);
+      add_product(sums[c], load_half(a + kCodeHalf), second);
+    }
+    out[c] = sum_of(sums[c], columns.sum_scale(c));
+  }
 }
 
-// A tile keeps its sums in registers: AVX-512 has 32 of sixteen elements.
-inline constexpr int kWideRows = kLanes >= 16 ? 4 : 2;
-inline constexpr int kWideColumns = kLanes >= 16 ? 2 : 1;
+// AVX-512 has 32 registers of sixteen elements.
 inline constexpr int kFlatColumns = kLanes >= 16 ? 4 : 2;
+inline constexpr int kStripColumns = kLanes >= 16 ? 4 : 2;
+inline constexpr int kStripRows = kLanes >= 16 ? 6 : 2;
+
+// Steps of columns that are decoded at a time: 16 KiB.
+inline constexpr int64_t kStripSteps = 32;
+inline constexpr int64_t kStripRow = kStripSteps * kCodeStep;
+
+// Steps begin to end of some columns as float32. Columns that are not there are zeros.
+template <class Codes>
+HWY_NOINLINE void decode_strip(const CodedColumns<Codes>& columns, int64_t there, int64_t begin,
+                               int64_t end, float* strip) {
+  for (int64_t c = 0; c < kStripColumns; ++c) {
+    float* out = strip + c * kStripRow;
+    if (c >= there) {
+      std::fill_n(out, (end - begin) * kCodeStep, 0.0f);
+      continue;
+    }
+    Half first;
+    Half second;
+    for (int64_t step = begin; step < end;) {
+      if (step == columns.steps) {
+        columns.decode_tail(c, first, second);
+        store_half(first, out);
+        store_half(second, out + kCodeHalf);
+        break;
+      }
+      const int64_t group = step / columns.group_steps;
+      const auto weights = Codes::weights(columns.scales[c * columns.groups + group]);
+      const int64_t stop = std::min(end, (group + 1) * columns.group_steps);
+      for (; step < stop; ++step, out += kCodeStep) {
+        Codes::decode(columns.codes + c * columns.row + step * Codes::kBytes, weights, first,
+                      second);
+        store_half(first, out);
+        store_half(second, out + kCodeHalf);
+      }
+    }
+  }
+}
+
+// Adds the products of rows of A and a strip to sums, sixteen for each element.
+template <int kRows>
+HWY_NOINLINE void multiply_strip(const float* a, int64_t a_row, const float* strip, int64_t steps,
+                                 float* sums) {
+  Half total[kRows][kStripColumns];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int c = 0; c < kStripColumns; ++c)
+      total[r][c] = load_half(sums + (r * kStripColumns + c) * kCodeHalf);
+  }
+  for (int64_t at = 0; at < steps * kCodeStep; at += kCodeHalf) {
+    Half weights[kStripColumns];
+#pragma GCC unroll 16
+    for (int c = 0; c < kStripColumns; ++c)
+      weights[c] = load_half(strip + c * kStripRow + at);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const Half row = load_half(a + r * a_row + at);
+#pragma GCC unroll 16
+      for (int c = 0; c < kStripColumns; ++c)
+        add_product(total[r][c], row, weights[c]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int c = 0; c < kStripColumns; ++c)
+      store_half(total[r][c], sums + (r * kStripColumns + c) * kCodeHalf);
+  }
+}
+
+// Many rows and some columns, a strip after the other.
+template <class Codes>
+void multiply_strips(const CodeProduct& product, int64_t row, int64_t rows, int64_t column,
+                     int64_t columns, float* out) {
+  float strip[kStripColumns * kStripRow];
+  float sums[kCodePieceRows * kStripColumns * kCodeHalf];
+  const CodedColumns<Codes> coded(*product.args, column);
+  std::fill_n(sums, rows * kStripColumns * kCodeHalf, 0.0f);
+  const int64_t steps = coded.steps + (coded.tail == 0 ? 0 : 1);
+  for (int64_t begin = 0; begin < steps; begin += kStripSteps) {
+    const int64_t end = std::min(steps, begin + kStripSteps);
+    decode_strip(coded, columns, begin, end, strip);
+    const float* a = product.a + row * product.padded + begin * kCodeStep;
+    const auto multiply = [&](auto tile, int64_t r) HWY_ATTR {
+      multiply_strip<decltype(tile)::value>(a + r * product.padded, product.padded, strip,
+                                            end - begin, sums + r * kStripColumns * kCodeHalf);
+    };
+    int64_t r = 0;
+    for (; r + kStripRows <= rows; r += kStripRows)
+      multiply(std::integral_constant<int, kStripRows>(), r);
+    for (; r + 2 <= rows; r += 2)
+      multiply(std::integral_constant<int, 2>(), r);
+    if (r < rows) multiply(std::integral_constant<int, 1>(), r);
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < columns; ++c) {
+      out[r * kCodePieceColumns + c] =
+          sum_of(load_half(sums + (r * kStripColumns + c) * kCodeHalf), coded.sum_scale(c));
+    }
+  }
+}
 
 template <class Codes>
 void multiply_piece(const CodeProduct& product, int64_t row, int64_t rows, int64_t column,
                     int64_t columns, float* out) {
-  const auto at = [&](int64_t r, int64_t c) { return out + r * kCodePieceColumns + c; };
-  int64_t r = 0;
-  for (; r + kWideRows <= rows; r += kWideRows) {
-    int64_t c = 0;
-    for (; c + kWideColumns <= columns; c += kWideColumns)
-      multiply_codes<Codes, kWideRows, kWideColumns>(product, row + r, column + c, at(r, c));
-    if (kWideColumns > 1 && c < columns)
-      multiply_codes<Codes, kWideRows, 1>(product, row + r, column + c, at(r, c));
+  if (rows >= kFewRows) {
+    for (int64_t c = 0; c < columns; c += kStripColumns) {
+      multiply_strips<Codes>(product, row, rows, column + c,
+                             std::min<int64_t>(kStripColumns, columns - c), out + c);
+    }
+    return;
   }
-  for (; r < rows; ++r) {
+  for (int64_t r = 0; r < rows; ++r) {
+    float* to = out + r * kCodePieceColumns;
     int64_t c = 0;
     for (; c + kFlatColumns <= columns; c += kFlatColumns)
-      multiply_codes<Codes, 1, kFlatColumns>(product, row + r, column + c, at(r, c));
+      multiply_codes<Codes, kFlatColumns>(product, row + r, column + c, to + c);
     for (; c < columns; ++c)
-      multiply_codes<Codes, 1, 1>(product, row + r, column + c, at(r, c));
+      multiply_codes<Codes, 1>(product, row + r, column + c, to + c);
   }
 }
 

@@ -228,6 +228,42 @@ TEST_P(IntegerProductTest, LargestSumsAreExact) {
   check_int8(1, 5, NAMP_INT8_GEMM_MAX_K, NAMP_FLOAT32, false, 0, 0x7f);
 }
 
+// As a token of a prompt has the product that the token alone has.
+TEST_P(IntegerProductTest, ARowOfCodesHasItsBitsAmongAnyNumberOfRows) {
+  constexpr int64_t kRows = 53, kColumns = 7;
+  for (int32_t bits : {4, 8}) {
+    // More than a strip, and a part of a step.
+    const int64_t k = 1024 + 64 + 5;
+    const int64_t group = bits == 8 ? 0 : 32;
+    const int64_t groups = bits == 8 ? 1 : (k + 31) / 32;
+    const Codes weights(device_, random_bytes(kColumns * (bits == 8 ? k : groups * 16), 6), 1);
+    const Buffer a(device_, NAMP_FLOAT32, random_values(kRows * k, 7), 1);
+    const Buffer scales(device_, NAMP_FLOAT32, random_values(kColumns * groups, 8, 0.1), 1);
+    Buffer whole(device_, NAMP_FLOAT32, kRows * kColumns, 1);
+    auto args = make_args<namp_code_gemm_args>();
+    args.a_dtype = args.c_dtype = NAMP_FLOAT32;
+    args.bits = bits;
+    args.n = kColumns;
+    args.k = k;
+    args.group = group;
+    args.codes = weights.as<uint8_t>();
+    args.scales = scales.floats();
+    args.m = kRows;
+    args.a = a.data();
+    args.c = whole.data();
+    ASSERT_EQ(namp_code_gemm(device_, &args, nullptr), NAMP_OK);
+    args.m = 1;
+    for (int64_t row = 0; row < kRows; ++row) {
+      Buffer alone(device_, NAMP_FLOAT32, kColumns, 1);
+      args.a = a.floats() + row * k;
+      args.c = alone.data();
+      ASSERT_EQ(namp_code_gemm(device_, &args, nullptr), NAMP_OK);
+      for (int64_t j = 0; j < kColumns; ++j)
+        ASSERT_EQ(alone.bits(j), whole.bits(row * kColumns + j)) << row << ", " << j;
+    }
+  }
+}
+
 TEST_P(IntegerProductTest, CodesOfEveryDepth) {
   for (int64_t k = 0; k <= 140; k += k < 67 ? 1 : 9) {
     check_codes(1 + k % 6, 1 + k % 7, k, 8, 0, kFloats[k % 3], kFloats[(k + 1) % 3], k % 2 == 0,

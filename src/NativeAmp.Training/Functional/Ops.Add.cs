@@ -26,15 +26,7 @@ public static partial class Ops
 
     private static unsafe Tensor AddScaled(Tensor a, Tensor b, float alpha, float beta, bool mayOverwrite)
     {
-        Requires.FloatingPoint(a);
-        Requires.FloatingPoint(b);
-        Requires.SameDevice(a, b);
-        Requires.That(
-            b.Shape.IsSuffixOf(a.Shape),
-            a,
-            b,
-            "the second's shape must be the first's, or its innermost dimensions"
-        );
+        Requires.Elementwise(a, b);
         DType dtype = Precision.Of("add", a, b);
         Tensor output =
             mayOverwrite && a.DType == dtype

@@ -11,15 +11,7 @@ public static partial class Ops
     /// </summary>
     public static unsafe Tensor Multiply(Tensor a, Tensor b)
     {
-        Requires.FloatingPoint(a);
-        Requires.FloatingPoint(b);
-        Requires.SameDevice(a, b);
-        Requires.That(
-            b.Shape.IsSuffixOf(a.Shape),
-            a,
-            b,
-            "the second's shape must be the first's, or its innermost dimensions"
-        );
+        Requires.Elementwise(a, b);
         DType dtype = Precision.Of("multiply", a, b);
         (a, b) = (Cast(a, dtype), Cast(b, dtype));
         Tensor output = Tensor.Result(a.Device, dtype, a.Shape);

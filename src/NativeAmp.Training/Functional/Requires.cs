@@ -42,6 +42,24 @@ internal static class Requires
             );
     }
 
+    /// <summary>
+    /// Checks that floating-point tensors on one device meet element by element, the second at each outer index of the
+    /// first.
+    /// </summary>
+    public static void Elementwise(Tensor a, Tensor b, [CallerMemberName] string operation = "")
+    {
+        FloatingPoint(a, operation);
+        FloatingPoint(b, operation);
+        SameDevice(a, b, operation);
+        That(
+            b.Shape.IsSuffixOf(a.Shape),
+            a,
+            b,
+            "the second's shape must be the first's, or its innermost dimensions",
+            operation
+        );
+    }
+
     /// <summary>Checks that a tensor holds int32 indices or labels.</summary>
     public static void Int32(Tensor tensor, [CallerMemberName] string operation = "")
     {
