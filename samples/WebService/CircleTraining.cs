@@ -52,7 +52,9 @@ internal static class CircleTraining
     }
 
     // In a service of your own, rows of a database or messages of a queue.
-    private static async IAsyncEnumerable<(float X, float Y)> Points([EnumeratorCancellation] CancellationToken stop = default)
+    private static async IAsyncEnumerable<(float X, float Y)> Points(
+        [EnumeratorCancellation] CancellationToken stop = default
+    )
     {
         var random = new Random(1);
         while (!stop.IsCancellationRequested)

@@ -4,7 +4,6 @@
 //   curl http://localhost:5000/health
 // It learns whether points are inside a circle. --NativeAmp:Precision=float16, --NativeAmp:Device=cuda and
 // --Training:Steps=1000 are options; environment variables and appsettings.json take them too.
-using NativeAmp;
 using NativeAmp.Extensions;
 using NativeAmp.Training;
 using WebService;
