@@ -5,7 +5,6 @@ using System.Text.Json;
 using NativeAmp.Cli.Networks;
 using NativeAmp.Cli.Output;
 using NativeAmp.Cli.Train;
-using NativeAmp.Training;
 using NativeAmp.Training.Data;
 using NativeAmp.Training.Quantization;
 
@@ -62,7 +61,10 @@ internal sealed class EvaluateCommand
         foreach (string path in parsed.GetValue(_paths)!)
         {
             using NetworkFile file = _gpt.Open(path, device, parsed);
-            IDataset data = First(Data(file, parsed.GetValue(_data)), parsed.GetValue(_samples));
+            IDataset data = NetworkData.First(
+                NetworkData.Open(file, parsed.GetValue(_data), _data.Name),
+                parsed.GetValue(_samples)
+            );
             samples = data.Count;
             models.Add(Measure(file, data, device));
         }
@@ -76,43 +78,15 @@ internal sealed class EvaluateCommand
         return ExitCode.Success;
     }
 
-    private static IDataset Data(NetworkFile file, string? data)
-    {
-        if (file.Model is Gpt gpt)
-            return TextDataset.Load(
-                data ?? throw new UsageException("A gpt needs --data FILE, any text."),
-                gpt.Options.Context
-            );
-        string folder = FashionMnist.ResolveDirectory(data is "fashion-mnist" ? null : data);
-        ImageDataset test = MnistFiles.Load(folder, classes: null).Test;
-        Module last = file.Kind == ModelKind.Cnn ? ((Sequential)file.Model)[7] : ((Sequential)file.Model)[1];
-        long inputs = ((Linear)last).Inputs;
-        long expected =
-            file.Kind == ModelKind.Cnn ? 64L * (test.Height / 4) * (test.Width / 4) : (long)test.Height * test.Width;
-        return inputs == expected
-            ? test
-            : throw new DataFormatException(
-                folder,
-                8,
-                $"images of {test.Height} × {test.Width}",
-                $"images that fit the {inputs} inputs of the model's first linear layer"
-            );
-    }
-
-    private static IDataset First(IDataset data, long? samples) =>
-        samples is { } count && count < data.Count
-            ? new Subset(data, Enumerable.Range(0, (int)Math.Min(count, int.MaxValue)).Select(i => (long)i))
-            : data;
-
     private static EvaluatedModel Measure(NetworkFile file, IDataset data, Device device)
     {
         if (data.Count == 0)
             throw new UsageException("The data has no samples.");
         bool gpt = file.Kind == ModelKind.Gpt;
         // The first batch also loads code and fills caches.
-        _ = Value(First(data, 250));
+        _ = NetworkData.Measure(file, NetworkData.First(data, 250), device);
         var watch = Stopwatch.StartNew();
-        double value = Value(data);
+        double value = NetworkData.Measure(file, data, device);
         double seconds = watch.Elapsed.TotalSeconds;
         return new EvaluatedModel(
             file.Path,
@@ -122,18 +96,6 @@ internal sealed class EvaluateCommand
             gpt && double.IsFinite(value) ? value : null,
             Math.Round(data.Count / seconds, 1)
         );
-
-        double Value(IDataset part) =>
-            gpt
-                ? Math.Exp(
-                    Evaluation.MeanLoss(
-                        file.Model,
-                        (model, fields) => Loss.CrossEntropy(model.Call(fields[0]), fields[1]),
-                        part,
-                        device
-                    )
-                )
-                : Evaluation.Accuracy(file.Model, part, device);
     }
 
     private static string Text(QuantizationScheme scheme)
@@ -145,7 +107,7 @@ internal sealed class EvaluateCommand
             _ => "int8",
         };
         string keep = scheme.Keep.Length == 0 ? "" : $", without {string.Join(", ", scheme.Keep)}";
-        return $"{kind}, {(scheme.Method == QuantizationMethod.Hqq ? "hqq" : "rtn")}{keep}";
+        return $"{kind}, {scheme.Method.ToString().ToLowerInvariant()}{keep}";
     }
 
     private static void Write(List<EvaluatedModel> models, long samples, Terminal terminal)

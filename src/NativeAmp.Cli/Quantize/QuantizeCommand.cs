@@ -3,6 +3,8 @@ using System.Globalization;
 using System.Text.Json;
 using NativeAmp.Cli.Networks;
 using NativeAmp.Cli.Output;
+using NativeAmp.Training;
+using NativeAmp.Training.Data;
 using NativeAmp.Training.Quantization;
 
 namespace NativeAmp.Cli.Quantize;
@@ -11,6 +13,9 @@ namespace NativeAmp.Cli.Quantize;
 internal sealed class QuantizeCommand
 {
     private const int MostShown = 3;
+
+    // As GPTQ's paper has.
+    private const int DefaultSamples = 128;
 
     private readonly Argument<string> _path = new("FILE")
     {
@@ -36,9 +41,21 @@ internal sealed class QuantizeCommand
     private readonly Option<string> _method = CommonOptions.OneOf(
         "--method",
         "rtn",
-        "How scales are chosen: rtn rounds to nearest, hqq lets outliers count less.",
+        "rtn rounds to nearest, hqq chooses scales that let outliers count less, gptq rounds by inputs (--calibrate).",
         "rtn",
-        "hqq"
+        "hqq",
+        "gptq"
+    );
+    private readonly Option<string?> _calibrate = CommonOptions.Path(
+        "--calibrate",
+        "fashion-mnist|DIR|FILE",
+        "gptq: data such as the network will see; the test images of fashion-mnist or of a folder; a text for gpt."
+    );
+    private readonly Option<long?> _samples = NumberOption.Whole(
+        "--calibration-samples",
+        1L,
+        1_000_000L,
+        $"gptq: the first N images, or windows of the text [default: {DefaultSamples}]."
     );
     private readonly Option<string[]> _keep = new("--keep")
     {
@@ -66,6 +83,8 @@ internal sealed class QuantizeCommand
             _to,
             _group,
             _method,
+            _calibrate,
+            _samples,
             _keep,
             _gpt.Heads,
             _gpt.Gelu,
@@ -81,6 +100,11 @@ internal sealed class QuantizeCommand
         string to = parsed.GetValue(_to)!;
         if (parsed.GetResult(_group) is { Implicit: false } && to != "int4")
             throw new UsageException("--group needs --to int4: int8 has one scale an output.");
+        if (
+            parsed.GetValue(_method) != "gptq"
+            && (parsed.GetValue(_calibrate) ?? (object?)parsed.GetValue(_samples)) is not null
+        )
+            throw new UsageException("--calibrate and --calibration-samples need --method gptq.");
         var scheme = new QuantizationScheme
         {
             Kind = to switch
@@ -90,14 +114,24 @@ internal sealed class QuantizeCommand
                 _ => QuantizationKind.Int8,
             },
             Group = int.Parse(parsed.GetValue(_group)!, CultureInfo.InvariantCulture),
-            Method = parsed.GetValue(_method) == "hqq" ? QuantizationMethod.Hqq : QuantizationMethod.Rtn,
+            Method = Enum.Parse<QuantizationMethod>(parsed.GetValue(_method)!, ignoreCase: true),
             Keep = [.. parsed.GetValue(_keep)!],
         };
         using Device device = Device.Cpu();
         using NetworkFile file = _gpt.Open(parsed.GetValue(_path)!, device, parsed);
         if (file.Scheme is not null)
             throw new UsageException($"{file.Path} is quantised already; give the float32 model.");
-        QuantizationReport report = Quantize(file, scheme);
+        Action<Module>? calibrate = null;
+        if (scheme.Method == QuantizationMethod.Gptq)
+        {
+            IDataset data = NetworkData.First(
+                NetworkData.Open(file, parsed.GetValue(_calibrate), _calibrate.Name),
+                parsed.GetValue(_samples) ?? DefaultSamples
+            );
+            calibrate = _ => NetworkData.Measure(file, data, device);
+        }
+
+        QuantizationReport report = Quantize(file, scheme, calibrate);
         string? path = parsed.GetValue(_out);
         if (path is not null)
             QuantizedFile.Save(file.Model, path, scheme, file.Facts);
@@ -105,11 +139,11 @@ internal sealed class QuantizeCommand
         return ExitCode.Success;
     }
 
-    private static QuantizationReport Quantize(NetworkFile file, QuantizationScheme scheme)
+    private static QuantizationReport Quantize(NetworkFile file, QuantizationScheme scheme, Action<Module>? calibrate)
     {
         try
         {
-            return Quantizer.Quantize(file.Model, scheme);
+            return Quantizer.Quantize(file.Model, scheme, calibrate);
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException)
         {

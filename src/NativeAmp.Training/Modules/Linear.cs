@@ -36,6 +36,9 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
             );
     }
 
+    /// <summary>Called with each input while weights are calibrated; else null.</summary>
+    internal Action<Tensor>? InputSeen { get; set; }
+
     /// <summary>Size of the input's last dimension.</summary>
     internal long Inputs => Quantized?.Columns ?? _weight.Shape[1];
 
@@ -56,8 +59,13 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
     public override Tensor Forward(Tensor input) => Forward(input, Activation.None);
 
     /// <summary>The layer and an activation in one pass.</summary>
-    public Tensor Forward(Tensor input, Activation activation) =>
-        _integers is null ? Ops.Linear(input, _weight, Bias, activation) : _integers.Multiply(input, Bias, activation);
+    public Tensor Forward(Tensor input, Activation activation)
+    {
+        InputSeen?.Invoke(input);
+        return _integers is null
+            ? Ops.Linear(input, _weight, Bias, activation)
+            : _integers.Multiply(input, Bias, activation);
+    }
 
     bool IFusesActivation.Fuses(Activation activation) => activation.IsFused();
 

@@ -18,7 +18,7 @@ public enum QuantizationKind
     Int4,
 }
 
-/// <summary>How the scales of weights are chosen.</summary>
+/// <summary>How weights are rounded.</summary>
 public enum QuantizationMethod
 {
     /// <summary>Round to nearest: the value of largest magnitude becomes the code of largest magnitude.</summary>
@@ -30,6 +30,13 @@ public enum QuantizationMethod
     /// fixed, as the codes are symmetric, and the scale moves.
     /// </summary>
     Hqq,
+
+    /// <summary>
+    /// Frantar et al. 2022, "GPTQ": the error of each column of a linear layer's weight is taken out of the columns that
+    /// follow, by inputs that the layer had for some data, so that its output changes little. Scales are those of
+    /// <see cref="Rtn"/>. Convolutions are rounded to nearest.
+    /// </summary>
+    Gptq,
 }
 
 /// <summary>How a model is quantised.</summary>
@@ -41,7 +48,7 @@ public sealed record QuantizationScheme
     /// <summary>Inputs that share a scale with <see cref="QuantizationKind.Int4"/>: 32, 64, 128 or 256.</summary>
     public int Group { get; init; } = 64;
 
-    /// <summary>How scales are chosen.</summary>
+    /// <summary>How weights are rounded. <see cref="QuantizationMethod.Gptq"/> needs data.</summary>
     public QuantizationMethod Method { get; init; } = QuantizationMethod.Rtn;
 
     /// <summary>Full names of layers that stay as they are, such as "block0.attention.qkv".</summary>

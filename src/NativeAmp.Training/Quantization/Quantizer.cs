@@ -20,16 +20,26 @@ public static class Quantizer
     /// <summary>Quantises a model in place.</summary>
     /// <param name="model">The model, on a CPU device.</param>
     /// <param name="scheme">What weights become.</param>
+    /// <param name="calibrate">Computes with the model on a few hundred samples such as it will see, for
+    /// <see cref="QuantizationMethod.Gptq"/>; null for the other methods.</param>
     /// <returns>The layers and their signal-to-noise ratios.</returns>
     /// <exception cref="ArgumentException">The scheme is invalid, names a layer that is not in the model, or a weight
-    /// is not finite. Nothing was changed.</exception>
-    /// <exception cref="InvalidOperationException">The model has no layer to quantise, is quantised, is not on a CPU
+    /// is not finite; or <paramref name="calibrate"/> is missing, or not for the method. Nothing was changed.</exception>
+    /// <exception cref="InvalidOperationException">A layer had no finite input in <paramref name="calibrate"/>; or the
+    /// model has no layer to quantise, is quantised, is not on a CPU
     /// device, or belongs to an optimizer. Nothing was changed.</exception>
-    public static QuantizationReport Quantize(Module model, QuantizationScheme scheme)
+    public static QuantizationReport Quantize(Module model, QuantizationScheme scheme, Action<Module>? calibrate = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(scheme);
         scheme.Check();
+        if ((scheme.Method == QuantizationMethod.Gptq) != (calibrate is not null))
+            throw new ArgumentException(
+                calibrate is null
+                    ? "Gptq rounds by the inputs that layers have: give a calibrate that computes with the model."
+                    : $"{scheme.Method} rounds without data; calibrate is for Gptq.",
+                nameof(calibrate)
+            );
         IReadOnlyList<(string Name, IQuantizable Layer)> all = IQuantizable.Of(model);
         if (scheme.Keep.FirstOrDefault(name => all.All(each => each.Name != name)) is { } unknown)
             throw new ArgumentException(
@@ -47,7 +57,11 @@ public static class Quantizer
         foreach ((string name, IQuantizable layer) in all)
             CheckLayer(name, layer);
         long before = model.State().Sum(each => each.Values.Count * sizeof(float));
-        QuantizedLayer[] layers = [.. chosen.Select(each => Round(each.Name, each.Layer, scheme))];
+        using var inputs = new InputProducts(
+            calibrate is null ? [] : chosen.Select(each => each.Layer).OfType<Linear>()
+        );
+        calibrate?.Invoke(model);
+        QuantizedLayer[] layers = [.. chosen.Select(each => Round(each.Name, each.Layer, scheme, inputs))];
         long saved = chosen.Sum(each => each.Layer.Weight.Count * sizeof(float));
         foreach (((_, IQuantizable layer), QuantizedLayer rounded) in chosen.Zip(layers))
             layer.Quantize(rounded.Weight, scheme.Kind);
@@ -82,12 +96,24 @@ public static class Quantizer
     internal static bool FitsSums(QuantizationKind kind, long columns) =>
         kind != QuantizationKind.Int8Dynamic || columns <= NativeConstants.Int8GemmMaxK;
 
-    private static QuantizedLayer Round(string name, IQuantizable layer, QuantizationScheme scheme)
+    private static QuantizedLayer Round(
+        string name,
+        IQuantizable layer,
+        QuantizationScheme scheme,
+        InputProducts inputs
+    )
     {
         float[] values = layer.Weight.ReadMaster();
         if (values.Any(value => !float.IsFinite(value)))
             throw new ArgumentException($"The weight of layer '{name}' has values that are not finite.");
-        QuantizedTensor weight = WeightRounding.Round(values, layer.Weight.Shape, scheme);
+        float[]? products = null;
+        if (scheme.Method == QuantizationMethod.Gptq && layer is Linear linear)
+            products =
+                inputs.Of(linear)
+                ?? throw new InvalidOperationException(
+                    $"Layer '{name}' had no finite input in the calibration: let it compute there, or keep the layer."
+                );
+        QuantizedTensor weight = WeightRounding.Round(values, layer.Weight.Shape, scheme, products);
         if (layer is Linear && !FitsSums(scheme.Kind, weight.Columns))
             throw new ArgumentException(
                 $"Layer '{name}' has {weight.Columns} inputs; sums of 8-bit products take at most "

@@ -16,7 +16,14 @@ internal static class WeightRounding
     /// <param name="values">Its finite values.</param>
     /// <param name="shape">Its sizes, rank 2 or more.</param>
     /// <param name="scheme">A checked scheme.</param>
-    public static QuantizedTensor Round(ReadOnlySpan<float> values, Shape shape, QuantizationScheme scheme)
+    /// <param name="products">The sum of the inputs' x xᵀ, [columns, columns], for
+    /// <see cref="QuantizationMethod.Gptq"/>; null to round each value by itself.</param>
+    public static QuantizedTensor Round(
+        ReadOnlySpan<float> values,
+        Shape shape,
+        QuantizationScheme scheme,
+        float[]? products = null
+    )
     {
         (int bits, int group) = (scheme.Bits, scheme.WeightGroup);
         int rows = (int)shape[0];
@@ -25,6 +32,19 @@ internal static class WeightRounding
         int groups = (columns + width - 1) / width;
         byte[] codes = new byte[QuantizedTensor.CodeCount(shape, bits, group)];
         float[] scales = new float[rows * groups];
+        if (products is not null)
+        {
+            (float[] moved, scales) = GptqRounding.Round(
+                values,
+                columns,
+                width,
+                products,
+                part => Scale(part, bits, scheme.Method),
+                (value, scale) => Level(value, scale, bits) * scale
+            );
+            values = moved;
+        }
+
         int codeWidth = width * bits / 8;
         sbyte[] levels = new sbyte[width];
         for (int i = 0; i < rows * groups; i++)
@@ -32,7 +52,8 @@ internal static class WeightRounding
             int begin = i % groups * width;
             ReadOnlySpan<float> part = values.Slice(i / groups * columns + begin, Math.Min(width, columns - begin));
             Array.Clear(levels);
-            scales[i] = Scale(part, bits, scheme.Method);
+            if (products is null)
+                scales[i] = Scale(part, bits, scheme.Method);
             for (int j = 0; j < part.Length; j++)
                 levels[j] = (sbyte)Level(part[j], scales[i], bits);
             Pack(levels, bits, codes.AsSpan(i * codeWidth, codeWidth));

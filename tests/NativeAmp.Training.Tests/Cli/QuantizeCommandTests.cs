@@ -115,6 +115,20 @@ internal sealed class QuantizeCommandTests : FolderTests
     }
 
     [Test]
+    public void Gptq_rounds_by_the_first_samples_of_data_that_it_is_given()
+    {
+        Idx.WriteTinyMnist(Images, train: 64, test: 40, seed: 7);
+        Ok("train", "--model", "mlp", "--data", Images, "--batch", "16", "--epochs", "1", "--checkpoint", At("run"));
+        string[] gptq = ["quantize", At("run"), "--to", "int4", "--method", "gptq"];
+
+        Ok([.. gptq, "--calibrate", Images, "--calibration-samples", "32", "--out", At("q")]);
+
+        JsonElement models = Json(Ok("evaluate", At("q"), "--data", Images, "--json")).GetProperty("models");
+        Assert.That(models[0].GetProperty("scheme").GetString(), Is.EqualTo("int4, group 64, gptq"));
+        Refused(ExitCode.Usage, "need --method gptq", "quantize", At("run"), "--calibrate", Images);
+    }
+
+    [Test]
     public void What_does_not_fit_is_one_line_and_an_exit_code()
     {
         using (Device device = Device.Cpu())
