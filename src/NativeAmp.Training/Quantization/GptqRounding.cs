@@ -7,6 +7,9 @@ namespace NativeAmp.Training.Quantization;
 /// </summary>
 internal static class GptqRounding
 {
+    /// <summary>Most columns of a weight: a matrix of their square in float64, twice, is 4 GiB.</summary>
+    public const int MostColumns = 16_384;
+
     // The paper's.
     private const double Damping = 0.01;
 

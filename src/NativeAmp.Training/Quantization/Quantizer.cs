@@ -56,6 +56,16 @@ public static class Quantizer
             );
         foreach ((string name, IQuantizable layer) in all)
             CheckLayer(name, layer);
+        if (
+            calibrate is not null
+            && chosen.FirstOrDefault(each => each.Layer is Linear { Inputs: > GptqRounding.MostColumns })
+                is { Layer: Linear wide } found
+        )
+            throw new ArgumentException(
+                $"Layer '{found.Name}' has {wide.Inputs} inputs, and Gptq takes at most {GptqRounding.MostColumns}. Keep "
+                    + "it, or choose Hqq.",
+                nameof(scheme)
+            );
         long before = model.State().Sum(each => each.Values.Count * sizeof(float));
         using var inputs = new InputProducts(
             calibrate is null ? [] : chosen.Select(each => each.Layer).OfType<Linear>()

@@ -88,6 +88,18 @@ internal sealed class GptqTests
         });
     }
 
+    [Test]
+    public void A_layer_too_wide_for_a_matrix_of_its_inputs_is_refused_before_anything_is_computed()
+    {
+        using var device = Device.Cpu();
+        using var layer = new Linear(16_385, 1, initializer: Initializers.Constant(1)).To(device);
+
+        Assert.That(
+            () => Quantizer.Quantize(layer, Scheme, _ => Assert.Fail("it computed")),
+            Throws.ArgumentException.With.Message.Contains("16385 inputs")
+        );
+    }
+
     // Inputs that share three sources, so that an error in one can be made good in others.
     private static float[] Correlated()
     {
