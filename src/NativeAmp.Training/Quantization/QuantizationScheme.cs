@@ -32,8 +32,8 @@ public enum QuantizationMethod
     Hqq,
 
     /// <summary>
-    /// Frantar et al. 2022, "GPTQ": the error of each column of a linear layer's weight is taken out of the columns that
-    /// follow, by inputs that the layer had for some data, so that its output changes little. Scales are those of
+    /// Frantar et al. 2022, "GPTQ": the error of each column of a linear layer's weight is taken out of the columns
+    /// that follow, by inputs that the layer had for some data, so that its output changes little. Scales are those of
     /// <see cref="Rtn"/>. Convolutions are rounded to nearest.
     /// </summary>
     Gptq,

@@ -24,7 +24,8 @@ public static class Quantizer
     /// <see cref="QuantizationMethod.Gptq"/>; null for the other methods.</param>
     /// <returns>The layers and their signal-to-noise ratios.</returns>
     /// <exception cref="ArgumentException">The scheme is invalid, names a layer that is not in the model, or a weight
-    /// is not finite; or <paramref name="calibrate"/> is missing, or not for the method. Nothing was changed.</exception>
+    /// is not finite; or <paramref name="calibrate"/> is missing, or not for the method. Nothing was
+    /// changed.</exception>
     /// <exception cref="InvalidOperationException">A layer had no finite input in <paramref name="calibrate"/>; or the
     /// model has no layer to quantise, is quantised, is not on a CPU
     /// device, or belongs to an optimizer. Nothing was changed.</exception>
