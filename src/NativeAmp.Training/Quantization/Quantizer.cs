@@ -27,8 +27,8 @@ public static class Quantizer
     /// is not finite; or <paramref name="calibrate"/> is missing, or not for the method. Nothing was
     /// changed.</exception>
     /// <exception cref="InvalidOperationException">A layer had no finite input in <paramref name="calibrate"/>; or the
-    /// model has no layer to quantise, is quantised, is not on a CPU
-    /// device, or belongs to an optimizer. Nothing was changed.</exception>
+    /// model has no layer to quantise, is quantised, is not on a CPU device, or belongs to an optimizer. Nothing was
+    /// changed.</exception>
     public static QuantizationReport Quantize(Module model, QuantizationScheme scheme, Action<Module>? calibrate = null)
     {
         ArgumentNullException.ThrowIfNull(model);
