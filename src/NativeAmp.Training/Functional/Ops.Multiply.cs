@@ -13,11 +13,16 @@ public static partial class Ops
     {
         Requires.Elementwise(a, b);
         DType dtype = Precision.Of("multiply", a, b);
+        (Tensor givenA, Tensor givenB) = (a, b);
         (a, b) = (Cast(a, dtype), Cast(b, dtype));
         Tensor output = Tensor.Result(a.Device, dtype, a.Shape);
         if (a.Count > 0)
             Product(a.Device, output.Pointer, dtype, a.Pointer, b.Pointer, a.Count, b.Count);
-        return Records(a, b) ? Record(new ProductNode(output, a, b)) : output;
+        if (Records(a, b))
+            Record(new ProductNode(output, a, b));
+        a.ReleaseIfCastOf(givenA);
+        b.ReleaseIfCastOf(givenB);
+        return output;
     }
 
     // out[i] = a[i] b[i % period].

@@ -5,6 +5,26 @@ namespace NativeAmp.Training.Tests.Autograd;
 internal sealed class BackwardTests(DeviceKind kind) : DeviceTests(kind)
 {
     [Test]
+    public void A_product_of_two_dtypes_is_of_the_widest_and_its_gradients_are_of_their_tensors()
+    {
+        using Tensor b = Leaf([0.25f, 4]);
+        using Tensor a = Tensor.From(b.Device, [(BFloat16)2, (BFloat16)(-3)], [2]);
+        a.RequiresGrad = true;
+
+        Tensor product = a * b;
+        Assert.That(product.DType, Is.EqualTo(DType.Float32));
+        Assert.That(product.ToFloats(), Is.EqualTo(new[] { 0.5f, -12 }));
+        Ops.Sum(product).Backward();
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(a.Gradient!.DType, Is.EqualTo(DType.BFloat16));
+            Assert.That(a.Gradient!.ToFloats(), Is.EqualTo(new[] { 0.25f, 4 }));
+            Assert.That(b.Gradient!.ToFloats(), Is.EqualTo(new[] { 2f, -3 }));
+        });
+    }
+
+    [Test]
     public void A_leaf_used_twice_gets_the_sum_of_its_gradients()
     {
         using Tensor x = Leaf([1, 2, 3]);
