@@ -100,11 +100,6 @@ internal sealed class QuantizeCommand
         string to = parsed.GetValue(_to)!;
         if (parsed.GetResult(_group) is { Implicit: false } && to != "int4")
             throw new UsageException("--group needs --to int4: int8 has one scale an output.");
-        if (
-            parsed.GetValue(_method) != "gptq"
-            && (parsed.GetValue(_calibrate) ?? (object?)parsed.GetValue(_samples)) is not null
-        )
-            throw new UsageException("--calibrate and --calibration-samples need --method gptq.");
         var scheme = new QuantizationScheme
         {
             Kind = to switch
@@ -117,6 +112,9 @@ internal sealed class QuantizeCommand
             Method = Enum.Parse<QuantizationMethod>(parsed.GetValue(_method)!, ignoreCase: true),
             Keep = [.. parsed.GetValue(_keep)!],
         };
+        bool calibrates = parsed.GetValue(_calibrate) is not null || parsed.GetValue(_samples) is not null;
+        if (calibrates && scheme.Method != QuantizationMethod.Gptq)
+            throw new UsageException("--calibrate and --calibration-samples need --method gptq.");
         using Device device = Device.Cpu();
         using NetworkFile file = _gpt.Open(parsed.GetValue(_path)!, device, parsed);
         if (file.Scheme is not null)

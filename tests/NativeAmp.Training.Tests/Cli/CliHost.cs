@@ -14,4 +14,22 @@ internal static class CliHost
         int code = CommandRunner.Run(CommandTree.Build(terminal), arguments, terminal);
         return (code, output.ToString(), error.ToString());
     }
+
+    /// <summary>Runs a command that must succeed.</summary>
+    /// <returns>Its output.</returns>
+    public static string Ok(params string[] arguments)
+    {
+        (int code, string output, string error) = Run(arguments);
+        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
+        return output;
+    }
+
+    /// <summary>Runs a command that must end with an exit code, and an error that has a text.</summary>
+    public static void Refused(int exitCode, string message, params string[] arguments)
+    {
+        (int code, string output, string error) = Run(arguments);
+        Assert.That(code, Is.EqualTo(exitCode), error);
+        Assert.That(error, Does.StartWith("nativeamp: ").And.Contain(message));
+        Assert.That(output, Is.Empty);
+    }
 }

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using NativeAmp.Cli.Networks;
 using NativeAmp.Cli.Output;
+using static NativeAmp.Training.Tests.Cli.CliHost;
 
 namespace NativeAmp.Training.Tests.Cli;
 
@@ -140,20 +141,5 @@ internal sealed class GenerateCommandTests : FolderTests
         }
 
         return Encoding.UTF8.GetString([.. tokens.Skip(prompt.Length).Select(token => (byte)token)]);
-    }
-
-    private static string Ok(params string[] arguments)
-    {
-        (int code, string output, string error) = CliHost.Run(arguments);
-        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
-        return output;
-    }
-
-    private static void Refused(int exitCode, string message, params string[] arguments)
-    {
-        (int code, string output, string error) = CliHost.Run(arguments);
-        Assert.That(code, Is.EqualTo(exitCode), error);
-        Assert.That(error, Does.StartWith("nativeamp: ").And.Contain(message));
-        Assert.That(output, Is.Empty);
     }
 }

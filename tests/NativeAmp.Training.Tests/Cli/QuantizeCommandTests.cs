@@ -3,6 +3,7 @@ using NativeAmp.Cli.Output;
 using NativeAmp.Training.Checkpoints;
 using NativeAmp.Training.Quantization;
 using NativeAmp.Training.Tests.Data;
+using static NativeAmp.Training.Tests.Cli.CliHost;
 
 namespace NativeAmp.Training.Tests.Cli;
 
@@ -156,21 +157,6 @@ internal sealed class QuantizeCommandTests : FolderTests
             Refused(ExitCode.Failure, "none", "evaluate", At("none"));
             Refused(ExitCode.Failure, "none", "evaluate", At("mlp"), "--data", At("none"));
         });
-    }
-
-    private static string Ok(params string[] arguments)
-    {
-        (int code, string output, string error) = CliHost.Run(arguments);
-        Assert.That(code, Is.EqualTo(ExitCode.Success), error);
-        return output;
-    }
-
-    private static void Refused(int exitCode, string message, params string[] arguments)
-    {
-        (int code, string output, string error) = CliHost.Run(arguments);
-        Assert.That(code, Is.EqualTo(exitCode), error);
-        Assert.That(error, Does.StartWith("nativeamp: ").And.Contain(message));
-        Assert.That(output, Is.Empty);
     }
 
     private static JsonElement Json(string text) => JsonDocument.Parse(text).RootElement;
