@@ -138,13 +138,18 @@ public sealed partial class Parameter : Tensor, ITrackedParameter
     {
         EnsureCount(Shape, master.Length, nameof(master));
         if (DType == DType.Float32)
+        {
             CopyFrom(master);
-        else if (Optimizers.WriteMaster(master.ToArray()))
+            return;
+        }
+
+        float[] values = master.ToArray();
+        if (Optimizers.WriteMaster(values))
             Storage.MarkWritten();
         else if (DType == DType.BFloat16)
-            CopyFrom<BFloat16>(Rounded(master, value => (BFloat16)value));
+            CopyFrom<BFloat16>(Array.ConvertAll(values, value => (BFloat16)value));
         else
-            CopyFrom<Half>(Rounded(master, value => (Half)value));
+            CopyFrom<Half>(Array.ConvertAll(values, value => (Half)value));
     }
 
     /// <summary>
@@ -228,8 +233,8 @@ public sealed partial class Parameter : Tensor, ITrackedParameter
             _host = dtype switch
             {
                 DType.Float32 => values,
-                DType.BFloat16 => Rounded(values, value => (BFloat16)value),
-                _ => Rounded(values, value => (Half)value),
+                DType.BFloat16 => Array.ConvertAll(values, value => (BFloat16)value),
+                _ => Array.ConvertAll(values, value => (Half)value),
             };
         }
 
@@ -290,14 +295,6 @@ public sealed partial class Parameter : Tensor, ITrackedParameter
         DropComputeCopy();
         Interlocked.Add(ref _changes, 1 + (IsAlive ? Storage.Version : 0));
         Place(device, storage);
-    }
-
-    private static T[] Rounded<T>(ReadOnlySpan<float> values, Func<float, T> round)
-    {
-        var rounded = new T[values.Length];
-        for (int i = 0; i < rounded.Length; i++)
-            rounded[i] = round(values[i]);
-        return rounded;
     }
 
     private void DropComputeCopy()
