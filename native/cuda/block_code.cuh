@@ -11,16 +11,15 @@ namespace namp::cuda {
 
 static_assert(NAMP_BLOCK_ELEMENTS == kWarp * kPack, "a warp has a block");
 
-// Returns body(Map{}) for a dtype that is_block_code.
-template <class Body>
+// Returns body(Map{}) for a dtype that is_block_code; kDynamic: of a dynamic map.
+template <bool kDynamic = false, class Body>
 NAMP_DEVICE auto with_block_map(int32_t dtype, Body&& body) {
-  switch (dtype) {
-#define NAMP_CASE(DTYPE, Map, ...) \
-  case DTYPE:                      \
-    return body(Map{});
-    NAMP_FOR_EACH_BLOCK_CODE(NAMP_CASE)
-#undef NAMP_CASE
+#define NAMP_CASE(DTYPE, Map, ...)            \
+  if constexpr (!kDynamic || Map::kDynamic) { \
+    if (dtype == DTYPE) return body(Map{});   \
   }
+  NAMP_FOR_EACH_BLOCK_CODE(NAMP_CASE)
+#undef NAMP_CASE
   trap();
 }
 
@@ -76,7 +75,8 @@ struct BlockNumbers {
   }
 };
 
-// Stores this lane's pack of a block. All lanes of the warp take part.
+// Stores this lane's pack of a block. All lanes of the warp take part. kDynamic: of a dynamic map.
+template <bool kDynamic = false>
 NAMP_DEVICE void store_codes(const Pack<kPack>& x, const namp_cell& cell, int64_t i, Prefix part) {
   uint32_t magnitude = 0;
   uint32_t largest = 0x80000000u;
@@ -91,14 +91,14 @@ NAMP_DEVICE void store_codes(const Pack<kPack>& x, const namp_cell& cell, int64_
   largest = warp_reduce(largest, maximum);
   bool with_sign = false;
   bool dynamic = false;
-  with_block_map(cell.dtype, [&](auto map) {
+  with_block_map<kDynamic>(cell.dtype, [&](auto map) {
     with_sign = decltype(map)::kSigned;
     dynamic = decltype(map)::kDynamic;
   });
   const float scale = block_scale(magnitude, largest, with_sign, dynamic);
   const float inverse = inverse_block_scale(scale);
   RawPack<uint8_t, kPack> codes;
-  with_block_map(cell.dtype, [&](auto map) {
+  with_block_map<kDynamic>(cell.dtype, [&](auto map) {
 #pragma unroll
     for (int j = 0; j < kPack; ++j) {
       const float number = inverse == 0.0f ? 0.0f : x.at[j] * inverse;
@@ -111,13 +111,13 @@ NAMP_DEVICE void store_codes(const Pack<kPack>& x, const namp_cell& cell, int64_
     store(scale, const_cast<float*>(cell.scale) + i / NAMP_BLOCK_ELEMENTS);
 }
 
-// Calls body(i, part) for this thread's packs of a chunk, which begins where a block does; the lanes of
-// a warp get a block's packs, and all of them are called.
+// Calls body(i, part) for this thread's packs of elements first to count - 1 of a chunk, both begin where
+// a block does; the lanes of a warp get a block's packs, and all of them are called.
 template <class Body>
-NAMP_DEVICE void for_blocks(int count, Body&& body) {
+NAMP_DEVICE void for_blocks(int first, int count, Body&& body) {
   const int warps = block_threads() / kWarp;
   const int lane = thread_index() % kWarp;
-  for (int begin = thread_index() / kWarp * NAMP_BLOCK_ELEMENTS; begin < count;
+  for (int begin = first + thread_index() / kWarp * NAMP_BLOCK_ELEMENTS; begin < count;
        begin += warps * NAMP_BLOCK_ELEMENTS) {
     const int i = begin + lane * kPack;
     body(i, Prefix(count - i));

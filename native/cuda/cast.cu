@@ -69,13 +69,13 @@ NAMP_DEVICE void cast_run(const namp_cell& out, const namp_cell& in, int64_t beg
                           const namp_cast_options& options, float factor, uint64_t index) {
   if (is_block_code(out.dtype)) {
     const float* from = static_cast<const float*>(in.data) + begin;
-    return for_blocks(static_cast<int>(count), [&](int i, Prefix part) {
+    return for_blocks(0, static_cast<int>(count), [&](int i, Prefix part) {
       store_codes(load(from + i, part), out, begin + i, part);
     });
   }
   if (is_block_code(in.dtype)) {
     float* to = static_cast<float*>(out.data) + begin;
-    return for_blocks(static_cast<int>(count), [&](int i, Prefix part) {
+    return for_blocks(0, static_cast<int>(count), [&](int i, Prefix part) {
       store(load_codes(in, begin + i, part), to + i, part);
     });
   }

@@ -98,8 +98,10 @@ inline constexpr int kOptimizerThreads = 128;
 // Blocks of a rule's kernel that a multiprocessor should hold at least. On an H100 loads wait less
 // the more of them there are; Adam's registers leave room for three.
 constexpr int optimizer_blocks(int states) { return states > 1 ? 3 : 4; }
-// The same for a rule's kernel over compact columns. It has more to compute between two loads.
-inline constexpr int kCompactOptimizerBlocks = 4;
+// The same for a rule's kernel over compact columns. Where each layout has code of its own
+// (optimizer_layouts.cuh), that has about as many registers as float32's; where dtypes are chosen at run
+// time, more blocks hide more of what is computed between two loads.
+constexpr int compact_optimizer_blocks(bool has_layouts) { return has_layouts ? 3 : 4; }
 
 // Groups passed in the launch's arguments, which have 4 KiB; more groups are uploaded. They are
 // passed as words: a kernel that takes a pointer into its arguments, or copies a struct of them,

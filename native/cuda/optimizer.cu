@@ -3,66 +3,14 @@
 #include "cuda/platform.cuh"
 
 #include "cuda/block_code.cuh"
-#include "cuda/kernels.h"
-#include "cuda/random.cuh"
-#include "cuda/reduce.cuh"
+#include "cuda/optimizer_layouts.cuh"
+#include "cuda/optimizer_weights.cuh"
 #include "cuda/table_task.cuh"
 #include "cuda/view.cuh"
-#include "formulas/remainder.h"
 #include "formulas/rules/update.h"
 
 namespace namp::cuda {
 namespace {
-
-// How a chunk's weights are stored: its parameters, its compute copies, or none.
-struct WeightStore {
-  NAMP_DEVICE WeightStore(const OptimizerArgs& args, const TableTask& task, int64_t of_step,
-                          int32_t column)
-      : seed(args.seed),
-        begin(task.chunk.begin),
-        first_word(static_cast<uint64_t>(task.first_element + begin)),
-        step(static_cast<uint64_t>(of_step)) {
-    if (column >= 0) cell = task.cells[column];
-    stochastic = args.weight_rounding == NAMP_ROUND_STOCHASTIC && cell.dtype != NAMP_FLOAT32;
-  }
-
-  // The pack that begins at element i of the chunk.
-  template <class Part>
-  NAMP_DEVICE void put(const Pack<Part::count>& p, int64_t i, Part part) const {
-    if (cell.data == nullptr) return;
-    if (stochastic) {
-      const auto words = random_words(first_word + static_cast<uint64_t>(i), step, seed, part);
-      store_stochastic_as(p, words.at, cell.data, cell.dtype, begin + i, part);
-    } else {
-      store_as(p, cell.data, cell.dtype, begin + i, part);
-    }
-  }
-
-  namp_cell cell{};
-  const uint64_t& seed;  // in the launch's constants: no register until it is used
-  int64_t begin;
-  uint64_t first_word;
-  uint64_t step;
-  bool stochastic;
-};
-
-// Updates the parameters and states of a pack.
-template <int kStates, class Rule, int kCount>
-NAMP_DEVICE void update_pack(Pack<kCount>& p, Pack<kCount>* s, const Pack<kCount>& g,
-                             const UpdateConstants<Rule>& c) {
-  constexpr int kArray = kStates > 0 ? kStates : 1;
-#pragma unroll
-  for (int j = 0; j < kCount; ++j) {
-    float of_element[kArray];
-#pragma unroll
-    for (int k = 0; k < kStates; ++k)
-      of_element[k] = s[k].at[j];
-    update<kStates>(p.at[j], of_element, g.at[j], c);
-#pragma unroll
-    for (int k = 0; k < kStates; ++k)
-      s[k].at[j] = of_element[k];
-  }
-}
 
 // Updates one chunk of one tensor. The constants are in registers: from shared memory they would be
 // loaded again for every pack.
@@ -128,33 +76,18 @@ NAMP_DEVICE void store_state(const Pack<kPack>& x, const namp_cell& cell, int64_
   }
 }
 
-NAMP_DEVICE uint32_t sign_extended(uint16_t word) {
-  return static_cast<uint32_t>(int32_t{static_cast<int16_t>(word)});
-}
-
 // Parameters that are float32, or in half precision alone or with remainders.
 NAMP_DEVICE Pack<kPack> widen_parameters(const AnyPack& parameters, int32_t dtype,
                                          const RawPack<uint16_t, kPack>& remainders,
                                          bool has_remainders) {
-  if (!has_remainders) return widen_as(parameters, dtype);
-  const auto upper = parameters.as<uint16_t>();
-  Pack<kPack> p;
-#pragma unroll
-  for (int j = 0; j < kPack; ++j)
-    p.at[j] = with_remainder<float>(uint32_t{upper.at[j]}, sign_extended(remainders.at[j]));
-  return p;
+  return has_remainders ? join(Halves<kPack>{parameters.as<uint16_t>(), remainders})
+                        : widen_as(parameters, dtype);
 }
 NAMP_DEVICE void store_with_remainders(const Pack<kPack>& p, const namp_cell& cell,
                                        uint16_t* remainders, int64_t i, Prefix part) {
-  RawPack<uint16_t, kPack> upper;
-  RawPack<uint16_t, kPack> remainder;
-#pragma unroll
-  for (int j = 0; j < kPack; ++j) {
-    upper.at[j] = static_cast<uint16_t>(without_remainder(p.at[j]));
-    remainder.at[j] = static_cast<uint16_t>(remainder_of(p.at[j]));
-  }
-  store_raw(upper, static_cast<uint16_t*>(cell.data) + i, part);
-  store_raw(remainder, remainders + i, part);
+  const Halves<kPack> halves = split(p);
+  store_raw(halves.upper, static_cast<uint16_t*>(cell.data) + i, part);
+  store_raw(halves.remainder, remainders + i, part);
 }
 
 // From shared memory every time: kept in registers, the cells would take those of a pack.
@@ -171,15 +104,16 @@ NAMP_DEVICE namp_cell cell_of(const TableTask& task, int32_t column) {
 // registers beside them.
 constexpr int kFetchedAhead = 2;
 
-// Updates one chunk of one tensor whose parameters and states may be compact, block by block. The
-// constants stay in shared memory: in registers they would not fit beside the fetched packs.
+// Updates a chunk from its element `first` on, of one tensor whose parameters and states may be compact,
+// block by block. The constants stay in shared memory: in registers they would not fit beside the
+// fetched packs.
 template <int kStates, class Rule>
 NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
                                const BlockNumbers& numbers, const UpdateConstants<Rule>& c,
-                               int64_t step) {
+                               int64_t step, int first) {
   constexpr int kArray = kStates > 0 ? kStates : 1;
   const namp_optimizer_columns& columns = args.columns;
-  for_blocks(static_cast<int>(task.chunk.count), [&](int run, Prefix part) {
+  for_blocks(first, static_cast<int>(task.chunk.count), [&](int run, Prefix part) {
     const int64_t i = task.chunk.begin + run;
     const auto fetch = [&](int32_t column) { return fetch_any(cell_of(task, column), i, part); };
     const auto remainders = [&] {
@@ -219,6 +153,12 @@ NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
   });
 }
 
+// Rules with code of their own for the layouts that are in use: the one that most models are trained
+// with. For all rules the PTX would be more than twice as long, and take as long to compile and to
+// translate.
+template <class Rule>
+inline constexpr bool kHasLayouts = std::is_same_v<Rule, Adam>;
+
 // Updates the chunk with the number of columns of state of its tensor's group.
 template <class Rule, bool kCompact, int kStates = Rule::kMinStates>
 NAMP_DEVICE void update_chunk_of(int states, const OptimizerArgs& args, const TableTask& task,
@@ -230,7 +170,15 @@ NAMP_DEVICE void update_chunk_of(int states, const OptimizerArgs& args, const Ta
                                                           step);
   }
   if constexpr (kCompact) {
-    update_blocks<kStates, Rule>(args, task, *numbers, constants, step);
+    int done = 0;  // elements
+    if constexpr (kHasLayouts<Rule> && kStates <= kFetchedAhead) {
+      with_layout<kStates>(args.columns, task, [&](auto parameters, auto state) {
+        done = update_whole_blocks<kStates, Rule, typename decltype(parameters)::Type,
+                                   typename decltype(state)::Type>(args, task, *numbers, constants,
+                                                                   step);
+      });
+    }
+    update_blocks<kStates, Rule>(args, task, *numbers, constants, step, done);
   } else {
     update_chunk<kStates, Rule>(args, task, constants, step);
   }
@@ -301,7 +249,7 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args, BlockNumbers* numbers) 
 #define NAMP_UPDATE_KERNEL(name, Rule, VALUE)                                           \
   NAMP_KERNEL(kOptimizerThreads, optimizer_blocks(Rule::kMaxStates))                    \
   name##_kernel(const OptimizerArgs args) { update_table<Rule, false>(args, nullptr); } \
-  NAMP_KERNEL(kOptimizerThreads, kCompactOptimizerBlocks)                               \
+  NAMP_KERNEL(kOptimizerThreads, compact_optimizer_blocks(kHasLayouts<Rule>))           \
   name##_compact_kernel(const OptimizerArgs args) {                                     \
     __shared__ BlockNumbers numbers;                                                    \
     update_table<Rule, true>(args, &numbers);                                           \
