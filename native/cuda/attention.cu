@@ -23,6 +23,7 @@ struct MultiplyAddEngine {
   static constexpr int kGroups = kAttentionThreads / kGroup;
   static constexpr int kRows = kGroups * kSlotCount;
   static constexpr int kColumns = kTileColumns;
+  static constexpr int kStages = 1;
   static constexpr int kWidth = kWidthOfHead;
   static constexpr int kSlots = kSlotCount;
   static constexpr int kEach = kColumns / kGroup;  // scores of a row
@@ -67,6 +68,11 @@ struct MultiplyAddEngine {
       }
     });
   }
+
+  NAMP_DEVICE static void fill_float(float* to, const float* from, bool there) {
+    *to = there ? load(from) : 0.0f;
+  }
+  NAMP_DEVICE static void await_fills() {}
 
   struct Rows {
     const Words* own;

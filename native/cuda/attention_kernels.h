@@ -35,29 +35,39 @@ struct AttentionKernels {
   X(64, 64, 32, 32, 32, 3)         \
   X(128, 32, 16, 16, 16, 3)
 
-#define NAMP_ATTENTION_KERNELS(image, tensor, name, width, rows, rows_backward)             \
-  {width,                                                                                   \
-   tensor,                                                                                  \
-   {{image, "attention_forward_" name #width "_kernel", kAttentionThreads}, rows},          \
-   {{image, "attention_queries_" name #width "_kernel", kAttentionThreads}, rows_backward}, \
-   {{image, "attention_keys_" name #width "_kernel", kAttentionThreads}, rows_backward}},
+#define NAMP_ATTENTION_KERNELS(image, tensor, name, width, rows, rows_queries, rows_keys)  \
+  {width,                                                                                  \
+   tensor,                                                                                 \
+   {{image, "attention_forward_" name #width "_kernel", kAttentionThreads}, rows},         \
+   {{image, "attention_queries_" name #width "_kernel", kAttentionThreads}, rows_queries}, \
+   {{image, "attention_keys_" name #width "_kernel", kAttentionThreads}, rows_keys}},
 
 // Any dtype, any memory. Heads on from the narrowest.
 #define NAMP_ATTENTION(width, rows, columns, rows_backward, columns_backward, blocks) \
-  NAMP_ATTENTION_KERNELS("attention", false, "", width, rows, rows_backward)
+  NAMP_ATTENTION_KERNELS("attention", false, "", width, rows, rows_backward, rows_backward)
 inline constexpr AttentionKernels kAttention[] = {NAMP_FOR_EACH_ATTENTION(NAMP_ATTENTION)};
 #undef NAMP_ATTENTION
 
-// On tensor cores, for compute capability 8.0 and later, of 16-byte words.
-inline constexpr int kTensorAttentionRows = 64;
-#define NAMP_TENSOR_ATTENTION(name, width)                                          \
-  NAMP_ATTENTION_KERNELS("attention_sm80", true, name, width, kTensorAttentionRows, \
-                         kTensorAttentionRows)
-inline constexpr AttentionKernels kAttentionFloat16[] = {NAMP_TENSOR_ATTENTION(
-    "float16_", 32) NAMP_TENSOR_ATTENTION("float16_", 64) NAMP_TENSOR_ATTENTION("float16_", 128)};
+// On tensor cores, for compute capability 8.0 and later, of 16-byte words: the width of heads; for the
+// forward pass, for queries and for keys: rows of a block, columns of a tile, and the blocks that a
+// multiprocessor should hold, by which registers are given out. Heads of 64 were chosen by an H100
+// (docs/h100.md), the others like them.
+#define NAMP_FOR_EACH_TENSOR_ATTENTION(X) \
+  X(32, 64, 32, 4, 64, 32, 4, 64, 32, 4)  \
+  X(64, 64, 32, 4, 128, 32, 2, 64, 16, 3) \
+  X(128, 64, 32, 2, 64, 32, 2, 64, 16, 2)
+
+#define NAMP_TENSOR_ATTENTION(name, width, rows_f, columns_f, blocks_f, rows_q, columns_q, \
+                              blocks_q, rows_k, columns_k, blocks_k)                       \
+  NAMP_ATTENTION_KERNELS("attention_sm80", true, name, width, rows_f, rows_q, rows_k)
+#define NAMP_FLOAT16_ATTENTION(...) NAMP_TENSOR_ATTENTION("float16_", __VA_ARGS__)
+#define NAMP_BFLOAT16_ATTENTION(...) NAMP_TENSOR_ATTENTION("bfloat16_", __VA_ARGS__)
+inline constexpr AttentionKernels kAttentionFloat16[] = {
+    NAMP_FOR_EACH_TENSOR_ATTENTION(NAMP_FLOAT16_ATTENTION)};
 inline constexpr AttentionKernels kAttentionBFloat16[] = {
-    NAMP_TENSOR_ATTENTION("bfloat16_", 32) NAMP_TENSOR_ATTENTION("bfloat16_", 64)
-        NAMP_TENSOR_ATTENTION("bfloat16_", 128)};
+    NAMP_FOR_EACH_TENSOR_ATTENTION(NAMP_BFLOAT16_ATTENTION)};
+#undef NAMP_FLOAT16_ATTENTION
+#undef NAMP_BFLOAT16_ATTENTION
 #undef NAMP_TENSOR_ATTENTION
 #undef NAMP_ATTENTION_KERNELS
 

@@ -14,7 +14,11 @@
 //                                     themselves, 0 if they are held in registers
 //   row(slot), leads()                which row; whether to write what there is once for each row
 //   score_slot(i), score_column(i), sum_slot(i)
-//   fill<rows>(tile, data, ...)       copies rows of one head into shared memory
+//   fill<rows>(tile, data, ...)       begins to copy rows of one head into shared memory
+//   fill_float(to, from, there)       the same of one float; zero if it is not there
+//   await_fills()                     what this thread copied is there
+//   kStages                           tiles that are in shared memory at a time: of two, one is filled
+//                                     while the other is multiplied
 //   Rows                              the block's rows as the left side of a product
 //   multiply(scores, rows, tile)      scores = rows * tile transposed
 //   add_product(sums, scores, tile)   sums += scores * tile
@@ -43,8 +47,8 @@ inline constexpr float kLog2E = 1.44269504f;
 inline constexpr float kNothing = -__builtin_inff();  // a score that is not there
 
 // A score's share by the softmax, from the logarithm to base 2 of its row's sum.
-NAMP_DEVICE float share_of(float score, float log_sum, bool sees) {
-  return sees ? fast_exp2(multiply_add(score, kLog2E, -log_sum)) : 0.0f;
+NAMP_DEVICE float share_of(float score, float log_sum) {
+  return fast_exp2(multiply_add(score, kLog2E, -log_sum));
 }
 
 // Rows of one batch and head, from the task's first on: queries, or keys of the backward pass.
@@ -104,29 +108,68 @@ struct HeadPart {
     Engine::template fill<kRows>(tile, data, call.dtype, out + row * call.output_time_stride,
                                  call.output_time_stride, queries() - row, dims());
   }
-  // The next tiles of a pass over keys, when all threads have read the ones before.
-  template <class Engine>
-  NAMP_DEVICE void fill_keys_and_values(Words* to_keys, Words* to_values, int row) const {
-    barrier();
-    fill_key<Engine, Engine::kColumns>(to_keys, call.key, row);
-    fill_key<Engine, Engine::kColumns>(to_values, call.value, row);
-    barrier();
+  // Whether all queries from a row on see all of some keys from a column on.
+  NAMP_DEVICE bool sees_all(int row, int column, int columns) const {
+    return sees(row, column + columns - 1);
   }
 };
+
+// Goes over columns begin to end - 1, a tile at a time: fill(stage, column) begins to copy the tile
+// that starts there, use(stage, column) multiplies it.
+template <class Engine, class Fill, class Use>
+NAMP_DEVICE void over_tiles(int begin, int end, Fill&& fill, Use&& use) {
+  constexpr bool kAhead = Engine::kStages > 1;
+  static_assert(Engine::kStages <= 2);
+  if (kAhead) {
+    barrier();  // what was in the memory has been read
+    if (begin < end) fill(0, begin);
+  }
+  int stage = 0;
+  for (int column = begin; column < end; column += Engine::kColumns) {
+    if (kAhead) {
+      Engine::await_fills();
+      barrier();  // the tile is there, and the one before it has been read
+      if (column + Engine::kColumns < end) fill(1 - stage, column + Engine::kColumns);
+    } else {
+      barrier();
+      fill(0, column);
+      Engine::await_fills();
+      barrier();
+    }
+    use(stage, column);
+    if (kAhead) stage = 1 - stage;
+  }
+}
+
+// The same over keys, whose tiles and those of values lie one behind the other.
+template <class Engine, class Part, class Use>
+NAMP_DEVICE void over_keys(const Part& part, Words* tiles, int end, Use&& use) {
+  constexpr int kTile = Engine::tile_words(Engine::kColumns);
+  over_tiles<Engine>(
+      0, end,
+      [&](int stage, int key) {
+        Words* const to = tiles + stage * (2 * kTile);
+        part.template fill_key<Engine, Engine::kColumns>(to, part.call.key, key);
+        part.template fill_key<Engine, Engine::kColumns>(to + kTile, part.call.value, key);
+      },
+      [&](int stage, int key) {
+        const Words* const keys = tiles + stage * (2 * kTile);
+        use(keys, keys + kTile, key);
+      });
+}
 
 template <class Engine>
 NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
   constexpr int kRows = Engine::kRows;
   constexpr int kColumns = Engine::kColumns;
   constexpr int kTile = Engine::tile_words(kColumns);
-  __shared__ Words memory[Engine::kOwnWords + 2 * kTile];
-  Words* const keys = memory + Engine::kOwnWords;
-  Words* const values = keys + kTile;
+  __shared__ Words memory[Engine::kOwnWords + Engine::kStages * 2 * kTile];
+  Words* const tiles = memory + Engine::kOwnWords;
   const namp_attention_args& call = args.call;
   const Engine engine;
   for (int64_t i = block_index(); i < args.count; i += block_count()) {
     const HeadPart<false> part(call, args.first + i, kRows, call.causal != 0);
-    const typename Engine::Rows queries(engine, memory, keys, [&](Words* to) {
+    const typename Engine::Rows queries(engine, memory, tiles, [&](Words* to) {
       part.template fill_query<Engine, kRows>(to, call.query, part.first);
     });
     float output[Engine::kSums] = {};
@@ -137,16 +180,13 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
       maximum[slot] = kNothing;
       sum[slot] = 0.0f;
     }
-    const int end = part.keys_end(kRows);
-    for (int key = 0; key < end; key += kColumns) {
-      part.template fill_keys_and_values<Engine>(keys, values, key);
+    const auto use = [&](const Words* keys, const Words* values, int key) {
       float scores[Engine::kScores];
       engine.multiply(scores, queries, keys);
 #pragma unroll
       for (float& score : scores)
         score *= call.scale;
-      if (key + kColumns > part.keys() ||
-          (call.causal != 0 && key + kColumns > part.last_seen(part.first))) {
+      if (!part.sees_all(part.first, key, kColumns)) {
 #pragma unroll
         for (int k = 0; k < Engine::kScores; ++k) {
           const bool sees = part.sees(part.first + engine.row(Engine::score_slot(k)),
@@ -183,7 +223,8 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
         sum[slot] += scores[k];
       }
       engine.add_product(output, scores, values);
-    }
+    };
+    over_keys<Engine>(part, tiles, part.keys_end(kRows), use);
 #pragma unroll
     for (int slot = 0; slot < Engine::kSlots; ++slot) {
       sum[slot] = Engine::reduce(sum[slot], Plus());
@@ -208,20 +249,20 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
   constexpr int kColumns = Engine::kColumns;
   constexpr int kTile = Engine::tile_words(kColumns);
   constexpr int kSharing = kAttentionThreads / kRows;  // threads of a row's product
-  __shared__ Words memory[2 * (Engine::kOwnWords + kTile)];
+  __shared__ Words memory[2 * (Engine::kOwnWords + Engine::kStages * kTile)];
   __shared__ float products[kRows];
-  Words* const keys = memory + 2 * Engine::kOwnWords;
-  Words* const values = keys + kTile;
+  Words* const tiles = memory + 2 * Engine::kOwnWords;
   const namp_attention_args& call = args.call;
   const Engine engine;
   for (int64_t i = block_index(); i < args.count; i += block_count()) {
     const HeadPart<true> part(call, args.first + i, kRows, call.causal != 0);
-    const typename Engine::Rows queries(engine, memory, keys, [&](Words* to) {
+    const typename Engine::Rows queries(engine, memory, tiles, [&](Words* to) {
       part.template fill_query<Engine, kRows>(to, call.query, part.first);
     });
-    const typename Engine::Rows gradients(engine, memory + Engine::kOwnWords, keys, [&](Words* to) {
-      part.template fill_out<Engine, kRows>(to, call.output_gradient, part.first);
-    });
+    const typename Engine::Rows gradients(
+        engine, memory + Engine::kOwnWords, tiles, [&](Words* to) {
+          part.template fill_out<Engine, kRows>(to, call.output_gradient, part.first);
+        });
     const int own = thread_index() / kSharing;
     const int64_t first_row = part.head * call.query_time + part.first;
     float product = 0.0f;
@@ -248,9 +289,7 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
       delta[slot] = products[row];
     }
     float sum[Engine::kSums] = {};
-    const int end = part.keys_end(kRows);
-    for (int key = 0; key < end; key += kColumns) {
-      part.template fill_keys_and_values<Engine>(keys, values, key);
+    const auto use = [&](const Words* keys, const Words* values, int key) {
       float slopes[Engine::kScores];
       float upstream[Engine::kScores];
       engine.multiply(slopes, queries, keys);
@@ -258,12 +297,19 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
 #pragma unroll
       for (int k = 0; k < Engine::kScores; ++k) {
         const int slot = Engine::score_slot(k);
-        const bool sees = part.sees(part.first + engine.row(slot), key + engine.score_column(k));
-        const float share = share_of(slopes[k] * call.scale, log_sum[slot], sees);
+        const float share = share_of(slopes[k] * call.scale, log_sum[slot]);
         slopes[k] = share * (upstream[k] - delta[slot]) * call.scale;
       }
+      if (!part.sees_all(part.first, key, kColumns)) {
+#pragma unroll
+        for (int k = 0; k < Engine::kScores; ++k) {
+          const int row = part.first + engine.row(Engine::score_slot(k));
+          if (!part.sees(row, key + engine.score_column(k))) slopes[k] = 0.0f;
+        }
+      }
       engine.add_product(sum, slopes, keys);
-    }
+    };
+    over_keys<Engine>(part, tiles, part.keys_end(kRows), use);
     engine.store(sum, part, call.query_gradient, part.query, call.query_time_stride);
   }
 }
@@ -274,53 +320,64 @@ NAMP_DEVICE void attention_key_gradients(const AttentionArgs& args) {
   constexpr int kRows = Engine::kRows;
   constexpr int kColumns = Engine::kColumns;
   constexpr int kTile = Engine::tile_words(kColumns);
-  __shared__ Words memory[2 * (Engine::kOwnWords + kTile)];
-  __shared__ float log_sums[kColumns];
-  __shared__ float deltas[kColumns];
-  Words* const queries = memory + 2 * Engine::kOwnWords;
-  Words* const gradients = queries + kTile;
+  __shared__ Words memory[2 * (Engine::kOwnWords + Engine::kStages * kTile)];
+  __shared__ float log_sums[Engine::kStages * kColumns];
+  __shared__ float deltas[Engine::kStages * kColumns];
+  Words* const tiles = memory + 2 * Engine::kOwnWords;
   const namp_attention_args& call = args.call;
   const Engine engine;
   for (int64_t i = block_index(); i < args.count; i += block_count()) {
     const HeadPart<true> part(call, args.first + i, kRows, false);
-    const typename Engine::Rows keys(engine, memory, queries, [&](Words* to) {
+    const typename Engine::Rows keys(engine, memory, tiles, [&](Words* to) {
       part.template fill_key<Engine, kRows>(to, call.key, part.first);
     });
-    const typename Engine::Rows values(engine, memory + Engine::kOwnWords, queries, [&](Words* to) {
+    const typename Engine::Rows values(engine, memory + Engine::kOwnWords, tiles, [&](Words* to) {
       part.template fill_key<Engine, kRows>(to, call.value, part.first);
     });
     float key_sum[Engine::kSums] = {};
     float value_sum[Engine::kSums] = {};
-    const int begin = call.causal != 0 ? part.first / kColumns * kColumns : 0;
-    for (int query = begin; query < part.queries(); query += kColumns) {
-      barrier();
-      part.template fill_query<Engine, kColumns>(queries, call.query, query);
-      part.template fill_out<Engine, kColumns>(gradients, call.output_gradient, query);
+    const auto fill = [&](int stage, int query) {
+      Words* const to = tiles + stage * (2 * kTile);
+      part.template fill_query<Engine, kColumns>(to, call.query, query);
+      part.template fill_out<Engine, kColumns>(to + kTile, call.output_gradient, query);
       if (thread_index() < kColumns) {
+        // Of a query that is not there all is 0: its share is 1, of a gradient of 0.
         const int row = query + thread_index();
-        const int64_t at = part.head * call.query_time + row;
-        // Of a query that is not there the shares are 0: 2^-infinity.
         const bool there = row < part.queries();
-        log_sums[thread_index()] = there ? load(call.log_sum_exp + at) * kLog2E : -kNothing;
-        deltas[thread_index()] = there ? load(args.deltas + at) : 0.0f;
+        const int64_t at = part.head * call.query_time + row;
+        Engine::fill_float(log_sums + stage * kColumns + thread_index(), call.log_sum_exp + at,
+                           there);
+        Engine::fill_float(deltas + stage * kColumns + thread_index(), args.deltas + at, there);
       }
-      barrier();
+    };
+    const auto use = [&](int stage, int query) {
+      const Words* const queries = tiles + stage * (2 * kTile);
+      const Words* const gradients = queries + kTile;
+      const int first = stage * kColumns;
       float shares[Engine::kScores];
       engine.multiply(shares, keys, queries);
 #pragma unroll
       for (int k = 0; k < Engine::kScores; ++k) {
-        const int column = engine.score_column(k);
-        const bool sees = part.sees(query + column, part.first + engine.row(Engine::score_slot(k)));
-        shares[k] = share_of(shares[k] * call.scale, log_sums[column], sees);
+        const float log_sum = log_sums[first + engine.score_column(k)] * kLog2E;
+        shares[k] = share_of(shares[k] * call.scale, log_sum);
+      }
+      if (!part.sees_all(query, part.first, kRows)) {
+#pragma unroll
+        for (int k = 0; k < Engine::kScores; ++k) {
+          const int key = part.first + engine.row(Engine::score_slot(k));
+          if (!part.sees(query + engine.score_column(k), key)) shares[k] = 0.0f;
+        }
       }
       engine.add_product(value_sum, shares, gradients);
       float upstream[Engine::kScores];
       engine.multiply(upstream, values, gradients);
 #pragma unroll
       for (int k = 0; k < Engine::kScores; ++k)
-        shares[k] *= (upstream[k] - deltas[engine.score_column(k)]) * call.scale;
+        shares[k] *= (upstream[k] - deltas[first + engine.score_column(k)]) * call.scale;
       engine.add_product(key_sum, shares, queries);
-    }
+    };
+    const int begin = call.causal != 0 ? part.first / kColumns * kColumns : 0;
+    over_tiles<Engine>(begin, part.queries(), fill, use);
     engine.store(key_sum, part, call.key_gradient, part.key, call.key_time_stride);
     engine.store(value_sum, part, call.value_gradient, part.key, call.key_time_stride);
   }

@@ -9,29 +9,35 @@
 namespace namp::cuda {
 namespace {
 
-// 16 rows a warp. kHeld: the block's rows stay in registers; where they would be too many they are
-// read from shared memory for each product.
-template <class Pair, int kWidthOfHead, int kTileColumns, bool kHeld>
+// A block's four warps hold its rows in registers, 16 or 32 a warp: each matrix that is read from a tile
+// is multiplied with all of a warp's rows.
+template <class Pair, int kWidthOfHead, int kRowsOfBlock, int kTileColumns>
 struct TensorEngine {
-  static constexpr int kRows = kTensorAttentionRows;
+  static constexpr int kRows = kRowsOfBlock;
   static constexpr int kColumns = kTileColumns;
+  static constexpr int kStages = 2;
   static constexpr int kWidth = kWidthOfHead;
-  static constexpr int kSlots = 2;
-  static constexpr int kScores = kColumns / 2;
-  static constexpr int kSums = kWidth / 2;
+  static constexpr int kParts = kRows / kAttentionWarps / kRowsOfA;  // of a warp's rows
+  static constexpr int kSlots = 2 * kParts;
+  static constexpr int kScores = kParts * kColumns / 2;
+  static constexpr int kSums = kParts * kWidth / 2;
   using Tile = SharedTile<kWidth>;
   static constexpr int tile_words(int rows) { return Tile::words(rows); }
-  static constexpr int kOwnWords = kHeld ? 0 : tile_words(kRows);
-  static_assert(!kHeld || 2 * kColumns >= kRows, "rows to be held pass through the two tiles");
+  static constexpr int kOwnWords = 0;
+  static_assert(kStages * 2 * kColumns >= kRows, "the block's rows pass through the tiles");
 
   int lane = thread_index() % kWarp;
-  int warp_row = thread_index() / kWarp * kRowsOfA;
+  int warp_row = thread_index() / kWarp * (kParts * kRowsOfA);
 
-  NAMP_DEVICE int row(int slot) const { return warp_row + lane / 4 + slot * 8; }
+  NAMP_DEVICE int row(int slot) const {
+    return warp_row + slot / 2 * kRowsOfA + slot % 2 * 8 + lane / 4;
+  }
   NAMP_DEVICE bool leads() const { return lane % 4 == 0; }
-  NAMP_DEVICE static int score_slot(int i) { return i / 2 % 2; }
-  NAMP_DEVICE static int sum_slot(int i) { return i / 2 % 2; }
-  NAMP_DEVICE int score_column(int i) const { return i / 4 * 8 + lane % 4 * 2 + i % 2; }
+  NAMP_DEVICE static int score_slot(int i) { return i / (kColumns / 2) * 2 + i / 2 % 2; }
+  NAMP_DEVICE static int sum_slot(int i) { return i / (kWidth / 2) * 2 + i / 2 % 2; }
+  NAMP_DEVICE int score_column(int i) const {
+    return i % (kColumns / 2) / 4 * 8 + lane % 4 * 2 + i % 2;
+  }
   template <class Op>
   NAMP_DEVICE static float reduce(float x, Op op) {
     x = op(x, exchange(x, 1));
@@ -44,29 +50,29 @@ struct TensorEngine {
     fill_tile<kCount, kWidth, kAttentionThreads>(tile, static_cast<const uint16_t*>(data) + first,
                                                  stride * 2, rows_left, dims / kWordElements);
   }
+  NAMP_DEVICE static void fill_float(float* to, const float* from, bool there) {
+    copy_float(shared_address(to), from, there);
+  }
+  NAMP_DEVICE static void await_fills() {
+    commit_copies();
+    wait_for_copies<0>();
+  }
 
   struct Rows {
-    uint32_t parts[kHeld ? kWidth / kDepth : 1][4];
-    Words* own;
+    uint32_t parts[kWidth / kDepth][kParts][4];
 
     template <class Fill>
-    NAMP_DEVICE Rows(const TensorEngine& engine, Words* memory, Words* staging, Fill&& fill)
-        : own(memory) {
+    NAMP_DEVICE Rows(const TensorEngine& engine, Words*, Words* tiles, Fill&& fill) {
       barrier();  // what was in the memory has been read
-      fill(kHeld ? staging : memory);
-      if (!kHeld) return;
+      fill(tiles);
+      await_fills();
       barrier();
 #pragma unroll
-      for (int depth = 0; depth < (kHeld ? kWidth / kDepth : 0); ++depth)
-        Tile(staging).load_a(parts[depth], engine.warp_row, depth, engine.lane);
-    }
-    NAMP_DEVICE void load(uint32_t (&a)[4], const TensorEngine& engine, int depth) const {
-      if (kHeld) {
+      for (int depth = 0; depth < kWidth / kDepth; ++depth) {
 #pragma unroll
-        for (int j = 0; j < 4; ++j)
-          a[j] = parts[kHeld ? depth : 0][j];
-      } else {
-        Tile(own).load_a(a, engine.warp_row, depth, engine.lane);
+        for (int part = 0; part < kParts; ++part)
+          Tile(tiles).load_a(parts[depth][part], engine.warp_row + part * kRowsOfA, depth,
+                             engine.lane);
       }
     }
   };
@@ -76,15 +82,12 @@ struct TensorEngine {
     for (float& score : scores)
       score = 0.0f;
 #pragma unroll
-    for (int depth = 0; depth < kWidth / kDepth; ++depth) {
-      uint32_t a[4];
-      rows.load(a, *this, depth);
-      multiply_by_rows<Pair, kColumns>(scores, a, Tile(tile), depth, lane);
-    }
+    for (int depth = 0; depth < kWidth / kDepth; ++depth)
+      multiply_by_rows<Pair, kColumns>(scores, rows.parts[depth], Tile(tile), depth, lane);
   }
   NAMP_DEVICE void add_product(float (&sums)[kSums], const float (&weights)[kScores],
                                const Words* tile) const {
-    multiply_by_columns<Pair, kColumns>(sums, weights, Tile(tile), lane);
+    multiply_by_columns<Pair, kColumns, kParts>(sums, weights, Tile(tile), lane);
   }
 
   // Of words part, part + parts, ... of the row.
@@ -119,7 +122,7 @@ struct TensorEngine {
       auto* to = static_cast<uint16_t*>(data) + first + at * stride + lane % 4 * 2;
 #pragma unroll
       for (int n = 0; n < kWidth / 8; ++n) {
-        const float* const pair = sums + n * 4 + slot * 2;
+        const float* const pair = sums + slot / 2 * (kWidth / 2) + n * 4 + slot % 2 * 2;
         if (n * 8 < part.dims())
           store_global(reinterpret_cast<uint32_t*>(to + n * 8), Pair::pack(pair[0], pair[1]));
       }
@@ -129,27 +132,20 @@ struct TensorEngine {
 
 }  // namespace
 
-// The numbers behind the width: blocks that a multiprocessor should hold, by which registers are
-// given out; for keys, which have two sums, another; and the queries of a tile then.
-#define NAMP_TENSOR_ATTENTION(name, Pair, width, blocks, key_blocks, queries)                \
-  NAMP_KERNEL(kAttentionThreads, blocks)                                                     \
-  attention_forward_##name##_##width##_kernel(NAMP_GRID_CONSTANT const AttentionArgs args) { \
-    attention_forward<TensorEngine<Pair, width, 64, true>>(args);                            \
-  }                                                                                          \
-  NAMP_KERNEL(kAttentionThreads, blocks)                                                     \
-  attention_queries_##name##_##width##_kernel(NAMP_GRID_CONSTANT const AttentionArgs args) { \
-    attention_query_gradients<TensorEngine<Pair, width, 32, true>>(args);                    \
-  }                                                                                          \
-  NAMP_KERNEL(kAttentionThreads, key_blocks)                                                 \
-  attention_keys_##name##_##width##_kernel(NAMP_GRID_CONSTANT const AttentionArgs args) {    \
-    attention_key_gradients<TensorEngine<Pair, width, queries, (width <= 64)>>(args);        \
+#define NAMP_ATTENTION_PASS(pass, function, name, Pair, width, rows, columns, blocks)         \
+  NAMP_KERNEL(kAttentionThreads, blocks)                                                      \
+  attention_##pass##_##name##_##width##_kernel(NAMP_GRID_CONSTANT const AttentionArgs args) { \
+    function<TensorEngine<Pair, width, rows, columns>>(args);                                 \
   }
+#define NAMP_OF_BOTH_DTYPES(pass, function, ...)                         \
+  NAMP_ATTENTION_PASS(pass, function, float16, Float16Pair, __VA_ARGS__) \
+  NAMP_ATTENTION_PASS(pass, function, bfloat16, BFloat16Pair, __VA_ARGS__)
+#define NAMP_TENSOR_ATTENTION(width, rows_f, columns_f, blocks_f, rows_q, columns_q, blocks_q, \
+                              rows_k, columns_k, blocks_k)                                     \
+  NAMP_OF_BOTH_DTYPES(forward, attention_forward, width, rows_f, columns_f, blocks_f)          \
+  NAMP_OF_BOTH_DTYPES(queries, attention_query_gradients, width, rows_q, columns_q, blocks_q)  \
+  NAMP_OF_BOTH_DTYPES(keys, attention_key_gradients, width, rows_k, columns_k, blocks_k)
 
-NAMP_TENSOR_ATTENTION(float16, Float16Pair, 32, 4, 4, 32)
-NAMP_TENSOR_ATTENTION(float16, Float16Pair, 64, 3, 2, 32)
-NAMP_TENSOR_ATTENTION(float16, Float16Pair, 128, 2, 2, 16)
-NAMP_TENSOR_ATTENTION(bfloat16, BFloat16Pair, 32, 4, 4, 32)
-NAMP_TENSOR_ATTENTION(bfloat16, BFloat16Pair, 64, 3, 2, 32)
-NAMP_TENSOR_ATTENTION(bfloat16, BFloat16Pair, 128, 2, 2, 16)
+NAMP_FOR_EACH_TENSOR_ATTENTION(NAMP_TENSOR_ATTENTION)
 
 }  // namespace namp::cuda

@@ -93,6 +93,12 @@ NAMP_DEVICE void copy_words(uint32_t to, const void* from, int bytes) {
                "r"(bytes)
                : "memory");
 }
+// The same of 4 bytes, which are zero if they are not there.
+NAMP_DEVICE void copy_float(uint32_t to, const float* from, bool there) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(global_address(from)),
+               "r"(there ? 4 : 0)
+               : "memory");
+}
 // The thread's copies since the last of these are a group.
 NAMP_DEVICE void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 // Waits for the thread's groups but the last kLater. For other threads' there is a barrier behind it.
@@ -168,61 +174,69 @@ NAMP_DEVICE int row_of_word(int index) {
 }
 
 // Copies kRows rows of 16-byte words into a tile; those from rows_left or from words on are zero.
+// They are there after commit_copies, a wait and a barrier.
 template <int kRows, int kWidth, int kThreads>
 NAMP_DEVICE void fill_tile(Words* tile, const void* first, int64_t stride_bytes, int rows_left,
                            int words) {
   constexpr int kWords = kWidth / kWordElements;
-  constexpr int kEach = (kRows * kWords + kThreads - 1) / kThreads;
   const int mine = opaque(thread_index());
-  Words loaded[kEach];
+  const uint32_t to = shared_address(tile);
 #pragma unroll
-  for (int i = 0; i < kEach; ++i) {
+  for (int i = 0; i < (kRows * kWords + kThreads - 1) / kThreads; ++i) {
     const int index = i * kThreads + mine;
+    if (kRows * kWords % kThreads != 0 && index >= kRows * kWords) break;
     const int row = row_of_word<kWidth>(index);
     const int word = index % kWords;
-    loaded[i].x = loaded[i].y = loaded[i].z = loaded[i].w = 0;
-    if (row < rows_left && word < words && index < kRows * kWords) {
-      loaded[i] = load_words<0>(
-          reinterpret_cast<const Words*>(static_cast<const char*>(first) + row * stride_bytes) +
-          word);
-    }
-  }
-#pragma unroll
-  for (int i = 0; i < kEach; ++i) {
-    const int index = i * kThreads + mine;
-    if (index < kRows * kWords)
-      tile[row_of_word<kWidth>(index) * SharedTile<kWidth>::kPitch + index % kWords] = loaded[i];
+    const bool there = row < rows_left && word < words;
+    copy_words(to + static_cast<uint32_t>((row * SharedTile<kWidth>::kPitch + word) *
+                                          static_cast<int>(sizeof(Words))),
+               static_cast<const char*>(first) + row * stride_bytes + word * 16,
+               there ? static_cast<int>(sizeof(Words)) : 0);
   }
 }
 
-// D's 16 rows, kColumns / 8 tiles side by side, += a times the columns from the tile's rows.
-template <class Pair, int kColumns, int kWidth>
-NAMP_DEVICE void multiply_by_rows(float* d, const uint32_t (&a)[4], const SharedTile<kWidth>& tile,
-                                  int depth, int lane) {
+// D's rows, 16 for each of kParts parts of A and kColumns / 8 tiles side by side, += A times the
+// columns from the tile's rows.
+template <class Pair, int kColumns, int kParts, int kWidth>
+NAMP_DEVICE void multiply_by_rows(float* d, const uint32_t (&a)[kParts][4],
+                                  const SharedTile<kWidth>& tile, int depth, int lane) {
 #pragma unroll
   for (int n = 0; n < kColumns / 16; ++n) {
     uint32_t b[4];
     tile.load_b_of_rows(b, n * 16, depth, lane);
-    Pair::multiply_add(d + n * 8, a, b[0], b[1]);
-    Pair::multiply_add(d + n * 8 + 4, a, b[2], b[3]);
+#pragma unroll
+    for (int part = 0; part < kParts; ++part) {
+      float* const own = d + part * (kColumns / 2) + n * 8;
+      Pair::multiply_add(own, a[part], b[0], b[1]);
+      Pair::multiply_add(own + 4, a[part], b[2], b[3]);
+    }
   }
 }
 
-// D's 16 rows of kWidth columns += the rounded weights times the tile's kColumns rows.
-template <class Pair, int kColumns, int kWidth>
+// D's rows, as above, of kWidth columns += the rounded weights times the tile's kColumns rows.
+template <class Pair, int kColumns, int kParts, int kWidth>
 NAMP_DEVICE void multiply_by_columns(float* d, const float* weights, const SharedTile<kWidth>& tile,
                                      int lane) {
 #pragma unroll
   for (int depth = 0; depth < kColumns / kDepth; ++depth) {
-    const float* const two = weights + depth * 8;
-    const uint32_t a[4] = {Pair::pack(two[0], two[1]), Pair::pack(two[2], two[3]),
-                           Pair::pack(two[4], two[5]), Pair::pack(two[6], two[7])};
+    uint32_t a[kParts][4];
+#pragma unroll
+    for (int part = 0; part < kParts; ++part) {
+      const float* const two = weights + part * (kColumns / 2) + depth * 8;
+#pragma unroll
+      for (int j = 0; j < 4; ++j)
+        a[part][j] = Pair::pack(two[j * 2], two[j * 2 + 1]);
+    }
 #pragma unroll
     for (int n = 0; n < kWidth / 16; ++n) {
       uint32_t b[4];
       tile.load_b(b, depth, n * 16, lane);
-      Pair::multiply_add(d + n * 8, a, b[0], b[1]);
-      Pair::multiply_add(d + n * 8 + 4, a, b[2], b[3]);
+#pragma unroll
+      for (int part = 0; part < kParts; ++part) {
+        float* const own = d + part * (kWidth / 2) + n * 8;
+        Pair::multiply_add(own, a[part], b[0], b[1]);
+        Pair::multiply_add(own + 4, a[part], b[2], b[3]);
+      }
     }
   }
 }
