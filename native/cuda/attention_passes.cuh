@@ -345,20 +345,21 @@ NAMP_DEVICE void attention_key_gradients(const AttentionArgs& args) {
         const int row = query + thread_index();
         const bool there = row < part.queries();
         const int64_t at = part.head * call.query_time + row;
-        Engine::fill_float(log_sums + stage * kColumns + thread_index(), call.log_sum_exp + at,
-                           there);
-        Engine::fill_float(deltas + stage * kColumns + thread_index(), args.deltas + at, there);
+        const int own = stage * kColumns + opaque(thread_index());
+        Engine::fill_float(log_sums + own, call.log_sum_exp + at, there);
+        Engine::fill_float(deltas + own, args.deltas + at, there);
       }
     };
     const auto use = [&](int stage, int query) {
       const Words* const queries = tiles + stage * (2 * kTile);
       const Words* const gradients = queries + kTile;
-      const int first = stage * kColumns;
+      const float* const own_log_sums = log_sums + stage * kColumns;
+      const float* const own_deltas = deltas + stage * kColumns;
       float shares[Engine::kScores];
       engine.multiply(shares, keys, queries);
 #pragma unroll
       for (int k = 0; k < Engine::kScores; ++k) {
-        const float log_sum = log_sums[first + engine.score_column(k)] * kLog2E;
+        const float log_sum = own_log_sums[engine.score_column(k)] * kLog2E;
         shares[k] = share_of(shares[k] * call.scale, log_sum);
       }
       if (!part.sees_all(query, part.first, kRows)) {
@@ -373,13 +374,17 @@ NAMP_DEVICE void attention_key_gradients(const AttentionArgs& args) {
       engine.multiply(upstream, values, gradients);
 #pragma unroll
       for (int k = 0; k < Engine::kScores; ++k)
-        shares[k] *= (upstream[k] - deltas[first + engine.score_column(k)]) * call.scale;
+        shares[k] *= (upstream[k] - own_deltas[engine.score_column(k)]) * call.scale;
       engine.add_product(key_sum, shares, queries);
     };
     const int begin = call.causal != 0 ? part.first / kColumns * kColumns : 0;
     over_tiles<Engine>(begin, part.queries(), fill, use);
-    engine.store(key_sum, part, call.key_gradient, part.key, call.key_time_stride);
-    engine.store(value_sum, part, call.value_gradient, part.key, call.key_time_stride);
+    // Of heads up to 64 the place of the keys is found again: meanwhile the sums have its registers. Of
+    // wider ones nvcc would need more for that.
+    const HeadPart<true> same(call, args.first + (Engine::kWidth <= 64 ? opaque(i) : i), kRows,
+                              false);
+    engine.store(key_sum, same, call.key_gradient, same.key, call.key_time_stride);
+    engine.store(value_sum, same, call.value_gradient, same.key, call.key_time_stride);
   }
 }
 

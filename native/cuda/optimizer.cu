@@ -171,13 +171,8 @@ NAMP_DEVICE void update_chunk_of(int states, const OptimizerArgs& args, const Ta
   }
   if constexpr (kCompact) {
     int done = 0;  // elements
-    if constexpr (kHasLayouts<Rule> && kStates <= kFetchedAhead) {
-      with_layout<kStates>(args.columns, task, [&](auto parameters, auto state) {
-        done = update_whole_blocks<kStates, Rule, typename decltype(parameters)::Type,
-                                   typename decltype(state)::Type>(args, task, *numbers, constants,
-                                                                   step);
-      });
-    }
+    if constexpr (kHasLayouts<Rule> && kStates <= kFetchedAhead)
+      done = update_by_layout<kStates, Rule>(args, task, *numbers, constants, step);
     update_blocks<kStates, Rule>(args, task, *numbers, constants, step, done);
   } else {
     update_chunk<kStates, Rule>(args, task, constants, step);
@@ -215,7 +210,7 @@ NAMP_DEVICE void update_table(const OptimizerArgs& args, BlockNumbers* numbers) 
   int64_t before = 0;
   for_chunks(
       args.table,
-      [&](const TableTask& task, int64_t) {
+      [&](const TableTask& task, int64_t) NAMP_LONG_LAMBDA {
         if (task.cells[args.columns.gradient].data == nullptr) return;
         if (task.group != group || task.step != before) {
           group = task.group;

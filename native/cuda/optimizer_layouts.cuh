@@ -105,50 +105,6 @@ struct DynamicState {
   }
 };
 
-template <class T>
-struct Kind {
-  using Type = T;
-};
-
-// Calls body(parameters' type, state's type) if the chunk's tensor has a layout with code of its own,
-// and returns whether it has.
-template <int kStates, class Body>
-NAMP_DEVICE bool with_layout(const namp_optimizer_columns& columns, const TableTask& task,
-                             Body&& body) {
-  const auto dtype = [&](int32_t column) { return task.cells[column].dtype; };
-  const auto all_states = [&](auto&& is) {
-    bool all = true;
-#pragma unroll
-    for (int k = 0; k < kStates; ++k)
-      all = all && is(dtype(columns.state[k]));
-    return all;
-  };
-  const bool floats = all_states([](int32_t x) { return x == NAMP_FLOAT32; });
-  const bool halves = all_states([](int32_t x) { return x == NAMP_BFLOAT16; });
-  const auto with_state = [&](auto parameters) {
-    if (floats) {
-      body(parameters, Kind<PlainState<float>>());
-    } else if (halves) {
-      body(parameters, Kind<PlainState<BFloat16>>());
-    }
-    return floats || halves;
-  };
-  const int32_t parameter = dtype(columns.parameter);
-  if (parameter == NAMP_FLOAT32) {
-    if (floats || halves) return with_state(Kind<FloatParameters>());
-    const bool codes =
-        all_states([](int32_t x) { return x == NAMP_INT8_DYNAMIC || x == NAMP_UINT8_DYNAMIC; });
-    if (codes) body(Kind<FloatParameters>(), Kind<DynamicState>());
-    return codes;
-  }
-  // Weights in half precision are not copied once more.
-  const bool copies = columns.compute_copy >= 0 && task.cells[columns.compute_copy].data != nullptr;
-  if (parameter != NAMP_BFLOAT16 || copies) return false;
-  return columns.remainder >= 0 && task.cells[columns.remainder].data != nullptr
-             ? with_state(Kind<RemainderParameters>())
-             : with_state(Kind<BFloat16Parameters>());
-}
-
 // Updates the chunk's whole blocks, if all columns are aligned, and returns how many elements it
 // updated. The constants stay in shared memory: in registers they would not fit beside the packs.
 template <int kStates, class Rule, class Parameters, class State>
@@ -191,6 +147,56 @@ NAMP_DEVICE int update_whole_blocks(const OptimizerArgs& args, const TableTask& 
     copy.put_nearest(p, i);
   });
   return count;
+}
+
+// The same for a chunk of any layout: 0 if it has no code of its own.
+template <int kStates, class Rule, class Parameters>
+NAMP_DEVICE int update_plain_states(const OptimizerArgs& args, const TableTask& task,
+                                    const BlockNumbers& numbers, const UpdateConstants<Rule>& c,
+                                    int64_t step, int32_t dtype) {
+  if (dtype == NAMP_FLOAT32)
+    return update_whole_blocks<kStates, Rule, Parameters, PlainState<float>>(args, task, numbers, c,
+                                                                             step);
+  if (dtype == NAMP_BFLOAT16)
+    return update_whole_blocks<kStates, Rule, Parameters, PlainState<BFloat16>>(args, task, numbers,
+                                                                                c, step);
+  return 0;
+}
+template <int kStates, class Rule>
+NAMP_DEVICE int update_by_layout(const OptimizerArgs& args, const TableTask& task,
+                                 const BlockNumbers& numbers, const UpdateConstants<Rule>& c,
+                                 int64_t step) {
+  static_assert(kStates > 0);
+  const namp_optimizer_columns& columns = args.columns;
+  const auto dtype = [&](int32_t column) { return task.cells[column].dtype; };
+  const auto is_dynamic = [](int32_t x) {
+    return x == NAMP_INT8_DYNAMIC || x == NAMP_UINT8_DYNAMIC;
+  };
+  const int32_t state = dtype(columns.state[0]);
+  bool same = true;
+  bool dynamic = true;
+#pragma unroll
+  for (int k = 0; k < kStates; ++k) {
+    same = same && dtype(columns.state[k]) == state;
+    dynamic = dynamic && is_dynamic(dtype(columns.state[k]));
+  }
+  const int32_t parameter = dtype(columns.parameter);
+  if (parameter == NAMP_FLOAT32) {
+    if (dynamic)
+      return update_whole_blocks<kStates, Rule, FloatParameters, DynamicState>(args, task, numbers,
+                                                                               c, step);
+    return same ? update_plain_states<kStates, Rule, FloatParameters>(args, task, numbers, c, step,
+                                                                      state)
+                : 0;
+  }
+  // Weights in half precision are not copied once more.
+  const bool copies = columns.compute_copy >= 0 && task.cells[columns.compute_copy].data != nullptr;
+  if (parameter != NAMP_BFLOAT16 || copies || !same) return 0;
+  if (columns.remainder >= 0 && task.cells[columns.remainder].data != nullptr)
+    return update_plain_states<kStates, Rule, RemainderParameters>(args, task, numbers, c, step,
+                                                                   state);
+  return update_plain_states<kStates, Rule, BFloat16Parameters>(args, task, numbers, c, step,
+                                                                state);
 }
 
 }  // namespace namp::cuda

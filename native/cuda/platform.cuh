@@ -18,6 +18,7 @@
 #define NAMP_DEVICE __device__ inline __attribute__((always_inline))
 
 #define NAMP_GRID_CONSTANT
+#define NAMP_LONG_LAMBDA
 
 // The compiler's own lowering: IEEE square root and fused multiply-add, and copies of known size.
 NAMP_DEVICE float sqrtf(float x) { return __builtin_sqrtf(x); }
@@ -37,6 +38,9 @@ NAMP_DEVICE void* memcpy(void* to, const void* from, size_t bytes) {
 // A kernel's argument that is indexed by what is known only at run time: read where it lies, not
 // copied to local memory first, as nvcc does. Clang leaves it where it is.
 #define NAMP_GRID_CONSTANT __grid_constant__
+// A lambda that is called once and is too long for nvcc to inline it unasked. Clang does, and where it is
+// asked to, it does so before it knows a kernel's arguments, and copies them to local memory.
+#define NAMP_LONG_LAMBDA __attribute__((always_inline))
 
 #endif
 
