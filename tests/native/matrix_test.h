@@ -47,11 +47,14 @@ class MatrixTest : public BackendTest {
   }
 
   // magnitude is the sum of the absolute values of the terms: the error of a float32 sum in any
-  // order is below a fraction of it. what() is a text that is made where the test fails.
+  // order is below a fraction of it. on_the_way is a part of the sum that may be rounded to the dtype
+  // before the rest is added to it. what() is a text that is made where the test fails.
   template <class What>
   static void expect_sum(double actual, double expected, double magnitude, int32_t dtype,
-                         const What& what) {
-    const double allowed = 2e-6 * magnitude + tolerance(dtype) * std::abs(expected) + 1e-7;
+                         const What& what, double on_the_way = 0.0) {
+    const double allowed = 2e-6 * magnitude +
+                           tolerance(dtype) * (std::abs(expected) + std::abs(on_the_way) / 2) +
+                           1e-7;
     ASSERT_LE(std::abs(actual - expected), allowed)
         << what() << " is " << actual << ", expected " << expected;
   }
