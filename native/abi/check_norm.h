@@ -24,6 +24,7 @@ template <class Args>
 void check_norm_gradients(const Args& args, int64_t count) {
   check_tensor(args.output_gradient, args.output_dtype, count, "args->output_gradient");
   check_tensor(args.input_gradient, args.input_dtype, count, "args->input_gradient");
+  check_optional_tensor(args.residual_gradient, args.input_dtype, "args->residual_gradient");
   check_optional_tensor(args.gamma_gradient, NAMP_FLOAT32, "args->gamma_gradient");
 }
 

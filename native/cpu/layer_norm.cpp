@@ -104,6 +104,9 @@ HWY_NOINLINE void backward_rows(const namp_layer_norm_args& args, const float* g
     const Normalized normalized(args, r);
     In* gx = static_cast<In*>(args.input_gradient) + r * width;
     const Out* gy = static_cast<const Out*>(args.output_gradient) + r * width;
+    const In* residual = args.residual_gradient == nullptr
+                             ? nullptr
+                             : static_cast<const In*>(args.residual_gradient) + r * width;
     const Lane inverse = args.inverse_deviation[r];
     float row[2];
     reduce<2>(width, row, Plus(), [=](int64_t i, auto part) NAMP_LANES {
@@ -116,7 +119,9 @@ HWY_NOINLINE void backward_rows(const namp_layer_norm_args& args, const float* g
       const Lane normal = normalized.at(i, part);
       const Lane upstream = load(gy + i, part);
       const Lane g = upstream * load(gamma + i, part);
-      store(normalize_gradient(g, normal, inverse, mean_g, mean_g_normal), gx + i, part);
+      Lane gradient = normalize_gradient(g, normal, inverse, mean_g, mean_g_normal);
+      if (residual != nullptr) gradient = load(residual + i, part) + gradient;
+      store(gradient, gx + i, part);
       store(load(gamma_sums + i, part) + upstream * normal, gamma_sums + i, part);
       store(load(beta_sums + i, part) + upstream, beta_sums + i, part);
     });

@@ -1097,7 +1097,9 @@ NAMP_API int32_t namp_activation_backward(namp_device* device, const namp_activa
    mean: for a float32 input with a half-precision output that is half the memory. The gradients of
    input and gamma then have that rounding, a relative 2^-11 of each element of normal in float16
    and 2^-8 in bfloat16, which is also that of output_gradient. No element is beyond sqrt(width), so
-   that float16 does not overflow. */
+   that float16 does not overflow.
+   residual_gradient is what the input's gradient has from elsewhere, as from a residual connection:
+   input_gradient is the sum, rounded once. It may be input_gradient. */
 typedef struct namp_layer_norm_args {
   uint32_t struct_size;
   int32_t input_dtype;
@@ -1114,8 +1116,9 @@ typedef struct namp_layer_norm_args {
   float* inverse_deviation;    /* [rows]; 1 / sqrt(variance + epsilon) */
   const void* output_gradient; /* [rows, width] in output_dtype */
   void* input_gradient;        /* [rows, width] in input_dtype; overwritten */
-  float* gamma_gradient;       /* [width], or null; overwritten */
-  float* beta_gradient;        /* [width], or null; overwritten */
+  const void* residual_gradient; /* [rows, width] in input_dtype, or null */
+  float* gamma_gradient;         /* [width], or null; overwritten */
+  float* beta_gradient;          /* [width], or null; overwritten */
 } namp_layer_norm_args;
 
 NAMP_API int32_t namp_layer_norm_forward(namp_device* device, const namp_layer_norm_args* args,
@@ -1124,8 +1127,9 @@ NAMP_API int32_t namp_layer_norm_backward(namp_device* device, const namp_layer_
                                           namp_stream stream);
 
 /* Root mean square norm over the last dimension (Zhang and Sennrich 2019): y = x / sqrt(mean(x^2) +
- * epsilon) * gamma. Arithmetic in float32. Backward reads input, gamma, inverse_rms and
- * output_gradient; input_gradient may be output_gradient if the dtypes agree. */
+ * epsilon) * gamma. Arithmetic in float32. Backward reads input, gamma, inverse_rms, output_gradient
+ * and residual_gradient, as layer norm's; input_gradient may be output_gradient if the dtypes agree,
+ * or residual_gradient. */
 typedef struct namp_rms_norm_args {
   uint32_t struct_size;
   int32_t input_dtype;
@@ -1140,7 +1144,8 @@ typedef struct namp_rms_norm_args {
                                   backward */
   const void* output_gradient; /* [rows, width] in output_dtype */
   void* input_gradient;        /* [rows, width] in input_dtype; overwritten */
-  float* gamma_gradient;       /* [width], or null; overwritten */
+  const void* residual_gradient; /* [rows, width] in input_dtype, or null */
+  float* gamma_gradient;         /* [width], or null; overwritten */
 } namp_rms_norm_args;
 
 NAMP_API int32_t namp_rms_norm_forward(namp_device* device, const namp_rms_norm_args* args,

@@ -1,5 +1,5 @@
 // Layer norm against its definition in double.
-#include "backend_test.h"
+#include "norm_residual.h"
 
 namespace namp_test {
 namespace {
@@ -153,6 +153,14 @@ class LayerNormTest : public BackendTest {
     expect_close(input_gradient,
                  allowing(e.input_gradient, input_gradient, e.input_gradient_slope, error),
                  c.absolute * 2 * size, "input gradient", c.relative);
+    args.beta_gradient = nullptr;
+    check_residual_gradient(
+        device_, args, namp_layer_norm_backward, input_gradient, e.input_gradient,
+        [&](auto&&... call) { run_everywhere(call...); },
+        [&](const Buffer& sum, const std::vector<double>& expected) {
+          expect_close(sum, allowing(expected, sum, e.input_gradient_slope, error),
+                       c.absolute * 2 * size, "sum of gradients", c.relative);
+        });
     if (c.affine) {
       const double terms = std::sqrt(static_cast<double>(c.rows));
       expect_close(gamma_gradient,

@@ -1,5 +1,5 @@
 // RMS norm against its definition in double.
-#include "backend_test.h"
+#include "norm_residual.h"
 
 namespace namp_test {
 namespace {
@@ -78,6 +78,12 @@ class RmsNormTest : public BackendTest {
     expect_close(output, e.output, 2e-6 * size, "output");
     expect_close(inverse, e.inverse, 1e-6 * size, "inverse");
     expect_close(input_gradient, e.input_gradient, 4e-6 * size, "input gradient");
+    check_residual_gradient(
+        device_, args, namp_rms_norm_backward, input_gradient, e.input_gradient,
+        [&](auto&&... call) { run_everywhere(call...); },
+        [&](const Buffer& sum, const std::vector<double>& expected) {
+          expect_close(sum, expected, 4e-6 * size, "sum of gradients");
+        });
     if (affine) {
       expect_close(gamma_gradient, e.gamma_gradient,
                    2e-6 * size * std::sqrt(static_cast<double>(rows)), "gamma");

@@ -104,7 +104,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"permute_kernel", 32, 32, 0, kNarrow, false},
     {"pool_backward_kernel", 48, 48, 0, kNarrow, false},
     {"pool_forward_kernel", 48, 40, 0, kNarrow, false},
-    {"rms_norm_backward_kernel", 120, 128, 0, kLoadsAndStores, false},
+    {"rms_norm_backward_kernel", 128, 128, 0, kLoadsAndStores, false},
     {"rms_norm_forward_kernel", 96, 104, 0, kLoadsAndStores, false},
     {"rms_norm_gamma_kernel", 120, 112, 20488, kNarrow, true},
     {"rmsprop_compact_kernel", 128, 128, 7848, kLoadsAndStores, true},

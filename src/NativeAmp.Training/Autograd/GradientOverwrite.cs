@@ -1,8 +1,9 @@
 namespace NativeAmp.Training;
 
 /// <summary>
-/// The destination of a gradient for an operator that can only overwrite. It is the input's buffer if that is empty and
-/// has the right dtype; otherwise it is scratch memory, which <see cref="Finish"/> adds to the buffer.
+/// The destination of a gradient for an operator that overwrites. It is the input's buffer if that has the right dtype
+/// and is empty, or the operator adds what it is told to; otherwise it is scratch memory, which <see cref="Finish"/>
+/// adds to the buffer.
 /// </summary>
 internal readonly unsafe struct GradientOverwrite
 {
@@ -10,6 +11,7 @@ internal readonly unsafe struct GradientOverwrite
     private readonly GradientTarget _target;
     private readonly Storage? _scratch;
     private readonly bool _isWanted;
+    private readonly bool _isDirect;
 
     /// <summary>Prepares to write the gradient of an input in a dtype.</summary>
     /// <param name="node">The operator's node, which says whether the gradient is needed.</param>
@@ -18,19 +20,19 @@ internal readonly unsafe struct GradientOverwrite
     /// <param name="always">
     /// Whether the operator writes this gradient even if the input needs none. Scratch memory then takes it.
     /// </param>
-    public GradientOverwrite(Node node, Tensor? input, DType dtype, bool always = false)
+    /// <param name="adds">Whether the operator adds <see cref="Residual"/> to what it writes.</param>
+    public GradientOverwrite(Node node, Tensor? input, DType dtype, bool always = false, bool adds = false)
     {
         _input = input;
         DType = dtype;
         _isWanted = node.Wants(input);
-        bool isDirect = false;
         if (_isWanted)
         {
             _target = input!.GradientBuffer.Open();
-            isDirect = !_target.Accumulate && _target.DType == dtype;
+            _isDirect = _target.DType == dtype && (adds || !_target.Accumulate);
         }
 
-        if (input is not null && !isDirect && (_isWanted || always))
+        if (input is not null && !_isDirect && (_isWanted || always))
             _scratch = Storage.Allocate(input.Device, dtype, input.Count, MemoryKind.Workspace);
     }
 
@@ -39,6 +41,9 @@ internal readonly unsafe struct GradientOverwrite
         _scratch is not null ? _scratch.Pointer
         : _isWanted ? _target.Pointer
         : null;
+
+    /// <summary>The gradient that the input has already, for the operator to add; or null.</summary>
+    public void* Residual => _isDirect && _target.Accumulate ? _target.Pointer : null;
 
     public DType DType { get; }
 

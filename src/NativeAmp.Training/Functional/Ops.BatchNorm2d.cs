@@ -114,9 +114,11 @@ public static partial class Ops
         NampBatchNormArgs forward
     ) : NormNode("batch_norm", output, input, weight, bias, new Saved(input), statistics)
     {
+        protected override bool AddsResidual => false;
+
         protected override void Run(
-            void* outputGradient,
             void* inputGradient,
+            void* residualGradient,
             float* weightGradient,
             float* biasGradient
         )
@@ -130,7 +132,7 @@ public static partial class Ops
 
             NampBatchNormArgs args = forward;
             args.Output = null;
-            args.OutputGradient = outputGradient;
+            args.OutputGradient = OutputGradient.Pointer;
             args.InputGradient = inputGradient;
             args.GammaGradient = weightGradient;
             args.BetaGradient = biasGradient;

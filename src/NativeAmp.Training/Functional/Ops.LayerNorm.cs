@@ -97,16 +97,17 @@ public static partial class Ops
     ) : NormNode("layer_norm", output, input, weight, bias, kept, statistics)
     {
         protected override void Run(
-            void* outputGradient,
             void* inputGradient,
+            void* residualGradient,
             float* weightGradient,
             float* biasGradient
         )
         {
             NampLayerNormArgs args = forward;
             args.Output = null;
-            args.OutputGradient = outputGradient;
+            args.OutputGradient = OutputGradient.Pointer;
             args.InputGradient = inputGradient;
+            args.ResidualGradient = residualGradient;
             args.GammaGradient = weightGradient;
             args.BetaGradient = biasGradient;
             NativeOps.LayerNormBackward(Device, args);

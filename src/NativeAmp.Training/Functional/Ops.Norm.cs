@@ -38,12 +38,15 @@ public static partial class Ops
 
         protected override Saved[] SavedElements { get; }
 
+        /// <summary>Whether the native call adds a residual gradient to the input's.</summary>
+        protected virtual bool AddsResidual => true;
+
         public override void Backward()
         {
-            var input = new GradientOverwrite(this, _input, _input.DType, always: true);
+            var input = new GradientOverwrite(this, _input, _input.DType, always: true, AddsResidual);
             var weight = new GradientOverwrite(this, _weight, DType.Float32);
             var bias = new GradientOverwrite(this, _bias, DType.Float32);
-            Run(OutputGradient.Pointer, input.Pointer, (float*)weight.Pointer, (float*)bias.Pointer);
+            Run(input.Pointer, input.Residual, (float*)weight.Pointer, (float*)bias.Pointer);
             input.Finish();
             weight.Finish();
             bias.Finish();
@@ -51,8 +54,8 @@ public static partial class Ops
 
         /// <summary>The native call.</summary>
         protected abstract void Run(
-            void* outputGradient,
             void* inputGradient,
+            void* residualGradient,
             float* weightGradient,
             float* biasGradient
         );

@@ -61,16 +61,17 @@ public static partial class Ops
     ) : NormNode("rms_norm", output, input, weight, bias: null, new Saved(input), [inverse])
     {
         protected override void Run(
-            void* outputGradient,
             void* inputGradient,
+            void* residualGradient,
             float* weightGradient,
             float* biasGradient
         )
         {
             NampRmsNormArgs args = forward;
             args.Output = null;
-            args.OutputGradient = outputGradient;
+            args.OutputGradient = OutputGradient.Pointer;
             args.InputGradient = inputGradient;
+            args.ResidualGradient = residualGradient;
             args.GammaGradient = weightGradient;
             NativeOps.RmsNormBackward(Device, args);
         }

@@ -868,7 +868,9 @@ internal unsafe struct NampActivationArgs
 /// mean: for a float32 input with a half-precision output that is half the memory. The gradients of
 /// input and gamma then have that rounding, a relative 2^-11 of each element of normal in float16
 /// and 2^-8 in bfloat16, which is also that of output_gradient. No element is beyond sqrt(width), so
-/// that float16 does not overflow.</summary>
+/// that float16 does not overflow.
+/// residual_gradient is what the input's gradient has from elsewhere, as from a residual connection:
+/// input_gradient is the sum, rounded once. It may be input_gradient.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampLayerNormArgs
 {
@@ -897,6 +899,8 @@ internal unsafe struct NampLayerNormArgs
     public void* OutputGradient;
     /// <summary>[rows, width] in input_dtype; overwritten</summary>
     public void* InputGradient;
+    /// <summary>[rows, width] in input_dtype, or null</summary>
+    public void* ResidualGradient;
     /// <summary>[width], or null; overwritten</summary>
     public float* GammaGradient;
     /// <summary>[width], or null; overwritten</summary>
@@ -907,8 +911,9 @@ internal unsafe struct NampLayerNormArgs
 }
 
 /// <summary>Root mean square norm over the last dimension (Zhang and Sennrich 2019): y = x / sqrt(mean(x^2) +
-/// epsilon) * gamma. Arithmetic in float32. Backward reads input, gamma, inverse_rms and
-/// output_gradient; input_gradient may be output_gradient if the dtypes agree.</summary>
+/// epsilon) * gamma. Arithmetic in float32. Backward reads input, gamma, inverse_rms, output_gradient
+/// and residual_gradient, as layer norm's; input_gradient may be output_gradient if the dtypes agree,
+/// or residual_gradient.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampRmsNormArgs
 {
@@ -933,6 +938,8 @@ internal unsafe struct NampRmsNormArgs
     public void* OutputGradient;
     /// <summary>[rows, width] in input_dtype; overwritten</summary>
     public void* InputGradient;
+    /// <summary>[rows, width] in input_dtype, or null</summary>
+    public void* ResidualGradient;
     /// <summary>[width], or null; overwritten</summary>
     public float* GammaGradient;
 
