@@ -116,8 +116,8 @@ void CpuBackend::conv2d_backward_weights_by_loops(const namp_conv2d_args& args,
                                                   namp_stream stream) {
   const ConvolutionShape shape(args);
   const auto dtype = static_cast<namp_dtype>(args.dtype);
-  const PlanePlan plan(planes_of_input(shape), nullptr);
-  const bool by_planes = shape.height.stride == 1 && shape.width.stride == 1 && plan.fits();
+  const PlanePlan plan(planes_of_input(shape), nullptr, 1);
+  const bool by_planes = plan.fits();
   const int64_t block =
       by_planes
           ? std::clamp<int64_t>(positions_at_once(shape) / shape.out_w, 1, plan.band) * shape.out_w

@@ -20,13 +20,16 @@ namespace HWY_NAMESPACE {
 
 // A pair is moved as a float: loads, stores and shuffles change no bits.
 
+// Of two widened elements, which have their bits in the upper half.
+HWY_INLINE Lane paired(Lane even, Lane odd) {
+  return from_bits(shift_right<16>(bits(even)) | bits(odd));
+}
+
 // out[i] = the pair of even[i] and odd[i]; of even[i] and zero without odd.
 HWY_INLINE void pair_up(float* out, const BFloat16* even, const BFloat16* odd, int64_t count) {
   for_lanes(count, [=](int64_t i, auto part) NAMP_LANES {
-    // A widened element has its bits in the upper half.
-    LaneBits pair = shift_right<16>(bits(load(even + i, part)));
-    if (odd != nullptr) pair = pair | bits(load(odd + i, part));
-    store(from_bits(pair), out + i, part);
+    const Lane high = odd == nullptr ? Lane(0.0f) : load(odd + i, part);
+    store(paired(load(even + i, part), high), out + i, part);
   });
 }
 
