@@ -62,7 +62,10 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
   const PlanePlan plan(planes,
                        dtype == NAMP_BFLOAT16 ? pair_tiles(simd_, planes.channels) : nullptr,
                        std::max<int64_t>(1, (args.batch + threads - 1) / threads));
-  if (!plan.fits()) return false;
+  // Few channels fill no tile of pairs, but all taps of them do: as columns.
+  const bool few = dtype == NAMP_BFLOAT16 && plan.pairs == nullptr && !backward &&
+                   pair_tiles(simd_, shape.taps) != nullptr;
+  if (few || !plan.fits()) return false;
 
   const bool widened = dtype != NAMP_FLOAT32 && plan.pairs == nullptr;
   const int64_t units = args.groups * plan.weight_units();

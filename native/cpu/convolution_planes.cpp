@@ -1,6 +1,7 @@
 #include "cpu/convolution_planes.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "cpu/element.h"
 
@@ -25,7 +26,6 @@ HWY_INLINE void fill_planes(const PlanePlan& plan, const T* input, int64_t first
   const PlaneAxis& width = plan.shape.width;
   const int64_t pixels = plan.shape.height.in * width.in;
   const int64_t stride = width.in_stride;
-  const int64_t to_row = width.width();
   for (int64_t channel = 0; channel < plan.shape.channels; ++channel) {
     for_plane_parts(plan, first, rows, planes + channel * plan.plane,
                     [&](float* to, const PlanePart& part) NAMP_LANES {
@@ -33,7 +33,8 @@ HWY_INLINE void fill_planes(const PlanePlan& plan, const T* input, int64_t first
                       for_lanes(part.count, [&](int64_t i, auto some) NAMP_LANES {
                         const T* from = in + i * stride;
                         for (int64_t row = 0; row < part.rows; ++row, from += part.from_row)
-                          store(load_apart(from, stride, some), to + row * to_row + i, some);
+                          store(load_apart(from, stride, some), to + row * plan.plane_row + i,
+                                some);
                       });
                     });
   }
@@ -45,7 +46,6 @@ HWY_INLINE void fill_pair_planes(const PlanePlan& plan, const BFloat16* input, i
   const PlaneAxis& width = plan.shape.width;
   const int64_t pixels = plan.shape.height.in * width.in;
   const int64_t stride = width.in_stride;
-  const int64_t to_row = width.width();
   for (int64_t channel = 0; channel < plan.shape.channels; channel += 2) {
     const bool has_odd = channel + 1 < plan.shape.channels;
     for_plane_parts(plan, first, rows, planes + channel / 2 * plan.plane,
@@ -57,7 +57,7 @@ HWY_INLINE void fill_pair_planes(const PlanePlan& plan, const BFloat16* input, i
                           const Lane low = load_apart(even, stride, some);
                           const Lane high =
                               has_odd ? load_apart(even + pixels, stride, some) : Lane(0.0f);
-                          store(paired(low, high), to + row * to_row + i, some);
+                          store(paired(low, high), to + row * plan.plane_row + i, some);
                         }
                       });
                     });
@@ -87,7 +87,7 @@ HWY_INLINE void copy_beyond(Word* to, const Word* from, int64_t count) {
 // As the columns of gather_columns. A row overwrites what the one before it left too much.
 template <class Word>
 HWY_INLINE void gather_words(const PlanePlan& plan, const Word* input, int64_t first, int64_t rows,
-                             Word* planes, Word* columns) {
+                             Word* planes, Word* columns, int64_t columns_row) {
   const PlaneAxis& width = plan.shape.width;
   const int64_t pixels = plan.shape.height.in * width.in;
   for (int64_t channel = 0; channel < plan.shape.channels; ++channel) {
@@ -95,24 +95,26 @@ HWY_INLINE void gather_words(const PlanePlan& plan, const Word* input, int64_t f
     Word* plane = planes + channel * plan.plane;
     for_plane_parts(plan, first, rows + plan.shape.height.halo, plane,
                     [&](Word* to, const PlanePart& part) NAMP_LANES {
-                      copy_apart(to, width.width(), in + part.from, part.from_row, width.in_stride,
+                      copy_apart(to, plan.plane_row, in + part.from, part.from_row, width.in_stride,
                                  part.rows, part.count);
                     });
     for (int64_t run : plan.runs) {
-      for (int64_t row = 0; row < rows; ++row, columns += width.out)
-        copy_beyond(columns, plane + run + row * width.width(), width.out);
+      const Word* from = plane + run;
+      for (int64_t row = 0; row < rows; ++row)
+        copy_beyond(columns + row * width.out, from + row * plan.plane_row, width.out);
+      columns += columns_row;
     }
   }
 }
 
 HWY_NOINLINE void gather(const PlanePlan& plan, const void* input, namp_dtype dtype, int64_t first,
-                         int64_t rows, void* planes, void* columns) {
+                         int64_t rows, void* planes, void* columns, int64_t columns_row) {
   if (dtype == NAMP_FLOAT32) {
     gather_words(plan, static_cast<const float*>(input), first, rows, static_cast<float*>(planes),
-                 static_cast<float*>(columns));
+                 static_cast<float*>(columns), columns_row);
   } else {
     gather_words(plan, static_cast<const uint16_t*>(input), first, rows,
-                 static_cast<uint16_t*>(planes), static_cast<uint16_t*>(columns));
+                 static_cast<uint16_t*>(planes), static_cast<uint16_t*>(columns), columns_row);
   }
 }
 
@@ -164,10 +166,10 @@ HWY_INLINE void pack_panel(const PlanePlan& plan, const PlanePlan::Sum& sum, con
   };
   Part parts[kTileColumns];
   int64_t count = 0;
-  in_rows(block, plan.row_positions(),
+  in_rows(block, plan.row_positions,
           [&](int64_t row, int64_t column, int64_t at, int64_t some) NAMP_LANES {
             const int64_t from =
-                row / rows * plan.image_plane + row % rows * plan.shape.width.width() + column;
+                row / rows * plan.image_plane + row % rows * plan.plane_row + column;
             parts[count++] = {from, at, some};
           });
   const int64_t* runs = plan.runs.data() + sum.first_run;
@@ -241,7 +243,7 @@ HWY_INLINE void store_block(const PlanePlan& plan, const BlockScratch& scratch, 
                             const BandOutput& output, const PositionBlock& block,
                             int64_t channels) {
   const int64_t columns = plan.shape.width.positions();
-  const int64_t positions = plan.row_positions();
+  const int64_t positions = plan.row_positions;
   const bool dense = positions == columns && plan.shape.height.out_stride == 1;
   const int64_t lines = dense ? output.rows : 1;  // that follow each other without gaps
   in_rows(block, lines * positions,
@@ -261,7 +263,7 @@ HWY_INLINE void store_phases(const PlanePlan& plan, const BlockScratch& scratch,
   const PlaneAxis& width = plan.shape.width;
   const int64_t phases = width.out_stride;
   for (int64_t channel = 0; channel < channels; ++channel) {
-    in_rows(block, plan.row_positions(),
+    in_rows(block, plan.row_positions,
             [&](int64_t row, int64_t column, int64_t at, int64_t some) NAMP_LANES {
               const int64_t count = std::min(phases * some, width.out - phases * column);
               if (count <= 0) return;
@@ -270,6 +272,15 @@ HWY_INLINE void store_phases(const PlanePlan& plan, const BlockScratch& scratch,
               finish_rows<T>(scratch.line, bias == nullptr ? nullptr : bias + channel,
                              output.at(plan, channel, row, column), 1, count);
             });
+  }
+}
+
+// The rows of a phase that no tap writes.
+HWY_INLINE void store_zeros(const PlanePlan& plan, const BandOutput& output, int64_t images) {
+  const auto bytes = static_cast<size_t>(plan.shape.width.out * dtype_size(output.all.dtype));
+  for (int64_t channel = 0; channel < plan.shape.out_channels; ++channel) {
+    for (int64_t row = 0; row < images * output.rows; ++row)
+      std::memset(output.at(plan, channel, row, 0).c, 0, bytes);
   }
 }
 
@@ -312,6 +323,10 @@ HWY_NOINLINE void convolve(const PlanePlan& plan, const void* weights, const voi
     }
     for (int64_t phase = 0; phase < height.written_phases(); ++phase) {
       const int64_t rows = std::min(band, height.positions(phase) - first);
+      if (!plan.has_taps(phase)) {
+        store_zeros(plan, {output, batch.output, first, rows, phase}, batch.images);
+        continue;
+      }
       const int64_t positions = plan.positions(batch.images, rows);
       in_pieces(0, positions, kBlockColumns, [&](int64_t begin, int64_t count) NAMP_LANES {
         in_pieces(0, plan.shape.out_channels, plan.block_channels,
@@ -350,8 +365,8 @@ void convolve_planes(namp_simd simd, const PlanePlan& plan, const void* weights,
 }
 
 void gather_columns(namp_simd simd, const PlanePlan& plan, const void* input, namp_dtype dtype,
-                    int64_t first, int64_t rows, void* planes, void* columns) {
-  gather_by_simd(simd)(plan, input, dtype, first, rows, planes, columns);
+                    int64_t first, int64_t rows, void* planes, void* columns, int64_t columns_row) {
+  gather_by_simd(simd)(plan, input, dtype, first, rows, planes, columns, columns_row);
 }
 
 }  // namespace namp

@@ -25,10 +25,11 @@ void convolve_planes(namp_simd simd, const PlanePlan& plan, const void* weights,
                      void* scratch);
 
 // The inputs of the positions of some rows of the output as a matrix: a row of columns for each
-// channel and tap, as the weights lie, of the input's own elements. plan: of one image. planes: plan.plane_units()
-// floats, cleared; columns: kColumnsSlack bytes more than the matrix.
-inline constexpr int64_t kColumnsSlack = 64;
+// channel and tap, as the weights lie, of the input's own elements. The rows lie columns_row apart:
+// kColumnsSlack more than they have, which is overwritten. plan: of one image. planes:
+// plan.plane_units() floats, cleared.
+inline constexpr int64_t kColumnsSlack = 32;
 void gather_columns(namp_simd simd, const PlanePlan& plan, const void* input, namp_dtype dtype,
-                    int64_t first, int64_t rows, void* planes, void* columns);
+                    int64_t first, int64_t rows, void* planes, void* columns, int64_t columns_row);
 
 }  // namespace namp

@@ -65,7 +65,7 @@ HWY_INLINE Lane load_apart(const T* p, int64_t stride, Elements part) {
   return load(elements);
 }
 
-// Elements as they are: to[row * to_row + i] = from[row * from_row + i * stride].
+// Elements as they are: to[row * plan.plane_row + i] = from[row * from_row + i * stride].
 template <class Word>
 HWY_INLINE void copy_apart(Word* to, int64_t to_row, const Word* from, int64_t from_row,
                            int64_t stride, int64_t rows, int64_t count) {
@@ -123,7 +123,7 @@ HWY_INLINE void for_plane_parts(const PlanePlan& plan, int64_t first, int64_t ro
                                 Body&& body) {
   const PlaneAxis& height = plan.shape.height;
   const int64_t in_w = plan.shape.width.in;
-  const int64_t width = plan.shape.width.width();
+  const int64_t width = plan.plane_row;
   const int64_t stride = height.in_stride;
   for (int64_t phase : height.phases) {
     const int64_t in_row = first * stride + phase - height.pad;

@@ -100,29 +100,30 @@ PlaneShape planes_of_output_gradient(const ConvolutionShape& shape) {
 
 PlanePlan::PlanePlan(const PlaneShape& given, const PairTiles* tiles, int64_t most_images)
     : shape(given), pairs(tiles) {
-  const PlaneAxis& height = shape.height;
-  const PlaneAxis& width = shape.width;
+  const PlaneAxis& down = shape.height;
+  const PlaneAxis& along = shape.width;
+  plane_row = along.width();
   depth = pairs == nullptr ? shape.channels : pairs->padded_depth((shape.channels + 1) / 2);
-  const auto phases_w = static_cast<int64_t>(width.phases.size());
-  const auto phases = static_cast<int64_t>(height.phases.size()) * phases_w;
-  band = std::clamp<int64_t>(kPlaneUnits / (depth * phases * width.width()) - height.halo, 1,
-                             height.positions());
-  phase_plane = (band + height.halo) * width.width();
+  const auto phases_w = static_cast<int64_t>(along.phases.size());
+  const auto phases = static_cast<int64_t>(down.phases.size()) * phases_w;
+  band = std::clamp<int64_t>(kPlaneUnits / (depth * phases * plane_row) - down.halo, 1,
+                             down.positions());
+  phase_plane = (band + down.halo) * plane_row;
   image_plane = phases * phase_plane;
-  for (int64_t phase : width.phases)
-    lines.push_back(line_of(width, phase));
-  const auto kernel_w = static_cast<int64_t>(width.taps.size());
-  for (int64_t row = 0; row < height.written_phases(); ++row) {
-    for (int64_t column = 0; column < width.written_phases(); ++column) {
+  for (int64_t phase : along.phases)
+    lines.push_back(line_of(along, phase));
+  const auto kernel_w = static_cast<int64_t>(along.taps.size());
+  for (int64_t row = 0; row < down.written_phases(); ++row) {
+    for (int64_t column = 0; column < along.written_phases(); ++column) {
       const auto first = static_cast<int64_t>(runs.size());
-      for (size_t h = 0; h < height.taps.size(); ++h) {
-        const PlaneAxis::Tap& down = height.taps[h];
-        if (down.written != row) continue;
-        for (size_t w = 0; w < width.taps.size(); ++w) {
-          const PlaneAxis::Tap& right = width.taps[w];
-          if (right.written != column) continue;
-          runs.push_back((down.read * phases_w + right.read) * phase_plane +
-                         down.shift * width.width() + right.shift);
+      for (size_t h = 0; h < down.taps.size(); ++h) {
+        const PlaneAxis::Tap& tap_h = down.taps[h];
+        if (tap_h.written != row) continue;
+        for (size_t w = 0; w < along.taps.size(); ++w) {
+          const PlaneAxis::Tap& tap_w = along.taps[w];
+          if (tap_w.written != column) continue;
+          runs.push_back((tap_h.read * phases_w + tap_w.read) * phase_plane +
+                         tap_h.shift * plane_row + tap_w.shift);
           taps.push_back(static_cast<int64_t>(h) * kernel_w + static_cast<int64_t>(w));
         }
       }
@@ -131,12 +132,13 @@ PlanePlan::PlanePlan(const PlaneShape& given, const PairTiles* tiles, int64_t mo
   }
   weight_row = odd_lines(depth * static_cast<int64_t>(runs.size()));
   packs = pairs == nullptr &&
-          shape.out_channels * std::min(width.positions(), kColumnGranule) >= kPackedProducts;
+          shape.out_channels * std::min(along.positions(), kColumnGranule) >= kPackedProducts;
+  row_positions = packs ? along.positions() : plane_row;
   block_channels = channels_of_block(
-      shape.out_channels, (packs ? 3 * kBlockRows : kBlockRows) / width.written_phases());
+      shape.out_channels, (packs ? 3 * kBlockRows : kBlockRows) / along.written_phases());
   images = 1;
-  if (packs && band == height.positions()) {
-    const int64_t filling = 2 * kBlockColumns / (band * width.positions());
+  if (packs && band == down.positions()) {
+    const int64_t filling = 2 * kBlockColumns / (band * along.positions());
     images = std::clamp<int64_t>(std::min(filling, 4 * kPlaneUnits / (depth * image_plane)), 1,
                                  most_images);
     images = divide_up(most_images, divide_up(most_images, images));
@@ -145,14 +147,19 @@ PlanePlan::PlanePlan(const PlaneShape& given, const PairTiles* tiles, int64_t mo
 }
 
 int64_t PlanePlan::positions(int64_t image_count, int64_t rows) const {
-  const int64_t gaps = rows > 0 ? row_positions() - shape.width.positions() : 0;
-  return image_count * rows * row_positions() - gaps;
+  const int64_t gaps = rows > 0 ? row_positions - shape.width.positions() : 0;
+  return image_count * rows * row_positions - gaps;
+}
+
+bool PlanePlan::has_taps(int64_t phase) const {
+  return std::any_of(shape.height.taps.begin(), shape.height.taps.end(),
+                     [phase](const PlaneAxis::Tap& tap) { return tap.written == phase; });
 }
 
 bool PlanePlan::fits() const {
   const int64_t rows = shape.height.positions();
   const int64_t columns = shape.width.positions();
-  const int64_t computed = (rows - 1) * shape.width.width() + columns;
+  const int64_t computed = (rows - 1) * plane_row + columns;
   return depth * image_plane <= 4 * kPlaneUnits && computed <= 2 * rows * columns &&
          shape.width.written_phases() * sum_units() <= 4 * kPlaneUnits;
 }

@@ -77,9 +77,11 @@ struct PlanePlan {
   // Whether it is worth it: planes fit into the caches, and most of what is computed is an output.
   bool fits() const;
 
-  // Positions of a row, and of some rows of some images one after the other.
-  int64_t row_positions() const { return packs ? shape.width.positions() : shape.width.width(); }
+  // Positions of some rows of some images, one after the other.
   int64_t positions(int64_t image_count, int64_t rows) const;
+
+  // Whether a tap writes a phase of the output's rows.
+  bool has_taps(int64_t phase) const;
 
   // Units of the planes of a band.
   int64_t plane_units() const;
@@ -95,7 +97,9 @@ struct PlanePlan {
   PlaneShape shape;
   const PairTiles* pairs;
   int64_t depth;              // units of a run: of all channels
+  int64_t plane_row;          // units of a row of a plane
   bool packs;                 // whether panels are copied together before they are multiplied
+  int64_t row_positions;      // positions of a row that are computed
   int64_t band;               // rows of positions whose planes are made at once
   int64_t images;             // images whose planes are made at once
   int64_t phase_plane;        // units from one phase to the next
