@@ -101,7 +101,7 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
   const int64_t pieces = (args.batch + plan.images - 1) / plan.images;
   threads_.split(pieces * args.groups, [&](int64_t worker, int64_t first, int64_t last) {
     char* mine = scratch + worker * each;
-    clear_planes(plan, mine);
+    clear_scratch(plan, mine);
     for (int64_t item = first; item < last; ++item) {
       const int64_t group = item % args.groups;
       const int64_t image = item / args.groups * plan.images;

@@ -26,6 +26,9 @@ Pointer at(Pointer pointer, int64_t index, namp_dtype dtype) {
   return static_cast<Byte*>(pointer) + index * dtype_size(dtype);
 }
 
+// Channels whose sums are transposed together: a cache line of them.
+constexpr int64_t kTransposed = 16;
+
 // Elements of columns that are gathered at once from several images.
 constexpr int64_t kColumnElements = int64_t{1} << 21;
 
@@ -226,16 +229,21 @@ void CpuBackend::conv2d_backward_weights_by_loops(const namp_conv2d_args& args,
     }
   });
   auto* sums = reinterpret_cast<float*>(scratch + workers * each);  // as the weights lie
-  threads_.parallel_for(args.out_channels, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t channel = begin; channel < end; ++channel) {
-      const int64_t group = channel / shape.group_out * shape.group_out;
-      const float* from = sums_of(0) + group * shape.taps + channel - group;
-      float* to = sums + channel * shape.taps;
-      for (int64_t tap = 0; tap < shape.taps; ++tap) {
-        float sum = 0.0f;
-        for (int64_t worker = 0; worker < workers; ++worker)
-          sum += from[worker * (each / 4) + tap * shape.group_out];
-        to[tap] = sum;
+  const int64_t blocks = (shape.group_out + kTransposed - 1) / kTransposed;
+  threads_.parallel_for(args.groups * blocks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t index = begin; index < end; ++index) {
+      const int64_t group = index / blocks;
+      const int64_t channel = index % blocks * kTransposed;
+      const int64_t channels = std::min(kTransposed, shape.group_out - channel);
+      const float* from = sums_of(0) + group * shape.group_out * shape.taps + channel;
+      float* to = sums + (group * shape.group_out + channel) * shape.taps;
+      for (int64_t tap = 0; tap < shape.taps; ++tap, from += shape.group_out) {
+        for (int64_t i = 0; i < channels; ++i) {
+          float sum = 0.0f;
+          for (int64_t worker = 0; worker < workers; ++worker)
+            sum += from[worker * (each / 4) + i];
+          to[i * shape.taps + tap] = sum;
+        }
       }
     }
   });

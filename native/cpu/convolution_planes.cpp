@@ -195,7 +195,8 @@ HWY_INLINE void sum_block(const PlanePlan& plan, const PlanePlan::Sum& sum, cons
                           int64_t channels, float* sums, float* panel) {
   weights += sum.first_run * plan.depth;
   const int64_t units = sum.runs * plan.depth;
-  if (!plan.packs || units == 0) {
+  if (units == 0) return;  // zeros, by clear_planes
+  if (!plan.packs) {
     multiply(plan,
              {weights, plan.weight_row, 1, planes + block.begin, plan.plane, plan.depth, sum.runs,
               plan.runs.data() + sum.first_run},
@@ -227,13 +228,11 @@ struct BandOutput {
   int64_t rows;       // of an image
   int64_t phase;      // of the rows
 
-  // The outputs of a channel from a position on. row: of those of all images.
-  HWY_INLINE ProductOutput at(const PlanePlan& plan, int64_t channel, int64_t row,
-                              int64_t column) const {
+  // The first channel's outputs from a position on. row: of those of all images.
+  HWY_INLINE ProductOutput at(const PlanePlan& plan, int64_t row, int64_t column) const {
     const int64_t out_row = (first + row % rows) * plan.shape.height.out_stride + phase;
     const int64_t out_column = column * plan.shape.width.out_stride;
-    ProductOutput part = part_of(all, channel, out_row * plan.shape.width.out + out_column);
-    return part_of(part, 0, row / rows * image);
+    return part_of(all, 0, row / rows * image + out_row * plan.shape.width.out + out_column);
   }
 };
 
@@ -250,8 +249,8 @@ HWY_INLINE void store_block(const PlanePlan& plan, const BlockScratch& scratch, 
           [&](int64_t row, int64_t column, int64_t at, int64_t count) NAMP_LANES {
             const int64_t stored = std::min(count, lines * columns - column);
             if (stored <= 0) return;
-            finish_rows<T>(scratch.sums + at, bias, output.at(plan, 0, row * lines, column),
-                           channels, stored);
+            finish_rows<T>(scratch.sums + at, bias, output.at(plan, row * lines, column), channels,
+                           stored);
           });
 }
 
@@ -262,25 +261,41 @@ HWY_INLINE void store_phases(const PlanePlan& plan, const BlockScratch& scratch,
                              int64_t channels) {
   const PlaneAxis& width = plan.shape.width;
   const int64_t phases = width.out_stride;
+  const int64_t sum_units = plan.sum_units();
+  struct Part {
+    T* c;  // of the first channel
+    int64_t at;
+    int64_t count;
+  };
+  Part parts[kBlockColumns];
+  int64_t part_count = 0;
+  in_rows(block, plan.row_positions,
+          [&](int64_t row, int64_t column, int64_t at, int64_t some) NAMP_LANES {
+            const int64_t count = std::min(phases * some, width.out - phases * column);
+            if (count <= 0) return;
+            T* const c = static_cast<T*>(output.at(plan, row, column).c);
+            parts[part_count++] = {c, at, count};
+          });
+  ProductOutput line = output.all;
   for (int64_t channel = 0; channel < channels; ++channel) {
-    in_rows(block, plan.row_positions,
-            [&](int64_t row, int64_t column, int64_t at, int64_t some) NAMP_LANES {
-              const int64_t count = std::min(phases * some, width.out - phases * column);
-              if (count <= 0) return;
-              put_together(scratch.line, scratch.sums + channel * kBlockColumns + at,
-                           plan.sum_units(), width.written_phases(), count);
-              finish_rows<T>(scratch.line, bias == nullptr ? nullptr : bias + channel,
-                             output.at(plan, channel, row, column), 1, count);
-            });
+    for (int64_t i = 0; i < part_count; ++i) {
+      const Part& part = parts[i];
+      line.c = part.c + channel * line.ldc;
+      put_together(scratch.line, scratch.sums + channel * kBlockColumns + part.at, sum_units,
+                   width.written_phases(), part.count);
+      finish_rows<T>(scratch.line, bias == nullptr ? nullptr : bias + channel, line, 1, part.count);
+    }
   }
 }
 
 // The rows of a phase that no tap writes.
 HWY_INLINE void store_zeros(const PlanePlan& plan, const BandOutput& output, int64_t images) {
-  const auto bytes = static_cast<size_t>(plan.shape.width.out * dtype_size(output.all.dtype));
-  for (int64_t channel = 0; channel < plan.shape.out_channels; ++channel) {
-    for (int64_t row = 0; row < images * output.rows; ++row)
-      std::memset(output.at(plan, channel, row, 0).c, 0, bytes);
+  const int64_t size = dtype_size(output.all.dtype);
+  for (int64_t row = 0; row < images * output.rows; ++row) {
+    auto* c = static_cast<char*>(output.at(plan, row, 0).c);
+    for (int64_t channel = 0; channel < plan.shape.out_channels; ++channel)
+      std::memset(c + channel * output.all.ldc * size, 0,
+                  static_cast<size_t>(plan.shape.width.out * size));
   }
 }
 
@@ -356,6 +371,13 @@ NAMP_SIMD_TABLE(gather);
 
 void clear_planes(const PlanePlan& plan, void* scratch) {
   std::fill_n(static_cast<float*>(scratch), plan.plane_units(), 0.0f);
+}
+
+void clear_scratch(const PlanePlan& plan, void* scratch) {
+  clear_planes(plan, scratch);
+  // The sums of a phase along a line that no tap writes stay zeros.
+  std::fill_n(static_cast<float*>(scratch) + plan.plane_units(),
+              plan.shape.width.written_phases() * plan.sum_units(), 0.0f);
 }
 
 void convolve_planes(namp_simd simd, const PlanePlan& plan, const void* weights, const void* input,

@@ -9,8 +9,9 @@
 
 namespace namp {
 
-// Makes a worker's scratch memory ready for its first image.
-void clear_planes(const PlanePlan& plan, void* scratch);
+// Makes planes, or all of a worker's scratch memory, ready for the first image.
+void clear_planes(const PlanePlan& plan, void* planes);
+void clear_scratch(const PlanePlan& plan, void* scratch);
 
 // Images that follow each other a number of elements apart.
 struct ImageBatch {
