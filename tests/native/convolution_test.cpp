@@ -45,12 +45,12 @@ const Shape kShapes[] = {
     {1, 3, 5, 4, 250, 3, 3, 1, 1, 1, 1},
     // With a stride, of planes and of channels (both ways); panels that are copied together, of
     // several images, of which the last ones are fewer, and of part of a sum; planes that do not fit.
-    {1, 70, 45, 70, 3, 3, 3, 2, 2, 1, 1},
+    {1, 118, 10, 6, 1, 3, 1, 2, 2, 61, 30},
     {1, 250, 5, 4, 18, 3, 3, 2, 2, 1, 1},
-    {5, 30, 4, 63, 48, 3, 3, 2, 2, 1, 1},
+    {5, 30, 2, 63, 48, 3, 3, 2, 2, 1, 1},
     {1, 48, 2, 64, 3, 3, 3, 2, 2, 1, 1},
-    {1, 2, 4, 130, 64, 3, 3, 1, 1, 1, 1},
-    {1, 40, 2, 3, 2, 2, 2, 2, 3, 200, 400, 150, 300},
+    {1, 2, 1, 66, 64, 1, 3, 1, 1, 0, 1},
+    {1, 4, 12, 9, 3, 1, 2, 2, 2, 0, 0, 1, 7},
 };
 constexpr ptrdiff_t kShapesOfBlocks = 10;
 
