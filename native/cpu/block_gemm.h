@@ -55,7 +55,7 @@ inline constexpr int64_t kPairRowGranule = 32;
 inline constexpr int64_t kColumnGranule = 32;
 
 // Columns of a transposed B that are widened before they are laid out.
-inline constexpr int64_t kPackedColumns = 4;
+inline constexpr int64_t kPackedColumns = 16;
 
 // Scratch memory of one product.
 inline constexpr int64_t kProductScratchBytes =

@@ -78,7 +78,7 @@ struct ProductCut {
     // Every thread gets the same number of pieces: the longer side is cut further, while its pieces
     // have a few tiles. A piece has as many rows as possible, because each lays B out anew.
     while (pieces() % threads != 0 && pieces() < 8 * threads) {
-      Cut& longer = args.m / rows.pieces >= args.n / columns.pieces ? rows : columns;
+      Cut& longer = args.m / rows.pieces > args.n / columns.pieces ? rows : columns;
       if (longer.pieces >= divide_up(longer.granules(), 3)) break;
       ++longer.pieces;
     }

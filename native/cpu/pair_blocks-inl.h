@@ -44,6 +44,11 @@ HWY_INLINE void copy_pairs(float* out, int64_t out_stride, const BFloat16* in, i
   }
 }
 
+template <class T>
+HWY_INLINE bool is_aligned_to(const void* p) {
+  return reinterpret_cast<uintptr_t>(p) % alignof(T) == 0;
+}
+
 // Pairs of rows, kTransposedPairs at a time in the buffer before they are transposed.
 inline constexpr int64_t kTransposedPairs = 4;
 
@@ -88,10 +93,16 @@ HWY_INLINE void pack_pairs_b(float* out, float* buffer, const MatrixView& b, int
       }
       continue;
     }
+    const BFloat16* from = in + first * b.column_stride;
+    if (b.column_stride % 2 == 0 && depth == 2 * units && is_aligned_to<float>(from)) {
+      transpose(out, kPairColumns, reinterpret_cast<const float*>(from), b.column_stride / 2, count,
+                units);
+      continue;
+    }
     for (int64_t column = 0; column < count; column += kPackedColumns) {
       const int64_t some = std::min(kPackedColumns, count - column);
-      copy_pairs(buffer, kPairDepth, in + (first + column) * b.column_stride, b.column_stride, some,
-                 depth, units);
+      copy_pairs(buffer, kPairDepth, from + column * b.column_stride, b.column_stride, some, depth,
+                 units);
       transpose(out + column, kPairColumns, buffer, kPairDepth, some, units);
     }
   }
