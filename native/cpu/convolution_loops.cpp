@@ -50,7 +50,8 @@ class Columns {
 
   int64_t block() const { return block_; }    // positions of an image
   int64_t images() const { return images_; }  // more than one if a block is all of an image
-  int64_t row() const { return images_ * block_ + kColumnsSlack; }
+  // Elements from one row to the next: whole pairs.
+  int64_t row() const { return (images_ * block_ + 1) / 2 * 2 + kColumnsSlack; }
   int64_t planes_bytes() const { return by_planes_ ? align(plan_.plane_units() * 4) : 0; }
   int64_t bytes() const { return align(shape_.taps * row() * 4); }
 

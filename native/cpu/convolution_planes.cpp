@@ -143,7 +143,7 @@ HWY_INLINE void in_rows(const PositionBlock& block, int64_t row_positions, Body&
   }
 }
 
-// One copy of the tiles.
+// Its own function: inlined twice, the tiles take other registers and more time.
 HWY_NOINLINE void multiply(const PlanePlan& plan, const TileOperands& operands, float* sums,
                            int64_t channels, int64_t positions, bool accumulate) {
   if (plan.pairs != nullptr) {
@@ -172,18 +172,19 @@ HWY_INLINE void pack_panel(const PlanePlan& plan, const PlanePlan::Sum& sum, con
                 row / rows * plan.image_plane + row % rows * plan.plane_row + column;
             parts[count++] = {from, at, some};
           });
-  const int64_t* runs = plan.runs.data() + sum.first_run;
-  for (int64_t unit = begin; unit < begin + depth;) {
-    const int64_t channel = unit % plan.depth;
-    const int64_t end = std::min(begin + depth, unit + plan.depth - channel);
-    const float* from = planes + runs[unit / plan.depth] + channel * plan.plane;
-    for (; unit < end; ++unit, from += plan.plane, panel += kTileColumns) {
+  const int64_t* run = plan.runs.data() + sum.first_run + begin / plan.depth;
+  int64_t channel = begin % plan.depth;
+  for (int64_t left = depth; left > 0; ++run, channel = 0) {
+    const float* from = planes + *run + channel * plan.plane;
+    const int64_t channels = std::min(left, plan.depth - channel);
+    left -= channels;
+    for (int64_t i = 0; i < channels; ++i, from += plan.plane, panel += kTileColumns) {
       if (count == 1) {
         copy_beyond(panel, from + parts[0].from, kTileColumns);
         continue;
       }
-      for (int64_t i = 0; i < count; ++i)
-        copy_beyond(panel + parts[i].to, from + parts[i].from, parts[i].count);
+      for (int64_t part = 0; part < count; ++part)
+        copy_beyond(panel + parts[part].to, from + parts[part].from, parts[part].count);
     }
   }
 }
@@ -195,7 +196,7 @@ HWY_INLINE void sum_block(const PlanePlan& plan, const PlanePlan::Sum& sum, cons
                           int64_t channels, float* sums, float* panel) {
   weights += sum.first_run * plan.depth;
   const int64_t units = sum.runs * plan.depth;
-  if (units == 0) return;  // zeros, by clear_planes
+  if (units == 0) return;  // zeros, by clear_scratch
   if (!plan.packs) {
     multiply(plan,
              {weights, plan.weight_row, 1, planes + block.begin, plan.plane, plan.depth, sum.runs,
@@ -293,9 +294,10 @@ HWY_INLINE void store_zeros(const PlanePlan& plan, const BandOutput& output, int
   const int64_t size = dtype_size(output.all.dtype);
   for (int64_t row = 0; row < images * output.rows; ++row) {
     auto* c = static_cast<char*>(output.at(plan, row, 0).c);
-    for (int64_t channel = 0; channel < plan.shape.out_channels; ++channel)
+    for (int64_t channel = 0; channel < plan.shape.out_channels; ++channel) {
       std::memset(c + channel * output.all.ldc * size, 0,
                   static_cast<size_t>(plan.shape.width.out * size));
+    }
   }
 }
 
@@ -369,8 +371,8 @@ NAMP_SIMD_TABLE(gather);
 
 }  // namespace
 
-void clear_planes(const PlanePlan& plan, void* scratch) {
-  std::fill_n(static_cast<float*>(scratch), plan.plane_units(), 0.0f);
+void clear_planes(const PlanePlan& plan, void* planes) {
+  std::fill_n(static_cast<float*>(planes), plan.plane_units(), 0.0f);
 }
 
 void clear_scratch(const PlanePlan& plan, void* scratch) {

@@ -65,7 +65,7 @@ HWY_INLINE Lane load_apart(const T* p, int64_t stride, Elements part) {
   return load(elements);
 }
 
-// Elements as they are: to[row * plan.plane_row + i] = from[row * from_row + i * stride].
+// Elements as they are: to[row * to_row + i] = from[row * from_row + i * stride].
 template <class Word>
 HWY_INLINE void copy_apart(Word* to, int64_t to_row, const Word* from, int64_t from_row,
                            int64_t stride, int64_t rows, int64_t count) {
