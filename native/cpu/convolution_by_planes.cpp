@@ -50,6 +50,19 @@ struct WeightRows {
   int64_t group;
 };
 
+// Channels of the output that are fewer than the rows of a tile.
+constexpr int64_t kFewChannels = 4;
+
+// Whether few channels fill no tile here, but all taps of them do: as columns. for_all_taps: the
+// tiles for that sum, if it is one.
+bool fill_as_columns(const PlanePlan& plan, const PairTiles* for_all_taps, namp_dtype dtype) {
+  if (plan.pairs != nullptr) return false;
+  const bool phases = plan.shape.height.out_stride > 1 || plan.shape.width.out_stride > 1;
+  return (dtype == NAMP_BFLOAT16 && for_all_taps != nullptr) ||
+         (phases && plan.shape.out_channels < kFewChannels &&
+          plan.shape.channels > plan.shape.out_channels);
+}
+
 }  // namespace
 
 bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPass pass,
@@ -62,10 +75,9 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
   const PlanePlan plan(planes,
                        dtype == NAMP_BFLOAT16 ? pair_tiles(simd_, planes.channels) : nullptr,
                        std::max<int64_t>(1, (args.batch + threads - 1) / threads));
-  // Few channels fill no tile of pairs, but all taps of them do: as columns.
-  const bool few = dtype == NAMP_BFLOAT16 && plan.pairs == nullptr && !backward &&
-                   pair_tiles(simd_, shape.taps) != nullptr;
-  if (few || !plan.fits()) return false;
+  if (fill_as_columns(plan, backward ? nullptr : pair_tiles(simd_, shape.taps), dtype) ||
+      !plan.fits())
+    return false;
 
   const bool widened = dtype != NAMP_FLOAT32 && plan.pairs == nullptr;
   const int64_t units = args.groups * plan.weight_units();

@@ -43,7 +43,7 @@ class Columns {
       block_ = std::clamp<int64_t>(block_ / shape_.out_w, 1, plan_.band) * shape_.out_w;
     images_ = 1;
     if (block_ < shape_.positions) return;
-    const int64_t filling = 2 * kBlockDepth / shape_.positions;
+    const int64_t filling = kBlockDepth / shape_.positions;
     const int64_t fitting = kColumnElements / (shape_.taps * shape_.positions);
     images_ = std::clamp<int64_t>(std::min(filling, fitting), 1, std::max<int64_t>(1, most_images));
   }

@@ -131,15 +131,23 @@ struct PositionBlock {
   int64_t count;
 };
 
-// Calls body(row, column, at, count) for parts of a block that lie in one row of so many positions;
-// the part begins at the block's position at.
+// Calls body(image, row, column, at, count) for parts of a block that lie in one row, of images of
+// some rows of so many positions; the part begins at the block's position at.
 template <class Body>
-HWY_INLINE void in_rows(const PositionBlock& block, int64_t row_positions, Body&& body) {
+HWY_INLINE void in_rows(const PositionBlock& block, int64_t rows, int64_t row_positions,
+                        Body&& body) {
+  int64_t column = block.begin % row_positions;
+  int64_t row = block.begin / row_positions % rows;
+  int64_t image = block.begin / row_positions / rows;
   for (int64_t at = 0; at < block.count;) {
-    const int64_t column = (block.begin + at) % row_positions;
     const int64_t count = std::min(row_positions - column, block.count - at);
-    body((block.begin + at) / row_positions, column, at, count);
+    body(image, row, column, at, count);
     at += count;
+    column = 0;
+    if (++row == rows) {
+      row = 0;
+      ++image;
+    }
   }
 }
 
@@ -166,11 +174,9 @@ HWY_INLINE void pack_panel(const PlanePlan& plan, const PlanePlan::Sum& sum, con
   };
   Part parts[kTileColumns];
   int64_t count = 0;
-  in_rows(block, plan.row_positions,
-          [&](int64_t row, int64_t column, int64_t at, int64_t some) NAMP_LANES {
-            const int64_t from =
-                row / rows * plan.image_plane + row % rows * plan.plane_row + column;
-            parts[count++] = {from, at, some};
+  in_rows(block, rows, plan.row_positions,
+          [&](int64_t image, int64_t row, int64_t column, int64_t at, int64_t some) NAMP_LANES {
+            parts[count++] = {image * plan.image_plane + row * plan.plane_row + column, at, some};
           });
   const int64_t* run = plan.runs.data() + sum.first_run + begin / plan.depth;
   int64_t channel = begin % plan.depth;
@@ -229,11 +235,12 @@ struct BandOutput {
   int64_t rows;       // of an image
   int64_t phase;      // of the rows
 
-  // The first channel's outputs from a position on. row: of those of all images.
-  HWY_INLINE ProductOutput at(const PlanePlan& plan, int64_t row, int64_t column) const {
-    const int64_t out_row = (first + row % rows) * plan.shape.height.out_stride + phase;
+  // The first channel's outputs from a position on.
+  HWY_INLINE ProductOutput at(const PlanePlan& plan, int64_t index, int64_t row,
+                              int64_t column) const {
+    const int64_t out_row = (first + row) * plan.shape.height.out_stride + phase;
     const int64_t out_column = column * plan.shape.width.out_stride;
-    return part_of(all, 0, row / rows * image + out_row * plan.shape.width.out + out_column);
+    return part_of(all, 0, index * image + out_row * plan.shape.width.out + out_column);
   }
 };
 
@@ -242,15 +249,15 @@ template <class T>
 HWY_INLINE void store_block(const PlanePlan& plan, const BlockScratch& scratch, const float* bias,
                             const BandOutput& output, const PositionBlock& block,
                             int64_t channels) {
-  const int64_t columns = plan.shape.width.positions();
+  const int64_t columns = plan.row_outputs;
   const int64_t positions = plan.row_positions;
   const bool dense = positions == columns && plan.shape.height.out_stride == 1;
   const int64_t lines = dense ? output.rows : 1;  // that follow each other without gaps
-  in_rows(block, lines * positions,
-          [&](int64_t row, int64_t column, int64_t at, int64_t count) NAMP_LANES {
+  in_rows(block, output.rows / lines, lines * positions,
+          [&](int64_t image, int64_t row, int64_t column, int64_t at, int64_t count) NAMP_LANES {
             const int64_t stored = std::min(count, lines * columns - column);
             if (stored <= 0) return;
-            finish_rows<T>(scratch.sums + at, bias, output.at(plan, row * lines, column), channels,
+            finish_rows<T>(scratch.sums + at, bias, output.at(plan, image, row, column), channels,
                            stored);
           });
 }
@@ -270,11 +277,11 @@ HWY_INLINE void store_phases(const PlanePlan& plan, const BlockScratch& scratch,
   };
   Part parts[kBlockColumns];
   int64_t part_count = 0;
-  in_rows(block, plan.row_positions,
-          [&](int64_t row, int64_t column, int64_t at, int64_t some) NAMP_LANES {
+  in_rows(block, output.rows, plan.row_positions,
+          [&](int64_t image, int64_t row, int64_t column, int64_t at, int64_t some) NAMP_LANES {
             const int64_t count = std::min(phases * some, width.out - phases * column);
             if (count <= 0) return;
-            T* const c = static_cast<T*>(output.at(plan, row, column).c);
+            T* const c = static_cast<T*>(output.at(plan, image, row, column).c);
             parts[part_count++] = {c, at, count};
           });
   ProductOutput line = output.all;
@@ -292,11 +299,13 @@ HWY_INLINE void store_phases(const PlanePlan& plan, const BlockScratch& scratch,
 // The rows of a phase that no tap writes.
 HWY_INLINE void store_zeros(const PlanePlan& plan, const BandOutput& output, int64_t images) {
   const int64_t size = dtype_size(output.all.dtype);
-  for (int64_t row = 0; row < images * output.rows; ++row) {
-    auto* c = static_cast<char*>(output.at(plan, row, 0).c);
-    for (int64_t channel = 0; channel < plan.shape.out_channels; ++channel) {
-      std::memset(c + channel * output.all.ldc * size, 0,
-                  static_cast<size_t>(plan.shape.width.out * size));
+  for (int64_t image = 0; image < images; ++image) {
+    for (int64_t row = 0; row < output.rows; ++row) {
+      auto* c = static_cast<char*>(output.at(plan, image, row, 0).c);
+      for (int64_t channel = 0; channel < plan.shape.out_channels; ++channel) {
+        std::memset(c + channel * output.all.ldc * size, 0,
+                    static_cast<size_t>(plan.shape.width.out * size));
+      }
     }
   }
 }
@@ -311,14 +320,12 @@ HWY_INLINE void convolve_block(const PlanePlan& plan, const float* weights, cons
               output.rows, block, channels, scratch.sums + i * plan.sum_units(), scratch.panel);
   }
   const float* bias = widen_bias(output.all, channels, block.count, scratch.bias);
-  BandOutput widened = output;
-  widened.all.bias = nullptr;
   with_element(output.all.dtype, [&](auto element) HWY_ATTR {
     using T = typename decltype(element)::Type;
     if (phases == 1) {
-      store_block<T>(plan, scratch, bias, widened, block, channels);
+      store_block<T>(plan, scratch, bias, output, block, channels);
     } else {
-      store_phases<T>(plan, scratch, bias, widened, block, channels);
+      store_phases<T>(plan, scratch, bias, output, block, channels);
     }
   });
 }

@@ -133,7 +133,8 @@ PlanePlan::PlanePlan(const PlaneShape& given, const PairTiles* tiles, int64_t mo
   weight_row = odd_lines(depth * static_cast<int64_t>(runs.size()));
   packs = pairs == nullptr &&
           shape.out_channels * std::min(along.positions(), kColumnGranule) >= kPackedProducts;
-  row_positions = packs ? along.positions() : plane_row;
+  row_outputs = along.positions();
+  row_positions = packs ? row_outputs : plane_row;
   block_channels = channels_of_block(
       shape.out_channels, (packs ? 3 * kBlockRows : kBlockRows) / along.written_phases());
   images = 1;
@@ -147,7 +148,7 @@ PlanePlan::PlanePlan(const PlaneShape& given, const PairTiles* tiles, int64_t mo
 }
 
 int64_t PlanePlan::positions(int64_t image_count, int64_t rows) const {
-  const int64_t gaps = rows > 0 ? row_positions - shape.width.positions() : 0;
+  const int64_t gaps = rows > 0 ? row_positions - row_outputs : 0;
   return image_count * rows * row_positions - gaps;
 }
 

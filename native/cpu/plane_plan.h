@@ -100,6 +100,7 @@ struct PlanePlan {
   int64_t plane_row;          // units of a row of a plane
   bool packs;                 // whether panels are copied together before they are multiplied
   int64_t row_positions;      // positions of a row that are computed
+  int64_t row_outputs;        // those of them that are stored
   int64_t band;               // rows of positions whose planes are made at once
   int64_t images;             // images whose planes are made at once
   int64_t phase_plane;        // units from one phase to the next
