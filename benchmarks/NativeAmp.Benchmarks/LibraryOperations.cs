@@ -157,7 +157,10 @@ internal sealed class LibraryOperations : IDisposable
 
     private Tensor Random(long count, DType type)
     {
-        using Tensor floats = Tensor.From(_with, Initializers.Normal(1)([count], new RandomGenerator(1)), [count]);
+        Tensor floats = Tensor.From(_with, Initializers.Normal(1)([count], new RandomGenerator(1)), [count]);
+        if (type == DType.Float32)
+            return floats;
+        using (floats)
         using (NoGrad.Enter())
             return Ops.Cast(floats, type).Keep();
     }

@@ -74,7 +74,7 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
   const int64_t threads = threads_.count();
   const PlanePlan plan(planes,
                        dtype == NAMP_BFLOAT16 ? pair_tiles(simd_, planes.channels) : nullptr,
-                       std::max<int64_t>(1, (args.batch + threads - 1) / threads));
+                       std::max<int64_t>(1, divide_up(args.batch, threads)));
   if (fill_as_columns(plan, backward ? nullptr : pair_tiles(simd_, shape.taps), dtype) ||
       !plan.fits())
     return false;
@@ -110,7 +110,7 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
     all.bias_by_row = true;
   }
   const void* input = backward ? args.output_gradient : args.input;
-  const int64_t pieces = (args.batch + plan.images - 1) / plan.images;
+  const int64_t pieces = divide_up(args.batch, plan.images);
   threads_.split(pieces * args.groups, [&](int64_t worker, int64_t first, int64_t last) {
     char* mine = scratch + worker * each;
     clear_scratch(plan, mine);

@@ -166,7 +166,7 @@ void CpuBackend::conv2d_backward_weights_by_loops(const namp_conv2d_args& args,
   const ConvolutionShape shape(args);
   const auto dtype = static_cast<namp_dtype>(args.dtype);
   const int64_t threads = threads_.count();
-  const Columns source(shape, (args.batch + threads - 1) / threads);
+  const Columns source(shape, divide_up(args.batch, threads));
   const int64_t block = source.block();
   const int64_t weights = args.out_channels * shape.taps;
   // Of a worker: its sums, planes, columns, gradients of several images and a product's scratch
@@ -230,7 +230,7 @@ void CpuBackend::conv2d_backward_weights_by_loops(const namp_conv2d_args& args,
     }
   });
   auto* sums = reinterpret_cast<float*>(scratch + workers * each);  // as the weights lie
-  const int64_t blocks = (shape.group_out + kTransposed - 1) / kTransposed;
+  const int64_t blocks = divide_up(shape.group_out, kTransposed);
   threads_.parallel_for(args.groups * blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t index = begin; index < end; ++index) {
       const int64_t group = index / blocks;

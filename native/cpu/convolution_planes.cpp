@@ -210,8 +210,8 @@ HWY_INLINE void sum_block(const PlanePlan& plan, const PlanePlan::Sum& sum, cons
              sums, channels, block.count, false);
     return;
   }
-  const int64_t pieces = (units + kBlockDepth - 1) / kBlockDepth;
-  in_pieces(0, units, (units + pieces - 1) / pieces, [&](int64_t begin, int64_t depth) NAMP_LANES {
+  const int64_t piece = divide_up(units, divide_up(units, kBlockDepth));
+  in_pieces(0, units, piece, [&](int64_t begin, int64_t depth) NAMP_LANES {
     in_pieces(0, block.count, kTileColumns, [&](int64_t at, int64_t count) NAMP_LANES {
       pack_panel(plan, sum, planes, rows, {block.begin + at, count}, begin, depth, panel);
       multiply(plan, {weights + begin, plan.weight_row, 1, panel, kTileColumns, depth}, sums + at,

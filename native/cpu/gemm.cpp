@@ -54,8 +54,6 @@ Operands operands_of(const namp_gemm_args& args, int64_t k, int64_t product) {
   return operands;
 }
 
-constexpr int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
-
 // One side of a product, cut into pieces of a nearly equal number of granules.
 struct Cut {
   int64_t size;

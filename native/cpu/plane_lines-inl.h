@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "cpu/block_gemm.h"
 #include "cpu/loop-inl.h"
 #include "cpu/plane_plan.h"
 
@@ -127,9 +128,9 @@ HWY_INLINE void for_plane_parts(const PlanePlan& plan, int64_t first, int64_t ro
   const int64_t stride = height.in_stride;
   for (int64_t phase : height.phases) {
     const int64_t in_row = first * stride + phase - height.pad;
-    const int64_t above = in_row >= 0 ? 0 : std::min(rows, (-in_row + stride - 1) / stride);
+    const int64_t above = in_row >= 0 ? 0 : std::min(rows, divide_up(-in_row, stride));
     const int64_t begin = in_row + above * stride;
-    const int64_t there = begin >= height.in ? 0 : (height.in - begin + stride - 1) / stride;
+    const int64_t there = begin >= height.in ? 0 : divide_up(height.in - begin, stride);
     const int64_t inside = std::min(there, rows - above);
     const int64_t below = rows - above - inside;
     for (const PlanePlan::Line& line : plan.lines) {

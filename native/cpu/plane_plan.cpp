@@ -19,8 +19,6 @@ constexpr int64_t kLineUnits = 16;
 // products of a part on, which is read for every channel, that takes less time than it saves.
 constexpr int64_t kPackedProducts = 1536;
 
-constexpr int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
-
 // An odd number of cache lines: what lies so far apart shares no few places in the first-level cache.
 int64_t odd_lines(int64_t units) { return (divide_up(units, kLineUnits) / 2 * 2 + 1) * kLineUnits; }
 
