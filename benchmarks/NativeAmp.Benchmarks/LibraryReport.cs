@@ -4,12 +4,14 @@ using NativeAmp.TestSupport;
 
 namespace NativeAmp.Benchmarks;
 
-/// <summary>A training step by our own products and convolutions, in turns with the same by oneDNN's.</summary>
+/// <summary>
+/// Training steps by our own products and convolutions, in turns with the same by oneDNN's; then single ones.
+/// </summary>
 internal static class LibraryReport
 {
     private static readonly string[] Models = ["cnn", "gpt", "mlp"];
 
-    /// <summary>Measures and writes a table, a row for each network and precision.</summary>
+    /// <summary>Measures and writes a table, a row for each network and precision, and one of single operations.</summary>
     public static void Write(double secondsARow)
     {
         using Device with = Device.Cpu();
@@ -22,7 +24,12 @@ internal static class LibraryReport
             foreach (DType dtype in (DType[])[DType.Float32, DType.Float16, DType.BFloat16])
                 Write(model, dtype, with, without, secondsARow);
         }
+        LibraryOperations.Write(with, without, secondsARow / 10);
     }
+
+    /// <summary>Our time divided by oneDNN's, of each turn.</summary>
+    public static double[] Ratios(Timing timing) =>
+        [.. timing.Kernel.Zip(timing.Limit, (ours, theirs) => ours / theirs)];
 
     private static void Write(string model, DType dtype, Device with, Device without, double seconds)
     {
@@ -30,7 +37,7 @@ internal static class LibraryReport
         using var library = new TrainingStep(with, model, dtype);
         using var own = new TrainingStep(without, model, dtype);
         Timing timing = timer.Measure(_ => own.Run(), _ => library.Run(), seconds);
-        double[] ratios = [.. timing.Kernel.Zip(timing.Limit, (ours, theirs) => ours / theirs)];
+        double[] ratios = Ratios(timing);
         Console.WriteLine(
             string.Create(
                 CultureInfo.InvariantCulture,

@@ -26,7 +26,7 @@ constexpr bool share_places(int64_t row_stride) { return row_stride % 512 == 0; 
 // works. Rows of float32 are read where they are.
 template <class T>
 HWY_INLINE void pack_a(TileOperands& operands, float* out, const MatrixView& a, int64_t rows,
-                       int64_t depth) {
+                       int64_t depth, bool packed) {
   const T* in = static_cast<const T*>(a.data);
   operands.a = out;
   if (std::is_same_v<T, float> && a.column_stride == 1 && !share_places(a.row_stride)) {
@@ -34,11 +34,11 @@ HWY_INLINE void pack_a(TileOperands& operands, float* out, const MatrixView& a, 
     operands.a_row = a.row_stride;
     operands.a_depth = 1;
   } else if (a.column_stride == 1) {
-    widen_rows(out, kBlockDepth, in, a.row_stride, rows, depth);
+    if (!packed) widen_rows(out, kBlockDepth, in, a.row_stride, rows, depth);
     operands.a_row = kBlockDepth;
     operands.a_depth = 1;
   } else {
-    widen_rows(out, kBlockRows, in, a.column_stride, depth, rows);
+    if (!packed) widen_rows(out, kBlockRows, in, a.column_stride, depth, rows);
     operands.a_row = 1;
     operands.a_depth = kBlockRows;
   }
@@ -55,6 +55,10 @@ HWY_INLINE void pack_b(float* out, float* columns_buffer, const MatrixView& b, i
     if (count < kTileColumns) std::fill_n(out, depth * kTileColumns, 0.0f);
     if (b.column_stride == 1) {
       widen_rows(out, kTileColumns, in + first, b.row_stride, depth, count);
+      continue;
+    }
+    if constexpr (std::is_same_v<T, float>) {
+      transpose(out, kTileColumns, in + first * b.column_stride, b.column_stride, count, depth);
       continue;
     }
     for (int64_t column = 0; column < count; column += kPackedColumns) {
@@ -82,16 +86,22 @@ struct Blocks {
   float* columns;
 };
 
-// C = [C +] A B for a block, of any dtypes, widened. A block of B that is packed stays.
+// Which blocks were laid out for the product before, and stay.
+struct Packed {
+  bool a;
+  bool b;
+};
+
+// C = [C +] A B for a block, of any dtypes, widened.
 HWY_INLINE void multiply_widened(const Blocks& blocks, const MatrixView& a, const MatrixView& b,
-                                 int64_t rows, int64_t columns, int64_t depth, bool packed,
+                                 int64_t rows, int64_t columns, int64_t depth, Packed packed,
                                  bool accumulate) {
   TileOperands operands{};
   operands.depth = depth;
   with_element(a.dtype, [&](auto element) HWY_ATTR {
     using T = typename decltype(element)::Type;
-    pack_a<T>(operands, blocks.a, a, rows, depth);
-    if (!packed) pack_b<T>(blocks.b, blocks.columns, b, depth, columns);
+    pack_a<T>(operands, blocks.a, a, rows, depth, packed.a);
+    if (!packed.b) pack_b<T>(blocks.b, blocks.columns, b, depth, columns);
   });
   operands.b = blocks.b;
   operands.b_depth = kTileColumns;
@@ -99,14 +109,25 @@ HWY_INLINE void multiply_widened(const Blocks& blocks, const MatrixView& a, cons
                   accumulate);
 }
 
+// Whether tiles can read rows of pairs of A where they are: whole ones, in whole tiles.
+HWY_INLINE bool are_pairs(const MatrixView& a, int64_t rows, int64_t depth, int64_t units) {
+  return a.column_stride == 1 && a.row_stride % 2 == 0 && !share_places(a.row_stride / 2) &&
+         rows % kPairRows == 0 && depth == 2 * units;
+}
+
 // The same for bfloat16, by pairs.
 HWY_INLINE void multiply_pairs(const PairTiles& tiles, const Blocks& blocks, const MatrixView& a,
                                const MatrixView& b, int64_t rows, int64_t columns, int64_t depth,
-                               bool packed, bool accumulate) {
+                               Packed packed, bool accumulate) {
   const int64_t units = tiles.padded_depth((depth + 1) / 2);
-  pack_pairs_a(blocks.a, blocks.columns, a, rows, depth, units);
-  if (!packed) pack_pairs_b(blocks.b, blocks.columns, b, depth, columns, units);
-  const TileOperands operands{blocks.a, kPairStride, 1, blocks.b, kPairColumns, units};
+  TileOperands operands{blocks.a, kPairStride, 1, blocks.b, kPairColumns, units};
+  if (are_pairs(a, rows, depth, units)) {
+    operands.a = a.data;
+    operands.a_row = a.row_stride / 2;
+  } else if (!packed.a) {
+    pack_pairs_a(blocks.a, blocks.columns, a, rows, depth, units);
+  }
+  if (!packed.b) pack_pairs_b(blocks.b, blocks.columns, b, depth, columns, units);
   tiles.multiply(operands, units * kPairColumns, blocks.c, kBlockColumns, rows, columns,
                  accumulate);
 }
@@ -125,7 +146,9 @@ HWY_NOINLINE void multiply_blocks(const PairTiles* pairs, int64_t m, int64_t n, 
         const int64_t depth = std::min(block_depth, k - begin);
         const MatrixView a_part = part_of(a, row, begin);
         const MatrixView b_part = part_of(b, begin, column);
-        const bool packed = row > 0 && k <= block_depth;  // a single block of depth stays
+        // A single block of depth stays, of A with a single one of rows.
+        const Packed packed{column > 0 && m <= kBlockRows && k <= block_depth,
+                            row > 0 && k <= block_depth};
         if (pairs == nullptr) {
           multiply_widened(blocks, a_part, b_part, rows, columns, depth, packed, begin > 0);
         } else {

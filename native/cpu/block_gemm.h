@@ -9,6 +9,9 @@
 
 namespace namp {
 
+// Of numbers that are not negative.
+constexpr int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
 // Element (row, column) of a matrix is data[row * row_stride + column * column_stride]. One of the
 // strides is 1.
 struct MatrixView {
@@ -55,7 +58,7 @@ inline constexpr int64_t kPairRowGranule = 32;
 inline constexpr int64_t kColumnGranule = 32;
 
 // Columns of a transposed B that are widened before they are laid out.
-inline constexpr int64_t kPackedColumns = 4;
+inline constexpr int64_t kPackedColumns = 16;
 
 // Scratch memory of one product.
 inline constexpr int64_t kProductScratchBytes =

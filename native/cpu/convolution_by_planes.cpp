@@ -1,4 +1,4 @@
-// Convolution of stride 1 without a library, forward and backward to the images: by planes.
+// Convolution without a library, forward and backward to the images: by planes.
 #include <algorithm>
 #include <type_traits>
 
@@ -9,59 +9,75 @@
 namespace namp {
 namespace {
 
-// A group's weights as the rows of a product: for an output channel of the plan, each tap with all
-// channels. Backward the channels change places and the taps their order.
+// A group's weights as the rows of a product: for an output channel of the plan, each of its runs
+// with all channels. Backward the channels change places.
 struct WeightRows {
-  WeightRows(const ConvolutionShape& shape, const PlanePlan& plan, bool backward)
-      : rows(plan.weight_units() / plan.weight_row),
+  WeightRows(const ConvolutionShape& shape, const PlanePlan& given, bool backward)
+      : plan(given),
+        rows(plan.weight_units() / plan.weight_row),
         used(plan.shape.out_channels),
         channels(plan.shape.channels),
-        taps(plan.shape.taps()),
-        row_stride(backward ? taps : shape.taps),
-        channel_stride(backward ? shape.taps : taps),
-        group(shape.group_out * shape.taps),
-        turned(backward) {}
+        row_stride(backward ? shape.taps / shape.group_in : shape.taps),
+        channel_stride(backward ? shape.taps : shape.taps / shape.group_in),
+        group(shape.group_out * shape.taps) {}
 
-  // Rows begin to end of those of all groups. Word is a type of the element's size; depth is the
-  // number of them that a tap takes.
+  // Rows begin to end of those of all groups. Word is a type of the element's size, of which a unit
+  // of the plan has a number.
   template <class Word>
-  void lay_out(Word* out, const Word* weights, int64_t begin, int64_t end, int64_t depth) const {
+  void lay_out(Word* out, const Word* weights, int64_t begin, int64_t end, int64_t words) const {
     for (int64_t index = begin; index < end; ++index) {
       const int64_t row = index % rows;
       const int64_t filled = row < used ? channels : 0;
-      Word* to = out + index * taps * depth;
-      for (int64_t tap = 0; tap < taps; ++tap, to += depth) {
-        const Word* from =
-            weights + index / rows * group + row * row_stride + (turned ? taps - 1 - tap : tap);
+      Word* to = out + index * plan.weight_row * words;
+      Word* const after = to + plan.weight_row * words;
+      for (int64_t tap : plan.taps) {
+        const Word* from = weights + index / rows * group + row * row_stride + tap;
         for (int64_t channel = 0; channel < filled; ++channel)
           to[channel] = from[channel * channel_stride];
-        std::fill(to + filled, to + depth, Word{});
+        std::fill(to + filled, to + plan.depth * words, Word{});
+        to += plan.depth * words;
       }
+      std::fill(to, after, Word{});
     }
   }
 
+  const PlanePlan& plan;
   int64_t rows;  // up to a whole tile, of zeros where there is no output channel
   int64_t used;
   int64_t channels;
-  int64_t taps;
   int64_t row_stride;
   int64_t channel_stride;
   int64_t group;
-  bool turned;
 };
+
+// Channels of the output that are fewer than the rows of a tile.
+constexpr int64_t kFewChannels = 4;
+
+// Whether few channels fill no tile here, but all taps of them do: as columns. for_all_taps: the
+// tiles for that sum, if it is one.
+bool fill_as_columns(const PlanePlan& plan, const PairTiles* for_all_taps, namp_dtype dtype) {
+  if (plan.pairs != nullptr) return false;
+  const bool phases = plan.shape.height.out_stride > 1 || plan.shape.width.out_stride > 1;
+  return (dtype == NAMP_BFLOAT16 && for_all_taps != nullptr) ||
+         (phases && plan.shape.out_channels < kFewChannels &&
+          plan.shape.channels > plan.shape.out_channels);
+}
 
 }  // namespace
 
 bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPass pass,
                                     namp_stream stream) {
   const ConvolutionShape shape(args);
-  if (shape.height.stride != 1 || shape.width.stride != 1) return false;
   const bool backward = pass == ConvolutionPass::kBackwardData;
   const PlaneShape planes = backward ? planes_of_output_gradient(shape) : planes_of_input(shape);
   const auto dtype = static_cast<namp_dtype>(args.dtype);
+  const int64_t threads = threads_.count();
   const PlanePlan plan(planes,
-                       dtype == NAMP_BFLOAT16 ? pair_tiles(simd_, planes.channels) : nullptr);
-  if (!plan.fits()) return false;
+                       dtype == NAMP_BFLOAT16 ? pair_tiles(simd_, planes.channels) : nullptr,
+                       std::max<int64_t>(1, divide_up(args.batch, threads)));
+  if (fill_as_columns(plan, backward ? nullptr : pair_tiles(simd_, shape.taps), dtype) ||
+      !plan.fits())
+    return false;
 
   const bool widened = dtype != NAMP_FLOAT32 && plan.pairs == nullptr;
   const int64_t units = args.groups * plan.weight_units();
@@ -75,18 +91,18 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
   threads_.parallel_for(args.groups * rows.rows, 16, [&](int64_t begin, int64_t end) {
     if (dtype == NAMP_FLOAT32) {
       rows.lay_out(reinterpret_cast<float*>(laid_out), static_cast<const float*>(args.weight),
-                   begin, end, plan.depth);
+                   begin, end, 1);
     } else {
       rows.lay_out(reinterpret_cast<uint16_t*>(laid_out), static_cast<const uint16_t*>(args.weight),
-                   begin, end, plan.pairs == nullptr ? plan.depth : 2 * plan.depth);
+                   begin, end, plan.pairs == nullptr ? 1 : 2);
     }
   });
   if (widened) cast(cell_of(weights, NAMP_FLOAT32), cell_of(laid_out, dtype), units, {}, stream);
 
-  const int64_t outputs = planes.out_channels * planes.out_h * planes.out_w;
-  const int64_t inputs = planes.channels * planes.in_h * planes.in_w;
-  ProductOutput all{backward ? args.input_gradient : args.output, dtype,
-                    planes.out_h * planes.out_w};
+  const int64_t positions = planes.height.out * planes.width.out;
+  const int64_t outputs = planes.out_channels * positions;
+  const int64_t inputs = planes.channels * planes.height.in * planes.width.in;
+  ProductOutput all{backward ? args.input_gradient : args.output, dtype, positions};
   if (!backward) {
     all.activation = static_cast<namp_activation>(args.activation);
     all.bias = args.bias;
@@ -94,16 +110,21 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
     all.bias_by_row = true;
   }
   const void* input = backward ? args.output_gradient : args.input;
-  threads_.split(args.batch * args.groups, [&](int64_t worker, int64_t first, int64_t last) {
+  const int64_t pieces = divide_up(args.batch, plan.images);
+  threads_.split(pieces * args.groups, [&](int64_t worker, int64_t first, int64_t last) {
     char* mine = scratch + worker * each;
-    clear_planes(plan, mine);
+    clear_scratch(plan, mine);
     for (int64_t item = first; item < last; ++item) {
       const int64_t group = item % args.groups;
+      const int64_t image = item / args.groups * plan.images;
+      const int64_t index = image * args.groups + group;
+      const ImageBatch batch{std::min(plan.images, args.batch - image), args.groups * inputs,
+                             args.groups * outputs};
       ProductOutput output = all;
-      output.c = element(all.c, dtype, item * outputs);
+      output.c = element(all.c, dtype, index * outputs);
       if (all.bias != nullptr) output.bias = element(all.bias, dtype, group * planes.out_channels);
       convolve_planes(simd_, plan, weights + group * plan.weight_units() * 4,
-                      element(input, dtype, item * inputs), dtype, output, mine);
+                      element(input, dtype, index * inputs), dtype, output, batch, mine);
     }
   });
   return true;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 
 #include "cpu/convolution.h"
 
@@ -44,33 +43,18 @@ void for_column_runs(const ConvolutionShape& shape, int64_t tap, int64_t begin, 
   }
 }
 
-// Copies a run. Most are as long as a row of a small image: shorter than what memcpy is made for.
-template <class T>
-void copy_run(T* to, const T* from, int64_t count) {
-  constexpr int64_t kSome = 16 / static_cast<int64_t>(sizeof(T));
-  if (count < kSome) {
-    for (int64_t i = 0; i < count; ++i)
-      to[i] = from[i];
-    return;
-  }
-  for (int64_t i = 0; i < count - kSome; i += kSome)
-    std::memcpy(to + i, from + i, 16);
-  std::memcpy(to + count - kSome, from + count - kSome, 16);  // overlaps
-}
-
-// columns[taps, end - begin] from the group's input. T is any type of the element's size.
+// columns[taps, end - begin] from the group's input, in rows that lie columns_row apart. T is any
+// type of the element's size.
 template <class T>
 void gather_columns(const ConvolutionShape& shape, const T* input, int64_t begin, int64_t end,
-                    T* columns) {
+                    T* columns, int64_t columns_row) {
   const int64_t stride = shape.width.stride;
   for (int64_t tap = 0; tap < shape.taps; ++tap) {
-    T* out = columns + tap * (end - begin);
+    T* out = columns + tap * columns_row;
     for_column_runs(shape, tap, begin, end, [&](int64_t position, int64_t pixel, int64_t count) {
       T* run = out + (position - begin);
       if (pixel < 0) {
         std::fill_n(run, count, T{});
-      } else if (stride == 1) {
-        copy_run(run, input + pixel, count);
       } else {
         for (int64_t i = 0; i < count; ++i)
           run[i] = input[pixel + i * stride];

@@ -1,6 +1,9 @@
 #include "cpu/convolution_planes.h"
 
 #include <algorithm>
+#include <cstring>
+
+#include "cpu/element.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/convolution_planes.cpp"
@@ -9,58 +12,55 @@
 #include "cpu/gemm_tile-inl.h"
 #include "cpu/loop-inl.h"
 #include "cpu/pair_blocks-inl.h"
+#include "cpu/plane_lines-inl.h"
 #include "cpu/product_output-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// Calls body(to, from, count) for each row of a band's planes: count elements of the input's row at
-// from go to column to of the plane. Rows of padding are filled with zeros; so are the columns of
-// padding, once, by clear_planes.
-template <class Unit, class Body>
-HWY_INLINE void for_plane_rows(const PlanePlan& plan, int64_t first, int64_t rows, Unit* plane,
-                               Body&& body) {
-  const PlaneShape& shape = plan.shape;
-  const int64_t width = shape.width();
-  const int64_t left = std::clamp<int64_t>(shape.pad_w, 0, width);
-  const int64_t skipped = std::max<int64_t>(0, -shape.pad_w);
-  const int64_t count = std::max<int64_t>(0, std::min(shape.in_w - skipped, width - left));
-  for (int64_t row = 0; row < rows; ++row, plane += width) {
-    const int64_t in_row = first + row - shape.pad_h;
-    if (in_row < 0 || in_row >= shape.in_h) {
-      std::fill_n(plane, width, Unit{});
-    } else {
-      body(plane + left, in_row * shape.in_w + skipped, count);
-    }
-  }
-}
-
-// The planes of a band, which begins at a row of the output.
+// The planes of a band, which begins at a row of positions.
 template <class T>
 HWY_INLINE void fill_planes(const PlanePlan& plan, const T* input, int64_t first, int64_t rows,
                             float* planes) {
-  const int64_t pixels = plan.shape.in_h * plan.shape.in_w;
+  const PlaneAxis& width = plan.shape.width;
+  const int64_t pixels = plan.shape.height.in * width.in;
+  const int64_t stride = width.in_stride;
   for (int64_t channel = 0; channel < plan.shape.channels; ++channel) {
-    const T* in = input + channel * pixels;
-    for_plane_rows(plan, first, rows, planes + channel * plan.plane,
-                   [&](float* to, int64_t from, int64_t count) NAMP_LANES {
-                     map(
-                         to, count, [](Lane x) NAMP_LANES { return x; }, in + from);
-                   });
+    for_plane_parts(plan, first, rows, planes + channel * plan.plane,
+                    [&](float* to, const PlanePart& part) NAMP_LANES {
+                      const T* in = input + channel * pixels + part.from;
+                      for_lanes(part.count, [&](int64_t i, auto some) NAMP_LANES {
+                        const T* from = in + i * stride;
+                        for (int64_t row = 0; row < part.rows; ++row, from += part.from_row)
+                          store(load_apart(from, stride, some), to + row * plan.plane_row + i,
+                                some);
+                      });
+                    });
   }
 }
 
+// The same with pairs of channels.
 HWY_INLINE void fill_pair_planes(const PlanePlan& plan, const BFloat16* input, int64_t first,
                                  int64_t rows, float* planes) {
-  const int64_t pixels = plan.shape.in_h * plan.shape.in_w;
+  const PlaneAxis& width = plan.shape.width;
+  const int64_t pixels = plan.shape.height.in * width.in;
+  const int64_t stride = width.in_stride;
   for (int64_t channel = 0; channel < plan.shape.channels; channel += 2) {
-    const BFloat16* even = input + channel * pixels;
-    const BFloat16* odd = channel + 1 < plan.shape.channels ? even + pixels : nullptr;
-    for_plane_rows(plan, first, rows, planes + channel / 2 * plan.plane,
-                   [&](float* to, int64_t from, int64_t count) NAMP_LANES {
-                     pair_up(to, even + from, odd == nullptr ? nullptr : odd + from, count);
-                   });
+    const bool has_odd = channel + 1 < plan.shape.channels;
+    for_plane_parts(plan, first, rows, planes + channel / 2 * plan.plane,
+                    [&](float* to, const PlanePart& part) NAMP_LANES {
+                      const BFloat16* in = input + channel * pixels + part.from;
+                      for_lanes(part.count, [&](int64_t i, auto some) NAMP_LANES {
+                        const BFloat16* even = in + i * stride;
+                        for (int64_t row = 0; row < part.rows; ++row, even += part.from_row) {
+                          const Lane low = load_apart(even, stride, some);
+                          const Lane high =
+                              has_odd ? load_apart(even + pixels, stride, some) : Lane(0.0f);
+                          store(paired(low, high), to + row * plan.plane_row + i, some);
+                        }
+                      });
+                    });
   }
 }
 
@@ -87,88 +87,282 @@ HWY_INLINE void copy_beyond(Word* to, const Word* from, int64_t count) {
 // As the columns of gather_columns. A row overwrites what the one before it left too much.
 template <class Word>
 HWY_INLINE void gather_words(const PlanePlan& plan, const Word* input, int64_t first, int64_t rows,
-                             Word* planes, Word* columns) {
-  const PlaneShape& shape = plan.shape;
-  const int64_t width = shape.width();
-  for (int64_t channel = 0; channel < shape.channels; ++channel) {
-    const Word* in = input + channel * shape.in_h * shape.in_w;
+                             Word* planes, Word* columns, int64_t columns_row) {
+  const PlaneAxis& width = plan.shape.width;
+  const int64_t pixels = plan.shape.height.in * width.in;
+  for (int64_t channel = 0; channel < plan.shape.channels; ++channel) {
+    const Word* in = input + channel * pixels;
     Word* plane = planes + channel * plan.plane;
-    for_plane_rows(plan, first, rows + shape.halo_h(), plane,
-                   [&](Word* to, int64_t from, int64_t count)
-                       NAMP_LANES { std::copy_n(in + from, count, to); });
+    for_plane_parts(plan, first, rows + plan.shape.height.halo, plane,
+                    [&](Word* to, const PlanePart& part) NAMP_LANES {
+                      copy_apart(to, plan.plane_row, in + part.from, part.from_row, width.in_stride,
+                                 part.rows, part.count);
+                    });
     for (int64_t run : plan.runs) {
-      for (int64_t row = 0; row < rows; ++row, columns += shape.out_w)
-        copy_beyond(columns, plane + run + row * width, shape.out_w);
+      const Word* from = plane + run;
+      for (int64_t row = 0; row < rows; ++row)
+        copy_beyond(columns + row * width.out, from + row * plan.plane_row, width.out);
+      columns += columns_row;
     }
   }
 }
 
 HWY_NOINLINE void gather(const PlanePlan& plan, const void* input, namp_dtype dtype, int64_t first,
-                         int64_t rows, void* planes, void* columns) {
+                         int64_t rows, void* planes, void* columns, int64_t columns_row) {
   if (dtype == NAMP_FLOAT32) {
-    gather_words(plan, static_cast<const uint32_t*>(input), first, rows,
-                 static_cast<uint32_t*>(planes), static_cast<uint32_t*>(columns));
+    gather_words(plan, static_cast<const float*>(input), first, rows, static_cast<float*>(planes),
+                 static_cast<float*>(columns), columns_row);
   } else {
     gather_words(plan, static_cast<const uint16_t*>(input), first, rows,
-                 static_cast<uint16_t*>(planes), static_cast<uint16_t*>(columns));
+                 static_cast<uint16_t*>(planes), static_cast<uint16_t*>(columns), columns_row);
   }
 }
 
-// The sums of some output channels at the positions of some rows, and their outputs.
-HWY_INLINE void convolve_block(const PlanePlan& plan, const void* weights, const float* planes,
-                               const ProductOutput& output, int64_t channels, int64_t rows,
-                               int64_t columns, float* sums, float* bias_buffer) {
-  const int64_t width = plan.shape.width();
-  const int64_t positions = (rows - 1) * width + columns;
-  const TileOperands operands{weights,           plan.weight_row, 1, planes, plan.plane, plan.depth,
-                              plan.shape.taps(), plan.runs.data()};
-  if (plan.pairs != nullptr) {
-    plan.pairs->multiply(operands, kPairColumns, sums, kBlockColumns, channels, positions, false);
-  } else {
-    multiply_panels(operands, kTileColumns, sums, kBlockColumns, channels, positions, false);
-  }
-  const float* bias = widen_bias(output, channels, positions, bias_buffer);
-  with_element(output.dtype, [&](auto element) HWY_ATTR {
-    using T = typename decltype(element)::Type;
-    if (columns == width) {
-      finish_rows<T>(sums, bias, output, channels, rows * columns);
-      return;
+// Calls body(begin, count) for pieces of [begin, end).
+template <class Body>
+HWY_INLINE void in_pieces(int64_t begin, int64_t end, int64_t piece, Body&& body) {
+  for (; begin < end; begin += piece)
+    body(begin, std::min(piece, end - begin));
+}
+
+// Some of the positions of all images and rows of a band, which follow each other.
+struct PositionBlock {
+  int64_t begin;
+  int64_t count;
+};
+
+// Calls body(image, row, column, at, count) for parts of a block that lie in one row, of images of
+// some rows of so many positions; the part begins at the block's position at.
+template <class Body>
+HWY_INLINE void in_rows(const PositionBlock& block, int64_t rows, int64_t row_positions,
+                        Body&& body) {
+  int64_t column = block.begin % row_positions;
+  int64_t row = block.begin / row_positions % rows;
+  int64_t image = block.begin / row_positions / rows;
+  for (int64_t at = 0; at < block.count;) {
+    const int64_t count = std::min(row_positions - column, block.count - at);
+    body(image, row, column, at, count);
+    at += count;
+    column = 0;
+    if (++row == rows) {
+      row = 0;
+      ++image;
     }
-    ProductOutput part = output;
-    part.bias = nullptr;  // widened
-    for (int64_t row = 0; row < rows; ++row) {
-      finish_rows<T>(sums + row * width, bias, part_of(part, 0, row * plan.shape.out_w), channels,
-                     columns);
+  }
+}
+
+// Its own function: inlined twice, the tiles take other registers and more time.
+HWY_NOINLINE void multiply(const PlanePlan& plan, const TileOperands& operands, float* sums,
+                           int64_t channels, int64_t positions, bool accumulate) {
+  if (plan.pairs != nullptr) {
+    plan.pairs->multiply(operands, kPairColumns, sums, kBlockColumns, channels, positions,
+                         accumulate);
+  } else {
+    multiply_panels(operands, kTileColumns, sums, kBlockColumns, channels, positions, accumulate);
+  }
+}
+
+// Units begin to begin + depth of a sum, at positions of images that have some rows each: rows of a
+// panel. What lies after the last position is anything.
+HWY_INLINE void pack_panel(const PlanePlan& plan, const PlanePlan::Sum& sum, const float* planes,
+                           int64_t rows, const PositionBlock& block, int64_t begin, int64_t depth,
+                           float* panel) {
+  struct Part {
+    int64_t from;
+    int64_t to;
+    int64_t count;
+  };
+  Part parts[kTileColumns];
+  int64_t count = 0;
+  in_rows(block, rows, plan.row_positions,
+          [&](int64_t image, int64_t row, int64_t column, int64_t at, int64_t some) NAMP_LANES {
+            parts[count++] = {image * plan.image_plane + row * plan.plane_row + column, at, some};
+          });
+  const int64_t* run = plan.runs.data() + sum.first_run + begin / plan.depth;
+  int64_t channel = begin % plan.depth;
+  for (int64_t left = depth; left > 0; ++run, channel = 0) {
+    const float* from = planes + *run + channel * plan.plane;
+    const int64_t channels = std::min(left, plan.depth - channel);
+    left -= channels;
+    for (int64_t i = 0; i < channels; ++i, from += plan.plane, panel += kTileColumns) {
+      if (count == 1) {
+        copy_beyond(panel, from + parts[0].from, kTileColumns);
+        continue;
+      }
+      for (int64_t part = 0; part < count; ++part)
+        copy_beyond(panel + parts[part].to, from + parts[part].from, parts[part].count);
+    }
+  }
+}
+
+// The sums of some channels of the output at a block's positions, of one of its phases. weights: of
+// the first channel.
+HWY_INLINE void sum_block(const PlanePlan& plan, const PlanePlan::Sum& sum, const float* weights,
+                          const float* planes, int64_t rows, const PositionBlock& block,
+                          int64_t channels, float* sums, float* panel) {
+  weights += sum.first_run * plan.depth;
+  const int64_t units = sum.runs * plan.depth;
+  if (units == 0) return;  // zeros, by clear_scratch
+  if (!plan.packs) {
+    multiply(plan,
+             {weights, plan.weight_row, 1, planes + block.begin, plan.plane, plan.depth, sum.runs,
+              plan.runs.data() + sum.first_run},
+             sums, channels, block.count, false);
+    return;
+  }
+  const int64_t piece = divide_up(units, divide_up(units, kBlockDepth));
+  in_pieces(0, units, piece, [&](int64_t begin, int64_t depth) NAMP_LANES {
+    in_pieces(0, block.count, kTileColumns, [&](int64_t at, int64_t count) NAMP_LANES {
+      pack_panel(plan, sum, planes, rows, {block.begin + at, count}, begin, depth, panel);
+      multiply(plan, {weights + begin, plan.weight_row, 1, panel, kTileColumns, depth}, sums + at,
+               channels, count, begin > 0);
+    });
+  });
+}
+
+struct BlockScratch {
+  float* sums;  // of each phase along a line
+  float* bias;
+  float* line;
+  float* panel;
+};
+
+// Where the outputs of a band's positions are.
+struct BandOutput {
+  ProductOutput all;  // of the first image
+  int64_t image;      // elements from one image to the next
+  int64_t first;      // row of positions at which the band begins
+  int64_t rows;       // of an image
+  int64_t phase;      // of the rows
+
+  // The first channel's outputs from a position on.
+  HWY_INLINE ProductOutput at(const PlanePlan& plan, int64_t index, int64_t row,
+                              int64_t column) const {
+    const int64_t out_row = (first + row) * plan.shape.height.out_stride + phase;
+    const int64_t out_column = column * plan.shape.width.out_stride;
+    return part_of(all, 0, index * image + out_row * plan.shape.width.out + out_column);
+  }
+};
+
+// Stores a block, whose positions have one output each in its row.
+template <class T>
+HWY_INLINE void store_block(const PlanePlan& plan, const BlockScratch& scratch, const float* bias,
+                            const BandOutput& output, const PositionBlock& block,
+                            int64_t channels) {
+  const int64_t columns = plan.row_outputs;
+  const int64_t positions = plan.row_positions;
+  const bool dense = positions == columns && plan.shape.height.out_stride == 1;
+  const int64_t lines = dense ? output.rows : 1;  // that follow each other without gaps
+  in_rows(block, output.rows / lines, lines * positions,
+          [&](int64_t image, int64_t row, int64_t column, int64_t at, int64_t count) NAMP_LANES {
+            const int64_t stored = std::min(count, lines * columns - column);
+            if (stored <= 0) return;
+            finish_rows<T>(scratch.sums + at, bias, output.at(plan, image, row, column), channels,
+                           stored);
+          });
+}
+
+// The same where each position has an output of every phase.
+template <class T>
+HWY_INLINE void store_phases(const PlanePlan& plan, const BlockScratch& scratch, const float* bias,
+                             const BandOutput& output, const PositionBlock& block,
+                             int64_t channels) {
+  const PlaneAxis& width = plan.shape.width;
+  const int64_t phases = width.out_stride;
+  const int64_t sum_units = plan.sum_units();
+  struct Part {
+    T* c;  // of the first channel
+    int64_t at;
+    int64_t count;
+  };
+  Part parts[kBlockColumns];
+  int64_t part_count = 0;
+  in_rows(block, output.rows, plan.row_positions,
+          [&](int64_t image, int64_t row, int64_t column, int64_t at, int64_t some) NAMP_LANES {
+            const int64_t count = std::min(phases * some, width.out - phases * column);
+            if (count <= 0) return;
+            T* const c = static_cast<T*>(output.at(plan, image, row, column).c);
+            parts[part_count++] = {c, at, count};
+          });
+  ProductOutput line = output.all;
+  for (int64_t channel = 0; channel < channels; ++channel) {
+    for (int64_t i = 0; i < part_count; ++i) {
+      const Part& part = parts[i];
+      line.c = part.c + channel * line.ldc;
+      put_together(scratch.line, scratch.sums + channel * kBlockColumns + part.at, sum_units,
+                   width.written_phases(), part.count);
+      finish_rows<T>(scratch.line, bias == nullptr ? nullptr : bias + channel, line, 1, part.count);
+    }
+  }
+}
+
+// The rows of a phase that no tap writes.
+HWY_INLINE void store_zeros(const PlanePlan& plan, const BandOutput& output, int64_t images) {
+  const int64_t size = dtype_size(output.all.dtype);
+  for (int64_t image = 0; image < images; ++image) {
+    for (int64_t row = 0; row < output.rows; ++row) {
+      auto* c = static_cast<char*>(output.at(plan, image, row, 0).c);
+      for (int64_t channel = 0; channel < plan.shape.out_channels; ++channel) {
+        std::memset(c + channel * output.all.ldc * size, 0,
+                    static_cast<size_t>(plan.shape.width.out * size));
+      }
+    }
+  }
+}
+
+// Some channels of the output at a block's positions. weights and output: from the first one on.
+HWY_INLINE void convolve_block(const PlanePlan& plan, const float* weights, const float* planes,
+                               const BandOutput& output, const PositionBlock& block,
+                               int64_t channels, const BlockScratch& scratch) {
+  const int64_t phases = plan.shape.width.written_phases();
+  for (int64_t i = 0; i < phases; ++i) {
+    sum_block(plan, plan.sums[static_cast<size_t>(output.phase * phases + i)], weights, planes,
+              output.rows, block, channels, scratch.sums + i * plan.sum_units(), scratch.panel);
+  }
+  const float* bias = widen_bias(output.all, channels, block.count, scratch.bias);
+  with_element(output.all.dtype, [&](auto element) HWY_ATTR {
+    using T = typename decltype(element)::Type;
+    if (phases == 1) {
+      store_block<T>(plan, scratch, bias, output, block, channels);
+    } else {
+      store_phases<T>(plan, scratch, bias, output, block, channels);
     }
   });
 }
 
 HWY_NOINLINE void convolve(const PlanePlan& plan, const void* weights, const void* input,
-                           namp_dtype dtype, const ProductOutput& output, void* scratch) {
-  const PlaneShape& shape = plan.shape;
-  const int64_t width = shape.width();
-  auto* planes = static_cast<float*>(scratch);
-  float* const sums = planes + plan.plane_units();
-  float* const bias = sums + kBlockRows * kBlockColumns;
-  const int64_t block_rows = std::max<int64_t>(1, kBlockColumns / width);
-  const int64_t block_columns = std::min(shape.out_w, kBlockColumns);
-  for (int64_t first = 0; first < shape.out_h; first += plan.band) {
-    const int64_t band = std::min(plan.band, shape.out_h - first);
-    fill_band(plan, input, dtype, first, band + shape.halo_h(), planes);
-    for (int64_t row = 0; row < band; row += block_rows) {
-      const int64_t rows = std::min(block_rows, band - row);
-      for (int64_t column = 0; column < shape.out_w; column += block_columns) {
-        const int64_t columns = std::min(block_columns, shape.out_w - column);
-        for (int64_t channel = 0; channel < shape.out_channels; channel += kBlockRows) {
-          const int64_t channels = std::min(kBlockRows, shape.out_channels - channel);
-          convolve_block(plan, static_cast<const float*>(weights) + channel * plan.weight_row,
-                         planes + row * width + column,
-                         part_of(output, channel, (first + row) * shape.out_w + column), channels,
-                         rows, columns, sums, bias);
-        }
-      }
+                           namp_dtype dtype, const ProductOutput& output, const ImageBatch& batch,
+                           void* memory) {
+  const PlaneAxis& height = plan.shape.height;
+  auto* planes = static_cast<float*>(memory);
+  BlockScratch scratch{};
+  scratch.sums = planes + plan.plane_units();
+  scratch.bias = scratch.sums + plan.shape.width.written_phases() * plan.sum_units();
+  scratch.line = scratch.bias + kBlockColumns;
+  scratch.panel = scratch.line + plan.line_units();
+  in_pieces(0, height.positions(), plan.band, [&](int64_t first, int64_t band) NAMP_LANES {
+    for (int64_t image = 0; image < batch.images; ++image) {
+      fill_band(plan, element(input, dtype, image * batch.input), dtype, first, band + height.halo,
+                planes + image * plan.image_plane);
     }
-  }
+    for (int64_t phase = 0; phase < height.written_phases(); ++phase) {
+      const int64_t rows = std::min(band, height.positions(phase) - first);
+      if (!plan.has_taps(phase)) {
+        store_zeros(plan, {output, batch.output, first, rows, phase}, batch.images);
+        continue;
+      }
+      const int64_t positions = plan.positions(batch.images, rows);
+      in_pieces(0, positions, kBlockColumns, [&](int64_t begin, int64_t count) NAMP_LANES {
+        in_pieces(0, plan.shape.out_channels, plan.block_channels,
+                  [&](int64_t channel, int64_t channels) NAMP_LANES {
+                    convolve_block(
+                        plan, static_cast<const float*>(weights) + channel * plan.weight_row,
+                        planes, {part_of(output, channel, 0), batch.output, first, rows, phase},
+                        {begin, count}, channels, scratch);
+                  });
+      });
+    }
+  });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -182,75 +376,28 @@ namespace {
 NAMP_SIMD_TABLE(convolve);
 NAMP_SIMD_TABLE(gather);
 
-// Units of a band's planes: they stay in a core's second-level cache.
-constexpr int64_t kPlaneUnits = int64_t{1} << 18;
-
-// A tile reads a panel beyond the last position.
-constexpr int64_t kSlack = 64;
-
-constexpr int64_t kLineUnits = 16;
-
 }  // namespace
 
-PlaneShape planes_of_input(const ConvolutionShape& shape) {
-  return {shape.group_in,       shape.height.in,     shape.width.in,     shape.height.pad,
-          shape.width.pad,      shape.height.kernel, shape.width.kernel, shape.height.dilation,
-          shape.width.dilation, shape.group_out,     shape.out_h,        shape.out_w};
+void clear_planes(const PlanePlan& plan, void* planes) {
+  std::fill_n(static_cast<float*>(planes), plan.plane_units(), 0.0f);
 }
 
-PlaneShape planes_of_output_gradient(const ConvolutionShape& shape) {
-  PlaneShape planes = planes_of_input(shape);
-  std::swap(planes.channels, planes.out_channels);
-  std::swap(planes.in_h, planes.out_h);
-  std::swap(planes.in_w, planes.out_w);
-  planes.pad_h = planes.halo_h() - planes.pad_h;
-  planes.pad_w = planes.halo_w() - planes.pad_w;
-  return planes;
-}
-
-PlanePlan::PlanePlan(const PlaneShape& given, const PairTiles* tiles)
-    : shape(given),
-      pairs(tiles),
-      depth(tiles == nullptr ? given.channels : tiles->padded_depth((given.channels + 1) / 2)),
-      band(std::clamp<int64_t>(kPlaneUnits / (depth * given.width()) - given.halo_h(), 1,
-                               given.out_h)),
-      weight_row(depth * given.taps()) {
-  // An odd number of cache lines, so that the planes of all channels do not share few places there.
-  const int64_t lines = ((band + shape.halo_h()) * shape.width() + kLineUnits - 1) / kLineUnits;
-  plane = (lines / 2 * 2 + 1) * kLineUnits;
-  for (int64_t h = 0; h < shape.kernel_h; ++h) {
-    for (int64_t w = 0; w < shape.kernel_w; ++w)
-      runs.push_back(h * shape.dilation_h * shape.width() + w * shape.dilation_w);
-  }
-}
-
-bool PlanePlan::fits() const {
-  const int64_t computed = (shape.out_h - 1) * shape.width() + shape.out_w;
-  return plane_units() <= 4 * kPlaneUnits && computed <= 2 * shape.out_h * shape.out_w;
-}
-
-int64_t PlanePlan::plane_units() const { return depth * plane + kSlack; }
-
-int64_t PlanePlan::weight_units() const {
-  return (shape.out_channels + kPairRows - 1) / kPairRows * kPairRows * weight_row;
-}
-
-int64_t PlanePlan::scratch_bytes() const {
-  return (plane_units() + kBlockRows * kBlockColumns + kBlockColumns) * 4;
-}
-
-void clear_planes(const PlanePlan& plan, void* scratch) {
-  std::fill_n(static_cast<float*>(scratch), plan.plane_units(), 0.0f);
+void clear_scratch(const PlanePlan& plan, void* scratch) {
+  clear_planes(plan, scratch);
+  // The sums of a phase along a line that no tap writes stay zeros.
+  std::fill_n(static_cast<float*>(scratch) + plan.plane_units(),
+              plan.shape.width.written_phases() * plan.sum_units(), 0.0f);
 }
 
 void convolve_planes(namp_simd simd, const PlanePlan& plan, const void* weights, const void* input,
-                     namp_dtype dtype, const ProductOutput& output, void* scratch) {
-  convolve_by_simd(simd)(plan, weights, input, dtype, output, scratch);
+                     namp_dtype dtype, const ProductOutput& output, const ImageBatch& batch,
+                     void* scratch) {
+  convolve_by_simd(simd)(plan, weights, input, dtype, output, batch, scratch);
 }
 
 void gather_columns(namp_simd simd, const PlanePlan& plan, const void* input, namp_dtype dtype,
-                    int64_t first, int64_t rows, void* planes, void* columns) {
-  gather_by_simd(simd)(plan, input, dtype, first, rows, planes, columns);
+                    int64_t first, int64_t rows, void* planes, void* columns, int64_t columns_row) {
+  gather_by_simd(simd)(plan, input, dtype, first, rows, planes, columns, columns_row);
 }
 
 }  // namespace namp

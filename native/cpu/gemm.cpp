@@ -54,8 +54,6 @@ Operands operands_of(const namp_gemm_args& args, int64_t k, int64_t product) {
   return operands;
 }
 
-constexpr int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
-
 // One side of a product, cut into pieces of a nearly equal number of granules.
 struct Cut {
   int64_t size;
@@ -78,7 +76,7 @@ struct ProductCut {
     // Every thread gets the same number of pieces: the longer side is cut further, while its pieces
     // have a few tiles. A piece has as many rows as possible, because each lays B out anew.
     while (pieces() % threads != 0 && pieces() < 8 * threads) {
-      Cut& longer = args.m / rows.pieces >= args.n / columns.pieces ? rows : columns;
+      Cut& longer = args.m / rows.pieces > args.n / columns.pieces ? rows : columns;
       if (longer.pieces >= divide_up(longer.granules(), 3)) break;
       ++longer.pieces;
     }

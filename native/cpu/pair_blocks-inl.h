@@ -20,13 +20,16 @@ namespace HWY_NAMESPACE {
 
 // A pair is moved as a float: loads, stores and shuffles change no bits.
 
+// Of two widened elements, which have their bits in the upper half.
+HWY_INLINE Lane paired(Lane even, Lane odd) {
+  return from_bits(shift_right<16>(bits(even)) | bits(odd));
+}
+
 // out[i] = the pair of even[i] and odd[i]; of even[i] and zero without odd.
 HWY_INLINE void pair_up(float* out, const BFloat16* even, const BFloat16* odd, int64_t count) {
   for_lanes(count, [=](int64_t i, auto part) NAMP_LANES {
-    // A widened element has its bits in the upper half.
-    LaneBits pair = shift_right<16>(bits(load(even + i, part)));
-    if (odd != nullptr) pair = pair | bits(load(odd + i, part));
-    store(from_bits(pair), out + i, part);
+    const Lane high = odd == nullptr ? Lane(0.0f) : load(odd + i, part);
+    store(paired(load(even + i, part), high), out + i, part);
   });
 }
 
@@ -39,6 +42,11 @@ HWY_INLINE void copy_pairs(float* out, int64_t out_stride, const BFloat16* in, i
     std::memcpy(to, in + row * in_stride, bytes);
     std::memset(to + bytes, 0, static_cast<size_t>(units) * 4 - bytes);
   }
+}
+
+template <class T>
+HWY_INLINE bool is_aligned_to(const void* p) {
+  return reinterpret_cast<uintptr_t>(p) % alignof(T) == 0;
 }
 
 // Pairs of rows, kTransposedPairs at a time in the buffer before they are transposed.
@@ -85,10 +93,16 @@ HWY_INLINE void pack_pairs_b(float* out, float* buffer, const MatrixView& b, int
       }
       continue;
     }
+    const BFloat16* from = in + first * b.column_stride;
+    if (b.column_stride % 2 == 0 && depth == 2 * units && is_aligned_to<float>(from)) {
+      transpose(out, kPairColumns, reinterpret_cast<const float*>(from), b.column_stride / 2, count,
+                units);
+      continue;
+    }
     for (int64_t column = 0; column < count; column += kPackedColumns) {
       const int64_t some = std::min(kPackedColumns, count - column);
-      copy_pairs(buffer, kPairDepth, in + (first + column) * b.column_stride, b.column_stride, some,
-                 depth, units);
+      copy_pairs(buffer, kPairDepth, from + column * b.column_stride, b.column_stride, some, depth,
+                 units);
       transpose(out + column, kPairColumns, buffer, kPairDepth, some, units);
     }
   }

@@ -1,4 +1,5 @@
-// Transposing float32 matrices: four rows at a time in registers, four elements a store.
+// Transposing float32 matrices: in registers, with AVX-512 sixteen rows at a time, else four with four
+// elements a store.
 #if defined(NAMP_CPU_TRANSPOSE_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_CPU_TRANSPOSE_INL_H
 #undef NAMP_CPU_TRANSPOSE_INL_H
@@ -14,10 +15,66 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
+#if HWY_TARGET == HWY_AVX3
+// out[c * out_stride + r] = in[r * in_stride + c] for 16 rows and columns.
+HWY_INLINE void transpose_16(float* HWY_RESTRICT out, int64_t out_stride,
+                             const float* HWY_RESTRICT in, int64_t in_stride) {
+  const LaneTag tag;
+  // blocks[i][j]: of the four rows from 4 i on, a block of them for each column 4 * block + j.
+  hn::Vec<LaneTag> blocks[4][4];
+#pragma GCC unroll 4
+  for (int64_t i = 0; i < 4; ++i) {
+    const float* from = in + 4 * i * in_stride;
+    const auto a = hn::LoadU(tag, from);
+    const auto b = hn::LoadU(tag, from + in_stride);
+    const auto c = hn::LoadU(tag, from + 2 * in_stride);
+    const auto d = hn::LoadU(tag, from + 3 * in_stride);
+    const auto ac_low = hn::InterleaveLower(tag, a, c);
+    const auto ac_high = hn::InterleaveUpper(tag, a, c);
+    const auto bd_low = hn::InterleaveLower(tag, b, d);
+    const auto bd_high = hn::InterleaveUpper(tag, b, d);
+    blocks[i][0] = hn::InterleaveLower(tag, ac_low, bd_low);
+    blocks[i][1] = hn::InterleaveUpper(tag, ac_low, bd_low);
+    blocks[i][2] = hn::InterleaveLower(tag, ac_high, bd_high);
+    blocks[i][3] = hn::InterleaveUpper(tag, ac_high, bd_high);
+  }
+  // The blocks of a column are brought together.
+#pragma GCC unroll 4
+  for (int64_t j = 0; j < 4; ++j) {
+    const auto lower = [&](int64_t even, int64_t odd) NAMP_LANES {
+      return hn::ConcatLowerLower(tag, blocks[odd][j], blocks[even][j]);
+    };
+    const auto upper = [&](int64_t even, int64_t odd) NAMP_LANES {
+      return hn::ConcatUpperUpper(tag, blocks[odd][j], blocks[even][j]);
+    };
+    float* to = out + j * out_stride;
+    const auto store_two = [&](auto even, auto odd) NAMP_LANES {
+      hn::StoreU(hn::OddEvenBlocks(hn::SwapAdjacentBlocks(odd), even), tag, to);
+      hn::StoreU(hn::OddEvenBlocks(odd, hn::SwapAdjacentBlocks(even)), tag, to + 4 * out_stride);
+      to += 8 * out_stride;
+    };
+    store_two(lower(0, 2), lower(1, 3));
+    store_two(upper(0, 2), upper(1, 3));
+  }
+}
+#endif
+
 // out[c * out_stride + r] = in[r * in_stride + c] for r < rows and c < columns.
 HWY_INLINE void transpose(float* HWY_RESTRICT out, int64_t out_stride, const float* HWY_RESTRICT in,
                           int64_t in_stride, int64_t rows, int64_t columns) {
   int64_t row = 0;
+#if HWY_TARGET == HWY_AVX3
+  for (; row + 16 <= rows; row += 16) {
+    const float* from = in + row * in_stride;
+    int64_t column = 0;
+    for (; column + 16 <= columns; column += 16)
+      transpose_16(out + column * out_stride + row, out_stride, from + column, in_stride);
+    for (; column < columns; ++column) {
+      for (int64_t r = 0; r < 16; ++r)
+        out[column * out_stride + row + r] = from[r * in_stride + column];
+    }
+  }
+#endif
 #if HWY_TARGET != HWY_SCALAR
   const LaneTag tag;
   for (; row + 4 <= rows; row += 4) {

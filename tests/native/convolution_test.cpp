@@ -25,14 +25,34 @@ const Shape kShapes[] = {
     {2, 6, 5, 6, 4, 3, 3, 1, 2, 1, 0, 1, 1, 2},
     {2, 8, 6, 5, 8, 3, 3, 1, 1, 1, 1, 1, 1, 8},
     {1, 2, 3, 3, 2, 3, 3, 1, 1, 5, 5},  // windows with only padding
+    // Strides: more than one, not the same both ways, beyond the kernel, with dilations that skip
+    // phases and with those that do not, beyond the image, with groups, and with inputs that no
+    // output reads.
+    {2, 3, 11, 9, 4, 1, 1, 2, 2},
+    {2, 3, 11, 9, 4, 3, 3, 3, 3, 1, 1},
+    {2, 4, 12, 9, 6, 2, 2, 3, 4, 0, 1, 1, 1, 2},
+    {2, 3, 13, 15, 4, 3, 3, 2, 2, 2, 2, 2, 2},
+    {2, 3, 13, 15, 4, 3, 2, 2, 4, 3, 1, 3, 2},
+    {1, 2, 7, 6, 3, 3, 3, 5, 9, 1, 1},
+    {2, 20, 9, 10, 18, 3, 3, 1, 2, 1, 1},
+    {2, 20, 9, 10, 18, 3, 3, 2, 1, 1, 1},
+    {1, 3, 17, 19, 5, 7, 7, 2, 2, 3, 3},
     // Only the CPU has blocks, and these more than one of them: of columns, of planes (and a short
     // last one), within a row of the output, of channels.
     {1, 70, 41, 41, 3, 3, 3, 2, 2, 1, 1},
     {1, 118, 10, 6, 1, 2, 1, 1, 1, 60, 30},
     {1, 18, 3, 300, 2, 3, 3, 1, 1, 1, 1},
     {1, 3, 5, 4, 250, 3, 3, 1, 1, 1, 1},
+    // With a stride, of planes and of channels (both ways); panels that are copied together, of
+    // several images, of which the last ones are fewer, and of part of a sum; planes that do not fit.
+    {1, 118, 10, 6, 1, 3, 1, 2, 2, 61, 30},
+    {1, 250, 5, 4, 18, 3, 3, 2, 2, 1, 1},
+    {5, 30, 2, 63, 48, 3, 3, 2, 2, 1, 1},
+    {1, 48, 2, 64, 3, 3, 3, 2, 2, 1, 1},
+    {1, 2, 1, 66, 64, 1, 3, 1, 1, 0, 1},
+    {1, 4, 12, 9, 3, 1, 2, 2, 2, 0, 0, 1, 7},
 };
-constexpr ptrdiff_t kShapesOfBlocks = 4;
+constexpr ptrdiff_t kShapesOfBlocks = 10;
 
 class ConvolutionTest : public MatrixTest {
  protected:
@@ -170,10 +190,13 @@ TEST_P(ConvolutionTest, EveryShapeAndDtype) {
 // of a row, and of an output's gradient. So our own loops do it; oneDNN multiplies some by zeros.
 TEST_P(ConvolutionTest, NanIsOnlyWhereItIsRead) {
   if (device_.is_gpu()) return;
-  const Shape shapes[] = {{2, 20, 6, 5, 18, 3, 3, 1, 1, 1, 1}, {1, 3, 6, 5, 4, 2, 2}};
+  const Shape shapes[] = {{2, 20, 6, 5, 18, 3, 3, 1, 1, 1, 1},
+                          {1, 3, 6, 5, 4, 2, 2},
+                          {2, 20, 7, 6, 18, 3, 3, 2, 2, 1, 1},
+                          {2, 20, 6, 34, 64, 3, 2, 1, 3, 1, 0}};
   for (const Shape& s : shapes) {
-    const int64_t out_h = s.in_h + 2 * s.pad_h - s.kernel_h + 1;
-    const int64_t out_w = s.in_w + 2 * s.pad_w - s.kernel_w + 1;
+    const int64_t out_h = (s.in_h + 2 * s.pad_h - s.kernel_h) / s.stride_h + 1;
+    const int64_t out_w = (s.in_w + 2 * s.pad_w - s.kernel_w) / s.stride_w + 1;
     const auto with_nan = [](int64_t count, int64_t at) {
       std::vector<double> values(static_cast<size_t>(count), 1.0);
       values[static_cast<size_t>(at)] = kNaN;
@@ -199,7 +222,9 @@ TEST_P(ConvolutionTest, NanIsOnlyWhereItIsRead) {
       args.out_channels = s.out_channels;
       args.kernel_h = s.kernel_h;
       args.kernel_w = s.kernel_w;
-      args.stride_h = args.stride_w = args.dilation_h = args.dilation_w = args.groups = 1;
+      args.dilation_h = args.dilation_w = args.groups = 1;
+      args.stride_h = s.stride_h;
+      args.stride_w = s.stride_w;
       args.pad_h = s.pad_h;
       args.pad_w = s.pad_w;
       args.input = input.data();

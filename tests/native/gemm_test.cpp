@@ -42,6 +42,27 @@ TEST_P(GemmTest, BeyondOneBlock) {
   }
 }
 
+// Rows of pairs in whole tiles, which are read where they are; those whose pairs lie at odd places,
+// and those that lie at few places of a cache, which are not. Blocks of A that stay for those of B.
+TEST_P(GemmTest, RowsOfPairs) {
+  if (device_.is_gpu()) return;
+  const int64_t sizes[][3] = {{48, 300, 160}, {16, 33, 1100}, {32, 40, 1024}};
+  for (const auto& size : sizes) {
+    for (int transposes = 0; transposes < 4; ++transposes) {
+      for (const bool words : {true, false}) {
+        GemmCase c{size[0], size[1], size[2]};
+        c.dtype = c.c_dtype = NAMP_BFLOAT16;
+        c.transpose_a = (transposes & 1) != 0;
+        c.transpose_b = (transposes & 2) != 0;
+        c.words = words;
+        c.padding = words ? 0 : 1;
+        check(c);
+        if (HasFailure()) return;
+      }
+    }
+  }
+}
+
 // The gradient of an activation's input from that of its output, which is a product.
 TEST_P(GemmTest, MultipliesByTheActivationsSlope) {
   const auto slope = [](double kept, int32_t activation) {

@@ -1,0 +1,150 @@
+// Lines of planes (plane_plan.h): elements that lie a stride apart, brought together, and sums of
+// phases, brought apart again.
+#if defined(NAMP_CPU_PLANE_LINES_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef NAMP_CPU_PLANE_LINES_INL_H
+#undef NAMP_CPU_PLANE_LINES_INL_H
+#else
+#define NAMP_CPU_PLANE_LINES_INL_H
+#endif
+
+#include <algorithm>
+
+#include "cpu/block_gemm.h"
+#include "cpu/loop-inl.h"
+#include "cpu/plane_plan.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace namp {
+namespace HWY_NAMESPACE {
+
+#if HWY_TARGET == HWY_AVX3
+// p[0], p[2], … for count elements. What lies after the last one may be nobody's: only here masks
+// reach elements of 16 bits.
+HWY_INLINE hn::Vec<LaneTag> load_every_second(const float* p, int64_t count) {
+  const LaneTag tag;
+  const int64_t there = 2 * count - 1;
+  const auto low = hn::FirstN(tag, static_cast<size_t>(std::min(there, kLanes)));
+  const auto high = hn::FirstN(tag, static_cast<size_t>(std::max<int64_t>(there - kLanes, 0)));
+  return hn::ConcatEven(tag, hn::MaskedLoad(high, tag, p + kLanes), hn::MaskedLoad(low, tag, p));
+}
+HWY_INLINE hn::Vec<HalfTag> load_every_second(const uint16_t* p, int64_t count) {
+  const hn::ScalableTag<uint16_t> tag;
+  const auto there = hn::FirstN(tag, static_cast<size_t>(2 * count - 1));
+  return hn::TruncateTo(HalfTag(), hn::BitCast(BitsTag(), hn::MaskedLoad(there, tag, p)));
+}
+
+HWY_INLINE void store_words(hn::Vec<LaneTag> words, float* to, int64_t count) {
+  store_part(Lane(words), to, count);
+}
+HWY_INLINE void store_words(hn::Vec<HalfTag> words, uint16_t* to, int64_t count) {
+  store_part_halves(words, to, count);
+}
+
+HWY_INLINE Lane widen_every_second(const float* p, int64_t count) {
+  return Lane(load_every_second(p, count));
+}
+HWY_INLINE Lane widen_every_second(const Float16* p, int64_t count) {
+  const hn::Rebind<hwy::float16_t, LaneTag> tag;
+  return Lane(hn::PromoteTo(LaneTag(), hn::BitCast(tag, load_every_second(&p->bits, count))));
+}
+HWY_INLINE Lane widen_every_second(const BFloat16* p, int64_t count) {
+  return decode<BFloat16, Lane>(
+      LaneBits(hn::PromoteTo(BitsTag(), load_every_second(&p->bits, count))));
+}
+#endif
+
+// p[0], p[stride], … for a part of a lane, widened.
+template <class T, class Elements>
+HWY_INLINE Lane load_apart(const T* p, int64_t stride, Elements part) {
+  if (stride == 1) return load(p, part);
+#if HWY_TARGET == HWY_AVX3
+  if (stride == 2) return widen_every_second(p, part.count);
+#endif
+  T elements[kLanes] = {};
+  for (int64_t i = 0; i < part.count; ++i)
+    elements[i] = p[i * stride];
+  return load(elements);
+}
+
+// Elements as they are: to[row * to_row + i] = from[row * from_row + i * stride].
+template <class Word>
+HWY_INLINE void copy_apart(Word* to, int64_t to_row, const Word* from, int64_t from_row,
+                           int64_t stride, int64_t rows, int64_t count) {
+#if HWY_TARGET == HWY_AVX3
+  if (stride == 2) {
+    for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
+      for (int64_t row = 0; row < rows; ++row) {
+        store_words(load_every_second(from + row * from_row + 2 * i, part.count),
+                    to + row * to_row + i, part.count);
+      }
+    });
+    return;
+  }
+#endif
+  for (int64_t row = 0; row < rows; ++row, to += to_row, from += from_row) {
+    if (stride == 1) {
+      std::copy_n(from, count, to);
+    } else {
+      for (int64_t i = 0; i < count; ++i)
+        to[i] = from[i * stride];
+    }
+  }
+}
+
+// to[i * phases + phase] = sums[phase * phase_units + i] for count elements of to, which has memory
+// for two vectors more.
+HWY_INLINE void put_together(float* to, const float* sums, int64_t phase_units, int64_t phases,
+                             int64_t count) {
+  if (phases == 2) {
+    const LaneTag tag;
+    for (int64_t i = 0; i < count; i += 2 * kLanes, sums += kLanes) {
+      hn::StoreInterleaved2(hn::LoadU(tag, sums), hn::LoadU(tag, sums + phase_units), tag, to + i);
+    }
+    return;
+  }
+  for (int64_t phase = 0; phase < phases; ++phase, sums += phase_units) {
+    for (int64_t i = 0; i * phases + phase < count; ++i)
+      to[i * phases + phase] = sums[i];
+  }
+}
+
+// The part of the input that the planes of a channel have of one of its phases.
+struct PlanePart {
+  int64_t from;      // first element
+  int64_t from_row;  // elements from one row to the next
+  int64_t rows;
+  int64_t count;  // of a row, in_stride of the width apart
+};
+
+// Calls body(to, part) for each phase of a channel's planes: where the part's rows begin there,
+// which lie the planes' width apart. first is the position in the output of the first of some rows.
+// Rows of padding are filled with zeros; so are the columns of padding, once, by clear_planes.
+template <class Unit, class Body>
+HWY_INLINE void for_plane_parts(const PlanePlan& plan, int64_t first, int64_t rows, Unit* plane,
+                                Body&& body) {
+  const PlaneAxis& height = plan.shape.height;
+  const int64_t in_w = plan.shape.width.in;
+  const int64_t width = plan.plane_row;
+  const int64_t stride = height.in_stride;
+  for (int64_t phase : height.phases) {
+    const int64_t in_row = first * stride + phase - height.pad;
+    const int64_t above = in_row >= 0 ? 0 : std::min(rows, divide_up(-in_row, stride));
+    const int64_t begin = in_row + above * stride;
+    const int64_t there = begin >= height.in ? 0 : divide_up(height.in - begin, stride);
+    const int64_t inside = std::min(there, rows - above);
+    const int64_t below = rows - above - inside;
+    for (const PlanePlan::Line& line : plan.lines) {
+      std::fill_n(plane, above * width, Unit{});
+      std::fill_n(plane + (above + inside) * width, below * width, Unit{});
+      body(plane + above * width + line.left,
+           PlanePart{begin * in_w + line.first, stride * in_w, inside, line.count});
+      plane += plan.phase_plane;
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace namp
+HWY_AFTER_NAMESPACE();
+
+#endif
