@@ -59,9 +59,9 @@ NAMP_FORMULA float sqrt(float x) { return ::sqrtf(x); }
 
 // a * b + c, rounded once.
 #if defined(__MINGW32__)
-// MinGW-w64's fmaf rounds twice. In double the product is exact. The sum's lost part is known (Knuth's TwoSum) and says whether
-// to round it to odd, after which rounding to float is rounding once (Boldo and Melquiond, "Emulation of FMA and correctly
-// rounded sums: proved algorithms using rounding to odd", 2008).
+// MinGW-w64's fmaf rounds every part. Here the product is exact in double, and the sum is rounded
+// to odd by what it lost (Knuth's TwoSum), so that rounding it to float is rounding once (Boldo and
+// Melquiond, "Emulation of FMA and correctly rounded sums: proved algorithms using rounding to odd").
 NAMP_FORMULA float multiply_add(float a, float b, float c) {
   const double product = static_cast<double>(a) * b;
   double sum = product + c;

@@ -27,7 +27,7 @@ inline constexpr int32_t kNarrowFloats[] = {NAMP_FLOAT16, NAMP_BFLOAT16, NAMP_FL
 inline constexpr int32_t kByteFloats[] = {NAMP_FLOAT8_E4M3, NAMP_FLOAT8_E5M2};
 
 // a * b + c, rounded once, by arithmetic in binary128: the product is exact there, and so is its sum
-// with any c that is not 2^65 times smaller or larger. (MinGW-w64's std::fma rounds twice.)
+// with any c that is not 2^65 times smaller or larger. (MinGW-w64's std::fma rounds every part.)
 #if defined(__SIZEOF_FLOAT128__)
 __extension__ typedef __float128 Binary128;
 #else
