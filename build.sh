@@ -204,7 +204,7 @@ LAUNCHER
   chmod +x artifacts/nativeamp
 }
 
-native_sources() { find native tests/native tests/campaign -type f \( -name '*.h' -o -name '*.c' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \); }
+native_sources() { find native tests/native tests/campaign tests/systems -type f \( -name '*.h' -o -name '*.c' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \); }
 generate_bindings() { dotnet run --project src/NativeAmp.Bindings -c Release -- "$@"; }
 
 # ---- Tests: all of them run, whichever fails, and their results are added up ----

@@ -7,8 +7,8 @@ string(REGEX MATCHALL "DLL Name: [^\n\r]+" needed "${headers}")
 foreach(each IN LISTS needed)
   string(REPLACE "DLL Name: " "" each "${each}")
   string(TOLOWER "${each}" name)
-  # The system's own, and its C library, older or newer.
-  if(NOT name MATCHES "^(kernel32|advapi32|msvcrt|ucrtbase|api-ms-win-crt-[a-z0-9-]+)\\.dll$")
+  # The system's own since Windows 8, and its C library, older or newer.
+  if(NOT name MATCHES "^(kernel32|advapi32|api-ms-win-core-synch-l1-2-0|msvcrt|ucrtbase|api-ms-win-crt-[a-z0-9-]+)\\.dll$")
     message(SEND_ERROR "needs ${each}, which a machine may lack")
   endif()
   list(APPEND names ${each})

@@ -7,6 +7,8 @@
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#elif defined(_WIN32)
+#include <windows.h>
 #endif
 
 #include "float_mode.h"
@@ -24,6 +26,8 @@ constexpr uint32_t kSleepers = 1u << 31;  // somebody sleeps, and is to be woken
 constexpr uint32_t kWorkers = (1u << 11) - 1;
 constexpr uint32_t kNumberStep = kWorkers + 1;
 constexpr uint32_t kNumber = ~kSleepers & ~kWorkers;
+static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t) &&
+              std::atomic<uint32_t>::is_always_lock_free);
 
 // Lets the other thread of a core work.
 inline void pause() noexcept {
@@ -35,15 +39,19 @@ inline void pause() noexcept {
 }
 
 // std::atomic's own wait yields before it sleeps, which on a busy machine gives the processor away for
-// milliseconds.
+// milliseconds. And on Windows that of libstdc++ misses a change between its last look and its sleep.
 #if defined(__linux__)
 void sleep_while(std::atomic<uint32_t>& word, uint32_t value) noexcept {
-  static_assert(sizeof(word) == sizeof(uint32_t) && std::atomic<uint32_t>::is_always_lock_free);
   syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
 }
 void wake_all(std::atomic<uint32_t>& word) noexcept {
   syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0);
 }
+#elif defined(_WIN32)
+void sleep_while(std::atomic<uint32_t>& word, uint32_t value) noexcept {
+  WaitOnAddress(&word, &value, sizeof(value), INFINITE);
+}
+void wake_all(std::atomic<uint32_t>& word) noexcept { WakeByAddressAll(&word); }
 #else
 void sleep_while(std::atomic<uint32_t>& word, uint32_t value) noexcept { word.wait(value); }
 void wake_all(std::atomic<uint32_t>& word) noexcept { word.notify_all(); }

@@ -58,7 +58,24 @@ NAMP_FORMULA float to_float(uint32_t u) { return static_cast<float>(static_cast<
 NAMP_FORMULA float sqrt(float x) { return ::sqrtf(x); }
 
 // a * b + c, rounded once.
+#if defined(__MINGW32__)
+// MinGW-w64's fmaf rounds every part. Here the product is exact in double, and the sum is rounded
+// to odd by what it lost (Knuth's TwoSum), so that rounding it to float is rounding once (Boldo and
+// Melquiond, "Emulation of FMA and correctly rounded sums: proved algorithms using rounding to odd").
+NAMP_FORMULA float multiply_add(float a, float b, float c) {
+  const double product = static_cast<double>(a) * b;
+  double sum = product + c;
+  const double added = sum - product;
+  const double lost = (product - (sum - added)) + (c - added);
+  int64_t code;
+  memcpy(&code, &sum, sizeof(code));
+  if ((lost > 0 || lost < 0) && (code & 1) == 0) code += (lost > 0) == (sum > 0) ? 1 : -1;
+  memcpy(&sum, &code, sizeof(sum));
+  return static_cast<float>(sum);
+}
+#else
 NAMP_FORMULA float multiply_add(float a, float b, float c) { return ::fmaf(a, b, c); }
+#endif
 
 // Not for the bits of a NaN: see bits.
 NAMP_FORMULA float abs(float x) { return ::fabsf(x); }

@@ -4,7 +4,8 @@ namespace NativeAmp.Tests;
 /// Memory and streams that another library of the process got from the driver: raw CUdeviceptr and CUstream work
 /// everywhere.
 /// </summary>
-public sealed class ForeignMemoryTests
+[TestFixture(DeviceKind.Cuda)]
+public sealed class ForeignMemoryTests(DeviceKind kind)
 {
     private const int Count = 1000;
 
@@ -19,7 +20,7 @@ public sealed class ForeignMemoryTests
     [SetUp]
     public void Open()
     {
-        _device = DeviceKind.Cuda.Open();
+        _device = kind.Open();
         _driver = new CudaDriver();
         _context = _driver.MakeCurrent();
         _stream = _driver.CreateStream();

@@ -26,13 +26,14 @@ public sealed class NativeLibraryTests
     [Test]
     public void It_is_looked_for_beside_the_application_then_by_the_system_and_nowhere_above()
     {
-        string application = TestContext.CurrentContext.TestDirectory;
+        string application = TestContext.CurrentContext.TestDirectory,
+            system = OperatingSystem.IsWindows() ? "win-x64" : "linux-x64";
         Assert.That(
-            NativeLibrarySearch.Candidates(null, application, "linux-x64"),
+            NativeLibrarySearch.Candidates(null, application, system),
             Is.EqualTo(
                 new[]
                 {
-                    Path.Combine(application, "runtimes", "linux-x64", "native", NativeLibrarySearch.FileName),
+                    Path.Combine(application, "runtimes", system, "native", NativeLibrarySearch.FileName),
                     Path.Combine(application, NativeLibrarySearch.FileName),
                     NativeLibrarySearch.FileName,
                 }

@@ -11,14 +11,7 @@ namespace NativeAmp.TestSupport;
 /// </summary>
 internal static unsafe class EmulatedGpu
 {
-    private static readonly string Folder = Path.Combine(
-        typeof(EmulatedGpu)
-            .Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
-            .Single(a => a.Key == "RepositoryRoot")
-            .Value!,
-        "artifacts",
-        "gpu-emulator"
-    );
+    private static readonly string Folder = Path.Combine(BuiltWith("RepositoryRoot")!, "artifacts", "gpu-emulator");
 
     /// <summary>The emulated libcuda.</summary>
     public static string Driver { get; } = Path.Combine(Folder, "libnativeamp-emulated-cuda.so");
@@ -133,6 +126,13 @@ internal static unsafe class EmulatedGpu
 
     private static string Text(byte* utf8) => Marshal.PtrToStringUTF8((nint)utf8) ?? "";
 
+    // tests/Directory.Build.props
+    private static string? BuiltWith(string key) =>
+        typeof(EmulatedGpu)
+            .Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+            .SingleOrDefault(a => a.Key == key)
+            ?.Value;
+
     private static byte[] Utf8(string text) => System.Text.Encoding.UTF8.GetBytes(text + '\0');
 
     [ModuleInitializer]
@@ -142,7 +142,8 @@ internal static unsafe class EmulatedGpu
             typeof(EmulatedGpu).Assembly,
             (name, _, _) => name == EmulatorMethods.Library ? Library.Value : 0
         );
-        if (OwnIsAskedFor || !File.Exists(Driver))
+        // It is built for this machine alone, and would not load elsewhere.
+        if (OwnIsAskedFor || BuiltWith("OtherSystem") is not null || !File.Exists(Driver))
             return;
         NativeVariable.SetWhereUnset("NATIVEAMP_CUDA_LIBRARY", Driver);
         NativeVariable.SetWhereUnset("NATIVEAMP_CUBLAS_LIBRARY", Cublas);

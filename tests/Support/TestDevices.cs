@@ -18,20 +18,24 @@ internal static class TestDevices
     /// </summary>
     public static bool IsEmulated(this DeviceKind kind) => kind == DeviceKind.Cuda && EmulatedGpu.IsChosen;
 
-    /// <summary>
-    /// Opens the device. Without one the test is skipped with the reason; it fails if a GPU was requested.
-    /// </summary>
+    /// <summary>Skips the test, with the reason, where there is no GPU. It fails if one was requested.</summary>
+    public static void RequireGpu()
+    {
+        DeviceAvailability gpu = Device.Available(DeviceKind.Cuda);
+        if (gpu.Count == 0 && EmulatedGpu.OwnIsAskedFor)
+            Assert.Fail($"NATIVEAMP_TEST_GPU asks for this machine's GPU. {gpu.Reason}");
+        if (gpu.Count == 0)
+            Assert.Ignore(gpu.Reason);
+    }
+
+    /// <summary>Opens the device. Without one the test is skipped as by <see cref="RequireGpu"/>.</summary>
     /// <param name="kind">The kind of device.</param>
     /// <param name="threads">Threads of the CPU; 0 for one per core.</param>
     public static Device Open(this DeviceKind kind, int threads = 0)
     {
         if (kind == DeviceKind.Cpu)
             return Device.Cpu(threads);
-        DeviceAvailability gpu = Device.Available(DeviceKind.Cuda);
-        if (gpu.Count == 0 && EmulatedGpu.OwnIsAskedFor)
-            Assert.Fail($"NATIVEAMP_TEST_GPU asks for this machine's GPU. {gpu.Reason}");
-        if (gpu.Count == 0)
-            Assert.Ignore(gpu.Reason);
+        RequireGpu();
         return Device.Cuda();
     }
 }

@@ -26,6 +26,18 @@ inline constexpr int32_t kNarrowFloats[] = {NAMP_FLOAT16, NAMP_BFLOAT16, NAMP_FL
                                             NAMP_FLOAT8_E5M2};
 inline constexpr int32_t kByteFloats[] = {NAMP_FLOAT8_E4M3, NAMP_FLOAT8_E5M2};
 
+// a * b + c, rounded once, by arithmetic in binary128: the product is exact there, and so is its sum
+// with any c that is not 2^65 times smaller or larger. (MinGW-w64's std::fma rounds every part.)
+#if defined(__SIZEOF_FLOAT128__)
+__extension__ typedef __float128 Binary128;
+#else
+using Binary128 = long double;
+static_assert(std::numeric_limits<long double>::digits == 113);
+#endif
+inline float multiplied_and_added(float a, float b, float c) {
+  return static_cast<float>(static_cast<Binary128>(a) * b + c);
+}
+
 // The relative error of one rounding to this dtype, added to that of float32 arithmetic.
 inline double tolerance(int32_t dtype) {
   return dtype == NAMP_FLOAT16 ? 0x1p-10 : dtype == NAMP_BFLOAT16 ? 0x1p-7 : 1e-5;

@@ -64,7 +64,7 @@ double promised_sum(const Buffer& gradient, int64_t begin, int64_t count, float 
   for (int64_t i = 0; i < count; ++i) {
     const float x = static_cast<float>(gradient[begin + i]) * inverse_scale;
     float& lane = lanes[static_cast<size_t>(i % 1024)];
-    lane = std::fmaf(x, x, lane);
+    lane = multiplied_and_added(x, x, lane);
   }
   return halved({lanes.begin(), lanes.end()});
 }

@@ -39,7 +39,7 @@ TEST_F(WindowsTest, VariableOfTheProcessIsReadInUtf8) {
 
 TEST_F(WindowsTest, VariableThatIsNotSetOrEmptyIsNothing) {
   EXPECT_EQ(namp::environment_variable("NAMP_TEST"), std::nullopt);
-  set(L"NAMP_TEST", L"");
+  set(L"NAMP_TEST", {});
   EXPECT_EQ(namp::environment_variable("NAMP_TEST"), std::nullopt);
 }
 
