@@ -43,7 +43,7 @@ internal sealed class LibraryOperations : IDisposable
     {
         using var operations = new LibraryOperations(with, without, secondsACell);
         Console.WriteLine("the median of the turns' ratios, with quartiles");
-        Console.WriteLine($"{"operation", -53}{string.Concat(Types.Select(type => $"{type.Name(), -21}"))}".TrimEnd());
+        Console.WriteLine($"{"operation", -57}{string.Concat(Types.Select(type => $"{type.Name(), -21}"))}".TrimEnd());
         foreach (Convolution shape in Convolutions)
             operations.Write(Scenario.Smoke ? shape.Smallest : shape);
         operations.WriteLinear(Scenario.Smoke ? 2 : 128, Scenario.Smoke ? 2 : 3136, Scenario.Smoke ? 2 : 128);
@@ -136,7 +136,7 @@ internal sealed class LibraryOperations : IDisposable
 
     private void Row(string name, (long First, long Second, long Result) elements, Operation operation) =>
         Console.WriteLine(
-            $"{name, -53}{string.Concat(Types.Select(type => $"{Cell(elements, operation, type), -21}"))}".TrimEnd()
+            $"{name, -57}{string.Concat(Types.Select(type => $"{Cell(elements, operation, type), -21}"))}".TrimEnd()
         );
 
     private string Cell((long First, long Second, long Result) elements, Operation operation, DType type)

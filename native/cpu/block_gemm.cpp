@@ -110,7 +110,8 @@ HWY_INLINE void multiply_widened(const Blocks& blocks, const MatrixView& a, cons
 }
 
 // Whether tiles can read rows of pairs of A where they are: whole ones, in whole tiles.
-HWY_INLINE bool are_pairs(const MatrixView& a, int64_t rows, int64_t depth, int64_t units) {
+HWY_INLINE bool has_pairs_in_place(const MatrixView& a, int64_t rows, int64_t depth,
+                                   int64_t units) {
   return a.column_stride == 1 && a.row_stride % 2 == 0 && !share_places(a.row_stride / 2) &&
          rows % kPairRows == 0 && depth == 2 * units;
 }
@@ -121,7 +122,7 @@ HWY_INLINE void multiply_pairs(const PairTiles& tiles, const Blocks& blocks, con
                                Packed packed, bool accumulate) {
   const int64_t units = tiles.padded_depth((depth + 1) / 2);
   TileOperands operands{blocks.a, kPairStride, 1, blocks.b, kPairColumns, units};
-  if (are_pairs(a, rows, depth, units)) {
+  if (has_pairs_in_place(a, rows, depth, units)) {
     operands.a = a.data;
     operands.a_row = a.row_stride / 2;
   } else if (!packed.a) {

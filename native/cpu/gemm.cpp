@@ -74,7 +74,8 @@ struct ProductCut {
         columns{args.n, kColumnGranule, divide_up(args.n, kBlockColumns)},
         batch(args.batch) {
     // Every thread gets the same number of pieces: the longer side is cut further, while its pieces
-    // have a few tiles. A piece has as many rows as possible, because each lays B out anew.
+    // have a few tiles. A piece has as many rows as possible, because each lays B out anew; of a
+    // square product the columns are cut, so that no part of B is laid out twice.
     while (pieces() % threads != 0 && pieces() < 8 * threads) {
       Cut& longer = args.m / rows.pieces > args.n / columns.pieces ? rows : columns;
       if (longer.pieces >= divide_up(longer.granules(), 3)) break;

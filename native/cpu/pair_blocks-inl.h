@@ -44,6 +44,7 @@ HWY_INLINE void copy_pairs(float* out, int64_t out_stride, const BFloat16* in, i
   }
 }
 
+// Whether elements of T may be at p.
 template <class T>
 HWY_INLINE bool is_aligned_to(const void* p) {
   return reinterpret_cast<uintptr_t>(p) % alignof(T) == 0;
