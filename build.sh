@@ -28,7 +28,8 @@ Usage: ./build.sh VERB [arguments]
                         library lies in artifacts/native/SYSTEM; --try takes them in as a user would, in every way of docs/packages.md
   native [systems]      the native library of linux-x64, win-x64 or linux-arm64 (all without an argument) in artifacts/native/SYSTEM, without symbols;
                         for another system than this it is cross-compiled
-  systems [systems]     cross-compile for win-x64 and linux-arm64, and run the command there by Wine and qemu: 20 steps must have this machine's losses
+  systems [systems]     cross-compile for win-x64 and linux-arm64, and run there by Wine and qemu the command (20 steps must have this machine's losses),
+                        the core's tests and the native tests
   site                  build, then make the documentation's site in artifacts/site, from docs/ and the XML comments; its links are checked
   clean                 remove artifacts/
   help                  this text

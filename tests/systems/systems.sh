@@ -114,7 +114,7 @@ run_systems() {
     check "libtorch's golden files ($system)" golden_files_agree "$system"
     check "20 steps of the mlp in fp16 have this machine's losses ($system)" losses_are_equal "$system" mlp
     check "20 steps of the cnn in fp16 have this machine's losses ($system)" losses_are_equal "$system" cnn
-    managed_tests_on "$system" NativeAmp.Tests
+    if [[ $system == win-x64 ]]; then managed_tests_on "$system" NativeAmp.Tests; fi # qemu would take hours
     cmake --build --preset "$system" >artifacts/cmake.log || { cat artifacts/cmake.log; return 1; }
     native_tests "$system"
   done
