@@ -1,5 +1,5 @@
 // Lines of planes (plane_plan.h): elements that lie a stride apart, brought together, and sums of
-// phases, brought apart again.
+// phases, brought apart again; positions, line by line.
 #if defined(NAMP_CPU_PLANE_LINES_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_CPU_PLANE_LINES_INL_H
 #undef NAMP_CPU_PLANE_LINES_INL_H
@@ -139,6 +139,39 @@ HWY_INLINE void for_plane_parts(const PlanePlan& plan, int64_t first, int64_t ro
       body(plane + above * width + line.left,
            PlanePart{begin * in_w + line.first, stride * in_w, inside, line.count});
       plane += plan.phase_plane;
+    }
+  }
+}
+
+// Calls body(begin, count) for pieces of [begin, end).
+template <class Body>
+HWY_INLINE void in_pieces(int64_t begin, int64_t end, int64_t piece, Body&& body) {
+  for (; begin < end; begin += piece)
+    body(begin, std::min(piece, end - begin));
+}
+
+// Some of the positions of all images and rows of a band, which follow each other.
+struct PositionBlock {
+  int64_t begin;
+  int64_t count;
+};
+
+// Calls body(image, row, column, at, count) for parts of a block that lie in one row, of images of
+// some rows of so many positions; the part begins at the block's position at.
+template <class Body>
+HWY_INLINE void in_rows(const PositionBlock& block, int64_t rows, int64_t row_positions,
+                        Body&& body) {
+  int64_t column = block.begin % row_positions;
+  int64_t row = block.begin / row_positions % rows;
+  int64_t image = block.begin / row_positions / rows;
+  for (int64_t at = 0; at < block.count;) {
+    const int64_t count = std::min(row_positions - column, block.count - at);
+    body(image, row, column, at, count);
+    at += count;
+    column = 0;
+    if (++row == rows) {
+      row = 0;
+      ++image;
     }
   }
 }
