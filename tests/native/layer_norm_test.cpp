@@ -156,7 +156,9 @@ class LayerNormTest : public BackendTest {
     args.beta_gradient = nullptr;
     check_residual_gradient(
         device_, args, namp_layer_norm_backward, input_gradient, e.input_gradient,
-        [&](auto&&... call) { run_everywhere(call...); },
+        [&](const auto& call, const std::vector<Buffer*>& outputs) {
+          run_everywhere(call, outputs);
+        },
         [&](const Buffer& sum, const std::vector<double>& expected) {
           expect_close(sum, allowing(expected, sum, e.input_gradient_slope, error),
                        c.absolute * 2 * size, "sum of gradients", c.relative);

@@ -80,7 +80,9 @@ class RmsNormTest : public BackendTest {
     expect_close(input_gradient, e.input_gradient, 4e-6 * size, "input gradient");
     check_residual_gradient(
         device_, args, namp_rms_norm_backward, input_gradient, e.input_gradient,
-        [&](auto&&... call) { run_everywhere(call...); },
+        [&](const auto& call, const std::vector<Buffer*>& outputs) {
+          run_everywhere(call, outputs);
+        },
         [&](const Buffer& sum, const std::vector<double>& expected) {
           expect_close(sum, expected, 4e-6 * size, "sum of gradients");
         });
