@@ -11,7 +11,9 @@ internal static class LibraryReport
 {
     private static readonly string[] Models = ["cnn", "gpt", "mlp"];
 
-    /// <summary>Measures and writes a table, a row for each network and precision, and one of single operations.</summary>
+    /// <summary>
+    /// Measures and writes a table, a row for each network and precision, and one of single operations.
+    /// </summary>
     public static void Write(double secondsARow)
     {
         using Device with = Device.Cpu();

@@ -35,7 +35,7 @@ constexpr int64_t kColumnElements = int64_t{1} << 21;
 // The columns of a convolution: gathered from planes if they fit, else from the input itself.
 class Columns {
  public:
-  // Of at most so many images at once.
+  // Of at most most_images at once.
   Columns(const ConvolutionShape& given, int64_t most_images)
       : shape_(given), plan_(planes_of_input(given), nullptr, 1), by_planes_(plan_.fits()) {
     block_ = positions_at_once(shape_);

@@ -157,7 +157,7 @@ struct PositionBlock {
 };
 
 // Calls body(image, row, column, at, count) for parts of a block that lie in one row, of images of
-// some rows of so many positions; the part begins at the block's position at.
+// some rows of row_positions; the part begins at the block's position at.
 template <class Body>
 HWY_INLINE void in_rows(const PositionBlock& block, int64_t rows, int64_t row_positions,
                         Body&& body) {

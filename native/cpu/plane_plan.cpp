@@ -15,8 +15,8 @@ constexpr int64_t kSlack = 64;
 
 constexpr int64_t kLineUnits = 16;
 
-// A row of a panel is copied together in parts, as long as the rows of the output. From so many
-// products of a part on, which is read for every channel, that takes less time than it saves.
+// A row of a panel is copied together in parts, as long as the rows of the output. From this
+// number of products of a part on, which is read for every channel, that takes less time than it saves.
 constexpr int64_t kPackedProducts = 1536;
 
 // An odd number of cache lines: what lies so far apart shares no few places in the first-level cache.
