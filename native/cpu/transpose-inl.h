@@ -15,6 +15,27 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
+#if HWY_TARGET != HWY_SCALAR
+// Of four rows and a vector's columns: columns[j] has, for each block of four columns, the rows of its
+// column j.
+HWY_INLINE void transpose_blocks(hn::Vec<LaneTag> (&columns)[4], const float* HWY_RESTRICT in,
+                                 int64_t in_stride) {
+  const LaneTag tag;
+  const auto a = hn::LoadU(tag, in);
+  const auto b = hn::LoadU(tag, in + in_stride);
+  const auto c = hn::LoadU(tag, in + 2 * in_stride);
+  const auto d = hn::LoadU(tag, in + 3 * in_stride);
+  const auto ac_low = hn::InterleaveLower(tag, a, c);
+  const auto ac_high = hn::InterleaveUpper(tag, a, c);
+  const auto bd_low = hn::InterleaveLower(tag, b, d);
+  const auto bd_high = hn::InterleaveUpper(tag, b, d);
+  columns[0] = hn::InterleaveLower(tag, ac_low, bd_low);
+  columns[1] = hn::InterleaveUpper(tag, ac_low, bd_low);
+  columns[2] = hn::InterleaveLower(tag, ac_high, bd_high);
+  columns[3] = hn::InterleaveUpper(tag, ac_high, bd_high);
+}
+#endif
+
 #if HWY_TARGET == HWY_AVX3
 // out[c * out_stride + r] = in[r * in_stride + c] for 16 rows and columns.
 HWY_INLINE void transpose_16(float* HWY_RESTRICT out, int64_t out_stride,
@@ -23,22 +44,9 @@ HWY_INLINE void transpose_16(float* HWY_RESTRICT out, int64_t out_stride,
   // blocks[i][j]: of the four rows from 4 i on, a block of them for each column 4 * block + j.
   hn::Vec<LaneTag> blocks[4][4];
 #pragma GCC unroll 4
-  for (int64_t i = 0; i < 4; ++i) {
-    const float* from = in + 4 * i * in_stride;
-    const auto a = hn::LoadU(tag, from);
-    const auto b = hn::LoadU(tag, from + in_stride);
-    const auto c = hn::LoadU(tag, from + 2 * in_stride);
-    const auto d = hn::LoadU(tag, from + 3 * in_stride);
-    const auto ac_low = hn::InterleaveLower(tag, a, c);
-    const auto ac_high = hn::InterleaveUpper(tag, a, c);
-    const auto bd_low = hn::InterleaveLower(tag, b, d);
-    const auto bd_high = hn::InterleaveUpper(tag, b, d);
-    blocks[i][0] = hn::InterleaveLower(tag, ac_low, bd_low);
-    blocks[i][1] = hn::InterleaveUpper(tag, ac_low, bd_low);
-    blocks[i][2] = hn::InterleaveLower(tag, ac_high, bd_high);
-    blocks[i][3] = hn::InterleaveUpper(tag, ac_high, bd_high);
-  }
-  // The blocks of a column are brought together.
+  for (int64_t i = 0; i < 4; ++i)
+    transpose_blocks(blocks[i], in + 4 * i * in_stride, in_stride);
+    // The blocks of a column are brought together.
 #pragma GCC unroll 4
   for (int64_t j = 0; j < 4; ++j) {
     const auto lower = [&](int64_t even, int64_t odd) NAMP_LANES {
@@ -82,20 +90,12 @@ HWY_INLINE void transpose(float* HWY_RESTRICT out, int64_t out_stride, const flo
     float* to = out + row;
     int64_t column = 0;
     for (; column + kLanes <= columns; column += kLanes, from += kLanes) {
-      const auto a = hn::LoadU(tag, from);
-      const auto b = hn::LoadU(tag, from + in_stride);
-      const auto c = hn::LoadU(tag, from + 2 * in_stride);
-      const auto d = hn::LoadU(tag, from + 3 * in_stride);
-      // Within each block of four columns.
-      const auto ac_low = hn::InterleaveLower(tag, a, c);
-      const auto ac_high = hn::InterleaveUpper(tag, a, c);
-      const auto bd_low = hn::InterleaveLower(tag, b, d);
-      const auto bd_high = hn::InterleaveUpper(tag, b, d);
+      hn::Vec<LaneTag> columns_of_blocks[4];
+      transpose_blocks(columns_of_blocks, from, in_stride);
       HWY_ALIGN float blocks[4 * kLanes];
-      hn::Store(hn::InterleaveLower(tag, ac_low, bd_low), tag, blocks);
-      hn::Store(hn::InterleaveUpper(tag, ac_low, bd_low), tag, blocks + kLanes);
-      hn::Store(hn::InterleaveLower(tag, ac_high, bd_high), tag, blocks + 2 * kLanes);
-      hn::Store(hn::InterleaveUpper(tag, ac_high, bd_high), tag, blocks + 3 * kLanes);
+#pragma GCC unroll 4
+      for (int64_t j = 0; j < 4; ++j)
+        hn::Store(columns_of_blocks[j], tag, blocks + j * kLanes);
 #pragma GCC unroll 16
       for (int64_t i = 0; i < kLanes; ++i, to += out_stride)
         std::memcpy(to, blocks + i % 4 * kLanes + i / 4 * 4, 4 * sizeof(float));
