@@ -11,7 +11,6 @@ internal readonly unsafe struct GradientOverwrite
     private readonly GradientTarget _target;
     private readonly Storage? _scratch;
     private readonly bool _isWanted;
-    private readonly bool _isDirect;
 
     /// <summary>Prepares to write the gradient of an input in a dtype.</summary>
     /// <param name="node">The operator's node, which says whether the gradient is needed.</param>
@@ -26,13 +25,14 @@ internal readonly unsafe struct GradientOverwrite
         _input = input;
         DType = dtype;
         _isWanted = node.Wants(input);
+        bool isDirect = false;
         if (_isWanted)
         {
             _target = input!.GradientBuffer.Open();
-            _isDirect = _target.DType == dtype && (adds || !_target.Accumulate);
+            isDirect = _target.DType == dtype && (adds || !_target.Accumulate);
         }
 
-        if (input is not null && !_isDirect && (_isWanted || always))
+        if (input is not null && !isDirect && (_isWanted || always))
             _scratch = Storage.Allocate(input.Device, dtype, input.Count, MemoryKind.Workspace);
     }
 
@@ -43,7 +43,7 @@ internal readonly unsafe struct GradientOverwrite
         : null;
 
     /// <summary>The gradient that the input has already, for the operator to add; or null.</summary>
-    public void* Residual => _isDirect && _target.Accumulate ? _target.Pointer : null;
+    public void* Residual => _scratch is null && _target.Accumulate ? _target.Pointer : null;
 
     public DType DType { get; }
 
