@@ -100,18 +100,10 @@ NAMP_KERNEL(kRowThreads) layer_norm_backward_kernel(const namp_layer_norm_args a
         });
     const float mean_g = sums[0] / size;
     const float mean_g_normal = sums[1] / size;
-    with_element(args.input_dtype, [&](auto element) {
-      using T = typename decltype(element)::Type;
-      auto* gradient = static_cast<T*>(args.input_gradient) + first;
-      const auto* residual = static_cast<const T*>(args.residual_gradient);
-      for_row_packs<kHeld>(args.width, lane, [&](int slot, int64_t i, Prefix part) {
-        auto x =
-            map([=](float y,
-                    float z) { return normalize_gradient(y, z, inverse, mean_g, mean_g_normal); },
-                g.pack(slot, i, part), normal(slot, i, part));
-        if (residual != nullptr) x = map(Plus(), load(residual + first + i, part), x);
-        store(x, gradient + i, part);
-      });
+    write_input_gradient<kHeld>(args, first, lane, [&](int slot, int64_t i, Prefix part) {
+      return map([=](float y,
+                     float x) { return normalize_gradient(y, x, inverse, mean_g, mean_g_normal); },
+                 g.pack(slot, i, part), normal(slot, i, part));
     });
   });
 }

@@ -62,18 +62,10 @@ NAMP_KERNEL(kRowThreads) rms_norm_backward_kernel(const namp_rms_norm_args args)
                                     normal(slot, i, part));
                    });
     const float mean_g_normal = sum[0] / static_cast<float>(args.width);
-    with_element(args.input_dtype, [&](auto element) {
-      using T = typename decltype(element)::Type;
-      auto* gradient = static_cast<T*>(args.input_gradient) + first;
-      const auto* residual = static_cast<const T*>(args.residual_gradient);
-      for_row_packs<kHeld>(args.width, lane, [&](int slot, int64_t i, Prefix part) {
-        auto x =
-            map([=](float y,
-                    float z) { return normalize_gradient(y, z, inverse, 0.0f, mean_g_normal); },
-                g.pack(slot, i, part), normal(slot, i, part));
-        if (residual != nullptr) x = map(Plus(), load(residual + first + i, part), x);
-        store(x, gradient + i, part);
-      });
+    write_input_gradient<kHeld>(args, first, lane, [&](int slot, int64_t i, Prefix part) {
+      return map(
+          [=](float y, float x) { return normalize_gradient(y, x, inverse, 0.0f, mean_g_normal); },
+          g.pack(slot, i, part), normal(slot, i, part));
     });
   });
 }

@@ -114,6 +114,23 @@ NAMP_DEVICE void sum_row(int64_t width, int lane, float (&sums)[kCount], Body&& 
   }
 }
 
+// Writes a norm's gradient of a row of the input, which begins at element first: what gradient_of(slot,
+// i, part) gives, and the residual gradient if there is one. Args: of layer norm or RMS norm.
+template <bool kHeld, class Args, class Body>
+NAMP_DEVICE void write_input_gradient(const Args& args, int64_t first, int lane,
+                                      Body&& gradient_of) {
+  with_element(args.input_dtype, [&](auto element) {
+    using T = typename decltype(element)::Type;
+    auto* gradient = static_cast<T*>(args.input_gradient) + first;
+    const auto* residual = static_cast<const T*>(args.residual_gradient);
+    for_row_packs<kHeld>(args.width, lane, [&](int slot, int64_t i, Prefix part) {
+      auto x = gradient_of(slot, i, part);
+      if (residual != nullptr) x = map(Plus(), load(residual + first + i, part), x);
+      store(x, gradient + i, part);
+    });
+  });
+}
+
 // Calls body(std::bool_constant<whether a row is held>, row, lane) for this warp's rows.
 template <class Body>
 NAMP_DEVICE void for_held_rows(int64_t rows, int64_t width, Body&& body) {
