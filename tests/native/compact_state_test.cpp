@@ -46,12 +46,7 @@ TEST_P(CompactStateTest, AStepIsThatOfFloat32BetweenDecodingAndEncoding) {
   int turn = 0;
   for (const StateLayout& layout : kCompactLayouts) {
     const namp_optimizer_group group = group_for(layout);
-    // Aligned, and with copies that are rounded to nearest, a GPU has code of its own for whole blocks.
-    for (const auto& [n, aligned] : {std::pair<int64_t, bool>{1, false},
-                                     {300, false},
-                                     {300, true},
-                                     {kChunk + kBlock + 5, false},
-                                     {kChunk + kBlock + 5, true}}) {
+    for (const auto& [n, aligned] : kLengths) {
       const int32_t gradient_dtype = kFloats[++turn % 3];
       const int32_t copy_dtype = !aligned        ? kFloats[(turn + 1) % 3]
                                  : turn % 2 == 0 ? NAMP_FLOAT16

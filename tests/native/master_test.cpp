@@ -120,13 +120,6 @@ class OneTensor {
 
 class MasterTest : public BackendTest {};
 
-// Aligned, and without compute copies, a GPU has code of its own for whole blocks.
-constexpr std::pair<int64_t, bool> kLengths[] = {{1, false},
-                                                 {300, false},
-                                                 {300, true},
-                                                 {kChunk + NAMP_BLOCK_ELEMENTS + 5, false},
-                                                 {kChunk + NAMP_BLOCK_ELEMENTS + 5, true}};
-
 TEST_P(MasterTest, WithRemaindersTheBitsAreThoseOfFloat32) {
   Value<namp_scaler_state> scaler(device_, scaler_of(64.0f));
   int turn = 0;

@@ -1,11 +1,19 @@
 // Columns of an optimizer's state in any format.
 #pragma once
 
-#include "buffer.h"
+#include "backend_test.h"
 
 namespace namp_test {
 
 inline constexpr int64_t kBlock = NAMP_BLOCK_ELEMENTS;
+
+// Elements of a tensor, and whether all columns are aligned: then a GPU has code of its own for whole
+// blocks, where copies are not rounded stochastically and half-precision parameters have none.
+inline constexpr std::pair<int64_t, bool> kLengths[] = {{1, false},
+                                                        {300, false},
+                                                        {300, true},
+                                                        {kChunk + kBlock + 5, false},
+                                                        {kChunk + kBlock + 5, true}};
 
 inline bool in_blocks(int32_t dtype) {
   return dtype >= NAMP_INT8_DYNAMIC && dtype <= NAMP_UINT8_LINEAR;
