@@ -84,7 +84,7 @@ TEST_P(CompactStateTest, AStepIsThatOfFloat32BetweenDecodingAndEncoding) {
           g.set(uniform_values(n, static_cast<uint32_t>(step), -64, 64));
           // A step that is skipped: it leaves the state alone.
           if (step == 1) g.set(n / 2, kInfinity);
-          const auto cast_all = [&](bool decodes) {
+          const auto cast_all = [&, n = n](bool decodes) {
             for (size_t k = 0; k < states.size(); ++k) {
               const namp_cell compact = states[k]->cell();
               ASSERT_EQ(cast(device_, decodes ? floats[k]->cell() : compact,
