@@ -53,7 +53,7 @@ inline constexpr AttentionKernels kAttention[] = {NAMP_FOR_EACH_ATTENTION(NAMP_A
 // multiprocessor should hold, by which registers are given out. Heads of 64 were chosen by an H100
 // (docs/h100.md), the others like them.
 #define NAMP_FOR_EACH_TENSOR_ATTENTION(X) \
-  X(32, 64, 32, 4, 64, 32, 4, 64, 16, 4)  \
+  X(32, 64, 64, 4, 64, 32, 4, 64, 32, 4)  \
   X(64, 64, 32, 4, 128, 32, 2, 64, 16, 3) \
   X(128, 64, 32, 2, 64, 32, 2, 64, 16, 2)
 
