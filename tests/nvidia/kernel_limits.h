@@ -75,7 +75,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"gemm_bfloat16_tt_128_kernel", 128, 128, 49152, kLoadsAndStores, false, 80},
     {"gemm_bfloat16_tt_64_kernel", 120, 96, 24576, kLoadsAndStores, false, 80},
     {"gemm_bias_kernel", 56, 56, 0, kLoadsAndStores, false},
-    {"gemm_epilogue_kernel", 56, 64, 0, kLoadsAndStores, false},
+    {"gemm_epilogue_kernel", 64, 64, 0, kLoadsAndStores, false},
     {"gemm_float16_nn_128_kernel", 128, 128, 49152, kLoadsAndStores, false, 80},
     {"gemm_float16_nn_64_kernel", 120, 96, 24576, kLoadsAndStores, false, 80},
     {"gemm_float16_nt_128_kernel", 128, 128, 49152, kLoadsAndStores, false, 80},
