@@ -870,7 +870,9 @@ internal unsafe struct NampActivationArgs
 /// and 2^-8 in bfloat16, which is also that of output_gradient. No element is beyond sqrt(width), so
 /// that float16 does not overflow.
 /// residual_gradient is what the input's gradient has from elsewhere, as from a residual connection:
-/// input_gradient is the sum, rounded once. It may be input_gradient.</summary>
+/// input_gradient is the sum, rounded once. It may be input_gradient.
+/// input_gradient_copy is that sum rounded to output_dtype, for an operator before the norm that
+/// computes in it. It is for a float32 input.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampLayerNormArgs
 {
@@ -901,6 +903,8 @@ internal unsafe struct NampLayerNormArgs
     public void* InputGradient;
     /// <summary>[rows, width] in input_dtype, or null</summary>
     public void* ResidualGradient;
+    /// <summary>[rows, width] in output_dtype, or null; overwritten</summary>
+    public void* InputGradientCopy;
     /// <summary>[width], or null; overwritten</summary>
     public float* GammaGradient;
     /// <summary>[width], or null; overwritten</summary>
@@ -912,8 +916,8 @@ internal unsafe struct NampLayerNormArgs
 
 /// <summary>Root mean square norm over the last dimension (Zhang and Sennrich 2019): y = x / sqrt(mean(x^2) +
 /// epsilon) * gamma. Arithmetic in float32. Backward reads input, gamma, inverse_rms, output_gradient
-/// and residual_gradient, as layer norm's; input_gradient may be output_gradient if the dtypes agree,
-/// or residual_gradient.</summary>
+/// and residual_gradient, and writes input_gradient_copy, as layer norm's; input_gradient may be
+/// output_gradient if the dtypes agree, or residual_gradient.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampRmsNormArgs
 {
@@ -940,6 +944,8 @@ internal unsafe struct NampRmsNormArgs
     public void* InputGradient;
     /// <summary>[rows, width] in input_dtype, or null</summary>
     public void* ResidualGradient;
+    /// <summary>[rows, width] in output_dtype, or null; overwritten</summary>
+    public void* InputGradientCopy;
     /// <summary>[width], or null; overwritten</summary>
     public float* GammaGradient;
 
