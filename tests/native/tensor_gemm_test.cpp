@@ -75,8 +75,9 @@ TEST_P(TensorGemmTest, ALongKIsCutIntoParts) {
       if (HasFailure()) return;
       auto info = make_args<namp_device_info>();
       ASSERT_EQ(namp_device_get_info(&info, device_), NAMP_OK);
-      if (device_.is_emulated() && (info.compute_major >= 8 || dtype == NAMP_FLOAT16))
+      if (device_.is_emulated() && (info.compute_major >= 8 || dtype == NAMP_FLOAT16)) {
         EXPECT_GE(emulated_gpu()->launches_of("gemm_epilogue_kernel"), 1U) << "in one piece";
+      }
       ++round;
     }
   }
