@@ -43,6 +43,7 @@ internal sealed class BenchCommand
             _threads,
             _device,
             _json,
+            new GptBenchCommand().Build(terminal),
         };
         command.SetAction(parsed => Run(parsed, terminal));
         return command;
@@ -131,27 +132,15 @@ internal sealed class BenchCommand
         [
             row.Name,
             row.Dtype,
-            Figure(row.Bytes * 1e-6),
-            Figure(row.SecondsMedian * 1e3),
-            $"{Figure(row.SecondsLowerQuartile * 1e3)} to {Figure(row.SecondsUpperQuartile * 1e3)}",
-            Figure(row.GbPerS),
-            Figure(row.LimitGbPerS),
-            Fraction(row.FractionOfLimit),
+            BenchFigures.Of(row.Bytes * 1e-6),
+            BenchFigures.Of(row.SecondsMedian * 1e3),
+            $"{BenchFigures.Of(row.SecondsLowerQuartile * 1e3)} to {BenchFigures.Of(row.SecondsUpperQuartile * 1e3)}",
+            BenchFigures.Of(row.GbPerS),
+            BenchFigures.Of(row.LimitGbPerS),
+            BenchFigures.Fraction(row.FractionOfLimit),
             .. row is { CopyGbPerS: { } copy, FractionOfCopy: { } fraction }
-                ? (string[])[Figure(copy), Fraction(fraction)]
+                ? (string[])[BenchFigures.Of(copy), BenchFigures.Fraction(fraction)]
                 : [],
-            Figure(row.MparamsPerS),
+            BenchFigures.Of(row.MparamsPerS),
         ];
-
-    private static string Fraction(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
-
-    // Three digits for every size.
-    private static string Figure(double value) =>
-        value.ToString(
-            value >= 100 ? "0"
-                : value >= 10 ? "0.0"
-                : value >= 1 ? "0.00"
-                : "0.0000",
-            CultureInfo.InvariantCulture
-        );
 }
