@@ -11,10 +11,12 @@ inline constexpr int kAttentionWarps = kAttentionThreads / 32;
 struct AttentionArgs {
   namp_attention_args call;
   float* deltas;  // [batch, heads, query_time]; backward: sums of output * its gradient
-  int64_t
-      first;  // the launch's part of the tasks; of attention_wide.cu's rows [batch, heads, query_time]
+  int64_t first;  // the launch's part of the tasks; of attention_wide.cu's rows
   int64_t count;
 };
+
+// What the rows of a pass are.
+enum AttentionRows : uint8_t { kOfQueries, kOfKeys };
 
 // A pass, and the rows of a task, which is a block's.
 struct AttentionPass {

@@ -51,12 +51,12 @@ NAMP_DEVICE float share_of(float score, float log_sum) {
   return fast_exp2(multiply_add(score, kLog2E, -log_sum));
 }
 
-// Rows of one batch and head, from the task's first on: queries, or keys of the backward pass.
-// kWhole: as many queries and heads of them as keys, as the backward pass has.
-template <bool kWhole>
+// Rows of one batch and head, from the task's first on: queries of a head; or keys (kOfKeys) of a head of
+// theirs and of the query heads that share it, one at a time.
+template <bool kOfKeys>
 struct HeadPart {
   const namp_attention_args& call;
-  int64_t head;   // batch * heads + head
+  int64_t head;   // batch * heads + query head
   int first;      // row
   int64_t query;  // first element of the head in query; in key and value; in output
   int64_t key;
@@ -66,25 +66,40 @@ struct HeadPart {
   // last queries see the most keys, the first keys are seen by the most queries.
   NAMP_DEVICE HeadPart(const namp_attention_args& c, int64_t task, int rows, bool last_first)
       : call(c) {
-    const int64_t heads = c.batch * c.heads;
-    const int64_t parts = blocks(c.query_time, rows);
-    head = task % heads;
-    const int64_t part = task / heads;
+    const int64_t heads_of_rows = kOfKeys ? c.key_heads : c.heads;
+    const int64_t all = c.batch * heads_of_rows;
+    const int64_t parts = blocks(kOfKeys ? c.key_time : c.query_time, rows);
+    const int64_t index = task % all;
+    const int64_t part = task / all;
     first = static_cast<int>(last_first ? parts - 1 - part : part) * rows;
-    const int64_t batch = head / c.heads;
-    const int64_t own = head % c.heads;
-    query = batch * c.query_batch_stride + own * c.query_head_stride;
-    const int64_t key_head = kWhole ? own : own / (c.heads / c.key_heads);
+    const int64_t batch = index / heads_of_rows;
+    const int64_t own = index % heads_of_rows;
+    const int64_t query_head = kOfKeys ? own * sharing() : own;
+    const int64_t key_head = kOfKeys ? own : own / sharing();
+    head = batch * c.heads + query_head;
+    query = batch * c.query_batch_stride + query_head * c.query_head_stride;
     key = batch * c.key_batch_stride + key_head * c.key_head_stride;
-    out = batch * c.output_batch_stride + own * c.output_head_stride;
+    out = batch * c.output_batch_stride + query_head * c.output_head_stride;
+  }
+  // Query heads of a key head.
+  NAMP_DEVICE int64_t sharing() const { return call.heads / call.key_heads; }
+  // The next of them.
+  NAMP_DEVICE void next_head() {
+    ++head;
+    query += call.query_head_stride;
+    out += call.output_head_stride;
   }
   NAMP_DEVICE int queries() const { return static_cast<int>(call.query_time); }
-  NAMP_DEVICE int keys() const {
-    return static_cast<int>(kWhole ? call.query_time : call.key_time);
-  }
+  NAMP_DEVICE int keys() const { return static_cast<int>(call.key_time); }
+  NAMP_DEVICE int rows() const { return kOfKeys ? keys() : queries(); }
   NAMP_DEVICE int dims() const { return static_cast<int>(call.head_dim); }
   // The last query sees the last key.
-  NAMP_DEVICE int last_seen(int row) const { return kWhole ? row : row + keys() - queries(); }
+  NAMP_DEVICE int last_seen(int row) const { return row + keys() - queries(); }
+  // The first query that sees the first of the part's keys; of none it may be beyond all.
+  NAMP_DEVICE int first_seeing() const {
+    const int query_row = first - (keys() - queries());
+    return call.causal != 0 && query_row > 0 ? query_row : 0;
+  }
   // Of queries first to first + rows - 1: the first key that none of them sees.
   NAMP_DEVICE int keys_end(int rows) const {
     return call.causal != 0 && first + rows < queries() ? last_seen(first + rows) : keys();
@@ -255,7 +270,7 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
   const namp_attention_args& call = args.call;
   const Engine engine;
   for (int64_t i = block_index(); i < args.count; i += block_count()) {
-    const HeadPart<true> part(call, args.first + i, kRows, call.causal != 0);
+    const HeadPart<false> part(call, args.first + i, kRows, call.causal != 0);
     const typename Engine::Rows queries(engine, memory, tiles, [&](Words* to) {
       part.template fill_query<Engine, kRows>(to, call.query, part.first);
     });
@@ -327,7 +342,7 @@ NAMP_DEVICE void attention_key_gradients(const AttentionArgs& args) {
   const namp_attention_args& call = args.call;
   const Engine engine;
   for (int64_t i = block_index(); i < args.count; i += block_count()) {
-    const HeadPart<true> part(call, args.first + i, kRows, false);
+    HeadPart<true> part(call, args.first + i, kRows, false);
     const typename Engine::Rows keys(engine, memory, tiles, [&](Words* to) {
       part.template fill_key<Engine, kRows>(to, call.key, part.first);
     });
@@ -377,12 +392,15 @@ NAMP_DEVICE void attention_key_gradients(const AttentionArgs& args) {
         shares[k] *= (upstream[k] - own_deltas[engine.score_column(k)]) * call.scale;
       engine.add_product(key_sum, shares, queries);
     };
-    const int begin = call.causal != 0 ? part.first / kColumns * kColumns : 0;
-    over_tiles<Engine>(begin, part.queries(), fill, use);
-    // Of heads up to 64 the place of the keys is found again: meanwhile the sums have its registers. Of
-    // wider ones nvcc would need more for that.
-    const HeadPart<true> same(call, args.first + (Engine::kWidth <= 64 ? opaque(i) : i), kRows,
-                              false);
+    for (int left = static_cast<int>(part.sharing()); left > 0; --left) {
+      // Found again for each head: a register more would be spilled.
+      part.first = opaque(part.first);
+      const int begin = part.first_seeing() / kColumns * kColumns;
+      over_tiles<Engine>(begin, part.queries(), fill, use);
+      part.next_head();
+    }
+    // The place of the keys is found again: meanwhile the sums have its registers.
+    const HeadPart<true> same(call, args.first + opaque(i), kRows, false);
     engine.store(key_sum, same, call.key_gradient, same.key, call.key_time_stride);
     engine.store(value_sum, same, call.value_gradient, same.key, call.key_time_stride);
   }

@@ -1228,9 +1228,9 @@ typedef struct namp_attention_args {
   float scale;    /* of the scores; usually 1 / sqrt(head_dim) */
   int64_t batch;
   int64_t heads;      /* of query and output */
-  int64_t key_heads;  /* of key and value; divides heads. Backward: heads */
+  int64_t key_heads;  /* of key and value; divides heads */
   int64_t query_time; /* of query and output */
-  int64_t key_time; /* of key and value, 1 or more where there are queries. Backward: query_time */
+  int64_t key_time;   /* of key and value, 1 or more where there are queries */
   int64_t head_dim;
   const void* query;
   const void* key;
@@ -1249,8 +1249,8 @@ typedef struct namp_attention_args {
 NAMP_API int32_t namp_attention_forward(namp_device* device, const namp_attention_args* args,
                                         namp_stream stream);
 
-/* Reads query, key, value, output, log_sum_exp, output_gradient; writes the three gradients. It is for
-   whole sequences: key_time is query_time, and key_heads is heads. */
+/* Reads query, key, value, output, log_sum_exp, output_gradient; writes the three gradients: of a key and
+   a value over all queries that see it, of all heads that use its head, in their order. */
 NAMP_API int32_t namp_attention_backward(namp_device* device, const namp_attention_args* args,
                                          namp_stream stream);
 

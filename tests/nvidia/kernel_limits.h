@@ -44,7 +44,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"attention_keys_float16_128_kernel", 256, 256, 17664, kNarrow, false, 80},
     {"attention_keys_float16_32_kernel", 128, 128, 10752, kNarrow, false, 80},
     {"attention_keys_float16_64_kernel", 168, 168, 9472, kNarrow, false, 80},
-    {"attention_keys_wide_kernel", 128, 64, 0, kNarrow, false},
+    {"attention_keys_wide_kernel", 128, 72, 0, kNarrow, false},
     {"attention_queries_128_kernel", 112, 128, 33856, kNarrow, false},
     {"attention_queries_32_kernel", 96, 96, 18560, kNarrow, false},
     {"attention_queries_64_kernel", 120, 96, 34944, kNarrow, false},
