@@ -1042,11 +1042,11 @@ internal unsafe struct NampAttentionArgs
     public long Batch;
     /// <summary>of query and output</summary>
     public long Heads;
-    /// <summary>of key and value; divides heads. Backward: heads</summary>
+    /// <summary>of key and value; divides heads</summary>
     public long KeyHeads;
     /// <summary>of query and output</summary>
     public long QueryTime;
-    /// <summary>of key and value, 1 or more where there are queries. Backward: query_time</summary>
+    /// <summary>of key and value, 1 or more where there are queries</summary>
     public long KeyTime;
     public long HeadDim;
     public void* Query;
@@ -1736,8 +1736,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_attention_forward")]
     internal static partial int AttentionForward(NampDevice* device, NampAttentionArgs* args, void* stream);
 
-    /// <summary>Reads query, key, value, output, log_sum_exp, output_gradient; writes the three gradients. It is for
-    /// whole sequences: key_time is query_time, and key_heads is heads.</summary>
+    /// <summary>Reads query, key, value, output, log_sum_exp, output_gradient; writes the three gradients: of a key and
+    /// a value over all queries that see it, of all heads that use its head, in their order.</summary>
     [LibraryImport(Library, EntryPoint = "namp_attention_backward")]
     internal static partial int AttentionBackward(NampDevice* device, NampAttentionArgs* args, void* stream);
 
