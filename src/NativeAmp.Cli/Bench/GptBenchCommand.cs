@@ -1,10 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using NativeAmp.Cli.Output;
 using NativeAmp.Cli.Train;
 using NativeAmp.Planning;
-using Spectre.Console;
 
 namespace NativeAmp.Cli.Bench;
 
@@ -40,16 +38,7 @@ internal sealed class GptBenchCommand
         "GPU whose data sheet each time is compared with, as of 'nativeamp plan'."
     );
 
-    private readonly Option<double> _seconds = NumberOption.Real(
-        "--seconds",
-        30,
-        new RealRange(0.001, 3600, "a number from 0.001 to 3600"),
-        "Approximate seconds to measure."
-    );
-
-    private readonly Option<int> _threads = CommonOptions.Threads();
-    private readonly Option<string> _device = CommonOptions.Device();
-    private readonly Option<bool> _json = CommonOptions.Json("Write a JSON array instead of a table.");
+    private readonly BenchOptions _options = new(seconds: 30);
 
     /// <summary>The command, to be added to bench.</summary>
     public Command Build(Terminal terminal)
@@ -68,11 +57,8 @@ internal sealed class GptBenchCommand
             _batch,
             _precision,
             _gpu,
-            _seconds,
-            _threads,
-            _device,
-            _json,
         };
+        _options.AddTo(command);
         command.SetAction(parsed => Run(parsed, terminal));
         return command;
     }
@@ -91,24 +77,13 @@ internal sealed class GptBenchCommand
                 $"--batch {shape.Batch} sequences of --context {size.Context} are more than {int.MaxValue} tokens."
             );
         GpuPeak? peak = PeakOf(parsed.GetValue(_gpu), precision);
-        using Device device = CommonOptions.Open(
-            Enum.Parse<DeviceChoice>(parsed.GetValue(_device)!, ignoreCase: true),
+        return _options.Run(
+            parsed,
             terminal,
-            parsed.GetValue(_threads)
+            (device, seconds, announce) => new GptRun(device, shape, peak, announce).Measure(seconds),
+            GptBenchJson.Default.GptRowArray,
+            (rows, info) => Write(rows, shape, info, terminal)
         );
-        bool json = parsed.GetValue(_json);
-        double seconds = parsed.GetValue(_seconds);
-        GptRow[] rows =
-            !json && terminal.Live is { } live
-                ? live.Status().Start("measuring", status => Measure(next => status.Status(Markup.Escape(next))))
-                : Measure(_ => { });
-        if (json)
-            terminal.Output.WriteLine(JsonSerializer.Serialize(rows, GptBenchJson.Default.GptRowArray));
-        else
-            Write(rows, shape, device.Info, terminal);
-        return ExitCode.Success;
-
-        GptRow[] Measure(Action<string> announce) => new GptRun(device, shape, peak, announce).Measure(seconds);
     }
 
     private static GpuPeak? PeakOf(string? name, PrecisionKind precision)
