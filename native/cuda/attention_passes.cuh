@@ -95,7 +95,7 @@ struct HeadPart {
   NAMP_DEVICE int dims() const { return static_cast<int>(call.head_dim); }
   // The last query sees the last key.
   NAMP_DEVICE int last_seen(int row) const { return row + keys() - queries(); }
-  // The first query that sees the first of the part's keys; of none it may be beyond all.
+  // The first query that sees the first of the part's keys.
   NAMP_DEVICE int first_seeing() const {
     const int query_row = first - (keys() - queries());
     return call.causal != 0 && query_row > 0 ? query_row : 0;
