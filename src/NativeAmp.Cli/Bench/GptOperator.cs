@@ -32,7 +32,7 @@ internal sealed class GptOperator : IDisposable
 
     public GptCost Cost { get; }
 
-    /// <summary>The operators of a shape, in the order of the forward pass. Each is made when it is asked for.</summary>
+    /// <summary>The operators of a shape, in the order of the forward pass. Each is made when it is called.</summary>
     public static IEnumerable<Func<Device, GptOperator>> All(GptShape shape)
     {
         long width = shape.Size.Width;
