@@ -68,7 +68,8 @@ internal sealed class GptBenchCommand
         GptSize size = _size.Of(parsed);
         if (size.Width % size.Heads != 0)
             throw new UsageException(
-                $"--heads is {size.Heads}, which does not divide --width {size.Width}; each head has a part of the width."
+                $"--heads is {size.Heads}, which does not divide --width {size.Width}: each head has a part of the "
+                    + "width."
             );
         PrecisionKind precision = Enum.Parse<PrecisionKind>(parsed.GetValue(_precision)!, ignoreCase: true);
         var shape = new GptShape(size, parsed.GetValue(_vocabulary), parsed.GetValue(_batch), precision.ComputeType());
@@ -105,8 +106,12 @@ internal sealed class GptBenchCommand
         string libraries = info.Kind == DeviceKind.Cpu ? $"{info.Threads} threads, SIMD {info.Simd}" : info.Libraries;
         terminal.Output.WriteLine(
             FormattableString.Invariant(
-                $"{shape.Batch} x {shape.Size.Context} tokens, width {shape.Size.Width}, {shape.Size.Heads} heads, {shape.Size.Blocks} blocks, vocabulary {shape.Vocabulary}, {shape.DType.Name()}, on {info.Name}, {libraries}"
+                $"{shape.Batch} x {shape.Size.Context} tokens, width {shape.Size.Width}, {shape.Size.Heads} heads, "
             )
+                + FormattableString.Invariant(
+                    $"{shape.Size.Blocks} blocks, vocabulary {shape.Vocabulary}, {shape.DType.Name()}, "
+                )
+                + $"on {info.Name}, {libraries}"
         );
         bool copied = rows.Any(row => row.FractionOfCopy is not null);
         bool planned = rows.Any(row => row.FractionOfPeak is not null);
