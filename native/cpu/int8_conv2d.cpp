@@ -157,39 +157,66 @@ void scale_int8_windows(const namp_int8_conv2d_args& args, const Int8Outputs& ou
   });
 }
 
+// The words of a row whose columns are stride apart, from the first one that is there.
+template <int kChannels>
+HWY_INLINE void fill_words(const int8_t* in, int64_t pixels, int64_t width, int64_t stride,
+                           uint32_t* out) {
+  for (int64_t column = 0; column < width; column += stride) {
+    uint32_t word = 0;
+#pragma GCC unroll 4
+    for (int channel = 0; channel < kChannels; ++channel)
+      word |= uint32_t{static_cast<uint8_t>(in[channel * pixels + column])} << (8 * channel);
+    *out++ = word ^ 0x80808080u;
+  }
+}
+
+// All words of a row, 16 at once. Where fewer channels are left, the last one is repeated: the
+// weights of the others are zeros.
+#if HWY_TARGET == HWY_SCALAR
+HWY_INLINE bool fill_row(const int8_t*, int64_t, int64_t, int64_t, uint32_t*) { return false; }
+#else
+HWY_INLINE bool fill_row(const int8_t* in, int64_t channels, int64_t pixels, int64_t width,
+                         uint32_t* out) {
+  constexpr int64_t kBytes = 16;
+  if (width < kBytes) return false;
+  const hn::FixedTag<uint8_t, kBytes> tag;
+  const auto sign = hn::Set(tag, 0x80);
+  for (int64_t begin = 0; begin < width; begin += kBytes) {
+    const int64_t column = std::min(begin, width - kBytes);
+    const auto codes = [&](int64_t channel) NAMP_LANES {
+      const int8_t* p = in + std::min(channel, channels - 1) * pixels + column;
+      return hn::Xor(hn::LoadU(tag, reinterpret_cast<const uint8_t*>(p)), sign);
+    };
+    hn::StoreInterleaved4(codes(0), codes(1), codes(2), codes(3), tag,
+                          reinterpret_cast<uint8_t*>(out + column));
+  }
+  return true;
+}
+#endif
+
 // The planes of a group's input. What lies around the image stays as it is.
 void fill_int8_planes(const Int8Planes& planes, const int8_t* input, uint32_t* words) {
   const Window& height = planes.shape.height;
   const Window& width = planes.shape.width;
+  const int64_t pixels = planes.shape.pixels;
   for (int64_t quad = 0; quad < planes.quads; ++quad) {
     const int64_t channels = std::min<int64_t>(4, planes.shape.group_in - 4 * quad);
     for (int64_t row = 0; row < height.in; ++row) {
-      const int8_t* in = input + 4 * quad * planes.shape.pixels + row * width.in;
-      int64_t column = 0;
-#if HWY_TARGET != HWY_SCALAR
-      if (width.stride == 1 && channels == 4) {
-        constexpr int64_t kBytes = 16;
-        const hn::FixedTag<uint8_t, kBytes> tag;
-        const auto sign = hn::Set(tag, 0x80);
-        const auto load_row = [&](int64_t channel) NAMP_LANES {
-          const auto* p = reinterpret_cast<const uint8_t*>(in) + channel * planes.shape.pixels;
-          return hn::Xor(hn::LoadU(tag, p + column), sign);
-        };
-        auto* out =
-            reinterpret_cast<uint8_t*>(words + planes.word(quad, row + height.pad, width.pad));
-        for (; column + kBytes <= width.in; column += kBytes) {
-          hn::StoreInterleaved4(load_row(0), load_row(1), load_row(2), load_row(3), tag,
-                                out + 4 * column);
+      const int8_t* in = input + 4 * quad * pixels + row * width.in;
+      uint32_t* const all = words + planes.word(quad, row + height.pad, width.pad);
+      if (width.stride == 1 && fill_row(in, channels, pixels, width.in, all)) continue;
+      for (int64_t first = 0; first < std::min(width.stride, width.in); ++first) {
+        uint32_t* out = words + planes.word(quad, row + height.pad, width.pad + first);
+        const int64_t left = width.in - first;
+        if (channels == 4) {
+          fill_words<4>(in + first, pixels, left, width.stride, out);
+        } else if (channels == 3) {
+          fill_words<3>(in + first, pixels, left, width.stride, out);
+        } else if (channels == 2) {
+          fill_words<2>(in + first, pixels, left, width.stride, out);
+        } else {
+          fill_words<1>(in + first, pixels, left, width.stride, out);
         }
-      }
-#endif
-      for (; column < width.in; ++column) {
-        uint32_t word = 0;
-        for (int64_t channel = 0; channel < channels; ++channel) {
-          const auto code = static_cast<uint8_t>(in[channel * planes.shape.pixels + column]);
-          word |= uint32_t{code} << (8 * channel);
-        }
-        words[planes.word(quad, row + height.pad, column + width.pad)] = word ^ 0x80808080u;
       }
     }
   }

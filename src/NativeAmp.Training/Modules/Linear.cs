@@ -10,6 +10,7 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
 {
     private readonly Parameter _weight;
     private IntegerWeight? _integers;
+    private Action<Tensor>? _outputSeen;
 
     /// <summary>A layer with PyTorch's initial values, or those of an initializer and a bias of zeros.</summary>
     /// <param name="inputs">Size of the input's last dimension.</param>
@@ -36,7 +37,7 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
             );
     }
 
-    /// <summary>Called with each input while weights are calibrated; else null.</summary>
+    /// <inheritdoc cref="IQuantizable.InputSeen"/>
     internal Action<Tensor>? InputSeen { get; set; }
 
     /// <summary>Size of the input's last dimension.</summary>
@@ -55,6 +56,24 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
     /// <summary>The weight as integers; null if the layer is not quantised.</summary>
     public QuantizedTensor? Quantized => _integers?.Weight;
 
+    /// <summary>How the input becomes integers; null unless the layer's kind is
+    /// <see cref="QuantizationKind.Int8Static"/>.</summary>
+    public InputCodes? InputCodes => _integers?.Input;
+
+    Parameter? IQuantizable.FloatWeight => _integers is null ? _weight : null;
+
+    Action<Tensor>? IQuantizable.InputSeen
+    {
+        get => InputSeen;
+        set => InputSeen = value;
+    }
+
+    Action<Tensor>? IQuantizable.OutputSeen
+    {
+        get => _outputSeen;
+        set => _outputSeen = value;
+    }
+
     /// <inheritdoc/>
     public override Tensor Forward(Tensor input) => Forward(input, Activation.None);
 
@@ -62,16 +81,18 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
     public Tensor Forward(Tensor input, Activation activation)
     {
         InputSeen?.Invoke(input);
-        return _integers is null
+        Tensor output = _integers is null
             ? Ops.Linear(input, _weight, Bias, activation)
             : _integers.Multiply(input, Bias, activation);
+        _outputSeen?.Invoke(output);
+        return output;
     }
 
     bool IFusesActivation.Fuses(Activation activation) => activation.IsFused();
 
-    void IQuantizable.Quantize(QuantizedTensor weight, QuantizationKind kind)
+    void IQuantizable.Quantize(QuantizedTensor weight, QuantizationKind kind, InputCodes? input)
     {
-        _integers = new IntegerWeight(weight, kind, _weight.Device);
+        _integers = new IntegerWeight(weight, kind, input, _weight.Device);
         Unregister(_weight);
         _weight.Dispose();
     }

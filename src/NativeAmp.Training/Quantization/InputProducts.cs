@@ -7,14 +7,17 @@ namespace NativeAmp.Training.Quantization;
 internal sealed class InputProducts : IDisposable
 {
     private readonly Dictionary<Linear, float[]> _sums = new(ReferenceEqualityComparer.Instance);
-    private readonly IReadOnlyList<Linear> _layers;
+    private readonly List<(Linear Layer, Action<Tensor> Watch)> _watches = [];
 
     /// <summary>Begins to watch layers.</summary>
     public InputProducts(IEnumerable<Linear> layers)
     {
-        _layers = [.. layers];
-        foreach (Linear layer in _layers)
-            layer.InputSeen = input => Add(layer, input);
+        foreach (Linear layer in layers)
+        {
+            Action<Tensor> watch = input => Add(layer, input);
+            layer.InputSeen += watch;
+            _watches.Add((layer, watch));
+        }
     }
 
     /// <summary>[inputs, inputs] of a layer; null if it saw no finite input.</summary>
@@ -23,8 +26,8 @@ internal sealed class InputProducts : IDisposable
     /// <summary>Stops watching.</summary>
     public void Dispose()
     {
-        foreach (Linear layer in _layers)
-            layer.InputSeen = null;
+        foreach ((Linear layer, Action<Tensor> watch) in _watches)
+            layer.InputSeen -= watch;
     }
 
     private void Add(Linear layer, Tensor input)

@@ -1,0 +1,31 @@
+namespace NativeAmp.Training.Quantization;
+
+/// <summary>The values of layers' inputs while a model computes.</summary>
+internal sealed class InputRanges : IDisposable
+{
+    private readonly List<(IQuantizable Layer, Action<Tensor> Watch)> _watches = [];
+    private readonly Dictionary<IQuantizable, InputHistogram> _histograms = new(ReferenceEqualityComparer.Instance);
+
+    /// <summary>Begins to watch layers.</summary>
+    public InputRanges(IEnumerable<IQuantizable> layers)
+    {
+        foreach (IQuantizable layer in layers)
+        {
+            var histogram = _histograms[layer] = new InputHistogram();
+            Action<Tensor> watch = input => histogram.Add(input.ToFloats());
+            layer.InputSeen += watch;
+            _watches.Add((layer, watch));
+        }
+    }
+
+    /// <summary>The values of a layer; null if it saw none but zeros.</summary>
+    public InputHistogram? Of(IQuantizable layer) =>
+        _histograms.GetValueOrDefault(layer) is { HasValues: true } found ? found : null;
+
+    /// <summary>Stops watching.</summary>
+    public void Dispose()
+    {
+        foreach ((IQuantizable layer, Action<Tensor> watch) in _watches)
+            layer.InputSeen -= watch;
+    }
+}
