@@ -95,7 +95,7 @@ internal sealed class EvaluateCommand
         double seconds = watch.Elapsed.TotalSeconds;
         return new EvaluatedModel(
             file.Path,
-            file.Scheme is { } scheme ? Text(scheme) : "float32",
+            file.Scheme is { } scheme ? SchemeText.Of(scheme) : "float32",
             file.Bytes,
             gpt ? null : value,
             gpt && double.IsFinite(value) ? value : null,
@@ -127,30 +127,6 @@ internal sealed class EvaluateCommand
             return [];
         }
     }
-
-    private static string Text(QuantizationScheme scheme)
-    {
-        string kind = scheme.Kind switch
-        {
-            QuantizationKind.Int4 => string.Create(CultureInfo.InvariantCulture, $"int4, group {scheme.Group}"),
-            QuantizationKind.Int8Dynamic => "int8-dynamic",
-            QuantizationKind.Int8Static => $"int8-static, {Observer(scheme)}",
-            _ => "int8",
-        };
-        string keep = scheme.Keep.Length == 0 ? "" : $", without {string.Join(", ", scheme.Keep)}";
-        return $"{kind}, {scheme.Method.ToString().ToLowerInvariant()}{keep}";
-    }
-
-    private static string Observer(QuantizationScheme scheme) =>
-        scheme.Observer switch
-        {
-            QuantizationObserver.MinMax => "min-max",
-            QuantizationObserver.Percentile => string.Create(
-                CultureInfo.InvariantCulture,
-                $"percentile {scheme.Percentile}"
-            ),
-            _ => "mse",
-        };
 
     private static void Write(List<EvaluatedModel> models, long samples, Terminal terminal)
     {
