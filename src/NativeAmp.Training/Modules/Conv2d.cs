@@ -14,6 +14,7 @@ public sealed class Conv2d : Module, IFusesActivation, IQuantizable
     private QuantizedTensor? _rounded;
     private Action<Tensor>? _inputSeen;
     private Action<Tensor>? _outputSeen;
+    private StraightThrough? _rounding;
 
     /// <summary>A layer with PyTorch's initial values, or those of an initializer and a bias of zeros.</summary>
     /// <param name="inChannels">Channels of the input.</param>
@@ -97,6 +98,12 @@ public sealed class Conv2d : Module, IFusesActivation, IQuantizable
         set => _inputSeen = value;
     }
 
+    StraightThrough? IQuantizable.Rounding
+    {
+        get => _rounding;
+        set => _rounding = value;
+    }
+
     Action<Tensor>? IQuantizable.OutputSeen
     {
         get => _outputSeen;
@@ -110,9 +117,11 @@ public sealed class Conv2d : Module, IFusesActivation, IQuantizable
     public Tensor Forward(Tensor input, Activation activation)
     {
         _inputSeen?.Invoke(input);
-        Tensor output = _integers is null
-            ? Ops.Conv2d(input, _weight, Bias, Options, activation)
-            : _integers.Convolve(input, Bias, Options, activation);
+        Tensor output =
+            _integers is not null ? _integers.Convolve(input, Bias, Options, activation)
+            : _rounding is not null
+                ? Ops.Conv2d(_rounding.Input(input), _rounding.Weight(_weight), Bias, Options, activation)
+            : Ops.Conv2d(input, _weight, Bias, Options, activation);
         _outputSeen?.Invoke(output);
         return output;
     }

@@ -11,6 +11,7 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
     private readonly Parameter _weight;
     private IntegerWeight? _integers;
     private Action<Tensor>? _outputSeen;
+    private StraightThrough? _rounding;
 
     /// <summary>A layer with PyTorch's initial values, or those of an initializer and a bias of zeros.</summary>
     /// <param name="inputs">Size of the input's last dimension.</param>
@@ -68,6 +69,12 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
         set => InputSeen = value;
     }
 
+    StraightThrough? IQuantizable.Rounding
+    {
+        get => _rounding;
+        set => _rounding = value;
+    }
+
     Action<Tensor>? IQuantizable.OutputSeen
     {
         get => _outputSeen;
@@ -81,9 +88,10 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
     public Tensor Forward(Tensor input, Activation activation)
     {
         InputSeen?.Invoke(input);
-        Tensor output = _integers is null
-            ? Ops.Linear(input, _weight, Bias, activation)
-            : _integers.Multiply(input, Bias, activation);
+        Tensor output =
+            _integers is not null ? _integers.Multiply(input, Bias, activation)
+            : _rounding is not null ? Ops.Linear(_rounding.Input(input), _rounding.Weight(_weight), Bias, activation)
+            : Ops.Linear(input, _weight, Bias, activation);
         _outputSeen?.Invoke(output);
         return output;
     }

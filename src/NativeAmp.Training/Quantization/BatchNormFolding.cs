@@ -25,10 +25,7 @@ public static class BatchNormFolding
         (IReadOnlyList<BatchNormPair> pairs, IReadOnlyList<KeptBatchNorm> kept) = Find(model, []);
         FoldedWeight[] folded = [.. pairs.Select(FoldedWeight.Of)];
         foreach (FoldedWeight each in folded)
-        {
-            each.Pair.Convolution.Weight.WriteMaster(each.Weight);
-            each.TakeBias();
-        }
+            each.Take();
 
         return ReportOf(pairs, kept);
     }
@@ -182,6 +179,13 @@ internal sealed record FoldedWeight(BatchNormPair Pair, float[] Weight, float[] 
             : throw new ArgumentException(
                 $"'{pair.ConvolutionName}' with '{pair.Name}' folded into it would have values that are not finite."
             );
+    }
+
+    /// <summary>The convolution takes weight and bias, and the batch norm gives up its values.</summary>
+    public void Take()
+    {
+        Pair.Convolution.Weight.WriteMaster(Weight);
+        TakeBias();
     }
 
     /// <summary>The convolution takes the bias, and the batch norm gives up its values.</summary>

@@ -26,6 +26,9 @@ internal interface IQuantizable
     /// <summary>Called with each output, after a fused activation, while layers are compared; else null.</summary>
     Action<Tensor>? OutputSeen { get; set; }
 
+    /// <summary>What rounds input and weight in quantisation-aware training; else null.</summary>
+    StraightThrough? Rounding { get; set; }
+
     /// <summary>Takes the integers for the weight.</summary>
     /// <param name="weight">The integers.</param>
     /// <param name="kind">How the layer computes with them.</param>

@@ -33,6 +33,42 @@ public static class Quantizer
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(scheme);
+        (string Name, IQuantizable Layer)[] chosen = Choose(model, scheme, calibrate);
+        if (
+            scheme.Method == QuantizationMethod.Gptq
+            && chosen.FirstOrDefault(each => each.Layer is Linear { Inputs: > GptqRounding.MostColumns })
+                is { Layer: Linear wide } found
+        )
+            throw new ArgumentException(
+                $"Layer '{found.Name}' has {wide.Inputs} inputs, and Gptq takes at most {GptqRounding.MostColumns}. Keep "
+                    + "it, or choose Hqq.",
+                nameof(scheme)
+            );
+        bool isStatic = scheme.Kind == QuantizationKind.Int8Static;
+        (IReadOnlyList<BatchNormPair> pairs, IReadOnlyList<KeptBatchNorm> norms) = FindBatchNorms(model, scheme);
+        using var products = new InputProducts(
+            scheme.Method == QuantizationMethod.Gptq ? chosen.Select(each => each.Layer).OfType<Linear>() : []
+        );
+        using var ranges = new InputRanges(isStatic ? chosen.Select(each => each.Layer) : []);
+        calibrate?.Invoke(model);
+        FoldedWeight[] folded = [.. pairs.Select(FoldedWeight.Of)];
+        InputCodes?[] inputs =
+        [
+            .. chosen.Select(each => isStatic ? ChooseCodes(each.Name, each.Layer, scheme, ranges) : null),
+        ];
+        return Apply(model, scheme, chosen, inputs, folded, products) with
+        {
+            BatchNorms = BatchNormFolding.ReportOf(pairs, norms),
+        };
+    }
+
+    /// <summary>Checks a scheme and a model, and gives the layers that the scheme is for.</summary>
+    internal static (string Name, IQuantizable Layer)[] Choose(
+        Module model,
+        QuantizationScheme scheme,
+        Action<Module>? calibrate
+    )
+    {
         scheme.Check();
         if (scheme.Calibrates != (calibrate is not null))
             throw new ArgumentException(
@@ -58,46 +94,53 @@ public static class Quantizer
             );
         foreach ((string name, IQuantizable layer) in all)
             CheckLayer(name, layer);
-        if (
-            scheme.Method == QuantizationMethod.Gptq
-            && chosen.FirstOrDefault(each => each.Layer is Linear { Inputs: > GptqRounding.MostColumns })
-                is { Layer: Linear wide } found
-        )
-            throw new ArgumentException(
-                $"Layer '{found.Name}' has {wide.Inputs} inputs, and Gptq takes at most {GptqRounding.MostColumns}. Keep "
-                    + "it, or choose Hqq.",
-                nameof(scheme)
-            );
-        bool isStatic = scheme.Kind == QuantizationKind.Int8Static;
-        (IReadOnlyList<BatchNormPair> pairs, IReadOnlyList<KeptBatchNorm> norms) = isStatic
-            ? BatchNormFolding.Find(model, scheme.Keep)
-            : ([], []);
-        if (pairs.Count > 0 && model.IsTraining)
-            throw new InvalidOperationException(
-                $"The model is in training mode, where batch norm '{pairs[0].Name}' computes with each batch's own "
+        return chosen;
+    }
+
+    /// <summary>The batch norms that a scheme folds.</summary>
+    internal static (IReadOnlyList<BatchNormPair> Pairs, IReadOnlyList<KeptBatchNorm> Kept) FindBatchNorms(
+        Module model,
+        QuantizationScheme scheme
+    )
+    {
+        if (scheme.Kind != QuantizationKind.Int8Static)
+            return ([], []);
+        var found = BatchNormFolding.Find(model, scheme.Keep);
+        return found.Pairs.Count > 0 && model.IsTraining
+            ? throw new InvalidOperationException(
+                $"The model is in training mode, where batch norm '{found.Pairs[0].Name}' computes with each batch's own "
                     + "statistics: call model.Eval() first."
-            );
+            )
+            : found;
+    }
+
+    /// <summary>Rounds the weights of layers, of which some have batch norms folded in, and gives them to the
+    /// layers.</summary>
+    internal static QuantizationReport Apply(
+        Module model,
+        QuantizationScheme scheme,
+        (string Name, IQuantizable Layer)[] chosen,
+        InputCodes?[] inputs,
+        FoldedWeight[] folded,
+        InputProducts? products
+    )
+    {
         long before = Bytes(model.State());
-        using var products = new InputProducts(
-            scheme.Method == QuantizationMethod.Gptq ? chosen.Select(each => each.Layer).OfType<Linear>() : []
-        );
-        using var ranges = new InputRanges(isStatic ? chosen.Select(each => each.Layer) : []);
-        calibrate?.Invoke(model);
-        FoldedWeight[] folded = [.. pairs.Select(FoldedWeight.Of)];
         QuantizedLayer[] layers =
         [
-            .. chosen.Select(each =>
-                Round(
-                    each.Name,
-                    each.Layer,
-                    folded.FirstOrDefault(pair => pair.Pair.Convolution == each.Layer)?.Weight
-                        ?? each.Layer.Weight.ReadMaster(),
-                    scheme,
-                    products
-                ) with
-                {
-                    Input = isStatic ? ChooseCodes(each.Name, each.Layer, scheme, ranges) : null,
-                }
+            .. chosen.Select(
+                (each, i) =>
+                    Round(
+                        each.Name,
+                        each.Layer,
+                        folded.FirstOrDefault(pair => pair.Pair.Convolution == each.Layer)?.Weight
+                            ?? each.Layer.Weight.ReadMaster(),
+                        scheme,
+                        products
+                    ) with
+                    {
+                        Input = inputs[i],
+                    }
             ),
         ];
         foreach (FoldedWeight each in folded)
@@ -107,7 +150,6 @@ public static class Quantizer
         return new QuantizationReport
         {
             Layers = layers,
-            BatchNorms = BatchNormFolding.ReportOf(pairs, norms),
             BytesBefore = before,
             BytesAfter =
                 Bytes(QuantizedFile.FloatState(model, chosen.Select(each => each.Layer)))
@@ -120,6 +162,10 @@ public static class Quantizer
     {
         if (layer.Quantized is not null)
             throw new InvalidOperationException($"Layer '{name}' is quantised already; load the float32 model again.");
+        if (layer.Rounding is not null)
+            throw new InvalidOperationException(
+                $"Layer '{name}' is in quantisation-aware training: call Finish, or dispose that."
+            );
         if (layer.Weight.IsOnHost || layer.Weight.Device.Kind != DeviceKind.Cpu)
             throw new InvalidOperationException(
                 $"Layer '{name}' is not on a CPU device, where products of integers are: call model.To(Device.Cpu())."
@@ -137,7 +183,8 @@ public static class Quantizer
     private static long Bytes(IEnumerable<(string Name, Parameter Values)> state) =>
         state.Sum(each => each.Values.Count * sizeof(float));
 
-    private static InputCodes ChooseCodes(
+    /// <summary>The codes of a layer's input.</summary>
+    internal static InputCodes ChooseCodes(
         string name,
         IQuantizable layer,
         QuantizationScheme scheme,
@@ -154,19 +201,19 @@ public static class Quantizer
         IQuantizable layer,
         float[] values,
         QuantizationScheme scheme,
-        InputProducts inputs
+        InputProducts? products
     )
     {
         if (values.Any(value => !float.IsFinite(value)))
             throw new ArgumentException($"The weight of layer '{name}' has values that are not finite.");
-        float[]? products = null;
+        float[]? sums = null;
         if (scheme.Method == QuantizationMethod.Gptq && layer is Linear linear)
-            products =
-                inputs.Of(linear)
+            sums =
+                products?.Of(linear)
                 ?? throw new InvalidOperationException(
                     $"Layer '{name}' had no finite input in the calibration: let it compute there, or keep the layer."
                 );
-        QuantizedTensor weight = WeightRounding.Round(values, layer.Weight.Shape, scheme, products);
+        QuantizedTensor weight = WeightRounding.Round(values, layer.Weight.Shape, scheme, sums);
         if (weight.Columns > layer.MostInputs(scheme.Kind))
             throw new ArgumentException(
                 $"Layer '{name}' has {weight.Columns} inputs; sums of 8-bit products take at most "
