@@ -13,8 +13,9 @@ namespace NativeAmp.Cli.Quantize;
 /// <summary>nativeamp evaluate.</summary>
 internal sealed class EvaluateCommand
 {
-    // Samples on which layers are compared: their outputs lie in memory.
-    private const int ComparedSamples = 250;
+    // Samples on which layers are compared: all outputs lie in memory, a gpt's for each place of a window.
+    private const int ComparedImages = 250;
+    private const int ComparedWindows = 8;
 
     private readonly Argument<string[]> _paths = new("FILE")
     {
@@ -101,7 +102,7 @@ internal sealed class EvaluateCommand
             gpt && double.IsFinite(value) ? value : null,
             Math.Round(data.Count / seconds, 1),
             file.Scheme is not null && first.Scheme is null && first.Kind == file.Kind
-                ? Compare(first, file, NetworkData.First(data, ComparedSamples), device)
+                ? Compare(first, file, NetworkData.First(data, gpt ? ComparedWindows : ComparedImages), device)
                 : null
         );
     }

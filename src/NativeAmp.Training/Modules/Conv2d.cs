@@ -10,11 +10,9 @@ namespace NativeAmp.Training;
 public sealed class Conv2d : Module, IFusesActivation, IQuantizable
 {
     private readonly Parameter _weight;
+    private readonly LayerHooks _hooks = new();
     private IntegerWeight? _integers;
     private QuantizedTensor? _rounded;
-    private Action<Tensor>? _inputSeen;
-    private Action<Tensor>? _outputSeen;
-    private StraightThrough? _rounding;
 
     /// <summary>A layer with PyTorch's initial values, or those of an initializer and a bias of zeros.</summary>
     /// <param name="inChannels">Channels of the input.</param>
@@ -92,23 +90,7 @@ public sealed class Conv2d : Module, IFusesActivation, IQuantizable
 
     Parameter? IQuantizable.FloatWeight => _integers is null ? _weight : null;
 
-    Action<Tensor>? IQuantizable.InputSeen
-    {
-        get => _inputSeen;
-        set => _inputSeen = value;
-    }
-
-    StraightThrough? IQuantizable.Rounding
-    {
-        get => _rounding;
-        set => _rounding = value;
-    }
-
-    Action<Tensor>? IQuantizable.OutputSeen
-    {
-        get => _outputSeen;
-        set => _outputSeen = value;
-    }
+    LayerHooks IQuantizable.Hooks => _hooks;
 
     /// <inheritdoc/>
     public override Tensor Forward(Tensor input) => Forward(input, Activation.None);
@@ -116,13 +98,13 @@ public sealed class Conv2d : Module, IFusesActivation, IQuantizable
     /// <summary>The layer and a ReLU in one pass.</summary>
     public Tensor Forward(Tensor input, Activation activation)
     {
-        _inputSeen?.Invoke(input);
+        _hooks.InputSeen?.Invoke(input);
         Tensor output =
             _integers is not null ? _integers.Convolve(input, Bias, Options, activation)
-            : _rounding is not null
-                ? Ops.Conv2d(_rounding.Input(input), _rounding.Weight(_weight), Bias, Options, activation)
+            : _hooks.Rounding is { } rounding
+                ? Ops.Conv2d(rounding.Input(input), rounding.Weight(_weight), Bias, Options, activation)
             : Ops.Conv2d(input, _weight, Bias, Options, activation);
-        _outputSeen?.Invoke(output);
+        _hooks.OutputSeen?.Invoke(output);
         return output;
     }
 

@@ -9,9 +9,8 @@ namespace NativeAmp.Training;
 public sealed class Linear : Module, IFusesActivation, IQuantizable
 {
     private readonly Parameter _weight;
+    private readonly LayerHooks _hooks = new();
     private IntegerWeight? _integers;
-    private Action<Tensor>? _outputSeen;
-    private StraightThrough? _rounding;
 
     /// <summary>A layer with PyTorch's initial values, or those of an initializer and a bias of zeros.</summary>
     /// <param name="inputs">Size of the input's last dimension.</param>
@@ -38,9 +37,6 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
             );
     }
 
-    /// <inheritdoc cref="IQuantizable.InputSeen"/>
-    internal Action<Tensor>? InputSeen { get; set; }
-
     /// <summary>Size of the input's last dimension.</summary>
     internal long Inputs => Quantized?.Columns ?? _weight.Shape[1];
 
@@ -63,23 +59,7 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
 
     Parameter? IQuantizable.FloatWeight => _integers is null ? _weight : null;
 
-    Action<Tensor>? IQuantizable.InputSeen
-    {
-        get => InputSeen;
-        set => InputSeen = value;
-    }
-
-    StraightThrough? IQuantizable.Rounding
-    {
-        get => _rounding;
-        set => _rounding = value;
-    }
-
-    Action<Tensor>? IQuantizable.OutputSeen
-    {
-        get => _outputSeen;
-        set => _outputSeen = value;
-    }
+    LayerHooks IQuantizable.Hooks => _hooks;
 
     /// <inheritdoc/>
     public override Tensor Forward(Tensor input) => Forward(input, Activation.None);
@@ -87,12 +67,13 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
     /// <summary>The layer and an activation in one pass.</summary>
     public Tensor Forward(Tensor input, Activation activation)
     {
-        InputSeen?.Invoke(input);
+        _hooks.InputSeen?.Invoke(input);
         Tensor output =
             _integers is not null ? _integers.Multiply(input, Bias, activation)
-            : _rounding is not null ? Ops.Linear(_rounding.Input(input), _rounding.Weight(_weight), Bias, activation)
+            : _hooks.Rounding is { } rounding
+                ? Ops.Linear(rounding.Input(input), rounding.Weight(_weight), Bias, activation)
             : Ops.Linear(input, _weight, Bias, activation);
-        _outputSeen?.Invoke(output);
+        _hooks.OutputSeen?.Invoke(output);
         return output;
     }
 

@@ -20,14 +20,8 @@ internal interface IQuantizable
     /// <summary>How the input becomes integers; null unless the kind is <see cref="QuantizationKind.Int8Static"/>.</summary>
     InputCodes? InputCodes { get; }
 
-    /// <summary>Called with each input while a model is calibrated; else null.</summary>
-    Action<Tensor>? InputSeen { get; set; }
-
-    /// <summary>Called with each output, after a fused activation, while layers are compared; else null.</summary>
-    Action<Tensor>? OutputSeen { get; set; }
-
-    /// <summary>What rounds input and weight in quantisation-aware training; else null.</summary>
-    StraightThrough? Rounding { get; set; }
+    /// <summary>What looks at the layer's forward passes.</summary>
+    LayerHooks Hooks { get; }
 
     /// <summary>Takes the integers for the weight.</summary>
     /// <param name="weight">The integers.</param>

@@ -7,28 +7,20 @@ namespace NativeAmp.Training.Quantization;
 internal sealed class InputProducts : IDisposable
 {
     private readonly Dictionary<Linear, float[]> _sums = new(ReferenceEqualityComparer.Instance);
-    private readonly List<(Linear Layer, Action<Tensor> Watch)> _watches = [];
+    private readonly LayerWatches _watches = new();
 
     /// <summary>Begins to watch layers.</summary>
     public InputProducts(IEnumerable<Linear> layers)
     {
         foreach (Linear layer in layers)
-        {
-            Action<Tensor> watch = input => Add(layer, input);
-            layer.InputSeen += watch;
-            _watches.Add((layer, watch));
-        }
+            _watches.Inputs(layer, input => Add(layer, input));
     }
 
     /// <summary>[inputs, inputs] of a layer; null if it saw no finite input.</summary>
     public float[]? Of(Linear layer) => _sums.GetValueOrDefault(layer);
 
     /// <summary>Stops watching.</summary>
-    public void Dispose()
-    {
-        foreach ((Linear layer, Action<Tensor> watch) in _watches)
-            layer.InputSeen -= watch;
-    }
+    public void Dispose() => _watches.Dispose();
 
     private void Add(Linear layer, Tensor input)
     {

@@ -3,7 +3,7 @@ namespace NativeAmp.Training.Quantization;
 /// <summary>The values of layers' inputs while a model computes.</summary>
 internal sealed class InputRanges : IDisposable
 {
-    private readonly List<(IQuantizable Layer, Action<Tensor> Watch)> _watches = [];
+    private readonly LayerWatches _watches = new();
     private readonly Dictionary<IQuantizable, InputHistogram> _histograms = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>Begins to watch layers.</summary>
@@ -12,9 +12,7 @@ internal sealed class InputRanges : IDisposable
         foreach (IQuantizable layer in layers)
         {
             var histogram = _histograms[layer] = new InputHistogram();
-            Action<Tensor> watch = input => histogram.Add(input.ToFloats());
-            layer.InputSeen += watch;
-            _watches.Add((layer, watch));
+            _watches.Inputs(layer, input => histogram.Add(input.ToFloats()));
         }
     }
 
@@ -23,9 +21,5 @@ internal sealed class InputRanges : IDisposable
         _histograms.GetValueOrDefault(layer) is { HasValues: true } found ? found : null;
 
     /// <summary>Stops watching.</summary>
-    public void Dispose()
-    {
-        foreach ((IQuantizable layer, Action<Tensor> watch) in _watches)
-            layer.InputSeen -= watch;
-    }
+    public void Dispose() => _watches.Dispose();
 }

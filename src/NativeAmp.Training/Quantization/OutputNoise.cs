@@ -44,8 +44,8 @@ public static class OutputNoise
                 throw new ArgumentException($"The float model has no float layer '{name}'.", nameof(exact));
         }
 
-        var outputs = Watch(layers.Select(each => floats[each.Name]), () => compute(exact));
-        var noisy = Watch(layers.Select(each => each.Layer), () => compute(quantized));
+        var outputs = Collect(layers.Select(each => floats[each.Name]), () => compute(exact));
+        var noisy = Collect(layers.Select(each => each.Layer), () => compute(quantized));
         return
         [
             .. layers.Select(
@@ -55,29 +55,20 @@ public static class OutputNoise
         ];
     }
 
-    private static List<float[]>[] Watch(IEnumerable<IQuantizable> layers, Action compute)
+    // The outputs of each layer while something computes.
+    private static List<float[]>[] Collect(IEnumerable<IQuantizable> layers, Action compute)
     {
-        List<(IQuantizable Layer, Action<Tensor> Watch)> watches = [];
+        using var watches = new LayerWatches();
         List<List<float[]>> outputs = [];
         foreach (IQuantizable layer in layers)
         {
             List<float[]> seen = [];
-            Action<Tensor> watch = output => seen.Add(output.ToFloats());
-            layer.OutputSeen += watch;
-            watches.Add((layer, watch));
+            watches.Outputs(layer, output => seen.Add(output.ToFloats()));
             outputs.Add(seen);
         }
 
-        try
-        {
-            compute();
-            return [.. outputs];
-        }
-        finally
-        {
-            foreach ((IQuantizable layer, Action<Tensor> watch) in watches)
-                layer.OutputSeen -= watch;
-        }
+        compute();
+        return [.. outputs];
     }
 
     private static double Compare(string name, List<float[]> exact, List<float[]> noisy)

@@ -69,7 +69,7 @@ public sealed class QuantizationAware : IDisposable
             each.Take();
         BatchNorms = BatchNormFolding.ReportOf(pairs, norms);
         foreach (((_, IQuantizable layer), InputCodes? input) in _layers.Zip(_inputs))
-            layer.Rounding = new StraightThrough(scheme, input);
+            layer.Hooks.Rounding = new StraightThrough(scheme, input);
     }
 
     /// <summary>The batch norms that were folded, and those that were not.</summary>
@@ -102,6 +102,6 @@ public sealed class QuantizationAware : IDisposable
             return;
         _isOver = true;
         foreach ((_, IQuantizable layer) in _layers)
-            layer.Rounding = null;
+            layer.Hooks.Rounding = null;
     }
 }

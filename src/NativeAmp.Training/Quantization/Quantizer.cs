@@ -162,7 +162,7 @@ public static class Quantizer
     {
         if (layer.Quantized is not null)
             throw new InvalidOperationException($"Layer '{name}' is quantised already; load the float32 model again.");
-        if (layer.Rounding is not null)
+        if (layer.Hooks.Rounding is not null)
             throw new InvalidOperationException(
                 $"Layer '{name}' is in quantisation-aware training: call Finish, or dispose that."
             );

@@ -260,7 +260,7 @@ internal sealed class StaticQuantizationTests
                 Throws.ArgumentException
             );
             Assert.That(layer.Quantized, Is.Null);
-            Assert.That(((IQuantizable)layer).InputSeen, Is.Null);
+            Assert.That(((IQuantizable)layer).Hooks.InputSeen, Is.Null);
             Assert.That(() => new InputCodes(0, 0), Throws.InstanceOf<ArgumentException>());
             Assert.That(() => new InputCodes(1, 128), Throws.InstanceOf<ArgumentException>());
         });
