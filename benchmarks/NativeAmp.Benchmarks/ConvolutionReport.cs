@@ -39,7 +39,8 @@ internal static class ConvolutionReport
                 string.Create(
                     CultureInfo.InvariantCulture,
                     $"{name, -30}  {Timing.Quantile(timing.Kernel, 0.5) * 1e3, 7:0.000}  "
-                        + $"{Timing.Quantile(timing.Limit, 0.5) * 1e3, 14:0.000}  {Timing.Quantile(faster, 0.5), 13:0.00}"
+                        + $"{Timing.Quantile(timing.Limit, 0.5) * 1e3, 14:0.000}  "
+                        + $"{Timing.Quantile(faster, 0.5), 13:0.00}"
                 )
             );
 

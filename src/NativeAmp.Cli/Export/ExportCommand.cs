@@ -17,8 +17,8 @@ internal sealed partial class ExportCommand
     private readonly Argument<string> _path = new("FILE")
     {
         Description =
-            "A folder of checkpoints (its newest), a checkpoint, a safetensors file of the weights of cnn, gpt or mlp, or a "
-            + "quantised file (onnx).",
+            "A folder of checkpoints (its newest), a checkpoint, a safetensors file of the weights of cnn, gpt or mlp, "
+            + "or a quantised file (onnx).",
     };
     private readonly Option<string> _to = CommonOptions.OneOf(
         "--to",
@@ -85,8 +85,8 @@ internal sealed partial class ExportCommand
         using NetworkFile source = NetworkFile.Open(path, Hints(parsed), device);
         if (source.Scheme is not null && (!format.TakesIntegers || parsed.GetValue(_dtype) is not null))
             throw new UsageException(
-                $"{path} is quantised already: --to onnx writes its integers as they are, without --dtype. For a type of "
-                    + "another format export the floating-point weights."
+                $"{path} is quantised already: --to onnx writes its integers as they are, without --dtype. For a type "
+                    + "of another format export the floating-point weights."
             );
         string kind = source.Kind.ToString().ToLowerInvariant();
         if (format.TakesGptAlone && source.Kind != ModelKind.Gpt)

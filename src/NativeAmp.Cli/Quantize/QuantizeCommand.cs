@@ -24,8 +24,8 @@ internal sealed class QuantizeCommand
     private readonly Option<string> _to = CommonOptions.OneOf(
         "--to",
         "int8",
-        "int8 or int4 weights with floating-point activations, or int8 weights and activations (int8-dynamic: a scale a "
-            + "row; int8-static: a scale a layer, found by --calibrate, convolutions too).",
+        "int8 or int4 weights with floating-point activations, or int8 weights and activations (int8-dynamic: a scale "
+            + "a row; int8-static: a scale a layer, found by --calibrate, convolutions too).",
         "int8",
         "int8-dynamic",
         "int8-static",

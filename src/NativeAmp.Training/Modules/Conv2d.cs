@@ -81,8 +81,7 @@ public sealed class Conv2d : Module, IFusesActivation, IQuantizable
     /// <summary>The weight as integers; null if it is not quantised.</summary>
     public QuantizedTensor? Quantized => _integers?.Weight ?? _rounded;
 
-    /// <summary>How the input becomes integers; null unless the layer's kind is
-    /// <see cref="QuantizationKind.Int8Static"/>.</summary>
+    /// <summary>The codes of the input; null unless the kind is <see cref="QuantizationKind.Int8Static"/>.</summary>
     public InputCodes? InputCodes => _integers?.Input;
 
     /// <summary>Sizes of the weight.</summary>

@@ -53,8 +53,7 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
     /// <summary>The weight as integers; null if the layer is not quantised.</summary>
     public QuantizedTensor? Quantized => _integers?.Weight;
 
-    /// <summary>How the input becomes integers; null unless the layer's kind is
-    /// <see cref="QuantizationKind.Int8Static"/>.</summary>
+    /// <summary>The codes of the input; null unless the kind is <see cref="QuantizationKind.Int8Static"/>.</summary>
     public InputCodes? InputCodes => _integers?.Input;
 
     Parameter? IQuantizable.FloatWeight => _integers is null ? _weight : null;

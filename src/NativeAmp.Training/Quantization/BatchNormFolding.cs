@@ -152,7 +152,7 @@ internal sealed record BatchNormPair(string Name, BatchNorm2d Norm, string Convo
     }
 }
 
-/// <summary>What a convolution with a batch norm after it becomes: values that nothing has taken yet.</summary>
+/// <summary>The values of a convolution with a batch norm folded into it, which nothing has taken yet.</summary>
 internal sealed record FoldedWeight(BatchNormPair Pair, float[] Weight, float[] Bias)
 {
     /// <summary>Folds the values: w γ / √(σ² + ε), and (b − μ) γ / √(σ² + ε) + β.</summary>

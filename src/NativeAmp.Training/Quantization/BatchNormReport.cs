@@ -16,7 +16,7 @@ public sealed record KeptBatchNorm
     /// <summary>Full name of the batch norm.</summary>
     public required string Name { get; init; }
 
-    /// <summary>Why it cannot be folded, such as "it does not follow a convolution in a Sequential".</summary>
+    /// <summary>The reason, such as "it does not follow a convolution in a Sequential".</summary>
     public required string Reason { get; init; }
 }
 

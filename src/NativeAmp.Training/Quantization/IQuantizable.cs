@@ -17,16 +17,16 @@ internal interface IQuantizable
     /// <summary>The weight as integers; null if it is not.</summary>
     QuantizedTensor? Quantized { get; }
 
-    /// <summary>How the input becomes integers; null unless the kind is <see cref="QuantizationKind.Int8Static"/>.</summary>
+    /// <summary>The codes of the input; null unless the kind is <see cref="QuantizationKind.Int8Static"/>.</summary>
     InputCodes? InputCodes { get; }
 
-    /// <summary>What looks at the layer's forward passes.</summary>
+    /// <summary>The hooks in the layer's forward passes.</summary>
     LayerHooks Hooks { get; }
 
     /// <summary>Takes the integers for the weight.</summary>
     /// <param name="weight">The integers.</param>
     /// <param name="kind">How the layer computes with them.</param>
-    /// <param name="input">How the input becomes integers, for <see cref="QuantizationKind.Int8Static"/>.</param>
+    /// <param name="input">The codes of the input, for <see cref="QuantizationKind.Int8Static"/>.</param>
     void Quantize(QuantizedTensor weight, QuantizationKind kind, InputCodes? input);
 
     /// <summary>The largest number of inputs of an output whose sum of integers is exact.</summary>

@@ -25,7 +25,7 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
 
     public QuantizedTensor Weight { get; }
 
-    /// <summary>How inputs become integers; null where each row finds its own scale, and with float inputs.</summary>
+    /// <summary>The codes of inputs; null where each row finds its own scale, and with float inputs.</summary>
     public InputCodes? Input { get; }
 
     /// <summary>activation(input · weightᵀ + bias), as <see cref="Ops.Linear"/>, without a gradient.</summary>

@@ -1,6 +1,6 @@
 namespace NativeAmp.Training.Quantization;
 
-/// <summary>What looks at a layer's forward passes, or changes them, for a time.</summary>
+/// <summary>Hooks in a layer's forward passes, which look at them or change them for a time.</summary>
 internal sealed class LayerHooks
 {
     /// <summary>Called with each input while a model is calibrated; else null.</summary>
@@ -9,7 +9,7 @@ internal sealed class LayerHooks
     /// <summary>Called with each output, after a fused activation, while layers are compared; else null.</summary>
     public Action<Tensor>? OutputSeen { get; set; }
 
-    /// <summary>What rounds input and weight in quantisation-aware training; else null.</summary>
+    /// <summary>Rounds input and weight in quantisation-aware training; else null.</summary>
     public StraightThrough? Rounding { get; set; }
 }
 

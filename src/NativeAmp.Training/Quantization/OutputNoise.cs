@@ -1,6 +1,6 @@
 namespace NativeAmp.Training.Quantization;
 
-/// <summary>How much a layer's output differs from that of the same layer in float.</summary>
+/// <summary>The noise of a layer's output beside that of the same layer in float.</summary>
 public sealed record LayerNoise
 {
     /// <summary>Full name of the layer.</summary>
@@ -20,7 +20,7 @@ public sealed record LayerNoise
 public static class OutputNoise
 {
     /// <summary>Measures every quantised layer.</summary>
-    /// <param name="exact">The float model. Its outputs are kept until the end, so a few hundred samples are enough.</param>
+    /// <param name="exact">The float model. Its outputs are kept until the end: take a few hundred samples.</param>
     /// <param name="quantized">The quantised model, of the same layers.</param>
     /// <param name="compute">Computes with a model, for both on the same samples in the same order.</param>
     /// <returns>The layers in the order of the model. An output with its activation, where one pass computes

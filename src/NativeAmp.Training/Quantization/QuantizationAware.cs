@@ -1,14 +1,14 @@
 namespace NativeAmp.Training.Quantization;
 
 /// <summary>
-/// Fine-tuning for integers: while it is there, the model's layers compute with the rounded values of their weights, and
-/// with <see cref="QuantizationKind.Int8Static"/> of their inputs, and gradients pass straight through. So training
+/// Fine-tuning for integers: while it is there, the model's layers compute with the rounded values of their weights,
+/// and with <see cref="QuantizationKind.Int8Static"/> of their inputs, and gradients pass straight through. So training
 /// finds float weights that round well. It is for models that lose too much by <see cref="Quantizer.Quantize"/> alone.
 /// </summary>
 /// <remarks>
-/// Rounding is done by the host at every forward pass, for any device. The layers' own parameters are trained: saved and
-/// loaded as ever. Begin it before the optimizer is created, since batch norms may be folded, and dispose the optimizer
-/// before <see cref="Finish"/>.
+/// The host rounds at every forward pass. The layers' own parameters are trained: saved and loaded as ever. Begin it
+/// before the optimizer is created, since batch norms may be folded, and dispose the optimizer before
+/// <see cref="Finish"/>.
 /// </remarks>
 /// <example>
 /// <code>

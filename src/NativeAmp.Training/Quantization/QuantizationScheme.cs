@@ -78,8 +78,8 @@ public sealed record QuantizationScheme
     /// <summary>How <see cref="QuantizationKind.Int8Static"/> chooses the ranges of inputs.</summary>
     public QuantizationObserver Observer { get; init; } = QuantizationObserver.Mse;
 
-    /// <summary>Percent of the values that are not above the range of <see cref="QuantizationObserver.Percentile"/>, and
-    /// of those that are not below it: above 50, at most 100.</summary>
+    /// <summary>Percent of the values that are not above the range of <see cref="QuantizationObserver.Percentile"/>,
+    /// and of those that are not below it: above 50, at most 100.</summary>
     public double Percentile { get; init; } = 99.99;
 
     /// <summary>Full names of layers that stay as they are, such as "block0.attention.qkv".</summary>

@@ -11,8 +11,8 @@ namespace NativeAmp.Training.Quantization;
 /// [rows, groups, group / 2] (<see cref="QuantizedTensor"/>), and NAME.weight_scales, F32 [rows, groups]; with
 /// <see cref="QuantizationKind.Int8Static"/> also NAME.input_scale, F32 [1], and NAME.input_zero_point, I8 [1]
 /// (<see cref="InputCodes"/>). All else of the model's state is F32 under its own name. The metadata has "format", the
-/// scheme's "kind", "group" and "method", of a static one also "observer" and "percentile", "shape.NAME" of each quantised layer, such as "128,3136", and "folded.NAME" of
-/// each folded batch norm, the convolution's name.
+/// scheme's "kind", "group" and "method", of a static one also "observer" and "percentile"; "shape.NAME" of each
+/// quantised layer, such as "128,3136"; and "folded.NAME" of each folded batch norm, its convolution's name.
 /// </summary>
 public static partial class QuantizedFile
 {

@@ -9,7 +9,7 @@ public sealed record QuantizedLayer
     /// <summary>Its weight.</summary>
     public required QuantizedTensor Weight { get; init; }
 
-    /// <summary>How its input becomes integers; null unless the kind is <see cref="QuantizationKind.Int8Static"/>.</summary>
+    /// <summary>The codes of its input; null unless the kind is <see cref="QuantizationKind.Int8Static"/>.</summary>
     public InputCodes? Input { get; init; }
 
     /// <summary>

@@ -40,8 +40,8 @@ public static class Quantizer
                 is { Layer: Linear wide } found
         )
             throw new ArgumentException(
-                $"Layer '{found.Name}' has {wide.Inputs} inputs, and Gptq takes at most {GptqRounding.MostColumns}. Keep "
-                    + "it, or choose Hqq.",
+                $"Layer '{found.Name}' has {wide.Inputs} inputs, and Gptq takes at most {GptqRounding.MostColumns}. "
+                    + "Keep it, or choose Hqq.",
                 nameof(scheme)
             );
         bool isStatic = scheme.Kind == QuantizationKind.Int8Static;
@@ -73,8 +73,8 @@ public static class Quantizer
         if (scheme.Calibrates != (calibrate is not null))
             throw new ArgumentException(
                 calibrate is null
-                    ? "Int8Static and Gptq look at the inputs that layers have: give a calibrate that computes with the "
-                        + "model."
+                    ? "Int8Static and Gptq look at the inputs that layers have: give a calibrate that computes with "
+                        + "the model."
                     : $"{scheme.Kind} with {scheme.Method} needs no data; calibrate is for Int8Static and for Gptq.",
                 nameof(calibrate)
             );
@@ -108,8 +108,8 @@ public static class Quantizer
         var found = BatchNormFolding.Find(model, scheme.Keep);
         return found.Pairs.Count > 0 && model.IsTraining
             ? throw new InvalidOperationException(
-                $"The model is in training mode, where batch norm '{found.Pairs[0].Name}' computes with each batch's own "
-                    + "statistics: call model.Eval() first."
+                $"The model is in training mode, where batch norm '{found.Pairs[0].Name}' computes with each batch's "
+                    + "own statistics: call model.Eval() first."
             )
             : found;
     }

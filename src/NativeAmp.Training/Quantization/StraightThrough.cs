@@ -10,7 +10,7 @@ internal sealed class StraightThrough(QuantizationScheme scheme, InputCodes? cod
     private readonly RoundedWeight _weight = new(scheme);
     private readonly RoundedInput? _input = codes is null ? null : new RoundedInput(codes);
 
-    /// <summary>How the input becomes integers; null if it stays floating-point.</summary>
+    /// <summary>The codes of the input; null if it stays floating-point.</summary>
     public InputCodes? Codes { get; } = codes;
 
     /// <summary>The rounded weight, in float32.</summary>

@@ -6,8 +6,8 @@ namespace NativeAmp.Export.Tests.Onnx;
 
 /// <summary>
 /// Models whose inputs become integers by scales of a calibration give in ONNX Runtime the outputs that they give here.
-/// A layer by itself has the same codes there, and its output is within 3e-6 of the largest. Behind other layers a value
-/// that lies half-way between two codes may get the other one: a network is within 2e-2 of its largest output.
+/// A layer by itself has the same codes there, and its output is within 3e-6 of the largest. Behind other layers a
+/// value that lies half-way between two codes may get the other one: a network is within 2e-2 of its largest output.
 /// </summary>
 public class OnnxStaticModelTests
 {
