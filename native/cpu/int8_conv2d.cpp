@@ -170,12 +170,11 @@ HWY_INLINE void fill_words(const int8_t* in, int64_t pixels, int64_t width, int6
   }
 }
 
-// All words of a row, 16 at once. Where fewer channels are left, the last one is repeated: the
-// weights of the others are zeros.
+// All words of a row, 16 at once, of four runs of codes each with a distance to the next.
 #if HWY_TARGET == HWY_SCALAR
 HWY_INLINE bool fill_row(const int8_t*, int64_t, int64_t, int64_t, uint32_t*) { return false; }
 #else
-HWY_INLINE bool fill_row(const int8_t* in, int64_t channels, int64_t pixels, int64_t width,
+HWY_INLINE bool fill_row(const int8_t* in, int64_t runs, int64_t distance, int64_t width,
                          uint32_t* out) {
   constexpr int64_t kBytes = 16;
   if (width < kBytes) return false;
@@ -183,8 +182,9 @@ HWY_INLINE bool fill_row(const int8_t* in, int64_t channels, int64_t pixels, int
   const auto sign = hn::Set(tag, 0x80);
   for (int64_t begin = 0; begin < width; begin += kBytes) {
     const int64_t column = std::min(begin, width - kBytes);
-    const auto codes = [&](int64_t channel) NAMP_LANES {
-      const int8_t* p = in + std::min(channel, channels - 1) * pixels + column;
+    // Where fewer channels are left, the last one is repeated: the weights of the others are zeros.
+    const auto codes = [&](int64_t run) NAMP_LANES {
+      const int8_t* p = in + std::min(run, runs - 1) * distance + column;
       return hn::Xor(hn::LoadU(tag, reinterpret_cast<const uint8_t*>(p)), sign);
     };
     hn::StoreInterleaved4(codes(0), codes(1), codes(2), codes(3), tag,
@@ -194,8 +194,35 @@ HWY_INLINE bool fill_row(const int8_t* in, int64_t channels, int64_t pixels, int
 }
 #endif
 
+// The words of four columns each. The rows around the image stay as they are.
+void fill_columns(const Int8Planes& planes, const int8_t* input, uint32_t* words) {
+  const Window& width = planes.shape.width;
+  // The padded rows, whose ends stay as they are. All of them first: a load across the borders of
+  // stores that are not in the cache yet waits.
+  auto* lines = reinterpret_cast<int8_t*>(words + planes.plane_words());
+  for (int64_t row = 0; row < planes.shape.height.in; ++row)
+    std::memcpy(lines + row * planes.columns + width.pad, input + row * width.in,
+                static_cast<size_t>(width.in));
+  for (int64_t row = 0; row < planes.shape.height.in; ++row) {
+    const int8_t* line = lines + row * planes.columns;
+    const int64_t padded = row + planes.shape.height.pad;
+    if (width.stride == 1 &&
+        fill_row(line, 4, 1, planes.columns, words + planes.word(0, padded, 0)))
+      continue;
+    for (int64_t first = 0; first < std::min(width.stride, planes.columns); ++first) {
+      uint32_t* out = words + planes.word(0, padded, first);
+      for (int64_t column = first; column < planes.columns; column += width.stride) {
+        uint32_t word;
+        std::memcpy(&word, line + column, sizeof word);
+        *out++ = word ^ 0x80808080u;
+      }
+    }
+  }
+}
+
 // The planes of a group's input. What lies around the image stays as it is.
 void fill_int8_planes(const Int8Planes& planes, const int8_t* input, uint32_t* words) {
+  if (planes.by_columns) return fill_columns(planes, input, words);
   const Window& height = planes.shape.height;
   const Window& width = planes.shape.width;
   const int64_t pixels = planes.shape.pixels;
@@ -232,14 +259,17 @@ namespace {
 
 // The words of an output channel's weights, and their sum.
 int32_t pack_weights(const Int8Planes& planes, const int8_t* weight, uint32_t* words) {
-  const int64_t window = planes.shape.height.kernel * planes.shape.width.kernel;
+  const int64_t width = planes.shape.width.kernel;
+  const int64_t window = planes.shape.height.kernel * width;
   std::fill_n(words, planes.taps, 0u);
   int32_t sum = 0;
   for (int64_t channel = 0; channel < planes.shape.group_in; ++channel) {
     for (int64_t i = 0; i < window; ++i) {
       const int8_t code = weight[channel * window + i];
-      words[channel / 4 * window + i] |= uint32_t{static_cast<uint8_t>(code)}
-                                         << (8 * (channel % 4));
+      const int64_t word =
+          planes.by_columns ? i / width * planes.across + i % width / 4 : channel / 4 * window + i;
+      const int64_t byte = (planes.by_columns ? i % width : channel) % 4;
+      words[word] |= uint32_t{static_cast<uint8_t>(code)} << (8 * byte);
       sum += code;
     }
   }
@@ -290,6 +320,9 @@ void CpuBackend::int8_conv2d(const namp_int8_conv2d_args& args, namp_stream stre
       args.batch * args.groups * blocks, [&](int64_t worker, int64_t first, int64_t last) {
         auto* words = reinterpret_cast<uint32_t*>(scratch + worker * each);
         std::fill_n(words, planes.words(), unsigned_zero * 0x01010101u);
+        // Of the rows that are copied before their codes become unsigned.
+        std::fill(words + planes.plane_words(), words + planes.words(),
+                  (unsigned_zero * 0x01010101u) ^ 0x80808080u);
         int64_t filled = -1;
         for (int64_t unit = first; unit < last; ++unit) {
           const int64_t item = unit / blocks;

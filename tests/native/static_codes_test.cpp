@@ -162,6 +162,18 @@ TEST_P(StaticCodesTest, ConvolutionsOfRowsOfEveryLength) {
   check_convolution({0, 4, 2, 3, 1, 1, 1}, NAMP_FLOAT32, 0, true, false);
 }
 
+// Groups of one channel have their words along the rows, unless the kernel is dilated there.
+TEST_P(StaticCodesTest, ConvolutionsOfOneChannelAGroup) {
+  for (int64_t width = 1; width <= 40; ++width) {
+    const int64_t kernel = 1 + width % 9;
+    const int64_t stride = 1 + width % 3;
+    const int64_t dilation = width % 4 == 0 ? 2 : 1;
+    check_convolution(
+        {2, 2, 4, width, 4, 2, kernel, 1, stride, 1, kernel, 1 + width % 2, dilation, 2},
+        NAMP_FLOAT32, kZeroPoints[width % 5], true, false);
+  }
+}
+
 TEST_P(StaticCodesTest, LargestSumsOfConvolutionsAreExact) {
   const Shape shape{1, NAMP_INT8_SHIFTED_MAX_K, 1, 2, 1, 1, 1};
   check_convolution(shape, NAMP_FLOAT32, -128, false, false, 127);  // 255 by -128
