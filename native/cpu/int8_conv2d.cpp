@@ -220,7 +220,7 @@ void fill_columns(const Int8Planes& planes, const int8_t* input, uint32_t* words
   }
 }
 
-// The planes of a group's input. What lies around the image stays as it is.
+// The planes of a group's input. The words around the image stay as they are.
 void fill_int8_planes(const Int8Planes& planes, const int8_t* input, uint32_t* words) {
   if (planes.by_columns) return fill_columns(planes, input, words);
   const Window& height = planes.shape.height;

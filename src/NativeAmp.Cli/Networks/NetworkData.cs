@@ -15,7 +15,7 @@ internal static class NetworkData
     public static IDataset Open(NetworkFile file, string? data, string option) =>
         Open(file, data, option, images => images.Test);
 
-    /// <summary>The same of training images: what a network is calibrated by is not what it is measured by.</summary>
+    /// <summary>The same of training images: a network is not calibrated by the images that measure it.</summary>
     public static IDataset OpenTraining(NetworkFile file, string? data, string option) =>
         Open(file, data, option, images => images.Train);
 

@@ -12,7 +12,7 @@ namespace NativeAmp.Training.Quantization;
 /// </remarks>
 public static class BatchNormFolding
 {
-    /// <summary>Folds what can be folded, in place.</summary>
+    /// <summary>Folds every batch norm that can be folded, in place.</summary>
     /// <param name="model">The float32 model.</param>
     /// <returns>The batch norms that were folded, and those that were not, each with the reason.</returns>
     /// <exception cref="ArgumentException">A value of a convolution or batch norm is not finite, or its folded value
@@ -77,7 +77,7 @@ public static class BatchNormFolding
 
         return (pairs, kept);
 
-        // Each place of each module: what several places share is listed several times.
+        // Each place of each module: a module of several places is listed several times.
         void Walk(string path, Module module)
         {
             if (path.Length == 0)

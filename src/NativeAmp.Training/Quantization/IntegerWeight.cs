@@ -135,7 +135,7 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
         NativeOps.QuantizeTensor(_device, args);
     }
 
-    // What an input must be before anything is computed.
+    // Checks an input before anything is computed.
     private void Check(Tensor input, Parameter? bias, string operation)
     {
         Requires.FloatingPoint(input, operation);

@@ -29,7 +29,7 @@ public sealed class QuantizationAware : IDisposable
 
     /// <summary>Begins: layers round from now on, and batch norms are folded.</summary>
     /// <param name="model">A trained model, on a CPU device.</param>
-    /// <param name="scheme">What it will become; rounded to nearest.</param>
+    /// <param name="scheme">The scheme that it will be quantised by; rounded to nearest.</param>
     /// <param name="calibrate">As of <see cref="Quantizer.Quantize"/>: needed for
     /// <see cref="QuantizationKind.Int8Static"/>, whose ranges of inputs stay those of now.</param>
     /// <exception cref="ArgumentException">As of <see cref="Quantizer.Quantize"/>, or the method is not
@@ -75,7 +75,7 @@ public sealed class QuantizationAware : IDisposable
     /// <summary>The batch norms that were folded, and those that were not.</summary>
     public BatchNormReport BatchNorms { get; }
 
-    /// <summary>Ends the training, and quantises the model: it computes what it computed in the training's forward
+    /// <summary>Ends the training, and quantises the model: it goes on computing as in the training's forward
     /// passes, but for the order of sums.</summary>
     /// <exception cref="InvalidOperationException">It is over, or a layer belongs to an optimizer. Nothing was
     /// changed.</exception>

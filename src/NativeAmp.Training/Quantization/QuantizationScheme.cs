@@ -27,7 +27,7 @@ public enum QuantizationKind
 
 /// <summary>
 /// How <see cref="QuantizationKind.Int8Static"/> chooses the range of a layer's input that codes represent, from the
-/// inputs that the layer has in the calibration. Zero is always in the range; what lies outside gets the nearest end.
+/// inputs that the layer has in the calibration. Zero is always in the range; a value outside gets the nearest end.
 /// </summary>
 public enum QuantizationObserver
 {

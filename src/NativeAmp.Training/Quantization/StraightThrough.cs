@@ -1,9 +1,9 @@
 namespace NativeAmp.Training.Quantization;
 
 /// <summary>
-/// A layer's weight and input rounded to the values of their integers, with the gradient of what was not rounded:
-/// the straight-through estimator (Bengio et al. 2013, "Estimating or Propagating Gradients Through Stochastic
-/// Neurons"). An input beyond its range, whose code does not follow it, has no gradient.
+/// A layer's weight and input rounded to the values of their integers, with the gradients of the values before
+/// rounding: the straight-through estimator (Bengio et al. 2013, "Estimating or Propagating Gradients Through
+/// Stochastic Neurons"). An input beyond its range, whose code does not follow it, has no gradient.
 /// </summary>
 internal sealed class StraightThrough(QuantizationScheme scheme, InputCodes? codes)
 {

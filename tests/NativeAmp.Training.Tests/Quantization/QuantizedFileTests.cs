@@ -137,7 +137,7 @@ internal sealed class QuantizedFileTests : FolderTests
             return System.Text.Encoding.Latin1.GetBytes(text.Replace(old, now));
         }
 
-        void Refused(byte[] file, string what)
+        void Refused(byte[] file, string message)
         {
             File.WriteAllBytes(path, file);
             Assert.That(
@@ -145,7 +145,7 @@ internal sealed class QuantizedFileTests : FolderTests
                 Throws
                     .InstanceOf<CheckpointException>()
                     .Or.InstanceOf<DataFormatException>()
-                    .With.Message.Contains(what)
+                    .With.Message.Contains(message)
             );
         }
     }
