@@ -19,6 +19,14 @@ void check_strides(const namp_attention_args& args, int64_t heads, int64_t time,
   check_product({time, strides[2]}, name);
 }
 
+void check_groups(const namp_attention_args& args) {
+  if (args.key_heads == 0 || args.heads % args.key_heads != 0) {
+    fail(NAMP_ERROR_INVALID_ARGUMENT,
+         "key_heads is " + std::to_string(args.key_heads) + ", and does not divide heads, " +
+             std::to_string(args.heads) + "; it is the same, or fewer with grouped queries.");
+  }
+}
+
 // The number of elements of the output; 0 means that there is nothing to do.
 int64_t check_attention(const namp_attention_args& args) {
   check_float_dtype(args.dtype, "dtype");
@@ -48,11 +56,7 @@ int64_t check_attention(const namp_attention_args& args) {
   }
   if (count != 0) {
     check_positive(args.key_time, "key_time");
-    if (args.key_heads == 0 || args.heads % args.key_heads != 0) {
-      fail(NAMP_ERROR_INVALID_ARGUMENT,
-           "key_heads is " + std::to_string(args.key_heads) + ", and does not divide heads, " +
-               std::to_string(args.heads) + "; it is the same, or fewer with grouped queries.");
-    }
+    check_groups(args);
   }
   check_tensor(args.query, args.dtype, count, "query");
   check_tensor(args.key, args.dtype, count == 0 ? 0 : keys, "key");
@@ -80,13 +84,16 @@ int32_t namp_attention_backward(namp_device* device, const namp_attention_args* 
     const auto checked = namp::use_device(device);
     namp::check_struct(args, "args");
     const int64_t count = namp::check_attention(*args);
-    namp::require(args->key_time == args->query_time && args->key_heads == args->heads,
-                  "key_time is not query_time, or key_heads is not heads; the backward pass of "
-                  "attention is for whole sequences with as many key heads.");
     namp::check_tensor(args->output_gradient, args->dtype, count, "output_gradient");
     namp::check_tensor(args->query_gradient, args->dtype, count, "query_gradient");
-    namp::check_tensor(args->key_gradient, args->dtype, count, "key_gradient");
-    namp::check_tensor(args->value_gradient, args->dtype, count, "value_gradient");
-    if (count != 0) checked->backend->attention_backward(*args, stream);
+    // Keys that no query is there for have gradients of zeros.
+    const int64_t keys =
+        args->heads == 0 ? 0 : args->batch * args->key_heads * args->key_time * args->head_dim;
+    namp::check_tensor(args->key_gradient, args->dtype, keys, "key_gradient");
+    namp::check_tensor(args->value_gradient, args->dtype, keys, "value_gradient");
+    if (keys != 0) {
+      namp::check_groups(*args);
+      checked->backend->attention_backward(*args, stream);
+    }
   });
 }

@@ -25,6 +25,10 @@ void check_norm_gradients(const Args& args, int64_t count) {
   check_tensor(args.output_gradient, args.output_dtype, count, "args->output_gradient");
   check_tensor(args.input_gradient, args.input_dtype, count, "args->input_gradient");
   check_optional_tensor(args.residual_gradient, args.input_dtype, "args->residual_gradient");
+  check_optional_tensor(args.input_gradient_copy, args.output_dtype, "args->input_gradient_copy");
+  require(args.input_gradient_copy == nullptr || args.input_dtype == NAMP_FLOAT32,
+          "args->input_gradient_copy is of a float32 input_gradient; leave it null for an input in "
+          "half precision.");
   check_optional_tensor(args.gamma_gradient, NAMP_FLOAT32, "args->gamma_gradient");
 }
 

@@ -153,21 +153,21 @@ HWY_INLINE void scores_backward(const Rows& scores, const Rows& gradients, const
   }
 }
 
-// Zeros where a query may not see a key (or there is none). scores[query, key].
-HWY_INLINE void zero_future(const Rows& scores, int64_t first_query, int64_t first_key,
+// Zeros where a query may not see a key (or there is none). scores[query, key]; the block's first query
+// sees seen_by_first keys, each later one a key more.
+HWY_INLINE void zero_future(const Rows& scores, int64_t first_key, int64_t seen_by_first,
                             int64_t queries) {
   for (int64_t i = 0; i < queries; ++i) {
-    const int64_t seen = std::clamp<int64_t>(first_query + i + 1 - first_key, 0, kBlock);
+    const int64_t seen = std::clamp<int64_t>(seen_by_first + i - first_key, 0, kBlock);
     std::fill(scores.row(i) + seen, scores.row(i) + kBlock, 0.0f);
   }
 }
 
-// The gradients of one head: those of a block of keys and values are summed over the queries, those
-// of the queries over the blocks of keys.
+// The gradients of one head of keys and of the query heads that share it: those of a block of keys and
+// values are summed over the queries, head after head, those of the queries over the blocks of keys.
 template <class T>
 void attend_head_backward(const namp_attention_args& args, const AttentionShape& shape,
-                          int64_t head_index, float* scratch) {
-  const HeadOffsets at = offsets_of(args, head_index);
+                          int64_t key_head_index, float* scratch) {
   const int64_t time = shape.query_time;
   const int64_t all = shape.query_blocks * kBlock;
   const int64_t width = shape.width;
@@ -184,32 +184,14 @@ void attend_head_backward(const namp_attention_args& args, const AttentionShape&
   const Rows keys = take(kBlock, width);
   const Rows keys_transposed = take(width, kBlock);
   const Rows values_transposed = take(width, kBlock);
-  const Rows key_gradients = take(kBlock, width);
-  const Rows value_gradients = take(kBlock, width);
+  const Rows all_key_gradients = take(shape.gradient_blocks() * kBlock, width);
+  const Rows all_value_gradients = take(shape.gradient_blocks() * kBlock, width);
   const Rows scores = take(kBlock, kBlock);
   const Rows score_gradients = take(kBlock, kBlock);
   float* const delta = take(all, 1).data;
   float* const buffer = take(kAttentionBufferRows, width).data;
 
   const int64_t stride = args.key_time_stride;
-  const T* query = static_cast<const T*>(args.query) + at.query;
-  const T* key = static_cast<const T*>(args.key) + at.key;
-  const T* value = static_cast<const T*>(args.value) + at.key;
-  const T* output = static_cast<const T*>(args.output) + at.output;
-  const T* output_gradient = static_cast<const T*>(args.output_gradient) + at.output;
-  const float* log_sum_exp = args.log_sum_exp + at.log_sum_exp;
-
-  widen_rows(queries, query, args.query_time_stride, time, head_dim);
-  widen_rows(output_gradients, output_gradient, args.output_time_stride, time, head_dim);
-  for (int64_t i = 0; i < time; ++i) {
-    const float* gradient = output_gradients.row(i);
-    Lane sum(0.0f);
-    for_lanes(head_dim, [&](int64_t d, auto part) NAMP_LANES {
-      sum = sum + load(output + i * args.output_time_stride + d, part) * load(gradient + d, part);
-    });
-    delta[i] = hn::GetLane(hn::SumOfLanes(LaneTag(), sum.raw));
-  }
-
   const auto write = [&](T* out, int64_t out_stride, const Rows& rows, int64_t count) {
     for (int64_t r = 0; r < count; ++r) {
       map(
@@ -217,43 +199,74 @@ void attend_head_backward(const namp_attention_args& args, const AttentionShape&
     }
   };
 
-  for (int64_t key_block = 0; key_block < shape.key_blocks; ++key_block) {
-    const int64_t first_key = key_block * kBlock;
-    const int64_t key_count = shape.keys_of(key_block);
-    const T* key_rows = key + first_key * stride;
-    widen_rows(keys, key_rows, stride, key_count, head_dim);
-    transpose_rows(keys_transposed, key_rows, stride, key_count, head_dim, args.scale, buffer);
-    transpose_rows(values_transposed, value + first_key * stride, stride, key_count, head_dim, 1.0f,
-                   buffer);
-    const int64_t first_block = args.causal != 0 ? key_block : 0;
-    for (int64_t block = first_block; block < shape.query_blocks; ++block) {
-      const int64_t first_query = block * kBlock;
-      const int64_t count = shape.queries_of(block);
-      const Rows block_queries{queries.row(first_query), width};
-      const Rows block_output_gradients{output_gradients.row(first_query), width};
-      product(scores, as_is(block_queries), keys_transposed, count, kBlock, head_dim, false);
-      product(score_gradients, as_is(block_output_gradients), values_transposed, count, kBlock,
-              head_dim, false);
-      scores_backward(scores, score_gradients, log_sum_exp + first_query, delta + first_query,
-                      args.scale, count);
-      if (args.causal != 0 && block == key_block) {
-        zero_future(scores, first_query, first_key, count);
-        zero_future(score_gradients, first_query, first_key, count);
-      }
-      const bool more = block > first_block;
-      product(value_gradients, transposed(scores), block_output_gradients, key_count, head_dim,
-              count, more);
-      product(key_gradients, transposed(score_gradients), block_queries, key_count, head_dim, count,
-              more);
-      product({query_gradients.row(first_query), width}, as_is(score_gradients), keys, count,
-              head_dim, key_count, key_block > 0);
+  for (int64_t member = 0; member < shape.group; ++member) {
+    const HeadOffsets at = offsets_of(args, key_head_index * shape.group + member);
+    const bool last_member = member == shape.group - 1;
+    const T* query = static_cast<const T*>(args.query) + at.query;
+    const T* key = static_cast<const T*>(args.key) + at.key;
+    const T* value = static_cast<const T*>(args.value) + at.key;
+    const T* output = static_cast<const T*>(args.output) + at.output;
+    const T* output_gradient = static_cast<const T*>(args.output_gradient) + at.output;
+    const float* log_sum_exp = args.log_sum_exp + at.log_sum_exp;
+
+    widen_rows(queries, query, args.query_time_stride, time, head_dim);
+    widen_rows(output_gradients, output_gradient, args.output_time_stride, time, head_dim);
+    for (int64_t i = 0; i < time; ++i) {
+      const float* gradient = output_gradients.row(i);
+      Lane sum(0.0f);
+      for_lanes(head_dim, [&](int64_t d, auto part) NAMP_LANES {
+        sum = sum + load(output + i * args.output_time_stride + d, part) * load(gradient + d, part);
+      });
+      delta[i] = hn::GetLane(hn::SumOfLanes(LaneTag(), sum.raw));
     }
-    const int64_t at_key = at.key + first_key * stride;
-    write(static_cast<T*>(args.key_gradient) + at_key, stride, key_gradients, key_count);
-    write(static_cast<T*>(args.value_gradient) + at_key, stride, value_gradients, key_count);
+
+    for (int64_t key_block = 0; key_block < shape.key_blocks; ++key_block) {
+      const int64_t first_key = key_block * kBlock;
+      const int64_t key_count = shape.keys_of(key_block);
+      const int64_t gradient_row = shape.gradient_blocks() == 1 ? 0 : first_key;
+      const Rows key_gradients{all_key_gradients.row(gradient_row), width};
+      const Rows value_gradients{all_value_gradients.row(gradient_row), width};
+      const T* key_rows = key + first_key * stride;
+      widen_rows(keys, key_rows, stride, key_count, head_dim);
+      transpose_rows(keys_transposed, key_rows, stride, key_count, head_dim, args.scale, buffer);
+      transpose_rows(values_transposed, value + first_key * stride, stride, key_count, head_dim,
+                     1.0f, buffer);
+      if (shape.query_blocks == 0) {
+        std::fill_n(key_gradients.data, kBlock * width, 0.0f);
+        std::fill_n(value_gradients.data, kBlock * width, 0.0f);
+      }
+      const int64_t first_block = shape.block_seeing(first_key);
+      for (int64_t block = first_block; block < shape.query_blocks; ++block) {
+        const int64_t first_query = block * kBlock;
+        const int64_t count = shape.queries_of(block);
+        const Rows block_queries{queries.row(first_query), width};
+        const Rows block_output_gradients{output_gradients.row(first_query), width};
+        product(scores, as_is(block_queries), keys_transposed, count, kBlock, head_dim, false);
+        product(score_gradients, as_is(block_output_gradients), values_transposed, count, kBlock,
+                head_dim, false);
+        scores_backward(scores, score_gradients, log_sum_exp + first_query, delta + first_query,
+                        args.scale, count);
+        const int64_t seen_by_first = shape.seen_by(first_query);
+        if (seen_by_first < first_key + key_count) {
+          zero_future(scores, first_key, seen_by_first, count);
+          zero_future(score_gradients, first_key, seen_by_first, count);
+        }
+        const bool more = member > 0 || block > first_block;
+        product(value_gradients, transposed(scores), block_output_gradients, key_count, head_dim,
+                count, more);
+        product(key_gradients, transposed(score_gradients), block_queries, key_count, head_dim,
+                count, more);
+        product({query_gradients.row(first_query), width}, as_is(score_gradients), keys, count,
+                head_dim, key_count, key_block > 0);
+      }
+      if (!last_member) continue;
+      const int64_t at_key = at.key + first_key * stride;
+      write(static_cast<T*>(args.key_gradient) + at_key, stride, key_gradients, key_count);
+      write(static_cast<T*>(args.value_gradient) + at_key, stride, value_gradients, key_count);
+    }
+    write(static_cast<T*>(args.query_gradient) + at.query, args.query_time_stride, query_gradients,
+          time);
   }
-  write(static_cast<T*>(args.query_gradient) + at.query, args.query_time_stride, query_gradients,
-        time);
 }
 
 // Blocks of queries first to last, counted over all heads, on one thread.
@@ -304,7 +317,7 @@ void attend_few(const namp_attention_args& args, int64_t first, int64_t last, fl
   });
 }
 
-// Heads first to last, on one thread.
+// Heads of keys first to last, on one thread.
 void attend_backward(const namp_attention_args& args, int64_t first, int64_t last, float* scratch) {
   const AttentionShape shape(args);
   with_element(static_cast<namp_dtype>(args.dtype), [&](auto element) HWY_ATTR {
@@ -342,7 +355,7 @@ void CpuBackend::attention_backward(const namp_attention_args& args, namp_stream
   const AttentionShape shape(args);
   const int64_t each = shape.backward_floats();
   auto* scratch = reinterpret_cast<float*>(worker_scratch(threads_.count(), each * 4, stream));
-  threads_.split(args.batch * args.heads, [&](int64_t worker, int64_t begin, int64_t end) {
+  threads_.split(args.batch * args.key_heads, [&](int64_t worker, int64_t begin, int64_t end) {
     attend_backward_by_simd(simd_)(args, begin, end, scratch + worker * each);
   });
 }

@@ -44,6 +44,11 @@ struct AttentionShape {
   // The keys that a query sees: the first ones.
   int64_t seen_by(int64_t query) const { return causal ? first_time + query + 1 : key_time; }
 
+  // The block of the first query that sees a key.
+  int64_t block_seeing(int64_t key) const {
+    return causal ? std::max<int64_t>(0, key - first_time) / kAttentionBlock : 0;
+  }
+
   // Floats of a head's rows.
   int64_t query_floats() const { return query_blocks * kAttentionBlock * width; }
   int64_t key_floats() const { return key_blocks * kAttentionBlock * width; }
@@ -64,10 +69,13 @@ struct AttentionShape {
            2 * kAttentionBlock * width + 2 * kAttentionFewQueries + kAttentionBufferRows * width;
   }
 
-  // Backward: queries, output gradients and query gradients of all times; keys, both transposed,
-  // and two gradients of a block; two blocks of scores; a number a query.
+  // Key blocks whose gradients are in memory at a time: all where several heads add to them.
+  int64_t gradient_blocks() const { return group == 1 ? 1 : key_blocks; }
+
+  // Backward: queries, output gradients and query gradients of all times; keys, and both transposed,
+  // of a block; two gradients; two blocks of scores; a number a query.
   int64_t backward_floats() const {
-    return 3 * query_floats() + 5 * kAttentionBlock * width +
+    return 3 * query_floats() + (3 + 2 * gradient_blocks()) * kAttentionBlock * width +
            2 * kAttentionBlock * kAttentionBlock + query_blocks * kAttentionBlock +
            kAttentionBufferRows * width;
   }

@@ -5,6 +5,7 @@
 #include "cpu/simd_source.h"
 #include "hwy/foreach_target.h"
 #include "cpu/loop-inl.h"
+#include "cpu/norm_gradient-inl.h"
 #include "cpu/reduce-inl.h"
 #include "formulas/norm.h"
 
@@ -102,11 +103,8 @@ HWY_NOINLINE void backward_rows(const namp_layer_norm_args& args, const float* g
   float* beta_sums = sums + width;
   for (int64_t r = begin; r < end; ++r) {
     const Normalized normalized(args, r);
-    In* gx = static_cast<In*>(args.input_gradient) + r * width;
     const Out* gy = static_cast<const Out*>(args.output_gradient) + r * width;
-    const In* residual = args.residual_gradient == nullptr
-                             ? nullptr
-                             : static_cast<const In*>(args.residual_gradient) + r * width;
+    const GradientRow<In, Out> gradient(args, r);
     const Lane inverse = args.inverse_deviation[r];
     float row[2];
     reduce<2>(width, row, Plus(), [=](int64_t i, auto part) NAMP_LANES {
@@ -119,9 +117,7 @@ HWY_NOINLINE void backward_rows(const namp_layer_norm_args& args, const float* g
       const Lane normal = normalized.at(i, part);
       const Lane upstream = load(gy + i, part);
       const Lane g = upstream * load(gamma + i, part);
-      Lane gradient = normalize_gradient(g, normal, inverse, mean_g, mean_g_normal);
-      if (residual != nullptr) gradient = load(residual + i, part) + gradient;
-      store(gradient, gx + i, part);
+      gradient.write(normalize_gradient(g, normal, inverse, mean_g, mean_g_normal), i, part);
       store(load(gamma_sums + i, part) + upstream * normal, gamma_sums + i, part);
       store(load(beta_sums + i, part) + upstream, beta_sums + i, part);
     });

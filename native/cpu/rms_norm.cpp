@@ -5,6 +5,7 @@
 #include "cpu/simd_source.h"
 #include "hwy/foreach_target.h"
 #include "cpu/loop-inl.h"
+#include "cpu/norm_gradient-inl.h"
 #include "cpu/reduce-inl.h"
 #include "formulas/norm.h"
 
@@ -41,11 +42,8 @@ HWY_NOINLINE void rms_backward(const namp_rms_norm_args& args, const float* gamm
   const int64_t width = args.width;
   for (int64_t r = begin; r < end; ++r) {
     const In* x = static_cast<const In*>(args.input) + r * width;
-    In* gx = static_cast<In*>(args.input_gradient) + r * width;
     const Out* gy = static_cast<const Out*>(args.output_gradient) + r * width;
-    const In* residual = args.residual_gradient == nullptr
-                             ? nullptr
-                             : static_cast<const In*>(args.residual_gradient) + r * width;
+    const GradientRow<In, Out> gradient(args, r);
     const Lane inverse = args.inverse_rms[r];
     const float sum = reduce_one(width, Plus(), [=](int64_t i, auto part) NAMP_LANES {
       return load(gy + i, part) * load(gamma + i, part) * (load(x + i, part) * inverse);
@@ -55,9 +53,7 @@ HWY_NOINLINE void rms_backward(const namp_rms_norm_args& args, const float* gamm
       const Lane normal = load(x + i, part) * inverse;
       const Lane upstream = load(gy + i, part);
       const Lane g = upstream * load(gamma + i, part);
-      Lane gradient = normalize_gradient(g, normal, inverse, Lane(0.0f), mean_g_normal);
-      if (residual != nullptr) gradient = load(residual + i, part) + gradient;
-      store(gradient, gx + i, part);
+      gradient.write(normalize_gradient(g, normal, inverse, Lane(0.0f), mean_g_normal), i, part);
       store(load(sums + i, part) + upstream * normal, sums + i, part);
     });
   }

@@ -6,6 +6,11 @@
 #include "cuda/cuda_backend.h"
 
 namespace namp {
+
+using cuda::AttentionRows;
+using cuda::kOfKeys;
+using cuda::kOfQueries;
+
 namespace {
 
 // Tensor cores are so much faster that a launch may have more products.
@@ -37,6 +42,19 @@ bool has_words(const namp_attention_args& args, bool backward) {
                        is_word(args.key_gradient) && is_word(args.value_gradient));
 }
 
+// The rows of a pass: heads of all batches, times of each, and the vectors that each row is multiplied
+// with.
+struct RowsOfPass {
+  int64_t heads;
+  int64_t time;
+  int64_t vectors;
+};
+RowsOfPass rows_of(AttentionRows of, const namp_attention_args& args) {
+  if (of == kOfQueries) return {args.batch * args.heads, args.query_time, args.key_time};
+  return {args.batch * args.key_heads, args.key_time,
+          std::max<int64_t>(1, args.query_time * (args.heads / args.key_heads))};
+}
+
 }  // namespace
 
 // Null for heads that are too wide.
@@ -53,33 +71,35 @@ const cuda::AttentionKernels* CudaBackend::attention_kernels(const namp_attentio
 
 void CudaBackend::attention_forward(const namp_attention_args& args, namp_stream stream) {
   if (const cuda::AttentionKernels* kernels = attention_kernels(args, false)) {
-    launch_attention(*kernels, kernels->forward, args, nullptr, stream);
+    launch_attention(*kernels, kernels->forward, kOfQueries, args, nullptr, stream);
   } else {
-    launch_attention_rows(cuda::kAttentionForwardWide, args, nullptr, stream);
+    launch_attention_rows(cuda::kAttentionForwardWide, kOfQueries, args, nullptr, stream);
   }
 }
 
 void CudaBackend::attention_backward(const namp_attention_args& args, namp_stream stream) {
   const cuda::ContextScope scope(context_);
   const int64_t rows = args.batch * args.heads * args.query_time;
-  if (rows == 0) return;
-  auto* deltas = static_cast<float*>(workspace(rows * static_cast<int64_t>(sizeof(float)), stream));
+  auto* deltas = static_cast<float*>(
+      workspace(std::max<int64_t>(1, rows) * static_cast<int64_t>(sizeof(float)), stream));
   if (const cuda::AttentionKernels* kernels = attention_kernels(args, true)) {
-    launch_attention(*kernels, kernels->queries, args, deltas, stream);
-    launch_attention(*kernels, kernels->keys, args, deltas, stream);
+    launch_attention(*kernels, kernels->queries, kOfQueries, args, deltas, stream);
+    launch_attention(*kernels, kernels->keys, kOfKeys, args, deltas, stream);
   } else {
-    launch_attention_rows(cuda::kAttentionQueriesWide, args, deltas, stream);
-    launch_attention_rows(cuda::kAttentionKeysWide, args, deltas, stream);
+    launch_attention_rows(cuda::kAttentionQueriesWide, kOfQueries, args, deltas, stream);
+    launch_attention_rows(cuda::kAttentionKeysWide, kOfKeys, args, deltas, stream);
   }
 }
 
 void CudaBackend::launch_attention(const cuda::AttentionKernels& kernels,
-                                   const cuda::AttentionPass& pass, const namp_attention_args& args,
-                                   float* deltas, namp_stream stream) {
-  const int64_t tasks = args.batch * args.heads * cuda::blocks(args.query_time, pass.rows);
+                                   const cuda::AttentionPass& pass, AttentionRows of,
+                                   const namp_attention_args& args, float* deltas,
+                                   namp_stream stream) {
+  const RowsOfPass rows = rows_of(of, args);
+  const int64_t tasks = rows.heads * cuda::blocks(rows.time, pass.rows);
   const int64_t gain = kernels.on_tensor_cores ? kTensorGain : 1;
   const int64_t most =
-      gain * cuda::attention_rows_per_launch(args.key_time, args.head_dim, pass.rows) / pass.rows;
+      gain * cuda::attention_rows_per_launch(rows.vectors, args.head_dim, pass.rows) / pass.rows;
   for (int64_t first = 0; first < tasks; first += most) {
     const int64_t part = std::min(most, tasks - first);
     launch(pass.kernel, part, {args, deltas, first, part}, stream);
@@ -87,11 +107,12 @@ void CudaBackend::launch_attention(const cuda::AttentionKernels& kernels,
 }
 
 void CudaBackend::launch_attention_rows(const cuda::Kernel<cuda::AttentionArgs>& kernel,
-                                        const namp_attention_args& args, float* deltas,
-                                        namp_stream stream) {
-  const int64_t rows = args.batch * args.heads * args.query_time;
+                                        AttentionRows of, const namp_attention_args& args,
+                                        float* deltas, namp_stream stream) {
+  const RowsOfPass pass = rows_of(of, args);
+  const int64_t rows = pass.heads * pass.time;
   const int64_t most =
-      cuda::attention_rows_per_launch(args.key_time, args.head_dim, cuda::kAttentionWarps);
+      cuda::attention_rows_per_launch(pass.vectors, args.head_dim, cuda::kAttentionWarps);
   for (int64_t first = 0; first < rows; first += most) {
     const int64_t part = std::min(most, rows - first);
     launch(kernel, cuda::blocks(part, cuda::kAttentionWarps), {args, deltas, first, part}, stream);

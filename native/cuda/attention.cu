@@ -158,7 +158,7 @@ struct MultiplyAddEngine {
     for (int i = 0; i < kSums; ++i) {
       const int at = part.first + row(sum_slot(i));
       const int dim = i % (kFours * 4) / 4 * (4 * kGroup) + member * 4 + i % 4;
-      if (at < part.queries() && dim < part.dims())
+      if (at < part.rows() && dim < part.dims())
         store_as(sums[i], data, part.call.dtype, first + at * stride + dim);
     }
   }

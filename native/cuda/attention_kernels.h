@@ -11,10 +11,12 @@ inline constexpr int kAttentionWarps = kAttentionThreads / 32;
 struct AttentionArgs {
   namp_attention_args call;
   float* deltas;  // [batch, heads, query_time]; backward: sums of output * its gradient
-  int64_t
-      first;  // the launch's part of the tasks; of attention_wide.cu's rows [batch, heads, query_time]
+  int64_t first;  // the launch's part of the tasks; of attention_wide.cu's rows
   int64_t count;
 };
+
+// What the rows of a pass are.
+enum AttentionRows : uint8_t { kOfQueries, kOfKeys };
 
 // A pass, and the rows of a task, which is a block's.
 struct AttentionPass {
@@ -53,7 +55,7 @@ inline constexpr AttentionKernels kAttention[] = {NAMP_FOR_EACH_ATTENTION(NAMP_A
 // multiprocessor should hold, by which registers are given out. Heads of 64 were chosen by an H100
 // (docs/h100.md), the others like them.
 #define NAMP_FOR_EACH_TENSOR_ATTENTION(X) \
-  X(32, 64, 32, 4, 64, 32, 4, 64, 16, 4)  \
+  X(32, 64, 64, 4, 64, 32, 4, 64, 32, 4)  \
   X(64, 64, 32, 4, 128, 32, 2, 64, 16, 3) \
   X(128, 64, 32, 2, 64, 32, 2, 64, 16, 2)
 

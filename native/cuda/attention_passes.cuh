@@ -29,6 +29,7 @@
 
 #include "cuda/platform.cuh"
 
+#include "cuda/attention_head.cuh"
 #include "cuda/attention_kernels.h"
 #include "cuda/loop.cuh"
 #include "cuda/reduce.cuh"
@@ -50,69 +51,6 @@ inline constexpr float kNothing = -__builtin_inff();  // a score that is not the
 NAMP_DEVICE float share_of(float score, float log_sum) {
   return fast_exp2(multiply_add(score, kLog2E, -log_sum));
 }
-
-// Rows of one batch and head, from the task's first on: queries, or keys of the backward pass.
-// kWhole: as many queries and heads of them as keys, as the backward pass has.
-template <bool kWhole>
-struct HeadPart {
-  const namp_attention_args& call;
-  int64_t head;   // batch * heads + head
-  int first;      // row
-  int64_t query;  // first element of the head in query; in key and value; in output
-  int64_t key;
-  int64_t out;
-
-  // Tasks with the most work come first, so that no block begins one when the others are done: the
-  // last queries see the most keys, the first keys are seen by the most queries.
-  NAMP_DEVICE HeadPart(const namp_attention_args& c, int64_t task, int rows, bool last_first)
-      : call(c) {
-    const int64_t heads = c.batch * c.heads;
-    const int64_t parts = blocks(c.query_time, rows);
-    head = task % heads;
-    const int64_t part = task / heads;
-    first = static_cast<int>(last_first ? parts - 1 - part : part) * rows;
-    const int64_t batch = head / c.heads;
-    const int64_t own = head % c.heads;
-    query = batch * c.query_batch_stride + own * c.query_head_stride;
-    const int64_t key_head = kWhole ? own : own / (c.heads / c.key_heads);
-    key = batch * c.key_batch_stride + key_head * c.key_head_stride;
-    out = batch * c.output_batch_stride + own * c.output_head_stride;
-  }
-  NAMP_DEVICE int queries() const { return static_cast<int>(call.query_time); }
-  NAMP_DEVICE int keys() const {
-    return static_cast<int>(kWhole ? call.query_time : call.key_time);
-  }
-  NAMP_DEVICE int dims() const { return static_cast<int>(call.head_dim); }
-  // The last query sees the last key.
-  NAMP_DEVICE int last_seen(int row) const { return kWhole ? row : row + keys() - queries(); }
-  // Of queries first to first + rows - 1: the first key that none of them sees.
-  NAMP_DEVICE int keys_end(int rows) const {
-    return call.causal != 0 && first + rows < queries() ? last_seen(first + rows) : keys();
-  }
-  NAMP_DEVICE bool sees(int row, int column) const {
-    return column < keys() && (call.causal == 0 || column <= last_seen(row));
-  }
-  // kRows rows of queries, of keys or values, or of the output or its gradient, as a tile.
-  template <class Engine, int kRows>
-  NAMP_DEVICE void fill_query(Words* tile, const void* data, int row) const {
-    Engine::template fill<kRows>(tile, data, call.dtype, query + row * call.query_time_stride,
-                                 call.query_time_stride, queries() - row, dims());
-  }
-  template <class Engine, int kRows>
-  NAMP_DEVICE void fill_key(Words* tile, const void* data, int row) const {
-    Engine::template fill<kRows>(tile, data, call.dtype, key + row * call.key_time_stride,
-                                 call.key_time_stride, keys() - row, dims());
-  }
-  template <class Engine, int kRows>
-  NAMP_DEVICE void fill_out(Words* tile, const void* data, int row) const {
-    Engine::template fill<kRows>(tile, data, call.dtype, out + row * call.output_time_stride,
-                                 call.output_time_stride, queries() - row, dims());
-  }
-  // Whether all queries from a row on see all of some keys from a column on.
-  NAMP_DEVICE bool sees_all(int row, int column, int columns) const {
-    return sees(row, column + columns - 1);
-  }
-};
 
 // Goes over columns begin to end - 1, a tile at a time: fill(stage, column) begins to copy the tile
 // that starts there, use(stage, column) multiplies it.
@@ -255,7 +193,7 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
   const namp_attention_args& call = args.call;
   const Engine engine;
   for (int64_t i = block_index(); i < args.count; i += block_count()) {
-    const HeadPart<true> part(call, args.first + i, kRows, call.causal != 0);
+    const HeadPart<false> part(call, args.first + i, kRows, call.causal != 0);
     const typename Engine::Rows queries(engine, memory, tiles, [&](Words* to) {
       part.template fill_query<Engine, kRows>(to, call.query, part.first);
     });
@@ -327,7 +265,7 @@ NAMP_DEVICE void attention_key_gradients(const AttentionArgs& args) {
   const namp_attention_args& call = args.call;
   const Engine engine;
   for (int64_t i = block_index(); i < args.count; i += block_count()) {
-    const HeadPart<true> part(call, args.first + i, kRows, false);
+    HeadPart<true> part(call, args.first + i, kRows, false);
     const typename Engine::Rows keys(engine, memory, tiles, [&](Words* to) {
       part.template fill_key<Engine, kRows>(to, call.key, part.first);
     });
@@ -377,12 +315,15 @@ NAMP_DEVICE void attention_key_gradients(const AttentionArgs& args) {
         shares[k] *= (upstream[k] - own_deltas[engine.score_column(k)]) * call.scale;
       engine.add_product(key_sum, shares, queries);
     };
-    const int begin = call.causal != 0 ? part.first / kColumns * kColumns : 0;
-    over_tiles<Engine>(begin, part.queries(), fill, use);
-    // Of heads up to 64 the place of the keys is found again: meanwhile the sums have its registers. Of
-    // wider ones nvcc would need more for that.
-    const HeadPart<true> same(call, args.first + (Engine::kWidth <= 64 ? opaque(i) : i), kRows,
-                              false);
+    for (int left = static_cast<int>(part.sharing()); left > 0; --left) {
+      // Found again for each head: a register more would be spilled.
+      part.first = opaque(part.first);
+      const int begin = part.first_seeing() / kColumns * kColumns;
+      over_tiles<Engine>(begin, part.queries(), fill, use);
+      part.next_head();
+    }
+    // The place of the keys is found again: meanwhile the sums have its registers.
+    const HeadPart<true> same(call, args.first + opaque(i), kRows, false);
     engine.store(key_sum, same, call.key_gradient, same.key, call.key_time_stride);
     engine.store(value_sum, same, call.value_gradient, same.key, call.key_time_stride);
   }

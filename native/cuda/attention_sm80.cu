@@ -118,7 +118,7 @@ struct TensorEngine {
 #pragma unroll
     for (int slot = 0; slot < kSlots; ++slot) {
       const int at = part.first + row(slot);
-      if (at >= part.queries()) continue;
+      if (at >= part.rows()) continue;
       auto* to = static_cast<uint16_t*>(data) + first + at * stride + lane % 4 * 2;
 #pragma unroll
       for (int n = 0; n < kWidth / 8; ++n) {

@@ -170,14 +170,21 @@ NAMP_KERNEL(kAttentionThreads, kBlocks) attention_keys_wide_kernel(const Attenti
   const namp_attention_args& call = args.call;
   for_warp_rows(args.count, [&](int64_t i, int lane) {
     const int64_t row = args.first + i;
-    const Head head(call, row / call.query_time);
-    const int64_t key = row % call.query_time;
-    const int64_t rows = row - key;  // of the head's first query
-    const int64_t start = call.causal != 0 ? key / kWarp * kWarp : 0;
+    const int64_t index = row / call.key_time;  // batch * key_heads + key head
+    const int64_t key = row % call.key_time;
+    const int64_t sharing = call.heads / call.key_heads;
+    // The first query that sees the key.
+    const int64_t seeing = key - (call.key_time - call.query_time);
+    const int64_t start = call.causal != 0 && seeing > 0 ? seeing / kWarp * kWarp : 0;
+    const int64_t tiles = (call.query_time - start + kWarp - 1) / kWarp;  // of a head
     for (int64_t span = 0; span < call.head_dim; span += kSpan) {
       Part key_gradient;
       Part value_gradient;
-      for (int64_t first = start; first < call.query_time; first += kWarp) {
+      for (int64_t tile = 0; tile < sharing * tiles; ++tile) {
+        const int64_t query_head = index * sharing + tile / tiles;
+        const Head head(call, query_head);
+        const int64_t rows = query_head * call.query_time;  // of the head's first query
+        const int64_t first = start + tile % tiles * kWarp;
         const int64_t query = first + lane;
         float share = 0.0f;
         float slope = 0.0f;
@@ -196,8 +203,9 @@ NAMP_KERNEL(kAttentionThreads, kBlocks) attention_keys_wide_kernel(const Attenti
                            lane);
         }
       }
-      key_gradient.store_to(call, call.key_gradient, head.key(key), span, lane);
-      value_gradient.store_to(call, call.value_gradient, head.key(key), span, lane);
+      const int64_t at = Head(call, index * sharing).key(key);
+      key_gradient.store_to(call, call.key_gradient, at, span, lane);
+      value_gradient.store_to(call, call.value_gradient, at, span, lane);
     }
   });
 }

@@ -104,9 +104,11 @@ class CudaBackend final : public Backend {
   // In as many launches as attention_rows_per_launch wants: blocks with a task each, or warps with a
   // row each.
   void launch_attention(const cuda::AttentionKernels& kernels, const cuda::AttentionPass& pass,
-                        const namp_attention_args& args, float* deltas, namp_stream stream);
+                        cuda::AttentionRows of, const namp_attention_args& args, float* deltas,
+                        namp_stream stream);
   void launch_attention_rows(const cuda::Kernel<cuda::AttentionArgs>& kernel,
-                             const namp_attention_args& args, float* deltas, namp_stream stream);
+                             cuda::AttentionRows of, const namp_attention_args& args, float* deltas,
+                             namp_stream stream);
 
   cuda::Stream stream_of(namp_stream stream) const {
     return stream == nullptr ? own_stream_ : static_cast<cuda::Stream>(stream);

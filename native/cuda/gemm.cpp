@@ -1,4 +1,6 @@
 // Matrix multiplication: cuBLAS where it is there, our own kernels where it is not.
+#include <algorithm>
+
 #include "cuda/cuda_backend.h"
 #include "activation_facts.h"
 
@@ -23,6 +25,41 @@ const cuda::TensorGemms* tensor_gemms(int32_t dtype, int capability) {
   return dtype == NAMP_FLOAT16 ? &cuda::kGemmTuringFloat16 : nullptr;
 }
 
+// Few elements of C from a long k, as in the gradient of a weight, are few tiles for a device: such a
+// product is cut along k, and the parts' sums are added in their order. Into how many depends on the
+// shape alone, so that the bits do not depend on the device. Chosen by an H100 (docs/h100.md): four
+// tiles a multiprocessor are enough, and adding parts of kLeastPart or more of k costs less than it
+// gains.
+constexpr int64_t kTilesWanted = 512;
+constexpr int64_t kLeastPart = 1024;
+constexpr int64_t kMostParts = 8;
+
+int64_t parts_of_product(const namp_gemm_args& args) {
+  if (args.batch > 1) return 1;
+  const int64_t tiles =
+      cuda::blocks(args.m, cuda::kWideTile) * cuda::blocks(args.n, cuda::kWideTile);
+  return std::clamp<int64_t>(cuda::blocks(kTilesWanted, tiles), 1,
+                             std::clamp<int64_t>(args.k / kLeastPart, 1, kMostParts));
+}
+
+// The parts of one product along k, as a batch whose C is still to be given.
+namp_gemm_args cut_along_k(const namp_gemm_args& args, int64_t parts) {
+  namp_gemm_args cut = args;
+  cut.k = cuda::blocks(cuda::blocks(args.k, parts), cuda::kProductDepth) * cuda::kProductDepth;
+  cut.batch = cuda::blocks(args.k, cut.k);
+  cut.stride_a = cut.k * (args.transpose_a != 0 ? args.lda : 1);
+  cut.stride_b = cut.k * (args.transpose_b != 0 ? 1 : args.ldb);
+  cut.c_dtype = NAMP_FLOAT32;
+  cut.ldc = args.n;
+  cut.stride_c = args.m * args.n;
+  cut.beta = 0.0f;
+  cut.bias = nullptr;
+  cut.activation = NAMP_ACTIVATION_NONE;
+  cut.pre_activation = nullptr;
+  cut.activation_kept = nullptr;
+  return cut;
+}
+
 }  // namespace
 
 void CudaBackend::gemm(const namp_gemm_args& args, namp_stream stream) {
@@ -32,7 +69,7 @@ void CudaBackend::gemm(const namp_gemm_args& args, namp_stream stream) {
 void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
   const cuda::ContextScope scope(context_);
   const namp_gemm_args& args = gemm.call;
-  const int64_t products = args.batch > 0 ? args.batch : 1;
+  int64_t products = args.batch > 0 ? args.batch : 1;
   const int64_t elements = products * args.m * args.n;
   if (elements == 0) return;
   const int64_t pack_blocks =
@@ -80,12 +117,26 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
   const auto tiles = [&](int64_t tile) {
     return products * cuda::blocks(args.m, tile) * cuda::blocks(args.n, tile);
   };
+  const int64_t parts = gemms == nullptr ? 1 : parts_of_product(args);
+  if (parts > 1) {
+    // Each part is a product of a batch, dense and in float32.
+    own.call = cut_along_k(args, parts);
+    own.whole_k = args.k;
+    products = own.call.batch;
+    own.call.c = workspaces().reserve(products * elements * static_cast<int64_t>(sizeof(float)),
+                                      stream, Workspace::User::kSums);
+  }
   const cuda::GemmKernel* kernel = &cuda::kGemm;
   if (gemms != nullptr) {
     const bool wide = tiles(cuda::kWideTile) >= launcher_.multiprocessors();
     kernel = &(wide ? gemms->wide : gemms->narrow)[args.transpose_a != 0][args.transpose_b != 0];
   }
   launch(kernel->kernel, tiles(kernel->tile), own, stream);
+  if (parts > 1) {
+    launch(cuda::kGemmEpilogue, pack_blocks,
+           {args, gemm.bias_by_row, static_cast<const float*>(own.call.c), products}, stream);
+    return;
+  }
   if (own.call.activation_kept != args.activation_kept)
     launch(cuda::kGemmEpilogue, pack_blocks, gemm, stream);
 }

@@ -133,6 +133,7 @@ NAMP_KERNEL(kElementThreads) gemm_bias_kernel(const GemmArgs gemm) {
 NAMP_KERNEL(kElementThreads) gemm_epilogue_kernel(const GemmArgs gemm) {
   const namp_gemm_args& args = gemm.call;
   const float beta = args.beta;
+  const int64_t of_part = (args.batch > 0 ? args.batch : 1) * args.m * args.n;
   with_element(args.c_dtype, [&](auto element) {
     with_fused_activation(args.activation, [&](auto activation) {
       using C = typename decltype(element)::Type;
@@ -146,6 +147,8 @@ NAMP_KERNEL(kElementThreads) gemm_epilogue_kernel(const GemmArgs gemm) {
           x = load(c + place.at, part);
         } else {
           x = load(gemm.product + place.dense, part);
+          for (int64_t i = 1; i < gemm.parts; ++i)
+            x = map(Plus(), x, load(gemm.product + i * of_part + place.dense, part));
           if (beta != 0.0f) {
             x = map([=](float y, float before) { return y + beta * before; }, x,
                     load(c + place.at, part));

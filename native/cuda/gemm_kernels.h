@@ -9,8 +9,12 @@ namespace namp::cuda {
 struct GemmArgs {
   namp_gemm_args call;
   int32_t bias_by_row;  // 1: one bias for each row (convolution's channels), not for each column
-  // For the epilogue: alpha A B in float32, dense [batch, m, n]; null if it is in C.
+  // For the epilogue: alpha A B in float32, dense [batch, m, n], in parts [parts, batch, m, n] that are to
+  // be added; null if it is in C.
   const float* product = nullptr;
+  int64_t parts = 1;
+  // For tensor cores: the batch is one product in parts along k, call.k of each but the last; else 0.
+  int64_t whole_k = 0;
 };
 
 // A product, and the rows and columns of C that a block makes.
@@ -28,6 +32,7 @@ inline constexpr Kernel<GemmArgs> kGemmEpilogue{"gemm", "gemm_epilogue_kernel", 
 
 // On tensor cores: by 128 rows and columns for as many blocks as there are multiprocessors, by 64 for
 // smaller products. A sum is the same in both.
+inline constexpr int kProductDepth = 32;  // of k, that is in shared memory at a time
 inline constexpr int kWideTile = 128;
 inline constexpr int kWideTileThreads = 256;
 inline constexpr int kNarrowTile = 64;

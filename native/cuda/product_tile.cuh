@@ -9,11 +9,12 @@
 
 #include "cuda/platform.cuh"
 
+#include "cuda/gemm_kernels.h"
 #include "cuda/tensor_core.cuh"
 
 namespace namp::cuda {
 
-inline constexpr int kSlice = 32;  // of k
+inline constexpr int kSlice = kProductDepth;  // of k
 
 // kRowsOrColumns: rows of A or columns of B. kAlong: whether elements that are adjacent in memory are
 // adjacent along k.

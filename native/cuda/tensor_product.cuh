@@ -1,7 +1,7 @@
 // Products of float16 and bfloat16 matrices on tensor cores, with float32 sums, rounded once. A block
 // makes a tile of C over slices of k: while its warps multiply one slice, the next are on their way
-// to shared memory. Each sum is added up along k by one warp, so its bits depend on neither the
-// tile's size nor the device's; how a tensor core adds 8 or 16 products is its own.
+// to shared memory. Each sum, or each of its parts, is added up along k by one warp, so its bits
+// depend on neither the tile's size nor the device's; how a tensor core adds 8 or 16 products is its own.
 #pragma once
 
 #include "cuda/platform.cuh"
@@ -83,7 +83,7 @@ class TensorProduct {
     const int64_t tasks = products * blocks(args.m, kTile) * blocks(args.n, kTile);
     for (int64_t task = block_index(); task < tasks; task += block_count()) {
       TensorProduct product;
-      product.multiply(args, TileOfC(args, task, kTile), memory);
+      product.multiply(gemm, TileOfC(args, task, kTile), memory);
       // Which tile it was is found again: meanwhile the sums have all registers.
       product.write(gemm, TileOfC(args, opaque(task), kTile), memory);
     }
@@ -106,7 +106,10 @@ class TensorProduct {
 
   float sums_[kRows / kRowsOfA][kColumns / 8][4] = {};
 
-  NAMP_DEVICE void multiply(const namp_gemm_args& args, const TileOfC& tile, uint32_t memory) {
+  NAMP_DEVICE void multiply(const GemmArgs& gemm, const TileOfC& tile, uint32_t memory) {
+    const namp_gemm_args& args = gemm.call;
+    const int64_t rest = gemm.whole_k - tile.product * args.k;
+    const int64_t depth = gemm.whole_k != 0 && rest < args.k ? rest : args.k;
     const auto* a = static_cast<const uint16_t*>(args.a) + tile.product * args.stride_a +
                     (kTransposeA ? tile.row : tile.row * args.lda);
     const auto* b = static_cast<const uint16_t*>(args.b) + tile.product * args.stride_b +
@@ -116,7 +119,7 @@ class TensorProduct {
     const Position own(thread_index());
     const uint32_t place_a = TileA::template lane_place<true>(own.lane, own.row);
     const uint32_t place_b = TileB::template lane_place<false>(own.lane, own.column);
-    int64_t to_load = args.alpha != 0.0f ? args.k : 0;  // with alpha 0, A and B are not read
+    int64_t to_load = args.alpha != 0.0f ? depth : 0;  // with alpha 0, A and B are not read
     const auto left = [&] { return to_load < kSlice ? static_cast<int>(to_load) : kSlice; };
     const auto start = [&](uint32_t stage) {
       if (to_load > 0) {

@@ -115,7 +115,8 @@ NAMP_DEVICE void sum_row(int64_t width, int lane, float (&sums)[kCount], Body&& 
 }
 
 // Writes a norm's gradient of a row of the input, which begins at element first: what gradient_of(slot,
-// i, part) gives, and the residual gradient if there is one. Args: of layer norm or RMS norm.
+// i, part) gives, and the residual gradient if there is one; and its copy. Args: of layer norm or RMS
+// norm.
 template <bool kHeld, class Args, class Body>
 NAMP_DEVICE void write_input_gradient(const Args& args, int64_t first, int lane,
                                       Body&& gradient_of) {
@@ -127,6 +128,10 @@ NAMP_DEVICE void write_input_gradient(const Args& args, int64_t first, int lane,
       auto x = gradient_of(slot, i, part);
       if (residual != nullptr) x = map(Plus(), load(residual + first + i, part), x);
       store(x, gradient + i, part);
+      if constexpr (std::is_same_v<T, float>) {
+        if (args.input_gradient_copy != nullptr)
+          store_as(x, args.input_gradient_copy, args.output_dtype, first + i, part);
+      }
     });
   });
 }

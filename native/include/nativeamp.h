@@ -1099,7 +1099,9 @@ NAMP_API int32_t namp_activation_backward(namp_device* device, const namp_activa
    and 2^-8 in bfloat16, which is also that of output_gradient. No element is beyond sqrt(width), so
    that float16 does not overflow.
    residual_gradient is what the input's gradient has from elsewhere, as from a residual connection:
-   input_gradient is the sum, rounded once. It may be input_gradient. */
+   input_gradient is the sum, rounded once. It may be input_gradient.
+   input_gradient_copy is that sum rounded to output_dtype, for an operator before the norm that
+   computes in it. It is for a float32 input. */
 typedef struct namp_layer_norm_args {
   uint32_t struct_size;
   int32_t input_dtype;
@@ -1117,6 +1119,7 @@ typedef struct namp_layer_norm_args {
   const void* output_gradient; /* [rows, width] in output_dtype */
   void* input_gradient;        /* [rows, width] in input_dtype; overwritten */
   const void* residual_gradient; /* [rows, width] in input_dtype, or null */
+  void* input_gradient_copy;     /* [rows, width] in output_dtype, or null; overwritten */
   float* gamma_gradient;         /* [width], or null; overwritten */
   float* beta_gradient;          /* [width], or null; overwritten */
 } namp_layer_norm_args;
@@ -1128,8 +1131,8 @@ NAMP_API int32_t namp_layer_norm_backward(namp_device* device, const namp_layer_
 
 /* Root mean square norm over the last dimension (Zhang and Sennrich 2019): y = x / sqrt(mean(x^2) +
  * epsilon) * gamma. Arithmetic in float32. Backward reads input, gamma, inverse_rms, output_gradient
- * and residual_gradient, as layer norm's; input_gradient may be output_gradient if the dtypes agree,
- * or residual_gradient. */
+ * and residual_gradient, and writes input_gradient_copy, as layer norm's; input_gradient may be
+ * output_gradient if the dtypes agree, or residual_gradient. */
 typedef struct namp_rms_norm_args {
   uint32_t struct_size;
   int32_t input_dtype;
@@ -1145,6 +1148,7 @@ typedef struct namp_rms_norm_args {
   const void* output_gradient; /* [rows, width] in output_dtype */
   void* input_gradient;        /* [rows, width] in input_dtype; overwritten */
   const void* residual_gradient; /* [rows, width] in input_dtype, or null */
+  void* input_gradient_copy;     /* [rows, width] in output_dtype, or null; overwritten */
   float* gamma_gradient;         /* [width], or null; overwritten */
 } namp_rms_norm_args;
 
@@ -1224,9 +1228,9 @@ typedef struct namp_attention_args {
   float scale;    /* of the scores; usually 1 / sqrt(head_dim) */
   int64_t batch;
   int64_t heads;      /* of query and output */
-  int64_t key_heads;  /* of key and value; divides heads. Backward: heads */
+  int64_t key_heads;  /* of key and value; divides heads */
   int64_t query_time; /* of query and output */
-  int64_t key_time; /* of key and value, 1 or more where there are queries. Backward: query_time */
+  int64_t key_time;   /* of key and value, 1 or more where there are queries */
   int64_t head_dim;
   const void* query;
   const void* key;
@@ -1245,8 +1249,8 @@ typedef struct namp_attention_args {
 NAMP_API int32_t namp_attention_forward(namp_device* device, const namp_attention_args* args,
                                         namp_stream stream);
 
-/* Reads query, key, value, output, log_sum_exp, output_gradient; writes the three gradients. It is for
-   whole sequences: key_time is query_time, and key_heads is heads. */
+/* Reads query, key, value, output, log_sum_exp, output_gradient; writes the three gradients: of a key and
+   a value over all queries that see it, of all heads that use its head, in their order. */
 NAMP_API int32_t namp_attention_backward(namp_device* device, const namp_attention_args* args,
                                          namp_stream stream);
 

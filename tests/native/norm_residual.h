@@ -5,7 +5,8 @@
 
 namespace namp_test {
 
-// Of a backward call that has been made, runs it again with a residual gradient. `expected` has the
+// Of a backward call that has been made, runs it again with a residual gradient, and with a copy of the
+// sum. `expected` has the
 // input's gradient without it, in double. run is run_everywhere of the test.
 template <class Args, class Backward, class Run, class Expect>
 void check_residual_gradient(Device& device, Args args, Backward backward,
@@ -34,8 +35,21 @@ void check_residual_gradient(Device& device, Args args, Backward backward,
   Buffer both(device, dtype, residuals, 2);
   args.input_gradient = both.data();
   args.residual_gradient = both.data();
+  Buffer copy(device, args.output_dtype, count, 3);
+  args.input_gradient_copy = copy.data();
+  if (dtype != NAMP_FLOAT32) {
+    EXPECT_EQ(backward(device, &args, nullptr), NAMP_ERROR_INVALID_ARGUMENT);
+    EXPECT_EQ(both.bytes(), Buffer(device, dtype, residuals, 2).bytes())
+        << "a call that was refused";
+    args.input_gradient_copy = nullptr;
+  }
   ASSERT_EQ(backward(device, &args, nullptr), NAMP_OK) << namp_last_error_message();
   EXPECT_EQ(both.bytes(), sum.bytes()) << "in place";
+  if (dtype != NAMP_FLOAT32) return;
+  std::vector<double> rounded;
+  for (int64_t i = 0; i < count; ++i)
+    rounded.push_back(sum[i]);
+  EXPECT_EQ(copy.bytes(), Buffer(device, args.output_dtype, rounded, 3).bytes());
 }
 
 }  // namespace namp_test

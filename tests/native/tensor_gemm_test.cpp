@@ -53,6 +53,36 @@ TEST_P(TensorGemmTest, EveryTransposeInTilesOfBothSizes) {
   }
 }
 
+// A long k is cut into parts, the last of which is shorter; bias, activation and what C had follow their
+// sum.
+TEST_P(TensorGemmTest, ALongKIsCutIntoParts) {
+  int32_t round = 0;
+  for (int32_t dtype : {NAMP_BFLOAT16, NAMP_FLOAT16}) {
+    for (int64_t k : {2048, 3107}) {
+      if (is_slow() && round == 3) continue;
+      GemmCase c{24, 40, k};
+      c.dtype = dtype;
+      c.c_dtype = round % 2 == 0 ? NAMP_FLOAT32 : dtype;
+      c.transpose_a = round < 2;
+      c.transpose_b = round % 2 == 1;
+      c.words = k == 2048;
+      c.bias_dtype = round % 2 == 0 ? dtype : NAMP_FLOAT32;
+      c.activation = round == 0 ? NAMP_ACTIVATION_NONE : NAMP_ACTIVATION_GELU_TANH;
+      c.pre_activation = round > 1;
+      c.beta = round == 2 ? 0.0f : 0.5f;
+      if (device_.is_emulated()) emulated_gpu()->reset_counters();
+      check(c);
+      if (HasFailure()) return;
+      auto info = make_args<namp_device_info>();
+      ASSERT_EQ(namp_device_get_info(&info, device_), NAMP_OK);
+      if (device_.is_emulated() && (info.compute_major >= 8 || dtype == NAMP_FLOAT16)) {
+        EXPECT_GE(emulated_gpu()->launches_of("gemm_epilogue_kernel"), 1U) << "in one piece";
+      }
+      ++round;
+    }
+  }
+}
+
 // In groups of eight rows of tiles, the last of which has fewer.
 TEST_P(TensorGemmTest, MoreRowsOfTilesThanAreTakenAtATime) {
   if (is_slow()) GTEST_SKIP() << "not under sanitizers";

@@ -1,8 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using NativeAmp.Cli.Output;
-using Spectre.Console;
 
 namespace NativeAmp.Cli.Bench;
 
@@ -18,16 +16,7 @@ internal sealed class BenchCommand
         DefaultValueFactory = _ => "64Mi",
     };
 
-    private readonly Option<double> _seconds = NumberOption.Real(
-        "--seconds",
-        20,
-        new RealRange(0.001, 3600, "a number from 0.001 to 3600"),
-        "Approximate seconds to measure."
-    );
-
-    private readonly Option<int> _threads = CommonOptions.Threads();
-    private readonly Option<string> _device = CommonOptions.Device();
-    private readonly Option<bool> _json = CommonOptions.Json("Write a JSON array instead of a table.");
+    private readonly BenchOptions _options = new(seconds: 20);
 
     /// <summary>The command, to be added to a root.</summary>
     public Command Build(Terminal terminal)
@@ -39,11 +28,9 @@ internal sealed class BenchCommand
         )
         {
             _parameters,
-            _seconds,
-            _threads,
-            _device,
-            _json,
+            new GptBenchCommand().Build(terminal),
         };
+        _options.AddTo(command);
         command.SetAction(parsed => Run(parsed, terminal));
         return command;
     }
@@ -71,27 +58,13 @@ internal sealed class BenchCommand
     private int Run(ParseResult parsed, Terminal terminal)
     {
         long parameters = ParseCount(parsed.GetValue(_parameters)!);
-        double seconds = parsed.GetValue(_seconds);
-        bool json = parsed.GetValue(_json);
-        using Device device = CommonOptions.Open(
-            Enum.Parse<DeviceChoice>(parsed.GetValue(_device)!, ignoreCase: true),
+        return _options.Run(
+            parsed,
             terminal,
-            parsed.GetValue(_threads)
+            (device, seconds, announce) => BenchRun.Measure(device, parameters, seconds, announce),
+            BenchJson.Default.BenchRowArray,
+            (rows, info) => Write(rows, parsed.GetValue(_parameters)!, info, terminal)
         );
-        BenchRow[] rows =
-            !json && terminal.Live is { } live
-                ? live.Status()
-                    .Start(
-                        "measuring",
-                        status =>
-                            BenchRun.Measure(device, parameters, seconds, next => status.Status(Markup.Escape(next)))
-                    )
-                : BenchRun.Measure(device, parameters, seconds, _ => { });
-        if (json)
-            terminal.Output.WriteLine(JsonSerializer.Serialize(rows, BenchJson.Default.BenchRowArray));
-        else
-            Write(rows, parsed.GetValue(_parameters)!, device.Info, terminal);
-        return ExitCode.Success;
     }
 
     private static void Write(BenchRow[] rows, string parameters, DeviceInfo info, Terminal terminal)
@@ -131,27 +104,15 @@ internal sealed class BenchCommand
         [
             row.Name,
             row.Dtype,
-            Figure(row.Bytes * 1e-6),
-            Figure(row.SecondsMedian * 1e3),
-            $"{Figure(row.SecondsLowerQuartile * 1e3)} to {Figure(row.SecondsUpperQuartile * 1e3)}",
-            Figure(row.GbPerS),
-            Figure(row.LimitGbPerS),
-            Fraction(row.FractionOfLimit),
+            BenchFigures.Of(row.Bytes * 1e-6),
+            BenchFigures.Of(row.SecondsMedian * 1e3),
+            $"{BenchFigures.Of(row.SecondsLowerQuartile * 1e3)} to {BenchFigures.Of(row.SecondsUpperQuartile * 1e3)}",
+            BenchFigures.Of(row.GbPerS),
+            BenchFigures.Of(row.LimitGbPerS),
+            BenchFigures.Fraction(row.FractionOfLimit),
             .. row is { CopyGbPerS: { } copy, FractionOfCopy: { } fraction }
-                ? (string[])[Figure(copy), Fraction(fraction)]
+                ? (string[])[BenchFigures.Of(copy), BenchFigures.Fraction(fraction)]
                 : [],
-            Figure(row.MparamsPerS),
+            BenchFigures.Of(row.MparamsPerS),
         ];
-
-    private static string Fraction(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
-
-    // Three digits for every size.
-    private static string Figure(double value) =>
-        value.ToString(
-            value >= 100 ? "0"
-                : value >= 10 ? "0.0"
-                : value >= 1 ? "0.00"
-                : "0.0000",
-            CultureInfo.InvariantCulture
-        );
 }

@@ -5,26 +5,37 @@ namespace NativeAmp.Cli.Train;
 
 /// <summary>The options of the language model's size, with their ranges, for every command that has them.</summary>
 /// <param name="of">The beginning of their help texts.</param>
-internal sealed class GptSizeOptions(string of)
+/// <param name="defaults">Their default values.</param>
+internal sealed class GptSizeOptions(string of, GptSize defaults)
 {
+    /// <summary>With the sizes of the command's own model.</summary>
+    public GptSizeOptions(string of)
+        : this(of, new GptSize(Context: 128, Width: 256, Heads: 8, Blocks: 4)) { }
+
     /// <summary>The value of --gelu for the tanh approximation.</summary>
     public const string Tanh = "tanh";
 
     /// <summary>Length of the context, in bytes.</summary>
     public Option<int> Context { get; } =
-        NumberOption.Whole("--context", 128, 1, GptSize.MostContext, $"{of}: length of the context, in bytes.");
+        NumberOption.Whole(
+            "--context",
+            defaults.Context,
+            1,
+            GptSize.MostContext,
+            $"{of}: length of the context, in bytes."
+        );
 
     /// <summary>Width of the model.</summary>
     public Option<int> Width { get; } =
-        NumberOption.Whole("--width", 256, 1, GptSize.MostWidth, $"{of}: width of the model.");
+        NumberOption.Whole("--width", defaults.Width, 1, GptSize.MostWidth, $"{of}: width of the model.");
 
     /// <summary>Heads of each attention.</summary>
     public Option<int> Heads { get; } =
-        NumberOption.Whole("--heads", 8, 1, GptSize.MostWidth, $"{of}: heads of each attention.");
+        NumberOption.Whole("--heads", defaults.Heads, 1, GptSize.MostWidth, $"{of}: heads of each attention.");
 
     /// <summary>Transformer blocks.</summary>
     public Option<int> Blocks { get; } =
-        NumberOption.Whole("--blocks", 4, 1, GptSize.MostBlocks, $"{of}: transformer blocks.");
+        NumberOption.Whole("--blocks", defaults.Blocks, 1, GptSize.MostBlocks, $"{of}: transformer blocks.");
 
     /// <summary>The GELU of a model, as erf or tanh.</summary>
     public static Option<string> Gelu(string description) =>

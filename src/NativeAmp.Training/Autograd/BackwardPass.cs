@@ -207,7 +207,10 @@ internal sealed class BackwardPass
                 if (edge.Tensor is { Producer: null, RequiresGrad: true, IsLeftOut: false })
                     edge.Tensor.GradientBuffer.Plan(_number, edge.DType);
                 else if (!isObserved && edge.Tensor!.Producer is { } producer)
+                {
                     producer.Gradients++;
+                    producer.LastUser = node;
+                }
             }
         }
     }
@@ -262,6 +265,7 @@ internal sealed class BackwardPass
     private void Finish(Node node, bool retainGraph)
     {
         node.Output.FinishGradient();
+        node.DropGradientCopy();
         if (retainGraph)
             return;
         node.Release(NodeState.UsedUp);
@@ -275,6 +279,7 @@ internal sealed class BackwardPass
         foreach (Node node in _nodes)
         {
             node.Output.GradientBufferOrNull?.Release();
+            node.DropGradientCopy();
             node.Release(NodeState.UsedUp);
             if (node.Output != _root)
                 node.Output.ReleaseUnlessCallers(UsedUp);

@@ -45,6 +45,9 @@ internal readonly unsafe struct GradientOverwrite
     /// <summary>The gradient that the input has already, for the operator to add; or null.</summary>
     public void* Residual => _scratch is null && _target.Accumulate ? _target.Pointer : null;
 
+    /// <summary>Whether the operator writes the input's gradient itself.</summary>
+    public bool IsDirect => _isWanted && _scratch is null;
+
     public DType DType { get; }
 
     /// <summary>

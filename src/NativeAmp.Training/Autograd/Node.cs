@@ -79,6 +79,20 @@ internal abstract class Node
     public int Gradients { get; set; }
 
     /// <summary>
+    /// The last operator of a backward pass that gives the output a gradient; null while an observer sees each.
+    /// </summary>
+    public Node? LastUser { get; set; }
+
+    /// <summary>
+    /// The dtype of a copy of the output's gradient that this operator can use, if <see cref="LastUser"/> makes one in
+    /// its pass over it; or null.
+    /// </summary>
+    public virtual DType? CopiedGradientType => null;
+
+    /// <summary>That copy, from <see cref="LastUser"/>; or null.</summary>
+    public Storage? GradientCopy { get; set; }
+
+    /// <summary>
     /// The activation at the operator's end whose slope the only user of its output may multiply the gradient by, with
     /// the elements that the slope is computed from; or null.
     /// </summary>
@@ -92,6 +106,7 @@ internal abstract class Node
     {
         FoundBy = pass;
         Gradients = 0;
+        LastUser = null;
         HasSlopedGradient = false;
     }
 
@@ -100,8 +115,19 @@ internal abstract class Node
 
     protected Device Device => Output.Device;
 
+    /// <summary>The copy of the output's gradient, which the caller has to drop; or null.</summary>
+    protected Storage? TakeGradientCopy()
+    {
+        Storage? copy = GradientCopy;
+        GradientCopy = null;
+        return copy;
+    }
+
     /// <summary>The elements saved for the backward pass.</summary>
     protected virtual Saved[] SavedElements => [];
+
+    /// <summary>Gives back a copy that the operator did not take.</summary>
+    public void DropGradientCopy() => TakeGradientCopy()?.Drop();
 
     /// <summary>Adds the gradients with respect to the inputs to their buffers.</summary>
     public abstract void Backward();

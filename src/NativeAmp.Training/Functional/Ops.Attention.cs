@@ -7,8 +7,8 @@ public static partial class Ops
 {
     /// <summary>
     /// softmax(q · kᵀ / √headDim) · v of separate [batch, heads, time, headDim] tensors. The scores are not stored. A
-    /// low-precision operator. Keys may have times before those of the queries, and fewer heads; such a call has no
-    /// gradient.
+    /// low-precision operator. Keys may have times before those of the queries, or be those of another sequence, and
+    /// fewer heads (grouped queries).
     /// </summary>
     /// <param name="query">[batch, heads, time, headDim].</param>
     /// <param name="key">[batch, keyHeads, keyTime, headDim]. keyHeads divides heads: query head h reads key head
@@ -16,8 +16,6 @@ public static partial class Ops
     /// <param name="value">As the key.</param>
     /// <param name="causal">Whether a position attends only to itself and earlier ones. The last query is at the last
     /// key's time.</param>
-    /// <exception cref="InvalidOperationException">Keys have another time or number of heads, and gradients are
-    /// recorded.</exception>
     public static unsafe Tensor Attention(Tensor query, Tensor key, Tensor value, bool causal)
     {
         Requires.FloatingPoint(query);
@@ -44,11 +42,6 @@ public static partial class Ops
             key,
             "each query of causal attention has a key of its own time"
         );
-        if (query.Shape != key.Shape && Records(query, key, value))
-            throw new InvalidOperationException(
-                $"Attention has no gradient where keys have another time or number of heads, as {query.Describe()} and "
-                    + $"{key.Describe()} have: compute under NoGrad.Enter()."
-            );
         DType dtype = Precision.Of("attention", query, key, value);
         var q = new Operand(query, dtype);
         var k = new Operand(key, dtype);

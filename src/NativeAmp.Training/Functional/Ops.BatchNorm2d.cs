@@ -116,12 +116,7 @@ public static partial class Ops
     {
         protected override bool AddsResidual => false;
 
-        protected override void Run(
-            void* inputGradient,
-            void* residualGradient,
-            float* weightGradient,
-            float* biasGradient
-        )
+        protected override void Run(InputGradient input, float* weightGradient, float* biasGradient)
         {
             if (Output.Count == 0)
             {
@@ -133,7 +128,7 @@ public static partial class Ops
             NampBatchNormArgs args = forward;
             args.Output = null;
             args.OutputGradient = OutputGradient.Pointer;
-            args.InputGradient = inputGradient;
+            args.InputGradient = input.Pointer;
             args.GammaGradient = weightGradient;
             args.BetaGradient = biasGradient;
             NativeOps.BatchNormBackward(Device, args);

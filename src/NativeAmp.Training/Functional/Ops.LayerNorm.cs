@@ -96,18 +96,14 @@ public static partial class Ops
         NampLayerNormArgs forward
     ) : NormNode("layer_norm", output, input, weight, bias, kept, statistics)
     {
-        protected override void Run(
-            void* inputGradient,
-            void* residualGradient,
-            float* weightGradient,
-            float* biasGradient
-        )
+        protected override void Run(InputGradient input, float* weightGradient, float* biasGradient)
         {
             NampLayerNormArgs args = forward;
             args.Output = null;
             args.OutputGradient = OutputGradient.Pointer;
-            args.InputGradient = inputGradient;
-            args.ResidualGradient = residualGradient;
+            args.InputGradient = input.Pointer;
+            args.ResidualGradient = input.Residual;
+            args.InputGradientCopy = input.Copy;
             args.GammaGradient = weightGradient;
             args.BetaGradient = biasGradient;
             NativeOps.LayerNormBackward(Device, args);

@@ -13,11 +13,59 @@ public static partial class Ops
     /// <param name="weight">[out, in].</param>
     /// <param name="bias">[out], or null.</param>
     /// <param name="activation">Applied after the bias.</param>
-    public static unsafe Tensor Linear(
+    public static Tensor Linear(
         Tensor input,
         Tensor weight,
         Tensor? bias = null,
         Activation activation = Activation.None
+    ) => ComputeLinear(input, weight, bias, activation, residual: null);
+
+    /// <summary>
+    /// residual + input · weightᵀ + bias for an intermediate residual that its module does not read again. It is
+    /// released, and the sum takes its memory: the product is added there, and rounded once. Where something else uses
+    /// that memory, or the sum has another dtype, the product and the sum are apart.
+    /// </summary>
+    /// <param name="residual">[..., out].</param>
+    /// <param name="input">[..., in].</param>
+    /// <param name="weight">[out, in].</param>
+    /// <param name="bias">[out], or null.</param>
+    /// <param name="reason">Why the residual is released, for the error if it is used later.</param>
+    internal static Tensor LinearInPlace(Tensor residual, Tensor input, Tensor weight, Tensor? bias, string reason)
+    {
+        if (TakesProduct(residual, input, weight))
+        {
+            Tensor sum = ComputeLinear(input, weight, bias, Activation.None, residual);
+            residual.ReleaseUnlessCallers(reason);
+            return sum;
+        }
+
+        Tensor product = Linear(input, weight, bias);
+        Tensor apart = AddInPlace(residual, product, reason);
+        product.ReleaseUnlessCallers("it lay between a linear layer and a sum");
+        return apart;
+    }
+
+    private static bool TakesProduct(Tensor residual, Tensor input, Tensor weight)
+    {
+        DType dtype = Precision.Of("linear", input, weight);
+        return !residual.IsCallers
+            && residual.Storage.IsUnshared
+            && residual.DType is var own
+            && (own == dtype || own == DType.Float32)
+            && Precision.Of("add", residual) == own
+            && weight.Shape.Rank == 2
+            && input.Shape.Rank >= 1
+            && residual.Shape == input.Shape.WithLast(weight.Shape[0])
+            && residual.Device == input.Device;
+    }
+
+    // residual: whose memory the sum takes; or null.
+    private static unsafe Tensor ComputeLinear(
+        Tensor input,
+        Tensor weight,
+        Tensor? bias,
+        Activation activation,
+        Tensor? residual
     )
     {
         Requires.FloatingPoint(input);
@@ -41,8 +89,10 @@ public static partial class Ops
         var x = new Operand(input, dtype);
         var w = new Operand(weight, dtype);
         Operand? b = Operand.OrNull(bias, dtype);
-        Tensor output = Tensor.Result(input.Device, dtype, input.Shape.WithLast(outputs));
-        bool records = Records(input, weight, bias);
+        Tensor output = residual is null
+            ? Tensor.Result(input.Device, dtype, input.Shape.WithLast(outputs))
+            : Tensor.Result(input.Device, residual.DType, residual.Shape, residual.Storage.Share());
+        bool records = Records(input, weight, bias) || (residual is not null && Records(residual));
         Storage? preActivation =
             records && activation is Activation.Gelu or Activation.GeluTanh
                 ? Storage.Allocate(input.Device, dtype, output.Count, MemoryKind.Activations)
@@ -55,8 +105,9 @@ public static partial class Ops
         args.TransposeB = 1;
         args.Ldb = inputs;
         args.C = output.Pointer;
-        args.CDtype = (int)dtype;
+        args.CDtype = (int)output.DType;
         args.Ldc = outputs;
+        args.Beta = residual is null ? 0 : 1;
         args.Bias = b is { } operand ? operand.Pointer : null;
         args.BiasDtype = (int)dtype;
         args.Activation = (int)activation;
@@ -65,7 +116,7 @@ public static partial class Ops
         ProductLog.Note("linear", dtype, args.M, args.N, args.K);
 
         if (records)
-            Record(new LinearNode(output, x, w, b?.Source, activation, preActivation));
+            Record(new LinearNode(output, x, w, b?.Source, activation, preActivation, residual));
         x.Release();
         w.Release();
         b?.Release();
@@ -78,9 +129,11 @@ public static partial class Ops
         Operand weight,
         Tensor? bias,
         Activation activation,
-        Storage? preActivation
-    ) : Node("linear", output, input, weight, new Edge(bias, output.DType))
+        Storage? preActivation,
+        Tensor? residual
+    ) : Node("linear", output, input, weight, new Edge(bias, weight.DType), residual)
     {
+        private readonly DType _dtype = weight.DType;
         private readonly Tensor _input = input.Source;
         private readonly Tensor _weight = weight.Source;
         private readonly Saved _x = weight.Source.RequiresGrad ? input.Save() : default;
@@ -94,19 +147,22 @@ public static partial class Ops
 
         protected override Saved[] SavedElements => [_x, _w, _kept];
 
+        public override DType? CopiedGradientType => residual is null ? null : _dtype;
+
         public override ActivationSlope? Slope =>
             activation == Activation.None ? null : new ActivationSlope(activation, _kept);
 
         public override void Backward()
         {
-            DType dtype = Output.DType;
+            DType dtype = _dtype;
             long outputs = _weight.Shape[0];
             long inputs = _weight.Shape[1];
             long rows = outputs == 0 ? 0 : Output.Count / outputs;
-            Storage gradient =
-                activation == Activation.None || HasSlopedGradient
-                    ? OutputGradient.Share()
-                    : ActivationGradient(Output, OutputGradient, activation, _kept);
+            if (Wants(residual))
+                residual!.GradientBuffer.Accept(OutputGradient.Share(), Output.DType);
+            if (!Wants(_weight) && !Wants(bias) && !Wants(_input))
+                return;
+            Storage gradient = ProductGradient();
             if (Wants(_weight))
             {
                 GradientTarget target = _weight.GradientBuffer.Open();
@@ -123,8 +179,8 @@ public static partial class Ops
                 );
             }
 
-            if (bias is not null && Wants(bias))
-                Kernels.Sum(Device, bias.GradientBuffer.Open(), gradient.Pointer, dtype, rows, outputs, 1);
+            if (Wants(bias))
+                Kernels.Sum(Device, bias!.GradientBuffer.Open(), gradient.Pointer, dtype, rows, outputs, 1);
             if (Wants(_input))
             {
                 ActivationSlope? slope = TakeSlope();
@@ -146,6 +202,20 @@ public static partial class Ops
             gradient.Drop();
         }
 
+        // The gradient of product and bias, in the product's dtype.
+        private Storage ProductGradient()
+        {
+            if (activation != Activation.None && !HasSlopedGradient)
+                return ActivationGradient(Output, OutputGradient, activation, _kept);
+            if (Output.DType == _dtype)
+                return OutputGradient.Share();
+            if (TakeGradientCopy() is { } copy)
+                return copy;
+            Storage cast = Storage.Allocate(Device, _dtype, Output.Count, MemoryKind.Gradients);
+            Kernels.Cast(Device, cast.Pointer, _dtype, OutputGradient.Pointer, Output.DType, Output.Count);
+            return cast;
+        }
+
         // The slope of the activation that the input came out of, if this node alone gives that a gradient, which
         // nobody reads: the product then makes the gradient before the activation, in the same pass over it.
         private ActivationSlope? TakeSlope()
@@ -154,7 +224,7 @@ public static partial class Ops
                 _input.RetainsGradient
                 || _input.GradientBuffer.HasValue
                 || _input.Producer is not { Gradients: 1, Slope: { } slope } before
-                || slope.Kept.DType != Output.DType
+                || slope.Kept.DType != _dtype
             )
             {
                 return null;

@@ -38,7 +38,9 @@ public static partial class Ops
 
         protected override Saved[] SavedElements { get; }
 
-        /// <summary>Whether the native call adds a residual gradient to the input's.</summary>
+        /// <summary>
+        /// Whether the native call adds a residual gradient to the input's, and copies the sum in the output's dtype.
+        /// </summary>
         protected virtual bool AddsResidual => true;
 
         public override void Backward()
@@ -46,18 +48,48 @@ public static partial class Ops
             var input = new GradientOverwrite(this, _input, _input.DType, always: true, AddsResidual);
             var weight = new GradientOverwrite(this, _weight, DType.Float32);
             var bias = new GradientOverwrite(this, _bias, DType.Float32);
-            Run(input.Pointer, input.Residual, (float*)weight.Pointer, (float*)bias.Pointer);
+            Node? before = input.IsDirect && AddsResidual ? TakerOfCopy() : null;
+            Storage? copy = before is null
+                ? null
+                : Storage.Allocate(Device, Output.DType, Output.Count, MemoryKind.Gradients);
+            var gradients = new InputGradient(input.Pointer, input.Residual, copy is null ? null : copy.Pointer);
+            try
+            {
+                Run(gradients, (float*)weight.Pointer, (float*)bias.Pointer);
+            }
+            catch
+            {
+                copy?.Drop();
+                throw;
+            }
+
+            before?.GradientCopy = copy;
             input.Finish();
             weight.Finish();
             bias.Finish();
         }
 
         /// <summary>The native call.</summary>
-        protected abstract void Run(
-            void* inputGradient,
-            void* residualGradient,
-            float* weightGradient,
-            float* biasGradient
-        );
+        protected abstract void Run(InputGradient input, float* weightGradient, float* biasGradient);
+
+        // The operator before, if it wants its gradient in the dtype that this norm can copy it in, and this one
+        // completes that gradient.
+        private Node? TakerOfCopy() =>
+            _input.DType == DType.Float32
+            && _input.Producer is { } before
+            && before.LastUser == this
+            && before.CopiedGradientType == Output.DType
+                ? before
+                : null;
+
+        /// <summary>The memory of the input's gradient, of what is added to it, and of its copy; or null.</summary>
+        protected readonly struct InputGradient(void* pointer, void* residual, void* copy)
+        {
+            public void* Pointer { get; } = pointer;
+
+            public void* Residual { get; } = residual;
+
+            public void* Copy { get; } = copy;
+        }
     }
 }

@@ -60,18 +60,14 @@ public static partial class Ops
         NampRmsNormArgs forward
     ) : NormNode("rms_norm", output, input, weight, bias: null, new Saved(input), [inverse])
     {
-        protected override void Run(
-            void* inputGradient,
-            void* residualGradient,
-            float* weightGradient,
-            float* biasGradient
-        )
+        protected override void Run(InputGradient input, float* weightGradient, float* biasGradient)
         {
             NampRmsNormArgs args = forward;
             args.Output = null;
             args.OutputGradient = OutputGradient.Pointer;
-            args.InputGradient = inputGradient;
-            args.ResidualGradient = residualGradient;
+            args.InputGradient = input.Pointer;
+            args.ResidualGradient = input.Residual;
+            args.InputGradientCopy = input.Copy;
             args.GammaGradient = weightGradient;
             NativeOps.RmsNormBackward(Device, args);
         }

@@ -23,6 +23,9 @@ public sealed class Dropout : Module
         _random = random ?? RandomGenerator.Default;
     }
 
+    /// <summary>Whether it zeroes elements now.</summary>
+    internal bool Drops => IsTraining && _probability > 0;
+
     /// <inheritdoc/>
     public override Tensor Forward(Tensor input) => IsTraining ? Ops.Dropout(input, _probability, _random) : input;
 }

@@ -76,6 +76,27 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
         return output;
     }
 
+    /// <summary>
+    /// <see cref="Module.Call"/>, added to a residual if there is one: an intermediate that is not read afterwards and
+    /// whose memory the sum takes, in one pass if possible.
+    /// </summary>
+    internal Tensor CallAfter(Tensor? residual, Tensor input, string reason)
+    {
+        if (residual is null)
+            return Call(input);
+        using ObserverFrame.ModuleScope scope = ObserverFrame.Enter(this);
+        if (_integers is null)
+        {
+            InputSeen?.Invoke(input);
+            return Ops.LinearInPlace(residual, input, _weight, Bias, reason);
+        }
+
+        Tensor output = Forward(input);
+        Tensor sum = Ops.AddInPlace(residual, output, reason);
+        output.ReleaseUnlessCallers(reason);
+        return sum;
+    }
+
     bool IFusesActivation.Fuses(Activation activation) => activation.IsFused();
 
     void IQuantizable.Quantize(QuantizedTensor weight, QuantizationKind kind, InputCodes? input)

@@ -43,21 +43,24 @@ public sealed class MultiHeadAttention : Module
     public Linear Projection { get; }
 
     /// <inheritdoc/>
-    public override Tensor Forward(Tensor input) => Forward(input, past: null);
+    public override Tensor Forward(Tensor input) => Forward(input, past: null, residual: null);
 
-    /// <summary><see cref="Module.Call"/> with the keys and values of earlier times, or null.</summary>
-    internal Tensor Call(Tensor input, KeyValueCache.Layer? past)
+    /// <summary>
+    /// <see cref="Module.Call"/> with the keys and values of earlier times, or null; added to a residual as
+    /// <see cref="Linear.CallAfter"/> does.
+    /// </summary>
+    internal Tensor Call(Tensor input, KeyValueCache.Layer? past, Tensor? residual)
     {
         using ObserverFrame.ModuleScope scope = ObserverFrame.Enter(this);
-        return Forward(input, past);
+        return Forward(input, past, residual);
     }
 
-    private Tensor Forward(Tensor input, KeyValueCache.Layer? past)
+    private Tensor Forward(Tensor input, KeyValueCache.Layer? past, Tensor? residual)
     {
         Tensor packed = Qkv.Call(input);
         Tensor heads = Ops.PackedAttention(packed, Heads, IsCausal, past);
         packed.ReleaseUnlessCallers("it was the packed projection of an attention");
-        Tensor output = Projection.Call(heads);
+        Tensor output = Projection.CallAfter(residual, heads, "it was the residual that an attention was added to");
         heads.ReleaseUnlessCallers("it was the output of an attention's heads");
         return output;
     }

@@ -78,15 +78,24 @@ public sealed class TransformerBlock : Module
 
     private Tensor Forward(Tensor input, bool givesUpInput, KeyValueCache.Layer? past)
     {
-        Tensor attended = AddBranch(input, givesUpInput, Norm1, normalized => Attention.Call(normalized, past));
+        Tensor attended = AddBranch(
+            input,
+            givesUpInput,
+            Norm1,
+            (normalized, residual) => Attention.Call(normalized, past, residual)
+        );
         return AddBranch(attended, true, Norm2, FeedForward);
     }
 
-    private Tensor AddBranch(Tensor input, bool givesUpInput, LayerNorm norm, Func<Tensor, Tensor> branch)
+    // branch(normalized, residual) adds its output to a residual that is not null, in its memory.
+    private Tensor AddBranch(Tensor input, bool givesUpInput, LayerNorm norm, Func<Tensor, Tensor?, Tensor> branch)
     {
+        Tensor? residual = givesUpInput && !_dropout.Drops ? input : null;
         Tensor normalized = norm.ForwardForLowPrecision(input);
-        Tensor computed = branch(normalized);
+        Tensor computed = branch(normalized, residual);
         normalized.ReleaseUnlessCallers(Intermediate);
+        if (residual is not null)
+            return computed;
         Tensor dropped = _dropout.Call(computed);
         Tensor output = givesUpInput ? Ops.AddInPlace(input, dropped, Intermediate) : Ops.Add(input, dropped);
         computed.ReleaseUnlessCallers(Intermediate);
@@ -94,10 +103,10 @@ public sealed class TransformerBlock : Module
         return output;
     }
 
-    private Tensor FeedForward(Tensor input)
+    private Tensor FeedForward(Tensor input, Tensor? residual)
     {
         Tensor hidden = Expand.Forward(input, Activation);
-        Tensor output = Contract.Call(hidden);
+        Tensor output = Contract.CallAfter(residual, hidden, Intermediate);
         hidden.ReleaseUnlessCallers(Intermediate);
         return output;
     }

@@ -872,7 +872,9 @@ internal unsafe struct NampActivationArgs
 /// and 2^-8 in bfloat16, which is also that of output_gradient. No element is beyond sqrt(width), so
 /// that float16 does not overflow.
 /// residual_gradient is what the input's gradient has from elsewhere, as from a residual connection:
-/// input_gradient is the sum, rounded once. It may be input_gradient.</summary>
+/// input_gradient is the sum, rounded once. It may be input_gradient.
+/// input_gradient_copy is that sum rounded to output_dtype, for an operator before the norm that
+/// computes in it. It is for a float32 input.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampLayerNormArgs
 {
@@ -903,6 +905,8 @@ internal unsafe struct NampLayerNormArgs
     public void* InputGradient;
     /// <summary>[rows, width] in input_dtype, or null</summary>
     public void* ResidualGradient;
+    /// <summary>[rows, width] in output_dtype, or null; overwritten</summary>
+    public void* InputGradientCopy;
     /// <summary>[width], or null; overwritten</summary>
     public float* GammaGradient;
     /// <summary>[width], or null; overwritten</summary>
@@ -914,8 +918,8 @@ internal unsafe struct NampLayerNormArgs
 
 /// <summary>Root mean square norm over the last dimension (Zhang and Sennrich 2019): y = x / sqrt(mean(x^2) +
 /// epsilon) * gamma. Arithmetic in float32. Backward reads input, gamma, inverse_rms, output_gradient
-/// and residual_gradient, as layer norm's; input_gradient may be output_gradient if the dtypes agree,
-/// or residual_gradient.</summary>
+/// and residual_gradient, and writes input_gradient_copy, as layer norm's; input_gradient may be
+/// output_gradient if the dtypes agree, or residual_gradient.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampRmsNormArgs
 {
@@ -942,6 +946,8 @@ internal unsafe struct NampRmsNormArgs
     public void* InputGradient;
     /// <summary>[rows, width] in input_dtype, or null</summary>
     public void* ResidualGradient;
+    /// <summary>[rows, width] in output_dtype, or null; overwritten</summary>
+    public void* InputGradientCopy;
     /// <summary>[width], or null; overwritten</summary>
     public float* GammaGradient;
 
@@ -1038,11 +1044,11 @@ internal unsafe struct NampAttentionArgs
     public long Batch;
     /// <summary>of query and output</summary>
     public long Heads;
-    /// <summary>of key and value; divides heads. Backward: heads</summary>
+    /// <summary>of key and value; divides heads</summary>
     public long KeyHeads;
     /// <summary>of query and output</summary>
     public long QueryTime;
-    /// <summary>of key and value, 1 or more where there are queries. Backward: query_time</summary>
+    /// <summary>of key and value, 1 or more where there are queries</summary>
     public long KeyTime;
     public long HeadDim;
     public void* Query;
@@ -1811,8 +1817,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_attention_forward")]
     internal static partial int AttentionForward(NampDevice* device, NampAttentionArgs* args, void* stream);
 
-    /// <summary>Reads query, key, value, output, log_sum_exp, output_gradient; writes the three gradients. It is for
-    /// whole sequences: key_time is query_time, and key_heads is heads.</summary>
+    /// <summary>Reads query, key, value, output, log_sum_exp, output_gradient; writes the three gradients: of a key and
+    /// a value over all queries that see it, of all heads that use its head, in their order.</summary>
     [LibraryImport(Library, EntryPoint = "namp_attention_backward")]
     internal static partial int AttentionBackward(NampDevice* device, NampAttentionArgs* args, void* stream);
 

@@ -89,9 +89,10 @@ internal sealed class HalfActivationsTests(DeviceKind kind) : DeviceTests(kind)
             Assert.That(gain[i], Is.EqualTo(gains[i]).Within(1e-5 + error * gainSizes[i]), $"weight {i}");
     }
 
-    [TestCase(DType.Float32)]
-    [TestCase(DType.Float16)]
-    public void A_block_whose_input_is_given_up_computes_the_same(DType compute)
+    // In half precision a branch is rounded before it is added to an input that stays.
+    [TestCase(DType.Float32, 0)]
+    [TestCase(DType.Float16, 1.0 / 1024)]
+    public void A_block_whose_input_is_given_up_computes_the_same(DType compute, double rounding)
     {
         using TransformerBlock block = new TransformerBlock(
             Width,
@@ -103,8 +104,8 @@ internal sealed class HalfActivationsTests(DeviceKind kind) : DeviceTests(kind)
         x.RequiresGrad = true;
         (float[] output, float[] gradient) = Run(block.Forward);
         (float[] outputInPlace, float[] gradientInPlace) = Run(input => block.ForwardInPlace(input));
-        Assert.That(outputInPlace, Is.EqualTo(output));
-        Assert.That(gradientInPlace, Is.EqualTo(gradient));
+        Assert.That(outputInPlace, Is.EqualTo(output).Within(rounding * output.Max(Math.Abs)));
+        Assert.That(gradientInPlace, Is.EqualTo(gradient).Within(rounding * gradient.Max(Math.Abs)));
 
         (float[] Output, float[] Gradient) Run(Func<Tensor, Tensor> forward)
         {

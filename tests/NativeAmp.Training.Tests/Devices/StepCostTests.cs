@@ -12,8 +12,8 @@ internal sealed class StepCostTests
     public void Require() => EmulatedGpu.Require();
 
     // Products, and all launches with them.
-    [TestCase(null, 51, 157)]
-    [TestCase("none", 51, 133)]
+    [TestCase(null, 51, 141)]
+    [TestCase("none", 51, 117)]
     public void A_step_of_the_GPT_is_a_known_number_of_launches(string? cublas, int products, int launches)
     {
         using NativeVariable? library = cublas is null ? null : new("NATIVEAMP_CUBLAS_LIBRARY", cublas);

@@ -103,6 +103,15 @@ internal sealed class OperatorCatalogue
                 x => Ops.Attention(x[0], x[1], x[2], causal: true)
             ),
             Operator(
+                "Attention of heads that share keys, over earlier times",
+                [
+                    [batch, 4, 3, 4],
+                    [batch, 2, 5, 4],
+                    [batch, 2, 5, 4],
+                ],
+                x => Ops.Attention(x[0], x[1], x[2], causal: true)
+            ),
+            Operator(
                 "PackedAttention",
                 [
                     [batch, 3, 12],
