@@ -85,9 +85,10 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
         if (residual is null)
             return Call(input);
         using ObserverFrame.ModuleScope scope = ObserverFrame.Enter(this);
-        if (_integers is null)
+        // A rounding, and one who looks at outputs, need the product by itself.
+        if (_integers is null && _hooks is { Rounding: null, OutputSeen: null })
         {
-            InputSeen?.Invoke(input);
+            _hooks.InputSeen?.Invoke(input);
             return Ops.LinearInPlace(residual, input, _weight, Bias, reason);
         }
 

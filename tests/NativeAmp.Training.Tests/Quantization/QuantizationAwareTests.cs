@@ -44,6 +44,43 @@ internal sealed class QuantizationAwareTests
     }
 
     [Test]
+    public void A_gpt_trains_with_rounded_layers_and_each_is_compared_by_itself()
+    {
+        using var device = Device.Cpu();
+        var options = new GptOptions
+        {
+            Context = 8,
+            Width = 64,
+            Heads = 2,
+            Blocks = 1,
+        };
+        using Gpt exact = Models.Gpt(options, new RandomGenerator(2)).To(device);
+        using Gpt model = Models.Gpt(options, new RandomGenerator(2)).To(device);
+        int[] tokens = [1, 2, 3, 4, 5, 6, 7, 8];
+        float[] Logits(Module each)
+        {
+            using NoGrad scope = NoGrad.Enter();
+            return each.Forward(Tensor.From<int>(device, tokens, [1, 8])).ToFloats();
+        }
+
+        using var aware = new QuantizationAware(model, Int4);
+        float[] training = Logits(model);
+        using (TensorScope.Enter())
+            Ops.Sum(model.Forward(Tensor.From<int>(device, tokens, [1, 8]))).Backward();
+        Assert.That(model.Parameters().Select(each => each.Gradient), Has.All.Not.Null);
+        aware.Finish();
+
+        float largest = training.Max(Math.Abs);
+        IReadOnlyList<LayerNoise> noise = OutputNoise.Measure(exact, model, each => Logits(each));
+        Assert.Multiple(() =>
+        {
+            Assert.That(Logits(model).Zip(training, (x, y) => Math.Abs(x - y)).Max(), Is.LessThan(1e-5 * largest));
+            Assert.That(noise, Has.Count.EqualTo(4));
+            Assert.That(noise.Select(each => each.SignalToNoise), Has.All.InRange(10, 60));
+        });
+    }
+
+    [Test]
     public void Gradients_pass_straight_through_but_not_beyond_the_range_of_an_input()
     {
         using var device = Device.Cpu();
