@@ -85,7 +85,7 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
         if (residual is null)
             return Call(input);
         using ObserverFrame.ModuleScope scope = ObserverFrame.Enter(this);
-        // A rounding, and one who looks at outputs, need the product by itself.
+        // Rounding, and a hook on outputs, need the product by itself.
         if (_integers is null && _hooks is { Rounding: null, OutputSeen: null })
         {
             _hooks.InputSeen?.Invoke(input);
