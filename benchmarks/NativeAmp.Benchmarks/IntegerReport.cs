@@ -31,7 +31,7 @@ internal static class IntegerReport
         {
             Linear[] integers = Layers(device, width);
             foreach (Linear layer in integers)
-                Quantizer.Quantize(layer, new QuantizationScheme { Kind = kind });
+                Quantize(layer, kind, device, [1, width]);
             foreach (int count in rows)
                 Write(timer, device, kind, integers, floats, count, secondsARow);
             foreach (Linear layer in integers)
@@ -41,6 +41,29 @@ internal static class IntegerReport
         foreach (Linear layer in floats)
             layer.Dispose();
     }
+
+    /// <summary>Quantises a model, one of static scales by a sample of values from −8 to 8.</summary>
+    internal static void Quantize(Module model, QuantizationKind kind, Device device, Shape sample) =>
+        Quantizer.Quantize(
+            model,
+            new QuantizationScheme { Kind = kind },
+            kind == QuantizationKind.Int8Static
+                ? each =>
+                {
+                    using NoGrad noGrad = NoGrad.Enter();
+                    using Tensor input = Values(device, sample);
+                    each.Forward(input);
+                }
+                : null
+        );
+
+    /// <summary>A tensor of values from −8 to 8.</summary>
+    internal static Tensor Values(Device device, Shape shape) =>
+        Tensor.From<float>(
+            device,
+            Enumerable.Range(0, (int)shape.Count).Select(i => (float)(i % 17 - 8)).ToArray(),
+            shape
+        );
 
     private static Linear[] Layers(Device device, int width) =>
         [
@@ -60,11 +83,7 @@ internal static class IntegerReport
     )
     {
         int width = (int)integers[0].Inputs;
-        using Tensor input = Tensor.From<float>(
-            device,
-            Enumerable.Range(0, rows * width).Select(i => (float)(i % 17 - 8)).ToArray(),
-            [rows, width]
-        );
+        using Tensor input = Values(device, [rows, width]);
         Timing against = timer.Measure(i => Run(integers, i), i => Run(floats, i), seconds);
         double[] faster = [.. against.Limit.Zip(against.Kernel, (limit, kernel) => limit / kernel)];
         string reading = "";

@@ -3,7 +3,7 @@ using NativeAmp.Benchmarks;
 
 // plots FOLDER: bandwidth against size. overhead: the cost of FusedAdam.Step beyond its kernels. tensors: one tensor in
 // turns with many of the same total. onednn: training steps without oneDNN, in turns with the same with it. integers:
-// linear layers of integers, in turns with float32's and with reading. --smoke:
+// linear layers and convolutions of integers, in turns with float32's, and with reading. --smoke:
 // every class and report once, at small sizes. Else BenchmarkDotNet's own arguments.
 switch (args)
 {
@@ -22,6 +22,7 @@ switch (args)
         return 0;
     case [.., "integers"]:
         IntegerReport.Write(width: 2048, [1, 256], threads: 2, secondsARow: 4);
+        ConvolutionReport.Write(images: 32, threads: 2, secondsARow: 4);
         return 0;
     case [.., "--smoke"]:
         return Smoke.Run();

@@ -26,6 +26,7 @@ internal static class Smoke
         TensorCountReport.Write(3000, [1, 3], secondsARow: 0.001);
         LibraryReport.Write(secondsARow: 0.001);
         IntegerReport.Write(width: 64, [1, 3], threads: 1, secondsARow: 0.001);
+        ConvolutionReport.Write(images: 1, threads: 1, secondsARow: 0.001);
         DirectoryInfo folder = Directory.CreateTempSubdirectory("nativeamp-plots");
         BandwidthPlots.Write(folder.FullName, [1 << 10, 1 << 12], secondsAPoint: 0.001);
         foreach (string file in BandwidthPlots.Files(folder.FullName))

@@ -1,5 +1,8 @@
 // Checks of the arguments of integer codes and of products with them.
+#include <cmath>
+
 #include "abi/check.h"
+#include "abi/check_convolution.h"
 #include "abi/device.h"
 #include "abi/wall.h"
 
@@ -18,19 +21,59 @@ int64_t check_row_codes(const namp_row_codes_args* args) {
   return count;
 }
 
+// Of codes of a whole tensor.
+void check_codes_of(float scale, int32_t zero_point) {
+  if (!(scale > 0 && std::isfinite(scale))) {
+    fail(NAMP_ERROR_INVALID_ARGUMENT,
+         "The scale of the codes is " + std::to_string(scale) + "; it must be finite and above 0.");
+  }
+  check_range(zero_point, INT8_MIN, INT8_MAX, "the zero point of the codes");
+}
+
+void check_tensor_codes(const namp_tensor_codes_args* args) {
+  check_struct(args, "args");
+  check_float_dtype(args->dtype, "args->dtype");
+  check_count(args->count, "args->count");
+  check_codes_of(args->scale, args->zero_point);
+  check_tensor(args->input, args->dtype, args->count, "args->input");
+  check_tensor(args->codes, NAMP_UINT8, args->count, "args->codes");
+}
+
+// Whether there is anything to compute.
+bool check_int8_conv2d(const namp_int8_conv2d_args* args) {
+  check_struct(args, "args");
+  check_reserved(args->reserved, "args", "reserved");
+  const Conv2dCounts counts = check_conv2d(*args);
+  check_codes_of(args->scale, args->zero_point);
+  check_range(counts.weight / args->out_channels, 1, NAMP_INT8_SHIFTED_MAX_K,
+              "the number of inputs of an output");
+  check_product({args->in_channels, args->in_h + 2 * args->pad_h + args->stride_h,
+                 args->in_w + 2 * args->pad_w + args->stride_w},
+                "the padded input's sizes");
+  check_tensor(args->input, NAMP_UINT8, counts.input, "args->input");
+  check_tensor(args->weight, NAMP_UINT8, counts.weight, "args->weight");
+  check_tensor(args->weight_scales, NAMP_FLOAT32, args->out_channels, "args->weight_scales");
+  check_optional_tensor(args->bias, NAMP_FLOAT32, "args->bias");
+  check_tensor(args->output, args->dtype, counts.output, "args->output");
+  return counts.output != 0;
+}
+
 // Whether there is anything to compute.
 bool check_int8_gemm(const namp_int8_gemm_args* args) {
   check_struct(args, "args");
   check_float_dtype(args->c_dtype, "args->c_dtype");
   check_count(args->m, "args->m");
   check_count(args->n, "args->n");
-  check_range(args->k, 0, NAMP_INT8_GEMM_MAX_K, "args->k");
+  check_range(args->a_zero_point, INT8_MIN, INT8_MAX, "args->a_zero_point");
+  check_range(args->k, 0, args->a_zero_point == 0 ? NAMP_INT8_GEMM_MAX_K : NAMP_INT8_SHIFTED_MAX_K,
+              "args->k");
   const int64_t a = check_product({args->m, args->k}, "args->m and args->k");
   const int64_t b = check_product({args->n, args->k}, "args->n and args->k");
   const int64_t c = check_product({args->m, args->n}, "args->m and args->n");
   check_tensor(args->a, NAMP_UINT8, a, "args->a");
   check_tensor(args->b, NAMP_UINT8, b, "args->b");
-  check_tensor(args->a_scales, NAMP_FLOAT32, args->m, "args->a_scales");
+  check_optional_tensor(args->a_scales, NAMP_FLOAT32, "args->a_scales");
+  if (args->a_scales == nullptr && args->m != 0) check_codes_of(args->a_scale, args->a_zero_point);
   check_tensor(args->b_scales, NAMP_FLOAT32, args->n, "args->b_scales");
   check_optional_tensor(args->bias, NAMP_FLOAT32, "args->bias");
   check_tensor(args->c, args->c_dtype, c, "args->c");
@@ -82,6 +125,23 @@ int32_t namp_dequantize_rows(namp_device* device, const namp_row_codes_args* arg
     const int64_t count = namp::check_row_codes(args);
     namp::check_tensor(args->output, args->dtype, count, "args->output");
     if (count != 0) checked->backend->dequantize_rows(*args, stream);
+  });
+}
+
+int32_t namp_quantize_tensor(namp_device* device, const namp_tensor_codes_args* args,
+                             namp_stream stream) {
+  return namp::wall([&] {
+    const auto checked = namp::use_device(device);
+    namp::check_tensor_codes(args);
+    if (args->count != 0) checked->backend->quantize_tensor(*args, stream);
+  });
+}
+
+int32_t namp_int8_conv2d(namp_device* device, const namp_int8_conv2d_args* args,
+                         namp_stream stream) {
+  return namp::wall([&] {
+    const auto checked = namp::use_device(device);
+    if (namp::check_int8_conv2d(args)) checked->backend->int8_conv2d(*args, stream);
   });
 }
 

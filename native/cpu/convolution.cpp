@@ -85,13 +85,18 @@ bool CpuBackend::convolve_by_library(const namp_conv2d_args& args, ConvolutionPa
   namp_conv2d_args wide = args;
   wide.dtype = widened(args.dtype);
   wide.weight_gradient_dtype = widened(args.weight_gradient_dtype);
-  wide.bias_gradient_dtype = widened(args.bias_gradient_dtype);
+  // oneDNN 2.6 writes a bfloat16 gradient of a bias in blocks of 16 channels, beyond its end where
+  // each channel is a group.
+  wide.bias_gradient_dtype = NAMP_FLOAT32;
   const PlanPointer plan = library_.conv2d(wide, pass, threads_.count());
   if (plan == nullptr) return false;
 
   const auto tensors = tensors_of(args, pass);
-  const auto in_scratch = [](const Tensor& tensor) {
-    return tensor.data != nullptr && tensor.dtype == NAMP_FLOAT16;
+  const auto in_scratch = [&](const Tensor& tensor) {
+    const bool is_bias_gradient =
+        pass == ConvolutionPass::kBackwardWeights && &tensor == &tensors[2];
+    return tensor.data != nullptr &&
+           (tensor.dtype == NAMP_FLOAT16 || (is_bias_gradient && tensor.dtype != NAMP_FLOAT32));
   };
   int64_t bytes = align(plan->scratch_bytes());
   for (const Tensor& tensor : tensors) {
@@ -117,7 +122,7 @@ bool CpuBackend::convolve_by_library(const namp_conv2d_args& args, ConvolutionPa
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& tensor = tensors[i];
     if (copies[i] == nullptr || !tensor.written) continue;
-    cast(cell_of(tensor.data, NAMP_FLOAT16), cell_of(copies[i], NAMP_FLOAT32), tensor.count, {},
+    cast(cell_of(tensor.data, tensor.dtype), cell_of(copies[i], NAMP_FLOAT32), tensor.count, {},
          stream);
   }
   return true;

@@ -10,7 +10,9 @@ namespace namp {
 constexpr int64_t align(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 struct ConvolutionShape {
-  explicit ConvolutionShape(const namp_conv2d_args& args)
+  // Of namp_conv2d_args or namp_int8_conv2d_args.
+  template <class Args>
+  explicit ConvolutionShape(const Args& args)
       : height{args.in_h, args.kernel_h, args.stride_h, args.pad_h, args.dilation_h},
         width{args.in_w, args.kernel_w, args.stride_w, args.pad_w, args.dilation_w},
         out_h(window_out(height)),

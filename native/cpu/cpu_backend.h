@@ -83,14 +83,14 @@ class CpuBackend final : public Backend {
                const int32_t* perm, namp_stream stream) override;
 
  private:
-  // Scratch memory of a number of workers, bytes for each, aligned to 64 bytes if bytes is. Sizes
-  // that no machine has are out of memory.
-  char* worker_scratch(int64_t workers, int64_t bytes, namp_stream stream) {
+  // Scratch memory of a number of workers, bytes for each, and shared ones after it, aligned to 64
+  // bytes if bytes is. Sizes that no machine has are out of memory.
+  char* worker_scratch(int64_t workers, int64_t bytes, namp_stream stream, int64_t shared = 0) {
     if (bytes > (int64_t{1} << 46)) {
       throw Error(NAMP_ERROR_OUT_OF_MEMORY, "This operator would need " + std::to_string(bytes) +
                                                 " bytes of scratch memory; use smaller sizes.");
     }
-    return static_cast<char*>(workspace(workers * bytes, stream));
+    return static_cast<char*>(workspace(workers * bytes + shared, stream));
   }
 
   void gemm_by_blocks(const namp_gemm_args& args, namp_stream stream);

@@ -1,7 +1,7 @@
 // Sums of products of 8-bit integers by VPDPBUSD, which multiplies unsigned by signed bytes and adds
 // four products to a sum of 32 bits without saturation ("Intel 64 and IA-32 Architectures Software
-// Developer's Manual", volume 2). a + 128 is unsigned, so 128 times the sum of b is subtracted. Sums
-// wrap on the way and are exact at the end.
+// Developer's Manual", volume 2). a + 128 is unsigned, so 128 times the sum of b is subtracted, and
+// with a zero point as many more. Sums wrap on the way and are exact at the end.
 #include "cpu/int8_sums.h"
 
 #include "cpu/simd_target.h"
@@ -65,8 +65,8 @@ NAMP_DOTS void tile(const Rows& rows, const uint32_t* corrections, int32_t* out)
   }
 }
 
-NAMP_DOTS uint32_t sum_times_128(const int8_t* b, int64_t depth) {
-  const __m512i factor = _mm512_set1_epi8(-128);  // 128, unsigned
+NAMP_DOTS uint32_t sum_times(uint8_t times, const int8_t* b, int64_t depth) {
+  const __m512i factor = _mm512_set1_epi8(static_cast<char>(times));
   __m512i sum = _mm512_setzero_si512();
   for (int64_t i = 0; i < depth; i += kStep) {
     const int64_t left = depth - i;
@@ -77,14 +77,59 @@ NAMP_DOTS uint32_t sum_times_128(const int8_t* b, int64_t depth) {
 }
 
 void sum_by_dots(const int8_t* a, int64_t rows, const int8_t* b, int64_t columns, int64_t depth,
-                 int32_t* sums) {
-  uint32_t corrections[kInt8PieceColumns];
-  for (int64_t c = 0; c < columns; ++c)
-    corrections[c] = sum_times_128(b + c * depth, depth);
+                 int32_t zero_point, int32_t* sums) {
+  uint32_t corrections[kInt8PieceColumns] = {};
+  // Nothing is left to correct where zeros are the smallest code, as after a ReLU.
+  const auto shift = static_cast<uint8_t>(zero_point + 128);
+  if (shift != 0) {
+    for (int64_t c = 0; c < columns; ++c)
+      corrections[c] = sum_times(shift, b + c * depth, depth);
+  }
   for_int8_tiles(rows, columns, [&](auto height, auto width, int64_t row, int64_t column) {
     tile<decltype(height)::value, decltype(width)::value>(
         {a + row * depth, b + column * depth, depth}, corrections + column,
         sums + row * kInt8PieceColumns + column);
+  });
+}
+
+template <int kOutputs, int kRunCount>
+NAMP_DOTS void window_tile(const Int8Windows& windows, int64_t output, int64_t run,
+                           uint32_t* sums) {
+  const uint32_t* planes[kRunCount];
+  for (int r = 0; r < kRunCount; ++r)
+    planes[r] = windows.planes + windows.starts[run + r];
+  const uint32_t* weights = windows.weights + output * windows.taps;
+  __m512i acc[kOutputs][kRunCount];
+  for (auto& row : acc) {
+    for (__m512i& sum : row)
+      sum = _mm512_setzero_si512();
+  }
+  for (int64_t tap = 0; tap < windows.taps; ++tap) {
+    const int64_t offset = windows.offsets[tap];
+    __m512i codes[kRunCount];
+#pragma GCC unroll 4
+    for (int r = 0; r < kRunCount; ++r)
+      codes[r] = _mm512_loadu_si512(planes[r] + offset);
+#pragma GCC unroll 4
+    for (int o = 0; o < kOutputs; ++o) {
+      const __m512i weight =
+          _mm512_set1_epi32(static_cast<int32_t>(weights[o * windows.taps + tap]));
+#pragma GCC unroll 4
+      for (int r = 0; r < kRunCount; ++r)
+        acc[o][r] = _mm512_dpbusd_epi32(acc[o][r], codes[r], weight);
+    }
+  }
+  for (int o = 0; o < kOutputs; ++o) {
+    for (int r = 0; r < kRunCount; ++r) {
+      _mm512_storeu_si512(sums + ((output + o) * kInt8Runs + run + r) * kInt8Run, acc[o][r]);
+    }
+  }
+}
+
+void sum_windows_by_dots(const Int8Windows& windows, int64_t outputs, int64_t runs,
+                         uint32_t* sums) {
+  for_int8_tiles(outputs, runs, [&](auto height, auto width, int64_t output, int64_t run) {
+    window_tile<decltype(height)::value, decltype(width)::value>(windows, output, run, sums);
   });
 }
 
@@ -97,6 +142,9 @@ bool has_dots(namp_simd simd) {
 }  // namespace
 
 Int8Sums int8_sums_by_dots(namp_simd simd) { return has_dots(simd) ? &sum_by_dots : nullptr; }
+Int8WindowSums int8_window_sums_by_dots(namp_simd simd) {
+  return has_dots(simd) ? &sum_windows_by_dots : nullptr;
+}
 
 }  // namespace namp
 
@@ -105,6 +153,7 @@ Int8Sums int8_sums_by_dots(namp_simd simd) { return has_dots(simd) ? &sum_by_dot
 namespace namp {
 
 Int8Sums int8_sums_by_dots(namp_simd) { return nullptr; }
+Int8WindowSums int8_window_sums_by_dots(namp_simd) { return nullptr; }
 
 }  // namespace namp
 

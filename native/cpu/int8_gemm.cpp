@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "cpu/cpu_backend.h"
 #include "cpu/int8_sums.h"
@@ -85,11 +86,17 @@ HWY_NOINLINE void sum_tile(const int8_t* a, const int8_t* b, int64_t depth, int3
 #endif
 
 void sum_int8(const int8_t* a, int64_t rows, const int8_t* b, int64_t columns, int64_t depth,
-              int32_t* sums) {
+              int32_t zero_point, int32_t* sums) {
   for_int8_tiles(rows, columns, [&](auto height, auto width, int64_t row, int64_t column) {
     sum_tile<decltype(height)::value, decltype(width)::value>(
         a + row * depth, b + column * depth, depth, sums + row * kInt8PieceColumns + column);
   });
+  if (zero_point == 0) return;
+  for (int64_t c = 0; c < columns; ++c) {
+    const int32_t correction = zero_point * std::accumulate(b + c * depth, b + (c + 1) * depth, 0);
+    for (int64_t r = 0; r < rows; ++r)
+      sums[r * kInt8PieceColumns + c] -= correction;
+  }
 }
 
 HWY_INLINE Lane load_sums(const int32_t* p, Whole) {
@@ -111,7 +118,7 @@ void scale_int8_sums(const namp_int8_gemm_args& args, const int32_t* sums, int64
     for (int64_t r = 0; r < rows; ++r) {
       const int32_t* in = sums + r * kInt8PieceColumns;
       T* out = static_cast<T*>(args.c) + (row + r) * args.n + column;
-      const Lane a_scale(args.a_scales[row + r]);
+      const Lane a_scale(args.a_scales == nullptr ? args.a_scale : args.a_scales[row + r]);
       for_lanes(columns, [=](int64_t i, auto part) NAMP_LANES {
         Lane x = load_sums(in + i, part) * a_scale * load(scales + i, part);
         if (bias != nullptr) x = x + load(bias + i, part);
@@ -144,7 +151,7 @@ void CpuBackend::int8_gemm(const namp_int8_gemm_args& args, namp_stream) {
     const int64_t rows = std::min(kInt8PieceRows, args.m - row);
     const int64_t columns = std::min(kInt8PieceColumns, args.n - column);
     sum(args.k == 0 ? nullptr : args.a + row * args.k, rows,
-        args.k == 0 ? nullptr : args.b + column * args.k, columns, args.k, sums);
+        args.k == 0 ? nullptr : args.b + column * args.k, columns, args.k, args.a_zero_point, sums);
     scale(args, sums, row, rows, column, columns);
   });
 }

@@ -12,13 +12,36 @@ namespace namp {
 inline constexpr int64_t kInt8PieceRows = 64;
 inline constexpr int64_t kInt8PieceColumns = 64;
 
-// sums[r * kInt8PieceColumns + c] = sum over i < depth of a[r * depth + i] * b[c * depth + i], for
-// at most a piece. Exact; the wall keeps depth so short that 32 bits hold a sum.
+// sums[r * kInt8PieceColumns + c] = sum over i < depth of (a[r * depth + i] - zero_point) *
+// b[c * depth + i], for at most a piece. Exact; the wall keeps depth so short that 32 bits hold a
+// sum.
 using Int8Sums = void (*)(const int8_t* a, int64_t rows, const int8_t* b, int64_t columns,
-                          int64_t depth, int32_t* sums);
+                          int64_t depth, int32_t zero_point, int32_t* sums);
 
 // By AVX-512 VNNI; null where a target does not have it.
 Int8Sums int8_sums_by_dots(namp_simd simd);
+
+// Output positions that lie together in a row, and the most runs and output channels of a call.
+inline constexpr int64_t kInt8Run = 16;
+inline constexpr int64_t kInt8Runs = 4;
+inline constexpr int64_t kInt8Outputs = 32;
+
+// Windows over planes of words, each of four unsigned codes, and words of four signed weights.
+struct Int8Windows {
+  const uint32_t* planes;
+  const int64_t* starts;    // of each run: the word of its first position
+  const int64_t* offsets;   // [taps], from a position's word to the tap's
+  const uint32_t* weights;  // [outputs, taps]
+  int64_t taps;
+};
+
+// sums[(o * kInt8Runs + r) * kInt8Run + i] = sum over taps of the four products of the words at
+// starts[r] + offsets[tap] + i of the planes, and at [o, tap] of the weights. It wraps.
+using Int8WindowSums = void (*)(const Int8Windows& windows, int64_t outputs, int64_t runs,
+                                uint32_t* sums);
+
+// By AVX-512 VNNI; null where a target does not have it.
+Int8WindowSums int8_window_sums_by_dots(namp_simd simd);
 
 // Cuts rows x columns into tiles of 4 x 4, with 1 for the rest of each side, and calls
 // tile(integral_constant rows, integral_constant columns, row, column). Columns come outside: the

@@ -1,5 +1,5 @@
-// Rows of values as integers of 8 bits with one scale each, and back. A row is read twice, the
-// second time from the cache.
+// Rows of values as integers of 8 bits with one scale each, and back; and values by a scale that is
+// given. A row is read twice, the second time from the cache.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/row_codes.cpp"
 #include "cpu/simd_source.h"
@@ -81,6 +81,27 @@ void dequantize_some_rows(const namp_row_codes_args& args, int64_t begin, int64_
   });
 }
 
+void quantize_some_values(const namp_tensor_codes_args& args, int64_t begin, int64_t end) {
+  constexpr float kUnits = 0x1.8p23f;  // as in nearest_integer
+  const Lane scale(args.scale);
+  const auto zero = static_cast<float>(args.zero_point);
+  const Lane least(-128.0f - zero);
+  const Lane most(127.0f - zero);
+  with_element(args.dtype, [&](auto element) NAMP_LANES {
+    using T = typename decltype(element)::Type;
+    const T* x = static_cast<const T*>(args.input) + begin;
+    auto* codes = reinterpret_cast<uint8_t*>(args.codes) + begin;
+    for_lanes(end - begin, [=](int64_t i, auto part) NAMP_LANES {
+      const Lane level = load(x + i, part) / scale;
+      const Lane number = select(level == level, level, Lane(0.0f));
+      const Lane below = select(number > most, most, number);
+      const Lane kept = select(below < least, least, below);
+      const Lane rounded = (kept + kUnits) - kUnits;
+      store_codes(nearest_integer(rounded + zero), codes + i, part);
+    });
+  });
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace namp
 HWY_AFTER_NAMESPACE();
@@ -95,6 +116,7 @@ int64_t row_grain(int64_t width) { return std::max<int64_t>(1, kChunkElements / 
 
 NAMP_SIMD_TABLE(quantize_some_rows);
 NAMP_SIMD_TABLE(dequantize_some_rows);
+NAMP_SIMD_TABLE(quantize_some_values);
 
 void CpuBackend::quantize_rows(const namp_row_codes_args& args, namp_stream) {
   const auto rows = quantize_some_rows_by_simd(simd_);
@@ -106,6 +128,12 @@ void CpuBackend::dequantize_rows(const namp_row_codes_args& args, namp_stream) {
   const auto rows = dequantize_some_rows_by_simd(simd_);
   threads_.parallel_for(args.rows, row_grain(args.width),
                         [&](int64_t begin, int64_t end) { rows(args, begin, end); });
+}
+
+void CpuBackend::quantize_tensor(const namp_tensor_codes_args& args, namp_stream) {
+  const auto values = quantize_some_values_by_simd(simd_);
+  threads_.parallel_for(args.count, kChunkElements,
+                        [&](int64_t begin, int64_t end) { values(args, begin, end); });
 }
 
 }  // namespace namp

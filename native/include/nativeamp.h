@@ -1377,26 +1377,78 @@ NAMP_API int32_t namp_quantize_rows(namp_device* device, const namp_row_codes_ar
 NAMP_API int32_t namp_dequantize_rows(namp_device* device, const namp_row_codes_args* args,
                                       namp_stream stream);
 
+/* Values and their codes of 8 bits, with one scale and one zero point that are known before:
+ * code = round(input / scale) + zero_point, the quotient rounded to float32 and then to the nearest
+ * integer, ties to even, and the code limited to -128 and 127: ONNX's QuantizeLinear to int8. The
+ * value of a code is (code - zero_point) * scale. A NaN becomes zero_point, the code of 0: such
+ * codes cannot show it. */
+typedef struct namp_tensor_codes_args {
+  uint32_t struct_size;
+  int32_t dtype; /* of input */
+  int64_t count;
+  const void* input;  /* [count] */
+  int8_t* codes;      /* [count] */
+  float scale;        /* finite and above 0 */
+  int32_t zero_point; /* -128 to 127 */
+} namp_tensor_codes_args;
+
+NAMP_API int32_t namp_quantize_tensor(namp_device* device, const namp_tensor_codes_args* args,
+                                      namp_stream stream);
+
 /* The largest k of namp_int8_gemm: the sum of k products of 8 bits fits in 32. */
 #define NAMP_INT8_GEMM_MAX_K 131071
 
-/* C[i, j] = float(sum over k of A[i, k] B[j, k]) * a_scales[i] * b_scales[j] [+ bias[j]], in this
- * order, each operation rounded to float32, and C to c_dtype. The sum is exact. */
+/* The same with a zero point that is not 0, and in namp_int8_conv2d: a code less its zero point has
+ * 9 bits. */
+#define NAMP_INT8_SHIFTED_MAX_K 65793
+
+/* C[i, j] = float(sum over k of (A[i, k] - a_zero_point) B[j, k]) * a_scales[i] * b_scales[j]
+ * [+ bias[j]], in this order, each operation rounded to float32, and C to c_dtype. The sum is
+ * exact. */
 typedef struct namp_int8_gemm_args {
   uint32_t struct_size;
   int32_t c_dtype;
   int64_t m, n;
-  int64_t k;             /* at most NAMP_INT8_GEMM_MAX_K */
-  const int8_t* a;       /* [m, k] */
-  const int8_t* b;       /* [n, k] */
-  const float* a_scales; /* [m] */
+  int64_t k;       /* at most NAMP_INT8_GEMM_MAX_K, or NAMP_INT8_SHIFTED_MAX_K with a zero point */
+  const int8_t* a; /* [m, k] */
+  const int8_t* b; /* [n, k] */
+  const float* a_scales; /* [m]; null: a_scale is that of all rows */
   const float* b_scales; /* [n] */
   const float* bias;     /* [n], or null */
   void* c;               /* [m, n] */
+  float a_scale;         /* finite and above 0; read only if a_scales is null */
+  int32_t a_zero_point;  /* of all rows, -128 to 127 */
 } namp_int8_gemm_args;
 
 NAMP_API int32_t namp_int8_gemm(namp_device* device, const namp_int8_gemm_args* args,
                                 namp_stream stream);
+
+/* The convolution of namp_conv2d_args on codes, with namp_tensor_codes_args' scale and zero point of
+ * the input and one scale an output channel of the weight:
+ * output = activation(float(sum of (input - zero_point) weight) * scale * weight_scales[channel]
+ * [+ bias[channel]]), in this order, each operation rounded to float32, and the output to dtype. The
+ * padding has the value 0. The sum is exact. */
+typedef struct namp_int8_conv2d_args {
+  uint32_t struct_size;
+  int32_t dtype; /* of output */
+  int64_t batch, in_channels, in_h, in_w;
+  int64_t out_channels, kernel_h, kernel_w;
+  int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
+  int64_t groups;
+  const int8_t* input;  /* [batch, in_channels, in_h, in_w] */
+  const int8_t* weight; /* [out_channels, in_channels / groups, kernel_h, kernel_w], the inputs of
+                           an output at most NAMP_INT8_SHIFTED_MAX_K */
+  const float* weight_scales; /* [out_channels] */
+  const float* bias;          /* [out_channels], or null */
+  void* output;               /* [batch, out_channels, out_h, out_w] as of namp_conv2d_args */
+  float scale;
+  int32_t zero_point; /* -128 to 127 */
+  int32_t activation; /* NONE or RELU */
+  int32_t reserved;
+} namp_int8_conv2d_args;
+
+NAMP_API int32_t namp_int8_conv2d(namp_device* device, const namp_int8_conv2d_args* args,
+                                  namp_stream stream);
 
 /* C = A W^T [+ bias] of float A and coded W[n, k]. Arithmetic in float32, C rounded to c_dtype.
  *

@@ -1,4 +1,5 @@
 using NativeAmp.Training;
+using NativeAmp.Training.Quantization;
 
 namespace NativeAmp.Onnx;
 
@@ -9,7 +10,11 @@ internal static class ModuleExport
     public static string? Export(OnnxGraph graph, Module module, string input) =>
         module switch
         {
-            Linear { Quantized: { } integers } linear => graph.Linear(input, integers, linear.Bias),
+            Linear { Quantized: { } integers } linear => graph.Linear(
+                Round(graph, input, linear.InputCodes),
+                integers,
+                linear.Bias
+            ),
             Linear linear => graph.Linear(input, linear.Weight, linear.Bias),
             Conv2d convolution => Convolve(graph, convolution, input),
             Relu => graph.Activate(input, Activation.Relu),
@@ -23,6 +28,7 @@ internal static class ModuleExport
                 [input],
                 [.. Window(pool.Kernel, pool.Stride, pool.Padding), OnnxAttribute.Integer("count_include_pad", 1)]
             ),
+            BatchNorm2d { IsFolded: true } => input,
             BatchNorm2d norm => Normalize(graph, norm, input),
             LayerNorm norm => graph.Node(
                 "LayerNormalization",
@@ -43,6 +49,9 @@ internal static class ModuleExport
             _ => null,
         };
 
+    private static string Round(OnnxGraph graph, string input, InputCodes? codes) =>
+        codes is { } known ? graph.Rounded(input, known) : input;
+
     private static string Convolve(OnnxGraph graph, Conv2d convolution, string input)
     {
         Conv2dOptions options = convolution.Options;
@@ -50,11 +59,13 @@ internal static class ModuleExport
         string weight = convolution.Quantized is { Bits: 8 } integers
             ? graph.Dequantized(integers)
             : graph.Weight(convolution.Weight);
+        long kernel = convolution.Quantized?.Shape[-1] ?? convolution.Weight.Shape[-1];
+        input = Round(graph, input, convolution.InputCodes);
         return graph.Node(
             "Conv",
             convolution.Bias is { } bias ? [input, weight, graph.Weight(bias)] : [input, weight],
             [
-                .. Window((int)convolution.Weight.Shape[-1], options.Stride, options.Padding),
+                .. Window((int)kernel, options.Stride, options.Padding),
                 OnnxAttribute.Integers("dilations", options.Dilation, options.Dilation),
                 OnnxAttribute.Integer("group", options.Groups),
             ]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using NativeAmp.Onnx.Writing;
 using NativeAmp.Training;
 using NativeAmp.Training.Export;
@@ -5,7 +6,7 @@ using NativeAmp.Training.Quantization;
 
 namespace NativeAmp.Onnx;
 
-/// <content>Weights of integers: QDQ for 8 bits, MatMulNBits for 4.</content>
+/// <content>Weights and inputs of integers: QDQ for 8 bits, MatMulNBits for 4.</content>
 public sealed partial class OnnxGraph
 {
     // ONNX Runtime's own domain; its operator takes the layout that a QuantizedTensor of 4 bits has.
@@ -30,6 +31,21 @@ public sealed partial class OnnxGraph
             throw new ArgumentException($"The weight of integers is {weight.Shape}, not a matrix.", nameof(weight));
         string product = weight.Bits == 8 ? Node("MatMul", [input, Transposed(weight)]) : Multiply(input, weight);
         return bias is null ? product : Node("Add", [product, Weight(bias)]);
+    }
+
+    /// <summary>
+    /// A value rounded to codes of 8 bits and back, by QuantizeLinear and DequantizeLinear. A runtime that has products
+    /// of integers computes with the codes; every other has the values of the codes.
+    /// </summary>
+    /// <param name="input">The name of the value.</param>
+    /// <param name="codes">Scale and zero point.</param>
+    /// <returns>The name of the result, of the same type.</returns>
+    public string Rounded(string input, InputCodes codes)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(input);
+        string scale = Number(codes.Scale);
+        string zero = ZeroPoint(codes.ZeroPoint);
+        return Node("DequantizeLinear", [Node("QuantizeLinear", [input, scale, zero]), scale, zero]);
     }
 
     /// <summary>
@@ -89,6 +105,14 @@ public sealed partial class OnnxGraph
             OnnxAttribute.Integer("bits", weight.Bits),
             OnnxAttribute.Integer("block_size", weight.Group)
         );
+    }
+
+    private string ZeroPoint(int value)
+    {
+        string name = string.Create(CultureInfo.InvariantCulture, $"int8.{value}");
+        if (_initializers.TryAdd(name, name))
+            Add(name, OnnxElementType.Int8, Shape.Scalar, () => [(byte)(sbyte)value]);
+        return name;
     }
 
     private string Add(string name, Shape shape, QuantizedTensor scales)

@@ -1,5 +1,8 @@
 // Calls of integer codes and products with them.
+#include <cmath>
+
 #include "call.h"
+#include "windows.h"
 
 namespace namp_campaign {
 namespace {
@@ -21,6 +24,29 @@ void rows(Call& c, bool back) {
   }
 }
 
+void codes_of(Call& c, float& scale, int32_t& zero_point) {
+  scale = 0.01F;
+  zero_point = static_cast<int32_t>(c.random.between(-128, 127));
+  c.wrong([&c, &scale] {
+    scale = c.random.of({0.0F, -1.0F, std::nanf(""), HUGE_VALF});
+    return true;
+  });
+  c.wrong([&c, &zero_point] {
+    zero_point = c.random.of<int32_t>({-129, 128, INT32_MIN, INT32_MAX});
+    return true;
+  });
+}
+
+void tensor_codes(Call& c) {
+  auto& a = c.args<namp_tensor_codes_args>();
+  const int32_t dtype = c.float_dtype(a.dtype);
+  c.size(a.count, c.small(300));
+  c.tensor(a.input, dtype, a.count);
+  c.tensor(a.codes, NAMP_UINT8, a.count);
+  codes_of(c, a.scale, a.zero_point);
+  c.make("namp_quantize_tensor", [&] { return namp_quantize_tensor(c.device, &a, nullptr); });
+}
+
 void int8_gemm(Call& c) {
   auto& a = c.args<namp_int8_gemm_args>();
   const int32_t dtype = c.float_dtype(a.c_dtype);
@@ -29,11 +55,29 @@ void int8_gemm(Call& c) {
   c.size(a.k, c.small(140));
   c.tensor(a.a, NAMP_UINT8, a.m * a.k);
   c.tensor(a.b, NAMP_UINT8, a.n * a.k);
-  c.tensor(a.a_scales, NAMP_FLOAT32, a.m);
+  // Without scales of the rows there is one of all.
+  if (c.random.one_in(2)) {
+    c.tensor(a.a_scales, NAMP_FLOAT32, a.m);
+  } else {
+    codes_of(c, a.a_scale, a.a_zero_point);
+  }
   c.tensor(a.b_scales, NAMP_FLOAT32, a.n);
   c.tensor(a.bias, NAMP_FLOAT32, a.n, false);
   c.tensor(a.c, dtype, a.m * a.n);
   c.make("namp_int8_gemm", [&] { return namp_int8_gemm(c.device, &a, nullptr); });
+}
+
+void int8_conv2d(Call& c) {
+  auto& a = c.args<namp_int8_conv2d_args>();
+  const int32_t dtype = c.float_dtype(a.dtype);
+  const Convolution sizes = draw_convolution(c, a);
+  c.tensor(a.input, NAMP_UINT8, sizes.inputs);
+  c.tensor(a.weight, NAMP_UINT8, sizes.weights);
+  c.tensor(a.weight_scales, NAMP_FLOAT32, a.out_channels);
+  c.tensor(a.bias, NAMP_FLOAT32, a.out_channels, false);
+  c.tensor(a.output, dtype, sizes.outputs);
+  codes_of(c, a.scale, a.zero_point);
+  c.make("namp_int8_conv2d", [&] { return namp_int8_conv2d(c.device, &a, nullptr); });
 }
 
 void code_gemm(Call& c) {
@@ -62,7 +106,9 @@ void code_gemm(Call& c) {
 const std::vector<Function> kIntegers = {
     {"namp_quantize_rows", [](Call& c) { rows(c, false); }},
     {"namp_dequantize_rows", [](Call& c) { rows(c, true); }},
+    {"namp_quantize_tensor", tensor_codes},
     {"namp_int8_gemm", int8_gemm},
+    {"namp_int8_conv2d", int8_conv2d},
     {"namp_code_gemm", code_gemm},
 };
 

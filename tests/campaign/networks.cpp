@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "call.h"
+#include "windows.h"
 
 namespace namp_campaign {
 namespace {
@@ -50,66 +51,32 @@ void gemm(Call& c) {
   c.make("namp_gemm", [&c, &a] { return namp_gemm(c.device, &a, nullptr); });
 }
 
-// The sizes of a window; the input is at least as large as its reach.
-struct Window {
-  int64_t in, kernel, stride, pad, dilation, out;
-};
-Window draw_window(Call& c, bool dilated, int64_t most_kernel) {
-  Window w{};
-  w.kernel = c.random.between(1, most_kernel);
-  w.stride = c.random.between(1, 3);
-  w.pad = c.random.between(0, w.kernel / 2);
-  w.dilation = dilated ? c.random.between(1, 2) : 1;
-  const int64_t reach = w.dilation * (w.kernel - 1) + 1;
-  w.in = std::max<int64_t>(1, reach - 2 * w.pad) + c.random.below(7);
-  w.out = (w.in + 2 * w.pad - reach) / w.stride + 1;
-  return w;
-}
-
 void convolution(Call& c, int pass) {
   auto& a = c.args<namp_conv2d_args>();
   const int32_t dtype = c.float_dtype(a.dtype);
-  const Window h = draw_window(c, true, 4), w = draw_window(c, true, 4);
-  c.size(a.batch, c.small(4));
-  c.size(a.groups, c.random.of<int64_t>({1, 1, 2, 3}));
-  c.size(a.in_channels, a.groups * c.random.between(1, 3));
-  c.size(a.out_channels, a.groups * c.random.between(1, 3));
-  c.size(a.in_h, h.in);
-  c.size(a.in_w, w.in);
-  c.size(a.kernel_h, h.kernel);
-  c.size(a.kernel_w, w.kernel);
-  c.size(a.stride_h, h.stride);
-  c.size(a.stride_w, w.stride);
-  c.size(a.pad_h, h.pad);
-  c.size(a.pad_w, w.pad);
-  c.size(a.dilation_h, h.dilation);
-  c.size(a.dilation_w, w.dilation);
-  c.choice(a.activation, {NAMP_ACTIVATION_NONE, NAMP_ACTIVATION_RELU});
+  const Convolution sizes = draw_convolution(c, a);
   a.weight_gradient_dtype = c.random.of<int32_t>({dtype, NAMP_FLOAT32});
   a.bias_gradient_dtype = c.random.of<int32_t>({dtype, NAMP_FLOAT32});
   // Used only in one pass; the second if there is such a gradient.
   if (pass != 2) c.spoil_choice(a.weight_gradient_dtype, false);
   c.spoil_choice(a.bias_gradient_dtype, false);
-  const int64_t inputs = a.batch * a.in_channels * h.in * w.in;
-  const int64_t outputs = a.batch * a.out_channels * h.out * w.out;
-  const int64_t weights = a.out_channels * (a.in_channels / a.groups) * h.kernel * w.kernel;
-  if (pass != 1) c.tensor(a.input, dtype, inputs);
-  if (pass != 2) c.tensor(a.weight, dtype, weights);
+  if (pass != 1) c.tensor(a.input, dtype, sizes.inputs);
+  if (pass != 2) c.tensor(a.weight, dtype, sizes.weights);
   if (pass == 0) {
     c.tensor(a.bias, dtype, a.out_channels, false);
-    c.tensor(a.output, dtype, outputs);
+    c.tensor(a.output, dtype, sizes.outputs);
     c.make("namp_conv2d_forward", [&] { return namp_conv2d_forward(c.device, &a, nullptr); });
     return;
   }
-  c.tensor(a.output_gradient, dtype, outputs);
+  c.tensor(a.output_gradient, dtype, sizes.outputs);
   if (pass == 1) {
-    c.tensor(a.input_gradient, dtype, inputs);
+    c.tensor(a.input_gradient, dtype, sizes.inputs);
     c.make("namp_conv2d_backward_data",
            [&] { return namp_conv2d_backward_data(c.device, &a, nullptr); });
     return;
   }
   c.spoil_choice(a.weight_gradient_dtype);
-  c.tensor(a.weight_gradient, a.weight_gradient_dtype, weights);
+  c.tensor(a.weight_gradient, a.weight_gradient_dtype, sizes.weights);
   c.tensor(a.bias_gradient, a.bias_gradient_dtype, a.out_channels, false);
   c.make("namp_conv2d_backward_weights",
          [&] { return namp_conv2d_backward_weights(c.device, &a, nullptr); });

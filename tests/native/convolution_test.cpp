@@ -1,83 +1,12 @@
 // Convolutions and their gradients against their definition in double.
+#include "convolution_shapes.h"
 #include "matrix_test.h"
 
 namespace namp_test {
 namespace {
 
-struct Shape {
-  int64_t batch, in_channels, in_h, in_w, out_channels, kernel_h, kernel_w;
-  int64_t stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1;
-  int64_t groups = 1;
-};
-
-const Shape kShapes[] = {
-    {2, 3, 9, 8, 4, 3, 3},
-    {2, 3, 9, 8, 4, 3, 3, 1, 1, 1, 1},
-    {2, 3, 9, 8, 4, 3, 3, 2, 2, 1, 1},
-    {2, 3, 9, 8, 4, 5, 5, 2, 2, 2, 2},
-    {2, 3, 9, 8, 4, 3, 3, 1, 1, 2, 2, 2, 2},
-    {2, 3, 9, 8, 4, 1, 1},
-    {3, 1, 14, 14, 32, 3, 3, 1, 1, 1, 1},
-    {2, 32, 7, 7, 16, 3, 3, 1, 1, 1, 1},
-    {1, 1, 1, 1, 1, 1, 1},
-    {1, 2, 1, 13, 3, 1, 4, 1, 3, 0, 2},
-    {2, 5, 7, 3, 7, 4, 2, 3, 1, 2, 1, 1, 2},
-    {2, 6, 5, 6, 4, 3, 3, 1, 2, 1, 0, 1, 1, 2},
-    {2, 8, 6, 5, 8, 3, 3, 1, 1, 1, 1, 1, 1, 8},
-    {1, 2, 3, 3, 2, 3, 3, 1, 1, 5, 5},  // windows with only padding
-    // Strides: more than one, not the same both ways, beyond the kernel, with dilations that skip
-    // phases and with those that do not, beyond the image, with groups, and with inputs that no
-    // output reads.
-    {2, 3, 11, 9, 4, 1, 1, 2, 2},
-    {2, 3, 11, 9, 4, 3, 3, 3, 3, 1, 1},
-    {2, 4, 12, 9, 6, 2, 2, 3, 4, 0, 1, 1, 1, 2},
-    {2, 3, 13, 15, 4, 3, 3, 2, 2, 2, 2, 2, 2},
-    {2, 3, 13, 15, 4, 3, 2, 2, 4, 3, 1, 3, 2},
-    {1, 2, 7, 6, 3, 3, 3, 5, 9, 1, 1},
-    {2, 20, 9, 10, 18, 3, 3, 1, 2, 1, 1},
-    {2, 20, 9, 10, 18, 3, 3, 2, 1, 1, 1},
-    {1, 3, 17, 19, 5, 7, 7, 2, 2, 3, 3},
-    // Only the CPU has blocks, and these more than one of them: of columns, of planes (and a short
-    // last one), within a row of the output, of channels.
-    {1, 70, 41, 41, 3, 3, 3, 2, 2, 1, 1},
-    {1, 118, 10, 6, 1, 2, 1, 1, 1, 60, 30},
-    {1, 18, 3, 300, 2, 3, 3, 1, 1, 1, 1},
-    {1, 3, 5, 4, 250, 3, 3, 1, 1, 1, 1},
-    // With a stride, of planes and of channels (both ways); panels that are copied together, of
-    // several images, of which the last ones are fewer, and of part of a sum; planes that do not fit.
-    {1, 118, 10, 6, 1, 3, 1, 2, 2, 61, 30},
-    {1, 250, 5, 4, 18, 3, 3, 2, 2, 1, 1},
-    {5, 30, 2, 63, 48, 3, 3, 2, 2, 1, 1},
-    {1, 48, 2, 64, 3, 3, 3, 2, 2, 1, 1},
-    {1, 2, 1, 66, 64, 1, 3, 1, 1, 0, 1},
-    {1, 4, 12, 9, 3, 1, 2, 2, 2, 0, 0, 1, 7},
-};
-constexpr ptrdiff_t kShapesOfBlocks = 10;
-
 class ConvolutionTest : public MatrixTest {
  protected:
-  // Calls body(output, input, weight) for every product that makes up the convolution.
-  template <class Body>
-  static void for_products(const Shape& s, int64_t out_h, int64_t out_w, Body&& body) {
-    const int64_t group_in = s.in_channels / s.groups;
-    const int64_t group_out = s.out_channels / s.groups;
-    for (int64_t n = 0; n < s.batch; ++n)
-      for (int64_t o = 0; o < s.out_channels; ++o)
-        for (int64_t y = 0; y < out_h; ++y)
-          for (int64_t x = 0; x < out_w; ++x)
-            for (int64_t c = 0; c < group_in; ++c)
-              for (int64_t kh = 0; kh < s.kernel_h; ++kh)
-                for (int64_t kw = 0; kw < s.kernel_w; ++kw) {
-                  const int64_t in_y = y * s.stride_h - s.pad_h + kh * s.dilation_h;
-                  const int64_t in_x = x * s.stride_w - s.pad_w + kw * s.dilation_w;
-                  if (in_y < 0 || in_y >= s.in_h || in_x < 0 || in_x >= s.in_w) continue;
-                  const int64_t channel = o / group_out * group_in + c;
-                  body(((n * s.out_channels + o) * out_h + y) * out_w + x,
-                       ((n * s.in_channels + channel) * s.in_h + in_y) * s.in_w + in_x,
-                       ((o * group_in + c) * s.kernel_h + kh) * s.kernel_w + kw);
-                }
-  }
-
   struct Sums {
     explicit Sums(int64_t count) : value(static_cast<size_t>(count)), magnitude(value) {}
     void add(int64_t at, double x) {
@@ -101,13 +30,11 @@ class ConvolutionTest : public MatrixTest {
   void check(const Shape& s, int32_t dtype, int32_t gradient_dtype, bool bias, bool relu) {
     SCOPED_TRACE("shape " + std::to_string(&s - kShapes) + ", dtypes " + std::to_string(dtype) +
                  std::to_string(gradient_dtype));
-    const int64_t out_h =
-        (s.in_h + 2 * s.pad_h - s.dilation_h * (s.kernel_h - 1) - 1) / s.stride_h + 1;
-    const int64_t out_w =
-        (s.in_w + 2 * s.pad_w - s.dilation_w * (s.kernel_w - 1) - 1) / s.stride_w + 1;
-    const int64_t inputs = s.batch * s.in_channels * s.in_h * s.in_w;
-    const int64_t weights = s.out_channels * s.in_channels / s.groups * s.kernel_h * s.kernel_w;
-    const int64_t outputs = s.batch * s.out_channels * out_h * out_w;
+    const int64_t out_h = s.out_h();
+    const int64_t out_w = s.out_w();
+    const int64_t inputs = s.inputs();
+    const int64_t weights = s.weights();
+    const int64_t outputs = s.outputs();
     Buffer input(device_, dtype, random_values(inputs, 1), 1);
     Buffer weight(device_, dtype, random_values(weights, 2), 3);
     Buffer bias_values(device_, dtype, random_values(s.out_channels, 3), 1);
@@ -118,20 +45,7 @@ class ConvolutionTest : public MatrixTest {
     Buffer bias_gradient(device_, gradient_dtype, s.out_channels, 1);
     auto args = make_args<namp_conv2d_args>();
     args.dtype = dtype;
-    args.batch = s.batch;
-    args.in_channels = s.in_channels;
-    args.in_h = s.in_h;
-    args.in_w = s.in_w;
-    args.out_channels = s.out_channels;
-    args.kernel_h = s.kernel_h;
-    args.kernel_w = s.kernel_w;
-    args.stride_h = s.stride_h;
-    args.stride_w = s.stride_w;
-    args.pad_h = s.pad_h;
-    args.pad_w = s.pad_w;
-    args.dilation_h = s.dilation_h;
-    args.dilation_w = s.dilation_w;
-    args.groups = s.groups;
+    s.set(args);
     args.input = input.data();
     args.weight = weight.data();
     args.bias = bias ? bias_values.data() : nullptr;
@@ -145,7 +59,7 @@ class ConvolutionTest : public MatrixTest {
 
     Sums forward(outputs), backward_data(inputs), backward_weights(weights),
         backward_bias(s.out_channels);
-    for_products(s, out_h, out_w, [&](int64_t o, int64_t i, int64_t w) {
+    for_products(s, [&](int64_t o, int64_t i, int64_t w) {
       forward.add(o, input[i] * weight[w]);
       backward_data.add(i, output_gradient[o] * weight[w]);
       backward_weights.add(w, output_gradient[o] * input[i]);
@@ -233,7 +147,7 @@ TEST_P(ConvolutionTest, NanIsOnlyWhereItIsRead) {
       args.input_gradient = input_gradient.data();
       args.weight_gradient = weight_gradient.data();
       Sums forward(outputs), backward_data(inputs), backward_weights(weights);
-      for_products(s, out_h, out_w, [&](int64_t o, int64_t i, int64_t w) {
+      for_products(s, [&](int64_t o, int64_t i, int64_t w) {
         forward.add(o, input[i]);
         backward_data.add(i, gradient[o]);
         backward_weights.add(w, input[i]);

@@ -1,51 +1,13 @@
 // Integer codes and products with them, against exact integers and double.
-#include "backend_test.h"
+#include "integer_codes.h"
 
 namespace namp_test {
 namespace {
 
 constexpr float kTiny = 1e-45F;  // the smallest subnormal number
 
-std::vector<uint8_t> random_bytes(int64_t count, uint32_t seed) {
-  std::mt19937 generator(seed);
-  std::vector<uint8_t> bytes(static_cast<size_t>(count));
-  for (uint8_t& byte : bytes)
-    byte = static_cast<uint8_t>(generator() >> 13);
-  return bytes;
-}
-
-int code_of(const std::vector<uint8_t>& bytes, int64_t i) {
-  return static_cast<int8_t>(bytes[static_cast<size_t>(i)]);
-}
-
-// Bytes in a device's memory.
-class Codes {
- public:
-  Codes(Device& device, const std::vector<uint8_t>& bytes, int64_t shift)
-      : buffer_(device, NAMP_UINT8, static_cast<int64_t>(bytes.size()), shift) {
-    buffer_.set_bytes(bytes.data());
-  }
-  template <class T>
-  T* as() const {
-    return buffer_.as<T>();
-  }
-
- private:
-  Buffer buffer_;
-};
-
-class IntegerProductTest : public BackendTest {
+class IntegerProductTest : public IntegerTest {
  protected:
-  // Every target, also those that have only products of their own.
-  void run_targets(const std::function<int32_t()>& call, const std::vector<Buffer*>& outputs) {
-    std::vector<std::vector<uint8_t>> first;
-    for (const Setting& setting : device_.settings({1, 3}, true)) {
-      device_.use(setting);
-      run_once(call, outputs, setting, first);
-      if (HasFatalFailure()) return;
-    }
-  }
-
   // A row's codes and scale, as nativeamp.h defines them.
   void check_rows(int64_t rows, int64_t width, int32_t dtype, const std::vector<double>& values,
                   int64_t shift) {

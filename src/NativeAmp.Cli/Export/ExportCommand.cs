@@ -5,7 +5,9 @@ using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 using NativeAmp.Cli.Networks;
 using NativeAmp.Cli.Output;
+using NativeAmp.Cli.Quantize;
 using NativeAmp.Cli.Train;
+using NativeAmp.Training.Quantization;
 
 namespace NativeAmp.Cli.Export;
 
@@ -15,7 +17,8 @@ internal sealed partial class ExportCommand
     private readonly Argument<string> _path = new("FILE")
     {
         Description =
-            "A folder of checkpoints (its newest), a checkpoint, or a safetensors file of the weights of cnn, gpt or mlp.",
+            "A folder of checkpoints (its newest), a checkpoint, a safetensors file of the weights of cnn, gpt or mlp, "
+            + "or a quantised file (onnx).",
     };
     private readonly Option<string> _to = CommonOptions.OneOf(
         "--to",
@@ -80,19 +83,22 @@ internal sealed partial class ExportCommand
             throw new UsageException($"--out names {path} itself, which would be overwritten.");
         using Device device = Device.Cpu();
         using NetworkFile source = NetworkFile.Open(path, Hints(parsed), device);
-        if (source.Scheme is not null)
+        if (source.Scheme is not null && (!format.TakesIntegers || parsed.GetValue(_dtype) is not null))
             throw new UsageException(
-                $"{path} is quantised already: export the floating-point weights with --dtype int8 or int4 (ONNX), or "
-                    + "a type of GGUF."
+                $"{path} is quantised already: --to onnx writes its integers as they are, without --dtype. For a type "
+                    + "of another format export the floating-point weights."
             );
         string kind = source.Kind.ToString().ToLowerInvariant();
         if (format.TakesGptAlone && source.Kind != ModelKind.Gpt)
             throw new UsageException($"--to {format.Name} takes gpt, and {path} is of {kind}: take --to onnx.");
         // Before the weights may become integers, which are no parameters.
-        long parameters = source.Model.ParameterCount();
+        long parameters =
+            source.Model.ParameterCount()
+            + IQuantizable.Of(source.Model).Where(each => each.Layer.FloatWeight is null).Sum(Codes);
         format.Save(source, output, type);
 
-        var report = new ExportReport(kind, parameters, format.Name, type, path, output, Bytes(output));
+        string written = source.Scheme is { } scheme ? SchemeText.Of(scheme) : type;
+        var report = new ExportReport(kind, parameters, format.Name, written, path, output, Bytes(output));
         terminal.Output.WriteLine(
             parsed.GetValue(_json)
                 ? JsonSerializer.Serialize(report, ExportJson.Default.ExportReport)
@@ -117,6 +123,8 @@ internal sealed partial class ExportCommand
 
         static int Size(Group group) => int.Parse(group.ValueSpan, CultureInfo.InvariantCulture);
     }
+
+    private static long Codes((string Name, IQuantizable Layer) each) => each.Layer.Quantized!.Shape.Count;
 
     private static long Bytes(string output) =>
         Directory.Exists(output)

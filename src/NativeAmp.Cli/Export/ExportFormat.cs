@@ -13,6 +13,9 @@ internal abstract record ExportFormat(string Name, bool TakesGptAlone)
     /// <summary>The values of --dtype.</summary>
     public abstract IEnumerable<string> Types { get; }
 
+    /// <summary>Whether a quantised model is written as it is.</summary>
+    public bool TakesIntegers => Name == "onnx";
+
     /// <summary>All formats.</summary>
     public static IReadOnlyList<ExportFormat> All { get; } =
     [

@@ -12,7 +12,19 @@ internal static class NetworkData
     /// <param name="file">The network.</param>
     /// <param name="data">fashion-mnist or null, a folder, or a text file.</param>
     /// <param name="option">The option that says it, for an error.</param>
-    public static IDataset Open(NetworkFile file, string? data, string option)
+    public static IDataset Open(NetworkFile file, string? data, string option) =>
+        Open(file, data, option, images => images.Test);
+
+    /// <summary>The same of training images: a network is not calibrated by the images that measure it.</summary>
+    public static IDataset OpenTraining(NetworkFile file, string? data, string option) =>
+        Open(file, data, option, images => images.Train);
+
+    private static IDataset Open(
+        NetworkFile file,
+        string? data,
+        string option,
+        Func<(ImageDataset Train, ImageDataset Test), ImageDataset> choose
+    )
     {
         if (file.Model is Gpt gpt)
             return TextDataset.Load(
@@ -20,17 +32,19 @@ internal static class NetworkData
                 gpt.Options.Context
             );
         string folder = FashionMnist.ResolveDirectory(data is "fashion-mnist" ? null : data);
-        ImageDataset test = MnistFiles.Load(folder, classes: null).Test;
+        ImageDataset images = choose(MnistFiles.Load(folder, classes: null));
         Module last = file.Kind == ModelKind.Cnn ? ((Sequential)file.Model)[7] : ((Sequential)file.Model)[1];
         long inputs = ((Linear)last).Inputs;
         long expected =
-            file.Kind == ModelKind.Cnn ? 64L * (test.Height / 4) * (test.Width / 4) : (long)test.Height * test.Width;
+            file.Kind == ModelKind.Cnn
+                ? 64L * (images.Height / 4) * (images.Width / 4)
+                : (long)images.Height * images.Width;
         return inputs == expected
-            ? test
+            ? images
             : throw new DataFormatException(
                 folder,
                 8,
-                $"images of {test.Height} × {test.Width}",
+                $"images of {images.Height} × {images.Width}",
                 $"images that fit the {inputs} inputs of the model's first linear layer"
             );
     }

@@ -13,6 +13,10 @@ namespace NativeAmp.Cli.Quantize;
 /// <summary>nativeamp evaluate.</summary>
 internal sealed class EvaluateCommand
 {
+    // Samples on which layers are compared: all outputs lie in memory, a gpt's for each place of a window.
+    private const int ComparedImages = 250;
+    private const int ComparedWindows = 8;
+
     private readonly Argument<string[]> _paths = new("FILE")
     {
         Description = "Models to compare on the same data: files of quantize, checkpoints of train, float models.",
@@ -58,15 +62,17 @@ internal sealed class EvaluateCommand
         using Device device = Device.Cpu(parsed.GetValue(_threads));
         List<EvaluatedModel> models = [];
         long samples = 0;
-        foreach (string path in parsed.GetValue(_paths)!)
+        using NetworkFile first = _gpt.Open(parsed.GetValue(_paths)![0], device, parsed);
+        foreach ((int i, string path) in parsed.GetValue(_paths)!.Index())
         {
-            using NetworkFile file = _gpt.Open(path, device, parsed);
+            using NetworkFile? opened = i == 0 ? null : _gpt.Open(path, device, parsed);
+            NetworkFile file = opened ?? first;
             IDataset data = NetworkData.First(
                 NetworkData.Open(file, parsed.GetValue(_data), _data.Name),
                 parsed.GetValue(_samples)
             );
             samples = data.Count;
-            models.Add(Measure(file, data, device));
+            models.Add(Measure(file, data, device, first));
         }
 
         if (parsed.GetValue(_json))
@@ -78,7 +84,7 @@ internal sealed class EvaluateCommand
         return ExitCode.Success;
     }
 
-    private static EvaluatedModel Measure(NetworkFile file, IDataset data, Device device)
+    private static EvaluatedModel Measure(NetworkFile file, IDataset data, Device device, NetworkFile first)
     {
         if (data.Count == 0)
             throw new UsageException("The data has no samples.");
@@ -90,24 +96,37 @@ internal sealed class EvaluateCommand
         double seconds = watch.Elapsed.TotalSeconds;
         return new EvaluatedModel(
             file.Path,
-            file.Scheme is { } scheme ? Text(scheme) : "float32",
+            file.Scheme is { } scheme ? SchemeText.Of(scheme) : "float32",
             file.Bytes,
             gpt ? null : value,
             gpt && double.IsFinite(value) ? value : null,
-            Math.Round(data.Count / seconds, 1)
+            Math.Round(data.Count / seconds, 1),
+            file.Scheme is not null && first.Scheme is null && first.Kind == file.Kind
+                ? Compare(first, file, NetworkData.First(data, gpt ? ComparedWindows : ComparedImages), device)
+                : null
         );
     }
 
-    private static string Text(QuantizationScheme scheme)
+    private static OutputRow[] Compare(NetworkFile exact, NetworkFile file, IDataset data, Device device)
     {
-        string kind = scheme.Kind switch
+        try
         {
-            QuantizationKind.Int4 => string.Create(CultureInfo.InvariantCulture, $"int4, group {scheme.Group}"),
-            QuantizationKind.Int8Dynamic => "int8-dynamic",
-            _ => "int8",
-        };
-        string keep = scheme.Keep.Length == 0 ? "" : $", without {string.Join(", ", scheme.Keep)}";
-        return $"{kind}, {scheme.Method.ToString().ToLowerInvariant()}{keep}";
+            return
+            [
+                .. OutputNoise
+                    .Measure(
+                        exact.Model,
+                        file.Model,
+                        model => NetworkData.Measure(model == exact.Model ? exact : file, data, device)
+                    )
+                    .Select(layer => new OutputRow(layer.Name, QuantizeCommand.Finite(layer.SignalToNoise))),
+            ];
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException)
+        {
+            // Of other sizes: it is no quantised form of the first.
+            return [];
+        }
     }
 
     private static void Write(List<EvaluatedModel> models, long samples, Terminal terminal)
@@ -133,5 +152,10 @@ internal sealed class EvaluateCommand
         terminal.Output.WriteLine(
             string.Create(CultureInfo.InvariantCulture, $"{samples:N0} {(gpt ? "windows" : "images")}")
         );
+        foreach (EvaluatedModel model in models.Where(each => each.Layers is { Count: > 0 }))
+            terminal.Output.WriteLine(
+                $"{model.Scheme}: noisiest outputs "
+                    + QuantizeCommand.Worst(model.Layers!.Select(layer => (layer.Name, layer.SignalToNoise)))
+            );
     }
 }

@@ -24,9 +24,11 @@ internal sealed class QuantizeCommand
     private readonly Option<string> _to = CommonOptions.OneOf(
         "--to",
         "int8",
-        "int8 or int4 weights with floating-point activations, or int8 weights and activations (int8-dynamic).",
+        "int8 or int4 weights with floating-point activations, or int8 weights and activations (int8-dynamic: a scale "
+            + "a row; int8-static: a scale a layer, found by --calibrate, convolutions too).",
         "int8",
         "int8-dynamic",
+        "int8-static",
         "int4"
     );
     private readonly Option<string> _group = CommonOptions.OneOf(
@@ -49,13 +51,28 @@ internal sealed class QuantizeCommand
     private readonly Option<string?> _calibrate = CommonOptions.Path(
         "--calibrate",
         "fashion-mnist|DIR|FILE",
-        "gptq: data such as the network will see; the test images of fashion-mnist or of a folder; a text for gpt."
+        "int8-static, gptq: data such as the network will see; the training images of fashion-mnist or of a folder; a "
+            + "text for gpt."
     );
     private readonly Option<long?> _samples = NumberOption.Whole(
         "--calibration-samples",
         1L,
         1_000_000L,
-        $"gptq: the first N images, or windows of the text [default: {DefaultSamples}]."
+        $"int8-static, gptq: the first N images, or windows of the text [default: {DefaultSamples}]."
+    );
+    private readonly Option<string> _observer = CommonOptions.OneOf(
+        "--observer",
+        "mse",
+        "int8-static: the range of an input that codes represent: that of least squared error, all of it (min-max), or "
+            + "without the values beyond a percentile.",
+        "mse",
+        "min-max",
+        "percentile"
+    );
+    private readonly Option<double?> _percentile = NumberOption.Real(
+        "--percentile",
+        new RealRange(50, 100, "above 50 and at most 100"),
+        "percentile: percent of the values within the range, at each end [default: 99.99]."
     );
     private readonly Option<string[]> _keep = new("--keep")
     {
@@ -85,6 +102,8 @@ internal sealed class QuantizeCommand
             _method,
             _calibrate,
             _samples,
+            _observer,
+            _percentile,
             _keep,
             _gpt.Heads,
             _gpt.Gelu,
@@ -100,30 +119,42 @@ internal sealed class QuantizeCommand
         string to = parsed.GetValue(_to)!;
         if (parsed.GetResult(_group) is { Implicit: false } && to != "int4")
             throw new UsageException("--group needs --to int4: int8 has one scale an output.");
+        if (parsed.GetResult(_observer) is { Implicit: false } && to != "int8-static")
+            throw new UsageException("--observer needs --to int8-static: the others have no range of inputs.");
+        if (parsed.GetValue(_percentile) is not null && parsed.GetValue(_observer) != "percentile")
+            throw new UsageException("--percentile needs --observer percentile.");
         var scheme = new QuantizationScheme
         {
             Kind = to switch
             {
                 "int4" => QuantizationKind.Int4,
                 "int8-dynamic" => QuantizationKind.Int8Dynamic,
+                "int8-static" => QuantizationKind.Int8Static,
                 _ => QuantizationKind.Int8,
             },
             Group = int.Parse(parsed.GetValue(_group)!, CultureInfo.InvariantCulture),
             Method = Enum.Parse<QuantizationMethod>(parsed.GetValue(_method)!, ignoreCase: true),
+            Observer = Enum.Parse<QuantizationObserver>(
+                parsed.GetValue(_observer)!.Replace("-", "", StringComparison.Ordinal),
+                ignoreCase: true
+            ),
+            Percentile = parsed.GetValue(_percentile) ?? 99.99,
             Keep = [.. parsed.GetValue(_keep)!],
         };
-        bool calibrates = parsed.GetValue(_calibrate) is not null || parsed.GetValue(_samples) is not null;
-        if (calibrates && scheme.Method != QuantizationMethod.Gptq)
-            throw new UsageException("--calibrate and --calibration-samples need --method gptq.");
+        bool needsData = scheme.Kind == QuantizationKind.Int8Static || scheme.Method == QuantizationMethod.Gptq;
+        if (!needsData && (parsed.GetValue(_calibrate) is not null || parsed.GetValue(_samples) is not null))
+            throw new UsageException(
+                "--calibrate and --calibration-samples need --to int8-static or --method gptq: the others need no data."
+            );
         using Device device = Device.Cpu();
         using NetworkFile file = _gpt.Open(parsed.GetValue(_path)!, device, parsed);
         if (file.Scheme is not null)
             throw new UsageException($"{file.Path} is quantised already; give the float32 model.");
         Action<Module>? calibrate = null;
-        if (scheme.Method == QuantizationMethod.Gptq)
+        if (needsData)
         {
             IDataset data = NetworkData.First(
-                NetworkData.Open(file, parsed.GetValue(_calibrate), _calibrate.Name),
+                NetworkData.OpenTraining(file, parsed.GetValue(_calibrate), _calibrate.Name),
                 parsed.GetValue(_samples) ?? DefaultSamples
             );
             calibrate = _ => NetworkData.Measure(file, data, device);
@@ -157,7 +188,7 @@ internal sealed class QuantizeCommand
                 layer.Name,
                 layer.Weight.Shape.Dimensions.ToArray(),
                 layer.Weight.ByteLength,
-                double.IsFinite(layer.SignalToNoise) ? Math.Round(layer.SignalToNoise, 2) : null
+                Finite(layer.SignalToNoise)
             )),
         ];
         if (json)
@@ -185,18 +216,34 @@ internal sealed class QuantizeCommand
                 ),
             ]
         );
-        var worst = rows.OrderBy(row => row.SignalToNoise ?? double.PositiveInfinity).Take(MostShown);
+        string worst = Worst(rows.Select(row => (row.Name, row.SignalToNoise)));
         terminal.Output.WriteLine(
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"{report.BytesBefore:N0} bytes become {report.BytesAfter:N0} "
-                    + $"({(double)report.BytesBefore / report.BytesAfter:0.00} times smaller); noisiest: "
-                    + $"{string.Join(", ", worst.Select(row => $"{row.Name} {Decibels(row.SignalToNoise)}"))}"
+                    + $"({(double)report.BytesBefore / report.BytesAfter:0.00} times smaller); noisiest: {worst}"
             )
         );
+        foreach (FoldedBatchNorm norm in report.BatchNorms.Folded)
+            terminal.Output.WriteLine($"batch norm {norm.Name} is folded into {norm.Convolution}");
+        foreach (KeptBatchNorm norm in report.BatchNorms.Kept)
+            terminal.Output.WriteLine($"batch norm {norm.Name} stays: {norm.Reason}");
         if (path is not null)
             terminal.Output.WriteLine($"wrote {path}");
     }
+
+    /// <summary>Decibels as they are shown; null without an error.</summary>
+    internal static double? Finite(double decibels) => double.IsFinite(decibels) ? Math.Round(decibels, 2) : null;
+
+    /// <summary>The noisiest few layers, in words.</summary>
+    internal static string Worst(IEnumerable<(string Name, double? SignalToNoise)> layers) =>
+        string.Join(
+            ", ",
+            layers
+                .OrderBy(layer => layer.SignalToNoise ?? double.PositiveInfinity)
+                .Take(MostShown)
+                .Select(layer => $"{layer.Name} {Decibels(layer.SignalToNoise)}")
+        );
 
     private static string Decibels(double? value) =>
         value is { } finite ? string.Create(CultureInfo.InvariantCulture, $"{finite:0.0} dB") : "exact";

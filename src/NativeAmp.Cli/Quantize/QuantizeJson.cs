@@ -19,14 +19,22 @@ internal sealed record QuantizeSummary(IReadOnlyList<LayerRow> Layers, long Byte
 /// <param name="Accuracy">Share of right classes; null for gpt.</param>
 /// <param name="Perplexity">Of a byte; null for images.</param>
 /// <param name="SamplesPerSecond">Images, or windows of the context's length.</param>
+/// <param name="Layers">Noise of each quantised layer's output beside the first file, if that is of floats; else
+/// null.</param>
 internal sealed record EvaluatedModel(
     string File,
     string Scheme,
     long Bytes,
     double? Accuracy,
     double? Perplexity,
-    double SamplesPerSecond
+    double SamplesPerSecond,
+    IReadOnlyList<OutputRow>? Layers
 );
+
+/// <summary>A layer's output.</summary>
+/// <param name="Name">The layer's name.</param>
+/// <param name="SignalToNoise">In decibels; null without an error.</param>
+internal sealed record OutputRow(string Name, double? SignalToNoise);
 
 /// <summary>The answer of evaluate.</summary>
 internal sealed record EvaluateSummary(IReadOnlyList<EvaluatedModel> Models, long Samples);

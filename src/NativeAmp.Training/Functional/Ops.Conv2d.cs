@@ -68,8 +68,7 @@ public static partial class Ops
             bias,
             $"the bias must be [{weight.Shape[0]}]"
         );
-        long height = ConvolvedSize(input.Shape[2], weight.Shape[2], options);
-        long width = ConvolvedSize(input.Shape[3], weight.Shape[3], options);
+        (long height, long width) = ConvolvedSizes(input.Shape, weight.Shape, options);
         Requires.That(
             height >= 1 && width >= 1,
             input,
@@ -109,6 +108,10 @@ public static partial class Ops
         b?.Release();
         return output;
     }
+
+    /// <summary>Height and width of the output; less than 1 where the kernel is larger than the padded image.</summary>
+    internal static (long Height, long Width) ConvolvedSizes(Shape input, Shape weight, Conv2dOptions options) =>
+        (ConvolvedSize(input[2], weight[2], options), ConvolvedSize(input[3], weight[3], options));
 
     private static long ConvolvedSize(long size, long kernel, Conv2dOptions options)
     {

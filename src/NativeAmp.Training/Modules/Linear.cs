@@ -9,6 +9,7 @@ namespace NativeAmp.Training;
 public sealed class Linear : Module, IFusesActivation, IQuantizable
 {
     private readonly Parameter _weight;
+    private readonly LayerHooks _hooks = new();
     private IntegerWeight? _integers;
 
     /// <summary>A layer with PyTorch's initial values, or those of an initializer and a bias of zeros.</summary>
@@ -36,9 +37,6 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
             );
     }
 
-    /// <summary>Called with each input while weights are calibrated; else null.</summary>
-    internal Action<Tensor>? InputSeen { get; set; }
-
     /// <summary>Size of the input's last dimension.</summary>
     internal long Inputs => Quantized?.Columns ?? _weight.Shape[1];
 
@@ -55,16 +53,27 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
     /// <summary>The weight as integers; null if the layer is not quantised.</summary>
     public QuantizedTensor? Quantized => _integers?.Weight;
 
+    /// <summary>The codes of the input; null unless the kind is <see cref="QuantizationKind.Int8Static"/>.</summary>
+    public InputCodes? InputCodes => _integers?.Input;
+
+    Parameter? IQuantizable.FloatWeight => _integers is null ? _weight : null;
+
+    LayerHooks IQuantizable.Hooks => _hooks;
+
     /// <inheritdoc/>
     public override Tensor Forward(Tensor input) => Forward(input, Activation.None);
 
     /// <summary>The layer and an activation in one pass.</summary>
     public Tensor Forward(Tensor input, Activation activation)
     {
-        InputSeen?.Invoke(input);
-        return _integers is null
-            ? Ops.Linear(input, _weight, Bias, activation)
-            : _integers.Multiply(input, Bias, activation);
+        _hooks.InputSeen?.Invoke(input);
+        Tensor output =
+            _integers is not null ? _integers.Multiply(input, Bias, activation)
+            : _hooks.Rounding is { } rounding
+                ? Ops.Linear(rounding.Input(input), rounding.Weight(_weight), Bias, activation)
+            : Ops.Linear(input, _weight, Bias, activation);
+        _hooks.OutputSeen?.Invoke(output);
+        return output;
     }
 
     /// <summary>
@@ -76,9 +85,10 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
         if (residual is null)
             return Call(input);
         using ObserverFrame.ModuleScope scope = ObserverFrame.Enter(this);
-        if (_integers is null)
+        // Rounding, and a hook on outputs, need the product by itself.
+        if (_integers is null && _hooks is { Rounding: null, OutputSeen: null })
         {
-            InputSeen?.Invoke(input);
+            _hooks.InputSeen?.Invoke(input);
             return Ops.LinearInPlace(residual, input, _weight, Bias, reason);
         }
 
@@ -90,9 +100,9 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
 
     bool IFusesActivation.Fuses(Activation activation) => activation.IsFused();
 
-    void IQuantizable.Quantize(QuantizedTensor weight, QuantizationKind kind)
+    void IQuantizable.Quantize(QuantizedTensor weight, QuantizationKind kind, InputCodes? input)
     {
-        _integers = new IntegerWeight(weight, kind, _weight.Device);
+        _integers = new IntegerWeight(weight, kind, input, _weight.Device);
         Unregister(_weight);
         _weight.Dispose();
     }

@@ -182,9 +182,12 @@ public abstract class Module : IDisposable
         return module;
     }
 
-    /// <summary>Takes a parameter of this module's own away.</summary>
-    private protected void Unregister(Parameter parameter) =>
-        _parameters.RemoveAll(entry => entry.Parameter == parameter);
+    /// <summary>Takes a parameter or buffer of this module's own away.</summary>
+    private protected void Unregister(Parameter values)
+    {
+        _parameters.RemoveAll(entry => entry.Parameter == values);
+        _buffers.RemoveAll(entry => entry.Buffer == values);
+    }
 
     /// <summary>The parameters that are this module's own.</summary>
     internal IEnumerable<Parameter> OwnParameters() => _parameters.Select(entry => entry.Parameter);

@@ -33,15 +33,18 @@ public sealed class Sequential : Module
         {
             Tensor next;
             using ObserverFrame.ModuleScope scope = ObserverFrame.Enter(_modules[i]);
+            int follower = i + 1;
+            while (follower < _modules.Length && _modules[follower] is BatchNorm2d { IsFolded: true })
+                follower++;
             if (
-                i + 1 < _modules.Length
-                && _modules[i + 1] is IActivation { Activation: var activation }
+                follower < _modules.Length
+                && _modules[follower] is IActivation { Activation: var activation }
                 && _modules[i] is IFusesActivation fusing
                 && fusing.Fuses(activation)
             )
             {
                 next = fusing.Forward(current, activation);
-                i++;
+                i = follower;
             }
             else
             {

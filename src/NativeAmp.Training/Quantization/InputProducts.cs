@@ -7,25 +7,20 @@ namespace NativeAmp.Training.Quantization;
 internal sealed class InputProducts : IDisposable
 {
     private readonly Dictionary<Linear, float[]> _sums = new(ReferenceEqualityComparer.Instance);
-    private readonly IReadOnlyList<Linear> _layers;
+    private readonly LayerWatches _watches = new();
 
     /// <summary>Begins to watch layers.</summary>
     public InputProducts(IEnumerable<Linear> layers)
     {
-        _layers = [.. layers];
-        foreach (Linear layer in _layers)
-            layer.InputSeen = input => Add(layer, input);
+        foreach (Linear layer in layers)
+            _watches.Inputs(layer, input => Add(layer, input));
     }
 
     /// <summary>[inputs, inputs] of a layer; null if it saw no finite input.</summary>
     public float[]? Of(Linear layer) => _sums.GetValueOrDefault(layer);
 
     /// <summary>Stops watching.</summary>
-    public void Dispose()
-    {
-        foreach (Linear layer in _layers)
-            layer.InputSeen = null;
-    }
+    public void Dispose() => _watches.Dispose();
 
     private void Add(Linear layer, Tensor input)
     {

@@ -2,8 +2,8 @@ using NativeAmp.Interop;
 
 namespace NativeAmp.Training.Quantization;
 
-/// <summary>A quantised weight on a device, with which a linear layer computes.</summary>
-internal sealed unsafe class IntegerWeight : IDisposable
+/// <summary>A quantised weight on a device, with which a linear layer or a convolution computes.</summary>
+internal sealed unsafe partial class IntegerWeight : IDisposable
 {
     private readonly Device _device;
     private readonly QuantizationKind _kind;
@@ -11,9 +11,10 @@ internal sealed unsafe class IntegerWeight : IDisposable
     private readonly Storage _scales;
     private bool _isDisposed;
 
-    public IntegerWeight(QuantizedTensor weight, QuantizationKind kind, Device device)
+    public IntegerWeight(QuantizedTensor weight, QuantizationKind kind, InputCodes? input, Device device)
     {
         Weight = weight;
+        Input = input;
         _kind = kind;
         _device = device;
         _codes = Storage.Allocate(device, DType.UInt8, weight.Codes.Length, MemoryKind.Parameters);
@@ -24,16 +25,14 @@ internal sealed unsafe class IntegerWeight : IDisposable
 
     public QuantizedTensor Weight { get; }
 
+    /// <summary>The codes of inputs; null where each row finds its own scale, and with float inputs.</summary>
+    public InputCodes? Input { get; }
+
     /// <summary>activation(input · weightᵀ + bias), as <see cref="Ops.Linear"/>, without a gradient.</summary>
     public Tensor Multiply(Tensor input, Parameter? bias, Activation activation)
     {
         const string operation = nameof(Ops.Linear);
-        Requires.FloatingPoint(input, operation);
-        if (input.Device != _device)
-            throw new ArgumentException(
-                $"The layer was quantised on {_device.Kind}, and its {input.Describe()} is on {input.Device.Kind}."
-            );
-        Requires.SameDevice(input, bias, operation);
+        Check(input, bias, operation);
         long outputs = Weight.Rows;
         long inputs = Weight.Columns;
         Requires.That(
@@ -43,13 +42,9 @@ internal sealed unsafe class IntegerWeight : IDisposable
             $"the input's last dimension must be the weight's {inputs}",
             operation
         );
-        if (Ops.Records(input, bias))
-            throw new InvalidOperationException(
-                "A quantised layer has no gradient; compute under NoGrad.Enter(), as Evaluation does."
-            );
         DType dtype = Precision.Of("linear", input);
         Tensor output = Tensor.Result(_device, dtype, input.Shape.WithLast(outputs));
-        if (_kind == QuantizationKind.Int8Dynamic)
+        if (_kind is QuantizationKind.Int8Dynamic or QuantizationKind.Int8Static)
             MultiplyIntegers(input, bias, output);
         else
             MultiplyCodes(input, bias, output);
@@ -92,28 +87,66 @@ internal sealed unsafe class IntegerWeight : IDisposable
     {
         long rows = input.Count / Weight.Columns;
         Storage codes = Storage.Allocate(_device, DType.UInt8, input.Count, MemoryKind.Workspace);
-        Storage scales = Storage.Allocate(_device, DType.Float32, rows, MemoryKind.Workspace);
-        NampRowCodesArgs quantize = NampRowCodesArgs.Create();
-        quantize.Dtype = (int)input.DType;
-        quantize.Rows = rows;
-        quantize.Width = Weight.Columns;
-        quantize.Input = input.Pointer;
-        quantize.Codes = (sbyte*)codes.Pointer;
-        quantize.Scales = (float*)scales.Pointer;
-        NativeOps.QuantizeRows(_device, quantize);
+        Storage? scales = null;
         NampInt8GemmArgs args = NampInt8GemmArgs.Create();
+        if (Input is { } known)
+        {
+            QuantizeTensor(input, known, codes);
+            args.AScale = known.Scale;
+            args.AZeroPoint = known.ZeroPoint;
+        }
+        else
+        {
+            scales = Storage.Allocate(_device, DType.Float32, rows, MemoryKind.Workspace);
+            NampRowCodesArgs quantize = NampRowCodesArgs.Create();
+            quantize.Dtype = (int)input.DType;
+            quantize.Rows = rows;
+            quantize.Width = Weight.Columns;
+            quantize.Input = input.Pointer;
+            quantize.Codes = (sbyte*)codes.Pointer;
+            quantize.Scales = (float*)scales.Pointer;
+            NativeOps.QuantizeRows(_device, quantize);
+            args.AScales = quantize.Scales;
+        }
+
         args.CDtype = (int)output.DType;
         args.M = rows;
         args.N = Weight.Rows;
         args.K = Weight.Columns;
-        args.A = quantize.Codes;
-        args.AScales = quantize.Scales;
+        args.A = (sbyte*)codes.Pointer;
         args.B = (sbyte*)_codes.Pointer;
         args.BScales = (float*)_scales.Pointer;
         args.Bias = bias is null ? null : (float*)bias.Pointer;
         args.C = output.Pointer;
         NativeOps.Int8Gemm(_device, args);
         codes.Drop();
-        scales.Drop();
+        scales?.Drop();
+    }
+
+    private void QuantizeTensor(Tensor input, InputCodes known, Storage codes)
+    {
+        NampTensorCodesArgs args = NampTensorCodesArgs.Create();
+        args.Dtype = (int)input.DType;
+        args.Count = input.Count;
+        args.Input = input.Pointer;
+        args.Codes = (sbyte*)codes.Pointer;
+        args.Scale = known.Scale;
+        args.ZeroPoint = known.ZeroPoint;
+        NativeOps.QuantizeTensor(_device, args);
+    }
+
+    // Checks an input before anything is computed.
+    private void Check(Tensor input, Parameter? bias, string operation)
+    {
+        Requires.FloatingPoint(input, operation);
+        if (input.Device != _device)
+            throw new ArgumentException(
+                $"The layer was quantised on {_device.Kind}, and its {input.Describe()} is on {input.Device.Kind}."
+            );
+        Requires.SameDevice(input, bias, operation);
+        if (Ops.Records(input, bias))
+            throw new InvalidOperationException(
+                "A quantised layer has no gradient; compute under NoGrad.Enter(), as Evaluation does."
+            );
     }
 }

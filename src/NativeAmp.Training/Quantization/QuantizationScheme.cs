@@ -16,6 +16,30 @@ public enum QuantizationKind
 
     /// <summary>Weights of 4 bits with one scale a group of inputs; activations stay floating-point.</summary>
     Int4,
+
+    /// <summary>
+    /// Weights as <see cref="Int8"/>; the inputs of linear layers and of convolutions become 8 bits too, with one scale
+    /// and zero point a layer (<see cref="InputCodes"/>) that is found by calibration, and the products and sums are of
+    /// integers. Batch norms are folded into the convolutions before them (<see cref="BatchNormFolding"/>).
+    /// </summary>
+    Int8Static,
+}
+
+/// <summary>
+/// How <see cref="QuantizationKind.Int8Static"/> chooses the range of a layer's input that codes represent, from the
+/// inputs that the layer has in the calibration. Zero is always in the range; a value outside gets the nearest end.
+/// </summary>
+public enum QuantizationObserver
+{
+    /// <summary>The range with the least squared error over a histogram of the values.</summary>
+    Mse,
+
+    /// <summary>From the smallest value to the largest.</summary>
+    MinMax,
+
+    /// <summary>Without the values beyond a percentile at each end (<see cref="QuantizationScheme.Percentile"/>),
+    /// by a histogram.</summary>
+    Percentile,
 }
 
 /// <summary>How weights are rounded.</summary>
@@ -51,8 +75,18 @@ public sealed record QuantizationScheme
     /// <summary>How weights are rounded. <see cref="QuantizationMethod.Gptq"/> needs data.</summary>
     public QuantizationMethod Method { get; init; } = QuantizationMethod.Rtn;
 
+    /// <summary>How <see cref="QuantizationKind.Int8Static"/> chooses the ranges of inputs.</summary>
+    public QuantizationObserver Observer { get; init; } = QuantizationObserver.Mse;
+
+    /// <summary>Percent of the values that are not above the range of <see cref="QuantizationObserver.Percentile"/>,
+    /// and of those that are not below it: above 50, at most 100.</summary>
+    public double Percentile { get; init; } = 99.99;
+
     /// <summary>Full names of layers that stay as they are, such as "block0.attention.qkv".</summary>
     public ImmutableArray<string> Keep { get; init; } = [];
+
+    /// <summary>Whether data is needed: <see cref="Quantizer.Quantize"/> takes a function that computes.</summary>
+    internal bool Calibrates => Kind == QuantizationKind.Int8Static || Method == QuantizationMethod.Gptq;
 
     /// <summary>Bits of a weight's code.</summary>
     internal int Bits => Kind == QuantizationKind.Int4 ? 4 : 8;
@@ -68,6 +102,10 @@ public sealed record QuantizationScheme
             throw new ArgumentException($"{Kind} is no kind of quantisation.");
         if (!Enum.IsDefined(Method))
             throw new ArgumentException($"{Method} is no method of quantisation.");
+        if (!Enum.IsDefined(Observer))
+            throw new ArgumentException($"{Observer} is no observer.");
+        if (!(Percentile is > 50 and <= 100))
+            throw new ArgumentException($"The percentile is {Percentile}; it must be above 50 and at most 100.");
         QuantizedTensor.CheckGroup(Bits, WeightGroup);
         if (Keep.IsDefault)
             throw new ArgumentException("Keep is default; use [] for no layer.");

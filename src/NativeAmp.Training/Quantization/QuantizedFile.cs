@@ -8,19 +8,16 @@ namespace NativeAmp.Training.Quantization;
 
 /// <summary>
 /// Quantised models as safetensors files. The weight of layer NAME is NAME.weight_codes, I8 [rows, columns] or U8
-/// [rows, groups, group / 2] (<see cref="QuantizedTensor"/>), and NAME.weight_scales, F32 [rows, groups]; all else of
-/// the model's state is F32 under its own name. The metadata has "format", the scheme's "kind", "group" and "method",
-/// and "shape.NAME" of each quantised layer, such as "128,3136".
+/// [rows, groups, group / 2] (<see cref="QuantizedTensor"/>), and NAME.weight_scales, F32 [rows, groups]; with
+/// <see cref="QuantizationKind.Int8Static"/> also NAME.input_scale, F32 [1], and NAME.input_zero_point, I8 [1]
+/// (<see cref="InputCodes"/>). All else of the model's state is F32 under its own name. The metadata has "format", the
+/// scheme's "kind", "group" and "method", of a static one also "observer" and "percentile"; "shape.NAME" of each
+/// quantised layer, such as "128,3136"; and "folded.NAME" of each folded batch norm, its convolution's name.
 /// </summary>
-public static class QuantizedFile
+public static partial class QuantizedFile
 {
     /// <summary>The metadata's "format".</summary>
     public const string Format = "nativeamp-quantized-1";
-
-    private const string FormatKey = "format";
-    private const string KindKey = "kind";
-    private const string GroupKey = "group";
-    private const string MethodKey = "method";
 
     /// <summary>Writes a quantised model. A crash leaves the old file or the new one.</summary>
     /// <param name="model">The model.</param>
@@ -54,8 +51,16 @@ public static class QuantizedFile
             [GroupKey] = scheme.WeightGroup.ToString(CultureInfo.InvariantCulture),
             [MethodKey] = scheme.Method.ToString(),
         };
+        if (scheme.Kind == QuantizationKind.Int8Static)
+        {
+            all.Add(ObserverKey, scheme.Observer.ToString());
+            all.Add(PercentileKey, scheme.Percentile.ToString("R", CultureInfo.InvariantCulture));
+        }
+
         foreach ((string name, IQuantizable layer) in layers)
             all.Add(ShapeKey(name), ShapeText(layer.Quantized!.Shape));
+        foreach ((string norm, string convolution) in BatchNormFolding.FoldedIn(model))
+            all.Add(FoldedKey(norm), convolution);
         foreach ((string key, string value) in metadata ?? ImmutableDictionary<string, string>.Empty)
         {
             if (!all.TryAdd(key, value))
@@ -73,6 +78,11 @@ public static class QuantizedFile
                     () => MemoryMarshal.AsBytes(weight.Scales.AsSpan()).ToArray()
                 )
             );
+            if (layer.InputCodes is { } input)
+            {
+                tensors.Add((InputScaleEntry(name), () => BitConverter.GetBytes(input.Scale)));
+                tensors.Add((ZeroPointEntry(name), () => [(byte)(sbyte)input.ZeroPoint]));
+            }
         }
 
         foreach ((string name, Parameter values) in FloatState(model, layers.Select(each => each.Layer)))
@@ -127,126 +137,94 @@ public static class QuantizedFile
         [
             .. layers.Where(each => reader.Find($"{each.Name}.weight_codes") is not null),
         ];
-        (string Name, Parameter Values)[] floats = [.. FloatState(model, coded.Select(each => each.Layer))];
+        BatchNormPair[] folded = FoldedPairs(path, reader.Metadata, model);
+        SafetensorsEntry[] floats = [.. FloatEntries(model, coded.Select(each => each.Layer), folded)];
         Check(path, reader, scheme, coded, floats);
 
         // All of it is read before any of it is taken: a damaged file changes nothing.
         QuantizedTensor[] weights = [.. coded.Select(each => Read(path, reader, scheme, each.Name, each.Layer))];
-        float[][] values = [.. floats.Select(each => ModuleFile.Read(reader, reader.Find(each.Name)!))];
-        foreach (((_, IQuantizable layer), QuantizedTensor weight) in coded.Zip(weights))
-            layer.Quantize(weight, scheme.Kind);
-        foreach (((_, Parameter target), float[] read) in floats.Zip(values))
-            target.WriteMaster(read);
+        InputCodes?[] inputs = [.. coded.Select(each => ReadInput(path, reader, scheme, each.Name))];
+        var values = floats.ToDictionary(each => each.Name, each => ModuleFile.Read(reader, reader.Find(each.Name)!));
+        foreach (BatchNormPair pair in folded)
+        {
+            _ = pair.Convolution.RequireBias();
+            pair.Norm.Fold();
+        }
+
+        foreach (((_, IQuantizable layer), QuantizedTensor weight, InputCodes? input) in coded.Zip(weights, inputs))
+            layer.Quantize(weight, scheme.Kind, input);
+        foreach ((string name, Parameter target) in FloatState(model, coded.Select(each => each.Layer)))
+            target.WriteMaster(values[name]);
         return scheme with { Keep = [.. layers.Select(each => each.Name).Except(coded.Select(each => each.Name))] };
     }
 
-    // Parameters and buffers, without the weights of these layers.
-    private static IEnumerable<(string Name, Parameter Values)> FloatState(
+    /// <summary>Parameters and buffers, without the weights of these layers.</summary>
+    internal static IEnumerable<(string Name, Parameter Values)> FloatState(
         Module model,
         IEnumerable<IQuantizable> layers
     )
     {
-        // A quantised linear layer has no weight, and the model's state does not list it.
-        var weights = layers.Where(layer => layer is Conv2d || layer.Quantized is null).Select(layer => layer.Weight);
-        var without = weights.ToHashSet();
+        var without = layers.Select(layer => layer.FloatWeight).OfType<Parameter>().ToHashSet();
         return model.State().Where(each => !without.Contains(each.Values));
     }
 
-    private static QuantizationScheme ReadScheme(string path, IReadOnlyDictionary<string, string> metadata)
+    // The same as tensors of a file, where these batch norms are folded.
+    private static IEnumerable<SafetensorsEntry> FloatEntries(
+        Module model,
+        IEnumerable<IQuantizable> layers,
+        BatchNormPair[] folded
+    )
     {
-        if (metadata.GetValueOrDefault(FormatKey) is var format && format != Format)
-            throw new DataFormatException(path, 0, $"format '{format}'", $"'{Format}', a quantised model");
-        var scheme = new QuantizationScheme
-        {
-            Kind = Parse<QuantizationKind>(KindKey),
-            Method = Parse<QuantizationMethod>(MethodKey),
-        };
-        string group = metadata.GetValueOrDefault(GroupKey) ?? "";
-        if (scheme.Kind == QuantizationKind.Int4)
-            scheme = scheme with
-            {
-                Group = group is "32" or "64" or "128" or "256" ? int.Parse(group, CultureInfo.InvariantCulture) : 0,
-            };
-        return group == scheme.WeightGroup.ToString(CultureInfo.InvariantCulture) && (scheme.Group != 0)
-            ? scheme
-            : throw new DataFormatException(path, 0, $"group '{group}'", "32, 64, 128 or 256 of Int4, or 0");
+        var gone = folded.SelectMany(pair => pair.NormValues).ToHashSet();
+        return FloatState(model, layers)
+            .Where(each => !gone.Contains(each.Values))
+            .Select(each => (each.Name, ModuleFile.Dimensions(each.Values)))
+            .Concat(
+                folded
+                    .Where(pair => pair.Convolution.Bias is null)
+                    .Select(pair => ($"{pair.ConvolutionName}.bias", new[] { pair.Convolution.WeightShape[0] }))
+            )
+            .Select(each => new SafetensorsEntry(each.Item1, SafetensorsDType.F32, each.Item2));
+    }
 
-        T Parse<T>(string key)
-            where T : struct, Enum
+    // The batch norms that the file has folded, each of which this model must be able to fold.
+    private static BatchNormPair[] FoldedPairs(string path, IReadOnlyDictionary<string, string> metadata, Module model)
+    {
+        Dictionary<string, string> said = metadata
+            .Where(each => each.Key.StartsWith(FoldedKey(""), StringComparison.Ordinal))
+            .ToDictionary(each => each.Key[FoldedKey("").Length..], each => each.Value);
+        foreach ((string norm, string convolution) in BatchNormFolding.FoldedIn(model))
         {
-            string value = metadata.GetValueOrDefault(key) ?? "";
-            return Enum.GetNames<T>().Contains(value)
-                ? Enum.Parse<T>(value)
-                : throw new DataFormatException(
-                    path,
-                    0,
-                    $"{key} '{value}'",
-                    $"one of {string.Join(", ", Enum.GetNames<T>())}"
-                );
+            if (said.GetValueOrDefault(norm) == convolution)
+                said.Remove(norm);
         }
+
+        if (said.Count == 0)
+            return [];
+        (IReadOnlyList<BatchNormPair> pairs, _) = BatchNormFolding.Find(model, []);
+        BatchNormPair[] found = [.. pairs.Where(pair => said.GetValueOrDefault(pair.Name) == pair.ConvolutionName)];
+        string[] problems =
+        [
+            .. said
+                .Keys.Except(found.Select(pair => pair.Name))
+                .Select(name => $"the model has no batch norm '{name}' that can be folded into '{said[name]}'"),
+        ];
+        if (problems.Length > 0)
+            throw new CheckpointException(path, problems);
+        foreach (BatchNormPair pair in found)
+            pair.CheckFree();
+        return found;
     }
 
     /// <summary>Whether a file says that it is one.</summary>
     internal static bool IsOne(SafetensorsReader reader) => reader.Metadata.GetValueOrDefault(FormatKey) == Format;
-
-    /// <summary>
-    /// The shape of a weight that is there as codes, such as that of "0.weight"; null if it is not, or if there are too
-    /// few codes for the shape that the metadata says.
-    /// </summary>
-    internal static IReadOnlyList<long>? ShapeOf(SafetensorsReader reader, string weight)
-    {
-        if (
-            !weight.EndsWith(".weight", StringComparison.Ordinal)
-            || reader.Find($"{weight}_codes") is not { } codes
-            || reader.Metadata.GetValueOrDefault(ShapeKey(weight[..^".weight".Length])) is not { } text
-        )
-            return null;
-        UInt128 elements = 1;
-        List<long> shape = [];
-        foreach (string part in text.Split(','))
-        {
-            if (
-                !int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int size)
-                || (elements *= (UInt128)size) > 2 * (UInt128)codes.ByteLength
-            )
-                return null;
-            shape.Add(size);
-        }
-        return shape;
-    }
-
-    private static string ShapeKey(string name) => $"shape.{name}";
-
-    private static string ShapeText(Shape shape) => string.Join(',', shape.Dimensions.ToArray());
-
-    private static SafetensorsEntry CodesEntry(string name, Shape shape, int bits, int group)
-    {
-        (long rows, long columns) = (shape[0], shape.Count / shape[0]);
-        return bits == 8
-            ? new SafetensorsEntry($"{name}.weight_codes", SafetensorsDType.I8, [rows, columns])
-            : new SafetensorsEntry(
-                $"{name}.weight_codes",
-                SafetensorsDType.U8,
-                [rows, (columns + group - 1) / group, group / 2]
-            );
-    }
-
-    private static SafetensorsEntry ScalesEntry(string name, Shape shape, int group)
-    {
-        long columns = shape.Count / shape[0];
-        return new SafetensorsEntry(
-            $"{name}.weight_scales",
-            SafetensorsDType.F32,
-            [shape[0], group == 0 ? 1 : (columns + group - 1) / group]
-        );
-    }
 
     private static void Check(
         string path,
         SafetensorsReader reader,
         QuantizationScheme scheme,
         (string Name, IQuantizable Layer)[] coded,
-        (string Name, Parameter Values)[] floats
+        SafetensorsEntry[] floats
     )
     {
         List<SafetensorsEntry> expected = [];
@@ -256,19 +234,15 @@ public static class QuantizedFile
             Shape shape = layer.Weight.Shape;
             expected.Add(CodesEntry(name, shape, scheme.Bits, scheme.WeightGroup));
             expected.Add(ScalesEntry(name, shape, scheme.WeightGroup));
+            if (scheme.Kind == QuantizationKind.Int8Static)
+                expected.AddRange([InputScaleEntry(name), ZeroPointEntry(name)]);
             if (reader.Metadata.GetValueOrDefault(ShapeKey(name)) is var text && text != ShapeText(shape))
                 problems.Add($"'{name}' has the shape '{text}', where the model's is '{ShapeText(shape)}'");
-            if (layer is Linear && !Quantizer.FitsSums(scheme.Kind, shape[1]))
-                problems.Add($"'{name}' has {shape[1]} inputs, too many for sums of 8-bit products");
+            if (shape.Count / shape[0] is var inputs && inputs > layer.MostInputs(scheme.Kind))
+                problems.Add($"'{name}' has {inputs} inputs, too many for sums of 8-bit products");
         }
 
-        expected.AddRange(
-            floats.Select(each => new SafetensorsEntry(
-                each.Name,
-                SafetensorsDType.F32,
-                ModuleFile.Dimensions(each.Values)
-            ))
-        );
+        expected.AddRange(floats);
         foreach (SafetensorsEntry entry in expected)
         {
             if (reader.Find(entry.Name) is not { } found)
@@ -288,6 +262,16 @@ public static class QuantizedFile
         );
         if (problems.Count > 0)
             throw new CheckpointException(path, problems);
+    }
+
+    private static InputCodes? ReadInput(string path, SafetensorsReader reader, QuantizationScheme scheme, string name)
+    {
+        if (scheme.Kind != QuantizationKind.Int8Static)
+            return null;
+        float scale = ModuleFile.Read<float>(reader, reader.Find(InputScaleEntry(name).Name)!)[0];
+        return float.IsFinite(scale) && scale > 0
+            ? new InputCodes(scale, ModuleFile.Read<sbyte>(reader, reader.Find(ZeroPointEntry(name).Name)!)[0])
+            : throw new CheckpointException(path, [$"'{name}.input_scale' is {scale}, not finite and above 0"]);
     }
 
     private static QuantizedTensor Read(

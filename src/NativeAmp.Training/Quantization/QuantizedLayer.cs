@@ -9,6 +9,9 @@ public sealed record QuantizedLayer
     /// <summary>Its weight.</summary>
     public required QuantizedTensor Weight { get; init; }
 
+    /// <summary>The codes of its input; null unless the kind is <see cref="QuantizationKind.Int8Static"/>.</summary>
+    public InputCodes? Input { get; init; }
+
     /// <summary>
     /// Signal-to-noise ratio of the weight in decibels: ten times the logarithm of the mean square of the values over
     /// that of their errors; infinite without an error.
@@ -21,6 +24,10 @@ public sealed record QuantizationReport
 {
     /// <summary>The layers that were quantised, in the order of the model.</summary>
     public required IReadOnlyList<QuantizedLayer> Layers { get; init; }
+
+    /// <summary>The batch norms that were folded, and those that were not; none unless the kind is
+    /// <see cref="QuantizationKind.Int8Static"/>.</summary>
+    public BatchNormReport BatchNorms { get; init; } = BatchNormReport.None;
 
     /// <summary>Bytes of parameters and buffers in float32.</summary>
     public required long BytesBefore { get; init; }

@@ -18,6 +18,8 @@ internal static class NativeConstants
     public const int BlockElements = 256;
     /// <summary>NAMP_INT8_GEMM_MAX_K</summary>
     public const int Int8GemmMaxK = 131071;
+    /// <summary>NAMP_INT8_SHIFTED_MAX_K</summary>
+    public const int Int8ShiftedMaxK = 65793;
     /// <summary>NAMP_MAX_STATE_COLUMNS</summary>
     public const int MaxStateColumns = 3;
     /// <summary>NAMP_PERMUTE_MAX_RANK</summary>
@@ -1196,8 +1198,34 @@ internal unsafe struct NampRowCodesArgs
     public static NampRowCodesArgs Create() => new() { StructSize = (uint)sizeof(NampRowCodesArgs) };
 }
 
-/// <summary>C[i, j] = float(sum over k of A[i, k] B[j, k]) * a_scales[i] * b_scales[j] [+ bias[j]], in this
-/// order, each operation rounded to float32, and C to c_dtype. The sum is exact.</summary>
+/// <summary>Values and their codes of 8 bits, with one scale and one zero point that are known before:
+/// code = round(input / scale) + zero_point, the quotient rounded to float32 and then to the nearest
+/// integer, ties to even, and the code limited to -128 and 127: ONNX's QuantizeLinear to int8. The
+/// value of a code is (code - zero_point) * scale. A NaN becomes zero_point, the code of 0: such
+/// codes cannot show it.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampTensorCodesArgs
+{
+    public uint StructSize;
+    /// <summary>of input</summary>
+    public int Dtype;
+    public long Count;
+    /// <summary>[count]</summary>
+    public void* Input;
+    /// <summary>[count]</summary>
+    public sbyte* Codes;
+    /// <summary>finite and above 0</summary>
+    public float Scale;
+    /// <summary>-128 to 127</summary>
+    public int ZeroPoint;
+
+    /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
+    public static NampTensorCodesArgs Create() => new() { StructSize = (uint)sizeof(NampTensorCodesArgs) };
+}
+
+/// <summary>C[i, j] = float(sum over k of (A[i, k] - a_zero_point) B[j, k]) * a_scales[i] * b_scales[j]
+/// [+ bias[j]], in this order, each operation rounded to float32, and C to c_dtype. The sum is
+/// exact.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampInt8GemmArgs
 {
@@ -1205,13 +1233,13 @@ internal unsafe struct NampInt8GemmArgs
     public int CDtype;
     public long M;
     public long N;
-    /// <summary>at most NAMP_INT8_GEMM_MAX_K</summary>
+    /// <summary>at most NAMP_INT8_GEMM_MAX_K, or NAMP_INT8_SHIFTED_MAX_K with a zero point</summary>
     public long K;
     /// <summary>[m, k]</summary>
     public sbyte* A;
     /// <summary>[n, k]</summary>
     public sbyte* B;
-    /// <summary>[m]</summary>
+    /// <summary>[m]; null: a_scale is that of all rows</summary>
     public float* AScales;
     /// <summary>[n]</summary>
     public float* BScales;
@@ -1219,9 +1247,60 @@ internal unsafe struct NampInt8GemmArgs
     public float* Bias;
     /// <summary>[m, n]</summary>
     public void* C;
+    /// <summary>finite and above 0; read only if a_scales is null</summary>
+    public float AScale;
+    /// <summary>of all rows, -128 to 127</summary>
+    public int AZeroPoint;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampInt8GemmArgs Create() => new() { StructSize = (uint)sizeof(NampInt8GemmArgs) };
+}
+
+/// <summary>The convolution of namp_conv2d_args on codes, with namp_tensor_codes_args' scale and zero point of
+/// the input and one scale an output channel of the weight:
+/// output = activation(float(sum of (input - zero_point) weight) * scale * weight_scales[channel]
+/// [+ bias[channel]]), in this order, each operation rounded to float32, and the output to dtype. The
+/// padding has the value 0. The sum is exact.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampInt8Conv2dArgs
+{
+    public uint StructSize;
+    /// <summary>of output</summary>
+    public int Dtype;
+    public long Batch;
+    public long InChannels;
+    public long InH;
+    public long InW;
+    public long OutChannels;
+    public long KernelH;
+    public long KernelW;
+    public long StrideH;
+    public long StrideW;
+    public long PadH;
+    public long PadW;
+    public long DilationH;
+    public long DilationW;
+    public long Groups;
+    /// <summary>[batch, in_channels, in_h, in_w]</summary>
+    public sbyte* Input;
+    /// <summary>[out_channels, in_channels / groups, kernel_h, kernel_w], the inputs of
+    /// an output at most NAMP_INT8_SHIFTED_MAX_K</summary>
+    public sbyte* Weight;
+    /// <summary>[out_channels]</summary>
+    public float* WeightScales;
+    /// <summary>[out_channels], or null</summary>
+    public float* Bias;
+    /// <summary>[batch, out_channels, out_h, out_w] as of namp_conv2d_args</summary>
+    public void* Output;
+    public float Scale;
+    /// <summary>-128 to 127</summary>
+    public int ZeroPoint;
+    /// <summary>NONE or RELU</summary>
+    public int Activation;
+    public int Reserved;
+
+    /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
+    public static NampInt8Conv2dArgs Create() => new() { StructSize = (uint)sizeof(NampInt8Conv2dArgs) };
 }
 
 /// <summary>C = A W^T [+ bias] of float A and coded W[n, k]. Arithmetic in float32, C rounded to c_dtype.
@@ -1296,7 +1375,9 @@ internal static unsafe partial class NativeMethods
         ("namp_multiply_args", sizeof(NampMultiplyArgs)),
         ("namp_sum_args", sizeof(NampSumArgs)),
         ("namp_row_codes_args", sizeof(NampRowCodesArgs)),
+        ("namp_tensor_codes_args", sizeof(NampTensorCodesArgs)),
         ("namp_int8_gemm_args", sizeof(NampInt8GemmArgs)),
+        ("namp_int8_conv2d_args", sizeof(NampInt8Conv2dArgs)),
         ("namp_code_gemm_args", sizeof(NampCodeGemmArgs)),
     ];
 
@@ -1787,9 +1868,17 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_dequantize_rows")]
     internal static partial int DequantizeRows(NampDevice* device, NampRowCodesArgs* args, void* stream);
 
+    /// <summary>namp_quantize_tensor</summary>
+    [LibraryImport(Library, EntryPoint = "namp_quantize_tensor")]
+    internal static partial int QuantizeTensor(NampDevice* device, NampTensorCodesArgs* args, void* stream);
+
     /// <summary>namp_int8_gemm</summary>
     [LibraryImport(Library, EntryPoint = "namp_int8_gemm")]
     internal static partial int Int8Gemm(NampDevice* device, NampInt8GemmArgs* args, void* stream);
+
+    /// <summary>namp_int8_conv2d</summary>
+    [LibraryImport(Library, EntryPoint = "namp_int8_conv2d")]
+    internal static partial int Int8Conv2d(NampDevice* device, NampInt8Conv2dArgs* args, void* stream);
 
     /// <summary>namp_code_gemm</summary>
     [LibraryImport(Library, EntryPoint = "namp_code_gemm")]
@@ -1961,10 +2050,22 @@ internal static unsafe partial class NativeOps
         fixed (NampRowCodesArgs* pointer = &args) Ensure.Success(NativeMethods.DequantizeRows(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
+    /// <inheritdoc cref="NativeMethods.QuantizeTensor"/>
+    public static void QuantizeTensor(Device device, in NampTensorCodesArgs args, DeviceStream? stream = null)
+    {
+        fixed (NampTensorCodesArgs* pointer = &args) Ensure.Success(NativeMethods.QuantizeTensor(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
+    }
+
     /// <inheritdoc cref="NativeMethods.Int8Gemm"/>
     public static void Int8Gemm(Device device, in NampInt8GemmArgs args, DeviceStream? stream = null)
     {
         fixed (NampInt8GemmArgs* pointer = &args) Ensure.Success(NativeMethods.Int8Gemm(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
+    }
+
+    /// <inheritdoc cref="NativeMethods.Int8Conv2d"/>
+    public static void Int8Conv2d(Device device, in NampInt8Conv2dArgs args, DeviceStream? stream = null)
+    {
+        fixed (NampInt8Conv2dArgs* pointer = &args) Ensure.Success(NativeMethods.Int8Conv2d(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.CodeGemm"/>

@@ -108,6 +108,45 @@ public class ExportCommandTests : FolderTests
     }
 
     [Test]
+    public void A_quantised_file_is_written_as_it_is_for_onnx_alone()
+    {
+        using Device device = Device.Cpu();
+        var scheme = new QuantizationScheme { Kind = QuantizationKind.Int8Static };
+        using Sequential cnn = Models.Cnn(new RandomGenerator(1), 12, 12).To(device);
+        long parameters = cnn.ParameterCount();
+        float[] image = [.. Enumerable.Range(0, 144).Select(i => i / 144f)];
+        Quantizer.Quantize(
+            cnn,
+            scheme,
+            model =>
+            {
+                using NoGrad noGrad = NoGrad.Enter();
+                model.Forward(Tensor.From<float>(device, image, [1, 1, 12, 12]));
+            }
+        );
+        QuantizedFile.Save(cnn, In("q.safetensors"), scheme);
+
+        Assert.That(Export(In("q.safetensors")), Is.EqualTo(Written(path => OnnxExport.Save(cnn, [1, 12, 12], path))));
+        string output = CliHost.Run("export", In("q.safetensors"), "--out", In("m.onnx"), "--json").Output;
+        JsonElement json = JsonDocument.Parse(output).RootElement;
+        (int code, _, string error) = CliHost.Run(
+            "export",
+            In("q.safetensors"),
+            "--dtype",
+            "int8",
+            "--out",
+            In("x.onnx")
+        );
+        Assert.Multiple(() =>
+        {
+            Assert.That(json.GetProperty("parameters").GetInt64(), Is.EqualTo(parameters));
+            Assert.That(json.GetProperty("dtype").GetString(), Is.EqualTo("int8-static, mse, rtn"));
+            Assert.That((code, File.Exists(In("x.onnx"))), Is.EqualTo((ExitCode.Usage, false)));
+            Assert.That(error, Does.Contain("quantised already"));
+        });
+    }
+
+    [Test]
     public void Json_says_what_was_written()
     {
         using Device device = Device.Cpu();

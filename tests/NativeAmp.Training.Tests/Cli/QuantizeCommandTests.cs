@@ -126,7 +126,44 @@ internal sealed class QuantizeCommandTests : FolderTests
 
         JsonElement models = Json(Ok("evaluate", At("q"), "--data", Images, "--json")).GetProperty("models");
         Assert.That(models[0].GetProperty("scheme").GetString(), Is.EqualTo("int4, group 64, gptq"));
-        Refused(ExitCode.Usage, "need --method gptq", "quantize", At("run"), "--calibrate", Images);
+        Refused(ExitCode.Usage, "need --to int8-static or --method gptq", "quantize", At("run"), "--calibrate", Images);
+    }
+
+    [Test]
+    public void A_static_cnn_is_calibrated_by_training_images_and_its_noisiest_outputs_are_named()
+    {
+        Idx.WriteTinyMnist(Images, train: 64, test: 20, seed: 7);
+        Ok("train", "--model", "cnn", "--data", Images, "--batch", "16", "--epochs", "1", "--checkpoint", At("run"));
+        string[] quantize = ["quantize", At("run"), "--to", "int8-static", "--calibrate", Images];
+
+        JsonElement summary = Json(
+            Ok([.. quantize, "--observer", "percentile", "--percentile", "99.9", "--out", At("q"), "--json"])
+        );
+        JsonElement models = Json(Ok("evaluate", At("run"), At("q"), "--data", Images, "--json")).GetProperty("models");
+        string text = Ok("evaluate", At("run"), At("q"), "--data", Images);
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(models[1].GetProperty("scheme").GetString(), Is.EqualTo("int8-static, percentile 99.9, rtn"));
+            Assert.That(
+                summary.GetProperty("bytes_after").GetInt64(),
+                Is.EqualTo(models[1].GetProperty("bytes").GetInt64())
+            );
+            Assert.That(models[0].GetProperty("layers").ValueKind, Is.EqualTo(JsonValueKind.Null));
+            Assert.That(
+                models[1].GetProperty("layers").EnumerateArray().Select(layer => layer.GetProperty("name").GetString()),
+                Is.EqualTo(new[] { "0", "3", "7", "9" })
+            );
+            Assert.That(models[1].GetProperty("layers")[3].GetProperty("signal_to_noise").GetDouble(), Is.AtLeast(20));
+            Assert.That(text, Does.Contain("int8-static, percentile 99.9, rtn: noisiest outputs"));
+            Refused(ExitCode.Usage, "--observer needs --to int8-static", "quantize", At("run"), "--observer", "mse");
+            Refused(ExitCode.Usage, "--percentile needs --observer", [.. quantize, "--percentile", "99"]);
+            Refused(
+                ExitCode.Usage,
+                "above 50 and at most 100",
+                [.. quantize, "--observer", "percentile", "--percentile", "101"]
+            );
+        });
     }
 
     [Test]

@@ -78,7 +78,7 @@ internal sealed class GptqTests
             );
             Assert.That(
                 () => Quantizer.Quantize(layer, new QuantizationScheme(), _ => { }),
-                Throws.ArgumentException.With.Message.Contains("calibrate is for Gptq")
+                Throws.ArgumentException.With.Message.Contains("calibrate is for Int8Static and for Gptq")
             );
             Assert.That(
                 () => Quantizer.Quantize(layer, Scheme, _ => { }),

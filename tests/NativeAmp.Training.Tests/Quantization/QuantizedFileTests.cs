@@ -21,7 +21,7 @@ internal sealed class QuantizedFileTests : FolderTests
         };
         using Sequential model = Models.Cnn(new RandomGenerator(1), 8, 8).To(device);
         using Sequential other = Models.Cnn(new RandomGenerator(2), 8, 8).To(device);
-        Quantizer.Quantize(model, scheme);
+        Quantizer.Quantize(model, scheme, kind == QuantizationKind.Int8Static ? each => Output(each, device) : null);
         string path = Path.Combine(Folder, "model.safetensors");
 
         QuantizedFile.Save(model, path, scheme, new Dictionary<string, string> { ["model"] = "cnn" });
@@ -33,6 +33,7 @@ internal sealed class QuantizedFileTests : FolderTests
             Assert.That(read.Kind, Is.EqualTo(kind));
             Assert.That(read.Keep, Is.EqualTo(new[] { "9" }));
             Assert.That(Output(other, device), Is.EqualTo(Output(model, device)));
+            Assert.That(((Conv2d)other[0]).InputCodes, Is.EqualTo(((Conv2d)model[0]).InputCodes));
             Assert.That(((Conv2d)other[0]).Quantized!.Codes, Is.EqualTo(((Conv2d)model[0]).Quantized!.Codes));
             Assert.That(reader.Metadata["model"], Is.EqualTo("cnn"));
             Assert.That(reader.Find("7.weight"), Is.Null);
@@ -99,13 +100,71 @@ internal sealed class QuantizedFileTests : FolderTests
     }
 
     [Test]
-    public void Cut_and_changed_files_are_read_or_refused_by_type()
+    public void Inputs_of_a_static_file_are_checked()
     {
         using var device = Device.Cpu();
-        var scheme = new QuantizationScheme { Kind = QuantizationKind.Int4, Group = 32 };
+        var scheme = new QuantizationScheme { Kind = QuantizationKind.Int8Static };
+        using Sequential model = Models.Cnn(new RandomGenerator(1), 8, 8).To(device);
+        using Sequential target = Models.Cnn(new RandomGenerator(2), 8, 8).To(device);
+        float[] before = Output(target, device);
+        string path = Path.Combine(Folder, "model.safetensors");
+        Quantizer.Quantize(model, scheme, each => Output(each, device));
+        QuantizedFile.Save(model, path, scheme);
+        byte[] bytes = File.ReadAllBytes(path);
+        float scale = ((Conv2d)model[0]).InputCodes!.Scale;
+        int place = bytes.AsSpan().IndexOf(BitConverter.GetBytes(scale));
+
+        Assert.Multiple(() =>
+        {
+            foreach (float wrong in (float[])[0, -scale, float.NaN, float.PositiveInfinity])
+            {
+                BitConverter.GetBytes(wrong).CopyTo(bytes, place);
+                Refused(bytes, "0.input_scale");
+            }
+
+            BitConverter.GetBytes(scale).CopyTo(bytes, place);
+            Refused(Changed("3.input_zero_point", "3.input_zero_poinz"), "3.input_zero_point");
+            Refused(Changed("\"observer\":\"Mse\"", "\"observer\":\"Msf\""), "observer");
+            Refused(Changed("\"percentile\":\"99.99\"", "\"percentile\":\"49.99\""), "percentile");
+            Refused(Changed("Int8Static", "Int8Dynami"), "kind");
+            Assert.That(Output(target, device), Is.EqualTo(before));
+        });
+
+        byte[] Changed(string old, string now)
+        {
+            string text = System.Text.Encoding.Latin1.GetString(bytes);
+            Assert.That(text, Does.Contain(old));
+            return System.Text.Encoding.Latin1.GetBytes(text.Replace(old, now));
+        }
+
+        void Refused(byte[] file, string message)
+        {
+            File.WriteAllBytes(path, file);
+            Assert.That(
+                () => QuantizedFile.Load(target, path),
+                Throws
+                    .InstanceOf<CheckpointException>()
+                    .Or.InstanceOf<DataFormatException>()
+                    .With.Message.Contains(message)
+            );
+        }
+    }
+
+    [TestCase(QuantizationKind.Int4)]
+    [TestCase(QuantizationKind.Int8Static)]
+    public void Cut_and_changed_files_are_read_or_refused_by_type(QuantizationKind kind)
+    {
+        using var device = Device.Cpu();
+        var scheme = new QuantizationScheme { Kind = kind, Group = 32 };
         using (Sequential model = Models.Mlp(new RandomGenerator(1), 8).To(device))
         {
-            Quantizer.Quantize(model, scheme);
+            Quantizer.Quantize(
+                model,
+                scheme,
+                kind == QuantizationKind.Int8Static
+                    ? each => StaticQuantizationTests.Forward(each, device, [1, 2, 3, 4, 5, 6, 7, 8], [1, 8])
+                    : null
+            );
             QuantizedFile.Save(model, Path.Combine(Folder, "good.safetensors"), scheme);
         }
 

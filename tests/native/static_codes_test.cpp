@@ -1,0 +1,272 @@
+// Codes by a scale and a zero point that are known before, and products and convolutions with them,
+// against exact integers.
+#include "convolution_shapes.h"
+#include "integer_codes.h"
+
+namespace namp_test {
+namespace {
+
+constexpr int kZeroPoints[] = {-128, -37, 0, 5, 127};
+
+class StaticCodesTest : public IntegerTest {
+ protected:
+  void check_codes(int32_t dtype, const std::vector<double>& values, float scale, int zero_point,
+                   int64_t shift) {
+    SCOPED_TRACE("dtype " + std::to_string(dtype) + ", scale " + std::to_string(scale) +
+                 ", zero point " + std::to_string(zero_point));
+    const auto count = static_cast<int64_t>(values.size());
+    Buffer input(device_, dtype, values, shift);
+    Buffer made(device_, NAMP_UINT8, count, shift);
+    auto args = make_args<namp_tensor_codes_args>();
+    args.dtype = dtype;
+    args.count = count;
+    args.input = input.data();
+    args.codes = made.as<int8_t>();
+    args.scale = scale;
+    args.zero_point = zero_point;
+    run_targets([&] { return namp_quantize_tensor(device_, &args, nullptr); }, {&made});
+    const std::vector<uint8_t> bytes = made.bytes();
+    for (int64_t i = 0; i < count; ++i) {
+      const float level = static_cast<float>(input[i]) / scale;
+      const double code =
+          std::isnan(level)
+              ? zero_point
+              : std::clamp(std::nearbyint(static_cast<double>(level)) + zero_point, -128.0, 127.0);
+      ASSERT_EQ(code_of(bytes, i), code) << "value " << input[i];
+    }
+  }
+
+  void check_gemm(int64_t m, int64_t n, int64_t k, int zero_point, bool biased) {
+    SCOPED_TRACE(std::to_string(m) + " x " + std::to_string(n) + " x " + std::to_string(k) +
+                 ", zero point " + std::to_string(zero_point));
+    const std::vector<uint8_t> a_bytes = random_bytes(m * k, 1);
+    const std::vector<uint8_t> b_bytes = random_bytes(n * k, 2);
+    const Codes a(device_, a_bytes, 1);
+    const Codes b(device_, b_bytes, 2);
+    const Buffer b_scales(device_, NAMP_FLOAT32, random_values(n, 4, 0.01), 1);
+    const Buffer bias(device_, NAMP_FLOAT32, random_values(n, 5), 1);
+    Buffer c(device_, NAMP_FLOAT32, m * n, 1);
+    auto args = make_args<namp_int8_gemm_args>();
+    args.c_dtype = NAMP_FLOAT32;
+    args.m = m;
+    args.n = n;
+    args.k = k;
+    args.a = a.as<int8_t>();
+    args.b = b.as<int8_t>();
+    args.b_scales = b_scales.floats();
+    args.bias = biased ? bias.floats() : nullptr;
+    args.c = c.data();
+    args.a_scale = 0.03F;
+    args.a_zero_point = zero_point;
+    run_targets([&] { return namp_int8_gemm(device_, &args, nullptr); }, {&c});
+    for (int64_t i = 0; i < m; ++i) {
+      for (int64_t j = 0; j < n; ++j) {
+        int64_t sum = 0;
+        for (int64_t p = 0; p < k; ++p)
+          sum += int64_t{code_of(a_bytes, i * k + p) - zero_point} * code_of(b_bytes, j * k + p);
+        float x = static_cast<float>(sum) * args.a_scale;
+        x = x * static_cast<float>(b_scales[j]);
+        if (biased) x = x + static_cast<float>(bias[j]);
+        ASSERT_EQ(c[i * n + j], static_cast<double>(x)) << i << ", " << j;
+      }
+    }
+  }
+
+  // fill: of both codes; 0 for random ones.
+  void check_convolution(const Shape& s, int32_t dtype, int zero_point, bool biased, bool relu,
+                         int fill = 0) {
+    SCOPED_TRACE("shape " + std::to_string(&s - kShapes) + ", dtype " + std::to_string(dtype) +
+                 ", zero point " + std::to_string(zero_point));
+    std::vector<uint8_t> in_bytes = random_bytes(s.inputs(), 1);
+    std::vector<uint8_t> weight_bytes = random_bytes(s.weights(), 2);
+    if (fill != 0) {
+      std::fill(in_bytes.begin(), in_bytes.end(), static_cast<uint8_t>(fill));
+      std::fill(weight_bytes.begin(), weight_bytes.end(), uint8_t{0x80});
+    }
+    const Codes input(device_, in_bytes, 1);
+    const Codes weight(device_, weight_bytes, 3);
+    const Buffer scales(device_, NAMP_FLOAT32, random_values(s.out_channels, 4, 0.01), 1);
+    const Buffer bias(device_, NAMP_FLOAT32, random_values(s.out_channels, 5), 1);
+    Buffer output(device_, dtype, s.outputs(), 1);
+    auto args = make_args<namp_int8_conv2d_args>();
+    s.set(args);
+    args.dtype = dtype;
+    args.input = input.as<int8_t>();
+    args.weight = weight.as<int8_t>();
+    args.weight_scales = scales.floats();
+    args.bias = biased ? bias.floats() : nullptr;
+    args.output = output.data();
+    args.scale = 0.03F;
+    args.zero_point = zero_point;
+    args.activation = relu ? NAMP_ACTIVATION_RELU : NAMP_ACTIVATION_NONE;
+    run_targets([&] { return namp_int8_conv2d(device_, &args, nullptr); }, {&output});
+    std::vector<int64_t> sums(static_cast<size_t>(s.outputs()));
+    for_products(s, [&](int64_t o, int64_t i, int64_t w) {
+      sums[static_cast<size_t>(o)] +=
+          int64_t{code_of(in_bytes, i) - zero_point} * code_of(weight_bytes, w);
+    });
+    for (int64_t o = 0; o < s.outputs(); ++o) {
+      const int64_t channel = o / (s.out_h() * s.out_w()) % s.out_channels;
+      float x = static_cast<float>(sums[static_cast<size_t>(o)]) * args.scale;
+      x = x * static_cast<float>(scales[channel]);
+      if (biased) x = x + static_cast<float>(bias[channel]);
+      if (relu && x < 0) x = 0;
+      ASSERT_EQ(output[o], rounded(static_cast<double>(x), dtype)) << "output " << o;
+    }
+  }
+};
+
+TEST_P(StaticCodesTest, ValuesOfEveryCount) {
+  for (int64_t count = 0; count <= 67; ++count)
+    check_codes(kFloats[count % 3], random_values(count, 1), 0.011F, kZeroPoints[count % 5],
+                count % 3);
+  check_codes(NAMP_FLOAT32, random_values(70000, 2), 0.003F, -128, 1);
+}
+
+TEST_P(StaticCodesTest, HostileValues) {
+  const double tiny = 1e-45;
+  for (int zero_point : kZeroPoints) {
+    for (float scale : {1.0F, 1e-45F, 3.4e38F}) {
+      check_codes(NAMP_FLOAT32,
+                  {0,      -0.0,  kNaN,  -kNaN,  kInfinity, -kInfinity, tiny,     -tiny,     3e38,
+                   -3e38,  0.5,   1.5,   -0.5,   -1.5,      2.5,        126.5,    127.5,     -127.5,
+                   -128.5, 254.5, 255.5, -254.5, -255.5,    8388609,    -8388609, 0.49999997},
+                  scale, zero_point, 1);
+    }
+  }
+}
+
+TEST_P(StaticCodesTest, ProductsWithAZeroPoint) {
+  for (int64_t k = 0; k <= 131; k += k < 67 ? 3 : 13)
+    check_gemm(1 + k % 6, 1 + k % 9, k, kZeroPoints[k % 5], k % 2 == 0);
+  check_gemm(67, 131, 70, -128, true);
+  check_gemm(1, 5, NAMP_INT8_SHIFTED_MAX_K, 127, false);
+}
+
+TEST_P(StaticCodesTest, ConvolutionsOfEveryShape) {
+  int turn = 0;
+  for (const Shape& shape : kShapes) {
+    for (int zero_point : {kZeroPoints[turn % 5], kZeroPoints[(turn + 2) % 5]}) {
+      check_convolution(shape, kFloats[turn % 3], zero_point, turn % 2 == 0, turn % 4 < 2);
+      if (HasFailure()) return;
+      ++turn;
+    }
+  }
+}
+
+TEST_P(StaticCodesTest, ConvolutionsOfRowsOfEveryLength) {
+  for (int64_t width = 1; width <= 40; ++width) {
+    check_convolution({1, 5, 3, width, 3, 3, 3, 1, 1, 1, 1}, NAMP_FLOAT32, -5, true, false);
+    check_convolution({1, 4, 2, 2 * width, 1, 1, 2, 1, 2}, NAMP_FLOAT32, -128, true, false);
+  }
+  check_convolution({0, 4, 2, 3, 1, 1, 1}, NAMP_FLOAT32, 0, true, false);
+}
+
+// Groups of one channel have their words along the rows, unless the kernel is dilated there.
+TEST_P(StaticCodesTest, ConvolutionsOfOneChannelAGroup) {
+  for (int64_t width = 1; width <= 40; ++width) {
+    const int64_t kernel = 1 + width % 9;
+    const int64_t stride = 1 + width % 3;
+    const int64_t dilation = width % 4 == 0 ? 2 : 1;
+    check_convolution(
+        {2, 2, 4, width, 4, 2, kernel, 1, stride, 1, kernel, 1 + width % 2, dilation, 2},
+        NAMP_FLOAT32, kZeroPoints[width % 5], true, false);
+  }
+}
+
+TEST_P(StaticCodesTest, LargestSumsOfConvolutionsAreExact) {
+  const Shape shape{1, NAMP_INT8_SHIFTED_MAX_K, 1, 2, 1, 1, 1};
+  check_convolution(shape, NAMP_FLOAT32, -128, false, false, 127);  // 255 by -128
+  check_convolution(shape, NAMP_FLOAT32, 127, false, false, 0x80);  // -255 by -128
+}
+
+TEST_P(StaticCodesTest, RefusesWhatItCannotCompute) {
+  Buffer output(device_, NAMP_FLOAT32, 64);
+  Buffer made(device_, NAMP_UINT8, 64);
+  const Buffer floats(device_, NAMP_FLOAT32, random_values(64, 1));
+  const Codes bytes(device_, random_bytes(4096, 1), 0);
+  auto codes = make_args<namp_tensor_codes_args>();
+  codes.dtype = NAMP_FLOAT32;
+  codes.count = 64;
+  codes.input = floats.data();
+  codes.codes = made.as<int8_t>();
+  codes.scale = 1;
+  auto product = make_args<namp_int8_gemm_args>();
+  product.c_dtype = NAMP_FLOAT32;
+  product.m = product.n = product.k = 2;
+  product.a = product.b = bytes.as<int8_t>();
+  product.b_scales = floats.floats();
+  product.c = output.data();
+  product.a_scale = 1;
+  auto convolution = make_args<namp_int8_conv2d_args>();
+  Shape{1, 4, 4, 4, 2, 3, 3}.set(convolution);
+  convolution.dtype = NAMP_FLOAT32;
+  convolution.input = convolution.weight = bytes.as<int8_t>();
+  convolution.weight_scales = floats.floats();
+  convolution.output = output.data();
+  convolution.scale = 1;
+  const auto refuses = [&](int32_t status) {
+    expect_refused(status, namp_quantize_tensor(device_, &codes, nullptr), {&made});
+    expect_refused(status, namp_int8_gemm(device_, &product, nullptr), {&output});
+    expect_refused(status, namp_int8_conv2d(device_, &convolution, nullptr), {&output});
+  };
+  for (float scale : {0.0F, -1.0F, std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    codes.scale = product.a_scale = convolution.scale = scale;
+    refuses(NAMP_ERROR_INVALID_ARGUMENT);
+  }
+  codes.scale = product.a_scale = convolution.scale = 1;
+  for (int32_t zero_point : {-129, 128}) {
+    codes.zero_point = product.a_zero_point = convolution.zero_point = zero_point;
+    refuses(NAMP_ERROR_INVALID_ARGUMENT);
+  }
+  codes.zero_point = product.a_zero_point = convolution.zero_point = 1;
+  product.k = NAMP_INT8_SHIFTED_MAX_K + 1;
+  expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_int8_gemm(device_, &product, nullptr),
+                 {&output});
+  const auto refused = [&](auto change, int32_t status) {
+    auto bad = convolution;
+    change(bad);
+    expect_refused(status, namp_int8_conv2d(device_, &bad, nullptr), {&output});
+  };
+  using Args = namp_int8_conv2d_args&;
+  refused([](Args a) { a.groups = 3; }, NAMP_ERROR_INVALID_ARGUMENT);
+  refused([](Args a) { a.in_channels = NAMP_INT8_SHIFTED_MAX_K / 9 + 1; },
+          NAMP_ERROR_INVALID_ARGUMENT);
+  refused([](Args a) { a.activation = NAMP_ACTIVATION_GELU; }, NAMP_ERROR_INVALID_ARGUMENT);
+  refused([](Args a) { a.reserved = 1; }, NAMP_ERROR_INVALID_ARGUMENT);
+  refused([](Args a) { a.weight = nullptr; }, NAMP_ERROR_INVALID_ARGUMENT);
+  refused([](Args a) { a.pad_h = a.pad_w = a.stride_h = a.stride_w = int64_t{1} << 26; },
+          NAMP_ERROR_OUT_OF_MEMORY);
+}
+
+INSTANTIATE_TEST_SUITE_P(Cpu, StaticCodesTest, ::testing::Values(Where::kCpu));
+
+using StaticCodesOnGpuTest = BackendTest;
+
+TEST_P(StaticCodesOnGpuTest, AreRefusedByName) {
+  const Buffer floats(device_, NAMP_FLOAT32, random_values(4, 1));
+  Buffer bytes(device_, NAMP_UINT8, 4);
+  Buffer output(device_, NAMP_FLOAT32, 4);
+  auto codes = make_args<namp_tensor_codes_args>();
+  codes.dtype = NAMP_FLOAT32;
+  codes.count = 4;
+  codes.input = floats.data();
+  codes.codes = bytes.as<int8_t>();
+  codes.scale = 1;
+  EXPECT_EQ(namp_quantize_tensor(device_, &codes, nullptr), NAMP_ERROR_UNSUPPORTED);
+  EXPECT_NE(std::string(namp_last_error_message()).find("quantize_tensor"), std::string::npos);
+  auto convolution = make_args<namp_int8_conv2d_args>();
+  Shape{1, 1, 2, 2, 1, 1, 1}.set(convolution);
+  convolution.dtype = NAMP_FLOAT32;
+  convolution.input = convolution.weight = bytes.as<int8_t>();
+  convolution.weight_scales = floats.floats();
+  convolution.output = output.data();
+  convolution.scale = 1;
+  EXPECT_EQ(namp_int8_conv2d(device_, &convolution, nullptr), NAMP_ERROR_UNSUPPORTED);
+  EXPECT_NE(std::string(namp_last_error_message()).find("int8_conv2d"), std::string::npos);
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, StaticCodesOnGpuTest, ::testing::Values(Where::kGpu));
+
+}  // namespace
+}  // namespace namp_test
