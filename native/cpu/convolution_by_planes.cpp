@@ -9,6 +9,10 @@
 namespace namp {
 namespace {
 
+// Channels whose weights are laid out before the next: they stay in the first-level cache for all
+// taps.
+constexpr int64_t kChannelsAtOnce = 16;
+
 // A group's weights as the rows of a product: for an output channel of the plan, each of its runs
 // with all channels. Backward the channels change places.
 struct WeightRows {
@@ -21,23 +25,39 @@ struct WeightRows {
         channel_stride(backward ? shape.taps : shape.taps / shape.group_in),
         group(shape.group_out * shape.taps) {}
 
-  // Rows begin to end of those of all groups. Word is a type of the element's size, of which a unit
-  // of the plan has a number.
+  // Rows begin to end of those of all groups, begin at a multiple of kPairRows. Word is a type of the
+  // element's size, of which a unit of the plan has a number.
   template <class Word>
   void lay_out(Word* out, const Word* weights, int64_t begin, int64_t end, int64_t words) const {
-    for (int64_t index = begin; index < end; ++index) {
+    const int64_t to_row = plan.weight_row * words;
+    const int64_t to_tap = plan.depth * words;
+    const auto taps = static_cast<int64_t>(plan.taps.size());
+    for (int64_t index = begin; index < end; index += kPairRows) {
       const int64_t row = index % rows;
-      const int64_t filled = row < used ? channels : 0;
-      Word* to = out + index * plan.weight_row * words;
-      Word* const after = to + plan.weight_row * words;
-      for (int64_t tap : plan.taps) {
-        const Word* from = weights + index / rows * group + row * row_stride + tap;
-        for (int64_t channel = 0; channel < filled; ++channel)
-          to[channel] = from[channel * channel_stride];
-        std::fill(to + filled, to + plan.depth * words, Word{});
-        to += plan.depth * words;
+      const int64_t filled = std::clamp<int64_t>(used - row, 0, kPairRows);
+      const Word* from = weights + index / rows * group + row * row_stride;
+      Word* to = out + index * to_row;
+      // Backward, neighbouring rows are neighbours in memory: they take a channel together.
+      const int64_t together = row_stride < channel_stride ? filled : 1;
+      for (int64_t first = 0; first < filled; first += together) {
+        for (int64_t begin = 0; begin < channels; begin += kChannelsAtOnce) {
+          const int64_t after = std::min(channels, begin + kChannelsAtOnce);
+          for (int64_t tap = 0; tap < taps; ++tap) {
+            const Word* in = from + first * row_stride + plan.taps[static_cast<size_t>(tap)];
+            Word* unit = to + first * to_row + tap * to_tap;
+            for (int64_t channel = begin; channel < after; ++channel) {
+              for (int64_t i = 0; i < together; ++i)
+                unit[i * to_row + channel] = in[channel * channel_stride + i * row_stride];
+            }
+          }
+        }
       }
-      std::fill(to, after, Word{});
+      for (int64_t i = 0; i < kPairRows; ++i, to += to_row) {
+        const int64_t there = i < filled ? channels : 0;
+        for (int64_t tap = 0; tap < taps; ++tap)
+          std::fill(to + tap * to_tap + there, to + (tap + 1) * to_tap, Word{});
+        std::fill(to + taps * to_tap, to + to_row, Word{});
+      }
     }
   }
 
@@ -88,7 +108,7 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
   char* scratch = weights + weights_bytes + narrow_bytes;
   const WeightRows rows(shape, plan, backward);
   char* laid_out = widened ? weights + weights_bytes : weights;
-  threads_.parallel_for(args.groups * rows.rows, 16, [&](int64_t begin, int64_t end) {
+  threads_.parallel_for(args.groups * rows.rows, kPairRows, [&](int64_t begin, int64_t end) {
     if (dtype == NAMP_FLOAT32) {
       rows.lay_out(reinterpret_cast<float*>(laid_out), static_cast<const float*>(args.weight),
                    begin, end, 1);

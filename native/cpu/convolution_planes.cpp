@@ -19,28 +19,7 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// The planes of a band, which begins at a row of positions.
-template <class T>
-HWY_INLINE void fill_planes(const PlanePlan& plan, const T* input, int64_t first, int64_t rows,
-                            float* planes) {
-  const PlaneAxis& width = plan.shape.width;
-  const int64_t pixels = plan.shape.height.in * width.in;
-  const int64_t stride = width.in_stride;
-  for (int64_t channel = 0; channel < plan.shape.channels; ++channel) {
-    for_plane_parts(plan, first, rows, planes + channel * plan.plane,
-                    [&](float* to, const PlanePart& part) NAMP_LANES {
-                      const T* in = input + channel * pixels + part.from;
-                      for_lanes(part.count, [&](int64_t i, auto some) NAMP_LANES {
-                        const T* from = in + i * stride;
-                        for (int64_t row = 0; row < part.rows; ++row, from += part.from_row)
-                          store(load_apart(from, stride, some), to + row * plan.plane_row + i,
-                                some);
-                      });
-                    });
-  }
-}
-
-// The same with pairs of channels.
+// The planes of a band, as fill_planes, with pairs of channels.
 HWY_INLINE void fill_pair_planes(const PlanePlan& plan, const BFloat16* input, int64_t first,
                                  int64_t rows, float* planes) {
   const PlaneAxis& width = plan.shape.width;

@@ -155,11 +155,13 @@ bool PlanePlan::has_taps(int64_t phase) const {
                      [phase](const PlaneAxis::Tap& tap) { return tap.written == phase; });
 }
 
+bool PlanePlan::fits_caches() const { return depth * image_plane <= 4 * kPlaneUnits; }
+
 bool PlanePlan::fits() const {
   const int64_t rows = shape.height.positions();
   const int64_t columns = shape.width.positions();
   const int64_t computed = (rows - 1) * plane_row + columns;
-  return depth * image_plane <= 4 * kPlaneUnits && computed <= 2 * rows * columns &&
+  return fits_caches() && computed <= 2 * rows * columns &&
          shape.width.written_phases() * sum_units() <= 4 * kPlaneUnits;
 }
 

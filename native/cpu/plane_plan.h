@@ -74,7 +74,10 @@ struct PlanePlan {
   // pairs: null where the operands are widened. most_images: at least 1.
   PlanePlan(const PlaneShape& shape, const PairTiles* pairs, int64_t most_images);
 
-  // Whether it is worth it: planes fit into the caches, and most of what is computed is an output.
+  // Whether the planes fit into the caches.
+  bool fits_caches() const;
+
+  // Whether products over planes are worth it: they fit, and most of what is computed is an output.
   bool fits() const;
 
   // Positions of some rows of some images, one after the other.
