@@ -14,6 +14,7 @@
 #include "cpu/pair_blocks-inl.h"
 #include "cpu/plane_lines-inl.h"
 #include "cpu/product_output-inl.h"
+#include "cpu/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
@@ -311,6 +312,11 @@ HWY_NOINLINE void convolve(const PlanePlan& plan, const void* weights, const voi
   });
 }
 
+HWY_NOINLINE void transpose_block(float* out, int64_t out_stride, const float* in,
+                                  int64_t in_stride, int64_t rows, int64_t columns) {
+  transpose(out, out_stride, in, in_stride, rows, columns);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace namp
 HWY_AFTER_NAMESPACE();
@@ -321,6 +327,7 @@ namespace {
 
 NAMP_SIMD_TABLE(convolve);
 NAMP_SIMD_TABLE(gather);
+NAMP_SIMD_TABLE(transpose_block);
 
 }  // namespace
 
@@ -344,6 +351,11 @@ void convolve_planes(namp_simd simd, const PlanePlan& plan, const void* weights,
 void gather_columns(namp_simd simd, const PlanePlan& plan, const void* input, namp_dtype dtype,
                     int64_t first, int64_t rows, void* planes, void* columns, int64_t columns_row) {
   gather_by_simd(simd)(plan, input, dtype, first, rows, planes, columns, columns_row);
+}
+
+void transpose_floats(namp_simd simd, float* out, int64_t out_stride, const float* in,
+                      int64_t in_stride, int64_t rows, int64_t columns) {
+  transpose_block_by_simd(simd)(out, out_stride, in, in_stride, rows, columns);
 }
 
 }  // namespace namp

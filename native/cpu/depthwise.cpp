@@ -59,53 +59,58 @@ HWY_INLINE void sum_positions(const PlanePlan& plan, const PlanePlan::Sum& sum,
     sum_plane_rows<1>(runs, weights, sum.runs, plane, plan.plane_row, count, to);
 }
 
-// The output at some columns of some rows of positions, of one phase of rows. plane and output: at
-// the first of them.
+// Some rows of positions of one phase of rows of the output.
+struct PhaseRows {
+  int64_t phase;
+  int64_t rows;
+  int64_t columns;  // positions of a row
+  int64_t phases;   // of the outputs of a row
+};
+
+// The output at some columns of at most kDepthwiseRows rows of a channel. plane and output: at the
+// first of them. bias: null, or for each of the rows.
 template <class T>
 HWY_INLINE void convolve_rows(const PlanePlan& plan, const float* weights, const float* plane,
-                              const float* bias, const ProductOutput& output, int64_t phase,
-                              int64_t rows, int64_t column, int64_t count,
-                              const DepthwiseScratch& scratch) {
-  const PlaneAxis& width = plan.shape.width;
-  const int64_t phases = width.written_phases();
-  for (int64_t i = 0; i < phases; ++i) {
-    sum_positions(plan, plan.sums[static_cast<size_t>(phase * phases + i)], weights, plane, rows,
-                  count, scratch.sums + i * kDepthwiseUnits);
+                              const float* bias, const ProductOutput& output, const PhaseRows& rows,
+                              int64_t column, int64_t count, const DepthwiseScratch& scratch) {
+  for (int64_t i = 0; i < rows.phases; ++i) {
+    sum_positions(plan, plan.sums[static_cast<size_t>(rows.phase * rows.phases + i)], weights,
+                  plane, rows.rows, count, scratch.sums + i * kDepthwiseUnits);
   }
-  const int64_t outputs = std::min(phases * count, width.out - phases * column);
-  const int64_t row_elements = plan.shape.height.out_stride * width.out;
+  const PlaneAxis& width = plan.shape.width;
   ProductOutput line = output;
-  for (int64_t row = 0; row < rows; ++row) {
-    const float* sums = scratch.sums + row * kBlockColumns;
-    if (phases > 1) {
-      put_together(scratch.line, sums, kDepthwiseUnits, phases, outputs);
-      sums = scratch.line;
-    }
-    finish_rows<T>(sums, bias, line, 1, outputs);
-    line.c = static_cast<T*>(line.c) + row_elements;
+  line.ldc = plan.shape.height.out_stride * width.out;
+  if (rows.phases == 1) {
+    finish_rows<T>(scratch.sums, bias, line, rows.rows, count);
+    return;
+  }
+  const int64_t outputs = std::min(rows.phases * count, width.out - rows.phases * column);
+  for (int64_t row = 0; row < rows.rows; ++row) {
+    put_together(scratch.line, scratch.sums + row * kBlockColumns, kDepthwiseUnits, rows.phases,
+                 outputs);
+    finish_rows<T>(scratch.line, bias, line, 1, outputs);
+    line.c = static_cast<T*>(line.c) + line.ldc;
   }
 }
 
-// The outputs of a band of a channel from its planes. output: of the channel.
+// The outputs of a phase of rows of a channel from its planes. output: the phase's first row.
 template <class T>
-HWY_INLINE void convolve_band(const PlanePlan& plan, const float* weights, const float* planes,
-                              const ProductOutput& output, int64_t first, int64_t band,
-                              const DepthwiseScratch& scratch) {
-  const PlaneAxis& height = plan.shape.height;
-  const PlaneAxis& width = plan.shape.width;
-  float wide_bias[kLanes];
-  const float* bias = widen_bias(output, 1, 1, wide_bias);
-  for (int64_t phase = 0; phase < height.written_phases(); ++phase) {
-    const int64_t rows = std::min(band, height.positions(phase) - first);
-    in_pieces(0, rows, kDepthwiseRows, [&](int64_t row, int64_t some) NAMP_LANES {
-      in_pieces(0, width.positions(), kBlockColumns, [&](int64_t column, int64_t count) NAMP_LANES {
-        const int64_t out_row = (first + row) * height.out_stride + phase;
-        const int64_t out = out_row * width.out + column * width.out_stride;
-        convolve_rows<T>(plan, weights, planes + row * plan.plane_row + column, bias,
-                         part_of(output, 0, out), phase, some, column, count, scratch);
-      });
+HWY_INLINE void convolve_phase(const PlanePlan& plan, const float* weights, const float* planes,
+                               const ProductOutput& output, const PhaseRows& all,
+                               const DepthwiseScratch& scratch) {
+  const int64_t out_row = plan.shape.height.out_stride * plan.shape.width.out;
+  float bias[kDepthwiseRows + kLanes];
+  const bool has_bias = output.bias != nullptr;
+  if (has_bias) std::fill_n(bias, kDepthwiseRows, widen_bias(output, 1, 1, bias)[0]);
+  in_pieces(0, all.rows, kDepthwiseRows, [&](int64_t row, int64_t some) NAMP_LANES {
+    in_pieces(0, all.columns, kBlockColumns, [&](int64_t column, int64_t count) NAMP_LANES {
+      ProductOutput part = output;
+      part.c = static_cast<T*>(output.c) + row * out_row + column * plan.shape.width.out_stride;
+      convolve_rows<T>(plan, weights, planes + row * plan.plane_row + column,
+                       has_bias ? bias : nullptr, part, {all.phase, some, all.columns, all.phases},
+                       column, count, scratch);
     });
-  }
+  });
 }
 
 // Some channels of one image, forward or backward to the image as the plan is. weights: of each run
@@ -114,18 +119,25 @@ HWY_NOINLINE void convolve_channels(const PlanePlan& plan, int64_t channels, con
                                     const void* input, const ProductOutput& output,
                                     const DepthwiseScratch& scratch) {
   const PlaneAxis& height = plan.shape.height;
-  const int64_t pixels = height.in * plan.shape.width.in;
+  const PlaneAxis& width = plan.shape.width;
+  const int64_t pixels = height.in * width.in;
+  const int64_t units = plan.plane_units();
   const auto runs = static_cast<int64_t>(plan.runs.size());
+  PhaseRows rows{0, 0, width.positions(), width.written_phases()};
   with_element(output.dtype, [&](auto element) HWY_ATTR {
     using T = typename decltype(element)::Type;
     in_pieces(0, height.positions(), plan.band, [&](int64_t first, int64_t band) NAMP_LANES {
       for (int64_t i = 0; i < channels; ++i) {
         fill_planes(plan, static_cast<const T*>(input) + i * pixels, first, band + height.halo,
-                    scratch.planes + i * plan.plane_units());
+                    scratch.planes + i * units);
       }
-      for (int64_t i = 0; i < channels; ++i) {
-        convolve_band<T>(plan, weights + i * runs, scratch.planes + i * plan.plane_units(),
-                         part_of(output, i, 0), first, band, scratch);
+      for (rows.phase = 0; rows.phase < height.written_phases(); ++rows.phase) {
+        rows.rows = std::min(band, height.positions(rows.phase) - first);
+        const int64_t at = (first * height.out_stride + rows.phase) * width.out;
+        for (int64_t i = 0; i < channels; ++i) {
+          convolve_phase<T>(plan, weights + i * runs, scratch.planes + i * units,
+                            part_of(output, i, at), rows, scratch);
+        }
       }
     });
   });
@@ -167,17 +179,18 @@ HWY_NOINLINE void sum_channel_weights(const PlanePlan& plan, int64_t channels, c
                                       float* planes) {
   const PlaneAxis& height = plan.shape.height;
   const PlaneAxis& width = plan.shape.width;
+  const int64_t units = plan.plane_units();
   const auto taps = static_cast<int64_t>(plan.taps.size());
   with_element(dtype, [&](auto element) HWY_ATTR {
     using T = typename decltype(element)::Type;
     in_pieces(0, height.out, plan.band, [&](int64_t first, int64_t rows) NAMP_LANES {
       for (int64_t i = 0; i < channels; ++i) {
         fill_planes(plan, static_cast<const T*>(input) + i * height.in * width.in, first,
-                    rows + height.halo, planes + i * plan.plane_units());
+                    rows + height.halo, planes + i * units);
       }
       for (int64_t i = 0; i < channels; ++i) {
         const T* from = static_cast<const T*>(gradient) + (i * height.out + first) * width.out;
-        const float* plane = planes + i * plan.plane_units();
+        const float* plane = planes + i * units;
         int64_t tap = 0;
         for (; tap + kDepthwiseTaps <= taps; tap += kDepthwiseTaps)
           sum_taps<kDepthwiseTaps>(plan, tap, plane, from, rows, sums + i * taps);

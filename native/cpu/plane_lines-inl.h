@@ -126,11 +126,15 @@ HWY_INLINE void for_plane_parts(const PlanePlan& plan, int64_t first, int64_t ro
   const int64_t in_w = plan.shape.width.in;
   const int64_t width = plan.plane_row;
   const int64_t stride = height.in_stride;
+  // A division takes as long as a short row.
+  const auto steps = [stride](int64_t distance) NAMP_LANES {
+    return stride == 1 ? distance : divide_up(distance, stride);
+  };
   for (int64_t phase : height.phases) {
     const int64_t in_row = first * stride + phase - height.pad;
-    const int64_t above = in_row >= 0 ? 0 : std::min(rows, divide_up(-in_row, stride));
+    const int64_t above = in_row >= 0 ? 0 : std::min(rows, steps(-in_row));
     const int64_t begin = in_row + above * stride;
-    const int64_t there = begin >= height.in ? 0 : divide_up(height.in - begin, stride);
+    const int64_t there = begin >= height.in ? 0 : steps(height.in - begin);
     const int64_t inside = std::min(there, rows - above);
     const int64_t below = rows - above - inside;
     for (const PlanePlan::Line& line : plan.lines) {
