@@ -156,32 +156,40 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
   const PlaneShape planes = backward ? planes_of_output_gradient(shape) : planes_of_input(shape);
   const auto dtype = static_cast<namp_dtype>(args.dtype);
   const int64_t threads = threads_.count();
-  const PlanePlan plan(planes,
-                       dtype == NAMP_BFLOAT16 ? pair_tiles(simd_, planes.channels) : nullptr,
-                       std::max<int64_t>(1, divide_up(args.batch, threads)));
+  PlanePlan plan(planes, dtype == NAMP_BFLOAT16 ? pair_tiles(simd_, planes.channels) : nullptr,
+                 std::max<int64_t>(1, divide_up(args.batch, threads)));
   if (fill_as_columns(plan, backward ? nullptr : pair_tiles(simd_, shape.taps), dtype) ||
       !plan.fits())
     return false;
 
+  const bool in_place = dtype == NAMP_FLOAT32 && plan.runs.size() == 1 && !share_places(shape.taps);
   const bool widened = dtype != NAMP_FLOAT32 && plan.pairs == nullptr;
-  const int64_t units = args.groups * plan.weight_units();
+  const int64_t group_units = in_place ? shape.group_out * shape.taps : plan.weight_units();
+  const int64_t units = in_place ? 0 : args.groups * group_units;
   const int64_t weights_bytes = align(units * 4);
   const int64_t narrow_bytes = widened ? align(units * 2) : 0;
   const int64_t each = align(plan.scratch_bytes());
-  char* weights = worker_scratch(1, weights_bytes + narrow_bytes + threads_.count() * each, stream);
-  char* scratch = weights + weights_bytes + narrow_bytes;
-  const WeightRows rows(shape, plan, backward, simd_);
-  char* laid_out = widened ? weights + weights_bytes : weights;
-  threads_.parallel_for(args.groups * rows.rows, kRowsAtOnce, [&](int64_t begin, int64_t end) {
-    if (dtype == NAMP_FLOAT32) {
-      rows.lay_out(reinterpret_cast<float*>(laid_out), static_cast<const float*>(args.weight),
-                   begin, end, 1);
-    } else {
-      rows.lay_out(reinterpret_cast<uint16_t*>(laid_out), static_cast<const uint16_t*>(args.weight),
-                   begin, end, plan.pairs == nullptr ? 1 : 2);
-    }
-  });
-  if (widened) cast(cell_of(weights, NAMP_FLOAT32), cell_of(laid_out, dtype), units, {}, stream);
+  char* own = worker_scratch(1, weights_bytes + narrow_bytes + threads * each, stream);
+  char* scratch = own + weights_bytes + narrow_bytes;
+  const auto* weights = static_cast<const char*>(in_place ? args.weight : own);
+  if (in_place) {
+    plan.weight_row = backward ? 1 : shape.taps;
+    plan.weight_unit = backward ? shape.taps : 1;
+  } else {
+    const WeightRows rows(shape, plan, backward, simd_);
+    char* laid_out = widened ? own + weights_bytes : own;
+    threads_.parallel_for(args.groups * rows.rows, kRowsAtOnce, [&](int64_t begin, int64_t end) {
+      if (dtype == NAMP_FLOAT32) {
+        rows.lay_out(reinterpret_cast<float*>(laid_out), static_cast<const float*>(args.weight),
+                     begin, end, 1);
+      } else {
+        rows.lay_out(reinterpret_cast<uint16_t*>(laid_out),
+                     static_cast<const uint16_t*>(args.weight), begin, end,
+                     plan.pairs == nullptr ? 1 : 2);
+      }
+    });
+    if (widened) cast(cell_of(own, NAMP_FLOAT32), cell_of(laid_out, dtype), units, {}, stream);
+  }
 
   const int64_t positions = planes.height.out * planes.width.out;
   const int64_t outputs = planes.out_channels * positions;
@@ -207,7 +215,7 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
       ProductOutput output = all;
       output.c = element(all.c, dtype, index * outputs);
       if (all.bias != nullptr) output.bias = element(all.bias, dtype, group * planes.out_channels);
-      convolve_planes(simd_, plan, weights + group * plan.weight_units() * 4,
+      convolve_planes(simd_, plan, weights + group * group_units * 4,
                       element(input, dtype, index * inputs), dtype, output, batch, mine);
     }
   });

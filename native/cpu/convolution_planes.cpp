@@ -152,8 +152,8 @@ HWY_INLINE void sum_block(const PlanePlan& plan, const PlanePlan::Sum& sum, cons
   if (units == 0) return;  // zeros, by clear_scratch
   if (!plan.packs) {
     multiply(plan,
-             {weights, plan.weight_row, 1, planes + block.begin, plan.plane, plan.depth, sum.runs,
-              plan.runs.data() + sum.first_run},
+             {weights, plan.weight_row, plan.weight_unit, planes + block.begin, plan.plane,
+              plan.depth, sum.runs, plan.runs.data() + sum.first_run},
              sums, channels, block.count, false);
     return;
   }
@@ -161,8 +161,10 @@ HWY_INLINE void sum_block(const PlanePlan& plan, const PlanePlan::Sum& sum, cons
   in_pieces(0, units, piece, [&](int64_t begin, int64_t depth) NAMP_LANES {
     in_pieces(0, block.count, kTileColumns, [&](int64_t at, int64_t count) NAMP_LANES {
       pack_panel(plan, sum, planes, rows, {block.begin + at, count}, begin, depth, panel);
-      multiply(plan, {weights + begin, plan.weight_row, 1, panel, kTileColumns, depth}, sums + at,
-               channels, count, begin > 0);
+      multiply(plan,
+               {weights + begin * plan.weight_unit, plan.weight_row, plan.weight_unit, panel,
+                kTileColumns, depth},
+               sums + at, channels, count, begin > 0);
     });
   });
 }

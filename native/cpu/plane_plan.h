@@ -88,7 +88,7 @@ struct PlanePlan {
 
   // Units of the planes of a band.
   int64_t plane_units() const;
-  // Units that a group's weights take: out_channels rows of weight_row units.
+  // Units that a group's weights take where they are laid out: out_channels rows of weight_row units.
   int64_t weight_units() const;
   // Floats of the sums of one phase of a block.
   int64_t sum_units() const;
@@ -110,6 +110,7 @@ struct PlanePlan {
   int64_t image_plane;        // units from one image to the next
   int64_t plane;              // units from one plane to the next
   int64_t weight_row;         // units of an output channel: depth for each run, and unused ones
+  int64_t weight_unit = 1;    // units from one of a run to the next; both are others' in place
   int64_t block_channels;     // channels of the output in a block of sums, a multiple of kPairRows
   std::vector<Line> lines;    // of the phases along a line
   std::vector<Sum> sums;      // of each phase of the output, row by row
