@@ -118,14 +118,16 @@ class Columns {
         plan_(planes_of_input(given), nullptr, 1),
         pointwise_(is_pointwise(given)),
         by_planes_(!pointwise_ && plan_.fits()) {
-    block_ = pointwise_ ? shape_.positions : positions_at_once(shape_);
+    const int64_t filling = depth() / shape_.positions;
+    const int64_t fitting = kColumnElements / (shape_.taps * shape_.positions);
+    const int64_t most = std::max<int64_t>(1, most_images);
+    const bool whole = pointwise_ || most <= std::min(filling, fitting);
+    block_ = whole ? shape_.positions : positions_at_once(shape_);
     if (by_planes_)
       block_ = std::clamp<int64_t>(block_ / shape_.out_w, 1, plan_.band) * shape_.out_w;
     images_ = 1;
-    if (block_ < shape_.positions) return;
-    const int64_t filling = depth() / shape_.positions;
-    const int64_t fitting = kColumnElements / (shape_.taps * shape_.positions);
-    images_ = std::clamp<int64_t>(std::min(filling, fitting), 1, std::max<int64_t>(1, most_images));
+    if (block_ == shape_.positions)
+      images_ = std::clamp<int64_t>(std::min(filling, fitting), 1, most);
   }
 
   int64_t block() const { return block_; }    // positions of an image

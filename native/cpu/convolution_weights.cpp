@@ -14,6 +14,9 @@ namespace {
 // Channels whose sums are transposed together: a cache line of them.
 constexpr int64_t kTransposed = 16;
 
+// Sums of workers that are added together: they stay in the first-level cache.
+constexpr int64_t kAddedTogether = 4096;
+
 }  // namespace
 
 void CpuBackend::conv2d_backward_weights_by_loops(const namp_conv2d_args& args,
@@ -94,7 +97,8 @@ void CpuBackend::sum_weights_by_images(const namp_conv2d_args& args, namp_stream
   const int64_t each = sums_bytes + source.planes_bytes() + source.bytes() + gradients_bytes +
                        align(kProductScratchBytes);
   const int64_t workers = std::max<int64_t>(1, std::min<int64_t>(threads, args.batch));
-  char* scratch = worker_scratch(1, workers * each + sums_bytes, stream);
+  const bool rounded = args.weight_gradient_dtype != NAMP_FLOAT32;
+  char* scratch = worker_scratch(1, workers * each + (rounded ? sums_bytes : 0), stream);
   const auto sums_of = [&](int64_t worker) {
     return reinterpret_cast<float*>(scratch + worker * each);
   };
@@ -141,27 +145,33 @@ void CpuBackend::sum_weights_by_images(const namp_conv2d_args& args, namp_stream
         add(image, std::min(source.images(), last - image), group);
     }
   });
-  auto* sums = reinterpret_cast<float*>(scratch + workers * each);  // as the weights lie
+  float* const sums = sums_of(0);
+  if (workers > 1) {
+    threads_.parallel_for(weights, kAddedTogether, [&](int64_t begin, int64_t end) {
+      for (int64_t worker = 1; worker < workers; ++worker) {
+        const float* from = sums_of(worker);
+        for (int64_t i = begin; i < end; ++i)
+          sums[i] += from[i];
+      }
+    });
+  }
+  // As the weights lie.
+  auto* out = rounded ? reinterpret_cast<float*>(scratch + workers * each)
+                      : static_cast<float*>(args.weight_gradient);
   const int64_t blocks = divide_up(shape.group_out, kTransposed);
   threads_.parallel_for(args.groups * blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t index = begin; index < end; ++index) {
-      const int64_t group = index / blocks;
+      const int64_t group = index / blocks * shape.group_out;
       const int64_t channel = index % blocks * kTransposed;
-      const int64_t channels = std::min(kTransposed, shape.group_out - channel);
-      const float* from = sums_of(0) + group * shape.group_out * shape.taps + channel;
-      float* to = sums + (group * shape.group_out + channel) * shape.taps;
-      for (int64_t tap = 0; tap < shape.taps; ++tap, from += shape.group_out) {
-        for (int64_t i = 0; i < channels; ++i) {
-          float sum = 0.0f;
-          for (int64_t worker = 0; worker < workers; ++worker)
-            sum += from[worker * (each / 4) + i];
-          to[i * shape.taps + tap] = sum;
-        }
-      }
+      transpose_floats(simd_, out + (group + channel) * shape.taps, shape.taps,
+                       sums + group * shape.taps + channel, shape.group_out, shape.taps,
+                       std::min(kTransposed, shape.group_out - channel));
     }
   });
-  cast(cell_of(args.weight_gradient, args.weight_gradient_dtype), cell_of(sums, NAMP_FLOAT32),
-       weights, {}, stream);
+  if (rounded) {
+    cast(cell_of(args.weight_gradient, args.weight_gradient_dtype), cell_of(out, NAMP_FLOAT32),
+         weights, {}, stream);
+  }
 }
 
 }  // namespace namp
