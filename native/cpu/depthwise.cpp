@@ -22,6 +22,11 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
+// Fused if the machine does that: the bits of products are not promised.
+HWY_INLINE Lane add_product(Lane a, Lane b, Lane sum) {
+  return Lane(hn::MulAdd(a.raw, b.raw, sum.raw));
+}
+
 // to[row * kBlockColumns + i] = the sum over the runs at position i of a row of the plane. count is
 // rounded up to whole lanes.
 template <int64_t kRows>
@@ -37,7 +42,7 @@ HWY_INLINE void sum_plane_rows(const int64_t* runs, const float* weights, int64_
       const float* from = plane + runs[run] + i;
 #pragma GCC unroll 16
       for (int64_t row = 0; row < kRows; ++row)
-        sums[row] = multiply_add(weight, load(from + row * plane_row), sums[row]);
+        sums[row] = add_product(weight, load(from + row * plane_row), sums[row]);
     }
 #pragma GCC unroll 16
     for (int64_t row = 0; row < kRows; ++row)
@@ -164,7 +169,7 @@ HWY_INLINE void sum_taps(const PlanePlan& plan, int64_t run, const float* plane,
 #pragma GCC unroll 16
       for (int64_t tap = 0; tap < kTaps; ++tap) {
         const Lane x = keep(load(from[tap] + at + i), Lane(0.0f), part);
-        products[tap] = multiply_add(x, factor, products[tap]);
+        products[tap] = add_product(x, factor, products[tap]);
       }
     });
   }
