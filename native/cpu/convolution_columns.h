@@ -125,6 +125,7 @@ class Columns {
     block_ = whole ? shape_.positions : positions_at_once(shape_);
     if (by_planes_)
       block_ = std::clamp<int64_t>(block_ / shape_.out_w, 1, plan_.band) * shape_.out_w;
+    plan_.is_whole = block_ == shape_.positions;
     images_ = 1;
     if (block_ == shape_.positions)
       images_ = std::clamp<int64_t>(std::min(filling, fitting), 1, most);

@@ -118,7 +118,8 @@ struct PlanePart {
 
 // Calls body(to, part) for each phase of a channel's planes: where the part's rows begin there,
 // which lie the planes' width apart. first is the position in the output of the first of some rows.
-// Rows of padding are filled with zeros; so are the columns of padding, once, by clear_planes.
+// Rows of padding are filled with zeros, unless planes are of whole images: then they are cleared once,
+// by clear_planes, as are the columns of padding.
 template <class Unit, class Body>
 HWY_INLINE void for_plane_parts(const PlanePlan& plan, int64_t first, int64_t rows, Unit* plane,
                                 Body&& body) {
@@ -138,8 +139,10 @@ HWY_INLINE void for_plane_parts(const PlanePlan& plan, int64_t first, int64_t ro
     const int64_t inside = std::min(there, rows - above);
     const int64_t below = rows - above - inside;
     for (const PlanePlan::Line& line : plan.lines) {
-      std::fill_n(plane, above * width, Unit{});
-      std::fill_n(plane + (above + inside) * width, below * width, Unit{});
+      if (!plan.is_whole) {
+        std::fill_n(plane, above * width, Unit{});
+        std::fill_n(plane + (above + inside) * width, below * width, Unit{});
+      }
       body(plane + above * width + line.left,
            PlanePart{begin * in_w + line.first, stride * in_w, inside, line.count});
       plane += plan.phase_plane;

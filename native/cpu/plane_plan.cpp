@@ -106,6 +106,7 @@ PlanePlan::PlanePlan(const PlaneShape& given, const PairTiles* tiles, int64_t mo
   const auto phases = static_cast<int64_t>(down.phases.size()) * phases_w;
   band = std::clamp<int64_t>(kPlaneUnits / (depth * phases * plane_row) - down.halo, 1,
                              down.positions());
+  is_whole = band == down.positions();
   phase_plane = (band + down.halo) * plane_row;
   image_plane = phases * phase_plane;
   for (int64_t phase : along.phases)

@@ -105,6 +105,7 @@ struct PlanePlan {
   int64_t row_positions;      // positions of a row that are computed
   int64_t row_outputs;        // those of them that are stored
   int64_t band;               // rows of positions whose planes are made at once
+  bool is_whole;              // whether planes are always made of all rows of an image
   int64_t images;             // images whose planes are made at once
   int64_t phase_plane;        // units from one phase to the next
   int64_t image_plane;        // units from one image to the next
