@@ -7,6 +7,7 @@
 #include "cpu/convolution.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/depthwise.h"
+#include "cpu/depthwise_lanes.h"
 #include "cpu/element.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -217,10 +218,6 @@ namespace {
 NAMP_SIMD_TABLE(convolve_channels);
 NAMP_SIMD_TABLE(sum_channel_weights);
 
-// Pieces of the batch whose gradients of the weights are summed apart: few enough that the sums take
-// little memory, and more than most machines have threads.
-constexpr int64_t kMostPieces = 64;
-
 // Channels whose planes are made before the first is read, which else waits for what was just
 // written; all stay in the first-level cache.
 int64_t channels_at_once(const PlanePlan& plan) {
@@ -272,6 +269,10 @@ bool CpuBackend::convolve_depthwise(const namp_conv2d_args& args, ConvolutionPas
                                     namp_stream stream) {
   const ConvolutionShape shape(args);
   if (shape.group_in != 1 || shape.group_out != 1) return false;
+  if (DepthwiseLanes::fit(shape, args.groups)) {
+    convolve_by_lanes(args, pass, stream);
+    return true;
+  }
   const bool backward = pass == ConvolutionPass::kBackwardData;
   const PlanePlan plan(backward ? planes_of_output_gradient(shape) : planes_of_input(shape),
                        nullptr, 1);
@@ -331,7 +332,7 @@ void CpuBackend::sum_depthwise_weights(const namp_conv2d_args& args, const Plane
   const ConvolutionShape shape(args);
   const auto dtype = static_cast<namp_dtype>(args.dtype);
   const int64_t weights = args.groups * shape.taps;
-  const int64_t images = std::max<int64_t>(1, divide_up(args.batch, kMostPieces));
+  const int64_t images = std::max<int64_t>(1, divide_up(args.batch, kDepthwisePieces));
   const int64_t pieces = std::max<int64_t>(1, divide_up(args.batch, images));
   const int64_t sums_bytes = align(pieces * weights * 4);
   const int64_t each = planes_bytes(plan);

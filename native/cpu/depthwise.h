@@ -17,6 +17,10 @@ inline constexpr int64_t kDepthwiseTaps = 9;
 // Sums of those rows of a phase along a line.
 inline constexpr int64_t kDepthwiseUnits = kDepthwiseRows * kBlockColumns;
 
+// Pieces of the batch whose gradients of the weights are summed apart: few enough that the sums take
+// little memory, and more than most machines have threads.
+inline constexpr int64_t kDepthwisePieces = 64;
+
 // Of one worker.
 struct DepthwiseScratch {
   float* planes;  // of a channel

@@ -62,6 +62,12 @@ const Shape kShapes[] = {
     {1, 2, 3, 700, 2, 3, 3, 2, 2, 1, 1, 1, 1, 2},
     {1, 1, 2, 88000, 1, 3, 1, 1, 1, 1},
     {67, 2, 3, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 2},
+    // Depthwise with a channel in each lane: two blocks, the second with fewer channels; strides,
+    // dilations, and windows with only padding.
+    {2, 19, 5, 6, 19, 3, 3, 1, 1, 1, 1, 1, 1, 19},
+    {2, 16, 9, 7, 16, 2, 3, 2, 3, 3, 1, 1, 2, 16},
+    {1, 33, 3, 4, 33, 3, 3, 1, 1, 3, 3, 1, 1, 33},
+    {66, 16, 2, 3, 16, 2, 2, 1, 1, 1, 1, 1, 1, 16},
     // The weights' gradients: from images in place, from copies of a few, and in one product of the
     // batch, of columns in place, copied and gathered.
     {2, 18, 14, 13, 5, 1, 1},
@@ -70,7 +76,7 @@ const Shape kShapes[] = {
     {3, 300, 5, 7, 20, 1, 1},
     {2, 32, 7, 7, 35, 3, 3, 1, 1, 1, 1},
 };
-constexpr ptrdiff_t kShapesOfBlocks = 19;
+constexpr ptrdiff_t kShapesOfBlocks = 23;
 
 class ConvolutionTest : public MatrixTest {
  protected:
