@@ -11,6 +11,9 @@
 namespace namp {
 namespace {
 
+// Channels of the output that are worth another thread: a few tiles.
+constexpr int64_t kFewestChannels = 3 * kPairRowGranule;
+
 // Channels whose sums are transposed together: a cache line of them.
 constexpr int64_t kTransposed = 16;
 
@@ -40,7 +43,7 @@ void CpuBackend::conv2d_backward_weights_by_loops(const namp_conv2d_args& args,
 }
 
 // Few positions for many weights: one product of the whole batch, which writes the weights' gradients
-// where and as they are wanted. Each thread makes those of some taps.
+// where and as they are wanted.
 bool CpuBackend::sum_weights_at_once(const namp_conv2d_args& args, namp_stream stream) {
   const ConvolutionShape shape(args);
   const auto dtype = static_cast<namp_dtype>(args.dtype);
@@ -71,13 +74,24 @@ bool CpuBackend::sum_weights_at_once(const namp_conv2d_args& args, namp_stream s
   const MatrixView left{args.batch > 1 ? gradients : args.output_gradient, dtype, depth, 1};
   const ProductOutput output{args.weight_gradient,
                              static_cast<namp_dtype>(args.weight_gradient_dtype), shape.taps};
-  threads_.split(
-      divide_up(shape.taps, kBlockColumns), [&](int64_t worker, int64_t first, int64_t last) {
-        const int64_t begin = first * kBlockColumns;
-        const int64_t end = std::min(shape.taps, last * kBlockColumns);
-        block_gemm(simd_, shape.group_out, end - begin, depth, left, part_of(right, 0, begin),
-                   part_of(output, 0, begin), scratch + worker * each);
-      });
+  // Every thread gets a piece, where pieces have a few tiles. Sums run only along the positions, which
+  // are not cut.
+  const int64_t tap_pieces = divide_up(shape.taps, kBlockColumns);
+  const int64_t channel_pieces = std::clamp<int64_t>(divide_up(threads_.count(), tap_pieces), 1,
+                                                     divide_up(shape.group_out, kFewestChannels));
+  const auto channel_of = [&](int64_t piece) {
+    const int64_t granules = divide_up(shape.group_out, kPairRowGranule);
+    return std::min(shape.group_out, granules * piece / channel_pieces * kPairRowGranule);
+  };
+  threads_.split(tap_pieces * channel_pieces, [&](int64_t worker, int64_t first, int64_t last) {
+    for (int64_t piece = first; piece < last; ++piece) {
+      const int64_t tap = piece / channel_pieces * kBlockColumns;
+      const int64_t channel = channel_of(piece % channel_pieces);
+      block_gemm(simd_, channel_of(piece % channel_pieces + 1) - channel,
+                 std::min(kBlockColumns, shape.taps - tap), depth, part_of(left, channel, 0),
+                 part_of(right, 0, tap), part_of(output, channel, tap), scratch + worker * each);
+    }
+  });
   return true;
 }
 

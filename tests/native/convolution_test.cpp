@@ -69,14 +69,15 @@ const Shape kShapes[] = {
     {1, 33, 3, 4, 33, 3, 3, 1, 1, 3, 3, 1, 1, 33},
     {66, 16, 2, 3, 16, 2, 2, 1, 1, 1, 1, 1, 1, 16},
     // The weights' gradients: from images in place, from copies of a few, and in one product of the
-    // batch, of columns in place, copied and gathered.
+    // batch, of columns in place, copied and gathered, which threads share.
     {2, 18, 14, 13, 5, 1, 1},
     {9, 18, 7, 9, 5, 1, 1},
     {1, 300, 7, 7, 20, 1, 1},
     {3, 300, 5, 7, 20, 1, 1},
     {2, 32, 7, 7, 35, 3, 3, 1, 1, 1, 1},
+    {1, 5, 4, 5, 200, 1, 1},
 };
-constexpr ptrdiff_t kShapesOfBlocks = 23;
+constexpr ptrdiff_t kShapesOfBlocks = 24;
 
 class ConvolutionTest : public MatrixTest {
  protected:
