@@ -23,7 +23,7 @@ inline constexpr int64_t kDepthwisePieces = 64;
 
 // Of one worker.
 struct DepthwiseScratch {
-  float* planes;  // of a channel
+  float* planes;  // of some channels
   float* sums;    // of each phase along a line
   float* line;
 };
