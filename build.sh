@@ -17,7 +17,8 @@ Usage: ./build.sh VERB [arguments]
   train [args]          build, then train the CNN on Fashion-MNIST in FP16 (args go to nativeamp train)
   test [options]        build, then every test and check; --exhaustive takes every float and every failure instead of a sample, --gpu the
                         machine's own GPU instead of the emulated one
-  bench [args]          build, then run the benchmarks (args go to BenchmarkDotNet), or: plots FOLDER, overhead, tensors, onednn
+  bench [args]          build, then run the benchmarks (args go to BenchmarkDotNet), or: plots FOLDER, overhead, tensors, onednn,
+                        onednn networks [BATCHES]
   gpu-report [args]     build, then say what the CUDA kernels are made of, move and execute (--json, --filter TEXT)
   cuda-toolkit [libraries]  unpack NVIDIA's CUDA toolkit beside the system, with its libraries or without, for test and gpu-report; nothing
                         else needs it

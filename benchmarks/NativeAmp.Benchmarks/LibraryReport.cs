@@ -18,7 +18,7 @@ internal static class LibraryReport
     {
         using Device with = Device.Cpu();
         using Device without = WithoutOneDnn();
-        Console.WriteLine($"with: {with.Info.Libraries}; without: {without.Info.Simd}; {with.Info.Threads} threads");
+        Console.WriteLine(Heading(with, without));
         Console.WriteLine("medians in ms, and the median of the turns' ratios");
         Console.WriteLine("model  dtype     without  with    ratio  quartiles of the ratio");
         foreach (string model in Models)
@@ -29,9 +29,20 @@ internal static class LibraryReport
         LibraryOperations.Write(with, without, secondsARow / 10);
     }
 
+    /// <summary>The two devices, in words.</summary>
+    public static string Heading(Device with, Device without) =>
+        $"with: {with.Info.Libraries}; without: {without.Info.Simd}; {with.Info.Threads} threads";
+
     /// <summary>Our time divided by oneDNN's, of each turn.</summary>
     public static double[] Ratios(Timing timing) =>
         [.. timing.Kernel.Zip(timing.Limit, (ours, theirs) => ours / theirs)];
+
+    /// <summary>A CPU that computes by our own loops.</summary>
+    public static Device WithoutOneDnn()
+    {
+        using (new NativeVariable("NATIVEAMP_ONEDNN", "0"))
+            return Device.Cpu();
+    }
 
     private static void Write(string model, DType dtype, Device with, Device without, double seconds)
     {
@@ -48,11 +59,5 @@ internal static class LibraryReport
                     + $"{Timing.Quantile(ratios, 0.25):0.00} to {Timing.Quantile(ratios, 0.75):0.00}"
             )
         );
-    }
-
-    private static Device WithoutOneDnn()
-    {
-        using (new NativeVariable("NATIVEAMP_ONEDNN", "0"))
-            return Device.Cpu();
     }
 }

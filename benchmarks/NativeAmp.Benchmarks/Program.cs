@@ -2,9 +2,10 @@ using BenchmarkDotNet.Running;
 using NativeAmp.Benchmarks;
 
 // plots FOLDER: bandwidth against size. overhead: the cost of FusedAdam.Step beyond its kernels. tensors: one tensor in
-// turns with many of the same total. onednn: training steps without oneDNN, in turns with the same with it. integers:
-// linear layers and convolutions of integers, in turns with float32's, and with reading. --smoke:
-// every class and report once, at small sizes. Else BenchmarkDotNet's own arguments.
+// turns with many of the same total. onednn: training steps without oneDNN, in turns with the same with it. onednn
+// networks [BATCHES]: two networks' convolutions likewise. integers: linear layers and convolutions of integers, in
+// turns with float32's, and with reading. --smoke: every class and report once, at small sizes. Else BenchmarkDotNet's
+// own arguments.
 switch (args)
 {
     case [.., "plots", var folder]:
@@ -19,6 +20,12 @@ switch (args)
         return 0;
     case [.., "onednn"]:
         LibraryReport.Write(secondsARow: 20);
+        return 0;
+    case [.., "onednn", "networks"]:
+        NetworkConvolutions.Write([1, 8, 32], secondsACell: 0.1);
+        return 0;
+    case [.., "onednn", "networks", var batches]:
+        NetworkConvolutions.Write([.. batches.Split(',').Select(int.Parse)], secondsACell: 0.1);
         return 0;
     case [.., "integers"]:
         IntegerReport.Write(width: 2048, [1, 256], threads: 2, secondsARow: 4);

@@ -25,6 +25,7 @@ internal static class Smoke
         OverheadReport.Write([1, 3], secondsARow: 0.001);
         TensorCountReport.Write(3000, [1, 3], secondsARow: 0.001);
         LibraryReport.Write(secondsARow: 0.001);
+        NetworkConvolutions.Write([1], secondsACell: 0.001);
         IntegerReport.Write(width: 64, [1, 3], threads: 1, secondsARow: 0.001);
         ConvolutionReport.Write(images: 1, threads: 1, secondsARow: 0.001);
         DirectoryInfo folder = Directory.CreateTempSubdirectory("nativeamp-plots");

@@ -19,9 +19,6 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// Whether rows that lie this many floats apart fall on few places of the first-level cache.
-constexpr bool share_places(int64_t row_stride) { return row_stride % 512 == 0; }
-
 // A block of A, widened in the order of memory: a tile broadcasts its elements, so either order
 // works. Rows of float32 are read where they are.
 template <class T>

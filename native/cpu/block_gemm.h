@@ -12,6 +12,9 @@ namespace namp {
 // Of numbers that are not negative.
 constexpr int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
+// Whether rows that lie this many floats apart fall on few places of the first-level cache.
+constexpr bool share_places(int64_t row_stride) { return row_stride % 512 == 0; }
+
 // Element (row, column) of a matrix is data[row * row_stride + column * column_stride]. One of the
 // strides is 1.
 struct MatrixView {

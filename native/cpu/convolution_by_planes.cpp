@@ -9,38 +9,122 @@
 namespace namp {
 namespace {
 
+// Rows and channels whose weights are laid out together: a page of memory is read once for many.
+constexpr int64_t kRowsAtOnce = 64;
+constexpr int64_t kChannelsAtOnce = 32;
+
+// Weights of a channel that are transposed at once: the block stays in the first-level cache.
+constexpr int64_t kTransposedColumns = 128;
+
 // A group's weights as the rows of a product: for an output channel of the plan, each of its runs
 // with all channels. Backward the channels change places.
 struct WeightRows {
-  WeightRows(const ConvolutionShape& shape, const PlanePlan& given, bool backward)
-      : plan(given),
+  WeightRows(const ConvolutionShape& shape, const PlanePlan& given, bool to_images,
+             namp_simd target)
+      : simd(target),
+        backward(to_images),
+        plan(given),
         rows(plan.weight_units() / plan.weight_row),
         used(plan.shape.out_channels),
         channels(plan.shape.channels),
-        row_stride(backward ? shape.taps / shape.group_in : shape.taps),
-        channel_stride(backward ? shape.taps : shape.taps / shape.group_in),
+        row_stride(to_images ? shape.taps / shape.group_in : shape.taps),
+        channel_stride(to_images ? shape.taps : shape.taps / shape.group_in),
         group(shape.group_out * shape.taps) {}
 
-  // Rows begin to end of those of all groups. Word is a type of the element's size, of which a unit
-  // of the plan has a number.
+  // Rows begin to end of those of all groups. Word is a type of the element's size, of which a unit of
+  // the plan has a number.
   template <class Word>
   void lay_out(Word* out, const Word* weights, int64_t begin, int64_t end, int64_t words) const {
-    for (int64_t index = begin; index < end; ++index) {
+    for (int64_t index = begin; index < end;) {
       const int64_t row = index % rows;
-      const int64_t filled = row < used ? channels : 0;
+      const int64_t count = std::min(end - index, rows - row);
+      const int64_t filled = std::clamp<int64_t>(used - row, 0, count);
+      const Word* from = weights + index / rows * group + row * row_stride;
       Word* to = out + index * plan.weight_row * words;
-      Word* const after = to + plan.weight_row * words;
-      for (int64_t tap : plan.taps) {
-        const Word* from = weights + index / rows * group + row * row_stride + tap;
-        for (int64_t channel = 0; channel < filled; ++channel)
-          to[channel] = from[channel * channel_stride];
-        std::fill(to + filled, to + plan.depth * words, Word{});
-        to += plan.depth * words;
+      if (std::is_same_v<Word, float> && backward && row_stride <= kTransposedColumns) {
+        lay_out_transposed(reinterpret_cast<float*>(to), reinterpret_cast<const float*>(from),
+                           filled);
+      } else if (backward) {
+        lay_out_together(to, from, filled, words);
+      } else {
+        for (int64_t i = 0; i < filled; ++i)
+          lay_out_row(to + i * plan.weight_row * words, from + i * row_stride, words);
       }
-      std::fill(to, after, Word{});
+      fill_up(to, filled, count, words);
+      index += count;
     }
   }
 
+  template <class Word>
+  void lay_out_row(Word* to, const Word* from, int64_t words) const {
+    for (int64_t tap : plan.taps) {
+      if (channel_stride == 1) {
+        std::copy_n(from + tap, channels, to);
+      } else {
+        for (int64_t channel = 0; channel < channels; ++channel)
+          to[channel] = from[channel * channel_stride + tap];
+      }
+      to += plan.depth * words;
+    }
+  }
+
+  // Backward, neighbouring rows are neighbours in memory, and a channel's weights are far from the
+  // next one's: all rows take a few channels before the next.
+  template <class Word>
+  void lay_out_together(Word* to, const Word* from, int64_t count, int64_t words) const {
+    const int64_t to_row = plan.weight_row * words;
+    for (int64_t begin = 0; begin < channels; begin += kChannelsAtOnce) {
+      const int64_t after = std::min(channels, begin + kChannelsAtOnce);
+      for (size_t run = 0; run < plan.taps.size(); ++run) {
+        Word* unit = to + static_cast<int64_t>(run) * plan.depth * words;
+        for (int64_t channel = begin; channel < after; ++channel) {
+          const Word* in = from + channel * channel_stride + plan.taps[run];
+          for (int64_t i = 0; i < count; ++i)
+            unit[i * to_row + channel] = in[i * row_stride];
+        }
+      }
+    }
+  }
+
+  // The same, with few enough taps, transposed in registers: all taps of some rows of some channels,
+  // from where each row and tap is copied to its run.
+  void lay_out_transposed(float* to, const float* from, int64_t count) const {
+    alignas(64) float block[kTransposedColumns * kChannelsAtOnce];
+    const int64_t piece = kTransposedColumns / row_stride;
+    for (int64_t first = 0; first < count; first += piece) {
+      const int64_t some = std::min(piece, count - first);
+      for (int64_t channel = 0; channel < channels; channel += kChannelsAtOnce) {
+        const int64_t after = std::min(kChannelsAtOnce, channels - channel);
+        transpose_floats(simd, block, kChannelsAtOnce,
+                         from + channel * channel_stride + first * row_stride, channel_stride,
+                         after, some * row_stride);
+        for (int64_t i = 0; i < some; ++i) {
+          float* unit = to + (first + i) * plan.weight_row + channel;
+          for (int64_t tap : plan.taps) {
+            std::copy_n(block + (i * row_stride + tap) * kChannelsAtOnce, after, unit);
+            unit += plan.depth;
+          }
+        }
+      }
+    }
+  }
+
+  // Zeros where some rows, of which the first ones are filled, have no channel.
+  template <class Word>
+  void fill_up(Word* to, int64_t filled, int64_t count, int64_t words) const {
+    const int64_t to_row = plan.weight_row * words;
+    const int64_t to_tap = plan.depth * words;
+    const auto end = static_cast<int64_t>(plan.taps.size()) * to_tap;
+    for (int64_t i = 0; i < count; ++i, to += to_row) {
+      const int64_t there = i < filled ? channels : 0;
+      for (int64_t tap = 0; tap < end; tap += to_tap)
+        std::fill(to + tap + there, to + tap + to_tap, Word{});
+      std::fill(to + end, to + to_row, Word{});
+    }
+  }
+
+  namp_simd simd;
+  bool backward;
   const PlanePlan& plan;
   int64_t rows;  // up to a whole tile, of zeros where there is no output channel
   int64_t used;
@@ -72,32 +156,40 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
   const PlaneShape planes = backward ? planes_of_output_gradient(shape) : planes_of_input(shape);
   const auto dtype = static_cast<namp_dtype>(args.dtype);
   const int64_t threads = threads_.count();
-  const PlanePlan plan(planes,
-                       dtype == NAMP_BFLOAT16 ? pair_tiles(simd_, planes.channels) : nullptr,
-                       std::max<int64_t>(1, divide_up(args.batch, threads)));
+  PlanePlan plan(planes, dtype == NAMP_BFLOAT16 ? pair_tiles(simd_, planes.channels) : nullptr,
+                 std::max<int64_t>(1, divide_up(args.batch, threads)));
   if (fill_as_columns(plan, backward ? nullptr : pair_tiles(simd_, shape.taps), dtype) ||
       !plan.fits())
     return false;
 
+  const bool in_place = dtype == NAMP_FLOAT32 && plan.runs.size() == 1 && !share_places(shape.taps);
   const bool widened = dtype != NAMP_FLOAT32 && plan.pairs == nullptr;
-  const int64_t units = args.groups * plan.weight_units();
+  const int64_t group_units = in_place ? shape.group_out * shape.taps : plan.weight_units();
+  const int64_t units = in_place ? 0 : args.groups * group_units;
   const int64_t weights_bytes = align(units * 4);
   const int64_t narrow_bytes = widened ? align(units * 2) : 0;
   const int64_t each = align(plan.scratch_bytes());
-  char* weights = worker_scratch(1, weights_bytes + narrow_bytes + threads_.count() * each, stream);
-  char* scratch = weights + weights_bytes + narrow_bytes;
-  const WeightRows rows(shape, plan, backward);
-  char* laid_out = widened ? weights + weights_bytes : weights;
-  threads_.parallel_for(args.groups * rows.rows, 16, [&](int64_t begin, int64_t end) {
-    if (dtype == NAMP_FLOAT32) {
-      rows.lay_out(reinterpret_cast<float*>(laid_out), static_cast<const float*>(args.weight),
-                   begin, end, 1);
-    } else {
-      rows.lay_out(reinterpret_cast<uint16_t*>(laid_out), static_cast<const uint16_t*>(args.weight),
-                   begin, end, plan.pairs == nullptr ? 1 : 2);
-    }
-  });
-  if (widened) cast(cell_of(weights, NAMP_FLOAT32), cell_of(laid_out, dtype), units, {}, stream);
+  char* own = worker_scratch(1, weights_bytes + narrow_bytes + threads * each, stream);
+  char* scratch = own + weights_bytes + narrow_bytes;
+  const auto* weights = static_cast<const char*>(in_place ? args.weight : own);
+  if (in_place) {
+    plan.weight_row = backward ? 1 : shape.taps;
+    plan.weight_unit = backward ? shape.taps : 1;
+  } else {
+    const WeightRows rows(shape, plan, backward, simd_);
+    char* laid_out = widened ? own + weights_bytes : own;
+    threads_.parallel_for(args.groups * rows.rows, kRowsAtOnce, [&](int64_t begin, int64_t end) {
+      if (dtype == NAMP_FLOAT32) {
+        rows.lay_out(reinterpret_cast<float*>(laid_out), static_cast<const float*>(args.weight),
+                     begin, end, 1);
+      } else {
+        rows.lay_out(reinterpret_cast<uint16_t*>(laid_out),
+                     static_cast<const uint16_t*>(args.weight), begin, end,
+                     plan.pairs == nullptr ? 1 : 2);
+      }
+    });
+    if (widened) cast(cell_of(own, NAMP_FLOAT32), cell_of(laid_out, dtype), units, {}, stream);
+  }
 
   const int64_t positions = planes.height.out * planes.width.out;
   const int64_t outputs = planes.out_channels * positions;
@@ -123,7 +215,7 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
       ProductOutput output = all;
       output.c = element(all.c, dtype, index * outputs);
       if (all.bias != nullptr) output.bias = element(all.bias, dtype, group * planes.out_channels);
-      convolve_planes(simd_, plan, weights + group * plan.weight_units() * 4,
+      convolve_planes(simd_, plan, weights + group * group_units * 4,
                       element(input, dtype, index * inputs), dtype, output, batch, mine);
     }
   });

@@ -14,33 +14,13 @@
 #include "cpu/pair_blocks-inl.h"
 #include "cpu/plane_lines-inl.h"
 #include "cpu/product_output-inl.h"
+#include "cpu/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// The planes of a band, which begins at a row of positions.
-template <class T>
-HWY_INLINE void fill_planes(const PlanePlan& plan, const T* input, int64_t first, int64_t rows,
-                            float* planes) {
-  const PlaneAxis& width = plan.shape.width;
-  const int64_t pixels = plan.shape.height.in * width.in;
-  const int64_t stride = width.in_stride;
-  for (int64_t channel = 0; channel < plan.shape.channels; ++channel) {
-    for_plane_parts(plan, first, rows, planes + channel * plan.plane,
-                    [&](float* to, const PlanePart& part) NAMP_LANES {
-                      const T* in = input + channel * pixels + part.from;
-                      for_lanes(part.count, [&](int64_t i, auto some) NAMP_LANES {
-                        const T* from = in + i * stride;
-                        for (int64_t row = 0; row < part.rows; ++row, from += part.from_row)
-                          store(load_apart(from, stride, some), to + row * plan.plane_row + i,
-                                some);
-                      });
-                    });
-  }
-}
-
-// The same with pairs of channels.
+// The planes of a band, as fill_planes, with pairs of channels.
 HWY_INLINE void fill_pair_planes(const PlanePlan& plan, const BFloat16* input, int64_t first,
                                  int64_t rows, float* planes) {
   const PlaneAxis& width = plan.shape.width;
@@ -172,8 +152,8 @@ HWY_INLINE void sum_block(const PlanePlan& plan, const PlanePlan::Sum& sum, cons
   if (units == 0) return;  // zeros, by clear_scratch
   if (!plan.packs) {
     multiply(plan,
-             {weights, plan.weight_row, 1, planes + block.begin, plan.plane, plan.depth, sum.runs,
-              plan.runs.data() + sum.first_run},
+             {weights, plan.weight_row, plan.weight_unit, planes + block.begin, plan.plane,
+              plan.depth, sum.runs, plan.runs.data() + sum.first_run},
              sums, channels, block.count, false);
     return;
   }
@@ -181,8 +161,10 @@ HWY_INLINE void sum_block(const PlanePlan& plan, const PlanePlan::Sum& sum, cons
   in_pieces(0, units, piece, [&](int64_t begin, int64_t depth) NAMP_LANES {
     in_pieces(0, block.count, kTileColumns, [&](int64_t at, int64_t count) NAMP_LANES {
       pack_panel(plan, sum, planes, rows, {block.begin + at, count}, begin, depth, panel);
-      multiply(plan, {weights + begin, plan.weight_row, 1, panel, kTileColumns, depth}, sums + at,
-               channels, count, begin > 0);
+      multiply(plan,
+               {weights + begin * plan.weight_unit, plan.weight_row, plan.weight_unit, panel,
+                kTileColumns, depth},
+               sums + at, channels, count, begin > 0);
     });
   });
 }
@@ -332,6 +314,11 @@ HWY_NOINLINE void convolve(const PlanePlan& plan, const void* weights, const voi
   });
 }
 
+HWY_NOINLINE void transpose_block(float* out, int64_t out_stride, const float* in,
+                                  int64_t in_stride, int64_t rows, int64_t columns) {
+  transpose(out, out_stride, in, in_stride, rows, columns);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace namp
 HWY_AFTER_NAMESPACE();
@@ -342,6 +329,7 @@ namespace {
 
 NAMP_SIMD_TABLE(convolve);
 NAMP_SIMD_TABLE(gather);
+NAMP_SIMD_TABLE(transpose_block);
 
 }  // namespace
 
@@ -365,6 +353,11 @@ void convolve_planes(namp_simd simd, const PlanePlan& plan, const void* weights,
 void gather_columns(namp_simd simd, const PlanePlan& plan, const void* input, namp_dtype dtype,
                     int64_t first, int64_t rows, void* planes, void* columns, int64_t columns_row) {
   gather_by_simd(simd)(plan, input, dtype, first, rows, planes, columns, columns_row);
+}
+
+void transpose_floats(namp_simd simd, float* out, int64_t out_stride, const float* in,
+                      int64_t in_stride, int64_t rows, int64_t columns) {
+  transpose_block_by_simd(simd)(out, out_stride, in, in_stride, rows, columns);
 }
 
 }  // namespace namp

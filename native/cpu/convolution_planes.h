@@ -33,4 +33,8 @@ inline constexpr int64_t kColumnsSlack = 32;
 void gather_columns(namp_simd simd, const PlanePlan& plan, const void* input, namp_dtype dtype,
                     int64_t first, int64_t rows, void* planes, void* columns, int64_t columns_row);
 
+// out[column * out_stride + row] = in[row * in_stride + column].
+void transpose_floats(namp_simd simd, float* out, int64_t out_stride, const float* in,
+                      int64_t in_stride, int64_t rows, int64_t columns);
+
 }  // namespace namp

@@ -10,6 +10,8 @@
 
 namespace namp {
 
+struct PlanePlan;
+
 // clang-format off: an override a line keeps the list readable, and merges easy.
 class CpuBackend final : public Backend {
  public:
@@ -98,9 +100,16 @@ class CpuBackend final : public Backend {
 
   bool convolve_by_library(const namp_conv2d_args& args, ConvolutionPass pass, namp_stream stream);
   bool convolve_by_planes(const namp_conv2d_args& args, ConvolutionPass pass, namp_stream stream);
+  bool convolve_depthwise(const namp_conv2d_args& args, ConvolutionPass pass, namp_stream stream);
+  void convolve_by_lanes(const namp_conv2d_args& args, ConvolutionPass pass, namp_stream stream);
+  void sum_weights_by_lanes(const namp_conv2d_args& args, namp_stream stream);
+  void sum_depthwise_weights(const namp_conv2d_args& args, const PlanePlan& plan,
+                             namp_stream stream);
   void conv2d_forward_by_loops(const namp_conv2d_args& args, namp_stream stream);
   void conv2d_backward_data_by_loops(const namp_conv2d_args& args, namp_stream stream);
   void conv2d_backward_weights_by_loops(const namp_conv2d_args& args, namp_stream stream);
+  bool sum_weights_at_once(const namp_conv2d_args& args, namp_stream stream);
+  void sum_weights_by_images(const namp_conv2d_args& args, namp_stream stream);
 
   MatrixLibrary library_;
   Threads threads_;

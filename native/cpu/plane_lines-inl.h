@@ -118,7 +118,8 @@ struct PlanePart {
 
 // Calls body(to, part) for each phase of a channel's planes: where the part's rows begin there,
 // which lie the planes' width apart. first is the position in the output of the first of some rows.
-// Rows of padding are filled with zeros; so are the columns of padding, once, by clear_planes.
+// Rows of padding are filled with zeros, unless planes are of whole images: then they are cleared once,
+// by clear_planes, as are the columns of padding.
 template <class Unit, class Body>
 HWY_INLINE void for_plane_parts(const PlanePlan& plan, int64_t first, int64_t rows, Unit* plane,
                                 Body&& body) {
@@ -126,20 +127,47 @@ HWY_INLINE void for_plane_parts(const PlanePlan& plan, int64_t first, int64_t ro
   const int64_t in_w = plan.shape.width.in;
   const int64_t width = plan.plane_row;
   const int64_t stride = height.in_stride;
+  // A division takes as long as a short row.
+  const auto steps = [stride](int64_t distance) NAMP_LANES {
+    return stride == 1 ? distance : divide_up(distance, stride);
+  };
   for (int64_t phase : height.phases) {
     const int64_t in_row = first * stride + phase - height.pad;
-    const int64_t above = in_row >= 0 ? 0 : std::min(rows, divide_up(-in_row, stride));
+    const int64_t above = in_row >= 0 ? 0 : std::min(rows, steps(-in_row));
     const int64_t begin = in_row + above * stride;
-    const int64_t there = begin >= height.in ? 0 : divide_up(height.in - begin, stride);
+    const int64_t there = begin >= height.in ? 0 : steps(height.in - begin);
     const int64_t inside = std::min(there, rows - above);
     const int64_t below = rows - above - inside;
     for (const PlanePlan::Line& line : plan.lines) {
-      std::fill_n(plane, above * width, Unit{});
-      std::fill_n(plane + (above + inside) * width, below * width, Unit{});
+      if (!plan.is_whole) {
+        std::fill_n(plane, above * width, Unit{});
+        std::fill_n(plane + (above + inside) * width, below * width, Unit{});
+      }
       body(plane + above * width + line.left,
            PlanePart{begin * in_w + line.first, stride * in_w, inside, line.count});
       plane += plan.phase_plane;
     }
+  }
+}
+
+// The planes of a band, which begins at a row of positions.
+template <class T>
+HWY_INLINE void fill_planes(const PlanePlan& plan, const T* input, int64_t first, int64_t rows,
+                            float* planes) {
+  const PlaneAxis& width = plan.shape.width;
+  const int64_t pixels = plan.shape.height.in * width.in;
+  const int64_t stride = width.in_stride;
+  for (int64_t channel = 0; channel < plan.shape.channels; ++channel) {
+    for_plane_parts(plan, first, rows, planes + channel * plan.plane,
+                    [&](float* to, const PlanePart& part) NAMP_LANES {
+                      const T* in = input + channel * pixels + part.from;
+                      for_lanes(part.count, [&](int64_t i, auto some) NAMP_LANES {
+                        const T* from = in + i * stride;
+                        for (int64_t row = 0; row < part.rows; ++row, from += part.from_row)
+                          store(load_apart(from, stride, some), to + row * plan.plane_row + i,
+                                some);
+                      });
+                    });
   }
 }
 

@@ -106,6 +106,7 @@ PlanePlan::PlanePlan(const PlaneShape& given, const PairTiles* tiles, int64_t mo
   const auto phases = static_cast<int64_t>(down.phases.size()) * phases_w;
   band = std::clamp<int64_t>(kPlaneUnits / (depth * phases * plane_row) - down.halo, 1,
                              down.positions());
+  is_whole = band == down.positions();
   phase_plane = (band + down.halo) * plane_row;
   image_plane = phases * phase_plane;
   for (int64_t phase : along.phases)
@@ -155,11 +156,13 @@ bool PlanePlan::has_taps(int64_t phase) const {
                      [phase](const PlaneAxis::Tap& tap) { return tap.written == phase; });
 }
 
+bool PlanePlan::fits_caches() const { return depth * image_plane <= 4 * kPlaneUnits; }
+
 bool PlanePlan::fits() const {
   const int64_t rows = shape.height.positions();
   const int64_t columns = shape.width.positions();
   const int64_t computed = (rows - 1) * plane_row + columns;
-  return depth * image_plane <= 4 * kPlaneUnits && computed <= 2 * rows * columns &&
+  return fits_caches() && computed <= 2 * rows * columns &&
          shape.width.written_phases() * sum_units() <= 4 * kPlaneUnits;
 }
 

@@ -74,7 +74,10 @@ struct PlanePlan {
   // pairs: null where the operands are widened. most_images: at least 1.
   PlanePlan(const PlaneShape& shape, const PairTiles* pairs, int64_t most_images);
 
-  // Whether it is worth it: planes fit into the caches, and most of what is computed is an output.
+  // Whether the planes fit into the caches.
+  bool fits_caches() const;
+
+  // Whether products over planes are worth it: they fit, and most of what is computed is an output.
   bool fits() const;
 
   // Positions of some rows of some images, one after the other.
@@ -85,7 +88,7 @@ struct PlanePlan {
 
   // Units of the planes of a band.
   int64_t plane_units() const;
-  // Units that a group's weights take: out_channels rows of weight_row units.
+  // Units that a group's weights take where they are laid out: out_channels rows of weight_row units.
   int64_t weight_units() const;
   // Floats of the sums of one phase of a block.
   int64_t sum_units() const;
@@ -102,11 +105,13 @@ struct PlanePlan {
   int64_t row_positions;      // positions of a row that are computed
   int64_t row_outputs;        // those of them that are stored
   int64_t band;               // rows of positions whose planes are made at once
+  bool is_whole;              // whether planes are always made of all rows of an image
   int64_t images;             // images whose planes are made at once
   int64_t phase_plane;        // units from one phase to the next
   int64_t image_plane;        // units from one image to the next
   int64_t plane;              // units from one plane to the next
   int64_t weight_row;         // units of an output channel: depth for each run, and unused ones
+  int64_t weight_unit = 1;    // units from one of a run to the next; both are others' in place
   int64_t block_channels;     // channels of the output in a block of sums, a multiple of kPairRows
   std::vector<Line> lines;    // of the phases along a line
   std::vector<Sum> sums;      // of each phase of the output, row by row

@@ -68,6 +68,12 @@ inline const Shape kShapes[] = {
     {2, 20, 9, 10, 18, 3, 3, 1, 2, 1, 1},
     {2, 20, 9, 10, 18, 3, 3, 2, 1, 1, 1},
     {1, 3, 17, 19, 5, 7, 7, 2, 2, 3, 3},
+    // Depthwise: more taps than are summed at once, strides, dilations that skip phases, phases that no
+    // tap writes, more rows than are summed at once.
+    {3, 5, 15, 8, 5, 3, 3, 2, 2, 1, 1, 1, 1, 5},
+    {2, 3, 9, 17, 3, 5, 4, 1, 2, 2, 1, 1, 1, 3},
+    {1, 2, 13, 15, 2, 2, 3, 2, 2, 2, 3, 2, 3, 2},
+    {2, 3, 10, 7, 3, 2, 2, 3, 5, 1, 1, 1, 1, 3},
     // Only the CPU has blocks, and these more than one of them: of columns, of planes (and a short
     // last one), within a row of the output, of channels.
     {1, 70, 41, 41, 3, 3, 3, 2, 2, 1, 1},
@@ -82,8 +88,27 @@ inline const Shape kShapes[] = {
     {1, 48, 2, 64, 3, 3, 3, 2, 2, 1, 1},
     {1, 2, 1, 66, 64, 1, 3, 1, 1, 0, 1},
     {1, 4, 12, 9, 3, 1, 2, 2, 2, 0, 0, 1, 7},
+    // Depthwise: of columns, of phases, of rows of planes, of images.
+    {1, 2, 3, 300, 2, 3, 3, 1, 1, 1, 1, 1, 1, 2},
+    {1, 2, 3, 700, 2, 3, 3, 2, 2, 1, 1, 1, 1, 2},
+    {1, 1, 2, 88000, 1, 3, 1, 1, 1, 1},
+    {67, 2, 3, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 2},
+    // Depthwise with a channel in each lane: two blocks, the second with fewer channels; strides,
+    // dilations, and windows with only padding.
+    {2, 19, 5, 6, 19, 3, 3, 1, 1, 1, 1, 1, 1, 19},
+    {2, 16, 9, 7, 16, 2, 3, 2, 3, 3, 1, 1, 2, 16},
+    {1, 33, 3, 4, 33, 3, 3, 1, 1, 3, 3, 1, 1, 33},
+    {66, 16, 2, 3, 16, 2, 2, 1, 1, 1, 1, 1, 1, 16},
+    // The weights' gradients: from images in place, from copies of a few, and in one product of the
+    // batch, of columns in place, copied and gathered, which threads share.
+    {2, 18, 14, 13, 5, 1, 1},
+    {9, 18, 7, 9, 5, 1, 1},
+    {1, 300, 7, 7, 20, 1, 1},
+    {3, 300, 5, 7, 20, 1, 1},
+    {2, 32, 7, 7, 35, 3, 3, 1, 1, 1, 1},
+    {1, 5, 4, 5, 200, 1, 1},
 };
-inline constexpr ptrdiff_t kShapesOfBlocks = 10;
+inline constexpr ptrdiff_t kShapesOfBlocks = 24;
 
 // Calls body(output, input, weight) for every product that makes up the convolution.
 template <class Body>

@@ -1,0 +1,40 @@
+using NativeAmp.Cli.Bench;
+using NativeAmp.Training;
+
+namespace NativeAmp.Benchmarks;
+
+/// <summary>An operation with two operands and a result, of these numbers of elements.</summary>
+internal sealed record LibraryOperation(string Name, long First, long Second, long Result, LibraryOperation.Body Run)
+{
+    /// <summary>Runs it on a device, with the addresses of its operands and its result.</summary>
+    public delegate void Body(Device device, nint first, nint second, nint result, DType type);
+
+    /// <summary>Our time divided by oneDNN's, of each turn.</summary>
+    public double[] Ratios(Device with, Device without, DType type, double seconds)
+    {
+        using var timer = new InterleavedTimer(with);
+        using Tensor first = Random(with, First, type);
+        using Tensor second = Random(with, Second, type);
+        using Tensor result = Random(with, Result, type);
+        return LibraryReport.Ratios(timer.Measure(_ => On(without), _ => On(with), seconds));
+
+        void On(Device device) => Run(device, Address(first), Address(second), Address(result), type);
+    }
+
+    private static unsafe nint Address(Tensor tensor) => (nint)tensor.Pointer;
+
+    // A few random numbers again and again: making them all would take longer than what is measured.
+    private static Tensor Random(Device device, long count, DType type)
+    {
+        float[] some = Initializers.Normal(1)([Math.Min(count, 4099)], new RandomGenerator(1));
+        var values = new float[count];
+        for (long i = 0; i < count; i++)
+            values[i] = some[i % some.Length];
+        Tensor floats = Tensor.From(device, values, [count]);
+        if (type == DType.Float32)
+            return floats;
+        using (floats)
+        using (NoGrad.Enter())
+            return Ops.Cast(floats, type).Keep();
+    }
+}

@@ -1,0 +1,203 @@
+#include "cpu/depthwise_lanes.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/depthwise_lanes.cpp"
+#include "cpu/simd_source.h"
+#include "hwy/foreach_target.h"
+#include "cpu/loop-inl.h"
+#include "cpu/product_output-inl.h"
+#include "cpu/transpose-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace namp {
+namespace HWY_NAMESPACE {
+
+// out[i * kLaneChannels + channel] = in[channel * count + i], widened. rows has kBlockColumns floats
+// for each channel.
+template <class T>
+HWY_INLINE void to_lanes(const T* in, int64_t channels, int64_t count, float* rows, float* out) {
+  if constexpr (std::is_same_v<T, float>) {
+    transpose(out, kLaneChannels, in, count, channels, count);
+  } else {
+    widen_rows(rows, kBlockColumns, in, count, channels, count);
+    transpose(out, kLaneChannels, rows, kBlockColumns, channels, count);
+  }
+}
+
+// The other way, as the output wants it.
+template <class T>
+HWY_INLINE void from_lanes(const float* in, const ProductOutput& output, int64_t channels,
+                           int64_t count, float* rows) {
+  transpose(rows, kBlockColumns, in, kLaneChannels, count, channels);
+  float bias[kLaneChannels + kLanes];
+  finish_rows<T>(rows, widen_bias(output, channels, count, bias), output, channels, count);
+}
+
+// Calls body(output, input, tap) with the offsets in buffers of lanes of all products of one channel
+// that make up the convolution, output by output, and done(output) after those of each.
+template <class Body, class Done>
+HWY_INLINE void for_lane_products(const DepthwiseLanes& plan, Body&& body, Done&& done) {
+  const int64_t kernel_w = plan.shape.width.kernel;
+  const int64_t step_w = plan.shape.width.dilation * kLaneChannels;
+  const int64_t line = plan.shape.width.in * kLaneChannels;
+  int64_t output = 0;
+  for (const DepthwiseLanes::Range& row : plan.rows) {
+    for (const DepthwiseLanes::Range& column : plan.columns) {
+      for (int64_t h = row.first; h < row.last; ++h) {
+        const int64_t in_row = row.in + h * plan.shape.height.dilation;
+        int64_t input = in_row * line + column.in * kLaneChannels + column.first * step_w;
+        int64_t tap = (h * kernel_w + column.first) * kLaneChannels;
+        for (int64_t w = column.first; w < column.last; ++w) {
+          body(output, input, tap);
+          input += step_w;
+          tap += kLaneChannels;
+        }
+      }
+      done(output);
+      output += kLaneChannels;
+    }
+  }
+}
+
+// Fused if the machine does that: the bits of products are not promised.
+HWY_INLINE Lane lane_sum(const float* a, Lane b, Lane sum) {
+  return Lane(hn::MulAdd(load(a).raw, b.raw, sum.raw));
+}
+
+struct LaneBuffers {
+  explicit LaneBuffers(float* scratch)
+      : input(scratch),
+        output(input + kLaneChannels * kBlockColumns),
+        rows(output + kLaneChannels * kBlockColumns) {}
+
+  float* input;
+  float* output;
+  float* rows;
+};
+
+HWY_NOINLINE void convolve_by_lanes(const DepthwiseLanes& plan, int64_t channels,
+                                    const float* weights, const void* input,
+                                    const ProductOutput& output, float* scratch) {
+  const LaneBuffers buffers(scratch);
+  with_element(output.dtype, [&](auto element) HWY_ATTR {
+    using T = typename decltype(element)::Type;
+    to_lanes(static_cast<const T*>(input), channels, plan.shape.pixels, buffers.rows,
+             buffers.input);
+    for (int64_t lane = 0; lane < channels; lane += kLanes) {
+      const float* in = buffers.input + lane;
+      const float* of_taps = weights + lane;
+      Lane sum(0.0f);
+      for_lane_products(
+          plan,
+          [&](int64_t, int64_t from, int64_t tap)
+              NAMP_LANES { sum = lane_sum(of_taps + tap, load(in + from), sum); },
+          [&](int64_t to) NAMP_LANES {
+            store(sum, buffers.output + lane + to);
+            sum = Lane(0.0f);
+          });
+    }
+    from_lanes<T>(buffers.output, output, channels, plan.shape.positions, buffers.rows);
+  });
+}
+
+HWY_NOINLINE void convolve_backward_by_lanes(const DepthwiseLanes& plan, int64_t channels,
+                                             const float* weights, const void* gradient,
+                                             const ProductOutput& output, float* scratch) {
+  const LaneBuffers buffers(scratch);
+  with_element(output.dtype, [&](auto element) HWY_ATTR {
+    using T = typename decltype(element)::Type;
+    to_lanes(static_cast<const T*>(gradient), channels, plan.shape.positions, buffers.rows,
+             buffers.output);
+    std::fill_n(buffers.input, plan.shape.pixels * kLaneChannels, 0.0f);
+    for (int64_t lane = 0; lane < channels; lane += kLanes) {
+      float* in = buffers.input + lane;
+      const float* out = buffers.output + lane;
+      const float* of_taps = weights + lane;
+      for_lane_products(
+          plan,
+          [&](int64_t from, int64_t to, int64_t tap) NAMP_LANES {
+            store(lane_sum(of_taps + tap, load(out + from), load(in + to)), in + to);
+          },
+          [](int64_t) NAMP_LANES {});
+    }
+    from_lanes<T>(buffers.input, output, channels, plan.shape.pixels, buffers.rows);
+  });
+}
+
+HWY_NOINLINE void sum_weights_by_lanes(const DepthwiseLanes& plan, int64_t channels,
+                                       const void* input, const void* gradient, namp_dtype dtype,
+                                       float* sums, float* scratch) {
+  const LaneBuffers buffers(scratch);
+  with_element(dtype, [&](auto element) HWY_ATTR {
+    using T = typename decltype(element)::Type;
+    to_lanes(static_cast<const T*>(input), channels, plan.shape.pixels, buffers.rows,
+             buffers.input);
+    to_lanes(static_cast<const T*>(gradient), channels, plan.shape.positions, buffers.rows,
+             buffers.output);
+  });
+  for (int64_t lane = 0; lane < channels; lane += kLanes) {
+    const float* in = buffers.input + lane;
+    const float* out = buffers.output + lane;
+    float* to = sums + lane;
+    for_lane_products(
+        plan,
+        [&](int64_t output, int64_t from, int64_t tap) NAMP_LANES {
+          store(lane_sum(out + output, load(in + from), load(to + tap)), to + tap);
+        },
+        [](int64_t) NAMP_LANES {});
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace namp
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace namp {
+namespace {
+
+NAMP_SIMD_TABLE(convolve_by_lanes);
+NAMP_SIMD_TABLE(convolve_backward_by_lanes);
+NAMP_SIMD_TABLE(sum_weights_by_lanes);
+
+std::vector<DepthwiseLanes::Range> ranges(const Window& axis, int64_t out) {
+  std::vector<DepthwiseLanes::Range> result;
+  for (int64_t i = 0; i < out; ++i) {
+    const int64_t in = i * axis.stride - axis.pad;
+    const int64_t first = divide_up(std::max<int64_t>(0, -in), axis.dilation);
+    const int64_t after = divide_up(std::max<int64_t>(0, axis.in - in), axis.dilation);
+    result.push_back({first, std::min(after, axis.kernel), in});
+  }
+  return result;
+}
+
+}  // namespace
+
+DepthwiseLanes::DepthwiseLanes(const ConvolutionShape& given)
+    : shape(given),
+      rows(ranges(given.height, given.out_h)),
+      columns(ranges(given.width, given.out_w)) {}
+
+void convolve_lanes(namp_simd simd, const DepthwiseLanes& plan, int64_t channels,
+                    const float* weights, const void* input, const ProductOutput& output,
+                    float* scratch) {
+  convolve_by_lanes_by_simd(simd)(plan, channels, weights, input, output, scratch);
+}
+
+void convolve_lanes_backward(namp_simd simd, const DepthwiseLanes& plan, int64_t channels,
+                             const float* weights, const void* gradient,
+                             const ProductOutput& output, float* scratch) {
+  convolve_backward_by_lanes_by_simd(simd)(plan, channels, weights, gradient, output, scratch);
+}
+
+void sum_lane_weights(namp_simd simd, const DepthwiseLanes& plan, int64_t channels,
+                      const void* input, const void* gradient, namp_dtype dtype, float* sums,
+                      float* scratch) {
+  sum_weights_by_lanes_by_simd(simd)(plan, channels, input, gradient, dtype, sums, scratch);
+}
+
+}  // namespace namp
+#endif
