@@ -88,14 +88,7 @@ void pool(Call& c, bool backward) {
   c.choice(a.pooling, {NAMP_POOL_MAX, NAMP_POOL_AVERAGE});
   const Window h = draw_window(c, false, 5), w = draw_window(c, false, 5);
   c.size(a.planes, c.small(12));
-  c.size(a.in_h, h.in);
-  c.size(a.in_w, w.in);
-  c.size(a.kernel_h, h.kernel);
-  c.size(a.kernel_w, w.kernel);
-  c.size(a.stride_h, h.stride);
-  c.size(a.stride_w, w.stride);
-  c.size(a.pad_h, h.pad);
-  c.size(a.pad_w, w.pad);
+  take_windows(c, a, h, w);
   const int64_t inputs = a.planes * h.in * w.in;
   const int64_t outputs = a.planes * h.out * w.out;
   const bool max = a.pooling == NAMP_POOL_MAX;

@@ -23,6 +23,19 @@ inline Window draw_window(Call& c, bool dilated, int64_t most_kernel) {
   return w;
 }
 
+// The fields of an image's two windows, but for dilations.
+template <class Args>
+void take_windows(Call& c, Args& a, const Window& h, const Window& w) {
+  c.size(a.in_h, h.in);
+  c.size(a.in_w, w.in);
+  c.size(a.kernel_h, h.kernel);
+  c.size(a.kernel_w, w.kernel);
+  c.size(a.stride_h, h.stride);
+  c.size(a.stride_w, w.stride);
+  c.size(a.pad_h, h.pad);
+  c.size(a.pad_w, w.pad);
+}
+
 // Numbers of elements.
 struct Convolution {
   int64_t inputs, weights, outputs;
@@ -36,14 +49,7 @@ Convolution draw_convolution(Call& c, Args& a) {
   c.size(a.groups, c.random.of<int64_t>({1, 1, 2, 3}));
   c.size(a.in_channels, a.groups * c.random.between(1, 3));
   c.size(a.out_channels, a.groups * c.random.between(1, 3));
-  c.size(a.in_h, h.in);
-  c.size(a.in_w, w.in);
-  c.size(a.kernel_h, h.kernel);
-  c.size(a.kernel_w, w.kernel);
-  c.size(a.stride_h, h.stride);
-  c.size(a.stride_w, w.stride);
-  c.size(a.pad_h, h.pad);
-  c.size(a.pad_w, w.pad);
+  take_windows(c, a, h, w);
   c.size(a.dilation_h, h.dilation);
   c.size(a.dilation_w, w.dilation);
   c.choice(a.activation, {NAMP_ACTIVATION_NONE, NAMP_ACTIVATION_RELU});
