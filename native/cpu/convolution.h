@@ -1,6 +1,7 @@
 // Sizes of a convolution, by the names in its loops.
 #pragma once
 
+#include "cpu/block_gemm.h"
 #include "nativeamp.h"
 #include "window.h"
 
@@ -33,5 +34,19 @@ struct ConvolutionShape {
   int64_t group_out;
   int64_t taps;  // inputs of one output: group_in * kernel_h * kernel_w
 };
+
+// What the forward pass, or that of the images' gradients, writes: the whole tensor, with positions from
+// row to row, and forward bias and activation.
+inline ProductOutput convolution_output(const namp_conv2d_args& args, bool backward,
+                                        int64_t positions) {
+  const auto dtype = static_cast<namp_dtype>(args.dtype);
+  ProductOutput output{backward ? args.input_gradient : args.output, dtype, positions};
+  if (backward) return output;
+  output.activation = static_cast<namp_activation>(args.activation);
+  output.bias = args.bias;
+  output.bias_dtype = dtype;
+  output.bias_by_row = true;
+  return output;
+}
 
 }  // namespace namp

@@ -45,13 +45,7 @@ void CpuBackend::convolve_by_lanes(const namp_conv2d_args& args, ConvolutionPass
   const int64_t inputs = backward ? shape.positions : shape.pixels;
   const int64_t outputs = backward ? shape.pixels : shape.positions;
   const void* input = backward ? args.output_gradient : args.input;
-  ProductOutput all{backward ? args.input_gradient : args.output, dtype, outputs};
-  if (!backward) {
-    all.activation = static_cast<namp_activation>(args.activation);
-    all.bias = args.bias;
-    all.bias_dtype = dtype;
-    all.bias_by_row = true;
-  }
+  const ProductOutput all = convolution_output(args, backward, outputs);
   char* scratch = memory + lanes_bytes + wide_bytes;
   threads_.split(args.batch * blocks, [&](int64_t worker, int64_t first, int64_t last) {
     auto* mine = reinterpret_cast<float*>(scratch + worker * kWorkerBytes);

@@ -194,13 +194,7 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
   const int64_t positions = planes.height.out * planes.width.out;
   const int64_t outputs = planes.out_channels * positions;
   const int64_t inputs = planes.channels * planes.height.in * planes.width.in;
-  ProductOutput all{backward ? args.input_gradient : args.output, dtype, positions};
-  if (!backward) {
-    all.activation = static_cast<namp_activation>(args.activation);
-    all.bias = args.bias;
-    all.bias_dtype = dtype;
-    all.bias_by_row = true;
-  }
+  const ProductOutput all = convolution_output(args, backward, positions);
   const void* input = backward ? args.output_gradient : args.input;
   const int64_t pieces = divide_up(args.batch, plan.images);
   threads_.split(pieces * args.groups, [&](int64_t worker, int64_t first, int64_t last) {

@@ -39,12 +39,9 @@ void CpuBackend::conv2d_forward_by_loops(const namp_conv2d_args& args, namp_stre
       const MatrixView weight{element(args.weight, dtype, channel * shape.taps), dtype, shape.taps,
                               1};
       const void* input = element(args.input, dtype, item * shape.group_in * shape.pixels);
-      ProductOutput output{element(args.output, dtype, item * shape.group_out * shape.positions),
-                           dtype, shape.positions};
-      output.activation = static_cast<namp_activation>(args.activation);
-      output.bias = args.bias == nullptr ? nullptr : element(args.bias, dtype, channel);
-      output.bias_dtype = dtype;
-      output.bias_by_row = true;
+      ProductOutput output = convolution_output(args, false, shape.positions);
+      output.c = element(args.output, dtype, item * shape.group_out * shape.positions);
+      if (output.bias != nullptr) output.bias = element(args.bias, dtype, channel);
       for (int64_t begin = 0; begin < shape.positions; begin += block) {
         const int64_t count = std::min(block, shape.positions - begin);
         block_gemm(simd_, shape.group_out, count, shape.taps, weight,

@@ -23,11 +23,6 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// Fused if the machine does that: the bits of products are not promised.
-HWY_INLINE Lane add_product(Lane a, Lane b, Lane sum) {
-  return Lane(hn::MulAdd(a.raw, b.raw, sum.raw));
-}
-
 // to[row * kBlockColumns + i] = the sum over the runs at position i of a row of the plane. count is
 // rounded up to whole lanes.
 template <int64_t kRows>
@@ -294,13 +289,7 @@ bool CpuBackend::convolve_depthwise(const namp_conv2d_args& args, ConvolutionPas
   }
   const int64_t inputs = plan.shape.height.in * plan.shape.width.in;
   const int64_t outputs = plan.shape.height.out * plan.shape.width.out;
-  ProductOutput all{backward ? args.input_gradient : args.output, dtype, outputs};
-  if (!backward) {
-    all.activation = static_cast<namp_activation>(args.activation);
-    all.bias = args.bias;
-    all.bias_dtype = dtype;
-    all.bias_by_row = true;
-  }
+  const ProductOutput all = convolution_output(args, backward, outputs);
   const void* input = backward ? args.output_gradient : args.input;
   threads_.split(args.batch * args.groups, [&](int64_t worker, int64_t first, int64_t last) {
     char* mine = scratch + wide_bytes + worker * memory.bytes;

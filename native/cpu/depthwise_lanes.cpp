@@ -62,11 +62,6 @@ HWY_INLINE void for_lane_products(const DepthwiseLanes& plan, Body&& body, Done&
   }
 }
 
-// Fused if the machine does that: the bits of products are not promised.
-HWY_INLINE Lane lane_sum(const float* a, Lane b, Lane sum) {
-  return Lane(hn::MulAdd(load(a).raw, b.raw, sum.raw));
-}
-
 struct LaneBuffers {
   explicit LaneBuffers(float* scratch)
       : input(scratch),
@@ -93,7 +88,7 @@ HWY_NOINLINE void convolve_by_lanes(const DepthwiseLanes& plan, int64_t channels
       for_lane_products(
           plan,
           [&](int64_t, int64_t from, int64_t tap)
-              NAMP_LANES { sum = lane_sum(of_taps + tap, load(in + from), sum); },
+              NAMP_LANES { sum = add_product(load(of_taps + tap), load(in + from), sum); },
           [&](int64_t to) NAMP_LANES {
             store(sum, buffers.output + lane + to);
             sum = Lane(0.0f);
@@ -119,7 +114,7 @@ HWY_NOINLINE void convolve_backward_by_lanes(const DepthwiseLanes& plan, int64_t
       for_lane_products(
           plan,
           [&](int64_t from, int64_t to, int64_t tap) NAMP_LANES {
-            store(lane_sum(of_taps + tap, load(out + from), load(in + to)), in + to);
+            store(add_product(load(of_taps + tap), load(out + from), load(in + to)), in + to);
           },
           [](int64_t) NAMP_LANES {});
     }
@@ -145,7 +140,7 @@ HWY_NOINLINE void sum_weights_by_lanes(const DepthwiseLanes& plan, int64_t chann
     for_lane_products(
         plan,
         [&](int64_t output, int64_t from, int64_t tap) NAMP_LANES {
-          store(lane_sum(out + output, load(in + from), load(to + tap)), to + tap);
+          store(add_product(load(out + output), load(in + from), load(to + tap)), to + tap);
         },
         [](int64_t) NAMP_LANES {});
   }

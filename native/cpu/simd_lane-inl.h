@@ -105,6 +105,11 @@ HWY_INLINE Lane multiply_add(Lane a, Lane b, Lane c) {
   return Lane(hn::MulAdd(a.raw, b.raw, c.raw));
 #endif
 }
+// a b + c, rounded once only where the machine does that in one instruction: for results whose bits are
+// not promised between targets.
+HWY_INLINE Lane add_product(Lane a, Lane b, Lane c) {
+  return Lane(hn::MulAdd(a.raw, b.raw, c.raw));
+}
 HWY_INLINE Lane abs(Lane x) { return Lane(hn::Abs(x.raw)); }
 
 HWY_INLINE Lane select(LaneMask mask, Lane yes, Lane no) {
