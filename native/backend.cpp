@@ -82,4 +82,18 @@ const BackendFactory* find_backend(namp_device_kind kind, std::string& reason) {
 #endif
 }
 
+namp_sum_args row_sums_of(const namp_gemm_args& product) {
+  namp_sum_args sum{};
+  sum.struct_size = sizeof(sum);
+  sum.out_dtype = product.c_dtype;
+  sum.in_dtype = product.a_dtype;
+  sum.alpha = 1.0f;
+  sum.outer = product.k;
+  sum.channels = product.m;
+  sum.inner = 1;
+  sum.out = product.row_sums;
+  sum.in = product.a;
+  return sum;
+}
+
 }  // namespace namp

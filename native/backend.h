@@ -147,4 +147,7 @@ const BackendFactory* find_backend(namp_device_kind kind, std::string& reason);
 const BackendFactory& cpu_backend_factory();
 const BackendFactory& cuda_backend_factory();
 
+// The row_sums of a product, as a call of their own.
+namp_sum_args row_sums_of(const namp_gemm_args& product);
+
 }  // namespace namp

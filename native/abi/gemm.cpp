@@ -49,6 +49,14 @@ void check_gemm(const namp_gemm_args& args) {
   check_optional_tensor(args.pre_activation, args.c_dtype, "pre_activation");
   require(args.pre_activation == nullptr || args.pre_activation != args.c,
           "pre_activation is c; they are two outputs and need memory of their own.");
+  if (args.row_sums != nullptr) {
+    check_tensor(args.row_sums, args.c_dtype, args.m, "row_sums");
+    require(transpose_a && args.lda == args.m && batch == 1,
+            "row_sums are given with one product whose A is stored transposed, with lda m; sum the "
+            "rows of another A by namp_sum.");
+    require(args.row_sums != args.c && args.row_sums != args.pre_activation,
+            "row_sums is c or pre_activation; they are outputs that need memory of their own.");
+  }
   if (args.activation_kept == nullptr) return;
   check_tensor(args.activation_kept, args.c_dtype, 1, "activation_kept");
   require(args.activation_kept != args.c,
@@ -66,7 +74,11 @@ int32_t namp_gemm(namp_device* device, const namp_gemm_args* args, namp_stream s
     const auto checked = namp::use_device(device);
     namp::check_struct(args, "args");
     namp::check_gemm(*args);
-    if (args->m == 0 || args->n == 0) return;
+    if (args->m == 0) return;
+    if (args->n == 0) {
+      if (args->row_sums != nullptr) checked->backend->sum(namp::row_sums_of(*args), stream);
+      return;
+    }
     namp_gemm_args counted = *args;
     if (counted.batch == 0) counted.batch = 1;
     counted.bias_dtype = namp::dtype_of(args->bias, args->bias_dtype);

@@ -161,6 +161,10 @@ void CpuBackend::activate_product(const namp_gemm_args& args, const void* from,
 void CpuBackend::gemm(const namp_gemm_args& args, namp_stream stream) {
   const bool product = args.k > 0 && args.alpha != 0.0f;
   namp_gemm_args first = args;
+  if (args.row_sums != nullptr) {
+    first.row_sums = nullptr;
+    sum(row_sums_of(args), stream);
+  }
   if (args.activation_kept != nullptr) {
     first.activation_kept = nullptr;
     first.activation = NAMP_ACTIVATION_NONE;

@@ -57,6 +57,7 @@ namp_gemm_args cut_along_k(const namp_gemm_args& args, int64_t parts) {
   cut.activation = NAMP_ACTIVATION_NONE;
   cut.pre_activation = nullptr;
   cut.activation_kept = nullptr;
+  cut.row_sums = nullptr;
   return cut;
 }
 
@@ -72,6 +73,15 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
   int64_t products = args.batch > 0 ? args.batch : 1;
   const int64_t elements = products * args.m * args.n;
   if (elements == 0) return;
+  const cuda::TensorGemms* const gemms = tensor_gemms(args.a_dtype, capability_);
+  if (args.row_sums != nullptr &&
+      (gemms == nullptr || args.alpha == 0.0f || cublas_.is_there(workspaces()))) {
+    sum(row_sums_of(args), stream);
+    cuda::GemmArgs rest = gemm;
+    rest.call.row_sums = nullptr;
+    multiply(rest, stream);
+    return;
+  }
   const int64_t pack_blocks =
       cuda::blocks(products * args.m * cuda::blocks(args.n, cuda::kPack), cuda::kElementThreads);
 
@@ -108,7 +118,6 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
     return;
   }
   // The kernel without tensor cores has no code for a slope.
-  const cuda::TensorGemms* const gemms = tensor_gemms(args.a_dtype, capability_);
   cuda::GemmArgs own = gemm;
   if (gemms == nullptr && args.activation_kept != nullptr) {
     own.call.activation_kept = nullptr;
@@ -123,8 +132,12 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
     own.call = cut_along_k(args, parts);
     own.whole_k = args.k;
     products = own.call.batch;
-    own.call.c = workspaces().reserve(products * elements * static_cast<int64_t>(sizeof(float)),
-                                      stream, Workspace::User::kSums);
+    const int64_t rows = args.row_sums != nullptr ? args.m : 0;
+    auto* sums = static_cast<float*>(
+        workspaces().reserve(products * (elements + rows) * static_cast<int64_t>(sizeof(float)),
+                             stream, Workspace::User::kSums));
+    own.call.c = sums;
+    if (rows != 0) own.call.row_sums = sums + products * elements;
   }
   const cuda::GemmKernel* kernel = &cuda::kGemm;
   if (gemms != nullptr) {
@@ -133,8 +146,11 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
   }
   launch(kernel->kernel, tiles(kernel->tile), own, stream);
   if (parts > 1) {
-    launch(cuda::kGemmEpilogue, pack_blocks,
-           {args, gemm.bias_by_row, static_cast<const float*>(own.call.c), products}, stream);
+    cuda::GemmArgs all = gemm;
+    all.product = static_cast<const float*>(own.call.c);
+    all.parts = products;
+    all.row_sum_parts = static_cast<const float*>(own.call.row_sums);
+    launch(cuda::kGemmEpilogue, pack_blocks, all, stream);
     return;
   }
   if (own.call.activation_kept != args.activation_kept)

@@ -128,6 +128,23 @@ NAMP_KERNEL(kElementThreads) gemm_bias_kernel(const GemmArgs gemm) {
   });
 }
 
+namespace {
+
+// Adds the parts' sums of A's rows.
+template <class C>
+NAMP_DEVICE void add_row_sums(const GemmArgs& gemm) {
+  const int64_t rows = gemm.call.m;
+  const int64_t stride = block_count() * kElementThreads;
+  for (int64_t i = block_index() * kElementThreads + thread_index(); i < rows; i += stride) {
+    float sum = load(gemm.row_sum_parts + i);
+    for (int64_t part = 1; part < gemm.parts; ++part)
+      sum += load(gemm.row_sum_parts + part * rows + i);
+    store(sum, static_cast<C*>(gemm.call.row_sums) + i);
+  }
+}
+
+}  // namespace
+
 // C or product holds a product. This adds bias, pre-activation and activation or the activation's
 // slope, and beta C if it is not yet included.
 NAMP_KERNEL(kElementThreads) gemm_epilogue_kernel(const GemmArgs gemm) {
@@ -135,8 +152,9 @@ NAMP_KERNEL(kElementThreads) gemm_epilogue_kernel(const GemmArgs gemm) {
   const float beta = args.beta;
   const int64_t of_part = (args.batch > 0 ? args.batch : 1) * args.m * args.n;
   with_element(args.c_dtype, [&](auto element) {
+    using C = typename decltype(element)::Type;
+    if (gemm.row_sum_parts != nullptr) add_row_sums<C>(gemm);
     with_fused_activation(args.activation, [&](auto activation) {
-      using C = typename decltype(element)::Type;
       const auto activate = [](const Pack<kPack>& x) {
         return map([](float y) { return decltype(activation)::forward(y); }, x);
       };

@@ -15,6 +15,8 @@ struct GemmArgs {
   int64_t parts = 1;
   // For tensor cores: the batch is one product in parts along k, call.k of each but the last; else 0.
   int64_t whole_k = 0;
+  // For the epilogue: the parts' sums of A's rows, [parts, m], to be added to call.row_sums; or null.
+  const float* row_sum_parts = nullptr;
 };
 
 // A product, and the rows and columns of C that a block makes.

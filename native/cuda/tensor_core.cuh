@@ -124,6 +124,12 @@ NAMP_DEVICE void store_shared_floats(uint32_t to, const float* four) {
                "f"(four[2]), "f"(four[3])
                : "memory");
 }
+NAMP_DEVICE uint32_t load_shared_word(uint32_t from) {
+  uint32_t x;
+  asm volatile("ld.shared.u32 %0, [%1];" : "=r"(x) : "r"(from) : "memory");
+  return x;
+}
+NAMP_DEVICE float load_shared_float(uint32_t from) { return from_bits(load_shared_word(from)); }
 NAMP_DEVICE void load_shared_floats(float* four, uint32_t from) {
   asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];"
                : "=f"(four[0]), "=f"(four[1]), "=f"(four[2]), "=f"(four[3])

@@ -8,6 +8,7 @@
 
 #include "cuda/gemm_epilogue.cuh"
 #include "cuda/product_tile.cuh"
+#include "cuda/row_sums.cuh"
 
 namespace namp::cuda {
 
@@ -135,6 +136,9 @@ class TensorProduct {
       }
       to_load -= kSlice;
     };
+    // Of A's rows: the blocks of the first column of tiles have them all.
+    const bool sums_rows = kTransposeA && args.row_sums != nullptr && tile.column == 0;
+    RowSums<TileA, Pair, kThreads> row_sums;
     barrier();  // what was in the memory has been read
 #pragma unroll
     for (int i = 0; i < kStages - 1; ++i) {
@@ -149,11 +153,18 @@ class TensorProduct {
       const uint32_t next = memory + (now == 0 ? last : now - kStageBytes);
       start(next);
       multiply_slice(memory + now + place_a, memory + now + TileA::kBytes + place_b);
+      if (sums_rows) row_sums.add(memory + now);
       land(next);
       now = now == last ? 0 : now + kStageBytes;
     }
     if constexpr (kAsync) wait_for_copies<0>();
     barrier();  // the memory is free
+    if (!sums_rows) return;
+    row_sums.finish(memory, [&](int row, float sum) {
+      if (tile.row + row >= args.m) return;
+      FloatOr<Element>().put(Pack<1>{{sum}}, args.row_sums, args.c_dtype,
+                             tile.product * args.m + tile.row + row, Single{});
+    });
   }
 
   // Where this lane's rows of the warp's first matrices are in the slice.

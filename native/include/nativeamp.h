@@ -1000,6 +1000,11 @@ typedef struct namp_gemm_args {
      output, and C is that of its input: alpha op(A) op(B) f'(kept). Then there is no bias, no
      pre_activation, and beta is 0. The product may be rounded to c_dtype on the way. */
   const void* activation_kept;
+  /* [m] in c_dtype, or null: receives the sums of op(A)'s rows along k, in float32 and rounded once;
+     alpha, beta and the activation do not touch them. With A = the gradient of a linear layer's output
+     and C = that of its weight they are the gradient of its bias. Then A is stored transposed with lda
+     m, and batch is 0 or 1. */
+  void* row_sums;
 } namp_gemm_args;
 
 /* See namp_gemm_args. */

@@ -63,6 +63,27 @@ TEST_P(GemmTest, RowsOfPairs) {
   }
 }
 
+// The gradient of a bias beside that of a weight. Beta and alpha are of the product alone.
+TEST_P(GemmTest, SumsTheRowsOfA) {
+  const int64_t sizes[][3] = {{1, 1, 1}, {7, 3, 40}, {70, 66, 150}, {136, 8, 33}, {5, 130, 0}};
+  int32_t round = 0;
+  for (const auto& size : sizes) {
+    for (int32_t dtype : kFloats) {
+      GemmCase c{size[0], size[1], size[2]};
+      c.dtype = dtype;
+      c.c_dtype = round % 2 == 0 ? NAMP_FLOAT32 : dtype;
+      c.transpose_a = true;
+      c.transpose_b = round % 3 == 0;
+      c.row_sums = true;
+      c.alpha = round % 4 == 1 ? -0.5f : round % 7 == 6 ? 0.0f : 1.0f;
+      c.beta = round % 5 == 3 ? 0.5f : 0.0f;
+      check(c);
+      if (HasFailure()) return;
+      ++round;
+    }
+  }
+}
+
 // The gradient of an activation's input from that of its output, which is a product.
 TEST_P(GemmTest, MultipliesByTheActivationsSlope) {
   const auto slope = [](double kept, int32_t activation) {
@@ -367,6 +388,13 @@ TEST_P(GemmTest, RefusesWhatDoesNotFit) {
   refuse([](auto& args) { args.ldc = 0; });
   refuse([](auto& args) { args.stride_a = -1; });
   refuse([](auto& args) { args.transpose_a = 2; });
+  refuse([](auto& args) { args.transpose_a = 1, args.row_sums = args.c; });
+  Buffer sums(device_, NAMP_FLOAT32, random_values(4, 3));
+  refuse([&](auto& args) { args.row_sums = sums.data(); });  // A is not transposed
+  refuse([&](auto& args) { args.row_sums = sums.data(), args.transpose_a = 1, args.lda = 5; });
+  refuse([&](auto& args) {
+    args.row_sums = sums.data(), args.transpose_a = 1, args.batch = 2, args.stride_c = 16;
+  });
   refuse([](auto& args) { args.a_dtype = NAMP_INT32; });
   refuse([](auto& args) { args.b_dtype = NAMP_FLOAT16; });
   refuse([](auto& args) { args.c_dtype = NAMP_BFLOAT16; });

@@ -19,7 +19,8 @@ struct GemmCase {
   float beta = 0.0f;
   int32_t activation = NAMP_ACTIVATION_NONE;
   bool pre_activation = false;
-  bool words = false;  // every row begins at a multiple of 16 bytes
+  bool words = false;     // every row begins at a multiple of 16 bytes
+  bool row_sums = false;  // of a dense, transposed A
 };
 
 inline std::string describe(const GemmCase& c) {
@@ -29,7 +30,8 @@ inline std::string describe(const GemmCase& c) {
          std::to_string(c.transpose_b) + " batch " + std::to_string(c.batch) + " padding " +
          std::to_string(c.padding) + " alpha " + std::to_string(c.alpha) + " beta " +
          std::to_string(c.beta) + " activation " + std::to_string(c.activation) + " pre " +
-         std::to_string(c.pre_activation) + " words " + std::to_string(c.words);
+         std::to_string(c.pre_activation) + " words " + std::to_string(c.words) + " row sums " +
+         std::to_string(c.row_sums);
 }
 
 inline double activate(double x, int32_t activation) {
@@ -95,6 +97,19 @@ class GemmTest : public MatrixTest {
     args.activation = c.activation;
     args.pre_activation = c.pre_activation ? before.data() : nullptr;
 
+    Buffer row_sums(device_, c.c_dtype, c.row_sums ? c.m : 0, offset);
+    args.row_sums = c.row_sums ? row_sums.data() : nullptr;
+    std::vector<double> expected_row_sums;
+    std::vector<double> row_magnitudes;
+    for (int64_t i = 0; c.row_sums && i < c.m; ++i) {
+      expected_row_sums.push_back(0);
+      row_magnitudes.push_back(1);
+      for (int64_t k = 0; k < c.k; ++k) {
+        expected_row_sums.back() += a[k * lda + i];
+        row_magnitudes.back() += std::abs(a[k * lda + i]);
+      }
+    }
+
     // The expected products are the same for all runs: computed once.
     std::vector<double> sums(old.size(), kNaN);
     std::vector<double> products(old.size(), 0.0);
@@ -122,8 +137,14 @@ class GemmTest : public MatrixTest {
       }
     }
     run_each(
-        [&](namp_device* device) { return namp_gemm(device, &args, nullptr); }, {&out, &before},
+        [&](namp_device* device) { return namp_gemm(device, &args, nullptr); },
+        {&out, &before, &row_sums},
         [&] {
+          for (size_t i = 0; i < expected_row_sums.size(); ++i) {
+            expect_sum(row_sums[static_cast<int64_t>(i)], expected_row_sums[i], row_magnitudes[i],
+                       c.c_dtype, [&] { return "the sum of row " + std::to_string(i); });
+            if (HasFatalFailure()) return;
+          }
           for (int64_t i = 0; i < out.size(); ++i) {
             const auto at = static_cast<size_t>(i);
             const auto what = [&] { return "element " + std::to_string(i); };

@@ -163,9 +163,12 @@ public static partial class Ops
             if (!Wants(_weight) && !Wants(bias) && !Wants(_input))
                 return;
             Storage gradient = ProductGradient();
+            GradientTarget? biasTarget = Wants(bias) ? bias!.GradientBuffer.Open() : null;
             if (Wants(_weight))
             {
                 GradientTarget target = _weight.GradientBuffer.Open();
+                // The product reads what the bias's gradient is the sum of.
+                bool sums = biasTarget is { Accumulate: false } of && of.DType == target.DType && _weight.Count > 0;
                 DenseProduct(
                     Device,
                     dtype,
@@ -175,12 +178,15 @@ public static partial class Ops
                     _x.Pointer,
                     false,
                     target,
-                    _weight.Count
+                    _weight.Count,
+                    rowSums: sums ? biasTarget!.Value.Pointer : null
                 );
+                if (sums)
+                    biasTarget = null;
             }
 
-            if (Wants(bias))
-                Kernels.Sum(Device, bias!.GradientBuffer.Open(), gradient.Pointer, dtype, rows, outputs, 1);
+            if (biasTarget is { } left)
+                Kernels.Sum(Device, left, gradient.Pointer, dtype, rows, outputs, 1);
             if (Wants(_input))
             {
                 ActivationSlope? slope = TakeSlope();

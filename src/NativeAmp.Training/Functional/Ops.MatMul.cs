@@ -53,7 +53,8 @@ public static partial class Ops
 
     /// <summary>
     /// target (+)= op(a) op(b), for a batch of dense products of these sizes that fills the target. With a slope the
-    /// target, to which nothing is added then, is multiplied by it.
+    /// target, to which nothing is added then, is multiplied by it. rowSums: where the sums of the transposed a's rows
+    /// go, in the target's dtype; or null.
     /// </summary>
     private static unsafe void DenseProduct(
         Device device,
@@ -65,7 +66,8 @@ public static partial class Ops
         bool transposeB,
         GradientTarget target,
         long targetCount,
-        ActivationSlope? slope = null
+        ActivationSlope? slope = null,
+        void* rowSums = null
     )
     {
         if (targetCount == 0)
@@ -86,6 +88,7 @@ public static partial class Ops
         args.Ldc = n;
         args.StrideC = m * n;
         args.Beta = target.Accumulate ? 1 : 0;
+        args.RowSums = rowSums;
         if (slope is { } given)
         {
             args.Activation = (int)given.Activation;

@@ -749,6 +749,11 @@ internal unsafe struct NampGemmArgs
     /// output, and C is that of its input: alpha op(A) op(B) f'(kept). Then there is no bias, no
     /// pre_activation, and beta is 0. The product may be rounded to c_dtype on the way.</summary>
     public void* ActivationKept;
+    /// <summary>[m] in c_dtype, or null: receives the sums of op(A)'s rows along k, in float32 and rounded once;
+    /// alpha, beta and the activation do not touch them. With A = the gradient of a linear layer's output
+    /// and C = that of its weight they are the gradient of its bias. Then A is stored transposed with lda
+    /// m, and batch is 0 or 1.</summary>
+    public void* RowSums;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampGemmArgs Create() => new() { StructSize = (uint)sizeof(NampGemmArgs) };
