@@ -9,23 +9,7 @@
 namespace namp::cuda {
 namespace {
 
-int type_of(int32_t dtype) {
-  return dtype == NAMP_FLOAT16    ? kCudaFloat16
-         : dtype == NAMP_BFLOAT16 ? kCudaBFloat16
-                                  : kCudaFloat32;
-}
-
 bool fits(int64_t value) { return value <= INT_MAX; }
-
-// Calls; where the device has no memory for it, once more after the pool has given back what it
-// keeps.
-template <class Call>
-CublasStatus with_memory(Backend::Workspace& workspace, const Call& call) {
-  const CublasStatus status = call();
-  if (status != kCublasAllocFailed) return status;
-  workspace.trim();
-  return call();
-}
 
 // NVIDIA's recommendation for cuBLAS's own workspace: on Hopper and later, and on those before.
 int64_t workspace_bytes(int capability) { return int64_t{capability >= 90 ? 32 : 8} << 20; }
@@ -60,6 +44,7 @@ std::string Cublas::start(const DynamicLibrary& library, Backend::Workspace& wor
     return "cublasSetMathMode gave " + describe_cublas_status(status);
   }
   handle_ = made;
+  light_.bind(library);
   return "";
 }
 
@@ -79,41 +64,61 @@ bool Cublas::is_there(Backend::Workspace& workspace) {
   return handle_ != nullptr;
 }
 
-bool Cublas::multiply(const namp_gemm_args& args, float beta, Stream queue, namp_stream stream,
-                      Backend::Workspace& workspace) {
-  const int64_t products = args.batch > 0 ? args.batch : 1;
+bool Cublas::begin(const namp_gemm_args& args, Stream queue, namp_stream stream,
+                   Backend::Workspace& workspace, CublasLt::Where& where) {
   if (args.k == 0 || !fits(args.m) || !fits(args.n) || !fits(args.k) || !fits(args.lda) ||
-      !fits(args.ldb) || !fits(args.ldc) || !fits(products)) {
+      !fits(args.ldb) || !fits(args.ldc) || !fits(args.batch)) {
     return false;
   }
-  const std::lock_guard lock(mutex_);
   find(workspace);
   if (handle_ == nullptr) return false;
+  // A workspace of the stream's own: products on several streams then do not meet, and how a product is
+  // cut does not depend on what others left.
+  const int64_t bytes = workspace_bytes(capability_);
+  where = {handle_, queue, workspace.reserve(bytes, stream, Backend::Workspace::User::kLibrary),
+           static_cast<size_t>(bytes)};
+  return true;
+}
+
+int Cublas::compute_of(const namp_gemm_args& args) const {
+  return allow_tf32_ && args.a_dtype == NAMP_FLOAT32 ? kCublasCompute32FFastTf32
+                                                     : kCublasCompute32F;
+}
+
+bool Cublas::multiply(const namp_gemm_args& args, float beta, Stream queue, namp_stream stream,
+                      Backend::Workspace& workspace) {
+  const std::lock_guard lock(mutex_);
+  CublasLt::Where where{};
+  if (!begin(args, queue, stream, workspace, where)) return false;
   const CublasFunctions& f = functions_;
   f.check(f.set_stream(handle_, queue), "cublasSetStream");
-  if (f.set_workspace != nullptr) {
-    // A workspace of the stream's own, which setting the stream took away: products on several
-    // streams then do not meet, and how a product is cut does not depend on what others left.
-    const int64_t bytes = workspace_bytes(capability_);
-    void* memory = workspace.reserve(bytes, stream, Backend::Workspace::User::kLibrary);
-    f.check(f.set_workspace(handle_, memory, static_cast<size_t>(bytes)), "cublasSetWorkspace");
-  }
-  const bool single = args.a_dtype == NAMP_FLOAT32 && args.b_dtype == NAMP_FLOAT32;
-  const int compute = allow_tf32_ && single ? kCublasCompute32FFastTf32 : kCublasCompute32F;
+  // Setting the stream took away the one before.
+  if (f.set_workspace != nullptr)
+    f.check(f.set_workspace(handle_, where.memory, where.bytes), "cublasSetWorkspace");
   // cuBLAS counts by columns: C transposed is B transposed times A transposed, and a transposed
   // matrix by columns is the matrix by rows.
   const auto call = [&] {
     return f.multiply(handle_, args.transpose_b != 0 ? kCublasOperationT : kCublasOperationN,
                       args.transpose_a != 0 ? kCublasOperationT : kCublasOperationN,
                       static_cast<int>(args.n), static_cast<int>(args.m), static_cast<int>(args.k),
-                      &args.alpha, args.b, type_of(args.b_dtype), static_cast<int>(args.ldb),
-                      args.stride_b, args.a, type_of(args.a_dtype), static_cast<int>(args.lda),
-                      args.stride_a, &beta, args.c, type_of(args.c_dtype),
-                      static_cast<int>(args.ldc), args.stride_c, static_cast<int>(products),
-                      compute, kCublasDefaultAlgorithm);
+                      &args.alpha, args.b, cuda_type_of(args.b_dtype), static_cast<int>(args.ldb),
+                      args.stride_b, args.a, cuda_type_of(args.a_dtype), static_cast<int>(args.lda),
+                      args.stride_a, &beta, args.c, cuda_type_of(args.c_dtype),
+                      static_cast<int>(args.ldc), args.stride_c,
+                      static_cast<int>(args.batch > 0 ? args.batch : 1), compute_of(args),
+                      kCublasDefaultAlgorithm);
   };
   f.check(with_memory(workspace, call), "cublasGemmStridedBatchedEx");
   return true;
+}
+
+bool Cublas::multiply_with(LtEpilogue epilogue, const namp_gemm_args& args, Stream queue,
+                           namp_stream stream, Backend::Workspace& workspace) {
+  const std::lock_guard lock(mutex_);
+  CublasLt::Where where{};
+  if (args.batch > 1 || !begin(args, queue, stream, workspace, where) || !light_.is_there())
+    return false;
+  return light_.multiply(args, epilogue, compute_of(args), functions_, where, workspace);
 }
 
 std::string Cublas::describe(Backend::Workspace& workspace) {

@@ -7,6 +7,7 @@
 
 #include "backend.h"
 #include "cuda/cublas_library.h"
+#include "cuda/cublas_lt.h"
 
 namespace namp::cuda {
 
@@ -30,11 +31,20 @@ class Cublas {
   bool multiply(const namp_gemm_args& args, float beta, Stream queue, namp_stream stream,
                 Backend::Workspace& workspace);
 
+  // The same of one product, with args.beta, and its bias or row sums in the same launch, which are in C's
+  // dtype. False, and nothing done, where this cuBLAS cannot.
+  bool multiply_with(LtEpilogue epilogue, const namp_gemm_args& args, Stream queue,
+                     namp_stream stream, Backend::Workspace& workspace);
+
   // "cuBLAS libcublas.so.12", or why there is none; and what was there and did not work.
   std::string describe(Backend::Workspace& workspace);
 
  private:
   void find(Backend::Workspace& workspace);
+  // Where a product is to be made; false where it cannot.
+  bool begin(const namp_gemm_args& args, Stream queue, namp_stream stream,
+             Backend::Workspace& workspace, CublasLt::Where& where);
+  int compute_of(const namp_gemm_args& args) const;
   // Why this one does not do; "" where it does, and then handle_ is its.
   std::string start(const DynamicLibrary& library, Backend::Workspace& workspace);
 
@@ -44,6 +54,7 @@ class Cublas {
   bool allow_tf32_ = false;
   CublasFunctions functions_;
   CublasHandle handle_ = nullptr;
+  CublasLt light_;
   std::string failures_;
 };
 

@@ -12,7 +12,7 @@ const char* name_of(CublasStatus status) {
       return "CUBLAS_STATUS_NOT_INITIALIZED";
     case kCublasAllocFailed:
       return "CUBLAS_STATUS_ALLOC_FAILED";
-    case 7:
+    case kCublasInvalidValue:
       return "CUBLAS_STATUS_INVALID_VALUE";
     case 8:
       return "CUBLAS_STATUS_ARCH_MISMATCH";
@@ -22,7 +22,7 @@ const char* name_of(CublasStatus status) {
       return "CUBLAS_STATUS_EXECUTION_FAILED";
     case 14:
       return "CUBLAS_STATUS_INTERNAL_ERROR";
-    case 15:
+    case kCublasNotSupported:
       return "CUBLAS_STATUS_NOT_SUPPORTED";
     default:
       return "an unknown error";
@@ -33,6 +33,12 @@ const char* name_of(CublasStatus status) {
 
 std::string describe_cublas_status(CublasStatus status) {
   return std::string(name_of(status)) + " (" + std::to_string(status) + ")";
+}
+
+int cuda_type_of(int32_t dtype) {
+  return dtype == NAMP_FLOAT16    ? kCudaFloat16
+         : dtype == NAMP_BFLOAT16 ? kCudaBFloat16
+                                  : kCudaFloat32;
 }
 
 bool CublasFunctions::bind(const DynamicLibrary& from) {

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "backend.h"
 #include "cuda/driver_types.h"
 #include "libraries/dynamic_library.h"
 
@@ -13,6 +14,8 @@ using CublasHandle = void*;
 
 // From cuBLAS's documentation.
 inline constexpr CublasStatus kCublasAllocFailed = 3;
+inline constexpr CublasStatus kCublasInvalidValue = 7;
+inline constexpr CublasStatus kCublasNotSupported = 15;
 inline constexpr int kCublasOperationN = 0;
 inline constexpr int kCublasOperationT = 1;
 inline constexpr int kCudaFloat32 = 0;    // CUDA_R_32F
@@ -44,6 +47,19 @@ struct CublasFunctions {
   // Throws the error of a call that failed.
   void check(CublasStatus status, const char* call) const;
 };
+
+// A float dtype as cudaDataType.
+int cuda_type_of(int32_t dtype);
+
+// Calls; where the device has no memory for it, once more after the pool has given back what it
+// keeps.
+template <class Call>
+CublasStatus with_memory(Backend::Workspace& workspace, const Call& call) {
+  const CublasStatus status = call();
+  if (status != kCublasAllocFailed) return status;
+  workspace.trim();
+  return call();
+}
 
 // "CUBLAS_STATUS_NOT_INITIALIZED (1)"
 std::string describe_cublas_status(CublasStatus status);

@@ -99,6 +99,9 @@ class CudaBackend final : public Backend {
 
  private:
   void multiply(const cuda::GemmArgs& gemm, namp_stream stream);
+  // By cuBLAS; false where it is not there, or its integers are too small for the sizes.
+  bool multiply_by_cublas(const cuda::GemmArgs& gemm, namp_stream stream);
+  bool multiply_with_bias(const cuda::GemmArgs& gemm, namp_stream stream);
   const cuda::AttentionKernels* attention_kernels(const namp_attention_args& args,
                                                   bool backward) const;
   // In as many launches as attention_rows_per_launch wants: blocks with a task each, or warps with a

@@ -2,20 +2,9 @@
 #include <algorithm>
 
 #include "cuda/cuda_backend.h"
-#include "activation_facts.h"
 
 namespace namp {
 namespace {
-
-// Whether a C in half precision between product and epilogue would round what is to be rounded
-// once: a bias of another dtype or after beta C, and a GELU whose argument nobody keeps. ReLU
-// commutes with rounding, and an argument that is kept is rounded by contract.
-bool rounds_on_the_way(const namp_gemm_args& args) {
-  if (args.c_dtype == NAMP_FLOAT32) return false;
-  const bool gelu = is_gelu(args.activation);
-  return (gelu && args.pre_activation == nullptr && args.activation_kept == nullptr) ||
-         (args.bias != nullptr && (args.beta != 0.0f || args.bias_dtype != args.c_dtype));
-}
 
 // The kernels for tensor cores that know the dtype; null where there are none.
 const cuda::TensorGemms* tensor_gemms(int32_t dtype, int capability) {
@@ -72,49 +61,14 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
   const namp_gemm_args& args = gemm.call;
   int64_t products = args.batch > 0 ? args.batch : 1;
   const int64_t elements = products * args.m * args.n;
-  if (elements == 0) return;
+  if (elements == 0 || multiply_by_cublas(gemm, stream)) return;
   const cuda::TensorGemms* const gemms = tensor_gemms(args.a_dtype, capability_);
-  if (args.row_sums != nullptr &&
-      (gemms == nullptr || args.alpha == 0.0f || cublas_.is_there(workspaces()))) {
+  const int64_t pack_blocks = cuda::result_pack_blocks(args);
+  if (args.row_sums != nullptr && (gemms == nullptr || args.alpha == 0.0f)) {
     sum(row_sums_of(args), stream);
     cuda::GemmArgs rest = gemm;
     rest.call.row_sums = nullptr;
     multiply(rest, stream);
-    return;
-  }
-  const int64_t pack_blocks =
-      cuda::blocks(products * args.m * cuda::blocks(args.n, cuda::kPack), cuda::kElementThreads);
-
-  if (rounds_on_the_way(args) && cublas_.is_there(workspaces())) {
-    // cuBLAS leaves the product in float32, and the epilogue does the rest.
-    auto* wide =
-        static_cast<float*>(workspace(elements * static_cast<int64_t>(sizeof(float)), stream));
-    namp_gemm_args product = args;
-    product.c = wide;
-    product.c_dtype = NAMP_FLOAT32;
-    product.ldc = args.n;
-    product.stride_c = args.m * args.n;
-    if (cublas_.multiply(product, 0.0f, queue_of(stream), stream, workspaces())) {
-      launch(cuda::kGemmEpilogue, pack_blocks, {args, gemm.bias_by_row, wide}, stream);
-      return;
-    }
-  }
-  cuda::GemmArgs rest = gemm;  // what cuBLAS leaves to do
-  const bool starts_from_bias =
-      args.bias != nullptr && args.beta == 0.0f && cublas_.is_there(workspaces());
-  if (starts_from_bias) {
-    // Most of cuBLAS's kernels then round once, bias and all. Some round the product first, and again
-    // with the bias: seen on an H100, of 8 x 136 x 104.
-    launch(cuda::kGemmBias, pack_blocks, gemm, stream);
-    rest.call.bias = nullptr;
-  }
-  if (cublas_.multiply(args, starts_from_bias ? 1.0f : args.beta, queue_of(stream), stream,
-                       workspaces())) {
-    const namp_gemm_args& left = rest.call;
-    if (left.bias != nullptr || left.pre_activation != nullptr ||
-        left.activation != NAMP_ACTIVATION_NONE) {
-      launch(cuda::kGemmEpilogue, pack_blocks, rest, stream);
-    }
     return;
   }
   // The kernel without tensor cores has no code for a slope.

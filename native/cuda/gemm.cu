@@ -130,16 +130,18 @@ NAMP_KERNEL(kElementThreads) gemm_bias_kernel(const GemmArgs gemm) {
 
 namespace {
 
-// Adds the parts' sums of A's rows.
-template <class C>
+// Adds the parts' sums of A's rows. A product in parts has few tiles, and so few rows.
 NAMP_DEVICE void add_row_sums(const GemmArgs& gemm) {
-  const int64_t rows = gemm.call.m;
-  const int64_t stride = block_count() * kElementThreads;
-  for (int64_t i = block_index() * kElementThreads + thread_index(); i < rows; i += stride) {
-    float sum = load(gemm.row_sum_parts + i);
-    for (int64_t part = 1; part < gemm.parts; ++part)
+  const int rows = static_cast<int>(gemm.call.m);
+  const int stride = static_cast<int>(block_count()) * kElementThreads;
+#pragma unroll 1
+  for (int i = static_cast<int>(block_index()) * kElementThreads + thread_index(); i < rows;
+       i += stride) {
+    float sum = 0.0f;
+#pragma unroll 1
+    for (int part = 0; part < static_cast<int>(gemm.parts); ++part)
       sum += load(gemm.row_sum_parts + part * rows + i);
-    store(sum, static_cast<C*>(gemm.call.row_sums) + i);
+    AnyType().put(Pack<1>{{sum}}, gemm.call.row_sums, gemm.call.c_dtype, i, Single{});
   }
 }
 
@@ -153,7 +155,6 @@ NAMP_KERNEL(kElementThreads) gemm_epilogue_kernel(const GemmArgs gemm) {
   const int64_t of_part = (args.batch > 0 ? args.batch : 1) * args.m * args.n;
   with_element(args.c_dtype, [&](auto element) {
     using C = typename decltype(element)::Type;
-    if (gemm.row_sum_parts != nullptr) add_row_sums<C>(gemm);
     with_fused_activation(args.activation, [&](auto activation) {
       const auto activate = [](const Pack<kPack>& x) {
         return map([](float y) { return decltype(activation)::forward(y); }, x);
@@ -184,6 +185,7 @@ NAMP_KERNEL(kElementThreads) gemm_epilogue_kernel(const GemmArgs gemm) {
       });
     });
   });
+  if (gemm.row_sum_parts != nullptr) add_row_sums(gemm);
 }
 
 }  // namespace namp::cuda

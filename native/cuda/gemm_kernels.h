@@ -32,6 +32,12 @@ inline constexpr GemmKernel kGemm{{"gemm", "gemm_kernel", kGemmThreads}, 64};
 inline constexpr Kernel<GemmArgs> kGemmBias{"gemm", "gemm_bias_kernel", kElementThreads};
 inline constexpr Kernel<GemmArgs> kGemmEpilogue{"gemm", "gemm_epilogue_kernel", kElementThreads};
 
+// What a kernel that goes over C by packs is launched with.
+inline int64_t result_pack_blocks(const namp_gemm_args& args) {
+  const int64_t products = args.batch > 0 ? args.batch : 1;
+  return blocks(products * args.m * blocks(args.n, kPack), kElementThreads);
+}
+
 // On tensor cores: by 128 rows and columns for as many blocks as there are multiprocessors, by 64 for
 // smaller products. A sum is the same in both.
 inline constexpr int kProductDepth = 32;  // of k, that is in shared memory at a time

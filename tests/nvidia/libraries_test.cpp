@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cuda/cublas_library.h"
+#include "cuda/cublas_lt.h"
 #include "cuda/driver.h"
 #include "cuda/kernel_images.h"
 #include "nativeamp.h"
@@ -55,6 +56,9 @@ TEST(NvidiaCublas, has_every_function) {
   EXPECT_NE(functions.set_workspace, nullptr);
   void* handle = nullptr;
   EXPECT_NE(functions.create(&handle), 0) << "without a driver";
+  // Those of the library that cuBLAS brought along.
+  namp::cuda::CublasLtFunctions lights;
+  EXPECT_TRUE(lights.bind(library));
 }
 
 // The compiler that the driver translates PTX with; its functions are those of nvPTXCompiler.h.

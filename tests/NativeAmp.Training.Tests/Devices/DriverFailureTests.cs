@@ -29,10 +29,17 @@ internal sealed class DriverFailureTests
     ];
 
     /// <summary>
-    /// Functions by which a capture gives back what it no longer needs, in the middle of training. What the driver
-    /// refuses to take back stays with it, and training goes on.
+    /// Functions by which a capture or a product gives back what it no longer needs, in the middle of training. What
+    /// the driver refuses to take back stays with it, and training goes on.
     /// </summary>
-    private static readonly string[] Releases = ["cuGraphDestroy", "cuStreamDestroy"];
+    private static readonly string[] Releases =
+    [
+        "cuGraphDestroy",
+        "cuStreamDestroy",
+        "cublasLtMatmulDescDestroy",
+        "cublasLtMatmulPreferenceDestroy",
+        "cublasLtMatrixLayoutDestroy",
+    ];
 
     private string _folder = "";
     private Outcome _undisturbed = null!;
@@ -83,6 +90,16 @@ internal sealed class DriverFailureTests
         "cublasSetMathMode",
         "cublasSetWorkspace",
         "cublasGemmStridedBatchedEx",
+        "cublasLtMatmul",
+        "cublasLtMatmulAlgoGetHeuristic",
+        "cublasLtMatmulDescCreate",
+        "cublasLtMatmulDescDestroy",
+        "cublasLtMatmulDescSetAttribute",
+        "cublasLtMatmulPreferenceCreate",
+        "cublasLtMatmulPreferenceDestroy",
+        "cublasLtMatmulPreferenceSetAttribute",
+        "cublasLtMatrixLayoutCreate",
+        "cublasLtMatrixLayoutDestroy",
     ];
 
     [OneTimeSetUp]

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <cublasLt.h>
 #include <cublas_v2.h>
 #include <cuda.h>
 
@@ -22,9 +23,20 @@
 #define cublasGemmEx emulated_cublasGemmEx
 #define cublasGemmStridedBatchedEx emulated_cublasGemmStridedBatchedEx
 #define cublasSgemm_v2 emulated_cublasSgemm_v2
+#define cublasLtMatmulDescCreate emulated_cublasLtMatmulDescCreate
+#define cublasLtMatmulDescDestroy emulated_cublasLtMatmulDescDestroy
+#define cublasLtMatmulDescSetAttribute emulated_cublasLtMatmulDescSetAttribute
+#define cublasLtMatrixLayoutCreate emulated_cublasLtMatrixLayoutCreate
+#define cublasLtMatrixLayoutDestroy emulated_cublasLtMatrixLayoutDestroy
+#define cublasLtMatmulPreferenceCreate emulated_cublasLtMatmulPreferenceCreate
+#define cublasLtMatmulPreferenceDestroy emulated_cublasLtMatmulPreferenceDestroy
+#define cublasLtMatmulPreferenceSetAttribute emulated_cublasLtMatmulPreferenceSetAttribute
+#define cublasLtMatmulAlgoGetHeuristic emulated_cublasLtMatmulAlgoGetHeuristic
+#define cublasLtMatmul emulated_cublasLtMatmul
 namespace emulated {
 #include "cublas/cublas_api.h"
-}
+#include "cublas/cublas_lt_api.h"
+}  // namespace emulated
 #undef cublasCreate_v2
 #undef cublasDestroy_v2
 #undef cublasSetStream_v2
@@ -40,6 +52,16 @@ namespace emulated {
 #undef cublasGemmEx
 #undef cublasGemmStridedBatchedEx
 #undef cublasSgemm_v2
+#undef cublasLtMatmulDescCreate
+#undef cublasLtMatmulDescDestroy
+#undef cublasLtMatmulDescSetAttribute
+#undef cublasLtMatrixLayoutCreate
+#undef cublasLtMatrixLayoutDestroy
+#undef cublasLtMatmulPreferenceCreate
+#undef cublasLtMatmulPreferenceDestroy
+#undef cublasLtMatmulPreferenceSetAttribute
+#undef cublasLtMatmulAlgoGetHeuristic
+#undef cublasLtMatmul
 
 #include "gemm_functions.h"
 #include "same.h"
@@ -61,6 +83,16 @@ NAMP_SAME_FUNCTION(cublasGetVersion_v2);
 NAMP_SAME_FUNCTION(cublasGetStatusString);
 NAMP_SAME_FUNCTION(cublasGetStatusName);
 NAMP_SAME_FUNCTION(cublasSgemm_v2);
+NAMP_SAME_FUNCTION(cublasLtMatmulDescCreate);
+NAMP_SAME_FUNCTION(cublasLtMatmulDescDestroy);
+NAMP_SAME_FUNCTION(cublasLtMatmulDescSetAttribute);
+NAMP_SAME_FUNCTION(cublasLtMatrixLayoutCreate);
+NAMP_SAME_FUNCTION(cublasLtMatrixLayoutDestroy);
+NAMP_SAME_FUNCTION(cublasLtMatmulPreferenceCreate);
+NAMP_SAME_FUNCTION(cublasLtMatmulPreferenceDestroy);
+NAMP_SAME_FUNCTION(cublasLtMatmulPreferenceSetAttribute);
+NAMP_SAME_FUNCTION(cublasLtMatmulAlgoGetHeuristic);
+NAMP_SAME_FUNCTION(cublasLtMatmul);
 static_assert(SameFunction<decltype(&emulated::emulated_cublasGemmEx), GemmEx>::value);
 static_assert(SameFunction<decltype(&emulated::emulated_cublasGemmStridedBatchedEx),
                            GemmStridedBatchedEx>::value);
@@ -130,6 +162,25 @@ NAMP_SAME(CUBLAS_COMPUTE_32F_FAST_16F);
 NAMP_SAME(CUBLAS_COMPUTE_32F_FAST_16BF);
 NAMP_SAME(CUBLAS_COMPUTE_32F_FAST_TF32);
 NAMP_SAME(CUBLAS_COMPUTE_64F);
+NAMP_SAME(CUBLASLT_MATMUL_DESC_POINTER_MODE);
+NAMP_SAME(CUBLASLT_MATMUL_DESC_TRANSA);
+NAMP_SAME(CUBLASLT_MATMUL_DESC_TRANSB);
+NAMP_SAME(CUBLASLT_MATMUL_DESC_EPILOGUE);
+NAMP_SAME(CUBLASLT_MATMUL_DESC_BIAS_POINTER);
+NAMP_SAME(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES);
+NAMP_SAME(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK);
+NAMP_SAME(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES);
+NAMP_SAME(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES);
+NAMP_SAME(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES);
+NAMP_SAME(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES);
+NAMP_SAME(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE);
+NAMP_SAME(CUBLASLT_REDUCTION_SCHEME_MASK);
+NAMP_SAME(CUBLASLT_EPILOGUE_DEFAULT);
+NAMP_SAME(CUBLASLT_EPILOGUE_BIAS);
+NAMP_SAME(CUBLASLT_EPILOGUE_BGRADB);
+static_assert(sizeof(emulated::cublasLtMatmulAlgo_t) == sizeof(::cublasLtMatmulAlgo_t));
+static_assert(sizeof(emulated::cublasLtMatmulHeuristicResult_t) ==
+              sizeof(::cublasLtMatmulHeuristicResult_t));
 
 #define NAMP_SAME_TYPE(name) static_assert(same_value<emulated::name, ::name>(), #name)
 NAMP_SAME_TYPE(CUresult);

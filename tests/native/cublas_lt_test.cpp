@@ -1,0 +1,173 @@
+// Products by cuBLAS with what cuBLASLt does in the same launch, over the stand-in.
+#if defined(__linux__) && defined(NATIVEAMP_EMULATED_CUBLAS_FOLDER)
+
+#include <cstdlib>
+
+#include "gemm_test.h"
+
+namespace namp_test {
+namespace {
+
+class CublasLtTest : public GemmTest {
+ protected:
+  void SetUp() override {
+    if (emulated_gpu() == nullptr) GTEST_SKIP() << "for the stand-in of cuBLAS";
+    set_environment(kVariable, NATIVEAMP_EMULATED_CUBLAS_FOLDER "/libnativeamp-emulated-cublas.so");
+    GemmTest::SetUp();
+  }
+  void TearDown() override {
+    if (emulated_gpu() == nullptr) return;
+    GemmTest::TearDown();
+    unsetenv(kVariable);
+    unsetenv(kWithout);
+  }
+
+  // The products of cuBLAS, and the launches beside them, of a case.
+  void expect(const GemmCase& c, uint64_t products, uint64_t launches) {
+    emulated_gpu()->reset_counters();
+    check(c);
+    nampemu_counters counted{};
+    emulated_gpu()->get_counters(&counted, sizeof(counted));
+    EXPECT_EQ(counted.gemms, kRuns * products) << describe(c);
+    EXPECT_EQ(counted.launches, kRuns * launches) << describe(c);
+    EXPECT_EQ(counted.gemms_in_own_workspace, 0U);
+  }
+
+  static GemmCase product_of(int32_t dtype, int transposes) {
+    GemmCase c{40, 24, 56};
+    c.dtype = c.c_dtype = dtype;
+    c.transpose_a = (transposes & 1) != 0;
+    c.transpose_b = (transposes & 2) != 0;
+    return c;
+  }
+
+  static constexpr uint64_t kRuns = 2;  // of a case by check()
+  static constexpr const char* kVariable = "NATIVEAMP_CUBLAS_LIBRARY";
+  static constexpr const char* kWithout = "NAMPEMU_CUBLASLT_WITHOUT";
+};
+
+TEST_P(CublasLtTest, ABiasIsInTheProductsLaunch) {
+  for (int32_t dtype : kFloats) {
+    for (int transposes = 0; transposes < 4; ++transposes) {
+      GemmCase c = product_of(dtype, transposes);
+      c.bias_dtype = dtype;
+      c.words = transposes % 2 == 0;
+      expect(c, 1, 0);
+      c.beta = 0.5f;
+      c.alpha = -0.5f;
+      c.padding = c.words ? 0 : 3;
+      expect(c, 1, 0);
+      if (HasFailure()) return;
+    }
+  }
+}
+
+// An activation is a pass behind it, which reads its input where that is kept.
+TEST_P(CublasLtTest, AnActivationFollows) {
+  for (int32_t dtype : kFloats) {
+    for (const int64_t padding : {0, 8}) {
+      GemmCase c = product_of(dtype, 2);
+      c.bias_dtype = dtype;
+      c.padding = padding;
+      c.activation = NAMP_ACTIVATION_GELU;
+      c.pre_activation = true;
+      expect(c, 1, 1);
+      c.beta = 0.5f;
+      expect(c, 1, 1);
+      c.activation = NAMP_ACTIVATION_RELU;
+      c.pre_activation = false;
+      expect(c, 1, 1);
+      // A GELU of what nobody rounds: the product is left in float32.
+      c.activation = NAMP_ACTIVATION_GELU_TANH;
+      c.beta = 0;
+      expect(c, 1, 1);
+      if (HasFailure()) return;
+    }
+  }
+}
+
+TEST_P(CublasLtTest, TheRowsOfAAreSummedInTheProductsLaunch) {
+  for (int32_t dtype : kFloats) {
+    for (int transposes : {1, 3}) {
+      GemmCase c = product_of(dtype, transposes);
+      c.c_dtype = transposes == 1 ? dtype : NAMP_FLOAT32;
+      c.row_sums = true;
+      expect(c, 1, 0);
+      c.beta = 0.5f;
+      expect(c, 1, 0);
+      c.activation = NAMP_ACTIVATION_RELU;  // that is no gradient of a weight
+      expect(c, 1, 2);
+      if (HasFailure()) return;
+    }
+  }
+}
+
+// A bias of fewer bits than C is widened before: a pass over a row, not over C.
+TEST_P(CublasLtTest, ABiasIsWidenedForC) {
+  for (int32_t dtype : {NAMP_FLOAT16, NAMP_BFLOAT16}) {
+    GemmCase c = product_of(dtype, 2);
+    c.c_dtype = NAMP_FLOAT32;
+    c.bias_dtype = dtype;
+    c.beta = 1;
+    emulated_gpu()->reset_counters();
+    expect(c, 1, 1);
+    EXPECT_EQ(emulated_gpu()->launches_of("cast_kernel"), kRuns);
+  }
+}
+
+// A bias of more bits than C, or of a batch.
+TEST_P(CublasLtTest, WhatItCannotIsDoneAround) {
+  GemmCase c = product_of(NAMP_BFLOAT16, 0);
+  c.bias_dtype = NAMP_FLOAT32;
+  expect(c, 1, 1);
+  c.bias_dtype = NAMP_BFLOAT16;
+  c.batch = 3;
+  expect(c, 1, 1);
+}
+
+// An older one has neither epilogue: the same results, by more launches.
+TEST_P(CublasLtTest, OneThatLacksAnEpilogueIsDoneWithout) {
+  for (int32_t dtype : kFloats) {
+    GemmCase c = product_of(dtype, 1);
+    setenv(kWithout, "4", 1);
+    c.bias_dtype = dtype;
+    expect(c, 1, 1);
+    c.bias_dtype = NAMP_DTYPE_NONE;
+    setenv(kWithout, "512", 1);
+    c.row_sums = true;
+    expect(c, 1, 1);
+    if (HasFailure()) return;
+  }
+  EXPECT_EQ(emulated_gpu()->calls_of("cublasLtMatmul"), 0U);
+}
+
+// Operands that lie elsewhere have the alignment of an algorithm of their own: the stand-in refuses one
+// that was chosen for more.
+TEST_P(CublasLtTest, AnAlgorithmIsForAnAlignment) {
+  GemmCase c = product_of(NAMP_FLOAT16, 0);
+  c.bias_dtype = NAMP_FLOAT16;
+  for (const bool words : {true, false, true}) {
+    c.words = words;
+    expect(c, 1, 0);
+  }
+}
+
+// What a shape takes is asked once.
+TEST_P(CublasLtTest, AShapeIsAskedForOnce) {
+  GemmCase c = product_of(NAMP_BFLOAT16, 0);
+  c.bias_dtype = NAMP_BFLOAT16;
+  c.words = true;
+  emulated_gpu()->reset_counters();
+  for (int i = 0; i < 3; ++i)
+    check(c);
+  EXPECT_EQ(emulated_gpu()->calls_of("cublasLtMatmulAlgoGetHeuristic"), 1U);
+  EXPECT_EQ(emulated_gpu()->calls_of("cublasLtMatmul"), 3 * kRuns);
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, CublasLtTest, ::testing::Values(Where::kGpu),
+                         [](const auto&) { return "gpu"; });
+
+}  // namespace
+}  // namespace namp_test
+
+#endif
