@@ -4,6 +4,7 @@
 
 #include "capture.h"
 #include "cuda/driver.h"
+#include "libraries/environment.h"
 #include "libraries/search.h"
 
 namespace namp::cuda {
@@ -44,7 +45,7 @@ std::string Cublas::start(const DynamicLibrary& library, Backend::Workspace& wor
     return "cublasSetMathMode gave " + describe_cublas_status(status);
   }
   handle_ = made;
-  light_.bind(library);
+  if (environment_variable("NATIVEAMP_CUBLASLT") != "0") light_.bind(library);
   return "";
 }
 
@@ -125,7 +126,8 @@ std::string Cublas::describe(Backend::Workspace& workspace) {
   const std::lock_guard lock(mutex_);
   find(workspace);
   if (handle_ == nullptr) return "no cuBLAS, own GEMM (tried " + failures_ + ")";
-  return "cuBLAS " + functions_.library + (failures_.empty() ? "" : " (not " + failures_ + ")");
+  return "cuBLAS " + functions_.library + (failures_.empty() ? "" : " (not " + failures_ + ")") +
+         (light_.is_there() ? "" : ", without cuBLASLt");
 }
 
 }  // namespace namp::cuda
