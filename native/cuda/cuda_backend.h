@@ -7,6 +7,7 @@
 #include "backend.h"
 #include "cuda/attention_kernels.h"
 #include "cuda/context.h"
+#include "cuda/convolution_kernels.h"
 #include "cuda/cublas.h"
 #include "cuda/gemm_kernels.h"
 #include "cuda/launcher.h"
@@ -99,6 +100,20 @@ class CudaBackend final : public Backend {
 
  private:
   void multiply(const cuda::GemmArgs& gemm, namp_stream stream);
+  // convolution.cpp. Whether an image is its own columns, and a product should read them where they are.
+  bool is_best_in_place(const namp_conv2d_args& args);
+  void weight_gradient_of_columns(const namp_conv2d_args& args, namp_stream stream);
+  // gathered_convolution.cpp: on tensor cores, without columns in memory; null where they do not take
+  // the call.
+  const cuda::TensorConvolutions* gathering_kernels(const namp_conv2d_args& args) const;
+  void gather_output(const cuda::TensorConvolutions& kernels, const namp_conv2d_args& args,
+                     namp_stream stream);
+  void gather_input_gradient(const cuda::TensorConvolutions& kernels, const namp_conv2d_args& args,
+                             namp_stream stream);
+  void gather_weight_gradient(const cuda::TensorConvolutions& kernels,
+                              const namp_conv2d_args& args, namp_stream stream);
+  void launch_gathered(const cuda::ConvolutionKernels& kernels, const cuda::ConvolutionArgs& args,
+                       namp_stream stream);
   const cuda::AttentionKernels* attention_kernels(const namp_attention_args& args,
                                                   bool backward) const;
   // In as many launches as attention_rows_per_launch wants: blocks with a task each, or warps with a
