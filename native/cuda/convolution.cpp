@@ -56,6 +56,7 @@ bool CudaBackend::is_best_in_place(const namp_conv2d_args& args) {
 
 void CudaBackend::conv2d_forward(const namp_conv2d_args& args, namp_stream stream) {
   const cuda::ContextScope scope(context_);
+  if (is_depthwise(args)) return depthwise_output(args, stream);
   const Shape s(args);
   if (args.batch == 0 || args.out_channels == 0) return;
   const bool is_product = Shape::is_product(args);
@@ -96,6 +97,7 @@ void CudaBackend::conv2d_forward(const namp_conv2d_args& args, namp_stream strea
 
 void CudaBackend::conv2d_backward_data(const namp_conv2d_args& args, namp_stream stream) {
   const cuda::ContextScope scope(context_);
+  if (is_depthwise(args)) return depthwise_input_gradient(args, stream);
   const Shape s(args);
   if (args.batch == 0 || args.in_channels == 0) return;
   const bool is_product = Shape::is_product(args);
@@ -200,7 +202,9 @@ void CudaBackend::conv2d_backward_weights(const namp_conv2d_args& args, namp_str
   const bool has_small_sums =
       is_best_in_place(args) &&
       2 * s.out_channels * s.in_channels <= (s.out_channels + s.in_channels) * s.plane;
-  if (const auto* kernels = has_small_sums ? nullptr : gathering_kernels(args)) {
+  if (is_depthwise(args)) {
+    depthwise_weight_gradient(args, stream);
+  } else if (const auto* kernels = has_small_sums ? nullptr : gathering_kernels(args)) {
     gather_weight_gradient(*kernels, args, stream);
   } else {
     weight_gradient_of_columns(args, stream);

@@ -84,6 +84,19 @@ struct GatherAxis {
   }
 };
 
+// From one position of the result to that a fixed number further on, over all images: of images, rows and
+// positions.
+struct Walk {
+  int32_t images;
+  int32_t h;
+  int32_t w;
+
+  static constexpr Walk of(int64_t steps, int64_t height, int64_t width) {
+    return {static_cast<int32_t>(steps / width / height),
+            static_cast<int32_t>(steps / width % height), static_cast<int32_t>(steps % width)};
+  }
+};
+
 // A convolution's products of channels last, [phases, images, groups]. gemm.call: what is made of the
 // products, and
 //   forward and the image's gradient: a, weights [groups, m, kernel_h, kernel_w, channels]; b, images
@@ -99,10 +112,7 @@ struct ConvolutionArgs {
   int32_t channels;  // of a group of b, padded
   int32_t images;
   int32_t kernel_w;
-  // The weight's gradient: images, rows and positions from one position to that kWalk further on.
-  int32_t walk_images;
-  int32_t walk_h;
-  int32_t walk_w;
+  Walk walk;  // the weight's gradient: by kWalk
 };
 inline constexpr int kWalk = 16;
 
@@ -153,5 +163,45 @@ struct ConvolutionWeightArgs {
 };
 inline constexpr Kernel<ConvolutionWeightArgs> kConvolutionWeight{
     "convolution", "convolution_weight_kernel", kElementThreads};
+
+// Convolutions of one channel a group (depthwise_convolution.cu), of any dtype: a thread sums an element
+// of the output or of the image's gradient. Here too the latter is gathered from the output's gradient.
+struct DepthwiseArgs {
+  const void* image;   // [images, groups, images_of_group, h.image, w.image]
+  const void* weight;  // [groups, output channels of one, taps]
+  const void* bias;    // [results], or null
+  void* result;        // [images, results, h.result, w.result]
+  int32_t dtype;
+  int32_t activation;
+  int32_t images;
+  int32_t results;
+  int32_t results_of_group;  // one of these two is 1
+  int32_t images_of_group;
+  int32_t kernel_w;
+  int32_t taps;
+  GatherAxis h;
+  GatherAxis w;
+};
+inline constexpr Kernel<DepthwiseArgs> kDepthwise{"depthwise_convolution", "depthwise_kernel",
+                                                  kElementThreads};
+
+// Sums of the weight's gradient, [parts, channels, taps]: a block sums some images' products of one tap.
+struct DepthwiseWeightArgs {
+  const void* image;     // [images, groups, h.image, w.image]
+  const void* gradient;  // [images, channels, h.result, w.result]
+  float* sums;
+  int32_t dtype;
+  int32_t images;
+  int32_t images_of_part;
+  int32_t channels;
+  int32_t channels_of_group;
+  int32_t kernel_w;
+  int32_t taps;
+  Walk walk;  // by kElementThreads
+  GatherAxis h;
+  GatherAxis w;
+};
+inline constexpr Kernel<DepthwiseWeightArgs> kDepthwiseWeight{
+    "depthwise_convolution", "depthwise_weight_kernel", kElementThreads};
 
 }  // namespace namp::cuda

@@ -6,7 +6,7 @@
 
 #include "cuda/platform.cuh"
 
-#include "cuda/convolution_kernels.h"
+#include "cuda/gather.cuh"
 #include "cuda/tensor_product.cuh"
 
 namespace namp::cuda {
@@ -64,12 +64,6 @@ struct GatheredResult {
   GatherTask task;
   int64_t first;
 };
-
-// Copies words of a gathered image.
-NAMP_DEVICE bool is_inside(const ConvolutionArgs& args, int y, int x) {
-  return static_cast<uint32_t>(y) < static_cast<uint32_t>(args.h.image) &&
-         static_cast<uint32_t>(x) < static_cast<uint32_t>(args.w.image);
-}
 
 // Of the output and of the image's gradient: A are rows of the weight, B pixels; k is [taps, channels].
 template <int kSide, int kThreads, bool kAsync>
@@ -130,7 +124,7 @@ class GatheredOperands {
     for (int i = 0; i < Share::kEach; ++i) {
       const int y = y_[i] + tap_h_ * args.h.tap_step;
       const int x = x_[i] + tap_w_ * args.w.tap_step;
-      const bool own = there && is_inside(args, y, x);
+      const bool own = there && is_inside(args.h, args.w, y, x);
       pixels_.start(i, to + TileA::kBytes + i * Share::kStep,
                     image_ + (y * args.w.image + x) * pitch(args) + channel_,
                     own ? kWordElements : 0);
@@ -205,10 +199,7 @@ class WeightOperands {
     from_ = static_cast<const uint16_t*>(call.b) + group * args.channels + element -
             tap * args.channels;
     const int first = part * static_cast<int>(call.k) + own.line;
-    const int row = first / args.w.result;
-    at_w_ = first - row * args.w.result;
-    image_ = row / args.h.result;
-    at_h_ = row - image_ * args.h.result;
+    at_ = Position(args.h, args.w, first);
   }
 
   NAMP_DEVICE static int64_t depth(const ConvolutionArgs& args, const TileOfC& tile) {
@@ -221,13 +212,14 @@ class WeightOperands {
     const int pitch = args.groups * args.channels;
 #pragma unroll
     for (int i = 0; i < Share::kEach; ++i) {
-      const int y = y_ + at_h_ * args.h.stride;
-      const int x = x_ + at_w_ * args.w.stride;
-      const bool there = own.line + i * Share::kLines < depth_left && is_inside(args, y, x);
-      const int64_t rows = int64_t{image_} * args.h.image + y;
+      const int y = y_ + at_.h * args.h.stride;
+      const int x = x_ + at_.w * args.w.stride;
+      const bool there =
+          own.line + i * Share::kLines < depth_left && is_inside(args.h, args.w, y, x);
+      const int64_t rows = int64_t{at_.image} * args.h.image + y;
       pixels_.start(i, to + i * Share::kStep, from_ + (rows * args.w.image + x) * pitch,
                     there ? kWordElements : 0);
-      walk(args);
+      at_.move(args.h, args.w, args.walk);
     }
   }
   NAMP_DEVICE void land(const ConvolutionArgs&, uint32_t stage, int depth_left) {
@@ -253,29 +245,12 @@ class WeightOperands {
            (tile.product - part * args.groups) * call.stride_a + tile.row;
   }
 
-  // To the position of the thread's next word.
-  NAMP_DEVICE void walk(const ConvolutionArgs& args) {
-    at_w_ += args.walk_w;
-    at_h_ += args.walk_h;
-    image_ += args.walk_images;
-    if (at_w_ >= args.w.result) {
-      at_w_ -= args.w.result;
-      ++at_h_;
-    }
-    if (at_h_ >= args.h.result) {
-      at_h_ -= args.h.result;
-      ++image_;
-    }
-  }
-
   ProductLoader<TileA, kThreads, kAsync> gradient_;
   const uint16_t* from_;  // the first image's first pixel, from the thread's channels on
   int y_;                 // where the thread's tap finds the output's first position
   int x_;
   // The position of the thread's next word.
-  int image_;
-  int at_h_;
-  int at_w_;
+  Position at_;
   WordCopies<Share::kEach, kAsync> pixels_;
 };
 

@@ -112,6 +112,14 @@ class CudaBackend final : public Backend {
                              namp_stream stream);
   void gather_weight_gradient(const cuda::TensorConvolutions& kernels,
                               const namp_conv2d_args& args, namp_stream stream);
+  // From sums [parts, output channels, taps, padded channels].
+  void sum_weight_gradient(const namp_conv2d_args& args, const float* sums, int64_t parts,
+                           int64_t padded_channels, namp_stream stream);
+  // depthwise_convolution.cpp
+  static bool is_depthwise(const namp_conv2d_args& args);
+  void depthwise_output(const namp_conv2d_args& args, namp_stream stream);
+  void depthwise_input_gradient(const namp_conv2d_args& args, namp_stream stream);
+  void depthwise_weight_gradient(const namp_conv2d_args& args, namp_stream stream);
   void launch_gathered(const cuda::ConvolutionKernels& kernels, const cuda::ConvolutionArgs& args,
                        namp_stream stream);
   const cuda::AttentionKernels* attention_kernels(const namp_attention_args& args,

@@ -3,21 +3,15 @@
 // its channels first, as the call has it. So an image is read and written once, and read again in
 // the cache for each tap, where columns in memory are as many times the image as the kernel has taps.
 #include <algorithm>
-#include <initializer_list>
-#include <numeric>
 
-#include "cuda/convolution_shape.h"
 #include "cuda/cuda_backend.h"
+#include "cuda/gather_axes.h"
 
 namespace namp {
 namespace {
 
 using Shape = ConvolutionShape;
 
-// Largest number of elements of a tensor with channels last, and of positions with their padding: the
-// kernels count them in 32 bits.
-constexpr int64_t kMostElements = 1 << 30;
-constexpr int64_t kMostPositions = 1 << 28;
 // Of images that are copied at a time: few enough that they are still in the second-level cache of a large
 // GPU (40 MB in an A100, 50 MB in an H100) when they are multiplied, and enough for many tiles.
 constexpr int64_t kCopyBytes = 32 << 20;
@@ -25,57 +19,7 @@ constexpr int64_t kCopyBytes = 32 << 20;
 // alone are more.
 constexpr int64_t kMostWeightParts = 64;
 
-int64_t padded(int64_t channels) { return cuda::blocks(channels, cuda::kPack) * cuda::kPack; }
-
 int64_t align(int64_t bytes) { return cuda::blocks(bytes, 256) * 256; }
-
-// A direction of the call.
-struct Direction {
-  int64_t in, out, kernel, stride, pad, dilation;
-};
-Direction height_of(const namp_conv2d_args& a, const Shape& s) {
-  return {a.in_h, s.out_h, a.kernel_h, a.stride_h, a.pad_h, a.dilation_h};
-}
-Direction width_of(const namp_conv2d_args& a, const Shape& s) {
-  return {a.in_w, s.out_w, a.kernel_w, a.stride_w, a.pad_w, a.dilation_w};
-}
-
-// The output's positions, with a tap's places in the image.
-cuda::GatherAxis output_axis(const Direction& d) {
-  cuda::GatherAxis axis{};
-  axis.image = static_cast<int32_t>(d.in);
-  axis.result = static_cast<int32_t>(d.out);
-  axis.stride = static_cast<int32_t>(d.stride);
-  axis.tap_step = static_cast<int32_t>(d.dilation);
-  axis.weight_step = 1;
-  axis.phases = 1;
-  axis.of[0] = {static_cast<int32_t>(d.kernel), 0, static_cast<int32_t>(-d.pad)};
-  return axis;
-}
-
-// The image's positions, with a tap's places in the output. Position p is read by the output's position
-// (p + pad - tap dilation) / stride where that is whole, which it is for every weight_step-th tap, or for
-// none: for the same taps at p + stride.
-cuda::GatherAxis input_axis(const Direction& d) {
-  const int64_t common = std::gcd(d.dilation, d.stride);
-  cuda::GatherAxis axis{};
-  axis.image = static_cast<int32_t>(d.out);
-  axis.result = static_cast<int32_t>(d.in);
-  axis.stride = 1;
-  axis.tap_step = static_cast<int32_t>(-d.dilation / common);
-  axis.weight_step = static_cast<int32_t>(d.stride / common);
-  axis.phases = static_cast<int32_t>(d.stride);
-  for (int32_t phase = 0; phase < axis.phases; ++phase) {
-    for (int32_t tap = 0; tap < axis.weight_step && tap < d.kernel; ++tap) {
-      const int64_t place = phase + d.pad - tap * d.dilation;
-      if (place % d.stride != 0) continue;
-      axis.of[phase] = {static_cast<int32_t>(cuda::blocks(d.kernel - tap, axis.weight_step)), tap,
-                        static_cast<int32_t>(place / d.stride)};
-      break;
-    }
-  }
-  return axis;
-}
 
 // [images, groups, channels, plane] with channels last.
 cuda::ChannelsLast channels_last(const void* from, void* to, int64_t images, int64_t groups,
@@ -146,32 +90,8 @@ void set_result(cuda::ConvolutionArgs& c, const namp_conv2d_args& args, int64_t 
 
 const cuda::TensorConvolutions* CudaBackend::gathering_kernels(const namp_conv2d_args& args) const {
   const bool is_float16 = args.dtype == NAMP_FLOAT16;
-  if (args.batch == 0 || args.dtype == NAMP_FLOAT32) return nullptr;
+  if (args.dtype == NAMP_FLOAT32 || !can_gather(args)) return nullptr;
   if (capability_ < cuda::kTensorCapability && !is_float16) return nullptr;
-  const Shape s(args);
-  const int64_t taps = args.kernel_h * args.kernel_w;
-  const int64_t in = args.groups * padded(s.in_channels);
-  const int64_t out = args.groups * padded(s.out_channels);
-  const int64_t phases = args.stride_h * args.stride_w;
-  const auto fits = [](const Direction& d) {
-    return d.stride <= cuda::kMostPhases && d.in + 2 * d.pad <= kMostPositions;
-  };
-  // Sizes divide the limit one after the other: their product may not fit 64 bits.
-  const auto are_few = [](int64_t most, std::initializer_list<int64_t> sizes) {
-    for (const int64_t size : sizes)
-      most /= std::max<int64_t>(1, size);
-    return most > 0;
-  };
-  if (!fits(height_of(args, s)) || !fits(width_of(args, s)) ||
-      !are_few(kMostElements, {in, args.in_h, args.in_w}) ||
-      !are_few(kMostElements, {out, s.out_h, s.out_w}) ||
-      !are_few(kMostElements, {taps, padded(s.in_channels), out}) ||
-      !are_few(kMostElements, {taps, padded(s.out_channels), in}) ||
-      !are_few(kMostElements, {args.batch, args.groups, phases}) ||
-      !are_few(kMostElements, {args.batch, s.plane}) ||
-      !are_few(kMostElements, {args.batch, args.in_h, args.in_w})) {
-    return nullptr;
-  }
   if (!is_float16) return &cuda::kConvolutionBFloat16;
   return capability_ >= cuda::kTensorCapability ? &cuda::kConvolutionFloat16
                                                 : &cuda::kConvolutionTuringFloat16;
@@ -274,9 +194,7 @@ void CudaBackend::gather_weight_gradient(const cuda::TensorConvolutions& kernels
   g.lda = args.groups * g.stride_a;
   g.ldc = g.n;
   g.stride_c = g.m * g.n;
-  c.walk_w = static_cast<int32_t>(cuda::kWalk % s.out_w);
-  c.walk_h = static_cast<int32_t>(cuda::kWalk / s.out_w % s.out_h);
-  c.walk_images = static_cast<int32_t>(cuda::kWalk / s.plane);
+  c.walk = cuda::Walk::of(cuda::kWalk, s.out_h, s.out_w);
   const int64_t tiles =
       args.groups * cuda::blocks(g.m, cuda::kWideTile) * cuda::blocks(g.n, cuda::kWideTile);
   const int64_t chunks = cuda::blocks(args.batch, images);
@@ -308,12 +226,18 @@ void CudaBackend::gather_weight_gradient(const cuda::TensorConvolutions& kernels
     launch_gathered(kernels.weight, c, stream);
     g.c = static_cast<char*>(g.c) + here * sum_bytes;
   }
+  sum_weight_gradient(args, reinterpret_cast<const float*>(memory), parts, c.channels, stream);
+}
+
+void CudaBackend::sum_weight_gradient(const namp_conv2d_args& args, const float* sums,
+                                      int64_t parts, int64_t padded_channels, namp_stream stream) {
+  const Shape s(args);
   cuda::ConvolutionWeightArgs sum{};
-  sum.sums = reinterpret_cast<const float*>(memory);
+  sum.sums = sums;
   sum.weight = args.weight_gradient;
   sum.dtype = args.weight_gradient_dtype;
   sum.channels = static_cast<int32_t>(s.in_channels);
-  sum.padded = c.channels;
+  sum.padded = static_cast<int32_t>(padded_channels);
   sum.taps = static_cast<int32_t>(args.kernel_h * args.kernel_w);
   sum.rows = args.out_channels;
   sum.parts = parts;

@@ -615,18 +615,20 @@ Workload gemm(int64_t side, int32_t dtype, const std::string& transposes = "nn",
 
 // Of as many channels as it makes. The number of channels decides the tile of products.
 enum class Direction { forward, data, weights };
-Workload convolution(int64_t channels, int32_t dtype, Direction direction, int compute = 80) {
+Workload convolution(int64_t channels, int32_t dtype, Direction direction, int compute = 80,
+                     bool depthwise = false) {
   const int64_t batch = 2, side = 16, kernel = 3;
   const int64_t pixels = batch * channels * side * side;
+  const int64_t inputs = depthwise ? 1 : channels;  // of an output
   const char* which = direction == Direction::forward ? ""
                       : direction == Direction::data  ? " data"
                                                       : " weights";
-  return {"convolution 3x3" + std::string(which) + " " + short_name(dtype) + ", " +
-              std::to_string(channels) + " channels",
+  return {(depthwise ? "depthwise 3x3" : "convolution 3x3") + std::string(which) + " " +
+              short_name(dtype) + ", " + std::to_string(channels) + " channels",
           "product",
-          pixels * channels * kernel * kernel,
-          (2 * d(pixels) + d(channels * channels * kernel * kernel)) * d(bytes_of(dtype)) /
-              d(pixels * channels * kernel * kernel),
+          pixels * inputs * kernel * kernel,
+          (2 * d(pixels) + d(channels * inputs * kernel * kernel)) * d(bytes_of(dtype)) /
+              d(pixels * inputs * kernel * kernel),
           false,
           [=](EmulatedGpu& gpu) -> Call {
             auto args = sized<namp_conv2d_args>();
@@ -637,13 +639,13 @@ Workload convolution(int64_t channels, int32_t dtype, Direction direction, int c
             args.kernel_h = args.kernel_w = kernel;
             args.stride_h = args.stride_w = args.pad_h = args.pad_w = args.dilation_h =
                 args.dilation_w = 1;
-            args.groups = 1;
+            args.groups = channels / inputs;
             args.input = gpu.numbers(dtype, pixels);
-            args.weight = gpu.numbers(dtype, channels * channels * kernel * kernel);
+            args.weight = gpu.numbers(dtype, channels * inputs * kernel * kernel);
             args.output = gpu.numbers(dtype, pixels);
             args.output_gradient = gpu.numbers(dtype, pixels);
             args.input_gradient = gpu.numbers(dtype, pixels);
-            args.weight_gradient = gpu.numbers(dtype, channels * channels * kernel * kernel);
+            args.weight_gradient = gpu.numbers(dtype, channels * inputs * kernel * kernel);
             return [=, &gpu] {
               return direction == Direction::forward
                          ? namp_conv2d_forward(gpu.device(), &args, nullptr)
@@ -763,6 +765,7 @@ std::vector<Workload> workloads(int64_t n) {
   // Columns of float32, and a kernel for each of the others.
   for (const Direction direction : {Direction::forward, Direction::data, Direction::weights}) {
     all.push_back(convolution(16, f32, direction));
+    all.push_back(convolution(16, f16, direction, 80, true));
     for (const int64_t channels : {16, 128}) {
       for (const int32_t dtype : {f16, bf16})
         all.push_back(convolution(channels, dtype, direction));

@@ -1,4 +1,5 @@
-// Convolutions in half precision on a GPU's tensor cores, whose products gather their columns.
+// Convolutions on a GPU without columns: in half precision on its tensor cores, whose products gather
+// them, and those of one channel a group.
 #include <random>
 
 #include "convolution_test.h"
@@ -90,6 +91,25 @@ TEST_P(GatheredConvolutionTest, EveryWayThroughTheTaps) {
   }
 }
 
+// One channel a group, in every dtype: several outputs of each, strides, phases without taps, more
+// positions than a block has threads, and more blocks than there are images.
+TEST_P(GatheredConvolutionTest, Depthwise) {
+  const Shape shapes[] = {
+      {2, 6, 5, 6, 6, 3, 3, 1, 1, 1, 1, 1, 1, 6},  {3, 3, 9, 8, 9, 3, 2, 2, 1, 1, 1, 1, 2, 3},
+      {5, 2, 11, 9, 8, 1, 3, 3, 4, 0, 1, 1, 1, 2}, {2, 1, 17, 40, 4, 5, 5, 1, 1, 2, 2},
+      {2, 5, 4, 4, 5, 1, 1, 1, 1, 0, 0, 1, 1, 5},  {1, 2, 13, 15, 4, 2, 3, 4, 2, 2, 3, 2, 3, 2},
+  };
+  bool bias = false;
+  for (const Shape& shape : shapes) {
+    for (const int32_t dtype : kFloats) {
+      bias = !bias;
+      check(shape, dtype, bias ? dtype : NAMP_FLOAT32, bias, !bias);
+      if (HasFailure()) return;
+    }
+    if (device_.is_emulated()) count(shape, NAMP_FLOAT32, 1, 1, 2);
+  }
+}
+
 // Sizes drawn from a seed, that tests of every shape may not have thought of.
 TEST_P(GatheredConvolutionTest, DrawnShapes) {
   std::mt19937_64 random(20261128);
@@ -100,8 +120,9 @@ TEST_P(GatheredConvolutionTest, DrawnShapes) {
     Shape s{};
     s.groups = draw(1, 4);
     s.batch = draw(1, 3);
-    s.in_channels = s.groups * draw(1, 20);
-    s.out_channels = s.groups * draw(1, 20);
+    const bool depthwise = round % 4 == 3;
+    s.in_channels = s.groups * (depthwise ? 1 : draw(1, 20));
+    s.out_channels = s.groups * draw(1, depthwise ? 5 : 20);
     s.kernel_h = draw(1, 4);
     s.kernel_w = draw(1, 4);
     s.stride_h = draw(1, 4);
@@ -186,12 +207,13 @@ TEST_P(GatheredConvolutionTest, LaunchesAreFew) {
 // next beside it. Sums of few small numbers are exact.
 TEST_P(GatheredConvolutionTest, MoreImagesThanTheWorkspaceHolds) {
   if (is_slow()) GTEST_SKIP() << "not under sanitizers";
-  const Shape s{2, 1, 1024, 1032, 1, 1, 2, 4, 4};  // a copy has 16 bytes for each position
+  const Shape s{2, 1, 1024, 1032, 5, 1, 2, 4, 4};  // a copy has 16 bytes for each position
   std::vector<double> values(static_cast<size_t>(s.inputs()));
   for (size_t i = 0; i < values.size(); ++i)
     values[i] = static_cast<double>(i % 7) - 2;
   Buffer input(device_, NAMP_FLOAT16, values);
-  Buffer weight(device_, NAMP_FLOAT16, std::vector<double>{1, 2});
+  const std::vector<double> factors{1, 2, 0, 1, -1, 1, 3, 0, 2, -2};
+  Buffer weight(device_, NAMP_FLOAT16, factors);
   Buffer output(device_, NAMP_FLOAT16, s.outputs());
   Buffer ones(device_, NAMP_FLOAT16, std::vector<double>(static_cast<size_t>(s.outputs()), 1.0));
   Buffer gradient(device_, NAMP_FLOAT32, s.weights());
@@ -214,18 +236,22 @@ TEST_P(GatheredConvolutionTest, MoreImagesThanTheWorkspaceHolds) {
   const std::vector<double>& made = output.values();
   double sums[2] = {};
   int64_t wrong = 0;
-  for (int64_t i = 0; i < s.outputs(); ++i) {
-    const int64_t row = i / s.out_w();  // of all images
-    const int64_t first = (row * 4) * s.in_w + i % s.out_w() * 4;
+  const int64_t plane = s.out_h() * s.out_w();
+  for (int64_t i = 0; i < s.batch * plane; ++i) {
+    const int64_t first = i / s.out_w() * 4 * s.in_w + i % s.out_w() * 4;  // rows of all images
     const double x = values[static_cast<size_t>(first)];
     const double y = values[static_cast<size_t>(first + 1)];
-    wrong += made[static_cast<size_t>(i)] != x + 2 * y ? 1 : 0;
+    for (int64_t o = 0; o < s.out_channels; ++o) {
+      const auto at = static_cast<size_t>((i / plane * s.out_channels + o) * plane + i % plane);
+      const auto own = static_cast<size_t>(2 * o);
+      wrong += made[at] != x * factors[own] + y * factors[own + 1] ? 1 : 0;
+    }
     sums[0] += x;
     sums[1] += y;
   }
   EXPECT_EQ(wrong, 0);
-  EXPECT_EQ(gradient[0], sums[0]);
-  EXPECT_EQ(gradient[1], sums[1]);
+  for (int64_t i = 0; i < s.weights(); ++i)
+    EXPECT_EQ(gradient[i], sums[i % 2]) << i;
 }
 
 INSTANTIATE_TEST_SUITE_P(Devices, GatheredConvolutionTest, ::testing::Values(Where::kGpu),

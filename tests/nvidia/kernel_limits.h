@@ -77,6 +77,8 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"convolution_weight_kernel", 56, 56, 0, kNarrow, false},
     {"cross_entropy_kernel", 56, 64, 1032, kNarrow, true},
     {"cross_entropy_weight_kernel", 56, 48, 512, kNarrow, true},
+    {"depthwise_kernel", 48, 64, 0, kNarrow, false},
+    {"depthwise_weight_kernel", 64, 64, 256, kNarrow, true},
     {"dropout_kernel", 80, 64, 0, kLoadsAndStores, true},
     {"embedding_backward_kernel", 64, 64, 8204, kNarrow, false},
     {"embedding_forward_kernel", 48, 56, 256, kLoadsAndStores, false},
