@@ -1,37 +1,17 @@
 // Convolution as matrix products: an image's columns times the weights, for as many images at a
-// time as the workspace holds. Weight gradients are summed over images in order.
+// time as the workspace holds. Weight gradients are summed over images in order. A 1x1 kernel needs no
+// columns; in half precision tensor cores gather them (gathered_convolution.cpp).
 #include <algorithm>
 
+#include "cuda/convolution_shape.h"
 #include "cuda/cuda_backend.h"
-#include "dtype.h"
 
 namespace namp {
 namespace {
 
-constexpr int64_t kWorkspaceBytes = 256 << 20;
+using Shape = ConvolutionShape;
 
-void* offset(const void* data, int32_t dtype, int64_t elements) {
-  return static_cast<char*>(const_cast<void*>(data)) + elements * dtype_size(dtype);
-}
-
-// The sizes of a call's products.
-struct Shape {
-  int64_t out_h, out_w, plane, in_channels, out_channels, taps;
-
-  explicit Shape(const namp_conv2d_args& a)
-      : out_h((a.in_h + 2 * a.pad_h - a.dilation_h * (a.kernel_h - 1) - 1) / a.stride_h + 1),
-        out_w((a.in_w + 2 * a.pad_w - a.dilation_w * (a.kernel_w - 1) - 1) / a.stride_w + 1),
-        plane(out_h * out_w),
-        in_channels(a.in_channels / a.groups),
-        out_channels(a.out_channels / a.groups),
-        taps(in_channels * a.kernel_h * a.kernel_w) {}
-
-  // Number of images that fit the workspace, with this many bytes for each.
-  int64_t images_at_once(int64_t batch, int64_t bytes) const {
-    return std::clamp<int64_t>(kWorkspaceBytes / std::max<int64_t>(1, bytes), 1,
-                               std::max<int64_t>(1, batch));
-  }
-};
+constexpr int64_t kColumnBytes = 256 << 20;  // of a workspace
 
 cuda::ColumnsArgs columns_of(const namp_conv2d_args& args, const Shape& shape, const void* tensor,
                              void* columns, int32_t columns_dtype, int64_t first, int64_t images,
@@ -67,25 +47,40 @@ int64_t element_blocks(int64_t count) { return cuda::blocks(count, cuda::kElemen
 
 }  // namespace
 
+// Our own products read rows that do not begin at words by elements: copies with channels last cost less.
+bool CudaBackend::is_best_in_place(const namp_conv2d_args& args) {
+  return Shape::is_product(args) &&
+         (args.dtype == NAMP_FLOAT32 || Shape(args).plane % cuda::kPack == 0 ||
+          cublas_.is_there(workspaces()));
+}
+
 void CudaBackend::conv2d_forward(const namp_conv2d_args& args, namp_stream stream) {
   const cuda::ContextScope scope(context_);
+  if (is_depthwise(args)) return depthwise_output(args, stream);
   const Shape s(args);
-  const int64_t image_bytes = s.taps * s.plane * dtype_size(args.dtype);
   if (args.batch == 0 || args.out_channels == 0) return;
-  const int64_t images = s.images_at_once(args.batch, image_bytes);
-  void* columns = workspace(std::max<int64_t>(1, images * image_bytes), stream);
+  const bool is_product = Shape::is_product(args);
+  if (const auto* kernels = is_best_in_place(args) ? nullptr : gathering_kernels(args)) {
+    gather_output(*kernels, args, stream);
+    return;
+  }
+  const int64_t image_bytes = is_product ? 0 : s.taps * s.plane * dtype_size(args.dtype);
+  const int64_t images = s.images_at_once(args.batch, image_bytes, kColumnBytes);
+  void* columns = is_product ? nullptr : workspace(images * image_bytes, stream);
   const int64_t output_stride = args.out_channels * s.plane;
   for (int64_t first = 0; first < args.batch; first += images) {
     const int64_t count = std::min(images, args.batch - first);
     for (int64_t group = 0; group < args.groups; ++group) {
-      launch(cuda::kImageToColumns, element_blocks(count * s.taps * s.plane),
-             columns_of(args, s, args.input, columns, args.dtype, first, count, group), stream);
+      const cuda::ColumnsArgs c =
+          columns_of(args, s, args.input, columns, args.dtype, first, count, group);
+      if (!is_product)
+        launch(cuda::kImageToColumns, element_blocks(count * s.taps * s.plane), c, stream);
       namp_gemm_args g = product_of(s.out_channels, s.plane, s.taps, count, args.dtype);
       g.a = offset(args.weight, args.dtype, group * s.out_channels * s.taps);
       g.lda = s.taps;
-      g.b = columns;
+      g.b = is_product ? c.image : columns;
       g.ldb = s.plane;
-      g.stride_b = s.taps * s.plane;
+      g.stride_b = is_product ? c.image_stride : s.taps * s.plane;
       g.c =
           offset(args.output, args.dtype, first * output_stride + group * s.out_channels * s.plane);
       g.ldc = s.plane;
@@ -102,12 +97,18 @@ void CudaBackend::conv2d_forward(const namp_conv2d_args& args, namp_stream strea
 
 void CudaBackend::conv2d_backward_data(const namp_conv2d_args& args, namp_stream stream) {
   const cuda::ContextScope scope(context_);
+  if (is_depthwise(args)) return depthwise_input_gradient(args, stream);
   const Shape s(args);
-  // The columns' gradients stay in float32 until a pixel's are summed.
-  const int64_t image_bytes = s.taps * s.plane * dtype_size(NAMP_FLOAT32);
   if (args.batch == 0 || args.in_channels == 0) return;
-  const int64_t images = s.images_at_once(args.batch, image_bytes);
-  void* columns = workspace(std::max<int64_t>(1, images * image_bytes), stream);
+  const bool is_product = Shape::is_product(args);
+  if (const auto* kernels = is_best_in_place(args) ? nullptr : gathering_kernels(args)) {
+    gather_input_gradient(*kernels, args, stream);
+    return;
+  }
+  // The columns' gradients stay in float32 until a pixel's are summed.
+  const int64_t image_bytes = is_product ? 0 : s.taps * s.plane * dtype_size(NAMP_FLOAT32);
+  const int64_t images = s.images_at_once(args.batch, image_bytes, kColumnBytes);
+  void* columns = is_product ? nullptr : workspace(images * image_bytes, stream);
   const int64_t output_stride = args.out_channels * s.plane;
   for (int64_t first = 0; first < args.batch; first += images) {
     const int64_t count = std::min(images, args.batch - first);
@@ -120,25 +121,29 @@ void CudaBackend::conv2d_backward_data(const namp_conv2d_args& args, namp_stream
                    first * output_stride + group * s.out_channels * s.plane);
       g.ldb = s.plane;
       g.stride_b = output_stride;
-      g.c = columns;
-      g.c_dtype = NAMP_FLOAT32;
+      const cuda::ColumnsArgs c =
+          columns_of(args, s, args.input_gradient, columns, NAMP_FLOAT32, first, count, group);
+      g.c = is_product ? c.image : columns;
+      g.c_dtype = is_product ? args.dtype : NAMP_FLOAT32;
       g.ldc = s.plane;
-      g.stride_c = s.taps * s.plane;
+      g.stride_c = is_product ? c.image_stride : s.taps * s.plane;
       gemm(g, stream);
+      if (is_product) continue;
       launch(cuda::kColumnsToImage, element_blocks(count * s.in_channels * args.in_h * args.in_w),
-             columns_of(args, s, args.input_gradient, columns, NAMP_FLOAT32, first, count, group),
-             stream);
+             c, stream);
     }
   }
 }
 
-void CudaBackend::conv2d_backward_weights(const namp_conv2d_args& args, namp_stream stream) {
+void CudaBackend::weight_gradient_of_columns(const namp_conv2d_args& args, namp_stream stream) {
   const cuda::ContextScope scope(context_);
   const Shape s(args);
   const int64_t weights = s.out_channels * s.taps;
-  const int64_t column_bytes = (s.taps * s.plane * dtype_size(args.dtype) + 255) / 256 * 256;
+  const bool is_product = Shape::is_product(args);
+  const int64_t column_bytes =
+      is_product ? 0 : (s.taps * s.plane * dtype_size(args.dtype) + 255) / 256 * 256;
   const int64_t weight_bytes = weights * dtype_size(NAMP_FLOAT32);
-  const int64_t images = s.images_at_once(args.batch, column_bytes + weight_bytes);
+  const int64_t images = s.images_at_once(args.batch, column_bytes + weight_bytes, kColumnBytes);
   const int64_t output_stride = args.out_channels * s.plane;
   // For each group: float32 sums over the images so far, those of the current images, and their
   // columns.
@@ -150,17 +155,19 @@ void CudaBackend::conv2d_backward_weights(const namp_conv2d_args& args, namp_str
     void* gradient = offset(args.weight_gradient, args.weight_gradient_dtype, group * weights);
     for (int64_t first = 0; first == 0 || first < args.batch; first += images) {
       const int64_t count = std::min(images, args.batch - first);
-      launch(cuda::kImageToColumns, element_blocks(count * s.taps * s.plane),
-             columns_of(args, s, args.input, columns, args.dtype, first, count, group), stream);
+      const cuda::ColumnsArgs c =
+          columns_of(args, s, args.input, columns, args.dtype, first, count, group);
+      if (!is_product)
+        launch(cuda::kImageToColumns, element_blocks(count * s.taps * s.plane), c, stream);
       namp_gemm_args g = product_of(s.out_channels, s.taps, s.plane, count, args.dtype);
       g.transpose_b = 1;
       g.a = offset(args.output_gradient, args.dtype,
                    first * output_stride + group * s.out_channels * s.plane);
       g.lda = s.plane;
       g.stride_a = output_stride;
-      g.b = columns;
+      g.b = is_product ? c.image : columns;
       g.ldb = s.plane;
-      g.stride_b = s.taps * s.plane;
+      g.stride_b = is_product ? c.image_stride : s.taps * s.plane;
       g.c = products;
       g.c_dtype = NAMP_FLOAT32;
       g.ldc = s.taps;
@@ -184,6 +191,23 @@ void CudaBackend::conv2d_backward_weights(const namp_conv2d_args& args, namp_str
              {}, stream);
       }
     }
+  }
+}
+
+void CudaBackend::conv2d_backward_weights(const namp_conv2d_args& args, namp_stream stream) {
+  const cuda::ContextScope scope(context_);
+  const Shape s(args);
+  // Images that are their own columns have a product each, whose float32 sums are written and read again.
+  // Where those are more bytes than copies with channels last are, the copies are made.
+  const bool has_small_sums =
+      is_best_in_place(args) &&
+      2 * s.out_channels * s.in_channels <= (s.out_channels + s.in_channels) * s.plane;
+  if (is_depthwise(args)) {
+    depthwise_weight_gradient(args, stream);
+  } else if (const auto* kernels = has_small_sums ? nullptr : gathering_kernels(args)) {
+    gather_weight_gradient(*kernels, args, stream);
+  } else {
+    weight_gradient_of_columns(args, stream);
   }
   if (args.bias_gradient == nullptr) return;
   namp_sum_args bias{};

@@ -7,6 +7,7 @@
 #include "backend.h"
 #include "cuda/attention_kernels.h"
 #include "cuda/context.h"
+#include "cuda/convolution_kernels.h"
 #include "cuda/cublas.h"
 #include "cuda/gemm_kernels.h"
 #include "cuda/launcher.h"
@@ -102,6 +103,28 @@ class CudaBackend final : public Backend {
   // By cuBLAS; false where it is not there, or its integers are too small for the sizes.
   bool multiply_by_cublas(const cuda::GemmArgs& gemm, namp_stream stream);
   bool multiply_with_bias(const cuda::GemmArgs& gemm, namp_stream stream);
+  // convolution.cpp. Whether an image is its own columns, and a product should read them where they are.
+  bool is_best_in_place(const namp_conv2d_args& args);
+  void weight_gradient_of_columns(const namp_conv2d_args& args, namp_stream stream);
+  // gathered_convolution.cpp: on tensor cores, without columns in memory; null where they do not take
+  // the call.
+  const cuda::TensorConvolutions* gathering_kernels(const namp_conv2d_args& args) const;
+  void gather_output(const cuda::TensorConvolutions& kernels, const namp_conv2d_args& args,
+                     namp_stream stream);
+  void gather_input_gradient(const cuda::TensorConvolutions& kernels, const namp_conv2d_args& args,
+                             namp_stream stream);
+  void gather_weight_gradient(const cuda::TensorConvolutions& kernels, const namp_conv2d_args& args,
+                              namp_stream stream);
+  // From sums [parts, output channels, taps, padded channels].
+  void sum_weight_gradient(const namp_conv2d_args& args, const float* sums, int64_t parts,
+                           int64_t padded_channels, namp_stream stream);
+  // depthwise_convolution.cpp
+  static bool is_depthwise(const namp_conv2d_args& args);
+  void depthwise_output(const namp_conv2d_args& args, namp_stream stream);
+  void depthwise_input_gradient(const namp_conv2d_args& args, namp_stream stream);
+  void depthwise_weight_gradient(const namp_conv2d_args& args, namp_stream stream);
+  void launch_gathered(const cuda::ConvolutionKernels& kernels, const cuda::ConvolutionArgs& args,
+                       namp_stream stream);
   const cuda::AttentionKernels* attention_kernels(const namp_attention_args& args,
                                                   bool backward) const;
   // In as many launches as attention_rows_per_launch wants: blocks with a task each, or warps with a

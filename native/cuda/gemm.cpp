@@ -1,6 +1,4 @@
 // Matrix multiplication: cuBLAS where it is there, our own kernels where it is not.
-#include <algorithm>
-
 #include "cuda/cuda_backend.h"
 
 namespace namp {
@@ -14,27 +12,19 @@ const cuda::TensorGemms* tensor_gemms(int32_t dtype, int capability) {
   return dtype == NAMP_FLOAT16 ? &cuda::kGemmTuringFloat16 : nullptr;
 }
 
-// Few elements of C from a long k, as in the gradient of a weight, are few tiles for a device: such a
-// product is cut along k, and the parts' sums are added in their order. Into how many depends on the
-// shape alone, so that the bits do not depend on the device. Chosen by an H100 (docs/h100.md): four
-// tiles a multiprocessor are enough, and adding parts of kLeastPart or more of k costs less than it
-// gains.
-constexpr int64_t kTilesWanted = 512;
-constexpr int64_t kLeastPart = 1024;
 constexpr int64_t kMostParts = 8;
 
 int64_t parts_of_product(const namp_gemm_args& args) {
   if (args.batch > 1) return 1;
-  const int64_t tiles =
-      cuda::blocks(args.m, cuda::kWideTile) * cuda::blocks(args.n, cuda::kWideTile);
-  return std::clamp<int64_t>(cuda::blocks(kTilesWanted, tiles), 1,
-                             std::clamp<int64_t>(args.k / kLeastPart, 1, kMostParts));
+  return cuda::parts_along_k(
+      cuda::blocks(args.m, cuda::kWideTile) * cuda::blocks(args.n, cuda::kWideTile), args.k,
+      kMostParts);
 }
 
 // The parts of one product along k, as a batch whose C is still to be given.
 namp_gemm_args cut_along_k(const namp_gemm_args& args, int64_t parts) {
   namp_gemm_args cut = args;
-  cut.k = cuda::blocks(cuda::blocks(args.k, parts), cuda::kProductDepth) * cuda::kProductDepth;
+  cut.k = cuda::depth_of_parts(args.k, parts);
   cut.batch = cuda::blocks(args.k, cut.k);
   cut.stride_a = cut.k * (args.transpose_a != 0 ? args.lda : 1);
   cut.stride_b = cut.k * (args.transpose_b != 0 ? 1 : args.ldb);

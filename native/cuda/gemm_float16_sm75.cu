@@ -2,10 +2,10 @@
 // memory beside them.
 #include "cuda/platform.cuh"
 
-#include "cuda/tensor_product.cuh"
+#include "cuda/matrix_operands.cuh"
 
 namespace namp::cuda {
 
-NAMP_TENSOR_PRODUCTS(float16_sm75, Float16, Float16Pair, 1, 3, false)
+NAMP_MATRIX_PRODUCTS(float16_sm75, Float16, Float16Pair, 1, 3, false)
 
 }  // namespace namp::cuda

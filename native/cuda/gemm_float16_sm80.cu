@@ -1,10 +1,10 @@
 // Products of float16 on tensor cores of compute capability 8.0 and later.
 #include "cuda/platform.cuh"
 
-#include "cuda/tensor_product.cuh"
+#include "cuda/matrix_operands.cuh"
 
 namespace namp::cuda {
 
-NAMP_TENSOR_PRODUCTS(float16, Float16, Float16Pair, 2, 4, true)
+NAMP_MATRIX_PRODUCTS(float16, Float16, Float16Pair, 2, 4, true)
 
 }  // namespace namp::cuda

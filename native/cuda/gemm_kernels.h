@@ -46,6 +46,23 @@ inline constexpr int kWideTileThreads = 256;
 inline constexpr int kNarrowTile = 64;
 inline constexpr int kNarrowTileThreads = 128;
 
+// Few elements of C from a long k, as in the gradient of a weight, are few tiles for a device: such a
+// product is cut along k, and the parts' sums are added in their order. Into how many depends on the
+// shape alone, so that the bits do not depend on the device. Chosen by an H100 (docs/h100.md): four
+// tiles a multiprocessor are enough, and adding parts of kLeastPart or more of k costs less than it
+// gains. tiles: of kWideTile, in all.
+inline constexpr int64_t kTilesWanted = 512;
+inline constexpr int64_t kLeastPart = 1024;
+constexpr int64_t parts_along_k(int64_t tiles, int64_t k, int64_t most) {
+  const int64_t wanted = tiles > 0 ? blocks(kTilesWanted, tiles) : 1;
+  const int64_t allowed = k / kLeastPart < most ? k / kLeastPart : most;
+  return wanted < allowed ? wanted : allowed > 1 ? allowed : 1;
+}
+// Of k, of each part but the last: whole slices.
+constexpr int64_t depth_of_parts(int64_t k, int64_t parts) {
+  return blocks(blocks(k, parts), kProductDepth) * kProductDepth;
+}
+
 // By whether A and B are stored transposed.
 struct TensorGemms {
   GemmKernel wide[2][2];

@@ -293,25 +293,7 @@ struct EmbeddingBackwardArgs {
 inline constexpr Kernel<EmbeddingBackwardArgs> kEmbeddingBackward{
     "embedding", "embedding_backward_kernel", kElementThreads};
 
-// ---- convolution.cu's columns, and pooling.cu ----
-
-// Columns of some images and one group: [images, channels * kernel_h * kernel_w, out_h * out_w].
-struct ColumnsArgs {
-  namp_conv2d_args shape;
-  void* image;  // the first image's, from the group's first channel on
-  void* columns;
-  int32_t image_dtype;
-  int32_t columns_dtype;
-  int64_t images;
-  int64_t channels;      // of the group
-  int64_t image_stride;  // elements from one image to the next
-  int64_t out_h;
-  int64_t out_w;
-};
-inline constexpr Kernel<ColumnsArgs> kImageToColumns{"convolution", "image_to_columns_kernel",
-                                                     kElementThreads};
-inline constexpr Kernel<ColumnsArgs> kColumnsToImage{"convolution", "columns_to_image_kernel",
-                                                     kElementThreads};
+// ---- pooling.cu ----
 
 struct PoolArgs {
   namp_pool2d_args call;

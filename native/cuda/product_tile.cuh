@@ -62,9 +62,73 @@ struct ProductTile {
   }
 };
 
-// Brings a block's tile of an operand to shared memory, slice by slice. kAsync: by copies that run
-// beside the products (8.0); else through registers, between start and land. A thread has the same
-// part of some lines, a word; or, where lines do not begin at words, an element.
+// A thread's words of a slice on their way to shared memory. kAsync: by copies that run beside the
+// products (8.0); else through registers, between start and land.
+template <int kCount, bool kAsync>
+class WordCopies {
+ public:
+  // The index-th word: its first elements from global memory, and zeros behind them.
+  NAMP_DEVICE void start(int index, uint32_t to, const uint16_t* from, int elements) {
+    if constexpr (kAsync) {
+      copy_words(to, from, elements * 2);
+    } else {
+      held_[index] = load_elements(from, elements);
+    }
+  }
+  NAMP_DEVICE void land(int index, uint32_t to) const {
+    if constexpr (!kAsync) store_shared_words(to, held_[index]);
+  }
+
+ private:
+  NAMP_DEVICE static Words load_elements(const uint16_t* from, int elements) {
+    if (elements == kWordElements) return load_words<0>(reinterpret_cast<const Words*>(from));
+    uint32_t pair[4] = {};
+#pragma unroll
+    for (int j = 0; j < kWordElements - 1; ++j) {
+      if (j < elements) pair[j / 2] |= uint32_t{load_global(from, j)} << (j % 2 * 16);
+    }
+    Words words;
+    words.x = pair[0];
+    words.y = pair[1];
+    words.z = pair[2];
+    words.w = pair[3];
+    return words;
+  }
+
+  Words held_[kAsync ? 1 : kCount];
+};
+
+// How the words of a tile are shared out among a block's threads: a thread has the same word of some
+// lines.
+template <class Tile, int kThreads>
+struct WordShare {
+  static constexpr int kLines = kThreads / Tile::kWords;  // from one of a thread to its next
+  static constexpr int kEach = Tile::kLines / kLines;
+  static constexpr uint32_t kStep = kLines * Tile::kPitch;  // in bytes, of the tile
+  static_assert(kLines % 8 == 0, "a thread's words have one place in the order of their lines");
+};
+
+// Where the thread's first word of a tile is, or its first element. It is computed when it is needed:
+// kept, it would hold registers beside the sums.
+template <class Tile>
+struct TilePart {
+  int line;
+  int column;  // in elements
+
+  NAMP_DEVICE explicit TilePart(bool of_words = true) {
+    const int thread = opaque(thread_index());
+    const int parts = of_words ? Tile::kWords : Tile::kElements;
+    line = thread / parts;
+    column = thread % parts * (of_words ? kWordElements : 1);
+  }
+  NAMP_DEVICE uint32_t place(int below = 0) const {
+    return static_cast<uint32_t>(Tile::place(line + below, column / kWordElements) +
+                                 column % kWordElements * 2);
+  }
+};
+
+// Brings a block's tile of an operand to shared memory, slice by slice. A thread has the same part of
+// some lines, a word; or, where lines do not begin at words, an element.
 template <class Tile, int kThreads, bool kAsync>
 class ProductLoader {
  public:
@@ -90,14 +154,10 @@ class ProductLoader {
     const int there = elements_left(depth_left) - part.column;
     const int elements = there < 0 ? 0 : there < kWordElements ? there : kWordElements;
 #pragma unroll
-    for (int i = 0; i < kWordsEach; ++i) {
-      const int line = i * kWordLines;
+    for (int i = 0; i < Share::kEach; ++i) {
+      const int line = i * Share::kLines;
       const int own = part.line + line < lines_left(depth_left) ? elements : 0;
-      if constexpr (kAsync) {
-        copy_words(to + static_cast<uint32_t>(line * Tile::kPitch), from_ + line * ld_, own * 2);
-      } else {
-        held_[i] = load_elements(from_ + line * ld_, own);
-      }
+      words_.start(i, to + i * Share::kStep, from_ + line * ld_, own);
     }
   }
   // The tile may be read after this, a wait for copies and a barrier.
@@ -106,8 +166,8 @@ class ProductLoader {
       if (has_words_) {
         const uint32_t to = tile + Part(true).place();
 #pragma unroll
-        for (int i = 0; i < kWordsEach; ++i)
-          store_shared_words(to + static_cast<uint32_t>(i * kWordLines * Tile::kPitch), held_[i]);
+        for (int i = 0; i < Share::kEach; ++i)
+          words_.land(i, to + i * Share::kStep);
       } else {
         copy_elements(tile, depth_left);
       }
@@ -116,48 +176,14 @@ class ProductLoader {
   }
 
  private:
-  static constexpr int kWordLines = kThreads / Tile::kWords;  // from one of a thread to its next
-  static constexpr int kWordsEach = Tile::kLines / kWordLines;
-  static_assert(kWordLines % 8 == 0, "a thread's words have one place in the order of their lines");
-
-  // Where the thread's first word or element is. It is computed when it is needed: kept, it would hold
-  // registers beside the sums.
-  struct Part {
-    int line;
-    int column;
-
-    NAMP_DEVICE explicit Part(bool of_words) {
-      const int thread = opaque(thread_index());
-      const int parts = of_words ? Tile::kWords : Tile::kElements;
-      line = thread / parts;
-      column = thread % parts * (of_words ? kWordElements : 1);
-    }
-    NAMP_DEVICE uint32_t place(int below = 0) const {
-      return static_cast<uint32_t>(Tile::place(line + below, column / kWordElements) +
-                                   column % kWordElements * 2);
-    }
-  };
+  using Share = WordShare<Tile, kThreads>;
+  using Part = TilePart<Tile>;
 
   NAMP_DEVICE int lines_left(int depth_left) const {
     return Tile::kAlongDepth ? side_left_ : depth_left;
   }
   NAMP_DEVICE int elements_left(int depth_left) const {
     return Tile::kAlongDepth ? depth_left : side_left_;
-  }
-
-  NAMP_DEVICE static Words load_elements(const uint16_t* from, int elements) {
-    if (elements == kWordElements) return load_words<0>(reinterpret_cast<const Words*>(from));
-    uint32_t pair[4] = {};
-#pragma unroll
-    for (int j = 0; j < kWordElements - 1; ++j) {
-      if (j < elements) pair[j / 2] |= uint32_t{load_global(from, j)} << (j % 2 * 16);
-    }
-    Words words;
-    words.x = pair[0];
-    words.y = pair[1];
-    words.z = pair[2];
-    words.w = pair[3];
-    return words;
   }
 
   // Element by element; several loads are under way.
@@ -186,7 +212,7 @@ class ProductLoader {
   int64_t ld_;
   int side_left_;
   bool has_words_;
-  Words held_[kAsync ? 1 : kWordsEach];
+  WordCopies<Share::kEach, kAsync> words_;
 };
 
 }  // namespace namp::cuda

@@ -10,7 +10,7 @@ namespace namp::cuda {
 
 // Tile: of A, stored transposed. A thread has two adjacent rows, and of each slice a group's k; the
 // groups are as many for every size of tile, so that a sum's order is, too.
-template <class Tile, class Pair, int kThreads, bool kAlongDepth = Tile::kAlongDepth>
+template <class Tile, class Pair, int kThreads, bool kThere>
 class RowSums {
  public:
   // Of a slice in shared memory.
@@ -46,7 +46,7 @@ class RowSums {
   static constexpr int kGroups = 4;
   static constexpr int kDepthEach = kSlice / kGroups;
   static constexpr int kGroupBytes = Tile::kSide * static_cast<int>(sizeof(float));
-  static_assert(kThreads == kPairs * kGroups);
+  static_assert(!Tile::kAlongDepth && kThreads == kPairs * kGroups);
 
   struct Position {
     int pair;
@@ -66,9 +66,9 @@ class RowSums {
   float second_ = 0.0f;
 };
 
-// Where A is not transposed there are none.
+// Nobody asks for them.
 template <class Tile, class Pair, int kThreads>
-class RowSums<Tile, Pair, kThreads, true> {
+class RowSums<Tile, Pair, kThreads, false> {
  public:
   NAMP_DEVICE void add(uint32_t) {}
   template <class Put>

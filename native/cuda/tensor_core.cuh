@@ -13,6 +13,7 @@
 
 #include "cuda/kernels.h"
 #include "cuda/reduce.cuh"
+#include "formulas/lane.h"
 
 namespace namp::cuda {
 
@@ -118,6 +119,19 @@ NAMP_DEVICE void store_shared_words(uint32_t to, const Words& words) {
   const uint32_t x = words.x, y = words.y, z = words.z, w = words.w;
   asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(x), "r"(y), "r"(z), "r"(w)
                : "memory");
+}
+NAMP_DEVICE Words load_shared_words(uint32_t from) {
+  uint32_t x, y, z, w;
+  asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(x), "=r"(y), "=r"(z), "=r"(w)
+               : "r"(from)
+               : "memory");
+  Words words;
+  words.x = x;
+  words.y = y;
+  words.z = z;
+  words.w = w;
+  return words;
 }
 NAMP_DEVICE void store_shared_floats(uint32_t to, const float* four) {
   asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(to), "f"(four[0]), "f"(four[1]),

@@ -55,14 +55,42 @@ struct TileOfC {
   }
 };
 
-// Element is the dtype of A and B, Pair its arithmetic. A warp has 32 columns of the tile, and as many
+// The product that a kernel's argument describes.
+NAMP_DEVICE const GemmArgs& gemm_of(const GemmArgs& gemm) { return gemm; }
+
+// Where a tile's sums are written to: C of each product as the call has it. What is computed from it is
+// computed where it is used: kept beside the sums, it would spill.
+template <class Args>
+struct DenseResult {
+  static constexpr bool kMayScatter = false;
+
+  NAMP_DEVICE DenseResult(const Args&, const TileOfC& tile) : product(tile.product) {}
+  NAMP_DEVICE int64_t columns(const Args& args) const { return gemm_of(args).call.n; }
+  NAMP_DEVICE Place place(const Args& args, int64_t row, int64_t column) const {
+    const namp_gemm_args& call = gemm_of(args).call;
+    return {row, column, product * call.stride_c + row * call.ldc + column, 0};
+  }
+  int64_t product;
+};
+
+// Of k, of the sums of a part of a product that is cut along k, or of a whole one.
+NAMP_DEVICE int64_t depth_of_part(const GemmArgs& gemm, int64_t part) {
+  const int64_t rest = gemm.whole_k - part * gemm.call.k;
+  return gemm.whole_k != 0 && rest < gemm.call.k ? rest : gemm.call.k;
+}
+
+// Operands (matrix_operands.cuh, convolution_operands.cuh) bring slices of A and B to a stage of shared
+// memory, as TileA and TileB. Element is the dtype of A and B, Pair its arithmetic. A warp has 32 columns of the tile, and as many
 // rows as make 8 warps of 128, 4 of 64.
-template <class Element, class Pair, int kTile, int kThreads, bool kTransposeA, bool kTransposeB,
-          bool kAsync>
+template <class Element, class Pair, class Operands, int kThreads, bool kAsync>
 class TensorProduct {
  public:
-  using TileA = ProductTile<kTile, !kTransposeA>;
-  using TileB = ProductTile<kTile, kTransposeB>;
+  using Args = typename Operands::Args;
+  using Result = typename Operands::Result;
+  using TileA = typename Operands::TileA;
+  using TileB = typename Operands::TileB;
+  static constexpr int kTile = TileA::kSide;
+  static_assert(TileB::kSide == kTile);
   static constexpr int kWarps = kThreads / kWarp;
   static constexpr int kColumns = 32;  // of a warp
   static constexpr int kRows = kTile * kTile / kColumns / kWarps;
@@ -78,15 +106,15 @@ class TensorProduct {
   static constexpr int kSumBytes = kWarps * kWarpBytes;
   static constexpr int kBytes = kSliceBytes > kSumBytes ? kSliceBytes : kSumBytes;
 
-  NAMP_DEVICE static void run(const GemmArgs& gemm, uint32_t memory) {
-    const namp_gemm_args& args = gemm.call;
+  NAMP_DEVICE static void run(const Args& call, uint32_t memory) {
+    const namp_gemm_args& args = gemm_of(call).call;
     const int64_t products = args.batch > 0 ? args.batch : 1;
     const int64_t tasks = products * blocks(args.m, kTile) * blocks(args.n, kTile);
     for (int64_t task = block_index(); task < tasks; task += block_count()) {
       TensorProduct product;
-      product.multiply(gemm, TileOfC(args, task, kTile), memory);
+      product.multiply(call, TileOfC(args, task, kTile), memory);
       // Which tile it was is found again: meanwhile the sums have all registers.
-      product.write(gemm, TileOfC(args, opaque(task), kTile), memory);
+      product.write(call, TileOfC(args, opaque(task), kTile), memory);
     }
   }
 
@@ -107,38 +135,25 @@ class TensorProduct {
 
   float sums_[kRows / kRowsOfA][kColumns / 8][4] = {};
 
-  NAMP_DEVICE void multiply(const GemmArgs& gemm, const TileOfC& tile, uint32_t memory) {
-    const namp_gemm_args& args = gemm.call;
-    const int64_t rest = gemm.whole_k - tile.product * args.k;
-    const int64_t depth = gemm.whole_k != 0 && rest < args.k ? rest : args.k;
-    const auto* a = static_cast<const uint16_t*>(args.a) + tile.product * args.stride_a +
-                    (kTransposeA ? tile.row : tile.row * args.lda);
-    const auto* b = static_cast<const uint16_t*>(args.b) + tile.product * args.stride_b +
-                    (kTransposeB ? tile.column * args.ldb : tile.column);
-    ProductLoader<TileA, kThreads, kAsync> load_a(a, args.lda, args.m - tile.row);
-    ProductLoader<TileB, kThreads, kAsync> load_b(b, args.ldb, args.n - tile.column);
+  NAMP_DEVICE void multiply(const Args& call, const TileOfC& tile, uint32_t memory) {
+    Operands operands(call, tile);
     const Position own(thread_index());
     const uint32_t place_a = TileA::template lane_place<true>(own.lane, own.row);
     const uint32_t place_b = TileB::template lane_place<false>(own.lane, own.column);
-    int64_t to_load = args.alpha != 0.0f ? depth : 0;  // with alpha 0, A and B are not read
+    int64_t to_load = Operands::depth(call, tile);
     const auto left = [&] { return to_load < kSlice ? static_cast<int>(to_load) : kSlice; };
     const auto start = [&](uint32_t stage) {
-      if (to_load > 0) {
-        load_a.start(stage, left());
-        load_b.start(stage + TileA::kBytes, left());
-      }
+      if (to_load > 0) operands.start(call, stage, left());
       if constexpr (kAsync) commit_copies();
     };
     const auto land = [&](uint32_t stage) {
-      if (to_load > 0) {
-        load_a.land(stage, left());
-        load_b.land(stage + TileA::kBytes, left());
-      }
+      if (to_load > 0) operands.land(call, stage, left());
       to_load -= kSlice;
     };
     // Of A's rows: the blocks of the first column of tiles have them all.
-    const bool sums_rows = kTransposeA && args.row_sums != nullptr && tile.column == 0;
-    RowSums<TileA, Pair, kThreads> row_sums;
+    const bool sums_rows =
+        Operands::kMaySumRows && gemm_of(call).call.row_sums != nullptr && tile.column == 0;
+    RowSums<TileA, Pair, kThreads, Operands::kMaySumRows> row_sums;
     barrier();  // what was in the memory has been read
 #pragma unroll
     for (int i = 0; i < kStages - 1; ++i) {
@@ -161,6 +176,7 @@ class TensorProduct {
     barrier();  // the memory is free
     if (!sums_rows) return;
     row_sums.finish(memory, [&](int row, float sum) {
+      const namp_gemm_args& args = gemm_of(call).call;
       if (tile.row + row >= args.m) return;
       FloatOr<Element>().put(Pack<1>{{sum}}, args.row_sums, args.c_dtype,
                              tile.product * args.m + tile.row + row, Single{});
@@ -193,8 +209,10 @@ class TensorProduct {
 
   // A lane's sums are two and two beside each other: through shared memory, 32 rows of a warp at a
   // time, it gets eight of a row, to be written as 16 bytes.
-  NAMP_DEVICE void write(const GemmArgs& gemm, const TileOfC& tile, uint32_t memory) {
+  NAMP_DEVICE void write(const Args& call, const TileOfC& tile, uint32_t memory) {
+    const GemmArgs& gemm = gemm_of(call);
     const namp_gemm_args& args = gemm.call;
+    const Result result(call, tile);
     constexpr int kPacks = kColumns / kPack;  // of a row
     // What follows from it is computed here, not before the loop over slices, where it would hold
     // registers.
@@ -210,7 +228,7 @@ class TensorProduct {
     static_assert(kWarp % kPacks == 0);
     const int pack = lane % kPacks;
     const int64_t column = tile.column + own.column + pack * kPack;
-    const Prefix part{args.n - column};
+    const Prefix part{result.columns(call) - column};
     // The columns' bias is behind the rows, for all of which it is read once.
     const uint32_t bias = region + kWriteRows * kRowBytes + pack * 32;
     if (args.bias != nullptr && gemm.bias_by_row == 0 && lane < kPacks && part.there > 0) {
@@ -253,7 +271,19 @@ class TensorProduct {
         Pack<kPack> x;
         load_shared_floats(x.at, place(line, pack * 2));
         load_shared_floats(x.at + 4, place(line, pack * 2 + 1));
-        const Place at{row, column, tile.product * args.stride_c + row * args.ldc + column, 0};
+        if constexpr (Result::kMayScatter) {
+          if (result.is_scattered(call)) {
+#pragma unroll
+            for (int j = 0; j < kPack; ++j) {
+              if (j < part.there) {
+                FloatOr<Element>().put(Pack<1>{{x.at[j]}}, args.c, args.c_dtype,
+                                       result.scattered(call, row, column + j), Single{});
+              }
+            }
+            continue;
+          }
+        }
+        const Place at = result.place(call, row, column);
         x = scale_sums(args, FloatOr<Element>(), x, at, part);
         if (args.bias != nullptr) {
           Pack<kPack> more;
@@ -276,22 +306,14 @@ class TensorProduct {
   }
 };
 
-// The kernels of a dtype: dtype_transposes_tile. wide and narrow: blocks with tiles of 128 and 64 that a
-// multiprocessor should hold.
-#define NAMP_TENSOR_PRODUCT(name, Element, Pair, tile, threads, blocks, a, b, async) \
-  NAMP_KERNEL(threads, blocks)                                                       \
-  gemm_##name##_##tile##_kernel(NAMP_GRID_CONSTANT const GemmArgs gemm) {            \
-    using Product = TensorProduct<Element, Pair, tile, threads, a, b, async>;        \
-    alignas(256) __shared__ unsigned char memory[Product::kBytes];                   \
-    Product::run(gemm, shared_address(memory));                                      \
+// A kernel over tiles of products with the operands that are named last. blocks: that a multiprocessor
+// should hold.
+#define NAMP_TENSOR_PRODUCT(kernel, Element, Pair, threads, blocks, async, ...) \
+  NAMP_KERNEL(threads, blocks)                                                  \
+  kernel(NAMP_GRID_CONSTANT const typename __VA_ARGS__::Args call) {            \
+    using Product = TensorProduct<Element, Pair, __VA_ARGS__, threads, async>;  \
+    alignas(256) __shared__ unsigned char memory[Product::kBytes];              \
+    Product::run(call, shared_address(memory));                                 \
   }
-#define NAMP_TENSOR_PRODUCTS_OF(name, Element, Pair, wide, narrow, a, b, async)      \
-  NAMP_TENSOR_PRODUCT(name, Element, Pair, 128, kWideTileThreads, wide, a, b, async) \
-  NAMP_TENSOR_PRODUCT(name, Element, Pair, 64, kNarrowTileThreads, narrow, a, b, async)
-#define NAMP_TENSOR_PRODUCTS(name, Element, Pair, wide, narrow, async)                 \
-  NAMP_TENSOR_PRODUCTS_OF(name##_nn, Element, Pair, wide, narrow, false, false, async) \
-  NAMP_TENSOR_PRODUCTS_OF(name##_nt, Element, Pair, wide, narrow, false, true, async)  \
-  NAMP_TENSOR_PRODUCTS_OF(name##_tn, Element, Pair, wide, narrow, true, false, async)  \
-  NAMP_TENSOR_PRODUCTS_OF(name##_tt, Element, Pair, wide, narrow, true, true, async)
 
 }  // namespace namp::cuda

@@ -613,18 +613,22 @@ Workload gemm(int64_t side, int32_t dtype, const std::string& transposes = "nn",
           compute};
 }
 
+// Of as many channels as it makes. The number of channels decides the tile of products.
 enum class Direction { forward, data, weights };
-Workload convolution(int32_t dtype, Direction direction) {
-  const int64_t batch = 2, channels = 16, side = 16, kernel = 3;
+Workload convolution(int64_t channels, int32_t dtype, Direction direction, int compute = 80,
+                     bool depthwise = false) {
+  const int64_t batch = 2, side = 16, kernel = 3;
   const int64_t pixels = batch * channels * side * side;
+  const int64_t inputs = depthwise ? 1 : channels;  // of an output
   const char* which = direction == Direction::forward ? ""
                       : direction == Direction::data  ? " data"
                                                       : " weights";
-  return {std::string("convolution 3x3") + which + " " + short_name(dtype),
+  return {(depthwise ? "depthwise 3x3" : "convolution 3x3") + std::string(which) + " " +
+              short_name(dtype) + ", " + std::to_string(channels) + " channels",
           "product",
-          pixels * channels * kernel * kernel,
-          (2 * d(pixels) + d(channels * channels * kernel * kernel)) * d(bytes_of(dtype)) /
-              d(pixels * channels * kernel * kernel),
+          pixels * inputs * kernel * kernel,
+          (2 * d(pixels) + d(channels * inputs * kernel * kernel)) * d(bytes_of(dtype)) /
+              d(pixels * inputs * kernel * kernel),
           false,
           [=](EmulatedGpu& gpu) -> Call {
             auto args = sized<namp_conv2d_args>();
@@ -635,13 +639,13 @@ Workload convolution(int32_t dtype, Direction direction) {
             args.kernel_h = args.kernel_w = kernel;
             args.stride_h = args.stride_w = args.pad_h = args.pad_w = args.dilation_h =
                 args.dilation_w = 1;
-            args.groups = 1;
+            args.groups = channels / inputs;
             args.input = gpu.numbers(dtype, pixels);
-            args.weight = gpu.numbers(dtype, channels * channels * kernel * kernel);
+            args.weight = gpu.numbers(dtype, channels * inputs * kernel * kernel);
             args.output = gpu.numbers(dtype, pixels);
             args.output_gradient = gpu.numbers(dtype, pixels);
             args.input_gradient = gpu.numbers(dtype, pixels);
-            args.weight_gradient = gpu.numbers(dtype, channels * channels * kernel * kernel);
+            args.weight_gradient = gpu.numbers(dtype, channels * inputs * kernel * kernel);
             return [=, &gpu] {
               return direction == Direction::forward
                          ? namp_conv2d_forward(gpu.device(), &args, nullptr)
@@ -649,7 +653,8 @@ Workload convolution(int32_t dtype, Direction direction) {
                          ? namp_conv2d_backward_data(gpu.device(), &args, nullptr)
                          : namp_conv2d_backward_weights(gpu.device(), &args, nullptr);
             };
-          }};
+          },
+          compute};
 }
 
 Workload attention(int32_t dtype, int64_t dim, bool backward) {
@@ -756,10 +761,17 @@ std::vector<Workload> workloads(int64_t n) {
       pool(some, f16, false),
       pool(some, f16, true),
       gemm(128, f32),
-      convolution(f16, Direction::forward),
-      convolution(f16, Direction::data),
-      convolution(f16, Direction::weights),
   };
+  // Columns of float32, and a kernel for each of the others.
+  for (const Direction direction : {Direction::forward, Direction::data, Direction::weights}) {
+    all.push_back(convolution(16, f32, direction));
+    all.push_back(convolution(16, f16, direction, 80, true));
+    for (const int64_t channels : {16, 128}) {
+      for (const int32_t dtype : {f16, bf16})
+        all.push_back(convolution(channels, dtype, direction));
+      all.push_back(convolution(channels, f16, direction, 75));
+    }
+  }
   // A kernel for each of these, and one for wider heads.
   for (const bool backward : {false, true}) {
     for (const int32_t dtype : {f32, f16, bf16}) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace namp_test {
 
@@ -20,6 +21,14 @@ struct Shape {
   int64_t inputs() const { return batch * in_channels * in_h * in_w; }
   int64_t weights() const { return out_channels * in_channels / groups * kernel_h * kernel_w; }
   int64_t outputs() const { return batch * out_channels * out_h() * out_w(); }
+
+  std::string text() const {
+    std::string all = "convolution";
+    for (const int64_t size : {batch, in_channels, in_h, in_w, out_channels, kernel_h, kernel_w,
+                               stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups})
+      all += " " + std::to_string(size);
+    return all;
+  }
 
   // The sizes of an argument struct.
   template <class Args>

@@ -87,4 +87,21 @@ class MatrixTest : public BackendTest {
   Device loops_;
 };
 
+// Tests of our own products. A machine's own cuBLAS would make them, and bias and activation after a
+// rounding.
+template <class Test>
+class WithoutCublas : public Test {
+ protected:
+  void SetUp() override {
+    const char* chosen = std::getenv(kVariable);
+    const std::string before = chosen != nullptr ? chosen : "";
+    Test::set_environment(kVariable, "none");
+    Test::SetUp();
+    Test::set_environment(kVariable, before.c_str());
+  }
+
+ private:
+  static constexpr const char* kVariable = "NATIVEAMP_CUBLAS_LIBRARY";
+};
+
 }  // namespace namp_test

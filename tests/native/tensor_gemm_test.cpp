@@ -1,25 +1,10 @@
 // Products on a GPU's tensor cores, where there is no cuBLAS.
-#include <cstdlib>
-
 #include "gemm_test.h"
 
 namespace namp_test {
 namespace {
 
-class TensorGemmTest : public GemmTest {
- protected:
-  // A machine's own cuBLAS would make the products, and bias and activation after a rounding.
-  void SetUp() override {
-    const char* chosen = std::getenv(kVariable);
-    const std::string before = chosen != nullptr ? chosen : "";
-    set_environment(kVariable, "none");
-    GemmTest::SetUp();
-    set_environment(kVariable, before.c_str());
-  }
-
- private:
-  static constexpr const char* kVariable = "NATIVEAMP_CUBLAS_LIBRARY";
-};
+using TensorGemmTest = WithoutCublas<GemmTest>;
 
 // The kernels for tensor cores: tiles of 64 and of 128 rows and columns, of which those are for at
 // least as many as there are multiprocessors; slices of 32 of k, whole and in part; operands whose

@@ -1,0 +1,94 @@
+// Where the taps of a convolution find what they multiply.
+#pragma once
+
+#include <algorithm>
+#include <initializer_list>
+#include <numeric>
+
+#include "cuda/convolution_kernels.h"
+#include "cuda/convolution_shape.h"
+
+namespace namp {
+
+// Largest number of elements of a tensor with channels last, and of positions with their padding: the
+// kernels count them in 32 bits.
+inline constexpr int64_t kMostElements = 1 << 30;
+inline constexpr int64_t kMostPositions = 1 << 28;
+
+inline int64_t padded(int64_t channels) {
+  return cuda::blocks(channels, cuda::kPack) * cuda::kPack;
+}
+
+// A direction of the call.
+struct Direction {
+  int64_t in, out, kernel, stride, pad, dilation;
+};
+inline Direction height_of(const namp_conv2d_args& a, const ConvolutionShape& s) {
+  return {a.in_h, s.out_h, a.kernel_h, a.stride_h, a.pad_h, a.dilation_h};
+}
+inline Direction width_of(const namp_conv2d_args& a, const ConvolutionShape& s) {
+  return {a.in_w, s.out_w, a.kernel_w, a.stride_w, a.pad_w, a.dilation_w};
+}
+
+// The output's positions, with a tap's places in the image.
+inline cuda::GatherAxis output_axis(const Direction& d) {
+  cuda::GatherAxis axis{};
+  axis.image = static_cast<int32_t>(d.in);
+  axis.result = static_cast<int32_t>(d.out);
+  axis.stride = static_cast<int32_t>(d.stride);
+  axis.tap_step = static_cast<int32_t>(d.dilation);
+  axis.weight_step = 1;
+  axis.phases = 1;
+  axis.of[0] = {static_cast<int32_t>(d.kernel), 0, static_cast<int32_t>(-d.pad)};
+  return axis;
+}
+
+// The image's positions, with a tap's places in the output. Position p is read by the output's position
+// (p + pad - tap dilation) / stride where that is whole, which it is for every weight_step-th tap, or for
+// none: for the same taps at p + stride.
+inline cuda::GatherAxis input_axis(const Direction& d) {
+  const int64_t common = std::gcd(d.dilation, d.stride);
+  cuda::GatherAxis axis{};
+  axis.image = static_cast<int32_t>(d.out);
+  axis.result = static_cast<int32_t>(d.in);
+  axis.stride = 1;
+  axis.tap_step = static_cast<int32_t>(-d.dilation / common);
+  axis.weight_step = static_cast<int32_t>(d.stride / common);
+  axis.phases = static_cast<int32_t>(d.stride);
+  for (int32_t phase = 0; phase < axis.phases; ++phase) {
+    for (int32_t tap = 0; tap < axis.weight_step && tap < d.kernel; ++tap) {
+      const int64_t place = phase + d.pad - tap * d.dilation;
+      if (place % d.stride != 0) continue;
+      axis.of[phase] = {static_cast<int32_t>(cuda::blocks(d.kernel - tap, axis.weight_step)), tap,
+                        static_cast<int32_t>(place / d.stride)};
+      break;
+    }
+  }
+  return axis;
+}
+
+// Whether kernels that gather can count a call's elements, and have phases for its strides.
+inline bool can_gather(const namp_conv2d_args& args) {
+  const ConvolutionShape s(args);
+  const int64_t taps = args.kernel_h * args.kernel_w;
+  const int64_t in = args.groups * padded(s.in_channels);
+  const int64_t out = args.groups * padded(s.out_channels);
+  const auto fits = [](const Direction& d) {
+    return d.stride <= cuda::kMostPhases && d.in + 2 * d.pad <= kMostPositions;
+  };
+  // Sizes divide the limit one after the other: their product may not fit 64 bits.
+  const auto are_few = [](std::initializer_list<int64_t> sizes) {
+    int64_t most = kMostElements;
+    for (const int64_t size : sizes)
+      most /= std::max<int64_t>(1, size);
+    return most > 0;
+  };
+  return args.batch > 0 && fits(height_of(args, s)) && fits(width_of(args, s)) &&
+         are_few({in, args.in_h, args.in_w}) && are_few({out, s.out_h, s.out_w}) &&
+         are_few({taps, padded(s.in_channels), out}) &&
+         are_few({taps, padded(s.out_channels), in}) &&
+         are_few({args.batch, args.groups, args.stride_h, args.stride_w}) &&
+         are_few({args.batch, s.plane}) && are_few({args.batch, args.in_h, args.in_w});
+}
+
+}  // namespace namp
