@@ -1,63 +1,11 @@
-// Integer codes and products with them, against exact integers and double.
+// Products with integer codes, against exact integers and double.
 #include "integer_codes.h"
 
 namespace namp_test {
 namespace {
 
-constexpr float kTiny = 1e-45F;  // the smallest subnormal number
-
 class IntegerProductTest : public IntegerTest {
  protected:
-  // A row's codes and scale, as nativeamp.h defines them.
-  void check_rows(int64_t rows, int64_t width, int32_t dtype, const std::vector<double>& values,
-                  int64_t shift) {
-    SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(width) + ", dtype " +
-                 std::to_string(dtype));
-    Buffer input(device_, dtype, values, shift);
-    Buffer made(device_, NAMP_UINT8, rows * width, shift);
-    Buffer scales(device_, NAMP_FLOAT32, rows, shift);
-    Buffer output(device_, dtype, rows * width, shift);
-    auto args = make_args<namp_row_codes_args>();
-    args.dtype = dtype;
-    args.rows = rows;
-    args.width = width;
-    args.input = input.data();
-    args.codes = made.as<int8_t>();
-    args.scales = scales.floats();
-    args.output = output.data();
-    run_targets([&] { return namp_quantize_rows(device_, &args, nullptr); }, {&made, &scales});
-    run_targets([&] { return namp_dequantize_rows(device_, &args, nullptr); }, {&output});
-    const std::vector<uint8_t> bytes = made.bytes();
-    for (int64_t r = 0; r < rows; ++r) {
-      double largest = 0;
-      bool finite = true;
-      for (int64_t i = 0; i < width; ++i) {
-        finite = finite && std::isfinite(input[r * width + i]);
-        largest = std::max(largest, std::abs(input[r * width + i]));
-      }
-      const float scale = static_cast<float>(largest) / 127.0F;
-      if (!finite) {
-        ASSERT_EQ(scales.bits(r), 0x7fc00000u);
-      } else {
-        ASSERT_EQ(scales[r], static_cast<double>(scale));
-      }
-      for (int64_t i = 0; i < width; ++i) {
-        double level = 0;
-        if (finite && scale > 0) {
-          const float over = static_cast<float>(input[r * width + i]) / scale;
-          level = std::clamp(std::nearbyint(static_cast<double>(over)), -127.0, 127.0);
-        }
-        ASSERT_EQ(code_of(bytes, r * width + i), level) << "row " << r << ", column " << i;
-        const double value = rounded(static_cast<double>(static_cast<float>(level) * scale), dtype);
-        if (finite) {
-          ASSERT_EQ(output[r * width + i], value) << "row " << r << ", column " << i;
-        } else {
-          ASSERT_TRUE(std::isnan(output[r * width + i]));
-        }
-      }
-    }
-  }
-
   void check_int8(int64_t m, int64_t n, int64_t k, int32_t dtype, bool biased, int64_t shift,
                   int fill = 0) {
     SCOPED_TRACE(std::to_string(m) + " x " + std::to_string(n) + " x " + std::to_string(k) +
@@ -151,30 +99,6 @@ class IntegerProductTest : public IntegerTest {
     }
   }
 };
-
-TEST_P(IntegerProductTest, RowsOfEveryWidth) {
-  for (int32_t dtype : kFloats) {
-    for (int64_t width = 1; width <= 67; ++width)
-      check_rows(3, width, dtype, random_values(3 * width, 1), width % 3);
-  }
-  check_rows(0, 5, NAMP_FLOAT32, {}, 0);
-  check_rows(70, 1000, NAMP_FLOAT32, random_values(70000, 2), 1);
-}
-
-TEST_P(IntegerProductTest, HostileRows) {
-  const double tiny = static_cast<double>(kTiny);
-  const double largest = static_cast<double>(std::numeric_limits<float>::max());
-  check_rows(8, 3, NAMP_FLOAT32,
-             {0,          -0.0,        0,     // zeros
-              kNaN,       1,           2,     // not finite
-              1,          -kInfinity,  kNaN,  //
-              tiny,       -tiny,       0,     // a scale of zero
-              190 * tiny, -190 * tiny, tiny,  // a scale of one unit, where levels pass 127
-              largest,    -largest,    1,     //
-              127,        0.5,         -1.5,  // ties
-              -127,       2.5,         126.5},
-             1);
-}
 
 TEST_P(IntegerProductTest, Int8OfEveryDepthAndShape) {
   for (int64_t k = 0; k <= 131; k += k < 67 ? 1 : 7)
@@ -318,25 +242,6 @@ TEST_P(IntegerProductTest, RefusesWhatItCannotCompute) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cpu, IntegerProductTest, ::testing::Values(Where::kCpu));
-
-using IntegerProductOnGpuTest = BackendTest;
-
-TEST_P(IntegerProductOnGpuTest, IsRefusedByName) {
-  const Buffer floats(device_, NAMP_FLOAT32, random_values(4, 1));
-  Buffer bytes(device_, NAMP_UINT8, 4);
-  Buffer scales(device_, NAMP_FLOAT32, 1);
-  auto args = make_args<namp_row_codes_args>();
-  args.dtype = NAMP_FLOAT32;
-  args.rows = 1;
-  args.width = 4;
-  args.input = floats.data();
-  args.codes = bytes.as<int8_t>();
-  args.scales = scales.floats();
-  EXPECT_EQ(namp_quantize_rows(device_, &args, nullptr), NAMP_ERROR_UNSUPPORTED);
-  EXPECT_NE(std::string(namp_last_error_message()).find("quantize_rows"), std::string::npos);
-}
-
-INSTANTIATE_TEST_SUITE_P(Devices, IntegerProductOnGpuTest, ::testing::Values(Where::kGpu));
 
 }  // namespace
 }  // namespace namp_test
