@@ -31,29 +31,6 @@ struct FloatOr {
   }
 };
 
-// Which tile of C a task is.
-struct TileOfC {
-  int64_t product;
-  int64_t row;
-  int64_t column;
-
-  // Blocks that run at a time have neighbouring tiles, in groups of 8 rows of tiles: they share what
-  // they read in the second-level cache.
-  NAMP_DEVICE TileOfC(const namp_gemm_args& args, int64_t task, int tile) {
-    constexpr int64_t kGroup = 8;
-    const int64_t rows = blocks(args.m, tile);
-    const int64_t columns = blocks(args.n, tile);
-    product = task / (rows * columns);
-    const int64_t own = task - product * rows * columns;
-    const int64_t group = own / (kGroup * columns);
-    const int64_t left = rows - group * kGroup;
-    const int64_t rows_of_group = left < kGroup ? left : kGroup;
-    const int64_t in_group = own - group * kGroup * columns;
-    column = in_group / rows_of_group * tile;
-    row = (group * kGroup + in_group % rows_of_group) * tile;
-  }
-};
-
 // Element is the dtype of A and B, Pair its arithmetic. A warp has 32 columns of the tile, and as many
 // rows as make 8 warps of 128, 4 of 64.
 template <class Element, class Pair, int kTile, int kThreads, bool kTransposeA, bool kTransposeB,
@@ -65,15 +42,14 @@ class TensorProduct {
   static constexpr int kWarps = kThreads / kWarp;
   static constexpr int kColumns = 32;  // of a warp
   static constexpr int kRows = kTile * kTile / kColumns / kWarps;
-  static constexpr int kWarpsAcross = kTile / kColumns;
-  static constexpr int kStages = kAsync ? 3 : 2;
-  static constexpr int kStageBytes = TileA::kBytes + TileB::kBytes;
+  using Slices = ProductSlices<TileA, TileB, kThreads, kAsync>;
+  using Position = TilePosition<kTile, kRows, kColumns>;
   static constexpr int kWriteRows = 32;  // of a warp, that are written at a time
   static_assert(kRows % kWriteRows == 0);
   static constexpr int kRowBytes = kColumns * static_cast<int>(sizeof(float));
   static constexpr int kWarpBytes = (kWriteRows + 1) * kRowBytes;  // with the bias
   // Of shared memory: the slices, and when all are multiplied, rows of sums.
-  static constexpr int kSliceBytes = kStages * kStageBytes;
+  static constexpr int kSliceBytes = Slices::kBytes;
   static constexpr int kSumBytes = kWarps * kWarpBytes;
   static constexpr int kBytes = kSliceBytes > kSumBytes ? kSliceBytes : kSumBytes;
 
@@ -83,27 +59,13 @@ class TensorProduct {
     const int64_t tasks = products * blocks(args.m, kTile) * blocks(args.n, kTile);
     for (int64_t task = block_index(); task < tasks; task += block_count()) {
       TensorProduct product;
-      product.multiply(gemm, TileOfC(args, task, kTile), memory);
+      product.multiply(gemm, TileOfC(args.m, args.n, task, kTile), memory);
       // Which tile it was is found again: meanwhile the sums have all registers.
-      product.write(gemm, TileOfC(args, opaque(task), kTile), memory);
+      product.write(gemm, TileOfC(args.m, args.n, opaque(task), kTile), memory);
     }
   }
 
  private:
-  // Where a thread is in the block, and its warp in the tile.
-  struct Position {
-    int lane;
-    int warp;
-    int row;
-    int column;
-
-    NAMP_DEVICE explicit Position(int thread)
-        : lane(thread % kWarp),
-          warp(thread / kWarp),
-          row(warp / kWarpsAcross * kRows),
-          column(warp % kWarpsAcross * kColumns) {}
-  };
-
   float sums_[kRows / kRowsOfA][kColumns / 8][4] = {};
 
   NAMP_DEVICE void multiply(const GemmArgs& gemm, const TileOfC& tile, uint32_t memory) {
@@ -114,70 +76,15 @@ class TensorProduct {
                     (kTransposeA ? tile.row : tile.row * args.lda);
     const auto* b = static_cast<const uint16_t*>(args.b) + tile.product * args.stride_b +
                     (kTransposeB ? tile.column * args.ldb : tile.column);
-    ProductLoader<TileA, kThreads, kAsync> load_a(a, args.lda, args.m - tile.row);
-    ProductLoader<TileB, kThreads, kAsync> load_b(b, args.ldb, args.n - tile.column);
-    const Position own(thread_index());
+    typename Slices::LoadA load_a(a, args.lda, args.m - tile.row);
+    typename Slices::LoadB load_b(b, args.ldb, args.n - tile.column);
+    const Position own(opaque(thread_index()));
     const uint32_t place_a = TileA::template lane_place<true>(own.lane, own.row);
     const uint32_t place_b = TileB::template lane_place<false>(own.lane, own.column);
-    int64_t to_load = args.alpha != 0.0f ? depth : 0;  // with alpha 0, A and B are not read
-    const auto left = [&] { return to_load < kSlice ? static_cast<int>(to_load) : kSlice; };
-    const auto start = [&](uint32_t stage) {
-      if (to_load > 0) {
-        load_a.start(stage, left());
-        load_b.start(stage + TileA::kBytes, left());
-      }
-      if constexpr (kAsync) commit_copies();
-    };
-    const auto land = [&](uint32_t stage) {
-      if (to_load > 0) {
-        load_a.land(stage, left());
-        load_b.land(stage + TileA::kBytes, left());
-      }
-      to_load -= kSlice;
-    };
-    barrier();  // what was in the memory has been read
-#pragma unroll
-    for (int i = 0; i < kStages - 1; ++i) {
-      start(memory + i * kStageBytes);
-      land(memory + i * kStageBytes);
-    }
-    uint32_t now = 0;
-    while (to_load > -(kStages - 1) * kSlice) {  // what is loaded and not yet multiplied counts too
-      if constexpr (kAsync) wait_for_copies<kStages - 2>();
-      barrier();  // the slice is there, and the one before it has been read
-      const uint32_t last = (kStages - 1) * kStageBytes;
-      const uint32_t next = memory + (now == 0 ? last : now - kStageBytes);
-      start(next);
-      multiply_slice(memory + now + place_a, memory + now + TileA::kBytes + place_b);
-      land(next);
-      now = now == last ? 0 : now + kStageBytes;
-    }
-    if constexpr (kAsync) wait_for_copies<0>();
-    barrier();  // the memory is free
-  }
-
-  // Where this lane's rows of the warp's first matrices are in the slice.
-  NAMP_DEVICE void multiply_slice(uint32_t at_a, uint32_t at_b) {
-    warp_barrier();  // lanes that loaded what others did not are together again
-#pragma unroll
-    for (int depth = 0; depth < kSlice; depth += kDepth) {
-      uint32_t a[kRows / kRowsOfA][4];
-      uint32_t b[kColumns / 16][4];
-#pragma unroll
-      for (int j = 0; j < kColumns / 16; ++j)
-        TileB::load(b[j], at_b, j * 16, depth);
-#pragma unroll
-      for (int i = 0; i < kRows / kRowsOfA; ++i)
-        TileA::load(a[i], at_a, i * kRowsOfA, depth);
-#pragma unroll
-      for (int i = 0; i < kRows / kRowsOfA; ++i) {
-#pragma unroll
-        for (int j = 0; j < kColumns / 16; ++j) {
-          Pair::multiply_add(sums_[i][2 * j], a[i], b[j][0], b[j][1]);
-          Pair::multiply_add(sums_[i][2 * j + 1], a[i], b[j][2], b[j][3]);
-        }
-      }
-    }
+    const int64_t there = args.alpha != 0.0f ? depth : 0;  // with alpha 0, A and B are not read
+    Slices::each(load_a, load_b, there, memory, [&](uint32_t slice) {
+      multiply_slice<Pair, TileA, TileB>(sums_, slice + place_a, slice + TileA::kBytes + place_b);
+    });
   }
 
   // A lane's sums are two and two beside each other: through shared memory, 32 rows of a warp at a

@@ -32,11 +32,11 @@
   X(sum, namp_sum_args)                        \
   X(quantize_rows, namp_row_codes_args)        \
   X(dequantize_rows, namp_row_codes_args)      \
-  X(quantize_tensor, namp_tensor_codes_args)
+  X(quantize_tensor, namp_tensor_codes_args)   \
+  X(int8_gemm, namp_int8_gemm_args)
 
 // Those that only the CPU has; a GPU refuses them by name.
 #define NAMP_FOR_EACH_CPU_OPERATOR(X)   \
-  X(int8_gemm, namp_int8_gemm_args)     \
   X(int8_conv2d, namp_int8_conv2d_args) \
   X(code_gemm, namp_code_gemm_args)
 

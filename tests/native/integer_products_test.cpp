@@ -4,7 +4,7 @@
 namespace namp_test {
 namespace {
 
-class IntegerProductTest : public IntegerTest {
+class Int8ProductTest : public IntegerTest {
  protected:
   void check_int8(int64_t m, int64_t n, int64_t k, int32_t dtype, bool biased, int64_t shift,
                   int fill = 0) {
@@ -46,7 +46,10 @@ class IntegerProductTest : public IntegerTest {
       }
     }
   }
+};
 
+class CodeProductTest : public IntegerTest {
+ protected:
   void check_codes(int64_t m, int64_t n, int64_t k, int32_t bits, int64_t group, int32_t a_dtype,
                    int32_t c_dtype, bool biased, int64_t shift) {
     SCOPED_TRACE(std::to_string(m) + " x " + std::to_string(n) + " x " + std::to_string(k) +
@@ -100,22 +103,29 @@ class IntegerProductTest : public IntegerTest {
   }
 };
 
-TEST_P(IntegerProductTest, Int8OfEveryDepthAndShape) {
+TEST_P(Int8ProductTest, EveryDepthAndShape) {
   for (int64_t k = 0; k <= 131; k += k < 67 ? 1 : 7)
     check_int8(1 + k % 6, 1 + k % 9, k, kFloats[k % 3], k % 2 == 0, k % 5);
   check_int8(67, 131, 70, NAMP_FLOAT32, true, 1);
   check_int8(1, 200, 300, NAMP_BFLOAT16, false, 0);
+  // Rows that begin at 16 bytes, and on a GPU tiles of both sizes.
+  check_int8(3, 7, 1104, NAMP_FLOAT16, true, 0);
+  check_int8(66, 72, 208, NAMP_BFLOAT16, true, 0);
+  check_int8(150, 260, 80, NAMP_FLOAT16, true, 0);
+  check_int8(140, 270, 67, NAMP_FLOAT32, false, 1);
   check_int8(0, 3, 4, NAMP_FLOAT32, true, 0);
   check_int8(3, 0, 4, NAMP_FLOAT32, true, 0);
 }
 
-TEST_P(IntegerProductTest, LargestSumsAreExact) {
+TEST_P(Int8ProductTest, LargestSumsAreExact) {
   check_int8(1, 5, NAMP_INT8_GEMM_MAX_K, NAMP_FLOAT32, false, 0, 0x80);  // -128 by -128
   check_int8(1, 5, NAMP_INT8_GEMM_MAX_K, NAMP_FLOAT32, false, 0, 0x7f);
 }
 
+NAMP_ON_EVERY_DEVICE(Int8ProductTest);
+
 // As a token of a prompt has the product that the token alone has.
-TEST_P(IntegerProductTest, ARowOfCodesHasItsBitsAmongAnyNumberOfRows) {
+TEST_P(CodeProductTest, ARowOfCodesHasItsBitsAmongAnyNumberOfRows) {
   constexpr int64_t kRows = 53, kColumns = 7;
   for (int32_t bits : {4, 8}) {
     // More than a strip, and a part of a step.
@@ -150,7 +160,7 @@ TEST_P(IntegerProductTest, ARowOfCodesHasItsBitsAmongAnyNumberOfRows) {
   }
 }
 
-TEST_P(IntegerProductTest, CodesOfEveryDepth) {
+TEST_P(CodeProductTest, OfEveryDepth) {
   for (int64_t k = 0; k <= 140; k += k < 67 ? 1 : 9) {
     check_codes(1 + k % 6, 1 + k % 7, k, 8, 0, kFloats[k % 3], kFloats[(k + 1) % 3], k % 2 == 0,
                 k % 4);
@@ -158,7 +168,7 @@ TEST_P(IntegerProductTest, CodesOfEveryDepth) {
   }
 }
 
-TEST_P(IntegerProductTest, CodesOfEveryGroupAndShape) {
+TEST_P(CodeProductTest, OfEveryGroupAndShape) {
   for (int64_t group : {32, 64, 128, 256}) {
     for (int64_t k : {1, 31, 255, 256, 257, 600})
       check_codes(1 + k % 3, 5, k, 4, group, NAMP_FLOAT32, NAMP_FLOAT32, true, 1);
@@ -171,7 +181,7 @@ TEST_P(IntegerProductTest, CodesOfEveryGroupAndShape) {
   }
 }
 
-TEST_P(IntegerProductTest, HostileScalesGiveOneNaN) {
+TEST_P(CodeProductTest, HostileScalesGiveOneNaN) {
   for (float scale : {std::numeric_limits<float>::infinity(), std::nanf(""), -std::nanf("7")}) {
     const Codes weights(device_, {0x88, 8, 0x11, 5}, 0);
     const Buffer a(device_, NAMP_FLOAT32, std::vector<double>{0, 0, 0, 0});
@@ -192,7 +202,7 @@ TEST_P(IntegerProductTest, HostileScalesGiveOneNaN) {
   }
 }
 
-TEST_P(IntegerProductTest, RefusesWhatItCannotCompute) {
+TEST_P(CodeProductTest, RefusesWhatItCannotCompute) {
   Buffer c(device_, NAMP_FLOAT32, 64);
   const Buffer floats(device_, NAMP_FLOAT32, random_values(64, 1));
   const Codes bytes(device_, random_bytes(4096, 1), 0);
@@ -241,7 +251,7 @@ TEST_P(IntegerProductTest, RefusesWhatItCannotCompute) {
   expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_code_gemm(device_, &wrong, nullptr), {&c});
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, IntegerProductTest, ::testing::Values(Where::kCpu));
+INSTANTIATE_TEST_SUITE_P(Cpu, CodeProductTest, ::testing::Values(Where::kCpu));
 
 }  // namespace
 }  // namespace namp_test

@@ -6,7 +6,7 @@
 namespace namp_test {
 namespace {
 
-class StaticCodesTest : public IntegerTest {
+class StaticProductTest : public IntegerTest {
  protected:
   void check_gemm(int64_t m, int64_t n, int64_t k, int zero_point, bool biased) {
     SCOPED_TRACE(std::to_string(m) + " x " + std::to_string(n) + " x " + std::to_string(k) +
@@ -43,7 +43,10 @@ class StaticCodesTest : public IntegerTest {
       }
     }
   }
+};
 
+class StaticConvolutionTest : public IntegerTest {
+ protected:
   // fill: of both codes; 0 for random ones.
   void check_convolution(const Shape& s, int32_t dtype, int zero_point, bool biased, bool relu,
                          int fill = 0) {
@@ -88,14 +91,18 @@ class StaticCodesTest : public IntegerTest {
   }
 };
 
-TEST_P(StaticCodesTest, ProductsWithAZeroPoint) {
+TEST_P(StaticProductTest, EveryZeroPoint) {
   for (int64_t k = 0; k <= 131; k += k < 67 ? 3 : 13)
     check_gemm(1 + k % 6, 1 + k % 9, k, kZeroPoints[k % 5], k % 2 == 0);
   check_gemm(67, 131, 70, -128, true);
   check_gemm(1, 5, NAMP_INT8_SHIFTED_MAX_K, 127, false);
+  check_gemm(9, 70, 1000, -37, false);
+  check_gemm(140, 290, 208, 127, true);  // on a GPU tiles of 128
 }
 
-TEST_P(StaticCodesTest, ConvolutionsOfEveryShape) {
+NAMP_ON_EVERY_DEVICE(StaticProductTest);
+
+TEST_P(StaticConvolutionTest, EveryShape) {
   int turn = 0;
   for (const Shape& shape : kShapes) {
     for (int zero_point : {kZeroPoints[turn % 5], kZeroPoints[(turn + 2) % 5]}) {
@@ -106,7 +113,7 @@ TEST_P(StaticCodesTest, ConvolutionsOfEveryShape) {
   }
 }
 
-TEST_P(StaticCodesTest, ConvolutionsOfRowsOfEveryLength) {
+TEST_P(StaticConvolutionTest, RowsOfEveryLength) {
   for (int64_t width = 1; width <= 40; ++width) {
     check_convolution({1, 5, 3, width, 3, 3, 3, 1, 1, 1, 1}, NAMP_FLOAT32, -5, true, false);
     check_convolution({1, 4, 2, 2 * width, 1, 1, 2, 1, 2}, NAMP_FLOAT32, -128, true, false);
@@ -115,7 +122,7 @@ TEST_P(StaticCodesTest, ConvolutionsOfRowsOfEveryLength) {
 }
 
 // Groups of one channel have their words along the rows, unless the kernel is dilated there.
-TEST_P(StaticCodesTest, ConvolutionsOfOneChannelAGroup) {
+TEST_P(StaticConvolutionTest, OneChannelAGroup) {
   for (int64_t width = 1; width <= 40; ++width) {
     const int64_t kernel = 1 + width % 9;
     const int64_t stride = 1 + width % 3;
@@ -126,13 +133,13 @@ TEST_P(StaticCodesTest, ConvolutionsOfOneChannelAGroup) {
   }
 }
 
-TEST_P(StaticCodesTest, LargestSumsOfConvolutionsAreExact) {
+TEST_P(StaticConvolutionTest, LargestSumsAreExact) {
   const Shape shape{1, NAMP_INT8_SHIFTED_MAX_K, 1, 2, 1, 1, 1};
   check_convolution(shape, NAMP_FLOAT32, -128, false, false, 127);  // 255 by -128
   check_convolution(shape, NAMP_FLOAT32, 127, false, false, 0x80);  // -255 by -128
 }
 
-TEST_P(StaticCodesTest, RefusesWhatItCannotCompute) {
+TEST_P(StaticConvolutionTest, RefusesWhatItCannotCompute) {
   Buffer output(device_, NAMP_FLOAT32, 64);
   Buffer made(device_, NAMP_UINT8, 64);
   const Buffer floats(device_, NAMP_FLOAT32, random_values(64, 1));
@@ -191,11 +198,11 @@ TEST_P(StaticCodesTest, RefusesWhatItCannotCompute) {
           NAMP_ERROR_OUT_OF_MEMORY);
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, StaticCodesTest, ::testing::Values(Where::kCpu));
+INSTANTIATE_TEST_SUITE_P(Cpu, StaticConvolutionTest, ::testing::Values(Where::kCpu));
 
-using StaticCodesOnGpuTest = BackendTest;
+using StaticConvolutionOnGpuTest = BackendTest;
 
-TEST_P(StaticCodesOnGpuTest, ConvolutionsAreRefusedByName) {
+TEST_P(StaticConvolutionOnGpuTest, IsRefusedByName) {
   const Buffer floats(device_, NAMP_FLOAT32, random_values(4, 1));
   const Buffer bytes(device_, NAMP_UINT8, 4);
   Buffer output(device_, NAMP_FLOAT32, 4);
@@ -210,7 +217,7 @@ TEST_P(StaticCodesOnGpuTest, ConvolutionsAreRefusedByName) {
   EXPECT_NE(std::string(namp_last_error_message()).find("int8_conv2d"), std::string::npos);
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, StaticCodesOnGpuTest, ::testing::Values(Where::kGpu));
+INSTANTIATE_TEST_SUITE_P(Devices, StaticConvolutionOnGpuTest, ::testing::Values(Where::kGpu));
 
 }  // namespace
 }  // namespace namp_test

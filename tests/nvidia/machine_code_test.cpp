@@ -116,10 +116,12 @@ TEST_P(MachineCode, computes_in_float64_only_where_the_table_says_so) {
   }
 }
 
-TEST_P(MachineCode, multiplies_half_precision_on_tensor_cores_beside_the_next_loads) {
+TEST_P(MachineCode, multiplies_halves_and_bytes_on_tensor_cores_beside_the_next_loads) {
   for (const SassFacts& kernel : kernels()) {
     const bool product = kernel.kernel.rfind("gemm_float16_", 0) == 0 ||
-                         kernel.kernel.rfind("gemm_bfloat16_", 0) == 0;
+                         kernel.kernel.rfind("gemm_bfloat16_", 0) == 0 ||
+                         (kernel.kernel.rfind("int8_gemm_", 0) == 0 &&
+                          kernel.kernel != "int8_gemm_rows_kernel");
     const bool attention = kernel.kernel.rfind("attention_", 0) == 0 &&
                            kernel.kernel.find("float16_") != std::string::npos;
     EXPECT_EQ(kernel.tensor_products > 0, product || attention) << kernel.kernel;
