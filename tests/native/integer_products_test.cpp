@@ -251,7 +251,7 @@ TEST_P(CodeProductTest, RefusesWhatItCannotCompute) {
   expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_code_gemm(device_, &wrong, nullptr), {&c});
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, CodeProductTest, ::testing::Values(Where::kCpu));
+NAMP_ON_EVERY_DEVICE(CodeProductTest);
 
 }  // namespace
 }  // namespace namp_test
