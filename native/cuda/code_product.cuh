@@ -145,14 +145,29 @@ class CodeProduct {
         const int64_t at = k + i % kDepth;
         const Prefix part(row_ + r < args_.m ? args_.k - at : 0);
         const Pack<kPack> x = cuda::load(a + (row_ + r) * args_.k + at, part);
-        store_shared_floats(shared_address(&memory.a[r][i % kDepth]), x.at);
-        store_shared_floats(shared_address(&memory.a[r][i % kDepth + 4]), x.at + 4);
+        // Of eight threads that write at a time, four begin with their second half: else two would
+        // meet in a bank.
+        const bool swapped = thread_index() / 4 % 2 != 0;
+        float one[4];
+        float other[4];
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+          one[j] = select(swapped, x.at[j + 4], x.at[j]);
+          other[j] = select(swapped, x.at[j], x.at[j + 4]);
+        }
+        const uint32_t to = shared_address(&memory.a[r][i % kDepth]);
+        store_shared_floats(to + (swapped ? 16 : 0), one);
+        store_shared_floats(to + (swapped ? 0 : 16), other);
       }
     });
   }
 
   NAMP_DEVICE void multiply(Memory& memory) {
     uint8_t* const codes = memory.codes[warp_] + half_ * kColumns * kPitch;
+    const float* of_column[kColumns];
+#pragma unroll
+    for (int c = 0; c < kColumns; ++c)
+      of_column[c] = args_.scales + column_there(c) * groups_;
     load(0);
     for (int64_t k = 0; k < args_.k; k += kDepth) {
       barrier();  // the slice before has been read
@@ -163,28 +178,37 @@ class CodeProduct {
       // Steps of which a part is there count as whole ones.
       const int64_t left = blocks(args_.k - k, kCodeStep);
       const int steps = left < kDepth / kCodeStep ? static_cast<int>(left) : kDepth / kCodeStep;
+      // A slice begins with a group.
+      const int of_group = Codes::kHasGroups ? 1 << group_steps_ : steps;
+      for (int begin = 0; begin < steps; begin += of_group) {
+        const int64_t group = (k / kCodeStep + begin) >> group_steps_;
+        float scales[kColumns];
+#pragma unroll
+        for (int c = 0; c < kColumns; ++c)
+          scales[c] = Codes::kHasGroups ? cuda::load(of_column[c] + group) : 1.0f;
+        const int end = begin + of_group < steps ? begin + of_group : steps;
 #pragma unroll 2
-      for (int step = 0; step < steps; ++step) {
-        const int64_t group = (k / kCodeStep + step) >> group_steps_;
-        typename Codes::Weights weights[kColumns];
+        for (int step = begin; step < end; ++step)
+          multiply_step(memory, codes, step, scales);
+      }
+    }
+  }
+
+  NAMP_DEVICE void multiply_step(const Memory& memory, const uint8_t* codes, int step,
+                                 const float (&scales)[kColumns]) {
+    typename Codes::Weights weights[kColumns];
 #pragma unroll
-        for (int c = 0; c < kColumns; ++c) {
-          const float scale = Codes::kHasGroups
-                                  ? cuda::load(args_.scales + column_there(c) * groups_ + group)
-                                  : 1.0f;
-          weights[c] = Codes::decode(codes + c * kPitch + step * Codes::kStepBytes, lane_, scale);
-        }
+    for (int c = 0; c < kColumns; ++c)
+      weights[c] = Codes::decode(codes + c * kPitch + step * Codes::kStepBytes, lane_, scales[c]);
 #pragma unroll
-        for (int r = 0; r < kRows; ++r) {
-          const float* a = memory.a[r] + step * kCodeStep;
-          const float first = a[Codes::first(lane_)];
-          const float second = a[Codes::second(lane_)];
+    for (int r = 0; r < kRows; ++r) {
+      const float* a = memory.a[r] + step * kCodeStep;
+      const float first = a[Codes::first(lane_)];
+      const float second = a[Codes::second(lane_)];
 #pragma unroll
-          for (int c = 0; c < kColumns; ++c) {
-            sums_[r][c] = multiply_add(first, weights[c].first, sums_[r][c]);
-            sums_[r][c] = multiply_add(second, weights[c].second, sums_[r][c]);
-          }
-        }
+      for (int c = 0; c < kColumns; ++c) {
+        sums_[r][c] = multiply_add(first, weights[c].first, sums_[r][c]);
+        sums_[r][c] = multiply_add(second, weights[c].second, sums_[r][c]);
       }
     }
   }
