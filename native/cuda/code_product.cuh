@@ -179,17 +179,21 @@ class CodeProduct {
       const int64_t left = blocks(args_.k - k, kCodeStep);
       const int steps = left < kDepth / kCodeStep ? static_cast<int>(left) : kDepth / kCodeStep;
       // A slice begins with a group.
-      const int of_group = Codes::kHasGroups ? 1 << group_steps_ : steps;
-      for (int begin = 0; begin < steps; begin += of_group) {
-        const int64_t group = (k / kCodeStep + begin) >> group_steps_;
-        float scales[kColumns];
+      const int mask = (1 << group_steps_) - 1;
+      int64_t group = k / kCodeStep >> group_steps_;
+      float scales[kColumns];
 #pragma unroll
-        for (int c = 0; c < kColumns; ++c)
-          scales[c] = Codes::kHasGroups ? cuda::load(of_column[c] + group) : 1.0f;
-        const int end = begin + of_group < steps ? begin + of_group : steps;
+      for (float& scale : scales)
+        scale = 1.0f;
 #pragma unroll 2
-        for (int step = begin; step < end; ++step)
-          multiply_step(memory, codes, step, scales);
+      for (int step = 0; step < steps; ++step) {
+        if (Codes::kHasGroups && (step & mask) == 0) {
+#pragma unroll
+          for (int c = 0; c < kColumns; ++c)
+            scales[c] = cuda::load(of_column[c] + group);
+          ++group;
+        }
+        multiply_step(memory, codes, step, scales);
       }
     }
   }

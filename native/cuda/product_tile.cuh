@@ -77,12 +77,7 @@ NAMP_DEVICE Words load_elements(const Element* from, int elements) {
                            << (j % kOfFour * 8 * static_cast<int>(sizeof(Element)));
     }
   }
-  Words words;
-  words.x = four[0];
-  words.y = four[1];
-  words.z = four[2];
-  words.w = four[3];
-  return words;
+  return make_words(four[0], four[1], four[2], four[3]);
 }
 
 // Brings a block's tile of an operand to shared memory, slice by slice. kAsync: by copies that run

@@ -112,9 +112,8 @@ NAMP_DEVICE int32_t add_byte_products(const Words& a, const Words& b, int32_t su
 }
 // sum + the signed bytes.
 NAMP_DEVICE int32_t add_bytes(const Words& b, int32_t sum) {
-  Words ones;
-  ones.x = ones.y = ones.z = ones.w = 0x01010101u;
-  return add_byte_products(ones, b, sum);
+  constexpr uint32_t kOnes = 0x01010101u;
+  return add_byte_products(make_words(kOnes, kOnes, kOnes, kOnes), b, sum);
 }
 
 // Four matrices of 8 rows of 16 bytes; lane l gives the address of row l % 8 of matrix l / 8, and
@@ -183,12 +182,7 @@ NAMP_DEVICE Words load_shared_words(uint32_t from) {
                : "=r"(x), "=r"(y), "=r"(z), "=r"(w)
                : "r"(from)
                : "memory");
-  Words words;
-  words.x = x;
-  words.y = y;
-  words.z = z;
-  words.w = w;
-  return words;
+  return make_words(x, y, z, w);
 }
 NAMP_DEVICE void store_shared_floats(uint32_t to, const float* four) {
   asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(to), "f"(four[0]), "f"(four[1]),

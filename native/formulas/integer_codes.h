@@ -11,9 +11,10 @@
 
 NAMP_FORMULAS_BEGIN
 
-// A row's scale, from the largest of its magnitudes' bits. A row with an infinity or a NaN has NaN.
+// A row's scale, from the largest of its magnitudes' bits. A row with an infinity or a NaN has NaN,
+// which is not computed: a GPU's would have other bits.
 NAMP_FORMULA float row_scale(uint32_t magnitude) {
-  return (magnitude < 0x7f800000u ? from_bits(magnitude) : from_bits(0x7fc00000u)) / 127.0f;
+  return magnitude < 0x7f800000u ? from_bits(magnitude) / 127.0f : from_bits(0x7fc00000u);
 }
 
 // With 1.5 * 2^23 added, units are the last place: the nearest integer, ties to even, is in the low
