@@ -36,6 +36,24 @@ struct Int8Column {
   }
 };
 
+// Two elements beside each other, of which the second may not be there.
+struct Pair {
+  bool both;
+
+  template <class T>
+  NAMP_DEVICE void store(const Pack<2>& x, T* p) const {
+    const auto raw = narrow(x, ElementType<T>());
+    if (both && reinterpret_cast<uintptr_t>(p) % sizeof(raw) == 0) {
+      typename WordOf<sizeof(raw)>::Type word;
+      memcpy(&word, &raw, sizeof(raw));
+      store_global(reinterpret_cast<decltype(word)*>(p), word);
+    } else {
+      store_global(p, raw.at[0]);
+      if (both) store_global(p, raw.at[1], 1);
+    }
+  }
+};
+
 template <int kTile, int kThreads, bool kAsync>
 class Int8Product {
  public:
@@ -103,21 +121,26 @@ class Int8Product {
     for (int part = 0; part < kParts; ++part) {
 #pragma unroll
       for (int n = 0; n < kTiles; ++n) {
+        const int in_tile = own.column + n * 8 + own.lane % 4 * 2;
+        const int64_t column = tile.column + in_tile;
+        if (column >= args.n) continue;
+        // The column behind the last is the last again.
+        const Pair pair{column + 1 < args.n};
+        const Int8Column columns[2] = {Int8Column(args, column),
+                                       Int8Column(args, pair.both ? column + 1 : column)};
+        const uint32_t at = memory + static_cast<uint32_t>(in_tile * 4);
+        const uint32_t corrections[2] = {load_shared(at), load_shared(at + 4)};
 #pragma unroll
-        for (int j = 0; j < 2; ++j) {
-          const int in_tile = own.column + n * 8 + own.lane % 4 * 2 + j;
-          const int64_t column = tile.column + in_tile;
-          if (column >= args.n) continue;
-          const Int8Column of_column(args, column);
-          const uint32_t correction = load_shared(memory + static_cast<uint32_t>(in_tile * 4));
+        for (int half = 0; half < 2; ++half) {
+          const int64_t row = tile.row + own.row + part * kRowsOfA + own.lane / 4 + half * 8;
+          if (row >= args.m) continue;
+          const float row_scale = int8_row_scale(args, row);
+          Pack<2> x;
 #pragma unroll
-          for (int half = 0; half < 2; ++half) {
-            const int64_t row = tile.row + own.row + part * kRowsOfA + own.lane / 4 + half * 8;
-            if (row >= args.m) continue;
-            const float x = of_column.value(args, sums_[0][n][half * 2 + j], correction,
-                                            int8_row_scale(args, row));
-            store(x, c + row * args.n + column);
+          for (int j = 0; j < 2; ++j) {
+            x.at[j] = columns[j].value(args, sums_[0][n][half * 2 + j], corrections[j], row_scale);
           }
+          pair.store(x, c + row * args.n + column);
         }
       }
       // The next rows move up: one code writes all.

@@ -122,6 +122,22 @@ TEST_P(Int8ProductTest, LargestSumsAreExact) {
   check_int8(1, 5, NAMP_INT8_GEMM_MAX_K, NAMP_FLOAT32, false, 0, 0x7f);
 }
 
+TEST_P(Int8ProductTest, AGpuHasAKernelForFewRowsAndTilesOfTwoSizes) {
+  if (!device_.is_emulated()) GTEST_SKIP() << "the emulated GPU counts launches";
+  auto info = make_args<namp_device_info>();
+  ASSERT_EQ(namp_device_get_info(&info, device_), NAMP_OK);
+  const std::string tiles = info.compute_major < 8 ? "int8_gemm_sm75_" : "int8_gemm_";
+  emulated_gpu()->reset_counters();
+  check_int8(4, 9, 64, NAMP_FLOAT32, true, 0);
+  check_int8(5, 9, 64, NAMP_FLOAT32, true, 0);
+  const int64_t side = 128 * info.multiprocessors;
+  check_int8(5, side, 16, NAMP_FLOAT32, true, 0);
+  const uint64_t runs = device_.settings({1}).size();
+  EXPECT_EQ(emulated_gpu()->launches_of("int8_gemm_rows_kernel"), runs);
+  EXPECT_EQ(emulated_gpu()->launches_of((tiles + "64_kernel").c_str()), runs);
+  EXPECT_EQ(emulated_gpu()->launches_of((tiles + "128_kernel").c_str()), runs);
+}
+
 NAMP_ON_EVERY_DEVICE(Int8ProductTest);
 
 // As a token of a prompt has the product that the token alone has.
