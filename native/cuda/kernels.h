@@ -270,7 +270,7 @@ inline constexpr Kernel<ArgmaxArgs> kArgmax{"softmax", "argmax_kernel", kRowThre
 
 inline constexpr Kernel<namp_row_codes_args> kQuantizeRows{"row_codes", "quantize_rows_kernel",
                                                            kRowThreads};
-inline constexpr Kernel<namp_row_codes_args> kDequantizeRows{"row_codes", "dequantize_rows_kernel",
+inline constexpr Kernel<namp_row_codes_args> kDequantizeRows{"row_codes", "decode_rows_kernel",
                                                              kRowThreads};
 inline constexpr Kernel<namp_tensor_codes_args> kQuantizeTensor{
     "row_codes", "quantize_tensor_kernel", kElementThreads};

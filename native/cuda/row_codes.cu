@@ -49,7 +49,7 @@ NAMP_KERNEL(kRowThreads) quantize_rows_kernel(const namp_row_codes_args args) {
   });
 }
 
-NAMP_KERNEL(kRowThreads) dequantize_rows_kernel(const namp_row_codes_args args) {
+NAMP_KERNEL(kRowThreads) decode_rows_kernel(const namp_row_codes_args args) {
   with_element(args.dtype, [&](auto element) {
     using T = typename decltype(element)::Type;
     for_warp_rows(args.rows, [&](int64_t row, int lane) {

@@ -67,7 +67,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"columns_to_image_kernel", 40, 40, 0, kNarrow, false},
     {"cross_entropy_kernel", 56, 64, 1032, kNarrow, true},
     {"cross_entropy_weight_kernel", 56, 48, 512, kNarrow, true},
-    {"dequantize_rows_kernel", 56, 56, 0, kNarrow, false},
+    {"decode_rows_kernel", 56, 56, 0, kNarrow, false},
     {"dropout_kernel", 80, 64, 0, kLoadsAndStores, true},
     {"embedding_backward_kernel", 64, 64, 8204, kNarrow, false},
     {"embedding_forward_kernel", 48, 56, 256, kLoadsAndStores, false},
