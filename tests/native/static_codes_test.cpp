@@ -106,9 +106,10 @@ TEST_P(StaticConvolutionTest, EveryShape) {
   int turn = 0;
   for (const Shape& shape : kShapes) {
     for (int zero_point : {kZeroPoints[turn % 5], kZeroPoints[(turn + 2) % 5]}) {
+      ++turn;
+      if (is_slow() && turn % 5 != 0) continue;
       check_convolution(shape, kFloats[turn % 3], zero_point, turn % 2 == 0, turn % 4 < 2);
       if (HasFailure()) return;
-      ++turn;
     }
   }
 }
