@@ -10,6 +10,7 @@
 
 #include "cpu/cpu_backend.h"
 #include "cpu/int8_planes.h"
+#include "formulas/integer_codes.h"
 
 #ifndef NAMP_CPU_INT8_CONV2D_ONCE
 #define NAMP_CPU_INT8_CONV2D_ONCE
@@ -147,8 +148,8 @@ void scale_int8_windows(const namp_int8_conv2d_args& args, const Int8Outputs& ou
         T* out = static_cast<T*>(args.output) + outputs.output[run] + c * outputs.positions;
         for_lanes(outputs.count[run], [=](int64_t i, auto part) NAMP_LANES {
           // A run's sums are all there, also those after its last position.
-          Lane x = to_float(load_bits(sums + i) - correction) * scale * weight_scale;
-          if (biased) x = x + bias;
+          Lane x = scale_sum(to_float(load_bits(sums + i) - correction), scale, weight_scale,
+                             biased, bias);
           if (relu) x = select(x < Lane(0.0f), Lane(0.0f), x);
           store(same_nan(x, Lane(0.0f)), out + i, part);
         });

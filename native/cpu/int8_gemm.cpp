@@ -5,6 +5,7 @@
 #include "cpu/simd_source.h"
 #include "hwy/foreach_target.h"
 #include "cpu/loop-inl.h"
+#include "formulas/integer_codes.h"
 
 #include <algorithm>
 #include <cstring>
@@ -120,8 +121,9 @@ void scale_int8_sums(const namp_int8_gemm_args& args, const int32_t* sums, int64
       T* out = static_cast<T*>(args.c) + (row + r) * args.n + column;
       const Lane a_scale(args.a_scales == nullptr ? args.a_scale : args.a_scales[row + r]);
       for_lanes(columns, [=](int64_t i, auto part) NAMP_LANES {
-        Lane x = load_sums(in + i, part) * a_scale * load(scales + i, part);
-        if (bias != nullptr) x = x + load(bias + i, part);
+        const bool biased = bias != nullptr;
+        const Lane x = scale_sum(load_sums(in + i, part), a_scale, load(scales + i, part), biased,
+                                 biased ? load(bias + i, part) : Lane(0.0f));
         store(same_nan(x, Lane(0.0f)), out + i, part);
       });
     }

@@ -6,9 +6,9 @@
 #include "hwy/foreach_target.h"
 #include "cpu/code_bytes-inl.h"
 #include "cpu/reduce-inl.h"
+#include "formulas/integer_codes.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "cpu/cpu_backend.h"
 
@@ -18,20 +18,15 @@ namespace HWY_NAMESPACE {
 
 using CodeTag = hn::Rebind<int8_t, LaneTag>;
 
-// The largest magnitude; NaN if a value is infinite or NaN.
+// The bits of the largest magnitude.
 template <class T>
-HWY_INLINE float largest_magnitude(const T* x, int64_t width) {
+HWY_INLINE uint32_t largest_magnitude(const T* x, int64_t width) {
   LaneBits largest(0u);
   for_lanes(width, [&](int64_t i, auto part) NAMP_LANES {
     largest = larger(largest, bits(load(x + i, part)) & 0x7fffffffu);
   });
-  const uint32_t found = largest_of(largest);
-  return found < 0x7f800000u ? ::namp::from_bits(found) : std::numeric_limits<float>::quiet_NaN();
+  return largest_of(largest);
 }
-
-// The integer nearest to x, ties to even, in the low bits: with 1.5 * 2^23 added, units are the
-// last place. |x| is less than 2^22.
-HWY_INLINE LaneBits nearest_integer(Lane x) { return bits(x + 0x1.8p23f); }
 
 HWY_INLINE Lane load_codes(const int8_t* p, Whole) {
   return Lane(hn::ConvertTo(LaneTag(), hn::PromoteTo(SignedTag(), hn::LoadU(CodeTag(), p))));
@@ -49,18 +44,14 @@ void quantize_some_rows(const namp_row_codes_args& args, int64_t begin, int64_t 
     for (int64_t r = begin; r < end; ++r) {
       const T* x = static_cast<const T*>(args.input) + r * width;
       auto* codes = reinterpret_cast<uint8_t*>(args.codes) + r * width;
-      const float scale = largest_magnitude(x, width) / 127.0f;
+      const float scale = row_scale(largest_magnitude(x, width));
       args.scales[r] = scale;
       if (!(scale > 0.0f)) {
         std::fill(codes, codes + width, uint8_t{0});
         continue;
       }
       for_lanes(width, [=](int64_t i, auto part) NAMP_LANES {
-        const Lane level = load(x + i, part) / Lane(scale);
-        // A scale that is subnormal is so far from m / 127 that levels beyond 127 occur.
-        const Lane above = select(level > Lane(127.0f), Lane(127.0f), level);
-        const Lane kept = select(above < Lane(-127.0f), Lane(-127.0f), above);
-        store_codes(nearest_integer(kept), codes + i, part);
+        store_codes(row_code(load(x + i, part), Lane(scale)), codes + i, part);
       });
     }
   });
@@ -82,22 +73,14 @@ void dequantize_some_rows(const namp_row_codes_args& args, int64_t begin, int64_
 }
 
 void quantize_some_values(const namp_tensor_codes_args& args, int64_t begin, int64_t end) {
-  constexpr float kUnits = 0x1.8p23f;  // as in nearest_integer
   const Lane scale(args.scale);
   const auto zero = static_cast<float>(args.zero_point);
-  const Lane least(-128.0f - zero);
-  const Lane most(127.0f - zero);
   with_element(args.dtype, [&](auto element) NAMP_LANES {
     using T = typename decltype(element)::Type;
     const T* x = static_cast<const T*>(args.input) + begin;
     auto* codes = reinterpret_cast<uint8_t*>(args.codes) + begin;
     for_lanes(end - begin, [=](int64_t i, auto part) NAMP_LANES {
-      const Lane level = load(x + i, part) / scale;
-      const Lane number = select(level == level, level, Lane(0.0f));
-      const Lane below = select(number > most, most, number);
-      const Lane kept = select(below < least, least, below);
-      const Lane rounded = (kept + kUnits) - kUnits;
-      store_codes(nearest_integer(rounded + zero), codes + i, part);
+      store_codes(tensor_code(load(x + i, part), scale, zero), codes + i, part);
     });
   });
 }

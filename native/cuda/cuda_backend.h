@@ -87,7 +87,7 @@ class CudaBackend final : public Backend {
                    namp_stream stream) override;
   // Each in the file of its name.
 #define NAMP_OVERRIDE(name, Args) void name(const Args& args, namp_stream stream) override;
-  NAMP_FOR_EACH_COMMON_OPERATOR(NAMP_OVERRIDE)
+  NAMP_FOR_EACH_OPERATOR(NAMP_OVERRIDE)
 #undef NAMP_OVERRIDE
   // elementwise.cpp, permute.cpp, softmax.cpp
   void dropout(void* output, const void* input, namp_dtype dtype, int64_t count, float probability,

@@ -266,6 +266,15 @@ struct ArgmaxArgs {
 };
 inline constexpr Kernel<ArgmaxArgs> kArgmax{"softmax", "argmax_kernel", kRowThreads};
 
+// ---- row_codes.cu ----
+
+inline constexpr Kernel<namp_row_codes_args> kQuantizeRows{"row_codes", "quantize_rows_kernel",
+                                                           kRowThreads};
+inline constexpr Kernel<namp_row_codes_args> kDequantizeRows{"row_codes", "decode_rows_kernel",
+                                                             kRowThreads};
+inline constexpr Kernel<namp_tensor_codes_args> kQuantizeTensor{
+    "row_codes", "quantize_tensor_kernel", kElementThreads};
+
 // ---- sum.cu, batch_norm.cu: sums over all dimensions but the channels ----
 
 inline constexpr int kChannelThreads = 512;

@@ -15,6 +15,7 @@ class MatrixOperands {
   using TileA = ProductTile<kSide, !kTransposeA>;
   using TileB = ProductTile<kSide, kTransposeB>;
   static constexpr bool kMaySumRows = kTransposeA;
+  static constexpr bool kKeepsPosition = false;
 
   NAMP_DEVICE MatrixOperands(const GemmArgs& gemm, const TileOfC& tile)
       : a_(static_cast<const uint16_t*>(gemm.call.a) + tile.product * gemm.call.stride_a +

@@ -195,6 +195,15 @@ NAMP_DEVICE void store_global(T* p, T x, int i = 0) {
 
 #endif
 
+NAMP_DEVICE Words make_words(uint32_t x, uint32_t y, uint32_t z, uint32_t w) {
+  Words words;
+  words.x = x;
+  words.y = y;
+  words.z = z;
+  words.w = w;
+  return words;
+}
+
 // The kIndex-th sixteen bytes from p on as one access, written as the instruction: a compiler that
 // sees the halves or floats that they are made of may load and store each by itself.
 template <int kIndex>
@@ -204,12 +213,7 @@ NAMP_DEVICE Words load_words(const Words* p) {
                : "=r"(x), "=r"(y), "=r"(z), "=r"(w)
                : "l"(global_address(p)), "n"(kIndex * 16)
                : "memory");
-  Words words;
-  words.x = x;
-  words.y = y;
-  words.z = z;
-  words.w = w;
-  return words;
+  return make_words(x, y, z, w);
 }
 template <int kIndex>
 NAMP_DEVICE void store_words(Words* p, const Words& words) {

@@ -62,17 +62,35 @@ struct ProductTile {
   }
 };
 
+// The first elements of a word; zeros behind them. kAligned: a word of which all are there is aligned.
+// Element: uint16_t or uint8_t.
+template <bool kAligned, class Element>
+NAMP_DEVICE Words load_elements(const Element* from, int elements) {
+  constexpr int kParts = static_cast<int>(sizeof(Words) / sizeof(Element));
+  constexpr int kOfFour = kParts / 4;
+  if (kAligned && elements == kParts) return load_words<0>(reinterpret_cast<const Words*>(from));
+  uint32_t four[4] = {};
+#pragma unroll
+  for (int j = 0; j < kParts - (kAligned ? 1 : 0); ++j) {
+    if (j < elements) {
+      four[j / kOfFour] |= uint32_t{load_global(from, j)}
+                           << (j % kOfFour * 8 * static_cast<int>(sizeof(Element)));
+    }
+  }
+  return make_words(four[0], four[1], four[2], four[3]);
+}
+
 // A thread's words of a slice on their way to shared memory. kAsync: by copies that run beside the
 // products (8.0); else through registers, between start and land.
-template <int kCount, bool kAsync>
+template <int kCount, bool kAsync, class Element = uint16_t>
 class WordCopies {
  public:
   // The index-th word: its first elements from global memory, and zeros behind them.
-  NAMP_DEVICE void start(int index, uint32_t to, const uint16_t* from, int elements) {
+  NAMP_DEVICE void start(int index, uint32_t to, const Element* from, int elements) {
     if constexpr (kAsync) {
-      copy_words(to, from, elements * 2);
+      copy_words(to, from, elements * static_cast<int>(sizeof(Element)));
     } else {
-      held_[index] = load_elements(from, elements);
+      held_[index] = load_elements<true>(from, elements);
     }
   }
   NAMP_DEVICE void land(int index, uint32_t to) const {
@@ -80,21 +98,6 @@ class WordCopies {
   }
 
  private:
-  NAMP_DEVICE static Words load_elements(const uint16_t* from, int elements) {
-    if (elements == kWordElements) return load_words<0>(reinterpret_cast<const Words*>(from));
-    uint32_t pair[4] = {};
-#pragma unroll
-    for (int j = 0; j < kWordElements - 1; ++j) {
-      if (j < elements) pair[j / 2] |= uint32_t{load_global(from, j)} << (j % 2 * 16);
-    }
-    Words words;
-    words.x = pair[0];
-    words.y = pair[1];
-    words.z = pair[2];
-    words.w = pair[3];
-    return words;
-  }
-
   Words held_[kAsync ? 1 : kCount];
 };
 
@@ -110,35 +113,45 @@ struct WordShare {
 
 // Where the thread's first word of a tile is, or its first element. It is computed when it is needed:
 // kept, it would hold registers beside the sums.
-template <class Tile>
+template <class Tile, class Element = uint16_t>
 struct TilePart {
+  static constexpr int kWordParts = static_cast<int>(sizeof(Words) / sizeof(Element));
+
   int line;
   int column;  // in elements
 
   NAMP_DEVICE explicit TilePart(bool of_words = true) {
     const int thread = opaque(thread_index());
-    const int parts = of_words ? Tile::kWords : Tile::kElements;
+    const int parts = of_words ? Tile::kWords : Tile::kWords * kWordParts;
     line = thread / parts;
-    column = thread % parts * (of_words ? kWordElements : 1);
+    column = thread % parts * (of_words ? kWordParts : 1);
   }
   NAMP_DEVICE uint32_t place(int below = 0) const {
-    return static_cast<uint32_t>(Tile::place(line + below, column / kWordElements) +
-                                 column % kWordElements * 2);
+    return static_cast<uint32_t>(Tile::place(line + below, column / kWordParts) +
+                                 column % kWordParts * static_cast<int>(sizeof(Element)));
   }
 };
 
-// Brings a block's tile of an operand to shared memory, slice by slice. A thread has the same part of
-// some lines, a word; or, where lines do not begin at words, an element.
-template <class Tile, int kThreads, bool kAsync>
+// Brings a block's tile of an operand to shared memory, slice by slice. kAsync: by copies that run
+// beside the products (8.0); else through registers, between start and land. A thread has the same
+// part of some lines, a word; or, where lines do not begin at words, an element. Element: a word of its
+// size; of bytes, two lie where the tile has one, and they are adjacent along k.
+template <class Tile, int kThreads, bool kAsync, class Element = uint16_t>
 class ProductLoader {
  public:
+  static constexpr int kWordParts = static_cast<int>(sizeof(Words) / sizeof(Element));
+  static constexpr int kLineParts = Tile::kWords * kWordParts;
+  static_assert(Tile::kAlongDepth || sizeof(Element) == 2);
+  // Of k, in elements.
+  static constexpr int kDepthParts = kSlice * kWordParts / kWordElements;
+
   // The operand's first element of the tile, with ld elements from line to line; what is left of its
   // side from there on.
-  NAMP_DEVICE ProductLoader(const uint16_t* first, int64_t ld, int64_t side_left)
+  NAMP_DEVICE ProductLoader(const Element* first, int64_t ld, int64_t side_left)
       : ld_(ld),
         side_left_(side_left < Tile::kSide ? static_cast<int>(side_left) : Tile::kSide),
         has_words_(reinterpret_cast<uintptr_t>(first) % sizeof(Words) == 0 &&
-                   ld % kWordElements == 0) {
+                   ld % kWordParts == 0) {
     const Part part(has_words_);
     from_ = first + part.line * ld + part.column;
   }
@@ -152,7 +165,7 @@ class ProductLoader {
     const Part part(true);
     const uint32_t to = tile + part.place();
     const int there = elements_left(depth_left) - part.column;
-    const int elements = there < 0 ? 0 : there < kWordElements ? there : kWordElements;
+    const int elements = there < 0 ? 0 : there < kWordParts ? there : kWordParts;
 #pragma unroll
     for (int i = 0; i < Share::kEach; ++i) {
       const int line = i * Share::kLines;
@@ -172,12 +185,12 @@ class ProductLoader {
         copy_elements(tile, depth_left);
       }
     }
-    from_ += Tile::kAlongDepth ? int64_t{kSlice} : kSlice * ld_;
+    from_ += Tile::kAlongDepth ? int64_t{kDepthParts} : kDepthParts * ld_;
   }
 
  private:
   using Share = WordShare<Tile, kThreads>;
-  using Part = TilePart<Tile>;
+  using Part = TilePart<Tile, Element>;
 
   NAMP_DEVICE int lines_left(int depth_left) const {
     return Tile::kAlongDepth ? side_left_ : depth_left;
@@ -189,18 +202,18 @@ class ProductLoader {
   // Element by element; several loads are under way.
   NAMP_DEVICE void copy_elements(uint32_t tile, int depth_left) const {
     constexpr int kAtOnce = 4;
-    constexpr int kLines = kThreads / Tile::kElements;  // from one of a thread to its next
+    constexpr int kLines = kThreads / kLineParts;  // from one of a thread to its next
     const Part part(false);
     const bool in_line = part.column < elements_left(depth_left);
 #pragma unroll 1
     for (int first = 0; first < Tile::kLines; first += kAtOnce * kLines) {
-      uint16_t loaded[kAtOnce];
+      Element loaded[kAtOnce];
 #pragma unroll
       for (int j = 0; j < kAtOnce; ++j) {
         const int more = first + j * kLines;
         loaded[j] = in_line && part.line + more < lines_left(depth_left)
                         ? load_global(from_ + more * ld_)
-                        : uint16_t{0};
+                        : Element{0};
       }
 #pragma unroll
       for (int j = 0; j < kAtOnce; ++j)
@@ -208,11 +221,119 @@ class ProductLoader {
     }
   }
 
-  const uint16_t* from_;  // this thread's first part of the next slice
+  const Element* from_;  // this thread's first part of the next slice
   int64_t ld_;
   int side_left_;
   bool has_words_;
-  WordCopies<Share::kEach, kAsync> words_;
+  WordCopies<Share::kEach, kAsync, Element> words_;
+};
+
+// The slices of a block's product: while one is multiplied, the next are on their way to shared memory.
+// kDepth: of k, in elements.
+template <class TileA, class TileB, bool kAsync, int kDepth = kSlice>
+struct ProductSlices {
+  static constexpr int kStages = kAsync ? 3 : 2;
+  static constexpr int kStageBytes = TileA::kBytes + TileB::kBytes;
+  static constexpr int kBytes = kStages * kStageBytes;
+
+  // Calls body(slice) for each of depth, with its address in shared memory: A's tile, B's TileA::kBytes
+  // behind it. loaders bring both: start(stage, left) and land(stage, left), with what is left of k. The
+  // memory is free before and behind all.
+  template <class Loaders, class Body>
+  NAMP_DEVICE static void each(Loaders& loaders, int64_t depth, uint32_t memory, Body&& body) {
+    int64_t to_load = depth;
+    const auto left = [&] { return to_load < kDepth ? static_cast<int>(to_load) : kDepth; };
+    const auto start = [&](uint32_t stage) {
+      if (to_load > 0) loaders.start(stage, left());
+      if constexpr (kAsync) commit_copies();
+    };
+    const auto land = [&](uint32_t stage) {
+      if (to_load > 0) loaders.land(stage, left());
+      to_load -= kDepth;
+    };
+    barrier();  // what was in the memory has been read
+#pragma unroll
+    for (int i = 0; i < kStages - 1; ++i) {
+      start(memory + i * kStageBytes);
+      land(memory + i * kStageBytes);
+    }
+    uint32_t now = 0;
+    while (to_load > -(kStages - 1) * kDepth) {  // what is loaded and not yet multiplied counts too
+      if constexpr (kAsync) wait_for_copies<kStages - 2>();
+      barrier();  // the slice is there, and the one before it has been read
+      const uint32_t last = (kStages - 1) * kStageBytes;
+      const uint32_t next = memory + (now == 0 ? last : now - kStageBytes);
+      start(next);
+      body(memory + now);
+      land(next);
+      now = now == last ? 0 : now + kStageBytes;
+    }
+    if constexpr (kAsync) wait_for_copies<0>();
+    barrier();  // the memory is free
+  }
+};
+
+// A warp's sums += the products of a slice. at_a, at_b: of the lane's rows of the first matrices.
+template <class Pair, class TileA, class TileB, int kParts, int kTiles, class Sum>
+NAMP_DEVICE void multiply_slice(Sum (&sums)[kParts][kTiles][4], uint32_t at_a, uint32_t at_b) {
+  warp_barrier();  // lanes that loaded what others did not are together again
+#pragma unroll
+  for (int depth = 0; depth < kSlice; depth += kDepth) {
+    uint32_t a[kParts][4];
+    uint32_t b[kTiles / 2][4];
+#pragma unroll
+    for (int j = 0; j < kTiles / 2; ++j)
+      TileB::load(b[j], at_b, j * 16, depth);
+#pragma unroll
+    for (int i = 0; i < kParts; ++i)
+      TileA::load(a[i], at_a, i * kRowsOfA, depth);
+#pragma unroll
+    for (int i = 0; i < kParts; ++i) {
+#pragma unroll
+      for (int j = 0; j < kTiles / 2; ++j) {
+        Pair::multiply_add(sums[i][2 * j], a[i], b[j][0], b[j][1]);
+        Pair::multiply_add(sums[i][2 * j + 1], a[i], b[j][2], b[j][3]);
+      }
+    }
+  }
+}
+
+// Which tile of C, of how many rows and columns, a task is.
+struct TileOfC {
+  int64_t product;
+  int64_t row;
+  int64_t column;
+
+  // Blocks that run at a time have neighbouring tiles, in groups of 8 rows of tiles: they share what
+  // they read in the second-level cache.
+  NAMP_DEVICE TileOfC(int64_t m, int64_t n, int64_t task, int tile) {
+    constexpr int64_t kGroup = 8;
+    const int64_t rows = blocks(m, tile);
+    const int64_t columns = blocks(n, tile);
+    product = task / (rows * columns);
+    const int64_t own = task - product * rows * columns;
+    const int64_t group = own / (kGroup * columns);
+    const int64_t left = rows - group * kGroup;
+    const int64_t rows_of_group = left < kGroup ? left : kGroup;
+    const int64_t in_group = own - group * kGroup * columns;
+    column = in_group / rows_of_group * tile;
+    row = (group * kGroup + in_group % rows_of_group) * tile;
+  }
+};
+
+// Where a thread is in the block, and its warp, of kRows and kColumns, in the tile.
+template <int kTile, int kRows, int kColumns>
+struct TilePosition {
+  int lane;
+  int warp;
+  int row;
+  int column;
+
+  NAMP_DEVICE explicit TilePosition(int thread)
+      : lane(thread % kWarp),
+        warp(thread / kWarp),
+        row(warp / (kTile / kColumns) * kRows),
+        column(warp % (kTile / kColumns) * kColumns) {}
 };
 
 }  // namespace namp::cuda

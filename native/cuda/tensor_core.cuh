@@ -71,6 +71,51 @@ struct BFloat16Pair {
   }
 };
 
+// Four bytes in a word, with sums of 32 bits: a lane has of A and B twice as many columns or rows as
+// of float16, four where the others have two (mma.m16n8k32; on 7.5 four of m8n8k16).
+struct Int8Four {
+  NAMP_DEVICE static void multiply_add(int32_t* d, const uint32_t (&a)[4], uint32_t b0,
+                                       uint32_t b1) {
+#if __CUDA_ARCH__ >= 800
+    asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+        "{%8, %9}, {%0, %1, %2, %3};"
+        : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#else
+    multiply_add_quarter(d, a[0], b0);
+    multiply_add_quarter(d + 2, a[1], b0);
+    multiply_add_quarter(d, a[2], b1);
+    multiply_add_quarter(d + 2, a[3], b1);
+#endif
+  }
+
+ private:
+  // Of 8 rows and 16 of the 32 columns of A.
+  NAMP_DEVICE static void multiply_add_quarter(int32_t* d, uint32_t a, uint32_t b) {
+    asm("mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0, %1}, {%2}, {%3}, {%0, %1};"
+        : "+r"(d[0]), "+r"(d[1])
+        : "r"(a), "r"(b));
+  }
+};
+
+// sum + the four products of a's and b's signed bytes.
+NAMP_DEVICE int32_t add_byte_products(uint32_t a, uint32_t b, int32_t sum) {
+  int32_t result;
+  asm("dp4a.s32.s32 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+  return result;
+}
+NAMP_DEVICE int32_t add_byte_products(const Words& a, const Words& b, int32_t sum) {
+  sum = add_byte_products(a.x, b.x, sum);
+  sum = add_byte_products(a.y, b.y, sum);
+  sum = add_byte_products(a.z, b.z, sum);
+  return add_byte_products(a.w, b.w, sum);
+}
+// sum + the signed bytes.
+NAMP_DEVICE int32_t add_bytes(const Words& b, int32_t sum) {
+  constexpr uint32_t kOnes = 0x01010101u;
+  return add_byte_products(make_words(kOnes, kOnes, kOnes, kOnes), b, sum);
+}
+
 // Four matrices of 8 rows of 16 bytes; lane l gives the address of row l % 8 of matrix l / 8, and
 // gets of each matrix row l / 4 the elements l % 4 * 2 and the next.
 NAMP_DEVICE void load_matrices(uint32_t (&x)[4], uint32_t row) {
@@ -112,6 +157,17 @@ NAMP_DEVICE void wait_for_copies() {
 NAMP_DEVICE void store_shared(uint32_t to, uint16_t x) {
   asm volatile("st.shared.u16 [%0], %1;" ::"r"(to), "h"(x) : "memory");
 }
+NAMP_DEVICE void store_shared(uint32_t to, uint8_t x) {
+  asm volatile("st.shared.u8 [%0], %1;" ::"r"(to), "r"(uint32_t{x}) : "memory");
+}
+NAMP_DEVICE void store_shared(uint32_t to, uint32_t x) {
+  asm volatile("st.shared.u32 [%0], %1;" ::"r"(to), "r"(x) : "memory");
+}
+NAMP_DEVICE uint32_t load_shared(uint32_t from) {
+  uint32_t x;
+  asm volatile("ld.shared.u32 %0, [%1];" : "=r"(x) : "r"(from) : "memory");
+  return x;
+}
 NAMP_DEVICE void store_shared_pair(uint32_t to, float first, float second) {
   asm volatile("st.shared.v2.f32 [%0], {%1, %2};" ::"r"(to), "f"(first), "f"(second) : "memory");
 }
@@ -126,12 +182,7 @@ NAMP_DEVICE Words load_shared_words(uint32_t from) {
                : "=r"(x), "=r"(y), "=r"(z), "=r"(w)
                : "r"(from)
                : "memory");
-  Words words;
-  words.x = x;
-  words.y = y;
-  words.z = z;
-  words.w = w;
-  return words;
+  return make_words(x, y, z, w);
 }
 NAMP_DEVICE void store_shared_floats(uint32_t to, const float* four) {
   asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(to), "f"(four[0]), "f"(four[1]),

@@ -32,29 +32,6 @@ struct FloatOr {
   }
 };
 
-// Which tile of C a task is.
-struct TileOfC {
-  int64_t product;
-  int64_t row;
-  int64_t column;
-
-  // Blocks that run at a time have neighbouring tiles, in groups of 8 rows of tiles: they share what
-  // they read in the second-level cache.
-  NAMP_DEVICE TileOfC(const namp_gemm_args& args, int64_t task, int tile) {
-    constexpr int64_t kGroup = 8;
-    const int64_t rows = blocks(args.m, tile);
-    const int64_t columns = blocks(args.n, tile);
-    product = task / (rows * columns);
-    const int64_t own = task - product * rows * columns;
-    const int64_t group = own / (kGroup * columns);
-    const int64_t left = rows - group * kGroup;
-    const int64_t rows_of_group = left < kGroup ? left : kGroup;
-    const int64_t in_group = own - group * kGroup * columns;
-    column = in_group / rows_of_group * tile;
-    row = (group * kGroup + in_group % rows_of_group) * tile;
-  }
-};
-
 // The product that a kernel's argument describes.
 NAMP_DEVICE const GemmArgs& gemm_of(const GemmArgs& gemm) { return gemm; }
 
@@ -94,15 +71,14 @@ class TensorProduct {
   static constexpr int kWarps = kThreads / kWarp;
   static constexpr int kColumns = 32;  // of a warp
   static constexpr int kRows = kTile * kTile / kColumns / kWarps;
-  static constexpr int kWarpsAcross = kTile / kColumns;
-  static constexpr int kStages = kAsync ? 3 : 2;
-  static constexpr int kStageBytes = TileA::kBytes + TileB::kBytes;
+  using Slices = ProductSlices<TileA, TileB, kAsync>;
+  using Position = TilePosition<kTile, kRows, kColumns>;
   static constexpr int kWriteRows = 32;  // of a warp, that are written at a time
   static_assert(kRows % kWriteRows == 0);
   static constexpr int kRowBytes = kColumns * static_cast<int>(sizeof(float));
   static constexpr int kWarpBytes = (kWriteRows + 1) * kRowBytes;  // with the bias
   // Of shared memory: the slices, and when all are multiplied, rows of sums.
-  static constexpr int kSliceBytes = kStages * kStageBytes;
+  static constexpr int kSliceBytes = Slices::kBytes;
   static constexpr int kSumBytes = kWarps * kWarpBytes;
   static constexpr int kBytes = kSliceBytes > kSumBytes ? kSliceBytes : kSumBytes;
 
@@ -112,68 +88,39 @@ class TensorProduct {
     const int64_t tasks = products * blocks(args.m, kTile) * blocks(args.n, kTile);
     for (int64_t task = block_index(); task < tasks; task += block_count()) {
       TensorProduct product;
-      product.multiply(call, TileOfC(args, task, kTile), memory);
+      product.multiply(call, TileOfC(args.m, args.n, task, kTile), memory);
       // Which tile it was is found again: meanwhile the sums have all registers.
-      product.write(call, TileOfC(args, opaque(task), kTile), memory);
+      product.write(call, TileOfC(args.m, args.n, opaque(task), kTile), memory);
     }
   }
 
  private:
-  // Where a thread is in the block, and its warp in the tile.
-  struct Position {
-    int lane;
-    int warp;
-    int row;
-    int column;
+  // The operands with the call that they are of.
+  struct Loaders {
+    const Args& call;
+    Operands operands;
 
-    NAMP_DEVICE explicit Position(int thread)
-        : lane(thread % kWarp),
-          warp(thread / kWarp),
-          row(warp / kWarpsAcross * kRows),
-          column(warp % kWarpsAcross * kColumns) {}
+    NAMP_DEVICE void start(uint32_t stage, int left) { operands.start(call, stage, left); }
+    NAMP_DEVICE void land(uint32_t stage, int left) { operands.land(call, stage, left); }
   };
 
   float sums_[kRows / kRowsOfA][kColumns / 8][4] = {};
 
   NAMP_DEVICE void multiply(const Args& call, const TileOfC& tile, uint32_t memory) {
-    Operands operands(call, tile);
-    const Position own(thread_index());
+    Loaders loaders{call, Operands(call, tile)};
+    // Where a thread is, is found again behind the loop, or kept: which of the two spills is a whim of
+    // ptxas, of one for matrices and of the other for convolutions.
+    const Position own(Operands::kKeepsPosition ? thread_index() : opaque(thread_index()));
     const uint32_t place_a = TileA::template lane_place<true>(own.lane, own.row);
     const uint32_t place_b = TileB::template lane_place<false>(own.lane, own.column);
-    int64_t to_load = Operands::depth(call, tile);
-    const auto left = [&] { return to_load < kSlice ? static_cast<int>(to_load) : kSlice; };
-    const auto start = [&](uint32_t stage) {
-      if (to_load > 0) operands.start(call, stage, left());
-      if constexpr (kAsync) commit_copies();
-    };
-    const auto land = [&](uint32_t stage) {
-      if (to_load > 0) operands.land(call, stage, left());
-      to_load -= kSlice;
-    };
     // Of A's rows: the blocks of the first column of tiles have them all.
     const bool sums_rows =
         Operands::kMaySumRows && gemm_of(call).call.row_sums != nullptr && tile.column == 0;
     RowSums<TileA, Pair, kThreads, Operands::kMaySumRows> row_sums;
-    barrier();  // what was in the memory has been read
-#pragma unroll
-    for (int i = 0; i < kStages - 1; ++i) {
-      start(memory + i * kStageBytes);
-      land(memory + i * kStageBytes);
-    }
-    uint32_t now = 0;
-    while (to_load > -(kStages - 1) * kSlice) {  // what is loaded and not yet multiplied counts too
-      if constexpr (kAsync) wait_for_copies<kStages - 2>();
-      barrier();  // the slice is there, and the one before it has been read
-      const uint32_t last = (kStages - 1) * kStageBytes;
-      const uint32_t next = memory + (now == 0 ? last : now - kStageBytes);
-      start(next);
-      multiply_slice(memory + now + place_a, memory + now + TileA::kBytes + place_b);
-      if (sums_rows) row_sums.add(memory + now);
-      land(next);
-      now = now == last ? 0 : now + kStageBytes;
-    }
-    if constexpr (kAsync) wait_for_copies<0>();
-    barrier();  // the memory is free
+    Slices::each(loaders, Operands::depth(call, tile), memory, [&](uint32_t slice) {
+      multiply_slice<Pair, TileA, TileB>(sums_, slice + place_a, slice + TileA::kBytes + place_b);
+      if (sums_rows) row_sums.add(slice);
+    });
     if (!sums_rows) return;
     row_sums.finish(memory, [&](int row, float sum) {
       const namp_gemm_args& args = gemm_of(call).call;
@@ -181,30 +128,6 @@ class TensorProduct {
       FloatOr<Element>().put(Pack<1>{{sum}}, args.row_sums, args.c_dtype,
                              tile.product * args.m + tile.row + row, Single{});
     });
-  }
-
-  // Where this lane's rows of the warp's first matrices are in the slice.
-  NAMP_DEVICE void multiply_slice(uint32_t at_a, uint32_t at_b) {
-    warp_barrier();  // lanes that loaded what others did not are together again
-#pragma unroll
-    for (int depth = 0; depth < kSlice; depth += kDepth) {
-      uint32_t a[kRows / kRowsOfA][4];
-      uint32_t b[kColumns / 16][4];
-#pragma unroll
-      for (int j = 0; j < kColumns / 16; ++j)
-        TileB::load(b[j], at_b, j * 16, depth);
-#pragma unroll
-      for (int i = 0; i < kRows / kRowsOfA; ++i)
-        TileA::load(a[i], at_a, i * kRowsOfA, depth);
-#pragma unroll
-      for (int i = 0; i < kRows / kRowsOfA; ++i) {
-#pragma unroll
-        for (int j = 0; j < kColumns / 16; ++j) {
-          Pair::multiply_add(sums_[i][2 * j], a[i], b[j][0], b[j][1]);
-          Pair::multiply_add(sums_[i][2 * j + 1], a[i], b[j][2], b[j][3]);
-        }
-      }
-    }
   }
 
   // A lane's sums are two and two beside each other: through shared memory, 32 rows of a warp at a

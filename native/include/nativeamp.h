@@ -1356,9 +1356,8 @@ NAMP_API int32_t namp_argmax(namp_device* device, int32_t* out, const void* in, 
 
 /* ---- Products of integers ----
  *
- * Weights, and the rows of activations, as signed integers with scales: value = code * scale. Only
- * the CPU has these; on a GPU they are NAMP_ERROR_UNSUPPORTED. They give the same bits on every
- * SIMD target and with any number of threads. */
+ * Weights, and the rows of activations, as signed integers with scales: value = code * scale. They
+ * give the same bits on every SIMD target, with any number of threads, and on every GPU. */
 
 /* Rows of values and their codes of 8 bits, with one scale a row. quantize_rows reads input and
  * writes codes and scales: scale = m / 127 and code = x / scale, rounded to nearest even, at most

@@ -3,8 +3,7 @@
 // struct's size follow from a line here. An operator's own code is in the files of its name.
 #pragma once
 
-// Those of both backends.
-#define NAMP_FOR_EACH_COMMON_OPERATOR(X)       \
+#define NAMP_FOR_EACH_OPERATOR(X)              \
   X(cross_entropy, namp_cross_entropy_args)    \
   X(mse, namp_mse_args)                        \
   X(gemm, namp_gemm_args)                      \
@@ -29,17 +28,10 @@
   X(embedding_backward, namp_embedding_args)   \
   X(add, namp_add_args)                        \
   X(multiply, namp_multiply_args)              \
-  X(sum, namp_sum_args)
-
-// Those that only the CPU has; a GPU refuses them by name.
-#define NAMP_FOR_EACH_CPU_OPERATOR(X)        \
-  X(quantize_rows, namp_row_codes_args)      \
-  X(dequantize_rows, namp_row_codes_args)    \
-  X(quantize_tensor, namp_tensor_codes_args) \
-  X(int8_gemm, namp_int8_gemm_args)          \
-  X(int8_conv2d, namp_int8_conv2d_args)      \
+  X(sum, namp_sum_args)                        \
+  X(quantize_rows, namp_row_codes_args)        \
+  X(dequantize_rows, namp_row_codes_args)      \
+  X(quantize_tensor, namp_tensor_codes_args)   \
+  X(int8_gemm, namp_int8_gemm_args)            \
+  X(int8_conv2d, namp_int8_conv2d_args)        \
   X(code_gemm, namp_code_gemm_args)
-
-#define NAMP_FOR_EACH_OPERATOR(X)  \
-  NAMP_FOR_EACH_COMMON_OPERATOR(X) \
-  NAMP_FOR_EACH_CPU_OPERATOR(X)

@@ -129,6 +129,30 @@ TEST(GpuReport, products_and_attention_have_no_conflicts_of_banks) {
   EXPECT_GE(found, 70U);
 }
 
+bool is_integer_product(const Measured& row) {
+  return row.kernel.rfind("int8_gemm_", 0) == 0 || row.kernel.rfind("code_gemm_", 0) == 0;
+}
+
+TEST(GpuReport, integer_products_have_no_conflicts_of_banks_and_read_codes_once_in_sixteen_bytes) {
+  size_t found = 0;
+  size_t of_one_row = 0;
+  for (const Measured& row : rows()) {
+    if (!is_integer_product(row)) continue;
+    ++found;
+    EXPECT_EQ(row.bank_conflicts, 0) << name_of(row);
+    const bool one =
+        row.kernel.find("row_kernel") != std::string::npos || row.kernel == "int8_gemm_rows_kernel";
+    if (!one) continue;
+    ++of_one_row;
+    // Beside the codes a block reads the row, and each thread scales, which are in a cache.
+    const double codes = row.kernel.find("int4") != std::string::npos ? 0.5 : 1;
+    EXPECT_GE(row.by_width[4], codes) << name_of(row);
+    EXPECT_GE(row.load_efficiency(), 0.8) << name_of(row);
+  }
+  EXPECT_EQ(found, 9U);
+  EXPECT_EQ(of_one_row, 3U);
+}
+
 // A tile of C of t rows and columns takes t elements of A and t of B for each k: a product has 2 / t
 // elements of each to read. What is written is C, once.
 TEST(GpuReport, products_on_tensor_cores_move_what_tiles_need_sixteen_bytes_at_a_time) {

@@ -182,7 +182,7 @@ void read_sass(std::string_view text, const std::string& architecture, SassTable
     ++one->instructions;
     if (i.is("LDL") || i.is("STL")) ++one->local_accesses;
     if (is_double(i)) ++one->doubles;
-    if (i.is("HMMA")) ++one->tensor_products;
+    if (i.is("HMMA") || i.is("IMMA")) ++one->tensor_products;
     if (i.is("LDGSTS")) ++one->async_copies;
     if (absolutes.sees(i)) ++one->absolute_bits;
     if (i.is("LDG")) ++one->loads[width_of(i)];

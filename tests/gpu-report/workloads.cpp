@@ -14,9 +14,6 @@ constexpr int32_t bf16 = NAMP_BFLOAT16;
 std::string short_name(int32_t dtype) {
   return dtype == f32 ? "f32" : dtype == f16 ? "f16" : "bf16";
 }
-double d(int64_t x) { return static_cast<double>(x); }
-
-using Call = std::function<int32_t()>;
 
 // ---- The optimizer's path ----
 
@@ -788,6 +785,8 @@ std::vector<Workload> workloads(int64_t n) {
       all.push_back(gemm(side, f16, transposes, 75));
     }
   }
+  for (Workload& one : integer_workloads(some))
+    all.push_back(std::move(one));
   return all;
 }
 

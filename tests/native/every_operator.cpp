@@ -31,6 +31,7 @@ class Calls {
       pooling(dtype);
       norms(dtype);
       rows(dtype);
+      integers(dtype);
     }
     return collect();
   }
@@ -93,6 +94,13 @@ class Calls {
       std::memcpy(bytes.data() + i * 4, &index, 4);
     }
     return static_cast<int32_t*>(upload("", bytes, false));
+  }
+
+  const uint8_t* codes(int64_t count) {
+    std::vector<uint8_t> bytes(static_cast<size_t>(count));
+    for (uint8_t& byte : bytes)
+      byte = static_cast<uint8_t>(next() >> 8);
+    return static_cast<uint8_t*>(upload("", bytes, false));
   }
 
   void* out(const std::string& name, int32_t dtype, int64_t count) {
@@ -447,6 +455,82 @@ class Calls {
       check(namp_activation_forward(device_, &activation, stream_), "activation");
       check(namp_activation_backward(device_, &activation, stream_), "activation's gradient");
     }
+  }
+
+  void integers(int32_t dtype) {
+    const int64_t rows = size(5, 90), inputs = 70, outputs = 19;
+    auto quantize = args<namp_row_codes_args>();
+    quantize.dtype = dtype;
+    quantize.rows = rows;
+    quantize.width = inputs;
+    quantize.input = in(dtype, rows * inputs);
+    quantize.codes =
+        static_cast<int8_t*>(out("codes of rows" + suffix(dtype), NAMP_UINT8, rows * inputs));
+    quantize.scales = float_out("scales of rows" + suffix(dtype), rows);
+    quantize.output = out("values of codes" + suffix(dtype), dtype, rows * inputs);
+    check(namp_quantize_rows(device_, &quantize, stream_), "quantize rows");
+    check(namp_dequantize_rows(device_, &quantize, stream_), "dequantize rows");
+
+    auto product = args<namp_int8_gemm_args>();
+    product.c_dtype = dtype;
+    product.m = rows;
+    product.n = outputs;
+    product.k = inputs;
+    product.a = quantize.codes;
+    product.a_scales = quantize.scales;
+    product.b = reinterpret_cast<const int8_t*>(codes(outputs * inputs));
+    product.b_scales = floats(outputs);
+    product.bias = floats(outputs);
+    product.c = out("product of codes" + suffix(dtype), dtype, rows * outputs);
+    check(namp_int8_gemm(device_, &product, stream_), "product of codes");
+
+    for (int32_t bits : {4, 8}) {
+      auto coded = args<namp_code_gemm_args>();
+      coded.a_dtype = coded.c_dtype = dtype;
+      coded.bits = bits;
+      coded.m = rows;
+      coded.n = outputs;
+      coded.k = inputs;
+      coded.group = bits == 4 ? 32 : 0;
+      const int64_t groups = bits == 4 ? 3 : 1;
+      coded.a = quantize.input;
+      coded.codes = codes(outputs * (bits == 4 ? groups * 16 : inputs));
+      coded.scales = floats(outputs * groups);
+      coded.bias = floats(outputs);
+      coded.c = out("product of " + std::to_string(bits) + " bits" + suffix(dtype), dtype,
+                    rows * outputs);
+      check(namp_code_gemm(device_, &coded, stream_), "product of coded weights");
+    }
+
+    const int64_t batch = size(1, 9), channels = 6, side = 7;
+    const int64_t count = batch * channels * side * side;
+    auto tensor = args<namp_tensor_codes_args>();
+    tensor.dtype = dtype;
+    tensor.count = count;
+    tensor.input = in(dtype, count);
+    tensor.codes = static_cast<int8_t*>(out("codes" + suffix(dtype), NAMP_UINT8, count));
+    tensor.scale = 0.01f;
+    tensor.zero_point = -5;
+    check(namp_quantize_tensor(device_, &tensor, stream_), "quantize");
+    auto convolution = args<namp_int8_conv2d_args>();
+    convolution.dtype = dtype;
+    convolution.batch = batch;
+    convolution.in_channels = channels;
+    convolution.in_h = convolution.in_w = side;
+    convolution.out_channels = 4;
+    convolution.kernel_h = convolution.kernel_w = 3;
+    convolution.stride_h = convolution.stride_w = convolution.pad_h = convolution.pad_w = 1;
+    convolution.dilation_h = convolution.dilation_w = 1;
+    convolution.groups = 2;
+    convolution.input = tensor.codes;
+    convolution.weight = reinterpret_cast<const int8_t*>(codes(4 * 3 * 9));
+    convolution.weight_scales = floats(4);
+    convolution.output =
+        out("convolution of codes" + suffix(dtype), dtype, batch * 4 * side * side);
+    convolution.scale = tensor.scale;
+    convolution.zero_point = tensor.zero_point;
+    convolution.activation = NAMP_ACTIVATION_RELU;
+    check(namp_int8_conv2d(device_, &convolution, stream_), "convolution of codes");
   }
 
   Results collect() {

@@ -5,6 +5,8 @@
 
 namespace namp_test {
 
+inline constexpr int kZeroPoints[] = {-128, -37, 0, 5, 127};
+
 inline std::vector<uint8_t> random_bytes(int64_t count, uint32_t seed) {
   std::mt19937 generator(seed);
   std::vector<uint8_t> bytes(static_cast<size_t>(count));

@@ -1,63 +1,11 @@
-// Integer codes and products with them, against exact integers and double.
+// Products with integer codes, against exact integers and double.
 #include "integer_codes.h"
 
 namespace namp_test {
 namespace {
 
-constexpr float kTiny = 1e-45F;  // the smallest subnormal number
-
-class IntegerProductTest : public IntegerTest {
+class Int8ProductTest : public IntegerTest {
  protected:
-  // A row's codes and scale, as nativeamp.h defines them.
-  void check_rows(int64_t rows, int64_t width, int32_t dtype, const std::vector<double>& values,
-                  int64_t shift) {
-    SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(width) + ", dtype " +
-                 std::to_string(dtype));
-    Buffer input(device_, dtype, values, shift);
-    Buffer made(device_, NAMP_UINT8, rows * width, shift);
-    Buffer scales(device_, NAMP_FLOAT32, rows, shift);
-    Buffer output(device_, dtype, rows * width, shift);
-    auto args = make_args<namp_row_codes_args>();
-    args.dtype = dtype;
-    args.rows = rows;
-    args.width = width;
-    args.input = input.data();
-    args.codes = made.as<int8_t>();
-    args.scales = scales.floats();
-    args.output = output.data();
-    run_targets([&] { return namp_quantize_rows(device_, &args, nullptr); }, {&made, &scales});
-    run_targets([&] { return namp_dequantize_rows(device_, &args, nullptr); }, {&output});
-    const std::vector<uint8_t> bytes = made.bytes();
-    for (int64_t r = 0; r < rows; ++r) {
-      double largest = 0;
-      bool finite = true;
-      for (int64_t i = 0; i < width; ++i) {
-        finite = finite && std::isfinite(input[r * width + i]);
-        largest = std::max(largest, std::abs(input[r * width + i]));
-      }
-      const float scale = static_cast<float>(largest) / 127.0F;
-      if (!finite) {
-        ASSERT_EQ(scales.bits(r), 0x7fc00000u);
-      } else {
-        ASSERT_EQ(scales[r], static_cast<double>(scale));
-      }
-      for (int64_t i = 0; i < width; ++i) {
-        double level = 0;
-        if (finite && scale > 0) {
-          const float over = static_cast<float>(input[r * width + i]) / scale;
-          level = std::clamp(std::nearbyint(static_cast<double>(over)), -127.0, 127.0);
-        }
-        ASSERT_EQ(code_of(bytes, r * width + i), level) << "row " << r << ", column " << i;
-        const double value = rounded(static_cast<double>(static_cast<float>(level) * scale), dtype);
-        if (finite) {
-          ASSERT_EQ(output[r * width + i], value) << "row " << r << ", column " << i;
-        } else {
-          ASSERT_TRUE(std::isnan(output[r * width + i]));
-        }
-      }
-    }
-  }
-
   void check_int8(int64_t m, int64_t n, int64_t k, int32_t dtype, bool biased, int64_t shift,
                   int fill = 0) {
     SCOPED_TRACE(std::to_string(m) + " x " + std::to_string(n) + " x " + std::to_string(k) +
@@ -98,7 +46,10 @@ class IntegerProductTest : public IntegerTest {
       }
     }
   }
+};
 
+class CodeProductTest : public IntegerTest {
+ protected:
   void check_codes(int64_t m, int64_t n, int64_t k, int32_t bits, int64_t group, int32_t a_dtype,
                    int32_t c_dtype, bool biased, int64_t shift) {
     SCOPED_TRACE(std::to_string(m) + " x " + std::to_string(n) + " x " + std::to_string(k) +
@@ -152,46 +103,45 @@ class IntegerProductTest : public IntegerTest {
   }
 };
 
-TEST_P(IntegerProductTest, RowsOfEveryWidth) {
-  for (int32_t dtype : kFloats) {
-    for (int64_t width = 1; width <= 67; ++width)
-      check_rows(3, width, dtype, random_values(3 * width, 1), width % 3);
-  }
-  check_rows(0, 5, NAMP_FLOAT32, {}, 0);
-  check_rows(70, 1000, NAMP_FLOAT32, random_values(70000, 2), 1);
-}
-
-TEST_P(IntegerProductTest, HostileRows) {
-  const double tiny = static_cast<double>(kTiny);
-  const double largest = static_cast<double>(std::numeric_limits<float>::max());
-  check_rows(8, 3, NAMP_FLOAT32,
-             {0,          -0.0,        0,     // zeros
-              kNaN,       1,           2,     // not finite
-              1,          -kInfinity,  kNaN,  //
-              tiny,       -tiny,       0,     // a scale of zero
-              190 * tiny, -190 * tiny, tiny,  // a scale of one unit, where levels pass 127
-              largest,    -largest,    1,     //
-              127,        0.5,         -1.5,  // ties
-              -127,       2.5,         126.5},
-             1);
-}
-
-TEST_P(IntegerProductTest, Int8OfEveryDepthAndShape) {
+TEST_P(Int8ProductTest, EveryDepthAndShape) {
   for (int64_t k = 0; k <= 131; k += k < 67 ? 1 : 7)
     check_int8(1 + k % 6, 1 + k % 9, k, kFloats[k % 3], k % 2 == 0, k % 5);
   check_int8(67, 131, 70, NAMP_FLOAT32, true, 1);
   check_int8(1, 200, 300, NAMP_BFLOAT16, false, 0);
+  // Rows that begin at 16 bytes, and on a GPU tiles of both sizes.
+  check_int8(3, 7, 1104, NAMP_FLOAT16, true, 0);
+  check_int8(66, 72, 208, NAMP_BFLOAT16, true, 0);
+  check_int8(150, 260, 80, NAMP_FLOAT16, true, 0);
+  check_int8(140, 270, 67, NAMP_FLOAT32, false, 1);
   check_int8(0, 3, 4, NAMP_FLOAT32, true, 0);
   check_int8(3, 0, 4, NAMP_FLOAT32, true, 0);
 }
 
-TEST_P(IntegerProductTest, LargestSumsAreExact) {
+TEST_P(Int8ProductTest, LargestSumsAreExact) {
   check_int8(1, 5, NAMP_INT8_GEMM_MAX_K, NAMP_FLOAT32, false, 0, 0x80);  // -128 by -128
   check_int8(1, 5, NAMP_INT8_GEMM_MAX_K, NAMP_FLOAT32, false, 0, 0x7f);
 }
 
+TEST_P(Int8ProductTest, AGpuHasAKernelForFewRowsAndTilesOfTwoSizes) {
+  if (!device_.is_emulated()) GTEST_SKIP() << "the emulated GPU counts launches";
+  auto info = make_args<namp_device_info>();
+  ASSERT_EQ(namp_device_get_info(&info, device_), NAMP_OK);
+  const std::string tiles = info.compute_major < 8 ? "int8_gemm_sm75_" : "int8_gemm_";
+  emulated_gpu()->reset_counters();
+  check_int8(4, 9, 64, NAMP_FLOAT32, true, 0);
+  check_int8(5, 9, 64, NAMP_FLOAT32, true, 0);
+  const int64_t side = 128 * info.multiprocessors;
+  check_int8(5, side, 16, NAMP_FLOAT32, true, 0);
+  const uint64_t runs = device_.settings({1}).size();
+  EXPECT_EQ(emulated_gpu()->launches_of("int8_gemm_rows_kernel"), runs);
+  EXPECT_EQ(emulated_gpu()->launches_of((tiles + "64_kernel").c_str()), runs);
+  EXPECT_EQ(emulated_gpu()->launches_of((tiles + "128_kernel").c_str()), runs);
+}
+
+NAMP_ON_EVERY_DEVICE(Int8ProductTest);
+
 // As a token of a prompt has the product that the token alone has.
-TEST_P(IntegerProductTest, ARowOfCodesHasItsBitsAmongAnyNumberOfRows) {
+TEST_P(CodeProductTest, ARowOfCodesHasItsBitsAmongAnyNumberOfRows) {
   constexpr int64_t kRows = 53, kColumns = 7;
   for (int32_t bits : {4, 8}) {
     // More than a strip, and a part of a step.
@@ -226,7 +176,7 @@ TEST_P(IntegerProductTest, ARowOfCodesHasItsBitsAmongAnyNumberOfRows) {
   }
 }
 
-TEST_P(IntegerProductTest, CodesOfEveryDepth) {
+TEST_P(CodeProductTest, OfEveryDepth) {
   for (int64_t k = 0; k <= 140; k += k < 67 ? 1 : 9) {
     check_codes(1 + k % 6, 1 + k % 7, k, 8, 0, kFloats[k % 3], kFloats[(k + 1) % 3], k % 2 == 0,
                 k % 4);
@@ -234,7 +184,7 @@ TEST_P(IntegerProductTest, CodesOfEveryDepth) {
   }
 }
 
-TEST_P(IntegerProductTest, CodesOfEveryGroupAndShape) {
+TEST_P(CodeProductTest, OfEveryGroupAndShape) {
   for (int64_t group : {32, 64, 128, 256}) {
     for (int64_t k : {1, 31, 255, 256, 257, 600})
       check_codes(1 + k % 3, 5, k, 4, group, NAMP_FLOAT32, NAMP_FLOAT32, true, 1);
@@ -247,7 +197,7 @@ TEST_P(IntegerProductTest, CodesOfEveryGroupAndShape) {
   }
 }
 
-TEST_P(IntegerProductTest, HostileScalesGiveOneNaN) {
+TEST_P(CodeProductTest, HostileScalesGiveOneNaN) {
   for (float scale : {std::numeric_limits<float>::infinity(), std::nanf(""), -std::nanf("7")}) {
     const Codes weights(device_, {0x88, 8, 0x11, 5}, 0);
     const Buffer a(device_, NAMP_FLOAT32, std::vector<double>{0, 0, 0, 0});
@@ -268,7 +218,7 @@ TEST_P(IntegerProductTest, HostileScalesGiveOneNaN) {
   }
 }
 
-TEST_P(IntegerProductTest, RefusesWhatItCannotCompute) {
+TEST_P(CodeProductTest, RefusesWhatItCannotCompute) {
   Buffer c(device_, NAMP_FLOAT32, 64);
   const Buffer floats(device_, NAMP_FLOAT32, random_values(64, 1));
   const Codes bytes(device_, random_bytes(4096, 1), 0);
@@ -317,26 +267,7 @@ TEST_P(IntegerProductTest, RefusesWhatItCannotCompute) {
   expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_code_gemm(device_, &wrong, nullptr), {&c});
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, IntegerProductTest, ::testing::Values(Where::kCpu));
-
-using IntegerProductOnGpuTest = BackendTest;
-
-TEST_P(IntegerProductOnGpuTest, IsRefusedByName) {
-  const Buffer floats(device_, NAMP_FLOAT32, random_values(4, 1));
-  Buffer bytes(device_, NAMP_UINT8, 4);
-  Buffer scales(device_, NAMP_FLOAT32, 1);
-  auto args = make_args<namp_row_codes_args>();
-  args.dtype = NAMP_FLOAT32;
-  args.rows = 1;
-  args.width = 4;
-  args.input = floats.data();
-  args.codes = bytes.as<int8_t>();
-  args.scales = scales.floats();
-  EXPECT_EQ(namp_quantize_rows(device_, &args, nullptr), NAMP_ERROR_UNSUPPORTED);
-  EXPECT_NE(std::string(namp_last_error_message()).find("quantize_rows"), std::string::npos);
-}
-
-INSTANTIATE_TEST_SUITE_P(Devices, IntegerProductOnGpuTest, ::testing::Values(Where::kGpu));
+NAMP_ON_EVERY_DEVICE(CodeProductTest);
 
 }  // namespace
 }  // namespace namp_test

@@ -45,11 +45,7 @@ internal sealed class BenchOptions(double seconds)
         Action<T[], DeviceInfo> write
     )
     {
-        using Device device = CommonOptions.Open(
-            Enum.Parse<DeviceChoice>(parsed.GetValue(_device)!, ignoreCase: true),
-            terminal,
-            parsed.GetValue(_threads)
-        );
+        using Device device = CommonOptions.Open(parsed.GetValue(_device)!, terminal, parsed.GetValue(_threads));
         bool isJson = parsed.GetValue(_json);
         double seconds = parsed.GetValue(_seconds);
         T[] rows =

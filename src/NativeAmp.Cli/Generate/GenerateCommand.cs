@@ -8,7 +8,6 @@ using NativeAmp.Cli.Output;
 using NativeAmp.Cli.Quantize;
 using NativeAmp.Cli.Train;
 using NativeAmp.Training;
-using NativeAmp.Training.Quantization;
 
 namespace NativeAmp.Cli.Generate;
 
@@ -94,7 +93,7 @@ internal sealed class GenerateCommand
         if (prompt.Length == 0)
             throw new UsageException("--prompt is empty; it is a text of at least a byte.");
         string path = NetworkFile.Resolve(parsed.GetValue(_path)!);
-        using Device device = CommonOptions.Open(Choose(parsed, path), terminal, parsed.GetValue(_threads));
+        using Device device = CommonOptions.Open(parsed.GetValue(_device)!, terminal, parsed.GetValue(_threads));
         using NetworkFile file = _gpt.Open(path, device, parsed);
         if (file.Model is not Gpt { Options.Vocabulary: 256 } model)
             throw new UsageException($"{file.Path} is no gpt over bytes, which generate needs.");
@@ -116,17 +115,6 @@ internal sealed class GenerateCommand
         else
             terminal.Output.WriteLine(Text(summary));
         return summary.Interrupted ? ExitCode.Interrupted : ExitCode.Success;
-    }
-
-    // Only the CPU computes with integers.
-    private DeviceChoice Choose(ParseResult parsed, string path)
-    {
-        var choice = Enum.Parse<DeviceChoice>(parsed.GetValue(_device)!, ignoreCase: true);
-        if (!QuantizedFile.IsQuantized(path))
-            return choice;
-        return choice != DeviceChoice.Cuda
-            ? DeviceChoice.Cpu
-            : throw new UsageException($"{path} is quantised, and only the CPU computes with it: leave out --device.");
     }
 
     private static GenerateSummary Generate(

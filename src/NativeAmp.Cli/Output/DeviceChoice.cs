@@ -29,8 +29,14 @@ internal static class CommonOptions
         );
 
     /// <summary>The device to use.</summary>
-    public static Option<string> Device() =>
-        OneOf("--device", "auto", "Device to compute on: auto takes a GPU if there is one.", "auto", "cpu", "cuda");
+    /// <param name="fallback">Where the option is not given.</param>
+    public static Option<string> Device(string fallback = "auto") =>
+        OneOf("--device", fallback, "Device to compute on: auto takes a GPU if there is one.", "auto", "cpu", "cuda");
+
+    /// <summary>Opens the device that <see cref="Device"/> names.</summary>
+    /// <exception cref="NativeAmpUnavailableException">It is not there; the message says why.</exception>
+    public static Device Open(string choice, Terminal terminal, int threads = 0) =>
+        Open(Enum.Parse<DeviceChoice>(choice, ignoreCase: true), terminal, threads);
 
     /// <summary>An option with a few values.</summary>
     public static Option<string> OneOf(string name, string fallback, string description, params string[] values)

@@ -34,6 +34,7 @@ internal sealed class EvaluateCommand
         "Only the first N images, or windows of the text [default: all]."
     );
     private readonly QuantizeOptions _gpt = new();
+    private readonly Option<string> _device = CommonOptions.Device("cpu");
     private readonly Option<int> _threads = CommonOptions.Threads();
     private readonly Option<bool> _json = CommonOptions.Json();
 
@@ -42,7 +43,7 @@ internal sealed class EvaluateCommand
     {
         Command command = new(
             "evaluate",
-            "Measure trained networks, quantised or not, on the CPU: accuracy or perplexity, size and samples a second."
+            "Measure trained networks, quantised or not: accuracy or perplexity, size and samples a second."
         )
         {
             _paths,
@@ -50,6 +51,7 @@ internal sealed class EvaluateCommand
             _samples,
             _gpt.Heads,
             _gpt.Gelu,
+            _device,
             _threads,
             _json,
         };
@@ -59,7 +61,7 @@ internal sealed class EvaluateCommand
 
     private int Run(ParseResult parsed, Terminal terminal)
     {
-        using Device device = Device.Cpu(parsed.GetValue(_threads));
+        using Device device = CommonOptions.Open(parsed.GetValue(_device)!, terminal, parsed.GetValue(_threads));
         List<EvaluatedModel> models = [];
         long samples = 0;
         using NetworkFile first = _gpt.Open(parsed.GetValue(_paths)![0], device, parsed);

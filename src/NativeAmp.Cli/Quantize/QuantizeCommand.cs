@@ -81,6 +81,7 @@ internal sealed class QuantizeCommand
         DefaultValueFactory = _ => [],
     };
     private readonly QuantizeOptions _gpt = new();
+    private readonly Option<string> _device = CommonOptions.Device("cpu");
     private readonly Option<string?> _out = CommonOptions.Path(
         "--out",
         "FILE.safetensors",
@@ -107,6 +108,7 @@ internal sealed class QuantizeCommand
             _keep,
             _gpt.Heads,
             _gpt.Gelu,
+            _device,
             _out,
             _json,
         };
@@ -146,7 +148,7 @@ internal sealed class QuantizeCommand
             throw new UsageException(
                 "--calibrate and --calibration-samples need --to int8-static or --method gptq: the others need no data."
             );
-        using Device device = Device.Cpu();
+        using Device device = CommonOptions.Open(parsed.GetValue(_device)!, terminal);
         using NetworkFile file = _gpt.Open(parsed.GetValue(_path)!, device, parsed);
         if (file.Scheme is not null)
             throw new UsageException($"{file.Path} is quantised already; give the float32 model.");

@@ -35,10 +35,7 @@ internal sealed class VerifyCommand
     private int Run(ParseResult parsed, Terminal terminal)
     {
         string folder = parsed.GetRequiredValue(_folder);
-        using Device device = CommonOptions.Open(
-            Enum.Parse<DeviceChoice>(parsed.GetValue(_device)!, ignoreCase: true),
-            terminal
-        );
+        using Device device = CommonOptions.Open(parsed.GetValue(_device)!, terminal);
         VerifyReport report = VerifyReport.Of(folder, device);
         if (parsed.GetValue(_json))
             terminal.Output.WriteLine(JsonSerializer.Serialize(report, VerifyJson.Default.VerifyReport));

@@ -107,6 +107,8 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
         _weight.Dispose();
     }
 
+    void IQuantizable.MoveIntegers(Device device) => _integers = _integers?.MovedTo(device);
+
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {

@@ -204,6 +204,8 @@ public abstract class Module : IDisposable
             values.EnsureMayMoveTo(device);
         foreach ((_, Parameter values) in State())
             values.MoveTo(device);
+        foreach ((_, IQuantizable layer) in IQuantizable.Of(this))
+            layer.MoveIntegers(device);
     }
 
     internal void ConvertTo(DType dtype)

@@ -29,6 +29,9 @@ internal interface IQuantizable
     /// <param name="input">The codes of the input, for <see cref="QuantizationKind.Int8Static"/>.</param>
     void Quantize(QuantizedTensor weight, QuantizationKind kind, InputCodes? input);
 
+    /// <summary>Takes the integers with which the layer computes to a device, if there are any.</summary>
+    void MoveIntegers(Device device);
+
     /// <summary>The largest number of inputs of an output whose sum of integers is exact.</summary>
     long MostInputs(QuantizationKind kind) =>
         kind switch

@@ -56,6 +56,16 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
         return activated;
     }
 
+    /// <summary>The same on another device, which takes the place of this one.</summary>
+    public IntegerWeight MovedTo(Device device)
+    {
+        if (device == _device)
+            return this;
+        var moved = new IntegerWeight(Weight, _kind, Input, device);
+        Dispose();
+        return moved;
+    }
+
     public void Dispose()
     {
         if (_isDisposed)

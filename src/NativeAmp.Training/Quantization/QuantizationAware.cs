@@ -28,7 +28,7 @@ public sealed class QuantizationAware : IDisposable
     private bool _isOver;
 
     /// <summary>Begins: layers round from now on, and batch norms are folded.</summary>
-    /// <param name="model">A trained model, on a CPU device.</param>
+    /// <param name="model">A trained model, on a device.</param>
     /// <param name="scheme">The scheme that it will be quantised by; rounded to nearest.</param>
     /// <param name="calibrate">As of <see cref="Quantizer.Quantize"/>: needed for
     /// <see cref="QuantizationKind.Int8Static"/>, whose ranges of inputs stay those of now.</param>

@@ -114,7 +114,7 @@ public static partial class QuantizedFile
     }
 
     /// <summary>Reads a quantised model into a float32 model of the same layers, which is then quantised.</summary>
-    /// <param name="model">The model, on a CPU device.</param>
+    /// <param name="model">The model, on a device.</param>
     /// <param name="path">The file.</param>
     /// <returns>The scheme of the file; <see cref="QuantizationScheme.Keep"/> names the layers that are
     /// float32.</returns>
@@ -122,7 +122,7 @@ public static partial class QuantizedFile
     /// changed.</exception>
     /// <exception cref="DataFormatException">It is not a quantised model, or is damaged. Nothing was
     /// changed.</exception>
-    /// <exception cref="InvalidOperationException">The model is quantised, is not on a CPU device, or belongs to an
+    /// <exception cref="InvalidOperationException">The model is quantised, is not on a device, or belongs to an
     /// optimizer. Nothing was changed.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     public static QuantizationScheme Load(Module model, string path)

@@ -17,7 +17,7 @@ namespace NativeAmp.Training.Quantization;
 public static class Quantizer
 {
     /// <summary>Quantises a model in place.</summary>
-    /// <param name="model">The model, on a CPU device.</param>
+    /// <param name="model">The model, on a device.</param>
     /// <param name="scheme">What weights become.</param>
     /// <param name="calibrate">Computes with the model on a few hundred samples such as it will see, for
     /// <see cref="QuantizationKind.Int8Static"/> and for <see cref="QuantizationMethod.Gptq"/>; null without
@@ -27,7 +27,7 @@ public static class Quantizer
     /// is not finite; or <paramref name="calibrate"/> is missing, or not for the scheme. Nothing was
     /// changed.</exception>
     /// <exception cref="InvalidOperationException">A layer had no finite input in <paramref name="calibrate"/>; or the
-    /// model has no layer to quantise, is quantised, is not on a CPU device, belongs to an optimizer, or is in training
+    /// model has no layer to quantise, is quantised, is not on a device, belongs to an optimizer, or is in training
     /// mode where batch norms are folded. Nothing was changed.</exception>
     public static QuantizationReport Quantize(Module model, QuantizationScheme scheme, Action<Module>? calibrate = null)
     {
@@ -166,9 +166,9 @@ public static class Quantizer
             throw new InvalidOperationException(
                 $"Layer '{name}' is in quantisation-aware training: call Finish, or dispose that."
             );
-        if (layer.Weight.IsOnHost || layer.Weight.Device.Kind != DeviceKind.Cpu)
+        if (layer.Weight.IsOnHost)
             throw new InvalidOperationException(
-                $"Layer '{name}' is not on a CPU device, where products of integers are: call model.To(Device.Cpu())."
+                $"Layer '{name}' is not on a device yet: call model.To(device) first, with a CPU device or a GPU."
             );
         if (((Module)layer).OwnParameters().FirstOrDefault(each => each.DType != DType.Float32) is { } half)
             throw new InvalidOperationException(

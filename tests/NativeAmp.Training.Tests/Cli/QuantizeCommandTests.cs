@@ -115,6 +115,46 @@ internal sealed class QuantizeCommandTests : FolderTests
         Assert.That(reader.Metadata["model"], Is.EqualTo("gpt, context 16, width 64, heads 4, blocks 2, tanh gelu"));
     }
 
+    [TestCase("int8")]
+    [TestCase("int8-dynamic")]
+    [TestCase("int8-static")]
+    [TestCase("int4")]
+    public void A_GPU_quantises_measures_and_writes_as_the_CPU_does(string to)
+    {
+        TestDevices.RequireGpu();
+        File.WriteAllText(At("text"), string.Concat(Enumerable.Repeat("the quick brown fox. ", 10)));
+        var options = new GptOptions
+        {
+            Context = 16,
+            Width = 32,
+            Heads = 2,
+            Blocks = 1,
+        };
+        using (Device device = Device.Cpu())
+        using (Gpt gpt = Models.Gpt(options, new RandomGenerator(1)).To(device))
+            gpt.Save(At("gpt"));
+        string[] calibrate = to == "int8-static" ? ["--calibrate", At("text"), "--calibration-samples", "2"] : [];
+        foreach (string on in (string[])["cpu", "cuda"])
+            Ok(["quantize", At("gpt"), "--heads", "2", "--to", to, "--device", on, "--out", At(on), .. calibrate]);
+        string Generated(string on) =>
+            Json(Ok("generate", At("cpu"), "--temperature", "0", "--tokens", "8", "--device", on, "--json"))
+                .GetProperty("text")
+                .GetString()!;
+        double Perplexity(string file, string on) =>
+            Json(Ok("evaluate", At(file), "--data", At("text"), "--samples", "2", "--device", on, "--json"))
+                .GetProperty("models")[0]
+                .GetProperty("perplexity")
+                .GetDouble();
+
+        double expected = Perplexity("cpu", "cpu");
+        Assert.Multiple(() =>
+        {
+            Assert.That(Generated("cuda"), Is.EqualTo(Generated("cpu")).And.Not.Empty);
+            Assert.That(Perplexity("cpu", "cuda"), Is.EqualTo(expected).Within(0.1).Percent);
+            Assert.That(Perplexity("cuda", "cpu"), Is.EqualTo(expected).Within(0.1).Percent);
+        });
+    }
+
     [Test]
     public void Gptq_rounds_by_the_first_samples_of_data_that_it_is_given()
     {

@@ -5,7 +5,8 @@ using static NativeAmp.Training.Tests.Quantization.StaticQuantizationTests;
 namespace NativeAmp.Training.Tests.Quantization;
 
 /// <summary>Convolutions that take batch norms over give the same outputs, within 1e-5 of the largest.</summary>
-internal sealed class BatchNormFoldingTests : FolderTests
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
+internal sealed class BatchNormFoldingTests(DeviceKind deviceKind) : FolderTests
 {
     private static readonly QuantizationScheme Scheme = new() { Kind = QuantizationKind.Int8Static };
     private static readonly Shape Images = [3, 2, 6, 6];
@@ -14,7 +15,7 @@ internal sealed class BatchNormFoldingTests : FolderTests
     [Test]
     public void Outputs_stay_the_same([Values] bool bias)
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using Sequential model = Network(1, bias).To(device);
         model.Eval();
         float[] before = Forward(model, device, Pixels, Images);
@@ -43,7 +44,7 @@ internal sealed class BatchNormFoldingTests : FolderTests
     [Test]
     public void What_follows_a_convolution_in_nobodys_chain_stays_with_its_reason()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         var shared = new Conv2d(2, 2, kernel: 1);
         var apart = new BatchNorm2d(2);
         using Sequential model = new Sequential(
@@ -107,7 +108,7 @@ internal sealed class BatchNormFoldingTests : FolderTests
     [Test]
     public void The_quantizer_folds_and_files_say_so()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using Sequential model = Network(1, bias: false).To(device);
         using Sequential folded = Network(1, bias: false).To(device);
         using Sequential other = Network(2, bias: false).To(device);
@@ -147,7 +148,7 @@ internal sealed class BatchNormFoldingTests : FolderTests
     [Test]
     public void A_kept_convolution_keeps_its_batch_norm()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using Sequential model = Network(1, bias: true).To(device);
         model.Eval();
 
@@ -171,7 +172,7 @@ internal sealed class BatchNormFoldingTests : FolderTests
     [Test]
     public void Values_that_overflow_or_belong_to_an_optimizer_are_refused_and_nothing_changes()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using Sequential model = Network(1, bias: true).To(device);
         model.Eval();
         using (var optimizer = new FusedAdam(model.Parameters(), new AdamOptions()))

@@ -4,7 +4,8 @@ namespace NativeAmp.Training.Tests.Quantization;
 
 /// <summary>GPTQ against plain loops in double (Frantar et al. 2022, algorithm 1), and against rounding to
 /// nearest.</summary>
-internal sealed class GptqTests
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
+internal sealed class GptqTests(DeviceKind deviceKind)
 {
     private const int Inputs = 70;
     private const int Outputs = 9;
@@ -31,7 +32,7 @@ internal sealed class GptqTests
     public void Codes_are_those_of_the_paper_with_the_inverse_written_out()
     {
         float[] data = Correlated();
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using var layer = new Linear(Inputs, Outputs, random: new RandomGenerator(1)).To(device);
         double[,] weight = Matrix(layer.Weight.ToFloats(), Outputs, Inputs);
         Quantizer.Quantize(layer, Scheme, model => Forward((Linear)model, device, data));
@@ -67,7 +68,7 @@ internal sealed class GptqTests
     [Test]
     public void It_needs_data_and_the_others_take_none()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using var layer = new Linear(Inputs, Outputs, random: new RandomGenerator(1)).To(device);
 
         Assert.Multiple(() =>
@@ -91,7 +92,7 @@ internal sealed class GptqTests
     [Test]
     public void A_layer_too_wide_for_a_matrix_of_its_inputs_is_refused_before_anything_is_computed()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using var layer = new Linear(16_385, 1, initializer: Initializers.Constant(1)).To(device);
 
         Assert.That(
@@ -123,9 +124,9 @@ internal sealed class GptqTests
     }
 
     // The mean square of the output's error, over that of the output.
-    private static double OutputError(QuantizationScheme scheme, float[] data)
+    private double OutputError(QuantizationScheme scheme, float[] data)
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using var layer = new Linear(Inputs, Outputs, random: new RandomGenerator(1)).To(device);
         float[] before = Forward(layer, device, data);
         Quantizer.Quantize(

@@ -5,14 +5,15 @@ using NativeAmp.Training.Tests.Fuzzing;
 
 namespace NativeAmp.Training.Tests.Quantization;
 
-internal sealed class QuantizedFileTests : FolderTests
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
+internal sealed class QuantizedFileTests(DeviceKind deviceKind) : FolderTests
 {
     private static readonly QuantizationKind[] Kinds = Enum.GetValues<QuantizationKind>();
 
     [TestCaseSource(nameof(Kinds))]
     public void A_model_is_read_back_to_the_same_bits(QuantizationKind kind)
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         var scheme = new QuantizationScheme
         {
             Kind = kind,
@@ -49,7 +50,7 @@ internal sealed class QuantizedFileTests : FolderTests
     [Test]
     public void Files_that_do_not_fit_are_refused_and_change_nothing()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         var scheme = new QuantizationScheme();
         using Sequential model = Models.Mlp(new RandomGenerator(1), 8).To(device);
         using Sequential other = Models.Mlp(new RandomGenerator(2), 9).To(device);
@@ -102,7 +103,7 @@ internal sealed class QuantizedFileTests : FolderTests
     [Test]
     public void Inputs_of_a_static_file_are_checked()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         var scheme = new QuantizationScheme { Kind = QuantizationKind.Int8Static };
         using Sequential model = Models.Cnn(new RandomGenerator(1), 8, 8).To(device);
         using Sequential target = Models.Cnn(new RandomGenerator(2), 8, 8).To(device);
@@ -154,7 +155,7 @@ internal sealed class QuantizedFileTests : FolderTests
     [TestCase(QuantizationKind.Int8Static)]
     public void Cut_and_changed_files_are_read_or_refused_by_type(QuantizationKind kind)
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         var scheme = new QuantizationScheme { Kind = kind, Group = 32 };
         using (Sequential model = Models.Mlp(new RandomGenerator(1), 8).To(device))
         {

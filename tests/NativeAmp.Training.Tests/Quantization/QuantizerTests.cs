@@ -2,7 +2,8 @@ using NativeAmp.Training.Quantization;
 
 namespace NativeAmp.Training.Tests.Quantization;
 
-internal sealed class QuantizerTests
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
+internal sealed class QuantizerTests(DeviceKind deviceKind)
 {
     private static readonly QuantizationScheme[] Schemes =
     [
@@ -21,7 +22,7 @@ internal sealed class QuantizerTests
     [TestCaseSource(nameof(Schemes))]
     public void A_linear_layer_computes_with_the_values_of_its_integers(QuantizationScheme scheme)
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using var layer = new Linear(70, 9, random: new RandomGenerator(1)).To(device);
         float[] weight = layer.Weight.ToArray<float>();
         float[] bias = layer.Bias!.ToArray<float>();
@@ -57,7 +58,7 @@ internal sealed class QuantizerTests
     [Test]
     public void Codes_are_laid_out_as_the_class_says()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using var layer = new Linear(33, 1, bias: false, random: new RandomGenerator(1)).To(device);
         float[] weight = new float[33];
         (weight[0], weight[1], weight[2], weight[32]) = (-0.8f, 0.7f, 0.1f, 3);
@@ -80,7 +81,7 @@ internal sealed class QuantizerTests
     [Test]
     public void The_report_has_the_noise_and_the_bytes()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using Sequential model = Models.Mlp(new RandomGenerator(3), inputs: 100).To(device);
         float[] weight = ((Linear)model[1]).Weight.ToArray<float>();
 
@@ -104,7 +105,7 @@ internal sealed class QuantizerTests
     [Test]
     public void Hqq_has_no_larger_norm_of_errors_than_rounding_to_nearest()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         double Norm(QuantizationMethod method)
         {
             using var layer = new Linear(256, 32, random: new RandomGenerator(5)).To(device);
@@ -122,7 +123,7 @@ internal sealed class QuantizerTests
     [Test]
     public void Convolutions_compute_in_float_with_the_rounded_weights()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using var layer = new Conv2d(3, 4, kernel: 3, random: new RandomGenerator(1)).To(device);
         float[] before = layer.Weight.ToArray<float>();
 
@@ -139,7 +140,7 @@ internal sealed class QuantizerTests
     [Test]
     public void A_whole_gpt_computes_and_differs_little()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         var options = new GptOptions
         {
             Context = 8,
@@ -167,7 +168,7 @@ internal sealed class QuantizerTests
     [Test]
     public void What_cannot_be_quantised_is_refused_and_nothing_changes()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using Sequential model = Models.Mlp(new RandomGenerator(3), inputs: 8).To(device);
         using Sequential host = Models.Mlp(new RandomGenerator(3), inputs: 8);
         using var norm = new LayerNorm(4).To(device);

@@ -3,7 +3,8 @@ using NativeAmp.Training.Quantization;
 namespace NativeAmp.Training.Tests.Quantization;
 
 /// <summary>Layers with one scale and zero point for their inputs, against sums over the codes themselves.</summary>
-internal sealed class StaticQuantizationTests
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
+internal sealed class StaticQuantizationTests(DeviceKind deviceKind)
 {
     private static readonly QuantizationScheme Scheme = new() { Kind = QuantizationKind.Int8Static };
 
@@ -11,7 +12,7 @@ internal sealed class StaticQuantizationTests
     [TestCase(true, -128)]
     public void A_linear_layer_computes_with_the_values_of_its_codes(bool positive, int zeroPoint)
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using var layer = new Linear(70, 9, random: new RandomGenerator(1)).To(device);
         float[] bias = layer.Bias!.ToArray<float>();
         float[] input = Input(5 * 70, positive);
@@ -41,7 +42,7 @@ internal sealed class StaticQuantizationTests
         [Values] bool relu
     )
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using var layer = new Conv2d(
             4,
             6,
@@ -144,7 +145,7 @@ internal sealed class StaticQuantizationTests
     [Test]
     public void A_cnn_and_a_gpt_differ_little()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using Sequential cnn = Models.Cnn(new RandomGenerator(1), 8, 8).To(device);
         var options = new GptOptions
         {
@@ -188,7 +189,7 @@ internal sealed class StaticQuantizationTests
     [Test]
     public void Gptq_and_static_codes_look_at_the_same_inputs()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using Sequential model = Models.Mlp(new RandomGenerator(3), inputs: 16).To(device);
         float[] input = Input(30 * 16, positive: true);
         QuantizationReport report = Quantizer.Quantize(
@@ -207,7 +208,7 @@ internal sealed class StaticQuantizationTests
     [Test]
     public void The_report_counts_bytes_and_float_weights_are_gone()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using Sequential model = Models.Cnn(new RandomGenerator(1), 8, 8).To(device);
         float[] images = Input(2 * 64, positive: true);
 
@@ -234,7 +235,7 @@ internal sealed class StaticQuantizationTests
     [Test]
     public void What_cannot_be_calibrated_is_refused_and_nothing_changes()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using var layer = new Conv2d(1, 2, kernel: 3, random: new RandomGenerator(1)).To(device);
         float[] image = Input(9, positive: true);
         Assert.Multiple(() =>
@@ -288,7 +289,7 @@ internal sealed class StaticQuantizationTests
     [Test]
     public void Noise_of_outputs_is_that_of_both_models_side_by_side()
     {
-        using var device = Device.Cpu();
+        using Device device = deviceKind.Open();
         using Sequential exact = Models.Mlp(new RandomGenerator(3), inputs: 16).To(device);
         using Sequential model = Models.Mlp(new RandomGenerator(3), inputs: 16).To(device);
         float[] input = Input(30 * 16, positive: true);

@@ -19,6 +19,7 @@ struct Shape {
   int k;
   int bits;  // of an element of A and B
   Layout a, b;
+  int rows = 16;
 };
 
 int group(int lane) { return lane >> 2; }
@@ -51,6 +52,9 @@ Place a8k32(int lane, int i) {
 Place b8k32(int lane, int i) {
   return {member(lane) * 4 + (i & 3) + (i < 4 ? 0 : 16), group(lane)};
 }
+// Of 8 rows.
+Place a8k16_of_8_rows(int lane, int i) { return {group(lane), member(lane) * 4 + i}; }
+Place sums_of_8_rows(int lane, int i) { return {group(lane), member(lane) * 2 + (i & 1)}; }
 Place sums(int lane, int i) { return {group(lane) + (i < 2 ? 0 : 8), member(lane) * 2 + (i & 1)}; }
 
 class MatrixTest : public DeviceTest {
@@ -60,6 +64,7 @@ class MatrixTest : public DeviceTest {
                                  const std::vector<uint32_t>& b, const std::vector<uint32_t>& c) {
     const size_t in_a = a.size() / 32;
     const size_t in_b = b.size() / 32;
+    const size_t in_c = c.size() / 32;
     const auto list = [](const char* name, size_t count) {
       std::string text = "{";
       for (size_t k = 0; k < count; ++k)
@@ -82,10 +87,10 @@ class MatrixTest : public DeviceTest {
         ".reg .b32 %x<4>;\n.reg .b32 %y<2>;\n.reg .b32 %z<4>;\n"
         "mov.u32 %r30, %tid.x;\n" +
         each("ld.global.u32 ", "x", "%a1", in_a) + each("ld.global.u32 ", "y", "%a2", in_b) +
-        each("ld.global.u32 ", "z", "%a3", 4) + "mma.sync.aligned." + shape.name + " " +
-        list("z", 4) + ", " + list("x", in_a) + ", " + list("y", in_b) + ", " + list("z", 4) +
-        ";\n" + each("st.global.u32 ", "z", "%a0", 4);
-    const Buffer out(std::vector<uint32_t>(128)), ba(a), bb(b), bc(c);
+        each("ld.global.u32 ", "z", "%a3", in_c) + "mma.sync.aligned." + shape.name + " " +
+        list("z", in_c) + ", " + list("x", in_a) + ", " + list("y", in_b) + ", " + list("z", in_c) +
+        ";\n" + each("st.global.u32 ", "z", "%a0", in_c);
+    const Buffer out(std::vector<uint32_t>(c.size())), ba(a), bb(b), bc(c);
     EXPECT_EQ(run(kernel(body, 4), {out.address(), ba.address(), bb.address(), bc.address()}),
               CUDA_SUCCESS)
         << findings();
@@ -116,21 +121,23 @@ class MatrixTest : public DeviceTest {
   // encode: a small number's bits as an element; encode_sum and decode_sum of C and D.
   template <class E, class S, class D>
   void check(const Shape& shape, E encode, S encode_sum, D decode_sum) {
-    const int a_elements = 16 * shape.k / 32;
+    const int a_elements = shape.rows * shape.k / 32;
+    const int c_elements = shape.rows * 8 / 32;
+    const Layout of_sums = shape.rows == 8 ? sums_of_8_rows : sums;
     const auto a = scatter(shape.a, a_elements, shape.bits,
                            [&](int row, int k) { return encode(value_a(row, k)); });
-    const auto b = scatter(shape.b, a_elements / 2, shape.bits,
+    const auto b = scatter(shape.b, 8 * shape.k / 32, shape.bits,
                            [&](int k, int column) { return encode(value_b(k, column)); });
-    const auto c =
-        scatter(sums, 4, 32, [&](int row, int column) { return encode_sum(value_c(row, column)); });
+    const auto c = scatter(of_sums, c_elements, 32,
+                           [&](int row, int column) { return encode_sum(value_c(row, column)); });
     const auto d = multiply(shape, a, b, c);
     for (int lane = 0; lane < 32; ++lane) {
-      for (int i = 0; i < 4; ++i) {
-        const Place p = sums(lane, i);
+      for (int i = 0; i < c_elements; ++i) {
+        const Place p = of_sums(lane, i);
         int wanted = value_c(p.row, p.column);
         for (int k = 0; k < shape.k; ++k)
           wanted += value_a(p.row, k) * value_b(k, p.column);
-        EXPECT_EQ(decode_sum(d[static_cast<size_t>(lane * 4 + i)]), wanted)
+        EXPECT_EQ(decode_sum(d[static_cast<size_t>(lane * c_elements + i)]), wanted)
             << shape.name << " at row " << p.row << ", column " << p.column;
       }
     }
@@ -175,6 +182,7 @@ TEST_F(MatrixTest, ProductsOfBytes) {
   const auto byte = [](int value) { return static_cast<uint32_t>(value) & 0xff; };
   const auto word = [](int value) { return static_cast<uint32_t>(value); };
   const auto same = [](uint32_t bits) { return static_cast<int>(bits); };
+  check({"m8n8k16.row.col.s32.s8.s8.s32", 16, 8, a8k16_of_8_rows, b8k16, 8}, byte, word, same);
   check({"m16n8k16.row.col.s32.s8.s8.s32", 16, 8, a8k16, b8k16}, byte, word, same);
   check({"m16n8k32.row.col.s32.s8.s8.s32", 32, 8, a8k32, b8k32}, byte, word, same);
 }
@@ -373,6 +381,7 @@ TEST_F(MatrixCheckTest, WhatNoDeviceOfTheTargetHas) {
                                      {"m16n8k4.row.col.f32.f16.f16.f32", 2},
                                      {"m16n8k16.row.col.f32.tf32.tf32.f32", 4},
                                      {"m16n8k8.row.col.s32.s8.s8.s32", 2},
+                                     {"m8n8k16.row.col.f32.f16.f16.f32", 2},
                                      {"m16n8k16.row.col.f32.f16.bf16.f32", 4},
                                      {"m16n8k16.row.col.f16.f16.f16.f16", 4},
                                      {"m16n8k16.col.col.f32.f16.f16.f32", 4}}) {

@@ -3,7 +3,7 @@
 // A word of a register holds consecutive elements along k: one of 32 bits, two of 16, four of 8. Word j of A (16 rows, k columns) is of row group +
 // 8 (j mod 2), and of the columns that member has in half j / 2 of k; word j of B (k rows, 8 columns) is of column group, and of the rows that
 // member has in half j; element j of C and D (16 rows, 8 columns) is of row group + 8 (j / 2) and of column 2 member + j mod 2. So it is for every
-// shape and type here.
+// shape and type here; that of 8 rows has one word of A, one of B, and the first two elements of C and D.
 //
 // Products are of the elements as they are, which FP32 holds exactly but where their exponent leaves its range; to C they are added in FP32, k
 // upwards, each sum rounded to nearest. A device's order and rounding are its own: nobody may depend on the bits.
@@ -73,6 +73,10 @@ void expect_whole_warp(const Warp& warp, const Instruction& i, uint32_t lanes) {
   });
 }
 
+// Words of B beside those of A, and elements of C and D.
+constexpr uint32_t words_of_b(uint32_t words) { return words == 1 ? 1 : words / 2; }
+constexpr uint32_t sums_of(uint32_t words) { return words == 1 ? 2 : 4; }
+
 // r[0] to r[3] D, r[4] and r[5] B; the second instruction's r[0] to r[3] A, r[4] to r[7] C. count: words of A. flags 1: sums of integers are clamped.
 template <class A, class B>
 void multiply(Warp& warp, const Instruction& i, uint32_t lanes) {
@@ -82,7 +86,8 @@ void multiply(Warp& warp, const Instruction& i, uint32_t lanes) {
   expect_whole_warp(warp, i, lanes);
   const Instruction& second = warp.block->launch->kernel->seconds[i.second];
   const uint32_t words = i.count;
-  const uint32_t depth = words / 2 * kMembers * kPerWord;
+  const uint32_t rows = words == 1 ? kRows / 2 : kRows;
+  const uint32_t depth = words_of_b(words) * kMembers * kPerWord;
   Part a[kRows][kMostK];
   Part b[kMostK][kColumns];
   Part c[kRows][kColumns];
@@ -94,7 +99,7 @@ void multiply(Warp& warp, const Instruction& i, uint32_t lanes) {
         a[group_of(lane) + 8 * (j % 2)][k + x] = A::element(from[lane], x);
     }
   }
-  for (uint32_t j = 0; j < words / 2; ++j) {
+  for (uint32_t j = 0; j < words_of_b(words); ++j) {
     const uint32_t* from = warp.at<uint32_t>(i.r[4 + j]);
     for (uint32_t lane = 0; lane < kLanes; ++lane) {
       const uint32_t k = (j * kMembers + member_of(lane)) * kPerWord;
@@ -103,7 +108,7 @@ void multiply(Warp& warp, const Instruction& i, uint32_t lanes) {
     }
   }
   const auto each_sum = [&](auto f) {
-    for (uint32_t j = 0; j < 4; ++j) {
+    for (uint32_t j = 0; j < sums_of(words); ++j) {
       for (uint32_t lane = 0; lane < kLanes; ++lane)
         f(j, lane, c[group_of(lane) + 8 * (j / 2)][2 * member_of(lane) + j % 2]);
     }
@@ -111,7 +116,7 @@ void multiply(Warp& warp, const Instruction& i, uint32_t lanes) {
   each_sum([&](uint32_t j, uint32_t lane, Part& sum) {
     sum = static_cast<Part>(warp.at<Sum>(second.r[4 + j])[lane]);
   });
-  for (uint32_t row = 0; row < kRows; ++row) {
+  for (uint32_t row = 0; row < rows; ++row) {
     for (uint32_t k = 0; k < depth; ++k) {
       for (uint32_t column = 0; column < kColumns; ++column)
         c[row][column] += a[row][k] * b[k][column];
@@ -225,7 +230,8 @@ Execute pick(const Decode& d, Element a, Element b) {
 
 void decode_mma(Decode& d) {
   take_whole_warp(d);
-  const int shape = d.take_one({"m16n8k4", "m16n8k8", "m16n8k16", "m16n8k32"});
+  const bool of_8_rows = d.take("m8n8k16");
+  const int shape = of_8_rows ? 2 : d.take_one({"m16n8k4", "m16n8k8", "m16n8k16", "m16n8k32"});
   if (shape < 0) d.fail("this shape isn't known here");
   if (!d.take("row") || !d.take("col")) d.fail(".row.col is missing");
   const Type to = d.take_type();
@@ -238,22 +244,25 @@ void decode_mma(Decode& d) {
   if (!(to == sums) || !(from == sums)) d.fail("this type of sums isn't known here");
   if (integers && d.take("satfinite")) d.out.flags = 1;
   const size_t bytes = integers ? 1 : a == Element::tf32 ? 4 : 2;
-  const size_t words = (size_t{4} << shape) * bytes / 8;
-  if (words != 2 && words != 4) d.fail("this shape isn't known for this type");
+  const size_t words = (size_t{4} << shape) * bytes / (of_8_rows ? 16 : 8);
+  const bool known = of_8_rows ? integers : words == 2 || words == 4;
+  if (!known) d.fail("this shape isn't known for this type");
   d.out.execute = pick(d, a, b);
-  const bool oldest = a == Element::half && words == 2;
+  const bool oldest = of_8_rows || (a == Element::half && words == 2);
   oldest ? d.needs(65, 75) : d.needs(70, 80);
   d.expect_operands(4, 4);
   d.out.count = static_cast<uint8_t>(words);
-  for (size_t k = 0; k < words / 2; ++k)
-    d.out.r[4 + k] = d.source(parts_of(d, 2, words / 2)[k], Decode::b32);
-  for (size_t k = 0; k < 4; ++k)
-    d.out.r[k] = d.destination(parts_of(d, 0, 4)[k], sums);
+  const auto b_words = words_of_b(static_cast<uint32_t>(words));
+  const auto sum_count = sums_of(static_cast<uint32_t>(words));
+  for (size_t k = 0; k < b_words; ++k)
+    d.out.r[4 + k] = d.source(parts_of(d, 2, b_words)[k], Decode::b32);
+  for (size_t k = 0; k < sum_count; ++k)
+    d.out.r[k] = d.destination(parts_of(d, 0, sum_count)[k], sums);
   d.decode_second([&](Decode& second) {
     for (size_t k = 0; k < words; ++k)
       second.out.r[k] = second.source(parts_of(d, 1, words)[k], Decode::b32);
-    for (size_t k = 0; k < 4; ++k)
-      second.out.r[4 + k] = second.source(parts_of(d, 3, 4)[k], sums);
+    for (size_t k = 0; k < sum_count; ++k)
+      second.out.r[4 + k] = second.source(parts_of(d, 3, sum_count)[k], sums);
   });
 }
 
