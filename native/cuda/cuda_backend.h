@@ -110,8 +110,8 @@ class CudaBackend final : public Backend {
                      namp_stream stream);
   void gather_input_gradient(const cuda::TensorConvolutions& kernels, const namp_conv2d_args& args,
                              namp_stream stream);
-  void gather_weight_gradient(const cuda::TensorConvolutions& kernels,
-                              const namp_conv2d_args& args, namp_stream stream);
+  void gather_weight_gradient(const cuda::TensorConvolutions& kernels, const namp_conv2d_args& args,
+                              namp_stream stream);
   // From sums [parts, output channels, taps, padded channels].
   void sum_weight_gradient(const namp_conv2d_args& args, const float* sums, int64_t parts,
                            int64_t padded_channels, namp_stream stream);
