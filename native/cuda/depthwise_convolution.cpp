@@ -36,8 +36,10 @@ int64_t depthwise_blocks(const cuda::DepthwiseArgs& d) {
 }  // namespace
 
 bool CudaBackend::is_depthwise(const namp_conv2d_args& args) {
-  return args.in_channels == args.groups && args.out_channels / args.groups <= kMostOfGroup &&
-         can_gather(args);
+  const ConvolutionShape s(args);
+  return args.in_channels == args.groups && s.out_channels <= kMostOfGroup && can_gather(args) &&
+         are_few({args.batch, args.out_channels, s.plane}) &&
+         are_few({args.batch, args.in_channels, args.in_h, args.in_w});
 }
 
 void CudaBackend::depthwise_output(const namp_conv2d_args& args, namp_stream stream) {

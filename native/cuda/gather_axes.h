@@ -67,6 +67,15 @@ inline cuda::GatherAxis input_axis(const Direction& d) {
   return axis;
 }
 
+// Whether sizes have a product up to kMostElements. They divide it one after the other: their product may
+// not fit 64 bits.
+inline bool are_few(std::initializer_list<int64_t> sizes) {
+  int64_t most = kMostElements;
+  for (const int64_t size : sizes)
+    most /= std::max<int64_t>(1, size);
+  return most > 0;
+}
+
 // Whether kernels that gather can count a call's elements, and have phases for its strides.
 inline bool can_gather(const namp_conv2d_args& args) {
   const ConvolutionShape s(args);
@@ -75,13 +84,6 @@ inline bool can_gather(const namp_conv2d_args& args) {
   const int64_t out = args.groups * padded(s.out_channels);
   const auto fits = [](const Direction& d) {
     return d.stride <= cuda::kMostPhases && d.in + 2 * d.pad <= kMostPositions;
-  };
-  // Sizes divide the limit one after the other: their product may not fit 64 bits.
-  const auto are_few = [](std::initializer_list<int64_t> sizes) {
-    int64_t most = kMostElements;
-    for (const int64_t size : sizes)
-      most /= std::max<int64_t>(1, size);
-    return most > 0;
   };
   return args.batch > 0 && fits(height_of(args, s)) && fits(width_of(args, s)) &&
          are_few({in, args.in_h, args.in_w}) && are_few({out, s.out_h, s.out_w}) &&
