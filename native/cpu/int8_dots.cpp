@@ -49,9 +49,18 @@ NAMP_VNNI void tile(const Rows& rows, const uint32_t* row_sums, uint32_t* column
 #pragma GCC unroll 16
   for (int c = 0; c < kColumns; ++c)
     totals[c] = _mm512_setzero_si512();
+  // The rows of B after these, which are read next: they come as fast as these go.
+  const auto next = reinterpret_cast<uintptr_t>(rows.b) + kColumns * rows.depth;
   int64_t i = 0;
-  for (; i + kVnniStep <= rows.depth; i += kVnniStep)
+  for (; i + kVnniStep <= rows.depth; i += kVnniStep) {
+    if (kRows == 1) {
+#pragma GCC unroll 16
+      for (int c = 0; c < kColumns; ++c)
+        __builtin_prefetch(reinterpret_cast<const void*>(next + kColumns * i + c * kVnniStep), 0,
+                           2);
+    }
     add_step<kRows, kColumns, kSums>(rows, i, ~__mmask64{0}, sums, totals);
+  }
   if (i < rows.depth)
     add_step<kRows, kColumns, kSums>(rows, i, vnni_mask(rows.depth - i), sums, totals);
   alignas(64) uint32_t all[16];
