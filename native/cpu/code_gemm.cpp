@@ -25,6 +25,8 @@ namespace namp {
 inline constexpr int64_t kFewRows = 4;
 inline constexpr int64_t kCodePieceRows = 96;
 inline constexpr int64_t kCodePieceColumns = 16;
+// The rows of every target's tile divide this.
+inline constexpr int64_t kCodeRowBlock = 12;
 inline constexpr int64_t kCodePieceSums = kCodePieceRows * kCodePieceColumns * kCodeHalf;
 
 // The product with A as code_gemm has made it ready: float32, a row padded with zeros to whole
@@ -98,8 +100,8 @@ inline constexpr int kFlatColumns = kLanes >= 16 ? 8 : 2;
 inline constexpr int kStripColumns = kLanes >= 16 ? 4 : 2;
 inline constexpr int kStripRows = kLanes >= 16 ? 6 : 2;
 
-// Steps of columns that are decoded at a time: 8 KiB, which stay in the first cache.
-inline constexpr int64_t kStripSteps = 16;
+// Steps of columns that are decoded at a time: 16 KiB, which stay in the first cache.
+inline constexpr int64_t kStripSteps = 32;
 inline constexpr int64_t kStripRow = kStripSteps * kCodeStep;
 
 // Steps begin to end of some columns as float32. Columns that are not there are zeros.
@@ -296,28 +298,32 @@ void CpuBackend::code_gemm(const namp_code_gemm_args& args, namp_stream stream) 
   const int64_t padded = (args.k + unit - 1) / unit * unit;
   const int64_t workers = threads_.count();
   const int64_t across = (args.n - 1) / kCodePieceColumns + 1;
-  const int64_t down = (args.m - 1) / kCodePieceRows + 1;
+  const int64_t blocks = divide_up(args.m, kCodeRowBlock);
+  const int64_t down = divide_up(args.m, kCodePieceRows);
   const int64_t piece_bytes =
       args.m < kFewRows ? 0 : kCodePieceSums * static_cast<int64_t>(sizeof(float));
-  char* scratch = worker_scratch(args.m, padded * static_cast<int64_t>(sizeof(float)), stream,
-                                 workers * piece_bytes);
+  // Codes of 8 bits meet rows of whole steps where they are.
+  const bool ready = args.bits == 8 && args.a_dtype == NAMP_FLOAT32 && padded == args.k;
+  char* scratch = worker_scratch(ready ? 0 : args.m, padded * static_cast<int64_t>(sizeof(float)),
+                                 stream, workers * piece_bytes);
   float* a = reinterpret_cast<float*>(scratch + workers * piece_bytes);
   const auto prepare = prepare_code_rows_by_simd(simd_);
-  if (args.k != 0) {
+  if (args.k != 0 && !ready) {
     threads_.parallel_for(
         args.m, std::max<int64_t>(1, kChunkElements / padded),
         [&](int64_t begin, int64_t end) { prepare(args, a, padded, begin, end); });
   }
-  const CodeProduct product{&args, a, padded};
+  const CodeProduct product{&args, ready ? static_cast<const float*>(args.a) : a, padded};
   const auto multiply = multiply_code_piece_by_simd(simd_);
-  // Pieces of as many rows as possible, which are equally high.
+  // Pieces of nearly equal numbers of blocks.
   threads_.split(across * down, [&](int64_t worker, int64_t begin, int64_t end) {
     auto* sums = reinterpret_cast<float*>(scratch + worker * piece_bytes);
     for (int64_t piece = begin; piece < end; ++piece) {
-      const int64_t row = args.m * (piece % down) / down;
+      const int64_t row = blocks * (piece % down) / down * kCodeRowBlock;
+      const int64_t last = std::min(args.m, blocks * (piece % down + 1) / down * kCodeRowBlock);
       const int64_t column = piece / down * kCodePieceColumns;
-      multiply(product, row, args.m * (piece % down + 1) / down - row, column,
-               std::min(kCodePieceColumns, args.n - column), sums);
+      multiply(product, row, last - row, column, std::min(kCodePieceColumns, args.n - column),
+               sums);
     }
   });
 }
