@@ -17,16 +17,13 @@ struct Rows {
   int64_t depth;
 };
 
-// Adds the products of a step of rows of A and of B plus 128; with kSums those of B plus 128 and 1.
-template <int kRows, int kColumns, bool kSums>
-NAMP_VNNI inline void add_step(const Rows& rows, int64_t i, __mmask64 mask, __m512i (&sums)[16],
-                               __m512i (&totals)[kColumns]) {
+// Adds the products of a step of rows of A and of B plus 128.
+template <int kRows, int kColumns>
+NAMP_VNNI inline void add_step(const Rows& rows, int64_t i, __mmask64 mask, __m512i (&sums)[16]) {
   __m512i b[kColumns];
 #pragma GCC unroll 16
-  for (int c = 0; c < kColumns; ++c) {
+  for (int c = 0; c < kColumns; ++c)
     b[c] = vnni_unsigned(_mm512_maskz_loadu_epi8(mask, rows.b + c * rows.depth + i));
-    if (kSums) totals[c] = _mm512_dpbusd_epi32(totals[c], b[c], _mm512_set1_epi8(1));
-  }
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     const __m512i a = _mm512_maskz_loadu_epi8(mask, rows.a + r * rows.depth + i);
@@ -36,19 +33,13 @@ NAMP_VNNI inline void add_step(const Rows& rows, int64_t i, __mmask64 mask, __m5
   }
 }
 
-// The sums of a tile, less 128 times those of the rows; with kSums the columns'
-// own sums.
-template <int kRows, int kColumns, bool kSums>
-NAMP_VNNI void tile(const Rows& rows, const uint32_t* row_sums, uint32_t* column_sums,
-                    int32_t* out) {
+// The sums of a tile, less 128 times those of the rows.
+template <int kRows, int kColumns>
+NAMP_VNNI void tile(const Rows& rows, const uint32_t* row_sums, int32_t* out) {
   __m512i sums[16];
 #pragma GCC unroll 32
   for (int i = 0; i < 16; ++i)
     sums[i] = _mm512_setzero_si512();
-  __m512i totals[kColumns];
-#pragma GCC unroll 16
-  for (int c = 0; c < kColumns; ++c)
-    totals[c] = _mm512_setzero_si512();
   // The rows of B after these, which are read next: they come as fast as these go.
   const auto next = reinterpret_cast<uintptr_t>(rows.b) + kColumns * rows.depth;
   int64_t i = 0;
@@ -59,10 +50,9 @@ NAMP_VNNI void tile(const Rows& rows, const uint32_t* row_sums, uint32_t* column
         __builtin_prefetch(reinterpret_cast<const void*>(next + kColumns * i + c * kVnniStep), 0,
                            2);
     }
-    add_step<kRows, kColumns, kSums>(rows, i, ~__mmask64{0}, sums, totals);
+    add_step<kRows, kColumns>(rows, i, ~__mmask64{0}, sums);
   }
-  if (i < rows.depth)
-    add_step<kRows, kColumns, kSums>(rows, i, vnni_mask(rows.depth - i), sums, totals);
+  if (i < rows.depth) add_step<kRows, kColumns>(rows, i, vnni_mask(rows.depth - i), sums);
   alignas(64) uint32_t all[16];
   _mm512_store_si512(all, vnni_sums(sums));
 #pragma GCC unroll 16
@@ -72,40 +62,46 @@ NAMP_VNNI void tile(const Rows& rows, const uint32_t* row_sums, uint32_t* column
     for (int c = 0; c < kColumns; ++c)
       out[r * kInt8PieceColumns + c] = static_cast<int32_t>(all[r * kColumns + c] - correction);
   }
-  if (!kSums) return;
-  for (int c = 0; c < kColumns; ++c) {
-    // Of B plus 128, also after a row's end.
-    const int64_t steps = (rows.depth + kVnniStep - 1) / kVnniStep;
-    column_sums[c] = static_cast<uint32_t>(_mm512_reduce_add_epi32(totals[c])) -
-                     static_cast<uint32_t>(128 * kVnniStep * steps);
-  }
 }
 
-NAMP_VNNI uint32_t sum_of(const int8_t* codes, int64_t depth) {
+// The sums of rows of codes.
+template <int kCount>
+NAMP_VNNI void sum_codes(const int8_t* codes, int64_t depth, uint32_t* sums) {
   const __m512i ones = _mm512_set1_epi8(1);
-  __m512i sum = _mm512_setzero_si512();
-  for (int64_t i = 0; i < depth; i += kVnniStep)
-    sum = _mm512_dpbusd_epi32(sum, ones, _mm512_maskz_loadu_epi8(vnni_mask(depth - i), codes + i));
-  return static_cast<uint32_t>(_mm512_reduce_add_epi32(sum));
-}
-
-template <int kRows, int kColumns>
-void sum_tile(const Rows& rows, const uint32_t* row_sums, uint32_t* column_sums, int32_t* out) {
-  column_sums == nullptr ? tile<kRows, kColumns, false>(rows, row_sums, nullptr, out)
-                         : tile<kRows, kColumns, true>(rows, row_sums, column_sums, out);
+  __m512i totals[kCount];
+#pragma GCC unroll 8
+  for (int c = 0; c < kCount; ++c)
+    totals[c] = _mm512_setzero_si512();
+  int64_t i = 0;
+  for (; i + kVnniStep <= depth; i += kVnniStep) {
+#pragma GCC unroll 8
+    for (int c = 0; c < kCount; ++c)
+      totals[c] = _mm512_dpbusd_epi32(totals[c], ones, _mm512_loadu_si512(codes + c * depth + i));
+  }
+  const __mmask64 mask = vnni_mask(depth - i);
+#pragma GCC unroll 8
+  for (int c = 0; c < kCount; ++c)
+    totals[c] =
+        _mm512_dpbusd_epi32(totals[c], ones, _mm512_maskz_loadu_epi8(mask, codes + c * depth + i));
+#pragma GCC unroll 8
+  for (int c = 0; c < kCount; ++c)
+    sums[c] = static_cast<uint32_t>(_mm512_reduce_add_epi32(totals[c]));
 }
 
 void sum_by_dots(const int8_t* a, int64_t rows, const int8_t* b, int64_t columns, int64_t depth,
                  int32_t zero_point, int32_t* sums) {
   uint32_t row_sums[kInt8PieceRows];
   for (int64_t r = 0; r < rows; ++r)
-    row_sums[r] = sum_of(a + r * depth, depth);
+    sum_codes<1>(a + r * depth, depth, row_sums + r);
   uint32_t column_sums[kInt8PieceColumns];
   for_int8_tiles(rows, columns, [&](auto height, auto width, int64_t row, int64_t column) {
-    sum_tile<decltype(height)::value, decltype(width)::value>(
-        {a + row * depth, b + column * depth, depth}, row_sums + row,
-        zero_point != 0 && row == 0 ? column_sums + column : nullptr,
-        sums + row * kInt8PieceColumns + column);
+    constexpr int kRows = decltype(height)::value;
+    constexpr int kColumns = decltype(width)::value;
+    tile<kRows, kColumns>({a + row * depth, b + column * depth, depth}, row_sums + row,
+                          sums + row * kInt8PieceColumns + column);
+    // The columns are in the first cache now.
+    if (zero_point != 0 && row == 0)
+      sum_codes<kColumns>(b + column * depth, depth, column_sums + column);
   });
   if (zero_point == 0) return;
   for (int64_t r = 0; r < rows; ++r) {
