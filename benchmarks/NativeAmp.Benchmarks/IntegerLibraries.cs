@@ -8,7 +8,8 @@ namespace NativeAmp.Benchmarks;
 
 /// <summary>
 /// Products of 8-bit integers in turns with oneDNN's, and quantised linear layers in turns with ONNX Runtime's
-/// (<see cref="OnnxLayer"/>). Each side has one weight, which caches may hold. Before a cell is measured, both results are compared.
+/// (<see cref="OnnxLayer"/>). Each side has one weight, which caches may hold. Before a cell is measured, both results
+/// are compared.
 /// </summary>
 internal static class IntegerLibraries
 {

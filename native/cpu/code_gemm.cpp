@@ -214,7 +214,7 @@ void multiply_strips(const CodeProduct& product, int64_t row, int64_t rows, int6
   }
 }
 
-// Codes of so many bytes stay in the first cache, beside A, until they are read.
+// At most as many bytes of codes stay in the first cache, beside A, until they are read.
 inline constexpr int64_t kNearBytes = 8 << 10;
 
 template <class Codes>

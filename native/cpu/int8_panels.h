@@ -12,7 +12,7 @@ namespace namp {
 inline constexpr int64_t kInt8TileRows = 12;
 inline constexpr int64_t kInt8TileColumns = 32;
 
-// From so many rows on, laying out a weight takes less time than it saves.
+// From this number of rows on, laying out a weight takes less time than it saves.
 inline constexpr int64_t kInt8PanelsFrom = 40;
 
 // Words of a row.
