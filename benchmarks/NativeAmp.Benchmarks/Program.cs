@@ -4,8 +4,8 @@ using NativeAmp.Benchmarks;
 // plots FOLDER: bandwidth against size. overhead: the cost of FusedAdam.Step beyond its kernels. tensors: one tensor in
 // turns with many of the same total. onednn: training steps without oneDNN, in turns with the same with it. onednn
 // networks [BATCHES]: two networks' convolutions likewise. integers: linear layers and convolutions of integers, in
-// turns with float32's, and with reading. --smoke: every class and report once, at small sizes. Else BenchmarkDotNet's
-// own arguments.
+// turns with float32's, and with reading. integers libraries: their products in turns with oneDNN's and ONNX Runtime's.
+// --smoke: every class and report once, at small sizes. Else BenchmarkDotNet's own arguments.
 switch (args)
 {
     case [.., "plots", var folder]:
@@ -30,6 +30,14 @@ switch (args)
     case [.., "integers"]:
         IntegerReport.Write(width: 2048, [1, 256], threads: 2, secondsARow: 4);
         ConvolutionReport.Write(images: 32, threads: 2, secondsARow: 4);
+        return 0;
+    case [.., "integers", "libraries"]:
+        IntegerLibraries.Write(
+            [(512, 512), (2048, 2048), (2048, 8192)],
+            [1, 8, 64, 256],
+            threads: [1, 2],
+            secondsACell: 0.5
+        );
         return 0;
     case [.., "--smoke"]:
         return Smoke.Run();

@@ -27,6 +27,7 @@ internal static class Smoke
         LibraryReport.Write(secondsARow: 0.001);
         NetworkConvolutions.Write([1], secondsACell: 0.001);
         IntegerReport.Write(width: 64, [1, 3], threads: 1, secondsARow: 0.001);
+        IntegerLibraries.Write([(64, 48)], [1, 5], threads: [1], secondsACell: 0.001);
         ConvolutionReport.Write(images: 1, threads: 1, secondsARow: 0.001);
         DirectoryInfo folder = Directory.CreateTempSubdirectory("nativeamp-plots");
         BandwidthPlots.Write(folder.FullName, [1 << 10, 1 << 12], secondsAPoint: 0.001);

@@ -13,16 +13,21 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "cpu/block_gemm.h"
 #include "cpu/cpu_backend.h"
 
 #ifndef NAMP_CPU_CODE_GEMM_SHAPES
 #define NAMP_CPU_CODE_GEMM_SHAPES
 namespace namp {
 
-// A piece of the output. Fewer rows than kFewRows meet codes in registers.
+// A piece of the output. Fewer rows than kFewRows meet codes in registers. Rows of A in a piece, a
+// strip long, and the sixteen sums of each of its elements fit into the second cache.
 inline constexpr int64_t kFewRows = 4;
-inline constexpr int64_t kCodePieceRows = 48;
+inline constexpr int64_t kCodePieceRows = 96;
 inline constexpr int64_t kCodePieceColumns = 16;
+// The rows of every target's tile divide this.
+inline constexpr int64_t kCodeRowBlock = 12;
+inline constexpr int64_t kCodePieceSums = kCodePieceRows * kCodePieceColumns * kCodeHalf;
 
 // The product with A as code_gemm has made it ready: float32, a row padded with zeros to whole
 // steps and groups, and each step in the order in which its codes are decoded.
@@ -39,8 +44,9 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// One row, and columns that are decoded in registers.
-template <class Codes, int kColumns>
+// One row, and columns that are decoded in registers. The codes of the next columns are fetched into
+// the first cache (kLocality 3) or the second one (2).
+template <class Codes, int kColumns, int kLocality>
 HWY_NOINLINE void multiply_codes(const CodeProduct& product, int64_t row, int64_t column,
                                  float* out) {
   const CodedColumns<Codes> columns(*product.args, column);
@@ -52,6 +58,9 @@ HWY_NOINLINE void multiply_codes(const CodeProduct& product, int64_t row, int64_
     clear(sums[c]);
   Half first;
   Half second;
+  // The next codes come as fast as these go.
+  constexpr int64_t kStepBytes = kColumns * Codes::kBytes;
+  auto next = reinterpret_cast<uintptr_t>(codes) + kColumns * columns.row;
   for (int64_t g = 0; g < columns.groups; ++g) {
     typename Codes::Weights weights[kColumns];
 #pragma GCC unroll 16
@@ -59,6 +68,10 @@ HWY_NOINLINE void multiply_codes(const CodeProduct& product, int64_t row, int64_
       weights[c] = Codes::weights(columns.scales[c * columns.groups + g]);
     const int64_t left = columns.steps - g * columns.group_steps;
     for (int64_t step = 0; step < std::min(left, columns.group_steps); ++step) {
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kStepBytes; i += 64)
+        __builtin_prefetch(reinterpret_cast<const void*>(next + i), 0, kLocality);
+      next += kStepBytes;
       const Half early = load_half(a);
       const Half late = load_half(a + kCodeHalf);
 #pragma GCC unroll 16
@@ -78,16 +91,16 @@ HWY_NOINLINE void multiply_codes(const CodeProduct& product, int64_t row, int64_
       add_product(sums[c], load_half(a), first);
       add_product(sums[c], load_half(a + kCodeHalf), second);
     }
-    out[c] = sum_of(sums[c], columns.sum_scale(c));
+    out[c] = sum_of(sums[c]) * columns.sum_scale(c);
   }
 }
 
 // AVX-512 has 32 registers of sixteen elements.
-inline constexpr int kFlatColumns = kLanes >= 16 ? 4 : 2;
+inline constexpr int kFlatColumns = kLanes >= 16 ? 8 : 2;
 inline constexpr int kStripColumns = kLanes >= 16 ? 4 : 2;
 inline constexpr int kStripRows = kLanes >= 16 ? 6 : 2;
 
-// Steps of columns that are decoded at a time: 16 KiB.
+// Steps of columns that are decoded at a time: 16 KiB, which stay in the first cache.
 inline constexpr int64_t kStripSteps = 32;
 inline constexpr int64_t kStripRow = kStripSteps * kCodeStep;
 
@@ -155,65 +168,82 @@ HWY_NOINLINE void multiply_strip(const float* a, int64_t a_row, const float* str
   }
 }
 
-// Many rows and some columns, a strip after the other.
+// Many rows and the columns of a piece, a strip after the other. sums has kCodePieceSums elements.
 template <class Codes>
 void multiply_strips(const CodeProduct& product, int64_t row, int64_t rows, int64_t column,
-                     int64_t columns, float* out) {
+                     int64_t columns, float* sums, float* out) {
   float strip[kStripColumns * kStripRow];
-  float sums[kCodePieceRows * kStripColumns * kCodeHalf];
-  const CodedColumns<Codes> coded(*product.args, column);
-  std::fill_n(sums, rows * kStripColumns * kCodeHalf, 0.0f);
-  const int64_t steps = coded.steps + (coded.tail == 0 ? 0 : 1);
+  const int64_t column_sums = rows * kStripColumns * kCodeHalf;
+  std::fill_n(sums, divide_up(columns, kStripColumns) * column_sums, 0.0f);
+  const CodedColumns<Codes> whole(*product.args, column);
+  const int64_t steps = whole.steps + (whole.tail == 0 ? 0 : 1);
   for (int64_t begin = 0; begin < steps; begin += kStripSteps) {
     const int64_t end = std::min(steps, begin + kStripSteps);
-    decode_strip(coded, columns, begin, end, strip);
     const float* a = product.a + row * product.padded + begin * kCodeStep;
-    const auto multiply = [&](auto tile, int64_t r) HWY_ATTR {
-      multiply_strip<decltype(tile)::value>(a + r * product.padded, product.padded, strip,
-                                            end - begin, sums + r * kStripColumns * kCodeHalf);
-    };
-    int64_t r = 0;
-    for (; r + kStripRows <= rows; r += kStripRows)
-      multiply(std::integral_constant<int, kStripRows>(), r);
-    for (; r + 2 <= rows; r += 2)
-      multiply(std::integral_constant<int, 2>(), r);
-    if (r < rows) multiply(std::integral_constant<int, 1>(), r);
+    for (int64_t c = 0; c < columns; c += kStripColumns) {
+      decode_strip(CodedColumns<Codes>(*product.args, column + c), columns - c, begin, end, strip);
+      float* to = sums + c / kStripColumns * column_sums;
+      const auto multiply = [&](auto tile, int64_t r) HWY_ATTR {
+        multiply_strip<decltype(tile)::value>(a + r * product.padded, product.padded, strip,
+                                              end - begin, to + r * kStripColumns * kCodeHalf);
+      };
+      int64_t r = 0;
+      for (; r + kStripRows <= rows; r += kStripRows)
+        multiply(std::integral_constant<int, kStripRows>(), r);
+      for (; r + 2 <= rows; r += 2)
+        multiply(std::integral_constant<int, 2>(), r);
+      if (r < rows) multiply(std::integral_constant<int, 1>(), r);
+    }
   }
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < columns; ++c) {
-      out[r * kCodePieceColumns + c] =
-          sum_of(load_half(sums + (r * kStripColumns + c) * kCodeHalf), coded.sum_scale(c));
+  // Sixteen sums at once: some rows of the columns of a strip.
+  constexpr int64_t kTogether = kCodeHalf / kStripColumns;
+  for (int64_t c = 0; c < columns; c += kStripColumns) {
+    const float* from = sums + c / kStripColumns * column_sums;
+    const int64_t there = std::min<int64_t>(kStripColumns, columns - c);
+    for (int64_t r = 0; r < rows; r += kTogether) {
+      // Those of rows that are not there are of no use.
+      const int64_t first = std::max<int64_t>(0, std::min(r, rows - kTogether));
+      float totals[kCodeHalf];
+      sums_of(from + first * kStripColumns * kCodeHalf, totals);
+      for (int64_t i = 0; i < std::min(kTogether, rows - first); ++i) {
+        for (int64_t j = 0; j < there; ++j)
+          out[(first + i) * kCodePieceColumns + c + j] =
+              totals[i * kStripColumns + j] * whole.sum_scale(c + j);
+      }
     }
   }
 }
 
+// At most as many bytes of codes stay in the first cache, beside A, until they are read.
+inline constexpr int64_t kNearBytes = 8 << 10;
+
 template <class Codes>
 void multiply_piece(const CodeProduct& product, int64_t row, int64_t rows, int64_t column,
-                    int64_t columns, float* out) {
+                    int64_t columns, float* scratch, float* out) {
   if (rows >= kFewRows) {
-    for (int64_t c = 0; c < columns; c += kStripColumns) {
-      multiply_strips<Codes>(product, row, rows, column + c,
-                             std::min<int64_t>(kStripColumns, columns - c), out + c);
-    }
+    multiply_strips<Codes>(product, row, rows, column, columns, scratch, out);
     return;
   }
+  const bool near = kFlatColumns * CodedColumns<Codes>(*product.args, 0).row <= kNearBytes;
+  const auto multiply =
+      near ? &multiply_codes<Codes, kFlatColumns, 3> : &multiply_codes<Codes, kFlatColumns, 2>;
   for (int64_t r = 0; r < rows; ++r) {
     float* to = out + r * kCodePieceColumns;
     int64_t c = 0;
     for (; c + kFlatColumns <= columns; c += kFlatColumns)
-      multiply_codes<Codes, kFlatColumns>(product, row + r, column + c, to + c);
+      multiply(product, row + r, column + c, to + c);
     for (; c < columns; ++c)
-      multiply_codes<Codes, 1>(product, row + r, column + c, to + c);
+      multiply_codes<Codes, 1, 3>(product, row + r, column + c, to + c);
   }
 }
 
-// The outputs of a piece.
+// The outputs of a piece. scratch is used for more than a few rows.
 void multiply_code_piece(const CodeProduct& product, int64_t row, int64_t rows, int64_t column,
-                         int64_t columns) {
+                         int64_t columns, float* scratch) {
   const namp_code_gemm_args& args = *product.args;
   float sums[kCodePieceRows * kCodePieceColumns];
-  args.bits == 4 ? multiply_piece<Int4Codes>(product, row, rows, column, columns, sums)
-                 : multiply_piece<Int8Codes>(product, row, rows, column, columns, sums);
+  args.bits == 4 ? multiply_piece<Int4Codes>(product, row, rows, column, columns, scratch, sums)
+                 : multiply_piece<Int8Codes>(product, row, rows, column, columns, scratch, sums);
   with_element(args.c_dtype, [&](auto element) NAMP_LANES {
     using T = typename decltype(element)::Type;
     const float* bias = args.bias == nullptr ? nullptr : args.bias + column;
@@ -266,23 +296,35 @@ NAMP_SIMD_TABLE(prepare_code_rows);
 void CpuBackend::code_gemm(const namp_code_gemm_args& args, namp_stream stream) {
   const int64_t unit = args.group == 0 ? kCodeStep : args.group;
   const int64_t padded = (args.k + unit - 1) / unit * unit;
-  float* a = reinterpret_cast<float*>(
-      worker_scratch(args.m, padded * static_cast<int64_t>(sizeof(float)), stream));
+  const int64_t workers = threads_.count();
+  const int64_t across = (args.n - 1) / kCodePieceColumns + 1;
+  const int64_t blocks = divide_up(args.m, kCodeRowBlock);
+  const int64_t down = divide_up(args.m, kCodePieceRows);
+  const int64_t piece_bytes =
+      args.m < kFewRows ? 0 : kCodePieceSums * static_cast<int64_t>(sizeof(float));
+  // Codes of 8 bits meet rows of whole steps where they are.
+  const bool ready = args.bits == 8 && args.a_dtype == NAMP_FLOAT32 && padded == args.k;
+  char* scratch = worker_scratch(ready ? 0 : args.m, padded * static_cast<int64_t>(sizeof(float)),
+                                 stream, workers * piece_bytes);
+  float* a = reinterpret_cast<float*>(scratch + workers * piece_bytes);
   const auto prepare = prepare_code_rows_by_simd(simd_);
-  if (args.k != 0) {
+  if (args.k != 0 && !ready) {
     threads_.parallel_for(
         args.m, std::max<int64_t>(1, kChunkElements / padded),
         [&](int64_t begin, int64_t end) { prepare(args, a, padded, begin, end); });
   }
-  const CodeProduct product{&args, a, padded};
+  const CodeProduct product{&args, ready ? static_cast<const float*>(args.a) : a, padded};
   const auto multiply = multiply_code_piece_by_simd(simd_);
-  const int64_t across = (args.n - 1) / kCodePieceColumns + 1;
-  const int64_t down = (args.m - 1) / kCodePieceRows + 1;
-  threads_.parallel_for(across * down, 1, [&](int64_t piece, int64_t) {
-    const int64_t row = piece % down * kCodePieceRows;
-    const int64_t column = piece / down * kCodePieceColumns;
-    multiply(product, row, std::min(kCodePieceRows, args.m - row), column,
-             std::min(kCodePieceColumns, args.n - column));
+  // Pieces of nearly equal numbers of blocks.
+  threads_.split(across * down, [&](int64_t worker, int64_t begin, int64_t end) {
+    auto* sums = reinterpret_cast<float*>(scratch + worker * piece_bytes);
+    for (int64_t piece = begin; piece < end; ++piece) {
+      const int64_t row = blocks * (piece % down) / down * kCodeRowBlock;
+      const int64_t last = std::min(args.m, blocks * (piece % down + 1) / down * kCodeRowBlock);
+      const int64_t column = piece / down * kCodePieceColumns;
+      multiply(product, row, last - row, column, std::min(kCodePieceColumns, args.n - column),
+               sums);
+    }
   });
 }
 

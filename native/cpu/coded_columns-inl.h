@@ -124,10 +124,7 @@ HWY_INLINE void add_product(Half& sum, const Half& a, const Half& weights) {
 }
 
 // i with i + 8, then as within a lane.
-HWY_INLINE float sum_of(Half half, float scale) {
-#pragma GCC unroll 16
-  for (int64_t i = 0; i < kHalfLanes; ++i)
-    half.part[i] = half.part[i] * scale;
+HWY_INLINE float sum_of(Half half) {
 #pragma GCC unroll 16
   for (int64_t width = kHalfLanes / 2; width > 0; width /= 2) {
 #pragma GCC unroll 16
@@ -136,6 +133,41 @@ HWY_INLINE float sum_of(Half half, float scale) {
   }
   return reduce_lane(half.part[0], Plus());
 }
+
+// Of sixteen halves, as sum_of has them.
+#if HWY_TARGET == HWY_AVX3
+HWY_INLINE void sums_of(const float* halves, float* sums) {
+  const auto add = [](__m512 a, __m512 b) HWY_ATTR { return _mm512_add_ps(a, b); };
+  __m512 eights[8];  // of two halves each, in blocks of 128 bits: first, first, second, second
+#pragma GCC unroll 16
+  for (int i = 0; i < 8; ++i) {
+    const __m512 first = _mm512_loadu_ps(halves + 2 * i * kCodeHalf);
+    const __m512 second = _mm512_loadu_ps(halves + (2 * i + 1) * kCodeHalf);
+    eights[i] =
+        add(_mm512_shuffle_f32x4(first, second, 0x44), _mm512_shuffle_f32x4(first, second, 0xee));
+  }
+  __m512 fours[4];  // a block is of a half
+#pragma GCC unroll 8
+  for (int i = 0; i < 4; ++i)
+    fours[i] = add(_mm512_shuffle_f32x4(eights[2 * i], eights[2 * i + 1], 0x88),
+                   _mm512_shuffle_f32x4(eights[2 * i], eights[2 * i + 1], 0xdd));
+  __m512 twos[2];
+#pragma GCC unroll 8
+  for (int i = 0; i < 2; ++i)
+    twos[i] = add(_mm512_shuffle_ps(fours[2 * i], fours[2 * i + 1], 0x44),
+                  _mm512_shuffle_ps(fours[2 * i], fours[2 * i + 1], 0xee));
+  const __m512 ones =
+      add(_mm512_shuffle_ps(twos[0], twos[1], 0x88), _mm512_shuffle_ps(twos[0], twos[1], 0xdd));
+  // Block b has the sums of b, 4 + b, 8 + b and 12 + b.
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  _mm512_storeu_ps(sums, _mm512_permutexvar_ps(order, ones));
+}
+#else
+HWY_INLINE void sums_of(const float* halves, float* sums) {
+  for (int64_t i = 0; i < kCodeHalf; ++i)
+    sums[i] = sum_of(load_half(halves + i * kCodeHalf));
+}
+#endif
 
 // Where the codes and scales of columns lie, from one of them on.
 template <class Codes>

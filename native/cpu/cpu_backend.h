@@ -10,6 +10,7 @@
 
 namespace namp {
 
+struct Int8Panels;
 struct PlanePlan;
 
 // clang-format off: an override a line keeps the list readable, and merges easy.
@@ -97,6 +98,9 @@ class CpuBackend final : public Backend {
 
   void gemm_by_blocks(const namp_gemm_args& args, namp_stream stream);
   void activate_product(const namp_gemm_args& args, const void* from, namp_stream stream);
+
+  void int8_gemm_by_panels(const Int8Panels& panels, const namp_int8_gemm_args& args,
+                           namp_stream stream);
 
   bool convolve_by_library(const namp_conv2d_args& args, ConvolutionPass pass, namp_stream stream);
   bool convolve_by_planes(const namp_conv2d_args& args, ConvolutionPass pass, namp_stream stream);

@@ -12,7 +12,9 @@
 #include <numeric>
 
 #include "cpu/cpu_backend.h"
+#include "cpu/int8_panels.h"
 #include "cpu/int8_sums.h"
+#include "dtype.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
@@ -140,7 +142,94 @@ namespace namp {
 NAMP_SIMD_TABLE(sum_int8);
 NAMP_SIMD_TABLE(scale_int8_sums);
 
-void CpuBackend::int8_gemm(const namp_int8_gemm_args& args, namp_stream) {
+namespace {
+
+// Rows of A that meet a panel of B before the next one is laid out: they stay in the second cache.
+constexpr int64_t kPanelBlocks = 24;
+
+constexpr int64_t kCacheLine = 64;
+
+// Fetches bytes that are read soon, or written.
+void fetch_soon(const int8_t* begin, const int8_t* end) {
+  for (; begin < end; begin += kCacheLine)
+    __builtin_prefetch(begin, 0, 2);
+}
+void fetch_outputs(const namp_int8_gemm_args& args, int64_t row, int64_t rows, int64_t column,
+                   int64_t columns) {
+  const int64_t element = dtype_size(args.c_dtype);
+  for (int64_t r = 0; r < rows; ++r) {
+    const char* begin = static_cast<const char*>(args.c) + ((row + r) * args.n + column) * element;
+    for (int64_t i = 0; i < columns * element; i += kCacheLine)
+      __builtin_prefetch(begin + i, 1);
+  }
+}
+
+}  // namespace
+
+// Cuts the output into chunks of rows and panels of columns. A is laid out once, a panel for each
+// chunk of rows that it meets.
+void CpuBackend::int8_gemm_by_panels(const Int8Panels& panels, const namp_int8_gemm_args& args,
+                                     namp_stream stream) {
+  const int64_t units = int8_units(args.k);
+  const int64_t blocks = (args.m - 1) / kInt8TileRows + 1;
+  const int64_t across = (args.n - 1) / kInt8TileColumns + 1;
+  const int64_t workers = threads_.count();
+  const int64_t down =
+      std::max((blocks - 1) / kPanelBlocks + 1, std::min(blocks, (workers - 1) / across + 1));
+  const int64_t panel_bytes = units * kInt8TileColumns * 4;
+  const int64_t block_words = (units + 1) * kInt8TileRows;  // with the sums of the rows
+  char* scratch = worker_scratch(workers, panel_bytes, stream, blocks * block_words * 4);
+  auto* rows = reinterpret_cast<uint32_t*>(scratch + workers * panel_bytes);
+  threads_.parallel_for(blocks, 1, [&](int64_t block, int64_t) {
+    uint32_t* words = rows + block * block_words;
+    uint32_t* sums = words + units * kInt8TileRows;
+    const int64_t row = block * kInt8TileRows;
+    panels.pack_rows(args.a + row * args.k, std::min(kInt8TileRows, args.m - row), args.k, words,
+                     sums);
+    // The codes of B are unsigned by 128.
+    for (int64_t r = 0; r < kInt8TileRows; ++r)
+      sums[r] *= static_cast<uint32_t>(-128);
+  });
+  const auto scale = scale_int8_sums_by_simd(simd_);
+  threads_.split(across * down, [&](int64_t worker, int64_t begin, int64_t end) {
+    auto* panel = reinterpret_cast<uint32_t*>(scratch + worker * panel_bytes);
+    for (int64_t unit = begin; unit < end; ++unit) {
+      const int64_t column = unit % across * kInt8TileColumns;
+      const int64_t columns = std::min(kInt8TileColumns, args.n - column);
+      uint32_t corrections[kInt8TileColumns] = {};
+      panels.pack_columns(args.b + column * args.k, columns, args.k, panel,
+                          args.a_zero_point == 0 ? nullptr : corrections);
+      for (uint32_t& correction : corrections)
+        correction *= static_cast<uint32_t>(args.a_zero_point);
+      const int64_t chunk = unit / across;
+      const int64_t first = blocks * chunk / down;
+      const int64_t last = blocks * (chunk + 1) / down;
+      // The next panel comes while this one is multiplied.
+      const int64_t next = column + columns;
+      const int8_t* coming = args.b + next * args.k;
+      const int64_t bytes = std::min(kInt8TileColumns, args.n - next) * args.k;
+      for (int64_t block = first; block < last; ++block) {
+        int32_t sums[kInt8TileRows * kInt8PieceColumns];
+        const int64_t row = block * kInt8TileRows;
+        const int64_t count = std::min(kInt8TileRows, args.m - row);
+        const uint32_t* words = rows + block * block_words;
+        fetch_soon(coming + bytes * (block - first) / (last - first),
+                   coming + bytes * (block - first + 1) / (last - first));
+        fetch_outputs(args, row, count, column, columns);
+        panels.multiply(words, count, panel, units, words + units * kInt8TileRows, corrections,
+                        sums, kInt8PieceColumns);
+        scale(args, sums, row, count, column, columns);
+      }
+    }
+  });
+}
+
+void CpuBackend::int8_gemm(const namp_int8_gemm_args& args, namp_stream stream) {
+  const Int8Panels* panels = int8_panels(simd_);
+  if (panels != nullptr && args.m >= kInt8PanelsFrom && args.n > 0 && args.k > 0) {
+    int8_gemm_by_panels(*panels, args, stream);
+    return;
+  }
   const Int8Sums dots = int8_sums_by_dots(simd_);
   const Int8Sums sum = dots != nullptr ? dots : sum_int8_by_simd(simd_);
   const auto scale = scale_int8_sums_by_simd(simd_);

@@ -100,6 +100,20 @@ TEST_P(StaticProductTest, EveryZeroPoint) {
   check_gemm(140, 290, 208, 127, true);  // on a GPU tiles of 128
 }
 
+// From 40 rows on both operands are laid out anew, in parts of 12 rows, 32 columns and 4 codes.
+TEST_P(StaticProductTest, ProductsOfManyRows) {
+  int turn = 0;
+  for (int64_t k : {1, 3, 4, 5, 63, 64, 65, 130}) {
+    for (int64_t n : {1, 16, 17, 31, 33}) {
+      check_gemm(40 + turn % 13, n, k, kZeroPoints[turn % 5], turn % 2 == 0);
+      ++turn;
+    }
+  }
+  check_gemm(613, 3, 9, 5, true);
+  check_gemm(290, 70, 20, 0, true);
+  check_gemm(40, 3, NAMP_INT8_SHIFTED_MAX_K, -128, false);
+}
+
 NAMP_ON_EVERY_DEVICE(StaticProductTest);
 
 TEST_P(StaticConvolutionTest, EveryShape) {
