@@ -22,7 +22,7 @@ inline constexpr int kCodeLanes = 16;  // of a column
 NAMP_DEVICE float byte_to_float(uint32_t byte) { return from_bits(0x4b000000u | byte); }
 inline constexpr float kByteUnits = 8388608.0f;
 
-// Signed bytes in their order; the column's scale multiplies the sums.
+// Signed bytes in their order; the column's scale multiplies the sum.
 struct Int8Codes {
   static constexpr int kStepBytes = kCodeStep;
   static constexpr bool kHasGroups = false;
@@ -227,7 +227,6 @@ class CodeProduct {
 #pragma unroll
       for (int c = 0; c < kColumns; ++c) {
         float sum = sums_[r][c];
-        if (!Codes::kHasGroups) sum *= cuda::load(args_.scales + column_there(c));
 #pragma unroll
         for (int mask = kCodeLanes / 2; mask > 0; mask /= 2)
           sum += exchange(sum, mask);
@@ -241,7 +240,9 @@ class CodeProduct {
       const int64_t row = row_ + element / kColumns;
       const int64_t column = column_ + element % kColumns;
       if (element >= kRows * kColumns || row >= args_.m || column >= args_.n) continue;
-      const float x = args_.bias != nullptr ? mine[i] + cuda::load(args_.bias + column) : mine[i];
+      float x = mine[i];
+      if (!Codes::kHasGroups) x *= cuda::load(args_.scales + column);
+      if (args_.bias != nullptr) x += cuda::load(args_.bias + column);
       store_as(same_nan(x, 0.0f), args_.c, args_.c_dtype, row * args_.n + column);
     }
   }
