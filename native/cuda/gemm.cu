@@ -149,7 +149,7 @@ NAMP_DEVICE void add_row_sums(const GemmArgs& gemm) {
 
 // C or product holds a product. This adds bias, pre-activation and activation or the activation's
 // slope, and beta C if it is not yet included.
-NAMP_KERNEL(kElementThreads) gemm_epilogue_kernel(const GemmArgs gemm) {
+NAMP_KERNEL(kElementThreads, 4) gemm_epilogue_kernel(const GemmArgs gemm) {
   const namp_gemm_args& args = gemm.call;
   const float beta = args.beta;
   const int64_t of_part = (args.batch > 0 ? args.batch : 1) * args.m * args.n;

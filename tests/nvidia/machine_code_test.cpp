@@ -118,9 +118,9 @@ TEST_P(MachineCode, computes_in_float64_only_where_the_table_says_so) {
 
 TEST_P(MachineCode, multiplies_halves_and_bytes_on_tensor_cores_beside_the_next_loads) {
   for (const SassFacts& kernel : kernels()) {
-    const bool is_product = kernel.kernel.find("float16_") != std::string::npos ||
-                            (kernel.kernel.rfind("int8_gemm_", 0) == 0 &&
-                             kernel.kernel != "int8_gemm_rows_kernel");
+    const bool is_product =
+        kernel.kernel.find("float16_") != std::string::npos ||
+        (kernel.kernel.rfind("int8_gemm_", 0) == 0 && kernel.kernel != "int8_gemm_rows_kernel");
     EXPECT_EQ(kernel.tensor_products > 0, is_product) << kernel.kernel;
     const bool turing = kernel.kernel.find("_sm75_") != std::string::npos;
     EXPECT_EQ(kernel.async_copies > 0, is_product && !turing) << kernel.kernel;
