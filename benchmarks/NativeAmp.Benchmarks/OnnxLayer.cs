@@ -33,6 +33,8 @@ internal sealed class OnnxLayer : IDisposable
                 IntraOpNumThreads = threads,
                 LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
             };
+            // Its threads would spin on the cores that ours need in the next turn.
+            options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
             _session = new InferenceSession(path, options);
         }
         finally
