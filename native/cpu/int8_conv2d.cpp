@@ -64,19 +64,17 @@ void window_tile(const Int8Windows& windows, int64_t output, int64_t run, uint32
 using ShortTag = hn::Repartition<int16_t, SignedTag>;
 using Shorts = hn::Vec<ShortTag>;
 
-// The low and the high byte of each 16 bits, as values of 16 bits.
-struct Bytes {
-  Shorts low;
-  Shorts high;
-};
-HWY_INLINE Bytes unsigned_bytes(const uint32_t* p) {
+// The low and the high byte of each 16 bits, as values of 16 bits. Not as a struct: its constructor, which the
+// compiler makes, has no target, and GCC then refuses NEON's vectors in it.
+HWY_INLINE void unsigned_bytes(const uint32_t* p, Shorts& low, Shorts& high) {
   const auto words = hn::BitCast(hn::RebindToUnsigned<ShortTag>(), hn::LoadU(BitsTag(), p));
-  const auto low = hn::And(words, hn::Set(hn::RebindToUnsigned<ShortTag>(), 0xff));
-  return {hn::BitCast(ShortTag(), low), hn::BitCast(ShortTag(), hn::ShiftRight<8>(words))};
+  low = hn::BitCast(ShortTag(), hn::And(words, hn::Set(hn::RebindToUnsigned<ShortTag>(), 0xff)));
+  high = hn::BitCast(ShortTag(), hn::ShiftRight<8>(words));
 }
-HWY_INLINE Bytes signed_bytes(uint32_t word) {
+HWY_INLINE void signed_bytes(uint32_t word, Shorts& low, Shorts& high) {
   const Shorts words = hn::BitCast(ShortTag(), hn::Set(BitsTag(), word));
-  return {hn::ShiftRight<8>(hn::ShiftLeft<8>(words)), hn::ShiftRight<8>(words)};
+  low = hn::ShiftRight<8>(hn::ShiftLeft<8>(words));
+  high = hn::ShiftRight<8>(words);
 }
 
 // Products of 16 bits, added in pairs to 32. Two runs at once: AVX2 has no registers for more.
@@ -97,19 +95,22 @@ HWY_NOINLINE void window_tile(const Int8Windows& windows, int64_t output, int64_
       }
       for (int64_t tap = 0; tap < windows.taps; ++tap) {
         const int64_t offset = windows.offsets[tap] + lane;
-        Bytes codes[kTogether];
+        Shorts low[kTogether];
+        Shorts high[kTogether];
 #pragma GCC unroll 2
         for (int r = 0; r < kTogether; ++r)
-          codes[r] = unsigned_bytes(windows.planes + starts[r] + offset);
+          unsigned_bytes(windows.planes + starts[r] + offset, low[r], high[r]);
 #pragma GCC unroll 4
         for (int o = 0; o < kOutputs; ++o) {
-          const Bytes weight = signed_bytes(weights[o * windows.taps + tap]);
+          Shorts weight_low;
+          Shorts weight_high;
+          signed_bytes(weights[o * windows.taps + tap], weight_low, weight_high);
 #pragma GCC unroll 2
           for (int r = 0; r < kTogether; ++r) {
             acc[o][r] =
-                hn::ReorderWidenMulAccumulate(tag, codes[r].low, weight.low, acc[o][r], more[o][r]);
-            acc[o][r] = hn::ReorderWidenMulAccumulate(tag, codes[r].high, weight.high, acc[o][r],
-                                                      more[o][r]);
+                hn::ReorderWidenMulAccumulate(tag, low[r], weight_low, acc[o][r], more[o][r]);
+            acc[o][r] =
+                hn::ReorderWidenMulAccumulate(tag, high[r], weight_high, acc[o][r], more[o][r]);
           }
         }
       }
