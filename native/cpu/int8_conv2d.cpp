@@ -64,8 +64,8 @@ void window_tile(const Int8Windows& windows, int64_t output, int64_t run, uint32
 using ShortTag = hn::Repartition<int16_t, SignedTag>;
 using Shorts = hn::Vec<ShortTag>;
 
-// The low and the high byte of each 16 bits, as values of 16 bits. Not as a struct: its constructor, which the
-// compiler makes, has no target, and GCC then refuses NEON's vectors in it.
+// The low and the high byte of each 16 bits, as values of 16 bits. Not as a struct: the constructor
+// that the compiler makes has no target, and GCC then refuses NEON's vectors in it.
 HWY_INLINE void unsigned_bytes(const uint32_t* p, Shorts& low, Shorts& high) {
   const auto words = hn::BitCast(hn::RebindToUnsigned<ShortTag>(), hn::LoadU(BitsTag(), p));
   low = hn::BitCast(ShortTag(), hn::And(words, hn::Set(hn::RebindToUnsigned<ShortTag>(), 0xff)));
