@@ -82,18 +82,24 @@ const BackendFactory* find_backend(namp_device_kind kind, std::string& reason) {
 #endif
 }
 
-namp_sum_args row_sums_of(const namp_gemm_args& product) {
+namp_sum_args sum_of(void* out, int32_t out_dtype, const void* in, int32_t in_dtype, int64_t outer,
+                     int64_t channels, int64_t inner) {
   namp_sum_args sum{};
   sum.struct_size = sizeof(sum);
-  sum.out_dtype = product.c_dtype;
-  sum.in_dtype = product.a_dtype;
+  sum.out_dtype = out_dtype;
+  sum.in_dtype = in_dtype;
   sum.alpha = 1.0f;
-  sum.outer = product.k;
-  sum.channels = product.m;
-  sum.inner = 1;
-  sum.out = product.row_sums;
-  sum.in = product.a;
+  sum.outer = outer;
+  sum.channels = channels;
+  sum.inner = inner;
+  sum.out = out;
+  sum.in = in;
   return sum;
+}
+
+namp_sum_args row_sums_of(const namp_gemm_args& product) {
+  return sum_of(product.row_sums, product.c_dtype, product.a, product.a_dtype, product.k, product.m,
+                1);
 }
 
 }  // namespace namp

@@ -147,6 +147,10 @@ const BackendFactory* find_backend(namp_device_kind kind, std::string& reason);
 const BackendFactory& cpu_backend_factory();
 const BackendFactory& cuda_backend_factory();
 
+// The sums of in [outer, channels, inner] for each channel, which replace what is in out.
+namp_sum_args sum_of(void* out, int32_t out_dtype, const void* in, int32_t in_dtype, int64_t outer,
+                     int64_t channels, int64_t inner);
+
 // The row_sums of a product, as a call of their own.
 namp_sum_args row_sums_of(const namp_gemm_args& product);
 

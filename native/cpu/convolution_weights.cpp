@@ -29,17 +29,9 @@ void CpuBackend::conv2d_backward_weights_by_loops(const namp_conv2d_args& args,
     sum_weights_by_images(args, stream);
   }
   if (args.bias_gradient == nullptr) return;
-  namp_sum_args bias{};
-  bias.struct_size = sizeof(bias);
-  bias.out_dtype = args.bias_gradient_dtype;
-  bias.in_dtype = args.dtype;
-  bias.alpha = 1.0f;
-  bias.outer = args.batch;
-  bias.channels = args.out_channels;
-  bias.inner = ConvolutionShape(args).positions;
-  bias.out = args.bias_gradient;
-  bias.in = args.output_gradient;
-  sum(bias, stream);
+  sum(sum_of(args.bias_gradient, args.bias_gradient_dtype, args.output_gradient, args.dtype,
+             args.batch, args.out_channels, ConvolutionShape(args).positions),
+      stream);
 }
 
 // Few positions for many weights: one product of the whole batch, which writes the weights' gradients

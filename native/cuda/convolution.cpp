@@ -174,18 +174,9 @@ void CudaBackend::weight_gradient_of_columns(const namp_conv2d_args& args, namp_
       g.stride_c = weights;
       if (count > 0) gemm(g, stream);
       const bool last = first + images >= args.batch;
-      namp_sum_args sum{};
-      sum.struct_size = sizeof(sum);
-      sum.in_dtype = NAMP_FLOAT32;
-      sum.alpha = 1.0f;
-      sum.outer = count;
-      sum.channels = weights;
-      sum.inner = 1;
-      sum.in = products;
-      sum.out = sums;
-      sum.out_dtype = NAMP_FLOAT32;
-      sum.accumulate = first > 0 ? 1 : 0;
-      this->sum(sum, stream);
+      namp_sum_args more = sum_of(sums, NAMP_FLOAT32, products, NAMP_FLOAT32, count, weights, 1);
+      more.accumulate = first > 0 ? 1 : 0;
+      sum(more, stream);
       if (last) {
         cast(cell_of(gradient, args.weight_gradient_dtype), cell_of(sums, NAMP_FLOAT32), weights,
              {}, stream);
@@ -210,17 +201,9 @@ void CudaBackend::conv2d_backward_weights(const namp_conv2d_args& args, namp_str
     weight_gradient_of_columns(args, stream);
   }
   if (args.bias_gradient == nullptr) return;
-  namp_sum_args bias{};
-  bias.struct_size = sizeof(bias);
-  bias.in_dtype = args.dtype;
-  bias.in = args.output_gradient;
-  bias.out_dtype = args.bias_gradient_dtype;
-  bias.out = args.bias_gradient;
-  bias.alpha = 1.0f;
-  bias.outer = args.batch;
-  bias.channels = args.out_channels;
-  bias.inner = s.plane;
-  sum(bias, stream);
+  sum(sum_of(args.bias_gradient, args.bias_gradient_dtype, args.output_gradient, args.dtype,
+             args.batch, args.out_channels, s.plane),
+      stream);
 }
 
 }  // namespace namp
