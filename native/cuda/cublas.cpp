@@ -65,6 +65,12 @@ bool Cublas::is_there(Backend::Workspace& workspace) {
   return handle_ != nullptr;
 }
 
+bool Cublas::has_light(Backend::Workspace& workspace) {
+  const std::lock_guard lock(mutex_);
+  find(workspace);
+  return light_.is_there();
+}
+
 bool Cublas::begin(const namp_gemm_args& args, Stream queue, namp_stream stream,
                    Backend::Workspace& workspace, CublasLt::Where& where) {
   if (args.k == 0 || !fits(args.m) || !fits(args.n) || !fits(args.k) || !fits(args.lda) ||
@@ -117,8 +123,7 @@ bool Cublas::multiply_with(LtEpilogue epilogue, const namp_gemm_args& args, Stre
                            namp_stream stream, Backend::Workspace& workspace) {
   const std::lock_guard lock(mutex_);
   CublasLt::Where where{};
-  if (args.batch > 1 || !begin(args, queue, stream, workspace, where) || !light_.is_there())
-    return false;
+  if (args.batch > 1 || !begin(args, queue, stream, workspace, where)) return false;
   return light_.multiply(args, epilogue, compute_of(args), functions_, where, workspace);
 }
 

@@ -25,6 +25,8 @@ class Cublas {
   void set_allow_tf32(bool allow);
 
   bool is_there(Backend::Workspace& workspace);
+  // Whether it brought along cuBLASLt, for multiply_with.
+  bool has_light(Backend::Workspace& workspace);
 
   // On a queue, with the workspace of a stream: C = alpha op(A) op(B) + beta C, without bias and activation. False, and nothing done, where
   // there is no cuBLAS or the sizes are beyond its 32 bits.
@@ -32,7 +34,7 @@ class Cublas {
                 Backend::Workspace& workspace);
 
   // The same of one product, with args.beta, and its bias or row sums in the same launch, which are in C's
-  // dtype. False, and nothing done, where this cuBLAS cannot.
+  // dtype. False, and nothing done, where this cuBLASLt cannot; there has to be one.
   bool multiply_with(LtEpilogue epilogue, const namp_gemm_args& args, Stream queue,
                      namp_stream stream, Backend::Workspace& workspace);
 

@@ -77,14 +77,15 @@ bool CudaBackend::multiply_by_cublas(const cuda::GemmArgs& gemm, namp_stream str
   if (!cublas_.is_there(workspaces())) return false;
   const namp_gemm_args& args = gemm.call;
   const cuda::Stream queue = queue_of(stream);
+  const bool has_light = cublas_.has_light(workspaces());
   if (args.row_sums != nullptr) {
-    if (args.alpha != 0.0f && args.activation_kept == nullptr && !is_followed(args) &&
+    if (has_light && args.alpha != 0.0f && args.activation_kept == nullptr && !is_followed(args) &&
         cublas_.multiply_with(cuda::LtEpilogue::kRowSums, args, queue, stream, workspaces())) {
       return true;
     }
     sum(row_sums_of(args), stream);
   }
-  if (is_with_bias(gemm) && multiply_with_bias(gemm, stream)) return true;
+  if (has_light && is_with_bias(gemm) && multiply_with_bias(gemm, stream)) return true;
   const int64_t pack_blocks = cuda::result_pack_blocks(args);
   if (rounds_on_the_way(args)) {
     // cuBLAS leaves the product in float32, and the epilogue does the rest.

@@ -20,6 +20,7 @@ class CublasLtTest : public GemmTest {
     GemmTest::TearDown();
     unsetenv(kVariable);
     unsetenv(kWithout);
+    unsetenv(kSwitch);
   }
 
   // The products of cuBLAS, and the launches beside them, of a case.
@@ -43,6 +44,7 @@ class CublasLtTest : public GemmTest {
 
   static constexpr uint64_t kRuns = 2;  // of a case by check()
   static constexpr const char* kVariable = "NATIVEAMP_CUBLAS_LIBRARY";
+  static constexpr const char* kSwitch = "NATIVEAMP_CUBLASLT";
   static constexpr const char* kWithout = "NAMPEMU_CUBLASLT_WITHOUT";
 };
 
@@ -139,6 +141,20 @@ TEST_P(CublasLtTest, OneThatLacksAnEpilogueIsDoneWithout) {
     if (HasFailure()) return;
   }
   EXPECT_EQ(emulated_gpu()->calls_of("cublasLtMatmul"), 0U);
+}
+
+TEST_P(CublasLtTest, WithoutItNothingIsMadeReadyForIt) {
+  setenv(kSwitch, "0", 1);
+  GemmCase c = product_of(NAMP_BFLOAT16, 1);
+  c.c_dtype = NAMP_FLOAT32;
+  c.bias_dtype = NAMP_BFLOAT16;
+  c.beta = 1;
+  expect(c, 1, 1);
+  EXPECT_EQ(emulated_gpu()->launches_of("cast_kernel"), 0U);
+  c.bias_dtype = NAMP_DTYPE_NONE;
+  c.row_sums = true;
+  expect(c, 1, 1);
+  EXPECT_EQ(emulated_gpu()->calls_of("cublasLtMatmulDescCreate"), 0U);
 }
 
 // Operands that lie elsewhere have the alignment of an algorithm of their own: the stand-in refuses one
