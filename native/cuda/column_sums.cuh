@@ -1,6 +1,6 @@
-// Sums down the columns of a matrix. A block has a tile of columns and a slice of the rows: lanes
-// have 8 adjacent columns each, and groups of lanes share the slice's rows. The last block of a tile
-// adds the slices. The order depends on the shape alone.
+// Sums down the columns of a matrix. A task is a tile of columns over a slice of the rows: lanes have 8
+// adjacent columns each, and groups of lanes share the slice's rows. The last block of a tile adds the
+// slices. The order depends on the shape alone.
 #pragma once
 
 #include "cuda/kernels.h"
@@ -42,10 +42,12 @@ NAMP_DEVICE int column_of_slot(int slot) {
   return slot % kColumnLanes * kPack + slot / kColumnLanes;
 }
 
-// add(slice, sums) adds what a slice contributes to kCount packs of sums; finish(k, column, sum)
-// receives each column's sums.
+// The sums of one task: a tile's columns over slice index of the rows. add(slice, sums) adds what the slice
+// contributes to kCount packs of sums; finish(k, column, sum) receives each column's sums. All threads of the
+// block call it; what they read before, others may overwrite after.
 template <int kCount, class Call, class Add, class Finish>
-NAMP_DEVICE void sum_columns(const ColumnSumArgs<Call>& args, Add&& add, Finish&& finish) {
+NAMP_DEVICE void sum_tile(const ColumnSumArgs<Call>& args, int64_t tile, int64_t index, Add&& add,
+                          Finish&& finish) {
   constexpr int kSums = kCount * kColumnsPerBlock;
   constexpr int kParts = kColumnThreads / kSums;
   __shared__ float of_groups[kColumnGroups][kSums];
@@ -55,59 +57,78 @@ NAMP_DEVICE void sum_columns(const ColumnSumArgs<Call>& args, Add&& add, Finish&
   const int group = thread_index() / kColumnLanes;
   const int part = thread_index() / kSums;
   const int own = thread_index() % kSums;  // sum of a tile: of which kind, and slot of its column
-  const auto finish_own = [&](int64_t tile, double sum) {
-    const int64_t column = tile * kColumnsPerBlock + column_of_slot(own % kColumnsPerBlock);
+  const auto finish_own = [&](int64_t of_tile, double sum) {
+    const int64_t column = of_tile * kColumnsPerBlock + column_of_slot(own % kColumnsPerBlock);
     if (column < split.columns) finish(own / kColumnsPerBlock, column, sum);
   };
-  for (int64_t task = block_index(); task < split.tiles * split.slices; task += block_count()) {
-    const int64_t tile = task % split.tiles;
-    const int64_t index = task / split.tiles;
-    const int64_t column = tile * kColumnsPerBlock + lane * kPack;
-    const int64_t begin = index * split.slice_rows;
-    const int64_t rest = split.rows - begin;
-    const int64_t end = begin + (rest < split.slice_rows ? rest : split.slice_rows);
-    const ColumnSlice slice{begin + group, end, column, Prefix{split.columns - column}};
-    Pack<kPack> sums[kCount] = {};
-    if (column < split.columns) add(slice, sums);
+  const int64_t column = tile * kColumnsPerBlock + lane * kPack;
+  const RowRange rows = split.rows_of(index);
+  const ColumnSlice slice{rows.begin + group, rows.end, column, Prefix{split.columns - column}};
+  Pack<kPack> sums[kCount] = {};
+  if (column < split.columns) add(slice, sums);
 #pragma unroll
-    for (int k = 0; k < kCount; ++k) {
+  for (int k = 0; k < kCount; ++k) {
 #pragma unroll
-      for (int j = 0; j < kPack; ++j)
-        of_groups[group][k * kColumnsPerBlock + column_slot(lane, j)] = sums[k].at[j];
+    for (int j = 0; j < kPack; ++j)
+      of_groups[group][k * kColumnsPerBlock + column_slot(lane, j)] = sums[k].at[j];
+  }
+  barrier();
+  double sum = 0.0;
+  if (part == 0) {
+    for (int i = 0; i < kColumnGroups; ++i)
+      sum += static_cast<double>(of_groups[i][own]);
+    if (split.slices == 1) {
+      finish_own(tile, sum);
+    } else {
+      store_global(args.partial + (index * split.tiles + tile) * kSums + own, sum);
+    }
+  }
+  if (split.slices == 1) {
+    barrier();
+    return;
+  }
+  // More tiles than tickets share them: the last block of a ticket finishes all of its tiles.
+  const int64_t ticket = tile % kTickets;
+  const int64_t sharing = (split.tiles - ticket + kTickets - 1) / kTickets;
+  if (!is_last(args.tickets + ticket, static_cast<uint32_t>(sharing * split.slices))) return;
+  for (int64_t last = ticket; last < split.tiles; last += kTickets) {
+    sum = 0.0;
+#pragma unroll 16
+    for (int64_t i = part; i < split.slices; i += kParts)
+      sum += load_global(args.partial + (i * split.tiles + last) * kSums + own);
+    of_parts[part][own] = sum;
+    barrier();
+    if (part == 0) {
+      for (int i = 1; i < kParts; ++i)
+        sum += of_parts[i][own];
+      finish_own(last, sum);
     }
     barrier();
-    double sum = 0.0;
-    if (part == 0) {
-      for (int i = 0; i < kColumnGroups; ++i)
-        sum += static_cast<double>(of_groups[i][own]);
-      if (split.slices == 1) {
-        finish_own(tile, sum);
-      } else {
-        store_global(args.partial + (index * split.tiles + tile) * kSums + own, sum);
-      }
-    }
-    if (split.slices == 1) {
-      barrier();
-      continue;
-    }
-    // More tiles than tickets share them: the last block of a ticket finishes all of its tiles.
-    const int64_t ticket = tile % kTickets;
-    const int64_t sharing = (split.tiles - ticket + kTickets - 1) / kTickets;
-    if (!is_last(args.tickets + ticket, static_cast<uint32_t>(sharing * split.slices))) continue;
-    for (int64_t last = ticket; last < split.tiles; last += kTickets) {
-      sum = 0.0;
-#pragma unroll 4
-      for (int64_t i = part; i < split.slices; i += kParts)
-        sum += load_global(args.partial + (i * split.tiles + last) * kSums + own);
-      of_parts[part][own] = sum;
-      barrier();
-      if (part == 0) {
-        for (int i = 1; i < kParts; ++i)
-          sum += of_parts[i][own];
-        finish_own(last, sum);
-      }
-      barrier();
-    }
+  }
+}
+
+// Sums of a split whose blocks have one task at a time.
+template <int kCount, class Call, class Add, class Finish>
+NAMP_DEVICE void sum_columns(const ColumnSumArgs<Call>& args, Add&& add, Finish&& finish) {
+  const ColumnSplit& split = args.split;
+  for (int64_t task = block_index(); task < split.tiles * split.slices; task += block_count())
+    sum_tile<kCount>(args, task % split.tiles, task / split.tiles, add, finish);
+}
+
+// Sums of a split whose blocks have whole rows: then(rows) may overwrite a slice, since no other block
+// reads it. with_sums: the same in all threads of the launch; if not, there is only then(rows).
+template <int kCount, class Call, class Add, class Finish, class Then>
+NAMP_DEVICE void sum_columns_of_rows(const ColumnSumArgs<Call>& args, bool with_sums, Add&& add,
+                                     Finish&& finish, Then&& then) {
+  const ColumnSplit& split = args.split;
+  const int slices = static_cast<int>(split.slices);
+  const int tiles = with_sums ? static_cast<int>(split.tiles) : 0;
+  for (int slice = static_cast<int>(block_index()); slice < slices;
+       slice += static_cast<int>(block_count())) {
+    // Each slice begins with another tile, so that not one block is the last of all tiles.
+    for (int i = 0; i < tiles; ++i)
+      sum_tile<kCount>(args, (slice + i) % tiles, slice, add, finish);
+    then(split.rows_of(slice));
   }
 }
 

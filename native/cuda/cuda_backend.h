@@ -161,13 +161,29 @@ class CudaBackend final : public Backend {
   template <class Call>
   void launch_column_sums(const cuda::Kernel<cuda::ColumnSumArgs<Call>>& kernel, int64_t rows,
                           int64_t columns, int64_t sums, const Call& call, namp_stream stream) {
-    const cuda::ContextScope scope(context_);
     const cuda::ColumnSplit split = cuda::split_columns(rows, columns);
+    launch_split(kernel, split, split.tiles * split.slices, sums, call, stream);
+  }
+
+  // The same, where a block has whole rows. sums may be 0.
+  template <class Call>
+  void launch_row_sums(const cuda::Kernel<cuda::ColumnSumArgs<Call>>& kernel, int64_t rows,
+                       int64_t columns, int64_t sums, const Call& call, namp_stream stream) {
+    const cuda::ColumnSplit split = cuda::split_rows(rows, columns);
+    launch_split(kernel, split, split.slices, sums, call, stream);
+  }
+
+  template <class Call>
+  void launch_split(const cuda::Kernel<cuda::ColumnSumArgs<Call>>& kernel,
+                    const cuda::ColumnSplit& split, int64_t tasks, int64_t sums, const Call& call,
+                    namp_stream stream) {
+    const cuda::ContextScope scope(context_);
     const int64_t bytes =
         split.slices * sums * split.tiles * cuda::kColumnsPerBlock * int64_t{sizeof(double)};
-    void* partial =
-        split.slices == 1 ? nullptr : workspaces().reserve(bytes, stream, Workspace::User::kSums);
-    launch(kernel, split.tiles * split.slices,
+    void* partial = split.slices == 1 || bytes == 0
+                        ? nullptr
+                        : workspaces().reserve(bytes, stream, Workspace::User::kSums);
+    launch(kernel, tasks,
            {call, split, static_cast<double*>(partial), tickets_.of(stream_of(stream))}, stream);
   }
 

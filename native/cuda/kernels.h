@@ -205,10 +205,15 @@ inline constexpr Kernel<PermuteArgs> kPermute{"permute", "permute_kernel", kElem
 
 // ---- Sums down the columns of a matrix: column_sums.cuh ----
 
-inline constexpr int kColumnThreads = 512;
+inline constexpr int kColumnThreads = 256;
 inline constexpr int kColumnsPerBlock = 128;
 inline constexpr int kColumnLanes = kColumnsPerBlock / kPack;
 inline constexpr int kColumnGroups = kColumnThreads / kColumnLanes;  // rows at a time
+
+struct RowRange {
+  int64_t begin;
+  int64_t end;
+};
 
 // The work as tiles of columns times slices of rows. It depends on the shape alone, so that every
 // device adds in the same order.
@@ -218,26 +223,44 @@ struct ColumnSplit {
   int64_t tiles;
   int64_t slices;
   int64_t slice_rows;
+
+  constexpr RowRange rows_of(int64_t slice) const {
+    const int64_t begin = slice * slice_rows;
+    return {begin, rows - begin < slice_rows ? rows : begin + slice_rows};
+  }
 };
 
-constexpr ColumnSplit split_columns(int64_t rows, int64_t columns) {
-  constexpr int64_t kBlocks = 132;    // one for each multiprocessor of an H100
-  constexpr int64_t kLeastRows = 2;   // of a thread, or its part of the reduction is the larger one
-  constexpr int64_t kMostRows = 128;  // of a thread: they are added in float32
-  const int64_t tiles = blocks(columns, kColumnsPerBlock);
-  const int64_t wanted = tiles < kBlocks ? kBlocks / (tiles > 0 ? tiles : 1) : 1;
+// About as many slices as wanted. A thread has least_rows of a slice or more, and at most 128, since it adds
+// them in float32.
+constexpr ColumnSplit split_columns(int64_t rows, int64_t columns, int64_t wanted,
+                                    int64_t least_rows) {
+  constexpr int64_t kMostRows = 128;
   const int64_t even = blocks(blocks(rows, wanted), kColumnGroups);
-  const int64_t thread_rows = even < kLeastRows ? kLeastRows : even > kMostRows ? kMostRows : even;
+  const int64_t thread_rows = even < least_rows ? least_rows : even > kMostRows ? kMostRows : even;
   const int64_t slice_rows = thread_rows * kColumnGroups;
   const int64_t slices = blocks(rows, slice_rows);
-  return {rows, columns, tiles, slices > 0 ? slices : 1, slice_rows};  // no rows: sums of 0
+  return {rows, columns, blocks(columns, kColumnsPerBlock), slices > 0 ? slices : 1, slice_rows};
+}
+
+// A block has a tile of a slice: two blocks for each multiprocessor of an H100. With fewer than four rows
+// of a thread its part of the reduction is the larger one.
+constexpr ColumnSplit split_columns(int64_t rows, int64_t columns) {
+  constexpr int64_t kBlocks = 264;
+  const int64_t tiles = blocks(columns, kColumnsPerBlock);
+  return split_columns(rows, columns, tiles < kBlocks ? kBlocks / (tiles > 0 ? tiles : 1) : 1, 4);
+}
+
+// A block has all tiles of a slice, and then its rows: one for each multiprocessor, since the last block
+// of a tile adds all slices while the others go on.
+constexpr ColumnSplit split_rows(int64_t rows, int64_t columns) {
+  return split_columns(rows, columns, 132, 1);
 }
 
 template <class Call>
 struct ColumnSumArgs {
   Call call;
   ColumnSplit split;
-  double* partial;  // [slices, tiles, sums of a tile]; null with one slice
+  double* partial;  // [slices, tiles, sums of a tile]; null with one slice or without sums
   Ticket tickets;   // kTickets
 };
 
@@ -248,10 +271,8 @@ inline constexpr int kRowsPerBlock = kRowThreads / 32;
 
 inline constexpr Kernel<namp_layer_norm_args> kLayerNormForward{
     "layer_norm", "layer_norm_forward_kernel", kRowThreads};
-inline constexpr Kernel<namp_layer_norm_args> kLayerNormBackward{
-    "layer_norm", "layer_norm_backward_kernel", kRowThreads};
-inline constexpr Kernel<ColumnSumArgs<namp_layer_norm_args>> kLayerNormParameters{
-    "layer_norm", "layer_norm_parameters_kernel", kColumnThreads};
+inline constexpr Kernel<ColumnSumArgs<namp_layer_norm_args>> kLayerNormBackward{
+    "layer_norm", "layer_norm_backward_kernel", kColumnThreads};
 inline constexpr Kernel<namp_softmax_args> kSoftmaxForward{"softmax", "softmax_forward_kernel",
                                                            kRowThreads};
 inline constexpr Kernel<namp_softmax_args> kSoftmaxBackward{"softmax", "softmax_backward_kernel",

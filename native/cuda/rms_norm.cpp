@@ -8,10 +8,8 @@ using cuda::Kernel;
 
 constexpr Kernel<namp_rms_norm_args> kForward{"rms_norm", "rms_norm_forward_kernel",
                                               cuda::kRowThreads};
-constexpr Kernel<namp_rms_norm_args> kBackward{"rms_norm", "rms_norm_backward_kernel",
-                                               cuda::kRowThreads};
-constexpr Kernel<cuda::ColumnSumArgs<namp_rms_norm_args>> kGamma{
-    "rms_norm", "rms_norm_gamma_kernel", cuda::kColumnThreads};
+constexpr Kernel<cuda::ColumnSumArgs<namp_rms_norm_args>> kBackward{
+    "rms_norm", "rms_norm_backward_kernel", cuda::kColumnThreads};
 
 }  // namespace
 
@@ -20,10 +18,8 @@ void CudaBackend::rms_norm_forward(const namp_rms_norm_args& args, namp_stream s
 }
 
 void CudaBackend::rms_norm_backward(const namp_rms_norm_args& args, namp_stream stream) {
-  if (args.gamma_gradient != nullptr) {
-    launch_column_sums(kGamma, args.rows, args.width, 1, args, stream);
-  }
-  launch(kBackward, cuda::blocks(args.rows, cuda::kRowsPerBlock), args, stream);
+  launch_row_sums(kBackward, args.rows, args.width, args.gamma_gradient != nullptr ? 1 : 0, args,
+                  stream);
 }
 
 }  // namespace namp

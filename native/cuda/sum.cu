@@ -18,7 +18,7 @@ NAMP_DEVICE void store_sum(const namp_sum_args& args, int64_t channel, double su
 }  // namespace
 
 // inner is 1: channels are columns.
-NAMP_KERNEL(kColumnThreads, 1) sum_columns_kernel(const ColumnSumArgs<namp_sum_args> args) {
+NAMP_KERNEL(kColumnThreads, 2) sum_columns_kernel(const ColumnSumArgs<namp_sum_args> args) {
   const namp_sum_args& call = args.call;
   sum_columns<1>(
       args,

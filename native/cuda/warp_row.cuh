@@ -4,6 +4,7 @@
 
 #include "cuda/platform.cuh"
 
+#include "cuda/kernels.h"
 #include "cuda/reduce.cuh"
 #include "cuda/view.cuh"
 
@@ -136,13 +137,26 @@ NAMP_DEVICE void write_input_gradient(const Args& args, int64_t first, int lane,
   });
 }
 
-// Calls body(std::bool_constant<whether a row is held>, row, lane) for this warp's rows.
+// Calls body(std::bool_constant<whether a row is held>, row, lane) for this warp's rows, of all or of
+// this block's.
 template <class Body>
 NAMP_DEVICE void for_held_rows(int64_t rows, int64_t width, Body&& body) {
   if (width <= kHeldWidth) {
     for_warp_rows(rows, [&](int64_t row, int lane) { body(std::true_type(), row, lane); });
   } else {
     for_warp_rows(rows, [&](int64_t row, int lane) { body(std::false_type(), row, lane); });
+  }
+}
+template <int kThreads, class Body>
+NAMP_DEVICE void for_held_rows(const RowRange& rows, int64_t width, Body&& body) {
+  const int lane = thread_index() % kWarp;
+  const int warp = thread_index() / kWarp;
+  if (width <= kHeldWidth) {
+    for (int64_t row = rows.begin + warp; row < rows.end; row += kThreads / kWarp)
+      body(std::true_type(), row, lane);
+  } else {
+    for (int64_t row = rows.begin + warp; row < rows.end; row += kThreads / kWarp)
+      body(std::false_type(), row, lane);
   }
 }
 
