@@ -88,7 +88,9 @@ public static partial class Ops
             return ActivateApart(Linear(input, weight, bias), activation);
         var x = new Operand(input, dtype);
         var w = new Operand(weight, dtype);
-        Operand? b = Operand.OrNull(bias, dtype);
+        // Beside a float32 residual a float32 bias is added as it is: a product has it in the sum's dtype.
+        DType biasDtype = residual is not null && bias?.DType == residual.DType ? residual.DType : dtype;
+        Operand? b = Operand.OrNull(bias, biasDtype);
         Tensor output = residual is null
             ? Tensor.Result(input.Device, dtype, input.Shape.WithLast(outputs))
             : Tensor.Result(input.Device, residual.DType, residual.Shape, residual.Storage.Share());
@@ -109,7 +111,7 @@ public static partial class Ops
         args.Ldc = outputs;
         args.Beta = residual is null ? 0 : 1;
         args.Bias = b is { } operand ? operand.Pointer : null;
-        args.BiasDtype = (int)dtype;
+        args.BiasDtype = (int)biasDtype;
         args.Activation = (int)activation;
         args.PreActivation = preActivation is null ? null : preActivation.Pointer;
         NativeOps.Gemm(input.Device, args);

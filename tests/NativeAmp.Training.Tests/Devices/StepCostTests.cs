@@ -13,8 +13,8 @@ internal sealed class StepCostTests
     public void Require() => EmulatedGpu.Require();
 
     // Products, and all launches with them.
-    [TestCase(null, 51, 117)]
-    [TestCase("none", 51, 101)]
+    [TestCase(null, 51, 100)]
+    [TestCase("none", 51, 92)]
     public void A_step_of_the_GPT_is_a_known_number_of_launches(string? cublas, int products, int launches)
     {
         using NativeVariable? library = cublas is null ? null : new("NATIVEAMP_CUBLAS_LIBRARY", cublas);
