@@ -52,6 +52,10 @@ internal static class NetworkConvolutions
         }
     }
 
+    /// <summary>ResNet-50's, each once.</summary>
+    public static IEnumerable<ConvolutionShape> OfResNet(int batch) =>
+        ResNet().Distinct().Select(shape => shape with { Batch = batch });
+
     private static IEnumerable<(string Network, ConvolutionShape[] Shapes)> Networks()
     {
         yield return ("ResNet-50", Measured(ResNet()));

@@ -4,6 +4,7 @@
 
 #include "exec/access.h"
 #include "exec/race.h"
+#include "exec/trace.h"
 
 namespace nampemu {
 
@@ -141,6 +142,8 @@ void count(Warp& warp, const Instruction& i, const Access& access,
     if (space == Space::global && which != &nampemu_traffic::atomic) {
       (which == &nampemu_traffic::loaded ? launch.counters.sectors_loaded
                                          : launch.counters.sectors_stored) += count_sectors(access);
+      if (launch.trace != nullptr)
+        launch.trace->note(warp, i, access, which == &nampemu_traffic::stored);
     }
     if (space == Space::shared && which != &nampemu_traffic::atomic)
       launch.counters.bank_conflicts += count_bank_conflicts(access);
