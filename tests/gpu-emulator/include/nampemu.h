@@ -164,7 +164,7 @@ int nampemu_set_compute(int compute);
 
 /* Records from now on, into a new file, what the device does: a line of JSON for each launch of a kernel, alone or in a graph, each product of the
  * stand-in cuBLAS, each copy and each fill. A line has the number of the graph's launch that it is of (0: of none), a kernel's its name, blocks and
- * threads, the counters of this launch, the instructions of the warp that had most (longest_warp), and what it reached of its allocations, from the
+ * threads, the counters of this launch, lines of 128 bytes that its warps' loads and stores of global memory touch (counted as sectors), the instructions of the warp that had most (longest_warp), and what it reached of its allocations, from the
  * first byte of a load or store to the last (loaded_extent, stored_extent). Null ends it. Returns 0, or 1 where the file cannot be written.
  *
  * sampled_blocks other than 0 is for programs whose numbers nobody needs, such as a step of a large model. Of a grid of more than twice as many blocks

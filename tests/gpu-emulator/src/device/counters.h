@@ -19,6 +19,7 @@ struct LaunchCounters {
   uint64_t sectors_loaded = 0;
   uint64_t sectors_stored = 0;
   uint64_t bank_conflicts = 0;
+  uint64_t lines = 0;  // of 128 bytes, as sectors; of a launch that is recorded
   // mma: instructions of warps, and products that they add.
   uint64_t matrix_instructions = 0;
   uint64_t matrix_products = 0;

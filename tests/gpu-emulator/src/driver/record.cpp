@@ -93,6 +93,7 @@ void Record::write(const Launch& launch, const Executed& did, bool again, uint64
       {"atomic", sum_of(c.global.atomic)},
       {"sectors_loaded", c.sectors_loaded},
       {"sectors_stored", c.sectors_stored},
+      {"lines", c.lines},
       {"shared", sum_of(c.shared.loaded) + sum_of(c.shared.stored)},
       {"bank_conflicts", c.bank_conflicts},
       {"warp_instructions", c.warp_instructions},
