@@ -81,14 +81,17 @@ internal static unsafe class RecordedWork
         Note("floor", "additions to the residual", 0, 2.0 * blocks * 3 * residual);
         // Rows are written; the gradient of all rows is read, and that of the table written.
         Note("floor", "embedding", 0, 2 * residual + (double)shape.Vocabulary * width * sizeof(float));
-        Note("floor", "norm of the gradients", 0, 4.0 * parameters);
+        Note("floor", "norm of the gradients", 0, 2.0 * parameters); // in bfloat16
         // Gradient, parameter and two moments are read; the last three and a bfloat16 copy are written.
-        Note("floor", "Adam", 0, (4 + 3 * 8 + 2.0) * parameters);
+        Note("floor", "Adam", 0, (2 + 3 * 8 + 2.0) * parameters);
     }
 
     private static void Note(string kind, string name, double operations = 0, double bytes = 0)
     {
-        fixed (byte* kindText = Utf8(kind), nameText = Utf8(name))
+        fixed (
+            byte* kindText = Utf8(kind),
+                nameText = Utf8(name)
+        )
             RecordNote(kindText, nameText, operations, bytes);
         if (Environment.GetEnvironmentVariable("NAMPEMU_RECORD") is null)
             Console.WriteLine(

@@ -242,14 +242,18 @@ internal static unsafe partial class EmulatorMethods
     [LibraryImport(Library, EntryPoint = "nampemu_set_compute")]
     internal static partial int SetCompute(int compute);
 
-    /// <summary>Records from now on, into a new file, what the device does: a line of JSON for each launch of a kernel, alone or in a graph, each product of the
-    /// stand-in cuBLAS, each copy and each fill. A line has the number of the graph's launch that it is of (0: of none), a kernel's its name, blocks and
-    /// threads, the counters of this launch, the instructions of the warp that had most (longest_warp), and what it reached of its allocations, from the
-    /// first byte of a load or store to the last (loaded_extent, stored_extent). Null ends it. Returns 0, or 1 where the file cannot be written.
-    /// sampled_blocks other than 0 is for programs whose numbers nobody needs, such as a step of a large model. Of a grid of more than twice as many blocks
-    /// so many run, spread over it, with the first and the last, and the counters are scaled; a kernel whose atomics do more than count its blocks runs
-    /// whole. A launch like an earlier one, but for where its memory lies, is not run again; products are not computed, and copies on the device and fills
-    /// above 1 MiB not done. Memory that is allocated then has no shadows: nothing is found there but what lies out of bounds.</summary>
+    /// <summary>Records from now on, into a new file, what the device does: a line of JSON for each launch of a kernel, alone or
+    /// in a graph, each product of the stand-in cuBLAS, each copy and each fill. A line has the number of the graph's
+    /// launch that it is of (0: of none); a kernel's has its name, blocks and threads, the counters of this launch, the
+    /// lines of 128 bytes that its warps' loads and stores of global memory touch (counted as sectors are), the
+    /// instructions of the warp that had most (longest_warp), and what it reached of its allocations, from the first byte
+    /// of a load or store to the last (loaded_extent, stored_extent). Null ends it. Returns 0, or 1 where the file cannot
+    /// be written.
+    /// sampled_blocks other than 0 is for programs whose numbers nobody needs, such as a step of a large model. Of a grid
+    /// of more than twice as many blocks this number runs, spread over it, with the first and the last, and the counters
+    /// are scaled; a kernel whose atomics do more than count its blocks runs whole. A launch like an earlier one, but for
+    /// where its memory lies, is not run again; products are not computed, and copies on the device and fills above 1 MiB
+    /// not done. Memory that is allocated then has no shadows: nothing is found there but what lies out of bounds.</summary>
     [LibraryImport(Library, EntryPoint = "nampemu_record")]
     internal static partial int Record(byte* file, uint sampledBlocks);
 

@@ -30,7 +30,8 @@ constexpr const char* kUsage =
     "    nativeamp-gpu-report --recorded LABEL GPU FILE...\n"
     "\n"
     "  --gpus            the GPUs, each with its compute capability and multiprocessors\n"
-    "  --recorded LABEL GPU FILE   times by a model, of work that the emulated GPU recorded (NAMPEMU_RECORD) with "
+    "  --recorded LABEL GPU FILE   times by a model, of work that the emulated GPU recorded "
+    "(NAMPEMU_RECORD) with "
     "that GPU's capability and\n"
     "                    multiprocessors; again for other GPUs and other work\n";
 

@@ -32,11 +32,9 @@ double LaunchTime::total() const {
 }
 
 const char* LaunchTime::limit() const {
-  const std::pair<const char*, double> limits[] = {{"memory", memory}, {"cache", cache},
-                                                   {"lines", lines},
-                                                   {"shared", shared}, {"issue", issue},
-                                                   {"tensor", tensor}, {"longest", longest},
-                                                   {"launch", kLaunchSeconds}};
+  const std::pair<const char*, double> limits[] = {
+      {"memory", memory}, {"cache", cache},   {"lines", lines},     {"shared", shared},
+      {"issue", issue},   {"tensor", tensor}, {"longest", longest}, {"launch", kLaunchSeconds}};
   return std::max_element(std::begin(limits), std::end(limits),
                           [](const auto& a, const auto& b) { return a.second < b.second; })
       ->first;
@@ -44,9 +42,8 @@ const char* LaunchTime::limit() const {
 
 double needed_bytes(const Launch& launch) {
   if (launch.kind == "product") {
-    return launch.batch *
-           (launch.operand_bytes * (launch.m * launch.k + launch.k * launch.n) +
-            launch.result_bytes * launch.m * launch.n * (1 + launch.reads_result));
+    return launch.batch * (launch.operand_bytes * (launch.m * launch.k + launch.k * launch.n) +
+                           launch.result_bytes * launch.m * launch.n * (1 + launch.reads_result));
   }
   if (launch.kind == "fill") return launch.bytes;
   if (launch.kind == "copy") return 2 * launch.bytes;
@@ -71,8 +68,7 @@ LaunchTime time_of(const Gpu& gpu, const Launch& launch) {
   const double clocks = gpu.multiprocessors * gpu.clock;
   time.cache = launch.asked() / gpu.l2_bytes_per_second;
   time.lines = uneven * launch.lines / clocks;
-  time.shared =
-      uneven * (launch.shared / kSharedBytesAClock + launch.bank_conflicts) / clocks;
+  time.shared = uneven * (launch.shared / kSharedBytesAClock + launch.bank_conflicts) / clocks;
   // mma is a float of each lane to the emulated GPU; a scheduler issues it once for the warp, and no FP32 unit executes it.
   double by_class[10];
   std::copy(std::begin(launch.by_class), std::end(launch.by_class), by_class);

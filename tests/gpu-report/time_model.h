@@ -19,9 +19,10 @@ inline constexpr double kDependentClocks = 4;
 
 // What a launch takes by each of its limits alone, in seconds.
 struct LaunchTime {
-  double memory = 0;   // bytes that it has to move, at the copy's share of the bandwidth
-  double cache = 0;    // bytes that it asks for, from the second-level cache
-  double lines = 0;    // lines that its warps' loads and stores touch, one a clock of a multiprocessor
+  double memory = 0;  // bytes that it has to move, at the copy's share of the bandwidth
+  double cache = 0;   // bytes that it asks for, from the second-level cache
+  double lines =
+      0;  // lines that its warps' loads and stores touch, one a clock of a multiprocessor
   double shared = 0;   // bytes and conflicts of shared memory
   double issue = 0;    // instructions, and the units that execute them
   double tensor = 0;   // products

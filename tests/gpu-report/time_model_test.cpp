@@ -66,16 +66,16 @@ TEST(TimeModel, a_block_too_many_takes_a_turn_of_its_own) {
   const double even = time_of(h100(), launch).tensor;
   EXPECT_NEAR(even, 2e12 / (0.62 * 989.4e12), 1e-9);
   // mma is an instruction of the warp, and no float.
-  EXPECT_NEAR(time_of(h100(), launch).issue,
-              1e12 / 2048 * 32 / 128 / (kIssueShare * 132 * 1.98e9), 1e-9);
+  EXPECT_NEAR(time_of(h100(), launch).issue, 1e12 / 2048 * 32 / 128 / (kIssueShare * 132 * 1.98e9),
+              1e-9);
   launch.blocks = 133;
   EXPECT_NEAR(time_of(h100(), launch).tensor, even * 264 / 133, 1e-9);
 }
 
 TEST(TimeModel, shared_memory_the_cache_and_the_longest_warp_are_limits) {
   Launch launch = kernel("k", 264);
-  launch.shared = 128 * 132 * 1.98e6;         // 1 ms
-  launch.bank_conflicts = 132 * 1.98e6;       // and 1 ms
+  launch.shared = 128 * 132 * 1.98e6;    // 1 ms
+  launch.bank_conflicts = 132 * 1.98e6;  // and 1 ms
   launch.longest_warp = 1.98e9 * 3e-3 / kDependentClocks;
   launch.loaded = 5.5e12 * 4e-3;
   launch.loaded_extent = 1;
@@ -86,7 +86,7 @@ TEST(TimeModel, shared_memory_the_cache_and_the_longest_warp_are_limits) {
   EXPECT_NEAR(time.total(), 4e-3 + kLaunchSeconds, 1e-9);
   EXPECT_STREQ(time.limit(), "cache");
   launch.lines = 132 * 1.98e9 * 5e-3;
-  EXPECT_NEAR(time_of(h100(), launch).lines, 5e-3 , 1e-9);
+  EXPECT_NEAR(time_of(h100(), launch).lines, 5e-3, 1e-9);
   EXPECT_STREQ(time_of(h100(), launch).limit(), "lines");
 }
 
@@ -119,8 +119,10 @@ TEST(TimeModel, a_record_is_read_piece_by_piece) {
       "{\"kind\": \"piece\", \"name\": \"first\", \"graph\": 0, \"operations\": 0, \"bytes\": 0}\n"
       "{\"kind\": \"floor\", \"name\": \"all\", \"graph\": 0, \"operations\": 5, \"bytes\": 9}\n"
       "{\"kind\": \"fill\", \"name\": \"\", \"graph\": 1, \"bytes\": 8}\n"
-      "{\"kind\": \"copy\", \"name\": \"\", \"graph\": 0, \"bytes\": 3, \"from_device\": 1, \"to_device\": 0}\n"
-      "{\"kind\": \"copy\", \"name\": \"\", \"graph\": 0, \"bytes\": 4, \"from_device\": 1, \"to_device\": 1}\n"
+      "{\"kind\": \"copy\", \"name\": \"\", \"graph\": 0, \"bytes\": 3, \"from_device\": 1, "
+      "\"to_device\": 0}\n"
+      "{\"kind\": \"copy\", \"name\": \"\", \"graph\": 0, \"bytes\": 4, \"from_device\": 1, "
+      "\"to_device\": 1}\n"
       "{\"kind\": \"piece\", \"name\": \"\", \"graph\": 0, \"operations\": 0, \"bytes\": 0}\n"
       "{\"kind\": \"fill\", \"name\": \"\", \"graph\": 0, \"bytes\": 6}\n");
   const std::vector<Piece> pieces = read_record(in);
@@ -135,7 +137,7 @@ TEST(TimeModel, a_record_is_read_piece_by_piece) {
   EXPECT_THROW(read_record(broken), std::runtime_error);
 }
 
-// The launches of a workload, of which so many blocks of a grid run; 0: all.
+// The launches of a workload, with a sample of their blocks; 0: with all.
 std::vector<Launch> launches_of(const Workload& workload, uint32_t sampled) {
   const std::string file = testing::TempDir() + "gpu_report_record.jsonl";
   EXPECT_EQ(nampemu_record(file.c_str(), sampled), 0);

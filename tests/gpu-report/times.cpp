@@ -10,6 +10,11 @@
 namespace gpu_report {
 namespace {
 
+// Of a launch that does next to nothing it would say nothing.
+std::string ratio(double seconds, double floor) {
+  return floor > seconds / 1000 ? format("%.2f", seconds / floor) : "-";
+}
+
 // A family's launches on one GPU.
 struct Family {
   int launches = 0;
@@ -18,9 +23,9 @@ struct Family {
   std::map<std::string, double> by_limit;  // seconds
 
   std::string limit() const {
-    return std::max_element(by_limit.begin(), by_limit.end(), [](const auto& a, const auto& b) {
-             return a.second < b.second;
-           })->first;
+    return std::max_element(by_limit.begin(), by_limit.end(),
+                            [](const auto& a, const auto& b) { return a.second < b.second; })
+        ->first;
   }
 };
 
@@ -43,8 +48,8 @@ void write_row(std::ostream& out, const std::string& name, size_t launches,
                const std::vector<PieceTime>& times) {
   out << format("%-66s %8zu", name.c_str(), launches);
   for (const PieceTime& t : times) {
-    out << format("  %8.3f %8.3f %5.2f %5.2f", 1e3 * t.seconds, 1e3 * t.floor,
-                  t.floor > 0 ? t.seconds / t.floor : 0, t.reached > 0 ? t.seconds / t.reached : 0);
+    out << format("  %8.3f %8.3f %5s %5s", 1e3 * t.seconds, 1e3 * t.floor,
+                  ratio(t.seconds, t.floor).c_str(), ratio(t.seconds, t.reached).c_str());
   }
   out << "\n";
 }
@@ -81,23 +86,23 @@ PieceTime time_of(const Gpu& gpu, const Piece& piece) {
 }
 
 void write_assumptions(std::ostream& out) {
-  out << "A launch takes the longest of: the bytes that it has to move from and to memory, at "
-      << kCopyShare
-      << " of the published bandwidth; all bytes that it asks for, from the\nsecond-level cache; "
-         "the lines of 128 bytes that its warps' loads and stores touch, one a clock; bytes and conflicts of shared memory; its instructions, at "
-      << kIssueShare
-      << " of the issue slots, or of the units that execute them; its products,\non tensor cores "
-         "by mma.sync or by cuBLAS; its longest warp, an instruction every "
-      << kDependentClocks << " clocks. Then " << 1e6 * kLaunchSeconds
-      << " us to the next launch. Launches are one after the other, and\nno cache holds anything "
-         "from one launch to the next. Blocks are whole, and each multiprocessor has as many as "
-         "any other, or one more. What a launch has to\nmove is what it reaches, from the first "
-         "byte to the last, or asks for, whichever is less.\n\n"
-         "ms: by this model. floor: what the operators have to compute or move, whichever is longer, "
-         "at published peaks, whatever the kernels are; x floor: ms beside it;\nx reached: beside "
-         "the same floor at cuBLAS's share of the tensor cores' peak and the copy's of the "
-         "bandwidth. Of a kernel: the floor of the products that it\nmultiplies and the bytes that "
-         "it has to move, and what limits most of its time.\n";
+  out << format(
+      "A launch takes the longest of: the bytes that it has to move from and to memory, at %.2f of "
+      "the published bandwidth; all bytes that it asks for, from the\nsecond-level cache; the lines "
+      "of 128 bytes that its warps' loads and stores touch, one a clock of a multiprocessor; bytes "
+      "and conflicts of shared memory; its\ninstructions, at %.2f of the issue slots, or of the "
+      "units that execute them; its products, on tensor cores by mma.sync or by cuBLAS; its longest "
+      "warp, an instruction\nevery %.0f clocks. Then %.0f us to the next launch. Launches are one "
+      "after the other, and no cache holds anything from one to the next. A multiprocessor has "
+      "as\nmany blocks as any other, or one more. What a launch has to move is what it reaches, from "
+      "the first byte to the last, or asks for, whichever is less. Times of\nloads under way, "
+      "occupancy and clocks below the published ones are not in it.\n",
+      kCopyShare, kIssueShare, kDependentClocks, 1e6 * kLaunchSeconds);
+  out << "\nms: by this model. floor: what the operators have to compute or to move, whichever is "
+         "longer, at published peaks, whatever the kernels are. x: ms beside it;\nreach: beside the "
+         "same at cuBLAS's share of the tensor cores' peak and the copy's of the bandwidth. Of a "
+         "kernel, floor: of the products that it multiplies and\nthe bytes that it has to move; "
+         "limit: of most of its time.\n\n";
   for (const Gpu& gpu : kGpus)
     out << gpu.name << ": " << gpu.source << "\n";
 }
@@ -110,7 +115,7 @@ void write_times(std::ostream& out, const std::string& label,
       throw std::runtime_error(label + ": the recordings are of different work");
   }
   out << "\n" << label << "\n\n";
-  write_heads(out, recordings, "work", "      ms    floor     x floor");
+  write_heads(out, recordings, "work", "      ms    floor     x reach");
   std::vector<PieceTime> sum(recordings.size());
   size_t launches = 0;
   for (size_t p = 0; p < pieces.size(); ++p) {
@@ -126,7 +131,7 @@ void write_times(std::ostream& out, const std::string& label,
   }
   if (pieces.size() > 1) write_row(out, "all", launches, sum);
   out << "\n";
-  write_heads(out, recordings, "kernel", "      ms    floor    x    limit");
+  write_heads(out, recordings, "kernel", "      ms    floor     x  limit");
   std::vector<std::map<std::string, Family>> families;
   std::vector<std::pair<double, std::string>> order;
   for (const Recording& recording : recordings)
@@ -139,8 +144,8 @@ void write_times(std::ostream& out, const std::string& label,
     for (auto& of_gpu : families) {
       const Family& f = of_gpu[name];
       if (f.launches == 0) continue;
-      out << format("  %8.3f %8.3f %4.1f %7s", 1e3 * f.seconds, 1e3 * f.floor,
-                    f.floor > 0 ? f.seconds / f.floor : 0, f.limit().c_str());
+      out << format("  %8.3f %8.3f %5s %6s", 1e3 * f.seconds, 1e3 * f.floor,
+                    ratio(f.seconds, f.floor).c_str(), f.limit().c_str());
     }
     out << "\n";
   }

@@ -162,15 +162,19 @@ uint64_t nampemu_set_seed(uint64_t seed);
  * 7.5. Returns that until now. */
 int nampemu_set_compute(int compute);
 
-/* Records from now on, into a new file, what the device does: a line of JSON for each launch of a kernel, alone or in a graph, each product of the
- * stand-in cuBLAS, each copy and each fill. A line has the number of the graph's launch that it is of (0: of none), a kernel's its name, blocks and
- * threads, the counters of this launch, lines of 128 bytes that its warps' loads and stores of global memory touch (counted as sectors), the instructions of the warp that had most (longest_warp), and what it reached of its allocations, from the
- * first byte of a load or store to the last (loaded_extent, stored_extent). Null ends it. Returns 0, or 1 where the file cannot be written.
+/* Records from now on, into a new file, what the device does: a line of JSON for each launch of a kernel, alone or
+ * in a graph, each product of the stand-in cuBLAS, each copy and each fill. A line has the number of the graph's
+ * launch that it is of (0: of none); a kernel's has its name, blocks and threads, the counters of this launch, the
+ * lines of 128 bytes that its warps' loads and stores of global memory touch (counted as sectors are), the
+ * instructions of the warp that had most (longest_warp), and what it reached of its allocations, from the first byte
+ * of a load or store to the last (loaded_extent, stored_extent). Null ends it. Returns 0, or 1 where the file cannot
+ * be written.
  *
- * sampled_blocks other than 0 is for programs whose numbers nobody needs, such as a step of a large model. Of a grid of more than twice as many blocks
- * so many run, spread over it, with the first and the last, and the counters are scaled; a kernel whose atomics do more than count its blocks runs
- * whole. A launch like an earlier one, but for where its memory lies, is not run again; products are not computed, and copies on the device and fills
- * above 1 MiB not done. Memory that is allocated then has no shadows: nothing is found there but what lies out of bounds. */
+ * sampled_blocks other than 0 is for programs whose numbers nobody needs, such as a step of a large model. Of a grid
+ * of more than twice as many blocks this number runs, spread over it, with the first and the last, and the counters
+ * are scaled; a kernel whose atomics do more than count its blocks runs whole. A launch like an earlier one, but for
+ * where its memory lies, is not run again; products are not computed, and copies on the device and fills above 1 MiB
+ * not done. Memory that is allocated then has no shadows: nothing is found there but what lies out of bounds. */
 int nampemu_record(const char* file, uint32_t sampled_blocks);
 /* Writes a line of the caller's between those of what was asked for before and after: of a kind, with a name (both of letters, digits and the like, no
  * quotation mark), and how many floating-point operations and bytes belong to it. Nothing where there is no record. */

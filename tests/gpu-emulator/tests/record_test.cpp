@@ -71,7 +71,8 @@ const std::string kLastHasMore =
     "@%p1 bra LOOP;\nEND:";
 
 TEST_F(RecordTest, BlocksThatWorkAlikeHaveTheCountsOfAll) {
-  const std::string body = std::string(kOwnWord) + "ld.global.u32 %r4, [%d1];\nst.global.u32 [%d1], %r4;";
+  const std::string body =
+      std::string(kOwnWord) + "ld.global.u32 %r4, [%d1];\nst.global.u32 [%d1], %r4;";
   const std::string all = of(0, body);
   const std::string some = of(kSampled, body);
   for (const char* field : {"loaded", "stored", "sectors_loaded", "sectors_stored", "lines",
@@ -153,10 +154,11 @@ TEST_F(RecordTest, ProductsCopiesFillsAndNotesAreLines) {
   const Buffer a(std::vector<float>(6, 1)), b(std::vector<float>(15, 1)), c(std::vector<float>(10));
   const float alpha = 1, beta = 1;
   nampemu_record_note("piece", "a product", 60, 124);
-  ASSERT_EQ(cublasGemmEx(handle, 0, 0, 2, 5, 3, &alpha, reinterpret_cast<void*>(a.address()),
-                         CUDA_R_32F, 2, reinterpret_cast<void*>(b.address()), CUDA_R_32F, 3, &beta,
-                         reinterpret_cast<void*>(c.address()), CUDA_R_32F, 2, CUBLAS_COMPUTE_32F, -1),
-            CUBLAS_STATUS_SUCCESS);
+  ASSERT_EQ(
+      cublasGemmEx(handle, 0, 0, 2, 5, 3, &alpha, reinterpret_cast<void*>(a.address()), CUDA_R_32F,
+                   2, reinterpret_cast<void*>(b.address()), CUDA_R_32F, 3, &beta,
+                   reinterpret_cast<void*>(c.address()), CUDA_R_32F, 2, CUBLAS_COMPUTE_32F, -1),
+      CUBLAS_STATUS_SUCCESS);
   ASSERT_EQ(cuMemsetD32Async(c.address(), 0x3f800000, 5, nullptr), CUDA_SUCCESS);
   ASSERT_EQ(cuMemcpyDtoDAsync_v2(a.address(), b.address(), 8, nullptr), CUDA_SUCCESS);
   const auto products = lines("product");
@@ -187,7 +189,8 @@ TEST_F(RecordTest, LaunchesOfAGraphHaveItsNumber) {
   ASSERT_EQ(cuStreamBeginCapture_v2(stream, 2), CUDA_SUCCESS);
   CUdeviceptr address = memory.address();
   void* arguments[] = {&address};
-  ASSERT_EQ(cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, stream, arguments, nullptr), CUDA_SUCCESS);
+  ASSERT_EQ(cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, stream, arguments, nullptr),
+            CUDA_SUCCESS);
   ASSERT_EQ(cuStreamEndCapture(stream, &graph), CUDA_SUCCESS);
   ASSERT_EQ(cuGraphInstantiateWithFlags(&executable, graph, 0), CUDA_SUCCESS);
   for (int i = 0; i < 2; ++i)

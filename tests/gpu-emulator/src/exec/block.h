@@ -51,8 +51,9 @@ struct Launch {
   Memory* memory = nullptr;
   Findings* findings = nullptr;
   LaunchCounters counters;
-  Trace* trace = nullptr;       // of a launch that is recorded
-  uint32_t sampled_blocks = 0;  // how many run of a large grid; the counters are then scaled. 0: all
+  Trace* trace = nullptr;  // of a launch that is recorded
+  uint32_t sampled_blocks =
+      0;  // how many run of a large grid; the counters are then scaled. 0: all
   uint64_t blocks_run = 0;
   Released released;           // to the device
   std::vector<Region*> slots;  // the last region of each memory instruction

@@ -281,9 +281,9 @@ bool run_sample(Launch& launch, F run) {
   const LaunchCounters of_last = count_of([&] { run(blocks - 1); });
   trace.restore();
   const auto part = static_cast<double>(sample.size());
-  launch.counters =
-      counts ? sum_of(scaled(of_sample, static_cast<double>(blocks - 1) / part), of_last)
-             : scaled(of_sample, static_cast<double>(blocks) / part);
+  launch.counters = counts
+                        ? sum_of(scaled(of_sample, static_cast<double>(blocks - 1) / part), of_last)
+                        : scaled(of_sample, static_cast<double>(blocks) / part);
   launch.blocks_run = counted + 1;
   return true;
 }

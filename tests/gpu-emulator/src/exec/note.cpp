@@ -85,7 +85,7 @@ void synchronize(Warp& warp, const Instruction& i, const Access& access, Telling
 constexpr uint64_t kSector = 32;
 constexpr uint64_t kLine = 128;
 
-// The stretches of so many bytes that an access touches; none of its lanes crosses the border of one.
+// The stretches of kBytes that an access touches; none of its lanes crosses the border of one.
 template <uint64_t kBytes>
 uint32_t count_touched(const Access& access) {
   if (access.contiguous) {

@@ -75,8 +75,10 @@ void Trace::restore() {
 }
 
 std::vector<uint64_t> spread_blocks(const std::array<uint32_t, 3>& grid, uint32_t count) {
-  constexpr double kGolden = 0.6180339887498949;  // of 1: multiples of it, without their whole part, lie far apart
-  std::array<uint32_t, 3> steps{1, 1, 1};         // through the strata of a dimension, in other orders than of the first
+  constexpr double kGolden =
+      0.6180339887498949;  // of 1: multiples of it, without their whole part, lie far apart
+  std::array<uint32_t, 3> steps{
+      1, 1, 1};  // through the strata of a dimension, in other orders than of the first
   for (uint32_t dimension = 1, step = count / 3 + 1; dimension < 3; ++step) {
     if (std::gcd(step, count) == 1) steps[dimension++] = step;
   }

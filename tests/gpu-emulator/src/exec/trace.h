@@ -13,10 +13,10 @@ namespace nampemu {
 struct AtomicWord {
   std::byte* at = nullptr;
   uint32_t bytes = 0;
-  uint64_t before = 0;   // the launch
-  uint64_t operand = 0;  // of the last one
-  uint64_t block = 0;    // that did it last, by its number in the grid
-  uint64_t blocks = 0;   // how many have
+  uint64_t before = 0;      // the launch
+  uint64_t operand = 0;     // of the last one
+  uint64_t block = 0;       // that did it last, by its number in the grid
+  uint64_t blocks = 0;      // how many have
   bool only_counts = true;  // once a block, each by adding the same number
 };
 
@@ -36,17 +36,19 @@ class Trace {
     auto [found, is_new] = atomics_.try_emplace(address);
     AtomicWord& word = found->second;
     if (is_new) {
-      word = {at, sizeof(T), static_cast<uint64_t>(before), wide, block.linear, 1, adds && sizeof(T) == 4};
+      word = {at,           sizeof(T), static_cast<uint64_t>(before), wide,
+              block.linear, 1,         adds && sizeof(T) == 4};
       return;
     }
-    word.only_counts = word.only_counts && adds && word.block != block.linear && word.operand == wide;
+    word.only_counts =
+        word.only_counts && adds && word.block != block.linear && word.operand == wide;
     word.blocks += word.block != block.linear ? 1 : 0;
     word.block = block.linear;
   }
   bool has_atomics() const { return !atomics_.empty(); }
   // Whether all that these blocks did by atomics was to be counted.
   bool only_counts(uint64_t blocks) const;
-  // As if so many more had been counted.
+  // As if this number of blocks more had been counted.
   void count_more(uint64_t blocks);
   // The words are again what they were before the launch.
   void restore();
