@@ -137,6 +137,16 @@ TEST(TimeModel, a_record_is_read_piece_by_piece) {
   EXPECT_THROW(read_record(broken), std::runtime_error);
 }
 
+TEST(TimeModel, what_it_assumes_is_written_whole) {
+  std::ostringstream out;
+  write_assumptions(out);
+  for (const char* words :
+       {"0.90 of the published bandwidth", "0.50 of the issue slots", "every 4 clocks",
+        "2 us to the next launch", "are not in it.", "NVIDIA L4 Tensor Core GPU data sheet"}) {
+    EXPECT_NE(out.str().find(words), std::string::npos) << words;
+  }
+}
+
 // The launches of a workload, with a sample of their blocks; 0: with all.
 std::vector<Launch> launches_of(const Workload& workload, uint32_t sampled) {
   const std::string file = testing::TempDir() + "gpu_report_record.jsonl";
