@@ -19,7 +19,8 @@ Usage: ./build.sh VERB [arguments]
                         machine's own GPU instead of the emulated one
   bench [args]          build, then run the benchmarks (args go to BenchmarkDotNet), or: plots FOLDER, overhead, tensors, onednn,
                         onednn networks [BATCHES]
-  gpu-report [args]     build, then say what the CUDA kernels are made of, move and execute (--json, --filter TEXT)
+  gpu-report [args]     build, then say what the CUDA kernels are made of, move and execute (--json, --filter TEXT), or: --steps [GPU...], the
+                        time of a step of GPT-2 and of ResNet-50's convolutions by a model
   cuda-toolkit [libraries]  unpack NVIDIA's CUDA toolkit beside the system, with its libraries or without, for test and gpu-report; nothing
                         else needs it
   bindings              write the C# bindings anew from native/include/nativeamp.h
@@ -424,6 +425,11 @@ bench() {
 
 # Counts on the emulated GPU, which runs clang's PTX, and lets NVIDIA's tools look at that and at nvcc's, where they are there.
 gpu_report() {
+  if [[ ${1:-} == --steps ]]; then
+    shift
+    gpu_steps "$@"
+    return
+  fi
   want_native
   want_native_tests
   want_cuda_compiler
@@ -441,6 +447,38 @@ gpu_report() {
     fi
   } >&2
   "$built/tests/gpu-report/nativeamp-gpu-report" "${images[@]}" --tools "$cuda_toolkit/bin" "$@"
+}
+
+# Whole steps: the emulated GPU records each with a GPU's capability and multiprocessors, running a few blocks of each launch, and a model has the times.
+gpu_steps() {
+  local emulated="$PWD/artifacts/gpu-emulator/libnativeamp-emulated" folder=artifacts/gpu-steps tool=artifacts/cmake/release/tests/gpu-report/nativeamp-gpu-report
+  local recorded=() gpu capability multiprocessors work label cublas
+  if (($# == 0)); then set -- A100 H100 L4; fi
+  {
+    build
+    want_native_tests
+    want_cuda_compiler
+    install_missing
+    say "Kernels, the report and its emulated GPU"
+    cmake --preset release -DNATIVEAMP_TESTS=ON >artifacts/cmake.log || { cat artifacts/cmake.log; return 1; }
+    cmake --build --preset release --target nativeamp-gpu-report nativeamp-emulated-cublas
+    mkdir -p "$folder"
+    while IFS='|' read -r label cublas work; do
+      for gpu in "$@"; do
+        read -r gpu capability multiprocessors < <("$tool" --gpus | grep "^$gpu")
+        say "$label, $gpu"
+        # shellcheck disable=SC2086 # the words of $work are arguments
+        NATIVEAMP_CUDA_LIBRARY="$emulated-cuda.so" NATIVEAMP_CUBLAS_LIBRARY="$cublas" NAMPEMU_COMPUTE=$capability NAMPEMU_MEMORY=$((80 << 30)) \
+          NAMPEMU_MULTIPROCESSORS=$multiprocessors NAMPEMU_RECORD="$folder/$label, $gpu.jsonl" NAMPEMU_SAMPLE=16 benchmarks recorded $work
+        recorded+=(--recorded "$label" "$gpu" "$folder/$label, $gpu.jsonl")
+      done
+    done <<WORK
+GPT-2, bfloat16, cuBLAS|$emulated-cublas.so|gpt 50257
+GPT-2, bfloat16, our own products|none|gpt 50257
+ResNet-50's convolutions, float16|none|convolutions
+WORK
+  } >&2
+  "$tool" "${recorded[@]}"
 }
 
 bindings() {

@@ -20,6 +20,9 @@ internal sealed record ConvolutionShape(
     private long Weights => (long)Out * (In / Groups) * Kernel * Kernel;
     private long Outputs => (long)Batch * Out * OutSide * OutSide;
 
+    /// <summary>Floating-point operations of any direction.</summary>
+    public double Operations => 2.0 * Outputs * (In / Groups) * Kernel * Kernel;
+
     /// <summary>The same kind of convolution, too small to measure speed.</summary>
     public ConvolutionShape Smallest =>
         this with

@@ -21,6 +21,20 @@ internal sealed record LibraryOperation(string Name, long First, long Second, lo
         void On(Device device) => Run(device, Address(first), Address(second), Address(result), type);
     }
 
+    /// <summary>Runs it once, over zeros.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="type">Of operands and result.</param>
+    /// <param name="before">Called after a first run, which may load and allocate.</param>
+    public void Once(Device device, DType type, Action before)
+    {
+        using Tensor first = Tensor.Zeros(device, type, [First]);
+        using Tensor second = Tensor.Zeros(device, type, [Second]);
+        using Tensor result = Tensor.Zeros(device, type, [Result]);
+        Run(device, Address(first), Address(second), Address(result), type);
+        before();
+        Run(device, Address(first), Address(second), Address(result), type);
+    }
+
     private static unsafe nint Address(Tensor tensor) => (nint)tensor.Pointer;
 
     // A few random numbers again and again: making them all would take longer than what is measured.

@@ -52,14 +52,18 @@ internal static class NetworkConvolutions
         }
     }
 
+    /// <summary>ResNet-50's, each once.</summary>
+    public static IEnumerable<ConvolutionShape> OfResNet(int batch) =>
+        Measured(ResNet()).Select(shape => shape with { Batch = batch });
+
     private static IEnumerable<(string Network, ConvolutionShape[] Shapes)> Networks()
     {
         yield return ("ResNet-50", Measured(ResNet()));
         yield return ("MobileNetV2", Measured(MobileNet()));
-
-        static ConvolutionShape[] Measured(IEnumerable<ConvolutionShape> shapes) =>
-            [.. (Scenario.Smoke ? shapes.Select(shape => shape.Smallest) : shapes).Distinct()];
     }
+
+    private static ConvolutionShape[] Measured(IEnumerable<ConvolutionShape> shapes) =>
+        [.. (Scenario.Smoke ? shapes.Select(shape => shape.Smallest) : shapes).Distinct()];
 
     // He et al., "Deep Residual Learning for Image Recognition", table 1; a stage's stride is in its first block's
     // 3 x 3 convolution, as in torchvision.

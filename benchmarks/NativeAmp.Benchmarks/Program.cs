@@ -5,6 +5,7 @@ using NativeAmp.Benchmarks;
 // turns with many of the same total. onednn: training steps without oneDNN, in turns with the same with it. onednn
 // networks [BATCHES]: two networks' convolutions likewise. integers: linear layers and convolutions of integers, in
 // turns with float32's, and with reading. integers libraries: their products in turns with oneDNN's and ONNX Runtime's.
+// recorded gpt VOCABULARY, recorded convolutions: work once on the emulated GPU, for ./build.sh gpu-report --steps.
 // --smoke: every class and report once, at small sizes. Else BenchmarkDotNet's own arguments.
 switch (args)
 {
@@ -38,6 +39,12 @@ switch (args)
             threads: [1, 2],
             secondsACell: 0.5
         );
+        return 0;
+    case [.., "recorded", "gpt", var vocabulary]:
+        RecordedWork.Gpt(int.Parse(vocabulary), batch: 8);
+        return 0;
+    case [.., "recorded", "convolutions"]:
+        RecordedWork.Convolutions(batch: 32);
         return 0;
     case [.., "--smoke"]:
         return Smoke.Run();

@@ -29,6 +29,11 @@ internal static class Smoke
         IntegerReport.Write(width: 64, [1, 3], threads: 1, secondsARow: 0.001);
         IntegerLibraries.Write([(64, 48)], [1, 5], threads: [1], secondsACell: 0.001);
         ConvolutionReport.Write(images: 1, threads: 1, secondsARow: 0.001);
+        if (Environment.GetEnvironmentVariable("NATIVEAMP_CUDA_LIBRARY") is not null)
+        {
+            RecordedWork.Gpt(vocabulary: 50, batch: 2);
+            RecordedWork.Convolutions(batch: 1);
+        }
         DirectoryInfo folder = Directory.CreateTempSubdirectory("nativeamp-plots");
         BandwidthPlots.Write(folder.FullName, [1 << 10, 1 << 12], secondsAPoint: 0.001);
         foreach (string file in BandwidthPlots.Files(folder.FullName))

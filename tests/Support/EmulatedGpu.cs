@@ -89,6 +89,30 @@ internal static unsafe class EmulatedGpu
             return EmulatorMethods.LaunchesOf(utf8);
     }
 
+    /// <summary>What a GPU does meanwhile: the lines of its record (nampemu_record), in their order.</summary>
+    public static string[] Record(Action work)
+    {
+        string file = Path.GetTempFileName();
+        fixed (byte* utf8 = Utf8(file))
+        {
+            if (EmulatorMethods.Record(utf8, 0) != 0)
+                throw new IOException($"{file} cannot be written.");
+        }
+
+        try
+        {
+            work();
+        }
+        finally
+        {
+            _ = EmulatorMethods.Record(null, 0);
+        }
+
+        string[] lines = File.ReadAllLines(file);
+        File.Delete(file);
+        return lines;
+    }
+
     /// <summary>Makes the nth call of a function from now do nothing and return an error.</summary>
     public static void Fail(string function, long nth, int result)
     {

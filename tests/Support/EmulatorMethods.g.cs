@@ -146,6 +146,24 @@ internal unsafe struct NampemuKernelFacts
     public uint Registers64;
 }
 
+/// <summary>A product, for the record. For the stand-in cuBLAS.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampemuProduct
+{
+    public ulong M;
+    public ulong N;
+    public ulong K;
+    public ulong Batch;
+    /// <summary>of an element</summary>
+    public ulong OperandBytes;
+    public ulong ResultBytes;
+    /// <summary>1: C is added to</summary>
+    public ulong ReadsResult;
+    /// <summary>1: with a bias; with the sums of B's columns</summary>
+    public ulong Bias;
+    public ulong Sums;
+}
+
 /// <summary>The emulated GPU's own functions, beside those of the driver.</summary>
 internal static unsafe partial class EmulatorMethods
 {
@@ -224,6 +242,26 @@ internal static unsafe partial class EmulatorMethods
     [LibraryImport(Library, EntryPoint = "nampemu_set_compute")]
     internal static partial int SetCompute(int compute);
 
+    /// <summary>Records from now on, into a new file, what the device does: a line of JSON for each launch of a kernel, alone or
+    /// in a graph, each product of the stand-in cuBLAS, each copy and each fill. A line has the number of the graph's
+    /// launch that it is of (0: of none); a kernel's has its name, blocks and threads, the counters of this launch, the
+    /// lines of 128 bytes that its warps' loads and stores of global memory touch (counted as sectors are), the
+    /// instructions of the warp that had most (longest_warp), and what it reached of its allocations, from the first byte
+    /// of a load or store to the last (loaded_extent, stored_extent). Null ends it. Returns 0, or 1 where the file cannot
+    /// be written.
+    /// sampled_blocks other than 0 is for programs whose numbers nobody needs, such as a step of a large model. Of a grid
+    /// of more than twice as many blocks this number runs, spread over it, with the first and the last, and the counters
+    /// are scaled; a kernel whose atomics do more than count its blocks runs whole. A launch like an earlier one, but for
+    /// where its memory lies, is not run again; products are not computed, and copies on the device and fills above 1 MiB
+    /// not done. Memory that is allocated then has no shadows: nothing is found there but what lies out of bounds.</summary>
+    [LibraryImport(Library, EntryPoint = "nampemu_record")]
+    internal static partial int Record(byte* file, uint sampledBlocks);
+
+    /// <summary>Writes a line of the caller's between those of what was asked for before and after: of a kind, with a name (both of letters, digits and the like, no
+    /// quotation mark), and how many floating-point operations and bytes belong to it. Nothing where there is no record.</summary>
+    [LibraryImport(Library, EntryPoint = "nampemu_record_note")]
+    internal static partial void RecordNote(byte* kind, byte* name, double operations, double bytes);
+
     /// <summary>Device memory alive, of all devices.</summary>
     [LibraryImport(Library, EntryPoint = "nampemu_live_allocations")]
     internal static partial nuint LiveAllocations();
@@ -300,6 +338,10 @@ internal static unsafe partial class EmulatorMethods
     /// <summary>Counts one GEMM, and whether it was in cuBLAS's own workspace.</summary>
     [LibraryImport(Library, EntryPoint = "nampemu_count_gemm")]
     internal static partial void CountGemm(int ownWorkspace);
+
+    /// <summary>Records it, if there is a record. Returns whether it need not be computed.</summary>
+    [LibraryImport(Library, EntryPoint = "nampemu_record_product")]
+    internal static partial int RecordProduct(NampemuProduct* product);
 
     /// <summary>Adds a finding from outside.</summary>
     [LibraryImport(Library, EntryPoint = "nampemu_report")]

@@ -5,7 +5,12 @@
 #include <exception>
 #include <iostream>
 
+#include <fstream>
+#include <map>
+
+#include "format.h"
 #include "report.h"
+#include "times.h"
 
 namespace {
 
@@ -19,16 +24,67 @@ constexpr const char* kUsage =
     "same compiler's, "
     "the last that can serve an architecture\n"
     "  --tools FOLDER    where NVIDIA's tools are looked for first\n"
-    "  --json            the same for a program\n";
+    "  --json            the same for a program\n"
+    "\n"
+    "Or: nativeamp-gpu-report --gpus\n"
+    "    nativeamp-gpu-report --recorded LABEL GPU FILE...\n"
+    "\n"
+    "  --gpus            the GPUs, each with its compute capability and multiprocessors\n"
+    "  --recorded LABEL GPU FILE   times by a model, of work that the emulated GPU recorded "
+    "(NAMPEMU_RECORD) with "
+    "that GPU's capability and\n"
+    "                    multiprocessors; again for other GPUs and other work\n";
 
 int usage(const std::string& wrong) {
   std::cerr << wrong << "\n" << kUsage;
   return 2;
 }
 
+void write_gpus() {
+  for (const gpu_report::Gpu& gpu : gpu_report::kGpus) {
+    std::cout << gpu_report::format("%s %d.%d %.0f\n", gpu.name, gpu.compute / 10, gpu.compute % 10,
+                                    gpu.multiprocessors);
+  }
+}
+
+// --recorded LABEL GPU FILE, any number of times.
+int write_recorded(int count, char** arguments) {
+  std::vector<std::string> labels;  // in their order
+  std::map<std::string, std::vector<gpu_report::Recording>> by_label;
+  for (int i = 1; i < count; i += 4) {
+    if (arguments[i] != std::string("--recorded") || i + 3 >= count)
+      return usage("--recorded needs a label, a GPU and a file");
+    const std::string label = arguments[i + 1];
+    const gpu_report::Gpu* gpu = gpu_report::find_gpu(arguments[i + 2]);
+    if (gpu == nullptr) return usage("No such GPU: " + std::string(arguments[i + 2]));
+    std::ifstream file(arguments[i + 3]);
+    if (!file) return usage("Cannot be read: " + std::string(arguments[i + 3]));
+    if (by_label.count(label) == 0) labels.push_back(label);
+    by_label[label].push_back({gpu, gpu_report::read_record(file)});
+    if (by_label[label].back().pieces.empty())
+      return usage("No work was recorded in " + std::string(arguments[i + 3]));
+  }
+  gpu_report::write_assumptions(std::cout);
+  for (const std::string& label : labels)
+    gpu_report::write_times(std::cout, label, by_label[label]);
+  return 0;
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
+  if (count > 1 && arguments[1] == std::string("--gpus")) {
+    write_gpus();
+    return 0;
+  }
+  if (count > 1 && arguments[1] == std::string("--recorded")) {
+    try {
+      return write_recorded(count, arguments);
+    } catch (const std::exception& error) {
+      std::cerr << error.what() << "\n";
+      return 1;
+    }
+  }
   gpu_report::Report report;
   report.elements = 1 << 20;
   std::string filter;

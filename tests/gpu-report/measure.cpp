@@ -75,16 +75,18 @@ double memory_seconds(const Gpu& gpu, double bytes_per_element, double elements)
 // of 64 bits take two; a division, a root or an exponential takes ten or so, most of them on the
 // FP32 units. Ten is an assumption, not a published figure: machine code (the report's part with
 // nvcc's tools) has the true number.
-double arithmetic_seconds(const Gpu& gpu, const Measured& m, double elements) {
+double arithmetic_clocks(const Gpu& gpu, const double (&c)[10]) {
   constexpr double kDivision = 10;
-  const auto& c = m.by_class;
   const double integers = c[NAMPEMU_INTEGER] + 2 * c[NAMPEMU_INTEGER64] + c[NAMPEMU_CONVERT];
   const double floats = c[NAMPEMU_FLOAT] + kDivision * c[NAMPEMU_DIVIDE];
   const double doubles = c[NAMPEMU_FLOAT64];
   const double others = c[NAMPEMU_MEMORY] + c[NAMPEMU_CONTROL] + c[NAMPEMU_SYNC];
-  const double clocks =
-      std::max({(integers + floats + doubles + others) / kIssueLanes, integers / gpu.int32_lanes,
-                floats / gpu.fp32_lanes, doubles / gpu.fp64_lanes});
+  return std::max({(integers + floats + doubles + others) / kIssueLanes, integers / gpu.int32_lanes,
+                   floats / gpu.fp32_lanes, doubles / gpu.fp64_lanes});
+}
+
+double arithmetic_seconds(const Gpu& gpu, const Measured& m, double elements) {
+  const double clocks = arithmetic_clocks(gpu, m.by_class);
   // A warp that runs in part takes as long as a whole one.
   const double divergence =
       m.instructions > 0 ? std::max(1.0, 32 * m.warp_instructions / m.instructions) : 1;

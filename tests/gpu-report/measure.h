@@ -48,8 +48,11 @@ std::vector<Measured> measure(EmulatedGpu& gpu, const Workload& workload,
 // faster.
 double memory_seconds(const Gpu& gpu, double bytes_per_element, double elements);
 
+// Clocks of a multiprocessor for PTX instructions by class: of its busiest schedulers or units, each at full speed. See the .cpp for what an instruction
+// counts as.
+double arithmetic_clocks(const Gpu& gpu, const double (&by_class)[10]);
+
 // Seconds if arithmetic were all, estimated from PTX: the busiest of the schedulers and the units.
-// See the .cpp for what an instruction counts as.
 double arithmetic_seconds(const Gpu& gpu, const Measured& measured, double elements);
 
 }  // namespace gpu_report

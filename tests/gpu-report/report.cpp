@@ -1,25 +1,12 @@
 #include "report.h"
 
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
 #include <ostream>
+
+#include "format.h"
 
 namespace gpu_report {
 namespace {
-
-#if defined(__GNUC__)
-__attribute__((format(printf, 1, 2)))
-#endif
-std::string
-format(const char* pattern, ...) {
-  char text[512];
-  va_list arguments;
-  va_start(arguments, pattern);
-  std::vsnprintf(text, sizeof text, pattern, arguments);
-  va_end(arguments);
-  return text;
-}
 
 // As few digits as a table needs.
 std::string figure(double x) {

@@ -1,5 +1,3 @@
-using NativeAmp.Training;
-
 namespace NativeAmp.Cli.Bench;
 
 /// <summary>Measures the operators of a GPT's training step, and the step.</summary>
@@ -65,24 +63,18 @@ internal sealed class GptRun(Device device, GptShape shape, GpuPeak? peak, Actio
         );
     }
 
-    // AdamW with clipping and the loss scale, over the same tokens in each step.
     private GptRow MeasureStep(string way, double budget)
     {
-        using Gpt model = new Gpt(shape.Options, new RandomGenerator(1)).To(device);
-        using var optimizer = new FusedAdam(model.Parameters(), new AdamOptions { LearningRate = 1e-4f });
-        using var scaler = new GradScaler(device);
-        using Tensor tokens = GptOperator.TokensOf(device, shape);
-        PrecisionPolicy policy = PrecisionPolicy.Float32.WithCompute(shape.DType);
-        using CapturedStep? captured = way == "graph" ? new CapturedStep(device, Step) : null;
+        using var step = new GptStep(device, shape, isGraph: way == "graph");
         using var time = new DeviceTime(device);
-        for (int i = 0; i < 4; i++) // the first allocate, and the third captures
-            Run();
+        for (int i = 0; i < GptStep.CallsBefore; i++)
+            step.Run();
         List<double> seconds = [];
         double start = time.Seconds();
         double before = start;
         while (seconds.Count < FewestSteps || (before - start < budget && seconds.Count < MostSteps))
         {
-            Run();
+            step.Run();
             double now = time.Seconds();
             seconds.Add(now - before);
             before = now;
@@ -98,30 +90,5 @@ internal sealed class GptRun(Device device, GptShape shape, GpuPeak? peak, Actio
             peak
         );
         return row with { TokensPerS = shape.Tokens / row.SecondsMedian };
-
-        void Run()
-        {
-            using TensorScope scope = TensorScope.Enter();
-            if (captured is null)
-                Step();
-            else
-                captured.Run();
-        }
-
-        Tensor Step()
-        {
-            Tensor loss;
-            using (Autocast.Enter(policy))
-            {
-                loss = Loss.CrossEntropy(model.Forward(tokens), tokens);
-                scaler.Scale(loss).Backward();
-            }
-
-            optimizer.ClipGradNorm(1);
-            scaler.Step(optimizer);
-            scaler.Update();
-            optimizer.ZeroGrad();
-            return loss;
-        }
     }
 }

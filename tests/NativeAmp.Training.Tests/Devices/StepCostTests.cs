@@ -33,7 +33,7 @@ internal sealed class StepCostTests
         PrecisionPolicy policy = PrecisionPolicy.Float32.WithCompute(DType.BFloat16);
         Step();
         EmulatedGpu.ResetCounters();
-        Step();
+        string[] record = EmulatedGpu.Record(Step);
 
         NampemuCounters counted = EmulatedGpu.Counters;
         ulong own = EmulatedGpu.LaunchesOf("gemm_bfloat16_");
@@ -41,6 +41,13 @@ internal sealed class StepCostTests
         Assert.That(own > 0, Is.EqualTo(cublas == "none"), "whose");
         Assert.That(counted.Launches + counted.Gemms, Is.EqualTo((ulong)launches), "all");
         Assert.That(counted.HostWaits, Is.Zero);
+        // The record that a model of time is made of (./build.sh gpu-report --steps) has the same.
+        Assert.That(Lines("product"), Is.EqualTo(counted.Gemms), "recorded products");
+        Assert.That(Lines("kernel"), Is.EqualTo(counted.Launches), "recorded launches");
+        int ours = record.Count(line => line.Contains("\"name\": \"gemm_bfloat16_"));
+        Assert.That(ours, Is.EqualTo((int)own), "recorded products of our own");
+
+        ulong Lines(string kind) => (ulong)record.Count(line => line.Contains($"\"kind\": \"{kind}\""));
 
         void Step()
         {

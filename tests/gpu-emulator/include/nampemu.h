@@ -13,6 +13,8 @@
  *   NAMPEMU_QUIET             1: findings are kept but not written to stderr
  *   NAMPEMU_ORDER             the order in which a launch's blocks run: forward (default),
  *                             reverse, or shuffle (NAMPEMU_SEED 1)
+ *   NAMPEMU_RECORD            a file for nampemu_record, from the start
+ *   NAMPEMU_SAMPLE            its sampled_blocks, at most 65536 (default 0)
  *   NAMPEMU_SEED              not 0: blocks and the warps of a block run in an order drawn from it,
  *                             for each launch anew (default 0)
  */
@@ -160,6 +162,24 @@ uint64_t nampemu_set_seed(uint64_t seed);
  * 7.5. Returns that until now. */
 int nampemu_set_compute(int compute);
 
+/* Records from now on, into a new file, what the device does: a line of JSON for each launch of a kernel, alone or
+ * in a graph, each product of the stand-in cuBLAS, each copy and each fill. A line has the number of the graph's
+ * launch that it is of (0: of none); a kernel's has its name, blocks and threads, the counters of this launch, the
+ * lines of 128 bytes that its warps' loads and stores of global memory touch (counted as sectors are), the
+ * instructions of the warp that had most (longest_warp), and what it reached of its allocations, from the first byte
+ * of a load or store to the last (loaded_extent, stored_extent). Null ends it. Returns 0, or 1 where the file cannot
+ * be written.
+ *
+ * sampled_blocks other than 0 is for programs whose numbers nobody needs, such as a step of a large model. Of a grid
+ * of more than twice as many blocks this number runs, spread over it, with the first and the last, and the counters
+ * are scaled; a kernel whose atomics do more than count its blocks runs whole. A launch like an earlier one, but for
+ * where its memory lies, is not run again; products are not computed, and copies on the device and fills above 1 MiB
+ * not done. Memory that is allocated then has no shadows: nothing is found there but what lies out of bounds. */
+int nampemu_record(const char* file, uint32_t sampled_blocks);
+/* Writes a line of the caller's between those of what was asked for before and after: of a kind, with a name (both of letters, digits and the like, no
+ * quotation mark), and how many floating-point operations and bytes belong to it. Nothing where there is no record. */
+void nampemu_record_note(const char* kind, const char* name, double operations, double bytes);
+
 /* Device memory alive, of all devices. */
 size_t nampemu_live_allocations(void);
 uint64_t nampemu_live_bytes(void);
@@ -202,6 +222,15 @@ int32_t nampemu_put(void* stream, void (*work)(void* data), void* data,
                     void (*release)(void* data));
 /* Counts one GEMM, and whether it was in cuBLAS's own workspace. */
 void nampemu_count_gemm(int own_workspace);
+/* A product, for the record. For the stand-in cuBLAS. */
+typedef struct nampemu_product {
+  uint64_t m, n, k, batch;
+  uint64_t operand_bytes, result_bytes; /* of an element */
+  uint64_t reads_result;                /* 1: C is added to */
+  uint64_t bias, sums;                  /* 1: with a bias; with the sums of B's columns */
+} nampemu_product;
+/* Records it, if there is a record. Returns whether it need not be computed. */
+int nampemu_record_product(const nampemu_product* product);
 /* Adds a finding from outside. */
 void nampemu_report(nampemu_kind kind, const char* text);
 

@@ -225,11 +225,27 @@ struct Product {
                 0);
   }
 
+  // Whether it need not be computed.
+  bool record(bool reads_c) const {
+    const auto number = [](int x) { return static_cast<uint64_t>(x); };
+    const nampemu_product product{number(g.m),
+                                  number(g.n),
+                                  number(g.k),
+                                  number(g.batch),
+                                  size_of(g.a.type),
+                                  size_of(g.c.type),
+                                  number(reads_c),
+                                  number(g.bias.data != nullptr),
+                                  number(g.b_sums.data != nullptr)};
+    return nampemu_record_product(&product) != 0;
+  }
+
   void run() {
     const bool wide = is_wide();
     if (handle.pointer_mode == CUBLAS_POINTER_MODE_DEVICE && !read_scalars()) return;
     const bool reads_product = g.k != 0 && (wide ? alpha_wide != 0 : alpha != 0);
     const bool reads_c = wide ? beta_wide != 0 : beta != 0;
+    if (record(reads_c)) return;
     if (!check_memory(g, reads_product, reads_c, who) || !mark_result(g, who)) return;
     if (!check_vectors(g, who) || !use_workspace()) return;
     const bool reduces_in_c =

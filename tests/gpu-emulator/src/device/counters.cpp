@@ -1,7 +1,14 @@
 #include "device/counters.h"
 
+#include <array>
+#include <bit>
+#include <cmath>
+
 namespace nampemu {
 namespace {
+
+// Nothing but counts, so they can be taken one after the other.
+using Counts = std::array<uint64_t, sizeof(LaunchCounters) / sizeof(uint64_t)>;
 
 void add(nampemu_traffic& total, const nampemu_traffic& more) {
   for (int i = 0; i < 5; ++i) {
@@ -12,6 +19,21 @@ void add(nampemu_traffic& total, const nampemu_traffic& more) {
 }
 
 }  // namespace
+
+LaunchCounters scaled(const LaunchCounters& part, double factor) {
+  auto counts = std::bit_cast<Counts>(part);
+  for (uint64_t& count : counts)
+    count = static_cast<uint64_t>(std::llround(static_cast<double>(count) * factor));
+  return std::bit_cast<LaunchCounters>(counts);
+}
+
+LaunchCounters sum_of(const LaunchCounters& a, const LaunchCounters& b) {
+  auto counts = std::bit_cast<Counts>(a);
+  const auto more = std::bit_cast<Counts>(b);
+  for (size_t i = 0; i < counts.size(); ++i)
+    counts[i] += more[i];
+  return std::bit_cast<LaunchCounters>(counts);
+}
 
 void add_launch(nampemu_counters& total, const LaunchCounters& launch) {
   total.thread_instructions += launch.thread_instructions;

@@ -54,7 +54,7 @@ Memory::~Memory() {
   munmap(before_, kAddresses);
 }
 
-Region* Memory::allocate(uint64_t bytes, int device, Space space, uint64_t context) {
+Region* Memory::allocate(uint64_t bytes, int device, Space space, uint64_t context, bool shadows) {
   const bool pinned = device < 0;
   const uint64_t alignment = pinned ? kPage : kAlignment;
   const uint64_t base = round_up(next_, alignment);
@@ -73,10 +73,12 @@ Region* Memory::allocate(uint64_t bytes, int device, Space space, uint64_t conte
   }
   region.space = space;
   region.device = device;
-  region.written = written_ + offset;
-  region.touches = touches_ + offset / 4;
-  region.byte_touches = byte_touches_ + offset;
-  region.before = before_ + offset / 4;
+  if (shadows) {
+    region.written = written_ + offset;
+    region.touches = touches_ + offset / 4;
+    region.byte_touches = byte_touches_ + offset;
+    region.before = before_ + offset / 4;
+  }
   region.context = context;
   next_ = base + size;
   live_bytes_[device] += bytes;
@@ -88,6 +90,7 @@ void Memory::release(Region& region) {
   live_bytes_[region.device] -= region.size;
   forget(region.bytes, region.size);
   if (region.device < 0) mprotect(region.bytes, round_up(region.size + kRedZone, kPage), PROT_NONE);
+  if (region.touches == nullptr) return;
   forget(region.written, region.size);
   forget(region.touches, region.size / 4 * sizeof(Touch));
   forget(region.byte_touches, region.size * sizeof(Touch));
@@ -106,7 +109,7 @@ Region* Memory::find(uint64_t address) {
 
 std::string Memory::describe(uint64_t address) {
   const Region* region = nearest(address);
-  if (address < data_ || address >= data_ + kAddresses || region == nullptr) {
+  if (!is_address(address) || region == nullptr) {
     return "no device memory is there";
   }
   const std::string what = std::string(region->alive ? "an allocation" : "a freed allocation") +
@@ -121,6 +124,8 @@ void Memory::clear_touches() {
   forget(touches_, used / 4 * sizeof(Touch));
   forget(byte_touches_, used * sizeof(Touch));
 }
+
+bool Memory::is_address(uint64_t value) const { return value - data_ < kAddresses; }
 
 uint64_t Memory::live_bytes(int device) const {
   const auto found = live_bytes_.find(device);

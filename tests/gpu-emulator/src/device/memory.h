@@ -18,8 +18,8 @@ class Memory {
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
 
-  // Null when there are no addresses left; the device's own limit is the caller's to keep.
-  Region* allocate(uint64_t bytes, int device, Space space, uint64_t context);
+  // Null when there are no addresses left; the device's own limit is the caller's to keep. Without shadows nothing is known of who wrote what.
+  Region* allocate(uint64_t bytes, int device, Space space, uint64_t context, bool shadows = true);
   // The pages go back; the addresses stay known as freed.
   void release(Region& region);
 
@@ -32,6 +32,9 @@ class Memory {
 
   // Clears who touched what: the launch number is about to start again.
   void clear_touches();
+
+  // Whether it can be one of an allocation, now or later.
+  bool is_address(uint64_t value) const;
 
   uint64_t live_bytes(int device) const;
   size_t live_count() const;

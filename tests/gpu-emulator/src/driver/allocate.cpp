@@ -13,7 +13,8 @@ CUresult allocate(Emulator& e, CUdeviceptr* address, size_t bytes) {
   const uint64_t used = e.memory().live_bytes(context.device);
   if (bytes > e.settings.memory - std::min(e.settings.memory, used))
     return CUDA_ERROR_OUT_OF_MEMORY;
-  Region* region = e.memory().allocate(bytes, context.device, Space::global, context.id);
+  Region* region = e.memory().allocate(bytes, context.device, Space::global, context.id,
+                                       e.record.sampled_blocks() == 0);
   if (region == nullptr) return CUDA_ERROR_OUT_OF_MEMORY;
   *address = region->base;
   ++e.counters.allocations;

@@ -61,14 +61,22 @@ void move_bytes(Emulator& e, const Copy& c) {
       !find_end(e, c.name, c.from, c.bytes, c.from_side, false, source)) {
     return;
   }
+  if (e.record.is_open()) {
+    e.record.write("copy", "", e.graph(),
+                   {{"bytes", c.bytes},
+                    {"from_device", on_device(source) ? 1 : 0},
+                    {"to_device", on_device(target) ? 1 : 0}});
+    if (on_device(source) && on_device(target) && !e.record.moves(c.bytes)) return;
+  }
   const uint8_t* written = nullptr;
   if (on_device(source)) {
-    written = source.region->written + (c.from - source.region->base);
+    if (source.region->written != nullptr)
+      written = source.region->written + (c.from - source.region->base);
     // On the device, what isn't written stays so; the host would see it.
     if (!on_device(target)) report_unwritten(e, c.name, *source.region, c.from, c.bytes);
   }
   std::memmove(target.bytes(), source.bytes(), c.bytes);
-  if (on_device(target)) {
+  if (on_device(target) && target.region->written != nullptr) {
     uint8_t* mark = target.region->written + (c.to - target.region->base);
     if (written != nullptr) {
       std::memmove(mark, written, c.bytes);
@@ -132,6 +140,10 @@ CUresult fill(Emulator& e, const char* name, CUdeviceptr address, T value, uint6
   e.queue.put(stream, [=, &e] {
     Region* region = check_range(e, name, address, bytes, "fill");
     if (region == nullptr) return;
+    if (e.record.is_open()) {
+      e.record.write("fill", "", e.graph(), {{"bytes", bytes}});
+      if (!e.record.moves(bytes)) return;
+    }
     T* to = reinterpret_cast<T*>(region->at(address));
     std::fill(to, to + count, value);
     if (region->written != nullptr)

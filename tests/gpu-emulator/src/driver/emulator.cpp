@@ -1,6 +1,7 @@
 #include "driver/emulator.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 
 namespace nampemu {
@@ -51,6 +52,10 @@ Emulator::Emulator() {
     settings.order.seed = order == "shuffle" ? 1 : 0;
   }
   settings.order.seed = read_number("NAMPEMU_SEED", settings.order.seed, ~uint64_t{0});
+  if (const char* file = std::getenv("NAMPEMU_RECORD"); file != nullptr && *file != '\0') {
+    if (!record.open(file, static_cast<uint32_t>(read_number("NAMPEMU_SAMPLE", 0, kMostSampled))))
+      std::fprintf(stderr, "nampemu: NAMPEMU_RECORD: %s cannot be written\n", file);
+  }
   for (int device = 0; device < settings.devices; ++device) {
     contexts.push_back(std::make_unique<Context>());
     contexts.back()->device = device;

@@ -14,6 +14,7 @@
 #include "device/memory.h"
 #include "driver/cuda_api.h"
 #include "driver/queue.h"
+#include "driver/record.h"
 #include "exec/executor.h"
 #include "exec/instruction.h"
 
@@ -111,9 +112,11 @@ class Emulator {
   std::map<Graph*, std::unique_ptr<Graph>> graphs;
   std::map<GraphExecutable*, std::unique_ptr<GraphExecutable>> executables;
   bool is_in_graph = false;                  // while a graph's nodes are done
+  uint64_t graph_number = 0;                 // of the last launch of a graph, from 1
   std::vector<std::unique_ptr<Pool>> pools;  // by device
   std::map<uint64_t, uint64_t> host_memory;  // pinned: registered by the caller, base to size
   uint64_t launch_number = 0;
+  Record record;
 
   Memory& memory();
   // Counts the call; the result that an injected failure asks for.
@@ -126,6 +129,8 @@ class Emulator {
   static std::vector<Context*>& stack();
   void destroy_context(Context& context);
   bool valid(const Context* context) const;
+  // The launch of a graph that is under way; 0: none.
+  uint64_t graph() const { return is_in_graph ? graph_number : 0; }
 
  private:
   Emulator();

@@ -50,6 +50,7 @@ NAMPEMU_API CUresult cuGraphLaunch(CUgraphExec executable, CUstream stream) {
     found->last = e.queue.put(stream,
                               [&e, nodes = found->nodes] {
                                 e.is_in_graph = true;
+                                ++e.graph_number;
                                 run_nodes(*nodes);
                                 e.is_in_graph = false;
                               },

@@ -131,7 +131,7 @@ void execute(Emulator& e, Context& context, Launch& run) {
   }
   run.number = e.launch_number;
   try {
-    run_launch(run);
+    e.record.is_open() ? e.record.run(run, e.graph()) : run_launch(run);
   } catch (const LaunchFault& fault) {
     // As a device does: the launch has been accepted, what comes after it hears of the fault.
     context.sticky = static_cast<CUresult>(fault.result());

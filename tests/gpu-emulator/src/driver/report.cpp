@@ -176,6 +176,36 @@ NAMPEMU_API uint64_t nampemu_set_seed(uint64_t seed) {
   return locked([=](Emulator& e) { return std::exchange(e.settings.order.seed, seed); });
 }
 
+NAMPEMU_API int nampemu_record(const char* file, uint32_t sampled_blocks) {
+  return looked([=](Emulator& e) { return e.record.open(file, sampled_blocks) ? 0 : 1; });
+}
+NAMPEMU_API void nampemu_record_note(const char* kind, const char* name, double operations,
+                                     double bytes) {
+  looked([=](Emulator& e) {
+    if (!e.record.is_open()) return;
+    e.record.write(kind, name, 0,
+                   {{"operations", static_cast<uint64_t>(operations)},
+                    {"bytes", static_cast<uint64_t>(bytes)}});
+  });
+}
+NAMPEMU_API int nampemu_record_product(const nampemu_product* product) {
+  return locked([=](Emulator& e) {
+    if (!e.record.is_open()) return 0;
+    const nampemu_product& p = *product;
+    e.record.write("product", "", e.graph(),
+                   {{"m", p.m},
+                    {"n", p.n},
+                    {"k", p.k},
+                    {"batch", p.batch},
+                    {"operand_bytes", p.operand_bytes},
+                    {"result_bytes", p.result_bytes},
+                    {"reads_result", p.reads_result},
+                    {"bias", p.bias},
+                    {"sums", p.sums}});
+    return e.record.sampled_blocks() != 0 ? 1 : 0;
+  });
+}
+
 NAMPEMU_API int nampemu_set_compute(int compute) {
   return locked([=](Emulator& e) {
     const int before = e.settings.compute();

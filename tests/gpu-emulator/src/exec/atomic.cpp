@@ -8,6 +8,7 @@
 #include "exec/lanes.h"
 #include "exec/race.h"
 #include "exec/rounding.h"
+#include "exec/trace.h"
 #include "ptx/decoder.h"
 
 namespace nampemu {
@@ -42,6 +43,7 @@ void atomic(Warp& warp, const Instruction& i, uint32_t lanes) {
   const T* b = warp.at<T>(i.r[1]);
   const T* c = i.r[2] == kNone ? b : warp.at<T>(i.r[2]);
   T* d = i.r[0] == kNone ? nullptr : warp.at<T>(i.r[0]);
+  Trace* trace = warp.block->launch->trace;
   for (; lanes != 0; lanes &= lanes - 1) {
     const auto l = static_cast<uint32_t>(std::countr_zero(lanes));
     T old;
@@ -52,6 +54,11 @@ void atomic(Warp& warp, const Instruction& i, uint32_t lanes) {
       value = global ? AddFlushed{}(old, b[l], c[l]) : Add{}(old, b[l], c[l]);
     } else {
       value = F{}(old, b[l], c[l]);
+    }
+    if constexpr (std::is_integral_v<T>) {
+      if (trace != nullptr && region_of(warp, i, access, l).space == Space::global)
+        trace->note_atomic(*warp.block, access.address[l], access.at(l), old, b[l],
+                           std::is_same_v<F, Add>);
     }
     std::memcpy(access.at(l), &value, sizeof value);
     if (d != nullptr) d[l] = old;

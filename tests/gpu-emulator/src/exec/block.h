@@ -34,6 +34,8 @@ struct RunOrder {
   uint64_t seed = 0;  // not 0: drawn from it, for each launch anew
 };
 
+class Trace;
+
 struct Launch {
   const Kernel* kernel = nullptr;
   RunOrder order;
@@ -49,6 +51,10 @@ struct Launch {
   Memory* memory = nullptr;
   Findings* findings = nullptr;
   LaunchCounters counters;
+  Trace* trace = nullptr;  // of a launch that is recorded
+  uint32_t sampled_blocks =
+      0;  // how many run of a large grid; the counters are then scaled. 0: all
+  uint64_t blocks_run = 0;
   Released released;           // to the device
   std::vector<Region*> slots;  // the last region of each memory instruction
   uint64_t blocks() const { return uint64_t{grid[0]} * grid[1] * grid[2]; }

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <memory>
 #include <numeric>
+#include <utility>
 
 #include "driver/cuda_api.h"
 #include "exec/control.h"
 #include "exec/race.h"
+#include "exec/trace.h"
 #include "exec/warp_runner.h"
 
 namespace nampemu {
@@ -58,9 +60,11 @@ void prepare(Block& block, Launch& launch, Storage& storage) {
   storage.shared_written.resize(launch.shared_bytes + 4);
   storage.touches.resize(launch.shared_bytes / 4 + 4);
   storage.byte_touches.resize(launch.shared_bytes + 4);
-  block.shared.written = storage.shared_written.data();
-  block.shared.touches = storage.touches.data();
-  block.shared.byte_touches = storage.byte_touches.data();
+  if (launch.sampled_blocks == 0) {
+    block.shared.written = storage.shared_written.data();
+    block.shared.touches = storage.touches.data();
+    block.shared.byte_touches = storage.byte_touches.data();
+  }
   const uint64_t local = uint64_t{kernel.local_bytes} * threads;
   set_window(block.local, Space::local, storage.local, local);
   storage.local_written.resize(local + 4);
@@ -138,6 +142,7 @@ void start(Block& block, Storage& storage, uint64_t linear) {
   std::fill(storage.touches.begin(), storage.touches.end(), Touch{});
   for (Warp& warp : block.warps) {
     warp.block = &block;
+    warp.steps = 0;
     std::fill(warp.registers + kSpecialBytes, warp.registers + launch.kernel->constants_at,
               std::byte{kGarbage});
     warp.alive = warp.runnable = warp.existing;
@@ -243,6 +248,46 @@ void run_block(Block& block, Schedule& schedule) {
   }
 }
 
+// Runs some blocks of a large grid and scales what they did. The first and the last block count for what they reach alone, for their ends are those of
+// the tensors. Where each block counts itself by an atomic, the last may have work of its own: it is told that all have come, and counted as it is.
+// Atomics of any other kind need all blocks: false then, with nothing counted and no word changed.
+template <class F>
+bool run_sample(Launch& launch, F run) {
+  Trace& trace = *launch.trace;
+  const uint64_t blocks = launch.blocks();
+  const auto count_of = [&](auto which) {
+    const LaunchCounters before = std::exchange(launch.counters, {});
+    which();
+    return std::exchange(launch.counters, before);
+  };
+  const std::vector<uint64_t> sample = spread_blocks(launch.grid, launch.sampled_blocks);
+  const LaunchCounters of_sample = count_of([&] {
+    for (const uint64_t linear : sample)
+      run(linear);
+  });
+  uint64_t counted = sample.size();
+  if (std::find(sample.begin(), sample.end(), 0) == sample.end()) {
+    count_of([&] { run(0); });
+    ++counted;
+  }
+  if (trace.has_atomics()) {
+    if (!trace.only_counts(counted)) {
+      trace.restore();
+      return false;
+    }
+    trace.count_more(blocks - 1 - counted);
+  }
+  const bool counts = trace.has_atomics();
+  const LaunchCounters of_last = count_of([&] { run(blocks - 1); });
+  trace.restore();
+  const auto part = static_cast<double>(sample.size());
+  launch.counters = counts
+                        ? sum_of(scaled(of_sample, static_cast<double>(blocks - 1) / part), of_last)
+                        : scaled(of_sample, static_cast<double>(blocks) / part);
+  launch.blocks_run = counted + 1;
+  return true;
+}
+
 }  // namespace
 
 void run_launch(Launch& launch) {
@@ -255,10 +300,21 @@ void run_launch(Launch& launch) {
     set_thread_specials(warp, launch);
   }
   Schedule schedule(launch);
-  for (const uint32_t linear : schedule.blocks(launch.blocks())) {
+  const auto run = [&](uint64_t linear) {
     start(block, storage, linear);
     run_block(block, schedule);
+    if (launch.trace == nullptr) return;
+    for (const Warp& warp : block.warps)
+      launch.trace->longest_warp = std::max(launch.trace->longest_warp, warp.steps);
+  };
+  // Of a grid that is hardly larger all run, so that a block is not taken twice.
+  if (launch.sampled_blocks != 0 && launch.blocks() > 2 * uint64_t{launch.sampled_blocks} &&
+      run_sample(launch, run)) {
+    return;
   }
+  for (const uint32_t linear : schedule.blocks(launch.blocks()))
+    run(linear);
+  launch.blocks_run = launch.blocks();
 }
 
 }  // namespace nampemu

@@ -88,6 +88,9 @@ void multiply(Warp& warp, const Instruction& i, uint32_t lanes) {
   const uint32_t words = i.count;
   const uint32_t rows = words == 1 ? kRows / 2 : kRows;
   const uint32_t depth = words_of_b(words) * kMembers * kPerWord;
+  LaunchCounters& counters = warp.block->launch->counters;
+  ++counters.matrix_instructions;
+  counters.matrix_products += uint64_t{rows} * kColumns * depth;
   Part a[kRows][kMostK];
   Part b[kMostK][kColumns];
   Part c[kRows][kColumns];

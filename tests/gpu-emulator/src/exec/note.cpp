@@ -4,6 +4,7 @@
 
 #include "exec/access.h"
 #include "exec/race.h"
+#include "exec/trace.h"
 
 namespace nampemu {
 
@@ -81,22 +82,25 @@ void synchronize(Warp& warp, const Instruction& i, const Access& access, Telling
   if (of_device && !block.shared.holds(access.address[first], 1)) tell(block.device_order);
 }
 
-// The sectors of 32 bytes that an access touches; none of its lanes crosses the border of one.
-uint32_t count_sectors(const Access& access) {
-  constexpr uint64_t kSector = 32;
+constexpr uint64_t kSector = 32;
+constexpr uint64_t kLine = 128;
+
+// The stretches of kBytes that an access touches; none of its lanes crosses the border of one.
+template <uint64_t kBytes>
+uint32_t count_touched(const Access& access) {
   if (access.contiguous) {
     const uint64_t last = access.address[kLanes - 1] + access.bytes - 1;
-    return static_cast<uint32_t>(last / kSector - access.address[0] / kSector + 1);
+    return static_cast<uint32_t>(last / kBytes - access.address[0] / kBytes + 1);
   }
-  std::array<uint64_t, kLanes> sectors;
+  std::array<uint64_t, kLanes> touched;
   size_t count = 0;
   for (uint32_t rest = access.lanes; rest != 0; rest &= rest - 1) {
-    const uint64_t sector = access.address[static_cast<uint32_t>(std::countr_zero(rest))] / kSector;
-    if (count == 0 || sectors[count - 1] != sector) sectors[count++] = sector;
+    const uint64_t at = access.address[static_cast<uint32_t>(std::countr_zero(rest))] / kBytes;
+    if (count == 0 || touched[count - 1] != at) touched[count++] = at;
   }
-  const auto end = sectors.begin() + static_cast<ptrdiff_t>(count);
-  if (!std::is_sorted(sectors.begin(), end)) std::sort(sectors.begin(), end);
-  return static_cast<uint32_t>(std::unique(sectors.begin(), end) - sectors.begin());
+  const auto end = touched.begin() + static_cast<ptrdiff_t>(count);
+  if (!std::is_sorted(touched.begin(), end)) std::sort(touched.begin(), end);
+  return static_cast<uint32_t>(std::unique(touched.begin(), end) - touched.begin());
 }
 
 // Turns of shared memory beyond the least (nampemu.h, bank_conflicts).
@@ -140,7 +144,12 @@ void count(Warp& warp, const Instruction& i, const Access& access,
     (traffic->*which)[width_index(access.bytes)] += bytes;
     if (space == Space::global && which != &nampemu_traffic::atomic) {
       (which == &nampemu_traffic::loaded ? launch.counters.sectors_loaded
-                                         : launch.counters.sectors_stored) += count_sectors(access);
+                                         : launch.counters.sectors_stored) +=
+          count_touched<kSector>(access);
+      if (launch.trace != nullptr) {
+        launch.trace->note(warp, i, access, which == &nampemu_traffic::stored);
+        launch.counters.lines += count_touched<kLine>(access);
+      }
     }
     if (space == Space::shared && which != &nampemu_traffic::atomic)
       launch.counters.bank_conflicts += count_bank_conflicts(access);

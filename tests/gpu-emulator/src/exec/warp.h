@@ -16,6 +16,7 @@ namespace nampemu {
 struct Block;
 
 struct Warp {
+  uint64_t steps = 0;  // instructions until now
   std::byte* registers = nullptr;
   Block* block = nullptr;
   uint32_t index = 0;     // in the block

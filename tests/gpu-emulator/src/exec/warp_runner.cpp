@@ -70,6 +70,7 @@ void WarpRunner::run(uint32_t instructions) {
       counters.instructions[kind] += threads[kind];
     }
     counters.warp_instructions += steps;
+    warp_.steps += steps;
     threads = {};
     steps = 0;
   };
