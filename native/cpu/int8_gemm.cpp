@@ -186,11 +186,7 @@ Int8Kernel int8_kernel(namp_simd simd) {
   return {&short_row_bytes, &pack_short_rows, multiply_int8_tile_by_simd(simd)};
 }
 
-// Fetches bytes that are read soon, or written.
-void fetch_soon(const uint8_t* begin, const uint8_t* end) {
-  for (; begin < end; begin += kCacheLine)
-    __builtin_prefetch(begin, 0, 2);
-}
+// Fetches memory that is written soon.
 void fetch_outputs(const namp_int8_gemm_args& args, int64_t row, int64_t rows, int64_t column,
                    int64_t columns) {
   const int64_t element = dtype_size(args.c_dtype);
@@ -257,15 +253,9 @@ void CpuBackend::int8_gemm(const namp_int8_gemm_args& args, namp_stream stream) 
         for (int64_t c = 0; c < kInt8PanelColumns; ++c)
           of_panel[c] *= static_cast<uint32_t>(args.a_zero_point + 128);
       }
-      // The next panels come while these are multiplied.
-      const uint8_t* next = weight + right * panel_bytes;
-      const int64_t coming =
-          last - first == 1 ? 0 : std::min(right - left, panels - right) * panel_bytes;
       for (int64_t block = first; block < last; ++block) {
         const int64_t row = rows_from(block);
         const int64_t rows = rows_from(block + 1) - row;
-        fetch_soon(next + part_begin(coming, last - first, block - first),
-                   next + part_begin(coming, last - first, block - first + 1));
         fetch_outputs(args, row, rows, column, columns);
         int32_t sums[kInt8BlockRows * kInt8GroupColumns];
         for (int64_t panel = left; panel < right; ++panel) {

@@ -53,7 +53,7 @@ namespace {
 constexpr int64_t kLineUnits = kVnniStep / 4;
 
 // Bytes between what is multiplied and what is fetched.
-constexpr int64_t kAhead = 16 * kInt8UnitBytes;
+constexpr int64_t kAhead = 24 * kInt8UnitBytes;
 
 int64_t row_bytes(int64_t depth) { return (depth + kVnniStep - 1) / kVnniStep * kVnniStep; }
 
