@@ -167,7 +167,6 @@ constexpr int64_t kChunkBlocks = 24;
 constexpr int64_t kGroupBytes = 256 << 10;
 
 constexpr int64_t kCacheLine = 64;
-
 // The codes of a row plus 128, each in 16 bits, zeros after the last one.
 int64_t short_row_bytes(int64_t depth) { return 8 * int8_units(depth); }
 void pack_short_rows(const int8_t* a, int64_t rows, int64_t depth, uint8_t* packed) {

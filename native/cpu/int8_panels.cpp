@@ -52,9 +52,6 @@ namespace {
 // each with all rows, so that one address serves them all.
 constexpr int64_t kLineUnits = kVnniStep / 4;
 
-// Bytes between what is multiplied and what is fetched.
-constexpr int64_t kAhead = 24 * kInt8UnitBytes;
-
 int64_t row_bytes(int64_t depth) { return (depth + kVnniStep - 1) / kVnniStep * kVnniStep; }
 
 NAMP_VNNI void pack_rows(const int8_t* a, int64_t rows, int64_t depth, uint8_t* packed) {
@@ -78,8 +75,6 @@ NAMP_VNNI inline __attribute__((always_inline)) void add_units(const uint8_t* ro
 #pragma GCC unroll 4
   for (int u = 0; u < kUnits; ++u) {
     const uint8_t* unit = units + u * kInt8UnitBytes;
-    _mm_prefetch(reinterpret_cast<const char*>(unit) + kAhead, _MM_HINT_T0);
-    _mm_prefetch(reinterpret_cast<const char*>(unit) + kAhead + 64, _MM_HINT_T0);
     const __m512i left_codes = _mm512_loadu_si512(unit);
     const __m512i right_codes = _mm512_loadu_si512(unit + 64);
 #pragma GCC unroll 16
