@@ -167,6 +167,7 @@ constexpr int64_t kChunkBlocks = 24;
 constexpr int64_t kGroupBytes = 256 << 10;
 
 constexpr int64_t kCacheLine = 64;
+
 // The codes of a row plus 128, each in 16 bits, zeros after the last one.
 int64_t short_row_bytes(int64_t depth) { return 8 * int8_units(depth); }
 void pack_short_rows(const int8_t* a, int64_t rows, int64_t depth, uint8_t* packed) {
@@ -198,7 +199,7 @@ void fetch_outputs(const namp_int8_gemm_args& args, int64_t row, int64_t rows, i
 
 // Part i of a number of things that is cut into nearly equal parts: its first one.
 constexpr int64_t part_begin(int64_t things, int64_t parts, int64_t i) {
-  return things * i / parts;
+  return things / parts * i + std::min(i, things % parts);
 }
 
 }  // namespace
