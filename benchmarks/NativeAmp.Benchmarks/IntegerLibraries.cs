@@ -93,11 +93,17 @@ internal static class IntegerLibraries
             NampInt8GemmArgs args = NampInt8GemmArgs.Create();
             (args.M, args.N, args.K, args.CDtype) = (size.M, size.N, size.K, (int)DType.Float32);
             args.A = (sbyte*)own;
-            args.B = (sbyte*)weights;
             args.AScale = Scale;
             args.AZeroPoint = isUnsigned ? -128 : 0;
             args.BScales = weightScales;
             args.C = c;
+            NampInt8PackArgs pack = NampInt8PackArgs.Create();
+            (pack.N, pack.K) = (size.N, size.K);
+            pack.Weight = (sbyte*)weights;
+            pack.PackedBytes = args.BBytes = NativeOps.Int8PackedBytes(device, size.N, size.K);
+            using DeviceBuffer packed = device.Allocate(DType.UInt8, args.BBytes);
+            pack.Packed = args.B = (void*)packed.Pointer;
+            NativeOps.Int8Pack(device, pack);
             using var threads = new OpenMpThreads(device.Info.Threads);
             using var product = new OneDnnProduct(
                 size,

@@ -58,8 +58,37 @@ bool check_int8_conv2d(const namp_int8_conv2d_args* args) {
   return counts.output != 0;
 }
 
+// The bytes of a weight that is laid out.
+int64_t check_packed(const Backend& backend, int64_t n, int64_t k) {
+  check_count(n, "n");
+  check_range(k, 0, NAMP_INT8_GEMM_MAX_K, "k");
+  check_product({n, k}, "n and k");
+  return backend.int8_packed_bytes(n, k);
+}
+
+// A weight that is laid out, or memory for it.
+void check_packed(const Backend& backend, int64_t n, int64_t k, const void* packed, int64_t bytes,
+                  const char* name) {
+  const int64_t needed = check_packed(backend, n, k);
+  if (bytes != needed) {
+    fail(NAMP_ERROR_INVALID_ARGUMENT,
+         std::string(name) + " has " + std::to_string(bytes) + " bytes; a weight of " +
+             std::to_string(n) + " x " + std::to_string(k) + " has " + std::to_string(needed) +
+             " where namp_int8_pack laid it out on this device. Use namp_int8_packed_bytes.");
+  }
+  check_tensor(packed, NAMP_UINT8, bytes, name);
+}
+
+// Whether there is anything to lay out.
+bool check_int8_pack(const Backend& backend, const namp_int8_pack_args* args) {
+  check_struct(args, "args");
+  check_packed(backend, args->n, args->k, args->packed, args->packed_bytes, "args->packed");
+  check_tensor(args->weight, NAMP_UINT8, args->n * args->k, "args->weight");
+  return args->packed_bytes != 0;
+}
+
 // Whether there is anything to compute.
-bool check_int8_gemm(const namp_int8_gemm_args* args) {
+bool check_int8_gemm(const Backend& backend, const namp_int8_gemm_args* args) {
   check_struct(args, "args");
   check_float_dtype(args->c_dtype, "args->c_dtype");
   check_count(args->m, "args->m");
@@ -68,10 +97,9 @@ bool check_int8_gemm(const namp_int8_gemm_args* args) {
   check_range(args->k, 0, args->a_zero_point == 0 ? NAMP_INT8_GEMM_MAX_K : NAMP_INT8_SHIFTED_MAX_K,
               "args->k");
   const int64_t a = check_product({args->m, args->k}, "args->m and args->k");
-  const int64_t b = check_product({args->n, args->k}, "args->n and args->k");
   const int64_t c = check_product({args->m, args->n}, "args->m and args->n");
   check_tensor(args->a, NAMP_UINT8, a, "args->a");
-  check_tensor(args->b, NAMP_UINT8, b, "args->b");
+  check_packed(backend, args->n, args->k, args->b, args->b_bytes, "args->b");
   check_optional_tensor(args->a_scales, NAMP_FLOAT32, "args->a_scales");
   if (args->a_scales == nullptr && args->m != 0) check_codes_of(args->a_scale, args->a_zero_point);
   check_tensor(args->b_scales, NAMP_FLOAT32, args->n, "args->b_scales");
@@ -145,10 +173,27 @@ int32_t namp_int8_conv2d(namp_device* device, const namp_int8_conv2d_args* args,
   });
 }
 
+int32_t namp_int8_packed_bytes(int64_t* bytes, namp_device* device, int64_t n, int64_t k) {
+  return namp::wall([&] {
+    const auto checked = namp::use_device(device);
+    namp::check_object(bytes, "bytes");
+    *bytes = namp::check_packed(*checked->backend, n, k);
+  });
+}
+
+int32_t namp_int8_pack(namp_device* device, const namp_int8_pack_args* args, namp_stream stream) {
+  return namp::wall([&] {
+    const auto checked = namp::use_device(device);
+    namp::Backend& backend = *checked->backend;
+    if (namp::check_int8_pack(backend, args)) backend.int8_pack(*args, stream);
+  });
+}
+
 int32_t namp_int8_gemm(namp_device* device, const namp_int8_gemm_args* args, namp_stream stream) {
   return namp::wall([&] {
     const auto checked = namp::use_device(device);
-    if (namp::check_int8_gemm(args)) checked->backend->int8_gemm(*args, stream);
+    namp::Backend& backend = *checked->backend;
+    if (namp::check_int8_gemm(backend, args)) backend.int8_gemm(*args, stream);
   });
 }
 

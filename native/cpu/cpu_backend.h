@@ -10,7 +10,6 @@
 
 namespace namp {
 
-struct Int8Panels;
 struct PlanePlan;
 
 // clang-format off: an override a line keeps the list readable, and merges easy.
@@ -76,6 +75,8 @@ class CpuBackend final : public Backend {
   NAMP_FOR_EACH_OPERATOR(NAMP_OVERRIDE)
 #undef NAMP_OVERRIDE
 
+  // int8_panels.cpp
+  int64_t int8_packed_bytes(int64_t n, int64_t k) const override;
   // softmax.cpp, elementwise.cpp, permute.cpp
   void argmax(int32_t* out, const void* in, namp_dtype dtype, int64_t rows, int64_t width,
               namp_stream stream) override;
@@ -98,9 +99,6 @@ class CpuBackend final : public Backend {
 
   void gemm_by_blocks(const namp_gemm_args& args, namp_stream stream);
   void activate_product(const namp_gemm_args& args, const void* from, namp_stream stream);
-
-  void int8_gemm_by_panels(const Int8Panels& panels, const namp_int8_gemm_args& args,
-                           namp_stream stream);
 
   bool convolve_by_library(const namp_conv2d_args& args, ConvolutionPass pass, namp_stream stream);
   bool convolve_by_planes(const namp_conv2d_args& args, ConvolutionPass pass, namp_stream stream);

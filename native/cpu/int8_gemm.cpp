@@ -1,5 +1,4 @@
-// Products of 8-bit integers with scales at the end. Both operands have their sums along their rows,
-// so nothing is laid out anew.
+// Products of 8-bit integers with scales at the end.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/int8_gemm.cpp"
 #include "cpu/simd_source.h"
@@ -9,12 +8,22 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
+#include "cpu/convolution.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/int8_panels.h"
-#include "cpu/int8_sums.h"
 #include "dtype.h"
+
+#ifndef NAMP_CPU_INT8_GEMM_SHAPES
+#define NAMP_CPU_INT8_GEMM_SHAPES
+namespace namp {
+
+// Panels whose sums become outputs together, at most.
+inline constexpr int64_t kInt8GroupPanels = 4;
+inline constexpr int64_t kInt8GroupColumns = kInt8GroupPanels * kInt8PanelColumns;
+
+}  // namespace namp
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
@@ -23,15 +32,21 @@ namespace HWY_NAMESPACE {
 #if HWY_TARGET == HWY_SCALAR
 
 // The compiler's vectors serve here.
-template <int kRows, int kColumns>
-void sum_tile(const int8_t* a, const int8_t* b, int64_t depth, int32_t* out) {
-  for (int r = 0; r < kRows; ++r) {
-    for (int c = 0; c < kColumns; ++c) {
-      int32_t sum = 0;
-      for (int64_t i = 0; i < depth; ++i)
-        sum += a[r * depth + i] * b[c * depth + i];
-      out[r * kInt8PieceColumns + c] = sum;
+void multiply_int8_tile(const Int8Tile& tile) {
+  const auto* rows = reinterpret_cast<const int16_t*>(tile.rows);
+  const auto* codes = reinterpret_cast<const int8_t*>(tile.units);
+  for (int64_t r = 0; r < tile.count; ++r, rows += 4 * tile.unit_count) {
+    uint32_t sums[kInt8PanelColumns] = {};
+    for (int64_t unit = 0; unit < tile.unit_count; ++unit) {
+      for (int64_t c = 0; c < kInt8PanelColumns; ++c) {
+        int32_t sum = 0;
+        for (int64_t i = 0; i < 4; ++i)
+          sum += rows[4 * unit + i] * codes[unit * kInt8UnitBytes + 4 * c + i];
+        sums[c] += static_cast<uint32_t>(sum);
+      }
     }
+    for (int64_t c = 0; c < kInt8PanelColumns; ++c)
+      tile.sums[r * tile.stride + c] = static_cast<int32_t>(sums[c] - tile.corrections[c]);
   }
 }
 
@@ -39,68 +54,70 @@ void sum_tile(const int8_t* a, const int8_t* b, int64_t depth, int32_t* out) {
 
 using ShortTag = hn::Repartition<int16_t, SignedTag>;
 using CodeTag = hn::Rebind<int8_t, ShortTag>;
-inline constexpr int64_t kStep = 2 * kLanes;
+using UnitTag = hn::Repartition<int64_t, SignedTag>;
 
-HWY_INLINE hn::Vec<ShortTag> widen_codes(const int8_t* p) {
-  return hn::PromoteTo(ShortTag(), hn::LoadU(CodeTag(), p));
-}
-// The first codes; zeros after them.
-HWY_INLINE hn::Vec<ShortTag> widen_codes(const int8_t* p, int64_t count) {
-  int8_t buffer[kStep] = {};
-  std::memcpy(buffer, p, static_cast<size_t>(count));
-  return widen_codes(buffer);
-}
-
+// Some rows and kVectors registers of columns, each of which has the four codes of kLanes / 2.
 // Products of 16 bits, added in pairs to 32: no step of it saturates.
-template <int kRows, int kColumns>
-HWY_NOINLINE void sum_tile(const int8_t* a, const int8_t* b, int64_t depth, int32_t* out) {
+template <int kRows, int kVectors>
+HWY_NOINLINE void multiply_some(const Int8Tile& tile, int64_t row, int64_t column) {
   const SignedTag tag;
-  hn::Vec<SignedTag> sums[kRows][kColumns];
-  hn::Vec<SignedTag> more[kRows][kColumns];  // of targets that keep a pair's products apart
-  for (int r = 0; r < kRows; ++r) {
-    for (int c = 0; c < kColumns; ++c)
-      sums[r][c] = more[r][c] = hn::Zero(tag);
-  }
-  const auto add = [&](int64_t i, auto... count) NAMP_LANES {
-    hn::Vec<ShortTag> right[kColumns];
+  hn::Vec<SignedTag> sums[kRows][kVectors];
+  hn::Vec<SignedTag> more[kRows][kVectors];  // of targets that keep a pair's products apart
 #pragma GCC unroll 4
-    for (int c = 0; c < kColumns; ++c)
-      right[c] = widen_codes(b + c * depth + i, count...);
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v)
+      sums[r][v] = more[r][v] = hn::Zero(tag);
+  }
+  const int64_t row_bytes = 8 * tile.unit_count;
+  const uint8_t* rows = tile.rows + row * row_bytes;
+  const auto* codes = reinterpret_cast<const int8_t*>(tile.units) + 4 * column;
+  for (int64_t unit = 0; unit < tile.unit_count; ++unit, rows += 8, codes += kInt8UnitBytes) {
+    hn::Vec<ShortTag> right[kVectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v)
+      right[v] = hn::PromoteTo(ShortTag(), hn::LoadU(CodeTag(), codes + v * 2 * kLanes));
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
-      const auto left = widen_codes(a + r * depth + i, count...);
-#pragma GCC unroll 4
-      for (int c = 0; c < kColumns; ++c)
-        sums[r][c] = hn::ReorderWidenMulAccumulate(tag, left, right[c], sums[r][c], more[r][c]);
-    }
-  };
-  int64_t i = 0;
-  for (; i + kStep <= depth; i += kStep)
-    add(i);
-  if (i < depth) add(i, depth - i);
-  for (int r = 0; r < kRows; ++r) {
-    for (int c = 0; c < kColumns; ++c) {
-      out[r * kInt8PieceColumns + c] =
-          hn::GetLane(hn::SumOfLanes(tag, hn::Add(sums[r][c], more[r][c])));
+      int64_t four;
+      std::memcpy(&four, rows + r * row_bytes, sizeof four);
+      const auto left = hn::BitCast(ShortTag(), hn::Set(UnitTag(), four));
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v)
+        sums[r][v] = hn::ReorderWidenMulAccumulate(tag, left, right[v], sums[r][v], more[r][v]);
     }
   }
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; v += 2) {
+      const auto low = hn::RearrangeToOddPlusEven(sums[r][v], more[r][v]);
+      const auto high = hn::RearrangeToOddPlusEven(sums[r][v + 1], more[r][v + 1]);
+      const auto pairs = hn::Add(hn::ConcatEven(tag, high, low), hn::ConcatOdd(tag, high, low));
+      const int64_t at = column + v / 2 * kLanes;
+      const auto corrections = hn::BitCast(tag, hn::LoadU(BitsTag(), tile.corrections + at));
+      hn::StoreU(hn::Sub(pairs, corrections), tag, tile.sums + (row + r) * tile.stride + at);
+    }
+  }
+}
+
+// Rows from the first one on, by tiles of kRows; the first one that is left.
+template <int kRows, int kVectors>
+HWY_INLINE int64_t multiply_rows(const Int8Tile& tile, int64_t row) {
+  for (; row + kRows <= tile.count; row += kRows) {
+    for (int64_t column = 0; column < kInt8PanelColumns; column += kVectors * kLanes / 2)
+      multiply_some<kRows, kVectors>(tile, row, column);
+  }
+  return row;
+}
+
+void multiply_int8_tile(const Int8Tile& tile) {
+  constexpr int kMost = 2 * kInt8PanelColumns / kLanes;
+  const int64_t row = multiply_rows < 4, kLanes >= 16 ? 4 : 2 > (tile, 0);
+  multiply_rows<1, std::min(8, kMost)>(tile, row);
 }
 
 #endif
-
-void sum_int8(const int8_t* a, int64_t rows, const int8_t* b, int64_t columns, int64_t depth,
-              int32_t zero_point, int32_t* sums) {
-  for_int8_tiles(rows, columns, [&](auto height, auto width, int64_t row, int64_t column) {
-    sum_tile<decltype(height)::value, decltype(width)::value>(
-        a + row * depth, b + column * depth, depth, sums + row * kInt8PieceColumns + column);
-  });
-  if (zero_point == 0) return;
-  for (int64_t c = 0; c < columns; ++c) {
-    const int32_t correction = zero_point * std::accumulate(b + c * depth, b + (c + 1) * depth, 0);
-    for (int64_t r = 0; r < rows; ++r)
-      sums[r * kInt8PieceColumns + c] -= correction;
-  }
-}
 
 HWY_INLINE Lane load_sums(const int32_t* p, Whole) {
   return Lane(hn::ConvertTo(LaneTag(), hn::LoadU(SignedTag(), p)));
@@ -111,7 +128,7 @@ HWY_INLINE Lane load_sums(const int32_t* p, Part part) {
   return load_sums(buffer, Whole{});
 }
 
-// The output of a piece of sums.
+// The outputs of some sums, a row of which is kInt8GroupColumns long.
 void scale_int8_sums(const namp_int8_gemm_args& args, const int32_t* sums, int64_t row,
                      int64_t rows, int64_t column, int64_t columns) {
   with_element(args.c_dtype, [&](auto element) NAMP_LANES {
@@ -119,7 +136,7 @@ void scale_int8_sums(const namp_int8_gemm_args& args, const int32_t* sums, int64
     const float* scales = args.b_scales + column;
     const float* bias = args.bias == nullptr ? nullptr : args.bias + column;
     for (int64_t r = 0; r < rows; ++r) {
-      const int32_t* in = sums + r * kInt8PieceColumns;
+      const int32_t* in = sums + r * kInt8GroupColumns;
       T* out = static_cast<T*>(args.c) + (row + r) * args.n + column;
       const Lane a_scale(args.a_scales == nullptr ? args.a_scale : args.a_scales[row + r]);
       for_lanes(columns, [=](int64_t i, auto part) NAMP_LANES {
@@ -139,21 +156,37 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace namp {
 
-NAMP_SIMD_TABLE(sum_int8);
+NAMP_SIMD_TABLE(multiply_int8_tile);
 NAMP_SIMD_TABLE(scale_int8_sums);
 
 namespace {
 
-// Rows of A that meet a panel of B before the next one is laid out: they stay in the second cache.
-constexpr int64_t kPanelBlocks = 24;
+// Blocks of rows that meet a group of panels before the next one, and bytes of such a group: they
+// stay in the second cache.
+constexpr int64_t kChunkBlocks = 24;
+constexpr int64_t kGroupBytes = 256 << 10;
 
 constexpr int64_t kCacheLine = 64;
 
-// Fetches bytes that are read soon, or written.
-void fetch_soon(const int8_t* begin, const int8_t* end) {
-  for (; begin < end; begin += kCacheLine)
-    __builtin_prefetch(begin, 0, 2);
+// The codes of a row plus 128, each in 16 bits, zeros after the last one.
+int64_t short_row_bytes(int64_t depth) { return 8 * int8_units(depth); }
+void pack_short_rows(const int8_t* a, int64_t rows, int64_t depth, uint8_t* packed) {
+  const int64_t padded = 4 * int8_units(depth);
+  auto* out = reinterpret_cast<int16_t*>(packed);
+  for (int64_t r = 0; r < rows; ++r, out += padded) {
+    for (int64_t i = 0; i < depth; ++i)
+      out[i] = static_cast<int16_t>(a[r * depth + i] + 128);
+    std::fill(out + depth, out + padded, int16_t{0});
+  }
 }
+
+Int8Kernel int8_kernel(namp_simd simd) {
+  const Int8Kernel* dots = int8_kernel_by_dots(simd);
+  if (dots != nullptr) return *dots;
+  return {&short_row_bytes, &pack_short_rows, multiply_int8_tile_by_simd(simd)};
+}
+
+// Fetches memory that is written soon.
 void fetch_outputs(const namp_int8_gemm_args& args, int64_t row, int64_t rows, int64_t column,
                    int64_t columns) {
   const int64_t element = dtype_size(args.c_dtype);
@@ -164,86 +197,75 @@ void fetch_outputs(const namp_int8_gemm_args& args, int64_t row, int64_t rows, i
   }
 }
 
-}  // namespace
-
-// Cuts the output into chunks of rows and panels of columns. A is laid out once, a panel for each
-// chunk of rows that it meets.
-void CpuBackend::int8_gemm_by_panels(const Int8Panels& panels, const namp_int8_gemm_args& args,
-                                     namp_stream stream) {
-  const int64_t units = int8_units(args.k);
-  const int64_t blocks = (args.m - 1) / kInt8TileRows + 1;
-  const int64_t across = (args.n - 1) / kInt8TileColumns + 1;
-  const int64_t workers = threads_.count();
-  const int64_t down =
-      std::max((blocks - 1) / kPanelBlocks + 1, std::min(blocks, (workers - 1) / across + 1));
-  const int64_t panel_bytes = units * kInt8TileColumns * 4;
-  const int64_t block_words = (units + 1) * kInt8TileRows;  // with the sums of the rows
-  char* scratch = worker_scratch(workers, panel_bytes, stream, blocks * block_words * 4);
-  auto* rows = reinterpret_cast<uint32_t*>(scratch + workers * panel_bytes);
-  threads_.parallel_for(blocks, 1, [&](int64_t block, int64_t) {
-    uint32_t* words = rows + block * block_words;
-    uint32_t* sums = words + units * kInt8TileRows;
-    const int64_t row = block * kInt8TileRows;
-    panels.pack_rows(args.a + row * args.k, std::min(kInt8TileRows, args.m - row), args.k, words,
-                     sums);
-    // The codes of B are unsigned by 128.
-    for (int64_t r = 0; r < kInt8TileRows; ++r)
-      sums[r] *= static_cast<uint32_t>(-128);
-  });
-  const auto scale = scale_int8_sums_by_simd(simd_);
-  threads_.split(across * down, [&](int64_t worker, int64_t begin, int64_t end) {
-    auto* panel = reinterpret_cast<uint32_t*>(scratch + worker * panel_bytes);
-    for (int64_t unit = begin; unit < end; ++unit) {
-      const int64_t column = unit % across * kInt8TileColumns;
-      const int64_t columns = std::min(kInt8TileColumns, args.n - column);
-      uint32_t corrections[kInt8TileColumns] = {};
-      panels.pack_columns(args.b + column * args.k, columns, args.k, panel,
-                          args.a_zero_point == 0 ? nullptr : corrections);
-      for (uint32_t& correction : corrections)
-        correction *= static_cast<uint32_t>(args.a_zero_point);
-      const int64_t chunk = unit / across;
-      const int64_t first = blocks * chunk / down;
-      const int64_t last = blocks * (chunk + 1) / down;
-      // The next panel comes while this one is multiplied.
-      const int64_t next = column + columns;
-      const int8_t* coming = args.b + next * args.k;
-      const int64_t bytes = std::min(kInt8TileColumns, args.n - next) * args.k;
-      for (int64_t block = first; block < last; ++block) {
-        int32_t sums[kInt8TileRows * kInt8PieceColumns];
-        const int64_t row = block * kInt8TileRows;
-        const int64_t count = std::min(kInt8TileRows, args.m - row);
-        const uint32_t* words = rows + block * block_words;
-        fetch_soon(coming + bytes * (block - first) / (last - first),
-                   coming + bytes * (block - first + 1) / (last - first));
-        fetch_outputs(args, row, count, column, columns);
-        panels.multiply(words, count, panel, units, words + units * kInt8TileRows, corrections,
-                        sums, kInt8PieceColumns);
-        scale(args, sums, row, count, column, columns);
-      }
-    }
-  });
+// Part i of a number of things that is cut into nearly equal parts: its first one.
+constexpr int64_t part_begin(int64_t things, int64_t parts, int64_t i) {
+  return things / parts * i + std::min(i, things % parts);
 }
 
+}  // namespace
+
+// Cuts the output into chunks of blocks of rows, and groups of panels. A worker makes the rows of a
+// chunk ready when it comes to it: that is less than other workers' caches take to give them.
 void CpuBackend::int8_gemm(const namp_int8_gemm_args& args, namp_stream stream) {
-  const Int8Panels* panels = int8_panels(simd_);
-  if (panels != nullptr && args.m >= kInt8PanelsFrom && args.n > 0 && args.k > 0) {
-    int8_gemm_by_panels(*panels, args, stream);
-    return;
-  }
-  const Int8Sums dots = int8_sums_by_dots(simd_);
-  const Int8Sums sum = dots != nullptr ? dots : sum_int8_by_simd(simd_);
+  const Int8Kernel kernel = int8_kernel(simd_);
   const auto scale = scale_int8_sums_by_simd(simd_);
-  const int64_t across = (args.n - 1) / kInt8PieceColumns + 1;
-  const int64_t down = (args.m - 1) / kInt8PieceRows + 1;
-  threads_.parallel_for(across * down, 1, [&](int64_t piece, int64_t) {
-    int32_t sums[kInt8PieceRows * kInt8PieceColumns];
-    const int64_t row = piece % down * kInt8PieceRows;
-    const int64_t column = piece / down * kInt8PieceColumns;
-    const int64_t rows = std::min(kInt8PieceRows, args.m - row);
-    const int64_t columns = std::min(kInt8PieceColumns, args.n - column);
-    sum(args.k == 0 ? nullptr : args.a + row * args.k, rows,
-        args.k == 0 ? nullptr : args.b + column * args.k, columns, args.k, args.a_zero_point, sums);
-    scale(args, sums, row, rows, column, columns);
+  const int64_t workers = threads_.count();
+  const int64_t panels = int8_panel_count(args.n);
+  const int64_t panel_bytes = int8_panel_bytes(args.k);
+  const int64_t most = std::min(kGroupBytes / panel_bytes, panels / (2 * workers));
+  const int64_t groups = divide_up(panels, std::clamp<int64_t>(most, 1, kInt8GroupPanels));
+  const int64_t blocks = divide_up(args.m, kInt8BlockRows);
+  const int64_t chunks =
+      std::max(divide_up(blocks, kChunkBlocks), std::min(blocks, divide_up(workers, groups)));
+  const int64_t row_bytes = kernel.row_bytes(args.k);
+  const int64_t chunk_bytes = align(divide_up(blocks, chunks) * kInt8BlockRows * row_bytes);
+  char* scratch = worker_scratch(workers, chunk_bytes, stream);
+  const auto* weight = static_cast<const uint8_t*>(args.b);
+
+  threads_.split(chunks * groups, [&](int64_t worker, int64_t begin, int64_t end) {
+    auto* ready = reinterpret_cast<uint8_t*>(scratch + worker * chunk_bytes);
+    int64_t is_ready = -1;
+    for (int64_t unit = begin; unit < end; ++unit) {
+      const int64_t chunk = unit / groups;
+      const int64_t first = part_begin(blocks, chunks, chunk);
+      const int64_t last = part_begin(blocks, chunks, chunk + 1);
+      const auto rows_from = [&](int64_t block) { return part_begin(args.m, blocks, block); };
+      const auto ready_rows = [&](int64_t block) {
+        return ready + (rows_from(block) - rows_from(first)) * row_bytes;
+      };
+      if (is_ready != chunk && args.k != 0) {
+        for (int64_t block = first; block < last; ++block) {
+          const int64_t row = rows_from(block);
+          kernel.pack_rows(args.a + row * args.k, rows_from(block + 1) - row, args.k,
+                           ready_rows(block));
+        }
+      }
+      is_ready = chunk;
+
+      const int64_t left = part_begin(panels, groups, unit % groups);
+      const int64_t right = part_begin(panels, groups, unit % groups + 1);
+      const int64_t column = left * kInt8PanelColumns;
+      const int64_t columns = std::min(right * kInt8PanelColumns, args.n) - column;
+      uint32_t corrections[kInt8GroupColumns];
+      for (int64_t panel = left; panel < right; ++panel) {
+        uint32_t* of_panel = corrections + (panel - left) * kInt8PanelColumns;
+        std::memcpy(of_panel, weight + panel * panel_bytes, kInt8UnitBytes);
+        for (int64_t c = 0; c < kInt8PanelColumns; ++c)
+          of_panel[c] *= static_cast<uint32_t>(args.a_zero_point + 128);
+      }
+      for (int64_t block = first; block < last; ++block) {
+        const int64_t row = rows_from(block);
+        const int64_t rows = rows_from(block + 1) - row;
+        fetch_outputs(args, row, rows, column, columns);
+        int32_t sums[kInt8BlockRows * kInt8GroupColumns];
+        for (int64_t panel = left; panel < right; ++panel) {
+          const int64_t at = (panel - left) * kInt8PanelColumns;
+          kernel.multiply({ready_rows(block), rows, weight + panel * panel_bytes + kInt8UnitBytes,
+                           int8_units(args.k), corrections + at, sums + at, kInt8GroupColumns});
+        }
+        scale(args, sums, row, rows, column, columns);
+      }
+    }
   });
 }
 

@@ -1,5 +1,13 @@
-// Products of many rows of 8-bit integers: both operands are laid out in words of four codes along
-// the sum, so that a tile of sums stays in registers and no sum runs across a register.
+// The layout of a weight [n, k] of 8-bit codes for products (namp_int8_pack), the same for every
+// SIMD target: panels of kInt8PanelColumns rows of the weight, which are columns of the product, the
+// last panel filled up with zeros. A panel has the sum of each column, in 32 bits, and then for every
+// four codes along k, filled up with zeros too, those of each column. So a register of it meets four
+// codes of a row in every lane, no sum runs across a register, and a product of one row reads the
+// weight from its beginning to its end.
+//
+// The codes of rows of A become unsigned (code + 128) where they are made ready. Then one correction,
+// (zero point + 128) times the sum of the column, serves every row, and the instructions that
+// multiply unsigned by signed bytes.
 #pragma once
 
 #include <cstdint>
@@ -8,35 +16,41 @@
 
 namespace namp {
 
-// Rows and columns of a tile.
-inline constexpr int64_t kInt8TileRows = 12;
-inline constexpr int64_t kInt8TileColumns = 32;
+// Columns of a panel, and the most rows of a block of A.
+inline constexpr int64_t kInt8PanelColumns = 32;
+inline constexpr int64_t kInt8BlockRows = 12;
 
-// From this number of rows on, laying out a weight takes less time than it saves.
-inline constexpr int64_t kInt8PanelsFrom = 40;
+// Four codes of each column.
+inline constexpr int64_t kInt8UnitBytes = 4 * kInt8PanelColumns;
 
-// Words of a row.
 constexpr int64_t int8_units(int64_t depth) { return (depth + 3) / 4; }
+constexpr int64_t int8_panel_bytes(int64_t depth) {
+  return (int8_units(depth) + 1) * kInt8UnitBytes;
+}
+constexpr int64_t int8_panel_count(int64_t columns) {
+  return (columns + kInt8PanelColumns - 1) / kInt8PanelColumns;
+}
 
-struct Int8Panels {
-  // words[unit * kInt8TileRows + r] = the codes of row r, zeros for those that are not there. sums[r]
-  // is that of the row.
-  void (*pack_rows)(const int8_t* a, int64_t rows, int64_t depth, uint32_t* words, uint32_t* sums);
+// Sums of a block's rows and a panel's columns.
+struct Int8Tile {
+  const uint8_t* rows;   // as pack_rows has left them
+  int64_t count;         // of rows, 1 to kInt8BlockRows
+  const uint8_t* units;  // of the panel, behind its sums
+  int64_t unit_count;
+  const uint32_t* corrections;  // [kInt8PanelColumns], which are subtracted; sums wrap
+  int32_t* sums;                // [count, stride]
+  int64_t stride;
+};
 
-  // words[unit * kInt8TileColumns + c] = the codes of column c plus 128, which makes them unsigned.
-  // sums[c] is that of the column without the 128; null if it is not wanted. Columns that are not
-  // there are the last one again.
-  void (*pack_columns)(const int8_t* b, int64_t columns, int64_t depth, uint32_t* words,
-                       uint32_t* sums);
-
-  // sums[r * stride + c] = row_starts[r] + sum of products of the words - column_corrections[c]; it
-  // wraps. Rows are rounded up to 4, 8 or 12.
-  void (*multiply)(const uint32_t* a, int64_t rows, const uint32_t* b, int64_t units,
-                   const uint32_t* row_starts, const uint32_t* column_corrections, int32_t* sums,
-                   int64_t stride);
+struct Int8Kernel {
+  // Of a row of a block.
+  int64_t (*row_bytes)(int64_t depth);
+  // Makes a block's rows ready.
+  void (*pack_rows)(const int8_t* a, int64_t rows, int64_t depth, uint8_t* packed);
+  void (*multiply)(const Int8Tile& tile);
 };
 
 // By AVX-512 VNNI; null where a target does not have it.
-const Int8Panels* int8_panels(namp_simd simd);
+const Int8Kernel* int8_kernel_by_dots(namp_simd simd);
 
 }  // namespace namp

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "cpu/convolution.h"
-#include "cpu/int8_sums.h"
+#include "cpu/int8_windows.h"
 
 namespace namp {
 

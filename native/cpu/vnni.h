@@ -28,28 +28,6 @@ NAMP_VNNI inline __m512i vnni_unsigned(__m512i codes) {
   return _mm512_xor_si512(codes, _mm512_set1_epi8(-128));
 }
 
-// The sums of sixteen registers' elements.
-NAMP_VNNI inline __m512i vnni_sums(const __m512i (&of)[16]) {
-  __m512i pairs[8];
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) {
-    pairs[i] = _mm512_add_epi32(_mm512_unpacklo_epi32(of[2 * i], of[2 * i + 1]),
-                                _mm512_unpackhi_epi32(of[2 * i], of[2 * i + 1]));
-  }
-  __m512i fours[4];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    fours[i] = _mm512_add_epi32(_mm512_unpacklo_epi64(pairs[2 * i], pairs[2 * i + 1]),
-                                _mm512_unpackhi_epi64(pairs[2 * i], pairs[2 * i + 1]));
-  }
-  const __m512i low = _mm512_add_epi32(_mm512_shuffle_i32x4(fours[0], fours[1], 0x44),
-                                       _mm512_shuffle_i32x4(fours[0], fours[1], 0xee));
-  const __m512i high = _mm512_add_epi32(_mm512_shuffle_i32x4(fours[2], fours[3], 0x44),
-                                        _mm512_shuffle_i32x4(fours[2], fours[3], 0xee));
-  return _mm512_add_epi32(_mm512_shuffle_i32x4(low, high, 0x88),
-                          _mm512_shuffle_i32x4(low, high, 0xdd));
-}
-
 // With AVX-512 asked for on a machine that has more, the kernels are AVX-512's own, so that a test
 // there runs them too.
 inline bool has_vnni(namp_simd simd) {

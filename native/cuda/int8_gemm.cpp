@@ -4,6 +4,11 @@
 
 namespace namp {
 
+// The kernels read the codes as they are.
+void CudaBackend::int8_pack(const namp_int8_pack_args& args, namp_stream stream) {
+  copy(args.packed, args.weight, args.packed_bytes, NAMP_COPY_DEVICE_TO_DEVICE, stream);
+}
+
 void CudaBackend::int8_gemm(const namp_int8_gemm_args& args, namp_stream stream) {
   if (args.m <= cuda::kInt8FewRows) {
     constexpr int kColumns = cuda::kInt8RowThreads / 32 * cuda::kInt8WarpColumns;

@@ -17,7 +17,7 @@ NAMP_KERNEL(kInt8RowThreads) int8_gemm_rows_kernel(const namp_int8_gemm_args arg
   constexpr int kStep = kWarp * kCodes;
   constexpr int kSteps = 2;  // whose loads are under way at a time
   const auto* a = reinterpret_cast<const uint8_t*>(args.a);
-  const auto* b = reinterpret_cast<const uint8_t*>(args.b);
+  const auto* b = static_cast<const uint8_t*>(args.b);
   const auto at = [](const void* p) { return reinterpret_cast<uintptr_t>(p); };
   const bool aligned = (at(a) | at(b) | static_cast<uintptr_t>(args.k)) % kCodes == 0;
   for_warp_rows(blocks(args.n, kColumns), [&](int64_t group, int lane) {

@@ -100,7 +100,7 @@ class Int8Product {
 
   NAMP_DEVICE void multiply(const namp_int8_gemm_args& args, const TileOfC& tile, uint32_t memory) {
     const auto* a = reinterpret_cast<const uint8_t*>(args.a) + tile.row * args.k;
-    const auto* b = reinterpret_cast<const uint8_t*>(args.b) + tile.column * args.k;
+    const auto* b = static_cast<const uint8_t*>(args.b) + tile.column * args.k;
     Loaders loaders{Loader(a, args.k, args.m - tile.row), Loader(b, args.k, args.n - tile.column)};
     const Position own(thread_index());
     const uint32_t place_a = Tile::template lane_place<true>(own.lane, own.row);

@@ -1406,6 +1406,27 @@ NAMP_API int32_t namp_quantize_tensor(namp_device* device, const namp_tensor_cod
  * 9 bits. */
 #define NAMP_INT8_SHIFTED_MAX_K 65793
 
+/* A weight W[n, k] of codes is laid out once, and every namp_int8_gemm of this kind of device reads
+ * it so. The layout is the library's own, the same for every SIMD target and number of threads, and
+ * not one for files: on a GPU the codes as they are, on the CPU panels of 32 rows of W with the sums
+ * of the rows. */
+typedef struct namp_int8_pack_args {
+  uint32_t struct_size;
+  int32_t reserved;
+  int64_t n;
+  int64_t k;            /* at most NAMP_INT8_GEMM_MAX_K */
+  const int8_t* weight; /* [n, k] */
+  void* packed;         /* of any alignment; products are fastest from a multiple of 64 on */
+  int64_t packed_bytes; /* of namp_int8_packed_bytes */
+} namp_int8_pack_args;
+
+/* The bytes of a weight [n, k] that is laid out. */
+NAMP_API int32_t namp_int8_packed_bytes(int64_t* bytes, namp_device* device, int64_t n, int64_t k);
+
+/* Lays a weight out. packed_bytes that are not those of n and k are an error, here and in products. */
+NAMP_API int32_t namp_int8_pack(namp_device* device, const namp_int8_pack_args* args,
+                                namp_stream stream);
+
 /* C[i, j] = float(sum over k of (A[i, k] - a_zero_point) B[j, k]) * a_scales[i] * b_scales[j]
  * [+ bias[j]], in this order, each operation rounded to float32, and C to c_dtype. The sum is
  * exact. */
@@ -1415,7 +1436,8 @@ typedef struct namp_int8_gemm_args {
   int64_t m, n;
   int64_t k;       /* at most NAMP_INT8_GEMM_MAX_K, or NAMP_INT8_SHIFTED_MAX_K with a zero point */
   const int8_t* a; /* [m, k] */
-  const int8_t* b; /* [n, k] */
+  const void* b;   /* B[n, k], as namp_int8_pack lays it out */
+  int64_t b_bytes; /* its packed_bytes */
   const float* a_scales; /* [m]; null: a_scale is that of all rows */
   const float* b_scales; /* [n] */
   const float* bias;     /* [n], or null */

@@ -32,6 +32,7 @@
   X(quantize_rows, namp_row_codes_args)        \
   X(dequantize_rows, namp_row_codes_args)      \
   X(quantize_tensor, namp_tensor_codes_args)   \
+  X(int8_pack, namp_int8_pack_args)            \
   X(int8_gemm, namp_int8_gemm_args)            \
   X(int8_conv2d, namp_int8_conv2d_args)        \
   X(code_gemm, namp_code_gemm_args)

@@ -47,6 +47,37 @@ void tensor_codes(Call& c) {
   c.make("namp_quantize_tensor", [&] { return namp_quantize_tensor(c.device, &a, nullptr); });
 }
 
+// A weight that is laid out, or memory for it; its bytes can be wrong.
+template <class T>
+void packed(Call& c, T*& field, int64_t& bytes, int64_t n, int64_t k) {
+  namp_int8_packed_bytes(&bytes, c.device, n, k);
+  c.tensor(field, NAMP_UINT8, bytes);
+  c.wrong([&c, &bytes] {
+    bytes += c.random.of<int64_t>({-1, 1, -128, 4096, int64_t{1} << 62});
+    return true;
+  });
+}
+
+void packed_bytes(Call& c) {
+  auto* sizes = static_cast<int64_t*>(c.block(2 * sizeof(int64_t)));
+  c.size(sizes[0], c.small(70));
+  c.size(sizes[1], c.small(140));
+  int64_t*& bytes = *static_cast<int64_t**>(c.block(sizeof(int64_t*)));
+  c.tensor(bytes, NAMP_INT32, 2);  // as many bytes
+  c.make("namp_int8_packed_bytes", [&c, &bytes, sizes] {
+    return namp_int8_packed_bytes(bytes, c.device, sizes[0], sizes[1]);
+  });
+}
+
+void int8_pack(Call& c) {
+  auto& a = c.args<namp_int8_pack_args>();
+  c.size(a.n, c.small(70));
+  c.size(a.k, c.small(140));
+  c.tensor(a.weight, NAMP_UINT8, a.n * a.k);
+  packed(c, a.packed, a.packed_bytes, a.n, a.k);
+  c.make("namp_int8_pack", [&] { return namp_int8_pack(c.device, &a, nullptr); });
+}
+
 void int8_gemm(Call& c) {
   auto& a = c.args<namp_int8_gemm_args>();
   const int32_t dtype = c.float_dtype(a.c_dtype);
@@ -54,7 +85,7 @@ void int8_gemm(Call& c) {
   c.size(a.n, c.small(70));
   c.size(a.k, c.small(140));
   c.tensor(a.a, NAMP_UINT8, a.m * a.k);
-  c.tensor(a.b, NAMP_UINT8, a.n * a.k);
+  packed(c, a.b, a.b_bytes, a.n, a.k);
   // Without scales of the rows there is one of all.
   if (c.random.one_in(2)) {
     c.tensor(a.a_scales, NAMP_FLOAT32, a.m);
@@ -107,6 +138,8 @@ const std::vector<Function> kIntegers = {
     {"namp_quantize_rows", [](Call& c) { rows(c, false); }},
     {"namp_dequantize_rows", [](Call& c) { rows(c, true); }},
     {"namp_quantize_tensor", tensor_codes},
+    {"namp_int8_packed_bytes", packed_bytes},
+    {"namp_int8_pack", int8_pack},
     {"namp_int8_gemm", int8_gemm},
     {"namp_int8_conv2d", int8_conv2d},
     {"namp_code_gemm", code_gemm},

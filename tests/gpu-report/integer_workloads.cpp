@@ -67,6 +67,7 @@ Workload int8_gemm(int64_t m, int64_t n, int64_t k, int compute) {
             args.k = k;
             args.a = codes(gpu, m * k);
             args.b = codes(gpu, n * k);
+            args.b_bytes = n * k;
             args.b_scales = floats(gpu, n);
             args.bias = floats(gpu, n);
             args.c = gpu.numbers(NAMP_FLOAT32, m * n);

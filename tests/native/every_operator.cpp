@@ -478,7 +478,15 @@ class Calls {
     product.k = inputs;
     product.a = quantize.codes;
     product.a_scales = quantize.scales;
-    product.b = reinterpret_cast<const int8_t*>(codes(outputs * inputs));
+    auto pack = args<namp_int8_pack_args>();
+    pack.n = outputs;
+    pack.k = inputs;
+    pack.weight = reinterpret_cast<const int8_t*>(codes(outputs * inputs));
+    check(namp_int8_packed_bytes(&pack.packed_bytes, device_, pack.n, pack.k), "packed bytes");
+    pack.packed = out("packed codes" + suffix(dtype), NAMP_UINT8, pack.packed_bytes);
+    check(namp_int8_pack(device_, &pack, stream_), "pack");
+    product.b = pack.packed;
+    product.b_bytes = pack.packed_bytes;
     product.b_scales = floats(outputs);
     product.bias = floats(outputs);
     product.c = out("product of codes" + suffix(dtype), dtype, rows * outputs);

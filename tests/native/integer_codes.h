@@ -35,6 +35,40 @@ class Codes {
   Buffer buffer_;
 };
 
+// A weight [n, k] of codes as namp_int8_pack lays it out.
+class PackedCodes {
+ public:
+  PackedCodes(Device& device, const std::vector<uint8_t>& bytes, int64_t n, int64_t k,
+              int64_t shift)
+      : plain_(device, bytes, shift + 1),
+        bytes_(bytes_of(device, n, k)),
+        packed_(device, NAMP_UINT8, bytes_, shift) {
+    auto args = make_args<namp_int8_pack_args>();
+    args.n = n;
+    args.k = k;
+    args.weight = plain_.as<int8_t>();
+    args.packed = packed_.data();
+    args.packed_bytes = bytes_;
+    EXPECT_EQ(namp_int8_pack(device, &args, nullptr), NAMP_OK) << namp_last_error_message();
+  }
+  void set(namp_int8_gemm_args& args) const {
+    args.b = packed_.data();
+    args.b_bytes = bytes_;
+  }
+  const Buffer& packed() const { return packed_; }
+
+  static int64_t bytes_of(Device& device, int64_t n, int64_t k) {
+    int64_t bytes = -1;
+    EXPECT_EQ(namp_int8_packed_bytes(&bytes, device, n, k), NAMP_OK) << namp_last_error_message();
+    return bytes;
+  }
+
+ private:
+  Codes plain_;
+  int64_t bytes_;
+  Buffer packed_;
+};
+
 class IntegerTest : public BackendTest {
  protected:
   // Every target, also those that have only products of their own.

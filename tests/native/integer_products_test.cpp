@@ -17,7 +17,7 @@ class Int8ProductTest : public IntegerTest {
       std::fill(b_bytes.begin(), b_bytes.end(), static_cast<uint8_t>(fill));
     }
     const Codes a(device_, a_bytes, shift);
-    const Codes b(device_, b_bytes, shift + 1);
+    const PackedCodes b(device_, b_bytes, n, k, shift + 1);
     const Buffer a_scales(device_, NAMP_FLOAT32, random_values(m, 3, 0.01), shift);
     const Buffer b_scales(device_, NAMP_FLOAT32, random_values(n, 4, 0.01), shift);
     const Buffer bias(device_, NAMP_FLOAT32, random_values(n, 5), shift);
@@ -28,7 +28,7 @@ class Int8ProductTest : public IntegerTest {
     args.n = n;
     args.k = k;
     args.a = a.as<int8_t>();
-    args.b = b.as<int8_t>();
+    b.set(args);
     args.a_scales = a_scales.floats();
     args.b_scales = b_scales.floats();
     args.bias = biased ? bias.floats() : nullptr;
@@ -47,6 +47,8 @@ class Int8ProductTest : public IntegerTest {
     }
   }
 };
+
+class PackTest : public IntegerTest {};
 
 class CodeProductTest : public IntegerTest {
  protected:
@@ -225,7 +227,9 @@ TEST_P(CodeProductTest, RefusesWhatItCannotCompute) {
   auto product = make_args<namp_int8_gemm_args>();
   product.c_dtype = NAMP_FLOAT32;
   product.m = product.n = product.k = 2;
-  product.a = product.b = bytes.as<int8_t>();
+  product.a = bytes.as<int8_t>();
+  const PackedCodes weight(device_, random_bytes(4, 2), 2, 2, 0);
+  weight.set(product);
   product.a_scales = product.b_scales = floats.floats();
   product.c = c.data();
   const auto refused = [&](namp_int8_gemm_args args, int32_t status) {
@@ -236,6 +240,18 @@ TEST_P(CodeProductTest, RefusesWhatItCannotCompute) {
   refused(bad, NAMP_ERROR_INVALID_ARGUMENT);
   bad = product;
   bad.a = nullptr;
+  refused(bad, NAMP_ERROR_INVALID_ARGUMENT);
+  // A weight that is not laid out, or another one.
+  for (int64_t wrong : {product.b_bytes - 1, product.b_bytes + 1, int64_t{0}, int64_t{-1}}) {
+    bad = product;
+    bad.b_bytes = wrong;
+    refused(bad, NAMP_ERROR_INVALID_ARGUMENT);
+  }
+  bad = product;
+  bad.n = 40;
+  refused(bad, NAMP_ERROR_INVALID_ARGUMENT);
+  bad = product;
+  bad.b = nullptr;
   refused(bad, NAMP_ERROR_INVALID_ARGUMENT);
   bad = product;
   bad.c_dtype = NAMP_INT32;
@@ -268,6 +284,66 @@ TEST_P(CodeProductTest, RefusesWhatItCannotCompute) {
 }
 
 NAMP_ON_EVERY_DEVICE(CodeProductTest);
+
+// The layout is the same for every target, so that a weight outlives the choice of one.
+TEST_P(PackTest, EveryTargetLaysAWeightOutAlike) {
+  for (auto [n, k] : {std::pair<int64_t, int64_t>{1, 1}, {31, 5}, {33, 64}, {70, 0}, {64, 131}}) {
+    const Codes weight(device_, random_bytes(n * k, 3), 1);
+    const int64_t bytes = PackedCodes::bytes_of(device_, n, k);
+    EXPECT_GE(bytes, n * k);
+    Buffer packed(device_, NAMP_UINT8, bytes, 3);
+    auto args = make_args<namp_int8_pack_args>();
+    args.n = n;
+    args.k = k;
+    args.weight = weight.as<int8_t>();
+    args.packed = packed.data();
+    args.packed_bytes = bytes;
+    run_targets([&] { return namp_int8_pack(device_, &args, nullptr); }, {&packed});
+  }
+}
+
+TEST_P(PackTest, RefusesWhatItCannotLayOut) {
+  constexpr int64_t kRows = 3, kDepth = 5;
+  const Codes weight(device_, random_bytes(kRows * kDepth, 3), 1);
+  Buffer packed(device_, NAMP_UINT8, PackedCodes::bytes_of(device_, kRows, kDepth), 1);
+  auto pack = make_args<namp_int8_pack_args>();
+  pack.n = kRows;
+  pack.k = kDepth;
+  pack.weight = weight.as<int8_t>();
+  pack.packed = packed.data();
+  pack.packed_bytes = packed.size();
+  const auto refused = [&](auto change) {
+    auto bad = pack;
+    change(bad);
+    expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_int8_pack(device_, &bad, nullptr), {&packed});
+  };
+  using Args = namp_int8_pack_args&;
+  refused([](Args a) { a.weight = nullptr; });
+  refused([](Args a) { a.packed = nullptr; });
+  refused([](Args a) { a.reserved = 1; });
+  refused([](Args a) { a.struct_size = 8; });
+  refused([](Args a) { a.k = NAMP_INT8_GEMM_MAX_K + 1; });
+  for (int64_t size : {int64_t{-1}, int64_t{1} << 57, INT64_MAX, INT64_MIN}) {
+    refused([=](Args a) { a.n = size; });
+    refused([=](Args a) { a.k = size; });
+    refused([=](Args a) { a.packed_bytes = size; });
+  }
+  refused([](Args a) { --a.packed_bytes; });
+  refused([](Args a) { ++a.packed_bytes; });
+
+  const auto no_size = [&](int64_t* bytes, int64_t n, int64_t k) {
+    EXPECT_EQ(namp_int8_packed_bytes(bytes, device_, n, k), NAMP_ERROR_INVALID_ARGUMENT);
+  };
+  int64_t bytes = 77;
+  no_size(nullptr, 1, 1);
+  no_size(&bytes, -1, 1);
+  no_size(&bytes, 1, -1);
+  no_size(&bytes, 1, NAMP_INT8_GEMM_MAX_K + 1);
+  no_size(&bytes, int64_t{1} << 58, 2);
+  EXPECT_EQ(bytes, 77);
+}
+
+NAMP_ON_EVERY_DEVICE(PackTest);
 
 }  // namespace
 }  // namespace namp_test

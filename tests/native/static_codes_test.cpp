@@ -14,7 +14,7 @@ class StaticProductTest : public IntegerTest {
     const std::vector<uint8_t> a_bytes = random_bytes(m * k, 1);
     const std::vector<uint8_t> b_bytes = random_bytes(n * k, 2);
     const Codes a(device_, a_bytes, 1);
-    const Codes b(device_, b_bytes, 2);
+    const PackedCodes b(device_, b_bytes, n, k, 2);
     const Buffer b_scales(device_, NAMP_FLOAT32, random_values(n, 4, 0.01), 1);
     const Buffer bias(device_, NAMP_FLOAT32, random_values(n, 5), 1);
     Buffer c(device_, NAMP_FLOAT32, m * n, 1);
@@ -24,7 +24,7 @@ class StaticProductTest : public IntegerTest {
     args.n = n;
     args.k = k;
     args.a = a.as<int8_t>();
-    args.b = b.as<int8_t>();
+    b.set(args);
     args.b_scales = b_scales.floats();
     args.bias = biased ? bias.floats() : nullptr;
     args.c = c.data();
@@ -100,9 +100,11 @@ TEST_P(StaticProductTest, EveryZeroPoint) {
   check_gemm(140, 290, 208, 127, true);  // on a GPU tiles of 128
 }
 
-// From 40 rows on both operands are laid out anew, in parts of 12 rows, 32 columns and 4 codes.
+// Operands are laid out in parts of at most 12 rows, 32 columns and 4 codes.
 TEST_P(StaticProductTest, ProductsOfManyRows) {
   int turn = 0;
+  for (int64_t m : every(1, 26))
+    check_gemm(m, 32 * (m % 7) + m % 3, 60 + m, kZeroPoints[m % 5], m % 2 == 0);
   for (int64_t k : {1, 3, 4, 5, 63, 64, 65, 130}) {
     for (int64_t n : {1, 16, 17, 31, 33}) {
       check_gemm(40 + turn % 13, n, k, kZeroPoints[turn % 5], turn % 2 == 0);
@@ -168,7 +170,9 @@ TEST_P(StaticConvolutionTest, RefusesWhatItCannotCompute) {
   auto product = make_args<namp_int8_gemm_args>();
   product.c_dtype = NAMP_FLOAT32;
   product.m = product.n = product.k = 2;
-  product.a = product.b = bytes.as<int8_t>();
+  product.a = bytes.as<int8_t>();
+  const PackedCodes weight(device_, random_bytes(4, 2), 2, 2, 0);
+  weight.set(product);
   product.b_scales = floats.floats();
   product.c = output.data();
   product.a_scale = 1;

@@ -8,6 +8,7 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
     private readonly Device _device;
     private readonly QuantizationKind _kind;
     private readonly Storage _codes;
+    private readonly long _bytes; // of codes that are packed
     private readonly Storage _scales;
     private bool _isDisposed;
 
@@ -17,9 +18,8 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
         Input = input;
         _kind = kind;
         _device = device;
-        _codes = Storage.Allocate(device, DType.UInt8, weight.Codes.Length, MemoryKind.Parameters);
+        _codes = IsPacked ? Packed(weight, device, out _bytes) : Stored(weight, device, MemoryKind.Parameters);
         _scales = Storage.Allocate(device, DType.Float32, weight.Scales.Length, MemoryKind.Parameters);
-        _codes.Write(weight.Codes.AsSpan());
         _scales.Write(weight.Scales.AsSpan());
     }
 
@@ -27,6 +27,10 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
 
     /// <summary>The codes of inputs; null where each row finds its own scale, and with float inputs.</summary>
     public InputCodes? Input { get; }
+
+    // Whether products of integers read the codes, as the device likes them best.
+    private bool IsPacked =>
+        _kind is QuantizationKind.Int8Dynamic or QuantizationKind.Int8Static && Weight.Shape.Rank == 2;
 
     /// <summary>activation(input · weightᵀ + bias), as <see cref="Ops.Linear"/>, without a gradient.</summary>
     public Tensor Multiply(Tensor input, Parameter? bias, Activation activation)
@@ -44,7 +48,7 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
         );
         DType dtype = Precision.Of("linear", input);
         Tensor output = Tensor.Result(_device, dtype, input.Shape.WithLast(outputs));
-        if (_kind is QuantizationKind.Int8Dynamic or QuantizationKind.Int8Static)
+        if (IsPacked)
             MultiplyIntegers(input, bias, output);
         else
             MultiplyCodes(input, bias, output);
@@ -73,6 +77,29 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
         _isDisposed = true;
         _codes.Drop();
         _scales.Drop();
+    }
+
+    private static Storage Stored(QuantizedTensor weight, Device device, MemoryKind kind)
+    {
+        Storage codes = Storage.Allocate(device, DType.UInt8, weight.Codes.Length, kind);
+        codes.Write(weight.Codes.AsSpan());
+        return codes;
+    }
+
+    // Laid out once for every product. Only this copy stays on the device.
+    private static Storage Packed(QuantizedTensor weight, Device device, out long bytes)
+    {
+        NampInt8PackArgs args = NampInt8PackArgs.Create();
+        args.N = weight.Rows;
+        args.K = weight.Columns;
+        args.PackedBytes = bytes = NativeOps.Int8PackedBytes(device, args.N, args.K);
+        Storage packed = Storage.Allocate(device, DType.UInt8, args.PackedBytes, MemoryKind.Parameters);
+        Storage plain = Stored(weight, device, MemoryKind.Workspace);
+        args.Weight = (sbyte*)plain.Pointer;
+        args.Packed = packed.Pointer;
+        NativeOps.Int8Pack(device, args);
+        plain.Drop();
+        return packed;
     }
 
     private void MultiplyCodes(Tensor input, Parameter? bias, Tensor output)
@@ -124,7 +151,8 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
         args.N = Weight.Rows;
         args.K = Weight.Columns;
         args.A = (sbyte*)codes.Pointer;
-        args.B = (sbyte*)_codes.Pointer;
+        args.B = _codes.Pointer;
+        args.BBytes = _bytes;
         args.BScales = (float*)_scales.Pointer;
         args.Bias = bias is null ? null : (float*)bias.Pointer;
         args.C = output.Pointer;

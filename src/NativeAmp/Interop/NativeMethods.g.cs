@@ -1228,6 +1228,29 @@ internal unsafe struct NampTensorCodesArgs
     public static NampTensorCodesArgs Create() => new() { StructSize = (uint)sizeof(NampTensorCodesArgs) };
 }
 
+/// <summary>A weight W[n, k] of codes is laid out once, and every namp_int8_gemm of this kind of device reads
+/// it so. The layout is the library's own, the same for every SIMD target and number of threads, and
+/// not one for files: on a GPU the codes as they are, on the CPU panels of 32 rows of W with the sums
+/// of the rows.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampInt8PackArgs
+{
+    public uint StructSize;
+    public int Reserved;
+    public long N;
+    /// <summary>at most NAMP_INT8_GEMM_MAX_K</summary>
+    public long K;
+    /// <summary>[n, k]</summary>
+    public sbyte* Weight;
+    /// <summary>of any alignment; products are fastest from a multiple of 64 on</summary>
+    public void* Packed;
+    /// <summary>of namp_int8_packed_bytes</summary>
+    public long PackedBytes;
+
+    /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
+    public static NampInt8PackArgs Create() => new() { StructSize = (uint)sizeof(NampInt8PackArgs) };
+}
+
 /// <summary>C[i, j] = float(sum over k of (A[i, k] - a_zero_point) B[j, k]) * a_scales[i] * b_scales[j]
 /// [+ bias[j]], in this order, each operation rounded to float32, and C to c_dtype. The sum is
 /// exact.</summary>
@@ -1242,8 +1265,10 @@ internal unsafe struct NampInt8GemmArgs
     public long K;
     /// <summary>[m, k]</summary>
     public sbyte* A;
-    /// <summary>[n, k]</summary>
-    public sbyte* B;
+    /// <summary>B[n, k], as namp_int8_pack lays it out</summary>
+    public void* B;
+    /// <summary>its packed_bytes</summary>
+    public long BBytes;
     /// <summary>[m]; null: a_scale is that of all rows</summary>
     public float* AScales;
     /// <summary>[n]</summary>
@@ -1381,6 +1406,7 @@ internal static unsafe partial class NativeMethods
         ("namp_sum_args", sizeof(NampSumArgs)),
         ("namp_row_codes_args", sizeof(NampRowCodesArgs)),
         ("namp_tensor_codes_args", sizeof(NampTensorCodesArgs)),
+        ("namp_int8_pack_args", sizeof(NampInt8PackArgs)),
         ("namp_int8_gemm_args", sizeof(NampInt8GemmArgs)),
         ("namp_int8_conv2d_args", sizeof(NampInt8Conv2dArgs)),
         ("namp_code_gemm_args", sizeof(NampCodeGemmArgs)),
@@ -1877,6 +1903,14 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_quantize_tensor")]
     internal static partial int QuantizeTensor(NampDevice* device, NampTensorCodesArgs* args, void* stream);
 
+    /// <summary>The bytes of a weight [n, k] that is laid out.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_int8_packed_bytes")]
+    internal static partial int Int8PackedBytes(long* bytes, NampDevice* device, long n, long k);
+
+    /// <summary>Lays a weight out. packed_bytes that are not those of n and k are an error, here and in products.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_int8_pack")]
+    internal static partial int Int8Pack(NampDevice* device, NampInt8PackArgs* args, void* stream);
+
     /// <summary>namp_int8_gemm</summary>
     [LibraryImport(Library, EntryPoint = "namp_int8_gemm")]
     internal static partial int Int8Gemm(NampDevice* device, NampInt8GemmArgs* args, void* stream);
@@ -2059,6 +2093,12 @@ internal static unsafe partial class NativeOps
     public static void QuantizeTensor(Device device, in NampTensorCodesArgs args, DeviceStream? stream = null)
     {
         fixed (NampTensorCodesArgs* pointer = &args) Ensure.Success(NativeMethods.QuantizeTensor(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
+    }
+
+    /// <inheritdoc cref="NativeMethods.Int8Pack"/>
+    public static void Int8Pack(Device device, in NampInt8PackArgs args, DeviceStream? stream = null)
+    {
+        fixed (NampInt8PackArgs* pointer = &args) Ensure.Success(NativeMethods.Int8Pack(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.Int8Gemm"/>

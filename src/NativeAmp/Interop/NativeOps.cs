@@ -6,6 +6,14 @@ namespace NativeAmp.Interop;
 /// </summary>
 internal static unsafe partial class NativeOps
 {
+    /// <inheritdoc cref="NativeMethods.Int8PackedBytes"/>
+    public static long Int8PackedBytes(Device device, long n, long k)
+    {
+        long bytes;
+        Ensure.Success(NativeMethods.Int8PackedBytes(&bytes, device.Native, n, k));
+        return bytes;
+    }
+
     /// <inheritdoc cref="NativeMethods.Dropout"/>
     public static void Dropout(
         Device device,

@@ -79,6 +79,44 @@ internal sealed class QuantizerTests(DeviceKind deviceKind)
     }
 
     [Test]
+    public void A_row_has_the_same_outputs_among_any_number_of_rows()
+    {
+        const int Inputs = 70;
+        const int Outputs = 133;
+        const int Rows = 29;
+        using Device device = deviceKind.Open();
+        using var layer = new Linear(Inputs, Outputs, random: new RandomGenerator(1)).To(device);
+        Quantizer.Quantize(layer, new QuantizationScheme { Kind = QuantizationKind.Int8Dynamic });
+        float[] input = Values(Rows * Inputs, 2);
+
+        float[] all = Forward(layer, device, input, [Rows, Inputs]);
+
+        for (int row = 0; row < Rows; row++)
+        {
+            float[] alone = Forward(layer, device, input[(row * Inputs)..((row + 1) * Inputs)], [1, Inputs]);
+            Assert.That(alone, Is.EqualTo(all[(row * Outputs)..((row + 1) * Outputs)]), $"row {row}");
+        }
+    }
+
+    [Test]
+    public void A_layer_has_one_copy_of_its_codes_on_the_device()
+    {
+        const long Codes = 1024 * 512;
+        using Device device = deviceKind.Open();
+        using var layer = new Linear(1024, 512, bias: false, random: new RandomGenerator(1)).To(device);
+        Quantizer.Quantize(layer, new QuantizationScheme { Kind = QuantizationKind.Int8Dynamic });
+
+        DeviceMemoryStatistics statistics = device.MemoryStatistics;
+
+        Assert.Multiple(() =>
+        {
+            // With the scales, the sums of rows, and what the allocator rounds up.
+            Assert.That(statistics.LiveBytes(MemoryKind.Parameters), Is.InRange(Codes, Codes + Codes / 4));
+            Assert.That(statistics.LiveBytes(MemoryKind.Workspace), Is.LessThan(Codes / 2));
+        });
+    }
+
+    [Test]
     public void The_report_has_the_noise_and_the_bytes()
     {
         using Device device = deviceKind.Open();

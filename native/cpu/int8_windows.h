@@ -1,4 +1,4 @@
-// Sums of products of 8-bit integers: the inner part of int8_gemm, for rows that lie together.
+// Sums of windows of 8-bit integers: the inner part of int8_conv2d.
 #pragma once
 
 #include <cstdint>
@@ -7,19 +7,6 @@
 #include "nativeamp.h"
 
 namespace namp {
-
-// A piece of a product, and the distance of its rows of sums.
-inline constexpr int64_t kInt8PieceRows = 64;
-inline constexpr int64_t kInt8PieceColumns = 64;
-
-// sums[r * kInt8PieceColumns + c] = sum over i < depth of (a[r * depth + i] - zero_point) *
-// b[c * depth + i], for at most a piece. Exact; the wall keeps depth so short that 32 bits hold a
-// sum.
-using Int8Sums = void (*)(const int8_t* a, int64_t rows, const int8_t* b, int64_t columns,
-                          int64_t depth, int32_t zero_point, int32_t* sums);
-
-// By AVX-512 VNNI; null where a target does not have it.
-Int8Sums int8_sums_by_dots(namp_simd simd);
 
 // Output positions that lie together in a row, and the most runs and output channels of a call.
 inline constexpr int64_t kInt8Run = 16;

@@ -1,0 +1,72 @@
+// Sums of windows of 8-bit integers by VPDPBUSD (vnni.h).
+#include "cpu/int8_windows.h"
+
+#include "cpu/vnni.h"
+
+#if defined(NAMP_VNNI)
+
+namespace namp {
+namespace {
+
+template <int kOutputs, int kRunCount>
+NAMP_VNNI void window_tile(const Int8Windows& windows, int64_t output, int64_t run,
+                           uint32_t* sums) {
+  const uint32_t* planes[kRunCount];
+  for (int r = 0; r < kRunCount; ++r)
+    planes[r] = windows.planes + windows.starts[run + r];
+  const uint32_t* weights = windows.weights + output * windows.taps;
+  __m512i acc[kOutputs][kRunCount];
+#pragma GCC unroll 8
+  for (int o = 0; o < kOutputs; ++o) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRunCount; ++r)
+      acc[o][r] = _mm512_setzero_si512();
+  }
+  for (int64_t tap = 0; tap < windows.taps; ++tap) {
+    const int64_t offset = windows.offsets[tap];
+    __m512i codes[kRunCount];
+#pragma GCC unroll 8
+    for (int r = 0; r < kRunCount; ++r)
+      codes[r] = _mm512_loadu_si512(planes[r] + offset);
+#pragma GCC unroll 8
+    for (int o = 0; o < kOutputs; ++o) {
+      const __m512i weight =
+          _mm512_set1_epi32(static_cast<int32_t>(weights[o * windows.taps + tap]));
+#pragma GCC unroll 8
+      for (int r = 0; r < kRunCount; ++r)
+        acc[o][r] = _mm512_dpbusd_epi32(acc[o][r], codes[r], weight);
+    }
+  }
+#pragma GCC unroll 8
+  for (int o = 0; o < kOutputs; ++o) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRunCount; ++r) {
+      _mm512_storeu_si512(sums + ((output + o) * kInt8Runs + run + r) * kInt8Run, acc[o][r]);
+    }
+  }
+}
+
+void sum_windows_by_dots(const Int8Windows& windows, int64_t outputs, int64_t runs,
+                         uint32_t* sums) {
+  for_int8_tiles(outputs, runs, [&](auto height, auto width, int64_t output, int64_t run) {
+    window_tile<decltype(height)::value, decltype(width)::value>(windows, output, run, sums);
+  });
+}
+
+}  // namespace
+
+Int8WindowSums int8_window_sums_by_dots(namp_simd simd) {
+  return has_vnni(simd) ? &sum_windows_by_dots : nullptr;
+}
+
+}  // namespace namp
+
+#else
+
+namespace namp {
+
+Int8WindowSums int8_window_sums_by_dots(namp_simd) { return nullptr; }
+
+}  // namespace namp
+
+#endif
