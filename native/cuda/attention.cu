@@ -19,8 +19,9 @@ static_assert(sizeof(Four) == sizeof(Words), "a tile's 16 bytes");
 // sums four columns of every 32. The weights of a sum come from the group's other threads.
 template <int kWidthOfHead, int kSlotCount, int kTileColumns>
 struct MultiplyAddEngine {
+  static constexpr int kThreads = kAttentionThreads;
   static constexpr int kGroup = 8;
-  static constexpr int kGroups = kAttentionThreads / kGroup;
+  static constexpr int kGroups = kThreads / kGroup;
   static constexpr int kRows = kGroups * kSlotCount;
   static constexpr int kColumns = kTileColumns;
   static constexpr int kStages = 1;
@@ -57,10 +58,10 @@ struct MultiplyAddEngine {
     const int mine = opaque(thread_index());
     with_element(dtype, [&](auto element) {
       const auto* from = static_cast<const typename decltype(element)::Type*>(data) + first;
-      static_assert(kCount * kWidth % kAttentionThreads == 0, "each thread fills as much");
+      static_assert(kCount * kWidth % kThreads == 0, "each thread fills as much");
 #pragma unroll 4
-      for (int i = 0; i < kCount * kWidth / kAttentionThreads; ++i) {
-        const int index = i * kAttentionThreads + mine;
+      for (int i = 0; i < kCount * kWidth / kThreads; ++i) {
+        const int index = i * kThreads + mine;
         const int at = index / kWidth;
         const int dim = index % kWidth;
         to[at * kPitch * 4 + dim] =

@@ -5,9 +5,10 @@
 // values. A sum is gathered by one block, so the bits are the same in every run. A value that is not
 // finite reaches every query of its tile, also one that may not see it.
 //
-// An Engine says how a block multiplies: on tensor cores (attention_sm80.cu) or by fused
+// An Engine says how a block multiplies: on tensor cores (attention_tensor.cuh) or by fused
 // multiplication and addition (attention.cu). Each thread has some columns of kSlots rows. Engine
 // has the following; D is scores [kRows, kColumns] or sums [kRows, kWidth].
+//   kThreads                          of a block
 //   kRows, kColumns, kWidth, kSlots   rows of a block, columns of a tile, of a head; rows of a thread
 //   kScores, kSums                    elements of a thread's part of D
 //   kTileWords(rows), kOwnWords       shared memory of a tile; what the block's rows keep for
@@ -186,7 +187,7 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
   constexpr int kRows = Engine::kRows;
   constexpr int kColumns = Engine::kColumns;
   constexpr int kTile = Engine::tile_words(kColumns);
-  constexpr int kSharing = kAttentionThreads / kRows;  // threads of a row's product
+  constexpr int kSharing = Engine::kThreads / kRows;  // threads of a row's product
   __shared__ Words memory[2 * (Engine::kOwnWords + Engine::kStages * kTile)];
   __shared__ float products[kRows];
   Words* const tiles = memory + 2 * Engine::kOwnWords;

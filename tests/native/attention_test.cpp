@@ -149,7 +149,8 @@ TEST_P(AttentionTest, EveryTimeAndHead) {
 
 // A GPU of compute capability 8.0 or later takes its tensor cores for memory on 16-byte borders.
 TEST_P(AttentionTest, OfAlignedHeads) {
-  const int64_t sizes[][2] = {{1, 8}, {65, 32}, {70, 64}, {40, 128}, {33, 40}, {16, 136}};
+  const int64_t sizes[][2] = {{1, 8},    {65, 32},  {70, 64},  {40, 128}, {33, 40},
+                              {70, 136}, {17, 192}, {66, 200}, {33, 256}, {16, 264}};
   for (const auto& size : sizes) {
     if (kSanitized && size[0] * size[1] > 1100) continue;
     for (int32_t dtype : kFloats) {
