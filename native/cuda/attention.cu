@@ -153,8 +153,8 @@ struct MultiplyAddEngine {
   }
 
   template <class Part>
-  NAMP_DEVICE void store(const float (&sums)[kSums], const Part& part, void* data, int64_t first,
-                         int64_t stride) const {
+  NAMP_DEVICE void store(const float (&sums)[kSums], Words*, const Part& part, void* data,
+                         int64_t first, int64_t stride) const {
 #pragma unroll
     for (int i = 0; i < kSums; ++i) {
       const int at = part.first + row(sum_slot(i));

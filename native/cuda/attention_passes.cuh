@@ -25,7 +25,7 @@
 //   add_product(sums, scores, tile)   sums += scores * tile
 //   reduce(x, op)                     over the threads that have a row
 //   output_product(...)               this thread's part of a row of the output times its gradient
-//   store(sums, ...)
+//   store(sums, tiles, ...)           may use the tiles, which nothing is read of any more
 #pragma once
 
 #include "cuda/platform.cuh"
@@ -177,7 +177,7 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
 #pragma unroll
     for (int k = 0; k < Engine::kSums; ++k)
       output[k] *= sum[Engine::sum_slot(k)];
-    engine.store(output, part, call.output, part.out, call.output_time_stride);
+    engine.store(output, tiles, part, call.output, part.out, call.output_time_stride);
   }
 }
 
@@ -249,7 +249,9 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
       engine.add_product(sum, slopes, keys);
     };
     over_keys<Engine>(part, tiles, part.keys_end(kRows), use);
-    engine.store(sum, part, call.query_gradient, part.query, call.query_time_stride);
+    // The place of the queries is found again: meanwhile the sums have its registers.
+    const HeadPart<false> same(call, args.first + opaque(i), kRows, call.causal != 0);
+    engine.store(sum, tiles, same, call.query_gradient, same.query, call.query_time_stride);
   }
 }
 
@@ -325,8 +327,8 @@ NAMP_DEVICE void attention_key_gradients(const AttentionArgs& args) {
     }
     // The place of the keys is found again: meanwhile the sums have its registers.
     const HeadPart<true> same(call, args.first + opaque(i), kRows, false);
-    engine.store(key_sum, same, call.key_gradient, same.key, call.key_time_stride);
-    engine.store(value_sum, same, call.value_gradient, same.key, call.key_time_stride);
+    engine.store(key_sum, tiles, same, call.key_gradient, same.key, call.key_time_stride);
+    engine.store(value_sum, tiles, same, call.value_gradient, same.key, call.key_time_stride);
   }
 }
 

@@ -33,9 +33,10 @@ struct TensorEngine {
   static constexpr int kOwnWords = 0;
   static_assert(kStages * 2 * kColumns >= kRows, "the block's rows pass through the tiles");
 
-  int lane = thread_index() % kWarp;
-  int warp_row = thread_index() / kWarp / kSplit * (kParts * kRowsOfA);
-  int half = kSplit == 1 ? 0 : thread_index() / kWarp % kSplit;
+  int thread = thread_index();
+  int lane = thread % kWarp;
+  int warp_row = thread / kWarp / kSplit * (kParts * kRowsOfA);
+  int half = kSplit == 1 ? 0 : thread / kWarp % kSplit;
 
   NAMP_DEVICE int row(int slot) const {
     return warp_row + slot / 2 * kRowsOfA + slot % 2 * 8 + lane / 4;
@@ -121,45 +122,64 @@ struct TensorEngine {
     return sum;
   }
 
+  // Through the warp's rows of a tile: 16 bytes of a lane at a time, 64 of a row side by side. The rows
+  // that eight lanes read at a time are four apart: their words lie in different banks.
   template <class Part>
-  NAMP_DEVICE void store(const float (&sums)[kSums], const Part& part, void* data, int64_t first,
-                         int64_t stride) const {
+  NAMP_DEVICE void store(const float (&sums)[kSums], Words* tiles, const Part& part, void* data,
+                         int64_t first, int64_t stride) const {
+    // Found again, so that no register keeps what is needed here while tiles are multiplied.
+    TensorEngine{opaque(thread_index())}.store_found(sums, tiles, part, data, first, stride);
+  }
+
+ private:
+  template <class Part>
+  NAMP_DEVICE void store_found(const float (&sums)[kSums], Words* tiles, const Part& part,
+                               void* data, int64_t first, int64_t stride) const {
+    constexpr int kQuads = kOwnWidth / kWordElements / 4;  // of a row
+    const Tile rows = own(tiles);
+    barrier();  // what was there has been read
 #pragma unroll
     for (int slot = 0; slot < kSlots; ++slot) {
-      const int at = part.first + row(slot);
-      if (at >= part.rows()) continue;
-      auto* to =
-          static_cast<uint16_t*>(data) + first + at * stride + half * kOwnWidth + lane % 4 * 2;
+      const uint32_t to = rows.at(row(slot), 0) + static_cast<uint32_t>(lane % 4 * 4);
 #pragma unroll
       for (int n = 0; n < kOwnWidth / 8; ++n) {
         const float* const pair = sums + slot / 2 * (kOwnWidth / 2) + n * 4 + slot % 2 * 2;
-        if (half * kOwnWidth + n * 8 < part.dims())
-          store_global(reinterpret_cast<uint32_t*>(to + n * 8), Pair::pack(pair[0], pair[1]));
+        store_shared(to + static_cast<uint32_t>(n * 16), Pair::pack(pair[0], pair[1]));
+      }
+    }
+    warp_barrier();
+    auto* const to = static_cast<uint16_t*>(data) + first;
+#pragma unroll
+    for (int i = 0; i < kSlots * kQuads; ++i) {
+      const int eight = i * 4 + lane / 8;
+      const int eights = eight / kQuads;
+      const int own_row = warp_row + eights / 4 * 8 + eights % 4 + lane / 4 % 2 * 4;
+      const int word = eight % kQuads * 4 + lane % 4;
+      const int at = part.first + own_row;
+      const int dim = half * kOwnWidth + word * kWordElements;
+      if (at < part.rows() && dim < part.dims()) {
+        store_words<0>(reinterpret_cast<Words*>(to + at * stride + dim),
+                       load_shared_words(rows.at(own_row, word)));
       }
     }
   }
 
- private:
   // The warp's dimensions of a tile.
   NAMP_DEVICE Tile own(const Words* tile) const {
     return Tile(tile + half * (kOwnWidth / kWordElements));
   }
   // a + b is b + a: both warps get the same bits.
   NAMP_DEVICE void add_other_half(float (&scores)[kScores]) const {
-    __shared__ Words halves[kThreads * kScores / 4];
-    constexpr uint32_t kStep = kWarp * sizeof(Words);
-    constexpr uint32_t kPart = kScores / 4 * kStep;  // of a warp
-    const uint32_t both =
-        shared_address(halves) +
-        static_cast<uint32_t>(thread_index() / kWarp / kSplit) * (kSplit * kPart) +
-        static_cast<uint32_t>(lane) * static_cast<uint32_t>(sizeof(Words));
-    const uint32_t mine = both + static_cast<uint32_t>(half) * kPart;
-    const uint32_t others = both + static_cast<uint32_t>(1 - half) * kPart;
-    pair_barrier();  // what was there has been read
+    __shared__ Words halves[kScores / 4 * kThreads];
+    constexpr uint32_t kStep = kThreads * sizeof(Words);
+    const uint32_t mine = word_address(halves, thread);
+    const uint32_t others = word_address(halves, thread ^ kWarp);
+    const int pair = 1 + thread / (kSplit * kWarp);  // barrier 0 is the block's
+    some_warps_barrier(pair, kSplit * kWarp);        // what was there has been read
 #pragma unroll
     for (int k = 0; k < kScores / 4; ++k)
       store_shared_floats(mine + static_cast<uint32_t>(k) * kStep, scores + k * 4);
-    pair_barrier();
+    some_warps_barrier(pair, kSplit * kWarp);
 #pragma unroll
     for (int k = 0; k < kScores / 4; ++k) {
       float other[4];
@@ -169,14 +189,13 @@ struct TensorEngine {
         scores[k * 4 + j] += other[j];
     }
   }
-  // Of the two warps that have the same rows; barrier 0 is the block's.
-  NAMP_DEVICE static void pair_barrier() {
-    some_warps_barrier(1 + thread_index() / kWarp / kSplit, kSplit * kWarp);
+  NAMP_DEVICE static uint32_t word_address(const Words* words, int index) {
+    return shared_address(words) + static_cast<uint32_t>(index) * sizeof(Words);
   }
 };
 
 #define NAMP_ATTENTION_PASS(pass, function, name, Pair, width, rows, columns, split, blocks)  \
-  NAMP_KERNEL(kAttentionThreads*(split), blocks)                                              \
+  NAMP_KERNEL((TensorEngine<Pair, width, rows, columns, split>::kThreads), blocks)            \
   attention_##pass##_##name##_##width##_kernel(NAMP_GRID_CONSTANT const AttentionArgs args) { \
     function<TensorEngine<Pair, width, rows, columns, split>>(args);                          \
   }

@@ -219,6 +219,8 @@ struct SharedTile {
   uint32_t base;
 
   NAMP_DEVICE explicit SharedTile(const Words* memory) : base(shared_address(memory)) {}
+  // Where a row's word of 8 elements lies.
+  NAMP_DEVICE uint32_t at(int row, int word) const { return from(row, word); }
   // Rows row to row + 15 as A; its columns are depth * 16 on.
   NAMP_DEVICE void load_a(uint32_t (&a)[4], int row, int depth, int lane) const {
     load_matrices(a, from(lane % 16 + row, lane / 16) + step(0, depth * 2));
