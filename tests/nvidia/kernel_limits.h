@@ -55,7 +55,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"attention_keys_wide_kernel", 128, 72, 0, kNarrow, false},
     {"attention_queries_128_kernel", 112, 128, 33856, kNarrow, false},
     {"attention_queries_32_kernel", 96, 96, 18560, kNarrow, false},
-    {"attention_queries_64_kernel", 120, 96, 34944, kNarrow, false},
+    {"attention_queries_64_kernel", 128, 96, 34944, kNarrow, false},
     {"attention_queries_bfloat16_128_kernel", 232, 232, 35072, kNarrow, false, 80},
     {"attention_queries_bfloat16_192_kernel", 168, 168, 34048, kNarrow, false, 80},
     {"attention_queries_bfloat16_256_kernel", 208, 208, 42240, kNarrow, false, 80},
