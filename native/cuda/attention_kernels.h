@@ -30,21 +30,23 @@ struct AttentionKernels {
   AttentionPass forward, queries, keys;
 };
 
-// The width of heads; rows of a block and columns of a tile, forward and backward; blocks that a
-// multiprocessor should hold.
+// The width of heads; threads; rows of a block and columns of a tile, forward and backward; blocks that
+// a multiprocessor should hold.
 #define NAMP_FOR_EACH_ATTENTION(X) \
-  X(32, 64, 32, 32, 32, 4)         \
-  X(64, 64, 32, 32, 32, 3)         \
-  X(128, 32, 16, 16, 16, 3)
+  X(32, 128, 64, 32, 32, 32, 4)    \
+  X(64, 128, 64, 32, 32, 32, 3)    \
+  X(128, 128, 32, 16, 16, 16, 3)   \
+  X(192, 128, 16, 16, 16, 8, 3)    \
+  X(256, 64, 16, 8, 8, 8, 4)
 
 #define NAMP_ATTENTION_KERNEL(image, pass, name, width, threads, rows) \
   { {image, "attention_" #pass "_" name #width "_kernel", threads}, rows }
 
 // Any dtype, any memory. Heads on from the narrowest.
-#define NAMP_ATTENTION(width, rows, columns, rows_backward, columns_backward, blocks)             \
-  {width, false, NAMP_ATTENTION_KERNEL("attention", forward, "", width, kAttentionThreads, rows), \
-   NAMP_ATTENTION_KERNEL("attention", queries, "", width, kAttentionThreads, rows_backward),      \
-   NAMP_ATTENTION_KERNEL("attention", keys, "", width, kAttentionThreads, rows_backward)},
+#define NAMP_ATTENTION(width, threads, rows, columns, rows_backward, columns_backward, blocks) \
+  {width, false, NAMP_ATTENTION_KERNEL("attention", forward, "", width, threads, rows),        \
+   NAMP_ATTENTION_KERNEL("attention", queries, "", width, threads, rows_backward),             \
+   NAMP_ATTENTION_KERNEL("attention", keys, "", width, threads, rows_backward)},
 inline constexpr AttentionKernels kAttention[] = {NAMP_FOR_EACH_ATTENTION(NAMP_ATTENTION)};
 #undef NAMP_ATTENTION
 

@@ -772,9 +772,8 @@ std::vector<Workload> workloads(int64_t n) {
   // A kernel for each of these, and one for wider heads.
   for (const bool backward : {false, true}) {
     for (const int32_t dtype : {f32, f16, bf16}) {
-      for (const int64_t dim : {32, 64, 128, 192, 256}) {
-        if (dtype != f32 || dim <= 128) all.push_back(attention(dtype, dim, backward));
-      }
+      for (const int64_t dim : {32, 64, 128, 192, 256})
+        all.push_back(attention(dtype, dim, backward));
     }
     all.push_back(attention(f16, 264, backward));
   }

@@ -223,11 +223,11 @@ TEST_P(AttentionCacheTest, QueriesAreTheLastOfTheKeys) {
       {1, 6, 2, 7, 45, 16},   // more than few, for three heads
       {1, 2, 1, 40, 75, 24},  // blocks of queries that begin within a block of keys
       {1, 1, 1, 33, 33, 8},   // as many keys
-      {1, 2, 1, 2, 35, 136},  // heads too wide for a GPU's tiles of float32
-      {2, 4, 2, 1, 37, 256},  // a token of the widest that tensor cores take
+      {1, 2, 1, 2, 35, 136},  // a width of the tiles of 192
+      {2, 4, 2, 1, 37, 256},  // a token of the widest tiles
       {1, 3, 1, 7, 45, 192},  // few queries of three heads
       {1, 2, 1, 5, 75, 200},  // columns of zeros behind a head
-      {1, 2, 1, 2, 35, 264},  // too wide for any tiles
+      {1, 2, 1, 2, 35, 264},  // heads too wide for tiles
   };
   for (const Sizes& sizes : all) {
     if (is_slow() && sizes.queries * sizes.keys > 400) continue;
@@ -316,11 +316,11 @@ TEST_P(AttentionCacheTest, GradientsAreThoseOfTheDefinition) {
       {1, 6, 2, 40, 75, 24},  // and queries that are the last of the keys
       {1, 2, 2, 33, 70, 64},  // later queries, no sharing
       {1, 3, 1, 5, 40, 128},  // wide heads
-      {1, 2, 1, 3, 35, 136},  // heads too wide for a GPU's tiles of float32
+      {1, 2, 1, 3, 35, 136},  // a width of the tiles of 192
       {2, 4, 2, 9, 40, 192},  // two heads, and two tiles of each
-      {1, 3, 1, 5, 70, 256},  // the widest that tensor cores take, and keys of two blocks
+      {1, 3, 1, 5, 70, 256},  // the widest, and keys of two blocks
       {1, 2, 1, 5, 67, 200},  // columns of zeros behind a head
-      {1, 2, 1, 3, 35, 264},  // too wide for any tiles
+      {1, 2, 1, 3, 35, 264},  // heads too wide for tiles
   };
   for (const Sizes& sizes : all) {
     if (is_slow() && sizes.queries * sizes.keys > 400) continue;
