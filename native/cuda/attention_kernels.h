@@ -1,4 +1,4 @@
-// The kernels of attention: attention.cu, attention_sm80.cu, attention_wide.cu.
+// The kernels of attention: attention.cu, attention_sm80.cu, attention_256_sm80.cu, attention_wide.cu.
 #pragma once
 
 #include "cuda/kernels.h"
