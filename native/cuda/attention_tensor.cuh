@@ -12,7 +12,7 @@ namespace namp::cuda {
 
 // A block's warps hold its rows in registers, 16 or 32 a warp: each matrix that is read from a tile is
 // multiplied with all of a warp's rows. Of wide heads two warps have the same rows (kSplit), each with
-// half of the dimensions: of the rows, and of the sums. What they make of scores, they add up; from
+// half of the dimensions: of the rows, and of the sums. They add up the halves of their scores; from
 // there on both have the same.
 template <class Pair, int kWidthOfHead, int kRowsOfBlock, int kTileColumns, int kWarpsOfRows>
 struct TensorEngine {

@@ -202,7 +202,7 @@ NAMP_DEVICE void load_shared_floats(float* four, uint32_t from) {
                : "memory");
 }
 
-// The threads of some of the block's warps, so many in all; id 1 to 15.
+// For this number of threads, those of some of the block's warps; id 1 to 15.
 NAMP_DEVICE void some_warps_barrier(int id, int threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
