@@ -102,6 +102,8 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
   constexpr int kRows = Engine::kRows;
   constexpr int kColumns = Engine::kColumns;
   constexpr int kTile = Engine::tile_words(kColumns);
+  // Of many sums for a score it pays to ask whether a maximum has grown, before they are scaled.
+  constexpr bool kAsks = Engine::kSums > 8 * Engine::kScores;
   __shared__ Words memory[Engine::kOwnWords + Engine::kStages * 2 * kTile];
   Words* const tiles = memory + Engine::kOwnWords;
   const namp_attention_args& call = args.call;
@@ -135,6 +137,7 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
       }
       float grown[Engine::kSlots];
       float kept[Engine::kSlots];
+      bool grew = false;
 #pragma unroll
       for (int slot = 0; slot < Engine::kSlots; ++slot)
         grown[slot] = maximum[slot];
@@ -149,12 +152,16 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
         // Of nothing but -infinity there is no maximum to subtract.
         grown[slot] = (largest == kNothing ? 0.0f : largest) * kLog2E;
         kept[slot] = fast_exp2(multiply_add(maximum[slot], kLog2E, -grown[slot]));
+        if (kAsks && largest == maximum[slot]) kept[slot] = 1.0f;
+        grew = grew || largest != maximum[slot];
         maximum[slot] = largest;
         sum[slot] *= kept[slot];
       }
+      if (!kAsks || any_lane(grew)) {
 #pragma unroll
-      for (int k = 0; k < Engine::kSums; ++k)
-        output[k] *= kept[Engine::sum_slot(k)];
+        for (int k = 0; k < Engine::kSums; ++k)
+          output[k] *= kept[Engine::sum_slot(k)];
+      }
 #pragma unroll
       for (int k = 0; k < Engine::kScores; ++k) {
         const int slot = Engine::score_slot(k);
