@@ -42,7 +42,7 @@ endfunction()
 function(nativeamp_clang_ptx folder)
   nativeamp_make_images("${folder}" ptx "CUDA kernels, PTX" nativeamp_clang_target "${NATIVEAMP_CUDA_CLANG}" -x cuda --cuda-device-only
     -Xclang -target-feature -Xclang +ptx75 -nocudainc -nocudalib -O3 -std=c++20 -ffp-contract=off
-    -mllvm -inline-threshold=1000000 -Wall -Wextra -Wno-unknown-cuda-version ${cuda_includes} -S
+    -mllvm -inline-threshold=1000000 -mllvm -locally-hot-callsite-threshold=1000000 -Wall -Wextra -Wno-unknown-cuda-version ${cuda_includes} -S
     $<$<BOOL:${NATIVEAMP_WERROR}>:-Werror>)
 endfunction()
 

@@ -1,4 +1,4 @@
-// Launches of attention.cu, attention_sm80.cu and attention_wide.cu.
+// Launches of attention.cu, attention_sm80.cu, attention_256_sm80.cu and attention_wide.cu.
 #include <algorithm>
 #include <initializer_list>
 #include <iterator>

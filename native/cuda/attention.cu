@@ -15,17 +15,18 @@ struct Four {
 static_assert(sizeof(Four) == sizeof(Words), "a tile's 16 bytes");
 
 // Tiles are float32, each row followed by 16 bytes that keep eight rows in different banks. A group
-// of eight threads has rows group, group + 16, ...; of scores a thread has every eighth column, of
-// sums four columns of every 32. The weights of a sum come from the group's other threads.
-template <int kWidthOfHead, int kSlotCount, int kTileColumns>
+// of eight threads has rows group, group + kGroups, ...; of scores a thread has every eighth column,
+// of sums four columns of every 32. The weights of a sum come from the group's other threads.
+template <int kWidthOfHead, int kBlockThreads, int kRowsOfBlock, int kTileColumns>
 struct MultiplyAddEngine {
+  static constexpr int kThreads = kBlockThreads;
   static constexpr int kGroup = 8;
-  static constexpr int kGroups = kAttentionThreads / kGroup;
-  static constexpr int kRows = kGroups * kSlotCount;
+  static constexpr int kGroups = kThreads / kGroup;
+  static constexpr int kRows = kRowsOfBlock;
   static constexpr int kColumns = kTileColumns;
   static constexpr int kStages = 1;
   static constexpr int kWidth = kWidthOfHead;
-  static constexpr int kSlots = kSlotCount;
+  static constexpr int kSlots = kRows / kGroups;
   static constexpr int kEach = kColumns / kGroup;  // scores of a row
   static constexpr int kScores = kSlots * kEach;
   static constexpr int kFours = kWidth / (4 * kGroup);  // of a row's sums
@@ -57,10 +58,10 @@ struct MultiplyAddEngine {
     const int mine = opaque(thread_index());
     with_element(dtype, [&](auto element) {
       const auto* from = static_cast<const typename decltype(element)::Type*>(data) + first;
-      static_assert(kCount * kWidth % kAttentionThreads == 0, "each thread fills as much");
+      static_assert(kCount * kWidth % kThreads == 0, "each thread fills as much");
 #pragma unroll 4
-      for (int i = 0; i < kCount * kWidth / kAttentionThreads; ++i) {
-        const int index = i * kAttentionThreads + mine;
+      for (int i = 0; i < kCount * kWidth / kThreads; ++i) {
+        const int index = i * kThreads + mine;
         const int at = index / kWidth;
         const int dim = index % kWidth;
         to[at * kPitch * 4 + dim] =
@@ -152,8 +153,8 @@ struct MultiplyAddEngine {
   }
 
   template <class Part>
-  NAMP_DEVICE void store(const float (&sums)[kSums], const Part& part, void* data, int64_t first,
-                         int64_t stride) const {
+  NAMP_DEVICE void store(const float (&sums)[kSums], Words*, const Part& part, void* data,
+                         int64_t first, int64_t stride) const {
 #pragma unroll
     for (int i = 0; i < kSums; ++i) {
       const int at = part.first + row(sum_slot(i));
@@ -168,18 +169,20 @@ struct MultiplyAddEngine {
 
 // Rows and columns by what 48 KiB of shared memory hold: forward has one tile of the block's rows,
 // backward two.
-#define NAMP_ATTENTION(width, forward, columns, backward, columns_backward, blocks)             \
-  NAMP_KERNEL(kAttentionThreads, blocks)                                                        \
-  attention_forward_##width##_kernel(NAMP_GRID_CONSTANT const AttentionArgs args) {             \
-    attention_forward<MultiplyAddEngine<width, forward / 16, columns>>(args);                   \
-  }                                                                                             \
-  NAMP_KERNEL(kAttentionThreads, blocks)                                                        \
-  attention_queries_##width##_kernel(NAMP_GRID_CONSTANT const AttentionArgs args) {             \
-    attention_query_gradients<MultiplyAddEngine<width, backward / 16, columns_backward>>(args); \
-  }                                                                                             \
-  NAMP_KERNEL(kAttentionThreads, blocks)                                                        \
-  attention_keys_##width##_kernel(NAMP_GRID_CONSTANT const AttentionArgs args) {                \
-    attention_key_gradients<MultiplyAddEngine<width, backward / 16, columns_backward>>(args);   \
+#define NAMP_ATTENTION(width, threads, rows, columns, rows_backward, columns_backward, blocks)     \
+  NAMP_KERNEL(threads, blocks)                                                                     \
+  attention_forward_##width##_kernel(NAMP_GRID_CONSTANT const AttentionArgs args) {                \
+    attention_forward<MultiplyAddEngine<width, threads, rows, columns>>(args);                     \
+  }                                                                                                \
+  NAMP_KERNEL(threads, blocks)                                                                     \
+  attention_queries_##width##_kernel(NAMP_GRID_CONSTANT const AttentionArgs args) {                \
+    attention_query_gradients<MultiplyAddEngine<width, threads, rows_backward, columns_backward>>( \
+        args);                                                                                     \
+  }                                                                                                \
+  NAMP_KERNEL(threads, blocks)                                                                     \
+  attention_keys_##width##_kernel(NAMP_GRID_CONSTANT const AttentionArgs args) {                   \
+    attention_key_gradients<MultiplyAddEngine<width, threads, rows_backward, columns_backward>>(   \
+        args);                                                                                     \
   }
 
 NAMP_FOR_EACH_ATTENTION(NAMP_ATTENTION)

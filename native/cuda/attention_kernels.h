@@ -1,4 +1,4 @@
-// The kernels of attention: attention.cu, attention_sm80.cu, attention_wide.cu.
+// The kernels of attention: attention.cu, attention_sm80.cu, attention_256_sm80.cu, attention_wide.cu.
 #pragma once
 
 #include "cuda/kernels.h"
@@ -30,48 +30,63 @@ struct AttentionKernels {
   AttentionPass forward, queries, keys;
 };
 
-// The width of heads; rows of a block and columns of a tile, forward and backward; blocks that a
-// multiprocessor should hold.
+// The width of heads; threads; rows of a block and columns of a tile, forward and backward; blocks that
+// a multiprocessor should hold.
 #define NAMP_FOR_EACH_ATTENTION(X) \
-  X(32, 64, 32, 32, 32, 4)         \
-  X(64, 64, 32, 32, 32, 3)         \
-  X(128, 32, 16, 16, 16, 3)
+  X(32, 128, 64, 32, 32, 32, 4)    \
+  X(64, 128, 64, 32, 32, 32, 3)    \
+  X(128, 128, 32, 16, 16, 16, 3)   \
+  X(192, 128, 16, 16, 16, 8, 3)    \
+  X(256, 64, 16, 8, 8, 8, 4)
 
-#define NAMP_ATTENTION_KERNELS(image, tensor, name, width, rows, rows_queries, rows_keys)  \
-  {width,                                                                                  \
-   tensor,                                                                                 \
-   {{image, "attention_forward_" name #width "_kernel", kAttentionThreads}, rows},         \
-   {{image, "attention_queries_" name #width "_kernel", kAttentionThreads}, rows_queries}, \
-   {{image, "attention_keys_" name #width "_kernel", kAttentionThreads}, rows_keys}},
+#define NAMP_ATTENTION_KERNEL(image, pass, name, width, threads, rows) \
+  { {image, "attention_" #pass "_" name #width "_kernel", threads}, rows }
 
 // Any dtype, any memory. Heads on from the narrowest.
-#define NAMP_ATTENTION(width, rows, columns, rows_backward, columns_backward, blocks) \
-  NAMP_ATTENTION_KERNELS("attention", false, "", width, rows, rows_backward, rows_backward)
+#define NAMP_ATTENTION(width, threads, rows, columns, rows_backward, columns_backward, blocks) \
+  {width, false, NAMP_ATTENTION_KERNEL("attention", forward, "", width, threads, rows),        \
+   NAMP_ATTENTION_KERNEL("attention", queries, "", width, threads, rows_backward),             \
+   NAMP_ATTENTION_KERNEL("attention", keys, "", width, threads, rows_backward)},
 inline constexpr AttentionKernels kAttention[] = {NAMP_FOR_EACH_ATTENTION(NAMP_ATTENTION)};
 #undef NAMP_ATTENTION
 
 // On tensor cores, for compute capability 8.0 and later, of 16-byte words: the width of heads; for the
-// forward pass, for queries and for keys: rows of a block, columns of a tile, and the blocks that a
-// multiprocessor should hold, by which registers are given out. Heads of 64 were chosen by an H100
-// (docs/h100.md), the others like them.
-#define NAMP_FOR_EACH_TENSOR_ATTENTION(X) \
-  X(32, 64, 64, 4, 64, 32, 4, 64, 32, 4)  \
-  X(64, 64, 32, 4, 128, 32, 2, 64, 16, 3) \
-  X(128, 64, 32, 2, 64, 32, 2, 64, 16, 2)
+// forward pass, for queries and for keys: rows of a block, columns of a tile, warps that share rows, and
+// the blocks that a multiprocessor should hold, by which registers are given out. Heads of 64 were
+// chosen by an H100 (docs/h100.md), the others up to 128 like them.
+#define NAMP_FOR_EACH_TENSOR_ATTENTION(X)          \
+  X(32, 64, 64, 1, 4, 64, 32, 1, 4, 64, 32, 1, 4)  \
+  X(64, 64, 32, 1, 4, 128, 32, 1, 2, 64, 16, 1, 3) \
+  X(128, 64, 32, 1, 2, 64, 32, 1, 2, 64, 16, 1, 2)
+// Those above are of an image of their own, which a driver may have to translate. Tiles are as large as
+// 48 KiB of shared memory hold.
+#define NAMP_FOR_EACH_WIDE_TENSOR_ATTENTION(X)     \
+  X(192, 64, 16, 1, 2, 64, 16, 2, 1, 64, 16, 2, 1) \
+  X(256, 64, 16, 1, 2, 64, 16, 2, 1, 64, 16, 2, 1)
 
-#define NAMP_TENSOR_ATTENTION(name, width, rows_f, columns_f, blocks_f, rows_q, columns_q, \
-                              blocks_q, rows_k, columns_k, blocks_k)                       \
-  NAMP_ATTENTION_KERNELS("attention_sm80", true, name, width, rows_f, rows_q, rows_k)
-#define NAMP_FLOAT16_ATTENTION(...) NAMP_TENSOR_ATTENTION("float16_", __VA_ARGS__)
-#define NAMP_BFLOAT16_ATTENTION(...) NAMP_TENSOR_ATTENTION("bfloat16_", __VA_ARGS__)
-inline constexpr AttentionKernels kAttentionFloat16[] = {
-    NAMP_FOR_EACH_TENSOR_ATTENTION(NAMP_FLOAT16_ATTENTION)};
-inline constexpr AttentionKernels kAttentionBFloat16[] = {
-    NAMP_FOR_EACH_TENSOR_ATTENTION(NAMP_BFLOAT16_ATTENTION)};
+#define NAMP_TENSOR_ATTENTION(image, name, width, rows_f, columns_f, split_f, blocks_f, rows_q,   \
+                              columns_q, split_q, blocks_q, rows_k, columns_k, split_k, blocks_k) \
+  {width, true,                                                                                   \
+   NAMP_ATTENTION_KERNEL(image, forward, name, width, kAttentionThreads * (split_f), rows_f),     \
+   NAMP_ATTENTION_KERNEL(image, queries, name, width, kAttentionThreads * (split_q), rows_q),     \
+   NAMP_ATTENTION_KERNEL(image, keys, name, width, kAttentionThreads * (split_k), rows_k)},
+#define NAMP_FLOAT16_ATTENTION(...) NAMP_TENSOR_ATTENTION("attention_sm80", "float16_", __VA_ARGS__)
+#define NAMP_BFLOAT16_ATTENTION(...) \
+  NAMP_TENSOR_ATTENTION("attention_sm80", "bfloat16_", __VA_ARGS__)
+#define NAMP_WIDE_FLOAT16_ATTENTION(...) \
+  NAMP_TENSOR_ATTENTION("attention_256_sm80", "float16_", __VA_ARGS__)
+#define NAMP_WIDE_BFLOAT16_ATTENTION(...) \
+  NAMP_TENSOR_ATTENTION("attention_256_sm80", "bfloat16_", __VA_ARGS__)
+inline constexpr AttentionKernels kAttentionFloat16[] = {NAMP_FOR_EACH_TENSOR_ATTENTION(
+    NAMP_FLOAT16_ATTENTION) NAMP_FOR_EACH_WIDE_TENSOR_ATTENTION(NAMP_WIDE_FLOAT16_ATTENTION)};
+inline constexpr AttentionKernels kAttentionBFloat16[] = {NAMP_FOR_EACH_TENSOR_ATTENTION(
+    NAMP_BFLOAT16_ATTENTION) NAMP_FOR_EACH_WIDE_TENSOR_ATTENTION(NAMP_WIDE_BFLOAT16_ATTENTION)};
 #undef NAMP_FLOAT16_ATTENTION
 #undef NAMP_BFLOAT16_ATTENTION
+#undef NAMP_WIDE_FLOAT16_ATTENTION
+#undef NAMP_WIDE_BFLOAT16_ATTENTION
 #undef NAMP_TENSOR_ATTENTION
-#undef NAMP_ATTENTION_KERNELS
+#undef NAMP_ATTENTION_KERNEL
 
 // Wider heads: a row a warp.
 inline constexpr Kernel<AttentionArgs> kAttentionForwardWide{

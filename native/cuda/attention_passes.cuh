@@ -5,9 +5,10 @@
 // values. A sum is gathered by one block, so the bits are the same in every run. A value that is not
 // finite reaches every query of its tile, also one that may not see it.
 //
-// An Engine says how a block multiplies: on tensor cores (attention_sm80.cu) or by fused
+// An Engine says how a block multiplies: on tensor cores (attention_tensor.cuh) or by fused
 // multiplication and addition (attention.cu). Each thread has some columns of kSlots rows. Engine
 // has the following; D is scores [kRows, kColumns] or sums [kRows, kWidth].
+//   kThreads                          of a block
 //   kRows, kColumns, kWidth, kSlots   rows of a block, columns of a tile, of a head; rows of a thread
 //   kScores, kSums                    elements of a thread's part of D
 //   kTileWords(rows), kOwnWords       shared memory of a tile; what the block's rows keep for
@@ -24,7 +25,7 @@
 //   add_product(sums, scores, tile)   sums += scores * tile
 //   reduce(x, op)                     over the threads that have a row
 //   output_product(...)               this thread's part of a row of the output times its gradient
-//   store(sums, ...)
+//   store(sums, tiles, ...)           may use the tiles, which nothing is read of any more
 #pragma once
 
 #include "cuda/platform.cuh"
@@ -101,6 +102,8 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
   constexpr int kRows = Engine::kRows;
   constexpr int kColumns = Engine::kColumns;
   constexpr int kTile = Engine::tile_words(kColumns);
+  // Of many sums for a score it pays to ask whether a maximum has grown, before they are scaled.
+  constexpr bool kAsks = Engine::kSums > 8 * Engine::kScores;
   __shared__ Words memory[Engine::kOwnWords + Engine::kStages * 2 * kTile];
   Words* const tiles = memory + Engine::kOwnWords;
   const namp_attention_args& call = args.call;
@@ -134,6 +137,7 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
       }
       float grown[Engine::kSlots];
       float kept[Engine::kSlots];
+      bool grew = false;
 #pragma unroll
       for (int slot = 0; slot < Engine::kSlots; ++slot)
         grown[slot] = maximum[slot];
@@ -148,12 +152,16 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
         // Of nothing but -infinity there is no maximum to subtract.
         grown[slot] = (largest == kNothing ? 0.0f : largest) * kLog2E;
         kept[slot] = fast_exp2(multiply_add(maximum[slot], kLog2E, -grown[slot]));
+        if (kAsks && largest == maximum[slot]) kept[slot] = 1.0f;
+        grew = grew || largest != maximum[slot];
         maximum[slot] = largest;
         sum[slot] *= kept[slot];
       }
+      if (!kAsks || any_lane(grew)) {
 #pragma unroll
-      for (int k = 0; k < Engine::kSums; ++k)
-        output[k] *= kept[Engine::sum_slot(k)];
+        for (int k = 0; k < Engine::kSums; ++k)
+          output[k] *= kept[Engine::sum_slot(k)];
+      }
 #pragma unroll
       for (int k = 0; k < Engine::kScores; ++k) {
         const int slot = Engine::score_slot(k);
@@ -176,7 +184,7 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
 #pragma unroll
     for (int k = 0; k < Engine::kSums; ++k)
       output[k] *= sum[Engine::sum_slot(k)];
-    engine.store(output, part, call.output, part.out, call.output_time_stride);
+    engine.store(output, tiles, part, call.output, part.out, call.output_time_stride);
   }
 }
 
@@ -186,7 +194,7 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
   constexpr int kRows = Engine::kRows;
   constexpr int kColumns = Engine::kColumns;
   constexpr int kTile = Engine::tile_words(kColumns);
-  constexpr int kSharing = kAttentionThreads / kRows;  // threads of a row's product
+  constexpr int kSharing = Engine::kThreads / kRows;  // threads of a row's product
   __shared__ Words memory[2 * (Engine::kOwnWords + Engine::kStages * kTile)];
   __shared__ float products[kRows];
   Words* const tiles = memory + 2 * Engine::kOwnWords;
@@ -248,7 +256,9 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
       engine.add_product(sum, slopes, keys);
     };
     over_keys<Engine>(part, tiles, part.keys_end(kRows), use);
-    engine.store(sum, part, call.query_gradient, part.query, call.query_time_stride);
+    // The place of the queries is found again: meanwhile the sums have its registers.
+    const HeadPart<false> same(call, args.first + opaque(i), kRows, call.causal != 0);
+    engine.store(sum, tiles, same, call.query_gradient, same.query, call.query_time_stride);
   }
 }
 
@@ -324,8 +334,8 @@ NAMP_DEVICE void attention_key_gradients(const AttentionArgs& args) {
     }
     // The place of the keys is found again: meanwhile the sums have its registers.
     const HeadPart<true> same(call, args.first + opaque(i), kRows, false);
-    engine.store(key_sum, same, call.key_gradient, same.key, call.key_time_stride);
-    engine.store(value_sum, same, call.value_gradient, same.key, call.key_time_stride);
+    engine.store(key_sum, tiles, same, call.key_gradient, same.key, call.key_time_stride);
+    engine.store(value_sum, tiles, same, call.value_gradient, same.key, call.key_time_stride);
   }
 }
 

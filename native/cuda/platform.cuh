@@ -96,6 +96,8 @@ NAMP_DEVICE uint32_t shuffle_from(uint32_t x, int lane) {
   return static_cast<uint32_t>(
       __nvvm_shfl_sync_idx_i32(0xffffffffu, static_cast<int>(x), lane, 0x1f));
 }
+// Whether it is so in a lane of the warp. All lanes of the warp.
+NAMP_DEVICE bool any_lane(bool x) { return __nvvm_vote_any_sync(0xffffffffu, x); }
 
 // Each gives what was there before.
 NAMP_DEVICE uint32_t atomic_add(uint32_t* at, uint32_t x) {
@@ -169,6 +171,7 @@ NAMP_DEVICE uint32_t shuffle_xor(uint32_t x, int mask) {
 NAMP_DEVICE uint32_t shuffle_from(uint32_t x, int lane) {
   return __shfl_sync(0xffffffffu, x, lane);
 }
+NAMP_DEVICE bool any_lane(bool x) { return __any_sync(0xffffffffu, x) != 0; }
 
 NAMP_DEVICE uint32_t atomic_add(uint32_t* at, uint32_t x) { return atomicAdd(at, x); }
 NAMP_DEVICE uint64_t atomic_add(uint64_t* at, uint64_t x) {

@@ -202,18 +202,25 @@ NAMP_DEVICE void load_shared_floats(float* four, uint32_t from) {
                : "memory");
 }
 
+// For this number of threads, those of some of the block's warps; id 1 to 15.
+NAMP_DEVICE void some_warps_barrier(int id, int threads) {
+  asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
 // All lanes of the warp: what each wrote to memory before it, all may read behind it.
 NAMP_DEVICE void warp_barrier() { asm volatile("bar.warp.sync 0xffffffff;" ::: "memory"); }
 
-// The tile of a matrix with rows of kWidth elements in shared memory.
-template <int kWidth>
+// The tile of a matrix in shared memory: kWidthOfPart columns of rows of kWidthOfRow elements.
+template <int kWidthOfPart, int kWidthOfRow = kWidthOfPart>
 struct SharedTile {
-  static constexpr int kPitch = kWidth / kWordElements + 1;  // of a row, in 16 bytes
+  static constexpr int kWidth = kWidthOfPart;
+  static constexpr int kPitch = kWidthOfRow / kWordElements + 1;  // of a row, in 16 bytes
   static constexpr int words(int rows) { return rows * kPitch; }
 
   uint32_t base;
 
   NAMP_DEVICE explicit SharedTile(const Words* memory) : base(shared_address(memory)) {}
+  // Where a row's word of 8 elements lies.
+  NAMP_DEVICE uint32_t at(int row, int word) const { return from(row, word); }
   // Rows row to row + 15 as A; its columns are depth * 16 on.
   NAMP_DEVICE void load_a(uint32_t (&a)[4], int row, int depth, int lane) const {
     load_matrices(a, from(lane % 16 + row, lane / 16) + step(0, depth * 2));
@@ -268,9 +275,9 @@ NAMP_DEVICE void fill_tile(Words* tile, const void* first, int64_t stride_bytes,
 
 // D's rows, 16 for each of kParts parts of A and kColumns / 8 tiles side by side, += A times the
 // columns from the tile's rows.
-template <class Pair, int kColumns, int kParts, int kWidth>
-NAMP_DEVICE void multiply_by_rows(float* d, const uint32_t (&a)[kParts][4],
-                                  const SharedTile<kWidth>& tile, int depth, int lane) {
+template <class Pair, int kColumns, int kParts, class Tile>
+NAMP_DEVICE void multiply_by_rows(float* d, const uint32_t (&a)[kParts][4], const Tile& tile,
+                                  int depth, int lane) {
 #pragma unroll
   for (int n = 0; n < kColumns / 16; ++n) {
     uint32_t b[4];
@@ -284,10 +291,10 @@ NAMP_DEVICE void multiply_by_rows(float* d, const uint32_t (&a)[kParts][4],
   }
 }
 
-// D's rows, as above, of kWidth columns += the rounded weights times the tile's kColumns rows.
-template <class Pair, int kColumns, int kParts, int kWidth>
-NAMP_DEVICE void multiply_by_columns(float* d, const float* weights, const SharedTile<kWidth>& tile,
-                                     int lane) {
+// D's rows, as above, of the tile's columns += the rounded weights times the tile's kColumns rows.
+template <class Pair, int kColumns, int kParts, class Tile>
+NAMP_DEVICE void multiply_by_columns(float* d, const float* weights, const Tile& tile, int lane) {
+  constexpr int kWidth = Tile::kWidth;
 #pragma unroll
   for (int depth = 0; depth < kColumns / kDepth; ++depth) {
     uint32_t a[kParts][4];

@@ -178,6 +178,30 @@ TEST(GpuReport, products_on_tensor_cores_move_what_tiles_need_sixteen_bytes_at_a
   EXPECT_EQ(found, 24U);
 }
 
+// A block has some rows of the 128 and goes over the others once. Beside its rows it reads, forward, keys
+// and values; for queries the output too, and twice its gradient; for keys queries and gradients.
+TEST(GpuReport, attention_on_tensor_cores_moves_what_tiles_need_sixteen_bytes_at_a_time) {
+  const double time = 128;
+  size_t found = 0;
+  for (const Measured& row : rows()) {
+    if (row.kernel.rfind("attention_", 0) != 0) continue;
+    if (row.kernel.find("float16_") == std::string::npos) continue;
+    ++found;
+    const bool of_queries = row.kernel.find("_queries_") != std::string::npos;
+    const bool of_keys = row.kernel.find("_keys_") != std::string::npos;
+    const double dims = std::stod(row.workload.substr(std::string("attention of ").size()));
+    const double block = of_queries && dims == 64 ? 128 : 64;
+    const double own = of_queries ? 4 : of_keys ? 2 : 1;
+    const double bytes = 2 * dims * (own * block + 2 * time) / (block * time);
+    EXPECT_GE(row.loaded, bytes) << name_of(row);
+    EXPECT_LE(row.loaded, 1.05 * bytes) << name_of(row);
+    EXPECT_GE(row.load_efficiency(), 0.75) << name_of(row);
+    EXPECT_GE(row.store_efficiency(), 0.99) << name_of(row);
+    EXPECT_GE(row.wide_share(), 0.96) << name_of(row);  // the sums of each row are floats
+  }
+  EXPECT_EQ(found, 30U);
+}
+
 // Costs that may not come back: limits a few per cent above the figures of clang 14 and 19.
 TEST(GpuReport, instructions_an_element_do_not_grow) {
   const std::map<std::string, double> most = {{"cast f32 to f16", 13},

@@ -772,10 +772,10 @@ std::vector<Workload> workloads(int64_t n) {
   // A kernel for each of these, and one for wider heads.
   for (const bool backward : {false, true}) {
     for (const int32_t dtype : {f32, f16, bf16}) {
-      for (const int64_t dim : {32, 64, 128})
+      for (const int64_t dim : {32, 64, 128, 192, 256})
         all.push_back(attention(dtype, dim, backward));
     }
-    all.push_back(attention(f16, 136, backward));
+    all.push_back(attention(f16, 264, backward));
   }
   // A kernel for each of these: the side decides the tile.
   for (const int64_t side : {128, 256}) {

@@ -28,7 +28,8 @@ struct Attention {
         log_sum_exp(device, NAMP_FLOAT32, s.batch * s.heads * s.queries, shift) {
     args.dtype = dtype;
     args.causal = causal;
-    args.scale = 0.5f;
+    // Scores of wider heads are no larger than those of 144: rounding errors grow with them.
+    args.scale = static_cast<float>(std::min(0.5, 6 / std::sqrt(static_cast<double>(s.head_dim))));
     args.batch = s.batch;
     args.heads = s.heads;
     args.key_heads = s.key_heads;
@@ -65,6 +66,7 @@ struct Attention {
   }
 
   void expect(std::vector<double>& outputs, std::vector<double>& log_sums) const {
+    const auto scale = static_cast<double>(args.scale);
     outputs.assign(static_cast<size_t>(output.size()), 0.0);
     for (int64_t b = 0; b < sizes.batch; ++b) {
       for (int64_t h = 0; h < sizes.heads; ++h) {
@@ -76,7 +78,7 @@ struct Attention {
             double score = 0;
             for (int64_t d = 0; d < sizes.head_dim; ++d)
               score += query[query_at(b, h, i) + d] * key[key_at(b, h, j) + d];
-            weights.push_back(std::exp(score * 0.5));
+            weights.push_back(std::exp(score * scale));
             sum += weights.back();
           }
           for (int64_t j = 0; j < seen; ++j) {
@@ -94,6 +96,7 @@ struct Attention {
   // Adds to queries; overwrites keys and values where there are keys.
   void expect_gradients(Buffer& upstream, std::vector<double>& queries, std::vector<double>& keys,
                         std::vector<double>& values) const {
+    const auto scale = static_cast<double>(args.scale);
     for (int64_t b = 0; b < sizes.batch; ++b) {
       for (int64_t h = 0; h < sizes.heads; ++h) {
         for (int64_t j = 0; j < sizes.keys; ++j) {
@@ -116,7 +119,7 @@ struct Attention {
               score += query[own + d] * key[key_at(b, h, j) + d];
               slope += upstream[own + d] * value[key_at(b, h, j) + d];
             }
-            shares.push_back(std::exp(score * 0.5));
+            shares.push_back(std::exp(score * scale));
             slopes.push_back(slope);
             sum += shares.back();
           }
@@ -126,7 +129,7 @@ struct Attention {
           }
           for (int64_t j = 0; j < seen; ++j) {
             const double share = shares[static_cast<size_t>(j)];
-            const double slope = share * (slopes[static_cast<size_t>(j)] - mean) * 0.5;
+            const double slope = share * (slopes[static_cast<size_t>(j)] - mean) * scale;
             for (int64_t d = 0; d < sizes.head_dim; ++d) {
               const auto at = static_cast<size_t>(key_at(b, h, j) + d);
               queries[static_cast<size_t>(own + d)] += slope * key[static_cast<int64_t>(at)];
@@ -220,7 +223,11 @@ TEST_P(AttentionCacheTest, QueriesAreTheLastOfTheKeys) {
       {1, 6, 2, 7, 45, 16},   // more than few, for three heads
       {1, 2, 1, 40, 75, 24},  // blocks of queries that begin within a block of keys
       {1, 1, 1, 33, 33, 8},   // as many keys
-      {1, 2, 1, 2, 35, 136},  // heads too wide for a GPU's tiles
+      {1, 2, 1, 2, 35, 136},  // a width of the tiles of 192
+      {2, 4, 2, 1, 37, 256},  // a token of the widest tiles
+      {1, 3, 1, 7, 45, 192},  // few queries of three heads
+      {1, 2, 1, 5, 75, 200},  // columns of zeros behind a head
+      {1, 2, 1, 2, 35, 264},  // heads too wide for tiles
   };
   for (const Sizes& sizes : all) {
     if (is_slow() && sizes.queries * sizes.keys > 400) continue;
@@ -309,7 +316,11 @@ TEST_P(AttentionCacheTest, GradientsAreThoseOfTheDefinition) {
       {1, 6, 2, 40, 75, 24},  // and queries that are the last of the keys
       {1, 2, 2, 33, 70, 64},  // later queries, no sharing
       {1, 3, 1, 5, 40, 128},  // wide heads
-      {1, 2, 1, 3, 35, 136},  // heads too wide for a GPU's tiles
+      {1, 2, 1, 3, 35, 136},  // a width of the tiles of 192
+      {2, 4, 2, 9, 40, 192},  // two heads, and two tiles of each
+      {1, 3, 1, 5, 70, 256},  // the widest, and keys of two blocks
+      {1, 2, 1, 5, 67, 200},  // columns of zeros behind a head
+      {1, 2, 1, 3, 35, 264},  // heads too wide for tiles
   };
   for (const Sizes& sizes : all) {
     if (is_slow() && sizes.queries * sizes.keys > 400) continue;

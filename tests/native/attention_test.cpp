@@ -149,7 +149,8 @@ TEST_P(AttentionTest, EveryTimeAndHead) {
 
 // A GPU of compute capability 8.0 or later takes its tensor cores for memory on 16-byte borders.
 TEST_P(AttentionTest, OfAlignedHeads) {
-  const int64_t sizes[][2] = {{1, 8}, {65, 32}, {70, 64}, {40, 128}, {33, 40}, {16, 136}};
+  const int64_t sizes[][2] = {{1, 8},    {65, 32},  {70, 64},  {40, 128}, {33, 40},
+                              {70, 136}, {17, 192}, {66, 200}, {33, 256}, {16, 264}};
   for (const auto& size : sizes) {
     if (kSanitized && size[0] * size[1] > 1100) continue;
     for (int32_t dtype : kFloats) {
@@ -162,7 +163,7 @@ TEST_P(AttentionTest, OfAlignedHeads) {
 }
 
 // Wider than the elements that a warp adds at a time.
-TEST_P(AttentionTest, WideHeads) { check(1, 1, 9, 150, NAMP_FLOAT32, true, 1.0); }
+TEST_P(AttentionTest, WideHeads) { check(1, 1, 9, 270, NAMP_FLOAT32, true, 1.0); }
 
 // Tasks in several launches give what one launch gives.
 TEST_P(AttentionTest, ALaunchOnAGpuHasABoundedNumberOfProducts) {
@@ -179,7 +180,7 @@ TEST_P(AttentionTest, ALaunchOnAGpuHasABoundedNumberOfProducts) {
   };
   EXPECT_EQ(launches(3, 37, 16, 128 * 37 * 16), 2u * (3 + 2 * 3))
       << "twice 6 tasks of 64 rows, 2 at a time, and in two passes 12 of 32, 4 at a time";
-  EXPECT_EQ(launches(1, 9, 150, 8 * 9 * 150), 2u * 3 * 3)
+  EXPECT_EQ(launches(1, 9, 270, 8 * 9 * 270), 2u * 3 * 3)
       << "twice 18 rows of three kernels, 8 at a time";
 }
 

@@ -1,0 +1,10 @@
+// Attention on tensor cores, of heads of up to 256 dimensions.
+#include "cuda/platform.cuh"
+
+#include "cuda/attention_tensor.cuh"
+
+namespace namp::cuda {
+
+NAMP_FOR_EACH_WIDE_TENSOR_ATTENTION(NAMP_TENSOR_ATTENTION)
+
+}  // namespace namp::cuda
