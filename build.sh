@@ -294,7 +294,7 @@ torch_benchmark_runs() { # at a size that tells nothing of speed
 llama_benchmark_runs() { # so does this one
   dotnet run --project benchmarks/NativeAmp.LLamaSharp.Benchmarks -c Release --no-build -- 64 1 1 1
 }
-# Two stages run beside the others, which seldom keep every core busy, and are shown after them, so that the log reads as if in turn.
+# Some stages run beside the others, which seldom keep every core busy, and are shown after them, so that the log reads as if in turn.
 declare -A beside=()
 start_stage() { # start_stage NAME COMMAND...
   start counted "${@:2}" >"artifacts/test-results/$1.log"
@@ -326,6 +326,22 @@ sanitized_tests() {
     cat "$log"
     stage_failed "Clang builds without a warning, with sanitizers"
   fi
+}
+# The library's sources, without optimization: one that only this machine's compiler takes is found here. To build and to run there is another verb's.
+other_systems_compile() {
+  local system built log
+  for system in "${cross_systems[@]}"; do
+    if [[ $system == "$this_system" ]]; then continue; fi
+    if ! compiler_for "$system" >/dev/null; then
+      echo "Left out: whether the library compiles for $system, whose compiler is not there."
+      continue
+    fi
+    built=artifacts/cmake/compile-$system log=artifacts/cmake-$system.log
+    check "The library compiles for $system" compiles_for "$system" "$built" "$log"
+  done
+}
+compiles_for() { # compiles_for SYSTEM FOLDER LOG
+  nice bash -c 'cmake --preset "$0" -B "$1" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0 && cmake --build "$1" --target nativeamp-objects' "$1" "$2" >"$3" 2>&1 || { cat "$3"; return 1; }
 }
 dotnet_tool() { dotnet tool restore >/dev/null && dotnet "$@"; } # of .config/dotnet-tools.json
 csharp_formatter() { dotnet_tool csharpier "$@" src tests benchmarks samples; }
@@ -374,6 +390,7 @@ run_tests() {
   want_cuda_compiler
   want_clang
   want_second_compiler
+  want_cross_compilers
   want_clang_format
   want_dataset
   want_chromium
@@ -395,6 +412,7 @@ run_tests() {
   build_native ON
   if [[ ${NATIVEAMP_EXHAUSTIVE:-} ]] && has_nvcc_images; then build_nvcc_images; fi
   start_stage "Sanitized tests" sanitized_tests
+  start_stage "Other systems" other_systems_compile
   finish "$packages" || true # the build says it again
   build_managed NativeAmp.sln
   start_stage NativeAmp.Training.Tests managed_tests NativeAmp.Training.Tests
@@ -412,6 +430,7 @@ run_tests() {
   check "C++ is formatted" cpp_is_formatted
   check "The documentation's site is made, and its links lead somewhere" site_is_made
   finish_stage NativeAmp.Training.Tests
+  finish_stage "Other systems"
   check "Packages, as a user takes them in" packages_work
   finish_stage "Sanitized tests"
   tell_results
@@ -542,13 +561,26 @@ packages_work() { make_packages && tests/packages/try.sh; }
 # What a system's library is built with, and runs by: "native" also builds for this very machine.
 this_system=linux-x64
 if [[ $(uname -m) == aarch64 ]]; then this_system=linux-arm64; fi
+cross_systems=(win-x64 linux-arm64)
+compiler_for() { # compiler_for SYSTEM: whether it is there
+  case $1 in
+    win-x64) has x86_64-w64-mingw32-g++-posix ;;
+    linux-arm64) has aarch64-linux-gnu-g++ ;;
+  esac
+}
 want_compiler_for() {
   case $1 in
     "$this_system") ;;
-    win-x64) want g++-mingw-w64-x86-64-posix has x86_64-w64-mingw32-g++-posix ;;
-    linux-arm64) want g++-aarch64-linux-gnu has aarch64-linux-gnu-g++ ;;
+    win-x64) want g++-mingw-w64-x86-64-posix compiler_for "$1" ;;
+    linux-arm64) want g++-aarch64-linux-gnu compiler_for "$1" ;;
     *) echo "There is no build for $1 on $this_system; there is for $this_system, win-x64 and linux-arm64." >&2; exit 2 ;;
   esac
+}
+# Of the other systems. A machine that cannot install them does without.
+want_cross_compilers() {
+  local system
+  if ! can_install; then return 0; fi
+  for system in "${cross_systems[@]}"; do want_compiler_for "$system"; done
 }
 native() {
   if (($# == 0)); then set -- "${packaged_systems[@]}"; fi
