@@ -43,12 +43,7 @@ class PackedCodes {
       : plain_(device, bytes, shift + 1),
         bytes_(bytes_of(device, n, k)),
         packed_(device, NAMP_UINT8, bytes_, shift) {
-    auto args = make_args<namp_int8_pack_args>();
-    args.n = n;
-    args.k = k;
-    args.weight = plain_.as<int8_t>();
-    args.packed = packed_.data();
-    args.packed_bytes = bytes_;
+    const auto args = arguments(plain_, packed_, n, k, bytes_);
     EXPECT_EQ(namp_int8_pack(device, &args, nullptr), NAMP_OK) << namp_last_error_message();
   }
   void set(namp_int8_gemm_args& args) const {
@@ -57,6 +52,16 @@ class PackedCodes {
   }
   const Buffer& packed() const { return packed_; }
 
+  static namp_int8_pack_args arguments(const Codes& weight, const Buffer& packed, int64_t n,
+                                       int64_t k, int64_t bytes) {
+    auto args = make_args<namp_int8_pack_args>();
+    args.n = n;
+    args.k = k;
+    args.weight = weight.as<int8_t>();
+    args.packed = packed.data();
+    args.packed_bytes = bytes;
+    return args;
+  }
   static int64_t bytes_of(Device& device, int64_t n, int64_t k) {
     int64_t bytes = -1;
     EXPECT_EQ(namp_int8_packed_bytes(&bytes, device, n, k), NAMP_OK) << namp_last_error_message();

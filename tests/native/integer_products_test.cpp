@@ -292,12 +292,7 @@ TEST_P(PackTest, EveryTargetLaysAWeightOutAlike) {
     const int64_t bytes = PackedCodes::bytes_of(device_, n, k);
     EXPECT_GE(bytes, n * k);
     Buffer packed(device_, NAMP_UINT8, bytes, 3);
-    auto args = make_args<namp_int8_pack_args>();
-    args.n = n;
-    args.k = k;
-    args.weight = weight.as<int8_t>();
-    args.packed = packed.data();
-    args.packed_bytes = bytes;
+    const auto args = PackedCodes::arguments(weight, packed, n, k, bytes);
     run_targets([&] { return namp_int8_pack(device_, &args, nullptr); }, {&packed});
   }
 }
@@ -306,12 +301,7 @@ TEST_P(PackTest, RefusesWhatItCannotLayOut) {
   constexpr int64_t kRows = 3, kDepth = 5;
   const Codes weight(device_, random_bytes(kRows * kDepth, 3), 1);
   Buffer packed(device_, NAMP_UINT8, PackedCodes::bytes_of(device_, kRows, kDepth), 1);
-  auto pack = make_args<namp_int8_pack_args>();
-  pack.n = kRows;
-  pack.k = kDepth;
-  pack.weight = weight.as<int8_t>();
-  pack.packed = packed.data();
-  pack.packed_bytes = packed.size();
+  const auto pack = PackedCodes::arguments(weight, packed, kRows, kDepth, packed.size());
   const auto refused = [&](auto change) {
     auto bad = pack;
     change(bad);
