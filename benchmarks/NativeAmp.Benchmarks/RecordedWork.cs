@@ -9,7 +9,7 @@ namespace NativeAmp.Benchmarks;
 /// <summary>
 /// Work of a GPU for a model of its time (<c>./build.sh gpu-report --steps</c>): done once on the emulated GPU, which
 /// records the launches and runs a few blocks of each. Notes in the record say what the work is, and its floor:
-/// operations of products, and bytes that have to move.
+/// operations of products, and bytes that have to move. On a real GPU a profiler sees the same launches.
 /// </summary>
 internal static unsafe class RecordedWork
 {
@@ -92,7 +92,10 @@ internal static unsafe class RecordedWork
             byte* kindText = Utf8(kind),
                 nameText = Utf8(name)
         )
-            RecordNote(kindText, nameText, operations, bytes);
+        {
+            if (RecordNote != null)
+                RecordNote(kindText, nameText, operations, bytes);
+        }
         if (Environment.GetEnvironmentVariable("NAMPEMU_RECORD") is null)
             Console.WriteLine(
                 string.Create(CultureInfo.InvariantCulture, $"{kind} {name}: {operations:g6}, {bytes:g6}")
@@ -101,13 +104,10 @@ internal static unsafe class RecordedWork
         static byte[] Utf8(string text) => Encoding.UTF8.GetBytes(text + '\0');
     }
 
-    // The emulated GPU is what the environment names as the driver.
-    private static delegate* unmanaged[Cdecl]<byte*, byte*, double, double, void> Find()
-    {
-        string driver =
-            Environment.GetEnvironmentVariable("NATIVEAMP_CUDA_LIBRARY")
-            ?? throw new InvalidOperationException("NATIVEAMP_CUDA_LIBRARY is not set: name the emulated GPU there.");
-        return (delegate* unmanaged[Cdecl]<byte*, byte*, double, double, void>)
-            NativeLibrary.GetExport(NativeLibrary.Load(driver), "nampemu_record_note");
-    }
+    // Null if the driver is not the emulated GPU, which the environment names.
+    private static delegate* unmanaged[Cdecl]<byte*, byte*, double, double, void> Find() =>
+        Environment.GetEnvironmentVariable("NATIVEAMP_CUDA_LIBRARY") is { } driver
+        && NativeLibrary.TryGetExport(NativeLibrary.Load(driver), "nampemu_record_note", out nint record)
+            ? (delegate* unmanaged[Cdecl]<byte*, byte*, double, double, void>)record
+            : null;
 }
