@@ -80,6 +80,7 @@ class Backend {
       kOperator,  // the one in progress on the stream
       kSums,      // sums of columns, which an operator with scratch of its own may ask for
       kLibrary,   // one that it calls
+      kPadded,    // operands of a product whose rows begin at odd places
     };
     virtual ~Workspace() = default;
     virtual void* reserve(int64_t bytes, namp_stream stream, User user) = 0;

@@ -100,6 +100,8 @@ class CudaBackend final : public Backend {
 
  private:
   void multiply(const cuda::GemmArgs& gemm, namp_stream stream);
+  // gemm_padding.cpp; false where no operand needs it.
+  bool multiply_padded(const cuda::GemmArgs& gemm, namp_stream stream);
   // By cuBLAS; false where it is not there, or its integers are too small for the sizes.
   bool multiply_by_cublas(const cuda::GemmArgs& gemm, namp_stream stream);
   bool multiply_with_bias(const cuda::GemmArgs& gemm, namp_stream stream);
@@ -188,6 +190,7 @@ class CudaBackend final : public Backend {
   }
 
   cuda::DeviceContext context_;
+  const int64_t padded_bytes_ = cuda::padded_bytes_wanted();
   const int capability_;  // compute capability, such as 80
   cuda::Stream own_stream_ = nullptr;
   cuda::Event moment_ = nullptr;  // between order's record and wait, under its lock

@@ -51,7 +51,7 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
   const namp_gemm_args& args = gemm.call;
   int64_t products = args.batch > 0 ? args.batch : 1;
   const int64_t elements = products * args.m * args.n;
-  if (elements == 0 || multiply_by_cublas(gemm, stream)) return;
+  if (elements == 0 || multiply_padded(gemm, stream) || multiply_by_cublas(gemm, stream)) return;
   const cuda::TensorGemms* const gemms = tensor_gemms(args.a_dtype, capability_);
   const int64_t pack_blocks = cuda::result_pack_blocks(args);
   if (args.row_sums != nullptr && (gemms == nullptr || args.alpha == 0.0f)) {

@@ -69,6 +69,36 @@ struct TensorGemms {
   GemmKernel narrow[2][2];
 };
 
+// Products in half precision read and write 16 bytes at a time, by cuBLAS as by our own kernels. Where rows
+// begin at other places (a vocabulary of 50,257), both fall back to single elements: on an H200 cuBLAS then
+// reaches 95 TFLOP/s instead of 500. So a large one is made of copies, whose rows begin at 16 bytes.
+struct ProductPadding {
+  bool a, b, c;  // what is copied
+  int64_t n, k;  // of the product over the copies: rounded up, where zeros fill them up
+  bool is_any() const { return a || b || c; }
+};
+// bytes: of copies that there may be at a time.
+ProductPadding padding_of(const namp_gemm_args& args, int64_t bytes);
+// A and C are copied by rows of C, in whole tiles. A needs enough of them to fill a device; of C there is a
+// quarter of these bytes, so that what is written to its copy is still in the second-level cache when it is read
+// again. B is copied whole, or nothing is.
+inline constexpr int64_t kPaddedBytes = int64_t{256} << 20;
+// NATIVEAMP_PADDED_BYTES, or kPaddedBytes; 0 is no padding.
+int64_t padded_bytes_wanted();
+// Smaller products are faster than copies. An operand of m x k elements is used by n columns.
+inline constexpr int64_t kLeastPaddedSide = 256;
+inline constexpr double kLeastPaddedProduct = 0x1p28;  // m n k
+
+// to[i][j] = from[i][j], or zeros where there is no such row or column.
+struct PadRowsArgs {
+  const uint16_t* from;
+  uint16_t* to;
+  int64_t from_rows, from_columns, from_ld;
+  int64_t to_rows, to_columns, to_ld;
+};
+inline constexpr int64_t kPadColumns = int64_t{kElementThreads} * kPack;  // of a task
+inline constexpr Kernel<PadRowsArgs> kPadRows{"padding", "pad_rows_kernel", kElementThreads};
+
 #define NAMP_WIDE(image, dtype, transposes) \
   { {image, "gemm_" dtype "_" transposes "_128_kernel", kWideTileThreads}, kWideTile }
 #define NAMP_NARROW(image, dtype, transposes) \
