@@ -610,6 +610,29 @@ Workload gemm(int64_t side, int32_t dtype, const std::string& transposes = "nn",
           compute};
 }
 
+// C's rows begin at odd places, and it is just large enough to be made of copies of B and C.
+Workload odd_gemm(int32_t dtype) {
+  const int64_t m = 256, n = 1017, k = 1040;
+  return {"product " + short_name(dtype) + ", 256 x 1017 x 1040, rows at odd places",
+          "product",
+          m * n * k,
+          d((m * k + k * n + m * n) * bytes_of(dtype)) / d(m * n * k),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_gemm_args>();
+            args.a_dtype = args.b_dtype = args.c_dtype = dtype;
+            args.transpose_b = 1;
+            args.m = m;
+            args.n = args.ldc = n;
+            args.k = args.lda = args.ldb = k;
+            args.a = gpu.numbers(dtype, m * k);
+            args.b = gpu.numbers(dtype, n * k);
+            args.c = gpu.numbers(dtype, m * n);
+            args.alpha = 1.0f;
+            return [=, &gpu] { return namp_gemm(gpu.device(), &args, nullptr); };
+          }};
+}
+
 // Of as many channels as it makes. The number of channels decides the tile of products.
 enum class Direction { forward, data, weights };
 Workload convolution(int64_t channels, int32_t dtype, Direction direction, int compute = 80,
@@ -785,6 +808,7 @@ std::vector<Workload> workloads(int64_t n) {
       all.push_back(gemm(side, f16, transposes, 75));
     }
   }
+  all.push_back(odd_gemm(bf16));
   for (Workload& one : integer_workloads(some))
     all.push_back(std::move(one));
   return all;

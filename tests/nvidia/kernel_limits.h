@@ -145,6 +145,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"lion_kernel", 128, 88, 3744, kLoadsAndStores, true},
     {"mse_kernel", 80, 72, 9224, kLoadsAndStores, true},
     {"multiply_kernel", 88, 88, 0, kLoadsAndStores, false},
+    {"pad_rows_kernel", 48, 40, 0, kNarrow, false},
     {"permute_kernel", 32, 32, 0, kNarrow, false},
     {"pool_backward_kernel", 48, 48, 0, kNarrow, false},
     {"pool_forward_kernel", 48, 40, 0, kNarrow, false},
