@@ -6,8 +6,8 @@ namespace NativeAmp.ManagedCuda;
 /// <summary>Whether an object of ManagedCuda was disposed.</summary>
 /// <remarks>
 /// Of the driver that cannot be known: an address that was freed is soon that of other memory, and a handle that was
-/// destroyed may still be answered for. ManagedCuda knows it, in a field that no public member shows before it calls the
-/// driver. Where a version has no such field, the driver's answer is all there is.
+/// destroyed may still be answered for. ManagedCuda knows it, in a field that its public members look at before they
+/// call the driver. Where a version has no such field, the driver's answer is all there is.
 /// </remarks>
 /// <typeparam name="T">The class that has the field.</typeparam>
 internal static class Disposal<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.NonPublicFields)] T>
