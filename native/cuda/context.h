@@ -22,14 +22,17 @@ class DeviceContext {
       Context popped = nullptr;
       driver().cuCtxPopCurrent.attempt(&popped);
     }
+    // In a context that was destroyed NVIDIA's driver may answer all the same, with a device that there
+    // is not: 580 did.
+    unsigned flags = 0;
+    int active = 0;
+    if (asked == kSuccess)
+      asked = driver().cuDevicePrimaryCtxGetState.attempt(device_, &flags, &active);
     if (asked != kSuccess) {
       throw Error(NAMP_ERROR_INVALID_ARGUMENT,
                   "context is no CUDA context that is alive: the driver gave " + describe(asked) +
                       ". Open the device while its context lives, and close it before.");
     }
-    unsigned flags = 0;
-    int active = 0;
-    driver().cuDevicePrimaryCtxGetState(device_, &flags, &active);
     if (active == 0) return;
     Context primary = nullptr;
     driver().cuDevicePrimaryCtxRetain(&primary, device_);

@@ -73,8 +73,8 @@ bool Cublas::has_light(Backend::Workspace& workspace) {
 
 bool Cublas::begin(const namp_gemm_args& args, Stream queue, namp_stream stream,
                    Backend::Workspace& workspace, CublasLt::Where& where) {
-  if (args.k == 0 || !fits(args.m) || !fits(args.n) || !fits(args.k) || !fits(args.lda) ||
-      !fits(args.ldb) || !fits(args.ldc) || !fits(args.batch)) {
+  if (!fits(args.m) || !fits(args.n) || !fits(args.k) || !fits(args.lda) || !fits(args.ldb) ||
+      !fits(args.ldc) || !fits(args.batch)) {
     return false;
   }
   find(workspace);

@@ -74,12 +74,13 @@ bool CudaBackend::multiply_with_bias(const cuda::GemmArgs& gemm, namp_stream str
 }
 
 bool CudaBackend::multiply_by_cublas(const cuda::GemmArgs& gemm, namp_stream stream) {
-  if (!cublas_.is_there(workspaces())) return false;
   const namp_gemm_args& args = gemm.call;
+  // What is multiplied by 0 is not read. cuBLASLt 13 reads it: of an infinity or a NaN it made a NaN.
+  if (args.alpha == 0.0f || args.k == 0 || !cublas_.is_there(workspaces())) return false;
   const cuda::Stream queue = queue_of(stream);
   const bool has_light = cublas_.has_light(workspaces());
   if (args.row_sums != nullptr) {
-    if (has_light && args.alpha != 0.0f && args.activation_kept == nullptr && !is_followed(args) &&
+    if (has_light && args.activation_kept == nullptr && !is_followed(args) &&
         cublas_.multiply_with(cuda::LtEpilogue::kRowSums, args, queue, stream, workspaces())) {
       return true;
     }

@@ -72,7 +72,7 @@ internal sealed class ContextScope : IDisposable
         catch (CudaException failure)
         {
             throw new ArgumentException(
-                $"The driver knows no memory at {place}: the variable was disposed, or its context is gone.",
+                $"The driver knows no memory at {place}: it was freed, or its context is gone.",
                 failure
             );
         }

@@ -25,10 +25,11 @@ public static class ManagedCudaMemory
     /// <summary>Opens NativeAmp's device for a context's GPU, in that context. The caller disposes it.</summary>
     /// <param name="context">A <c>CudaContext</c> or a <c>PrimaryContext</c>. Dispose it after the device.</param>
     /// <exception cref="NativeAmpUnavailableException">NativeAmp cannot open the GPU; the message says why.</exception>
-    /// <exception cref="NativeAmpArgumentException">The context was disposed.</exception>
+    /// <exception cref="ArgumentException">The context was disposed.</exception>
     public static Device OpenDevice(this CudaContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
+        Disposal<CudaContext>.Refuse(context, "context", nameof(context));
         var device = Device.InCudaContext(context.Context.Pointer);
         s_contexts.Add(device, context);
         return device;
@@ -48,6 +49,7 @@ public static class ManagedCudaMemory
         where T : unmanaged
     {
         ArgumentNullException.ThrowIfNull(variable);
+        Disposal<CudaDeviceVariable<T>>.Refuse(variable, "variable", nameof(variable));
         using ContextScope scope = Enter(device);
         DType dtype = ManagedCudaTypes.Of<T>();
         long size = variable.Size;
@@ -68,11 +70,13 @@ public static class ManagedCudaMemory
     /// </summary>
     /// <param name="device">The device.</param>
     /// <param name="stream">The stream.</param>
-    /// <exception cref="ArgumentException">The device is the CPU, or the driver does not know the stream.</exception>
+    /// <exception cref="ArgumentException">The device is the CPU, the stream was disposed, or the driver does not know
+    /// it.</exception>
     /// <exception cref="NotSupportedException">It is of another context than the device's.</exception>
     public static DeviceStream BorrowStream(this Device device, CudaStream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
+        Disposal<CudaStream>.Refuse(stream, "stream", nameof(stream));
         return device.BorrowStream(stream.Stream);
     }
 

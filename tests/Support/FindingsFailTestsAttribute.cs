@@ -20,8 +20,6 @@ internal sealed class FindingsFailTestsAttribute : Attribute, ITestAction
     /// <inheritdoc/>
     public void AfterTest(ITest test)
     {
-        if (!EmulatedGpu.IsChosen)
-            return;
         IReadOnlyList<string> findings = EmulatedGpu.TakeFindings();
         if (findings.Count > 0)
             Assert.Fail($"The emulated GPU's checkers found:\n  {string.Join("\n  ", findings.Take(5))}");

@@ -122,6 +122,21 @@ TEST_F(CudaDevices, are_not_opened_without_a_context) {
   cpu.close();
 }
 
+TEST_F(CudaDevices, are_not_opened_in_a_context_that_was_destroyed) {
+  const DriverCall<void**, unsigned, int> create("cuCtxCreate_v2");
+  const DriverCall<void*> destroy("cuCtxDestroy_v2");
+  void* context = nullptr;
+  create(&context, 0, 1);
+  destroy(context);
+  namp_device* device = nullptr;
+  EXPECT_EQ(namp_device_open_context(&device, context), NAMP_ERROR_INVALID_ARGUMENT);
+  const std::string message = namp_last_error_message();
+  EXPECT_NE(message.find("no CUDA context that is alive"), std::string::npos) << message;
+  EXPECT_EQ(device, nullptr);
+  EXPECT_EQ(emulated_gpu()->findings(), 1U);  // the emulated GPU sees it too
+  emulated_gpu()->reset_findings();
+}
+
 TEST_F(CudaDevices, say_which_they_are) {
   for (int32_t ordinal : {0, 1}) {
     auto info = make_args<namp_device_info>();

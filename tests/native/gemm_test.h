@@ -172,6 +172,43 @@ class GemmTest : public MatrixTest {
           }
         });
   }
+
+  // With alpha 0 A and B are not read, with beta 0 C is not: their NaNs have no effect.
+  void check_zero_factors() {
+    const std::vector<double> nans(16, kNaN);
+    for (int32_t dtype : kFloats) {
+      Buffer nan(device_, dtype, nans);
+      Buffer one(device_, dtype, std::vector<double>(16, 1.0));
+      Buffer bias(device_, dtype, {1, 2, 3, 4});
+      for (const bool reads_c : {false, true}) {
+        for (const bool reads_product : {false, true}) {
+          for (const bool has_bias : {false, true}) {
+            SCOPED_TRACE(testing::Message() << "dtype " << dtype << ", alpha " << reads_product
+                                            << ", beta " << reads_c << ", bias " << has_bias);
+            auto args = make_args<namp_gemm_args>();
+            args.a_dtype = args.b_dtype = args.c_dtype = dtype;
+            args.m = args.n = args.k = args.lda = args.ldb = args.ldc = 4;
+            args.a = args.b = reads_product ? one.data() : nan.data();
+            args.alpha = reads_product ? 1.0f : 0.0f;
+            args.beta = reads_c ? 1.0f : 0.0f;
+            args.bias = has_bias ? bias.data() : nullptr;
+            args.bias_dtype = has_bias ? dtype : NAMP_DTYPE_NONE;
+            Buffer out(device_, dtype, reads_c ? one.values() : nans);
+            args.c = out.data();
+            run_each([&](namp_device* device) { return namp_gemm(device, &args, nullptr); }, {&out},
+                     [&] {
+                       for (int64_t i = 0; i < 16; ++i) {
+                         ASSERT_EQ(out[i], (reads_product ? 4.0 : 0.0) + (reads_c ? 1.0 : 0.0) +
+                                               (has_bias ? static_cast<double>(i % 4 + 1) : 0.0))
+                             << i;
+                       }
+                     });
+            if (HasFailure()) return;
+          }
+        }
+      }
+    }
+  }
 };
 
 }  // namespace namp_test

@@ -31,7 +31,9 @@ void expect_own_loops(const Outcome& result, const std::string& why) {
 class OneDnnTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    here_ = open_with("").one("libraries");
+    const Outcome here = open_with("");
+    ASSERT_EQ(here.status, 0) << here.output;
+    here_ = here.one("libraries");
     std::string name = (fs::temp_directory_path() / "namp-onednn-XXXXXX").string();
     ASSERT_NE(mkdtemp(name.data()), nullptr);
     folder_ = name;

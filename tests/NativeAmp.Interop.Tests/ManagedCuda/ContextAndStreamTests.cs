@@ -57,12 +57,26 @@ public sealed class ContextAndStreamTests : ManagedCudaTests
         var own = new CudaContext(0);
         own.Dispose();
 
+        // Without a call of the driver, so that the emulated GPU's checkers see nothing; by its handle they do.
+        Assert.That(() => own.OpenDevice(), Throws.ArgumentException.With.Message.Contains("The context was disposed"));
+        Assert.That(EmulatedGpu.TakeFindings(leaks: false), Is.Empty);
         Assert.That(
-            () => own.OpenDevice(),
+            () => Device.InCudaContext(own.Context.Pointer),
             Throws.TypeOf<NativeAmpArgumentException>().With.Message.Contains("no CUDA context that is alive")
         );
-        // The emulated GPU's checkers see it too.
-        EmulatedGpu.TakeFindings();
+        EmulatedGpu.TakeFindings(leaks: false);
+    }
+
+    [Test]
+    public void A_disposed_stream_is_not_borrowed()
+    {
+        var stream = new CudaStream();
+        stream.Dispose();
+
+        Assert.That(
+            () => Device.BorrowStream(stream),
+            Throws.ArgumentException.With.Message.Contains("The stream was disposed")
+        );
     }
 
     [Test]

@@ -177,9 +177,23 @@ public sealed class DeviceVariableTests : ManagedCudaTests
 
         Assert.That(
             () => variable.ToCell(Device),
-            Throws.ArgumentException.With.Message.Contains("the variable was disposed")
+            Throws.ArgumentException.With.Message.Contains("The variable was disposed")
         );
         Assert.That(() => buffer.AsDeviceVariable<float>(), Throws.InstanceOf<ObjectDisposedException>());
+    }
+
+    // A driver that gives freed addresses again cannot tell.
+    [Test]
+    public void A_disposed_variable_at_an_address_of_other_memory_is_refused()
+    {
+        using DeviceBuffer buffer = Device.Allocate<float>(Values);
+        CudaDeviceVariable<float> variable = buffer.AsDeviceVariable<float>();
+        variable.Dispose();
+
+        Assert.That(
+            () => variable.ToCell(Device),
+            Throws.ArgumentException.With.Message.Contains("The variable was disposed")
+        );
     }
 
     [Test]

@@ -141,8 +141,16 @@ public class KillTests
 
     private void WaitForMetrics(Process process)
     {
-        while (!process.HasExited && !(File.Exists(Metrics) && new FileInfo(Metrics).Length > 0))
+        while (true)
+        {
+            bool hasEnded = process.HasExited;
+            if (File.Exists(Metrics) && new FileInfo(Metrics).Length > 0)
+                return;
+            // A run that did not start leaves its folder to one of the test's own, which would have no end.
+            if (hasEnded)
+                Assert.Fail($"It ended with exit code {CliProcess.Finish(process)} before its first step.");
             Thread.Sleep(5);
+        }
     }
 
     private static void WaitForSteps(Process process, string folder, int steps, Random random)

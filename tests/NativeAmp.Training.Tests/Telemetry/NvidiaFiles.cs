@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace NativeAmp.Training.Tests.Telemetry;
 
 /// <summary>
@@ -15,9 +17,17 @@ internal static class NvidiaFiles
             "trixie"
         );
 
-    /// <summary>A library of the driver. The test is ignored where there is none.</summary>
-    public static string FindLibrary(string file) =>
-        Find(file, "usr/lib/x86_64-linux-gnu/nvidia/current", "/usr/lib/x86_64-linux-gnu", "/usr/lib64");
+    /// <summary>
+    /// A library of the driver: its name where the loader finds it, in a container in folders of LD_LIBRARY_PATH, else
+    /// its path. The test is ignored where there is none.
+    /// </summary>
+    public static string FindLibrary(string file)
+    {
+        if (!NativeLibrary.TryLoad(file, out nint library))
+            return Find(file, "usr/lib/x86_64-linux-gnu/nvidia/current");
+        NativeLibrary.Free(library);
+        return file;
+    }
 
     /// <summary>
     /// A file in the first of the folders, or in a folder of what was unpacked. The test is ignored where there is

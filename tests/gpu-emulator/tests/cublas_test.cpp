@@ -2,6 +2,7 @@
 #include "cublas/cublas_api.h"
 
 #include <cmath>
+#include <limits>
 
 #include "device_test.h"
 #include "half_table.h"
@@ -126,6 +127,22 @@ TEST_F(CublasTest, Tf32RoundsWhatIsMultiplied) {
                      reinterpret_cast<void*>(dc.address()), CUDA_R_32F, 1, compute, -1),
         CUBLAS_STATUS_SUCCESS);
     EXPECT_EQ(dc.read<float>()[0], compute == CUBLAS_COMPUTE_32F ? a[0] : 1.0F + 0x1p-10F);
+  }
+}
+
+// As cuBLASLt 13 does; a beta of 0 keeps C unread.
+TEST_F(CublasTest, AnAlphaOfZeroIsMultipliedBy) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Buffer a(std::vector<float>{nan}), b(std::vector<float>{1}), c(std::vector<float>{nan});
+  for (const float alpha : {0.0F, 1.0F}) {
+    const float beta = 0;
+    const Buffer& left = alpha == 0 ? a : b;
+    ASSERT_EQ(
+        cublasGemmEx(handle_, 0, 0, 1, 1, 1, &alpha, reinterpret_cast<void*>(left.address()),
+                     CUDA_R_32F, 1, reinterpret_cast<void*>(b.address()), CUDA_R_32F, 1, &beta,
+                     reinterpret_cast<void*>(c.address()), CUDA_R_32F, 1, CUBLAS_COMPUTE_32F, -1),
+        CUBLAS_STATUS_SUCCESS);
+    EXPECT_EQ(std::isnan(c.read<float>()[0]), alpha == 0);
   }
 }
 

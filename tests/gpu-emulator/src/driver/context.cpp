@@ -114,8 +114,15 @@ NAMPEMU_API CUresult cuCtxPopCurrent_v2(CUcontext* context) {
   });
 }
 NAMPEMU_API CUresult cuCtxGetDevice(CUdevice* device) {
-  return api("cuCtxGetDevice", Needs::context, [=](Emulator&) {
+  return api("cuCtxGetDevice", Needs::driver, [=](Emulator& e) {
+    const CUresult bad = check_current(e, "cuCtxGetDevice");
+    if (bad != CUDA_SUCCESS && bad != CUDA_ERROR_CONTEXT_IS_DESTROYED) return bad;
     if (device == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (bad != CUDA_SUCCESS) {
+      // As NVIDIA's driver 580 does, which answers from memory that was freed.
+      *device = -1;
+      return CUDA_SUCCESS;
+    }
     *device = Emulator::current()->device;
     return CUDA_SUCCESS;
   });

@@ -144,6 +144,22 @@ CUresult bad_argument(Emulator& emulator, const char* name, const std::string& t
   return result;
 }
 
+CUresult check_current(Emulator& emulator, const char* name) {
+  const Context* context = Emulator::current();
+  const auto find = [&](const char* what) {
+    emulator.report(NAMPEMU_NO_CONTEXT, name, std::string(name) + what);
+  };
+  if (context == nullptr) {
+    find(" without a current context");
+    return CUDA_ERROR_INVALID_CONTEXT;
+  }
+  if (!context->alive) {
+    find(" in a context that was released");
+    return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+  }
+  return context->sticky != CUDA_SUCCESS ? context->sticky : check_unsafe_call(emulator, name);
+}
+
 CUresult check_stream(Emulator& emulator, const char* name, CUstream stream) {
   const auto number = reinterpret_cast<uintptr_t>(stream);
   // The default, the legacy and the thread's own stream.

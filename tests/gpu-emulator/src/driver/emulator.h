@@ -139,6 +139,9 @@ class Emulator {
 
 enum class Needs : uint8_t { nothing, driver, context };
 
+// What is wrong with the current context; a finding where it is none or is gone.
+CUresult check_current(Emulator& emulator, const char* name);
+
 // Every function of the API: counted, failed when a test asks for it, locked, and nothing thrown
 // gets out.
 template <class F>
@@ -149,18 +152,7 @@ CUresult api(const char* name, Needs needs, F f) noexcept {
     if (const CUresult injected = emulator.enter(name)) return injected;
     if (needs != Needs::nothing && !emulator.initialized) return CUDA_ERROR_NOT_INITIALIZED;
     if (needs == Needs::context) {
-      const Context* context = Emulator::current();
-      if (context == nullptr) {
-        emulator.report(NAMPEMU_NO_CONTEXT, name, std::string(name) + " without a current context");
-        return CUDA_ERROR_INVALID_CONTEXT;
-      }
-      if (!context->alive) {
-        emulator.report(NAMPEMU_NO_CONTEXT, name,
-                        std::string(name) + " in a context that was released");
-        return CUDA_ERROR_CONTEXT_IS_DESTROYED;
-      }
-      if (context->sticky != CUDA_SUCCESS) return context->sticky;
-      if (const CUresult bad = check_unsafe_call(emulator, name)) return bad;
+      if (const CUresult bad = check_current(emulator, name)) return bad;
     }
     return f(emulator);
   } catch (const std::bad_alloc&) {
