@@ -8,6 +8,7 @@
 #include "formulas/loss.h"
 #include "formulas/math.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "cpu/cpu_backend.h"
@@ -21,27 +22,14 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// 16 accumulators for every width of lane, so that a row's sum and maximum have the same bits on
-// every target.
-inline constexpr int64_t kRowLanes = 16;
-
+// Maxima of the elements of every width of lane.
 struct RowLanes {
-  HWY_INLINE explicit RowLanes(float start) {
-    for (float& value : values)
-      value = start;
-  }
-  HWY_INLINE float* at(int64_t i) { return values + i % kRowLanes; }
-  // Adds the upper half to the lower one until one is left.
-  template <class Op>
-  HWY_INLINE float combine(Op op) {
-    for (int64_t width = kRowLanes / 2; width > 0; width /= 2) {
-      for (int64_t j = 0; j < width; ++j)
-        values[j] = op(values[j], values[j + width]);
-    }
-    return values[0];
-  }
+  static constexpr int64_t kCount = 16;
+  HWY_INLINE explicit RowLanes(float start) { std::fill_n(values, kCount, start); }
+  HWY_INLINE float* at(int64_t i) { return values + i % kCount; }
+  HWY_INLINE float largest() const { return *std::max_element(values, values + kCount); }
 
-  alignas(64) float values[kRowLanes];
+  alignas(64) float values[kCount];
 };
 
 HWY_INLINE float widen_one(const float* p) { return *p; }
@@ -62,22 +50,47 @@ struct RowSums {
   float sum;
 };
 
+// Ignores a NaN.
 template <class In>
-RowSums sum_row(const In* logits, int64_t classes) {
+float largest_of(const In* logits, int64_t classes) {
   RowLanes maxima(-std::numeric_limits<float>::infinity());
   for_lanes(classes, [&](int64_t i, auto part) NAMP_LANES {
     const Lane maximum = load(maxima.at(i));
     const Lane x = keep(load(logits + i, part), maximum, part);
     store(select(x > maximum, x, maximum), maxima.at(i));
   });
-  // The maximum ignores a NaN, but it makes the sum NaN.
-  const float maximum = maxima.combine([](float a, float b) { return b > a ? b : a; });
-  RowLanes sums(0.0f);
-  for_lanes(classes, [&](int64_t i, auto part) NAMP_LANES {
-    const Lane e = keep(exp(load(logits + i, part) - maximum), Lane(0.0f), part);
-    store(load(sums.at(i)) + e, sums.at(i));
-  });
-  return {maximum, sums.combine([](float a, float b) { return a + b; })};
+  return maxima.largest();
+}
+
+// In one pass over the row where the maximum of its beginning, an element a sum, is close to that of all.
+// The maximum ignores a NaN, but it makes the sum NaN.
+template <class In>
+RowSums sum_row(const In* logits, int64_t classes) {
+  const int lanes = loss_lanes(classes);
+  float base = largest_of(logits, std::min<int64_t>(classes, lanes));
+  for (;;) {
+    alignas(64) float sums[kLossLanes];
+    std::fill_n(sums, std::max<int64_t>(lanes, kLanes), 0.0f);
+    RowLanes maxima(-std::numeric_limits<float>::infinity());
+    for_lanes(classes, [&](int64_t i, auto part) NAMP_LANES {
+      const Lane x = load(logits + i, part);
+      const Lane maximum = load(maxima.at(i));
+      store(select(keep(x, maximum, part) > maximum, x, maximum), maxima.at(i));
+      const Lane e = keep(exp_of_distance(x - base), Lane(0.0f), part);
+      float* sum = sums + i % lanes;
+      store(load(sum) + e, sum);
+    });
+    const float maximum = maxima.largest();
+    if (is_far(maximum, base)) {
+      base = maximum;
+      continue;
+    }
+    for (int width = lanes / 2; width > 0; width /= 2) {
+      for (int j = 0; j < width; ++j)
+        sums[j] += sums[j + width];
+    }
+    return {maximum, sums[0] / exp_of_distance(maximum - base)};
+  }
 }
 
 // The loss of a row, and its gradient unless that is null (it may be the logits). row_sums: written
@@ -96,10 +109,10 @@ float cross_entropy_run(const In* logits, int64_t classes, int64_t label, Out* g
   if (gradient != nullptr) {
     map(
         gradient, classes,
-        [=, largest = maximum, total = sum](Lane x)
-            NAMP_LANES { return exp(x - largest) / total * weight; },
+        [largest = maximum, share = weight / sum](Lane x)
+            NAMP_LANES { return exp_of_distance(x - largest) * share; },
         logits);
-    narrow_one((exp(distance) / sum - 1.0f) * weight, gradient + label);
+    narrow_one((exp_of_distance(distance) / sum - 1.0f) * weight, gradient + label);
   }
   return log(sum) - distance;
 }

@@ -28,6 +28,7 @@ using ::namp::from_bits;
 using ::namp::larger;
 using ::namp::less;
 using ::namp::multiply_add;
+using ::namp::positive_part;
 using ::namp::select;
 using ::namp::shift_left;
 using ::namp::shift_right;
@@ -134,6 +135,9 @@ HWY_INLINE LaneMask less(LaneBits a, LaneBits b) {
 }
 
 HWY_INLINE Lane larger(Lane a, Lane b) { return Lane(hn::Max(a.raw, b.raw)); }
+HWY_INLINE Lane positive_part(Lane x) {
+  return Lane(hn::IfThenElseZero(hn::Gt(x.raw, hn::Zero(LaneTag())), x.raw));
+}
 HWY_INLINE Lane smaller(Lane a, Lane b) { return Lane(hn::Min(a.raw, b.raw)); }
 HWY_INLINE LaneBits larger(LaneBits a, LaneBits b) {
   const SignedTag s;

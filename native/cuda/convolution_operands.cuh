@@ -72,6 +72,7 @@ class GatheredOperands {
   using Args = ConvolutionArgs;
   using Result = GatheredResult;
   static constexpr bool kMaySumRows = false;
+  static constexpr bool kHasEpilogue = true;  // bias and activation
   static constexpr bool kKeepsPosition = true;
   using TileA = ProductTile<kSide, true>;
   using TileB = ProductTile<kSide, true>;
@@ -185,6 +186,7 @@ class WeightOperands {
   using Args = ConvolutionArgs;
   using Result = DenseResult<ConvolutionArgs>;
   static constexpr bool kMaySumRows = false;
+  static constexpr bool kHasEpilogue = false;
   static constexpr bool kKeepsPosition = true;
   using TileA = ProductTile<kSide, false>;
   using TileB = ProductTile<kSide, false>;

@@ -144,7 +144,6 @@ inline constexpr Kernel<TouchArgs> kTouch{"touch", "touch_kernel", kTouchThreads
 // ---- loss.cu ----
 
 inline constexpr int kLossThreads = 128;
-inline constexpr int kRowLanes = 16;  // threads of a row: its accumulators, as on the CPU
 
 // Values that all rows share, at the beginning of the workspace.
 struct LossWeight {

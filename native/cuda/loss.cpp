@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cuda/cuda_backend.h"
+#include "formulas/loss.h"
 
 namespace namp {
 
@@ -14,10 +15,10 @@ void CudaBackend::cross_entropy(const namp_cross_entropy_args& args, namp_stream
   const cuda::CrossEntropyArgs packed{args, weight, reinterpret_cast<float*>(weight + 1),
                                       tickets_.of(stream_of(stream))};
   launch(cuda::kCrossEntropyWeight, 1, packed, stream);
-  constexpr int64_t kRows = cuda::kLossThreads / cuda::kRowLanes;
+  const int64_t rows =
+      int64_t{cuda::kLossThreads} * cuda::kPack / loss_lanes(args.classes);  // of a block
   // Without rows the loss is still written.
-  launch(cuda::kCrossEntropy, std::max<int64_t>(1, (args.rows + kRows - 1) / kRows), packed,
-         stream);
+  launch(cuda::kCrossEntropy, std::max<int64_t>(1, (args.rows + rows - 1) / rows), packed, stream);
 }
 
 void CudaBackend::mse(const namp_mse_args& args, namp_stream stream) {

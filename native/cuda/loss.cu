@@ -14,100 +14,188 @@ namespace {
 
 static_assert(kLossThreads == kSumThreads);
 
-// Reduces over the threads of a row: the upper half to the lower one until one is left.
-template <class Op>
-NAMP_DEVICE float row_reduce(float x, Op op) {
+// A row is computed by a group of threads, a power of two of them, and has kPack lanes a thread: the sum
+// of element i is lane i modulo their number, for any alignment of the row, and as on the CPU. A thread
+// loads whole packs; the lanes of its elements are those of its packs.
+struct RowGroup {
+  int threads;
+  int thread;
+  NAMP_DEVICE int lanes() const { return threads * kPack; }
+};
+
+NAMP_DEVICE RowGroup group_of(int64_t classes) {
+  const int threads = loss_lanes(classes) / kPack;
+  return {threads, thread_index() % threads};
+}
+
+// A pack of a row of count elements; those that are not there are -infinity.
+template <class T>
+NAMP_DEVICE Pack<kPack> load_of_row(const T* row, int64_t begin, int64_t count) {
+  if (begin >= 0 && begin + kPack <= count && is_aligned(row + begin))
+    return widen_numbers(load_aligned(row + begin));
+  Pack<kPack> x;
 #pragma unroll
-  for (int mask = kRowLanes / 2; mask > 0; mask /= 2)
-    x = op(x, exchange(x, mask));
+  for (int j = 0; j < kPack; ++j)
+    x.at[j] = begin + j >= 0 && begin + j < count ? load(row + begin + j) : from_bits(0xff800000u);
   return x;
 }
 
-// Calls use(i, pack) for this thread's elements of a row in their order: those of a pack are
-// i, i + kRowLanes, … Four loads are in flight at a time, and four half-precision elements share a
-// test for NaN.
+// Calls use(pack) for the thread's packs of a row in their order. The one before the first aligned
+// element is the last thread's.
 template <class T, class Use>
-NAMP_DEVICE void for_lane_of_row(const T* row, int64_t count, Use&& use) {
-  constexpr int kTogether = 4;
-  int64_t i = thread_index() % kRowLanes;
-  for (; i + (kTogether - 1) * kRowLanes < count; i += kTogether * kRowLanes) {
-    RawPack<T, kTogether> raw;
-#pragma unroll
-    for (int j = 0; j < kTogether; ++j)
-      raw.at[j] = load_global(row + i, j * kRowLanes);
-    use(i, widen(raw));
-  }
-  for (; i < count; i += kRowLanes)
-    use(i, widen(RawPack<T, 1>{{load_global(row + i)}}));
+NAMP_DEVICE void for_packs_of_row(const T* row, int64_t count, int peel, const RowGroup& group,
+                                  Use&& use) {
+  const int64_t step = group.lanes();
+  int64_t begin = peel + int64_t{group.thread} * kPack;
+  if (group.thread == group.threads - 1 && peel > 0) begin -= step;
+  for (; begin < count; begin += step)
+    use(load_of_row(row, begin, count));
 }
 
-// Computes a row with kRowLanes threads. All threads of the warp take part; the two rows of a warp
-// have the same number of classes. The thread with the label's class gets the row's loss. other is
-// a logit that can be read for any row. row_sums: of this row, or null; read: whether they are there
-// already, which is so for all rows of a launch or for none.
-template <class In, class Out>
-NAMP_DEVICE void cross_entropy_row(const In* logits, const In* other, Out* gradient,
-                                   int64_t classes, int64_t label, float weight, float* loss,
-                                   float* row_sums, bool read) {
-  const int64_t summed = read ? 0 : classes;
-  float maximum = from_bits(0xff800000u);
-  for_lane_of_row(logits, summed, [&](int64_t, const auto& x) {
-#pragma unroll
-    for (const float y : x.at)
-      maximum = y > maximum ? y : maximum;
-  });
-  // The maximum ignores a NaN, but it makes the sum NaN.
-  maximum = row_reduce(maximum, Maximum());
-  float sum = 0.0f;
-  for_lane_of_row(logits, summed, [&](int64_t, const auto& x) {
-#pragma unroll
-    for (const float y : x.at)
-      sum += exp(y - maximum);
-  });
-  sum = row_reduce(sum, Plus());
-  if (row_sums != nullptr) {
-    if (read) {
-      maximum = load(row_sums);
-      sum = load(row_sums + 1);
-    } else if (thread_index() % kRowLanes == 0) {
-      store(maximum, row_sums);
-      store(sum, row_sums + 1);
-    }
+// Reduces over a group, whose threads are neighbours: the upper half to the lower one until one is left.
+// All threads of the block take part, and get their group's result.
+template <class Op>
+NAMP_DEVICE float group_reduce(float x, const RowGroup& group, Op op) {
+  __shared__ float shared[kLossThreads];
+  const int thread = thread_index();
+  int width = group.threads / 2;
+  for (; width >= kWarp; width /= 2) {
+    barrier();  // what was there has been read
+    shared[thread] = x;
+    barrier();
+    x = op(x, shared[thread ^ width]);
   }
-  // The thread with the label's class writes that gradient again, after the others.
-  const bool has_label = label >= 0 && label % kRowLanes == thread_index() % kRowLanes;
-  // All threads read it, so that none falls behind in the following loop.
-  const float distance = load(has_label ? logits + label : other) - maximum;
-  for_lane_of_row(logits, gradient == nullptr ? 0 : classes, [&](int64_t i, const auto& x) {
-    const auto share = map([&](float y) { return exp(y - maximum) / sum * weight; }, x);
-    const auto raw = narrow(share, ElementType<Out>());
+  for (; width > 0; width /= 2)
+    x = op(x, exchange(x, width));
+  return x;
+}
+
+// The sum of a group's lanes, in halves; lane j of the thread's is its first lane + j.
+NAMP_DEVICE float sum_of_lanes(const Pack<kPack>& sums, int peel, const RowGroup& group) {
+  __shared__ float shared[kLossThreads * kPack];
+  float* lanes = shared + (thread_index() - group.thread) * kPack;
+  barrier();
 #pragma unroll
-    for (int j = 0; j < static_cast<int>(sizeof(x.at) / sizeof(float)); ++j)
-      store_global(gradient + i, raw.at[j], j * kRowLanes);
+  for (int j = 0; j < kPack; ++j)
+    lanes[(peel + group.thread * kPack + j) % group.lanes()] = sums.at[j];
+  barrier();
+  Pack<kPack> x;
+#pragma unroll
+  for (int j = 0; j < kPack; ++j)
+    x.at[j] = lanes[j * group.threads + group.thread];
+#pragma unroll
+  for (int width = kPack / 2; width > 0; width /= 2) {
+#pragma unroll
+    for (int j = 0; j < width; ++j)
+      x.at[j] += x.at[j + width];
+  }
+  return group_reduce(x.at[0], group, Plus());
+}
+
+// Adds e^(x - base) of a row's elements, and finds its maximum. All threads of the block take part.
+template <class In>
+NAMP_DEVICE float sum_row(const In* logits, int64_t classes, int peel, const RowGroup& group,
+                          float base, float& maximum) {
+  Pack<kPack> sums{};
+  float largest = from_bits(0xff800000u);
+  for_packs_of_row(logits, classes, peel, group, [&](const Pack<kPack>& x) {
+#pragma unroll
+    for (int j = 0; j < kPack; ++j) {
+      largest = fmaxf(largest, x.at[j]);
+      sums.at[j] += exp_of_distance(x.at[j] - base);
+    }
   });
-  if (!has_label) return;
-  *loss = log(sum) - distance;
-  if (gradient != nullptr) store((exp(distance) / sum - 1.0f) * weight, gradient + label);
+  maximum = group_reduce(largest, group, Maximum());
+  return sum_of_lanes(sums, peel, group);
+}
+
+// The largest logit, and the sum of the exponentials of all less it.
+struct RowSums {
+  float maximum;
+  float sum;
+};
+
+// In one pass over the row where the maximum of its beginning, an element a lane, is close to that of
+// all. The maximum ignores a NaN, but it makes the sum NaN.
+template <class In>
+NAMP_DEVICE RowSums sums_of_row(const In* logits, int64_t classes, const RowGroup& group) {
+  const int peel = choose_peel(access(logits));
+  float base = from_bits(0xff800000u);
+  const int64_t beginning = classes < group.lanes() ? classes : group.lanes();
+  for_packs_of_row(logits, beginning, peel, group, [&](const Pack<kPack>& x) {
+#pragma unroll
+    for (const float y : x.at)
+      base = fmaxf(base, y);
+  });
+  base = group_reduce(base, group, Maximum());
+  for (;;) {
+    RowSums row;
+    row.sum = sum_row(logits, classes, peel, group, base, row.maximum);
+    // Only so where the block has one row: a smaller group has a lane for each class.
+    if (is_far(row.maximum, base)) {
+      base = row.maximum;
+      continue;
+    }
+    row.sum = row.sum / exp_of_distance(row.maximum - base);
+    return row;
+  }
+}
+
+// Computes a row. All threads of the block take part, and their rows have the same number of classes.
+// row_sums: of this row, or null; read: whether they are there already, which is so for all rows of a
+// launch or for none.
+template <class In, class Out>
+NAMP_DEVICE void cross_entropy_row(const In* logits, Out* gradient, int64_t classes, int64_t label,
+                                   const RowGroup& group, float weight, float* loss,
+                                   float* row_sums, bool read) {
+  RowSums row{};
+  if (!read) {
+    row = sums_of_row(logits, classes, group);
+    if (row_sums != nullptr && group.thread == 0) {
+      store(row.maximum, row_sums);
+      store(row.sum, row_sums + 1);
+    }
+  } else if (row_sums != nullptr) {
+    row = {load(row_sums), load(row_sums + 1)};
+  }
+  const float distance = label < 0 ? 0.0f : load(logits + label) - row.maximum;
+  if (label >= 0 && group.thread == 0) *loss = log(row.sum) - distance;
+  if (gradient == nullptr) return;
+  barrier();  // the gradient may be the logits
+  const float share = weight / row.sum;
+  const float of_label = (exp_of_distance(distance) / row.sum - 1.0f) * weight;
+  const int peel = choose_peel(access(logits), access(gradient));
+  for_packs(label < 0 ? 0 : classes, peel, group.thread, group.threads, [&](int64_t i, auto part) {
+    auto x = map([&](float y) { return exp_of_distance(y - row.maximum) * share; },
+                 load(logits + i, part));
+    if (label >= i && label < i + part.count) {
+#pragma unroll
+      for (int j = 0; j < part.count; ++j)
+        x.at[j] = i + j == label ? of_label : x.at[j];
+    }
+    store(x, gradient + i, part);
+  });
 }
 
 // A row whose label is not a class: zeros if it is ignored, NaN if it is out of range.
 template <class Out>
-NAMP_DEVICE void fill_row(Out* gradient, int64_t classes, float value, float* loss) {
-  const int lane = thread_index() % kRowLanes;
-  if (lane == 0) *loss = value;
+NAMP_DEVICE void fill_row(Out* gradient, int64_t classes, const RowGroup& group, float value,
+                          float* loss) {
+  if (group.thread == 0) *loss = value;
   if (gradient == nullptr) return;
-  for (int64_t i = lane; i < classes; i += kRowLanes)
+  for (int64_t i = group.thread; i < classes; i += group.threads)
     store(value, gradient + i);
 }
 
 template <class In, class Out>
 NAMP_DEVICE void cross_entropy_rows(const CrossEntropyArgs& args) {
   const namp_cross_entropy_args& call = args.call;
-  constexpr int kRows = kLossThreads / kRowLanes;
-  const int64_t padded = (call.rows + 1) / 2 * 2;  // both rows of a warp, for the exchanges
+  const RowGroup group = group_of(call.classes);
+  const int rows = kLossThreads / group.threads;
   const float weight = args.weight->weight;
-  for (int64_t row = block_index() * kRows + thread_index() / kRowLanes; row < padded;
-       row += block_count() * kRows) {
+  // All groups of a block stay together, for the barriers.
+  for (int64_t first = block_index() * rows; first < call.rows; first += block_count() * rows) {
+    const int64_t row = first + thread_index() / group.threads;
     const bool there = row < call.rows;
     // As a load of global memory. Otherwise the compiler would select between addresses, and keep
     // the other label in local memory for that.
@@ -118,14 +206,12 @@ NAMP_DEVICE void cross_entropy_rows(const CrossEntropyArgs& args) {
     Out* gradient =
         call.gradient == nullptr ? nullptr : static_cast<Out*>(call.gradient) + row * call.classes;
     float* loss = args.losses + row;
-    // A row without a valid label takes part in the exchanges and writes nothing.
-    cross_entropy_row(logits, static_cast<const In*>(call.logits), valid ? gradient : nullptr,
-                      valid ? call.classes : 0, valid ? label : -1, weight, loss,
-                      valid && call.row_sums != nullptr ? call.row_sums + 2 * row : nullptr,
+    // A row without a valid label waits with the others and writes nothing.
+    cross_entropy_row(logits, gradient, valid ? call.classes : 0, valid ? label : -1, group, weight,
+                      loss, valid && call.row_sums != nullptr ? call.row_sums + 2 * row : nullptr,
                       call.row_sums != nullptr && call.gradient != nullptr);
-    if (there && !valid) {
-      fill_row(gradient, call.classes, ignored ? 0.0f : from_bits(0x7fc00000u), loss);
-    }
+    if (there && !valid)
+      fill_row(gradient, call.classes, group, ignored ? 0.0f : from_bits(0x7fc00000u), loss);
   }
 }
 

@@ -15,6 +15,7 @@ class MatrixOperands {
   using TileA = ProductTile<kSide, !kTransposeA>;
   using TileB = ProductTile<kSide, kTransposeB>;
   static constexpr bool kMaySumRows = kTransposeA;
+  static constexpr bool kHasEpilogue = true;  // bias and activation
   static constexpr bool kKeepsPosition = false;
 
   NAMP_DEVICE MatrixOperands(const GemmArgs& gemm, const TileOfC& tile)

@@ -154,7 +154,8 @@ class TensorProduct {
     const Prefix part{result.columns(call) - column};
     // The columns' bias is behind the rows, for all of which it is read once.
     const uint32_t bias = region + kWriteRows * kRowBytes + pack * 32;
-    if (args.bias != nullptr && gemm.bias_by_row == 0 && lane < kPacks && part.there > 0) {
+    if (Operands::kHasEpilogue && args.bias != nullptr && gemm.bias_by_row == 0 && lane < kPacks &&
+        part.there > 0) {
       const Pack<kPack> x = load_bias(gemm, Place{0, column, 0, 0}, part);
       store_shared_floats(bias, x.at);
       store_shared_floats(bias + 16, x.at + 4);
@@ -208,21 +209,25 @@ class TensorProduct {
         }
         const Place at = result.place(call, row, column);
         x = scale_sums(args, FloatOr<Element>(), x, at, part);
-        if (args.bias != nullptr) {
-          Pack<kPack> more;
-          if (gemm.bias_by_row != 0) {
-            more = load_bias(gemm, at, part);
-          } else {
-            load_shared_floats(more.at, bias);
-            load_shared_floats(more.at + 4, bias + 16);
-          }
-          x = map(Plus(), x, more);
-        }
-        if (args.activation_kept != nullptr) {
-          x = multiply_by_slope(args, FloatOr<Element>(), x, at, part);
+        if constexpr (!Operands::kHasEpilogue) {
           FloatOr<Element>().put(x, args.c, args.c_dtype, at.at, part);
         } else {
-          finish(args, FloatOr<Element>(), x, at, part);
+          if (args.bias != nullptr) {
+            Pack<kPack> more;
+            if (gemm.bias_by_row != 0) {
+              more = load_bias(gemm, at, part);
+            } else {
+              load_shared_floats(more.at, bias);
+              load_shared_floats(more.at + 4, bias + 16);
+            }
+            x = map(Plus(), x, more);
+          }
+          if (args.activation_kept != nullptr) {
+            x = multiply_by_slope(args, FloatOr<Element>(), x, at, part);
+            FloatOr<Element>().put(x, args.c, args.c_dtype, at.at, part);
+          } else {
+            finish(args, FloatOr<Element>(), x, at, part);
+          }
         }
       }
     }

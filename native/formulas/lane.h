@@ -117,6 +117,15 @@ NAMP_FORMULA float smaller(float a, float b) {
 #endif
 }
 
+// x, and 0 where that is negative or NaN.
+NAMP_FORMULA float positive_part(float x) {
+#if defined(__CUDA_ARCH__)
+  return ::fmaxf(x, 0.0f);
+#else
+  return x > 0.0f ? x : 0.0f;
+#endif
+}
+
 // Whether any element of the lane has it.
 NAMP_FORMULA bool any(bool mask) { return mask; }
 

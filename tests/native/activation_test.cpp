@@ -151,6 +151,44 @@ TEST_P(ActivationTest, SmallAndLargeNumbersKeepTheirDigits) {
   }
 }
 
+// GELU and its slope at every bfloat16 and float16, computed in float32. The error grows as that of an
+// exponential of -x^2 / 2; beyond -12.9 it counts as 0, and around its root the slope's error is absolute.
+TEST_P(ActivationTest, GeluKeepsItsDigitsAtEveryHalf) {
+  for (const int32_t dtype : {NAMP_BFLOAT16, NAMP_FLOAT16}) {
+    std::vector<double> points;
+    Buffer halves(device_, dtype, 1);
+    for (uint32_t code = 0; code < 0x10000; ++code) {
+      halves.set_bits(0, code);
+      const double x = halves[0];
+      if (std::isfinite(x) && (std::abs(x) < 20 || code % 64 == 0)) points.push_back(x);
+    }
+    Buffer input(device_, NAMP_FLOAT32, points);
+    Buffer gradient(device_, NAMP_FLOAT32, std::vector<double>(points.size(), 1.0));
+    Buffer output(device_, NAMP_FLOAT32, input.size());
+    Buffer slope(device_, NAMP_FLOAT32, input.size());
+    auto args = make_args<namp_activation_args>();
+    args.activation = NAMP_ACTIVATION_GELU;
+    args.dtype = NAMP_FLOAT32;
+    args.count = input.size();
+    args.input = input.data();
+    args.output = output.data();
+    args.output_gradient = gradient.data();
+    args.input_gradient = slope.data();
+    run_everywhere([&] { return namp_activation_forward(device_, &args, nullptr); }, {&output});
+    run_everywhere([&] { return namp_activation_backward(device_, &args, nullptr); }, {&slope});
+    for (int64_t i = 0; i < input.size(); ++i) {
+      const double x = input[i];
+      const double unit = 0x1p-24 * (x < 0 ? 1 + std::min(x * x, 400.0) / 2 : 1);
+      const double y = forward(NAMP_ACTIVATION_GELU, x);
+      ASSERT_NEAR(output[i], y, 4 * unit * std::abs(y) + 4e-36) << x;
+      const double s = std::abs(x) > 30 ? (x > 0 ? 1 : 0) : derivative(NAMP_ACTIVATION_GELU, x, 0);
+      ASSERT_NEAR(slope[i], s,
+                  5 * unit * std::max(std::abs(s), std::abs(x) < 2 ? 0.125 : 0.0) + 4e-36)
+          << x;
+    }
+  }
+}
+
 TEST_P(ActivationTest, WorksInPlace) {
   Buffer values(device_, NAMP_BFLOAT16, random_values(1003, 4, 2.0), 1);
   const std::vector<double> before = values.values();

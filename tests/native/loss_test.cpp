@@ -120,6 +120,69 @@ TEST_P(CrossEntropyTest, KeptSumsGiveTheSameBits) {
   }
 }
 
+// Rows longer than the lanes of their sums: the same bits wherever they begin, and also where the largest
+// logit is far above those of the beginning, or all of those are -infinity.
+TEST_P(CrossEntropyTest, LongRowsInOneAndTwoPasses) {
+  constexpr int64_t kRows = 4, kClasses = 2507;
+  const std::vector<double> labels{2500, 7, 2000, 3};
+  for (const int32_t dtype : kFloats) {
+    std::vector<double> values = uniform_values(kRows * kClasses, 3, -8, 8);
+    values[kClasses + 2400] = 60;
+    std::fill_n(values.begin() + 2 * kClasses, 1100, -kInfinity);
+    values[3 * kClasses + 5] = 12;
+    std::vector<uint32_t> bits;
+    for (const int64_t shift : {0, 1, 2, 3, 4, 5, 6, 7}) {
+      SCOPED_TRACE(testing::Message() << "dtype " << dtype << ", shift " << shift);
+      Buffer logits(device_, dtype, values, shift);
+      Buffer label_buffer(device_, NAMP_INT32, labels);
+      Buffer row_sums(device_, NAMP_FLOAT32, 2 * kRows);
+      Buffer gradient(device_, NAMP_FLOAT32, kRows * kClasses, 1);
+      Buffer loss(device_, NAMP_FLOAT32, 1);
+      auto args = make_args<namp_cross_entropy_args>();
+      args.logits_dtype = dtype;
+      args.gradient_dtype = NAMP_FLOAT32;
+      args.logits = logits.data();
+      args.labels = label_buffer.ints();
+      args.rows = kRows;
+      args.classes = kClasses;
+      args.ignore_index = -100;
+      args.loss = loss.floats();
+      args.row_sums = row_sums.floats();
+      run_everywhere([&] { return namp_cross_entropy(device_, &args, nullptr); },
+                     {&row_sums, &loss});
+      args.gradient = gradient.data();
+      args.loss = nullptr;
+      run_everywhere([&] { return namp_cross_entropy(device_, &args, nullptr); }, {&gradient});
+      double total = 0;
+      for (int64_t row = 0; row < kRows; ++row) {
+        double largest = -kInfinity, sum = 0;
+        for (int64_t c = 0; c < kClasses; ++c)
+          largest = std::max(largest, logits[row * kClasses + c]);
+        for (int64_t c = 0; c < kClasses; ++c)
+          sum += std::exp(logits[row * kClasses + c] - largest);
+        ASSERT_EQ(row_sums[2 * row], largest);
+        ASSERT_NEAR(row_sums[2 * row + 1], sum, 2e-6 * sum);
+        const auto label = static_cast<int64_t>(labels[static_cast<size_t>(row)]);
+        total += std::log(sum) - (logits[row * kClasses + label] - largest);
+        for (int64_t c = 0; c < kClasses; ++c) {
+          const double g =
+              std::exp(logits[row * kClasses + c] - largest) / sum - (c == label ? 1 : 0);
+          // The difference of two logits is rounded before its exponential.
+          const double apart = largest - std::max(logits[row * kClasses + c], -100.0);
+          const double relative = 1e-6 + 0x1p-24 * apart;
+          ASSERT_NEAR(gradient[row * kClasses + c], g, relative * std::fabs(g) + 1e-37);
+        }
+      }
+      ASSERT_NEAR(loss[0], total, 1e-6 * total);
+      std::vector<uint32_t> now{loss.bits(0)};
+      for (int64_t i = 0; i < 2 * kRows; ++i)
+        now.push_back(row_sums.bits(i));
+      if (bits.empty()) bits = now;
+      ASSERT_EQ(now, bits);
+    }
+  }
+}
+
 TEST_P(CrossEntropyTest, LabelsThatAreNone) {
   Buffer logits(device_, NAMP_FLOAT32, {1, 2, 3, 4, 5, 6});
   Buffer labels(device_, NAMP_INT32, {3, -100});
