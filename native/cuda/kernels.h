@@ -203,7 +203,7 @@ struct PermuteArgs {
 };
 inline constexpr Kernel<PermuteArgs> kPermute{"permute", "permute_kernel", kElementThreads};
 
-// ---- Sums down the columns of a matrix: column_sums.cuh ----
+// ---- Sums down the columns of a matrix: column_sums.cuh, lane_sums.cuh ----
 
 inline constexpr int kColumnThreads = 256;
 inline constexpr int kColumnsPerBlock = 128;
@@ -260,8 +260,10 @@ template <class Call>
 struct ColumnSumArgs {
   Call call;
   ColumnSplit split;
-  double* partial;  // [slices, tiles, sums of a tile], or [slices, sums of a row]; null with one slice or without
-  Ticket tickets;   // kTickets
+  // [slices, tiles, sums of a tile], or of whole rows [slices, sums, columns]; null with one slice or
+  // without sums.
+  double* partial;
+  Ticket tickets;  // kTickets
 };
 
 // ---- layer_norm.cu, softmax.cu: one warp for each row ----

@@ -69,7 +69,7 @@ NAMP_DEVICE Pack<kPack> make_normal(const Pack<kPack>& x, const NormScale& scale
 template <class Norm>
 NAMP_DEVICE void add_columns(Pack<kPack>* sums, const Pack<kPack>& g, const Pack<kPack>& normal) {
   sums[0] = map([](float sum, float y, float x) { return sum + y * x; }, sums[0], g, normal);
-  if constexpr (kNormSums<Norm> > 1) sums[1] = map(Plus(), sums[1], g);
+  if constexpr (kNormSums < Norm >> 1) sums[1] = map(Plus(), sums[1], g);
 }
 
 // What a warp does with a row.
@@ -88,9 +88,9 @@ struct RowBackward {
   NormScale scale;
 
   NAMP_DEVICE typename Types::Fetched fetch(int64_t i, Part part) const {
-    return {Types::output().fetch(args.output_gradient, args.output_dtype, first + i, part),
-            Types::element().fetch(Norm::elements(args), elements_dtype<Norm>(args), first + i,
-                                   part)};
+    return {
+        Types::output().fetch(args.output_gradient, args.output_dtype, first + i, part),
+        Types::element().fetch(Norm::elements(args), elements_dtype<Norm>(args), first + i, part)};
   }
   NAMP_DEVICE auto fetch_residual(int64_t i, Part part) const {
     return Types::input().fetch(args.residual_gradient, args.input_dtype, first + i, part);
@@ -130,8 +130,7 @@ struct RowBackward {
     Pack<kPack> x = map(
         [=](float g, float y) { return normalize_gradient(g, y, inverse, mean_g, mean_g_normal); },
         times_gamma(gradient(fetched), i, part), normal_of(fetched));
-    if constexpr (kResidual)
-      x = map(Plus(), numbers(fetch_residual(i, part)), x);
+    if constexpr (kResidual) x = map(Plus(), numbers(fetch_residual(i, part)), x);
     Types::input().put(x, args.input_gradient, args.input_dtype, first + i, part);
     if (args.input_gradient_copy != nullptr)
       Types::output().put(x, args.input_gradient_copy, args.output_dtype, first + i, part);
@@ -209,7 +208,7 @@ struct RowBackward {
 template <class Norm, class Finish>
 struct SliceOnce {
   const ColumnSumArgs<typename Norm::Args>& args;
-  int slice;
+  uint32_t slice;
   bool with_sums;
   const Finish& finish;
 
@@ -247,7 +246,8 @@ struct ColumnPacks {
 template <class Norm>
 NAMP_DEVICE void add_slot(const typename Norm::Args& call, const RowRange& rows, int64_t slot,
                           Pack<kPack>* sums) {
-  const int64_t column = slot * kSlotColumns + thread_index() % kWarp * kPack;
+  const int thread = opaque(thread_index());
+  const int64_t column = slot * kSlotColumns + thread % kWarp * kPack;
   if (column >= call.width) return;
   const bool normal = Norm::keeps_normal(call);
   const Prefix part(call.width - column);
@@ -265,7 +265,7 @@ NAMP_DEVICE void add_slot(const typename Norm::Args& call, const RowRange& rows,
       add_columns<Norm>(sums, widen_numbers(row.gradient),
                         make_normal<Norm>(widen_numbers(row.elements), row.scale, normal));
     };
-    int64_t row = rows.begin + thread_index() / kWarp;
+    int64_t row = rows.begin + thread / kWarp;
     for (; row + kSliceWarps < rows.end; row += 2 * kSliceWarps) {
       const auto one = fetch(row);
       const auto next = fetch(row + kSliceWarps);
@@ -292,19 +292,23 @@ NAMP_DEVICE void norm_backward(const ColumnSumArgs<typename Norm::Args>& args) {
       call.width <= kHeldWidth && call.gamma != nullptr &&
       are_aligned(call.output_gradient, Norm::elements(call), call.gamma, call.input_gradient,
                   call.residual_gradient, call.input_gradient_copy);
-  const int slices = static_cast<int>(args.split.slices);
-  for (int slice = static_cast<int>(block_index()); slice < slices;
-       slice += static_cast<int>(block_count())) {
-    if (!with_aligned_types(call, aligned, normal,
-                            SliceOnce<Norm, decltype(finish)>{args, slice, with_sums, finish})) {
+  const auto slices = static_cast<uint32_t>(args.split.slices);
+  for (auto next = static_cast<uint32_t>(block_index()); next < slices;
+       next += static_cast<uint32_t>(block_count())) {
+    const auto slice = static_cast<uint32_t>(opaque(static_cast<int>(
+        next)));  // else its rows would be counted on, in registers beside the sums
+    if (!with_aligned_types<Norm::kCentered>(
+            call, aligned, normal,
+            SliceOnce<Norm, decltype(finish)>{args, slice, with_sums, finish})) {
       const RowRange rows = args.split.rows_of(slice);
       for (int64_t slot = 0; with_sums && slot * kSlotColumns < call.width; ++slot) {
         Pack<kPack> sums[kSums] = {};
         add_slot<Norm>(call, rows, slot, sums);
         add_warps<kSums>(args, slice, slot, sums, finish);
       }
-      for (int64_t row = rows.begin + thread_index() / kWarp; row < rows.end; row += kSliceWarps) {
-        RowBackward<Norm, AnyTypes, bool>{call, normal, thread_index() % kWarp, row * call.width,
+      const int thread = opaque(thread_index());
+      for (int64_t row = rows.begin + thread / kWarp; row < rows.end; row += kSliceWarps) {
+        RowBackward<Norm, AnyTypes, bool>{call, normal, thread % kWarp, row * call.width,
                                           Norm::scale(call, row, normal)}
             .again();
       }

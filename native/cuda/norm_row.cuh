@@ -67,9 +67,10 @@ NAMP_DEVICE bool are_aligned(const T*... data) {
   return ((uintptr_t{0} | ... | reinterpret_cast<uintptr_t>(data)) & 15) == 0;
 }
 
-// Calls body(types, whether the rows that backward reads are normal already) with the types of a call, if its
-// packs are aligned and it has such types; otherwise returns false.
-template <class Args, class Body>
+// Calls body(types, std::bool_constant<whether the rows that backward reads are normal already>) with the types
+// of a call, if its packs are aligned and it has such types; otherwise returns false. kNormal: whether those of
+// a smaller output are normal.
+template <bool kNormal, class Args, class Body>
 NAMP_DEVICE bool with_aligned_types(const Args& args, bool aligned, bool normal, Body&& body) {
   if (!aligned || args.width % kPack != 0) return false;
   if (args.input_dtype == args.output_dtype && !normal) {
@@ -79,14 +80,12 @@ NAMP_DEVICE bool with_aligned_types(const Args& args, bool aligned, bool normal,
     });
     return true;
   }
-  if (args.input_dtype != NAMP_FLOAT32 || args.output_dtype == NAMP_FLOAT32) return false;
+  if (args.input_dtype != NAMP_FLOAT32 || args.output_dtype == NAMP_FLOAT32 || normal != kNormal)
+    return false;
   const auto of_half = [&](auto half) NAMP_LONG_LAMBDA {
     using T = typename decltype(half)::Type;
-    if (normal) {
-      body(AlignedTypes<float, T, T>(), std::true_type());
-    } else {
-      body(AlignedTypes<float, T, float>(), std::false_type());
-    }
+    body(AlignedTypes<float, T, std::conditional_t<kNormal, T, float>>(),
+         std::bool_constant<kNormal>());
   };
   if (args.output_dtype == NAMP_FLOAT16) {
     of_half(ElementType<Float16>());
@@ -94,6 +93,55 @@ NAMP_DEVICE bool with_aligned_types(const Args& args, bool aligned, bool normal,
     of_half(ElementType<BFloat16>());
   }
   return true;
+}
+
+// A row that forward reads once, with all loads under way before the first conversion.
+template <class Types>
+class AlignedRow {
+ public:
+  using Part = typename Types::Part;
+  NAMP_DEVICE AlignedRow(const void* data, int32_t dtype, int64_t first, int width, int lane) {
+    decltype(Types::input().fetch(data, dtype, first, Part(Prefix(0)))) raw[kHeldPacks];
+#pragma unroll
+    for (int slot = 0; slot < kHeldPacks; ++slot) {
+      const int i = (slot * kWarp + lane) * kPack;
+      // Behind the row, its first pack: a load for some lanes would not be under way with the next one.
+      raw[slot] = Types::input().fetch(data, dtype, first + (i < width ? i : 0), Part(Prefix(0)));
+    }
+#pragma unroll
+    for (int slot = 0; slot < kHeldPacks; ++slot)
+      held_[slot] = numbers(raw[slot]);
+  }
+  NAMP_DEVICE const Pack<kPack>& pack(int slot, int64_t, Part) const { return held_[slot]; }
+
+ private:
+  Pack<kPack> held_[kHeldPacks];
+};
+
+// Calls forward.template row<kHeld, types>(row, lane, x), with x.pack(slot, i, part), for this warp's rows.
+template <class Forward>
+struct NormRows {
+  const Forward& forward;
+  template <class Types, class Normal>
+  NAMP_DEVICE void operator()(Types, Normal) const {
+    const auto& args = forward.args;
+    for_warp_rows(args.rows, [&](int64_t row, int lane) {
+      const AlignedRow<Types> x(args.input, args.input_dtype, row * args.width,
+                                static_cast<int>(args.width), lane);
+      forward.template row<true, Types>(row, lane, x);
+    });
+  }
+};
+template <class Forward>
+NAMP_DEVICE void norm_forward(const Forward& forward, bool aligned) {
+  const auto& args = forward.args;
+  if (with_aligned_types<false>(args, aligned && args.width <= kHeldWidth, false,
+                                NormRows<Forward>{forward}))
+    return;
+  for_warp_rows(args.rows, [&](int64_t row, int lane) {
+    const WarpRow<false> x(args.input, args.input_dtype, row * args.width, args.width, lane);
+    forward.template row<false, AnyTypes>(row, lane, x);
+  });
 }
 
 }  // namespace namp::cuda

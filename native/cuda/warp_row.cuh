@@ -13,23 +13,25 @@ namespace namp::cuda {
 inline constexpr int kHeldPacks = 4;  // of a lane
 inline constexpr int64_t kHeldWidth = kHeldPacks * kWarp * kPack;
 
-// Calls body(slot, i, part) for this lane's packs of a row; slot is a constant where a row is held.
-template <bool kHeld, class Body>
+// Calls body(slot, i, part) for this lane's packs of a row; slot is a constant where a row is held. Part is
+// made of a Prefix.
+template <bool kHeld, class Part = Prefix, class Body>
 NAMP_DEVICE void for_row_packs(int64_t width, int lane, Body&& body) {
   if constexpr (kHeld) {
 #pragma unroll
     for (int slot = 0; slot < kHeldPacks; ++slot) {
       const int64_t i = (slot * kWarp + lane) * kPack;
-      if (i < width) body(slot, i, Prefix{width - i});
+      if (i < width) body(slot, i, Part(Prefix(width - i)));
     }
   } else {
     for (int64_t i = lane * kPack; i < width; i += kWarp * kPack)
-      body(0, i, Prefix{width - i});
+      body(0, i, Part(Prefix(width - i)));
   }
 }
 
 // An optional float32 vector's pack, or otherwise in each element.
-NAMP_DEVICE Pack<kPack> load_or(const float* data, int64_t i, Prefix part, float otherwise) {
+template <class Part>
+NAMP_DEVICE Pack<kPack> load_or(const float* data, int64_t i, Part part, float otherwise) {
   if (data != nullptr) return load(data + i, part);
   Pack<kPack> pack;
 #pragma unroll
@@ -119,10 +121,10 @@ NAMP_DEVICE void add_there(Pack<kPack>& sum, Pack<kPack> terms, Part part) {
 }
 
 // The kCount sums over a row of the packs that body(slot, i, part, packs) gives; in every lane.
-template <bool kHeld, int kCount, class Body>
+template <bool kHeld, class Part = Prefix, int kCount, class Body>
 NAMP_DEVICE void sum_row(int64_t width, int lane, float (&sums)[kCount], Body&& body) {
   Pack<kPack> of_lane[kCount] = {};
-  for_row_packs<kHeld>(width, lane, [&](int slot, int64_t i, Prefix part) {
+  for_row_packs<kHeld, Part>(width, lane, [&](int slot, int64_t i, Part part) {
     Pack<kPack> terms[kCount];
     body(slot, i, part, terms);
 #pragma unroll
