@@ -69,7 +69,12 @@ NAMP_DEVICE Pack<kPack> make_normal(const Pack<kPack>& x, const NormScale& scale
 template <class Norm>
 NAMP_DEVICE void add_columns(Pack<kPack>* sums, const Pack<kPack>& g, const Pack<kPack>& normal) {
   sums[0] = map([](float sum, float y, float x) { return sum + y * x; }, sums[0], g, normal);
-  if constexpr (kNormSums < Norm >> 1) sums[1] = map(Plus(), sums[1], g);
+  if constexpr (Norm::kCentered) sums[1] = map(Plus(), sums[1], g);
+}
+
+template <class T>
+NAMP_DEVICE void prefetch_pack(OneType<T>, const void* data, int64_t i) {
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(global_address(static_cast<const T*>(data) + i)));
 }
 
 // What a warp does with a row.
@@ -79,7 +84,7 @@ struct RowBackward {
   using Part = typename Types::Part;
   static constexpr int kSums = kNormSums<Norm>;
   // Packs under way: as many as have registers beside the columns' sums.
-  static constexpr int kTogether = sizeof(typename Types::Fetched) > 32 ? 1 : 2;
+  static constexpr int kPacks = sizeof(typename Types::Fetched) > 32 ? 1 : 2;
 
   const Args& args;
   Normal normal;
@@ -121,16 +126,15 @@ struct RowBackward {
     for (int k = 0; k < kSums; ++k)
       means[k] = sums[k] / static_cast<float>(args.width);
   }
-  template <bool kResidual>
-  NAMP_DEVICE void write(int64_t i, Part part, const float* means) const {
+  NAMP_DEVICE void write(const typename Types::Fetched& fetched, Pack<kPack> residual,
+                         bool has_residual, int64_t i, Part part, const float* means) const {
     const float inverse = scale.inverse_deviation;
     const float mean_g_normal = means[0];
     const float mean_g = means[1];
-    const auto fetched = fetch(i, part);
     Pack<kPack> x = map(
         [=](float g, float y) { return normalize_gradient(g, y, inverse, mean_g, mean_g_normal); },
         times_gamma(gradient(fetched), i, part), normal_of(fetched));
-    if constexpr (kResidual) x = map(Plus(), numbers(fetch_residual(i, part)), x);
+    if (has_residual) x = map(Plus(), residual, x);
     Types::input().put(x, args.input_gradient, args.input_dtype, first + i, part);
     if (args.input_gradient_copy != nullptr)
       Types::output().put(x, args.input_gradient_copy, args.output_dtype, first + i, part);
@@ -149,20 +153,54 @@ struct RowBackward {
     for (int64_t i = lane * kPack; i < args.width; i += kSlotColumns) {
       const Part part(Prefix(args.width - i));
       if (args.residual_gradient != nullptr) {
-        write<true>(i, part, means);
+        write(fetch(i, part), numbers(fetch_residual(i, part)), true, i, part, means);
       } else {
-        write<false>(i, part, means);
+        write(fetch(i, part), {}, false, i, part, means);
       }
     }
   }
 
+  NAMP_DEVICE int index(int slot) const { return (slot * kWarp + lane) * kPack; }
   template <bool kResidual>
   NAMP_DEVICE void write_all(const float* means) const {
+    using Residual = decltype(fetch_residual(0, Part(Prefix(0))));
+    // Narrowing to halves takes the registers of a second one.
+    constexpr int kTogether = std::is_same_v<Residual, RawPack<float, kPack>> ? kPacks : 1;
+    const int width = static_cast<int>(args.width);
+    if (index(0) >= width) return;
+#pragma unroll
+    for (int slot = 0; slot < kHeldPacks; slot += kTogether) {
+      typename Types::Fetched fetched[kTogether];
+      Residual residual[kTogether];
+#pragma unroll
+      for (int k = 0; k < kTogether; ++k) {
+        const int i = index(slot + k);
+        // As above, but the lane's own first pack: others may be overwritten by now.
+        const int at = i < width ? i : index(0);
+        if constexpr (kResidual) residual[k] = fetch_residual(at, Part(Prefix(width - at)));
+        fetched[k] = fetch(at, Part(Prefix(width - at)));
+      }
+#pragma unroll
+      for (int k = 0; k < kTogether; ++k) {
+        const int i = index(slot + k);
+        if (i >= width) continue;
+        Pack<kPack> other = {};
+        if constexpr (kResidual) other = numbers(residual[k]);
+        write(fetched[k], other, kResidual, i, Part(Prefix(width - i)), means);
+      }
+    }
+  }
+  // Begins to bring the row to the second-level cache.
+  NAMP_DEVICE void prefetch() const {
     const int width = static_cast<int>(args.width);
 #pragma unroll
     for (int slot = 0; slot < kHeldPacks; ++slot) {
-      const int i = (slot * kWarp + lane) * kPack;
-      if (i < width) write<kResidual>(i, Part(Prefix(width - i)), means);
+      const int i = index(slot);
+      if (i >= width) continue;
+      prefetch_pack(Types::output(), args.output_gradient, first + i);
+      prefetch_pack(Types::element(), Norm::elements(args), first + i);
+      if (args.residual_gradient != nullptr)
+        prefetch_pack(Types::input(), args.residual_gradient, first + i);
     }
   }
   // Adds its columns too.
@@ -171,18 +209,18 @@ struct RowBackward {
     Pack<kPack> of_lane[kSums] = {};
     float means[2];
 #pragma unroll
-    for (int slot = 0; slot < kHeldPacks; slot += kTogether) {
-      typename Types::Fetched fetched[kTogether];
+    for (int slot = 0; slot < kHeldPacks; slot += kPacks) {
+      typename Types::Fetched fetched[kPacks];
 #pragma unroll
-      for (int k = 0; k < kTogether; ++k) {
+      for (int k = 0; k < kPacks; ++k) {
         // Behind the row, its first pack: a load for some lanes would not be under way with the next one.
-        const int i = ((slot + k) * kWarp + lane) * kPack;
+        const int i = index(slot + k);
         const int at = i < width ? i : 0;
         fetched[k] = fetch(at, Part(Prefix(width - at)));
       }
 #pragma unroll
-      for (int k = 0; k < kTogether; ++k) {
-        const int i = ((slot + k) * kWarp + lane) * kPack;
+      for (int k = 0; k < kPacks; ++k) {
+        const int i = index(slot + k);
         if (i < width) {
           const Pack<kPack> g = gradient(fetched[k]);
           const Pack<kPack> x = normal_of(fetched[k]);
@@ -204,6 +242,9 @@ struct RowBackward {
   }
 };
 
+// Whether a warp's next row is on its way to the second-level cache while it works on one.
+inline constexpr bool kPrefetches = true;
+
 // A block's slice of rows that are read once.
 template <class Norm, class Finish>
 struct SliceOnce {
@@ -217,13 +258,19 @@ struct SliceOnce {
     Pack<kPack> sums[kHeldPacks][kNormSums<Norm>] = {};
     const RowRange rows = args.split.rows_of(slice);
     const int count = static_cast<int>(rows.end - rows.begin);
+    // Addresses are made anew for each row: kept, they would take the registers of the sums.
+    const auto at = [&](int i) {
+      return RowBackward<Norm, Types, Normal>{args.call,
+                                              normal,
+                                              opaque(thread_index() % kWarp),
+                                              opaque((rows.begin + i) * args.call.width),
+                                              {}};
+    };
     for (int i = thread_index() / kWarp; i < count; i += kSliceWarps) {
-      const int64_t row = rows.begin + i;
-      // Addresses are made anew for each row: kept, they would take the registers of the sums.
-      RowBackward<Norm, Types, Normal>{args.call, normal, opaque(thread_index() % kWarp),
-                                       opaque(row * args.call.width),
-                                       Norm::scale(args.call, row, normal)}
-          .once(sums);
+      auto row = at(i);
+      row.scale = Norm::scale(args.call, rows.begin + i, normal);
+      if (kPrefetches && i + kSliceWarps < count) at(i + kSliceWarps).prefetch();
+      row.once(sums);
     }
     if (!with_sums) return;
 #pragma unroll
