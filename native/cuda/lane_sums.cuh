@@ -26,7 +26,7 @@ NAMP_DEVICE void add_warps(const ColumnSumArgs<Call>& args, int64_t slice, int64
   const int64_t width = args.split.columns;
   // Unknown to the compiler: else it computes addresses before the rows, and keeps them beside the sums.
   const int thread = opaque(thread_index());
-  const int64_t column = slot * kSlotColumns + thread;
+  const int64_t column = slot * kSlotColumns + static_cast<uint32_t>(thread);
 #pragma unroll
   for (int k = 0; k < kCount; ++k) {
 #pragma unroll

@@ -84,7 +84,7 @@ struct RowBackward {
   using Part = typename Types::Part;
   static constexpr int kSums = kNormSums<Norm>;
   // Packs under way: as many as have registers beside the columns' sums.
-  static constexpr int kPacks = sizeof(typename Types::Fetched) > 32 ? 1 : 2;
+  static constexpr int kPacks = kSums > 1 || sizeof(typename Types::Fetched) > 32 ? 1 : 2;
 
   const Args& args;
   Normal normal;
@@ -342,8 +342,8 @@ NAMP_DEVICE void norm_backward(const ColumnSumArgs<typename Norm::Args>& args) {
   const auto slices = static_cast<uint32_t>(args.split.slices);
   for (auto next = static_cast<uint32_t>(block_index()); next < slices;
        next += static_cast<uint32_t>(block_count())) {
-    const auto slice = static_cast<uint32_t>(opaque(static_cast<int>(
-        next)));  // else its rows would be counted on, in registers beside the sums
+    // Else its rows would be counted on, in registers beside the sums.
+    const auto slice = static_cast<uint32_t>(opaque(static_cast<int>(next)));
     if (!with_aligned_types<Norm::kCentered>(
             call, aligned, normal,
             SliceOnce<Norm, decltype(finish)>{args, slice, with_sums, finish})) {

@@ -125,8 +125,10 @@ struct NormRows {
   template <class Types, class Normal>
   NAMP_DEVICE void operator()(Types, Normal) const {
     const auto& args = forward.args;
-    for_warp_rows(args.rows, [&](int64_t row, int lane) {
-      const AlignedRow<Types> x(args.input, args.input_dtype, row * args.width,
+    for_warp_rows(args.rows, [&](int64_t row, int of_warp) {
+      // Addresses are made anew for each row: kept, they would take registers.
+      const int lane = opaque(of_warp);
+      const AlignedRow<Types> x(args.input, args.input_dtype, opaque(row * args.width),
                                 static_cast<int>(args.width), lane);
       forward.template row<true, Types>(row, lane, x);
     });
