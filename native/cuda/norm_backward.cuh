@@ -268,7 +268,7 @@ struct SliceOnce {
     };
     for (int i = thread_index() / kWarp; i < count; i += kSliceWarps) {
       auto row = at(i);
-      row.scale = Norm::scale(args.call, rows.begin + i, normal);
+      row.scale = Norm::scale(args.call, opaque(rows.begin + i), normal);
       if (kPrefetches && i + kSliceWarps < count) at(i + kSliceWarps).prefetch();
       row.once(sums);
     }
@@ -339,11 +339,11 @@ NAMP_DEVICE void norm_backward(const ColumnSumArgs<typename Norm::Args>& args) {
       call.width <= kHeldWidth && call.gamma != nullptr &&
       are_aligned(call.output_gradient, Norm::elements(call), call.gamma, call.input_gradient,
                   call.residual_gradient, call.input_gradient_copy);
-  const auto slices = static_cast<uint32_t>(args.split.slices);
-  for (auto next = static_cast<uint32_t>(block_index()); next < slices;
-       next += static_cast<uint32_t>(block_count())) {
-    // Else its rows would be counted on, in registers beside the sums.
-    const auto slice = static_cast<uint32_t>(opaque(static_cast<int>(next)));
+  const int slices = static_cast<int>(args.split.slices);
+  for (int at = static_cast<int>(block_index()); at < slices;
+       at += static_cast<int>(block_count())) {
+    at = opaque(at);  // else its rows would be counted on, in registers beside the sums
+    const auto slice = static_cast<uint32_t>(at);
     if (!with_aligned_types<Norm::kCentered>(
             call, aligned, normal,
             SliceOnce<Norm, decltype(finish)>{args, slice, with_sums, finish})) {
