@@ -335,15 +335,15 @@ NAMP_DEVICE void norm_backward(const ColumnSumArgs<typename Norm::Args>& args) {
     float* gradient = k == 0 ? call.gamma_gradient : beta_gradient;
     if (gradient != nullptr) store(static_cast<float>(sum), gradient + column);
   };
-  const bool aligned =
-      call.width <= kHeldWidth && call.gamma != nullptr &&
-      are_aligned(call.output_gradient, Norm::elements(call), call.gamma, call.input_gradient,
-                  call.residual_gradient, call.input_gradient_copy);
   const int slices = static_cast<int>(args.split.slices);
   for (int at = static_cast<int>(block_index()); at < slices;
        at += static_cast<int>(block_count())) {
     at = opaque(at);  // else its rows would be counted on, in registers beside the sums
     const auto slice = static_cast<uint32_t>(at);
+    const bool aligned =
+        call.width <= kHeldWidth && call.gamma != nullptr &&
+        are_aligned(call.output_gradient, Norm::elements(call), call.gamma, call.input_gradient,
+                    call.residual_gradient, call.input_gradient_copy);
     if (!with_aligned_types<Norm::kCentered>(
             call, aligned, normal,
             SliceOnce<Norm, decltype(finish)>{args, slice, with_sums, finish})) {
