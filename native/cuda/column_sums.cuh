@@ -107,29 +107,12 @@ NAMP_DEVICE void sum_tile(const ColumnSumArgs<Call>& args, int64_t tile, int64_t
   }
 }
 
-// Sums of a split whose blocks have one task at a time.
+// The sums of all tasks.
 template <int kCount, class Call, class Add, class Finish>
 NAMP_DEVICE void sum_columns(const ColumnSumArgs<Call>& args, Add&& add, Finish&& finish) {
   const ColumnSplit& split = args.split;
   for (int64_t task = block_index(); task < split.tiles * split.slices; task += block_count())
     sum_tile<kCount>(args, task % split.tiles, task / split.tiles, add, finish);
-}
-
-// Sums of a split whose blocks have whole rows: then(rows) may overwrite a slice, since no other block
-// reads it. with_sums: the same in all threads of the launch; if not, there is only then(rows).
-template <int kCount, class Call, class Add, class Finish, class Then>
-NAMP_DEVICE void sum_columns_of_rows(const ColumnSumArgs<Call>& args, bool with_sums, Add&& add,
-                                     Finish&& finish, Then&& then) {
-  const ColumnSplit& split = args.split;
-  const int slices = static_cast<int>(split.slices);
-  const int tiles = with_sums ? static_cast<int>(split.tiles) : 0;
-  for (int slice = static_cast<int>(block_index()); slice < slices;
-       slice += static_cast<int>(block_count())) {
-    // Each slice begins with another tile, so that not one block is the last of all tiles.
-    for (int i = 0; i < tiles; ++i)
-      sum_tile<kCount>(args, (slice + i) % tiles, slice, add, finish);
-    then(split.rows_of(slice));
-  }
 }
 
 }  // namespace namp::cuda

@@ -167,7 +167,7 @@ class CudaBackend final : public Backend {
     launch_split(kernel, split, split.tiles * split.slices, sums, call, stream);
   }
 
-  // The same, where a block has whole rows. sums may be 0.
+  // A kernel of lane_sums.cuh, whose blocks have whole rows. sums may be 0.
   template <class Call>
   void launch_row_sums(const cuda::Kernel<cuda::ColumnSumArgs<Call>>& kernel, int64_t rows,
                        int64_t columns, int64_t sums, const Call& call, namp_stream stream) {

@@ -203,7 +203,7 @@ struct PermuteArgs {
 };
 inline constexpr Kernel<PermuteArgs> kPermute{"permute", "permute_kernel", kElementThreads};
 
-// ---- Sums down the columns of a matrix: column_sums.cuh ----
+// ---- Sums down the columns of a matrix: column_sums.cuh, lane_sums.cuh ----
 
 inline constexpr int kColumnThreads = 256;
 inline constexpr int kColumnsPerBlock = 128;
@@ -230,13 +230,12 @@ struct ColumnSplit {
   }
 };
 
-// About as many slices as wanted. A thread has least_rows of a slice or more, and at most 128, since it adds
-// them in float32.
+// About as many slices as wanted. A thread has least_rows of a slice or more, and at most most_rows, since it
+// adds them in float32.
 constexpr ColumnSplit split_columns(int64_t rows, int64_t columns, int64_t wanted,
-                                    int64_t least_rows) {
-  constexpr int64_t kMostRows = 128;
+                                    int64_t least_rows, int64_t most_rows) {
   const int64_t even = blocks(blocks(rows, wanted), kColumnGroups);
-  const int64_t thread_rows = even < least_rows ? least_rows : even > kMostRows ? kMostRows : even;
+  const int64_t thread_rows = even < least_rows ? least_rows : even > most_rows ? most_rows : even;
   const int64_t slice_rows = thread_rows * kColumnGroups;
   const int64_t slices = blocks(rows, slice_rows);
   return {rows, columns, blocks(columns, kColumnsPerBlock), slices > 0 ? slices : 1, slice_rows};
@@ -247,21 +246,24 @@ constexpr ColumnSplit split_columns(int64_t rows, int64_t columns, int64_t wante
 constexpr ColumnSplit split_columns(int64_t rows, int64_t columns) {
   constexpr int64_t kBlocks = 264;
   const int64_t tiles = blocks(columns, kColumnsPerBlock);
-  return split_columns(rows, columns, tiles < kBlocks ? kBlocks / (tiles > 0 ? tiles : 1) : 1, 4);
+  return split_columns(rows, columns, tiles < kBlocks ? kBlocks / (tiles > 0 ? tiles : 1) : 1, 4,
+                       128);
 }
 
-// A block has all tiles of a slice, and then its rows: one for each multiprocessor, since the last block
-// of a tile adds all slices while the others go on.
+// A block has all columns of a slice: two blocks for each multiprocessor of an H100.
+inline constexpr int64_t kRowSlices = 264;
 constexpr ColumnSplit split_rows(int64_t rows, int64_t columns) {
-  return split_columns(rows, columns, 132, 1);
+  return split_columns(rows, columns, kRowSlices, 1, 64);
 }
 
 template <class Call>
 struct ColumnSumArgs {
   Call call;
   ColumnSplit split;
-  double* partial;  // [slices, tiles, sums of a tile]; null with one slice or without sums
-  Ticket tickets;   // kTickets
+  // [slices, tiles, sums of a tile], or of whole rows [slices, sums, columns]; null with one slice or
+  // without sums.
+  double* partial;
+  Ticket tickets;  // kTickets
 };
 
 // ---- layer_norm.cu, softmax.cu: one warp for each row ----

@@ -13,23 +13,25 @@ namespace namp::cuda {
 inline constexpr int kHeldPacks = 4;  // of a lane
 inline constexpr int64_t kHeldWidth = kHeldPacks * kWarp * kPack;
 
-// Calls body(slot, i, part) for this lane's packs of a row; slot is a constant where a row is held.
-template <bool kHeld, class Body>
+// Calls body(slot, i, part) for this lane's packs of a row; slot is a constant where a row is held. Part is
+// made of a Prefix.
+template <bool kHeld, class Part = Prefix, class Body>
 NAMP_DEVICE void for_row_packs(int64_t width, int lane, Body&& body) {
   if constexpr (kHeld) {
 #pragma unroll
     for (int slot = 0; slot < kHeldPacks; ++slot) {
       const int64_t i = (slot * kWarp + lane) * kPack;
-      if (i < width) body(slot, i, Prefix{width - i});
+      if (i < width) body(slot, i, Part(Prefix(width - i)));
     }
   } else {
     for (int64_t i = lane * kPack; i < width; i += kWarp * kPack)
-      body(0, i, Prefix{width - i});
+      body(0, i, Part(Prefix(width - i)));
   }
 }
 
 // An optional float32 vector's pack, or otherwise in each element.
-NAMP_DEVICE Pack<kPack> load_or(const float* data, int64_t i, Prefix part, float otherwise) {
+template <class Part>
+NAMP_DEVICE Pack<kPack> load_or(const float* data, int64_t i, Part part, float otherwise) {
   if (data != nullptr) return load(data + i, part);
   Pack<kPack> pack;
 #pragma unroll
@@ -85,78 +87,60 @@ class WarpRow {
   Pack<kPack> held_[kHeld ? kHeldPacks : 1];
 };
 
-// The kCount sums over a row of the packs that body(slot, i, part, packs) gives; in every lane.
-template <bool kHeld, int kCount, class Body>
-NAMP_DEVICE void sum_row(int64_t width, int lane, float (&sums)[kCount], Body&& body) {
-  Pack<kPack> of_lane[kCount] = {};
-  for_row_packs<kHeld>(width, lane, [&](int slot, int64_t i, Prefix part) {
-    Pack<kPack> terms[kCount];
-    body(slot, i, part, terms);
-#pragma unroll
-    for (int k = 0; k < kCount; ++k) {
-      if (!part.is_whole()) {
-#pragma unroll
-        for (int j = 0; j < kPack; ++j)
-          terms[k].at[j] = j < part.there ? terms[k].at[j] : 0.0f;
-      }
-      of_lane[k] = map(Plus(), of_lane[k], terms[k]);
-    }
-  });
+// The sums of kCount packs of each lane; in every lane.
+template <int kCount>
+NAMP_DEVICE void sum_lanes(const Pack<kPack> (&of_lane)[kCount], float (&sums)[kCount]) {
 #pragma unroll
   for (int k = 0; k < kCount; ++k) {
-    float* at = of_lane[k].at;
+    Pack<kPack> x = of_lane[k];
 #pragma unroll
     for (int half = kPack / 2; half > 0; half /= 2) {
 #pragma unroll
       for (int j = 0; j < half; ++j)
-        at[j] += at[j + half];
+        x.at[j] += x.at[j + half];
     }
-    sums[k] = warp_reduce(at[0], Plus());
+    sums[k] = x.at[0];
+  }
+#pragma unroll
+  for (int mask = kWarp / 2; mask > 0; mask /= 2) {
+#pragma unroll
+    for (int k = 0; k < kCount; ++k)
+      sums[k] += exchange(sums[k], mask);
   }
 }
 
-// Writes a norm's gradient of a row of the input, which begins at element first: what gradient_of(slot,
-// i, part) gives, and the residual gradient if there is one; and its copy. Args: of layer norm or RMS
-// norm.
-template <bool kHeld, class Args, class Body>
-NAMP_DEVICE void write_input_gradient(const Args& args, int64_t first, int lane,
-                                      Body&& gradient_of) {
-  with_element(args.input_dtype, [&](auto element) {
-    using T = typename decltype(element)::Type;
-    auto* gradient = static_cast<T*>(args.input_gradient) + first;
-    const auto* residual = static_cast<const T*>(args.residual_gradient);
-    for_row_packs<kHeld>(args.width, lane, [&](int slot, int64_t i, Prefix part) {
-      auto x = gradient_of(slot, i, part);
-      if (residual != nullptr) x = map(Plus(), load(residual + first + i, part), x);
-      store(x, gradient + i, part);
-      if constexpr (std::is_same_v<T, float>) {
-        if (args.input_gradient_copy != nullptr)
-          store_as(x, args.input_gradient_copy, args.output_dtype, first + i, part);
-      }
-    });
-  });
+// Adds the part of a pack that is there.
+template <class Part>
+NAMP_DEVICE void add_there(Pack<kPack>& sum, Pack<kPack> terms, Part part) {
+  if (!part.is_whole()) {
+#pragma unroll
+    for (int j = 0; j < kPack; ++j)
+      terms.at[j] = j < part.there ? terms.at[j] : 0.0f;
+  }
+  sum = map(Plus(), sum, terms);
 }
 
-// Calls body(std::bool_constant<whether a row is held>, row, lane) for this warp's rows, of all or of
-// this block's.
+// The kCount sums over a row of the packs that body(slot, i, part, packs) gives; in every lane.
+template <bool kHeld, class Part = Prefix, int kCount, class Body>
+NAMP_DEVICE void sum_row(int64_t width, int lane, float (&sums)[kCount], Body&& body) {
+  Pack<kPack> of_lane[kCount] = {};
+  for_row_packs<kHeld, Part>(width, lane, [&](int slot, int64_t i, Part part) {
+    Pack<kPack> terms[kCount];
+    body(slot, i, part, terms);
+#pragma unroll
+    for (int k = 0; k < kCount; ++k)
+      add_there(of_lane[k], terms[k], part);
+  });
+  sum_lanes(of_lane, sums);
+}
+
+// Calls body(std::bool_constant<whether a row is held>, row, lane) for this warp's rows.
 template <class Body>
 NAMP_DEVICE void for_held_rows(int64_t rows, int64_t width, Body&& body) {
   if (width <= kHeldWidth) {
     for_warp_rows(rows, [&](int64_t row, int lane) { body(std::true_type(), row, lane); });
   } else {
     for_warp_rows(rows, [&](int64_t row, int lane) { body(std::false_type(), row, lane); });
-  }
-}
-template <int kThreads, class Body>
-NAMP_DEVICE void for_held_rows(const RowRange& rows, int64_t width, Body&& body) {
-  const int lane = thread_index() % kWarp;
-  const int warp = thread_index() / kWarp;
-  if (width <= kHeldWidth) {
-    for (int64_t row = rows.begin + warp; row < rows.end; row += kThreads / kWarp)
-      body(std::true_type(), row, lane);
-  } else {
-    for (int64_t row = rows.begin + warp; row < rows.end; row += kThreads / kWarp)
-      body(std::false_type(), row, lane);
   }
 }
 

@@ -15,8 +15,10 @@ void check_residual_gradient(Device& device, Args args, Backward backward,
   const int64_t count = input_gradient.size();
   const int32_t dtype = args.input_dtype;
   const std::vector<double> residuals = random_values(count, 5);
-  const Buffer residual(device, dtype, residuals, 2);
-  Buffer sum(device, dtype, count, 1);
+  // Where the input's gradient begins at 16 bytes, the others do too.
+  const int64_t unit = reinterpret_cast<uintptr_t>(args.input_gradient) % 16 == 0 ? 16 : 1;
+  const Buffer residual(device, dtype, residuals, 2 * unit);
+  Buffer sum(device, dtype, count, unit);
   args.input_gradient = sum.data();
   args.residual_gradient = residual.data();
   // Once is enough for the gradients of parameters.
@@ -32,14 +34,14 @@ void check_residual_gradient(Device& device, Args args, Backward backward,
               static_cast<float>(residual[i]) + static_cast<float>(input_gradient[i]))
         << i;
   }
-  Buffer both(device, dtype, residuals, 2);
+  Buffer both(device, dtype, residuals, 2 * unit);
   args.input_gradient = both.data();
   args.residual_gradient = both.data();
-  Buffer copy(device, args.output_dtype, count, 3);
+  Buffer copy(device, args.output_dtype, count, 3 * unit);
   args.input_gradient_copy = copy.data();
   if (dtype != NAMP_FLOAT32) {
     EXPECT_EQ(backward(device, &args, nullptr), NAMP_ERROR_INVALID_ARGUMENT);
-    EXPECT_EQ(both.bytes(), Buffer(device, dtype, residuals, 2).bytes())
+    EXPECT_EQ(both.bytes(), Buffer(device, dtype, residuals, 2 * unit).bytes())
         << "a call that was refused";
     args.input_gradient_copy = nullptr;
   }
@@ -49,7 +51,7 @@ void check_residual_gradient(Device& device, Args args, Backward backward,
   std::vector<double> rounded;
   for (int64_t i = 0; i < count; ++i)
     rounded.push_back(sum[i]);
-  EXPECT_EQ(copy.bytes(), Buffer(device, args.output_dtype, rounded, 3).bytes());
+  EXPECT_EQ(copy.bytes(), Buffer(device, args.output_dtype, rounded, 3 * unit).bytes());
 }
 
 }  // namespace namp_test

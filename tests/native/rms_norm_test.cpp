@@ -38,17 +38,20 @@ ExpectedRms rms_norm(const Buffer& x, const Buffer& g, const std::vector<double>
 
 class RmsNormTest : public BackendTest {
  protected:
-  void check(int64_t rows, int64_t width, int32_t input_dtype, int32_t output_dtype, bool affine,
-             int64_t misalignment) {
+  // Returns the bytes of the gradients. aligned: every tensor, instead of misaligned.
+  std::vector<std::vector<uint8_t>> check(int64_t rows, int64_t width, int32_t input_dtype,
+                                          int32_t output_dtype, bool affine, int64_t misalignment,
+                                          bool aligned = false) {
     SCOPED_TRACE("rows " + std::to_string(rows) + ", width " + std::to_string(width) + ", dtypes " +
                  std::to_string(input_dtype) + std::to_string(output_dtype));
     const int64_t count = rows * width;
-    Buffer input(device_, input_dtype, random_values(count, 1, 1.0, 0.3), misalignment);
-    Buffer gradient(device_, output_dtype, random_values(count, 2), misalignment + 1);
-    Buffer gamma(device_, NAMP_FLOAT32, random_values(width, 3, 0.5, 1.0), misalignment);
-    Buffer output(device_, output_dtype, count, misalignment);
+    const auto off = [&](int64_t more) { return aligned ? 0 : misalignment + more; };
+    Buffer input(device_, input_dtype, random_values(count, 1, 1.0, 0.3), off(0));
+    Buffer gradient(device_, output_dtype, random_values(count, 2), off(1));
+    Buffer gamma(device_, NAMP_FLOAT32, random_values(width, 3, 0.5, 1.0), off(0));
+    Buffer output(device_, output_dtype, count, off(0));
     Buffer inverse(device_, NAMP_FLOAT32, rows);
-    Buffer input_gradient(device_, input_dtype, count, misalignment + 3);
+    Buffer input_gradient(device_, input_dtype, count, off(3));
     Buffer gamma_gradient(device_, NAMP_FLOAT32, width, 1);
     auto args = make_args<namp_rms_norm_args>();
     args.input_dtype = input_dtype;
@@ -90,6 +93,7 @@ class RmsNormTest : public BackendTest {
       expect_close(gamma_gradient, e.gamma_gradient,
                    2e-6 * size * std::sqrt(static_cast<double>(rows)), "gamma");
     }
+    return {input_gradient.bytes(), gamma_gradient.bytes()};
   }
 };
 
@@ -105,6 +109,23 @@ TEST_P(RmsNormTest, EveryWidthAndDtypePair) {
 TEST_P(RmsNormTest, ManyRows) {
   check(is_slow() ? 40 : 300, 33, NAMP_FLOAT32, NAMP_FLOAT16, true, 0);
   if (!is_slow()) check(131, 1024, NAMP_BFLOAT16, NAMP_BFLOAT16, true, 1);
+}
+
+// As of layer norm.
+TEST_P(RmsNormTest, AlignedRowsGiveTheBitsOfOthers) {
+  const auto compare = [&](int64_t rows, int64_t width, int32_t input, int32_t output) {
+    EXPECT_EQ(check(rows, width, input, output, true, 1, true),
+              check(rows, width, input, output, true, 1))
+        << rows << " x " << width << ", " << input << " " << output;
+  };
+  for (int32_t dtype : kFloats) {
+    compare(21, 40, dtype, dtype);
+    if (dtype != NAMP_FLOAT32) compare(5, 776, NAMP_FLOAT32, dtype);
+    if (is_slow()) continue;
+    compare(300, 264, dtype, dtype);
+    compare(9, 1024, dtype, dtype);
+    compare(3, 1032, dtype, dtype);
+  }
 }
 
 TEST_P(RmsNormTest, WithoutRowsTheGradientOfGammaIsZero) {
