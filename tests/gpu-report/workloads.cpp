@@ -731,6 +731,7 @@ std::vector<Workload> workloads(int64_t n) {
       cross_entropy(n, 1024, f32),
       cross_entropy(n, 1024, f16),
       cross_entropy(n, 1024, bf16),
+      cross_entropy(n, 50257, bf16),
       mse(n, f32),
       mse(n, f16),
       // Two bytes an element: at n of them, what each block fetches once is a per cent.
