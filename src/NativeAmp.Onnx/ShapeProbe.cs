@@ -53,9 +53,8 @@ internal static class ShapeProbe
         try
         {
             using NoGrad scope = NoGrad.Enter();
-            Device? device = model.State().Select(entry => entry.Values.Device).FirstOrDefault();
-            using Device? temporary = device is null ? Device.Cpu(threads: 1) : null;
-            device ??= temporary!;
+            using Device? temporary = model.Device is null ? Device.Cpu(threads: 1) : null;
+            Device device = model.Device ?? temporary!;
             using Tensor input =
                 type == DType.Int32
                     ? Tensor.From(device, new int[shape.Count], shape)

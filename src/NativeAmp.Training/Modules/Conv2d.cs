@@ -123,6 +123,8 @@ public sealed class Conv2d : Module, IFusesActivation, IQuantizable
         _weight.Dispose();
     }
 
+    Device? IQuantizable.IntegersDevice => _integers?.Device;
+
     void IQuantizable.MoveIntegers(Device device) => _integers = _integers?.MovedTo(device);
 
     /// <summary>Gives a layer without a bias one of zeros, on the weight's device.</summary>

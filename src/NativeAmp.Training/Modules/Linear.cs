@@ -107,6 +107,8 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
         _weight.Dispose();
     }
 
+    Device? IQuantizable.IntegersDevice => _integers?.Device;
+
     void IQuantizable.MoveIntegers(Device device) => _integers = _integers?.MovedTo(device);
 
     /// <inheritdoc/>

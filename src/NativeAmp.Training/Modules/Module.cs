@@ -66,6 +66,17 @@ public abstract class Module : IDisposable
         NamedParameters().Concat(NamedBuffers()).DistinctBy(entry => entry.Item2);
 
     /// <summary>
+    /// The device of the model's first parameter or buffer, or of its first weight of integers where it has neither;
+    /// null if it has no values.
+    /// </summary>
+    public Device? Device =>
+        State().Select(entry => entry.Values.Device).FirstOrDefault()
+        ?? IQuantizable
+            .Of(this)
+            .Select(entry => entry.Layer.IntegersDevice)
+            .FirstOrDefault(device => device is not null);
+
+    /// <summary>
     /// Writes parameters, as their float32 masters (<see cref="Parameter.ReadMaster"/>), and buffers to a safetensors
     /// file, which PyTorch, Hugging Face and others read. A crash leaves the old file or the new one.
     /// </summary>

@@ -29,6 +29,9 @@ internal interface IQuantizable
     /// <param name="input">The codes of the input, for <see cref="QuantizationKind.Int8Static"/>.</param>
     void Quantize(QuantizedTensor weight, QuantizationKind kind, InputCodes? input);
 
+    /// <summary>The device of the integers; null if there are none.</summary>
+    Device? IntegersDevice { get; }
+
     /// <summary>Takes the integers with which the layer computes to a device, if there are any.</summary>
     void MoveIntegers(Device device);
 

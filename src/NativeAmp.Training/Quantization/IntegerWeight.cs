@@ -25,6 +25,8 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
 
     public QuantizedTensor Weight { get; }
 
+    public Device Device => _device;
+
     /// <summary>The codes of inputs; null where each row finds its own scale, and with float inputs.</summary>
     public InputCodes? Input { get; }
 

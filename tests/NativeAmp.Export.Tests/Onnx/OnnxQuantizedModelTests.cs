@@ -65,6 +65,24 @@ public class OnnxQuantizedModelTests
         Assert.That(folder.Files(), Is.Empty);
     }
 
+    [Test]
+    public void A_model_of_integers_alone_is_asked_on_its_own_device()
+    {
+        using Device device = Device.Cpu(threads: 1);
+        using Sequential model = new Sequential(new Linear(32, 4, bias: false, random: new RandomGenerator(1))).To(
+            device
+        );
+        Assert.That(model.Device, Is.SameAs(device));
+        Quantizer.Quantize(model, Schemes[0]);
+        using var folder = new ScratchFolder();
+
+        OnnxExport.Save(model, [32], folder.File("model.onnx"));
+
+        Assert.That(model.State(), Is.Empty);
+        Assert.That(model.Device, Is.SameAs(device));
+        Assert.That(folder.Files(), Is.Not.Empty);
+    }
+
     private static void Holds<T>(Module model, QuantizationScheme scheme, T[] input, int[] shape, Action<string> save)
         where T : unmanaged
     {
