@@ -86,6 +86,13 @@ constexpr int dtype_size(int32_t dtype) {
   return 0;
 }
 
+// The address of an element; null stays null.
+inline void* offset(const void* data, int32_t dtype, int64_t elements) {
+  return data == nullptr
+             ? nullptr
+             : const_cast<char*>(static_cast<const char*>(data)) + elements * dtype_size(dtype);
+}
+
 // Whether operators compute with the dtype.
 constexpr bool is_float(int32_t dtype) {
 #define NAMP_IS(DTYPE, ...) || dtype == DTYPE

@@ -17,14 +17,6 @@ struct Operands {
   ProductOutput output;
 };
 
-const void* offset(const void* pointer, int64_t elements, int32_t dtype) {
-  return static_cast<const char*>(pointer) + elements * dtype_size(dtype);
-}
-
-void* offset(void* pointer, int64_t elements, int32_t dtype) {
-  return pointer == nullptr ? nullptr : static_cast<char*>(pointer) + elements * dtype_size(dtype);
-}
-
 // The operands of one product of the batch. With depth 0 there is no A and no B, for any pointers.
 Operands operands_of(const namp_gemm_args& args, int64_t k, int64_t product) {
   const auto a_dtype = static_cast<namp_dtype>(args.a_dtype);
@@ -36,14 +28,14 @@ Operands operands_of(const namp_gemm_args& args, int64_t k, int64_t product) {
   operands.a = {nullptr, a_dtype, 0, 0};
   operands.b = {nullptr, b_dtype, 0, 0};
   if (k > 0) {
-    operands.a = {offset(args.a, product * args.stride_a, a_dtype), a_dtype, ta ? 1 : args.lda,
+    operands.a = {offset(args.a, a_dtype, product * args.stride_a), a_dtype, ta ? 1 : args.lda,
                   ta ? args.lda : 1};
-    operands.b = {offset(args.b, product * args.stride_b, b_dtype), b_dtype, tb ? 1 : args.ldb,
+    operands.b = {offset(args.b, b_dtype, product * args.stride_b), b_dtype, tb ? 1 : args.ldb,
                   tb ? args.ldb : 1};
   }
   ProductOutput& output = operands.output;
-  output.c = offset(args.c, product * args.stride_c, c_dtype);
-  output.pre_activation = offset(args.pre_activation, product * args.stride_c, c_dtype);
+  output.c = offset(args.c, c_dtype, product * args.stride_c);
+  output.pre_activation = offset(args.pre_activation, c_dtype, product * args.stride_c);
   output.dtype = c_dtype;
   output.ldc = args.ldc;
   output.alpha = args.alpha;
@@ -145,14 +137,14 @@ void CpuBackend::activate_product(const namp_gemm_args& args, const void* from,
     const int64_t start = run / args.m * args.stride_c + run % args.m * args.ldc;
     if (args.activation_kept != nullptr) {
       // Which of the two a backward reads is the activation's affair; it writes neither.
-      activation.input = offset(args.activation_kept, start, args.c_dtype);
+      activation.input = offset(args.activation_kept, args.c_dtype, start);
       activation.output = const_cast<void*>(activation.input);
-      activation.output_gradient = offset(from, start, args.c_dtype);
-      activation.input_gradient = offset(args.c, start, args.c_dtype);
+      activation.output_gradient = offset(from, args.c_dtype, start);
+      activation.input_gradient = offset(args.c, args.c_dtype, start);
       activation_backward(activation, stream);
     } else {
-      activation.input = offset(from, start, args.c_dtype);
-      activation.output = offset(args.c, start, args.c_dtype);
+      activation.input = offset(from, args.c_dtype, start);
+      activation.output = offset(args.c, args.c_dtype, start);
       activation_forward(activation, stream);
     }
   }

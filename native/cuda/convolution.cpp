@@ -52,7 +52,8 @@ int64_t element_blocks(int64_t count) { return cuda::blocks(count, cuda::kElemen
 bool CudaBackend::is_best_in_place(const namp_conv2d_args& args) {
   if (!Shape::is_product(args)) return false;
   const int64_t plane = args.dtype == NAMP_FLOAT32 ? 0 : Shape(args).plane;
-  return plane % cuda::kPack == 0 || (plane % 4 == 0 && cublas_.is_there(workspaces()));
+  return plane % cuda::kPack == 0 ||
+         (plane % (cuda::kPack / 2) == 0 && cublas_.is_there(workspaces()));
 }
 
 void CudaBackend::conv2d_forward(const namp_conv2d_args& args, namp_stream stream) {

@@ -9,10 +9,6 @@
 
 namespace namp {
 
-inline void* offset(const void* data, int32_t dtype, int64_t elements) {
-  return static_cast<char*>(const_cast<void*>(data)) + elements * dtype_size(dtype);
-}
-
 struct ConvolutionShape {
   int64_t out_h, out_w, plane, in_channels, out_channels, taps;
 

@@ -40,12 +40,6 @@ int64_t rows_at_once(const namp_gemm_args& args, const cuda::ProductPadding& pad
   return std::min(args.m, std::max(rows / kTile, int64_t{1}) * kTile);
 }
 
-void* offset(const void* data, int64_t elements, int32_t dtype) {
-  return data == nullptr
-             ? nullptr
-             : const_cast<char*>(static_cast<const char*>(data)) + elements * dtype_size(dtype);
-}
-
 }  // namespace
 
 cuda::ProductPadding cuda::padding_of(const namp_gemm_args& args, int64_t bytes) {
@@ -118,10 +112,10 @@ bool CudaBackend::multiply_padded(const cuda::GemmArgs& gemm, namp_stream stream
     const int64_t rows = std::min(most, args.m - row);
     const int64_t to_c = row * args.ldc;
     part.call.m = rows;
-    part.call.a = offset(args.a, row * (ta ? 1 : args.lda), args.a_dtype);
-    part.call.c = offset(args.c, to_c, args.c_dtype);
-    part.call.pre_activation = offset(args.pre_activation, to_c, args.c_dtype);
-    part.call.activation_kept = offset(args.activation_kept, to_c, args.c_dtype);
+    part.call.a = offset(args.a, args.a_dtype, row * (ta ? 1 : args.lda));
+    part.call.c = offset(args.c, args.c_dtype, to_c);
+    part.call.pre_activation = offset(args.pre_activation, args.c_dtype, to_c);
+    part.call.activation_kept = offset(args.activation_kept, args.c_dtype, to_c);
     if (padding.a) {
       const Stored wanted = stored(ta, rows, padding.k);
       part.call.lda = round_up(wanted.columns);
@@ -135,7 +129,7 @@ bool CudaBackend::multiply_padded(const cuda::GemmArgs& gemm, namp_stream stream
     multiply(part, stream);
     if (padding.c) {
       const Stored made{rows, args.n};
-      copy(part.call.c, made, padding.n, offset(args.c, to_c, args.c_dtype), made, args.ldc);
+      copy(part.call.c, made, padding.n, offset(args.c, args.c_dtype, to_c), made, args.ldc);
     }
   }
   return true;

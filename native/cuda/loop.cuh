@@ -161,13 +161,10 @@ NAMP_DEVICE RawPack<T, kPack> load_raw(const T* p, Prefix part) {
   return pack;
 }
 
+// A pack to where is_aligned.
 template <class T>
-NAMP_DEVICE void store_raw(const RawPack<T, kPack>& pack, T* p, Whole) {
-  if (!is_aligned(p)) {
-#pragma unroll
-    for (int i = 0; i < kPack; ++i)
-      store_global(p, pack.at[i], i);
-  } else if constexpr (sizeof(T) == 1) {
+NAMP_DEVICE void store_aligned(const RawPack<T, kPack>& pack, T* p) {
+  if constexpr (sizeof(T) == 1) {
     uint64_t word;
     memcpy(&word, &pack, sizeof(pack));
     store_global(reinterpret_cast<uint64_t*>(p), word);
@@ -178,6 +175,14 @@ NAMP_DEVICE void store_raw(const RawPack<T, kPack>& pack, T* p, Whole) {
     store_words<0>(to, words[0]);
     if constexpr (kAccesses<T> == 2) store_words<1>(to, words[1]);
   }
+}
+
+template <class T>
+NAMP_DEVICE void store_raw(const RawPack<T, kPack>& pack, T* p, Whole) {
+  if (is_aligned(p)) return store_aligned(pack, p);
+#pragma unroll
+  for (int i = 0; i < kPack; ++i)
+    store_global(p, pack.at[i], i);
 }
 template <class T>
 NAMP_DEVICE void store_raw(const RawPack<T, 1>& pack, T* p, Single) {

@@ -25,13 +25,7 @@ NAMP_DEVICE RawPack<T, kPack> load_raw(const T* p, Aligned) {
 }
 template <class T>
 NAMP_DEVICE void store_raw(const RawPack<T, kPack>& pack, T* p, Aligned) {
-  if constexpr (sizeof(T) > 1) {
-    Words words[kAccesses<T>];
-    memcpy(words, &pack, sizeof(pack));
-    Words* to = reinterpret_cast<Words*>(p);
-    store_words<0>(to, words[0]);
-    if constexpr (kAccesses<T> == 2) store_words<1>(to, words[1]);
-  }
+  store_aligned(pack, p);
 }
 
 // OneType or AnyType of the norm's input and of its output; Element: of the rows that backward reads, which

@@ -43,10 +43,8 @@ NAMP_DEVICE Pack<kPack> load_or(const float* data, int64_t i, Part part, float o
 template <bool kHeld>
 class WarpRow {
  public:
-  // factors: null, or of the width; multiplies.
-  NAMP_DEVICE WarpRow(const void* data, int32_t dtype, int64_t first, int64_t width, int lane,
-                      const float* factors = nullptr)
-      : data_(data), dtype_(dtype), first_(first), factors_(factors) {
+  NAMP_DEVICE WarpRow(const void* data, int32_t dtype, int64_t first, int64_t width, int lane)
+      : data_(data), dtype_(dtype), first_(first) {
     if constexpr (kHeld) {
       with_element(dtype, [&](auto element) {
         using T = typename decltype(element)::Type;
@@ -60,9 +58,6 @@ class WarpRow {
         for (int slot = 0; slot < kHeldPacks; ++slot)
           held_[slot] = widen(raw[slot]);
       });
-      for_row_packs<true>(width, lane, [&](int slot, int64_t i, Prefix part) {
-        held_[slot] = times_factors(held_[slot], i, part);
-      });
     }
   }
 
@@ -70,20 +65,14 @@ class WarpRow {
     if constexpr (kHeld) {
       return held_[slot];
     } else {
-      return times_factors(load_as(data_, dtype_, first_ + i, part), i, part);
+      return load_as(data_, dtype_, first_ + i, part);
     }
   }
 
  private:
-  NAMP_DEVICE Pack<kPack> times_factors(const Pack<kPack>& x, int64_t i, Prefix part) const {
-    if (factors_ == nullptr) return x;
-    return map([](float y, float factor) { return y * factor; }, x, load(factors_ + i, part));
-  }
-
   const void* data_;
   int32_t dtype_;
   int64_t first_;
-  const float* factors_;
   Pack<kPack> held_[kHeld ? kHeldPacks : 1];
 };
 
