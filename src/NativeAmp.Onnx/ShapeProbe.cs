@@ -53,8 +53,9 @@ internal static class ShapeProbe
         try
         {
             using NoGrad scope = NoGrad.Enter();
-            using Device? temporary = model.Device is null ? Device.Cpu(threads: 1) : null;
-            Device device = model.Device ?? temporary!;
+            Device? device = model.Device;
+            using Device? temporary = device is null ? Device.Cpu(threads: 1) : null;
+            device ??= temporary!;
             using Tensor input =
                 type == DType.Int32
                     ? Tensor.From(device, new int[shape.Count], shape)

@@ -33,8 +33,8 @@ internal sealed unsafe partial class IntegerWeight
             operation
         );
         DType dtype = Precision.Of("conv2d", input);
-        Tensor output = Tensor.Result(_device, dtype, [input.Shape[0], weight[0], height, width]);
-        Storage codes = Storage.Allocate(_device, DType.UInt8, input.Count, MemoryKind.Workspace);
+        Tensor output = Tensor.Result(Device, dtype, [input.Shape[0], weight[0], height, width]);
+        Storage codes = Storage.Allocate(Device, DType.UInt8, input.Count, MemoryKind.Workspace);
         QuantizeTensor(input, known, codes);
         NampInt8Conv2dArgs args = NampInt8Conv2dArgs.Create();
         args.Dtype = (int)dtype;
@@ -57,7 +57,7 @@ internal sealed unsafe partial class IntegerWeight
         args.Scale = known.Scale;
         args.ZeroPoint = known.ZeroPoint;
         args.Activation = (int)activation;
-        NativeOps.Int8Conv2d(_device, args);
+        NativeOps.Int8Conv2d(Device, args);
         GC.KeepAlive(bias);
         codes.Drop();
         return output;

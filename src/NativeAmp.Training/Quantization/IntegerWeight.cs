@@ -5,7 +5,6 @@ namespace NativeAmp.Training.Quantization;
 /// <summary>A quantised weight on a device, with which a linear layer or a convolution computes.</summary>
 internal sealed unsafe partial class IntegerWeight : IDisposable
 {
-    private readonly Device _device;
     private readonly QuantizationKind _kind;
     private readonly Storage _codes;
     private readonly long _bytes; // of codes that are packed
@@ -17,7 +16,7 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
         Weight = weight;
         Input = input;
         _kind = kind;
-        _device = device;
+        Device = device;
         _codes = IsPacked ? Packed(weight, device, out _bytes) : Stored(weight, device, MemoryKind.Parameters);
         _scales = Storage.Allocate(device, DType.Float32, weight.Scales.Length, MemoryKind.Parameters);
         _scales.Write(weight.Scales.AsSpan());
@@ -25,7 +24,7 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
 
     public QuantizedTensor Weight { get; }
 
-    public Device Device => _device;
+    public Device Device { get; }
 
     /// <summary>The codes of inputs; null where each row finds its own scale, and with float inputs.</summary>
     public InputCodes? Input { get; }
@@ -49,7 +48,7 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
             operation
         );
         DType dtype = Precision.Of("linear", input);
-        Tensor output = Tensor.Result(_device, dtype, input.Shape.WithLast(outputs));
+        Tensor output = Tensor.Result(Device, dtype, input.Shape.WithLast(outputs));
         if (IsPacked)
             MultiplyIntegers(input, bias, output);
         else
@@ -65,7 +64,7 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
     /// <summary>The same on another device, which takes the place of this one.</summary>
     public IntegerWeight MovedTo(Device device)
     {
-        if (device == _device)
+        if (device == Device)
             return this;
         var moved = new IntegerWeight(Weight, _kind, Input, device);
         Dispose();
@@ -119,13 +118,13 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
         args.Scales = (float*)_scales.Pointer;
         args.Bias = bias is null ? null : (float*)bias.Pointer;
         args.C = output.Pointer;
-        NativeOps.CodeGemm(_device, args);
+        NativeOps.CodeGemm(Device, args);
     }
 
     private void MultiplyIntegers(Tensor input, Parameter? bias, Tensor output)
     {
         long rows = input.Count / Weight.Columns;
-        Storage codes = Storage.Allocate(_device, DType.UInt8, input.Count, MemoryKind.Workspace);
+        Storage codes = Storage.Allocate(Device, DType.UInt8, input.Count, MemoryKind.Workspace);
         Storage? scales = null;
         NampInt8GemmArgs args = NampInt8GemmArgs.Create();
         if (Input is { } known)
@@ -136,7 +135,7 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
         }
         else
         {
-            scales = Storage.Allocate(_device, DType.Float32, rows, MemoryKind.Workspace);
+            scales = Storage.Allocate(Device, DType.Float32, rows, MemoryKind.Workspace);
             NampRowCodesArgs quantize = NampRowCodesArgs.Create();
             quantize.Dtype = (int)input.DType;
             quantize.Rows = rows;
@@ -144,7 +143,7 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
             quantize.Input = input.Pointer;
             quantize.Codes = (sbyte*)codes.Pointer;
             quantize.Scales = (float*)scales.Pointer;
-            NativeOps.QuantizeRows(_device, quantize);
+            NativeOps.QuantizeRows(Device, quantize);
             args.AScales = quantize.Scales;
         }
 
@@ -158,7 +157,7 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
         args.BScales = (float*)_scales.Pointer;
         args.Bias = bias is null ? null : (float*)bias.Pointer;
         args.C = output.Pointer;
-        NativeOps.Int8Gemm(_device, args);
+        NativeOps.Int8Gemm(Device, args);
         codes.Drop();
         scales?.Drop();
     }
@@ -172,16 +171,16 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
         args.Codes = (sbyte*)codes.Pointer;
         args.Scale = known.Scale;
         args.ZeroPoint = known.ZeroPoint;
-        NativeOps.QuantizeTensor(_device, args);
+        NativeOps.QuantizeTensor(Device, args);
     }
 
     // Checks an input before anything is computed.
     private void Check(Tensor input, Parameter? bias, string operation)
     {
         Requires.FloatingPoint(input, operation);
-        if (input.Device != _device)
+        if (input.Device != Device)
             throw new ArgumentException(
-                $"The layer was quantised on {_device.Kind}, and its {input.Describe()} is on {input.Device.Kind}."
+                $"The layer was quantised on {Device.Kind}, and its {input.Describe()} is on {input.Device.Kind}."
             );
         Requires.SameDevice(input, bias, operation);
         if (Ops.Records(input, bias))
