@@ -16,6 +16,20 @@ inline constexpr int kOutside = -(1 << 30);
 
 NAMP_DEVICE const GemmArgs& gemm_of(const ConvolutionArgs& args) { return args.gemm; }
 
+// Operands with the call that they are of.
+template <class Operands>
+class OperandsOfCall {
+ public:
+  NAMP_DEVICE OperandsOfCall(const ConvolutionArgs& call, const Operands& operands)
+      : call_(call), operands_(operands) {}
+  NAMP_DEVICE void start(uint32_t stage, int left) { operands_.start(call_, stage, left); }
+  NAMP_DEVICE void land(uint32_t stage, int left) { operands_.land(call_, stage, left); }
+
+ private:
+  const ConvolutionArgs& call_;
+  Operands operands_;
+};
+
 // Whose product a tile is of.
 struct GatherTask {
   int phase_h;
@@ -83,11 +97,14 @@ class GatheredOperands {
     const auto& h = args.h.of[task.phase_h];
     const auto& w = args.w.of[task.phase_w];
     const Part part;
+    place_ = part.place();
     taps_w_ = w.taps;
-    count_on(args, part.column);
-    const int64_t row = tile.row + part.line;
-    rows_left_ = static_cast<int>(call.m - row < kSide ? call.m - row : kSide);
-    weight_ = static_cast<const uint16_t*>(call.a) + task.group * call.stride_a + row * call.lda +
+    // For a row that is not there the tile's first comes again: nobody writes its sums.
+    const int64_t rows = call.m - tile.row;
+    const int line = part.line < rows ? part.line : 0;
+    to_second_row_ = line + Share::kLines < rows ? Share::kLines * static_cast<int>(call.lda) : 0;
+    weight_ = static_cast<const uint16_t*>(call.a) + task.group * call.stride_a +
+              (tile.row + line) * call.lda +
               (h.first_tap * args.kernel_w + w.first_tap) * args.channels;
     image_ = static_cast<const uint16_t*>(call.b) +
              int64_t{task.image} * args.h.image * args.w.image * pitch(args) +
@@ -101,41 +118,34 @@ class GatheredOperands {
       y_[i] = column < columns ? h.origin + y * args.h.stride : kOutside;
       x_[i] = w.origin + (column - y * width) * args.w.stride;
     }
+    find_pixels(args);
+    count_on(args, part.column);
   }
 
+  template <class Body>
+  NAMP_DEVICE static void with_loaders(const ConvolutionArgs& args, const TileOfC& tile,
+                                       Body&& body) {
+    body(OperandsOfCall(args, GatheredOperands(args, tile)));
+  }
   NAMP_DEVICE static int64_t depth(const ConvolutionArgs& args, const TileOfC& tile) {
     const GatherTask task(args, tile.product);
     if (tile.column >= task.columns(args)) return 0;  // the phase has fewer than others
     return args.h.of[task.phase_h].taps * args.w.of[task.phase_w].taps * args.channels;
   }
-  NAMP_DEVICE void start(const ConvolutionArgs& args, uint32_t stage, int depth_left) {
-    const Part part;
-    const bool there = part.column < depth_left;
-    const uint32_t to = stage + part.place();
-    const uint16_t* const weight =
-        weight_ +
-        (tap_h_ * args.h.weight_step * args.kernel_w + tap_w_ * args.w.weight_step) *
-            args.channels +
-        channel_;
+  NAMP_DEVICE void start(const ConvolutionArgs&, uint32_t stage, int depth_left) {
+    const bool there = depth_left == kSlice || Part().column < depth_left;
+    const uint32_t to = stage + place_;
+    rows_.start(0, to, weight_, there ? kWordElements : 0);
+    rows_.start(1, to + Share::kStep, weight_ + to_second_row_, there ? kWordElements : 0);
 #pragma unroll
     for (int i = 0; i < Share::kEach; ++i) {
-      const bool own = there && i * Share::kLines < rows_left_;
-      rows_.start(i, to + i * Share::kStep, weight + i * Share::kLines * args.gemm.call.lda,
-                  own ? kWordElements : 0);
-    }
-#pragma unroll
-    for (int i = 0; i < Share::kEach; ++i) {
-      const int y = y_[i] + tap_h_ * args.h.tap_step;
-      const int x = x_[i] + tap_w_ * args.w.tap_step;
-      const bool own = there && is_inside(args.h, args.w, y, x);
-      pixels_.start(i, to + TileA::kBytes + i * Share::kStep,
-                    image_ + (y * args.w.image + x) * pitch(args) + channel_,
-                    own ? kWordElements : 0);
+      pixels_.start(i, to + TileA::kBytes + i * Share::kStep, image_ + pixel_[i],
+                    there && pixel_[i] >= 0 ? kWordElements : 0);
     }
   }
   NAMP_DEVICE void land(const ConvolutionArgs& args, uint32_t stage, int) {
     if constexpr (!kAsync) {
-      const uint32_t to = stage + Part().place();
+      const uint32_t to = stage + place_;
 #pragma unroll
       for (int i = 0; i < Share::kEach; ++i) {
         rows_.land(i, to + i * Share::kStep);
@@ -148,29 +158,52 @@ class GatheredOperands {
  private:
   using Share = WordShare<TileA, kThreads>;  // of either tile
   using Part = TilePart<TileA>;
+  static_assert(Share::kEach == 2);
 
   NAMP_DEVICE static int pitch(const ConvolutionArgs& args) { return args.groups * args.channels; }
 
-  // So much further along k.
+  // So much further along k. A tap has many slices: what follows from it is found when it begins.
   NAMP_DEVICE void count_on(const ConvolutionArgs& args, int elements) {
     channel_ += elements;
+    weight_ += elements;
+    image_ += elements;
+    if (channel_ < args.channels) return;
 #pragma unroll 1
-    while (channel_ >= args.channels) {
+    do {
       channel_ -= args.channels;
+      image_ -= args.channels;
+      // Rows of the weight have their taps one after the other, of which a phase may have every n-th.
+      int taps = args.w.weight_step - 1;
       if (++tap_w_ == taps_w_) {
         tap_w_ = 0;
         ++tap_h_;
+        taps += args.h.weight_step * args.kernel_w - taps_w_ * args.w.weight_step;
       }
+      weight_ += taps * args.channels;
+    } while (channel_ >= args.channels);
+    find_pixels(args);
+  }
+  NAMP_DEVICE void find_pixels(const ConvolutionArgs& args) {
+#pragma unroll
+    for (int i = 0; i < Share::kEach; ++i) {
+      const int y = y_[i] + tap_h_ * args.h.tap_step;
+      const int x = x_[i] + tap_w_ * args.w.tap_step;
+      pixel_[i] = is_inside(args.h, args.w, y, x) ? (y * args.w.image + x) * pitch(args) : kNoPixel;
     }
   }
 
-  const uint16_t* weight_;  // the thread's first row
+  static constexpr int kNoPixel = -1;
+
+  uint32_t place_;  // of the thread's first word in either tile
+  // The thread's words of the next slice.
+  const uint16_t* weight_;
+  int to_second_row_;
   const uint16_t* image_;
-  int rows_left_;  // from the thread's first on
+  int pixel_[Share::kEach];  // from there, or kNoPixel
+  // Where the first tap finds them.
   int y_[Share::kEach];
   int x_[Share::kEach];
   int taps_w_;
-  // Of the thread's words of the next slice.
   int tap_h_ = 0;
   int tap_w_ = 0;
   int channel_ = 0;
@@ -206,24 +239,29 @@ class WeightOperands {
             tap * args.channels;
     const int first = part * static_cast<int>(call.k) + own.line;
     at_ = Position(args.h, args.w, first);
+    place_ = own.place();
   }
 
+  template <class Body>
+  NAMP_DEVICE static void with_loaders(const ConvolutionArgs& args, const TileOfC& tile,
+                                       Body&& body) {
+    body(OperandsOfCall(args, WeightOperands(args, tile)));
+  }
   NAMP_DEVICE static int64_t depth(const ConvolutionArgs& args, const TileOfC& tile) {
     return depth_of_part(args.gemm, tile.product / args.groups);
   }
   NAMP_DEVICE void start(const ConvolutionArgs& args, uint32_t stage, int depth_left) {
     gradient_.start(stage, depth_left);
-    const Part own;
-    const uint32_t to = stage + TileA::kBytes + own.place();
+    const uint32_t to = stage + TileA::kBytes + place_;
+    const int line = depth_left == kSlice ? 0 : Part().line;  // all of a whole slice are there
     const int pitch = args.groups * args.channels;
 #pragma unroll
     for (int i = 0; i < Share::kEach; ++i) {
       const int y = y_ + at_.h * args.h.stride;
       const int x = x_ + at_.w * args.w.stride;
-      const bool there =
-          own.line + i * Share::kLines < depth_left && is_inside(args.h, args.w, y, x);
-      const int64_t rows = int64_t{at_.image} * args.h.image + y;
-      pixels_.start(i, to + i * Share::kStep, from_ + (rows * args.w.image + x) * pitch,
+      const bool there = line + i * Share::kLines < depth_left && is_inside(args.h, args.w, y, x);
+      const int pixel = there ? (at_.image * args.h.image + y) * args.w.image + x : 0;
+      pixels_.start(i, to + i * Share::kStep, from_ + int64_t{pixel} * pitch,
                     there ? kWordElements : 0);
       at_.move(args.h, args.w, args.walk);
     }
@@ -231,7 +269,7 @@ class WeightOperands {
   NAMP_DEVICE void land(const ConvolutionArgs&, uint32_t stage, int depth_left) {
     gradient_.land(stage, depth_left);
     if constexpr (!kAsync) {
-      const uint32_t to = stage + TileA::kBytes + Part().place();
+      const uint32_t to = stage + TileA::kBytes + place_;
 #pragma unroll
       for (int i = 0; i < Share::kEach; ++i)
         pixels_.land(i, to + i * Share::kStep);
@@ -251,10 +289,11 @@ class WeightOperands {
            (tile.product - part * args.groups) * call.stride_a + tile.row;
   }
 
-  ProductLoader<TileA, kThreads, kAsync> gradient_;
+  WordLoader<TileA, kThreads, kAsync> gradient_;
   const uint16_t* from_;  // the first image's first pixel, from the thread's channels on
   int y_;                 // where the thread's tap finds the output's first position
   int x_;
+  uint32_t place_;  // of the thread's first word in a tile of pixels
   // The position of the thread's next word.
   Position at_;
   WordCopies<Share::kEach, kAsync> pixels_;

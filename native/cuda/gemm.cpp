@@ -1,4 +1,6 @@
 // Matrix multiplication: cuBLAS where it is there, our own kernels where it is not.
+#include <algorithm>
+
 #include "cuda/cuda_backend.h"
 
 namespace namp {
@@ -40,7 +42,27 @@ namp_gemm_args cut_along_k(const namp_gemm_args& args, int64_t parts) {
   return cut;
 }
 
+// Of half precision. along_side: whether its rows lie along m or n, of which there are so many.
+bool is_of_words(const void* data, int64_t ld, int64_t products, int64_t stride, bool along_side,
+                 int64_t side, bool fills_words) {
+  // A thread counts from a word to its next in 32 bits.
+  constexpr int64_t kLongest = INT32_MAX / cuda::kWideTile;
+  return cuda::address(data) % 16 == 0 && ld % cuda::kPack == 0 && ld <= kLongest &&
+         (products == 1 || stride % cuda::kPack == 0) &&
+         (!along_side || side % cuda::kPack == 0 || fills_words);
+}
+
 }  // namespace
+
+bool cuda::are_words(const GemmArgs& gemm) {
+  const namp_gemm_args& args = gemm.call;
+  const int64_t products = std::max<int64_t>(args.batch, 1);
+  const bool fills = gemm.fills_words != 0;
+  return is_of_words(args.a, args.lda, products, args.stride_a, args.transpose_a != 0, args.m,
+                     fills) &&
+         is_of_words(args.b, args.ldb, products, args.stride_b, args.transpose_b == 0, args.n,
+                     fills);
+}
 
 void CudaBackend::gemm(const namp_gemm_args& args, namp_stream stream) {
   multiply({args, 0}, stream);
@@ -85,7 +107,8 @@ void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
   }
   const cuda::GemmKernel* kernel = &cuda::kGemm;
   if (gemms != nullptr) {
-    const bool wide = tiles(cuda::kWideTile) >= launcher_.multiprocessors();
+    own.are_words = cuda::are_words(own) ? 1 : 0;
+    const bool wide = own.are_words != 0 && tiles(cuda::kWideTile) >= launcher_.multiprocessors();
     kernel = &(wide ? gemms->wide : gemms->narrow)[args.transpose_a != 0][args.transpose_b != 0];
   }
   launch(kernel->kernel, tiles(kernel->tile), own, stream);

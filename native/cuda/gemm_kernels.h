@@ -15,6 +15,10 @@ struct GemmArgs {
   int64_t parts = 1;
   // For tensor cores: the batch is one product in parts along k, call.k of each but the last; else 0.
   int64_t whole_k = 0;
+  // For tensor cores: whether A and B are of words (are_words below). wide tiles are for no other.
+  int32_t are_words = 0;
+  // A's stored rows, and B's, may be read to the end of the last one's last word.
+  int32_t fills_words = 0;
   // For the epilogue: the parts' sums of A's rows, [parts, m], to be added to call.row_sums; or null.
   const float* row_sum_parts = nullptr;
 };
@@ -62,6 +66,10 @@ constexpr int64_t parts_along_k(int64_t tiles, int64_t k, int64_t most) {
 constexpr int64_t depth_of_parts(int64_t k, int64_t parts) {
   return blocks(blocks(k, parts), kProductDepth) * kProductDepth;
 }
+
+// Whether a product's operands can be read 16 bytes at a time: rows begin there, and where they lie along
+// m or n, end there. Else they are read by elements, in narrow tiles.
+bool are_words(const GemmArgs& gemm);
 
 // By whether A and B are stored transposed.
 struct TensorGemms {

@@ -102,6 +102,9 @@ bool CudaBackend::multiply_padded(const cuda::GemmArgs& gemm, namp_stream stream
   }
   part.call.k = padding.k;
   part.call.n = padding.n;
+  // An operand that is not copied ends at words where its side is one of whole words.
+  part.fills_words = (padding.a || !ta || args.m % cuda::kPack == 0) &&
+                     (padding.b || tb || args.n % cuda::kPack == 0);
   if (padding.b) {
     const Stored wanted = stored(tb, padding.k, padding.n);
     part.call.b = copies + a_bytes;

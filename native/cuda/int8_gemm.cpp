@@ -20,7 +20,8 @@ void CudaBackend::int8_gemm(const namp_int8_gemm_args& args, namp_stream stream)
   };
   const cuda::Int8Gemms& gemms =
       capability_ >= cuda::kTensorCapability ? cuda::kInt8Gemm : cuda::kInt8GemmTuring;
-  const bool wide = tiles(cuda::kWideTile) >= launcher_.multiprocessors();
+  const bool wide = cuda::are_int8_words(cuda::address(args.a), cuda::address(args.b), args.k) &&
+                    tiles(cuda::kWideTile) >= launcher_.multiprocessors();
   const cuda::Int8GemmKernel& kernel = wide ? gemms.wide : gemms.narrow;
   launch(kernel.kernel, tiles(kernel.tile), args, stream);
 }

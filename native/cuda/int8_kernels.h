@@ -17,6 +17,11 @@ struct Int8Gemms {
   Int8GemmKernel narrow;
 };
 
+// Whether both operands can be read 16 bytes at a time; narrow tiles have those that can not.
+constexpr bool are_int8_words(uintptr_t a, uintptr_t b, int64_t k) {
+  return a % 16 == 0 && b % 16 == 0 && k % 16 == 0 && k <= INT32_MAX / kWideTile;
+}
+
 inline constexpr Int8Gemms kInt8GemmTuring{
     {{"int8_gemm", "int8_gemm_sm75_128_kernel", kWideTileThreads}, kWideTile},
     {{"int8_gemm", "int8_gemm_sm75_64_kernel", kNarrowTileThreads}, kNarrowTile}};

@@ -58,8 +58,9 @@ template <int kTile, int kThreads, bool kAsync>
 class Int8Product {
  public:
   using Tile = ProductTile<kTile, true>;
-  using Loader = ProductLoader<Tile, kThreads, kAsync, uint8_t>;
-  using Slices = ProductSlices<Tile, Tile, kAsync, Loader::kDepthParts>;
+  using Words = WordLoader<Tile, kThreads, kAsync, uint8_t>;
+  using Elements = ProductLoader<Tile, kThreads, kAsync, uint8_t>;
+  using Slices = ProductSlices<Tile, Tile, kAsync, Words::kDepthParts>;
   static constexpr int kColumns = 32;  // of a warp
   static constexpr int kRows = kTile * kTile / kColumns / (kThreads / kWarp);
   using Position = TilePosition<kTile, kRows, kColumns>;
@@ -82,43 +83,38 @@ class Int8Product {
   static constexpr int kParts = kRows / kRowsOfA;
   static constexpr int kTiles = kColumns / 8;
 
-  struct Loaders {
-    Loader a;
-    Loader b;
-
-    NAMP_DEVICE void start(uint32_t stage, int left) {
-      a.start(stage, left);
-      b.start(stage + Tile::kBytes, left);
-    }
-    NAMP_DEVICE void land(uint32_t stage, int left) {
-      a.land(stage, left);
-      b.land(stage + Tile::kBytes, left);
-    }
-  };
-
   int32_t sums_[kParts][kTiles][4] = {};
 
   NAMP_DEVICE void multiply(const namp_int8_gemm_args& args, const TileOfC& tile, uint32_t memory) {
     const auto* a = reinterpret_cast<const uint8_t*>(args.a) + tile.row * args.k;
     const auto* b = static_cast<const uint8_t*>(args.b) + tile.column * args.k;
-    Loaders loaders{Loader(a, args.k, args.m - tile.row), Loader(b, args.k, args.n - tile.column)};
     const Position own(thread_index());
     const uint32_t place_a = Tile::template lane_place<true>(own.lane, own.row);
     const uint32_t place_b = Tile::template lane_place<false>(own.lane, own.column);
     // Two threads add up a line of B.
     static_assert(kThreads == 2 * kTile && Tile::kWords == 4);
     int32_t sum_of_b = 0;
-    Slices::each(loaders, args.k, memory, [&](uint32_t slice) {
-      const uint32_t at_b = slice + Tile::kBytes;
-      multiply_slice<Int8Four, Tile, Tile>(sums_, slice + place_a, at_b + place_b);
-      if (args.a_zero_point == 0) return;
-      const int thread = opaque(thread_index());
+    const auto multiply_by = [&](auto loaders) {
+      Slices::each(loaders, args.k, memory, [&](uint32_t slice) {
+        const uint32_t at_b = slice + Tile::kBytes;
+        multiply_slice<Int8Four, Tile, Tile>(sums_, slice + place_a, at_b + place_b);
+        if (args.a_zero_point == 0) return;
+        const int thread = opaque(thread_index());
 #pragma unroll
-      for (int word = 0; word < 2; ++word) {
-        const int place = Tile::place(thread / 2, thread % 2 * 2 + word);
-        sum_of_b = add_bytes(load_shared_words(at_b + static_cast<uint32_t>(place)), sum_of_b);
-      }
-    });
+        for (int word = 0; word < 2; ++word) {
+          const int place = Tile::place(thread / 2, thread % 2 * 2 + word);
+          sum_of_b = add_bytes(load_shared_words(at_b + static_cast<uint32_t>(place)), sum_of_b);
+        }
+      });
+    };
+    const int64_t rows = args.m - tile.row;
+    const int64_t columns = args.n - tile.column;
+    if (kTile == kWideTile || are_int8_words(reinterpret_cast<uintptr_t>(args.a),
+                                             reinterpret_cast<uintptr_t>(args.b), args.k)) {
+      multiply_by(LoaderPair(Words(a, args.k, rows), Words(b, args.k, columns)));
+    } else {
+      multiply_by(LoaderPair(Elements(a, args.k, rows), Elements(b, args.k, columns)));
+    }
     const int thread = opaque(thread_index());
     sum_of_b += exchange(sum_of_b, 1);
     if (thread % 2 == 0) {

@@ -18,32 +18,35 @@ class MatrixOperands {
   static constexpr bool kHasEpilogue = true;  // bias and activation
   static constexpr bool kKeepsPosition = false;
 
-  NAMP_DEVICE MatrixOperands(const GemmArgs& gemm, const TileOfC& tile)
-      : a_(static_cast<const uint16_t*>(gemm.call.a) + tile.product * gemm.call.stride_a +
-               (kTransposeA ? tile.row : tile.row * gemm.call.lda),
-           gemm.call.lda, gemm.call.m - tile.row),
-        b_(static_cast<const uint16_t*>(gemm.call.b) + tile.product * gemm.call.stride_b +
-               (kTransposeB ? tile.column * gemm.call.ldb : tile.column),
-           gemm.call.ldb, gemm.call.n - tile.column) {}
-
   // Of k, of the tile's sums. With alpha 0, A and B are not read.
   NAMP_DEVICE static int64_t depth(const GemmArgs& gemm, const TileOfC& tile) {
     return gemm.call.alpha != 0.0f ? depth_of_part(gemm, tile.product) : 0;
   }
-  // Of the next slice, with depth_left of k, into a stage.
-  NAMP_DEVICE void start(const GemmArgs&, uint32_t stage, int depth_left) {
-    a_.start(stage, depth_left);
-    b_.start(stage + TileA::kBytes, depth_left);
+  // Calls body with what brings the tile's slices.
+  template <class Body>
+  NAMP_DEVICE static void with_loaders(const GemmArgs& gemm, const TileOfC& tile, Body&& body) {
+    const namp_gemm_args& call = gemm.call;
+    const auto* a = static_cast<const uint16_t*>(call.a) + tile.product * call.stride_a +
+                    (kTransposeA ? tile.row : tile.row * call.lda);
+    const auto* b = static_cast<const uint16_t*>(call.b) + tile.product * call.stride_b +
+                    (kTransposeB ? tile.column * call.ldb : tile.column);
+    const int64_t rows = call.m - tile.row;
+    const int64_t columns = call.n - tile.column;
+    using WordsOfA = WordLoader<TileA, kThreads, kAsync>;
+    using WordsOfB = WordLoader<TileB, kThreads, kAsync>;
+    const auto by_words = [&] {
+      body(LoaderPair(WordsOfA(a, call.lda, rows), WordsOfB(b, call.ldb, columns)));
+    };
+    // A block of large tiles has registers for one of the two.
+    if constexpr (kSide == kWideTile) {
+      by_words();
+    } else if (gemm.are_words != 0) {
+      by_words();
+    } else {
+      body(LoaderPair(ProductLoader<TileA, kThreads, kAsync>(a, call.lda, rows),
+                      ProductLoader<TileB, kThreads, kAsync>(b, call.ldb, columns)));
+    }
   }
-  // The stage may be read after this, a wait for copies and a barrier.
-  NAMP_DEVICE void land(const GemmArgs&, uint32_t stage, int depth_left) {
-    a_.land(stage, depth_left);
-    b_.land(stage + TileA::kBytes, depth_left);
-  }
-
- private:
-  ProductLoader<TileA, kThreads, kAsync> a_;
-  ProductLoader<TileB, kThreads, kAsync> b_;
 };
 
 // The kernels of a dtype: dtype_transposes_tile. wide and narrow: blocks with tiles of 128 and 64 that a

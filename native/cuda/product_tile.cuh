@@ -85,7 +85,15 @@ NAMP_DEVICE Words load_elements(const Element* from, int elements) {
 template <int kCount, bool kAsync, class Element = uint16_t>
 class WordCopies {
  public:
-  // The index-th word: its first elements from global memory, and zeros behind them.
+  // The index-th word from global memory.
+  NAMP_DEVICE void start(int index, uint32_t to, const Element* from) {
+    if constexpr (kAsync) {
+      copy_words(to, from);
+    } else {
+      held_[index] = load_words<0>(reinterpret_cast<const Words*>(from));
+    }
+  }
+  // Its first elements, and zeros behind them.
   NAMP_DEVICE void start(int index, uint32_t to, const Element* from, int elements) {
     if constexpr (kAsync) {
       copy_words(to, from, elements * static_cast<int>(sizeof(Element)));
@@ -132,13 +140,83 @@ struct TilePart {
   }
 };
 
-// Brings a block's tile of an operand to shared memory, slice by slice. kAsync: by copies that run
-// beside the products (8.0); else through registers, between start and land. A thread has the same
-// part of some lines, a word; or, where lines do not begin at words, an element. Element: a word of its
+// Brings a block's tile of an operand to shared memory, slice by slice: of an operand of words
+// (gemm_kernels.h, are_words). kAsync: by copies that run beside the products (8.0); else through
+// registers, between start and land. A thread has the same word of two lines. Element: a word of its
 // size; of bytes, two lie where the tile has one, and they are adjacent along k.
-template <class Tile, int kThreads, bool kAsync, class Element = uint16_t>
+//
+// A whole slice is copied without a look at its ends: for a word that is not there another comes again,
+// and nobody writes the sums that it is in. So beside its copies it needs a few additions.
+template <class TileOfOperand, int kThreads, bool kAsync, class Element = uint16_t>
+class WordLoader {
+ public:
+  using Tile = TileOfOperand;
+  static constexpr int kWordParts = static_cast<int>(sizeof(Words) / sizeof(Element));
+  static_assert(Tile::kAlongDepth || sizeof(Element) == 2);
+  // Of k, in elements.
+  static constexpr int kDepthParts = kSlice * kWordParts / kWordElements;
+
+  // The operand's first element of the tile, with ld elements from line to line; what is left of its
+  // side from there on.
+  NAMP_DEVICE WordLoader(const Element* first, int64_t ld, int64_t side_left)
+      : step_(Tile::kAlongDepth ? int64_t{kDepthParts} : kDepthParts * ld) {
+    Part part;
+    place_ = part.place();
+    int lines = Share::kLines;
+    if (Tile::kAlongDepth) {
+      if (part.line >= side_left) part.line = 0;
+      if (part.line + lines >= side_left) lines = 0;
+    } else if (part.column >= side_left) {
+      part.column = 0;
+    }
+    from_ = first + part.line * ld + part.column;
+    to_second_ = lines * static_cast<int>(ld);
+  }
+
+  // Of the next slice, with depth_left of k, into the tile.
+  NAMP_DEVICE void start(uint32_t tile, int depth_left) {
+    const uint32_t to = tile + place_;
+    if (depth_left == kDepthParts) {
+      words_.start(0, to, from_);
+      words_.start(1, to + Share::kStep, from_ + to_second_);
+      return;
+    }
+    const Part part;
+    const int there = depth_left - part.column;
+    const int of_line = there < 0 ? 0 : there < kWordParts ? there : kWordParts;
+    const auto elements = [&](int line) {
+      return Tile::kAlongDepth ? of_line : line < depth_left ? kWordParts : 0;
+    };
+    words_.start(0, to, from_, elements(part.line));
+    const int second = elements(part.line + Share::kLines);
+    words_.start(1, to + Share::kStep, second > 0 ? from_ + to_second_ : from_, second);
+  }
+  // The tile may be read after this, a wait for copies and a barrier.
+  NAMP_DEVICE void land(uint32_t tile, int) {
+    words_.land(0, tile + place_);
+    words_.land(1, tile + place_ + Share::kStep);
+    from_ += step_;
+  }
+
+ private:
+  using Share = WordShare<Tile, kThreads>;
+  using Part = TilePart<Tile, Element>;
+  static_assert(Share::kEach == 2);
+
+  int64_t step_;         // from slice to slice
+  uint32_t place_;       // of the thread's first word in a tile
+  const Element* from_;  // of the next slice
+  int to_second_;
+  WordCopies<Share::kEach, kAsync, Element> words_;
+};
+
+// The same of any operand: a thread has the same part of some lines, a word; or, where lines do not
+// begin at words, an element. Element: a word of its
+// size; of bytes, two lie where the tile has one, and they are adjacent along k.
+template <class TileOfOperand, int kThreads, bool kAsync, class Element = uint16_t>
 class ProductLoader {
  public:
+  using Tile = TileOfOperand;
   static constexpr int kWordParts = static_cast<int>(sizeof(Words) / sizeof(Element));
   static constexpr int kLineParts = Tile::kWords * kWordParts;
   static_assert(Tile::kAlongDepth || sizeof(Element) == 2);
@@ -228,6 +306,28 @@ class ProductLoader {
   WordCopies<Share::kEach, kAsync, Element> words_;
 };
 
+// Brings both tiles of a stage: B's lies behind A's.
+template <class LoaderA, class LoaderB>
+class LoaderPair {
+ public:
+  NAMP_DEVICE LoaderPair(const LoaderA& a, const LoaderB& b) : a_(a), b_(b) {}
+
+  // Of the next slice, with depth_left of k, into a stage.
+  NAMP_DEVICE void start(uint32_t stage, int depth_left) {
+    a_.start(stage, depth_left);
+    b_.start(stage + LoaderA::Tile::kBytes, depth_left);
+  }
+  // The stage may be read after this, a wait for copies and a barrier.
+  NAMP_DEVICE void land(uint32_t stage, int depth_left) {
+    a_.land(stage, depth_left);
+    b_.land(stage + LoaderA::Tile::kBytes, depth_left);
+  }
+
+ private:
+  LoaderA a_;
+  LoaderB b_;
+};
+
 // The slices of a block's product: while one is multiplied, the next are on their way to shared memory.
 // kDepth: of k, in elements.
 template <class TileA, class TileB, bool kAsync, int kDepth = kSlice>
@@ -241,15 +341,17 @@ struct ProductSlices {
   // memory is free before and behind all.
   template <class Loaders, class Body>
   NAMP_DEVICE static void each(Loaders& loaders, int64_t depth, uint32_t memory, Body&& body) {
-    int64_t to_load = depth;
-    const auto left = [&] { return to_load < kDepth ? static_cast<int>(to_load) : kDepth; };
+    // Slices; the last may have less than others.
+    int to_load = static_cast<int>(blocks(depth, kDepth));
+    const int last = static_cast<int>(depth - int64_t{to_load - 1} * kDepth);
+    const auto left = [&] { return to_load > 1 ? kDepth : last; };
     const auto start = [&](uint32_t stage) {
       if (to_load > 0) loaders.start(stage, left());
       if constexpr (kAsync) commit_copies();
     };
     const auto land = [&](uint32_t stage) {
       if (to_load > 0) loaders.land(stage, left());
-      to_load -= kDepth;
+      --to_load;
     };
     barrier();  // what was in the memory has been read
 #pragma unroll
@@ -258,15 +360,15 @@ struct ProductSlices {
       land(memory + i * kStageBytes);
     }
     uint32_t now = 0;
-    while (to_load > -(kStages - 1) * kDepth) {  // what is loaded and not yet multiplied counts too
+    while (to_load > -(kStages - 1)) {  // what is loaded and not yet multiplied counts too
       if constexpr (kAsync) wait_for_copies<kStages - 2>();
       barrier();  // the slice is there, and the one before it has been read
-      const uint32_t last = (kStages - 1) * kStageBytes;
-      const uint32_t next = memory + (now == 0 ? last : now - kStageBytes);
+      constexpr uint32_t kLast = (kStages - 1) * kStageBytes;
+      const uint32_t next = memory + (now == 0 ? kLast : now - kStageBytes);
       start(next);
       body(memory + now);
       land(next);
-      now = now == last ? 0 : now + kStageBytes;
+      now = now == kLast ? 0 : now + kStageBytes;
     }
     if constexpr (kAsync) wait_for_copies<0>();
     barrier();  // the memory is free

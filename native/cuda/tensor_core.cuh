@@ -132,8 +132,12 @@ NAMP_DEVICE void load_matrices_transposed(uint32_t (&x)[4], uint32_t row) {
                : "memory");
 }
 
-// Copies 16 bytes to shared memory beside what the thread does, for compute capability 8.0 and later:
-// of `bytes` from global memory, and zeros behind them.
+// Copies 16 bytes to shared memory beside what the thread does, for compute capability 8.0 and later.
+NAMP_DEVICE void copy_words(uint32_t to, const void* from) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global_address(from))
+               : "memory");
+}
+// The same of `bytes` from global memory, and zeros behind them.
 NAMP_DEVICE void copy_words(uint32_t to, const void* from, int bytes) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global_address(from)),
                "r"(bytes)

@@ -88,45 +88,38 @@ class TensorProduct {
     const int64_t tasks = products * blocks(args.m, kTile) * blocks(args.n, kTile);
     for (int64_t task = block_index(); task < tasks; task += block_count()) {
       TensorProduct product;
-      product.multiply(call, TileOfC(args.m, args.n, task, kTile), memory);
+      product.multiply(call, task, memory);
       // Which tile it was is found again: meanwhile the sums have all registers.
       product.write(call, TileOfC(args.m, args.n, opaque(task), kTile), memory);
     }
   }
 
  private:
-  // The operands with the call that they are of.
-  struct Loaders {
-    const Args& call;
-    Operands operands;
-
-    NAMP_DEVICE void start(uint32_t stage, int left) { operands.start(call, stage, left); }
-    NAMP_DEVICE void land(uint32_t stage, int left) { operands.land(call, stage, left); }
-  };
-
   float sums_[kRows / kRowsOfA][kColumns / 8][4] = {};
 
-  NAMP_DEVICE void multiply(const Args& call, const TileOfC& tile, uint32_t memory) {
-    Loaders loaders{call, Operands(call, tile)};
+  NAMP_DEVICE void multiply(const Args& call, int64_t task, uint32_t memory) {
+    const namp_gemm_args& args = gemm_of(call).call;
+    const TileOfC tile(args.m, args.n, task, kTile);
     // Where a thread is, is found again behind the loop, or kept: which of the two spills is a whim of
     // ptxas, of one for matrices and of the other for convolutions.
     const Position own(Operands::kKeepsPosition ? thread_index() : opaque(thread_index()));
     const uint32_t place_a = TileA::template lane_place<true>(own.lane, own.row);
     const uint32_t place_b = TileB::template lane_place<false>(own.lane, own.column);
     // Of A's rows: the blocks of the first column of tiles have them all.
-    const bool sums_rows =
-        Operands::kMaySumRows && gemm_of(call).call.row_sums != nullptr && tile.column == 0;
+    const bool sums_rows = Operands::kMaySumRows && args.row_sums != nullptr && tile.column == 0;
     RowSums<TileA, Pair, kThreads, Operands::kMaySumRows> row_sums;
-    Slices::each(loaders, Operands::depth(call, tile), memory, [&](uint32_t slice) {
-      multiply_slice<Pair, TileA, TileB>(sums_, slice + place_a, slice + TileA::kBytes + place_b);
-      if (sums_rows) row_sums.add(slice);
+    Operands::with_loaders(call, tile, [&](auto loaders) {
+      Slices::each(loaders, Operands::depth(call, tile), memory, [&](uint32_t slice) {
+        multiply_slice<Pair, TileA, TileB>(sums_, slice + place_a, slice + TileA::kBytes + place_b);
+        if (sums_rows) row_sums.add(slice);
+      });
     });
     if (!sums_rows) return;
+    const TileOfC again(args.m, args.n, opaque(task), kTile);
     row_sums.finish(memory, [&](int row, float sum) {
-      const namp_gemm_args& args = gemm_of(call).call;
-      if (tile.row + row >= args.m) return;
+      if (again.row + row >= args.m) return;
       FloatOr<Element>().put(Pack<1>{{sum}}, args.row_sums, args.c_dtype,
-                             tile.product * args.m + tile.row + row, Single{});
+                             again.product * args.m + again.row + row, Single{});
     });
   }
 

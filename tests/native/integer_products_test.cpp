@@ -17,7 +17,7 @@ class Int8ProductTest : public IntegerTest {
       std::fill(b_bytes.begin(), b_bytes.end(), static_cast<uint8_t>(fill));
     }
     const Codes a(device_, a_bytes, shift);
-    const PackedCodes b(device_, b_bytes, n, k, shift + 1);
+    const PackedCodes b(device_, b_bytes, n, k, shift);
     const Buffer a_scales(device_, NAMP_FLOAT32, random_values(m, 3, 0.01), shift);
     const Buffer b_scales(device_, NAMP_FLOAT32, random_values(n, 4, 0.01), shift);
     const Buffer bias(device_, NAMP_FLOAT32, random_values(n, 5), shift);
@@ -114,6 +114,7 @@ TEST_P(Int8ProductTest, EveryDepthAndShape) {
   check_int8(3, 7, 1104, NAMP_FLOAT16, true, 0);
   check_int8(66, 72, 208, NAMP_BFLOAT16, true, 0);
   check_int8(150, 260, 80, NAMP_FLOAT16, true, 0);
+  check_int8(150, 260, 80, NAMP_FLOAT16, true, 1);  // and other bytes
   check_int8(140, 270, 67, NAMP_FLOAT32, false, 1);
   check_int8(0, 3, 4, NAMP_FLOAT32, true, 0);
   check_int8(3, 0, 4, NAMP_FLOAT32, true, 0);
@@ -134,9 +135,10 @@ TEST_P(Int8ProductTest, AGpuHasAKernelForFewRowsAndTilesOfTwoSizes) {
   check_int8(5, 9, 64, NAMP_FLOAT32, true, 0);
   const int64_t side = 128 * info.multiprocessors;
   check_int8(5, side, 16, NAMP_FLOAT32, true, 0);
+  check_int8(5, side, 16, NAMP_FLOAT32, true, 1);  // large tiles are for words
   const uint64_t runs = device_.settings({1}).size();
   EXPECT_EQ(emulated_gpu()->launches_of("int8_gemm_rows_kernel"), runs);
-  EXPECT_EQ(emulated_gpu()->launches_of((tiles + "64_kernel").c_str()), runs);
+  EXPECT_EQ(emulated_gpu()->launches_of((tiles + "64_kernel").c_str()), 2 * runs);
   EXPECT_EQ(emulated_gpu()->launches_of((tiles + "128_kernel").c_str()), runs);
 }
 
