@@ -207,6 +207,13 @@ NAMP_DEVICE Words make_words(uint32_t x, uint32_t y, uint32_t z, uint32_t w) {
   return words;
 }
 
+// A half of each: 0x5410 are the lower ones, 0x7632 the upper.
+NAMP_DEVICE uint32_t join_halves(uint32_t first, uint32_t second, uint32_t halves) {
+  uint32_t both;
+  asm("prmt.b32 %0, %1, %2, %3;" : "=r"(both) : "r"(first), "r"(second), "r"(halves));
+  return both;
+}
+
 // The kIndex-th sixteen bytes from p on as one access, written as the instruction: a compiler that
 // sees the halves or floats that they are made of may load and store each by itself.
 template <int kIndex>
