@@ -36,6 +36,11 @@ bool has_words(const namp_attention_args& args, bool backward) {
                         args.output_time_stride};
   if (std::any_of(strides.begin(), strides.end(), [](int64_t x) { return x % 8 != 0; }))
     return false;
+  // Kernels count from a tile's first row in 32 bits.
+  constexpr int64_t kLongestRow = int64_t{1} << 23;
+  if (std::max({args.query_time_stride, args.key_time_stride, args.output_time_stride}) >
+      kLongestRow)
+    return false;
   if (!is_word(args.query) || !is_word(args.key) || !is_word(args.value) || !is_word(args.output))
     return false;
   return !backward || (is_word(args.output_gradient) && is_word(args.query_gradient) &&

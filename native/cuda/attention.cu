@@ -52,23 +52,30 @@ struct MultiplyAddEngine {
   }
 
   template <int kCount>
-  NAMP_DEVICE static void fill(Words* tile, const void* data, int32_t dtype, int64_t first,
-                               int64_t stride, int rows_left, int dims) {
-    auto* const to = reinterpret_cast<float*>(tile);
-    const int mine = opaque(thread_index());
-    with_element(dtype, [&](auto element) {
-      const auto* from = static_cast<const typename decltype(element)::Type*>(data) + first;
-      static_assert(kCount * kWidth % kThreads == 0, "each thread fills as much");
+  struct Copies {
+    const namp_attention_args& call;
+    int64_t stride;
+
+    NAMP_DEVICE Copies(const namp_attention_args& args, int64_t stride_of_rows)
+        : call(args), stride(stride_of_rows) {}
+    NAMP_DEVICE void start(Words* tile, const void* data, int64_t first, int rows_left) const {
+      auto* const to = reinterpret_cast<float*>(tile);
+      const int mine = opaque(thread_index());
+      const int dims = static_cast<int>(call.head_dim);
+      with_element(call.dtype, [&](auto element) {
+        const auto* from = static_cast<const typename decltype(element)::Type*>(data) + first;
+        static_assert(kCount * kWidth % kThreads == 0, "each thread fills as much");
 #pragma unroll 4
-      for (int i = 0; i < kCount * kWidth / kThreads; ++i) {
-        const int index = i * kThreads + mine;
-        const int at = index / kWidth;
-        const int dim = index % kWidth;
-        to[at * kPitch * 4 + dim] =
-            at < rows_left && dim < dims ? load(from + at * stride + dim) : 0.0f;
-      }
-    });
-  }
+        for (int i = 0; i < kCount * kWidth / kThreads; ++i) {
+          const int index = i * kThreads + mine;
+          const int at = index / kWidth;
+          const int dim = index % kWidth;
+          to[at * kPitch * 4 + dim] =
+              at < rows_left && dim < dims ? load(from + at * stride + dim) : 0.0f;
+        }
+      });
+    }
+  };
 
   NAMP_DEVICE static void fill_float(float* to, const float* from, bool there) {
     *to = there ? load(from) : 0.0f;
@@ -77,9 +84,11 @@ struct MultiplyAddEngine {
 
   struct Rows {
     const Words* own;
+    bool is_negated;
 
     template <class Fill>
-    NAMP_DEVICE Rows(const MultiplyAddEngine&, Words* memory, Words*, Fill&& fill) : own(memory) {
+    NAMP_DEVICE Rows(const MultiplyAddEngine&, Words* memory, Words*, bool negated, Fill&& fill)
+        : own(memory), is_negated(negated) {
       barrier();  // what was in the memory has been read
       fill(memory);
     }
@@ -112,6 +121,9 @@ struct MultiplyAddEngine {
         }
       }
     }
+#pragma unroll
+    for (float& score : scores)
+      score = rows.is_negated ? -score : score;
   }
   NAMP_DEVICE void add_product(float (&sums)[kSums], const float (&weights)[kScores],
                                const Words* tile) const {

@@ -54,35 +54,37 @@ struct HeadPart {
   NAMP_DEVICE int last_seen(int row) const { return row + keys() - queries(); }
   // The first query that sees the first of the part's keys.
   NAMP_DEVICE int first_seeing() const {
-    const int query_row = first - (keys() - queries());
-    return call.causal != 0 && query_row > 0 ? query_row : 0;
+    const int query_row = first_query(first);
+    return query_row > 0 ? query_row : 0;
   }
   // Of queries first to first + rows - 1: the first key that none of them sees.
   NAMP_DEVICE int keys_end(int rows) const {
     return call.causal != 0 && first + rows < queries() ? last_seen(first + rows) : keys();
   }
-  NAMP_DEVICE bool sees(int row, int column) const {
-    return column < keys() && (call.causal == 0 || column <= last_seen(row));
+  // The last key that a query sees, and the first query that sees a key.
+  NAMP_DEVICE int last_key(int row) const {
+    const int last = last_seen(row);
+    return call.causal != 0 && last < keys() ? last : keys() - 1;
   }
-  // kRows rows of queries, of keys or values, or of the output or its gradient, as a tile.
-  template <class Engine, int kRows>
-  NAMP_DEVICE void fill_query(Words* tile, const void* data, int row) const {
-    Engine::template fill<kRows>(tile, data, call.dtype, query + row * call.query_time_stride,
-                                 call.query_time_stride, queries() - row, dims());
+  NAMP_DEVICE int first_query(int key_row) const {
+    return call.causal != 0 ? key_row - (keys() - queries()) : 0;
   }
-  template <class Engine, int kRows>
-  NAMP_DEVICE void fill_key(Words* tile, const void* data, int row) const {
-    Engine::template fill<kRows>(tile, data, call.dtype, key + row * call.key_time_stride,
-                                 call.key_time_stride, keys() - row, dims());
+  // Begins to copy rows of queries, of keys or values, or of the output or its gradient into a tile.
+  template <class Copies>
+  NAMP_DEVICE void start_query(const Copies& copies, Words* tile, const void* data, int row) const {
+    copies.start(tile, data, query + row * call.query_time_stride, queries() - row);
   }
-  template <class Engine, int kRows>
-  NAMP_DEVICE void fill_out(Words* tile, const void* data, int row) const {
-    Engine::template fill<kRows>(tile, data, call.dtype, out + row * call.output_time_stride,
-                                 call.output_time_stride, queries() - row, dims());
+  template <class Copies>
+  NAMP_DEVICE void start_key(const Copies& copies, Words* tile, const void* data, int row) const {
+    copies.start(tile, data, key + row * call.key_time_stride, keys() - row);
+  }
+  template <class Copies>
+  NAMP_DEVICE void start_out(const Copies& copies, Words* tile, const void* data, int row) const {
+    copies.start(tile, data, out + row * call.output_time_stride, queries() - row);
   }
   // Whether all queries from a row on see all of some keys from a column on.
   NAMP_DEVICE bool sees_all(int row, int column, int columns) const {
-    return sees(row, column + columns - 1);
+    return column + columns - 1 <= last_key(row);
   }
 };
 

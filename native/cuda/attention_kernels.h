@@ -55,7 +55,7 @@ inline constexpr AttentionKernels kAttention[] = {NAMP_FOR_EACH_ATTENTION(NAMP_A
 // the blocks that a multiprocessor should hold, by which registers are given out. Heads of 64 were
 // chosen by an H100 (docs/h100.md), the others up to 128 like them.
 #define NAMP_FOR_EACH_TENSOR_ATTENTION(X)          \
-  X(32, 64, 64, 1, 4, 64, 32, 1, 4, 64, 32, 1, 4)  \
+  X(32, 64, 64, 1, 4, 64, 32, 1, 4, 64, 32, 1, 3)  \
   X(64, 64, 32, 1, 4, 128, 32, 1, 2, 64, 16, 1, 3) \
   X(128, 64, 32, 1, 2, 64, 32, 1, 2, 64, 16, 1, 2)
 // Those above are of an image of their own, which a driver may have to translate. Tiles are as large as

@@ -15,12 +15,13 @@
 //                                     themselves, 0 if they are held in registers
 //   row(slot), leads()                which row; whether to write what there is once for each row
 //   score_slot(i), score_column(i), sum_slot(i)
-//   fill<rows>(tile, data, ...)       begins to copy rows of one head into shared memory
+//   Copies<rows>(call, stride)        what copies rows of one head into shared memory:
+//     start(tile, data, first, left)  begins to, from the first-th element on; zeros where none are left
 //   fill_float(to, from, there)       the same of one float; zero if it is not there
 //   await_fills()                     what this thread copied is there
 //   kStages                           tiles that are in shared memory at a time: of two, one is filled
 //                                     while the other is multiplied
-//   Rows                              the block's rows as the left side of a product
+//   Rows                              the block's rows as the left side of a product, perhaps negated
 //   multiply(scores, rows, tile)      scores = rows * tile transposed
 //   add_product(sums, scores, tile)   sums += scores * tile
 //   reduce(x, op)                     over the threads that have a row
@@ -48,10 +49,52 @@ NAMP_DEVICE float fast_exp2(float x) {
 inline constexpr float kLog2E = 1.44269504f;
 inline constexpr float kNothing = -__builtin_inff();  // a score that is not there
 
-// A score's share by the softmax, from the logarithm to base 2 of its row's sum.
-NAMP_DEVICE float share_of(float score, float log_sum) {
-  return fast_exp2(multiply_add(score, kLog2E, -log_sum));
-}
+// The larger of two of which one may be NaN: that is lost here, and comes back by the exponential.
+struct LargerNumber {
+  NAMP_DEVICE float operator()(float a, float b) const {
+    float larger;
+    asm("max.f32 %0, %1, %2;" : "=f"(larger) : "f"(a), "f"(b));
+    return larger;
+  }
+};
+
+// Products are scores after they are multiplied by the scale. So that the largest product has the largest
+// score, a negative scale's sign goes to the block's rows.
+struct ScoreScale {
+  bool is_negative;
+  float size;     // not 0: -infinity, times that, is a score that is not there
+  float to_log2;  // from a product to its score's logarithm to base 2
+
+  NAMP_DEVICE explicit ScoreScale(float scale) {
+    is_negative = scale < 0.0f;
+    size = scale == 0.0f ? 0x1p-126f : is_negative ? -scale : scale;
+    to_log2 = size * kLog2E;
+  }
+  // A product's share by the softmax, from the logarithm to base 2 of its row's sum.
+  NAMP_DEVICE float share(float product, float log_sum) const {
+    return fast_exp2(multiply_add(product, to_log2, -log_sum));
+  }
+};
+
+// A maximum is followed by larger ones only when one is 2^8 times as much, after the exponential: sums are
+// then scaled anew, which few tiles need (as FlashAttention-4 does).
+inline constexpr float kGrowth = 8.0f;
+
+// For each of a thread's rows, the last or first column of a tile that it has to do with.
+template <class Engine>
+class Limits {
+ public:
+  template <class Find>
+  NAMP_DEVICE explicit Limits(Find&& find) {
+#pragma unroll
+    for (int slot = 0; slot < Engine::kSlots; ++slot)
+      of_[slot] = find(slot);
+  }
+  NAMP_DEVICE int of(int score) const { return of_[Engine::score_slot(score)]; }
+
+ private:
+  int of_[Engine::kSlots];
+};
 
 // Goes over columns begin to end - 1, a tile at a time: fill(stage, column) begins to copy the tile
 // that starts there, use(stage, column) multiplies it.
@@ -84,12 +127,14 @@ NAMP_DEVICE void over_tiles(int begin, int end, Fill&& fill, Use&& use) {
 template <class Engine, class Part, class Use>
 NAMP_DEVICE void over_keys(const Part& part, Words* tiles, int end, Use&& use) {
   constexpr int kTile = Engine::tile_words(Engine::kColumns);
+  const typename Engine::template Copies<Engine::kColumns> copies(part.call,
+                                                                  part.call.key_time_stride);
   over_tiles<Engine>(
       0, end,
       [&](int stage, int key) {
         Words* const to = tiles + stage * (2 * kTile);
-        part.template fill_key<Engine, Engine::kColumns>(to, part.call.key, key);
-        part.template fill_key<Engine, Engine::kColumns>(to + kTile, part.call.value, key);
+        part.start_key(copies, to, part.call.key, key);
+        part.start_key(copies, to + kTile, part.call.value, key);
       },
       [&](int stage, int key) {
         const Words* const keys = tiles + stage * (2 * kTile);
@@ -102,62 +147,64 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
   constexpr int kRows = Engine::kRows;
   constexpr int kColumns = Engine::kColumns;
   constexpr int kTile = Engine::tile_words(kColumns);
-  // Of many sums for a score it pays to ask whether a maximum has grown, before they are scaled.
-  constexpr bool kAsks = Engine::kSums > 8 * Engine::kScores;
   __shared__ Words memory[Engine::kOwnWords + Engine::kStages * 2 * kTile];
   Words* const tiles = memory + Engine::kOwnWords;
   const namp_attention_args& call = args.call;
+  const ScoreScale scale(call.scale);
   const Engine engine;
+  using Copies = typename Engine::template Copies<kRows>;
   for (int64_t i = block_index(); i < args.count; i += block_count()) {
     const HeadPart<false> part(call, args.first + i, kRows, call.causal != 0);
-    const typename Engine::Rows queries(engine, memory, tiles, [&](Words* to) {
-      part.template fill_query<Engine, kRows>(to, call.query, part.first);
+    const Copies rows(call, call.query_time_stride);
+    const typename Engine::Rows queries(engine, memory, tiles, scale.is_negative, [&](Words* to) {
+      part.start_query(rows, to, call.query, part.first);
     });
     float output[Engine::kSums] = {};
-    float maximum[Engine::kSlots];
+    float maximum[Engine::kSlots];  // of products; not the last one, if that is little larger
+    float base[Engine::kSlots];     // its score's logarithm to base 2
     float sum[Engine::kSlots];
 #pragma unroll
     for (int slot = 0; slot < Engine::kSlots; ++slot) {
       maximum[slot] = kNothing;
+      base[slot] = 0.0f;
       sum[slot] = 0.0f;
     }
     const auto use = [&](const Words* keys, const Words* values, int key) {
       float scores[Engine::kScores];
       engine.multiply(scores, queries, keys);
-#pragma unroll
-      for (float& score : scores)
-        score *= call.scale;
       if (!part.sees_all(part.first, key, kColumns)) {
+        const Limits<Engine> last(
+            [&](int slot) { return part.last_key(part.first + engine.row(slot)) - key; });
 #pragma unroll
-        for (int k = 0; k < Engine::kScores; ++k) {
-          const bool sees = part.sees(part.first + engine.row(Engine::score_slot(k)),
-                                      key + engine.score_column(k));
-          scores[k] = sees ? scores[k] : kNothing;
-        }
+        for (int k = 0; k < Engine::kScores; ++k)
+          scores[k] = engine.score_column(k) <= last.of(k) ? scores[k] : kNothing;
       }
-      float grown[Engine::kSlots];
-      float kept[Engine::kSlots];
-      bool grew = false;
+      float largest[Engine::kSlots];
 #pragma unroll
       for (int slot = 0; slot < Engine::kSlots; ++slot)
-        grown[slot] = maximum[slot];
+        largest[slot] = maximum[slot];
 #pragma unroll
       for (int k = 0; k < Engine::kScores; ++k) {
-        float& largest = grown[Engine::score_slot(k)];
-        largest = Maximum()(largest, scores[k]);
+        float& of_row = largest[Engine::score_slot(k)];
+        of_row = LargerNumber()(of_row, scores[k]);
       }
+      bool grew = false;
 #pragma unroll
       for (int slot = 0; slot < Engine::kSlots; ++slot) {
-        const float largest = Engine::reduce(grown[slot], Maximum());
-        // Of nothing but -infinity there is no maximum to subtract.
-        grown[slot] = (largest == kNothing ? 0.0f : largest) * kLog2E;
-        kept[slot] = fast_exp2(multiply_add(maximum[slot], kLog2E, -grown[slot]));
-        if (kAsks && largest == maximum[slot]) kept[slot] = 1.0f;
-        grew = grew || largest != maximum[slot];
-        maximum[slot] = largest;
-        sum[slot] *= kept[slot];
+        largest[slot] = Engine::reduce(largest[slot], LargerNumber());
+        grew = grew || (largest[slot] - maximum[slot]) * scale.to_log2 > kGrowth;
       }
-      if (!kAsks || any_lane(grew)) {
+      if (any_lane(grew)) {
+        float kept[Engine::kSlots];
+#pragma unroll
+        for (int slot = 0; slot < Engine::kSlots; ++slot) {
+          // Of nothing but -infinity there is no maximum to subtract.
+          const float next = largest[slot] == kNothing ? 0.0f : largest[slot] * scale.to_log2;
+          kept[slot] = maximum[slot] == kNothing ? 0.0f : fast_exp2(base[slot] - next);
+          maximum[slot] = largest[slot];
+          base[slot] = next;
+          sum[slot] *= kept[slot];
+        }
 #pragma unroll
         for (int k = 0; k < Engine::kSums; ++k)
           output[k] *= kept[Engine::sum_slot(k)];
@@ -165,7 +212,7 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
 #pragma unroll
       for (int k = 0; k < Engine::kScores; ++k) {
         const int slot = Engine::score_slot(k);
-        scores[k] = fast_exp2(multiply_add(scores[k], kLog2E, -grown[slot]));
+        scores[k] = scale.share(scores[k], base[slot]);
         sum[slot] += scores[k];
       }
       engine.add_product(output, scores, values);
@@ -176,7 +223,7 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
       sum[slot] = Engine::reduce(sum[slot], Plus());
       const int row = part.first + engine.row(slot);
       if (engine.leads() && row < part.queries() && call.log_sum_exp != nullptr) {
-        store((maximum[slot] == kNothing ? 0.0f : maximum[slot]) + log(sum[slot]),
+        store((maximum[slot] == kNothing ? 0.0f : maximum[slot] * scale.size) + log(sum[slot]),
               call.log_sum_exp + part.head * call.query_time + row);
       }
       sum[slot] = 1.0f / sum[slot];
@@ -199,16 +246,19 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
   __shared__ float products[kRows];
   Words* const tiles = memory + 2 * Engine::kOwnWords;
   const namp_attention_args& call = args.call;
+  const ScoreScale scale(call.scale);
   const Engine engine;
+  using Copies = typename Engine::template Copies<kRows>;
   for (int64_t i = block_index(); i < args.count; i += block_count()) {
     const HeadPart<false> part(call, args.first + i, kRows, call.causal != 0);
-    const typename Engine::Rows queries(engine, memory, tiles, [&](Words* to) {
-      part.template fill_query<Engine, kRows>(to, call.query, part.first);
+    const Copies rows(call, call.query_time_stride);
+    const typename Engine::Rows queries(engine, memory, tiles, scale.is_negative, [&](Words* to) {
+      part.start_query(rows, to, call.query, part.first);
     });
+    const Copies out_rows(call, call.output_time_stride);
     const typename Engine::Rows gradients(
-        engine, memory + Engine::kOwnWords, tiles, [&](Words* to) {
-          part.template fill_out<Engine, kRows>(to, call.output_gradient, part.first);
-        });
+        engine, memory + Engine::kOwnWords, tiles, false,
+        [&](Words* to) { part.start_out(out_rows, to, call.output_gradient, part.first); });
     const int own = thread_index() / kSharing;
     const int64_t first_row = part.head * call.query_time + part.first;
     float product = 0.0f;
@@ -220,6 +270,7 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
 #pragma unroll
     for (int mask = kSharing / 2; mask > 0; mask /= 2)
       product += exchange(product, mask);
+    product *= call.scale;
     if (thread_index() % kSharing == 0) {
       products[own] = product;
       if (part.first + own < part.queries()) store(product, args.deltas + first_row + own);
@@ -239,19 +290,19 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
       float slopes[Engine::kScores];
       float upstream[Engine::kScores];
       engine.multiply(slopes, queries, keys);
+      if (!part.sees_all(part.first, key, kColumns)) {
+        const Limits<Engine> last(
+            [&](int slot) { return part.last_key(part.first + engine.row(slot)) - key; });
+#pragma unroll
+        for (int k = 0; k < Engine::kScores; ++k)
+          slopes[k] = engine.score_column(k) <= last.of(k) ? slopes[k] : kNothing;
+      }
       engine.multiply(upstream, gradients, values);
 #pragma unroll
       for (int k = 0; k < Engine::kScores; ++k) {
         const int slot = Engine::score_slot(k);
-        const float share = share_of(slopes[k] * call.scale, log_sum[slot]);
-        slopes[k] = share * (upstream[k] - delta[slot]) * call.scale;
-      }
-      if (!part.sees_all(part.first, key, kColumns)) {
-#pragma unroll
-        for (int k = 0; k < Engine::kScores; ++k) {
-          const int row = part.first + engine.row(Engine::score_slot(k));
-          if (!part.sees(row, key + engine.score_column(k))) slopes[k] = 0.0f;
-        }
+        slopes[k] = scale.share(slopes[k], log_sum[slot]) *
+                    multiply_add(upstream[k], call.scale, -delta[slot]);
       }
       engine.add_product(sum, slopes, keys);
     };
@@ -273,21 +324,26 @@ NAMP_DEVICE void attention_key_gradients(const AttentionArgs& args) {
   __shared__ float deltas[Engine::kStages * kColumns];
   Words* const tiles = memory + 2 * Engine::kOwnWords;
   const namp_attention_args& call = args.call;
+  const ScoreScale scale(call.scale);
   const Engine engine;
+  using Copies = typename Engine::template Copies<kRows>;
   for (int64_t i = block_index(); i < args.count; i += block_count()) {
     HeadPart<true> part(call, args.first + i, kRows, false);
-    const typename Engine::Rows keys(engine, memory, tiles, [&](Words* to) {
-      part.template fill_key<Engine, kRows>(to, call.key, part.first);
+    const Copies rows(call, call.key_time_stride);
+    const typename Engine::Rows keys(engine, memory, tiles, scale.is_negative, [&](Words* to) {
+      part.start_key(rows, to, call.key, part.first);
     });
-    const typename Engine::Rows values(engine, memory + Engine::kOwnWords, tiles, [&](Words* to) {
-      part.template fill_key<Engine, kRows>(to, call.value, part.first);
-    });
+    const typename Engine::Rows values(
+        engine, memory + Engine::kOwnWords, tiles, false,
+        [&](Words* to) { part.start_key(rows, to, call.value, part.first); });
+    const typename Engine::template Copies<kColumns> query_copies(call, call.query_time_stride);
+    const typename Engine::template Copies<kColumns> out_copies(call, call.output_time_stride);
     float key_sum[Engine::kSums] = {};
     float value_sum[Engine::kSums] = {};
     const auto fill = [&](int stage, int query) {
       Words* const to = tiles + stage * (2 * kTile);
-      part.template fill_query<Engine, kColumns>(to, call.query, query);
-      part.template fill_out<Engine, kColumns>(to + kTile, call.output_gradient, query);
+      part.start_query(query_copies, to, call.query, query);
+      part.start_out(out_copies, to + kTile, call.output_gradient, query);
       if (thread_index() < kColumns) {
         // Of a query that is not there all is 0: its share is 1, of a gradient of 0.
         const int row = query + thread_index();
@@ -308,21 +364,21 @@ NAMP_DEVICE void attention_key_gradients(const AttentionArgs& args) {
 #pragma unroll
       for (int k = 0; k < Engine::kScores; ++k) {
         const float log_sum = own_log_sums[engine.score_column(k)] * kLog2E;
-        shares[k] = share_of(shares[k] * call.scale, log_sum);
+        shares[k] = scale.share(shares[k], log_sum);
       }
       if (!part.sees_all(query, part.first, kRows)) {
+        const Limits<Engine> first(
+            [&](int slot) { return part.first_query(part.first + engine.row(slot)) - query; });
 #pragma unroll
-        for (int k = 0; k < Engine::kScores; ++k) {
-          const int key = part.first + engine.row(Engine::score_slot(k));
-          if (!part.sees(query + engine.score_column(k), key)) shares[k] = 0.0f;
-        }
+        for (int k = 0; k < Engine::kScores; ++k)
+          shares[k] = engine.score_column(k) >= first.of(k) ? shares[k] : 0.0f;
       }
       engine.add_product(value_sum, shares, gradients);
       float upstream[Engine::kScores];
       engine.multiply(upstream, values, gradients);
 #pragma unroll
       for (int k = 0; k < Engine::kScores; ++k)
-        shares[k] *= (upstream[k] - own_deltas[engine.score_column(k)]) * call.scale;
+        shares[k] *= multiply_add(upstream[k], call.scale, -own_deltas[engine.score_column(k)]);
       engine.add_product(key_sum, shares, queries);
     };
     for (int left = static_cast<int>(part.sharing()); left > 0; --left) {

@@ -54,11 +54,15 @@ struct TensorEngine {
   }
 
   template <int kCount>
-  NAMP_DEVICE static void fill(Words* tile, const void* data, int32_t, int64_t first,
-                               int64_t stride, int rows_left, int dims) {
-    fill_tile<kCount, kWidth, kThreads>(tile, static_cast<const uint16_t*>(data) + first,
-                                        stride * 2, rows_left, dims / kWordElements);
-  }
+  struct Copies {
+    TileCopies<kCount, kWidth, kThreads> words;
+
+    NAMP_DEVICE Copies(const namp_attention_args& call, int64_t stride)
+        : words(stride * 2, static_cast<int>(call.head_dim) / kWordElements) {}
+    NAMP_DEVICE void start(Words* tile, const void* data, int64_t first, int rows_left) const {
+      words.start(tile, static_cast<const uint16_t*>(data) + first, rows_left);
+    }
+  };
   NAMP_DEVICE static void fill_float(float* to, const float* from, bool there) {
     copy_float(shared_address(to), from, there);
   }
@@ -71,7 +75,7 @@ struct TensorEngine {
     uint32_t parts[kOwnWidth / kDepth][kParts][4];
 
     template <class Fill>
-    NAMP_DEVICE Rows(const TensorEngine& engine, Words*, Words* tiles, Fill&& fill) {
+    NAMP_DEVICE Rows(const TensorEngine& engine, Words*, Words* tiles, bool negated, Fill&& fill) {
       barrier();  // what was in the memory has been read
       fill(tiles);
       await_fills();
@@ -82,6 +86,16 @@ struct TensorEngine {
         for (int part = 0; part < kParts; ++part)
           engine.own(tiles).load_a(parts[depth][part], engine.warp_row + part * kRowsOfA, depth,
                                    engine.lane);
+      }
+      if (!negated) return;
+#pragma unroll
+      for (int depth = 0; depth < kOwnWidth / kDepth; ++depth) {
+#pragma unroll
+        for (int part = 0; part < kParts; ++part) {
+#pragma unroll
+          for (uint32_t& both : parts[depth][part])
+            both ^= 0x80008000u;
+        }
       }
     }
   };

@@ -256,26 +256,74 @@ NAMP_DEVICE int row_of_word(int index) {
 }
 
 // Copies kRows rows of 16-byte words into a tile; those from rows_left or from words on are zero.
-// They are there after commit_copies, a wait and a barrier.
-template <int kRows, int kWidth, int kThreads>
-NAMP_DEVICE void fill_tile(Words* tile, const void* first, int64_t stride_bytes, int rows_left,
-                           int words) {
-  constexpr int kWords = kWidth / kWordElements;
-  const int mine = opaque(thread_index());
-  const uint32_t to = shared_address(tile);
-#pragma unroll
-  for (int i = 0; i < (kRows * kWords + kThreads - 1) / kThreads; ++i) {
-    const int index = i * kThreads + mine;
-    if (kRows * kWords % kThreads != 0 && index >= kRows * kWords) break;
-    const int row = row_of_word<kWidth>(index);
-    const int word = index % kWords;
-    const bool there = row < rows_left && word < words;
-    copy_words(to + static_cast<uint32_t>((row * SharedTile<kWidth>::kPitch + word) *
-                                          static_cast<int>(sizeof(Words))),
-               static_cast<const char*>(first) + row * stride_bytes + word * 16,
-               there ? static_cast<int>(sizeof(Words)) : 0);
+// They are there after commit_copies, a wait and a barrier. What a thread's words have in common in all
+// tiles is found once and kept, where it has the same word of some rows: then a copy needs a few additions.
+template <int kRows, int kWidth, int kThreads,
+          bool kKeeps = kWidth <= 128 && kThreads % (kWidth / kWordElements) == 0>
+class TileCopies {
+ public:
+  // Bytes from row to row; those of a tile are counted in 32 bits.
+  NAMP_DEVICE TileCopies(int64_t stride, int words) : stride_(static_cast<uint32_t>(stride)) {
+    const int mine = thread_index();
+    const int row = row_of_word<kWidth>(mine);
+    const int word = mine % kWords;
+    to_ = static_cast<uint32_t>((row * SharedTile<kWidth>::kPitch + word) *
+                                static_cast<int>(sizeof(Words)));
+    from_ = static_cast<uint32_t>(row) * stride_ +
+            static_cast<uint32_t>(word * static_cast<int>(sizeof(Words)));
+    row_ = word < words ? row : kRows;
   }
-}
+  NAMP_DEVICE void start(Words* tile, const void* first, int rows_left) const {
+    const uint32_t to = shared_address(tile) + to_;
+#pragma unroll
+    for (int i = 0; i < kRows / kStep; ++i) {
+      const bool there = row_ < rows_left - i * kStep && row_ < kRows;
+      copy_words(
+          to + static_cast<uint32_t>(i * kStep * SharedTile<kWidth>::kPitch *
+                                     static_cast<int>(sizeof(Words))),
+          static_cast<const char*>(first) + (from_ + static_cast<uint32_t>(i * kStep) * stride_),
+          there ? static_cast<int>(sizeof(Words)) : 0);
+    }
+  }
+
+ private:
+  static constexpr int kWords = kWidth / kWordElements;
+  static constexpr int kStep = kThreads / kWords;  // rows from one of a thread's words to its next
+  static_assert(kRows % kStep == 0);
+
+  uint32_t stride_;
+  uint32_t to_;    // of the first word, in the tile
+  uint32_t from_;  // from the first row's first word
+  int row_;        // or kRows, where the rows have no such word
+};
+
+// Where a thread has other words of other rows, or no registers for what it would keep.
+template <int kRows, int kWidth, int kThreads>
+class TileCopies<kRows, kWidth, kThreads, false> {
+ public:
+  NAMP_DEVICE TileCopies(int64_t stride, int words) : stride_(stride), words_(words) {}
+  NAMP_DEVICE void start(Words* tile, const void* first, int rows_left) const {
+    constexpr int kWords = kWidth / kWordElements;
+    const int mine = opaque(thread_index());
+    const uint32_t to = shared_address(tile);
+#pragma unroll
+    for (int i = 0; i < (kRows * kWords + kThreads - 1) / kThreads; ++i) {
+      const int index = i * kThreads + mine;
+      if (kRows * kWords % kThreads != 0 && index >= kRows * kWords) break;
+      const int row = row_of_word<kWidth>(index);
+      const int word = index % kWords;
+      const bool there = row < rows_left && word < words_;
+      copy_words(to + static_cast<uint32_t>((row * SharedTile<kWidth>::kPitch + word) *
+                                            static_cast<int>(sizeof(Words))),
+                 static_cast<const char*>(first) + row * stride_ + word * 16,
+                 there ? static_cast<int>(sizeof(Words)) : 0);
+    }
+  }
+
+ private:
+  int64_t stride_;
+  int words_;
+};
 
 // D's rows, 16 for each of kParts parts of A and kColumns / 8 tiles side by side, += A times the
 // columns from the tile's rows.

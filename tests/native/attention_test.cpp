@@ -15,7 +15,12 @@ class AttentionTest : public BackendTest {
                  std::to_string(time) + " head_dim " + std::to_string(head_dim) + " dtype " +
                  std::to_string(dtype) + " causal " + std::to_string(causal));
     const int64_t width = heads * head_dim;
-    Buffer packed(device_, dtype, random_values(batch * time * 3 * width, 1, spread), shift);
+    std::vector<double> values = random_values(batch * time * 3 * width, 1, spread);
+    for (int64_t i = 0; i < static_cast<int64_t>(values.size()); ++i) {
+      if (i / width % 3 == 1)
+        values[static_cast<size_t>(i)] *= 1 + growth_ * (i / width / 3 % time);
+    }
+    Buffer packed(device_, dtype, values, shift);
     Buffer output(device_, dtype, batch * time * width, shift);
     Buffer log_sum_exp(device_, NAMP_FLOAT32, batch * heads * time, 1);
     Buffer output_gradient(device_, dtype, random_values(batch * time * width, 2), 3 * shift);
@@ -26,7 +31,7 @@ class AttentionTest : public BackendTest {
     auto args = make_args<namp_attention_args>();
     args.dtype = dtype;
     args.causal = causal;
-    args.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(head_dim)));
+    args.scale = static_cast<float>(scaled_by_ / std::sqrt(static_cast<double>(head_dim)));
     args.batch = batch;
     args.heads = args.key_heads = heads;
     args.query_time = args.key_time = time;
@@ -130,6 +135,9 @@ class AttentionTest : public BackendTest {
       if (HasFailure()) return;
     }
   }
+
+  double scaled_by_ = 1;  // beside the usual scale
+  double growth_ = 0;     // of keys, from one to the next
 };
 
 TEST_P(AttentionTest, EveryTimeAndHead) {
@@ -188,6 +196,30 @@ TEST_P(AttentionTest, ALaunchOnAGpuHasABoundedNumberOfProducts) {
 TEST_P(AttentionTest, WideScores) {
   for (bool causal : {false, true}) {
     check(1, 1, device_.is_gpu() ? 70 : 200, 16, NAMP_FLOAT32, causal, 6.0);
+  }
+}
+
+// A tile's largest score is a little larger than that of the one before, or a lot.
+TEST_P(AttentionTest, ScoresGrowFromTileToTile) {
+  for (double growth : {0.005, 0.05}) {
+    growth_ = growth;
+    for (int32_t dtype : kFloats) {
+      check(1, 1, device_.is_gpu() ? 100 : 200, 32, dtype, false, 1.0, 0);
+      if (HasFailure()) return;
+    }
+  }
+}
+
+TEST_P(AttentionTest, AScaleMayBeNegativeOrZero) {
+  for (double by : {-1.0, 0.0}) {
+    scaled_by_ = by;
+    for (int32_t dtype : kFloats) {
+      for (bool causal : {false, true}) {
+        check(1, 2, 40, 32, dtype, causal, 1.0, 0);
+        check(1, 1, 9, 270, dtype, causal, 1.0, 1);
+        if (HasFailure()) return;
+      }
+    }
   }
 }
 
