@@ -8,11 +8,29 @@ namespace namp::cuda {
 inline constexpr int kAttentionThreads = 128;
 inline constexpr int kAttentionWarps = kAttentionThreads / 32;
 
+inline constexpr float kLog2E = 1.44269504f;
+
+// Products of queries and keys are scores after they are multiplied by the scale. So that the largest product
+// has the largest score, a negative scale's sign goes to a block's rows.
+struct ScoreScale {
+  bool is_negative;
+  float size;     // not 0: -infinity, times that, is a score that is not there
+  float to_log2;  // from a product to its score's logarithm to base 2
+
+  static constexpr ScoreScale of(float scale) {
+    const float size = scale == 0.0f ? 0x1p-126f : scale < 0.0f ? -scale : scale;
+    return {scale < 0.0f, size, size * kLog2E};
+  }
+};
+
 struct AttentionArgs {
   namp_attention_args call;
-  float* deltas;  // [batch, heads, query_time]; backward: sums of output * its gradient
+  // [batch, heads, query_time]; backward: sums of output * its gradient; of attention_passes.cuh, times
+  // the scale
+  float* deltas;
   int64_t first;  // the launch's part of the tasks; of attention_wide.cu's rows
   int64_t count;
+  ScoreScale scale = ScoreScale::of(call.scale);  // of attention_passes.cuh
 };
 
 // What the rows of a pass are.

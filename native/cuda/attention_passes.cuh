@@ -46,7 +46,6 @@ NAMP_DEVICE float fast_exp2(float x) {
   return y;
 }
 
-inline constexpr float kLog2E = 1.44269504f;
 inline constexpr float kNothing = -__builtin_inff();  // a score that is not there
 
 // The larger of two of which one may be NaN: that is lost here, and comes back by the exponential.
@@ -58,29 +57,16 @@ struct LargerNumber {
   }
 };
 
-// Products are scores after they are multiplied by the scale. So that the largest product has the largest
-// score, a negative scale's sign goes to the block's rows.
-struct ScoreScale {
-  bool is_negative;
-  float size;     // not 0: -infinity, times that, is a score that is not there
-  float to_log2;  // from a product to its score's logarithm to base 2
-
-  NAMP_DEVICE explicit ScoreScale(float scale) {
-    is_negative = scale < 0.0f;
-    size = scale == 0.0f ? 0x1p-126f : is_negative ? -scale : scale;
-    to_log2 = size * kLog2E;
-  }
-  // A product's share by the softmax, from the logarithm to base 2 of its row's sum.
-  NAMP_DEVICE float share(float product, float log_sum) const {
-    return fast_exp2(multiply_add(product, to_log2, -log_sum));
-  }
-};
+// A product's share by the softmax, from the logarithm to base 2 of its row's sum.
+NAMP_DEVICE float share_of(const ScoreScale& scale, float product, float log_sum) {
+  return fast_exp2(multiply_add(product, scale.to_log2, -log_sum));
+}
 
 // A maximum is followed by larger ones only when one is 2^8 times as much, after the exponential: sums are
 // then scaled anew, which few tiles need (as FlashAttention-4 does).
 inline constexpr float kGrowth = 8.0f;
 
-// For each of a thread's rows, the last or first column of a tile that it has to do with.
+// For each of a thread's rows, the last column of a tile that it sees.
 template <class Engine>
 class Limits {
  public:
@@ -150,7 +136,7 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
   __shared__ Words memory[Engine::kOwnWords + Engine::kStages * 2 * kTile];
   Words* const tiles = memory + Engine::kOwnWords;
   const namp_attention_args& call = args.call;
-  const ScoreScale scale(call.scale);
+  const ScoreScale& scale = args.scale;
   const Engine engine;
   using Copies = typename Engine::template Copies<kRows>;
   for (int64_t i = block_index(); i < args.count; i += block_count()) {
@@ -212,7 +198,7 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
 #pragma unroll
       for (int k = 0; k < Engine::kScores; ++k) {
         const int slot = Engine::score_slot(k);
-        scores[k] = scale.share(scores[k], base[slot]);
+        scores[k] = share_of(scale, scores[k], base[slot]);
         sum[slot] += scores[k];
       }
       engine.add_product(output, scores, values);
@@ -246,7 +232,7 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
   __shared__ float products[kRows];
   Words* const tiles = memory + 2 * Engine::kOwnWords;
   const namp_attention_args& call = args.call;
-  const ScoreScale scale(call.scale);
+  const ScoreScale& scale = args.scale;
   const Engine engine;
   using Copies = typename Engine::template Copies<kRows>;
   for (int64_t i = block_index(); i < args.count; i += block_count()) {
@@ -301,7 +287,7 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
 #pragma unroll
       for (int k = 0; k < Engine::kScores; ++k) {
         const int slot = Engine::score_slot(k);
-        slopes[k] = scale.share(slopes[k], log_sum[slot]) *
+        slopes[k] = share_of(scale, slopes[k], log_sum[slot]) *
                     multiply_add(upstream[k], call.scale, -delta[slot]);
       }
       engine.add_product(sum, slopes, keys);
@@ -324,7 +310,7 @@ NAMP_DEVICE void attention_key_gradients(const AttentionArgs& args) {
   __shared__ float deltas[Engine::kStages * kColumns];
   Words* const tiles = memory + 2 * Engine::kOwnWords;
   const namp_attention_args& call = args.call;
-  const ScoreScale scale(call.scale);
+  const ScoreScale& scale = args.scale;
   const Engine engine;
   using Copies = typename Engine::template Copies<kRows>;
   for (int64_t i = block_index(); i < args.count; i += block_count()) {
@@ -361,17 +347,18 @@ NAMP_DEVICE void attention_key_gradients(const AttentionArgs& args) {
       const float* const own_deltas = deltas + stage * kColumns;
       float shares[Engine::kScores];
       engine.multiply(shares, keys, queries);
+      if (call.causal != 0 && !part.sees_all(query, part.first, kRows)) {
+        const int first = part.first_query(part.first) - query;
+#pragma unroll
+        for (int k = 0; k < Engine::kScores; ++k) {
+          const bool sees = engine.score_column(k) >= first + engine.row(Engine::score_slot(k));
+          shares[k] = sees ? shares[k] : kNothing;
+        }
+      }
 #pragma unroll
       for (int k = 0; k < Engine::kScores; ++k) {
         const float log_sum = own_log_sums[engine.score_column(k)] * kLog2E;
-        shares[k] = scale.share(shares[k], log_sum);
-      }
-      if (!part.sees_all(query, part.first, kRows)) {
-        const Limits<Engine> first(
-            [&](int slot) { return part.first_query(part.first + engine.row(slot)) - query; });
-#pragma unroll
-        for (int k = 0; k < Engine::kScores; ++k)
-          shares[k] = engine.score_column(k) >= first.of(k) ? shares[k] : 0.0f;
+        shares[k] = share_of(scale, shares[k], log_sum);
       }
       engine.add_product(value_sum, shares, gradients);
       float upstream[Engine::kScores];
