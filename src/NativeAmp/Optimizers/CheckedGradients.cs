@@ -64,6 +64,17 @@ internal sealed class CheckedGradients(IParameter[] parameters)
     public bool AreUnscaledByOther(LossScaleState scaler) =>
         _gone is null && _scaler is not null && _scaler != scaler && FirstNew() is null;
 
+    /// <summary>
+    /// A parameter whose gradient a scaler has unscaled, and which has got no new one since; null if there is none.
+    /// </summary>
+    public IParameter? UnscaledBefore(LossScaleState scaler) =>
+        _gone is null && _scaler == scaler
+            ? Array.Find(
+                parameters,
+                parameter => parameter is ITrackedParameter { HasNewGradient: false } && parameter.Gradient.Pointer != 0
+            )
+            : null;
+
     private IParameter? FirstNew() =>
         Array.Find(parameters, parameter => parameter is ITrackedParameter { HasNewGradient: true });
 }

@@ -257,41 +257,51 @@ public abstract partial class FusedOptimizer : IDisposable
     /// </summary>
     internal void SettleScale()
     {
-        if (Gradients.AreScaled && _parameters.All(p => p is ITrackedParameter || p.Gradient.DType == DType.Float32))
-            UnscaleInFloat32();
+        if (!Gradients.AreScaled || _parameters.Any(StaysScaled))
+            return;
+        // The scale is about to change by the findings of Unscale, which these must not replace: gradients may have
+        // been cleared since.
+        using var findings = new OptimizerState(Device);
+        UnscaleInFloat32(findings);
     }
 
     /// <summary>
     /// Unscales half-precision gradients that <see cref="GradScaler.Unscale"/> left scaled: they become float32, so
     /// that the division loses nothing.
     /// </summary>
-    internal void UnscaleInFloat32()
+    internal void UnscaleInFloat32() => UnscaleInFloat32(State);
+
+    private void UnscaleInFloat32(OptimizerState findings)
     {
         lock (Device.Gate)
         {
             if (!Gradients.AreScaled)
                 return;
-            foreach (var parameter in _parameters)
+            if (Array.Find(_parameters, StaysScaled) is { } parameter)
+                throw new InvalidOperationException(
+                    $"Gradients stay scaled after Unscale, and that of '{parameter.Name}' cannot be turned into "
+                        + "float32: look at gradients before Unscale, or call it with inPlace: true."
+                );
+            // Gradients that began after Unscale, as after a module's ZeroGrad, carry the scale still.
+            foreach (var each in _parameters)
             {
-                if (parameter.Gradient.DType != DType.Float32 && parameter is not ITrackedParameter)
-                    throw new InvalidOperationException(
-                        $"Gradients stay scaled after Unscale, and that of '{parameter.Name}' cannot be turned into "
-                            + "float32: look at gradients before Unscale, or call it with inPlace: true."
-                    );
+                if (each is ITrackedParameter { HasNewGradient: false } tracked)
+                    tracked.WidenGradient();
             }
-            foreach (var parameter in _parameters)
-                (parameter as ITrackedParameter)?.WidenGradient();
-            Memory.Refresh(stepping: false);
-            AmpKernels.UnscaleAndCheck(
-                Memory.Table,
-                Memory.Columns.Gradient,
-                Gradients.Scaler,
-                State,
-                Memory.Columns.Gradient
-            );
+            if (Memory.Refresh(stepping: false, withNew: false))
+                AmpKernels.UnscaleAndCheck(
+                    Memory.Table,
+                    Memory.Columns.Gradient,
+                    Gradients.Scaler,
+                    findings,
+                    Memory.Columns.Gradient
+                );
             Gradients.Unscaled();
         }
     }
+
+    private static bool StaysScaled(IParameter parameter) =>
+        parameter is not ITrackedParameter && parameter.Gradient is { Pointer: not 0, DType: not DType.Float32 };
 
     /// <summary>Applies the gradients that HasGradients found.</summary>
     internal StepResult Apply(LossScaleState? scaler, GradientCheck check)
