@@ -49,6 +49,7 @@ public abstract partial class FusedOptimizer : IDisposable
         int[] groupOf = [.. _groups.SelectMany((g, i) => g.Parameters.Select(_ => i))];
         _link = new OptimizerLink(this, _parameters);
         Memory = new OptimizerMemory(Device, _parameters, _names, groupOf, _groups, _link);
+        _link.Masters = Memory.Masters.Any ? Memory.Masters : null;
         State = new OptimizerState(Device);
         _history = new StepHistory(Device);
         for (int i = 0; i < _parameters.Length; i++)
