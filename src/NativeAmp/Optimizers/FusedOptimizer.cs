@@ -115,6 +115,7 @@ public abstract partial class FusedOptimizer : IDisposable
         lock (Device.Gate)
         {
             bool check = CheckGradients || _maxNorm > 0;
+            Gradients.RequireScale();
             UnscaleInFloat32();
             if (!HasGradients(stepping: true))
                 throw new InvalidOperationException(
@@ -128,7 +129,8 @@ public abstract partial class FusedOptimizer : IDisposable
     /// <summary>
     /// Clips gradients to a global L2 norm in the next step, as <c>torch.nn.utils.clip_grad_norm_</c> does. Clipping
     /// costs no extra pass. It may be called before or after <see cref="GradScaler.Unscale"/>: the norm is always that
-    /// of the unscaled gradients.
+    /// of the unscaled gradients, as <see cref="GradScaler.Unscale"/> found them. The step uses what is written to them
+    /// after that, but the norm does not change.
     /// </summary>
     /// <param name="maxNorm">
     /// The largest norm, above 0. Positive infinity clips nothing but measures the norm for
@@ -156,7 +158,7 @@ public abstract partial class FusedOptimizer : IDisposable
         {
             foreach (var parameter in _parameters)
                 parameter.ClearGradient();
-            Gradients.Forget("ZeroGrad dropped them");
+            Gradients.Cleared();
         }
     }
 

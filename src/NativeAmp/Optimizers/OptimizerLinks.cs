@@ -39,8 +39,9 @@ internal sealed class OptimizerLink(FusedOptimizer optimizer, IParameter[] param
     public MasterColumn? Masters { get; set; }
 
     /// <summary>Unscales all gradients of the optimizer in float32, before one is read.</summary>
-    public void ShowUnscaled()
+    public void ShowUnscaled(int index)
     {
+        Gradients.RequireScale(parameters[index]);
         if (Gradients.AreScaled && _optimizer.TryGetTarget(out var optimizer))
             optimizer.UnscaleInFloat32();
     }
@@ -145,7 +146,7 @@ internal sealed class OptimizerLinks
     /// </summary>
     public void ShowUnscaled()
     {
-        foreach (var (link, _) in _links)
-            link.ShowUnscaled();
+        foreach (var (link, index) in _links)
+            link.ShowUnscaled(index);
     }
 }

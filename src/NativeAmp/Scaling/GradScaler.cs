@@ -288,8 +288,8 @@ public sealed unsafe partial class GradScaler : IDisposable
             );
         if (optimizer.Gradients.UnscaledBefore(scale) is { } parameter)
             throw new InvalidOperationException(
-                $"The gradient of '{parameter.Name}' was unscaled before the last Update, and would be divided by the "
-                    + "scale twice: call the optimizer's own Step, or ZeroGrad and Backward before."
+                $"The gradient of '{parameter.Name}' was unscaled already, and would be divided by the scale twice: "
+                    + "call the optimizer's own Step, or ZeroGrad and Backward before."
             );
     }
 
@@ -300,6 +300,8 @@ public sealed unsafe partial class GradScaler : IDisposable
         {
             if (stage == Stage.Unscaled)
                 optimizer.SettleScale();
+            else
+                optimizer.Gradients.LoseScale();
         }
     }
 

@@ -100,6 +100,63 @@ internal sealed class UnscaledGradientsTests(DeviceKind kind)
     }
 
     [Test]
+    public void After_a_step_gradients_show_unscaled_until_the_scale_changes([Values] bool half, [Values] bool loads)
+    {
+        Backward(half);
+        _scaler.Unscale(_optimizer);
+        if (loads)
+            _optimizer.LoadState(_optimizer.SaveState());
+        else
+            _scaler.Step(_optimizer);
+        Assert.That(_model.Weight.Gradient!.ToFloats(), Is.EqualTo(new[] { 0.25f, 0.5f }));
+        _scaler.Update();
+        Assert.That(_model.Weight.Gradient!.ToFloats(), Is.EqualTo(new[] { 0.25f, 0.5f }));
+
+        // Not looked at in time, half-precision gradients carry a scale that is gone.
+        _optimizer.ZeroGrad();
+        Backward(half);
+        _scaler.Unscale(_optimizer);
+        _scaler.Step(_optimizer);
+        _scaler.Update(4096);
+        if (half)
+        {
+            const string Lost = "The gradient of 'weight' carries the loss scale of before the last Update still";
+            Assert.That(() => _model.Weight.Gradient, Throws.InvalidOperationException.With.Message.StartsWith(Lost));
+            Assert.That(_optimizer.Step, Throws.InvalidOperationException.With.Message.StartsWith(Lost));
+        }
+        else
+            Assert.That(_model.Weight.Gradient!.ToFloats(), Is.EqualTo(new[] { 0.25f, 0.5f }));
+
+        _model.ZeroGrad();
+        Backward(half);
+        Assert.That(_model.Weight.Gradient!.ToFloats(), Is.EqualTo(new[] { 1024f, 2048 }));
+        Assert.That(_scaler.Step(_optimizer).Read().Skipped, Is.False);
+    }
+
+    [Test]
+    public void A_gradient_that_a_step_left_is_not_divided_again([Values] bool half)
+    {
+        Backward(half);
+        _scaler.Unscale(_optimizer);
+        _scaler.Step(_optimizer);
+        _scaler.Update();
+
+        Assert.That(
+            () => _scaler.Step(_optimizer),
+            Throws.InvalidOperationException.With.Message.Contains("would be divided by the scale twice")
+        );
+        Assert.That(_optimizer.CountAppliedSteps(), Is.EqualTo(1));
+
+        // Without Unscale each step divides for itself.
+        _model.ZeroGrad();
+        Backward(half);
+        _scaler.Step(_optimizer);
+        _scaler.Update(2048);
+        Backward(half);
+        Assert.That(() => _scaler.Step(_optimizer), Throws.InvalidOperationException.With.Message.Contains("ZeroGrad"));
+    }
+
+    [Test]
     public void An_overflow_that_Unscale_found_counts_whoever_clears_the_gradients(
         [Values] bool half,
         [Values] bool model
