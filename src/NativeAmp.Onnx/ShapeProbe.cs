@@ -48,8 +48,7 @@ internal static class ShapeProbe
     private static Shape OutputOf(Module model, long[] sizes, DType type)
     {
         Shape shape = new(sizes);
-        (Module Module, bool IsTraining)[] modes = [.. Modes(model)];
-        model.Eval();
+        using EvaluationMode mode = EvaluationMode.Enter(model);
         try
         {
             using NoGrad scope = NoGrad.Enter();
@@ -71,19 +70,5 @@ internal static class ShapeProbe
                 e
             );
         }
-        finally
-        {
-            // Outer modules first: each sets those inside.
-            foreach ((Module module, bool isTraining) in modes)
-            {
-                if (isTraining)
-                    module.Train();
-                else
-                    module.Eval();
-            }
-        }
     }
-
-    private static IEnumerable<(Module Module, bool IsTraining)> Modes(Module module) =>
-        module.Children().SelectMany(Modes).Prepend((module, module.IsTraining));
 }

@@ -106,6 +106,23 @@ public sealed class DisposedTests(DeviceKind kind)
     }
 
     [Test]
+    public void The_result_of_a_step_says_that_its_optimizer_was_disposed()
+    {
+        using var optimizer = new FusedAdam([_parameter]);
+        StepResult result = optimizer.Step();
+        optimizer.Dispose();
+        foreach (
+            Action read in new Action[]
+            {
+                () => result.Read(),
+                () => result.ReadFirstBadFacts(),
+                () => _ = result.IsKnown,
+            }
+        )
+            Assert.That(read, Throws.TypeOf<ObjectDisposedException>().With.Message.Contains("FusedAdam"));
+    }
+
+    [Test]
     public void A_device_with_memory_alive_serves_until_that_is_gone()
     {
         var device = kind.Open(1);

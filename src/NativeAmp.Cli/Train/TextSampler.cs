@@ -9,7 +9,7 @@ internal static class TextSampler
     /// <summary>
     /// Samples from a byte-level model. A text that is longer than the context goes on from its last half context.
     /// </summary>
-    /// <param name="model">The model, of 256 tokens. It is left in training mode.</param>
+    /// <param name="model">The model, of 256 tokens. It keeps its mode.</param>
     /// <param name="precision">The precision that it computes in.</param>
     /// <param name="length">Bytes to write.</param>
     /// <param name="temperature">1 samples from the model's probabilities; a lower value prefers likely bytes; 0 takes
@@ -30,20 +30,13 @@ internal static class TextSampler
             Precision = precision,
         };
         List<int> text = [(byte)'\n']; // a line begins after this byte
-        model.Eval();
-        try
+        using EvaluationMode mode = EvaluationMode.Enter(model);
+        while (text.Count <= length)
         {
-            while (text.Count <= length)
-            {
-                int context = model.Options.Context;
-                int[] prompt = [.. text.Count < context ? text : text[^Math.Max(1, context / 2)..]];
-                int some = Math.Min(length + 1 - text.Count, context - prompt.Length + 1);
-                text.AddRange(model.Generate(prompt, options with { Tokens = some }));
-            }
-        }
-        finally
-        {
-            model.Train();
+            int context = model.Options.Context;
+            int[] prompt = [.. text.Count < context ? text : text[^Math.Max(1, context / 2)..]];
+            int some = Math.Min(length + 1 - text.Count, context - prompt.Length + 1);
+            text.AddRange(model.Generate(prompt, options with { Tokens = some }));
         }
 
         return Encoding.UTF8.GetString([.. text.Skip(1).Select(token => (byte)token)]);

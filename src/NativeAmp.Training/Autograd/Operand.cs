@@ -8,6 +8,7 @@ internal readonly unsafe struct Operand
 {
     private readonly Storage _storage;
     private readonly bool _isCast;
+    private readonly bool _isShared;
 
     public Operand(Tensor tensor, DType dtype)
     {
@@ -15,6 +16,7 @@ internal readonly unsafe struct Operand
         {
             Source = parameter;
             _storage = parameter.InDType(dtype);
+            _isShared = true;
         }
         else
         {
@@ -38,9 +40,13 @@ internal readonly unsafe struct Operand
     /// <summary>The elements, for a node that needs them in its backward pass.</summary>
     public Saved Save() => new(Source, _storage, DType);
 
-    /// <summary>Releases a cast that only this operator uses. Elements that a node saved stay.</summary>
+    /// <summary>
+    /// Ends the operator's use: releases a cast that only this operator uses. Elements that a node saved stay.
+    /// </summary>
     public void Release()
     {
+        if (_isShared)
+            _storage.Drop();
         if (_isCast)
             Source.Release("it was the cast of an operator's input");
     }

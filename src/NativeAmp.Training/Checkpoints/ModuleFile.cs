@@ -24,8 +24,8 @@ internal static class ModuleFile
             stream =>
             {
                 var writer = new SafetensorsWriter(stream, state.Select(each => each.Entry));
-                foreach ((SafetensorsEntry _, Parameter values) in state)
-                    writer.Write(FloatBytes.Of(values.ReadMaster(), dtype));
+                foreach ((SafetensorsEntry entry, Parameter values) in state)
+                    writer.Write(FloatBytes.InRange(values.ReadMaster(), dtype, entry.Name));
                 writer.Complete();
             }
         );

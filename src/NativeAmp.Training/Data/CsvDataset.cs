@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace NativeAmp.Training.Data;
 
@@ -21,11 +22,14 @@ public sealed class CsvDataset : IDataset
         InputColumns = table.InputNames;
         TargetColumns = table.TargetNames;
         Classes = table.Classes;
-        float[] inputs = [.. table.Inputs];
-        float[] targets = [.. table.Targets];
-        InputNormalization = Normalize(inputs, InputColumns.Count, options.NormalizeInputs, options.InputNormalization);
-        TargetNormalization = Normalize(
-            targets,
+        (InputNormalization, float[] inputs) = Normalize(
+            table.Inputs,
+            InputColumns.Count,
+            options.NormalizeInputs,
+            options.InputNormalization
+        );
+        (TargetNormalization, float[] targets) = Normalize(
+            table.Targets,
             TargetColumns.Count,
             options.NormalizeTargets,
             options.TargetNormalization
@@ -99,15 +103,15 @@ public sealed class CsvDataset : IDataset
         return new CsvDataset(CsvTable.Read(file, new CsvReader(file, bytes, options.Separator), options), options);
     }
 
-    private static Normalization[] Normalize(
-        float[] rows,
+    private static (Normalization[] Normalizations, float[] Rows) Normalize(
+        List<double> rows,
         int columns,
         bool isWanted,
         IReadOnlyList<Normalization>? given
     )
     {
         if (!isWanted)
-            return [];
+            return ([], [.. rows.Select(value => (float)value)]);
         if (given is not null && given.Count != columns)
             throw new ArgumentException(
                 string.Create(
@@ -116,10 +120,13 @@ public sealed class CsvDataset : IDataset
                 )
             );
         Normalization[] normalizations = given is null
-            ? [.. Enumerable.Range(0, columns).Select(column => Normalization.OfColumn(rows, column, columns))]
+            ?
+            [
+                .. Enumerable
+                    .Range(0, columns)
+                    .Select(column => Normalization.OfColumn(CollectionsMarshal.AsSpan(rows), column, columns)),
+            ]
             : [.. given];
-        for (int i = 0; i < rows.Length; i++)
-            rows[i] = (float)normalizations[i % columns].Apply(rows[i]);
-        return normalizations;
+        return (normalizations, [.. rows.Select((value, i) => (float)normalizations[i % columns].Apply(value))]);
     }
 }

@@ -11,6 +11,7 @@ internal sealed class CsvTable
     private readonly int[] _inputs;
     private readonly int[] _targets;
     private readonly int _label = -1;
+    private readonly CsvOptions _options;
     private readonly List<string> _labels = [];
     private readonly List<(int Line, int Offset)> _labelPlaces = [];
 
@@ -19,6 +20,7 @@ internal sealed class CsvTable
         _file = file;
         _reader = reader;
         _names = names;
+        _options = options;
         if (options.Label is not null && options.Targets is not null)
             throw new ArgumentException("The options have a label and targets; take one of them.", nameof(options));
         if (options.Label is not null)
@@ -39,9 +41,11 @@ internal sealed class CsvTable
 
     public long Rows { get; private set; }
 
-    public List<float> Inputs { get; } = [];
+    /// <summary>The inputs, row by row: as written where they are to be normalized, else rounded to float32.</summary>
+    public List<double> Inputs { get; } = [];
 
-    public List<float> Targets { get; } = [];
+    /// <summary>The targets, in the same way.</summary>
+    public List<double> Targets { get; } = [];
 
     public int[] Labels { get; private set; } = [];
 
@@ -88,9 +92,9 @@ internal sealed class CsvTable
                 $"{_names.Length}, as in the first line"
             );
         foreach (int column in _inputs)
-            Inputs.Add(Number(cells[column], column));
+            Inputs.Add(Number(cells[column], column, _options.NormalizeInputs));
         foreach (int column in _targets)
-            Targets.Add(Number(cells[column], column));
+            Targets.Add(Number(cells[column], column, _options.NormalizeTargets));
         if (_label >= 0)
         {
             _labels.Add(_reader.Text(cells[_label]));
@@ -100,13 +104,15 @@ internal sealed class CsvTable
         Rows++;
     }
 
-    private float Number(CsvCell cell, int column)
+    // Rounded before their mean is subtracted, times in seconds would become one number.
+    private double Number(CsvCell cell, int column, bool isNormalized)
     {
+        ReadOnlySpan<byte> text = _reader.Bytes(cell);
         if (
-            float.TryParse(_reader.Bytes(cell), NumberStyles.Float, CultureInfo.InvariantCulture, out float value)
+            float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float value)
             && float.IsFinite(value)
         )
-            return value;
+            return isNormalized ? double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture) : value;
         throw new DataFormatException(
             _file,
             cell.Start,

@@ -39,17 +39,19 @@ public readonly record struct Normalization(double Mean, double Deviation)
     }
 
     /// <summary>Mean and deviation of one column of rows; a deviation of 0 counts as 1.</summary>
-    internal static Normalization OfColumn(ReadOnlySpan<float> rows, int column, int columns)
+    internal static Normalization OfColumn(ReadOnlySpan<double> rows, int column, int columns)
     {
-        double count = Math.Max(1, rows.Length / columns);
+        // Differences from one of the values are exact where all are equal, and small where all are large.
+        double origin = rows[column];
+        double count = rows.Length / columns;
         double sum = 0;
         for (int i = column; i < rows.Length; i += columns)
-            sum += rows[i];
+            sum += rows[i] - origin;
         double mean = sum / count;
         double squares = 0;
         for (int i = column; i < rows.Length; i += columns)
-            squares += (rows[i] - mean) * (rows[i] - mean);
+            squares += (rows[i] - origin - mean) * (rows[i] - origin - mean);
         double deviation = Math.Sqrt(squares / count);
-        return new Normalization(mean, deviation == 0 ? 1 : deviation);
+        return new Normalization(origin + mean, deviation == 0 ? 1 : deviation);
     }
 }

@@ -28,7 +28,7 @@ public static partial class Ops
         Requires.FloatingPoint(input);
         Requires.SameDevice(input, weight);
         Requires.SameDevice(input, bias);
-        Requires.That(input.Shape.Rank >= 1, input, null, "it needs a dimension to normalize");
+        Requires.That(input.Shape.Rank >= 1 && input.Shape[-1] >= 1, input, null, "its rows must have an element");
         long width = input.Shape[-1];
         Requires.That(
             weight is null || (weight.Shape == [width] && weight.DType == DType.Float32),

@@ -68,20 +68,22 @@ public static partial class Ops
         Tensor? residual
     )
     {
-        Requires.FloatingPoint(input);
-        Requires.FloatingPoint(weight);
-        Requires.SameDevice(input, weight);
-        Requires.SameDevice(input, bias);
-        Requires.That(weight.Shape.Rank == 2, weight, null, "a weight is [out, in]");
+        const string Name = nameof(Linear);
+        Requires.FloatingPoint(input, Name);
+        Requires.FloatingPoint(weight, Name);
+        Requires.SameDevice(input, weight, Name);
+        Requires.SameDevice(input, bias, Name);
+        Requires.That(weight.Shape.Rank == 2, weight, null, "a weight is [out, in]", Name);
         long inputs = weight.Shape[1];
         long outputs = weight.Shape[0];
         Requires.That(
             input.Shape.Rank >= 1 && input.Shape[-1] == inputs,
             input,
             weight,
-            $"the input's last dimension must be the weight's {inputs}"
+            $"the input's last dimension must be the weight's {inputs}",
+            Name
         );
-        Requires.That(bias is null || bias.Shape == [outputs], weight, bias, $"the bias must be [{outputs}]");
+        Requires.That(bias is null || bias.Shape == [outputs], weight, bias, $"the bias must be [{outputs}]", Name);
 
         DType dtype = Precision.Of("linear", input, weight);
         if (!activation.IsFused() || !Precision.Keeps(activation, dtype))

@@ -9,7 +9,7 @@ public static partial class Ops
     public static unsafe Tensor Softmax(Tensor input)
     {
         Requires.FloatingPoint(input);
-        Requires.That(input.Shape.Rank >= 1, input, null, "it needs a dimension");
+        Requires.That(input.Shape.Rank >= 1 && input.Shape[-1] >= 1, input, null, "its rows must have an element");
         DType dtype = Precision.Of("softmax", input);
         Tensor output = Tensor.Result(input.Device, dtype, input.Shape);
         NampSoftmaxArgs args = NampSoftmaxArgs.Create();

@@ -86,6 +86,8 @@ public abstract class Module : IDisposable
     /// <exception cref="ArgumentException">Another dtype, or a name is used twice.</exception>
     /// <exception cref="InvalidOperationException">The model is quantised; see
     /// <see cref="Quantization.QuantizedFile"/>.</exception>
+    /// <exception cref="Export.ExportException">A finite number is beyond the range of the type: the error names it. A
+    /// file of before stays as it was.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void Save(string path, DType dtype = DType.Float32, Func<string, string>? rename = null) =>
         ModuleFile.Save(this, path, dtype, rename ?? (name => name));

@@ -24,7 +24,7 @@ public sealed partial class Parameter
                 : $"The {_dtype.Name()} copy of the {parameter.Describe()} lies elsewhere than when the step was "
                     + "captured: capture it anew.";
 
-        public void BeforeLaunch() => parameter.InDType(_dtype);
+        public void BeforeLaunch() => parameter.InDType(_dtype).Drop();
 
         public void AfterLaunch() { }
 

@@ -246,33 +246,48 @@ public sealed partial class Parameter : Tensor, ITrackedParameter
 
     /// <summary>
     /// The values in a dtype: the parameter's own, or the compute copy of float32 ones, which is created or updated
-    /// first.
+    /// first. The caller drops the reference: another thread may ask for another dtype meanwhile.
     /// </summary>
-    internal unsafe Storage InDType(DType dtype)
+    internal Storage InDType(DType dtype)
     {
         if (dtype == DType)
-            return Storage;
+            return Storage.Share();
         lock (_halfLock)
         {
-            if (_half is null || _halfDType != dtype)
-            {
-                Storage half = Storage.Allocate(Device, dtype, Count, MemoryKind.ComputeCopies);
-                DropComputeCopy();
-                _half = half;
-                _halfDType = dtype;
-                _halfVersion = -1;
-            }
-
-            long changes = Changes;
-            if (_halfVersion != changes)
-            {
-                Kernels.Cast(Device, _half.Pointer, dtype, Pointer, DType.Float32, Count);
-                _halfVersion = changes;
-            }
-
-            DeviceGraph.CapturedOn(Device)?.Part(this, () => new CapturedCopy(this)).Note();
-            return _half;
+            if (HasCopy(dtype))
+                return UpdatedCopy();
         }
+
+        // An optimizer's step has the copy's address: it is not exchanged in the middle of one.
+        lock (Device.Gate)
+            lock (_halfLock)
+            {
+                if (!HasCopy(dtype))
+                {
+                    Storage half = Storage.Allocate(Device, dtype, Count, MemoryKind.ComputeCopies);
+                    DropComputeCopy();
+                    _half = half;
+                    _halfDType = dtype;
+                    _halfVersion = -1;
+                }
+
+                return UpdatedCopy();
+            }
+    }
+
+    private bool HasCopy(DType dtype) => _half is not null && _halfDType == dtype;
+
+    private unsafe Storage UpdatedCopy()
+    {
+        long changes = Changes;
+        if (_halfVersion != changes)
+        {
+            Kernels.Cast(Device, _half!.Pointer, _halfDType, Pointer, DType.Float32, Count);
+            _halfVersion = changes;
+        }
+
+        DeviceGraph.CapturedOn(Device)?.Part(this, () => new CapturedCopy(this)).Note();
+        return _half!.Share();
     }
 
     internal override string Describe() => Name.Length == 0 ? $"parameter {Shape}" : $"parameter '{Name}' {Shape}";

@@ -8,7 +8,8 @@ public readonly record struct RandomState(ulong Seed, ulong Offset);
 /// <summary>
 /// A counter-based random generator: word i is word i % 4 of Philox4x32-10 (Salmon et al. 2011) applied to block i / 4
 /// under the seed. Its state is two numbers, which can be saved and restored. Kernels draw the same words on the
-/// device.
+/// device. Any threads may draw by kernels (dropout) at once; numbers on the host, such as a new module's initial
+/// values, one thread at a time.
 /// </summary>
 public sealed class RandomGenerator
 {

@@ -4,7 +4,7 @@ namespace NativeAmp.Training;
 
 /// <summary>
 /// Measures a model on a data set, such as the one that it was not trained on: in evaluation mode, without a graph, in
-/// batches. The model's mode is the same afterwards.
+/// batches. Every module's mode is the same afterwards.
 /// </summary>
 public static class Evaluation
 {
@@ -12,7 +12,8 @@ public static class Evaluation
 
     /// <summary>
     /// Accuracy, 0 to 1: the share of labels that are the class of the largest logit. Field 0 of the data is the
-    /// model's input, field 1 its labels (int32, one for each row of logits).
+    /// model's input, field 1 its labels (int32, one for each row of logits). Rows with the label that
+    /// <see cref="Loss.CrossEntropy"/> ignores, -100, do not count; NaN if no row counts.
     /// </summary>
     /// <param name="model">The model, on the device; it returns logits [..., classes].</param>
     /// <param name="data">At least one sample.</param>
@@ -61,16 +62,21 @@ public static class Evaluation
     /// <summary>A sum over a batch, and what to divide the total by: the number of its samples or elements.</summary>
     internal delegate (double Sum, long Count) Measure(BatchTensors tensors, Batch batch);
 
-    /// <summary>Accuracy: the share of targets that are the index of their largest logit.</summary>
+    /// <summary>Accuracy: the share of targets, but for ignored ones, that are the index of their largest
+    /// logit.</summary>
     internal static Measure AccuracyOf(Module model) =>
         (tensors, batch) =>
         {
             int[] predicted = Ops.ArgMax(model.Forward(tensors.Fields[0])).ToArray<int>();
             ReadOnlySpan<int> targets = batch.Integers(1);
-            long right = 0;
+            (long right, long counted) = (0, 0);
             for (int i = 0; i < predicted.Length; i++)
+            {
                 right += predicted[i] == targets[i] ? 1 : 0;
-            return (right, predicted.Length);
+                counted += targets[i] == CrossEntropyArguments.DefaultIgnoreIndex ? 0 : 1;
+            }
+
+            return (right, counted);
         };
 
     /// <summary>Mean loss of the samples.</summary>
@@ -82,7 +88,7 @@ public static class Evaluation
         (tensors, batch) => (metric(model, tensors.Fields) * batch.Count, batch.Count);
 
     /// <summary>
-    /// Means of measures over a data set, in one pass. Null if it was cancelled. The model is in the same mode
+    /// Means of measures over a data set, in one pass. Null if it was cancelled. Every module is in the same mode
     /// before and after.
     /// </summary>
     internal static double[]? Means(
@@ -94,8 +100,7 @@ public static class Evaluation
         CancellationToken cancellation
     )
     {
-        bool wasTraining = model.IsTraining;
-        model.Eval();
+        using EvaluationMode mode = EvaluationMode.Enter(model);
         try
         {
             int size = (int)Math.Min(Batch, data.Count);
@@ -139,11 +144,6 @@ public static class Evaluation
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
             return null;
-        }
-        finally
-        {
-            if (wasTraining)
-                model.Train();
         }
     }
 

@@ -80,10 +80,10 @@ public sealed partial class Trainer
 
     /// <summary>The parts of a model that handlers of events may change between steps.</summary>
     private bool[] Flags() =>
-        [.. _model.Parameters().Select(parameter => parameter.RequiresGrad), .. Trainings(_model)];
-
-    private static IEnumerable<bool> Trainings(Module module) =>
-        module.Children().SelectMany(Trainings).Prepend(module.IsTraining);
+        [
+            .. _model.Parameters().Select(parameter => parameter.RequiresGrad),
+            .. EvaluationMode.Of(_model).Select(each => each.IsTraining),
+        ];
 
     /// <summary>Gives the memory of the graph to others, such as a test; it is captured anew.</summary>
     private void ReleaseCaptured()

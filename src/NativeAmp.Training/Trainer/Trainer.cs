@@ -39,7 +39,9 @@ public sealed partial class Trainer : IDisposable
     /// <param name="model">
     /// The model. It takes a batch of inputs and returns logits [..., classes], or a tensor for
     /// <see cref="TrainerOptions.Loss"/>. It is moved to the device, and stays the caller's. Its parameters have the
-    /// types that they have: <see cref="ModuleExtensions.To{T}(T, DType)"/> converts them before.
+    /// types that they have: <see cref="ModuleExtensions.To{T}(T, DType)"/> converts them before. It is set to training
+    /// mode here. A module that is set to <see cref="Module.Eval"/> afterwards, such as a batch norm whose statistics
+    /// are to stay, keeps that mode in the run.
     /// </param>
     /// <param name="data">The training set.</param>
     /// <param name="test">The test set, or null. An empty one counts as none.</param>

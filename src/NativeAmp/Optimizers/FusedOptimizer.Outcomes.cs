@@ -3,19 +3,22 @@ namespace NativeAmp;
 // What the device has found in its last steps.
 public abstract partial class FusedOptimizer
 {
-    internal bool IsKnown(long step) => _history.IsKnown(step);
+    private StepHistory History => _disposed ? throw new ObjectDisposedException(GetType().Name) : _history;
+
+    internal bool IsKnown(long step) => History.IsKnown(step);
 
     internal StepOutcome OutcomeOf(long step)
     {
-        OptimizerFacts facts = _history.Facts(step);
+        StepHistory history = History;
+        OptimizerFacts facts = history.Facts(step);
         return new StepOutcome
         {
             Skipped = facts.FoundInf,
             AppliedSteps = facts.Step,
-            GradientNorm = _history.WasChecked(step) ? facts.GradientNorm : float.NaN,
+            GradientNorm = history.WasChecked(step) ? facts.GradientNorm : float.NaN,
             ClipCoefficient = facts.ClipCoefficient,
-            Scale = _history.Scale(step),
-            LearningRate = _history.LearningRate(step),
+            Scale = history.Scale(step),
+            LearningRate = history.LearningRate(step),
             NonFiniteCount = facts.NonFiniteCount,
             FirstBadParameter = FirstBadParameter(facts),
         };
@@ -26,7 +29,7 @@ public abstract partial class FusedOptimizer
 
     internal OverflowFacts? FirstBadFactsOf(long step)
     {
-        var facts = _history.Facts(step);
+        var facts = History.Facts(step);
         if (!facts.FoundInf || facts.FirstNonFiniteTensor < 0 || step != _history.Next - 1)
             return null;
         var all = new OverflowFacts[_parameters.Length];

@@ -49,6 +49,7 @@ public abstract partial class FusedOptimizer : IDisposable
         int[] groupOf = [.. _groups.SelectMany((g, i) => g.Parameters.Select(_ => i))];
         _link = new OptimizerLink(this, _parameters);
         Memory = new OptimizerMemory(Device, _parameters, _names, groupOf, _groups, _link);
+        _link.Masters = Memory.Masters.Any ? Memory.Masters : null;
         State = new OptimizerState(Device);
         _history = new StepHistory(Device);
         for (int i = 0; i < _parameters.Length; i++)
@@ -114,6 +115,7 @@ public abstract partial class FusedOptimizer : IDisposable
         lock (Device.Gate)
         {
             bool check = CheckGradients || _maxNorm > 0;
+            Gradients.RequireScale();
             UnscaleInFloat32();
             if (!HasGradients(stepping: true))
                 throw new InvalidOperationException(
@@ -127,7 +129,8 @@ public abstract partial class FusedOptimizer : IDisposable
     /// <summary>
     /// Clips gradients to a global L2 norm in the next step, as <c>torch.nn.utils.clip_grad_norm_</c> does. Clipping
     /// costs no extra pass. It may be called before or after <see cref="GradScaler.Unscale"/>: the norm is always that
-    /// of the unscaled gradients.
+    /// of the unscaled gradients, as <see cref="GradScaler.Unscale"/> found them. The step uses what is written to them
+    /// after that, but the norm does not change.
     /// </summary>
     /// <param name="maxNorm">
     /// The largest norm, above 0. Positive infinity clips nothing but measures the norm for
@@ -155,7 +158,7 @@ public abstract partial class FusedOptimizer : IDisposable
         {
             foreach (var parameter in _parameters)
                 parameter.ClearGradient();
-            Gradients.Forget("ZeroGrad dropped them");
+            Gradients.Cleared();
         }
     }
 
@@ -257,41 +260,51 @@ public abstract partial class FusedOptimizer : IDisposable
     /// </summary>
     internal void SettleScale()
     {
-        if (Gradients.AreScaled && _parameters.All(p => p is ITrackedParameter || p.Gradient.DType == DType.Float32))
-            UnscaleInFloat32();
+        if (!Gradients.AreScaled || _parameters.Any(StaysScaled))
+            return;
+        // The scale is about to change by the findings of Unscale, which these must not replace: gradients may have
+        // been cleared since.
+        using var findings = new OptimizerState(Device);
+        UnscaleInFloat32(findings);
     }
 
     /// <summary>
     /// Unscales half-precision gradients that <see cref="GradScaler.Unscale"/> left scaled: they become float32, so
     /// that the division loses nothing.
     /// </summary>
-    internal void UnscaleInFloat32()
+    internal void UnscaleInFloat32() => UnscaleInFloat32(State);
+
+    private void UnscaleInFloat32(OptimizerState findings)
     {
         lock (Device.Gate)
         {
             if (!Gradients.AreScaled)
                 return;
-            foreach (var parameter in _parameters)
+            if (Array.Find(_parameters, StaysScaled) is { } parameter)
+                throw new InvalidOperationException(
+                    $"Gradients stay scaled after Unscale, and that of '{parameter.Name}' cannot be turned into "
+                        + "float32: look at gradients before Unscale, or call it with inPlace: true."
+                );
+            // Gradients that began after Unscale, as after a module's ZeroGrad, carry the scale still.
+            foreach (var each in _parameters)
             {
-                if (parameter.Gradient.DType != DType.Float32 && parameter is not ITrackedParameter)
-                    throw new InvalidOperationException(
-                        $"Gradients stay scaled after Unscale, and that of '{parameter.Name}' cannot be turned into "
-                            + "float32: look at gradients before Unscale, or call it with inPlace: true."
-                    );
+                if (each is ITrackedParameter { HasNewGradient: false } tracked)
+                    tracked.WidenGradient();
             }
-            foreach (var parameter in _parameters)
-                (parameter as ITrackedParameter)?.WidenGradient();
-            Memory.Refresh(stepping: false);
-            AmpKernels.UnscaleAndCheck(
-                Memory.Table,
-                Memory.Columns.Gradient,
-                Gradients.Scaler,
-                State,
-                Memory.Columns.Gradient
-            );
+            if (Memory.Refresh(stepping: false, withNew: false))
+                AmpKernels.UnscaleAndCheck(
+                    Memory.Table,
+                    Memory.Columns.Gradient,
+                    Gradients.Scaler,
+                    findings,
+                    Memory.Columns.Gradient
+                );
             Gradients.Unscaled();
         }
     }
+
+    private static bool StaysScaled(IParameter parameter) =>
+        parameter is not ITrackedParameter && parameter.Gradient is { Pointer: not 0, DType: not DType.Float32 };
 
     /// <summary>Applies the gradients that HasGradients found.</summary>
     internal StepResult Apply(LossScaleState? scaler, GradientCheck check)

@@ -20,19 +20,29 @@ internal interface ITrackedParameter : IParameter
 /// </summary>
 internal sealed class OptimizerLink(FusedOptimizer optimizer, IParameter[] parameters)
 {
+    // Weak: parameters must not keep the state of an optimizer that was given up without Dispose.
+    private readonly WeakReference<FusedOptimizer> _optimizer = new(optimizer);
+
+    /// <summary>Whether the optimizer is still there.</summary>
+    public bool IsAlive => _optimizer.TryGetTarget(out _);
+
     /// <summary>How often the optimizer has written each parameter, skipped steps included.</summary>
     public long[] Writes { get; } = new long[parameters.Length];
 
     /// <summary>The history of the gradients.</summary>
     public CheckedGradients Gradients { get; } = new(parameters);
 
-    /// <summary>The optimizer's remainders of its parameters' masters.</summary>
-    public MasterColumn Masters => optimizer.Memory.Masters;
+    /// <summary>
+    /// The optimizer's remainders of its parameters' masters, which are a part of the parameters' values; null if there
+    /// are none.
+    /// </summary>
+    public MasterColumn? Masters { get; set; }
 
     /// <summary>Unscales all gradients of the optimizer in float32, before one is read.</summary>
-    public void ShowUnscaled()
+    public void ShowUnscaled(int index)
     {
-        if (Gradients.AreScaled)
+        Gradients.RequireScale(parameters[index]);
+        if (Gradients.AreScaled && _optimizer.TryGetTarget(out var optimizer))
             optimizer.UnscaleInFloat32();
     }
 }
@@ -45,7 +55,7 @@ internal sealed class OptimizerLinks
     private long _earlierMarks;
 
     /// <summary>Whether an optimizer holds the parameter now.</summary>
-    public bool Any => _links.Length > 0;
+    public bool Any => Array.Exists(_links, each => each.Link.IsAlive);
 
     /// <summary>How often an optimizer has written the parameter.</summary>
     public long Writes
@@ -72,14 +82,15 @@ internal sealed class OptimizerLinks
     }
 
     /// <summary>Whether an optimizer keeps the remainder of the parameter's float32 master.</summary>
-    public bool HasRemainder => Array.Exists(_links, each => each.Link.Masters.Has(each.Index));
+    public bool HasRemainder =>
+        Array.Exists(_links, each => each.Link is { IsAlive: true, Masters: { } masters } && masters.Has(each.Index));
 
     /// <summary>The parameter's master, from the optimizer that keeps its remainder; null if none does.</summary>
     public float[]? ReadMaster()
     {
         foreach (var (link, index) in _links)
         {
-            if (link.Masters.Read(index) is { } master)
+            if (link.Masters?.Read(index) is { } master)
                 return master;
         }
         return null;
@@ -91,7 +102,7 @@ internal sealed class OptimizerLinks
     {
         foreach (var (link, index) in _links)
         {
-            if (!link.Masters.Has(index))
+            if (link.Masters?.Has(index) != true)
                 continue;
             link.Masters.Write(index, master);
             return true;
@@ -103,11 +114,19 @@ internal sealed class OptimizerLinks
     public void ForgetRemainder()
     {
         foreach (var (link, index) in _links)
-            link.Masters.Write(index, null);
+            link.Masters?.Write(index, null);
     }
 
-    /// <summary>Adds an optimizer, and the parameter's index in it.</summary>
-    public void Attach(OptimizerLink link, int index) => _links = [.. _links, (link, index)];
+    /// <summary>Adds an optimizer, and the parameter's index in it. Those that were given up are removed.</summary>
+    public void Attach(OptimizerLink link, int index)
+    {
+        foreach (var (other, _) in _links)
+        {
+            if (!other.IsAlive)
+                Detach(other);
+        }
+        _links = [.. _links, (link, index)];
+    }
 
     /// <summary>Removes an optimizer; its counts remain.</summary>
     public void Detach(OptimizerLink link)
@@ -127,7 +146,7 @@ internal sealed class OptimizerLinks
     /// </summary>
     public void ShowUnscaled()
     {
-        foreach (var (link, _) in _links)
-            link.ShowUnscaled();
+        foreach (var (link, index) in _links)
+            link.ShowUnscaled(index);
     }
 }

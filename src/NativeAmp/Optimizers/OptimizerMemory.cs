@@ -104,13 +104,17 @@ internal sealed class OptimizerMemory : IDisposable
     /// Updates the table with gradients and compute copies that moved. Returns whether there is any gradient.
     /// </summary>
     /// <param name="stepping">Whether a step is about to write the parameters that have a gradient.</param>
-    public bool Refresh(bool stepping)
+    /// <param name="withNew">Whether gradients that began after the last check count.</param>
+    public bool Refresh(bool stepping, bool withNew = true)
     {
         bool any = false,
             allFloat32 = true;
         for (int i = 0; i < _parameters.Length; i++)
         {
-            var gradient = _parameters[i].Gradient;
+            var gradient =
+                withNew || _parameters[i] is not ITrackedParameter { HasNewGradient: true }
+                    ? _parameters[i].Gradient
+                    : default;
             if (gradient.Pointer != 0)
             {
                 any = true;

@@ -117,7 +117,7 @@ public sealed unsafe partial class GradScaler : IDisposable
         lock (Device.Gate)
         {
             RequireGradients(optimizer, stepping: false);
-            RequireNoOther(optimizer, _scale);
+            RequireScaled(optimizer, _scale);
             optimizer.Check(_scale, inPlace);
             Set(optimizer, Stage.Unscaled);
         }
@@ -145,7 +145,7 @@ public sealed unsafe partial class GradScaler : IDisposable
             if (stage == Stage.Unscaled)
                 RequireTheCheckedGradients(optimizer, _scale);
             else
-                RequireNoOther(optimizer, _scale);
+                RequireScaled(optimizer, _scale);
             RequireGradients(optimizer, stepping: true);
             var result = optimizer.Apply(
                 _scale,
@@ -175,11 +175,7 @@ public sealed unsafe partial class GradScaler : IDisposable
             throw new InvalidOperationException(
                 "No inf checks were recorded prior to Update: call Step or Unscale for an optimizer first."
             );
-        foreach (var (optimizer, stage) in _optimizers)
-        {
-            if (stage == Stage.Unscaled)
-                optimizer.SettleScale();
-        }
+        SettleGradients();
         AmpKernels.UpdateScale(_scale, _checked.AsSpan(0, count), Options);
         try
         {
@@ -214,6 +210,7 @@ public sealed unsafe partial class GradScaler : IDisposable
             );
         if (_scale is null)
             return;
+        SettleGradients();
         _scale.Write(_scale.Read() with { Scale = newScale });
         _stuckSteps = 0;
         BeginNextStep();
@@ -235,6 +232,7 @@ public sealed unsafe partial class GradScaler : IDisposable
         state.Validate(Options.FirstGrowthDelay);
         if (_scale is null)
             return;
+        SettleGradients();
         _scale.Write(state);
         _updates = state.Updates;
         _stuckSteps = 0;
@@ -281,13 +279,30 @@ public sealed unsafe partial class GradScaler : IDisposable
             );
     }
 
-    private static void RequireNoOther(FusedOptimizer optimizer, LossScaleState scale)
+    private static void RequireScaled(FusedOptimizer optimizer, LossScaleState scale)
     {
         if (optimizer.Gradients.AreUnscaledByOther(scale))
             throw new InvalidOperationException(
                 "The gradients were unscaled by another scaler: take the step with that, or call ZeroGrad and "
                     + "Backward before."
             );
+        if (optimizer.Gradients.UnscaledBefore(scale) is { } parameter)
+            throw new InvalidOperationException(
+                $"The gradient of '{parameter.Name}' was unscaled already, and would be divided by the scale twice: "
+                    + "call the optimizer's own Step, or ZeroGrad and Backward before."
+            );
+    }
+
+    // Before the scale changes.
+    private void SettleGradients()
+    {
+        foreach (var (optimizer, stage) in _optimizers)
+        {
+            if (stage == Stage.Unscaled)
+                optimizer.SettleScale();
+            else
+                optimizer.Gradients.LoseScale();
+        }
     }
 
     private Stage StageOf(FusedOptimizer optimizer) =>

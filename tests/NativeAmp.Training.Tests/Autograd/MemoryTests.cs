@@ -105,6 +105,49 @@ internal sealed class MemoryTests(DeviceKind kind)
     }
 
     [Test]
+    public void An_optimizer_that_was_given_up_gives_its_state_back_while_its_parameters_live()
+    {
+        using Device device = kind.Open();
+        using Linear model = new Linear(64, 64).To(device);
+        for (int i = 0; i < 5; i++)
+            Leave(model);
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        // The collector leaves memory to the next call.
+        Tensor.Zeros(device, DType.Float32, [1]).Dispose();
+
+        Assert.That(device.MemoryStatistics.LiveBytes(MemoryKind.OptimizerState), Is.Zero);
+        Assert.That(() => model.To(DType.BFloat16), Throws.Nothing);
+        using var optimizer = new FusedAdam(model.Parameters(), new AdamOptions { MasterFormat = MasterFormat.None });
+        Assert.That(() => model.To(DType.Float32), Throws.InvalidOperationException);
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static void Leave(Linear model) => _ = new FusedAdam(model.Parameters());
+    }
+
+    [Test]
+    public void Remainders_stay_with_parameters_whose_optimizer_was_given_up()
+    {
+        using Device device = kind.Open();
+        using Linear model = new Linear(2, 1, bias: false).To(device).To(DType.BFloat16);
+        Leave(model);
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+
+        Assert.That(model.Weight.ReadMaster(), Is.EqualTo(new[] { 0.1f, 0.2f }));
+        // Another optimizer keeps its own.
+        using var optimizer = new FusedAdam(model.Parameters());
+        Assert.That(model.Weight.ReadMaster(), Is.EqualTo(model.Weight.ToFloats()));
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static void Leave(Linear model)
+        {
+            _ = new FusedAdam(model.Parameters());
+            model.Weight.WriteMaster([0.1f, 0.2f]);
+        }
+    }
+
+    [Test]
     public void A_device_is_closed_though_tensors_were_never_disposed()
     {
         Device device = kind.Open();

@@ -77,6 +77,31 @@ public class CsvDatasetTests : FolderTests
         Assert.That(data.TargetNormalization[0].Undo(0.5), Is.EqualTo(25));
     }
 
+    [Test]
+    public void Large_numbers_are_normalized_before_they_are_rounded()
+    {
+        // As float32, times in seconds are multiples of 128, and these are one number.
+        CsvDataset data = Read(
+            "time,y\n1700000000,100000001\n1700000001,100000003\n1700000002,100000001\n1700000001,100000003\n",
+            new CsvOptions { NormalizeTargets = true }
+        );
+        float root = (float)Math.Sqrt(2);
+        Assert.That(All(data).Floats(0).ToArray(), Is.EqualTo(new[] { -root, 0, root, 0 }));
+        Assert.That(All(data).Floats(1).ToArray(), Is.EqualTo(new float[] { -1, 1, -1, 1 }));
+        Assert.That(data.InputNormalization[0].Mean, Is.EqualTo(1700000001));
+        Assert.That(data.TargetNormalization[0].Undo(1), Is.EqualTo(100000003));
+    }
+
+    [TestCase("0.1")]
+    [TestCase("1700000000.3")]
+    [TestCase("-1e-300")]
+    public void A_column_of_one_value_is_zeros(string value)
+    {
+        CsvDataset data = Read($"x,y\n{string.Concat(Enumerable.Repeat($"{value},1\n", 7))}", new CsvOptions());
+        Assert.That(All(data).Floats(0).ToArray(), Is.All.Zero);
+        Assert.That(data.InputNormalization[0].Deviation, Is.EqualTo(1));
+    }
+
     [TestCase("x,y\r\n1,2\r\n\r\n3,4", TestName = "CR LF, empty lines, no end of the last line")]
     [TestCase("\uFEFFx,y\n1,2\n3,4\n", TestName = "a byte order mark")]
     [TestCase("\"x\",\"y\"\n\"1\",\"2\"\n 3 , 4 \n", TestName = "quotes and blanks")]

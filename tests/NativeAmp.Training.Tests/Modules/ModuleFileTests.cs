@@ -1,5 +1,6 @@
 using NativeAmp.Training.Checkpoints;
 using NativeAmp.Training.Data;
+using NativeAmp.Training.Export;
 
 namespace NativeAmp.Training.Tests.Modules;
 
@@ -145,6 +146,32 @@ internal sealed class ModuleFileTests : FolderTests
         using Sequential model = Model(1);
         Assert.That(() => model.Save(Path, DType.Int32), Throws.ArgumentException);
         Assert.That(Directory.GetFiles(Folder), Is.Empty);
+    }
+
+    // Beyond half of the last place above the largest number of each type.
+    [TestCase(DType.Float16, 65520f, "float16's range of ±65504")]
+    [TestCase(DType.BFloat16, 3.4e38f, "bfloat16's range of ±3.3895314E+38")]
+    public void A_number_beyond_the_type_is_refused_by_its_name_and_leaves_the_file(
+        DType dtype,
+        float beyond,
+        string message
+    )
+    {
+        using Sequential model = Model(1);
+        model.Parameters()[1].CopyFrom<float>([float.PositiveInfinity, 65519, float.NaN]);
+        model.Save(Path, dtype);
+        byte[] before = File.ReadAllBytes(Path);
+        model.Parameters()[1].CopyFrom<float>([1, -beyond, 2]);
+        Assert.That(
+            () => model.Save(Path, dtype, name => "model." + name),
+            Throws
+                .TypeOf<ExportException>()
+                .With.Message.Contains(message)
+                .And.Message.Contains("'model.0.bias' has -")
+                .And.Message.Contains("at element 1")
+        );
+        Assert.That(Directory.GetFiles(Folder), Is.EqualTo(new[] { Path }));
+        Assert.That(File.ReadAllBytes(Path), Is.EqualTo(before));
     }
 
     [Test]

@@ -38,6 +38,32 @@ internal sealed class EmptyBatchTests(DeviceKind kind)
         Assert.That(norm.RunningVariance.ToFloats(), Is.EqualTo(new float[] { 1, 1 }));
     }
 
+    [Test]
+    public void Rows_without_elements_are_refused_by_the_operator_s_name()
+    {
+        using Device device = kind.Open();
+        using Tensor rows = Tensor.Zeros(device, DType.Float32, [3, 0]);
+        (string Name, Func<Tensor> Apply)[] all =
+        [
+            ("Softmax", () => Ops.Softmax(rows)),
+            ("ArgMax", () => Ops.ArgMax(rows)),
+            ("LayerNorm", () => Ops.LayerNorm(rows, null, null)),
+            ("RmsNorm", () => Ops.RmsNorm(rows, null)),
+        ];
+        foreach ((string name, Func<Tensor> apply) in all)
+            Assert.That(
+                apply,
+                Throws.ArgumentException.With.Message.EqualTo(
+                    $"{name} cannot take float32 tensor [3, 0]: its rows must have an element."
+                )
+            );
+        using Tensor weight = Tensor.Zeros(device, DType.Float32, [2, 4]);
+        Assert.That(
+            () => Ops.Linear(rows, weight),
+            Throws.ArgumentException.With.Message.StartsWith("Linear cannot take float32 tensor [3, 0]")
+        );
+    }
+
     // Every operator of the catalogue has its samples outermost, except those that permute or sum them.
     private static Shape WithoutSamples(Shape shape) =>
         new([.. shape.Dimensions.ToArray().Select((size, i) => i == Samples(shape) ? 0 : size)]);

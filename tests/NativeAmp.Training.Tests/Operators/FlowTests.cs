@@ -10,6 +10,13 @@ internal sealed class FlowTests(DeviceKind kind)
 {
     private const int Threads = 4;
 
+    private static readonly PrecisionPolicy[] Precisions =
+    [
+        PrecisionPolicy.Float16,
+        PrecisionPolicy.BFloat16,
+        PrecisionPolicy.Float32,
+    ];
+
     [Test]
     public void Two_threads_and_more_infer_with_one_model()
     {
@@ -33,6 +40,74 @@ internal sealed class FlowTests(DeviceKind kind)
             float[]?[] expected = Train(operation, device);
             float[]?[][] results = InThreads(_ => Train(operation, device));
             Assert.That(results, Has.All.EqualTo(expected), operation.Name);
+        }
+    }
+
+    [Test]
+    public void Threads_infer_in_precisions_of_their_own_with_one_model()
+    {
+        using Device device = kind.Open();
+        using Sequential model = Pair(device);
+        using Tensor x = Tensor.From(device, [0.5f, -1, 0.25f, 2], [1, 4]);
+        float[][] expected = [.. Precisions.Select(Infer)];
+        InThreads(thread =>
+        {
+            for (int i = 0; i < 100; i++)
+            {
+                int precision = (thread + i) % Precisions.Length;
+                Assert.That(Infer(Precisions[precision]), Is.EqualTo(expected[precision]));
+            }
+
+            return 0;
+        });
+
+        float[] Infer(PrecisionPolicy precision)
+        {
+            using NoGrad noGrad = NoGrad.Enter();
+            using AutocastScope autocast = Autocast.Enter(precision);
+            return model.Forward(x).ToFloats();
+        }
+    }
+
+    [Test]
+    public void A_model_trains_with_the_same_bits_while_others_infer_in_other_precisions()
+    {
+        using Device device = kind.Open();
+        Assert.That(Trained(inferring: true), Is.EqualTo(Trained(inferring: false)));
+
+        float[] Trained(bool inferring)
+        {
+            using Sequential model = Pair(device);
+            using var optimizer = new FusedAdam(model.Parameters(), new AdamOptions { LearningRate = 0.1 });
+            using Tensor x = Tensor.From(device, [0.5f, -1, 0.25f, 2], [1, 4]);
+            bool isOver = false;
+            InThreads(thread =>
+            {
+                using AutocastScope autocast = Autocast.Enter(Precisions[thread % Precisions.Length]);
+                while (thread > 0 && inferring && !Volatile.Read(ref isOver))
+                {
+                    using NoGrad noGrad = NoGrad.Enter();
+                    Ops.Sum(model.Forward(x)).Item();
+                }
+
+                try
+                {
+                    for (int step = 0; thread == 0 && step < 30; step++)
+                    {
+                        using TensorScope scope = TensorScope.Enter();
+                        Ops.Sum(model.Forward(x)).Backward();
+                        optimizer.Step();
+                        optimizer.ZeroGrad();
+                    }
+                }
+                finally
+                {
+                    Volatile.Write(ref isOver, true);
+                }
+
+                return 0;
+            });
+            return [.. model.Parameters().SelectMany(parameter => parameter.ToFloats())];
         }
     }
 
@@ -120,6 +195,14 @@ internal sealed class FlowTests(DeviceKind kind)
     }
 
     private static bool Draws(OperatorCase operation) => operation.Name.StartsWith("Dropout", StringComparison.Ordinal);
+
+    private static Sequential Pair(Device device)
+    {
+        var random = new RandomGenerator(3);
+        return new Sequential(new Linear(4, 8, random: random), new Tanh(), new Linear(8, 2, random: random)).To(
+            device
+        );
+    }
 
     private static T[] InThreads<T>(Func<int, T> body)
     {

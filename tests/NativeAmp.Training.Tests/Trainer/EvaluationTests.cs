@@ -52,16 +52,49 @@ internal sealed class EvaluationTests(DeviceKind kind)
         long before = _device.MemoryStatistics.LiveTotalBytes;
         foreach (bool training in new[] { true, false })
         {
-            if (training)
-                model.Train();
-            else
-                model.Eval();
+            Set(model, training);
             Evaluation.Accuracy(model, Data(_ => false), _device);
             Assert.That(model.Seen, Is.All.False);
             Assert.That(model.IsTraining, Is.EqualTo(training));
         }
 
         Assert.That(_device.MemoryStatistics.LiveTotalBytes, Is.EqualTo(before));
+    }
+
+    [Test]
+    public void Each_module_keeps_a_mode_of_its_own()
+    {
+        using var model = new Sequential(new ModeModule(), new Sequential(new ModeModule(), new ModeModule()));
+        model.To(_device);
+        var inner = (Sequential)model[1];
+        ModeModule[] leaves = [(ModeModule)model[0], (ModeModule)inner[0], (ModeModule)inner[1]];
+        foreach (bool training in new[] { true, false })
+        {
+            Set(model, training);
+            Set(inner, !training);
+            Set(inner[1], training);
+            Evaluation.Accuracy(model, Data(_ => false), _device);
+            Assert.That(leaves.SelectMany(leaf => leaf.Seen), Is.All.False);
+            Assert.That(
+                new[] { model.IsTraining, inner.IsTraining, inner[0].IsTraining, inner[1].IsTraining },
+                Is.EqualTo(new[] { training, !training, !training, training })
+            );
+        }
+    }
+
+    [Test]
+    public void Ignored_labels_do_not_count()
+    {
+        using Sequential model = Identity();
+        var data = new ArrayDataset(3);
+        // Two rows of logits a sample: 1, 0; 0, 1; 1, 0; 1, 0; 0, 1; 0, 1.
+        data.Add("x", [1f, 0, 0, 1, 1, 0, 1, 0, 0, 1, 0, 1], [2, 2]);
+        data.Add("y", [0, -100, -100, 1, 1, 1], [2]);
+        Assert.That(Evaluation.Accuracy(model, data, _device), Is.EqualTo(0.75));
+        var none = new ArrayDataset(1);
+        none.Add("x", [1f, 0], [2]);
+        none.Add("y", [-100], Shape.Scalar);
+        Assert.That(Evaluation.Accuracy(model, none, _device), Is.NaN);
     }
 
     [Test]
@@ -96,6 +129,14 @@ internal sealed class EvaluationTests(DeviceKind kind)
         );
         Assert.That(() => Evaluation.Accuracy(null!, none, _device), Throws.ArgumentNullException);
         Assert.That(() => Evaluation.MeanLoss(model, null!, unlabelled, _device), Throws.ArgumentNullException);
+    }
+
+    private static void Set(Module module, bool training)
+    {
+        if (training)
+            module.Train();
+        else
+            module.Eval();
     }
 
     private static (float A, float B) Inputs(int i) => (i % 7, i % 5 + 0.5f);

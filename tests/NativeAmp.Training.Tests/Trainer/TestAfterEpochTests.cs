@@ -84,6 +84,20 @@ public class TestAfterEpochTests(DeviceKind kind)
     }
 
     [Test]
+    public void Statistics_of_a_batch_norm_in_evaluation_mode_stay_over_all_epochs()
+    {
+        using Device device = kind.Open(1);
+        using var norm = new BatchNorm2d(1);
+        using var model = new Sequential(norm, new Flatten(), new Linear(784, 10));
+        using var trainer = new Trainer(model, _train, _test, device, Options());
+        norm.Eval();
+        trainer.Run();
+        Assert.That(norm.IsTraining, Is.False);
+        Assert.That(norm.RunningMean.ToFloats(), Is.EqualTo(new float[] { 0 }));
+        Assert.That(norm.RunningVariance.ToFloats(), Is.EqualTo(new float[] { 1 }));
+    }
+
+    [Test]
     public void A_test_set_without_samples_is_none()
     {
         Idx.WriteTinyMnist(Path.Combine(_folder, "empty"), train: 64, test: 0, seed: 7);
