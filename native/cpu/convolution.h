@@ -35,6 +35,14 @@ struct ConvolutionShape {
   int64_t taps;  // inputs of one output: group_in * kernel_h * kernel_w
 };
 
+// Whether the columns of an image are the image itself.
+inline bool is_pointwise(const ConvolutionShape& shape) {
+  const auto of = [](const Window& axis) {
+    return axis.kernel == 1 && axis.stride == 1 && axis.pad == 0;
+  };
+  return of(shape.height) && of(shape.width);
+}
+
 // What the forward pass, or that of the images' gradients, writes: the whole tensor, with positions from
 // row to row, and forward bias and activation.
 inline ProductOutput convolution_output(const namp_conv2d_args& args, bool backward,
