@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 
 #include "cpu/depthwise.h"
 
@@ -255,6 +256,25 @@ DepthwiseLanes::DepthwiseLanes(const ConvolutionShape& given)
     : shape(given),
       rows(ranges(given.height, given.out_h)),
       columns(ranges(given.width, given.out_w)) {}
+
+bool DepthwiseLanes::has_mirror(const ConvolutionShape& shape) {
+  const auto of = [](const Window& axis) {
+    return axis.stride == 1 && axis.pad <= axis.dilation * (axis.kernel - 1);
+  };
+  return of(shape.height) && of(shape.width);
+}
+
+ConvolutionShape DepthwiseLanes::mirror(const ConvolutionShape& shape) {
+  ConvolutionShape result = shape;
+  const auto turn = [](Window& axis, int64_t& out) {
+    std::swap(axis.in, out);
+    axis.pad = axis.dilation * (axis.kernel - 1) - axis.pad;
+  };
+  turn(result.height, result.out_h);
+  turn(result.width, result.out_w);
+  std::swap(result.positions, result.pixels);
+  return result;
+}
 
 void convolve_lanes(namp_simd simd, const DepthwiseLanes& plan, int64_t channels,
                     const float* weights, const void* input, const ProductOutput& output,

@@ -24,15 +24,22 @@ struct DepthwiseLanes {
 
   explicit DepthwiseLanes(const ConvolutionShape& given);
 
-  // Whether it is worth it: rows of planes would fill less than a lane, or backward to the images less
-  // than half of one, and channels fill it.
+  // Whether it is worth it: rows of planes would fill less than a lane, or where a gradient is scattered
+  // less than half of one, and channels fill it.
   static bool fit(const ConvolutionShape& shape, int64_t channels, ConvolutionPass pass) {
     constexpr int64_t kMostPositions = 64;
     if (channels < kLaneChannels) return false;
-    if (pass == ConvolutionPass::kBackwardData)
+    const bool backward = pass == ConvolutionPass::kBackwardData;
+    if (backward && !has_mirror(shape))
       return shape.positions <= kMostPositions && shape.pixels <= kBlockColumns;
-    return shape.positions <= kBlockColumns && padded(shape) <= kBlockColumns;
+    const ConvolutionShape read = backward ? mirror(shape) : shape;
+    return read.positions <= kBlockColumns && padded(read) <= kBlockColumns;
   }
+
+  // Without a stride the gradient of the images is itself a convolution of that of the outputs, by the
+  // taps in reverse order.
+  static bool has_mirror(const ConvolutionShape& shape);
+  static ConvolutionShape mirror(const ConvolutionShape& shape);
 
   // Pixels of an image and the padding around it.
   static int64_t padded(const ConvolutionShape& shape) {
@@ -55,7 +62,7 @@ void convolve_lanes(namp_simd simd, const DepthwiseLanes& plan, int64_t channels
                     const float* weights, const void* input, const ProductOutput& output,
                     float* scratch);
 
-// The same backward: output is the gradient of the input.
+// The gradient of the input, which is output, scattered.
 void convolve_lanes_backward(namp_simd simd, const DepthwiseLanes& plan, int64_t channels,
                              const float* weights, const void* gradient,
                              const ProductOutput& output, float* scratch);

@@ -102,12 +102,14 @@ inline const Shape kShapes[] = {
     {1, 2, 3, 700, 2, 3, 3, 2, 2, 1, 1, 1, 1, 2},
     {1, 1, 2, 88000, 1, 3, 1, 1, 1, 1},
     {67, 2, 3, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 2},
-    // Depthwise with a channel in each lane: two blocks, the second with fewer channels; strides,
+    // Depthwise with a channel in each lane: two blocks, the second with fewer channels; strides, more taps
+    // than are summed at once,
     // dilations, and windows with only padding.
     {2, 19, 5, 6, 19, 3, 3, 1, 1, 1, 1, 1, 1, 19},
     {2, 16, 9, 7, 16, 2, 3, 2, 3, 3, 1, 1, 2, 16},
     {1, 33, 3, 4, 33, 3, 3, 1, 1, 3, 3, 1, 1, 33},
     {66, 16, 2, 3, 16, 2, 2, 1, 1, 1, 1, 1, 1, 16},
+    {2, 17, 14, 13, 17, 4, 3, 1, 1, 1, 1, 1, 1, 17},
     // The weights' gradients: from images in place, from copies of a few, and in one product of the
     // batch, of columns in place, copied and gathered, which threads share.
     {2, 18, 14, 13, 5, 1, 1},
@@ -126,7 +128,7 @@ inline const Shape kShapes[] = {
     {2, 50, 5, 65, 9, 3, 3, 2, 2, 1, 1},
     {1, 2, 20, 48, 48, 17, 16},
 };
-inline constexpr ptrdiff_t kShapesOfBlocks = 31;
+inline constexpr ptrdiff_t kShapesOfBlocks = 32;
 
 // Calls body(output, input, weight) for every product that makes up the convolution.
 template <class Body>
