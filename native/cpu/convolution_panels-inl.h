@@ -119,10 +119,9 @@ HWY_NOINLINE void multiply_rows(TileOperands operands, int64_t b_panel, float* c
 // Whether tiles read weights where they are, which lie in pieces this far apart: not on few places of the
 // first-level cache, on which all rows of a tile are read at once, or one channel after the other.
 template <class T>
-HWY_INLINE bool has_tiles_in_place(const PlaneWeights& weights, int64_t kernel) {
+HWY_INLINE bool has_tiles_in_place(const PlaneWeights& weights) {
   if (!std::is_same_v<T, float>) return false;
-  return weights.row > weights.channel ? weights.row % 1024 != 0
-                                       : kernel > 1 || !share_places(weights.channel);
+  return weights.row <= weights.channel || weights.row % 1024 != 0;
 }
 
 // The sums of some channels of the output at a block's positions: those of sums first to last of the
@@ -134,7 +133,7 @@ HWY_INLINE void sum_by_panels(const PlanePlan& plan, const PlanePlan::Sum* first
                               int64_t channels, float* sums, float* panels) {
   float* const tile = panels + plan.panel_units();
   const bool by_rows = weights.row > weights.channel;
-  const bool in_place = has_tiles_in_place<T>(weights, plan.kernel);
+  const bool in_place = has_tiles_in_place<T>(weights);
   const int64_t stride = by_rows ? weights.row : weights.channel;
   in_pieces(0, plan.depth, plan.channels_at_once, [&](int64_t begin, int64_t depth) NAMP_LANES {
     const int64_t b_run = depth * kTileColumns;

@@ -102,9 +102,8 @@ inline const Shape kShapes[] = {
     {1, 2, 3, 700, 2, 3, 3, 2, 2, 1, 1, 1, 1, 2},
     {1, 1, 2, 88000, 1, 3, 1, 1, 1, 1},
     {67, 2, 3, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 2},
-    // Depthwise with a channel in each lane: two blocks, the second with fewer channels; strides, more taps
-    // than are summed at once,
-    // dilations, and windows with only padding.
+    // Depthwise with a channel in each lane: two blocks, the second with fewer channels; strides,
+    // dilations, windows with only padding, and more taps than are summed at once.
     {2, 19, 5, 6, 19, 3, 3, 1, 1, 1, 1, 1, 1, 19},
     {2, 16, 9, 7, 16, 2, 3, 2, 3, 3, 1, 1, 2, 16},
     {1, 33, 3, 4, 33, 3, 3, 1, 1, 3, 3, 1, 1, 33},
