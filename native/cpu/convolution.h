@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cpu/block_gemm.h"
+#include "cpu/streaming.h"
 #include "nativeamp.h"
 #include "window.h"
 
@@ -44,11 +45,13 @@ inline bool is_pointwise(const ConvolutionShape& shape) {
 }
 
 // What the forward pass, or that of the images' gradients, writes: the whole tensor, with positions from
-// row to row, and forward bias and activation.
+// row to row, and forward bias and activation. Each worker waits for what it has streamed.
 inline ProductOutput convolution_output(const namp_conv2d_args& args, bool backward,
                                         int64_t positions) {
   const auto dtype = static_cast<namp_dtype>(args.dtype);
   ProductOutput output{backward ? args.input_gradient : args.output, dtype, positions};
+  output.streams =
+      streams(args.batch * (backward ? args.in_channels : args.out_channels) * positions);
   if (backward) return output;
   output.activation = static_cast<namp_activation>(args.activation);
   output.bias = args.bias;

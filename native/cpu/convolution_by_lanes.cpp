@@ -7,6 +7,7 @@
 #include "cpu/depthwise.h"
 #include "cpu/depthwise_lanes.h"
 #include "cpu/element.h"
+#include "hwy/cache_control.h"
 
 namespace namp {
 namespace {
@@ -67,6 +68,7 @@ void CpuBackend::convolve_by_lanes(const namp_conv2d_args& args, ConvolutionPass
                weights + block * block_weights, element(input, dtype, index * inputs), output,
                mine);
     }
+    hwy::FlushStream();
   });
 }
 

@@ -5,6 +5,7 @@
 #include "cpu/convolution_planes.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/element.h"
+#include "hwy/cache_control.h"
 
 namespace namp {
 namespace {
@@ -220,6 +221,7 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
       convolve_planes(simd_, plan, of_group, element(input, dtype, index * inputs), dtype, output,
                       batch, mine);
     }
+    hwy::FlushStream();
   });
   return true;
 }

@@ -326,6 +326,7 @@ bool CpuBackend::convolve_depthwise(const namp_conv2d_args& args, ConvolutionPas
                    convolve_channels_by_simd(simd_)(
                        plan, count, of_runs, element(input, dtype, item * inputs), output, rest);
                  });
+    hwy::FlushStream();
   });
   return true;
 }
