@@ -9,7 +9,7 @@
 #endif
 
 #include <algorithm>
-#include <vector>
+#include <type_traits>
 
 #include "cpu/convolution_planes.h"
 #include "cpu/gemm_tile-inl.h"
@@ -38,12 +38,12 @@ struct ChannelPiece {
 // Between panels: what is copied beyond a row is not the next panel's.
 inline constexpr int64_t kPanelGap = kLanes;
 
-// The inputs of a block's positions that some channels have for all runs: panels of a row for each run
+// The inputs of a block's positions that some channels have for some runs: panels of a row for each run
 // and channel, b_panel apart. What lies after the last position is anything.
 template <class T>
-HWY_INLINE void pack_panels(const PlanePlan& plan, const T* planes, int64_t rows,
-                            const PositionBlock& block, const ChannelPiece& piece, float* panels,
-                            int64_t b_panel) {
+HWY_INLINE void pack_panels(const PlanePlan& plan, const PlanePlan::Sum& runs, const T* planes,
+                            int64_t rows, const PositionBlock& block, const ChannelPiece& piece,
+                            float* panels, int64_t b_panel) {
   struct Part {
     int64_t from;
     int64_t to;
@@ -59,8 +59,9 @@ HWY_INLINE void pack_panels(const PlanePlan& plan, const T* planes, int64_t rows
                                      panel - panels + at, some};
             });
   });
-  for (int64_t run : plan.runs) {
-    const T* from = planes + run + piece.begin * plan.plane;
+  for (int64_t run = 0; run < runs.runs; ++run) {
+    const T* from =
+        planes + plan.runs[static_cast<size_t>(runs.first_run + run)] + piece.begin * plan.plane;
     for (int64_t i = 0; i < piece.count; ++i, from += plan.plane, panels += kTileColumns) {
       for (const Part* part = parts; part < parts + part_count; ++part) {
         const T* in = from + part->from;
@@ -135,26 +136,26 @@ HWY_INLINE void sum_by_panels(const PlanePlan& plan, const PlanePlan::Sum* first
   const bool by_rows = weights.row > weights.channel;
   const bool in_place = has_tiles_in_place<T>(weights);
   const int64_t stride = by_rows ? weights.row : weights.channel;
+  const PlanePlan::Sum& final = last[-1];
+  const PlanePlan::Sum runs{first->first_run, final.first_run + final.runs - first->first_run};
   in_pieces(0, plan.depth, plan.channels_at_once, [&](int64_t begin, int64_t depth) NAMP_LANES {
     const int64_t b_run = depth * kTileColumns;
-    const int64_t b_panel = static_cast<int64_t>(plan.runs.size()) * b_run + kPanelGap;
+    const int64_t b_panel = runs.runs * b_run + kPanelGap;
     if (plan.in_place) {
-      pack_panels(plan, static_cast<const T*>(planes), rows, block, {begin, depth}, panels,
+      pack_panels(plan, runs, static_cast<const T*>(planes), rows, block, {begin, depth}, panels,
                   b_panel);
     } else {
-      pack_panels(plan, static_cast<const float*>(planes), rows, block, {begin, depth}, panels,
-                  b_panel);
+      pack_panels(plan, runs, static_cast<const float*>(planes), rows, block, {begin, depth},
+                  panels, b_panel);
     }
     const T* const from = static_cast<const T*>(weights.data) + begin * weights.channel;
     // A row of the output has its weights of these channels one after the other, or a channel those of
     // the tile's rows.
     const auto pieces_of = [&](int64_t row, int64_t count) NAMP_LANES {
+      constexpr int64_t kSize = sizeof(T);
+      const int64_t length = (by_rows ? depth : count) * plan.kernel;
       return WeightPieces{reinterpret_cast<const char*>(from + row * weights.row),
-                          count <= 0 ? 0
-                          : by_rows  ? count
-                                     : depth,
-                          (by_rows ? depth : count) * plan.kernel * static_cast<int64_t>(sizeof(T)),
-                          stride * static_cast<int64_t>(sizeof(T))};
+                          by_rows ? count : depth, length * kSize, stride * kSize};
     };
     const int64_t piece_row = in_place ? stride : plan.tile_row(by_rows ? depth : kTileRows);
     TileOperands operands{};
@@ -170,8 +171,8 @@ HWY_INLINE void sum_by_panels(const PlanePlan& plan, const PlanePlan::Sum* first
         widen_rows(tile, piece_row, own, stride, by_rows ? count : depth,
                    (by_rows ? depth : count) * plan.kernel);
       }
-      WeightPieces next =
-          pieces_of(row + kTileRows, std::min(kTileRows, channels - row - kTileRows));
+      const int64_t after = std::clamp<int64_t>(channels - row - kTileRows, 0, kTileRows);
+      WeightPieces next = pieces_of(row + kTileRows, after);
       for (const PlanePlan::Sum* sum = first; sum < last; ++sum) {
         if (sum->runs == 0) continue;  // zeros, by clear_scratch
         operands.b = panels + (sum->first_run - first->first_run) * b_run;

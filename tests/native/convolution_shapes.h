@@ -118,16 +118,18 @@ inline const Shape kShapes[] = {
     {2, 32, 7, 7, 35, 3, 3, 1, 1, 1, 1},
     {1, 5, 4, 5, 200, 1, 1},
     // Panels of images where they are, of several, of part of a sum and with groups; of weights whose
-    // rows share few places of the cache; of all phases of the output; and a kernel too large for them.
+    // rows share few places of the cache; of all phases of the output, and of one at a time; and a kernel
+    // too large for them.
     {2, 50, 23, 23, 256, 1, 1, 2, 2},
     {7, 300, 5, 11, 20, 1, 1},
     {3, 6, 4, 9, 100, 1, 1, 1, 1, 0, 0, 1, 1, 2},
     {1, 1024, 3, 5, 13, 1, 1},
     {1, 13, 3, 5, 1024, 1, 1},
     {2, 50, 5, 65, 9, 3, 3, 2, 2, 1, 1},
+    {2, 50, 11, 100, 5, 2, 2, 3, 3, 0, 0, 4, 4},
     {1, 2, 20, 48, 48, 17, 16},
 };
-inline constexpr ptrdiff_t kShapesOfBlocks = 32;
+inline constexpr ptrdiff_t kShapesOfBlocks = 33;
 
 // Calls body(output, input, weight) for every product that makes up the convolution.
 template <class Body>
