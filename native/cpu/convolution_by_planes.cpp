@@ -12,7 +12,7 @@ namespace {
 
 // Rows and channels whose weights are laid out together: a page of memory is read once for many.
 constexpr int64_t kRowsAtOnce = 64;
-constexpr int64_t kChannelsAtOnce = 32;
+constexpr int64_t kChannelsAtOnce = kTransposedRows;
 
 // Weights of a channel that are transposed at once: the block stays in the first-level cache.
 constexpr int64_t kTransposedColumns = 128;
@@ -42,9 +42,9 @@ struct WeightRows {
       const int64_t filled = std::clamp<int64_t>(used - row, 0, count);
       const Word* from = weights + index / rows * group + row * row_stride;
       Word* to = out + index * plan.weight_row * words;
-      if (std::is_same_v<Word, float> && backward && row_stride <= kTransposedColumns) {
-        lay_out_transposed(reinterpret_cast<float*>(to), reinterpret_cast<const float*>(from),
-                           filled);
+      const bool in_units = std::is_same_v<Word, float> || plan.pairs != nullptr;
+      if (in_units && backward && row_stride <= kTransposedColumns) {
+        lay_out_transposed(reinterpret_cast<float*>(to), from, filled);
       } else if (backward) {
         lay_out_together(to, from, filled, words);
       } else {
@@ -89,20 +89,28 @@ struct WeightRows {
 
   // The same, with few enough taps, transposed in registers: all taps of some rows of some channels,
   // from where each row and tap is copied to its run.
-  void lay_out_transposed(float* to, const float* from, int64_t count) const {
+  template <class Word>
+  void lay_out_transposed(float* to, const Word* from, int64_t count) const {
     alignas(64) float block[kTransposedColumns * kChannelsAtOnce];
+    constexpr int64_t kOfUnit = sizeof(float) / sizeof(Word);  // channels
     const int64_t piece = kTransposedColumns / row_stride;
     for (int64_t first = 0; first < count; first += piece) {
       const int64_t some = std::min(piece, count - first);
       for (int64_t channel = 0; channel < channels; channel += kChannelsAtOnce) {
         const int64_t after = std::min(kChannelsAtOnce, channels - channel);
-        transpose_floats(simd, block, kChannelsAtOnce,
-                         from + channel * channel_stride + first * row_stride, channel_stride,
-                         after, some * row_stride);
+        const Word* in = from + channel * channel_stride + first * row_stride;
+        if constexpr (std::is_same_v<Word, float>) {
+          transpose_floats(simd, block, kChannelsAtOnce, in, channel_stride, after,
+                           some * row_stride);
+        } else {
+          transpose_pairs(simd, block, kChannelsAtOnce, in, channel_stride, after,
+                          some * row_stride);
+        }
         for (int64_t i = 0; i < some; ++i) {
-          float* unit = to + (first + i) * plan.weight_row + channel;
+          float* unit = to + (first + i) * plan.weight_row + channel / kOfUnit;
           for (int64_t tap : plan.taps) {
-            std::copy_n(block + (i * row_stride + tap) * kChannelsAtOnce, after, unit);
+            std::copy_n(block + (i * row_stride + tap) * kChannelsAtOnce, divide_up(after, kOfUnit),
+                        unit);
             unit += plan.depth;
           }
         }

@@ -280,6 +280,19 @@ HWY_NOINLINE void transpose_block(float* out, int64_t out_stride, const float* i
   transpose(out, out_stride, in, in_stride, rows, columns);
 }
 
+HWY_NOINLINE void transpose_pair_block(float* out, int64_t out_stride, const BFloat16* in,
+                                       int64_t in_stride, int64_t rows, int64_t columns) {
+  constexpr int64_t kColumns = 128;
+  HWY_ALIGN float pairs[kTransposedRows / 2 * kColumns];
+  in_pieces(0, columns, kColumns, [&](int64_t column, int64_t count) NAMP_LANES {
+    for (int64_t row = 0; row < rows; row += 2) {
+      const BFloat16* even = in + row * in_stride + column;
+      pair_up(pairs + row / 2 * kColumns, even, row + 1 < rows ? even + in_stride : nullptr, count);
+    }
+    transpose(out + column * out_stride, out_stride, pairs, kColumns, divide_up(rows, 2), count);
+  });
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace namp
 HWY_AFTER_NAMESPACE();
@@ -291,6 +304,7 @@ namespace {
 NAMP_SIMD_TABLE(convolve);
 NAMP_SIMD_TABLE(gather);
 NAMP_SIMD_TABLE(transpose_block);
+NAMP_SIMD_TABLE(transpose_pair_block);
 
 }  // namespace
 
@@ -319,6 +333,12 @@ void gather_columns(namp_simd simd, const PlanePlan& plan, const void* input, na
 void transpose_floats(namp_simd simd, float* out, int64_t out_stride, const float* in,
                       int64_t in_stride, int64_t rows, int64_t columns) {
   transpose_block_by_simd(simd)(out, out_stride, in, in_stride, rows, columns);
+}
+
+void transpose_pairs(namp_simd simd, float* out, int64_t out_stride, const uint16_t* in,
+                     int64_t in_stride, int64_t rows, int64_t columns) {
+  transpose_pair_block_by_simd(simd)(out, out_stride, reinterpret_cast<const BFloat16*>(in),
+                                     in_stride, rows, columns);
 }
 
 }  // namespace namp

@@ -47,4 +47,10 @@ void gather_columns(namp_simd simd, const PlanePlan& plan, const void* input, na
 void transpose_floats(namp_simd simd, float* out, int64_t out_stride, const float* in,
                       int64_t in_stride, int64_t rows, int64_t columns);
 
+// The same of bfloat16, in pairs of rows, of which there are at most kTransposedRows:
+// out[column * out_stride + pair]. The second one of an odd last row is zero.
+inline constexpr int64_t kTransposedRows = 32;
+void transpose_pairs(namp_simd simd, float* out, int64_t out_stride, const uint16_t* in,
+                     int64_t in_stride, int64_t rows, int64_t columns);
+
 }  // namespace namp
