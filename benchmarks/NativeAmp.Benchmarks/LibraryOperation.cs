@@ -9,13 +9,15 @@ internal sealed record LibraryOperation(string Name, long First, long Second, lo
     /// <summary>Runs it on a device, with the addresses of its operands and its result.</summary>
     public delegate void Body(Device device, nint first, nint second, nint result, DType type);
 
-    /// <summary>Our time divided by oneDNN's, of each turn.</summary>
+    /// <summary>Our time divided by oneDNN's, of each turn; on one thread the processor's time.</summary>
     public double[] Ratios(Device with, Device without, DType type, double seconds)
     {
-        using var timer = new InterleavedTimer(with);
         using Tensor first = Random(with, First, type);
         using Tensor second = Random(with, Second, type);
         using Tensor result = Random(with, Result, type);
+        if (ThreadTurns.Fit(with))
+            return ThreadTurns.Ratios(() => On(without), () => On(with), seconds);
+        using var timer = new InterleavedTimer(with);
         return LibraryReport.Ratios(timer.Measure(_ => On(without), _ => On(with), seconds));
 
         void On(Device device) => Run(device, Address(first), Address(second), Address(result), type);

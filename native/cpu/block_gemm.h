@@ -40,6 +40,8 @@ struct ProductOutput {
   namp_dtype bias_dtype = NAMP_FLOAT32;
   namp_activation activation = NAMP_ACTIVATION_NONE;
   void* pre_activation = nullptr;  // dtype and ldc as c
+  // Whether C bypasses the cache (cpu/streaming.h): then the caller ends with hwy::FlushStream.
+  bool streams = false;
 };
 
 ProductOutput part_of(const ProductOutput& output, int64_t row, int64_t column);

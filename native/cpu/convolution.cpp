@@ -2,9 +2,9 @@
 // the end), else by our own loops.
 #include "cpu/convolution.h"
 
-#include <algorithm>
 #include <array>
 
+#include "cpu/convolution_slices.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/element.h"
 
@@ -47,36 +47,6 @@ std::array<Tensor, 4> tensors_of(const namp_conv2d_args& args, ConvolutionPass p
 }
 
 int32_t widened(int32_t dtype) { return dtype == NAMP_FLOAT16 ? NAMP_FLOAT32 : dtype; }
-
-// Bytes of input and output, in the type that is computed in, of the images in one slice. So the
-// library's copies, widened and in its own layout, stay near the caches and do not grow with the
-// batch.
-constexpr int64_t kSliceBytes = int64_t{8} << 20;
-
-// Calls run(args) for slices of the batch of nearly equal size.
-template <class Run>
-void by_images(const namp_conv2d_args& args, Run run) {
-  const ConvolutionShape shape(args);
-  const auto dtype = static_cast<namp_dtype>(args.dtype);
-  const int64_t input = args.in_channels * shape.pixels;
-  const int64_t output = args.out_channels * shape.positions;
-  const int64_t image_bytes = (input + output) * (args.dtype == NAMP_BFLOAT16 ? 2 : 4);
-  const int64_t most = std::max<int64_t>(1, kSliceBytes / std::max<int64_t>(1, image_bytes));
-  const int64_t slices = std::max<int64_t>(1, (args.batch + most - 1) / most);
-  const int64_t images = (args.batch + slices - 1) / slices;
-  const auto move = [&](auto*& pointer, int64_t elements) {
-    if (pointer != nullptr) pointer = element(pointer, dtype, elements);
-  };
-  for (int64_t first = 0; first < args.batch; first += images) {
-    namp_conv2d_args slice = args;
-    slice.batch = std::min(images, args.batch - first);
-    move(slice.input, first * input);
-    move(slice.input_gradient, first * input);
-    move(slice.output, first * output);
-    move(slice.output_gradient, first * output);
-    run(slice);
-  }
-}
 
 }  // namespace
 
@@ -129,19 +99,17 @@ bool CpuBackend::convolve_by_library(const namp_conv2d_args& args, ConvolutionPa
 }
 
 void CpuBackend::conv2d_forward(const namp_conv2d_args& args, namp_stream stream) {
-  by_images(args, [&](const namp_conv2d_args& slice) {
-    if (!convolve_by_library(slice, ConvolutionPass::kForward, stream)) {
-      conv2d_forward_by_loops(slice, stream);
-    }
+  const bool done = by_images(args, [&](const namp_conv2d_args& slice) {
+    return convolve_by_library(slice, ConvolutionPass::kForward, stream);
   });
+  if (!done) conv2d_forward_by_loops(args, stream);
 }
 
 void CpuBackend::conv2d_backward_data(const namp_conv2d_args& args, namp_stream stream) {
-  by_images(args, [&](const namp_conv2d_args& slice) {
-    if (!convolve_by_library(slice, ConvolutionPass::kBackwardData, stream)) {
-      conv2d_backward_data_by_loops(slice, stream);
-    }
+  const bool done = by_images(args, [&](const namp_conv2d_args& slice) {
+    return convolve_by_library(slice, ConvolutionPass::kBackwardData, stream);
   });
+  if (!done) conv2d_backward_data_by_loops(args, stream);
 }
 
 void CpuBackend::conv2d_backward_weights(const namp_conv2d_args& args, namp_stream stream) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cpu/block_gemm.h"
+#include "cpu/streaming.h"
 #include "nativeamp.h"
 #include "window.h"
 
@@ -35,12 +36,22 @@ struct ConvolutionShape {
   int64_t taps;  // inputs of one output: group_in * kernel_h * kernel_w
 };
 
+// Whether the columns of an image are the image itself.
+inline bool is_pointwise(const ConvolutionShape& shape) {
+  const auto of = [](const Window& axis) {
+    return axis.kernel == 1 && axis.stride == 1 && axis.pad == 0;
+  };
+  return of(shape.height) && of(shape.width);
+}
+
 // What the forward pass, or that of the images' gradients, writes: the whole tensor, with positions from
-// row to row, and forward bias and activation.
+// row to row, and forward bias and activation. Each worker waits for what it has streamed.
 inline ProductOutput convolution_output(const namp_conv2d_args& args, bool backward,
                                         int64_t positions) {
   const auto dtype = static_cast<namp_dtype>(args.dtype);
   ProductOutput output{backward ? args.input_gradient : args.output, dtype, positions};
+  output.streams =
+      streams(args.batch * (backward ? args.in_channels : args.out_channels) * positions);
   if (backward) return output;
   output.activation = static_cast<namp_activation>(args.activation);
   output.bias = args.bias;

@@ -7,6 +7,7 @@
 #include "cpu/depthwise.h"
 #include "cpu/depthwise_lanes.h"
 #include "cpu/element.h"
+#include "hwy/cache_control.h"
 
 namespace namp {
 namespace {
@@ -19,8 +20,9 @@ void CpuBackend::convolve_by_lanes(const namp_conv2d_args& args, ConvolutionPass
                                    namp_stream stream) {
   const ConvolutionShape shape(args);
   if (pass == ConvolutionPass::kBackwardWeights) return sum_weights_by_lanes(args, stream);
-  const DepthwiseLanes plan(shape);
   const bool backward = pass == ConvolutionPass::kBackwardData;
+  const bool mirrored = backward && DepthwiseLanes::has_mirror(shape);
+  const DepthwiseLanes plan(mirrored ? DepthwiseLanes::mirror(shape) : shape);
   const auto dtype = static_cast<namp_dtype>(args.dtype);
   const int64_t blocks = divide_up(args.groups, kLaneChannels);
   const int64_t block_weights = shape.taps * kLaneChannels;
@@ -41,6 +43,10 @@ void CpuBackend::convolve_by_lanes(const namp_conv2d_args& args, ConvolutionPass
     transpose_floats(simd_, weights + block * block_weights, kLaneChannels,
                      static_cast<const float*>(wide) + channel * shape.taps, shape.taps,
                      std::min(kLaneChannels, args.groups - channel), shape.taps);
+    float* tap = weights + block * block_weights;
+    float* last = tap + block_weights - kLaneChannels;
+    for (; mirrored && tap < last; tap += kLaneChannels, last -= kLaneChannels)
+      std::swap_ranges(tap, tap + kLaneChannels, last);
   }
   const int64_t inputs = backward ? shape.positions : shape.pixels;
   const int64_t outputs = backward ? shape.pixels : shape.positions;
@@ -57,11 +63,12 @@ void CpuBackend::convolve_by_lanes(const namp_conv2d_args& args, ConvolutionPass
       ProductOutput output = all;
       output.c = element(all.c, dtype, index * outputs);
       if (all.bias != nullptr) output.bias = element(all.bias, dtype, channel);
-      const auto convolve = backward ? convolve_lanes_backward : convolve_lanes;
+      const auto convolve = backward && !mirrored ? convolve_lanes_backward : convolve_lanes;
       convolve(simd_, plan, std::min(kLaneChannels, args.groups - channel),
                weights + block * block_weights, element(input, dtype, index * inputs), output,
                mine);
     }
+    hwy::FlushStream();
   });
 }
 

@@ -5,13 +5,14 @@
 #include "cpu/convolution_planes.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/element.h"
+#include "hwy/cache_control.h"
 
 namespace namp {
 namespace {
 
 // Rows and channels whose weights are laid out together: a page of memory is read once for many.
 constexpr int64_t kRowsAtOnce = 64;
-constexpr int64_t kChannelsAtOnce = 32;
+constexpr int64_t kChannelsAtOnce = kTransposedRows;
 
 // Weights of a channel that are transposed at once: the block stays in the first-level cache.
 constexpr int64_t kTransposedColumns = 128;
@@ -41,9 +42,9 @@ struct WeightRows {
       const int64_t filled = std::clamp<int64_t>(used - row, 0, count);
       const Word* from = weights + index / rows * group + row * row_stride;
       Word* to = out + index * plan.weight_row * words;
-      if (std::is_same_v<Word, float> && backward && row_stride <= kTransposedColumns) {
-        lay_out_transposed(reinterpret_cast<float*>(to), reinterpret_cast<const float*>(from),
-                           filled);
+      const bool in_units = std::is_same_v<Word, float> || plan.pairs != nullptr;
+      if (in_units && backward && row_stride <= kTransposedColumns) {
+        lay_out_transposed(reinterpret_cast<float*>(to), from, filled);
       } else if (backward) {
         lay_out_together(to, from, filled, words);
       } else {
@@ -88,20 +89,28 @@ struct WeightRows {
 
   // The same, with few enough taps, transposed in registers: all taps of some rows of some channels,
   // from where each row and tap is copied to its run.
-  void lay_out_transposed(float* to, const float* from, int64_t count) const {
+  template <class Word>
+  void lay_out_transposed(float* to, const Word* from, int64_t count) const {
     alignas(64) float block[kTransposedColumns * kChannelsAtOnce];
+    constexpr int64_t kOfUnit = sizeof(float) / sizeof(Word);  // channels
     const int64_t piece = kTransposedColumns / row_stride;
     for (int64_t first = 0; first < count; first += piece) {
       const int64_t some = std::min(piece, count - first);
       for (int64_t channel = 0; channel < channels; channel += kChannelsAtOnce) {
         const int64_t after = std::min(kChannelsAtOnce, channels - channel);
-        transpose_floats(simd, block, kChannelsAtOnce,
-                         from + channel * channel_stride + first * row_stride, channel_stride,
-                         after, some * row_stride);
+        const Word* in = from + channel * channel_stride + first * row_stride;
+        if constexpr (std::is_same_v<Word, float>) {
+          transpose_floats(simd, block, kChannelsAtOnce, in, channel_stride, after,
+                           some * row_stride);
+        } else {
+          transpose_pairs(simd, block, kChannelsAtOnce, in, channel_stride, after,
+                          some * row_stride);
+        }
         for (int64_t i = 0; i < some; ++i) {
-          float* unit = to + (first + i) * plan.weight_row + channel;
+          float* unit = to + (first + i) * plan.weight_row + channel / kOfUnit;
           for (int64_t tap : plan.taps) {
-            std::copy_n(block + (i * row_stride + tap) * kChannelsAtOnce, after, unit);
+            std::copy_n(block + (i * row_stride + tap) * kChannelsAtOnce, divide_up(after, kOfUnit),
+                        unit);
             unit += plan.depth;
           }
         }
@@ -153,29 +162,34 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
                                     namp_stream stream) {
   const ConvolutionShape shape(args);
   const bool backward = pass == ConvolutionPass::kBackwardData;
-  const PlaneShape planes = backward ? planes_of_output_gradient(shape) : planes_of_input(shape);
+  PlaneShape planes = backward ? planes_of_output_gradient(shape) : planes_of_input(shape);
   const auto dtype = static_cast<namp_dtype>(args.dtype);
+  const PairTiles* const pairs =
+      dtype == NAMP_BFLOAT16 ? pair_tiles(simd_, planes.channels) : nullptr;
+  if (is_pointwise(shape) && pairs == nullptr) planes = as_one_row(planes);
   const int64_t threads = threads_.count();
-  PlanePlan plan(planes, dtype == NAMP_BFLOAT16 ? pair_tiles(simd_, planes.channels) : nullptr,
-                 std::max<int64_t>(1, divide_up(args.batch, threads)));
+  const int64_t most_images = std::max<int64_t>(1, divide_up(args.batch, threads));
+  PlanePlan plan(planes, pairs, most_images);
+  if (plan.may_read_in_place())
+    plan.read_in_place(args.groups * planes.channels * planes.height.in * planes.width.in,
+                       most_images);
   if (fill_as_columns(plan, backward ? nullptr : pair_tiles(simd_, shape.taps), dtype) ||
       !plan.fits())
     return false;
 
-  const bool in_place = dtype == NAMP_FLOAT32 && plan.runs.size() == 1 && !share_places(shape.taps);
+  // Panels read the weights where they are; else each row is laid out, as the plan's units.
+  const int64_t kernel = plan.kernel;
+  PlaneWeights weights{args.weight, dtype, backward ? kernel : shape.taps,
+                       backward ? shape.taps : kernel};
   const bool widened = dtype != NAMP_FLOAT32 && plan.pairs == nullptr;
-  const int64_t group_units = in_place ? shape.group_out * shape.taps : plan.weight_units();
-  const int64_t units = in_place ? 0 : args.groups * group_units;
+  const int64_t group_units = plan.packs ? shape.group_out * shape.taps : plan.weight_units();
+  const int64_t units = plan.packs ? 0 : args.groups * group_units;
   const int64_t weights_bytes = align(units * 4);
   const int64_t narrow_bytes = widened ? align(units * 2) : 0;
   const int64_t each = align(plan.scratch_bytes());
   char* own = worker_scratch(1, weights_bytes + narrow_bytes + threads * each, stream);
   char* scratch = own + weights_bytes + narrow_bytes;
-  const auto* weights = static_cast<const char*>(in_place ? args.weight : own);
-  if (in_place) {
-    plan.weight_row = backward ? 1 : shape.taps;
-    plan.weight_unit = backward ? shape.taps : 1;
-  } else {
+  if (!plan.packs) {
     const WeightRows rows(shape, plan, backward, simd_);
     char* laid_out = widened ? own + weights_bytes : own;
     threads_.parallel_for(args.groups * rows.rows, kRowsAtOnce, [&](int64_t begin, int64_t end) {
@@ -189,6 +203,7 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
       }
     });
     if (widened) cast(cell_of(own, NAMP_FLOAT32), cell_of(laid_out, dtype), units, {}, stream);
+    weights = {own, NAMP_FLOAT32, plan.weight_row, 1};
   }
 
   const int64_t positions = planes.height.out * planes.width.out;
@@ -209,9 +224,12 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
       ProductOutput output = all;
       output.c = element(all.c, dtype, index * outputs);
       if (all.bias != nullptr) output.bias = element(all.bias, dtype, group * planes.out_channels);
-      convolve_planes(simd_, plan, weights + group * group_units * 4,
-                      element(input, dtype, index * inputs), dtype, output, batch, mine);
+      PlaneWeights of_group = weights;
+      of_group.data = element(weights.data, weights.dtype, group * group_units);
+      convolve_planes(simd_, plan, of_group, element(input, dtype, index * inputs), dtype, output,
+                      batch, mine);
     }
+    hwy::FlushStream();
   });
   return true;
 }

@@ -90,14 +90,6 @@ inline void scatter_columns(const ConvolutionShape& shape, const float* columns,
   }
 }
 
-// Whether the columns of an image are the image itself.
-inline bool is_pointwise(const ConvolutionShape& shape) {
-  const auto of = [](const Window& axis) {
-    return axis.kernel == 1 && axis.stride == 1 && axis.pad == 0;
-  };
-  return of(shape.height) && of(shape.width);
-}
-
 // Positions of a block of columns: the block stays in the second-level cache, or has a few
 // positions if there are many taps.
 inline int64_t positions_at_once(const ConvolutionShape& shape) {

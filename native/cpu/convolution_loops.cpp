@@ -4,8 +4,10 @@
 
 #include "cpu/block_gemm.h"
 #include "cpu/convolution_columns.h"
+#include "cpu/convolution_slices.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/element.h"
+#include "hwy/cache_control.h"
 
 namespace namp {
 namespace {
@@ -49,6 +51,7 @@ void CpuBackend::conv2d_forward_by_loops(const namp_conv2d_args& args, namp_stre
                    part_of(output, 0, begin), product);
       }
     }
+    hwy::FlushStream();
   });
 }
 
@@ -56,6 +59,13 @@ void CpuBackend::conv2d_backward_data_by_loops(const namp_conv2d_args& args, nam
   if (convolve_depthwise(args, ConvolutionPass::kBackwardData, stream) ||
       convolve_by_planes(args, ConvolutionPass::kBackwardData, stream))
     return;
+  by_images(args, [&](const namp_conv2d_args& slice) {
+    scatter_gradients(slice, stream);
+    return true;
+  });
+}
+
+void CpuBackend::scatter_gradients(const namp_conv2d_args& args, namp_stream stream) {
   const ConvolutionShape shape(args);
   const auto dtype = static_cast<namp_dtype>(args.dtype);
   const int64_t block = positions_at_once(shape);

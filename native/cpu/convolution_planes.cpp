@@ -9,6 +9,7 @@
 #define HWY_TARGET_INCLUDE "cpu/convolution_planes.cpp"
 #include "cpu/simd_source.h"
 #include "hwy/foreach_target.h"
+#include "cpu/convolution_panels-inl.h"
 #include "cpu/gemm_tile-inl.h"
 #include "cpu/loop-inl.h"
 #include "cpu/pair_blocks-inl.h"
@@ -56,14 +57,6 @@ HWY_INLINE void fill_band(const PlanePlan& plan, const void* input, namp_dtype d
   });
 }
 
-// Copies of words, whole vectors at a time: what lies after the last one is overwritten.
-template <class Word>
-HWY_INLINE void copy_beyond(Word* to, const Word* from, int64_t count) {
-  const hn::ScalableTag<Word> tag;
-  for (int64_t i = 0; i < count; i += static_cast<int64_t>(hn::Lanes(tag)))
-    hn::StoreU(hn::LoadU(tag, from + i), tag, to + i);
-}
-
 // As the columns of gather_columns. A row overwrites what the one before it left too much.
 template <class Word>
 HWY_INLINE void gather_words(const PlanePlan& plan, const Word* input, int64_t first, int64_t rows,
@@ -109,71 +102,11 @@ HWY_NOINLINE void multiply(const PlanePlan& plan, const TileOperands& operands, 
   }
 }
 
-// Units begin to begin + depth of a sum, at positions of images that have some rows each: rows of a
-// panel. What lies after the last position is anything.
-HWY_INLINE void pack_panel(const PlanePlan& plan, const PlanePlan::Sum& sum, const float* planes,
-                           int64_t rows, const PositionBlock& block, int64_t begin, int64_t depth,
-                           float* panel) {
-  struct Part {
-    int64_t from;
-    int64_t to;
-    int64_t count;
-  };
-  Part parts[kTileColumns];
-  int64_t count = 0;
-  in_rows(block, rows, plan.row_positions,
-          [&](int64_t image, int64_t row, int64_t column, int64_t at, int64_t some) NAMP_LANES {
-            parts[count++] = {image * plan.image_plane + row * plan.plane_row + column, at, some};
-          });
-  const int64_t* run = plan.runs.data() + sum.first_run + begin / plan.depth;
-  int64_t channel = begin % plan.depth;
-  for (int64_t left = depth; left > 0; ++run, channel = 0) {
-    const float* from = planes + *run + channel * plan.plane;
-    const int64_t channels = std::min(left, plan.depth - channel);
-    left -= channels;
-    for (int64_t i = 0; i < channels; ++i, from += plan.plane, panel += kTileColumns) {
-      if (count == 1) {
-        copy_beyond(panel, from + parts[0].from, kTileColumns);
-        continue;
-      }
-      for (int64_t part = 0; part < count; ++part)
-        copy_beyond(panel + parts[part].to, from + parts[part].from, parts[part].count);
-    }
-  }
-}
-
-// The sums of some channels of the output at a block's positions, of one of its phases. weights: of
-// the first channel.
-HWY_INLINE void sum_block(const PlanePlan& plan, const PlanePlan::Sum& sum, const float* weights,
-                          const float* planes, int64_t rows, const PositionBlock& block,
-                          int64_t channels, float* sums, float* panel) {
-  weights += sum.first_run * plan.depth;
-  const int64_t units = sum.runs * plan.depth;
-  if (units == 0) return;  // zeros, by clear_scratch
-  if (!plan.packs) {
-    multiply(plan,
-             {weights, plan.weight_row, plan.weight_unit, planes + block.begin, plan.plane,
-              plan.depth, sum.runs, plan.runs.data() + sum.first_run},
-             sums, channels, block.count, false);
-    return;
-  }
-  const int64_t piece = divide_up(units, divide_up(units, kBlockDepth));
-  in_pieces(0, units, piece, [&](int64_t begin, int64_t depth) NAMP_LANES {
-    in_pieces(0, block.count, kTileColumns, [&](int64_t at, int64_t count) NAMP_LANES {
-      pack_panel(plan, sum, planes, rows, {block.begin + at, count}, begin, depth, panel);
-      multiply(plan,
-               {weights + begin * plan.weight_unit, plan.weight_row, plan.weight_unit, panel,
-                kTileColumns, depth},
-               sums + at, channels, count, begin > 0);
-    });
-  });
-}
-
 struct BlockScratch {
   float* sums;  // of each phase along a line
   float* bias;
   float* line;
-  float* panel;
+  float* panels;
 };
 
 // Where the outputs of a band's positions are.
@@ -181,7 +114,7 @@ struct BandOutput {
   ProductOutput all;  // of the first image
   int64_t image;      // elements from one image to the next
   int64_t first;      // row of positions at which the band begins
-  int64_t rows;       // of an image
+  int64_t rows;       // of an image that are outputs
   int64_t phase;      // of the rows
 
   // The first channel's outputs from a position on.
@@ -196,16 +129,16 @@ struct BandOutput {
 // Stores a block, whose positions have one output each in its row.
 template <class T>
 HWY_INLINE void store_block(const PlanePlan& plan, const BlockScratch& scratch, const float* bias,
-                            const BandOutput& output, const PositionBlock& block,
+                            const BandOutput& output, int64_t rows, const PositionBlock& block,
                             int64_t channels) {
   const int64_t columns = plan.row_outputs;
   const int64_t positions = plan.row_positions;
   const bool dense = positions == columns && plan.shape.height.out_stride == 1;
-  const int64_t lines = dense ? output.rows : 1;  // that follow each other without gaps
-  in_rows(block, output.rows / lines, lines * positions,
+  const int64_t lines = dense ? rows : 1;  // that follow each other without gaps
+  in_rows(block, rows / lines, lines * positions,
           [&](int64_t image, int64_t row, int64_t column, int64_t at, int64_t count) NAMP_LANES {
             const int64_t stored = std::min(count, lines * columns - column);
-            if (stored <= 0) return;
+            if (stored <= 0 || row >= output.rows) return;
             finish_rows<T>(scratch.sums + at, bias, output.at(plan, image, row, column), channels,
                            stored);
           });
@@ -214,7 +147,7 @@ HWY_INLINE void store_block(const PlanePlan& plan, const BlockScratch& scratch, 
 // The same where each position has an output of every phase.
 template <class T>
 HWY_INLINE void store_phases(const PlanePlan& plan, const BlockScratch& scratch, const float* bias,
-                             const BandOutput& output, const PositionBlock& block,
+                             const BandOutput& output, int64_t rows, const PositionBlock& block,
                              int64_t channels) {
   const PlaneAxis& width = plan.shape.width;
   const int64_t phases = width.out_stride;
@@ -226,10 +159,10 @@ HWY_INLINE void store_phases(const PlanePlan& plan, const BlockScratch& scratch,
   };
   Part parts[kBlockColumns];
   int64_t part_count = 0;
-  in_rows(block, output.rows, plan.row_positions,
+  in_rows(block, rows, plan.row_positions,
           [&](int64_t image, int64_t row, int64_t column, int64_t at, int64_t some) NAMP_LANES {
             const int64_t count = std::min(phases * some, width.out - phases * column);
-            if (count <= 0) return;
+            if (count <= 0 || row >= output.rows) return;
             T* const c = static_cast<T*>(output.at(plan, image, row, column).c);
             parts[part_count++] = {c, at, count};
           });
@@ -259,44 +192,70 @@ HWY_INLINE void store_zeros(const PlanePlan& plan, const BandOutput& output, int
   }
 }
 
-// Some channels of the output at a block's positions. weights and output: from the first one on.
-HWY_INLINE void convolve_block(const PlanePlan& plan, const float* weights, const float* planes,
-                               const BandOutput& output, const PositionBlock& block,
-                               int64_t channels, const BlockScratch& scratch) {
-  const int64_t phases = plan.shape.width.written_phases();
-  for (int64_t i = 0; i < phases; ++i) {
-    sum_block(plan, plan.sums[static_cast<size_t>(output.phase * phases + i)], weights, planes,
-              output.rows, block, channels, scratch.sums + i * plan.sum_units(), scratch.panel);
+// The sums of some channels of the output at a block's positions. weights: of the first channel. rows: of
+// an image.
+HWY_INLINE void sum_block(const PlanePlan& plan, int64_t phase, const PlaneWeights& weights,
+                          const void* planes, int64_t rows, const PositionBlock& block,
+                          int64_t channels, const BlockScratch& scratch) {
+  const PlanePlan::Sum* const first = plan.sums.data() + phase * plan.shape.width.written_phases();
+  const int64_t count = plan.block_phases();
+  if (plan.packs) {
+    with_element(weights.dtype, [&](auto element) HWY_ATTR {
+      using T = typename decltype(element)::Type;
+      sum_by_panels<T>(plan, first, first + count, weights, planes, rows, block, channels,
+                       scratch.sums, scratch.panels);
+    });
+    return;
   }
-  const float* bias = widen_bias(output.all, channels, block.count, scratch.bias);
-  with_element(output.all.dtype, [&](auto element) HWY_ATTR {
-    using T = typename decltype(element)::Type;
-    if (phases == 1) {
-      store_block<T>(plan, scratch, bias, output, block, channels);
-    } else {
-      store_phases<T>(plan, scratch, bias, output, block, channels);
-    }
-  });
+  for (int64_t i = 0; i < count; ++i) {
+    const PlanePlan::Sum& sum = first[i];
+    if (sum.runs == 0) continue;  // zeros, by clear_scratch
+    multiply(plan,
+             {static_cast<const float*>(weights.data) + sum.first_run * plan.depth, weights.row, 1,
+              static_cast<const float*>(planes) + block.begin, plan.plane, plan.depth, sum.runs,
+              plan.runs.data() + sum.first_run},
+             scratch.sums + i * plan.sum_units(), channels, block.count, false);
+  }
 }
 
-HWY_NOINLINE void convolve(const PlanePlan& plan, const void* weights, const void* input,
+// Stores some channels of the output at a block's positions. output: from the first one on. rows: of an
+// image's positions, of which a phase may have fewer.
+HWY_INLINE void finish_block(const PlanePlan& plan, BandOutput output, int64_t rows,
+                             const PositionBlock& block, int64_t channels, BlockScratch scratch) {
+  const int64_t phases = plan.shape.width.written_phases();
+  const float* bias = widen_bias(output.all, channels, block.count, scratch.bias);
+  for (int64_t i = 0; i < plan.rows_phases; ++i, ++output.phase) {
+    output.rows = std::min(rows, plan.shape.height.positions(output.phase) - output.first);
+    with_element(output.all.dtype, [&](auto element) HWY_ATTR {
+      using T = typename decltype(element)::Type;
+      if (phases == 1) {
+        store_block<T>(plan, scratch, bias, output, rows, block, channels);
+      } else {
+        store_phases<T>(plan, scratch, bias, output, rows, block, channels);
+      }
+    });
+    scratch.sums += phases * plan.sum_units();
+  }
+}
+
+HWY_NOINLINE void convolve(const PlanePlan& plan, const PlaneWeights& weights, const void* input,
                            namp_dtype dtype, const ProductOutput& output, const ImageBatch& batch,
                            void* memory) {
   const PlaneAxis& height = plan.shape.height;
   auto* planes = static_cast<float*>(memory);
   BlockScratch scratch{};
   scratch.sums = planes + plan.plane_units();
-  scratch.bias = scratch.sums + plan.shape.width.written_phases() * plan.sum_units();
+  scratch.bias = scratch.sums + plan.block_phases() * plan.sum_units();
   scratch.line = scratch.bias + kBlockColumns;
-  scratch.panel = scratch.line + plan.line_units();
+  scratch.panels = scratch.line + plan.line_units();
   in_pieces(0, height.positions(), plan.band, [&](int64_t first, int64_t band) NAMP_LANES {
-    for (int64_t image = 0; image < batch.images; ++image) {
+    for (int64_t image = 0; image < batch.images && !plan.in_place; ++image) {
       fill_band(plan, element(input, dtype, image * batch.input), dtype, first, band + height.halo,
                 planes + image * plan.image_plane);
     }
-    for (int64_t phase = 0; phase < height.written_phases(); ++phase) {
+    for (int64_t phase = 0; phase < height.written_phases(); phase += plan.rows_phases) {
       const int64_t rows = std::min(band, height.positions(phase) - first);
-      if (!plan.has_taps(phase)) {
+      if (!height.has_taps(phase)) {
         store_zeros(plan, {output, batch.output, first, rows, phase}, batch.images);
         continue;
       }
@@ -304,10 +263,12 @@ HWY_NOINLINE void convolve(const PlanePlan& plan, const void* weights, const voi
       in_pieces(0, positions, kBlockColumns, [&](int64_t begin, int64_t count) NAMP_LANES {
         in_pieces(0, plan.shape.out_channels, plan.block_channels,
                   [&](int64_t channel, int64_t channels) NAMP_LANES {
-                    convolve_block(
-                        plan, static_cast<const float*>(weights) + channel * plan.weight_row,
-                        planes, {part_of(output, channel, 0), batch.output, first, rows, phase},
-                        {begin, count}, channels, scratch);
+                    PlaneWeights from = weights;
+                    from.data = element(weights.data, weights.dtype, channel * weights.row);
+                    sum_block(plan, phase, from, plan.in_place ? input : planes, rows,
+                              {begin, count}, channels, scratch);
+                    finish_block(plan, {part_of(output, channel, 0), batch.output, first, 0, phase},
+                                 rows, {begin, count}, channels, scratch);
                   });
       });
     }
@@ -317,6 +278,19 @@ HWY_NOINLINE void convolve(const PlanePlan& plan, const void* weights, const voi
 HWY_NOINLINE void transpose_block(float* out, int64_t out_stride, const float* in,
                                   int64_t in_stride, int64_t rows, int64_t columns) {
   transpose(out, out_stride, in, in_stride, rows, columns);
+}
+
+HWY_NOINLINE void transpose_pair_block(float* out, int64_t out_stride, const BFloat16* in,
+                                       int64_t in_stride, int64_t rows, int64_t columns) {
+  constexpr int64_t kColumns = 128;
+  HWY_ALIGN float pairs[kTransposedRows / 2 * kColumns];
+  in_pieces(0, columns, kColumns, [&](int64_t column, int64_t count) NAMP_LANES {
+    for (int64_t row = 0; row < rows; row += 2) {
+      const BFloat16* even = in + row * in_stride + column;
+      pair_up(pairs + row / 2 * kColumns, even, row + 1 < rows ? even + in_stride : nullptr, count);
+    }
+    transpose(out + column * out_stride, out_stride, pairs, kColumns, divide_up(rows, 2), count);
+  });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -330,6 +304,7 @@ namespace {
 NAMP_SIMD_TABLE(convolve);
 NAMP_SIMD_TABLE(gather);
 NAMP_SIMD_TABLE(transpose_block);
+NAMP_SIMD_TABLE(transpose_pair_block);
 
 }  // namespace
 
@@ -339,14 +314,14 @@ void clear_planes(const PlanePlan& plan, void* planes) {
 
 void clear_scratch(const PlanePlan& plan, void* scratch) {
   clear_planes(plan, scratch);
-  // The sums of a phase along a line that no tap writes stay zeros.
+  // The sums of a phase that no tap writes stay zeros.
   std::fill_n(static_cast<float*>(scratch) + plan.plane_units(),
-              plan.shape.width.written_phases() * plan.sum_units(), 0.0f);
+              plan.block_phases() * plan.sum_units(), 0.0f);
 }
 
-void convolve_planes(namp_simd simd, const PlanePlan& plan, const void* weights, const void* input,
-                     namp_dtype dtype, const ProductOutput& output, const ImageBatch& batch,
-                     void* scratch) {
+void convolve_planes(namp_simd simd, const PlanePlan& plan, const PlaneWeights& weights,
+                     const void* input, namp_dtype dtype, const ProductOutput& output,
+                     const ImageBatch& batch, void* scratch) {
   convolve_by_simd(simd)(plan, weights, input, dtype, output, batch, scratch);
 }
 
@@ -358,6 +333,12 @@ void gather_columns(namp_simd simd, const PlanePlan& plan, const void* input, na
 void transpose_floats(namp_simd simd, float* out, int64_t out_stride, const float* in,
                       int64_t in_stride, int64_t rows, int64_t columns) {
   transpose_block_by_simd(simd)(out, out_stride, in, in_stride, rows, columns);
+}
+
+void transpose_pairs(namp_simd simd, float* out, int64_t out_stride, const uint16_t* in,
+                     int64_t in_stride, int64_t rows, int64_t columns) {
+  transpose_pair_block_by_simd(simd)(out, out_stride, reinterpret_cast<const BFloat16*>(in),
+                                     in_stride, rows, columns);
 }
 
 }  // namespace namp

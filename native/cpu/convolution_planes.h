@@ -20,10 +20,20 @@ struct ImageBatch {
   int64_t output;
 };
 
-// The outputs of at most plan.images images. weights: rows of the plan's units, runs in its order.
-void convolve_planes(namp_simd simd, const PlanePlan& plan, const void* weights, const void* input,
-                     namp_dtype dtype, const ProductOutput& output, const ImageBatch& batch,
-                     void* scratch);
+// A group's weights. Where the plan packs they are as in memory: that of channel r of the output, channel c
+// of the input and tap t is element r * row + c * channel + t. Else they are laid out in rows of the plan's
+// units, runs in its order, of dtype float32.
+struct PlaneWeights {
+  const void* data;
+  namp_dtype dtype;
+  int64_t row;
+  int64_t channel;
+};
+
+// The outputs of at most plan.images images.
+void convolve_planes(namp_simd simd, const PlanePlan& plan, const PlaneWeights& weights,
+                     const void* input, namp_dtype dtype, const ProductOutput& output,
+                     const ImageBatch& batch, void* scratch);
 
 // The inputs of the positions of some rows of the output as a matrix: a row of columns for each
 // channel and tap, as the weights lie, of the input's own elements. The rows lie columns_row apart:
@@ -36,5 +46,11 @@ void gather_columns(namp_simd simd, const PlanePlan& plan, const void* input, na
 // out[column * out_stride + row] = in[row * in_stride + column].
 void transpose_floats(namp_simd simd, float* out, int64_t out_stride, const float* in,
                       int64_t in_stride, int64_t rows, int64_t columns);
+
+// The same of bfloat16, in pairs of rows, of which there are at most kTransposedRows:
+// out[column * out_stride + pair]. The second one of an odd last row is zero.
+inline constexpr int64_t kTransposedRows = 32;
+void transpose_pairs(namp_simd simd, float* out, int64_t out_stride, const uint16_t* in,
+                     int64_t in_stride, int64_t rows, int64_t columns);
 
 }  // namespace namp

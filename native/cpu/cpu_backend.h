@@ -109,6 +109,7 @@ class CpuBackend final : public Backend {
                              namp_stream stream);
   void conv2d_forward_by_loops(const namp_conv2d_args& args, namp_stream stream);
   void conv2d_backward_data_by_loops(const namp_conv2d_args& args, namp_stream stream);
+  void scatter_gradients(const namp_conv2d_args& args, namp_stream stream);
   void conv2d_backward_weights_by_loops(const namp_conv2d_args& args, namp_stream stream);
   bool sum_weights_at_once(const namp_conv2d_args& args, namp_stream stream);
   void sum_weights_by_images(const namp_conv2d_args& args, namp_stream stream);

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
+
+#include "cpu/depthwise.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/depthwise_lanes.cpp"
@@ -37,9 +40,9 @@ HWY_INLINE void from_lanes(const float* in, const ProductOutput& output, int64_t
 }
 
 // Calls body(output, input, tap) with the offsets in buffers of lanes of all products of one channel
-// that make up the convolution, output by output, and done(output) after those of each.
-template <class Body, class Done>
-HWY_INLINE void for_lane_products(const DepthwiseLanes& plan, Body&& body, Done&& done) {
+// that make up the convolution, output by output.
+template <class Body>
+HWY_INLINE void for_lane_products(const DepthwiseLanes& plan, Body&& body) {
   const int64_t kernel_w = plan.shape.width.kernel;
   const int64_t step_w = plan.shape.width.dilation * kLaneChannels;
   const int64_t line = plan.shape.width.in * kLaneChannels;
@@ -56,7 +59,6 @@ HWY_INLINE void for_lane_products(const DepthwiseLanes& plan, Body&& body, Done&
           tap += kLaneChannels;
         }
       }
-      done(output);
       output += kLaneChannels;
     }
   }
@@ -73,6 +75,96 @@ struct LaneBuffers {
   float* rows;
 };
 
+// Lanes of an image with the padding around it.
+HWY_INLINE void pad_lanes(const DepthwiseLanes& plan, const float* in, float* padded) {
+  const Window& height = plan.shape.height;
+  const Window& width = plan.shape.width;
+  const int64_t row = plan.padded_row();
+  std::fill_n(padded, DepthwiseLanes::padded(plan.shape) * kLaneChannels, 0.0f);
+  padded += height.pad * row + width.pad * kLaneChannels;
+  for (int64_t h = 0; h < height.in; ++h)
+    std::copy_n(in + h * width.in * kLaneChannels, width.in * kLaneChannels, padded + h * row);
+}
+
+// Some taps of a kernel, which stay in registers: where the inputs of the first output begin.
+template <int64_t kTaps>
+struct LaneTaps {
+  HWY_INLINE LaneTaps(const DepthwiseLanes& plan, int64_t first, const float* padded) {
+    const Window& width = plan.shape.width;
+    const int64_t row = plan.padded_row();
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < kTaps; ++i) {
+      const int64_t tap = first + i;
+      from[i] = padded + tap / width.kernel * plan.shape.height.dilation * row +
+                tap % width.kernel * width.dilation * kLaneChannels;
+    }
+  }
+
+  const float* from[kTaps];
+};
+
+// Calls body(at, output) for each output: how far its inputs are from the first one's, and where it is.
+template <class Body>
+HWY_INLINE void for_lane_outputs(const DepthwiseLanes& plan, Body&& body) {
+  const int64_t step_h = plan.shape.height.stride * plan.padded_row();
+  const int64_t step_w = plan.shape.width.stride * kLaneChannels;
+  int64_t output = 0;
+  for (int64_t h = 0; h < plan.shape.out_h; ++h) {
+    for (int64_t w = 0; w < plan.shape.out_w; ++w, output += kLaneChannels)
+      body(h * step_h + w * step_w, output);
+  }
+}
+
+// Calls body(count, tap) for all taps: count, an integral constant, of them from tap on.
+template <class Body>
+HWY_INLINE void for_lane_taps(const DepthwiseLanes& plan, Body&& body) {
+  int64_t tap = 0;
+  for (; tap + kDepthwiseTaps <= plan.shape.taps; tap += kDepthwiseTaps)
+    body(std::integral_constant<int64_t, kDepthwiseTaps>{}, tap);
+  for (; tap < plan.shape.taps; ++tap)
+    body(std::integral_constant<int64_t, 1>{}, tap);
+}
+
+// Adds what some taps, from one on, add to a lane's outputs; the first ones begin at zero.
+template <int64_t kTaps>
+HWY_INLINE void convolve_taps(const DepthwiseLanes& plan, int64_t first, const float* weights,
+                              const float* padded, float* outputs) {
+  const LaneTaps<kTaps> taps(plan, first, padded);
+  Lane factors[kTaps];
+#pragma GCC unroll 16
+  for (int64_t i = 0; i < kTaps; ++i)
+    factors[i] = load(weights + (first + i) * kLaneChannels);
+  for_lane_outputs(plan, [&](int64_t at, int64_t output) NAMP_LANES {
+    Lane sum = first == 0 ? Lane(0.0f) : load(outputs + output);
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < kTaps; ++i)
+      sum = add_product(factors[i], load(taps.from[i] + at), sum);
+    store(sum, outputs + output);
+  });
+}
+
+// Adds to the sums of some taps' weights, from one on, of a lane's channels.
+template <int64_t kTaps>
+HWY_INLINE void sum_taps(const DepthwiseLanes& plan, int64_t first, const float* padded,
+                         const float* gradient, float* sums) {
+  const LaneTaps<kTaps> taps(plan, first, padded);
+  Lane products[kTaps];
+#pragma GCC unroll 16
+  for (int64_t i = 0; i < kTaps; ++i)
+    products[i] = Lane(0.0f);
+  for_lane_outputs(plan, [&](int64_t at, int64_t output) NAMP_LANES {
+    const Lane factor = load(gradient + output);
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < kTaps; ++i)
+      products[i] = add_product(factor, load(taps.from[i] + at), products[i]);
+  });
+#pragma GCC unroll 16
+  for (int64_t i = 0; i < kTaps; ++i) {
+    float* const to = sums + (first + i) * kLaneChannels;
+    store(load(to) + products[i], to);
+  }
+}
+
 HWY_NOINLINE void convolve_by_lanes(const DepthwiseLanes& plan, int64_t channels,
                                     const float* weights, const void* input,
                                     const ProductOutput& output, float* scratch) {
@@ -81,18 +173,13 @@ HWY_NOINLINE void convolve_by_lanes(const DepthwiseLanes& plan, int64_t channels
     using T = typename decltype(element)::Type;
     to_lanes(static_cast<const T*>(input), channels, plan.shape.pixels, buffers.rows,
              buffers.input);
+    float* const padded = buffers.rows;
+    pad_lanes(plan, buffers.input, padded);
     for (int64_t lane = 0; lane < channels; lane += kLanes) {
-      const float* in = buffers.input + lane;
-      const float* of_taps = weights + lane;
-      Lane sum(0.0f);
-      for_lane_products(
-          plan,
-          [&](int64_t, int64_t from, int64_t tap)
-              NAMP_LANES { sum = add_product(load(of_taps + tap), load(in + from), sum); },
-          [&](int64_t to) NAMP_LANES {
-            store(sum, buffers.output + lane + to);
-            sum = Lane(0.0f);
-          });
+      for_lane_taps(plan, [&](auto count, int64_t tap) NAMP_LANES {
+        convolve_taps<decltype(count)::value>(plan, tap, weights + lane, padded + lane,
+                                              buffers.output + lane);
+      });
     }
     from_lanes<T>(buffers.output, output, channels, plan.shape.positions, buffers.rows);
   });
@@ -111,12 +198,9 @@ HWY_NOINLINE void convolve_backward_by_lanes(const DepthwiseLanes& plan, int64_t
       float* in = buffers.input + lane;
       const float* out = buffers.output + lane;
       const float* of_taps = weights + lane;
-      for_lane_products(
-          plan,
-          [&](int64_t from, int64_t to, int64_t tap) NAMP_LANES {
-            store(add_product(load(of_taps + tap), load(out + from), load(in + to)), in + to);
-          },
-          [](int64_t) NAMP_LANES {});
+      for_lane_products(plan, [&](int64_t from, int64_t to, int64_t tap) NAMP_LANES {
+        store(add_product(load(of_taps + tap), load(out + from), load(in + to)), in + to);
+      });
     }
     from_lanes<T>(buffers.input, output, channels, plan.shape.pixels, buffers.rows);
   });
@@ -133,16 +217,13 @@ HWY_NOINLINE void sum_weights_by_lanes(const DepthwiseLanes& plan, int64_t chann
     to_lanes(static_cast<const T*>(gradient), channels, plan.shape.positions, buffers.rows,
              buffers.output);
   });
+  float* const padded = buffers.rows;
+  pad_lanes(plan, buffers.input, padded);
   for (int64_t lane = 0; lane < channels; lane += kLanes) {
-    const float* in = buffers.input + lane;
-    const float* out = buffers.output + lane;
-    float* to = sums + lane;
-    for_lane_products(
-        plan,
-        [&](int64_t output, int64_t from, int64_t tap) NAMP_LANES {
-          store(add_product(load(out + output), load(in + from), load(to + tap)), to + tap);
-        },
-        [](int64_t) NAMP_LANES {});
+    for_lane_taps(plan, [&](auto count, int64_t tap) NAMP_LANES {
+      sum_taps<decltype(count)::value>(plan, tap, padded + lane, buffers.output + lane,
+                                       sums + lane);
+    });
   }
 }
 
@@ -175,6 +256,25 @@ DepthwiseLanes::DepthwiseLanes(const ConvolutionShape& given)
     : shape(given),
       rows(ranges(given.height, given.out_h)),
       columns(ranges(given.width, given.out_w)) {}
+
+bool DepthwiseLanes::has_mirror(const ConvolutionShape& shape) {
+  const auto of = [](const Window& axis) {
+    return axis.stride == 1 && axis.pad <= axis.dilation * (axis.kernel - 1);
+  };
+  return of(shape.height) && of(shape.width);
+}
+
+ConvolutionShape DepthwiseLanes::mirror(const ConvolutionShape& shape) {
+  ConvolutionShape result = shape;
+  const auto turn = [](Window& axis, int64_t& out) {
+    std::swap(axis.in, out);
+    axis.pad = axis.dilation * (axis.kernel - 1) - axis.pad;
+  };
+  turn(result.height, result.out_h);
+  turn(result.width, result.out_w);
+  std::swap(result.positions, result.pixels);
+  return result;
+}
 
 void convolve_lanes(namp_simd simd, const DepthwiseLanes& plan, int64_t channels,
                     const float* weights, const void* input, const ProductOutput& output,

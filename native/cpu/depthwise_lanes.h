@@ -7,6 +7,7 @@
 
 #include "cpu/block_gemm.h"
 #include "cpu/convolution.h"
+#include "cpu/matrix_library.h"
 #include "nativeamp.h"
 
 namespace namp {
@@ -23,13 +24,29 @@ struct DepthwiseLanes {
 
   explicit DepthwiseLanes(const ConvolutionShape& given);
 
-  // Whether it is worth it: rows of planes would fill less than half a lane, and channels fill it.
-  // 14 x 14 positions take a tenth longer than by planes, 7 x 7 less than half as long.
-  static bool fit(const ConvolutionShape& shape, int64_t channels) {
+  // Whether it is worth it: rows of planes would fill less than a lane, or where a gradient is scattered
+  // less than half of one, and channels fill it.
+  static bool fit(const ConvolutionShape& shape, int64_t channels, ConvolutionPass pass) {
     constexpr int64_t kMostPositions = 64;
-    return shape.positions <= kMostPositions && shape.pixels <= kBlockColumns &&
-           channels >= kLaneChannels;
+    if (channels < kLaneChannels) return false;
+    const bool backward = pass == ConvolutionPass::kBackwardData;
+    if (backward && !has_mirror(shape))
+      return shape.positions <= kMostPositions && shape.pixels <= kBlockColumns;
+    const ConvolutionShape read = backward ? mirror(shape) : shape;
+    return read.positions <= kBlockColumns && padded(read) <= kBlockColumns;
   }
+
+  // Without a stride the gradient of the images is itself a convolution of that of the outputs, by the
+  // taps in reverse order.
+  static bool has_mirror(const ConvolutionShape& shape);
+  static ConvolutionShape mirror(const ConvolutionShape& shape);
+
+  // Pixels of an image and the padding around it.
+  static int64_t padded(const ConvolutionShape& shape) {
+    return (shape.height.in + 2 * shape.height.pad) * (shape.width.in + 2 * shape.width.pad);
+  }
+  // Floats of a row of those.
+  int64_t padded_row() const { return (shape.width.in + 2 * shape.width.pad) * kLaneChannels; }
 
   // Floats of one worker: inputs and outputs with a channel a lane, and a row for each channel.
   static constexpr int64_t kScratchFloats = 3 * kLaneChannels * kBlockColumns;
@@ -45,7 +62,7 @@ void convolve_lanes(namp_simd simd, const DepthwiseLanes& plan, int64_t channels
                     const float* weights, const void* input, const ProductOutput& output,
                     float* scratch);
 
-// The same backward: output is the gradient of the input.
+// The gradient of the input, which is output, scattered.
 void convolve_lanes_backward(namp_simd simd, const DepthwiseLanes& plan, int64_t channels,
                              const float* weights, const void* gradient,
                              const ProductOutput& output, float* scratch);

@@ -16,7 +16,8 @@ constexpr int64_t kSlack = 64;
 constexpr int64_t kLineUnits = 16;
 
 // A row of a panel is copied together in parts, as long as the rows of the output. From this
-// number of products of a part on, which is read for every channel, that takes less time than it saves.
+// number of products of a part on, which is read for every channel, that takes less time than it saves;
+// always, where it is the only copy.
 constexpr int64_t kPackedProducts = 1536;
 
 // An odd number of cache lines: what lies so far apart shares no few places in the first-level cache.
@@ -73,11 +74,28 @@ PlanePlan::Line line_of(const PlaneAxis& axis, int64_t phase) {
   return {left, first, std::min(there, axis.width() - left)};
 }
 
+// The size of pieces of nearly the same one, at most this.
+int64_t even_pieces(int64_t size, int64_t most) { return divide_up(size, divide_up(size, most)); }
+
+// Whether an image is its own planes: it has no padding, and all of it is read by each tap.
+bool is_dense(const PlaneShape& shape) {
+  const auto of = [](const PlaneAxis& axis) {
+    return axis.in_stride == 1 && axis.pad == 0 && axis.halo == 0 && axis.in == axis.positions();
+  };
+  return of(shape.height) && of(shape.width);
+}
+
+bool all_have_taps(const PlaneAxis& axis) {
+  for (int64_t phase = 0; phase < axis.written_phases(); ++phase) {
+    if (!axis.has_taps(phase)) return false;
+  }
+  return true;
+}
+
 // Blocks of nearly the same number of channels, which may be fewer where more phases are summed.
 int64_t channels_of_block(int64_t channels, int64_t all) {
   const int64_t most = std::max(kPairRows, rounded_down(all, kPairRows));
-  const int64_t blocks = divide_up(channels, most);
-  return divide_up(divide_up(channels, blocks), kPairRows) * kPairRows;
+  return divide_up(even_pieces(channels, most), kPairRows) * kPairRows;
 }
 
 }  // namespace
@@ -96,11 +114,19 @@ PlaneShape planes_of_output_gradient(const ConvolutionShape& shape) {
           axis_of_output_gradient(shape.width, shape.out_w)};
 }
 
+PlaneShape as_one_row(const PlaneShape& shape) {
+  const Window none{1, 1, 1, 0, 1};
+  Window row = none;
+  row.in = shape.height.in * shape.width.in;
+  return {shape.channels, shape.out_channels, axis_of_input(none, 1), axis_of_input(row, row.in)};
+}
+
 PlanePlan::PlanePlan(const PlaneShape& given, const PairTiles* tiles, int64_t most_images)
     : shape(given), pairs(tiles) {
   const PlaneAxis& down = shape.height;
   const PlaneAxis& along = shape.width;
   plane_row = along.width();
+  kernel = static_cast<int64_t>(down.taps.size() * along.taps.size());
   depth = pairs == nullptr ? shape.channels : pairs->padded_depth((shape.channels + 1) / 2);
   const auto phases_w = static_cast<int64_t>(along.phases.size());
   const auto phases = static_cast<int64_t>(down.phases.size()) * phases_w;
@@ -130,43 +156,61 @@ PlanePlan::PlanePlan(const PlaneShape& given, const PairTiles* tiles, int64_t mo
     }
   }
   weight_row = odd_lines(depth * static_cast<int64_t>(runs.size()));
-  packs = pairs == nullptr &&
-          shape.out_channels * std::min(along.positions(), kColumnGranule) >= kPackedProducts;
+  packs = pairs == nullptr && kernel <= kBlockDepth &&
+          (is_dense(shape) ||
+           shape.out_channels * std::min(along.positions(), kColumnGranule) >= kPackedProducts);
+  channels_at_once = even_pieces(depth, std::max<int64_t>(1, kBlockDepth / kernel));
+  // Panels are read for all phases of the output before the next ones are copied.
+  rows_phases = 1;
+  if (packs && all_have_taps(down)) rows_phases = down.written_phases();
   row_outputs = along.positions();
   row_positions = packs ? row_outputs : plane_row;
-  block_channels = channels_of_block(
-      shape.out_channels, (packs ? 3 * kBlockRows : kBlockRows) / along.written_phases());
+  block_channels =
+      channels_of_block(shape.out_channels, (packs ? 3 * kBlockRows : kBlockRows) / block_phases());
   images = 1;
   if (packs && band == down.positions()) {
     const int64_t filling = 2 * kBlockColumns / (band * along.positions());
     images = std::clamp<int64_t>(std::min(filling, 4 * kPlaneUnits / (depth * image_plane)), 1,
                                  most_images);
-    images = divide_up(most_images, divide_up(most_images, images));
+    images = even_pieces(most_images, images);
   }
   plane = odd_lines(images * image_plane);
 }
+
+bool PlanePlan::may_read_in_place() const { return packs && is_dense(shape); }
+
+void PlanePlan::read_in_place(int64_t image_units, int64_t most_images) {
+  in_place = is_whole = true;
+  band = shape.height.positions();
+  plane = band * plane_row;
+  image_plane = image_units;
+  images = std::clamp<int64_t>(2 * kBlockColumns / plane, 1, most_images);
+  images = even_pieces(most_images, images);
+}
+
+int64_t PlanePlan::block_phases() const { return rows_phases * shape.width.written_phases(); }
 
 int64_t PlanePlan::positions(int64_t image_count, int64_t rows) const {
   const int64_t gaps = rows > 0 ? row_positions - row_outputs : 0;
   return image_count * rows * row_positions - gaps;
 }
 
-bool PlanePlan::has_taps(int64_t phase) const {
-  return std::any_of(shape.height.taps.begin(), shape.height.taps.end(),
-                     [phase](const PlaneAxis::Tap& tap) { return tap.written == phase; });
+bool PlaneAxis::has_taps(int64_t phase) const {
+  return std::any_of(taps.begin(), taps.end(),
+                     [phase](const Tap& tap) { return tap.written == phase; });
 }
 
-bool PlanePlan::fits_caches() const { return depth * image_plane <= 4 * kPlaneUnits; }
+bool PlanePlan::fits_caches() const { return in_place || depth * image_plane <= 4 * kPlaneUnits; }
 
 bool PlanePlan::fits() const {
   const int64_t rows = shape.height.positions();
   const int64_t columns = shape.width.positions();
   const int64_t computed = (rows - 1) * plane_row + columns;
   return fits_caches() && computed <= 2 * rows * columns &&
-         shape.width.written_phases() * sum_units() <= 4 * kPlaneUnits;
+         block_phases() * sum_units() <= 4 * kPlaneUnits;
 }
 
-int64_t PlanePlan::plane_units() const { return depth * plane + kSlack; }
+int64_t PlanePlan::plane_units() const { return in_place ? 0 : depth * plane + kSlack; }
 
 int64_t PlanePlan::weight_units() const {
   return divide_up(shape.out_channels, kPairRows) * kPairRows * weight_row;
@@ -178,10 +222,20 @@ int64_t PlanePlan::line_units() const {
   return shape.width.written_phases() * kBlockColumns + kSlack;
 }
 
+int64_t PlanePlan::tile_row(int64_t channels) const { return odd_lines(channels * kernel); }
+
+int64_t PlanePlan::panel_units() const {
+  return packs ? (kBlockDepth + 1) * kBlockColumns + kSlack : 0;
+}
+
+int64_t PlanePlan::tile_units() const {
+  return packs ? kBlockDepth * (kRowGranule + 2 * kLineUnits) : 0;
+}
+
 int64_t PlanePlan::scratch_bytes() const {
-  const int64_t phases = shape.width.written_phases();
-  const int64_t panel = packs ? kBlockDepth * kColumnGranule + kSlack : 0;
-  return (plane_units() + phases * sum_units() + kBlockColumns + line_units() + panel) * 4;
+  return (plane_units() + block_phases() * sum_units() + kBlockColumns + line_units() +
+          panel_units() + tile_units()) *
+         4;
 }
 
 }  // namespace namp

@@ -4,9 +4,9 @@
 // channels are the matrix of a tap's inputs, which tiles read in place. Positions at the end of a
 // plane's rows that are no outputs are computed too, and left out.
 //
-// Weights that do not stay in the caches are read once for several images and for a part of the sum
-// at a time. There a panel of the matrix is copied together before it is multiplied, without those
-// positions.
+// Where many channels of the output read it, the matrix is copied together in panels before it is
+// multiplied, without those positions, for several images and for a part of the sum at a time. Then
+// weights are read where they are, and so are images without padding and stride.
 //
 // With a stride a plane has a part for each phase, which is an input's place modulo the stride: a
 // tap reads one phase, where the inputs of neighbouring outputs are neighbours again. The gradient
@@ -44,6 +44,8 @@ struct PlaneAxis {
   // Outputs of a phase. The first has the most.
   int64_t positions(int64_t written = 0) const;
   int64_t width() const { return positions() + halo; }
+  // Whether a tap writes a phase.
+  bool has_taps(int64_t written) const;
 };
 
 // The convolution of one group.
@@ -56,6 +58,9 @@ struct PlaneShape {
 
 PlaneShape planes_of_input(const ConvolutionShape& shape);
 PlaneShape planes_of_output_gradient(const ConvolutionShape& shape);
+
+// That of a 1 x 1 kernel without stride and padding, whose images may be taken for rows.
+PlaneShape as_one_row(const PlaneShape& shape);
 
 // A unit is a float, or a pair of bfloat16 of two channels.
 struct PlanePlan {
@@ -74,6 +79,12 @@ struct PlanePlan {
   // pairs: null where the operands are widened. most_images: at least 1.
   PlanePlan(const PlaneShape& shape, const PairTiles* pairs, int64_t most_images);
 
+  // Reads images where they are, which have planes of image_units elements each.
+  void read_in_place(int64_t image_units, int64_t most_images);
+
+  // Whether images may be read where they are: panels are copied of them, and they are their own planes.
+  bool may_read_in_place() const;
+
   // Whether the planes fit into the caches.
   bool fits_caches() const;
 
@@ -83,25 +94,35 @@ struct PlanePlan {
   // Positions of some rows of some images, one after the other.
   int64_t positions(int64_t image_count, int64_t rows) const;
 
-  // Whether a tap writes a phase of the output's rows.
-  bool has_taps(int64_t phase) const;
-
   // Units of the planes of a band.
   int64_t plane_units() const;
+  // Phases of the output whose sums a block has: those along a line, of as many phases of the rows as are
+  // summed at once.
+  int64_t block_phases() const;
   // Units that a group's weights take where they are laid out: out_channels rows of weight_row units.
   int64_t weight_units() const;
   // Floats of the sums of one phase of a block.
   int64_t sum_units() const;
   // Floats of a line of the output before it is stored.
   int64_t line_units() const;
-  // Of one worker: planes, then a block's sums of each phase along a line, its bias, a line, a panel.
+  // Floats from one piece of a tile's weights to the next: pieces of the taps of some channels.
+  int64_t tile_row(int64_t channels) const;
+  // Floats of a block's panels, and of a tile of weights.
+  int64_t panel_units() const;
+  int64_t tile_units() const;
+  // Of one worker: planes, then a block's sums of each phase, its bias, a line, its panels, a
+  // tile of weights.
   int64_t scratch_bytes() const;
 
   PlaneShape shape;
   const PairTiles* pairs;
+  int64_t kernel;             // taps; some may write no output
   int64_t depth;              // units of a run: of all channels
   int64_t plane_row;          // units of a row of a plane
   bool packs;                 // whether panels are copied together before they are multiplied
+  bool in_place = false;      // whether they are of the images, not of planes
+  int64_t channels_at_once;   // of the input that panels have
+  int64_t rows_phases;        // phases of the output's rows that are summed at once
   int64_t row_positions;      // positions of a row that are computed
   int64_t row_outputs;        // those of them that are stored
   int64_t band;               // rows of positions whose planes are made at once
@@ -111,7 +132,6 @@ struct PlanePlan {
   int64_t image_plane;        // units from one image to the next
   int64_t plane;              // units from one plane to the next
   int64_t weight_row;         // units of an output channel: depth for each run, and unused ones
-  int64_t weight_unit = 1;    // units from one of a run to the next; both are others' in place
   int64_t block_channels;     // channels of the output in a block of sums, a multiple of kPairRows
   std::vector<Line> lines;    // of the phases along a line
   std::vector<Sum> sums;      // of each phase of the output, row by row

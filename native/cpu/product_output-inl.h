@@ -37,6 +37,13 @@ HWY_INLINE Lane activate(Lane x, namp_activation activation) {
   }
 }
 
+// Whether a row of the output bypasses the cache: it has whole cache lines.
+template <class T>
+HWY_INLINE bool row_streams(const ProductOutput& output, const T* row, int64_t columns) {
+  constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
+  return output.streams && columns % kLine == 0 && reinterpret_cast<uintptr_t>(row) % 64 == 0;
+}
+
 // Rows of the product lie kBlockColumns apart.
 template <class T>
 HWY_INLINE void finish_rows(const float* product, const float* bias, const ProductOutput& output,
@@ -44,18 +51,23 @@ HWY_INLINE void finish_rows(const float* product, const float* bias, const Produ
   const Lane alpha(output.alpha);
   const Lane beta(output.beta);
   // The usual output of a gradient is only rounded.
-  if (output.alpha == 1.0f && output.beta == 0.0f && bias == nullptr &&
-      output.pre_activation == nullptr && output.activation == NAMP_ACTIVATION_NONE) {
-    for (int64_t row = 0; row < rows; ++row) {
-      map(
-          static_cast<T*>(output.c) + row * output.ldc, columns,
-          [](Lane x) NAMP_LANES { return x; }, product + row * kBlockColumns);
-    }
-    return;
-  }
+  const bool rounded = output.alpha == 1.0f && output.beta == 0.0f && bias == nullptr &&
+                       output.pre_activation == nullptr &&
+                       output.activation == NAMP_ACTIVATION_NONE;
   for (int64_t row = 0; row < rows; ++row) {
     const float* in = product + row * kBlockColumns;
     T* out = static_cast<T*>(output.c) + row * output.ldc;
+    const bool streams = row_streams(output, out, columns);
+    if (rounded && streams) {
+      for_lanes(columns, [=](int64_t i, auto part)
+                             NAMP_LANES { stream(load(in + i, part), out + i, part); });
+      continue;
+    }
+    if (rounded) {
+      map(
+          out, columns, [](Lane x) NAMP_LANES { return x; }, in);
+      continue;
+    }
     T* before = output.pre_activation == nullptr
                     ? nullptr
                     : static_cast<T*>(output.pre_activation) + row * output.ldc;
@@ -67,7 +79,12 @@ HWY_INLINE void finish_rows(const float* product, const float* bias, const Produ
         store(x, before + i, part);
         x = load(before + i, part);  // backward reads the activation's input
       }
-      store(activate(x, output.activation), out + i, part);
+      x = activate(x, output.activation);
+      if (streams) {
+        stream(x, out + i, part);
+      } else {
+        store(x, out + i, part);
+      }
     });
   }
 }

@@ -103,11 +103,12 @@ inline const Shape kShapes[] = {
     {1, 1, 2, 88000, 1, 3, 1, 1, 1, 1},
     {67, 2, 3, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 2},
     // Depthwise with a channel in each lane: two blocks, the second with fewer channels; strides,
-    // dilations, and windows with only padding.
+    // dilations, windows with only padding, and more taps than are summed at once.
     {2, 19, 5, 6, 19, 3, 3, 1, 1, 1, 1, 1, 1, 19},
     {2, 16, 9, 7, 16, 2, 3, 2, 3, 3, 1, 1, 2, 16},
     {1, 33, 3, 4, 33, 3, 3, 1, 1, 3, 3, 1, 1, 33},
     {66, 16, 2, 3, 16, 2, 2, 1, 1, 1, 1, 1, 1, 16},
+    {2, 17, 14, 13, 17, 4, 3, 1, 1, 1, 1, 1, 1, 17},
     // The weights' gradients: from images in place, from copies of a few, and in one product of the
     // batch, of columns in place, copied and gathered, which threads share.
     {2, 18, 14, 13, 5, 1, 1},
@@ -116,8 +117,19 @@ inline const Shape kShapes[] = {
     {3, 300, 5, 7, 20, 1, 1},
     {2, 32, 7, 7, 35, 3, 3, 1, 1, 1, 1},
     {1, 5, 4, 5, 200, 1, 1},
+    // Panels of images where they are, of several, of part of a sum and with groups; of weights whose
+    // rows share few places of the cache; of all phases of the output, and of one at a time; and a kernel
+    // too large for them.
+    {2, 50, 23, 23, 256, 1, 1, 2, 2},
+    {7, 300, 5, 11, 20, 1, 1},
+    {3, 6, 4, 9, 100, 1, 1, 1, 1, 0, 0, 1, 1, 2},
+    {1, 1024, 3, 5, 13, 1, 1},
+    {1, 13, 3, 5, 1024, 1, 1},
+    {2, 50, 5, 65, 9, 3, 3, 2, 2, 1, 1},
+    {2, 50, 11, 100, 5, 2, 2, 3, 3, 0, 0, 4, 4},
+    {1, 2, 20, 48, 48, 17, 16},
 };
-inline constexpr ptrdiff_t kShapesOfBlocks = 24;
+inline constexpr ptrdiff_t kShapesOfBlocks = 33;
 
 // Calls body(output, input, weight) for every product that makes up the convolution.
 template <class Body>
