@@ -1,7 +1,7 @@
 // The codes of a group's input of one image, laid out for sums of windows: a word has the codes of
-// four channels of a pixel, or of four columns where a group has one channel, unsigned (code + 128).
-// So a run of output positions reads, for each tap of the kernel (or four of a row), a run of words,
-// and nothing is gathered.
+// four channels of a pixel, or of four taps of a row where a group has one channel, unsigned
+// (code + 128). So a run of output positions reads, for each tap of the kernel (or four of a row), a
+// run of words, and nothing is gathered.
 #pragma once
 
 #include "cpu/convolution.h"
@@ -12,20 +12,30 @@ namespace namp {
 struct Int8Planes {
   explicit Int8Planes(const namp_int8_conv2d_args& args)
       : shape(args),
-        by_columns(shape.group_in == 1 && args.dilation_w == 1),
+        by_columns(shape.group_in == 1),
         quads((shape.group_in + 3) / 4),
         rows(args.in_h + 2 * args.pad_h),
         columns(args.in_w + 2 * args.pad_w),
         phase((columns + args.stride_w - 1) / args.stride_w),
         pitch(phase * args.stride_w),
         across(by_columns ? (args.kernel_w + 3) / 4 : args.kernel_w),
-        taps(quads * args.kernel_h * across) {}
+        taps(quads * args.kernel_h * across),
+        run_row(divide_up(shape.out_w, kInt8Run) * kInt8Run),
+        runs(divide_up(positions(), kInt8Run)) {
+    if (args.stride_h != 1 || args.stride_w != 1) return;
+    Int8Planes other = *this;
+    other.by_pitch = true;
+    other.run_row = pitch;
+    other.runs = divide_up(other.positions(), kInt8Run);
+    if (other.runs < runs) *this = other;
+  }
 
   // Words, with those that the last run reads after the end.
   int64_t plane_words() const { return quads * rows * pitch + kInt8Run; }
-  // With those of the image's rows as codes, and of the codes that are loaded after their end.
+  // With the padded image as codes, and those that are loaded after its end.
   int64_t words() const {
-    return plane_words() + (by_columns ? shape.height.in * columns / 4 + 1 + kInt8Run : 0);
+    return plane_words() +
+           (by_columns ? rows * columns / 4 + shape.width.dilation + 2 * kInt8Run : 0);
   }
 
   // Of a pixel of the padded image. The columns of a row lie together that have the same remainder
@@ -37,13 +47,23 @@ struct Int8Planes {
 
   // From the word of an output position to that of a tap, which counts quads, rows, columns.
   int64_t offset(int64_t tap) const {
-    const int64_t column = tap % across * (by_columns ? 4 : shape.width.dilation);
+    const int64_t column = tap % across * (by_columns ? 4 : 1) * shape.width.dilation;
     const int64_t row = tap / across % shape.height.kernel * shape.height.dilation;
     return word(tap / across / shape.height.kernel, row, column);
   }
 
+  // The word of a run's first position.
+  int64_t start(int64_t run) const {
+    const int64_t position = run * kInt8Run;
+    if (by_pitch) return position;
+    return position / run_row * shape.height.stride * pitch + position % run_row;
+  }
+
+  // Of all runs, to the last output.
+  int64_t positions() const { return (shape.out_h - 1) * run_row + shape.out_w; }
+
   ConvolutionShape shape;
-  bool by_columns;  // a word has four columns of one channel
+  bool by_columns;  // a word has four taps of one channel
   int64_t quads;    // words of a pixel
   int64_t rows;     // of the padded image
   int64_t columns;  // of the padded image
@@ -51,6 +71,19 @@ struct Int8Planes {
   int64_t pitch;    // words of a row
   int64_t across;   // words of a kernel's row
   int64_t taps;     // words of a window
+  // Runs go on from row to row of the padded image, over positions that no output has: then rows of
+  // few outputs do not leave most of a run empty. Else each row has runs of its own.
+  bool by_pitch = false;
+  int64_t run_row;  // positions of an output row in runs
+  int64_t runs;     // of the whole output
 };
+
+// Sets all words to the padding's, code (an unsigned one).
+void pad_int8_planes(const Int8Planes& planes, uint32_t code, uint32_t* words);
+
+// Writes a group's input, [group_in, height, width], into words that pad_int8_planes has set. Words
+// around the image stay as they are.
+void fill_int8_planes(namp_simd simd, const Int8Planes& planes, const int8_t* input,
+                      uint32_t* words);
 
 }  // namespace namp

@@ -8,24 +8,28 @@
 
 namespace namp {
 
-// Output positions that lie together in a row, and the most runs and output channels of a call.
+// Positions of a run, which lie together, and the most output channels of a call.
 inline constexpr int64_t kInt8Run = 16;
-inline constexpr int64_t kInt8Runs = 4;
 inline constexpr int64_t kInt8Outputs = 32;
+// The most runs of a call, of all its output channels together.
+inline constexpr int64_t kInt8Runs = 256;
 
 // Windows over planes of words, each of four unsigned codes, and words of four signed weights.
 struct Int8Windows {
   const uint32_t* planes;
-  const int64_t* starts;    // of each run: the word of its first position
-  const int64_t* offsets;   // [taps], from a position's word to the tap's
-  const uint32_t* weights;  // [outputs, taps]
+  const int64_t* starts;        // of each run: the word of its first position
+  const int64_t* offsets;       // [taps], from a position's word to the tap's
+  const uint32_t* weights;      // [outputs, taps]
+  const uint32_t* corrections;  // [outputs]
   int64_t taps;
+  uint32_t* sums;
+  int64_t stride;  // from an output's sums to those of the next one
 };
 
-// sums[(o * kInt8Runs + r) * kInt8Run + i] = sum over taps of the four products of the words at
-// starts[r] + offsets[tap] + i of the planes, and at [o, tap] of the weights. It wraps.
-using Int8WindowSums = void (*)(const Int8Windows& windows, int64_t outputs, int64_t runs,
-                                uint32_t* sums);
+// sums[o * stride + r * kInt8Run + i] = sum over taps of the four products of the words at
+// starts[r] + offsets[tap] + i of the planes, and at [o, tap] of the weights, less corrections[o].
+// It wraps.
+using Int8WindowSums = void (*)(const Int8Windows& windows, int64_t outputs, int64_t runs);
 
 // By AVX-512 VNNI; null where a target does not have it.
 Int8WindowSums int8_window_sums_by_dots(namp_simd simd);
