@@ -6,6 +6,7 @@
 #include "cpu/loop-inl.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "cpu/cpu_backend.h"
@@ -152,26 +153,54 @@ HWY_INLINE void for_rows(const Int8Outputs& outputs, const Body& body) {
   }
 }
 
+// Whether no sum of a channel becomes a NaN.
+HWY_INLINE bool stays_number(float scale, float weight_scale, float bias) {
+  constexpr float kLargestSum = 2147483648.0f;
+  return std::isfinite(kLargestSum * scale) && std::isfinite(weight_scale) && std::isfinite(bias);
+}
+
+template <bool kRelu, bool kNumbers, class T>
+HWY_INLINE void scale_channel(const Int8Outputs& outputs, const uint32_t* sums, Lane scale,
+                              Lane weight_scale, Lane bias, T* channel_out) {
+  for_rows(outputs, [=](int64_t first, int64_t element, int64_t count) NAMP_LANES {
+    const uint32_t* in = sums + first;
+    T* out = channel_out + element;
+    const auto scale_lane = [=](int64_t i, auto part) NAMP_LANES {
+      // Sums are there for whole lanes, also after the last position.
+      Lane x = scale_sum(to_float(load_bits(in + i)), scale, weight_scale, true, bias);
+      if (kRelu) x = select(x < Lane(0.0f), Lane(0.0f), x);
+      if (!kNumbers) x = same_nan(x, Lane(0.0f));
+      store(x, out + i, part);
+    };
+    // The last lane of a row overlaps the one before it.
+    int64_t i = 0;
+    for (; i + kLanes <= count; i += kLanes)
+      scale_lane(i, Whole{});
+    if (i == count) return;
+    if (i == 0) {
+      scale_lane(i, Part{count});
+    } else {
+      scale_lane(count - kLanes, Whole{});
+    }
+  });
+}
+
 template <bool kRelu, class T>
 HWY_INLINE void scale_channels(const namp_int8_conv2d_args& args, const Int8Outputs& outputs) {
-  const Lane scale(args.scale);
   for (int64_t c = 0; c < outputs.channels; ++c) {
     const int64_t channel = outputs.channel + c;
-    const Lane weight_scale(args.weight_scales[channel]);
+    const float weight_scale = args.weight_scales[channel];
     // Adding -0 changes nothing.
-    const Lane bias(args.bias == nullptr ? -0.0f : args.bias[channel]);
+    const float bias = args.bias == nullptr ? -0.0f : args.bias[channel];
     const uint32_t* sums = outputs.sums + c * outputs.stride;
-    T* channel_out = static_cast<T*>(args.output) + outputs.base + c * outputs.elements;
-    for_rows(outputs, [=](int64_t first, int64_t element, int64_t count) NAMP_LANES {
-      const uint32_t* in = sums + first;
-      T* out = channel_out + element;
-      for_lanes(count, [=](int64_t i, auto part) NAMP_LANES {
-        // Sums are there for whole lanes, also after the last position.
-        Lane x = scale_sum(to_float(load_bits(in + i)), scale, weight_scale, true, bias);
-        if (kRelu) x = select(x < Lane(0.0f), Lane(0.0f), x);
-        store(same_nan(x, Lane(0.0f)), out + i, part);
-      });
-    });
+    T* out = static_cast<T*>(args.output) + outputs.base + c * outputs.elements;
+    if (stays_number(args.scale, weight_scale, bias)) {
+      scale_channel<kRelu, true>(outputs, sums, Lane(args.scale), Lane(weight_scale), Lane(bias),
+                                 out);
+    } else {
+      scale_channel<kRelu, false>(outputs, sums, Lane(args.scale), Lane(weight_scale), Lane(bias),
+                                  out);
+    }
   }
 }
 
@@ -288,7 +317,7 @@ void CpuBackend::int8_conv2d(const namp_int8_conv2d_args& args, namp_stream stre
         for (int64_t i = 0; i < runs; ++i)
           starts[i] = planes.start(run + i);
         outputs.begin = run * kInt8Run;
-        outputs.count = std::min(runs * kInt8Run, planes.positions() - outputs.begin);
+        outputs.count = std::min(runs * kInt8Run, planes.positions - outputs.begin);
         sum(windows, outputs.channels, runs);
         scale(args, outputs);
       }

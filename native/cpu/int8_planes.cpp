@@ -135,31 +135,36 @@ HWY_INLINE void copy_codes(const int8_t* in, int64_t count, int8_t* out) {
 
 #endif
 
-// The padded image first: a load across the borders of stores that are not in the cache yet waits.
+// The padded image first, its rows in the order of their words: a load across the borders of stores
+// that are not in the cache yet waits.
 void fill_columns(const Int8Planes& planes, const int8_t* input, uint32_t* words) {
   const Window& height = planes.shape.height;
   const Window& width = planes.shape.width;
+  const int64_t step = planes.column_step;
   auto* image = reinterpret_cast<int8_t*>(words + planes.plane_words());
-  for (int64_t row = 0; row < height.in; ++row)
-    copy_codes(input + row * width.in, width.in,
-               image + (row + height.pad) * planes.columns + width.pad);
+  for (int64_t first = 0; first < std::min(planes.row_step, height.in); ++first) {
+    const int64_t row = first + height.pad;
+    const int64_t line = row % planes.row_step * planes.part_rows + row / planes.row_step;
+    int8_t* out = image + line * planes.part_columns * step + width.pad;
+    for (int64_t from = first; from < height.in; from += planes.row_step) {
+      copy_codes(input + from * width.in, width.in, out);
+      out += planes.part_columns * step;
+    }
+  }
   // The bytes of four words' taps, which lie in a register if they are near.
-  const bool near = width.stride + width.dilation <= 5;
+  const bool near = step + width.dilation <= 5;
   uint8_t order[16] = {};
   for (int64_t i = 0; near && i < 16; ++i)
-    order[i] = static_cast<uint8_t>(i / 4 * width.stride + i % 4 * width.dilation);
-  // Words after a row's end are written again with the next one, or count for nothing.
-  const int64_t together = width.stride == 1 ? planes.rows : 1;
-  for (int64_t row = 0; row < planes.rows; row += together) {
-    for (int64_t first = 0; first < std::min(width.stride, planes.columns); ++first) {
-      const int8_t* in = image + row * planes.columns + first;
-      uint32_t* out = words + planes.word(0, row, first);
-      const int64_t left = together * planes.columns - first;
-      if (near) {
-        fill_taps(in, divide_up(left, width.stride), width.stride, order, out);
-      } else {
-        fill_words(in, 4, width.dilation, left, width.stride, out);
-      }
+    order[i] = static_cast<uint8_t>(i / 4 * step + i % 4 * width.dilation);
+  // Words after the end of a part are written again with the next one, or count for nothing; so do
+  // those whose taps are in the next row.
+  for (int64_t part = 0; part < planes.row_step * step; ++part) {
+    const int8_t* in = image + part / step * planes.part_words() * step + part % step;
+    uint32_t* out = words + part * planes.part_words();
+    if (near) {
+      fill_taps(in, planes.part_words(), step, order, out);
+    } else {
+      fill_words(in, 4, width.dilation, planes.part_words() * step, step, out);
     }
   }
 }
@@ -169,21 +174,25 @@ void fill_planes(const Int8Planes& planes, const int8_t* input, uint32_t* words)
   const Window& height = planes.shape.height;
   const Window& width = planes.shape.width;
   const int64_t pixels = planes.shape.pixels;
+  const int64_t step = planes.column_step;
   // Rows without padding between them are one.
-  const bool whole = width.stride == 1 && width.pad == 0;
+  const bool whole = planes.row_step == 1 && step == 1 && width.pad == 0;
   const int64_t lines = whole ? 1 : height.in;
   const int64_t columns = pixels / lines;
   for (int64_t quad = 0; quad < planes.quads; ++quad) {
     const int64_t channels = std::min<int64_t>(4, planes.shape.group_in - 4 * quad);
-    for (int64_t row = 0; row < lines; ++row) {
-      const int8_t* in = input + 4 * quad * pixels + row * columns;
-      const int64_t begin = planes.word(quad, row + height.pad, width.pad);
-      const int64_t odd = planes.word(quad, row + height.pad, width.pad + 1) - begin;
-      const int64_t done =
-          fill_blocks(in, channels, pixels, columns, width.stride, words + begin, odd);
-      for (int64_t first = done; first < std::min(done + width.stride, columns); ++first)
-        fill_words(in + first, channels, pixels, columns - first, width.stride,
-                   words + planes.word(quad, row + height.pad, width.pad + first));
+    const int8_t* in = input + 4 * quad * pixels;
+    for (int64_t first = 0; first < std::min(planes.row_step, lines); ++first) {
+      int64_t begin = planes.word(quad, first + height.pad, width.pad);
+      const int64_t odd = planes.word(quad, first + height.pad, width.pad + 1) - begin;
+      for (int64_t row = first; row < lines; row += planes.row_step) {
+        const int8_t* line = in + row * columns;
+        const int64_t done = fill_blocks(line, channels, pixels, columns, step, words + begin, odd);
+        for (int64_t column = done; column < std::min(done + step, columns); ++column)
+          fill_words(line + column, channels, pixels, columns - column, step,
+                     words + planes.word(quad, row + height.pad, width.pad + column));
+        begin += planes.part_columns;
+      }
     }
   }
 }

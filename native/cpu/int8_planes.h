@@ -4,6 +4,8 @@
 // run of words, and nothing is gathered.
 #pragma once
 
+#include <algorithm>
+
 #include "cpu/convolution.h"
 #include "cpu/int8_windows.h"
 
@@ -16,33 +18,35 @@ struct Int8Planes {
         quads((shape.group_in + 3) / 4),
         rows(args.in_h + 2 * args.pad_h),
         columns(args.in_w + 2 * args.pad_w),
-        phase((columns + args.stride_w - 1) / args.stride_w),
-        pitch(phase * args.stride_w),
+        row_step(std::min(args.stride_h, rows)),
+        column_step(std::min(args.stride_w, columns)),
+        part_rows(divide_up(rows, row_step)),
+        part_columns(divide_up(columns, column_step)),
         across(by_columns ? (args.kernel_w + 3) / 4 : args.kernel_w),
-        taps(quads * args.kernel_h * across),
-        run_row(divide_up(shape.out_w, kInt8Run) * kInt8Run),
-        runs(divide_up(positions(), kInt8Run)) {
-    if (args.stride_h != 1 || args.stride_w != 1) return;
-    Int8Planes other = *this;
-    other.by_pitch = true;
-    other.run_row = pitch;
-    other.runs = divide_up(other.positions(), kInt8Run);
-    if (other.runs < runs) *this = other;
+        taps(quads * args.kernel_h * across) {
+    const int64_t own_runs = divide_up(shape.out_w, kInt8Run);
+    by_pitch = divide_up((shape.out_h - 1) * part_columns + shape.out_w, kInt8Run) <
+               shape.out_h * own_runs;
+    run_row = by_pitch ? part_columns : own_runs * kInt8Run;
+    positions = (shape.out_h - 1) * run_row + shape.out_w;
+    runs = divide_up(positions, kInt8Run);
   }
 
   // Words, with those that the last run reads after the end.
-  int64_t plane_words() const { return quads * rows * pitch + kInt8Run; }
+  int64_t plane_words() const { return quads * row_step * column_step * part_words() + kInt8Run; }
   // With the padded image as codes, and those that are loaded after its end.
   int64_t words() const {
-    return plane_words() +
-           (by_columns ? rows * columns / 4 + shape.width.dilation + 2 * kInt8Run : 0);
+    return plane_words() + (by_columns ? row_step * column_step * part_words() / 4 +
+                                             shape.width.dilation + 2 * kInt8Run
+                                       : 0);
   }
+  int64_t part_words() const { return part_rows * part_columns; }
 
-  // Of a pixel of the padded image. The columns of a row lie together that have the same remainder
-  // by the stride: neighbours of the output read neighbours.
+  // Of a pixel of the padded image. Pixels lie together whose rows, and whose columns, have the same
+  // remainder by the stride: neighbours of the output read neighbours.
   int64_t word(int64_t quad, int64_t row, int64_t column) const {
-    const int64_t stride = shape.width.stride;
-    return (quad * rows + row) * pitch + column % stride * phase + column / stride;
+    const int64_t part = (quad * row_step + row % row_step) * column_step + column % column_step;
+    return part * part_words() + row / row_step * part_columns + column / column_step;
   }
 
   // From the word of an output position to that of a tap, which counts quads, rows, columns.
@@ -55,27 +59,26 @@ struct Int8Planes {
   // The word of a run's first position.
   int64_t start(int64_t run) const {
     const int64_t position = run * kInt8Run;
-    if (by_pitch) return position;
-    return position / run_row * shape.height.stride * pitch + position % run_row;
+    return by_pitch ? position : position / run_row * part_columns + position % run_row;
   }
 
-  // Of all runs, to the last output.
-  int64_t positions() const { return (shape.out_h - 1) * run_row + shape.out_w; }
-
   ConvolutionShape shape;
-  bool by_columns;  // a word has four taps of one channel
-  int64_t quads;    // words of a pixel
-  int64_t rows;     // of the padded image
-  int64_t columns;  // of the padded image
-  int64_t phase;    // words of a remainder's columns
-  int64_t pitch;    // words of a row
-  int64_t across;   // words of a kernel's row
-  int64_t taps;     // words of a window
-  // Runs go on from row to row of the padded image, over positions that no output has: then rows of
-  // few outputs do not leave most of a run empty. Else each row has runs of its own.
-  bool by_pitch = false;
-  int64_t run_row;  // positions of an output row in runs
-  int64_t runs;     // of the whole output
+  bool by_columns;       // a word has four taps of one channel
+  int64_t quads;         // words of a pixel
+  int64_t rows;          // of the padded image
+  int64_t columns;       // of the padded image
+  int64_t row_step;      // the stride, if it matters
+  int64_t column_step;   // likewise
+  int64_t part_rows;     // rows of the same remainder
+  int64_t part_columns;  // columns of the same remainder
+  int64_t across;        // words of a kernel's row
+  int64_t taps;          // words of a window
+  // Runs go on from row to row, over positions that no output has, where that takes fewer. Else each
+  // row has runs of its own.
+  bool by_pitch;
+  int64_t run_row;    // positions of an output row in runs
+  int64_t positions;  // of all runs, to the last output
+  int64_t runs;
 };
 
 // Sets all words to the padding's, code (an unsigned one).
