@@ -45,11 +45,10 @@ void window_tile(const Int8Windows& windows, int64_t output, int64_t run) {
   for (int r = 0; r < kRunCount; ++r) {
     const uint32_t* planes = windows.planes + windows.starts[run + r];
     for (int o = 0; o < kOutputs; ++o) {
-      const uint32_t* weights = windows.weights + (output + o) * windows.taps;
       uint32_t* out = windows.sums + (output + o) * windows.stride + (run + r) * kInt8Run;
       std::fill_n(out, kInt8Run, 0u - windows.corrections[output + o]);
       for (int64_t tap = 0; tap < windows.taps; ++tap) {
-        const uint32_t weight = weights[tap];
+        const uint32_t weight = windows.weight(output + o, tap);
         const uint32_t* codes = planes + windows.offsets[tap];
         for (int64_t i = 0; i < kInt8Run; ++i) {
           int32_t sum = 0;
@@ -85,7 +84,6 @@ template <int kOutputs, int kRunCount>
 HWY_NOINLINE void window_tile(const Int8Windows& windows, int64_t output, int64_t run) {
   constexpr int kTogether = std::min(2, kRunCount);
   const SignedTag tag;
-  const uint32_t* weights = windows.weights + output * windows.taps;
   for (int first = 0; first < kRunCount; first += kTogether) {
     const int64_t* starts = windows.starts + run + first;
     for (int64_t lane = 0; lane < kInt8Run; lane += kLanes) {
@@ -109,7 +107,7 @@ HWY_NOINLINE void window_tile(const Int8Windows& windows, int64_t output, int64_
         for (int o = 0; o < kOutputs; ++o) {
           Shorts weight_low;
           Shorts weight_high;
-          signed_bytes(weights[o * windows.taps + tap], weight_low, weight_high);
+          signed_bytes(windows.weight(output + o, tap), weight_low, weight_high);
 #pragma GCC unroll 2
           for (int r = 0; r < kTogether; ++r) {
             acc[o][r] =
@@ -221,28 +219,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace namp {
-namespace {
-
-// The words of an output channel's weights, and their sum.
-int32_t pack_weights(const Int8Planes& planes, const int8_t* weight, uint32_t* words) {
-  const int64_t width = planes.shape.width.kernel;
-  const int64_t window = planes.shape.height.kernel * width;
-  std::fill_n(words, planes.taps, 0u);
-  int32_t sum = 0;
-  for (int64_t channel = 0; channel < planes.shape.group_in; ++channel) {
-    for (int64_t i = 0; i < window; ++i) {
-      const int8_t code = weight[channel * window + i];
-      const int64_t word =
-          planes.by_columns ? i / width * planes.across + i % width / 4 : channel / 4 * window + i;
-      const int64_t byte = (planes.by_columns ? i % width : channel) % 4;
-      words[word] |= uint32_t{static_cast<uint8_t>(code)} << (8 * byte);
-      sum += code;
-    }
-  }
-  return sum;
-}
-
-}  // namespace
 
 NAMP_SIMD_TABLE(sum_windows);
 NAMP_SIMD_TABLE(scale_int8_windows);
@@ -250,31 +226,25 @@ NAMP_SIMD_TABLE(scale_int8_windows);
 void CpuBackend::int8_conv2d(const namp_int8_conv2d_args& args, namp_stream stream) {
   const Int8Planes planes(args);
   const ConvolutionShape& shape = planes.shape;
+  const int64_t taps = planes.taps.count;
   const Int8WindowSums dots = int8_window_sums_by_dots(simd_);
   const Int8WindowSums sum = dots != nullptr ? dots : sum_windows_by_simd(simd_);
   const auto scale = scale_int8_windows_by_simd(simd_);
 
-  // The planes of each worker; then, of all, offsets, weights and corrections.
+  // The planes of each worker; then, of all, offsets and corrections.
   const int64_t each = align(planes.words() * 4);
-  const int64_t offset_bytes = align(planes.taps * 8);
-  const int64_t weight_bytes = align(args.out_channels * planes.taps * 4);
   const int64_t workers = threads_.count();
-  char* scratch = worker_scratch(workers, each, stream,
-                                 offset_bytes + weight_bytes + align(args.out_channels * 4));
+  char* scratch =
+      worker_scratch(workers, each, stream, align(taps * 8) + align(args.out_channels * 4));
   auto* offsets = reinterpret_cast<int64_t*>(scratch + workers * each);
-  auto* weights = reinterpret_cast<uint32_t*>(scratch + workers * each + offset_bytes);
-  auto* corrections =
-      reinterpret_cast<uint32_t*>(scratch + workers * each + offset_bytes + weight_bytes);
-  for (int64_t tap = 0; tap < planes.taps; ++tap)
-    offsets[tap] = planes.offset(tap);
+  planes.offsets(offsets);
+  auto* corrections = reinterpret_cast<uint32_t*>(scratch + workers * each + align(taps * 8));
   const auto unsigned_zero = static_cast<uint32_t>(args.zero_point + 128);
-  threads_.parallel_for(args.out_channels, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t channel = begin; channel < end; ++channel) {
-      const int32_t total =
-          pack_weights(planes, args.weight + channel * shape.taps, weights + channel * planes.taps);
-      corrections[channel] = unsigned_zero * static_cast<uint32_t>(total);
-    }
-  });
+  const auto* weight = static_cast<const uint8_t*>(args.weight);
+  std::memcpy(corrections, weight, static_cast<size_t>(args.out_channels) * 4);
+  for (int64_t channel = 0; channel < args.out_channels; ++channel)
+    corrections[channel] *= unsigned_zero;
+  weight += args.weight_bytes - args.out_channels * taps * 4;
 
   // A unit of work is some output channels of a group of an image.
   const int64_t blocks = divide_up(shape.group_out, kInt8Outputs);
@@ -307,9 +277,9 @@ void CpuBackend::int8_conv2d(const namp_int8_conv2d_args& args, namp_stream stre
       const Int8Windows windows{words,
                                 starts,
                                 offsets,
-                                weights + outputs.channel * planes.taps,
+                                weight + outputs.channel * taps * 4,
                                 corrections + outputs.channel,
-                                planes.taps,
+                                taps,
                                 sums,
                                 outputs.stride};
       for (int64_t run = 0; run < planes.runs; run += most) {

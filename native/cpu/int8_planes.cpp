@@ -170,7 +170,7 @@ void fill_columns(const Int8Planes& planes, const int8_t* input, uint32_t* words
 }
 
 void fill_planes(const Int8Planes& planes, const int8_t* input, uint32_t* words) {
-  if (planes.by_columns) return fill_columns(planes, input, words);
+  if (planes.taps.by_columns) return fill_columns(planes, input, words);
   const Window& height = planes.shape.height;
   const Window& width = planes.shape.width;
   const int64_t pixels = planes.shape.pixels;
@@ -179,7 +179,7 @@ void fill_planes(const Int8Planes& planes, const int8_t* input, uint32_t* words)
   const bool whole = planes.row_step == 1 && step == 1 && width.pad == 0;
   const int64_t lines = whole ? 1 : height.in;
   const int64_t columns = pixels / lines;
-  for (int64_t quad = 0; quad < planes.quads; ++quad) {
+  for (int64_t quad = 0; quad < planes.taps.quads; ++quad) {
     const int64_t channels = std::min<int64_t>(4, planes.shape.group_in - 4 * quad);
     const int8_t* in = input + 4 * quad * pixels;
     for (int64_t first = 0; first < std::min(planes.row_step, lines); ++first) {

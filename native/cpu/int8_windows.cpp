@@ -13,7 +13,6 @@ NAMP_VNNI void window_tile(const Int8Windows& windows, int64_t output, int64_t r
   const uint32_t* planes[kRunCount];
   for (int r = 0; r < kRunCount; ++r)
     planes[r] = windows.planes + windows.starts[run + r];
-  const uint32_t* weights = windows.weights + output * windows.taps;
   __m512i acc[kOutputs][kRunCount];
 #pragma GCC unroll 8
   for (int o = 0; o < kOutputs; ++o) {
@@ -31,7 +30,7 @@ NAMP_VNNI void window_tile(const Int8Windows& windows, int64_t output, int64_t r
 #pragma GCC unroll 8
     for (int o = 0; o < kOutputs; ++o) {
       const __m512i weight =
-          _mm512_set1_epi32(static_cast<int32_t>(weights[o * windows.taps + tap]));
+          _mm512_set1_epi32(static_cast<int32_t>(windows.weight(output + o, tap)));
 #pragma GCC unroll 8
       for (int r = 0; r < kRunCount; ++r)
         acc[o][r] = _mm512_dpbusd_epi32(acc[o][r], codes[r], weight);
