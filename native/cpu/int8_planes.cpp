@@ -108,16 +108,25 @@ HWY_INLINE int64_t fill_blocks(const int8_t* in, int64_t channels, int64_t dista
   return 0;
 }
 
-// Words of four taps each, four words at once, of which up to three are too many.
+// Words of four taps each, a register of them at once, of which all but one may be too many. order: of
+// four words, the bytes of their taps.
 HWY_INLINE void fill_taps(const int8_t* in, int64_t words, int64_t step, const uint8_t* order,
                           uint32_t* out) {
-  const hn::FixedTag<uint8_t, 16> tag;
-  const auto indices = hn::LoadU(tag, order);
+  const hn::ScalableTag<uint32_t> word_tag;
+  const hn::Repartition<uint8_t, decltype(word_tag)> tag;
+  constexpr int64_t kWords = HWY_LANES(uint32_t);
+  // Each block of 16 bytes gets those from its first word's first tap on.
+  int32_t blocks[kWords];
+  for (int64_t i = 0; i < kWords; ++i)
+    blocks[i] = static_cast<int32_t>(i / 4 * step + i % 4);
+  const auto lanes = hn::SetTableIndices(word_tag, blocks);
+  const auto bytes = hn::LoadDup128(tag, order);
   const auto sign = hn::Set(tag, 0x80);
-  for (int64_t word = 0; word < words; word += 4) {
+  for (int64_t word = 0; word < words; word += kWords) {
     const auto codes = hn::LoadU(tag, reinterpret_cast<const uint8_t*>(in + word * step));
-    hn::StoreU(hn::Xor(hn::TableLookupBytes(codes, indices), sign), tag,
-               reinterpret_cast<uint8_t*>(out + word));
+    const auto near = hn::TableLookupLanes(hn::BitCast(word_tag, codes), lanes);
+    const auto taps = hn::TableLookupBytes(hn::BitCast(tag, near), bytes);
+    hn::StoreU(hn::BitCast(word_tag, hn::Xor(taps, sign)), word_tag, out + word);
   }
 }
 
