@@ -90,11 +90,8 @@ HWY_NOINLINE void window_tile(const Int8Windows& windows, int64_t output, int64_
       hn::Vec<SignedTag> acc[kOutputs][kTogether];
       hn::Vec<SignedTag> more[kOutputs][kTogether];  // as in int8_gemm.cpp
       for (int o = 0; o < kOutputs; ++o) {
-        const auto correction = hn::Set(BitsTag(), 0u - windows.corrections[output + o]);
-        for (int r = 0; r < kTogether; ++r) {
-          acc[o][r] = hn::BitCast(tag, correction);
-          more[o][r] = hn::Zero(tag);
-        }
+        for (int r = 0; r < kTogether; ++r)
+          acc[o][r] = more[o][r] = hn::Zero(tag);
       }
       for (int64_t tap = 0; tap < windows.taps; ++tap) {
         const int64_t offset = windows.offsets[tap] + lane;
@@ -118,10 +115,11 @@ HWY_NOINLINE void window_tile(const Int8Windows& windows, int64_t output, int64_
         }
       }
       for (int o = 0; o < kOutputs; ++o) {
+        const auto correction = hn::Set(BitsTag(), windows.corrections[output + o]);
         for (int r = 0; r < kTogether; ++r) {
           const auto sum = hn::RearrangeToOddPlusEven(acc[o][r], more[o][r]);
           hn::StoreU(
-              hn::BitCast(BitsTag(), sum), BitsTag(),
+              hn::Sub(hn::BitCast(BitsTag(), sum), correction), BitsTag(),
               windows.sums + (output + o) * windows.stride + (run + first + r) * kInt8Run + lane);
         }
       }
