@@ -1415,7 +1415,7 @@ typedef struct namp_int8_pack_args {
   uint32_t struct_size;
   int32_t reserved;
   int64_t n;
-  int64_t k;            /* at most NAMP_INT8_GEMM_MAX_K */
+  int64_t k; /* at most NAMP_INT8_GEMM_MAX_K */
   /* 0 for namp_int8_gemm. For namp_int8_conv2d its kernel's: n is then out_channels, and k is
      in_channels / groups * kernel_h * kernel_w, 1 to NAMP_INT8_SHIFTED_MAX_K. */
   int64_t kernel_h, kernel_w;
@@ -1467,10 +1467,10 @@ typedef struct namp_int8_conv2d_args {
   int64_t out_channels, kernel_h, kernel_w;
   int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
   int64_t groups;
-  const int8_t* input;  /* [batch, in_channels, in_h, in_w] */
-  const void* weight;   /* [out_channels, in_channels / groups, kernel_h, kernel_w], as
+  const int8_t* input;        /* [batch, in_channels, in_h, in_w] */
+  const void* weight;         /* [out_channels, in_channels / groups, kernel_h, kernel_w], as
                            namp_int8_pack lays it out with this kernel */
-  int64_t weight_bytes; /* its packed_bytes */
+  int64_t weight_bytes;       /* its packed_bytes */
   const float* weight_scales; /* [out_channels] */
   const float* bias;          /* [out_channels], or null */
   void* output;               /* [batch, out_channels, out_h, out_w] as of namp_conv2d_args */
