@@ -113,8 +113,11 @@ class Backend {
   NAMP_FOR_EACH_OPERATOR(NAMP_VIRTUAL)
 #undef NAMP_VIRTUAL
 
-  // Bytes of a weight that int8_pack laid out. Its codes as they are, unless a backend has a layout.
-  virtual int64_t int8_packed_bytes(int64_t n, int64_t k) const { return n * k; }
+  // Bytes of a weight that int8_pack laid out, by the sizes. Its codes as they are, unless a backend
+  // has a layout.
+  virtual int64_t int8_packed_bytes(const namp_int8_pack_args& args) const {
+    return args.n * args.k;
+  }
 
   // Other operators of networks.
   virtual void dropout(void* output, const void* input, namp_dtype dtype, int64_t count,

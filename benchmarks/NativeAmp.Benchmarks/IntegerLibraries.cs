@@ -100,7 +100,7 @@ internal static class IntegerLibraries
             NampInt8PackArgs pack = NampInt8PackArgs.Create();
             (pack.N, pack.K) = (size.N, size.K);
             pack.Weight = (sbyte*)weights;
-            pack.PackedBytes = args.BBytes = NativeOps.Int8PackedBytes(device, size.N, size.K);
+            pack.PackedBytes = args.BBytes = NativeOps.Int8PackedBytes(device, pack);
             using DeviceBuffer packed = device.Allocate(DType.UInt8, args.BBytes);
             pack.Packed = args.B = (void*)packed.Pointer;
             NativeOps.Int8Pack(device, pack);

@@ -39,50 +39,64 @@ void check_tensor_codes(const namp_tensor_codes_args* args) {
   check_tensor(args->codes, NAMP_UINT8, args->count, "args->codes");
 }
 
+// The bytes of a weight that is laid out, by its sizes.
+int64_t check_packed(const Backend& backend, const namp_int8_pack_args& sizes) {
+  check_count(sizes.n, "n");
+  if (sizes.kernel_h == 0 && sizes.kernel_w == 0) {
+    check_range(sizes.k, 0, NAMP_INT8_GEMM_MAX_K, "k");
+  } else {
+    check_range(sizes.k, 1, NAMP_INT8_SHIFTED_MAX_K,
+                "the number of inputs of a convolution's output");
+    check_positive(sizes.kernel_h, "kernel_h");
+    check_positive(sizes.kernel_w, "kernel_w");
+    require(sizes.k % check_product({sizes.kernel_h, sizes.kernel_w}, "the kernel's sizes") == 0,
+            "k is not a multiple of kernel_h * kernel_w; it must be that times input channels.");
+  }
+  // With what a layout adds.
+  check_product({sizes.n, sizes.k + 64}, "n and k");
+  return backend.int8_packed_bytes(sizes);
+}
+
+// A weight that is laid out, or memory for it.
+void check_packed(const Backend& backend, const namp_int8_pack_args& sizes, const void* packed,
+                  int64_t bytes, const char* name) {
+  const int64_t needed = check_packed(backend, sizes);
+  if (bytes != needed) {
+    fail(NAMP_ERROR_INVALID_ARGUMENT,
+         std::string(name) + " has " + std::to_string(bytes) + " bytes; a weight of " +
+             std::to_string(sizes.n) + " x " + std::to_string(sizes.k) + " has " +
+             std::to_string(needed) +
+             " where namp_int8_pack laid it out on this device. Use namp_int8_packed_bytes.");
+  }
+  check_tensor(packed, NAMP_UINT8, bytes, name);
+}
+
 // Whether there is anything to compute.
-bool check_int8_conv2d(const namp_int8_conv2d_args* args) {
+bool check_int8_conv2d(const Backend& backend, const namp_int8_conv2d_args* args) {
   check_struct(args, "args");
   check_reserved(args->reserved, "args", "reserved");
   const Conv2dCounts counts = check_conv2d(*args);
   check_codes_of(args->scale, args->zero_point);
-  check_range(counts.weight / args->out_channels, 1, NAMP_INT8_SHIFTED_MAX_K,
-              "the number of inputs of an output");
   check_product({args->in_channels, args->in_h + 2 * args->pad_h + args->stride_h,
                  args->in_w + 2 * args->pad_w + args->stride_w},
                 "the padded input's sizes");
   check_tensor(args->input, NAMP_UINT8, counts.input, "args->input");
-  check_tensor(args->weight, NAMP_UINT8, counts.weight, "args->weight");
+  namp_int8_pack_args sizes{};
+  sizes.n = args->out_channels;
+  sizes.k = counts.weight / args->out_channels;
+  sizes.kernel_h = args->kernel_h;
+  sizes.kernel_w = args->kernel_w;
+  check_packed(backend, sizes, args->weight, args->weight_bytes, "args->weight");
   check_tensor(args->weight_scales, NAMP_FLOAT32, args->out_channels, "args->weight_scales");
   check_optional_tensor(args->bias, NAMP_FLOAT32, "args->bias");
   check_tensor(args->output, args->dtype, counts.output, "args->output");
   return counts.output != 0;
 }
 
-// The bytes of a weight that is laid out.
-int64_t check_packed(const Backend& backend, int64_t n, int64_t k) {
-  check_count(n, "n");
-  check_range(k, 0, NAMP_INT8_GEMM_MAX_K, "k");
-  check_product({n, k}, "n and k");
-  return backend.int8_packed_bytes(n, k);
-}
-
-// A weight that is laid out, or memory for it.
-void check_packed(const Backend& backend, int64_t n, int64_t k, const void* packed, int64_t bytes,
-                  const char* name) {
-  const int64_t needed = check_packed(backend, n, k);
-  if (bytes != needed) {
-    fail(NAMP_ERROR_INVALID_ARGUMENT,
-         std::string(name) + " has " + std::to_string(bytes) + " bytes; a weight of " +
-             std::to_string(n) + " x " + std::to_string(k) + " has " + std::to_string(needed) +
-             " where namp_int8_pack laid it out on this device. Use namp_int8_packed_bytes.");
-  }
-  check_tensor(packed, NAMP_UINT8, bytes, name);
-}
-
 // Whether there is anything to lay out.
 bool check_int8_pack(const Backend& backend, const namp_int8_pack_args* args) {
   check_struct(args, "args");
-  check_packed(backend, args->n, args->k, args->packed, args->packed_bytes, "args->packed");
+  check_packed(backend, *args, args->packed, args->packed_bytes, "args->packed");
   check_tensor(args->weight, NAMP_UINT8, args->n * args->k, "args->weight");
   return args->packed_bytes != 0;
 }
@@ -99,7 +113,10 @@ bool check_int8_gemm(const Backend& backend, const namp_int8_gemm_args* args) {
   const int64_t a = check_product({args->m, args->k}, "args->m and args->k");
   const int64_t c = check_product({args->m, args->n}, "args->m and args->n");
   check_tensor(args->a, NAMP_UINT8, a, "args->a");
-  check_packed(backend, args->n, args->k, args->b, args->b_bytes, "args->b");
+  namp_int8_pack_args sizes{};
+  sizes.n = args->n;
+  sizes.k = args->k;
+  check_packed(backend, sizes, args->b, args->b_bytes, "args->b");
   check_optional_tensor(args->a_scales, NAMP_FLOAT32, "args->a_scales");
   if (args->a_scales == nullptr && args->m != 0) check_codes_of(args->a_scale, args->a_zero_point);
   check_tensor(args->b_scales, NAMP_FLOAT32, args->n, "args->b_scales");
@@ -169,15 +186,18 @@ int32_t namp_int8_conv2d(namp_device* device, const namp_int8_conv2d_args* args,
                          namp_stream stream) {
   return namp::wall([&] {
     const auto checked = namp::use_device(device);
-    if (namp::check_int8_conv2d(args)) checked->backend->int8_conv2d(*args, stream);
+    namp::Backend& backend = *checked->backend;
+    if (namp::check_int8_conv2d(backend, args)) backend.int8_conv2d(*args, stream);
   });
 }
 
-int32_t namp_int8_packed_bytes(int64_t* bytes, namp_device* device, int64_t n, int64_t k) {
+int32_t namp_int8_packed_bytes(int64_t* bytes, namp_device* device,
+                               const namp_int8_pack_args* args) {
   return namp::wall([&] {
     const auto checked = namp::use_device(device);
     namp::check_object(bytes, "bytes");
-    *bytes = namp::check_packed(*checked->backend, n, k);
+    namp::check_struct(args, "args");
+    *bytes = namp::check_packed(*checked->backend, *args);
   });
 }
 

@@ -76,7 +76,7 @@ class CpuBackend final : public Backend {
 #undef NAMP_OVERRIDE
 
   // int8_panels.cpp
-  int64_t int8_packed_bytes(int64_t n, int64_t k) const override;
+  int64_t int8_packed_bytes(const namp_int8_pack_args& args) const override;
   // softmax.cpp, elementwise.cpp, permute.cpp
   void argmax(int32_t* out, const void* in, namp_dtype dtype, int64_t rows, int64_t width,
               namp_stream stream) override;

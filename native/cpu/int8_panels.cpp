@@ -1,10 +1,11 @@
-// Weights of 8-bit codes in panels, and their products by VPDPBUSD (vnni.h).
+// Weights of 8-bit codes laid out, and products of panels by VPDPBUSD (vnni.h).
 #include "cpu/int8_panels.h"
 
 #include <algorithm>
 #include <cstring>
 
 #include "cpu/cpu_backend.h"
+#include "cpu/int8_windows.h"
 #include "cpu/vnni.h"
 
 namespace namp {
@@ -26,13 +27,45 @@ void pack_panel(const int8_t* weight, int64_t columns, int64_t depth, uint8_t* p
   }
 }
 
+bool is_for_windows(const namp_int8_pack_args& args) { return args.kernel_h != 0; }
+
+// The words of an output's codes, and their sum.
+int32_t pack_windows(const namp_int8_pack_args& args, const Int8Taps& taps, int64_t output,
+                     uint8_t* words) {
+  std::memset(words, 0, static_cast<size_t>(taps.count) * 4);
+  const int8_t* codes = args.weight + output * args.k;
+  int32_t sum = 0;
+  for (int64_t channel = 0; channel < args.k / (args.kernel_h * args.kernel_w); ++channel) {
+    for (int64_t row = 0; row < args.kernel_h; ++row) {
+      for (int64_t column = 0; column < args.kernel_w; ++column, ++codes) {
+        words[taps.word(channel, row, column) * 4 + taps.byte(channel, column)] =
+            static_cast<uint8_t>(*codes);
+        sum += *codes;
+      }
+    }
+  }
+  return sum;
+}
+
 }  // namespace
 
-int64_t CpuBackend::int8_packed_bytes(int64_t n, int64_t k) const {
-  return int8_panel_count(n) * int8_panel_bytes(k);
+int64_t CpuBackend::int8_packed_bytes(const namp_int8_pack_args& args) const {
+  if (is_for_windows(args)) return Int8WindowLayout(args).bytes;
+  return int8_panel_count(args.n) * int8_panel_bytes(args.k);
 }
 
 void CpuBackend::int8_pack(const namp_int8_pack_args& args, namp_stream) {
+  if (is_for_windows(args)) {
+    const Int8WindowLayout layout(args);
+    auto* packed = static_cast<uint8_t*>(args.packed);
+    std::memset(packed, 0, static_cast<size_t>(layout.sum_bytes));
+    threads_.parallel_for(args.n, 1, [&](int64_t output, int64_t) {
+      const int32_t sum = pack_windows(args, layout.taps, output,
+                                       packed + layout.sum_bytes + output * layout.taps.count * 4);
+      std::memcpy(packed + 4 * output, &sum, sizeof sum);
+    });
+    return;
+  }
   threads_.parallel_for(int8_panel_count(args.n), 1, [&](int64_t panel, int64_t) {
     const int64_t column = panel * kInt8PanelColumns;
     pack_panel(args.k == 0 ? nullptr : args.weight + column * args.k,

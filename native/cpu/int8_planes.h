@@ -1,8 +1,10 @@
 // The codes of a group's input of one image, laid out for sums of windows: a word has the codes of
-// four channels of a pixel, or of four columns where a group has one channel, unsigned (code + 128).
-// So a run of output positions reads, for each tap of the kernel (or four of a row), a run of words,
-// and nothing is gathered.
+// four channels of a pixel, or of four taps of a row where a group has one channel, unsigned
+// (code + 128). So a run of output positions reads, for each tap of the kernel (or four of a row), a
+// run of words, and nothing is gathered.
 #pragma once
+
+#include <algorithm>
 
 #include "cpu/convolution.h"
 #include "cpu/int8_windows.h"
@@ -12,45 +14,77 @@ namespace namp {
 struct Int8Planes {
   explicit Int8Planes(const namp_int8_conv2d_args& args)
       : shape(args),
-        by_columns(shape.group_in == 1 && args.dilation_w == 1),
-        quads((shape.group_in + 3) / 4),
+        taps(shape.group_in, args.kernel_h, args.kernel_w),
         rows(args.in_h + 2 * args.pad_h),
         columns(args.in_w + 2 * args.pad_w),
-        phase((columns + args.stride_w - 1) / args.stride_w),
-        pitch(phase * args.stride_w),
-        across(by_columns ? (args.kernel_w + 3) / 4 : args.kernel_w),
-        taps(quads * args.kernel_h * across) {}
+        row_step(std::min(args.stride_h, rows)),
+        column_step(std::min(args.stride_w, columns)),
+        part_rows(divide_up(rows, row_step)),
+        part_columns(divide_up(columns, column_step)) {
+    const int64_t own_runs = divide_up(shape.out_w, kInt8Run);
+    by_pitch = divide_up((shape.out_h - 1) * part_columns + shape.out_w, kInt8Run) <
+               shape.out_h * own_runs;
+    run_row = by_pitch ? part_columns : own_runs * kInt8Run;
+    positions = (shape.out_h - 1) * run_row + shape.out_w;
+    runs = divide_up(positions, kInt8Run);
+  }
 
   // Words, with those that the last run reads after the end.
-  int64_t plane_words() const { return quads * rows * pitch + kInt8Run; }
-  // With those of the image's rows as codes, and of the codes that are loaded after their end.
+  int64_t plane_words() const { return taps.quads * quad_words() + kInt8Run; }
+  // With the padded image as codes, and those that are loaded after its end.
   int64_t words() const {
-    return plane_words() + (by_columns ? shape.height.in * columns / 4 + 1 + kInt8Run : 0);
+    return plane_words() +
+           (taps.by_columns ? quad_words() / 4 + shape.width.dilation + 2 * kInt8Run : 0);
   }
+  int64_t part_words() const { return part_rows * part_columns; }
+  int64_t quad_words() const { return row_step * column_step * part_words(); }
 
-  // Of a pixel of the padded image. The columns of a row lie together that have the same remainder
-  // by the stride: neighbours of the output read neighbours.
+  // Of a pixel of the padded image. Pixels lie together whose rows, and whose columns, have the same
+  // remainder by the stride: neighbours of the output read neighbours.
   int64_t word(int64_t quad, int64_t row, int64_t column) const {
-    const int64_t stride = shape.width.stride;
-    return (quad * rows + row) * pitch + column % stride * phase + column / stride;
+    const int64_t part = (quad * row_step + row % row_step) * column_step + column % column_step;
+    return part * part_words() + row / row_step * part_columns + column / column_step;
   }
 
-  // From the word of an output position to that of a tap, which counts quads, rows, columns.
-  int64_t offset(int64_t tap) const {
-    const int64_t column = tap % across * (by_columns ? 4 : shape.width.dilation);
-    const int64_t row = tap / across % shape.height.kernel * shape.height.dilation;
-    return word(tap / across / shape.height.kernel, row, column);
+  // Writes, for each word of a window, how far it is from the word of the output's position.
+  void offsets(int64_t* out) const {
+    const int64_t columns_apart = (taps.by_columns ? 4 : 1) * shape.width.dilation;
+    const int64_t of_quad = taps.height * taps.across;
+    for (int64_t tap = 0; tap < taps.count; ++tap) {
+      out[tap] = tap < of_quad ? word(0, tap / taps.across * shape.height.dilation,
+                                      tap % taps.across * columns_apart)
+                               : out[tap - of_quad] + quad_words();
+    }
+  }
+
+  // The word of a run's first position.
+  int64_t start(int64_t run) const {
+    const int64_t position = run * kInt8Run;
+    return by_pitch ? position : position / run_row * part_columns + position % run_row;
   }
 
   ConvolutionShape shape;
-  bool by_columns;  // a word has four columns of one channel
-  int64_t quads;    // words of a pixel
-  int64_t rows;     // of the padded image
-  int64_t columns;  // of the padded image
-  int64_t phase;    // words of a remainder's columns
-  int64_t pitch;    // words of a row
-  int64_t across;   // words of a kernel's row
-  int64_t taps;     // words of a window
+  Int8Taps taps;
+  int64_t rows;          // of the padded image
+  int64_t columns;       // of the padded image
+  int64_t row_step;      // the stride, if it matters
+  int64_t column_step;   // likewise
+  int64_t part_rows;     // rows of the same remainder
+  int64_t part_columns;  // columns of the same remainder
+  // Runs go on from row to row, over positions that no output has, where that takes fewer. Else each
+  // row has runs of its own.
+  bool by_pitch;
+  int64_t run_row;    // positions of an output row in runs
+  int64_t positions;  // of all runs, to the last output
+  int64_t runs;
 };
+
+// Sets all words to the padding's, code (an unsigned one).
+void pad_int8_planes(const Int8Planes& planes, uint32_t code, uint32_t* words);
+
+// Writes a group's input, [group_in, height, width], into words that pad_int8_planes has set. Words
+// around the image stay as they are.
+void fill_int8_planes(namp_simd simd, const Int8Planes& planes, const int8_t* input,
+                      uint32_t* words);
 
 }  // namespace namp

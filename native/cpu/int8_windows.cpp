@@ -9,18 +9,17 @@ namespace namp {
 namespace {
 
 template <int kOutputs, int kRunCount>
-NAMP_VNNI void window_tile(const Int8Windows& windows, int64_t output, int64_t run,
-                           uint32_t* sums) {
+NAMP_VNNI void window_tile(const Int8Windows& windows, int64_t output, int64_t run) {
   const uint32_t* planes[kRunCount];
   for (int r = 0; r < kRunCount; ++r)
     planes[r] = windows.planes + windows.starts[run + r];
-  const uint32_t* weights = windows.weights + output * windows.taps;
   __m512i acc[kOutputs][kRunCount];
 #pragma GCC unroll 8
   for (int o = 0; o < kOutputs; ++o) {
+    const uint32_t correction = 0u - windows.corrections[output + o];
 #pragma GCC unroll 8
     for (int r = 0; r < kRunCount; ++r)
-      acc[o][r] = _mm512_setzero_si512();
+      acc[o][r] = _mm512_set1_epi32(static_cast<int32_t>(correction));
   }
   for (int64_t tap = 0; tap < windows.taps; ++tap) {
     const int64_t offset = windows.offsets[tap];
@@ -31,7 +30,7 @@ NAMP_VNNI void window_tile(const Int8Windows& windows, int64_t output, int64_t r
 #pragma GCC unroll 8
     for (int o = 0; o < kOutputs; ++o) {
       const __m512i weight =
-          _mm512_set1_epi32(static_cast<int32_t>(weights[o * windows.taps + tap]));
+          _mm512_set1_epi32(static_cast<int32_t>(windows.weight(output + o, tap)));
 #pragma GCC unroll 8
       for (int r = 0; r < kRunCount; ++r)
         acc[o][r] = _mm512_dpbusd_epi32(acc[o][r], codes[r], weight);
@@ -39,17 +38,16 @@ NAMP_VNNI void window_tile(const Int8Windows& windows, int64_t output, int64_t r
   }
 #pragma GCC unroll 8
   for (int o = 0; o < kOutputs; ++o) {
+    uint32_t* sums = windows.sums + (output + o) * windows.stride + run * kInt8Run;
 #pragma GCC unroll 8
-    for (int r = 0; r < kRunCount; ++r) {
-      _mm512_storeu_si512(sums + ((output + o) * kInt8Runs + run + r) * kInt8Run, acc[o][r]);
-    }
+    for (int r = 0; r < kRunCount; ++r)
+      _mm512_storeu_si512(sums + r * kInt8Run, acc[o][r]);
   }
 }
 
-void sum_windows_by_dots(const Int8Windows& windows, int64_t outputs, int64_t runs,
-                         uint32_t* sums) {
+void sum_windows_by_dots(const Int8Windows& windows, int64_t outputs, int64_t runs) {
   for_int8_tiles(outputs, runs, [&](auto height, auto width, int64_t output, int64_t run) {
-    window_tile<decltype(height)::value, decltype(width)::value>(windows, output, run, sums);
+    window_tile<decltype(height)::value, decltype(width)::value>(windows, output, run);
   });
 }
 

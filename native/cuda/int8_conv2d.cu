@@ -65,7 +65,7 @@ NAMP_KERNEL(kInt8ConvThreads, 5) int8_conv2d_kernel(NAMP_GRID_CONSTANT const Int
   const uint32_t padding = static_cast<uint32_t>(s.zero_point) & 0xffu;
   for (int64_t task = block_index(); task < tasks; task += block_count()) {
     const Part part(args, task);
-    const auto* weight = reinterpret_cast<const uint8_t*>(s.weight) + part.channel * depth;
+    const auto* weight = static_cast<const uint8_t*>(s.weight) + part.channel * depth;
     barrier();  // the sums before have been read
     // Of a channel's weights, a warp each.
     for (int c = thread / kWarp; c < part.channels; c += kInt8ConvThreads / kWarp) {

@@ -1406,24 +1406,30 @@ NAMP_API int32_t namp_quantize_tensor(namp_device* device, const namp_tensor_cod
  * 9 bits. */
 #define NAMP_INT8_SHIFTED_MAX_K 65793
 
-/* A weight W[n, k] of codes is laid out once, and every namp_int8_gemm of this kind of device reads
- * it so. The layout is the library's own, the same for every SIMD target and number of threads, and
- * not one for files: on a GPU the codes as they are, on the CPU panels of 32 rows of W with the sums
- * of the rows. */
+/* A weight W[n, k] of codes is laid out once, and every namp_int8_gemm or namp_int8_conv2d of this
+ * kind of device reads it so. The layout is the library's own, the same for every SIMD target and
+ * number of threads, and not one for files: on a GPU the codes as they are, on the CPU with the sums
+ * of the rows of W, and for products in panels of 32 rows, for convolutions in words of four input
+ * channels of a tap (of four taps of a row if there is one channel). */
 typedef struct namp_int8_pack_args {
   uint32_t struct_size;
   int32_t reserved;
   int64_t n;
-  int64_t k;            /* at most NAMP_INT8_GEMM_MAX_K */
+  int64_t k; /* at most NAMP_INT8_GEMM_MAX_K */
+  /* 0 for namp_int8_gemm. For namp_int8_conv2d its kernel's: n is then out_channels, and k is
+     in_channels / groups * kernel_h * kernel_w, 1 to NAMP_INT8_SHIFTED_MAX_K. */
+  int64_t kernel_h, kernel_w;
   const int8_t* weight; /* [n, k] */
   void* packed;         /* of any alignment; products are fastest from a multiple of 64 on */
   int64_t packed_bytes; /* of namp_int8_packed_bytes */
 } namp_int8_pack_args;
 
-/* The bytes of a weight [n, k] that is laid out. */
-NAMP_API int32_t namp_int8_packed_bytes(int64_t* bytes, namp_device* device, int64_t n, int64_t k);
+/* The bytes of a weight that is laid out. Only the sizes of args count. */
+NAMP_API int32_t namp_int8_packed_bytes(int64_t* bytes, namp_device* device,
+                                        const namp_int8_pack_args* args);
 
-/* Lays a weight out. packed_bytes that are not those of n and k are an error, here and in products. */
+/* Lays a weight out. packed_bytes that are not those of its sizes are an error, here and where it is
+ * used. */
 NAMP_API int32_t namp_int8_pack(namp_device* device, const namp_int8_pack_args* args,
                                 namp_stream stream);
 
@@ -1461,9 +1467,10 @@ typedef struct namp_int8_conv2d_args {
   int64_t out_channels, kernel_h, kernel_w;
   int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
   int64_t groups;
-  const int8_t* input;  /* [batch, in_channels, in_h, in_w] */
-  const int8_t* weight; /* [out_channels, in_channels / groups, kernel_h, kernel_w], the inputs of
-                           an output at most NAMP_INT8_SHIFTED_MAX_K */
+  const int8_t* input;        /* [batch, in_channels, in_h, in_w] */
+  const void* weight;         /* [out_channels, in_channels / groups, kernel_h, kernel_w], as
+                           namp_int8_pack lays it out with this kernel */
+  int64_t weight_bytes;       /* its packed_bytes */
   const float* weight_scales; /* [out_channels] */
   const float* bias;          /* [out_channels], or null */
   void* output;               /* [batch, out_channels, out_h, out_w] as of namp_conv2d_args */

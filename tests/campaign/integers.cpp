@@ -49,8 +49,8 @@ void tensor_codes(Call& c) {
 
 // A weight that is laid out, or memory for it; its bytes can be wrong.
 template <class T>
-void packed(Call& c, T*& field, int64_t& bytes, int64_t n, int64_t k) {
-  namp_int8_packed_bytes(&bytes, c.device, n, k);
+void packed(Call& c, T*& field, int64_t& bytes, const namp_int8_pack_args& sizes) {
+  namp_int8_packed_bytes(&bytes, c.device, &sizes);
   c.tensor(field, NAMP_UINT8, bytes);
   c.wrong([&c, &bytes] {
     bytes += c.random.of<int64_t>({-1, 1, -128, 4096, int64_t{1} << 62});
@@ -58,23 +58,31 @@ void packed(Call& c, T*& field, int64_t& bytes, int64_t n, int64_t k) {
   });
 }
 
+// The sizes of a weight of a product, or of a convolution.
+void draw_weight(Call& c, namp_int8_pack_args& a) {
+  c.size(a.n, c.small(70));
+  if (c.random.one_in(2)) {
+    c.size(a.k, c.small(140));
+    return;
+  }
+  c.size(a.kernel_h, c.random.between(1, 4));
+  c.size(a.kernel_w, c.random.between(1, 9));
+  c.size(a.k, a.kernel_h * a.kernel_w * c.random.between(1, 6));
+}
+
 void packed_bytes(Call& c) {
-  auto* sizes = static_cast<int64_t*>(c.block(2 * sizeof(int64_t)));
-  c.size(sizes[0], c.small(70));
-  c.size(sizes[1], c.small(140));
+  auto& a = c.args<namp_int8_pack_args>();
+  draw_weight(c, a);
   int64_t*& bytes = *static_cast<int64_t**>(c.block(sizeof(int64_t*)));
   c.tensor(bytes, NAMP_INT32, 2);  // as many bytes
-  c.make("namp_int8_packed_bytes", [&c, &bytes, sizes] {
-    return namp_int8_packed_bytes(bytes, c.device, sizes[0], sizes[1]);
-  });
+  c.make("namp_int8_packed_bytes", [&] { return namp_int8_packed_bytes(bytes, c.device, &a); });
 }
 
 void int8_pack(Call& c) {
   auto& a = c.args<namp_int8_pack_args>();
-  c.size(a.n, c.small(70));
-  c.size(a.k, c.small(140));
+  draw_weight(c, a);
   c.tensor(a.weight, NAMP_UINT8, a.n * a.k);
-  packed(c, a.packed, a.packed_bytes, a.n, a.k);
+  packed(c, a.packed, a.packed_bytes, a);
   c.make("namp_int8_pack", [&] { return namp_int8_pack(c.device, &a, nullptr); });
 }
 
@@ -85,7 +93,11 @@ void int8_gemm(Call& c) {
   c.size(a.n, c.small(70));
   c.size(a.k, c.small(140));
   c.tensor(a.a, NAMP_UINT8, a.m * a.k);
-  packed(c, a.b, a.b_bytes, a.n, a.k);
+  namp_int8_pack_args weight{};
+  weight.struct_size = sizeof weight;
+  weight.n = a.n;
+  weight.k = a.k;
+  packed(c, a.b, a.b_bytes, weight);
   // Without scales of the rows there is one of all.
   if (c.random.one_in(2)) {
     c.tensor(a.a_scales, NAMP_FLOAT32, a.m);
@@ -103,7 +115,13 @@ void int8_conv2d(Call& c) {
   const int32_t dtype = c.float_dtype(a.dtype);
   const Convolution sizes = draw_convolution(c, a);
   c.tensor(a.input, NAMP_UINT8, sizes.inputs);
-  c.tensor(a.weight, NAMP_UINT8, sizes.weights);
+  namp_int8_pack_args weight{};
+  weight.struct_size = sizeof weight;
+  weight.n = a.out_channels;
+  weight.k = sizes.weights / a.out_channels;
+  weight.kernel_h = a.kernel_h;
+  weight.kernel_w = a.kernel_w;
+  packed(c, a.weight, a.weight_bytes, weight);
   c.tensor(a.weight_scales, NAMP_FLOAT32, a.out_channels);
   c.tensor(a.bias, NAMP_FLOAT32, a.out_channels, false);
   c.tensor(a.output, dtype, sizes.outputs);

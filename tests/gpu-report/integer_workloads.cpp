@@ -124,6 +124,7 @@ Workload int8_conv2d() {
             args.dilation_h = args.dilation_w = 1;
             args.input = codes(gpu, pixels);
             args.weight = codes(gpu, channels * taps);
+            args.weight_bytes = channels * taps;
             args.weight_scales = floats(gpu, channels);
             args.bias = floats(gpu, channels);
             args.output = gpu.numbers(NAMP_FLOAT32, pixels);

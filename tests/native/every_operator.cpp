@@ -482,7 +482,7 @@ class Calls {
     pack.n = outputs;
     pack.k = inputs;
     pack.weight = reinterpret_cast<const int8_t*>(codes(outputs * inputs));
-    check(namp_int8_packed_bytes(&pack.packed_bytes, device_, pack.n, pack.k), "packed bytes");
+    check(namp_int8_packed_bytes(&pack.packed_bytes, device_, &pack), "packed bytes");
     pack.packed = out("packed codes" + suffix(dtype), NAMP_UINT8, pack.packed_bytes);
     check(namp_int8_pack(device_, &pack, stream_), "pack");
     product.b = pack.packed;
@@ -531,7 +531,16 @@ class Calls {
     convolution.dilation_h = convolution.dilation_w = 1;
     convolution.groups = 2;
     convolution.input = tensor.codes;
-    convolution.weight = reinterpret_cast<const int8_t*>(codes(4 * 3 * 9));
+    auto kernels = args<namp_int8_pack_args>();
+    kernels.n = 4;
+    kernels.kernel_h = kernels.kernel_w = 3;
+    kernels.k = channels / 2 * 9;
+    kernels.weight = reinterpret_cast<const int8_t*>(codes(kernels.n * kernels.k));
+    check(namp_int8_packed_bytes(&kernels.packed_bytes, device_, &kernels), "packed bytes");
+    kernels.packed = out("packed kernels" + suffix(dtype), NAMP_UINT8, kernels.packed_bytes);
+    check(namp_int8_pack(device_, &kernels, stream_), "pack kernels");
+    convolution.weight = kernels.packed;
+    convolution.weight_bytes = kernels.packed_bytes;
     convolution.weight_scales = floats(4);
     convolution.output =
         out("convolution of codes" + suffix(dtype), dtype, batch * 4 * side * side);

@@ -35,36 +35,55 @@ class Codes {
   Buffer buffer_;
 };
 
+// A weight's sizes for namp_int8_pack.
+struct WeightSizes {
+  int64_t n;
+  int64_t k;
+  int64_t kernel_h = 0;  // of a convolution
+  int64_t kernel_w = 0;
+};
+
 // A weight [n, k] of codes as namp_int8_pack lays it out.
 class PackedCodes {
  public:
-  PackedCodes(Device& device, const std::vector<uint8_t>& bytes, int64_t n, int64_t k,
+  PackedCodes(Device& device, const std::vector<uint8_t>& bytes, const WeightSizes& sizes,
               int64_t shift)
       : plain_(device, bytes, shift + 1),
-        bytes_(bytes_of(device, n, k)),
+        bytes_(bytes_of(device, sizes)),
         packed_(device, NAMP_UINT8, bytes_, shift) {
-    const auto args = arguments(plain_, packed_, n, k, bytes_);
+    const auto args = arguments(plain_, packed_, sizes, bytes_);
     EXPECT_EQ(namp_int8_pack(device, &args, nullptr), NAMP_OK) << namp_last_error_message();
   }
   void set(namp_int8_gemm_args& args) const {
     args.b = packed_.data();
     args.b_bytes = bytes_;
   }
+  void set(namp_int8_conv2d_args& args) const {
+    args.weight = packed_.data();
+    args.weight_bytes = bytes_;
+  }
   const Buffer& packed() const { return packed_; }
 
-  static namp_int8_pack_args arguments(const Codes& weight, const Buffer& packed, int64_t n,
-                                       int64_t k, int64_t bytes) {
+  static namp_int8_pack_args arguments(const WeightSizes& sizes) {
     auto args = make_args<namp_int8_pack_args>();
-    args.n = n;
-    args.k = k;
+    args.n = sizes.n;
+    args.k = sizes.k;
+    args.kernel_h = sizes.kernel_h;
+    args.kernel_w = sizes.kernel_w;
+    return args;
+  }
+  static namp_int8_pack_args arguments(const Codes& weight, const Buffer& packed,
+                                       const WeightSizes& sizes, int64_t bytes) {
+    auto args = arguments(sizes);
     args.weight = weight.as<int8_t>();
     args.packed = packed.data();
     args.packed_bytes = bytes;
     return args;
   }
-  static int64_t bytes_of(Device& device, int64_t n, int64_t k) {
+  static int64_t bytes_of(Device& device, const WeightSizes& sizes) {
     int64_t bytes = -1;
-    EXPECT_EQ(namp_int8_packed_bytes(&bytes, device, n, k), NAMP_OK) << namp_last_error_message();
+    const auto args = arguments(sizes);
+    EXPECT_EQ(namp_int8_packed_bytes(&bytes, device, &args), NAMP_OK) << namp_last_error_message();
     return bytes;
   }
 

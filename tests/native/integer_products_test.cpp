@@ -17,7 +17,7 @@ class Int8ProductTest : public IntegerTest {
       std::fill(b_bytes.begin(), b_bytes.end(), static_cast<uint8_t>(fill));
     }
     const Codes a(device_, a_bytes, shift);
-    const PackedCodes b(device_, b_bytes, n, k, shift);
+    const PackedCodes b(device_, b_bytes, {n, k}, shift);
     const Buffer a_scales(device_, NAMP_FLOAT32, random_values(m, 3, 0.01), shift);
     const Buffer b_scales(device_, NAMP_FLOAT32, random_values(n, 4, 0.01), shift);
     const Buffer bias(device_, NAMP_FLOAT32, random_values(n, 5), shift);
@@ -230,7 +230,7 @@ TEST_P(CodeProductTest, RefusesWhatItCannotCompute) {
   product.c_dtype = NAMP_FLOAT32;
   product.m = product.n = product.k = 2;
   product.a = bytes.as<int8_t>();
-  const PackedCodes weight(device_, random_bytes(4, 2), 2, 2, 0);
+  const PackedCodes weight(device_, random_bytes(4, 2), {2, 2}, 0);
   weight.set(product);
   product.a_scales = product.b_scales = floats.floats();
   product.c = c.data();
@@ -289,12 +289,21 @@ NAMP_ON_EVERY_DEVICE(CodeProductTest);
 
 // The layout is the same for every target, so that a weight outlives the choice of one.
 TEST_P(PackTest, EveryTargetLaysAWeightOutAlike) {
-  for (auto [n, k] : {std::pair<int64_t, int64_t>{1, 1}, {31, 5}, {33, 64}, {70, 0}, {64, 131}}) {
-    const Codes weight(device_, random_bytes(n * k, 3), 1);
-    const int64_t bytes = PackedCodes::bytes_of(device_, n, k);
-    EXPECT_GE(bytes, n * k);
+  for (const WeightSizes& sizes : {WeightSizes{1, 1},
+                                   {31, 5},
+                                   {33, 64},
+                                   {70, 0},
+                                   {64, 131},
+                                   {3, 18, 3, 3},
+                                   {17, 30, 2, 3},
+                                   {5, 7, 1, 7},
+                                   {0, 9, 3, 3}}) {
+    const int64_t count = sizes.n * sizes.k;
+    const Codes weight(device_, random_bytes(count, 3), 1);
+    const int64_t bytes = PackedCodes::bytes_of(device_, sizes);
+    EXPECT_GE(bytes, count);
     Buffer packed(device_, NAMP_UINT8, bytes, 3);
-    const auto args = PackedCodes::arguments(weight, packed, n, k, bytes);
+    const auto args = PackedCodes::arguments(weight, packed, sizes, bytes);
     run_targets([&] { return namp_int8_pack(device_, &args, nullptr); }, {&packed});
   }
 }
@@ -302,8 +311,9 @@ TEST_P(PackTest, EveryTargetLaysAWeightOutAlike) {
 TEST_P(PackTest, RefusesWhatItCannotLayOut) {
   constexpr int64_t kRows = 3, kDepth = 5;
   const Codes weight(device_, random_bytes(kRows * kDepth, 3), 1);
-  Buffer packed(device_, NAMP_UINT8, PackedCodes::bytes_of(device_, kRows, kDepth), 1);
-  const auto pack = PackedCodes::arguments(weight, packed, kRows, kDepth, packed.size());
+  const WeightSizes sizes{kRows, kDepth};
+  Buffer packed(device_, NAMP_UINT8, PackedCodes::bytes_of(device_, sizes), 1);
+  const auto pack = PackedCodes::arguments(weight, packed, sizes, packed.size());
   const auto refused = [&](auto change) {
     auto bad = pack;
     change(bad);
@@ -322,16 +332,26 @@ TEST_P(PackTest, RefusesWhatItCannotLayOut) {
   }
   refused([](Args a) { --a.packed_bytes; });
   refused([](Args a) { ++a.packed_bytes; });
+  refused([](Args a) { a.kernel_h = a.kernel_w = 2; });
 
-  const auto no_size = [&](int64_t* bytes, int64_t n, int64_t k) {
-    EXPECT_EQ(namp_int8_packed_bytes(bytes, device_, n, k), NAMP_ERROR_INVALID_ARGUMENT);
+  const auto no_size = [&](int64_t* bytes, const WeightSizes& of) {
+    const auto args = PackedCodes::arguments(of);
+    EXPECT_EQ(namp_int8_packed_bytes(bytes, device_, &args), NAMP_ERROR_INVALID_ARGUMENT);
   };
   int64_t bytes = 77;
-  no_size(nullptr, 1, 1);
-  no_size(&bytes, -1, 1);
-  no_size(&bytes, 1, -1);
-  no_size(&bytes, 1, NAMP_INT8_GEMM_MAX_K + 1);
-  no_size(&bytes, int64_t{1} << 58, 2);
+  EXPECT_EQ(namp_int8_packed_bytes(&bytes, device_, nullptr), NAMP_ERROR_INVALID_ARGUMENT);
+  no_size(nullptr, {1, 1});
+  no_size(&bytes, {-1, 1});
+  no_size(&bytes, {1, -1});
+  no_size(&bytes, {1, NAMP_INT8_GEMM_MAX_K + 1});
+  no_size(&bytes, {int64_t{1} << 58, 2});
+  no_size(&bytes, {1, 9, 3, 0});
+  no_size(&bytes, {1, 9, 0, 3});
+  no_size(&bytes, {1, 9, -3, -3});
+  no_size(&bytes, {1, 9, 2, 3});
+  no_size(&bytes, {1, 0, 3, 3});
+  no_size(&bytes, {1, 9, int64_t{1} << 32, int64_t{1} << 32});
+  no_size(&bytes, {1, NAMP_INT8_SHIFTED_MAX_K + 1, 1, 1});
   EXPECT_EQ(bytes, 77);
 }
 

@@ -118,6 +118,33 @@ TEST_P(RowCodesTest, ValuesOfEveryCount) {
   check_codes(NAMP_FLOAT32, random_values(70000, 2), 0.003F, -128, 1);
 }
 
+// Values around the middle of two codes, where a quotient that is not rounded right takes the other
+// one: all of a row, and one among others.
+TEST_P(RowCodesTest, ValuesBetweenCodes) {
+  for (float scale : {0.011F, 0.1F, 3.0F, 1.17e-38F, 7e-31F, 6e-31F, 1e30F, 1.4e30F, 1e36F}) {
+    std::vector<double> values;
+    for (int code = -260; code <= 260; ++code) {
+      const auto middle = static_cast<float>((code + 0.5) * static_cast<double>(scale));
+      for (const float infinity : {-HUGE_VALF, HUGE_VALF}) {
+        float x = middle;
+        for (int step = 0; step < 3; ++step, x = std::nextafter(x, infinity))
+          values.push_back(static_cast<double>(x));
+      }
+    }
+    check_codes(NAMP_FLOAT32, values, scale, 5, 1);
+    std::vector<double> few(values.size(), static_cast<double>(scale));
+    for (size_t i = 0; i < few.size(); i += 97)
+      few[i] = values[i];
+    few[few.size() / 2] = kNaN;
+    check_codes(NAMP_FLOAT32, few, scale, -37, 0);
+    // Rows whose scale is nearly this one.
+    const double most = 127 * static_cast<double>(scale);
+    for (double& x : values)
+      x = std::clamp(x, -most, most);
+    check_rows(2, static_cast<int64_t>(values.size()) / 2, NAMP_FLOAT32, values, 1);
+  }
+}
+
 TEST_P(RowCodesTest, HostileValues) {
   const double tiny = 1e-45;
   for (int zero_point : kZeroPoints) {

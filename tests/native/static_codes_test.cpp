@@ -14,7 +14,7 @@ class StaticProductTest : public IntegerTest {
     const std::vector<uint8_t> a_bytes = random_bytes(m * k, 1);
     const std::vector<uint8_t> b_bytes = random_bytes(n * k, 2);
     const Codes a(device_, a_bytes, 1);
-    const PackedCodes b(device_, b_bytes, n, k, 2);
+    const PackedCodes b(device_, b_bytes, {n, k}, 2);
     const Buffer b_scales(device_, NAMP_FLOAT32, random_values(n, 4, 0.01), 1);
     const Buffer bias(device_, NAMP_FLOAT32, random_values(n, 5), 1);
     Buffer c(device_, NAMP_FLOAT32, m * n, 1);
@@ -59,7 +59,9 @@ class StaticConvolutionTest : public IntegerTest {
       std::fill(weight_bytes.begin(), weight_bytes.end(), uint8_t{0x80});
     }
     const Codes input(device_, in_bytes, 1);
-    const Codes weight(device_, weight_bytes, 3);
+    const PackedCodes weight(device_, weight_bytes,
+                             {s.out_channels, s.weights() / s.out_channels, s.kernel_h, s.kernel_w},
+                             3);
     const Buffer scales(device_, NAMP_FLOAT32, random_values(s.out_channels, 4, 0.01), 1);
     const Buffer bias(device_, NAMP_FLOAT32, random_values(s.out_channels, 5), 1);
     Buffer output(device_, dtype, s.outputs(), 1);
@@ -67,7 +69,7 @@ class StaticConvolutionTest : public IntegerTest {
     s.set(args);
     args.dtype = dtype;
     args.input = input.as<int8_t>();
-    args.weight = weight.as<int8_t>();
+    weight.set(args);
     args.weight_scales = scales.floats();
     args.bias = biased ? bias.floats() : nullptr;
     args.output = output.data();
@@ -150,6 +152,70 @@ TEST_P(StaticConvolutionTest, OneChannelAGroup) {
   }
 }
 
+// Rows and columns of the same remainder by the stride lie together; a stride may be longer than the
+// image.
+TEST_P(StaticConvolutionTest, StridedRowsOfEveryLength) {
+  for (int64_t width : every(1, 70)) {
+    const int64_t stride = 1 + width % 3;
+    const int zero_point = kZeroPoints[width % 5];
+    check_convolution({1, 6, 5, width, 3, 3, 3, 2, 2, 1, 1}, NAMP_FLOAT32, zero_point, true, false);
+    check_convolution({1, 3, 7, width, 3, 3, 3, stride, 2, 1, 1, 1, 1, 3}, NAMP_FLOAT32, zero_point,
+                      false, true);
+  }
+  check_convolution({1, 5, 3, 7, 2, 2, 3, 9, 11, 1, 2}, NAMP_FLOAT32, 5, true, false);
+  check_convolution({1, 2, 3, 7, 2, 2, 3, 9, 11, 1, 2, 1, 1, 2}, NAMP_FLOAT32, 5, true, false);
+}
+
+// Runs of positions go on from row to row, in parts of as many as the sums' memory holds.
+TEST_P(StaticConvolutionTest, ImagesOfManyRuns) {
+  check_convolution({1, 2, 70, 71, 2, 3, 3, 1, 1, 1, 1, 1, 1, 2}, NAMP_FLOAT32, -5, true, false);
+  check_convolution({1, 1, 28, 28, 33, 3, 3, 1, 1, 1, 1}, NAMP_FLOAT32, -128, true, true);
+  check_convolution({1, 2, 30, 29, 7, 1, 1}, NAMP_FLOAT32, 127, false, false);
+}
+
+// Sums that become infinite, or no numbers, by the scales and the bias.
+TEST_P(StaticConvolutionTest, ScalesThatAreNoNumbers) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const Shape s{1, 2, 3, 20, 5, 1, 1};
+  const std::vector<float> scales{std::nanf(""), kInfinity, 1.0F, 3e38F, 1.0F};
+  const std::vector<float> biases{1.0F, 0.5F, std::nanf(""), -kInfinity, kInfinity};
+  const std::vector<uint8_t> in_bytes = random_bytes(s.inputs(), 1);
+  const std::vector<uint8_t> weight_bytes = random_bytes(s.weights(), 2);
+  const Codes input(device_, in_bytes, 1);
+  const PackedCodes weight(device_, weight_bytes, {5, 2, 1, 1}, 0);
+  const Buffer weight_scales(device_, NAMP_FLOAT32, {scales.begin(), scales.end()});
+  const Buffer bias(device_, NAMP_FLOAT32, {biases.begin(), biases.end()});
+  Buffer output(device_, NAMP_FLOAT32, s.outputs());
+  auto args = make_args<namp_int8_conv2d_args>();
+  s.set(args);
+  args.dtype = NAMP_FLOAT32;
+  args.input = input.as<int8_t>();
+  weight.set(args);
+  args.weight_scales = weight_scales.floats();
+  args.bias = bias.floats();
+  args.output = output.data();
+  args.zero_point = -3;
+  for (float scale : {0.03F, 1e37F}) {
+    args.scale = scale;
+    run_targets([&] { return namp_int8_conv2d(device_, &args, nullptr); }, {&output});
+    for (int64_t o = 0; o < s.outputs(); ++o) {
+      const auto channel = static_cast<size_t>(o / 60);
+      int sum = 0;
+      for (int64_t i = 0; i < 2; ++i)
+        sum += (code_of(in_bytes, i * 60 + o % 60) + 3) *
+               code_of(weight_bytes, static_cast<int64_t>(channel) * 2 + i);
+      float x = static_cast<float>(sum) * scale;
+      x = x * scales[channel];
+      x = x + biases[channel];
+      if (std::isnan(x)) {
+        ASSERT_TRUE(std::isnan(output[o])) << o;
+      } else {
+        ASSERT_EQ(output[o], static_cast<double>(x)) << o;
+      }
+    }
+  }
+}
+
 TEST_P(StaticConvolutionTest, LargestSumsAreExact) {
   const Shape shape{1, NAMP_INT8_SHIFTED_MAX_K, 1, 2, 1, 1, 1};
   check_convolution(shape, NAMP_FLOAT32, -128, false, false, 127);  // 255 by -128
@@ -171,7 +237,7 @@ TEST_P(StaticConvolutionTest, RefusesWhatItCannotCompute) {
   product.c_dtype = NAMP_FLOAT32;
   product.m = product.n = product.k = 2;
   product.a = bytes.as<int8_t>();
-  const PackedCodes weight(device_, random_bytes(4, 2), 2, 2, 0);
+  const PackedCodes weight(device_, random_bytes(4, 2), {2, 2}, 0);
   weight.set(product);
   product.b_scales = floats.floats();
   product.c = output.data();
@@ -179,7 +245,9 @@ TEST_P(StaticConvolutionTest, RefusesWhatItCannotCompute) {
   auto convolution = make_args<namp_int8_conv2d_args>();
   Shape{1, 4, 4, 4, 2, 3, 3}.set(convolution);
   convolution.dtype = NAMP_FLOAT32;
-  convolution.input = convolution.weight = bytes.as<int8_t>();
+  convolution.input = bytes.as<int8_t>();
+  const PackedCodes kernels(device_, random_bytes(72, 3), {2, 36, 3, 3}, 0);
+  kernels.set(convolution);
   convolution.weight_scales = floats.floats();
   convolution.output = output.data();
   convolution.scale = 1;
@@ -213,6 +281,8 @@ TEST_P(StaticConvolutionTest, RefusesWhatItCannotCompute) {
   refused([](Args a) { a.activation = NAMP_ACTIVATION_GELU; }, NAMP_ERROR_INVALID_ARGUMENT);
   refused([](Args a) { a.reserved = 1; }, NAMP_ERROR_INVALID_ARGUMENT);
   refused([](Args a) { a.weight = nullptr; }, NAMP_ERROR_INVALID_ARGUMENT);
+  refused([](Args a) { --a.weight_bytes; }, NAMP_ERROR_INVALID_ARGUMENT);
+  refused([](Args a) { a.weight_bytes = 2 * 36 * 9 + 1; }, NAMP_ERROR_INVALID_ARGUMENT);
   if (device_.is_gpu()) return;  // it lays no padded input out
   refused([](Args a) { a.pad_h = a.pad_w = a.stride_h = a.stride_w = int64_t{1} << 26; },
           NAMP_ERROR_OUT_OF_MEMORY);

@@ -50,7 +50,8 @@ internal sealed unsafe partial class IntegerWeight
         args.DilationH = args.DilationW = options.Dilation;
         args.Groups = options.Groups;
         args.Input = (sbyte*)codes.Pointer;
-        args.Weight = (sbyte*)_codes.Pointer;
+        args.Weight = _codes.Pointer;
+        args.WeightBytes = _bytes;
         args.WeightScales = (float*)_scales.Pointer;
         args.Bias = bias is null ? null : (float*)bias.Pointer;
         args.Output = output.Pointer;

@@ -29,9 +29,8 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
     /// <summary>The codes of inputs; null where each row finds its own scale, and with float inputs.</summary>
     public InputCodes? Input { get; }
 
-    // Whether products of integers read the codes, as the device likes them best.
-    private bool IsPacked =>
-        _kind is QuantizationKind.Int8Dynamic or QuantizationKind.Int8Static && Weight.Shape.Rank == 2;
+    // Whether products or convolutions of integers read the codes, as the device likes them best.
+    private bool IsPacked => _kind is QuantizationKind.Int8Dynamic or QuantizationKind.Int8Static;
 
     /// <summary>activation(input · weightᵀ + bias), as <see cref="Ops.Linear"/>, without a gradient.</summary>
     public Tensor Multiply(Tensor input, Parameter? bias, Activation activation)
@@ -87,13 +86,15 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
         return codes;
     }
 
-    // Laid out once for every product. Only this copy stays on the device.
+    // Laid out once for every call. Only this copy stays on the device.
     private static Storage Packed(QuantizedTensor weight, Device device, out long bytes)
     {
         NampInt8PackArgs args = NampInt8PackArgs.Create();
         args.N = weight.Rows;
         args.K = weight.Columns;
-        args.PackedBytes = bytes = NativeOps.Int8PackedBytes(device, args.N, args.K);
+        if (weight.Shape.Rank == 4)
+            (args.KernelH, args.KernelW) = (weight.Shape[2], weight.Shape[3]);
+        args.PackedBytes = bytes = NativeOps.Int8PackedBytes(device, args);
         Storage packed = Storage.Allocate(device, DType.UInt8, args.PackedBytes, MemoryKind.Parameters);
         Storage plain = Stored(weight, device, MemoryKind.Workspace);
         args.Weight = (sbyte*)plain.Pointer;

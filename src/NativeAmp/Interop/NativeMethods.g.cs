@@ -1228,10 +1228,11 @@ internal unsafe struct NampTensorCodesArgs
     public static NampTensorCodesArgs Create() => new() { StructSize = (uint)sizeof(NampTensorCodesArgs) };
 }
 
-/// <summary>A weight W[n, k] of codes is laid out once, and every namp_int8_gemm of this kind of device reads
-/// it so. The layout is the library's own, the same for every SIMD target and number of threads, and
-/// not one for files: on a GPU the codes as they are, on the CPU panels of 32 rows of W with the sums
-/// of the rows.</summary>
+/// <summary>A weight W[n, k] of codes is laid out once, and every namp_int8_gemm or namp_int8_conv2d of this
+/// kind of device reads it so. The layout is the library's own, the same for every SIMD target and
+/// number of threads, and not one for files: on a GPU the codes as they are, on the CPU with the sums
+/// of the rows of W, and for products in panels of 32 rows, for convolutions in words of four input
+/// channels of a tap (of four taps of a row if there is one channel).</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampInt8PackArgs
 {
@@ -1240,6 +1241,10 @@ internal unsafe struct NampInt8PackArgs
     public long N;
     /// <summary>at most NAMP_INT8_GEMM_MAX_K</summary>
     public long K;
+    /// <summary>0 for namp_int8_gemm. For namp_int8_conv2d its kernel's: n is then out_channels, and k is
+    /// in_channels / groups * kernel_h * kernel_w, 1 to NAMP_INT8_SHIFTED_MAX_K.</summary>
+    public long KernelH;
+    public long KernelW;
     /// <summary>[n, k]</summary>
     public sbyte* Weight;
     /// <summary>of any alignment; products are fastest from a multiple of 64 on</summary>
@@ -1313,9 +1318,11 @@ internal unsafe struct NampInt8Conv2dArgs
     public long Groups;
     /// <summary>[batch, in_channels, in_h, in_w]</summary>
     public sbyte* Input;
-    /// <summary>[out_channels, in_channels / groups, kernel_h, kernel_w], the inputs of
-    /// an output at most NAMP_INT8_SHIFTED_MAX_K</summary>
-    public sbyte* Weight;
+    /// <summary>[out_channels, in_channels / groups, kernel_h, kernel_w], as
+    /// namp_int8_pack lays it out with this kernel</summary>
+    public void* Weight;
+    /// <summary>its packed_bytes</summary>
+    public long WeightBytes;
     /// <summary>[out_channels]</summary>
     public float* WeightScales;
     /// <summary>[out_channels], or null</summary>
@@ -1903,11 +1910,12 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_quantize_tensor")]
     internal static partial int QuantizeTensor(NampDevice* device, NampTensorCodesArgs* args, void* stream);
 
-    /// <summary>The bytes of a weight [n, k] that is laid out.</summary>
+    /// <summary>The bytes of a weight that is laid out. Only the sizes of args count.</summary>
     [LibraryImport(Library, EntryPoint = "namp_int8_packed_bytes")]
-    internal static partial int Int8PackedBytes(long* bytes, NampDevice* device, long n, long k);
+    internal static partial int Int8PackedBytes(long* bytes, NampDevice* device, NampInt8PackArgs* args);
 
-    /// <summary>Lays a weight out. packed_bytes that are not those of n and k are an error, here and in products.</summary>
+    /// <summary>Lays a weight out. packed_bytes that are not those of its sizes are an error, here and where it is
+    /// used.</summary>
     [LibraryImport(Library, EntryPoint = "namp_int8_pack")]
     internal static partial int Int8Pack(NampDevice* device, NampInt8PackArgs* args, void* stream);
 

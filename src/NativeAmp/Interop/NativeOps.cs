@@ -7,10 +7,11 @@ namespace NativeAmp.Interop;
 internal static unsafe partial class NativeOps
 {
     /// <inheritdoc cref="NativeMethods.Int8PackedBytes"/>
-    public static long Int8PackedBytes(Device device, long n, long k)
+    public static long Int8PackedBytes(Device device, in NampInt8PackArgs args)
     {
         long bytes;
-        Ensure.Success(NativeMethods.Int8PackedBytes(&bytes, device.Native, n, k));
+        fixed (NampInt8PackArgs* pointer = &args)
+            Ensure.Success(NativeMethods.Int8PackedBytes(&bytes, device.Native, pointer));
         return bytes;
     }
 
