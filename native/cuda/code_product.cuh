@@ -10,7 +10,7 @@
 #include "cuda/platform.cuh"
 
 #include "cuda/code_kernels.h"
-#include "cuda/product_tile.cuh"
+#include "cuda/product_loaders.cuh"
 #include "cuda/view.cuh"
 
 namespace namp::cuda {

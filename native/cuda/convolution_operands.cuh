@@ -7,6 +7,7 @@
 #include "cuda/platform.cuh"
 
 #include "cuda/gather.cuh"
+#include "cuda/product_loaders.cuh"
 #include "cuda/tensor_product.cuh"
 
 namespace namp::cuda {

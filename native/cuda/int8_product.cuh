@@ -6,7 +6,7 @@
 #include "cuda/platform.cuh"
 
 #include "cuda/int8_kernels.h"
-#include "cuda/product_tile.cuh"
+#include "cuda/product_loaders.cuh"
 #include "cuda/view.cuh"
 #include "formulas/integer_codes.h"
 
