@@ -42,7 +42,7 @@ namp_gemm_args cut_along_k(const namp_gemm_args& args, int64_t parts) {
   return cut;
 }
 
-// Of half precision. along_side: whether its rows lie along m or n, of which there are so many.
+// Of half precision. along_side: whether its rows lie along m or n, which has side elements.
 bool is_of_words(const void* data, int64_t ld, int64_t products, int64_t stride, bool along_side,
                  int64_t side, bool fills_words) {
   // A thread counts from a word to its next in 32 bits.
