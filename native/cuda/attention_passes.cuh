@@ -66,21 +66,21 @@ NAMP_DEVICE float share_of(const ScoreScale& scale, float product, float log_sum
 // then scaled anew, which few tiles need (as FlashAttention-4 does).
 inline constexpr float kGrowth = 8.0f;
 
-// For each of a thread's rows, the last column of a tile that it sees.
-template <class Engine>
-class Limits {
- public:
-  template <class Find>
-  NAMP_DEVICE explicit Limits(Find&& find) {
+// Products with keys that their query does not see become none, in a tile from key on.
+template <class Engine, class Part>
+NAMP_DEVICE void hide_unseen(float (&products)[Engine::kScores], const Engine& engine,
+                             const Part& part, int key) {
+  if (part.sees_all(part.first, key, Engine::kColumns)) return;
+  int last[Engine::kSlots];
 #pragma unroll
-    for (int slot = 0; slot < Engine::kSlots; ++slot)
-      of_[slot] = find(slot);
+  for (int slot = 0; slot < Engine::kSlots; ++slot)
+    last[slot] = part.last_key(part.first + engine.row(slot)) - key;
+#pragma unroll
+  for (int k = 0; k < Engine::kScores; ++k) {
+    const bool sees = engine.score_column(k) <= last[Engine::score_slot(k)];
+    products[k] = sees ? products[k] : kNothing;
   }
-  NAMP_DEVICE int of(int score) const { return of_[Engine::score_slot(score)]; }
-
- private:
-  int of_[Engine::kSlots];
-};
+}
 
 // Goes over columns begin to end - 1, a tile at a time: fill(stage, column) begins to copy the tile
 // that starts there, use(stage, column) multiplies it.
@@ -158,13 +158,7 @@ NAMP_DEVICE void attention_forward(const AttentionArgs& args) {
     const auto use = [&](const Words* keys, const Words* values, int key) {
       float scores[Engine::kScores];
       engine.multiply(scores, queries, keys);
-      if (!part.sees_all(part.first, key, kColumns)) {
-        const Limits<Engine> last(
-            [&](int slot) { return part.last_key(part.first + engine.row(slot)) - key; });
-#pragma unroll
-        for (int k = 0; k < Engine::kScores; ++k)
-          scores[k] = engine.score_column(k) <= last.of(k) ? scores[k] : kNothing;
-      }
+      hide_unseen(scores, engine, part, key);
       float largest[Engine::kSlots];
 #pragma unroll
       for (int slot = 0; slot < Engine::kSlots; ++slot)
@@ -276,13 +270,7 @@ NAMP_DEVICE void attention_query_gradients(const AttentionArgs& args) {
       float slopes[Engine::kScores];
       float upstream[Engine::kScores];
       engine.multiply(slopes, queries, keys);
-      if (!part.sees_all(part.first, key, kColumns)) {
-        const Limits<Engine> last(
-            [&](int slot) { return part.last_key(part.first + engine.row(slot)) - key; });
-#pragma unroll
-        for (int k = 0; k < Engine::kScores; ++k)
-          slopes[k] = engine.score_column(k) <= last.of(k) ? slopes[k] : kNothing;
-      }
+      hide_unseen(slopes, engine, part, key);
       engine.multiply(upstream, gradients, values);
 #pragma unroll
       for (int k = 0; k < Engine::kScores; ++k) {
