@@ -30,8 +30,10 @@ int32_t namp_cross_entropy(namp_device* device, const namp_cross_entropy_args* a
     namp::check_float_dtype(args->logits_dtype, "args->logits_dtype");
     namp::check_count(args->rows, "args->rows");
     namp::check_positive(args->classes, "args->classes");
+    const int64_t stride = args->row_stride == 0 ? args->classes : args->row_stride;
+    namp::check_range(stride, args->classes, namp::kMaxElements, "args->row_stride");
     const int64_t count =
-        namp::check_product({args->rows, args->classes}, "args->rows and args->classes");
+        namp::check_product({args->rows, stride}, "args->rows and args->row_stride");
     namp::check_flag(args->mean, "args->mean");
     namp::check_tensor(args->logits, args->logits_dtype, count, "args->logits");
     namp::check_tensor(args->labels, NAMP_INT32, args->rows, "args->labels");
@@ -41,6 +43,7 @@ int32_t namp_cross_entropy(namp_device* device, const namp_cross_entropy_args* a
     if (args->bad_label != nullptr) namp::check_object(args->bad_label, "args->bad_label");
     namp_cross_entropy_args known = *args;
     known.gradient_dtype = namp::dtype_of(args->gradient, args->gradient_dtype);
+    known.row_stride = stride;
     checked->backend->cross_entropy(known, stream);
   });
 }

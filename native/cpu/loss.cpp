@@ -123,18 +123,21 @@ void fill_run(Out* out, int64_t count, float value) {
     narrow_one(value, out + i);
 }
 
-// label is in [0, classes), or kIgnoredLabel, or kInvalidLabel.
-float cross_entropy_row(const void* logits, namp_dtype dtype, int64_t classes, int64_t label,
-                        void* gradient, namp_dtype gradient_dtype, float weight, float* row_sums) {
+// label is in [0, classes), or kIgnoredLabel, or kInvalidLabel. stride: elements of the gradient's row, of
+// which those behind the classes become 0.
+float cross_entropy_row(const void* logits, namp_dtype dtype, int64_t classes, int64_t stride,
+                        int64_t label, void* gradient, namp_dtype gradient_dtype, float weight,
+                        float* row_sums) {
   const float constant = label == kIgnoredLabel ? 0.0f : std::numeric_limits<float>::quiet_NaN();
   float loss = constant;
   with_element(gradient_dtype, [&](auto out_type) HWY_ATTR {
     using Out = typename decltype(out_type)::Type;
     Out* out = static_cast<Out*>(gradient);
-    if (label < 0) {
-      if (out != nullptr) fill_run(out, classes, constant);
-      return;
+    if (out != nullptr) {
+      fill_run(out + classes, stride - classes, 0.0f);
+      if (label < 0) fill_run(out, classes, constant);
     }
+    if (label < 0) return;
     with_element(dtype, [&](auto in_type) HWY_ATTR {
       using In = typename decltype(in_type)::Type;
       loss =
@@ -212,9 +215,9 @@ void CpuBackend::cross_entropy(const namp_cross_entropy_args& args, namp_stream 
       }
       void* gradient = args.gradient == nullptr
                            ? nullptr
-                           : element(args.gradient, gradient_dtype, row * args.classes);
-      losses[row] = kernel(element(args.logits, dtype, row * args.classes), dtype, args.classes,
-                           label, gradient, gradient_dtype, weight,
+                           : element(args.gradient, gradient_dtype, row * args.row_stride);
+      losses[row] = kernel(element(args.logits, dtype, row * args.row_stride), dtype, args.classes,
+                           args.row_stride, label, gradient, gradient_dtype, weight,
                            args.row_sums == nullptr ? nullptr : args.row_sums + 2 * row);
     }
   });

@@ -177,14 +177,25 @@ NAMP_DEVICE void cross_entropy_row(const In* logits, Out* gradient, int64_t clas
   });
 }
 
-// A row whose label is not a class: zeros if it is ignored, NaN if it is out of range.
+// Writes a value to elements of a row, or nothing to null.
 template <class Out>
-NAMP_DEVICE void fill_row(Out* gradient, int64_t classes, const RowGroup& group, float value,
-                          float* loss) {
-  if (group.thread == 0) *loss = value;
-  if (gradient == nullptr) return;
-  for (int64_t i = group.thread; i < classes; i += group.threads)
-    store(value, gradient + i);
+NAMP_DEVICE void fill(Out* row, int64_t begin, int64_t end, const RowGroup& group, float value) {
+  if (row == nullptr) return;
+  for (int64_t i = begin + group.thread; i < end; i += group.threads)
+    store(value, row + i);
+}
+
+// Zeros behind the classes of the block's rows. In a loop of its own, whose registers nobody waits for.
+template <class Out>
+NAMP_DEVICE void fill_row_ends(const namp_cross_entropy_args& call, const RowGroup& group) {
+  if (call.gradient == nullptr || call.row_stride == call.classes) return;
+  const int rows = kLossThreads / group.threads;
+  for (int64_t first = block_index() * rows; first < call.rows; first += block_count() * rows) {
+    const int64_t row = first + thread_index() / group.threads;
+    if (row < call.rows)
+      fill(static_cast<Out*>(call.gradient) + row * call.row_stride, call.classes, call.row_stride,
+           group, 0.0f);
+  }
 }
 
 template <class In, class Out>
@@ -193,6 +204,7 @@ NAMP_DEVICE void cross_entropy_rows(const CrossEntropyArgs& args) {
   const RowGroup group = group_of(call.classes);
   const int rows = kLossThreads / group.threads;
   const float weight = args.weight->weight;
+  fill_row_ends<Out>(call, group);
   // All groups of a block stay together, for the barriers.
   for (int64_t first = block_index() * rows; first < call.rows; first += block_count() * rows) {
     const int64_t row = first + thread_index() / group.threads;
@@ -202,16 +214,21 @@ NAMP_DEVICE void cross_entropy_rows(const CrossEntropyArgs& args) {
     const int64_t label = there ? int64_t{load_global(call.labels + row)} : call.ignore_index;
     const bool ignored = label == call.ignore_index;
     const bool valid = !ignored && label >= 0 && label < call.classes;
-    const In* logits = static_cast<const In*>(call.logits) + row * call.classes;
-    Out* gradient =
-        call.gradient == nullptr ? nullptr : static_cast<Out*>(call.gradient) + row * call.classes;
+    // A row whose label is not a class: zeros if it is ignored, NaN if it is out of range.
+    const float invalid = ignored ? 0.0f : from_bits(0x7fc00000u);
+    const In* logits = static_cast<const In*>(call.logits) + row * call.row_stride;
+    Out* gradient = call.gradient == nullptr
+                        ? nullptr
+                        : static_cast<Out*>(call.gradient) + row * call.row_stride;
     float* loss = args.losses + row;
     // A row without a valid label waits with the others and writes nothing.
     cross_entropy_row(logits, gradient, valid ? call.classes : 0, valid ? label : -1, group, weight,
                       loss, valid && call.row_sums != nullptr ? call.row_sums + 2 * row : nullptr,
                       call.row_sums != nullptr && call.gradient != nullptr);
-    if (there && !valid)
-      fill_row(gradient, call.classes, group, ignored ? 0.0f : from_bits(0x7fc00000u), loss);
+    if (there && !valid) {
+      if (group.thread == 0) *loss = invalid;
+      fill(gradient, 0, call.classes, group, invalid);
+    }
   }
 }
 

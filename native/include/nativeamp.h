@@ -735,7 +735,7 @@ NAMP_API int32_t namp_cast_table(namp_table* table, int32_t destination_column,
 typedef struct namp_cross_entropy_args {
   uint32_t struct_size;
   int32_t logits_dtype;
-  const void* logits;    /* [rows, classes] */
+  const void* logits;    /* [rows, classes], row_stride apart */
   const int32_t* labels; /* [rows]; a label that is neither in [0, classes) nor ignore_index makes
                             its row's gradient NaN, and the loss NAMP_BAD_LABEL_LOSS */
   int64_t rows;
@@ -744,7 +744,8 @@ typedef struct namp_cross_entropy_args {
   int32_t mean;         /* 1: mean over counted rows; 0: sum */
   float* loss; /* device float that receives the unscaled loss; may be null. NaN if mean and every
                   row is ignored */
-  void* gradient; /* [rows, classes], or null to compute only the loss */
+  void*
+      gradient; /* as the logits, whose memory it may be if it has their dtype; or null to compute only the loss */
   int32_t gradient_dtype;
   int32_t reserved;
   const float* scale;         /* device pointer to the loss scale, or null for 1 */
@@ -755,6 +756,10 @@ typedef struct namp_cross_entropy_args {
      call before, over the same logits and labels, and the logits once instead of three times. The
      gradient has the same bits. */
   float* row_sums;
+  /* Elements from a row of logits to the next, and of the gradient likewise: classes or more; 0:
+     classes. What a row of the gradient has behind its classes becomes 0, so that a product may go over
+     whole rows: rows of 50,264 elements for 50,257 classes begin at multiples of 16 bytes. */
+  int64_t row_stride;
 } namp_cross_entropy_args;
 
 /* See namp_cross_entropy_args. */

@@ -183,6 +183,53 @@ TEST_P(CrossEntropyTest, LongRowsInOneAndTwoPasses) {
   }
 }
 
+// The bits of rows without anything between them; what lies there is not read, and its gradient is 0.
+TEST_P(CrossEntropyTest, RowsThatAreApart) {
+  for (const auto& [classes, stride] :
+       {std::pair<int64_t, int64_t>{3, 8}, {10, 11}, {2507, 2512}}) {
+    for (const int32_t dtype : kFloats) {
+      SCOPED_TRACE(testing::Message()
+                   << classes << " classes in " << stride << ", dtype " << dtype);
+      const std::vector<double> labels{2, -100, 0, static_cast<double>(classes)};
+      const auto rows = static_cast<int64_t>(labels.size());
+      const std::vector<double> values = uniform_values(rows * classes, 7, -8, 8);
+      std::vector<double> apart(static_cast<size_t>(rows * stride), kNaN);
+      for (int64_t row = 0; row < rows; ++row)
+        std::copy_n(values.begin() + row * classes, classes, apart.begin() + row * stride);
+      Buffer label_buffer(device_, NAMP_INT32, labels);
+      Buffer close_logits(device_, dtype, values);
+      Buffer close_gradient(device_, dtype, rows * classes);
+      Buffer logits(device_, dtype, apart);
+      Buffer gradient(device_, dtype, rows * stride);
+      Buffer loss(device_, NAMP_FLOAT32, 1);
+      auto args = make_args<namp_cross_entropy_args>();
+      args.logits_dtype = args.gradient_dtype = dtype;
+      args.logits = close_logits.data();
+      args.gradient = close_gradient.data();
+      args.labels = label_buffer.ints();
+      args.rows = rows;
+      args.classes = classes;
+      args.ignore_index = -100;
+      ASSERT_EQ(namp_cross_entropy(device_, &args, nullptr), NAMP_OK) << namp_last_error_message();
+      args.row_stride = stride;
+      args.logits = logits.data();
+      args.gradient = gradient.data();
+      run_everywhere([&] { return namp_cross_entropy(device_, &args, nullptr); }, {&gradient});
+      const auto expect_the_same = [&](const Buffer& found) {
+        for (int64_t i = 0; i < rows * stride; ++i) {
+          const int64_t row = i / stride, c = i % stride;
+          ASSERT_EQ(found.bits(i), c < classes ? close_gradient.bits(row * classes + c) : 0u)
+              << "row " << row << ", column " << c;
+        }
+      };
+      expect_the_same(gradient);
+      args.gradient = logits.data();  // in place
+      ASSERT_EQ(namp_cross_entropy(device_, &args, nullptr), NAMP_OK) << namp_last_error_message();
+      expect_the_same(logits);
+    }
+  }
+}
+
 TEST_P(CrossEntropyTest, LabelsThatAreNone) {
   Buffer logits(device_, NAMP_FLOAT32, {1, 2, 3, 4, 5, 6});
   Buffer labels(device_, NAMP_INT32, {3, -100});

@@ -248,6 +248,9 @@ TEST_P(MisuseTest, LossesAndScaler) {
   expect_error(entropy([](C& a) { a.classes = 0; }), bad, "classes");
   expect_error(entropy([](C& a) { a.rows = a.classes = int64_t{1} << 40; }), bad, "elements");
   expect_error(entropy([](C& a) { a.labels = nullptr; }), bad, "labels");
+  expect_error(entropy([](C& a) { a.row_stride = 1; }), bad, "row_stride");
+  expect_error(entropy([](C& a) { a.row_stride = -2; }), bad, "row_stride");
+  expect_error(entropy([](C& a) { a.row_stride = int64_t{1} << 58; }), bad, "elements");
   expect_error(entropy([](C& a) { a.mean = 2; }), bad, "mean");
   expect_error(entropy([&](C& a) { a.gradient = logits.data(); }), bad, "gradient_dtype");
   namp_mse_args mse{};

@@ -97,7 +97,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"convolution_float16_weight_128_kernel", 128, 128, 49152, kLoadsAndStores, false, 80},
     {"convolution_float16_weight_64_kernel", 112, 96, 24576, kLoadsAndStores, false, 80},
     {"convolution_weight_kernel", 56, 56, 0, kNarrow, false},
-    {"cross_entropy_kernel", 96, 88, 6152, kLoadsAndStores, true},
+    {"cross_entropy_kernel", 96, 96, 6152, kLoadsAndStores, true},
     {"cross_entropy_weight_kernel", 56, 48, 512, kNarrow, true},
     {"decode_rows_kernel", 56, 56, 0, kNarrow, false},
     {"depthwise_kernel", 48, 64, 0, kNarrow, false},

@@ -58,7 +58,7 @@ internal sealed class GptStep : IDisposable
         Tensor loss;
         using (Autocast.Enter(_policy))
         {
-            loss = Loss.CrossEntropy(_model.Forward(_tokens), _tokens);
+            loss = _model.ClassLoss(_tokens, _tokens);
             _scaler.Scale(loss).Backward();
         }
 

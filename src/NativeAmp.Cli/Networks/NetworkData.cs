@@ -61,7 +61,7 @@ internal static class NetworkData
             ? Math.Exp(
                 Evaluation.MeanLoss(
                     file.Model,
-                    (model, fields) => Loss.CrossEntropy(model.Call(fields[0]), fields[1]),
+                    (model, fields) => model.ClassLoss(fields[0], fields[1]),
                     data,
                     device
                 )

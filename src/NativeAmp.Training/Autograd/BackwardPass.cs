@@ -225,6 +225,7 @@ internal sealed class BackwardPass
             {
                 if (node.Output.GradientBufferOrNull is { HasValue: true } gradient && node.WantsAny)
                 {
+                    node.IsLastPass = !retainGraph;
                     observer?.GoesBack(node);
                     GoBack(node, gradient);
                     observer?.WentBack(node);

@@ -10,6 +10,9 @@ internal readonly unsafe struct GradientTarget(Storage storage, DType dtype, boo
     public bool Accumulate { get; } = accumulate;
 
     public void* Pointer => storage.Pointer;
+
+    /// <summary>Number of elements that there is room for.</summary>
+    public long Capacity => storage.Capacity;
 }
 
 /// <summary>
@@ -190,5 +193,9 @@ internal sealed partial class GradientBuffer(Tensor owner)
         _view = null;
     }
 
-    private Storage Allocate(DType dtype) => Storage.Allocate(owner.Device, dtype, owner.Count, MemoryKind.Gradients);
+    private Storage Allocate(DType dtype)
+    {
+        long capacity = (owner as Parameter)?.Capacity ?? owner.Count;
+        return Storage.Allocate(owner.Device, dtype, owner.Count, capacity, MemoryKind.Gradients);
+    }
 }

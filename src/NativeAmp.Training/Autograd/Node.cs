@@ -101,6 +101,11 @@ internal abstract class Node
     /// <summary>Whether the user did so in this pass: the output's gradient is that before the activation.</summary>
     public bool HasSlopedGradient { get; set; }
 
+    /// <summary>
+    /// Whether the pass gives back what the operator had saved, so that it may write there; not with retainGraph.
+    /// </summary>
+    public bool IsLastPass { get; set; }
+
     /// <summary>A backward pass has found this node.</summary>
     public void Found(long pass)
     {

@@ -39,7 +39,7 @@ public static partial class Ops
         return output;
     }
 
-    private static NampGemmArgs Product(DType dtype, long m, long n, long k)
+    internal static NampGemmArgs Product(DType dtype, long m, long n, long k)
     {
         NampGemmArgs args = NampGemmArgs.Create();
         args.ADtype = (int)dtype;
@@ -54,9 +54,9 @@ public static partial class Ops
     /// <summary>
     /// target (+)= op(a) op(b), for a batch of dense products of these sizes that fills the target. With a slope the
     /// target, to which nothing is added then, is multiplied by it. rowSums: where the sums of the transposed a's rows
-    /// go, in the target's dtype; or null.
+    /// go, in the target's dtype; or null. lda: elements between the rows of a as it is stored, or 0 for a dense one.
     /// </summary>
-    private static unsafe void DenseProduct(
+    internal static unsafe void DenseProduct(
         Device device,
         DType dtype,
         (long M, long N, long K) sizes,
@@ -67,7 +67,8 @@ public static partial class Ops
         GradientTarget target,
         long targetCount,
         ActivationSlope? slope = null,
-        void* rowSums = null
+        void* rowSums = null,
+        long lda = 0
     )
     {
         if (targetCount == 0)
@@ -77,7 +78,10 @@ public static partial class Ops
         args.Batch = targetCount / (m * n);
         args.A = a;
         args.TransposeA = transposeA ? 1 : 0;
-        args.Lda = transposeA ? m : k;
+        args.Lda =
+            lda != 0 ? lda
+            : transposeA ? m
+            : k;
         args.StrideA = m * k;
         args.B = b;
         args.TransposeB = transposeB ? 1 : 0;

@@ -6,7 +6,7 @@ namespace NativeAmp.Training;
 /// Loss functions. A loss is a float32 scalar, computed in float32 from any dtype. Its backward pass writes the
 /// gradient, times the loss scale on the device, in the prediction's dtype in one pass.
 /// </summary>
-public static class Loss
+public static partial class Loss
 {
     /// <summary>Rows with this label are ignored by default.</summary>
     public const int DefaultIgnoreIndex = -100;
@@ -37,28 +37,45 @@ public static class Loss
             labels,
             "logits are [..., classes] and labels [...], one a row"
         );
-        NampCrossEntropyArgs args = NampCrossEntropyArgs.Create();
+        NampCrossEntropyArgs args = Arguments(labels, logits.Shape[-1], reduction, ignoreIndex);
         args.LogitsDtype = (int)logits.DType;
         args.Logits = logits.Pointer;
+        Tensor loss = Compute(labels, &args, Ops.Records(logits), out Storage? rowSums);
+        return rowSums is null ? loss : Ops.Record(new CrossEntropyNode(loss, logits, labels, rowSums, args));
+    }
+
+    // For labels that are [rows].
+    private static unsafe NampCrossEntropyArgs Arguments(
+        Tensor labels,
+        long classes,
+        Reduction reduction,
+        int ignoreIndex
+    )
+    {
+        NampCrossEntropyArgs args = NampCrossEntropyArgs.Create();
         args.Labels = (int*)labels.Pointer;
         args.Rows = labels.Count;
-        args.Classes = logits.Shape[-1];
+        args.Classes = classes;
         args.IgnoreIndex = ignoreIndex;
         args.Mean = reduction == Reduction.Mean ? 1 : 0;
-        if (logits.Device.IsHostMemory)
+        if (labels.Device.IsHostMemory)
             IndexFacts.CheckLabels(args.Labels, args.Rows, args.Classes, ignoreIndex);
         else
-            args.BadLabel = logits.Device.IndexFacts.Make(logits.Device);
-        Tensor loss = Tensor.Result(logits.Device, DType.Float32, Shape.Scalar);
-        args.Loss = (float*)loss.Pointer;
-        // With what the forward pass keeps of each row, the backward pass reads the logits once.
-        Storage? rowSums = Ops.Records(logits)
-            ? Storage.Allocate(logits.Device, DType.Float32, 2 * args.Rows, MemoryKind.Activations)
-            : null;
-        args.RowSums = rowSums is null ? null : (float*)rowSums.Pointer;
-        Kernels.CrossEntropy(logits.Device, &args);
+            args.BadLabel = labels.Device.IndexFacts.Make(labels.Device);
+        return args;
+    }
+
+    // The loss alone. With what this pass keeps of each row, the backward pass reads the logits once.
+    private static unsafe Tensor Compute(Tensor labels, NampCrossEntropyArgs* args, bool records, out Storage? rowSums)
+    {
+        Device device = labels.Device;
+        Tensor loss = Tensor.Result(device, DType.Float32, Shape.Scalar);
+        args->Loss = (float*)loss.Pointer;
+        rowSums = records ? Storage.Allocate(device, DType.Float32, 2 * args->Rows, MemoryKind.Activations) : null;
+        args->RowSums = rowSums is null ? null : (float*)rowSums.Pointer;
+        Kernels.CrossEntropy(device, args);
         GC.KeepAlive(labels);
-        return rowSums is null ? loss : Ops.Record(new CrossEntropyNode(loss, logits, labels, rowSums, args));
+        return loss;
     }
 
     /// <summary>The mean (or sum) of the squared differences.</summary>

@@ -67,6 +67,21 @@ public sealed partial class Gpt : Module
     public override Tensor Forward(Tensor input) => Forward(input, cache: null);
 
     /// <summary>
+    /// Softmax cross-entropy of the logits and the tokens that follow. The logits do not become a tensor, and their
+    /// gradient takes their memory (<see cref="Loss.LinearCrossEntropy"/>).
+    /// </summary>
+    /// <param name="input">int32 [batch, time].</param>
+    /// <param name="labels">int32 [batch, time]: the token after each.</param>
+    public override Tensor ClassLoss(Tensor input, Tensor labels)
+    {
+        using ObserverFrame.ModuleScope scope = ObserverFrame.Enter(this);
+        Tensor normalized = Features(input, cache: null);
+        Tensor loss = Loss.LinearCrossEntropy(normalized, Tokens.Weight, labels);
+        normalized.ReleaseUnlessCallers(Intermediate);
+        return loss;
+    }
+
+    /// <summary>
     /// The same for tokens that follow those of a cache, which then has these too: the first call gets a whole prompt,
     /// each later one a token. Under <see cref="NoGrad"/> only. Attention gives the bits of the whole sequence on the
     /// CPU; matrix products add in another order for another number of rows, so logits differ by that rounding.
@@ -79,6 +94,15 @@ public sealed partial class Gpt : Module
     /// <exception cref="InvalidOperationException">Gradients are recorded, or the cache is of another dtype than
     /// attention computes in. The cache's length is as before, as after any other failure.</exception>
     public Tensor Forward(Tensor input, KeyValueCache? cache)
+    {
+        Tensor normalized = Features(input, cache);
+        Tensor logits = Replace(normalized, Ops.Linear(normalized, Tokens.Weight));
+        cache?.Grow(input.Shape[1]);
+        return logits;
+    }
+
+    // What the head gets.
+    private Tensor Features(Tensor input, KeyValueCache? cache)
     {
         ArgumentNullException.ThrowIfNull(input);
         Requires.That(
@@ -96,10 +120,7 @@ public sealed partial class Gpt : Module
         Tensor current = Replace(positioned, _dropout.Call(positioned));
         for (int i = 0; i < _blocks.Length; i++)
             current = _blocks[i].ForwardInPlace(current, cache?.Layers[i]);
-        Tensor normalized = Replace(current, Norm.ForwardForLowPrecision(current));
-        Tensor logits = Replace(normalized, Ops.Linear(normalized, Tokens.Weight));
-        cache?.Grow(input.Shape[1]);
-        return logits;
+        return Replace(current, Norm.ForwardForLowPrecision(current));
     }
 
     private static Tensor Replace(Tensor old, Tensor next)

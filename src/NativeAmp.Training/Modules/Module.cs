@@ -33,6 +33,15 @@ public abstract class Module : IDisposable
         return Forward(input);
     }
 
+    /// <summary>
+    /// The loss of samples with class labels, which <see cref="Trainer"/> takes if it is given none: softmax
+    /// cross-entropy of what <see cref="Call"/> returns. A model with a large head overrides it with
+    /// <see cref="Loss.LinearCrossEntropy"/>, as <see cref="Gpt"/> does.
+    /// </summary>
+    /// <param name="input">What <see cref="Forward"/> takes.</param>
+    /// <param name="labels">int32: the class of each row of the output.</param>
+    public virtual Tensor ClassLoss(Tensor input, Tensor labels) => Loss.CrossEntropy(Call(input), labels);
+
     /// <summary>The parameters, each once, with their full names, in the order in which the names appear.</summary>
     public IReadOnlyList<Parameter> Parameters()
     {

@@ -14,6 +14,7 @@ public sealed partial class Parameter : Tensor, ITrackedParameter
     private DType _halfDType;
     private long _halfVersion;
     private long _changes;
+    private bool _padsRows;
 
     /// <summary>
     /// A parameter with these values, in host memory until <see cref="ModuleExtensions.To{T}(T, Device)"/>.
@@ -74,6 +75,12 @@ public sealed partial class Parameter : Tensor, ITrackedParameter
 
     /// <summary>Whether the values are in host memory because no device has them yet.</summary>
     internal bool IsOnHost => _host is not null;
+
+    /// <summary>
+    /// Elements that a compute copy and a gradient have room for: zeros behind the copy's rows fill up their number to a
+    /// multiple of <see cref="RowPadding.Multiple"/>, once <see cref="PadRows"/> was called.
+    /// </summary>
+    internal long Capacity => Volatile.Read(ref _padsRows) ? RowPadding.Of(Shape[0]) * Shape[1] : Count;
 
     // Writes by others than optimizers.
     private long Changes => Volatile.Read(ref _changes) + (IsAlive ? Storage.Version : 0);
@@ -264,7 +271,7 @@ public sealed partial class Parameter : Tensor, ITrackedParameter
             {
                 if (!HasCopy(dtype))
                 {
-                    Storage half = Storage.Allocate(Device, dtype, Count, MemoryKind.ComputeCopies);
+                    Storage half = Storage.Allocate(Device, dtype, Count, Capacity, MemoryKind.ComputeCopies);
                     DropComputeCopy();
                     _half = half;
                     _halfDType = dtype;
@@ -275,7 +282,13 @@ public sealed partial class Parameter : Tensor, ITrackedParameter
             }
     }
 
-    private bool HasCopy(DType dtype) => _half is not null && _halfDType == dtype;
+    /// <summary>
+    /// Gives the compute copy and gradients that are made from now on room behind the rows of this matrix, so that
+    /// products may compute with a number of rows that is a multiple of <see cref="RowPadding.Multiple"/>.
+    /// </summary>
+    internal void PadRows() => Volatile.Write(ref _padsRows, true);
+
+    private bool HasCopy(DType dtype) => _half is not null && _halfDType == dtype && _half.Capacity == Capacity;
 
     private unsafe Storage UpdatedCopy()
     {

@@ -22,6 +22,9 @@ internal sealed unsafe class Storage
     /// </summary>
     public long Version => Volatile.Read(ref _version);
 
+    /// <summary>Number of elements that there is room for; a tensor over them may have fewer.</summary>
+    public long Capacity => _buffer.Count;
+
     /// <summary>The memory's address on the device.</summary>
     public void* Pointer
     {
@@ -41,6 +44,16 @@ internal sealed unsafe class Storage
     /// <summary>Memory that belongs to somebody else; <see cref="NativeAmp.Device.BorrowMemory"/>.</summary>
     public static Storage Borrow(Device device, nint pointer, DType dtype, long count, Action? release) =>
         new(device.BorrowMemory(pointer, dtype, count, release));
+
+    /// <summary>Memory with room for more elements than are used at first: those from count on are zeros.</summary>
+    public static Storage Allocate(Device device, DType dtype, long count, long capacity, MemoryKind kind)
+    {
+        Storage storage = Allocate(device, dtype, capacity, kind);
+        int size = dtype.SizeInBytes();
+        if (capacity > count)
+            device.FillMemory((nint)storage.Pointer + (nint)(count * size), 0, (capacity - count) * size);
+        return storage;
+    }
 
     /// <summary>All elements, in host memory.</summary>
     public Span<T> AsSpan<T>()

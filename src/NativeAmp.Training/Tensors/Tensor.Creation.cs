@@ -41,7 +41,11 @@ public partial class Tensor
 
     /// <summary>The output of an operator, owned by the innermost scope, if there is one.</summary>
     internal static Tensor Result(Device device, DType dtype, Shape shape) =>
-        Result(device, dtype, shape, MemoryPressure.Of(device).Allocate(dtype, shape.Count, MemoryKind.Activations));
+        Result(device, dtype, shape, Allocate(device, dtype, shape.Count));
+
+    /// <summary>Memory of activations: what nobody uses any more is given back first where there is none left.</summary>
+    internal static Storage Allocate(Device device, DType dtype, long count) =>
+        MemoryPressure.Of(device).Allocate(dtype, count, MemoryKind.Activations);
 
     /// <summary>The output of an operator over existing memory. It takes over one reference.</summary>
     internal static Tensor Result(Device device, DType dtype, Shape shape, Storage storage)

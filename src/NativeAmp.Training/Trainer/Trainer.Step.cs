@@ -150,7 +150,7 @@ public sealed partial class Trainer
     }
 
     private static Tensor ClassLoss(Module model, IReadOnlyList<Tensor> fields) =>
-        Loss.CrossEntropy(model.Call(fields[0]), fields[1]);
+        model.ClassLoss(fields[0], fields[1]);
 
     /// <summary>
     /// Skips a batch whose loss is not finite. The memory of its forward pass is released with the step, and no state

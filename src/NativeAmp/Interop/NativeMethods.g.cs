@@ -532,7 +532,7 @@ internal unsafe struct NampCrossEntropyArgs
 {
     public uint StructSize;
     public int LogitsDtype;
-    /// <summary>[rows, classes]</summary>
+    /// <summary>[rows, classes], row_stride apart</summary>
     public void* Logits;
     /// <summary>[rows]; a label that is neither in [0, classes) nor ignore_index makes
     /// its row's gradient NaN, and the loss NAMP_BAD_LABEL_LOSS</summary>
@@ -547,7 +547,7 @@ internal unsafe struct NampCrossEntropyArgs
     /// <summary>device float that receives the unscaled loss; may be null. NaN if mean and every
     /// row is ignored</summary>
     public float* Loss;
-    /// <summary>[rows, classes], or null to compute only the loss</summary>
+    /// <summary>as the logits, whose memory it may be if it has their dtype; or null to compute only the loss</summary>
     public void* Gradient;
     public int GradientDtype;
     public int Reserved;
@@ -562,6 +562,10 @@ internal unsafe struct NampCrossEntropyArgs
     /// call before, over the same logits and labels, and the logits once instead of three times. The
     /// gradient has the same bits.</summary>
     public float* RowSums;
+    /// <summary>Elements from a row of logits to the next, and of the gradient likewise: classes or more; 0:
+    /// classes. What a row of the gradient has behind its classes becomes 0, so that a product may go over
+    /// whole rows: rows of 50,264 elements for 50,257 classes begin at multiples of 16 bytes.</summary>
+    public long RowStride;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampCrossEntropyArgs Create() => new() { StructSize = (uint)sizeof(NampCrossEntropyArgs) };

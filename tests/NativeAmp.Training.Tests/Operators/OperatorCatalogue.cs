@@ -305,6 +305,15 @@ internal sealed class OperatorCatalogue
                 ([batch], 5)
             ),
             Operator(
+                "LinearCrossEntropy",
+                [
+                    [batch, 5],
+                    [7, 5],
+                ],
+                x => Loss.LinearCrossEntropy(x[0], x[1], x.Integers!),
+                ([batch], 7)
+            ),
+            Operator(
                 "MeanSquaredError",
                 [
                     [batch, 6],
