@@ -42,8 +42,7 @@ internal sealed class GptOperator : IDisposable
         yield return device => Linear(device, shape, "linear, projection", width, width);
         yield return device => Linear(device, shape, "linear and GELU", width, 4 * width, shape.Options.Activation);
         yield return device => Linear(device, shape, "linear, contraction", 4 * width, width);
-        yield return device => Linear(device, shape, "linear, head", width, shape.Vocabulary, hasBias: false);
-        yield return device => CrossEntropy(device, shape);
+        yield return device => Head(device, shape);
     }
 
     /// <summary>Runs it once, without what a backward pass needs.</summary>
@@ -83,24 +82,18 @@ internal sealed class GptOperator : IDisposable
         string name,
         long inputs,
         long outputs,
-        Activation activation = Activation.None,
-        bool hasBias = true
-    )
-    {
-        Tensor[] bias = hasBias ? [Filled(device, shape.DType, [outputs], 3)] : [];
-        return new GptOperator(
+        Activation activation = Activation.None
+    ) =>
+        new(
             $"{name}, {inputs} to {outputs}",
             shape.Linear(inputs, outputs),
-            2 + bias.Length,
+            3,
             Filled(device, shape.DType, Rows(shape, outputs), 4),
-            t => Ops.Linear(t[0], t[1], t.ElementAtOrDefault(2), activation),
-            [
-                Filled(device, shape.DType, Rows(shape, inputs), 1),
-                Filled(device, shape.DType, [outputs, inputs], 2),
-                .. bias,
-            ]
+            t => Ops.Linear(t[0], t[1], t[2], activation),
+            Filled(device, shape.DType, Rows(shape, inputs), 1),
+            Filled(device, shape.DType, [outputs, inputs], 2),
+            Filled(device, shape.DType, [outputs], 3)
         );
-    }
 
     private static GptOperator LayerNorm(Device device, GptShape shape)
     {
@@ -127,16 +120,28 @@ internal sealed class GptOperator : IDisposable
             Filled(device, shape.DType, Rows(shape, 3L * shape.Size.Width), 1)
         );
 
-    private static GptOperator CrossEntropy(Device device, GptShape shape) =>
-        new(
-            "cross-entropy",
-            shape.CrossEntropy,
-            1,
+    // As the model has it: a float32 weight with a compute copy.
+    private static GptOperator Head(Device device, GptShape shape)
+    {
+        int width = shape.Size.Width;
+        var weight = new Parameter(Drawn(shape.Vocabulary * (long)width, 2), [shape.Vocabulary, width]);
+        weight.MoveTo(device);
+        PrecisionPolicy policy = PrecisionPolicy.Float32.WithCompute(shape.DType);
+        return new GptOperator(
+            $"head and cross-entropy, {width} to {shape.Vocabulary}",
+            shape.Head,
+            2,
             upstream: null,
-            t => Loss.CrossEntropy(t[0], t[1]),
-            Filled(device, shape.DType, Rows(shape, shape.Vocabulary), 1),
+            t =>
+            {
+                using AutocastScope autocast = Autocast.Enter(policy);
+                return Loss.LinearCrossEntropy(t[0], t[1], t[2]);
+            },
+            Filled(device, shape.DType, Rows(shape, width), 1),
+            weight,
             TokensOf(device, shape)
         );
+    }
 
     /// <summary>Token numbers [batch, context].</summary>
     public static Tensor TokensOf(Device device, GptShape shape)
@@ -152,9 +157,8 @@ internal sealed class GptOperator : IDisposable
     // than numbers of the host.
     private static unsafe Tensor Filled(Device device, DType dtype, Shape shape, int seed)
     {
-        var random = new Random(seed);
         long count = Math.Min(shape.Count, 8191);
-        float[] values = [.. Enumerable.Range(0, (int)count).Select(_ => (float)(random.NextDouble() - 0.5) / 4)];
+        float[] values = Drawn(count, seed);
         using Tensor first = Tensor.From(device, values, [count]);
         using TensorScope scope = TensorScope.Enter();
         Tensor narrow = Ops.Cast(first, dtype);
@@ -170,5 +174,14 @@ internal sealed class GptOperator : IDisposable
         }
 
         return filled;
+    }
+
+    private static float[] Drawn(long count, int seed)
+    {
+        var random = new Random(seed);
+        var values = new float[count];
+        foreach (ref float value in values.AsSpan())
+            value = (random.NextSingle() - 0.5f) / 4;
+        return values;
     }
 }

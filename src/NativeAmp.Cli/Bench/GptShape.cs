@@ -60,13 +60,16 @@ internal sealed record GptShape(GptSize Size, int Vocabulary, int Batch, DType D
         }
     }
 
-    /// <summary>Reads the logits, and reads and writes them once more for their gradient.</summary>
-    public GptCost CrossEntropy
+    /// <summary>
+    /// The head and the loss: a linear layer whose logits are read, and read and written once more for their gradient.
+    /// </summary>
+    public GptCost Head
     {
         get
         {
+            GptCost linear = Linear(Size.Width, Vocabulary);
             long logits = Tokens * Vocabulary * ElementBytes;
-            return new(0, 0, logits, 3 * logits);
+            return linear with { Bytes = linear.Bytes + logits, TrainingBytes = linear.TrainingBytes + 3 * logits };
         }
     }
 

@@ -106,9 +106,10 @@ public static class OwnNetworks
         double norm = hidden + (e < 4 ? hidden + statistic : stream + 2 * statistic);
         double attention = Piece(3 * e * rows * w) + hidden + Piece(4.0 * heads * rows);
         double block = norm + attention + norm + 2 * four;
-        double logits = Piece(e * rows * vocabulary);
+        // Their gradient takes their place. In half precision a row has a multiple of 8.
+        double logits = Piece(e * rows * (e < 4 ? Math.Ceiling(vocabulary / 8.0) * 8 : vocabulary));
         double kept = blocks * block + Scalar;
-        double atHead = kept + norm + 2 * logits + hidden;
+        double atHead = kept + norm + logits + hidden;
         // The gradients of the sum, of the last block's branch (the sum's own in float32), and of its hidden layer.
         double atLastBlock = kept + stream + (e < 4 ? hidden : 0) + four;
         var parameters = new NetworkParameters(precision)

@@ -31,8 +31,7 @@ internal sealed class GptBenchTests(DeviceKind kind)
             "linear, projection, 32 to 32",
             "linear and GELU, 32 to 128",
             "linear, contraction, 128 to 32",
-            "linear, head, 32 to 50",
-            "cross-entropy",
+            "head and cross-entropy, 32 to 50",
         ];
         string[] steps =
             kind == DeviceKind.Cuda ? ["training step, calls", "training step, graph"] : ["training step, calls"];
