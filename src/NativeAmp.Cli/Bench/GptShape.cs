@@ -60,16 +60,27 @@ internal sealed record GptShape(GptSize Size, int Vocabulary, int Batch, DType D
         }
     }
 
-    /// <summary>
-    /// The head and the loss: a linear layer whose logits are read, and read and written once more for their gradient.
-    /// </summary>
+    /// <summary>Reads the logits, and reads and writes them once more for their gradient.</summary>
+    public GptCost CrossEntropy
+    {
+        get
+        {
+            long logits = Tokens * Vocabulary * ElementBytes;
+            return new(0, 0, logits, 3 * logits);
+        }
+    }
+
+    /// <summary>The linear layer of the head, and the loss.</summary>
     public GptCost Head
     {
         get
         {
-            GptCost linear = Linear(Size.Width, Vocabulary);
-            long logits = Tokens * Vocabulary * ElementBytes;
-            return linear with { Bytes = linear.Bytes + logits, TrainingBytes = linear.TrainingBytes + 3 * logits };
+            (GptCost linear, GptCost loss) = (Linear(Size.Width, Vocabulary), CrossEntropy);
+            return linear with
+            {
+                Bytes = linear.Bytes + loss.Bytes,
+                TrainingBytes = linear.TrainingBytes + loss.TrainingBytes,
+            };
         }
     }
 
