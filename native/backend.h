@@ -30,6 +30,8 @@ class Backend {
   virtual void set_simd(namp_simd simd);
   // Products of float32 matrices may use TF32, where the backend has it.
   virtual void set_allow_tf32(bool) {}
+  // Products are made in the way that was the fastest when it was measured, where there are several.
+  virtual void set_measure_products(bool) {}
 
   // Streams. Null is the device's own, which others know as own_stream.
   virtual namp_stream own_stream() = 0;
@@ -81,6 +83,7 @@ class Backend {
       kSums,      // sums of columns, which an operator with scratch of its own may ask for
       kLibrary,   // one that it calls
       kPadded,    // operands of a product whose rows begin at odd places
+      kTrial,     // what a product writes while it is measured
     };
     virtual ~Workspace() = default;
     virtual void* reserve(int64_t bytes, namp_stream stream, User user) = 0;

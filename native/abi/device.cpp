@@ -177,6 +177,13 @@ int32_t namp_device_set_allow_tf32(namp_device* device, int32_t allow) {
   });
 }
 
+int32_t namp_device_set_measure_products(namp_device* device, int32_t measure) {
+  return wall([&] {
+    namp::check_range(measure, 0, 1, "measure");
+    use_device(device)->backend->set_measure_products(measure != 0);
+  });
+}
+
 int32_t namp_device_get_stream(namp_stream* stream, namp_device* device) {
   return wall([&] {
     namp::check_object(stream, "stream");

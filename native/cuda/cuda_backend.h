@@ -2,6 +2,7 @@
 // launched from the file of native/cuda that has its name, over kernels of the .cu file beside it.
 #pragma once
 
+#include <atomic>
 #include <mutex>
 
 #include "backend.h"
@@ -11,6 +12,7 @@
 #include "cuda/cublas.h"
 #include "cuda/gemm_kernels.h"
 #include "cuda/launcher.h"
+#include "cuda/product_ways.h"
 #include "cuda/staging.h"
 #include "cuda/tickets.h"
 
@@ -35,6 +37,7 @@ class CudaBackend final : public Backend {
   void get_info(namp_device_info& info) override;
   void* context() const override { return context_.get(); }
   void set_allow_tf32(bool allow) override { cublas_.set_allow_tf32(allow); }
+  void set_measure_products(bool measure) override { measures_products_ = measure; }
 
   namp_stream own_stream() override { return own_stream_; }
   namp_stream create_stream() override;
@@ -100,6 +103,10 @@ class CudaBackend final : public Backend {
 
  private:
   void multiply(const cuda::GemmArgs& gemm, namp_stream stream);
+  void multiply_by(cuda::ProductWay way, const cuda::GemmArgs& gemm, namp_stream stream);
+  // product_ways.cpp: by what was measured, if that is wanted. The first call of a kind is measured, and waits.
+  cuda::ProductWay way_of(const cuda::GemmArgs& gemm, namp_stream stream);
+  double seconds_of(cuda::ProductWay way, const cuda::GemmArgs& gemm, namp_stream stream);
   // gemm_padding.cpp; false where no operand needs it.
   bool multiply_padded(const cuda::GemmArgs& gemm, namp_stream stream);
   // By cuBLAS; false where it is not there, or its integers are too small for the sizes.
@@ -199,6 +206,8 @@ class CudaBackend final : public Backend {
   cuda::Staging staging_;
   cuda::Tickets tickets_;
   cuda::Cublas cublas_;
+  std::atomic<bool> measures_products_ = cuda::measuring_is_wanted();
+  cuda::ProductWays product_ways_;
 };
 // clang-format on
 

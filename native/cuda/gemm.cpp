@@ -69,18 +69,25 @@ void CudaBackend::gemm(const namp_gemm_args& args, namp_stream stream) {
 }
 
 void CudaBackend::multiply(const cuda::GemmArgs& gemm, namp_stream stream) {
+  if (gemm.call.m == 0 || gemm.call.n == 0) return;
   const cuda::ContextScope scope(context_);
+  multiply_by(way_of(gemm, stream), gemm, stream);
+}
+
+void CudaBackend::multiply_by(cuda::ProductWay way, const cuda::GemmArgs& gemm,
+                              namp_stream stream) {
+  if (way == cuda::ProductWay::kLibrary && multiply_padded(gemm, stream)) return;
+  if (way != cuda::ProductWay::kOwn && multiply_by_cublas(gemm, stream)) return;
   const namp_gemm_args& args = gemm.call;
   int64_t products = args.batch > 0 ? args.batch : 1;
   const int64_t elements = products * args.m * args.n;
-  if (elements == 0 || multiply_padded(gemm, stream) || multiply_by_cublas(gemm, stream)) return;
   const cuda::TensorGemms* const gemms = tensor_gemms(args.a_dtype, capability_);
   const int64_t pack_blocks = cuda::result_pack_blocks(args);
   if (args.row_sums != nullptr && (gemms == nullptr || args.alpha == 0.0f)) {
     sum(row_sums_of(args), stream);
     cuda::GemmArgs rest = gemm;
     rest.call.row_sums = nullptr;
-    multiply(rest, stream);
+    multiply_by(way, rest, stream);
     return;
   }
   // The kernel without tensor cores has no code for a slope.

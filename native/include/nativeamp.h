@@ -347,6 +347,15 @@ NAMP_API int32_t namp_device_set_simd(namp_device* device, int32_t simd);
    for our own kernel (a machine without cuBLAS), nor for other dtypes. */
 NAMP_API int32_t namp_device_set_allow_tf32(namp_device* device, int32_t allow);
 
+/* Whether products of matrices on a GPU with cuBLAS are measured: 1 or 0, as when it is opened. With 1
+   the first product of each kind (sizes, dtypes, places of rows, what follows) is computed in each way
+   there is, by cuBLAS with what its launches leave to do, by cuBLAS without copies of rows at odd
+   places, and by our own kernel; this waits for the stream. The fastest is remembered as long as the
+   device is open, and used from then on; a product in a capture that was not measured before is cuBLAS's.
+   Sums are in another order in another way, so that the last bits of two runs may differ. With 0 cuBLAS
+   is always taken, as before. Nothing changes on the CPU. */
+NAMP_API int32_t namp_device_set_measure_products(namp_device* device, int32_t measure);
+
 /* ---- Libraries of others ----
  *
  * NVIDIA's driver, cuBLAS and NVML (the management library), and oneDNN are found when they are first

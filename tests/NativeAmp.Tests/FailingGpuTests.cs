@@ -100,6 +100,23 @@ public sealed class FailingGpuTests
     }
 
     [Test]
+    public void A_product_is_measured_once_where_that_is_wanted()
+    {
+        using var device = Device.Cuda();
+        using var two = device.Allocate<float>([2]);
+        Assert.That((device.MeasuresProducts, Squared(device, two)), Is.EqualTo((false, 4f)));
+        device.MeasuresProducts = true;
+        EmulatedGpu.ResetCounters();
+        Assert.That(Squared(device, two), Is.EqualTo(4));
+        ulong measured = EmulatedGpu.Counters.Gemms;
+        EmulatedGpu.ResetCounters();
+        Assert.That(Squared(device, two), Is.EqualTo(4));
+        Assert.That(measured - EmulatedGpu.Counters.Gemms, Is.EqualTo(6));
+        device.Dispose();
+        Assert.That(() => device.MeasuresProducts, Throws.InstanceOf<ObjectDisposedException>());
+    }
+
+    [Test]
     public void TF32_is_taken_where_it_is_allowed_and_nowhere_else()
     {
         const float Number = 1 + 1f / 4096; // TF32 rounds it to 1

@@ -180,6 +180,10 @@ void settings(Call& c) {
       number = c.random.of<int32_t>({-1, 2, INT32_MAX, INT32_MIN});
       return true;
     });
+    if (c.random.one_in(2)) {
+      return c.make("namp_device_set_measure_products",
+                    [&] { return namp_device_set_measure_products(c.device, number); });
+    }
     return c.make("namp_device_set_allow_tf32",
                   [&] { return namp_device_set_allow_tf32(c.device, number); });
   }

@@ -45,6 +45,8 @@ internal readonly record struct DeviceName(DeviceKind? Kind, int Ordinal)
                 device.Threads = options.Threads;
             if (options.AllowTf32)
                 device.AllowTf32 = true;
+            if (options.MeasureProducts)
+                device.MeasuresProducts = true;
             return device;
         }
         catch

@@ -25,6 +25,10 @@ public sealed class NativeAmpOptions
     /// <summary>Whether products of float32 matrices on a GPU may round to TF32.</summary>
     public bool AllowTf32 { get; set; }
 
+    /// <summary>Whether a GPU's products are computed in the way that was the fastest at the first call of each
+    /// kind; see <see cref="NativeAmp.Device.MeasuresProducts"/>.</summary>
+    public bool MeasureProducts { get; set; }
+
     /// <summary>
     /// The types of training and serving: a policy for <see cref="PrecisionPolicy.Parse"/>, such as <c>float16</c>,
     /// <c>O2</c> or <c>params=float32,compute=float16,loss=float32</c>.

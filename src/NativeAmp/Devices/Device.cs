@@ -136,6 +136,27 @@ public sealed unsafe partial class Device : IDisposable
         }
     }
 
+    /// <summary>
+    /// Whether the first product of matrices of each kind on a GPU (sizes, types, what follows) is computed in each way
+    /// there is, by cuBLAS and by kernels of our own, and the fastest one remembered as long as the device is open;
+    /// false at first, for then cuBLAS computes all. It is as torch.backends.cudnn.benchmark: a step of constant shapes
+    /// gains, the first one waits, and two runs may differ in the last bits, as the ways add in different orders.
+    /// Nothing changes on the CPU, nor without cuBLAS. NATIVEAMP_MEASURE_PRODUCTS=1 measures from the beginning.
+    /// </summary>
+    public bool MeasuresProducts
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
+            return field;
+        }
+        set
+        {
+            Ensure.Success(NativeMethods.DeviceSetMeasureProducts(Native, value ? 1 : 0));
+            field = value;
+        }
+    }
+
     /// <summary>Bytes in use by what they are for, asked now.</summary>
     public DeviceMemoryStatistics MemoryStatistics
     {

@@ -1512,6 +1512,16 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_device_set_allow_tf32")]
     internal static partial int DeviceSetAllowTf32(NampDevice* device, int allow);
 
+    /// <summary>Whether products of matrices on a GPU with cuBLAS are measured: 1 or 0, as when it is opened. With 1
+    /// the first product of each kind (sizes, dtypes, places of rows, what follows) is computed in each way
+    /// there is, by cuBLAS with what its launches leave to do, by cuBLAS without copies of rows at odd
+    /// places, and by our own kernel; this waits for the stream. The fastest is remembered as long as the
+    /// device is open, and used from then on; a product in a capture that was not measured before is cuBLAS's.
+    /// Sums are in another order in another way, so that the last bits of two runs may differ. With 0 cuBLAS
+    /// is always taken, as before. Nothing changes on the CPU.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_device_set_measure_products")]
+    internal static partial int DeviceSetMeasureProducts(NampDevice* device, int measure);
+
     /// <summary>Folders of the application that are looked in after the usual places, separated as in PATH; null or
     /// "" for none. A search that is over is not made again.</summary>
     [LibraryImport(Library, EntryPoint = "namp_library_set_folders")]
