@@ -77,8 +77,8 @@ public sealed partial class Parameter : Tensor, ITrackedParameter
     internal bool IsOnHost => _host is not null;
 
     /// <summary>
-    /// Elements that a compute copy and a gradient have room for: zeros behind the copy's rows fill up their number to a
-    /// multiple of <see cref="RowPadding.Multiple"/>, once <see cref="PadRows"/> was called.
+    /// Elements that a compute copy and a gradient have room for: zeros behind the copy's rows fill up their number to
+    /// a multiple of <see cref="RowPadding.Multiple"/>, once <see cref="PadRows"/> was called.
     /// </summary>
     internal long Capacity => Volatile.Read(ref _padsRows) ? RowPadding.Of(Shape[0]) * Shape[1] : Count;
 

@@ -43,7 +43,7 @@ public partial class Tensor
     internal static Tensor Result(Device device, DType dtype, Shape shape) =>
         Result(device, dtype, shape, Allocate(device, dtype, shape.Count));
 
-    /// <summary>Memory of activations: what nobody uses any more is given back first where there is none left.</summary>
+    /// <summary>Memory of activations: what nobody uses any more is given back first if there is none left.</summary>
     internal static Storage Allocate(Device device, DType dtype, long count) =>
         MemoryPressure.Of(device).Allocate(dtype, count, MemoryKind.Activations);
 
