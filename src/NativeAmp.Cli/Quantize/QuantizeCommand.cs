@@ -191,7 +191,7 @@ internal sealed class QuantizeCommand
         return ExitCode.Success;
     }
 
-    /// <summary>What a quantiser refuses is a wrong use of the command.</summary>
+    /// <summary>Turns a refusal of the quantiser into a wrong use of the command.</summary>
     internal static T OrUsage<T>(Func<T> quantize)
     {
         try

@@ -39,8 +39,8 @@ public enum MemoryKind
 
 /// <summary>
 /// SIMD instruction sets of the CPU. Every one gives the same bits for casts, scaling, checks, optimizers and integers.
-/// <see cref="Avx512BFloat16"/> and <see cref="AmxBFloat16"/> differ from AVX-512 in matrix products and convolutions of
-/// bfloat16 alone: their instructions take subnormal numbers for zeros and add in another order.
+/// <see cref="Avx512BFloat16"/> and <see cref="AmxBFloat16"/> differ from AVX-512 in matrix products and convolutions
+/// of bfloat16 alone: their instructions take subnormal numbers for zeros and add in another order.
 /// </summary>
 public enum SimdTarget
 {

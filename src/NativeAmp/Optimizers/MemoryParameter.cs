@@ -60,7 +60,8 @@ public sealed class MemoryParameter : IParameter
     public DType DType { get; }
 
     /// <summary>
-    /// The gradient: float32, float16, bfloat16 or FP8, as many elements as the parameter has. The default value is none.
+    /// The gradient: float32, float16, bfloat16 or FP8, as many elements as the parameter has. The default value is
+    /// none.
     /// </summary>
     /// <exception cref="ArgumentException">It has another type.</exception>
     public TensorCell Gradient
