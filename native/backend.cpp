@@ -37,7 +37,7 @@ void Backend::cast_table(const TableView&, int32_t, int32_t, const namp_cast_opt
   unsupported("cast_table");
 }
 
-void Backend::unscale_check(const TableView&, int32_t, int32_t, const namp_scaler_state*,
+void Backend::unscale_check(const TableView&, int32_t, int32_t, bool, const namp_scaler_state*,
                             namp_optimizer_state*, bool, namp_stream) {
   unsupported("unscale_check");
 }

@@ -97,10 +97,12 @@ class Backend {
                     const namp_cast_options& options, namp_stream stream);
   virtual void cast_table(const TableView& table, int32_t destination_column, int32_t source_column,
                           const namp_cast_options& options, namp_stream stream);
+  // Gradients may be FP8; what is written is not, nor is what it is written from. unscales: the state
+  // says that the gradients in memory are unscaled, here or by a cast that follows.
   virtual void unscale_check(const TableView& table, int32_t gradient_column, int32_t write_column,
-                             const namp_scaler_state* scaler, namp_optimizer_state* state,
-                             bool reset, namp_stream stream);
-  // compact: some parameter or state of the table is not float32.
+                             bool unscales, const namp_scaler_state* scaler,
+                             namp_optimizer_state* state, bool reset, namp_stream stream);
+  // compact: some parameter or state of the table is not float32, or some gradient is FP8.
   virtual void optimizer_step(const TableView& table, const namp_optimizer_args& args, bool compact,
                               const namp_scaler_state* scaler, namp_optimizer_state* state,
                               namp_stream stream);

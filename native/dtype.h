@@ -107,6 +107,9 @@ constexpr bool is_stored_float(int32_t dtype) {
 #undef NAMP_IS
 }
 
+// Whether the dtype is FP8.
+constexpr bool is_float8(int32_t dtype) { return is_stored_float(dtype) && !is_float(dtype); }
+
 // Whether the dtype is 8-bit codes in blocks, whose cells have a scale for each block.
 constexpr bool is_block_code(int32_t dtype) {
 #define NAMP_IS(DTYPE, ...) || dtype == DTYPE

@@ -26,6 +26,11 @@ inline namp_cell cell_of(const void* data, int32_t dtype) {
   return {const_cast<void*>(data), nullptr, dtype, 0};
 }
 
+// The scale of a cell that is not codes in blocks, on the host.
+inline float scale_or_one(const namp_cell& cell) {
+  return cell.scale == nullptr ? 1.0f : *cell.scale;
+}
+
 // A run of elements of one tensor. Chunks are numbered tensor by tensor; an empty tensor has none.
 struct Chunk {
   int64_t tensor;

@@ -94,6 +94,11 @@ namp_dtype check_cast_dtype(int32_t dtype, const char* name) {
   return static_cast<namp_dtype>(dtype);
 }
 
+namp_dtype check_stored_float_dtype(int32_t dtype, const char* name) {
+  if (!is_stored_float(dtype)) fail_dtype(dtype, name, is_stored_float);
+  return static_cast<namp_dtype>(dtype);
+}
+
 namp_dtype check_state_dtype(int32_t dtype, const char* name) {
   if (!is_state(dtype)) fail_dtype(dtype, name, is_state);
   return static_cast<namp_dtype>(dtype);

@@ -51,6 +51,9 @@ namp_dtype check_float_dtype(int32_t dtype, const char* name);
 // A dtype that a cast takes.
 namp_dtype check_cast_dtype(int32_t dtype, const char* name);
 
+// A dtype of a gradient that an optimizer reads.
+namp_dtype check_stored_float_dtype(int32_t dtype, const char* name);
+
 // A dtype of an optimizer's state.
 namp_dtype check_state_dtype(int32_t dtype, const char* name);
 

@@ -165,7 +165,7 @@ int32_t namp_device_set_threads(namp_device* device, int32_t threads) {
 
 int32_t namp_device_set_simd(namp_device* device, int32_t simd) {
   return wall([&] {
-    namp::check_range(simd, NAMP_SIMD_BEST, NAMP_SIMD_AMX_BF16, "simd");
+    namp::check_range(simd, NAMP_SIMD_BEST, NAMP_SIMD_NEON_DOTPROD, "simd");
     use_device(device)->backend->set_simd(static_cast<namp_simd>(simd));
   });
 }

@@ -65,7 +65,8 @@ void check_tensors(const namp_table& table, OptimizerNeeds& needs) {
                                             std::to_string(needs.states.size()) +
                                             "; give the hyperparameters of every group.");
     }
-    check_cell(table, tensor, columns.gradient, "gradient");
+    check_gradient_cell(table, tensor, columns.gradient, "gradient");
+    needs.compact |= is_float8(table.cell(tensor, columns.gradient).dtype);
     check_parameter(table, tensor, columns);
     needs.compact |= table.cell(tensor, columns.parameter).dtype != NAMP_FLOAT32;
     for (int32_t k = 0; k < needs.states[static_cast<size_t>(group)]; ++k) {
@@ -152,8 +153,8 @@ int32_t namp_optimizer_step(namp_table* table, const namp_optimizer_args* args,
     if (args->rows != nullptr) namp::check_object(args->rows, "args->rows");
     checked.use_on(stream);
     if (checks) {
-      checked.device.backend->unscale_check(checked.view, args->columns.gradient, -1, scaler, state,
-                                            true, stream);
+      checked.device.backend->unscale_check(checked.view, args->columns.gradient, -1, false, scaler,
+                                            state, true, stream);
     }
     checked.device.backend->optimizer_step(checked.view, *args, checked.fulfilled->compact, scaler,
                                            state, stream);

@@ -86,19 +86,18 @@ void check_cast_cell(const namp_table& table, int64_t tensor, int32_t column,
   });
 }
 
+void check_gradient_cell(const namp_table& table, int64_t tensor, int32_t column,
+                         const char* column_name) {
+  check_memory(table, tensor, column, column_name, [](int32_t dtype, const auto& name) {
+    if (!is_stored_float(dtype)) check_stored_float_dtype(dtype, name().c_str());
+  });
+}
+
 void check_state_cell(const namp_table& table, int64_t tensor, int32_t column,
                       const char* column_name) {
   check_memory(table, tensor, column, column_name, [](int32_t dtype, const auto& name) {
     if (!is_state(dtype)) check_state_dtype(dtype, name().c_str());
   });
-}
-
-void check_cells(const namp_table& table, int32_t column, const char* column_name,
-                 bool may_be_null) {
-  for (int64_t tensor = 0; tensor < table.view.tensor_count; ++tensor) {
-    if (may_be_null && table.cell(tensor, column).data == nullptr) continue;
-    check_cell(table, tensor, column, column_name);
-  }
 }
 
 }  // namespace namp

@@ -16,7 +16,7 @@ namespace namp {
 struct OptimizerNeeds {
   namp_optimizer_columns columns;
   std::vector<int32_t> states;  // [groups] columns of state
-  bool compact = false;         // some parameter or state is not float32
+  bool compact = false;         // some parameter or state is not float32, or some gradient is FP8
 
   // Compares without allocating: it runs before every step.
   template <class StatesOf>
@@ -88,12 +88,12 @@ void check_cell(const namp_table& table, int64_t tensor, int32_t column, const c
 void check_cast_cell(const namp_table& table, int64_t tensor, int32_t column,
                      const char* column_name);
 
+// The same for a cell of gradients that an optimizer reads, or of what it unscales them to.
+void check_gradient_cell(const namp_table& table, int64_t tensor, int32_t column,
+                         const char* column_name);
+
 // The same for a cell of an optimizer's state.
 void check_state_cell(const namp_table& table, int64_t tensor, int32_t column,
                       const char* column_name);
-
-// check_cell for all tensors, except null cells if those may be left out.
-void check_cells(const namp_table& table, int32_t column, const char* column_name,
-                 bool may_be_null);
 
 }  // namespace namp

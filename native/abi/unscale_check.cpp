@@ -10,6 +10,21 @@
 namespace namp {
 namespace {
 
+// Checks the gradients, and the cells that they are written to (unless write_column is -1). Whether some
+// are FP8.
+bool check_gradients(const namp_table& table, int32_t gradient_column, int32_t write_column) {
+  bool any_fp8 = false;
+  for (int64_t tensor = 0; tensor < table.view.tensor_count; ++tensor) {
+    if (table.cell(tensor, gradient_column).data == nullptr) continue;
+    check_gradient_cell(table, tensor, gradient_column, "gradient");
+    any_fp8 |= is_float8(table.cell(tensor, gradient_column).dtype);
+    if (write_column < 0 || write_column == gradient_column) continue;
+    check_gradient_cell(table, tensor, write_column, "unscaled gradient");
+    any_fp8 |= is_float8(table.cell(tensor, write_column).dtype);
+  }
+  return any_fp8;
+}
+
 void check_options(const namp_scaler_options* options) {
   check_struct(options, "options");
   if (options->bad_index != nullptr) check_object(options->bad_index, "options->bad_index");
@@ -41,17 +56,16 @@ int32_t namp_unscale_check(namp_table* table, int32_t gradient_column, int32_t w
     if (scaler != nullptr) namp::check_object(scaler, "scaler");
     namp::check_object(state, "state");
     const bool resets = namp::check_flag(reset, "reset");
-    namp::check_cells(checked, gradient_column, "gradient", true);
-    if (write_column >= 0 && write_column != gradient_column) {
-      for (int64_t tensor = 0; tensor < checked.view.tensor_count; ++tensor) {
-        if (checked.cell(tensor, gradient_column).data != nullptr) {
-          namp::check_cell(checked, tensor, write_column, "unscaled gradient");
-        }
-      }
-    }
+    const bool writes = write_column >= 0;
+    const bool casts = namp::check_gradients(checked, gradient_column, write_column) && writes;
     checked.use_on(stream);
-    checked.device.backend->unscale_check(checked.view, gradient_column, write_column, scaler,
-                                          state, resets, stream);
+    namp::Backend& backend = *checked.device.backend;
+    backend.unscale_check(checked.view, gradient_column, casts ? -1 : write_column, writes, scaler,
+                          state, resets, stream);
+    if (!casts) return;
+    namp_cast_options options{};
+    if (scaler != nullptr) options.scale = &scaler->inverse_scale;
+    backend.cast_table(checked.view, write_column, gradient_column, options, stream);
   });
 }
 

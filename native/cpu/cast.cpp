@@ -20,8 +20,7 @@ namespace HWY_NAMESPACE {
 // The element as a float32, times its scale and the cast's factor.
 template <class In>
 NAMP_FORMULA Lane scaled_in(Lane x, float source_scale, float factor) {
-  if constexpr (Format<In>::kMayHaveScale) x = times_scale(x, Lane(source_scale));
-  return x * factor;
+  return scaled_value<In>(x, Lane(source_scale)) * factor;
 }
 
 // Over the destination's scale, within its bound.
@@ -120,17 +119,15 @@ namespace {
 
 NAMP_SIMD_TABLE(cast_any);
 
-float value_or_one(const float* scale) { return scale != nullptr ? *scale : 1.0f; }
-
 CastSettings settings_of(const namp_cast_options& options, const namp_cell& destination,
                          const namp_cell& source, bool streams) {
   CastSettings settings;
   settings.streams = streams;
   settings.scaled =
       options.scale != nullptr || destination.scale != nullptr || source.scale != nullptr;
-  settings.factor = value_or_one(options.scale);
-  settings.source_scale = value_or_one(source.scale);
-  settings.destination_scale = value_or_one(destination.scale);
+  settings.factor = options.scale == nullptr ? 1.0f : *options.scale;
+  settings.source_scale = scale_or_one(source);
+  settings.destination_scale = scale_or_one(destination);
   settings.saturate = (options.flags & NAMP_CAST_SATURATE) != 0;
   settings.stochastic = options.rounding == NAMP_ROUND_STOCHASTIC;
   settings.seed = options.seed;
@@ -157,7 +154,7 @@ void CpuBackend::cast_table(const TableView& table, int32_t destination_column,
     const Chunk& chunk = table.chunks[index];
     const namp_cell& destination = table.cell(chunk.tensor, destination_column);
     const namp_cell& source = table.cell(chunk.tensor, source_column);
-    if (destination.data == nullptr) return;
+    if (destination.data == nullptr || source.data == nullptr) return;
     kernel(
         destination, source, chunk.begin, chunk.count,
         settings_of(options, destination, source, streaming),

@@ -56,8 +56,8 @@ class CpuBackend final : public Backend {
 
   // unscale_check.cpp
   void unscale_check(const TableView& table, int32_t gradient_column, int32_t write_column,
-                     const namp_scaler_state* scaler, namp_optimizer_state* state, bool reset,
-                     namp_stream stream) override;
+                     bool unscales, const namp_scaler_state* scaler, namp_optimizer_state* state,
+                     bool reset, namp_stream stream) override;
   void scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states, int32_t count,
                      const namp_scaler_options& options, namp_stream stream) override;
 

@@ -222,11 +222,12 @@ NAMP_SIMD_TABLE(sum_windows);
 NAMP_SIMD_TABLE(scale_int8_windows);
 
 void CpuBackend::int8_conv2d(const namp_int8_conv2d_args& args, namp_stream stream) {
-  const Int8Planes planes(args);
+  const Int8WindowKernel* dots = int8_window_kernel_by_dots(simd_);
+  const Int8WindowKernel kernel =
+      dots != nullptr ? *dots : Int8WindowKernel{sum_windows_by_simd(simd_), 128};
+  const Int8Planes planes(args, kernel.added);
   const ConvolutionShape& shape = planes.shape;
   const int64_t taps = planes.taps.count;
-  const Int8WindowSums dots = int8_window_sums_by_dots(simd_);
-  const Int8WindowSums sum = dots != nullptr ? dots : sum_windows_by_simd(simd_);
   const auto scale = scale_int8_windows_by_simd(simd_);
 
   // The planes of each worker; then, of all, offsets and corrections.
@@ -237,11 +238,10 @@ void CpuBackend::int8_conv2d(const namp_int8_conv2d_args& args, namp_stream stre
   auto* offsets = reinterpret_cast<int64_t*>(scratch + workers * each);
   planes.offsets(offsets);
   auto* corrections = reinterpret_cast<uint32_t*>(scratch + workers * each + align(taps * 8));
-  const auto unsigned_zero = static_cast<uint32_t>(args.zero_point + 128);
   const auto* weight = static_cast<const uint8_t*>(args.weight);
   std::memcpy(corrections, weight, static_cast<size_t>(args.out_channels) * 4);
   for (int64_t channel = 0; channel < args.out_channels; ++channel)
-    corrections[channel] *= unsigned_zero;
+    corrections[channel] *= static_cast<uint32_t>(args.zero_point) + kernel.added;
   weight += args.weight_bytes - args.out_channels * taps * 4;
 
   // A unit of work is some output channels of a group of an image.
@@ -249,7 +249,7 @@ void CpuBackend::int8_conv2d(const namp_int8_conv2d_args& args, namp_stream stre
   threads_.split(args.batch * args.groups * blocks, [&](int64_t worker, int64_t first,
                                                         int64_t last) {
     auto* words = reinterpret_cast<uint32_t*>(scratch + worker * each);
-    pad_int8_planes(planes, unsigned_zero, words);
+    pad_int8_planes(planes, args.zero_point, words);
     int64_t filled = -1;
     for (int64_t unit = first; unit < last; ++unit) {
       const int64_t item = unit / blocks;
@@ -286,7 +286,7 @@ void CpuBackend::int8_conv2d(const namp_int8_conv2d_args& args, namp_stream stre
           starts[i] = planes.start(run + i);
         outputs.begin = run * kInt8Run;
         outputs.count = std::min(runs * kInt8Run, planes.positions - outputs.begin);
-        sum(windows, outputs.channels, runs);
+        kernel.sum(windows, outputs.channels, runs);
         scale(args, outputs);
       }
     }

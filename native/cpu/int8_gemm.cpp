@@ -183,7 +183,7 @@ void pack_short_rows(const int8_t* a, int64_t rows, int64_t depth, uint8_t* pack
 Int8Kernel int8_kernel(namp_simd simd) {
   const Int8Kernel* dots = int8_kernel_by_dots(simd);
   if (dots != nullptr) return *dots;
-  return {&short_row_bytes, &pack_short_rows, multiply_int8_tile_by_simd(simd)};
+  return {&short_row_bytes, &pack_short_rows, multiply_int8_tile_by_simd(simd), 128};
 }
 
 // Fetches memory that is written soon.
@@ -251,7 +251,7 @@ void CpuBackend::int8_gemm(const namp_int8_gemm_args& args, namp_stream stream) 
         uint32_t* of_panel = corrections + (panel - left) * kInt8PanelColumns;
         std::memcpy(of_panel, weight + panel * panel_bytes, kInt8UnitBytes);
         for (int64_t c = 0; c < kInt8PanelColumns; ++c)
-          of_panel[c] *= static_cast<uint32_t>(args.a_zero_point + 128);
+          of_panel[c] *= static_cast<uint32_t>(args.a_zero_point + kernel.added);
       }
       for (int64_t block = first; block < last; ++block) {
         const int64_t row = rows_from(block);

@@ -6,6 +6,7 @@
 
 #include "cpu/cpu_backend.h"
 #include "cpu/int8_windows.h"
+#include "cpu/neon_dots.h"
 #include "cpu/vnni.h"
 
 namespace namp {
@@ -164,7 +165,7 @@ void multiply(const Int8Tile& tile) {
   kByRows[tile.count - 1](tile);
 }
 
-constexpr Int8Kernel kDots{&row_bytes, &pack_rows, &multiply};
+constexpr Int8Kernel kDots{&row_bytes, &pack_rows, &multiply, 128};
 
 }  // namespace
 
@@ -172,7 +173,7 @@ const Int8Kernel* int8_kernel_by_dots(namp_simd simd) { return has_vnni(simd) ? 
 
 }  // namespace namp
 
-#else
+#elif !defined(NAMP_DOTPROD)
 
 namespace namp {
 

@@ -5,9 +5,9 @@
 // codes of a row in every lane, no sum runs across a register, and a product of one row reads the
 // weight from its beginning to its end.
 //
-// The codes of rows of A become unsigned (code + 128) where they are made ready. Then one correction,
-// (zero point + 128) times the sum of the column, serves every row, and the instructions that
-// multiply unsigned by signed bytes.
+// The codes of rows of A become unsigned (code + 128) where they are made ready, for the instructions
+// that multiply unsigned by signed bytes; NEON's multiply signed ones. One correction, (zero point +
+// 128) times the sum of the column, or zero point times it, serves every row.
 #pragma once
 
 #include <cstdint>
@@ -48,9 +48,10 @@ struct Int8Kernel {
   // Makes a block's rows ready.
   void (*pack_rows)(const int8_t* a, int64_t rows, int64_t depth, uint8_t* packed);
   void (*multiply)(const Int8Tile& tile);
+  int32_t added;  // to each code by pack_rows: 128 or 0
 };
 
-// By AVX-512 VNNI; null where a target does not have it.
+// By AVX-512 VNNI, or NEON's dot product; null where a target has neither.
 const Int8Kernel* int8_kernel_by_dots(namp_simd simd);
 
 }  // namespace namp

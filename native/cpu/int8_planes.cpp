@@ -10,43 +10,33 @@
 
 #include "cpu/int8_planes.h"
 
-#ifndef NAMP_CPU_INT8_PLANES_ONCE
-#define NAMP_CPU_INT8_PLANES_ONCE
-namespace namp {
-
-// Changes the sign bit of each code of a word: of a signed code, it adds 128.
-inline constexpr uint32_t kInt8Signs = 0x80808080u;
-
-}  // namespace namp
-#endif
-
 HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
 // Words of four bytes each that lie a distance apart, from columns that are a step apart.
 HWY_INLINE void fill_words(const int8_t* in, int64_t bytes, int64_t distance, int64_t columns,
-                           int64_t step, uint32_t* out) {
+                           int64_t step, uint32_t signs, uint32_t* out) {
   for (int64_t column = 0; column < columns; column += step) {
     uint32_t word = 0;
     for (int64_t byte = 0; byte < bytes; ++byte)
       word |= uint32_t{static_cast<uint8_t>(in[byte * distance + column])} << (8 * byte);
-    *out++ = word ^ kInt8Signs;
+    *out++ = word ^ signs;
   }
 }
 
 #if HWY_TARGET == HWY_SCALAR
 
-HWY_INLINE int64_t fill_blocks(const int8_t*, int64_t, int64_t, int64_t, int64_t, uint32_t*,
-                               int64_t) {
+HWY_INLINE int64_t fill_blocks(const int8_t*, int64_t, int64_t, int64_t, int64_t, uint32_t,
+                               uint32_t*, int64_t) {
   return 0;
 }
 HWY_INLINE void fill_taps(const int8_t* in, int64_t words, int64_t step, const uint8_t* order,
-                          uint32_t* out) {
+                          uint32_t signs, uint32_t* out) {
   for (int64_t word = 0; word < words; ++word) {
     for (int64_t byte = 0; byte < 4; ++byte)
       reinterpret_cast<int8_t*>(out + word)[byte] = in[word * step + order[byte]];
-    out[word] ^= kInt8Signs;
+    out[word] ^= signs;
   }
 }
 HWY_INLINE void copy_codes(const int8_t* in, int64_t count, int8_t* out) {
@@ -61,9 +51,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 // they go: the first column that is left. odd: from the word of column 0 to that of column 1.
 template <int kBytes, int kStep>
 HWY_INLINE int64_t fill_channels(const int8_t* in, int64_t channels, int64_t distance,
-                                 int64_t columns, uint32_t* out, int64_t odd) {
+                                 int64_t columns, uint32_t signs, uint32_t* out, int64_t odd) {
   const hn::FixedTag<uint8_t, kBytes> tag;
-  const auto sign = hn::Set(tag, 0x80);
+  const auto sign = hn::Set(tag, static_cast<uint8_t>(signs));
   constexpr int64_t kColumns = int64_t{kBytes} * kStep;
   // Where fewer channels are left, the last one is repeated: the weights of the others are zeros.
   const auto channel = [=](int64_t i) {
@@ -96,22 +86,23 @@ HWY_INLINE int64_t fill_channels(const int8_t* in, int64_t channels, int64_t dis
 }
 
 HWY_INLINE int64_t fill_blocks(const int8_t* in, int64_t channels, int64_t distance,
-                               int64_t columns, int64_t step, uint32_t* out, int64_t odd) {
+                               int64_t columns, int64_t step, uint32_t signs, uint32_t* out,
+                               int64_t odd) {
   if (step == 1 && columns >= 16)
-    return fill_channels<16, 1>(in, channels, distance, columns, out, odd);
+    return fill_channels<16, 1>(in, channels, distance, columns, signs, out, odd);
   if (step == 1 && columns >= 4)
-    return fill_channels<4, 1>(in, channels, distance, columns, out, odd);
+    return fill_channels<4, 1>(in, channels, distance, columns, signs, out, odd);
   if (step == 2 && columns >= 32)
-    return fill_channels<16, 2>(in, channels, distance, columns, out, odd);
+    return fill_channels<16, 2>(in, channels, distance, columns, signs, out, odd);
   if (step == 2 && columns >= 8)
-    return fill_channels<4, 2>(in, channels, distance, columns, out, odd);
+    return fill_channels<4, 2>(in, channels, distance, columns, signs, out, odd);
   return 0;
 }
 
 // Words of four taps each, a register of them at once, of which all but one may be too many. order: of
 // four words, the bytes of their taps.
 HWY_INLINE void fill_taps(const int8_t* in, int64_t words, int64_t step, const uint8_t* order,
-                          uint32_t* out) {
+                          uint32_t signs, uint32_t* out) {
   const hn::ScalableTag<uint32_t> word_tag;
   const hn::Repartition<uint8_t, decltype(word_tag)> tag;
   constexpr int64_t kWords = HWY_LANES(uint32_t);
@@ -121,7 +112,7 @@ HWY_INLINE void fill_taps(const int8_t* in, int64_t words, int64_t step, const u
     blocks[i] = static_cast<int32_t>(i / 4 * step + i % 4);
   const auto lanes = hn::SetTableIndices(word_tag, blocks);
   const auto bytes = hn::LoadDup128(tag, order);
-  const auto sign = hn::Set(tag, 0x80);
+  const auto sign = hn::Set(tag, static_cast<uint8_t>(signs));
   for (int64_t word = 0; word < words; word += kWords) {
     const auto codes = hn::LoadU(tag, reinterpret_cast<const uint8_t*>(in + word * step));
     const auto near = hn::TableLookupLanes(hn::BitCast(word_tag, codes), lanes);
@@ -171,9 +162,9 @@ void fill_columns(const Int8Planes& planes, const int8_t* input, uint32_t* words
     const int8_t* in = image + part / step * planes.part_words() * step + part % step;
     uint32_t* out = words + part * planes.part_words();
     if (near) {
-      fill_taps(in, planes.part_words(), step, order, out);
+      fill_taps(in, planes.part_words(), step, order, planes.signs, out);
     } else {
-      fill_words(in, 4, width.dilation, planes.part_words() * step, step, out);
+      fill_words(in, 4, width.dilation, planes.part_words() * step, step, planes.signs, out);
     }
   }
 }
@@ -196,9 +187,10 @@ void fill_planes(const Int8Planes& planes, const int8_t* input, uint32_t* words)
       const int64_t odd = planes.word(quad, first + height.pad, width.pad + 1) - begin;
       for (int64_t row = first; row < lines; row += planes.row_step) {
         const int8_t* line = in + row * columns;
-        const int64_t done = fill_blocks(line, channels, pixels, columns, step, words + begin, odd);
+        const int64_t done =
+            fill_blocks(line, channels, pixels, columns, step, planes.signs, words + begin, odd);
         for (int64_t column = done; column < std::min(done + step, columns); ++column)
-          fill_words(line + column, channels, pixels, columns - column, step,
+          fill_words(line + column, channels, pixels, columns - column, step, planes.signs,
                      words + planes.word(quad, row + height.pad, width.pad + column));
         begin += planes.part_columns;
       }
@@ -215,11 +207,11 @@ namespace namp {
 
 NAMP_SIMD_TABLE(fill_planes);
 
-void pad_int8_planes(const Int8Planes& planes, uint32_t code, uint32_t* words) {
-  std::fill_n(words, planes.plane_words(), code * 0x01010101u);
+void pad_int8_planes(const Int8Planes& planes, int32_t zero_point, uint32_t* words) {
+  const uint32_t codes = static_cast<uint8_t>(zero_point) * 0x01010101u;
+  std::fill_n(words, planes.plane_words(), codes ^ planes.signs);
   // The padded image's codes are signed.
-  std::fill(words + planes.plane_words(), words + planes.words(),
-            (code * 0x01010101u) ^ kInt8Signs);
+  std::fill(words + planes.plane_words(), words + planes.words(), codes);
 }
 
 void fill_int8_planes(namp_simd simd, const Int8Planes& planes, const int8_t* input,

@@ -1,6 +1,6 @@
 // The codes of a group's input of one image, laid out for sums of windows: a word has the codes of
 // four channels of a pixel, or of four taps of a row where a group has one channel, unsigned
-// (code + 128). So a run of output positions reads, for each tap of the kernel (or four of a row), a
+// (code + 128) or signed, as the kernel wants them. So a run of output positions reads, for each tap of the kernel (or four of a row), a
 // run of words, and nothing is gathered.
 #pragma once
 
@@ -12,8 +12,10 @@
 namespace namp {
 
 struct Int8Planes {
-  explicit Int8Planes(const namp_int8_conv2d_args& args)
-      : shape(args),
+  // added: to each code, 128 or 0.
+  Int8Planes(const namp_int8_conv2d_args& args, uint32_t added)
+      : signs(added * 0x01010101u),
+        shape(args),
         taps(shape.group_in, args.kernel_h, args.kernel_w),
         rows(args.in_h + 2 * args.pad_h),
         columns(args.in_w + 2 * args.pad_w),
@@ -63,6 +65,7 @@ struct Int8Planes {
     return by_pitch ? position : position / run_row * part_columns + position % run_row;
   }
 
+  uint32_t signs;  // the bits that the codes of a word are changed by: adding 128 changes the signs
   ConvolutionShape shape;
   Int8Taps taps;
   int64_t rows;          // of the padded image
@@ -79,8 +82,8 @@ struct Int8Planes {
   int64_t runs;
 };
 
-// Sets all words to the padding's, code (an unsigned one).
-void pad_int8_planes(const Int8Planes& planes, uint32_t code, uint32_t* words);
+// Sets all words to the padding's, whose codes are the zero point.
+void pad_int8_planes(const Int8Planes& planes, int32_t zero_point, uint32_t* words);
 
 // Writes a group's input, [group_in, height, width], into words that pad_int8_planes has set. Words
 // around the image stay as they are.

@@ -1,6 +1,7 @@
 // Sums of windows of 8-bit integers by VPDPBUSD (vnni.h).
 #include "cpu/int8_windows.h"
 
+#include "cpu/neon_dots.h"
 #include "cpu/vnni.h"
 
 #if defined(NAMP_VNNI)
@@ -51,19 +52,21 @@ void sum_windows_by_dots(const Int8Windows& windows, int64_t outputs, int64_t ru
   });
 }
 
+constexpr Int8WindowKernel kWindowDots{&sum_windows_by_dots, 128};
+
 }  // namespace
 
-Int8WindowSums int8_window_sums_by_dots(namp_simd simd) {
-  return has_vnni(simd) ? &sum_windows_by_dots : nullptr;
+const Int8WindowKernel* int8_window_kernel_by_dots(namp_simd simd) {
+  return has_vnni(simd) ? &kWindowDots : nullptr;
 }
 
 }  // namespace namp
 
-#else
+#elif !defined(NAMP_DOTPROD)
 
 namespace namp {
 
-Int8WindowSums int8_window_sums_by_dots(namp_simd) { return nullptr; }
+const Int8WindowKernel* int8_window_kernel_by_dots(namp_simd) { return nullptr; }
 
 }  // namespace namp
 

@@ -52,7 +52,7 @@ struct Int8WindowLayout {
   int64_t bytes;
 };
 
-// Windows over planes of words, each of four unsigned codes, and words of four signed weights.
+// Windows over planes of words, each of four codes, and words of four signed weights.
 struct Int8Windows {
   const uint32_t* planes;
   const int64_t* starts;        // of each run: the word of its first position
@@ -75,8 +75,13 @@ struct Int8Windows {
 // It wraps.
 using Int8WindowSums = void (*)(const Int8Windows& windows, int64_t outputs, int64_t runs);
 
-// By AVX-512 VNNI; null where a target does not have it.
-Int8WindowSums int8_window_sums_by_dots(namp_simd simd);
+struct Int8WindowKernel {
+  Int8WindowSums sum;
+  uint32_t added;  // to each code of the planes: 128, which makes them unsigned, or 0
+};
+
+// By AVX-512 VNNI, or NEON's dot product; null where a target has neither.
+const Int8WindowKernel* int8_window_kernel_by_dots(namp_simd simd);
 
 // Cuts rows x columns into tiles of 4 x 4, with 1 for the rest of each side, and calls
 // tile(integral_constant rows, integral_constant columns, row, column). Columns come outside: the

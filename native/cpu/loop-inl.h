@@ -131,7 +131,17 @@ HWY_INLINE auto with_element(int32_t dtype, Body&& body) {
 template <class Body>
 HWY_INLINE void with_stored_element(int32_t dtype, Body&& body) {
   switch (dtype) {
-    NAMP_FOR_EACH_STORED_FLOAT(NAMP_CASE)
+    NAMP_FOR_EACH_FLOAT(NAMP_CASE)
+    NAMP_FOR_EACH_FLOAT8(NAMP_CASE)
+  }
+  __builtin_trap();
+}
+
+// The same for FP8 alone.
+template <class Body>
+HWY_INLINE auto with_float8_element(int32_t dtype, Body&& body) {
+  switch (dtype) {
+    NAMP_FOR_EACH_FLOAT8(NAMP_CASE)
 #undef NAMP_CASE
   }
   __builtin_trap();

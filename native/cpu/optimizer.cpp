@@ -92,6 +92,7 @@ int32_t state_dtype(const UpdateChunk& chunk) {
 // Whether there is a loop for a chunk's dtypes: those of float32 parameters, and of training in
 // bfloat16. Every combination would be hundreds of loops.
 bool has_loop(const UpdateChunk& chunk) {
+  if (is_float8(chunk.gradient.dtype)) return false;
   const int32_t states = state_dtype(chunk);
   if (states != NAMP_FLOAT32 && states != NAMP_BFLOAT16) return false;
   if (chunk.parameter.dtype == NAMP_FLOAT32) return true;
@@ -140,9 +141,21 @@ UpdateChunk part_of(const UpdateChunk& chunk, int64_t begin, int64_t count) {
 // over the block before the update and after it.
 class WideBlock {
  public:
-  // Loads what is not float32 yet.
+  // Loads what is not float32 yet: gradients of FP8, and the rest unless there is a loop for it.
   HWY_NOINLINE const UpdateChunk& widen(const UpdateChunk& block) {
     wide_ = block;
+    if (is_float8(block.gradient.dtype)) {
+      wide_.gradient = {gradients_, NAMP_FLOAT32};
+      const float scale = block.gradient_scale;
+      with_float8_element(block.gradient.dtype, [&](auto type) HWY_ATTR {
+        using Code = typename decltype(type)::Type;
+        map(
+            gradients_, block.count,
+            [=](Lane x) NAMP_LANES { return scaled_value<Code>(x, Lane(scale)); },
+            static_cast<const Code*>(block.gradient.data));
+      });
+      if (has_loop(wide_)) return wide_;
+    }
     if (block.parameter.dtype != NAMP_FLOAT32) {
       wide_.parameter = {parameters_, NAMP_FLOAT32};
       wide_.remainder = nullptr;
@@ -169,7 +182,7 @@ class WideBlock {
 
   // Stores it again.
   HWY_NOINLINE void narrow(const UpdateChunk& block, const RandomWords* words) const {
-    if (block.parameter.dtype != NAMP_FLOAT32) {
+    if (wide_.parameter.data != block.parameter.data) {
       with_parameters(block, words, [&](const auto& parameter) HWY_ATTR {
         for_lanes(block.count, [&](int64_t i, auto part) NAMP_LANES {
           parameter.put(load(parameters_ + i, part), i, part);
@@ -178,9 +191,10 @@ class WideBlock {
     }
     for (int k = 0; k < block.states; ++k) {
       const int32_t dtype = block.state[k].dtype;
+      if (wide_.state[k].data == block.state[k].data) continue;
       if (is_block_code(dtype)) {
         encode_blocks(dtype, states_[k], 0, block.count, block.state[k].data, block.state_scale[k]);
-      } else if (dtype == NAMP_BFLOAT16) {
+      } else {
         map(
             static_cast<BFloat16*>(block.state[k].data), block.count,
             [](Lane x) NAMP_LANES { return x; }, static_cast<const float*>(states_[k]));
@@ -198,6 +212,7 @@ class WideBlock {
   }
 
   UpdateChunk wide_;
+  HWY_ALIGN float gradients_[NAMP_BLOCK_ELEMENTS];
   HWY_ALIGN float parameters_[NAMP_BLOCK_ELEMENTS];
   HWY_ALIGN float states_[NAMP_MAX_STATE_COLUMNS][NAMP_BLOCK_ELEMENTS];
 };
@@ -306,6 +321,7 @@ UpdateChunk chunk_of(const TableView& table, const Chunk& chunk, int states,
   c.count = chunk.count;
   c.gradient = column_of(table, chunk, columns.gradient);
   if (c.gradient.data == nullptr) return c;
+  c.gradient_scale = scale_or_one(table.cell(chunk.tensor, columns.gradient));
   c.parameter = column_of(table, chunk, columns.parameter);
   if (columns.remainder >= 0) {
     const Column remainder = column_of(table, chunk, columns.remainder);

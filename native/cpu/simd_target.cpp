@@ -7,6 +7,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
 
 namespace namp {
 namespace {
@@ -55,6 +58,9 @@ namp_simd detect() noexcept {
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
   return avx512 ? detect_bfloat16() : NAMP_SIMD_AVX2;
+#elif defined(__aarch64__) && defined(__linux__)
+  constexpr unsigned long kDots = 1ul << 20;  // HWCAP_ASIMDDP (Linux, Documentation/arch/arm64)
+  return (getauxval(AT_HWCAP) & kDots) != 0 ? NAMP_SIMD_NEON_DOTPROD : NAMP_SIMD_BASELINE;
 #else
   return NAMP_SIMD_BASELINE;
 #endif
@@ -67,6 +73,12 @@ namp_simd best_simd() noexcept {
   return best;
 }
 
-bool has_simd(namp_simd simd) noexcept { return simd <= best_simd(); }
+bool has_simd(namp_simd simd) noexcept {
+#if defined(__x86_64__)
+  return simd <= best_simd();  // each has the one before it
+#else
+  return simd <= NAMP_SIMD_BASELINE || simd == best_simd();
+#endif
+}
 
 }  // namespace namp

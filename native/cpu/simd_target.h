@@ -14,7 +14,7 @@ namp_simd best_simd() noexcept;
 bool has_simd(namp_simd simd) noexcept;
 
 // A kernel for each target; null for a target that this build does not have. Targets with more than
-// AVX-512 have its kernels; what they have more is in pair_tiles.h.
+// AVX-512 or NEON have their kernels; what they have more is in pair_tiles.h and neon_dots.h.
 template <class Function>
 struct SimdTable {
   Function baseline;

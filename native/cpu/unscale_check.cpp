@@ -23,11 +23,12 @@ namespace HWY_NAMESPACE {
 
 // Counts elements that are not finite, if there are any.
 template <class T>
-void find_non_finite(const T* gradient, int64_t count, int64_t first_index, ChunkFacts& facts) {
+void find_non_finite(const T* gradient, float scale, int64_t count, int64_t first_index,
+                     ChunkFacts& facts) {
   uint32_t largest = 0;
   for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
     float values[kLanes];
-    store(load(gradient + i, part), values);
+    store(scaled_value<T>(load(gradient + i, part), Lane(scale)), values);
     for (int64_t j = 0; j < part.count; ++j) {
       const uint32_t magnitude = bits(values[j]) & 0x7fffffffu;
       if (magnitude < 0x7f800000u) {
@@ -41,9 +42,10 @@ void find_non_finite(const T* gradient, int64_t count, int64_t first_index, Chun
 }
 
 // Magnitudes of floats order as their bits do, infinity and NaN last: one integer maximum tells
-// whether all are finite. Unless kScales, factor is 1.
+// whether all are finite. Unless kScales, factor is 1. scale is that of FP8's cell.
 template <bool kScales, class T>
-ChunkFacts check_chunk(const T* gradient, int64_t count, int64_t first_index, float factor) {
+ChunkFacts check_chunk(const T* gradient, float scale, int64_t count, int64_t first_index,
+                       float factor) {
   SumLanes squares;
   LaneBits largest(0u);
   int64_t done = 0;
@@ -56,7 +58,7 @@ ChunkFacts check_chunk(const T* gradient, int64_t count, int64_t first_index, fl
     largest = largest_half.widen();
   }
   squares.add_squares(done, count, [&](int64_t i, auto part) NAMP_LANES {
-    const Lane scaled = load(gradient + i, part);
+    const Lane scaled = scaled_value<T>(load(gradient + i, part), Lane(scale));
     largest = larger(largest, bits(scaled) & 0x7fffffffu);
     // 0 times an infinite factor is NaN, also outside of the part.
     return keep(scaled * factor, Lane(0.0f), part);
@@ -66,7 +68,7 @@ ChunkFacts check_chunk(const T* gradient, int64_t count, int64_t first_index, fl
   if (all < 0x7f800000u) {
     facts.largest_magnitude = from_bits(all);
   } else {
-    find_non_finite(gradient, count, first_index, facts);
+    find_non_finite(gradient, scale, count, first_index, facts);
   }
   return facts;
 }
@@ -83,16 +85,22 @@ template <class T>
 ChunkFacts check_chunk(const T* gradient, int64_t count, int64_t first_index, float inverse_scale) {
   const bool later = std::is_same_v<T, Float16> && scales_exactly(inverse_scale);
   if (!later && inverse_scale != 1.0f)
-    return check_chunk<true>(gradient, count, first_index, inverse_scale);
-  ChunkFacts facts = check_chunk<false>(gradient, count, first_index, 1.0f);
+    return check_chunk<true>(gradient, 1.0f, count, first_index, inverse_scale);
+  ChunkFacts facts = check_chunk<false>(gradient, 1.0f, count, first_index, 1.0f);
   facts.sum_of_squares *= static_cast<double>(inverse_scale) * static_cast<double>(inverse_scale);
   return facts;
 }
 
-// out is null to only check.
-ChunkFacts unscale_check_chunk(const void* gradient, namp_dtype dtype, void* out,
+// scale is that of FP8's cell. out is null to only check; of FP8 it is.
+ChunkFacts unscale_check_chunk(const void* gradient, namp_dtype dtype, float scale, void* out,
                                namp_dtype out_dtype, int64_t count, int64_t first_index,
                                float inverse_scale) {
+  if (is_float8(dtype)) {
+    return with_float8_element(dtype, [&](auto type) HWY_ATTR {
+      const auto* codes = static_cast<const typename decltype(type)::Type*>(gradient);
+      return check_chunk<true>(codes, scale, count, first_index, inverse_scale);
+    });
+  }
   ChunkFacts facts{};
   with_element(dtype, [&](auto in_type) HWY_ATTR {
     using In = typename decltype(in_type)::Type;
@@ -124,7 +132,7 @@ namespace {
 NAMP_SIMD_TABLE(unscale_check_chunk);
 
 // Computes the facts of the tensors and the state from those of the chunks, in order.
-void combine(const TableView& table, float inverse_scale, bool reset, bool writes,
+void combine(const TableView& table, float inverse_scale, bool reset, bool unscales,
              namp_optimizer_state& state) {
   for (int64_t tensor = 0; tensor < table.tensor_count; ++tensor) {
     table.facts[tensor] = {0, -1, 0.0f, 0};
@@ -144,13 +152,13 @@ void combine(const TableView& table, float inverse_scale, bool reset, bool write
     found.count += chunk.non_finite_count;
   }
   const double sum_of_squares = squares_before(state, reset) + squares.total();
-  finish_check(state, reset, writes, sum_of_squares, found, inverse_scale);
+  finish_check(state, reset, unscales, sum_of_squares, found, inverse_scale);
 }
 
 }  // namespace
 
 void CpuBackend::unscale_check(const TableView& table, int32_t gradient_column,
-                               int32_t write_column, const namp_scaler_state* scaler,
+                               int32_t write_column, bool unscales, const namp_scaler_state* scaler,
                                namp_optimizer_state* state, bool reset, namp_stream) {
   const float inverse_scale = scaler == nullptr ? 1.0f : scaler->inverse_scale;
   const auto kernel = unscale_check_chunk_by_simd(simd_);
@@ -163,11 +171,11 @@ void CpuBackend::unscale_check(const TableView& table, int32_t gradient_column,
     const auto from = static_cast<namp_dtype>(gradient.dtype);
     const auto to = static_cast<namp_dtype>(out.dtype);
     table.chunk_facts[index] =
-        kernel(element(gradient.data, from, chunk.begin), from,
+        kernel(element(gradient.data, from, chunk.begin), from, scale_or_one(gradient),
                out.data == nullptr ? nullptr : element(out.data, to, chunk.begin), to, chunk.count,
                chunk.begin, inverse_scale);
   });
-  combine(table, inverse_scale, reset, write_column >= 0, *state);
+  combine(table, inverse_scale, reset, unscales, *state);
 }
 
 void CpuBackend::scaler_update(namp_scaler_state* scaler, namp_optimizer_state* const* states,

@@ -24,6 +24,7 @@ struct Column {
 struct UpdateChunk {
   int64_t count;
   Column gradient;
+  float gradient_scale;  // of FP8, else 1
   Column parameter;
   int16_t* remainder;  // of bfloat16 parameters, or null
   int states;          // of the tensor's group

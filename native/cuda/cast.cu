@@ -133,7 +133,7 @@ NAMP_KERNEL(kCastThreads) cast_table_kernel(const CastTableArgs args) {
   for_chunks(args.table, [&](const TableTask& task, int64_t) {
     const namp_cell destination = task.cells[args.destination_column];
     const namp_cell source = task.cells[args.source_column];
-    if (destination.data == nullptr) return;
+    if (destination.data == nullptr || source.data == nullptr) return;
     const int64_t begin = task.chunk.begin;
     cast_run(destination, source, begin, task.chunk.count, args.options, factor,
              args.options.offset + static_cast<uint64_t>(task.first_element + begin));

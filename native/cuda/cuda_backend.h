@@ -78,8 +78,8 @@ class CudaBackend final : public Backend {
                   const namp_cast_options& options, namp_stream stream) override;
   // unscale_check.cpp, optimizer.cpp
   void unscale_check(const TableView& table, int32_t gradient_column, int32_t write_column,
-                     const namp_scaler_state* scaler, namp_optimizer_state* state, bool reset,
-                     namp_stream stream) override;
+                     bool unscales, const namp_scaler_state* scaler, namp_optimizer_state* state,
+                     bool reset, namp_stream stream) override;
   void optimizer_step(const TableView& table, const namp_optimizer_args& args, bool compact,
                       const namp_scaler_state* scaler, namp_optimizer_state* state,
                       namp_stream stream) override;

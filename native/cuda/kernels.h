@@ -73,6 +73,7 @@ struct UnscaleCheckArgs {
   TableView table;
   int32_t gradient_column;
   int32_t write_column;  // -1: only check
+  int32_t unscales;
   const namp_scaler_state* scaler;
   namp_optimizer_state* state;
   Ticket ticket;

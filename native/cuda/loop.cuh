@@ -234,6 +234,29 @@ NAMP_DEVICE Pack<kCount> widen_numbers(const RawPack<Float16, kCount>& raw) {
   return wide;
 }
 
+// FP8 by way of float16, whose upper byte E5M2 is; E4M3 has three bits of its fraction, and its exponent
+// but for 8.
+template <int kCount>
+NAMP_DEVICE Pack<kCount> widen_numbers(const RawPack<Float8E5M2, kCount>& raw) {
+  Pack<kCount> wide;
+#pragma unroll
+  for (int j = 0; j < kCount; ++j)
+    wide.at[j] = convert_from_float16(static_cast<uint16_t>(raw.at[j].bits << 8));
+  return wide;
+}
+template <int kCount>
+NAMP_DEVICE Pack<kCount> widen_numbers(const RawPack<Float8E4M3, kCount>& raw) {
+  Pack<kCount> wide;
+#pragma unroll
+  for (int j = 0; j < kCount; ++j) {
+    const uint32_t magnitude = raw.at[j].bits & 0x7fu;
+    const uint32_t half = (raw.at[j].bits & 0x80u) << 8 | magnitude << 7;
+    const float x = convert_from_float16(static_cast<uint16_t>(half)) * 256.0f;
+    wide.at[j] = magnitude == 0x7fu ? from_bits(0x7fc00000u) : x;
+  }
+  return wide;
+}
+
 template <int kCount>
 NAMP_DEVICE Pack<kCount> widen(const RawPack<Float16, kCount>& raw) {
   Pack<kCount> wide = widen_numbers(raw);

@@ -76,6 +76,16 @@ NAMP_DEVICE void store_state(const Pack<kPack>& x, const namp_cell& cell, int64_
   }
 }
 
+// Gradients of any dtype.
+NAMP_DEVICE Pack<kPack> widen_gradients(const AnyPack& gradients, const namp_cell& cell) {
+  if (!is_float8(cell.dtype)) return widen_as(gradients, cell.dtype);
+  const float scale = load_or(cell.scale, 0, 1.0f);
+  return with_float8_element(cell.dtype, [&](auto element) {
+    return map([=](float x) { return times_scale(x, scale); },
+               widen(gradients.as<typename decltype(element)::Type>()));
+  });
+}
+
 // Parameters that are float32, or in half precision alone or with remainders.
 NAMP_DEVICE Pack<kPack> widen_parameters(const AnyPack& parameters, int32_t dtype,
                                          const RawPack<uint16_t, kPack>& remainders,
@@ -138,7 +148,7 @@ NAMP_DEVICE void update_blocks(const OptimizerArgs& args, const TableTask& task,
       if (k >= kFetchedAhead) states[k] = fetch_state(cell_of(task, columns.state[k]), i, part);
       s[k] = states[k].widen_by(numbers, dtype(columns.state[k]));
     }
-    update_pack<kStates>(p, s, widen_as(gradients, dtype(columns.gradient)), c);
+    update_pack<kStates>(p, s, widen_gradients(gradients, cell_of(task, columns.gradient)), c);
 #pragma unroll
     for (int k = 0; k < kStates; ++k)
       store_state(s[k], cell_of(task, columns.state[k]), i, part);
@@ -179,7 +189,8 @@ NAMP_DEVICE void update_chunk_of(int states, const OptimizerArgs& args, const Ta
   }
 }
 
-// kCompact: some parameter or state of the table is not float32. numbers is then in shared memory.
+// kCompact: some parameter or state of the table is not float32, or some gradient is FP8. numbers is
+// then in shared memory.
 template <class Rule, bool kCompact>
 NAMP_DEVICE void update_table(const OptimizerArgs& args, BlockNumbers* numbers) {
   __shared__ UpdateConstants<Rule> constants;

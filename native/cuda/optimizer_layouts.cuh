@@ -180,6 +180,7 @@ NAMP_DEVICE int update_by_layout(const OptimizerArgs& args, const TableTask& tas
     same = same && dtype(columns.state[k]) == state;
     dynamic = dynamic && is_dynamic(dtype(columns.state[k]));
   }
+  if (is_float8(dtype(columns.gradient))) return 0;
   const int32_t parameter = dtype(columns.parameter);
   if (parameter == NAMP_FLOAT32) {
     if (dynamic)

@@ -56,11 +56,18 @@ struct Seen {
 
 // Only reads a chunk. What is not finite makes the sum of squares so: only then is the chunk looked
 // at once more, element by element. So an element costs four instructions, and the memory is the
-// limit; of its bytes 64 a thread are on their way.
+// limit; of its bytes 64 a thread are on their way. FP8 costs more, for its codes and the cell's scale;
+// 16 bytes on their way leave it enough registers.
 template <class In>
-NAMP_DEVICE double read_chunk(const In* in, const Chunk& chunk, float inverse_scale, Seen& seen) {
-  constexpr int kRows = 64 / (kPack * sizeof(In));
+NAMP_DEVICE double read_chunk(const In* in, const namp_cell& cell, const Chunk& chunk,
+                              float inverse_scale, Seen& seen) {
+  constexpr int kRows = (kIsByte<In> ? 16 : 64) / (kPack * sizeof(In));
   const int peel = choose_peel(access(in));  // there is one that aligns every pack
+  const float scale = kIsByte<In> ? load_or(cell.scale, 0, 1.0f) : 1.0f;
+  const auto scaled = [&](const auto& wide) {
+    if constexpr (kIsByte<In>) return map([=](float x) { return x * scale; }, wide);
+    return wide;
+  };
   float largest = 0.0f;
   const double sum = sum_squares_in_lanes<kRows>(
       static_cast<int>(chunk.count), peel,
@@ -72,7 +79,7 @@ NAMP_DEVICE double read_chunk(const In* in, const Chunk& chunk, float inverse_sc
         }
       },
       [&](const auto& raw, int, auto part, auto&& add) {
-        const auto x = widen_numbers(raw);
+        const auto x = scaled(widen_numbers(raw));
 #pragma unroll
         for (int j = 0; j < part.count; ++j) {
           largest = fmaxf(largest, fabsf(x.at[j]));
@@ -83,7 +90,7 @@ NAMP_DEVICE double read_chunk(const In* in, const Chunk& chunk, float inverse_sc
     seen.largest = bits(largest);
   } else {
     for_packs(chunk.count, peel, [&](int64_t i, auto part) {
-      seen.look(widen(load_raw(in + i, part)), chunk.begin + i);
+      seen.look(scaled(widen(load_raw(in + i, part))), chunk.begin + i);
     });
   }
   return sum;
@@ -194,11 +201,12 @@ NAMP_DEVICE void combine(const UnscaleCheckArgs& args, float inverse_scale) {
   largest.finish();
   if (thread != 0) return;
   const NonFinite found{static_cast<int64_t>(non_finite), static_cast<int64_t>(first_tensor)};
-  finish_check(state, reset, args.write_column >= 0, sum_of_squares, found, inverse_scale);
+  finish_check(state, reset, args.unscales != 0, sum_of_squares, found, inverse_scale);
 }
 
 // A kernel's body: check(in, task, inverse_scale, seen) sees a chunk and gives its sum of squares.
-template <class Check>
+// kFloat8: some gradients may be FP8.
+template <bool kFloat8, class Check>
 NAMP_DEVICE void check_table(const UnscaleCheckArgs& args, Check&& check) {
   const TableView& table = args.table;
   const float inverse_scale = args.scaler == nullptr ? 1.0f : args.scaler->inverse_scale;
@@ -207,11 +215,14 @@ NAMP_DEVICE void check_table(const UnscaleCheckArgs& args, Check&& check) {
     ChunkFacts facts{};
     if (gradient.data != nullptr) {
       Seen seen;
-      const double sum = with_element(gradient.dtype, [&](auto in_type) {
+      const auto see = [&](auto in_type) {
         using In = typename decltype(in_type)::Type;
         const In* in = static_cast<const In*>(gradient.data) + task.chunk.begin;
         return check(in, task, inverse_scale, seen);
-      });
+      };
+      const bool float8 = kFloat8 && is_float8(gradient.dtype);
+      const double sum =
+          float8 ? with_float8_element(gradient.dtype, see) : with_element(gradient.dtype, see);
       facts = gather(sum, seen);
     }
     if (thread_index() == 0) table.chunk_facts[index] = facts;
@@ -222,16 +233,18 @@ NAMP_DEVICE void check_table(const UnscaleCheckArgs& args, Check&& check) {
 }  // namespace
 
 NAMP_KERNEL(kCheckThreads, kCheckBlocks) check_kernel(const UnscaleCheckArgs args) {
-  check_table(args, [](const auto* in, const TableTask& task, float inverse_scale, Seen& seen) {
-    return read_chunk(in, task.chunk, inverse_scale, seen);
-  });
+  check_table<true>(
+      args, [&](const auto* in, const TableTask& task, float inverse_scale, Seen& seen) {
+        return read_chunk(in, task.cells[args.gradient_column], task.chunk, inverse_scale, seen);
+      });
 }
 
 NAMP_KERNEL(kCheckThreads) unscale_kernel(const UnscaleCheckArgs args) {
-  check_table(args, [&](const auto* in, const TableTask& task, float inverse_scale, Seen& seen) {
-    return unscale_chunk(in, task.cells[args.gradient_column].dtype, task.chunk, inverse_scale,
-                         task.cells[args.write_column], seen);
-  });
+  check_table<false>(args,
+                     [&](const auto* in, const TableTask& task, float inverse_scale, Seen& seen) {
+                       return unscale_chunk(in, task.cells[args.gradient_column].dtype, task.chunk,
+                                            inverse_scale, task.cells[args.write_column], seen);
+                     });
 }
 
 NAMP_KERNEL(32) scaler_update_kernel(const ScalerUpdateArgs args) {

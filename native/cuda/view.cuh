@@ -61,7 +61,7 @@ struct AnyPack {
   }
 };
 
-// Of a dtype that operators compute with, or of codes in blocks.
+// Of a floating-point dtype, or of codes in blocks.
 NAMP_DEVICE AnyPack fetch_any(const namp_cell& cell, int64_t i, Prefix part) {
   AnyPack pack{};
   const auto take = [&](auto word) {
@@ -70,7 +70,7 @@ NAMP_DEVICE AnyPack fetch_any(const namp_cell& cell, int64_t i, Prefix part) {
   };
   if (cell.dtype == NAMP_FLOAT32) {
     take(uint32_t{});
-  } else if (is_block_code(cell.dtype)) {
+  } else if (is_float8(cell.dtype) || is_block_code(cell.dtype)) {
     take(uint8_t{});
   } else {
     take(uint16_t{});

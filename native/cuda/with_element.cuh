@@ -12,6 +12,13 @@ NAMP_DEVICE auto with_element(int32_t dtype, Body&& body) {
 #define NAMP_CASE(DTYPE, Element, ...) \
   if (dtype == DTYPE) return body(ElementType<Element>{});
   NAMP_FOR_EACH_FLOAT(NAMP_CASE)
+  trap();
+}
+
+// The same for FP8.
+template <class Body>
+NAMP_DEVICE auto with_float8_element(int32_t dtype, Body&& body) {
+  NAMP_FOR_EACH_FLOAT8(NAMP_CASE)
 #undef NAMP_CASE
   trap();
 }

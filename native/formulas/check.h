@@ -21,7 +21,7 @@ struct NonFinite {
 };
 
 // Updates the state after a check, which begins a step (reset) or adds to earlier findings.
-NAMP_FORMULA void finish_check(namp_optimizer_state& state, bool reset, bool writes,
+NAMP_FORMULA void finish_check(namp_optimizer_state& state, bool reset, bool unscales,
                                double sum_of_squares, NonFinite found, float inverse_scale) {
   const bool overflow = found.count != 0 || !is_finite(inverse_scale);
   const bool had_tensor = !reset && state.first_non_finite_tensor >= 0;
@@ -29,7 +29,7 @@ NAMP_FORMULA void finish_check(namp_optimizer_state& state, bool reset, bool wri
   state.non_finite_count = add_counts(reset ? 0 : state.non_finite_count, found.count);
   if (!had_tensor) state.first_non_finite_tensor = found.first_tensor;
   state.gradient_norm = static_cast<float>(::sqrt(sum_of_squares));
-  if (writes) {
+  if (unscales) {
     state.unscaled = 1;
   } else if (reset) {
     state.unscaled = 0;

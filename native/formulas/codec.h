@@ -169,6 +169,12 @@ template <class F>
 NAMP_FORMULA F over_scale(F x, F scale) {
   return same_nan(x / scale, x);
 }
+// The same of a decoded element of any format: times its cell's scale, if it may have one.
+template <class Element, class F>
+NAMP_FORMULA F scaled_value(F x, F scale) {
+  if constexpr (Format<Element>::kMayHaveScale) return times_scale(x, scale);
+  return x;
+}
 
 NAMP_FORMULAS_END
 

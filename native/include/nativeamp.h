@@ -101,8 +101,9 @@ typedef enum namp_dtype {
   NAMP_BFLOAT16 = 3,
   NAMP_INT32 = 4,
   NAMP_UINT8 = 5,
-  /* eight bits, OCP 8-bit Floating Point Specification 1.0, for casts alone: E4M3 (PyTorch's
-     float8_e4m3fn: to 448, NaN, no infinity) and E5M2 (to 57,344) */
+  /* eight bits, OCP 8-bit Floating Point Specification 1.0, for casts and for the gradients of an
+     optimizer's step: E4M3 (PyTorch's float8_e4m3fn: to 448, NaN, no infinity) and E5M2 (to 57,344),
+     the gradients' format of "FP8 formats for deep learning" (Micikevicius et al. 2022) */
   NAMP_FLOAT8_E4M3 = 6,
   NAMP_FLOAT8_E5M2 = 7,
   /* Codes of eight bits, for an optimizer's columns of state and for casts from and to float32. Every
@@ -149,8 +150,9 @@ typedef enum namp_copy_direction {
 } namp_copy_direction;
 
 /* SIMD instruction sets of the CPU backend. Every one gives the same bits for the four kernel
- * families. The last two differ from AVX-512 in bfloat16's matrix products and convolutions alone:
- * their instructions take subnormal numbers for zeros and add in another order. */
+ * families, and for integers. AVX512_BF16 and AMX_BF16 differ from AVX-512 in bfloat16's matrix
+ * products and convolutions alone: their instructions take subnormal numbers for zeros and add in
+ * another order. */
 typedef enum namp_simd {
   NAMP_SIMD_BEST = 0, /* the best of this machine */
   /* the instructions of every CPU of the architecture (SSE2 on x86-64, NEON on arm64) */
@@ -158,7 +160,9 @@ typedef enum namp_simd {
   NAMP_SIMD_AVX2 = 2,
   NAMP_SIMD_AVX512 = 3,
   NAMP_SIMD_AVX512_BF16 = 4, /* and vdpbf16ps */
-  NAMP_SIMD_AMX_BF16 = 5     /* and tiles of AMX, where the system allows them (Linux) */
+  NAMP_SIMD_AMX_BF16 = 5,    /* and tiles of AMX, where the system allows them (Linux) */
+  /* NEON and SDOT (FEAT_DotProd of Armv8.2), for products and convolutions of 8-bit integers */
+  NAMP_SIMD_NEON_DOTPROD = 6
 } namp_simd;
 
 /* How a cast to half precision rounds. */
@@ -805,8 +809,9 @@ NAMP_API int32_t namp_scale(namp_device* device, const namp_cell* destination,
 
 /* ---- Family 3: unscale and check ---- */
 
-/* Reads all gradients of a table once (column gradient_column; float32, float16 or bfloat16, in any
- * mix; null cells are left out). It writes namp_overflow_facts for each tensor, and found_inf,
+/* Reads all gradients of a table once (column gradient_column; float32, float16, bfloat16 or FP8, in
+ * any mix; null cells are left out). A gradient of FP8 is its codes' values times its cell's scale, as
+ * namp_cast_table makes them float32, and has that one's findings. It writes namp_overflow_facts for each tensor, and found_inf,
  * first_non_finite_tensor, non_finite_count and gradient_norm of *state. reset 1 begins a step: all
  * of them start anew, and unscaled is 0. reset 0 adds to the findings of an earlier call of the
  * step (an optimizer of several tables; tensor indices are each table's own). Finiteness is tested
@@ -815,7 +820,8 @@ NAMP_API int32_t namp_scale(namp_device* device, const namp_cell* destination,
  * the scale. With write_column >= 0 the unscaled values (g times inverse_scale in float32, rounded
  * once to that column's dtype; unchanged bits where inverse_scale is 1 and the dtypes agree) are
  * written there (it may be gradient_column: in place), for any found_inf, and state->unscaled
- * becomes 1. With -1 nothing is written, and namp_optimizer_step unscales in its own pass. The
+ * becomes 1. Where a column has FP8, namp_cast_table writes it, with the inverse scale as factor,
+ * in a pass of its own. With -1 nothing is written, and namp_optimizer_step unscales in its own pass. The
  * norm: squares of the unscaled values, added by fused multiply-adds in float32 in 1,024 lanes for
  * each chunk, combined in float64, in one fixed order. A null scaler means an inverse scale of
  * 1. */
@@ -844,8 +850,9 @@ typedef struct namp_optimizer_columns {
      change below half of a parameter's last place is lost at every step; rounded stochastically,
      parameters move by the right amount on average */
   int32_t parameter;
-  int32_t gradient; /* float32, float16 or bfloat16, required; a null cell leaves the tensor out of
-                        the step */
+  /* float32, float16, bfloat16 or FP8 (times its cell's scale), required; a null cell leaves the tensor
+     out of the step */
+  int32_t gradient;
   /* float32, bfloat16 (rounded to nearest) or 8-bit codes in blocks, in any mix: the rule's columns
      of state in its order. A valid start is all zeros; of codes in blocks, scales of zero, with any
      codes */

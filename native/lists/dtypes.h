@@ -14,11 +14,15 @@
   X(NAMP_FLOAT16, Float16, uint16_t, 5, 10, 65504.0f, true, false, false)      \
   X(NAMP_BFLOAT16, BFloat16, uint16_t, 8, 7, 0x1.fep127f, true, false, false)
 
-// Formats that a cast stores too, and that no operator computes with.
-#define NAMP_FOR_EACH_STORED_FLOAT(X)                                       \
-  NAMP_FOR_EACH_FLOAT(X)                                                    \
+// Formats that a cast stores too and an optimizer takes gradients in, and that no operator computes
+// with.
+#define NAMP_FOR_EACH_FLOAT8(X)                                             \
   X(NAMP_FLOAT8_E4M3, Float8E4M3, uint8_t, 4, 3, 448.0f, false, true, true) \
   X(NAMP_FLOAT8_E5M2, Float8E5M2, uint8_t, 5, 2, 57344.0f, true, true, true)
+
+#define NAMP_FOR_EACH_STORED_FLOAT(X) \
+  NAMP_FOR_EACH_FLOAT(X)              \
+  NAMP_FOR_EACH_FLOAT8(X)
 
 // Codes of 8 bits in blocks of NAMP_BLOCK_ELEMENTS with a scale each (formulas/block_code.h), for
 // states of optimizers and for casts from and to float32.

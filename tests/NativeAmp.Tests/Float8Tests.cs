@@ -86,19 +86,78 @@ public sealed class Float8Tests(DeviceKind kind)
     }
 
     [Test]
-    public void Only_casts_take_them()
+    public void They_are_gradients_and_no_parameters()
     {
         using var device = kind.Open(2);
         using var codes = device.Allocate(DType.Float8E5M2, 4);
+        using var floats = device.Allocate<float>([1, 2, 3, 4]);
         using var state = new OptimizerState(device);
-        using var table = TensorTable.Create(device, [4], [codes.ToCell()]);
+        using var table = TensorTable.Create(device, [4], [codes.ToCell()], [floats.ToCell()]);
 
         Assert.That(
-            () => AmpKernels.UnscaleAndCheck(table, 0, null, state),
-            Throws
-                .InstanceOf<NativeAmpException>()
-                .With.Message.Contains("NAMP_FLOAT8_E5M2; it must be NAMP_FLOAT32, NAMP_FLOAT16 or NAMP_BFLOAT16")
+            () => new MemoryParameter("w", device, codes.ToCell(), 4),
+            Throws.ArgumentException.With.Message.Contains("The values of 'w' are float8_e5m2")
         );
+        AmpKernels.UnscaleAndCheck(table, 1, null, state, writeColumn: 0);
+        Assert.That(codes.ToArray<byte>(), Is.EqualTo(new byte[] { 0x3c, 0x40, 0x42, 0x44 }));
+    }
+
+    [Test]
+    public void A_step_of_such_gradients_is_that_of_the_same_ones_in_float32(
+        [Values(DType.Float8E4M3, DType.Float8E5M2)] DType dtype,
+        [Values(1f, 0.37f)] float factor
+    )
+    {
+        const int Count = 1000;
+        using var device = kind.Open(2);
+        NumberFormat format = FormatOf(dtype);
+        float[] start = [.. Enumerable.Range(0, Count).Select(i => MathF.Sin(i))];
+        using var scale = device.Allocate<float>([factor]);
+        using var codes = device.Allocate(dtype, Count);
+        using var wide = device.Allocate(DType.Float32, Count);
+        using var ofCodes = device.Allocate<float>(start);
+        using var ofFloats = device.Allocate<float>(start);
+        var narrow = new MemoryParameter("w", device, ofCodes.ToCell(), Count)
+        {
+            Gradient = new TensorCell(codes.Pointer, dtype, scale.Pointer),
+        };
+        var exact = new MemoryParameter("w", device, ofFloats.ToCell(), Count) { Gradient = wide.ToCell() };
+        using var optimizer = new FusedAdam([narrow]);
+        using var expected = new FusedAdam([exact]);
+        using var scaler = new GradScaler(device, GradScalerOptions.Static(1024));
+        using var expectedScaler = new GradScaler(device, GradScalerOptions.Static(1024));
+        for (int step = 0; step < 4; step++)
+        {
+            byte[] bytes = [.. Enumerable.Range(0, Count).Select(i => Finite(i * 37 + step))];
+            if (step == 1)
+                bytes[Count / 2] = 0xff;
+            codes.CopyFrom<byte>(bytes);
+            wide.CopyFrom<float>([.. bytes.Select(b => (float)format.Decode(b).ToDouble() * factor)]);
+            if (step == 2)
+            {
+                // Gradients that are not float32 stay as they are; the step unscales them.
+                scaler.Unscale(optimizer);
+                Assert.That(codes.ToArray<byte>(), Is.EqualTo(bytes));
+                expectedScaler.Unscale(expected, inPlace: false);
+            }
+            optimizer.ClipGradNorm(0.5f);
+            expected.ClipGradNorm(0.5f);
+
+            StepOutcome outcome = scaler.Step(optimizer).Read();
+            StepOutcome exactOutcome = expectedScaler.Step(expected).Read();
+            scaler.Update();
+            expectedScaler.Update();
+
+            Assert.That(outcome.Skipped, Is.EqualTo(step == 1), $"step {step}");
+            Assert.That(outcome.FirstBadParameter, Is.EqualTo(step == 1 ? "w" : null));
+            Assert.That(outcome.GradientNorm, Is.EqualTo(exactOutcome.GradientNorm).Or.NaN);
+            Assert.That(outcome.ClipCoefficient, Is.EqualTo(exactOutcome.ClipCoefficient));
+            Assert.That(ofCodes.ToArray<float>(), Is.EqualTo(ofFloats.ToArray<float>()), $"step {step}");
+        }
+        Assert.That(ofCodes.ToArray<float>(), Is.Not.EqualTo(start));
+
+        // Another code for those that are infinite or NaN.
+        byte Finite(int i) => double.IsFinite(format.Decode((byte)i).ToDouble()) ? (byte)i : (byte)0x31;
     }
 
     private static NumberFormat FormatOf(DType dtype) =>

@@ -196,8 +196,8 @@ void settings(Call& c) {
     return c.make("namp_device_set_threads",
                   [&] { return namp_device_set_threads(c.device, number); });
   }
-  number = static_cast<int32_t>(
-      c.random.of({NAMP_SIMD_BEST, NAMP_SIMD_BASELINE, NAMP_SIMD_AVX2, NAMP_SIMD_AVX512}));
+  number = static_cast<int32_t>(c.random.of({NAMP_SIMD_BEST, NAMP_SIMD_BASELINE, NAMP_SIMD_AVX2,
+                                             NAMP_SIMD_AVX512, NAMP_SIMD_NEON_DOTPROD}));
   c.spoil_choice(number);
   c.may_fail = true;  // the machine may lack it
   c.make("namp_device_set_simd", [&] { return namp_device_set_simd(c.device, number); });

@@ -11,7 +11,7 @@ struct TestTable {
   namp_table* table = nullptr;
   int64_t tensors = 0;
 
-  // One dtype for each column; 0 for any floating-point dtype. Some gradients (column 1) are
+  // One dtype for each column; 0 for any floating-point dtype, in column 1 FP8 too. Some gradients are
   // missing.
   static TestTable& draw(Call& c, std::initializer_list<int32_t> dtypes) {
     auto& t = *static_cast<TestTable*>(c.block(sizeof(TestTable)));
@@ -28,7 +28,11 @@ struct TestTable {
       groups.push_back(static_cast<int32_t>(c.random.below(3)));
       for (int64_t column = 0; column < columns; ++column) {
         int32_t dtype = dtypes.begin()[column];
-        if (dtype == 0) dtype = c.random.of<int32_t>({NAMP_FLOAT32, NAMP_FLOAT16, NAMP_BFLOAT16});
+        if (dtype == 0) {
+          dtype = c.random.of<int32_t>({NAMP_FLOAT32, NAMP_FLOAT16, NAMP_BFLOAT16});
+          if (column == 1 && c.random.one_in(4))
+            dtype = c.random.of<int32_t>({NAMP_FLOAT8_E4M3, NAMP_FLOAT8_E5M2});
+        }
         const bool missing =
             counts.back() == 0 || (column == 0 && columns < 6 && c.random.one_in(6));
         cells.push_back(missing ? namp_cell{}

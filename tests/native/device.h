@@ -55,7 +55,8 @@ class Device {
     ASSERT_EQ(namp_device_open(&handle_, kind_of(where), ordinal), NAMP_OK)
         << namp_last_error_message();
     if (where != Where::kCpu) return;
-    for (int32_t simd : {NAMP_SIMD_BASELINE, NAMP_SIMD_AVX2, NAMP_SIMD_AVX512}) {
+    for (int32_t simd :
+         {NAMP_SIMD_BASELINE, NAMP_SIMD_AVX2, NAMP_SIMD_AVX512, NAMP_SIMD_NEON_DOTPROD}) {
       if (namp_device_set_simd(handle_, simd) == NAMP_OK) targets_.push_back(simd);
     }
     for (int32_t simd : {NAMP_SIMD_AVX512_BF16, NAMP_SIMD_AMX_BF16}) {

@@ -109,7 +109,7 @@ TEST_P(DeviceTest, SaysWhatItIs) {
 TEST_P(DeviceTest, HasThreadsAndSimdOnTheCpuAlone) {
   EXPECT_EQ(namp_device_set_threads(device_, -1), NAMP_ERROR_INVALID_ARGUMENT);
   EXPECT_EQ(namp_device_set_threads(device_, 1025), NAMP_ERROR_INVALID_ARGUMENT);
-  EXPECT_EQ(namp_device_set_simd(device_, NAMP_SIMD_AMX_BF16 + 1), NAMP_ERROR_INVALID_ARGUMENT);
+  EXPECT_EQ(namp_device_set_simd(device_, NAMP_SIMD_NEON_DOTPROD + 1), NAMP_ERROR_INVALID_ARGUMENT);
   const int32_t expected = device_.is_gpu() ? NAMP_ERROR_UNSUPPORTED : NAMP_OK;
   EXPECT_EQ(namp_device_set_threads(device_, 2), expected);
   EXPECT_EQ(namp_device_set_simd(device_, NAMP_SIMD_BASELINE), expected);

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using NativeAmp.Cli.Networks;
 using NativeAmp.Cli.Output;
+using NativeAmp.Cli.Train;
 using NativeAmp.Training;
 using NativeAmp.Training.Data;
 using NativeAmp.Training.Quantization;
@@ -51,8 +52,8 @@ internal sealed class QuantizeCommand
     private readonly Option<string?> _calibrate = CommonOptions.Path(
         "--calibrate",
         "fashion-mnist|DIR|FILE",
-        "int8-static, gptq: data such as the network will see; the training images of fashion-mnist or of a folder; a "
-            + "text for gpt."
+        "int8-static, gptq, --fine-tune: data such as the network will see; the training images of fashion-mnist or of a "
+            + "folder; a text for gpt."
     );
     private readonly Option<long?> _samples = NumberOption.Whole(
         "--calibration-samples",
@@ -80,6 +81,7 @@ internal sealed class QuantizeCommand
         Description = "A layer that stays float32, such as block0.expand; may be given several times.",
         DefaultValueFactory = _ => [],
     };
+    private readonly FineTuning _tuning = new();
     private readonly QuantizeOptions _gpt = new();
     private readonly Option<string> _device = CommonOptions.Device("cpu");
     private readonly Option<string?> _out = CommonOptions.Path(
@@ -106,6 +108,10 @@ internal sealed class QuantizeCommand
             _observer,
             _percentile,
             _keep,
+            _tuning.Steps,
+            _tuning.Batch,
+            _tuning.LearningRate,
+            _tuning.Seed,
             _gpt.Heads,
             _gpt.Gelu,
             _device,
@@ -143,38 +149,54 @@ internal sealed class QuantizeCommand
             Percentile = parsed.GetValue(_percentile) ?? 99.99,
             Keep = [.. parsed.GetValue(_keep)!],
         };
-        bool needsData = scheme.Kind == QuantizationKind.Int8Static || scheme.Method == QuantizationMethod.Gptq;
-        if (!needsData && (parsed.GetValue(_calibrate) is not null || parsed.GetValue(_samples) is not null))
+        bool calibrates = scheme.Kind == QuantizationKind.Int8Static || scheme.Method == QuantizationMethod.Gptq;
+        bool trains = _tuning.IsAsked(parsed, scheme);
+        if (
+            !calibrates
+            && (parsed.GetValue(_samples) is not null || (!trains && parsed.GetValue(_calibrate) is not null))
+        )
             throw new UsageException(
-                "--calibrate and --calibration-samples need --to int8-static or --method gptq: the others need no data."
+                "--calibrate and --calibration-samples need --to int8-static or --method gptq, and --calibrate may be for "
+                    + "--fine-tune: the others need no data."
             );
         using Device device = CommonOptions.Open(parsed.GetValue(_device)!, terminal);
         using NetworkFile file = _gpt.Open(parsed.GetValue(_path)!, device, parsed);
         if (file.Scheme is not null)
             throw new UsageException($"{file.Path} is quantised already; give the float32 model.");
-        Action<Module>? calibrate = null;
-        if (needsData)
-        {
-            IDataset data = NetworkData.First(
-                NetworkData.OpenTraining(file, parsed.GetValue(_calibrate), _calibrate.Name),
-                parsed.GetValue(_samples) ?? DefaultSamples
-            );
-            calibrate = _ => NetworkData.Measure(file, data, device);
-        }
+        bool json = parsed.GetValue(_json);
+        IDataset? data =
+            calibrates || trains ? NetworkData.OpenTraining(file, parsed.GetValue(_calibrate), _calibrate.Name) : null;
+        IDataset? sample =
+            calibrates && data is not null
+                ? NetworkData.First(data, parsed.GetValue(_samples) ?? DefaultSamples)
+                : null;
+        Action<Module>? calibrate = sample is null ? null : _ => NetworkData.Measure(file, sample, device);
 
-        QuantizationReport report = Quantize(file, scheme, calibrate);
+        QuantizationReport report;
+        float? loss = null;
+        if (trains)
+        {
+            using ITrainProgress progress = ITrainProgress.Create(terminal, json);
+            if (_tuning.Run(parsed, file, scheme, calibrate, data!, device, progress) is not { } tuned)
+                return ExitCode.Interrupted;
+            (report, loss) = tuned;
+        }
+        else
+            report = OrUsage(() => Quantizer.Quantize(file.Model, scheme, calibrate));
+
         string? path = parsed.GetValue(_out);
         if (path is not null)
             QuantizedFile.Save(file.Model, path, scheme, file.Facts);
-        Write(report, path, parsed.GetValue(_json), terminal);
+        Write(report, loss, path, json, terminal);
         return ExitCode.Success;
     }
 
-    private static QuantizationReport Quantize(NetworkFile file, QuantizationScheme scheme, Action<Module>? calibrate)
+    /// <summary>Turns a refusal of the quantiser into a wrong use of the command.</summary>
+    internal static T OrUsage<T>(Func<T> quantize)
     {
         try
         {
-            return Quantizer.Quantize(file.Model, scheme, calibrate);
+            return quantize();
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException)
         {
@@ -182,7 +204,7 @@ internal sealed class QuantizeCommand
         }
     }
 
-    private static void Write(QuantizationReport report, string? path, bool json, Terminal terminal)
+    private static void Write(QuantizationReport report, float? loss, string? path, bool json, Terminal terminal)
     {
         LayerRow[] rows =
         [
@@ -197,7 +219,7 @@ internal sealed class QuantizeCommand
         {
             terminal.Output.WriteLine(
                 JsonSerializer.Serialize(
-                    new QuantizeSummary(rows, report.BytesBefore, report.BytesAfter, path),
+                    new QuantizeSummary(rows, report.BytesBefore, report.BytesAfter, path, loss),
                     QuantizeJson.Default.QuantizeSummary
                 )
             );

@@ -10,7 +10,18 @@ namespace NativeAmp.Cli.Quantize;
 internal sealed record LayerRow(string Name, long[] Shape, long Bytes, double? SignalToNoise);
 
 /// <summary>The answer of quantize.</summary>
-internal sealed record QuantizeSummary(IReadOnlyList<LayerRow> Layers, long BytesBefore, long BytesAfter, string? Out);
+/// <param name="Layers">The quantised layers.</param>
+/// <param name="BytesBefore">Bytes of the model's tensors before.</param>
+/// <param name="BytesAfter">And after.</param>
+/// <param name="Out">The file that was written; null for none.</param>
+/// <param name="FineTuneLoss">Loss of the last step of --fine-tune; null without it.</param>
+internal sealed record QuantizeSummary(
+    IReadOnlyList<LayerRow> Layers,
+    long BytesBefore,
+    long BytesAfter,
+    string? Out,
+    float? FineTuneLoss
+);
 
 /// <summary>A model on the data.</summary>
 /// <param name="File">Its file.</param>

@@ -1,3 +1,4 @@
+using NativeAmp.Cli.Output;
 using NativeAmp.Training;
 
 namespace NativeAmp.Cli.Train;
@@ -10,6 +11,12 @@ internal interface ITrainProgress : IDisposable
 
     /// <summary>Writes a line: an epoch, a checkpoint, a warning.</summary>
     void Note(string line);
+
+    /// <summary>A bar on a live terminal, lines elsewhere, nothing for --json.</summary>
+    static ITrainProgress Create(Terminal terminal, bool json) =>
+        json ? new SilentProgress()
+        : terminal.Live is { } live ? new BarProgress(live)
+        : new LineProgress(terminal.Output);
 }
 
 /// <summary>Shows nothing, for --json.</summary>

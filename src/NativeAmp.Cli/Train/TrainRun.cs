@@ -43,7 +43,7 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
         using TrainTelemetry? telemetry = settings.Telemetry is { } samples
             ? new TrainTelemetry(samples, settings, device, task.Train.Count / settings.Batch, outputs)
             : null;
-        using ITrainProgress progress = CreateProgress();
+        using ITrainProgress progress = ITrainProgress.Create(terminal, json);
         inspector?.Attach(progress, outputs);
         ProfileReport? profile = settings.Profile ? new ProfileReport() : null;
         var memory = new MemoryWatch(device);
@@ -171,11 +171,6 @@ internal sealed class TrainRun(TrainSettings settings, Terminal terminal, bool j
             CaptureSteps = settings.NoGraph ? false : null,
         };
     }
-
-    private ITrainProgress CreateProgress() =>
-        json ? new SilentProgress()
-        : terminal.Live is { } live ? new BarProgress(live)
-        : new LineProgress(terminal.Output);
 
     private static void Attach(
         Trainer trainer,

@@ -38,9 +38,9 @@ public enum MemoryKind
 }
 
 /// <summary>
-/// SIMD instruction sets of the CPU. Every one gives the same bits for casts, scaling, checks and Adam. The last two
-/// differ from AVX-512 in matrix products and convolutions of bfloat16 alone: their instructions take subnormal numbers
-/// for zeros and add in another order.
+/// SIMD instruction sets of the CPU. Every one gives the same bits for casts, scaling, checks, optimizers and integers.
+/// <see cref="Avx512BFloat16"/> and <see cref="AmxBFloat16"/> differ from AVX-512 in matrix products and convolutions
+/// of bfloat16 alone: their instructions take subnormal numbers for zeros and add in another order.
 /// </summary>
 public enum SimdTarget
 {
@@ -61,4 +61,7 @@ public enum SimdTarget
 
     /// <summary>AVX-512 with tiles of AMX for bfloat16, where the system allows them (Linux).</summary>
     AmxBFloat16 = NampSimd.AmxBf16,
+
+    /// <summary>NEON with <c>SDOT</c> (Armv8.2's dot product) for products of 8-bit integers; arm64.</summary>
+    NeonDotProduct = NampSimd.NeonDotprod,
 }

@@ -74,8 +74,9 @@ internal enum NampDtype
     Int32 = 4,
     /// <summary>NAMP_UINT8</summary>
     Uint8 = 5,
-    /// <summary>eight bits, OCP 8-bit Floating Point Specification 1.0, for casts alone: E4M3 (PyTorch's
-    /// float8_e4m3fn: to 448, NaN, no infinity) and E5M2 (to 57,344)</summary>
+    /// <summary>eight bits, OCP 8-bit Floating Point Specification 1.0, for casts and for the gradients of an
+    /// optimizer's step: E4M3 (PyTorch's float8_e4m3fn: to 448, NaN, no infinity) and E5M2 (to 57,344),
+    /// the gradients' format of "FP8 formats for deep learning" (Micikevicius et al. 2022)</summary>
     Float8E4m3 = 6,
     /// <summary>NAMP_FLOAT8_E5M2</summary>
     Float8E5m2 = 7,
@@ -142,8 +143,9 @@ internal enum NampCopyDirection
 }
 
 /// <summary>SIMD instruction sets of the CPU backend. Every one gives the same bits for the four kernel
-/// families. The last two differ from AVX-512 in bfloat16's matrix products and convolutions alone:
-/// their instructions take subnormal numbers for zeros and add in another order.</summary>
+/// families, and for integers. AVX512_BF16 and AMX_BF16 differ from AVX-512 in bfloat16's matrix
+/// products and convolutions alone: their instructions take subnormal numbers for zeros and add in
+/// another order.</summary>
 internal enum NampSimd
 {
     /// <summary>the best of this machine</summary>
@@ -158,6 +160,8 @@ internal enum NampSimd
     Avx512Bf16 = 4,
     /// <summary>and tiles of AMX, where the system allows them (Linux)</summary>
     AmxBf16 = 5,
+    /// <summary>NEON and SDOT (FEAT_DotProd of Armv8.2), for products and convolutions of 8-bit integers</summary>
+    NeonDotprod = 6,
 }
 
 /// <summary>How a cast to half precision rounds.</summary>
@@ -610,8 +614,8 @@ internal unsafe struct NampOptimizerColumns
     /// change below half of a parameter's last place is lost at every step; rounded stochastically,
     /// parameters move by the right amount on average</summary>
     public int Parameter;
-    /// <summary>float32, float16 or bfloat16, required; a null cell leaves the tensor out of
-    /// the step</summary>
+    /// <summary>float32, float16, bfloat16 or FP8 (times its cell's scale), required; a null cell leaves the tensor
+    /// out of the step</summary>
     public int Gradient;
     /// <summary>float32, bfloat16 (rounded to nearest) or 8-bit codes in blocks, in any mix: the rule's columns
     /// of state in its order. A valid start is all zeros; of codes in blocks, scales of zero, with any
@@ -1739,8 +1743,9 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_scale")]
     internal static partial int Scale(NampDevice* device, NampCell* destination, NampCell* source, long count, float* factor, void* stream);
 
-    /// <summary>Reads all gradients of a table once (column gradient_column; float32, float16 or bfloat16, in any
-    /// mix; null cells are left out). It writes namp_overflow_facts for each tensor, and found_inf,
+    /// <summary>Reads all gradients of a table once (column gradient_column; float32, float16, bfloat16 or FP8, in
+    /// any mix; null cells are left out). A gradient of FP8 is its codes' values times its cell's scale, as
+    /// namp_cast_table makes them float32, and has that one's findings. It writes namp_overflow_facts for each tensor, and found_inf,
     /// first_non_finite_tensor, non_finite_count and gradient_norm of *state. reset 1 begins a step: all
     /// of them start anew, and unscaled is 0. reset 0 adds to the findings of an earlier call of the
     /// step (an optimizer of several tables; tensor indices are each table's own). Finiteness is tested
@@ -1749,7 +1754,8 @@ internal static unsafe partial class NativeMethods
     /// the scale. With write_column &gt;= 0 the unscaled values (g times inverse_scale in float32, rounded
     /// once to that column's dtype; unchanged bits where inverse_scale is 1 and the dtypes agree) are
     /// written there (it may be gradient_column: in place), for any found_inf, and state-&gt;unscaled
-    /// becomes 1. With -1 nothing is written, and namp_optimizer_step unscales in its own pass. The
+    /// becomes 1. Where a column has FP8, namp_cast_table writes it, with the inverse scale as factor,
+    /// in a pass of its own. With -1 nothing is written, and namp_optimizer_step unscales in its own pass. The
     /// norm: squares of the unscaled values, added by fused multiply-adds in float32 in 1,024 lanes for
     /// each chunk, combined in float64, in one fixed order. A null scaler means an inverse scale of
     /// 1.</summary>

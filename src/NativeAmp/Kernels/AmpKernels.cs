@@ -148,11 +148,12 @@ public static unsafe class AmpKernels
     /// <see cref="OverflowFacts"/>. It begins a step.
     /// </summary>
     /// <param name="table">The table.</param>
-    /// <param name="gradientColumn">Its column of gradients; tensors without one are left out.</param>
+    /// <param name="gradientColumn">Its column of gradients, float32, float16, bfloat16 or FP8; tensors without one are
+    /// left out.</param>
     /// <param name="scaler">The loss scale of the gradients; null for none.</param>
     /// <param name="state">Receives the findings.</param>
-    /// <param name="writeColumn">Column that receives the unscaled values. It may be the gradients' own. -1 writes
-    /// nothing, and the optimizer's step unscales.</param>
+    /// <param name="writeColumn">Column that receives the unscaled values. It may be the gradients' own, which are
+    /// rounded then: FP8 keeps little of small gradients. -1 writes nothing, and the optimizer's step unscales.</param>
     /// <param name="reset">False adds to the findings of an earlier table of the same step.</param>
     /// <param name="stream">The stream.</param>
     public static void UnscaleAndCheck(

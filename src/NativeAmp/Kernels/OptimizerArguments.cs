@@ -16,7 +16,7 @@ public readonly record struct OptimizerColumns
     public int Parameter { get; init; } = 0;
 
     /// <summary>
-    /// Column of gradients: float32, float16 or bfloat16. A tensor without one is left out of the step.
+    /// Column of gradients: float32, float16, bfloat16 or FP8. A tensor without one is left out of the step.
     /// </summary>
     public int Gradient { get; init; } = 1;
 

@@ -25,13 +25,14 @@ public enum DType
 
     /// <summary>
     /// E4M3 of the OCP 8-bit specification, to 448, with NaN and no infinity: PyTorch's <c>float8_e4m3fn</c>. Casts
-    /// read and write it; <see cref="NumberFormat.Float8E4M3"/> gives the value of a code.
+    /// read and write it, and optimizers take gradients of it; <see cref="NumberFormat.Float8E4M3"/> gives the value of
+    /// a code.
     /// </summary>
     Float8E4M3 = NampDtype.Float8E4m3,
 
     /// <summary>
     /// E5M2 of the OCP 8-bit specification, to 57,344: PyTorch's <c>float8_e5m2</c>. As <see cref="Float8E4M3"/>, for
-    /// casts.
+    /// casts and gradients.
     /// </summary>
     Float8E5M2 = NampDtype.Float8E5m2,
 

@@ -48,6 +48,12 @@ public static class DTypes
     /// <summary>Whether operators compute with it: float32, float16 or bfloat16.</summary>
     public static bool IsComputeType(this DType dtype) => dtype is DType.Float32 or DType.Float16 or DType.BFloat16;
 
+    /// <summary>
+    /// Whether optimizers take gradients of it: <see cref="IsComputeType">what operators compute with</see>, and FP8.
+    /// </summary>
+    public static bool IsGradientType(this DType dtype) =>
+        dtype.IsComputeType() || dtype is DType.Float8E4M3 or DType.Float8E5M2;
+
     /// <summary>Whether it is float16 or bfloat16.</summary>
     public static bool IsHalfPrecision(this DType dtype) => dtype is DType.Float16 or DType.BFloat16;
 

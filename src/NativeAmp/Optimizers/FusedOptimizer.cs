@@ -9,8 +9,8 @@ namespace NativeAmp;
 /// moved since the last step add one native call; so do compute copies that moved.
 /// </summary>
 /// <remarks>
-/// Gradients may be float32, float16 or bfloat16, in any mix. A step is skipped if its gradients are not finite, with
-/// or without a <see cref="GradScaler"/>; <see cref="StepOutcome"/> says what a skipped step leaves unchanged.
+/// Gradients may be float32, float16, bfloat16 or FP8, in any mix. A step is skipped if its gradients are not finite,
+/// with or without a <see cref="GradScaler"/>; <see cref="StepOutcome"/> says what a skipped step leaves unchanged.
 /// Parameters without a gradient are left out of a step. Gradients accumulate over all backward passes until
 /// <see cref="ZeroGrad"/>. Steps are counted for each parameter, as in <c>torch.optim</c>: a parameter that gets its
 /// first gradient late takes its first step then. Parameters of several models may have equal names. In messages and in

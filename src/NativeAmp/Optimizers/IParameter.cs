@@ -31,7 +31,10 @@ public interface IParameter
     /// </summary>
     DType DType => DType.Float32;
 
-    /// <summary>The gradient, float32, float16 or bfloat16; the default value while there is none.</summary>
+    /// <summary>
+    /// The gradient; the default value while there is none. It is float32, float16 or bfloat16; or FP8, as of gradients
+    /// that came compressed over a network, whose values are multiplied by <see cref="TensorCell.ScalePointer"/>'s.
+    /// </summary>
     TensorCell Gradient { get; }
 
     /// <summary>

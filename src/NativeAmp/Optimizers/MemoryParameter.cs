@@ -60,13 +60,14 @@ public sealed class MemoryParameter : IParameter
     public DType DType { get; }
 
     /// <summary>
-    /// The gradient: float32, float16 or bfloat16, as many elements as the parameter has. The default value is none.
+    /// The gradient: float32, float16, bfloat16 or FP8, as many elements as the parameter has. The default value is
+    /// none.
     /// </summary>
     /// <exception cref="ArgumentException">It has another type.</exception>
     public TensorCell Gradient
     {
         get;
-        set => field = Checked("gradient", value, value.DType.IsComputeType(), "float32, float16 or bfloat16");
+        set => field = Checked("gradient", value, value.DType.IsGradientType(), "float32, float16, bfloat16 or FP8");
     }
 
     /// <summary>

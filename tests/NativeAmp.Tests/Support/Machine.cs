@@ -31,7 +31,8 @@ internal static class Machine
     {
         using var device = Device.Cpu(1);
         var targets = new List<SimdTarget>();
-        foreach (var target in (SimdTarget[])[SimdTarget.Baseline, SimdTarget.Avx2, SimdTarget.Avx512])
+        SimdTarget[] all = [SimdTarget.Baseline, SimdTarget.Avx2, SimdTarget.Avx512, SimdTarget.NeonDotProduct];
+        foreach (var target in all)
         {
             try
             {

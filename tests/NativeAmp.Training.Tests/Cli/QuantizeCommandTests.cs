@@ -1,4 +1,5 @@
 using System.Text.Json;
+using NativeAmp.Cli.Networks;
 using NativeAmp.Cli.Output;
 using NativeAmp.Training.Checkpoints;
 using NativeAmp.Training.Quantization;
@@ -206,6 +207,53 @@ internal sealed class QuantizeCommandTests : FolderTests
         });
     }
 
+    [TestCase("mlp", "int4")]
+    [TestCase("cnn", "int8-static")]
+    public void Fine_tuned_integers_have_a_lower_loss_and_the_same_seed_gives_the_same_file(string model, string to)
+    {
+        Idx.WriteTinyMnist(Images, train: 64, test: 20, seed: 7);
+        Ok("train", "--model", model, "--data", Images, "--batch", "16", "--epochs", "2", "--checkpoint", At("run"));
+        string[] plain = ["quantize", At("run"), "--to", to];
+        string[] data = ["--calibrate", Images];
+        string[] tuned = [.. plain, .. data, "--fine-tune", "40", "--batch", "16", "--lr", "1e-3", "--seed", "3"];
+
+        double last = Json(Ok([.. tuned, "--out", At("q"), "--json"])).GetProperty("fine_tune_loss").GetDouble();
+        string text = Ok([.. tuned, "--out", At("again")]);
+        Ok([.. plain, .. to == "int4" ? [] : data, "--out", At("plain")]);
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(text, Does.Contain("fine-tuned 40 steps, last loss"));
+            Assert.That(File.ReadAllBytes(At("q")), Is.EqualTo(File.ReadAllBytes(At("again"))));
+            Assert.That(Loss(At("q")), Is.LessThan(0.9 * Loss(At("plain"))).And.EqualTo(last).Within(last));
+        });
+    }
+
+    [Test]
+    public void Fine_tuning_needs_data_and_rounds_to_nearest()
+    {
+        Idx.WriteTinyMnist(Images, train: 8, test: 4, seed: 7);
+        using (Device device = Device.Cpu())
+        using (Gpt gpt = Models.Gpt(new GptOptions { Context = 8, Width = 16 }, new RandomGenerator(1)).To(device))
+            gpt.Save(At("gpt"));
+        using (Device device = Device.Cpu())
+        using (Sequential model = Models.Mlp(new RandomGenerator(1), 28 * 28).To(device))
+            model.Save(At("mlp"));
+        string[] tune = ["quantize", At("mlp"), "--to", "int4", "--fine-tune", "2"];
+
+        Assert.Multiple(() =>
+        {
+            Refused(ExitCode.Usage, "--lr needs --fine-tune", "quantize", At("mlp"), "--lr", "1e-3");
+            Refused(ExitCode.Usage, "it needs --method rtn", [.. tune, "--method", "hqq"]);
+            Refused(
+                ExitCode.Usage,
+                "A gpt needs --calibrate FILE",
+                ["quantize", At("gpt"), "--heads", "1", "--fine-tune", "2"]
+            );
+            Refused(ExitCode.Usage, "--batch is 128, but the data has only 8", [.. tune, "--calibrate", Images]);
+        });
+    }
+
     [Test]
     public void What_does_not_fit_is_one_line_and_an_exit_code()
     {
@@ -234,6 +282,18 @@ internal sealed class QuantizeCommandTests : FolderTests
             Refused(ExitCode.Failure, "none", "evaluate", At("none"));
             Refused(ExitCode.Failure, "none", "evaluate", At("mlp"), "--data", At("none"));
         });
+    }
+
+    private double Loss(string file)
+    {
+        using Device device = Device.Cpu();
+        using NetworkFile network = NetworkFile.Open(file, new NetworkHints(null, null, null), device);
+        return Evaluation.MeanLoss(
+            network.Model,
+            (model, fields) => Training.Loss.CrossEntropy(model.Call(fields[0]), fields[1]),
+            NetworkData.OpenTraining(network, Images, "--data"),
+            device
+        );
     }
 
     private static JsonElement Json(string text) => JsonDocument.Parse(text).RootElement;
