@@ -34,21 +34,22 @@ namespace HWY_NAMESPACE {
 #if HWY_TARGET == HWY_SCALAR
 
 // The compiler's vectors serve here.
-template <int kRows>
-void multiply_int4(const Int4Tile& tile) {
+void multiply_int4_tile(const Int4Tile& tile) {
   constexpr int64_t kHalf = kInt4PanelColumns / 2;
-  std::fill_n(tile.outputs, kRows * kInt4PanelColumns, 0.0f);
+  const int64_t count = tile.count;
+  std::fill_n(tile.outputs, count * kInt4PanelColumns, 0.0f);
   const uint8_t* rows = tile.rows;
   const uint8_t* panel = tile.panel;
   for (int64_t left = tile.depth.lines; left > 0; left -= tile.depth.group_lines) {
     const int64_t lines = std::min(left, tile.depth.group_lines);
     const uint8_t* const codes = panel + kInt4ScaleBytes;
-    for (int r = 0; r < kRows; ++r) {
+    for (int64_t r = 0; r < count; ++r) {
       int32_t sums[kInt4PanelColumns];
       std::fill_n(sums, kInt4PanelColumns, read_as<int32_t>(rows + r * 4));
       for (int64_t unit = 0; unit < lines * kInt4LineUnits; ++unit) {
-        const auto* row = reinterpret_cast<const int8_t*>(rows) + kRows * 8 + r * kInt4Line +
-                          unit / kInt4LineUnits * kRows * kInt4Line + unit % kInt4LineUnits * 4;
+        const int64_t line = unit / kInt4LineUnits;
+        const auto* row = reinterpret_cast<const int8_t*>(rows) + count * 8 +
+                          (line * count + r) * kInt4Line + unit % kInt4LineUnits * 4;
         const uint8_t* pairs = codes + unit * kInt4UnitBytes;
         for (int64_t c = 0; c < kHalf; ++c) {
           for (int64_t i = 0; i < 4; ++i) {
@@ -57,14 +58,14 @@ void multiply_int4(const Int4Tile& tile) {
           }
         }
       }
-      const auto scale = read_as<float>(rows + (kRows + r) * 4);
+      const auto scale = read_as<float>(rows + (count + r) * 4);
       for (int64_t c = 0; c < kInt4PanelColumns; ++c) {
         float& output = tile.outputs[r * kInt4PanelColumns + c];
         output = multiply_add(static_cast<float>(sums[c]) * scale, read_as<float>(panel + 4 * c),
                               output);
       }
     }
-    rows += kRows * (8 + lines * kInt4Line);
+    rows += count * (8 + lines * kInt4Line);
     panel = codes + lines * kInt4LineBytes;
   }
 }
@@ -105,9 +106,10 @@ HWY_INLINE hn::Vec<WordTag> add_neighbours(hn::Vec<ShortTag> pairs, hn::Vec<Word
 #endif
 }
 
-// The columns of a register of a unit: kLanes in the low halves, and as many in the high ones.
+// Some rows, and the columns of a register of a unit: kLanes in the low halves, and as many in the high
+// ones.
 template <int kRows>
-HWY_NOINLINE void multiply_some(const Int4Tile& tile, int64_t column) {
+HWY_NOINLINE void multiply_some_int4(const Int4Tile& tile, int64_t row, int64_t column) {
   constexpr int64_t kHalf = kInt4PanelColumns / 2;
   Lane outputs[2][kRows];
 #pragma GCC unroll 8
@@ -116,15 +118,16 @@ HWY_NOINLINE void multiply_some(const Int4Tile& tile, int64_t column) {
   const uint8_t* rows = tile.rows;
   const uint8_t* panel = tile.panel;
   for (int64_t left = tile.depth.lines; left > 0; left -= tile.depth.group_lines) {
-    const uint8_t* const head = rows;
-    rows += kRows * 8;
+    const uint8_t* const starts = rows + row * 4;
+    const uint8_t* const row_scales = starts + tile.count * 4;
+    rows += tile.count * 8;
     const auto* scales = reinterpret_cast<const float*>(panel) + column;
     const Lane weight_scales[2] = {load(scales), load(scales + kHalf)};
     panel += kInt4ScaleBytes;
     hn::Vec<WordTag> sums[2][kRows];
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)
-      sums[0][r] = sums[1][r] = hn::Set(WordTag(), read_as<int32_t>(head + r * 4));
+      sums[0][r] = sums[1][r] = hn::Set(WordTag(), read_as<int32_t>(starts + r * 4));
     const int64_t lines = std::min(left, tile.depth.group_lines);
     for (int64_t line = 0; line < lines; ++line) {
       hn::Vec<ShortTag> pairs[2][kRows];
@@ -139,7 +142,7 @@ HWY_NOINLINE void multiply_some(const Int4Tile& tile, int64_t column) {
         const auto high = hn::And(hn::BitCast(PairTag(), shifted), hn::Set(PairTag(), 15));
 #pragma GCC unroll 8
         for (int r = 0; r < kRows; ++r) {
-          const auto word = read_as<int32_t>(rows + r * kInt4Line + u * 4);
+          const auto word = read_as<int32_t>(rows + (row + r) * kInt4Line + u * 4);
           const auto codes = hn::BitCast(CodeTag(), hn::Set(WordTag(), word));
           pairs[0][r] = add_pairs(low, codes, pairs[0][r]);
           pairs[1][r] = add_pairs(high, codes, pairs[1][r]);
@@ -150,12 +153,12 @@ HWY_NOINLINE void multiply_some(const Int4Tile& tile, int64_t column) {
         sums[0][r] = add_neighbours(pairs[0][r], sums[0][r]);
         sums[1][r] = add_neighbours(pairs[1][r], sums[1][r]);
       }
-      rows += kRows * kInt4Line;
+      rows += tile.count * kInt4Line;
       panel += kInt4LineBytes;
     }
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
-      const Lane scale(read_as<float>(head + (kRows + r) * 4));
+      const Lane scale(read_as<float>(row_scales + r * 4));
 #pragma GCC unroll 2
       for (int i = 0; i < 2; ++i) {
         const Lane sum(hn::ConvertTo(LaneTag(), sums[i][r]));
@@ -165,25 +168,24 @@ HWY_NOINLINE void multiply_some(const Int4Tile& tile, int64_t column) {
   }
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
-    store(outputs[0][r], tile.outputs + r * kInt4PanelColumns + column);
-    store(outputs[1][r], tile.outputs + r * kInt4PanelColumns + kHalf + column);
+    float* to = tile.outputs + (row + r) * kInt4PanelColumns + column;
+    store(outputs[0][r], to);
+    store(outputs[1][r], to + kHalf);
   }
 }
 
-template <int kRows>
-void multiply_int4(const Int4Tile& tile) {
-  for (int64_t column = 0; column < kInt4PanelColumns / 2; column += kLanes)
-    multiply_some<kRows>(tile, column);
+void multiply_int4_tile(const Int4Tile& tile) {
+  constexpr int kTogether = kLanes == 8 ? 3 : 6;
+  for (int64_t column = 0; column < kInt4PanelColumns / 2; column += kLanes) {
+    int64_t row = 0;
+    for (; row + kTogether <= tile.count; row += kTogether)
+      multiply_some_int4<kTogether>(tile, row, column);
+    for (; row < tile.count; ++row)
+      multiply_some_int4<1>(tile, row, column);
+  }
 }
 
 #endif
-
-void multiply_int4_tile(const Int4Tile& tile, int64_t count) {
-  static constexpr Int4Rows kByRows[kInt4BlockRows] = {&multiply_int4<1>, &multiply_int4<2>,
-                                                       &multiply_int4<3>, &multiply_int4<4>,
-                                                       &multiply_int4<5>, &multiply_int4<6>};
-  kByRows[count - 1](tile);
-}
 
 void store_int4_outputs(const namp_int4_gemm_args& args, const float* sums, int64_t row,
                         int64_t rows, int64_t column) {
@@ -237,8 +239,8 @@ void prepare_rows(const namp_int4_gemm_args& args, const Int4Depth& depth, int64
 // Cuts the output into chunks of blocks of rows, and panels. A worker makes the rows of a chunk ready
 // when it comes to it.
 void CpuBackend::int4_gemm(const namp_int4_gemm_args& args, namp_stream stream) {
-  const Int4Kernel* dots = int4_kernel_by_dots(simd_);
-  const auto multiply = multiply_int4_tile_by_simd(simd_);
+  const Int4Kernel dots = int4_kernel_by_dots(simd_);
+  const Int4Kernel multiply = dots != nullptr ? dots : multiply_int4_tile_by_simd(simd_);
   const auto store = store_int4_outputs_by_simd(simd_);
   const Int4Depth depth(args.k, args.group);
   const int64_t panels = int4_panel_count(args.n);
@@ -277,8 +279,7 @@ void CpuBackend::int4_gemm(const namp_int4_gemm_args& args, namp_stream stream) 
       const int64_t panel = unit % panels;
       for_blocks([&](int64_t row, int64_t rows, const uint8_t* at) {
         float outputs[kInt4BlockRows * kInt4PanelColumns];
-        const Int4Tile tile{at, weight + panel * depth.panel_bytes(), depth, outputs};
-        dots != nullptr ? dots->multiply[rows - 1](tile) : multiply(tile, rows);
+        multiply({at, rows, weight + panel * depth.panel_bytes(), depth, outputs});
         store(args, outputs, row, rows, panel * kInt4PanelColumns);
       });
     }

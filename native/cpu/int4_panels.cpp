@@ -65,87 +65,85 @@ namespace namp {
 namespace {
 
 // A column's sums are in one lane of one register. Few rows have two sets of sums, for the lines' even
-// and odd units, which would wait for each other.
+// and odd units, which would wait for each other. Sums of a group and outputs of six rows fit in
+// registers; with outputs in memory, blocks of twelve rows took a sixth longer.
 template <int kRows>
 NAMP_VNNI void multiply_by_dots(const Int4Tile& tile) {
   constexpr int kSets = kRows <= 2 ? 2 : 1;
   const __m512i low_halves = _mm512_set1_epi8(15);
-  __m512 left[kRows];
-  __m512 right[kRows];
+  __m512 outputs[2][kRows];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
-    left[r] = right[r] = _mm512_setzero_ps();
+    outputs[0][r] = outputs[1][r] = _mm512_setzero_ps();
   const uint8_t* rows = tile.rows;
   const uint8_t* panel = tile.panel;
-  for (int64_t left_lines = tile.depth.lines; left_lines > 0;
-       left_lines -= tile.depth.group_lines) {
+  for (int64_t left = tile.depth.lines; left > 0; left -= tile.depth.group_lines) {
     const uint8_t* const starts = rows;
-    const uint8_t* const scales = rows + kRows * sizeof(int32_t);
-    rows = scales + kRows * sizeof(float);
-    const __m512 left_scales = _mm512_loadu_ps(panel);
-    const __m512 right_scales = _mm512_loadu_ps(panel + kInt4ScaleBytes / 2);
+    const uint8_t* const row_scales = rows + kRows * sizeof(int32_t);
+    rows = row_scales + kRows * sizeof(float);
+    const uint8_t* const scales = panel;
     panel += kInt4ScaleBytes;
-    __m512i left_sums[kSets][kRows];
-    __m512i right_sums[kSets][kRows];
+    __m512i sums[2][kSets][kRows];
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
       int32_t start;
       std::memcpy(&start, starts + r * sizeof start, sizeof start);
-      left_sums[0][r] = right_sums[0][r] = _mm512_set1_epi32(start);
-      if (kSets == 2) left_sums[kSets - 1][r] = right_sums[kSets - 1][r] = _mm512_setzero_si512();
+      sums[0][0][r] = sums[1][0][r] = _mm512_set1_epi32(start);
+      if (kSets == 2) sums[0][kSets - 1][r] = sums[1][kSets - 1][r] = _mm512_setzero_si512();
     }
-    const int64_t lines = std::min(left_lines, tile.depth.group_lines);
+    const int64_t lines = std::min(left, tile.depth.group_lines);
     for (int64_t line = 0; line < lines; ++line) {
 #pragma GCC unroll 8
       for (int u = 0; u < kInt4LineUnits; ++u) {
         const __m512i pairs = _mm512_loadu_si512(panel + u * kInt4UnitBytes);
-        const __m512i left_codes = _mm512_and_si512(pairs, low_halves);
-        const __m512i right_codes = _mm512_and_si512(_mm512_srli_epi16(pairs, 4), low_halves);
+        const __m512i low = _mm512_and_si512(pairs, low_halves);
+        const __m512i high = _mm512_and_si512(_mm512_srli_epi16(pairs, 4), low_halves);
 #pragma GCC unroll 8
         for (int r = 0; r < kRows; ++r) {
           int32_t word;
           std::memcpy(&word, rows + r * kInt4Line + u * 4, sizeof word);
           const __m512i codes = _mm512_set1_epi32(word);
-          __m512i& left_sum = left_sums[u % kSets][r];
-          __m512i& right_sum = right_sums[u % kSets][r];
-          left_sum = _mm512_dpbusd_epi32(left_sum, left_codes, codes);
-          right_sum = _mm512_dpbusd_epi32(right_sum, right_codes, codes);
+          const int set = u % kSets;
+          sums[0][set][r] = _mm512_dpbusd_epi32(sums[0][set][r], low, codes);
+          sums[1][set][r] = _mm512_dpbusd_epi32(sums[1][set][r], high, codes);
         }
       }
       rows += kRows * kInt4Line;
       panel += kInt4LineBytes;
     }
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half) {
+      const __m512 column_scales = _mm512_loadu_ps(scales + half * 64);
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      float scale;
-      std::memcpy(&scale, scales + r * sizeof scale, sizeof scale);
-      const __m512 row_scale = _mm512_set1_ps(scale);
-      __m512i left_sum = left_sums[0][r];
-      __m512i right_sum = right_sums[0][r];
-      if (kSets == 2) {
-        left_sum = _mm512_add_epi32(left_sum, left_sums[kSets - 1][r]);
-        right_sum = _mm512_add_epi32(right_sum, right_sums[kSets - 1][r]);
+      for (int r = 0; r < kRows; ++r) {
+        float scale;
+        std::memcpy(&scale, row_scales + r * sizeof scale, sizeof scale);
+        __m512i sum = sums[half][0][r];
+        if (kSets == 2) sum = _mm512_add_epi32(sum, sums[half][kSets - 1][r]);
+        const __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_set1_ps(scale));
+        outputs[half][r] = _mm512_fmadd_ps(product, column_scales, outputs[half][r]);
       }
-      left[r] = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(left_sum), row_scale), left_scales,
-                                left[r]);
-      right[r] = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(right_sum), row_scale),
-                                 right_scales, right[r]);
     }
   }
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
-    _mm512_storeu_ps(tile.outputs + r * kInt4PanelColumns, left[r]);
-    _mm512_storeu_ps(tile.outputs + r * kInt4PanelColumns + 16, right[r]);
+    float* at = tile.outputs + r * kInt4PanelColumns;
+    _mm512_storeu_ps(at, outputs[0][r]);
+    _mm512_storeu_ps(at + 16, outputs[1][r]);
   }
 }
 
-constexpr Int4Kernel kInt4Dots{{&multiply_by_dots<1>, &multiply_by_dots<2>, &multiply_by_dots<3>,
-                                &multiply_by_dots<4>, &multiply_by_dots<5>, &multiply_by_dots<6>}};
+void multiply_int4_by_dots(const Int4Tile& tile) {
+  static constexpr Int4Kernel kByRows[kInt4BlockRows] = {
+      &multiply_by_dots<1>, &multiply_by_dots<2>, &multiply_by_dots<3>,
+      &multiply_by_dots<4>, &multiply_by_dots<5>, &multiply_by_dots<6>};
+  kByRows[tile.count - 1](tile);
+}
 
 }  // namespace
 
-const Int4Kernel* int4_kernel_by_dots(namp_simd simd) {
-  return has_vnni(simd) ? &kInt4Dots : nullptr;
+Int4Kernel int4_kernel_by_dots(namp_simd simd) {
+  return has_vnni(simd) ? &multiply_int4_by_dots : nullptr;
 }
 
 }  // namespace namp
@@ -154,7 +152,7 @@ const Int4Kernel* int4_kernel_by_dots(namp_simd simd) {
 
 namespace namp {
 
-const Int4Kernel* int4_kernel_by_dots(namp_simd) { return nullptr; }
+Int4Kernel int4_kernel_by_dots(namp_simd) { return nullptr; }
 
 }  // namespace namp
 

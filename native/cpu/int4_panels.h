@@ -57,19 +57,15 @@ constexpr int64_t int4_panel_count(int64_t columns) {
 // The outputs of a block's rows and a panel's columns, before the bias.
 struct Int4Tile {
   const uint8_t* rows;  // that were made ready
+  int64_t count;        // of them, 1 to kInt4BlockRows
   const uint8_t* panel;
   Int4Depth depth;
-  float* outputs;  // [count of rows, kInt4PanelColumns]
+  float* outputs;  // [count, kInt4PanelColumns]
 };
 
-using Int4Rows = void (*)(const Int4Tile& tile);
-
-// A product of 1 to kInt4BlockRows rows, for each number of them.
-struct Int4Kernel {
-  Int4Rows multiply[kInt4BlockRows];
-};
+using Int4Kernel = void (*)(const Int4Tile& tile);
 
 // By AVX-512 VNNI; null where a target does not have it.
-const Int4Kernel* int4_kernel_by_dots(namp_simd simd);
+Int4Kernel int4_kernel_by_dots(namp_simd simd);
 
 }  // namespace namp

@@ -189,7 +189,7 @@ class Int4Product {
 }  // namespace
 
 #define NAMP_INT4_PRODUCT(name, declared)                                        \
-  NAMP_KERNEL(kInt4Threads)                                                      \
+  NAMP_KERNEL(kInt4Threads, 3)                                                   \
   int4_gemm_##name##_kernel(NAMP_GRID_CONSTANT const namp_int4_gemm_args args) { \
     using Product = Int4Product<static_cast<int>(declared.rows)>;                \
     __shared__ typename Product::Memory memory[kInt4Warps];                      \

@@ -133,7 +133,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"gemm_float16_tt_64_kernel", 128, 104, 24576, kLoadsAndStores, false, 80},
     {"gemm_kernel", 88, 104, 8320, kNarrow, false},
     {"image_to_columns_kernel", 40, 40, 0, kNarrow, false},
-    {"int4_gemm_row_kernel", 120, 128, 4224, kLoads, false},
+    {"int4_gemm_row_kernel", 128, 128, 4224, kLoads, false},
     {"int4_gemm_rows_kernel", 144, 144, 19008, kLoads, false},
     {"int8_conv2d_kernel", 96, 96, 4128, kNarrow, false},
     {"int8_gemm_128_kernel", 128, 128, 49152, kNarrow, false, 80},
